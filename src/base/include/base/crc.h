@@ -1,0 +1,7 @@
+/* base/crc.h - CRC-32C (Castagnoli), hardware where the CPU has it. Pure, any thread. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/* Continues from `crc` (0 to start). */
+uint32_t qr_crc32c(uint32_t crc, const void *bytes, size_t count);
