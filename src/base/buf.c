@@ -30,12 +30,12 @@ uint8_t *qr_buf_reserve(struct qr_buf *buf, size_t bytes)
 {
     if (buf->failed != QR_OK)
         return NULL;
-    if (bytes <= buf->capacity - buf->len)
-        return buf->data + buf->len;
     if (bytes > buf->bytes_max - buf->len) {
         buf->failed = QR_TOO_BIG;
         return NULL;
     }
+    if (bytes <= buf->capacity - buf->len)
+        return buf->data + buf->len;
     size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
     while (capacity - buf->len < bytes)
         capacity *= 2;
