@@ -1,0 +1,93 @@
+/* store/store.h - the filestore: one database in one directory, durable page versions by LSN.
+ *
+ * A store holds the newest pages and the versions that snapshots need, appends every commit to a
+ * log, hardens the log in groups, and checkpoints pages into the data file. It knows no SQL; vfs
+ * makes SQLite work on it.
+ *
+ * Threads: after open, every call may come from any thread unless it says otherwise. With
+ * options.threads the store runs a flusher and a checkpointer thread of its own; without them (a
+ * simulation) the caller drives qr_store_flush and qr_store_checkpoint, and waits flush inline.
+ * Errors: QR_CORRUPT damaged log or page (this store only), QR_FULL no space or over a limit,
+ * QR_LOCKED another process or handle has the directory, QR_IO, QR_NOMEM, QR_CLOSED after a fatal
+ * error. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/status.h"
+#include "env/env.h"
+#include "page/lsn.h"
+
+struct qr_store;
+
+enum { QR_STORE_PATH_BYTES_MAX = 3072 };
+
+/* Zero means the default in brackets. */
+struct qr_store_options {
+    struct qr_env *env;         /* [qr_env_real()] */
+    const char *tmp_dir;        /* SQLite's temporary files [the store's directory]; copied */
+    uint32_t page_bytes;        /* at create: 4096 to 65536, a power of 2 [8192] */
+    uint64_t cache_bytes;       /* pages in memory, soft limit [64 MiB] */
+    uint64_t txn_bytes_max;     /* unpublished pages of one transaction in memory [1 GiB] */
+    uint64_t log_segment_bytes; /* preallocated log files [16 MiB], at least 256 KiB */
+    uint64_t log_bytes_max;     /* log kept since the last checkpoint: writers wait beyond [1 GiB] */
+    uint64_t checkpoint_bytes;  /* log written before a checkpoint starts [64 MiB] */
+    uint64_t max_data_bytes;    /* size quota of the database [none] */
+    uint64_t tmp_bytes_max;     /* all temporary files together [16 GiB] */
+    bool threads_off;           /* no threads: the caller drives flush and checkpoint */
+    bool sync_off;              /* tests and benchmarks only: commits are not durable */
+    /* Called once when the log can no longer be hardened (S3). [write a line to standard error and
+     * abort.] If it returns, every later call answers QR_CLOSED and nothing is acknowledged. */
+    void (*fatal)(void *ctx, const struct qr_err *err);
+    void *fatal_ctx;
+};
+
+/* Makes the directory (its parent must exist) and an empty database in it, durably, then opens it.
+ * QR_EXISTS if there is a store already; a directory that a crash left half made is made anew. */
+QR_NODISCARD enum qr_status qr_store_create(const char *dir, const struct qr_store_options *options,
+                                            struct qr_store **ret_store, struct qr_err *err);
+/* Recovers if needed: applies the log behind the last checkpoint. QR_NOT_FOUND if there is none. */
+QR_NODISCARD enum qr_status qr_store_open(const char *dir, const struct qr_store_options *options,
+                                          struct qr_store **ret_store, struct qr_err *err);
+/* Hardens everything, writes a checkpoint and exact counters, and frees. All connections must be
+ * closed and all waits be over. The store is freed even when an error is returned; nothing
+ * acknowledged is lost by that. NULL is accepted. */
+enum qr_status qr_store_close(struct qr_store *store, struct qr_err *err);
+/* Frees without writing anything more: what a crash would leave. For tests and for DROP DATABASE. */
+void qr_store_abandon(struct qr_store *store);
+/* Removes a closed store's files and its directory. */
+QR_NODISCARD enum qr_status qr_store_remove(struct qr_env *env, const char *dir,
+                                            struct qr_err *err);
+
+uint32_t qr_store_page_bytes(const struct qr_store *store);
+struct qr_lsn qr_store_head_lsn(const struct qr_store *store);    /* newest published commit */
+struct qr_lsn qr_store_durable_lsn(const struct qr_store *store); /* newest hardened commit */
+/* QR_OK, or what ended the store's service. */
+enum qr_status qr_store_health(const struct qr_store *store);
+void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes); /* 0: none */
+void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
+
+struct qr_store_stats {
+    uint64_t data_bytes;      /* size of the database: pages times page size, at head */
+    uint64_t used_bytes;      /* without free pages */
+    uint64_t file_bytes;      /* data file on disk */
+    uint64_t max_data_bytes;  /* 0: none */
+    struct qr_lsn head_lsn, durable_lsn, checkpoint_lsn;
+    uint64_t epoch;
+    uint64_t log_bytes;       /* log since the last checkpoint */
+    uint64_t log_file_bytes;  /* log segments on disk */
+    uint64_t log_bytes_written;
+    uint64_t commits, blocks, syncs, checkpoints;
+    uint64_t pages_read, pages_written; /* data file */
+    uint64_t cache_bytes, cache_bytes_max; /* frames in use */
+    uint64_t cache_hits, cache_misses, evictions;
+    uint64_t versions_held;   /* superseded page versions that a snapshot still needs, in memory */
+    uint64_t versions_spilled; /* the same, in the local version file */
+    uint64_t tmp_bytes;
+};
+void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats);
+
+/* Hardens what is published. With threads this only waits for the flusher. */
+QR_NODISCARD enum qr_status qr_store_flush(struct qr_store *store, struct qr_err *err);
+/* Writes the pages of the newest durable commit into the data file and drops log before it. */
+QR_NODISCARD enum qr_status qr_store_checkpoint(struct qr_store *store, struct qr_err *err);

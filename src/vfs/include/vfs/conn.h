@@ -1,0 +1,68 @@
+/* vfs/conn.h - SQLite connections on a store.
+ *
+ * How a write goes: qr_conn_lock_writer; statements (BEGIN ... COMMIT, or one autocommit statement
+ * stepped to its end and reset); qr_conn_unlock_writer; lsn = qr_conn_commit_lsn; answer the client
+ * when the store's durable LSN has reached it (store/durable.h). How a read goes: just run it. It
+ * pins the durable LSN, so it never waits and shows nothing that a crash could take back (S2).
+ *
+ * Threads: one at a time per connection (SQLite NOMUTEX); connections of a store are independent.
+ * Errors: statements fail with SQLite codes; qr_conn_last_error tells the store's own status. */
+#pragma once
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/status.h"
+#include "store/counter.h"
+#include "store/durable.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+struct qr_conn;
+
+/* Configures SQLite for the whole process. Call once, before anything else uses SQLite. */
+QR_NODISCARD enum qr_status qr_vfs_init(struct qr_err *err);
+
+struct qr_conn_options {
+    int cache_pages;      /* SQLite's own cache, for pages being written [200] */
+    bool read_only;       /* the connection can not write */
+};
+
+/* `options` may be NULL. The connection is configured: page size, journal mode, foreign keys off,
+ * DQS off, trusted schema off, defensive, extended result codes on. */
+QR_NODISCARD enum qr_status qr_conn_open(struct qr_store *store,
+                                         const struct qr_conn_options *options,
+                                         struct qr_conn **ret_conn, struct qr_err *err);
+/* Finalizes statements that are left, rolls back, releases the writer lock. NULL is accepted. */
+void qr_conn_close(struct qr_conn *conn);
+void qr_conn_closep(struct qr_conn **conn); /* for QR_AUTO */
+sqlite3 *qr_conn_db(struct qr_conn *conn);
+struct qr_store *qr_conn_store(struct qr_conn *conn);
+
+/* Snapshot choice for read transactions that begin later: the durable LSN, or `lsn` if that is later
+ * (the session's own last commit; its answer must then wait for `lsn`). Stays until changed. While
+ * the writer lock is held, the head is chosen instead. `lsn` must not exceed the head. */
+void qr_conn_read_at_least(struct qr_conn *conn, struct qr_lsn lsn);
+/* LSN that the last (or running) read transaction is pinned at. An answer may leave once this is
+ * durable. After a commit with statements still open it is the commit's LSN. */
+struct qr_lsn qr_conn_pinned_lsn(const struct qr_conn *conn);
+bool qr_conn_in_read(const struct qr_conn *conn); /* a snapshot is pinned now */
+
+/* The store's writer lock for this connection. A write statement without it fails with
+ * SQLITE_BUSY. If a read transaction is open on an older snapshot when the first write comes, the
+ * write fails with SQLITE_BUSY_SNAPSHOT: take the lock first, then begin. */
+QR_NODISCARD enum qr_status qr_conn_lock_writer(struct qr_conn *conn, uint64_t owner,
+                                                qr_writer_poll_fn *poll, void *poll_ctx,
+                                                struct qr_err *err);
+/* Any thread, provided that no statement is running on the connection. An open SQLite write
+ * transaction must have ended (assertion). Nothing if not held. */
+void qr_conn_unlock_writer(struct qr_conn *conn);
+bool qr_conn_has_writer(const struct qr_conn *conn);
+
+/* LSN of the last commit that this connection published; 0 if none. A commit without changes does
+ * not move it. */
+struct qr_lsn qr_conn_commit_lsn(const struct qr_conn *conn);
+
+/* Why SQLite failed, when it was the store: QR_OK if not. Cleared when a transaction begins. */
+enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret_err);
+/* The last QR_FULL was the size quota (40544), not the disk. */
+bool qr_conn_over_quota(const struct qr_conn *conn);
