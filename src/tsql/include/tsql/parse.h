@@ -1,0 +1,52 @@
+/* tsql/parse.h - T-SQL text to a tree (tsql/ast.h).
+ *
+ * Pure: no I/O, no globals; any thread. Input is hostile and may be any bytes; it is taken as UTF-8
+ * (WTF-8), of which bytes from 0x80 on are letters, except no-break and ideographic space.
+ * Ownership: the batch, its text and all nodes live in arena_batch; `sql` is not kept.
+ * Errors: QR_SQL with SQL Server's number, text and err->line (102 and the like); QR_NOMEM when
+ * the arena is full. Nothing of a batch is executed when any of it has a syntax error.
+ * Limits: nesting QR_TSQL_DEPTH_MAX (error 191), names 128 characters (103), 256 tables in a FROM
+ * (106). Time is linear in the text. */
+#pragma once
+#include "base/arena.h"
+#include "base/status.h"
+#include "tsql/ast.h"
+
+enum {
+    QR_TSQL_DEPTH_MAX = 256,      /* expressions, queries, blocks within each other */
+    QR_TSQL_NAME_CHARS_MAX = 128, /* UTF-16 units of an identifier */
+    QR_TSQL_TABLES_MAX = 256,
+};
+
+struct qr_tsql_options {
+    bool quoted_identifier; /* at the start; SET QUOTED_IDENTIFIER in the batch changes it from
+                               there */
+};
+
+struct qr_tsql_batch {
+    struct qr_str text; /* all of it */
+    struct qr_ast_stmts stmts;
+    uint32_t literal_count;      /* constants in the text; ordinals are below it */
+    bool quoted_identifier;      /* as the batch leaves it */
+    bool sets_quoted_identifier; /* a SET QUOTED_IDENTIFIER stood in it */
+};
+
+QR_NODISCARD enum qr_status qr_tsql_parse(struct qr_arena *arena_batch, const char *sql,
+                                          size_t sql_bytes, const struct qr_tsql_options *options,
+                                          struct qr_tsql_batch **ret_batch, struct qr_err *err);
+
+/* One expression alone, such as a stored DEFAULT, CHECK or computed column. */
+QR_NODISCARD enum qr_status qr_tsql_parse_expr(struct qr_arena *arena_batch, const char *sql,
+                                               size_t sql_bytes,
+                                               const struct qr_tsql_options *options,
+                                               struct qr_ast_expr **ret_expr, struct qr_err *err);
+
+/* A type as catalog procedures and sp_executesql's parameter list write it: "nvarchar(20)". */
+QR_NODISCARD enum qr_status qr_tsql_parse_type(struct qr_arena *arena_batch, const char *sql,
+                                               size_t sql_bytes, struct qr_ast_type *ret_type,
+                                               struct qr_err *err);
+
+/* sp_executesql's parameter list: "@a int, @b nvarchar(10) OUTPUT". */
+QR_NODISCARD enum qr_status qr_tsql_parse_params(struct qr_arena *arena_batch, const char *sql,
+                                                 size_t sql_bytes, struct qr_ast_params *ret_params,
+                                                 struct qr_err *err);
