@@ -1,0 +1,351 @@
+/* tsql/plan.h - what the compiler makes of one relational statement, and what the engine runs.
+ *
+ * A plan is immutable after qr_tsql_compile and may be run by many threads at once. It lives in the
+ * arena it was compiled into, with the expression trees it points to; it depends on one catalog
+ * version (and on the shapes of the temporary objects it names) and on the SET options given.
+ *
+ * All SQLite text in a plan is ours: object, column and index names are numbers, every value is a
+ * bound parameter ([TSQL.md] 1). Parameters are numbered ?1.. and described by `params`.
+ *
+ * What the engine registers in SQLite for the text of plans (all values in storage form):
+ *   qx(?p, a...), qv(?p, a...)  scalar; ?p is QR_PARAM_PROGRAM: evaluates program->expr with inputs
+ *                               a... of program->input_types; the result is program->expr->type,
+ *                               predicates give 0, 1 or NULL. qv is the volatile form (once a row).
+ *   qagg(?p, a...)              aggregate and window function; ?p is QR_PARAM_AGG.
+ *   qfor(?p, k...)              aggregate; ?p is QR_PARAM_FOR: the text of FOR JSON, FOR XML. NULL
+ *                               when it saw no row.
+ *   q1row(x)                    aggregate: its only row's x, NULL without rows, 512 at the second.
+ *   qi1 qi2 qi4 qi8 (x)         x itself if it is NULL or an integer that fits tinyint, smallint,
+ *                               int, bigint; else 8115 (a REAL comes from SQLite's overflow).
+ *   qdiv(a, b), qmod(a, b)      int64 division towards zero; NULL for NULL; 8134 for b = 0.
+ *   qfail(n)                    raises T-SQL error n.
+ *   qdepth(d, max)              d if d <= max, else error 530 (recursion of common table expressions).
+ *   qrows(?p, a...)             eponymous table-valued function, columns c1.. c1024 without affinity
+ *                               (c<column_id> for tables, c1.. by position for the others), rowid;
+ *                               ?p is QR_PARAM_ROWS, a... up to QR_ROWS_ARGS_MAX arguments, which may
+ *                               be columns of tables further left (APPLY).
+ * and the collations that codec/collation.h names.
+ *
+ * DML follows the one pipeline of [TSQL.md] 3: stage, apply, check. The plan gives the staging
+ * SELECT (or the VALUES rows as expressions), and how staged columns map onto the target's. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "codec/type.h"
+#include "codec/value.h"
+#include "expr/expr.h"
+#include "tsql/ast.h"
+#include "tsql/catalog.h"
+
+struct qr_plan;
+struct qr_agg_call;
+
+enum { QR_ROWS_ARGS_MAX = 64 };
+
+/* Where a SQLite parameter's value comes from, decided once per execution. */
+enum qr_param_kind {
+    QR_PARAM_VAR,     /* T-SQL variable in frame slot `slot`, in the storage form of `type` */
+    QR_PARAM_EXPR,    /* scalar expression over variables, evaluated once before the statement */
+    QR_PARAM_ARG,     /* plan of QR_ROWS_PLAN: the slot-th argument of qrows, of `type` */
+    QR_PARAM_PROGRAM, /* sqlite3_bind_pointer(program, "qr_program"): operand of qx() and qv() */
+    QR_PARAM_AGG,     /* sqlite3_bind_pointer(agg, "qr_agg"): operand of the qagg() aggregate */
+    QR_PARAM_ROWS,    /* sqlite3_bind_pointer(rows, "qr_rows"): operand of qrows(). What stands for
+                         the session's data (a table variable) is looked up by the engine, which
+                         binds its own structure around `rows` */
+    QR_PARAM_FOR,     /* sqlite3_bind_pointer(for_call, "qr_for"): operand of qfor() */
+};
+
+/* A scalar expression that SQLite calls: QR_EXPR_INPUT i is the i-th argument after the pointer.
+ * Holds no QR_EXPR_VAR and no QR_EXPR_FOREIGN; variables arrive as arguments. */
+struct qr_plan_program {
+    const struct qr_expr *expr;
+    const struct qr_type *input_types;
+    size_t input_count;
+};
+
+enum qr_rows_kind {
+    QR_ROWS_TABLE,   /* table variable or TVP `name`, or "inserted" / "deleted" of the trigger */
+    QR_ROWS_MODULE,  /* multi-statement table-valued function `object` with arguments */
+    QR_ROWS_BUILTIN, /* STRING_SPLIT, GENERATE_SERIES, OPENJSON, ...: `name` in upper case */
+    QR_ROWS_PLAN,    /* APPLY over a correlated query: runs `plan` with the arguments */
+};
+
+struct qr_plan_openjson_column {
+    struct qr_str path; /* "$.name" where none was written */
+    bool as_json;
+};
+
+struct qr_plan_rows {
+    enum qr_rows_kind kind;
+    struct qr_str name;
+    const struct qr_cat_object *object; /* the module, or the shape of the table */
+    const struct qr_plan *plan;
+    const struct qr_type *arg_types;
+    size_t arg_count;
+    const struct qr_type *column_types; /* of all columns, by position */
+    size_t column_count;
+    const struct qr_plan_openjson_column *openjson; /* OPENJSON ... WITH: pairwise with columns */
+    bool has_with;                                  /* OPENJSON ... WITH was written */
+};
+
+enum qr_for_kind {
+    QR_FORMAT_NONE,
+    QR_FORMAT_JSON_AUTO,
+    QR_FORMAT_JSON_PATH,
+    QR_FORMAT_XML_RAW,
+    QR_FORMAT_XML_AUTO,
+    QR_FORMAT_XML_PATH,
+    QR_FORMAT_BROWSE, /* the result is ordinary rows */
+};
+
+struct qr_plan_for_column {
+    struct qr_str name; /* PATH: the path as written; n = 0: no name */
+    struct qr_type type;
+    bool is_fragment; /* JSON or XML made by a nested FOR ... or JSON_QUERY: not escaped again */
+    uint16_t level;   /* AUTO: nesting of the table it comes from, 0 is the outermost */
+    struct qr_str table; /* AUTO: that table's alias */
+};
+
+/* FOR JSON / FOR XML: arguments of qfor() are the columns in order. */
+struct qr_plan_for {
+    enum qr_for_kind kind;
+    struct qr_str row;  /* XML: element of a row; n = 0 with `no_row`: none */
+    struct qr_str root; /* n = 0: none */
+    bool no_row, elements, xsinil, type_directive, binary_base64; /* XML */
+    bool include_null_values, without_array_wrapper;              /* JSON */
+    const struct qr_plan_for_column *columns;
+    size_t column_count;
+};
+
+struct qr_plan_param {
+    enum qr_param_kind kind;
+    uint32_t slot;
+    struct qr_type type;        /* VAR, EXPR, ARG */
+    const struct qr_expr *expr; /* EXPR */
+    const struct qr_plan_program *program;
+    const struct qr_agg_call *agg; /* expr/agg.h */
+    const struct qr_plan_rows *rows;
+    const struct qr_plan_for *for_call;
+};
+
+enum {
+    QR_COLUMN_NULLABLE = 1,
+    QR_COLUMN_IDENTITY = 2,
+    QR_COLUMN_COMPUTED = 4,
+    QR_COLUMN_UPDATABLE = 8,  /* a plain column of a base table */
+    QR_COLUMN_HIDDEN = 16,    /* key added for browse mode */
+    QR_COLUMN_KEY = 32,
+};
+
+struct qr_plan_column {
+    struct qr_str name; /* n = 0: no column name */
+    struct qr_type type;
+    uint32_t user_type_id;
+    uint32_t flags;
+    /* origin, for TABNAME/COLINFO, sp_describe_first_result_set; object 0: an expression */
+    const struct qr_cat_object *source;
+    uint32_t source_column_id;
+};
+
+/* SELECT @a = x, @b = y: assigned from every row; the last row wins. */
+struct qr_plan_assign {
+    uint32_t slot;
+    struct qr_type type;
+    size_t column_index; /* in the result of `sql` */
+};
+
+enum qr_plan_kind {
+    QR_PLAN_SELECT,
+    QR_PLAN_SELECT_ASSIGN,
+    QR_PLAN_SELECT_INTO,
+    QR_PLAN_INSERT,
+    QR_PLAN_UPDATE,
+    QR_PLAN_DELETE,
+    QR_PLAN_MERGE,
+};
+
+/* One SQLite statement and its parameters. */
+struct qr_plan_sql {
+    struct qr_str text;
+    struct qr_plan_param *params; /* params[i] is ?(i + 1) */
+    size_t param_count;
+};
+
+enum qr_merge_action { QR_MERGE_INSERT = 1, QR_MERGE_UPDATE = 2, QR_MERGE_DELETE = 3 };
+
+/* Sets one column of the target from a staged value. */
+struct qr_plan_set {
+    uint32_t column_id;
+    size_t stage_index;         /* column of the staged row that holds the new value, … */
+    const struct qr_expr *expr; /* … or, if not NULL, an expression over VAR only (VALUES rows) */
+    bool is_default;            /* DEFAULT keyword: use the column's default expression */
+};
+
+/* Inputs of OUTPUT expressions are numbered: 0..n-1 deleted columns (target order),
+ * n..2n-1 inserted columns, then the staged extras (extra_index, extra_count), then, for MERGE,
+ * $action as nvarchar(10); QR_EXPR_INPUT indexes this row. Variables are QR_EXPR_VAR. */
+struct qr_plan_output {
+    const struct qr_expr **exprs;
+    struct qr_plan_column *columns;
+    size_t count;
+    const struct qr_cat_object *into;  /* OUTPUT … INTO a table, else NULL */
+    struct qr_str into_rowset;         /* OUTPUT … INTO @t, else n = 0 */
+    uint32_t *into_column_ids;         /* pairwise with exprs */
+};
+
+struct qr_plan_dml {
+    const struct qr_cat_object *target; /* base table, #table, or rowset (then rowset_name) */
+    struct qr_str rowset_name;          /* "@t" when the target is a table variable */
+    bool target_is_temp;                /* #table: lives in SQLite's temp schema */
+
+    /* Staging SELECT. Layout of a staged row:
+     *   [0, key_count)  the row's key: rowid (heap, vtab, rowset, rowid alias), or the clustered
+     *                   key's columns in key order (QR_STORE_KEYED)
+     *   [old_index, old_index + target->column_count)  current values of all columns
+     *   then new values and extras, as sets/outputs say. INSERT has no key and no old part.
+     * MERGE: key and old part are NULL for rows that do not match; action_index tells what to do.
+     * New values are already of their column's type (2628 and 8115 are raised by the SELECT);
+     * NOT NULL (515), CHECK, keys are the engine's to check. */
+    struct qr_plan_sql stage;
+    size_t stage_column_count;
+    struct qr_type *stage_types;
+    size_t key_count, old_index;
+    bool may_repeat; /* a join may stage one target row several times: the first counts; MERGE: an
+                        UPDATE or DELETE of one row twice is 8672 */
+    size_t extra_index, extra_count; /* what OUTPUT needs of other tables */
+    size_t action_index;             /* MERGE: column holding enum qr_merge_action; else SIZE_MAX */
+
+    /* INSERT … VALUES without subqueries: rows of expressions, no staging SELECT. */
+    struct qr_plan_set **value_rows; /* [row] is pairwise with the inserted columns `sets` */
+    size_t value_row_count;
+
+    struct qr_plan_set *sets; /* INSERT: inserted columns; UPDATE: assigned ones; MERGE: update */
+    size_t set_count;
+    struct qr_plan_set *merge_insert_sets;
+    size_t merge_insert_count;
+    struct qr_plan_assign *assigns; /* UPDATE … SET @v = …; column_index into the staged row */
+    size_t assign_count;
+    bool identity_insert_needed; /* the statement names the identity column */
+
+    /* Column DEFAULTs that this statement may need, bound; pairwise with target->columns,
+     * NULL where the column has none. */
+    const struct qr_expr **defaults;
+    /* Computed persisted columns and CHECKs as expressions whose QR_EXPR_INPUT(i) is the new row's
+     * column i in target order. NULL entries where not computed / disabled. */
+    const struct qr_expr **computed;
+    const struct qr_expr **checks; /* pairwise with target->checks */
+
+    struct qr_plan_output output;       /* count = 0: none */
+    struct qr_plan_output output_into;  /* OUTPUT … INTO … OUTPUT … gives both */
+
+    /* INSERT … EXEC: the engine runs `exec` and stages its result rows. */
+    const struct qr_ast_stmt *exec;
+
+    /* Direct form ([TSQL.md] 3): text empty when not eligible. One native UPDATE or DELETE whose
+     * WHERE is equality on a unique key; no trigger, no key or index column change, no foreign
+     * key, no CHECK, no OUTPUT. A constraint failure of SQLite (NOT NULL) undoes it: run the stage
+     * form then, to get the T-SQL error. */
+    struct qr_plan_sql direct;
+};
+
+struct qr_plan {
+    enum qr_plan_kind kind;
+    struct qr_plan_sql select;      /* SELECT kinds */
+    struct qr_plan_column *columns; /* what the client sees */
+    size_t column_count;
+    int *order_columns; /* ORDER token: 1-based result columns, negative = descending is not told */
+    size_t order_count;
+    struct qr_plan_assign *assigns;
+    size_t assign_count;
+    const struct qr_ast_name *into_name; /* SELECT INTO */
+    enum qr_for_kind for_kind; /* JSON, XML: one row, one column from qfor(); the engine sends it in
+                                  pieces as SQL Server does, and no row when it is NULL */
+    struct qr_plan_dml *dml;
+    bool needs_write_lock;   /* any DML of a permanent table, SELECT INTO */
+    bool reads_user_tables;
+    bool is_volatile;        /* uses RAND/NEWID/GETDATE…: informational */
+    bool warns_null_aggregate; /* may raise warning 8153 */
+    /* every object it depends on with the version it was compiled against */
+    const struct qr_cat_object **depends;
+    size_t depend_count;
+};
+
+/* A variable that the statement may name. The frame gives each a slot. */
+struct qr_bind_var {
+    struct qr_str name; /* with the @ */
+    uint32_t slot;
+    struct qr_type type;
+    uint32_t user_type_id;
+    const struct qr_cat_object *table; /* table variable: its shape (QR_STORE_ROWSET), else NULL */
+};
+
+/* SET options that change what a statement means. */
+struct qr_bind_options {
+    bool quoted_identifier, ansi_nulls, ansi_padding, ansi_warnings, arithabort,
+        concat_null_yields_null, numeric_roundabort;
+    uint8_t datefirst;
+    uint8_t dateformat; /* codec/datetime.h */
+};
+
+/* What names mean where the statement stands. Borrowed for the call; the plan keeps pointers into
+ * the catalogs only. */
+struct qr_bind_env {
+    const struct qr_catalog *catalog; /* of the database */
+    const struct qr_catalog *system;  /* sys, INFORMATION_SCHEMA: same for all databases */
+    const struct qr_catalog *temp;    /* the session's #tables (object names keep the #); or NULL */
+    const struct qr_bind_var *vars;
+    size_t var_count;
+    const struct qr_cat_object *inserted, *deleted; /* inside a trigger: shapes, else NULL */
+    uint32_t default_schema_id;
+    struct qr_bind_options options;
+    bool in_function; /* side effects are refused (443) */
+};
+
+/* Compiles a SELECT, INSERT, UPDATE, DELETE or MERGE statement. */
+QR_NODISCARD enum qr_status qr_tsql_compile(struct qr_arena *arena_plan,
+                                            const struct qr_bind_env *env,
+                                            const struct qr_ast_stmt *stmt,
+                                            struct qr_plan **ret_plan, struct qr_err *err);
+
+/* Binds a scalar expression of the batch language (SET, IF, RETURN, PRINT, arguments). An
+ * expression without subqueries yields `*ret_expr` for qr_expr_eval; one with subqueries (or UDFs
+ * that need rows) yields a one-row, one-column `*ret_plan` instead, and *ret_expr = NULL.
+ * Conditions are bound by qr_tsql_bind_condition: type bit, NULL = unknown. */
+QR_NODISCARD enum qr_status qr_tsql_bind_scalar(struct qr_arena *arena_plan,
+                                                const struct qr_bind_env *env,
+                                                const struct qr_ast_expr *ast,
+                                                const struct qr_type *want, /* NULL: as it is */
+                                                const struct qr_expr **ret_expr,
+                                                struct qr_plan **ret_plan, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan,
+                                                   const struct qr_bind_env *env,
+                                                   const struct qr_ast_expr *ast,
+                                                   const struct qr_expr **ret_expr,
+                                                   struct qr_plan **ret_plan, struct qr_err *err);
+
+/* Binds an expression over the columns of one row of `table` (DEFAULT, computed column, CHECK,
+ * filter): QR_EXPR_INPUT(i) is column i. Columns are not allowed when `table` is NULL. */
+QR_NODISCARD enum qr_status qr_tsql_bind_row_expr(struct qr_arena *arena_plan,
+                                                  const struct qr_bind_env *env,
+                                                  const struct qr_cat_object *table,
+                                                  struct qr_str text, bool is_condition,
+                                                  const struct qr_type *want,
+                                                  const struct qr_expr **ret_expr,
+                                                  struct qr_err *err);
+
+/* Resolves a written type (base, alias or table type) to qr_type. */
+QR_NODISCARD enum qr_status qr_tsql_resolve_type(const struct qr_bind_env *env,
+                                                 const struct qr_ast_type *ast,
+                                                 struct qr_type *ret_type,
+                                                 uint32_t *ret_user_type_id, bool *ret_nullable,
+                                                 struct qr_err *err);
+
+/* The columns a SELECT would return, for CREATE VIEW, SELECT INTO and describe; needs no plan. */
+QR_NODISCARD enum qr_status qr_tsql_describe(struct qr_arena *arena, const struct qr_bind_env *env,
+                                             const struct qr_ast_stmt *stmt,
+                                             struct qr_plan_column **ret_columns,
+                                             size_t *ret_count, struct qr_err *err);
