@@ -1,0 +1,63 @@
+/* thread.c - see env/thread.h */
+#include "env/thread.h"
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include "base/banned.h"
+
+enum { STACK_BYTES_DEFAULT = 256 * 1024 };
+
+enum qr_status qr_thread_start(const char *name, size_t stack_bytes, void *(*run)(void *arg),
+                               void *arg, pthread_t *ret_thread, struct qr_err *err)
+{
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    int rc = pthread_attr_setstacksize(&attr, stack_bytes == 0 ? STACK_BYTES_DEFAULT : stack_bytes);
+    assert(rc == 0);
+
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits it */
+    pthread_t thread;
+    rc = pthread_create(&thread, &attr, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    if (rc != 0)
+        return qr_fail(err, QR_NOMEM, "start thread '%s': error %d", name, rc);
+
+    char short_name[16];
+    size_t n = strnlen(name, sizeof short_name - 1);
+    memcpy(short_name, name, n);
+    short_name[n] = '\0';
+    pthread_setname_np(thread, short_name);
+    *ret_thread = thread;
+    return QR_OK;
+}
+
+void qr_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+enum qr_status qr_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mu, int64_t ns)
+{
+    if (ns < 0) {
+        pthread_cond_wait(cond, mu);
+        return QR_OK;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec += ns % 1000000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec += 1;
+        until.tv_nsec -= 1000000000;
+    }
+    return pthread_cond_timedwait(cond, mu, &until) == ETIMEDOUT ? QR_TIMEOUT : QR_OK;
+}
