@@ -43,7 +43,7 @@ struct qr_agg_call {
     size_t arg_count;            /* 0 for COUNT(*) */
     bool distinct;
     struct qr_type type; /* of the result */
-    enum qr_coll_label label;
+    enum qr_collation_label label;
     bool nullable;
 };
 

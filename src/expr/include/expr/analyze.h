@@ -31,14 +31,14 @@ bool qr_expr_is_hoistable(const struct qr_expr *expr);
 /* Rebuilds the tree with nodes replaced: `replace` is asked for every node from the root down and
  * returns another expression of the same type, or NULL to keep the node and go on below it.
  * Unchanged subtrees are shared. `ret_expr` may equal `expr`. */
-QR_NODISCARD enum qr_status qr_expr_rewrite(
-    struct qr_arena *arena, const struct qr_expr *expr,
-    const struct qr_expr *(*replace)(void *arg, const struct qr_expr *expr), void *arg,
-    const struct qr_expr **ret_expr, struct qr_err *err);
+QR_NODISCARD enum qr_status
+qr_expr_rewrite(struct qr_arena *arena, const struct qr_expr *expr,
+                const struct qr_expr *(*replace)(void *arg, const struct qr_expr *expr), void *arg,
+                const struct qr_expr **ret_expr, struct qr_err *err);
 
 /* Calls `visit` for every node, parents first; stops and returns false when it returns false. */
-bool qr_expr_walk(const struct qr_expr *expr,
-                  bool (*visit)(void *arg, const struct qr_expr *expr), void *arg);
+bool qr_expr_walk(const struct qr_expr *expr, bool (*visit)(void *arg, const struct qr_expr *expr),
+                  void *arg);
 
 /* A program for qx(): `expr` with every distinct FOREIGN node replaced by INPUT(i). Two FOREIGN
  * nodes are one leaf when `u.ref` is the same pointer. */

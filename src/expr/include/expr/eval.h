@@ -11,23 +11,14 @@
 #include "expr/expr.h"
 #include "expr/func.h"
 
-enum qr_dateformat {
-    QR_DATEFORMAT_MDY,
-    QR_DATEFORMAT_DMY,
-    QR_DATEFORMAT_YMD,
-    QR_DATEFORMAT_YDM,
-    QR_DATEFORMAT_MYD,
-    QR_DATEFORMAT_DYM,
-};
-
 /* Captured once per statement: SET options of the session and the statement's clock. */
 struct qr_eval_settings {
-    int64_t now_utc_ticks;      /* 100 ns since 0001-01-01; GETDATE and SYSDATETIME round it */
-    int now_offset_minutes;     /* of the server's clock; 0 in Azure */
-    uint8_t datefirst;          /* 1 Monday .. 7 Sunday (us_english default) */
-    uint8_t dateformat;         /* enum qr_dateformat */
-    const char *language;       /* "us_english" */
-    int language_id;            /* 0 */
+    int64_t now_utc_ticks;  /* 100 ns since 0001-01-01; GETDATE and SYSDATETIME round it */
+    int now_offset_minutes; /* of the server's clock; 0 in Azure */
+    uint8_t datefirst;      /* 1 Monday .. 7 Sunday (us_english default) */
+    enum qr_dateformat dateformat;
+    const char *language; /* "us_english" */
+    int language_id;      /* 0 */
     bool ansi_warnings, arithabort;
     bool numeric_roundabort;
 };
@@ -55,7 +46,7 @@ struct qr_eval_host {
 struct qr_eval {
     const struct qr_value *inputs; /* INPUT(i), memory form */
     size_t input_count;
-    const struct qr_value *vars;   /* VAR(slot), memory form */
+    const struct qr_value *vars; /* VAR(slot), memory form */
     size_t var_count;
     struct qr_arena *arena;
     const struct qr_eval_settings *settings;

@@ -20,10 +20,19 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "codec/collation.h"
+#include "codec/convert.h"
+#include "codec/decimal.h"
 #include "codec/type.h"
 #include "codec/value.h"
 
 struct qr_func;
+struct qr_eval;
+struct qr_expr;
+/* Private to expr: one binary or unary operator on values that are not NULL. */
+typedef enum qr_status qri_arith_fn(const struct qr_expr *expr, struct qr_eval *ctx,
+                                    const struct qr_value *a, const struct qr_value *b,
+                                    struct qr_value *ret_value, struct qr_err *err);
 
 enum {
     QR_EXPR_DEPTH_MAX = 1000, /* walkers recurse: at most about 512 bytes of stack a level */
@@ -32,26 +41,26 @@ enum {
 
 enum qr_expr_kind {
     QR_EXPR_CONST,
-    QR_EXPR_INPUT,       /* leaf i of a program: the caller of the evaluator supplies its value */
-    QR_EXPR_VAR,         /* T-SQL variable, read from the evaluation frame */
-    QR_EXPR_CALL,        /* built-in function of expr/func.h */
-    QR_EXPR_UDF,         /* user-defined scalar function, run by the host */
-    QR_EXPR_CAST,        /* explicit or implicit conversion */
-    QR_EXPR_ARITH,       /* enum qr_op over operands that already have the right types */
-    QR_EXPR_COLLATE,     /* changes the label only; evaluates its argument */
-    QR_EXPR_CASE,        /* searched; simple CASE is lowered to it */
-    QR_EXPR_COALESCE,    /* also ISNULL, with its own typing */
-    QR_EXPR_NULLIF,      /* args[0] = args[1] ? NULL : args[0]; args[2] is the CMP over both */
-    QR_EXPR_CHOOSE,      /* args[0] index, args[1..] choices; only the chosen one is evaluated */
-    QR_EXPR_CMP,         /* predicates from here on */
-    QR_EXPR_AND,         /* n-ary */
-    QR_EXPR_OR,          /* n-ary */
+    QR_EXPR_INPUT,    /* leaf i of a program: the caller of the evaluator supplies its value */
+    QR_EXPR_VAR,      /* T-SQL variable, read from the evaluation frame */
+    QR_EXPR_CALL,     /* built-in function of expr/func.h */
+    QR_EXPR_UDF,      /* user-defined scalar function, run by the host */
+    QR_EXPR_CAST,     /* explicit or implicit conversion */
+    QR_EXPR_ARITH,    /* enum qr_op over operands that already have the right types */
+    QR_EXPR_COLLATE,  /* changes the label only; evaluates its argument */
+    QR_EXPR_CASE,     /* searched; simple CASE is lowered to it */
+    QR_EXPR_COALESCE, /* also ISNULL, with its own typing */
+    QR_EXPR_NULLIF,   /* args[0] = args[1] ? NULL : args[0]; args[2] is the CMP over both */
+    QR_EXPR_CHOOSE,   /* args[0] index, args[1..] choices; only the chosen one is evaluated */
+    QR_EXPR_CMP,      /* predicates from here on */
+    QR_EXPR_AND,      /* n-ary */
+    QR_EXPR_OR,       /* n-ary */
     QR_EXPR_NOT,
     QR_EXPR_IS_NULL,
     QR_EXPR_IS_DISTINCT, /* IS [NOT] DISTINCT FROM, set comparison of INTERSECT and EXCEPT */
     QR_EXPR_LIKE,
-    QR_EXPR_IN,          /* args[0] IN (args[1..]), all of one type */
-    QR_EXPR_FOREIGN,     /* known to the relational emitter only; predicate if is_predicate */
+    QR_EXPR_IN,      /* args[0] IN (args[1..]), all of one type */
+    QR_EXPR_FOREIGN, /* known to the relational emitter only; predicate if is_predicate */
 };
 
 /* The first five are enum qr_arith of codec/type.h in the same order. */
@@ -74,15 +83,6 @@ enum qr_op {
 
 enum qr_cmp { QR_CMP_EQ, QR_CMP_NE, QR_CMP_LT, QR_CMP_LE, QR_CMP_GT, QR_CMP_GE };
 
-/* Collation precedence: how strongly a string expression holds its collation. */
-enum qr_coll_label {
-    QR_LABEL_NONE,      /* not a character string */
-    QR_LABEL_CONFLICT,  /* "no collation": two implicit ones met; fails (468) where one is needed */
-    QR_LABEL_COERCIBLE, /* literal, variable, result of a function over no column */
-    QR_LABEL_IMPLICIT,  /* a column */
-    QR_LABEL_EXPLICIT,  /* COLLATE */
-};
-
 enum qr_volatility {
     QR_DETERMINISTIC, /* may be folded, indexed, persisted */
     QR_STABLE,        /* one value per statement and call: GETDATE, RAND, @@SPID. The emitter
@@ -99,15 +99,15 @@ enum qr_cast_flags {
 
 struct qr_expr {
     enum qr_expr_kind kind;
-    uint8_t label;      /* enum qr_coll_label; the collation itself is type.collation */
+    uint8_t label;      /* enum qr_collation_label of a string; its collation is in `type` */
     uint8_t volatility; /* enum qr_volatility of the whole subtree */
     bool nullable;
     bool is_predicate;
     bool is_literal; /* CONST written in the text (or folded from such): int literals take their
                         own precision in decimal arithmetic, NULL literals any type */
     bool has_foreign, has_var, has_input; /* of the subtree */
-    uint16_t depth;  /* 1 for a leaf */
-    int line;        /* 1-based, 0 = unknown */
+    uint16_t depth;                       /* 1 for a leaf */
+    int line;                             /* 1-based, 0 = unknown */
     struct qr_type type;
     /* Children of every kind, NULL when there are none:
      * CALL, UDF, CONCAT, AND, OR, IN, COALESCE, CHOOSE: the arguments in order;
@@ -116,15 +116,20 @@ struct qr_expr {
     const struct qr_expr *const *args;
     size_t arg_count;
     union {
-        struct qr_value value;       /* CONST */
-        uint32_t index;              /* INPUT, VAR */
-        const struct qr_func *func;  /* CALL */
-        void *ref;                   /* FOREIGN, UDF: the binder's, never looked into */
-        enum qr_op op;               /* ARITH */
-        enum qr_cmp cmp;
-        bool negated;                /* IS_NULL, IS_DISTINCT, LIKE, IN */
+        struct qr_value value;      /* CONST */
+        uint32_t index;             /* INPUT, VAR */
+        const struct qr_func *func; /* CALL */
+        void *ref;                  /* FOREIGN, UDF: the binder's, never looked into */
         struct {
-            unsigned flags;          /* enum qr_cast_flags */
+            enum qr_op op;
+            qri_arith_fn *run;    /* private */
+            struct qr_dec_op dec; /* private, of decimals */
+        } arith;
+        enum qr_cmp cmp;
+        bool negated; /* IS_NULL, IS_DISTINCT, LIKE, IN */
+        struct {
+            const struct qr_converter *converter; /* NULL: the style is no constant, or PARSE */
+            unsigned flags;                       /* enum qr_cast_flags */
             const char *table, *column; /* of QR_CAST_ASSIGN, for message 2628; may be NULL */
         } cast;
     } u;
@@ -164,14 +169,14 @@ QR_NODISCARD enum qr_status qr_expr_var(struct qr_expr_builder *b, uint32_t slot
                                         struct qr_type type, const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qr_expr_input(struct qr_expr_builder *b, uint32_t index,
                                           struct qr_type type, bool nullable,
-                                          enum qr_coll_label label,
+                                          enum qr_collation_label label,
                                           const struct qr_expr **ret_expr);
 /* A leaf of the binder's own: column, aggregate, window function, subquery. For EXISTS and
  * quantified comparisons pass is_predicate. Label is ignored for types that are no strings. */
 struct qr_expr_foreign {
     void *ref;
     struct qr_type type;
-    enum qr_coll_label label;
+    enum qr_collation_label label;
     enum qr_volatility volatility;
     bool nullable, is_predicate;
 };
@@ -185,8 +190,7 @@ QR_NODISCARD enum qr_status qr_expr_arith(struct qr_expr_builder *b, enum qr_op 
                                           const struct qr_expr *left, const struct qr_expr *right,
                                           const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qr_expr_collate(struct qr_expr_builder *b, const struct qr_expr *arg,
-                                            uint16_t collation,
-                                            const struct qr_expr **ret_expr);
+                                            uint16_t collation, const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qr_expr_cmp(struct qr_expr_builder *b, enum qr_cmp op,
                                         const struct qr_expr *left, const struct qr_expr *right,
                                         const struct qr_expr **ret_expr);
@@ -212,10 +216,9 @@ QR_NODISCARD enum qr_status qr_expr_like(struct qr_expr_builder *b, const struct
                                          const struct qr_expr *pattern,
                                          const struct qr_expr *escape, bool negated,
                                          const struct qr_expr **ret_expr);
-QR_NODISCARD enum qr_status qr_expr_between(struct qr_expr_builder *b,
-                                            const struct qr_expr *value, const struct qr_expr *low,
-                                            const struct qr_expr *high, bool negated,
-                                            const struct qr_expr **ret_expr);
+QR_NODISCARD enum qr_status qr_expr_between(struct qr_expr_builder *b, const struct qr_expr *value,
+                                            const struct qr_expr *low, const struct qr_expr *high,
+                                            bool negated, const struct qr_expr **ret_expr);
 /* Members of one type become IN; members of several become OR of comparisons, as SQL Server
  * compares each by its own precedence. */
 QR_NODISCARD enum qr_status qr_expr_in(struct qr_expr_builder *b, const struct qr_expr *value,
@@ -231,15 +234,12 @@ QR_NODISCARD enum qr_status qr_expr_case(struct qr_expr_builder *b,
                                          const struct qr_expr *otherwise,
                                          const struct qr_expr **ret_expr);
 /* Simple CASE: lowered to comparisons of the shared node `input`, as SQL Server does. */
-QR_NODISCARD enum qr_status qr_expr_case_simple(struct qr_expr_builder *b,
-                                                const struct qr_expr *input,
-                                                const struct qr_expr *const *whens,
-                                                const struct qr_expr *const *thens, size_t count,
-                                                const struct qr_expr *otherwise,
-                                                const struct qr_expr **ret_expr);
+QR_NODISCARD enum qr_status
+qr_expr_case_simple(struct qr_expr_builder *b, const struct qr_expr *input,
+                    const struct qr_expr *const *whens, const struct qr_expr *const *thens,
+                    size_t count, const struct qr_expr *otherwise, const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qr_expr_iif(struct qr_expr_builder *b, const struct qr_expr *condition,
-                                        const struct qr_expr *then,
-                                        const struct qr_expr *otherwise,
+                                        const struct qr_expr *then, const struct qr_expr *otherwise,
                                         const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qr_expr_coalesce(struct qr_expr_builder *b,
                                              const struct qr_expr *const *args, size_t arg_count,
@@ -266,7 +266,7 @@ QR_NODISCARD enum qr_status qr_expr_assign(struct qr_expr_builder *b, struct qr_
 QR_NODISCARD enum qr_status qr_expr_common_type(struct qr_expr_builder *b,
                                                 const struct qr_expr *const *exprs, size_t count,
                                                 struct qr_type *ret_type,
-                                                enum qr_coll_label *ret_label);
+                                                enum qr_collation_label *ret_label);
 
 /* --- calls --- */
 /* Built-in by name, without case. Special names: COALESCE, ISNULL, NULLIF, IIF, CHOOSE become their

@@ -4,22 +4,23 @@
  * expr/expr.h) types and builds the call. Aggregates are in expr/agg.h; functions that return
  * tables in expr/rows.h. Pure tables, any thread. */
 #pragma once
+#include "codec/datetime.h"
 #include "expr/expr.h"
 
 struct qr_call;
 struct qr_func_typing;
 
 enum qr_func_flags {
-    QR_FUNC_STABLE = 1,      /* one value per statement: GETDATE, @@ROWCOUNT, OBJECT_ID */
-    QR_FUNC_VOLATILE = 2,    /* one value per row: NEWID */
-    QR_FUNC_HOST = 4,        /* evaluated by qr_eval_host (expr/eval.h) under `host` */
-    QR_FUNC_NULLS = 8,       /* sees NULL arguments; without it a NULL argument gives NULL */
-    QR_FUNC_NILADIC = 16,    /* written without parentheses: CURRENT_TIMESTAMP, CURRENT_USER */
-    QR_FUNC_GLOBAL = 32,     /* @@name */
-    QR_FUNC_DATEPART = 64,   /* first argument is a date part keyword: qr_datepart_expr */
-    QR_FUNC_NOT_NULL = 128,  /* never returns NULL */
-    QR_FUNC_NULLABLE = 256,  /* may return NULL though no argument is NULL */
-    QR_FUNC_SPECIAL = 512,   /* qr_expr_call builds another kind of node (COALESCE ...) */
+    QR_FUNC_STABLE = 1,     /* one value per statement: GETDATE, @@ROWCOUNT, OBJECT_ID */
+    QR_FUNC_VOLATILE = 2,   /* one value per row: NEWID */
+    QR_FUNC_HOST = 4,       /* evaluated by qr_eval_host (expr/eval.h) under `host` */
+    QR_FUNC_NULLS = 8,      /* sees NULL arguments; without it a NULL argument gives NULL */
+    QR_FUNC_NILADIC = 16,   /* written without parentheses: CURRENT_TIMESTAMP, CURRENT_USER */
+    QR_FUNC_GLOBAL = 32,    /* @@name */
+    QR_FUNC_DATEPART = 64,  /* first argument is a date part keyword: qr_datepart_expr */
+    QR_FUNC_NOT_NULL = 128, /* never returns NULL */
+    QR_FUNC_NULLABLE = 256, /* may return NULL though no argument is NULL */
+    QR_FUNC_SPECIAL = 512,  /* qr_expr_call builds another kind of node (COALESCE ...) */
 };
 
 /* Last column of expr/host.def. */
@@ -54,10 +55,10 @@ struct qr_func {
     /* Decides the result type; the arguments are cast already. NULL: it is `result`. */
     enum qr_status (*typing)(struct qr_func_typing *t);
     enum qr_type_id result;
-    uint16_t result_size;    /* length (0 = max) of strings, precision of decimal, scale of times */
+    uint16_t result_size; /* length (0 = max) of strings, precision of decimal, scale of times */
     enum qr_status (*eval)(struct qr_call *call, struct qr_value *ret_value, struct qr_err *err);
-    unsigned flags;          /* enum qr_func_flags */
-    enum qr_host_func host;  /* with QR_FUNC_HOST */
+    unsigned flags;         /* enum qr_func_flags */
+    enum qr_host_func host; /* with QR_FUNC_HOST */
 };
 
 /* NULL when the name is no built-in. Names compare without case. */
@@ -65,12 +66,6 @@ const struct qr_func *qr_func_find(struct qr_str name);
 /* Walks the table; NULL past the end. */
 const struct qr_func *qr_func_at(size_t index);
 
-/* Date part keywords and their abbreviations: year yy yyyy, quarter qq q ... */
-enum qr_datepart {
-    QR_PART_YEAR, QR_PART_QUARTER, QR_PART_MONTH, QR_PART_DAYOFYEAR, QR_PART_DAY, QR_PART_WEEK,
-    QR_PART_WEEKDAY, QR_PART_HOUR, QR_PART_MINUTE, QR_PART_SECOND, QR_PART_MILLISECOND,
-    QR_PART_MICROSECOND, QR_PART_NANOSECOND, QR_PART_TZOFFSET, QR_PART_ISO_WEEK,
-};
 /* The constant to pass as first argument of a QR_FUNC_DATEPART function; 155 if `keyword` is no
  * date part, 1023 if `keyword` was no plain word (pass NULL bytes then). */
 QR_NODISCARD enum qr_status qr_datepart_expr(struct qr_expr_builder *b, const struct qr_func *func,
@@ -80,7 +75,7 @@ QR_NODISCARD enum qr_status qr_datepart_expr(struct qr_expr_builder *b, const st
 /* --- for implementations of functions --- */
 struct qr_eval;
 struct qr_call {
-    const struct qr_expr *expr;   /* CALL: func, types of arguments and result */
+    const struct qr_expr *expr; /* CALL: func, types of arguments and result */
     struct qr_eval *ctx;
     const struct qr_value *args;
     size_t arg_count;
@@ -91,6 +86,6 @@ struct qr_func_typing {
     const struct qr_expr **args; /* may be replaced by casts of themselves */
     size_t arg_count;
     struct qr_type type;         /* to be set */
-    enum qr_coll_label label;    /* to be set for strings; preset by the string arguments */
+    struct qr_collation_use use; /* of strings; preset by mixing the string arguments */
     bool nullable;               /* preset: some argument is nullable, or a flag says so */
 };
