@@ -1,0 +1,214 @@
+/* engine/engine.h - a compute node: databases opened, sessions that run T-SQL in them.
+ *
+ * Threads: an instance is used by all threads; a session by one thread at a time (its caller
+ * serialises), except qr_session_kill, which any thread may call. Results leave through a sink, in
+ * the order the protocol needs them; the engine knows no TDS.
+ *
+ * Commit and answer: when a request has changed data, qr_session_answer_lsn tells the LSN that must
+ * be durable before the last byte of the answer may leave ([STORAGE.md] S2). The caller queues
+ * the answer on it (vfs: asynchronous notification) instead of blocking a thread. A sink that must
+ * send bytes earlier (its buffer is full) first waits for that LSN. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/status.h"
+#include "base/str.h"
+#include "codec/type.h"
+#include "codec/value.h"
+#include "tsql/plan.h"
+
+struct qr_env;
+struct qr_log;
+struct qr_instance;
+struct qr_database;
+struct qr_session;
+struct qr_store;
+
+/* ---- instance and databases ---- */
+
+/* What the rest of the server knows and the engine asks for; every slot may be called by any
+ * thread. NULL slots are not allowed. */
+struct qr_instance_host {
+    void *ctx;
+    /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns. */
+    enum qr_status (*create_database)(void *ctx, struct qr_session *session,
+                                      const struct qr_ast_stmt *stmt, struct qr_err *err);
+    enum qr_status (*alter_database)(void *ctx, struct qr_session *session,
+                                     const struct qr_ast_stmt *stmt, struct qr_err *err);
+    enum qr_status (*drop_database)(void *ctx, struct qr_session *session, struct qr_str name,
+                                    bool if_exists, struct qr_err *err);
+    /* Rows of sys.databases: calls `each` once a database, in database_id order. */
+    enum qr_status (*each_database)(void *ctx,
+                                    enum qr_status (*each)(void *each_ctx,
+                                                           const struct qr_database_info *info),
+                                    void *each_ctx);
+};
+
+struct qr_database_info {
+    uint32_t database_id; /* 1 = master */
+    struct qr_str name;
+    struct qr_str edition;           /* "GeneralPurpose" */
+    struct qr_str service_objective; /* "GP_Gen5_2" */
+    struct qr_str collation;
+    int64_t create_ticks; /* datetime2 ticks, UTC */
+    uint64_t max_bytes;
+};
+
+struct qr_instance_options {
+    struct qr_env *env;
+    struct qr_log *log;
+    struct qr_str server_name;
+    struct qr_str version; /* of quire */
+    struct qr_instance_host host;
+    size_t plan_cache_bytes_max; /* per database [64 MiB] */
+    size_t connections_idle_max; /* pooled SQLite connections per database [16] */
+};
+
+QR_NODISCARD enum qr_status qr_instance_new(const struct qr_instance_options *options,
+                                            struct qr_instance **ret_instance, struct qr_err *err);
+void qr_instance_free(struct qr_instance *instance); /* after every database is closed */
+
+/* Makes the catalog tables in a new, empty store (idempotent), then loads the catalog.
+ * Takes ownership of the store on success. */
+QR_NODISCARD enum qr_status qr_database_open(struct qr_instance *instance,
+                                             const struct qr_database_info *info,
+                                             struct qr_store *own_store,
+                                             struct qr_database **ret_db, struct qr_err *err);
+/* Fails with QR_BUSY while sessions use it. Closes the store. */
+QR_NODISCARD enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err);
+struct qr_store *qr_database_store(struct qr_database *db);
+
+/* ---- sink: where a session's results go ---- */
+
+enum qr_done_kind {
+    QR_DONE_STATEMENT, /* DONE in a batch, DONEINPROC in a module or RPC */
+    QR_DONE_PROC,      /* a procedure ended: DONEPROC, after return status and values */
+    QR_DONE_BATCH,     /* the request ended with nothing more to say */
+};
+
+struct qr_done {
+    enum qr_done_kind kind;
+    bool has_count; /* false under SET NOCOUNT ON and for statements without a count */
+    uint64_t count;
+    bool is_error;    /* the statement failed */
+    bool in_module;   /* inside a procedure, dynamic SQL called by RPC */
+    uint16_t command; /* DONE.CurCmd: 0xC1 SELECT, 0xC3 INSERT, 0xC4 DELETE, 0xC5 UPDATE, 0xD2 … */
+};
+
+enum qr_env_change_kind {
+    QR_ENV_DATABASE,
+    QR_ENV_LANGUAGE,
+    QR_ENV_BEGIN_TRAN, /* descriptor: of the new transaction */
+    QR_ENV_COMMIT_TRAN, /* descriptor: of the transaction that ended */
+    QR_ENV_ROLLBACK_TRAN,
+};
+
+/* Any slot that returns a failure ends the request: QR_CANCELLED for attention, QR_CLOSED for a
+ * connection that is gone. Called on the session's thread. Values are borrowed for the call. */
+struct qr_sink {
+    void *ctx;
+    enum qr_status (*columns)(void *ctx, const struct qr_plan_column *columns, size_t count,
+                              const int *order_columns, size_t order_count);
+    enum qr_status (*row)(void *ctx, const struct qr_value *values, size_t count);
+    enum qr_status (*done)(void *ctx, const struct qr_done *done);
+    /* An error (severity above 10) or an informational message (PRINT, RAISERROR 0..10, 5701 …). */
+    enum qr_status (*message)(void *ctx, const struct qr_err *message);
+    enum qr_status (*return_status)(void *ctx, int32_t status);
+    enum qr_status (*return_value)(void *ctx, size_t ordinal, struct qr_str name,
+                                   const struct qr_type *type, const struct qr_value *value);
+    /* Transaction changes carry the descriptor (8 bytes, never 0 for a live transaction). */
+    enum qr_status (*env_change)(void *ctx, enum qr_env_change_kind kind, struct qr_str new_value,
+                                 struct qr_str old_value, uint64_t tran_descriptor);
+    /* Cheap; called often from running statements and waits (at most every few ms from the progress
+     * handler). True: stop now. */
+    bool (*cancelled)(void *ctx);
+    /* The thread is about to block for long / has stopped blocking: lets a pool run another. */
+    void (*block_begin)(void *ctx);
+    void (*block_end)(void *ctx);
+    /* RAISERROR … WITH NOWAIT: push what is buffered now. */
+    enum qr_status (*flush)(void *ctx);
+};
+
+/* ---- sessions ---- */
+
+struct qr_session_options {
+    struct qr_str login, host_name, app_name, client_library, client_address;
+    uint32_t client_pid;
+    uint32_t client_interface_version, tds_version;
+    bool is_odbc;          /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
+    bool read_only_intent;
+    struct qr_str language;
+};
+
+QR_NODISCARD enum qr_status qr_session_new(struct qr_database *db,
+                                           const struct qr_session_options *options,
+                                           struct qr_session **ret_session, struct qr_err *err);
+/* Rolls back, releases locks, drops temporary objects. Accepts NULL. */
+void qr_session_free(struct qr_session *session);
+uint16_t qr_session_id(const struct qr_session *session); /* @@SPID, > 50 */
+/* Ends the session's running statement and marks it dead; any thread. */
+void qr_session_kill(struct qr_session *session);
+
+/* An argument of a call. `value` has the memory form of `type` (codec/value.h); table-valued: rows. */
+struct qr_rowset; /* engine/rowset.h: an own row store (table variables, TVPs) */
+struct qr_arg {
+    struct qr_str name; /* with the @, n = 0: positional */
+    struct qr_type type;
+    struct qr_value value;
+    bool is_output, is_default;
+    struct qr_rowset *rowset; /* table-valued parameter, borrowed; else NULL */
+    struct qr_str table_type; /* its (schema.)type name */
+};
+
+/* Each of these runs one request to its end and returns QR_OK if the session can go on, whatever
+ * the statements did (their errors went to the sink); QR_CANCELLED after attention; QR_CLOSED when
+ * the session is over. The last `done` of a request is sent by the engine. */
+QR_NODISCARD enum qr_status qr_session_batch(struct qr_session *session, struct qr_str text,
+                                             const struct qr_sink *sink);
+/* sp_executesql: `params` is the declaration text ("@a int, @b nvarchar(10) output"). */
+QR_NODISCARD enum qr_status qr_session_execute_sql(struct qr_session *session, struct qr_str text,
+                                                   struct qr_str params, const struct qr_arg *args,
+                                                   size_t arg_count, const struct qr_sink *sink);
+/* sp_prepare and sp_prepexec make a handle (> 0); errors go to the sink and give handle 0. */
+QR_NODISCARD enum qr_status qr_session_prepare(struct qr_session *session, struct qr_str text,
+                                               struct qr_str params, const struct qr_sink *sink,
+                                               int32_t *ret_handle);
+QR_NODISCARD enum qr_status qr_session_execute(struct qr_session *session, int32_t handle,
+                                               const struct qr_arg *args, size_t arg_count,
+                                               const struct qr_sink *sink);
+QR_NODISCARD enum qr_status qr_session_unprepare(struct qr_session *session, int32_t handle,
+                                                 const struct qr_sink *sink);
+/* A user or system procedure by (multi-part) name. */
+QR_NODISCARD enum qr_status qr_session_call(struct qr_session *session, struct qr_str procedure,
+                                            const struct qr_arg *args, size_t arg_count,
+                                            const struct qr_sink *sink);
+
+enum qr_tran_request { QR_TM_BEGIN, QR_TM_COMMIT, QR_TM_ROLLBACK, QR_TM_SAVE };
+/* [MS-TDS] 2.2.6.9. `isolation`: 0 = leave, 1 read uncommitted … 5 snapshot. `begin_after`: start a
+ * new transaction right after COMMIT/ROLLBACK. */
+QR_NODISCARD enum qr_status qr_session_tran(struct qr_session *session,
+                                            enum qr_tran_request request, struct qr_str name,
+                                            uint8_t isolation, bool begin_after,
+                                            const struct qr_sink *sink);
+
+/* INSERT BULK: the batch statement announced the columns (qr_session_batch noted them); rows
+ * follow in the announced order and types. `end` applies and answers with the count. */
+QR_NODISCARD enum qr_status qr_session_bulk_begin(struct qr_session *session,
+                                                  const struct qr_plan_column *columns,
+                                                  size_t column_count, const struct qr_sink *sink);
+QR_NODISCARD enum qr_status qr_session_bulk_row(struct qr_session *session,
+                                                const struct qr_value *values);
+QR_NODISCARD enum qr_status qr_session_bulk_end(struct qr_session *session, bool cancelled,
+                                                const struct qr_sink *sink);
+
+/* sp_reset_connection: SET options, temporary objects, handles, (unless keep_tran) transaction. */
+QR_NODISCARD enum qr_status qr_session_reset(struct qr_session *session, bool keep_tran,
+                                             const struct qr_sink *sink);
+
+/* The LSN that must be durable before the answer of the request that just ended may leave;
+ * 0 = nothing to wait for. */
+uint64_t qr_session_answer_lsn(const struct qr_session *session);
+uint64_t qr_session_tran_descriptor(const struct qr_session *session); /* 0: no transaction */
+uint32_t qr_session_trancount(const struct qr_session *session);
+struct qr_str qr_session_database_name(const struct qr_session *session);

@@ -1,0 +1,30 @@
+/* engine/rowset.h - rows of our own, outside SQLite's transactions: table variables, table-valued
+ * parameters, inserted/deleted, staged rows of a statement, cursors.
+ *
+ * One thread at a time. Rows are kept serialised in one growing buffer; past `memory_bytes_max` they
+ * go to a bounded spill file of the instance's environment (error 1105 when that is full too).
+ * Values are in memory form (codec/value.h) both ways; the rowset copies what it is given. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/status.h"
+#include "codec/type.h"
+#include "codec/value.h"
+
+struct qr_rowset;
+
+enum { QR_ROWSET_COLUMNS_MAX = 4096 };
+
+QR_NODISCARD enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
+                                          struct qr_rowset **ret_rowset, struct qr_err *err);
+void qr_rowset_free(struct qr_rowset *rowset); /* accepts NULL */
+
+size_t qr_rowset_column_count(const struct qr_rowset *rowset);
+const struct qr_type *qr_rowset_types(const struct qr_rowset *rowset);
+uint64_t qr_rowset_count(const struct qr_rowset *rowset);
+
+/* `values` has column_count entries. */
+QR_NODISCARD enum qr_status qr_rowset_append(struct qr_rowset *rowset,
+                                             const struct qr_value *values, struct qr_err *err);
+void qr_rowset_clear(struct qr_rowset *rowset);
