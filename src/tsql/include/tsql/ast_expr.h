@@ -91,17 +91,17 @@ struct qr_ast_unary {
 };
 
 enum qr_ast_op {
-    QR_OP_ADD, /* numbers and strings */
-    QR_OP_SUB,
-    QR_OP_MUL,
-    QR_OP_DIV,
-    QR_OP_MOD,
-    QR_OP_BIT_AND,
-    QR_OP_BIT_OR,
-    QR_OP_BIT_XOR,
-    QR_OP_SHIFT_LEFT,
-    QR_OP_SHIFT_RIGHT,
-    QR_OP_CONCAT, /* || */
+    QR_AOP_ADD, /* numbers and strings */
+    QR_AOP_SUB,
+    QR_AOP_MUL,
+    QR_AOP_DIV,
+    QR_AOP_MOD,
+    QR_AOP_BIT_AND,
+    QR_AOP_BIT_OR,
+    QR_AOP_BIT_XOR,
+    QR_AOP_SHIFT_LEFT,
+    QR_AOP_SHIFT_RIGHT,
+    QR_AOP_CONCAT, /* || */
 };
 /* ((operands[0] ops[0] operands[1]) ops[1] operands[2]) ...; count >= 2 */
 struct qr_ast_chain {
@@ -157,7 +157,7 @@ struct qr_ast_method {
     struct qr_ast_exprs args;
 };
 
-enum qr_ast_cast_form { QR_CAST_CAST, QR_CAST_CONVERT, QR_CAST_PARSE };
+enum qr_ast_cast_form { QR_ACAST_CAST, QR_ACAST_CONVERT, QR_ACAST_PARSE };
 struct qr_ast_cast {
     struct qr_ast_expr head;
     enum qr_ast_cast_form form;
@@ -210,12 +210,12 @@ struct qr_ast_identity_call {
 };
 
 enum qr_ast_compare_op { /* !> is LE, !< is GE, != is NE */
-                         QR_CMP_EQ,
-                         QR_CMP_NE,
-                         QR_CMP_LT,
-                         QR_CMP_LE,
-                         QR_CMP_GT,
-                         QR_CMP_GE,
+                         QR_ACMP_EQ,
+                         QR_ACMP_NE,
+                         QR_ACMP_LT,
+                         QR_ACMP_LE,
+                         QR_ACMP_GT,
+                         QR_ACMP_GE,
 };
 struct qr_ast_compare {
     struct qr_ast_expr head;

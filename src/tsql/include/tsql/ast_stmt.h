@@ -205,7 +205,7 @@ struct qr_ast_exec {
     struct qr_str result_sets; /* text of WITH RESULT SETS ..., absent mostly */
 };
 
-enum qr_ast_tran { QR_TRAN_BEGIN, QR_TRAN_COMMIT, QR_TRAN_ROLLBACK, QR_TRAN_SAVE };
+enum qr_ast_tran { QR_ATRAN_BEGIN, QR_ATRAN_COMMIT, QR_ATRAN_ROLLBACK, QR_ATRAN_SAVE };
 struct qr_ast_transaction {
     struct qr_ast_stmt head;
     enum qr_ast_tran action;

@@ -175,7 +175,7 @@ struct qr_plan_sql {
     size_t param_count;
 };
 
-enum qr_merge_action { QR_MERGE_INSERT = 1, QR_MERGE_UPDATE = 2, QR_MERGE_DELETE = 3 };
+enum qr_merge_action { QR_ACTION_INSERT = 1, QR_ACTION_UPDATE = 2, QR_ACTION_DELETE = 3 };
 
 /* Sets one column of the target from a staged value. */
 struct qr_plan_set {
