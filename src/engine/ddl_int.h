@@ -1,0 +1,148 @@
+/* ddl_int.h - what the ddl_*.c files share. */
+#pragma once
+#include "catalog_change_int.h"
+#include "tsql/ast.h"
+
+/* One DDL statement under way on a permanent or a temporary object. */
+struct qri_ddl_stmt {
+    struct qri_ddl *ddl;
+    bool is_temp;
+    struct qri_catalog **catalog; /* ddl->main or ddl->temp */
+    struct qri_change change;
+    struct qr_arena *arena;
+    struct qr_err *err;
+};
+
+/* Starts a change of the database's or the session's picture (made if there is none yet). */
+QR_NODISCARD enum qr_status qri_ddl_begin(struct qri_ddl_stmt *s, struct qri_ddl *ddl, bool is_temp,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_ddl_commit(struct qri_ddl_stmt *s); /* applies the change */
+
+/* ---- names (ddl_name.c) ---- */
+struct qri_target {
+    uint32_t schema_id;
+    struct qr_str schema;
+    struct qr_str name;
+    bool is_temp; /* #name */
+    const struct qr_cat_object *object; /* NULL: there is none */
+};
+/* Resolves a written name in the DDL's catalogs. 2760 schema, 40515 another database, 2702. */
+QR_NODISCARD enum qr_status qri_ddl_resolve(struct qri_ddl *ddl, const struct qr_ast_name *name,
+                                            struct qri_target *ret, struct qr_err *err);
+bool qri_name_is_temp(const struct qr_ast_name *name);
+/* 2714 when the name is taken. */
+QR_NODISCARD enum qr_status qri_ddl_want_free(const struct qri_target *target, struct qr_err *err);
+/* "dbo.t" as error messages show a written name, in the arena. */
+const char *qri_ddl_spell(struct qr_arena *arena, const struct qr_ast_name *name);
+const char *qri_z(struct qr_arena *arena, struct qr_str s);
+/* "PK__orders____3214EC07A1B2C3D4" */
+struct qr_str qri_system_name(struct qr_arena *arena, const char *prefix, struct qr_str table,
+                              struct qr_str column, uint32_t object_id);
+/* Text of a DEFAULT, CHECK or computed column as the catalog shows it: "((0))", "(getdate())". */
+struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text);
+uint32_t qri_new_object_id(struct qri_ddl_stmt *s);
+
+/* ---- tables as rows of SQLite (ddl_sqlite.c) ---- */
+QR_NODISCARD enum qr_status qri_sqlite_create_table(struct qri_ddl_stmt *s,
+                                                    const struct qr_cat_object *table,
+                                                    const char *name_prefix);
+QR_NODISCARD enum qr_status qri_sqlite_create_index(struct qri_ddl_stmt *s,
+                                                    const struct qr_cat_object *table,
+                                                    const struct qr_cat_index *index);
+QR_NODISCARD enum qr_status qri_sqlite_drop_index(struct qri_ddl_stmt *s,
+                                                  const struct qr_cat_object *table,
+                                                  const struct qr_cat_index *index);
+QR_NODISCARD enum qr_status qri_sqlite_drop_table(struct qri_ddl_stmt *s,
+                                                  const struct qr_cat_object *table);
+/* Makes the rows of `from` the rows of `to` (same object id, other columns, types or key), column
+ * by column id; a column that `from` lacks gets its default or NULL. Indexes are made anew. */
+QR_NODISCARD enum qr_status qri_sqlite_rebuild(struct qri_ddl_stmt *s,
+                                               const struct qr_cat_object *from,
+                                               const struct qr_cat_object *to);
+/* printf into the arena, then run on the connection. */
+QR_NODISCARD enum qr_status qri_ddl_sql(struct qri_ddl_stmt *s, const char *fmt, ...)
+    QR_PRINTF(2, 3);
+/* Chooses storage, rowid_column and has_null_guard from columns and indexes. */
+void qri_choose_storage(struct qr_cat_object *table);
+
+/* Walks the rows of a table as it is stored: values in memory form, in column order. The callback's
+ * rowid is 0 for keyed tables. */
+typedef enum qr_status qri_row_fn(void *ctx, const struct qr_value *row, int64_t rowid,
+                                  struct qr_err *err);
+QR_NODISCARD enum qr_status qri_table_scan(struct qri_ddl_stmt *s,
+                                           const struct qr_cat_object *table, qri_row_fn *each,
+                                           void *ctx);
+bool qri_table_is_empty(struct qri_ddl_stmt *s, const struct qr_cat_object *table);
+
+/* ---- building tables (ddl_table.c, ddl_constraint.c) ---- */
+/* A table under construction: arrays with room to grow. */
+struct qri_build {
+    struct qri_ddl_stmt *s; /* NULL when a shape is made (no object ids are taken) */
+    struct qr_arena *arena;
+    const struct qr_bind_env *env;
+    struct qr_cat_object *table;
+    struct qr_err *err;
+    size_t column_capacity, index_capacity, fk_capacity, check_capacity;
+    uint32_t next_id; /* shapes: ids for their constraints */
+};
+void qri_build_init(struct qri_build *b, struct qri_ddl_stmt *s, struct qr_cat_object *table);
+uint32_t qri_build_id(struct qri_build *b);
+QR_NODISCARD enum qr_status qri_build_column(struct qri_build *b,
+                                             const struct qr_ast_column_def *def);
+QR_NODISCARD enum qr_status qri_build_constraint(struct qri_build *b,
+                                                 const struct qr_ast_constraint *def,
+                                                 const struct qr_ast_column_def *column);
+QR_NODISCARD enum qr_status qri_build_index(struct qri_build *b,
+                                            const struct qr_ast_index_def *def);
+/* The column's own constraints, then those of the table; then computed columns are typed. */
+QR_NODISCARD enum qr_status qri_build_def(struct qri_build *b, const struct qr_ast_table_def *def);
+/* Types computed columns that follow column index `first`. */
+QR_NODISCARD enum qr_status qri_build_computed(struct qri_build *b, size_t first);
+QR_NODISCARD enum qr_status qri_build_done(struct qri_build *b);
+struct qr_cat_column *qri_build_find(const struct qri_build *b, struct qr_str name);
+/* A deep enough copy: arrays are new, strings are shared. */
+struct qr_cat_object *qri_copy_object(struct qr_arena *arena, const struct qr_cat_object *object);
+
+/* Constraints are objects of their own: puts PK, UQ, F, C, D objects of a table (all of them, or
+ * those not yet in `old`), and drops those that only `old` has. */
+QR_NODISCARD enum qr_status qri_put_table(struct qri_ddl_stmt *s, struct qr_cat_object *table,
+                                          const struct qr_cat_object *old);
+/* Rows that break a constraint that is being added: 547, 515. */
+QR_NODISCARD enum qr_status qri_validate_check(struct qri_ddl_stmt *s,
+                                               const struct qr_cat_object *table,
+                                               const struct qr_cat_check *check);
+QR_NODISCARD enum qr_status qri_validate_fk(struct qri_ddl_stmt *s,
+                                            const struct qr_cat_object *table,
+                                            const struct qr_cat_fk *fk);
+QR_NODISCARD enum qr_status qri_validate_not_null(struct qri_ddl_stmt *s,
+                                                  const struct qr_cat_object *table,
+                                                  const struct qr_cat_column *column);
+
+/* ---- statements ---- */
+#define QRI_DDL_FN(name)                                                                           \
+    QR_NODISCARD enum qr_status name(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,          \
+                                     struct qr_err *err)
+QRI_DDL_FN(qri_ddl_create_table);
+QRI_DDL_FN(qri_ddl_alter_table);
+QRI_DDL_FN(qri_ddl_create_index);
+QRI_DDL_FN(qri_ddl_alter_index);
+QRI_DDL_FN(qri_ddl_view);
+QRI_DDL_FN(qri_ddl_procedure);
+QRI_DDL_FN(qri_ddl_function);
+QRI_DDL_FN(qri_ddl_trigger);
+QRI_DDL_FN(qri_ddl_enable_trigger);
+QRI_DDL_FN(qri_ddl_create_schema);
+QRI_DDL_FN(qri_ddl_alter_schema);
+QRI_DDL_FN(qri_ddl_create_type);
+QRI_DDL_FN(qri_ddl_sequence);
+QRI_DDL_FN(qri_ddl_synonym);
+QRI_DDL_FN(qri_ddl_statistics);
+QRI_DDL_FN(qri_ddl_drop);
+QRI_DDL_FN(qri_ddl_principal);
+QRI_DDL_FN(qri_ddl_permission);
+QRI_DDL_FN(qri_ddl_authorization);
+
+/* sp_rename: `class` "OBJECT", "COLUMN", "INDEX", "USERDATATYPE" or empty. */
+QR_NODISCARD enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name,
+                                           struct qr_str new_name, struct qr_str class_name,
+                                           struct qr_err *err);

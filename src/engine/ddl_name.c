@@ -1,0 +1,186 @@
+/* ddl_name.c - names in DDL statements: resolving, spelling, making up; see ddl_int.h. */
+#include "ddl_int.h"
+#include <stdio.h>
+#include "base/sqlmsg.h"
+#include "base/banned.h"
+
+const char *qri_z(struct qr_arena *arena, struct qr_str s)
+{
+    const char *z = qr_arena_dup(arena, s.p, s.n);
+    return z == NULL ? "" : z;
+}
+
+const char *qri_ddl_spell(struct qr_arena *arena, const struct qr_ast_name *name)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, 8192);
+    for (uint32_t i = 0; i < name->count; i++) {
+        if (i > 0)
+            qr_buf_addz(&buf, ".");
+        qr_buf_addstr(&buf, name->parts[i].text);
+    }
+    const char *z = qr_arena_dup(arena, buf.data, buf.len);
+    qr_buf_done(&buf);
+    return z == NULL ? "" : z;
+}
+
+bool qri_name_is_temp(const struct qr_ast_name *name)
+{
+    return name->count > 0 && name->parts[name->count - 1].text.n > 0 &&
+           name->parts[name->count - 1].text.p[0] == '#';
+}
+
+static enum qr_status check_database(struct qri_ddl *ddl, const struct qr_ast_name *name,
+                                     bool is_temp, struct qr_err *err)
+{
+    if (name->count > 3 && name->parts[name->count - 4].text.n > 0)
+        return qr_sql_fail(err, 40515, qri_ddl_spell(ddl->arena, name));
+    if (name->count < 3)
+        return QR_OK;
+    struct qr_str database = name->parts[name->count - 3].text;
+    if (database.n == 0 || qr_str_ieq(database, ddl->env->catalog->database_name) ||
+        (is_temp && qr_str_ieqz(database, "tempdb")))
+        return QR_OK;
+    return qr_sql_fail(err, 40515, qri_ddl_spell(ddl->arena, name));
+}
+
+enum qr_status qri_ddl_resolve(struct qri_ddl *ddl, const struct qr_ast_name *name,
+                               struct qri_target *ret, struct qr_err *err)
+{
+    struct qri_target t = {.name = name->parts[name->count - 1].text,
+                           .is_temp = qri_name_is_temp(name)};
+    QR_TRY(check_database(ddl, name, t.is_temp, err));
+    if (t.is_temp) {
+        t.schema_id = QR_SCHEMA_DBO;
+        t.schema = qr_str("dbo");
+        const struct qri_catalog *temp = *ddl->temp;
+        t.object = temp == NULL ? NULL : qr_cat_find(&temp->cat, QR_SCHEMA_DBO, t.name);
+        *ret = t;
+        return QR_OK;
+    }
+    const struct qr_catalog *cat = &(*ddl->main)->cat;
+    const struct qr_cat_schema *schema = NULL;
+    if (name->count >= 2 && name->parts[name->count - 2].text.n > 0) {
+        schema = qr_cat_schema_find(cat, name->parts[name->count - 2].text);
+        if (schema == NULL)
+            return qr_sql_fail(err, 2760, qri_z(ddl->arena, name->parts[name->count - 2].text));
+    } else {
+        schema = qr_cat_schema_by_id(cat, ddl->env->default_schema_id);
+    }
+    t.schema_id = schema == NULL ? (uint32_t)QR_SCHEMA_DBO : schema->schema_id;
+    t.schema = schema == NULL ? qr_str("dbo") : schema->name;
+    t.object = qr_cat_find(cat, t.schema_id, t.name);
+    *ret = t;
+    return QR_OK;
+}
+
+enum qr_status qri_ddl_want_free(const struct qri_target *target, struct qr_err *err)
+{
+    if (target->object == NULL)
+        return QR_OK;
+    char name[600];
+    snprintf(name, sizeof name, "%.*s", (int)target->name.n, target->name.p);
+    return qr_sql_fail(err, 2714, name);
+}
+
+uint32_t qri_new_object_id(struct qri_ddl_stmt *s)
+{
+    uint32_t id = s->change.next_object_id;
+    s->change.next_object_id = id + 16; /* neighbours of one table keep apart, as elsewhere */
+    return id;
+}
+
+/* At most `max` characters of a name, padded with underscores as SQL Server's made-up names are. */
+static void add_padded(struct qr_buf *buf, struct qr_str name, size_t max)
+{
+    size_t n = 0;
+    while (n < name.n && n < max)
+        n++;
+    while (n < name.n && n > 0 && ((unsigned char)name.p[n] & 0xC0) == 0x80)
+        n--; /* not inside a character */
+    qr_buf_add(buf, name.p, n);
+    for (; n < max; n++)
+        qr_buf_add8(buf, '_');
+}
+
+struct qr_str qri_system_name(struct qr_arena *arena, const char *prefix, struct qr_str table,
+                              struct qr_str column, uint32_t object_id)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, 512);
+    if (table.n > 0 && table.p[0] == '#')
+        table = (struct qr_str){table.p + 1, table.n - 1};
+    qr_buf_printf(&buf, "%s__", prefix);
+    bool is_key = prefix[1] == 'K' && prefix[0] == 'P';
+    bool is_unique = prefix[0] == 'U';
+    if (is_key || is_unique)
+        add_padded(&buf, table, 8);
+    else {
+        add_padded(&buf, table, 9);
+        if (column.n > 0) {
+            qr_buf_addz(&buf, "__");
+            add_padded(&buf, column, 5);
+        }
+    }
+    if (is_key || is_unique)
+        qr_buf_printf(&buf, "__%08X%08X", (unsigned)qr_hash_bytes(table.p, table.n, 0), object_id);
+    else
+        qr_buf_printf(&buf, "__%08X", object_id);
+    char *p = qr_arena_dup(arena, buf.data, buf.len);
+    struct qr_str name = {p, p == NULL ? 0 : buf.len};
+    qr_buf_done(&buf);
+    return name;
+}
+
+/* True if the parenthesis at 0 closes at the very end. */
+static bool is_wrapped(struct qr_str s)
+{
+    int depth = 0;
+    char quote = 0;
+    if (s.n < 2 || s.p[0] != '(')
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (quote != 0) {
+            if (c == quote)
+                quote = 0;
+        } else if (c == '\'' || c == '"') {
+            quote = c;
+        } else if (c == '[') {
+            quote = ']';
+        } else if (c == '(') {
+            depth++;
+        } else if (c == ')' && --depth == 0) {
+            return i == s.n - 1;
+        }
+    }
+    return false;
+}
+
+static bool is_number(struct qr_str s)
+{
+    size_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0;
+    if (i == s.n)
+        return false;
+    for (; i < s.n; i++)
+        if ((s.p[i] < '0' || s.p[i] > '9') && s.p[i] != '.')
+            return false;
+    return true;
+}
+
+struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text)
+{
+    text = qr_str_trim(text);
+    while (is_wrapped(text))
+        text = qr_str_trim((struct qr_str){text.p + 1, text.n - 2});
+    bool twice = is_number(text);
+    struct qr_buf buf;
+    qr_buf_init(&buf, text.n + 16);
+    qr_buf_addz(&buf, twice ? "((" : "(");
+    qr_buf_addstr(&buf, text);
+    qr_buf_addz(&buf, twice ? "))" : ")");
+    char *p = qr_arena_dup(arena, buf.data, buf.len);
+    struct qr_str out = {p, p == NULL ? 0 : buf.len};
+    qr_buf_done(&buf);
+    return out;
+}
