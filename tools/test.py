@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Runs every suite and ends with the line `N passed, N failed`.
+
+A suite is a command; its counts come from what it prints: cmocka's own summary for the C tests
+(by meson's log), a last line `N passed, N failed` for the runners. A suite that ends with an exit
+status other than 0 and admits no failure counts as one failure.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SYSTEM_PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+
+
+class Totals:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def add(self, name, passed, failed):
+        self.passed += passed
+        self.failed += failed
+        print(f"== {name}: {passed} passed, {failed} failed", flush=True)
+
+
+def count_program(result, output):
+    """Counts of one meson test program."""
+    run = sum(int(n) for n in re.findall(r"\[==========\] (\d+) test\(s\) run\.", output))
+    failed = sum(int(n) for n in re.findall(r"(\d+) FAILED TEST\(S\)", output))
+    if result in ("OK", "EXPECTEDFAIL"):
+        return max(run, 1), 0
+    if result == "SKIP":
+        return 0, 0
+    return max(run - failed, 0), max(failed, 1)
+
+
+def meson_suite(totals, name, build, env=None):
+    log = os.path.join(build, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    done = subprocess.run(["meson", "test", "-C", build, "--print-errorlogs", "--num-processes",
+                           str(min(os.cpu_count() or 1, 4))],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace",
+                          env={**os.environ, **(env or {})})
+    passed = failed = 0
+    try:
+        with open(log, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                test = json.loads(line)
+                more = count_program(test["result"], test.get("stdout", "") +
+                                     test.get("stderr", ""))
+                passed += more[0]
+                failed += more[1]
+    except FileNotFoundError:
+        failed = 1
+    if done.returncode != 0:
+        print(done.stdout)
+        failed = max(failed, 1)
+    totals.add(name, passed, failed)
+
+
+def command_suite(totals, name, command, cwd=ROOT):
+    """A runner of ours: streams its output, reads its last line."""
+    process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace")
+    last = ""
+    for line in process.stdout:
+        sys.stdout.write(line)
+        last = line.strip() or last
+    code = process.wait()
+    match = re.fullmatch(r"(\d+) passed, (\d+) failed", last)
+    passed, failed = (int(match[1]), int(match[2])) if match else (0, 0)
+    if code != 0 or not match:
+        failed = max(failed, 1)
+    totals.add(name, passed, failed)
+
+
+def sanitizer_suite(totals, name, sanitize, env):
+    build = os.path.join(ROOT, f"build-{name}")
+    if not os.path.exists(os.path.join(build, "build.ninja")):
+        subprocess.run(["meson", "setup", "--buildtype=debugoptimized", f"-Db_sanitize={sanitize}",
+                        "-Db_lundef=false", "-Dwerror_strict=false", build, ROOT], check=True,
+                       stdout=subprocess.DEVNULL)
+    built = subprocess.run(["ninja", "-C", build], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+    if built.returncode != 0:
+        print(built.stdout)
+        totals.add(name, 0, 1)
+        return
+    meson_suite(totals, name, build, env)
+
+
+def npm_packages():
+    """Puts the clients of tests/integration/node in place; no-op when they match the lock."""
+    folder = os.path.join(ROOT, "tests", "integration", "node")
+    stamp = os.path.join(folder, "node_modules", ".lock-installed")
+    with open(os.path.join(folder, "package-lock.json"), encoding="utf-8") as lock:
+        wanted = lock.read()
+    try:
+        with open(stamp, encoding="utf-8") as have:
+            if have.read() == wanted:
+                return
+    except FileNotFoundError:
+        pass
+    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        with open(stamp, "w", encoding="utf-8") as mark:
+            mark.write(wanted)
+
+
+def server_suites(totals, build, everything):
+    """Suites that need a running quired."""
+    if not os.path.exists(os.path.join(build, "quired")):
+        return
+    npm_packages()
+    more = ["--all"] if everything else []
+    for name in ("golden", "integration"):
+        command_suite(totals, name, [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"),
+                                     "--build", build] + more)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--all", action="store_true")
+    args = parser.parse_args()
+    build = os.path.join(ROOT, args.build)
+    totals = Totals()
+
+    meson_suite(totals, "unit", build)
+    command_suite(totals, "tidy", [sys.executable, "tools/tidy.py"])
+    server_suites(totals, build, args.all)
+    if args.all:
+        sanitizer_suite(totals, "asan", "address,undefined",
+                        {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
+                         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+        sanitizer_suite(totals, "tsan", "thread", {"TSAN_OPTIONS": "halt_on_error=1"})
+        command_suite(totals, "lint", [sys.executable, "tools/lint.py", "--build", build])
+
+    print(f"{totals.passed} passed, {totals.failed} failed")
+    return 1 if totals.failed or not totals.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
