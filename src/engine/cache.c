@@ -1,0 +1,171 @@
+/* cache.c - idle units of a database, found by text and options; see frame.h
+ *
+ * A unit is taken out to be run and put back after, so nothing in it needs a lock. Two sessions that
+ * run the same text at once each parse it once; afterwards both copies stay for the next two. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "unit_int.h"
+#include "base/banned.h"
+
+enum { BUCKETS = 4096 };
+
+struct qri_cache {
+    pthread_mutex_t mu;
+    struct qri_unit *buckets[BUCKETS];
+    struct qri_unit *newest, *oldest;
+    size_t bytes, bytes_max;
+};
+
+struct qri_cache *qri_cache_new(size_t bytes_max)
+{
+    struct qri_cache *cache = calloc(1, sizeof *cache);
+    if (cache == NULL)
+        return NULL;
+    pthread_mutex_init(&cache->mu, NULL);
+    cache->bytes_max = bytes_max;
+    return cache;
+}
+
+static size_t unit_bytes(const struct qri_unit *unit)
+{
+    size_t bytes = sizeof *unit + unit->arena.total_bytes;
+    for (size_t i = 0; i < unit->op_count; i++)
+        for (uint32_t k = 0; k < unit->ops[i].code_count; k++)
+            if (unit->ops[i].codes[k] != NULL)
+                bytes += sizeof(struct qri_code) + unit->ops[i].codes[k]->arena.total_bytes;
+    return bytes;
+}
+
+static void take_out(struct qri_cache *cache, struct qri_unit *unit)
+{
+    struct qri_unit **at = &cache->buckets[unit->hash % BUCKETS];
+    while (*at != unit)
+        at = &(*at)->bucket_next;
+    *at = unit->bucket_next;
+    *(unit->newer == NULL ? &cache->newest : &unit->newer->older) = unit->older;
+    *(unit->older == NULL ? &cache->oldest : &unit->older->newer) = unit->newer;
+    cache->bytes -= unit->cached_bytes;
+}
+
+void qri_cache_free(struct qri_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    while (cache->newest != NULL) {
+        struct qri_unit *unit = cache->newest;
+        take_out(cache, unit);
+        qri_unit_free(unit);
+    }
+    pthread_mutex_destroy(&cache->mu);
+    free(cache);
+}
+
+/* What the parse and the variables depend on, apart from the text. */
+static uint64_t key_options(const struct qr_session *session, const struct qri_source *source)
+{
+    bool quoted = source->module != NULL ? source->module->uses_quoted_identifier
+                                         : session->options.quoted_identifier;
+    return (uint64_t)source->kind << 8 | quoted;
+}
+
+static bool is_same(const struct qri_unit *unit, const struct qr_session *session, uint64_t hash,
+                    uint64_t options, const struct qri_source *source)
+{
+    if (unit->hash != hash || unit->options_key != options)
+        return false;
+    if (unit->has_catalog_types && unit->catalog_serial != session->catalog_serial)
+        return false;
+    if (source->module != NULL)
+        return unit->object_id == source->module->object_id &&
+               unit->object_version == source->module->version;
+    return unit->object_id == 0 && unit->key.n == source->params.n + source->text.n &&
+           memcmp(unit->key.p, source->params.p, source->params.n) == 0 &&
+           memcmp(unit->key.p + source->params.n, source->text.p, source->text.n) == 0;
+}
+
+static uint64_t hash_of(const struct qri_source *source)
+{
+    if (source->module != NULL) {
+        uint64_t id[2] = {source->module->object_id, source->module->version};
+        return qr_hash_bytes(id, sizeof id, 1);
+    }
+    uint64_t hash = qr_hash_bytes(source->text.p, source->text.n, 2);
+    return source->params.n == 0 ? hash : qr_hash_bytes(source->params.p, source->params.n, hash);
+}
+
+static enum qr_status keep_key(struct qri_unit *unit, const struct qri_source *source,
+                               struct qr_err *err)
+{
+    if (source->module != NULL) {
+        unit->object_id = source->module->object_id;
+        unit->object_version = source->module->version;
+        return QR_OK;
+    }
+    size_t n = source->params.n + source->text.n;
+    char *key = qr_arena_alloc(&unit->arena, n + 1);
+    if (key == NULL)
+        return qr_fail(err, QR_NOMEM, "compile a batch");
+    if (source->params.n > 0)
+        memcpy(key, source->params.p, source->params.n);
+    if (source->text.n > 0)
+        memcpy(key + source->params.n, source->text.p, source->text.n);
+    unit->key = qr_str_n(key, n);
+    return QR_OK;
+}
+
+enum qr_status qri_unit_take(struct qr_session *session, const struct qri_source *source,
+                             struct qri_unit **ret_unit, struct qr_err *err)
+{
+    struct qri_cache *cache = session->db->cache;
+    uint64_t hash = hash_of(source), options = key_options(session, source);
+    pthread_mutex_lock(&cache->mu);
+    struct qri_unit *unit = cache->buckets[hash % BUCKETS];
+    while (unit != NULL && !is_same(unit, session, hash, options, source))
+        unit = unit->bucket_next;
+    if (unit != NULL)
+        take_out(cache, unit);
+    pthread_mutex_unlock(&cache->mu);
+    if (unit == NULL) {
+        QR_TRY(qri_unit_new(session, source, (options & 1) != 0, &unit, err));
+        unit->hash = hash;
+        unit->options_key = options;
+        enum qr_status status = keep_key(unit, source, err);
+        if (status != QR_OK) {
+            qri_unit_free(unit);
+            return status;
+        }
+    }
+    *ret_unit = unit;
+    return QR_OK;
+}
+
+void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
+{
+    if (own_unit == NULL)
+        return;
+    struct qri_cache *cache = session->db->cache;
+    struct qri_unit *drop = NULL; /* freed outside the lock */
+    own_unit->cached_bytes = unit_bytes(own_unit);
+    pthread_mutex_lock(&cache->mu);
+    struct qri_unit **bucket = &cache->buckets[own_unit->hash % BUCKETS];
+    own_unit->bucket_next = *bucket;
+    *bucket = own_unit;
+    own_unit->newer = NULL;
+    own_unit->older = cache->newest;
+    *(cache->newest == NULL ? &cache->oldest : &cache->newest->newer) = own_unit;
+    cache->newest = own_unit;
+    cache->bytes += own_unit->cached_bytes;
+    while (cache->bytes > cache->bytes_max && cache->oldest != NULL) {
+        struct qri_unit *oldest = cache->oldest;
+        take_out(cache, oldest);
+        oldest->newer = drop;
+        drop = oldest;
+    }
+    pthread_mutex_unlock(&cache->mu);
+    while (drop != NULL) {
+        struct qri_unit *next = drop->newer;
+        qri_unit_free(drop);
+        drop = next;
+    }
+}

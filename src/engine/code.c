@@ -1,0 +1,236 @@
+/* code.c - compiling what a frame runs, and evaluating scalars; see frame.h */
+#include <assert.h>
+#include <stdlib.h>
+#include "dml_int.h"
+#include "frame.h"
+#include "base/banned.h"
+
+/* A catalog object belongs to #tables by its id. */
+static bool is_temp_object(const struct qr_cat_object *object)
+{
+    return object->object_id >= QRI_TEMP_OBJECT_FIRST;
+}
+
+void qri_bind_env(const struct qri_frame *frame, const struct qri_op *op, struct qr_bind_env *env)
+{
+    const struct qr_session *session = frame->session;
+    const struct qri_options *o = &session->options;
+    *env = (struct qr_bind_env){
+        .catalog = &session->catalog->cat,
+        .temp = session->temp == NULL ? NULL : &session->temp->cat,
+        .vars = frame->unit->vars,
+        .var_count = op == NULL ? frame->unit->var_count : op->var_visible,
+        .default_schema_id = frame->module != NULL ? frame->module->schema_id : QR_SCHEMA_DBO,
+        .in_function = frame->unit->kind == QRI_UNIT_SCALAR || frame->unit->kind == QRI_UNIT_TABLE,
+        .options = {.quoted_identifier = o->quoted_identifier,
+                    .ansi_nulls = o->ansi_nulls,
+                    .ansi_padding = o->ansi_padding,
+                    .ansi_warnings = o->ansi_warnings,
+                    .arithabort = o->arithabort,
+                    .concat_null_yields_null = o->concat_null_yields_null,
+                    .numeric_roundabort = o->numeric_roundabort,
+                    .datefirst = o->datefirst,
+                    .dateformat = o->dateformat},
+    };
+    if (qri_system_catalog(&env->system, NULL) != QR_OK)
+        env->system = NULL;
+    /* dynamic SQL inside a trigger does not see inserted and deleted; its own statements do */
+    if (frame->trigger != NULL)
+        env->inserted = env->deleted = frame->trigger->table;
+}
+
+static uint64_t options_key(const struct qri_options *o)
+{
+    return (uint64_t)o->quoted_identifier | (uint64_t)o->ansi_nulls << 1 |
+           (uint64_t)o->ansi_padding << 2 | (uint64_t)o->ansi_warnings << 3 |
+           (uint64_t)o->arithabort << 4 | (uint64_t)o->concat_null_yields_null << 5 |
+           (uint64_t)o->numeric_roundabort << 6 | (uint64_t)o->datefirst << 8 |
+           (uint64_t)o->dateformat << 16;
+}
+
+/* ---- validity ---- */
+
+static bool depends_hold(const struct qri_code *code, const struct qr_session *session)
+{
+    const struct qr_plan *plan = code->plan;
+    if (plan == NULL)
+        return false;
+    for (size_t i = 0; i < plan->depend_count; i++) {
+        const struct qr_cat_object *was = plan->depends[i];
+        const struct qr_catalog *cat = is_temp_object(was)
+                                           ? (session->temp == NULL ? NULL : &session->temp->cat)
+                                           : &session->catalog->cat;
+        if (was->storage == QR_STORE_VTAB || was->storage == QR_STORE_ROWSET)
+            continue;
+        const struct qr_cat_object *is = cat == NULL ? NULL : qr_cat_by_id(cat, was->object_id);
+        if (is == NULL || is->version != was->version)
+            return false;
+    }
+    return true;
+}
+
+static bool is_valid(struct qri_code *code, const struct qr_session *session)
+{
+    if (code->options_key != options_key(&session->options))
+        return false;
+    bool same_temp = !code->uses_temp || code->temp_serial == session->temp_serial;
+    if (code->catalog_serial == session->catalog_serial && same_temp)
+        return true;
+    if (!depends_hold(code, session))
+        return false;
+    code->catalog_serial = session->catalog_serial;
+    code->temp_serial = session->temp_serial;
+    return true;
+}
+
+/* Makes an empty one in place of what is there and no longer holds. */
+static enum qr_status renew(struct qri_frame *frame, size_t place, struct qri_code **ret_code,
+                            struct qr_err *err)
+{
+    const struct qri_op *op = frame->op;
+    assert(place < op->code_count);
+    struct qr_session *session = frame->session;
+    qri_code_free(op->codes[place]);
+    op->codes[place] = NULL;
+    struct qri_code *code = calloc(1, sizeof *code);
+    if (code == NULL)
+        return qr_fail(err, QR_NOMEM, "compile a statement");
+    qr_arena_init(&code->arena, QRI_UNIT_ARENA_BYTES_MAX);
+    code->catalog = qri_catalog_ref(session->catalog);
+    code->temp = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
+    code->catalog_serial = session->catalog_serial;
+    code->temp_serial = session->temp_serial;
+    code->options_key = options_key(&session->options);
+    *ret_code = code;
+    return QR_OK;
+}
+
+static void note_plan(struct qri_code *code)
+{
+    for (size_t i = 0; code->plan != NULL && i < code->plan->depend_count; i++)
+        code->uses_temp |= is_temp_object(code->plan->depends[i]);
+    if (code->plan != NULL)
+        code->select = qri_sql(code->plan->select.text);
+}
+
+static enum qr_status finish(struct qri_frame *frame, size_t place, struct qri_code *own_code,
+                             enum qr_status status)
+{
+    if (status != QR_OK) {
+        qri_code_free(own_code);
+        frame->session->err_is_compile = true;
+        return status;
+    }
+    frame->op->codes[place] = own_code;
+    return QR_OK;
+}
+
+/* ---- statements ---- */
+
+enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct qr_ast_stmt *stmt,
+                             struct qri_code **ret_code, struct qr_err *err)
+{
+    struct qri_code *code = frame->op->codes[place];
+    if (code != NULL && is_valid(code, frame->session)) {
+        *ret_code = code;
+        return QR_OK;
+    }
+    QR_TRY(renew(frame, place, &code, err));
+    struct qr_bind_env env;
+    qri_bind_env(frame, frame->op, &env);
+    enum qr_status status = qr_tsql_compile(&code->arena, &env, stmt, &code->plan, err);
+    if (status == QR_OK) {
+        note_plan(code);
+        if (code->plan->dml != NULL)
+            status = qri_dml_prepare(&code->arena, &env, code->plan->dml, &code->dml, err);
+    }
+    QR_TRY(finish(frame, place, code, status));
+    *ret_code = code;
+    return QR_OK;
+}
+
+/* ---- scalars ---- */
+
+static enum qr_status code_scalar(struct qri_frame *frame, size_t place,
+                                  const struct qr_ast_expr *ast, const struct qr_type *want,
+                                  bool is_condition, struct qri_code **ret_code,
+                                  struct qr_err *err)
+{
+    struct qri_code *code = frame->op->codes[place];
+    if (code != NULL && is_valid(code, frame->session)) {
+        *ret_code = code;
+        return QR_OK;
+    }
+    QR_TRY(renew(frame, place, &code, err));
+    struct qr_bind_env env;
+    qri_bind_env(frame, frame->op, &env);
+    enum qr_status status =
+        is_condition
+            ? qr_tsql_bind_condition(&code->arena, &env, ast, &code->expr, &code->plan, err)
+            : qr_tsql_bind_scalar(&code->arena, &env, ast, want, &code->expr, &code->plan, err);
+    if (status == QR_OK)
+        note_plan(code);
+    QR_TRY(finish(frame, place, code, status));
+    *ret_code = code;
+    return QR_OK;
+}
+
+struct one_value {
+    struct qri_frame *frame;
+    struct qr_value value;
+};
+
+static enum qr_status keep_value(void *ctx, const struct qr_value *values, size_t count,
+                                 struct qr_err *err)
+{
+    (void)count;
+    struct one_value *one = ctx;
+    enum qr_status status = qr_value_copy(&one->frame->arena, &values[0], &one->value);
+    return status == QR_OK ? QR_OK : qr_fail(err, status, "keep a value");
+}
+
+static enum qr_status run_code(struct qri_frame *frame, struct qri_code *code,
+                               struct qr_value *ret_value, struct qr_err *err)
+{
+    if (code->expr != NULL) {
+        struct qr_eval eval;
+        qri_eval_init(&eval, frame->session, frame, &frame->arena);
+        return qr_expr_eval(code->expr, &eval, ret_value, err);
+    }
+    struct one_value one = {.frame = frame, .value = qr_value_null()};
+    uint64_t count = 0;
+    enum qr_status status = qri_tran_statement_begin(frame->session, QRI_READ, err);
+    if (status == QR_OK)
+        status = qri_select_each(frame, code, keep_value, &one, &count, err);
+    QR_TRY(qri_tran_statement_end(frame->session, status, err));
+    *ret_value = one.value;
+    return QR_OK;
+}
+
+enum qr_status qri_eval_scalar(struct qri_frame *frame, size_t place, const struct qr_ast_expr *ast,
+                               const struct qr_type *want, struct qr_type *ret_type,
+                               struct qr_value *ret_value, struct qr_err *err)
+{
+    struct qri_code *code = NULL;
+    QR_TRY(code_scalar(frame, place, ast, want, false, &code, err));
+    if (ret_type != NULL)
+        *ret_type = code->expr != NULL ? code->expr->type : code->plan->columns[0].type;
+    return run_code(frame, code, ret_value, err);
+}
+
+enum qr_status qri_eval_condition(struct qri_frame *frame, size_t place,
+                                  const struct qr_ast_expr *ast, bool *ret_true,
+                                  struct qr_err *err)
+{
+    struct qri_code *code = NULL;
+    QR_TRY(code_scalar(frame, place, ast, NULL, true, &code, err));
+    if (code->expr != NULL) {
+        struct qr_eval eval;
+        qri_eval_init(&eval, frame->session, frame, &frame->arena);
+        return qr_expr_test(code->expr, &eval, false, ret_true, err);
+    }
+    struct qr_value value;
+    QR_TRY(run_code(frame, code, &value, err));
+    *ret_true = value.cell == QR_CELL_INT && value.i != 0;
+    return QR_OK;
+}

@@ -1,0 +1,23 @@
+/* cursor_int.h - T-SQL cursors. All are materialised when opened: their rows are a rowset. */
+#pragma once
+#include "frame.h"
+
+struct qri_cursor {
+    uint32_t refs; /* names and variables */
+    struct qri_cursor *next; /* of the frame's or session's list */
+    char *name;              /* NULL: only in variables */
+    struct qri_unit *unit;   /* borrowed: the text that declared it; the cursor dies before it */
+    const struct qr_ast_cursor_def *def;
+    const struct qri_op *op;
+    bool is_scroll, is_read_only, is_open;
+    struct qr_rowset *rows;
+    struct qr_plan_column *columns; /* in `arena` */
+    size_t column_count;
+    struct qr_arena arena;
+    int64_t position; /* 0-based row; -1 before the first, count after the last */
+};
+
+void qri_cursor_unref(struct qri_cursor *cursor); /* accepts NULL */
+void qri_cursors_free(struct qri_cursor **list);
+/* @@FETCH_STATUS and its sisters ask. `scope`: "local", "global", "variable". */
+int qri_cursor_status(struct qri_frame *frame, struct qr_str scope, struct qr_str name);

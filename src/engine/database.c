@@ -1,0 +1,97 @@
+/* database.c - opening and closing a database; see engine/engine.h */
+#include <assert.h>
+#include <stdlib.h>
+#include "frame.h"
+#include "base/banned.h"
+
+enum { TICKS_1970_DAYS = 719162, TICKS_PER_DAY_SHIFT = 0 };
+
+static int64_t now_ticks(struct qr_instance *instance)
+{
+    (void)TICKS_PER_DAY_SHIFT;
+    int64_t ns = qr_env_wall_ns(instance->options.env);
+    return ns / 100 + (int64_t)TICKS_1970_DAYS * 86400 * 10000000;
+}
+
+static void free_database(struct qr_database *db)
+{
+    while (db->idle_links != NULL) {
+        struct qri_link *link = db->idle_links;
+        db->idle_links = link->next;
+        qri_link_free(link);
+    }
+    qri_cache_free(db->cache);
+    qri_catalog_unref(db->catalog);
+    pthread_mutex_destroy(&db->mu);
+    qr_arena_done(&db->arena);
+    free(db);
+}
+
+/* The catalog's tables are made in a transaction of their own the first time. */
+static enum qr_status load(struct qr_database *db, struct qr_err *err)
+{
+    struct qr_conn *conn QR_AUTO(qr_conn_closep) = NULL;
+    QR_TRY(qr_conn_open(db->store, NULL, &conn, err));
+    QR_TRY(qr_conn_lock_writer(conn, 1, NULL, NULL, err));
+    QR_TRY(qr_wrap(err,
+                   qri_catalog_bootstrap(qr_conn_db(conn), now_ticks(db->instance), err),
+                   "make the catalog"));
+    enum qr_status status =
+        qri_catalog_load(qr_conn_db(conn), db->info.name, db->info.database_id, &db->catalog, err);
+    qr_conn_unlock_writer(conn);
+    db->catalog_lsn = qr_conn_commit_lsn(conn);
+    QR_TRY(qr_wrap(err, status, "load the catalog"));
+    return db->catalog_lsn.v == 0 ? QR_OK : qr_store_wait_durable(db->store, db->catalog_lsn, err);
+}
+
+enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_database_info *info,
+                                struct qr_store *own_store, struct qr_database **ret_db,
+                                struct qr_err *err)
+{
+    struct qr_database *db = calloc(1, sizeof *db);
+    if (db == NULL)
+        return qr_fail(err, QR_NOMEM, "open a database");
+    qr_arena_init(&db->arena, 1 << 20);
+    pthread_mutex_init(&db->mu, NULL);
+    db->instance = instance;
+    db->store = own_store;
+    db->info = *info;
+    db->info.name = qr_arena_str(&db->arena, info->name);
+    db->info.edition = qr_arena_str(&db->arena, info->edition);
+    db->info.service_objective = qr_arena_str(&db->arena, info->service_objective);
+    db->info.collation = qr_arena_str(&db->arena, info->collation);
+    atomic_init(&db->catalog_serial, 1);
+    db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
+    enum qr_status status =
+        db->cache == NULL ? qr_fail(err, QR_NOMEM, "open a database") : load(db, err);
+    if (status != QR_OK) {
+        free_database(db);
+        return status;
+    }
+    pthread_mutex_lock(&instance->mu);
+    instance->database_count++;
+    pthread_mutex_unlock(&instance->mu);
+    *ret_db = db;
+    return QR_OK;
+}
+
+enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err)
+{
+    struct qr_instance *instance = db->instance;
+    pthread_mutex_lock(&db->mu);
+    size_t sessions = db->session_count;
+    pthread_mutex_unlock(&db->mu);
+    if (sessions > 0)
+        return qr_fail(err, QR_BUSY, "%zu sessions use the database", sessions);
+    struct qr_store *store = db->store;
+    free_database(db);
+    pthread_mutex_lock(&instance->mu);
+    instance->database_count--;
+    pthread_mutex_unlock(&instance->mu);
+    return qr_store_close(store, err);
+}
+
+struct qr_store *qr_database_store(struct qr_database *db)
+{
+    return db->store;
+}

@@ -1,0 +1,233 @@
+/* engine_int.h - the engine's own structures: instance, database, session and its transaction.
+ *
+ * Locks, in order: instance.mu, database.mu. Neither is held while SQLite, the store or a sink runs.
+ * A session and everything below it (frames, links in use) belongs to the thread of its request. */
+#pragma once
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/sqlmsg.h"
+#include "engine/engine.h"
+#include "engine/rowset.h"
+#include "expr/eval.h"
+#include "tsql/parse.h"
+#include "tsql/plan.h"
+#include "vfs/conn.h"
+#include "catalog_int.h"
+
+struct qri_link;
+struct qri_unit;
+struct qri_frame;
+struct qri_cursor;
+struct qri_cache;
+
+enum {
+    QRI_NEST_MAX = 32,             /* procedures, triggers, functions, dynamic SQL (217) */
+    QRI_SESSION_ID_FIRST = 51,
+    QRI_STMT_ARENA_BYTES_MAX = 256 << 20,
+    QRI_UNIT_ARENA_BYTES_MAX = 256 << 20,
+    QRI_PREPARED_MAX = 10000,      /* handles of one session */
+};
+
+struct qr_instance {
+    struct qr_instance_options options;
+    struct qr_arena arena;
+    pthread_mutex_t mu;
+    struct qr_session *sessions; /* guarded by mu */
+    uint16_t last_session_id;    /* guarded by mu */
+    size_t database_count;       /* guarded by mu */
+};
+
+struct qr_database {
+    struct qr_instance *instance;
+    struct qr_database_info info;
+    struct qr_arena arena;
+    struct qr_store *store;
+    pthread_mutex_t mu;
+    struct qri_catalog *catalog;     /* guarded by mu; the newest committed one */
+    struct qr_lsn catalog_lsn;       /* guarded by mu; the commit that made it */
+    _Atomic uint64_t catalog_serial; /* grows with every change of `catalog` */
+    struct qri_link *idle_links;     /* guarded by mu; last used first */
+    size_t idle_link_count;          /* guarded by mu */
+    size_t session_count;            /* guarded by mu */
+    struct qri_cache *cache;
+};
+
+/* SET options; a module gets a copy that its end puts back. */
+struct qri_options {
+    bool quoted_identifier, ansi_nulls, ansi_padding, ansi_warnings, arithabort, arithignore;
+    bool concat_null_yields_null, numeric_roundabort, ansi_null_dflt_on, ansi_null_dflt_off;
+    bool nocount, xact_abort, implicit_transactions, cursor_close_on_commit;
+    bool noexec, parseonly, fmtonly;
+    uint8_t datefirst, dateformat;
+    uint8_t isolation; /* 1 read uncommitted, 2 read committed, 3 repeatable, 4 serializable, 5 snapshot */
+    const char *language;
+    int language_id;
+    int32_t lock_timeout_ms; /* -1: for ever */
+    int32_t textsize;
+    uint64_t rowcount; /* 0: no limit */
+    uint32_t identity_insert; /* object id, 0: none */
+};
+
+struct qri_savepoint {
+    struct qr_str name; /* in the transaction's arena */
+    struct qri_catalog *catalog, *temp; /* references: the pictures to go back to */
+    bool in_sqlite; /* made in SQLite too; else it stands before the first write */
+};
+
+/* The session's transaction, and how it maps onto SQLite's. */
+struct qri_tran {
+    uint32_t count;      /* @@TRANCOUNT */
+    bool doomed;         /* XACT_STATE() = -1 */
+    bool sqlite_open;    /* BEGIN was done on the session's link */
+    bool statement_open; /* that BEGIN belongs to one autocommit statement */
+    bool is_write;       /* the writer lock is held */
+    bool catalog_changed; /* session.catalog is this transaction's own */
+    uint32_t depth;      /* statements within each other */
+    uint64_t descriptor;
+    struct qr_arena arena;
+    struct qr_str name;
+    struct qri_savepoint *savepoints;
+    size_t savepoint_count, savepoint_capacity;
+    struct qri_catalog *temp_before; /* #tables when SQLite's transaction began (reference) */
+};
+
+/* What ERROR_NUMBER() and its sisters tell inside CATCH. */
+struct qri_caught {
+    struct qri_caught *outer;
+    struct qr_err err;
+};
+
+enum qri_unwind {
+    QRI_UNWIND_NONE,
+    QRI_UNWIND_BATCH, /* reported already; every frame of the request ends */
+};
+
+struct qri_prepared {
+    int32_t handle;
+    struct qri_unit *unit; /* owned; NULL while it runs */
+    struct qr_str text, params;
+    struct qr_arena arena;
+};
+
+struct qr_session {
+    struct qr_database *db;
+    struct qr_session *prev, *next; /* of instance.sessions */
+    uint16_t id;
+    struct qr_arena arena; /* login strings */
+    struct qr_session_options login;
+    int64_t login_ticks;
+    _Atomic bool killed;
+
+    const struct qr_sink *sink; /* of the running request */
+    struct qri_link *link;      /* kept between requests while transaction or #tables need it */
+    struct qri_catalog *catalog; /* the one in use (reference) */
+    uint64_t catalog_serial;
+    struct qr_lsn catalog_lsn;  /* the commit that made it */
+    struct qri_catalog *temp;   /* #tables; NULL: none */
+    uint64_t temp_serial;       /* changes whenever `temp` does */
+    struct qr_map temp_counters; /* key: 8 bytes counter id; value: struct qri_temp_counter */
+    struct qri_options options, login_options;
+    struct qri_tran tran;
+    struct qr_lsn commit_lsn; /* of the session's last commit */
+    uint64_t answer_lsn;
+
+    struct qri_frame *frame; /* innermost */
+    uint32_t nest_level;     /* @@NESTLEVEL */
+    uint32_t trigger_level;
+    struct qri_caught *caught;
+    enum qri_unwind unwind;
+    struct qr_err err;       /* of the statement that runs */
+    bool err_is_compile;     /* err came from the compiler: it ends the scope */
+    bool err_is_raised;      /* err came from RAISERROR: XACT_ABORT does not count */
+    struct qr_err pending;   /* raised inside a function that SQLite called */
+    bool has_pending;
+    bool null_eliminated;
+    bool no_interrupt;       /* writing: attention waits for the next row */
+    uint32_t fn_depth;       /* nesting of functions that SQLite called */
+    struct qr_arena fn_arenas[4]; /* by depth; deeper ones are made per call */
+
+    int64_t rowcount;        /* @@ROWCOUNT */
+    int32_t error;           /* @@ERROR */
+    struct qr_value last_identity; /* @@IDENTITY: INT, or NULL */
+    int32_t fetch_status;
+    int32_t cursor_rows;
+    struct qri_cursor *cursors; /* global ones */
+    struct qr_rand rand;
+    struct qr_map context; /* SESSION_CONTEXT */
+    uint8_t context_info[128];
+    size_t context_info_bytes;
+
+    struct qr_eval_settings settings; /* of the running statement */
+    struct qri_prepared *prepared;
+    size_t prepared_count, prepared_capacity;
+    int32_t last_handle;
+    struct qri_bulk *bulk;
+    const struct qr_ast_stmt *bulk_stmt; /* INSERT BULK that waits for its rows */
+    struct qri_unit *bulk_unit;
+    uint64_t request_count;
+    int64_t request_ticks; /* when the running request began */
+};
+
+/* ---- session.c, request.c ---- */
+int64_t qri_now_ticks(const struct qr_session *session);
+/* Sends what `err` holds as a message; fills line and procedure from the running frame. */
+QR_NODISCARD enum qr_status qri_send_error(struct qr_session *session, struct qr_err *err);
+/* An informational message of the table, severity <= 10. */
+QR_NODISCARD enum qr_status qri_inform(struct qr_session *session, int number, ...);
+QR_NODISCARD enum qr_status qri_send_done(struct qr_session *session, bool has_count,
+                                          uint64_t count, bool is_error, uint16_t command);
+/* QR_CANCELLED or QR_CLOSED when the request must stop. */
+QR_NODISCARD enum qr_status qri_check_cancelled(struct qr_session *session, struct qr_err *err);
+/* Takes the newest catalog, or the transaction's own. */
+void qri_session_refresh_catalog(struct qr_session *session);
+void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp);
+
+/* ---- options.c ---- */
+void qri_options_init(struct qri_options *options, bool is_odbc);
+QR_NODISCARD enum qr_status qri_set_option(struct qri_frame *frame,
+                                           const struct qr_ast_set_option *stmt,
+                                           struct qr_err *err);
+int32_t qri_options_bits(const struct qri_options *options); /* @@OPTIONS */
+
+/* ---- tran.c ---- */
+enum qri_access {
+    QRI_READ,
+    QRI_WRITE,        /* permanent tables: the writer lock, BEGIN */
+    QRI_WRITE_SINGLE, /* the same by one SQLite statement: without BEGIN where none is open */
+    QRI_WRITE_TEMP,   /* #tables only */
+};
+/* Brackets every statement; may nest (triggers, functions), where only the outermost acts. */
+QR_NODISCARD enum qr_status qri_tran_statement_begin(struct qr_session *session,
+                                                     enum qri_access access, struct qr_err *err);
+/* Commits an autocommit statement, or undoes it; `status` is the statement's. Returns it, or why
+ * the commit failed. */
+QR_NODISCARD enum qr_status qri_tran_statement_end(struct qr_session *session,
+                                                   enum qr_status status, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_tran_commit(struct qr_session *session, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_tran_rollback(struct qr_session *session, struct qr_str name,
+                                              struct qr_err *err);
+QR_NODISCARD enum qr_status qri_tran_save(struct qr_session *session, struct qr_str name,
+                                          struct qr_err *err);
+/* Ends the transaction whatever its state; used by errors that end it, reset and disconnect. */
+void qri_tran_abort(struct qr_session *session);
+/* SQLite has rolled back on its own: brings the session's state in line and raises 3998. */
+QR_NODISCARD enum qr_status qri_tran_check(struct qr_session *session, struct qr_err *err);
+/* IMPLICIT_TRANSACTIONS: the statement begins one if none is open. */
+QR_NODISCARD enum qr_status qri_tran_implicit(struct qr_session *session, struct qr_err *err);
+/* A savepoint around a statement inside an open SQLite transaction. */
+QR_NODISCARD enum qr_status qri_savepoint(struct qr_session *session, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_savepoint_release(struct qr_session *session, struct qr_err *err);
+void qri_savepoint_rollback(struct qr_session *session);
+
+/* ---- host.c ---- */
+extern const struct qr_eval_host qri_eval_host;
+void qri_eval_init(struct qr_eval *eval, struct qr_session *session, struct qri_frame *frame,
+                   struct qr_arena *arena);
+/* Stamps the statement's clock and the options into session->settings. */
+void qri_settings_stamp(struct qr_session *session);

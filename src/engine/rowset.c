@@ -1,0 +1,280 @@
+/* rowset.c - see engine/rowset.h and rowset_int.h
+ *
+ * A row is serialised as: for each column one tag byte (enum qr_cell), then 8 bytes of a number,
+ * 16 of a wide one, or a 4-byte length and the bytes. Rows lie in segments; the index maps a
+ * position to (segment, offset). */
+#include "rowset_int.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/banned.h"
+
+enum {
+    SEGMENT_BYTES_MIN = 1024,
+    SEGMENT_BYTES = 256 * 1024,
+    ROWSET_BYTES_MAX_MIB = 1024, /* memory of one rowset */
+};
+
+struct segment {
+    char *data;
+    size_t used, capacity;
+};
+
+struct place {
+    uint32_t segment; /* UINT32_MAX: a hole */
+    uint32_t offset;
+};
+
+struct qr_rowset {
+    struct qr_type *types;
+    size_t column_count;
+    struct segment *segments;
+    size_t segment_count, segment_capacity;
+    struct place *places;
+    size_t place_count, place_capacity;
+    uint64_t live_count;
+    size_t bytes; /* of all segments */
+};
+
+enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
+                             struct qr_rowset **ret_rowset, struct qr_err *err)
+{
+    assert(column_count <= QR_ROWSET_COLUMNS_MAX);
+    struct qr_rowset *rowset = calloc(1, sizeof *rowset);
+    if (rowset != NULL)
+        rowset->types = malloc((column_count + 1) * sizeof *types);
+    if (rowset == NULL || rowset->types == NULL) {
+        free(rowset);
+        return qr_fail(err, QR_NOMEM, "make a rowset");
+    }
+    if (column_count > 0)
+        memcpy(rowset->types, types, column_count * sizeof *types);
+    rowset->column_count = column_count;
+    *ret_rowset = rowset;
+    return QR_OK;
+}
+
+void qr_rowset_clear(struct qr_rowset *rowset)
+{
+    for (size_t i = 1; i < rowset->segment_count; i++)
+        free(rowset->segments[i].data);
+    if (rowset->segment_count > 0) { /* the first segment is kept for what comes next */
+        rowset->segment_count = 1;
+        rowset->segments[0].used = 0;
+        rowset->bytes = rowset->segments[0].capacity;
+    }
+    rowset->place_count = 0;
+    rowset->live_count = 0;
+}
+
+void qr_rowset_free(struct qr_rowset *rowset)
+{
+    if (rowset == NULL)
+        return;
+    for (size_t i = 0; i < rowset->segment_count; i++)
+        free(rowset->segments[i].data);
+    free(rowset->segments);
+    free(rowset->places);
+    free(rowset->types);
+    free(rowset);
+}
+
+size_t qr_rowset_column_count(const struct qr_rowset *rowset)
+{
+    return rowset->column_count;
+}
+
+const struct qr_type *qr_rowset_types(const struct qr_rowset *rowset)
+{
+    return rowset->types;
+}
+
+uint64_t qr_rowset_count(const struct qr_rowset *rowset)
+{
+    return rowset->live_count;
+}
+
+uint64_t qri_rowset_end(const struct qr_rowset *rowset)
+{
+    return rowset->place_count;
+}
+
+bool qri_rowset_exists(const struct qr_rowset *rowset, uint64_t position)
+{
+    return rowset->places[position].segment != UINT32_MAX;
+}
+
+static size_t row_bytes(const struct qr_rowset *rowset, const struct qr_value *values)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < rowset->column_count; i++) {
+        static const uint8_t fixed[] = {[QR_CELL_NULL] = 1, [QR_CELL_INT] = 9, [QR_CELL_REAL] = 9,
+                                        [QR_CELL_TEXT] = 5, [QR_CELL_BLOB] = 5,
+                                        [QR_CELL_WIDE] = 17};
+        bytes += fixed[values[i].cell] + values[i].n;
+    }
+    return bytes;
+}
+
+static enum qr_status add_segment(struct qr_rowset *rowset, size_t need, struct qr_err *err)
+{
+    size_t bytes = rowset->segment_count == 0 ? SEGMENT_BYTES_MIN : SEGMENT_BYTES;
+    if (bytes < need)
+        bytes = need;
+    if (rowset->bytes + bytes > (size_t)ROWSET_BYTES_MAX_MIB << 20)
+        return qr_fail(err, QR_FULL, "a rowset is over %d MiB", ROWSET_BYTES_MAX_MIB);
+    if (rowset->segment_count == rowset->segment_capacity) {
+        size_t capacity = rowset->segment_capacity == 0 ? 4 : rowset->segment_capacity * 2;
+        struct segment *grown = realloc(rowset->segments, capacity * sizeof *grown);
+        if (grown == NULL)
+            return qr_fail(err, QR_NOMEM, "grow a rowset");
+        rowset->segments = grown;
+        rowset->segment_capacity = capacity;
+    }
+    char *data = malloc(bytes);
+    if (data == NULL)
+        return qr_fail(err, QR_NOMEM, "grow a rowset");
+    rowset->segments[rowset->segment_count++] = (struct segment){data, 0, bytes};
+    rowset->bytes += bytes;
+    return QR_OK;
+}
+
+static char *write_value(char *at, const struct qr_value *v)
+{
+    *at++ = (char)v->cell;
+    switch (v->cell) {
+    case QR_CELL_NULL:
+        return at;
+    case QR_CELL_INT:
+        memcpy(at, &v->i, 8);
+        return at + 8;
+    case QR_CELL_REAL:
+        memcpy(at, &v->r, 8);
+        return at + 8;
+    case QR_CELL_WIDE:
+        memcpy(at, &v->w, 16);
+        return at + 16;
+    case QR_CELL_TEXT:
+    case QR_CELL_BLOB:
+        break;
+    }
+    uint32_t n = (uint32_t)v->n;
+    memcpy(at, &n, 4);
+    if (n > 0)
+        memcpy(at + 4, v->p, n);
+    return at + 4 + n;
+}
+
+static enum qr_status write_row(struct qr_rowset *rowset, const struct qr_value *values,
+                                struct place *ret_place, struct qr_err *err)
+{
+    size_t need = row_bytes(rowset, values);
+    if (need > INT32_MAX)
+        return qr_fail(err, QR_TOO_BIG, "a row is over 2 GiB");
+    struct segment *last =
+        rowset->segment_count == 0 ? NULL : &rowset->segments[rowset->segment_count - 1];
+    if (last == NULL || last->capacity - last->used < need) {
+        QR_TRY(add_segment(rowset, need, err));
+        last = &rowset->segments[rowset->segment_count - 1];
+    }
+    char *at = last->data + last->used;
+    *ret_place = (struct place){(uint32_t)(rowset->segment_count - 1), (uint32_t)last->used};
+    for (size_t i = 0; i < rowset->column_count; i++)
+        at = write_value(at, &values[i]);
+    last->used += need;
+    return QR_OK;
+}
+
+enum qr_status qr_rowset_append(struct qr_rowset *rowset, const struct qr_value *values,
+                                struct qr_err *err)
+{
+    if (rowset->place_count == rowset->place_capacity) {
+        size_t capacity = rowset->place_capacity == 0 ? 16 : rowset->place_capacity * 2;
+        struct place *grown = realloc(rowset->places, capacity * sizeof *grown);
+        if (grown == NULL)
+            return qr_fail(err, QR_NOMEM, "grow a rowset");
+        rowset->places = grown;
+        rowset->place_capacity = capacity;
+    }
+    QR_TRY(write_row(rowset, values, &rowset->places[rowset->place_count], err));
+    rowset->place_count++;
+    rowset->live_count++;
+    return QR_OK;
+}
+
+static const char *read_value(const char *at, struct qr_value *v)
+{
+    v->cell = (enum qr_cell)*at++;
+    v->n = 0;
+    switch (v->cell) {
+    case QR_CELL_NULL:
+        return at;
+    case QR_CELL_INT:
+        memcpy(&v->i, at, 8);
+        return at + 8;
+    case QR_CELL_REAL:
+        memcpy(&v->r, at, 8);
+        return at + 8;
+    case QR_CELL_WIDE:
+        memcpy(&v->w, at, 16);
+        return at + 16;
+    case QR_CELL_TEXT:
+    case QR_CELL_BLOB:
+        break;
+    }
+    uint32_t n;
+    memcpy(&n, at, 4);
+    v->n = n;
+    v->p = at + 4;
+    return at + 4 + n;
+}
+
+enum qr_status qri_rowset_get(struct qr_rowset *rowset, uint64_t position, struct qr_value *values,
+                              bool *ret_found, struct qr_err *err)
+{
+    (void)err;
+    assert(position < rowset->place_count);
+    struct place place = rowset->places[position];
+    *ret_found = place.segment != UINT32_MAX;
+    if (!*ret_found)
+        return QR_OK;
+    const char *at = rowset->segments[place.segment].data + place.offset;
+    for (size_t i = 0; i < rowset->column_count; i++)
+        at = read_value(at, &values[i]);
+    return QR_OK;
+}
+
+enum qr_status qri_rowset_get_column(struct qr_rowset *rowset, uint64_t position, size_t column,
+                                     struct qr_value *ret_value, struct qr_err *err)
+{
+    (void)err;
+    struct place place = rowset->places[position];
+    *ret_value = qr_value_null();
+    if (place.segment == UINT32_MAX)
+        return QR_OK;
+    const char *at = rowset->segments[place.segment].data + place.offset;
+    for (size_t i = 0; i <= column; i++)
+        at = read_value(at, ret_value);
+    return QR_OK;
+}
+
+enum qr_status qri_rowset_set(struct qr_rowset *rowset, uint64_t position,
+                              const struct qr_value *values, struct qr_err *err)
+{
+    assert(position < rowset->place_count);
+    struct place place;
+    QR_TRY(write_row(rowset, values, &place, err));
+    if (rowset->places[position].segment == UINT32_MAX)
+        rowset->live_count++;
+    rowset->places[position] = place;
+    return QR_OK;
+}
+
+void qri_rowset_delete(struct qr_rowset *rowset, uint64_t position)
+{
+    assert(position < rowset->place_count);
+    if (rowset->places[position].segment == UINT32_MAX)
+        return;
+    rowset->places[position].segment = UINT32_MAX;
+    rowset->live_count--;
+}

@@ -1,0 +1,231 @@
+/* session.c - making and ending sessions, and what every statement of one needs. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cursor_int.h"
+#include "frame.h"
+#include "prepared_int.h"
+#include "temp_int.h"
+#include "base/banned.h"
+
+enum { DAYS_TO_1970 = 719162, LOGIN_BYTES_MAX = 1 << 20 };
+
+/* ---- list of sessions ---- */
+
+static void add_session(struct qr_instance *instance, struct qr_session *session)
+{
+    pthread_mutex_lock(&instance->mu);
+    for (bool taken = true; taken;) {
+        uint16_t id = instance->last_session_id == UINT16_MAX ? QRI_SESSION_ID_FIRST
+                                                             : instance->last_session_id + 1;
+        instance->last_session_id = id;
+        taken = false;
+        for (struct qr_session *s = instance->sessions; s != NULL && !taken; s = s->next)
+            taken = s->id == id;
+        session->id = id;
+    }
+    session->next = instance->sessions;
+    if (session->next != NULL)
+        session->next->prev = session;
+    instance->sessions = session;
+    pthread_mutex_unlock(&instance->mu);
+}
+
+static void remove_session(struct qr_instance *instance, struct qr_session *session)
+{
+    pthread_mutex_lock(&instance->mu);
+    *(session->prev == NULL ? &instance->sessions : &session->prev->next) = session->next;
+    if (session->next != NULL)
+        session->next->prev = session->prev;
+    pthread_mutex_unlock(&instance->mu);
+}
+
+static void copy_login(struct qr_session *session, const struct qr_session_options *options)
+{
+    session->login = *options;
+    struct qr_str *strings[] = {&session->login.login,          &session->login.host_name,
+                                &session->login.app_name,       &session->login.client_library,
+                                &session->login.client_address, &session->login.language};
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
+        *strings[i] = qr_arena_str(&session->arena, *strings[i]);
+}
+
+/* ---- life ---- */
+
+enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_options *options,
+                              struct qr_session **ret_session, struct qr_err *err)
+{
+    struct qr_session *session = calloc(1, sizeof *session);
+    if (session == NULL)
+        return qr_fail(err, QR_NOMEM, "make a session");
+    session->db = db;
+    qr_arena_init(&session->arena, LOGIN_BYTES_MAX);
+    copy_login(session, options);
+    qri_options_init(&session->login_options, options->is_odbc);
+    session->options = session->login_options;
+    session->login_ticks = qri_now_ticks(session);
+    session->last_identity = qr_value_null();
+    session->cursor_rows = 0;
+    qr_map_init(&session->temp_counters, false);
+    qr_map_init(&session->context, true);
+    for (size_t i = 0; i < sizeof session->fn_arenas / sizeof session->fn_arenas[0]; i++)
+        qr_arena_init(&session->fn_arenas[i], QRI_STMT_ARENA_BYTES_MAX);
+    pthread_mutex_lock(&db->mu);
+    db->session_count++;
+    pthread_mutex_unlock(&db->mu);
+    qri_session_refresh_catalog(session);
+    add_session(db->instance, session);
+    *ret_session = session;
+    return QR_OK;
+}
+
+/* Everything that a connection reset or the end of the session takes away. */
+void qri_session_clear(struct qr_session *session, bool keep_tran)
+{
+    if (!keep_tran)
+        qri_tran_abort(session);
+    qri_cursors_free(&session->cursors);
+    qri_prepared_clear(session);
+    qri_temp_drop_all(session);
+    qri_context_clear(session);
+    session->options = session->login_options;
+    session->rowcount = 0;
+    session->error = 0;
+    session->fetch_status = 0;
+    session->last_identity = qr_value_null();
+    session->context_info_bytes = 0;
+    session->rand = (struct qr_rand){0};
+    session->bulk_stmt = NULL;
+}
+
+void qr_session_free(struct qr_session *session)
+{
+    if (session == NULL)
+        return;
+    assert(session->frame == NULL);
+    struct qr_database *db = session->db;
+    session->sink = NULL;
+    qri_session_clear(session, false);
+    qri_link_put(session);
+    assert(session->link == NULL);
+    remove_session(db->instance, session);
+    qri_catalog_unref(session->catalog);
+    qr_map_done(&session->temp_counters);
+    qr_map_done(&session->context);
+    for (size_t i = 0; i < sizeof session->fn_arenas / sizeof session->fn_arenas[0]; i++)
+        qr_arena_done(&session->fn_arenas[i]);
+    free(session->prepared);
+    qr_arena_done(&session->arena);
+    free(session);
+    pthread_mutex_lock(&db->mu);
+    db->session_count--;
+    pthread_mutex_unlock(&db->mu);
+}
+
+uint16_t qr_session_id(const struct qr_session *session)
+{
+    return session->id;
+}
+
+void qr_session_kill(struct qr_session *session)
+{
+    atomic_store(&session->killed, true);
+}
+
+uint64_t qr_session_answer_lsn(const struct qr_session *session)
+{
+    return session->answer_lsn;
+}
+
+uint64_t qr_session_tran_descriptor(const struct qr_session *session)
+{
+    return session->tran.descriptor;
+}
+
+uint32_t qr_session_trancount(const struct qr_session *session)
+{
+    return session->tran.count;
+}
+
+struct qr_str qr_session_database_name(const struct qr_session *session)
+{
+    return session->db->info.name;
+}
+
+/* ---- what statements need ---- */
+
+int64_t qri_now_ticks(const struct qr_session *session)
+{
+    return qr_env_wall_ns(session->db->instance->options.env) / 100 +
+           (int64_t)DAYS_TO_1970 * 86400 * 10000000;
+}
+
+void qri_session_refresh_catalog(struct qr_session *session)
+{
+    struct qr_database *db = session->db;
+    if (session->tran.catalog_changed)
+        return;
+    if (atomic_load_explicit(&db->catalog_serial, memory_order_acquire) == session->catalog_serial)
+        return;
+    struct qri_catalog *old = session->catalog;
+    pthread_mutex_lock(&db->mu);
+    session->catalog = qri_catalog_ref(db->catalog);
+    session->catalog_lsn = db->catalog_lsn;
+    session->catalog_serial = atomic_load(&db->catalog_serial);
+    pthread_mutex_unlock(&db->mu);
+    qri_catalog_unref(old);
+}
+
+void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp)
+{
+    qri_catalog_unref(session->temp);
+    session->temp = own_temp;
+    session->temp_serial++;
+}
+
+enum qr_status qri_check_cancelled(struct qr_session *session, struct qr_err *err)
+{
+    if (atomic_load_explicit(&session->killed, memory_order_relaxed))
+        return qr_fail(err, QR_CLOSED, "the session was killed");
+    if (session->sink != NULL && session->sink->cancelled(session->sink->ctx))
+        return qr_fail(err, QR_CANCELLED, "the request was cancelled");
+    return QR_OK;
+}
+
+enum qr_status qri_send_error(struct qr_session *session, struct qr_err *err)
+{
+    return session->sink->message(session->sink->ctx, err);
+}
+
+enum qr_status qri_inform(struct qr_session *session, int number, ...)
+{
+    struct qr_err message;
+    qr_err_reset(&message);
+    va_list args;
+    va_start(args, number);
+    enum qr_status ignored = qr_sql_failv(&message, number, args);
+    (void)ignored;
+    va_end(args);
+    const struct qri_frame *frame = session->frame;
+    if (frame != NULL && frame->op != NULL)
+        message.line = (int)frame->op->line;
+    return session->sink->message(session->sink->ctx, &message);
+}
+
+static bool in_module(const struct qr_session *session)
+{
+    const struct qri_frame *frame = session->frame;
+    return frame != NULL && (frame->outer != NULL || frame->is_rpc || frame->module != NULL);
+}
+
+enum qr_status qri_send_done(struct qr_session *session, bool has_count, uint64_t count,
+                             bool is_error, uint16_t command)
+{
+    struct qr_done done = {.kind = QR_DONE_STATEMENT,
+                           .has_count = has_count,
+                           .count = count,
+                           .is_error = is_error,
+                           .in_module = in_module(session),
+                           .command = command};
+    return session->sink->done(session->sink->ctx, &done);
+}

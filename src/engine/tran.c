@@ -1,0 +1,433 @@
+/* tran.c - the session's transaction and SQLite's; see engine_int.h
+ *
+ * T-SQL's transaction begins at BEGIN TRAN and may be nothing but a count. SQLite's begins with the
+ * first statement that writes (or that has to see one snapshot), with the writer lock held, and ends
+ * with it: COMMIT publishes, then the lock goes, then the answer waits for the LSN (S2). */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "frame.h"
+#include "base/banned.h"
+
+enum { ISOLATION_REPEATABLE = 3, ISOLATION_SERIALIZABLE = 4, ISOLATION_SNAPSHOT = 5 };
+
+static _Atomic uint64_t last_descriptor;
+
+/* ---- the writer lock ---- */
+
+struct waiting {
+    struct qr_session *session;
+    int64_t begun_ns;
+    bool blocked; /* the pool was told */
+};
+
+static enum qr_status poll_wait(void *ctx)
+{
+    struct waiting *w = ctx;
+    struct qr_session *session = w->session;
+    if (!w->blocked && session->sink != NULL) {
+        w->blocked = true;
+        session->sink->block_begin(session->sink->ctx);
+    }
+    if (atomic_load_explicit(&session->killed, memory_order_relaxed))
+        return QR_CLOSED;
+    if (session->sink != NULL && session->sink->cancelled(session->sink->ctx))
+        return QR_CANCELLED;
+    int32_t timeout_ms = session->options.lock_timeout_ms;
+    int64_t waited_ns = qr_env_mono_ns(session->db->instance->options.env) - w->begun_ns;
+    if (timeout_ms >= 0 && waited_ns / 1000000 >= timeout_ms)
+        return QR_TIMEOUT;
+    return QR_OK;
+}
+
+static enum qr_status lock_writer(struct qr_session *session, struct qr_err *err)
+{
+    if (qr_conn_has_writer(session->link->conn))
+        return QR_OK;
+    struct waiting w = {.session = session,
+                        .begun_ns = qr_env_mono_ns(session->db->instance->options.env)};
+    enum qr_status status =
+        qr_conn_lock_writer(session->link->conn, session->id, poll_wait, &w, err);
+    if (w.blocked)
+        session->sink->block_end(session->sink->ctx);
+    if (status == QR_TIMEOUT)
+        return qr_sql_fail(err, 1222);
+    return status;
+}
+
+/* ---- SQLite's side ---- */
+
+static void release_savepoints(struct qri_tran *tran, size_t from)
+{
+    for (size_t i = from; i < tran->savepoint_count; i++) {
+        qri_catalog_unref(tran->savepoints[i].catalog);
+        qri_catalog_unref(tran->savepoints[i].temp);
+    }
+    tran->savepoint_count = from;
+}
+
+static enum qr_status make_savepoint(struct qr_session *session, size_t index, struct qr_err *err)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "SAVEPOINT t%zu", index);
+    QR_TRY(qri_exec(session->link, sql, err));
+    session->tran.savepoints[index].in_sqlite = true;
+    return QR_OK;
+}
+
+static enum qr_status begin_sqlite(struct qr_session *session, bool write, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
+    tran->sqlite_open = true;
+    tran->is_write = write;
+    tran->temp_before = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
+    for (size_t i = 0; i < tran->savepoint_count; i++) /* taken before there was anything to save */
+        QR_TRY(make_savepoint(session, i, err));
+    return QR_OK;
+}
+
+static void note_commit(struct qr_session *session)
+{
+    struct qr_lsn lsn = qr_conn_commit_lsn(session->link->conn);
+    session->commit_lsn = qr_lsn_max(session->commit_lsn, lsn);
+    if (lsn.v > session->answer_lsn)
+        session->answer_lsn = lsn.v;
+}
+
+static void publish_catalog(struct qr_session *session)
+{
+    struct qr_database *db = session->db;
+    pthread_mutex_lock(&db->mu);
+    struct qri_catalog *old = db->catalog;
+    db->catalog = qri_catalog_ref(session->catalog);
+    db->catalog_lsn = qr_conn_commit_lsn(session->link->conn);
+    session->catalog_serial = atomic_fetch_add(&db->catalog_serial, 1) + 1;
+    pthread_mutex_unlock(&db->mu);
+    qri_catalog_unref(old);
+    session->tran.catalog_changed = false;
+}
+
+static void forget_sqlite(struct qr_session *session)
+{
+    struct qri_tran *tran = &session->tran;
+    tran->sqlite_open = tran->statement_open = tran->is_write = false;
+    qri_catalog_unref(tran->temp_before);
+    tran->temp_before = NULL;
+    qr_conn_unlock_writer(session->link->conn);
+}
+
+static void rollback_sqlite(struct qr_session *session)
+{
+    struct qri_tran *tran = &session->tran;
+    if (!tran->sqlite_open)
+        return;
+    session->no_interrupt = true;
+    if (!sqlite3_get_autocommit(session->link->db))
+        sqlite3_exec(session->link->db, "ROLLBACK", NULL, NULL, NULL);
+    session->no_interrupt = false;
+    assert(sqlite3_get_autocommit(session->link->db));
+    if (session->temp != tran->temp_before)
+        qri_session_set_temp(session,
+                             tran->temp_before == NULL ? NULL : qri_catalog_ref(tran->temp_before));
+    bool changed = tran->catalog_changed;
+    tran->catalog_changed = false;
+    forget_sqlite(session);
+    if (changed) {
+        session->catalog_serial = 0;
+        qri_session_refresh_catalog(session);
+    }
+}
+
+static enum qr_status commit_sqlite(struct qr_session *session, struct qr_err *err)
+{
+    if (!session->tran.sqlite_open)
+        return QR_OK;
+    session->no_interrupt = true;
+    enum qr_status status = qri_exec(session->link, "COMMIT", err);
+    session->no_interrupt = false;
+    if (status != QR_OK) {
+        rollback_sqlite(session);
+        return status;
+    }
+    if (session->tran.is_write)
+        note_commit(session);
+    if (session->tran.catalog_changed)
+        publish_catalog(session);
+    forget_sqlite(session);
+    return QR_OK;
+}
+
+/* ---- statements ---- */
+
+static void choose_snapshot(struct qr_session *session)
+{
+    struct qr_lsn lsn = session->commit_lsn;
+    if (session->catalog_lsn.v > lsn.v) /* the catalog names what only this commit made */
+        lsn = session->catalog_lsn;
+    qr_conn_read_at_least(session->link->conn, lsn);
+}
+
+/* A snapshot that was read from becomes one that is written to. */
+static enum qr_status upgrade(struct qr_session *session, struct qr_err *err)
+{
+    QR_TRY(lock_writer(session, err));
+    struct qr_lsn head = qr_store_head_lsn(session->db->store);
+    if (qr_conn_in_read(session->link->conn) &&
+        !qr_lsn_eq(head, qr_conn_pinned_lsn(session->link->conn))) {
+        qr_conn_unlock_writer(session->link->conn);
+        session->tran.doomed = true;
+        return qr_sql_fail(err, 3960, "the table", "the database");
+    }
+    session->tran.is_write = true;
+    return QR_OK;
+}
+
+static enum qr_status begin_access(struct qr_session *session, enum qri_access access,
+                                   struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    uint8_t isolation = session->options.isolation;
+    bool write = access != QRI_READ;
+    if (tran->doomed && write)
+        return qr_sql_fail(err, 3930);
+    if (tran->sqlite_open)
+        return write && !tran->is_write && tran->count > 0 ? upgrade(session, err) : QR_OK;
+    choose_snapshot(session);
+    if (!write) {
+        if (tran->count == 0 || isolation < ISOLATION_REPEATABLE)
+            return QR_OK;
+        if (isolation == ISOLATION_SNAPSHOT)
+            return begin_sqlite(session, false, err);
+        QR_TRY(lock_writer(session, err)); /* nobody else writes: what was read stays as it is */
+        return begin_sqlite(session, true, err);
+    }
+    if (access == QRI_WRITE_TEMP && tran->count == 0) {
+        tran->statement_open = true;
+        return begin_sqlite(session, false, err);
+    }
+    QR_TRY(lock_writer(session, err));
+    if (access == QRI_WRITE_SINGLE && tran->count == 0)
+        return QR_OK;
+    tran->statement_open = tran->count == 0;
+    enum qr_status status = begin_sqlite(session, true, err);
+    if (status != QR_OK)
+        qr_conn_unlock_writer(session->link->conn);
+    return status;
+}
+
+enum qr_status qri_tran_statement_begin(struct qr_session *session, enum qri_access access,
+                                        struct qr_err *err)
+{
+    QR_TRY(qri_link_take(session, err));
+    session->has_pending = false;
+    enum qr_status status = begin_access(session, access, err);
+    if (status == QR_OK)
+        session->tran.depth++;
+    else if (session->tran.depth == 0 && session->tran.statement_open)
+        rollback_sqlite(session);
+    return status;
+}
+
+enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status status,
+                                      struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (tran->depth == 0) /* it never began, or a rollback inside has ended everything */
+        return status;
+    tran->depth--;
+    if (tran->depth > 0)
+        return status;
+    struct qri_link *link = session->link;
+    if (tran->sqlite_open && sqlite3_get_autocommit(link->db))
+        return qri_tran_check(session, err);
+    if (tran->sqlite_open && tran->statement_open) {
+        if (status == QR_OK)
+            status = commit_sqlite(session, err);
+        else
+            rollback_sqlite(session);
+    } else if (!tran->sqlite_open && qr_conn_has_writer(link->conn)) {
+        note_commit(session);
+        qr_conn_unlock_writer(link->conn);
+    }
+    if (!tran->is_write) {
+        struct qr_lsn pinned = qr_conn_pinned_lsn(link->conn);
+        if (pinned.v > session->answer_lsn)
+            session->answer_lsn = pinned.v;
+    }
+    return status;
+}
+
+enum qr_status qri_savepoint(struct qr_session *session, struct qr_err *err)
+{
+    return qri_exec(session->link, "SAVEPOINT s", err);
+}
+
+enum qr_status qri_savepoint_release(struct qr_session *session, struct qr_err *err)
+{
+    return qri_exec(session->link, "RELEASE s", err);
+}
+
+void qri_savepoint_rollback(struct qr_session *session)
+{
+    session->no_interrupt = true;
+    if (!sqlite3_get_autocommit(session->link->db))
+        sqlite3_exec(session->link->db, "ROLLBACK TO s; RELEASE s", NULL, NULL, NULL);
+    session->no_interrupt = false;
+}
+
+/* ---- T-SQL's side ---- */
+
+static enum qr_status tell(struct qr_session *session, enum qr_env_change_kind kind,
+                           uint64_t descriptor)
+{
+    if (session->sink == NULL)
+        return QR_OK;
+    struct qr_str none = {0};
+    return session->sink->env_change(session->sink->ctx, kind, none, none, descriptor);
+}
+
+static void end_tran(struct qr_session *session)
+{
+    struct qri_tran *tran = &session->tran;
+    release_savepoints(tran, 0);
+    qr_arena_done(&tran->arena);
+    tran->savepoints = NULL;
+    tran->savepoint_capacity = 0;
+    tran->name = (struct qr_str){0};
+    tran->count = 0;
+    tran->depth = 0;
+    tran->doomed = false;
+    tran->descriptor = 0;
+}
+
+enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (tran->count == UINT32_MAX)
+        return qr_fail(err, QR_TOO_BIG, "too many nested transactions");
+    if (tran->count++ > 0)
+        return QR_OK;
+    qr_arena_init(&tran->arena, 1 << 20);
+    tran->name = qr_arena_str(&tran->arena, name);
+    tran->descriptor = atomic_fetch_add(&last_descriptor, 1) + 1;
+    return tell(session, QR_ENV_BEGIN_TRAN, tran->descriptor);
+}
+
+enum qr_status qri_tran_implicit(struct qr_session *session, struct qr_err *err)
+{
+    if (!session->options.implicit_transactions || session->tran.count > 0)
+        return QR_OK;
+    return qri_tran_begin(session, (struct qr_str){0}, err);
+}
+
+enum qr_status qri_tran_commit(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (tran->count == 0)
+        return qr_sql_fail(err, 3902);
+    if (tran->doomed)
+        return qr_sql_fail(err, 3930);
+    if (tran->count > 1) {
+        tran->count--;
+        return QR_OK;
+    }
+    uint64_t descriptor = tran->descriptor;
+    enum qr_status status = commit_sqlite(session, err);
+    end_tran(session);
+    QR_TRY(tell(session, status == QR_OK ? QR_ENV_COMMIT_TRAN : QR_ENV_ROLLBACK_TRAN, descriptor));
+    return status;
+}
+
+static size_t find_savepoint(const struct qri_tran *tran, struct qr_str name)
+{
+    size_t i = tran->savepoint_count; /* the newest of that name */
+    while (i > 0 && !qr_str_eq(tran->savepoints[i - 1].name, name))
+        i--;
+    return i - 1;
+}
+
+static enum qr_status rollback_to(struct qr_session *session, size_t index, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    struct qri_savepoint *save = &tran->savepoints[index];
+    if (tran->doomed)
+        return qr_sql_fail(err, 3931);
+    if (tran->sqlite_open) {
+        char sql[48];
+        snprintf(sql, sizeof sql, "ROLLBACK TO t%zu", index);
+        QR_TRY(qri_exec(session->link, sql, err));
+    }
+    if (tran->catalog_changed && save->catalog != session->catalog) {
+        qri_catalog_unref(session->catalog);
+        session->catalog = qri_catalog_ref(save->catalog);
+        session->catalog_serial = atomic_fetch_add(&session->db->catalog_serial, 1) + 1;
+    }
+    if (save->temp != session->temp)
+        qri_session_set_temp(session, save->temp == NULL ? NULL : qri_catalog_ref(save->temp));
+    release_savepoints(tran, index + 1);
+    return QR_OK;
+}
+
+enum qr_status qri_tran_rollback(struct qr_session *session, struct qr_str name, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (tran->count == 0)
+        return qr_sql_fail(err, 3903);
+    if (name.n > 0 && !qr_str_ieq(name, tran->name)) {
+        size_t index = find_savepoint(tran, name);
+        if (index == SIZE_MAX)
+            return qr_sql_fail(err, 6401, qr_arena_str(&tran->arena, name).p);
+        return rollback_to(session, index, err);
+    }
+    uint64_t descriptor = tran->descriptor;
+    if (session->link != NULL)
+        rollback_sqlite(session);
+    end_tran(session);
+    return tell(session, QR_ENV_ROLLBACK_TRAN, descriptor);
+}
+
+enum qr_status qri_tran_save(struct qr_session *session, struct qr_str name, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (tran->count == 0)
+        return qr_sql_fail(err, 628);
+    if (tran->doomed)
+        return qr_sql_fail(err, 3931);
+    tran->savepoints =
+        qr_arena_grow(&tran->arena, tran->savepoints, tran->savepoint_count,
+                      &tran->savepoint_capacity, tran->savepoint_count + 1,
+                      sizeof *tran->savepoints);
+    if (tran->savepoints == NULL)
+        return qr_fail(err, QR_NOMEM, "save the transaction");
+    tran->savepoints[tran->savepoint_count] = (struct qri_savepoint){
+        .name = qr_arena_str(&tran->arena, name),
+        .catalog = qri_catalog_ref(session->catalog),
+        .temp = session->temp == NULL ? NULL : qri_catalog_ref(session->temp)};
+    tran->savepoint_count++;
+    if (tran->sqlite_open)
+        return make_savepoint(session, tran->savepoint_count - 1, err);
+    return QR_OK;
+}
+
+void qri_tran_abort(struct qr_session *session)
+{
+    struct qri_tran *tran = &session->tran;
+    uint64_t descriptor = tran->descriptor;
+    if (session->link != NULL) {
+        rollback_sqlite(session);
+        qr_conn_unlock_writer(session->link->conn);
+    }
+    bool had = tran->count > 0;
+    end_tran(session);
+    if (had && tell(session, QR_ENV_ROLLBACK_TRAN, descriptor) != QR_OK)
+        atomic_store(&session->killed, true);
+}
+
+enum qr_status qri_tran_check(struct qr_session *session, struct qr_err *err)
+{
+    if (!session->tran.sqlite_open || !sqlite3_get_autocommit(session->link->db))
+        return QR_OK;
+    qri_tran_abort(session);
+    return qr_sql_fail(err, 3998);
+}
