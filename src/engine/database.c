@@ -4,13 +4,12 @@
 #include "frame.h"
 #include "base/banned.h"
 
-enum { TICKS_1970_DAYS = 719162, TICKS_PER_DAY_SHIFT = 0 };
+enum { DAYS_TO_1970 = 719162 };
 
 static int64_t now_ticks(struct qr_instance *instance)
 {
-    (void)TICKS_PER_DAY_SHIFT;
     int64_t ns = qr_env_wall_ns(instance->options.env);
-    return ns / 100 + (int64_t)TICKS_1970_DAYS * 86400 * 10000000;
+    return ns / 100 + (int64_t)DAYS_TO_1970 * 86400 * 10000000;
 }
 
 static void free_database(struct qr_database *db)

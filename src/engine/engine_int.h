@@ -156,7 +156,7 @@ struct qr_session {
     int32_t fetch_status;
     int32_t cursor_rows;
     struct qri_cursor *cursors; /* global ones */
-    struct qr_rand rand;
+    struct qr_rand rand_state;
     struct qr_map context; /* SESSION_CONTEXT */
     uint8_t context_info[128];
     size_t context_info_bytes;

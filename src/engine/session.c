@@ -94,7 +94,7 @@ void qri_session_clear(struct qr_session *session, bool keep_tran)
     session->fetch_status = 0;
     session->last_identity = qr_value_null();
     session->context_info_bytes = 0;
-    session->rand = (struct qr_rand){0};
+    session->rand_state = (struct qr_rand){0};
     session->bulk_stmt = NULL;
 }
 

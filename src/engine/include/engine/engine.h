@@ -24,6 +24,7 @@ struct qr_instance;
 struct qr_database;
 struct qr_session;
 struct qr_store;
+struct qr_database_info;
 
 /* ---- instance and databases ---- */
 
