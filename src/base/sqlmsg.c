@@ -65,8 +65,10 @@ static size_t put_conversion(struct out *out, const char *spec, va_list *args)
         put(out, &c, 1);
         return i + 1;
     }
+    case 'X': /* data types are printed as 0x%02X */
+        n = snprintf(number, sizeof number, "%02X", (unsigned)va_arg(*args, int));
+        break;
     case 'x':
-    case 'X':
     case 'p':
         n = wide ? snprintf(number, sizeof number, "%llx", (long long)va_arg(*args, int64_t))
                  : snprintf(number, sizeof number, "%x", (unsigned)va_arg(*args, int));

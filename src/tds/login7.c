@@ -217,16 +217,14 @@ uint16_t qr_tds_packet_bytes_negotiate(uint32_t wish, uint16_t fallback)
 static const uint8_t ack_no[] = {0}, ack_yes[] = {1};
 
 static const struct qr_tds_feature_answer feature_answers[] = {
-    /* clang-format off */
-    {QR_TDS_FEATURE_SESSIONRECOVERY,    "SESSIONRECOVERY",    NULL,    0},
-    {QR_TDS_FEATURE_FEDAUTH,            "FEDAUTH",            NULL,    0}, /* the login is refused */
-    {QR_TDS_FEATURE_COLUMNENCRYPTION,   "COLUMNENCRYPTION",   NULL,    0},
-    {QR_TDS_FEATURE_GLOBALTRANSACTIONS, "GLOBALTRANSACTIONS", NULL,    0},
-    {QR_TDS_FEATURE_AZURESQLSUPPORT,    "AZURESQLSUPPORT",    ack_no,  1}, /* no read-only partner */
-    {QR_TDS_FEATURE_DATACLASSIFICATION, "DATACLASSIFICATION", NULL,    0},
-    {QR_TDS_FEATURE_UTF8_SUPPORT,       "UTF8_SUPPORT",       ack_yes, 1},
-    {QR_TDS_FEATURE_AZURESQLDNSCACHING, "AZURESQLDNSCACHING", ack_no,  1}, /* names are not cached */
-    /* clang-format on */
+    {QR_TDS_FEATURE_SESSIONRECOVERY, "SESSIONRECOVERY", NULL, 0},
+    {QR_TDS_FEATURE_FEDAUTH, "FEDAUTH", NULL, 0}, /* the login is refused */
+    {QR_TDS_FEATURE_COLUMNENCRYPTION, "COLUMNENCRYPTION", NULL, 0},
+    {QR_TDS_FEATURE_GLOBALTRANSACTIONS, "GLOBALTRANSACTIONS", NULL, 0},
+    {QR_TDS_FEATURE_AZURESQLSUPPORT, "AZURESQLSUPPORT", ack_no, 1}, /* no read-only partner */
+    {QR_TDS_FEATURE_DATACLASSIFICATION, "DATACLASSIFICATION", NULL, 0},
+    {QR_TDS_FEATURE_UTF8_SUPPORT, "UTF8_SUPPORT", ack_yes, 1},
+    {QR_TDS_FEATURE_AZURESQLDNSCACHING, "AZURESQLDNSCACHING", ack_no, 1}, /* names are not cached */
 };
 
 const struct qr_tds_feature_answer *qr_tds_feature_answer(uint8_t id)
