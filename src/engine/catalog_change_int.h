@@ -33,5 +33,5 @@ QR_NODISCARD enum qr_status qri_change_apply(struct qri_change *change, sqlite3 
                                              struct qri_catalog **catalog, struct qr_err *err);
 
 /* Fails by what SQLite reported last on the connection. */
-enum qr_status qri_sqlite_fail(sqlite3 *conn, struct qr_err *err, const char *what);
-QR_NODISCARD enum qr_status qri_sqlite_exec(sqlite3 *conn, const char *sql, struct qr_err *err);
+enum qr_status qri_conn_fail(sqlite3 *conn, struct qr_err *err, const char *what);
+QR_NODISCARD enum qr_status qri_conn_exec(sqlite3 *conn, const char *sql, struct qr_err *err);

@@ -134,7 +134,7 @@ static enum qr_status read_records(sqlite3 *conn, struct qri_catalog *c, struct 
     size_t capacity = 0;
     if (sqlite3_prepare_v2(conn, "SELECT kind, id, body FROM qcat ORDER BY kind, id", -1, &stmt,
                            NULL) != SQLITE_OK)
-        return qri_sqlite_fail(conn, err, "read catalog");
+        return qri_conn_fail(conn, err, "read catalog");
     int rc;
     while (status == QR_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         void *moved = qr_arena_grow(&c->arena, c->records, c->record_count, &capacity,
@@ -152,7 +152,7 @@ static enum qr_status read_records(sqlite3 *conn, struct qri_catalog *c, struct 
                                 bytes};
     }
     if (status == QR_OK && rc != SQLITE_DONE)
-        status = qri_sqlite_fail(conn, err, "read catalog");
+        status = qri_conn_fail(conn, err, "read catalog");
     sqlite3_finalize(stmt);
     return status;
 }
@@ -254,7 +254,7 @@ static enum qr_status write_row(sqlite3 *conn, sqlite3_stmt *put, sqlite3_stmt *
         sqlite3_bind_blob64(stmt, 3, r->body, r->body_bytes, SQLITE_STATIC);
     int rc = sqlite3_step(stmt);
     sqlite3_reset(stmt);
-    return rc == SQLITE_DONE ? QR_OK : qri_sqlite_fail(conn, err, "write catalog");
+    return rc == SQLITE_DONE ? QR_OK : qri_conn_fail(conn, err, "write catalog");
 }
 
 static enum qr_status write_rows(sqlite3 *conn, const struct qri_record *rows, size_t count,
@@ -266,7 +266,7 @@ static enum qr_status write_rows(sqlite3 *conn, const struct qri_record *rows, s
                            -1, &put, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(conn, "DELETE FROM qcat WHERE kind = ?1 AND id = ?2", -1, &del, NULL) !=
             SQLITE_OK)
-        status = qri_sqlite_fail(conn, err, "write catalog");
+        status = qri_conn_fail(conn, err, "write catalog");
     for (size_t i = 0; status == QR_OK && i < count; i++)
         status = write_row(conn, put, del, &rows[i], err);
     sqlite3_finalize(put);
@@ -467,33 +467,33 @@ enum qr_status qri_catalog_bootstrap(sqlite3 *conn, int64_t now_ticks, struct qr
     sqlite3_stmt *stmt = NULL;
     if (sqlite3_prepare_v2(conn, "SELECT 1 FROM sqlite_schema WHERE name = 'qcat'", -1, &stmt,
                            NULL) != SQLITE_OK)
-        return qri_sqlite_fail(conn, err, "look for the catalog");
+        return qri_conn_fail(conn, err, "look for the catalog");
     int rc = sqlite3_step(stmt);
     sqlite3_finalize(stmt);
     if (rc == SQLITE_ROW)
         return QR_OK;
     if (rc != SQLITE_DONE)
-        return qri_sqlite_fail(conn, err, "look for the catalog");
+        return qri_conn_fail(conn, err, "look for the catalog");
     bool own = sqlite3_get_autocommit(conn) != 0;
     if (own)
-        QR_TRY(qri_sqlite_exec(conn, "BEGIN IMMEDIATE", err));
+        QR_TRY(qri_conn_exec(conn, "BEGIN IMMEDIATE", err));
     enum qr_status status =
-        qri_sqlite_exec(conn,
+        qri_conn_exec(conn,
                         "CREATE TABLE qcat(kind INTEGER NOT NULL, id INTEGER NOT NULL, "
                         "body BLOB NOT NULL, PRIMARY KEY(kind, id)) STRICT, WITHOUT ROWID",
                         err);
     if (status == QR_OK)
         status = fill_new_database(conn, now_ticks, err);
     if (own && status == QR_OK)
-        status = qri_sqlite_exec(conn, "COMMIT", err);
+        status = qri_conn_exec(conn, "COMMIT", err);
     if (own && status != QR_OK)
-        (void)qri_sqlite_exec(conn, "ROLLBACK", NULL);
+        (void)qri_conn_exec(conn, "ROLLBACK", NULL);
     return status;
 }
 
 /* ---- SQLite helpers of the DDL ---- */
 
-enum qr_status qri_sqlite_fail(sqlite3 *conn, struct qr_err *err, const char *what)
+enum qr_status qri_conn_fail(sqlite3 *conn, struct qr_err *err, const char *what)
 {
     int code = sqlite3_extended_errcode(conn);
     enum qr_status status = QR_BUG;
@@ -520,15 +520,15 @@ enum qr_status qri_sqlite_fail(sqlite3 *conn, struct qr_err *err, const char *wh
     return qr_fail(err, status, "%s: %s (%d)", what, sqlite3_errmsg(conn), code);
 }
 
-enum qr_status qri_sqlite_exec(sqlite3 *conn, const char *sql, struct qr_err *err)
+enum qr_status qri_conn_exec(sqlite3 *conn, const char *sql, struct qr_err *err)
 {
     sqlite3_stmt *stmt = NULL;
     if (sqlite3_prepare_v2(conn, sql, -1, &stmt, NULL) != SQLITE_OK)
-        return qri_sqlite_fail(conn, err, sql);
+        return qri_conn_fail(conn, err, sql);
     int rc;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
         continue;
-    enum qr_status status = rc == SQLITE_DONE ? QR_OK : qri_sqlite_fail(conn, err, sql);
+    enum qr_status status = rc == SQLITE_DONE ? QR_OK : qri_conn_fail(conn, err, sql);
     sqlite3_finalize(stmt);
     return status;
 }

@@ -40,6 +40,12 @@ struct qr_str qri_system_name(struct qr_arena *arena, const char *prefix, struct
                               struct qr_str column, uint32_t object_id);
 /* Text of a DEFAULT, CHECK or computed column as the catalog shows it: "((0))", "(getdate())". */
 struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text);
+/* A parameter's default: a constant, as T-SQL text. */
+QR_NODISCARD enum qr_status qri_constant_text(struct qr_arena *arena,
+                                              const struct qr_ast_expr *expr,
+                                              struct qr_str *ret_text, struct qr_err *err);
+/* True if the expression text names the column: for dependencies of a column. */
+bool qri_text_names(struct qr_str text, struct qr_str column);
 uint32_t qri_new_object_id(struct qri_ddl_stmt *s);
 
 /* ---- tables as rows of SQLite (ddl_sqlite.c) ---- */
@@ -52,6 +58,9 @@ QR_NODISCARD enum qr_status qri_sqlite_create_index(struct qri_ddl_stmt *s,
 QR_NODISCARD enum qr_status qri_sqlite_drop_index(struct qri_ddl_stmt *s,
                                                   const struct qr_cat_object *table,
                                                   const struct qr_cat_index *index);
+/* `table` holds just the one column, which is nullable. */
+QR_NODISCARD enum qr_status qri_sqlite_add_column(struct qri_ddl_stmt *s,
+                                                  const struct qr_cat_object *table);
 QR_NODISCARD enum qr_status qri_sqlite_drop_table(struct qri_ddl_stmt *s,
                                                   const struct qr_cat_object *table);
 /* Makes the rows of `from` the rows of `to` (same object id, other columns, types or key), column
@@ -84,6 +93,7 @@ struct qri_build {
     struct qr_err *err;
     size_t column_capacity, index_capacity, fk_capacity, check_capacity;
     uint32_t next_id; /* shapes: ids for their constraints */
+    bool *said_null;  /* by column id: NULL was written (a key may not turn it into NOT NULL) */
 };
 void qri_build_init(struct qri_build *b, struct qri_ddl_stmt *s, struct qr_cat_object *table);
 uint32_t qri_build_id(struct qri_build *b);
@@ -141,6 +151,14 @@ QRI_DDL_FN(qri_ddl_drop);
 QRI_DDL_FN(qri_ddl_principal);
 QRI_DDL_FN(qri_ddl_permission);
 QRI_DDL_FN(qri_ddl_authorization);
+
+QR_NODISCARD enum qr_status qri_ddl_drop_index(struct qri_ddl *ddl,
+                                               const struct qr_ast_drop_item *item, bool if_exists,
+                                               struct qr_err *err);
+QR_NODISCARD enum qr_status qri_ddl_drop_principal(struct qri_ddl *ddl,
+                                                   const struct qr_ast_drop_item *item,
+                                                   struct qr_str object_class, bool if_exists,
+                                                   struct qr_err *err);
 
 /* sp_rename: `class` "OBJECT", "COLUMN", "INDEX", "USERDATATYPE" or empty. */
 QR_NODISCARD enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name,

@@ -83,6 +83,28 @@ enum qr_status qri_ddl_want_free(const struct qri_target *target, struct qr_err 
     return qr_sql_fail(err, 2714, name);
 }
 
+static bool names_column(struct qr_str text, size_t at, struct qr_str column)
+{
+    char before = at > 0 ? text.p[at - 1] : ' ';
+    char after = at + column.n < text.n ? text.p[at + column.n] : ' ';
+    bool word_before = (before >= '0' && before <= '9') || (before >= 'A' && before <= 'Z') ||
+                       (before >= 'a' && before <= 'z') || before == '_' || before == '@' ||
+                       before == '\'';
+    bool word_after = (after >= '0' && after <= '9') || (after >= 'A' && after <= 'Z') ||
+                      (after >= 'a' && after <= 'z') || after == '_' || after == '\'' ||
+                      after == '(';
+    return !word_before && !word_after;
+}
+
+bool qri_text_names(struct qr_str text, struct qr_str column)
+{
+    for (size_t i = 0; i + column.n <= text.n; i++)
+        if (qr_str_ieq((struct qr_str){text.p + i, column.n}, column) &&
+            names_column(text, i, column))
+            return true;
+    return false;
+}
+
 uint32_t qri_new_object_id(struct qri_ddl_stmt *s)
 {
     uint32_t id = s->change.next_object_id;
@@ -183,4 +205,80 @@ struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text)
     struct qr_str out = {p, p == NULL ? 0 : buf.len};
     qr_buf_done(&buf);
     return out;
+}
+
+static void add_quoted(struct qr_buf *buf, struct qr_str text, const char *open)
+{
+    qr_buf_addz(buf, open);
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\'')
+            qr_buf_addz(buf, "'");
+        qr_buf_add8(buf, (uint8_t)text.p[i]);
+    }
+    qr_buf_addz(buf, "'");
+}
+
+static bool add_constant(struct qr_buf *buf, const struct qr_ast_expr *expr)
+{
+    if (expr->kind == QR_AE_UNARY) {
+        const struct qr_ast_unary *u = (const struct qr_ast_unary *)expr;
+        qr_buf_addz(buf, u->op == QR_UNARY_MINUS ? "-" : "");
+        return u->op != QR_UNARY_BIT_NOT && add_constant(buf, u->operand);
+    }
+    if (expr->kind == QR_AE_COLUMN) { /* a bare word is a string here */
+        const struct qr_ast_column *c = (const struct qr_ast_column *)expr;
+        add_quoted(buf, c->name.parts[c->name.count - 1].text, "'");
+        return true;
+    }
+    if (expr->kind != QR_AE_LITERAL)
+        return false;
+    const struct qr_ast_literal *l = (const struct qr_ast_literal *)expr;
+    switch (l->literal) {
+    case QR_LIT_NULL:
+        qr_buf_addz(buf, "NULL");
+        return true;
+    case QR_LIT_INT:
+    case QR_LIT_NUMERIC:
+    case QR_LIT_FLOAT:
+        qr_buf_addstr(buf, l->text);
+        return true;
+    case QR_LIT_MONEY:
+        qr_buf_addz(buf, "$");
+        qr_buf_addstr(buf, l->text);
+        return true;
+    case QR_LIT_BINARY:
+        qr_buf_addz(buf, "0x");
+        qr_buf_addstr(buf, l->text);
+        return true;
+    case QR_LIT_NSTRING:
+        add_quoted(buf, l->text, "N'");
+        return true;
+    case QR_LIT_STRING:
+    case QR_LIT_ODBC_DATE:
+    case QR_LIT_ODBC_TIME:
+    case QR_LIT_ODBC_TIMESTAMP:
+    case QR_LIT_ODBC_GUID:
+        add_quoted(buf, l->text, "'");
+        return true;
+    case QR_LIT_DEFAULT:
+        break;
+    }
+    return false;
+}
+
+enum qr_status qri_constant_text(struct qr_arena *arena, const struct qr_ast_expr *expr,
+                                 struct qr_str *ret_text, struct qr_err *err)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, 1 << 20);
+    bool ok = add_constant(&buf, expr);
+    char *p = ok ? qr_arena_dup(arena, buf.data, buf.len) : NULL;
+    size_t n = buf.len;
+    qr_buf_done(&buf);
+    if (!ok)
+        return qr_sql_fail(err, 102, "=");
+    if (p == NULL)
+        return qr_fail(err, QR_NOMEM, "parameter default");
+    *ret_text = (struct qr_str){p, n};
+    return QR_OK;
 }

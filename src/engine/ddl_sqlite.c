@@ -1,6 +1,7 @@
 /* ddl_sqlite.c - tables and indexes as SQLite has them: t<id>, c<id>, i<table>_<index>; see
  * ddl_int.h and TSQL.md section 2. */
 #include "ddl_int.h"
+#include "link.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,17 +19,14 @@ static const char *schema_prefix(const struct qri_ddl_stmt *s)
 
 enum qr_status qri_ddl_sql(struct qri_ddl_stmt *s, const char *fmt, ...)
 {
-    struct qr_buf sql;
-    qr_buf_init(&sql, SQL_BYTES_MAX);
     char *text = NULL;
     va_list args;
     va_start(args, fmt);
     int n = vasprintf(&text, fmt, args);
     va_end(args);
-    qr_buf_done(&sql);
     if (n < 0)
         return qr_fail(s->err, QR_NOMEM, "statement");
-    enum qr_status status = qri_sqlite_exec(s->ddl->conn, text, s->err);
+    enum qr_status status = qri_conn_exec(s->ddl->conn, text, s->err);
     free(text);
     return status;
 }
@@ -107,9 +105,18 @@ enum qr_status qri_sqlite_create_table(struct qri_ddl_stmt *s, const struct qr_c
     qr_buf_printf(&sql, ") STRICT%s", table->storage == QR_STORE_KEYED ? ", WITHOUT ROWID" : "");
     enum qr_status status = qr_buf_status(&sql, s->err);
     if (status == QR_OK)
-        status = qri_sqlite_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
+        status = qri_conn_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
     qr_buf_done(&sql);
     return status;
+}
+
+enum qr_status qri_sqlite_add_column(struct qri_ddl_stmt *s, const struct qr_cat_object *table)
+{
+    const struct qr_cat_column *c = &table->columns[0];
+    const char *collation = column_collation(&c->type);
+    return qri_ddl_sql(s, "ALTER TABLE %st%u ADD COLUMN c%u %s%s%s", schema_prefix(s),
+                       table->object_id, c->column_id, column_class(&c->type),
+                       collation[0] == '\0' ? "" : " COLLATE ", collation);
 }
 
 /* ---- filters ----
@@ -251,7 +258,7 @@ static enum qr_status create_null_guard(struct qri_ddl_stmt *s, const struct qr_
     if (status == QR_OK)
         status = qr_buf_status(&sql, s->err);
     if (status == QR_OK)
-        status = qri_sqlite_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
+        status = qri_conn_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
     qr_buf_done(&sql);
     return status;
 }
@@ -270,7 +277,6 @@ static enum qr_status find_duplicate(struct qri_ddl_stmt *s, struct duplicate *d
     struct qr_buf sql;
     qr_buf_init(&sql, SQL_BYTES_MAX);
     qr_buf_addz(&sql, "SELECT ");
-    add_key(&sql, &(struct qr_cat_index){.columns = d->index->columns, .key_count = 0});
     for (size_t i = 0; i < d->index->key_count; i++)
         qr_buf_printf(&sql, "%sc%u", i == 0 ? "" : ", ", d->index->columns[i].column_id);
     qr_buf_printf(&sql, " FROM %st%u", schema_prefix(s), d->table->object_id);
@@ -290,14 +296,14 @@ static enum qr_status find_duplicate(struct qri_ddl_stmt *s, struct duplicate *d
     int rc = sqlite3_prepare_v2(s->ddl->conn, qr_buf_cstr(&sql), -1, &stmt, NULL);
     qr_buf_done(&sql);
     if (rc != SQLITE_OK)
-        return qri_sqlite_fail(s->ddl->conn, s->err, "look for duplicates");
+        return qri_conn_fail(s->ddl->conn, s->err, "look for duplicates");
     enum qr_status status = QR_OK;
     if (sqlite3_step(stmt) == SQLITE_ROW) {
         struct qr_type types[QR_CAT_KEY_COLUMNS_MAX];
         struct qr_value values[QR_CAT_KEY_COLUMNS_MAX];
         for (size_t i = 0; status == QR_OK && i < d->index->key_count; i++) {
             types[i] = qr_cat_column_by_id(d->table, d->index->columns[i].column_id)->type;
-            status = qri_column_value(stmt, (int)i, &types[i], s->arena, &values[i], s->err);
+            status = qri_column(stmt, (int)i, &types[i], s->arena, &values[i], s->err);
         }
         if (status == QR_OK)
             qri_print_key(types, values, d->index->key_count, &d->key);
@@ -352,7 +358,7 @@ enum qr_status qri_sqlite_create_index(struct qri_ddl_stmt *s, const struct qr_c
     if (status == QR_OK)
         status = qr_buf_status(&sql, s->err);
     if (status == QR_OK)
-        status = qri_sqlite_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
+        status = qri_conn_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
     qr_buf_done(&sql);
     if (status == QR_OK && index->has_null_guard)
         status = create_null_guard(s, table, index);

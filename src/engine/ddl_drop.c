@@ -1,0 +1,318 @@
+/* ddl_drop.c - DROP of objects, and sp_rename; see ddl_int.h. */
+#include "ddl_int.h"
+#include "base/sqlmsg.h"
+#include "base/banned.h"
+
+/* What a class word of DROP may name. */
+static const struct drop_class {
+    const char *word;  /* DROP word */
+    const char *shown; /* as message 3701 says it */
+    enum qr_cat_type types[3];
+    size_t type_count;
+} classes[] = {
+    {"TABLE", "table", {QR_CAT_TABLE}, 1},
+    {"VIEW", "view", {QR_CAT_VIEW}, 1},
+    {"PROCEDURE", "procedure", {QR_CAT_PROC}, 1},
+    {"FUNCTION", "function", {QR_CAT_FN_SCALAR, QR_CAT_FN_INLINE, QR_CAT_FN_TABLE}, 3},
+    {"TRIGGER", "trigger", {QR_CAT_TRIGGER}, 1},
+    {"SEQUENCE", "sequence object", {QR_CAT_SEQUENCE}, 1},
+    {"SYNONYM", "synonym", {QR_CAT_SYNONYM}, 1},
+};
+
+static const struct drop_class *class_of(struct qr_str word)
+{
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (qr_str_ieqz(word, classes[i].word))
+            return &classes[i];
+    return NULL;
+}
+
+static bool fits(const struct drop_class *c, const struct qr_cat_object *o)
+{
+    for (size_t i = 0; i < c->type_count; i++)
+        if (c->types[i] == o->type)
+            return true;
+    return false;
+}
+
+/* 3726: another table's foreign key points here. */
+static enum qr_status refuse_referenced(struct qri_ddl_stmt *s, const struct qr_cat_object *o)
+{
+    for (size_t i = 0; i < o->referenced_by_count; i++)
+        if (o->referenced_by[i]->parent_object_id != o->object_id)
+            return qr_sql_fail(s->err, 3726, qri_z(s->arena, o->name));
+    return QR_OK;
+}
+
+/* 3729: a schema-bound module names it. */
+static enum qr_status refuse_bound(struct qri_ddl_stmt *s, const struct qr_cat_object *o)
+{
+    const struct qr_catalog *cat = &(*s->catalog)->cat;
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *m = cat->objects[i];
+        if (m->is_schema_bound && m != o && qri_text_names(m->text, o->name))
+            return qr_sql_fail(s->err, 3729, "DROP", qri_z(s->arena, o->name),
+                               qri_z(s->arena, m->name));
+    }
+    return QR_OK;
+}
+
+static enum qr_status drop_counters(struct qri_ddl_stmt *s, uint32_t object_id)
+{
+    static const enum qri_counter counters[] = {QRI_COUNTER_IDENTITY, QRI_COUNTER_ROWID,
+                                                QRI_COUNTER_SEQUENCE};
+    for (size_t i = 0; i < 3; i++)
+        QR_TRY(s->ddl->counter_drop(s->ddl->ctx, qri_counter_id(object_id, counters[i]),
+                                    s->is_temp, s->err));
+    return QR_OK;
+}
+
+static enum qr_status drop_properties(struct qri_ddl_stmt *s, uint32_t object_id)
+{
+    const struct qri_catalog *c = *s->catalog;
+    for (size_t i = 0, at = 0; i < c->record_count; i++) {
+        if (c->records[i].kind != QRI_REC_PROPERTY)
+            continue;
+        const struct qri_property *p = &c->properties[at++];
+        if (p->class_id == 1 && p->major_id == object_id)
+            QR_TRY(qri_change_drop(&s->change, QRI_REC_PROPERTY, c->records[i].id, s->err));
+    }
+    return QR_OK;
+}
+
+static enum qr_status drop_object(struct qri_ddl *ddl, const struct qr_cat_object *o, bool is_temp,
+                                  struct qr_err *err)
+{
+    struct qri_ddl_stmt s;
+    QR_TRY(qri_ddl_begin(&s, ddl, is_temp, err));
+    QR_TRY(refuse_referenced(&s, o));
+    if (o->type != QR_CAT_TRIGGER)
+        QR_TRY(refuse_bound(&s, o));
+    const struct qr_catalog *cat = &(*s.catalog)->cat;
+    for (size_t i = 0; i < cat->object_count; i++)
+        if (cat->objects[i]->parent_object_id == o->object_id)
+            QR_TRY(qri_change_drop(&s.change, QRI_REC_OBJECT, cat->objects[i]->object_id, err));
+    if (o->type == QR_CAT_TABLE)
+        QR_TRY(qri_sqlite_drop_table(&s, o));
+    QR_TRY(drop_counters(&s, o->object_id));
+    QR_TRY(drop_properties(&s, o->object_id));
+    QR_TRY(qri_change_drop(&s.change, QRI_REC_OBJECT, o->object_id, err));
+    return qri_ddl_commit(&s);
+}
+
+static enum qr_status drop_schema(struct qri_ddl *ddl, const struct qr_ast_name *name,
+                                  bool if_exists, struct qr_err *err)
+{
+    struct qri_ddl_stmt s;
+    struct qr_str text = name->parts[name->count - 1].text;
+    QR_TRY(qri_ddl_begin(&s, ddl, false, err));
+    const struct qr_catalog *cat = &(*ddl->main)->cat;
+    const struct qr_cat_schema *schema = qr_cat_schema_find(cat, text);
+    if (schema == NULL)
+        return if_exists ? QR_OK
+                         : qr_sql_fail(err, 15151, "drop", "schema", qri_z(ddl->arena, text));
+    if (schema->schema_id < QR_SCHEMA_FIRST_USER)
+        return qr_sql_fail(err, 15150, "drop", "schema", qri_z(ddl->arena, text));
+    for (size_t i = 0; i < cat->object_count; i++)
+        if (cat->objects[i]->schema_id == schema->schema_id)
+            return qr_sql_fail(err, 3729, "drop schema", qri_z(ddl->arena, text),
+                               qri_z(ddl->arena, cat->objects[i]->name));
+    for (size_t i = 0; i < cat->usertype_count; i++)
+        if (cat->usertypes[i].schema_id == schema->schema_id)
+            return qr_sql_fail(err, 3729, "drop schema", qri_z(ddl->arena, text),
+                               qri_z(ddl->arena, cat->usertypes[i].name));
+    QR_TRY(qri_change_drop(&s.change, QRI_REC_SCHEMA, schema->schema_id, err));
+    return qri_ddl_commit(&s);
+}
+
+static bool type_in_use(const struct qr_catalog *cat, uint32_t id, struct qr_str *ret_user)
+{
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *o = cat->objects[i];
+        *ret_user = o->name;
+        for (size_t k = 0; k < o->column_count; k++)
+            if (o->columns[k].user_type_id == id)
+                return true;
+        for (size_t k = 0; k < o->param_count; k++)
+            if (o->params[k].user_type_id == id)
+                return true;
+    }
+    return false;
+}
+
+static enum qr_status drop_type(struct qri_ddl *ddl, const struct qr_ast_name *name,
+                                bool if_exists, struct qr_err *err)
+{
+    struct qri_ddl_stmt s;
+    struct qri_target target;
+    struct qr_str user;
+    QR_TRY(qri_ddl_resolve(ddl, name, &target, err));
+    QR_TRY(qri_ddl_begin(&s, ddl, false, err));
+    const struct qr_catalog *cat = &(*ddl->main)->cat;
+    const struct qr_cat_usertype *type = qr_cat_usertype_find(cat, target.schema_id, target.name);
+    if (type == NULL)
+        return if_exists ? QR_OK
+                         : qr_sql_fail(err, 218, qri_ddl_spell(ddl->arena, name));
+    if (type_in_use(cat, type->user_type_id, &user))
+        return qr_sql_fail(err, 3732, qri_ddl_spell(ddl->arena, name), qri_z(ddl->arena, user));
+    if (type->table_object_id != 0)
+        QR_TRY(qri_change_drop(&s.change, QRI_REC_OBJECT, type->table_object_id, err));
+    QR_TRY(qri_change_drop(&s.change, QRI_REC_USERTYPE, type->user_type_id, err));
+    return qri_ddl_commit(&s);
+}
+
+static enum qr_status drop_item(struct qri_ddl *ddl, const struct qr_ast_drop *ast,
+                                const struct qr_ast_drop_item *item, struct qr_err *err)
+{
+    const struct drop_class *c = class_of(ast->object_class);
+    struct qri_target target;
+    if (qr_str_ieqz(ast->object_class, "INDEX"))
+        return qri_ddl_drop_index(ddl, item, ast->if_exists, err);
+    if (qr_str_ieqz(ast->object_class, "SCHEMA"))
+        return drop_schema(ddl, &item->name, ast->if_exists, err);
+    if (qr_str_ieqz(ast->object_class, "TYPE"))
+        return drop_type(ddl, &item->name, ast->if_exists, err);
+    if (qr_str_ieqz(ast->object_class, "USER") || qr_str_ieqz(ast->object_class, "ROLE"))
+        return qri_ddl_drop_principal(ddl, item, ast->object_class, ast->if_exists, err);
+    if (c == NULL) {
+        const char *what = qr_arena_printf(ddl->arena, "DROP %s",
+                                           qri_z(ddl->arena, ast->object_class));
+        return qr_sql_fail(err, 40510, what == NULL ? "DROP" : what);
+    }
+    enum qr_status status = qri_ddl_resolve(ddl, &item->name, &target, err);
+    if (status == QR_SQL && ast->if_exists) {
+        qr_err_reset(err);
+        return QR_OK;
+    }
+    QR_TRY(status);
+    if (target.object == NULL) {
+        if (ast->if_exists)
+            return QR_OK;
+        if (c->types[0] == QR_CAT_SEQUENCE || c->types[0] == QR_CAT_SYNONYM)
+            return qr_sql_fail(err, 15151, "drop", c->shown, qri_z(ddl->arena, target.name));
+        return qr_sql_fail(err, 3701, "drop", c->shown, qri_ddl_spell(ddl->arena, &item->name));
+    }
+    if (!fits(c, target.object))
+        return qr_sql_fail(err, 3705, qri_z(ddl->arena, ast->object_class),
+                           qri_z(ddl->arena, target.name), qri_z(ddl->arena, target.name),
+                           qr_cat_type_desc(target.object->type));
+    return drop_object(ddl, target.object, target.is_temp, err);
+}
+
+enum qr_status qri_ddl_drop(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
+                            struct qr_err *err)
+{
+    const struct qr_ast_drop *ast = (const struct qr_ast_drop *)stmt;
+    struct qr_bind_env env = *ddl->env;
+    struct qri_ddl inner = *ddl;
+    inner.env = &env;
+    for (size_t i = 0; i < ast->count; i++) {
+        env.catalog = &(*ddl->main)->cat;
+        env.temp = *ddl->temp == NULL ? NULL : &(*ddl->temp)->cat;
+        QR_TRY(drop_item(&inner, ast, &ast->items[i], err));
+    }
+    return QR_OK;
+}
+
+/* ---- sp_rename ---- */
+
+static enum qr_status parse_name(struct qri_ddl *ddl, struct qr_str text, struct qr_ast_name *ret,
+                                 struct qr_err *err)
+{
+    struct qr_tsql_options options = {.quoted_identifier = true};
+    struct qr_ast_expr *expr = NULL;
+    if (qr_tsql_parse_expr(ddl->arena, text.p, text.n, &options, &expr, NULL) != QR_OK ||
+        expr->kind != QR_AE_COLUMN)
+        return qr_sql_fail(err, 15253, qri_z(ddl->arena, text));
+    *ret = ((const struct qr_ast_column *)expr)->name;
+    return QR_OK;
+}
+
+static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
+                                  struct qr_str new_name, bool column, struct qr_err *err)
+{
+    struct qri_ddl_stmt s;
+    struct qri_target target;
+    struct qr_str part = name->parts[name->count - 1].text;
+    struct qr_ast_name table = *name;
+    table.count--;
+    if (table.count == 0)
+        return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
+    QR_TRY(qri_ddl_resolve(ddl, &table, &target, err));
+    if (target.object == NULL || target.object->type != QR_CAT_TABLE)
+        return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
+    QR_TRY(qri_ddl_begin(&s, ddl, target.is_temp, err));
+    struct qr_cat_object *now = qri_copy_object(ddl->arena, target.object);
+    if (now == NULL)
+        return qr_fail(err, QR_NOMEM, "rename");
+    bool found = false;
+    for (size_t i = 0; column && i < now->column_count; i++) {
+        if (qr_str_ieq(now->columns[i].name, new_name) && !qr_str_ieq(part, new_name))
+            return qr_sql_fail(err, 15335, qri_z(ddl->arena, new_name), "COLUMN");
+        if (qr_str_ieq(now->columns[i].name, part)) {
+            now->columns[i].name = new_name;
+            found = true;
+        }
+    }
+    for (size_t i = 0; !column && i < now->index_count; i++)
+        if (qr_str_ieq(now->indexes[i].name, part)) {
+            now->indexes[i].name = new_name;
+            found = true;
+        }
+    if (!found)
+        return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
+    QR_TRY(qri_put_table(&s, now, target.object));
+    return qri_ddl_commit(&s);
+}
+
+/* A constraint's name stands in its table as well. */
+static enum qr_status rename_constraint(struct qri_ddl_stmt *s, const struct qr_cat_object *o,
+                                        struct qr_str new_name)
+{
+    const struct qr_cat_object *old = qr_cat_by_id(&(*s->catalog)->cat, o->parent_object_id);
+    struct qr_cat_object *table = old == NULL ? NULL : qri_copy_object(s->arena, old);
+    if (table == NULL || o->type == QR_CAT_TRIGGER)
+        return QR_OK;
+    for (size_t i = 0; i < table->index_count; i++)
+        if (table->indexes[i].constraint_object_id == o->object_id)
+            table->indexes[i].name = new_name;
+    for (size_t i = 0; i < table->fk_count; i++)
+        if (table->fks[i].object_id == o->object_id)
+            table->fks[i].name = new_name;
+    for (size_t i = 0; i < table->check_count; i++)
+        if (table->checks[i].object_id == o->object_id)
+            table->checks[i].name = new_name;
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].default_object_id == o->object_id)
+            table->columns[i].default_name = new_name;
+    return qri_change_put_object(&s->change, table, s->err);
+}
+
+enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name, struct qr_str new_name,
+                              struct qr_str class_name, struct qr_err *err)
+{
+    struct qr_ast_name parsed;
+    struct qri_target target;
+    struct qri_ddl_stmt s;
+    QR_TRY(parse_name(ddl, name, &parsed, err));
+    if (qr_str_ieqz(class_name, "COLUMN"))
+        return rename_part(ddl, &parsed, new_name, true, err);
+    if (qr_str_ieqz(class_name, "INDEX"))
+        return rename_part(ddl, &parsed, new_name, false, err);
+    if (qr_str_ieqz(class_name, "USERDATATYPE"))
+        return qr_sql_fail(err, 40510, "sp_rename of a type");
+    QR_TRY(qri_ddl_resolve(ddl, &parsed, &target, err));
+    if (target.object == NULL)
+        return qr_sql_fail(err, 15225, qri_z(ddl->arena, name),
+                           qri_z(ddl->arena, (*ddl->main)->cat.database_name),
+                           class_name.n > 0 ? qri_z(ddl->arena, class_name) : "(null)");
+    if (qr_cat_find(&(*ddl->main)->cat, target.schema_id, new_name) != NULL)
+        return qr_sql_fail(err, 15335, qri_z(ddl->arena, new_name), "OBJECT");
+    QR_TRY(qri_ddl_begin(&s, ddl, target.is_temp, err));
+    struct qr_cat_object now = *target.object;
+    now.name = new_name;
+    now.modify_ticks = ddl->now_ticks;
+    QR_TRY(qri_change_put_object(&s.change, &now, err));
+    QR_TRY(rename_constraint(&s, &now, new_name));
+    return qri_ddl_commit(&s);
+}

@@ -1,0 +1,89 @@
+/* ddl_run.c - which function runs which DDL statement; see catalog_int.h. */
+#include "ddl_int.h"
+#include "base/sqlmsg.h"
+#include "base/banned.h"
+
+typedef enum qr_status ddl_fn(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
+                              struct qr_err *err);
+
+static ddl_fn *const statements[QR_AS_KIND_COUNT] = {
+    [QR_AS_CREATE_TABLE] = qri_ddl_create_table,
+    [QR_AS_ALTER_TABLE] = qri_ddl_alter_table,
+    [QR_AS_CREATE_INDEX] = qri_ddl_create_index,
+    [QR_AS_ALTER_INDEX] = qri_ddl_alter_index,
+    [QR_AS_VIEW] = qri_ddl_view,
+    [QR_AS_PROCEDURE] = qri_ddl_procedure,
+    [QR_AS_FUNCTION] = qri_ddl_function,
+    [QR_AS_TRIGGER] = qri_ddl_trigger,
+    [QR_AS_ENABLE_TRIGGER] = qri_ddl_enable_trigger,
+    [QR_AS_CREATE_SCHEMA] = qri_ddl_create_schema,
+    [QR_AS_ALTER_SCHEMA] = qri_ddl_alter_schema,
+    [QR_AS_CREATE_TYPE] = qri_ddl_create_type,
+    [QR_AS_SEQUENCE] = qri_ddl_sequence,
+    [QR_AS_CREATE_SYNONYM] = qri_ddl_synonym,
+    [QR_AS_CREATE_STATISTICS] = qri_ddl_statistics,
+    [QR_AS_UPDATE_STATISTICS] = qri_ddl_statistics,
+    [QR_AS_DROP] = qri_ddl_drop,
+    [QR_AS_PRINCIPAL] = qri_ddl_principal,
+    [QR_AS_PERMISSION] = qri_ddl_permission,
+    [QR_AS_AUTHORIZATION] = qri_ddl_authorization,
+};
+
+bool qri_ddl_handles(enum qr_ast_stmt_kind kind)
+{
+    return (unsigned)kind < QR_AS_KIND_COUNT && statements[kind] != NULL;
+}
+
+bool qri_ddl_is_temp_only(const struct qr_ast_stmt *stmt)
+{
+    switch ((int)stmt->kind) {
+    case QR_AS_CREATE_TABLE:
+        return qri_name_is_temp(&((const struct qr_ast_create_table *)stmt)->name);
+    case QR_AS_ALTER_TABLE:
+        return qri_name_is_temp(&((const struct qr_ast_alter_table *)stmt)->name);
+    case QR_AS_CREATE_INDEX:
+        return qri_name_is_temp(&((const struct qr_ast_create_index *)stmt)->table);
+    case QR_AS_ALTER_INDEX:
+        return qri_name_is_temp(&((const struct qr_ast_alter_index *)stmt)->table);
+    case QR_AS_CREATE_STATISTICS:
+        return qri_name_is_temp(&((const struct qr_ast_create_statistics *)stmt)->table);
+    case QR_AS_UPDATE_STATISTICS:
+        return qri_name_is_temp(&((const struct qr_ast_update_statistics *)stmt)->table);
+    case QR_AS_DROP: {
+        const struct qr_ast_drop *drop = (const struct qr_ast_drop *)stmt;
+        for (size_t i = 0; i < drop->count; i++)
+            if (!qri_name_is_temp(&drop->items[i].name) &&
+                !(drop->items[i].on.count > 0 && qri_name_is_temp(&drop->items[i].on)))
+                return false;
+        return true;
+    }
+    default:
+        return false;
+    }
+}
+
+enum qr_status qri_ddl_run(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt, struct qr_err *err)
+{
+    if (!qri_ddl_handles(stmt->kind))
+        return qr_sql_fail(err, 40510, qr_ast_stmt_command(stmt->kind));
+    return statements[stmt->kind](ddl, stmt, err);
+}
+
+enum qr_status qri_ddl_begin(struct qri_ddl_stmt *s, struct qri_ddl *ddl, bool is_temp,
+                             struct qr_err *err)
+{
+    *s = (struct qri_ddl_stmt){.ddl = ddl,
+                               .is_temp = is_temp,
+                               .catalog = is_temp ? ddl->temp : ddl->main,
+                               .arena = ddl->arena,
+                               .err = err};
+    if (is_temp && *ddl->temp == NULL)
+        QR_TRY(qri_catalog_new_temp(ddl->temp, err));
+    qri_change_init(&s->change, ddl->arena, *s->catalog);
+    return QR_OK;
+}
+
+enum qr_status qri_ddl_commit(struct qri_ddl_stmt *s)
+{
+    return qri_change_apply(&s->change, s->is_temp ? NULL : s->ddl->conn, s->catalog, s->err);
+}
