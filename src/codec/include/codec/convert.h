@@ -34,12 +34,14 @@ struct qr_converter {
     qr_convert_fn *fn; /* NULL: the value passes unchanged */
     qr_convert_fn *inner; /* of chained conversions; private */
     struct qr_type from, to;
-    int style; /* CONVERT's third argument, 0 by default */
+    int style; /* CONVERT's third argument or QR_STYLE_DEFAULT */
     bool store;
     const char *table, *column; /* for 2628, borrowed; NULL: 8152 */
 };
 
-enum { QR_STYLE_DEFAULT = 0 };
+/* No style given. It differs from 0 for the newer date and time types only: their default text is
+ * ISO, while CONVERT(..., 0) gives 'Jan  2 2020  3:04AM'. */
+enum { QR_STYLE_DEFAULT = -1 };
 
 /* Fails with 206, 257 or 529 if the pair is not allowed in `mode`, with 281 if a constant style
  * does not exist for the pair. The `from` type may be the untyped NULL. */
@@ -60,7 +62,7 @@ static inline enum qr_status qr_convert(const struct qr_converter *c, const stru
     return c->fn(c, in, env, ret_value, err);
 }
 
-/* Prepare and run at once, for places that are not hot (mode CAST, style 0). */
+/* Prepare and run at once, for places that are not hot (mode CAST, no style). */
 QR_NODISCARD enum qr_status qr_convert_once(const struct qr_type *from, const struct qr_value *in,
                                             const struct qr_type *to,
                                             const struct qr_convert_env *env,

@@ -28,7 +28,7 @@ enum qr_dt {
     QR_DT_RANGE,    /* 242 from text; 8115 / 517 from arithmetic */
     QR_DT_BAD_PART, /* the date part does not exist for the type: 9810 */
 };
-/* Raises 241, 295 or 242 ("... resulted in an out-of-range value.") for `from` type text to `to`. */
+/* QR_DT_BAD_PART needs qr_datepart_fail. Raises 241, 295 or 242 ("... resulted in an out-of-range value.") for `from` type text to `to`. */
 enum qr_status qr_dt_fail(struct qr_err *err, enum qr_dt dt, const struct qr_type *from,
                           const struct qr_type *to);
 
@@ -55,7 +55,7 @@ int qr_month_days(int year, int month);
 /* `type` is one of the six; v not NULL. date has ticks 0; time has the date 1900-01-01. */
 struct qr_moment qr_moment_of(const struct qr_type *type, const struct qr_value *v);
 /* Rounds to the type's precision (datetime: 1/300 s; smalldatetime: minutes, 29.998 s down;
- * time: wraps at 24:00 as SQL Server does only for time). QR_DT_RANGE outside the type's range. */
+ * time alone wraps at 24:00). QR_DT_RANGE outside the type's range. */
 enum qr_dt qr_moment_to(const struct qr_type *type, const struct qr_moment *m,
                         struct qr_value *ret_value);
 /* Between any two of the six, with the documented rules: date to datetime gives midnight, time to
@@ -69,12 +69,13 @@ enum qr_dt qr_datetime_convert(const struct qr_type *from, const struct qr_value
 /* Every literal form: ISO 8601, ODBC escapes, yyyymmdd, numeric with / - . and DATEFORMAT,
  * alphabetic months, time alone, AM/PM, offsets, for the rules of `type` (datetime and
  * smalldatetime keep their older, laxer rules: yyyy-mm-dd follows DATEFORMAT ydm/dmy there).
- * style: 0, or a CONVERT style that forces an order (e.g. 103 = dmy); unknown styles are the
+ * style: -1, or a CONVERT style that forces an order (e.g. 103 = dmy); unknown styles are the
  * caller's error 281. */
 enum qr_dt qr_datetime_parse(struct qr_str text, const struct qr_type *type,
                              enum qr_dateformat format, int style, struct qr_value *ret_value);
-/* The default text of the type (style 0 for CAST: datetime "Jan  2 2020  3:04AM", the newer types
- * ISO), or of a CONVERT style. Returns the length, 0 if the style is unknown. */
+/* style -1: the default text of the type (datetime "Jan  2 2020  3:04AM", the newer types ISO);
+ * else a CONVERT style. Returns the length, 0 if the style is unknown or shows nothing of the type
+ * (108 of a date): error 281. */
 size_t qr_datetime_print(const struct qr_type *type, const struct qr_value *v, int style,
                          char dst[QR_DT_TEXT_BYTES]);
 bool qr_datetime_style_known(int style);
@@ -102,6 +103,9 @@ enum qr_datepart {
 /* Names and abbreviations: year yy yyyy, ... False if none (155). */
 bool qr_datepart_find(struct qr_str name, enum qr_datepart *ret_part);
 const char *qr_datepart_name(enum qr_datepart part);
+/* 9810: "The datepart hour is not supported by date function dateadd for data type date." */
+enum qr_status qr_datepart_fail(struct qr_err *err, enum qr_datepart part, const char *function,
+                                const struct qr_type *type);
 
 /* datefirst: 1 (Monday) .. 7 (Sunday, the default). QR_DT_BAD_PART where the type lacks it. */
 enum qr_dt qr_datepart(enum qr_datepart part, const struct qr_type *type, const struct qr_value *v,

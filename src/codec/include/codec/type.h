@@ -75,7 +75,8 @@ enum {
 
 struct qr_type {
     enum qr_type_id id;
-    uint8_t precision;  /* decimal, numeric: 1..38; else 0 */
+    uint8_t precision;  /* decimal, numeric: 1..38; int: digits of a literal, so that 1.0/3 gets the
+                           scale of numeric(1,0); else 0 */
     uint8_t scale;      /* decimal, numeric: 0..precision; time, datetime2, datetimeoffset: 0..7 */
     bool is_max;        /* varchar(max), nvarchar(max), varbinary(max) */
     uint16_t length;    /* char, varchar, binary, varbinary: bytes; nchar, nvarchar: UTF-16 units;
@@ -146,6 +147,7 @@ QR_NODISCARD enum qr_status qr_type_apply_args(struct qr_type *type, const int *
 
 /* --- asking --- */
 
+/* Same type and properties; a literal's digits do not count, nor does the collation. */
 bool qr_type_eq(const struct qr_type *a, const struct qr_type *b);
 bool qr_type_is_string(const struct qr_type *t);    /* char or nchar family */
 bool qr_type_is_number(const struct qr_type *t);    /* int, decimal, money, float */
@@ -206,7 +208,8 @@ QR_NODISCARD enum qr_status qr_type_combine(const struct qr_type *a, const struc
 
 /* --- literals --- */
 
-/* Of digits with at most one '.': int if it fits, else numeric(p,s) (2147483648 is numeric(10,0)).
+/* Of digits with at most one '.': int (with its digit count in precision) if it fits, else
+ * numeric(p,s): 2147483648 is numeric(10,0), 0.5 numeric(1,1).
  * 1007 if more than 38 digits. */
 QR_NODISCARD enum qr_status qr_type_number_literal(struct qr_str digits, struct qr_type *ret_type,
                                                    struct qr_err *err);

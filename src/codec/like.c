@@ -1,0 +1,197 @@
+/* LIKE and PATINDEX: codec/collation.h. */
+#include "codec/collation.h"
+
+#include <string.h>
+
+#include "codec/utf.h"
+#include "order_int.h"
+#include "base/banned.h"
+
+struct matcher {
+    const struct qri_order_rule *rule;
+    const uint64_t *ascii;
+    struct qr_str text, pattern;
+    uint32_t escape;
+    bool national;
+};
+
+static uint64_t key_of(const struct matcher *m, uint32_t c)
+{
+    return c < 0x80 ? m->ascii[c] : qri_char_key(m->rule, c);
+}
+
+static uint32_t next_char(struct qr_str s, size_t *pos)
+{
+    unsigned char c = (unsigned char)s.p[*pos];
+    if (c < 0x80) {
+        *pos += 1;
+        return c;
+    }
+    return qr_utf_next(s, pos);
+}
+
+/* One character of a set, after an escape if there is one; false at the end of the pattern. */
+static bool set_char(const struct matcher *m, size_t *pos, uint32_t *ret_char, bool *ret_escaped)
+{
+    if (*pos >= m->pattern.n)
+        return false;
+    *ret_char = next_char(m->pattern, pos);
+    *ret_escaped = m->escape != 0 && *ret_char == m->escape;
+    if (*ret_escaped) {
+        if (*pos >= m->pattern.n)
+            return false;
+        *ret_char = next_char(m->pattern, pos);
+    }
+    return true;
+}
+
+/* The set that begins after '[' at *pos; moves past its ']'. False also if it has no end. */
+static bool match_set(const struct matcher *m, size_t *pos, uint64_t key)
+{
+    size_t i = *pos;
+    bool negated = i < m->pattern.n && m->pattern.p[i] == '^';
+    i += negated;
+    bool found = false;
+    uint32_t low, high;
+    bool escaped;
+    while (set_char(m, &i, &low, &escaped)) {
+        if (low == ']' && !escaped) {
+            *pos = i;
+            return found != negated;
+        }
+        uint64_t low_key = key_of(m, low), high_key = low_key;
+        if (i + 1 < m->pattern.n && m->pattern.p[i] == '-' && m->pattern.p[i + 1] != ']') {
+            i++;
+            if (!set_char(m, &i, &high, &escaped))
+                break;
+            high_key = key_of(m, high);
+        }
+        found |= key >= low_key && key <= high_key;
+    }
+    return false;
+}
+
+/* Whether the text's character matches the pattern's element at *pos, which is not '%'. */
+static bool match_element(const struct matcher *m, size_t *pos, uint32_t text_char)
+{
+    uint32_t c = next_char(m->pattern, pos);
+    if (m->escape != 0 && c == m->escape) {
+        if (*pos >= m->pattern.n)
+            return false;
+        c = next_char(m->pattern, pos);
+    } else if (c == '_') {
+        return true;
+    } else if (c == '[') {
+        return match_set(m, pos, key_of(m, text_char));
+    }
+    return c == text_char || key_of(m, c) == key_of(m, text_char);
+}
+
+static bool is_percent(const struct matcher *m, size_t pos)
+{
+    return m->pattern.p[pos] == '%' && m->escape != '%';
+}
+
+static bool rest_is_blank(struct qr_str s, size_t pos)
+{
+    while (pos < s.n && s.p[pos] == ' ')
+        pos++;
+    return pos == s.n;
+}
+
+/* Only the last '%' ever needs to be tried again. ret_first: where the part after a leading '%'
+ * began to match, else 0. */
+static bool match(const struct matcher *m, size_t *ret_first)
+{
+    size_t t = 0, p = 0, star_p = 0, star_t = 0, first = 0;
+    int stars = 0;
+    bool first_known = true;
+    for (;;) {
+        if (p < m->pattern.n && is_percent(m, p)) {
+            if (stars > 0 && !first_known) {
+                first = star_t;
+                first_known = true;
+            }
+            if (stars == 0 && p == 0)
+                first_known = false;
+            while (p < m->pattern.n && is_percent(m, p))
+                p++;
+            stars++;
+            star_p = p;
+            star_t = t;
+            if (p == m->pattern.n) {
+                *ret_first = first_known ? first : star_t;
+                return true;
+            }
+            continue;
+        }
+        if (p == m->pattern.n) {
+            if (t == m->text.n || (!m->national && rest_is_blank(m->text, t))) {
+                *ret_first = first_known ? first : star_t;
+                return true;
+            }
+        } else if (t < m->text.n) {
+            size_t next_t = t, next_p = p;
+            uint32_t c = next_char(m->text, &next_t);
+            if (match_element(m, &next_p, c)) {
+                t = next_t;
+                p = next_p;
+                continue;
+            }
+        } else {
+            return false; /* a later start has even less text */
+        }
+        if (stars == 0 || star_t >= m->text.n)
+            return false;
+        next_char(m->text, &star_t);
+        t = star_t;
+        p = star_p;
+    }
+}
+
+bool qr_like(enum qr_order order, bool national, struct qr_str text, struct qr_str pattern,
+             uint32_t escape)
+{
+    struct matcher m = {&qri_order_rules[order], qri_ascii_keys(order), text, pattern, escape,
+                        national};
+    size_t first;
+    return match(&m, &first);
+}
+
+bool qr_like_index(enum qr_order order, bool national, struct qr_str text, struct qr_str pattern,
+                   size_t *ret_at)
+{
+    struct matcher m = {&qri_order_rules[order], qri_ascii_keys(order), text, pattern, 0, national};
+    return match(&m, ret_at);
+}
+
+enum qr_status qr_like_prefix(struct qr_str pattern, uint32_t escape, struct qr_arena *arena,
+                              struct qr_str *ret_prefix, bool *ret_exact)
+{
+    char *out = qr_arena_alloc(arena, pattern.n + 1);
+    if (out == NULL)
+        return QR_NOMEM;
+    size_t n = 0, i = 0;
+    while (i < pattern.n) {
+        size_t at = i;
+        uint32_t c = next_char(pattern, &i);
+        if (escape != 0 && c == escape) {
+            if (i == pattern.n)
+                break;
+            at = i;
+            next_char(pattern, &i);
+            memcpy(out + n, pattern.p + at, i - at);
+            n += i - at;
+            continue;
+        }
+        if (c == '%' || c == '_' || c == '[') {
+            i = at;
+            break;
+        }
+        memcpy(out + n, pattern.p + at, i - at);
+        n += i - at;
+    }
+    *ret_prefix = (struct qr_str){out, n};
+    *ret_exact = i + 1 == pattern.n && pattern.p[i] == '%';
+    return QR_OK;
+}
