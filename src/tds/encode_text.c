@@ -122,7 +122,7 @@ uint8_t *qri_encode_date_as_text(struct qr_tds_rows *rows, const struct qr_tds_f
     char text[QR_DT_TEXT_BYTES];
     struct qr_value printed = qr_value_null();
     if (memory.cell != QR_CELL_NULL)
-        printed = qr_value_text(text, qr_datetime_print(&f->type, &memory, 0, text));
+        printed = qr_value_text(text, qr_datetime_print(&f->type, &memory, -1, text));
     return encode_short(rows, f, &printed, p, CHARSET_UTF16);
 }
 

@@ -188,7 +188,7 @@ uint8_t *qri_encode_variant(struct qr_tds_rows *rows, const struct qr_tds_field 
     bool new_date = type.id == QR_TYPE_DATE || type.id == QR_TYPE_TIME ||
                     type.id == QR_TYPE_DATETIME2 || type.id == QR_TYPE_DATETIMEOFFSET;
     if (new_date && !qr_tds_has_date_types(rows->client.version)) {
-        inner = qr_value_text(text, qr_datetime_print(&type, &inner, 0, text));
+        inner = qr_value_text(text, qr_datetime_print(&type, &inner, -1, text));
         type = qr_type_sized(QR_TYPE_NVARCHAR, inner.n);
     }
     const struct base *base = &bases[type.id];

@@ -39,6 +39,17 @@ void qr_tds_writer_begin(struct qr_tds_writer *writer, uint8_t packet_type)
     open_packet(writer);
 }
 
+void qr_tds_writer_reset(struct qr_tds_writer *writer, uint16_t packet_bytes)
+{
+    assert(!writer->open);
+    assert(packet_bytes >= QR_TDS_PACKET_BYTES_MIN && packet_bytes <= QR_TDS_PACKET_BYTES_MAX);
+    if (writer->buf.capacity > QR_TDS_WRITER_IDLE_BYTES_MAX)
+        qr_buf_done(&writer->buf);
+    qr_buf_clear(&writer->buf);
+    writer->packet_start = 0;
+    writer->packet_bytes = packet_bytes;
+}
+
 static void put_header(struct qr_tds_writer *writer, size_t start, size_t packet_bytes,
                        uint8_t status)
 {
@@ -90,6 +101,19 @@ void qri_tds_writer_cut(struct qr_tds_writer *writer)
     }
     if (writer->packet_start >= writer->flush_bytes)
         hand_over(writer);
+}
+
+enum qr_status qr_tds_writer_push(struct qr_tds_writer *writer)
+{
+    assert(writer->open);
+    qr_tds_writer_pump(writer);
+    size_t packet_bytes = writer->buf.len - writer->packet_start;
+    if (packet_bytes > QR_TDS_HEADER_BYTES && writer->buf.failed == QR_OK) {
+        put_header(writer, writer->packet_start, packet_bytes, 0);
+        open_packet(writer);
+    }
+    hand_over(writer);
+    return qr_tds_writer_status(writer);
 }
 
 bool qr_tds_writer_abandon(struct qr_tds_writer *writer)

@@ -6,6 +6,8 @@
 #include "base/banned.h"
 
 enum { ENV_COLLATION = 7, ENV_RESET = 18, ENV_ROUTING = 20 };
+/* A token's length is 16 bits: lists end before one more entry could overflow it. */
+enum { LIST_BYTES_MAX = 60000 };
 
 void qr_tds_put_loginack(struct qr_tds_writer *w, enum qr_tds_version version,
                          struct qr_str program, const uint8_t program_version[4])
@@ -177,7 +179,7 @@ void qr_tds_put_tabname(struct qr_tds_writer *w, enum qr_tds_version version,
 {
     qri_put8(w, QR_TDS_TOKEN_TABNAME);
     size_t mark = qri_tds_mark16(w);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && w->buf.len - mark < LIST_BYTES_MAX; i++) {
         const struct qr_tds_table_name *t = &tables[i];
         assert(t->part_count >= 1 && t->part_count <= 4);
         if (version >= QR_TDS_VERSION_72) {
@@ -196,7 +198,7 @@ void qr_tds_put_colinfo(struct qr_tds_writer *w, const struct qr_tds_colinfo *co
 {
     qri_put8(w, QR_TDS_TOKEN_COLINFO);
     size_t mark = qri_tds_mark16(w);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < UINT8_MAX && w->buf.len - mark < LIST_BYTES_MAX; i++) {
         qri_put8(w, (uint8_t)(i + 1));
         qri_put8(w, columns[i].table_number);
         qri_put8(w, columns[i].status);

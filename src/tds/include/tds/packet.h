@@ -75,7 +75,11 @@ QR_NODISCARD enum qr_status qr_tds_message_feed(struct qr_tds_message *message,
 typedef enum qr_status qr_tds_flush_fn(void *ctx, const uint8_t *packets, size_t bytes,
                                        struct qr_err *err);
 
-enum { QR_TDS_FLUSH_BYTES_DEFAULT = 32768, QR_TDS_WRITER_BYTES_MAX = 8 << 20 };
+enum {
+    QR_TDS_FLUSH_BYTES_DEFAULT = 32768,
+    QR_TDS_WRITER_BYTES_MAX = 8 << 20,
+    QR_TDS_WRITER_IDLE_BYTES_MAX = 64 << 10, /* what qr_tds_writer_reset leaves allocated */
+};
 
 struct qr_tds_writer {
     struct qr_buf buf;   /* [0, packet_start) complete packets, then the open one */
@@ -96,7 +100,9 @@ struct qr_tds_writer {
 void qr_tds_writer_init(struct qr_tds_writer *writer, uint16_t packet_bytes, uint16_t spid,
                         qr_tds_flush_fn *flush, void *flush_ctx);
 void qr_tds_writer_done(struct qr_tds_writer *writer);
-/* Starts a message of the given packet type. A new packet_bytes holds from here on. */
+/* Between messages: drops what the caller has taken from buf; sets the size of coming packets. */
+void qr_tds_writer_reset(struct qr_tds_writer *writer, uint16_t packet_bytes);
+/* Starts a message of the given packet type. */
 void qr_tds_writer_begin(struct qr_tds_writer *writer, uint8_t packet_type);
 /* Room for `bytes` contiguous bytes; NULL once the writer has failed. Then advance. */
 static inline uint8_t *qr_tds_writer_reserve(struct qr_tds_writer *writer, size_t bytes)
@@ -120,5 +126,7 @@ bool qr_tds_writer_abandon(struct qr_tds_writer *writer);
 /* Marks the last packet EOM; flushes unless `keep` (the caller takes the bytes with the writer's
  * next message or by qr_tds_writer_flush). */
 QR_NODISCARD enum qr_status qr_tds_writer_end(struct qr_tds_writer *writer, bool keep);
+/* Closes the open packet short and flushes everything: for messages that must be seen now. */
+QR_NODISCARD enum qr_status qr_tds_writer_push(struct qr_tds_writer *writer);
 QR_NODISCARD enum qr_status qr_tds_writer_flush(struct qr_tds_writer *writer);
 QR_NODISCARD enum qr_status qr_tds_writer_status(const struct qr_tds_writer *writer);

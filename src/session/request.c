@@ -1,0 +1,79 @@
+/* Runs SQL batches, transaction manager requests and the loop over procedure calls. */
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "session_int.h"
+#include "tds/request.h"
+#include "base/banned.h"
+
+/* A request that cannot be read: the client learns it, and the connection goes on, because the
+ * message was read to its end. */
+static void refuse(struct qri_served *s, const struct qr_err *err)
+{
+    qri_answer_fail(s, err);
+}
+
+void qri_run_batch(struct qri_served *s, struct qr_tds_cursor *c)
+{
+    struct qr_tds_utf16 wire;
+    struct qr_err err;
+    if (qr_tds_batch_read(c, &wire, &err) != QR_OK) {
+        refuse(s, &err);
+        return;
+    }
+    struct qr_str text = qr_tds_utf16_dup(&s->arena_request, wire);
+    if (text.p == NULL) {
+        qr_fail(&err, QR_NOMEM, "SQL batch of %zu characters", wire.units);
+        refuse(s, &err);
+        return;
+    }
+    qri_answer_verdict(s, qr_session_batch(s->engine, text, &s->sink));
+}
+
+void qri_run_tran(struct qri_served *s, struct qr_tds_cursor *c)
+{
+    static const enum qr_tran_request requests[] = {
+        [QR_TDS_TM_BEGIN] = QR_TM_BEGIN,
+        [QR_TDS_TM_COMMIT] = QR_TM_COMMIT,
+        [QR_TDS_TM_ROLLBACK] = QR_TM_ROLLBACK,
+        [QR_TDS_TM_SAVE] = QR_TM_SAVE,
+    };
+    struct qr_tds_tran tran;
+    struct qr_err err;
+    enum qr_status status = qr_tds_tran_read(c, &tran, &err);
+    if (status == QR_UNSUPPORTED)
+        status = qr_sql_fail(&err, 40510, "distributed transaction");
+    if (status != QR_OK) {
+        refuse(s, &err);
+        return;
+    }
+    struct qr_str name = qr_tds_utf16_dup(&s->arena_request, tran.name);
+    qri_answer_verdict(s, qr_session_tran(s->engine, requests[tran.kind], name, tran.isolation,
+                                          tran.begin_after, &s->sink));
+}
+
+void qri_run_rpc(struct qri_served *s, struct qr_tds_cursor *c)
+{
+    bool more = true;
+    while (more && !s->answer.is_broken) {
+        struct qr_tds_rpc rpc;
+        struct qr_err err;
+        s->answer.in_call = true;
+        s->answer.has_status = false;
+        s->answer.has_error = false;
+        s->answer.ordinal_base = 0;
+        s->answer.handle_param = NULL;
+        qri_answer_go_on(s);
+        enum qr_status status =
+            qr_tds_rpc_read(c, s->client.version, &s->arena_request, &rpc, &more, &err);
+        if (status != QR_OK) {
+            refuse(s, &err);
+            more = false;
+        } else if (!rpc.no_exec) {
+            qri_run_call(s, &rpc);
+        }
+        if (s->channel->ops->cancelled(s->channel))
+            more = false; /* an attention ends the whole request */
+        qri_answer_end_call(s);
+        s->answer.in_call = false;
+    }
+}

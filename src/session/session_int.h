@@ -1,0 +1,98 @@
+/* session_int.h - one connection's session: how requests are run and what becomes of their results.
+ *
+ * A DONE token must say whether more follows, and only what comes next tells. So it is held back:
+ * everything that writes a token first calls qri_answer_go_on, which lets a held DONE go with the
+ * MORE bit; qri_answer_end lets the last one go without. */
+#pragma once
+#include <stdatomic.h>
+#include "engine/engine.h"
+#include "session/service.h"
+#include "session/session.h"
+#include "store/durable.h"
+#include "tds/packet.h"
+#include "tds/row.h"
+#include "tds/rpc.h"
+
+enum {
+    QRI_REQUEST_ARENA_BYTES_MAX = 1 << 30, /* a request is at most 256 MiB; decoded it grows */
+    QRI_RESULT_ARENA_BYTES_MAX = 16 << 20, /* columns of one result */
+    QRI_IDLE_BYTES_MAX = 64 << 10,         /* what an idle session keeps of each buffer */
+};
+
+struct qri_held_done {
+    bool is_held;
+    uint8_t token;
+    uint16_t status, command;
+    uint64_t count;
+};
+
+/* The answer to the request in hand. */
+struct qri_answer {
+    struct qri_held_done held;
+    struct qr_arena arena_result; /* columns of the result set in hand */
+    struct qr_tds_rows rows;
+    bool has_rows;       /* `rows` is set */
+    bool in_call;        /* a procedure call: it ends with DONEPROC */
+    bool has_status;     /* RETURNSTATUS of the call is sent */
+    bool has_error;      /* an ERROR is sent in this call or batch */
+    bool is_broken;      /* the connection cannot go on */
+    size_t ordinal_base; /* RPC parameters in front of the arguments the engine knows */
+    /* sp_prepare and sp_prepexec: the handle, to be returned right after RETURNSTATUS. */
+    const struct qr_tds_param *handle_param;
+    const int32_t *handle;
+};
+
+struct qri_served {
+    struct qr_served served;
+    const struct qr_session_host *host;
+    struct qr_channel *channel;
+    struct qr_database *db;
+    struct qr_session *engine;
+    struct qr_tds_client client;
+    uint16_t packet_bytes;
+    struct qr_sink sink;
+    struct qr_tds_writer writer;
+    struct qr_arena arena_request;
+    struct qri_answer answer;
+    struct qr_durable_wait wait;
+    atomic_int wait_state; /* enum qri_wait_state */
+};
+
+enum qri_wait_state { QRI_WAIT_NONE, QRI_WAIT_ARMED, QRI_WAIT_OVER };
+
+/* ---- answer.c ---- */
+
+void qri_answer_init_sink(struct qri_served *s);
+void qri_answer_begin(struct qri_served *s);
+/* Another token follows what is held. */
+void qri_answer_go_on(struct qri_served *s);
+/* Ends one call of an RPC request: sees to RETURNSTATUS and DONEPROC. */
+void qri_answer_end_call(struct qri_served *s);
+/* Ends the message: the last DONE, the acknowledgement of an attention. */
+void qri_answer_end(struct qri_served *s);
+/* An error of the session itself, followed by a DONE with the error bit. */
+void qri_answer_fail(struct qri_served *s, const struct qr_err *err);
+void qri_answer_message(struct qri_served *s, const struct qr_err *message);
+/* The engine's verdict on a request; CLOSED breaks the connection. */
+void qri_answer_verdict(struct qri_served *s, enum qr_status status);
+
+/* ---- requests ---- */
+
+void qri_run_batch(struct qri_served *s, struct qr_tds_cursor *c);
+void qri_run_rpc(struct qri_served *s, struct qr_tds_cursor *c);
+void qri_run_tran(struct qri_served *s, struct qr_tds_cursor *c);
+/* False: the client took the load back, and no answer is due. */
+bool qri_run_bulk(struct qri_served *s);
+
+/* ---- call.c: sp_executesql and its like ---- */
+
+void qri_run_call(struct qri_served *s, const struct qr_tds_rpc *rpc);
+
+/* ---- args.c ---- */
+
+/* Parameters from `first` on as arguments of the engine; table-valued ones become rowsets, which
+ * qri_args_free frees. */
+QR_NODISCARD enum qr_status qri_args_make(struct qri_served *s, const struct qr_tds_rpc *rpc,
+                                          size_t first, struct qr_arg **ret_args, size_t *ret_count,
+                                          struct qr_err *err);
+void qri_args_free(struct qr_arg *args, size_t count);
