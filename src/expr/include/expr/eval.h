@@ -52,8 +52,8 @@ struct qr_eval {
     const struct qr_eval_settings *settings;
     const struct qr_eval_host *host_ops; /* NULL: host functions answer 40510 */
     void *host;
-    struct qr_rand *rand; /* NULL: RAND() without a seed asks host_ops->random each time */
-    bool null_eliminated; /* aggregates set it: warning 8153 is due */
+    struct qr_rand *random_state; /* NULL: RAND() without a seed asks host_ops->random each time */
+    bool null_eliminated;         /* aggregates set it: warning 8153 is due */
 };
 
 /* FOREIGN nodes are refused with an assertion: the emitter must have replaced them. */

@@ -12,7 +12,7 @@
  * Errors: QR_SQL with the documented number (206, 257, 402, 403, 468, 529, 8116, 8117, 174, 189,
  * 195, 191 ...), QR_NOMEM. Errors of *evaluation* never come from here: a constant expression that
  * would fail (1/0) is left unfolded and fails when it is run.
- * Limits: QR_EXPR_DEPTH_MAX levels (error 191), QR_EXPR_ARGS_MAX arguments (error 1062). */
+ * Limits: QR_EXPR_DEPTH_MAX levels (error 191), QR_EXPR_ARGS_MAX arguments (error 189). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -56,7 +56,8 @@ struct qr_func {
     enum qr_status (*typing)(struct qr_func_typing *t);
     enum qr_type_id result;
     uint16_t result_size; /* length (0 = max) of strings, precision of decimal, scale of times */
-    enum qr_status (*eval)(struct qr_call *call, struct qr_value *ret_value, struct qr_err *err);
+    enum qr_status (*eval)(const struct qr_call *call, struct qr_value *ret_value,
+                           struct qr_err *err);
     unsigned flags;         /* enum qr_func_flags */
     enum qr_host_func host; /* with QR_FUNC_HOST */
 };
@@ -85,7 +86,8 @@ struct qr_func_typing {
     const struct qr_func *func;
     const struct qr_expr **args; /* may be replaced by casts of themselves */
     size_t arg_count;
-    struct qr_type type;         /* to be set */
-    struct qr_collation_use use; /* of strings; preset by mixing the string arguments */
-    bool nullable;               /* preset: some argument is nullable, or a flag says so */
+    struct qr_type type;           /* to be set */
+    struct qr_collation_use use;   /* of strings; preset by mixing the string arguments */
+    bool nullable;                 /* preset: some argument is nullable, or a flag says so */
+    enum qr_volatility volatility; /* preset from the flags */
 };
