@@ -1,0 +1,8 @@
+/* parse_dml_int.h - what INSERT, UPDATE, DELETE and MERGE share; see parse_int.h */
+#pragma once
+#include "parse_int.h"
+
+struct qr_ast_source *qri_dml_target(struct qri_parser *p);
+void qri_outputs(struct qri_parser *p, struct qr_ast_outputs *outputs);   /* OUTPUT ..., if any */
+void qri_column_names(struct qri_parser *p, struct qr_ast_names *names);  /* ( name, ... ) */
+void qri_set_items(struct qri_parser *p, struct qr_ast_set_items *items); /* after SET */
