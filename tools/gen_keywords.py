@@ -42,6 +42,8 @@ def main(src, enum_out, table_out):
         for w in line.split("#", 1)[0].split():
             words[w.removeprefix("!")] = w.startswith("!")
     names = sorted(words)
+    if "NONE" in words or "COUNT" in words:
+        raise SystemExit("KW_NONE and KW_COUNT are taken")
     size, buckets = 2048, 256
     slots, displacement = build(names, size, buckets)
     with open(enum_out, "w", encoding="ascii") as f:

@@ -225,7 +225,7 @@ static struct qr_ast_expr *cast_as(struct qri_parser *p)
 {
     struct qr_ast_cast *cast = qri_expr(p, sizeof *cast, QR_AE_CAST, qri_pos(p));
     bool parse = qri_at(p, KW_PARSE) || qri_at(p, KW_TRY_PARSE);
-    cast->form = parse ? QR_CAST_PARSE : QR_CAST_CAST;
+    cast->form = parse ? QR_ACAST_PARSE : QR_ACAST_CAST;
     cast->attempt = qri_at(p, KW_TRY_CAST) || qri_at(p, KW_TRY_PARSE);
     qri_advance(p);
     qri_expect_sym(p, '(');
@@ -241,7 +241,7 @@ static struct qr_ast_expr *cast_as(struct qri_parser *p)
 static struct qr_ast_expr *convert(struct qri_parser *p)
 {
     struct qr_ast_cast *cast = qri_expr(p, sizeof *cast, QR_AE_CAST, qri_pos(p));
-    cast->form = QR_CAST_CONVERT;
+    cast->form = QR_ACAST_CONVERT;
     cast->attempt = qri_at(p, KW_TRY_CONVERT);
     qri_advance(p);
     qri_expect_sym(p, '(');

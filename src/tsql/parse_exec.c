@@ -81,8 +81,8 @@ static void exec_options(struct qri_parser *p, struct qr_ast_exec *exec)
         qri_expect(p, KW_SETS);
         if (qri_at_sym(p, '('))
             qri_skip_paren(p);
-        else if (!qri_accept(p, KW_UNDEFINED))
-            qri_expect(p, KW_NONE);
+        else if (!qri_accept(p, KW_UNDEFINED) && !qri_accept_word(p, "NONE"))
+            qri_syntax(p);
         exec->result_sets = qri_text_from(p, begin);
     } while (qri_accept_sym(p, ','));
 }

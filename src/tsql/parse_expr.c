@@ -37,12 +37,12 @@ static const struct {
     uint8_t op;
 } arithmetic[] = {
     /* clang-format off */
-    {'+', LEVEL_ADD, QR_OP_ADD},     {'-', LEVEL_ADD, QR_OP_SUB},
-    {'&', LEVEL_ADD, QR_OP_BIT_AND}, {'|', LEVEL_ADD, QR_OP_BIT_OR},
-    {'^', LEVEL_ADD, QR_OP_BIT_XOR}, {TOK_CONCAT, LEVEL_ADD, QR_OP_CONCAT},
-    {TOK_SHIFT_LEFT, LEVEL_ADD, QR_OP_SHIFT_LEFT}, {TOK_SHIFT_RIGHT, LEVEL_ADD, QR_OP_SHIFT_RIGHT},
-    {'*', LEVEL_MUL, QR_OP_MUL},     {'/', LEVEL_MUL, QR_OP_DIV},
-    {'%', LEVEL_MUL, QR_OP_MOD},
+    {'+', LEVEL_ADD, QR_AOP_ADD},     {'-', LEVEL_ADD, QR_AOP_SUB},
+    {'&', LEVEL_ADD, QR_AOP_BIT_AND}, {'|', LEVEL_ADD, QR_AOP_BIT_OR},
+    {'^', LEVEL_ADD, QR_AOP_BIT_XOR}, {TOK_CONCAT, LEVEL_ADD, QR_AOP_CONCAT},
+    {TOK_SHIFT_LEFT, LEVEL_ADD, QR_AOP_SHIFT_LEFT}, {TOK_SHIFT_RIGHT, LEVEL_ADD, QR_AOP_SHIFT_RIGHT},
+    {'*', LEVEL_MUL, QR_AOP_MUL},     {'/', LEVEL_MUL, QR_AOP_DIV},
+    {'%', LEVEL_MUL, QR_AOP_MOD},
     /* clang-format on */
 };
 
@@ -90,7 +90,7 @@ static bool compare_op(struct qri_parser *p, enum qr_ast_compare_op *ret_op)
     case '=':
         if (qri_peek_sym(p, 1, '*'))
             qri_fail(p, &p->tok, 4147);
-        *ret_op = QR_CMP_EQ;
+        *ret_op = QR_ACMP_EQ;
         break;
     case TOK_MUL_EQ:
         qri_fail(p, &p->tok, 4147);
@@ -99,15 +99,15 @@ static bool compare_op(struct qri_parser *p, enum qr_ast_compare_op *ret_op)
     case '!': {
         const struct qri_token *next = qri_peek(p, 1);
         if (kind == '<' && next->kind == '>')
-            *ret_op = QR_CMP_NE;
+            *ret_op = QR_ACMP_NE;
         else if (kind == '!' && (next->kind == '=' || next->kind == '<' || next->kind == '>'))
-            *ret_op = next->kind == '=' ? QR_CMP_NE : next->kind == '<' ? QR_CMP_GE : QR_CMP_LE;
+            *ret_op = next->kind == '=' ? QR_ACMP_NE : next->kind == '<' ? QR_ACMP_GE : QR_ACMP_LE;
         else if (kind != '!' && next->kind == '=')
-            *ret_op = kind == '<' ? QR_CMP_LE : QR_CMP_GE;
+            *ret_op = kind == '<' ? QR_ACMP_LE : QR_ACMP_GE;
         else if (kind == '!')
             return false;
         else {
-            *ret_op = kind == '<' ? QR_CMP_LT : QR_CMP_GT;
+            *ret_op = kind == '<' ? QR_ACMP_LT : QR_ACMP_GT;
             break;
         }
         qri_advance(p);
@@ -115,14 +115,14 @@ static bool compare_op(struct qri_parser *p, enum qr_ast_compare_op *ret_op)
     }
     case TOK_LE:
     case TOK_NOT_GT:
-        *ret_op = QR_CMP_LE;
+        *ret_op = QR_ACMP_LE;
         break;
     case TOK_GE:
     case TOK_NOT_LT:
-        *ret_op = QR_CMP_GE;
+        *ret_op = QR_ACMP_GE;
         break;
     case TOK_NE:
-        *ret_op = QR_CMP_NE;
+        *ret_op = QR_ACMP_NE;
         break;
     default:
         return false;

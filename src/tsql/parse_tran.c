@@ -37,29 +37,29 @@ struct qr_ast_stmt *qri_stmt_tran(struct qri_parser *p)
     static const struct {
         enum qri_keyword word;
         enum qr_ast_tran action;
-    } actions[] = {{KW_BEGIN, QR_TRAN_BEGIN},
-                   {KW_COMMIT, QR_TRAN_COMMIT},
-                   {KW_ROLLBACK, QR_TRAN_ROLLBACK},
-                   {KW_SAVE, QR_TRAN_SAVE}};
+    } actions[] = {{KW_BEGIN, QR_ATRAN_BEGIN},
+                   {KW_COMMIT, QR_ATRAN_COMMIT},
+                   {KW_ROLLBACK, QR_ATRAN_ROLLBACK},
+                   {KW_SAVE, QR_ATRAN_SAVE}};
     struct qr_ast_transaction *node = qri_stmt(p, sizeof *node, QR_AS_TRANSACTION);
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (qri_at(p, actions[i].word))
             node->action = actions[i].action;
     }
     qri_advance(p);
-    node->distributed = node->action == QR_TRAN_BEGIN && qri_accept(p, KW_DISTRIBUTED);
+    node->distributed = node->action == QR_ATRAN_BEGIN && qri_accept(p, KW_DISTRIBUTED);
     bool word = qri_accept(p, KW_TRAN) || qri_accept(p, KW_TRANSACTION);
-    if (!word && (node->action == QR_TRAN_BEGIN || node->action == QR_TRAN_SAVE))
+    if (!word && (node->action == QR_ATRAN_BEGIN || node->action == QR_ATRAN_SAVE))
         qri_syntax(p);
     if (!word)
         qri_accept(p, KW_WORK);
     else
         tran_name(p, node);
-    if (node->action == QR_TRAN_SAVE && node->name.text.n == 0 && node->variable.n == 0)
+    if (node->action == QR_ATRAN_SAVE && node->name.text.n == 0 && node->variable.n == 0)
         qri_syntax(p);
-    if (node->action == QR_TRAN_BEGIN)
+    if (node->action == QR_ATRAN_BEGIN)
         begin_mark(p, node);
-    else if (node->action == QR_TRAN_COMMIT)
+    else if (node->action == QR_ATRAN_COMMIT)
         commit_options(p, node);
     return qri_finish(p, node);
 }
