@@ -137,8 +137,8 @@ static const struct {
     uint8_t body_bytes;
     bool ranges;
 } kinds[] = {
-    [QR_RECORD_DELTA] = {4, true},    [QR_RECORD_IMAGE] = {4, true},
-    [QR_RECORD_COMMIT] = {24, false}, [QR_RECORD_EPOCH] = {24, false},
+    [QR_RECORD_DELTA] = {4, true},     [QR_RECORD_IMAGE] = {4, true},
+    [QR_RECORD_COMMIT] = {24, false},  [QR_RECORD_EPOCH] = {24, false},
     [QR_RECORD_COUNTER] = {16, false}, [QR_RECORD_DROP] = {8, false},
 };
 

@@ -183,10 +183,19 @@ static void test_headers_round_trip_and_notice_damage(void **state)
 {
     (void)state;
     uint8_t slot[QR_DATA_HEADER_SLOT_BYTES];
-    struct qr_data_header h = {.sequence = 9, .page_bytes = 8192, .state = QR_DATA_ACTIVE,
-                               .timeline = {1, 2, 3}, .epoch = 4, .checkpoint_lsn = 5,
-                               .log_segment_no = 6, .log_offset = 4096, .log_lsn = 8,
-                               .commit_no = 10, .commit_wall_ns = 11, .db_pages = 12, .clean = 1};
+    struct qr_data_header h = {.sequence = 9,
+                               .page_bytes = 8192,
+                               .state = QR_DATA_ACTIVE,
+                               .timeline = {1, 2, 3},
+                               .epoch = 4,
+                               .checkpoint_lsn = 5,
+                               .log_segment_no = 6,
+                               .log_offset = 4096,
+                               .log_lsn = 8,
+                               .commit_no = 10,
+                               .commit_wall_ns = 11,
+                               .db_pages = 12,
+                               .clean = 1};
     struct qr_data_header back;
     qr_data_header_encode(slot, &h);
     assert_int_equal(qr_data_header_decode(slot, &back, NULL), QR_OK);

@@ -44,8 +44,7 @@ void qr_block_seal(uint8_t *block, const struct qr_block_header *header);
 QR_NODISCARD enum qr_status qr_block_peek(const uint8_t *block, size_t count,
                                           struct qr_block_header *ret_header, struct qr_err *err);
 /* `count` >= header and stored_bytes. */
-QR_NODISCARD enum qr_status qr_block_verify(const uint8_t *block, size_t count,
-                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qr_block_verify(const uint8_t *block, size_t count, struct qr_err *err);
 
 struct qr_segment_header {
     uint64_t segment_no; /* from 1, without gaps */

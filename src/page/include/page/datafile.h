@@ -1,10 +1,10 @@
 /* page/datafile.h - headers of the data file and of the double-write area.
  *
- * The data file starts with two header slots of 4,096 bytes, written in turn; the valid one with the
- * higher sequence counts. Pages follow from QR_DATA_PAGES_OFFSET. The double-write area is a header
- * that lists page numbers, then those pages' images, sealed by trailers.
- * Pure; any thread; hostile input. QR_CORRUPT for what is damaged or breaks the format,
- * QR_UNSUPPORTED for an intact header of a version, algorithm or key that is not ours. */
+ * The data file starts with two header slots of 4,096 bytes, written in turn; the valid one with
+ * the higher sequence counts. Pages follow from QR_DATA_PAGES_OFFSET. The double-write area is a
+ * header that lists page numbers, then those pages' images, sealed by trailers. Pure; any thread;
+ * hostile input. QR_CORRUPT for what is damaged or breaks the format, QR_UNSUPPORTED for an intact
+ * header of a version, algorithm or key that is not ours. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -26,14 +26,14 @@ struct qr_data_header {
     uint32_t page_bytes;
     enum qr_data_state state;
     uint8_t timeline[QR_TIMELINE_BYTES];
-    uint64_t epoch;            /* raised by every open (S7) */
-    uint64_t checkpoint_lsn;   /* pages hold this commit, or newer ones of a running checkpoint */
-    uint64_t log_segment_no;   /* the log behind checkpoint_lsn starts here ... */
-    uint64_t log_offset;       /* ... at this block */
-    uint64_t log_lsn;          /* ... whose first LSN is this */
+    uint64_t epoch;          /* raised by every open (S7) */
+    uint64_t checkpoint_lsn; /* pages hold this commit, or newer ones of a running checkpoint */
+    uint64_t log_segment_no; /* the log behind checkpoint_lsn starts here ... */
+    uint64_t log_offset;     /* ... at this block */
+    uint64_t log_lsn;        /* ... whose first LSN is this */
     uint64_t commit_no, commit_wall_ns; /* of checkpoint_lsn */
-    uint32_t db_pages;         /* at checkpoint_lsn */
-    uint32_t clean;            /* 1: closed, nothing is behind checkpoint_lsn but counters */
+    uint32_t db_pages;                  /* at checkpoint_lsn */
+    uint32_t clean; /* 1: closed, nothing is behind checkpoint_lsn but counters */
 };
 
 void qr_data_header_encode(uint8_t slot[QR_DATA_HEADER_SLOT_BYTES],

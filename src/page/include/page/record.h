@@ -11,8 +11,8 @@
  * DELTA ranges go onto the page's version before; IMAGE ranges onto a page of zeros.
  *
  * Pure; any thread. Decoded bytes are hostile. Results point into the decoded bytes.
- * Errors: QR_TRUNCATED the record reaches past the bytes, QR_CORRUPT it breaks this format, QR_NOMEM
- * and QR_TOO_BIG from the buffer. */
+ * Errors: QR_TRUNCATED the record reaches past the bytes, QR_CORRUPT it breaks this format,
+ * QR_NOMEM and QR_TOO_BIG from the buffer. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -78,6 +78,7 @@ QR_NODISCARD enum qr_status qr_record_length(const uint8_t *bytes, uint32_t *ret
                                              struct qr_err *err);
 QR_NODISCARD enum qr_status qr_record_decode(const uint8_t *bytes, size_t count,
                                              struct qr_record *ret_record, struct qr_err *err);
-/* `page` holds the version before (DELTA) or anything (IMAGE). QR_CORRUPT leaves `page` undefined. */
+/* `page` holds the version before (DELTA) or anything (IMAGE). QR_CORRUPT leaves `page` undefined.
+ */
 QR_NODISCARD enum qr_status qr_record_apply(const struct qr_record *record, uint8_t *page,
                                             uint32_t page_bytes, struct qr_err *err);

@@ -7,9 +7,9 @@
 #include "store/store.h"
 
 struct qr_durable_wait {
-    struct qr_lsn lsn;                            /* set by the caller */
+    struct qr_lsn lsn;                             /* set by the caller */
     void (*reached)(struct qr_durable_wait *wait); /* set by the caller; use container_of */
-    struct qr_durable_wait *prev, *next;          /* the store's */
+    struct qr_durable_wait *prev, *next;           /* the store's */
 };
 
 /* false: it is durable already, and `reached` will not be called. true: it will be, once. When the

@@ -30,12 +30,12 @@ struct qr_store_options {
     uint64_t cache_bytes;       /* pages in memory, soft limit [64 MiB] */
     uint64_t txn_bytes_max;     /* unpublished pages of one transaction in memory [1 GiB] */
     uint64_t log_segment_bytes; /* preallocated log files [16 MiB], at least 256 KiB */
-    uint64_t log_bytes_max;     /* log kept since the last checkpoint: writers wait beyond [1 GiB] */
-    uint64_t checkpoint_bytes;  /* log written before a checkpoint starts [64 MiB] */
-    uint64_t max_data_bytes;    /* size quota of the database [none] */
-    uint64_t tmp_bytes_max;     /* all temporary files together [16 GiB] */
-    bool threads_off;           /* no threads: the caller drives flush and checkpoint */
-    bool sync_off;              /* tests and benchmarks only: commits are not durable */
+    uint64_t log_bytes_max;    /* log kept since the last checkpoint: writers wait beyond [1 GiB] */
+    uint64_t checkpoint_bytes; /* log written before a checkpoint starts [64 MiB] */
+    uint64_t max_data_bytes;   /* size quota of the database [none] */
+    uint64_t tmp_bytes_max;    /* all temporary files together [16 GiB] */
+    bool threads_off;          /* no threads: the caller drives flush and checkpoint */
+    bool sync_off;             /* tests and benchmarks only: commits are not durable */
     /* Called once when the log can no longer be hardened (S3). [write a line to standard error and
      * abort.] If it returns, every later call answers QR_CLOSED and nothing is acknowledged. */
     void (*fatal)(void *ctx, const struct qr_err *err);
@@ -53,7 +53,8 @@ QR_NODISCARD enum qr_status qr_store_open(const char *dir, const struct qr_store
  * closed and all waits be over. The store is freed even when an error is returned; nothing
  * acknowledged is lost by that. NULL is accepted. */
 enum qr_status qr_store_close(struct qr_store *store, struct qr_err *err);
-/* Frees without writing anything more: what a crash would leave. For tests and for DROP DATABASE. */
+/* Frees without writing anything more: what a crash would leave. For tests and for DROP DATABASE.
+ */
 void qr_store_abandon(struct qr_store *store);
 /* Removes a closed store's files and its directory. */
 QR_NODISCARD enum qr_status qr_store_remove(struct qr_env *env, const char *dir,
@@ -68,20 +69,20 @@ void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes); /* 0: 
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
 
 struct qr_store_stats {
-    uint64_t data_bytes;      /* size of the database: pages times page size, at head */
-    uint64_t used_bytes;      /* without free pages */
-    uint64_t file_bytes;      /* data file on disk */
-    uint64_t max_data_bytes;  /* 0: none */
+    uint64_t data_bytes;     /* size of the database: pages times page size, at head */
+    uint64_t used_bytes;     /* without free pages */
+    uint64_t file_bytes;     /* data file on disk */
+    uint64_t max_data_bytes; /* 0: none */
     struct qr_lsn head_lsn, durable_lsn, checkpoint_lsn;
     uint64_t epoch;
-    uint64_t log_bytes;       /* log since the last checkpoint */
-    uint64_t log_file_bytes;  /* log segments on disk */
+    uint64_t log_bytes;      /* log since the last checkpoint */
+    uint64_t log_file_bytes; /* log segments on disk */
     uint64_t log_bytes_written;
     uint64_t commits, blocks, syncs, checkpoints;
-    uint64_t pages_read, pages_written; /* data file */
+    uint64_t pages_read, pages_written;    /* data file */
     uint64_t cache_bytes, cache_bytes_max; /* frames in use */
     uint64_t cache_hits, cache_misses, evictions;
-    uint64_t versions_held;   /* superseded page versions that a snapshot still needs, in memory */
+    uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
     uint64_t versions_spilled; /* the same, in the local version file */
     uint64_t tmp_bytes;
 };

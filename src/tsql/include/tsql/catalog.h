@@ -199,7 +199,7 @@ struct qr_catalog {
     size_t usertype_count;
     const struct qr_cat_object **objects; /* by object_id ascending */
     size_t object_count;
-    struct qr_map by_name; /* key: 4 bytes schema_id little-endian, then the name; fold_case */
+    struct qr_map by_name; /* key: schema_id in 8 hexadecimal digits, then the name; fold_case */
     uint32_t next_object_id, next_user_type_id, next_schema_id;
 };
 
@@ -219,6 +219,8 @@ const char *qr_cat_type_code(enum qr_cat_type type); /* "U ", "V ", … */
 const char *qr_cat_type_desc(enum qr_cat_type type); /* "USER_TABLE", … */
 
 /* Completes a catalog whose arrays are filled: sorts objects, links triggers and referenced_by,
- * builds by_name. Memory comes from `arena`, which lives as long as the catalog. */
+ * builds by_name. Arrays come from `arena`, which lives as long as the catalog; the map has memory
+ * of its own, so qr_cat_done must follow, also after a failure. */
 QR_NODISCARD enum qr_status qr_cat_freeze(struct qr_catalog *cat, struct qr_arena *arena,
                                           struct qr_err *err);
+void qr_cat_done(struct qr_catalog *cat);

@@ -12,6 +12,7 @@
  *                               a... of program->input_types; the result is program->expr->type,
  *                               predicates give 0, 1 or NULL. qv is the volatile form (once a row).
  *   qagg(?p, a...)              aggregate and window function; ?p is QR_PARAM_AGG.
+ *   qaggs(?p, a..., o...)       aggregate over sorted or distinct rows; ?p is QR_PARAM_AGG_SORTED.
  *   qfor(?p, k...)              aggregate; ?p is QR_PARAM_FOR: the text of FOR JSON, FOR XML. NULL
  *                               when it saw no row.
  *   q1row(x)                    aggregate: its only row's x, NULL without rows, 512 at the second.
@@ -52,7 +53,10 @@ enum qr_param_kind {
     QR_PARAM_EXPR,    /* scalar expression over variables, evaluated once before the statement */
     QR_PARAM_ARG,     /* plan of QR_ROWS_PLAN: the slot-th argument of qrows, of `type` */
     QR_PARAM_PROGRAM, /* sqlite3_bind_pointer(program, "qr_program"): operand of qx() and qv() */
-    QR_PARAM_AGG,     /* sqlite3_bind_pointer(agg, "qr_agg"): operand of the qagg() aggregate */
+    QR_PARAM_AGG,     /* sqlite3_bind_pointer(agg, "qr_agg"): operand of the qagg() aggregate, a
+                         struct qr_agg_call */
+    QR_PARAM_AGG_SORTED, /* sqlite3_bind_pointer(sorted, "qr_agg_sorted"): operand of qaggs(), a
+                            struct qr_plan_agg_sorted */
     QR_PARAM_ROWS,    /* sqlite3_bind_pointer(rows, "qr_rows"): operand of qrows(). What stands for
                          the session's data (a table variable) is looked up by the engine, which
                          binds its own structure around `rows` */
@@ -65,6 +69,20 @@ struct qr_plan_program {
     const struct qr_expr *expr;
     const struct qr_type *input_types;
     size_t input_count;
+};
+
+/* STRING_AGG … WITHIN GROUP, SUM(DISTINCT …). The arguments of qaggs() after the pointer are
+ * call->args, then the values of `order`: all rows are kept, sorted (stable; `order` empty: as they
+ * came), made distinct by call->args[0] if asked, then stepped. Never in a window. */
+struct qr_plan_agg_order {
+    struct qr_type type;
+    bool is_descending;
+};
+struct qr_plan_agg_sorted {
+    const struct qr_agg_call *call;
+    const struct qr_plan_agg_order *order;
+    size_t order_count;
+    bool distinct;
 };
 
 enum qr_rows_kind {
@@ -128,6 +146,7 @@ struct qr_plan_param {
     const struct qr_expr *expr; /* EXPR */
     const struct qr_plan_program *program;
     const struct qr_agg_call *agg; /* expr/agg.h */
+    const struct qr_plan_agg_sorted *sorted;
     const struct qr_plan_rows *rows;
     const struct qr_plan_for *for_call;
 };
@@ -185,9 +204,9 @@ struct qr_plan_set {
     bool is_default;            /* DEFAULT keyword: use the column's default expression */
 };
 
-/* Inputs of OUTPUT expressions are numbered: 0..n-1 deleted columns (target order),
- * n..2n-1 inserted columns, then the staged extras (extra_index, extra_count), then, for MERGE,
- * $action as nvarchar(10); QR_EXPR_INPUT indexes this row. Variables are QR_EXPR_VAR. */
+/* Inputs of OUTPUT expressions are numbered: 0..n-1 deleted columns (target order), n..2n-1
+ * inserted columns, 2n MERGE's $action as nvarchar(10) (else NULL), from 2n+1 the staged extras
+ * (extra_index, extra_count); QR_EXPR_INPUT indexes this row. Variables are QR_EXPR_VAR. */
 struct qr_plan_output {
     const struct qr_expr **exprs;
     struct qr_plan_column *columns;
@@ -231,11 +250,13 @@ struct qr_plan_dml {
     size_t assign_count;
     bool identity_insert_needed; /* the statement names the identity column */
 
-    /* Column DEFAULTs that this statement may need, bound; pairwise with target->columns,
-     * NULL where the column has none. */
+    /* Column DEFAULTs that this statement may need, bound and of the column's type; pairwise with
+     * target->columns, NULL where the column has none. */
     const struct qr_expr **defaults;
-    /* Computed persisted columns and CHECKs as expressions whose QR_EXPR_INPUT(i) is the new row's
-     * column i in target order. NULL entries where not computed / disabled. */
+    /* Computed columns (persisted or not) and CHECKs as expressions whose QR_EXPR_INPUT(i) is the
+     * new row's column i in target order. NULL entries where not computed / disabled. A computed
+     * column that is not persisted has no SQLite column: SELECT expands it, and DML needs it only
+     * for CHECKs, OUTPUT and triggers. */
     const struct qr_expr **computed;
     const struct qr_expr **checks; /* pairwise with target->checks */
 

@@ -23,8 +23,8 @@ struct qr_conn;
 QR_NODISCARD enum qr_status qr_vfs_init(struct qr_err *err);
 
 struct qr_conn_options {
-    int cache_pages;      /* SQLite's own cache, for pages being written [200] */
-    bool read_only;       /* the connection can not write */
+    int cache_pages; /* SQLite's own cache, for pages being written [200] */
+    bool read_only;  /* the connection can not write */
 };
 
 /* `options` may be NULL. The connection is configured: page size, journal mode, foreign keys off,
@@ -38,9 +38,9 @@ void qr_conn_closep(struct qr_conn **conn); /* for QR_AUTO */
 sqlite3 *qr_conn_db(struct qr_conn *conn);
 struct qr_store *qr_conn_store(struct qr_conn *conn);
 
-/* Snapshot choice for read transactions that begin later: the durable LSN, or `lsn` if that is later
- * (the session's own last commit; its answer must then wait for `lsn`). Stays until changed. While
- * the writer lock is held, the head is chosen instead. `lsn` must not exceed the head. */
+/* Snapshot choice for read transactions that begin later: the durable LSN, or `lsn` if that is
+ * later (the session's own last commit; its answer must then wait for `lsn`). Stays until changed.
+ * While the writer lock is held, the head is chosen instead. `lsn` must not exceed the head. */
 void qr_conn_read_at_least(struct qr_conn *conn, struct qr_lsn lsn);
 /* LSN that the last (or running) read transaction is pinned at. An answer may leave once this is
  * durable. After a commit with statements still open it is the commit's LSN. */

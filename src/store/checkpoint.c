@@ -1,0 +1,421 @@
+/* checkpoint.c - brings committed pages into the data file; see store_int.h.
+ *
+ * A checkpoint at LSN C writes each page that changed in its newest version at or before C: first a
+ * batch into the double-write area, synced, then the same pages in place, synced. When all are
+ * there, the header says C and log before it may go. Pages newer than the header's LSN (a
+ * checkpoint that did not finish) are harmless: recovery skips changes that a page has already. */
+#include "store_int.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "page/trailer.h"
+#include "base/banned.h"
+
+enum {
+    BATCH_BYTES = 4 << 20,
+    GROW_BYTES_MAX = 64 << 20, /* space taken ahead in the data file */
+    GROW_BYTES_MIN = 1 << 20,
+    IDLE_NS = 1000 * 1000 * 1000,
+    RETRY_NS = 1000 * 1000 * 1000,
+    PRESSURE_LOG_BYTES = 256 << 10, /* a full cache is worth a checkpoint only if that frees much */
+};
+
+enum qr_status qri_checkpointer_init(struct qr_store *store, struct qr_err *err)
+{
+    (void)err;
+    struct qri_checkpointer *cp = &store->checkpointer;
+    pthread_mutex_init(&cp->run_mu, NULL);
+    pthread_mutex_init(&cp->mu, NULL);
+    qr_cond_init(&cp->wake);
+    qr_cond_init(&cp->done);
+    qri_slot_add(store, &cp->slot);
+    return QR_OK;
+}
+
+void qri_checkpointer_done(struct qr_store *store)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    pthread_cond_destroy(&cp->done);
+    pthread_cond_destroy(&cp->wake);
+    pthread_mutex_destroy(&cp->mu);
+    pthread_mutex_destroy(&cp->run_mu);
+}
+
+/* --- the data file's header --- */
+
+static enum qr_status sync_file(struct qr_store *store, struct qr_file *file, struct qr_err *err)
+{
+    return store->options.sync_off ? QR_OK : qr_file_sync(file, err);
+}
+
+enum qr_status qri_header_write(struct qr_store *store, struct qr_err *err)
+{
+    struct qr_data_header *h = &store->checkpointer.header;
+    uint8_t slot[QR_DATA_HEADER_SLOT_BYTES];
+    h->sequence++;
+    qr_data_header_encode(slot, h);
+    QR_TRY(qr_wrap(err,
+                   qr_file_pwrite(store->data_file, slot, sizeof slot,
+                                  h->sequence % QR_DATA_HEADER_SLOTS * sizeof slot, err),
+                   "write data file header"));
+    return qr_wrap(err, sync_file(store, store->data_file, err), "sync data file header");
+}
+
+enum qr_status qri_header_read(struct qr_store *store, struct qr_err *err)
+{
+    bool found = false;
+    enum qr_status status = QR_CORRUPT;
+    for (int i = 0; i < QR_DATA_HEADER_SLOTS; i++) {
+        uint8_t slot[QR_DATA_HEADER_SLOT_BYTES];
+        struct qr_data_header h;
+        status = qr_file_read_exactly(store->data_file, slot, sizeof slot,
+                                      (uint64_t)i * sizeof slot, err);
+        if (status == QR_OK)
+            status = qr_data_header_decode(slot, &h, err);
+        else if (status == QR_TRUNCATED)
+            status = qr_fail(err, QR_CORRUPT, "the data file is too short");
+        if (status != QR_OK && status != QR_CORRUPT)
+            return status;
+        if (status == QR_OK && (!found || h.sequence > store->checkpointer.header.sequence)) {
+            store->checkpointer.header = h;
+            found = true;
+        }
+    }
+    return found ? QR_OK : status;
+}
+
+/* --- pages --- */
+
+struct batch {
+    uint8_t *buffer; /* double-write header, then pages */
+    struct qr_dw_header header;
+    uint32_t capacity;
+};
+
+static uint8_t *batch_page(const struct qr_store *store, const struct batch *b, uint32_t i)
+{
+    return b->buffer + QR_DW_HEADER_BYTES + (size_t)i * store->page_bytes;
+}
+
+static enum qr_status batch_init(struct qr_store *store, struct batch *b, struct qr_err *err)
+{
+    b->capacity = BATCH_BYTES / store->page_bytes;
+    if (b->capacity > QR_DW_PAGES_MAX)
+        b->capacity = QR_DW_PAGES_MAX;
+    b->header.page_bytes = store->page_bytes;
+    b->header.page_count = 0;
+    memcpy(b->header.timeline, store->timeline, QR_TIMELINE_BYTES);
+    b->buffer = malloc(QR_DW_HEADER_BYTES + (size_t)b->capacity * store->page_bytes);
+    return b->buffer != NULL ? QR_OK : qr_fail(err, QR_NOMEM, "checkpoint buffer");
+}
+
+/* Pages that follow one another in the file go out in one write. */
+static enum qr_status write_in_place(struct qr_store *store, const struct batch *b,
+                                     struct qr_err *err)
+{
+    const struct qr_dw_header *h = &b->header;
+    for (uint32_t i = 0, n; i < h->page_count; i += n) {
+        for (n = 1; i + n < h->page_count && h->page_no[i + n] == h->page_no[i] + n; n++)
+            ;
+        QR_TRY(qr_file_pwrite(store->data_file, batch_page(store, b, i),
+                              (size_t)n * store->page_bytes, qri_page_offset(store, h->page_no[i]),
+                              err));
+    }
+    return sync_file(store, store->data_file, err);
+}
+
+static enum qr_status write_batch(struct qr_store *store, struct batch *b, struct qr_err *err)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    if (b->header.page_count == 0)
+        return QR_OK;
+    qr_dw_header_encode(b->buffer, &b->header);
+    size_t bytes = QR_DW_HEADER_BYTES + (size_t)b->header.page_count * store->page_bytes;
+    QR_TRY(qr_wrap(err, qr_file_pwrite(store->dw_file, b->buffer, bytes, 0, err),
+                   "write double-write area"));
+    QR_TRY(qr_wrap(err, sync_file(store, store->dw_file, err), "sync double-write area"));
+    cp->double_write_pending = true; /* until the places are synced, this copy is the good one */
+    QR_TRY(qr_wrap(err, write_in_place(store, b, err), "write data file"));
+    cp->double_write_pending = false;
+    atomic_fetch_add(&cp->pages_written, b->header.page_count);
+    b->header.page_count = 0;
+    return QR_OK;
+}
+
+/* Space first: what was written to the double-write area must then find its place. */
+static enum qr_status grow_data_file(struct qr_store *store, uint32_t pages, struct qr_err *err)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    uint64_t need = qri_page_offset(store, 1) + (uint64_t)pages * store->page_bytes;
+    if (need <= cp->file_bytes_ready)
+        return QR_OK;
+    uint64_t ahead = need / 16;
+    ahead = ahead < GROW_BYTES_MIN   ? GROW_BYTES_MIN
+            : ahead > GROW_BYTES_MAX ? GROW_BYTES_MAX
+                                     : ahead;
+    uint64_t from = cp->file_bytes_ready;
+    enum qr_status status = qr_file_preallocate(store->data_file, from, need + ahead - from, err);
+    if (status == QR_FULL) {
+        ahead = 0;
+        status = qr_file_preallocate(store->data_file, from, need - from, err);
+    }
+    QR_TRY(qr_wrap(err, status, "grow the data file to %llu bytes", (unsigned long long)need));
+    cp->file_bytes_ready = need + ahead;
+    return QR_OK;
+}
+
+static enum qr_status add_page(struct qr_store *store, struct batch *b, uint32_t page_no,
+                               uint64_t lsn, struct qr_err *err)
+{
+    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
+    struct qri_frame *head = atomic_load(entry);
+    assert(head != NULL); /* dirty pages are not evicted */
+    if (head->lsn > lsn) {
+        qri_table_mark_dirty(store, page_no); /* the next checkpoint's */
+        pthread_mutex_t *stripe = qri_stripe(store, page_no);
+        pthread_mutex_lock(stripe);
+        struct qri_frame *f = head;
+        while (f != NULL && f->lsn > lsn)
+            f = f->older;
+        bool clean = f == NULL || f->lsn <= atomic_load(&store->checkpoint_lsn);
+        pthread_mutex_unlock(stripe);
+        if (clean)
+            return QR_OK;
+    }
+    uint32_t i = b->header.page_count;
+    uint64_t version = 0;
+    QR_TRY(qri_version_read(store, page_no, lsn, batch_page(store, b, i), &version, err));
+    qr_page_seal(batch_page(store, b, i), store->page_bytes, page_no, version);
+    b->header.page_no[i] = page_no;
+    b->header.page_count++;
+    return b->header.page_count == b->capacity ? write_batch(store, b, err) : QR_OK;
+}
+
+static enum qr_status write_chunk(struct qr_store *store, struct batch *b, uint32_t chunk_no,
+                                  uint64_t lsn, struct qr_err *err)
+{
+    struct qri_chunk *chunk = atomic_load(&store->table[chunk_no]);
+    if (chunk == NULL)
+        return QR_OK;
+    for (uint32_t w = 0; w < QRI_CHUNK_PAGES / 64; w++) {
+        uint64_t bits =
+            atomic_load(&chunk->dirty[w]) == 0 ? 0 : atomic_exchange(&chunk->dirty[w], 0);
+        while (bits != 0) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(bits);
+            enum qr_status status =
+                add_page(store, b, chunk_no * QRI_CHUNK_PAGES + w * 64 + bit, lsn, err);
+            if (status != QR_OK) {
+                atomic_fetch_or(&chunk->dirty[w], bits);
+                return status;
+            }
+            bits &= bits - 1;
+        }
+    }
+    return QR_OK;
+}
+
+static enum qr_status write_pages(struct qr_store *store, struct batch *b, uint64_t lsn,
+                                  uint32_t pages, struct qr_err *err)
+{
+    QR_TRY(grow_data_file(store, pages, err));
+    for (uint32_t c = 0; c <= pages / QRI_CHUNK_PAGES; c++)
+        QR_TRY(write_chunk(store, b, c, lsn, err));
+    return write_batch(store, b, err);
+}
+
+enum qr_status qri_double_write_restore(struct qr_store *store, struct qr_err *err)
+{
+    uint8_t header_bytes[QR_DW_HEADER_BYTES];
+    struct batch b;
+    enum qr_status status =
+        qr_file_read_exactly(store->dw_file, header_bytes, sizeof header_bytes, 0, err);
+    if (status == QR_OK)
+        status = qr_dw_header_decode(header_bytes, &b.header, err);
+    if (status == QR_CORRUPT || status == QR_TRUNCATED)
+        return QR_OK; /* it was being written, so no place has been touched */
+    QR_TRY(status);
+    if (b.header.page_bytes != store->page_bytes || b.header.page_count > QR_DW_PAGES_MAX ||
+        memcmp(b.header.timeline, store->timeline, QR_TIMELINE_BYTES) != 0)
+        return QR_OK;
+    size_t pages_bytes = (size_t)b.header.page_count * store->page_bytes;
+    b.buffer = malloc(QR_DW_HEADER_BYTES + pages_bytes);
+    if (b.buffer == NULL)
+        return qr_fail(err, QR_NOMEM, "double-write area");
+    status = qr_file_read_exactly(store->dw_file, b.buffer + QR_DW_HEADER_BYTES, pages_bytes,
+                                  QR_DW_HEADER_BYTES, err);
+    bool intact = status == QR_OK;
+    for (uint32_t i = 0; i < b.header.page_count && intact; i++) {
+        uint64_t lsn = 0;
+        intact = qr_page_verify(batch_page(store, &b, i), store->page_bytes, b.header.page_no[i],
+                                &lsn, NULL) == QR_OK;
+    }
+    if (status == QR_TRUNCATED)
+        status = QR_OK;
+    if (intact)
+        status = qr_wrap(err, write_in_place(store, &b, err), "restore pages");
+    free(b.buffer);
+    return status;
+}
+
+static enum qr_status write_pages_at(struct qr_store *store, uint64_t lsn, uint32_t pages,
+                                     struct qr_err *err)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    if (cp->double_write_pending)
+        QR_TRY(qri_double_write_restore(store, err));
+    cp->double_write_pending = false;
+    struct batch b;
+    QR_TRY(batch_init(store, &b, err));
+    enum qr_status status = write_pages(store, &b, lsn, pages, err);
+    if (status != QR_OK)
+        for (uint32_t i = 0; i < b.header.page_count; i++)
+            qri_table_mark_dirty(store, b.header.page_no[i]);
+    free(b.buffer);
+    return status;
+}
+
+enum qr_status qri_checkpoint_pages(struct qr_store *store, uint64_t lsn, struct qr_err *err)
+{
+    QR_TRY(write_pages_at(store, lsn, store->pages_max, err));
+    atomic_store(&store->clean_lsn, lsn);
+    return QR_OK;
+}
+
+/* --- a checkpoint --- */
+
+struct target {
+    uint64_t lsn, commit_no, commit_wall_ns, log_bytes;
+    uint32_t pages;
+    struct qri_log_pos pos;
+};
+
+/* Everything about the newest durable commit, read at once, and a snapshot that keeps its pages. */
+static void choose_target(struct qr_store *store, struct target *t)
+{
+    pthread_mutex_lock(&store->log.mu);
+    *t = (struct target){
+        .lsn = qri_slot_pin(store, &store->checkpointer.slot, 0),
+        .commit_no = store->durable_commit_no,
+        .commit_wall_ns = store->durable_commit_wall_ns,
+        .log_bytes = atomic_load(&store->log.since_checkpoint),
+        .pages = store->durable_pages_max,
+        .pos = store->log.durable_pos,
+    };
+    pthread_mutex_unlock(&store->log.mu);
+}
+
+static enum qr_status finish(struct qr_store *store, const struct target *t, bool closing,
+                             struct qr_err *err)
+{
+    /* Counters are in the log only: they must be behind the new start before the old one goes. */
+    QR_TRY(qri_counters_log_all(store, closing, err));
+    QR_TRY(qri_log_flush(store, err));
+    struct qr_data_header *h = &store->checkpointer.header;
+    struct qr_data_header before = *h;
+    h->checkpoint_lsn = t->lsn;
+    h->log_segment_no = t->pos.segment_no;
+    h->log_offset = t->pos.offset;
+    h->log_lsn = t->pos.lsn;
+    h->commit_no = t->commit_no;
+    h->commit_wall_ns = t->commit_wall_ns;
+    h->db_pages = t->pages;
+    h->clean = closing;
+    enum qr_status status = qri_header_write(store, err);
+    if (status != QR_OK) {
+        uint64_t sequence = h->sequence;
+        *h = before;
+        h->sequence = sequence + 1; /* the slot just written may be torn: spare the other one */
+        return status;
+    }
+    atomic_store(&store->checkpoint_lsn, t->lsn);
+    atomic_store(&store->clean_lsn, t->lsn);
+    atomic_fetch_sub(&store->log.since_checkpoint, t->log_bytes);
+    atomic_fetch_add(&store->checkpointer.count, 1);
+    qri_segment_drop_before(store, t->pos.segment_no);
+    return QR_OK;
+}
+
+enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_err *err)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    QR_TRY(qri_log_flush(store, err));
+    pthread_mutex_lock(&cp->run_mu);
+    struct target t;
+    choose_target(store, &t);
+    enum qr_status status = QR_OK;
+    if (t.lsn != atomic_load(&store->checkpoint_lsn) || closing || t.log_bytes > 0) {
+        status = write_pages_at(store, t.lsn, t.pages, err);
+        if (status == QR_OK)
+            status = finish(store, &t, closing, err);
+    }
+    atomic_store(&cp->slot.lsn, 0);
+    pthread_mutex_unlock(&cp->run_mu);
+    return qr_wrap(err, status, "checkpoint");
+}
+
+void qri_checkpoint_want(struct qr_store *store)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    if (!store->threads_running)
+        return;
+    pthread_mutex_lock(&cp->mu);
+    bool wake = !cp->wanted;
+    cp->wanted = true;
+    pthread_mutex_unlock(&cp->mu);
+    if (wake)
+        pthread_cond_signal(&cp->wake);
+}
+
+/* Makes a segment ahead of need, so that no commit waits for one. */
+static enum qr_status keep_room(struct qr_store *store)
+{
+    pthread_mutex_lock(&store->log.mu);
+    bool low = store->log.room < (int64_t)store->options.log_segment_bytes / 2;
+    pthread_mutex_unlock(&store->log.mu);
+    return low ? qri_segment_extend(store, NULL) : QR_OK;
+}
+
+static void one_round(struct qr_store *store, bool wanted)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    enum qr_status status = QR_OK, room = keep_room(store);
+    qri_collect(store, true);
+    bool over = qri_cache_is_over(store);
+    if (over)
+        qri_spill(store);
+    uint64_t log_bytes = atomic_load(&store->log.since_checkpoint);
+    if (wanted &&
+        (log_bytes > store->options.checkpoint_bytes || log_bytes > store->options.log_bytes_max ||
+         (over && log_bytes > PRESSURE_LOG_BYTES)))
+        status = qri_checkpoint(store, false, NULL);
+    if (status == QR_OK)
+        status = room;
+    pthread_mutex_lock(&cp->mu);
+    cp->runs += wanted;
+    cp->last = status;
+    pthread_cond_broadcast(&cp->done);
+    pthread_mutex_unlock(&cp->mu);
+    if (status != QR_OK) { /* a full disk, most likely: not in a tight loop */
+        pthread_mutex_lock(&cp->mu);
+        if (!atomic_load(&store->stopping))
+            (void)qr_cond_wait(&cp->wake, &cp->mu, RETRY_NS);
+        pthread_mutex_unlock(&cp->mu);
+    }
+}
+
+void *qri_checkpointer_main(void *arg)
+{
+    struct qr_store *store = arg;
+    struct qri_checkpointer *cp = &store->checkpointer;
+    while (!atomic_load(&store->stopping)) {
+        pthread_mutex_lock(&cp->mu);
+        bool versions = atomic_load(&store->held_count) > 0;
+        if (!cp->wanted && !atomic_load(&store->stopping))
+            (void)qr_cond_wait(&cp->wake, &cp->mu, versions ? IDLE_NS : -1);
+        bool wanted = cp->wanted;
+        cp->wanted = false;
+        pthread_mutex_unlock(&cp->mu);
+        one_round(store, wanted);
+    }
+    return NULL;
+}

@@ -1,0 +1,101 @@
+/* durable.c - see store/durable.h */
+#include "store_int.h"
+#include <semaphore.h>
+#include <stdlib.h>
+#include <time.h>
+#include "base/banned.h"
+
+enum { HEALTH_CHECK_NS = 200 * 1000 * 1000 };
+
+bool qr_store_on_durable(struct qr_store *store, struct qr_durable_wait *wait)
+{
+    if (atomic_load(&store->durable_lsn) >= wait->lsn.v)
+        return false;
+    pthread_mutex_lock(&store->waits_mu);
+    /* The flusher moves the durable LSN before it takes waits_mu, so looking again is enough. */
+    bool waits = atomic_load(&store->durable_lsn) < wait->lsn.v;
+    if (waits) {
+        struct qr_durable_wait *before = store->waits_last; /* nearly always the right place */
+        while (before != NULL && before->lsn.v > wait->lsn.v)
+            before = before->prev;
+        wait->prev = before;
+        wait->next = before == NULL ? store->waits_first : before->next;
+        *(wait->prev == NULL ? &store->waits_first : &wait->prev->next) = wait;
+        *(wait->next == NULL ? &store->waits_last : &wait->next->prev) = wait;
+    }
+    pthread_mutex_unlock(&store->waits_mu);
+    return waits;
+}
+
+bool qr_store_cancel_durable(struct qr_store *store, struct qr_durable_wait *wait)
+{
+    pthread_mutex_lock(&store->waits_mu);
+    struct qr_durable_wait *w = store->waits_first;
+    while (w != NULL && w != wait)
+        w = w->next;
+    if (w != NULL) {
+        *(w->prev == NULL ? &store->waits_first : &w->prev->next) = w->next;
+        *(w->next == NULL ? &store->waits_last : &w->next->prev) = w->prev;
+    }
+    pthread_mutex_unlock(&store->waits_mu);
+    return w != NULL;
+}
+
+void qri_durable_reached(struct qr_store *store, uint64_t lsn)
+{
+    pthread_mutex_lock(&store->waits_mu);
+    struct qr_durable_wait *list = store->waits_first, *rest = list;
+    while (rest != NULL && rest->lsn.v <= lsn)
+        rest = rest->next;
+    if (rest == list) {
+        list = NULL;
+    } else if (rest == NULL) {
+        store->waits_first = store->waits_last = NULL;
+    } else {
+        rest->prev->next = NULL;
+        rest->prev = NULL;
+        store->waits_first = rest;
+    }
+    pthread_mutex_unlock(&store->waits_mu);
+    while (list != NULL) {
+        struct qr_durable_wait *next = list->next; /* `reached` may free its wait */
+        list->reached(list);
+        list = next;
+    }
+}
+
+struct blocking_wait {
+    struct qr_durable_wait wait; /* first */
+    sem_t done;
+};
+
+static void post(struct qr_durable_wait *wait)
+{
+    sem_post(&((struct blocking_wait *)wait)->done);
+}
+
+enum qr_status qr_store_wait_durable(struct qr_store *store, struct qr_lsn lsn, struct qr_err *err)
+{
+    if (atomic_load(&store->durable_lsn) >= lsn.v)
+        return QR_OK;
+    if (!store->threads_running)
+        return qri_log_flush(store, err);
+    struct blocking_wait w = {.wait = {.lsn = lsn, .reached = post}};
+    sem_init(&w.done, 0, 0);
+    enum qr_status status = QR_OK;
+    bool waits = qr_store_on_durable(store, &w.wait);
+    while (waits) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += HEALTH_CHECK_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (sem_clockwait(&w.done, CLOCK_MONOTONIC, &until) == 0)
+            break;
+        status = qri_check_health(store, err);
+        if (status != QR_OK && qr_store_cancel_durable(store, &w.wait))
+            break;
+    }
+    sem_destroy(&w.done);
+    return status;
+}

@@ -1,0 +1,459 @@
+/* recover.c - brings a store to its newest complete commit; see store_int.h.
+ *
+ * The log is read twice from the last checkpoint on: first to find the last commit mark and the
+ * groups that a crash cut off, then to apply what is complete. */
+#include "store_int.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/endian.h"
+#include "base/banned.h"
+
+struct void_range {
+    uint64_t from, to;
+};
+
+struct reader {
+    struct qr_store *store;
+    struct qri_segment *segment;
+    uint64_t offset; /* of the next block */
+    uint64_t lsn;    /* first LSN of the next block */
+    uint64_t epoch;
+    uint64_t until; /* stop behind this LSN */
+    uint8_t *block;
+    struct qr_buf carry; /* the start of a record whose rest is in the next block */
+    uint64_t carry_lsn;  /* where that record starts */
+};
+
+struct findings {
+    uint64_t last_commit, commit_no, commit_wall_ns;
+    struct void_range *voids;
+    size_t void_count;
+    uint64_t group_start; /* of the group being read */
+    bool in_group;
+};
+
+struct replay {
+    const struct findings *found;
+    size_t void_index;
+    uint64_t group_start;
+    struct qri_frame **touched; /* frames of the group being applied */
+    size_t touched_count, touched_capacity;
+};
+
+typedef enum qr_status record_fn(struct reader *r, void *ctx, const struct qr_record *rec,
+                                 uint64_t start_lsn, struct qr_err *err);
+
+/* --- blocks --- */
+
+static enum qr_status load(struct reader *r, uint64_t offset, struct qr_block_header *ret_header,
+                           struct qr_err *err)
+{
+    struct qr_file *file = r->segment->file;
+    size_t got = 0;
+    QR_TRY(qr_file_pread(file, r->block, QR_SECTOR_BYTES, offset, &got, err));
+    QR_TRY(qr_block_peek(r->block, got, ret_header, err));
+    uint64_t bytes = qr_block_file_bytes(ret_header->stored_bytes);
+    if (offset + bytes > r->segment->bytes)
+        return qr_fail(err, QR_CORRUPT, "log block reaches past its segment");
+    if (bytes > QR_SECTOR_BYTES) {
+        QR_TRY(qr_file_pread(file, r->block + QR_SECTOR_BYTES, bytes - QR_SECTOR_BYTES,
+                             offset + QR_SECTOR_BYTES, &got, err));
+        got += QR_SECTOR_BYTES;
+    }
+    if (memcmp(ret_header->timeline, r->store->timeline, QR_TIMELINE_BYTES) != 0)
+        return qr_fail(err, QR_CORRUPT, "log block of another timeline");
+    return qr_block_verify(r->block, got, err);
+}
+
+static bool starts_with_epoch(const struct reader *r, const struct qr_block_header *h)
+{
+    struct qr_record rec;
+    return qr_record_decode(r->block + QR_BLOCK_HEADER_BYTES, h->stored_bytes, &rec, NULL) ==
+               QR_OK &&
+           rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
+}
+
+/* Does this intact block continue the log? */
+static bool continues(const struct reader *r, const struct qr_block_header *h)
+{
+    if (h->epoch == r->epoch || (r->epoch == 0 && h->first_lsn == r->lsn))
+        return h->first_lsn == r->lsn;
+    return h->epoch > r->epoch && h->epoch <= r->store->checkpointer.header.epoch &&
+           h->first_lsn >= r->lsn && starts_with_epoch(r, h);
+}
+
+static bool next_segment(struct reader *r)
+{
+    struct qri_segment *next = qri_segment_find(r->store, r->segment->no + 1);
+    if (next == NULL)
+        return false;
+    r->segment = next;
+    r->offset = QR_SEGMENT_HEADER_BYTES;
+    return true;
+}
+
+/* QR_OK with *ret_end at the end of the log; other failures are those of reading. */
+static enum qr_status next_block(struct reader *r, struct qr_block_header *ret_header,
+                                 bool *ret_end, struct qr_err *err)
+{
+    *ret_end = false;
+    if (r->segment->bytes - r->offset < QRI_SEGMENT_REST_MIN && !next_segment(r)) {
+        *ret_end = true;
+        return QR_OK;
+    }
+    enum qr_status status = load(r, r->offset, ret_header, err);
+    if (status == QR_CORRUPT || (status == QR_OK && !continues(r, ret_header))) {
+        *ret_end = true;
+        return QR_OK;
+    }
+    QR_TRY(status);
+    if (ret_header->first_lsn != r->lsn)
+        r->carry.len = 0; /* a new epoch: what the old one left unfinished is void */
+    r->epoch = ret_header->epoch;
+    r->lsn = ret_header->first_lsn + ret_header->raw_bytes;
+    r->offset += qr_block_file_bytes(ret_header->stored_bytes);
+    return QR_OK;
+}
+
+/* An intact block that was written when our end was already durable proves that something between
+ * was hardened and is damaged now. Without one, the end is where a crash tore the log. */
+static enum qr_status check_end(struct reader *r, struct qr_err *err)
+{
+    struct reader scan = *r;
+    for (; scan.segment != NULL;) {
+        for (uint64_t at = scan.offset; at + QRI_SEGMENT_REST_MIN <= scan.segment->bytes;
+             at += QR_SECTOR_BYTES) {
+            struct qr_block_header h;
+            enum qr_status status = load(&scan, at, &h, err);
+            if (status != QR_OK && status != QR_CORRUPT)
+                return status;
+            if (status == QR_OK && h.synced_lsn > r->lsn && h.first_lsn > r->lsn)
+                return qr_fail(err, QR_CORRUPT,
+                               "log segment %llu is damaged at LSN %llu: the log goes on at %llu",
+                               (unsigned long long)r->segment->no, (unsigned long long)r->lsn,
+                               (unsigned long long)h.first_lsn);
+        }
+        if (!next_segment(&scan))
+            break;
+    }
+    return QR_OK;
+}
+
+/* --- records --- */
+
+static enum qr_status walk_block(struct reader *r, const uint8_t *bytes, size_t count,
+                                 uint64_t first_lsn, record_fn *each, void *ctx, struct qr_err *err)
+{
+    size_t at = 0;
+    while (at < count) {
+        struct qr_record rec;
+        if (r->carry.len == 0) {
+            enum qr_status status = qr_record_decode(bytes + at, count - at, &rec, err);
+            if (status == QR_TRUNCATED) {
+                r->carry_lsn = first_lsn + at;
+                qr_buf_add(&r->carry, bytes + at, count - at);
+                return qr_buf_status(&r->carry, err);
+            }
+            QR_TRY(status);
+            if (first_lsn + at >= r->until)
+                return QR_OK;
+            QR_TRY(each(r, ctx, &rec, first_lsn + at, err));
+            at += rec.bytes;
+            continue;
+        }
+        uint32_t want = 4;
+        if (r->carry.len >= 4)
+            QR_TRY(qr_record_length(r->carry.data, &want, err));
+        if (r->carry.len < want) {
+            size_t take = want - r->carry.len < count - at ? want - r->carry.len : count - at;
+            qr_buf_add(&r->carry, bytes + at, take);
+            QR_TRY(qr_buf_status(&r->carry, err));
+            at += take;
+            continue;
+        }
+        QR_TRY(qr_record_decode(r->carry.data, r->carry.len, &rec, err));
+        if (r->carry_lsn >= r->until)
+            return QR_OK;
+        QR_TRY(each(r, ctx, &rec, r->carry_lsn, err));
+        r->carry.len = 0;
+    }
+    if (r->carry.len >= 4) { /* the block may end exactly with the record */
+        uint32_t want = 0;
+        struct qr_record rec;
+        QR_TRY(qr_record_length(r->carry.data, &want, err));
+        if (r->carry.len == want && r->carry_lsn < r->until) {
+            QR_TRY(qr_record_decode(r->carry.data, r->carry.len, &rec, err));
+            QR_TRY(each(r, ctx, &rec, r->carry_lsn, err));
+            r->carry.len = 0;
+        }
+    }
+    return QR_OK;
+}
+
+static enum qr_status walk(struct reader *r, record_fn *each, void *ctx, struct qr_err *err)
+{
+    while (r->lsn < r->until) {
+        struct qr_block_header h;
+        bool end = false;
+        QR_TRY(next_block(r, &h, &end, err));
+        if (end)
+            return QR_OK;
+        QR_TRY(walk_block(r, r->block + QR_BLOCK_HEADER_BYTES, h.stored_bytes, h.first_lsn, each,
+                          ctx, err));
+    }
+    return QR_OK;
+}
+
+static enum qr_status reader_init(struct reader *r, struct qr_store *store, struct qr_err *err)
+{
+    const struct qr_data_header *h = &store->checkpointer.header;
+    *r = (struct reader){.store = store,
+                         .segment = qri_segment_find(store, h->log_segment_no),
+                         .offset = h->log_offset,
+                         .lsn = h->log_lsn,
+                         .until = UINT64_MAX};
+    qr_buf_init(&r->carry, 2 * QR_RECORD_BYTES_MAX);
+    r->block = malloc((size_t)QR_BLOCK_HEADER_BYTES + QR_BLOCK_PAYLOAD_BYTES_MAX + QR_SECTOR_BYTES);
+    if (r->block == NULL)
+        return qr_fail(err, QR_NOMEM, "log block");
+    if (r->segment == NULL || r->offset > r->segment->bytes)
+        return qr_fail(err, QR_CORRUPT, "log segment %llu is not there",
+                       (unsigned long long)h->log_segment_no);
+    return QR_OK;
+}
+
+static void reader_done(struct reader *r)
+{
+    qr_buf_done(&r->carry);
+    free(r->block);
+}
+
+/* --- first pass --- */
+
+static enum qr_status add_void(struct findings *f, uint64_t from, uint64_t to, struct qr_err *err)
+{
+    struct void_range *voids = realloc(f->voids, (f->void_count + 1) * sizeof *voids);
+    if (voids == NULL)
+        return qr_fail(err, QR_NOMEM, "void ranges");
+    f->voids = voids;
+    f->voids[f->void_count++] = (struct void_range){from, to};
+    return QR_OK;
+}
+
+static enum qr_status find_record(struct reader *r, void *ctx, const struct qr_record *rec,
+                                  uint64_t start_lsn, struct qr_err *err)
+{
+    struct findings *f = ctx;
+    switch (rec->kind) {
+    case QR_RECORD_DELTA:
+    case QR_RECORD_IMAGE:
+        if (!f->in_group)
+            f->group_start = start_lsn;
+        f->in_group = true;
+        return QR_OK;
+    case QR_RECORD_COMMIT:
+        f->last_commit = start_lsn + rec->bytes;
+        f->commit_no = rec->commit.commit_no;
+        f->commit_wall_ns = rec->commit.wall_ns;
+        f->in_group = false;
+        return QR_OK;
+    case QR_RECORD_EPOCH:
+        if (rec->epoch.last_commit_lsn != f->last_commit)
+            return qr_fail(err, QR_CORRUPT, "epoch %llu follows commit %llu, found %llu",
+                           (unsigned long long)rec->epoch.epoch,
+                           (unsigned long long)rec->epoch.last_commit_lsn,
+                           (unsigned long long)f->last_commit);
+        if (f->in_group)
+            QR_TRY(add_void(f, f->group_start, start_lsn, err));
+        f->in_group = false;
+        return QR_OK;
+    case QR_RECORD_COUNTER:
+    case QR_RECORD_DROP:
+        return f->in_group ? qr_fail(err, QR_CORRUPT, "counter inside a commit")
+                           : qri_counters_recover(r->store, rec, err);
+    }
+    return qr_fail(err, QR_BUG, "record kind %d", rec->kind);
+}
+
+/* --- second pass --- */
+
+static enum qr_status base_frame(struct qr_store *store, const struct qr_record *rec,
+                                 struct qri_frame **ret_frame, struct qr_err *err)
+{
+    uint32_t page_no = rec->page.page_no;
+    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, true);
+    if (entry == NULL)
+        return qr_fail(err, QR_NOMEM, "page table");
+    struct qri_frame *f = atomic_load(entry);
+    if (f == NULL && rec->kind == QR_RECORD_IMAGE) {
+        f = qri_frame_alloc(store, true);
+        if (f == NULL)
+            return qr_fail(err, QR_NOMEM, "page %u", page_no);
+        f->lsn = 0;
+        atomic_store(&f->page_no, page_no);
+        atomic_store(entry, f);
+    } else if (f == NULL) {
+        if (page_no > store->pages_max)
+            return qr_fail(err, QR_CORRUPT, "log changes page %u, which is not there", page_no);
+        QR_TRY(qri_version_pin(store, page_no, UINT64_MAX, true, &f, err));
+        qri_frame_unpin(f);
+    }
+    *ret_frame = f;
+    return QR_OK;
+}
+
+static enum qr_status touch(struct replay *rp, struct qri_frame *f, struct qr_err *err)
+{
+    if (rp->touched_count == rp->touched_capacity) {
+        size_t capacity = rp->touched_capacity == 0 ? 256 : rp->touched_capacity * 2;
+        struct qri_frame **touched = realloc(rp->touched, capacity * sizeof(struct qri_frame *));
+        if (touched == NULL)
+            return qr_fail(err, QR_NOMEM, "recovered pages");
+        rp->touched = touched;
+        rp->touched_capacity = capacity;
+    }
+    rp->touched[rp->touched_count++] = f;
+    return QR_OK;
+}
+
+static enum qr_status apply_page(struct reader *r, struct replay *rp, const struct qr_record *rec,
+                                 struct qr_err *err)
+{
+    struct qr_store *store = r->store;
+    struct qri_frame *f = NULL;
+    QR_TRY(base_frame(store, rec, &f, err));
+    /* An unfinished checkpoint may have brought a later version already. One that is dirty in
+     * memory came from this log, so it is not later. */
+    if (f->lsn > rp->group_start)
+        return QR_OK;
+    QR_TRY(qr_record_apply(rec, f->data, store->page_bytes, err));
+    qri_table_mark_dirty(store, rec->page.page_no);
+    f->lsn = UINT64_MAX; /* not to be evicted; the commit mark tells */
+    return touch(rp, f, err);
+}
+
+static enum qr_status apply_commit(struct reader *r, struct replay *rp, const struct qr_record *rec,
+                                   uint64_t lsn, struct qr_err *err)
+{
+    struct qr_store *store = r->store;
+    for (size_t i = 0; i < rp->touched_count; i++)
+        rp->touched[i]->lsn = lsn;
+    rp->touched_count = 0;
+    rp->group_start = 0;
+    if (rec->commit.db_pages > store->pages_max)
+        store->pages_max = rec->commit.db_pages;
+    return qri_cache_is_over(store) ? qri_checkpoint_pages(store, lsn, err) : QR_OK;
+}
+
+static enum qr_status apply_record(struct reader *r, void *ctx, const struct qr_record *rec,
+                                   uint64_t start_lsn, struct qr_err *err)
+{
+    struct replay *rp = ctx;
+    while (rp->void_index < rp->found->void_count &&
+           start_lsn >= rp->found->voids[rp->void_index].to)
+        rp->void_index++;
+    if (rp->void_index < rp->found->void_count &&
+        start_lsn >= rp->found->voids[rp->void_index].from)
+        return QR_OK;
+    if (rec->kind == QR_RECORD_COMMIT)
+        return apply_commit(r, rp, rec, start_lsn + rec->bytes, err);
+    if (rec->kind != QR_RECORD_DELTA && rec->kind != QR_RECORD_IMAGE)
+        return QR_OK;
+    if (rp->group_start == 0)
+        rp->group_start = start_lsn;
+    return qr_wrap(err, apply_page(r, rp, rec, err), "log at LSN %llu",
+                   (unsigned long long)start_lsn);
+}
+
+static enum qr_status apply_all(struct qr_store *store, const struct findings *found,
+                                struct qr_err *err)
+{
+    struct reader r;
+    struct replay rp = {.found = found};
+    enum qr_status status = reader_init(&r, store, err);
+    r.until = found->last_commit;
+    if (status == QR_OK)
+        status = walk(&r, apply_record, &rp, err);
+    reader_done(&r);
+    free(rp.touched);
+    return status;
+}
+
+static enum qr_status open_segments(struct qr_store *store, struct qr_err *err)
+{
+    uint64_t first = store->checkpointer.header.log_segment_no;
+    for (uint64_t no = first;; no++) {
+        struct qri_segment *segment = NULL;
+        enum qr_status status = qri_segment_open(store, no, &segment, err);
+        if (status == QR_NOT_FOUND && no > first)
+            return QR_OK;
+        if (status == QR_NOT_FOUND)
+            return qr_fail(err, QR_CORRUPT, "log segment %llu is not there",
+                           (unsigned long long)no);
+        QR_TRY(status);
+        qri_segment_append(store, segment);
+    }
+}
+
+/* The log goes on behind the last intact block, in a new epoch. */
+static void continue_log(struct qr_store *store, const struct reader *end,
+                         const struct findings *found)
+{
+    struct qri_log *log = &store->log;
+    log->current = end->segment;
+    log->offset = end->offset;
+    log->append_lsn = log->written_lsn = end->lsn + QRI_EPOCH_LSN_JUMP;
+    log->commit_lsn = found->last_commit;
+    log->epoch_pending = true;
+    log->durable_pos = (struct qri_log_pos){
+        .lsn = end->lsn, .segment_no = end->segment->no, .offset = end->offset};
+    log->room = qri_segment_room(end->segment, end->offset);
+    for (struct qri_segment *s = end->segment->next; s != NULL; s = s->next)
+        log->room += qri_segment_room(s, QR_SEGMENT_HEADER_BYTES);
+    atomic_store(&log->since_checkpoint,
+                 (end->lsn - store->checkpointer.header.log_lsn) % QRI_EPOCH_LSN_JUMP);
+    store->commit_no = store->durable_commit_no = found->commit_no;
+    store->commit_wall_ns = store->durable_commit_wall_ns = found->commit_wall_ns;
+    store->durable_pages_max = store->pages_max;
+    atomic_store(&store->head_lsn, found->last_commit);
+    atomic_store(&store->durable_lsn, found->last_commit);
+}
+
+static enum qr_status read_db_pages(struct qr_store *store, struct qr_err *err)
+{
+    if (store->pages_max == 0)
+        return QR_OK;
+    struct qri_frame *f = NULL;
+    QR_TRY(qri_version_pin(store, 1, UINT64_MAX, true, &f, err));
+    atomic_store(&store->head_db_pages, qr_get32be(f->data + 28));
+    qri_frame_unpin(f);
+    return QR_OK;
+}
+
+enum qr_status qri_recover(struct qr_store *store, struct qr_err *err)
+{
+    const struct qr_data_header *h = &store->checkpointer.header;
+    struct findings found = {.last_commit = h->checkpoint_lsn,
+                             .commit_no = h->commit_no,
+                             .commit_wall_ns = h->commit_wall_ns};
+    struct reader r = {.store = store};
+    store->pages_max = h->db_pages;
+    atomic_store(&store->checkpoint_lsn, h->checkpoint_lsn);
+    atomic_store(&store->clean_lsn, h->checkpoint_lsn);
+    QR_TRY(qri_double_write_restore(store, err));
+    QR_TRY(open_segments(store, err));
+    enum qr_status status = reader_init(&r, store, err);
+    if (status == QR_OK)
+        status = walk(&r, find_record, &found, err);
+    if (status == QR_OK)
+        status = check_end(&r, err);
+    if (status == QR_OK)
+        status = apply_all(store, &found, err);
+    if (status == QR_OK) {
+        continue_log(store, &r, &found);
+        status = read_db_pages(store, err);
+    }
+    reader_done(&r);
+    free(found.voids);
+    return status == QR_TRUNCATED ? qr_fail(err, QR_CORRUPT, "the log breaks its format") : status;
+}

@@ -1,0 +1,247 @@
+/* segment.c - the files of the log; see store_int.h. A segment gets its name only when it is filled
+ * with zeros, has its header and is synced, so every segment that has its name is whole. Old ones
+ * are used again: their blocks have lower LSNs than what is expected there, so nobody takes them.
+ */
+#include "store_int.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/banned.h"
+
+enum {
+    ZERO_BYTES = 1 << 18,
+    SPARES_MAX = 2,    /* old segments kept for use behind the last */
+    ROOM_SLACK = 2048, /* what cutting a block at a segment's end can waste */
+};
+
+static void segment_path(const struct qr_store *store, uint64_t no,
+                         char dst[QR_STORE_PATH_BYTES_MAX + 64])
+{
+    char name[32];
+    snprintf(name, sizeof name, "log.%016llx", (unsigned long long)no);
+    qri_path(store, dst, name);
+}
+
+int64_t qri_segment_room(const struct qri_segment *segment, uint64_t offset)
+{
+    int64_t room = (int64_t)segment->bytes - (int64_t)offset - ROOM_SLACK;
+    return room > 0 ? room : 0;
+}
+
+static enum qr_status fill_with_zeros(struct qr_file *file, uint64_t bytes, struct qr_err *err)
+{
+    QR_TRY(qr_file_preallocate(file, 0, bytes, err));
+    uint8_t *zeros = calloc(1, ZERO_BYTES);
+    if (zeros == NULL)
+        return qr_fail(err, QR_NOMEM, "zeros");
+    enum qr_status status = QR_OK;
+    for (uint64_t at = 0; at < bytes && status == QR_OK; at += ZERO_BYTES)
+        status =
+            qr_file_pwrite(file, zeros, bytes - at < ZERO_BYTES ? bytes - at : ZERO_BYTES, at, err);
+    free(zeros);
+    return status;
+}
+
+static enum qr_status write_header(struct qr_store *store, struct qr_file *file, uint64_t no,
+                                   uint64_t bytes, struct qr_err *err)
+{
+    uint8_t sector[QR_SECTOR_BYTES];
+    struct qr_segment_header header = {.segment_no = no, .file_bytes = bytes};
+    memcpy(header.timeline, store->timeline, QR_TIMELINE_BYTES);
+    qr_segment_header_encode(sector, &header);
+    QR_TRY(qr_file_pwrite(file, sector, sizeof sector, 0, err));
+    return store->options.sync_off ? QR_OK : qr_file_sync(file, err);
+}
+
+enum qr_status qri_segment_create(struct qr_store *store, uint64_t no,
+                                  struct qri_segment **ret_segment, struct qr_err *err)
+{
+    char tmp[QR_STORE_PATH_BYTES_MAX + 64], path[QR_STORE_PATH_BYTES_MAX + 64];
+    qri_path(store, tmp, "log.tmp");
+    segment_path(store, no, path);
+    uint64_t bytes = store->options.log_segment_bytes;
+    QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
+    QR_TRY(
+        qr_env_open(store->env, tmp, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file, err));
+    enum qr_status status = fill_with_zeros(file, bytes, err);
+    if (status == QR_OK)
+        status = write_header(store, file, no, bytes, err);
+    if (status == QR_OK)
+        status = qr_env_rename(store->env, tmp, path, err);
+    if (status == QR_OK)
+        status = qr_env_sync_dir(store->env, store->dir, err);
+    struct qri_segment *segment = status == QR_OK ? calloc(1, sizeof *segment) : NULL;
+    if (segment == NULL) {
+        if (status != QR_OK) /* give the space back: it may be what the disk lacks */
+            (void)!qr_file_truncate(file, 0, NULL);
+        return status != QR_OK ? qr_wrap(err, status, "make log segment '%s'", path)
+                               : qr_fail(err, QR_NOMEM, "log segment");
+    }
+    *segment = (struct qri_segment){.no = no, .file = QR_TAKE(file), .bytes = bytes};
+    atomic_fetch_add(&store->log.file_bytes, bytes);
+    *ret_segment = segment;
+    return QR_OK;
+}
+
+static enum qr_status check_header(struct qr_store *store, struct qr_file *file, uint64_t no,
+                                   uint64_t *ret_bytes, struct qr_err *err)
+{
+    uint8_t sector[QR_SECTOR_BYTES];
+    struct qr_segment_header header;
+    uint64_t file_bytes;
+    QR_TRY(qr_file_read_exactly(file, sector, sizeof sector, 0, err));
+    QR_TRY(qr_segment_header_decode(sector, &header, err));
+    QR_TRY(qr_file_size(file, &file_bytes, err));
+    if (header.segment_no != no ||
+        memcmp(header.timeline, store->timeline, QR_TIMELINE_BYTES) != 0 ||
+        file_bytes < header.file_bytes || header.file_bytes < 2 * QR_SEGMENT_HEADER_BYTES)
+        return qr_fail(err, QR_CORRUPT, "the header says it is segment %llu with %llu bytes",
+                       (unsigned long long)header.segment_no,
+                       (unsigned long long)header.file_bytes);
+    *ret_bytes = header.file_bytes;
+    return QR_OK;
+}
+
+enum qr_status qri_segment_open(struct qr_store *store, uint64_t no,
+                                struct qri_segment **ret_segment, struct qr_err *err)
+{
+    char path[QR_STORE_PATH_BYTES_MAX + 64];
+    segment_path(store, no, path);
+    QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
+    QR_TRY(qr_env_open(store->env, path, QR_OPEN_RW, &file, err));
+    uint64_t bytes = 0;
+    enum qr_status status = check_header(store, file, no, &bytes, err);
+    if (status == QR_TRUNCATED)
+        status = qr_fail(err, QR_CORRUPT, "the file is too short");
+    QR_TRY(qr_wrap(err, status, "open log segment '%s'", path));
+    struct qri_segment *segment = calloc(1, sizeof *segment);
+    if (segment == NULL)
+        return qr_fail(err, QR_NOMEM, "log segment");
+    *segment = (struct qri_segment){.no = no, .file = QR_TAKE(file), .bytes = bytes};
+    atomic_fetch_add(&store->log.file_bytes, bytes);
+    *ret_segment = segment;
+    return QR_OK;
+}
+
+void qri_segment_append(struct qr_store *store, struct qri_segment *segment)
+{
+    pthread_mutex_lock(&store->log.segments_mu);
+    struct qri_segment **place = &store->log.segments;
+    while (*place != NULL)
+        place = &(*place)->next;
+    *place = segment;
+    pthread_mutex_unlock(&store->log.segments_mu);
+}
+
+struct qri_segment *qri_segment_find(struct qr_store *store, uint64_t no)
+{
+    pthread_mutex_lock(&store->log.segments_mu);
+    struct qri_segment *s = store->log.segments;
+    while (s != NULL && s->no != no)
+        s = s->next;
+    pthread_mutex_unlock(&store->log.segments_mu);
+    return s;
+}
+
+static uint64_t last_no(struct qr_store *store)
+{
+    pthread_mutex_lock(&store->log.segments_mu);
+    struct qri_segment *s = store->log.segments;
+    while (s != NULL && s->next != NULL)
+        s = s->next;
+    uint64_t no = s == NULL ? 0 : s->no;
+    pthread_mutex_unlock(&store->log.segments_mu);
+    return no;
+}
+
+enum qr_status qri_segment_extend(struct qr_store *store, struct qr_err *err)
+{
+    struct qri_segment *segment = NULL;
+    pthread_mutex_lock(&store->log.extend_mu);
+    enum qr_status status = qri_segment_create(store, last_no(store) + 1, &segment, err);
+    if (status == QR_OK) {
+        qri_segment_append(store, segment);
+        pthread_mutex_lock(&store->log.mu);
+        store->log.room += qri_segment_room(segment, QR_SEGMENT_HEADER_BYTES);
+        pthread_mutex_unlock(&store->log.mu);
+    }
+    pthread_mutex_unlock(&store->log.extend_mu);
+    return status;
+}
+
+static void close_segment(struct qr_store *store, struct qri_segment *segment)
+{
+    atomic_fetch_sub(&store->log.file_bytes, segment->bytes);
+    qr_file_close(segment->file);
+    free(segment);
+}
+
+/* Makes an old segment the last one. On failure it is closed and its name removed. */
+static bool reuse_segment(struct qr_store *store, struct qri_segment *segment)
+{
+    char old_path[QR_STORE_PATH_BYTES_MAX + 64], tmp[QR_STORE_PATH_BYTES_MAX + 64],
+        new_path[QR_STORE_PATH_BYTES_MAX + 64];
+    uint64_t no = last_no(store) + 1;
+    segment_path(store, segment->no, old_path);
+    segment_path(store, no, new_path);
+    qri_path(store, tmp, "log.tmp");
+    if (qr_env_rename(store->env, old_path, tmp, NULL) != QR_OK ||
+        write_header(store, segment->file, no, segment->bytes, NULL) != QR_OK ||
+        qr_env_rename(store->env, tmp, new_path, NULL) != QR_OK ||
+        qr_env_sync_dir(store->env, store->dir, NULL) != QR_OK)
+        return false;
+    segment->no = no;
+    return true;
+}
+
+static size_t count_behind(struct qr_store *store, uint64_t no)
+{
+    size_t count = 0;
+    for (struct qri_segment *s = store->log.segments; s != NULL; s = s->next)
+        count += s->no > no;
+    return count;
+}
+
+static struct qri_segment *pop_before(struct qr_store *store, uint64_t no, bool *ret_reuse)
+{
+    pthread_mutex_lock(&store->log.segments_mu);
+    struct qri_segment *s = store->log.segments;
+    if (s != NULL && s->no < no) {
+        store->log.segments = s->next;
+        s->next = NULL;
+        *ret_reuse =
+            count_behind(store, no) < SPARES_MAX && s->bytes == store->options.log_segment_bytes;
+    } else {
+        s = NULL;
+    }
+    pthread_mutex_unlock(&store->log.segments_mu);
+    return s;
+}
+
+void qri_segment_drop_before(struct qr_store *store, uint64_t no)
+{
+    bool reuse = false;
+    pthread_mutex_lock(&store->log.extend_mu);
+    for (struct qri_segment *s; (s = pop_before(store, no, &reuse)) != NULL;) {
+        if (reuse && reuse_segment(store, s)) {
+            qri_segment_append(store, s);
+            pthread_mutex_lock(&store->log.mu);
+            store->log.room += qri_segment_room(s, QR_SEGMENT_HEADER_BYTES);
+            pthread_mutex_unlock(&store->log.mu);
+            continue;
+        }
+        char path[QR_STORE_PATH_BYTES_MAX + 64];
+        segment_path(store, s->no, path);
+        (void)!qr_env_unlink(store->env, path, NULL);
+        close_segment(store, s);
+    }
+    pthread_mutex_unlock(&store->log.extend_mu);
+}
+
+void qri_segments_done(struct qr_store *store)
+{
+    while (store->log.segments != NULL) {
+        struct qri_segment *s = store->log.segments;
+        store->log.segments = s->next;
+        close_segment(store, s);
+    }
+}

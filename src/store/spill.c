@@ -1,0 +1,151 @@
+/* spill.c - the local version file: old versions that long snapshots need, when memory is short.
+ *
+ * Its contents mean nothing after a restart. A version that moves there leaves a stub in its chain
+ * and in the held queue: a frame without data. See store_int.h. */
+#include "store_int.h"
+#include <stdlib.h>
+#include "base/banned.h"
+
+enum { SPILL_BATCH = 32 }; /* versions moved under one hold of gc_mu */
+
+static bool open_file(struct qr_store *store)
+{
+    if (store->spill_file != NULL)
+        return true;
+    char path[QR_STORE_PATH_BYTES_MAX + 64];
+    qri_path(store, path, "versions.tmp");
+    if (qr_env_open(store->env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE,
+                    &store->spill_file, NULL) != QR_OK)
+        return false;
+    (void)!qr_env_unlink(store->env, path, NULL);
+    return true;
+}
+
+static uint64_t take_slot(struct qr_store *store)
+{
+    return store->spill_free_count > 0 ? store->spill_free[--store->spill_free_count]
+                                       : store->spill_slots++;
+}
+
+static void give_slot(struct qr_store *store, uint64_t slot)
+{
+    if (store->spill_free_count == store->spill_free_capacity) {
+        size_t capacity = store->spill_free_capacity == 0 ? 256 : store->spill_free_capacity * 2;
+        uint64_t *slots = realloc(store->spill_free, capacity * sizeof *slots);
+        if (slots == NULL)
+            return; /* the slot is lost until the store is opened again */
+        store->spill_free = slots;
+        store->spill_free_capacity = capacity;
+    }
+    store->spill_free[store->spill_free_count++] = slot;
+}
+
+/* Puts the stub where the frame was, unless somebody is reading it. */
+static bool replace_in_chain(struct qr_store *store, struct qri_frame *f, struct qri_frame *stub)
+{
+    pthread_mutex_t *stripe = qri_stripe(store, atomic_load(&f->page_no));
+    pthread_mutex_lock(stripe);
+    bool idle = atomic_load(&f->pins) == 0; /* pins of old versions are taken under the stripe */
+    if (idle) {
+        stub->older = f->older;
+        stub->newer = f->newer;
+        stub->newer->older = stub;
+        if (stub->older != NULL)
+            stub->older->newer = stub;
+    }
+    pthread_mutex_unlock(stripe);
+    return idle;
+}
+
+/* With gc_mu held. NULL if it stays in memory. */
+static struct qri_frame *spill_one(struct qr_store *store, struct qri_frame *f)
+{
+    struct qri_frame *stub = calloc(1, sizeof *stub);
+    if (stub == NULL)
+        return NULL;
+    uint64_t slot = take_slot(store);
+    stub->page_no = atomic_load(&f->page_no);
+    stub->lsn = f->lsn;
+    stub->superseded_lsn = f->superseded_lsn;
+    stub->spill_slot = slot;
+    if (qr_file_pwrite(store->spill_file, f->data, store->page_bytes, slot * store->page_bytes,
+                       NULL) != QR_OK ||
+        !replace_in_chain(store, f, stub)) {
+        give_slot(store, slot);
+        free(stub);
+        return NULL;
+    }
+    atomic_fetch_add(&store->spilled_count, 1);
+    return stub;
+}
+
+/* Goes over the held queue once from where it is; false: nothing could be moved. */
+static bool spill_batch(struct qr_store *store, size_t *left)
+{
+    struct qri_frame *freed = NULL;
+    size_t count = 0;
+    pthread_mutex_lock(&store->gc_mu);
+    if (!open_file(store))
+        *left = 0;
+    for (int i = 0; i<SPILL_BATCH && * left> 0 && store->held.first != NULL; i++, --*left) {
+        struct qri_frame *f = store->held.first, *stay = f;
+        store->held.first = f->next;
+        if (store->held.first == NULL)
+            store->held.last = NULL;
+        if (f->data != NULL) {
+            struct qri_frame *stub = spill_one(store, f);
+            if (stub != NULL) {
+                f->next = freed;
+                freed = f;
+                count++;
+                stay = stub;
+            }
+        }
+        stay->next = NULL;
+        *(store->held.last == NULL ? &store->held.first : &store->held.last->next) = stay;
+        store->held.last = stay;
+    }
+    bool more = *left > 0 && store->held.first != NULL;
+    pthread_mutex_unlock(&store->gc_mu);
+    qri_frames_free(store, freed, count);
+    return more;
+}
+
+void qri_spill(struct qr_store *store)
+{
+    pthread_mutex_lock(&store->gc_mu);
+    size_t left = store->held.count;
+    pthread_mutex_unlock(&store->gc_mu);
+    while (qri_cache_is_over(store) && spill_batch(store, &left))
+        ;
+}
+
+enum qr_status qri_spill_read(struct qr_store *store, const struct qri_frame *stub, uint8_t *dst,
+                              struct qr_err *err)
+{
+    return qr_wrap(err,
+                   qr_file_read_exactly(store->spill_file, dst, store->page_bytes,
+                                        stub->spill_slot * store->page_bytes, err),
+                   "read the version file");
+}
+
+void qri_spill_free(struct qr_store *store, struct qri_frame *stub)
+{
+    give_slot(store, stub->spill_slot);
+    atomic_fetch_sub(&store->spilled_count, 1);
+    free(stub);
+}
+
+void qri_spill_done(struct qr_store *store)
+{
+    struct qri_queue *queues[] = {&store->retired, &store->held};
+    for (int i = 0; i < 2; i++) {
+        for (struct qri_frame *f = queues[i]->first, *next; f != NULL; f = next) {
+            next = f->next;
+            if (f->data == NULL)
+                free(f);
+        }
+    }
+    qr_file_close(store->spill_file);
+    free(store->spill_free);
+}

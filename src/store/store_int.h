@@ -1,0 +1,318 @@
+/* store_int.h - what the parts of the filestore share. README.md has the invariants and the order
+ * of locks. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include "base/buf.h"
+#include "env/thread.h"
+#include "page/datafile.h"
+#include "page/record.h"
+#include "store/counter.h"
+#include "store/durable.h"
+#include "store/store.h"
+#include "store/txn.h"
+#include "store/writer.h"
+
+enum {
+    QRI_CHUNK_PAGES = 1024,    /* page table entries per chunk */
+    QRI_CHUNK_COUNT = 1 << 22, /* covers every 32-bit page number */
+    QRI_STRIPES = 256,
+    QRI_SLAB_BYTES = 1 << 20,
+    QRI_LOG_CHUNK_BYTES = 1 << 18,              /* commits are gathered in buffers of this size */
+    QRI_FIRST_LSN = 4096,                       /* so that 0 is "none" */
+    QRI_SEGMENT_REST_MIN = 2 * QR_SECTOR_BYTES, /* a segment's rest below this stays unused */
+};
+
+/* Between epochs the LSN jumps by this much: more than could have been written but not hardened. */
+#define QRI_EPOCH_LSN_JUMP (UINT64_C(1) << 32)
+
+/* One version of one page. The memory of frames is never unmapped while the store lives, so that a
+ * reader may pin a frame first and look afterwards if it is still the right one. */
+struct qri_frame {
+    _Atomic int32_t pins;
+    _Atomic uint32_t page_no;        /* 0: free or private */
+    uint64_t lsn;                    /* set before the frame is linked */
+    struct qri_frame *older, *newer; /* guarded by the page's stripe, see README */
+    struct qri_frame *next;          /* free list, retired or held queue */
+    uint64_t superseded_lsn;         /* of the version that replaced this one */
+    uint8_t *data;                   /* NULL: in the version file at spill_slot */
+    uint64_t spill_slot;
+    _Atomic uint8_t used; /* second chance for the clock */
+};
+
+struct qri_chunk {
+    _Atomic(struct qri_frame *) heads[QRI_CHUNK_PAGES]; /* newest version; NULL: in the data file */
+    _Atomic uint64_t dirty[QRI_CHUNK_PAGES / 64];       /* newer than the data file */
+};
+
+struct qri_slab {
+    uint32_t frame_count;
+    struct qri_frame frames[];
+};
+
+/* A snapshot that keeps versions alive. */
+struct qri_slot {
+    _Atomic uint64_t lsn;         /* 0: none */
+    struct qri_slot *prev, *next; /* guarded by slots_mu */
+};
+
+struct qri_queue {
+    struct qri_frame *first, *last;
+    size_t count;
+};
+
+struct qri_cache {
+    pthread_mutex_t mu;
+    struct qri_slab **slabs; /* guarded by mu */
+    size_t slab_count, slab_capacity;
+    struct qri_frame *free_frames;
+    size_t free_count, total_count;
+    _Atomic uint64_t bytes_max;
+    size_t hand_slab;
+    uint32_t hand_frame;
+    _Atomic uint64_t hits, misses, evictions;
+};
+
+/* Bytes on their way to the log. */
+struct qri_log_chunk {
+    struct qri_log_chunk *next;
+    uint8_t *data;
+    size_t len, capacity;
+};
+
+struct qri_segment {
+    uint64_t no;
+    struct qr_file *file;
+    uint64_t bytes;
+    struct qri_segment *next;
+};
+
+struct qri_log_pos {
+    uint64_t lsn; /* of the block that starts here */
+    uint64_t segment_no, offset;
+};
+
+struct qri_log {
+    pthread_mutex_t mu;
+    pthread_cond_t wake;                /* the flusher sleeps here */
+    bool flusher_sleeps, flush_wanted;  /* guarded by mu */
+    struct qri_log_chunk *first, *last; /* guarded by mu */
+    struct qri_log_chunk *spares;       /* empty buffers; guarded by mu */
+    size_t spare_count;
+    int64_t queued_cost;            /* promised for what is in the chunks; guarded by mu */
+    uint64_t append_lsn;            /* guarded by mu */
+    uint64_t commit_lsn;            /* last commit mark appended; guarded by mu */
+    bool epoch_pending;             /* the EPOCH record is not appended yet; guarded by mu */
+    int64_t room;                   /* file bytes not promised to anybody; guarded by mu */
+    struct qri_log_pos durable_pos; /* behind the last hardened block; guarded by mu */
+    pthread_mutex_t flush_mu;       /* one flush at a time; guards what follows */
+    struct qri_segment *current;
+    uint64_t offset; /* in current */
+    uint64_t written_lsn;
+    uint8_t *block;                    /* QR_BLOCK_PAYLOAD_BYTES_MAX and header and padding */
+    pthread_mutex_t extend_mu;         /* one new segment at a time */
+    pthread_mutex_t segments_mu;       /* the list of segments */
+    struct qri_segment *segments;      /* oldest first */
+    _Atomic uint64_t since_checkpoint; /* record bytes appended behind the last checkpoint */
+    _Atomic uint64_t file_bytes, bytes_written, blocks, syncs;
+};
+
+struct qri_checkpointer {
+    pthread_mutex_t run_mu; /* one checkpoint at a time */
+    pthread_mutex_t mu;
+    pthread_cond_t wake, done;
+    bool wanted;                  /* guarded by mu */
+    uint64_t runs;                /* finished ones, guarded by mu */
+    enum qr_status last;          /* of the last one, guarded by mu */
+    struct qr_data_header header; /* as written last; guarded by run_mu */
+    bool double_write_pending; /* the area holds pages whose place may be torn; guarded by run_mu */
+    uint64_t file_bytes_ready; /* space taken in the data file; guarded by run_mu */
+    struct qri_slot slot;
+    _Atomic uint64_t count, pages_written;
+};
+
+struct qri_counters; /* counter.c */
+
+struct qr_store {
+    struct qr_env *env;
+    struct qr_store_options options;
+    char dir[QR_STORE_PATH_BYTES_MAX + 1], tmp_dir[QR_STORE_PATH_BYTES_MAX + 1];
+    uint32_t page_bytes;
+    uint8_t timeline[QR_TIMELINE_BYTES];
+    uint64_t epoch;
+    struct qr_file *lock_file, *data_file, *dw_file;
+    _Atomic int health; /* enum qr_status */
+
+    _Atomic(struct qri_chunk *) *table; /* QRI_CHUNK_COUNT entries, mapped without reserve */
+    _Atomic uint32_t table_end;         /* no chunks from here on */
+    pthread_mutex_t stripes[QRI_STRIPES];
+    struct qri_cache cache;
+
+    _Atomic uint64_t head_lsn, durable_lsn;
+    _Atomic uint64_t clean_lsn;      /* frames up to here equal the data file: evictable */
+    _Atomic uint64_t checkpoint_lsn; /* in the data file's header */
+    _Atomic uint32_t head_db_pages;
+    uint32_t pages_max;                 /* pages that exist in file or memory; writer lock */
+    uint64_t commit_no, commit_wall_ns; /* of the head; guarded by log.mu */
+    uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
+    uint32_t durable_pages_max;                         /* guarded by log.mu */
+    _Atomic uint64_t max_data_bytes, tmp_bytes;
+    _Atomic uint64_t pages_read;
+
+    pthread_mutex_t slots_mu;
+    struct qri_slot *slots;
+    pthread_mutex_t gc_mu;          /* guards the two queues */
+    struct qri_queue retired, held; /* superseded versions: not looked at yet; needed */
+    uint64_t oldest_slot_seen;
+    size_t held_to_check;
+    _Atomic uint64_t held_count, spilled_count;
+    struct qr_file *spill_file; /* the version file; guarded by gc_mu */
+    uint64_t spill_slots;
+    uint64_t *spill_free;
+    size_t spill_free_count, spill_free_capacity;
+
+    struct qri_log log;
+    struct qri_checkpointer checkpointer;
+    struct qri_counters *counters;
+
+    pthread_mutex_t waits_mu;
+    struct qr_durable_wait *waits_first, *waits_last; /* sorted by LSN; guarded by waits_mu */
+
+    pthread_mutex_t writer_mu;
+    pthread_cond_t writer_wake;
+    struct qr_writer *writers_first, *writers_last; /* [0] holds the lock; guarded by writer_mu */
+
+    bool threads_running;
+    pthread_t flusher_thread, checkpointer_thread;
+    _Atomic bool stopping;
+};
+
+static inline uint64_t qri_page_offset(const struct qr_store *store, uint32_t page_no)
+{
+    return QR_DATA_PAGES_OFFSET + (uint64_t)(page_no - 1) * store->page_bytes;
+}
+static inline pthread_mutex_t *qri_stripe(struct qr_store *store, uint32_t page_no)
+{
+    return &store->stripes[page_no % QRI_STRIPES];
+}
+
+/* cache.c */
+QR_NODISCARD enum qr_status qri_cache_init(struct qr_store *store, struct qr_err *err);
+void qri_cache_done(struct qr_store *store);
+/* `must`: grow past the limit rather than fail. NULL: no frame (or no memory, if must). */
+struct qri_frame *qri_frame_alloc(struct qr_store *store, bool must);
+void qri_frame_free(struct qr_store *store, struct qri_frame *frame);
+void qri_frames_free(struct qr_store *store, struct qri_frame *list, size_t count);
+struct qri_frame *qri_frame_of(const struct qr_store *store, const uint8_t *data);
+uint64_t qri_cache_used_bytes(struct qr_store *store);
+bool qri_cache_is_over(struct qr_store *store);
+
+/* table.c: from page number to versions */
+QR_NODISCARD enum qr_status qri_table_init(struct qr_store *store, struct qr_err *err);
+void qri_table_done(struct qr_store *store);
+/* The entry, or NULL if its chunk is not there and `make` is false or memory is short. */
+_Atomic(struct qri_frame *) *qri_table_entry(struct qr_store *store, uint32_t page_no, bool make);
+void qri_table_mark_dirty(struct qr_store *store, uint32_t page_no);
+/* Pins the newest version at or before `lsn`, reading it from the data file if need be. *ret_frame
+ * is NULL with QR_OK if no frame could be had (then read it with qri_version_read); with `must` the
+ * cache grows instead. */
+QR_NODISCARD enum qr_status qri_version_pin(struct qr_store *store, uint32_t page_no, uint64_t lsn,
+                                            bool must, struct qri_frame **ret_frame,
+                                            struct qr_err *err);
+/* Fast path: the newest version if it is in memory and not too new. */
+struct qri_frame *qri_version_try(struct qr_store *store, uint32_t page_no, uint64_t lsn);
+void qri_frame_unpin(struct qri_frame *frame);
+/* Copies a whole page at `lsn`; *ret_lsn is its version. */
+QR_NODISCARD enum qr_status qri_version_read(struct qr_store *store, uint32_t page_no, uint64_t lsn,
+                                             uint8_t *dst, uint64_t *ret_lsn, struct qr_err *err);
+
+/* gc.c: snapshots and the versions they keep */
+void qri_slot_add(struct qr_store *store, struct qri_slot *slot);
+void qri_slot_remove(struct qr_store *store, struct qri_slot *slot);
+/* Pins the durable LSN, or at_least if later; returns it. */
+uint64_t qri_slot_pin(struct qr_store *store, struct qri_slot *slot, uint64_t at_least);
+void qri_retire(struct qr_store *store, struct qri_frame *list, size_t count);
+/* Frees versions that nobody needs; a bounded piece of work. `waits`: it may wait for locks. */
+void qri_collect(struct qr_store *store, bool waits);
+/* spill.c. Moves needed versions from memory to the version file while the cache is over its limit.
+ */
+void qri_spill(struct qr_store *store);
+/* With the page's stripe held. */
+QR_NODISCARD enum qr_status qri_spill_read(struct qr_store *store, const struct qri_frame *stub,
+                                           uint8_t *dst, struct qr_err *err);
+void qri_spill_free(struct qr_store *store, struct qri_frame *stub); /* with gc_mu held */
+void qri_spill_done(struct qr_store *store);
+
+/* log.c */
+QR_NODISCARD enum qr_status qri_log_init(struct qr_store *store, struct qr_err *err);
+void qri_log_done(struct qr_store *store);
+/* File bytes that a group of so many bytes may need. */
+int64_t qri_log_cost(uint64_t bytes);
+/* Promises file space, making segments if need be. QR_FULL. */
+QR_NODISCARD enum qr_status qri_log_reserve(struct qr_store *store, int64_t cost,
+                                            struct qr_err *err);
+void qri_log_unreserve(struct qr_store *store, int64_t cost);
+/* With log.mu held. Appends what was reserved at `cost`; takes over the chunk and its data and sets
+ * *chunk to NULL if that is better than copying. Returns the LSN behind it. */
+uint64_t qri_log_append(struct qr_store *store, struct qri_log_chunk **chunk, int64_t cost);
+/* Appends single records that belong to no commit; they are hardened with whatever comes next. */
+QR_NODISCARD enum qr_status qri_log_add(struct qr_store *store, const struct qr_buf *records,
+                                        struct qr_err *err);
+/* With log.mu held: asks for a flush. true: call qri_log_wake once log.mu is free again. */
+bool qri_log_want_flush(struct qr_store *store);
+void qri_log_wake(struct qr_store *store);
+/* Hardens everything appended so far. */
+QR_NODISCARD enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err);
+void *qri_flusher_main(void *store);
+void qri_fail_for_good(struct qr_store *store, const struct qr_err *err);
+QR_NODISCARD enum qr_status qri_check_health(const struct qr_store *store, struct qr_err *err);
+
+/* segment.c: log files */
+QR_NODISCARD enum qr_status qri_segment_create(struct qr_store *store, uint64_t no,
+                                               struct qri_segment **ret_segment,
+                                               struct qr_err *err);
+QR_NODISCARD enum qr_status qri_segment_open(struct qr_store *store, uint64_t no,
+                                             struct qri_segment **ret_segment, struct qr_err *err);
+/* Adds one behind the last; raises log.room. */
+QR_NODISCARD enum qr_status qri_segment_extend(struct qr_store *store, struct qr_err *err);
+/* Drops or reuses segments before `no`. */
+void qri_segment_drop_before(struct qr_store *store, uint64_t no);
+struct qri_segment *qri_segment_find(struct qr_store *store, uint64_t no); /* NULL if none */
+void qri_segment_append(struct qr_store *store, struct qri_segment *segment);
+int64_t qri_segment_room(const struct qri_segment *segment, uint64_t offset);
+void qri_segments_done(struct qr_store *store);
+
+/* durable.c */
+void qri_durable_reached(struct qr_store *store, uint64_t lsn);
+
+/* counter.c */
+QR_NODISCARD enum qr_status qri_counters_init(struct qr_store *store, struct qr_err *err);
+void qri_counters_done(struct qr_store *store);
+QR_NODISCARD enum qr_status
+qri_counters_recover(struct qr_store *store, const struct qr_record *record, struct qr_err *err);
+/* Appends all counters to the log, so that log before them may go. `exact`: nobody takes numbers
+ * any more. */
+QR_NODISCARD enum qr_status qri_counters_log_all(struct qr_store *store, bool exact,
+                                                 struct qr_err *err);
+
+/* checkpoint.c */
+QR_NODISCARD enum qr_status qri_checkpointer_init(struct qr_store *store, struct qr_err *err);
+void qri_checkpointer_done(struct qr_store *store);
+QR_NODISCARD enum qr_status qri_checkpoint(struct qr_store *store, bool closing,
+                                           struct qr_err *err);
+/* Recovery's: writes pages up to `lsn` in place without moving the header, to make room. */
+QR_NODISCARD enum qr_status qri_checkpoint_pages(struct qr_store *store, uint64_t lsn,
+                                                 struct qr_err *err);
+void qri_checkpoint_want(struct qr_store *store);
+void *qri_checkpointer_main(void *store);
+QR_NODISCARD enum qr_status qri_header_write(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_header_read(struct qr_store *store, struct qr_err *err);
+/* Puts pages that a crash tore back from the double-write area. */
+QR_NODISCARD enum qr_status qri_double_write_restore(struct qr_store *store, struct qr_err *err);
+
+/* recover.c */
+QR_NODISCARD enum qr_status qri_recover(struct qr_store *store, struct qr_err *err);
+
+/* store.c */
+void qri_path(const struct qr_store *store, char dst[QR_STORE_PATH_BYTES_MAX + 64],
+              const char *name);

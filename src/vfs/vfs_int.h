@@ -1,0 +1,67 @@
+/* vfs_int.h - what the parts of the SQLite adapter share. */
+#pragma once
+#include <sqlite3.h>
+#include "store/txn.h"
+#include "vfs/conn.h"
+
+enum { QRI_JOURNAL_HEADER_BYTES = 512, QRI_VFS_NAME_BYTES = 32 };
+
+/* Numbers in the rollback journal: all that is kept of a journalled page. */
+struct qri_journal_entry {
+    uint32_t page_no, checksum; /* as written: big-endian */
+};
+
+struct qri_journal {
+    uint8_t header[QRI_JOURNAL_HEADER_BYTES];
+    struct qri_journal_entry *entries;
+    size_t count, capacity;
+    int64_t bytes; /* size of the file that SQLite believes in */
+};
+
+struct qr_conn {
+    sqlite3_vfs vfs; /* one per connection: its xOpen knows where it belongs */
+    char vfs_name[QRI_VFS_NAME_BYTES];
+    struct qr_store *store;
+    struct qr_txn *txn;
+    sqlite3 *db;
+    struct qr_writer writer;
+    struct qri_journal journal;
+    int lock; /* SQLITE_LOCK_* of the main file */
+
+    /* SQLite keeps its cache while the change counter stays; this one is the connection's own and
+     * moves exactly when the snapshot does. */
+    uint32_t counter;         /* shown in page 1 */
+    uint32_t counter_written; /* SQLite's own last increment */
+    struct qr_lsn counter_lsn;
+
+    struct qr_lsn at_least, pinned, committed;
+    struct qr_err err;
+    bool over_quota;
+};
+
+struct qri_main_file {
+    sqlite3_file base;
+    struct qr_conn *conn;
+};
+
+struct qri_journal_file {
+    sqlite3_file base;
+    struct qr_conn *conn;
+};
+
+struct qri_temp_file {
+    sqlite3_file base;
+    struct qr_store *store;
+    struct qr_file *file; /* NULL until the first write */
+    uint64_t bytes;
+};
+
+extern const sqlite3_io_methods qri_main_methods, qri_journal_methods, qri_temp_methods;
+
+/* vfs.c: fills conn->vfs and registers it. */
+QR_NODISCARD enum qr_status qri_vfs_register(struct qr_conn *conn, struct qr_err *err);
+
+/* main_file.c: puts the connection's change counter into a piece of page 1. */
+void qri_patch_page_1(const struct qr_conn *conn, uint32_t offset, void *dst, uint32_t bytes);
+/* SQLite's code for a store's status kept in conn->err; `io_code` for what is no other. */
+int qri_sqlite_code(struct qr_conn *conn, enum qr_status status, int io_code);
