@@ -136,6 +136,10 @@ enum qr_status qr_converter_init(struct qr_converter *c, const struct qr_type *f
         QR_TRY(qr_type_check_implicit(from, to, err));
     if (from->id == to->id && qr_type_family(from) == QR_FAMILY_OTHER)
         return QR_OK;
+    if (to->id == QR_TYPE_SQL_VARIANT && qr_type_is_lob(from)) {
+        char name[QR_TYPE_NAME_BYTES];
+        return qr_sql_fail(err, 206, qr_type_print(from, name), qr_type_name(to));
+    }
     if (kind_of(to) == K_TEXT && !style_known(from, style))
         return qr_sql_fail(err, 281, style, qr_type_name(from));
     if (!passes_unchanged(from, to))
