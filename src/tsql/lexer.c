@@ -10,7 +10,7 @@ enum class {
     C_SPACE,
     C_NEWLINE,
     C_LETTER,
-    C_WIDE, /* 0xC2, 0xE2, 0xE3: a letter unless it begins a blank or a currency sign */
+    C_WIDE, /* lead bytes that may begin a blank or a currency sign, else a letter */
     C_DIGIT,
     C_QUOTE,
     C_DQUOTE,
@@ -47,7 +47,7 @@ static const uint8_t class_of[256] = {
     L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
     L, L, W, L, L, L, L, L, L, L, L, L, L, L, L, L,
     L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
-    L, L, W, W, L, L, L, L, L, L, L, L, L, L, L, W,
+    W, W, W, W, L, L, L, L, L, L, L, L, L, L, L, W,
     L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
     /* clang-format on */
 };
@@ -97,13 +97,23 @@ static uint32_t wide_blank(const struct qri_lexer *lex, uint32_t at)
     return p[0] == 0xEF && p[1] == 0xBB && p[2] == 0xBF ? 3 : 0;
 }
 
-/* Bytes of the currency sign other than $ that begins here: cent to yen, euro; 0 if none. */
+/* The currency signs of the documented list other than $, in UTF-8: first to last. */
+static const char currency[][2][4] = {
+    {"\u00A2", "\u00A5"}, {"\u09F2", "\u09F3"}, {"\u0E3F", "\u0E3F"}, {"\u17DB", "\u17DB"},
+    {"\u20A0", "\u20B1"}, {"\uFDFC", "\uFDFC"}, {"\uFE69", "\uFE69"}, {"\uFF04", "\uFF04"},
+    {"\uFFE0", "\uFFE1"}, {"\uFFE5", "\uFFE6"},
+};
+
+/* Bytes of the currency sign that begins here, 0 if none. */
 static uint32_t wide_currency(const struct qri_lexer *lex, uint32_t at)
 {
-    const uint8_t *p = (const uint8_t *)lex->text + at;
-    if (p[0] == 0xC2)
-        return p[1] >= 0xA2 && p[1] <= 0xA5 ? 2 : 0;
-    return at + 2 < lex->size && p[0] == 0xE2 && p[1] == 0x82 && p[2] == 0xAC ? 3 : 0;
+    for (size_t i = 0; i < sizeof currency / sizeof currency[0]; i++) {
+        uint32_t n = (uint32_t)strlen(currency[i][0]);
+        if (at + n <= lex->size && memcmp(lex->text + at, currency[i][0], n) >= 0 &&
+            memcmp(lex->text + at, currency[i][1], n) <= 0)
+            return n;
+    }
+    return 0;
 }
 
 /* Comments nest. False if the text ends within. */
@@ -329,7 +339,7 @@ static void scan_number(struct qri_lexer *lex, struct qri_token *tok)
     tok->kind = TOK_FLOAT; /* "1e" alone is a float too */
     lex->at++;
     uint8_t sign = byte_at(lex, lex->at);
-    if ((sign == '+' || sign == '-') && class_of[byte_at(lex, lex->at + 1)] == C_DIGIT)
+    if (sign == '+' || sign == '-') /* and so is "1e+" */
         lex->at++;
     scan_digits(lex);
 }
@@ -465,7 +475,7 @@ struct qr_str qri_token_text(const struct qri_lexer *lex, const struct qri_token
     case TOK_BINARY:
         return qr_str_n(p + 2, n - 2);
     case TOK_MONEY:
-        skip = *p == '$' ? 1 : (uint8_t)*p == 0xC2 ? 2 : 3;
+        skip = *p == '$' ? 1 : (uint8_t)*p < 0xE0 ? 2 : 3;
         return qr_str_n(p + skip, n - skip);
     default:
         return qr_str_n(p, n);

@@ -5,42 +5,43 @@
 static void add_elements(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     node->action = QR_ALTER_ADD;
-    qri_advance(p);
+    qri_p_advance(p);
     do {
-        qri_table_element(p, &node->def);
-    } while (qri_accept_sym(p, ','));
+        qri_p_table_element(p, &node->def);
+    } while (qri_p_accept_sym(p, ','));
 }
 
 /* ALTER COLUMN c ADD|DROP ROWGUIDCOL, PERSISTED, NOT FOR REPLICATION, SPARSE, HIDDEN, MASKED ... */
 static void column_change(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     uint32_t begin = p->tok.begin;
-    qri_advance(p);
+    qri_p_advance(p);
     while (p->tok.kind == TOK_IDENT && p->tok.line == p->last.line &&
            (p->tok.reserved || p->tok.keyword != KW_NONE))
-        qri_advance(p);
-    node->column_change = qri_upper(p, qri_text_from(p, begin));
+        qri_p_advance(p);
+    node->column_change = qri_p_upper(p, qri_p_text_from(p, begin));
     if (p->tok.kind == '(')
-        qri_skip_paren(p);
+        qri_p_skip_paren(p);
 }
 
 static void alter_column(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     node->action = QR_ALTER_COLUMN;
-    qri_advance(p);
-    qri_expect(p, KW_COLUMN);
-    if (qri_is_ident(p, &p->tok) && (qri_peek_at(p, 1, KW_ADD) || qri_peek_at(p, 1, KW_DROP))) {
-        node->column.pos = qri_pos(p);
-        node->column.name = qri_ident(p);
+    qri_p_advance(p);
+    qri_p_expect(p, KW_COLUMN);
+    if (qri_p_is_ident(p, &p->tok) &&
+        (qri_p_peek_at(p, 1, KW_ADD) || qri_p_peek_at(p, 1, KW_DROP))) {
+        node->column.pos = qri_p_pos(p);
+        node->column.name = qri_p_ident(p);
         column_change(p, node);
         return;
     }
-    qri_column_def(p, &node->column);
+    qri_p_column_def(p, &node->column);
     if (node->column.type.name.count == 0)
-        qri_syntax(p);
-    if (qri_at(p, KW_WITH) && qri_peek_sym(p, 1, '(')) {
-        qri_advance(p);
-        qri_options_paren(p, &node->options);
+        qri_p_syntax(p);
+    if (qri_p_at(p, KW_WITH) && qri_p_peek_sym(p, 1, '(')) {
+        qri_p_advance(p);
+        qri_p_options_paren(p, &node->options);
     }
 }
 
@@ -48,106 +49,107 @@ static void alter_column(struct qri_parser *p, struct qr_ast_alter_table *node)
 static void drop_elements(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     node->action = QR_ALTER_DROP;
-    qri_advance(p);
+    qri_p_advance(p);
     bool column = false, index = false, if_exists = false;
     do {
-        struct qr_ast_table_drop drop = {.pos = qri_pos(p)};
-        if (qri_accept2(p, KW_PERIOD, KW_FOR)) {
-            qri_expect(p, KW_SYSTEM_TIME);
+        struct qr_ast_table_drop drop = {.pos = qri_p_pos(p)};
+        if (qri_p_accept2(p, KW_PERIOD, KW_FOR)) {
+            qri_p_expect(p, KW_SYSTEM_TIME);
             drop.period = true;
         } else {
-            bool word = qri_at(p, KW_COLUMN) || qri_at(p, KW_CONSTRAINT) || qri_at(p, KW_INDEX);
+            bool word =
+                qri_p_at(p, KW_COLUMN) || qri_p_at(p, KW_CONSTRAINT) || qri_p_at(p, KW_INDEX);
             if (word) {
-                column = qri_at(p, KW_COLUMN);
-                index = qri_at(p, KW_INDEX);
-                qri_advance(p);
+                column = qri_p_at(p, KW_COLUMN);
+                index = qri_p_at(p, KW_INDEX);
+                qri_p_advance(p);
                 if_exists = false;
             }
-            if_exists = qri_accept2(p, KW_IF, KW_EXISTS) || if_exists;
+            if_exists = qri_p_accept2(p, KW_IF, KW_EXISTS) || if_exists;
             drop.column = column;
             drop.index = index;
             drop.if_exists = if_exists;
-            drop.name = qri_ident(p);
-            if (qri_at(p, KW_WITH) && qri_peek_sym(p, 1, '('))
-                qri_index_options(p, &drop.options);
+            drop.name = qri_p_ident(p);
+            if (qri_p_at(p, KW_WITH) && qri_p_peek_sym(p, 1, '('))
+                qri_p_index_options(p, &drop.options);
         }
-        *(struct qr_ast_table_drop *)qri_push(p, &node->drops, &node->drop_count, sizeof drop) =
+        *(struct qr_ast_table_drop *)qri_p_push(p, &node->drops, &node->drop_count, sizeof drop) =
             drop;
-    } while (qri_accept_sym(p, ','));
+    } while (qri_p_accept_sym(p, ','));
 }
 
 static void names_or_all(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
-    if (qri_accept(p, KW_ALL)) {
+    if (qri_p_accept(p, KW_ALL)) {
         node->all = true;
         return;
     }
     do {
         struct qr_ast_ident *name =
-            qri_push(p, &node->names.items, &node->names.count, sizeof *name);
-        *name = qri_ident(p);
-    } while (qri_accept_sym(p, ','));
+            qri_p_push(p, &node->names.items, &node->names.count, sizeof *name);
+        *name = qri_p_ident(p);
+    } while (qri_p_accept_sym(p, ','));
 }
 
 static void check_constraints(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
-    node->action = qri_at(p, KW_CHECK) ? QR_ALTER_CHECK : QR_ALTER_NOCHECK;
-    qri_advance(p);
-    qri_expect(p, KW_CONSTRAINT);
+    node->action = qri_p_at(p, KW_CHECK) ? QR_ALTER_CHECK : QR_ALTER_NOCHECK;
+    qri_p_advance(p);
+    qri_p_expect(p, KW_CONSTRAINT);
     names_or_all(p, node);
 }
 
 static void enable(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
-    bool on = qri_at(p, KW_ENABLE);
-    qri_advance(p);
-    if (qri_accept(p, KW_TRIGGER)) {
+    bool on = qri_p_at(p, KW_ENABLE);
+    qri_p_advance(p);
+    if (qri_p_accept(p, KW_TRIGGER)) {
         node->action = on ? QR_ALTER_ENABLE_TRIGGER : QR_ALTER_DISABLE_TRIGGER;
         names_or_all(p, node);
         return;
     }
     node->action = QR_ALTER_CHANGE_TRACKING;
     node->what = qr_str(on ? "ENABLE CHANGE_TRACKING" : "DISABLE CHANGE_TRACKING");
-    qri_expect(p, KW_CHANGE_TRACKING);
-    if (qri_accept(p, KW_WITH))
-        qri_options_paren(p, &node->options);
+    qri_p_expect(p, KW_CHANGE_TRACKING);
+    if (qri_p_accept(p, KW_WITH))
+        qri_p_options_paren(p, &node->options);
 }
 
 static void partition_number(struct qri_parser *p)
 {
-    if (qri_accept(p, KW_PARTITION))
-        qri_scalar(p);
+    if (qri_p_accept(p, KW_PARTITION))
+        qri_p_scalar(p);
 }
 
 static void switch_to(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     node->action = QR_ALTER_SWITCH;
-    qri_advance(p);
+    qri_p_advance(p);
     partition_number(p);
-    qri_expect(p, KW_TO);
-    node->switch_to = qri_name(p, 4);
+    qri_p_expect(p, KW_TO);
+    node->switch_to = qri_p_name(p, 4);
     partition_number(p);
-    qri_index_options(p, &node->options);
+    qri_p_index_options(p, &node->options);
 }
 
 static void rebuild(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     node->action = QR_ALTER_REBUILD;
-    qri_advance(p);
-    if (qri_accept(p, KW_PARTITION)) {
-        qri_expect_sym(p, '=');
-        if (!qri_accept(p, KW_ALL))
-            qri_simple_value(p);
+    qri_p_advance(p);
+    if (qri_p_accept(p, KW_PARTITION)) {
+        qri_p_expect_sym(p, '=');
+        if (!qri_p_accept(p, KW_ALL))
+            qri_p_simple_value(p);
     }
-    if (qri_at(p, KW_WITH) && qri_peek_sym(p, 1, '('))
-        qri_index_options(p, &node->options);
+    if (qri_p_at(p, KW_WITH) && qri_p_peek_sym(p, 1, '('))
+        qri_p_index_options(p, &node->options);
 }
 
 static void set_options(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     node->action = QR_ALTER_SET;
-    qri_advance(p);
-    qri_options_paren(p, &node->options);
+    qri_p_advance(p);
+    qri_p_options_paren(p, &node->options);
 }
 
 static const struct {
@@ -160,25 +162,25 @@ static const struct {
     {KW_SET, set_options},
 };
 
-struct qr_ast_stmt *qri_alter_table(struct qri_parser *p)
+struct qr_ast_stmt *qri_p_alter_table(struct qri_parser *p)
 {
-    struct qr_ast_alter_table *node = qri_ddl_stmt(p, sizeof *node, QR_AS_ALTER_TABLE);
-    qri_expect(p, KW_TABLE);
-    node->name = qri_name(p, 4);
-    if (qri_accept2(p, KW_WITH, KW_CHECK))
+    struct qr_ast_alter_table *node = qri_p_ddl_stmt(p, sizeof *node, QR_AS_ALTER_TABLE);
+    qri_p_expect(p, KW_TABLE);
+    node->name = qri_p_name(p, 4);
+    if (qri_p_accept2(p, KW_WITH, KW_CHECK))
         node->with_check = QR_YES;
-    else if (qri_accept2(p, KW_WITH, KW_NOCHECK))
+    else if (qri_p_accept2(p, KW_WITH, KW_NOCHECK))
         node->with_check = QR_NO;
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
-        if (qri_at(p, (enum qri_keyword)actions[i].word)) {
+        if (qri_p_at(p, (enum qri_keyword)actions[i].word)) {
             actions[i].parse(p, node);
-            return qri_finish(p, node);
+            return qri_p_finish(p, node);
         }
     }
     if (p->tok.kind != TOK_IDENT || p->tok.keyword == KW_NONE)
-        qri_syntax(p);
+        qri_p_syntax(p);
     node->action = QR_ALTER_OTHER;
-    node->what = qri_upper(p, qri_token_str(p, &p->tok));
-    qri_skip_statement(p);
-    return qri_finish(p, node);
+    node->what = qri_p_upper(p, qri_token_str(p, &p->tok));
+    qri_p_skip_statement(p);
+    return qri_p_finish(p, node);
 }

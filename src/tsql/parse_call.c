@@ -4,70 +4,70 @@
 
 static void push_expr(struct qri_parser *p, struct qr_ast_exprs *list, struct qr_ast_expr *expr)
 {
-    *(struct qr_ast_expr **)qri_push(p, &list->items, &list->count, sizeof expr) = expr;
+    *(struct qr_ast_expr **)qri_p_push(p, &list->items, &list->count, sizeof expr) = expr;
 }
 
 /* ---- OVER ---- */
 
 static enum qr_ast_frame_bound frame_bound(struct qri_parser *p, struct qr_ast_expr **ret_value)
 {
-    if (qri_accept(p, KW_CURRENT)) {
-        qri_expect(p, KW_ROW);
+    if (qri_p_accept(p, KW_CURRENT)) {
+        qri_p_expect(p, KW_ROW);
         return QR_FRAME_CURRENT_ROW;
     }
-    bool unbounded = qri_accept(p, KW_UNBOUNDED);
+    bool unbounded = qri_p_accept(p, KW_UNBOUNDED);
     if (!unbounded)
-        *ret_value = qri_scalar(p);
-    if (qri_accept(p, KW_PRECEDING))
+        *ret_value = qri_p_scalar(p);
+    if (qri_p_accept(p, KW_PRECEDING))
         return unbounded ? QR_FRAME_UNBOUNDED_PRECEDING : QR_FRAME_PRECEDING;
-    qri_expect(p, KW_FOLLOWING);
+    qri_p_expect(p, KW_FOLLOWING);
     return unbounded ? QR_FRAME_UNBOUNDED_FOLLOWING : QR_FRAME_FOLLOWING;
 }
 
 static struct qr_ast_frame *parse_frame(struct qri_parser *p)
 {
-    struct qr_ast_frame *frame = qri_alloc(p, sizeof *frame);
-    frame->range = qri_at(p, KW_RANGE);
-    qri_advance(p);
-    frame->between = qri_accept(p, KW_BETWEEN);
+    struct qr_ast_frame *frame = qri_p_alloc(p, sizeof *frame);
+    frame->range = qri_p_at(p, KW_RANGE);
+    qri_p_advance(p);
+    frame->between = qri_p_accept(p, KW_BETWEEN);
     frame->start = frame_bound(p, &frame->start_value);
     frame->end = QR_FRAME_CURRENT_ROW;
     if (frame->between) {
-        qri_expect(p, KW_AND);
+        qri_p_expect(p, KW_AND);
         frame->end = frame_bound(p, &frame->end_value);
     }
     return frame;
 }
 
-struct qr_ast_window *qri_window_body(struct qri_parser *p)
+struct qr_ast_window *qri_p_window_body(struct qri_parser *p)
 {
-    struct qr_ast_window *window = qri_alloc(p, sizeof *window);
-    window->pos = qri_pos(p);
-    qri_expect_sym(p, '(');
-    if (qri_is_ident(p, &p->tok) && !qri_at(p, KW_PARTITION) && !qri_at(p, KW_ROWS) &&
-        !qri_at(p, KW_RANGE))
-        window->base = qri_ident(p);
-    if (qri_accept(p, KW_PARTITION)) {
-        qri_expect(p, KW_BY);
-        qri_scalar_list(p, &window->partition_by);
+    struct qr_ast_window *window = qri_p_alloc(p, sizeof *window);
+    window->pos = qri_p_pos(p);
+    qri_p_expect_sym(p, '(');
+    if (qri_p_is_ident(p, &p->tok) && !qri_p_at(p, KW_PARTITION) && !qri_p_at(p, KW_ROWS) &&
+        !qri_p_at(p, KW_RANGE))
+        window->base = qri_p_ident(p);
+    if (qri_p_accept(p, KW_PARTITION)) {
+        qri_p_expect(p, KW_BY);
+        qri_p_scalar_list(p, &window->partition_by);
     }
-    if (qri_accept(p, KW_ORDER)) {
-        qri_expect(p, KW_BY);
-        qri_order_by(p, &window->order_by);
+    if (qri_p_accept(p, KW_ORDER)) {
+        qri_p_expect(p, KW_BY);
+        qri_p_order_by(p, &window->order_by);
     }
-    if (qri_at(p, KW_ROWS) || qri_at(p, KW_RANGE))
+    if (qri_p_at(p, KW_ROWS) || qri_p_at(p, KW_RANGE))
         window->frame = parse_frame(p);
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, ')');
     return window;
 }
 
-struct qr_ast_window *qri_over(struct qri_parser *p)
+struct qr_ast_window *qri_p_over(struct qri_parser *p)
 {
-    if (qri_at_sym(p, '('))
-        return qri_window_body(p);
-    struct qr_ast_window *window = qri_alloc(p, sizeof *window);
-    window->pos = qri_pos(p);
-    window->base = qri_ident(p);
+    if (qri_p_at_sym(p, '('))
+        return qri_p_window_body(p);
+    struct qr_ast_window *window = qri_p_alloc(p, sizeof *window);
+    window->pos = qri_p_pos(p);
+    window->base = qri_p_ident(p);
     return window;
 }
 
@@ -75,12 +75,12 @@ struct qr_ast_window *qri_over(struct qri_parser *p)
 
 static struct qr_ast_expr *parse_argument(struct qri_parser *p)
 {
-    if (qri_at(p, KW_DEFAULT))
-        return qri_word_literal(p, QR_LIT_DEFAULT);
-    if (!qri_at_sym(p, '*'))
-        return qri_scalar(p);
-    struct qr_ast_star *star = qri_expr(p, sizeof *star, QR_AE_STAR, qri_pos(p));
-    qri_advance(p);
+    if (qri_p_at(p, KW_DEFAULT))
+        return qri_p_word_literal(p, QR_LIT_DEFAULT);
+    if (!qri_p_at_sym(p, '*'))
+        return qri_p_scalar(p);
+    struct qr_ast_star *star = qri_p_expr(p, sizeof *star, QR_AE_STAR, qri_p_pos(p));
+    qri_p_advance(p);
     return &star->head;
 }
 
@@ -93,39 +93,39 @@ static void trim_arguments(struct qri_parser *p, struct qr_ast_call *call)
     } forms[] = {
         {KW_LEADING, QR_TRIM_LEADING}, {KW_TRAILING, QR_TRIM_TRAILING}, {KW_BOTH, QR_TRIM_BOTH}};
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (qri_at(p, forms[i].word) && !qri_peek_sym(p, 1, ')') && !qri_peek_sym(p, 1, '.') &&
-            qri_accept(p, forms[i].word))
+        if (qri_p_at(p, forms[i].word) && !qri_p_peek_sym(p, 1, ')') &&
+            !qri_p_peek_sym(p, 1, '.') && qri_p_accept(p, forms[i].word))
             call->trim = forms[i].trim;
     }
-    push_expr(p, &call->args, qri_scalar(p));
-    if (qri_accept(p, KW_FROM)) {
+    push_expr(p, &call->args, qri_p_scalar(p));
+    if (qri_p_accept(p, KW_FROM)) {
         call->trim = call->trim == QR_TRIM_NONE ? QR_TRIM_FROM : call->trim;
-        push_expr(p, &call->args, qri_scalar(p));
+        push_expr(p, &call->args, qri_p_scalar(p));
     }
 }
 
 static void json_null_clause(struct qri_parser *p, struct qr_ast_call *call)
 {
-    if (!qri_at(p, KW_NULL) && !qri_at(p, KW_ABSENT))
+    if (!qri_p_at(p, KW_NULL) && !qri_p_at(p, KW_ABSENT))
         return;
-    call->json_null = qri_at(p, KW_NULL) ? QR_JSON_NULL_ON_NULL : QR_JSON_ABSENT_ON_NULL;
-    qri_advance(p);
-    qri_expect(p, KW_ON);
-    qri_expect(p, KW_NULL);
+    call->json_null = qri_p_at(p, KW_NULL) ? QR_JSON_NULL_ON_NULL : QR_JSON_ABSENT_ON_NULL;
+    qri_p_advance(p);
+    qri_p_expect(p, KW_ON);
+    qri_p_expect(p, KW_NULL);
 }
 
 /* JSON_OBJECT(key : value, ... [NULL ON NULL]), JSON_ARRAY(value, ...) */
 static void json_arguments(struct qri_parser *p, struct qr_ast_call *call, bool pairs)
 {
-    while (!qri_at_sym(p, ')')) {
-        if ((qri_at(p, KW_NULL) || qri_at(p, KW_ABSENT)) && qri_peek_at(p, 1, KW_ON))
+    while (!qri_p_at_sym(p, ')')) {
+        if ((qri_p_at(p, KW_NULL) || qri_p_at(p, KW_ABSENT)) && qri_p_peek_at(p, 1, KW_ON))
             break;
-        push_expr(p, &call->args, qri_scalar(p));
+        push_expr(p, &call->args, qri_p_scalar(p));
         if (pairs) {
-            qri_expect_sym(p, ':');
-            push_expr(p, &call->args, qri_scalar(p));
+            qri_p_expect_sym(p, ':');
+            push_expr(p, &call->args, qri_p_scalar(p));
         }
-        if (!qri_accept_sym(p, ','))
+        if (!qri_p_accept_sym(p, ','))
             break;
     }
     json_null_clause(p, call);
@@ -133,63 +133,63 @@ static void json_arguments(struct qri_parser *p, struct qr_ast_call *call, bool 
 
 static void plain_arguments(struct qri_parser *p, struct qr_ast_call *call)
 {
-    if (qri_accept(p, KW_DISTINCT))
+    if (qri_p_accept(p, KW_DISTINCT))
         call->distinct = true;
     else
-        qri_accept(p, KW_ALL);
+        qri_p_accept(p, KW_ALL);
     do {
         push_expr(p, &call->args, parse_argument(p));
-    } while (qri_accept_sym(p, ','));
+    } while (qri_p_accept_sym(p, ','));
 }
 
 /* Behind the ')': IGNORE NULLS, WITHIN GROUP (ORDER BY ...), OVER (...). */
 static void call_suffix(struct qri_parser *p, struct qr_ast_call *call)
 {
-    if (qri_at(p, KW_IGNORE) || qri_at(p, KW_RESPECT)) {
-        const struct qri_token *next = qri_peek(p, 1);
+    if (qri_p_at(p, KW_IGNORE) || qri_p_at(p, KW_RESPECT)) {
+        const struct qri_token *next = qri_p_peek(p, 1);
         if (next->kind == TOK_IDENT && next->end - next->begin == 5 && !next->reserved &&
             (p->text.p[next->begin] | 32) == 'n') {
-            call->ignore_nulls = qri_at(p, KW_IGNORE);
+            call->ignore_nulls = qri_p_at(p, KW_IGNORE);
             call->respect_nulls = !call->ignore_nulls;
-            qri_advance(p);
-            if (!qri_accept_word(p, "NULLS"))
-                qri_syntax(p);
+            qri_p_advance(p);
+            if (!qri_p_accept_word(p, "NULLS"))
+                qri_p_syntax(p);
         }
     }
-    if (qri_accept2(p, KW_WITHIN, KW_GROUP)) {
-        qri_expect_sym(p, '(');
-        qri_expect(p, KW_ORDER);
-        qri_expect(p, KW_BY);
-        qri_order_by(p, &call->within_group);
-        qri_expect_sym(p, ')');
+    if (qri_p_accept2(p, KW_WITHIN, KW_GROUP)) {
+        qri_p_expect_sym(p, '(');
+        qri_p_expect(p, KW_ORDER);
+        qri_p_expect(p, KW_BY);
+        qri_p_order_by(p, &call->within_group);
+        qri_p_expect_sym(p, ')');
     }
-    if (qri_accept(p, KW_OVER))
-        call->over = qri_over(p);
+    if (qri_p_accept(p, KW_OVER))
+        call->over = qri_p_over(p);
 }
 
-struct qr_ast_expr *qri_call(struct qri_parser *p, struct qr_ast_name name)
+struct qr_ast_expr *qri_p_call(struct qri_parser *p, struct qr_ast_name name)
 {
-    struct qr_ast_call *call = qri_expr(p, sizeof *call, QR_AE_CALL, name.pos);
+    struct qr_ast_call *call = qri_p_expr(p, sizeof *call, QR_AE_CALL, name.pos);
     bool reserved = false;
     enum qri_keyword word = KW_NONE;
     if (name.count == 1)
         word = qri_keyword_find(name.parts[0].text.p, name.parts[0].text.n, &reserved);
     call->name = name;
-    qri_expect_sym(p, '(');
-    if (!qri_at_sym(p, ')')) {
+    qri_p_expect_sym(p, '(');
+    if (!qri_p_at_sym(p, ')')) {
         if (word == KW_TRIM) {
             trim_arguments(p, call);
         } else if (word == KW_JSON_OBJECT || word == KW_JSON_ARRAY) {
             json_arguments(p, call, word == KW_JSON_OBJECT);
         } else if (word == KW_IIF) {
-            push_expr(p, &call->args, qri_condition(p));
-            if (qri_accept_sym(p, ','))
-                qri_scalar_list(p, &call->args);
+            push_expr(p, &call->args, qri_p_condition(p));
+            if (qri_p_accept_sym(p, ','))
+                qri_p_scalar_list(p, &call->args);
         } else {
             plain_arguments(p, call);
         }
     }
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, ')');
     call_suffix(p, call);
     return &call->head;
 }
@@ -198,8 +198,8 @@ struct qr_ast_expr *qri_call(struct qri_parser *p, struct qr_ast_name name)
 
 static struct qr_ast_name word_name(struct qri_parser *p)
 {
-    struct qr_ast_name name = {.pos = qri_pos(p), .count = 1};
-    name.parts = qri_alloc(p, sizeof *name.parts);
+    struct qr_ast_name name = {.pos = qri_p_pos(p), .count = 1};
+    name.parts = qri_p_alloc(p, sizeof *name.parts);
     name.parts[0].text = qri_token_str(p, &p->tok);
     return name;
 }
@@ -207,104 +207,104 @@ static struct qr_ast_name word_name(struct qri_parser *p)
 static struct qr_ast_expr *reserved_call(struct qri_parser *p)
 {
     struct qr_ast_name name = word_name(p);
-    qri_advance(p);
-    return qri_call(p, name);
+    qri_p_advance(p);
+    return qri_p_call(p, name);
 }
 
 static struct qr_ast_expr *niladic(struct qri_parser *p)
 {
-    struct qr_ast_call *call = qri_expr(p, sizeof *call, QR_AE_CALL, qri_pos(p));
+    struct qr_ast_call *call = qri_p_expr(p, sizeof *call, QR_AE_CALL, qri_p_pos(p));
     call->name = word_name(p);
     call->niladic = true;
-    qri_advance(p);
+    qri_p_advance(p);
     return &call->head;
 }
 
 /* CAST(x AS type), TRY_CAST, PARSE(x AS type USING culture), TRY_PARSE */
 static struct qr_ast_expr *cast_as(struct qri_parser *p)
 {
-    struct qr_ast_cast *cast = qri_expr(p, sizeof *cast, QR_AE_CAST, qri_pos(p));
-    bool parse = qri_at(p, KW_PARSE) || qri_at(p, KW_TRY_PARSE);
+    struct qr_ast_cast *cast = qri_p_expr(p, sizeof *cast, QR_AE_CAST, qri_p_pos(p));
+    bool parse = qri_p_at(p, KW_PARSE) || qri_p_at(p, KW_TRY_PARSE);
     cast->form = parse ? QR_ACAST_PARSE : QR_ACAST_CAST;
-    cast->attempt = qri_at(p, KW_TRY_CAST) || qri_at(p, KW_TRY_PARSE);
-    qri_advance(p);
-    qri_expect_sym(p, '(');
-    cast->operand = qri_scalar(p);
-    qri_expect(p, KW_AS);
-    qri_type(p, &cast->type);
-    if (parse && qri_accept(p, KW_USING))
-        cast->style = qri_scalar(p);
-    qri_expect_sym(p, ')');
+    cast->attempt = qri_p_at(p, KW_TRY_CAST) || qri_p_at(p, KW_TRY_PARSE);
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    cast->operand = qri_p_scalar(p);
+    qri_p_expect(p, KW_AS);
+    qri_p_type(p, &cast->type);
+    if (parse && qri_p_accept(p, KW_USING))
+        cast->style = qri_p_scalar(p);
+    qri_p_expect_sym(p, ')');
     return &cast->head;
 }
 
 static struct qr_ast_expr *convert(struct qri_parser *p)
 {
-    struct qr_ast_cast *cast = qri_expr(p, sizeof *cast, QR_AE_CAST, qri_pos(p));
+    struct qr_ast_cast *cast = qri_p_expr(p, sizeof *cast, QR_AE_CAST, qri_p_pos(p));
     cast->form = QR_ACAST_CONVERT;
-    cast->attempt = qri_at(p, KW_TRY_CONVERT);
-    qri_advance(p);
-    qri_expect_sym(p, '(');
-    qri_type(p, &cast->type);
-    qri_expect_sym(p, ',');
-    cast->operand = qri_scalar(p);
-    if (qri_accept_sym(p, ','))
-        cast->style = qri_scalar(p);
-    qri_expect_sym(p, ')');
+    cast->attempt = qri_p_at(p, KW_TRY_CONVERT);
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    qri_p_type(p, &cast->type);
+    qri_p_expect_sym(p, ',');
+    cast->operand = qri_p_scalar(p);
+    if (qri_p_accept_sym(p, ','))
+        cast->style = qri_p_scalar(p);
+    qri_p_expect_sym(p, ')');
     return &cast->head;
 }
 
 static struct qr_ast_expr *identity_call(struct qri_parser *p)
 {
-    struct qr_ast_identity_call *node = qri_expr(p, sizeof *node, QR_AE_IDENTITY, qri_pos(p));
-    qri_advance(p);
-    qri_expect_sym(p, '(');
-    qri_type(p, &node->type);
-    if (qri_accept_sym(p, ',')) {
-        node->seed = qri_simple_value(p);
-        qri_expect_sym(p, ',');
-        node->increment = qri_simple_value(p);
+    struct qr_ast_identity_call *node = qri_p_expr(p, sizeof *node, QR_AE_IDENTITY, qri_p_pos(p));
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    qri_p_type(p, &node->type);
+    if (qri_p_accept_sym(p, ',')) {
+        node->seed = qri_p_simple_value(p);
+        qri_p_expect_sym(p, ',');
+        node->increment = qri_p_simple_value(p);
     }
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, ')');
     return &node->head;
 }
 
 /* UPDATE(column) in a trigger. */
 static struct qr_ast_expr *update_predicate(struct qri_parser *p)
 {
-    struct qr_ast_call *call = qri_expr(p, sizeof *call, QR_AE_PREDICATE, qri_pos(p));
+    struct qr_ast_call *call = qri_p_expr(p, sizeof *call, QR_AE_PREDICATE, qri_p_pos(p));
     call->name = word_name(p);
-    qri_advance(p);
-    qri_expect_sym(p, '(');
-    struct qr_ast_column *column = qri_expr(p, sizeof *column, QR_AE_COLUMN, qri_pos(p));
-    column->name = qri_name(p, 1);
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    struct qr_ast_column *column = qri_p_expr(p, sizeof *column, QR_AE_COLUMN, qri_p_pos(p));
+    column->name = qri_p_name(p, 1);
     push_expr(p, &call->args, &column->head);
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, ')');
     return &call->head;
 }
 
 /* CONTAINS(columns, 'text' [, LANGUAGE x]): columns are a name, *, a list, or PROPERTY(c, 'p'). */
 static struct qr_ast_expr *fulltext_predicate(struct qri_parser *p)
 {
-    struct qr_ast_call *call = qri_expr(p, sizeof *call, QR_AE_PREDICATE, qri_pos(p));
+    struct qr_ast_call *call = qri_p_expr(p, sizeof *call, QR_AE_PREDICATE, qri_p_pos(p));
     call->name = word_name(p);
-    qri_advance(p);
-    qri_expect_sym(p, '(');
-    if (qri_accept_sym(p, '(')) {
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    if (qri_p_accept_sym(p, '(')) {
         do {
             push_expr(p, &call->args, parse_argument(p));
-        } while (qri_accept_sym(p, ','));
-        qri_expect_sym(p, ')');
+        } while (qri_p_accept_sym(p, ','));
+        qri_p_expect_sym(p, ')');
     } else {
         push_expr(p, &call->args, parse_argument(p));
     }
-    qri_expect_sym(p, ',');
-    push_expr(p, &call->args, qri_scalar(p));
-    if (qri_accept_sym(p, ',')) {
-        qri_expect(p, KW_LANGUAGE);
-        push_expr(p, &call->args, qri_simple_value(p));
+    qri_p_expect_sym(p, ',');
+    push_expr(p, &call->args, qri_p_scalar(p));
+    if (qri_p_accept_sym(p, ',')) {
+        qri_p_expect(p, KW_LANGUAGE);
+        push_expr(p, &call->args, qri_p_simple_value(p));
     }
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, ')');
     return &call->head;
 }
 
@@ -338,13 +338,13 @@ static const struct special {
     /* clang-format on */
 };
 
-struct qr_ast_expr *qri_special_call(struct qri_parser *p)
+struct qr_ast_expr *qri_p_special_call(struct qri_parser *p)
 {
     if (p->tok.keyword == KW_NONE)
         return NULL;
     for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++) {
         if (specials[i].keyword == p->tok.keyword)
-            return !specials[i].paren || qri_peek_sym(p, 1, '(') ? specials[i].parse(p) : NULL;
+            return !specials[i].paren || qri_p_peek_sym(p, 1, '(') ? specials[i].parse(p) : NULL;
     }
     return NULL;
 }
@@ -355,38 +355,38 @@ struct qr_ast_expr *qri_special_call(struct qri_parser *p)
 static struct qr_ast_expr *odbc_function(struct qri_parser *p)
 {
     if (p->tok.kind != TOK_IDENT && p->tok.kind != TOK_BRACKET)
-        qri_syntax(p);
-    struct qr_ast_call *call = qri_expr(p, sizeof *call, QR_AE_CALL, qri_pos(p));
+        qri_p_syntax(p);
+    struct qr_ast_call *call = qri_p_expr(p, sizeof *call, QR_AE_CALL, qri_p_pos(p));
     enum qri_keyword word = (enum qri_keyword)p->tok.keyword;
     call->name = word_name(p);
     call->odbc = true;
-    qri_advance(p);
-    if (word == KW_CONVERT && qri_at_sym(p, '(')) {
-        qri_advance(p);
-        push_expr(p, &call->args, qri_scalar(p));
-        while (qri_accept_sym(p, ','))
-            push_expr(p, &call->args, qri_scalar(p));
-        qri_expect_sym(p, ')');
+    qri_p_advance(p);
+    if (word == KW_CONVERT && qri_p_at_sym(p, '(')) {
+        qri_p_advance(p);
+        push_expr(p, &call->args, qri_p_scalar(p));
+        while (qri_p_accept_sym(p, ','))
+            push_expr(p, &call->args, qri_p_scalar(p));
+        qri_p_expect_sym(p, ')');
         return &call->head;
     }
-    if (!qri_at_sym(p, '(')) { /* {fn CURRENT_USER} */
+    if (!qri_p_at_sym(p, '(')) { /* {fn CURRENT_USER} */
         call->niladic = true;
         return &call->head;
     }
     if (word != KW_EXTRACT && word != KW_POSITION) {
-        struct qr_ast_call *inner = (struct qr_ast_call *)qri_call(p, call->name);
+        struct qr_ast_call *inner = (struct qr_ast_call *)qri_p_call(p, call->name);
         inner->odbc = true;
         return &inner->head;
     }
-    qri_advance(p);
-    push_expr(p, &call->args, qri_scalar(p));
-    qri_expect(p, word == KW_EXTRACT ? KW_FROM : KW_IN);
-    push_expr(p, &call->args, qri_scalar(p));
-    qri_expect_sym(p, ')');
+    qri_p_advance(p);
+    push_expr(p, &call->args, qri_p_scalar(p));
+    qri_p_expect(p, word == KW_EXTRACT ? KW_FROM : KW_IN);
+    push_expr(p, &call->args, qri_p_scalar(p));
+    qri_p_expect_sym(p, ')');
     return &call->head;
 }
 
-struct qr_ast_expr *qri_odbc_escape(struct qri_parser *p)
+struct qr_ast_expr *qri_p_odbc_escape(struct qri_parser *p)
 {
     static const struct {
         enum qri_keyword word;
@@ -395,29 +395,29 @@ struct qr_ast_expr *qri_odbc_escape(struct qri_parser *p)
                     {KW_T, QR_LIT_ODBC_TIME},
                     {KW_TS, QR_LIT_ODBC_TIMESTAMP},
                     {KW_GUID, QR_LIT_ODBC_GUID}};
-    struct qr_ast_pos pos = qri_pos(p);
+    struct qr_ast_pos pos = qri_p_pos(p);
     struct qr_ast_expr *expr = NULL;
-    qri_expect_sym(p, '{');
-    if (qri_accept(p, KW_FN)) {
+    qri_p_expect_sym(p, '{');
+    if (qri_p_accept(p, KW_FN)) {
         expr = odbc_function(p);
     } else {
         for (size_t i = 0; i < sizeof literals / sizeof literals[0] && expr == NULL; i++) {
-            if (!qri_accept(p, literals[i].word))
+            if (!qri_p_accept(p, literals[i].word))
                 continue;
-            if (!qri_is_string(p, &p->tok))
-                qri_syntax(p);
-            expr = qri_literal(p);
+            if (!qri_p_is_string(p, &p->tok))
+                qri_p_syntax(p);
+            expr = qri_p_literal(p);
             expr->pos = pos;
             ((struct qr_ast_literal *)expr)->literal = literals[i].literal;
         }
     }
     if (expr == NULL)
-        qri_syntax(p);
-    qri_expect_sym(p, '}');
+        qri_p_syntax(p);
+    qri_p_expect_sym(p, '}');
     return expr;
 }
 
-bool qri_assign_op(struct qri_parser *p, enum qr_ast_assign *ret_op)
+bool qri_p_assign_op(struct qri_parser *p, enum qr_ast_assign *ret_op)
 {
     static const struct {
         uint16_t kind;
@@ -427,7 +427,7 @@ bool qri_assign_op(struct qri_parser *p, enum qr_ast_assign *ret_op)
         {TOK_MUL_EQ, QR_ASSIGN_MUL}, {TOK_DIV_EQ, QR_ASSIGN_DIV}, {TOK_MOD_EQ, QR_ASSIGN_MOD},
         {TOK_AND_EQ, QR_ASSIGN_AND}, {TOK_OR_EQ, QR_ASSIGN_OR},   {TOK_XOR_EQ, QR_ASSIGN_XOR}};
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
-        if (qri_accept_sym(p, ops[i].kind)) {
+        if (qri_p_accept_sym(p, ops[i].kind)) {
             *ret_op = ops[i].op;
             return true;
         }

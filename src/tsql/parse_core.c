@@ -19,7 +19,7 @@ enum qr_status qri_parser_init(struct qri_parser *p, struct qr_arena *arena, con
     return QR_OK;
 }
 
-_Noreturn void qri_fail_status(struct qri_parser *p, enum qr_status status)
+_Noreturn void qri_p_fail_status(struct qri_parser *p, enum qr_status status)
 {
     p->status = status;
     longjmp(p->unwind, 1);
@@ -29,18 +29,18 @@ static _Noreturn void fail_at(struct qri_parser *p, uint32_t line, enum qr_statu
 {
     if (p->err != NULL)
         p->err->line = (int)line;
-    qri_fail_status(p, status);
+    qri_p_fail_status(p, status);
 }
 
-_Noreturn void qri_fail(struct qri_parser *p, const struct qri_token *token, int number)
+_Noreturn void qri_p_fail(struct qri_parser *p, const struct qri_token *token, int number)
 {
     fail_at(p, token->line, qr_sql_fail(p->err, number));
 }
 
 enum { ERROR_TEXT_BYTES_MAX = 1000 };
 
-_Noreturn void qri_fail_str(struct qri_parser *p, const struct qri_token *token, int number,
-                            struct qr_str arg)
+_Noreturn void qri_p_fail_str(struct qri_parser *p, const struct qri_token *token, int number,
+                              struct qr_str arg)
 {
     size_t n = arg.n < ERROR_TEXT_BYTES_MAX ? arg.n : ERROR_TEXT_BYTES_MAX;
     while (n > 0 && n < arg.n && ((uint8_t)arg.p[n] & 0xC0) == 0x80)
@@ -52,28 +52,28 @@ _Noreturn void qri_fail_str(struct qri_parser *p, const struct qri_token *token,
     fail_at(p, token->line, qr_sql_fail(p->err, number, text));
 }
 
-_Noreturn void qri_fail_str2(struct qri_parser *p, const struct qri_token *token, int number,
-                             struct qr_str arg, const char *second)
+_Noreturn void qri_p_fail_str2(struct qri_parser *p, const struct qri_token *token, int number,
+                               struct qr_str arg, const char *second)
 {
     const char *first = qr_arena_dup(p->arena, arg.p, arg.n);
     fail_at(p, token->line, qr_sql_fail(p->err, number, first == NULL ? "" : first, second));
 }
 
-_Noreturn void qri_fail_int(struct qri_parser *p, const struct qri_token *token, int number,
-                            int arg)
+_Noreturn void qri_p_fail_int(struct qri_parser *p, const struct qri_token *token, int number,
+                              int arg)
 {
     fail_at(p, token->line, qr_sql_fail(p->err, number, arg));
 }
 
-_Noreturn void qri_syntax(struct qri_parser *p)
+_Noreturn void qri_p_syntax(struct qri_parser *p)
 {
     const struct qri_token *token = p->tok.kind == TOK_END ? &p->last : &p->tok;
     if (token->keyword == KW_WITH && p->tok.kind != TOK_END)
-        qri_fail(p, token, 319);
+        qri_p_fail(p, token, 319);
     struct qr_str text = token->kind == TOK_BINARY || token->kind == TOK_MONEY
                              ? qr_str_n(p->text.p + token->begin, token->end - token->begin)
                              : qri_token_text(&p->lex, token, p->arena);
-    qri_fail_str(p, token, token->reserved ? 156 : 102, text);
+    qri_p_fail_str(p, token, token->reserved ? 156 : 102, text);
 }
 
 /* What the lexer could not read. */
@@ -81,10 +81,10 @@ static _Noreturn void fail_lexer(struct qri_parser *p, const struct qri_token *t
 {
     struct qr_str text = qr_str_n(p->text.p + token->begin, token->end - token->begin);
     if (token->kind == TOK_OPEN_COMMENT)
-        qri_fail(p, token, 113);
+        qri_p_fail(p, token, 113);
     if (token->kind == TOK_OPEN_STRING) {
         size_t skip = text.n > 1 && (text.p[0] == 'N' || text.p[0] == 'n') ? 2 : 1;
-        qri_fail_str(p, token, 105, qr_str_n(text.p + skip, text.n - skip));
+        qri_p_fail_str(p, token, 105, qr_str_n(text.p + skip, text.n - skip));
     }
     if (text.p[0] == '[')
         text = qr_str_n(text.p + 1, text.n - 2);
@@ -93,7 +93,7 @@ static _Noreturn void fail_lexer(struct qri_parser *p, const struct qri_token *t
         n--;
     const char *start = qr_arena_dup(p->arena, text.p, n);
     if (start == NULL)
-        qri_fail_status(p, qr_fail(p->err, QR_NOMEM, "parse"));
+        qri_p_fail_status(p, qr_fail(p->err, QR_NOMEM, "parse"));
     fail_at(p, token->line,
             qr_sql_fail(p->err, 103, "identifier", start, (int)QR_TSQL_NAME_CHARS_MAX));
 }
@@ -112,7 +112,7 @@ void qri_parser_start(struct qri_parser *p)
     read_token(p, &p->tok);
 }
 
-void qri_advance(struct qri_parser *p)
+void qri_p_advance(struct qri_parser *p)
 {
     p->last = p->tok;
     if (p->ahead_count == 0) {
@@ -124,14 +124,14 @@ void qri_advance(struct qri_parser *p)
     memmove(p->ahead, p->ahead + 1, p->ahead_count * sizeof p->ahead[0]);
 }
 
-const struct qri_token *qri_peek(struct qri_parser *p, uint32_t n)
+const struct qri_token *qri_p_peek(struct qri_parser *p, uint32_t n)
 {
     while (p->ahead_count < n)
         read_token(p, &p->ahead[p->ahead_count++]);
     return &p->ahead[n - 1];
 }
 
-void qri_mark(const struct qri_parser *p, struct qri_place *ret_place)
+void qri_p_mark(const struct qri_parser *p, struct qri_place *ret_place)
 {
     ret_place->lex = p->lex;
     ret_place->tok = p->tok;
@@ -140,7 +140,7 @@ void qri_mark(const struct qri_parser *p, struct qri_place *ret_place)
     memcpy(ret_place->ahead, p->ahead, sizeof p->ahead);
 }
 
-void qri_rewind(struct qri_parser *p, const struct qri_place *place)
+void qri_p_rewind(struct qri_parser *p, const struct qri_place *place)
 {
     p->lex = place->lex;
     p->tok = place->tok;
@@ -149,90 +149,90 @@ void qri_rewind(struct qri_parser *p, const struct qri_place *place)
     memcpy(p->ahead, place->ahead, sizeof p->ahead);
 }
 
-void qri_enter(struct qri_parser *p)
+void qri_p_enter(struct qri_parser *p)
 {
     if (++p->depth > QR_TSQL_DEPTH_MAX)
-        qri_fail(p, &p->tok, 191);
+        qri_p_fail(p, &p->tok, 191);
 }
 
-bool qri_accept(struct qri_parser *p, enum qri_keyword keyword)
+bool qri_p_accept(struct qri_parser *p, enum qri_keyword keyword)
 {
     if (p->tok.keyword != keyword)
         return false;
-    qri_advance(p);
+    qri_p_advance(p);
     return true;
 }
 
-void qri_expect(struct qri_parser *p, enum qri_keyword keyword)
+void qri_p_expect(struct qri_parser *p, enum qri_keyword keyword)
 {
-    if (!qri_accept(p, keyword))
-        qri_syntax(p);
+    if (!qri_p_accept(p, keyword))
+        qri_p_syntax(p);
 }
 
-bool qri_accept_sym(struct qri_parser *p, uint16_t kind)
+bool qri_p_accept_sym(struct qri_parser *p, uint16_t kind)
 {
     if (p->tok.kind != kind)
         return false;
-    qri_advance(p);
+    qri_p_advance(p);
     return true;
 }
 
-void qri_expect_sym(struct qri_parser *p, uint16_t kind)
+void qri_p_expect_sym(struct qri_parser *p, uint16_t kind)
 {
-    if (!qri_accept_sym(p, kind))
-        qri_syntax(p);
+    if (!qri_p_accept_sym(p, kind))
+        qri_p_syntax(p);
 }
 
-bool qri_peek_at(struct qri_parser *p, uint32_t n, enum qri_keyword keyword)
+bool qri_p_peek_at(struct qri_parser *p, uint32_t n, enum qri_keyword keyword)
 {
-    return qri_peek(p, n)->keyword == keyword;
+    return qri_p_peek(p, n)->keyword == keyword;
 }
 
-bool qri_peek_sym(struct qri_parser *p, uint32_t n, uint16_t kind)
+bool qri_p_peek_sym(struct qri_parser *p, uint32_t n, uint16_t kind)
 {
-    return qri_peek(p, n)->kind == kind;
+    return qri_p_peek(p, n)->kind == kind;
 }
 
-bool qri_accept2(struct qri_parser *p, enum qri_keyword first, enum qri_keyword second)
+bool qri_p_accept2(struct qri_parser *p, enum qri_keyword first, enum qri_keyword second)
 {
-    if (p->tok.keyword != first || !qri_peek_at(p, 1, second))
+    if (p->tok.keyword != first || !qri_p_peek_at(p, 1, second))
         return false;
-    qri_advance(p);
-    qri_advance(p);
+    qri_p_advance(p);
+    qri_p_advance(p);
     return true;
 }
 
-bool qri_at_word(const struct qri_parser *p, const char *upper)
+bool qri_p_at_word(const struct qri_parser *p, const char *upper)
 {
     return p->tok.kind == TOK_IDENT &&
            qr_str_ieqz(qr_str_n(p->text.p + p->tok.begin, p->tok.end - p->tok.begin), upper);
 }
 
-bool qri_accept_word(struct qri_parser *p, const char *upper)
+bool qri_p_accept_word(struct qri_parser *p, const char *upper)
 {
-    if (!qri_at_word(p, upper))
+    if (!qri_p_at_word(p, upper))
         return false;
-    qri_advance(p);
+    qri_p_advance(p);
     return true;
 }
 
-void *qri_alloc(struct qri_parser *p, size_t bytes)
+void *qri_p_alloc(struct qri_parser *p, size_t bytes)
 {
     void *memory = qr_arena_alloc(p->arena, bytes);
     if (memory == NULL)
-        qri_fail_status(p, qr_fail(p->err, QR_NOMEM, "parse: the batch is too complex"));
+        qri_p_fail_status(p, qr_fail(p->err, QR_NOMEM, "parse: the batch is too complex"));
     return memory;
 }
 
 /* Capacity is implied: 1, then powers of two from 4 on. */
-void *qri_push(struct qri_parser *p, void *items_ptr, size_t *count, size_t item_bytes)
+void *qri_p_push(struct qri_parser *p, void *items_ptr, size_t *count, size_t item_bytes)
 {
     char *items;
     memcpy(&items, items_ptr, sizeof items);
     size_t used = *count;
     if (used <= 1 || (used >= 4 && (used & (used - 1)) == 0)) {
         size_t capacity = used == 0 ? 1 : used == 1 ? 4 : used * 2;
-        char *grown = qri_alloc(p, capacity * item_bytes);
+        char *grown = qri_p_alloc(p, capacity * item_bytes);
         if (used > 0)
             memcpy(grown, items, used * item_bytes);
         items = grown;
@@ -242,33 +242,33 @@ void *qri_push(struct qri_parser *p, void *items_ptr, size_t *count, size_t item
     return items + used * item_bytes;
 }
 
-void *qri_expr(struct qri_parser *p, size_t bytes, enum qr_ast_expr_kind kind,
-               struct qr_ast_pos pos)
+void *qri_p_expr(struct qri_parser *p, size_t bytes, enum qr_ast_expr_kind kind,
+                 struct qr_ast_pos pos)
 {
-    struct qr_ast_expr *expr = qri_alloc(p, bytes);
+    struct qr_ast_expr *expr = qri_p_alloc(p, bytes);
     expr->kind = kind;
     expr->pos = pos;
     return expr;
 }
 
-void *qri_stmt(struct qri_parser *p, size_t bytes, enum qr_ast_stmt_kind kind)
+void *qri_p_stmt(struct qri_parser *p, size_t bytes, enum qr_ast_stmt_kind kind)
 {
-    struct qr_ast_stmt *stmt = qri_alloc(p, bytes);
+    struct qr_ast_stmt *stmt = qri_p_alloc(p, bytes);
     stmt->kind = kind;
-    stmt->pos = qri_pos(p);
+    stmt->pos = qri_p_pos(p);
     return stmt;
 }
 
-void *qri_source(struct qri_parser *p, size_t bytes, enum qr_ast_source_kind kind,
-                 struct qr_ast_pos pos)
+void *qri_p_source(struct qri_parser *p, size_t bytes, enum qr_ast_source_kind kind,
+                   struct qr_ast_pos pos)
 {
-    struct qr_ast_source *source = qri_alloc(p, bytes);
+    struct qr_ast_source *source = qri_p_alloc(p, bytes);
     source->kind = kind;
     source->pos = pos;
     return source;
 }
 
-struct qr_str qri_text_from(const struct qri_parser *p, uint32_t begin)
+struct qr_str qri_p_text_from(const struct qri_parser *p, uint32_t begin)
 {
     return qr_str_n(p->text.p + begin, p->last.end > begin ? p->last.end - begin : 0);
 }
@@ -277,21 +277,21 @@ struct qr_str qri_token_str(struct qri_parser *p, const struct qri_token *token)
 {
     struct qr_str text = qri_token_text(&p->lex, token, p->arena);
     if (text.p == NULL)
-        qri_fail_status(p, qr_fail(p->err, QR_NOMEM, "parse"));
+        qri_p_fail_status(p, qr_fail(p->err, QR_NOMEM, "parse"));
     return text;
 }
 
-struct qr_str qri_upper(struct qri_parser *p, struct qr_str s)
+struct qr_str qri_p_upper(struct qri_parser *p, struct qr_str s)
 {
-    char *out = qri_alloc(p, s.n + 1);
+    char *out = qri_p_alloc(p, s.n + 1);
     for (size_t i = 0; i < s.n; i++)
         out[i] = (char)(s.p[i] >= 'a' && s.p[i] <= 'z' ? s.p[i] - 32 : s.p[i]);
     return qr_str_n(out, s.n);
 }
 
-struct qr_ast_stmt *qri_finish(struct qri_parser *p, void *stmt)
+struct qr_ast_stmt *qri_p_finish(struct qri_parser *p, void *stmt)
 {
     struct qr_ast_stmt *done = stmt;
-    done->text = qri_text_from(p, done->pos.offset);
+    done->text = qri_p_text_from(p, done->pos.offset);
     return done;
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include "parse_int.h"
 
-struct qr_ast_source *qri_dml_target(struct qri_parser *p);
-void qri_outputs(struct qri_parser *p, struct qr_ast_outputs *outputs);   /* OUTPUT ..., if any */
-void qri_column_names(struct qri_parser *p, struct qr_ast_names *names);  /* ( name, ... ) */
-void qri_set_items(struct qri_parser *p, struct qr_ast_set_items *items); /* after SET */
+struct qr_ast_source *qri_p_dml_target(struct qri_parser *p);
+void qri_p_outputs(struct qri_parser *p, struct qr_ast_outputs *outputs);   /* OUTPUT ..., if any */
+void qri_p_column_names(struct qri_parser *p, struct qr_ast_names *names);  /* ( name, ... ) */
+void qri_p_set_items(struct qri_parser *p, struct qr_ast_set_items *items); /* after SET */

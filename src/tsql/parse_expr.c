@@ -20,14 +20,14 @@ static struct qr_ast_expr *parse_level(struct qri_parser *p, enum level level,
 static void need_scalar(struct qri_parser *p, const struct qr_ast_expr *expr)
 {
     if (qr_ast_is_condition(expr))
-        qri_syntax(p);
+        qri_p_syntax(p);
 }
 
 static void need_condition(struct qri_parser *p, const struct qr_ast_expr *expr)
 {
     if (!qr_ast_is_condition(expr)) {
         const struct qri_token *token = p->tok.kind == TOK_END ? &p->last : &p->tok;
-        qri_fail_str(p, token, 4145, qri_token_str(p, token));
+        qri_p_fail_str(p, token, 4145, qri_token_str(p, token));
     }
 }
 
@@ -62,19 +62,19 @@ static struct qr_ast_expr *parse_chain(struct qri_parser *p, enum level level,
                                        bool condition_allowed)
 {
     struct qr_ast_expr *first = level == LEVEL_ADD ? parse_chain(p, LEVEL_MUL, condition_allowed)
-                                                   : qri_primary(p, condition_allowed);
+                                                   : qri_p_primary(p, condition_allowed);
     uint8_t op;
     if (!arithmetic_op(p, level, &op))
         return first;
     need_scalar(p, first);
-    struct qr_ast_chain *chain = qri_expr(p, sizeof *chain, QR_AE_CHAIN, first->pos);
+    struct qr_ast_chain *chain = qri_p_expr(p, sizeof *chain, QR_AE_CHAIN, first->pos);
     size_t operand_count = 0, op_count = 0;
-    *(struct qr_ast_expr **)qri_push(p, &chain->operands, &operand_count, sizeof first) = first;
+    *(struct qr_ast_expr **)qri_p_push(p, &chain->operands, &operand_count, sizeof first) = first;
     do {
-        qri_advance(p);
-        *(uint8_t *)qri_push(p, &chain->ops, &op_count, 1) = op;
-        struct qr_ast_expr **next = qri_push(p, &chain->operands, &operand_count, sizeof first);
-        *next = level == LEVEL_ADD ? parse_chain(p, LEVEL_MUL, false) : qri_primary(p, false);
+        qri_p_advance(p);
+        *(uint8_t *)qri_p_push(p, &chain->ops, &op_count, 1) = op;
+        struct qr_ast_expr **next = qri_p_push(p, &chain->operands, &operand_count, sizeof first);
+        *next = level == LEVEL_ADD ? parse_chain(p, LEVEL_MUL, false) : qri_p_primary(p, false);
     } while (arithmetic_op(p, level, &op));
     chain->count = (uint32_t)operand_count;
     return &chain->head;
@@ -88,16 +88,16 @@ static bool compare_op(struct qri_parser *p, enum qr_ast_compare_op *ret_op)
     uint16_t kind = p->tok.kind;
     switch ((int)kind) {
     case '=':
-        if (qri_peek_sym(p, 1, '*'))
-            qri_fail(p, &p->tok, 4147);
+        if (qri_p_peek_sym(p, 1, '*'))
+            qri_p_fail(p, &p->tok, 4147);
         *ret_op = QR_ACMP_EQ;
         break;
     case TOK_MUL_EQ:
-        qri_fail(p, &p->tok, 4147);
+        qri_p_fail(p, &p->tok, 4147);
     case '<':
     case '>':
     case '!': {
-        const struct qri_token *next = qri_peek(p, 1);
+        const struct qri_token *next = qri_p_peek(p, 1);
         if (kind == '<' && next->kind == '>')
             *ret_op = QR_ACMP_NE;
         else if (kind == '!' && (next->kind == '=' || next->kind == '<' || next->kind == '>'))
@@ -110,7 +110,7 @@ static bool compare_op(struct qri_parser *p, enum qr_ast_compare_op *ret_op)
             *ret_op = kind == '<' ? QR_ACMP_LT : QR_ACMP_GT;
             break;
         }
-        qri_advance(p);
+        qri_p_advance(p);
         break;
     }
     case TOK_LE:
@@ -127,31 +127,31 @@ static bool compare_op(struct qri_parser *p, enum qr_ast_compare_op *ret_op)
     default:
         return false;
     }
-    qri_advance(p);
+    qri_p_advance(p);
     return true;
 }
 
 static struct qr_ast_query *paren_query(struct qri_parser *p)
 {
-    qri_expect_sym(p, '(');
-    struct qr_ast_query *query = qri_query(p);
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, '(');
+    struct qr_ast_query *query = qri_p_query(p);
+    qri_p_expect_sym(p, ')');
     return query;
 }
 
 static struct qr_ast_expr *parse_compare(struct qri_parser *p, struct qr_ast_expr *left,
                                          enum qr_ast_compare_op op)
 {
-    if (qri_at(p, KW_ALL) || qri_at(p, KW_ANY) || qri_at(p, KW_SOME)) {
-        struct qr_ast_quantified *q = qri_expr(p, sizeof *q, QR_AE_QUANTIFIED, left->pos);
+    if (qri_p_at(p, KW_ALL) || qri_p_at(p, KW_ANY) || qri_p_at(p, KW_SOME)) {
+        struct qr_ast_quantified *q = qri_p_expr(p, sizeof *q, QR_AE_QUANTIFIED, left->pos);
         q->op = op;
-        q->all = qri_at(p, KW_ALL);
+        q->all = qri_p_at(p, KW_ALL);
         q->operand = left;
-        qri_advance(p);
+        qri_p_advance(p);
         q->query = paren_query(p);
         return &q->head;
     }
-    struct qr_ast_compare *compare = qri_expr(p, sizeof *compare, QR_AE_COMPARE, left->pos);
+    struct qr_ast_compare *compare = qri_p_expr(p, sizeof *compare, QR_AE_COMPARE, left->pos);
     compare->op = op;
     compare->left = left;
     compare->right = parse_level(p, LEVEL_ADD, false);
@@ -160,50 +160,50 @@ static struct qr_ast_expr *parse_compare(struct qri_parser *p, struct qr_ast_exp
 
 static struct qr_ast_expr *parse_in(struct qri_parser *p, struct qr_ast_expr *left, bool negated)
 {
-    struct qr_ast_in *in = qri_expr(p, sizeof *in, QR_AE_IN, left->pos);
+    struct qr_ast_in *in = qri_p_expr(p, sizeof *in, QR_AE_IN, left->pos);
     in->operand = left;
     in->negated = negated;
-    if (!qri_at_sym(p, '('))
-        qri_syntax(p);
-    if (qri_peek_at(p, 1, KW_SELECT)) {
+    if (!qri_p_at_sym(p, '('))
+        qri_p_syntax(p);
+    if (qri_p_peek_at(p, 1, KW_SELECT)) {
         in->query = paren_query(p);
         return &in->head;
     }
-    struct qr_ast_pos pos = qri_pos(p);
-    qri_advance(p);
-    qri_scalar_list(p, &in->list);
-    if (in->list.count == 1 && in->list.items[0]->kind == QR_AE_SUBQUERY && qri_at_setop(p)) {
-        in->query = qri_query_rest(p, ((struct qr_ast_subquery *)in->list.items[0])->query, pos);
+    struct qr_ast_pos pos = qri_p_pos(p);
+    qri_p_advance(p);
+    qri_p_scalar_list(p, &in->list);
+    if (in->list.count == 1 && in->list.items[0]->kind == QR_AE_SUBQUERY && qri_p_at_setop(p)) {
+        in->query = qri_p_query_rest(p, ((struct qr_ast_subquery *)in->list.items[0])->query, pos);
         in->list.count = 0;
     }
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, ')');
     return &in->head;
 }
 
 static struct qr_ast_expr *parse_between(struct qri_parser *p, struct qr_ast_expr *left,
                                          bool negated)
 {
-    struct qr_ast_between *between = qri_expr(p, sizeof *between, QR_AE_BETWEEN, left->pos);
+    struct qr_ast_between *between = qri_p_expr(p, sizeof *between, QR_AE_BETWEEN, left->pos);
     between->operand = left;
     between->negated = negated;
     between->low = parse_level(p, LEVEL_ADD, false);
-    qri_expect(p, KW_AND);
+    qri_p_expect(p, KW_AND);
     between->high = parse_level(p, LEVEL_ADD, false);
     return &between->head;
 }
 
 static struct qr_ast_expr *parse_like(struct qri_parser *p, struct qr_ast_expr *left, bool negated)
 {
-    struct qr_ast_like *like = qri_expr(p, sizeof *like, QR_AE_LIKE, left->pos);
+    struct qr_ast_like *like = qri_p_expr(p, sizeof *like, QR_AE_LIKE, left->pos);
     like->operand = left;
     like->negated = negated;
     like->pattern = parse_level(p, LEVEL_ADD, false);
-    if (qri_at_sym(p, '{') && qri_peek_at(p, 1, KW_ESCAPE)) {
-        qri_advance(p);
-        qri_advance(p);
+    if (qri_p_at_sym(p, '{') && qri_p_peek_at(p, 1, KW_ESCAPE)) {
+        qri_p_advance(p);
+        qri_p_advance(p);
         like->escape = parse_level(p, LEVEL_ADD, false);
-        qri_expect_sym(p, '}');
-    } else if (qri_accept(p, KW_ESCAPE)) {
+        qri_p_expect_sym(p, '}');
+    } else if (qri_p_accept(p, KW_ESCAPE)) {
         like->escape = parse_level(p, LEVEL_ADD, false);
     }
     return &like->head;
@@ -212,17 +212,17 @@ static struct qr_ast_expr *parse_like(struct qri_parser *p, struct qr_ast_expr *
 /* After IS. */
 static struct qr_ast_expr *parse_is(struct qri_parser *p, struct qr_ast_expr *left)
 {
-    bool negated = qri_accept(p, KW_NOT);
-    if (qri_accept(p, KW_DISTINCT)) {
-        qri_expect(p, KW_FROM);
-        struct qr_ast_distinct_from *d = qri_expr(p, sizeof *d, QR_AE_DISTINCT_FROM, left->pos);
+    bool negated = qri_p_accept(p, KW_NOT);
+    if (qri_p_accept(p, KW_DISTINCT)) {
+        qri_p_expect(p, KW_FROM);
+        struct qr_ast_distinct_from *d = qri_p_expr(p, sizeof *d, QR_AE_DISTINCT_FROM, left->pos);
         d->left = left;
         d->negated = negated;
         d->right = parse_level(p, LEVEL_ADD, false);
         return &d->head;
     }
-    qri_expect(p, KW_NULL);
-    struct qr_ast_is_null *is_null = qri_expr(p, sizeof *is_null, QR_AE_IS_NULL, left->pos);
+    qri_p_expect(p, KW_NULL);
+    struct qr_ast_is_null *is_null = qri_p_expr(p, sizeof *is_null, QR_AE_IS_NULL, left->pos);
     is_null->operand = left;
     is_null->negated = negated;
     return &is_null->head;
@@ -241,30 +241,30 @@ static struct qr_ast_expr *parse_predicate(struct qri_parser *p, bool condition_
     enum qr_ast_compare_op op;
     if (compare_op(p, &op))
         return parse_compare(p, left, op);
-    if (qri_accept(p, KW_IS))
+    if (qri_p_accept(p, KW_IS))
         return parse_is(p, left);
-    bool negated = qri_at(p, KW_NOT) && at_negatable(qri_peek(p, 1));
+    bool negated = qri_p_at(p, KW_NOT) && at_negatable(qri_p_peek(p, 1));
     if (negated)
-        qri_advance(p);
-    if (qri_accept(p, KW_IN))
+        qri_p_advance(p);
+    if (qri_p_accept(p, KW_IN))
         return parse_in(p, left, negated);
-    if (qri_accept(p, KW_BETWEEN))
+    if (qri_p_accept(p, KW_BETWEEN))
         return parse_between(p, left, negated);
-    if (qri_accept(p, KW_LIKE))
+    if (qri_p_accept(p, KW_LIKE))
         return parse_like(p, left, negated);
     return left;
 }
 
 static struct qr_ast_expr *parse_not(struct qri_parser *p)
 {
-    if (!qri_at(p, KW_NOT))
+    if (!qri_p_at(p, KW_NOT))
         return parse_predicate(p, true);
-    qri_enter(p);
-    struct qr_ast_not *not_node = qri_expr(p, sizeof *not_node, QR_AE_NOT, qri_pos(p));
-    qri_advance(p);
+    qri_p_enter(p);
+    struct qr_ast_not *not_node = qri_p_expr(p, sizeof *not_node, QR_AE_NOT, qri_p_pos(p));
+    qri_p_advance(p);
     not_node->operand = parse_not(p);
     need_condition(p, not_node->operand);
-    qri_leave(p);
+    qri_p_leave(p);
     return &not_node->head;
 }
 
@@ -272,17 +272,17 @@ static struct qr_ast_expr *parse_logical(struct qri_parser *p, enum level level)
 {
     enum qri_keyword word = level == LEVEL_OR ? KW_OR : KW_AND;
     struct qr_ast_expr *first = level == LEVEL_OR ? parse_logical(p, LEVEL_AND) : parse_not(p);
-    if (!qri_at(p, word))
+    if (!qri_p_at(p, word))
         return first;
     need_condition(p, first);
-    struct qr_ast_logical *logical = qri_expr(p, sizeof *logical, QR_AE_LOGICAL, first->pos);
+    struct qr_ast_logical *logical = qri_p_expr(p, sizeof *logical, QR_AE_LOGICAL, first->pos);
     logical->is_or = level == LEVEL_OR;
     struct qr_ast_exprs *terms = &logical->terms;
-    *(struct qr_ast_expr **)qri_push(p, &terms->items, &terms->count, sizeof first) = first;
-    while (qri_accept(p, word)) {
+    *(struct qr_ast_expr **)qri_p_push(p, &terms->items, &terms->count, sizeof first) = first;
+    while (qri_p_accept(p, word)) {
         struct qr_ast_expr *next = level == LEVEL_OR ? parse_logical(p, LEVEL_AND) : parse_not(p);
         need_condition(p, next);
-        *(struct qr_ast_expr **)qri_push(p, &terms->items, &terms->count, sizeof next) = next;
+        *(struct qr_ast_expr **)qri_p_push(p, &terms->items, &terms->count, sizeof next) = next;
     }
     return &logical->head;
 }
@@ -290,38 +290,38 @@ static struct qr_ast_expr *parse_logical(struct qri_parser *p, enum level level)
 static struct qr_ast_expr *parse_level(struct qri_parser *p, enum level level,
                                        bool condition_allowed)
 {
-    qri_enter(p);
+    qri_p_enter(p);
     struct qr_ast_expr *expr = level <= LEVEL_AND ? parse_logical(p, level)
                                : level <= LEVEL_PREDICATE
                                    ? parse_predicate(p, condition_allowed)
                                    : parse_chain(p, level, condition_allowed);
     if (!condition_allowed)
         need_scalar(p, expr);
-    qri_leave(p);
+    qri_p_leave(p);
     return expr;
 }
 
-struct qr_ast_expr *qri_scalar(struct qri_parser *p)
+struct qr_ast_expr *qri_p_scalar(struct qri_parser *p)
 {
     return parse_level(p, LEVEL_ADD, false);
 }
 
-struct qr_ast_expr *qri_condition(struct qri_parser *p)
+struct qr_ast_expr *qri_p_condition(struct qri_parser *p)
 {
     struct qr_ast_expr *expr = parse_level(p, LEVEL_OR, true);
     need_condition(p, expr);
     return expr;
 }
 
-struct qr_ast_expr *qri_any_expr(struct qri_parser *p)
+struct qr_ast_expr *qri_p_any_expr(struct qri_parser *p)
 {
     return parse_level(p, LEVEL_OR, true);
 }
 
-void qri_scalar_list(struct qri_parser *p, struct qr_ast_exprs *list)
+void qri_p_scalar_list(struct qri_parser *p, struct qr_ast_exprs *list)
 {
     do {
-        struct qr_ast_expr *item = qri_scalar(p);
-        *(struct qr_ast_expr **)qri_push(p, &list->items, &list->count, sizeof item) = item;
-    } while (qri_accept_sym(p, ','));
+        struct qr_ast_expr *item = qri_p_scalar(p);
+        *(struct qr_ast_expr **)qri_p_push(p, &list->items, &list->count, sizeof item) = item;
+    } while (qri_p_accept_sym(p, ','));
 }

@@ -33,10 +33,10 @@ static const char *const old_hints[] = {
 /* At '(' with a hint word behind it: the old form without WITH. */
 static bool at_old_hints(struct qri_parser *p)
 {
-    if (!qri_at_sym(p, '('))
+    if (!qri_p_at_sym(p, '('))
         return false;
-    const struct qri_token *word = qri_peek(p, 1);
-    uint16_t next = qri_peek(p, 2)->kind;
+    const struct qri_token *word = qri_p_peek(p, 1);
+    uint16_t next = qri_p_peek(p, 2)->kind;
     if (word->kind != TOK_IDENT || next == '.')
         return false;
     struct qr_str text = qr_str_n(p->text.p + word->begin, word->end - word->begin);
@@ -50,31 +50,31 @@ static bool at_old_hints(struct qri_parser *p)
 /* NAME | NAME(args) | NAME = arg, with or without commas between. */
 static void hint_list(struct qri_parser *p, struct qr_ast_options *hints)
 {
-    qri_expect_sym(p, '(');
+    qri_p_expect_sym(p, '(');
     do {
-        struct qr_ast_option *hint = qri_push(p, &hints->items, &hints->count, sizeof *hint);
-        hint->pos = qri_pos(p);
+        struct qr_ast_option *hint = qri_p_push(p, &hints->items, &hints->count, sizeof *hint);
+        hint->pos = qri_p_pos(p);
         if (p->tok.kind != TOK_IDENT)
-            qri_syntax(p);
-        hint->name = qri_upper(p, qri_token_str(p, &p->tok));
-        qri_advance(p);
-        if (qri_accept_sym(p, '=')) {
-            hint->value = qri_primary(p, false);
-        } else if (qri_at_sym(p, '(')) {
+            qri_p_syntax(p);
+        hint->name = qri_p_upper(p, qri_token_str(p, &p->tok));
+        qri_p_advance(p);
+        if (qri_p_accept_sym(p, '=')) {
+            hint->value = qri_p_primary(p, false);
+        } else if (qri_p_at_sym(p, '(')) {
             struct qr_ast_options subs = {0};
-            qri_options_paren(p, &subs);
+            qri_p_options_paren(p, &subs);
             hint->subs = subs.items;
             hint->sub_count = subs.count;
         }
-        hint->text = qri_text_from(p, hint->pos.offset);
-    } while (qri_accept_sym(p, ',') || p->tok.kind == TOK_IDENT);
-    qri_expect_sym(p, ')');
+        hint->text = qri_p_text_from(p, hint->pos.offset);
+    } while (qri_p_accept_sym(p, ',') || p->tok.kind == TOK_IDENT);
+    qri_p_expect_sym(p, ')');
 }
 
-void qri_hints(struct qri_parser *p, struct qr_ast_options *hints)
+void qri_p_hints(struct qri_parser *p, struct qr_ast_options *hints)
 {
-    if (qri_at(p, KW_WITH) && qri_peek_sym(p, 1, '(')) {
-        qri_advance(p);
+    if (qri_p_at(p, KW_WITH) && qri_p_peek_sym(p, 1, '(')) {
+        qri_p_advance(p);
         hint_list(p, hints);
     } else if (at_old_hints(p)) {
         hint_list(p, hints);
@@ -85,166 +85,167 @@ void qri_hints(struct qri_parser *p, struct qr_ast_options *hints)
 
 static bool at_bare_alias(struct qri_parser *p)
 {
-    if (!qri_is_ident(p, &p->tok) || qri_at(p, KW_USING) || qri_peek_sym(p, 1, ':'))
+    if (!qri_p_is_ident(p, &p->tok) || qri_p_at(p, KW_USING) || qri_p_peek_sym(p, 1, ':'))
         return false;
-    if (qri_at(p, KW_WINDOW))
-        return !qri_peek_at(p, 2, KW_AS);
-    if (qri_at(p, KW_ENABLE) || qri_at(p, KW_DISABLE))
-        return !qri_peek_at(p, 1, KW_TRIGGER);
+    if (qri_p_at(p, KW_WINDOW))
+        return !qri_p_peek_at(p, 2, KW_AS);
+    if (qri_p_at(p, KW_ENABLE) || qri_p_at(p, KW_DISABLE))
+        return !qri_p_peek_at(p, 1, KW_TRIGGER);
     return true;
 }
 
 /* [AS] alias [(columns)] */
 static void alias(struct qri_parser *p, struct qr_ast_source *source, bool columns)
 {
-    if (qri_accept(p, KW_AS))
-        source->alias = qri_is_string(p, &p->tok) ? qri_ident_or_string(p) : qri_ident(p);
+    if (qri_p_accept(p, KW_AS))
+        source->alias = qri_p_is_string(p, &p->tok) ? qri_p_ident_or_string(p) : qri_p_ident(p);
     else if (at_bare_alias(p))
-        source->alias = qri_ident(p);
+        source->alias = qri_p_ident(p);
     else
         return;
-    if (columns && qri_at_sym(p, '(') && !at_old_hints(p))
-        source->columns = qri_ident_list(p);
+    if (columns && qri_p_at_sym(p, '(') && !at_old_hints(p))
+        source->columns = qri_p_ident_list(p);
 }
 
 static void need_alias(struct qri_parser *p, struct qr_ast_source *source)
 {
     alias(p, source, true);
     if (source->alias.text.n == 0)
-        qri_syntax(p);
+        qri_p_syntax(p);
 }
 
 /* ---- tables ---- */
 
 static void table_sample(struct qri_parser *p, struct qr_ast_table_source *table)
 {
-    if (!qri_accept(p, KW_TABLESAMPLE))
+    if (!qri_p_accept(p, KW_TABLESAMPLE))
         return;
-    struct qr_ast_tablesample *sample = qri_alloc(p, sizeof *sample);
-    qri_accept(p, KW_SYSTEM);
-    qri_expect_sym(p, '(');
-    sample->amount = qri_scalar(p);
-    sample->rows = qri_accept(p, KW_ROWS);
+    struct qr_ast_tablesample *sample = qri_p_alloc(p, sizeof *sample);
+    qri_p_accept(p, KW_SYSTEM);
+    qri_p_expect_sym(p, '(');
+    sample->amount = qri_p_scalar(p);
+    sample->rows = qri_p_accept(p, KW_ROWS);
     if (!sample->rows)
-        qri_accept(p, KW_PERCENT);
-    qri_expect_sym(p, ')');
-    if (qri_accept(p, KW_REPEATABLE)) {
-        qri_expect_sym(p, '(');
-        sample->repeatable = qri_scalar(p);
-        qri_expect_sym(p, ')');
+        qri_p_accept(p, KW_PERCENT);
+    qri_p_expect_sym(p, ')');
+    if (qri_p_accept(p, KW_REPEATABLE)) {
+        qri_p_expect_sym(p, '(');
+        sample->repeatable = qri_p_scalar(p);
+        qri_p_expect_sym(p, ')');
     }
     table->sample = sample;
 }
 
 static void system_time(struct qri_parser *p, struct qr_ast_table_source *table)
 {
-    if (!qri_accept2(p, KW_FOR, KW_SYSTEM_TIME))
+    if (!qri_p_accept2(p, KW_FOR, KW_SYSTEM_TIME))
         return;
-    if (qri_accept(p, KW_ALL)) {
+    if (qri_p_accept(p, KW_ALL)) {
         table->temporal = QR_TEMPORAL_ALL;
-    } else if (qri_accept(p, KW_AS)) {
-        qri_expect(p, KW_OF);
+    } else if (qri_p_accept(p, KW_AS)) {
+        qri_p_expect(p, KW_OF);
         table->temporal = QR_TEMPORAL_AS_OF;
-        table->time_from = qri_scalar(p);
-    } else if (qri_accept(p, KW_FROM)) {
+        table->time_from = qri_p_scalar(p);
+    } else if (qri_p_accept(p, KW_FROM)) {
         table->temporal = QR_TEMPORAL_FROM_TO;
-        table->time_from = qri_scalar(p);
-        qri_expect(p, KW_TO);
-        table->time_to = qri_scalar(p);
-    } else if (qri_accept(p, KW_BETWEEN)) {
+        table->time_from = qri_p_scalar(p);
+        qri_p_expect(p, KW_TO);
+        table->time_to = qri_p_scalar(p);
+    } else if (qri_p_accept(p, KW_BETWEEN)) {
         table->temporal = QR_TEMPORAL_BETWEEN;
-        table->time_from = qri_scalar(p);
-        qri_expect(p, KW_AND);
-        table->time_to = qri_scalar(p);
+        table->time_from = qri_p_scalar(p);
+        qri_p_expect(p, KW_AND);
+        table->time_to = qri_p_scalar(p);
     } else {
-        qri_expect(p, KW_CONTAINED);
-        qri_expect(p, KW_IN);
-        qri_expect_sym(p, '(');
+        qri_p_expect(p, KW_CONTAINED);
+        qri_p_expect(p, KW_IN);
+        qri_p_expect_sym(p, '(');
         table->temporal = QR_TEMPORAL_CONTAINED_IN;
-        table->time_from = qri_scalar(p);
-        qri_expect_sym(p, ',');
-        table->time_to = qri_scalar(p);
-        qri_expect_sym(p, ')');
+        table->time_from = qri_p_scalar(p);
+        qri_p_expect_sym(p, ',');
+        table->time_to = qri_p_scalar(p);
+        qri_p_expect_sym(p, ')');
     }
 }
 
 static struct qr_ast_source *table_source(struct qri_parser *p, struct qr_ast_name name)
 {
-    struct qr_ast_table_source *table = qri_source(p, sizeof *table, QR_AT_TABLE, name.pos);
+    struct qr_ast_table_source *table = qri_p_source(p, sizeof *table, QR_AT_TABLE, name.pos);
     table->name = name;
     table_sample(p, table);
-    if (qri_at(p, KW_FOR) && qri_peek_at(p, 1, KW_PATH)) {
-        qri_advance(p);
-        qri_advance(p);
+    if (qri_p_at(p, KW_FOR) && qri_p_peek_at(p, 1, KW_PATH)) {
+        qri_p_advance(p);
+        qri_p_advance(p);
         table->for_path = true;
     }
     system_time(p, table);
-    qri_hints(p, &table->hints);
+    qri_p_hints(p, &table->hints);
     alias(p, &table->head, false);
     table_sample(p, table);
-    qri_hints(p, &table->hints);
+    qri_p_hints(p, &table->hints);
     return &table->head;
 }
 
 static struct qr_ast_source *call_source(struct qri_parser *p, struct qr_ast_expr *call)
 {
-    struct qr_ast_call_source *source = qri_source(p, sizeof *source, QR_AT_CALL, call->pos);
+    struct qr_ast_call_source *source = qri_p_source(p, sizeof *source, QR_AT_CALL, call->pos);
     source->call = call;
-    if (qri_at(p, KW_WITH) && qri_peek_sym(p, 1, '(') &&
-        (qri_is_ident(p, qri_peek(p, 2)) && !qri_peek_sym(p, 3, ')') && !qri_peek_sym(p, 3, ','))) {
-        qri_advance(p);
-        qri_rowset_columns(p, &source->with, &source->with_count);
+    if (qri_p_at(p, KW_WITH) && qri_p_peek_sym(p, 1, '(') &&
+        (qri_p_is_ident(p, qri_p_peek(p, 2)) && !qri_p_peek_sym(p, 3, ')') &&
+         !qri_p_peek_sym(p, 3, ','))) {
+        qri_p_advance(p);
+        qri_p_rowset_columns(p, &source->with, &source->with_count);
     }
     alias(p, &source->head, true);
-    qri_hints(p, &source->hints);
+    qri_p_hints(p, &source->hints);
     return &source->head;
 }
 
 static struct qr_ast_source *named_source(struct qri_parser *p)
 {
-    qri_accept_sym(p, TOK_COLONS); /* ::fn_x(...), the old way to a system function */
-    struct qr_ast_name name = qri_name(p, 4);
-    if (qri_at_sym(p, '(') && !at_old_hints(p))
-        return call_source(p, qri_call(p, name));
+    qri_p_accept_sym(p, TOK_COLONS); /* ::fn_x(...), the old way to a system function */
+    struct qr_ast_name name = qri_p_name(p, 4);
+    if (qri_p_at_sym(p, '(') && !at_old_hints(p))
+        return call_source(p, qri_p_call(p, name));
     return table_source(p, name);
 }
 
 static struct qr_ast_source *variable_source(struct qri_parser *p)
 {
-    if (qri_peek_sym(p, 1, '.'))
-        return call_source(p, qri_primary(p, false));
+    if (qri_p_peek_sym(p, 1, '.'))
+        return call_source(p, qri_p_primary(p, false));
     struct qr_ast_variable_source *source =
-        qri_source(p, sizeof *source, QR_AT_VARIABLE, qri_pos(p));
-    source->name = qri_variable(p);
+        qri_p_source(p, sizeof *source, QR_AT_VARIABLE, qri_p_pos(p));
+    source->name = qri_p_variable(p);
     alias(p, &source->head, false);
-    qri_hints(p, &source->hints);
+    qri_p_hints(p, &source->hints);
     return &source->head;
 }
 
 /* ---- parentheses ---- */
 
-void qri_rows(struct qri_parser *p, struct qr_ast_rows *rows)
+void qri_p_rows(struct qri_parser *p, struct qr_ast_rows *rows)
 {
     do {
-        struct qr_ast_row row = {.pos = qri_pos(p)};
-        qri_expect_sym(p, '(');
+        struct qr_ast_row row = {.pos = qri_p_pos(p)};
+        qri_p_expect_sym(p, '(');
         do {
             struct qr_ast_expr *value =
-                qri_at(p, KW_DEFAULT) ? qri_word_literal(p, QR_LIT_DEFAULT) : qri_scalar(p);
-            *(struct qr_ast_expr **)qri_push(p, &row.values.items, &row.values.count,
-                                             sizeof value) = value;
-        } while (qri_accept_sym(p, ','));
-        qri_expect_sym(p, ')');
+                qri_p_at(p, KW_DEFAULT) ? qri_p_word_literal(p, QR_LIT_DEFAULT) : qri_p_scalar(p);
+            *(struct qr_ast_expr **)qri_p_push(p, &row.values.items, &row.values.count,
+                                               sizeof value) = value;
+        } while (qri_p_accept_sym(p, ','));
+        qri_p_expect_sym(p, ')');
         if (rows->count > 0 && rows->items[0].values.count != row.values.count)
-            qri_fail(p, &p->last, 10709);
-        *(struct qr_ast_row *)qri_push(p, &rows->items, &rows->count, sizeof row) = row;
-    } while (qri_accept_sym(p, ','));
+            qri_p_fail(p, &p->last, 10709);
+        *(struct qr_ast_row *)qri_p_push(p, &rows->items, &rows->count, sizeof row) = row;
+    } while (qri_p_accept_sym(p, ','));
 }
 
 static struct qr_ast_source *derived(struct qri_parser *p, struct qr_ast_query *query,
                                      struct qr_ast_pos pos)
 {
-    struct qr_ast_derived_source *source = qri_source(p, sizeof *source, QR_AT_DERIVED, pos);
+    struct qr_ast_derived_source *source = qri_p_source(p, sizeof *source, QR_AT_DERIVED, pos);
     source->query = query;
     need_alias(p, &source->head);
     return &source->head;
@@ -255,34 +256,34 @@ static struct qr_ast_source *derived(struct qri_parser *p, struct qr_ast_query *
  * alias, else the result is a source. */
 static struct qr_ast_source *paren(struct qri_parser *p, struct qr_ast_query **ret_query)
 {
-    struct qr_ast_pos pos = qri_pos(p);
-    qri_enter(p);
-    qri_expect_sym(p, '(');
+    struct qr_ast_pos pos = qri_p_pos(p);
+    qri_p_enter(p);
+    qri_p_expect_sym(p, '(');
     struct qr_ast_source *source = NULL;
     struct qr_ast_query *query = NULL;
-    if (qri_at(p, KW_SELECT)) {
-        query = qri_query(p);
-    } else if (qri_accept(p, KW_VALUES)) {
-        struct qr_ast_values_source *values = qri_source(p, sizeof *values, QR_AT_VALUES, pos);
-        qri_rows(p, &values->rows);
-        qri_expect_sym(p, ')');
+    if (qri_p_at(p, KW_SELECT)) {
+        query = qri_p_query(p);
+    } else if (qri_p_accept(p, KW_VALUES)) {
+        struct qr_ast_values_source *values = qri_p_source(p, sizeof *values, QR_AT_VALUES, pos);
+        qri_p_rows(p, &values->rows);
+        qri_p_expect_sym(p, ')');
         need_alias(p, &values->head);
-        qri_leave(p);
+        qri_p_leave(p);
         return &values->head;
-    } else if (qri_at(p, KW_INSERT) || qri_at(p, KW_UPDATE) || qri_at(p, KW_DELETE) ||
-               qri_at(p, KW_MERGE)) {
-        struct qr_ast_dml_source *dml = qri_source(p, sizeof *dml, QR_AT_DML, pos);
-        dml->dml = qri_statement(p);
-        qri_expect_sym(p, ')');
+    } else if (qri_p_at(p, KW_INSERT) || qri_p_at(p, KW_UPDATE) || qri_p_at(p, KW_DELETE) ||
+               qri_p_at(p, KW_MERGE)) {
+        struct qr_ast_dml_source *dml = qri_p_source(p, sizeof *dml, QR_AT_DML, pos);
+        dml->dml = qri_p_statement(p);
+        qri_p_expect_sym(p, ')');
         need_alias(p, &dml->head);
-        qri_leave(p);
+        qri_p_leave(p);
         return &dml->head;
-    } else if (qri_at_sym(p, '(')) {
-        struct qr_ast_pos inner = qri_pos(p);
+    } else if (qri_p_at_sym(p, '(')) {
+        struct qr_ast_pos inner = qri_p_pos(p);
         source = paren(p, &query);
-        if (query != NULL && qri_at_setop(p)) {
-            query = qri_query_rest(p, query, inner);
-        } else if (query != NULL && !qri_at_sym(p, ')')) {
+        if (query != NULL && qri_p_at_setop(p)) {
+            query = qri_p_query_rest(p, query, inner);
+        } else if (query != NULL && !qri_p_at_sym(p, ')')) {
             source = derived(p, query, inner);
             query = NULL;
         }
@@ -291,15 +292,15 @@ static struct qr_ast_source *paren(struct qri_parser *p, struct qr_ast_query **r
     } else {
         source = parse_joined(p, parse_source(p));
     }
-    qri_expect_sym(p, ')');
-    qri_leave(p);
+    qri_p_expect_sym(p, ')');
+    qri_p_leave(p);
     *ret_query = query;
     return source;
 }
 
 static struct qr_ast_source *paren_source(struct qri_parser *p)
 {
-    struct qr_ast_pos pos = qri_pos(p);
+    struct qr_ast_pos pos = qri_p_pos(p);
     struct qr_ast_query *query = NULL;
     struct qr_ast_source *source = paren(p, &query);
     if (query != NULL)
@@ -309,20 +310,20 @@ static struct qr_ast_source *paren_source(struct qri_parser *p)
 
 static struct qr_ast_source *parse_source(struct qri_parser *p)
 {
-    if (qri_at_sym(p, '('))
+    if (qri_p_at_sym(p, '('))
         return paren_source(p);
     if (p->tok.kind == TOK_VARIABLE)
         return variable_source(p);
-    if (qri_at_sym(p, '{') && qri_peek_at(p, 1, KW_OJ)) {
-        qri_advance(p);
-        qri_advance(p);
-        qri_enter(p);
+    if (qri_p_at_sym(p, '{') && qri_p_peek_at(p, 1, KW_OJ)) {
+        qri_p_advance(p);
+        qri_p_advance(p);
+        qri_p_enter(p);
         struct qr_ast_source *joined = parse_joined(p, parse_source(p));
-        qri_leave(p);
-        qri_expect_sym(p, '}');
+        qri_p_leave(p);
+        qri_p_expect_sym(p, '}');
         return joined;
     }
-    struct qr_ast_source *rowset = qri_rowset(p);
+    struct qr_ast_source *rowset = qri_p_rowset(p);
     return rowset != NULL ? rowset : named_source(p);
 }
 
@@ -347,7 +348,7 @@ static bool at_join(struct qri_parser *p)
     case KW_UNPIVOT:
         return true;
     case KW_OUTER:
-        return qri_peek_at(p, 1, KW_APPLY);
+        return qri_p_peek_at(p, 1, KW_APPLY);
     default:
         return false;
     }
@@ -360,67 +361,67 @@ static enum qr_ast_join_kind join_words(struct qri_parser *p, struct qr_str *ret
         enum qri_keyword word;
         enum qr_ast_join_kind kind;
     } sides[] = {{KW_LEFT, QR_JOIN_LEFT}, {KW_RIGHT, QR_JOIN_RIGHT}, {KW_FULL, QR_JOIN_FULL}};
-    if (qri_accept(p, KW_CROSS)) {
-        if (qri_accept(p, KW_APPLY))
+    if (qri_p_accept(p, KW_CROSS)) {
+        if (qri_p_accept(p, KW_APPLY))
             return QR_JOIN_CROSS_APPLY;
-        qri_expect(p, KW_JOIN);
+        qri_p_expect(p, KW_JOIN);
         return QR_JOIN_CROSS;
     }
-    if (qri_accept2(p, KW_OUTER, KW_APPLY))
+    if (qri_p_accept2(p, KW_OUTER, KW_APPLY))
         return QR_JOIN_OUTER_APPLY;
     enum qr_ast_join_kind kind = QR_JOIN_INNER;
-    if (!qri_accept(p, KW_INNER)) {
+    if (!qri_p_accept(p, KW_INNER)) {
         for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
-            if (qri_accept(p, sides[i].word)) {
+            if (qri_p_accept(p, sides[i].word)) {
                 kind = sides[i].kind;
-                qri_accept(p, KW_OUTER);
+                qri_p_accept(p, KW_OUTER);
                 break;
             }
         }
     }
     if (at_join_hint(&p->tok)) {
-        *ret_hint = qri_upper(p, qri_token_str(p, &p->tok));
-        qri_advance(p);
+        *ret_hint = qri_p_upper(p, qri_token_str(p, &p->tok));
+        qri_p_advance(p);
     }
-    qri_expect(p, KW_JOIN);
+    qri_p_expect(p, KW_JOIN);
     return kind;
 }
 
 static struct qr_ast_source *parse_pivot(struct qri_parser *p, struct qr_ast_source *input)
 {
-    struct qr_ast_pivot *pivot = qri_source(p, sizeof *pivot, QR_AT_PIVOT, input->pos);
+    struct qr_ast_pivot *pivot = qri_p_source(p, sizeof *pivot, QR_AT_PIVOT, input->pos);
     pivot->input = input;
-    qri_advance(p);
-    qri_expect_sym(p, '(');
-    struct qr_ast_name name = qri_name(p, 3);
-    pivot->aggregate = (struct qr_ast_call *)qri_call(p, name);
-    qri_expect(p, KW_FOR);
-    pivot->for_column = qri_name(p, 4);
-    qri_expect(p, KW_IN);
-    pivot->values = qri_ident_list(p);
-    qri_expect_sym(p, ')');
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    struct qr_ast_name name = qri_p_name(p, 3);
+    pivot->aggregate = (struct qr_ast_call *)qri_p_call(p, name);
+    qri_p_expect(p, KW_FOR);
+    pivot->for_column = qri_p_name(p, 4);
+    qri_p_expect(p, KW_IN);
+    pivot->values = qri_p_ident_list(p);
+    qri_p_expect_sym(p, ')');
     need_alias(p, &pivot->head);
     return &pivot->head;
 }
 
 static struct qr_ast_source *parse_unpivot(struct qri_parser *p, struct qr_ast_source *input)
 {
-    struct qr_ast_unpivot *unpivot = qri_source(p, sizeof *unpivot, QR_AT_UNPIVOT, input->pos);
+    struct qr_ast_unpivot *unpivot = qri_p_source(p, sizeof *unpivot, QR_AT_UNPIVOT, input->pos);
     unpivot->input = input;
-    qri_advance(p);
-    qri_expect_sym(p, '(');
-    unpivot->value_column = qri_ident(p);
-    qri_expect(p, KW_FOR);
-    unpivot->for_column = qri_ident(p);
-    qri_expect(p, KW_IN);
-    qri_expect_sym(p, '(');
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    unpivot->value_column = qri_p_ident(p);
+    qri_p_expect(p, KW_FOR);
+    unpivot->for_column = qri_p_ident(p);
+    qri_p_expect(p, KW_IN);
+    qri_p_expect_sym(p, '(');
     do {
-        struct qr_ast_name column = qri_name(p, 4);
-        *(struct qr_ast_name *)qri_push(p, &unpivot->columns.items, &unpivot->columns.count,
-                                        sizeof column) = column;
-    } while (qri_accept_sym(p, ','));
-    qri_expect_sym(p, ')');
-    qri_expect_sym(p, ')');
+        struct qr_ast_name column = qri_p_name(p, 4);
+        *(struct qr_ast_name *)qri_p_push(p, &unpivot->columns.items, &unpivot->columns.count,
+                                          sizeof column) = column;
+    } while (qri_p_accept_sym(p, ','));
+    qri_p_expect_sym(p, ')');
+    qri_p_expect_sym(p, ')');
     need_alias(p, &unpivot->head);
     return &unpivot->head;
 }
@@ -429,23 +430,23 @@ static struct qr_ast_source *parse_unpivot(struct qri_parser *p, struct qr_ast_s
 static struct qr_ast_source *parse_join(struct qri_parser *p, struct qr_ast_source *left)
 {
     if (++p->joins > QR_TSQL_JOINS_MAX)
-        qri_fail(p, &p->tok, 191);
-    if (qri_at(p, KW_PIVOT))
+        qri_p_fail(p, &p->tok, 191);
+    if (qri_p_at(p, KW_PIVOT))
         return parse_pivot(p, left);
-    if (qri_at(p, KW_UNPIVOT))
+    if (qri_p_at(p, KW_UNPIVOT))
         return parse_unpivot(p, left);
-    qri_enter(p);
-    struct qr_ast_join *join = qri_source(p, sizeof *join, QR_AT_JOIN, left->pos);
+    qri_p_enter(p);
+    struct qr_ast_join *join = qri_p_source(p, sizeof *join, QR_AT_JOIN, left->pos);
     join->left = left;
     join->join = join_words(p, &join->hint);
     join->right = parse_source(p);
     if (join->join < QR_JOIN_CROSS) {
-        while (!qri_at(p, KW_ON) && at_join(p))
+        while (!qri_p_at(p, KW_ON) && at_join(p))
             join->right = parse_join(p, join->right);
-        qri_expect(p, KW_ON);
-        join->on = qri_condition(p);
+        qri_p_expect(p, KW_ON);
+        join->on = qri_p_condition(p);
     }
-    qri_leave(p);
+    qri_p_leave(p);
     return &join->head;
 }
 
@@ -454,17 +455,17 @@ static struct qr_ast_source *parse_joined(struct qri_parser *p, struct qr_ast_so
     uint32_t count = 0;
     while (at_join(p)) {
         if (++count >= QR_TSQL_TABLES_MAX)
-            qri_fail_int(p, &p->tok, 106, QR_TSQL_TABLES_MAX);
+            qri_p_fail_int(p, &p->tok, 106, QR_TSQL_TABLES_MAX);
         left = parse_join(p, left);
     }
     return left;
 }
 
-void qri_from(struct qri_parser *p, struct qr_ast_sources *sources)
+void qri_p_from(struct qri_parser *p, struct qr_ast_sources *sources)
 {
     do {
         struct qr_ast_source *source = parse_joined(p, parse_source(p));
-        *(struct qr_ast_source **)qri_push(p, &sources->items, &sources->count, sizeof source) =
+        *(struct qr_ast_source **)qri_p_push(p, &sources->items, &sources->count, sizeof source) =
             source;
-    } while (qri_accept_sym(p, ','));
+    } while (qri_p_accept_sym(p, ','));
 }

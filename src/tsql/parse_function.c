@@ -6,73 +6,73 @@
 static void inline_body(struct qri_parser *p, struct qr_ast_function *node)
 {
     node->function = QR_FUNCTION_INLINE;
-    qri_expect(p, KW_RETURN);
-    if (qri_at_sym(p, '(') && qri_peek_at(p, 1, KW_WITH)) {
-        qri_advance(p);
-        node->select = qri_select_stmt(p);
-        qri_expect_sym(p, ')');
+    qri_p_expect(p, KW_RETURN);
+    if (qri_p_at_sym(p, '(') && qri_p_peek_at(p, 1, KW_WITH)) {
+        qri_p_advance(p);
+        node->select = qri_p_select_stmt(p);
+        qri_p_expect_sym(p, ')');
     } else {
-        node->select = qri_select_stmt(p);
+        node->select = qri_p_select_stmt(p);
     }
 }
 
 static void block_body(struct qri_parser *p, struct qr_ast_function *node)
 {
-    qri_expect(p, KW_BEGIN);
-    if (qri_at(p, KW_ATOMIC) && qri_peek_at(p, 1, KW_WITH)) {
-        qri_advance(p);
-        qri_advance(p);
-        qri_skip_paren(p);
+    qri_p_expect(p, KW_BEGIN);
+    if (qri_p_at(p, KW_ATOMIC) && qri_p_peek_at(p, 1, KW_WITH)) {
+        qri_p_advance(p);
+        qri_p_advance(p);
+        qri_p_skip_paren(p);
     }
-    qri_module_body(p, &node->body, node->function == QR_FUNCTION_SCALAR);
-    qri_expect(p, KW_END);
+    qri_p_module_body(p, &node->body, node->function == QR_FUNCTION_SCALAR);
+    qri_p_expect(p, KW_END);
 }
 
 static void returns(struct qri_parser *p, struct qr_ast_function *node)
 {
-    qri_expect(p, KW_RETURNS);
+    qri_p_expect(p, KW_RETURNS);
     if (p->tok.kind == TOK_VARIABLE) {
         node->function = QR_FUNCTION_TABLE;
-        node->return_variable = qri_variable(p);
-        qri_expect(p, KW_TABLE);
-        node->return_table = qri_alloc(p, sizeof *node->return_table);
-        qri_table_def(p, node->return_table);
-    } else if (qri_accept(p, KW_TABLE)) {
+        node->return_variable = qri_p_variable(p);
+        qri_p_expect(p, KW_TABLE);
+        node->return_table = qri_p_alloc(p, sizeof *node->return_table);
+        qri_p_table_def(p, node->return_table);
+    } else if (qri_p_accept(p, KW_TABLE)) {
         node->function = QR_FUNCTION_INLINE;
-        if (qri_at_sym(p, '(')) { /* of a CLR function */
-            node->return_table = qri_alloc(p, sizeof *node->return_table);
-            qri_table_def(p, node->return_table);
+        if (qri_p_at_sym(p, '(')) { /* of a CLR function */
+            node->return_table = qri_p_alloc(p, sizeof *node->return_table);
+            qri_p_table_def(p, node->return_table);
         }
     } else {
-        qri_type(p, &node->returns);
-        qri_accept2(p, KW_NOT, KW_NULL);
+        qri_p_type(p, &node->returns);
+        qri_p_accept2(p, KW_NOT, KW_NULL);
     }
 }
 
-struct qr_ast_stmt *qri_function(struct qri_parser *p, enum qr_ast_action action)
+struct qr_ast_stmt *qri_p_function(struct qri_parser *p, enum qr_ast_action action)
 {
-    struct qr_ast_function *node = qri_ddl_stmt(p, sizeof *node, QR_AS_FUNCTION);
+    struct qr_ast_function *node = qri_p_ddl_stmt(p, sizeof *node, QR_AS_FUNCTION);
     node->action = action;
     node->function = QR_FUNCTION_SCALAR;
-    qri_advance(p);
-    node->name = qri_name(p, 3);
-    qri_expect_sym(p, '(');
-    if (!qri_at_sym(p, ')'))
-        qri_params(p, &node->params);
-    qri_expect_sym(p, ')');
+    qri_p_advance(p);
+    node->name = qri_p_name(p, 3);
+    qri_p_expect_sym(p, '(');
+    if (!qri_p_at_sym(p, ')'))
+        qri_p_params(p, &node->params);
+    qri_p_expect_sym(p, ')');
     returns(p, node);
-    qri_module_options(p, &node->options);
-    if (qri_at(p, KW_ORDER) && qri_peek_sym(p, 1, '(')) {
-        qri_advance(p);
-        qri_skip_paren(p);
+    qri_p_module_options(p, &node->options);
+    if (qri_p_at(p, KW_ORDER) && qri_p_peek_sym(p, 1, '(')) {
+        qri_p_advance(p);
+        qri_p_skip_paren(p);
     }
-    qri_accept(p, KW_AS);
-    node->external_name = qri_external_name(p);
+    qri_p_accept(p, KW_AS);
+    node->external_name = qri_p_external_name(p);
     if (node->external_name.n == 0) {
         if (node->function == QR_FUNCTION_INLINE)
             inline_body(p, node);
         else
             block_body(p, node);
     }
-    return qri_finish(p, node);
+    return qri_p_finish(p, node);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/banned.h"
 
-bool qri_is_ident(const struct qri_parser *p, const struct qri_token *token)
+bool qri_p_is_ident(const struct qri_parser *p, const struct qri_token *token)
 {
     switch ((int)token->kind) {
     case TOK_IDENT:
@@ -17,7 +17,7 @@ bool qri_is_ident(const struct qri_parser *p, const struct qri_token *token)
     }
 }
 
-bool qri_is_string(const struct qri_parser *p, const struct qri_token *token)
+bool qri_p_is_string(const struct qri_parser *p, const struct qri_token *token)
 {
     return token->kind == TOK_STRING || token->kind == TOK_NSTRING ||
            (token->kind == TOK_DQUOTE && !p->quoted_identifier);
@@ -35,80 +35,80 @@ static struct qr_ast_ident ident_of(struct qri_parser *p, const struct qri_token
 {
     struct qr_ast_ident ident = {qri_token_str(p, token), token->kind != TOK_IDENT};
     if (ident.quoted && ident.text.n == 0)
-        qri_fail(p, token, 1038);
+        qri_p_fail(p, token, 1038);
     if (token->kind == TOK_DQUOTE && char_count(ident.text) > QR_TSQL_NAME_CHARS_MAX)
-        qri_fail_str(p, token, 102, ident.text);
+        qri_p_fail_str(p, token, 102, ident.text);
     return ident;
 }
 
-struct qr_ast_ident qri_ident(struct qri_parser *p)
+struct qr_ast_ident qri_p_ident(struct qri_parser *p)
 {
-    if (!qri_is_ident(p, &p->tok))
-        qri_syntax(p);
+    if (!qri_p_is_ident(p, &p->tok))
+        qri_p_syntax(p);
     struct qr_ast_ident ident = ident_of(p, &p->tok);
-    qri_advance(p);
+    qri_p_advance(p);
     return ident;
 }
 
-struct qr_ast_ident qri_ident_or_string(struct qri_parser *p)
+struct qr_ast_ident qri_p_ident_or_string(struct qri_parser *p)
 {
-    if (!qri_is_string(p, &p->tok))
-        return qri_ident(p);
+    if (!qri_p_is_string(p, &p->tok))
+        return qri_p_ident(p);
     struct qr_ast_ident ident = {qri_token_str(p, &p->tok), true};
-    qri_advance(p);
+    qri_p_advance(p);
     return ident;
 }
 
-struct qr_str qri_variable(struct qri_parser *p)
+struct qr_str qri_p_variable(struct qri_parser *p)
 {
     if (p->tok.kind != TOK_VARIABLE)
-        qri_syntax(p);
+        qri_p_syntax(p);
     struct qr_str name = qr_str_n(p->text.p + p->tok.begin, p->tok.end - p->tok.begin);
-    qri_advance(p);
+    qri_p_advance(p);
     return name;
 }
 
 /* a.b.c, a..c, .c ; an empty part stands where nothing is between two points. */
-struct qr_ast_name qri_name(struct qri_parser *p, uint32_t parts_max)
+struct qr_ast_name qri_p_name(struct qri_parser *p, uint32_t parts_max)
 {
     struct qr_ast_ident parts[5];
-    struct qr_ast_name name = {.pos = qri_pos(p)};
+    struct qr_ast_name name = {.pos = qri_p_pos(p)};
     struct qri_token first = p->tok;
     for (;;) {
         if (name.count == parts_max)
-            qri_fail_str(p, &first, 117, qri_text_from(p, first.begin));
-        if (qri_at_sym(p, '.'))
+            qri_p_fail_str(p, &first, 117, qri_p_text_from(p, first.begin));
+        if (qri_p_at_sym(p, '.'))
             parts[name.count++] = (struct qr_ast_ident){{"", 0}, false};
         else
-            parts[name.count++] = qri_ident(p);
-        if (!qri_accept_sym(p, '.'))
+            parts[name.count++] = qri_p_ident(p);
+        if (!qri_p_accept_sym(p, '.'))
             break;
     }
-    name.parts = qri_alloc(p, name.count * sizeof *name.parts);
+    name.parts = qri_p_alloc(p, name.count * sizeof *name.parts);
     memcpy(name.parts, parts, name.count * sizeof *name.parts);
     return name;
 }
 
-struct qr_ast_idents qri_ident_list(struct qri_parser *p)
+struct qr_ast_idents qri_p_ident_list(struct qri_parser *p)
 {
     struct qr_ast_idents list = {0};
-    qri_expect_sym(p, '(');
+    qri_p_expect_sym(p, '(');
     do {
-        struct qr_ast_ident *item = qri_push(p, &list.items, &list.count, sizeof *list.items);
-        *item = qri_ident(p);
-    } while (qri_accept_sym(p, ','));
-    qri_expect_sym(p, ')');
+        struct qr_ast_ident *item = qri_p_push(p, &list.items, &list.count, sizeof *list.items);
+        *item = qri_p_ident(p);
+    } while (qri_p_accept_sym(p, ','));
+    qri_p_expect_sym(p, ')');
     return list;
 }
 
-int32_t qri_int(struct qri_parser *p)
+int32_t qri_p_int(struct qri_parser *p)
 {
     if (p->tok.kind != TOK_INT)
-        qri_syntax(p);
+        qri_p_syntax(p);
     int64_t v = 0;
     for (uint32_t i = p->tok.begin; i < p->tok.end && v <= INT32_MAX; i++)
         v = v * 10 + (p->text.p[i] - '0');
-    qri_advance(p);
+    qri_p_advance(p);
     return v > INT32_MAX ? INT32_MAX : (int32_t)v;
 }
 
@@ -117,7 +117,7 @@ int32_t qri_int(struct qri_parser *p)
 static struct qr_ast_name one_part(struct qri_parser *p, const char *word, struct qr_ast_pos pos)
 {
     struct qr_ast_name name = {.pos = pos, .count = 1};
-    name.parts = qri_alloc(p, sizeof *name.parts);
+    name.parts = qri_p_alloc(p, sizeof *name.parts);
     name.parts[0].text = qr_str(word);
     return name;
 }
@@ -125,66 +125,71 @@ static struct qr_ast_name one_part(struct qri_parser *p, const char *word, struc
 /* Spellings of several words, or NULL parts: the caller reads an ordinary name. */
 static struct qr_ast_name type_words(struct qri_parser *p)
 {
-    struct qr_ast_pos pos = qri_pos(p);
-    if (qri_accept(p, KW_NATIONAL)) {
-        bool text = qri_accept_word(p, "TEXT");
+    struct qr_ast_pos pos = qri_p_pos(p);
+    if (qri_p_accept(p, KW_NATIONAL)) {
+        bool text = qri_p_accept_word(p, "TEXT");
         if (text)
             return one_part(p, "ntext", pos);
-        if (!qri_accept(p, KW_CHAR) && !qri_accept(p, KW_CHARACTER))
-            qri_syntax(p);
-        return one_part(p, qri_accept(p, KW_VARYING) ? "nvarchar" : "nchar", pos);
+        if (!qri_p_accept(p, KW_CHAR) && !qri_p_accept(p, KW_CHARACTER))
+            qri_p_syntax(p);
+        return one_part(p, qri_p_accept(p, KW_VARYING) ? "nvarchar" : "nchar", pos);
     }
-    if (qri_accept(p, KW_DOUBLE)) {
-        qri_expect(p, KW_PRECISION);
+    if (qri_p_accept(p, KW_DOUBLE)) {
+        qri_p_expect(p, KW_PRECISION);
         return one_part(p, "float", pos);
     }
-    if ((qri_at(p, KW_CHAR) || qri_at(p, KW_CHARACTER)) && qri_peek_at(p, 1, KW_VARYING)) {
-        qri_advance(p);
-        qri_advance(p);
+    if ((qri_p_at(p, KW_CHAR) || qri_p_at(p, KW_CHARACTER)) && qri_p_peek_at(p, 1, KW_VARYING)) {
+        qri_p_advance(p);
+        qri_p_advance(p);
         return one_part(p, "varchar", pos);
     }
-    if (qri_accept2(p, KW_BINARY, KW_VARYING))
+    if (qri_p_at_word(p, "NCHAR") && qri_p_peek_at(p, 1, KW_VARYING)) {
+        qri_p_advance(p);
+        qri_p_advance(p);
+        return one_part(p, "nvarchar", pos);
+    }
+    if (qri_p_accept2(p, KW_BINARY, KW_VARYING))
         return one_part(p, "varbinary", pos);
     return (struct qr_ast_name){0};
 }
 
-void qri_type(struct qri_parser *p, struct qr_ast_type *ret_type)
+void qri_p_type(struct qri_parser *p, struct qr_ast_type *ret_type)
 {
     struct qr_ast_type type = {0};
     uint32_t begin = p->tok.begin;
     type.name = type_words(p);
     if (type.name.count == 0)
-        type.name = qri_name(p, 4);
-    if (qri_at_sym(p, '(')) {
-        qri_advance(p);
-        if (qri_accept(p, KW_MAX)) {
+        type.name = qri_p_name(p, 4);
+    if (qri_p_at_sym(p, '(')) {
+        qri_p_advance(p);
+        if (qri_p_accept(p, KW_MAX)) {
             type.max = true;
         } else if (p->tok.kind == TOK_INT) {
-            type.args[type.arg_count++] = qri_int(p);
-            if (qri_accept_sym(p, ','))
-                type.args[type.arg_count++] = qri_int(p);
+            type.args[type.arg_count++] = qri_p_int(p);
+            if (qri_p_accept_sym(p, ','))
+                type.args[type.arg_count++] = qri_p_int(p);
         } else {
-            if (qri_at(p, KW_CONTENT) || qri_at(p, KW_DOCUMENT))
-                qri_advance(p);
-            type.xml_schema = qri_name(p, 3);
+            if (qri_p_at(p, KW_CONTENT) || qri_p_at(p, KW_DOCUMENT))
+                qri_p_advance(p);
+            type.xml_schema = qri_p_name(p, 3);
         }
-        qri_expect_sym(p, ')');
+        qri_p_expect_sym(p, ')');
     }
-    type.text = qri_text_from(p, begin);
+    type.text = qri_p_text_from(p, begin);
     *ret_type = type;
 }
 
 /* ---- options ---- */
 
-void qri_skip_paren(struct qri_parser *p)
+void qri_p_skip_paren(struct qri_parser *p)
 {
     uint32_t open = 0;
     do {
-        open += qri_at_sym(p, '(');
-        open -= qri_at_sym(p, ')');
+        open += qri_p_at_sym(p, '(');
+        open -= qri_p_at_sym(p, ')');
         if (p->tok.kind == TOK_END)
-            qri_syntax(p);
-        qri_advance(p);
+            qri_p_syntax(p);
+        qri_p_advance(p);
     } while (open > 0);
 }
 
@@ -195,98 +200,98 @@ static bool at_plain_word(const struct qri_parser *p)
 
 enum { WORDS_BYTES_MAX = 512 };
 
-struct qr_str qri_words(struct qri_parser *p)
+struct qr_str qri_p_words(struct qri_parser *p)
 {
     char words[WORDS_BYTES_MAX];
     size_t n = 0;
     while (at_plain_word(p)) {
         size_t bytes = p->tok.end - p->tok.begin;
         if (n + bytes + 1 > sizeof words)
-            qri_syntax(p);
+            qri_p_syntax(p);
         if (n > 0)
             words[n++] = ' ';
         memcpy(words + n, p->text.p + p->tok.begin, bytes);
         n += bytes;
-        qri_advance(p);
+        qri_p_advance(p);
     }
-    return n == 0 ? qr_str("") : qri_upper(p, qr_str_n(words, n));
+    return n == 0 ? qr_str("") : qri_p_upper(p, qr_str_n(words, n));
 }
 
 /* What follows a name: = value, or a value directly, or nothing. */
 static void option_value(struct qri_parser *p, struct qr_ast_option *option)
 {
-    bool equals = qri_accept_sym(p, '=');
+    bool equals = qri_p_accept_sym(p, '=');
     if (at_plain_word(p) && equals) {
         struct qri_place place;
-        qri_mark(p, &place);
-        option->word = qri_words(p);
-        if (qri_at_sym(p, '.') || qri_at_sym(p, '[')) {
-            qri_rewind(p, &place);
+        qri_p_mark(p, &place);
+        option->word = qri_p_words(p);
+        if (qri_p_at_sym(p, '.') || qri_p_at_sym(p, '[')) {
+            qri_p_rewind(p, &place);
             option->word = qr_str("");
-            option->value = qri_primary(p, false);
+            option->value = qri_p_primary(p, false);
         }
     } else if (p->tok.kind == TOK_BRACKET ||
                (p->tok.kind == TOK_DQUOTE && p->quoted_identifier && equals)) {
-        option->value = qri_primary(p, false);
-    } else if (qri_at_constant(p) || qri_at_sym(p, '-') || qri_at_sym(p, '+') ||
+        option->value = qri_p_primary(p, false);
+    } else if (qri_p_at_constant(p) || qri_p_at_sym(p, '-') || qri_p_at_sym(p, '+') ||
                p->tok.kind == TOK_VARIABLE) {
-        option->value = qri_simple_value(p);
+        option->value = qri_p_simple_value(p);
         if (at_plain_word(p)) /* a unit: 5 GB, 10 MINUTES, 50 PERCENT; or 2 TO 4 */
-            option->word = qri_words(p);
-        if (qri_at_constant(p) && qr_str_ieqz(option->word, "TO"))
-            qri_advance(p);
-    } else if (equals && !qri_at_sym(p, '(')) {
-        qri_syntax(p);
+            option->word = qri_p_words(p);
+        if (qri_p_at_constant(p) && qr_str_ieqz(option->word, "TO"))
+            qri_p_advance(p);
+    } else if (equals && !qri_p_at_sym(p, '(')) {
+        qri_p_syntax(p);
     }
 }
 
-void qri_option(struct qri_parser *p, struct qr_ast_option *option)
+void qri_p_option(struct qri_parser *p, struct qr_ast_option *option)
 {
-    qri_enter(p);
-    option->pos = qri_pos(p);
+    qri_p_enter(p);
+    option->pos = qri_p_pos(p);
     if (at_plain_word(p))
-        option->name = qri_words(p);
+        option->name = qri_p_words(p);
     else if (p->tok.kind == TOK_BRACKET || p->tok.kind == TOK_DQUOTE)
-        option->name = qri_ident(p).text;
+        option->name = qri_p_ident(p).text;
     else if (p->tok.kind == TOK_VARIABLE)
-        option->name = qri_variable(p);
-    if (qri_at_sym(p, '.')) { /* a name of several parts, as in TABLE HINT (dbo.t, ...) */
-        while (qri_accept_sym(p, '.'))
-            qri_ident(p);
+        option->name = qri_p_variable(p);
+    if (qri_p_at_sym(p, '.')) { /* a name of several parts, as in TABLE HINT (dbo.t, ...) */
+        while (qri_p_accept_sym(p, '.'))
+            qri_p_ident(p);
     }
     option_value(p, option);
-    if (qri_at_sym(p, '(')) {
-        qri_advance(p);
+    if (qri_p_at_sym(p, '(')) {
+        qri_p_advance(p);
         struct qr_ast_options subs = {0};
-        if (!qri_at_sym(p, ')'))
-            qri_options_list(p, &subs);
-        qri_expect_sym(p, ')');
+        if (!qri_p_at_sym(p, ')'))
+            qri_p_options_list(p, &subs);
+        qri_p_expect_sym(p, ')');
         option->subs = subs.items;
         option->sub_count = subs.count;
         if (at_plain_word(p) && option->word.n == 0) /* ... ON PARTITIONS (1, 2 TO 4) */
-            option->word = qri_words(p);
-        if (qri_at_sym(p, '('))
-            qri_skip_paren(p);
+            option->word = qri_p_words(p);
+        if (qri_p_at_sym(p, '('))
+            qri_p_skip_paren(p);
     }
-    option->text = qri_text_from(p, option->pos.offset);
+    option->text = qri_p_text_from(p, option->pos.offset);
     if (option->text.n == 0)
-        qri_syntax(p);
-    qri_leave(p);
+        qri_p_syntax(p);
+    qri_p_leave(p);
 }
 
-void qri_options_list(struct qri_parser *p, struct qr_ast_options *options)
+void qri_p_options_list(struct qri_parser *p, struct qr_ast_options *options)
 {
     do {
         struct qr_ast_option *option =
-            qri_push(p, &options->items, &options->count, sizeof *options->items);
-        qri_option(p, option);
-    } while (qri_accept_sym(p, ','));
+            qri_p_push(p, &options->items, &options->count, sizeof *options->items);
+        qri_p_option(p, option);
+    } while (qri_p_accept_sym(p, ','));
 }
 
-void qri_options_paren(struct qri_parser *p, struct qr_ast_options *options)
+void qri_p_options_paren(struct qri_parser *p, struct qr_ast_options *options)
 {
-    qri_expect_sym(p, '(');
-    if (!qri_at_sym(p, ')'))
-        qri_options_list(p, options);
-    qri_expect_sym(p, ')');
+    qri_p_expect_sym(p, '(');
+    if (!qri_p_at_sym(p, ')'))
+        qri_p_options_list(p, options);
+    qri_p_expect_sym(p, ')');
 }

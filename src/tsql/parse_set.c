@@ -7,25 +7,25 @@
 
 static struct qr_ast_stmt *set_variable(struct qri_parser *p)
 {
-    struct qr_ast_set_variable *node = qri_stmt(p, sizeof *node, QR_AS_SET_VARIABLE);
-    qri_advance(p);
-    if (qri_peek_sym(p, 1, '.')) {
+    struct qr_ast_set_variable *node = qri_p_stmt(p, sizeof *node, QR_AS_SET_VARIABLE);
+    qri_p_advance(p);
+    if (qri_p_peek_sym(p, 1, '.')) {
         node->name = qri_token_str(p, &p->tok);
-        node->method = qri_primary(p, false);
-        if (qri_assign_op(p, &node->assign)) /* @u.property = value */
-            node->value = qri_scalar(p);
-        return qri_finish(p, node);
+        node->method = qri_p_primary(p, false);
+        if (qri_p_assign_op(p, &node->assign)) /* @u.property = value */
+            node->value = qri_p_scalar(p);
+        return qri_p_finish(p, node);
     }
-    node->name = qri_variable(p);
-    if (!qri_assign_op(p, &node->assign))
-        qri_syntax(p);
-    if (node->assign == QR_ASSIGN_SET && qri_accept(p, KW_CURSOR)) {
-        node->cursor = qri_alloc(p, sizeof *node->cursor);
-        qri_cursor_def(p, node->cursor);
+    node->name = qri_p_variable(p);
+    if (!qri_p_assign_op(p, &node->assign))
+        qri_p_syntax(p);
+    if (node->assign == QR_ASSIGN_SET && qri_p_accept(p, KW_CURSOR)) {
+        node->cursor = qri_p_alloc(p, sizeof *node->cursor);
+        qri_p_cursor_def(p, node->cursor);
     } else {
-        node->value = qri_scalar(p);
+        node->value = qri_p_scalar(p);
     }
-    return qri_finish(p, node);
+    return qri_p_finish(p, node);
 }
 
 /* ---- options ---- */
@@ -81,34 +81,34 @@ static const struct set_form *find_form(struct qr_str word)
 static const struct set_form *option_name(struct qri_parser *p)
 {
     if (p->tok.kind != TOK_IDENT)
-        qri_syntax(p);
+        qri_p_syntax(p);
     struct qr_str word = qri_token_str(p, &p->tok);
     const struct set_form *form = find_form(word);
     if (form == NULL)
-        qri_fail_str2(p, &p->tok, 195, word, "SET option");
-    qri_advance(p);
+        qri_p_fail_str2(p, &p->tok, 195, word, "SET option");
+    qri_p_advance(p);
     return form;
 }
 
 static void add_option(struct qri_parser *p, struct qr_ast_set_option *node, struct qr_str name)
 {
-    *(struct qr_str *)qri_push(p, &node->options.items, &node->options.count, sizeof name) = name;
+    *(struct qr_str *)qri_p_push(p, &node->options.items, &node->options.count, sizeof name) = name;
 }
 
 static void on_or_off(struct qri_parser *p, struct qr_ast_set_option *node)
 {
     node->on_off = true;
-    node->on = qri_accept(p, KW_ON);
+    node->on = qri_p_accept(p, KW_ON);
     if (!node->on)
-        qri_expect(p, KW_OFF);
+        qri_p_expect(p, KW_OFF);
 }
 
 static void set_switches(struct qri_parser *p, struct qr_ast_set_option *node)
 {
-    while (qri_accept_sym(p, ',')) {
+    while (qri_p_accept_sym(p, ',')) {
         const struct set_form *form = option_name(p);
         if (form->form != FORM_SWITCH)
-            qri_syntax(p);
+            qri_p_syntax(p);
         add_option(p, node, qr_str(form->name));
     }
     on_or_off(p, node);
@@ -123,16 +123,16 @@ static void set_switches(struct qri_parser *p, struct qr_ast_set_option *node)
 
 static void set_value(struct qri_parser *p, struct qr_ast_set_option *node)
 {
-    qri_accept_sym(p, '=');
-    if (qri_at_constant(p) || qri_at_sym(p, '-') || qri_at_sym(p, '+') ||
+    qri_p_accept_sym(p, '=');
+    if (qri_p_at_constant(p) || qri_p_at_sym(p, '-') || qri_p_at_sym(p, '+') ||
         p->tok.kind == TOK_VARIABLE || p->tok.kind == TOK_GLOBAL) {
-        node->value = qri_simple_value(p);
+        node->value = qri_p_simple_value(p);
         return;
     }
     if (p->tok.kind != TOK_IDENT && p->tok.kind != TOK_BRACKET && p->tok.kind != TOK_DQUOTE)
-        qri_syntax(p);
+        qri_p_syntax(p);
     node->word = qri_token_str(p, &p->tok);
-    qri_advance(p);
+    qri_p_advance(p);
 }
 
 /* SET STATISTICS IO, TIME ON: options "STATISTICS IO" and "STATISTICS TIME". */
@@ -145,13 +145,13 @@ static void set_statistics(struct qri_parser *p, struct qr_ast_set_option *node)
     node->options.count = 0;
     do {
         size_t i = 0;
-        while (i < 4 && !qri_at_word(p, kinds[i][0]))
+        while (i < 4 && !qri_p_at_word(p, kinds[i][0]))
             i++;
         if (i == 4)
-            qri_syntax(p);
+            qri_p_syntax(p);
         add_option(p, node, qr_str(kinds[i][1]));
-        qri_advance(p);
-    } while (qri_accept_sym(p, ','));
+        qri_p_advance(p);
+    } while (qri_p_accept_sym(p, ','));
     on_or_off(p, node);
 }
 
@@ -165,26 +165,26 @@ static void set_isolation(struct qri_parser *p, struct qr_ast_set_option *node)
                   {"REPEATABLE", "READ", "REPEATABLE READ"},
                   {"SNAPSHOT", NULL, "SNAPSHOT"},
                   {"SERIALIZABLE", NULL, "SERIALIZABLE"}};
-    qri_expect(p, KW_ISOLATION);
-    qri_expect(p, KW_LEVEL);
+    qri_p_expect(p, KW_ISOLATION);
+    qri_p_expect(p, KW_LEVEL);
     node->options.items[0] = qr_str("TRANSACTION ISOLATION LEVEL");
     struct qri_place place;
-    qri_mark(p, &place);
+    qri_p_mark(p, &place);
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        qri_rewind(p, &place);
-        if (qri_accept_word(p, levels[i].first) &&
-            (levels[i].second == NULL || qri_accept_word(p, levels[i].second))) {
+        qri_p_rewind(p, &place);
+        if (qri_p_accept_word(p, levels[i].first) &&
+            (levels[i].second == NULL || qri_p_accept_word(p, levels[i].second))) {
             node->word = qr_str(levels[i].level);
             return;
         }
     }
-    qri_syntax(p);
+    qri_p_syntax(p);
 }
 
 static struct qr_ast_stmt *set_option(struct qri_parser *p)
 {
-    struct qr_ast_set_option *node = qri_stmt(p, sizeof *node, QR_AS_SET_OPTION);
-    qri_advance(p);
+    struct qr_ast_set_option *node = qri_p_stmt(p, sizeof *node, QR_AS_SET_OPTION);
+    qri_p_advance(p);
     const struct set_form *form = option_name(p);
     add_option(p, node, qr_str(form->name));
     switch (form->form) {
@@ -201,22 +201,22 @@ static struct qr_ast_stmt *set_option(struct qri_parser *p)
         set_isolation(p, node);
         break;
     case FORM_IDENTITY_INSERT:
-        node->table = qri_name(p, 3);
+        node->table = qri_p_name(p, 3);
         on_or_off(p, node);
         break;
     case FORM_OFFSETS:
-        while (!qri_at(p, KW_ON) && !qri_at(p, KW_OFF)) {
-            if (p->tok.kind != TOK_IDENT && !qri_at_sym(p, ','))
-                qri_syntax(p);
-            qri_advance(p);
+        while (!qri_p_at(p, KW_ON) && !qri_p_at(p, KW_OFF)) {
+            if (p->tok.kind != TOK_IDENT && !qri_p_at_sym(p, ','))
+                qri_p_syntax(p);
+            qri_p_advance(p);
         }
         on_or_off(p, node);
         break;
     }
-    return qri_finish(p, node);
+    return qri_p_finish(p, node);
 }
 
-struct qr_ast_stmt *qri_stmt_set(struct qri_parser *p)
+struct qr_ast_stmt *qri_p_stmt_set(struct qri_parser *p)
 {
-    return qri_peek_sym(p, 1, TOK_VARIABLE) ? set_variable(p) : set_option(p);
+    return qri_p_peek_sym(p, 1, TOK_VARIABLE) ? set_variable(p) : set_option(p);
 }

@@ -4,48 +4,48 @@
 
 static void period(struct qri_parser *p, struct qr_ast_table_def *def)
 {
-    qri_expect(p, KW_PERIOD);
-    qri_expect(p, KW_FOR);
-    qri_expect(p, KW_SYSTEM_TIME);
-    qri_expect_sym(p, '(');
-    def->period_start = qri_ident(p);
-    qri_expect_sym(p, ',');
-    def->period_end = qri_ident(p);
-    qri_expect_sym(p, ')');
+    qri_p_expect(p, KW_PERIOD);
+    qri_p_expect(p, KW_FOR);
+    qri_p_expect(p, KW_SYSTEM_TIME);
+    qri_p_expect_sym(p, '(');
+    def->period_start = qri_p_ident(p);
+    qri_p_expect_sym(p, ',');
+    def->period_end = qri_p_ident(p);
+    qri_p_expect_sym(p, ')');
 }
 
-void qri_table_element(struct qri_parser *p, struct qr_ast_table_def *def)
+void qri_p_table_element(struct qri_parser *p, struct qr_ast_table_def *def)
 {
-    if (qri_at_constraint(p)) {
+    if (qri_p_at_constraint(p)) {
         struct qr_ast_constraint constraint = {0};
-        qri_constraint(p, &constraint, true);
-        *(struct qr_ast_constraint *)qri_push(p, &def->constraints.items, &def->constraints.count,
-                                              sizeof constraint) = constraint;
-    } else if (qri_at(p, KW_INDEX)) {
+        qri_p_constraint(p, &constraint, true);
+        *(struct qr_ast_constraint *)qri_p_push(p, &def->constraints.items, &def->constraints.count,
+                                                sizeof constraint) = constraint;
+    } else if (qri_p_at(p, KW_INDEX)) {
         struct qr_ast_index_def index = {0};
-        qri_inline_index(p, &index);
-        *(struct qr_ast_index_def *)qri_push(p, &def->indexes, &def->index_count, sizeof index) =
+        qri_p_inline_index(p, &index);
+        *(struct qr_ast_index_def *)qri_p_push(p, &def->indexes, &def->index_count, sizeof index) =
             index;
-    } else if (qri_at(p, KW_PERIOD) && qri_peek_at(p, 1, KW_FOR)) {
+    } else if (qri_p_at(p, KW_PERIOD) && qri_p_peek_at(p, 1, KW_FOR)) {
         period(p, def);
     } else {
         struct qr_ast_column_def column = {0};
-        qri_column_def(p, &column);
-        *(struct qr_ast_column_def *)qri_push(p, &def->columns, &def->column_count, sizeof column) =
-            column;
+        qri_p_column_def(p, &column);
+        *(struct qr_ast_column_def *)qri_p_push(p, &def->columns, &def->column_count,
+                                                sizeof column) = column;
     }
 }
 
 /* A comma before the parenthesis is allowed, and a constraint may follow a column without one. */
-void qri_table_def(struct qri_parser *p, struct qr_ast_table_def *def)
+void qri_p_table_def(struct qri_parser *p, struct qr_ast_table_def *def)
 {
-    qri_expect_sym(p, '(');
+    qri_p_expect_sym(p, '(');
     do {
-        if (qri_at_sym(p, ')') && def->column_count > 0)
+        if (qri_p_at_sym(p, ')') && def->column_count > 0)
             break;
-        qri_table_element(p, def);
-    } while (qri_accept_sym(p, ',') || qri_at(p, KW_CONSTRAINT));
-    qri_expect_sym(p, ')');
+        qri_p_table_element(p, def);
+    } while (qri_p_accept_sym(p, ',') || qri_p_at(p, KW_CONSTRAINT));
+    qri_p_expect_sym(p, ')');
 }
 
 /* ON x TEXTIMAGE_ON y FILESTREAM_ON z, in any order */
@@ -53,40 +53,41 @@ static struct qr_str table_storage(struct qri_parser *p)
 {
     uint32_t begin = p->tok.begin;
     bool any = false;
-    while (qri_at(p, KW_ON) || qri_at(p, KW_TEXTIMAGE_ON) || qri_at(p, KW_FILESTREAM_ON)) {
+    while (qri_p_at(p, KW_ON) || qri_p_at(p, KW_TEXTIMAGE_ON) || qri_p_at(p, KW_FILESTREAM_ON)) {
         any = true;
-        qri_advance(p);
-        qri_ident_or_string(p);
-        if (qri_at_sym(p, '('))
-            qri_skip_paren(p);
+        qri_p_advance(p);
+        qri_p_ident_or_string(p);
+        if (qri_p_at_sym(p, '('))
+            qri_p_skip_paren(p);
     }
-    return any ? qri_text_from(p, begin) : qr_str("");
+    return any ? qri_p_text_from(p, begin) : qr_str("");
 }
 
-struct qr_ast_stmt *qri_create_table(struct qri_parser *p)
+struct qr_ast_stmt *qri_p_create_table(struct qri_parser *p)
 {
-    struct qr_ast_create_table *node = qri_ddl_stmt(p, sizeof *node, QR_AS_CREATE_TABLE);
-    qri_expect(p, KW_TABLE);
-    node->name = qri_name(p, 4);
-    if (qri_accept2(p, KW_AS, KW_FILETABLE))
+    struct qr_ast_create_table *node = qri_p_ddl_stmt(p, sizeof *node, QR_AS_CREATE_TABLE);
+    qri_p_expect(p, KW_TABLE);
+    node->name = qri_p_name(p, 4);
+    if (qri_p_accept2(p, KW_AS, KW_FILETABLE))
         node->exotic = qr_str("FILETABLE");
-    else if (qri_accept2(p, KW_AS, KW_CLONE)) {
+    else if (qri_p_accept2(p, KW_AS, KW_CLONE)) {
         node->exotic = qr_str("CLONE");
-        qri_skip_statement(p);
-    } else if (qri_at_sym(p, '('))
-        qri_table_def(p, &node->def);
-    else if (!qri_at(p, KW_AS) || (!qri_peek_at(p, 1, KW_NODE) && !qri_peek_at(p, 1, KW_EDGE)))
-        qri_syntax(p);
-    if (qri_accept2(p, KW_AS, KW_NODE))
+        qri_p_skip_statement(p);
+    } else if (qri_p_at_sym(p, '('))
+        qri_p_table_def(p, &node->def);
+    else if (!qri_p_at(p, KW_AS) ||
+             (!qri_p_peek_at(p, 1, KW_NODE) && !qri_p_peek_at(p, 1, KW_EDGE)))
+        qri_p_syntax(p);
+    if (qri_p_accept2(p, KW_AS, KW_NODE))
         node->exotic = qr_str("NODE");
-    else if (qri_accept2(p, KW_AS, KW_EDGE))
+    else if (qri_p_accept2(p, KW_AS, KW_EDGE))
         node->exotic = qr_str("EDGE");
     node->storage = table_storage(p);
-    if (qri_at(p, KW_WITH) && qri_peek_sym(p, 1, '(')) {
-        qri_advance(p);
-        qri_options_paren(p, &node->options);
+    if (qri_p_at(p, KW_WITH) && qri_p_peek_sym(p, 1, '(')) {
+        qri_p_advance(p);
+        qri_p_options_paren(p, &node->options);
     }
     if (node->storage.n == 0)
         node->storage = table_storage(p);
-    return qri_finish(p, node);
+    return qri_p_finish(p, node);
 }

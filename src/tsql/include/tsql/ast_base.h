@@ -86,16 +86,17 @@ struct qr_ast_order {
     size_t count;
 };
 
-enum qr_ast_assign { /* = += -= *= /= %= &= |= ^= */
-                     QR_ASSIGN_SET,
-                     QR_ASSIGN_ADD,
-                     QR_ASSIGN_SUB,
-                     QR_ASSIGN_MUL,
-                     QR_ASSIGN_DIV,
-                     QR_ASSIGN_MOD,
-                     QR_ASSIGN_AND,
-                     QR_ASSIGN_OR,
-                     QR_ASSIGN_XOR,
+/* = += -= *= /= %= &= |= ^= */
+enum qr_ast_assign {
+    QR_ASSIGN_SET,
+    QR_ASSIGN_ADD,
+    QR_ASSIGN_SUB,
+    QR_ASSIGN_MUL,
+    QR_ASSIGN_DIV,
+    QR_ASSIGN_MOD,
+    QR_ASSIGN_AND,
+    QR_ASSIGN_OR,
+    QR_ASSIGN_XOR,
 };
 
 struct qr_ast_stmts {

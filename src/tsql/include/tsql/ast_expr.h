@@ -52,7 +52,7 @@ enum qr_ast_literal_kind {
     QR_LIT_INT,     /* digits only; may be too long for int, and is then numeric */
     QR_LIT_NUMERIC, /* 1.5, .5, 5. : exact text */
     QR_LIT_FLOAT,   /* 1e5 */
-    QR_LIT_MONEY,   /* $1,234.5 : text without the currency sign and commas */
+    QR_LIT_MONEY,   /* $1,234.5 : text without the currency sign */
     QR_LIT_STRING,  /* '...' */
     QR_LIT_NSTRING, /* N'...' */
     QR_LIT_BINARY,  /* 0x... : text is the hexadecimal digits, maybe an odd number of them */
@@ -209,13 +209,14 @@ struct qr_ast_identity_call {
     struct qr_ast_expr *seed, *increment; /* NULL: 1 */
 };
 
-enum qr_ast_compare_op { /* !> is LE, !< is GE, != is NE */
-                         QR_ACMP_EQ,
-                         QR_ACMP_NE,
-                         QR_ACMP_LT,
-                         QR_ACMP_LE,
-                         QR_ACMP_GT,
-                         QR_ACMP_GE,
+/* !> is LE, !< is GE, != is NE */
+enum qr_ast_compare_op {
+    QR_ACMP_EQ,
+    QR_ACMP_NE,
+    QR_ACMP_LT,
+    QR_ACMP_LE,
+    QR_ACMP_GT,
+    QR_ACMP_GE,
 };
 struct qr_ast_compare {
     struct qr_ast_expr head;
