@@ -440,7 +440,6 @@ enum qr_status qri_recover(struct qr_store *store, struct qr_err *err)
     store->pages_max = h->db_pages;
     atomic_store(&store->checkpoint_lsn, h->checkpoint_lsn);
     atomic_store(&store->clean_lsn, h->checkpoint_lsn);
-    QR_TRY(qri_double_write_restore(store, err));
     QR_TRY(open_segments(store, err));
     enum qr_status status = reader_init(&r, store, err);
     if (status == QR_OK)

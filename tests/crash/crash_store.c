@@ -185,9 +185,8 @@ static void *reader_main(void *arg)
 
 static struct qr_store_options options_for(uint64_t *random)
 {
-    struct qr_store_options o = {.log_segment_bytes = 256 << 10,
-                                 .checkpoint_bytes = 200 << 10,
-                                 .cache_bytes = 1 << 20};
+    struct qr_store_options o = {
+        .log_segment_bytes = 256 << 10, .checkpoint_bytes = 200 << 10, .cache_bytes = 1 << 20};
     uint64_t r = next_random(random);
     if (r % 3 == 0)
         o.checkpoint_bytes = 2 << 20;
@@ -205,8 +204,10 @@ static void child_main(uint64_t seed)
     static struct worker workers[WRITERS + READERS];
     for (int i = 0; i < WRITERS + READERS; i++) {
         pthread_t thread;
-        workers[i] = (struct worker){.store = store, .random = seed + (uint64_t)i * 77 + 1, .id = i};
-        if (pthread_create(&thread, NULL, i < WRITERS ? writer_main : reader_main, &workers[i]) != 0)
+        workers[i] =
+            (struct worker){.store = store, .random = seed + (uint64_t)i * 77 + 1, .id = i};
+        if (pthread_create(&thread, NULL, i < WRITERS ? writer_main : reader_main, &workers[i]) !=
+            0)
             die("thread", "cannot start");
     }
     for (;;)
@@ -287,7 +288,8 @@ static int64_t one_round(uint64_t seed)
     pid_t child = fork();
     if (child == 0)
         child_main(seed);
-    for (int i = 0; i < 2000 && !atomic_load(&shared->started) && !atomic_load(&shared->failed); i++)
+    for (int i = 0; i < 2000 && !atomic_load(&shared->started) && !atomic_load(&shared->failed);
+         i++)
         usleep(5000);
     usleep((useconds_t)(next_random(&seed) % 400000));
     kill(child, SIGKILL);
