@@ -17,7 +17,6 @@ enum {
     GROW_BYTES_MIN = 1 << 20,
     IDLE_NS = 1000 * 1000 * 1000,
     RETRY_NS = 1000 * 1000 * 1000,
-    PRESSURE_LOG_BYTES = 256 << 10, /* a full cache is worth a checkpoint only if that frees much */
 };
 
 enum qr_status qri_checkpointer_init(struct qr_store *store, struct qr_err *err)
@@ -191,6 +190,13 @@ static enum qr_status add_page(struct qr_store *store, struct batch *b, uint32_t
     return b->header.page_count == b->capacity ? write_batch(store, b, err) : QR_OK;
 }
 
+static uint64_t take_bits(struct qr_store *store, _Atomic uint64_t *word)
+{
+    uint64_t bits = atomic_load(word) == 0 ? 0 : atomic_exchange(word, 0);
+    atomic_fetch_sub(&store->dirty_pages, __builtin_popcountll(bits));
+    return bits;
+}
+
 static enum qr_status write_chunk(struct qr_store *store, struct batch *b, uint32_t chunk_no,
                                   uint64_t lsn, struct qr_err *err)
 {
@@ -198,14 +204,14 @@ static enum qr_status write_chunk(struct qr_store *store, struct batch *b, uint3
     if (chunk == NULL)
         return QR_OK;
     for (uint32_t w = 0; w < QRI_CHUNK_PAGES / 64; w++) {
-        uint64_t bits =
-            atomic_load(&chunk->dirty[w]) == 0 ? 0 : atomic_exchange(&chunk->dirty[w], 0);
+        uint32_t first = chunk_no * QRI_CHUNK_PAGES + w * 64;
+        uint64_t bits = take_bits(store, &chunk->dirty[w]);
         while (bits != 0) {
             uint32_t bit = (uint32_t)__builtin_ctzll(bits);
-            enum qr_status status =
-                add_page(store, b, chunk_no * QRI_CHUNK_PAGES + w * 64 + bit, lsn, err);
+            enum qr_status status = add_page(store, b, first + bit, lsn, err);
             if (status != QR_OK) {
-                atomic_fetch_or(&chunk->dirty[w], bits);
+                for (; bits != 0; bits &= bits - 1)
+                    qri_table_mark_dirty(store, first + (uint32_t)__builtin_ctzll(bits));
                 return status;
             }
             bits &= bits - 1;
@@ -375,6 +381,13 @@ static enum qr_status keep_room(struct qr_store *store)
     return low ? qri_segment_extend(store, NULL) : QR_OK;
 }
 
+/* A full cache is worth a checkpoint only if that makes much of it evictable. */
+static bool is_mostly_dirty(struct qr_store *store)
+{
+    uint64_t dirty_bytes = (uint64_t)atomic_load(&store->dirty_pages) * store->page_bytes;
+    return dirty_bytes > atomic_load(&store->cache.bytes_max) / 4;
+}
+
 static void one_round(struct qr_store *store, bool wanted)
 {
     struct qri_checkpointer *cp = &store->checkpointer;
@@ -384,9 +397,8 @@ static void one_round(struct qr_store *store, bool wanted)
     if (over)
         qri_spill(store);
     uint64_t log_bytes = atomic_load(&store->log.since_checkpoint);
-    if (wanted &&
-        (log_bytes > store->options.checkpoint_bytes || log_bytes > store->options.log_bytes_max ||
-         (over && log_bytes > PRESSURE_LOG_BYTES)))
+    if (wanted && (log_bytes > store->options.checkpoint_bytes ||
+                   log_bytes > store->options.log_bytes_max || (over && is_mostly_dirty(store))))
         status = qri_checkpoint(store, false, NULL);
     if (status == QR_OK)
         status = room;

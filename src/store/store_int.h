@@ -158,6 +158,7 @@ struct qr_store {
     uint32_t durable_pages_max;                         /* guarded by log.mu */
     _Atomic uint64_t max_data_bytes, tmp_bytes;
     _Atomic uint64_t pages_read;
+    _Atomic int64_t dirty_pages; /* bits set in the table */
 
     pthread_mutex_t slots_mu;
     struct qri_slot *slots;

@@ -55,8 +55,8 @@ void qri_table_mark_dirty(struct qr_store *store, uint32_t page_no)
     uint32_t bit = page_no % QRI_CHUNK_PAGES;
     _Atomic uint64_t *word = &chunk->dirty[bit / 64];
     uint64_t mask = UINT64_C(1) << bit % 64;
-    if ((atomic_load(word) & mask) == 0)
-        atomic_fetch_or(word, mask);
+    if ((atomic_load(word) & mask) == 0 && (atomic_fetch_or(word, mask) & mask) == 0)
+        atomic_fetch_add(&store->dirty_pages, 1);
 }
 
 void qri_frame_unpin(struct qri_frame *frame)
