@@ -1,0 +1,49 @@
+/* sysview_int.h - system views: SQLite virtual tables over the picture of the database and the state
+ * of the server, and T-SQL views over those.
+ *
+ * A view is one row of a table (struct qri_sysview): its name, its columns as one line of text, and
+ * either a function that makes its rows or the T-SQL it stands for. In the column text a column
+ * "name type" takes an argument of qri_sysrow; "name type null" may be NULL; "name type =constant"
+ * is the same in every row and takes none. */
+#pragma once
+#include "engine_int.h"
+
+struct qri_sysrows;
+typedef enum qr_status qri_sysview_fn(struct qri_sysrows *rows, struct qr_session *session);
+
+struct qri_sysview {
+    const char *schema; /* "sys", "INFORMATION_SCHEMA" */
+    const char *name;
+    const char *columns;
+    qri_sysview_fn *rows; /* NULL: `text` */
+    const char *text;     /* SELECT statement, in T-SQL */
+    bool in_master_only;
+};
+
+extern const struct qri_sysview qri_sysviews_object[];   /* sysview_object.c; ended by name NULL */
+extern const struct qri_sysview qri_sysviews_table[];    /* sysview_table.c */
+extern const struct qri_sysview qri_sysviews_type[];     /* sysview_type.c */
+extern const struct qri_sysview qri_sysviews_server[];   /* sysview_server.c */
+extern const struct qri_sysview qri_sysviews_text[];     /* sysview_text.c */
+extern const struct qri_sysview qri_sysviews_schema[];   /* sysview_schema.c: INFORMATION_SCHEMA */
+
+/* Adds a row. One argument for each column that has no constant, by its type:
+ * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t; float: double;
+ * datetime, datetime2: int64_t datetime2 ticks, 0 for NULL; strings and binaries: struct qr_str,
+ * p NULL for NULL; sql_variant: struct qr_value *, an int or NULL cell. */
+QR_NODISCARD enum qr_status qri_sysrow(struct qri_sysrows *rows, ...);
+struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows); /* lives as long as the rows */
+#define QRI_SYS_NULL ((int)0x80000000)
+static inline int qri_sys_null_if(bool is_null, int64_t value)
+{
+    return is_null ? QRI_SYS_NULL : (int)value;
+}
+
+/* The picture of the database that views show, and that of #tables (may be NULL). */
+const struct qri_catalog *qri_sys_catalog(const struct qr_session *session);
+
+/* Counts the rows of a permanent table on the session's connection; 0 if that fails. */
+int64_t qri_sys_row_count(struct qr_session *session, const struct qr_cat_object *table);
+
+/* Registers all views on a connection. */
+QR_NODISCARD enum qr_status qri_sysviews_register(struct qri_link *link, struct qr_err *err);

@@ -1,0 +1,340 @@
+/* sysview_server.c - databases, sessions, requests, configuration and files; see sysview_int.h. */
+#include "sysview_int.h"
+#include "link.h"
+#include <stdio.h>
+#include "codec/collation.h"
+#include "base/banned.h"
+
+/* ---- sys.databases ---- */
+
+struct database_walk {
+    struct qri_sysrows *rows;
+    struct qr_session *session;
+};
+
+static enum qr_status database_row(void *ctx, const struct qr_database_info *info)
+{
+    struct database_walk *w = ctx;
+    uint32_t own = w->session->db->info.database_id;
+    bool visible = own == 1 || info->database_id == 1 || info->database_id == own;
+    if (!visible)
+        return QR_OK;
+    struct qr_arena *arena = qri_sysrows_arena(w->rows);
+    return qri_sysrow(w->rows, qr_arena_str(arena, info->name), (int)info->database_id,
+                      info->create_ticks, qr_arena_str(arena, info->collation));
+}
+
+static enum qr_status databases(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct database_walk w = {rows, session};
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    return host->each_database(host->ctx, database_row, &w);
+}
+
+static enum qr_status objective_row(void *ctx, const struct qr_database_info *info)
+{
+    struct database_walk *w = ctx;
+    uint32_t own = w->session->db->info.database_id;
+    if (own != 1 && info->database_id != own)
+        return QR_OK;
+    struct qr_arena *arena = qri_sysrows_arena(w->rows);
+    return qri_sysrow(w->rows, (int)info->database_id, qr_arena_str(arena, info->edition),
+                      qr_arena_str(arena, info->service_objective));
+}
+
+static enum qr_status service_objectives(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct database_walk w = {rows, session};
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    return host->each_database(host->ctx, objective_row, &w);
+}
+
+/* ---- sessions ---- */
+
+static struct qr_str text_or_null(struct qr_arena *arena, struct qr_str s)
+{
+    return s.n == 0 ? (struct qr_str){NULL, 0} : qr_arena_str(arena, s);
+}
+
+static enum qr_status session_row(struct qri_sysrows *rows, const struct qr_session *s,
+                                  const struct qr_session *asker)
+{
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    const struct qri_options *o = &s->options;
+    return qri_sysrow(
+        rows, (int)s->id, s->login_ticks, text_or_null(arena, s->login.host_name),
+        text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
+        (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
+        qr_arena_str(arena, s->login.login), qr_arena_str(arena, s->login.login),
+        s == asker ? qr_str("running") : qr_str("sleeping"), s->request_ticks, s->request_ticks,
+        (int)o->textsize, qr_str("us_english"), qr_str("mdy"), (int)o->datefirst,
+        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
+        (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
+        (int)o->isolation, (int)o->lock_timeout_ms, (int64_t)s->rowcount, (int)s->error,
+        qr_arena_str(arena, s->login.login), (int)s->db->info.database_id,
+        (int)s->db->info.database_id, (int)s->tran.count);
+}
+
+static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&instance->mu);
+    for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
+        status = session_row(rows, s, session);
+    pthread_mutex_unlock(&instance->mu);
+    return status;
+}
+
+static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&instance->mu);
+    for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
+        status = qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks,
+                            (int)s->login.tds_version,
+                            text_or_null(arena, s->login.client_address));
+    pthread_mutex_unlock(&instance->mu);
+    return status;
+}
+
+/* The asking request itself: what others run is not looked into. */
+static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qri_options *o = &session->options;
+    return qri_sysrow(rows, (int)session->id, session->request_ticks,
+                      (int)session->db->info.database_id, (int)session->tran.count,
+                      (int)o->textsize, (int)o->datefirst, (int)o->quoted_identifier,
+                      (int)o->arithabort, (int)o->ansi_warnings, (int)o->ansi_padding,
+                      (int)o->ansi_nulls, (int)o->concat_null_yields_null, (int)o->isolation,
+                      (int)o->lock_timeout_ms, (int)session->nest_level);
+}
+
+/* ---- configuration ---- */
+
+static const struct configuration {
+    int id;
+    const char *name;
+    int value, minimum, maximum;
+    const char *description;
+    bool dynamic, advanced;
+} configurations_known[] = {
+    {101, "recovery interval (min)", 0, 0, 32767, "Maximum recovery interval in minutes", true, true},
+    {102, "allow updates", 0, 0, 1, "Allow updates to system tables", true, false},
+    {103, "user connections", 0, 0, 32767, "Number of user connections allowed", false, true},
+    {115, "nested triggers", 1, 0, 1, "Allow triggers to be invoked within triggers", true, false},
+    {117, "remote access", 1, 0, 1, "Allow remote access", false, false},
+    {124, "default language", 0, 0, 9999, "default language", true, false},
+    {503, "max worker threads", 0, 128, 65535, "Maximum worker threads", true, true},
+    {505, "network packet size (B)", 4096, 512, 32767, "Network packet size", true, true},
+    {518, "show advanced options", 0, 0, 1, "show advanced options", true, false},
+    {1520, "remote query timeout (s)", 600, 0, INT32_MAX, "remote query timeout", true, false},
+    {1534, "user options", 0, 0, 32767, "user options", true, false},
+    {1539, "max degree of parallelism", 0, 0, 32767, "maximum degree of parallelism", true, true},
+    {1544, "max server memory (MB)", INT32_MAX, 128, INT32_MAX, "Maximum size of server memory (MB)", true, true},
+    {1555, "transform noise words", 0, 0, 1, "Transform noise words for full-text query", true, true},
+    {16384, "Agent XPs", 0, 0, 1, "Enable or disable Agent XPs", true, true},
+    {16390, "xp_cmdshell", 0, 0, 1, "Enable or disable command shell", true, true},
+    {1562, "clr enabled", 0, 0, 1, "CLR user code execution enabled in the server", true, false},
+};
+
+static enum qr_status configurations(struct qri_sysrows *rows, struct qr_session *session)
+{
+    (void)session;
+    struct qr_type type = qr_type_of(QR_TYPE_INT);
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    for (size_t i = 0; i < sizeof configurations_known / sizeof configurations_known[0]; i++) {
+        const struct configuration *c = &configurations_known[i];
+        struct qr_value in[3] = {qr_value_int(c->value), qr_value_int(c->minimum),
+                                 qr_value_int(c->maximum)};
+        struct qr_value out[3];
+        for (int k = 0; k < 3; k++)
+            QR_TRY(qr_variant_make(arena, &type, &in[k], &out[k]));
+        QR_TRY(qri_sysrow(rows, c->id, qr_str(c->name), &out[0], &out[1], &out[2], &out[0],
+                          qr_str(c->description), (int)c->dynamic, (int)c->advanced));
+    }
+    return QR_OK;
+}
+
+/* ---- storage ---- */
+
+static enum qr_status data_spaces(struct qri_sysrows *rows, struct qr_session *session)
+{
+    (void)session;
+    return qri_sysrow(rows, qr_str("PRIMARY"));
+}
+
+static int pages_8k(uint64_t bytes)
+{
+    uint64_t pages = bytes / 8192;
+    return pages > INT32_MAX ? INT32_MAX : (int)pages;
+}
+
+static enum qr_status database_files(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_store_stats stats;
+    qr_store_get_stats(session->db->store, &stats);
+    QR_TRY(qri_sysrow(rows, 1, 0, qr_str("ROWS"), 1, qr_str("data_0"), qr_str("data_0"),
+                      pages_8k(stats.data_bytes),
+                      stats.max_data_bytes == 0 ? -1 : pages_8k(stats.max_data_bytes)));
+    return qri_sysrow(rows, 2, 1, qr_str("LOG"), 0, qr_str("log"), qr_str("log"),
+                      pages_8k(stats.log_file_bytes), -1);
+}
+
+int64_t qri_sys_row_count(struct qr_session *session, const struct qr_cat_object *table)
+{
+    char sql[64];
+    sqlite3_stmt *stmt = NULL;
+    int64_t count = 0;
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM main.t%u", table->object_id);
+    if (sqlite3_prepare_v2(session->link->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        count = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return count;
+}
+
+static enum qr_status partition_stats(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_catalog *cat = &qri_sys_catalog(session)->cat;
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *o = cat->objects[i];
+        if (o->type != QR_CAT_TABLE)
+            continue;
+        QR_TRY(qri_sysrow(rows, (int64_t)o->object_id << 16, (int)o->object_id,
+                          qr_cat_clustered(o) == NULL ? 0 : 1, qri_sys_row_count(session, o)));
+    }
+    return QR_OK;
+}
+
+static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *session)
+{
+    (void)rows;
+    (void)session;
+    return QR_OK;
+}
+
+const struct qri_sysview qri_sysviews_server[] = {
+    {"sys", "databases",
+     "name sysname, database_id int, source_database_id int null =null, "
+     "owner_sid varbinary(85) null =null, create_date datetime, compatibility_level tinyint =150, "
+     "collation_name sysname null, user_access tinyint null =0, "
+     "user_access_desc nvarchar(60) null ='MULTI_USER', is_read_only bit null =0, "
+     "is_auto_close_on bit =0, is_auto_shrink_on bit null =0, state tinyint null =0, "
+     "state_desc nvarchar(60) null ='ONLINE', is_in_standby bit null =0, "
+     "is_cleanly_shutdown bit null =0, is_supplemental_logging_enabled bit null =0, "
+     "snapshot_isolation_state tinyint null =1, snapshot_isolation_state_desc nvarchar(60) null "
+     "='ON', is_read_committed_snapshot_on bit null =1, recovery_model tinyint null =1, "
+     "recovery_model_desc nvarchar(60) null ='FULL', page_verify_option tinyint null =2, "
+     "page_verify_option_desc nvarchar(60) null ='CHECKSUM', is_auto_create_stats_on bit null =1, "
+     "is_auto_create_stats_incremental_on bit null =0, is_auto_update_stats_on bit null =1, "
+     "is_auto_update_stats_async_on bit null =0, is_ansi_null_default_on bit null =0, "
+     "is_ansi_nulls_on bit null =0, is_ansi_padding_on bit null =0, is_ansi_warnings_on bit null "
+     "=0, is_arithabort_on bit null =0, is_concat_null_yields_null_on bit null =0, "
+     "is_numeric_roundabort_on bit null =0, is_quoted_identifier_on bit null =0, "
+     "is_recursive_triggers_on bit null =0, is_cursor_close_on_commit_on bit null =0, "
+     "is_local_cursor_default bit null =0, is_fulltext_enabled bit null =0, "
+     "is_trustworthy_on bit null =0, is_db_chaining_on bit null =0, "
+     "is_parameterization_forced bit null =0, is_master_key_encrypted_by_server bit =0, "
+     "is_query_store_on bit null =0, is_published bit =0, is_subscribed bit =0, "
+     "is_merge_published bit =0, is_distributor bit =0, is_sync_with_backup bit =0, "
+     "service_broker_guid uniqueidentifier null =null, is_broker_enabled bit =0, "
+     "log_reuse_wait tinyint null =0, log_reuse_wait_desc nvarchar(60) null ='NOTHING', "
+     "is_date_correlation_on bit =0, is_cdc_enabled bit =0, is_encrypted bit null =0, "
+     "is_honor_broker_priority_on bit null =0, replica_id uniqueidentifier null =null, "
+     "group_database_id uniqueidentifier null =null, resource_pool_id int null =null, "
+     "default_language_lcid smallint null =1033, default_language_name nvarchar(128) null "
+     "='us_english', containment tinyint null =0, containment_desc nvarchar(60) null ='NONE', "
+     "target_recovery_time_in_seconds int null =60, delayed_durability int null =0, "
+     "delayed_durability_desc nvarchar(60) null ='DISABLED', "
+     "is_memory_optimized_elevate_to_snapshot_on bit null =0, is_federation_member bit null =0, "
+     "is_remote_data_archive_enabled bit null =0, is_mixed_page_allocation_on bit null =0, "
+     "is_temporal_history_retention_enabled bit null =1, catalog_collation_type int null =0, "
+     "catalog_collation_type_desc nvarchar(60) null ='DATABASE_DEFAULT', "
+     "physical_database_name nvarchar(128) null =null",
+     databases, NULL, false},
+    {"sys", "database_service_objectives",
+     "database_id int, edition sysname, service_objective sysname, elastic_pool_name sysname null "
+     "=null",
+     service_objectives, NULL, false},
+    {"sys", "dm_exec_sessions",
+     "session_id smallint, login_time datetime, host_name nvarchar(128) null, "
+     "program_name nvarchar(128) null, host_process_id int null, client_version int null, "
+     "client_interface_name nvarchar(32) null, security_id varbinary(85) =null, "
+     "login_name nvarchar(128), nt_domain nvarchar(128) null =null, "
+     "nt_user_name nvarchar(128) null =null, original_login_name nvarchar(128), "
+     "status nvarchar(30), context_info varbinary(128) null =null, cpu_time int =0, "
+     "memory_usage int =0, total_scheduled_time int =0, total_elapsed_time int =0, "
+     "endpoint_id int =0, last_request_start_time datetime, last_request_end_time datetime null, "
+     "reads bigint =0, writes bigint =0, logical_reads bigint =0, is_user_process bit =1, "
+     "text_size int, language nvarchar(128) null, date_format nvarchar(3) null, "
+     "date_first smallint, quoted_identifier bit, arithabort bit, ansi_null_dflt_on bit, "
+     "ansi_defaults bit, ansi_warnings bit, ansi_padding bit, ansi_nulls bit, "
+     "concat_null_yields_null bit, transaction_isolation_level smallint, lock_timeout int, "
+     "deadlock_priority int =0, row_count bigint, prev_error int, "
+     "original_security_id varbinary(85) =null, last_successful_logon datetime null =null, "
+     "last_unsuccessful_logon datetime null =null, unsuccessful_logons bigint null =null, "
+     "group_id int =2, authentication_id nvarchar(128) null, database_id smallint, "
+     "authenticating_database_id int null, open_transaction_count int",
+     exec_sessions, NULL, false},
+    {"sys", "dm_exec_connections",
+     "session_id int null, most_recent_session_id int null, connect_time datetime, "
+     "net_transport nvarchar(40) ='TCP', protocol_type nvarchar(40) null ='TSQL', "
+     "protocol_version int null, endpoint_id int null =0, encrypt_option nvarchar(40) ='TRUE', "
+     "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null =null, "
+     "num_writes int null =null, last_read datetime null =null, last_write datetime null =null, "
+     "net_packet_size int null =4096, client_net_address varchar(48) null",
+     exec_connections, NULL, false},
+    {"sys", "dm_exec_requests",
+     "session_id smallint, request_id int =0, start_time datetime, status nvarchar(30) ='running', "
+     "command nvarchar(32) ='SELECT', database_id smallint, user_id int =1, "
+     "blocking_session_id smallint null =0, wait_type nvarchar(60) null =null, wait_time int =0, "
+     "last_wait_type nvarchar(60) ='', wait_resource nvarchar(256) ='', "
+     "open_transaction_count int, open_resultset_count int =1, percent_complete real =0, "
+     "estimated_completion_time bigint =0, cpu_time int =0, total_elapsed_time int =0, "
+     "reads bigint =0, writes bigint =0, logical_reads bigint =0, text_size int, "
+     "date_first smallint, quoted_identifier bit, arithabort bit, ansi_warnings bit, "
+     "ansi_padding bit, ansi_nulls bit, concat_null_yields_null bit, "
+     "transaction_isolation_level smallint, lock_timeout int, deadlock_priority int =0, "
+     "row_count bigint =0, prev_error int =0, nest_level int, granted_query_memory int =0, "
+     "executing_managed_code bit =0, group_id int =2",
+     exec_requests, NULL, false},
+    {"sys", "configurations",
+     "configuration_id int, name nvarchar(35), value sql_variant null, minimum sql_variant null, "
+     "maximum sql_variant null, value_in_use sql_variant null, description nvarchar(255), "
+     "is_dynamic bit, is_advanced bit",
+     configurations, NULL, false},
+    {"sys", "data_spaces",
+     "name sysname, data_space_id int =1, type char(2) ='FG', "
+     "type_desc nvarchar(60) null ='ROWS_FILEGROUP', is_default bit null =1, is_system bit null =0",
+     data_spaces, NULL, false},
+    {"sys", "filegroups",
+     "name sysname, data_space_id int =1, type char(2) ='FG', "
+     "type_desc nvarchar(60) null ='ROWS_FILEGROUP', is_default bit null =1, is_system bit null "
+     "=0, filegroup_guid uniqueidentifier null =null, log_filegroup_id int null =null, "
+     "is_read_only bit null =0, is_autogrow_all_files bit null =0",
+     data_spaces, NULL, false},
+    {"sys", "database_files",
+     "file_id int, file_guid uniqueidentifier null =null, type tinyint, type_desc nvarchar(60) "
+     "null, data_space_id int, name sysname, physical_name nvarchar(260), state tinyint null =0, "
+     "state_desc nvarchar(60) null ='ONLINE', size int, max_size int, growth int =2048, "
+     "is_media_read_only bit =0, is_read_only bit =0, is_sparse bit =0, is_percent_growth bit =0, "
+     "is_name_reserved bit =0",
+     database_files, NULL, false},
+    {"sys", "dm_db_partition_stats",
+     "partition_id bigint, object_id int, index_id int, partition_number int =1, "
+     "in_row_data_page_count bigint =0, in_row_used_page_count bigint =0, "
+     "in_row_reserved_page_count bigint =0, lob_used_page_count bigint =0, "
+     "lob_reserved_page_count bigint =0, row_overflow_used_page_count bigint =0, "
+     "row_overflow_reserved_page_count bigint =0, used_page_count bigint =0, "
+     "reserved_page_count bigint =0, row_count bigint",
+     partition_stats, NULL, false},
+    {"sys", "partition_schemes", "name sysname, data_space_id int, function_id int", no_rows, NULL,
+     false},
+    {"sys", "partition_functions", "name sysname, function_id int, fanout int", no_rows, NULL,
+     false},
+    {0},
+};

@@ -1,0 +1,197 @@
+/* sysview_type.c - types, principals and messages; see sysview_int.h. */
+#include "sysview_int.h"
+#include "codec/collation.h"
+#include "base/banned.h"
+
+static enum qr_status type_row(struct qri_sysrows *rows, struct qr_str name, int user_type_id,
+                               int schema_id, const struct qr_type *t, bool nullable, bool user,
+                               bool table)
+{
+    const struct qr_collation *c =
+        qr_type_is_string(t) ? qr_collation_get(QR_COLLATION_DEFAULT) : NULL;
+    const struct qr_type_info *info = qr_type_info(t->id);
+    return qri_sysrow(rows, name, table ? 243 : (int)info->system_type_id, user_type_id, schema_id,
+                      user ? qr_type_max_length(t) : (int)info->max_length,
+                      user ? qr_type_precision(t) : (int)info->precision,
+                      user ? qr_type_scale(t) : (int)info->scale,
+                      c == NULL ? (struct qr_str){NULL, 0} : qr_str(c->name), (int)nullable,
+                      (int)user, (int)table);
+}
+
+static enum qr_status types(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_catalog *cat = &qri_sys_catalog(session)->cat;
+    for (int id = QR_TYPE_BIT; id < QR_TYPE_TABLE; id++) {
+        struct qr_type t = qr_type_of((enum qr_type_id)id);
+        const char *name = id == QR_TYPE_ROWVERSION ? "timestamp" : qr_type_info(t.id)->name;
+        QR_TRY(type_row(rows, qr_str(name), qr_type_info(t.id)->system_type_id, QR_SCHEMA_SYS, &t,
+                        id != QR_TYPE_ROWVERSION, false, false));
+    }
+    struct qr_type sysname = qr_type_sized(QR_TYPE_NVARCHAR, 128);
+    QR_TRY(qri_sysrow(rows, qr_str("sysname"), (int)qr_type_info(QR_TYPE_NVARCHAR)->system_type_id,
+                      256, QR_SCHEMA_SYS, qr_type_max_length(&sysname), 0, 0,
+                      qr_str(qr_collation_get(QR_COLLATION_DEFAULT)->name), 0, 0, 0));
+    for (size_t i = 0; i < cat->usertype_count; i++) {
+        const struct qr_cat_usertype *u = &cat->usertypes[i];
+        QR_TRY(type_row(rows, u->name, (int)u->user_type_id, (int)u->schema_id, &u->type,
+                        u->nullable, true, u->table_object_id != 0));
+    }
+    return QR_OK;
+}
+
+static enum qr_status table_types(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_catalog *cat = &qri_sys_catalog(session)->cat;
+    for (size_t i = 0; i < cat->usertype_count; i++) {
+        const struct qr_cat_usertype *u = &cat->usertypes[i];
+        if (u->table_object_id != 0)
+            QR_TRY(qri_sysrow(rows, u->name, (int)u->user_type_id, (int)u->schema_id,
+                              (int)u->table_object_id));
+    }
+    return QR_OK;
+}
+
+/* ---- principals ---- */
+
+static enum qr_status database_principals(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qri_catalog *c = qri_sys_catalog(session);
+    for (size_t i = 0; i < c->principal_count; i++) {
+        const struct qri_principal *p = &c->principals[i];
+        QR_TRY(qri_sysrow(rows, p->name, (int)p->principal_id,
+                          p->type == 'R' ? qr_str("R") : qr_str("S"),
+                          p->type == 'R' ? qr_str("DATABASE_ROLE") : qr_str("SQL_USER"),
+                          p->default_schema.n > 0 ? p->default_schema : (struct qr_str){NULL, 0},
+                          p->create_ticks, p->modify_ticks,
+                          qri_sys_null_if(p->owning_principal_id == 0, p->owning_principal_id),
+                          qr_str_n((const char *)&p->principal_id, 4), (int)p->is_fixed_role,
+                          p->type == 'R' ? 0 : p->principal_id < 5 ? 0 : 1,
+                          p->type == 'R' ? qr_str("NONE") : qr_str("INSTANCE")));
+    }
+    return QR_OK;
+}
+
+static enum qr_status database_role_members(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qri_catalog *c = qri_sys_catalog(session);
+    QR_TRY(qri_sysrow(rows, 16384, 1)); /* dbo is the owner */
+    for (size_t i = 0; i < c->principal_count; i++)
+        for (size_t k = 0; k < c->principals[i].member_count; k++)
+            QR_TRY(qri_sysrow(rows, (int)c->principals[i].member_of[k],
+                              (int)c->principals[i].principal_id));
+    return QR_OK;
+}
+
+static enum qr_status server_principals(struct qri_sysrows *rows, struct qr_session *session)
+{
+    static const uint8_t sid[] = {1, 6, 0, 0, 0, 0, 0, 100};
+    return qri_sysrow(rows, session->login.login, 1, qr_str_n((const char *)sid, sizeof sid),
+                      qr_str("S"), qr_str("SQL_LOGIN"), session->login_ticks,
+                      session->login_ticks, qr_str("master"), qr_str("us_english"));
+}
+
+static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *session)
+{
+    (void)rows;
+    (void)session;
+    return QR_OK;
+}
+
+static enum qr_status messages(struct qri_sysrows *rows, struct qr_session *session)
+{
+    (void)session;
+    for (size_t i = 0; i < qr_sqlmsg_count(); i++) {
+        const struct qr_sqlmsg *m = qr_sqlmsg_at(i);
+        QR_TRY(qri_sysrow(rows, m->number, (int)m->severity, qr_str(m->text)));
+    }
+    return QR_OK;
+}
+
+static enum qr_status languages(struct qri_sysrows *rows, struct qr_session *session)
+{
+    (void)session;
+    return qri_sysrow(
+        rows, qr_str("us_english"), qr_str("English"),
+        qr_str("January,February,March,April,May,June,July,August,September,October,November,"
+               "December"),
+        qr_str("Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec"),
+        qr_str("Monday,Tuesday,Wednesday,Thursday,Friday,Saturday,Sunday"));
+}
+
+const struct qri_sysview qri_sysviews_type[] = {
+    {"sys", "types",
+     "name sysname, system_type_id tinyint, user_type_id int, schema_id int, "
+     "principal_id int null =null, max_length smallint, precision tinyint, scale tinyint, "
+     "collation_name sysname null, is_nullable bit null, is_user_defined bit, "
+     "is_assembly_type bit =0, default_object_id int =0, rule_object_id int =0, is_table_type bit",
+     types, NULL, false},
+    {"sys", "table_types",
+     "name sysname, system_type_id tinyint =243, user_type_id int, schema_id int, "
+     "principal_id int null =null, max_length smallint =-1, precision tinyint =0, "
+     "scale tinyint =0, collation_name sysname null =null, is_nullable bit null =0, "
+     "is_user_defined bit =1, is_assembly_type bit =0, default_object_id int =0, "
+     "rule_object_id int =0, is_table_type bit =1, type_table_object_id int, "
+     "is_memory_optimized bit null =0",
+     table_types, NULL, false},
+    {"sys", "database_principals",
+     "name sysname, principal_id int, type char(1), type_desc nvarchar(60) null, "
+     "default_schema_name sysname null, create_date datetime, modify_date datetime, "
+     "owning_principal_id int null, sid varbinary(85) null, is_fixed_role bit, "
+     "authentication_type int, authentication_type_desc nvarchar(60) null, "
+     "default_language_name sysname null =null, default_language_lcid int null =null, "
+     "allow_encrypted_value_modifications bit =0",
+     database_principals, NULL, false},
+    {"sys", "database_role_members", "role_principal_id int, member_principal_id int",
+     database_role_members, NULL, false},
+    {"sys", "server_principals",
+     "name sysname, principal_id int, sid varbinary(85) null, type char(1), "
+     "type_desc nvarchar(60) null, is_disabled bit null =0, create_date datetime, "
+     "modify_date datetime, default_database_name sysname null, "
+     "default_language_name sysname null, credential_id int null =null, "
+     "owning_principal_id int null =null, is_fixed_role bit =0",
+     server_principals, NULL, false},
+    {"sys", "sql_logins",
+     "name sysname, principal_id int, sid varbinary(85) null, type char(1), "
+     "type_desc nvarchar(60) null, is_disabled bit null =0, create_date datetime, "
+     "modify_date datetime, default_database_name sysname null, "
+     "default_language_name sysname null, credential_id int null =null, "
+     "is_policy_checked bit null =1, is_expiration_checked bit null =0, "
+     "password_hash varbinary(256) null =null",
+     server_principals, NULL, false},
+    {"sys", "database_permissions",
+     "class tinyint, class_desc nvarchar(60) null, major_id int, minor_id int, "
+     "grantee_principal_id int, grantor_principal_id int, type char(4), "
+     "permission_name nvarchar(128) null, state char(1), state_desc nvarchar(60) null",
+     no_rows, NULL, false},
+    {"sys", "assemblies", "name sysname, principal_id int, assembly_id int", no_rows, NULL, false},
+    {"sys", "assembly_types",
+     "name sysname, system_type_id tinyint, user_type_id int, schema_id int, assembly_id int, "
+     "assembly_class sysname null",
+     no_rows, NULL, false},
+    {"sys", "xml_schema_collections",
+     "xml_collection_id int, schema_id int, principal_id int null, name sysname, "
+     "create_date datetime, modify_date datetime",
+     no_rows, NULL, false},
+    {"sys", "xml_indexes",
+     "object_id int, name sysname null, index_id int, type tinyint, using_xml_index_id int null, "
+     "secondary_type char(1) null",
+     no_rows, NULL, false},
+    {"sys", "fulltext_indexes", "object_id int, unique_index_id int, fulltext_catalog_id int null",
+     no_rows, NULL, false},
+    {"sys", "periods",
+     "name sysname, period_type tinyint null, object_id int, start_column_id int, "
+     "end_column_id int",
+     no_rows, NULL, false},
+    {"sys", "masked_columns", "object_id int, name sysname null, column_id int", no_rows, NULL,
+     false},
+    {"sys", "messages",
+     "message_id int, language_id smallint =1033, severity tinyint null, "
+     "is_event_logged bit =0, text nvarchar(2048)",
+     messages, NULL, false},
+    {"sys", "syslanguages",
+     "langid smallint =0, dateformat nchar(3) ='mdy', datefirst tinyint =7, upgrade int null =0, "
+     "name sysname, alias sysname null, months nvarchar(372) null, shortmonths nvarchar(132) null, "
+     "days nvarchar(217) null, lcid int =1033, msglangid smallint =1033",
+     languages, NULL, false},
+    {0},
+};

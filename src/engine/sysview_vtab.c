@@ -1,0 +1,319 @@
+/* sysview_vtab.c - system views as SQLite virtual tables; see sysview_int.h.
+ *
+ * Opening a cursor makes all rows of the view, since they come from memory; equalities on integer
+ * columns are tested while scanning, so that joins on object_id do not hand every row to SQLite. */
+#include "sysview_rows_int.h"
+#include "link.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "codec/collation.h"
+#include "codec/datetime.h"
+#include "base/banned.h"
+
+enum { ROWS_BYTES_MAX = 512 << 20, EQUALS_MAX = 4 };
+
+struct sys_module {
+    const struct qri_sysview_shape *shape;
+    struct qri_link *link;
+};
+
+struct sys_table {
+    sqlite3_vtab base;
+    struct sys_module *module;
+};
+
+struct sys_cursor {
+    sqlite3_vtab_cursor base;
+    struct qri_sysrows rows;
+    size_t at;
+    size_t equal_count;
+    int equal_column[EQUALS_MAX];
+    int64_t equal_value[EQUALS_MAX];
+};
+
+/* ---- making rows ---- */
+
+static struct qr_value datetime_value(const struct qr_type *type, int64_t ticks)
+{
+    if (ticks == 0)
+        return qr_value_null();
+    if (type->id == QR_TYPE_DATETIME) { /* 1/300 s since 1900-01-01 */
+        const int64_t base = INT64_C(599266080000000000);
+        return qr_value_int((ticks - base) * 3 / 100000);
+    }
+    return qr_value_int(ticks);
+}
+
+static struct qr_value take_argument(const struct qr_type *type, va_list *args)
+{
+    switch ((int)type->id) {
+    case QR_TYPE_BIT:
+    case QR_TYPE_TINYINT:
+    case QR_TYPE_SMALLINT:
+    case QR_TYPE_INT: {
+        int v = va_arg(*args, int);
+        return v == QRI_SYS_NULL ? qr_value_null() : qr_value_int(v);
+    }
+    case QR_TYPE_BIGINT:
+        return qr_value_int(va_arg(*args, int64_t));
+    case QR_TYPE_FLOAT:
+    case QR_TYPE_REAL:
+        return qr_value_real(va_arg(*args, double));
+    case QR_TYPE_DATETIME:
+    case QR_TYPE_DATETIME2:
+        return datetime_value(type, va_arg(*args, int64_t));
+    case QR_TYPE_DECIMAL:
+    case QR_TYPE_NUMERIC:
+    case QR_TYPE_SQL_VARIANT:
+        return *va_arg(*args, const struct qr_value *);
+    default: {
+        struct qr_str s = va_arg(*args, struct qr_str);
+        if (s.p == NULL)
+            return qr_value_null();
+        bool text = qr_type_is_string(type);
+        return text ? qr_value_str(s) : qr_value_blob(s.p, s.n);
+    }
+    }
+}
+
+enum qr_status qri_sysrow(struct qri_sysrows *rows, ...)
+{
+    size_t n = rows->shape->column_count;
+    void *moved = qr_arena_grow(&rows->arena, rows->values, rows->row_count, &rows->capacity,
+                                rows->row_count + 1, n * sizeof *rows->values);
+    if (moved == NULL)
+        return QR_NOMEM;
+    rows->values = moved;
+    struct qr_value *row = &rows->values[rows->row_count * n];
+    va_list args;
+    va_start(args, rows);
+    for (size_t i = 0; i < n; i++) {
+        const struct qri_sysview_column *c = &rows->shape->columns[i];
+        row[i] = c->is_constant ? c->constant : take_argument(&c->type, &args);
+    }
+    va_end(args);
+    rows->row_count++;
+    return QR_OK;
+}
+
+struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows)
+{
+    return &rows->arena;
+}
+
+/* ---- the module ---- */
+
+static const char *column_class(const struct qr_type *type)
+{
+    switch (qr_type_cell(type)) {
+    case QR_CELL_INT:
+        return "INTEGER";
+    case QR_CELL_REAL:
+        return "REAL";
+    case QR_CELL_TEXT:
+        return "TEXT";
+    case QR_CELL_BLOB:
+    case QR_CELL_WIDE:
+    case QR_CELL_NULL:
+        break;
+    }
+    return "BLOB";
+}
+
+static int sys_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                       sqlite3_vtab **ret_table, char **ret_error)
+{
+    (void)argc;
+    (void)argv;
+    (void)ret_error;
+    struct sys_module *module = aux;
+    struct qr_buf sql;
+    qr_buf_init(&sql, 64 << 10);
+    qr_buf_addz(&sql, "CREATE TABLE x(");
+    for (size_t i = 0; i < module->shape->column_count; i++) {
+        const struct qr_type *type = &module->shape->columns[i].type;
+        qr_buf_printf(&sql, "%sc%zu %s", i == 0 ? "" : ", ", i + 1, column_class(type));
+        if (qr_type_is_string(type))
+            qr_buf_printf(&sql, " COLLATE %s", qr_order_sqlite_name(qr_order_of(type)));
+    }
+    qr_buf_addz(&sql, ")");
+    int rc = sqlite3_declare_vtab(db, qr_buf_cstr(&sql));
+    qr_buf_done(&sql);
+    if (rc != SQLITE_OK)
+        return rc;
+    struct sys_table *table = sqlite3_malloc(sizeof *table);
+    if (table == NULL)
+        return SQLITE_NOMEM;
+    memset(table, 0, sizeof *table);
+    table->module = module;
+    *ret_table = &table->base;
+    return SQLITE_OK;
+}
+
+static int sys_disconnect(sqlite3_vtab *table)
+{
+    sqlite3_free(table);
+    return SQLITE_OK;
+}
+
+/* idxNum is the number of equalities, idxStr their columns: "3,7". */
+static int sys_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    const struct sys_table *table = (const struct sys_table *)base;
+    char columns[64];
+    int used = 0, count = 0;
+    columns[0] = '\0';
+    for (int i = 0; i < info->nConstraint && count < EQUALS_MAX; i++) {
+        const int column = info->aConstraint[i].iColumn;
+        if (!info->aConstraint[i].usable || column < 0 ||
+            info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ)
+            continue;
+        const struct qr_type *type = &table->module->shape->columns[column].type;
+        if (qr_type_family(type) != QR_FAMILY_INT)
+            continue;
+        info->aConstraintUsage[i].argvIndex = ++count; /* SQLite tests it again: omit stays 0 */
+        used += snprintf(columns + used, sizeof columns - (size_t)used, "%d,", column);
+    }
+    info->idxNum = count;
+    info->idxStr = sqlite3_mprintf("%s", columns);
+    info->needToFreeIdxStr = 1;
+    info->estimatedRows = count == 0 ? 1000 : count == 1 ? 10 : 1;
+    info->estimatedCost = count == 0 ? 2000.0 : count == 1 ? 200.0 : 100.0;
+    return info->idxStr == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static int sys_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor)
+{
+    struct sys_cursor *cursor = sqlite3_malloc(sizeof *cursor);
+    if (cursor == NULL)
+        return SQLITE_NOMEM;
+    memset(cursor, 0, sizeof *cursor);
+    cursor->rows.shape = ((struct sys_table *)base)->module->shape;
+    qr_arena_init(&cursor->rows.arena, ROWS_BYTES_MAX);
+    *ret_cursor = &cursor->base;
+    return SQLITE_OK;
+}
+
+static int sys_close(sqlite3_vtab_cursor *base)
+{
+    struct sys_cursor *cursor = (struct sys_cursor *)base;
+    qr_arena_done(&cursor->rows.arena);
+    sqlite3_free(cursor);
+    return SQLITE_OK;
+}
+
+static bool row_fits(const struct sys_cursor *cursor)
+{
+    const struct qr_value *row =
+        &cursor->rows.values[cursor->at * cursor->rows.shape->column_count];
+    for (size_t i = 0; i < cursor->equal_count; i++) {
+        const struct qr_value *v = &row[cursor->equal_column[i]];
+        if (v->cell != QR_CELL_INT || v->i != cursor->equal_value[i])
+            return false;
+    }
+    return true;
+}
+
+static void skip_rows(struct sys_cursor *cursor)
+{
+    while (cursor->at < cursor->rows.row_count && !row_fits(cursor))
+        cursor->at++;
+}
+
+static int sys_filter(sqlite3_vtab_cursor *base, int equal_count, const char *columns, int argc,
+                      sqlite3_value **argv)
+{
+    struct sys_cursor *cursor = (struct sys_cursor *)base;
+    const struct sys_module *module = ((struct sys_table *)base->pVtab)->module;
+    assert(argc == equal_count && equal_count <= EQUALS_MAX);
+    cursor->equal_count = 0;
+    cursor->at = 0;
+    for (int i = 0; i < argc; i++) {
+        char *end = NULL;
+        long column = strtol(columns, &end, 10);
+        columns = end + 1;
+        if (sqlite3_value_type(argv[i]) != SQLITE_INTEGER) {
+            if (sqlite3_value_type(argv[i]) == SQLITE_NULL) { /* equals nothing */
+                cursor->at = SIZE_MAX;
+                return SQLITE_OK;
+            }
+            continue; /* left to SQLite */
+        }
+        cursor->equal_column[cursor->equal_count] = (int)column;
+        cursor->equal_value[cursor->equal_count++] = sqlite3_value_int64(argv[i]);
+    }
+    if (cursor->rows.values == NULL || cursor->rows.row_count == 0) {
+        qr_arena_reset(&cursor->rows.arena);
+        cursor->rows.values = NULL;
+        cursor->rows.row_count = cursor->rows.capacity = 0;
+        if (module->shape->view->rows(&cursor->rows, module->link->session) != QR_OK)
+            return SQLITE_NOMEM;
+    }
+    skip_rows(cursor);
+    return SQLITE_OK;
+}
+
+static int sys_next(sqlite3_vtab_cursor *base)
+{
+    struct sys_cursor *cursor = (struct sys_cursor *)base;
+    cursor->at++;
+    skip_rows(cursor);
+    return SQLITE_OK;
+}
+
+static int sys_eof(sqlite3_vtab_cursor *base)
+{
+    const struct sys_cursor *cursor = (const struct sys_cursor *)base;
+    return cursor->at >= cursor->rows.row_count;
+}
+
+static int sys_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int column)
+{
+    const struct sys_cursor *cursor = (const struct sys_cursor *)base;
+    const struct qri_sysview_shape *shape = cursor->rows.shape;
+    qri_result(ctx, &shape->columns[column].type,
+               &cursor->rows.values[cursor->at * shape->column_count + (size_t)column]);
+    return SQLITE_OK;
+}
+
+static int sys_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
+{
+    *ret_rowid = (sqlite3_int64)((const struct sys_cursor *)base)->at + 1;
+    return SQLITE_OK;
+}
+
+static const sqlite3_module sys_methods = {
+    .iVersion = 1,
+    .xConnect = sys_connect,
+    .xBestIndex = sys_best_index,
+    .xDisconnect = sys_disconnect,
+    .xOpen = sys_open,
+    .xClose = sys_close,
+    .xFilter = sys_filter,
+    .xNext = sys_next,
+    .xEof = sys_eof,
+    .xColumn = sys_column,
+    .xRowid = sys_rowid,
+};
+
+enum qr_status qri_sysviews_register(struct qri_link *link, struct qr_err *err)
+{
+    const struct qr_catalog *catalog = NULL;
+    size_t count = 0;
+    QR_TRY(qri_system_catalog(&catalog, err));
+    const struct qri_sysview_shape *shapes = qri_sysview_shapes(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (shapes[i].view->rows == NULL)
+            continue;
+        struct sys_module *module = malloc(sizeof *module);
+        if (module == NULL)
+            return qr_fail(err, QR_NOMEM, "system views");
+        *module = (struct sys_module){&shapes[i], link};
+        if (sqlite3_create_module_v2(link->db, shapes[i].vtab, &sys_methods, module, free) !=
+            SQLITE_OK)
+            return qr_fail(err, QR_NOMEM, "system views");
+    }
+    return QR_OK;
+}
