@@ -1,6 +1,6 @@
 /* sysview.c - the system catalog, built from the view tables; see sysview_int.h. */
 #include "sysview_int.h"
-#include "sysproc_int.h"
+#include "sysmodule_int.h"
 #include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -167,7 +167,7 @@ static enum qr_status add_view(const struct qri_sysview *view, size_t *object_co
     return QR_OK;
 }
 
-static enum qr_status add_procedure(const struct qri_sysproc *proc, size_t *object_count)
+static enum qr_status add_procedure(const struct qri_sysmodule *proc, size_t *object_count)
 {
     struct qr_cat_object *o = qr_arena_alloc(&built.arena, sizeof *o);
     if (o == NULL)
@@ -194,7 +194,7 @@ static enum qr_status build_all(void)
     for (size_t t = 0; t < sizeof view_tables / sizeof view_tables[0]; t++)
         for (size_t i = 0; view_tables[t][i].name != NULL; i++)
             views++;
-    while (qri_sysprocs[procs].name != NULL)
+    while (qri_sysmodules[procs].name != NULL)
         procs++;
     built.shapes = qr_arena_array(&built.arena, views, sizeof *built.shapes);
     built.catalog.objects =
@@ -206,7 +206,7 @@ static enum qr_status build_all(void)
             if (add_view(&view_tables[t][i], &count) != QR_OK)
                 return qr_fail(&built.err, QR_NOMEM, "system catalog");
     for (size_t i = 0; i < procs; i++)
-        if (add_procedure(&qri_sysprocs[i], &count) != QR_OK)
+        if (add_procedure(&qri_sysmodules[i], &count) != QR_OK)
             return qr_fail(&built.err, QR_NOMEM, "system catalog");
     built.catalog.schemas = schemas;
     built.catalog.schema_count = sizeof schemas / sizeof schemas[0];

@@ -1,0 +1,15 @@
+/* hostfn_int.h - what the hostfn_*.c files share. */
+#pragma once
+#include "hostfn.h"
+
+enum qr_status qri_host_null(struct qri_host_call *h);
+enum qr_status qri_host_int(struct qri_host_call *h, int64_t v);
+enum qr_status qri_host_text(struct qri_host_call *h, struct qr_str s); /* copied */
+enum qr_status qri_host_variant_int(struct qri_host_call *h, int64_t v);
+enum qr_status qri_host_variant_text(struct qri_host_call *h, struct qr_str s);
+/* "" and 0 when the argument is absent or NULL. */
+struct qr_str qri_host_arg_text(const struct qri_host_call *h, size_t i);
+int64_t qri_host_arg_int(const struct qri_host_call *h, size_t i);
+
+/* Of the server, databases and principals (hostfn_server.c). */
+qri_host_fn *qri_hostfn_server(enum qr_host_func func);

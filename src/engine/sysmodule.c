@@ -1,0 +1,296 @@
+/* sysmodule.c - system procedures in T-SQL; see sysmodule_int.h. The catalog procedures answer as
+ * ODBC and DB-Library clients expect ([TSQL.md] 7). */
+#include "sysmodule_int.h"
+#include <stddef.h>
+#include "base/banned.h"
+
+/* ODBC type, type name, sizes of a column `c` with system_type_id, max_length, precision, scale. */
+#define ODBC_TYPE(c)                                                                               \
+    "CAST(CASE " c ".system_type_id WHEN 104 THEN -7 WHEN 48 THEN -6 WHEN 52 THEN 5 WHEN 56 THEN " \
+    "4 WHEN 127 THEN -5 WHEN 59 THEN 7 WHEN 62 THEN 6 WHEN 106 THEN 3 WHEN 108 THEN 2 WHEN 60 "   \
+    "THEN 3 WHEN 122 THEN 3 WHEN 175 THEN 1 WHEN 167 THEN 12 WHEN 35 THEN -1 WHEN 239 THEN -8 "   \
+    "WHEN 231 THEN -9 WHEN 99 THEN -10 WHEN 173 THEN -2 WHEN 165 THEN -3 WHEN 34 THEN -4 WHEN "   \
+    "189 THEN -2 WHEN 36 THEN -11 WHEN 241 THEN -152 WHEN 98 THEN -150 WHEN 61 THEN @dt WHEN 58 " \
+    "THEN @dt WHEN 42 THEN @dt2 WHEN 40 THEN @d WHEN 41 THEN @t WHEN 43 THEN @dto ELSE 0 END AS " \
+    "smallint)"
+#define TYPE_NAME_OF(c)                                                                            \
+    "CAST(CASE WHEN " c ".user_type_id > 256 OR " c                                               \
+    ".user_type_id = 256 THEN TYPE_NAME(" c ".user_type_id) ELSE TYPE_NAME(" c                    \
+    ".system_type_id) END AS sysname)"
+#define PRECISION_OF(c)                                                                            \
+    "CAST(CASE WHEN " c ".system_type_id IN (35, 34) THEN 2147483647 WHEN " c                     \
+    ".system_type_id = 99 THEN 1073741823 WHEN " c ".system_type_id IN (231, 239) AND " c         \
+    ".max_length > 0 THEN " c ".max_length / 2 WHEN " c                                           \
+    ".system_type_id IN (165, 167, 173, 175, 231, 239) THEN CASE WHEN " c                         \
+    ".max_length < 0 THEN 0 ELSE " c ".max_length END WHEN " c                                    \
+    ".system_type_id = 36 THEN 36 WHEN " c ".system_type_id = 189 THEN 8 WHEN " c                 \
+    ".system_type_id = 62 THEN 15 WHEN " c ".system_type_id = 59 THEN 7 ELSE CAST(" c             \
+    ".precision AS int) END AS int)"
+#define LENGTH_OF(c)                                                                               \
+    "CAST(CASE WHEN " c ".system_type_id IN (106, 108) THEN CAST(" c                              \
+    ".precision AS int) + 2 WHEN " c ".system_type_id IN (60) THEN 21 WHEN " c                    \
+    ".system_type_id IN (122) THEN 12 WHEN " c ".system_type_id IN (61, 58) THEN 16 WHEN " c      \
+    ".system_type_id IN (35, 34) THEN 2147483647 WHEN " c                                         \
+    ".system_type_id = 99 THEN 2147483646 WHEN " c ".system_type_id = 40 THEN CASE @v3 WHEN 1 "   \
+    "THEN 6 ELSE 20 END WHEN " c ".max_length < 0 THEN 0 ELSE CAST(" c ".max_length AS int) END " \
+    "AS int)"
+#define SCALE_OF(c)                                                                                \
+    "CAST(CASE WHEN " c ".system_type_id IN (48, 52, 56, 127, 104) THEN 0 WHEN " c                \
+    ".system_type_id IN (60, 122) THEN 4 WHEN " c ".system_type_id IN (106, 108, 41, 42, 43) "    \
+    "THEN CAST(" c ".scale AS int) WHEN " c ".system_type_id = 61 THEN 3 WHEN " c                 \
+    ".system_type_id = 58 THEN 0 END AS smallint)"
+#define RADIX_OF(c)                                                                                \
+    "CAST(CASE WHEN " c ".system_type_id IN (48, 52, 56, 127, 106, 108, 60, 122, 62, 59) THEN 10 " \
+    "END AS smallint)"
+#define SQL_TYPE(c)                                                                                \
+    "CAST(CASE " c ".system_type_id WHEN 61 THEN 9 WHEN 58 THEN 9 ELSE " ODBC_TYPE(c)             \
+    " END AS smallint)"
+#define SQL_SUB(c)                                                                                 \
+    "CAST(CASE " c ".system_type_id WHEN 61 THEN 3 WHEN 58 THEN 3 END AS smallint)"
+#define OCTETS_OF(c)                                                                               \
+    "CAST(CASE WHEN " c ".system_type_id IN (35, 34) THEN 2147483647 WHEN " c                     \
+    ".system_type_id = 99 THEN 2147483646 WHEN " c                                                \
+    ".system_type_id IN (165, 167, 173, 175, 231, 239) THEN CASE WHEN " c                         \
+    ".max_length < 0 THEN 0 ELSE CAST(" c ".max_length AS int) END END AS int)"
+#define SS_TYPE(c)                                                                                 \
+    "CAST(CASE " c ".system_type_id WHEN 104 THEN CASE " c                                        \
+    ".is_nullable WHEN 1 THEN 50 ELSE 50 END WHEN 48 THEN CASE " c                                \
+    ".is_nullable WHEN 1 THEN 38 ELSE 48 END WHEN 52 THEN CASE " c                                \
+    ".is_nullable WHEN 1 THEN 38 ELSE 52 END WHEN 56 THEN CASE " c                                \
+    ".is_nullable WHEN 1 THEN 38 ELSE 56 END WHEN 127 THEN CASE " c                               \
+    ".is_nullable WHEN 1 THEN 108 ELSE 63 END WHEN 59 THEN CASE " c                               \
+    ".is_nullable WHEN 1 THEN 109 ELSE 59 END WHEN 62 THEN CASE " c                               \
+    ".is_nullable WHEN 1 THEN 109 ELSE 62 END WHEN 60 THEN CASE " c                               \
+    ".is_nullable WHEN 1 THEN 110 ELSE 60 END WHEN 122 THEN CASE " c                              \
+    ".is_nullable WHEN 1 THEN 110 ELSE 122 END WHEN 61 THEN CASE " c                              \
+    ".is_nullable WHEN 1 THEN 111 ELSE 61 END WHEN 58 THEN CASE " c                               \
+    ".is_nullable WHEN 1 THEN 111 ELSE 58 END WHEN 106 THEN CASE " c                              \
+    ".is_nullable WHEN 1 THEN 106 ELSE 55 END WHEN 108 THEN CASE " c                              \
+    ".is_nullable WHEN 1 THEN 108 ELSE 63 END WHEN 175 THEN CASE " c                              \
+    ".is_nullable WHEN 1 THEN 39 ELSE 47 END WHEN 167 THEN 39 WHEN 239 THEN 39 WHEN 231 THEN 39 " \
+    "WHEN 173 THEN CASE " c                                                                       \
+    ".is_nullable WHEN 1 THEN 37 ELSE 45 END WHEN 165 THEN 37 WHEN 189 THEN CASE " c              \
+    ".is_nullable WHEN 1 THEN 37 ELSE 45 END WHEN 35 THEN 35 WHEN 99 THEN 35 WHEN 34 THEN 34 "    \
+    "WHEN 36 THEN 37 WHEN 98 THEN 39 WHEN 241 THEN 0 WHEN 40 THEN 0 WHEN 41 THEN 0 WHEN 42 THEN " \
+    "0 WHEN 43 THEN 0 ELSE 0 END AS tinyint)"
+#define DATE_CODES                                                                                 \
+    "DECLARE @v3 int = CASE WHEN @ODBCVer = 3 THEN 1 ELSE 0 END; DECLARE @dt int = CASE @v3 WHEN " \
+    "1 THEN 93 ELSE 11 END, @dt2 int = CASE @v3 WHEN 1 THEN 93 ELSE -9 END, @d int = CASE @v3 "   \
+    "WHEN 1 THEN 91 ELSE -9 END, @t int = CASE @v3 WHEN 1 THEN -154 ELSE -9 END, @dto int = CASE " \
+    "@v3 WHEN 1 THEN -155 ELSE -9 END; "
+#define COLUMNS_BODY                                                                               \
+    "AS BEGIN SET NOCOUNT ON; " DATE_CODES                                                        \
+    "SELECT CAST(DB_NAME() AS sysname) AS TABLE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS "          \
+    "TABLE_OWNER, o.name AS TABLE_NAME, c.name AS COLUMN_NAME, " ODBC_TYPE("c")                   \
+    " AS DATA_TYPE, CAST(CASE WHEN c.is_identity = 1 THEN " TYPE_NAME_OF("c")                     \
+    " + N' identity' ELSE " TYPE_NAME_OF("c") " END AS sysname) AS TYPE_NAME, " PRECISION_OF("c") \
+    " AS PRECISION, " LENGTH_OF("c") " AS LENGTH, " SCALE_OF("c") " AS SCALE, " RADIX_OF("c")     \
+    " AS RADIX, CAST(c.is_nullable AS smallint) AS NULLABLE, CAST(NULL AS varchar(254)) AS "      \
+    "REMARKS, CAST((SELECT d.definition FROM sys.default_constraints d WHERE d.object_id = "      \
+    "c.default_object_id AND c.default_object_id <> 0) AS nvarchar(4000)) AS COLUMN_DEF, "        \
+    SQL_TYPE("c") " AS SQL_DATA_TYPE, " SQL_SUB("c") " AS SQL_DATETIME_SUB, " OCTETS_OF("c")      \
+    " AS CHAR_OCTET_LENGTH, CAST((SELECT COUNT(*) FROM sys.all_columns p WHERE p.object_id = "    \
+    "c.object_id AND p.column_id <= c.column_id) AS int) AS ORDINAL_POSITION, CAST(CASE "         \
+    "c.is_nullable WHEN 1 THEN 'YES' ELSE 'NO' END AS varchar(254)) AS IS_NULLABLE, "             \
+    SS_TYPE("c") " AS SS_DATA_TYPE FROM sys.all_objects o JOIN sys.all_columns c ON c.object_id " \
+    "= o.object_id WHERE o.type IN ('U', 'V', 'IF', 'TF') AND (@table_name IS NULL OR o.name "    \
+    "LIKE @table_name ESCAPE '\\') AND (@table_owner IS NULL OR SCHEMA_NAME(o.schema_id) LIKE "   \
+    "@table_owner ESCAPE '\\') AND (@column_name IS NULL OR c.name LIKE @column_name ESCAPE "     \
+    "'\\') ORDER BY TABLE_OWNER, TABLE_NAME, ORDINAL_POSITION END"
+#define COLUMNS_PARAMS                                                                             \
+    "@table_name nvarchar(384) = NULL, @table_owner nvarchar(384) = NULL, @table_qualifier "      \
+    "sysname = NULL, @column_name nvarchar(384) = NULL, @ODBCVer int = 2"
+#define COLLATIONS_BODY                                                                            \
+    "AS BEGIN SET NOCOUNT ON; SELECT CAST(c.column_id AS int) AS colid, c.name, CAST(CASE WHEN "  \
+    "c.collation_name IS NULL THEN NULL ELSE 0x0904D00034 END AS binary(5)) AS tds_collation_28, " \
+    "c.collation_name AS collation_28, CAST(CASE WHEN c.collation_name IS NULL THEN NULL ELSE "   \
+    "0x0904D00034 END AS binary(5)) AS tds_collation_90, c.collation_name AS collation_90, "      \
+    "CAST(CASE WHEN c.collation_name IS NULL THEN NULL ELSE 0x0904D00034 END AS binary(5)) AS "   \
+    "tds_collation_100, c.collation_name AS collation_100 FROM sys.all_columns c WHERE "          \
+    "c.object_id = OBJECT_ID(@object_name) ORDER BY c.column_id END"
+
+const struct qri_sysmodule qri_sysmodules[] = {
+    {"sp_columns", "CREATE PROCEDURE sys.sp_columns " COLUMNS_PARAMS " " COLUMNS_BODY},
+    {"sp_columns_90",
+     "CREATE PROCEDURE sys.sp_columns_90 " COLUMNS_PARAMS ", @fUsePattern bit = 1 " COLUMNS_BODY},
+    {"sp_columns_100",
+     "CREATE PROCEDURE sys.sp_columns_100 " COLUMNS_PARAMS
+     ", @fUsePattern bit = 1, @NameScope int = 0 " COLUMNS_BODY},
+    {"sp_tables",
+     "CREATE PROCEDURE sys.sp_tables @table_name nvarchar(384) = NULL, @table_owner nvarchar(384) = "
+     "NULL, @table_qualifier sysname = NULL, @table_type varchar(100) = NULL, @fUsePattern bit = 1 "
+     "AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS sysname) AS TABLE_QUALIFIER, "
+     "SCHEMA_NAME(o.schema_id) AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(CASE WHEN o.type = 'U' "
+     "THEN 'TABLE' ELSE 'VIEW' END AS varchar(32)) AS TABLE_TYPE, CAST(NULL AS varchar(254)) AS "
+     "REMARKS FROM sys.all_objects o WHERE o.type IN ('U', 'V') AND (@table_name IS NULL OR o.name "
+     "LIKE @table_name ESCAPE '\\') AND (@table_owner IS NULL OR SCHEMA_NAME(o.schema_id) LIKE "
+     "@table_owner ESCAPE '\\') AND (@table_type IS NULL OR CHARINDEX(CASE WHEN o.type = 'U' THEN "
+     "'''TABLE''' ELSE '''VIEW''' END, @table_type) > 0) ORDER BY TABLE_TYPE, TABLE_QUALIFIER, "
+     "TABLE_OWNER, TABLE_NAME END"},
+    {"sp_pkeys",
+     "CREATE PROCEDURE sys.sp_pkeys @table_name sysname, @table_owner sysname = NULL, "
+     "@table_qualifier sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS sysname) AS "
+     "TABLE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS TABLE_OWNER, o.name AS TABLE_NAME, c.name AS "
+     "COLUMN_NAME, CAST(ic.key_ordinal AS smallint) AS KEY_SEQ, k.name AS PK_NAME FROM "
+     "sys.key_constraints k JOIN sys.tables o ON o.object_id = k.parent_object_id JOIN "
+     "sys.index_columns ic ON ic.object_id = o.object_id AND ic.index_id = k.unique_index_id JOIN "
+     "sys.columns c ON c.object_id = o.object_id AND c.column_id = ic.column_id WHERE k.type = 'PK' "
+     "AND o.name = @table_name AND (@table_owner IS NULL OR SCHEMA_NAME(o.schema_id) = "
+     "@table_owner) ORDER BY TABLE_OWNER, TABLE_NAME, KEY_SEQ END"},
+    {"sp_fkeys",
+     "CREATE PROCEDURE sys.sp_fkeys @pktable_name sysname = NULL, @pktable_owner sysname = NULL, "
+     "@pktable_qualifier sysname = NULL, @fktable_name sysname = NULL, @fktable_owner sysname = "
+     "NULL, @fktable_qualifier sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS "
+     "sysname) AS PKTABLE_QUALIFIER, SCHEMA_NAME(r.schema_id) AS PKTABLE_OWNER, r.name AS "
+     "PKTABLE_NAME, COL_NAME(fc.referenced_object_id, fc.referenced_column_id) AS PKCOLUMN_NAME, "
+     "CAST(DB_NAME() AS sysname) AS FKTABLE_QUALIFIER, SCHEMA_NAME(p.schema_id) AS FKTABLE_OWNER, "
+     "p.name AS FKTABLE_NAME, COL_NAME(fc.parent_object_id, fc.parent_column_id) AS FKCOLUMN_NAME, "
+     "CAST(fc.constraint_column_id AS smallint) AS KEY_SEQ, CAST(CASE f.update_referential_action "
+     "WHEN 1 THEN 0 WHEN 0 THEN 1 ELSE f.update_referential_action END AS smallint) AS UPDATE_RULE, "
+     "CAST(CASE f.delete_referential_action WHEN 1 THEN 0 WHEN 0 THEN 1 ELSE "
+     "f.delete_referential_action END AS smallint) AS DELETE_RULE, f.name AS FK_NAME, i.name AS "
+     "PK_NAME, CAST(7 AS smallint) AS DEFERRABILITY FROM sys.foreign_keys f JOIN "
+     "sys.foreign_key_columns fc ON fc.constraint_object_id = f.object_id JOIN sys.tables p ON "
+     "p.object_id = f.parent_object_id JOIN sys.tables r ON r.object_id = f.referenced_object_id "
+     "LEFT JOIN sys.indexes i ON i.object_id = f.referenced_object_id AND i.index_id = "
+     "f.key_index_id WHERE (@pktable_name IS NULL OR r.name = @pktable_name) AND (@fktable_name IS "
+     "NULL OR p.name = @fktable_name) AND (@pktable_owner IS NULL OR SCHEMA_NAME(r.schema_id) = "
+     "@pktable_owner) AND (@fktable_owner IS NULL OR SCHEMA_NAME(p.schema_id) = @fktable_owner) "
+     "ORDER BY FKTABLE_OWNER, FKTABLE_NAME, FK_NAME, KEY_SEQ END"},
+    {"sp_statistics",
+     "CREATE PROCEDURE sys.sp_statistics @table_name sysname, @table_owner sysname = NULL, "
+     "@table_qualifier sysname = NULL, @index_name sysname = '%', @is_unique char(1) = 'N', "
+     "@accuracy char(1) = 'Q' AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS sysname) AS "
+     "TABLE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(CASE "
+     "WHEN i.is_unique = 1 THEN 0 ELSE 1 END AS smallint) AS NON_UNIQUE, o.name AS INDEX_QUALIFIER, "
+     "i.name AS INDEX_NAME, CAST(CASE i.index_id WHEN 1 THEN 1 ELSE 3 END AS smallint) AS TYPE, "
+     "CAST(ic.key_ordinal AS smallint) AS SEQ_IN_INDEX, COL_NAME(ic.object_id, ic.column_id) AS "
+     "COLUMN_NAME, CAST(CASE ic.is_descending_key WHEN 1 THEN 'D' ELSE 'A' END AS char(1)) AS "
+     "COLLATION, CAST(NULL AS int) AS CARDINALITY, CAST(NULL AS int) AS PAGES, CAST(NULL AS "
+     "varchar(128)) AS FILTER_CONDITION FROM sys.tables o JOIN sys.indexes i ON i.object_id = "
+     "o.object_id JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = "
+     "i.index_id WHERE o.name = @table_name AND (@table_owner IS NULL OR SCHEMA_NAME(o.schema_id) = "
+     "@table_owner) AND i.name LIKE @index_name AND (@is_unique <> 'Y' OR i.is_unique = 1) AND "
+     "ic.is_included_column = 0 UNION ALL SELECT CAST(DB_NAME() AS sysname), "
+     "SCHEMA_NAME(o.schema_id), o.name, NULL, NULL, NULL, CAST(0 AS smallint), NULL, NULL, NULL, "
+     "CAST((SELECT MAX(p.rows) FROM sys.partitions p WHERE p.object_id = o.object_id) AS int), NULL, "
+     "NULL FROM sys.tables o WHERE o.name = @table_name AND (@table_owner IS NULL OR "
+     "SCHEMA_NAME(o.schema_id) = @table_owner) ORDER BY NON_UNIQUE, TYPE, INDEX_QUALIFIER, "
+     "INDEX_NAME, SEQ_IN_INDEX END"},
+    {"sp_special_columns",
+     "CREATE PROCEDURE sys.sp_special_columns @table_name sysname, @table_owner sysname = NULL, "
+     "@qualifier sysname = NULL, @col_type char(1) = 'R', @scope char(1) = 'T', @nullable char(1) = "
+     "'U', @ODBCVer int = 2 AS BEGIN SET NOCOUNT ON; " DATE_CODES
+     "SELECT CAST(CASE @col_type WHEN 'R' THEN 1 END AS smallint) AS SCOPE, c.name AS "
+     "COLUMN_NAME, " ODBC_TYPE("c") " AS DATA_TYPE, " TYPE_NAME_OF("c") " AS TYPE_NAME, " PRECISION_OF("c")
+     " AS PRECISION, " LENGTH_OF("c") " AS LENGTH, " SCALE_OF("c")
+     " AS SCALE, CAST(1 AS smallint) AS PSEUDO_COLUMN FROM sys.tables o JOIN sys.indexes i ON "
+     "i.object_id = o.object_id AND i.is_unique = 1 AND i.index_id = (SELECT MIN(m.index_id) FROM "
+     "sys.indexes m WHERE m.object_id = o.object_id AND m.is_unique = 1) JOIN sys.index_columns ic "
+     "ON ic.object_id = i.object_id AND ic.index_id = i.index_id AND ic.is_included_column = 0 JOIN "
+     "sys.columns c ON c.object_id = o.object_id AND c.column_id = ic.column_id WHERE o.name = "
+     "@table_name AND @col_type = 'R' AND (@table_owner IS NULL OR SCHEMA_NAME(o.schema_id) = "
+     "@table_owner) UNION ALL SELECT NULL, c.name, " ODBC_TYPE("c") ", " TYPE_NAME_OF("c") ", "
+     PRECISION_OF("c") ", " LENGTH_OF("c") ", " SCALE_OF("c")
+     ", CAST(1 AS smallint) FROM sys.tables o JOIN sys.columns c ON c.object_id = o.object_id WHERE "
+     "o.name = @table_name AND @col_type = 'V' AND c.system_type_id = 189 AND (@table_owner IS NULL "
+     "OR SCHEMA_NAME(o.schema_id) = @table_owner) END"},
+    {"sp_stored_procedures",
+     "CREATE PROCEDURE sys.sp_stored_procedures @sp_name nvarchar(390) = NULL, @sp_owner "
+     "nvarchar(384) = NULL, @sp_qualifier sysname = NULL, @fUsePattern bit = 1 AS BEGIN SET NOCOUNT "
+     "ON; SELECT CAST(DB_NAME() AS sysname) AS PROCEDURE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS "
+     "PROCEDURE_OWNER, CAST(o.name + CASE WHEN o.type = 'P' THEN N';1' ELSE N';0' END AS "
+     "nvarchar(134)) AS PROCEDURE_NAME, CAST(-1 AS int) AS NUM_INPUT_PARAMS, CAST(-1 AS int) AS "
+     "NUM_OUTPUT_PARAMS, CAST(-1 AS int) AS NUM_RESULT_SETS, CAST(NULL AS varchar(254)) AS REMARKS, "
+     "CAST(CASE o.type WHEN 'P' THEN 2 ELSE 2 END AS smallint) AS PROCEDURE_TYPE FROM "
+     "sys.all_objects o WHERE o.type IN ('P', 'FN', 'IF', 'TF') AND (@sp_name IS NULL OR o.name "
+     "LIKE @sp_name ESCAPE '\\') AND (@sp_owner IS NULL OR SCHEMA_NAME(o.schema_id) LIKE @sp_owner "
+     "ESCAPE '\\') ORDER BY PROCEDURE_QUALIFIER, PROCEDURE_OWNER, PROCEDURE_NAME END"},
+#define SPROC_BODY                                                                                 \
+    "AS BEGIN SET NOCOUNT ON; " DATE_CODES                                                        \
+    "SELECT CAST(DB_NAME() AS sysname) AS PROCEDURE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS "      \
+    "PROCEDURE_OWNER, CAST(o.name + N';1' AS nvarchar(134)) AS PROCEDURE_NAME, "                  \
+    "CAST(N'@RETURN_VALUE' AS sysname) AS COLUMN_NAME, CAST(5 AS smallint) AS COLUMN_TYPE, "      \
+    "CAST(4 AS smallint) AS DATA_TYPE, CAST(N'int' AS sysname) AS TYPE_NAME, 10 AS PRECISION, 4 " \
+    "AS LENGTH, CAST(0 AS smallint) AS SCALE, CAST(10 AS smallint) AS RADIX, CAST(0 AS smallint) " \
+    "AS NULLABLE, CAST(NULL AS varchar(254)) AS REMARKS, CAST(NULL AS nvarchar(4000)) AS "        \
+    "COLUMN_DEF, CAST(4 AS smallint) AS SQL_DATA_TYPE, CAST(NULL AS smallint) AS "                \
+    "SQL_DATETIME_SUB, CAST(NULL AS int) AS CHAR_OCTET_LENGTH, 0 AS ORDINAL_POSITION, CAST('NO' " \
+    "AS varchar(254)) AS IS_NULLABLE, CAST(56 AS tinyint) AS SS_DATA_TYPE FROM sys.procedures o " \
+    "WHERE (@procedure_name IS NULL OR o.name LIKE @procedure_name ESCAPE '\\') AND "             \
+    "(@procedure_owner IS NULL OR SCHEMA_NAME(o.schema_id) LIKE @procedure_owner ESCAPE '\\') "   \
+    "AND @column_name IS NULL UNION ALL SELECT CAST(DB_NAME() AS sysname), "                      \
+    "SCHEMA_NAME(o.schema_id), CAST(o.name + N';1' AS nvarchar(134)), c.name, CAST(CASE WHEN "    \
+    "c.parameter_id = 0 THEN 5 WHEN c.is_output = 1 THEN 2 ELSE 1 END AS smallint), "             \
+    ODBC_TYPE("c") ", " TYPE_NAME_OF("c") ", " PRECISION_OF("c") ", " LENGTH_OF("c") ", "         \
+    SCALE_OF("c") ", " RADIX_OF("c") ", CAST(1 AS smallint), CAST(NULL AS varchar(254)), "        \
+    "CAST(NULL AS nvarchar(4000)), " SQL_TYPE("c") ", " SQL_SUB("c") ", " OCTETS_OF("c")          \
+    ", c.parameter_id, CAST('YES' AS varchar(254)), " SS_TYPE("c")                                \
+    " FROM sys.all_objects o JOIN sys.all_parameters c ON c.object_id = o.object_id WHERE "       \
+    "(@procedure_name IS NULL OR o.name LIKE @procedure_name ESCAPE '\\') AND (@procedure_owner " \
+    "IS NULL OR SCHEMA_NAME(o.schema_id) LIKE @procedure_owner ESCAPE '\\') AND (@column_name IS " \
+    "NULL OR c.name LIKE @column_name ESCAPE '\\') ORDER BY PROCEDURE_OWNER, PROCEDURE_NAME, "    \
+    "ORDINAL_POSITION END"
+#define SPROC_PARAMS                                                                               \
+    "@procedure_name nvarchar(390) = '%', @procedure_owner nvarchar(384) = NULL, "                \
+    "@procedure_qualifier sysname = NULL, @column_name nvarchar(384) = NULL, @ODBCVer int = 2, "  \
+    "@fUsePattern bit = 1"
+    {"sp_sproc_columns", "CREATE PROCEDURE sys.sp_sproc_columns " SPROC_PARAMS " " SPROC_BODY},
+    {"sp_sproc_columns_90",
+     "CREATE PROCEDURE sys.sp_sproc_columns_90 " SPROC_PARAMS " " SPROC_BODY},
+    {"sp_sproc_columns_100",
+     "CREATE PROCEDURE sys.sp_sproc_columns_100 " SPROC_PARAMS " " SPROC_BODY},
+    {"sp_tablecollations_90",
+     "CREATE PROCEDURE sys.sp_tablecollations_90 @object_name nvarchar(776) " COLLATIONS_BODY},
+    {"sp_tablecollations_100",
+     "CREATE PROCEDURE sys.sp_tablecollations_100 @object_name nvarchar(776) " COLLATIONS_BODY},
+    {"sp_databases",
+     "CREATE PROCEDURE sys.sp_databases AS BEGIN SET NOCOUNT ON; SELECT d.name AS DATABASE_NAME, "
+     "CAST(NULL AS int) AS DATABASE_SIZE, CAST(NULL AS varchar(254)) AS REMARKS FROM sys.databases "
+     "d ORDER BY d.name END"},
+    {"sp_helptext",
+     "CREATE PROCEDURE sys.sp_helptext @objname nvarchar(776), @columnname sysname = NULL AS BEGIN "
+     "SET NOCOUNT ON; DECLARE @text nvarchar(max) = OBJECT_DEFINITION(OBJECT_ID(@objname)); IF "
+     "OBJECT_ID(@objname) IS NULL BEGIN RAISERROR(15009, -1, -1, @objname, N''); RETURN 1 END; IF "
+     "@text IS NULL BEGIN RAISERROR(15197, -1, -1, @objname); RETURN 1 END; DECLARE @lines TABLE "
+     "(id int IDENTITY(1,1), line nvarchar(255)); DECLARE @at bigint = 1, @next bigint; WHILE @at "
+     "<= LEN(@text + N'x') - 1 BEGIN SET @next = CHARINDEX(CHAR(10), @text, @at); IF @next = 0 SET "
+     "@next = LEN(@text + N'x') - 1; IF @next - @at + 1 > 255 SET @next = @at + 254; INSERT @lines "
+     "(line) VALUES (SUBSTRING(@text, @at, @next - @at + 1)); SET @at = @next + 1 END; SELECT line "
+     "AS Text FROM @lines ORDER BY id END"},
+    {"sp_helpindex",
+     "CREATE PROCEDURE sys.sp_helpindex @objname nvarchar(776) AS BEGIN SET NOCOUNT ON; SELECT "
+     "i.name AS index_name, CAST(CASE i.index_id WHEN 1 THEN 'clustered' ELSE 'nonclustered' END + "
+     "CASE WHEN i.is_unique = 1 THEN ', unique' ELSE '' END + CASE WHEN i.is_primary_key = 1 THEN "
+     "', primary key' ELSE '' END + CASE WHEN i.is_unique_constraint = 1 THEN ', unique key' ELSE "
+     "'' END + ' located on PRIMARY' AS varchar(210)) AS index_description, CAST((SELECT "
+     "STRING_AGG(CAST(COL_NAME(c.object_id, c.column_id) AS nvarchar(max)) + CASE "
+     "c.is_descending_key WHEN 1 THEN N'(-)' ELSE N'' END, N', ') WITHIN GROUP (ORDER BY "
+     "c.key_ordinal) FROM sys.index_columns c WHERE c.object_id = i.object_id AND c.index_id = "
+     "i.index_id AND c.is_included_column = 0) AS nvarchar(2078)) AS index_keys FROM sys.indexes i "
+     "WHERE i.object_id = OBJECT_ID(@objname) AND i.index_id > 0 ORDER BY i.name END"},
+    {"sp_who",
+     "CREATE PROCEDURE sys.sp_who @loginame sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT "
+     "s.session_id AS spid, CAST(0 AS smallint) AS ecid, CAST(s.status AS nchar(30)) AS status, "
+     "CAST(s.login_name AS nchar(128)) AS loginame, CAST(s.host_name AS nchar(128)) AS hostname, "
+     "CAST('0' AS char(5)) AS blk, CAST(DB_NAME(s.database_id) AS nchar(128)) AS dbname, CAST("
+     "'AWAITING COMMAND' AS nchar(26)) AS cmd, 0 AS request_id FROM sys.dm_exec_sessions s WHERE "
+     "@loginame IS NULL OR s.login_name = @loginame END"},
+    {"sp_server_info",
+     "CREATE PROCEDURE sys.sp_server_info @attribute_id int = NULL AS BEGIN SET NOCOUNT ON; SELECT "
+     "CAST(a.id AS int) AS attribute_id, CAST(a.name AS varchar(60)) AS attribute_name, "
+     "CAST(a.value AS varchar(255)) AS attribute_value FROM (VALUES (1, 'DBMS_NAME', 'Microsoft SQL "
+     "Server'), (2, 'DBMS_VER', @@VERSION), (10, 'OWNER_TERM', 'owner'), (11, 'TABLE_TERM', "
+     "'table'), (12, 'MAX_OWNER_NAME_LENGTH', '128'), (13, 'TABLE_LENGTH', '128'), (14, "
+     "'MAX_QUAL_LENGTH', '128'), (15, 'COLUMN_LENGTH', '128'), (16, 'IDENTIFIER_CASE', 'MIXED'), "
+     "(17, 'TX_ISOLATION', '2'), (18, 'COLLATION_SEQ', 'charset=iso_1 sort_order=nocase_iso "
+     "charset_num=1 sort_order_num=52'), (19, 'SAVEPOINT_SUPPORT', 'Y'), (20, "
+     "'MULTI_RESULT_SETS', 'Y'), (22, 'ACCESSIBLE_TABLES', 'Y'), (100, 'USERID_LENGTH', '128'), "
+     "(101, 'QUALIFIER_TERM', 'database'), (102, 'NAMED_TRANSACTIONS', 'Y'), (103, "
+     "'SPROC_AS_LANGUAGE', 'Y'), (104, 'ACCESSIBLE_SPROC', 'Y'), (105, 'MAX_INDEX_COLS', '32'), "
+     "(106, 'RENAME_TABLE', 'Y'), (107, 'RENAME_COLUMN', 'Y'), (108, 'DROP_COLUMN', 'Y'), (109, "
+     "'INCREASE_COLUMN_LENGTH', 'Y'), (110, 'DDL_IN_TRANSACTION', 'Y'), (111, "
+     "'DESCENDING_INDEXES', 'Y'), (112, 'SP_RENAME', 'Y'), (113, 'REMOTE_SPROC', 'N')) a(id, name, "
+     "value) WHERE @attribute_id IS NULL OR a.id = @attribute_id ORDER BY a.id END"},
+    {NULL, NULL},
+};

@@ -1,0 +1,9 @@
+/* sysmodule_int.h - system procedures that are written in T-SQL: parsed and run as any procedure, in
+ * the database of whoever calls them. */
+#pragma once
+
+struct qri_sysmodule {
+    const char *name; /* in schema sys */
+    const char *text; /* CREATE PROCEDURE sys.name … */
+};
+extern const struct qri_sysmodule qri_sysmodules[]; /* sysmodule.c; ended by name NULL */
