@@ -94,6 +94,8 @@ enum qr_status qr_tds_tran_read(struct qr_tds_cursor *c, struct qr_tds_tran *ret
                                 struct qr_err *err)
 {
     uint16_t kind = qr_tds_take16(c);
+    if (c->failed)
+        return qr_fail(err, QR_TRUNCATED, "transaction manager request is cut");
     struct qr_tds_tran t = {.kind = (enum qr_tds_tran_kind)kind};
     switch (kind) {
     case QR_TDS_TM_BEGIN:

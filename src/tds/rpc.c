@@ -98,7 +98,7 @@ static enum qr_status blame(enum qr_status status, size_t ordinal, const struct 
     if (status == QR_INVALID)
         return qr_sql_fail(err, 8023, (int)ordinal, name,
                            wire == NULL ? "sql_variant" : qr_type_name(&wire->type));
-    if (status == QR_PROTOCOL && wire == NULL)
+    if (status == QR_PROTOCOL && !qr_tds_type_known(token))
         return qr_sql_fail(err, 8009, (int)ordinal, name, (int)token);
     if (status == QR_PROTOCOL)
         return qr_sql_fail(err, 8016, (int)ordinal, name, (int)token);

@@ -272,6 +272,11 @@ static enum qr_status read_info(struct qr_tds_cursor *c, enum info info, enum qr
     return qr_fail(err, QR_PROTOCOL, "data type 0x%02X is unknown", t->token);
 }
 
+bool qr_tds_type_known(uint8_t token)
+{
+    return wire_types[token].info != INFO_UNKNOWN;
+}
+
 enum qr_status qr_tds_read_type(struct qr_tds_cursor *c, enum qr_tds_place place,
                                 struct qr_tds_wire_type *ret_type, struct qr_err *err)
 {

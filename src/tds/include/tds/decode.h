@@ -37,6 +37,7 @@ struct qr_tds_wire_type {
     qr_tds_decode_fn *decode;
 };
 
+bool qr_tds_type_known(uint8_t token); /* also one that is refused */
 /* Reads a TYPE_INFO. For a table-valued parameter only the token is taken: see tds/rpc.h. */
 QR_NODISCARD enum qr_status qr_tds_read_type(struct qr_tds_cursor *c, enum qr_tds_place place,
                                              struct qr_tds_wire_type *ret_type, struct qr_err *err);
