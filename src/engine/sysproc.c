@@ -1,0 +1,337 @@
+/* sysproc.c - system procedures that need the engine itself; see sysproc.h. Those that only ask the
+ * catalog are T-SQL (sysmodule.c). */
+#include "sysproc.h"
+#include <stdlib.h>
+#include "ddl_host.h"
+#include "ddl_int.h"
+#include "prepared_int.h"
+#include "hostfn.h"
+#include "base/banned.h"
+
+/* ---- arguments ---- */
+
+/* By name, else by position among the arguments without a name; NULL if it was not given. */
+static const struct qri_call_arg *arg_at(const struct qri_call_arg *args, size_t count,
+                                         const char *name, size_t index)
+{
+    for (size_t i = 0; i < count; i++)
+        if (args[i].name.n > 0 && qr_str_ieqz(args[i].name, name))
+            return &args[i];
+    if (index < count && args[index].name.n == 0)
+        return &args[index];
+    return NULL;
+}
+
+static struct qr_str text_of(const struct qri_call_arg *arg)
+{
+    if (arg == NULL || arg->value.cell != QR_CELL_TEXT)
+        return (struct qr_str){NULL, 0};
+    return qr_value_bytes(&arg->value);
+}
+
+static enum qr_status want_text(const struct qri_call_arg *args, size_t count, const char *proc,
+                                const char *name, size_t index, struct qr_str *ret,
+                                struct qr_err *err)
+{
+    const struct qri_call_arg *arg = arg_at(args, count, name, index);
+    if (arg == NULL)
+        return qr_sql_fail(err, 201, proc, name);
+    *ret = text_of(arg);
+    return QR_OK;
+}
+
+/* Procedures that run inside a statement need a frame: called by RPC they go through one EXEC. */
+static bool needs_frame(const struct qr_session *session)
+{
+    return session->frame == NULL;
+}
+
+static enum qr_status through_frame(struct qr_session *session, const char *text,
+                                    const char *params, struct qri_call_arg *args, size_t count,
+                                    int32_t *ret_status, struct qr_err *err)
+{
+    return qri_call_text(session, qr_str(text), qr_str(params), args, count, true, ret_status, err);
+}
+
+/* ---- dynamic SQL ---- */
+
+static enum qr_status sp_executesql(struct qr_session *session, struct qri_call_arg *args,
+                                    size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    struct qr_str text, params = {NULL, 0};
+    bool is_rpc = session->frame == NULL;
+    if (count == 0 || !qr_type_is_string(&args[0].type))
+        return qr_sql_fail(err, 214, "ntext/nchar/nvarchar");
+    text = text_of(&args[0]);
+    if (count > 1)
+        params = text_of(&args[1]);
+    if (text.p == NULL)
+        return QR_OK;
+    size_t skip = count > 1 ? 2 : 1;
+    return qri_call_text(session, text, params, args + skip, count - skip, is_rpc, ret_status, err);
+}
+
+static void give_int(struct qr_session *session, const struct qri_call_arg *arg, int32_t v)
+{
+    struct qr_type type = qr_type_of(QR_TYPE_INT);
+    struct qr_value value = qr_value_int(v);
+    if (arg != NULL && arg->is_output && arg->out_slot != UINT32_MAX && session->frame != NULL)
+        (void)!qri_var_assign(session->frame, arg->out_slot, &type, &value, &session->err);
+}
+
+static enum qr_status sp_prepare(struct qr_session *session, struct qri_call_arg *args,
+                                 size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    int32_t handle = 0;
+    (void)ret_status;
+    if (count < 3)
+        return qr_sql_fail(err, 201, "sp_prepare", "@stmt");
+    QR_TRY(qri_prepare(session, text_of(&args[2]), text_of(&args[1]), &handle));
+    give_int(session, &args[0], handle);
+    return QR_OK;
+}
+
+static enum qr_status sp_execute(struct qr_session *session, struct qri_call_arg *args,
+                                 size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    if (count < 1 || args[0].value.cell != QR_CELL_INT)
+        return qr_sql_fail(err, 201, "sp_execute", "@handle");
+    return qri_execute(session, (int32_t)args[0].value.i, args + 1, count - 1);
+}
+
+static enum qr_status sp_unprepare(struct qr_session *session, struct qri_call_arg *args,
+                                   size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    if (count < 1 || args[0].value.cell != QR_CELL_INT)
+        return qr_sql_fail(err, 201, "sp_unprepare", "@handle");
+    return qri_unprepare(session, (int32_t)args[0].value.i);
+}
+
+/* ---- names ---- */
+
+struct rename_request {
+    struct qr_str name, new_name, class_name;
+};
+
+static enum qr_status rename_in(struct qri_ddl *ddl, void *ctx, struct qr_err *err)
+{
+    const struct rename_request *r = ctx;
+    return qri_ddl_rename(ddl, r->name, r->new_name, r->class_name, err);
+}
+
+static enum qr_status sp_rename(struct qr_session *session, struct qri_call_arg *args,
+                                size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    struct rename_request r = {.class_name = text_of(arg_at(args, count, "@objtype", 2))};
+    QR_TRY(want_text(args, count, "sp_rename", "@objname", 0, &r.name, err));
+    QR_TRY(want_text(args, count, "sp_rename", "@newname", 1, &r.new_name, err));
+    if (needs_frame(session)) {
+        struct qri_call_arg own[3] = {*arg_at(args, count, "@objname", 0),
+                                      *arg_at(args, count, "@newname", 1)};
+        const struct qri_call_arg *type = arg_at(args, count, "@objtype", 2);
+        own[0].name = own[1].name = (struct qr_str){NULL, 0};
+        own[2] = type != NULL ? *type : own[0];
+        own[2].name = (struct qr_str){NULL, 0};
+        if (type == NULL)
+            own[2].value = qr_value_null();
+        return through_frame(session, "EXEC sp_rename @a, @b, @c",
+                             "@a nvarchar(1035), @b nvarchar(128), @c varchar(13)", own, 3,
+                             ret_status, err);
+    }
+    if (r.name.p == NULL || r.new_name.p == NULL || r.new_name.n == 0)
+        return qr_sql_fail(err, 15249, "@newname");
+    QR_TRY(qri_ddl_call(session->frame, rename_in, &r, err));
+    return qri_inform(session, 15477);
+}
+
+/* ---- extended properties ---- */
+
+struct property_request {
+    struct qr_str name, value;
+    struct qr_str level_type[3], level_name[3];
+    enum { PROPERTY_ADD, PROPERTY_UPDATE, PROPERTY_DROP } action;
+};
+
+/* What the levels name: class, object id, column id. 15135 if it is not there. */
+static enum qr_status find_levels(struct qri_ddl *ddl, const struct property_request *r,
+                                  struct qri_property *p, struct qr_err *err)
+{
+    const struct qr_catalog *cat = &(*ddl->main)->cat;
+    const struct qr_cat_schema *schema = qr_cat_schema_find(cat, r->level_name[0]);
+    if (r->level_type[0].n == 0)
+        return QR_OK;
+    if (schema == NULL)
+        return qr_sql_fail(err, 15135, qri_z(ddl->arena, r->level_name[0]));
+    p->class_id = 3;
+    p->major_id = schema->schema_id;
+    if (r->level_type[1].n == 0)
+        return QR_OK;
+    const struct qr_cat_object *o = qr_cat_find(cat, schema->schema_id, r->level_name[1]);
+    if (o == NULL)
+        return qr_sql_fail(err, 15135, qri_z(ddl->arena, r->level_name[1]));
+    p->class_id = 1;
+    p->major_id = o->object_id;
+    if (r->level_type[2].n == 0)
+        return QR_OK;
+    if (!qr_str_ieqz(r->level_type[2], "COLUMN"))
+        return qr_sql_fail(err, 40510, qri_z(ddl->arena, r->level_type[2]));
+    const struct qr_cat_column *c = qr_cat_column_find(o, r->level_name[2]);
+    if (c == NULL)
+        return qr_sql_fail(err, 15135, qri_z(ddl->arena, r->level_name[2]));
+    p->minor_id = c->column_id;
+    return QR_OK;
+}
+
+static enum qr_status change_property(struct qri_ddl *ddl, void *ctx, struct qr_err *err)
+{
+    const struct property_request *r = ctx;
+    struct qri_property p = {.name = r->name, .value = r->value};
+    struct qri_ddl_stmt s;
+    QR_TRY(find_levels(ddl, r, &p, err));
+    QR_TRY(qri_ddl_begin(&s, ddl, false, err));
+    const struct qri_catalog *c = *ddl->main;
+    uint32_t found = 0, next = 1;
+    for (size_t i = 0, at = 0; i < c->record_count; i++) {
+        if (c->records[i].kind != QRI_REC_PROPERTY)
+            continue;
+        const struct qri_property *q = &c->properties[at++];
+        if (c->records[i].id >= next)
+            next = c->records[i].id + 1;
+        if (q->class_id == p.class_id && q->major_id == p.major_id && q->minor_id == p.minor_id &&
+            qr_str_ieq(q->name, p.name))
+            found = c->records[i].id;
+    }
+    if (r->action == PROPERTY_ADD && found != 0)
+        return qr_sql_fail(err, 15233, qri_z(ddl->arena, p.name), "object specified");
+    if (r->action != PROPERTY_ADD && found == 0)
+        return qr_sql_fail(err, 15217, qri_z(ddl->arena, p.name), "object specified");
+    if (r->action == PROPERTY_DROP)
+        QR_TRY(qri_change_drop(&s.change, QRI_REC_PROPERTY, found, err));
+    else
+        QR_TRY(qri_change_put_property(&s.change, found != 0 ? found : next, &p, err));
+    return qri_ddl_commit(&s);
+}
+
+static enum qr_status property_proc(struct qr_session *session, struct qri_call_arg *args,
+                                    size_t count, int action, struct qr_err *err)
+{
+    struct property_request r = {.action = action};
+    static const char *const types[] = {"@level0type", "@level1type", "@level2type"};
+    static const char *const names[] = {"@level0name", "@level1name", "@level2name"};
+    size_t first = action == PROPERTY_DROP ? 1 : 2;
+    if (needs_frame(session))
+        return qr_sql_fail(err, 40510, "extended properties by RPC");
+    QR_TRY(want_text(args, count, "sp_addextendedproperty", "@name", 0, &r.name, err));
+    if (action != PROPERTY_DROP)
+        r.value = text_of(arg_at(args, count, "@value", 1));
+    for (size_t i = 0; i < 3; i++) {
+        r.level_type[i] = text_of(arg_at(args, count, types[i], first + 2 * i));
+        r.level_name[i] = text_of(arg_at(args, count, names[i], first + 2 * i + 1));
+    }
+    return qri_ddl_call(session->frame, change_property, &r, err);
+}
+
+static enum qr_status sp_addextendedproperty(struct qr_session *session, struct qri_call_arg *args,
+                                             size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    return property_proc(session, args, count, PROPERTY_ADD, err);
+}
+static enum qr_status sp_updateextendedproperty(struct qr_session *session,
+                                                struct qri_call_arg *args, size_t count,
+                                                int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    return property_proc(session, args, count, PROPERTY_UPDATE, err);
+}
+static enum qr_status sp_dropextendedproperty(struct qr_session *session, struct qri_call_arg *args,
+                                              size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    return property_proc(session, args, count, PROPERTY_DROP, err);
+}
+
+/* ---- session context ---- */
+
+static enum qr_status sp_set_session_context(struct qr_session *session, struct qri_call_arg *args,
+                                             size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    struct qr_str key;
+    (void)ret_status;
+    QR_TRY(want_text(args, count, "sp_set_session_context", "@key", 0, &key, err));
+    const struct qri_call_arg *value = arg_at(args, count, "@value", 1);
+    const struct qri_call_arg *lock = arg_at(args, count, "@read_only", 2);
+    if (value == NULL)
+        return qr_sql_fail(err, 201, "sp_set_session_context", "@value");
+    if (key.p == NULL || key.n == 0)
+        return qr_sql_fail(err, 15666, "sp_set_session_context");
+    struct qri_context_value *old = qr_map_get(&session->context, key);
+    if (old != NULL && old->is_read_only)
+        return qr_sql_fail(err, 15664, qr_arena_str(&session->arena, key).p);
+    struct qr_arena arena;
+    qr_arena_init(&arena, 1 << 20);
+    struct qr_value variant = value->value;
+    enum qr_status status = QR_OK;
+    if (!qr_value_is_null(&variant) && value->type.id != QR_TYPE_SQL_VARIANT)
+        status = qr_variant_make(&arena, &value->type, &value->value, &variant);
+    struct qri_context_value *made = NULL;
+    if (status == QR_OK && !qr_value_is_null(&variant)) {
+        made = malloc(sizeof *made + variant.n);
+        if (made == NULL) {
+            status = qr_fail(err, QR_NOMEM, "session context");
+        } else {
+            made->is_read_only = lock != NULL && lock->value.cell == QR_CELL_INT &&
+                                 lock->value.i != 0;
+            made->n = variant.n;
+            memcpy(made->bytes, variant.p, variant.n);
+            status = qr_map_put(&session->context, key, made);
+        }
+    } else if (status == QR_OK) {
+        (void)qr_map_remove(&session->context, key);
+    }
+    qr_arena_done(&arena);
+    if (status != QR_OK) {
+        free(made);
+        return status;
+    }
+    free(old);
+    return QR_OK;
+}
+
+/* ---- what has nothing to do here ---- */
+
+/* Plans are compiled anew whenever what they name changes, so there is nothing to mark. */
+static enum qr_status nothing(struct qr_session *session, struct qri_call_arg *args, size_t count,
+                              int32_t *ret_status, struct qr_err *err)
+{
+    (void)session;
+    (void)args;
+    (void)count;
+    (void)ret_status;
+    (void)err;
+    return QR_OK;
+}
+
+static const struct qri_sysproc procedures[] = {
+    {"sp_addextendedproperty", sp_addextendedproperty},
+    {"sp_dropextendedproperty", sp_dropextendedproperty},
+    {"sp_execute", sp_execute},
+    {"sp_executesql", sp_executesql},
+    {"sp_prepare", sp_prepare},
+    {"sp_recompile", nothing},
+    {"sp_rename", sp_rename},
+    {"sp_set_session_context", sp_set_session_context},
+    {"sp_unprepare", sp_unprepare},
+    {"sp_updateextendedproperty", sp_updateextendedproperty},
+    {"sp_updatestats", nothing},
+};
+
+const struct qri_sysproc *qri_sysproc_find(struct qr_str name)
+{
+    for (size_t i = 0; i < sizeof procedures / sizeof procedures[0]; i++)
+        if (qr_str_ieqz(name, procedures[i].name))
+            return &procedures[i];
+    return NULL;
+}
