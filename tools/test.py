@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs every suite and ends with the line `N passed, N failed`.
 
-A suite is a command; its counts come from what it prints: cmocka's own summary for the C tests
-(by meson's log), a last line `N passed, N failed` for the runners. A suite that ends with an exit
+A suite is a command; its counts come from what it prints: the summary of cmocka or unittest for
+meson's tests (by its log), a last line `N passed, N failed` for the runners. A suite that ends with an exit
 status other than 0 and admits no failure counts as one failure.
 """
 import argparse
@@ -30,6 +30,9 @@ def count_program(result, output):
     """Counts of one meson test program."""
     run = sum(int(n) for n in re.findall(r"\[==========\] (\d+) test\(s\) run\.", output))
     failed = sum(int(n) for n in re.findall(r"(\d+) FAILED TEST\(S\)", output))
+    run += sum(int(n) for n in re.findall(r"^Ran (\d+) tests? in", output, re.M))
+    for names in re.findall(r"^FAILED \((.*)\)$", output, re.M):
+        failed += sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", names))
     if result in ("OK", "EXPECTEDFAIL"):
         return max(run, 1), 0
     if result == "SKIP":

@@ -1,0 +1,348 @@
+/* auth.c - see gateway/auth.h and gateway_int.h: password checks that cost an attacker, not us.
+ *
+ * At most VERIFIERS Argon2id verifications run at once, each on a thread of its own with 19 MiB. A
+ * login that was verified is remembered under a keyed hash of login, password and stored hash, so
+ * the next one costs a microsecond until the password changes. Failures are counted by (login,
+ * address): after FREE_FAILURES each further attempt of that pair waits, twice as long as the one
+ * before, in a queue that costs no thread. Another address is not delayed: nobody locks another
+ * out. The wait comes before the remembered logins are asked, or they would tell a guess from the
+ * answer's speed. */
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include "env/thread.h"
+#include "gateway_int.h"
+#include "base/banned.h"
+
+enum {
+    VERIFIERS = 2,
+    OPS = 2,
+    MEM_BYTES = 19 * 1024 * 1024,
+    VERIFIED_SLOTS = 4096, /* 4-way: a login may push another out, which costs a verification */
+    VERIFIED_WAYS = 4,
+    PENALTY_SLOTS = 4096,
+    PENALTY_WAYS = 8,
+    FREE_FAILURES = 3,
+    PENALTY_MS_FIRST = 250,
+    PENALTY_MS_MAX = 8000,
+    PENALTY_FORGET_MS = 600000,
+    STACK_BYTES = 512 * 1024,
+};
+
+struct tag {
+    uint8_t bytes[crypto_generichash_BYTES];
+};
+
+struct penalty {
+    uint64_t key; /* keyed hash of login and address; 0 = free */
+    uint32_t failures;
+    int64_t last_ns;
+    int64_t next_ns; /* the next attempt may start then */
+};
+
+struct qri_auth {
+    struct qr_env *env;
+    const struct qr_login_directory *logins;
+    uint8_t key[crypto_generichash_KEYBYTES]; /* of this process */
+    char dummy_hash[QR_PASSWORD_HASH_BYTES];  /* unknown logins are verified too: same time */
+    pthread_t threads[VERIFIERS];
+    size_t thread_count;
+    pthread_mutex_t mu; /* guards everything below */
+    pthread_cond_t work;
+    bool stopping;
+    struct qri_auth_job *jobs; /* by not_before_ns */
+    struct tag verified[VERIFIED_SLOTS];
+    struct penalty penalties[PENALTY_SLOTS];
+};
+
+const char *qri_auth_result_name(enum qri_auth_result result)
+{
+    static const char *const names[] = {
+        [QRI_AUTH_OK] = "ok",
+        [QRI_AUTH_UNKNOWN_LOGIN] = "unknown_login",
+        [QRI_AUTH_WRONG_PASSWORD] = "wrong_password",
+        [QRI_AUTH_DISABLED] = "disabled",
+        [QRI_AUTH_TOO_MANY] = "too_many_failures",
+        [QRI_AUTH_ERROR] = "internal_error",
+    };
+    return names[result];
+}
+
+enum qr_status qr_password_hash(struct qr_str password, char dst[QR_PASSWORD_HASH_BYTES],
+                                struct qr_err *err)
+{
+    _Static_assert(crypto_pwhash_STRBYTES <= QR_PASSWORD_HASH_BYTES, "a hash fits");
+    if (sodium_init() < 0)
+        return qr_fail(err, QR_BUG, "libsodium did not start");
+    if (password.n > QR_PASSWORD_BYTES_MAX)
+        return qr_fail(err, QR_TOO_BIG, "password of %zu bytes", password.n);
+    char text[crypto_pwhash_STRBYTES];
+    if (crypto_pwhash_str_alg(text, password.p, password.n, OPS, MEM_BYTES,
+                              crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return qr_fail(err, QR_NOMEM, "hash a password");
+    memcpy(dst, text, sizeof text);
+    return QR_OK;
+}
+
+/* Lengths go in too, so that (ab, c) and (a, bc) differ. */
+static void add_part(crypto_generichash_state *state, struct qr_str part, bool fold)
+{
+    uint64_t n = part.n;
+    crypto_generichash_update(state, (const uint8_t *)&n, sizeof n);
+    for (size_t i = 0; i < part.n; i++) {
+        uint8_t c = (uint8_t)part.p[i];
+        if (fold && c >= 'A' && c <= 'Z')
+            c = (uint8_t)(c + 32);
+        crypto_generichash_update(state, &c, 1);
+    }
+}
+
+static struct tag tag_of(const struct qri_auth *auth, struct qr_str login, struct qr_str second,
+                         struct qr_str third)
+{
+    struct tag tag;
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, auth->key, sizeof auth->key, sizeof tag.bytes);
+    add_part(&state, login, true);
+    add_part(&state, second, false);
+    add_part(&state, third, false);
+    crypto_generichash_final(&state, tag.bytes, sizeof tag.bytes);
+    sodium_memzero(&state, sizeof state);
+    return tag;
+}
+
+static uint64_t number_of(const struct tag *tag)
+{
+    uint64_t number;
+    memcpy(&number, tag->bytes, sizeof number);
+    return number == 0 ? 1 : number;
+}
+
+/* ---- verified logins; mu held ---- */
+
+static struct tag *verified_set(struct qri_auth *auth, const struct tag *tag)
+{
+    return &auth->verified[number_of(tag) % (VERIFIED_SLOTS / VERIFIED_WAYS) * VERIFIED_WAYS];
+}
+
+static bool is_verified(struct qri_auth *auth, const struct tag *tag)
+{
+    const struct tag *set = verified_set(auth, tag);
+    bool found = false;
+    for (int i = 0; i < VERIFIED_WAYS; i++)
+        found |= sodium_memcmp(set[i].bytes, tag->bytes, sizeof tag->bytes) == 0;
+    return found;
+}
+
+static void remember(struct qri_auth *auth, const struct tag *tag)
+{
+    struct tag *set = verified_set(auth, tag);
+    memmove(set + 1, set, (VERIFIED_WAYS - 1) * sizeof *set);
+    set[0] = *tag;
+}
+
+/* ---- penalties; mu held ---- */
+
+static uint64_t penalty_key(const struct qri_auth *auth, const struct qri_auth_job *job)
+{
+    struct tag tag =
+        tag_of(auth, job->login, qr_str_n((const char *)job->address_key, sizeof job->address_key),
+               qr_str("penalty"));
+    return number_of(&tag);
+}
+
+static struct penalty *find_penalty(struct qri_auth *auth, uint64_t key, bool make)
+{
+    struct penalty *set = &auth->penalties[key % (PENALTY_SLOTS / PENALTY_WAYS) * PENALTY_WAYS];
+    struct penalty *oldest = set;
+    for (int i = 0; i < PENALTY_WAYS; i++) {
+        if (set[i].key == key)
+            return &set[i];
+        if (set[i].last_ns < oldest->last_ns)
+            oldest = &set[i];
+    }
+    if (!make)
+        return NULL;
+    *oldest = (struct penalty){.key = key};
+    return oldest;
+}
+
+static int64_t penalty_ns(uint32_t failures)
+{
+    if (failures < FREE_FAILURES)
+        return 0;
+    uint32_t doublings = failures - FREE_FAILURES;
+    int64_t ms = doublings > 5 ? PENALTY_MS_MAX : (int64_t)PENALTY_MS_FIRST << doublings;
+    return (ms < PENALTY_MS_MAX ? ms : PENALTY_MS_MAX) * 1000000;
+}
+
+/* When the attempt may start; attempts of one pair queue up behind each other. */
+static int64_t reserve_start(struct qri_auth *auth, const struct qri_auth_job *job, int64_t now)
+{
+    struct penalty *penalty = find_penalty(auth, penalty_key(auth, job), false);
+    if (penalty == NULL || penalty->failures < FREE_FAILURES)
+        return now;
+    if (now - penalty->last_ns > PENALTY_FORGET_MS * INT64_C(1000000)) {
+        *penalty = (struct penalty){0};
+        return now;
+    }
+    int64_t start = penalty->next_ns > now ? penalty->next_ns : now;
+    penalty->next_ns = start + penalty_ns(penalty->failures);
+    return start;
+}
+
+static void count_failure(struct qri_auth *auth, const struct qri_auth_job *job)
+{
+    int64_t now = qr_env_mono_ns(auth->env);
+    struct penalty *penalty = find_penalty(auth, penalty_key(auth, job), true);
+    penalty->failures += 1;
+    penalty->last_ns = now;
+    int64_t next = now + penalty_ns(penalty->failures);
+    if (next > penalty->next_ns)
+        penalty->next_ns = next;
+}
+
+static void forget_failures(struct qri_auth *auth, const struct qri_auth_job *job)
+{
+    struct penalty *penalty = find_penalty(auth, penalty_key(auth, job), false);
+    if (penalty != NULL)
+        *penalty = (struct penalty){0};
+}
+
+/* ---- verifiers ---- */
+
+static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *job)
+{
+    struct qr_login_record record = {0};
+    enum qr_status status = auth->logins->find(auth->logins->ctx, job->login, &record, NULL);
+    if (status != QR_OK && status != QR_NOT_FOUND)
+        return QRI_AUTH_ERROR;
+    bool known = status == QR_OK;
+    const char *hash = known ? record.hash : auth->dummy_hash;
+    struct tag tag = tag_of(auth, job->login, job->password, qr_str(hash));
+    pthread_mutex_lock(&auth->mu);
+    bool right = is_verified(auth, &tag);
+    pthread_mutex_unlock(&auth->mu);
+    if (!right)
+        right = crypto_pwhash_str_verify(hash, job->password.p, job->password.n) == 0;
+    job->is_admin = record.is_admin;
+    if (!known)
+        return QRI_AUTH_UNKNOWN_LOGIN;
+    if (!right)
+        return QRI_AUTH_WRONG_PASSWORD;
+    if (record.is_disabled)
+        return QRI_AUTH_DISABLED;
+    pthread_mutex_lock(&auth->mu);
+    if (!is_verified(auth, &tag))
+        remember(auth, &tag);
+    pthread_mutex_unlock(&auth->mu);
+    return QRI_AUTH_OK;
+}
+
+static struct qri_auth_job *next_job(struct qri_auth *auth)
+{
+    for (;;) {
+        if (auth->stopping)
+            return NULL;
+        struct qri_auth_job *job = auth->jobs;
+        int64_t wait_ns = job == NULL ? -1 : job->not_before_ns - qr_env_mono_ns(auth->env);
+        if (job != NULL && wait_ns <= 0) {
+            auth->jobs = job->next;
+            return job;
+        }
+        qr_cond_wait(&auth->work, &auth->mu, wait_ns);
+    }
+}
+
+static void *verifier_main(void *arg)
+{
+    struct qri_auth *auth = arg;
+    pthread_mutex_lock(&auth->mu);
+    for (struct qri_auth_job *job; (job = next_job(auth)) != NULL;) {
+        pthread_mutex_unlock(&auth->mu);
+        job->result = check(auth, job);
+        pthread_mutex_lock(&auth->mu);
+        if (job->result == QRI_AUTH_OK)
+            forget_failures(auth, job);
+        else
+            count_failure(auth, job);
+        pthread_mutex_unlock(&auth->mu);
+        job->done(job);
+        pthread_mutex_lock(&auth->mu);
+    }
+    pthread_mutex_unlock(&auth->mu);
+    return NULL;
+}
+
+void qri_auth_submit(struct qri_auth *auth, struct qri_auth_job *job)
+{
+    int64_t now = qr_env_mono_ns(auth->env);
+    pthread_mutex_lock(&auth->mu);
+    job->not_before_ns = reserve_start(auth, job, now);
+    bool refuse = auth->stopping || job->not_before_ns - now > job->wait_ns_max;
+    if (!refuse) {
+        struct qri_auth_job **at = &auth->jobs;
+        while (*at != NULL && (*at)->not_before_ns <= job->not_before_ns)
+            at = &(*at)->next;
+        job->next = *at;
+        *at = job;
+        pthread_cond_signal(&auth->work);
+    }
+    pthread_mutex_unlock(&auth->mu);
+    if (refuse) {
+        job->result = QRI_AUTH_TOO_MANY;
+        job->done(job);
+    }
+}
+
+enum qr_status qri_auth_new(struct qr_env *env, const struct qr_login_directory *logins,
+                            struct qri_auth **ret_auth, struct qr_err *err)
+{
+    struct qri_auth *auth = calloc(1, sizeof *auth);
+    if (auth == NULL)
+        return qr_fail(err, QR_NOMEM, "start password checks");
+    auth->env = env;
+    auth->logins = logins;
+    pthread_mutex_init(&auth->mu, NULL);
+    qr_cond_init(&auth->work);
+    qr_env_random(env, auth->key, sizeof auth->key);
+    char nobody[32];
+    qr_env_random(env, nobody, sizeof nobody);
+    enum qr_status status =
+        qr_password_hash(qr_str_n(nobody, sizeof nobody), auth->dummy_hash, err);
+    for (size_t i = 0; i < VERIFIERS && status == QR_OK; i++) {
+        status =
+            qr_thread_start("verifier", STACK_BYTES, verifier_main, auth, &auth->threads[i], err);
+        auth->thread_count += status == QR_OK;
+    }
+    if (status != QR_OK) {
+        qri_auth_free(auth);
+        return status;
+    }
+    *ret_auth = auth;
+    return QR_OK;
+}
+
+void qri_auth_free(struct qri_auth *auth)
+{
+    if (auth == NULL)
+        return;
+    pthread_mutex_lock(&auth->mu);
+    auth->stopping = true;
+    struct qri_auth_job *jobs = auth->jobs;
+    auth->jobs = NULL;
+    pthread_cond_broadcast(&auth->work);
+    pthread_mutex_unlock(&auth->mu);
+    for (size_t i = 0; i < auth->thread_count; i++)
+        pthread_join(auth->threads[i], NULL);
+    while (jobs != NULL) {
+        struct qri_auth_job *job = jobs;
+        jobs = job->next;
+        job->result = QRI_AUTH_ERROR;
+        job->done(job);
+    }
+    pthread_cond_destroy(&auth->work);
+    pthread_mutex_destroy(&auth->mu);
+    sodium_memzero(auth, sizeof *auth);
+    free(auth);
+}

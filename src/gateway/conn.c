@@ -1,0 +1,430 @@
+/* conn.c - see gateway_int.h: one connection's ownership and the steps of its life */
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "gateway_int.h"
+#include "base/banned.h"
+
+enum {
+    LINGER_MS = 1000,
+    PRELOGIN_BYTES_MAX = 4096,
+    KEEPALIVE_IDLE_S = 30,
+    KEEPALIVE_INTERVAL_S = 5,
+    KEEPALIVE_COUNT = 6,
+    OUT_BYTES_MAX = 256 * 1024,
+};
+
+/* ---- the table of connections ---- */
+
+static void set_socket_options(int fd)
+{
+    int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, count = KEEPALIVE_COUNT;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
+/* Finds a free slot; gateway.mu held. NULL: the limits are reached. */
+static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn)
+{
+    if (gateway->open >= gateway->options.connections_max ||
+        gateway->unauthenticated >= gateway->options.unauthenticated_max)
+        return NULL;
+    for (uint32_t i = 0; i < gateway->slot_count; i++) {
+        uint32_t index = (gateway->next_slot + i) % gateway->slot_count;
+        struct slot *slot = &gateway->slots[index];
+        if (slot->conn != NULL)
+            continue;
+        gateway->next_slot = index + 1;
+        slot->conn = conn;
+        slot->generation += 1;
+        conn->id = (uint64_t)slot->generation << 32 | index;
+        gateway->open += 1;
+        gateway->unauthenticated += 1;
+        return slot;
+    }
+    return NULL;
+}
+
+static void free_conn(struct qri_conn *conn)
+{
+    qri_login_free(conn->login);
+    qri_tls_free(conn);
+    qr_buf_done(&conn->in);
+    qr_buf_done(&conn->out);
+    qr_tds_message_done(&conn->message);
+    pthread_mutex_destroy(&conn->mu);
+    close(conn->fd);
+    free(conn);
+}
+
+static struct qri_conn *new_conn(struct qr_gateway *gateway, int own_fd,
+                                 const struct sockaddr_storage *peer)
+{
+    struct qri_conn *conn = calloc(1, sizeof *conn);
+    if (conn == NULL)
+        return NULL;
+    conn->channel.ops = &qri_channel_ops;
+    conn->gateway = gateway;
+    conn->fd = own_fd;
+    atomic_init(&conn->refs, 1);
+    pthread_mutex_init(&conn->mu, NULL);
+    conn->state = CONN_IDLE;
+    conn->phase = PHASE_PRELOGIN;
+    qri_address_of(peer, &conn->address);
+    qr_buf_init(&conn->in, QRI_INPUT_BYTES_MAX);
+    qr_buf_init(&conn->raw, QRI_INPUT_BYTES_MAX);
+    qr_buf_init(&conn->out, OUT_BYTES_MAX);
+    qr_tds_reader_init(&conn->reader);
+    qr_tds_message_init(&conn->message, PRELOGIN_BYTES_MAX);
+    conn->deadline_ns =
+        qr_env_mono_ns(gateway->options.env) + (int64_t)gateway->options.login_ms_max * 1000000;
+    return conn;
+}
+
+enum qr_status qri_conn_accept(struct qr_gateway *gateway, int own_fd,
+                               const struct sockaddr_storage *peer, struct qr_err *err)
+{
+    struct qri_conn *conn = new_conn(gateway, own_fd, peer);
+    if (conn == NULL) {
+        close(own_fd);
+        return qr_fail(err, QR_NOMEM, "accept a connection");
+    }
+    set_socket_options(own_fd);
+    pthread_mutex_lock(&gateway->mu);
+    const struct slot *slot = take_slot(gateway, conn);
+    pthread_mutex_unlock(&gateway->mu);
+    if (slot == NULL) {
+        free_conn(conn);
+        return qr_fail(err, QR_BUSY, "too many connections");
+    }
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_ACCEPTED, 1);
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_OPEN, 1);
+    enum qr_status status = qri_pump_watch(gateway, own_fd, conn->id, err);
+    if (status != QR_OK) {
+        pthread_mutex_lock(&conn->mu);
+        conn->state = CONN_RUNNING;
+        pthread_mutex_unlock(&conn->mu);
+        conn->aborted = true;
+        qri_conn_run(conn, NULL);
+    }
+    return status;
+}
+
+struct qri_conn *qri_conn_ref_by_id(struct qr_gateway *gateway, uint64_t id)
+{
+    uint32_t index = (uint32_t)id, generation = (uint32_t)(id >> 32);
+    struct qri_conn *conn = NULL;
+    pthread_mutex_lock(&gateway->mu);
+    if (index < gateway->slot_count && gateway->slots[index].generation == generation) {
+        conn = gateway->slots[index].conn;
+        if (conn != NULL)
+            atomic_fetch_add(&conn->refs, 1);
+    }
+    pthread_mutex_unlock(&gateway->mu);
+    return conn;
+}
+
+void qri_conn_unref(struct qri_conn *conn)
+{
+    if (atomic_fetch_sub(&conn->refs, 1) == 1)
+        free_conn(conn);
+}
+
+/* By the owner, who stays it for ever: nobody finds the connection any more. */
+static void close_conn(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    if (conn->served != NULL) {
+        qri_pump_block_begin(gateway); /* a rollback may take long */
+        conn->served->ops->free(conn->served);
+        qri_pump_block_end(gateway);
+        conn->served = NULL;
+    }
+    shutdown(conn->fd, SHUT_RDWR);
+    pthread_mutex_lock(&gateway->mu);
+    gateway->slots[(uint32_t)conn->id].conn = NULL;
+    gateway->open -= 1;
+    if (conn->phase != PHASE_SESSION && conn->phase != PHASE_CLOSING)
+        gateway->unauthenticated -= 1;
+    pthread_cond_broadcast(&gateway->gone);
+    pthread_mutex_unlock(&gateway->mu);
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_OPEN, -1);
+    qri_conn_unref(conn);
+}
+
+/* ---- requests ---- */
+
+static void end_request(struct qri_conn *conn)
+{
+    qr_tds_message_clear(&conn->message);
+    if (conn->message.body.capacity > QRI_KEEP_BYTES_MAX)
+        qr_buf_done(&conn->message.body);
+    conn->in_stream = false;
+}
+
+static enum qri_step take_tail(struct qri_conn *conn, const struct qr_tail *tail)
+{
+    conn->tail = *tail;
+    conn->close_after = tail->kind == QR_TAIL_CLOSE;
+    return tail->kind == QR_TAIL_HELD ? STEP_HELD : STEP_AGAIN;
+}
+
+static enum qri_step run_request(struct qri_conn *conn, const struct qr_request *request)
+{
+    struct qr_tail tail = {0};
+    qr_metric_add(&conn->gateway->metrics, QR_GATEWAY_REQUESTS, 1);
+    conn->last_poll_ns = qr_env_mono_ns(conn->gateway->options.env);
+    conn->served->ops->request(conn->served, request, &tail);
+    if (conn->in_stream && !conn->stream_end)
+        tail.kind = QR_TAIL_CLOSE; /* the rest of the body would be taken for requests */
+    end_request(conn);
+    return conn->peer_gone && tail.kind != QR_TAIL_HELD ? STEP_CLOSE : take_tail(conn, &tail);
+}
+
+/* The rest of an oversized message is in front of whatever follows, so the connection ends. */
+static enum qri_step refuse_size(struct qri_conn *conn)
+{
+    QR_LOG(&conn->gateway->options.log, QR_WARN, "message_too_big",
+           QR_F("address", &conn->address.text[0]), QR_F("phase", (int)conn->phase),
+           QR_F("bytes_max", conn->message.body.bytes_max));
+    return STEP_CLOSE;
+}
+
+static enum qri_step session_message(struct qri_conn *conn)
+{
+    struct qr_request request = {
+        .type = conn->message.type,
+        .status = conn->message.status,
+        .body = conn->message.body.data,
+        .body_bytes = conn->message.body.len,
+    };
+    if (conn->message.ignored) {
+        end_request(conn);
+        return STEP_AGAIN;
+    }
+    return run_request(conn, &request);
+}
+
+/* The body stays in the reader; `first` is what came of it already. */
+static enum qri_step bulk_message(struct qri_conn *conn, const struct qr_tds_read *first)
+{
+    struct qr_request request = {
+        .type = QR_TDS_PACKET_BULK, .status = first->message_status, .streams = true};
+    conn->in_stream = true;
+    conn->stream_end = false;
+    conn->stream_first = *first;
+    return run_request(conn, &request);
+}
+
+/* Feeds input to the reader until a message is there; a bulk load starts with its first bytes. */
+static enum qri_step collect(struct qri_conn *conn)
+{
+    struct qr_tds_message *message = &conn->message;
+    for (;;) {
+        size_t used;
+        struct qr_tds_read read;
+        if (conn->phase < PHASE_SESSION && conn->input_bytes > 0 &&
+            qr_tds_reader_idle(&conn->reader) && !qri_login_expects(conn, conn->input[0]))
+            return STEP_CLOSE;
+        if (qr_tds_reader_step(&conn->reader, conn->input, conn->input_bytes, &used, &read, NULL) !=
+            QR_OK)
+            return STEP_CLOSE;
+        qri_stream_consume(conn, used);
+        if (read.kind == QR_TDS_READ_MORE)
+            return STEP_AGAIN;
+        if (conn->phase == PHASE_SESSION && read.type == QR_TDS_PACKET_BULK)
+            return bulk_message(conn, &read);
+        if (read.kind == QR_TDS_READ_DATA) {
+            qr_buf_add(&message->body, read.data, read.data_bytes);
+            if (message->body.failed != QR_OK)
+                return refuse_size(conn);
+            continue;
+        }
+        message->type = read.type;
+        message->status = read.message_status;
+        message->ignored = read.ignored;
+        return conn->phase == PHASE_SESSION ? session_message(conn) : qri_login_message(conn);
+    }
+}
+
+/* ---- the owner's loop ---- */
+
+static enum qri_step drop_input(struct qri_conn *conn)
+{
+    conn->input_bytes = 0;
+    conn->drained = false;
+    qri_tls_free(conn); /* what still comes is not looked at */
+    return qri_stream_fill(conn);
+}
+
+void qri_conn_begin_close(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    if (conn->phase < PHASE_SESSION) {
+        pthread_mutex_lock(&gateway->mu);
+        gateway->unauthenticated -= 1;
+        pthread_mutex_unlock(&gateway->mu);
+    }
+    conn->phase = PHASE_CLOSING;
+    conn->close_after = false;
+    conn->deadline_ns = qr_env_mono_ns(gateway->options.env) + LINGER_MS * INT64_C(1000000);
+    shutdown(conn->fd, SHUT_WR); /* a close with unread input would reset what we have just sent */
+}
+
+static enum qri_step next_step(struct qri_conn *conn)
+{
+    if (atomic_load(&conn->aborted))
+        return STEP_CLOSE;
+    enum qri_step step = qri_stream_flush(conn);
+    if (step != STEP_AGAIN)
+        return step;
+    if (conn->close_after) {
+        qri_conn_begin_close(conn);
+        return STEP_AGAIN;
+    }
+    if (conn->phase == PHASE_CLOSING)
+        return drop_input(conn);
+    if (conn->attention) { /* it came while a request was ending and was not answered with it */
+        conn->attention = false;
+        struct qr_request request = {.type = QR_TDS_PACKET_ATTENTION};
+        return run_request(conn, &request);
+    }
+    if (atomic_load(&conn->gateway->stopping) && qr_tds_reader_idle(&conn->reader))
+        return STEP_CLOSE;
+    step = qri_stream_fill(conn);
+    if (step != STEP_AGAIN)
+        return step;
+    return collect(conn);
+}
+
+/* Gives up ownership; true: it could not, go on. */
+static bool leave(struct qri_conn *conn, enum qri_step step)
+{
+    static const enum qri_conn_state states[] = {
+        [STEP_INPUT] = CONN_IDLE, [STEP_OUTPUT] = CONN_WRITING, [STEP_HELD] = CONN_HELD};
+    bool go_on;
+    pthread_mutex_lock(&conn->mu);
+    if (step == STEP_HELD) {
+        go_on = conn->released;
+        conn->released = false;
+    } else {
+        go_on = conn->pending;
+        conn->pending = false;
+        if (go_on)
+            conn->drained = false;
+    }
+    if (!go_on)
+        conn->state = states[step];
+    pthread_mutex_unlock(&conn->mu);
+    return go_on;
+}
+
+void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker)
+{
+    conn->worker = worker;
+    for (;;) {
+        if (conn->phase == PHASE_CHECKING) /* it was released: the result is there */
+            qri_login_continue(conn);
+        enum qri_step step = next_step(conn);
+        if (step == STEP_AGAIN)
+            continue;
+        if (step != STEP_CLOSE && !qri_stream_stash(conn))
+            step = STEP_CLOSE;
+        if (step == STEP_CLOSE) {
+            close_conn(conn);
+            return;
+        }
+        if (!leave(conn, step))
+            return;
+    }
+}
+
+void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_closed)
+{
+    if (half_closed)
+        atomic_store(&conn->half_closed, true);
+    pthread_mutex_lock(&conn->mu);
+    bool mine = conn->state == CONN_IDLE || conn->state == CONN_WRITING;
+    if (mine)
+        conn->state = CONN_RUNNING;
+    else
+        conn->pending = true;
+    pthread_mutex_unlock(&conn->mu);
+    if (!mine)
+        return;
+    conn->drained = false;
+    qri_conn_run(conn, worker);
+}
+
+/* What a held connection does once it is released, without a worker: send, and become idle.
+ * Anything more is a worker's. */
+static void finish_held(struct qri_conn *conn)
+{
+    if (conn->phase == PHASE_SESSION && !conn->close_after && !conn->attention &&
+        !atomic_load(&conn->aborted) && !atomic_load(&conn->gateway->stopping)) {
+        enum qri_step step = qri_stream_flush(conn);
+        if (step == STEP_AGAIN && conn->input_bytes == 0)
+            step = STEP_INPUT;
+        if ((step == STEP_INPUT || step == STEP_OUTPUT) && !leave(conn, step))
+            return;
+    }
+    qri_pump_post(conn);
+}
+
+void qri_conn_release(struct qri_conn *conn)
+{
+    pthread_mutex_lock(&conn->mu);
+    bool mine = conn->state == CONN_HELD;
+    if (mine)
+        conn->state = CONN_RUNNING;
+    else
+        conn->released = true;
+    pthread_mutex_unlock(&conn->mu);
+    if (!mine)
+        return;
+    atomic_fetch_add(&conn->refs, 1); /* leave() may give it to a worker that closes it */
+    finish_held(conn);
+    qri_conn_unref(conn);
+}
+
+void qri_conn_abort(struct qri_conn *conn)
+{
+    atomic_store(&conn->aborted, true);
+    shutdown(conn->fd, SHUT_RDWR); /* makes an event */
+}
+
+void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
+{
+    pthread_mutex_lock(&gateway->mu);
+    for (uint32_t i = 0; i < gateway->slot_count; i++) {
+        struct qri_conn *conn = gateway->slots[i].conn;
+        if (conn == NULL)
+            continue;
+        int64_t deadline = atomic_load(&conn->deadline_ns);
+        if (deadline != 0 && now_ns >= deadline)
+            qri_conn_abort(conn);
+    }
+    pthread_mutex_unlock(&gateway->mu);
+}
+
+void qri_conns_abort_idle(struct qr_gateway *gateway, bool all)
+{
+    pthread_mutex_lock(&gateway->mu);
+    for (uint32_t i = 0; i < gateway->slot_count; i++) {
+        struct qri_conn *conn = gateway->slots[i].conn;
+        if (conn == NULL)
+            continue;
+        pthread_mutex_lock(&conn->mu);
+        bool idle = conn->state == CONN_IDLE;
+        pthread_mutex_unlock(&conn->mu);
+        if (idle || all)
+            qri_conn_abort(conn);
+    }
+    pthread_mutex_unlock(&gateway->mu);
+}

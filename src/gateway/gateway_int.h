@@ -1,0 +1,257 @@
+/* gateway_int.h - what the files of the gateway share.
+ *
+ * A connection has one owner at a time: the thread that moved it to CONN_RUNNING under its `mu`.
+ * Only the owner touches the fields below "owner's". Lock order: gateway.mu, then conn.mu; pump.mu
+ * and auth's mutex are taken alone. */
+#pragma once
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "gateway/gateway.h"
+#include "tds/packet.h"
+#include "tds/prelogin.h"
+
+enum {
+    QRI_READ_BYTES = 64 * 1024,       /* of a worker's buffer */
+    QRI_INPUT_BYTES_MAX = 256 * 1024, /* received and not yet consumed, of one connection */
+    QRI_KEEP_BYTES_MAX = 32 * 1024,   /* buffers larger than this are freed between requests */
+    QRI_ATTENTION_POLL_NS = 2000000,  /* look at the socket at most this often */
+    QRI_ADDRESS_BYTES = INET6_ADDRSTRLEN,
+};
+
+struct qr_gateway;
+struct qri_conn;
+
+/* ---- auth.c ---- */
+
+enum qri_auth_result {
+    QRI_AUTH_OK,
+    QRI_AUTH_UNKNOWN_LOGIN,
+    QRI_AUTH_WRONG_PASSWORD,
+    QRI_AUTH_DISABLED,
+    QRI_AUTH_TOO_MANY, /* would have to wait longer than the login may take */
+    QRI_AUTH_ERROR,
+};
+const char *qri_auth_result_name(enum qri_auth_result result);
+
+/* One check of a password; the caller's until `done` is called, on a verifier thread. */
+struct qri_auth_job {
+    struct qr_str login, password; /* borrowed */
+    uint8_t address_key[16];       /* IPv6 /64 or IPv4 */
+    int64_t wait_ns_max;
+    void (*done)(struct qri_auth_job *job);
+    /* set before done */
+    enum qri_auth_result result;
+    bool is_admin;
+    /* auth's */
+    int64_t not_before_ns;
+    struct qri_auth_job *next;
+};
+struct qri_auth;
+enum qr_status qri_auth_new(struct qr_env *env, const struct qr_login_directory *logins,
+                            struct qri_auth **ret_auth, struct qr_err *err);
+void qri_auth_free(struct qri_auth *auth); /* queued jobs are done with QRI_AUTH_ERROR */
+void qri_auth_submit(struct qri_auth *auth, struct qri_auth_job *job);
+
+/* ---- pump.c ---- */
+
+struct qri_worker {
+    struct qr_gateway *gateway;
+    uint8_t input[QRI_READ_BYTES];
+};
+
+struct qri_pump {
+    int epoll_fd, ready_fd;
+    atomic_uint idle;       /* workers that wait for an event */
+    atomic_ullong taken;    /* events taken so far */
+    uint64_t taken_at_tick; /* the ticking thread's */
+    pthread_mutex_t mu;     /* guards everything below */
+    pthread_cond_t park;
+    pthread_cond_t ended;
+    uint32_t target, workers, extra, runnable, parked, wakes, workers_max;
+    bool stopping;
+    struct qri_conn *ready_head, *ready_tail; /* owned connections that wait for a worker */
+};
+enum qr_status qri_pump_init(struct qr_gateway *gateway, struct qr_err *err);
+/* Every few milliseconds: when all workers are busy with long requests, one more is let in. */
+void qri_pump_tick(struct qr_gateway *gateway);
+void qri_pump_stop(struct qr_gateway *gateway); /* returns when no worker is left */
+void qri_pump_done(struct qr_gateway *gateway);
+enum qr_status qri_pump_watch(struct qr_gateway *gateway, int fd, uint64_t id, struct qr_err *err);
+void qri_pump_post(struct qri_conn *conn); /* the owner hands it to a worker */
+void qri_pump_block_begin(struct qr_gateway *gateway);
+void qri_pump_block_end(struct qr_gateway *gateway);
+
+/* ---- connections ---- */
+
+enum qri_conn_state {
+    CONN_IDLE,    /* nobody's: the next event gives it an owner */
+    CONN_RUNNING, /* owned */
+    CONN_WRITING, /* nobody's: waits until the socket takes more */
+    CONN_HELD,    /* nobody's: waits for release */
+};
+
+enum qri_phase { /* what the next message has to be */
+                 PHASE_PRELOGIN,
+                 PHASE_TLS,
+                 PHASE_LOGIN,
+                 PHASE_CHECKING, /* the password is being checked; input waits */
+                 PHASE_SESSION,
+                 PHASE_CLOSING, /* all is said; reads until the client closes or the time is up */
+                 PHASE_COUNT
+};
+
+enum qri_step {
+    STEP_AGAIN,  /* look for more to do */
+    STEP_INPUT,  /* wait for bytes */
+    STEP_OUTPUT, /* wait until the socket takes more */
+    STEP_HELD,
+    STEP_CLOSE,
+};
+
+struct qri_address {
+    char text[QRI_ADDRESS_BYTES];
+    uint8_t key[16];
+    bool is_loopback, is_v4;
+    uint32_t v4;
+};
+
+struct qri_conn {
+    struct qr_channel channel; /* first */
+    struct qr_gateway *gateway;
+    int fd;
+    uint64_t id; /* slot in the low 32 bits, generation above */
+    struct qri_address address;
+    atomic_uint refs;
+    atomic_bool aborted;
+    _Atomic int64_t deadline_ns; /* mono; 0 = none; login time-out and lingering close */
+
+    pthread_mutex_t mu;
+    enum qri_conn_state state;   /* guarded by mu */
+    bool pending;                /* guarded by mu: an event came while owned */
+    atomic_bool half_closed;     /* the client will send no more: short reads prove nothing */
+    bool released;               /* guarded by mu: release came before request returned */
+    struct qri_conn *ready_next; /* pump.mu */
+
+    /* owner's */
+    enum qri_phase phase;
+    struct qri_worker *worker; /* while a worker runs it, else NULL */
+    bool drained;              /* the last read took all there was */
+    bool peer_gone, attention, close_after;
+    int64_t last_poll_ns;
+    const uint8_t *input; /* plain bytes not yet consumed: in the worker's buffer or in `in` */
+    size_t input_bytes;
+    struct qr_buf in;  /* plain bytes kept between runs */
+    struct qr_buf raw; /* bytes of an unfinished TLS record, with login-only encryption */
+    struct qr_buf out; /* bytes for the socket as they are */
+    size_t out_sent;
+    struct qr_tail tail; /* plain bytes still to be sent after `out` */
+    struct qr_tds_reader reader;
+    struct qr_tds_message message;
+    bool in_stream, stream_end;      /* a bulk request's body is being handed out */
+    struct qr_tds_read stream_first; /* its first slice, MORE once that is handed out */
+    enum qr_tds_tls_scope tls_scope;
+    SSL *ssl; /* NULL: in clear */
+    BIO *ssl_in, *ssl_out;
+    struct qri_login *login; /* from LOGIN7 to the end of the login */
+    struct qr_served *served;
+};
+
+struct qri_login {
+    struct qri_conn *conn;
+    struct qr_arena arena;
+    struct qr_tds_login7 login7;
+    struct qr_login info;
+    struct qri_auth_job job;
+    struct qr_tds_writer writer; /* for a refusal */
+    char *password;
+    size_t password_bytes;
+};
+
+struct qr_gateway {
+    struct qr_gateway_options options;
+    struct qri_pump pump;
+    struct qri_auth *auth;
+    SSL_CTX *tls;
+    void *https; /* struct MHD_Daemon */
+    int tds_fd, stop_fd;
+    uint16_t tds_port, https_port;
+    pthread_t accept_thread;
+    bool accept_started;
+    atomic_bool stopping, cancel_all;
+
+    pthread_mutex_t mu; /* guards everything below */
+    pthread_cond_t gone;
+    struct slot {
+        struct qri_conn *conn;
+        uint32_t generation;
+    } * slots;
+    uint32_t slot_count, next_slot;
+    uint32_t open, unauthenticated;
+
+    _Atomic int64_t metric_values[QR_GATEWAY_METRIC_COUNT];
+    struct qr_metrics metrics;
+};
+
+/* conn.c: ownership and the state machine */
+enum qr_status qri_conn_accept(struct qr_gateway *gateway, int own_fd,
+                               const struct sockaddr_storage *peer, struct qr_err *err);
+struct qri_conn *qri_conn_ref_by_id(struct qr_gateway *gateway, uint64_t id);
+void qri_conn_unref(struct qri_conn *conn);
+void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_closed);
+void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker); /* by the owner */
+void qri_conn_release(struct qri_conn *conn);                        /* any thread */
+void qri_conn_abort(struct qri_conn *conn);                          /* any thread */
+void qri_conn_begin_close(
+    struct qri_conn *conn); /* after the tail; lingers until the peer closes */
+void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);
+void qri_conns_abort_idle(struct qr_gateway *gateway, bool all);
+
+/* stream.c: bytes in and out */
+/* Makes conn->input hold something; STEP_AGAIN if it does, else what to wait for. */
+enum qri_step qri_stream_fill(struct qri_conn *conn);
+void qri_stream_consume(struct qri_conn *conn, size_t bytes);
+bool qri_stream_stash(
+    struct qri_conn *conn); /* before the worker's buffer goes; false: no memory */
+/* Sends `out` and the tail without blocking: STEP_AGAIN when all is gone. */
+enum qri_step qri_stream_flush(struct qri_conn *conn);
+void qri_stream_look(struct qri_conn *conn); /* non-blocking: attention, end of file */
+/* Puts a message of one packet type into `out`. */
+enum qr_status qri_stream_put_packets(struct qri_conn *conn, uint8_t type, const uint8_t *bytes,
+                                      size_t count);
+
+/* channel.c */
+extern const struct qr_channel_ops qri_channel_ops;
+
+/* tls.c */
+enum qr_status qri_tls_context_new(const char *key_pem, const char *cert_pem, SSL_CTX **ret_ctx,
+                                   struct qr_err *err);
+enum qr_status qri_tls_start(struct qri_conn *conn);
+/* Feeds handshake bytes and puts the answer into `out`; *ret_done once it is finished. */
+enum qr_status qri_tls_handshake(struct qri_conn *conn, const uint8_t *bytes, size_t count,
+                                 bool *ret_done, struct qr_err *err);
+/* Appends to conn->in what the received bytes decrypt to. */
+enum qr_status qri_tls_decrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count);
+/* Appends to conn->out; `count` at most 16 KiB. */
+enum qr_status qri_tls_encrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count);
+/* Back to clear after the login; QR_PROTOCOL if bytes were pipelined behind it. */
+enum qr_status qri_tls_end(struct qri_conn *conn);
+void qri_tls_free(struct qri_conn *conn);
+
+/* login.c */
+/* May a message of this type come next, before there is a session? */
+bool qri_login_expects(const struct qri_conn *conn, uint8_t type);
+enum qri_step qri_login_message(struct qri_conn *conn);
+void qri_login_continue(struct qri_conn *conn); /* the password was checked: makes the answer */
+void qri_login_free(struct qri_login *login);
+
+/* listen.c, health.c */
+enum qr_status qri_listen_start(struct qr_gateway *gateway, struct qr_err *err);
+void qri_listen_stop(struct qr_gateway *gateway);
+void qri_address_of(const struct sockaddr_storage *peer, struct qri_address *ret_address);
+enum qr_status qri_https_start(struct qr_gateway *gateway, struct qr_err *err);
+void qri_https_stop(struct qr_gateway *gateway);

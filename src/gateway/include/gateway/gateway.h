@@ -1,0 +1,62 @@
+/* gateway/gateway.h - listens on the TDS and HTTPS ports, does PRELOGIN, TLS and LOGIN7, checks
+ * firewall and password, and runs the requests of logged-in connections on its workers.
+ *
+ * Threads: start, stop and free from one thread; everything else is the gateway's own. What
+ * `options` points to must outlive the gateway. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/status.h"
+#include "env/env.h"
+#include "gateway/auth.h"
+#include "gateway/firewall.h"
+#include "obs/log.h"
+#include "obs/metrics.h"
+#include "session/service.h"
+
+struct qr_gateway;
+
+/* Zero means the default in brackets. */
+struct qr_gateway_options {
+    struct qr_env *env;
+    struct qr_log log;
+    const char *listen;  /* numeric address, IPv4 or IPv6 */
+    uint16_t tds_port;   /* 0 picks a free one */
+    uint16_t https_port; /* 0 picks a free one */
+    bool https_off;      /* tests of the TDS side alone */
+    const char *key_pem, *cert_pem;
+    const char *server_name; /* of the logical server: `login@server01` is `login` */
+    const struct qr_service *service;
+    const struct qr_login_directory *logins;
+    struct qr_firewall *firewall; /* loopback is always allowed */
+    bool allow_plaintext_login;
+    uint32_t workers;             /* that run at once [one per processor, at least 2] */
+    uint32_t connections_max;     /* [4096] */
+    uint32_t unauthenticated_max; /* connections that have not logged in [256] */
+    uint32_t login_ms_max;        /* from accept to the end of the login [15000] */
+    uint64_t request_bytes_max;   /* one message after the login [256 MiB] */
+};
+
+/* Binds both ports and starts the threads. QR_IO names the address that is in use. */
+QR_NODISCARD enum qr_status qr_gateway_start(const struct qr_gateway_options *options,
+                                             struct qr_gateway **ret_gateway, struct qr_err *err);
+uint16_t qr_gateway_tds_port(const struct qr_gateway *gateway);
+uint16_t qr_gateway_https_port(const struct qr_gateway *gateway);
+/* Takes no more connections, closes idle ones, gives running requests `grace_ms` and then cancels
+ * them. Returns when every session is freed, at the latest 1 s after the grace; false: some were
+ * not, and the process should end without freeing the gateway. */
+bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms);
+void qr_gateway_free(
+    struct qr_gateway *gateway); /* after a stop that returned true; NULL is fine */
+
+enum qr_gateway_metric {
+    QR_GATEWAY_ACCEPTED,
+    QR_GATEWAY_OPEN,
+    QR_GATEWAY_REFUSED,
+    QR_GATEWAY_LOGINS,
+    QR_GATEWAY_LOGINS_FAILED,
+    QR_GATEWAY_REQUESTS,
+    QR_GATEWAY_WORKERS,
+    QR_GATEWAY_METRIC_COUNT
+};
+const struct qr_metrics *qr_gateway_metrics(const struct qr_gateway *gateway);

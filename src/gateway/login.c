@@ -1,0 +1,365 @@
+/* login.c - see gateway_int.h: PRELOGIN, the TLS handshake, LOGIN7, and what a refusal looks like
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include "base/sqlmsg.h"
+#include "gateway_int.h"
+#include "tds/token.h"
+#include "base/banned.h"
+
+enum {
+    HANDSHAKE_BYTES_MAX = 32 * 1024,
+    LOGIN_ARENA_BYTES_MAX = 1024 * 1024,
+    LOGIN_ROUND_MS = 1000, /* kept back from the login time-out to answer in */
+};
+
+/* What PRELOGIN tells as the server's version: 12.0.2000, as Azure SQL Database does. */
+static const uint8_t server_version[4] = {12, 0, 0x07, 0xD0};
+
+/* ---- refusals ---- */
+
+static void log_refusal(struct qri_conn *conn, const char *reason, int number)
+{
+    const struct qri_login *login = conn->login;
+    struct qr_str user = login == NULL ? qr_str("") : login->info.user;
+    qr_metric_add(&conn->gateway->metrics, QR_GATEWAY_LOGINS_FAILED, 1);
+    QR_LOG(&conn->gateway->options.log, QR_INFO, "login_refused",
+           QR_F("address", &conn->address.text[0]), QR_F("login", user), QR_F("reason", reason),
+           QR_F("error", number));
+}
+
+static enum qri_step close_because(struct qri_conn *conn, const char *reason)
+{
+    log_refusal(conn, reason, 0);
+    return STEP_CLOSE;
+}
+
+static enum qr_status append_out(void *ctx, const uint8_t *packets, size_t bytes,
+                                 struct qr_err *err)
+{
+    struct qri_conn *conn = ctx;
+    if (conn->ssl == NULL) {
+        qr_buf_add(&conn->out, packets, bytes);
+        return qr_buf_status(&conn->out, err);
+    }
+    enum { STEP_BYTES = 16384 };
+    for (size_t at = 0; at < bytes; at += STEP_BYTES) {
+        size_t n = bytes - at < STEP_BYTES ? bytes - at : STEP_BYTES;
+        QR_TRY(qri_tls_encrypt(conn, packets + at, n));
+    }
+    return QR_OK;
+}
+
+/* Puts the errors, one behind the other, and DONE into `out`; the connection closes behind them. */
+static void refuse(struct qri_conn *conn, const char *reason, const struct qr_err *errs,
+                   size_t count)
+{
+    enum qr_tds_version version = conn->login->login7.version;
+    struct qr_tds_writer writer;
+    log_refusal(conn, reason, errs[0].number);
+    qr_tds_writer_init(&writer, QR_TDS_PACKET_BYTES_DEFAULT, 0, append_out, conn);
+    qr_tds_writer_begin(&writer, QR_TDS_PACKET_REPLY);
+    for (size_t i = 0; i < count; i++) {
+        struct qr_tds_notice notice = {
+            .number = errs[i].number,
+            .state = errs[i].state,
+            .severity = errs[i].severity,
+            .text = qr_str(errs[i].text),
+            .server = qr_str(conn->gateway->options.server_name),
+            .line = 1,
+        };
+        qr_tds_put_notice(&writer, version, &notice);
+    }
+    qr_tds_put_done(&writer, version, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ERROR, 0, 0);
+    if (qr_tds_writer_end(&writer, false) != QR_OK)
+        qr_buf_done(&conn->out);
+    qr_tds_writer_done(&writer);
+    conn->close_after = true;
+}
+
+static enum qri_step refuse_number(struct qri_conn *conn, const char *reason, int number, ...)
+{
+    struct qr_err err = {0};
+    va_list args;
+    va_start(args, number);
+    qr_sql_failv(&err, number, args);
+    va_end(args);
+    refuse(conn, reason, &err, 1);
+    return STEP_AGAIN;
+}
+
+static const char *zero_ended(struct qri_login *login, struct qr_str text)
+{
+    const char *z = qr_arena_dup(&login->arena, text.p, text.n);
+    return z == NULL ? "" : z;
+}
+
+static void login_failed(struct qri_conn *conn, const char *reason)
+{
+    refuse_number(conn, reason, 18456, zero_ended(conn->login, conn->login->info.user), "", "");
+}
+
+/* ---- PRELOGIN and TLS ---- */
+
+static void enter(struct qri_conn *conn, enum qri_phase phase, size_t message_bytes_max)
+{
+    conn->phase = phase;
+    qr_tds_message_clear(&conn->message);
+    conn->message.body.bytes_max = message_bytes_max;
+}
+
+static enum qri_step answer_prelogin(struct qri_conn *conn)
+{
+    struct qr_tds_prelogin client;
+    const struct qr_gateway_options *options = &conn->gateway->options;
+    if (qr_tds_prelogin_parse(conn->message.body.data, conn->message.body.len, &client, NULL) !=
+        QR_OK)
+        return close_because(conn, "malformed_prelogin");
+    enum qr_tds_encryption_policy policy = options->allow_plaintext_login
+                                               ? QR_TDS_POLICY_PLAINTEXT_ALLOWED
+                                               : QR_TDS_POLICY_LOGIN_ENCRYPTED;
+    struct qr_tds_prelogin_reply reply = {.instance_matches = true};
+    memcpy(reply.version, server_version, sizeof server_version);
+    uint8_t wish = client.has_encryption ? client.encryption : QR_TDS_ENCRYPT_NOT_SUP;
+    bool go_on = qr_tds_encryption_negotiate(policy, wish, &reply.encryption, &conn->tls_scope);
+
+    struct qr_buf body;
+    qr_buf_init(&body, HANDSHAKE_BYTES_MAX);
+    qr_tds_prelogin_write(&body, &client, &reply);
+    enum qr_status status = qr_buf_status(&body, NULL);
+    if (status == QR_OK)
+        status = qri_stream_put_packets(conn, QR_TDS_PACKET_REPLY, body.data, body.len);
+    qr_buf_done(&body);
+    if (status == QR_OK && go_on && conn->tls_scope != QR_TDS_TLS_NONE)
+        status = qri_tls_start(conn);
+    if (status != QR_OK)
+        return STEP_CLOSE;
+    if (!go_on) {
+        log_refusal(conn, "client_cannot_encrypt", 0);
+        conn->close_after = true;
+    }
+    if (conn->tls_scope == QR_TDS_TLS_NONE)
+        enter(conn, PHASE_LOGIN, QR_TDS_LOGIN_BYTES_MAX);
+    else
+        enter(conn, PHASE_TLS, HANDSHAKE_BYTES_MAX);
+    return STEP_AGAIN;
+}
+
+static enum qri_step handshake(struct qri_conn *conn)
+{
+    bool done = false;
+    struct qr_err err = {0};
+    if (qri_tls_handshake(conn, conn->message.body.data, conn->message.body.len, &done, &err) !=
+        QR_OK) {
+        QR_LOG(&conn->gateway->options.log, QR_INFO, "tls_failed",
+               QR_F("address", &conn->address.text[0]), QR_F("reason", &err.text[0]));
+        if (conn->out.len == 0)
+            return STEP_CLOSE;
+        conn->close_after = true; /* the alert goes out first */
+        return STEP_AGAIN;
+    }
+    qr_tds_message_clear(&conn->message);
+    if (!done)
+        return STEP_AGAIN;
+    if (conn->input_bytes > 0) /* nothing may come before our last handshake message is there */
+        return close_because(conn, "bytes_behind_handshake");
+    enter(conn, PHASE_LOGIN, QR_TDS_LOGIN_BYTES_MAX);
+    return STEP_AGAIN;
+}
+
+/* ---- LOGIN7 ---- */
+
+static void job_done(struct qri_auth_job *job)
+{
+    struct qri_login *login =
+        (struct qri_login *)(void *)((char *)job - offsetof(struct qri_login, job));
+    qri_conn_release(login->conn);
+}
+
+void qri_login_free(struct qri_login *login)
+{
+    if (login == NULL)
+        return;
+    if (login->job.password.p != NULL)
+        sodium_memzero((void *)(uintptr_t)login->job.password.p, login->job.password.n);
+    qr_tds_login7_wipe(&login->login7);
+    qr_arena_done(&login->arena);
+    free(login);
+}
+
+/* `user@server` becomes `user`; false: another server's name. */
+static bool strip_server(struct qr_str *user, const char *server_name, struct qr_str *ret_server)
+{
+    const char *at = user->n == 0 ? NULL : memrchr(user->p, '@', user->n);
+    if (at == NULL)
+        return true;
+    struct qr_str server = qr_str_n(at + 1, user->n - (size_t)(at + 1 - user->p));
+    const char *dot = server.n == 0 ? NULL : memchr(server.p, '.', server.n);
+    if (dot != NULL)
+        server.n = (size_t)(dot - server.p); /* the full name of the server */
+    *ret_server = server;
+    if (!qr_str_ieqz(server, server_name))
+        return false;
+    user->n = (size_t)(at - user->p);
+    return true;
+}
+
+static bool dup_texts(struct qri_login *login)
+{
+    struct qr_login *info = &login->info;
+    const struct qr_tds_login7 *login7 = &login->login7;
+    struct {
+        struct qr_tds_utf16 from;
+        struct qr_str *to;
+    } texts[] = {
+        {login7->user, &info->user},
+        {login7->database, &info->database},
+        {login7->host, &info->host},
+        {login7->application, &info->application},
+        {login7->library, &info->library},
+        {login7->language, &info->language},
+        {login7->password, &login->job.password},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i].to = qr_tds_utf16_dup(&login->arena, texts[i].from);
+        if (texts[i].to->p == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool firewall_allows(struct qri_conn *conn)
+{
+    const struct qri_address *address = &conn->address;
+    return address->is_loopback ||
+           (address->is_v4 && qr_firewall_allows(conn->gateway->options.firewall, address->v4));
+}
+
+static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
+{
+    const struct qr_gateway_options *options = &conn->gateway->options;
+    struct qr_str server;
+    if (!strip_server(&login->info.user, options->server_name, &server))
+        return refuse_number(conn, "other_server", 40532, zero_ended(login, server));
+    if (!firewall_allows(conn))
+        return refuse_number(conn, "firewall", 40615, options->server_name, conn->address.text);
+    if (login->login7.integrated_security)
+        return refuse_number(conn, "integrated_security", 18452, "");
+    if (login->login7.change_password) {
+        login_failed(conn, "password_change_unsupported");
+        return STEP_AGAIN;
+    }
+    int64_t left = conn->deadline_ns - qr_env_mono_ns(options->env);
+    login->job.login = login->info.user;
+    memcpy(login->job.address_key, conn->address.key, sizeof login->job.address_key);
+    login->job.wait_ns_max = left - LOGIN_ROUND_MS * INT64_C(1000000);
+    login->job.done = job_done;
+    conn->phase = PHASE_CHECKING;
+    qri_auth_submit(conn->gateway->auth, &login->job);
+    return STEP_HELD;
+}
+
+static enum qri_step take_login(struct qri_conn *conn)
+{
+    struct qri_login *login = calloc(1, sizeof *login);
+    if (login == NULL)
+        return STEP_CLOSE;
+    conn->login = login;
+    login->conn = conn;
+    qr_arena_init(&login->arena, LOGIN_ARENA_BYTES_MAX);
+    /* the parsed login points into the message's body, which stays until the login has ended */
+    if (qr_tds_login7_parse(conn->message.body.data, conn->message.body.len, &login->login7,
+                            NULL) != QR_OK) {
+        login->login7 = (struct qr_tds_login7){0};
+        return close_because(conn, "malformed_login");
+    }
+    if (!dup_texts(login))
+        return STEP_CLOSE;
+    qr_tds_login7_wipe(&login->login7);
+    bool encrypted = conn->tls_scope == QR_TDS_TLS_ALL;
+    if (conn->tls_scope == QR_TDS_TLS_LOGIN_ONLY && qri_tls_end(conn) != QR_OK)
+        return close_because(conn, "bytes_behind_login");
+    if (login->login7.version == QR_TDS_VERSION_NONE)
+        return close_because(conn, "tds_version_too_old");
+    login->info.login7 = &login->login7;
+    login->info.is_encrypted = encrypted;
+    login->info.address = qr_str(conn->address.text);
+    login->info.packet_bytes =
+        qr_tds_packet_bytes_negotiate(login->login7.packet_bytes, QR_TDS_PACKET_BYTES_DEFAULT);
+    return check_login(conn, login);
+}
+
+static void open_session(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    struct qri_login *login = conn->login;
+    struct qr_err errs[2] = {0};
+    struct qr_tail tail = {0};
+    const struct qr_service *service = gateway->options.service;
+    login->info.is_admin = login->job.is_admin;
+    if (service->open(service->ctx, &conn->channel, &login->info, &conn->served, &tail, &errs[0]) !=
+        QR_OK) {
+        size_t count = 1;
+        if (errs[0].number == 4060) { /* as SQL Server does */
+            qr_sql_fail(&errs[1], 18456, zero_ended(login, login->info.user), "", "");
+            count = 2;
+        }
+        refuse(conn, "database_not_opened", errs, count);
+        return;
+    }
+    QR_LOG(&gateway->options.log, QR_INFO, "login", QR_F("address", &conn->address.text[0]),
+           QR_F("login", login->info.user), QR_F("db", login->info.database),
+           QR_F("app", login->info.application), QR_F("encrypted", login->info.is_encrypted));
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
+    qri_login_free(login);
+    conn->login = NULL;
+    pthread_mutex_lock(&gateway->mu);
+    gateway->unauthenticated -= 1;
+    pthread_mutex_unlock(&gateway->mu);
+    conn->deadline_ns = 0;
+    conn->tail = tail;
+    qr_buf_done(&conn->message.body);
+    enter(conn, PHASE_SESSION, gateway->options.request_bytes_max);
+}
+
+void qri_login_continue(struct qri_conn *conn)
+{
+    enum qri_auth_result result = conn->login->job.result;
+    conn->phase = PHASE_LOGIN; /* until the session is there */
+    if (result == QRI_AUTH_OK)
+        open_session(conn);
+    else
+        login_failed(conn, qri_auth_result_name(result));
+}
+
+static const struct row {
+    uint8_t type;
+    enum qri_step (*take)(struct qri_conn *conn);
+} rows[PHASE_COUNT] = {
+    [PHASE_PRELOGIN] = {QR_TDS_PACKET_PRELOGIN, answer_prelogin},
+    [PHASE_TLS] = {QR_TDS_PACKET_PRELOGIN, handshake},
+    [PHASE_LOGIN] = {QR_TDS_PACKET_LOGIN7, take_login},
+};
+
+static bool may_skip_prelogin(const struct qri_conn *conn, uint8_t type)
+{
+    return conn->phase == PHASE_PRELOGIN && type == QR_TDS_PACKET_LOGIN7 &&
+           conn->gateway->options.allow_plaintext_login;
+}
+
+bool qri_login_expects(const struct qri_conn *conn, uint8_t type)
+{
+    return (rows[conn->phase].take != NULL && rows[conn->phase].type == type) ||
+           may_skip_prelogin(conn, type);
+}
+
+enum qri_step qri_login_message(struct qri_conn *conn)
+{
+    if (!qri_login_expects(conn, conn->message.type))
+        return close_because(conn, "unexpected_message");
+    if (conn->message.ignored)
+        return close_because(conn, "ignored_message");
+    if (may_skip_prelogin(conn, conn->message.type))
+        conn->phase = PHASE_LOGIN;
+    return rows[conn->phase].take(conn);
+}
