@@ -109,6 +109,60 @@
     "tds_collation_100, c.collation_name AS collation_100 FROM sys.all_columns c WHERE "          \
     "c.object_id = OBJECT_ID(@object_name) ORDER BY c.column_id END"
 
+#define DATATYPE_BODY \
+    "AS BEGIN SET NOCOUNT ON; SELECT CAST(a.n AS sysname) AS TYPE_NAME, CAST(CASE WHEN @ODBCV" \
+    "er = 3 THEN a.v3 ELSE a.v2 END AS smallint) AS DATA_TYPE, CAST(a.p AS int) AS PRECISION," \
+    " CAST(a.pre AS varchar(32)) AS LITERAL_PREFIX, CAST(a.suf AS varchar(32)) AS LITERAL_SUF" \
+    "FIX, CAST(a.par AS varchar(32)) AS CREATE_PARAMS, CAST(CASE WHEN a.n LIKE '%identity' OR" \
+    " a.n = 'timestamp' OR a.n = 'sysname' THEN 0 ELSE 1 END AS smallint) AS NULLABLE, CAST(a" \
+    ".cs AS smallint) AS CASE_SENSITIVE, CAST(a.se AS smallint) AS SEARCHABLE, CAST(a.un AS s" \
+    "mallint) AS UNSIGNED_ATTRIBUTE, CAST(a.mo AS smallint) AS MONEY, CAST(a.au AS smallint) " \
+    "AS AUTO_INCREMENT, CAST(a.n AS sysname) AS LOCAL_TYPE_NAME, CAST(a.mi AS smallint) AS MI" \
+    "NIMUM_SCALE, CAST(a.ma AS smallint) AS MAXIMUM_SCALE, CAST(a.sdt AS smallint) AS SQL_DAT" \
+    "A_TYPE, CAST(a.sub AS smallint) AS SQL_DATETIME_SUB, CAST(a.ra AS int) AS NUM_PREC_RADIX" \
+    ", CAST(NULL AS smallint) AS INTERVAL_PRECISION, CAST(a.us AS smallint) AS USERTYPE FROM " \
+    "(VALUES ('sql_variant', -150, -150, 8000, NULL, NULL, NULL, 0, 2, NULL, 0, NULL, 0, 0, -" \
+    "150, NULL, 10, 39), ('uniqueidentifier', -11, -11, 36, '''', '''', NULL, 0, 2, NULL, 0, " \
+    "NULL, NULL, NULL, -11, NULL, NULL, 37), ('ntext', -10, -10, 1073741823, 'N''', '''', NUL" \
+    "L, 0, 1, NULL, 0, NULL, NULL, NULL, -10, NULL, NULL, 0), ('xml', -152, -152, 0, 'N''', '" \
+    "''', NULL, 1, 0, NULL, 0, NULL, NULL, NULL, -152, NULL, NULL, 0), ('nvarchar', -9, -9, 4" \
+    "000, 'N''', '''', 'max length', 0, 3, NULL, 0, NULL, NULL, NULL, -9, NULL, NULL, 0), ('s" \
+    "ysname', -9, -9, 128, 'N''', '''', NULL, 0, 3, NULL, 0, NULL, NULL, NULL, -9, NULL, NULL" \
+    ", 18), ('nchar', -8, -8, 4000, 'N''', '''', 'length', 0, 3, NULL, 0, NULL, NULL, NULL, -" \
+    "8, NULL, NULL, 0), ('bit', -7, -7, 1, NULL, NULL, NULL, 0, 2, NULL, 0, NULL, 0, 0, -7, N" \
+    "ULL, NULL, 16), ('tinyint', -6, -6, 3, NULL, NULL, NULL, 0, 2, 1, 0, 0, 0, 0, -6, NULL, " \
+    "10, 5), ('tinyint identity', -6, -6, 3, NULL, NULL, NULL, 0, 2, 1, 0, 1, 0, 0, -6, NULL," \
+    " 10, 5), ('bigint', -5, -5, 19, NULL, NULL, NULL, 0, 2, 0, 0, 0, 0, 0, -5, NULL, 10, 0)," \
+    " ('bigint identity', -5, -5, 19, NULL, NULL, NULL, 0, 2, 0, 0, 1, 0, 0, -5, NULL, 10, 0)" \
+    ", ('image', -4, -4, 2147483647, '0x', NULL, NULL, 0, 0, NULL, 0, NULL, NULL, NULL, -4, N" \
+    "ULL, NULL, 20), ('varbinary', -3, -3, 8000, '0x', NULL, 'max length', 0, 2, NULL, 0, NUL" \
+    "L, NULL, NULL, -3, NULL, NULL, 4), ('binary', -2, -2, 8000, '0x', NULL, 'length', 0, 2, " \
+    "NULL, 0, NULL, NULL, NULL, -2, NULL, NULL, 3), ('timestamp', -2, -2, 8, '0x', NULL, NULL" \
+    ", 0, 2, NULL, 0, NULL, NULL, NULL, -2, NULL, NULL, 80), ('text', -1, -1, 2147483647, '''" \
+    "', '''', NULL, 0, 1, NULL, 0, NULL, NULL, NULL, -1, NULL, NULL, 19), ('char', 1, 1, 8000" \
+    ", '''', '''', 'length', 0, 3, NULL, 0, NULL, NULL, NULL, 1, NULL, NULL, 1), ('numeric', " \
+    "2, 2, 38, NULL, NULL, 'precision,scale', 0, 2, 0, 0, 0, 0, 38, 2, NULL, 10, 10), ('numer" \
+    "ic() identity', 2, 2, 38, NULL, NULL, 'precision', 0, 2, 0, 0, 1, 0, 0, 2, NULL, 10, 10)" \
+    ", ('decimal', 3, 3, 38, NULL, NULL, 'precision,scale', 0, 2, 0, 0, 0, 0, 38, 3, NULL, 10" \
+    ", 24), ('money', 3, 3, 19, '$', NULL, NULL, 0, 2, 0, 1, 0, 4, 4, 3, NULL, 10, 11), ('sma" \
+    "llmoney', 3, 3, 10, '$', NULL, NULL, 0, 2, 0, 1, 0, 4, 4, 3, NULL, 10, 21), ('decimal() " \
+    "identity', 3, 3, 38, NULL, NULL, 'precision', 0, 2, 0, 0, 1, 0, 0, 3, NULL, 10, 24), ('i" \
+    "nt', 4, 4, 10, NULL, NULL, NULL, 0, 2, 0, 0, 0, 0, 0, 4, NULL, 10, 7), ('int identity', " \
+    "4, 4, 10, NULL, NULL, NULL, 0, 2, 0, 0, 1, 0, 0, 4, NULL, 10, 7), ('smallint', 5, 5, 5, " \
+    "NULL, NULL, NULL, 0, 2, 0, 0, 0, 0, 0, 5, NULL, 10, 6), ('smallint identity', 5, 5, 5, N" \
+    "ULL, NULL, NULL, 0, 2, 0, 0, 1, 0, 0, 5, NULL, 10, 6), ('float', 6, 6, 15, NULL, NULL, N" \
+    "ULL, 0, 2, 0, 0, 0, NULL, NULL, 6, NULL, 10, 8), ('real', 7, 7, 7, NULL, NULL, NULL, 0, " \
+    "2, 0, 0, 0, NULL, NULL, 7, NULL, 10, 23), ('varchar', 12, 12, 8000, '''', '''', 'max len" \
+    "gth', 0, 3, NULL, 0, NULL, NULL, NULL, 12, NULL, NULL, 2), ('date', -9, 91, 10, '''', ''" \
+    "'', NULL, 0, 3, NULL, 0, NULL, NULL, 0, 9, 1, NULL, 0), ('time', -9, -154, 16, '''', '''" \
+    "', 'scale', 0, 3, NULL, 0, NULL, 0, 7, -154, 0, NULL, 0), ('datetime2', -9, 93, 27, ''''" \
+    ", '''', 'scale', 0, 3, NULL, 0, NULL, 0, 7, 9, 3, NULL, 0), ('datetimeoffset', -9, -155," \
+    " 34, '''', '''', 'scale', 0, 3, NULL, 0, NULL, 0, 7, -155, 0, NULL, 0), ('datetime', 11," \
+    " 93, 23, '''', '''', NULL, 0, 3, NULL, 0, NULL, 3, 3, 9, 3, NULL, 12), ('smalldatetime'," \
+    " 11, 93, 16, '''', '''', NULL, 0, 3, NULL, 0, NULL, 0, 0, 9, 3, NULL, 22)) a(n, v2, v3, " \
+    "p, pre, suf, par, cs, se, un, mo, au, mi, ma, sdt, sub, ra, us) WHERE @data_type = 0 OR " \
+    "@data_type = CASE WHEN @ODBCVer = 3 THEN a.v3 ELSE a.v2 END ORDER BY DATA_TYPE, a.us END"
+
 const struct qri_sysmodule qri_sysmodules[] = {
     {"sp_columns", "CREATE PROCEDURE sys.sp_columns " COLUMNS_PARAMS " " COLUMNS_BODY},
     {"sp_columns_90",
@@ -292,5 +346,11 @@ const struct qri_sysmodule qri_sysmodules[] = {
      "'INCREASE_COLUMN_LENGTH', 'Y'), (110, 'DDL_IN_TRANSACTION', 'Y'), (111, "
      "'DESCENDING_INDEXES', 'Y'), (112, 'SP_RENAME', 'Y'), (113, 'REMOTE_SPROC', 'N')) a(id, name, "
      "value) WHERE @attribute_id IS NULL OR a.id = @attribute_id ORDER BY a.id END"},
+    {"sp_datatype_info",
+     "CREATE PROCEDURE sys.sp_datatype_info @data_type int = 0, @ODBCVer tinyint = 2 " DATATYPE_BODY},
+    {"sp_datatype_info_90",
+     "CREATE PROCEDURE sys.sp_datatype_info_90 @data_type int = 0, @ODBCVer tinyint = 2 " DATATYPE_BODY},
+    {"sp_datatype_info_100",
+     "CREATE PROCEDURE sys.sp_datatype_info_100 @data_type int = 0, @ODBCVer tinyint = 2 " DATATYPE_BODY},
     {NULL, NULL},
 };
