@@ -213,6 +213,7 @@ struct qr_plan_output {
     size_t count;
     const struct qr_cat_object *into;  /* OUTPUT … INTO a table, else NULL */
     struct qr_str into_rowset;         /* OUTPUT … INTO @t, else n = 0 */
+    bool into_is_temp;
     uint32_t *into_column_ids;         /* pairwise with exprs */
 };
 

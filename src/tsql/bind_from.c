@@ -1,0 +1,231 @@
+/* bind_from.c - FROM: tables, derived tables, joins, APPLY; see bind_int.h */
+#include "bind_int.h"
+
+#include "base/banned.h"
+
+static const char *const table_hints[] = {
+    "NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "READCOMMITTEDLOCK", "REPEATABLEREAD",
+    "SERIALIZABLE", "HOLDLOCK", "SNAPSHOT", "ROWLOCK", "PAGLOCK", "TABLOCK", "TABLOCKX", "UPDLOCK",
+    "XLOCK", "READPAST", "NOWAIT", "INDEX", "FORCESEEK", "FORCESCAN", "NOEXPAND", "FASTFIRSTROW",
+    "KEEPIDENTITY", "KEEPDEFAULTS", "IGNORE_CONSTRAINTS", "IGNORE_TRIGGERS",
+    "SPATIAL_WINDOW_MAX_CELLS",
+};
+
+/* Accepted and without effect: readers never block here. */
+static enum qr_status check_hints(struct qri_compile *c, const struct qr_ast_options *hints)
+{
+    for (size_t i = 0; i < hints->count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < sizeof(table_hints) / sizeof(table_hints[0]); k++)
+            known = known || qr_str_ieqz(hints->items[i].name, table_hints[k]);
+        if (!known)
+            return qr_sql_fail(c->err, 321, qri_z(c, hints->items[i].name));
+    }
+    return QR_OK;
+}
+
+static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_name *name,
+                                    struct qri_source **ret_source)
+{
+    struct qri_object found;
+    const struct qr_ast_ident *last = &name->parts[name->count - 1];
+    if (name->count == 1 && c->env->inserted != NULL && qr_str_ieqz(last->text, "inserted"))
+        return qri_rowset_source(c, qr_str("inserted"), c->env->inserted, ret_source);
+    if (name->count == 1 && c->env->deleted != NULL && qr_str_ieqz(last->text, "deleted"))
+        return qri_rowset_source(c, qr_str("deleted"), c->env->deleted, ret_source);
+    QR_TRY(qri_object_find(c, name, false, &found));
+    if (found.object->type == QR_CAT_TABLE || found.object->type == QR_CAT_SYSTEM_VIEW)
+        return qri_table_source(c, &found, ret_source);
+    if (found.object->type == QR_CAT_VIEW)
+        return qri_view_source(c, found.object, ret_source);
+    if (found.object->type == QR_CAT_FN_INLINE || found.object->type == QR_CAT_FN_TABLE)
+        return qr_sql_fail(c->err, 216, qri_name_z(c, name));
+    return qr_sql_fail(c->err, 208, qri_name_z(c, name));
+}
+
+static enum qr_status bind_table(struct qri_compile *c, const struct qr_ast_source *head,
+                                 struct qri_source **ret_source)
+{
+    const struct qr_ast_table_source *ast = (const struct qr_ast_table_source *)head;
+    QR_TRY(check_hints(c, &ast->hints));
+    if (ast->sample != NULL)
+        return qr_fail(c->err, QR_UNSUPPORTED, "TABLESAMPLE is not supported");
+    if (ast->temporal != QR_TEMPORAL_NONE || ast->for_path)
+        return qr_fail(c->err, QR_UNSUPPORTED, "FOR SYSTEM_TIME and FOR PATH are not supported");
+    QR_TRY(qri_cte_source(c, &ast->name, ret_source));
+    return *ret_source != NULL ? QR_OK : object_source(c, &ast->name, ret_source);
+}
+
+static enum qr_status bind_variable(struct qri_compile *c, const struct qr_ast_source *head,
+                                    struct qri_source **ret_source)
+{
+    const struct qr_ast_variable_source *ast = (const struct qr_ast_variable_source *)head;
+    bool hidden = c->frame != NULL && c->frame->hides_vars;
+    const struct qr_bind_var *var = hidden ? NULL : qri_var_find(c->env, ast->name);
+    if (var == NULL || var->table == NULL)
+        return qr_sql_fail(c->err, 1087, qri_z(c, ast->name));
+    QR_TRY(check_hints(c, &ast->hints));
+    return qri_rowset_source(c, var->name, var->table, ret_source);
+}
+
+/* What stands beside other tables does not see them, except right of APPLY. The scope in between
+ * carries no names, only the mark that the block is correlated if its part is. */
+struct qri_scope *qri_inner_scope(struct qri_compile *c)
+{
+    if (c->lateral || c->scope == NULL)
+        return c->scope;
+    return qri_scope_new(c, c->scope->outer, c->scope->query);
+}
+
+static enum qr_status bind_derived(struct qri_compile *c, const struct qr_ast_source *head,
+                                   struct qri_source **ret_source)
+{
+    const struct qr_ast_derived_source *ast = (const struct qr_ast_derived_source *)head;
+    struct qri_query *query;
+    c->apply_scope = c->lateral ? c->scope : NULL;
+    QR_TRY(qri_query(c, ast->query, qri_inner_scope(c), &query));
+    return qri_query_source(c, query, &head->columns, head->alias.text, ret_source);
+}
+
+static enum qr_status bind_values(struct qri_compile *c, const struct qr_ast_source *head,
+                                  struct qri_source **ret_source)
+{
+    const struct qr_ast_values_source *ast = (const struct qr_ast_values_source *)head;
+    struct qr_ast_values_query query_ast = {
+        .head = {.kind = QR_AQ_VALUES, .pos = head->pos}, .rows = ast->rows};
+    struct qri_query *query;
+    c->apply_scope = c->lateral ? c->scope : NULL;
+    QR_TRY(qri_query(c, &query_ast.head, qri_inner_scope(c), &query));
+    query->ast = NULL;
+    return qri_query_source(c, query, &head->columns, head->alias.text, ret_source);
+}
+
+static enum qr_status bind_call(struct qri_compile *c, const struct qr_ast_source *head,
+                                struct qri_source **ret_source)
+{
+    struct qri_scope *scope = c->scope;
+    c->scope = qri_inner_scope(c);
+    QR_TRY(qri_call_source(c, (const struct qr_ast_call_source *)head, ret_source));
+    c->scope = scope;
+    return QR_OK;
+}
+
+static enum qr_status bind_rowset(struct qri_compile *c, const struct qr_ast_source *head,
+                                  struct qri_source **ret_source)
+{
+    const struct qr_ast_rowset_source *ast = (const struct qr_ast_rowset_source *)head;
+    (void)ret_source;
+    return qr_fail(c->err, QR_UNSUPPORTED, "%.*s is not supported", (int)ast->function.n,
+                   ast->function.p);
+}
+
+static enum qr_status bind_dml_source(struct qri_compile *c, const struct qr_ast_source *head,
+                                      struct qri_source **ret_source)
+{
+    (void)head;
+    (void)ret_source;
+    return qr_fail(c->err, QR_UNSUPPORTED,
+                   "a nested INSERT, UPDATE, DELETE or MERGE in FROM is not supported");
+}
+
+static enum qr_status bind_pivot(struct qri_compile *c, const struct qr_ast_source *head,
+                                 struct qri_source **ret_source)
+{
+    return qri_pivot_source(c, (const struct qr_ast_pivot *)head, ret_source);
+}
+
+static enum qr_status bind_unpivot(struct qri_compile *c, const struct qr_ast_source *head,
+                                   struct qri_source **ret_source)
+{
+    return qri_unpivot_source(c, (const struct qr_ast_unpivot *)head, ret_source);
+}
+
+/* Leaves made before were without the nullability that the outer join gives. */
+static void null_extend(struct qri_scope *scope, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i++) {
+        struct qri_source *source = scope->items[i];
+        source->is_null_extended = true;
+        for (size_t k = 0; k < source->column_count; k++)
+            source->columns[k].leaf = NULL;
+    }
+}
+
+static enum qr_status bind_join(struct qri_compile *c, const struct qr_ast_source *head,
+                                struct qri_source **ret_source)
+{
+    const struct qr_ast_join *ast = (const struct qr_ast_join *)head;
+    struct qri_source *source = qri_source_new(c, QRI_SOURCE_JOIN, 0);
+    struct qri_scope *scope = c->scope;
+    size_t first = scope->first, begin = scope->count;
+    bool apply = ast->join == QR_JOIN_CROSS_APPLY || ast->join == QR_JOIN_OUTER_APPLY;
+    if (source == NULL)
+        return qri_nomem(c);
+    source->join = ast->join;
+    QR_TRY(qri_source_bind(c, ast->left, &source->left));
+    size_t middle = scope->count;
+    bool lateral = c->lateral;
+    c->lateral = apply;
+    QR_TRY(qri_source_bind(c, ast->right, &source->right));
+    c->lateral = lateral;
+    if (apply)
+        QR_TRY(qri_apply_lower(c, source->right, ast->join == QR_JOIN_OUTER_APPLY));
+    if (ast->join == QR_JOIN_LEFT || ast->join == QR_JOIN_FULL || ast->join == QR_JOIN_OUTER_APPLY)
+        null_extend(scope, middle, scope->count);
+    if (ast->join == QR_JOIN_RIGHT || ast->join == QR_JOIN_FULL)
+        null_extend(scope, begin, middle);
+    if (ast->on != NULL) {
+        enum qri_clause clause = c->clause;
+        c->clause = QRI_CLAUSE_FROM;
+        scope->first = begin;
+        QR_TRY(qri_condition(c, ast->on, &source->on));
+        scope->first = first;
+        c->clause = clause;
+    }
+    *ret_source = source;
+    return QR_OK;
+}
+
+static enum qr_status (*const source_binders[QR_AT_KIND_COUNT])(struct qri_compile *c,
+                                                                const struct qr_ast_source *head,
+                                                                struct qri_source **ret_source) = {
+    [QR_AT_TABLE] = bind_table,     [QR_AT_VARIABLE] = bind_variable,
+    [QR_AT_DERIVED] = bind_derived, [QR_AT_VALUES] = bind_values,
+    [QR_AT_CALL] = bind_call,       [QR_AT_ROWSET] = bind_rowset,
+    [QR_AT_DML] = bind_dml_source,  [QR_AT_JOIN] = bind_join,
+    [QR_AT_PIVOT] = bind_pivot,     [QR_AT_UNPIVOT] = bind_unpivot,
+};
+
+enum qr_status qri_source_bind(struct qri_compile *c, const struct qr_ast_source *ast,
+                               struct qri_source **ret_source)
+{
+    struct qri_source *source;
+    c->b.line = (int)ast->pos.line;
+    QR_TRY(source_binders[ast->kind](c, ast, &source));
+    *ret_source = source;
+    if (source->kind == QRI_SOURCE_JOIN)
+        return QR_OK;
+    if (ast->alias.text.n != 0) {
+        source->alias = ast->alias.text;
+        source->is_aliased = true;
+    }
+    if (c->scope->count >= QRI_JOIN_TABLES_MAX)
+        return qr_sql_fail(c->err, 106, QRI_JOIN_TABLES_MAX);
+    return qri_scope_add(c, c->scope, source);
+}
+
+enum qr_status qri_from(struct qri_compile *c, const struct qr_ast_sources *ast,
+                        struct qri_query *query)
+{
+    bool lateral = c->lateral;
+    c->lateral = false;
+    query->from = QRI_ARRAY(c, ast->count + 1, struct qri_source *);
+    if (query->from == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < ast->count; i++) {
+        QR_TRY(qri_source_bind(c, ast->items[i], &query->from[i]));
+        query->from_count = i + 1;
+    }
+    c->lateral = lateral;
+    return QR_OK;
+}

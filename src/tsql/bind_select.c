@@ -1,0 +1,170 @@
+/* bind_select.c - one SELECT block; see bind_int.h */
+#include "bind_int.h"
+
+#include "base/banned.h"
+
+void qri_item_describe(struct qri_query *query, size_t item)
+{
+    const struct qr_expr *expr = query->items[item];
+    struct qri_column *out = &query->outs[item];
+    out->type = expr->type;
+    out->label = (enum qr_collation_label)expr->label;
+    out->nullable = expr->nullable;
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN)
+        return;
+    const struct qri_column *col = &leaf->source->columns[leaf->column];
+    out->user_type_id = col->user_type_id;
+    out->flags = col->flags;
+    out->object = col->object;
+    out->column_id = col->column_id;
+}
+
+enum qr_status qri_item_add(struct qri_compile *c, struct qri_query *query,
+                            const struct qr_expr *expr, struct qr_str name, size_t *capacity)
+{
+    size_t n = query->out_count;
+    size_t outs_capacity = *capacity, items_capacity = *capacity;
+    if (n >= QRI_SELECT_ITEMS_MAX)
+        return qr_sql_fail(c->err, 1056, QRI_SELECT_ITEMS_MAX);
+    query->outs = (struct qri_column *)qr_arena_grow(c->arena, query->outs, n, &outs_capacity,
+                                                     n + 1, sizeof(struct qri_column));
+    query->items = (const struct qr_expr **)qr_arena_grow(
+        c->arena, query->items, n, &items_capacity, n + 1, sizeof(const struct qr_expr *));
+    if (query->outs == NULL || query->items == NULL)
+        return qri_nomem(c);
+    *capacity = outs_capacity < items_capacity ? outs_capacity : items_capacity;
+    query->outs[n] = (struct qri_column){.name = name};
+    query->items[n] = expr;
+    query->out_count = n + 1;
+    qri_item_describe(query, n);
+    return QR_OK;
+}
+
+enum qr_status qri_star(struct qri_compile *c, const struct qr_ast_star *ast,
+                        struct qri_query *query, size_t *capacity)
+{
+    const struct qri_scope *scope = c->scope;
+    bool found = false;
+    if (scope->count == 0 && ast->qualifier.count == 0)
+        return qr_sql_fail(c->err, 263);
+    for (size_t i = 0; i < scope->count; i++) {
+        struct qri_source *source = scope->items[i];
+        if (!qri_source_matches(source, ast->qualifier.parts, ast->qualifier.count))
+            continue;
+        found = true;
+        for (size_t k = 0; k < source->column_count; k++) {
+            const struct qr_expr *expr;
+            if ((source->columns[k].flags & QR_COLUMN_HIDDEN) != 0)
+                continue;
+            QR_TRY(qri_column_leaf(c, source, k, &expr));
+            QR_TRY(qri_item_add(c, query, expr, source->columns[k].name, capacity));
+        }
+    }
+    return found ? QR_OK : qr_sql_fail(c->err, 107, qri_name_z(c, &ast->qualifier));
+}
+
+static struct qr_str item_name(const struct qr_ast_select_item *item)
+{
+    if (item->alias.text.n != 0)
+        return item->alias.text;
+    if (item->expr->kind == QR_AE_COLUMN) {
+        const struct qr_ast_name *name = &((const struct qr_ast_column *)item->expr)->name;
+        return name->parts[name->count - 1].text;
+    }
+    return qr_str("");
+}
+
+/* @v = x: x in the variable's type, so that the engine only stores it. */
+static enum qr_status bind_assigned(struct qri_compile *c, const struct qr_ast_select_item *item,
+                                    const struct qr_expr **expr)
+{
+    const struct qr_bind_var *var =
+        c->frame != NULL && c->frame->hides_vars ? NULL : qri_var_find(c->env, item->variable);
+    const struct qr_expr *old;
+    if (var == NULL || var->table != NULL)
+        return qr_sql_fail(c->err, 137, qri_z(c, item->variable));
+    QR_TRY(qr_expr_var(&c->b, var->slot, var->type, &old));
+    QR_TRY(qri_assign_op(c, item->assign, old, *expr, expr));
+    return qr_expr_convert(&c->b, var->type, *expr, expr);
+}
+
+static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_select *ast,
+                                 struct qri_query *query)
+{
+    size_t capacity = 0, assigned = 0;
+    query->assign_names = QRI_ARRAY(c, ast->items.count + 1, struct qr_str);
+    if (query->assign_names == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < ast->items.count; i++) {
+        const struct qr_ast_select_item *item = &ast->items.items[i];
+        const struct qr_expr *expr;
+        c->b.line = (int)item->pos.line;
+        if (item->expr->kind == QR_AE_STAR) {
+            QR_TRY(qri_star(c, (const struct qr_ast_star *)item->expr, query, &capacity));
+            continue;
+        }
+        QR_TRY(qri_expr(c, item->expr, &expr));
+        if (item->variable.n != 0) {
+            QR_TRY(bind_assigned(c, item, &expr));
+            query->assign_names[assigned++] = item->variable;
+        }
+        QR_TRY(qri_item_add(c, query, expr, item_name(item), &capacity));
+    }
+    if (assigned != 0 && assigned != query->out_count)
+        return qr_sql_fail(c->err, 141);
+    if (assigned == 0)
+        query->assign_names = NULL;
+    return QR_OK;
+}
+
+enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
+                            struct qri_top *ret_top)
+{
+    if (ast == NULL)
+        return QR_OK;
+    enum qri_clause clause = c->clause;
+    struct qri_scope *scope = c->scope;
+    const struct qr_expr *amount;
+    c->clause = QRI_CLAUSE_FROM;
+    QR_TRY(qri_expr(c, ast->amount, &amount));
+    c->clause = clause;
+    c->scope = scope;
+    struct qr_type type = qr_type_of(ast->percent ? QR_TYPE_FLOAT : QR_TYPE_BIGINT);
+    if (!qr_type_is_number(&amount->type))
+        return qr_sql_fail(c->err, 1060);
+    QR_TRY(qr_expr_convert(&c->b, type, amount, &ret_top->amount));
+    ret_top->percent = ast->percent;
+    ret_top->with_ties = ast->with_ties;
+    return QR_OK;
+}
+
+static enum qr_status check_distinct(struct qri_compile *c, const struct qri_query *query)
+{
+    for (size_t i = 0; query->distinct && i < query->out_count; i++)
+        if (!qr_type_is_comparable(&query->outs[i].type))
+            return qr_sql_fail(c->err, 421, qr_type_name(&query->outs[i].type));
+    return QR_OK;
+}
+
+enum qr_status qri_select(struct qri_compile *c, const struct qr_ast_select *ast,
+                          struct qri_query *query)
+{
+    c->clause = QRI_CLAUSE_FROM;
+    QR_TRY(qri_from(c, &ast->from, query));
+    if (ast->where != NULL) {
+        c->clause = QRI_CLAUSE_WHERE;
+        QR_TRY(qri_condition(c, ast->where, &query->where));
+    }
+    QR_TRY(qri_group_by(c, ast, query));
+    c->clause = QRI_CLAUSE_SELECT;
+    QR_TRY(bind_items(c, ast, query));
+    if (ast->having != NULL) {
+        c->clause = QRI_CLAUSE_HAVING;
+        QR_TRY(qri_condition(c, ast->having, &query->having));
+        query->is_grouped = true;
+    }
+    query->distinct = ast->distinct;
+    QR_TRY(check_distinct(c, query));
+    return qri_top_bind(c, ast->top, &query->top);
+}

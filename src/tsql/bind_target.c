@@ -1,0 +1,221 @@
+/* bind_target.c - the table that DML changes, also through views and CTEs; see dml_int.h */
+#include "dml_int.h"
+
+#include "base/banned.h"
+
+enum qr_status qri_target_of(struct qri_compile *c, const struct qr_ast_source *ast,
+                             struct qri_target *ret_target)
+{
+    struct qri_target t = {0};
+    struct qri_object found;
+    if (ast->kind == QR_AT_VARIABLE) {
+        struct qr_str name = ((const struct qr_ast_variable_source *)ast)->name;
+        const struct qr_bind_var *var = qri_var_find(c->env, name);
+        if (var == NULL || var->table == NULL)
+            return qr_sql_fail(c->err, 1087, qri_z(c, name));
+        t.object = var->table;
+        t.rowset_name = var->name;
+        *ret_target = t;
+        return QR_OK;
+    }
+    if (ast->kind != QR_AT_TABLE)
+        return qr_fail(c->err, QR_UNSUPPORTED, "DML on a rowset function is not supported");
+    const struct qr_ast_name *name = &((const struct qr_ast_table_source *)ast)->name;
+    struct qr_str last = name->parts[name->count - 1].text;
+    if (name->count == 1 && c->env->inserted != NULL &&
+        (qr_str_ieqz(last, "inserted") || qr_str_ieqz(last, "deleted")))
+        return qr_sql_fail(c->err, 286);
+    QR_TRY(qri_object_find(c, name, false, &found));
+    t.object = found.object;
+    t.is_temp = found.is_temp;
+    if (found.is_system)
+        return qr_sql_fail(c->err, 259);
+    if (t.object->type != QR_CAT_TABLE && t.object->type != QR_CAT_VIEW)
+        return qr_sql_fail(c->err, 208, qri_name_z(c, name));
+    *ret_target = t;
+    return QR_OK;
+}
+
+/* --- reaching the base table through queries --- */
+
+struct reach {
+    const struct qr_cat_object *object;
+    struct qri_source *base;
+    const struct qr_expr **keys, **olds;
+    size_t key_count;
+};
+
+static enum qr_status reach_table(struct qri_compile *c, struct qri_source *source,
+                                  struct reach *r)
+{
+    const struct qr_cat_object *object = source->object;
+    const struct qr_cat_index *clustered = qr_cat_clustered(object);
+    bool keyed = object->storage == QR_STORE_KEYED && clustered != NULL;
+    r->object = object;
+    r->base = source;
+    r->key_count = keyed ? clustered->key_count : 1;
+    r->keys = QRI_ARRAY(c, r->key_count, const struct qr_expr *);
+    r->olds = QRI_ARRAY(c, object->column_count + 1, const struct qr_expr *);
+    if (r->keys == NULL || r->olds == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < r->key_count; i++) {
+        size_t column =
+            keyed ? qr_cat_column_index(object, clustered->columns[i].column_id)
+                  : source->column_count;
+        QR_TRY(qri_column_leaf(c, source, column, &r->keys[i]));
+    }
+    for (size_t i = 0; i < object->column_count; i++)
+        QR_TRY(qri_column_leaf(c, source, i, &r->olds[i]));
+    return QR_OK;
+}
+
+static enum qr_status not_updatable(struct qri_compile *c, const struct qri_source *source)
+{
+    return qr_sql_fail(c->err, 4405, qri_z(c, source->alias));
+}
+
+/* Which of the tables of a view's FROM does it change? That whose column is set. */
+static struct qri_source *choose(const struct qri_query *q, const struct qri_source *source,
+                                 const struct qr_ast_name *wanted)
+{
+    if (q->scope->count == 1)
+        return q->scope->items[0];
+    if (wanted == NULL)
+        return NULL;
+    struct qr_str name = wanted->parts[wanted->count - 1].text;
+    for (size_t i = 0; i < source->column_count; i++) {
+        const struct qri_leaf *leaf =
+            i < q->out_count && qr_str_ieq(source->columns[i].name, name)
+                ? qri_leaf_of(q->items[i])
+                : NULL;
+        if (leaf != NULL && leaf->kind == QRI_LEAF_COLUMN)
+            return leaf->source;
+    }
+    return NULL;
+}
+
+/* Adds an expression of the query inside to what the source gives, without a name. */
+static enum qr_status expose(struct qri_compile *c, struct qri_source *source,
+                             const struct qr_expr *inner, const struct qr_expr **ret_outer)
+{
+    struct qri_query *q = source->query;
+    size_t item = 0;
+    while (item < q->out_count && q->items[item] != inner)
+        item++;
+    if (item == q->out_count) {
+        size_t capacity = q->out_count;
+        QR_TRY(qri_item_add(c, q, inner, qr_str(""), &capacity));
+    }
+    if (item >= source->column_count) {
+        size_t capacity = source->column_count;
+        source->columns = (struct qri_column *)qr_arena_grow(
+            c->arena, source->columns, source->column_count, &capacity, q->out_count,
+            sizeof(struct qri_column));
+        if (source->columns == NULL)
+            return qri_nomem(c);
+        for (size_t i = source->column_count; i < q->out_count; i++) {
+            source->columns[i] = q->outs[i];
+            source->columns[i].name = qr_str("");
+            source->columns[i].leaf = source->columns[i].expr = NULL;
+            source->columns[i].flags |= QR_COLUMN_HIDDEN;
+        }
+        source->column_count = q->out_count;
+    }
+    return qri_column_leaf(c, source, item, ret_outer);
+}
+
+static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
+                            const struct qr_ast_name *wanted, unsigned depth, struct reach *r)
+{
+    if (source->kind == QRI_SOURCE_TABLE)
+        return source->object->storage == QR_STORE_VTAB ? qr_sql_fail(c->err, 259)
+                                                        : reach_table(c, source, r);
+    if (source->kind == QRI_SOURCE_ROWS && source->rows->kind == QR_ROWS_TABLE)
+        return reach_table(c, source, r);
+    struct qri_query *q = source->query;
+    if (source->kind != QRI_SOURCE_QUERY || q->kind != QRI_QUERY_SELECT || q->is_grouped ||
+        q->distinct || q->for_inner != NULL || depth > QRI_NEST_MAX)
+        return qr_sql_fail(c->err, 4403, qri_z(c, source->alias));
+    struct qri_source *inner = choose(q, source, wanted);
+    if (inner == NULL)
+        return not_updatable(c, source);
+    struct reach below;
+    QR_TRY(reach(c, inner, wanted, depth + 1, &below));
+    *r = below;
+    r->keys = QRI_ARRAY(c, below.key_count, const struct qr_expr *);
+    r->olds = QRI_ARRAY(c, below.object->column_count + 1, const struct qr_expr *);
+    if (r->keys == NULL || r->olds == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < below.key_count; i++)
+        QR_TRY(expose(c, source, below.keys[i], &r->keys[i]));
+    for (size_t i = 0; i < below.object->column_count; i++)
+        QR_TRY(expose(c, source, below.olds[i], &r->olds[i]));
+    return QR_OK;
+}
+
+enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source,
+                                const struct qr_ast_name *wanted, struct qri_target *t)
+{
+    struct reach r;
+    struct qri_scope *scope = c->scope;
+    c->scope = source->scope; /* columns of inner queries are taken where they stand */
+    QR_TRY(reach(c, source, wanted, 0, &r));
+    c->scope = scope;
+    t->source = source;
+    t->base = r.base;
+    t->object = r.object;
+    t->is_temp = r.base->is_temp;
+    t->rowset_name = r.base->kind == QRI_SOURCE_ROWS ? r.base->rows->name : qr_str("");
+    t->keys = r.keys;
+    t->key_count = r.key_count;
+    t->olds = r.olds;
+    return QR_OK;
+}
+
+static enum qr_status check_writable(struct qri_compile *c, const struct qr_cat_column *col,
+                                     bool is_insert)
+{
+    const char *name = qri_z(c, col->name);
+    if (col->is_computed)
+        return qr_sql_fail(c->err, 271, name);
+    if (is_insert)
+        return QR_OK;
+    if (col->is_identity)
+        return qr_sql_fail(c->err, 8102, name);
+    return col->type.id == QR_TYPE_ROWVERSION ? qr_sql_fail(c->err, 272) : QR_OK;
+}
+
+/* Through a view the name is the view's, the column the table's. */
+static enum qr_status through_source(struct qri_compile *c, const struct qri_target *t,
+                                     struct qr_str name, size_t *ret_column)
+{
+    const struct qri_source *source = t->source;
+    for (size_t i = 0; i < source->column_count; i++) {
+        if (!qr_str_ieq(source->columns[i].name, name))
+            continue;
+        if (source->columns[i].object == NULL)
+            return qr_sql_fail(c->err, 4406, qri_z(c, source->alias));
+        if (source->columns[i].object != t->object)
+            return qr_sql_fail(c->err, 4405, qri_z(c, source->alias));
+        *ret_column = qr_cat_column_index(t->object, source->columns[i].column_id);
+        return QR_OK;
+    }
+    return qr_sql_fail(c->err, 207, qri_z(c, name));
+}
+
+enum qr_status qri_target_column(struct qri_compile *c, const struct qri_target *t,
+                                 const struct qr_ast_name *name, bool is_insert, size_t *ret_column)
+{
+    struct qr_str last = name->parts[name->count - 1].text;
+    size_t column = 0;
+    if (t->source != NULL && t->source != t->base) {
+        QR_TRY(through_source(c, t, last, &column));
+    } else {
+        const struct qr_cat_column *col = qr_cat_column_find(t->object, last);
+        if (col == NULL)
+            return qr_sql_fail(c->err, 207, qri_z(c, last));
+        column = (size_t)(col - t->object->columns);
+    }
+    *ret_column = column;
+    return check_writable(c, &t->object->columns[column], is_insert);
+}

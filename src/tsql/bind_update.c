@@ -1,0 +1,183 @@
+/* bind_update.c - UPDATE and DELETE; see dml_int.h */
+#include "dml_int.h"
+
+#include "base/banned.h"
+
+/* What UPDATE and DELETE have in common. */
+struct change {
+    struct qri_compile *c;
+    const struct qr_ast_source *target;
+    const struct qr_ast_sources *from;
+    const struct qr_ast_expr *where;
+    const struct qr_ast_top *top;
+    const struct qr_ast_outputs *outputs;
+    const struct qr_ast_name *wanted; /* a column that is set */
+    struct qri_target t;
+    struct qri_query *stage;
+    size_t capacity;
+    struct qr_plan_dml *dml;
+};
+
+/* UPDATE a … FROM t AS a: the target is one of FROM's sources, by alias or by name. */
+static struct qri_source *find_in_from(struct qri_compile *c, const struct qr_ast_source *target,
+                                       const struct qr_cat_object *object)
+{
+    const struct qri_scope *scope = c->scope;
+    const struct qr_ast_name *name = target->kind == QR_AT_TABLE
+                                         ? &((const struct qr_ast_table_source *)target)->name
+                                         : NULL;
+    for (size_t i = 0; i < scope->count; i++) {
+        struct qri_source *source = scope->items[i];
+        if (name == NULL) {
+            struct qr_str variable = ((const struct qr_ast_variable_source *)target)->name;
+            if (source->rows != NULL && qr_str_ieq(source->rows->name, variable))
+                return source;
+            continue;
+        }
+        if (name->count == 1 && qr_str_ieq(source->alias, name->parts[0].text))
+            return source;
+        if (!source->is_aliased && qri_source_matches(source, name->parts, name->count))
+            return source;
+    }
+    /* FROM t AS a does not hide that the target t is meant, if it is there once */
+    struct qri_source *found = NULL;
+    size_t count = 0;
+    for (size_t i = 0; object != NULL && i < scope->count; i++)
+        if (scope->items[i]->object == object) {
+            found = scope->items[i];
+            count++;
+        }
+    return count == 1 ? found : NULL;
+}
+
+static enum qr_status bind_from(struct change *ch)
+{
+    struct qri_compile *c = ch->c;
+    struct qri_query *q = ch->stage;
+    struct qri_source *source = NULL;
+    c->clause = QRI_CLAUSE_FROM;
+    QR_TRY(qri_from(c, ch->from, q));
+    if (ch->from->count > 0) {
+        const struct qr_cat_object *object = NULL;
+        if (ch->target->kind == QR_AT_TABLE) {
+            struct qri_object found;
+            QR_TRY(qri_object_find(c, &((const struct qr_ast_table_source *)ch->target)->name, true,
+                                   &found));
+            object = found.object;
+        }
+        source = find_in_from(c, ch->target, object);
+    }
+    if (source == NULL) {
+        QR_TRY(qri_source_bind(c, ch->target, &source));
+        size_t capacity = q->from_count;
+        q->from = (struct qri_source **)qr_arena_grow(c->arena, q->from, q->from_count, &capacity,
+                                                      q->from_count + 1, sizeof(*q->from));
+        if (q->from == NULL)
+            return qri_nomem(c);
+        q->from[q->from_count++] = source;
+    }
+    return qri_target_reach(c, source, ch->wanted, &ch->t);
+}
+
+static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
+                            const struct qr_ast_options *options, struct qr_plan *plan)
+{
+    struct qri_compile *c = ch->c;
+    struct qri_query *q = QRI_NEW(c, struct qri_query);
+    if (q == NULL)
+        return qri_nomem(c);
+    ch->stage = q;
+    QR_TRY(qri_options(c, options));
+    QR_TRY(qri_with(c, with));
+    c->scope = q->scope = qri_scope_new(c, NULL, q);
+    if (q->scope == NULL)
+        return qri_nomem(c);
+    QR_TRY(bind_from(ch));
+    QR_TRY(qri_dml_new(c, &ch->t, plan, &ch->dml));
+    ch->dml->may_repeat = q->scope->count > 1;
+    if (ch->where != NULL) {
+        c->clause = QRI_CLAUSE_WHERE;
+        QR_TRY(qri_condition(c, ch->where, &q->where));
+    }
+    QR_TRY(qri_top_bind(c, ch->top, &q->top));
+    return qri_stage_target(c, q, &ch->capacity, &ch->t, ch->dml);
+}
+
+static enum qr_status stage_sets(struct change *ch, const struct qri_sets *sets)
+{
+    struct qri_compile *c = ch->c;
+    struct qr_plan_dml *dml = ch->dml;
+    const struct qr_cat_object *table = ch->t.object;
+    dml->sets = QRI_ARRAY(c, sets->count + 1, struct qr_plan_set);
+    dml->assigns = QRI_ARRAY(c, sets->var_count + 1, struct qr_plan_assign);
+    if (dml->sets == NULL || dml->assigns == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (sets->values[i] == NULL)
+            continue;
+        struct qr_plan_set *set = &dml->sets[dml->set_count++];
+        set->column_id = table->columns[i].column_id;
+        QR_TRY(qri_stage_add(c, ch->stage, &ch->capacity, sets->values[i], &set->stage_index));
+    }
+    for (size_t i = 0; i < sets->var_count; i++) {
+        struct qr_plan_assign *assign = &dml->assigns[dml->assign_count++];
+        assign->slot = sets->vars[i].var->slot;
+        assign->type = sets->vars[i].var->type;
+        QR_TRY(qri_stage_add(c, ch->stage, &ch->capacity, sets->vars[i].value,
+                             &assign->column_index));
+    }
+    return QR_OK;
+}
+
+static enum qr_status finish(struct change *ch, const struct qri_sets *sets, bool has_inserted)
+{
+    struct qri_compile *c = ch->c;
+    struct qri_extras extras = {0};
+    QR_TRY(qri_outputs(c, ch->outputs, &ch->t, true, has_inserted, &extras, ch->dml));
+    QR_TRY(qri_stage_extras(c, ch->stage, &ch->capacity, &extras, ch->dml));
+    QR_TRY(qri_stage_finish(c, ch->stage, ch->dml));
+    return qri_direct(c, &ch->t, ch->stage, sets, ch->dml);
+}
+
+static enum qr_status check_cursor(struct qri_compile *c, struct qr_str a, struct qr_str b)
+{
+    if (a.n == 0 && b.n == 0)
+        return QR_OK;
+    return qr_fail(c->err, QR_UNSUPPORTED, "WHERE CURRENT OF is not supported");
+}
+
+enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast,
+                          struct qr_plan *plan)
+{
+    struct change ch = {.c = c,
+                        .target = ast->target,
+                        .from = &ast->from,
+                        .where = ast->where,
+                        .top = ast->top,
+                        .outputs = &ast->outputs};
+    struct qri_sets sets;
+    plan->kind = QR_PLAN_UPDATE;
+    QR_TRY(check_cursor(c, ast->current_of.text, ast->current_of_variable));
+    for (size_t i = 0; ch.wanted == NULL && i < ast->set.count; i++)
+        if (ast->set.items[i].column.count > 0)
+            ch.wanted = &ast->set.items[i].column;
+    QR_TRY(begin(&ch, ast->with, &ast->options, plan));
+    QR_TRY(qri_set_items(c, &ast->set, &ch.t, &sets));
+    QR_TRY(stage_sets(&ch, &sets));
+    return finish(&ch, &sets, true);
+}
+
+enum qr_status qri_delete(struct qri_compile *c, const struct qr_ast_delete *ast,
+                          struct qr_plan *plan)
+{
+    struct change ch = {.c = c,
+                        .target = ast->target,
+                        .from = &ast->from,
+                        .where = ast->where,
+                        .top = ast->top,
+                        .outputs = &ast->outputs};
+    plan->kind = QR_PLAN_DELETE;
+    QR_TRY(check_cursor(c, ast->current_of.text, ast->current_of_variable));
+    QR_TRY(begin(&ch, ast->with, &ast->options, plan));
+    return finish(&ch, NULL, false);
+}

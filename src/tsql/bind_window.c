@@ -1,0 +1,135 @@
+/* bind_window.c - functions with OVER; see bind_int.h */
+#include "bind_int.h"
+
+#include "base/banned.h"
+
+static const struct qr_ast_window *named_window(struct qri_compile *c, struct qr_str name)
+{
+    const struct qri_query *block = c->scope == NULL ? NULL : c->scope->query;
+    if (block == NULL || block->kind != QRI_QUERY_SELECT)
+        return NULL;
+    const struct qr_ast_select *select = (const struct qr_ast_select *)block->ast;
+    for (size_t i = 0; i < select->window_count; i++)
+        if (qr_str_ieq(select->windows[i].name.text, name))
+            return select->windows[i].window;
+    return NULL;
+}
+
+/* OVER (w ORDER BY …): what the named window says comes first. Chains of names are followed. */
+static enum qr_status merge_windows(struct qri_compile *c, const struct qr_ast_window *ast,
+                                    struct qr_ast_window *ret_window)
+{
+    struct qr_ast_window merged = *ast;
+    for (int steps = 0; merged.base.text.n != 0; steps++) {
+        const struct qr_ast_window *base = named_window(c, merged.base.text);
+        if (base == NULL || steps > 32)
+            return qr_sql_fail(c->err, 5366, qri_z(c, merged.base.text));
+        if (merged.partition_by.count == 0)
+            merged.partition_by = base->partition_by;
+        if (merged.order_by.count == 0)
+            merged.order_by = base->order_by;
+        if (merged.frame == NULL)
+            merged.frame = base->frame;
+        merged.base = base->base;
+    }
+    *ret_window = merged;
+    return QR_OK;
+}
+
+static enum qr_status bind_order(struct qri_compile *c, const struct qr_ast_order *ast,
+                                 struct qri_window *window)
+{
+    window->order = QRI_ARRAY(c, ast->count + 1, struct qri_order);
+    if (window->order == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < ast->count; i++) {
+        struct qri_order *o = &window->order[window->order_count++];
+        QR_TRY(qri_expr(c, ast->items[i].expr, &o->expr));
+        o->descending = ast->items[i].descending;
+        o->item = SIZE_MAX;
+        if (o->expr->kind == QR_EXPR_CONST)
+            return qr_sql_fail(c->err, o->expr->type.id == QR_TYPE_INT ? 5308 : 5309);
+        if (!qr_type_is_comparable(&o->expr->type))
+            return qr_sql_fail(c->err, 306);
+    }
+    return QR_OK;
+}
+
+static enum qr_status bind_bound(struct qri_compile *c, const struct qr_ast_expr *ast,
+                                 const struct qr_expr **ret_expr)
+{
+    if (ast == NULL)
+        return QR_OK;
+    QR_TRY(qri_expr(c, ast, ret_expr));
+    return qr_expr_convert(&c->b, qr_type_of(QR_TYPE_BIGINT), *ret_expr, ret_expr);
+}
+
+static enum qr_status bind_over(struct qri_compile *c, const struct qr_ast_window *ast,
+                                struct qri_window *window)
+{
+    struct qr_ast_window merged;
+    QR_TRY(merge_windows(c, ast, &merged));
+    QR_TRY(qri_exprs(c, &merged.partition_by, &window->partition));
+    window->partition_count = merged.partition_by.count;
+    QR_TRY(bind_order(c, &merged.order_by, window));
+    window->frame = merged.frame;
+    if (merged.frame != NULL) {
+        if (window->order_count == 0)
+            return qr_sql_fail(c->err, 10756);
+        if (merged.frame->range &&
+            (merged.frame->start_value != NULL || merged.frame->end_value != NULL))
+            return qr_sql_fail(c->err, 4194);
+        QR_TRY(bind_bound(c, merged.frame->start_value, &window->frame_start));
+        QR_TRY(bind_bound(c, merged.frame->end_value, &window->frame_end));
+    }
+    return QR_OK;
+}
+
+static enum qr_status check_place(struct qri_compile *c, const struct qr_ast_call *ast,
+                                  const struct qr_agg *agg)
+{
+    if (c->in_window || c->in_aggregate)
+        return qr_sql_fail(c->err, 4109);
+    if (c->clause != QRI_CLAUSE_SELECT && c->clause != QRI_CLAUSE_ORDER)
+        return qr_sql_fail(c->err, 4108);
+    if (ast->distinct)
+        return qr_sql_fail(c->err, 10759);
+    if ((agg->flags & QR_AGG_NO_WINDOW) != 0)
+        return qr_sql_fail(c->err, 4113, agg->name);
+    if (ast->ignore_nulls || ast->within_group.count > 0)
+        return qr_fail(c->err, QR_UNSUPPORTED, "%s with IGNORE NULLS or WITHIN GROUP in OVER is "
+                                               "not supported", agg->name);
+    return QR_OK;
+}
+
+enum qr_status qri_window_call(struct qri_compile *c, const struct qr_ast_call *ast,
+                               const struct qr_agg *agg, const struct qr_expr **ret_expr)
+{
+    struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
+    struct qr_agg_call *call = QRI_NEW(c, struct qr_agg_call);
+    struct qri_window *window = QRI_NEW(c, struct qri_window);
+    const struct qr_expr **args = NULL;
+    size_t arg_count = ast->args.count;
+    if (leaf == NULL || call == NULL || window == NULL)
+        return qri_nomem(c);
+    QR_TRY(check_place(c, ast, agg));
+    if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR &&
+        (agg->flags & QR_AGG_NOT_NULL) != 0)
+        arg_count = 0;
+    c->in_window = true;
+    if (arg_count > 0)
+        QR_TRY(qri_exprs(c, &ast->args, &args));
+    QR_TRY(bind_over(c, ast->over, window));
+    c->in_window = false;
+    if ((agg->flags & QR_AGG_ORDER) != 0 && window->order_count == 0)
+        return qr_sql_fail(c->err, 4112, qri_z(c, ast->name.parts[0].text));
+    QR_TRY(qr_agg_bind(&c->b, agg, args, arg_count, false, call));
+    leaf->kind = QRI_LEAF_WINDOW;
+    leaf->agg = call;
+    leaf->window = window;
+    if (c->scope != NULL && c->scope->query != NULL)
+        c->scope->query->has_window = true;
+    struct qr_expr_foreign shape = {
+        .type = call->type, .label = call->label, .nullable = call->nullable};
+    return qri_leaf(c, leaf, &shape, ret_expr);
+}

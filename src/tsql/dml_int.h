@@ -1,0 +1,74 @@
+/* dml_int.h - binding INSERT, UPDATE, DELETE and MERGE; shared by bind_dml.c, bind_insert.c … */
+#pragma once
+#include "bind_int.h"
+
+/* The table that a statement changes, and how its rows are reached. */
+struct qri_target {
+    const struct qr_cat_object *object;
+    struct qr_str rowset_name;
+    bool is_temp;
+    struct qri_source *source;    /* as named in the statement: may be a view or CTE over it */
+    struct qri_source *base;      /* the table itself */
+    const struct qr_expr **keys;  /* over `source` */
+    size_t key_count;
+    const struct qr_expr **olds;  /* over `source`, pairwise with object->columns */
+};
+
+/* What OUTPUT takes from tables other than the target. */
+struct qri_extras {
+    const struct qr_expr **exprs;
+    size_t count, capacity;
+};
+
+/* A column of the target for a name written in the statement; 207, 271, 272, 8102 … */
+QR_NODISCARD enum qr_status qri_target_column(struct qri_compile *c, const struct qri_target *t,
+                                              const struct qr_ast_name *name, bool is_insert,
+                                              size_t *ret_column);
+QR_NODISCARD enum qr_status qri_target_of(struct qri_compile *c, const struct qr_ast_source *ast,
+                                          struct qri_target *ret_target);
+/* Finds the base table below `source`, and makes its key and columns reachable through it.
+ * `wanted`: a column that the statement sets (or NULL), to choose among several tables. */
+QR_NODISCARD enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source,
+                                             const struct qr_ast_name *wanted,
+                                             struct qri_target *t);
+QR_NODISCARD enum qr_status qri_dml_new(struct qri_compile *c, const struct qri_target *t,
+                                        struct qr_plan *plan, struct qr_plan_dml **ret_dml);
+QR_NODISCARD enum qr_status qri_default(struct qri_compile *c, const struct qr_cat_object *table,
+                                        size_t column, const struct qr_expr **ret_expr);
+/* `expr` in the type of the target's column, 2628 if it does not fit. */
+QR_NODISCARD enum qr_status qri_assign(struct qri_compile *c, const struct qr_cat_object *table,
+                                       size_t column, const struct qr_expr *expr,
+                                       const struct qr_expr **ret_expr);
+QR_NODISCARD enum qr_status qri_outputs(struct qri_compile *c, const struct qr_ast_outputs *ast,
+                                        const struct qri_target *t, bool has_deleted,
+                                        bool has_inserted, struct qri_extras *extras,
+                                        struct qr_plan_dml *dml);
+/* Adds an item to a staging query; its place. */
+QR_NODISCARD enum qr_status qri_stage_add(struct qri_compile *c, struct qri_query *stage,
+                                          size_t *capacity, const struct qr_expr *expr,
+                                          size_t *ret_index);
+QR_NODISCARD enum qr_status qri_stage_target(struct qri_compile *c, struct qri_query *stage,
+                                             size_t *capacity, const struct qri_target *t,
+                                             struct qr_plan_dml *dml);
+QR_NODISCARD enum qr_status qri_stage_extras(struct qri_compile *c, struct qri_query *stage,
+                                             size_t *capacity, const struct qri_extras *extras,
+                                             struct qr_plan_dml *dml);
+QR_NODISCARD enum qr_status qri_stage_finish(struct qri_compile *c, struct qri_query *stage,
+                                             struct qr_plan_dml *dml);
+/* SET items of UPDATE and MERGE. `sets` are new values by target column, NULL where not set. */
+struct qri_sets {
+    const struct qr_expr **values; /* pairwise with object->columns */
+    size_t count;
+    struct qri_var_set {
+        const struct qr_bind_var *var;
+        const struct qr_expr *value;
+        size_t column; /* @v = column = x: takes that column's value; else SIZE_MAX */
+    } *vars;
+    size_t var_count;
+};
+QR_NODISCARD enum qr_status qri_set_items(struct qri_compile *c, const struct qr_ast_set_items *ast,
+                                          const struct qri_target *t, struct qri_sets *ret_sets);
+/* The native form of a one-row UPDATE or DELETE; leaves dml->direct empty if there is none. */
+QR_NODISCARD enum qr_status qri_direct(struct qri_compile *c, const struct qri_target *t,
+                                       const struct qri_query *stage, const struct qri_sets *sets,
+                                       struct qr_plan_dml *dml);

@@ -1,0 +1,197 @@
+/* emit_from.c - FROM; see emit_int.h */
+#include "emit_int.h"
+
+#include "base/banned.h"
+
+static bool stands_for_nothing(const struct qri_source *s)
+{
+    return s->kind == QRI_SOURCE_EXPAND && s->left == NULL && s->on == NULL;
+}
+
+static enum qr_status emit_table(struct qr_buf *out, const struct qri_source *s)
+{
+    if (s->object->storage == QR_STORE_VTAB)
+        qr_buf_addz(out, s->object->vtab);
+    else
+        qr_buf_printf(out, "%st%u", s->is_temp ? "temp." : "", (unsigned)s->object->object_id);
+    qr_buf_printf(out, " AS s%u", (unsigned)s->id);
+    return QR_OK;
+}
+
+static enum qr_status emit_rows(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
+{
+    struct qr_plan_param param = {.kind = QR_PARAM_ROWS, .rows = s->rows};
+    qr_buf_addz(out, "qrows(");
+    QR_TRY(qri_emit_param(em, out, &param));
+    for (size_t i = 0; i < s->arg_count; i++) {
+        qr_buf_addz(out, ", ");
+        QR_TRY(qri_emit_expr(em, out, s->args[i]));
+    }
+    qr_buf_printf(out, ") AS s%u", (unsigned)s->id);
+    return QR_OK;
+}
+
+/* APPLY over a query that SQLite cannot join: a plan of its own, run for each outer row. */
+static enum qr_status make_applied(struct qri_emit *em, struct qri_query *q,
+                                   struct qri_emit_args *args, struct qr_plan **ret_plan)
+{
+    struct qri_compile *c = em->c;
+    struct qr_plan *plan = QRI_NEW(c, struct qr_plan);
+    struct qri_emit inner;
+    if (plan == NULL)
+        return qri_nomem(c);
+    args->root = q->scope;
+    qri_emit_init(&inner, c);
+    inner.args = args;
+    struct qr_buf body;
+    qr_buf_init(&body, QRI_TEXT_BYTES_MAX);
+    enum qr_status status = qri_emit_query(&inner, &body, q, QRI_FORM_PLAIN);
+    if (status == QR_OK)
+        status = qri_emit_finish(&inner, &body, &plan->select);
+    qr_buf_done(&body);
+    qri_emit_done(&inner);
+    QR_TRY(status);
+    plan->kind = QR_PLAN_SELECT;
+    QR_TRY(qri_plan_columns(c, q, plan));
+    *ret_plan = plan;
+    return QR_OK;
+}
+
+static enum qr_status emit_applied(struct qri_emit *em, struct qr_buf *out,
+                                   const struct qri_source *s)
+{
+    struct qri_compile *c = em->c;
+    struct qri_emit_args args = {0};
+    struct qr_plan *plan;
+    struct qr_plan_rows *rows = QRI_NEW(c, struct qr_plan_rows);
+    QR_TRY(make_applied(em, s->query, &args, &plan));
+    struct qr_type *arg_types = QRI_ARRAY(c, args.count + 1, struct qr_type);
+    struct qr_type *types = QRI_ARRAY(c, plan->column_count + 1, struct qr_type);
+    if (rows == NULL || arg_types == NULL || types == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < args.count; i++)
+        arg_types[i] = args.exprs[i]->type;
+    for (size_t i = 0; i < plan->column_count; i++)
+        types[i] = plan->columns[i].type;
+    rows->kind = QR_ROWS_PLAN;
+    rows->plan = plan;
+    rows->arg_types = arg_types;
+    rows->arg_count = args.count;
+    rows->column_types = types;
+    rows->column_count = plan->column_count;
+    struct qri_source call = {
+        .id = s->id, .rows = rows, .args = args.exprs, .arg_count = args.count};
+    return emit_rows(em, out, &call);
+}
+
+static enum qr_status emit_query(struct qri_emit *em, struct qr_buf *out,
+                                 const struct qri_source *s)
+{
+    if (s->query->is_applied)
+        return emit_applied(em, out, s);
+    if (!s->query->is_correlated) {
+        QR_TRY(qri_emit_with(em, s->query));
+        if (s->needs_mark)
+            qr_buf_printf(out, "(SELECT *, 1 AS km FROM w%u) AS s%u", (unsigned)s->query->with_id,
+                          (unsigned)s->id);
+        else
+            qr_buf_printf(out, "w%u AS s%u", (unsigned)s->query->with_id, (unsigned)s->id);
+        return QR_OK;
+    }
+    qr_buf_addz(out, "(");
+    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_query(em, out, s->query, QRI_FORM_NAMED));
+    qri_emit_leave(em, 4);
+    qr_buf_printf(out, ") AS s%u", (unsigned)s->id);
+    return QR_OK;
+}
+
+static enum qr_status emit_counter(struct qr_buf *out, const struct qri_source *s)
+{
+    qr_buf_addz(out, "(VALUES ");
+    for (size_t i = 0; i < s->row_count; i++)
+        qr_buf_printf(out, "%s(%zu)", i == 0 ? "" : ", ", i);
+    qr_buf_printf(out, ") AS s%u", (unsigned)s->id);
+    return QR_OK;
+}
+
+static enum qr_status emit_part(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
+{
+    bool nested = s->kind == QRI_SOURCE_JOIN ||
+                  (s->kind == QRI_SOURCE_EXPAND && s->left != NULL &&
+                   s->left->kind == QRI_SOURCE_JOIN);
+    qr_buf_addz(out, nested ? "(" : "");
+    QR_TRY(qri_emit_source(em, out, s));
+    qr_buf_addz(out, nested ? ")" : "");
+    return QR_OK;
+}
+
+static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
+{
+    static const char *const words[] = {
+        [QR_JOIN_INNER] = " JOIN ",       [QR_JOIN_LEFT] = " LEFT JOIN ",
+        [QR_JOIN_RIGHT] = " RIGHT JOIN ", [QR_JOIN_FULL] = " FULL JOIN ",
+        [QR_JOIN_CROSS] = " JOIN ",       [QR_JOIN_CROSS_APPLY] = " JOIN ",
+        [QR_JOIN_OUTER_APPLY] = " LEFT JOIN ",
+    };
+    const struct qri_source *right = s->right;
+    if (stands_for_nothing(right))
+        return qri_emit_source(em, out, s->left);
+    QR_TRY(qri_emit_source(em, out, s->left));
+    qr_buf_addz(out, words[s->join]);
+    QR_TRY(emit_part(em, out, right));
+    const struct qr_expr *on = right->kind == QRI_SOURCE_EXPAND ? right->on : s->on;
+    if (on == NULL) {
+        qr_buf_addz(out, s->join == QR_JOIN_OUTER_APPLY ? " ON 1" : "");
+        return QR_OK;
+    }
+    qr_buf_addz(out, " ON ");
+    return qri_emit_expr(em, out, on);
+}
+
+enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
+{
+    switch (s->kind) {
+    case QRI_SOURCE_TABLE:
+        return emit_table(out, s);
+    case QRI_SOURCE_ROWS:
+        return emit_rows(em, out, s);
+    case QRI_SOURCE_QUERY:
+        return emit_query(em, out, s);
+    case QRI_SOURCE_RECURSE:
+        qr_buf_printf(out, "w%u AS s%u", (unsigned)s->query->with_id, (unsigned)s->id);
+        return QR_OK;
+    case QRI_SOURCE_COUNTER:
+        return emit_counter(out, s);
+    case QRI_SOURCE_EXPAND:
+        if (s->left != NULL)
+            return qri_emit_source(em, out, s->left);
+        qr_buf_printf(out, "(SELECT 1) AS s%u", (unsigned)s->id);
+        return QR_OK;
+    case QRI_SOURCE_JOIN:
+        return emit_join(em, out, s);
+    case QRI_SOURCE_PSEUDO:
+        break;
+    }
+    return qr_fail(em->c->err, QR_BUG, "source that has no rows");
+}
+
+static bool has_outer_right(const struct qri_source *s)
+{
+    return s->kind == QRI_SOURCE_JOIN && (s->join == QR_JOIN_RIGHT || s->join == QR_JOIN_FULL ||
+                                          has_outer_right(s->left) || has_outer_right(s->right));
+}
+
+/* In SQLite a comma is a join of the same rank as the others, so later items may need parentheses. */
+enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
+                             struct qri_source *const *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool nested = i > 0 && has_outer_right(from[i]);
+        qr_buf_addz(out, i == 0 ? " FROM " : ", ");
+        qr_buf_addz(out, nested ? "(" : "");
+        QR_TRY(qri_emit_source(em, out, from[i]));
+        qr_buf_addz(out, nested ? ")" : "");
+    }
+    return QR_OK;
+}

@@ -1,0 +1,97 @@
+/* emit_int.h - printing a bound statement as SQLite SQL; shared by emit*.c.
+ *
+ * Text is made flat: queries that do not look outside become WITH terms w<n>(k1, k2, …), in the
+ * order of their dependence; expressions deeper than QRI_NATIVE_DEPTH_MAX become one call of our
+ * evaluator. The parser's stack of SQLite is 100 deep, so levels are counted. */
+#pragma once
+#include "bind_int.h"
+
+enum {
+    QRI_TEXT_BYTES_MAX = 16 * 1024 * 1024,
+    QRI_NATIVE_DEPTH_MAX = 8, /* nested native nodes of one expression */
+    QRI_LEVEL_MAX = 60,       /* of everything printed inside each other; then qx() or an error */
+    QRI_UNION_TERMS_MAX = 400, /* SQLite: 500 */
+    QRI_PARAMS_MAX = 32000,   /* SQLite: 32,766 */
+};
+
+/* Outer columns that a query run by qrows() gets as arguments. */
+struct qri_emit_args {
+    const struct qri_scope *root; /* sources of scopes at or inside it are the query's own */
+    const struct qr_expr **exprs;
+    size_t count, capacity;
+};
+
+struct qri_emit {
+    struct qri_compile *c;
+    struct qr_plan_param *params;
+    size_t param_count, param_capacity;
+    struct qr_buf with; /* "w1(k1) AS (…), w2 …" */
+    unsigned level;     /* printed inside each other */
+    unsigned depth;     /* native nodes of the present expression */
+    bool conditional;   /* may not be evaluated: errors must not come early */
+    const struct qri_query *grouping; /* printing one of its grouping sets: … */
+    const struct qri_grouping *set;   /* … this one */
+    struct qri_emit_args *args;       /* inside a plan of qrows(), else NULL */
+};
+
+void qri_emit_init(struct qri_emit *em, struct qri_compile *c);
+void qri_emit_done(struct qri_emit *em);
+/* "WITH … " + body, and the parameters, into the plan's arena. */
+QR_NODISCARD enum qr_status qri_emit_finish(struct qri_emit *em, struct qr_buf *body,
+                                            struct qr_plan_sql *ret_sql);
+
+/* --- emit.c: parameters --- */
+QR_NODISCARD enum qr_status qri_emit_param(struct qri_emit *em, struct qr_buf *out,
+                                           const struct qr_plan_param *param);
+QR_NODISCARD enum qr_status qri_emit_value(struct qri_emit *em, struct qr_buf *out,
+                                           const struct qr_expr *expr);
+const char *qri_collate_name(const struct qr_type *type); /* NULL: none needed */
+void qri_emit_collate(struct qr_buf *out, const struct qr_type *type);
+QR_NODISCARD enum qr_status qri_emit_enter(struct qri_emit *em, unsigned levels);
+static inline void qri_emit_leave(struct qri_emit *em, unsigned levels)
+{
+    em->level -= levels;
+}
+
+/* --- emit_expr.c, emit_program.c, emit_leaf.c --- */
+QR_NODISCARD enum qr_status qri_emit_expr(struct qri_emit *em, struct qr_buf *out,
+                                          const struct qr_expr *expr);
+/* With COLLATE where the type needs one: ORDER BY, GROUP BY, DISTINCT, set operations. */
+QR_NODISCARD enum qr_status qri_emit_sorted(struct qri_emit *em, struct qr_buf *out,
+                                            const struct qr_expr *expr);
+QR_NODISCARD enum qr_status qri_emit_program(struct qri_emit *em, struct qr_buf *out,
+                                             const struct qr_expr *expr);
+QR_NODISCARD enum qr_status qri_emit_leaf(struct qri_emit *em, struct qr_buf *out,
+                                          const struct qr_expr *expr);
+QR_NODISCARD enum qr_status qri_emit_order(struct qri_emit *em, struct qr_buf *out,
+                                           const struct qri_order *order, size_t count);
+
+/* --- emit_from.c --- */
+QR_NODISCARD enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
+                                          struct qri_source *const *from, size_t count);
+QR_NODISCARD enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out,
+                                            const struct qri_source *source);
+
+/* --- emit_select.c, emit_setop.c --- */
+enum qri_form {
+    QRI_FORM_PLAIN,  /* columns need no names */
+    QRI_FORM_NAMED,  /* columns are k1, k2, … */
+    QRI_FORM_EXISTS, /* only whether there is a row */
+    QRI_FORM_BRANCH, /* of a set operation: columns carry their collations, no ORDER BY at the end */
+};
+QR_NODISCARD enum qr_status qri_emit_query(struct qri_emit *em, struct qr_buf *out,
+                                           struct qri_query *query, enum qri_form form);
+QR_NODISCARD enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out,
+                                            struct qri_query *query, enum qri_form form);
+QR_NODISCARD enum qr_status qri_emit_grouping_sets(struct qri_emit *em, struct qr_buf *out,
+                                                   struct qri_query *query, enum qri_form form);
+/* SELECT … GROUP BY … HAVING of a block, without ORDER BY and LIMIT; items may have hidden ones
+ * after them: the ORDER BY expressions that are no items, and `extra` text. */
+QR_NODISCARD enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out,
+                                           struct qri_query *query, enum qri_form form,
+                                           bool with_order_items, const char *extra);
+/* ORDER BY and LIMIT of a set operation. */
+QR_NODISCARD enum qr_status qri_emit_tail(struct qri_emit *em, struct qr_buf *out,
+                                          const struct qri_query *query);
+/* The WITH term of a query that does not look outside: assigns query->with_id. */
+QR_NODISCARD enum qr_status qri_emit_with(struct qri_emit *em, struct qri_query *query);

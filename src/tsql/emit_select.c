@@ -1,0 +1,265 @@
+/* emit_select.c - SELECT blocks, TOP, DISTINCT, ORDER BY; see emit_int.h */
+#include "emit_int.h"
+
+#include "base/banned.h"
+
+/* --- the block itself --- */
+
+static enum qr_status emit_items(struct qri_emit *em, struct qr_buf *out,
+                                 const struct qri_query *q, enum qri_form form)
+{
+    bool collate = q->distinct || form == QRI_FORM_BRANCH;
+    for (size_t i = 0; i < q->out_count; i++) {
+        qr_buf_addz(out, i == 0 ? "" : ", ");
+        em->depth = 0;
+        if (collate)
+            QR_TRY(qri_emit_sorted(em, out, q->items[i]));
+        else
+            QR_TRY(qri_emit_expr(em, out, q->items[i]));
+        if (form != QRI_FORM_PLAIN)
+            qr_buf_printf(out, " AS k%zu", i + 1);
+    }
+    return QR_OK;
+}
+
+static enum qr_status emit_order_items(struct qri_emit *em, struct qr_buf *out,
+                                       const struct qri_query *q)
+{
+    size_t n = q->out_count;
+    for (size_t i = 0; i < q->order_count; i++) {
+        if (q->order[i].item != SIZE_MAX)
+            continue;
+        qr_buf_addz(out, ", ");
+        em->depth = 0;
+        QR_TRY(qri_emit_expr(em, out, q->order[i].expr));
+        qr_buf_printf(out, " AS k%zu", ++n);
+    }
+    return QR_OK;
+}
+
+static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
+                                    const struct qri_query *q)
+{
+    const char *separator = " GROUP BY ";
+    const struct qri_grouping *set = em->grouping == q ? em->set : NULL;
+    em->set = NULL;
+    for (size_t i = 0; i < q->group_count; i++) {
+        if (set != NULL && set->in[i] == 0)
+            continue;
+        qr_buf_addz(out, separator);
+        separator = ", ";
+        em->depth = 0;
+        /* a constant would be taken for a column's position */
+        if (!q->group[i]->has_foreign)
+            qr_buf_addz(out, "+");
+        QR_TRY(qri_emit_sorted(em, out, q->group[i]));
+    }
+    em->set = set;
+    return QR_OK;
+}
+
+enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                              enum qri_form form, bool with_order_items, const char *extra)
+{
+    qr_buf_addz(out, q->distinct && form != QRI_FORM_EXISTS ? "SELECT DISTINCT " : "SELECT ");
+    if (form == QRI_FORM_EXISTS)
+        qr_buf_addz(out, "1");
+    else
+        QR_TRY(emit_items(em, out, q, form));
+    if (with_order_items)
+        QR_TRY(emit_order_items(em, out, q));
+    qr_buf_addz(out, extra);
+    QR_TRY(qri_emit_from(em, out, q->from, q->from_count));
+    em->depth = 0;
+    if (q->where != NULL) {
+        const struct qri_grouping *set = em->set;
+        em->set = NULL;
+        qr_buf_addz(out, " WHERE ");
+        QR_TRY(qri_emit_expr(em, out, q->where));
+        em->set = set;
+    }
+    QR_TRY(emit_group_by(em, out, q));
+    if (q->having != NULL) {
+        em->depth = 0;
+        /* HAVING without GROUP BY and aggregates is refused by SQLite */
+        bool bare = q->group_count == 0 && q->aggs == NULL;
+        qr_buf_addz(out, bare ? (q->where == NULL ? " WHERE " : " AND ") : " HAVING ");
+        QR_TRY(qri_emit_expr(em, out, q->having));
+    }
+    return QR_OK;
+}
+
+/* --- ORDER BY and LIMIT --- */
+
+static enum qr_status emit_order_by(struct qri_emit *em, struct qr_buf *out,
+                                    const struct qri_query *q, bool by_name)
+{
+    size_t hidden = q->out_count;
+    for (size_t i = 0; i < q->order_count; i++) {
+        const struct qri_order *o = &q->order[i];
+        qr_buf_addz(out, i == 0 ? " ORDER BY " : ", ");
+        em->depth = 0;
+        if (o->item != SIZE_MAX) {
+            qr_buf_printf(out, by_name ? "k%zu" : "%zu", o->item + 1);
+            qri_emit_collate(out, &q->outs[o->item].type);
+        } else if (by_name) {
+            qr_buf_printf(out, "k%zu", ++hidden);
+            qri_emit_collate(out, &o->expr->type);
+        } else {
+            QR_TRY(qri_emit_sorted(em, out, o->expr));
+        }
+        qr_buf_addz(out, o->descending ? " DESC" : "");
+    }
+    return QR_OK;
+}
+
+/* A negative LIMIT means no limit to SQLite: none of the rows is nearer to an error. */
+static enum qr_status emit_limit_value(struct qri_emit *em, struct qr_buf *out,
+                                       const struct qr_expr *expr)
+{
+    em->depth = 0;
+    if (expr->kind == QR_EXPR_CONST)
+        return qri_emit_expr(em, out, expr);
+    qr_buf_addz(out, "max(0, ");
+    QR_TRY(qri_emit_expr(em, out, expr));
+    qr_buf_addz(out, ")");
+    return QR_OK;
+}
+
+static enum qr_status emit_limit(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q)
+{
+    const struct qr_expr *limit = q->kind == QRI_QUERY_SELECT && q->top.amount != NULL &&
+                                          !q->top.percent && !q->top.with_ties
+                                      ? q->top.amount
+                                      : q->fetch;
+    if (limit == NULL && q->offset == NULL)
+        return QR_OK;
+    qr_buf_addz(out, " LIMIT ");
+    if (limit == NULL)
+        qr_buf_addz(out, "-1");
+    else
+        QR_TRY(emit_limit_value(em, out, limit));
+    if (q->offset != NULL) {
+        qr_buf_addz(out, " OFFSET ");
+        QR_TRY(emit_limit_value(em, out, q->offset));
+    }
+    return QR_OK;
+}
+
+static void emit_names(struct qr_buf *out, const struct qri_query *q)
+{
+    for (size_t i = 0; i < q->out_count; i++)
+        qr_buf_printf(out, "%sk%zu", i == 0 ? "" : ", ", i + 1);
+}
+
+/* TOP … PERCENT and WITH TIES count by window functions over the whole result. */
+static enum qr_status emit_counted_top(struct qri_emit *em, struct qr_buf *out,
+                                       struct qri_query *q)
+{
+    qr_buf_addz(out, "SELECT ");
+    emit_names(out, q);
+    qr_buf_addz(out, " FROM (SELECT *, ");
+    qr_buf_addz(out, q->top.with_ties ? "rank()" : "row_number()");
+    qr_buf_addz(out, " OVER (");
+    QR_TRY(emit_order_by(em, out, q, true));
+    qr_buf_addz(out, ") AS kr, count(*) OVER () AS kc FROM (");
+    QR_TRY(qri_emit_enter(em, 8));
+    if (q->set_count > 0)
+        QR_TRY(qri_emit_grouping_sets(em, out, q, QRI_FORM_NAMED));
+    else
+        QR_TRY(qri_emit_block(em, out, q, QRI_FORM_NAMED, true, ""));
+    qri_emit_leave(em, 8);
+    qr_buf_addz(out, ")) WHERE kr");
+    if (q->top.percent) {
+        qr_buf_addz(out, " - 1 < kc * ");
+        QR_TRY(qri_emit_expr(em, out, q->top.amount));
+        qr_buf_addz(out, " / 100.0");
+    } else {
+        qr_buf_addz(out, " <= ");
+        QR_TRY(qri_emit_expr(em, out, q->top.amount));
+    }
+    qr_buf_addz(out, " ORDER BY kr");
+    return QR_OK;
+}
+
+static enum qr_status emit_sets(struct qri_emit *em, struct qr_buf *out, struct qri_query *q)
+{
+    qr_buf_addz(out, "SELECT ");
+    emit_names(out, q);
+    qr_buf_addz(out, " FROM (");
+    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_grouping_sets(em, out, q, QRI_FORM_NAMED));
+    qri_emit_leave(em, 4);
+    qr_buf_addz(out, ")");
+    QR_TRY(emit_order_by(em, out, q, true));
+    return emit_limit(em, out, q);
+}
+
+static bool is_bare(const struct qri_query *q)
+{
+    return !q->is_grouped && q->top.amount == NULL && q->offset == NULL && q->fetch == NULL &&
+           q->set_count == 0;
+}
+
+enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                               enum qri_form form)
+{
+    if (form == QRI_FORM_EXISTS && !is_bare(q))
+        form = QRI_FORM_NAMED;
+    bool counted = q->top.amount != NULL && (q->top.percent || q->top.with_ties);
+    bool limited = q->top.amount != NULL || q->offset != NULL || q->fetch != NULL;
+    bool wrap = form == QRI_FORM_BRANCH && (counted || limited || q->set_count > 0);
+    if (wrap) {
+        qr_buf_addz(out, "SELECT * FROM (");
+        QR_TRY(qri_emit_enter(em, 4));
+    }
+    if (counted) {
+        QR_TRY(emit_counted_top(em, out, q));
+    } else if (q->set_count > 0) {
+        QR_TRY(emit_sets(em, out, q));
+    } else {
+        QR_TRY(qri_emit_block(em, out, q, form, false, ""));
+        if (form != QRI_FORM_EXISTS && (form != QRI_FORM_BRANCH || limited))
+            QR_TRY(emit_order_by(em, out, q, false));
+        QR_TRY(emit_limit(em, out, q));
+    }
+    if (wrap) {
+        qri_emit_leave(em, 4);
+        qr_buf_addz(out, ")");
+    }
+    return QR_OK;
+}
+
+/* ROLLUP and the like: one block for each set, what is not grouped by there being NULL. */
+enum qr_status qri_emit_grouping_sets(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                                      enum qri_form form)
+{
+    const struct qri_query *grouping = em->grouping;
+    const struct qri_grouping *set = em->set;
+    if (q->has_window)
+        return qr_fail(em->c->err, QR_UNSUPPORTED,
+                       "window functions over grouping sets are not supported");
+    bool distinct = q->distinct;
+    q->distinct = false;
+    if (distinct) {
+        qr_buf_addz(out, "SELECT DISTINCT * FROM (");
+    }
+    for (size_t i = 0; i < q->set_count; i++) {
+        em->grouping = q;
+        em->set = &q->sets[i];
+        qr_buf_addz(out, i == 0 ? "" : " UNION ALL ");
+        QR_TRY(qri_emit_block(em, out, q, form, true, ""));
+    }
+    qr_buf_addz(out, distinct ? ")" : "");
+    q->distinct = distinct;
+    em->grouping = grouping;
+    em->set = set;
+    return QR_OK;
+}
+
+/* ORDER BY of a set operation names result columns only. */
+enum qr_status qri_emit_tail(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q)
+{
+    QR_TRY(emit_order_by(em, out, q, false));
+    return emit_limit(em, out, q);
+}
