@@ -82,7 +82,7 @@ enum qr_status qri_counter_case(struct qri_compile *c, struct qri_source *counte
 {
     size_t n = counter->row_count;
     const struct qr_expr **whens = QRI_ARRAY(c, n, const struct qr_expr *);
-    const struct qr_expr *row;
+    const struct qr_expr *row = NULL;
     if (whens == NULL)
         return qri_nomem(c);
     if (n == 1) {
@@ -93,7 +93,7 @@ enum qr_status qri_counter_case(struct qri_compile *c, struct qri_source *counte
         QR_TRY(qri_column_leaf(c, counter, 0, &row));
     row = counter->columns[0].leaf;
     for (size_t i = 0; i + 1 < n; i++) {
-        const struct qr_expr *number;
+        const struct qr_expr *number = NULL;
         QR_TRY(qr_expr_int(&c->b, (int64_t)i, &number));
         QR_TRY(qr_expr_cmp(&c->b, QR_CMP_EQ, row, number, &whens[i]));
     }
@@ -116,7 +116,7 @@ enum qr_status qri_counter_source(struct qri_compile *c, size_t row_count,
 static enum qr_status merge_values(struct qri_compile *c, struct qri_source *right)
 {
     struct qri_query *q = right->query;
-    struct qri_source *counter;
+    struct qri_source *counter = NULL;
     const struct qr_expr **values = QRI_ARRAY(c, q->row_count, const struct qr_expr *);
     if (values == NULL)
         return qri_nomem(c);

@@ -8,7 +8,7 @@
 static enum qr_status bind_iif(struct qri_compile *c, const struct qr_ast_call *ast,
                                const struct qr_expr **ret_expr)
 {
-    const struct qr_expr *condition, *then, *otherwise;
+    const struct qr_expr *condition = NULL, *then = NULL, *otherwise = NULL;
     if (ast->args.count != 3)
         return qr_sql_fail(c->err, 174, "IIF", 3);
     QR_TRY(qri_condition(c, ast->args.items[0], &condition));
@@ -20,7 +20,7 @@ static enum qr_status bind_iif(struct qri_compile *c, const struct qr_ast_call *
 static enum qr_status bind_trim(struct qri_compile *c, const struct qr_ast_call *ast,
                                 const struct qr_expr **ret_expr)
 {
-    const struct qr_expr **args, *in_order[3];
+    const struct qr_expr **args = NULL, *in_order[3];
     static const int sides[] = {
         [QR_TRIM_NONE] = 0, [QR_TRIM_FROM] = 0, [QR_TRIM_LEADING] = 1,
         [QR_TRIM_TRAILING] = 2, [QR_TRIM_BOTH] = 0,
@@ -44,7 +44,7 @@ static enum qr_status bind_grouping(struct qri_compile *c, const struct qr_ast_c
     if (ast->args.count == 0 || (!is_id && ast->args.count != 1))
         return qr_sql_fail(c->err, 174, is_id ? "grouping_id" : "grouping", 1);
     if (c->scope == NULL || c->scope->query == NULL || c->clause < QRI_CLAUSE_HAVING)
-        return qr_sql_fail(c->err, 8161, is_id ? "GROUPING_ID" : "GROUPING", 1);
+        return qr_sql_fail(c->err, 8161, 1, is_id ? "GROUPING_ID" : "GROUPING");
     leaf->kind = QRI_LEAF_GROUPING;
     leaf->block = c->scope->query;
     leaf->arg_count = ast->args.count;
@@ -84,7 +84,7 @@ static enum qr_status bind_builtin(struct qri_compile *c, const struct qr_ast_ca
     if (args == NULL)
         return qri_nomem(c);
     if (func == NULL)
-        return qr_sql_fail(c->err, 195, qri_z(c, name), "built-in function name");
+        return qr_sql_fail(c->err, 195, qri_text_z(c, name), "built-in function name");
     size_t first = 0;
     if ((func->flags & QR_FUNC_DATEPART) != 0 && ast->args.count > 0) {
         QR_TRY(bind_datepart(c, func, ast->args.items[0], &args[0]));
@@ -109,7 +109,7 @@ enum qr_status qri_module_args(struct qri_compile *c, const struct qr_cat_object
                                size_t *ret_count)
 {
     size_t count = 0;
-    const char *name = qri_z(c, module->name);
+    const char *name = qri_text_z(c, module->name);
     const struct qr_expr **args = QRI_ARRAY(c, module->param_count + 1, const struct qr_expr *);
     if (args == NULL)
         return qri_nomem(c);
@@ -140,11 +140,11 @@ static enum qr_status bind_user(struct qri_compile *c, const struct qr_ast_call 
                                 const struct qr_expr **ret_expr)
 {
     struct qri_object found;
-    const struct qr_expr **args;
+    const struct qr_expr **args = NULL;
     size_t arg_count;
     QR_TRY(qri_object_find(c, &ast->name, true, &found));
     if (found.object == NULL || found.object->type != QR_CAT_FN_SCALAR)
-        return qr_sql_fail(c->err, 4121, qri_z(c, ast->name.parts[0].text),
+        return qr_sql_fail(c->err, 4121, qri_text_z(c, ast->name.parts[0].text),
                            qri_name_z(c, &ast->name));
     QR_TRY(qri_module_args(c, found.object, &ast->args, &args, &arg_count));
     struct qr_type type = qr_type_of(QR_TYPE_INT);
@@ -289,9 +289,9 @@ enum qr_status qri_call(struct qri_compile *c, const struct qr_ast_call *ast,
     if (agg != NULL && ast->over != NULL)
         return qri_window_call(c, ast, agg, ret_expr);
     if (ast->over != NULL)
-        return qr_sql_fail(c->err, 4113, qri_z(c, name));
+        return qr_sql_fail(c->err, 4113, qri_text_z(c, name));
     if (agg != NULL && (agg->flags & QR_AGG_WINDOW_ONLY) != 0)
-        return qr_sql_fail(c->err, 10753, qri_z(c, name));
+        return qr_sql_fail(c->err, 10753, qri_text_z(c, name));
     if (agg != NULL)
         return qri_aggregate(c, ast, agg, ret_expr);
     for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
@@ -307,14 +307,14 @@ static enum qr_status bind_update(struct qri_compile *c, const struct qr_ast_cal
     const struct qr_cat_object *shape = c->env->inserted;
     const struct qr_ast_expr *arg = ast->args.count == 1 ? ast->args.items[0] : NULL;
     if (shape == NULL || arg == NULL || arg->kind != QR_AE_COLUMN)
-        return qr_sql_fail(c->err, 421);
+        return qr_sql_fail(c->err, 140);
     const struct qr_ast_name *name = &((const struct qr_ast_column *)arg)->name;
     struct qr_str column = name->parts[name->count - 1].text;
     const struct qr_cat_column *col = qr_cat_column_find(shape, column);
     if (col == NULL)
-        return qr_sql_fail(c->err, 207, qri_z(c, column));
+        return qr_sql_fail(c->err, 207, qri_text_z(c, column));
     uint32_t bit = col->column_id - 1;
-    const struct qr_expr *args[3], *byte, *mask, *zero;
+    const struct qr_expr *args[3], *byte = NULL, *mask = NULL, *zero = NULL;
     QR_TRY(qr_expr_call(&c->b, qr_str("COLUMNS_UPDATED"), NULL, 0, &args[0]));
     QR_TRY(qr_expr_int(&c->b, bit / 8 + 1, &args[1]));
     QR_TRY(qr_expr_int(&c->b, 1, &args[2]));

@@ -48,7 +48,7 @@ static bool same_const(const struct qr_expr *a, const struct qr_expr *b)
 enum qr_status qri_narrow(struct qri_compile *c, const struct qr_expr *column,
                           const struct qr_expr **other)
 {
-    const struct qr_expr *there, *back;
+    const struct qr_expr *there = NULL, *back = NULL;
     if (!is_column(column) || (*other)->kind != QR_EXPR_CONST ||
         qr_value_is_null(&(*other)->u.value) || !may_narrow(&column->type, &(*other)->type))
         return QR_OK;
@@ -67,7 +67,7 @@ enum qr_status qri_narrow(struct qri_compile *c, const struct qr_expr *column,
 static enum qr_status guarded_equal(struct qri_compile *c, const struct qr_expr *column,
                                     const struct qr_expr *x, const struct qr_expr **ret_expr)
 {
-    const struct qr_expr *there, *back, *equal, *guard;
+    const struct qr_expr *there = NULL, *back = NULL, *equal = NULL, *guard = NULL;
     unsigned flags = QR_CAST_EXPLICIT | QR_CAST_TRY;
     QR_TRY(qr_expr_cast(&c->b, narrow_type(&column->type), x, NULL, flags, &there));
     QR_TRY(qr_expr_cast(&c->b, x->type, there, NULL, flags, &back));

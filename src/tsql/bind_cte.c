@@ -7,7 +7,7 @@
 enum qr_status qri_check_recursion(struct qri_compile *c, struct qri_query *query,
                                    const struct qri_cte *cte)
 {
-    const char *name = qri_z(c, cte->name);
+    const char *name = qri_text_z(c, cte->name);
     for (size_t k = query->anchor_count; k < query->branch_count; k++) {
         struct qri_query *member = query->branches[k];
         if (member->out_count != query->out_count)
@@ -24,7 +24,7 @@ enum qr_status qri_check_recursion(struct qri_compile *c, struct qri_query *quer
                 (have->id != want->id || have->length != want->length ||
                  have->is_max != want->is_max || have->precision != want->precision ||
                  have->scale != want->scale))
-                return qr_sql_fail(c->err, 240, qri_z(c, query->outs[i].name), name);
+                return qr_sql_fail(c->err, 240, qri_text_z(c, query->outs[i].name), name);
             QR_TRY(qri_query_coerce(c, member, i, *want));
             query->outs[i].nullable = true;
         }
@@ -38,18 +38,18 @@ static enum qr_status bind_cte(struct qri_compile *c, struct qri_cte *cte)
     enum qri_clause clause = c->clause;
     struct qri_scope *scope = c->scope;
     bool is_top = c->is_top_query;
-    struct qri_query *query;
+    struct qri_query *query = NULL;
     c->scope = NULL;
     c->is_top_query = false;
     c->recursing = cte->ast->query->kind == QR_AQ_SETOP ? cte : NULL;
-    QR_TRY(qri_query(c, cte->ast->query, NULL, &query));
+    QR_TRY(qri_bind_query(c, cte->ast->query, NULL, &query));
     c->recursing = NULL;
     c->scope = scope;
     c->clause = clause;
     c->is_top_query = is_top;
     cte->query = query;
     /* names are checked here, once, not at each use */
-    struct qri_source *unused;
+    struct qri_source *unused = NULL;
     return qri_query_source(c, query, &cte->ast->columns, cte->name, &unused);
 }
 
@@ -62,7 +62,7 @@ enum qr_status qri_with(struct qri_compile *c, const struct qr_ast_with *ast)
     for (size_t i = 0; i < ast->count; i++) {
         for (size_t k = 0; k < i; k++)
             if (qr_str_ieq(ast->ctes[i].name.text, ast->ctes[k].name.text))
-                return qr_sql_fail(c->err, 239, qri_z(c, ast->ctes[i].name.text));
+                return qr_sql_fail(c->err, 239, qri_text_z(c, ast->ctes[i].name.text));
         struct qri_cte *cte = QRI_NEW(c, struct qri_cte);
         if (cte == NULL)
             return qri_nomem(c);
@@ -84,7 +84,7 @@ static enum qr_status recurse_source(struct qri_compile *c, struct qri_cte *cte,
     for (size_t i = 0; i < (*ret_source)->column_count; i++)
         (*ret_source)->columns[i].nullable = true;
     if (cte->uses_itself)
-        return qr_sql_fail(c->err, 253, qri_z(c, cte->name));
+        return qr_sql_fail(c->err, 253, qri_text_z(c, cte->name));
     cte->uses_itself = true;
     return QR_OK;
 }
@@ -107,7 +107,7 @@ enum qr_status qri_cte_source(struct qri_compile *c, const struct qr_ast_name *n
             if (found.object != NULL)
                 return QR_OK;
             return qr_sql_fail(c->err, cte->ast->query->kind == QR_AQ_SETOP ? 246 : 252,
-                               qri_z(c, cte->name));
+                               qri_text_z(c, cte->name));
         }
         return recurse_source(c, cte, ret_source);
     }

@@ -11,12 +11,12 @@ enum qr_status qri_assign(struct qri_compile *c, const struct qr_cat_object *tab
     const struct qr_cat_schema *schema =
         cat == NULL ? NULL : qr_cat_schema_by_id(cat, table->schema_id);
     const char *name = cat == NULL || schema == NULL
-                           ? qri_z(c, table->name)
+                           ? qri_text_z(c, table->name)
                            : qr_arena_printf(c->arena, "%.*s.%.*s.%.*s", (int)cat->database_name.n,
                                              cat->database_name.p, (int)schema->name.n,
                                              schema->name.p, (int)table->name.n, table->name.p);
     return name == NULL ? qri_nomem(c)
-                        : qr_expr_assign(&c->b, col->type, name, qri_z(c, col->name), expr,
+                        : qr_expr_assign(&c->b, col->type, name, qri_text_z(c, col->name), expr,
                                          ret_expr);
 }
 
@@ -25,7 +25,7 @@ enum qr_status qri_default(struct qri_compile *c, const struct qr_cat_object *ta
                            const struct qr_expr **ret_expr)
 {
     const struct qr_cat_column *col = &table->columns[column];
-    const struct qr_expr *expr;
+    const struct qr_expr *expr = NULL;
     if (col->default_text.n == 0) {
         QR_TRY(qr_expr_null(&c->b, &expr));
         return qr_expr_convert(&c->b, col->type, expr, ret_expr);
@@ -130,7 +130,7 @@ static bool is_default(const struct qr_ast_expr *ast)
 static enum qr_status bind_write(struct qri_compile *c, const struct qr_ast_set_item *item,
                                  const struct qr_expr *old, const struct qr_expr **ret_expr)
 {
-    const struct qr_expr *args[4], **given, *one;
+    const struct qr_expr *args[4], **given = NULL, *one = NULL;
     if (!qr_str_ieqz(item->method.text, "WRITE") || item->method_args.count != 3)
         return qr_fail(c->err, QR_UNSUPPORTED, "method %.*s() is not supported in SET",
                        (int)item->method.text.n, item->method.text.p);
@@ -151,11 +151,11 @@ static enum qr_status set_column(struct qri_compile *c, const struct qr_ast_set_
                                  const struct qri_target *t, struct qri_sets *sets,
                                  size_t *ret_column)
 {
-    const struct qr_expr *value;
+    const struct qr_expr *value = NULL;
     size_t column;
     QR_TRY(qri_target_column(c, t, &item->column, false, &column));
     if (sets->values[column] != NULL)
-        return qr_sql_fail(c->err, 264, qri_z(c, t->object->columns[column].name));
+        return qr_sql_fail(c->err, 264, qri_text_z(c, t->object->columns[column].name));
     if (item->method.text.n != 0) {
         QR_TRY(bind_write(c, item, t->olds[column], &value));
     } else if (is_default(item->value)) {
@@ -174,11 +174,11 @@ static enum qr_status set_variable(struct qri_compile *c, const struct qr_ast_se
                                    size_t column, struct qri_sets *sets)
 {
     struct qri_var_set *set = &sets->vars[sets->var_count++];
-    const struct qr_expr *old;
+    const struct qr_expr *old = NULL;
     set->column = column;
-    set->var = qri_var_find(c->env, item->variable);
+    set->var = qri_bind_var(c->env, item->variable);
     if (set->var == NULL || set->var->table != NULL)
-        return qr_sql_fail(c->err, 137, qri_z(c, item->variable));
+        return qr_sql_fail(c->err, 137, qri_text_z(c, item->variable));
     if (column != SIZE_MAX) {
         set->value = sets->values[column];
     } else {

@@ -23,7 +23,7 @@ enum qr_status qri_exprs(struct qri_compile *c, const struct qr_ast_exprs *ast,
 static enum qr_status bind_odbc(struct qri_compile *c, const struct qr_ast_literal *ast,
                                 const struct qr_expr **ret_expr)
 {
-    const struct qr_expr *text;
+    const struct qr_expr *text = NULL;
     enum qr_type_id id =
         ast->literal == QR_LIT_ODBC_GUID ? QR_TYPE_UNIQUEIDENTIFIER : QR_TYPE_DATETIME;
     QR_TRY(qr_expr_string(&c->b, ast->text, false, &text));
@@ -64,7 +64,7 @@ static enum qr_status bind_literal(struct qri_compile *c, const struct qr_ast_ex
 static enum qr_status bind_column(struct qri_compile *c, const struct qr_ast_expr *head,
                                   const struct qr_expr **ret_expr)
 {
-    return qri_column(c, &((const struct qr_ast_column *)head)->name, ret_expr);
+    return qri_bind_column(c, &((const struct qr_ast_column *)head)->name, ret_expr);
 }
 
 static enum qr_status bind_star(struct qri_compile *c, const struct qr_ast_expr *head,
@@ -95,11 +95,11 @@ static enum qr_status bind_variable(struct qri_compile *c, const struct qr_ast_e
                 return QR_OK;
             }
         if (c->frame->hides_vars)
-            return qr_sql_fail(c->err, 137, qri_z(c, name));
+            return qr_sql_fail(c->err, 137, qri_text_z(c, name));
     }
-    const struct qr_bind_var *var = qri_var_find(c->env, name);
+    const struct qr_bind_var *var = qri_bind_var(c->env, name);
     if (var == NULL || var->table != NULL)
-        return qr_sql_fail(c->err, 137, qri_z(c, name));
+        return qr_sql_fail(c->err, 137, qri_text_z(c, name));
     return qr_expr_var(&c->b, var->slot, var->type, ret_expr);
 }
 
@@ -108,7 +108,7 @@ static enum qr_status bind_global(struct qri_compile *c, const struct qr_ast_exp
 {
     struct qr_str name = ((const struct qr_ast_variable *)head)->name;
     if (qr_func_find(name) == NULL)
-        return qr_sql_fail(c->err, 137, qri_z(c, name));
+        return qr_sql_fail(c->err, 137, qri_text_z(c, name));
     return qr_expr_call(&c->b, name, NULL, 0, ret_expr);
 }
 
@@ -127,7 +127,7 @@ static enum qr_status bind_unary(struct qri_compile *c, const struct qr_ast_expr
                                  const struct qr_expr **ret_expr)
 {
     const struct qr_ast_unary *ast = (const struct qr_ast_unary *)head;
-    const struct qr_expr *operand;
+    const struct qr_expr *operand = NULL;
     QR_TRY(qri_expr(c, ast->operand, &operand));
     if (ast->op == QR_UNARY_PLUS) {
         *ret_expr = operand;
@@ -141,7 +141,7 @@ static enum qr_status bind_chain(struct qri_compile *c, const struct qr_ast_expr
                                  const struct qr_expr **ret_expr)
 {
     const struct qr_ast_chain *ast = (const struct qr_ast_chain *)head;
-    const struct qr_expr *left, *right;
+    const struct qr_expr *left = NULL, *right = NULL;
     QR_TRY(qri_expr(c, ast->operands[0], &left));
     for (uint32_t i = 1; i < ast->count; i++) {
         QR_TRY(qri_expr(c, ast->operands[i], &right));
@@ -216,14 +216,14 @@ static enum qr_status bind_collate(struct qri_compile *c, const struct qr_ast_ex
                                    const struct qr_expr **ret_expr)
 {
     const struct qr_ast_collate *ast = (const struct qr_ast_collate *)head;
-    const struct qr_expr *operand;
+    const struct qr_expr *operand = NULL;
     QR_TRY(qri_expr(c, ast->operand, &operand));
     uint16_t id = c->b.collation;
     if (!qr_str_ieqz(ast->collation.text, "database_default") &&
         !qr_str_ieqz(ast->collation.text, "catalog_default")) {
         const struct qr_collation *collation = qr_collation_find(ast->collation.text);
         if (collation == NULL)
-            return qr_sql_fail(c->err, 448, qri_z(c, ast->collation.text));
+            return qr_sql_fail(c->err, 448, qri_text_z(c, ast->collation.text));
         id = collation->id;
     }
     return qr_expr_collate(&c->b, operand, id, ret_expr);
@@ -244,10 +244,10 @@ static enum qr_status bind_next_value(struct qri_compile *c, const struct qr_ast
 {
     const struct qr_ast_next_value *ast = (const struct qr_ast_next_value *)head;
     struct qri_object found;
-    const struct qr_expr *id, *value;
+    const struct qr_expr *id = NULL, *value = NULL;
     QR_TRY(qri_object_find(c, &ast->sequence, false, &found));
     if (found.object->type != QR_CAT_SEQUENCE)
-        return qr_sql_fail(c->err, 11730, qri_name_z(c, &ast->sequence));
+        return qr_sql_fail(c->err, 11726, qri_name_z(c, &ast->sequence));
     QR_TRY(qr_expr_int(&c->b, found.object->object_id, &id));
     QR_TRY(qr_expr_call(&c->b, qr_str("NEXT VALUE FOR"), &id, 1, &value));
     return qr_expr_convert(&c->b, found.object->sequence_type, value, ret_expr);
@@ -270,7 +270,7 @@ static enum qr_status bind_pseudo(struct qri_compile *c, const struct qr_ast_exp
                     return qri_column_leaf(c, source, k, ret_expr);
             }
         }
-    return qr_sql_fail(c->err, 207, qri_z(c, ast->name));
+    return qr_sql_fail(c->err, 207, qri_text_z(c, ast->name));
 }
 
 static enum qr_status bind_scalar_subquery(struct qri_compile *c, const struct qr_ast_expr *head,
@@ -312,7 +312,7 @@ static enum qr_status bind_compare(struct qri_compile *c, const struct qr_ast_ex
         [QR_ACMP_LE] = QR_CMP_LE, [QR_ACMP_GT] = QR_CMP_GT, [QR_ACMP_GE] = QR_CMP_GE,
     };
     const struct qr_ast_compare *ast = (const struct qr_ast_compare *)head;
-    const struct qr_expr *left, *right;
+    const struct qr_expr *left = NULL, *right = NULL;
     QR_TRY(qri_expr(c, ast->left, &left));
     QR_TRY(qri_expr(c, ast->right, &right));
     return qri_compare(c, cmps[ast->op], left, right, ret_expr);
@@ -345,7 +345,7 @@ enum qr_status qri_and(struct qri_compile *c, const struct qr_expr *a, const str
 static enum qr_status bind_not(struct qri_compile *c, const struct qr_ast_expr *head,
                                const struct qr_expr **ret_expr)
 {
-    const struct qr_expr *operand;
+    const struct qr_expr *operand = NULL;
     QR_TRY(qri_condition(c, ((const struct qr_ast_not *)head)->operand, &operand));
     return qr_expr_not(&c->b, operand, ret_expr);
 }
@@ -354,7 +354,7 @@ static enum qr_status bind_in(struct qri_compile *c, const struct qr_ast_expr *h
                               const struct qr_expr **ret_expr)
 {
     const struct qr_ast_in *ast = (const struct qr_ast_in *)head;
-    const struct qr_expr *operand, **members;
+    const struct qr_expr *operand = NULL, **members = NULL;
     if (ast->query != NULL)
         return qri_in_subquery(c, ast, ret_expr);
     QR_TRY(qri_expr(c, ast->operand, &operand));
@@ -369,7 +369,7 @@ static enum qr_status bind_between(struct qri_compile *c, const struct qr_ast_ex
                                    const struct qr_expr **ret_expr)
 {
     const struct qr_ast_between *ast = (const struct qr_ast_between *)head;
-    const struct qr_expr *operand, *low, *high;
+    const struct qr_expr *operand = NULL, *low = NULL, *high = NULL;
     QR_TRY(qri_expr(c, ast->operand, &operand));
     QR_TRY(qri_expr(c, ast->low, &low));
     QR_TRY(qri_expr(c, ast->high, &high));
@@ -394,7 +394,7 @@ static enum qr_status bind_is_null(struct qri_compile *c, const struct qr_ast_ex
                                    const struct qr_expr **ret_expr)
 {
     const struct qr_ast_is_null *ast = (const struct qr_ast_is_null *)head;
-    const struct qr_expr *operand;
+    const struct qr_expr *operand = NULL;
     QR_TRY(qri_expr(c, ast->operand, &operand));
     return qr_expr_is_null(&c->b, operand, ast->negated, ret_expr);
 }
@@ -403,7 +403,7 @@ static enum qr_status bind_distinct_from(struct qri_compile *c, const struct qr_
                                          const struct qr_expr **ret_expr)
 {
     const struct qr_ast_distinct_from *ast = (const struct qr_ast_distinct_from *)head;
-    const struct qr_expr *left, *right;
+    const struct qr_expr *left = NULL, *right = NULL;
     QR_TRY(qri_expr(c, ast->left, &left));
     QR_TRY(qri_expr(c, ast->right, &right));
     return qr_expr_is_distinct(&c->b, left, right, ast->negated, ret_expr);
@@ -488,7 +488,7 @@ enum qr_status qri_text_expr(struct qri_compile *c, struct qr_str text, bool is_
                              const struct qr_expr **ret_expr)
 {
     struct qr_tsql_options options = {.quoted_identifier = true};
-    struct qr_ast_expr *ast;
+    struct qr_ast_expr *ast = NULL;
     QR_TRY(qr_tsql_parse_expr(c->arena, text.p, text.n, &options, &ast, c->err));
     return is_condition ? qri_condition(c, ast, ret_expr) : qri_expr(c, ast, ret_expr);
 }

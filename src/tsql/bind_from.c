@@ -19,7 +19,7 @@ static enum qr_status check_hints(struct qri_compile *c, const struct qr_ast_opt
         for (size_t k = 0; k < sizeof(table_hints) / sizeof(table_hints[0]); k++)
             known = known || qr_str_ieqz(hints->items[i].name, table_hints[k]);
         if (!known)
-            return qr_sql_fail(c->err, 321, qri_z(c, hints->items[i].name));
+            return qr_sql_fail(c->err, 321, qri_text_z(c, hints->items[i].name));
     }
     return QR_OK;
 }
@@ -61,9 +61,9 @@ static enum qr_status bind_variable(struct qri_compile *c, const struct qr_ast_s
 {
     const struct qr_ast_variable_source *ast = (const struct qr_ast_variable_source *)head;
     bool hidden = c->frame != NULL && c->frame->hides_vars;
-    const struct qr_bind_var *var = hidden ? NULL : qri_var_find(c->env, ast->name);
+    const struct qr_bind_var *var = hidden ? NULL : qri_bind_var(c->env, ast->name);
     if (var == NULL || var->table == NULL)
-        return qr_sql_fail(c->err, 1087, qri_z(c, ast->name));
+        return qr_sql_fail(c->err, 1087, qri_text_z(c, ast->name));
     QR_TRY(check_hints(c, &ast->hints));
     return qri_rowset_source(c, var->name, var->table, ret_source);
 }
@@ -81,9 +81,9 @@ static enum qr_status bind_derived(struct qri_compile *c, const struct qr_ast_so
                                    struct qri_source **ret_source)
 {
     const struct qr_ast_derived_source *ast = (const struct qr_ast_derived_source *)head;
-    struct qri_query *query;
+    struct qri_query *query = NULL;
     c->apply_scope = c->lateral ? c->scope : NULL;
-    QR_TRY(qri_query(c, ast->query, qri_inner_scope(c), &query));
+    QR_TRY(qri_bind_query(c, ast->query, qri_inner_scope(c), &query));
     return qri_query_source(c, query, &head->columns, head->alias.text, ret_source);
 }
 
@@ -93,9 +93,9 @@ static enum qr_status bind_values(struct qri_compile *c, const struct qr_ast_sou
     const struct qr_ast_values_source *ast = (const struct qr_ast_values_source *)head;
     struct qr_ast_values_query query_ast = {
         .head = {.kind = QR_AQ_VALUES, .pos = head->pos}, .rows = ast->rows};
-    struct qri_query *query;
+    struct qri_query *query = NULL;
     c->apply_scope = c->lateral ? c->scope : NULL;
-    QR_TRY(qri_query(c, &query_ast.head, qri_inner_scope(c), &query));
+    QR_TRY(qri_bind_query(c, &query_ast.head, qri_inner_scope(c), &query));
     query->ast = NULL;
     return qri_query_source(c, query, &head->columns, head->alias.text, ret_source);
 }
@@ -199,7 +199,7 @@ static enum qr_status (*const source_binders[QR_AT_KIND_COUNT])(struct qri_compi
 enum qr_status qri_source_bind(struct qri_compile *c, const struct qr_ast_source *ast,
                                struct qri_source **ret_source)
 {
-    struct qri_source *source;
+    struct qri_source *source = NULL;
     c->b.line = (int)ast->pos.line;
     QR_TRY(source_binders[ast->kind](c, ast, &source));
     *ret_source = source;

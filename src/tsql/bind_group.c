@@ -30,7 +30,7 @@ static bool has_own_column(void *arg, const struct qr_expr *expr)
 static enum qr_status group_expr(struct qri_compile *c, struct qri_query *query,
                                  const struct qr_ast_expr *ast, uint32_t *ret_bit)
 {
-    const struct qr_expr *expr;
+    const struct qr_expr *expr = NULL;
     QR_TRY(qri_expr(c, ast, &expr));
     if (qr_expr_walk(expr, has_own_column, query->scope))
         return qr_sql_fail(c->err, 164);
@@ -67,7 +67,7 @@ static enum qr_status group_mask(struct qri_compile *c, struct qri_query *query,
 static enum qr_status product(struct qri_compile *c, const struct sets *a, const struct sets *b,
                               struct sets *ret_sets)
 {
-    struct sets out;
+    struct sets out = {0};
     QR_TRY(sets_alloc(c, a->count * b->count, &out));
     for (size_t i = 0; i < a->count; i++)
         for (size_t k = 0; k < b->count; k++)
@@ -124,7 +124,7 @@ static enum qr_status union_sets(struct qri_compile *c, struct qri_query *query,
     struct sets all = {0};
     QR_TRY(sets_alloc(c, 0, &all));
     for (size_t i = 0; i < item->sub_count; i++) {
-        struct sets one, joined;
+        struct sets one = {0}, joined = {0};
         QR_TRY(item_sets(c, query, &item->subs[i], &one));
         QR_TRY(sets_alloc(c, all.count + one.count, &joined));
         memcpy(joined.items, all.items, all.count * sizeof(uint32_t));
@@ -138,7 +138,7 @@ static enum qr_status union_sets(struct qri_compile *c, struct qri_query *query,
 static enum qr_status item_sets(struct qri_compile *c, struct qri_query *query,
                                 const struct qr_ast_group_item *item, struct sets *ret_sets)
 {
-    uint32_t *masks;
+    uint32_t *masks = NULL;
     switch (item->kind) {
     case QR_GROUP_ROLLUP:
         QR_TRY(sub_masks(c, query, item, &masks));
@@ -178,7 +178,7 @@ enum qr_status qri_group_by(struct qri_compile *c, const struct qr_ast_select *a
     query->is_grouped = true;
     QR_TRY(sets_alloc(c, 1, &sets));
     for (size_t i = 0; i < group->count; i++) {
-        struct sets one;
+        struct sets one = {0};
         is_plain = is_plain && group->items[i].kind == QR_GROUP_EXPR;
         QR_TRY(item_sets(c, query, &group->items[i], &one));
         QR_TRY(product(c, &sets, &one, &sets));
@@ -236,12 +236,12 @@ static enum qr_status check_leaf(struct check *k, const struct qri_leaf *leaf)
     struct qr_str table = source->object != NULL && !source->is_aliased
                               ? source->object->name
                               : source->alias;
-    const char *prefix = qri_z(k->c, table);
+    const char *prefix = qri_text_z(k->c, table);
     if (source->object != NULL && !source->is_aliased && source->schema.n != 0)
         prefix = qr_arena_printf(k->c->arena, "%.*s.%s", (int)source->schema.n, source->schema.p,
                                  prefix);
     return qr_sql_fail(k->c->err, k->number, prefix,
-                       qri_z(k->c, source->columns[leaf->column].name));
+                       qri_text_z(k->c, source->columns[leaf->column].name));
 }
 
 static enum qr_status check_expr(struct check *k, const struct qr_expr *expr)

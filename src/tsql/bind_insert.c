@@ -19,7 +19,7 @@ static enum qr_status add_column(struct insert *in, size_t column)
     const struct qr_cat_column *col = &in->t.object->columns[column];
     for (size_t k = 0; k < in->count; k++)
         if (in->columns[k] == column)
-            return qr_sql_fail(in->c->err, 264, qri_z(in->c, col->name));
+            return qr_sql_fail(in->c->err, 264, qri_text_z(in->c, col->name));
     if (col->is_identity)
         in->dml->identity_insert_needed = true;
     in->columns[in->count++] = column;
@@ -51,7 +51,7 @@ static enum qr_status check_count(const struct insert *in, size_t values, bool i
         return QR_OK;
     if (in->ast->columns.count == 0) {
         bool identity = in->t.object->identity_column != 0 && values == in->count + 1;
-        return identity ? qr_sql_fail(in->c->err, 8101, qri_z(in->c, in->t.object->name))
+        return identity ? qr_sql_fail(in->c->err, 8101, qri_text_z(in->c, in->t.object->name))
                         : qr_sql_fail(in->c->err, 213);
     }
     if (is_values)
@@ -176,7 +176,7 @@ static enum qr_status wrap(struct insert *in, struct qri_query *inner, struct qr
     struct qri_scope *scope = c->scope;
     c->scope = query->scope;
     for (size_t i = 0; i < inner->out_count; i++) {
-        const struct qr_expr *expr;
+        const struct qr_expr *expr = NULL;
         if (source->columns[i].type.id == QR_TYPE_NULL)
             source->columns[i].type = qr_type_of(QR_TYPE_INT);
         source->columns[i].leaf = source->columns[i].expr = NULL;
@@ -218,9 +218,9 @@ static enum qr_status stage_query(struct insert *in, struct qri_query *query)
 
 static enum qr_status bind_query(struct insert *in)
 {
-    struct qri_query *query;
+    struct qri_query *query = NULL;
     in->c->is_top_query = true;
-    QR_TRY(qri_query(in->c, in->ast->query, NULL, &query));
+    QR_TRY(qri_bind_query(in->c, in->ast->query, NULL, &query));
     if (query->kind == QRI_QUERY_SELECT && query->assign_names != NULL)
         return qr_sql_fail(in->c->err, 199);
     QR_TRY(check_count(in, query->out_count, false));
@@ -256,7 +256,7 @@ static enum qr_status resolve_view(struct insert *in)
 {
     struct qri_compile *c = in->c;
     struct qri_query *block = QRI_NEW(c, struct qri_query);
-    struct qri_source *source;
+    struct qri_source *source = NULL;
     const struct qr_ast_name *wanted =
         in->ast->columns.count > 0 ? &in->ast->columns.items[0] : NULL;
     if (block == NULL)
@@ -276,7 +276,7 @@ enum qr_status qri_insert(struct qri_compile *c, const struct qr_ast_insert *ast
     struct insert in = {.c = c, .ast = ast};
     struct qri_extras extras = {0};
     plan->kind = QR_PLAN_INSERT;
-    QR_TRY(qri_options(c, &ast->options));
+    QR_TRY(qri_bind_options(c, &ast->options));
     QR_TRY(qri_with(c, ast->with));
     QR_TRY(qri_target_of(c, ast->target, &in.t));
     if (in.t.object->type == QR_CAT_VIEW)

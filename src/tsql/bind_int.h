@@ -270,7 +270,7 @@ static inline enum qr_status qri_nomem(struct qri_compile *c)
     return qr_fail(c->err, QR_NOMEM, "compile statement");
 }
 /* NUL-terminated copy for messages; "" when memory is short. */
-const char *qri_z(struct qri_compile *c, struct qr_str s);
+const char *qri_text_z(struct qri_compile *c, struct qr_str s);
 /* "a.b.c" as written, for messages. */
 const char *qri_name_z(struct qri_compile *c, const struct qr_ast_name *name);
 
@@ -288,14 +288,14 @@ QR_NODISCARD enum qr_status qri_depend(struct qri_compile *c, const struct qr_ca
 QR_NODISCARD enum qr_status qri_type(struct qri_compile *c, const struct qr_ast_type *ast,
                                      bool in_cast, struct qr_type *ret_type,
                                      uint32_t *ret_user_type_id, bool *ret_nullable);
-const struct qr_bind_var *qri_var_find(const struct qr_bind_env *env, struct qr_str name);
+const struct qr_bind_var *qri_bind_var(const struct qr_bind_env *env, struct qr_str name);
 
 /* --- bind_scope.c: columns --- */
 struct qri_scope *qri_scope_new(struct qri_compile *c, struct qri_scope *outer,
                                 struct qri_query *query);
 QR_NODISCARD enum qr_status qri_scope_add(struct qri_compile *c, struct qri_scope *scope,
                                           struct qri_source *source);
-QR_NODISCARD enum qr_status qri_column(struct qri_compile *c, const struct qr_ast_name *name,
+QR_NODISCARD enum qr_status qri_bind_column(struct qri_compile *c, const struct qr_ast_name *name,
                                        const struct qr_expr **ret_expr);
 /* The expression of one column of a source. */
 QR_NODISCARD enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source,
@@ -411,7 +411,7 @@ QR_NODISCARD enum qr_status qri_quantified(struct qri_compile *c,
 
 /* --- bind_query.c, bind_select.c, bind_group.c, bind_order.c --- */
 /* `outer`: the scope that its names may go out to; NULL: none. */
-QR_NODISCARD enum qr_status qri_query(struct qri_compile *c, const struct qr_ast_query *ast,
+QR_NODISCARD enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *ast,
                                       struct qri_scope *outer, struct qri_query **ret_query);
 QR_NODISCARD enum qr_status qri_select(struct qri_compile *c, const struct qr_ast_select *ast,
                                        struct qri_query *query);
@@ -441,7 +441,7 @@ QR_NODISCARD enum qr_status qri_star(struct qri_compile *c, const struct qr_ast_
 QR_NODISCARD enum qr_status qri_item_add(struct qri_compile *c, struct qri_query *query,
                                          const struct qr_expr *expr, struct qr_str name,
                                          size_t *capacity);
-QR_NODISCARD enum qr_status qri_options(struct qri_compile *c, const struct qr_ast_options *ast);
+QR_NODISCARD enum qr_status qri_bind_options(struct qri_compile *c, const struct qr_ast_options *ast);
 void qri_item_describe(struct qri_query *query, size_t item);
 QR_NODISCARD enum qr_status qri_enter(struct qri_compile *c);
 static inline void qri_leave(struct qri_compile *c)

@@ -34,7 +34,7 @@ static enum qr_status mark_source(struct merge *m)
 {
     struct qri_compile *c = m->c;
     struct qri_source *s = m->source;
-    const struct qr_expr *mark;
+    const struct qr_expr *mark = NULL;
     if (s->kind == QRI_SOURCE_QUERY) {
         s->needs_mark = true;
     }
@@ -146,7 +146,7 @@ static enum qr_status stage_updates(struct merge *m)
             QR_TRY(qri_set_items(c, &m->ast->whens[k].set, &m->t, &all[k]));
     for (size_t i = 0; i < table->column_count; i++) {
         struct choice choice;
-        const struct qr_expr *value;
+        const struct qr_expr *value = NULL;
         bool any = false;
         QR_TRY(choice_init(m, &choice));
         for (size_t k = 0; k < n; k++) {
@@ -177,7 +177,7 @@ static enum qr_status stage_insert_value(struct merge *m, const struct qr_expr *
 {
     struct qri_compile *c = m->c;
     struct qr_plan_set *set = &m->dml->merge_insert_sets[m->dml->merge_insert_count++];
-    const struct qr_expr *value;
+    const struct qr_expr *value = NULL;
     const struct qr_cat_column *col = &m->t.object->columns[column];
     set->column_id = col->column_id;
     set->is_default = is_default(ast);
@@ -230,14 +230,18 @@ static enum qr_status stage_insert(struct merge *m)
 
 static enum qr_status check_whens(struct merge *m)
 {
+    static const char *const actions[] = {[QR_MERGE_UPDATE] = "UPDATE",
+                                          [QR_MERGE_DELETE] = "DELETE",
+                                          [QR_MERGE_INSERT] = "INSERT"};
+    static const char *const matches[] = {
+        [QR_MERGE_MATCHED] = "WHEN MATCHED",
+        [QR_MERGE_NOT_MATCHED] = "WHEN NOT MATCHED",
+        [QR_MERGE_NOT_MATCHED_BY_SOURCE] = "WHEN NOT MATCHED BY SOURCE"};
     size_t counts[3][3] = {{0}};
     for (size_t i = 0; i < m->ast->when_count; i++) {
         const struct qr_ast_merge_when *w = &m->ast->whens[i];
         if (++counts[w->match][w->action] > 1)
-            return qr_sql_fail(m->c->err, 10714,
-                               w->action == QR_MERGE_UPDATE   ? "UPDATE"
-                               : w->action == QR_MERGE_DELETE ? "DELETE"
-                                                              : "INSERT");
+            return qr_sql_fail(m->c->err, 10714, actions[w->action], matches[w->match]);
     }
     return QR_OK;
 }
@@ -251,7 +255,7 @@ enum qr_status qri_merge(struct qri_compile *c, const struct qr_ast_merge *ast,
         return qri_nomem(c);
     plan->kind = QR_PLAN_MERGE;
     QR_TRY(check_whens(&m));
-    QR_TRY(qri_options(c, &ast->options));
+    QR_TRY(qri_bind_options(c, &ast->options));
     QR_TRY(qri_with(c, ast->with));
     c->scope = m.stage->scope = qri_scope_new(c, NULL, m.stage);
     if (c->scope == NULL)

@@ -35,7 +35,7 @@ static enum qr_status parse_module(struct qri_compile *c, const struct qr_cat_ob
                                    enum qr_ast_stmt_kind kind, const struct qr_ast_stmt **ret_stmt)
 {
     struct qr_tsql_options options = {.quoted_identifier = module->uses_quoted_identifier};
-    struct qr_tsql_batch *batch;
+    struct qr_tsql_batch *batch = NULL;
     QR_TRY(qr_tsql_parse(c->arena, module->text.p, module->text.n, &options, &batch, c->err));
     if (batch->stmts.count != 1 || batch->stmts.items[0]->kind != kind)
         return qr_fail(c->err, QR_CORRUPT, "text of module %u", (unsigned)module->object_id);
@@ -67,7 +67,7 @@ static enum qr_status bind_select(struct qri_compile *c, const struct qr_cat_obj
     c->apply_scope = NULL;
     QR_TRY(qri_with(c, select->with));
     c->apply_scope = apply_scope;
-    QR_TRY(qri_query(c, select->query, barrier, ret_query));
+    QR_TRY(qri_bind_query(c, select->query, barrier, ret_query));
     restore(c, &saved);
     qri_leave(c);
     return QR_OK;
@@ -87,8 +87,8 @@ enum qr_status qri_view_source(struct qri_compile *c, const struct qr_cat_object
                                struct qri_source **ret_source)
 {
     static const struct qri_frame no_vars = {.hides_vars = true};
-    const struct qr_ast_stmt *stmt;
-    struct qri_query *query;
+    const struct qr_ast_stmt *stmt = NULL;
+    struct qri_query *query = NULL;
     bool lateral = c->lateral;
     QR_TRY(parse_module(c, view, QR_AS_VIEW, &stmt));
     const struct qr_ast_view *ast = (const struct qr_ast_view *)stmt;
@@ -103,8 +103,8 @@ enum qr_status qri_view_source(struct qri_compile *c, const struct qr_cat_object
 static enum qr_status inline_source(struct qri_compile *c, const struct qr_cat_object *function,
                                     const struct qr_expr **args, struct qri_source **ret_source)
 {
-    const struct qr_ast_stmt *stmt;
-    struct qri_query *query;
+    const struct qr_ast_stmt *stmt = NULL;
+    struct qri_query *query = NULL;
     struct qri_frame *frame = QRI_NEW(c, struct qri_frame);
     struct qri_param *params = QRI_ARRAY(c, function->param_count + 1, struct qri_param);
     if (frame == NULL || params == NULL)
@@ -132,7 +132,7 @@ static enum qr_status table_function_source(struct qri_compile *c,
                                             const struct qr_expr **args, size_t arg_count,
                                             struct qri_source **ret_source)
 {
-    struct qri_source *source;
+    struct qri_source *source = NULL;
     QR_TRY(qri_rowset_source(c, function->name, function, &source));
     source->rows->kind = QR_ROWS_MODULE;
     QR_TRY(qri_rows_args(c, source, args, arg_count));
@@ -148,7 +148,7 @@ static enum qr_status table_function_source(struct qri_compile *c,
 enum qr_status qri_function_source(struct qri_compile *c, const struct qr_cat_object *function,
                                    const struct qr_ast_exprs *args, struct qri_source **ret_source)
 {
-    const struct qr_expr **bound;
+    const struct qr_expr **bound = NULL;
     size_t count;
     QR_TRY(qri_module_args(c, function, args, &bound, &count));
     if (function->type == QR_CAT_FN_INLINE)

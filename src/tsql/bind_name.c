@@ -5,7 +5,7 @@
 
 enum { SYNONYM_STEPS_MAX = 1 }; /* a synonym of a synonym is not followed, as in SQL Server */
 
-const char *qri_z(struct qri_compile *c, struct qr_str s)
+const char *qri_text_z(struct qri_compile *c, struct qr_str s)
 {
     const char *z = qr_arena_dup(c->arena, s.p == NULL ? "" : s.p, s.n);
     return z == NULL ? "" : z;
@@ -23,7 +23,7 @@ const char *qri_name_z(struct qri_compile *c, const struct qr_ast_name *name)
     return z;
 }
 
-const struct qr_bind_var *qri_var_find(const struct qr_bind_env *env, struct qr_str name)
+const struct qr_bind_var *qri_bind_var(const struct qr_bind_env *env, struct qr_str name)
 {
     for (size_t i = 0; i < env->var_count; i++)
         if (qr_str_ieq(env->vars[i].name, name))
@@ -80,7 +80,7 @@ static const struct qr_cat_object *find_user(struct qri_compile *c, struct qr_st
 static enum qr_status check_database(struct qri_compile *c, const struct qr_ast_name *name)
 {
     if (name->count > 4)
-        return qr_sql_fail(c->err, 117, qri_name_z(c, name), "object", 4);
+        return qr_sql_fail(c->err, 117, "object", qri_name_z(c, name), 3);
     if (name->count < 3)
         return QR_OK;
     struct qr_str database = name->parts[name->count - 3].text;
@@ -108,7 +108,7 @@ static enum qr_status follow_synonym(struct qri_compile *c, const struct qr_ast_
     if (found->object == NULL)
         found->object = find_user(c, schema, last);
     if (found->object == NULL || found->object->type == QR_CAT_SYNONYM)
-        return qr_sql_fail(c->err, 5313, qri_name_z(c, name), qri_name_z(c, &base.name));
+        return qr_sql_fail(c->err, 5313, qri_name_z(c, name));
     return QR_OK;
 }
 

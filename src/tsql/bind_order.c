@@ -33,7 +33,7 @@ static enum qr_status by_name(struct qri_compile *c, const struct qri_query *que
             continue;
         if (found != SIZE_MAX && (query->kind != QRI_QUERY_SELECT ||
                                   !qr_expr_equal(query->items[found], query->items[i])))
-            return qr_sql_fail(c->err, 209, qri_z(c, name));
+            return qr_sql_fail(c->err, 209, qri_text_z(c, name));
         if (found == SIZE_MAX)
             found = i;
     }

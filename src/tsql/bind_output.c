@@ -80,7 +80,7 @@ static enum qr_status bind_item(struct output *o, const struct qr_ast_select_ite
                                 struct qri_query *query, size_t *capacity)
 {
     struct qri_compile *c = o->c;
-    const struct qr_expr *expr;
+    const struct qr_expr *expr = NULL;
     struct qr_str name = item->alias.text;
     if (item->expr->kind == QR_AE_STAR)
         return qri_star(c, (const struct qr_ast_star *)item->expr, query, capacity);
@@ -109,7 +109,7 @@ static enum qr_status into_target(struct qri_compile *c, const struct qr_ast_out
         .head = {.kind = QR_AT_TABLE, .pos = ast->pos}, .name = ast->into};
     QR_TRY(qri_target_of(c, ast->into_variable.n != 0 ? &variable.head : &table.head, ret_target));
     return ret_target->object->type == QR_CAT_VIEW
-               ? qr_sql_fail(c->err, 330, qri_z(c, ret_target->object->name))
+               ? qr_sql_fail(c->err, 330, qri_text_z(c, ret_target->object->name))
                : QR_OK;
 }
 
@@ -125,7 +125,7 @@ static enum qr_status into_columns(struct qri_compile *c, const struct qr_ast_ou
         struct qr_str name = ast->into_columns.items[i].text;
         const struct qr_cat_column *col = qr_cat_column_find(table, name);
         if (col == NULL)
-            return qr_sql_fail(c->err, 207, qri_z(c, name));
+            return qr_sql_fail(c->err, 207, qri_text_z(c, name));
         output->into_column_ids[n++] = col->column_id;
     }
     for (size_t i = 0; ast->into_columns.count == 0 && i < table->column_count; i++)

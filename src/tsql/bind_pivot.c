@@ -42,7 +42,7 @@ static enum qr_status add_others(struct qri_compile *c, struct qri_query *q,
     for (size_t i = 0; i < scope->count; i++) {
         struct qri_source *s = scope->items[i];
         for (size_t k = 0; k < s->column_count && s->kind != QRI_SOURCE_COUNTER; k++) {
-            const struct qr_expr *expr;
+            const struct qr_expr *expr = NULL;
             if ((s->columns[k].flags & QR_COLUMN_HIDDEN) != 0)
                 continue;
             QR_TRY(qri_column_leaf(c, s, k, &expr));
@@ -60,7 +60,7 @@ static enum qr_status pivot_item(struct qri_compile *c, const struct qr_agg *agg
 {
     struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
     struct qr_agg_call *call = QRI_NEW(c, struct qr_agg_call);
-    const struct qr_expr *text, *when, *then;
+    const struct qr_expr *text = NULL, *when = NULL, *then = NULL;
     if (leaf == NULL || call == NULL)
         return qri_nomem(c);
     bool national = qr_type_family(&column->type) == QR_FAMILY_NCHAR;
@@ -84,7 +84,7 @@ static enum qr_status bind_pivot(struct qri_compile *c, const struct qr_ast_pivo
     if (agg == NULL || ast->aggregate->args.count != 1)
         return qr_sql_fail(c->err, 195, qri_name_z(c, name), "aggregate function");
     c->clause = QRI_CLAUSE_FROM;
-    QR_TRY(qri_column(c, &ast->for_column, &used[0]));
+    QR_TRY(qri_bind_column(c, &ast->for_column, &used[0]));
     QR_TRY(qri_expr(c, ast->aggregate->args.items[0], &used[1]));
     QR_TRY(add_others(c, q, used, 2, &capacity));
     q->group_count = q->out_count;
@@ -94,7 +94,7 @@ static enum qr_status bind_pivot(struct qri_compile *c, const struct qr_ast_pivo
     memcpy(q->group, q->items, q->out_count * sizeof(*q->group));
     q->is_grouped = true;
     for (size_t i = 0; i < ast->values.count; i++) {
-        const struct qr_expr *expr;
+        const struct qr_expr *expr = NULL;
         struct qr_str value = ast->values.items[i].text;
         QR_TRY(pivot_item(c, agg, used[0], used[1], value, &expr));
         QR_TRY(qri_item_add(c, q, expr, value, &capacity));
@@ -112,7 +112,7 @@ enum qr_status qri_pivot_source(struct qri_compile *c, const struct qr_ast_pivot
                                 struct qri_source **ret_source)
 {
     struct place place = {c->scope, c->clause, c->lateral};
-    struct qri_query *q;
+    struct qri_query *q = NULL;
     QR_TRY(begin(c, ast->input, &q));
     QR_TRY(bind_pivot(c, ast, q));
     c->scope = place.scope;
@@ -129,7 +129,7 @@ static enum qr_status bind_unpivot(struct qri_compile *c, const struct qr_ast_un
     const struct qr_expr **values = QRI_ARRAY(c, n + 1, const struct qr_expr *);
     const struct qr_expr **names = QRI_ARRAY(c, n + 1, const struct qr_expr *);
     const struct qr_expr **used = QRI_ARRAY(c, n + 1, const struct qr_expr *);
-    const struct qr_expr *value, *name;
+    const struct qr_expr *value = NULL, *name = NULL;
     struct qr_type type;
     if (values == NULL || names == NULL || used == NULL)
         return qri_nomem(c);
@@ -137,7 +137,7 @@ static enum qr_status bind_unpivot(struct qri_compile *c, const struct qr_ast_un
     name_type.collation = c->b.collation;
     for (size_t i = 0; i < n; i++) {
         const struct qr_ast_name *column = &ast->columns.items[i];
-        QR_TRY(qri_column(c, column, &values[i]));
+        QR_TRY(qri_bind_column(c, column, &values[i]));
         used[i] = values[i];
         QR_TRY(qr_expr_string(&c->b, column->parts[column->count - 1].text, true, &names[i]));
         QR_TRY(qr_expr_convert(&c->b, name_type, names[i], &names[i]));
@@ -160,7 +160,7 @@ enum qr_status qri_unpivot_source(struct qri_compile *c, const struct qr_ast_unp
                                   struct qri_source **ret_source)
 {
     struct place place = {c->scope, c->clause, c->lateral};
-    struct qri_query *q;
+    struct qri_query *q = NULL;
     QR_TRY(begin(c, ast->input, &q));
     c->clause = QRI_CLAUSE_FROM;
     QR_TRY(bind_unpivot(c, ast, q));

@@ -124,7 +124,7 @@ static enum qr_status bind_setop(struct qri_compile *c, const struct qr_ast_seto
             cte->partial = query;
             cte->uses_itself = false;
         }
-        QR_TRY(qri_query(c, ast->branches[k], c->scope, &query->branches[k]));
+        QR_TRY(qri_bind_query(c, ast->branches[k], c->scope, &query->branches[k]));
         if (cte != NULL && cte->uses_itself && !query->is_recursive) {
             query->is_recursive = true;
             query->anchor_count = k;
@@ -216,7 +216,7 @@ static enum qr_status bind_body(struct qri_compile *c, const struct qr_ast_query
     return ast->for_clause == NULL ? QR_OK : qri_for_clause(c, ast, query);
 }
 
-enum qr_status qri_query(struct qri_compile *c, const struct qr_ast_query *ast,
+enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *ast,
                          struct qri_scope *outer, struct qri_query **ret_query)
 {
     struct place place = save_place(c);

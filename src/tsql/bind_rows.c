@@ -10,7 +10,7 @@ enum qr_status qri_rows_args(struct qri_compile *c, struct qri_source *source,
     if (types == NULL)
         return qri_nomem(c);
     if (arg_count > QR_ROWS_ARGS_MAX)
-        return qr_sql_fail(c->err, 8144, qri_z(c, source->alias));
+        return qr_sql_fail(c->err, 8144, qri_text_z(c, source->alias));
     for (size_t i = 0; i < arg_count; i++)
         types[i] = args[i]->type;
     source->args = args;
@@ -168,7 +168,7 @@ static enum qr_status system_function(struct qri_compile *c, const struct qr_cat
                                       const struct qr_ast_exprs *ast_args,
                                       struct qri_source **ret_source)
 {
-    const struct qr_expr **args;
+    const struct qr_expr **args = NULL;
     QR_TRY(qri_rowset_source(c, object->name, object, ret_source));
     (*ret_source)->rows->kind = QR_ROWS_BUILTIN;
     QR_TRY(qri_exprs(c, ast_args, &args));
@@ -183,11 +183,11 @@ enum qr_status qri_call_source(struct qri_compile *c, const struct qr_ast_call_s
     const struct qr_ast_call *call = (const struct qr_ast_call *)ast->call;
     struct qr_str name = call->name.parts[call->name.count - 1].text;
     for (size_t i = 0; call->name.count == 1 && i < sizeof(builtins) / sizeof(builtins[0]); i++) {
-        const struct qr_expr **args;
+        const struct qr_expr **args = NULL;
         if (!qr_str_ieqz(name, builtins[i].name))
             continue;
         if (call->args.count < builtins[i].args_min || call->args.count > builtins[i].args_max)
-            return qr_sql_fail(c->err, 189, qri_z(c, name), (int)builtins[i].args_min,
+            return qr_sql_fail(c->err, 189, qri_text_z(c, name), (int)builtins[i].args_min,
                                (int)builtins[i].args_max);
         QR_TRY(qri_exprs(c, &call->args, &args));
         QR_TRY(builtins[i].bind(c, ast, args, call->args.count, ret_source));

@@ -23,11 +23,11 @@ enum qr_status qri_scope_add(struct qri_compile *c, struct qri_scope *scope,
             continue;
         if (source->is_aliased || other->is_aliased) {
             if (source->is_aliased && other->is_aliased)
-                return qr_sql_fail(c->err, 1011, qri_z(c, source->alias));
-            return qr_sql_fail(c->err, 1012, qri_z(c, source->alias), qri_z(c, other->alias));
+                return qr_sql_fail(c->err, 1011, qri_text_z(c, source->alias));
+            return qr_sql_fail(c->err, 1012, qri_text_z(c, source->alias), qri_text_z(c, other->alias));
         }
         if (qr_str_ieq(other->schema, source->schema))
-            return qr_sql_fail(c->err, 1013, qri_z(c, other->alias), qri_z(c, source->alias));
+            return qr_sql_fail(c->err, 1013, qri_text_z(c, other->alias), qri_text_z(c, source->alias));
     }
     scope->items = (struct qri_source **)qr_arena_grow(c->arena, scope->items, scope->count,
                                                        &scope->capacity, scope->count + 1,
@@ -84,7 +84,7 @@ static enum qr_status expand_computed(struct qri_compile *c, struct qri_source *
     QR_TRY(qri_enter(c));
     c->scope = &alone;
     c->clause = QRI_CLAUSE_WHERE;
-    const struct qr_expr *expr;
+    const struct qr_expr *expr = NULL;
     QR_TRY(qri_text_expr(c, col->computed_text, false, &expr));
     QR_TRY(qr_expr_convert(&c->b, col->type, expr, &source->columns[column].expr));
     c->scope = scope;
@@ -164,12 +164,12 @@ static enum qr_status row_column(struct qri_compile *c, const struct qr_ast_name
     const struct qr_cat_column *col =
         qr_cat_column_find(table, name->parts[name->count - 1].text);
     if (col == NULL)
-        return qr_sql_fail(c->err, 207, qri_z(c, name->parts[name->count - 1].text));
+        return qr_sql_fail(c->err, 207, qri_text_z(c, name->parts[name->count - 1].text));
     return qr_expr_input(&c->b, (uint32_t)(col - table->columns), col->type, col->nullable,
                          QR_LABEL_IMPLICIT, ret_expr);
 }
 
-enum qr_status qri_column(struct qri_compile *c, const struct qr_ast_name *name,
+enum qr_status qri_bind_column(struct qri_compile *c, const struct qr_ast_name *name,
                           const struct qr_expr **ret_expr)
 {
     if (c->row_table != NULL && c->scope == NULL)
@@ -178,7 +178,7 @@ enum qr_status qri_column(struct qri_compile *c, const struct qr_ast_name *name,
         struct found found = {0};
         look_in(s, name, &found);
         if (found.count > 1)
-            return qr_sql_fail(c->err, 209, qri_z(c, name->parts[name->count - 1].text));
+            return qr_sql_fail(c->err, 209, qri_text_z(c, name->parts[name->count - 1].text));
         if (found.count == 1)
             return qri_column_leaf(c, found.source, found.column, ret_expr);
         if (s->is_barrier)
@@ -189,10 +189,10 @@ enum qr_status qri_column(struct qri_compile *c, const struct qr_ast_name *name,
         for (struct qri_scope *s = c->scope; s != NULL; s = s->outer)
             for (size_t i = s->first; i < s->count; i++)
                 if (qri_source_matches(s->items[i], name->parts, name->count - 1))
-                    return qr_sql_fail(c->err, 207, qri_z(c, name->parts[name->count - 1].text));
+                    return qr_sql_fail(c->err, 207, qri_text_z(c, name->parts[name->count - 1].text));
         return qr_sql_fail(c->err, 4104, qri_name_z(c, name));
     }
     if (c->scope == NULL && c->row_table == NULL && c->clause == QRI_CLAUSE_NONE)
         return qr_sql_fail(c->err, 128, qri_name_z(c, name));
-    return qr_sql_fail(c->err, 207, qri_z(c, name->parts[0].text));
+    return qr_sql_fail(c->err, 207, qri_text_z(c, name->parts[0].text));
 }

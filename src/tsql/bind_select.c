@@ -54,7 +54,7 @@ enum qr_status qri_star(struct qri_compile *c, const struct qr_ast_star *ast,
             continue;
         found = true;
         for (size_t k = 0; k < source->column_count; k++) {
-            const struct qr_expr *expr;
+            const struct qr_expr *expr = NULL;
             if ((source->columns[k].flags & QR_COLUMN_HIDDEN) != 0)
                 continue;
             QR_TRY(qri_column_leaf(c, source, k, &expr));
@@ -80,10 +80,10 @@ static enum qr_status bind_assigned(struct qri_compile *c, const struct qr_ast_s
                                     const struct qr_expr **expr)
 {
     const struct qr_bind_var *var =
-        c->frame != NULL && c->frame->hides_vars ? NULL : qri_var_find(c->env, item->variable);
-    const struct qr_expr *old;
+        c->frame != NULL && c->frame->hides_vars ? NULL : qri_bind_var(c->env, item->variable);
+    const struct qr_expr *old = NULL;
     if (var == NULL || var->table != NULL)
-        return qr_sql_fail(c->err, 137, qri_z(c, item->variable));
+        return qr_sql_fail(c->err, 137, qri_text_z(c, item->variable));
     QR_TRY(qr_expr_var(&c->b, var->slot, var->type, &old));
     QR_TRY(qri_assign_op(c, item->assign, old, *expr, expr));
     return qr_expr_convert(&c->b, var->type, *expr, expr);
@@ -98,7 +98,7 @@ static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_sele
         return qri_nomem(c);
     for (size_t i = 0; i < ast->items.count; i++) {
         const struct qr_ast_select_item *item = &ast->items.items[i];
-        const struct qr_expr *expr;
+        const struct qr_expr *expr = NULL;
         c->b.line = (int)item->pos.line;
         if (item->expr->kind == QR_AE_STAR) {
             QR_TRY(qri_star(c, (const struct qr_ast_star *)item->expr, query, &capacity));
@@ -125,7 +125,7 @@ enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
         return QR_OK;
     enum qri_clause clause = c->clause;
     struct qri_scope *scope = c->scope;
-    const struct qr_expr *amount;
+    const struct qr_expr *amount = NULL;
     c->clause = QRI_CLAUSE_FROM;
     QR_TRY(qri_expr(c, ast->amount, &amount));
     c->clause = clause;

@@ -92,7 +92,7 @@ enum qr_status qri_rowset_source(struct qri_compile *c, struct qr_str name,
 
 enum qr_status qri_no_columns_fail(struct qri_compile *c, struct qr_str what, bool more)
 {
-    return qr_sql_fail(c->err, more ? 8158 : 8159, qri_z(c, what));
+    return qr_sql_fail(c->err, more ? 8158 : 8159, qri_text_z(c, what));
 }
 
 static enum qr_status check_names(struct qri_compile *c, const struct qri_source *source,
@@ -101,10 +101,10 @@ static enum qr_status check_names(struct qri_compile *c, const struct qri_source
     for (size_t i = 0; i < source->column_count; i++) {
         struct qr_str name = source->columns[i].name;
         if (name.n == 0)
-            return qr_sql_fail(c->err, 8155, (int)i + 1, qri_z(c, what));
+            return qr_sql_fail(c->err, 8155, (int)i + 1, qri_text_z(c, what));
         for (size_t k = 0; k < i; k++)
             if (qr_str_ieq(source->columns[k].name, name))
-                return qr_sql_fail(c->err, 8156, qri_z(c, name), qri_z(c, what));
+                return qr_sql_fail(c->err, 8156, qri_text_z(c, name), qri_text_z(c, what));
     }
     return QR_OK;
 }

@@ -14,7 +14,7 @@ static enum qr_status bind_inner(struct qri_compile *c, const struct qr_ast_quer
     if (c->row_table != NULL && c->scope == NULL)
         return qr_sql_fail(c->err, 1046);
     c->has_subquery = true;
-    QR_TRY(qri_query(c, ast, c->scope, &leaf->query));
+    QR_TRY(qri_bind_query(c, ast, c->scope, &leaf->query));
     *ret_leaf = leaf;
     return QR_OK;
 }
@@ -27,7 +27,7 @@ static enum qr_status one_column(struct qri_compile *c, const struct qri_query *
 enum qr_status qri_scalar_subquery(struct qri_compile *c, const struct qr_ast_query *ast,
                                    const struct qr_expr **ret_expr)
 {
-    struct qri_leaf *leaf;
+    struct qri_leaf *leaf = NULL;
     QR_TRY(bind_inner(c, ast, &leaf));
     QR_TRY(one_column(c, leaf->query));
     leaf->kind = QRI_LEAF_SCALAR;
@@ -43,7 +43,7 @@ enum qr_status qri_scalar_subquery(struct qri_compile *c, const struct qr_ast_qu
 enum qr_status qri_exists(struct qri_compile *c, const struct qr_ast_query *ast,
                           const struct qr_expr **ret_expr)
 {
-    struct qri_leaf *leaf;
+    struct qri_leaf *leaf = NULL;
     QR_TRY(bind_inner(c, ast, &leaf));
     leaf->kind = QRI_LEAF_EXISTS;
     struct qr_expr_foreign shape = {.type = qr_type_of(QR_TYPE_BIT), .is_predicate = true};
@@ -54,7 +54,7 @@ enum qr_status qri_exists(struct qri_compile *c, const struct qr_ast_query *ast,
 static enum qr_status unify(struct qri_compile *c, enum qr_cmp cmp, struct qri_leaf *leaf)
 {
     const struct qri_column *out = &leaf->query->outs[0];
-    const struct qr_expr *inner;
+    const struct qr_expr *inner = NULL;
     struct qr_expr_foreign shape = {
         .ref = leaf, .type = out->type, .label = out->label, .nullable = true};
     if (out->type.id == QR_TYPE_NULL)
@@ -68,8 +68,8 @@ static enum qr_status unify(struct qri_compile *c, enum qr_cmp cmp, struct qri_l
 enum qr_status qri_in_subquery(struct qri_compile *c, const struct qr_ast_in *ast,
                                const struct qr_expr **ret_expr)
 {
-    struct qri_leaf *leaf;
-    const struct qr_expr *left;
+    struct qri_leaf *leaf = NULL;
+    const struct qr_expr *left = NULL;
     QR_TRY(qri_expr(c, ast->operand, &left));
     QR_TRY(bind_inner(c, ast->query, &leaf));
     QR_TRY(one_column(c, leaf->query));
@@ -89,8 +89,8 @@ enum qr_status qri_quantified(struct qri_compile *c, const struct qr_ast_quantif
         [QR_ACMP_EQ] = QR_CMP_EQ, [QR_ACMP_NE] = QR_CMP_NE, [QR_ACMP_LT] = QR_CMP_LT,
         [QR_ACMP_LE] = QR_CMP_LE, [QR_ACMP_GT] = QR_CMP_GT, [QR_ACMP_GE] = QR_CMP_GE,
     };
-    struct qri_leaf *leaf;
-    const struct qr_expr *left;
+    struct qri_leaf *leaf = NULL;
+    const struct qr_expr *left = NULL;
     QR_TRY(qri_expr(c, ast->operand, &left));
     QR_TRY(bind_inner(c, ast->query, &leaf));
     QR_TRY(one_column(c, leaf->query));

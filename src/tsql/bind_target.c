@@ -10,9 +10,9 @@ enum qr_status qri_target_of(struct qri_compile *c, const struct qr_ast_source *
     struct qri_object found;
     if (ast->kind == QR_AT_VARIABLE) {
         struct qr_str name = ((const struct qr_ast_variable_source *)ast)->name;
-        const struct qr_bind_var *var = qri_var_find(c->env, name);
+        const struct qr_bind_var *var = qri_bind_var(c->env, name);
         if (var == NULL || var->table == NULL)
-            return qr_sql_fail(c->err, 1087, qri_z(c, name));
+            return qr_sql_fail(c->err, 1087, qri_text_z(c, name));
         t.object = var->table;
         t.rowset_name = var->name;
         *ret_target = t;
@@ -71,7 +71,7 @@ static enum qr_status reach_table(struct qri_compile *c, struct qri_source *sour
 
 static enum qr_status not_updatable(struct qri_compile *c, const struct qri_source *source)
 {
-    return qr_sql_fail(c->err, 4405, qri_z(c, source->alias));
+    return qr_sql_fail(c->err, 4405, qri_text_z(c, source->alias));
 }
 
 /* Which of the tables of a view's FROM does it change? That whose column is set. */
@@ -135,7 +135,7 @@ static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
     struct qri_query *q = source->query;
     if (source->kind != QRI_SOURCE_QUERY || q->kind != QRI_QUERY_SELECT || q->is_grouped ||
         q->distinct || q->for_inner != NULL || depth > QRI_NEST_MAX)
-        return qr_sql_fail(c->err, 4403, qri_z(c, source->alias));
+        return qr_sql_fail(c->err, 4403, qri_text_z(c, source->alias));
     struct qri_source *inner = choose(q, source, wanted);
     if (inner == NULL)
         return not_updatable(c, source);
@@ -175,7 +175,7 @@ enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source
 static enum qr_status check_writable(struct qri_compile *c, const struct qr_cat_column *col,
                                      bool is_insert)
 {
-    const char *name = qri_z(c, col->name);
+    const char *name = qri_text_z(c, col->name);
     if (col->is_computed)
         return qr_sql_fail(c->err, 271, name);
     if (is_insert)
@@ -194,13 +194,13 @@ static enum qr_status through_source(struct qri_compile *c, const struct qri_tar
         if (!qr_str_ieq(source->columns[i].name, name))
             continue;
         if (source->columns[i].object == NULL)
-            return qr_sql_fail(c->err, 4406, qri_z(c, source->alias));
+            return qr_sql_fail(c->err, 4406, qri_text_z(c, source->alias));
         if (source->columns[i].object != t->object)
-            return qr_sql_fail(c->err, 4405, qri_z(c, source->alias));
+            return qr_sql_fail(c->err, 4405, qri_text_z(c, source->alias));
         *ret_column = qr_cat_column_index(t->object, source->columns[i].column_id);
         return QR_OK;
     }
-    return qr_sql_fail(c->err, 207, qri_z(c, name));
+    return qr_sql_fail(c->err, 207, qri_text_z(c, name));
 }
 
 enum qr_status qri_target_column(struct qri_compile *c, const struct qri_target *t,
@@ -213,7 +213,7 @@ enum qr_status qri_target_column(struct qri_compile *c, const struct qri_target 
     } else {
         const struct qr_cat_column *col = qr_cat_column_find(t->object, last);
         if (col == NULL)
-            return qr_sql_fail(c->err, 207, qri_z(c, last));
+            return qr_sql_fail(c->err, 207, qri_text_z(c, last));
         column = (size_t)(col - t->object->columns);
     }
     *ret_column = column;

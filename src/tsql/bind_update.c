@@ -87,7 +87,7 @@ static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
     if (q == NULL)
         return qri_nomem(c);
     ch->stage = q;
-    QR_TRY(qri_options(c, options));
+    QR_TRY(qri_bind_options(c, options));
     QR_TRY(qri_with(c, with));
     c->scope = q->scope = qri_scope_new(c, NULL, q);
     if (q->scope == NULL)

@@ -23,7 +23,7 @@ static enum qr_status merge_windows(struct qri_compile *c, const struct qr_ast_w
     for (int steps = 0; merged.base.text.n != 0; steps++) {
         const struct qr_ast_window *base = named_window(c, merged.base.text);
         if (base == NULL || steps > 32)
-            return qr_sql_fail(c->err, 5366, qri_z(c, merged.base.text));
+            return qr_sql_fail(c->err, 5362, qri_text_z(c, merged.base.text));
         if (merged.partition_by.count == 0)
             merged.partition_by = base->partition_by;
         if (merged.order_by.count == 0)
@@ -122,7 +122,7 @@ enum qr_status qri_window_call(struct qri_compile *c, const struct qr_ast_call *
     QR_TRY(bind_over(c, ast->over, window));
     c->in_window = false;
     if ((agg->flags & QR_AGG_ORDER) != 0 && window->order_count == 0)
-        return qr_sql_fail(c->err, 4112, qri_z(c, ast->name.parts[0].text));
+        return qr_sql_fail(c->err, 4112, qri_text_z(c, ast->name.parts[0].text));
     QR_TRY(qr_agg_bind(&c->b, agg, args, arg_count, false, call));
     leaf->kind = QRI_LEAF_WINDOW;
     leaf->agg = call;

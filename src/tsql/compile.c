@@ -43,7 +43,7 @@ static enum qr_status max_recursion(struct qri_compile *c, const struct qr_ast_o
 }
 
 /* Query hints other than MAXRECURSION are accepted; there is one way to run a plan here. */
-enum qr_status qri_options(struct qri_compile *c, const struct qr_ast_options *ast)
+enum qr_status qri_bind_options(struct qri_compile *c, const struct qr_ast_options *ast)
 {
     for (size_t i = 0; i < ast->count; i++)
         if (qr_str_ieqz(ast->items[i].name, "MAXRECURSION"))
@@ -93,7 +93,7 @@ static enum qr_status plan_assigns(struct qri_compile *c, const struct qri_query
     if (plan->assigns == NULL)
         return qri_nomem(c);
     for (size_t i = 0; i < query->out_count; i++) {
-        const struct qr_bind_var *var = qri_var_find(c->env, query->assign_names[i]);
+        const struct qr_bind_var *var = qri_bind_var(c->env, query->assign_names[i]);
         plan->assigns[i] = (struct qr_plan_assign){
             .slot = var->slot, .type = var->type, .column_index = i};
     }
@@ -124,7 +124,7 @@ static enum qr_status check_into(struct qri_compile *c, const struct qri_query *
             return qr_sql_fail(c->err, 1038);
         for (size_t k = 0; k < i; k++)
             if (qr_str_ieq(query->outs[i].name, query->outs[k].name))
-                return qr_sql_fail(c->err, 2705, qri_z(c, query->outs[i].name), qri_z(c, table));
+                return qr_sql_fail(c->err, 2705, qri_text_z(c, query->outs[i].name), qri_text_z(c, table));
     }
     return QR_OK;
 }
@@ -132,13 +132,13 @@ static enum qr_status check_into(struct qri_compile *c, const struct qri_query *
 static enum qr_status compile_select(struct qri_compile *c, const struct qr_ast_select_stmt *ast,
                                      struct qr_plan *plan)
 {
-    struct qri_query *query;
+    struct qri_query *query = NULL;
     const struct qr_ast_select *first =
         ast->query->kind == QR_AQ_SELECT ? (const struct qr_ast_select *)ast->query : NULL;
-    QR_TRY(qri_options(c, &ast->options));
+    QR_TRY(qri_bind_options(c, &ast->options));
     QR_TRY(qri_with(c, ast->with));
     c->is_top_query = true;
-    QR_TRY(qri_query(c, ast->query, NULL, &query));
+    QR_TRY(qri_bind_query(c, ast->query, NULL, &query));
     plan->kind = QR_PLAN_SELECT;
     QR_TRY(qri_plan_columns(c, query, plan));
     QR_TRY(plan_order(c, query, plan));
@@ -239,7 +239,7 @@ enum qr_status qr_tsql_bind_scalar(struct qr_arena *arena_plan, const struct qr_
                                    struct qr_err *err)
 {
     struct qri_compile c;
-    const struct qr_expr *expr;
+    const struct qr_expr *expr = NULL;
     qri_compile_init(&c, arena_plan, env, err);
     QR_TRY(done(&c, qri_expr(&c, ast, &expr)));
     if (want != NULL)
@@ -253,7 +253,7 @@ enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan, const struct 
                                       struct qr_err *err)
 {
     struct qri_compile c;
-    const struct qr_expr *expr;
+    const struct qr_expr *expr = NULL;
     qri_compile_init(&c, arena_plan, env, err);
     QR_TRY(done(&c, qri_condition(&c, ast, &expr)));
     return done(&c, finish_scalar(&c, expr, ret_expr, ret_plan));
@@ -264,7 +264,7 @@ enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_cat_object *t
                             const struct qr_expr **ret_expr)
 {
     struct qri_compile row;
-    const struct qr_expr *expr;
+    const struct qr_expr *expr = NULL;
     qri_compile_init(&row, c->arena, c->env, c->err);
     row.row_table = table;
     row.schema_id = table == NULL ? c->schema_id : table->schema_id;
@@ -305,7 +305,7 @@ enum qr_status qr_tsql_describe(struct qr_arena *arena, const struct qr_bind_env
                                 const struct qr_ast_stmt *stmt, struct qr_plan_column **ret_columns,
                                 size_t *ret_count, struct qr_err *err)
 {
-    struct qr_plan *plan;
+    struct qr_plan *plan = NULL;
     QR_TRY(qr_tsql_compile(arena, env, stmt, &plan, err));
     bool is_dml = plan->dml != NULL;
     *ret_columns = is_dml ? plan->dml->output.columns : plan->columns;

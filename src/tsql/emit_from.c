@@ -62,7 +62,7 @@ static enum qr_status emit_applied(struct qri_emit *em, struct qr_buf *out,
 {
     struct qri_compile *c = em->c;
     struct qri_emit_args args = {0};
-    struct qr_plan *plan;
+    struct qr_plan *plan = NULL;
     struct qr_plan_rows *rows = QRI_NEW(c, struct qr_plan_rows);
     QR_TRY(make_applied(em, s->query, &args, &plan));
     struct qr_type *arg_types = QRI_ARRAY(c, args.count + 1, struct qr_type);

@@ -210,7 +210,7 @@ static enum qr_status emit_grouping(struct qri_emit *em, struct qr_buf *out,
                 grouped = em->set == NULL || em->set->in[k] != 0;
             }
         if (!found)
-            return qr_sql_fail(em->c->err, 8161, "GROUPING", (int)i + 1);
+            return qr_sql_fail(em->c->err, 8161, (int)i + 1, "GROUPING");
         value = value << 1 | (grouped ? 0 : 1);
     }
     qr_buf_printf(out, "%u", value);

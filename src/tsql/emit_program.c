@@ -64,7 +64,7 @@ enum qr_status qri_emit_program(struct qri_emit *em, struct qr_buf *out, const s
     enum { LEAVES_MAX = 126 }; /* SQLite: 127 arguments */
     struct qr_expr_program cut;
     struct qr_plan_param param = {.kind = QR_PARAM_PROGRAM, .type = expr->type};
-    struct qr_plan_program *program;
+    struct qr_plan_program *program = NULL;
     QR_TRY(make_program(em->c, expr, &cut, &program));
     if (cut.leaf_count > LEAVES_MAX)
         return qr_sql_fail(em->c->err, 8631);
