@@ -198,6 +198,8 @@ void qri_p_statements(struct qri_parser *p, struct qr_ast_stmts *list)
         if (p->tok.kind == TOK_END ||
             (qri_p_at(p, KW_END) && !qri_p_peek_at(p, 1, KW_CONVERSATION)))
             return;
+        if (qri_p_at(p, KW_WITH) && list->count > 0 && p->last.kind != ';' && p->last.kind != ':')
+            qri_p_syntax(p); /* 319: the one statement that needs a semicolon before it */
         struct qr_ast_stmt *stmt = qri_p_statement_or_null(p);
         if (stmt == NULL)
             return;

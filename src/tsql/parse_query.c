@@ -8,8 +8,11 @@ bool qri_p_at_query(struct qri_parser *p)
         return qri_p_at(p, KW_SELECT);
     struct qri_place place;
     qri_p_mark(p, &place);
-    for (uint32_t i = 0; qri_p_at_sym(p, '(') && i < QR_TSQL_DEPTH_MAX; i++)
+    for (uint32_t i = 0; qri_p_at_sym(p, '('); i++) {
+        if (i == QR_TSQL_DEPTH_MAX)
+            qri_p_fail(p, &p->tok, 191);
         qri_p_advance(p);
+    }
     bool query = qri_p_at(p, KW_SELECT);
     qri_p_rewind(p, &place);
     return query;

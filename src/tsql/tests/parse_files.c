@@ -127,8 +127,8 @@ static void parse_one(const char *path, int line, const char *sql, size_t n, boo
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (int i = 0; i < totals->rounds; i++) {
         qr_arena_init(&arena, (size_t)4 << 30);
-        status = qr_tsql_parse(&arena, sql, n, &(struct qr_tsql_options){.quoted_identifier = *quoted},
-                               &batch, &err);
+        status = qr_tsql_parse(
+            &arena, sql, n, &(struct qr_tsql_options){.quoted_identifier = *quoted}, &batch, &err);
         if (i + 1 < totals->rounds)
             qr_arena_done(&arena);
     }
@@ -197,12 +197,12 @@ int main(int argc, char **argv)
         qr_buf_done(&raw);
         qr_buf_done(&text);
     }
-    printf("%zu batches, %zu accepted (%.2f %%), %zu statements named unsupported, %.1f ns a byte\n",
-           totals.batches, totals.accepted,
-           totals.batches > 0 ? 100.0 * (double)totals.accepted / (double)totals.batches : 0,
-           totals.unsupported,
-           totals.bytes > 0
-               ? totals.seconds * 1e9 / ((double)totals.bytes * (double)totals.rounds)
-               : 0);
+    printf(
+        "%zu batches, %zu accepted (%.2f %%), %zu statements named unsupported, %.1f ns a byte\n",
+        totals.batches, totals.accepted,
+        totals.batches > 0 ? 100.0 * (double)totals.accepted / (double)totals.batches : 0,
+        totals.unsupported,
+        totals.bytes > 0 ? totals.seconds * 1e9 / ((double)totals.bytes * (double)totals.rounds)
+                         : 0);
     return totals.accepted == totals.batches ? 0 : 1;
 }
