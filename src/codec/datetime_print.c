@@ -41,6 +41,8 @@ static const struct style {
     /* clang-format on */
 };
 
+enum { HIJRI_DAY_1 = 227013 };
+
 static const char *const month_names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 static const char *const hijri_names[] = {
@@ -69,10 +71,11 @@ struct fields {
     int hijri_year, hijri_month, hijri_day;
 };
 
-/* The tabular calendar with the leap years 2 5 7 10 13 16 18 21 24 26 29 of 30. */
+/* The tabular calendar with the leap years 2 5 7 10 13 16 18 21 24 26 29 of 30, counted from
+ * 0622-07-18 as Windows does. */
 static void fill_hijri(struct fields *f, int32_t days)
 {
-    int64_t l = (int64_t)days + 1721426 - 1948440 + 10632; /* from the julian day */
+    int64_t l = (int64_t)days + 1721427 - 1948440 + 10632; /* from the julian day */
     int64_t n = (l - 1) / 10631;
     l = l - 10631 * n + 354;
     int64_t j = (10985 - l) / 5316 * (50 * l / 17719) + l / 5670 * (43 * l / 15238);
@@ -217,7 +220,7 @@ size_t qr_datetime_print(const struct qr_type *type, const struct qr_value *v, i
     struct fields f = fields_of(type, v, &m);
     f.padded = wants_date;
     if (style == 130 || style == 131) {
-        if (wants_date && m.days < 227015 + 365) /* before the first year of the Hijra */
+        if (m.days < HIJRI_DAY_1)
             return 0;
         fill_hijri(&f, m.days);
     }

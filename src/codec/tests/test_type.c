@@ -107,83 +107,84 @@ static void test_wrong_arguments_have_their_numbers(void **state)
     assert_int_equal(t.length, 30);
 }
 
+static const struct {
+    const char *a;
+    char op;
+    const char *b, *want;
+    int number;
+} arith_rows[] = {
+    {"int", '+', "int", "int", 0},
+    {"tinyint", '-', "tinyint", "tinyint", 0},
+    {"smallint", '*', "bigint", "bigint", 0},
+    {"bit", '+', "int", "int", 0},
+    {"bit", '+', "bit", NULL, 402},
+    {"decimal(10,2)", '+', "decimal(10,2)", "decimal(11,2)", 0},
+    {"decimal(10,2)", '*', "int", "decimal(21,2)", 0},
+    {"decimal(10,2)", '/', "int", "decimal(21,13)", 0},
+    {"decimal(10,2)", '/', "decimal(10,2)", "decimal(23,13)", 0},
+    {"decimal(10,4)", '%', "decimal(8,2)", "decimal(10,4)", 0},
+    {"decimal(38,10)", '*', "decimal(38,10)", "decimal(38,6)", 0},
+    {"decimal(38,20)", '*', "decimal(38,20)", "decimal(38,6)", 0},
+    {"decimal(38,10)", '/', "decimal(38,10)", "decimal(38,6)", 0},
+    {"decimal(38,10)", '+', "decimal(38,0)", "decimal(38,0)", 0},
+    {"decimal(38,10)", '+', "decimal(38,10)", "decimal(38,10)", 0},
+    {"decimal(30,10)", '*', "decimal(10,5)", "decimal(38,12)", 0},
+    {"decimal(20,10)", '/', "decimal(20,5)", "decimal(38,23)", 0},
+    {"1.0", '/', "3", "numeric(7,6)", 0},
+    {"2.5", '*', "1.50", "numeric(6,3)", 0},
+    {"money", '+', "int", "money", 0},
+    {"smallmoney", '*', "money", "money", 0},
+    {"money", '*', "decimal(5,2)", "decimal(25,6)", 0},
+    {"money", '*', "float", "float", 0},
+    {"real", '+', "int", "real", 0},
+    {"real", '+', "float", "float", 0},
+    {"decimal(5,2)", '+', "real", "real", 0},
+    {"float", '%', "int", NULL, 402},
+    {"float", '%', "float", NULL, 8117},
+    {"datetime", '+', "int", "datetime", 0},
+    {"int", '+', "datetime", "datetime", 0},
+    {"datetime", '-', "datetime", "datetime", 0},
+    {"smalldatetime", '-', "float", "smalldatetime", 0},
+    {"datetime", '+', "varchar(10)", "datetime", 0},
+    {"datetime", '*', "int", NULL, 8117},
+    {"date", '+', "int", NULL, 206},
+    {"datetime2", '-', "datetime2", NULL, 8117},
+    {"date", '-', "datetime", NULL, 402},
+    {"varchar(10)", '+', "varchar(5)", "varchar(15)", 0},
+    {"char(10)", '+', "char(5)", "char(15)", 0},
+    {"char(10)", '+', "varchar(5)", "varchar(15)", 0},
+    {"nvarchar(10)", '+', "varchar(5)", "nvarchar(15)", 0},
+    {"nchar(10)", '+', "varchar(5)", "nvarchar(15)", 0},
+    {"varchar(8000)", '+', "varchar(8000)", "varchar(8000)", 0},
+    {"varchar(max)", '+', "varchar(10)", "varchar(max)", 0},
+    {"nvarchar(4000)", '+', "varchar(10)", "nvarchar(4000)", 0},
+    {"varbinary(5)", '+', "binary(3)", "varbinary(8)", 0},
+    {"varchar(10)", '+', "int", "int", 0},
+    {"nvarchar(10)", '*', "decimal(5,2)", "decimal(11,4)", 0},
+    {"varchar(10)", '-', "varchar(5)", NULL, 8117},
+    {"varbinary(5)", '+', "int", "int", 0},
+    {"uniqueidentifier", '+', "int", NULL, 402},
+    {"xml", '+', "varchar(5)", NULL, 402},
+    {"NULL", '+', "NULL", "int", 0},
+    {"NULL", '+', "varchar(5)", "varchar(10)", 0},
+    {"decimal(5,2)", '+', "NULL", "decimal(6,2)", 0},
+};
+
 static void test_arithmetic_types_follow_the_tables(void **state)
 {
     (void)state;
-    static const struct {
-        const char *a;
-        char op;
-        const char *b, *want;
-        int number;
-    } rows[] = {
-        {"int", '+', "int", "int", 0},
-        {"tinyint", '-', "tinyint", "tinyint", 0},
-        {"smallint", '*', "bigint", "bigint", 0},
-        {"bit", '+', "int", "int", 0},
-        {"bit", '+', "bit", NULL, 402},
-        {"decimal(10,2)", '+', "decimal(10,2)", "decimal(11,2)", 0},
-        {"decimal(10,2)", '*', "int", "decimal(21,2)", 0},
-        {"decimal(10,2)", '/', "int", "decimal(21,13)", 0},
-        {"decimal(10,2)", '/', "decimal(10,2)", "decimal(23,13)", 0},
-        {"decimal(10,4)", '%', "decimal(8,2)", "decimal(10,4)", 0},
-        {"decimal(38,10)", '*', "decimal(38,10)", "decimal(38,6)", 0},
-        {"decimal(38,20)", '*', "decimal(38,20)", "decimal(38,6)", 0},
-        {"decimal(38,10)", '/', "decimal(38,10)", "decimal(38,6)", 0},
-        {"decimal(38,10)", '+', "decimal(38,0)", "decimal(38,0)", 0},
-        {"decimal(38,10)", '+', "decimal(38,10)", "decimal(38,10)", 0},
-        {"decimal(30,10)", '*', "decimal(10,5)", "decimal(38,12)", 0},
-        {"decimal(20,10)", '/', "decimal(20,5)", "decimal(38,23)", 0},
-        {"1.0", '/', "3", "numeric(7,6)", 0},
-        {"2.5", '*', "1.50", "numeric(6,3)", 0},
-        {"money", '+', "int", "money", 0},
-        {"smallmoney", '*', "money", "money", 0},
-        {"money", '*', "decimal(5,2)", "decimal(25,6)", 0},
-        {"money", '*', "float", "float", 0},
-        {"real", '+', "int", "real", 0},
-        {"real", '+', "float", "float", 0},
-        {"decimal(5,2)", '+', "real", "real", 0},
-        {"float", '%', "int", NULL, 402},
-        {"float", '%', "float", NULL, 8117},
-        {"datetime", '+', "int", "datetime", 0},
-        {"int", '+', "datetime", "datetime", 0},
-        {"datetime", '-', "datetime", "datetime", 0},
-        {"smalldatetime", '-', "float", "smalldatetime", 0},
-        {"datetime", '+', "varchar(10)", "datetime", 0},
-        {"datetime", '*', "int", NULL, 8117},
-        {"date", '+', "int", NULL, 206},
-        {"datetime2", '-', "datetime2", NULL, 8117},
-        {"date", '-', "datetime", NULL, 402},
-        {"varchar(10)", '+', "varchar(5)", "varchar(15)", 0},
-        {"char(10)", '+', "char(5)", "char(15)", 0},
-        {"char(10)", '+', "varchar(5)", "varchar(15)", 0},
-        {"nvarchar(10)", '+', "varchar(5)", "nvarchar(15)", 0},
-        {"nchar(10)", '+', "varchar(5)", "nvarchar(15)", 0},
-        {"varchar(8000)", '+', "varchar(8000)", "varchar(8000)", 0},
-        {"varchar(max)", '+', "varchar(10)", "varchar(max)", 0},
-        {"nvarchar(4000)", '+', "varchar(10)", "nvarchar(4000)", 0},
-        {"varbinary(5)", '+', "binary(3)", "varbinary(8)", 0},
-        {"varchar(10)", '+', "int", "int", 0},
-        {"nvarchar(10)", '*', "decimal(5,2)", "decimal(11,4)", 0},
-        {"varchar(10)", '-', "varchar(5)", NULL, 8117},
-        {"varbinary(5)", '+', "int", "int", 0},
-        {"uniqueidentifier", '+', "int", NULL, 402},
-        {"xml", '+', "varchar(5)", NULL, 402},
-        {"NULL", '+', "NULL", "int", 0},
-        {"NULL", '+', "varchar(5)", "varchar(10)", 0},
-        {"decimal(5,2)", '+', "NULL", "decimal(6,2)", 0},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct qr_type a = type_of(rows[i].a), b = type_of(rows[i].b), t = {0};
+    for (size_t i = 0; i < sizeof arith_rows / sizeof arith_rows[0]; i++) {
+        struct qr_type a = type_of(arith_rows[i].a), b = type_of(arith_rows[i].b), t = {0};
         struct qr_err err = {0};
-        enum qr_arith op = (enum qr_arith)(strchr("+-*/%", rows[i].op) - "+-*/%");
+        enum qr_arith op = (enum qr_arith)(strchr("+-*/%", arith_rows[i].op) - "+-*/%");
         char what[128];
-        snprintf(what, sizeof what, "%s %c %s", rows[i].a, rows[i].op, rows[i].b);
+        snprintf(what, sizeof what, "%s %c %s", arith_rows[i].a, arith_rows[i].op, arith_rows[i].b);
         enum qr_status s = qr_type_arith(op, &a, &b, &t, &err);
-        if (rows[i].want != NULL) {
+        if (arith_rows[i].want != NULL) {
             if (s != QR_OK)
                 fail_msg("%s: %s", what, err.text);
-            assert_prints(&t, rows[i].want, what);
-        } else if (s == QR_OK || err.number != rows[i].number) {
+            assert_prints(&t, arith_rows[i].want, what);
+        } else if (s == QR_OK || err.number != arith_rows[i].number) {
             fail_msg("%s: status %d number %d", what, s, err.number);
         }
     }
