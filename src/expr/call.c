@@ -8,7 +8,7 @@ enum { NAME_BYTES_MAX = 40 };
 
 static const struct qri_family *const families[] = {
     &qri_string_funcs,  &qri_text_funcs, &qri_math_funcs,   &qri_date_funcs,   &qri_date_make_funcs,
-    &qri_convert_funcs, &qri_hash_funcs, &qri_system_funcs, &qri_choice_funcs, &qri_host_funcs,
+    &qri_convert_funcs, &qri_json_funcs,   &qri_format_funcs, &qri_hash_funcs, &qri_system_funcs, &qri_choice_funcs, &qri_host_funcs,
 };
 enum { FAMILY_COUNT = sizeof families / sizeof families[0] };
 
@@ -86,8 +86,9 @@ static enum qr_status cast_fixed(struct qr_func_typing *t, size_t index, const s
 {
     struct qr_type type = p->length == 0 ? qr_type_of(p->id) : qr_type_sized(p->id, p->length);
     const struct qr_expr *arg = t->args[index];
-    if (qr_type_is_lob(&arg->type) && p->length != 0)
-        type = qr_type_sized(p->id, 0);
+    bool longer = qr_type_is_string(&arg->type) && arg->type.length > p->length;
+    if (p->length != 0 && (longer || qr_type_is_lob(&arg->type)))
+        type = qr_type_sized(p->id, 0); /* nothing is cut on its way into a function */
     if (qr_type_is_string(&type))
         type.collation = qri_use_of(t->b, arg).collation;
     if (qr_type_conversion(arg->type.id, type.id) != QR_CONVERSION_IMPLICIT &&

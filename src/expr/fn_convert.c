@@ -2,6 +2,7 @@
 #include "expr_int.h"
 #include <string.h>
 #include "codec/datetime.h"
+#include "culture.h"
 #include "base/banned.h"
 
 /* --- ISNUMERIC --- */
@@ -32,34 +33,8 @@ static enum qr_status fn_isnumeric(const struct qr_call *c, struct qr_value *ret
 
 /* --- PARSE --- */
 
-static const struct culture {
-    const char *name;
-    char decimal_point, group;
-    enum qr_dateformat dates;
-    const char *currency; /* UTF-8 */
-} cultures[] = {
-    {"en-US", '.', ',', QR_MDY, "$"},
-    {"en-GB", '.', ',', QR_DMY, "\xC2\xA3"},
-    {"", '.', ',', QR_MDY, "\xC2\xA4"},
-    {"de-DE", ',', '.', QR_DMY, "\xE2\x82\xAC"},
-    {"fr-FR", ',', ' ', QR_DMY, "\xE2\x82\xAC"},
-    {"es-ES", ',', '.', QR_DMY, "\xE2\x82\xAC"},
-    {"it-IT", ',', '.', QR_DMY, "\xE2\x82\xAC"},
-    {"ja-JP", '.', ',', QR_YMD, "\xC2\xA5"},
-    {"zh-CN", '.', ',', QR_YMD, "\xC2\xA5"},
-    {"pt-BR", ',', '.', QR_DMY, "R$"},
-};
-
-static const struct culture *find_culture(struct qr_str name)
-{
-    for (size_t i = 0; i < sizeof cultures / sizeof cultures[0]; i++)
-        if (qr_str_ieqz(name, cultures[i].name))
-            return &cultures[i];
-    return NULL;
-}
-
 /* "(1,234.50)" and "1,234.50-" to "-1234.50": what .NET's number styles allow. */
-static struct qr_str plain_number(const struct culture *culture, struct qr_str s, bool money,
+static struct qr_str plain_number(const struct qri_culture *culture, struct qr_str s, bool money,
                                   char *out)
 {
     size_t n = 0, currency = strlen(culture->currency);
@@ -96,7 +71,7 @@ static struct qr_str without_weekday(struct qr_str s)
     return s;
 }
 
-static enum qr_status parse_date(const struct qr_expr *e, const struct culture *culture,
+static enum qr_status parse_date(const struct qr_expr *e, const struct qri_culture *culture,
                                  struct qr_str text, struct qr_value *ret, bool *ret_good)
 {
     enum qr_dt dt = qr_datetime_parse(without_weekday(text), &e->type, culture->dates, 0, ret);
@@ -105,7 +80,7 @@ static enum qr_status parse_date(const struct qr_expr *e, const struct culture *
 }
 
 static enum qr_status parse_number(const struct qr_expr *e, struct qr_eval *ctx,
-                                   const struct culture *culture, struct qr_str text,
+                                   const struct qri_culture *culture, struct qr_str text,
                                    struct qr_value *ret, bool *ret_good, struct qr_err *err)
 {
     char *out = qr_arena_alloc(ctx->arena, text.n + 2);
@@ -136,7 +111,7 @@ enum qr_status qri_parse_value(const struct qr_expr *e, struct qr_eval *ctx,
     char *text_z = qr_arena_dup(ctx->arena, text->p, text->n);
     if (name_z == NULL || text_z == NULL)
         return qri_nomem(err);
-    const struct culture *culture = find_culture(qr_value_bytes(&name));
+    const struct qri_culture *culture = qri_culture_find(qr_value_bytes(&name));
     if (culture == NULL)
         return qr_sql_fail(err, 9818, name_z);
     struct qr_str trimmed = qr_str_trim(qr_value_bytes(text));
