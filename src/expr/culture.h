@@ -8,7 +8,7 @@ struct qri_culture {
     const char *name;
     char decimal_point, group;
     enum qr_dateformat dates;
-    const char *currency; /* UTF-8 */
+    const char *currency;               /* UTF-8 */
     const char *money, *negative_money; /* $ is the currency, n the number */
     const char *percent;                /* n the number */
     const char *short_date, *long_date, *short_time, *long_time, *month_day, *year_month;

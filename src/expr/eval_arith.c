@@ -69,20 +69,21 @@ static enum qr_status int_arith(const struct qr_expr *e, struct qr_eval *ctx,
                                 struct qr_value *ret, struct qr_err *err)
 {
     int64_t r = 0;
+    bool good = true;
     enum qr_op op = e->u.arith.op;
-    if (op == QR_OP_ADD)
-        return fit(e, ctx, qr_add_i64(a->i, b->i, &r), r, ret, err);
-    if (op == QR_OP_SUB)
-        return fit(e, ctx, qr_sub_i64(a->i, b->i, &r), r, ret, err);
-    if (op == QR_OP_MUL)
-        return fit(e, ctx, qr_mul_i64(a->i, b->i, &r), r, ret, err);
-    if (b->i == 0)
+    if (op >= QR_OP_DIV && b->i == 0)
         return qri_divide_by_zero(ctx, ret, err);
-    if (b->i == -1) /* INT64_MIN / -1 traps */
-        return op == QR_OP_MOD ? fit(e, ctx, true, 0, ret, err)
-                               : fit(e, ctx, qr_sub_i64(0, a->i, &r), r, ret, err);
-    r = op == QR_OP_DIV ? a->i / b->i : a->i % b->i;
-    return fit(e, ctx, true, r, ret, err);
+    if (op == QR_OP_ADD)
+        good = qr_add_i64(a->i, b->i, &r);
+    else if (op == QR_OP_SUB)
+        good = qr_sub_i64(a->i, b->i, &r);
+    else if (op == QR_OP_MUL)
+        good = qr_mul_i64(a->i, b->i, &r);
+    else if (b->i == -1) /* INT64_MIN / -1 traps */
+        good = op == QR_OP_MOD || qr_sub_i64(0, a->i, &r);
+    else
+        r = op == QR_OP_DIV ? a->i / b->i : a->i % b->i;
+    return fit(e, ctx, good, r, ret, err);
 }
 
 /* Sign-extends the low bits of a pattern to the type. */
@@ -136,8 +137,10 @@ static enum qr_status int_unary(const struct qr_expr *e, struct qr_eval *ctx,
 {
     (void)b;
     int64_t r = 0;
-    if (e->u.arith.op == QR_OP_NEG)
-        return fit(e, ctx, qr_sub_i64(0, a->i, &r), r, ret, err);
+    if (e->u.arith.op == QR_OP_NEG) {
+        bool good = qr_sub_i64(0, a->i, &r);
+        return fit(e, ctx, good, r, ret, err);
+    }
     *ret = qr_value_int(from_bits(e->type.id, ~(uint64_t)a->i));
     return QR_OK;
 }

@@ -113,8 +113,8 @@ static void put_quoted(struct qr_buf *out, struct qr_str s)
 /* Strings are quoted unless they come from a function that makes JSON. */
 static bool makes_json(const struct qr_expr *e)
 {
-    return e->kind == QR_EXPR_CALL &&
-           (strcmp(e->u.func->name, "JSON_QUERY") == 0 || strcmp(e->u.func->name, "JSON_MODIFY") == 0);
+    return e->kind == QR_EXPR_CALL && (strcmp(e->u.func->name, "JSON_QUERY") == 0 ||
+                                       strcmp(e->u.func->name, "JSON_MODIFY") == 0);
 }
 
 static enum qr_status put_value(const struct qr_call *c, struct qr_buf *out, struct qr_err *err)
@@ -301,9 +301,10 @@ static const struct qr_func json_funcs[] = {
     /* clang-format off */
     {"ISJSON",      1, 2, "n",  NULL, QR_TYPE_INT, 0, fn_isjson, 0, QR_HOST_NONE},
     {"JSON_MODIFY", 3, 3, "nn*", NULL, QR_TYPE_NVARCHAR, 0, fn_json_modify,
-     QR_FUNC_NULLS | QR_FUNC_NULLABLE, QR_HOST_NONE},
+     QR_FUNC_NULLS | QR_FUNC_NULLABLE | QR_FUNC_KEEP, QR_HOST_NONE},
     {"JSON_PATH_EXISTS", 2, 2, "n", NULL, QR_TYPE_INT, 0, fn_json_exists, 0, QR_HOST_NONE},
-    {"JSON_QUERY",  1, 2, "n",  NULL, QR_TYPE_NVARCHAR, 0, fn_json_query, QR_FUNC_NULLABLE,
+    {"JSON_QUERY",  1, 2, "n",  NULL, QR_TYPE_NVARCHAR, 0, fn_json_query,
+     QR_FUNC_NULLABLE | QR_FUNC_KEEP,
      QR_HOST_NONE},
     {"JSON_VALUE",  2, 2, "n",  NULL, QR_TYPE_NVARCHAR, VALUE_UNITS_MAX, fn_json_value,
      QR_FUNC_NULLABLE, QR_HOST_NONE},

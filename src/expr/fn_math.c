@@ -166,8 +166,10 @@ static enum qr_status fn_abs(const struct qr_call *c, struct qr_value *ret, stru
     int64_t r = 0;
     qr_i128 w;
     switch (qri_number_of(&c->expr->type)) {
-    case QRI_INT:
-        return return_int(c, v->i >= 0 || qr_sub_i64(0, v->i, &r), v->i >= 0 ? v->i : r, ret, err);
+    case QRI_INT: {
+        bool good = v->i >= 0 || qr_sub_i64(0, v->i, &r);
+        return return_int(c, good, v->i >= 0 ? v->i : r, ret, err);
+    }
     case QRI_DECIMAL:
         w = qr_value_scaled(v);
         return return_decimal(c, QR_NUM_OK, w < 0 ? -w : w, ret, err);

@@ -14,8 +14,9 @@ struct parts {
     bool has_offset;
 };
 
-static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
+static const char *const months[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
 static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                    "Thursday", "Friday", "Saturday"};
 
@@ -155,9 +156,9 @@ static const struct letter {
     char letter;
     bool (*put)(struct qr_buf *out, const struct parts *p, int count);
 } letters[] = {
-    {'d', put_day},    {'M', put_month},    {'y', put_year},           {'h', put_hour12},
-    {'H', put_hour},   {'m', put_minute},   {'s', put_second},         {'f', put_fraction},
-    {'t', put_half},   {'z', put_offset},   {'F', put_short_fraction}, {'K', put_kind},
+    {'d', put_day},  {'M', put_month},  {'y', put_year},           {'h', put_hour12},
+    {'H', put_hour}, {'m', put_minute}, {'s', put_second},         {'f', put_fraction},
+    {'t', put_half}, {'z', put_offset}, {'F', put_short_fraction}, {'K', put_kind},
     {'g', put_era},
 };
 
@@ -225,7 +226,8 @@ static const struct standard {
     {"D",  NULL, offsetof(struct qri_culture, long_date), 0},
     {"f",  NULL, offsetof(struct qri_culture, long_date), offsetof(struct qri_culture, short_time)},
     {"FU", NULL, offsetof(struct qri_culture, long_date), offsetof(struct qri_culture, long_time)},
-    {"g",  NULL, offsetof(struct qri_culture, short_date), offsetof(struct qri_culture, short_time)},
+    {"g",  NULL, offsetof(struct qri_culture, short_date),
+     offsetof(struct qri_culture, short_time)},
     {"G",  NULL, offsetof(struct qri_culture, short_date), offsetof(struct qri_culture, long_time)},
     {"mM", NULL, offsetof(struct qri_culture, month_day), 0},
     {"oO", "yyyy'-'MM'-'dd'T'HH':'mm':'ss.fffffffK", 0, 0},

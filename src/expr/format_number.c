@@ -196,7 +196,8 @@ static bool put_standard(const struct qri_culture *c, char letter, int precision
     }
     if (kind == 'g' || (kind == 'r' && real)) {
         int most = real ? 15 : 38;
-        put_general(out, c, g, precision > 0 ? precision : most, kind == 'r' || letter == 'G' ? 'E' : 'e');
+        put_general(out, c, g, precision > 0 ? precision : most,
+                    kind == 'r' || letter == 'G' ? 'E' : 'e');
         return true;
     }
     if (kind == 'd' && integer) {
@@ -216,8 +217,8 @@ static bool put_standard(const struct qri_culture *c, char letter, int precision
 
 /* --- custom formats --- */
 
-struct layout { /* of one section */
-    int whole, decimals;         /* places before and after the point, 0 and # */
+struct layout {                      /* of one section */
+    int whole, decimals;             /* places before and after the point, 0 and # */
     int least_whole, least_decimals; /* places that always show */
     bool group, has_exponent;
     int scale; /* powers of ten: % +2, a comma before the point -3 */
@@ -365,7 +366,10 @@ static void put_custom(const struct qri_culture *c, struct qr_str f, struct digi
             size_t zeros = i + (f.p[i + 1] == '0' ? 1 : 2), end = zeros;
             while (end < f.n && f.p[end] == '0')
                 end++;
-            qr_buf_printf(out, "%c%s%0*d", ch, exponent < 0 ? "-" : plus ? "+" : "",
+            qr_buf_printf(out, "%c%s%0*d", ch,
+                          exponent < 0 ? "-"
+                          : plus       ? "+"
+                                       : "",
                           (int)(end - zeros), abs(exponent));
             i = end;
             continue;

@@ -54,6 +54,8 @@ static bool is_foldable(const struct qr_expr_builder *b, const struct qr_expr *n
 {
     if (b->no_folding || node->volatility != QR_DETERMINISTIC || node->arg_count == 0)
         return false;
+    if (node->kind == QR_EXPR_CALL && (node->u.func->flags & QR_FUNC_KEEP))
+        return false;
     for (size_t i = 0; i < node->arg_count; i++)
         if (!qri_is_const(node->args[i]))
             return false;
@@ -181,6 +183,8 @@ enum qr_status qr_expr_number(struct qr_expr_builder *b, struct qr_str text,
         return float_literal(b, text, ret_expr);
     struct qr_type type;
     QR_TRY(qr_type_number_literal(text, &type, b->err));
+    if (type.id == QR_TYPE_INT) /* its digits count in arithmetic only: qri_literal_decimal */
+        type = qr_type_of(QR_TYPE_INT);
     int precision = type.id == QR_TYPE_INT ? 10 : type.precision;
     qr_i128 scaled;
     QR_TRY(qr_num_fail(b->err, qr_dec_parse(text, precision, type.scale, &scaled), "numeric",

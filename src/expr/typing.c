@@ -280,6 +280,15 @@ enum qr_status qri_coerce(struct qr_expr_builder *b, struct qr_type type, const 
     return qr_expr_convert(b, type, arg, ret_expr);
 }
 
+static enum qr_status combine(struct qr_expr_builder *b, struct qr_type *type,
+                              const struct qr_type *other)
+{
+    struct qr_type both;
+    QR_TRY(qr_type_combine(type, other, &both, b->err));
+    *type = both;
+    return QR_OK;
+}
+
 enum qr_status qr_expr_common_type(struct qr_expr_builder *b, const struct qr_expr *const *exprs,
                                    size_t count, struct qr_type *ret_type,
                                    enum qr_collation_label *ret_label)
@@ -290,7 +299,7 @@ enum qr_status qr_expr_common_type(struct qr_expr_builder *b, const struct qr_ex
             if (type.id == QR_TYPE_NULL)
                 type = exprs[i]->type;
             else
-                QR_TRY(qr_type_combine(&type, &exprs[i]->type, &type, b->err));
+                QR_TRY(combine(b, &type, &exprs[i]->type));
         }
     if (type.id == QR_TYPE_NULL)
         type = qr_type_of(QR_TYPE_INT);

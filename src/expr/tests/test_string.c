@@ -174,12 +174,9 @@ static void test_like(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_searches),
-        cmocka_unit_test(test_making_and_trimming),
-        cmocka_unit_test(test_concatenation),
-        cmocka_unit_test(test_like),
+        cmocka_unit_test(test_lengths),       cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_searches),      cmocka_unit_test(test_making_and_trimming),
+        cmocka_unit_test(test_concatenation), cmocka_unit_test(test_like),
     };
     return cmocka_run_group_tests_name("expr/string", tests, NULL, NULL);
 }
