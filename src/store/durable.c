@@ -1,8 +1,5 @@
 /* durable.c - see store/durable.h */
 #include "store_int.h"
-#include <semaphore.h>
-#include <stdlib.h>
-#include <time.h>
 #include "base/banned.h"
 
 enum { HEALTH_CHECK_NS = 200 * 1000 * 1000 };
@@ -66,12 +63,40 @@ void qri_durable_reached(struct qr_store *store, uint64_t lsn)
 
 struct blocking_wait {
     struct qr_durable_wait wait; /* first */
-    sem_t done;
+    pthread_mutex_t mu;
+    pthread_cond_t wake;
+    bool done; /* guarded by mu */
 };
 
-static void post(struct qr_durable_wait *wait)
+static void wake_up(struct qr_durable_wait *wait)
 {
-    sem_post(&((struct blocking_wait *)wait)->done);
+    struct blocking_wait *w = (struct blocking_wait *)wait;
+    pthread_mutex_lock(&w->mu);
+    w->done = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mu);
+}
+
+static enum qr_status sleep_until_reached(struct qr_store *store, struct blocking_wait *w,
+                                          struct qr_err *err)
+{
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&w->mu);
+    while (!w->done) {
+        (void)qr_cond_wait(&w->wake, &w->mu, HEALTH_CHECK_NS);
+        if (w->done)
+            break;
+        pthread_mutex_unlock(&w->mu);
+        status = qri_check_health(store, err);
+        bool gave_up = status != QR_OK && qr_store_cancel_durable(store, &w->wait);
+        pthread_mutex_lock(&w->mu);
+        if (gave_up)
+            break;
+    }
+    if (w->done)
+        status = QR_OK;
+    pthread_mutex_unlock(&w->mu);
+    return status;
 }
 
 enum qr_status qr_store_wait_durable(struct qr_store *store, struct qr_lsn lsn, struct qr_err *err)
@@ -80,22 +105,13 @@ enum qr_status qr_store_wait_durable(struct qr_store *store, struct qr_lsn lsn, 
         return QR_OK;
     if (!store->threads_running)
         return qri_log_flush(store, err);
-    struct blocking_wait w = {.wait = {.lsn = lsn, .reached = post}};
-    sem_init(&w.done, 0, 0);
+    struct blocking_wait w = {.wait = {.lsn = lsn, .reached = wake_up}};
+    pthread_mutex_init(&w.mu, NULL);
+    qr_cond_init(&w.wake);
     enum qr_status status = QR_OK;
-    bool waits = qr_store_on_durable(store, &w.wait);
-    while (waits) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += HEALTH_CHECK_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        if (sem_clockwait(&w.done, CLOCK_MONOTONIC, &until) == 0)
-            break;
-        status = qri_check_health(store, err);
-        if (status != QR_OK && qr_store_cancel_durable(store, &w.wait))
-            break;
-    }
-    sem_destroy(&w.done);
+    if (qr_store_on_durable(store, &w.wait))
+        status = sleep_until_reached(store, &w, err);
+    pthread_cond_destroy(&w.wake);
+    pthread_mutex_destroy(&w.mu);
     return status;
 }
