@@ -1,7 +1,8 @@
 /* bench_commit.c - commits per second and CPU per commit, beside the disk's own sync rate and
  * beside SQLite's WAL with synchronous=FULL, in one run.
  *
- * usage: bench_commit [DIRECTORY [SECONDS]]. One JSON line per figure. */
+ * usage: bench_commit [DIRECTORY [SECONDS [cpu|wait]]]: "cpu" leaves out what waits for the disk, "wait"
+ * the rest. One JSON line per figure. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -15,14 +16,15 @@
 
 enum { ACCOUNTS = 100000, BRANCHES = 10, TELLERS = 100, THREADS_MAX = 64, IN_FLIGHT = 8 };
 
-enum work { INSERT, UPDATE, TPCB, WORKS };
-static const char *const work_names[] = {"insert", "update", "tpcb"};
+enum work { INSERT, UPDATE, TPCB, SELECT, WORKS };
+static const char *const work_names[] = {"insert", "update", "tpcb", "select"};
 enum waits { WAIT_NEVER, WAIT_EACH, WAIT_PIPELINED };
 
 static const char *const sql_of[WORKS][8] = {
     [INSERT] = {"INSERT INTO history VALUES(?1, ?2, ?3, ?4, "
                 "'1234567890123456789012345678901234567890123456789012345678901234567890')"},
     [UPDATE] = {"UPDATE accounts SET abalance = abalance + ?4 WHERE aid = ?1"},
+    [SELECT] = {"SELECT abalance FROM accounts WHERE aid = ?1"},
     [TPCB] = {"BEGIN", "UPDATE accounts SET abalance = abalance + ?4 WHERE aid = ?1",
               "SELECT abalance FROM accounts WHERE aid = ?1",
               "UPDATE tellers SET tbalance = tbalance + ?4 WHERE tid = ?2",
@@ -134,7 +136,7 @@ static void store_loop(struct worker *w)
     prepare(w, qr_conn_db(conn));
     int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
-        if (qr_conn_lock_writer(conn, 1, NULL, NULL, &err) != QR_OK)
+        if (w->work != SELECT && qr_conn_lock_writer(conn, 1, NULL, NULL, &err) != QR_OK)
             die("lock", err.text);
         if (!transact(w))
             die("transact", sqlite3_errmsg(qr_conn_db(conn)));
@@ -282,10 +284,11 @@ int main(int argc, char **argv)
         die("start", dir);
     make_stores(dir);
     measure_disk(dir, seconds);
-    for (enum work w = INSERT; w < WORKS; w++)
+    const char *only = argc > 3 ? argv[3] : "";
+    for (enum work w = INSERT; w < WORKS && strcmp(only, "wait") != 0; w++)
         measure("store", w, 1, WAIT_NEVER, false, seconds);
     static const int threads[] = {1, 4, 16};
-    for (enum work w = INSERT; w < WORKS; w++) {
+    for (enum work w = INSERT; w < SELECT && strcmp(only, "cpu") != 0; w++) {
         for (int t = 0; t < 3; t++) {
             measure("store", w, threads[t], WAIT_EACH, false, seconds);
             measure("wal_full", w, threads[t], WAIT_EACH, true, seconds);
