@@ -36,6 +36,7 @@ void qr_data_header_encode(uint8_t slot[QR_DATA_HEADER_SLOT_BYTES],
     qr_put64le(slot + 96, header->commit_wall_ns);
     qr_put32le(slot + 104, header->db_pages);
     qr_put32le(slot + 108, header->clean);
+    qr_put64le(slot + 112, header->log_end_lsn);
     qr_put32le(slot + QR_SECTOR_BYTES - 4, qr_crc32c(0, slot, QR_SECTOR_BYTES - 4));
 }
 
@@ -62,6 +63,7 @@ enum qr_status qr_data_header_decode(const uint8_t slot[QR_DATA_HEADER_SLOT_BYTE
         .commit_wall_ns = qr_get64le(slot + 96),
         .db_pages = qr_get32le(slot + 104),
         .clean = qr_get32le(slot + 108),
+        .log_end_lsn = qr_get64le(slot + 112),
     };
     memcpy(h.timeline, slot + 32, QR_TIMELINE_BYTES);
     if (!is_page_size(h.page_bytes) || (h.state != QR_DATA_ACTIVE && h.state != QR_DATA_MOVED) ||

@@ -7,7 +7,9 @@
 
 enum {
     EVICT_BATCH = 16,
-    EVICT_STEPS_MAX = 1024, /* a cache full of dirty pages must not be walked by every commit */
+    TRIM_BATCH = 256,
+    WARM_BYTES_MAX = 32 << 20, /* free memory kept for the next burst */
+    EVICT_STEPS_MAX = 1024,    /* a cache full of dirty pages must not be walked by every commit */
 };
 
 enum qr_status qri_cache_init(struct qr_store *store, struct qr_err *err)
@@ -154,12 +156,14 @@ static struct qri_frame *pop_free(struct qr_store *store, bool grow)
     pthread_mutex_lock(&c->mu);
     uint64_t used_bytes = (uint64_t)(c->total_count - c->free_count) * store->page_bytes;
     bool may = grow || used_bytes < atomic_load(&c->bytes_max);
-    if (may && c->free_frames == NULL)
+    if (may && c->free_count == 0)
         (void)add_slab(store);
-    struct qri_frame *f = may ? c->free_frames : NULL;
+    struct qri_frame **list = c->free_frames != NULL ? &c->free_frames : &c->cold_frames;
+    struct qri_frame *f = may ? *list : NULL;
     if (f != NULL) {
-        c->free_frames = f->next;
+        *list = f->next;
         c->free_count--;
+        c->cold_count -= list == &c->cold_frames;
     }
     pthread_mutex_unlock(&c->mu);
     return f;
@@ -220,4 +224,35 @@ bool qri_cache_is_over(struct qr_store *store)
 {
     return qri_cache_used_bytes(store) + (uint64_t)EVICT_BATCH * store->page_bytes >
            atomic_load(&store->cache.bytes_max);
+}
+
+void qri_cache_trim(struct qr_store *store)
+{
+    struct qri_cache *c = &store->cache;
+    for (;;) {
+        struct qri_frame *list = NULL, *last = NULL;
+        size_t count = 0;
+        pthread_mutex_lock(&c->mu);
+        uint64_t warm_bytes = (uint64_t)(c->free_count - c->cold_count) * store->page_bytes;
+        while (warm_bytes > WARM_BYTES_MAX && count < TRIM_BATCH && c->free_frames != NULL) {
+            struct qri_frame *f = c->free_frames;
+            c->free_frames = f->next;
+            f->next = list;
+            list = f;
+            last = last == NULL ? f : last;
+            count++;
+        }
+        c->free_count -= count;
+        pthread_mutex_unlock(&c->mu);
+        if (count == 0)
+            return;
+        for (struct qri_frame *f = list; f != NULL; f = f->next)
+            madvise(f->data, store->page_bytes, MADV_DONTNEED);
+        pthread_mutex_lock(&c->mu);
+        last->next = c->cold_frames;
+        c->cold_frames = list;
+        c->free_count += count;
+        c->cold_count += count;
+        pthread_mutex_unlock(&c->mu);
+    }
 }

@@ -310,6 +310,14 @@ static void choose_target(struct qr_store *store, struct target *t)
     pthread_mutex_unlock(&store->log.mu);
 }
 
+static uint64_t hardened_end(struct qr_store *store)
+{
+    pthread_mutex_lock(&store->log.mu);
+    uint64_t lsn = store->log.durable_pos.lsn;
+    pthread_mutex_unlock(&store->log.mu);
+    return lsn;
+}
+
 static enum qr_status finish(struct qr_store *store, const struct target *t, bool closing,
                              struct qr_err *err)
 {
@@ -322,6 +330,7 @@ static enum qr_status finish(struct qr_store *store, const struct target *t, boo
     h->log_segment_no = t->pos.segment_no;
     h->log_offset = t->pos.offset;
     h->log_lsn = t->pos.lsn;
+    h->log_end_lsn = hardened_end(store);
     h->commit_no = t->commit_no;
     h->commit_wall_ns = t->commit_wall_ns;
     h->db_pages = t->pages;
@@ -392,7 +401,9 @@ static void one_round(struct qr_store *store, bool wanted)
 {
     struct qri_checkpointer *cp = &store->checkpointer;
     enum qr_status status = QR_OK, room = keep_room(store);
-    qri_collect(store, true);
+    while (qri_collect(store, true))
+        ;
+    qri_cache_trim(store);
     bool over = qri_cache_is_over(store);
     if (over)
         qri_spill(store);

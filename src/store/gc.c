@@ -180,14 +180,15 @@ static size_t collect_queue(struct qr_store *store, struct qri_queue *from, size
     return count;
 }
 
-void qri_collect(struct qr_store *store, bool waits)
+bool qri_collect(struct qr_store *store, bool waits)
 {
     if (waits)
         pthread_mutex_lock(&store->gc_mu);
     else if (pthread_mutex_trylock(&store->gc_mu) != 0)
-        return;
+        return false;
     struct qri_frame *freed = NULL;
     size_t count = 0;
+    bool more = false;
     if (waits || store->retired.count >= COLLECT_MIN || store->held_to_check > 0) {
         uint64_t durable = atomic_load(&store->durable_lsn);
         struct active act;
@@ -205,7 +206,9 @@ void qri_collect(struct qr_store *store, bool waits)
         if (act.lsns != act.local)
             free(act.lsns);
         atomic_store(&store->held_count, store->held.count);
+        more = store->held_to_check > 0;
     }
     pthread_mutex_unlock(&store->gc_mu);
     qri_frames_free(store, freed, count);
+    return more;
 }

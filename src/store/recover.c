@@ -3,10 +3,13 @@
  * The log is read twice from the last checkpoint on: first to find the last commit mark and the
  * groups that a crash cut off, then to apply what is complete. */
 #include "store_int.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/endian.h"
 #include "base/banned.h"
+
+enum { SCAN_BYTES = 256 << 10 };
 
 struct void_range {
     uint64_t from, to;
@@ -115,28 +118,61 @@ static enum qr_status next_block(struct reader *r, struct qr_block_header *ret_h
     return QR_OK;
 }
 
-/* An intact block that was written when our end was already durable proves that something between
- * was hardened and is damaged now. Without one, the end is where a crash tore the log. */
-static enum qr_status check_end(struct reader *r, struct qr_err *err)
+/* Looks at one place for a block that proves damage before it. */
+static enum qr_status check_place(struct reader *scan, uint64_t at, uint64_t end_lsn,
+                                  struct qr_err *err)
 {
-    struct reader scan = *r;
-    for (; scan.segment != NULL;) {
-        for (uint64_t at = scan.offset; at + QRI_SEGMENT_REST_MIN <= scan.segment->bytes;
-             at += QR_SECTOR_BYTES) {
-            struct qr_block_header h;
-            enum qr_status status = load(&scan, at, &h, err);
-            if (status != QR_OK && status != QR_CORRUPT)
-                return status;
-            if (status == QR_OK && h.synced_lsn > r->lsn && h.first_lsn > r->lsn)
-                return qr_fail(err, QR_CORRUPT,
-                               "log segment %llu is damaged at LSN %llu: the log goes on at %llu",
-                               (unsigned long long)r->segment->no, (unsigned long long)r->lsn,
-                               (unsigned long long)h.first_lsn);
-        }
-        if (!next_segment(&scan))
+    struct qr_block_header h;
+    enum qr_status status = load(scan, at, &h, err);
+    if (status == QR_CORRUPT)
+        return QR_OK;
+    QR_TRY(status);
+    if (h.synced_lsn <= end_lsn || h.first_lsn <= end_lsn)
+        return QR_OK;
+    return qr_fail(err, QR_CORRUPT, "the log is damaged at LSN %llu: it goes on at %llu",
+                   (unsigned long long)end_lsn, (unsigned long long)h.first_lsn);
+}
+
+static enum qr_status scan_segment(struct reader *scan, uint8_t *buffer, uint64_t end_lsn,
+                                   struct qr_err *err)
+{
+    size_t got = 0;
+    for (uint64_t at = scan->offset; at < scan->segment->bytes; at += got) {
+        QR_TRY(qr_file_pread(scan->segment->file, buffer, SCAN_BYTES, at, &got, err));
+        got = got / QR_SECTOR_BYTES * QR_SECTOR_BYTES;
+        if (got == 0)
             break;
+        for (size_t i = 0; i < got; i += QR_SECTOR_BYTES) {
+            struct qr_block_header h;
+            if (qr_block_peek(buffer + i, QR_SECTOR_BYTES, &h, NULL) == QR_OK)
+                QR_TRY(check_place(scan, at + i, end_lsn, err));
+        }
     }
     return QR_OK;
+}
+
+/* An intact block that was written when our end was already durable proves that something between
+ * was hardened and is damaged now. Without one, the end is where a crash tore the log. After a
+ * clean close the header tells where the log must end. */
+static enum qr_status check_end(struct reader *r, struct qr_err *err)
+{
+    uint64_t end_lsn = r->lsn, known_end = r->store->checkpointer.header.log_end_lsn;
+    if (end_lsn < known_end)
+        return qr_fail(err, QR_CORRUPT,
+                       "the log is damaged at LSN %llu: it was hardened up to %llu",
+                       (unsigned long long)end_lsn, (unsigned long long)known_end);
+    if (r->store->was_clean && end_lsn == known_end)
+        return QR_OK;
+    uint8_t *buffer = malloc(SCAN_BYTES);
+    if (buffer == NULL)
+        return qr_fail(err, QR_NOMEM, "scan the log");
+    struct reader scan = *r; /* shares the block buffer */
+    enum qr_status status;
+    do
+        status = scan_segment(&scan, buffer, end_lsn, err);
+    while (status == QR_OK && next_segment(&scan));
+    free(buffer);
+    return status;
 }
 
 /* --- records --- */
@@ -395,6 +431,41 @@ static enum qr_status open_segments(struct qr_store *store, struct qr_err *err)
     }
 }
 
+struct stale {
+    struct qr_store *store;
+    char names[16][40];
+    size_t count;
+};
+
+/* Files that a kill left between two steps: segments before the checkpoint, temporary ones. */
+static bool collect_stale(void *arg, const char *name)
+{
+    struct stale *stale = arg;
+    bool is_stale = strncmp(name, "tmp.", 4) == 0 || strcmp(name, "versions.tmp") == 0 ||
+                    strcmp(name, "log.tmp") == 0 || strcmp(name, "data.tmp") == 0;
+    if (strncmp(name, "log.", 4) == 0 && strcmp(name, "log.tmp") != 0)
+        is_stale = qri_segment_find(stale->store, strtoull(name + 4, NULL, 16)) == NULL;
+    if (is_stale && strlen(name) < sizeof stale->names[0])
+        snprintf(stale->names[stale->count++], sizeof stale->names[0], "%s", name);
+    return stale->count < sizeof stale->names / sizeof stale->names[0];
+}
+
+static void remove_stale(struct qr_store *store)
+{
+    struct stale stale = {.store = store};
+    size_t removed;
+    do {
+        stale.count = removed = 0;
+        if (qr_env_list(store->env, store->dir, collect_stale, &stale, NULL) != QR_OK)
+            return;
+        for (size_t i = 0; i < stale.count; i++) {
+            char path[QR_STORE_PATH_BYTES_MAX + 64];
+            qri_path(store, path, stale.names[i]);
+            removed += qr_env_unlink(store->env, path, NULL) == QR_OK;
+        }
+    } while (removed > 0);
+}
+
 /* The log goes on behind the last intact block, in a new epoch. */
 static void continue_log(struct qr_store *store, const struct reader *end,
                          const struct findings *found)
@@ -450,6 +521,7 @@ enum qr_status qri_recover(struct qr_store *store, struct qr_err *err)
         status = apply_all(store, &found, err);
     if (status == QR_OK) {
         continue_log(store, &r, &found);
+        remove_stale(store);
         status = read_db_pages(store, err);
     }
     reader_done(&r);

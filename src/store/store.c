@@ -182,6 +182,7 @@ static enum qr_status write_new_files(struct qr_store *store, struct qr_err *err
                                  .log_segment_no = 1,
                                  .log_offset = QR_SEGMENT_HEADER_BYTES,
                                  .log_lsn = QRI_FIRST_LSN,
+                                 .log_end_lsn = QRI_FIRST_LSN,
                                  .clean = 1};
     memcpy(h->timeline, store->timeline, QR_TIMELINE_BYTES);
     QR_TRY(qri_header_write(store, err));
@@ -250,10 +251,11 @@ static enum qr_status open_store(struct qr_store *store, struct qr_err *err)
     struct qr_data_header *h = &store->checkpointer.header;
     h->epoch++;
     store->epoch = h->epoch;
-    bool was_clean = h->clean != 0;
+    store->was_clean = h->clean != 0;
     h->clean = 0;
     QR_TRY(qri_header_write(store, err)); /* before anything is written in this epoch */
-    if (!was_clean) /* after a clean close no place is torn, and damage must show, not be healed */
+    if (!store->was_clean) /* after a clean close no place is torn, and damage must show, not be
+                              healed */
         QR_TRY(qri_double_write_restore(store, err));
     QR_TRY(qri_recover(store, err));
     return start_threads(store, err);

@@ -65,8 +65,9 @@ struct qri_cache {
     pthread_mutex_t mu;
     struct qri_slab **slabs; /* guarded by mu */
     size_t slab_count, slab_capacity;
-    struct qri_frame *free_frames;
-    size_t free_count, total_count;
+    struct qri_frame *free_frames;              /* used not long ago */
+    struct qri_frame *cold_frames;              /* free, and their memory was given back */
+    size_t free_count, cold_count, total_count; /* cold ones count as free, too */
     _Atomic uint64_t bytes_max;
     size_t hand_slab;
     uint32_t hand_frame;
@@ -140,6 +141,7 @@ struct qr_store {
     uint32_t page_bytes;
     uint8_t timeline[QR_TIMELINE_BYTES];
     uint64_t epoch;
+    bool was_clean; /* closed cleanly before this open */
     struct qr_file *lock_file, *data_file, *dw_file;
     _Atomic int health; /* enum qr_status */
 
@@ -207,6 +209,8 @@ void qri_frames_free(struct qr_store *store, struct qri_frame *list, size_t coun
 struct qri_frame *qri_frame_of(const struct qr_store *store, const uint8_t *data);
 uint64_t qri_cache_used_bytes(struct qr_store *store);
 bool qri_cache_is_over(struct qr_store *store);
+/* Gives memory of free frames back after a burst. */
+void qri_cache_trim(struct qr_store *store);
 
 /* table.c: from page number to versions */
 QR_NODISCARD enum qr_status qri_table_init(struct qr_store *store, struct qr_err *err);
@@ -233,8 +237,9 @@ void qri_slot_remove(struct qr_store *store, struct qri_slot *slot);
 /* Pins the durable LSN, or at_least if later; returns it. */
 uint64_t qri_slot_pin(struct qr_store *store, struct qri_slot *slot, uint64_t at_least);
 void qri_retire(struct qr_store *store, struct qri_frame *list, size_t count);
-/* Frees versions that nobody needs; a bounded piece of work. `waits`: it may wait for locks. */
-void qri_collect(struct qr_store *store, bool waits);
+/* Frees versions that nobody needs; a bounded piece of work, true if there is more. `waits`: it may
+ * wait for locks. */
+bool qri_collect(struct qr_store *store, bool waits);
 /* spill.c. Moves needed versions from memory to the version file while the cache is over its limit.
  */
 void qri_spill(struct qr_store *store);

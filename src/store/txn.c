@@ -530,6 +530,6 @@ struct qr_lsn qr_txn_publish(struct qr_txn *txn)
     qr_txn_unpin(txn);
     txn->snapshot = qri_slot_pin(store, &txn->slot, lsn);
     (void)!pin_page_1(txn, NULL); /* at hand: it is the head's */
-    qri_collect(store, false);
+    (void)qri_collect(store, false);
     return qr_lsn(lsn);
 }

@@ -4,9 +4,10 @@
 #include <assert.h>
 #include <string.h>
 #include "base/endian.h"
+#include "page/record.h"
 #include "base/banned.h"
 
-enum { CHANGE_COUNTER_OFFSET = 24, VERSION_VALID_OFFSET = 92 };
+enum { RESERVED_OFFSET = 20, CHANGE_COUNTER_OFFSET = 24, VERSION_VALID_OFFSET = 92 };
 
 static struct qr_conn *conn_of(sqlite3_file *file)
 {
@@ -150,8 +151,12 @@ static int main_write(sqlite3_file *file, const void *src, int amount, sqlite3_i
         (uint64_t)offset % page_bytes != 0)
         return SQLITE_IOERR_WRITE;
     uint32_t page_no = (uint32_t)((uint64_t)offset / page_bytes) + 1;
-    if (page_no == 1)
-        conn->counter_written = qr_get32be((const uint8_t *)src + CHANGE_COUNTER_OFFSET);
+    if (page_no == 1) {
+        const uint8_t *header = src;
+        if (header[RESERVED_OFFSET] != QR_PAGE_RESERVED_BYTES)
+            return SQLITE_IOERR_WRITE; /* our trailer would overwrite data */
+        conn->counter_written = qr_get32be(header + CHANGE_COUNTER_OFFSET);
+    }
     return qri_sqlite_code(conn, qr_txn_write(conn->txn, page_no, src, &conn->err),
                            SQLITE_IOERR_WRITE);
 }

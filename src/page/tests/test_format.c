@@ -192,6 +192,7 @@ static void test_headers_round_trip_and_notice_damage(void **state)
                                .log_segment_no = 6,
                                .log_offset = 4096,
                                .log_lsn = 8,
+                               .log_end_lsn = 77,
                                .commit_no = 10,
                                .commit_wall_ns = 11,
                                .db_pages = 12,

@@ -1,8 +1,8 @@
 /* bench_commit.c - commits per second and CPU per commit, beside the disk's own sync rate and
  * beside SQLite's WAL with synchronous=FULL, in one run.
  *
- * usage: bench_commit [DIRECTORY [SECONDS [cpu|wait]]]: "cpu" leaves out what waits for the disk, "wait"
- * the rest. One JSON line per figure. */
+ * usage: bench_commit [DIRECTORY [SECONDS [cpu|wait]]]: "cpu" leaves out what waits for the disk,
+ * "wait" the rest. One JSON line per figure. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>

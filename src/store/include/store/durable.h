@@ -1,7 +1,8 @@
 /* store/durable.h - waiting until a commit is durable, with or without a thread.
  *
  * Threads: any. A wait belongs to the caller and must stay in place until it was called back or
- * cancelled. Callbacks run on the flusher thread, in LSN order, after the sync that made them true;
+ * cancelled. Callbacks run on the thread that hardened the log (the flusher, nearly always), in LSN
+ * order, after the sync that made them true;
  * they must be short and must not call into the store except to read LSNs. */
 #pragma once
 #include "store/store.h"
