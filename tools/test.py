@@ -139,6 +139,8 @@ def main():
     command_suite(totals, "tidy", [sys.executable, "tools/tidy.py"])
     server_suites(totals, build, args.all)
     if args.all:
+        command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"),
+                                        "--rounds", "200"])
         sanitizer_suite(totals, "asan", "address,undefined",
                         {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
                          "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})

@@ -333,7 +333,7 @@ int main(int argc, char **argv)
         commits += one_round(seed * 1000003 + (uint64_t)round);
     }
     check(qr_store_remove(qr_env_real(), dir, &err), &err, "remove");
-    printf("crash_store: %d rounds, %lld acknowledged commits, all there\n", rounds,
-           (long long)commits);
+    printf("crash_store: %lld acknowledged commits, all there\n%d passed, 0 failed\n",
+           (long long)commits, rounds);
     return 0;
 }

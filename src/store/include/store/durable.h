@@ -2,8 +2,8 @@
  *
  * Threads: any. A wait belongs to the caller and must stay in place until it was called back or
  * cancelled. Callbacks run on the thread that hardened the log (the flusher, nearly always), in LSN
- * order, after the sync that made them true;
- * they must be short and must not call into the store except to read LSNs. */
+ * order, after the sync that made them true; they must be short and must not call into the store
+ * except to read LSNs. */
 #pragma once
 #include "store/store.h"
 
