@@ -68,6 +68,8 @@ enum qr_status qr_buf_status(const struct qr_buf *buf, struct qr_err *err)
 
 void qr_buf_add(struct qr_buf *buf, const void *bytes, size_t count)
 {
+    if (count == 0) /* `bytes` may be NULL then, and there may be no memory yet */
+        return;
     uint8_t *p = qr_buf_reserve(buf, count);
     if (p == NULL || count == 0)
         return;
@@ -77,6 +79,8 @@ void qr_buf_add(struct qr_buf *buf, const void *bytes, size_t count)
 
 void qr_buf_fill(struct qr_buf *buf, uint8_t byte, size_t count)
 {
+    if (count == 0)
+        return;
     uint8_t *p = qr_buf_reserve(buf, count);
     if (p == NULL || count == 0)
         return;

@@ -109,7 +109,11 @@ static bool arith_interval(const struct qr_expr *e, struct qr_interval *ret)
     case QR_OP_NEG:
         *ret = (struct qr_interval){clamp_i128(-a.high), clamp_i128(-a.low)};
         return true;
-    case QR_OP_DIV: /* no further from zero than the dividend, either sign */
+    case QR_OP_DIV:
+        if (b.low == b.high && b.low != 0) {
+            *ret = around((struct qr_interval){a.low / b.low, a.low / b.low}, a.high / b.low);
+            return true;
+        } /* no further from zero than the dividend, either sign */
         *ret = around(around(a, -a.low), -a.high);
         *ret = around(*ret, 0);
         return true;
