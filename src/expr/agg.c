@@ -48,7 +48,7 @@ enum qr_status qr_agg_bind(struct qr_expr_builder *b, const struct qr_agg *agg,
     struct qr_agg_call call = {.agg = agg, .arg_count = arg_count, .distinct = distinct};
     call.args = qr_arena_array(b->arena, arg_count + 1, sizeof *call.args);
     if (call.args == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     for (size_t i = 0; i < arg_count; i++)
         call.args[i] = args[i];
     call.nullable = !(agg->flags & QR_AGG_NOT_NULL);

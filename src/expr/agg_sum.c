@@ -203,7 +203,7 @@ static enum qr_status keep(struct extreme_state *s, const struct qr_value *v, st
         if (s->bytes == NULL || v->n > s->bytes_capacity) {
             char *bytes = realloc(s->bytes, v->n + 1);
             if (bytes == NULL)
-                return qri_nomem(err);
+                return qri_expr_nomem(err);
             s->bytes = bytes;
             s->bytes_capacity = v->n;
         }

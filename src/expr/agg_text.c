@@ -50,7 +50,7 @@ static enum qr_status join_step(const struct qr_agg_call *call, void *state, str
     s->begun = true;
     qr_buf_add(&s->buf, args[0].p, args[0].n);
     if (s->buf.failed == QR_NOMEM)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     /* a string has at most three UTF-8 bytes for each byte that SQL Server counts */
     if (s->buf.failed != QR_OK ||
         (!call->type.is_max && s->buf.len > 3 * (size_t)QR_CHAR_LENGTH_MAX))

@@ -249,7 +249,7 @@ static enum qr_status rebuild(struct qr_arena *arena, const struct qr_expr *expr
 {
     struct qr_expr *copy = qr_arena_alloc(arena, sizeof *copy);
     if (copy == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     *copy = *expr;
     copy->args = args;
     copy->has_foreign = copy->has_input = copy->has_var = false;
@@ -274,7 +274,7 @@ enum qr_status qr_expr_rewrite(struct qr_arena *arena, const struct qr_expr *exp
     }
     const struct qr_expr **args = qr_arena_array(arena, expr->arg_count, sizeof *args);
     if (args == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     bool changed = false;
     for (size_t i = 0; i < expr->arg_count; i++) {
         QR_TRY(qr_expr_rewrite(arena, expr->args[i], replace, arg, &args[i], err));
@@ -335,7 +335,7 @@ enum qr_status qr_expr_program(struct qr_arena *arena, const struct qr_expr *exp
     const struct qr_expr *cut;
     QR_TRY(qr_expr_rewrite(arena, expr, cut_leaf, &c, &cut, err));
     if (c.failed)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     *ret_program = (struct qr_expr_program){cut, c.leaves, c.count};
     return QR_OK;
 }

@@ -217,7 +217,7 @@ enum qr_status qr_expr_call(struct qr_expr_builder *b, struct qr_str name,
     const struct qr_func *func = qr_func_find(name);
     if (func == NULL) {
         char *z = qr_arena_dup(b->arena, name.p, name.n);
-        return z == NULL ? qri_nomem(b->err)
+        return z == NULL ? qri_expr_nomem(b->err)
                          : qr_sql_fail(b->err, 195, z, "built-in function name");
     }
     QR_TRY(check_count(b, func, arg_count));
@@ -229,7 +229,7 @@ enum qr_status qr_expr_call(struct qr_expr_builder *b, struct qr_str name,
                                                   : QR_DETERMINISTIC;
     t.args = qr_arena_array(b->arena, arg_count + 1, sizeof *t.args);
     if (t.args == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     if (arg_count > 0)
         memcpy(t.args, args, arg_count * sizeof *t.args);
     QR_TRY(type_call(&t));
@@ -271,7 +271,8 @@ enum qr_status qr_datepart_expr(struct qr_expr_builder *b, const struct qr_func 
         return qr_sql_fail(b->err, 1023, 1, lower_name(func, name));
     if (!qr_datepart_find(keyword, &part)) {
         char *z = qr_arena_dup(b->arena, keyword.p, keyword.n);
-        return z == NULL ? qri_nomem(b->err) : qr_sql_fail(b->err, 155, z, lower_name(func, name));
+        return z == NULL ? qri_expr_nomem(b->err)
+                         : qr_sql_fail(b->err, 155, z, lower_name(func, name));
     }
     return qr_expr_int(b, part, ret_expr);
 }

@@ -20,7 +20,7 @@ enum qr_status qr_expr_case(struct qr_expr_builder *b, const struct qr_expr *con
     const struct qr_expr **results = qr_arena_array(b->arena, count + 1, sizeof *results);
     const struct qr_expr **args = qr_arena_array(b->arena, 2 * count + 1, sizeof *args);
     if (results == NULL || args == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     memcpy(results, thens, count * sizeof *results);
     results[count] = otherwise;
     if (all_null_literals(results, count + 1))
@@ -51,7 +51,7 @@ enum qr_status qr_expr_case_simple(struct qr_expr_builder *b, const struct qr_ex
 {
     const struct qr_expr **tests = qr_arena_array(b->arena, count, sizeof *tests);
     if (tests == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     for (size_t i = 0; i < count; i++)
         QR_TRY(qr_expr_cmp(b, QR_CMP_EQ, input, whens[i], &tests[i]));
     return qr_expr_case(b, tests, thens, count, otherwise, ret_expr);
@@ -74,7 +74,7 @@ enum qr_status qr_expr_coalesce(struct qr_expr_builder *b, const struct qr_expr 
     QR_TRY(qr_expr_common_type(b, args, arg_count, &type, &label));
     const struct qr_expr **cast = qr_arena_array(b->arena, arg_count, sizeof *cast);
     if (cast == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     bool nullable = true;
     for (size_t i = 0; i < arg_count; i++) {
         QR_TRY(qri_coerce(b, type, args[i], &cast[i]));
@@ -147,7 +147,7 @@ static enum qr_status choose(struct qr_expr_builder *b, const struct qr_func *fu
     QR_TRY(qr_expr_common_type(b, args + 1, arg_count - 1, &type, &label));
     const struct qr_expr **cast = qr_arena_array(b->arena, arg_count, sizeof *cast);
     if (cast == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     QR_TRY(qr_expr_convert(b, qr_type_of(QR_TYPE_INT), args[0], &cast[0]));
     for (size_t i = 1; i < arg_count; i++)
         QR_TRY(qri_coerce(b, type, args[i], &cast[i]));

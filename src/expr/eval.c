@@ -105,7 +105,7 @@ static enum qr_status eval_call(const struct qr_expr *e, struct qr_eval *ctx, st
     if (e->arg_count > ARGS_ON_STACK)
         args = qr_arena_array(ctx->arena, e->arg_count, sizeof *args);
     if (args == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     bool null;
     bool udf = e->kind == QR_EXPR_UDF;
     bool stop = !udf && !(e->u.func->flags & QR_FUNC_NULLS);
@@ -203,20 +203,20 @@ static enum qr_status concat_values(const struct qr_expr *e, struct qr_eval *ctx
     size_t total = 0;
     for (size_t i = 0; i < e->arg_count; i++)
         if (!qr_add_size(total, parts[i].n, &total))
-            return qri_nomem(err);
+            return qri_expr_nomem(err);
     char *out = qr_arena_alloc(ctx->arena, total + 1);
     if (out == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     struct qr_str text = {out, 0};
     bool is_text = qr_type_is_string(&e->type);
     for (size_t i = 0; i < e->arg_count; i++) {
         if (is_text && parts[i].n > 0 && ends_in_high_surrogate(text)) {
             if (qr_utf_join(ctx->arena, text, qr_value_bytes(&parts[i]), &text) != QR_OK)
-                return qri_nomem(err);
+                return qri_expr_nomem(err);
             if (text.p != out) { /* joined in a new place: the rest follows there */
                 char *moved = qr_arena_alloc(ctx->arena, total + 1);
                 if (moved == NULL)
-                    return qri_nomem(err);
+                    return qri_expr_nomem(err);
                 memcpy(moved, text.p, text.n);
                 text.p = out = moved;
             }
@@ -238,7 +238,7 @@ static enum qr_status eval_concat(const struct qr_expr *e, struct qr_eval *ctx,
     if (e->arg_count > ARGS_ON_STACK)
         parts = qr_arena_array(ctx->arena, e->arg_count, sizeof *parts);
     if (parts == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     bool null;
     QR_TRY(eval_args(e, ctx, parts, true, &null, err));
     if (null) {
@@ -401,7 +401,7 @@ static enum qr_status escape_of(const struct qr_expr *e, const struct qr_value *
     if (text.n > 0 && pos == text.n)
         return QR_OK;
     char *z = qr_arena_dup(arena, text.p, text.n);
-    return z == NULL ? qri_nomem(err) : qr_sql_fail(err, 506, z, "LIKE");
+    return z == NULL ? qri_expr_nomem(err) : qr_sql_fail(err, 506, z, "LIKE");
 }
 
 static enum qr_status eval_like(const struct qr_expr *e, struct qr_eval *ctx, struct qr_value *ret,

@@ -27,7 +27,7 @@ static inline bool qri_is_const(const struct qr_expr *e)
 {
     return e->kind == QR_EXPR_CONST;
 }
-enum qr_status qri_nomem(struct qr_err *err);
+enum qr_status qri_expr_nomem(struct qr_err *err);
 
 /* --- types (typing.c) --- */
 

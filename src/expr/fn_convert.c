@@ -85,7 +85,7 @@ static enum qr_status parse_number(const struct qr_expr *e, struct qr_eval *ctx,
 {
     char *out = qr_arena_alloc(ctx->arena, text.n + 2);
     if (out == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     bool money = qri_number_of(&e->type) == QRI_MONEY;
     struct qr_value plain = qr_value_str(plain_number(culture, text, money, out));
     struct qr_type from = qr_type_sized(QR_TYPE_VARCHAR, QR_CHAR_LENGTH_MAX);
@@ -110,7 +110,7 @@ enum qr_status qri_parse_value(const struct qr_expr *e, struct qr_eval *ctx,
     char *name_z = qr_arena_dup(ctx->arena, name.p, name.n);
     char *text_z = qr_arena_dup(ctx->arena, text->p, text->n);
     if (name_z == NULL || text_z == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     const struct qri_culture *culture = qri_culture_find(qr_value_bytes(&name));
     if (culture == NULL)
         return qr_sql_fail(err, 9818, name_z);

@@ -401,7 +401,7 @@ static enum qr_status fn_at_time_zone(const struct qr_call *c, struct qr_value *
     int zone = qr_zone_find(name);
     if (zone < 0) {
         char *z = qr_arena_dup(c->ctx->arena, name.p, name.n);
-        return z == NULL ? qri_nomem(err) : qr_sql_fail(err, 9820, z);
+        return z == NULL ? qri_expr_nomem(err) : qr_sql_fail(err, 9820, z);
     }
     const struct qr_type *type = qri_arg_type(c, 0);
     qr_i128 dto;

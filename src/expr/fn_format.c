@@ -23,7 +23,7 @@ static enum qr_status fn_format(const struct qr_call *c, struct qr_value *ret, s
     const struct qri_culture *culture = qri_culture_find(name);
     if (culture == NULL) {
         char *z = qr_arena_dup(c->ctx->arena, name.p, name.n);
-        return z == NULL ? qri_nomem(err) : qr_sql_fail(err, 9818, z);
+        return z == NULL ? qri_expr_nomem(err) : qr_sql_fail(err, 9818, z);
     }
     const struct qr_type *type = qri_arg_type(c, 0);
     struct qr_buf out;
@@ -34,12 +34,12 @@ static enum qr_status fn_format(const struct qr_call *c, struct qr_value *ret, s
     enum qr_status status = QR_OK;
     *ret = qr_value_null(); /* what a format makes of nothing is NULL, not an error */
     if (out.failed == QR_NOMEM) {
-        status = qri_nomem(err);
+        status = qri_expr_nomem(err);
     } else if (good && out.failed == QR_OK) {
         struct qr_str text = qri_cut(&c->expr->type, qr_str_n((const char *)out.data, out.len));
         char *copy = qr_arena_dup(c->ctx->arena, text.p, text.n);
         if (copy == NULL)
-            status = qri_nomem(err);
+            status = qri_expr_nomem(err);
         else
             *ret = qr_value_text(copy, text.n);
     }

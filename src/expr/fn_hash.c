@@ -34,7 +34,7 @@ static enum qr_status bytes_of(const struct qr_call *c, size_t index, struct qr_
     if (!qr_type_is_string(type))
         return QR_OK;
     if (!qr_mul_size(s.n, 2, &room))
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     QR_TRY(qri_room(c, room, &out, err));
     size_t n = qri_is_national(type)
                    ? 2 * qr_utf16le_from_utf8(s, out)

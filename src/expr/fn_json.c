@@ -85,7 +85,7 @@ static enum qr_status fn_json_exists(const struct qr_call *c, struct qr_value *r
     enum qr_status status =
         qr_json_find(c->ctx->arena, qri_arg_str(c, 0), &path, &found, &item, NULL);
     if (status == QR_NOMEM)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     *ret = qr_value_int(status == QR_OK && found);
     return QR_OK;
 }
@@ -286,12 +286,12 @@ static enum qr_status fn_json_modify(const struct qr_call *c, struct qr_value *r
     qr_buf_init(&out, MODIFIED_BYTES_MAX);
     enum qr_status status = apply_edit(c, &e, &out, err);
     if (status == QR_OK && out.failed != QR_OK)
-        status = qri_nomem(err);
+        status = qri_expr_nomem(err);
     if (status == QR_OK) {
         struct qr_value made = qr_value_text((const char *)out.data, out.len);
         status = qr_value_copy(c->ctx->arena, &made, ret);
         if (status != QR_OK)
-            status = qri_nomem(err);
+            status = qri_expr_nomem(err);
     }
     qr_buf_done(&out);
     return status;

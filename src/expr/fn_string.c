@@ -30,7 +30,7 @@ enum qr_status qri_type_position(struct qr_func_typing *t, size_t index)
 enum qr_status qri_room(const struct qr_call *c, size_t bytes, char **ret_bytes, struct qr_err *err)
 {
     *ret_bytes = qr_arena_alloc(c->ctx->arena, bytes + 1);
-    return *ret_bytes == NULL ? qri_nomem(err) : QR_OK;
+    return *ret_bytes == NULL ? qri_expr_nomem(err) : QR_OK;
 }
 
 enum qr_status qri_return_text(const struct qr_call *c, struct qr_str text,
@@ -142,7 +142,7 @@ static enum qr_status piece(const struct qr_call *c, int64_t from, int64_t count
     }
     struct qr_str part;
     if (qr_utf_substr(s, (size_t)from, (size_t)count, c->ctx->arena, &part) != QR_OK)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     *ret = qr_value_str(part);
     return QR_OK;
 }
@@ -316,7 +316,7 @@ static enum qr_status fn_replace(const struct qr_call *c, struct qr_value *ret, 
     if (hits == 0)
         return qri_return_text(c, text, ret, err);
     if (!qr_mul_size(hits, with.n, &total) || !qr_add_size(total, text.n, &total))
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     char *out;
     QR_TRY(qri_room(c, total, &out, err));
     size_t n = 0;

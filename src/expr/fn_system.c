@@ -283,7 +283,7 @@ static enum qr_status fn_variant_property(const struct qr_call *c, struct qr_val
     if (type.id == QR_TYPE_SQL_VARIANT)
         QR_TRY(qr_variant_open(qri_arg_str(c, 0), &type, &v, err));
     enum qr_status status = variant_property(c, &type, &v, qri_arg_str(c, 1), ret);
-    return status == QR_OK ? QR_OK : qri_nomem(err);
+    return status == QR_OK ? QR_OK : qri_expr_nomem(err);
 }
 
 /* --- FORMATMESSAGE --- */

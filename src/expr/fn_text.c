@@ -21,14 +21,14 @@ static enum qr_status change_case(const struct qr_call *c, size_t (*change)(stru
     struct qr_str s = qri_arg_str(c, 0);
     size_t room;
     if (!qr_mul_size(s.n, 3, &room))
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     char *out;
     QR_TRY(qri_room(c, room, &out, err));
     struct qr_str text = qr_str_n(out, change(s, out));
     const struct qr_type *type = &c->expr->type;
     if (!qri_is_national(type) && qr_codepage_fit(qr_collation_get(type->collation)->code_page,
                                                   text, c->ctx->arena, &text) != QR_OK)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     return qri_return_text(c, text, ret, err);
 }
 
@@ -93,7 +93,7 @@ static enum qr_status repeat(const struct qr_call *c, struct qr_str s, int64_t c
     if (s.n > 0 && (uint64_t)count > cap)
         count = (int64_t)cap;
     if (!qr_mul_size(s.n, (size_t)count, &total))
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     char *out;
     QR_TRY(qri_room(c, total, &out, err));
     if (s.n == 1)
@@ -156,7 +156,7 @@ static enum qr_status join(const struct qr_call *c, size_t first, struct qr_str 
     for (size_t i = first; i < c->arg_count; i++)
         if (!qr_value_is_null(&c->args[i]) &&
             !qr_add_size(total, c->args[i].n + separator.n, &total))
-            return qri_nomem(err);
+            return qri_expr_nomem(err);
     char *out;
     QR_TRY(qri_room(c, total, &out, err));
     for (size_t i = first; i < c->arg_count; i++) {
@@ -394,7 +394,7 @@ static enum qr_status fn_string_escape(const struct qr_call *c, struct qr_value 
     size_t room, n = 0;
     char *out;
     if (!qr_mul_size(s.n, 6, &room))
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     QR_TRY(qri_room(c, room, &out, err));
     for (size_t i = 0; i < s.n; i++)
         n += escape_json(s.p[i], out + n);
@@ -440,7 +440,7 @@ static enum qr_status fn_translate(const struct qr_call *c, struct qr_value *ret
         return qr_sql_fail(err, 9828, "TRANSLATE");
     char *out;
     if (!qr_mul_size(s.n, 4, &room))
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     QR_TRY(qri_room(c, room, &out, err));
     enum qr_order order = qr_order_of(qri_arg_type(c, 0));
     for (size_t i = 0; i < s.n;) {

@@ -247,7 +247,7 @@ enum qr_status qr_json_unescape(struct qr_arena *arena, struct qr_str quoted,
     }
     char *out = qr_arena_alloc(arena, s.n + 1);
     if (out == NULL)
-        return qri_nomem(err);
+        return qri_expr_nomem(err);
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
@@ -364,7 +364,7 @@ enum qr_status qr_json_path_parse(struct qr_arena *arena, struct qr_str text,
         path.steps = qr_arena_grow(arena, path.steps, path.step_count, &capacity,
                                    path.step_count + 1, sizeof *path.steps);
         if (path.steps == NULL)
-            return qri_nomem(err);
+            return qri_expr_nomem(err);
         struct qr_json_step *step = &path.steps[path.step_count];
         *step = (struct qr_json_step){.index = 0};
         if (c == '.')
@@ -495,7 +495,7 @@ enum qr_status qr_json_rows_next(struct qr_json_rows *rows, struct qr_arena *are
     } else {
         char *z = qr_arena_printf(arena, "%zu", rows->index);
         if (z == NULL)
-            return qri_nomem(err);
+            return qri_expr_nomem(err);
         row.key = qr_str(z);
     }
     size_t from = rows->pos;

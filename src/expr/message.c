@@ -32,7 +32,7 @@ struct job {
 static enum qr_status bad_spec(struct job *j, struct qr_str text)
 {
     char *z = qr_arena_dup(j->arena, text.p, text.n);
-    return z == NULL ? qri_nomem(j->err) : qr_sql_fail(j->err, 2787, z);
+    return z == NULL ? qri_expr_nomem(j->err) : qr_sql_fail(j->err, 2787, z);
 }
 
 /* Digits, or * for the next argument. */
@@ -190,7 +190,7 @@ enum qr_status qr_format_message(struct qr_arena *arena, struct qr_str text,
     qr_buf_init(&j.out, MESSAGE_BYTES_MAX);
     enum qr_status status = run(&j, text);
     if (status == QR_OK && j.out.failed == QR_NOMEM)
-        status = qri_nomem(err);
+        status = qri_expr_nomem(err);
     struct qr_str made = {(const char *)j.out.data, j.out.len};
     if (status == QR_OK) {
         bool cut = qr_utf16_units(made) > MESSAGE_UNITS_MAX;
@@ -198,7 +198,7 @@ enum qr_status qr_format_message(struct qr_arena *arena, struct qr_str text,
             made.n = qr_utf_prefix(made, MESSAGE_UNITS_MAX - 3);
         char *copy = qr_arena_alloc(arena, made.n + 4);
         if (copy == NULL) {
-            status = qri_nomem(err);
+            status = qri_expr_nomem(err);
         } else {
             if (made.n > 0)
                 memcpy(copy, made.p, made.n);

@@ -7,7 +7,7 @@
 
 enum { FOLD_BYTES_MAX = 64 * 1024 }; /* of working memory; larger constants stay unfolded */
 
-enum qr_status qri_nomem(struct qr_err *err)
+enum qr_status qri_expr_nomem(struct qr_err *err)
 {
     return qr_fail(err, QR_NOMEM, "There is insufficient system memory to run this query.");
 }
@@ -33,7 +33,7 @@ enum qr_status qri_node(struct qr_expr_builder *b, enum qr_expr_kind kind,
     if (arg_count > 0)
         copy = qr_arena_array(b->arena, arg_count, sizeof *copy);
     if (node == NULL || (arg_count > 0 && copy == NULL))
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     node->kind = kind;
     node->line = b->line;
     node->depth = 1;
@@ -90,7 +90,7 @@ enum qr_status qri_fold(struct qr_expr_builder *b, const struct qr_expr *node,
             *ret_expr = folded;
         } else {
             qr_arena_done(&work);
-            return qri_nomem(b->err);
+            return qri_expr_nomem(b->err);
         }
     }
     qr_arena_done(&work);
@@ -105,7 +105,7 @@ enum qr_status qr_expr_const(struct qr_expr_builder *b, struct qr_type type,
     node->type = type;
     node->nullable = qr_value_is_null(value);
     if (qr_value_copy(b->arena, value, &node->u.value) != QR_OK)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     *ret_expr = node;
     return QR_OK;
 }
@@ -119,7 +119,7 @@ static enum qr_status literal(struct qr_expr_builder *b, struct qr_type type,
     node->nullable = qr_value_is_null(value);
     node->is_literal = true;
     if (qr_value_copy(b->arena, value, &node->u.value) != QR_OK)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     *ret_expr = node;
     return QR_OK;
 }
@@ -153,7 +153,7 @@ static enum qr_status float_literal(struct qr_expr_builder *b, struct qr_str tex
     bool good = qr_float_parse(text, &d, &overflow);
     char *z = qr_arena_dup(b->arena, text.p, text.n);
     if (z == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     if (overflow)
         return qr_sql_fail(b->err, 168, z, 8);
     if (!good)
@@ -168,7 +168,7 @@ static enum qr_status money_literal(struct qr_expr_builder *b, struct qr_str tex
     int64_t units = 0;
     if (qr_money_parse(text, &units) != QR_NUM_OK) {
         char *z = qr_arena_dup(b->arena, text.p, text.n);
-        return z == NULL ? qri_nomem(b->err) : qr_sql_fail(b->err, 293);
+        return z == NULL ? qri_expr_nomem(b->err) : qr_sql_fail(b->err, 293);
     }
     struct qr_value v = qr_value_int(units);
     return literal(b, qr_type_of(QR_TYPE_MONEY), &v, ret_expr);
@@ -203,7 +203,7 @@ enum qr_status qr_expr_string(struct qr_expr_builder *b, struct qr_str text, boo
     } else {
         uint16_t page = qr_collation_get(b->collation)->code_page;
         if (qr_codepage_fit(page, text, b->arena, &text) != QR_OK)
-            return qri_nomem(b->err);
+            return qri_expr_nomem(b->err);
         length = qr_codepage_length(page, text);
     }
     struct qr_type type = qr_type_string_literal(national, length);
@@ -226,7 +226,7 @@ enum qr_status qr_expr_binary(struct qr_expr_builder *b, struct qr_str hex,
     size_t bytes = (hex.n + 1) / 2;
     char *out = qr_arena_alloc(b->arena, bytes + 1);
     if (out == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     size_t at = hex.n % 2; /* an odd count has a leading zero */
     for (size_t i = 0; i < hex.n; i++, at++) {
         int digit = hex_digit(hex.p[i]);

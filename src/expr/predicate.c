@@ -144,7 +144,7 @@ enum qr_status qr_expr_logic(struct qr_expr_builder *b, enum qr_expr_kind kind,
     size_t total = flat_count(kind, args, arg_count), used = 0;
     const struct qr_expr **flat = qr_arena_array(b->arena, total, sizeof *flat);
     if (flat == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     for (size_t i = 0; i < arg_count; i++) {
         bool same = args[i]->kind == kind;
         for (size_t k = 0; k < (same ? args[i]->arg_count : 1); k++)
@@ -256,7 +256,7 @@ enum qr_status qr_expr_in(struct qr_expr_builder *b, const struct qr_expr *value
     assert(member_count > 0);
     const struct qr_expr **args = qr_arena_array(b->arena, member_count + 1, sizeof *args);
     if (args == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     bool plain;
     QR_TRY(in_operands(b, value, members, member_count, args, &plain));
     if (plain && b->ansi_nulls) {

@@ -139,7 +139,7 @@ static enum qr_status prepare_converter(struct qr_expr_builder *b, struct qr_exp
 {
     struct qr_converter *c = qr_arena_alloc(b->arena, sizeof *c);
     if (c == NULL)
-        return qri_nomem(b->err);
+        return qri_expr_nomem(b->err);
     QR_TRY(
         qr_converter_init(c, &spec->arg->type, &spec->type, style, mode_of(spec->flags), b->err));
     c->table = node->u.cast.table;
@@ -155,7 +155,7 @@ static enum qr_status copy_name(struct qr_expr_builder *b, const char *name, con
     if (name == NULL)
         return QR_OK;
     *ret_name = qr_arena_dup(b->arena, name, strlen(name));
-    return *ret_name == NULL ? qri_nomem(b->err) : QR_OK;
+    return *ret_name == NULL ? qri_expr_nomem(b->err) : QR_OK;
 }
 
 /* A string made from a string keeps collation and label; from anything else it is coercible. */
