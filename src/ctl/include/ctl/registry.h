@@ -1,0 +1,110 @@
+/* ctl/registry.h - the logical server: its administrator, databases and firewall rules, kept in the
+ * metadata store and in memory.
+ *
+ * Names compare without case (ASCII; others exactly) and are UTF-8.
+ * Threads: any; one internal lock, the metadata store's is taken inside it.
+ * Errors: T-SQL errors (1801, 911, 40804, ...) where a statement could be at fault, else statuses.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/status.h"
+#include "base/str.h"
+#include "ctl/meta.h"
+#include "env/env.h"
+
+struct qr_registry;
+
+enum {
+    QR_NAME_BYTES_MAX = 128 * 3, /* 128 UTF-16 units */
+    QR_WORD_BYTES_MAX = 63,
+    QR_HASH_BYTES_MAX = 127,
+    QR_TIMELINE_BYTES = 36,
+    QR_MASTER_ID = 1,
+};
+
+/* A database is made in steps, each recorded, so that a crash between them is tidied up. */
+enum qr_database_state {
+    QR_DATABASE_CREATING, /* its files may be half there: a start removes them and the row */
+    QR_DATABASE_ONLINE,
+    QR_DATABASE_DROPPING, /* its files may be half gone: a start removes the rest and the row */
+};
+
+struct qr_database_row {
+    uint32_t id;
+    enum qr_database_state state;
+    char name[QR_NAME_BYTES_MAX + 1];
+    char edition[QR_WORD_BYTES_MAX + 1];
+    char objective[QR_WORD_BYTES_MAX + 1];
+    char collation[QR_NAME_BYTES_MAX + 1];
+    char timeline[QR_TIMELINE_BYTES + 1]; /* a UUID, never used again; names its directory */
+    int64_t create_ticks;                 /* 100 ns since 0001-01-01 UTC */
+    uint64_t max_bytes;
+};
+
+/* What CREATE and ALTER DATABASE may ask for; an empty text or 0 keeps what is or takes the
+ * default. */
+struct qr_database_wish {
+    struct qr_str edition, objective, collation;
+    uint64_t max_bytes;
+    struct qr_str max_text; /* as written, for the error */
+};
+
+/* Loads what is there; `env` for time and random. */
+QR_NODISCARD enum qr_status qr_registry_open(struct qr_meta *meta, struct qr_env *env,
+                                             struct qr_registry **ret_registry, struct qr_err *err);
+void qr_registry_close(struct qr_registry *registry); /* NULL is accepted */
+
+/* False before the first qr_registry_make_server. */
+bool qr_registry_has_server(struct qr_registry *registry);
+QR_NODISCARD enum qr_status qr_registry_make_server(struct qr_registry *registry,
+                                                    struct qr_str name, struct qr_str admin_login,
+                                                    struct qr_str admin_hash, struct qr_err *err);
+/* These two do not change while the registry is open. */
+const char *qr_registry_server_name(struct qr_registry *registry);
+const char *qr_registry_admin_login(struct qr_registry *registry);
+/* QR_NOT_FOUND if the server has no such login. */
+QR_NODISCARD enum qr_status qr_registry_login_hash(struct qr_registry *registry,
+                                                   struct qr_str login,
+                                                   char dst[QR_HASH_BYTES_MAX + 1],
+                                                   bool *ret_is_admin, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_set_admin_hash(struct qr_registry *registry,
+                                                       struct qr_str hash, struct qr_err *err);
+
+/* Adds the row in state CREATING; the caller makes the files and then sets it ONLINE. Errors 1801,
+ * 40804, 40808, 40619, QR_UNSUPPORTED for editions that are not there. */
+QR_NODISCARD enum qr_status qr_registry_add_database(struct qr_registry *registry,
+                                                     struct qr_str name,
+                                                     const struct qr_database_wish *wish,
+                                                     struct qr_database_row *ret_row,
+                                                     struct qr_err *err);
+/* New edition, objective or size. Error 911 and those above. */
+QR_NODISCARD enum qr_status qr_registry_alter_database(struct qr_registry *registry,
+                                                       struct qr_str name,
+                                                       const struct qr_database_wish *wish,
+                                                       struct qr_database_row *ret_row,
+                                                       struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_rename_database(struct qr_registry *registry,
+                                                        struct qr_str name, struct qr_str new_name,
+                                                        struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_set_state(struct qr_registry *registry, uint32_t id,
+                                                  enum qr_database_state state, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_remove_database(struct qr_registry *registry, uint32_t id,
+                                                        struct qr_err *err);
+/* QR_NOT_FOUND, without words: the caller knows which T-SQL error it is. */
+enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr_str name,
+                                         struct qr_database_row *ret_row);
+/* The index-th row in order of id; false behind the last. */
+bool qr_registry_database_at(struct qr_registry *registry, size_t index,
+                             struct qr_database_row *ret_row);
+
+/* Calls `each` for every rule; ranges in host order. */
+typedef void qr_registry_rule_fn(void *arg, struct qr_str name, uint32_t start, uint32_t end);
+QR_NODISCARD enum qr_status qr_registry_each_rule(struct qr_registry *registry,
+                                                  qr_registry_rule_fn *each, void *arg,
+                                                  struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_set_rule(struct qr_registry *registry, struct qr_str name,
+                                                 uint32_t start, uint32_t end, struct qr_err *err);
+/* QR_NOT_FOUND if there is none. */
+QR_NODISCARD enum qr_status qr_registry_remove_rule(struct qr_registry *registry,
+                                                    struct qr_str name, struct qr_err *err);

@@ -1,0 +1,322 @@
+/* Goal: metadata changes whole or not at all and survives a restart; the registry refuses what the
+ * tables of objectives do not allow. */
+#include "qr_test.h"
+#include <stdlib.h>
+#include <unistd.h>
+#include "ctl/meta.h"
+#include "ctl/registry.h"
+#include "ctl/slo.h"
+
+struct fixture {
+    char dir[64], path[80];
+    struct qr_meta *meta;
+    struct qr_registry *registry;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    memcpy(f->dir, "/tmp/qr_test_ctl_XXXXXX", 24);
+    if (mkdtemp(f->dir) == NULL)
+        return 1;
+    snprintf(f->path, sizeof f->path, "%s/meta.db", f->dir);
+    *state = f;
+    return qr_meta_open(f->path, &f->meta, NULL) != QR_OK;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    qr_registry_close(f->registry);
+    qr_meta_close(f->meta);
+    unlink(f->path);
+    rmdir(f->dir);
+    free(f);
+    return 0;
+}
+
+static void reopen(struct fixture *f)
+{
+    qr_registry_close(f->registry);
+    qr_meta_close(f->meta);
+    f->registry = NULL;
+    assert_int_equal(qr_meta_open(f->path, &f->meta, NULL), QR_OK);
+}
+
+static void assert_value(struct fixture *f, const char *key, const char *want, uint64_t version)
+{
+    struct qr_buf buf;
+    uint64_t have = 0;
+    qr_buf_init(&buf, 1000);
+    assert_int_equal(qr_meta_get(f->meta, qr_str(key), &buf, &have, NULL), QR_OK);
+    assert_string_equal(qr_buf_cstr(&buf), want);
+    assert_int_equal(have, version);
+    qr_buf_done(&buf);
+}
+
+static void test_values_keep_their_version_over_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    bool applied;
+    uint64_t revision;
+    struct qr_meta_op ops[2] = {{.key = qr_str("a"), .value = qr_str("1")},
+                                {.key = qr_str("b"), .value = qr_str("")}};
+    assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops, 2, &applied, &revision, NULL), QR_OK);
+    assert_int_equal(revision, 1);
+    assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops, 1, &applied, &revision, NULL), QR_OK);
+    reopen(f);
+    assert_value(f, "a", "1", 2);
+    assert_value(f, "b", "", 1);
+    assert_int_equal(qr_meta_get(f->meta, qr_str("c"), NULL, NULL, NULL), QR_NOT_FOUND);
+}
+
+static void test_a_compare_that_fails_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    bool applied = true;
+    struct qr_meta_op put = {.key = qr_str("a"), .value = qr_str("1")};
+    struct qr_meta_compare absent = {qr_str("a"), 0};
+    assert_int_equal(qr_meta_txn(f->meta, &absent, 1, &put, 1, &applied, NULL, NULL), QR_OK);
+    assert_true(applied);
+    put.value = qr_str("2");
+    assert_int_equal(qr_meta_txn(f->meta, &absent, 1, &put, 1, &applied, NULL, NULL), QR_OK);
+    assert_false(applied);
+    assert_value(f, "a", "1", 1);
+    struct qr_meta_compare both[2] = {{qr_str("a"), 1}, {qr_str("b"), 7}};
+    assert_int_equal(qr_meta_txn(f->meta, both, 2, &put, 1, &applied, NULL, NULL), QR_OK);
+    assert_false(applied);
+    both[1].version = 0;
+    assert_int_equal(qr_meta_txn(f->meta, both, 2, &put, 1, &applied, NULL, NULL), QR_OK);
+    assert_true(applied);
+    assert_value(f, "a", "2", 2);
+}
+
+static bool append_key(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
+{
+    qr_buf_printf(arg, "%.*s=%.*s@%d ", (int)key.n, key.p, (int)value.n, value.p, (int)version);
+    return true;
+}
+
+static void append_change(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
+{
+    append_key(arg, key, value.p == NULL ? qr_str("gone") : value, version);
+}
+
+static void test_range_and_watch_see_a_prefix_only(void **state)
+{
+    struct fixture *f = *state;
+    bool applied;
+    struct qr_buf seen;
+    qr_buf_init(&seen, 1000);
+    assert_int_equal(qr_meta_watch(f->meta, qr_str("a/"), append_change, &seen, NULL), QR_OK);
+    struct qr_meta_op ops[] = {{.key = qr_str("a/2"), .value = qr_str("y")},
+                               {.key = qr_str("a/1"), .value = qr_str("x")},
+                               {.key = qr_str("a"), .value = qr_str("no")},
+                               {.key = qr_str("a0"), .value = qr_str("no")}};
+    assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops, 4, &applied, NULL, NULL), QR_OK);
+    struct qr_meta_op gone = {.key = qr_str("a/2"), .is_delete = true};
+    assert_int_equal(qr_meta_txn(f->meta, NULL, 0, &gone, 1, &applied, NULL, NULL), QR_OK);
+    assert_string_equal(qr_buf_cstr(&seen), "a/2=y@1 a/1=x@1 a/2=gone@2 ");
+    qr_buf_clear(&seen);
+    assert_int_equal(qr_meta_range(f->meta, qr_str("a/"), append_key, &seen, NULL), QR_OK);
+    assert_string_equal(qr_buf_cstr(&seen), "a/1=x@1 ");
+    qr_buf_done(&seen);
+}
+
+static void test_a_file_that_is_no_metadata_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    qr_meta_close(f->meta);
+    f->meta = NULL;
+    assert_int_equal(qr_env_replace_file(qr_env_real(), f->path,
+                                         "not a database, but long enough "
+                                         "to be looked at, so it is refused for what it is",
+                                         80, NULL),
+                     QR_OK);
+    assert_int_equal(qr_meta_open(f->path, &f->meta, NULL), QR_CORRUPT);
+    assert_null(f->meta);
+}
+
+/* ---- registry ---- */
+
+static void open_registry(struct fixture *f)
+{
+    assert_int_equal(qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL), QR_OK);
+}
+
+static void test_the_server_and_its_login_are_remembered(void **state)
+{
+    struct fixture *f = *state;
+    char hash[QR_HASH_BYTES_MAX + 1];
+    bool is_admin = false;
+    open_registry(f);
+    assert_false(qr_registry_has_server(f->registry));
+    assert_int_equal(qr_registry_make_server(f->registry, qr_str("server01"), qr_str("quireadmin"),
+                                             qr_str("$h1"), NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_set_admin_hash(f->registry, qr_str("$h2"), NULL), QR_OK);
+    reopen(f);
+    open_registry(f);
+    assert_true(qr_registry_has_server(f->registry));
+    assert_string_equal(qr_registry_server_name(f->registry), "server01");
+    assert_int_equal(
+        qr_registry_login_hash(f->registry, qr_str("QuireAdmin"), hash, &is_admin, NULL), QR_OK);
+    assert_string_equal(hash, "$h2");
+    assert_true(is_admin);
+    assert_int_equal(qr_registry_login_hash(f->registry, qr_str("sa"), hash, &is_admin, NULL),
+                     QR_NOT_FOUND);
+}
+
+static void test_databases_get_new_ids_and_are_remembered(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_wish wish = {0};
+    struct qr_database_row a, b, row;
+    open_registry(f);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("A"), &wish, &a, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, a.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    assert_int_equal(qr_registry_remove_database(f->registry, a.id, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("a"), &wish, &b, NULL), QR_OK);
+    assert_int_not_equal(a.id, b.id);
+    assert_string_not_equal(a.timeline, b.timeline);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("master"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(row.id, QR_MASTER_ID);
+    reopen(f);
+    open_registry(f);
+    assert_true(qr_registry_database_at(f->registry, 0, &row));
+    assert_string_equal(row.name, "master");
+    assert_true(qr_registry_database_at(f->registry, 1, &row));
+    assert_int_equal(row.id, b.id);
+    assert_string_equal(row.name, "a");
+    assert_string_equal(row.timeline, b.timeline);
+    assert_int_equal(row.create_ticks, b.create_ticks);
+    assert_int_equal(row.max_bytes, b.max_bytes);
+    assert_string_equal(row.collation, "SQL_Latin1_General_CP1_CI_AS");
+    assert_false(qr_registry_database_at(f->registry, 2, &row));
+    assert_string_equal(row.objective, "GP_Gen5_2");
+    assert_int_equal(row.state, QR_DATABASE_CREATING);
+}
+
+static void test_wishes_are_checked_against_the_objectives(void **state)
+{
+    static const struct {
+        const char *edition, *objective;
+        uint64_t gigabytes;
+        int want; /* number of the T-SQL error, 0: none, -1: not supported */
+        const char *got;
+    } rows[] = {
+        {"", "", 0, 0, "GP_Gen5_2"},
+        {"generalpurpose", "gp_gen5_4", 1024, 0, "GP_Gen5_4"},
+        {"", "GP_Gen5_80", 4096, 0, "GP_Gen5_80"},
+        {"", "GP_Gen5_3", 0, 40804, ""},
+        {"GeneralPurpose", "BC_Gen5_2", 0, 40808, ""},
+        {"GeneralPurpose", "GP_Gen5_2", 1025, 40619, ""},
+        {"Hyperscale", "", 0, -1, ""},
+        {"", "HS_Gen5_2", 0, -1, ""},
+        {"Nonsense", "", 0, -1, ""},
+    };
+    struct fixture *f = *state;
+    open_registry(f);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct qr_database_wish wish = {.edition = qr_str(rows[i].edition),
+                                        .objective = qr_str(rows[i].objective),
+                                        .max_bytes = rows[i].gigabytes << 30,
+                                        .max_text = qr_str("as written")};
+        struct qr_database_row row;
+        struct qr_err err = {0};
+        char name[16];
+        snprintf(name, sizeof name, "db%zu", i);
+        enum qr_status status =
+            qr_registry_add_database(f->registry, qr_str(name), &wish, &row, &err);
+        if (rows[i].want == 0) {
+            assert_int_equal(status, QR_OK);
+            assert_string_equal(row.objective, rows[i].got);
+        } else if (rows[i].want < 0) {
+            assert_int_equal(status, QR_UNSUPPORTED);
+        } else {
+            assert_int_equal(status, QR_SQL);
+            assert_int_equal(err.number, rows[i].want);
+        }
+    }
+}
+
+static void test_altering_and_renaming_change_one_row(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_wish none = {0}, wish = {.objective = qr_str("GP_Gen5_4")};
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    open_registry(f);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("a"), &none, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("b"), &none, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("B"), &wish, &row, NULL),
+                     QR_OK);
+    assert_string_equal(row.objective, "GP_Gen5_4");
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("c"), &wish, &row, &err),
+                     QR_SQL);
+    assert_int_equal(err.number, 911);
+    assert_int_equal(qr_registry_rename_database(f->registry, qr_str("b"), qr_str("A"), &err),
+                     QR_SQL);
+    assert_int_equal(err.number, 1801);
+    assert_int_equal(qr_registry_rename_database(f->registry, qr_str("b"), qr_str("c"), NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("b"), &row), QR_NOT_FOUND);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("C"), &row), QR_OK);
+    assert_string_equal(row.objective, "GP_Gen5_4");
+}
+
+static void append_rule(void *arg, struct qr_str name, uint32_t start, uint32_t end)
+{
+    qr_buf_printf(arg, "%.*s:%u-%u ", (int)name.n, name.p, start, end);
+}
+
+static void test_firewall_rules_are_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_buf rules;
+    qr_buf_init(&rules, 1000);
+    open_registry(f);
+    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("Office"), 1, 2, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("home"), 3, UINT32_MAX, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("OFFICE"), 5, 6, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("bad"), 6, 5, NULL), QR_INVALID);
+    assert_int_equal(qr_registry_each_rule(f->registry, append_rule, &rules, NULL), QR_OK);
+    assert_string_equal(qr_buf_cstr(&rules), "home:3-4294967295 OFFICE:5-6 ");
+    assert_int_equal(qr_registry_remove_rule(f->registry, qr_str("office"), NULL), QR_OK);
+    assert_int_equal(qr_registry_remove_rule(f->registry, qr_str("office"), NULL), QR_NOT_FOUND);
+    qr_buf_done(&rules);
+}
+
+static void test_every_objective_has_an_edition(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < qr_slo_count(); i++) {
+        assert_true(qr_slo_at(i)->name[0] != '\0');
+        assert_true(qr_slo_at(i)->edition[0] != '\0');
+    }
+    assert_int_equal(qr_slo_find(qr_str("gp_gen5_2"))->max_data_bytes, UINT64_C(1024) << 30);
+    assert_null(qr_slo_find(qr_str("GP_Gen5_1")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_values_keep_their_version_over_a_restart, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_compare_that_fails_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_range_and_watch_see_a_prefix_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_no_metadata_is_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_the_server_and_its_login_are_remembered, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_databases_get_new_ids_and_are_remembered, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_wishes_are_checked_against_the_objectives, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_altering_and_renaming_change_one_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_firewall_rules_are_rows, setup, teardown),
+        cmocka_unit_test(test_every_objective_has_an_edition),
+    };
+    return cmocka_run_group_tests_name("ctl", tests, NULL, NULL);
+}
