@@ -43,7 +43,7 @@ def main(out_path):
             if cp in own:
                 continue
             to = FITS.get(ch)
-            if to is None and (cp < 0x250 or 0x1E00 <= cp < 0x1F00 or cp > 0xFF00):
+            if to is None and (cp <= 0x1F0 or cp > 0xFF00):
                 base = ud.normalize("NFKD", ch)[0]
                 to = base if base.isascii() and base.isprintable() else None
             if to:

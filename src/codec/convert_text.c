@@ -2,7 +2,6 @@
 #include "convert_int.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sqlmsg.h"
@@ -119,10 +118,10 @@ enum qr_status qri_int_to_text(const struct qr_converter *c, const struct qr_val
                                const struct qr_convert_env *env, struct qr_value *ret_value,
                                struct qr_err *err)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%lld", (long long)in->i);
-    if (fits(&c->to, (size_t)n))
-        return finish_ascii(c, text, (size_t)n, env, ret_value, err);
+    char text[QR_DEC_TEXT_BYTES];
+    size_t n = qr_dec_print(in->i, 0, text);
+    if (fits(&c->to, n))
+        return finish_ascii(c, text, n, env, ret_value, err);
     if (qr_type_family(&c->to) == QR_FAMILY_NCHAR || c->from.id == QR_TYPE_BIGINT)
         return qr_sql_fail(err, 8115, "expression", qr_type_name(&c->to));
     return finish_ascii(c, "*", 1, env, ret_value, err);

@@ -133,7 +133,7 @@ static enum qr_dt to_old(const struct qr_type *type, const struct qr_moment *m,
     }
     /* By way of 1/300 s: 29.998 s goes down and 29.999 s goes up. */
     int64_t minutes = floor_div(units + 30 * UNITS_PER_SECOND, 60 * UNITS_PER_SECOND);
-    if (m->days < QR_DAYS_1900 || minutes > INT64_C(65536) * 1440 - 1)
+    if (minutes < 0 || minutes > INT64_C(65536) * 1440 - 1)
         return QR_DT_RANGE;
     *ret_value = qr_value_int(minutes);
     return QR_DT_OK;
@@ -156,8 +156,8 @@ enum qr_dt qr_moment_to(const struct qr_type *type, const struct qr_moment *m,
     case QR_TYPE_DATETIME2:
     case QR_TYPE_DATETIMEOFFSET:
         ticks = m->days * QR_TICKS_PER_DAY + round_ticks(m->ticks, type->scale);
-        if (ticks > TICKS_MAX)
-            return QR_DT_RANGE;
+        if (ticks > TICKS_MAX) /* at the end of time rounding stays below it */
+            ticks -= scale_unit(type->scale);
         if (type->id == QR_TYPE_DATETIME2) {
             *ret_value = qr_value_int(ticks);
             return QR_DT_OK;

@@ -144,17 +144,18 @@ static enum qr_dt read_time(struct reader *r, int hour)
         r->pos++;
         if (!read_number(r, &minute, &digits) || digits > 2)
             return QR_DT_SYNTAX;
-        if (at_time_mark(r)) {
+        bool colon = at_time_mark(r);
+        if (colon) {
             r->pos++;
             if (!read_number(r, &second, &digits) || digits > 2)
                 return QR_DT_SYNTAX;
-            if (peek(r) == '.' || peek(r) == ':') {
-                char separator = peek(r);
-                r->pos++;
-                enum qr_dt dt = read_fraction(r, separator, &fraction);
-                if (dt != QR_DT_OK)
-                    return dt;
-            }
+        }
+        if (peek(r) == '.' || (colon && at_time_mark(r))) {
+            char separator = peek(r);
+            r->pos++;
+            enum qr_dt dt = read_fraction(r, separator, &fraction);
+            if (dt != QR_DT_OK)
+                return dt;
         }
     }
     char meridian = read_meridian(r);
@@ -249,7 +250,7 @@ static enum qr_dt read_letters(struct reader *r)
         r->has_t = true;
         return QR_DT_OK;
     }
-    if (qr_str_ieqz(word, "Z") && r->has_time && !r->has_offset) {
+    if (qr_str_ieqz(word, "Z") && (r->has_time || r->count == 3) && !r->has_offset) {
         r->has_offset = true;
         return QR_DT_OK;
     }

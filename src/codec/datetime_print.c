@@ -109,9 +109,14 @@ static size_t put_fraction(char *dst, const struct fields *f, char separator)
 {
     if (f->digits == 0)
         return 0;
-    char text[16];
-    snprintf(text, sizeof text, "%c%07d", separator, f->fraction);
-    memcpy(dst, text, 1 + (size_t)f->digits);
+    int rest = f->fraction;
+    char digits[7];
+    for (int i = 6; i >= 0; i--) {
+        digits[i] = (char)('0' + rest % 10);
+        rest /= 10;
+    }
+    dst[0] = separator;
+    memcpy(dst + 1, digits, (size_t)f->digits);
     return 1 + (size_t)f->digits;
 }
 

@@ -71,9 +71,32 @@ static bool match_set(const struct matcher *m, size_t *pos, uint64_t key)
     return false;
 }
 
-/* Whether the text's character matches the pattern's element at *pos, which is not '%'. */
-static bool match_element(const struct matcher *m, size_t *pos, uint32_t text_char)
+/* Of a ligature or sharp s its letters, ended by 0 or 3; NULL of others. */
+static const uint32_t *letters_of(const struct matcher *m, uint32_t c)
 {
+    if (c < 0x80 || !m->rule->unicode || m->rule->binary)
+        return NULL;
+    struct qri_weight w = qri_weight_of(m->rule, c);
+    return w.primary == QRI_EXPAND ? qri_expansion((uint32_t)w.secondary << 8 | w.tertiary) : NULL;
+}
+
+/* Whether `letters` stand at *pos of `s`; moves past them. */
+static bool match_letters(const struct matcher *m, const uint32_t *letters, struct qr_str s,
+                          size_t *pos)
+{
+    size_t i = *pos;
+    for (int k = 0; k < 3 && letters[k] != 0; k++)
+        if (i >= s.n || key_of(m, next_char(s, &i)) != key_of(m, letters[k]))
+            return false;
+    *pos = i;
+    return true;
+}
+
+/* Whether the text at *text_pos matches the pattern's element at *pos, which is not '%'. */
+static bool match_element(const struct matcher *m, size_t *pos, size_t *text_pos)
+{
+    size_t pattern_start = *pos, text_start = *text_pos;
+    uint32_t text_char = next_char(m->text, text_pos);
     uint32_t c = next_char(m->pattern, pos);
     if (m->escape != 0 && c == m->escape) {
         if (*pos >= m->pattern.n)
@@ -84,7 +107,16 @@ static bool match_element(const struct matcher *m, size_t *pos, uint32_t text_ch
     } else if (c == '[') {
         return match_set(m, pos, key_of(m, text_char));
     }
-    return c == text_char || key_of(m, c) == key_of(m, text_char);
+    if (c == text_char || key_of(m, c) == key_of(m, text_char))
+        return true;
+    const uint32_t *letters = letters_of(m, c);
+    if (letters != NULL) {
+        *text_pos = text_start;
+        return match_letters(m, letters, m->text, text_pos);
+    }
+    letters = letters_of(m, text_char);
+    *pos = pattern_start;
+    return letters != NULL && match_letters(m, letters, m->pattern, pos);
 }
 
 static bool is_percent(const struct matcher *m, size_t pos)
@@ -132,8 +164,7 @@ static bool match(const struct matcher *m, size_t *ret_first)
             }
         } else if (t < m->text.n) {
             size_t next_t = t, next_p = p;
-            uint32_t c = next_char(m->text, &next_t);
-            if (match_element(m, &next_p, c)) {
+            if (match_element(m, &next_p, &next_t)) {
                 t = next_t;
                 p = next_p;
                 continue;

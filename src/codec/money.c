@@ -24,10 +24,8 @@ enum qr_num qr_money_arith(enum qr_arith op, int64_t a, int64_t b, int64_t *ret_
         return narrow(x + y, ret_value);
     case QR_ARITH_SUB:
         return narrow(x - y, ret_value);
-    case QR_ARITH_MUL: {
-        qr_i128 product = x * y;
-        return narrow((product + (product < 0 ? -UNIT / 2 : UNIT / 2)) / UNIT, ret_value);
-    }
+    case QR_ARITH_MUL:
+        return narrow(x * y / UNIT, ret_value);
     case QR_ARITH_DIV:
         return b == 0 ? QR_NUM_DIVIDE_BY_ZERO : narrow(x * UNIT / y, ret_value);
     case QR_ARITH_MOD:

@@ -163,6 +163,20 @@ static int compare_slow(const struct qri_order_rule *rule, struct qr_str a, stru
 
 /* --- public --- */
 
+/* How many bytes at the start are the same and ASCII, in steps of eight. */
+static size_t equal_ascii(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t x, y;
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y || (x & UINT64_C(0x8080808080808080)) != 0)
+            break;
+    }
+    return i;
+}
+
 int qr_order_compare(enum qr_order order, struct qr_str a, struct qr_str b)
 {
     const struct qri_order_rule *rule = &qri_order_rules[order];
@@ -171,12 +185,14 @@ int qr_order_compare(enum qr_order order, struct qr_str a, struct qr_str b)
     if (rule->binary)
         return compare_binary(a, b);
     const uint64_t *keys = qri_ascii_keys(order);
-    size_t n = a.n < b.n ? a.n : b.n, i = 0;
+    size_t n = a.n < b.n ? a.n : b.n, i = equal_ascii(a.p, b.p, n);
     int tertiary = 0;
     for (; i < n; i++) {
         unsigned char ca = (unsigned char)a.p[i], cb = (unsigned char)b.p[i];
         if ((ca | cb) >= 0x80)
             break;
+        if (ca == cb) /* specials too: at one place in both they decide nothing */
+            continue;
         uint64_t ka = keys[ca], kb = keys[cb];
         if (ka >> 32 == 0 || kb >> 32 == 0)
             break; /* ignorable or special: hyphen, apostrophe, controls */

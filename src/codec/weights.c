@@ -47,7 +47,7 @@ static struct qri_weight unicode_weight(const struct qri_order_rule *rule, uint3
 static struct qri_weight latin_weight(const struct qri_order_rule *rule, uint32_t c)
 {
     char utf8[4];
-    int byte = c < 0x80 ? (int)c : -1;
+    int byte = c < 0x80 || (c >= 0xa0 && c <= 0xff) ? (int)c : -1;
     if (byte < 0) {
         struct qr_str one = {utf8, qr_utf_put(c, utf8)};
         if (!qr_codepage_has(QR_CP_1252, one))

@@ -149,6 +149,9 @@ static void test_like_matches_as_documented(void **state)
         {CI, true, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "%a%a%a%a%a%a%a%c", 0, false},
         {CI, true, "co-op", "co-op", 0, true},    {CI, true, "coop", "co-op", 0, false},
         {CI, true, "line1\nline2", "%1%2", 0, true},
+        {AI, true, "shaEp\xc3\xa9" "D", "%\xc3\x86%e%", 0, true}, {CI, true, "stra\xc3\x9f" "e", "STRASSE", 0, true},
+        {CI, true, "strasse", "stra\xc3\x9f_", 0, true}, {CI, true, "stra\xc3\x9f" "e", "stra_e", 0, true},
+        {VCI, false, "strasse", "stra\xc3\x9f" "e", 0, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bool got = qr_like((enum qr_order)rows[i].order, rows[i].national, qr_str(rows[i].text),

@@ -142,6 +142,18 @@ static const struct parse_row datetime_rows[] = {
     {"smalldatetime", "2079-06-06 23:59", QR_MDY, -1, "2079-06-06 23:59:00.000", 0},
     {"smalldatetime", "2079-06-06 23:59:30", QR_MDY, -1, NULL, RANGE},
     {"smalldatetime", "1899-12-31", QR_MDY, -1, NULL, RANGE},
+    {"smalldatetime", "1899-12-31 23:59:29.999", QR_MDY, -1, "1900-01-01 00:00:00.000", 0},
+    {"datetime", "2000-04-22Z", QR_MDY, -1, "2000-04-22 00:00:00.000", 0},
+    {"datetime", "2000-04-22+05:12", QR_MDY, -1, NULL, SYNTAX},
+    {"datetime", "2011-08-15 14:30.00", QR_MDY, -1, "2011-08-15 14:30:00.000", 0},
+    {"datetime", "3Apr24", QR_MDY, -1, "2024-04-03 00:00:00.000", 0},
+    {"datetime", "Apr 16,4", QR_MDY, -1, "2004-04-16 00:00:00.000", 0},
+    {"datetime", "Apr 2024 22", QR_MDY, -1, "2024-04-22 00:00:00.000", 0},
+    {"datetime", "12 24 Apr", QR_MDY, -1, "2024-04-12 00:00:00.000", 0},
+    {"datetime", "2024 9 Apr", QR_MDY, -1, "2024-04-09 00:00:00.000", 0},
+    {"datetime", "April 16", QR_MDY, -1, NULL, SYNTAX},
+    {"datetime", "3     /        12 /           2024", QR_MDY, -1, "2024-03-12 00:00:00.000", 0},
+    {"datetime", "11111", QR_MDY, -1, NULL, SYNTAX},
 };
 
 static void test_datetime_text_parses(void **state)
@@ -172,7 +184,7 @@ static void test_newer_types_parse(void **state)
          "2007-05-08 12:35:29.1234567", 0},
         {"datetime2(7)", "2007-05-08T12:35:29.1234567Z", QR_MDY, -1, "2007-05-08 12:35:29.1234567", 0},
         {"datetime2(7)", "2007-05-08T12:35", QR_MDY, -1, "2007-05-08 12:35:00.0000000", 0},
-        {"datetime2(0)", "9999-12-31 23:59:59.9", QR_MDY, -1, NULL, SYNTAX},
+        {"datetime2(0)", "9999-12-31 23:59:59.9", QR_MDY, -1, "9999-12-31 23:59:59", 0},
         {"datetime2(7)", "2007-05-08 12:35:29.12345678", QR_MDY, -1, NULL, SYNTAX},
         {"datetimeoffset(7)", "2007-05-08 12:35:29. 1234567 +12:15", QR_MDY, -1,
          "2007-05-08 12:35:29.1234567 +12:15", 0},

@@ -75,7 +75,7 @@ enum { QR_MONEY_SCALE = 4 };
 #define QR_SMALLMONEY_MAX INT32_MAX
 #define QR_SMALLMONEY_MIN INT32_MIN
 
-/* + - * / % of two moneys; result in 1/10000; * rounds, / cuts off. */
+/* + - * / % of two moneys; result in 1/10000; * and / cut off. */
 enum qr_num qr_money_arith(enum qr_arith op, int64_t a, int64_t b, int64_t *ret_value);
 /* Blanks, sign, a currency sign, digits with commas anywhere before the point, "(1.5)" is not
  * accepted; rounds to 4 digits. "" is 0.00, as in SQL Server. */
