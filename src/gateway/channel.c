@@ -79,7 +79,9 @@ static enum qr_status channel_receive(struct qr_channel *channel, const uint8_t 
         }
         if (read.kind == QR_TDS_READ_END) {
             conn->stream_end = true;
-            *ret_ignored = read.ignored;
+            *ret_ignored = read.ignored || read.type == QR_TDS_PACKET_ATTENTION;
+            if (read.type == QR_TDS_PACKET_ATTENTION)
+                conn->attention = true;
             return QR_OK;
         }
         conn->drained = false;

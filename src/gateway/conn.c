@@ -203,11 +203,8 @@ static enum qri_step session_message(struct qri_conn *conn)
         .status = conn->message.status,
         .body = conn->message.body.data,
         .body_bytes = conn->message.body.len,
+        .ignored = conn->message.ignored,
     };
-    if (conn->message.ignored) {
-        end_request(conn);
-        return STEP_AGAIN;
-    }
     return run_request(conn, &request);
 }
 

@@ -313,9 +313,14 @@ void qri_answer_end(struct qri_served *s)
 {
     struct qri_answer *a = &s->answer;
     uint16_t status = a->has_error ? QR_TDS_DONE_ERROR : 0;
-    if (s->channel->ops->take_attention(s->channel))
-        hold_done(s, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ATTN, 0, 0);
-    else if (!a->held.is_held || a->held.token == QR_TDS_TOKEN_DONEINPROC)
+    if (!a->held.is_held || a->held.token == QR_TDS_TOKEN_DONEINPROC)
         hold_done(s, QR_TDS_TOKEN_DONE, status, 0, 0);
     let_done_go(s, 0);
+    if (!s->channel->ops->take_attention(s->channel))
+        return;
+    /* A message of its own: clients read the answer to its end before they look for this. */
+    if (qr_tds_writer_end(&s->writer, true) != QR_OK)
+        a->is_broken = true;
+    qr_tds_writer_begin(&s->writer, QR_TDS_PACKET_REPLY);
+    qr_tds_put_done(&s->writer, s->client.version, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ATTN, 0, 0);
 }

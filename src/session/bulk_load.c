@@ -96,7 +96,7 @@ static enum qr_status receive_all(struct load *l, bool *ret_ignored)
     }
 }
 
-bool qri_run_bulk(struct qri_served *s)
+void qri_run_bulk(struct qri_served *s)
 {
     struct load l = {.s = s};
     bool ignored = false;
@@ -110,5 +110,4 @@ bool qri_run_bulk(struct qri_served *s)
         qri_answer_verdict(s, qr_session_bulk_end(s->engine, cancelled, &s->sink));
     qr_tds_bulk_done(&l.bulk);
     qr_arena_done(&l.arena_row);
-    return !ignored;
 }

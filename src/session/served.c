@@ -124,10 +124,11 @@ static void run_with_headers(struct qri_served *s, const struct qr_request *requ
     }
 }
 
-/* False: no answer is due. */
-static bool dispatch(struct qri_served *s, const struct qr_request *request)
+static void dispatch(struct qri_served *s, const struct qr_request *request)
 {
     struct qr_err err;
+    if (request->ignored)
+        return;
     switch (request->type) {
     case QR_TDS_PACKET_BATCH:
     case QR_TDS_PACKET_RPC:
@@ -135,17 +136,15 @@ static bool dispatch(struct qri_served *s, const struct qr_request *request)
         reset_connection(s, request->status);
         if (!s->answer.is_broken)
             run_with_headers(s, request);
-        return true;
+        break;
     case QR_TDS_PACKET_BULK:
-        return qri_run_bulk(s);
-    case QR_TDS_PACKET_ATTENTION:
-        qr_tds_put_done(&s->writer, s->client.version, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ATTN, 0, 0);
-        return true;
+        qri_run_bulk(s);
+        break;
     default:
         qr_fail(&err, QR_PROTOCOL, "A message of type 0x%02X is not expected here.", request->type);
         qri_answer_fail(s, &err);
         s->answer.is_broken = true;
-        return true;
+        break;
     }
 }
 
@@ -166,15 +165,15 @@ static void served_request(struct qr_served *served, const struct qr_request *re
     struct qri_served *s = served_of(served);
     settle_wait(s);
     qri_answer_begin(s);
-    bool is_attention = request->type == QR_TDS_PACKET_ATTENTION;
-    bool answers = dispatch(s, request);
-    if (answers && !is_attention)
+    if (request->type == QR_TDS_PACKET_ATTENTION) { /* after the answer it was meant to stop */
+        qr_tds_put_done(&s->writer, s->client.version, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ATTN, 0, 0);
+    } else {
+        dispatch(s, request);
         qri_answer_end(s);
+    }
     trim_arena(&s->arena_request);
     trim_arena(&s->answer.arena_result);
     finish(s, ret_tail);
-    if (!answers)
-        ret_tail->count = 0;
 }
 
 static void free_served(struct qri_served *s)

@@ -81,8 +81,7 @@ void qri_answer_verdict(struct qri_served *s, enum qr_status status);
 void qri_run_batch(struct qri_served *s, struct qr_tds_cursor *c);
 void qri_run_rpc(struct qri_served *s, struct qr_tds_cursor *c);
 void qri_run_tran(struct qri_served *s, struct qr_tds_cursor *c);
-/* False: the client took the load back, and no answer is due. */
-bool qri_run_bulk(struct qri_served *s);
+void qri_run_bulk(struct qri_served *s);
 
 /* ---- call.c: sp_executesql and its like ---- */
 

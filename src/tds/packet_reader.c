@@ -21,6 +21,8 @@ static enum qr_status accept_header(struct qr_tds_reader *reader, struct qr_err 
     uint16_t packet_bytes = qr_get16be(h + 2);
     if (packet_bytes < QR_TDS_HEADER_BYTES || packet_bytes > QR_TDS_PACKET_BYTES_MAX)
         return qr_fail(err, QR_PROTOCOL, "TDS packet of %u bytes", packet_bytes);
+    if (reader->in_message && h[0] == QR_TDS_PACKET_ATTENTION)
+        reader->in_message = false; /* what came before it is dropped */
     if (reader->in_message && h[0] != reader->type)
         return qr_fail(err, QR_PROTOCOL,
                        "TDS packet of type 0x%02X inside a message of type 0x%02X", h[0],

@@ -523,11 +523,12 @@ static void test_attention_stops_a_request_and_is_acknowledged(void **state)
     f.c.cancel_after = 5;
     f.c.attention = true;
     batch(&f, "rows:1 wait rows:1");
-    assert_string_equal(f.words, "COL ROW DONE:more,count=1 DONE:attn");
+    assert_string_equal(f.words, "COL ROW DONE:count=1 DONE:attn");
+    assert_int_equal(f.eom, 2);
     f.c.cancel_after = -1;
     f.c.attention = true; /* it came while the answer was being made */
     batch(&f, "rows:1");
-    assert_string_equal(f.words, "COL ROW DONE:more,count=1 DONE:attn");
+    assert_string_equal(f.words, "COL ROW DONE:count=1 DONE:attn");
     request(&f, QR_TDS_PACKET_ATTENTION, 0, "", 0);
     assert_string_equal(f.words, "DONE:attn");
     batch(&f, "rows:0");
@@ -645,7 +646,7 @@ static void test_bulk_loads_stream(void **state)
     f.c.stream_bytes = bulk_stream(stream, 10);
     f.c.stream_ignored = true;
     request(&f, QR_TDS_PACKET_BULK, 0, "", 0);
-    assert_string_equal(f.words, "");
+    assert_string_equal(f.words, "DONE:error");
     assert_non_null(strstr(fake.log, "bulk_end(1,10) "));
     end(&f);
 }

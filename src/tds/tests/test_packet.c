@@ -164,6 +164,27 @@ static void test_bad_packets_are_refused(void **state)
     }
 }
 
+static void test_an_attention_inside_a_message_takes_it_back(void **state)
+{
+    (void)state;
+    struct hex_bytes in = hex("07 00 000A 0000 01 00 AABB 06 01 0008 0000 01 00");
+    for (size_t step = 1; step <= in.n; step++) {
+        struct qr_tds_reader r;
+        struct qr_tds_message m;
+        qr_tds_reader_init(&r);
+        qr_tds_message_init(&m, 100);
+        for (size_t at = 0, used = 0; at < in.n; at += used) {
+            size_t n = in.n - at < step ? in.n - at : step;
+            assert_false(m.complete);
+            assert_int_equal(qr_tds_message_feed(&m, &r, in.data + at, n, &used, NULL), QR_OK);
+        }
+        assert_true(m.complete && !m.ignored);
+        assert_int_equal(m.type, QR_TDS_PACKET_ATTENTION);
+        assert_true(qr_tds_reader_idle(&r));
+        qr_tds_message_done(&m);
+    }
+}
+
 static void test_status_bits_reach_the_message(void **state)
 {
     (void)state;
@@ -198,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_flushed_can_be_taken_back),
         cmocka_unit_test(test_a_failed_flush_sticks_and_memory_stays_bounded),
         cmocka_unit_test(test_bad_packets_are_refused),
+        cmocka_unit_test(test_an_attention_inside_a_message_takes_it_back),
         cmocka_unit_test(test_status_bits_reach_the_message),
     };
     return cmocka_run_group_tests_name("tds/packet", tests, NULL, NULL);

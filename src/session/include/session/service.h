@@ -88,6 +88,7 @@ struct qr_tail {
 struct qr_request {
     uint8_t type;   /* enum qr_tds_packet_type; ATTENTION: one that came between requests */
     uint8_t status; /* QR_TDS_STATUS_RESET and QR_TDS_STATUS_RESET_SKIP_TRAN */
+    bool ignored;   /* the client took it back: the answer is a DONE and nothing else */
     bool streams;   /* BULK: the body comes by `receive`; read it to its end or close */
     const uint8_t *body;
     size_t body_bytes;

@@ -31,7 +31,8 @@ struct qr_tds_reader {
 enum qr_tds_read_kind {
     QR_TDS_READ_MORE, /* all input is used: feed more */
     QR_TDS_READ_DATA, /* data, data_bytes: the next slice of the message */
-    QR_TDS_READ_END,  /* the message is complete (or, with `ignored`, to be dropped) */
+    QR_TDS_READ_END,  /* the message is complete (or, with `ignored`, to be dropped); type ATTENTION
+                         may end any message: a client stops in the middle of a long one with it */
 };
 
 struct qr_tds_read {
