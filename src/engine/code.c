@@ -142,7 +142,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
     if (status == QR_OK) {
         note_plan(code);
         if (code->plan->dml != NULL)
-            status = qri_dml_prepare(&code->arena, &env, code->plan->dml, &code->dml, err);
+            status = qri_dml_prepare(&code->arena, &env, code->plan, &code->dml, err);
     }
     QR_TRY(finish(frame, place, code, status));
     *ret_code = code;

@@ -17,6 +17,9 @@ struct qri_cursor {
     int64_t position; /* 0-based row; -1 before the first, count after the last */
 };
 
+/* SET @c = @d, SET @c = CURSOR ... FOR ... */
+QR_NODISCARD enum qr_status qri_cursor_set(struct qri_frame *frame, const struct qri_op *op,
+                                         uint32_t slot, struct qr_err *err);
 void qri_cursor_unref(struct qri_cursor *cursor); /* accepts NULL */
 void qri_cursors_free(struct qri_cursor **list);
 /* @@FETCH_STATUS and its sisters ask. `scope`: "local", "global", "variable". */

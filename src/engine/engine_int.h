@@ -129,6 +129,7 @@ struct qr_session {
     struct qr_lsn catalog_lsn;  /* the commit that made it */
     struct qri_catalog *temp;   /* #tables; NULL: none */
     uint64_t temp_serial;       /* changes whenever `temp` does */
+    bool temp_leak;             /* a #table outlives the scope that made it */
     struct qr_map temp_counters; /* key: 8 bytes counter id; value: struct qri_temp_counter */
     struct qri_options options, login_options;
     struct qri_tran tran;
@@ -143,6 +144,8 @@ struct qr_session {
     struct qr_err err;       /* of the statement that runs */
     bool err_is_compile;     /* err came from the compiler: it ends the scope */
     bool err_is_raised;      /* err came from RAISERROR: XACT_ABORT does not count */
+    bool err_is_dynamic;     /* err is a syntax error of dynamic SQL: it ends only the EXEC */
+    bool err_is_thrown;      /* err came from THROW: the batch ends when nobody catches it */
     struct qr_err pending;   /* raised inside a function that SQLite called */
     bool has_pending;
     bool null_eliminated;
@@ -157,6 +160,8 @@ struct qr_session {
     int32_t cursor_rows;
     struct qri_cursor *cursors; /* global ones */
     struct qr_rand rand_state;
+    uint64_t guid_serial;
+    struct qr_value batch_identity; /* SCOPE_IDENTITY() of the outermost scope */
     struct qr_map context; /* SESSION_CONTEXT */
     uint8_t context_info[128];
     size_t context_info_bytes;
@@ -188,9 +193,6 @@ void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_te
 
 /* ---- options.c ---- */
 void qri_options_init(struct qri_options *options, bool is_odbc);
-QR_NODISCARD enum qr_status qri_set_option(struct qri_frame *frame,
-                                           const struct qr_ast_set_option *stmt,
-                                           struct qr_err *err);
 int32_t qri_options_bits(const struct qri_options *options); /* @@OPTIONS */
 
 /* ---- tran.c ---- */

@@ -277,3 +277,30 @@ QR_NODISCARD enum qr_status qri_find_object(struct qr_session *session,
                                             const struct qr_ast_name *name,
                                             const struct qr_cat_object **ret_object,
                                             struct qr_err *err);
+const struct qr_cat_object *qri_object_by_id(struct qr_session *session, uint32_t object_id);
+/* "dbo.t" as written, for messages. */
+const char *qri_name_print(struct qr_arena *arena, const struct qr_ast_name *name);
+/* A scalar function; the result's bytes go to `arena`. */
+QR_NODISCARD enum qr_status qri_call_scalar(struct qr_session *session,
+                                            const struct qr_cat_object *function,
+                                            const struct qr_type *types,
+                                            const struct qr_value *args, size_t arg_count,
+                                            const struct qr_type *return_type,
+                                            struct qr_arena *arena, struct qr_value *ret_value,
+                                            struct qr_err *err);
+/* "a.b.c" with brackets, as text. 2812 if it is no name. */
+QR_NODISCARD enum qr_status qri_name_parse(struct qr_arena *arena, struct qr_str text,
+                                           struct qr_ast_name *ret_name, struct qr_err *err);
+/* A system or user procedure. */
+QR_NODISCARD enum qr_status qri_call_by_name(struct qr_session *session,
+                                             const struct qr_ast_name *name,
+                                             struct qri_call_arg *args, size_t arg_count,
+                                             bool is_rpc, int32_t *ret_status,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_exec_function(struct qr_session *session,
+                                              const struct qr_cat_object *function,
+                                              struct qri_call_arg *args, size_t arg_count,
+                                              int32_t *ret_status, struct qr_err *err);
+/* EXEC, also as the source of an INSERT; its codes begin at `place`. */
+QR_NODISCARD enum qr_status qri_exec_stmt(struct qri_frame *frame, const struct qr_ast_exec *stmt,
+                                          size_t place, struct qr_err *err);

@@ -49,6 +49,10 @@ static enum qr_sql_ends ends_of(const struct qr_session *session, const struct q
     enum qr_sql_ends ends = msg == NULL ? QR_ENDS_STATEMENT : msg->ends;
     if (err->status == QR_NOMEM || err->status == QR_FULL || err->status == QR_CORRUPT)
         ends = QR_ENDS_BATCH;
+    if (session->err_is_dynamic && ends == QR_ENDS_BATCH)
+        ends = QR_ENDS_STATEMENT;
+    if (session->err_is_thrown && ends < QR_ENDS_BATCH)
+        ends = QR_ENDS_BATCH;
     /* RAISERROR does not obey XACT_ABORT; its errors say so by not being from a statement */
     if (session->options.xact_abort && !session->err_is_raised && err->severity > 10 &&
         ends < QR_ENDS_TRANSACTION)
@@ -69,7 +73,7 @@ static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *
     QR_TRY(push_caught(frame));
     qr_err_reset(&session->err);
     session->err_is_compile = false;
-    session->err_is_raised = false;
+    session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
     *pc = (size_t)op->handler;
     return QR_OK;
 }
@@ -83,7 +87,7 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
     session->rowcount = 0;
     bool was_compile = session->err_is_compile;
     session->err_is_compile = false;
-    session->err_is_raised = false;
+    session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
     QR_TRY(qri_send_error(session, &session->err));
     QR_TRY(qri_send_done(session, false, 0, true, 0xFD));
     qr_err_reset(&session->err);

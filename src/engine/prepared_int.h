@@ -4,3 +4,11 @@
 
 void qri_prepared_clear(struct qr_session *session);
 void qri_session_clear(struct qr_session *session, bool keep_tran);
+
+/* What the requests and the system procedures sp_prepare, sp_execute, sp_unprepare share. Errors go
+ * to session->err. */
+QR_NODISCARD enum qr_status qri_prepare(struct qr_session *session, struct qr_str text,
+                                        struct qr_str params, int32_t *ret_handle);
+QR_NODISCARD enum qr_status qri_execute(struct qr_session *session, int32_t handle,
+                                        struct qri_call_arg *args, size_t arg_count);
+QR_NODISCARD enum qr_status qri_unprepare(struct qr_session *session, int32_t handle);

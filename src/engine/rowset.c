@@ -34,6 +34,7 @@ struct qr_rowset {
     size_t place_count, place_capacity;
     uint64_t live_count;
     size_t bytes; /* of all segments */
+    int64_t next_identity;
 };
 
 enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
@@ -50,6 +51,7 @@ enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
     if (column_count > 0)
         memcpy(rowset->types, types, column_count * sizeof *types);
     rowset->column_count = column_count;
+    rowset->next_identity = INT64_MIN;
     *ret_rowset = rowset;
     return QR_OK;
 }
@@ -277,4 +279,32 @@ void qri_rowset_delete(struct qr_rowset *rowset, uint64_t position)
         return;
     rowset->places[position].segment = UINT32_MAX;
     rowset->live_count--;
+}
+
+int64_t *qri_rowset_identity(struct qr_rowset *rowset)
+{
+    return &rowset->next_identity;
+}
+
+void qri_rowset_cut(struct qr_rowset *rowset, uint64_t count)
+{
+    while (rowset->place_count > count) {
+        rowset->place_count--;
+        if (rowset->places[rowset->place_count].segment != UINT32_MAX)
+            rowset->live_count--;
+    }
+}
+
+struct qri_rowset_place qri_rowset_place(const struct qr_rowset *rowset, uint64_t position)
+{
+    const struct place *place = &rowset->places[position];
+    return (struct qri_rowset_place){position, place->segment, place->offset};
+}
+
+void qri_rowset_restore(struct qr_rowset *rowset, const struct qri_rowset_place *place)
+{
+    struct place *now = &rowset->places[place->position];
+    rowset->live_count -= now->segment != UINT32_MAX;
+    *now = (struct place){place->segment, place->offset};
+    rowset->live_count += now->segment != UINT32_MAX;
 }

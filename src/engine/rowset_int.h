@@ -18,3 +18,13 @@ QR_NODISCARD enum qr_status qri_rowset_get_column(struct qr_rowset *rowset, uint
 QR_NODISCARD enum qr_status qri_rowset_set(struct qr_rowset *rowset, uint64_t position,
                                            const struct qr_value *values, struct qr_err *err);
 void qri_rowset_delete(struct qr_rowset *rowset, uint64_t position);
+/* The next IDENTITY value of a table variable; INT64_MIN: not begun. */
+int64_t *qri_rowset_identity(struct qr_rowset *rowset);
+/* Undoing a statement: cuts to `count` positions; puts a position back to what it was. */
+void qri_rowset_cut(struct qr_rowset *rowset, uint64_t count);
+struct qri_rowset_place {
+    uint64_t position;
+    uint32_t segment, offset;
+};
+struct qri_rowset_place qri_rowset_place(const struct qr_rowset *rowset, uint64_t position);
+void qri_rowset_restore(struct qr_rowset *rowset, const struct qri_rowset_place *place);

@@ -1,0 +1,126 @@
+/* ddl_host.c - see ddl_host.h */
+#include "ddl_host.h"
+#include "temp_int.h"
+#include "base/banned.h"
+
+/* ---- what the DDL calls back ---- */
+
+static enum qr_status counter_set(void *ctx, uint64_t counter, bool is_temp, int64_t next,
+                                  int64_t increment, struct qr_err *err)
+{
+    (void)increment;
+    return qri_counter_set(ctx, counter, is_temp, next, err);
+}
+
+static enum qr_status counter_drop(void *ctx, uint64_t counter, bool is_temp, struct qr_err *err)
+{
+    return qri_counter_drop(ctx, counter, is_temp, err);
+}
+
+static enum qr_status counter_peek(void *ctx, uint64_t counter, bool is_temp, int64_t *ret_next,
+                                   struct qr_err *err)
+{
+    if (!qri_counter_peek(ctx, counter, is_temp, ret_next))
+        return qr_fail(err, QR_NOT_FOUND, "no such counter");
+    return QR_OK;
+}
+
+static enum qr_status inform(void *ctx, const struct qr_err *message)
+{
+    struct qr_session *session = ctx;
+    return session->sink->message(session->sink->ctx, message);
+}
+
+void qri_ddl_init(struct qri_frame *frame, struct qr_bind_env *env, struct qr_eval *eval,
+                  struct qri_ddl *ddl)
+{
+    struct qr_session *session = frame->session;
+    qri_bind_env(frame, frame->op, env);
+    qri_eval_init(eval, session, frame, &frame->arena);
+    *ddl = (struct qri_ddl){.conn = session->link->db,
+                            .env = env,
+                            .arena = &frame->arena,
+                            .batch_text = frame->unit->batch->text,
+                            .eval = eval,
+                            .now_ticks = session->settings.now_utc_ticks,
+                            .ctx = session,
+                            .counter_set = counter_set,
+                            .counter_drop = counter_drop,
+                            .counter_peek = counter_peek,
+                            .inform = inform};
+}
+
+static enum qr_status note_new_temp(struct qri_frame *frame, const struct qri_catalog *before,
+                                    const struct qri_catalog *after)
+{
+    for (size_t i = 0; after != NULL && i < after->cat.object_count; i++) {
+        const struct qr_cat_object *object = after->cat.objects[i];
+        if (object->type != QR_CAT_TABLE ||
+            (before != NULL && qr_cat_by_id(&before->cat, object->object_id) != NULL))
+            continue;
+        QR_TRY(qri_temp_made(frame, object->object_id, NULL));
+    }
+    return QR_OK;
+}
+
+void qri_ddl_adopt(struct qri_frame *frame, struct qri_catalog *own_main,
+                   struct qri_catalog *own_temp)
+{
+    struct qr_session *session = frame->session;
+    if (own_main != session->catalog) {
+        qri_catalog_unref(session->catalog);
+        session->catalog = own_main;
+        session->catalog_serial = atomic_fetch_add(&session->db->catalog_serial, 1) + 1;
+        session->tran.catalog_changed = true;
+    } else {
+        qri_catalog_unref(own_main);
+    }
+    if (own_temp != session->temp) {
+        if (note_new_temp(frame, session->temp, own_temp) != QR_OK)
+            session->temp_leak = true; /* no memory to note it: it lives until the session ends */
+        qri_session_set_temp(session, own_temp);
+    } else {
+        qri_catalog_unref(own_temp);
+    }
+}
+
+static enum qr_status run(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
+                          struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    struct qr_bind_env env;
+    struct qr_eval eval;
+    struct qri_ddl ddl;
+    struct qri_catalog *main = qri_catalog_ref(session->catalog);
+    struct qri_catalog *temp = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
+    qri_ddl_init(frame, &env, &eval, &ddl);
+    ddl.main = &main;
+    ddl.temp = &temp;
+    QR_TRY(qri_savepoint(session, err));
+    session->no_interrupt = true;
+    enum qr_status status = qri_ddl_run(&ddl, stmt, err);
+    session->no_interrupt = false;
+    if (status == QR_OK)
+        status = qri_savepoint_release(session, err);
+    if (status == QR_OK) {
+        qri_ddl_adopt(frame, main, temp);
+        return QR_OK;
+    }
+    qri_savepoint_rollback(session);
+    qri_catalog_unref(main);
+    qri_catalog_unref(temp);
+    return status;
+}
+
+enum qr_status qri_ddl_statement(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
+                                 struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    enum qri_access access = qri_ddl_is_temp_only(stmt) ? QRI_WRITE_TEMP : QRI_WRITE;
+    enum qr_status status = qri_tran_statement_begin(session, access, err);
+    if (status == QR_OK) {
+        qri_session_refresh_catalog(session); /* under the writer lock nobody changes it */
+        status = run(frame, stmt, err);
+    }
+    return qri_tran_statement_end(session, status, err);
+}

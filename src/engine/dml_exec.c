@@ -1,0 +1,150 @@
+/* dml_exec.c - INSERT ... EXEC: the procedure's result sets become the rows to insert. */
+#include "dml_stage.h"
+#include "base/banned.h"
+
+struct capture {
+    struct qri_run *run;
+    const struct qr_sink *outer;
+    struct qr_rowset *rows;
+    const struct qr_plan_column *columns; /* of the running result set; lives until its end */
+    size_t column_count;
+    struct qr_value *values;
+    struct qr_arena arena;
+    struct qr_err err;
+    bool failed;
+};
+
+static enum qr_status fail(struct capture *c, enum qr_status status)
+{
+    c->failed = true;
+    return status;
+}
+
+static enum qr_status on_columns(void *ctx, const struct qr_plan_column *columns, size_t count,
+                                 const int *order_columns, size_t order_count)
+{
+    struct capture *c = ctx;
+    (void)order_columns;
+    (void)order_count;
+    if (count != c->run->dml->plan->set_count)
+        return fail(c, qr_sql_fail(&c->run->session->err, 213));
+    c->columns = columns;
+    c->column_count = count;
+    return QR_OK;
+}
+
+static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t count)
+{
+    struct capture *c = ctx;
+    const struct qri_dml *dml = c->run->dml;
+    qr_arena_reset(&c->arena);
+    struct qr_eval eval;
+    qri_eval_init(&eval, c->run->session, c->run->session->frame, &c->arena);
+    for (size_t i = 0; i < count; i++) {
+        const struct qr_cat_column *to = &dml->table->object->columns[dml->insert_columns[i]];
+        enum qr_status status =
+            qr_eval_cast(&eval, &c->columns[i].type, &values[i], &to->type, 0, QR_CAST_ASSIGN,
+                         dml->table->full_name, to->name.p, &c->values[i], &c->run->session->err);
+        if (status != QR_OK)
+            return fail(c, status);
+    }
+    return qr_rowset_append(c->rows, c->values, &c->run->session->err);
+}
+
+static enum qr_status on_done(void *ctx, const struct qr_done *done)
+{
+    (void)ctx;
+    (void)done;
+    return QR_OK;
+}
+
+static enum qr_status on_message(void *ctx, const struct qr_err *message)
+{
+    const struct capture *c = ctx;
+    return c->outer->message(c->outer->ctx, message);
+}
+
+static enum qr_status on_return_status(void *ctx, int32_t status)
+{
+    (void)ctx;
+    (void)status;
+    return QR_OK;
+}
+
+static enum qr_status on_return_value(void *ctx, size_t ordinal, struct qr_str name,
+                                      const struct qr_type *type, const struct qr_value *value)
+{
+    const struct capture *c = ctx;
+    return c->outer->return_value(c->outer->ctx, ordinal, name, type, value);
+}
+
+static enum qr_status on_env_change(void *ctx, enum qr_env_change_kind kind,
+                                    struct qr_str new_value, struct qr_str old_value,
+                                    uint64_t tran_descriptor)
+{
+    const struct capture *c = ctx;
+    return c->outer->env_change(c->outer->ctx, kind, new_value, old_value, tran_descriptor);
+}
+
+static bool on_cancelled(void *ctx)
+{
+    const struct capture *c = ctx;
+    return c->outer->cancelled(c->outer->ctx);
+}
+
+static void on_block_begin(void *ctx)
+{
+    const struct capture *c = ctx;
+    c->outer->block_begin(c->outer->ctx);
+}
+
+static void on_block_end(void *ctx)
+{
+    const struct capture *c = ctx;
+    c->outer->block_end(c->outer->ctx);
+}
+
+static enum qr_status on_flush(void *ctx)
+{
+    const struct capture *c = ctx;
+    return c->outer->flush(c->outer->ctx);
+}
+
+enum qr_status qri_collect_exec(struct qri_run *run, struct qr_rowset **ret_rows)
+{
+    struct qr_session *session = run->session;
+    const struct qri_dml *dml = run->dml;
+    struct capture c = {.run = run, .outer = session->sink};
+    struct qr_type *types =
+        qr_arena_array(&run->frame->arena, dml->plan->set_count + 1, sizeof *types);
+    c.values = qr_arena_array(&run->frame->arena, dml->plan->set_count + 1, sizeof *c.values);
+    if (types == NULL || c.values == NULL)
+        return qr_fail(run->err, QR_NOMEM, "collect rows");
+    for (size_t i = 0; i < dml->plan->set_count; i++)
+        types[i] = dml->table->object->columns[dml->insert_columns[i]].type;
+    QR_TRY(qr_rowset_new(types, dml->plan->set_count, &c.rows, run->err));
+    qr_arena_init(&c.arena, QRI_STMT_ARENA_BYTES_MAX);
+    struct qr_sink sink = {.ctx = &c,
+                           .columns = on_columns,
+                           .row = on_row,
+                           .done = on_done,
+                           .message = on_message,
+                           .return_status = on_return_status,
+                           .return_value = on_return_value,
+                           .env_change = on_env_change,
+                           .cancelled = on_cancelled,
+                           .block_begin = on_block_begin,
+                           .block_end = on_block_end,
+                           .flush = on_flush};
+    session->sink = &sink;
+    enum qr_status status =
+        qri_exec_stmt(run->frame, (const struct qr_ast_exec *)dml->plan->exec, 1, run->err);
+    session->sink = c.outer;
+    qr_arena_done(&c.arena);
+    if (status != QR_OK) {
+        qr_rowset_free(c.rows);
+        return status;
+    }
+    *ret_rows = c.rows;
+    return QR_OK;
+}

@@ -1,0 +1,350 @@
+/* dml_run.c - the order of a DML statement's steps; see dml_int.h */
+#include <assert.h>
+#include "dml_stage.h"
+#include "base/banned.h"
+
+static const struct kind_row {
+    const char *verb;
+    uint16_t command; /* DONE.CurCmd */
+} kinds[] = {
+    [QR_PLAN_INSERT] = {"INSERT", 0xC3},
+    [QR_PLAN_UPDATE] = {"UPDATE", 0xC5},
+    [QR_PLAN_DELETE] = {"DELETE", 0xC4},
+    [QR_PLAN_MERGE] = {"MERGE", 0x117},
+};
+
+/* ---- applying ---- */
+
+static enum qr_status apply_insert(struct qri_run *run, struct qri_writer *writer,
+                                   uint64_t position)
+{
+    const struct qri_table *table = run->dml->table;
+    bool ignored = false;
+    QR_TRY(qri_write_insert(writer, run->row + table->n, run->row[2 * table->n].i, &ignored));
+    if (!ignored)
+        return QR_OK;
+    qri_rowset_delete(run->changes, position);
+    return qri_inform(run->session, 3604);
+}
+
+/* Phase 1 takes away what phase 2 puts back, so that keys may change places. */
+enum phase { PHASE_ONLY, PHASE_TAKE, PHASE_PUT };
+
+static enum qr_status apply_change(struct qri_run *run, struct qri_writer *writer,
+                                   uint64_t position, enum phase phase)
+{
+    const struct qri_table *table = run->dml->table;
+    const struct qr_value *old = run->row, *row = run->row + table->n;
+    int64_t rowid = run->row[2 * table->n].i, new_rowid = rowid;
+    enum qr_merge_action action = (enum qr_merge_action)run->row[run->dml->change_count - 1].i;
+    if (action == QR_MERGE_INSERT)
+        return phase == PHASE_TAKE ? QR_OK : apply_insert(run, writer, position);
+    if (action == QR_MERGE_DELETE)
+        return phase == PHASE_PUT ? QR_OK : qri_write_delete(writer, old, rowid);
+    if (phase == PHASE_ONLY)
+        return run->dml->updated_count == 0 ? QR_OK : qri_write_update(writer, old, row, rowid);
+    if (phase == PHASE_TAKE)
+        return qri_write_delete(writer, old, rowid);
+    bool ignored = false;
+    return qri_write_insert(writer, row, new_rowid, &ignored);
+}
+
+static enum qr_status apply_phase(struct qri_run *run, enum phase phase)
+{
+    struct qri_writer writer;
+    qri_writer_init(&writer, run, run->dml->table);
+    if (run->dml->updated_count > 0) {
+        writer.update_sql = run->dml->update;
+        writer.updated = run->dml->updated;
+        writer.updated_count = run->dml->updated_count;
+    }
+    enum qr_status status = QR_OK;
+    for (uint64_t i = 0; i < qri_rowset_end(run->changes) && status == QR_OK; i++) {
+        bool found = false;
+        status = qri_rowset_get(run->changes, i, run->row, &found, run->err);
+        if (status == QR_OK && found)
+            status = apply_change(run, &writer, i, phase);
+        if (status == QR_OK && i % 256 == 255)
+            status = qri_check_cancelled(run->session, run->err);
+    }
+    qri_writer_done(&writer);
+    return status;
+}
+
+static enum qr_status apply(struct qri_run *run)
+{
+    const struct qri_dml *dml = run->dml;
+    bool many = qr_rowset_count(run->changes) > 1;
+    bool phases = many && (dml->kind == QR_PLAN_MERGE ||
+                           (dml->kind == QR_PLAN_UPDATE && dml->key_changes));
+    if (!phases)
+        return apply_phase(run, PHASE_ONLY);
+    QR_TRY(apply_phase(run, PHASE_TAKE));
+    return apply_phase(run, PHASE_PUT);
+}
+
+/* ---- after ---- */
+
+static unsigned events_of(const struct qri_dml *dml)
+{
+    switch ((int)dml->kind) {
+    case QR_PLAN_INSERT:
+        return QRI_INSERT;
+    case QR_PLAN_UPDATE:
+        return QRI_UPDATE;
+    case QR_PLAN_DELETE:
+        return QRI_DELETE;
+    default:
+        return QRI_INSERT | QRI_UPDATE | QRI_DELETE;
+    }
+}
+
+static enum qr_status fire(struct qri_run *run, bool instead_of)
+{
+    const struct qri_dml *dml = run->dml;
+    unsigned events = events_of(dml);
+    for (unsigned event = QRI_INSERT; event <= QRI_DELETE; event *= 2) {
+        if ((events & event) == 0 || !qri_table_fires(dml->table->object, event, instead_of))
+            continue;
+        bool is_update = event == QRI_UPDATE;
+        QR_TRY(qri_fire(run, dml->table, run->changes, (enum qri_event)event,
+                        is_update ? dml->set_columns : dml->insert_columns,
+                        is_update ? dml->plan->set_count : 0, instead_of));
+    }
+    return QR_OK;
+}
+
+static enum qr_status apply_all(struct qri_run *run)
+{
+    const struct qri_dml *dml = run->dml;
+    if (dml->table->is_rowset) {
+        QR_TRY(qri_rowset_dml(run));
+        run->count = qr_rowset_count(run->changes);
+        return qri_output_rows(run);
+    }
+    if (!dml->instead_of)
+        QR_TRY(apply(run));
+    run->count = qr_rowset_count(run->changes);
+    QR_TRY(qri_output_rows(run));
+    if (dml->instead_of)
+        return fire(run, true);
+    if (dml->table->fk_count > 0 || dml->table->ref_count > 0)
+        QR_TRY(qri_fk_changes(run, dml->table, run->changes, events_of(dml), 0));
+    return dml->fires ? fire(run, false) : QR_OK;
+}
+
+/* A statement inside a transaction is undone alone; an autocommit one goes with its transaction. */
+static enum qr_status apply_guarded(struct qri_run *run)
+{
+    struct qr_session *session = run->session;
+    bool guard = session->tran.sqlite_open && !run->dml->table->is_rowset &&
+                 (session->tran.count > 0 || session->tran.depth > 1);
+    if (guard)
+        QR_TRY(qri_savepoint(session, run->err));
+    enum qr_status status = apply_all(run);
+    if (!guard || !session->tran.sqlite_open)
+        return status;
+    if (status == QR_OK)
+        return qri_savepoint_release(session, run->err);
+    qri_savepoint_rollback(session);
+    return status;
+}
+
+/* ---- short ways ---- */
+
+/* One native UPDATE or DELETE. QR_EXISTS: SQLite refused; the long way words the error. */
+static enum qr_status run_direct(struct qri_run *run)
+{
+    struct qri_query query;
+    QR_TRY(qri_query_open(run->frame, &run->dml->plan->direct, run->dml->direct, NULL, &query,
+                          run->err));
+    bool row = false;
+    struct qr_session *session = run->session;
+    session->no_interrupt = true;
+    enum qr_status status = qri_stmt_step(session->link, query.stmt, &row, run->err);
+    session->no_interrupt = false;
+    if (status == QR_OK)
+        run->count = (uint64_t)sqlite3_changes64(session->link->db);
+    qri_query_close(&query);
+    return status;
+}
+
+/* One row of VALUES that needs nothing after it is in. */
+static enum qr_status run_one_row(struct qri_run *run)
+{
+    const struct qri_dml *dml = run->dml;
+    const struct qri_table *table = dml->table;
+    bool *given = qr_arena_array(&run->frame->arena, table->n + 1, sizeof *given);
+    if (given == NULL)
+        return qr_fail(run->err, QR_NOMEM, "insert a row");
+    struct qr_value *row = run->row;
+    for (size_t i = 0; i < table->n; i++)
+        row[i] = qr_value_null();
+    QR_TRY(qri_values_row(run, dml->plan->value_rows[0], row, given));
+    QR_TRY(qri_row_complete_insert(run, table, row, given));
+    QR_TRY(qri_fk_check_row(run, table, row, "INSERT"));
+    int64_t rowid = 0;
+    QR_TRY(qri_row_id(run, table, row, &rowid));
+    struct qri_writer writer;
+    qri_writer_init(&writer, run, table);
+    bool ignored = false;
+    enum qr_status status = qri_write_insert(&writer, row, rowid, &ignored);
+    qri_writer_done(&writer);
+    QR_TRY(status);
+    run->count = ignored ? 0 : 1;
+    return ignored ? qri_inform(run->session, 3604) : QR_OK;
+}
+
+/* ---- the statement ---- */
+
+static enum qr_status check_identity_insert(struct qri_run *run)
+{
+    const struct qri_dml *dml = run->dml;
+    const struct qr_cat_object *object = dml->table->object;
+    if (object->identity_column == 0 ||
+        (dml->kind != QR_PLAN_INSERT && dml->kind != QR_PLAN_MERGE))
+        return QR_OK;
+    bool on = run->session->options.identity_insert == object->object_id;
+    if (dml->plan->identity_insert_needed && (!on || dml->table->is_rowset))
+        return qr_sql_fail(run->err, 544,
+                           qr_arena_str(&run->frame->arena, object->name).p);
+    if (on && !dml->plan->identity_insert_needed && dml->kind == QR_PLAN_INSERT)
+        return qr_sql_fail(run->err, 545,
+                           qr_arena_str(&run->frame->arena, object->name).p);
+    return QR_OK;
+}
+
+static enum qr_status begin_run(struct qri_run *run, struct qri_frame *frame,
+                                const struct qri_dml *dml, struct qr_err *err)
+{
+    *run = (struct qri_run){.frame = frame,
+                            .session = frame->session,
+                            .dml = dml,
+                            .err = err,
+                            .verb = kinds[dml->kind].verb};
+    qr_arena_init(&run->arena, QRI_STMT_ARENA_BYTES_MAX);
+    qri_eval_init(&run->eval, frame->session, frame, &run->arena);
+    run->row = qr_arena_array(&frame->arena, dml->change_count, sizeof *run->row);
+    if (run->row == NULL)
+        return qr_fail(err, QR_NOMEM, "change rows");
+    QR_TRY(check_identity_insert(run));
+    uint32_t slot = 0;
+    if (!dml->table->is_rowset)
+        return QR_OK;
+    if (!qri_var_find(frame, dml->plan->rowset_name, &slot))
+        return qr_fail(err, QR_BUG, "no table variable to change");
+    return qri_var_rowset(frame, slot, &run->rowset, err);
+}
+
+static void end_run(struct qri_run *run)
+{
+    qr_rowset_free(run->changes);
+    qr_rowset_free(run->output);
+    qr_arena_done(&run->arena);
+}
+
+static bool is_one_row(const struct qri_dml *dml)
+{
+    return dml->kind == QR_PLAN_INSERT && dml->is_simple && dml->plan->value_row_count == 1 &&
+           !dml->table->is_rowset;
+}
+
+static bool is_direct(const struct qri_run *run)
+{
+    return run->dml->plan->direct.text.n > 0 && run->session->options.rowcount == 0;
+}
+
+static enum qri_access access_of(const struct qri_run *run, bool single)
+{
+    if (run->dml->table->is_rowset && run->dml->output_table == NULL)
+        return QRI_READ;
+    if (run->dml->table->is_temp)
+        return QRI_WRITE_TEMP;
+    return single ? QRI_WRITE_SINGLE : QRI_WRITE;
+}
+
+static enum qr_status run_long(struct qri_run *run, struct qr_rowset *exec_rows)
+{
+    QR_TRY(qr_rowset_new(run->dml->change_types, run->dml->change_count, &run->changes, run->err));
+    if (exec_rows != NULL)
+        QR_TRY(qri_stage_exec(run, exec_rows));
+    else
+        QR_TRY(qri_stage(run));
+    return apply_guarded(run);
+}
+
+/* One attempt with the compiled code. *ret_again: another shape of tables was found under the lock,
+ * or the direct way failed. */
+static enum qr_status attempt(struct qri_frame *frame, struct qri_code *code,
+                              const struct qr_ast_stmt *stmt, bool allow_direct,
+                              struct qri_run *run, struct qr_rowset *exec_rows, bool *ret_again,
+                              struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    bool direct = allow_direct && is_direct(run), one_row = is_one_row(run->dml);
+    uint64_t serial = session->catalog_serial;
+    QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), err));
+    qri_session_refresh_catalog(session);
+    if (serial != session->catalog_serial) {
+        struct qri_code *fresh = NULL;
+        enum qr_status status = qri_code_stmt(frame, 0, stmt, &fresh, err);
+        if (status == QR_OK && fresh != code) {
+            *ret_again = true;
+            return qri_tran_statement_end(session, status, err);
+        }
+        if (status != QR_OK)
+            return qri_tran_statement_end(session, status, err);
+    }
+    enum qr_status status;
+    if (direct)
+        status = run_direct(run);
+    else if (one_row)
+        status = run_one_row(run);
+    else
+        status = run_long(run, exec_rows);
+    *ret_again = status == QR_EXISTS;
+    return qri_tran_statement_end(session, status, err);
+}
+
+static enum qr_status finish(struct qri_run *run)
+{
+    struct qr_session *session = run->session;
+    QR_TRY(qri_output_send(run));
+    session->rowcount = (int64_t)run->count;
+    session->error = 0;
+    bool has_result = run->dml->plan->output.count > 0;
+    if (session->options.nocount && !has_result)
+        return QR_OK;
+    return qri_send_done(session, !session->options.nocount, run->count, false,
+                         kinds[run->dml->kind].command);
+}
+
+enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    bool allow_direct = true, again = true;
+    struct qr_rowset *exec_rows = NULL;
+    enum qr_status status = QR_OK;
+    for (int tries = 0; again && tries < 10; tries++) {
+        struct qri_code *code = NULL;
+        again = false;
+        qri_session_refresh_catalog(session);
+        status = qri_code_stmt(frame, 0, op->stmt, &code, err);
+        if (status != QR_OK || session->options.noexec || session->options.fmtonly)
+            break;
+        status = qri_tran_implicit(session, err);
+        struct qri_run run = {0};
+        if (status == QR_OK)
+            status = begin_run(&run, frame, code->dml, err);
+        if (status == QR_OK && code->plan->dml->exec != NULL && exec_rows == NULL)
+            status = qri_collect_exec(&run, &exec_rows);
+        if (status == QR_OK)
+            status = attempt(frame, code, op->stmt, allow_direct, &run, exec_rows, &again, err);
+        allow_direct = false;
+        if (status == QR_OK && !again)
+            status = finish(&run);
+        end_run(&run);
+    }
+    qr_rowset_free(exec_rows);
+    return status;
+}

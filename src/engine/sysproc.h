@@ -1,0 +1,12 @@
+/* sysproc.h - system procedures: one row is one procedure. */
+#pragma once
+#include "frame.h"
+
+typedef enum qr_status qri_sysproc_fn(struct qr_session *session, struct qri_call_arg *args,
+                                      size_t arg_count, int32_t *ret_status, struct qr_err *err);
+struct qri_sysproc {
+    const char *name; /* lower case */
+    qri_sysproc_fn *run;
+};
+/* NULL: none of that name. */
+const struct qri_sysproc *qri_sysproc_find(struct qr_str name);
