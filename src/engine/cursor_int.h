@@ -6,9 +6,10 @@ struct qri_cursor {
     uint32_t refs; /* names and variables */
     struct qri_cursor *next; /* of the frame's or session's list */
     char *name;              /* NULL: only in variables */
-    struct qri_unit *unit;   /* borrowed: the text that declared it; the cursor dies before it */
-    const struct qr_ast_cursor_def *def;
-    const struct qri_op *op;
+    char *select_text;
+    const struct qri_unit *unit; /* the text that declared it; only compared, it may be gone */
+    const struct qr_ast_cursor_def *def; /* good while `unit` runs */
+    const struct qri_op *op;             /* the same */
     bool is_scroll, is_read_only, is_open;
     struct qr_rowset *rows;
     struct qr_plan_column *columns; /* in `arena` */

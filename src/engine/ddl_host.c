@@ -84,7 +84,7 @@ void qri_ddl_adopt(struct qri_frame *frame, struct qri_catalog *own_main,
     }
 }
 
-static enum qr_status run(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
+static enum qr_status run(struct qri_frame *frame, qri_ddl_fn *change, void *ctx,
                           struct qr_err *err)
 {
     struct qr_session *session = frame->session;
@@ -96,31 +96,50 @@ static enum qr_status run(struct qri_frame *frame, const struct qr_ast_stmt *stm
     qri_ddl_init(frame, &env, &eval, &ddl);
     ddl.main = &main;
     ddl.temp = &temp;
-    QR_TRY(qri_savepoint(session, err));
-    session->no_interrupt = true;
-    enum qr_status status = qri_ddl_run(&ddl, stmt, err);
-    session->no_interrupt = false;
-    if (status == QR_OK)
-        status = qri_savepoint_release(session, err);
+    enum qr_status status = qri_savepoint(session, err);
     if (status == QR_OK) {
-        qri_ddl_adopt(frame, main, temp);
-        return QR_OK;
+        session->no_interrupt = true;
+        status = change(&ddl, ctx, err);
+        session->no_interrupt = false;
+        if (status == QR_OK)
+            status = qri_savepoint_release(session, err);
+        if (status == QR_OK) {
+            qri_ddl_adopt(frame, main, temp);
+            return QR_OK;
+        }
+        qri_savepoint_rollback(session);
     }
-    qri_savepoint_rollback(session);
     qri_catalog_unref(main);
     qri_catalog_unref(temp);
     return status;
 }
 
-enum qr_status qri_ddl_statement(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
-                                 struct qr_err *err)
+static enum qr_status bracket(struct qri_frame *frame, enum qri_access access, qri_ddl_fn *change,
+                              void *ctx, struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    enum qri_access access = qri_ddl_is_temp_only(stmt) ? QRI_WRITE_TEMP : QRI_WRITE;
     enum qr_status status = qri_tran_statement_begin(session, access, err);
     if (status == QR_OK) {
         qri_session_refresh_catalog(session); /* under the writer lock nobody changes it */
-        status = run(frame, stmt, err);
+        status = run(frame, change, ctx, err);
     }
     return qri_tran_statement_end(session, status, err);
+}
+
+static enum qr_status run_stmt(struct qri_ddl *ddl, void *ctx, struct qr_err *err)
+{
+    return qri_ddl_run(ddl, ctx, err);
+}
+
+enum qr_status qri_ddl_statement(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
+                                 struct qr_err *err)
+{
+    enum qri_access access = qri_ddl_is_temp_only(stmt) ? QRI_WRITE_TEMP : QRI_WRITE;
+    return bracket(frame, access, run_stmt, (void *)(uintptr_t)stmt, err);
+}
+
+enum qr_status qri_ddl_call(struct qri_frame *frame, qri_ddl_fn *change, void *ctx,
+                            struct qr_err *err)
+{
+    return bracket(frame, QRI_WRITE, change, ctx, err);
 }

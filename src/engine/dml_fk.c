@@ -32,9 +32,9 @@ static bool same_key(const struct qri_table *table, const uint16_t *columns, siz
 static enum qri_event event_of(const struct qr_value *change, size_t count)
 {
     switch (change[count - 1].i) {
-    case QR_MERGE_INSERT:
+    case QR_ACTION_INSERT:
         return QRI_INSERT;
-    case QR_MERGE_UPDATE:
+    case QR_ACTION_UPDATE:
         return QRI_UPDATE;
     default:
         return QRI_DELETE;
@@ -173,7 +173,7 @@ static enum qr_status collect(struct cascade *c, struct qri_stmt *stmt, enum qr_
         if (!deletes)
             QR_TRY(new_child(c, action, new_key));
         c->row[child_count(c->in->child) - 1] =
-            qr_value_int(deletes ? QR_MERGE_DELETE : QR_MERGE_UPDATE);
+            qr_value_int(deletes ? QR_ACTION_DELETE : QR_ACTION_UPDATE);
         QR_TRY(qr_rowset_append(c->rows, c->row, run->err));
         if (run->arena.chunk != NULL)
             qr_arena_reset(&run->arena);

@@ -12,16 +12,15 @@ static enum qr_status no_memory(struct qri_run *run)
 static void fill_inputs(const struct qri_run *run, const struct qr_value *change,
                         struct qr_value *inputs)
 {
-    static const char *const actions[] = {[QR_MERGE_INSERT] = "INSERT",
-                                          [QR_MERGE_UPDATE] = "UPDATE",
-                                          [QR_MERGE_DELETE] = "DELETE"};
+    static const char *const actions[] = {[QR_ACTION_INSERT] = "INSERT",
+                                          [QR_ACTION_UPDATE] = "UPDATE",
+                                          [QR_ACTION_DELETE] = "DELETE"};
     size_t n2 = 2 * run->dml->table->n, extras = run->dml->plan->extra_count;
     for (size_t i = 0; i < n2; i++)
         inputs[i] = change[i];
+    inputs[n2] = qr_value_str(qr_str(actions[change[run->dml->change_count - 1].i]));
     for (size_t i = 0; i < extras; i++)
-        inputs[n2 + i] = change[n2 + 1 + i];
-    inputs[n2 + extras] =
-        qr_value_str(qr_str(actions[change[run->dml->change_count - 1].i]));
+        inputs[n2 + 1 + i] = change[n2 + 1 + i];
 }
 
 static enum qr_status into_table(struct qri_run *run, const struct qr_plan_output *output,

@@ -77,7 +77,7 @@ static enum qr_status take_phase(struct qri_run *run, struct undo *undo)
     for (uint64_t i = 0; i < qri_rowset_end(run->changes); i++) {
         bool found = false;
         QR_TRY(qri_rowset_get(run->changes, i, run->row, &found, run->err));
-        if (run->row[run->dml->change_count - 1].i == QR_MERGE_INSERT)
+        if (run->row[run->dml->change_count - 1].i == QR_ACTION_INSERT)
             continue;
         uint64_t position = (uint64_t)run->row[2 * table->n].i;
         QR_TRY(remember(run, undo, position));
@@ -95,9 +95,9 @@ static enum qr_status put_phase(struct qri_run *run)
         const struct qr_value *row = run->row + table->n;
         int64_t action = run->row[run->dml->change_count - 1].i;
         uint64_t position = (uint64_t)run->row[2 * table->n].i;
-        if (action == QR_MERGE_INSERT) {
+        if (action == QR_ACTION_INSERT) {
             QR_TRY(qri_rowset_insert(run, table, run->rowset, row));
-        } else if (action == QR_MERGE_UPDATE) {
+        } else if (action == QR_ACTION_UPDATE) {
             QR_TRY(check_unique(run, table, run->rowset, row, position));
             QR_TRY(qri_rowset_set(run->rowset, position, row, run->err));
         }

@@ -37,9 +37,9 @@ static enum qr_status apply_change(struct qri_run *run, struct qri_writer *write
     const struct qr_value *old = run->row, *row = run->row + table->n;
     int64_t rowid = run->row[2 * table->n].i, new_rowid = rowid;
     enum qr_merge_action action = (enum qr_merge_action)run->row[run->dml->change_count - 1].i;
-    if (action == QR_MERGE_INSERT)
+    if (action == QR_ACTION_INSERT)
         return phase == PHASE_TAKE ? QR_OK : apply_insert(run, writer, position);
-    if (action == QR_MERGE_DELETE)
+    if (action == QR_ACTION_DELETE)
         return phase == PHASE_PUT ? QR_OK : qri_write_delete(writer, old, rowid);
     if (phase == PHASE_ONLY)
         return run->dml->updated_count == 0 ? QR_OK : qri_write_update(writer, old, row, rowid);

@@ -39,7 +39,7 @@ static enum qr_status add_insert(struct qri_run *run, const bool *given)
             QR_TRY(qri_row_id(run, table, row, &rowid));
     }
     run->row[2 * table->n] = qr_value_int(rowid);
-    return append(run, QR_MERGE_INSERT);
+    return append(run, QR_ACTION_INSERT);
 }
 
 enum qr_status qri_values_row(struct qri_run *run, const struct qr_plan_set *sets,
@@ -152,7 +152,7 @@ static enum qr_status stage_update_row(struct qri_run *run, const struct qr_valu
         QR_TRY(qri_var_assign(run->frame, assign->slot, &assign->type,
                               &staged[assign->column_index], run->err));
     }
-    return append(run, QR_MERGE_UPDATE);
+    return append(run, QR_ACTION_UPDATE);
 }
 
 /* A join may stage one target row more than once: remembers the keys seen. */
@@ -183,11 +183,11 @@ static enum qr_merge_action action_of(const struct qri_run *run, const struct qr
 {
     const struct qri_dml *dml = run->dml;
     if (dml->kind == QR_PLAN_INSERT)
-        return QR_MERGE_INSERT;
+        return QR_ACTION_INSERT;
     if (dml->kind == QR_PLAN_UPDATE)
-        return QR_MERGE_UPDATE;
+        return QR_ACTION_UPDATE;
     if (dml->kind == QR_PLAN_DELETE)
-        return QR_MERGE_DELETE;
+        return QR_ACTION_DELETE;
     const struct qr_value *action = &staged[dml->plan->action_index];
     return action->cell == QR_CELL_INT ? (enum qr_merge_action)action->i : 0;
 }
@@ -199,7 +199,7 @@ static enum qr_status stage_row(struct qri_run *run, struct qr_map *seen,
     const struct qr_plan_dml *plan = dml->plan;
     enum qr_merge_action action = action_of(run, staged);
     clear_change(run);
-    if (action == QR_MERGE_INSERT) {
+    if (action == QR_ACTION_INSERT) {
         bool merge = dml->kind == QR_PLAN_MERGE;
         for (size_t i = 0; i < plan->extra_count; i++)
             run->row[2 * dml->table->n + 1 + i] = staged[plan->extra_index + i];
@@ -217,8 +217,8 @@ static enum qr_status stage_row(struct qri_run *run, struct qr_map *seen,
             return QR_OK;
     }
     copy_old(run, staged);
-    return action == QR_MERGE_UPDATE ? stage_update_row(run, staged)
-                                     : append(run, QR_MERGE_DELETE);
+    return action == QR_ACTION_UPDATE ? stage_update_row(run, staged)
+                                     : append(run, QR_ACTION_DELETE);
 }
 
 static enum qr_status each_staged(struct qri_run *run, struct qri_query *query,

@@ -19,9 +19,9 @@ static enum qr_status split(struct qri_run *run, const struct qri_table *table,
                             struct qr_rowset *changes, enum qri_event event,
                             struct qri_trigger_rows *rows)
 {
-    static const int64_t actions[] = {[QRI_INSERT] = QR_MERGE_INSERT,
-                                      [QRI_UPDATE] = QR_MERGE_UPDATE,
-                                      [QRI_DELETE] = QR_MERGE_DELETE};
+    static const int64_t actions[] = {[QRI_INSERT] = QR_ACTION_INSERT,
+                                      [QRI_UPDATE] = QR_ACTION_UPDATE,
+                                      [QRI_DELETE] = QR_ACTION_DELETE};
     size_t n = table->n, count = qr_rowset_column_count(changes);
     const struct qr_type *types = qr_rowset_types(changes);
     QR_TRY(qr_rowset_new(types, n, &rows->inserted, run->err));

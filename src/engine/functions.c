@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include "codec/collation.h"
 #include "expr/agg.h"
-#include "link.h"
+#include "functions_int.h"
 #include "base/banned.h"
 
 enum { ARGS_MAX = 127 };
@@ -19,9 +19,7 @@ void qri_function_fail(struct qri_link *link, sqlite3_context *ctx, enum qr_stat
         sqlite3_result_error(ctx, "T-SQL error", -1);
 }
 
-/* Memory of one function call. Nested calls (a function runs a statement that calls functions) each
- * have their own. */
-static struct qr_arena *call_begin(struct qr_session *session, struct qr_arena *own)
+struct qr_arena *qri_function_begin(struct qr_session *session, struct qr_arena *own)
 {
     uint32_t depth = session->fn_depth++;
     if (depth < sizeof session->fn_arenas / sizeof session->fn_arenas[0])
@@ -30,7 +28,7 @@ static struct qr_arena *call_begin(struct qr_session *session, struct qr_arena *
     return own;
 }
 
-static void call_end(struct qr_session *session, struct qr_arena *arena, struct qr_arena *own)
+void qri_function_end(struct qr_session *session, struct qr_arena *arena, struct qr_arena *own)
 {
     session->fn_depth--;
     if (arena == own)
@@ -62,7 +60,7 @@ static void fn_qx(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     struct qr_session *session = link->session;
     const struct qr_plan_program *program = sqlite3_value_pointer(argv[0], "qr_program");
     assert(program != NULL);
-    struct qr_arena own, *arena = call_begin(session, &own);
+    struct qr_arena own, *arena = qri_function_begin(session, &own);
     struct qr_value value;
     struct qr_err err;
     qr_err_reset(&err);
@@ -71,7 +69,7 @@ static void fn_qx(sqlite3_context *ctx, int argc, sqlite3_value **argv)
         qri_result(ctx, &program->expr->type, &value);
     else
         qri_function_fail(link, ctx, status, &err);
-    call_end(session, arena, &own);
+    qri_function_end(session, arena, &own);
 }
 
 /* ---- qagg ---- */
@@ -99,7 +97,7 @@ static void agg_move(sqlite3_context *ctx, int argc, sqlite3_value **argv, bool 
         return;
     }
     cell->call = call;
-    struct qr_arena own, *arena = call_begin(session, &own);
+    struct qr_arena own, *arena = qri_function_begin(session, &own);
     struct qr_value args[ARGS_MAX];
     struct qr_err err;
     qr_err_reset(&err);
@@ -114,7 +112,7 @@ static void agg_move(sqlite3_context *ctx, int argc, sqlite3_value **argv, bool 
     session->null_eliminated |= eval.null_eliminated;
     if (status != QR_OK)
         qri_function_fail(link, ctx, status, &err);
-    call_end(session, arena, &own);
+    qri_function_end(session, arena, &own);
 }
 
 static void agg_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -133,7 +131,7 @@ static void agg_value(sqlite3_context *ctx)
     if (cell == NULL || cell->call == NULL)
         return; /* no row: NULL */
     struct qri_link *link = sqlite3_user_data(ctx);
-    struct qr_arena own, *arena = call_begin(link->session, &own);
+    struct qr_arena own, *arena = qri_function_begin(link->session, &own);
     struct qr_eval eval;
     qri_eval_init(&eval, link->session, link->session->frame, arena);
     struct qr_value value;
@@ -144,7 +142,7 @@ static void agg_value(sqlite3_context *ctx)
         qri_result(ctx, &cell->call->type, &value);
     else
         qri_function_fail(link, ctx, status, &err);
-    call_end(link->session, arena, &own);
+    qri_function_end(link->session, arena, &own);
 }
 
 static void agg_final(sqlite3_context *ctx)
@@ -364,5 +362,9 @@ enum qr_status qri_functions_register(struct qri_link *link, struct qr_err *err)
     if (rc == SQLITE_OK)
         rc = sqlite3_create_function_v2(link->db, "q1row", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, link,
                                         NULL, one_row_step, one_row_final, NULL);
+    if (rc == SQLITE_OK)
+        rc = qri_sorted_register(link);
+    if (rc == SQLITE_OK)
+        rc = qri_for_register(link);
     return rc == SQLITE_OK ? QR_OK : qr_fail(err, QR_NOMEM, "register functions: %d", rc);
 }

@@ -1,5 +1,6 @@
 /* link.c - see link.h */
 #include "link.h"
+#include "sysview_int.h"
 #include <assert.h>
 #include <stdlib.h>
 #include "base/banned.h"
@@ -183,6 +184,8 @@ static enum qr_status open_link(struct qr_database *db, struct qri_link **ret_li
     }
     if (status == QR_OK)
         status = qri_rows_register(link, err);
+    if (status == QR_OK)
+        status = qri_sysviews_register(link, err);
     if (status != QR_OK) {
         qri_link_free(link);
         return status;

@@ -12,3 +12,10 @@ QR_NODISCARD enum qr_status qri_prepare(struct qr_session *session, struct qr_st
 QR_NODISCARD enum qr_status qri_execute(struct qr_session *session, int32_t handle,
                                         struct qri_call_arg *args, size_t arg_count);
 QR_NODISCARD enum qr_status qri_unprepare(struct qr_session *session, int32_t handle);
+
+void qri_bulk_clear(struct qr_session *session); /* forgets an INSERT BULK that was announced */
+/* The start and the end of every request (request.c). */
+QR_NODISCARD enum qr_status qri_request_begin(struct qr_session *session,
+                                              const struct qr_sink *sink);
+QR_NODISCARD enum qr_status qri_request_end(struct qr_session *session, enum qr_status status,
+                                            enum qr_done_kind kind);

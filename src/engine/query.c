@@ -63,6 +63,10 @@ static enum qr_status bind_all(struct qri_query *query, const struct qr_plan_sql
         case QR_PARAM_AGG:
             sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->agg, "qr_agg", NULL);
             break;
+        case QR_PARAM_AGG_SORTED:
+            sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->sorted, "qr_agg_sorted",
+                                 NULL);
+            break;
         case QR_PARAM_FOR:
             sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->for_call, "qr_for", NULL);
             break;

@@ -9,7 +9,7 @@
 
 /* ---- begin and end ---- */
 
-static enum qr_status begin(struct qr_session *session, const struct qr_sink *sink)
+enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sink *sink)
 {
     assert(session->frame == NULL && session->sink == NULL);
     if (atomic_load(&session->killed))
@@ -45,7 +45,8 @@ static enum qr_status report_outside(struct qr_session *session, enum qr_status 
     return session->err.severity >= 20 ? QR_CLOSED : QR_OK;
 }
 
-static enum qr_status end(struct qr_session *session, enum qr_status status, enum qr_done_kind kind)
+enum qr_status qri_request_end(struct qr_session *session, enum qr_status status,
+                               enum qr_done_kind kind)
 {
     assert(session->frame == NULL);
     bool failed = status != QR_OK;
@@ -78,6 +79,7 @@ static enum qr_status run_batch(struct qr_session *session, struct qr_str text)
 {
     struct qri_source source = {.kind = QRI_UNIT_BATCH, .text = text};
     struct qri_unit *unit = NULL;
+    qri_bulk_clear(session); /* its rows never came */
     QR_TRY(qri_unit_take(session, &source, &unit, &session->err));
     struct qri_frame frame;
     enum qr_status status = qri_frame_push(session, &frame, unit, &session->err);
@@ -97,8 +99,8 @@ static enum qr_status run_batch(struct qr_session *session, struct qr_str text)
 enum qr_status qr_session_batch(struct qr_session *session, struct qr_str text,
                                 const struct qr_sink *sink)
 {
-    QR_TRY(begin(session, sink));
-    return end(session, run_batch(session, text), QR_DONE_BATCH);
+    QR_TRY(qri_request_begin(session, sink));
+    return qri_request_end(session, run_batch(session, text), QR_DONE_BATCH);
 }
 
 /* ---- calls ---- */
@@ -135,7 +137,7 @@ enum qr_status qr_session_execute_sql(struct qr_session *session, struct qr_str 
                                       struct qr_str params, const struct qr_arg *args,
                                       size_t arg_count, const struct qr_sink *sink)
 {
-    QR_TRY(begin(session, sink));
+    QR_TRY(qri_request_begin(session, sink));
     struct qri_call_arg inline_args[ARGS_INLINE];
     struct qri_call_arg *own = take_args(session, args, arg_count, inline_args, ARGS_INLINE);
     enum qr_status status = QR_NOMEM;
@@ -143,7 +145,7 @@ enum qr_status qr_session_execute_sql(struct qr_session *session, struct qr_str 
         status = qri_call_text(session, text, params, own, arg_count, true, NULL, &session->err);
     if (own != inline_args)
         free(own);
-    return end(session, status, QR_DONE_PROC);
+    return qri_request_end(session, status, QR_DONE_PROC);
 }
 
 static enum qr_status call_by_text(struct qr_session *session, struct qr_str procedure,
@@ -163,13 +165,13 @@ enum qr_status qr_session_call(struct qr_session *session, struct qr_str procedu
                                const struct qr_arg *args, size_t arg_count,
                                const struct qr_sink *sink)
 {
-    QR_TRY(begin(session, sink));
+    QR_TRY(qri_request_begin(session, sink));
     struct qri_call_arg inline_args[ARGS_INLINE];
     struct qri_call_arg *own = take_args(session, args, arg_count, inline_args, ARGS_INLINE);
     enum qr_status status = own == NULL ? QR_NOMEM : call_by_text(session, procedure, own, arg_count);
     if (own != inline_args)
         free(own);
-    return end(session, status, QR_DONE_PROC);
+    return qri_request_end(session, status, QR_DONE_PROC);
 }
 
 /* ---- prepared statements ---- */
@@ -244,9 +246,9 @@ enum qr_status qr_session_prepare(struct qr_session *session, struct qr_str text
                                   int32_t *ret_handle)
 {
     *ret_handle = 0;
-    QR_TRY(begin(session, sink));
+    QR_TRY(qri_request_begin(session, sink));
     enum qr_status status = qri_prepare(session, text, params, ret_handle);
-    return end(session, status, QR_DONE_PROC);
+    return qri_request_end(session, status, QR_DONE_PROC);
 }
 
 enum qr_status qri_execute(struct qr_session *session, int32_t handle, struct qri_call_arg *args,
@@ -281,13 +283,13 @@ enum qr_status qr_session_execute(struct qr_session *session, int32_t handle,
                                   const struct qr_arg *args, size_t arg_count,
                                   const struct qr_sink *sink)
 {
-    QR_TRY(begin(session, sink));
+    QR_TRY(qri_request_begin(session, sink));
     struct qri_call_arg inline_args[ARGS_INLINE];
     struct qri_call_arg *own = take_args(session, args, arg_count, inline_args, ARGS_INLINE);
     enum qr_status status = own == NULL ? QR_NOMEM : qri_execute(session, handle, own, arg_count);
     if (own != inline_args)
         free(own);
-    return end(session, status, QR_DONE_PROC);
+    return qri_request_end(session, status, QR_DONE_PROC);
 }
 
 enum qr_status qri_unprepare(struct qr_session *session, int32_t handle)
@@ -311,13 +313,13 @@ static enum qr_status end_call(struct qr_session *session, enum qr_status status
         if (status == QR_OK)
             status = sink->done(sink->ctx, &done);
     }
-    return end(session, status, QR_DONE_PROC);
+    return qri_request_end(session, status, QR_DONE_PROC);
 }
 
 enum qr_status qr_session_unprepare(struct qr_session *session, int32_t handle,
                                     const struct qr_sink *sink)
 {
-    QR_TRY(begin(session, sink));
+    QR_TRY(qri_request_begin(session, sink));
     return end_call(session, qri_unprepare(session, handle));
 }
 
@@ -351,14 +353,14 @@ enum qr_status qr_session_tran(struct qr_session *session, enum qr_tran_request 
                                struct qr_str name, uint8_t isolation, bool begin_after,
                                const struct qr_sink *sink)
 {
-    QR_TRY(begin(session, sink));
-    return end(session, run_tran(session, request, name, isolation, begin_after), QR_DONE_BATCH);
+    QR_TRY(qri_request_begin(session, sink));
+    return qri_request_end(session, run_tran(session, request, name, isolation, begin_after), QR_DONE_BATCH);
 }
 
 enum qr_status qr_session_reset(struct qr_session *session, bool keep_tran,
                                 const struct qr_sink *sink)
 {
-    QR_TRY(begin(session, sink));
+    QR_TRY(qri_request_begin(session, sink));
     qri_session_clear(session, keep_tran);
     qri_link_put(session);
     session->sink = NULL;

@@ -178,6 +178,9 @@ enum qr_status qri_call_by_name(struct qr_session *session, const struct qr_ast_
         return system->run(session, args, arg_count, ret_status, err);
     QR_TRY(qri_find_object(session, name, &object, err));
     object = through_synonym(session, object);
+    const struct qr_catalog *sys = NULL;
+    if (object == NULL && qri_system_catalog(&sys, NULL) == QR_OK)
+        object = qr_cat_find(sys, QR_SCHEMA_SYS, name->parts[name->count - 1].text);
     if (object != NULL && object->type == QR_CAT_PROC)
         return qri_call_procedure(session, object, args, arg_count, is_rpc, ret_status, err);
     struct qr_arena arena;

@@ -64,7 +64,7 @@ enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_op
     qri_options_init(&session->login_options, options->is_odbc);
     session->options = session->login_options;
     session->login_ticks = qri_now_ticks(session);
-    session->last_identity = qr_value_null();
+    session->last_identity = session->batch_identity = qr_value_null();
     session->cursor_rows = 0;
     qr_map_init(&session->temp_counters, false);
     qr_map_init(&session->context, true);
@@ -95,7 +95,8 @@ void qri_session_clear(struct qr_session *session, bool keep_tran)
     session->last_identity = qr_value_null();
     session->context_info_bytes = 0;
     session->rand_state = (struct qr_rand){0};
-    session->bulk_stmt = NULL;
+    qri_bulk_clear(session);
+    session->batch_identity = qr_value_null();
 }
 
 void qr_session_free(struct qr_session *session)

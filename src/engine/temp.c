@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "catalog_change_int.h"
+#include "hostfn.h"
 #include "base/banned.h"
 
 /* ---- scope of #tables ---- */
@@ -178,4 +179,14 @@ bool qri_counter_peek(struct qr_session *session, uint64_t counter, bool is_temp
     if (own != NULL)
         *ret_next = own->next;
     return own != NULL;
+}
+
+void qri_context_clear(struct qr_session *session)
+{
+    size_t index = 0;
+    const struct qr_map_entry *entry = NULL;
+    while (qr_map_next(&session->context, &index, &entry))
+        free(entry->value);
+    qr_map_done(&session->context);
+    qr_map_init(&session->context, true);
 }

@@ -1,0 +1,301 @@
+/* bulk.c - INSERT BULK: rows that the client sends are collected without any lock, then go straight
+ * into the table in one transaction. */
+#include <assert.h>
+#include <stdlib.h>
+#include "codec/convert.h"
+#include "dml_stage.h"
+#include "prepared_int.h"
+#include "base/banned.h"
+
+struct qri_bulk {
+    const struct qr_ast_insert_bulk *stmt;
+    size_t column_count;
+    struct qr_converter *converters; /* from what was announced to the table's types */
+    uint16_t *columns;               /* of the table */
+    struct qr_rowset *rows;
+    struct qr_arena arena, arena_row;
+    struct qr_value *values;
+    bool check_constraints, fire_triggers, keep_nulls;
+    enum qr_status failed; /* the first row that could not be taken; later ones are skipped */
+};
+
+enum { COMMAND_BULK = 0xF0 };
+
+enum qr_status qri_run_insert_bulk(struct qri_frame *frame, const struct qri_op *op,
+                                   struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    const struct qr_ast_insert_bulk *stmt = (const struct qr_ast_insert_bulk *)op->stmt;
+    const struct qr_cat_object *table = NULL;
+    QR_TRY(qri_find_object(session, &stmt->table, &table, err));
+    if (table == NULL || table->type != QR_CAT_TABLE)
+        return qr_sql_fail(err, 208, qri_name_print(&frame->arena, &stmt->table));
+    if (frame->outer != NULL)
+        return qr_fail(err, QR_UNSUPPORTED, "INSERT BULK inside a module is not supported.");
+    session->bulk_stmt = op->stmt;
+    session->error = 0;
+    session->rowcount = 0;
+    return QR_OK;
+}
+
+static bool has_option(const struct qr_ast_insert_bulk *stmt, const char *name)
+{
+    for (size_t i = 0; i < stmt->options.count; i++)
+        if (qr_str_ieqz(stmt->options.items[i].name, name))
+            return true;
+    return false;
+}
+
+void qri_bulk_clear(struct qr_session *session)
+{
+    struct qri_bulk *bulk = session->bulk;
+    session->bulk = NULL;
+    session->bulk_stmt = NULL;
+    qri_unit_put(session, session->bulk_unit);
+    session->bulk_unit = NULL;
+    if (bulk == NULL)
+        return;
+    qr_rowset_free(bulk->rows);
+    qr_arena_done(&bulk->arena);
+    qr_arena_done(&bulk->arena_row);
+    free(bulk);
+}
+
+/* ---- begin ---- */
+
+static enum qr_status map_column(struct qr_session *session, struct qri_bulk *bulk,
+                                 const struct qr_cat_object *table, size_t index,
+                                 const struct qr_plan_column *column, struct qr_type *ret_type)
+{
+    struct qr_err *err = &session->err;
+    struct qr_str name = bulk->stmt->count > index ? bulk->stmt->columns[index].name.text
+                                                   : column->name;
+    const struct qr_cat_column *to = qr_cat_column_find(table, name);
+    if (to == NULL)
+        return qr_sql_fail(err, 207, qr_arena_str(&bulk->arena, name).p);
+    if (to->is_computed)
+        return qr_sql_fail(err, 271, qr_arena_str(&bulk->arena, name).p);
+    bulk->columns[index] = (uint16_t)(to - table->columns);
+    *ret_type = to->type;
+    QR_TRY(qr_converter_init(&bulk->converters[index], &column->type, &to->type, 0,
+                             QR_CONVERT_STORE, err));
+    bulk->converters[index].table = qr_arena_str(&bulk->arena, table->name).p;
+    bulk->converters[index].column = qr_arena_str(&bulk->arena, to->name).p;
+    return QR_OK;
+}
+
+static enum qr_status begin_bulk(struct qr_session *session, struct qri_bulk *bulk,
+                                 const struct qr_plan_column *columns, size_t count)
+{
+    struct qr_err *err = &session->err;
+    const struct qr_cat_object *table = NULL;
+    QR_TRY(qri_find_object(session, &bulk->stmt->table, &table, err));
+    if (table == NULL || table->type != QR_CAT_TABLE)
+        return qr_sql_fail(err, 208, qri_name_print(&bulk->arena, &bulk->stmt->table));
+    if (bulk->stmt->count > 0 && bulk->stmt->count != count)
+        return qr_sql_fail(err, 4816, 1, (int)count);
+    struct qr_type *types = qr_arena_array(&bulk->arena, count + 1, sizeof *types);
+    bulk->columns = qr_arena_array(&bulk->arena, count + 1, sizeof *bulk->columns);
+    bulk->converters = qr_arena_array(&bulk->arena, count + 1, sizeof *bulk->converters);
+    bulk->values = qr_arena_array(&bulk->arena, count + 1, sizeof *bulk->values);
+    if (types == NULL || bulk->columns == NULL || bulk->converters == NULL || bulk->values == NULL)
+        return qr_fail(err, QR_NOMEM, "bulk load");
+    for (size_t i = 0; i < count; i++)
+        QR_TRY(map_column(session, bulk, table, i, &columns[i], &types[i]));
+    bulk->column_count = count;
+    bulk->check_constraints = has_option(bulk->stmt, "CHECK_CONSTRAINTS");
+    bulk->fire_triggers = has_option(bulk->stmt, "FIRE_TRIGGERS");
+    bulk->keep_nulls = has_option(bulk->stmt, "KEEP_NULLS");
+    return qr_rowset_new(types, count, &bulk->rows, err);
+}
+
+enum qr_status qr_session_bulk_begin(struct qr_session *session,
+                                     const struct qr_plan_column *columns, size_t column_count,
+                                     const struct qr_sink *sink)
+{
+    QR_TRY(qri_request_begin(session, sink));
+    if (session->bulk_stmt == NULL)
+        return qri_request_end(session, qr_sql_fail(&session->err, 4804), QR_DONE_BATCH);
+    struct qri_bulk *bulk = calloc(1, sizeof *bulk);
+    session->bulk = bulk;
+    if (bulk == NULL)
+        return qri_request_end(session, qr_fail(&session->err, QR_NOMEM, "bulk load"),
+                               QR_DONE_BATCH);
+    bulk->stmt = (const struct qr_ast_insert_bulk *)session->bulk_stmt;
+    qr_arena_init(&bulk->arena, QRI_STMT_ARENA_BYTES_MAX);
+    qr_arena_init(&bulk->arena_row, QRI_STMT_ARENA_BYTES_MAX);
+    bulk->failed = begin_bulk(session, bulk, columns, column_count);
+    return QR_OK; /* a failure is told at the end: the client sends its rows in any case */
+}
+
+/* ---- rows ---- */
+
+enum qr_status qr_session_bulk_row(struct qr_session *session, const struct qr_value *values)
+{
+    struct qri_bulk *bulk = session->bulk;
+    if (bulk == NULL || bulk->failed != QR_OK)
+        return QR_OK;
+    if (bulk->arena_row.chunk != NULL)
+        qr_arena_reset(&bulk->arena_row);
+    struct qr_convert_env env = {.arena = &bulk->arena_row,
+                                 .dateformat = session->options.dateformat};
+    for (size_t i = 0; i < bulk->column_count; i++) {
+        bulk->failed =
+            qr_convert(&bulk->converters[i], &values[i], &env, &bulk->values[i], &session->err);
+        if (bulk->failed != QR_OK)
+            return QR_OK;
+    }
+    bulk->failed = qr_rowset_append(bulk->rows, bulk->values, &session->err);
+    return QR_OK;
+}
+
+/* ---- end ---- */
+
+struct load {
+    struct qri_bulk *bulk;
+    struct qri_run run;
+    struct qri_writer writer;
+    struct qri_table *table;
+    struct qr_value *row; /* a change: old, new, rowid, action */
+    bool *given;
+    struct qr_rowset *changes; /* for triggers; NULL: nobody asks */
+};
+
+static enum qr_status load_row(struct load *l, uint64_t position)
+{
+    struct qri_bulk *bulk = l->bulk;
+    struct qri_table *table = l->table;
+    struct qr_value *row = l->row + table->n;
+    bool found = false, ignored = false;
+    QR_TRY(qri_rowset_get(bulk->rows, position, bulk->values, &found, l->run.err));
+    for (size_t i = 0; i < 2 * table->n; i++)
+        l->row[i] = qr_value_null();
+    for (size_t i = 0; i < table->n; i++)
+        l->given[i] = false;
+    for (size_t i = 0; i < bulk->column_count; i++) {
+        uint16_t column = bulk->columns[i];
+        row[column] = bulk->values[i];
+        l->given[column] = bulk->keep_nulls || bulk->values[i].cell != QR_CELL_NULL ||
+                           table->defaults[column] == NULL;
+        if (column == table->identity && bulk->values[i].cell == QR_CELL_NULL)
+            l->given[column] = false;
+    }
+    QR_TRY(qri_row_complete_insert(&l->run, table, row, l->given));
+    if (bulk->check_constraints)
+        QR_TRY(qri_fk_check_row(&l->run, table, row, "INSERT"));
+    int64_t rowid = 0;
+    QR_TRY(qri_row_id(&l->run, table, row, &rowid));
+    QR_TRY(qri_write_insert(&l->writer, row, rowid, &ignored));
+    l->run.count += !ignored;
+    if (l->changes == NULL || ignored)
+        return QR_OK;
+    l->row[2 * table->n] = qr_value_int(rowid);
+    l->row[2 * table->n + 1] = qr_value_int(QR_ACTION_INSERT);
+    return qr_rowset_append(l->changes, l->row, l->run.err);
+}
+
+static enum qr_status load_rows(struct load *l)
+{
+    enum qr_status status = QR_OK;
+    for (uint64_t i = 0; i < qri_rowset_end(l->bulk->rows) && status == QR_OK; i++) {
+        status = load_row(l, i);
+        if (l->run.arena.chunk != NULL)
+            qr_arena_reset(&l->run.arena);
+        if (status == QR_OK && (i & 1023) == 1023)
+            status = qri_check_cancelled(l->run.session, l->run.err);
+    }
+    qri_writer_done(&l->writer);
+    if (status == QR_OK && l->changes != NULL)
+        status = qri_fire(&l->run, l->table, l->changes, QRI_INSERT, l->bulk->columns,
+                          l->bulk->column_count, false);
+    return status;
+}
+
+static enum qr_status prepare_load(struct load *l, struct qri_frame *frame,
+                                   const struct qr_bind_env *env)
+{
+    struct qr_session *session = frame->session;
+    struct qri_bulk *bulk = l->bulk;
+    const struct qr_cat_object *object = NULL;
+    QR_TRY(qri_find_object(session, &bulk->stmt->table, &object, &session->err));
+    if (object == NULL)
+        return qr_sql_fail(&session->err, 208, qri_name_print(&bulk->arena, &bulk->stmt->table));
+    struct qri_table_set set = {.arena = &bulk->arena, .env = env, .err = &session->err};
+    QR_TRY(qri_table_get(&set, object, NULL, &l->table));
+    struct qri_table *table = l->table;
+    for (size_t i = 0; !bulk->check_constraints && i < object->check_count; i++)
+        table->checks[i] = NULL; /* the table's own copy: constraints are not checked by default */
+    l->row = qr_arena_array(&bulk->arena, 2 * table->n + 2, sizeof *l->row);
+    l->given = qr_arena_array(&bulk->arena, table->n + 1, sizeof *l->given);
+    struct qr_type *types = qr_arena_array(&bulk->arena, 2 * table->n + 2, sizeof *types);
+    if (l->row == NULL || l->given == NULL || types == NULL)
+        return qr_fail(&session->err, QR_NOMEM, "bulk load");
+    for (size_t i = 0; i < table->n; i++)
+        types[i] = types[table->n + i] = object->columns[i].type;
+    types[2 * table->n] = types[2 * table->n + 1] = qr_type_of(QR_TYPE_BIGINT);
+    if (bulk->fire_triggers && qri_table_fires(object, QRI_INSERT, false))
+        QR_TRY(qr_rowset_new(types, 2 * table->n + 2, &l->changes, &session->err));
+    l->run = (struct qri_run){
+        .frame = frame, .session = session, .err = &session->err, .verb = "BULK INSERT"};
+    qr_arena_init(&l->run.arena, QRI_STMT_ARENA_BYTES_MAX);
+    qri_eval_init(&l->run.eval, session, frame, &l->run.arena);
+    qri_writer_init(&l->writer, &l->run, table);
+    return QR_OK;
+}
+
+static enum qr_status load_in_frame(struct qri_frame *frame, uint64_t *ret_count)
+{
+    struct qr_session *session = frame->session;
+    struct qr_err *err = &session->err;
+    struct load l = {.bulk = session->bulk};
+    struct qr_bind_env env;
+    bool is_temp = false;
+    const struct qr_ast_name *name = &l.bulk->stmt->table;
+    struct qr_str object = name->parts[name->count - 1].text;
+    is_temp = object.n > 0 && object.p[0] == '#';
+    QR_TRY(qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err));
+    qri_session_refresh_catalog(session);
+    qri_bind_env(frame, NULL, &env);
+    bool guard = session->tran.count > 0;
+    enum qr_status status = guard ? qri_savepoint(session, err) : QR_OK;
+    if (status == QR_OK)
+        status = prepare_load(&l, frame, &env);
+    if (status == QR_OK)
+        status = load_rows(&l);
+    qr_rowset_free(l.changes);
+    qr_arena_done(&l.run.arena);
+    if (guard && status == QR_OK)
+        status = qri_savepoint_release(session, err);
+    else if (guard)
+        qri_savepoint_rollback(session);
+    *ret_count = l.run.count;
+    return qri_tran_statement_end(session, status, err);
+}
+
+static enum qr_status end_bulk(struct qr_session *session, uint64_t *ret_count)
+{
+    QR_TRY(session->bulk->failed);
+    struct qri_frame frame;
+    QR_TRY(qri_frame_push(session, &frame, session->bulk_unit, &session->err));
+    enum qr_status status = load_in_frame(&frame, ret_count);
+    qri_frame_pop(&frame);
+    return status;
+}
+
+enum qr_status qr_session_bulk_end(struct qr_session *session, bool cancelled,
+                                   const struct qr_sink *sink)
+{
+    if (session->bulk == NULL)
+        return QR_OK;
+    session->sink = sink;
+    uint64_t count = 0;
+    enum qr_status status = cancelled ? QR_OK : end_bulk(session, &count);
+    qri_bulk_clear(session);
+    if (status == QR_OK && !cancelled) {
+        session->rowcount = (int64_t)count;
+        session->error = 0;
+        status = qri_send_done(session, true, count, false, COMMAND_BULK);
+        return qri_request_end(session, status, QR_DONE_STATEMENT);
+    }
+    return qri_request_end(session, status, QR_DONE_BATCH);
+}

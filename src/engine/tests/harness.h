@@ -1,0 +1,38 @@
+/* harness.h - a database in a temporary directory, and sessions whose results become a transcript. */
+#pragma once
+#include "qr_test.h"
+#include "engine/engine.h"
+#include "env/env.h"
+#include "store/store.h"
+
+struct fixture {
+    struct qr_instance *instance;
+    struct qr_database *db;
+    char dir[256];
+};
+
+struct client {
+    struct qr_session *session;
+    struct qr_buf out; /* transcript of the last request */
+    const struct qr_plan_column *columns;
+    struct qr_type types[256];
+    size_t column_count;
+    bool cancel;        /* attention is pending */
+    uint64_t rows;
+    bool count_only;    /* rows are counted, not printed */
+};
+
+void fixture_open(struct fixture *f);
+void fixture_close(struct fixture *f);
+/* Closes the database and opens it again from its files. */
+void fixture_reopen(struct fixture *f);
+
+void client_open(struct fixture *f, struct client *c);
+void client_close(struct client *c);
+/* Runs a batch; the transcript lives until the next request. One line a token:
+ *   COLS a int, b varchar(5)    ROW 1|x|NULL    DONE 2    DONE    DONE error    DONEINPROC ..
+ *   DONEPROC    MSG 547 16 0 line 1: text    INFO 0: text    STATUS 0    RET @a=5    ENV BEGIN */
+const char *run(struct client *c, const char *sql);
+const struct qr_sink *client_sink(struct client *c);
+/* Runs `sql`, which must print exactly `want`; tells both when not. */
+void expect(struct client *c, const char *sql, const char *want);
