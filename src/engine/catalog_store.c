@@ -487,7 +487,7 @@ enum qr_status qri_catalog_bootstrap(sqlite3 *conn, int64_t now_ticks, struct qr
     if (own && status == QR_OK)
         status = qri_conn_exec(conn, "COMMIT", err);
     if (own && status != QR_OK)
-        (void)qri_conn_exec(conn, "ROLLBACK", NULL);
+        (void)!qri_conn_exec(conn, "ROLLBACK", NULL);
     return status;
 }
 

@@ -156,6 +156,8 @@ static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t co
 static enum qr_status on_done(void *ctx, const struct qr_done *done)
 {
     struct client *c = ctx;
+    if (done->kind == QR_DONE_BATCH && !done->is_error)
+        return QR_OK;
     qr_buf_addz(&c->out, done->kind == QR_DONE_PROC ? "DONEPROC"
                          : done->in_module          ? "DONEINPROC"
                                                     : "DONE");
