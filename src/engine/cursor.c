@@ -274,12 +274,18 @@ static enum qr_status open_cursor(struct qri_frame *frame, struct qri_cursor *cu
 
 /* ---- FETCH ---- */
 
+static const char *fetch_name(enum qr_ast_fetch fetch)
+{
+    static const char *const names[] = {"Next", "Prior", "First", "Last", "Absolute", "Relative"};
+    return names[fetch];
+}
+
 static enum qr_status move(struct qri_frame *frame, const struct qr_ast_cursor *stmt,
                            struct qri_cursor *cursor, struct qr_err *err)
 {
     int64_t count = (int64_t)qr_rowset_count(cursor->rows), n = 0, to = cursor->position;
     if (!cursor->is_scroll && stmt->fetch != QR_FETCH_NEXT)
-        return qr_sql_fail(err, 16911, "fetch");
+        return qr_sql_fail(err, 16911, "fetch", fetch_name(stmt->fetch));
     if (stmt->fetch_row != NULL) {
         struct qr_type want = qr_type_of(QR_TYPE_BIGINT);
         struct qr_value value;

@@ -75,7 +75,7 @@ enum qr_status qri_var_set(struct qri_frame *frame, uint32_t slot, const struct 
     struct qr_value v = *value;
     if ((v.cell == QR_CELL_TEXT || v.cell == QR_CELL_BLOB) && v.p != own->buf) {
         if (v.n > VARIABLE_BYTES_MAX)
-            return qr_sql_fail(err, 7119);
+            return qr_sql_fail(err, 7119, (int64_t)VARIABLE_BYTES_MAX);
         if (v.n > own->capacity || own->buf == NULL) { /* the old bytes may be part of the new */
             size_t capacity = v.n < 32 ? 32 : v.n + v.n / 2;
             char *buf = malloc(capacity);

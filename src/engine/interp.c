@@ -78,6 +78,16 @@ static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *
     return QR_OK;
 }
 
+/* "The statement has been terminated." follows the error of a statement that changes rows. */
+static bool undoes_statement(const struct qri_frame *frame, bool was_compile)
+{
+    if (was_compile || frame->op->kind != QRI_OP_RUN)
+        return false;
+    enum qr_ast_stmt_kind kind = frame->op->stmt->kind;
+    return kind == QR_AS_INSERT || kind == QR_AS_UPDATE || kind == QR_AS_DELETE ||
+           kind == QR_AS_MERGE;
+}
+
 /* Nobody catches: send it and end what it ends. */
 static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
 {
@@ -89,6 +99,8 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
     session->err_is_compile = false;
     session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
     QR_TRY(qri_send_error(session, &session->err));
+    if (undoes_statement(frame, was_compile) && ends == QR_ENDS_STATEMENT)
+        QR_TRY(qri_inform(session, 3621));
     QR_TRY(qri_send_done(session, false, 0, true, 0xFD));
     qr_err_reset(&session->err);
     if (ends == QR_ENDS_CONNECTION) {

@@ -173,7 +173,7 @@ static enum qr_status set_language(struct qri_frame *frame, struct qr_str name, 
                                          qr_str(old), 0));
         return qri_inform(session, 5703, row->name);
     }
-    return qr_sql_fail(err, 2740, "SET LANGUAGE");
+    return qr_sql_fail(err, 2740, qr_arena_str(&frame->arena, name).p);
 }
 
 static enum qr_status set_dateformat(struct qri_frame *frame, struct qr_str word,
@@ -221,7 +221,7 @@ static enum qr_status set_lock_timeout(struct qri_options *o, int64_t n, struct 
 static enum qr_status set_rowcount(struct qri_options *o, int64_t n, struct qr_err *err)
 {
     if (n < 0)
-        return qr_sql_fail(err, 1031);
+        return qr_sql_fail(err, 507);
     o->rowcount = (uint64_t)n;
     return QR_OK;
 }

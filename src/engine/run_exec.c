@@ -183,15 +183,15 @@ enum qr_status qri_call_by_name(struct qr_session *session, const struct qr_ast_
         object = qr_cat_find(sys, QR_SCHEMA_SYS, name->parts[name->count - 1].text);
     if (object != NULL && object->type == QR_CAT_PROC)
         return qri_call_procedure(session, object, args, arg_count, is_rpc, ret_status, err);
+    if (object != NULL && object->type == QR_CAT_FN_SCALAR)
+        return qri_exec_function(session, object, args, arg_count, ret_status, err);
     struct qr_arena arena;
     qr_arena_init(&arena, 1 << 16);
-    enum qr_status status;
-    if (object != NULL && object->type == QR_CAT_FN_SCALAR)
-        status = qri_exec_function(session, object, args, arg_count, ret_status, err);
-    else
-        status = qr_sql_fail(err, object == NULL ? 2812 : 2809,
-                             qri_name_print(&arena, name),
-                             object == NULL ? "" : "object");
+    const char *text = qri_name_print(&arena, name);
+    enum qr_status status =
+        object == NULL ? qr_sql_fail(err, 2812, text)
+                       : qr_sql_fail(err, 2809, "procedure", text, text,
+                                     qr_cat_type_desc(object->type));
     qr_arena_done(&arena);
     return status;
 }

@@ -190,9 +190,9 @@ static enum qr_status raise_text(struct qri_frame *frame, const struct qr_ast_ra
     if (!qr_type_is_string(&type) && value.cell == QR_CELL_INT) {
         const struct qr_sqlmsg *msg = qr_sqlmsg_find((int)value.i);
         if (value.i < 13000)
-            return qr_sql_fail(err, 2732, (int)value.i);
+            return qr_sql_fail(err, 2732, (int)value.i, 13000, INT32_MAX);
         if (msg == NULL && !stmt->old_form)
-            return qr_sql_fail(err, 18054, (int)value.i, 16, 1, "");
+            return qr_sql_fail(err, 18054, (int)value.i, 16, 1);
         *ret_number = (int)value.i;
         *ret_format = msg == NULL ? (struct qr_str){0} : qr_str(msg->text);
         return QR_OK;
@@ -233,7 +233,7 @@ enum qr_status qri_run_raiserror(struct qri_frame *frame, const struct qri_op *o
     else
         QR_TRY(qri_raise_format(&frame->arena, format, args, stmt->args.count, &text, err));
     if (severity > 18 && !stmt->with_log)
-        return qr_sql_fail(err, 2754);
+        return qr_sql_fail(err, 2754, 18);
     severity = severity < 0 ? 0 : severity > 25 ? 25 : severity;
     state = state < 0 ? 1 : state > 255 ? 255 : state;
     struct qr_err message;
