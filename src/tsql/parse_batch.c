@@ -6,9 +6,11 @@
 /* ---- statements that are named and skipped ---- */
 
 /* Words that begin a line of a new statement, not of the one being skipped. */
-static bool at_next_statement(const struct qri_parser *p)
+static bool at_next_statement(struct qri_parser *p)
 {
     if (p->tok.line == p->last.line)
+        return false;
+    if (qri_p_at(p, KW_DROP) && qri_p_peek_sym(p, 1, '(')) /* DROP (...) of an audit */
         return false;
     switch ((int)p->tok.keyword) {
     case KW_SELECT:

@@ -308,6 +308,16 @@ static struct qr_ast_expr *fulltext_predicate(struct qri_parser *p)
     return &call->head;
 }
 
+/* MATCH(a-(e)->b) of graph tables: kept as a predicate without arguments, for the refusal. */
+static struct qr_ast_expr *match_predicate(struct qri_parser *p)
+{
+    struct qr_ast_call *call = qri_p_expr(p, sizeof *call, QR_AE_PREDICATE, qri_p_pos(p));
+    call->name = word_name(p);
+    qri_p_advance(p);
+    qri_p_skip_paren(p);
+    return &call->head;
+}
+
 static const struct special {
     uint16_t keyword; /* enum qri_keyword */
     bool paren;       /* only if '(' follows */
@@ -328,6 +338,7 @@ static const struct special {
     {KW_UPDATE,            true,  update_predicate},
     {KW_CONTAINS,          true,  fulltext_predicate},
     {KW_FREETEXT,          true,  fulltext_predicate},
+    {KW_MATCH,             true,  match_predicate},
     {KW_CURRENT_TIMESTAMP, false, niladic},
     {KW_CURRENT_DATE,      false, niladic},
     {KW_CURRENT_TIME,      false, niladic},

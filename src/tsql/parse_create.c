@@ -31,12 +31,18 @@ static bool at_exotic(const struct qri_parser *p)
 
 enum { EXOTIC_WORDS_MAX = 4 };
 
+/* Part of what a construct is called, not its object's name or a clause. */
+static bool at_exotic_word(const struct qri_parser *p)
+{
+    return p->tok.kind == TOK_IDENT && p->tok.keyword != KW_NONE && p->tok.end - p->tok.begin > 2 &&
+           !qri_p_at(p, KW_FOR) && !qri_p_at(p, KW_FROM) && !qri_p_at(p, KW_WITH);
+}
+
 /* "CREATE PARTITION FUNCTION": the known words in a row. */
 static struct qr_ast_stmt *unsupported(struct qri_parser *p)
 {
     struct qr_ast_unsupported *node = qri_p_ddl_stmt(p, sizeof *node, QR_AS_UNSUPPORTED);
-    for (int i = 0; i < EXOTIC_WORDS_MAX && p->tok.kind == TOK_IDENT && p->tok.keyword != KW_NONE;
-         i++)
+    for (int i = 0; i < EXOTIC_WORDS_MAX && at_exotic_word(p); i++)
         qri_p_advance(p);
     node->what = qri_p_upper(p, qri_p_text_from(p, p->ddl_pos.offset));
     qri_p_skip_statement(p);

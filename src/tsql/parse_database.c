@@ -57,6 +57,7 @@ struct qr_ast_stmt *qri_p_create_database(struct qri_parser *p)
             qri_p_advance(p);
             while (qri_p_at_sym(p, '(') || qri_p_at_sym(p, ',') || p->tok.keyword == KW_PRIMARY ||
                    p->tok.keyword == KW_ON || p->tok.keyword == KW_OF ||
+                   p->tok.keyword == KW_CONTAINS || p->tok.keyword == KW_DEFAULT ||
                    (qri_p_is_ident(p, &p->tok) && !qri_p_at(p, KW_LOG))) {
                 if (qri_p_at_sym(p, '('))
                     qri_p_skip_paren(p);
@@ -78,7 +79,7 @@ static bool at_value_word(const struct qri_parser *p)
 {
     return p->tok.kind == TOK_IDENT &&
            (!p->tok.reserved || p->tok.keyword == KW_ON || p->tok.keyword == KW_OFF ||
-            p->tok.keyword == KW_FULL || p->tok.keyword == KW_PRIMARY);
+            p->tok.keyword == KW_FULL || p->tok.keyword == KW_PRIMARY || p->tok.keyword == KW_ALL);
 }
 
 /* NAME ON | NAME word | NAME = value [unit] | NAME = ON (subs) | NAME (subs) */
@@ -97,8 +98,10 @@ static void set_option(struct qri_parser *p, struct qr_ast_option *option)
     else if (equals && !at_value_word(p))
         qri_p_syntax(p);
     if (at_value_word(p) && !qri_p_at(p, KW_THROW)) {
-        option->word = qri_p_upper(p, qri_token_str(p, &p->tok));
+        uint32_t begin = p->tok.begin;
         qri_p_advance(p);
+        qri_p_accept(p, KW_ALL); /* QUERY_STORE CLEAR ALL */
+        option->word = qri_p_upper(p, qri_p_text_from(p, begin));
     }
     if (qri_p_at_sym(p, '(')) {
         struct qr_ast_options subs = {0};

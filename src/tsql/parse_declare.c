@@ -72,6 +72,8 @@ static void declare_item(struct qri_parser *p, struct qr_ast_declare_item *item)
         return;
     }
     qri_p_type(p, &item->type);
+    if (!qri_p_accept2(p, KW_NOT, KW_NULL)) /* natively compiled modules say so */
+        qri_p_accept(p, KW_NULL);
     if (qri_p_accept_sym(p, '='))
         item->init = qri_p_scalar(p);
 }

@@ -49,7 +49,7 @@ struct qr_ast_stmt *qri_p_stmt_with(struct qri_parser *p)
 struct qr_ast_source *qri_p_dml_target(struct qri_parser *p)
 {
     struct qr_ast_pos pos = qri_p_pos(p);
-    if (p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_at_variable(p)) {
         struct qr_ast_variable_source *target =
             qri_p_source(p, sizeof *target, QR_AT_VARIABLE, pos);
         target->name = qri_p_variable(p);
@@ -72,7 +72,7 @@ static void output_clause(struct qri_parser *p, struct qr_ast_output *output)
     qri_p_select_items(p, &output->items);
     if (!qri_p_accept(p, KW_INTO))
         return;
-    if (p->tok.kind == TOK_VARIABLE)
+    if (qri_p_at_variable(p))
         output->into_variable = qri_p_variable(p);
     else
         output->into = qri_p_name(p, 4);
@@ -132,7 +132,7 @@ static bool column_assignment(struct qri_parser *p, struct qr_ast_set_item *item
 static void set_item(struct qri_parser *p, struct qr_ast_set_item *item)
 {
     item->pos = qri_p_pos(p);
-    if (p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_at_variable(p)) {
         item->variable = qri_p_variable(p);
         if (!qri_p_assign_op(p, &item->assign))
             qri_p_syntax(p);
@@ -174,7 +174,7 @@ static struct qr_ast_expr *where_clause(struct qri_parser *p, struct qr_ast_iden
         return NULL;
     if (!qri_p_accept2(p, KW_CURRENT, KW_OF))
         return qri_p_condition(p);
-    if (p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_at_variable(p)) {
         *cursor_variable = qri_p_variable(p);
         return NULL;
     }

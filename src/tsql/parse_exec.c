@@ -4,8 +4,8 @@
 
 static bool at_argument(struct qri_parser *p)
 {
-    if (qri_p_at_constant(p) || p->tok.kind == TOK_VARIABLE || p->tok.kind == TOK_GLOBAL ||
-        qri_p_at_sym(p, '-') || qri_p_at_sym(p, '+') || qri_p_at(p, KW_DEFAULT))
+    if (qri_p_at_constant(p) || qri_p_at_variable(p) || qri_p_at_sym(p, '-') ||
+        qri_p_at_sym(p, '+') || qri_p_at(p, KW_DEFAULT))
         return true;
     return qri_p_is_ident(p, &p->tok) && !qri_p_peek_sym(p, 1, ':') &&
            !(qri_p_at(p, KW_THROW) && (p->tok.line > p->last.line));
@@ -30,7 +30,7 @@ static void arguments(struct qri_parser *p, struct qr_ast_exec *exec)
 {
     do {
         struct qr_ast_exec_arg arg = {.pos = qri_p_pos(p)};
-        if (p->tok.kind == TOK_VARIABLE && qri_p_peek_sym(p, 1, '=')) {
+        if (qri_p_at_variable(p) && qri_p_peek_sym(p, 1, '=')) {
             arg.name = qri_p_variable(p);
             qri_p_advance(p);
         } else if (exec->arg_count > 0 && exec->args[exec->arg_count - 1].name.n > 0) {
@@ -90,7 +90,7 @@ static void exec_options(struct qri_parser *p, struct qr_ast_exec *exec)
 
 static void exec_target(struct qri_parser *p, struct qr_ast_exec *exec)
 {
-    if (p->tok.kind == TOK_VARIABLE && qri_p_peek_sym(p, 1, '=')) {
+    if (qri_p_at_variable(p) && qri_p_peek_sym(p, 1, '=')) {
         exec->return_variable = qri_p_variable(p);
         qri_p_advance(p);
     }
@@ -98,7 +98,7 @@ static void exec_target(struct qri_parser *p, struct qr_ast_exec *exec)
         exec_string(p, exec);
         return;
     }
-    if (p->tok.kind == TOK_VARIABLE)
+    if (qri_p_at_variable(p))
         exec->procedure_variable = qri_p_variable(p);
     else
         exec->procedure = qri_p_name(p, 4);
@@ -141,7 +141,7 @@ struct qr_ast_stmt *qri_p_stmt_odbc_call(struct qri_parser *p)
 {
     struct qr_ast_exec *exec = qri_p_stmt(p, sizeof *exec, QR_AS_EXEC);
     qri_p_expect_sym(p, '{');
-    if (p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_at_variable(p)) {
         exec->return_variable = qri_p_variable(p);
         qri_p_expect_sym(p, '=');
     }

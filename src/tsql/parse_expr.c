@@ -235,7 +235,7 @@ static bool at_negatable(const struct qri_token *token)
 
 static struct qr_ast_expr *parse_predicate(struct qri_parser *p, bool condition_allowed)
 {
-    struct qr_ast_expr *left = parse_level(p, LEVEL_ADD, condition_allowed);
+    struct qr_ast_expr *left = parse_chain(p, LEVEL_ADD, condition_allowed);
     if (qr_ast_is_condition(left))
         return left;
     enum qr_ast_compare_op op;
@@ -275,10 +275,14 @@ static struct qr_ast_expr *parse_logical(struct qri_parser *p, enum level level)
     if (!qri_p_at(p, word))
         return first;
     need_condition(p, first);
-    struct qr_ast_logical *logical = qri_p_expr(p, sizeof *logical, QR_AE_LOGICAL, first->pos);
-    logical->is_or = level == LEVEL_OR;
+    struct qr_ast_logical *logical = (struct qr_ast_logical *)first;
+    if (first->kind != QR_AE_LOGICAL || logical->is_or != (level == LEVEL_OR)) {
+        logical = qri_p_expr(p, sizeof *logical, QR_AE_LOGICAL, first->pos);
+        logical->is_or = level == LEVEL_OR;
+        *(struct qr_ast_expr **)qri_p_push(p, &logical->terms.items, &logical->terms.count,
+                                           sizeof first) = first;
+    } /* else ((a OR b) OR c) OR d, as query generators write it, stays flat */
     struct qr_ast_exprs *terms = &logical->terms;
-    *(struct qr_ast_expr **)qri_p_push(p, &terms->items, &terms->count, sizeof first) = first;
     while (qri_p_accept(p, word)) {
         struct qr_ast_expr *next = level == LEVEL_OR ? parse_logical(p, LEVEL_AND) : parse_not(p);
         need_condition(p, next);

@@ -312,7 +312,7 @@ static struct qr_ast_source *parse_source(struct qri_parser *p)
 {
     if (qri_p_at_sym(p, '('))
         return paren_source(p);
-    if (p->tok.kind == TOK_VARIABLE)
+    if (qri_p_at_variable(p))
         return variable_source(p);
     if (qri_p_at_sym(p, '{') && qri_p_peek_at(p, 1, KW_OJ)) {
         qri_p_advance(p);

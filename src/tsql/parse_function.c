@@ -31,7 +31,7 @@ static void block_body(struct qri_parser *p, struct qr_ast_function *node)
 static void returns(struct qri_parser *p, struct qr_ast_function *node)
 {
     qri_p_expect(p, KW_RETURNS);
-    if (p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_at_variable(p)) {
         node->function = QR_FUNCTION_TABLE;
         node->return_variable = qri_p_variable(p);
         qri_p_expect(p, KW_TABLE);

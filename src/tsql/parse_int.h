@@ -94,6 +94,11 @@ static inline bool qri_p_at_sym(const struct qri_parser *p, uint16_t kind)
 {
     return p->tok.kind == kind;
 }
+/* @x; a user's variable may begin with @@ too. */
+static inline bool qri_p_at_variable(const struct qri_parser *p)
+{
+    return p->tok.kind == TOK_VARIABLE || p->tok.kind == TOK_GLOBAL;
+}
 bool qri_p_accept(struct qri_parser *p, enum qri_keyword keyword);
 void qri_p_expect(struct qri_parser *p, enum qri_keyword keyword);
 bool qri_p_accept_sym(struct qri_parser *p, uint16_t kind);

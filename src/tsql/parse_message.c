@@ -50,7 +50,7 @@ struct qr_ast_stmt *qri_p_stmt_raiserror(struct qri_parser *p)
     } else { /* RAISERROR 50001 'text' */
         node->old_form = true;
         node->message = qri_p_simple_value(p);
-        if (qri_p_at_constant(p) || p->tok.kind == TOK_VARIABLE) {
+        if (qri_p_at_constant(p) || qri_p_at_variable(p)) {
             struct qr_ast_expr *text = qri_p_simple_value(p);
             *(struct qr_ast_expr **)qri_p_push(p, &node->args.items, &node->args.count,
                                                sizeof text) = text;
@@ -65,7 +65,7 @@ struct qr_ast_stmt *qri_p_stmt_throw(struct qri_parser *p)
 {
     struct qr_ast_throw *node = qri_p_stmt(p, sizeof *node, QR_AS_THROW);
     qri_p_advance(p);
-    if (qri_p_at_constant(p) || p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_at_constant(p) || qri_p_at_variable(p)) {
         node->number = qri_p_simple_value(p);
         qri_p_expect_sym(p, ',');
         node->message = qri_p_simple_value(p);

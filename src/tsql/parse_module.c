@@ -146,7 +146,7 @@ struct qr_ast_stmt *qri_p_procedure(struct qri_parser *p, enum qr_ast_action act
     if (qri_p_accept_sym(p, ';'))
         node->number = qri_p_int(p);
     bool paren = qri_p_accept_sym(p, '(');
-    if (p->tok.kind == TOK_VARIABLE)
+    if (qri_p_at_variable(p))
         qri_p_params(p, &node->params);
     if (paren)
         qri_p_expect_sym(p, ')');

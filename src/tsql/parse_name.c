@@ -61,7 +61,7 @@ struct qr_ast_ident qri_p_ident_or_string(struct qri_parser *p)
 
 struct qr_str qri_p_variable(struct qri_parser *p)
 {
-    if (p->tok.kind != TOK_VARIABLE)
+    if (!qri_p_at_variable(p))
         qri_p_syntax(p);
     struct qr_str name = qr_str_n(p->text.p + p->tok.begin, p->tok.end - p->tok.begin);
     qri_p_advance(p);
@@ -234,7 +234,7 @@ static void option_value(struct qri_parser *p, struct qr_ast_option *option)
                (p->tok.kind == TOK_DQUOTE && p->quoted_identifier && equals)) {
         option->value = qri_p_primary(p, false);
     } else if (qri_p_at_constant(p) || qri_p_at_sym(p, '-') || qri_p_at_sym(p, '+') ||
-               p->tok.kind == TOK_VARIABLE) {
+               qri_p_at_variable(p)) {
         option->value = qri_p_simple_value(p);
         if (at_plain_word(p)) /* a unit: 5 GB, 10 MINUTES, 50 PERCENT; or 2 TO 4 */
             option->word = qri_p_words(p);
@@ -253,7 +253,7 @@ void qri_p_option(struct qri_parser *p, struct qr_ast_option *option)
         option->name = qri_p_words(p);
     else if (p->tok.kind == TOK_BRACKET || p->tok.kind == TOK_DQUOTE)
         option->name = qri_p_ident(p).text;
-    else if (p->tok.kind == TOK_VARIABLE)
+    else if (qri_p_at_variable(p))
         option->name = qri_p_variable(p);
     if (qri_p_at_sym(p, '.')) { /* a name of several parts, as in TABLE HINT (dbo.t, ...) */
         while (qri_p_accept_sym(p, '.'))

@@ -67,7 +67,7 @@ struct qr_ast_expr *qri_p_simple_value(struct qri_parser *p)
         ((struct qr_ast_unary *)node)->operand = qri_p_literal(p);
         return node;
     }
-    if (p->tok.kind == TOK_VARIABLE || p->tok.kind == TOK_GLOBAL)
+    if (qri_p_at_variable(p))
         return qri_p_variable_expr(p);
     if (!qri_p_at_constant(p))
         qri_p_syntax(p);
@@ -238,7 +238,7 @@ static struct qr_ast_expr *parse_atom(struct qri_parser *p, bool condition_allow
 {
     if (qri_p_at_constant(p))
         return qri_p_literal(p);
-    if (p->tok.kind == TOK_VARIABLE || p->tok.kind == TOK_GLOBAL)
+    if (qri_p_at_variable(p))
         return qri_p_variable_expr(p);
     if (qri_p_at_sym(p, '('))
         return parse_paren(p, condition_allowed);

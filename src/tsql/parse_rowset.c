@@ -13,7 +13,7 @@ void qri_p_rowset_columns(struct qri_parser *p, struct qr_ast_rowset_column **co
         qri_p_type(p, &column.type);
         if (qri_p_accept(p, KW_COLLATE))
             column.collation = qri_p_ident(p);
-        if (qri_p_at_constant(p) || p->tok.kind == TOK_VARIABLE)
+        if (qri_p_at_constant(p) || qri_p_at_variable(p))
             column.path = qri_p_simple_value(p);
         if (qri_p_accept2(p, KW_AS, KW_JSON))
             column.as_json = true;
@@ -30,6 +30,7 @@ static const enum qri_keyword rowset_words[] = {
     KW_CONTAINSTABLE,
     KW_FREETEXTTABLE,
     KW_CHANGETABLE,
+    KW_PREDICT,
     KW_SEMANTICKEYPHRASETABLE,
     KW_SEMANTICSIMILARITYTABLE,
     KW_SEMANTICSIMILARITYDETAILSTABLE,

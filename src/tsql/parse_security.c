@@ -44,7 +44,7 @@ static void principal_options(struct qri_parser *p, struct qr_ast_options *optio
         if (option.value == NULL && (qri_p_at(p, KW_ON) || qri_p_at(p, KW_OFF))) {
             option.word = qr_str(qri_p_at(p, KW_ON) ? "ON" : "OFF");
             qri_p_advance(p);
-        } else if (option.value == NULL && (qri_p_at_constant(p) || p->tok.kind == TOK_VARIABLE)) {
+        } else if (option.value == NULL && (qri_p_at_constant(p) || qri_p_at_variable(p))) {
             option.value = qri_p_simple_value(p);
         }
         uint32_t begin = p->tok.begin;
@@ -242,7 +242,7 @@ struct qr_ast_stmt *qri_p_stmt_setuser(struct qri_parser *p)
     struct qr_ast_execute_as *node = qri_p_stmt(p, sizeof *node, QR_AS_EXECUTE_AS);
     node->setuser = true;
     qri_p_advance(p);
-    if (qri_p_is_string(p, &p->tok) || p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_is_string(p, &p->tok) || qri_p_at_variable(p)) {
         node->context = qr_str("USER");
         node->name = qri_p_simple_value(p);
         if (qri_p_accept(p, KW_WITH) && !qri_p_accept_word(p, "NORESET"))

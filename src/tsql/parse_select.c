@@ -32,7 +32,7 @@ static bool at_bare_alias(struct qri_parser *p)
 static void select_item(struct qri_parser *p, struct qr_ast_select_item *item)
 {
     item->pos = qri_p_pos(p);
-    if (p->tok.kind == TOK_VARIABLE && !qri_p_peek_sym(p, 1, '.')) {
+    if (qri_p_at_variable(p) && !qri_p_peek_sym(p, 1, '.')) {
         struct qri_place place;
         qri_p_mark(p, &place);
         struct qr_str name = qri_p_variable(p);

@@ -125,7 +125,7 @@ static void set_value(struct qri_parser *p, struct qr_ast_set_option *node)
 {
     qri_p_accept_sym(p, '=');
     if (qri_p_at_constant(p) || qri_p_at_sym(p, '-') || qri_p_at_sym(p, '+') ||
-        p->tok.kind == TOK_VARIABLE || p->tok.kind == TOK_GLOBAL) {
+        qri_p_at_variable(p)) {
         node->value = qri_p_simple_value(p);
         return;
     }
@@ -218,5 +218,6 @@ static struct qr_ast_stmt *set_option(struct qri_parser *p)
 
 struct qr_ast_stmt *qri_p_stmt_set(struct qri_parser *p)
 {
-    return qri_p_peek_sym(p, 1, TOK_VARIABLE) ? set_variable(p) : set_option(p);
+    bool variable = qri_p_peek_sym(p, 1, TOK_VARIABLE) || qri_p_peek_sym(p, 1, TOK_GLOBAL);
+    return variable ? set_variable(p) : set_option(p);
 }

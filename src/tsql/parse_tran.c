@@ -4,7 +4,7 @@
 
 static void tran_name(struct qri_parser *p, struct qr_ast_transaction *node)
 {
-    if (p->tok.kind == TOK_VARIABLE)
+    if (qri_p_at_variable(p))
         node->variable = qri_p_variable(p);
     else if (qri_p_is_ident(p, &p->tok) && !qri_p_peek_sym(p, 1, ':') && !qri_p_at(p, KW_THROW))
         node->name = qri_p_ident(p);
@@ -15,7 +15,7 @@ static void begin_mark(struct qri_parser *p, struct qr_ast_transaction *node)
     if (!qri_p_accept2(p, KW_WITH, KW_MARK))
         return;
     node->with_mark = true;
-    if (qri_p_at_constant(p) || p->tok.kind == TOK_VARIABLE)
+    if (qri_p_at_constant(p) || qri_p_at_variable(p))
         node->mark = qri_p_simple_value(p);
 }
 
@@ -89,7 +89,7 @@ static void fetch_position(struct qri_parser *p, struct qr_ast_cursor *node)
 
 static void cursor_name(struct qri_parser *p, struct qr_ast_cursor *node)
 {
-    if (p->tok.kind == TOK_VARIABLE) {
+    if (qri_p_at_variable(p)) {
         node->variable = qri_p_variable(p);
         return;
     }

@@ -13,6 +13,8 @@ static void test_operators_bind_by_precedence(void **state)
         {"- - 1", "(- (- 1))"},
         {"a % 2 = 0 and not b > 1 or c <= 3", "(or (and (= (a % 2) 0) (not (> b 1))) (<= c 3))"},
         {"a = 1 or b = 2 or c = 3", "(or (= a 1) (= b 2) (= c 3))"},
+        {"((a = 1 or b = 2) or c = 3) or (d = 4 or e = 5)",
+         "(or (= a 1) (= b 2) (= c 3) (or (= d 4) (= e 5)))"},
         {"not not a = 1", "(not (not (= a 1)))"},
         {"(a = 1)", "(= a 1)"},
         {"((a)) = ((1))", "(= a 1)"},

@@ -8,7 +8,7 @@ enum qr_ast_expr_kind {
     QR_AE_COLUMN,   /* qr_ast_column */
     QR_AE_STAR,     /* qr_ast_star: *, t.* in a select list or as the argument of COUNT */
     QR_AE_VARIABLE, /* qr_ast_variable: @x */
-    QR_AE_GLOBAL,   /* qr_ast_variable: @@x */
+    QR_AE_GLOBAL,   /* qr_ast_variable: @@x; a declared variable may begin with @@ too */
     QR_AE_UNARY,    /* qr_ast_unary: + - ~ */
     QR_AE_CHAIN,    /* qr_ast_chain: arithmetic, bit and string operators, folded from the left */
     QR_AE_CALL,     /* qr_ast_call */

@@ -13,7 +13,7 @@
 #include "tsql/ast.h"
 
 enum {
-    QR_TSQL_DEPTH_MAX = 256,      /* expressions, queries, blocks within each other */
+    QR_TSQL_DEPTH_MAX = 500,      /* expressions, queries, blocks within each other */
     QR_TSQL_NAME_CHARS_MAX = 128, /* UTF-16 units of an identifier */
     QR_TSQL_TABLES_MAX = 256,     /* joined in one FROM (error 106) */
     QR_TSQL_JOINS_MAX = 4096,     /* in a whole statement: joins of joins nest (191) */
