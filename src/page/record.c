@@ -2,8 +2,8 @@
 #include "page/record.h"
 #include <assert.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
 #endif
 #include "base/endian.h"
 #include "base/banned.h"
@@ -15,17 +15,41 @@ enum {
 
 static const uint8_t zero_page[QR_PAGE_BYTES_MAX];
 
-static bool same_stride(const uint8_t *a, const uint8_t *b)
+/* Offset of the first stride that differs, from `offset` on; at least `limit` if none does. `limit`
+ * is a multiple of the stride. */
+typedef uint32_t find_fn(const uint8_t *a, const uint8_t *b, uint32_t offset, uint32_t limit);
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static uint32_t find_avx2(const uint8_t *a, const uint8_t *b,
+                                                          uint32_t offset, uint32_t limit)
 {
-#if defined(__SSE2__)
-    __m128i all = _mm_set1_epi8(-1);
-    for (int i = 0; i < STRIDE; i += 16)
-        all = _mm_and_si128(all, _mm_cmpeq_epi8(_mm_loadu_si128((const void *)(a + i)),
-                                                _mm_loadu_si128((const void *)(b + i))));
-    return _mm_movemask_epi8(all) == 0xffff;
-#else
-    return memcmp(a, b, STRIDE) == 0;
+    for (; offset < limit; offset += STRIDE) {
+        __m256i low = _mm256_xor_si256(_mm256_loadu_si256((const void *)(a + offset)),
+                                       _mm256_loadu_si256((const void *)(b + offset)));
+        __m256i high = _mm256_xor_si256(_mm256_loadu_si256((const void *)(a + offset + 32)),
+                                        _mm256_loadu_si256((const void *)(b + offset + 32)));
+        __m256i any = _mm256_or_si256(low, high);
+        if (_mm256_testz_si256(any, any) == 0)
+            break;
+    }
+    return offset;
+}
 #endif
+
+static uint32_t find_plain(const uint8_t *a, const uint8_t *b, uint32_t offset, uint32_t limit)
+{
+    while (offset < limit && memcmp(a + offset, b + offset, STRIDE) == 0)
+        offset += STRIDE;
+    return offset;
+}
+
+static find_fn *choose_find(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        return find_avx2;
+#endif
+    return find_plain;
 }
 
 /* Ranges are written straight behind the record's header as they are found. */
@@ -75,11 +99,11 @@ void qr_record_add_page(struct qr_buf *buf, uint32_t page_no, const uint8_t *old
     bool image = old_page == NULL;
     const uint8_t *base = image ? zero_page : old_page;
     struct ranges r = {.out = start + QR_RECORD_HEADER_BYTES + 4, .page = new_page};
-    uint32_t limit = page_bytes - QR_PAGE_RESERVED_BYTES, i = 0;
-    for (; i + STRIDE <= limit; i += STRIDE)
-        if (!same_stride(base + i, new_page + i))
-            diff_stride(&r, base, i, STRIDE);
-    diff_stride(&r, base, i, limit - i);
+    uint32_t limit = page_bytes - QR_PAGE_RESERVED_BYTES, strides = limit / STRIDE * STRIDE;
+    find_fn *find = choose_find();
+    for (uint32_t i = 0; (i = find(base, new_page, i, strides)) < strides; i += STRIDE)
+        diff_stride(&r, base, i, STRIDE);
+    diff_stride(&r, base, strides, limit - strides);
     close_range(&r);
     if (r.count == 0 && !image)
         return;

@@ -391,6 +391,11 @@ void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes)
     atomic_store(&store->max_data_bytes, bytes);
 }
 
+uint64_t qr_store_max_data_bytes(const struct qr_store *store)
+{
+    return atomic_load(&store->max_data_bytes);
+}
+
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes)
 {
     atomic_store(&store->cache.bytes_max, bytes);

@@ -13,6 +13,8 @@ enum {
     STATEMENT_JOURNAL_MEMORY_BYTES = 256 << 10,
 };
 
+#define PAGES_MAX UINT64_C(4294967294)
+
 /* PROTOTYPE: memory statistics cost 12 to 15 % through a global mutex, the page cache's bulk
  * allocation 80 KB per idle connection. */
 enum qr_status qr_vfs_init(struct qr_err *err)
@@ -54,8 +56,7 @@ static enum qr_status configure(struct qr_conn *conn, int cache_pages, struct qr
     snprintf(sql, sizeof sql,
              "PRAGMA page_size=%u; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF;"
              "PRAGMA mmap_size=1048576; PRAGMA cache_size=%d; PRAGMA secure_delete=OFF;"
-             "PRAGMA temp_store=FILE; PRAGMA max_page_count=4294967294;"
-             "PRAGMA recursive_triggers=ON",
+             "PRAGMA temp_store=FILE; PRAGMA recursive_triggers=ON",
              qr_store_page_bytes(conn->store), cache_pages);
     if (sqlite3_exec(conn->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return sqlite_fail(conn, "configure connection", err);
@@ -143,10 +144,26 @@ bool qr_conn_in_read(const struct qr_conn *conn)
     return conn->lock != SQLITE_LOCK_NONE;
 }
 
+/* So that SQLite refuses the statement that would pass the quota; else the store refuses the
+ * commit. The build's own default limit would end at 8 TiB (S9). */
+static void tell_page_limit(struct qr_conn *conn)
+{
+    uint64_t limit = qr_store_max_data_bytes(conn->store) / qr_store_page_bytes(conn->store);
+    if (limit == 0 || limit > PAGES_MAX)
+        limit = PAGES_MAX;
+    if (limit == conn->page_limit)
+        return;
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA max_page_count=%llu", (unsigned long long)limit);
+    if (sqlite3_exec(conn->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        conn->page_limit = (uint32_t)limit;
+}
+
 enum qr_status qr_conn_lock_writer(struct qr_conn *conn, uint64_t owner, qr_writer_poll_fn *poll,
                                    void *poll_ctx, struct qr_err *err)
 {
     conn->writer.owner = owner;
+    tell_page_limit(conn);
     return qr_writer_acquire(conn->store, &conn->writer, poll, poll_ctx, err);
 }
 
@@ -175,5 +192,7 @@ enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret
 
 bool qr_conn_over_quota(const struct qr_conn *conn)
 {
-    return conn->over_quota;
+    return conn->over_quota ||
+           (conn->err.status == QR_OK && qr_store_max_data_bytes(conn->store) != 0 &&
+            sqlite3_errcode(conn->db) == SQLITE_FULL); /* SQLite kept to its page limit */
 }

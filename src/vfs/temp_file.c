@@ -12,15 +12,17 @@ static struct qri_temp_file *temp_of(sqlite3_file *file)
     return (struct qri_temp_file *)file;
 }
 
-static int code(enum qr_status status, int io_code)
+/* Keeps a shortage of space or memory as the connection's error, so that it is not taken for the
+ * database's quota. */
+static int code(struct qri_temp_file *temp, enum qr_status status)
 {
-    return status == QR_OK      ? SQLITE_OK
-           : status == QR_FULL  ? SQLITE_FULL
-           : status == QR_NOMEM ? SQLITE_NOMEM
-                                : io_code;
+    if (status == QR_OK)
+        return SQLITE_OK;
+    temp->conn->err.status = status;
+    return status == QR_FULL ? SQLITE_FULL : status == QR_NOMEM ? SQLITE_NOMEM : SQLITE_IOERR_WRITE;
 }
 
-static enum qr_status open_file(struct qri_temp_file *temp)
+static enum qr_status open_file(struct qri_temp_file *temp, struct qr_err *err)
 {
     struct qr_env *env = qr_store_env(temp->store);
     uint64_t number;
@@ -29,7 +31,7 @@ static enum qr_status open_file(struct qri_temp_file *temp)
     snprintf(path, sizeof path, "%s/tmp.%016llx", qr_store_tmp_dir(temp->store),
              (unsigned long long)number);
     QR_TRY(
-        qr_env_open(env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE, &temp->file, NULL));
+        qr_env_open(env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE, &temp->file, err));
     (void)!qr_env_unlink(env, path, NULL); /* it goes with its handle */
     return QR_OK;
 }
@@ -50,17 +52,19 @@ static int temp_read(sqlite3_file *file, void *dst, int amount, sqlite3_int64 of
 static int temp_write(sqlite3_file *file, const void *src, int amount, sqlite3_int64 offset)
 {
     struct qri_temp_file *temp = temp_of(file);
+    struct qr_err *err = &temp->conn->err;
     uint64_t end = (uint64_t)offset + (uint64_t)amount;
+    enum qr_status status = QR_OK;
     if (end > temp->bytes) {
-        enum qr_status status = qr_store_tmp_grow(temp->store, end - temp->bytes, NULL);
-        if (status != QR_OK)
-            return SQLITE_FULL;
-        temp->bytes = end;
+        status = qr_store_tmp_grow(temp->store, end - temp->bytes, err);
+        if (status == QR_OK)
+            temp->bytes = end;
     }
-    enum qr_status status = temp->file != NULL ? QR_OK : open_file(temp);
+    if (status == QR_OK && temp->file == NULL)
+        status = open_file(temp, err);
     if (status == QR_OK)
-        status = qr_file_pwrite(temp->file, src, (size_t)amount, (uint64_t)offset, NULL);
-    return code(status, SQLITE_IOERR_WRITE);
+        status = qr_file_pwrite(temp->file, src, (size_t)amount, (uint64_t)offset, err);
+    return code(temp, status);
 }
 
 static int temp_truncate(sqlite3_file *file, sqlite3_int64 bytes)

@@ -37,6 +37,7 @@ struct qr_conn {
     struct qr_lsn at_least, pinned, committed;
     struct qr_err err;
     bool over_quota;
+    uint32_t page_limit; /* what SQLite was told last */
 };
 
 struct qri_main_file {
@@ -51,6 +52,7 @@ struct qri_journal_file {
 
 struct qri_temp_file {
     sqlite3_file base;
+    struct qr_conn *conn;
     struct qr_store *store;
     struct qr_file *file; /* NULL until the first write */
     uint64_t bytes;

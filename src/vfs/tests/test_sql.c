@@ -241,14 +241,36 @@ static void test_size_quota_refuses_growth_and_nothing_else(void **state)
     while (rc == SQLITE_OK)
         rc = run(conn, "INSERT INTO t(b) VALUES(zeroblob(5000))");
     assert_int_equal(rc, SQLITE_FULL);
-    assert_int_equal(qr_conn_last_error(conn, NULL), QR_FULL);
     assert_true(qr_conn_over_quota(conn));
+    must_run(conn, "BEGIN; UPDATE t SET b = zeroblob(4999) WHERE a = 1");
+    assert_int_equal(run(conn, "INSERT INTO t(b) VALUES(zeroblob(50000))"), SQLITE_FULL);
+    assert_true(qr_conn_over_quota(conn));
+    assert_int_equal(sqlite3_get_autocommit(qr_conn_db(conn)), 1);
+    assert_int_equal(number(conn, "SELECT length(b) FROM t WHERE a = 1"), 5000);
     int64_t count = number(conn, "SELECT count(*) FROM t");
     assert_in_range(count, 50, 210);
     must_run(conn, "DELETE FROM t WHERE a % 2");
     must_run(conn, "INSERT INTO t(b) VALUES(zeroblob(5000))");
     qr_conn_unlock_writer(conn);
+    qr_store_set_max_data_bytes(store, 0);
+    write_sql(conn, "INSERT INTO t(b) VALUES(zeroblob(2000000))");
     assert_sound(conn);
+    qr_conn_close(conn);
+    close_and_remove(store);
+}
+
+static void test_temporary_space_is_bounded(void **state)
+{
+    (void)state;
+    struct qr_store_options options = {.tmp_bytes_max = 1 << 20, .max_data_bytes = 1 << 30};
+    struct qr_store *store = create_store(&options);
+    struct qr_conn *conn = connect_to(store);
+    assert_int_equal(run(conn,
+                         "CREATE TEMP TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                         "SELECT i+1 FROM n WHERE i < 20000) SELECT randomblob(500) FROM n"),
+                     SQLITE_FULL);
+    assert_int_equal(qr_conn_last_error(conn, NULL), QR_FULL);
+    assert_false(qr_conn_over_quota(conn));
     qr_conn_close(conn);
     close_and_remove(store);
 }
@@ -333,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_an_old_snapshot_stays_the_same_while_others_write),
         cmocka_unit_test(test_readers_see_only_what_is_durable),
         cmocka_unit_test(test_size_quota_refuses_growth_and_nothing_else),
+        cmocka_unit_test(test_temporary_space_is_bounded),
         cmocka_unit_test(test_counters_never_repeat_and_are_exact_after_a_clean_close),
         cmocka_unit_test(test_a_second_opener_is_refused),
         cmocka_unit_test(test_sorts_and_temporary_tables_use_temporary_files),

@@ -66,6 +66,7 @@ struct qr_lsn qr_store_durable_lsn(const struct qr_store *store); /* newest hard
 /* QR_OK, or what ended the store's service. */
 enum qr_status qr_store_health(const struct qr_store *store);
 void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes); /* 0: none */
+uint64_t qr_store_max_data_bytes(const struct qr_store *store);
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
 
 struct qr_store_stats {

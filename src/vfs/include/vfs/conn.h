@@ -64,5 +64,7 @@ struct qr_lsn qr_conn_commit_lsn(const struct qr_conn *conn);
 
 /* Why SQLite failed, when it was the store: QR_OK if not. Cleared when a transaction begins. */
 enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret_err);
-/* The last QR_FULL was the size quota (40544), not the disk. */
+/* The last SQLITE_FULL was the size quota (40544), not the disk. Ask before the next statement.
+ * After any SQLITE_FULL see sqlite3_get_autocommit: unless the statement had a statement journal,
+ * SQLite has rolled the whole transaction back. */
 bool qr_conn_over_quota(const struct qr_conn *conn);
