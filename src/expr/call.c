@@ -124,9 +124,9 @@ static enum qr_status cast_number(struct qr_func_typing *t, size_t index)
     return qr_expr_convert(t->b, qr_type_of(QR_TYPE_FLOAT), arg, &t->args[index]);
 }
 
-/* 'd': date and time types stay; strings are datetime2(7), or datetimeoffset where the caller's
- * typing says so; numbers are datetime. */
-static enum qr_status cast_date(struct qr_func_typing *t, size_t index)
+/* 'd', 'e': date and time types stay; strings are datetimeoffset(7), whose local parts are those
+ * of the text, or ('e') datetime2(7); numbers are datetime. */
+static enum qr_status cast_date(struct qr_func_typing *t, size_t index, enum qr_type_id of_text)
 {
     const struct qr_expr *arg = t->args[index];
     if (qr_type_family(&arg->type) == QR_FAMILY_DATETIME)
@@ -134,7 +134,7 @@ static enum qr_status cast_date(struct qr_func_typing *t, size_t index)
     bool number = qr_type_is_number(&arg->type) || qri_is_null_literal(arg);
     if (!number && !qr_type_is_string(&arg->type) && arg->type.id != QR_TYPE_SQL_VARIANT)
         return qri_bad_argument(t, index);
-    return qr_expr_convert(t->b, qr_type_of(number ? QR_TYPE_DATETIME : QR_TYPE_DATETIME2), arg,
+    return qr_expr_convert(t->b, qr_type_of(number ? QR_TYPE_DATETIME : of_text), arg,
                            &t->args[index]);
 }
 
@@ -148,7 +148,9 @@ static enum qr_status cast_argument(struct qr_func_typing *t, size_t index, char
     case 'N':
         return cast_number(t, index);
     case 'd':
-        return cast_date(t, index);
+        return cast_date(t, index, QR_TYPE_DATETIMEOFFSET);
+    case 'e':
+        return cast_date(t, index, QR_TYPE_DATETIME2);
     case 'p':
         return qri_is_const(t->args[index]) ? QR_OK
                                             : qr_sql_fail(t->b->err, 1023, 1, t->func->name);

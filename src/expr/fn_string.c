@@ -121,8 +121,13 @@ static size_t constant_length(const struct qr_expr *e)
     return known ? (size_t)e->u.value.i : SIZE_MAX;
 }
 
+/* SUBSTRING takes strings and binaries only, LEFT and RIGHT what converts to a string as well. */
 static enum qr_status type_substring(struct qr_func_typing *t)
 {
+    const struct qr_type *type = &t->args[0]->type;
+    bool any = t->func->args_min == 2;
+    if (type->id == QR_TYPE_NULL || (!any && !qr_type_is_string(type) && !is_binary(type)))
+        return qri_bad_argument(t, 0);
     if (!is_binary(&t->args[0]->type))
         QR_TRY(qri_arg_string(t, 0));
     QR_TRY(qri_mix(t->b, t->args, 1, "substring", &t->use));

@@ -291,7 +291,7 @@ static enum qr_status fn_variant_property(const struct qr_call *c, struct qr_val
 static enum qr_status type_formatmessage(struct qr_func_typing *t)
 {
     const struct qr_type *type = &t->args[0]->type;
-    if (!qr_type_is_string(type) && qri_number_of(type) != QRI_INT)
+    if (!qr_type_is_string(type) && qri_number_of(type) != QRI_INT && type->id != QR_TYPE_NULL)
         return qri_bad_argument(t, 0);
     qri_result_string(t, true, 2048);
     t->nullable = true;

@@ -327,6 +327,8 @@ static bool name_part(struct qr_str s, size_t *pos, char *out, struct qr_str *re
     for (; at < s.n; at++) {
         if (close == 0 && s.p[at] == '.')
             break;
+        if (close == 0 && strchr("[]\"", s.p[at]) != NULL)
+            return false; /* brackets and quotes stand around a whole part only */
         if (close != 0 && s.p[at] == close) {
             if (at + 1 < s.n && s.p[at + 1] == close) {
                 at++;

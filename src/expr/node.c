@@ -150,7 +150,10 @@ static enum qr_status float_literal(struct qr_expr_builder *b, struct qr_str tex
 {
     double d = 0;
     bool overflow = false;
-    bool good = qr_float_parse(text, &d, &overflow);
+    struct qr_str number = text; /* 2E and 2E+ are 2E0 */
+    while (number.n > 1 && strchr("eE+-", number.p[number.n - 1]) != NULL)
+        number.n--;
+    bool good = qr_float_parse(number, &d, &overflow);
     char *z = qr_arena_dup(b->arena, text.p, text.n);
     if (z == NULL)
         return qri_expr_nomem(b->err);

@@ -58,6 +58,7 @@ static void test_parts(void **state)
     static const struct mini_case cases[] = {
         {"DATEPART(year, '2007-05-10')", "2007", "int", 0},
         {"DATEPART(weekday, GETDATE())", "6", NULL, 0},
+        {"DATEPART(tz, '2007-05-10 00:00:01.1234567 +05:10')", "310", NULL, 0},
         {"DATEPART(dy, '2022-03-04')", "63", NULL, 0},
         {"DATEPART(iso_week, '2021-01-03')", "53", NULL, 0},
         {"DATEPART(ns, CAST('00:00:01.1234567' AS time))", "123456700", NULL, 0},

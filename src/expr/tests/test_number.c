@@ -60,6 +60,7 @@ static void test_decimals(void **state)
         {"1e0 / 3", "0.333333", "float", 0},
         {"1e308 * 10", NULL, NULL, 8115},
         {"1e0 / 0", NULL, NULL, 8134},
+        {"2E + 1", "3", "float", 0},
         {"1.5 + 1e0", "2.5", "float", 0},
         {"CAST(1 AS real) + CAST(2 AS real)", "3", "real", 0},
         {"99999999999999999999999999999999999999 + 1", NULL, NULL, 8115},

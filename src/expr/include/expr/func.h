@@ -50,8 +50,8 @@ struct qr_func {
     /* One letter per parameter, the last one repeats: what the argument is implicitly cast to.
      * '*' left alone, 's' string of its own kind, 'v' varchar, 'n' nvarchar, 'b' varbinary,
      * 'i' int, 'I' bigint, 'f' float, 'N' any number (strings become float), 'm' decimal,
-     * 'd' date or time type (strings become datetime2 or datetime by function), 'D' datetime,
-     * 'p' date part constant, 'u' uniqueidentifier, 't' bit. */
+     * 'd' date or time type (strings become datetimeoffset), 'e' the same (strings become
+     * datetime2), 'D' datetime, 'p' date part constant, 'u' uniqueidentifier, 't' bit. */
     const char *params;
     /* Decides the result type; the arguments are cast already. NULL: it is `result`. */
     enum qr_status (*typing)(struct qr_func_typing *t);
