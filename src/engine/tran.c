@@ -281,7 +281,7 @@ void qri_savepoint_rollback(struct qr_session *session)
 static enum qr_status tell(struct qr_session *session, enum qr_env_change_kind kind,
                            uint64_t descriptor)
 {
-    if (session->sink == NULL)
+    if (session->sink == NULL || descriptor == 0) /* 0: an autocommit statement's, in its trigger */
         return QR_OK;
     struct qr_str none = {0};
     return session->sink->env_change(session->sink->ctx, kind, none, none, descriptor);

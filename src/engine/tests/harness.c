@@ -105,6 +105,7 @@ static enum qr_status on_columns(void *ctx, const struct qr_plan_column *columns
                                  const int *order_columns, size_t order_count)
 {
     struct client *c = ctx;
+    c->ended = false;
     (void)order_columns;
     (void)order_count;
     assert_true(count <= 256);
@@ -156,8 +157,10 @@ static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t co
 static enum qr_status on_done(void *ctx, const struct qr_done *done)
 {
     struct client *c = ctx;
-    if (done->kind == QR_DONE_BATCH && !done->is_error)
-        return QR_OK;
+    bool after_done = c->out.len > 0 && c->ended;
+    c->ended = true;
+    if (done->kind == QR_DONE_BATCH && (!done->is_error || after_done))
+        return QR_OK; /* the statement's own was the last word */
     qr_buf_addz(&c->out, done->kind == QR_DONE_PROC ? "DONEPROC"
                          : done->in_module          ? "DONEINPROC"
                                                     : "DONE");
@@ -172,6 +175,7 @@ static enum qr_status on_done(void *ctx, const struct qr_done *done)
 static enum qr_status on_message(void *ctx, const struct qr_err *m)
 {
     struct client *c = ctx;
+    c->ended = false;
     if (m->severity > 10)
         qr_buf_printf(&c->out, "MSG %d %d %d line %d%s%s: %s\n", m->number, m->severity, m->state,
                       m->line, m->procedure[0] == '\0' ? "" : " ", m->procedure, m->text);

@@ -17,6 +17,7 @@ struct client {
     const struct qr_plan_column *columns;
     struct qr_type types[256];
     size_t column_count;
+    bool ended;         /* the last token was a DONE */
     bool cancel;        /* attention is pending */
     uint64_t rows;
     bool count_only;    /* rows are counted, not printed */
