@@ -132,7 +132,8 @@ static enum qr_status sink_done(void *ctx, const struct qr_done *done)
         token = QR_TDS_TOKEN_DONEPROC;
     else if (done->kind == QR_DONE_STATEMENT && (done->in_module || s->answer.in_call))
         token = QR_TDS_TOKEN_DONEINPROC;
-    uint16_t status = done->is_error ? QR_TDS_DONE_ERROR : 0;
+    bool is_error = done->is_error || (done->kind == QR_DONE_BATCH && s->answer.has_error);
+    uint16_t status = is_error ? QR_TDS_DONE_ERROR : 0;
     if (done->has_count)
         status |= QR_TDS_DONE_COUNT;
     hold_done(s, token, status, done->command, done->has_count ? done->count : 0);
