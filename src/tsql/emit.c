@@ -61,6 +61,7 @@ static bool same_param(const struct qr_plan_param *a, const struct qr_plan_param
     case QR_PARAM_PROGRAM:
         return same_program(a->program, b->program);
     case QR_PARAM_AGG:
+    case QR_PARAM_AGG_WINDOW:
         return a->agg == b->agg;
     case QR_PARAM_AGG_SORTED:
         return a->sorted == b->sorted;

@@ -127,7 +127,11 @@ static enum qr_status emit_qagg(struct qri_emit *em, struct qr_buf *out, const s
     bool distinct = leaf->agg->distinct && (leaf->agg->agg->flags & QR_AGG_ANY_ORDER) == 0;
     if (distinct || leaf->within_count > 0)
         QR_TRY(sorted_param(em, leaf, &param));
-    qr_buf_addz(out, param.kind == QR_PARAM_AGG ? "qagg(" : "qaggs(");
+    else if (leaf->window != NULL)
+        param.kind = QR_PARAM_AGG_WINDOW;
+    qr_buf_addz(out, param.kind == QR_PARAM_AGG          ? "qagg("
+                     : param.kind == QR_PARAM_AGG_WINDOW ? "qaggw("
+                                                         : "qaggs(");
     QR_TRY(qri_emit_param(em, out, &param));
     QR_TRY(emit_args(em, out, leaf->agg, false, ", "));
     for (size_t i = 0; i < leaf->within_count; i++) {

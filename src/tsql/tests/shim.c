@@ -311,6 +311,9 @@ enum qr_status shim_bind(struct shim *s, sqlite3_stmt *stmt, const struct qr_pla
         case QR_PARAM_AGG:
             sqlite3_bind_pointer(stmt, i, (void *)(uintptr_t)p->agg, "qr_agg", NULL);
             break;
+        case QR_PARAM_AGG_WINDOW:
+            sqlite3_bind_int64(stmt, i, (intptr_t)p->agg);
+            break;
         case QR_PARAM_AGG_SORTED:
             sqlite3_bind_pointer(stmt, i, (void *)(uintptr_t)p->sorted, "qr_agg_sorted", NULL);
             break;

@@ -101,6 +101,8 @@ static void agg_move(sqlite3_context *ctx, int argc, sqlite3_value **argv, bool 
 {
     struct shim *s = sqlite3_user_data(ctx);
     const struct qr_agg_call *call = sqlite3_value_pointer(argv[0], "qr_agg");
+    if (call == NULL)
+        call = (const struct qr_agg_call *)(intptr_t)sqlite3_value_int64(argv[0]);
     struct agg_cell *cell = sqlite3_aggregate_context(ctx, sizeof *cell);
     struct qr_value args[8];
     struct qr_eval eval;
@@ -402,8 +404,7 @@ static int rows_best(sqlite3_vtab *t, sqlite3_index_info *info)
 static int rows_open(sqlite3_vtab *t, sqlite3_vtab_cursor **ret_cursor)
 {
     (void)t;
-    struct rows_cursor *c = sqlite3_malloc(sizeof *c);
-    memset(c, 0, sizeof *c);
+    struct rows_cursor *c = calloc(1, sizeof *c); /* sqlite3_malloc aligns to 8, a value to 16 */
     *ret_cursor = &c->base;
     return SQLITE_OK;
 }
@@ -411,7 +412,7 @@ static int rows_open(sqlite3_vtab *t, sqlite3_vtab_cursor **ret_cursor)
 static int rows_close(sqlite3_vtab_cursor *cursor)
 {
     sqlite3_finalize(((struct rows_cursor *)cursor)->stmt);
-    sqlite3_free(cursor);
+    free(cursor);
     return SQLITE_OK;
 }
 
@@ -526,7 +527,8 @@ void shim_register(struct shim *s)
         sqlite3_create_function(s->db, fns[i].name, fns[i].argc,
                                 SQLITE_UTF8 | (i == 1 ? 0 : SQLITE_DETERMINISTIC), s, fns[i].fn,
                                 NULL, NULL);
-    sqlite3_create_window_function(s->db, "qagg", -1, SQLITE_UTF8, s, agg_step, agg_final, agg_value,
+    sqlite3_create_function(s->db, "qagg", -1, SQLITE_UTF8, s, NULL, agg_step, agg_final);
+    sqlite3_create_window_function(s->db, "qaggw", -1, SQLITE_UTF8, s, agg_step, agg_final, agg_value,
                                    agg_inverse, NULL);
     sqlite3_create_function(s->db, "qaggs", -1, SQLITE_UTF8, s, NULL, sorted_step, sorted_final);
     sqlite3_create_function(s->db, "q1row", 1, SQLITE_UTF8, s, NULL, one_row_step, one_row_final);

@@ -11,7 +11,10 @@
  *   qx(?p, a...), qv(?p, a...)  scalar; ?p is QR_PARAM_PROGRAM: evaluates program->expr with inputs
  *                               a... of program->input_types; the result is program->expr->type,
  *                               predicates give 0, 1 or NULL. qv is the volatile form (once a row).
- *   qagg(?p, a...)              aggregate and window function; ?p is QR_PARAM_AGG.
+ *   qagg(?p, a...)              aggregate; ?p is QR_PARAM_AGG.
+ *   qaggw(?p, a...)             the same as a window function; ?p is QR_PARAM_AGG_WINDOW, an integer:
+ *                               SQLite keeps the arguments of window functions in a table, and a
+ *                               bound pointer does not survive that (it arrives as NULL).
  *   qaggs(?p, a..., o...)       aggregate over sorted or distinct rows; ?p is QR_PARAM_AGG_SORTED.
  *   qfor(?p, k...)              aggregate; ?p is QR_PARAM_FOR: the text of FOR JSON, FOR XML. NULL
  *                               when it saw no row.
@@ -55,6 +58,7 @@ enum qr_param_kind {
     QR_PARAM_PROGRAM, /* sqlite3_bind_pointer(program, "qr_program"): operand of qx() and qv() */
     QR_PARAM_AGG,     /* sqlite3_bind_pointer(agg, "qr_agg"): operand of the qagg() aggregate, a
                          struct qr_agg_call */
+    QR_PARAM_AGG_WINDOW, /* sqlite3_bind_int64((intptr_t)agg): operand of qaggw() */
     QR_PARAM_AGG_SORTED, /* sqlite3_bind_pointer(sorted, "qr_agg_sorted"): operand of qaggs(), a
                             struct qr_plan_agg_sorted */
     QR_PARAM_ROWS,    /* sqlite3_bind_pointer(rows, "qr_rows"): operand of qrows(). What stands for
