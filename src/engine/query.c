@@ -63,6 +63,9 @@ static enum qr_status bind_all(struct qri_query *query, const struct qr_plan_sql
         case QR_PARAM_AGG:
             sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->agg, "qr_agg", NULL);
             break;
+        case QR_PARAM_AGG_WINDOW:
+            sqlite3_bind_int64(stmt, index, (intptr_t)param->agg);
+            break;
         case QR_PARAM_AGG_SORTED:
             sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->sorted, "qr_agg_sorted",
                                  NULL);
