@@ -9,50 +9,62 @@
 #define LATIN1 0x0409
 /* [MS-TDS] 2.2.5.1.2: LCID in 20 bits, then IgnoreCase, IgnoreAccent, IgnoreWidth, IgnoreKana,
  * Binary, Binary2, UTF8; the version in the top 4 bits; then the sort id. */
-#define TDS(b2, b3, sort) {0x09, 0x04, b2, b3, sort}
+#define TDS(b2, b3, sort)                                                                          \
+    {                                                                                              \
+        0x09, 0x04, b2, b3, sort                                                                   \
+    }
 #define CI_AS_STYLE 196609
 #define CS_AS_STYLE 196608
 #define CI_AI_STYLE 196611
-#define UNI(kind) {QR_ORDER_UNI_##kind, QR_ORDER_UNI_##kind}
-#define SQL(kind) {QR_ORDER_SQL_##kind, QR_ORDER_UNI_##kind}
-#define BIN {QR_ORDER_BIN2, QR_ORDER_BIN2}
+#define UNI(kind)                                                                                  \
+    {                                                                                              \
+        QR_ORDER_UNI_##kind, QR_ORDER_UNI_##kind                                                   \
+    }
+#define SQL(kind)                                                                                  \
+    {                                                                                              \
+        QR_ORDER_SQL_##kind, QR_ORDER_UNI_##kind                                                   \
+    }
+#define BIN                                                                                        \
+    {                                                                                              \
+        QR_ORDER_BIN2, QR_ORDER_BIN2                                                               \
+    }
 
 static const struct qr_collation collations[QR_COLLATION_COUNT] = {
     /* clang-format off */
-    [QR_COLLATION_SQL_LATIN1_CI_AS] = {1, "SQL_Latin1_General_CP1_CI_AS", 1252, LATIN1, TDS(0xd0, 0x00, 0x34), CI_AS_STYLE, 0, SQL(CI_AS),
-        "Latin1-General, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive for Unicode Data, SQL Server Sort Order 52 on Code Page 1252 for non-Unicode Data"},
-    [QR_COLLATION_SQL_LATIN1_CS_AS] = {2, "SQL_Latin1_General_CP1_CS_AS", 1252, LATIN1, TDS(0xc0, 0x00, 0x33), CS_AS_STYLE, 0, SQL(CS_AS),
-        "Latin1-General, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive for Unicode Data, SQL Server Sort Order 51 on Code Page 1252 for non-Unicode Data"},
-    [QR_COLLATION_SQL_LATIN1_CI_AI] = {3, "SQL_Latin1_General_CP1_CI_AI", 1252, LATIN1, TDS(0xf0, 0x00, 0x36), CI_AI_STYLE, 0, SQL(CI_AI),
-        "Latin1-General, case-insensitive, accent-insensitive, kanatype-insensitive, width-insensitive for Unicode Data, SQL Server Sort Order 54 on Code Page 1252 for non-Unicode Data"},
-    [QR_COLLATION_LATIN1_CI_AS] = {4, "Latin1_General_CI_AS", 1252, LATIN1, TDS(0xd0, 0x00, 0), CI_AS_STYLE, 0, UNI(CI_AS),
-        "Latin1-General, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive"},
-    [QR_COLLATION_LATIN1_CS_AS] = {5, "Latin1_General_CS_AS", 1252, LATIN1, TDS(0xc0, 0x00, 0), CS_AS_STYLE, 0, UNI(CS_AS),
-        "Latin1-General, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive"},
-    [QR_COLLATION_LATIN1_CI_AI] = {6, "Latin1_General_CI_AI", 1252, LATIN1, TDS(0xf0, 0x00, 0), CI_AI_STYLE, 0, UNI(CI_AI),
-        "Latin1-General, case-insensitive, accent-insensitive, kanatype-insensitive, width-insensitive"},
-    [QR_COLLATION_LATIN1_100_CI_AS] = {7, "Latin1_General_100_CI_AS", 1252, LATIN1, TDS(0xd0, 0x20, 0), CI_AS_STYLE, 2, UNI(CI_AS),
-        "Latin1-General-100, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive"},
-    [QR_COLLATION_LATIN1_100_CS_AS] = {8, "Latin1_General_100_CS_AS", 1252, LATIN1, TDS(0xc0, 0x20, 0), CS_AS_STYLE, 2, UNI(CS_AS),
-        "Latin1-General-100, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive"},
-    [QR_COLLATION_LATIN1_100_CI_AI] = {9, "Latin1_General_100_CI_AI", 1252, LATIN1, TDS(0xf0, 0x20, 0), CI_AI_STYLE, 2, UNI(CI_AI),
-        "Latin1-General-100, case-insensitive, accent-insensitive, kanatype-insensitive, width-insensitive"},
-    [QR_COLLATION_LATIN1_BIN] = {10, "Latin1_General_BIN", 1252, LATIN1, TDS(0x00, 0x01, 0), 0, 0, BIN,
-        "Latin1-General, binary sort"},
-    [QR_COLLATION_LATIN1_BIN2] = {11, "Latin1_General_BIN2", 1252, LATIN1, TDS(0x00, 0x02, 0), 0, 0, BIN,
-        "Latin1-General, binary code point comparison sort"},
-    [QR_COLLATION_LATIN1_100_BIN2] = {12, "Latin1_General_100_BIN2", 1252, LATIN1, TDS(0x00, 0x22, 0), 0, 2, BIN,
-        "Latin1-General-100, binary code point comparison sort"},
-    [QR_COLLATION_LATIN1_100_CI_AS_SC] = {13, "Latin1_General_100_CI_AS_SC", 1252, LATIN1, TDS(0xd0, 0x20, 0), CI_AS_STYLE, 2, UNI(CI_AS),
-        "Latin1-General-100, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive, supplementary characters"},
-    [QR_COLLATION_LATIN1_100_CS_AS_SC] = {14, "Latin1_General_100_CS_AS_SC", 1252, LATIN1, TDS(0xc0, 0x20, 0), CS_AS_STYLE, 2, UNI(CS_AS),
-        "Latin1-General-100, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive, supplementary characters"},
-    [QR_COLLATION_LATIN1_100_CI_AS_SC_UTF8] = {15, "Latin1_General_100_CI_AS_SC_UTF8", 65001, LATIN1, TDS(0xd0, 0x24, 0), CI_AS_STYLE, 2, UNI(CI_AS),
-        "Latin1-General-100, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive, supplementary characters, UTF8"},
-    [QR_COLLATION_LATIN1_100_BIN2_UTF8] = {16, "Latin1_General_100_BIN2_UTF8", 65001, LATIN1, TDS(0x00, 0x26, 0), 0, 2, BIN,
-        "Latin1-General-100, binary code point comparison sort, UTF8"},
-    [QR_COLLATION_CATALOG] = {17, "SQL_Latin1_General_CP1_CI_AS_KS_WS", 1252, LATIN1, TDS(0x10, 0x00, 0x34), 1, 0, SQL(CI_AS),
-        "Latin1-General, case-insensitive, accent-sensitive, kanatype-sensitive, width-sensitive for Unicode Data, SQL Server Sort Order 52 on Code Page 1252 for non-Unicode Data"},
+    [QR_COLLATION_SQL_LATIN1_CI_AS] = {"SQL_Latin1_General_CP1_CI_AS", "Latin1-General, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive for Unicode Data, SQL Server Sort Order 52 on Code Page 1252 for non-Unicode Data",
+        LATIN1, CI_AS_STYLE, SQL(CI_AS), 1, 1252, TDS(0xd0, 0x00, 0x34), 0},
+    [QR_COLLATION_SQL_LATIN1_CS_AS] = {"SQL_Latin1_General_CP1_CS_AS", "Latin1-General, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive for Unicode Data, SQL Server Sort Order 51 on Code Page 1252 for non-Unicode Data",
+        LATIN1, CS_AS_STYLE, SQL(CS_AS), 2, 1252, TDS(0xc0, 0x00, 0x33), 0},
+    [QR_COLLATION_SQL_LATIN1_CI_AI] = {"SQL_Latin1_General_CP1_CI_AI", "Latin1-General, case-insensitive, accent-insensitive, kanatype-insensitive, width-insensitive for Unicode Data, SQL Server Sort Order 54 on Code Page 1252 for non-Unicode Data",
+        LATIN1, CI_AI_STYLE, SQL(CI_AI), 3, 1252, TDS(0xf0, 0x00, 0x36), 0},
+    [QR_COLLATION_LATIN1_CI_AS] = {"Latin1_General_CI_AS", "Latin1-General, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive",
+        LATIN1, CI_AS_STYLE, UNI(CI_AS), 4, 1252, TDS(0xd0, 0x00, 0), 0},
+    [QR_COLLATION_LATIN1_CS_AS] = {"Latin1_General_CS_AS", "Latin1-General, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive",
+        LATIN1, CS_AS_STYLE, UNI(CS_AS), 5, 1252, TDS(0xc0, 0x00, 0), 0},
+    [QR_COLLATION_LATIN1_CI_AI] = {"Latin1_General_CI_AI", "Latin1-General, case-insensitive, accent-insensitive, kanatype-insensitive, width-insensitive",
+        LATIN1, CI_AI_STYLE, UNI(CI_AI), 6, 1252, TDS(0xf0, 0x00, 0), 0},
+    [QR_COLLATION_LATIN1_100_CI_AS] = {"Latin1_General_100_CI_AS", "Latin1-General-100, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive",
+        LATIN1, CI_AS_STYLE, UNI(CI_AS), 7, 1252, TDS(0xd0, 0x20, 0), 2},
+    [QR_COLLATION_LATIN1_100_CS_AS] = {"Latin1_General_100_CS_AS", "Latin1-General-100, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive",
+        LATIN1, CS_AS_STYLE, UNI(CS_AS), 8, 1252, TDS(0xc0, 0x20, 0), 2},
+    [QR_COLLATION_LATIN1_100_CI_AI] = {"Latin1_General_100_CI_AI", "Latin1-General-100, case-insensitive, accent-insensitive, kanatype-insensitive, width-insensitive",
+        LATIN1, CI_AI_STYLE, UNI(CI_AI), 9, 1252, TDS(0xf0, 0x20, 0), 2},
+    [QR_COLLATION_LATIN1_BIN] = {"Latin1_General_BIN", "Latin1-General, binary sort",
+        LATIN1, 0, BIN, 10, 1252, TDS(0x00, 0x01, 0), 0},
+    [QR_COLLATION_LATIN1_BIN2] = {"Latin1_General_BIN2", "Latin1-General, binary code point comparison sort",
+        LATIN1, 0, BIN, 11, 1252, TDS(0x00, 0x02, 0), 0},
+    [QR_COLLATION_LATIN1_100_BIN2] = {"Latin1_General_100_BIN2", "Latin1-General-100, binary code point comparison sort",
+        LATIN1, 0, BIN, 12, 1252, TDS(0x00, 0x22, 0), 2},
+    [QR_COLLATION_LATIN1_100_CI_AS_SC] = {"Latin1_General_100_CI_AS_SC", "Latin1-General-100, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive, supplementary characters",
+        LATIN1, CI_AS_STYLE, UNI(CI_AS), 13, 1252, TDS(0xd0, 0x20, 0), 2},
+    [QR_COLLATION_LATIN1_100_CS_AS_SC] = {"Latin1_General_100_CS_AS_SC", "Latin1-General-100, case-sensitive, accent-sensitive, kanatype-insensitive, width-insensitive, supplementary characters",
+        LATIN1, CS_AS_STYLE, UNI(CS_AS), 14, 1252, TDS(0xc0, 0x20, 0), 2},
+    [QR_COLLATION_LATIN1_100_CI_AS_SC_UTF8] = {"Latin1_General_100_CI_AS_SC_UTF8", "Latin1-General-100, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive, supplementary characters, UTF8",
+        LATIN1, CI_AS_STYLE, UNI(CI_AS), 15, 65001, TDS(0xd0, 0x24, 0), 2},
+    [QR_COLLATION_LATIN1_100_BIN2_UTF8] = {"Latin1_General_100_BIN2_UTF8", "Latin1-General-100, binary code point comparison sort, UTF8",
+        LATIN1, 0, BIN, 16, 65001, TDS(0x00, 0x26, 0), 2},
+    [QR_COLLATION_CATALOG] = {"SQL_Latin1_General_CP1_CI_AS_KS_WS", "Latin1-General, case-insensitive, accent-sensitive, kanatype-sensitive, width-sensitive for Unicode Data, SQL Server Sort Order 52 on Code Page 1252 for non-Unicode Data",
+        LATIN1, 1, SQL(CI_AS), 17, 1252, TDS(0x10, 0x00, 0x34), 0},
     /* clang-format on */
 };
 
@@ -107,7 +119,7 @@ enum qr_status qr_collation_mix(struct qr_collation_use a, struct qr_collation_u
 enum qr_status qr_collation_need(struct qr_collation_use a, struct qr_collation_use b,
                                  const char *op, struct qr_err *err)
 {
-    struct qr_collation_use mixed;
+    struct qr_collation_use mixed = a;
     QR_TRY(qr_collation_mix(a, b, op, &mixed, err));
     if (mixed.label != QR_LABEL_NO_COLLATION)
         return QR_OK;

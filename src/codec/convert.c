@@ -9,14 +9,26 @@
 #include "convert_int.h"
 #include "base/banned.h"
 
-enum kind { K_INT, K_BIT, K_DEC, K_MONEY, K_FLOAT, K_DATE, K_TEXT, K_BIN, K_GUID, K_VARIANT, K_COUNT };
+enum kind {
+    K_INT,
+    K_BIT,
+    K_DEC,
+    K_MONEY,
+    K_FLOAT,
+    K_DATE,
+    K_TEXT,
+    K_BIN,
+    K_GUID,
+    K_VARIANT,
+    K_COUNT
+};
 
 static enum kind kind_of(const struct qr_type *t)
 {
     static const uint8_t kinds[] = {
-        [QR_FAMILY_INT] = K_INT,     [QR_FAMILY_DECIMAL] = K_DEC,   [QR_FAMILY_MONEY] = K_MONEY,
-        [QR_FAMILY_FLOAT] = K_FLOAT, [QR_FAMILY_DATETIME] = K_DATE, [QR_FAMILY_CHAR] = K_TEXT,
-        [QR_FAMILY_NCHAR] = K_TEXT,  [QR_FAMILY_BINARY] = K_BIN,    [QR_FAMILY_GUID] = K_GUID,
+        [QR_FAMILY_INT] = K_INT,     [QR_FAMILY_DECIMAL] = K_DEC,     [QR_FAMILY_MONEY] = K_MONEY,
+        [QR_FAMILY_FLOAT] = K_FLOAT, [QR_FAMILY_DATETIME] = K_DATE,   [QR_FAMILY_CHAR] = K_TEXT,
+        [QR_FAMILY_NCHAR] = K_TEXT,  [QR_FAMILY_BINARY] = K_BIN,      [QR_FAMILY_GUID] = K_GUID,
         [QR_FAMILY_XML] = K_TEXT,    [QR_FAMILY_VARIANT] = K_VARIANT,
     };
     return t->id == QR_TYPE_BIT ? K_BIT : (enum kind)kinds[qr_type_family(t)];
@@ -88,17 +100,17 @@ static bool passes_unchanged(const struct qr_type *from, const struct qr_type *t
     default:
         break;
     }
-    bool narrows = qr_type_family(to) == QR_FAMILY_CHAR &&
-                   (qr_type_family(from) != QR_FAMILY_CHAR ||
-                    qri_code_page(from) != qri_code_page(to));
+    bool narrows =
+        qr_type_family(to) == QR_FAMILY_CHAR &&
+        (qr_type_family(from) != QR_FAMILY_CHAR || qri_code_page(from) != qri_code_page(to));
     if (narrows)
         return false;
     if (to->is_max || to->length == 0)
         return true;
     if (from->is_max || from->length == 0 || from->length > to->length)
         return false;
-    bool bytes_are_units = qr_type_family(from) == qr_type_family(to) ||
-                           qri_code_page(from) != QR_CP_UTF8;
+    bool bytes_are_units =
+        qr_type_family(from) == qr_type_family(to) || qri_code_page(from) != QR_CP_UTF8;
     if (!bytes_are_units && qr_type_family(to) != QR_FAMILY_NCHAR)
         return false;
     return !qr_type_is_fixed(to) || (qr_type_is_fixed(from) && from->length == to->length);

@@ -89,7 +89,7 @@ enum qr_status qri_text_to_bit(const struct qr_converter *c, const struct qr_val
 {
     (void)env;
     struct qr_str text = qr_str_trim(qr_value_bytes(in));
-    int64_t v;
+    int64_t v = 0;
     if (qr_str_ieqz(text, "true")) {
         v = 1;
     } else if (qr_str_ieqz(text, "false")) {
@@ -195,7 +195,7 @@ static enum qr_status hex_bytes(const struct qr_converter *c, struct qr_str s,
     for (size_t i = start; good && i < s.n; i += 2) {
         int hi = hex_digit(s.p[i]), lo = hex_digit(s.p[i + 1]);
         good = hi >= 0 && lo >= 0;
-        out[n++] = (uint8_t)(hi << 4 | lo);
+        out[n++] = (uint8_t)(((unsigned)hi << 4) | (unsigned)lo);
     }
     if (!good)
         return qr_sql_fail(err, 8114, qr_type_name(&c->from), qr_type_name(&c->to));

@@ -272,8 +272,8 @@ enum qr_dt qr_datediff(enum qr_datepart part, const struct qr_type *a_type,
 
 /* --- DATETRUNC, EOMONTH --- */
 
-enum qr_dt qr_datetrunc(enum qr_datepart part, const struct qr_type *type,
-                        const struct qr_value *v, int datefirst, struct qr_value *ret_value)
+enum qr_dt qr_datetrunc(enum qr_datepart part, const struct qr_type *type, const struct qr_value *v,
+                        int datefirst, struct qr_value *ret_value)
 {
     if (!part_exists(part, type) || parts[part].kind == ZONE_PART || part == QR_PART_WEEKDAY ||
         part == QR_PART_NANOSECOND)

@@ -76,9 +76,9 @@ static struct qr_str read_word(struct reader *r)
 
 static int month_of(struct qr_str word)
 {
-    static const char *const names[] = {"january", "february", "march",     "april",
-                                        "may",     "june",     "july",      "august",
-                                        "september", "october", "november", "december"};
+    static const char *const names[] = {"january",   "february", "march",    "april",
+                                        "may",       "june",     "july",     "august",
+                                        "september", "october",  "november", "december"};
     for (int i = 0; i < 12; i++) {
         struct qr_str short_name = {names[i], 3};
         if (qr_str_ieqz(word, names[i]) || qr_str_ieq(word, short_name))
@@ -132,6 +132,17 @@ static bool at_time_mark(const struct reader *r)
     return r->pos < r->s.n && r->s.p[r->pos] == ':';
 }
 
+static bool hour_of_day(int *hour, char meridian)
+{
+    if (meridian == 'A' && *hour > 12)
+        return false;
+    if (meridian == 'A' && *hour == 12)
+        *hour = 0;
+    if (meridian == 'P' && *hour < 12)
+        *hour += 12;
+    return true;
+}
+
 /* The hour has been read. */
 static enum qr_dt read_time(struct reader *r, int hour)
 {
@@ -158,13 +169,8 @@ static enum qr_dt read_time(struct reader *r, int hour)
                 return dt;
         }
     }
-    char meridian = read_meridian(r);
-    if (meridian != 0 && hour > 12 && meridian == 'A')
+    if (!hour_of_day(&hour, read_meridian(r)))
         return QR_DT_RANGE;
-    if (meridian == 'A' && hour == 12)
-        hour = 0;
-    if (meridian == 'P' && hour < 12)
-        hour += 12;
     if (hour > 23 || minute > 59 || second > 59)
         return QR_DT_RANGE;
     r->ticks = (hour * INT64_C(3600) + minute * 60 + second) * QR_TICKS_PER_SECOND + fraction;
@@ -306,8 +312,8 @@ static enum qr_dt settle_named(struct reader *r)
 static enum qr_dt settle_numbers(struct reader *r, enum qr_dateformat format)
 {
     /* Index of year, month and day among three numbers, by enum qr_dateformat. */
-    static const int8_t places[6][3] = {{2, 0, 1}, {2, 1, 0}, {0, 1, 2},
-                                        {0, 2, 1}, {1, 0, 2}, {1, 2, 0}};
+    static const uint8_t places[6][3] = {{2, 0, 1}, {2, 1, 0}, {0, 1, 2},
+                                         {0, 2, 1}, {1, 0, 2}, {1, 2, 0}};
     if (r->count == 1 && r->digits[0] == 4) {
         r->year_out = r->number[0];
         r->month_out = r->day_out = 1;
@@ -396,7 +402,8 @@ static enum qr_dt parse_moment(struct reader *r, enum qr_dateformat format, stru
         dt = settle_numbers(r, format);
     if (dt != QR_DT_OK)
         return dt;
-    *ret = (struct qr_moment){.days = QR_DAYS_1900, .ticks = r->ticks, .offset = (int16_t)r->offset};
+    *ret =
+        (struct qr_moment){.days = QR_DAYS_1900, .ticks = r->ticks, .offset = (int16_t)r->offset};
     if (has_date) {
         if (!qr_date_valid(r->year_out, r->month_out, r->day_out))
             return QR_DT_RANGE;

@@ -64,10 +64,10 @@ bool qr_datetime_style_known(int style)
 
 struct fields {
     int year, month, day, hour, minute, second;
-    int fraction;  /* 100 ns */
-    int digits;    /* of the fraction to show */
-    bool old;      /* datetime and smalldatetime */
-    bool padded;   /* an hour of one digit gets a blank: only behind a date */
+    int fraction; /* 100 ns */
+    int digits;   /* of the fraction to show */
+    bool old;     /* datetime and smalldatetime */
+    bool padded;  /* an hour of one digit gets a blank: only behind a date */
     int hijri_year, hijri_month, hijri_day;
 };
 
@@ -164,7 +164,8 @@ static size_t put_field(char *dst, char code, const struct fields *f)
     case 's':
         return put_two(dst, f->second);
     case 'p':
-        memcpy(dst, f->hour < 12 ? "AM" : "PM", 2);
+        dst[0] = f->hour < 12 ? 'A' : 'P';
+        dst[1] = 'M';
         return 2;
     case 'f':
         return put_fraction(dst, f, f->old ? ':' : '.');

@@ -50,7 +50,7 @@ static const qr_i128 pow10_table[39] = {
     E19 * 10000000000000000,
     E19 * 100000000000000000,
     E19 * 1000000000000000000,
-    E19 * E19,
+    E19 *E19,
 };
 
 qr_i128 qr_dec_pow10(int n)
@@ -92,45 +92,49 @@ static struct qr_str trim_blanks(struct qr_str s)
     return s;
 }
 
+/* The digits of a number while they are read. */
+struct digits {
+    qr_i128 v;
+    int count, fraction; /* significant ones; after the point */
+    bool point, any, round_up, overflow;
+};
+
+static void take_digit(struct digits *d, int digit, int scale)
+{
+    d->any = true;
+    if (d->point && d->fraction >= scale) { /* only the first past the scale counts */
+        if (d->fraction == scale)
+            d->round_up = digit >= 5;
+        d->fraction = scale + 1;
+        return;
+    }
+    d->fraction += d->point;
+    d->count += d->v != 0 || digit != 0;
+    if (d->count > QR_DECIMAL_PRECISION_MAX)
+        d->overflow = true;
+    else
+        d->v = d->v * 10 + digit;
+}
+
 enum qr_num qr_dec_parse(struct qr_str text, int precision, int scale, qr_i128 *ret_value)
 {
     struct qr_str s = trim_blanks(text);
     bool negative = s.n > 0 && s.p[0] == '-';
-    size_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+');
-    qr_i128 v = 0;
-    int digits = 0, fraction = 0;
-    bool point = false, any = false, round_up = false, overflow = false;
-    for (; i < s.n; i++) {
-        char c = s.p[i];
-        if (c == '.') {
-            if (point)
-                return QR_NUM_SYNTAX;
-            point = true;
-            continue;
-        }
-        if (c < '0' || c > '9')
-            return QR_NUM_SYNTAX;
-        any = true;
-        if (point && fraction >= scale) {
-            if (fraction == scale)
-                round_up = c >= '5';
-            fraction = scale + 1; /* only the first digit past the scale counts */
-            continue;
-        }
-        fraction += point;
-        digits += v != 0 || c != '0';
-        if (digits > QR_DECIMAL_PRECISION_MAX)
-            overflow = true;
+    struct digits d = {0};
+    for (size_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+'); i < s.n; i++) {
+        if (s.p[i] >= '0' && s.p[i] <= '9')
+            take_digit(&d, s.p[i] - '0', scale);
+        else if (s.p[i] == '.' && !d.point)
+            d.point = true;
         else
-            v = v * 10 + (c - '0');
+            return QR_NUM_SYNTAX;
     }
-    if (!any)
+    if (!d.any)
         return QR_NUM_SYNTAX;
-    int missing = fraction < scale ? scale - fraction : 0;
-    if (overflow || (v != 0 && digits + missing > QR_DECIMAL_PRECISION_MAX))
+    int missing = d.fraction < scale ? scale - d.fraction : 0;
+    if (d.overflow || (d.v != 0 && d.count + missing > QR_DECIMAL_PRECISION_MAX))
         return QR_NUM_OVERFLOW;
-    v = v == 0 ? 0 : v * pow10_table[missing];
-    v += round_up;
+    qr_i128 v = (d.v == 0 ? 0 : d.v * pow10_table[missing]) + d.round_up;
     if (!qr_dec_fits(v, precision))
         return QR_NUM_OVERFLOW;
     *ret_value = negative ? -v : v;
@@ -424,6 +428,34 @@ double qr_dec_to_double(qr_i128 v, int scale)
     return strtod(text, NULL);
 }
 
+enum { SHIFT_MAX = 64 }; /* bits in one step */
+
+static bool shift_left(struct qri_u256 *q, int bits)
+{
+    for (int step; bits > 0; bits -= step) {
+        step = bits > SHIFT_MAX ? SHIFT_MAX : bits;
+        if (!qri_u256_mul_by(q, (qr_u128)1 << step))
+            return false;
+    }
+    return true;
+}
+
+/* q / 2^bits, half up; q is below 2^180. */
+static void shift_right_rounded(struct qri_u256 *q, int bits)
+{
+    if (bits > 255) {
+        *q = qri_u256_of(0);
+        return;
+    }
+    struct qri_u256 half = qri_u256_of(1);
+    shift_left(&half, bits - 1);
+    qri_u256_add(q, &half);
+    for (int step; bits > 0; bits -= step) {
+        step = bits > SHIFT_MAX ? SHIFT_MAX : bits;
+        qri_u256_divide(q, (qr_u128)1 << step);
+    }
+}
+
 enum qr_num qr_dec_from_double(double d, int precision, int scale, qr_i128 *ret_value)
 {
     if (!isfinite(d) || fabs(d) >= 1e39)
@@ -434,22 +466,10 @@ enum qr_num qr_dec_from_double(double d, int precision, int scale, qr_i128 *ret_
     exponent -= 53;
     /* |d| * 10^scale = mantissa * 10^scale * 2^exponent, exactly. */
     struct qri_u256 q = qri_u256_mul(mantissa, (qr_u128)pow10_table[scale]);
-    while (exponent > 0) {
-        int step = exponent > 64 ? 64 : exponent;
-        if (!qri_u256_mul_by(&q, (qr_u128)1 << step))
-            return QR_NUM_OVERFLOW;
-        exponent -= step;
-    }
-    if (exponent < -255) {
-        q = qri_u256_of(0);
-    } else if (exponent < 0) {
-        struct qri_u256 half = qri_u256_of(1);
-        for (int left = -exponent - 1; left > 0; left -= left > 64 ? 64 : left)
-            qri_u256_mul_by(&half, (qr_u128)1 << (left > 64 ? 64 : left));
-        qri_u256_add(&q, &half); /* below 2^180 + 2^254 */
-        for (int left = -exponent; left > 0; left -= left > 64 ? 64 : left)
-            qri_u256_divide(&q, (qr_u128)1 << (left > 64 ? 64 : left));
-    }
+    if (exponent < 0)
+        shift_right_rounded(&q, -exponent);
+    else if (!shift_left(&q, exponent))
+        return QR_NUM_OVERFLOW;
     qr_i128 v;
     if (!qri_u256_to_i128(&q, &v) || !qr_dec_fits(v, precision))
         return QR_NUM_OVERFLOW;

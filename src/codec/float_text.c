@@ -30,7 +30,8 @@ size_t qr_float_print(double d, bool is_real, int style, char dst[QR_FLOAT_TEXT_
     /* The exponent has three digits. */
     char *e = strchr(text, 'e');
     size_t n = e == NULL ? strlen(text) : (size_t)(e - text);
-    memcpy(dst, text, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = text[i];
     if (e == NULL)
         return n;
     long exponent = strtol(e + 1, NULL, 10);

@@ -131,60 +131,75 @@ static bool rest_is_blank(struct qr_str s, size_t pos)
     return pos == s.n;
 }
 
-/* Only the last '%' ever needs to be tried again. ret_first: where the part after a leading '%'
- * began to match, else 0. */
+/* Where a match stands. Only the last '%' ever needs to be tried again. */
+struct place {
+    size_t text, pattern;
+    size_t star_text, star_pattern; /* behind the last '%', where it was last tried */
+    int stars;
+    size_t first;    /* of the text, where the part behind a leading '%' began */
+    bool first_open; /* `first` is still star_text */
+};
+
+/* At a '%': true if nothing follows it, which matches all the rest. */
+static bool take_percent(const struct matcher *m, struct place *at)
+{
+    if (at->stars > 0 && at->first_open) {
+        at->first = at->star_text;
+        at->first_open = false;
+    }
+    if (at->pattern == 0)
+        at->first_open = true;
+    while (at->pattern < m->pattern.n && is_percent(m, at->pattern))
+        at->pattern++;
+    at->stars++;
+    at->star_pattern = at->pattern;
+    at->star_text = at->text;
+    return at->pattern == m->pattern.n;
+}
+
+/* Lets the last '%' take one character more; false if there is none. */
+static bool take_more(const struct matcher *m, struct place *at)
+{
+    if (at->stars == 0 || at->star_text >= m->text.n)
+        return false;
+    next_char(m->text, &at->star_text);
+    at->text = at->star_text;
+    at->pattern = at->star_pattern;
+    return true;
+}
+
+static bool at_end(const struct matcher *m, const struct place *at)
+{
+    return at->pattern == m->pattern.n &&
+           (at->text == m->text.n || (!m->national && rest_is_blank(m->text, at->text)));
+}
+
 static bool match(const struct matcher *m, size_t *ret_first)
 {
-    size_t t = 0, p = 0, star_p = 0, star_t = 0, first = 0;
-    int stars = 0;
-    bool first_known = true;
-    for (;;) {
-        if (p < m->pattern.n && is_percent(m, p)) {
-            if (stars > 0 && !first_known) {
-                first = star_t;
-                first_known = true;
-            }
-            if (stars == 0 && p == 0)
-                first_known = false;
-            while (p < m->pattern.n && is_percent(m, p))
-                p++;
-            stars++;
-            star_p = p;
-            star_t = t;
-            if (p == m->pattern.n) {
-                *ret_first = first_known ? first : star_t;
-                return true;
-            }
-            continue;
-        }
-        if (p == m->pattern.n) {
-            if (t == m->text.n || (!m->national && rest_is_blank(m->text, t))) {
-                *ret_first = first_known ? first : star_t;
-                return true;
-            }
-        } else if (t < m->text.n) {
-            size_t next_t = t, next_p = p;
-            if (match_element(m, &next_p, &next_t)) {
-                t = next_t;
-                p = next_p;
-                continue;
-            }
-        } else {
+    struct place at = {0};
+    while (!at_end(m, &at)) {
+        size_t text = at.text, pattern = at.pattern;
+        if (pattern < m->pattern.n && is_percent(m, pattern)) {
+            if (take_percent(m, &at))
+                break;
+        } else if (pattern < m->pattern.n && text == m->text.n) {
             return false; /* a later start has even less text */
-        }
-        if (stars == 0 || star_t >= m->text.n)
+        } else if (pattern < m->pattern.n && match_element(m, &pattern, &text)) {
+            at.text = text;
+            at.pattern = pattern;
+        } else if (!take_more(m, &at)) {
             return false;
-        next_char(m->text, &star_t);
-        t = star_t;
-        p = star_p;
+        }
     }
+    *ret_first = at.first_open ? at.star_text : at.first;
+    return true;
 }
 
 bool qr_like(enum qr_order order, bool national, struct qr_str text, struct qr_str pattern,
              uint32_t escape)
 {
-    struct matcher m = {&qri_order_rules[order], qri_ascii_keys(order), text, pattern, escape,
-                        national};
+    struct matcher m = {
+        &qri_order_rules[order], qri_ascii_keys(order), text, pattern, escape, national};
     size_t first;
     return match(&m, &first);
 }

@@ -41,47 +41,64 @@ static bool is_currency_sign(uint32_t c)
            c == 0xff04 || c == 0xffe0 || c == 0xffe1 || c == 0xffe5 || c == 0xffe6;
 }
 
+/* An amount while it is read. */
+struct amount {
+    qr_i128 v;
+    int fraction;
+    bool negative, sign, currency, point, digits, overflow;
+};
+
+static void take_digit(struct amount *a, int digit)
+{
+    a->digits = true;
+    if (a->point && a->fraction >= QR_MONEY_SCALE) {
+        if (a->fraction == QR_MONEY_SCALE)
+            a->v += digit >= 5;
+        a->fraction = QR_MONEY_SCALE + 1;
+        return;
+    }
+    a->fraction += a->point;
+    a->overflow |= a->v > (qr_i128)INT64_MAX;
+    if (!a->overflow)
+        a->v = a->v * 10 + digit;
+}
+
+static bool take_sign(struct amount *a, uint32_t c)
+{
+    if (a->digits || a->point)
+        return false;
+    if (is_currency_sign(c)) {
+        bool first = !a->currency;
+        a->currency = true;
+        return first;
+    }
+    if (c == ' ')
+        return a->sign || a->currency;
+    if ((c != '-' && c != '+') || a->sign)
+        return false;
+    a->sign = true;
+    a->negative = c == '-';
+    return true;
+}
+
 enum qr_num qr_money_parse(struct qr_str text, int64_t *ret_value)
 {
     struct qr_str s = qr_str_trim(text);
-    bool negative = false, sign = false, currency = false, point = false, digits = false;
-    bool overflow = false;
-    int fraction = 0;
-    qr_i128 v = 0;
+    struct amount a = {0};
     for (size_t i = 0; i < s.n;) {
         uint32_t c = qr_utf_next(s, &i);
-        if (c >= '0' && c <= '9') {
-            digits = true;
-            if (point && fraction >= QR_MONEY_SCALE) {
-                if (fraction == QR_MONEY_SCALE)
-                    v += c >= '5';
-                fraction = QR_MONEY_SCALE + 1;
-                continue;
-            }
-            fraction += point;
-            overflow |= v > (qr_i128)INT64_MAX;
-            if (!overflow)
-                v = v * 10 + (c - '0');
-        } else if (c == '.' && !point) {
-            point = true;
-        } else if (c == ',' && !point) {
-            continue;
-        } else if ((c == '-' || c == '+') && !sign && !digits && !point) {
-            sign = true;
-            negative = c == '-';
-        } else if (is_currency_sign(c) && !currency && !digits && !point) {
-            currency = true;
-        } else if (c == ' ' && !digits && !point && (sign || currency)) {
-            continue;
-        } else {
+        if (c >= '0' && c <= '9')
+            take_digit(&a, (int)(c - '0'));
+        else if (c == '.' && !a.point)
+            a.point = true;
+        else if (!(c == ',' && !a.point) && !take_sign(&a, c))
             return QR_NUM_SYNTAX;
-        }
     }
-    for (; fraction < QR_MONEY_SCALE; fraction++)
-        v *= 10;
-    if (overflow)
+    for (; a.fraction < QR_MONEY_SCALE; a.fraction++)
+        a.v *= 10;
+    if (a.overflow)
         return QR_NUM_OVERFLOW;
-    return narrow(negative ? -v : v, ret_value);
+    return narrow(a.negative ? -a.v : a.v, ret_value);
 }
 
 size_t qr_money_print(int64_t v, int style, char dst[QR_DEC_TEXT_BYTES])

@@ -45,8 +45,8 @@ struct stream {
     const uint32_t *pending; /* rest of an expansion */
     int pending_left;
     bool expanded_upper;
-    size_t element;          /* how many were given */
-    bool special;            /* the last call stepped over specials */
+    size_t element; /* how many were given */
+    bool special;   /* the last call stepped over specials */
 };
 
 static struct stream stream_of(const struct qri_order_rule *rule, struct qr_str text)
@@ -63,8 +63,8 @@ static uint8_t join_marks(struct stream *s, uint8_t secondary)
         struct qri_weight w = qri_weight_of(s->rule, qr_utf_next(s->text, &next));
         if (w.primary != 0 || w.secondary == 0)
             break;
-        secondary = secondary == 0 ? w.secondary
-                                   : (uint8_t)(0x80 + (secondary * 7 + w.secondary) % 127);
+        secondary =
+            secondary == 0 ? w.secondary : (uint8_t)(0x80 + (secondary * 7 + w.secondary) % 127);
         s->pos = next;
     }
     return secondary;
@@ -177,16 +177,13 @@ static size_t equal_ascii(const char *a, const char *b, size_t n)
     return i;
 }
 
-int qr_order_compare(enum qr_order order, struct qr_str a, struct qr_str b)
+/* Compares while both are ordinary ASCII. True if that decides (in *ret_sign); else *at is where
+ * the slow way must go on, and *ret_sign the difference in case so far. */
+static bool compare_ascii(const uint64_t *keys, struct qr_str a, struct qr_str b, size_t *at,
+                          int *ret_sign)
 {
-    const struct qri_order_rule *rule = &qri_order_rules[order];
-    a = trim_tail(a);
-    b = trim_tail(b);
-    if (rule->binary)
-        return compare_binary(a, b);
-    const uint64_t *keys = qri_ascii_keys(order);
     size_t n = a.n < b.n ? a.n : b.n, i = equal_ascii(a.p, b.p, n);
-    int tertiary = 0;
+    *ret_sign = 0;
     for (; i < n; i++) {
         unsigned char ca = (unsigned char)a.p[i], cb = (unsigned char)b.p[i];
         if ((ca | cb) >= 0x80)
@@ -196,25 +193,42 @@ int qr_order_compare(enum qr_order order, struct qr_str a, struct qr_str b)
         uint64_t ka = keys[ca], kb = keys[cb];
         if (ka >> 32 == 0 || kb >> 32 == 0)
             break; /* ignorable or special: hyphen, apostrophe, controls */
-        if (ka >> 32 != kb >> 32)
-            return ka < kb ? -1 : 1;
-        if (tertiary == 0 && ka != kb)
-            tertiary = ka < kb ? -1 : 1;
+        bool decided = ka >> 32 != kb >> 32;
+        if ((decided || *ret_sign == 0) && ka != kb)
+            *ret_sign = ka < kb ? -1 : 1;
+        if (decided)
+            return true;
     }
-    if (i == n && a.n == b.n)
-        return tertiary;
-    if (i == n && i > 0) { /* one is a prefix, unless marks follow: then the slow way decides */
-        struct qr_str rest = a.n > b.n ? a : b;
-        unsigned char c = (unsigned char)rest.p[i];
-        if (c < 0x80 && keys[c] >> 32 != 0)
-            return a.n > b.n ? 1 : -1;
-    }
-    size_t back = i > 0 ? i - 1 : 0; /* a mark may belong to the character before */
+    *at = i;
+    if (i < n)
+        return false;
+    if (a.n == b.n)
+        return true;
+    /* One is a prefix of the other: the longer is greater, unless marks or specials follow. */
+    unsigned char next = (unsigned char)(a.n > b.n ? a.p[i] : b.p[i]);
+    if (i == 0 || next >= 0x80 || keys[next] >> 32 == 0)
+        return false;
+    *ret_sign = a.n > b.n ? 1 : -1;
+    return true;
+}
+
+int qr_order_compare(enum qr_order order, struct qr_str a, struct qr_str b)
+{
+    const struct qri_order_rule *rule = &qri_order_rules[order];
+    a = trim_tail(a);
+    b = trim_tail(b);
+    if (rule->binary)
+        return compare_binary(a, b);
+    size_t at;
+    int sign;
+    if (compare_ascii(qri_ascii_keys(order), a, b, &at, &sign))
+        return sign;
+    size_t back = at > 0 ? at - 1 : 0; /* a mark may belong to the character before */
     a.p += back;
     a.n -= back;
     b.p += back;
     b.n -= back;
-    return compare_slow(rule, a, b, tertiary);
+    return compare_slow(rule, a, b, sign);
 }
 
 bool qr_order_equal(enum qr_order order, struct qr_str a, struct qr_str b)

@@ -111,8 +111,8 @@ struct qr_type qr_type_sized(enum qr_type_id id, size_t length)
 {
     assert(is_sized(id));
     struct qr_type t = qr_type_of(id);
-    size_t max = qr_type_infos[id].family == QR_FAMILY_NCHAR ? QR_NCHAR_LENGTH_MAX
-                                                             : QR_CHAR_LENGTH_MAX;
+    size_t max =
+        qr_type_infos[id].family == QR_FAMILY_NCHAR ? QR_NCHAR_LENGTH_MAX : QR_CHAR_LENGTH_MAX;
     if (is_variable(id) && (length == 0 || length > max)) {
         t.is_max = true;
         t.length = 0;
@@ -237,8 +237,7 @@ enum qr_status qr_type_apply_args(struct qr_type *type, const int *args, size_t 
 
 bool qr_type_eq(const struct qr_type *a, const struct qr_type *b)
 {
-    if (a->id != b->id || a->scale != b->scale || a->is_max != b->is_max ||
-        a->length != b->length)
+    if (a->id != b->id || a->scale != b->scale || a->is_max != b->is_max || a->length != b->length)
         return false;
     return qr_type_family(a) != QR_FAMILY_DECIMAL || a->precision == b->precision;
 }
@@ -306,8 +305,9 @@ int qr_type_max_length(const struct qr_type *t)
     if (qr_type_family(t) == QR_FAMILY_DECIMAL)
         return decimal_bytes(t->precision);
     if (has_fraction_digits(t->id))
-        return fraction_bytes(t->scale) +
-               (t->id == QR_TYPE_TIME ? 0 : t->id == QR_TYPE_DATETIME2 ? 3 : 5);
+        return fraction_bytes(t->scale) + (t->id == QR_TYPE_TIME        ? 0
+                                           : t->id == QR_TYPE_DATETIME2 ? 3
+                                                                        : 5);
     return qr_type_infos[t->id].max_length;
 }
 

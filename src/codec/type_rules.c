@@ -11,8 +11,27 @@
 /* --- conversion matrix --- */
 
 enum group {
-    G_NONE, G_BIN, G_CHAR, G_NCHAR, G_DATETIME, G_DATE, G_TIME, G_DTO, G_DT2, G_DEC, G_FLOAT,
-    G_INT, G_MONEY, G_BIT, G_TS, G_GUID, G_IMAGE, G_NTEXT, G_TEXT, G_VARIANT, G_XML,
+    G_NONE,
+    G_BIN,
+    G_CHAR,
+    G_NCHAR,
+    G_DATETIME,
+    G_DATE,
+    G_TIME,
+    G_DTO,
+    G_DT2,
+    G_DEC,
+    G_FLOAT,
+    G_INT,
+    G_MONEY,
+    G_BIT,
+    G_TS,
+    G_GUID,
+    G_IMAGE,
+    G_NTEXT,
+    G_TEXT,
+    G_VARIANT,
+    G_XML,
 };
 
 static const uint8_t group_of[QR_TYPE_COUNT] = {
@@ -326,52 +345,54 @@ static enum qr_status datetime_arith(enum qr_arith op, const struct qr_type *a,
     return QR_OK;
 }
 
+/* A number with a string, binary or variant: the other becomes the number's type. */
+static enum qr_status mixed_arith(enum qr_arith op, const struct qr_type *a,
+                                  const struct qr_type *b, struct qr_type *ret_type,
+                                  struct qr_err *err)
+{
+    const struct qr_type *number = qr_type_is_number(a) ? a : qr_type_is_number(b) ? b : NULL;
+    const struct qr_type *other = number == a ? b : a;
+    if (number == NULL || number->id == QR_TYPE_BIT ||
+        !(is_concat_operand(other) || other->id == QR_TYPE_SQL_VARIANT))
+        return incompatible(op, a, b, err);
+    QR_TRY(qr_type_check_implicit(other, number, err));
+    return number_arith(op, number, number, ret_type, err);
+}
+
+/* May stand beside a date or time in + and -. */
+static bool is_datetime_operand(const struct qr_type *t)
+{
+    return is_concat_operand(t) || qr_type_is_number(t) || qr_type_family(t) == QR_FAMILY_DATETIME;
+}
+
 enum qr_status qr_type_arith(enum qr_arith op, const struct qr_type *a, const struct qr_type *b,
                              struct qr_type *ret_type, struct qr_err *err)
 {
-    if (a->id == QR_TYPE_NULL && b->id == QR_TYPE_NULL) {
-        *ret_type = qr_type_of(QR_TYPE_INT);
-        return QR_OK;
-    }
-    if (a->id == QR_TYPE_NULL || b->id == QR_TYPE_NULL) {
-        const struct qr_type *other = a->id == QR_TYPE_NULL ? b : a;
-        return qr_type_arith(op, other, other, ret_type, err);
-    }
-    enum qr_family fa = qr_type_family(a), fb = qr_type_family(b);
+    static const struct qr_type integer = {.id = QR_TYPE_INT};
+    if (a->id == QR_TYPE_NULL)
+        a = b->id == QR_TYPE_NULL ? &integer : b;
+    if (b->id == QR_TYPE_NULL)
+        b = a;
     if (qr_type_is_number(a) && qr_type_is_number(b))
         return number_arith(op, a, b, ret_type, err);
-    if (fa == QR_FAMILY_DATETIME || fb == QR_FAMILY_DATETIME) {
-        if (is_concat_operand(a) || qr_type_is_number(a) || fa == QR_FAMILY_DATETIME)
-            if (is_concat_operand(b) || qr_type_is_number(b) || fb == QR_FAMILY_DATETIME)
-                return datetime_arith(op, a, b, ret_type, err);
-        return incompatible(op, a, b, err);
-    }
-    if (is_concat_operand(a) && is_concat_operand(b)) {
-        if (op != QR_ARITH_ADD)
+    if (qr_type_family(a) == QR_FAMILY_DATETIME || qr_type_family(b) == QR_FAMILY_DATETIME) {
+        if (!is_datetime_operand(a) || !is_datetime_operand(b))
             return incompatible(op, a, b, err);
-        *ret_type = qr_type_concat(a, b);
-        return QR_OK;
+        return datetime_arith(op, a, b, ret_type, err);
     }
-    const struct qr_type *number = qr_type_is_number(a) ? a : qr_type_is_number(b) ? b : NULL;
-    const struct qr_type *other = number == a ? b : a;
-    if (number == NULL || !(is_concat_operand(other) || fa == QR_FAMILY_VARIANT ||
-                            fb == QR_FAMILY_VARIANT))
+    if (!is_concat_operand(a) || !is_concat_operand(b))
+        return mixed_arith(op, a, b, ret_type, err);
+    if (op != QR_ARITH_ADD)
         return incompatible(op, a, b, err);
-    QR_TRY(qr_type_check_implicit(other, number, err));
-    struct qr_type same = *number;
-    if (same.id == QR_TYPE_BIT)
-        return incompatible(op, a, b, err);
-    return number_arith(op, number == a ? number : &same, number == a ? &same : number, ret_type,
-                        err);
+    *ret_type = qr_type_concat(a, b);
+    return QR_OK;
 }
 
 /* --- combination --- */
 
 static int fraction_digits(const struct qr_type *t)
 {
-    return qr_type_family(t) != QR_FAMILY_DATETIME ? 0
-           : t->id == QR_TYPE_DATETIME             ? 3
-                                                   : t->scale;
+    return qr_type_family(t) != QR_FAMILY_DATETIME ? 0 : t->id == QR_TYPE_DATETIME ? 3 : t->scale;
 }
 
 enum qr_status qr_type_combine(const struct qr_type *a, const struct qr_type *b,

@@ -83,8 +83,7 @@ static qr_u128 divide_by_two_limbs(struct qri_u256 *a, qr_u128 b)
     b <<= shift;
     uint64_t u[5];
     for (int i = 0; i < 4; i++)
-        u[i] = (a->limb[i] << shift) |
-               (shift > 0 && i > 0 ? a->limb[i - 1] >> (64 - shift) : 0);
+        u[i] = (a->limb[i] << shift) | (shift > 0 && i > 0 ? a->limb[i - 1] >> (64 - shift) : 0);
     u[4] = shift > 0 ? a->limb[3] >> (64 - shift) : 0;
     uint64_t b1 = (uint64_t)(b >> 64), b0 = (uint64_t)b;
     a->limb[3] = 0;

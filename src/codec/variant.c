@@ -17,9 +17,10 @@
 
 /* The documented hierarchy of families; the highest compares greatest. 0: damaged bytes. */
 static const uint8_t family_rank[] = {
-    [QR_FAMILY_GUID] = 1,  [QR_FAMILY_BINARY] = 2, [QR_FAMILY_CHAR] = 3,  [QR_FAMILY_NCHAR] = 3,
-    [QR_FAMILY_INT] = 4,   [QR_FAMILY_MONEY] = 4,  [QR_FAMILY_DECIMAL] = 4,
-    [QR_FAMILY_FLOAT] = 5, [QR_FAMILY_DATETIME] = 6, [QR_FAMILY_OTHER] = 0,
+    [QR_FAMILY_GUID] = 1,    [QR_FAMILY_BINARY] = 2, [QR_FAMILY_CHAR] = 3,
+    [QR_FAMILY_NCHAR] = 3,   [QR_FAMILY_INT] = 4,    [QR_FAMILY_MONEY] = 4,
+    [QR_FAMILY_DECIMAL] = 4, [QR_FAMILY_FLOAT] = 5,  [QR_FAMILY_DATETIME] = 6,
+    [QR_FAMILY_OTHER] = 0,
 };
 
 enum qr_status qr_variant_make(struct qr_arena *arena, const struct qr_type *type,
@@ -128,8 +129,8 @@ static int exact_scale(const struct qr_type *t)
 
 int qr_variant_compare(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
 {
-    struct qr_type ta, tb;
-    struct qr_value va, vb;
+    struct qr_type ta = {0}, tb = {0};
+    struct qr_value va = {0}, vb = {0};
     bool ok_a = open_variant(a, a_bytes, &ta, &va), ok_b = open_variant(b, b_bytes, &tb, &vb);
     if (!ok_a || !ok_b) { /* damaged bytes come first, in byte order */
         if (ok_a != ok_b)
@@ -158,8 +159,8 @@ int qr_variant_compare(const void *a, size_t a_bytes, const void *b, size_t b_by
 
 uint64_t qr_variant_hash(const void *a, size_t a_bytes, uint64_t seed)
 {
-    struct qr_type t;
-    struct qr_value v;
+    struct qr_type t = {0};
+    struct qr_value v = {0};
     if (!open_variant(a, a_bytes, &t, &v))
         return qr_hash_bytes(a, a_bytes, seed);
     seed ^= family_rank[qr_type_family(&t)];

@@ -72,7 +72,8 @@ uint64_t qri_char_key(const struct qri_order_rule *rule, uint32_t c)
     if (w.primary == 0 || w.primary == QRI_SPECIAL || w.primary == QRI_EXPAND) {
         uint32_t lower = rule->cases ? c : qr_utf_lower1(c);
         if (w.primary == QRI_EXPAND) { /* stands behind its first letter */
-            struct qri_weight first = qri_weight_of(rule, expansions[w.secondary << 8 | w.tertiary][0]);
+            struct qri_weight first =
+                qri_weight_of(rule, expansions[w.secondary << 8 | w.tertiary][0]);
             return (uint64_t)first.primary << 32 | 0xff000000u | lower;
         }
         return lower; /* before everything, by code */

@@ -249,8 +249,7 @@ static int64_t turn_ticks(const struct zone *z, const struct turn *t, bool utc, 
 /* At a time given as the zone's standard time. */
 static bool in_summer(const struct zone *z, int64_t standard_ticks)
 {
-    if (z->rule == NO_RULE || standard_ticks < 0 ||
-        standard_ticks / QR_TICKS_PER_DAY > QR_DAYS_MAX)
+    if (z->rule == NO_RULE || standard_ticks < 0 || standard_ticks / QR_TICKS_PER_DAY > QR_DAYS_MAX)
         return false;
     int year, month, day;
     qr_ymd_from_days((int32_t)(standard_ticks / QR_TICKS_PER_DAY), &year, &month, &day);
@@ -266,7 +265,8 @@ static bool in_summer(const struct zone *z, int64_t standard_ticks)
 int qr_zone_offset_utc(int zone, int64_t utc_ticks)
 {
     const struct zone *z = &zones[zone];
-    return z->minutes + (in_summer(z, utc_ticks + z->minutes * MINUTE_TICKS) ? rules[z->rule].minutes : 0);
+    return z->minutes +
+           (in_summer(z, utc_ticks + z->minutes * MINUTE_TICKS) ? rules[z->rule].minutes : 0);
 }
 
 int qr_zone_offset_local(int zone, int64_t local_ticks)

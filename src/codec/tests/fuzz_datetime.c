@@ -9,8 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum qr_type_id ids[] = {QR_TYPE_DATE,     QR_TYPE_TIME,      QR_TYPE_SMALLDATETIME,
-                                          QR_TYPE_DATETIME, QR_TYPE_DATETIME2, QR_TYPE_DATETIMEOFFSET};
+    static const enum qr_type_id ids[] = {QR_TYPE_DATE,          QR_TYPE_TIME,
+                                          QR_TYPE_SMALLDATETIME, QR_TYPE_DATETIME,
+                                          QR_TYPE_DATETIME2,     QR_TYPE_DATETIMEOFFSET};
     if (size < 2)
         return 0;
     struct qr_type t = qr_type_of(ids[data[0] % 6]);

@@ -31,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     qr_arena_init(&arena, 1 << 20);
     struct qr_str prefix;
     bool exact;
-    if (qr_like_prefix(pattern, escape, &arena, &prefix, &exact) == QR_OK && matched && prefix.n > 0 &&
-        qr_utf_is_ascii(text) && qr_utf_is_ascii(pattern))
+    if (qr_like_prefix(pattern, escape, &arena, &prefix, &exact) == QR_OK && matched &&
+        prefix.n > 0 && qr_utf_is_ascii(text) && qr_utf_is_ascii(pattern))
         assert(qr_order_search(order, text, prefix, 0, &at, &n) && at == 0);
     qr_arena_done(&arena);
     return 0;

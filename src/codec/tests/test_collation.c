@@ -26,55 +26,93 @@ static void test_weights_are_those_of_this_version(void **state)
     assert_string_equal(qri_weights_digest(), "d953826fb690e5dd");
 }
 
+static const struct {
+    int order;
+    const char *a, *b;
+    int want;
+} pair_rows[] = {
+    {CI, "abc", "ABC", 0},
+    {CI, "abc", "abd", -1},
+    {CI, "abc", "abc   ", 0},
+    {CI, "abc", "abcd", -1},
+    {CI, "", "  ", 0},
+    {CI, "", "a", -1},
+    {CI, "a b", "ab", -1},
+    {CI, "\xc3\xa9", "e", 1},
+    {CI, "\xc3\xa9", "\xc3\x89", 0},
+    {CI, "\xc3\xa9", "f", -1},
+    {CI, "\xc3\xa9t\xc3\xa9", "ete", 1},
+    {CI, "etf", "\xc3\xa9te", 1},
+    {CI, "e\xcc\x81", "\xc3\xa9", 0},
+    {CI,
+     "stra\xc3\x9f"
+     "e",
+     "STRASSE", 0},
+    {CI, "\xc3\xa6", "ae", 0},
+    {CI, "\xc3\xa6", "AF", -1},
+    {CI, "co-op", "coop", 1},
+    {CI, "co-op", "coor", -1},
+    {CI, "co-op", "co-op", 0},
+    {CI, "it's", "its", 1},
+    {CI, "-", "", 1},
+    {CI, "_a", "a", -1},
+    {CI, "1", "a", -1},
+    {CI, "!", "1", -1},
+    {CI, "Z", "a", 1},
+    {CI, "\xef\xbc\xa1", "a", 0},            /* full width A */
+    {CI, "\xe3\x82\xa2", "\xe3\x81\x82", 0}, /* katakana, hiragana */
+    {CI, "\xe4\xb8\xad", "z", 1},
+    {CI, "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x81", -1},
+    {CI, "\xce\xb1", "z", 1},
+    {CI, "\xd0\xb0", "\xce\xb1", 1},
+    {CI, "\xd0\x96", "\xd0\xb6", 0},
+    {CS, "abc", "ABC", -1},
+    {CS, "abc", "ABD", -1},
+    {CS, "a", "a ", 0},
+    {CS, "\xc3\xa9", "E", 1},
+    {AI, "\xc3\xa9", "E", 0},
+    {AI, "\xc3\xb8", "o", 0},
+    {AI, "a", "b", -1},
+    {VCI, "abc", "ABC", 0},
+    {VCI, "abc", "abc ", 0},
+    {VCI, "\xc3\xa9", "e", 1},
+    {VCI, "\xc3\xa9", "\xc3\x89", 0},
+    {VCI, "\xc3\xa9", "f", -1},
+    {VCI, "co-op", "coop", -1},
+    {VCI, "\xc3\x9f", "ss", 1},
+    {VCI, "\xc3\xa6", "ae", 1},
+    {VCI, "_", "a", -1},
+    {VCI, "~", "1", -1},
+    {VCI, "1", "a", -1},
+    {VCS, "A", "a", -1},
+    {VCS, "a", "B", -1},
+    {VAI, "\xc3\xa9", "E", 0},
+    {BIN, "A", "a", -1},
+    {BIN, "a", "B", 1},
+    {BIN, "a", "a  ", 0},
+    {BIN, "a", "a\x01", -1},
+};
+
 static void test_pairs_compare_as_documented(void **state)
 {
     (void)state;
-    static const struct {
-        int order;
-        const char *a, *b;
-        int want;
-    } rows[] = {
-        {CI, "abc", "ABC", 0},        {CI, "abc", "abd", -1},      {CI, "abc", "abc   ", 0},
-        {CI, "abc", "abcd", -1},      {CI, "", "  ", 0},           {CI, "", "a", -1},
-        {CI, "a b", "ab", -1},        {CI, "\xc3\xa9", "e", 1},    {CI, "\xc3\xa9", "\xc3\x89", 0},
-        {CI, "\xc3\xa9", "f", -1},    {CI, "\xc3\xa9t\xc3\xa9", "ete", 1},
-        {CI, "etf", "\xc3\xa9te", 1}, {CI, "e\xcc\x81", "\xc3\xa9", 0},
-        {CI, "stra\xc3\x9f" "e", "STRASSE", 0},   {CI, "\xc3\xa6", "ae", 0},
-        {CI, "\xc3\xa6", "AF", -1},   {CI, "co-op", "coop", 1},    {CI, "co-op", "coor", -1},
-        {CI, "co-op", "co-op", 0},    {CI, "it's", "its", 1},      {CI, "-", "", 1},
-        {CI, "_a", "a", -1},          {CI, "1", "a", -1},          {CI, "!", "1", -1},
-        {CI, "Z", "a", 1},            {CI, "\xef\xbc\xa1", "a", 0}, /* full width A */
-        {CI, "\xe3\x82\xa2", "\xe3\x81\x82", 0},  /* katakana, hiragana */
-        {CI, "\xe4\xb8\xad", "z", 1}, {CI, "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x81", -1},
-        {CI, "\xce\xb1", "z", 1},     {CI, "\xd0\xb0", "\xce\xb1", 1},
-        {CI, "\xd0\x96", "\xd0\xb6", 0},
-        {CS, "abc", "ABC", -1},       {CS, "abc", "ABD", -1},      {CS, "a", "a ", 0},
-        {CS, "\xc3\xa9", "E", 1},
-        {AI, "\xc3\xa9", "E", 0},     {AI, "\xc3\xb8", "o", 0},    {AI, "a", "b", -1},
-        {VCI, "abc", "ABC", 0},       {VCI, "abc", "abc ", 0},     {VCI, "\xc3\xa9", "e", 1},
-        {VCI, "\xc3\xa9", "\xc3\x89", 0}, {VCI, "\xc3\xa9", "f", -1},
-        {VCI, "co-op", "coop", -1},   {VCI, "\xc3\x9f", "ss", 1},  {VCI, "\xc3\xa6", "ae", 1},
-        {VCI, "_", "a", -1},          {VCI, "~", "1", -1},         {VCI, "1", "a", -1},
-        {VCS, "A", "a", -1},          {VCS, "a", "B", -1},         {VAI, "\xc3\xa9", "E", 0},
-        {BIN, "A", "a", -1},          {BIN, "a", "B", 1},          {BIN, "a", "a  ", 0},
-        {BIN, "a", "a\x01", -1},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        enum qr_order order = (enum qr_order)rows[i].order;
-        int got = sign(qr_order_compare(order, qr_str(rows[i].a), qr_str(rows[i].b)));
-        if (got != rows[i].want)
-            fail_msg("order %d: '%s' with '%s': %d, want %d", rows[i].order, rows[i].a, rows[i].b,
-                     got, rows[i].want);
-        assert_int_equal(qr_order_equal(order, qr_str(rows[i].a), qr_str(rows[i].b)),
-                         rows[i].want == 0);
+    for (size_t i = 0; i < sizeof pair_rows / sizeof pair_rows[0]; i++) {
+        enum qr_order order = (enum qr_order)pair_rows[i].order;
+        int got = sign(qr_order_compare(order, qr_str(pair_rows[i].a), qr_str(pair_rows[i].b)));
+        if (got != pair_rows[i].want)
+            fail_msg("order %d: '%s' with '%s': %d, want %d", pair_rows[i].order, pair_rows[i].a,
+                     pair_rows[i].b, got, pair_rows[i].want);
+        assert_int_equal(qr_order_equal(order, qr_str(pair_rows[i].a), qr_str(pair_rows[i].b)),
+                         pair_rows[i].want == 0);
     }
 }
 
 /* Words over an alphabet that has every kind of weight. */
 static size_t make_word(unsigned seed, char *dst)
 {
-    static const char *const letters[] = {"a", "A", "b", "-", "'", " ", "\xc3\xa9", "e", "\xcc\x81", "\xc3\x9f",
-                                          "s", "\xc3\xa6", "\x01", "1", "\xe4\xb8\xad", "\xf0\x9f\x98\x80"};
+    static const char *const letters[] = {
+        "a",        "A",        "b", "-",        "'",    " ", "\xc3\xa9",     "e",
+        "\xcc\x81", "\xc3\x9f", "s", "\xc3\xa6", "\x01", "1", "\xe4\xb8\xad", "\xf0\x9f\x98\x80"};
     size_t n = 0;
     for (; seed != 0; seed /= 17) {
         if (seed % 17 == 0)
@@ -114,50 +152,87 @@ static void test_compare_hash_and_key_agree(void **state)
     }
 }
 
+static const struct {
+    int order;
+    bool national;
+    const char *text, *pattern;
+    uint32_t escape;
+    bool want;
+} like_rows[] = {
+    {CI, true, "abc", "ABC", 0, true},
+    {CI, true, "abc", "a%", 0, true},
+    {CI, true, "abc", "%c", 0, true},
+    {CI, true, "abc", "%b%", 0, true},
+    {CI, true, "abc", "a_c", 0, true},
+    {CI, true, "abc", "a_", 0, false},
+    {CI, true, "abc", "%", 0, true},
+    {CI, true, "", "%", 0, true},
+    {CI, true, "", "", 0, true},
+    {CI, true, "a", "", 0, false},
+    {CI, true, "abc", "[a-c]bc", 0, true},
+    {CI, true, "abc", "[^a]bc", 0, false},
+    {CI, true, "xbc", "[^a]bc", 0, true},
+    {CI, true, "Bbc", "[a-c]bc", 0, true},
+    {CI, true, "5%", "5[%]", 0, true},
+    {CI, true, "55", "5[%]", 0, false},
+    {CI, true, "_n", "[_]n", 0, true},
+    {CI, true, "a-b", "a[-x]b", 0, true},
+    {CI, true, "[", "[[]", 0, true},
+    {CI, true, "]", "]", 0, true},
+    {CI, true, "abc_d", "abc!_d", '!', true},
+    {CI, true, "abcxd", "abc!_d", '!', false},
+    {CI, true, "50%", "%!%", '!', true},
+    {CI, true, "50%", "50!%%", '!', true},
+    {CI, true, "a", "[a", 0, false},
+    {CI, true, "a!", "a!", '!', false},
+    {CI, true, "a]", "[!]a]]", '!', true},
+    {CI, true, "abc ", "abc", 0, false},
+    {CI, false, "abc ", "abc", 0, true},
+    {CI, true, "abc", "abc ", 0, false},
+    {CI, false, "abc", "abc ", 0, false},
+    {CI, false, "abc  ", "%c", 0, true},
+    {CI, true, "caf\xc3\xa9", "caf_", 0, true},
+    {CI, true, "caf\xc3\xa9", "CAF\xc3\x89", 0, true},
+    {CI, true, "caf\xc3\xa9", "cafe", 0, false},
+    {AI, true, "caf\xc3\xa9", "cafe", 0, true},
+    {CS, true, "abc", "ABC", 0, false},
+    {CS, true, "abc", "[A-B]bc", 0, false},
+    {VCI, false, "Abc", "a%C", 0, true},
+    {BIN, true, "abc", "A%", 0, false},
+    {BIN, true, "abc", "[a-c]%", 0, true},
+    {BIN, true, "Abc", "[a-c]%", 0, false},
+    {CI, true, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "%a%a%a%a%a%a%a%c", 0, false},
+    {CI, true, "co-op", "co-op", 0, true},
+    {CI, true, "coop", "co-op", 0, false},
+    {CI, true, "line1\nline2", "%1%2", 0, true},
+    {AI, true,
+     "shaEp\xc3\xa9"
+     "D",
+     "%\xc3\x86%e%", 0, true},
+    {CI, true,
+     "stra\xc3\x9f"
+     "e",
+     "STRASSE", 0, true},
+    {CI, true, "strasse", "stra\xc3\x9f_", 0, true},
+    {CI, true,
+     "stra\xc3\x9f"
+     "e",
+     "stra_e", 0, true},
+    {VCI, false, "strasse",
+     "stra\xc3\x9f"
+     "e",
+     0, false},
+};
+
 static void test_like_matches_as_documented(void **state)
 {
     (void)state;
-    static const struct {
-        int order;
-        bool national;
-        const char *text, *pattern;
-        uint32_t escape;
-        bool want;
-    } rows[] = {
-        {CI, true, "abc", "ABC", 0, true},        {CI, true, "abc", "a%", 0, true},
-        {CI, true, "abc", "%c", 0, true},         {CI, true, "abc", "%b%", 0, true},
-        {CI, true, "abc", "a_c", 0, true},        {CI, true, "abc", "a_", 0, false},
-        {CI, true, "abc", "%", 0, true},          {CI, true, "", "%", 0, true},
-        {CI, true, "", "", 0, true},              {CI, true, "a", "", 0, false},
-        {CI, true, "abc", "[a-c]bc", 0, true},    {CI, true, "abc", "[^a]bc", 0, false},
-        {CI, true, "xbc", "[^a]bc", 0, true},     {CI, true, "Bbc", "[a-c]bc", 0, true},
-        {CI, true, "5%", "5[%]", 0, true},        {CI, true, "55", "5[%]", 0, false},
-        {CI, true, "_n", "[_]n", 0, true},        {CI, true, "a-b", "a[-x]b", 0, true},
-        {CI, true, "[", "[[]", 0, true},          {CI, true, "]", "]", 0, true},
-        {CI, true, "abc_d", "abc!_d", '!', true}, {CI, true, "abcxd", "abc!_d", '!', false},
-        {CI, true, "50%", "%!%", '!', true},      {CI, true, "50%", "50!%%", '!', true},
-        {CI, true, "a", "[a", 0, false},          {CI, true, "a!", "a!", '!', false},
-        {CI, true, "a]", "[!]a]]", '!', true},
-        {CI, true, "abc ", "abc", 0, false},      {CI, false, "abc ", "abc", 0, true},
-        {CI, true, "abc", "abc ", 0, false},      {CI, false, "abc", "abc ", 0, false},
-        {CI, false, "abc  ", "%c", 0, true},
-        {CI, true, "caf\xc3\xa9", "caf_", 0, true}, {CI, true, "caf\xc3\xa9", "CAF\xc3\x89", 0, true},
-        {CI, true, "caf\xc3\xa9", "cafe", 0, false}, {AI, true, "caf\xc3\xa9", "cafe", 0, true},
-        {CS, true, "abc", "ABC", 0, false},       {CS, true, "abc", "[A-B]bc", 0, false},
-        {VCI, false, "Abc", "a%C", 0, true},      {BIN, true, "abc", "A%", 0, false},
-        {BIN, true, "abc", "[a-c]%", 0, true},    {BIN, true, "Abc", "[a-c]%", 0, false},
-        {CI, true, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "%a%a%a%a%a%a%a%c", 0, false},
-        {CI, true, "co-op", "co-op", 0, true},    {CI, true, "coop", "co-op", 0, false},
-        {CI, true, "line1\nline2", "%1%2", 0, true},
-        {AI, true, "shaEp\xc3\xa9" "D", "%\xc3\x86%e%", 0, true}, {CI, true, "stra\xc3\x9f" "e", "STRASSE", 0, true},
-        {CI, true, "strasse", "stra\xc3\x9f_", 0, true}, {CI, true, "stra\xc3\x9f" "e", "stra_e", 0, true},
-        {VCI, false, "strasse", "stra\xc3\x9f" "e", 0, false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        bool got = qr_like((enum qr_order)rows[i].order, rows[i].national, qr_str(rows[i].text),
-                           qr_str(rows[i].pattern), rows[i].escape);
-        if (got != rows[i].want)
-            fail_msg("'%s' like '%s': %d", rows[i].text, rows[i].pattern, got);
+    for (size_t i = 0; i < sizeof like_rows / sizeof like_rows[0]; i++) {
+        bool got =
+            qr_like((enum qr_order)like_rows[i].order, like_rows[i].national,
+                    qr_str(like_rows[i].text), qr_str(like_rows[i].pattern), like_rows[i].escape);
+        if (got != like_rows[i].want)
+            fail_msg("'%s' like '%s': %d", like_rows[i].text, like_rows[i].pattern, got);
     }
 }
 
@@ -168,10 +243,17 @@ static void test_patindex_and_search_find_the_first_place(void **state)
         const char *text, *pattern;
         int want;
     } rows[] = {
-        {"interesting data", "%ter%", 2}, {"xxabcabc", "%abc%", 2}, {"abc", "abc", 0},
-        {"xabc", "abc%", -1},             {"xabc", "%abc", 1},      {"a1b2", "%[0-9]%", 1},
-        {"aaab", "%a%b", 0},              {"zab", "%a%b%", 1},      {"abc", "%x%", -1},
-        {"abcabd", "%abd", 3},            {"abc", "%", 0},
+        {"interesting data", "%ter%", 2},
+        {"xxabcabc", "%abc%", 2},
+        {"abc", "abc", 0},
+        {"xabc", "abc%", -1},
+        {"xabc", "%abc", 1},
+        {"a1b2", "%[0-9]%", 1},
+        {"aaab", "%a%b", 0},
+        {"zab", "%a%b%", 1},
+        {"abc", "%x%", -1},
+        {"abcabd", "%abd", 3},
+        {"abc", "%", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         size_t at = 0;
@@ -202,7 +284,7 @@ static void test_like_prefix_is_literal(void **state)
         const char *prefix;
         bool exact;
     } rows[] = {
-        {"abc%", 0, "abc", true},   {"abc", 0, "abc", false}, {"%abc", 0, "", false},
+        {"abc%", 0, "abc", true},   {"abc", 0, "abc", false},  {"%abc", 0, "", false},
         {"a_c%", 0, "a", false},    {"a[bc]%", 0, "a", false}, {"a!%b%", '!', "a%b", true},
         {"abc%d", 0, "abc", false}, {"%", 0, "", true},
     };
@@ -211,8 +293,9 @@ static void test_like_prefix_is_literal(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_str prefix;
         bool exact;
-        assert_int_equal(qr_like_prefix(qr_str(rows[i].pattern), rows[i].escape, &arena, &prefix, &exact),
-                         QR_OK);
+        assert_int_equal(
+            qr_like_prefix(qr_str(rows[i].pattern), rows[i].escape, &arena, &prefix, &exact),
+            QR_OK);
         assert_true(qr_str_eq(prefix, qr_str(rows[i].prefix)));
         assert_int_equal(exact, rows[i].exact);
     }
@@ -240,7 +323,8 @@ static void test_names_and_wire_bytes_find_collations(void **state)
 static void test_labels_follow_collation_precedence(void **state)
 {
     (void)state;
-    const struct qr_collation_use x_explicit = {QR_LABEL_EXPLICIT, 1}, y_explicit = {QR_LABEL_EXPLICIT, 4};
+    const struct qr_collation_use x_explicit = {QR_LABEL_EXPLICIT, 1},
+                                  y_explicit = {QR_LABEL_EXPLICIT, 4};
     const struct qr_collation_use x = {QR_LABEL_IMPLICIT, 1}, y = {QR_LABEL_IMPLICIT, 4};
     const struct qr_collation_use weak = {QR_LABEL_COERCIBLE_DEFAULT, 1};
     struct qr_collation_use got;
@@ -255,8 +339,9 @@ static void test_labels_follow_collation_precedence(void **state)
     assert_int_equal(qr_collation_mix(x, y, "add", &got, &err), QR_OK);
     assert_int_equal(got.label, QR_LABEL_NO_COLLATION);
     assert_int_equal(qr_collation_need(x, y, "equal to", &err), QR_SQL);
-    assert_string_equal(err.text, "Cannot resolve the collation conflict between \"Latin1_General_CI_AS\" "
-                                  "and \"SQL_Latin1_General_CP1_CI_AS\" in the equal to operation.");
+    assert_string_equal(err.text,
+                        "Cannot resolve the collation conflict between \"Latin1_General_CI_AS\" "
+                        "and \"SQL_Latin1_General_CP1_CI_AS\" in the equal to operation.");
     assert_int_equal(qr_collation_need(got, weak, "equal to", &err), QR_SQL);
     assert_int_equal(err.number, 446);
     assert_int_equal(qr_collation_need(got, y_explicit, "equal to", &err), QR_OK);

@@ -182,15 +182,18 @@ static void test_newer_types_parse(void **state)
         {"time(2)", "3:04 pm", QR_MDY, -1, "15:04:00.00", 0},
         {"datetime2(7)", "2007-05-08 12:35:29.1234567 +12:15", QR_MDY, -1,
          "2007-05-08 12:35:29.1234567", 0},
-        {"datetime2(7)", "2007-05-08T12:35:29.1234567Z", QR_MDY, -1, "2007-05-08 12:35:29.1234567", 0},
+        {"datetime2(7)", "2007-05-08T12:35:29.1234567Z", QR_MDY, -1, "2007-05-08 12:35:29.1234567",
+         0},
         {"datetime2(7)", "2007-05-08T12:35", QR_MDY, -1, "2007-05-08 12:35:00.0000000", 0},
         {"datetime2(0)", "9999-12-31 23:59:59.9", QR_MDY, -1, "9999-12-31 23:59:59", 0},
         {"datetime2(7)", "2007-05-08 12:35:29.12345678", QR_MDY, -1, NULL, SYNTAX},
         {"datetimeoffset(7)", "2007-05-08 12:35:29. 1234567 +12:15", QR_MDY, -1,
          "2007-05-08 12:35:29.1234567 +12:15", 0},
-        {"datetimeoffset(0)", "2007-05-08 12:35:29-08:00", QR_MDY, -1, "2007-05-08 12:35:29 -08:00", 0},
+        {"datetimeoffset(0)", "2007-05-08 12:35:29-08:00", QR_MDY, -1, "2007-05-08 12:35:29 -08:00",
+         0},
         {"datetimeoffset(0)", "2007-05-08", QR_MDY, -1, "2007-05-08 00:00:00 +00:00", 0},
-        {"datetimeoffset(0)", "2007-05-08 12:00 +14:00", QR_MDY, -1, "2007-05-08 12:00:00 +14:00", 0},
+        {"datetimeoffset(0)", "2007-05-08 12:00 +14:00", QR_MDY, -1, "2007-05-08 12:00:00 +14:00",
+         0},
         {"datetimeoffset(0)", "2007-05-08 12:00 +14:01", QR_MDY, -1, NULL, SYNTAX},
         {"datetimeoffset(0)", "0001-01-01 00:00 +01:00", QR_MDY, -1, NULL, SYNTAX},
         {"datetimeoffset(0)", "2007-05-08 12:00 +1:5", QR_MDY, -1, NULL, SYNTAX},
@@ -422,7 +425,8 @@ static void test_datediff_counts_boundaries(void **state)
             fail_msg("%s %s: got %lld", rows[i].part, rows[i].a, (long long)got);
     }
     struct qr_type dto = type_named("datetimeoffset(0)");
-    struct qr_value a = parse(&dto, "2020-01-01 00:30 +01:00"), b = parse(&dto, "2019-12-31 23:30 +00:00");
+    struct qr_value a = parse(&dto, "2020-01-01 00:30 +01:00"),
+                    b = parse(&dto, "2019-12-31 23:30 +00:00");
     int64_t got;
     assert_int_equal(qr_datediff(QR_PART_MINUTE, &dto, &a, &dto, &b, &got), QR_DT_OK);
     assert_int_equal(got, 0);

@@ -61,9 +61,15 @@ static void test_supplementary_characters_are_pairs(void **state)
 static void test_malformed_bytes_are_told(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"\x80",         "\xc0\x80",         "\xc1\xbf",
-                                      "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
-                                      "\xf5\x80\x80\x80", "a\xe2\x82",    "\xff",
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xe0\x80\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "a\xe2\x82",
+                                      "\xff",
                                       LONE_HIGH LONE_LOW};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(qr_utf_valid(qr_str(bad[i])));
@@ -83,12 +89,18 @@ static void test_substrings_count_units_and_may_cut_a_pair(void **state)
         size_t from, units;
         const char *want;
     } rows[] = {
-        {"hello", 1, 3, "ell"},          {"hello", 4, 9, "o"},
-        {"hello", 9, 2, ""},             {"h\xc3\xa9llo", 1, 2, "\xc3\xa9l"},
-        {"a" SMILE "b", 1, 2, SMILE},    {"a" SMILE "b", 1, 1, LONE_HIGH},
-        {"a" SMILE "b", 2, 1, LONE_LOW}, {"a" SMILE "b", 2, 2, LONE_LOW "b"},
-        {"a" SMILE "b", 3, 1, "b"},      {"a" SMILE "b", 0, 2, "a" LONE_HIGH},
-        {SMILE SMILE, 1, 2, LONE_LOW LONE_HIGH}, {"abc", 1, 0, ""},
+        {"hello", 1, 3, "ell"},
+        {"hello", 4, 9, "o"},
+        {"hello", 9, 2, ""},
+        {"h\xc3\xa9llo", 1, 2, "\xc3\xa9l"},
+        {"a" SMILE "b", 1, 2, SMILE},
+        {"a" SMILE "b", 1, 1, LONE_HIGH},
+        {"a" SMILE "b", 2, 1, LONE_LOW},
+        {"a" SMILE "b", 2, 2, LONE_LOW "b"},
+        {"a" SMILE "b", 3, 1, "b"},
+        {"a" SMILE "b", 0, 2, "a" LONE_HIGH},
+        {SMILE SMILE, 1, 2, LONE_LOW LONE_HIGH},
+        {"abc", 1, 0, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_str got;
@@ -98,13 +110,17 @@ static void test_substrings_count_units_and_may_cut_a_pair(void **state)
             fail_msg("row %zu: got '%.*s'", i, (int)got.n, got.p);
     }
     struct qr_str joined;
-    assert_int_equal(qr_utf_join(&arena, qr_str("a" LONE_HIGH), qr_str(LONE_LOW "b"), &joined), QR_OK);
+    assert_int_equal(qr_utf_join(&arena, qr_str("a" LONE_HIGH), qr_str(LONE_LOW "b"), &joined),
+                     QR_OK);
     assert_true(qr_str_eq(joined, qr_str("a" SMILE "b")));
     assert_int_equal(qr_utf_join(&arena, qr_str("ab"), qr_str("cd"), &joined), QR_OK);
     assert_true(qr_str_eq(joined, qr_str("abcd")));
     assert_int_equal(qr_utf_prefix(qr_str("a" SMILE "b"), 2), 1);
     assert_int_equal(qr_utf_prefix(qr_str("a" SMILE "b"), 3), 5);
-    assert_int_equal(qr_utf_byte_of_unit(qr_str("\xc3\xa9" "ab"), 2), 3);
+    assert_int_equal(qr_utf_byte_of_unit(qr_str("\xc3\xa9"
+                                                "ab"),
+                                         2),
+                     3);
 }
 
 static void test_case_maps_one_to_one(void **state)
@@ -114,7 +130,12 @@ static void test_case_maps_one_to_one(void **state)
         const char *text, *upper, *lower;
     } rows[] = {
         {"abcXYZ19", "ABCXYZ19", "abcxyz19"},
-        {"stra\xc3\x9f" "e \xc3\xbf", "STRA\xc3\x9f" "E \xc5\xb8", "stra\xc3\x9f" "e \xc3\xbf"},
+        {"stra\xc3\x9f"
+         "e \xc3\xbf",
+         "STRA\xc3\x9f"
+         "E \xc5\xb8",
+         "stra\xc3\x9f"
+         "e \xc3\xbf"},
         {"\xce\xb1\xce\xa9", "\xce\x91\xce\xa9", "\xce\xb1\xcf\x89"},
         {"\xd0\xb6\xd0\x96", "\xd0\x96\xd0\x96", "\xd0\xb6\xd0\xb6"},
         {"\xc2\xb5", "\xc2\xb5", "\xc2\xb5"},
@@ -134,7 +155,8 @@ static void test_case_maps_one_to_one(void **state)
 static void test_every_byte_of_every_page_survives(void **state)
 {
     (void)state;
-    static const uint16_t ids[] = {437, 850, 874, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258};
+    static const uint16_t ids[] = {437,  850,  874,  1250, 1251, 1252,
+                                   1253, 1254, 1255, 1256, 1257, 1258};
     for (size_t k = 0; k < sizeof ids / sizeof ids[0]; k++) {
         uint8_t bytes[256], back[1024];
         char utf8[1024];

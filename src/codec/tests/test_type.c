@@ -87,19 +87,19 @@ static void test_wrong_arguments_have_their_numbers(void **state)
         bool in_cast;
         int number;
     } rows[] = {
-        {"varchar", {0}, 1, false, 1001},      {"varchar", {8001}, 1, false, 131},
-        {"nvarchar", {4001}, 1, false, 2717},  {"char", {-1}, 1, false, 1001},
-        {"decimal", {39, 0}, 2, false, 2750},  {"decimal", {10, 11}, 2, false, 192},
-        {"datetime2", {8}, 1, false, 1002},    {"int", {4}, 1, false, 2716},
-        {"int", {4}, 1, true, 291},            {"float", {54}, 1, false, 2750},
+        {"varchar", {0}, 1, false, 1001},     {"varchar", {8001}, 1, false, 131},
+        {"nvarchar", {4001}, 1, false, 2717}, {"char", {-1}, 1, false, 1001},
+        {"decimal", {39, 0}, 2, false, 2750}, {"decimal", {10, 11}, 2, false, 192},
+        {"datetime2", {8}, 1, false, 1002},   {"int", {4}, 1, false, 2716},
+        {"int", {4}, 1, true, 291},           {"float", {54}, 1, false, 2750},
         {"datetime", {3}, 1, false, 2716},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_type t;
         struct qr_err err = {0};
         assert_true(qr_type_find(qr_str(rows[i].name), &t));
-        assert_int_equal(
-            qr_type_apply_args(&t, rows[i].args, rows[i].count, rows[i].in_cast, &err), QR_SQL);
+        assert_int_equal(qr_type_apply_args(&t, rows[i].args, rows[i].count, rows[i].in_cast, &err),
+                         QR_SQL);
         assert_int_equal(err.number, rows[i].number);
     }
     struct qr_type t = qr_type_of(QR_TYPE_VARCHAR);
@@ -335,12 +335,23 @@ static void test_catalog_numbers_match_sys_columns(void **state)
         const char *type;
         int length, precision, scale;
     } rows[] = {
-        {"int", 4, 10, 0},          {"nvarchar(10)", 20, 0, 0},   {"varchar(max)", -1, 0, 0},
-        {"decimal(9,2)", 5, 9, 2},  {"decimal(38,4)", 17, 38, 4}, {"datetime", 8, 23, 3},
-        {"datetime2(7)", 8, 27, 7}, {"datetime2(0)", 6, 19, 0},   {"time(7)", 5, 16, 7},
-        {"time(0)", 3, 8, 0},       {"date", 3, 10, 0},           {"datetimeoffset(7)", 10, 34, 7},
-        {"float", 8, 53, 0},        {"money", 8, 19, 4},          {"ntext", 16, 0, 0},
-        {"sql_variant", 8016, 0, 0}, {"uniqueidentifier", 16, 0, 0},
+        {"int", 4, 10, 0},
+        {"nvarchar(10)", 20, 0, 0},
+        {"varchar(max)", -1, 0, 0},
+        {"decimal(9,2)", 5, 9, 2},
+        {"decimal(38,4)", 17, 38, 4},
+        {"datetime", 8, 23, 3},
+        {"datetime2(7)", 8, 27, 7},
+        {"datetime2(0)", 6, 19, 0},
+        {"time(7)", 5, 16, 7},
+        {"time(0)", 3, 8, 0},
+        {"date", 3, 10, 0},
+        {"datetimeoffset(7)", 10, 34, 7},
+        {"float", 8, 53, 0},
+        {"money", 8, 19, 4},
+        {"ntext", 16, 0, 0},
+        {"sql_variant", 8016, 0, 0},
+        {"uniqueidentifier", 16, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_type t = type_of(rows[i].type);

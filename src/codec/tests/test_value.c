@@ -35,7 +35,8 @@ static void test_wide_decimals_order_by_their_bytes(void **state)
     (void)state;
     struct qr_type t = type_named("decimal(38,0)");
     const qr_i128 big = qr_dec_pow10(38) - 1;
-    const qr_i128 values[] = {-big, -((qr_i128)1 << 64), -256, -1, 0, 1, 255, (qr_i128)1 << 64, big};
+    const qr_i128 values[] = {-big, -((qr_i128)1 << 64), -256, -1, 0, 1,
+                              255,  (qr_i128)1 << 64,    big};
     uint8_t before[16] = {0};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         uint8_t scratch[16];
@@ -70,8 +71,10 @@ static void test_offsets_order_by_instant_and_come_back(void **state)
         assert_true(load(&t, &cell).w == v.w);
     }
     struct qr_value a, b;
-    assert_int_equal(qr_datetime_parse(qr_str("2020-01-01 10:00 +01:00"), &t, QR_MDY, -1, &a), QR_DT_OK);
-    assert_int_equal(qr_datetime_parse(qr_str("2020-01-01 09:00 +00:00"), &t, QR_MDY, -1, &b), QR_DT_OK);
+    assert_int_equal(qr_datetime_parse(qr_str("2020-01-01 10:00 +01:00"), &t, QR_MDY, -1, &a),
+                     QR_DT_OK);
+    assert_int_equal(qr_datetime_parse(qr_str("2020-01-01 09:00 +00:00"), &t, QR_MDY, -1, &b),
+                     QR_DT_OK);
     assert_int_equal(qr_value_compare(&t, &a, &b), 0);
     assert_true(qr_value_hash(&t, &a, 1) == qr_value_hash(&t, &b, 1));
     assert_int_equal(qr_dto_offset(a.w), 60);
@@ -101,12 +104,18 @@ static void test_damaged_cells_are_told(void **state)
         int64_t i;
         size_t n;
     } rows[] = {
-        {"int", QR_CELL_TEXT, 0, 1},       {"int", QR_CELL_INT, INT64_C(1) << 40, 0},
-        {"bit", QR_CELL_INT, 2, 0},        {"decimal(38,0)", QR_CELL_BLOB, 0, 15},
-        {"decimal(38,0)", QR_CELL_INT, 1, 0}, {"uniqueidentifier", QR_CELL_BLOB, 0, 4},
-        {"datetimeoffset(7)", QR_CELL_TEXT, 0, 9}, {"date", QR_CELL_INT, -1, 0},
-        {"date", QR_CELL_INT, 3652059, 0}, {"time(7)", QR_CELL_INT, INT64_C(864000000000), 0},
-        {"varchar(5)", QR_CELL_BLOB, 0, 3}, {"float", QR_CELL_TEXT, 0, 3},
+        {"int", QR_CELL_TEXT, 0, 1},
+        {"int", QR_CELL_INT, INT64_C(1) << 40, 0},
+        {"bit", QR_CELL_INT, 2, 0},
+        {"decimal(38,0)", QR_CELL_BLOB, 0, 15},
+        {"decimal(38,0)", QR_CELL_INT, 1, 0},
+        {"uniqueidentifier", QR_CELL_BLOB, 0, 4},
+        {"datetimeoffset(7)", QR_CELL_TEXT, 0, 9},
+        {"date", QR_CELL_INT, -1, 0},
+        {"date", QR_CELL_INT, 3652059, 0},
+        {"time(7)", QR_CELL_INT, INT64_C(864000000000), 0},
+        {"varchar(5)", QR_CELL_BLOB, 0, 3},
+        {"float", QR_CELL_TEXT, 0, 3},
     };
     static const char bytes[16] = "xxxxxxxxxxxxxxx";
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -231,7 +240,8 @@ static void test_binary_comparison_ignores_trailing_zeros(void **state)
     (void)state;
     struct qr_type t = type_named("varbinary(9)");
     struct qr_value empty = qr_value_blob("", 0), zero = qr_value_blob("\0", 1),
-                    a = qr_value_blob("a", 1), a0 = qr_value_blob("a\0\0", 3), b = qr_value_blob("a\1", 2);
+                    a = qr_value_blob("a", 1), a0 = qr_value_blob("a\0\0", 3),
+                    b = qr_value_blob("a\1", 2);
     assert_int_equal(qr_value_compare(&t, &empty, &zero), 0);
     assert_int_equal(qr_value_compare(&t, &a, &a0), 0);
     assert_true(qr_value_hash(&t, &a, 1) == qr_value_hash(&t, &a0, 1));

@@ -53,19 +53,20 @@ enum qr_order {
 };
 
 struct qr_collation {
-    uint16_t id;
     const char *name;
-    uint16_t code_page;
-    uint32_t lcid;       /* as COLLATIONPROPERTY */
-    uint8_t tds[5];      /* [MS-TDS] collation rule bytes: LCID+flags+version LE, sort id */
-    uint32_t style;      /* COLLATIONPROPERTY(..., 'ComparisonStyle') */
-    uint8_t version;     /* COLLATIONPROPERTY(..., 'Version') */
-    enum qr_order order[2]; /* [0] char family, [1] nchar family */
     const char *description;
+    uint32_t lcid;          /* as COLLATIONPROPERTY */
+    uint32_t style;         /* COLLATIONPROPERTY(..., 'ComparisonStyle') */
+    enum qr_order order[2]; /* [0] char family, [1] nchar family */
+    uint16_t id;
+    uint16_t code_page;
+    uint8_t tds[5];  /* [MS-TDS] collation rule bytes: LCID+flags+version LE, sort id */
+    uint8_t version; /* COLLATIONPROPERTY(..., 'Version') */
 };
 
 const struct qr_collation *qr_collation_get(uint16_t id); /* NULL if unknown or NONE */
-const struct qr_collation *qr_collation_find(struct qr_str name); /* without case; NULL if unknown */
+const struct qr_collation *
+qr_collation_find(struct qr_str name); /* without case; NULL if unknown */
 /* From the 5 wire bytes; what is unknown gives the default. */
 const struct qr_collation *qr_collation_by_tds(const uint8_t tds[5]);
 
@@ -80,7 +81,7 @@ bool qr_order_equal(enum qr_order order, struct qr_str a, struct qr_str b); /* f
 uint64_t qr_order_hash(enum qr_order order, struct qr_str s, uint64_t seed);
 /* Bytes whose memcmp order is the order; equal texts give equal keys. dst of at least
  * QR_ORDER_KEY_BYTES(n) bytes. Returns the length. */
-#define QR_ORDER_KEY_BYTES(n) ((n) * 8 + 8)
+#define QR_ORDER_KEY_BYTES(n) ((n)*8 + 8)
 size_t qr_order_key(enum qr_order order, struct qr_str s, uint8_t *dst);
 
 /* CHARINDEX, REPLACE, STRING_SPLIT, TRIM sets: the first place at or after byte `from` where
@@ -98,8 +99,8 @@ bool qr_like(enum qr_order order, bool national, struct qr_str text, struct qr_s
 /* PATINDEX: the byte where `pattern`, which usually has % at its ends, matches first. */
 bool qr_like_index(enum qr_order order, bool national, struct qr_str text, struct qr_str pattern,
                    size_t *ret_at);
-/* The literal prefix that every match begins with (unescaped, in the arena); n = 0 if there is none.
- * ret_exact: the pattern is nothing but that prefix followed by one %. QR_NOMEM. */
+/* The literal prefix that every match begins with (unescaped, in the arena); n = 0 if there is
+ * none. ret_exact: the pattern is nothing but that prefix followed by one %. QR_NOMEM. */
 QR_NODISCARD enum qr_status qr_like_prefix(struct qr_str pattern, uint32_t escape,
                                            struct qr_arena *arena, struct qr_str *ret_prefix,
                                            bool *ret_exact);

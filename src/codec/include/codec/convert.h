@@ -31,7 +31,7 @@ typedef enum qr_status qr_convert_fn(const struct qr_converter *c, const struct 
                                      struct qr_err *err);
 
 struct qr_converter {
-    qr_convert_fn *fn; /* NULL: the value passes unchanged */
+    qr_convert_fn *fn;    /* NULL: the value passes unchanged */
     qr_convert_fn *inner; /* of chained conversions; private */
     struct qr_type from, to;
     int style; /* CONVERT's third argument or QR_STYLE_DEFAULT */

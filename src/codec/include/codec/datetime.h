@@ -15,11 +15,11 @@
 #define QR_TICKS_PER_SECOND INT64_C(10000000)
 #define QR_TICKS_PER_DAY (INT64_C(86400) * QR_TICKS_PER_SECOND)
 enum {
-    QR_DAYS_MAX = 3652058,    /* 9999-12-31, from 0001-01-01 = 0 */
-    QR_DAYS_1900 = 693595,    /* 1900-01-01: day 0 of datetime and smalldatetime */
-    QR_DAYS_1753 = 639905,    /* 1753-01-01: the first datetime */
+    QR_DAYS_MAX = 3652058, /* 9999-12-31, from 0001-01-01 = 0 */
+    QR_DAYS_1900 = 693595, /* 1900-01-01: day 0 of datetime and smalldatetime */
+    QR_DAYS_1753 = 639905, /* 1753-01-01: the first datetime */
     QR_OFFSET_MINUTES_MAX = 840,
-    QR_DT_TEXT_BYTES = 64,    /* enough for every style */
+    QR_DT_TEXT_BYTES = 64, /* enough for every style */
 };
 
 enum qr_dt {
@@ -28,7 +28,8 @@ enum qr_dt {
     QR_DT_RANGE,    /* 242 from text; 8115 / 517 from arithmetic */
     QR_DT_BAD_PART, /* the date part does not exist for the type: 9810 */
 };
-/* QR_DT_BAD_PART needs qr_datepart_fail. Raises 241, 295 or 242 ("... resulted in an out-of-range value.") for `from` type text to `to`. */
+/* QR_DT_BAD_PART needs qr_datepart_fail. Raises 241, 295 or 242 ("... resulted in an out-of-range
+ * value.") for `from` type text to `to`. */
 enum qr_status qr_dt_fail(struct qr_err *err, enum qr_dt dt, const struct qr_type *from,
                           const struct qr_type *to);
 
@@ -38,8 +39,8 @@ bool qr_dateformat_find(struct qr_str word, enum qr_dateformat *ret_format);
 
 /* A wall-clock moment: local date and time of day, and minutes east of UTC. */
 struct qr_moment {
-    int32_t days;  /* since 0001-01-01, 0..QR_DAYS_MAX */
-    int64_t ticks; /* 100 ns since midnight, 0..QR_TICKS_PER_DAY-1 */
+    int32_t days;   /* since 0001-01-01, 0..QR_DAYS_MAX */
+    int64_t ticks;  /* 100 ns since midnight, 0..QR_TICKS_PER_DAY-1 */
     int16_t offset; /* minutes; 0 for types without one */
 };
 
@@ -123,8 +124,8 @@ enum qr_dt qr_datediff(enum qr_datepart part, const struct qr_type *a_type,
                        const struct qr_value *a, const struct qr_type *b_type,
                        const struct qr_value *b, int64_t *ret_count);
 /* DATETRUNC. */
-enum qr_dt qr_datetrunc(enum qr_datepart part, const struct qr_type *type,
-                        const struct qr_value *v, int datefirst, struct qr_value *ret_value);
+enum qr_dt qr_datetrunc(enum qr_datepart part, const struct qr_type *type, const struct qr_value *v,
+                        int datefirst, struct qr_value *ret_value);
 /* EOMONTH: the last day of the month `months` away from m, as days. */
 enum qr_dt qr_eomonth(const struct qr_moment *m, int64_t months, int32_t *ret_days);
 

@@ -41,13 +41,14 @@ size_t qr_dec_print(qr_i128 v, int scale, char dst[QR_DEC_TEXT_BYTES]);
 
 enum qr_num qr_dec_rescale(qr_i128 v, int from_scale, int to_scale, int to_precision,
                            qr_i128 *ret_value);
-int qr_dec_compare(qr_i128 a, int a_scale, qr_i128 b, int b_scale); /* any scales, never overflows */
+int qr_dec_compare(qr_i128 a, int a_scale, qr_i128 b,
+                   int b_scale); /* any scales, never overflows */
 
 /* Arithmetic, prepared once per expression from the operand types. */
 struct qr_dec_op {
     enum qr_arith op;
-    uint8_t a_scale, b_scale;   /* of the operands */
-    uint8_t scale, precision;   /* of the result */
+    uint8_t a_scale, b_scale; /* of the operands */
+    uint8_t scale, precision; /* of the result */
 };
 /* Operands must be decimals (qr_type_as_decimal); ret_type may be NULL. */
 struct qr_dec_op qr_dec_op_of(enum qr_arith op, const struct qr_type *a, const struct qr_type *b,

@@ -1,10 +1,10 @@
 /* codec/type.h - T-SQL data types: identity, properties, and the rules that combine them.
  *
- * Pure: no I/O, no allocation, only constant tables; any thread. A `struct qr_type` is a plain value
- * that is copied freely and compared with qr_type_eq. All lengths that a user writes are kept as
- * written: bytes for the char and binary families, UTF-16 units for the nchar family.
- * Sources: "Data types", "Data type precedence", "Precision, scale, and length", "CAST and CONVERT"
- * of the SQL Server documentation. */
+ * Pure: no I/O, no allocation, only constant tables; any thread. A `struct qr_type` is a plain
+ * value that is copied freely and compared with qr_type_eq. All lengths that a user writes are kept
+ * as written: bytes for the char and binary families, UTF-16 units for the nchar family. Sources:
+ * "Data types", "Data type precedence", "Precision, scale, and length", "CAST and CONVERT" of the
+ * SQL Server documentation. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -75,13 +75,14 @@ enum {
 
 struct qr_type {
     enum qr_type_id id;
-    uint8_t precision;  /* decimal, numeric: 1..38; int: digits of a literal, so that 1.0/3 gets the
-                           scale of numeric(1,0); else 0 */
-    uint8_t scale;      /* decimal, numeric: 0..precision; time, datetime2, datetimeoffset: 0..7 */
-    bool is_max;        /* varchar(max), nvarchar(max), varbinary(max) */
-    uint16_t length;    /* char, varchar, binary, varbinary: bytes; nchar, nvarchar: UTF-16 units;
-                           0 if is_max and for all other types */
-    uint16_t collation; /* enum qr_collation_id (collation.h) of the char and nchar families, else 0 */
+    uint8_t precision; /* decimal, numeric: 1..38; int: digits of a literal, so that 1.0/3 gets the
+                          scale of numeric(1,0); else 0 */
+    uint8_t scale;     /* decimal, numeric: 0..precision; time, datetime2, datetimeoffset: 0..7 */
+    bool is_max;       /* varchar(max), nvarchar(max), varbinary(max) */
+    uint16_t length;   /* char, varchar, binary, varbinary: bytes; nchar, nvarchar: UTF-16 units;
+                          0 if is_max and for all other types */
+    uint16_t
+        collation; /* enum qr_collation_id (collation.h) of the char and nchar families, else 0 */
 };
 
 /* How a value of the type sits in struct qr_value (value.h). */
@@ -95,11 +96,11 @@ enum qr_cell {
 };
 
 struct qr_type_info {
-    const char *name;       /* as in sys.types */
-    uint8_t system_type_id; /* sys.types; stable, used on disk; 0 for the internal types */
-    uint8_t precedence;     /* documented order, higher wins; 0 = NULL */
+    const char *name;         /* as in sys.types */
+    uint8_t system_type_id;   /* sys.types; stable, used on disk; 0 for the internal types */
+    uint8_t precedence;       /* documented order, higher wins; 0 = NULL */
     uint8_t precision, scale; /* as sys.types reports (decimal: the maximum) */
-    int16_t max_length;     /* as sys.types reports, bytes */
+    int16_t max_length;       /* as sys.types reports, bytes */
     enum qr_family family;
     enum qr_cell cell; /* decimal: INT up to precision 18, WIDE above */
 };
@@ -149,12 +150,13 @@ QR_NODISCARD enum qr_status qr_type_apply_args(struct qr_type *type, const int *
 
 /* Same type and properties; a literal's digits do not count, nor does the collation. */
 bool qr_type_eq(const struct qr_type *a, const struct qr_type *b);
-bool qr_type_is_string(const struct qr_type *t);    /* char or nchar family */
-bool qr_type_is_number(const struct qr_type *t);    /* int, decimal, money, float */
-bool qr_type_is_exact(const struct qr_type *t);     /* int, decimal, money */
-bool qr_type_is_lob(const struct qr_type *t);       /* text, ntext, image, xml or (max) */
-bool qr_type_is_fixed(const struct qr_type *t);     /* char, nchar, binary: padded to length */
-bool qr_type_is_comparable(const struct qr_type *t); /* not text, ntext, image, xml, table, cursor */
+bool qr_type_is_string(const struct qr_type *t); /* char or nchar family */
+bool qr_type_is_number(const struct qr_type *t); /* int, decimal, money, float */
+bool qr_type_is_exact(const struct qr_type *t);  /* int, decimal, money */
+bool qr_type_is_lob(const struct qr_type *t);    /* text, ntext, image, xml or (max) */
+bool qr_type_is_fixed(const struct qr_type *t);  /* char, nchar, binary: padded to length */
+bool qr_type_is_comparable(
+    const struct qr_type *t); /* not text, ntext, image, xml, table, cursor */
 /* Memory class of a value: resolves decimal by precision. */
 enum qr_cell qr_type_cell(const struct qr_type *t);
 /* sys.columns.max_length in bytes (-1 for max and xml, 16 for text/ntext/image). */

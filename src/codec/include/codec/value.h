@@ -17,9 +17,9 @@
  *   smalldatetime                     INT, minutes since 1900-01-01
  *   datetimeoffset(n)                 WIDE (qr_dto_pack)  TEXT of 10 bytes, collation qr_dto
  *   char varchar text nchar nvarchar  TEXT, UTF-8 (WTF-8 for lone surrogates). char(n), nchar(n)
- *     ntext xml                         are padded with blanks in memory; stored without the trailing blanks
- *   binary varbinary image rowversion BLOB; binary(n) is padded with zeros in both forms
- *   uniqueidentifier                  BLOB of 16 bytes in comparison order (qr_guid_*)
+ *     ntext xml                         are padded with blanks in memory; stored without the
+ * trailing blanks binary varbinary image rowversion BLOB; binary(n) is padded with zeros in both
+ * forms uniqueidentifier                  BLOB of 16 bytes in comparison order (qr_guid_*)
  *   sql_variant                       TEXT of serialised bytes (qr_variant_*), collation qr_variant
  */
 #pragma once
@@ -112,7 +112,8 @@ QR_NODISCARD enum qr_status qr_value_load(const struct qr_type *type, const stru
 
 /* <0, 0, >0. Strings by type->collation with trailing blanks ignored, binary with trailing zeros
  * ignored as SQL Server pads the shorter, datetimeoffset by instant, sql_variant by family. */
-int qr_value_compare(const struct qr_type *type, const struct qr_value *a, const struct qr_value *b);
+int qr_value_compare(const struct qr_type *type, const struct qr_value *a,
+                     const struct qr_value *b);
 /* Equal values (by qr_value_compare) have equal hashes. */
 uint64_t qr_value_hash(const struct qr_type *type, const struct qr_value *v, uint64_t seed);
 
@@ -121,7 +122,8 @@ uint64_t qr_value_hash(const struct qr_type *type, const struct qr_value *v, uin
 void qr_wide_store(qr_i128 w, uint8_t dst[16]); /* big-endian with the sign bit flipped */
 qr_i128 qr_wide_load(const uint8_t src[16]);
 
-/* --- datetimeoffset: UTC ticks of 100 ns since 0001-01-01, and minutes east of UTC (-840..840) --- */
+/* --- datetimeoffset: UTC ticks of 100 ns since 0001-01-01, and minutes east of UTC (-840..840) ---
+ */
 
 static inline qr_i128 qr_dto_pack(int64_t utc_ticks, int offset_minutes)
 {
@@ -163,6 +165,7 @@ QR_NODISCARD enum qr_status qr_variant_make(struct qr_arena *arena, const struct
 /* Base type and value; bytes are borrowed from the variant. QR_CORRUPT. */
 QR_NODISCARD enum qr_status qr_variant_open(struct qr_str variant, struct qr_type *ret_type,
                                             struct qr_value *ret_value, struct qr_err *err);
-/* The SQLite collation qr_variant: family order, then value; total order also over damaged bytes. */
+/* The SQLite collation qr_variant: family order, then value; total order also over damaged bytes.
+ */
 int qr_variant_compare(const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 uint64_t qr_variant_hash(const void *a, size_t a_bytes, uint64_t seed);
