@@ -387,7 +387,7 @@ static enum qr_status keep_room(struct qr_store *store)
     pthread_mutex_lock(&store->log.mu);
     bool low = store->log.room < (int64_t)store->options.log_segment_bytes / 2;
     pthread_mutex_unlock(&store->log.mu);
-    return low ? qri_segment_extend(store, NULL) : QR_OK;
+    return low ? qri_segment_extend(store, true, NULL) : QR_OK;
 }
 
 /* A full cache is worth a checkpoint only if that makes much of it evictable. */

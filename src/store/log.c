@@ -109,7 +109,7 @@ enum qr_status qri_log_reserve(struct qr_store *store, int64_t cost, struct qr_e
             qri_checkpoint_want(store); /* the same thread makes segments ahead of need */
         if (fits)
             return QR_OK;
-        QR_TRY(qri_segment_extend(store, err));
+        QR_TRY(qri_segment_extend(store, false, err));
     }
 }
 
@@ -237,7 +237,7 @@ static enum qr_status next_segment(struct qr_store *store, struct qr_err *err)
     QR_TRY(sync_current(store, err));
     struct qri_segment *next = qri_segment_find(store, log->current->no + 1);
     if (next == NULL) {
-        QR_TRY(qri_segment_extend(store, err)); /* never needed while `room` is right */
+        QR_TRY(qri_segment_extend(store, false, err)); /* never needed while `room` is right */
         next = qri_segment_find(store, log->current->no + 1);
     }
     if (next == NULL)

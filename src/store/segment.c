@@ -1,5 +1,5 @@
-/* segment.c - the files of the log; see store_int.h. A segment gets its name only when it is filled
- * with zeros, has its header and is synced, so every segment that has its name is whole. Old ones
+/* segment.c - the files of the log; see store_int.h. A segment gets its name only when its space is
+ * taken, it has its header and is synced, so every segment that has its name is whole. Old ones
  * are used again: their blocks have lower LSNs than what is expected there, so nobody takes them.
  */
 #include "store_int.h"
@@ -29,7 +29,6 @@ int64_t qri_segment_room(const struct qri_segment *segment, uint64_t offset)
 
 static enum qr_status fill_with_zeros(struct qr_file *file, uint64_t bytes, struct qr_err *err)
 {
-    QR_TRY(qr_file_preallocate(file, 0, bytes, err));
     uint8_t *zeros = calloc(1, ZERO_BYTES);
     if (zeros == NULL)
         return qr_fail(err, QR_NOMEM, "zeros");
@@ -52,7 +51,7 @@ static enum qr_status write_header(struct qr_store *store, struct qr_file *file,
     return store->options.sync_off ? QR_OK : qr_file_sync(file, err);
 }
 
-enum qr_status qri_segment_create(struct qr_store *store, uint64_t no,
+enum qr_status qri_segment_create(struct qr_store *store, uint64_t no, bool ahead,
                                   struct qri_segment **ret_segment, struct qr_err *err)
 {
     char tmp[QR_STORE_PATH_BYTES_MAX + 64], path[QR_STORE_PATH_BYTES_MAX + 64];
@@ -62,7 +61,9 @@ enum qr_status qri_segment_create(struct qr_store *store, uint64_t no,
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
     QR_TRY(
         qr_env_open(store->env, tmp, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file, err));
-    enum qr_status status = fill_with_zeros(file, bytes, err);
+    enum qr_status status = qr_file_preallocate(file, 0, bytes, err);
+    if (status == QR_OK && ahead)
+        status = fill_with_zeros(file, bytes, err);
     if (status == QR_OK)
         status = write_header(store, file, no, bytes, err);
     if (status == QR_OK)
@@ -153,11 +154,11 @@ static uint64_t last_no(struct qr_store *store)
     return no;
 }
 
-enum qr_status qri_segment_extend(struct qr_store *store, struct qr_err *err)
+enum qr_status qri_segment_extend(struct qr_store *store, bool ahead, struct qr_err *err)
 {
     struct qri_segment *segment = NULL;
     pthread_mutex_lock(&store->log.extend_mu);
-    enum qr_status status = qri_segment_create(store, last_no(store) + 1, &segment, err);
+    enum qr_status status = qri_segment_create(store, last_no(store) + 1, ahead, &segment, err);
     if (status == QR_OK) {
         qri_segment_append(store, segment);
         pthread_mutex_lock(&store->log.mu);

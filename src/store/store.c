@@ -168,7 +168,7 @@ static enum qr_status remove_leftovers(struct qr_store *store, struct qr_err *er
 static enum qr_status write_new_files(struct qr_store *store, struct qr_err *err)
 {
     struct qri_segment *segment = NULL;
-    QR_TRY(qri_segment_create(store, 1, &segment, err));
+    QR_TRY(qri_segment_create(store, 1, true, &segment, err));
     qri_segment_append(store, segment);
     QR_TRY(open_file(store, "double-write", QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE,
                      &store->dw_file, err));

@@ -274,13 +274,15 @@ void qri_fail_for_good(struct qr_store *store, const struct qr_err *err);
 QR_NODISCARD enum qr_status qri_check_health(const struct qr_store *store, struct qr_err *err);
 
 /* segment.c: log files */
-QR_NODISCARD enum qr_status qri_segment_create(struct qr_store *store, uint64_t no,
+/* `ahead`: nobody waits, so write zeros, too; syncs of blocks written there later cost less. */
+QR_NODISCARD enum qr_status qri_segment_create(struct qr_store *store, uint64_t no, bool ahead,
                                                struct qri_segment **ret_segment,
                                                struct qr_err *err);
 QR_NODISCARD enum qr_status qri_segment_open(struct qr_store *store, uint64_t no,
                                              struct qri_segment **ret_segment, struct qr_err *err);
 /* Adds one behind the last; raises log.room. */
-QR_NODISCARD enum qr_status qri_segment_extend(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_segment_extend(struct qr_store *store, bool ahead,
+                                               struct qr_err *err);
 /* Drops or reuses segments before `no`. */
 void qri_segment_drop_before(struct qr_store *store, uint64_t no);
 struct qri_segment *qri_segment_find(struct qr_store *store, uint64_t no); /* NULL if none */
