@@ -400,6 +400,7 @@ static bool is_mostly_dirty(struct qr_store *store)
 static void one_round(struct qr_store *store, bool wanted)
 {
     struct qri_checkpointer *cp = &store->checkpointer;
+    struct qr_err err = {.status = QR_OK};
     enum qr_status status = QR_OK, room = keep_room(store);
     while (qri_collect(store, true))
         ;
@@ -410,7 +411,10 @@ static void one_round(struct qr_store *store, bool wanted)
     uint64_t log_bytes = atomic_load(&store->log.since_checkpoint);
     if (wanted && (log_bytes > store->options.checkpoint_bytes ||
                    log_bytes > store->options.log_bytes_max || (over && is_mostly_dirty(store))))
-        status = qri_checkpoint(store, false, NULL);
+        status = qri_checkpoint(store, false, &err);
+    if (status != QR_OK && cp->last == QR_OK)
+        QR_LOG(&store->options.log, QR_WARN, "checkpoint_failed", QR_F("dir", store->dir),
+               QR_F("err", err.text));
     if (status == QR_OK)
         status = room;
     pthread_mutex_lock(&cp->mu);

@@ -7,6 +7,7 @@
 #include "base/banned.h"
 
 enum { SPARES = 2, EPOCH_RECORD_BYTES = 32 };
+#define CLOCK_JUMP_NS INT64_C(5000000000)
 
 static struct qri_log_chunk *new_chunk(size_t capacity)
 {
@@ -76,6 +77,8 @@ enum qr_status qri_check_health(const struct qr_store *store, struct qr_err *err
 void qri_fail_for_good(struct qr_store *store, const struct qr_err *err)
 {
     atomic_store(&store->health, QR_CLOSED);
+    QR_LOG(&store->options.log, QR_ERROR, "log_failed", QR_F("dir", store->dir),
+           QR_F("err", err->text));
     if (store->options.fatal != NULL) {
         store->options.fatal(store->options.fatal_ctx, err);
     } else {
@@ -84,6 +87,26 @@ void qri_fail_for_good(struct qr_store *store, const struct qr_err *err)
                 err->text);
         abort();
     }
+}
+
+/* Both clocks should move alike. When the wall clock was set, commit times follow it in steps. */
+uint64_t qri_commit_time(struct qr_store *store)
+{
+    int64_t wall = qr_env_wall_ns(store->env), mono = qr_env_mono_ns(store->env);
+    int64_t jump = wall - mono - store->clock_base_ns;
+    if (store->clock_base_ns == 0) {
+        store->clock_base_ns = wall - mono;
+    } else if (jump > CLOCK_JUMP_NS || jump < -CLOCK_JUMP_NS) {
+        QR_LOG(&store->options.log, QR_WARN, "clock_jumped", QR_F("dir", store->dir),
+               QR_F("jump_ms", jump / 1000000));
+        store->clock_base_ns += jump > 0 ? CLOCK_JUMP_NS : -CLOCK_JUMP_NS;
+        wall = mono + store->clock_base_ns;
+    }
+    uint64_t now = wall > 0 ? (uint64_t)wall : 0;
+    if (now <= store->commit_wall_ns)
+        now = store->commit_wall_ns + 1;
+    store->commit_wall_ns = now;
+    return now;
 }
 
 /* --- appending --- */

@@ -247,6 +247,7 @@ static enum qr_status open_files(struct qr_store *store, struct qr_err *err)
 
 static enum qr_status open_store(struct qr_store *store, struct qr_err *err)
 {
+    int64_t start = qr_env_mono_ns(store->env);
     QR_TRY(open_files(store, err));
     struct qr_data_header *h = &store->checkpointer.header;
     h->epoch++;
@@ -258,6 +259,11 @@ static enum qr_status open_store(struct qr_store *store, struct qr_err *err)
                               healed */
         QR_TRY(qri_double_write_restore(store, err));
     QR_TRY(qri_recover(store, err));
+    QR_LOG(&store->options.log, QR_INFO, "store_opened", QR_F("dir", store->dir),
+           QR_F("clean", store->was_clean), QR_F("epoch", store->epoch),
+           QR_F("lsn", qr_store_head_lsn(store).v),
+           QR_F("log_bytes", atomic_load(&store->log.since_checkpoint)),
+           QR_F("took_ms", (qr_env_mono_ns(store->env) - start) / 1000000));
     return start_threads(store, err);
 }
 

@@ -156,6 +156,7 @@ struct qr_store {
     _Atomic uint32_t head_db_pages;
     uint32_t pages_max;                 /* pages that exist in file or memory; writer lock */
     uint64_t commit_no, commit_wall_ns; /* of the head; guarded by log.mu */
+    int64_t clock_base_ns;              /* wall minus monotonic clock; guarded by log.mu */
     uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
     uint32_t durable_pages_max;                         /* guarded by log.mu */
     _Atomic uint64_t max_data_bytes, tmp_bytes;
@@ -270,6 +271,8 @@ void qri_log_wake(struct qr_store *store);
 /* Hardens everything appended so far. */
 QR_NODISCARD enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err);
 void *qri_flusher_main(void *store);
+/* With log.mu held: the wall clock's time for a commit; grows always, jumps by 5 s at most (S5). */
+uint64_t qri_commit_time(struct qr_store *store);
 void qri_fail_for_good(struct qr_store *store, const struct qr_err *err);
 QR_NODISCARD enum qr_status qri_check_health(const struct qr_store *store, struct qr_err *err);
 

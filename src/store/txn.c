@@ -450,10 +450,7 @@ enum qr_status qr_txn_prepare(struct qr_txn *txn, struct qr_err *err)
 static void seal_group(struct qr_txn *txn)
 {
     struct qr_store *store = txn->store;
-    uint64_t now = (uint64_t)qr_env_wall_ns(store->env);
-    if (now <= store->commit_wall_ns)
-        now = store->commit_wall_ns + 1; /* commit times only grow (S5) */
-    store->commit_wall_ns = now;
+    uint64_t now = qri_commit_time(store);
     store->commit_no++;
     txn->group.len -= QR_COMMIT_RECORD_BYTES; /* the room is there, so this cannot fail */
     qr_record_add_commit(&txn->group, txn->new_db_pages, txn->page_count, now, store->commit_no);

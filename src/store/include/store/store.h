@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include "base/status.h"
 #include "env/env.h"
+#include "obs/log.h"
 #include "page/lsn.h"
 
 struct qr_store;
@@ -25,6 +26,7 @@ enum { QR_STORE_PATH_BYTES_MAX = 3072 };
 /* Zero means the default in brackets. */
 struct qr_store_options {
     struct qr_env *env;         /* [qr_env_real()] */
+    struct qr_log log;          /* events: recovered, failed, clock_jumped ... [none] */
     const char *tmp_dir;        /* SQLite's temporary files [the store's directory]; copied */
     uint32_t page_bytes;        /* at create: 4096 to 65536, a power of 2 [8192] */
     uint64_t cache_bytes;       /* pages in memory, soft limit [64 MiB] */
