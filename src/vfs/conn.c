@@ -17,7 +17,9 @@ enum {
 
 /* PROTOTYPE: memory statistics cost 12 to 15 % through a global mutex, the page cache's bulk
  * allocation 80 KB per idle connection. */
-enum qr_status qr_vfs_init(struct qr_err *err)
+static int configure_result;
+
+static void configure_process(void)
 {
     int rc = sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     if (rc == SQLITE_OK)
@@ -28,8 +30,16 @@ enum qr_status qr_vfs_init(struct qr_err *err)
         rc = sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, STATEMENT_JOURNAL_MEMORY_BYTES);
     if (rc == SQLITE_OK)
         rc = sqlite3_initialize();
-    return rc == SQLITE_OK ? QR_OK
-                           : qr_fail(err, QR_BUG, "configure SQLite: %s", sqlite3_errstr(rc));
+    configure_result = rc;
+}
+
+enum qr_status qr_vfs_init(struct qr_err *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_process);
+    if (configure_result != SQLITE_OK)
+        return qr_fail(err, QR_BUG, "configure SQLite: %s", sqlite3_errstr(configure_result));
+    return QR_OK;
 }
 
 static enum qr_status sqlite_fail(struct qr_conn *conn, const char *what, struct qr_err *err)

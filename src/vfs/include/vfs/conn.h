@@ -19,7 +19,8 @@
 
 struct qr_conn;
 
-/* Configures SQLite for the whole process. Call once, before anything else uses SQLite. */
+/* Configures SQLite for the whole process. Call before anything else uses SQLite; calling again
+ * changes nothing. */
 QR_NODISCARD enum qr_status qr_vfs_init(struct qr_err *err);
 
 struct qr_conn_options {

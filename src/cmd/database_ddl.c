@@ -1,0 +1,200 @@
+/* database_ddl.c - see cmd_int.h: from the statements' options to wishes of the registry */
+#include <stdlib.h>
+#include <string.h>
+#include "base/checked.h"
+#include "base/sqlmsg.h"
+#include "cmd_int.h"
+#include "tsql/ast.h"
+#include "base/banned.h"
+
+/* ---- options ---- */
+
+static enum qr_status take_text(const struct qr_ast_option *option, struct qr_str *ret_text,
+                                struct qr_err *err)
+{
+    if (option->value != NULL && option->value->kind == QR_AE_LITERAL) {
+        const struct qr_ast_literal *literal = (const struct qr_ast_literal *)option->value;
+        if (literal->literal == QR_LIT_STRING || literal->literal == QR_LIT_NSTRING) {
+            *ret_text = literal->text;
+            return QR_OK;
+        }
+    }
+    char text[QR_WORD_BYTES_MAX + 1];
+    size_t n = option->text.n < QR_WORD_BYTES_MAX ? option->text.n : QR_WORD_BYTES_MAX;
+    memcpy(text, option->text.p, n);
+    text[n] = '\0';
+    return qr_sql_fail(err, 40517, text);
+}
+
+static enum qr_status take_edition(const struct qr_ast_option *option,
+                                   struct qr_database_wish *wish, struct qr_err *err)
+{
+    return take_text(option, &wish->edition, err);
+}
+
+static enum qr_status take_objective(const struct qr_ast_option *option,
+                                     struct qr_database_wish *wish, struct qr_err *err)
+{
+    return take_text(option, &wish->objective, err);
+}
+
+/* `MAXSIZE = 32 GB`, read from the text: 40629 if it is no size. */
+static enum qr_status take_max_size(const struct qr_ast_option *option,
+                                    struct qr_database_wish *wish, struct qr_err *err)
+{
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = {{"MB", 20}, {"GB", 30}, {"TB", 40}};
+    const char *equals = memchr(option->text.p, '=', option->text.n);
+    struct qr_str text = qr_str("");
+    if (equals != NULL)
+        text = qr_str_trim(
+            qr_str_n(equals + 1, option->text.n - (size_t)(equals + 1 - option->text.p)));
+    wish->max_text = text;
+    uint64_t number = 0;
+    size_t i = 0;
+    for (; i < text.n && i < 9 && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+        number = number * 10 + (uint64_t)(text.p[i] - '0');
+    struct qr_str unit = qr_str_trim(qr_str_n(text.p + i, text.n - i));
+    for (size_t u = 0; i > 0 && u < sizeof units / sizeof units[0]; u++) {
+        if (qr_str_ieqz(unit, units[u].unit)) {
+            wish->max_bytes = number << units[u].shift;
+            if (wish->max_bytes > 0)
+                return QR_OK;
+        }
+    }
+    char z[QR_WORD_BYTES_MAX + 1];
+    size_t n = text.n < QR_WORD_BYTES_MAX ? text.n : QR_WORD_BYTES_MAX;
+    memcpy(z, text.p, n);
+    z[n] = '\0';
+    return qr_sql_fail(err, 40629, z);
+}
+
+/* Where backups lie is recorded by nobody yet, and all choices mean this machine. */
+static enum qr_status take_redundancy(const struct qr_ast_option *option,
+                                      struct qr_database_wish *wish, struct qr_err *err)
+{
+    (void)wish;
+    struct qr_str text;
+    return take_text(option, &text, err);
+}
+
+static const struct {
+    const char *name;
+    enum qr_status (*take)(const struct qr_ast_option *option, struct qr_database_wish *wish,
+                           struct qr_err *err);
+} option_rows[] = {
+    {"EDITION", take_edition},
+    {"SERVICE_OBJECTIVE", take_objective},
+    {"MAXSIZE", take_max_size},
+    {"BACKUP_STORAGE_REDUNDANCY", take_redundancy},
+};
+
+static enum qr_status take_option(const struct qr_ast_option *option, struct qr_database_wish *wish,
+                                  struct qr_err *err)
+{
+    for (size_t i = 0; i < sizeof option_rows / sizeof option_rows[0]; i++)
+        if (qr_str_ieqz(option->name, option_rows[i].name))
+            return option_rows[i].take(option, wish, err);
+    char name[QR_WORD_BYTES_MAX + 1];
+    size_t n = option->name.n < QR_WORD_BYTES_MAX ? option->name.n : QR_WORD_BYTES_MAX;
+    memcpy(name, option->name.p, n);
+    name[n] = '\0';
+    return qr_sql_fail(err, 40517, name);
+}
+
+static enum qr_status take_options(const struct qr_ast_options *options,
+                                   struct qr_database_wish *wish, struct qr_err *err)
+{
+    for (size_t i = 0; i < options->count; i++)
+        QR_TRY(take_option(&options->items[i], wish, err));
+    return QR_OK;
+}
+
+/* ---- statements ---- */
+
+static enum qr_status create_database(void *ctx, struct qr_session *session,
+                                      const struct qr_ast_stmt *stmt, struct qr_err *err)
+{
+    (void)session;
+    const struct qr_ast_create_database *create = (const struct qr_ast_create_database *)stmt;
+    struct qr_database_wish wish = {.collation = create->collation.text};
+    if (create->copy_of.count > 0)
+        return qr_sql_fail(err, 40517, "AS COPY OF");
+    if (create->files.n > 0)
+        return qr_sql_fail(err, 40517, "ON");
+    QR_TRY(take_options(&create->options, &wish, err));
+    return qri_node_create_database(ctx, create->name.text, &wish, err);
+}
+
+static enum qr_status alter_database(void *ctx, struct qr_session *session,
+                                     const struct qr_ast_stmt *stmt, struct qr_err *err)
+{
+    const struct qr_ast_alter_database *alter = (const struct qr_ast_alter_database *)stmt;
+    struct qr_registry *registry = qri_node_registry(ctx);
+    struct qr_str name =
+        alter->name.text.n > 0 ? alter->name.text : qr_session_database_name(session);
+    if (qr_str_ieqz(alter->action, "MODIFY")) {
+        struct qr_database_wish wish = {0};
+        struct qr_database_row row;
+        QR_TRY(take_options(&alter->options, &wish, err));
+        QR_TRY(qr_registry_alter_database(registry, name, &wish, &row, err));
+        qri_node_resize(ctx, row.id, row.max_bytes);
+        return QR_OK;
+    }
+    if (qr_str_ieqz(alter->action, "MODIFY NAME") && alter->options.count == 1 &&
+        alter->options.items[0].value != NULL &&
+        alter->options.items[0].value->kind == QR_AE_COLUMN) {
+        const struct qr_ast_column *column =
+            (const struct qr_ast_column *)alter->options.items[0].value;
+        return qr_registry_rename_database(registry, name,
+                                           column->name.parts[column->name.count - 1].text, err);
+    }
+    char action[QR_WORD_BYTES_MAX + 1];
+    size_t n = alter->action.n < QR_WORD_BYTES_MAX ? alter->action.n : QR_WORD_BYTES_MAX;
+    memcpy(action, alter->action.p, n);
+    action[n] = '\0';
+    return qr_sql_fail(err, 40517, action);
+}
+
+static enum qr_status drop_database(void *ctx, struct qr_session *session, struct qr_str name,
+                                    bool if_exists, struct qr_err *err)
+{
+    (void)session;
+    char text[QR_NAME_BYTES_MAX + 1];
+    size_t n = name.n < QR_NAME_BYTES_MAX ? name.n : QR_NAME_BYTES_MAX;
+    memcpy(text, name.p, n);
+    text[n] = '\0';
+    if (qr_str_ieqz(name, "master"))
+        return qr_sql_fail(err, 3708, "drop", "database", text, "system database");
+    enum qr_status status = qri_node_drop_database(ctx, name, err);
+    if (status != QR_NOT_FOUND)
+        return status;
+    return if_exists ? QR_OK : qr_sql_fail(err, 3701, "drop", "database", text);
+}
+
+static enum qr_status each_database(void *ctx,
+                                    enum qr_status (*each)(void *each_ctx,
+                                                           const struct qr_database_info *info),
+                                    void *each_ctx)
+{
+    struct qr_database_row row;
+    for (size_t i = 0; qr_registry_database_at(qri_node_registry(ctx), i, &row); i++) {
+        struct qr_database_info info = qri_database_info(&row);
+        if (row.state == QR_DATABASE_ONLINE)
+            QR_TRY(each(each_ctx, &info));
+    }
+    return QR_OK;
+}
+
+struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
+{
+    return (struct qr_instance_host){
+        .ctx = node,
+        .create_database = create_database,
+        .alter_database = alter_database,
+        .drop_database = drop_database,
+        .each_database = each_database,
+    };
+}

@@ -1,0 +1,49 @@
+/* options.c - quired's options; docs/options.md is printed from these rows */
+#include "cmd_int.h"
+#include "base/banned.h"
+
+static const struct qr_option rows[] = {
+    {"data-dir", "path", QR_OPTION_TEXT, "data-dir", 0, 2048, NULL, "start",
+     "directory that holds everything; made if it is not there",
+     offsetof(struct qri_settings, data_dir)},
+    {"listen", "address", QR_OPTION_TEXT, "127.0.0.1", 0, 64, NULL, "start",
+     "numeric IPv4 or IPv6 address to listen on", offsetof(struct qri_settings, listen)},
+    {"tds-port", "port", QR_OPTION_INT, "1433", 0, 65535, NULL, "start",
+     "port for SQL clients; 0 picks a free one", offsetof(struct qri_settings, tds_port)},
+    {"https-port", "port", QR_OPTION_INT, "8443", 0, 65535, NULL, "start",
+     "port for management; 0 picks a free one", offsetof(struct qri_settings, https_port)},
+    {"server-name", "name", QR_OPTION_TEXT, "", 0, 63, NULL, "start",
+     "name of the logical server, server01 if not given at the first start",
+     offsetof(struct qri_settings, server_name)},
+    {"admin-login", "name", QR_OPTION_TEXT, "", 0, 128, NULL, "start",
+     "the server administrator, quireadmin if not given at the first start",
+     offsetof(struct qri_settings, admin_login)},
+    {"admin-password-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "file whose first line is the administrator's password; made by the first start in the data "
+     "directory if not given",
+     offsetof(struct qri_settings, admin_password_file)},
+    {"allow-plaintext-login", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start",
+     "accept clients that cannot encrypt their login",
+     offsetof(struct qri_settings, allow_plaintext_login)},
+    {"workers", "threads", QR_OPTION_INT, "0", 0, 1024, NULL, "start",
+     "requests that run at once; 0 means one per processor",
+     offsetof(struct qri_settings, workers)},
+    {"connections-max", "connections", QR_OPTION_INT, "4096", 1, 30000, NULL, "start",
+     "connections that may be open", offsetof(struct qri_settings, connections_max)},
+    {"cache-mib", "MiB", QR_OPTION_INT, "256", 8, 1048576, NULL, "start",
+     "page cache of each open database", offsetof(struct qri_settings, cache_mib)},
+    {"sample", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start",
+     "make the database mySampleDatabase if it is not there, and print how to connect",
+     offsetof(struct qri_settings, sample)},
+    {"log-level", "", QR_OPTION_TEXT, "info", 0, 0, "error|warn|info|debug", "start",
+     "least severe log lines to write", offsetof(struct qri_settings, log_level)},
+    {"config", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "file with lines `name = value`; the command line wins over it",
+     offsetof(struct qri_settings, config)},
+    {"version", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start", "print the version and end",
+     offsetof(struct qri_settings, version)},
+    {"help", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start", "print the options and end",
+     offsetof(struct qri_settings, help)},
+};
+
+const struct qr_options qri_options = {rows, sizeof rows / sizeof rows[0]};

@@ -1,0 +1,209 @@
+/* sample.c - see cmd_int.h: the sample database comes from data/sample.sql, run as a client would
+ */
+#include <stdio.h>
+#include <string.h>
+#include "cmd_int.h"
+#include "store/durable.h"
+#include "base/banned.h"
+#include "sample_sql.h"
+
+static const char sample_name[] = "mySampleDatabase";
+
+/* ---- a sink that keeps the first error and drops all else ---- */
+
+static enum qr_status on_columns(void *ctx, const struct qr_plan_column *columns, size_t count,
+                                 const int *order_columns, size_t order_count)
+{
+    (void)ctx;
+    (void)columns;
+    (void)count;
+    (void)order_columns;
+    (void)order_count;
+    return QR_OK;
+}
+
+static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t count)
+{
+    (void)ctx;
+    (void)values;
+    (void)count;
+    return QR_OK;
+}
+
+static enum qr_status on_done(void *ctx, const struct qr_done *done)
+{
+    (void)ctx;
+    (void)done;
+    return QR_OK;
+}
+
+static enum qr_status on_message(void *ctx, const struct qr_err *message)
+{
+    struct qr_err *first = ctx;
+    if (message->severity > 10 && first->number == 0)
+        *first = *message;
+    return QR_OK;
+}
+
+static enum qr_status on_return_status(void *ctx, int32_t status)
+{
+    (void)ctx;
+    (void)status;
+    return QR_OK;
+}
+
+static enum qr_status on_return_value(void *ctx, size_t ordinal, struct qr_str name,
+                                      const struct qr_type *type, const struct qr_value *value)
+{
+    (void)ctx;
+    (void)ordinal;
+    (void)name;
+    (void)type;
+    (void)value;
+    return QR_OK;
+}
+
+static enum qr_status on_env_change(void *ctx, enum qr_env_change_kind kind,
+                                    struct qr_str new_value, struct qr_str old_value,
+                                    uint64_t tran_descriptor)
+{
+    (void)ctx;
+    (void)kind;
+    (void)new_value;
+    (void)old_value;
+    (void)tran_descriptor;
+    return QR_OK;
+}
+
+static bool never_cancelled(void *ctx)
+{
+    (void)ctx;
+    return false;
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static enum qr_status no_flush(void *ctx)
+{
+    (void)ctx;
+    return QR_OK;
+}
+
+/* ---- batches ---- */
+
+/* The text up to the next line that is GO alone; moves *at behind it. */
+static struct qr_str next_batch(const char **at)
+{
+    const char *start = *at, *line = start;
+    while (*line != '\0') {
+        size_t n = strcspn(line, "\n");
+        const char *next = line + n + (line[n] == '\n');
+        if (qr_str_ieqz(qr_str_trim(qr_str_n(line, n)), "GO")) {
+            *at = next;
+            return qr_str_n(start, (size_t)(line - start));
+        }
+        line = next;
+    }
+    *at = line;
+    return qr_str_n(start, (size_t)(line - start));
+}
+
+static enum qr_status run_script(struct qr_session *session, const char *script, struct qr_err *err)
+{
+    struct qr_err first = {0};
+    struct qr_sink sink = {
+        .ctx = &first,
+        .columns = on_columns,
+        .row = on_row,
+        .done = on_done,
+        .message = on_message,
+        .return_status = on_return_status,
+        .return_value = on_return_value,
+        .env_change = on_env_change,
+        .cancelled = never_cancelled,
+        .block_begin = nothing,
+        .block_end = nothing,
+        .flush = no_flush,
+    };
+    while (*script != '\0') {
+        struct qr_str batch = next_batch(&script);
+        if (qr_str_trim(batch).n == 0)
+            continue;
+        enum qr_status status = qr_session_batch(session, batch, &sink);
+        if (status == QR_OK && first.number == 0)
+            continue;
+        if (err != NULL)
+            *err = first;
+        return status == QR_OK ? qr_fail(err, QR_BUG, "sample data: error %d, line %d: %s",
+                                         first.number, first.line, first.text)
+                               : status;
+    }
+    return QR_OK;
+}
+
+static enum qr_status fill(struct qr_database *db, const char *login, struct qr_err *err)
+{
+    struct qr_session_options options = {
+        .login = qr_str(login), .app_name = qr_str("quired sample"), .is_odbc = true};
+    struct qr_session *session = NULL;
+    QR_TRY(qr_session_new(db, &options, &session, err));
+    enum qr_status status = run_script(session, sample_sql, err);
+    struct qr_lsn lsn = {qr_session_answer_lsn(session)};
+    qr_session_free(session);
+    if (status == QR_OK && lsn.v != 0)
+        status = qr_store_wait_durable(qr_database_store(db), lsn, err);
+    return status;
+}
+
+enum qr_status qri_sample_prepare(struct qri_node *node, const struct qr_log *log,
+                                  struct qr_err *err)
+{
+    struct qr_registry *registry = qri_node_registry(node);
+    struct qr_database_row row;
+    struct qr_database *db = NULL;
+    struct qr_err reason = {0};
+    if (qr_registry_find_database(registry, qr_str(sample_name), &row) == QR_OK)
+        return QR_OK;
+    struct qr_database_wish wish = {.edition = qr_str("GeneralPurpose")};
+    QR_TRY(qri_node_create_database(node, qr_str(sample_name), &wish, err));
+    QR_TRY(qri_node_enter(node, qr_str(sample_name), &db, err));
+    enum qr_status status = fill(db, qr_registry_admin_login(registry), &reason);
+    qri_node_leave(node, db);
+    if (status == QR_OK) {
+        QR_LOG(log, QR_INFO, "sample_made", QR_F("db", &sample_name[0]));
+        return QR_OK;
+    }
+    enum qr_status dropped = qri_node_drop_database(node, qr_str(sample_name), NULL);
+    QR_LOG(log, QR_ERROR, "sample_not_made", QR_F("reason", &reason.text[0]),
+           QR_F("dropped", dropped == QR_OK ? "yes" : "no"));
+    return qr_fail(err, status, "make %s: %s", sample_name, reason.text);
+}
+
+void qri_sample_print_help(const struct qri_settings *settings, const char *password_path,
+                           const char *admin_login, uint16_t tds_port)
+{
+    const char *host = settings->listen;
+    printf("\n"
+           "Resource group myResourceGroup, server %s, database %s.\n"
+           "The password of login %s is in %s\n"
+           "\n"
+           "tsql     tsql -H %s -p %u -U %s -P \"$(cat %s)\" -D %s\n"
+           "\n"
+           "pymssql  import pymssql\n"
+           "         c = pymssql.connect(server='%s', port=%u, user='%s', database='%s',\n"
+           "                             password=open('%s').read().strip())\n"
+           "\n"
+           "tedious  const { Connection } = require('tedious')\n"
+           "         new Connection({ server: '%s', authentication: { type: 'default', options: {\n"
+           "             userName: '%s', password } }, options: { port: %u, database: '%s',\n"
+           "             encrypt: true, trustServerCertificate: true } })\n"
+           "\n",
+           *settings->server_name != '\0' ? settings->server_name : "server01", sample_name,
+           admin_login, password_path, host, tds_port, admin_login, password_path, sample_name,
+           host, tds_port, admin_login, sample_name, password_path, host, admin_login, tds_port,
+           sample_name);
+    fflush(stdout);
+}
