@@ -37,8 +37,7 @@ struct qr_ast_stmt *qri_p_stmt_dbcc(struct qri_parser *p)
     if (qri_p_accept_sym(p, '(') && !qri_p_accept_sym(p, ')')) {
         do {
             struct qr_ast_expr *arg = dbcc_argument(p);
-            *(struct qr_ast_expr **)qri_p_push(p, &node->args.items, &node->args.count,
-                                               sizeof arg) = arg;
+            qri_p_push_ptr(p, &node->args.items, &node->args.count, arg);
         } while (qri_p_accept_sym(p, ','));
         qri_p_expect_sym(p, ')');
     }

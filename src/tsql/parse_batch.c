@@ -205,7 +205,7 @@ void qri_p_statements(struct qri_parser *p, struct qr_ast_stmts *list)
         struct qr_ast_stmt *stmt = qri_p_statement_or_null(p);
         if (stmt == NULL)
             return;
-        *(struct qr_ast_stmt **)qri_p_push(p, &list->items, &list->count, sizeof stmt) = stmt;
+        qri_p_push_ptr(p, &list->items, &list->count, stmt);
     }
 }
 

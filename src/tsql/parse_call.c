@@ -4,7 +4,7 @@
 
 static void push_expr(struct qri_parser *p, struct qr_ast_exprs *list, struct qr_ast_expr *expr)
 {
-    *(struct qr_ast_expr **)qri_p_push(p, &list->items, &list->count, sizeof expr) = expr;
+    qri_p_push_ptr(p, &list->items, &list->count, expr);
 }
 
 /* ---- OVER ---- */

@@ -242,6 +242,11 @@ void *qri_p_push(struct qri_parser *p, void *items_ptr, size_t *count, size_t it
     return items + used * item_bytes;
 }
 
+void qri_p_push_ptr(struct qri_parser *p, void *items_ptr, size_t *count, void *item)
+{
+    *(void **)qri_p_push(p, items_ptr, count, sizeof(void *)) = item;
+}
+
 void *qri_p_expr(struct qri_parser *p, size_t bytes, enum qr_ast_expr_kind kind,
                  struct qr_ast_pos pos)
 {

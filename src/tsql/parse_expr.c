@@ -69,12 +69,13 @@ static struct qr_ast_expr *parse_chain(struct qri_parser *p, enum level level,
     need_scalar(p, first);
     struct qr_ast_chain *chain = qri_p_expr(p, sizeof *chain, QR_AE_CHAIN, first->pos);
     size_t operand_count = 0, op_count = 0;
-    *(struct qr_ast_expr **)qri_p_push(p, &chain->operands, &operand_count, sizeof first) = first;
+    qri_p_push_ptr(p, &chain->operands, &operand_count, first);
     do {
         qri_p_advance(p);
         *(uint8_t *)qri_p_push(p, &chain->ops, &op_count, 1) = op;
-        struct qr_ast_expr **next = qri_p_push(p, &chain->operands, &operand_count, sizeof first);
-        *next = level == LEVEL_ADD ? parse_chain(p, LEVEL_MUL, false) : qri_p_primary(p, false);
+        struct qr_ast_expr *next =
+            level == LEVEL_ADD ? parse_chain(p, LEVEL_MUL, false) : qri_p_primary(p, false);
+        qri_p_push_ptr(p, &chain->operands, &operand_count, next);
     } while (arithmetic_op(p, level, &op));
     chain->count = (uint32_t)operand_count;
     return &chain->head;
@@ -82,53 +83,38 @@ static struct qr_ast_expr *parse_chain(struct qri_parser *p, enum level level,
 
 /* ---- predicates ---- */
 
-/* = <> < <= > >= != !< !>, also with blanks within; *= and =* have their own error. */
+static const struct {
+    uint16_t kind, next; /* next: the second character if a blank stands between, else 0 */
+    uint8_t op;
+} compares[] = {
+    /* clang-format off */
+    {'=', 0, QR_ACMP_EQ},          {TOK_NE, 0, QR_ACMP_NE},
+    {TOK_LE, 0, QR_ACMP_LE},       {TOK_GE, 0, QR_ACMP_GE},
+    {TOK_NOT_GT, 0, QR_ACMP_LE},   {TOK_NOT_LT, 0, QR_ACMP_GE},
+    {'<', '>', QR_ACMP_NE},        {'<', '=', QR_ACMP_LE},
+    {'>', '=', QR_ACMP_GE},        {'!', '=', QR_ACMP_NE},
+    {'!', '<', QR_ACMP_GE},        {'!', '>', QR_ACMP_LE},
+    {'<', 0, QR_ACMP_LT},          {'>', 0, QR_ACMP_GT},
+    /* clang-format on */
+};
+
+/* Takes = <> < <= > >= != !< !>; *= and =* have their own error. */
 static bool compare_op(struct qri_parser *p, enum qr_ast_compare_op *ret_op)
 {
     uint16_t kind = p->tok.kind;
-    switch ((int)kind) {
-    case '=':
-        if (qri_p_peek_sym(p, 1, '*'))
-            qri_p_fail(p, &p->tok, 4147);
-        *ret_op = QR_ACMP_EQ;
-        break;
-    case TOK_MUL_EQ:
+    if (kind == TOK_MUL_EQ || (kind == '=' && qri_p_peek_sym(p, 1, '*')))
         qri_p_fail(p, &p->tok, 4147);
-    case '<':
-    case '>':
-    case '!': {
-        const struct qri_token *next = qri_p_peek(p, 1);
-        if (kind == '<' && next->kind == '>')
-            *ret_op = QR_ACMP_NE;
-        else if (kind == '!' && (next->kind == '=' || next->kind == '<' || next->kind == '>'))
-            *ret_op = next->kind == '=' ? QR_ACMP_NE : next->kind == '<' ? QR_ACMP_GE : QR_ACMP_LE;
-        else if (kind != '!' && next->kind == '=')
-            *ret_op = kind == '<' ? QR_ACMP_LE : QR_ACMP_GE;
-        else if (kind == '!')
-            return false;
-        else {
-            *ret_op = kind == '<' ? QR_ACMP_LT : QR_ACMP_GT;
-            break;
-        }
+    for (size_t i = 0; i < sizeof compares / sizeof compares[0]; i++) {
+        if (compares[i].kind != kind ||
+            (compares[i].next != 0 && !qri_p_peek_sym(p, 1, compares[i].next)))
+            continue;
+        *ret_op = (enum qr_ast_compare_op)compares[i].op;
+        if (compares[i].next != 0)
+            qri_p_advance(p);
         qri_p_advance(p);
-        break;
+        return true;
     }
-    case TOK_LE:
-    case TOK_NOT_GT:
-        *ret_op = QR_ACMP_LE;
-        break;
-    case TOK_GE:
-    case TOK_NOT_LT:
-        *ret_op = QR_ACMP_GE;
-        break;
-    case TOK_NE:
-        *ret_op = QR_ACMP_NE;
-        break;
-    default:
-        return false;
-    }
-    qri_p_advance(p);
-    return true;
+    return false;
 }
 
 static struct qr_ast_query *paren_query(struct qri_parser *p)
@@ -279,14 +265,13 @@ static struct qr_ast_expr *parse_logical(struct qri_parser *p, enum level level)
     if (first->kind != QR_AE_LOGICAL || logical->is_or != (level == LEVEL_OR)) {
         logical = qri_p_expr(p, sizeof *logical, QR_AE_LOGICAL, first->pos);
         logical->is_or = level == LEVEL_OR;
-        *(struct qr_ast_expr **)qri_p_push(p, &logical->terms.items, &logical->terms.count,
-                                           sizeof first) = first;
+        qri_p_push_ptr(p, &logical->terms.items, &logical->terms.count, first);
     } /* else ((a OR b) OR c) OR d, as query generators write it, stays flat */
     struct qr_ast_exprs *terms = &logical->terms;
     while (qri_p_accept(p, word)) {
         struct qr_ast_expr *next = level == LEVEL_OR ? parse_logical(p, LEVEL_AND) : parse_not(p);
         need_condition(p, next);
-        *(struct qr_ast_expr **)qri_p_push(p, &terms->items, &terms->count, sizeof next) = next;
+        qri_p_push_ptr(p, &terms->items, &terms->count, next);
     }
     return &logical->head;
 }
@@ -326,6 +311,6 @@ void qri_p_scalar_list(struct qri_parser *p, struct qr_ast_exprs *list)
 {
     do {
         struct qr_ast_expr *item = qri_p_scalar(p);
-        *(struct qr_ast_expr **)qri_p_push(p, &list->items, &list->count, sizeof item) = item;
+        qri_p_push_ptr(p, &list->items, &list->count, item);
     } while (qri_p_accept_sym(p, ','));
 }

@@ -232,8 +232,7 @@ void qri_p_rows(struct qri_parser *p, struct qr_ast_rows *rows)
         do {
             struct qr_ast_expr *value =
                 qri_p_at(p, KW_DEFAULT) ? qri_p_word_literal(p, QR_LIT_DEFAULT) : qri_p_scalar(p);
-            *(struct qr_ast_expr **)qri_p_push(p, &row.values.items, &row.values.count,
-                                               sizeof value) = value;
+            qri_p_push_ptr(p, &row.values.items, &row.values.count, value);
         } while (qri_p_accept_sym(p, ','));
         qri_p_expect_sym(p, ')');
         if (rows->count > 0 && rows->items[0].values.count != row.values.count)
@@ -465,7 +464,6 @@ void qri_p_from(struct qri_parser *p, struct qr_ast_sources *sources)
 {
     do {
         struct qr_ast_source *source = parse_joined(p, parse_source(p));
-        *(struct qr_ast_source **)qri_p_push(p, &sources->items, &sources->count, sizeof source) =
-            source;
+        qri_p_push_ptr(p, &sources->items, &sources->count, source);
     } while (qri_p_accept_sym(p, ','));
 }

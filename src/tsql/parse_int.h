@@ -114,6 +114,8 @@ bool qri_p_accept_word(struct qri_parser *p, const char *upper);
 void *qri_p_alloc(struct qri_parser *p, size_t bytes);
 /* Appends a zeroed item to the list whose pointer is at `items_ptr` and returns it. */
 void *qri_p_push(struct qri_parser *p, void *items_ptr, size_t *count, size_t item_bytes);
+/* The same for a list of pointers. */
+void qri_p_push_ptr(struct qri_parser *p, void *items_ptr, size_t *count, void *item);
 void *qri_p_expr(struct qri_parser *p, size_t bytes, enum qr_ast_expr_kind kind,
                  struct qr_ast_pos pos);
 void *qri_p_stmt(struct qri_parser *p, size_t bytes, enum qr_ast_stmt_kind kind);

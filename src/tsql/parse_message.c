@@ -14,8 +14,7 @@ static void raiserror_args(struct qri_parser *p, struct qr_ast_raiserror *node)
 {
     while (qri_p_accept_sym(p, ',')) {
         struct qr_ast_expr *arg = qri_p_simple_value(p);
-        *(struct qr_ast_expr **)qri_p_push(p, &node->args.items, &node->args.count, sizeof arg) =
-            arg;
+        qri_p_push_ptr(p, &node->args.items, &node->args.count, arg);
     }
 }
 
@@ -52,8 +51,7 @@ struct qr_ast_stmt *qri_p_stmt_raiserror(struct qri_parser *p)
         node->message = qri_p_simple_value(p);
         if (qri_p_at_constant(p) || qri_p_at_variable(p)) {
             struct qr_ast_expr *text = qri_p_simple_value(p);
-            *(struct qr_ast_expr **)qri_p_push(p, &node->args.items, &node->args.count,
-                                               sizeof text) = text;
+            qri_p_push_ptr(p, &node->args.items, &node->args.count, text);
         }
         raiserror_args(p, node);
     }

@@ -16,8 +16,7 @@ struct qr_ast_stmt *qri_p_create_schema(struct qri_parser *p)
            qri_p_at(p, KW_GRANT) || qri_p_at(p, KW_REVOKE) || qri_p_at(p, KW_DENY)) {
         p->at_start = true; /* a view may stand here */
         struct qr_ast_stmt *element = qri_p_statement(p);
-        *(struct qr_ast_stmt **)qri_p_push(p, &node->elements.items, &node->elements.count,
-                                           sizeof element) = element;
+        qri_p_push_ptr(p, &node->elements.items, &node->elements.count, element);
     }
     return qri_p_finish(p, node);
 }

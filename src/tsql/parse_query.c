@@ -63,12 +63,12 @@ static struct qr_ast_query *parse_set(struct qri_parser *p, bool intersect,
     node->head.kind = QR_AQ_SETOP;
     node->head.pos = pos;
     size_t op_count = 0;
-    *(struct qr_ast_query **)qri_p_push(p, &node->branches, &node->count, sizeof first) = first;
+    qri_p_push_ptr(p, &node->branches, &node->count, first);
     do {
         *(uint8_t *)qri_p_push(p, &node->ops, &op_count, 1) = op;
         struct qr_ast_query *next =
             intersect ? parse_branch(p) : parse_set(p, true, NULL, qri_p_pos(p));
-        *(struct qr_ast_query **)qri_p_push(p, &node->branches, &node->count, sizeof next) = next;
+        qri_p_push_ptr(p, &node->branches, &node->count, next);
     } while (setop(p, intersect, &op));
     node->head.text = qri_p_text_from(p, pos.offset);
     return &node->head;

@@ -25,34 +25,42 @@ static struct qr_ast_ident principal_name(struct qri_parser *p)
 
 /* ---- CREATE, ALTER LOGIN | USER | ROLE ---- */
 
-/* NAME = value [MUST_CHANGE | HASHED | UNLOCK], ...; OLD_PASSWORD comes without a comma. */
-static void principal_options(struct qri_parser *p, struct qr_ast_options *options)
+/* NAME = value [MUST_CHANGE | HASHED | UNLOCK] */
+static void principal_option(struct qri_parser *p, struct qr_ast_option *option)
 {
     static const char *const tails[] = {"HASHED", "MUST_CHANGE", "UNLOCK"};
-    do {
-        struct qr_ast_option option = {.pos = qri_p_pos(p)};
-        if (p->tok.kind != TOK_IDENT)
-            qri_p_syntax(p);
-        if (qri_p_accept2(p, KW_NO, KW_CREDENTIAL)) {
-            option.name = qr_str("NO CREDENTIAL");
+    option->pos = qri_p_pos(p);
+    if (p->tok.kind != TOK_IDENT)
+        qri_p_syntax(p);
+    if (qri_p_accept2(p, KW_NO, KW_CREDENTIAL)) {
+        option->name = qr_str("NO CREDENTIAL");
+    } else {
+        option->name = qri_p_upper(p, qri_token_str(p, &p->tok));
+        qri_p_advance(p);
+    }
+    if (qri_p_accept_sym(p, '=')) {
+        if (qri_p_at(p, KW_ON) || qri_p_at(p, KW_OFF)) {
+            option->word = qr_str(qri_p_at(p, KW_ON) ? "ON" : "OFF");
+            qri_p_advance(p);
         } else {
-            option.name = qri_p_upper(p, qri_token_str(p, &p->tok));
-            qri_p_advance(p);
+            option->value =
+                qri_p_is_ident(p, &p->tok) ? qri_p_primary(p, false) : qri_p_simple_value(p);
         }
-        if (qri_p_accept_sym(p, '='))
-            option.value = qri_p_is_ident(p, &p->tok) ? qri_p_primary(p, false) : NULL;
-        if (option.value == NULL && (qri_p_at(p, KW_ON) || qri_p_at(p, KW_OFF))) {
-            option.word = qr_str(qri_p_at(p, KW_ON) ? "ON" : "OFF");
-            qri_p_advance(p);
-        } else if (option.value == NULL && (qri_p_at_constant(p) || qri_p_at_variable(p))) {
-            option.value = qri_p_simple_value(p);
-        }
-        uint32_t begin = p->tok.begin;
-        for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-            if (qri_p_accept_word(p, tails[i]))
-                option.word = qri_p_upper(p, qri_p_text_from(p, begin));
-        }
-        option.text = qri_p_text_from(p, option.pos.offset);
+    }
+    uint32_t begin = p->tok.begin;
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+        if (qri_p_accept_word(p, tails[i]))
+            option->word = qri_p_upper(p, qri_p_text_from(p, begin));
+    }
+    option->text = qri_p_text_from(p, option->pos.offset);
+}
+
+/* option, ...; OLD_PASSWORD comes without a comma. */
+static void principal_options(struct qri_parser *p, struct qr_ast_options *options)
+{
+    do {
+        struct qr_ast_option option = {0};
+        principal_option(p, &option);
         *(struct qr_ast_option *)qri_p_push(p, &options->items, &options->count, sizeof option) =
             option;
     } while (qri_p_accept_sym(p, ',') ||

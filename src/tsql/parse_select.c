@@ -122,8 +122,7 @@ static void group_item(struct qri_parser *p, struct qr_ast_group_item *item)
     } else if (!qri_p_at_sym(p, '(') || !composite(p, item)) {
         item->kind = QR_GROUP_EXPR;
         struct qr_ast_expr *expr = qri_p_scalar(p);
-        *(struct qr_ast_expr **)qri_p_push(p, &item->exprs.items, &item->exprs.count, sizeof expr) =
-            expr;
+        qri_p_push_ptr(p, &item->exprs.items, &item->exprs.count, expr);
     }
     qri_p_leave(p);
 }

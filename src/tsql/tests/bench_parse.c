@@ -63,7 +63,7 @@ static double parse(const char *text, size_t n, size_t *ret_bytes)
 int main(void)
 {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        size_t part = strlen(texts[i].text), n = TEXT_BYTES / part * part;
+        size_t part = strlen(texts[i].text), count = TEXT_BYTES / part, n = count * part;
         char *text = malloc(n + 1);
         if (text == NULL)
             return 1;
@@ -81,7 +81,7 @@ int main(void)
                best_lex * 1e9 / (double)n);
         printf("{\"bench\":\"tsql/parse_%s\",\"ns_per_byte\":%.2f,\"ns_per_op\":%.0f,"
                "\"arena_bytes_per_byte\":%.1f}\n",
-               texts[i].name, best_parse * 1e9 / (double)n, best_parse * 1e9 / (double)(n / part),
+               texts[i].name, best_parse * 1e9 / (double)n, best_parse * 1e9 / (double)count,
                (double)bytes / (double)n);
         free(text);
     }

@@ -265,7 +265,7 @@ static void test_torn_and_damaged_text_gets_an_answer(void **state)
         enum qr_status status = parse_status(sql, i, &err);
         assert_true(status == QR_OK || status == QR_SQL);
         for (size_t d = 0; i < n && d < sizeof damage - 1; d++) {
-            memcpy(copy, sql, n);
+            memcpy(copy, sql, n + 1);
             copy[i] = damage[d];
             status = parse_status(copy, n, &err);
             assert_true(status == QR_OK || status == QR_SQL);
