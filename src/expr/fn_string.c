@@ -182,6 +182,7 @@ static enum qr_status fn_right(const struct qr_call *c, struct qr_value *ret, st
 
 static enum qr_status type_stuff(struct qr_func_typing *t)
 {
+    t->nullable = true;
     if (is_binary(&t->args[0]->type)) {
         bool max = qr_type_is_lob(&t->args[0]->type);
         t->type = qr_type_sized(QR_TYPE_VARBINARY, max ? 0 : QR_CHAR_LENGTH_MAX);
@@ -192,7 +193,6 @@ static enum qr_status type_stuff(struct qr_func_typing *t)
     bool national = qri_is_national(&t->args[0]->type) || qri_is_national(&t->args[3]->type);
     bool max = qr_type_is_lob(&t->args[0]->type) || qr_type_is_lob(&t->args[3]->type);
     qri_result_string(t, national, max ? 0 : national ? QR_NCHAR_LENGTH_MAX : QR_CHAR_LENGTH_MAX);
-    t->nullable = true;
     return QR_OK;
 }
 
