@@ -23,7 +23,7 @@ test-all: build
 	python3 tools/test.py --build $(BUILD) --all
 
 bench: build
-	python3 tools/bench.py --build $(BUILD)
+	python3 bench/run.py --build $(BUILD)
 
 fuzz:
 	python3 tools/fuzz.py
