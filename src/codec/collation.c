@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sqlmsg.h"
+#include "codec_collations.h" /* generated: more_collations */
 #include "base/banned.h"
 
 #define LATIN1 0x0409
@@ -29,7 +30,7 @@
         QR_ORDER_BIN2, QR_ORDER_BIN2                                                               \
     }
 
-static const struct qr_collation collations[QR_COLLATION_COUNT] = {
+static const struct qr_collation collations[QR_COLLATION_OWN_COUNT] = {
     /* clang-format off */
     [QR_COLLATION_SQL_LATIN1_CI_AS] = {"SQL_Latin1_General_CP1_CI_AS", "Latin1-General, case-insensitive, accent-sensitive, kanatype-insensitive, width-insensitive for Unicode Data, SQL Server Sort Order 52 on Code Page 1252 for non-Unicode Data",
         LATIN1, CI_AS_STYLE, SQL(CI_AS), 1, 1252, TDS(0xd0, 0x00, 0x34), 0},
@@ -68,27 +69,52 @@ static const struct qr_collation collations[QR_COLLATION_COUNT] = {
     /* clang-format on */
 };
 
+enum { MORE_COUNT = sizeof more_collations / sizeof more_collations[0] };
+
 const struct qr_collation *qr_collation_get(uint16_t id)
 {
-    return id == QR_COLLATION_NONE || id >= QR_COLLATION_COUNT ? NULL : &collations[id];
+    if (id < QR_COLLATION_OWN_COUNT)
+        return id == QR_COLLATION_NONE ? NULL : &collations[id];
+    size_t low = 0, high = MORE_COUNT;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (more_collations[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < MORE_COUNT && more_collations[low].id == id ? &more_collations[low] : NULL;
+}
+
+uint16_t qr_collation_next(uint16_t id)
+{
+    for (id++; id < QR_COLLATION_COUNT; id++)
+        if (qr_collation_get(id) != NULL)
+            return id;
+    return 0;
 }
 
 const struct qr_collation *qr_collation_find(struct qr_str name)
 {
-    /* Words that mean the default where a collation is asked for. */
     if (qr_str_ieqz(name, "database_default") || qr_str_ieqz(name, "catalog_default"))
         return &collations[QR_COLLATION_DEFAULT];
-    for (int id = 1; id < QR_COLLATION_COUNT; id++)
+    for (int id = 1; id < QR_COLLATION_OWN_COUNT; id++)
         if (qr_str_ieqz(name, collations[id].name))
             return &collations[id];
+    for (size_t i = 0; i < MORE_COUNT; i++)
+        if (qr_str_ieqz(name, more_collations[i].name))
+            return &more_collations[i];
     return NULL;
 }
 
 const struct qr_collation *qr_collation_by_tds(const uint8_t tds[5])
 {
-    for (int id = 1; id < QR_COLLATION_COUNT; id++)
+    for (int id = 1; id < QR_COLLATION_OWN_COUNT; id++)
         if (memcmp(collations[id].tds, tds, 5) == 0)
             return &collations[id];
+    for (size_t i = 0; i < MORE_COUNT; i++)
+        if (memcmp(more_collations[i].tds, tds, 5) == 0)
+            return &more_collations[i];
     return &collations[QR_COLLATION_DEFAULT];
 }
 

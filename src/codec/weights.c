@@ -15,6 +15,7 @@ const struct qri_order_rule qri_order_rules[QR_ORDER_COUNT] = {
     [QR_ORDER_SQL_CI_AS] = {"qr_ci_v",   false, false, true,  false, false},
     [QR_ORDER_SQL_CS_AS] = {"qr_cs_v",   false, false, true,  true,  true },
     [QR_ORDER_SQL_CI_AI] = {"qr_ciai_v", false, false, false, false, false},
+    [QR_ORDER_UNI_CS_AI] = {"qr_csai",   true,  false, false, true,  false},
     [QR_ORDER_BIN2]      = {"qr_bin2",   false, true,  true,  true,  false},
     /* clang-format on */
 };

@@ -7,6 +7,7 @@
 #define CI QR_ORDER_UNI_CI_AS
 #define CS QR_ORDER_UNI_CS_AS
 #define AI QR_ORDER_UNI_CI_AI
+#define CSAI QR_ORDER_UNI_CS_AI
 #define VCI QR_ORDER_SQL_CI_AS
 #define VCS QR_ORDER_SQL_CS_AS
 #define VAI QR_ORDER_SQL_CI_AI
@@ -70,6 +71,8 @@ static const struct {
     {CS, "abc", "ABD", -1},
     {CS, "a", "a ", 0},
     {CS, "\xc3\xa9", "E", 1},
+    {CSAI, "\xc3\xa9", "e", 0},
+    {CSAI, "\xc3\xa9", "E", -1},
     {AI, "\xc3\xa9", "E", 0},
     {AI, "\xc3\xb8", "o", 0},
     {AI, "a", "b", -1},
@@ -305,7 +308,9 @@ static void test_like_prefix_is_literal(void **state)
 static void test_names_and_wire_bytes_find_collations(void **state)
 {
     (void)state;
-    for (uint16_t id = 1; id < QR_COLLATION_COUNT; id++) {
+    int count = 0;
+    for (uint16_t id = qr_collation_next(0); id != 0; id = qr_collation_next(id)) {
+        count++;
         const struct qr_collation *c = qr_collation_get(id);
         assert_int_equal(c->id, id);
         assert_ptr_equal(qr_collation_find(qr_str(c->name)), c);
@@ -313,7 +318,10 @@ static void test_names_and_wire_bytes_find_collations(void **state)
         assert_memory_equal(back->tds, c->tds, 5);
         assert_int_equal(back->order[1], c->order[1]);
     }
+    assert_true(count > 800);
     assert_null(qr_collation_get(0));
+    assert_null(qr_collation_get(UINT16_MAX));
+    assert_int_equal(qr_collation_find(qr_str("chinese_prc_ci_as"))->code_page, 936);
     assert_null(qr_collation_find(qr_str("nosuch")));
     assert_int_equal(qr_collation_find(qr_str("sql_latin1_general_cp1_ci_as"))->id, 1);
     static const uint8_t wire[5] = {0x09, 0x04, 0xd0, 0x00, 0x34};

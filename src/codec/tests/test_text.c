@@ -169,7 +169,7 @@ static void test_every_byte_of_every_page_survives(void **state)
         assert_int_equal(qr_codepage_encode(ids[k], text, back), 256);
         assert_memory_equal(bytes, back, 256);
     }
-    assert_false(qr_codepage_known(932));
+    assert_false(qr_codepage_known(12345));
 }
 
 static void test_what_a_page_lacks_is_fitted_or_a_question_mark(void **state)
@@ -184,6 +184,10 @@ static void test_what_a_page_lacks_is_fitted_or_a_question_mark(void **state)
         {1252, "\xd0\x96\xe4\xb8\xad", "??"},
         {1252, SMILE, "??"},
         {1251, "\xd0\x96\xc3\xa9", "\xd0\x96?"},
+        {936, "\xe4\xb8\xad\xe2\x82\xac\xc3\xa9\xd0\x96",
+         "\xe4\xb8\xad\xe2\x82\xac\xc3\xa9\xd0\x96"},
+        {932, "\xe3\x81\x82\xef\xbd\xb1\xc3\x9f", "\xe3\x81\x82\xef\xbd\xb1?"},
+        {949, "\xed\x95\x9c" SMILE, "\xed\x95\x9c??"},
         {65001, SMILE "\xe4\xb8\xad", SMILE "\xe4\xb8\xad"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -194,6 +198,20 @@ static void test_what_a_page_lacks_is_fitted_or_a_question_mark(void **state)
     }
     assert_int_equal(qr_codepage_first_byte(1252, qr_str("\xe2\x82\xac")), 0x80);
     assert_int_equal(qr_codepage_first_byte(1252, qr_str("")), -1);
+    /* Double-byte pages count two bytes a character and never split one. */
+    struct qr_str chinese = qr_str("a\xe4\xb8\xad\xe6\x96\x87z");
+    uint8_t bytes[16];
+    static const uint8_t gbk[] = {'a', 0xd6, 0xd0, 0xce, 0xc4, 'z'};
+    assert_int_equal(qr_codepage_length(936, chinese), 6);
+    assert_int_equal(qr_codepage_encode(936, chinese, bytes), 6);
+    assert_memory_equal(bytes, gbk, 6);
+    char utf8[32];
+    assert_int_equal(qr_codepage_decode(936, gbk, 6, utf8), chinese.n);
+    assert_memory_equal(utf8, chinese.p, chinese.n);
+    assert_int_equal(qr_codepage_decode(936, gbk, 2, utf8), 4); /* a lead byte alone: U+FFFD */
+    assert_int_equal(qr_codepage_prefix(936, chinese, 4), 4);
+    assert_int_equal(qr_codepage_prefix(936, chinese, 5), 7);
+    assert_int_equal(qr_codepage_first_byte(936, qr_str("\xe4\xb8\xad")), 0xd6);
     char one[4];
     assert_int_equal(qr_codepage_char(1252, 0x80, one), 3);
     assert_int_equal(qr_codepage_prefix(1252, qr_str("\xc3\xa9\xc3\xa9z"), 2), 4);

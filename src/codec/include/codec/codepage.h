@@ -16,10 +16,10 @@ enum {
     QR_CP_UTF8 = 65001, /* collations whose name ends in _UTF8 */
 };
 
-bool qr_codepage_known(uint16_t code_page); /* 437 850 874 1250..1258 65001 */
+bool qr_codepage_known(uint16_t code_page); /* 437 850 874 932 936 949 950 1250..1258 65001 */
 
-/* Page bytes to UTF-8. dst needs 3 bytes a byte. Returns the bytes written. Bytes that the page
- * leaves undefined map to the C1 control of the same number. */
+/* Page bytes to UTF-8. dst needs 3 bytes a byte. Returns the bytes written. Bytes that a
+ * single-byte page leaves undefined map to the C1 control of the same number, pairs to U+FFFD. */
 size_t qr_codepage_decode(uint16_t code_page, const void *src, size_t bytes, char *dst);
 /* UTF-8 to page bytes; best fit or '?' (a supplementary character gives "??"). dst needs text.n
  * bytes. Returns the bytes written. */

@@ -36,7 +36,8 @@ enum qr_collation_id {
     QR_COLLATION_LATIN1_100_CI_AS_SC_UTF8 = 15,
     QR_COLLATION_LATIN1_100_BIN2_UTF8 = 16,
     QR_COLLATION_CATALOG = 17, /* SQL_Latin1_General_CP1_CI_AS_KS_WS: catalog of Azure SQL */
-    QR_COLLATION_COUNT,
+    QR_COLLATION_OWN_COUNT,
+    QR_COLLATION_COUNT = 4096, /* all ids are below; 64 and up: tools/gen_collations.py */
     QR_COLLATION_DEFAULT = QR_COLLATION_SQL_LATIN1_CI_AS,
 };
 
@@ -49,6 +50,7 @@ enum qr_order {
     QR_ORDER_SQL_CS_AS, /* qr_cs_v:  sort order 51 */
     QR_ORDER_SQL_CI_AI, /* qr_ciai_v: sort order 54 */
     QR_ORDER_BIN2,      /* qr_bin2:  code points */
+    QR_ORDER_UNI_CS_AI, /* qr_csai */
     QR_ORDER_COUNT
 };
 
@@ -65,8 +67,10 @@ struct qr_collation {
 };
 
 const struct qr_collation *qr_collation_get(uint16_t id); /* NULL if unknown or NONE */
-const struct qr_collation *
-qr_collation_find(struct qr_str name); /* without case; NULL if unknown */
+/* Walks all: starts with 0, gives the next id that exists, 0 at the end. */
+uint16_t qr_collation_next(uint16_t id);
+/* Without case; NULL if unknown. database_default and catalog_default mean the default. */
+const struct qr_collation *qr_collation_find(struct qr_str name);
 /* From the 5 wire bytes; what is unknown gives the default. */
 const struct qr_collation *qr_collation_by_tds(const uint8_t tds[5]);
 
