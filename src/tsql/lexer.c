@@ -9,14 +9,14 @@ enum class {
     C_BAD,
     C_SPACE,
     C_NEWLINE,
-    C_LETTER,
-    C_WIDE, /* lead bytes that may begin a blank or a currency sign, else a letter */
+    C_LETTER, /* from here to C_DOLLAR: what may stand within a name */
     C_DIGIT,
+    C_AT,
+    C_DOLLAR,
+    C_WIDE, /* lead bytes that may begin a blank or a currency sign, else a letter */
     C_QUOTE,
     C_DQUOTE,
     C_BRACKET,
-    C_AT,
-    C_DOLLAR,
     C_DOT,
     C_MINUS,
     C_SLASH,
@@ -164,25 +164,39 @@ static bool skip_blanks(struct qri_lexer *lex)
     return true;
 }
 
-enum qri_keyword qri_keyword_find(const char *word, size_t bytes, bool *ret_reserved)
+#define HASH_SEED 0x811C9DC5u
+#define HASH_PRIME 0x01000193u
+#define FOLD 0xDF
+
+/* Letters of names differ from other bytes of names in more than case, so folding all is safe. */
+static uint32_t hash_byte(uint32_t hash, uint8_t c)
 {
-    if (bytes > KW_BYTES_MAX)
-        return KW_NONE;
-    char upper[KW_BYTES_MAX];
-    uint32_t hash = 0x811C9DC5u;
-    for (size_t i = 0; i < bytes; i++) {
-        char c = word[i];
-        upper[i] = (char)(c >= 'a' && c <= 'z' ? c - 32 : c);
-        hash = (hash ^ (uint8_t)upper[i]) * 0x01000193u;
-    }
+    return (hash ^ (c & FOLD)) * HASH_PRIME;
+}
+
+static enum qri_keyword find_hashed(const char *word, size_t bytes, uint32_t hash,
+                                    bool *ret_reserved)
+{
     hash ^= hash >> 15;
     uint32_t mixed = (hash ^ keyword_displacement[hash % KW_BUCKETS]) * 0x9E3779B1u >> 16;
     unsigned keyword = keyword_slots[mixed % KW_SLOTS];
-    if (keyword == 0 || keywords[keyword].bytes != bytes ||
-        memcmp(keywords[keyword].name, upper, bytes) != 0)
+    if (keyword == 0 || keywords[keyword].bytes != bytes)
         return KW_NONE;
+    const char *name = keywords[keyword].name;
+    for (size_t i = 0; i < bytes; i++) {
+        if (((word[i] ^ name[i]) & FOLD) != 0)
+            return KW_NONE;
+    }
     *ret_reserved = keywords[keyword].reserved;
     return (enum qri_keyword)keyword;
+}
+
+enum qri_keyword qri_keyword_find(const char *word, size_t bytes, bool *ret_reserved)
+{
+    uint32_t hash = HASH_SEED;
+    for (size_t i = 0; i < bytes; i++)
+        hash = hash_byte(hash, (uint8_t)word[i]);
+    return find_hashed(word, bytes, hash, ret_reserved);
 }
 
 const char *qri_keyword_name(enum qri_keyword keyword)
@@ -192,30 +206,9 @@ const char *qri_keyword_name(enum qri_keyword keyword)
 
 static bool is_name_byte(const struct qri_lexer *lex, uint32_t at)
 {
-    switch ((enum class)class_of[byte_at(lex, at)]) {
-    case C_LETTER:
-        return at < lex->size;
-    case C_DIGIT:
-    case C_AT:
-    case C_DOLLAR:
-        return true;
-    case C_WIDE:
-        return wide_blank(lex, at) == 0;
-    case C_BAD:
-    case C_SPACE:
-    case C_NEWLINE:
-    case C_QUOTE:
-    case C_DQUOTE:
-    case C_BRACKET:
-    case C_DOT:
-    case C_MINUS:
-    case C_SLASH:
-    case C_OPERATOR:
-    case C_SINGLE:
-    case C_COUNT:
-        return false;
-    }
-    return false;
+    uint8_t class = class_of[byte_at(lex, at)];
+    return (class >= C_LETTER && class <= C_DOLLAR) ||
+           (class == C_WIDE && wide_blank(lex, at) == 0);
 }
 
 static bool too_long(const char *p, size_t bytes)
@@ -243,12 +236,15 @@ static void scan_word(struct qri_lexer *lex, struct qri_token *tok)
         scan_quoted(lex, tok, '\'', TOK_NSTRING);
         return;
     }
-    lex->at++;
-    scan_name_bytes(lex);
+    uint32_t hash = HASH_SEED;
+    do {
+        hash = hash_byte(hash, byte_at(lex, lex->at));
+        lex->at++;
+    } while (is_name_byte(lex, lex->at));
     const char *word = lex->text + tok->begin;
     size_t bytes = lex->at - tok->begin;
     tok->kind = TOK_IDENT;
-    tok->keyword = (uint16_t)qri_keyword_find(word, bytes, &tok->reserved);
+    tok->keyword = (uint16_t)find_hashed(word, bytes, hash, &tok->reserved);
     if (tok->keyword == KW_NONE && too_long(word, bytes))
         tok->kind = TOK_LONG_NAME;
 }

@@ -60,6 +60,25 @@ static double parse(const char *text, size_t n, size_t *ret_bytes)
     return took;
 }
 
+/* One statement again and again in an arena that keeps its chunk: what a request costs. */
+static double parse_one(const char *text, size_t *ret_count)
+{
+    struct qr_arena arena;
+    struct qr_tsql_batch *batch;
+    struct qr_tsql_options options = {.quoted_identifier = true};
+    qr_arena_init(&arena, (size_t)1 << 20);
+    *ret_count = 100000;
+    double from = seconds();
+    for (size_t i = 0; i < *ret_count; i++) {
+        qr_arena_reset(&arena);
+        if (qr_tsql_parse(&arena, text, strlen(text), &options, &batch, NULL) != QR_OK)
+            abort();
+    }
+    double took = seconds() - from;
+    qr_arena_done(&arena);
+    return took;
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -83,6 +102,10 @@ int main(void)
                "\"arena_bytes_per_byte\":%.1f}\n",
                texts[i].name, best_parse * 1e9 / (double)n, best_parse * 1e9 / (double)count,
                (double)bytes / (double)n);
+        size_t rounds;
+        double one = parse_one(texts[i].text, &rounds);
+        printf("{\"bench\":\"tsql/parse_one_%s\",\"ns_per_byte\":%.2f,\"ns_per_op\":%.0f}\n",
+               texts[i].name, one * 1e9 / (double)(rounds * part), one * 1e9 / (double)rounds);
         free(text);
     }
     return 0;
