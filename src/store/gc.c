@@ -206,7 +206,8 @@ bool qri_collect(struct qr_store *store, bool waits)
         if (act.lsns != act.local)
             free(act.lsns);
         atomic_store(&store->held_count, store->held.count);
-        more = store->held_to_check > 0;
+        more = store->held_to_check > 0 ||
+               (store->retired.first != NULL && store->retired.first->superseded_lsn <= durable);
     }
     pthread_mutex_unlock(&store->gc_mu);
     qri_frames_free(store, freed, count);

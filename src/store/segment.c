@@ -66,17 +66,17 @@ enum qr_status qri_segment_create(struct qr_store *store, uint64_t no, bool ahea
         status = fill_with_zeros(file, bytes, err);
     if (status == QR_OK)
         status = write_header(store, file, no, bytes, err);
-    if (status == QR_OK)
+    if (status != QR_OK)
+        (void)!qr_file_truncate(file, 0,
+                                NULL); /* gives back space: it may be what the disk lacks */
+    else
         status = qr_env_rename(store->env, tmp, path, err);
     if (status == QR_OK)
         status = qr_env_sync_dir(store->env, store->dir, err);
-    struct qri_segment *segment = status == QR_OK ? calloc(1, sizeof *segment) : NULL;
-    if (segment == NULL) {
-        if (status != QR_OK) /* give the space back: it may be what the disk lacks */
-            (void)!qr_file_truncate(file, 0, NULL);
-        return status != QR_OK ? qr_wrap(err, status, "make log segment '%s'", path)
-                               : qr_fail(err, QR_NOMEM, "log segment");
-    }
+    QR_TRY(qr_wrap(err, status, "make log segment '%s'", path));
+    struct qri_segment *segment = calloc(1, sizeof *segment);
+    if (segment == NULL)
+        return qr_fail(err, QR_NOMEM, "log segment");
     *segment = (struct qri_segment){.no = no, .file = QR_TAKE(file), .bytes = bytes};
     atomic_fetch_add(&store->log.file_bytes, bytes);
     *ret_segment = segment;
