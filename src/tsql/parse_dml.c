@@ -46,14 +46,21 @@ struct qr_ast_stmt *qri_p_stmt_with(struct qri_parser *p)
 
 /* ---- pieces ---- */
 
-struct qr_ast_source *qri_p_dml_target(struct qri_parser *p)
+/* Hints of an INSERT need their WITH, for (nowait) alone is its column list. */
+static void target_hints(struct qri_parser *p, struct qr_ast_options *hints, bool insert)
+{
+    if (!insert || qri_p_at(p, KW_WITH))
+        qri_p_hints(p, hints);
+}
+
+struct qr_ast_source *qri_p_dml_target(struct qri_parser *p, bool insert)
 {
     struct qr_ast_pos pos = qri_p_pos(p);
     if (qri_p_at_variable(p)) {
         struct qr_ast_variable_source *target =
             qri_p_source(p, sizeof *target, QR_AT_VARIABLE, pos);
         target->name = qri_p_variable(p);
-        qri_p_hints(p, &target->hints);
+        target_hints(p, &target->hints, insert);
         return &target->head;
     }
     struct qr_ast_source *rowset = qri_p_rowset(p);
@@ -61,7 +68,7 @@ struct qr_ast_source *qri_p_dml_target(struct qri_parser *p)
         return rowset;
     struct qr_ast_table_source *target = qri_p_source(p, sizeof *target, QR_AT_TABLE, pos);
     target->name = qri_p_name(p, 4);
-    qri_p_hints(p, &target->hints);
+    target_hints(p, &target->hints, insert);
     return &target->head;
 }
 
@@ -250,7 +257,7 @@ struct qr_ast_stmt *qri_p_stmt_insert(struct qri_parser *p, struct qr_ast_with *
     qri_p_advance(p);
     insert->top = qri_p_top(p);
     qri_p_accept(p, KW_INTO);
-    insert->target = qri_p_dml_target(p);
+    insert->target = qri_p_dml_target(p, true);
     if (qri_p_at_sym(p, '(') && !qri_p_peek_at(p, 1, KW_SELECT) && !qri_p_peek_sym(p, 1, '('))
         qri_p_column_names(p, &insert->columns);
     qri_p_outputs(p, &insert->outputs);
@@ -266,7 +273,7 @@ struct qr_ast_stmt *qri_p_stmt_update(struct qri_parser *p, struct qr_ast_with *
     update->with = with;
     qri_p_advance(p);
     update->top = qri_p_top(p);
-    update->target = qri_p_dml_target(p);
+    update->target = qri_p_dml_target(p, false);
     qri_p_expect(p, KW_SET);
     qri_p_set_items(p, &update->set);
     qri_p_outputs(p, &update->outputs);
@@ -284,7 +291,7 @@ struct qr_ast_stmt *qri_p_stmt_delete(struct qri_parser *p, struct qr_ast_with *
     qri_p_advance(p);
     stmt->top = qri_p_top(p);
     qri_p_accept(p, KW_FROM);
-    stmt->target = qri_p_dml_target(p);
+    stmt->target = qri_p_dml_target(p, false);
     qri_p_outputs(p, &stmt->outputs);
     if (qri_p_accept(p, KW_FROM))
         qri_p_from(p, &stmt->from);

@@ -52,7 +52,7 @@ struct qr_ast_stmt *qri_p_stmt_merge(struct qri_parser *p, struct qr_ast_with *w
     qri_p_advance(p);
     merge->top = qri_p_top(p);
     qri_p_accept(p, KW_INTO);
-    merge->target = qri_p_dml_target(p);
+    merge->target = qri_p_dml_target(p, false);
     if (qri_p_accept(p, KW_AS))
         merge->target->alias = qri_p_ident(p);
     else if (qri_p_is_ident(p, &p->tok) && !qri_p_at(p, KW_USING))

@@ -11,6 +11,8 @@ static void test_insert_update_delete(void **state)
          "{INSERT (top 3) (table t) (output inserted.a into:@o) (output inserted.*) (select * "
          "(from "
          "(table u)))}"},
+        {"insert t (nowait, rowlock) values (1, 2)",
+         "{INSERT (table t) (columns nowait rowlock) (values (row 1 2))}"},
         {"insert t default values", "{INSERT (table t) default-values}"},
         {"insert into t exec p 1, @b = 2", "{INSERT (table t) (exec p (arg 1) (arg @b=2))}"},
         {"insert @t (a) (select 1)", "{INSERT (table @t) (columns a) (select 1)}"},
