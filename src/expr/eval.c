@@ -320,6 +320,15 @@ static int compare(const struct qr_expr *e, const struct qr_value *a, const stru
     return qr_value_compare(&e->args[0]->type, a, b);
 }
 
+/* Equality of strings need not find out which comes first. */
+static bool equal(const struct qr_expr *e, const struct qr_value *a, const struct qr_value *b)
+{
+    const struct qr_type *type = &e->args[0]->type;
+    if (a->cell == QR_CELL_TEXT && qr_type_is_string(type))
+        return qr_order_equal(qr_order_of(type), qr_value_bytes(a), qr_value_bytes(b));
+    return compare(e, a, b) == 0;
+}
+
 static enum qr_status eval_cmp(const struct qr_expr *e, struct qr_eval *ctx, struct qr_value *ret,
                                struct qr_err *err)
 {
@@ -335,7 +344,8 @@ static enum qr_status eval_cmp(const struct qr_expr *e, struct qr_eval *ctx, str
         *ret = qr_value_null();
         return QR_OK;
     }
-    int c = compare(e, &a, &b);
+    bool ordered = e->u.cmp != QR_CMP_EQ && e->u.cmp != QR_CMP_NE;
+    int c = ordered ? compare(e, &a, &b) : !equal(e, &a, &b);
     *ret = qr_value_int(truth[e->u.cmp][(c > 0) - (c < 0) + 1]);
     return QR_OK;
 }
@@ -385,7 +395,7 @@ static enum qr_status eval_is_distinct(const struct qr_expr *e, struct qr_eval *
     QR_TRY(eval(e->args[0], ctx, &a, err));
     QR_TRY(eval(e->args[1], ctx, &b, err));
     bool a_null = qr_value_is_null(&a), b_null = qr_value_is_null(&b);
-    bool distinct = a_null || b_null ? a_null != b_null : compare(e, &a, &b) != 0;
+    bool distinct = a_null || b_null ? a_null != b_null : !equal(e, &a, &b);
     *ret = qr_value_int(distinct != e->u.negated);
     return QR_OK;
 }
@@ -435,7 +445,7 @@ static enum qr_status eval_in(const struct qr_expr *e, struct qr_eval *ctx, stru
         QR_TRY(eval(e->args[i], ctx, &member, err));
         if (qr_value_is_null(&member)) {
             unknown = true;
-        } else if (compare(e, &value, &member) == 0) {
+        } else if (equal(e, &value, &member)) {
             *ret = qr_value_int(!e->u.negated);
             return QR_OK;
         }
