@@ -137,6 +137,7 @@ def main():
 
     meson_suite(totals, "unit", build)
     command_suite(totals, "tidy", [sys.executable, "tools/tidy.py"])
+    command_suite(totals, "messages", [sys.executable, "tools/check_messages.py", "."])
     server_suites(totals, build, args.all)
     if args.all:
         command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"),

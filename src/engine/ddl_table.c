@@ -71,7 +71,7 @@ static enum qr_status set_identity(struct qri_build *b, const struct qr_ast_colu
     QR_TRY(constant_int(b, def->seed, 1, &c->identity_seed));
     QR_TRY(constant_int(b, def->increment, 1, &c->identity_increment));
     if (c->identity_increment == 0)
-        return qr_sql_fail(b->err, 2748, qri_z(b->arena, c->name));
+        return qr_sql_fail(b->err, 2753, qri_z(b->arena, c->name));
     c->is_identity = true;
     c->identity_not_for_replication = def->not_for_replication;
     c->nullable = false;
@@ -91,7 +91,7 @@ static enum qr_status set_type(struct qri_build *b, const struct qr_ast_column_d
                                     b->err));
     }
     if (c->type.id == QR_TYPE_TABLE || c->type.id == QR_TYPE_CURSOR)
-        return qr_sql_fail(b->err, 2715, (int)c->column_id, qri_z(b->arena, c->name), "table");
+        return qr_sql_fail(b->err, 2715, (int)c->column_id, "table");
     if (def->collation.text.n > 0) {
         const struct qr_collation *collation = qr_collation_find(def->collation.text);
         if (collation == NULL)

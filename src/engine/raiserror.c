@@ -153,7 +153,8 @@ static enum qr_status put_conversion(struct reader *r, struct qr_buf *buf)
     bool is_text = qr_type_is_string(&arg->type);
     bool is_int = qr_type_family(&arg->type) == QR_FAMILY_INT;
     if (!is_text && !is_int && qr_type_family(&arg->type) != QR_FAMILY_BINARY)
-        return qr_sql_fail(r->err, 2748, (int)r->next_arg, qr_type_name(&arg->type));
+        return qr_sql_fail(r->err, 2748, qr_type_name(&arg->type),
+                           (int)r->next_arg);
     if ((spec.conversion == 's') != is_text)
         return qr_sql_fail(r->err, 2786, (int)r->next_arg);
     if (is_text)
