@@ -93,7 +93,7 @@ static enum qr_status begin_bulk(struct qr_session *session, struct qri_bulk *bu
     if (table == NULL || table->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 208, qri_name_print(&bulk->arena, &bulk->stmt->table));
     if (bulk->stmt->count > 0 && bulk->stmt->count != count)
-        return qr_sql_fail(err, 4816, 1, (int)count);
+        return qr_sql_fail(err, 4816, (int)count);
     struct qr_type *types = qr_arena_array(&bulk->arena, count + 1, sizeof *types);
     bulk->columns = qr_arena_array(&bulk->arena, count + 1, sizeof *bulk->columns);
     bulk->converters = qr_arena_array(&bulk->arena, count + 1, sizeof *bulk->converters);

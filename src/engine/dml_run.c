@@ -204,7 +204,8 @@ static enum qr_status check_identity_insert(struct qri_run *run)
     if (object->identity_column == 0 ||
         (dml->kind != QR_PLAN_INSERT && dml->kind != QR_PLAN_MERGE))
         return QR_OK;
-    bool on = run->session->options.identity_insert == object->object_id;
+    bool on = object->object_id != 0 && /* table variables have no id */
+              run->session->options.identity_insert == object->object_id;
     if (dml->plan->identity_insert_needed && (!on || dml->table->is_rowset))
         return qr_sql_fail(run->err, 544,
                            qr_arena_str(&run->frame->arena, object->name).p);

@@ -149,6 +149,7 @@ struct qr_session {
     struct qr_err pending;   /* raised inside a function that SQLite called */
     bool has_pending;
     bool null_eliminated;
+    bool result_open;        /* columns were sent, their DONE not yet */
     bool no_interrupt;       /* writing: attention waits for the next row */
     uint32_t fn_depth;       /* nesting of functions that SQLite called */
     struct qr_arena fn_arenas[4]; /* by depth; deeper ones are made per call */

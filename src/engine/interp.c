@@ -69,6 +69,8 @@ static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *
         session->tran.doomed = true;
     session->error = session->err.number;
     session->rowcount = 0;
+    if (session->result_open) /* the failed SELECT's rows end here */
+        QR_TRY(qri_send_done(session, false, 0, false, 0xC1));
     pop_caught(frame, op->catch_depth);
     QR_TRY(push_caught(frame));
     qr_err_reset(&session->err);

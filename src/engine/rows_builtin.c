@@ -1,6 +1,7 @@
 /* rows_builtin.c - see rows_builtin.h */
 #include "rows_builtin.h"
-#include "codec/collation.h"
+#include "expr/json.h"
+#include "expr/rows.h"
 #include "base/banned.h"
 
 struct builtin {
@@ -8,6 +9,7 @@ struct builtin {
     const struct qr_plan_rows *rows;
     const struct qr_value *args;
     struct qr_rowset *out;
+    struct qr_arena arena, arena_row;
     struct qr_err *err;
 };
 
@@ -16,51 +18,130 @@ static bool is_null(const struct builtin *b, size_t index)
     return index >= b->rows->arg_count || b->args[index].cell == QR_CELL_NULL;
 }
 
-/* STRING_SPLIT(text, separator [, with ordinal]) */
 static enum qr_status string_split(struct builtin *b)
 {
     if (is_null(b, 0) || is_null(b, 1))
         return QR_OK;
-    struct qr_str text = qr_value_bytes(&b->args[0]), separator = qr_value_bytes(&b->args[1]);
-    size_t units = 0;
-    for (size_t i = 0; i < separator.n; i++)
-        units += ((uint8_t)separator.p[i] & 0xC0) != 0x80;
-    if (units != 1)
-        return qr_sql_fail(b->err, 214, "separator", "nchar(1)/nvarchar(1)");
-    enum qr_order order = qr_order_of(&b->rows->arg_types[0]);
+    struct qr_split split;
+    QR_TRY(qr_split_open(&b->rows->arg_types[0], qr_value_bytes(&b->args[0]),
+                         qr_value_bytes(&b->args[1]), &split, b->err));
+    struct qr_str part;
     int64_t ordinal = 0;
-    size_t from = 0, at = 0, bytes = 0;
-    for (bool more = true; more;) {
-        more = qr_order_search(order, text, separator, from, &at, &bytes);
-        size_t end = more ? at : text.n;
-        struct qr_value row[2] = {qr_value_text(text.p + from, end - from),
-                                  qr_value_int(++ordinal)};
+    while (qr_split_next(&split, &part, &ordinal)) {
+        struct qr_value row[2] = {qr_value_str(part), qr_value_int(ordinal)};
         QR_TRY(qr_rowset_append(b->out, row, b->err));
-        from = end + bytes;
     }
     return QR_OK;
 }
 
-/* GENERATE_SERIES(start, stop [, step]) over whole numbers. */
 static enum qr_status generate_series(struct builtin *b)
 {
     if (is_null(b, 0) || is_null(b, 1) || (b->rows->arg_count > 2 && is_null(b, 2)))
         return QR_OK;
-    for (size_t i = 0; i < b->rows->arg_count; i++)
-        if (b->args[i].cell != QR_CELL_INT)
-            return qr_sql_fail(b->err, 8116, qr_type_name(&b->rows->arg_types[i]), (int)i + 1,
-                               "generate_series");
-    int64_t at = b->args[0].i, stop = b->args[1].i;
-    int64_t step = b->rows->arg_count > 2 ? b->args[2].i : at <= stop ? 1 : -1;
-    if (step == 0)
-        return qr_sql_fail(b->err, 4199, "step");
-    while (step > 0 ? at <= stop : at >= stop) {
-        struct qr_value row = qr_value_int(at);
-        QR_TRY(qr_rowset_append(b->out, &row, b->err));
-        if (__builtin_add_overflow(at, step, &at))
-            break;
+    struct qr_series series;
+    QR_TRY(qr_series_open(&b->rows->column_types[0], &b->args[0], &b->args[1],
+                          b->rows->arg_count > 2 ? &b->args[2] : NULL, &series, b->err));
+    struct qr_value value;
+    for (uint32_t n = 1; qr_series_next(&series, &value); n++) {
+        QR_TRY(qr_rowset_append(b->out, &value, b->err));
+        if ((n & 4095) == 0)
+            QR_TRY(qri_check_cancelled(b->frame->session, b->err));
     }
     return QR_OK;
+}
+
+/* ---- OPENJSON ---- */
+
+static struct qr_str path_of(const struct builtin *b)
+{
+    return is_null(b, 1) ? (struct qr_str){0} : qr_value_bytes(&b->args[1]);
+}
+
+static struct qr_value text_value(struct qr_str text)
+{
+    return text.p == NULL ? qr_value_null() : qr_value_str(text);
+}
+
+static enum qr_status json_members(struct builtin *b, struct qr_str json)
+{
+    struct qr_json_rows rows;
+    QR_TRY(qr_json_rows_open(&b->arena, json, path_of(b), &rows, b->err));
+    for (;;) {
+        bool more = false;
+        struct qr_json_row row;
+        qr_arena_reset(&b->arena_row);
+        QR_TRY(qr_json_rows_next(&rows, &b->arena_row, &more, &row, b->err));
+        if (!more)
+            return QR_OK;
+        struct qr_str text = row.item.text;
+        if (row.item.kind == QR_JSON_NULL)
+            text = (struct qr_str){0};
+        else if (row.item.kind < QR_JSON_ARRAY)
+            QR_TRY(qr_json_scalar(&b->arena_row, &row.item, &text, b->err));
+        struct qr_value values[3] = {qr_value_str(row.key), text_value(text),
+                                     qr_value_int(row.item.kind)};
+        QR_TRY(qr_rowset_append(b->out, values, b->err));
+    }
+}
+
+/* One row of OPENJSON WITH: each column's path is followed below the item. */
+static enum qr_status json_record(struct builtin *b, const struct qr_json_path *paths,
+                                  struct qr_str item)
+{
+    const struct qr_plan_rows *rows = b->rows;
+    struct qr_type from = qr_type_sized(QR_TYPE_NVARCHAR, 0);
+    struct qr_value *values = qr_arena_array(&b->arena_row, rows->column_count, sizeof *values);
+    if (values == NULL)
+        return qr_fail(b->err, QR_NOMEM, "read JSON");
+    struct qr_eval eval;
+    qri_eval_init(&eval, b->frame->session, b->frame, &b->arena_row);
+    for (size_t i = 0; i < rows->column_count; i++) {
+        struct qr_str text = {0};
+        QR_TRY(qr_json_column(&b->arena_row, item, &paths[i], rows->openjson[i].as_json, &text,
+                              b->err));
+        struct qr_value value = text_value(text);
+        QR_TRY(qr_eval_cast(&eval, &from, &value, &rows->column_types[i], 0, 0, NULL, NULL,
+                            &values[i], b->err));
+    }
+    return qr_rowset_append(b->out, values, b->err);
+}
+
+static enum qr_status json_records(struct builtin *b, struct qr_str json)
+{
+    const struct qr_plan_rows *rows = b->rows;
+    struct qr_json_path *paths = qr_arena_array(&b->arena, rows->column_count, sizeof *paths);
+    struct qr_json_path path;
+    struct qr_json_item item;
+    bool found = false;
+    if (paths == NULL)
+        return qr_fail(b->err, QR_NOMEM, "read JSON");
+    for (size_t i = 0; i < rows->column_count; i++)
+        QR_TRY(qr_json_path_parse(&b->arena, rows->openjson[i].path, &paths[i], b->err));
+    struct qr_str path_text = path_of(b);
+    QR_TRY(qr_json_path_parse(&b->arena, path_text.p == NULL ? qr_str("$") : path_text, &path,
+                              b->err));
+    QR_TRY(qr_json_find(&b->arena, json, &path, &found, &item, b->err));
+    if (found && item.kind == QR_JSON_OBJECT)
+        return json_record(b, paths, item.text);
+    struct qr_json_rows items;
+    QR_TRY(qr_json_rows_open(&b->arena, json, path_text, &items, b->err));
+    for (;;) {
+        bool more = false;
+        struct qr_json_row row;
+        qr_arena_reset(&b->arena_row);
+        QR_TRY(qr_json_rows_next(&items, &b->arena_row, &more, &row, b->err));
+        if (!more)
+            return QR_OK;
+        QR_TRY(json_record(b, paths, row.item.text));
+    }
+}
+
+static enum qr_status openjson(struct builtin *b)
+{
+    if (is_null(b, 0))
+        return QR_OK;
+    struct qr_str json = qr_value_bytes(&b->args[0]);
+    return b->rows->has_with ? json_records(b, json) : json_members(b, json);
 }
 
 static const struct builtin_row {
@@ -70,6 +151,7 @@ static const struct builtin_row {
     /* clang-format off */
     {"STRING_SPLIT",    string_split   },
     {"GENERATE_SERIES", generate_series},
+    {"OPENJSON",        openjson       },
     /* clang-format on */
 };
 
@@ -78,18 +160,22 @@ enum qr_status qri_rows_builtin(struct qri_frame *frame, const struct qr_plan_ro
                                 struct qr_err *err)
 {
     struct builtin b = {.frame = frame, .rows = rows, .args = args, .err = err};
-    for (size_t i = 0; i < sizeof builtins / sizeof builtins[0]; i++) {
-        if (!qr_str_ieqz(rows->name, builtins[i].name))
-            continue;
-        QR_TRY(qr_rowset_new(rows->column_types, rows->column_count, &b.out, err));
-        enum qr_status status = builtins[i].run(&b);
-        if (status != QR_OK) {
-            qr_rowset_free(b.out);
-            return status;
-        }
-        *ret_rowset = b.out;
-        return QR_OK;
+    size_t i = 0, count = sizeof builtins / sizeof builtins[0];
+    while (i < count && !qr_str_ieqz(rows->name, builtins[i].name))
+        i++;
+    if (i == count)
+        return qr_fail(err, QR_UNSUPPORTED, "The function %.*s is not supported.",
+                       (int)rows->name.n, rows->name.p);
+    QR_TRY(qr_rowset_new(rows->column_types, rows->column_count, &b.out, err));
+    qr_arena_init(&b.arena, QRI_STMT_ARENA_BYTES_MAX);
+    qr_arena_init(&b.arena_row, QRI_STMT_ARENA_BYTES_MAX);
+    enum qr_status status = builtins[i].run(&b);
+    qr_arena_done(&b.arena);
+    qr_arena_done(&b.arena_row);
+    if (status != QR_OK) {
+        qr_rowset_free(b.out);
+        return status;
     }
-    return qr_fail(err, QR_UNSUPPORTED, "The function %.*s is not supported.", (int)rows->name.n,
-                   rows->name.p);
+    *ret_rowset = b.out;
+    return QR_OK;
 }

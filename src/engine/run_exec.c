@@ -48,7 +48,7 @@ enum qr_status qri_find_object(struct qr_session *session, const struct qr_ast_n
         (name->count == 3 && !is_own_database(session, name->parts[0].text))) {
         char text[300];
         snprintf(text, sizeof text, "%.*s", (int)name->parts[0].text.n, name->parts[0].text.p);
-        return qr_sql_fail(err, 40515, text, "", "");
+        return qr_sql_fail(err, 40515, text);
     }
     uint32_t schema_id = session->frame != NULL && session->frame->module != NULL
                              ? session->frame->module->schema_id

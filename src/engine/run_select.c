@@ -113,6 +113,7 @@ static enum qr_status select_to_client(struct qri_frame *frame, struct qri_code 
     }
     QR_TRY(sink->columns(sink->ctx, plan->columns, plan->column_count, plan->order_columns,
                          plan->order_count));
+    session->result_open = true;
     uint64_t count = 0;
     if (!session->options.fmtonly) {
         enum qr_status status = qri_tran_statement_begin(session, QRI_READ, err);

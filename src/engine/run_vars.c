@@ -5,7 +5,7 @@
 #include "codec/convert.h"
 #include "codec/datetime.h"
 #include "cursor_int.h"
-#include "raiserror.h"
+#include "expr/format.h"
 #include "base/banned.h"
 
 enum {
@@ -202,17 +202,23 @@ static enum qr_status raise_text(struct qri_frame *frame, const struct qr_ast_ra
     return QR_OK;
 }
 
+struct raise_args {
+    struct qr_type *types;
+    struct qr_value *values;
+    size_t count;
+};
+
 static enum qr_status raise_args(struct qri_frame *frame, const struct qr_ast_raiserror *stmt,
-                                 struct qri_raise_arg **ret_args, struct qr_err *err)
+                                 struct raise_args *args, struct qr_err *err)
 {
-    struct qri_raise_arg *args =
-        qr_arena_array(&frame->arena, stmt->args.count + 1, sizeof *args);
-    if (args == NULL)
+    args->count = stmt->args.count;
+    args->types = qr_arena_array(&frame->arena, args->count + 1, sizeof *args->types);
+    args->values = qr_arena_array(&frame->arena, args->count + 1, sizeof *args->values);
+    if (args->types == NULL || args->values == NULL)
         return qr_fail(err, QR_NOMEM, "raise an error");
-    for (size_t i = 0; i < stmt->args.count; i++)
-        QR_TRY(qri_eval_scalar(frame, 3 + i, stmt->args.items[i], NULL, &args[i].type,
-                               &args[i].value, err));
-    *ret_args = args;
+    for (size_t i = 0; i < args->count; i++)
+        QR_TRY(qri_eval_scalar(frame, 3 + i, stmt->args.items[i], NULL, &args->types[i],
+                               &args->values[i], err));
     return QR_OK;
 }
 
@@ -223,15 +229,16 @@ enum qr_status qri_run_raiserror(struct qri_frame *frame, const struct qri_op *o
     struct qr_session *session = frame->session;
     int number = 0, severity = 0, state = 0;
     struct qr_str format = {0}, text = {0};
-    struct qri_raise_arg *args = NULL;
+    struct raise_args args = {0};
     QR_TRY(raise_text(frame, stmt, &number, &format, err));
     QR_TRY(int_arg(frame, 1, stmt->severity, 16, &severity, err));
     QR_TRY(int_arg(frame, 2, stmt->state, 1, &state, err));
     QR_TRY(raise_args(frame, stmt, &args, err));
-    if (stmt->old_form && stmt->args.count > 0 && args[0].value.cell == QR_CELL_TEXT)
-        text = qr_value_bytes(&args[0].value);
+    if (stmt->old_form && args.count > 0 && args.values[0].cell == QR_CELL_TEXT)
+        text = qr_value_bytes(&args.values[0]);
     else
-        QR_TRY(qri_raise_format(&frame->arena, format, args, stmt->args.count, &text, err));
+        QR_TRY(qr_format_message(&frame->arena, format, args.types, args.values, args.count, &text,
+                                 err));
     if (severity > 18 && !stmt->with_log)
         return qr_sql_fail(err, 2754, 18);
     severity = severity < 0 ? 0 : severity > 25 ? 25 : severity;

@@ -222,6 +222,7 @@ static bool in_module(const struct qr_session *session)
 enum qr_status qri_send_done(struct qr_session *session, bool has_count, uint64_t count,
                              bool is_error, uint16_t command)
 {
+    session->result_open = false;
     struct qr_done done = {.kind = QR_DONE_STATEMENT,
                            .has_count = has_count,
                            .count = count,

@@ -61,7 +61,7 @@ static enum qr_status sp_executesql(struct qr_session *session, struct qri_call_
     struct qr_str text, params = {NULL, 0};
     bool is_rpc = session->frame == NULL;
     if (count == 0 || !qr_type_is_string(&args[0].type))
-        return qr_sql_fail(err, 214, "ntext/nchar/nvarchar");
+        return qr_sql_fail(err, 214, "@statement", "ntext/nchar/nvarchar");
     text = text_of(&args[0]);
     if (count > 1)
         params = text_of(&args[1]);

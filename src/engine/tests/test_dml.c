@@ -234,6 +234,7 @@ static const struct batch {
      "DONEINPROC 1\n"
      "DONE 1\n"
      "COLS int\n"
+     "DONE\n"
      "COLS smallint, nvarchar(4000)\n"
      "ROW 1|Divide by zero error encountered.\n"
      "DONE 1\n"
