@@ -72,6 +72,7 @@ struct qri_source {
     struct qri_scope *scope; /* where it stands */
     size_t row_count;        /* COUNTER */
     bool is_null_extended;   /* on the inner side of an outer join */
+    bool needs_rid;          /* its rowid must be seen through parentheses around a join */
     bool needs_mark;         /* MERGE asks whether a row is there: query emits column km */
     /* JOIN */
     enum qr_ast_join_kind join;

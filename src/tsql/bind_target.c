@@ -53,15 +53,19 @@ static enum qr_status reach_table(struct qri_compile *c, struct qri_source *sour
     bool keyed = object->storage == QR_STORE_KEYED && clustered != NULL;
     r->object = object;
     r->base = source;
+    source->needs_rid =
+        !keyed && object->storage != QR_STORE_ROWID && source->scope->count > 2;
     r->key_count = keyed ? clustered->key_count : 1;
     r->keys = QRI_ARRAY(c, r->key_count, const struct qr_expr *);
     r->olds = QRI_ARRAY(c, object->column_count + 1, const struct qr_expr *);
     if (r->keys == NULL || r->olds == NULL)
         return qri_nomem(c);
     for (size_t i = 0; i < r->key_count; i++) {
-        size_t column =
-            keyed ? qr_cat_column_index(object, clustered->columns[i].column_id)
-                  : source->column_count;
+        size_t column = source->column_count; /* rowid */
+        if (keyed)
+            column = qr_cat_column_index(object, clustered->columns[i].column_id);
+        else if (object->storage == QR_STORE_ROWID && object->rowid_column != 0)
+            column = qr_cat_column_index(object, object->rowid_column);
         QR_TRY(qri_column_leaf(c, source, column, &r->keys[i]));
     }
     for (size_t i = 0; i < object->column_count; i++)

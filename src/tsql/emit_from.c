@@ -10,6 +10,11 @@ static bool stands_for_nothing(const struct qri_source *s)
 
 static enum qr_status emit_table(struct qr_buf *out, const struct qri_source *s)
 {
+    if (s->needs_rid) {
+        qr_buf_printf(out, "(SELECT rowid AS rid, * FROM %st%u) AS s%u", s->is_temp ? "temp." : "",
+                      (unsigned)s->object->object_id, (unsigned)s->id);
+        return QR_OK;
+    }
     if (s->object->storage == QR_STORE_VTAB)
         qr_buf_addz(out, s->object->vtab);
     else
@@ -21,13 +26,13 @@ static enum qr_status emit_table(struct qr_buf *out, const struct qri_source *s)
 static enum qr_status emit_rows(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
 {
     struct qr_plan_param param = {.kind = QR_PARAM_ROWS, .rows = s->rows};
-    qr_buf_addz(out, "qrows(");
+    qr_buf_addz(out, s->needs_rid ? "(SELECT rowid AS rid, * FROM qrows(" : "qrows(");
     QR_TRY(qri_emit_param(em, out, &param));
     for (size_t i = 0; i < s->arg_count; i++) {
         qr_buf_addz(out, ", ");
         QR_TRY(qri_emit_expr(em, out, s->args[i]));
     }
-    qr_buf_printf(out, ") AS s%u", (unsigned)s->id);
+    qr_buf_printf(out, s->needs_rid ? ")) AS s%u" : ") AS s%u", (unsigned)s->id);
     return QR_OK;
 }
 

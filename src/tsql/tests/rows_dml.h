@@ -49,6 +49,8 @@ static const struct row dml_rows[] = {
     {"merge into t as d using (values (1, 'q'), (50, 'w')) as s(k, v) on d.a = s.k when matched and s.v = 'q' then delete when not matched by target then insert (a, b) values (s.k, s.v) when not matched by source and d.a = 3 then update set b = 'gone'; select a, b from t order by a", "2|y\n3|gone\n4|Four\n5|FIVE\n6|NULL\n9|last\n50|w"},
     {"merge t using u on 1 = 1 when matched then update set c = 1;", "error 8672"},
     {"merge t using u on t.a = u.a when matched then delete when matched then delete;", "error 10714"},
+    {"delete u from u x join (t y join l z on y.a = z.oid) on x.a = y.a; select count(*) from u where a = 1", "1"},
+    {"update u set b = 'nest' from u x left join (t y join l z on y.a = z.line) on x.a = y.a where x.a = 9; select b from u where a = 9", "nest"},
     {"select @out = a from t where a = 50; select @out", "50"},
     {"select @out = max(a) + 1 from t; select @out", "51"},
     {"insert u(a) select top 1 a from t order by a desc; select a from u where a = 50", "50"},
