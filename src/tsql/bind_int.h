@@ -20,7 +20,7 @@
 
 enum {
     QRI_NEST_MAX = 64,          /* queries within each other, views and functions included */
-    QRI_SELECT_ITEMS_MAX = 4096, /* error 1056 */
+    QRI_SELECT_ITEMS_MAX = 2000, /* SQLite: 2,000 columns; error 1056 */
     QRI_JOIN_TABLES_MAX = 64,    /* SQLite's own limit; error 106 */
 };
 
@@ -198,7 +198,7 @@ struct qri_query {
     uint32_t recursion_max;
     /* emitter: its WITH term once it has one */
     uint32_t with_id;
-    const void *with_emit; /* in which text */
+    uint32_t with_text; /* in which text: its number */
 };
 
 /* A common table expression in scope. */
@@ -250,6 +250,7 @@ struct qri_compile {
     uint32_t nest;
     uint32_t next_source;
     uint32_t next_with;
+    uint32_t next_text;
     struct qri_cte *recursing;      /* the set operation about to be bound may recur by this name */
     struct qri_scope *apply_scope;  /* the query about to be bound stands right of APPLY */
     bool lateral;                   /* the source about to be bound stands right of APPLY */

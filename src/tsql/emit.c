@@ -5,7 +5,7 @@
 
 void qri_emit_init(struct qri_emit *em, struct qri_compile *c)
 {
-    *em = (struct qri_emit){.c = c};
+    *em = (struct qri_emit){.c = c, .text = ++c->next_text};
     qr_buf_init(&em->with, QRI_TEXT_BYTES_MAX);
 }
 
@@ -16,7 +16,7 @@ void qri_emit_done(struct qri_emit *em)
 
 enum qr_status qri_emit_enter(struct qri_emit *em, unsigned levels)
 {
-    if (em->level + levels > QRI_LEVEL_MAX + 30)
+    if (em->level + levels > QRI_LEVEL_MAX)
         return qr_sql_fail(em->c->err, 8631);
     em->level += levels;
     return QR_OK;

@@ -62,6 +62,7 @@ static enum qr_status emit_chain(struct qri_emit *em, struct qr_buf *out,
     if (count == 1)
         return qri_emit_expr(em, out, args[0]);
     size_t half = count / 2;
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_NODE));
     qr_buf_addz(out, "(");
     QR_TRY(emit_chain(em, out, args, half, op));
     qr_buf_addz(out, op);
@@ -70,6 +71,7 @@ static enum qr_status emit_chain(struct qri_emit *em, struct qr_buf *out,
     QR_TRY(emit_chain(em, out, args + half, count - half, op));
     em->conditional = conditional;
     qr_buf_addz(out, ")");
+    qri_emit_leave(em, QRI_LEVEL_NODE);
     return QR_OK;
 }
 
@@ -323,14 +325,15 @@ enum qr_status qri_emit_expr(struct qri_emit *em, struct qr_buf *out, const stru
     node_fn fn = native_of(expr);
     bool must = expr->kind == QR_EXPR_FOREIGN || !qr_expr_walk(expr, names_nulled, em);
     bool flat = expr->kind == QR_EXPR_AND || expr->kind == QR_EXPR_OR;
-    if (fn == NULL || (!must && (em->level > QRI_LEVEL_MAX ||
+    if (fn == NULL || (!must && (em->level > QRI_LEVEL_EXPR_MAX ||
                                  (em->depth >= QRI_NATIVE_DEPTH_MAX && !flat))))
         return qri_emit_program(em, out, expr);
     unsigned depth = em->depth;
     em->depth = expr->kind == QR_EXPR_FOREIGN ? depth : depth + (flat ? 0 : 1);
-    QR_TRY(qri_emit_enter(em, 1));
+    unsigned levels = expr->kind == QR_EXPR_FOREIGN ? 0 : QRI_LEVEL_NODE;
+    QR_TRY(qri_emit_enter(em, levels));
     QR_TRY(fn(em, out, expr));
-    qri_emit_leave(em, 1);
+    qri_emit_leave(em, levels);
     em->depth = depth;
     return QR_OK;
 }

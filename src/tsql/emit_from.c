@@ -62,14 +62,14 @@ static enum qr_status make_applied(struct qri_emit *em, struct qri_query *q,
     return QR_OK;
 }
 
-static enum qr_status emit_applied(struct qri_emit *em, struct qr_buf *out,
-                                   const struct qri_source *s)
+static enum qr_status make_rows(struct qri_emit *em, struct qri_query *q,
+                                struct qri_source *ret_call)
 {
     struct qri_compile *c = em->c;
     struct qri_emit_args args = {0};
     struct qr_plan *plan = NULL;
     struct qr_plan_rows *rows = QRI_NEW(c, struct qr_plan_rows);
-    QR_TRY(make_applied(em, s->query, &args, &plan));
+    QR_TRY(make_applied(em, q, &args, &plan));
     struct qr_type *arg_types = QRI_ARRAY(c, args.count + 1, struct qr_type);
     struct qr_type *types = QRI_ARRAY(c, plan->column_count + 1, struct qr_type);
     if (rows == NULL || arg_types == NULL || types == NULL)
@@ -84,8 +84,24 @@ static enum qr_status emit_applied(struct qri_emit *em, struct qr_buf *out,
     rows->arg_count = args.count;
     rows->column_types = types;
     rows->column_count = plan->column_count;
-    struct qri_source call = {
-        .id = s->id, .rows = rows, .args = args.exprs, .arg_count = args.count};
+    *ret_call = (struct qri_source){.rows = rows, .args = args.exprs, .arg_count = args.count};
+    return QR_OK;
+}
+
+static enum qr_status emit_applied(struct qri_emit *em, struct qr_buf *out,
+                                   const struct qri_source *s)
+{
+    struct qri_source call = {.id = 0};
+    QR_TRY(make_rows(em, s->query, &call));
+    call.id = s->id;
+    return emit_rows(em, out, &call);
+}
+
+enum qr_status qri_emit_detached(struct qri_emit *em, struct qr_buf *out, struct qri_query *query)
+{
+    struct qri_source call = {.id = 0};
+    QR_TRY(make_rows(em, query, &call));
+    call.id = ++em->c->next_source;
     return emit_rows(em, out, &call);
 }
 
@@ -104,9 +120,9 @@ static enum qr_status emit_query(struct qri_emit *em, struct qr_buf *out,
         return QR_OK;
     }
     qr_buf_addz(out, "(");
-    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     QR_TRY(qri_emit_query(em, out, s->query, QRI_FORM_NAMED));
-    qri_emit_leave(em, 4);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
     qr_buf_printf(out, ") AS s%u", (unsigned)s->id);
     return QR_OK;
 }

@@ -9,7 +9,13 @@
 enum {
     QRI_TEXT_BYTES_MAX = 16 * 1024 * 1024,
     QRI_NATIVE_DEPTH_MAX = 8, /* nested native nodes of one expression */
-    QRI_LEVEL_MAX = 60,       /* of everything printed inside each other; then qx() or an error */
+    /* Levels estimate how much of the parser's stack is in use where text is printed. */
+    QRI_LEVEL_MAX = 92,
+    QRI_LEVEL_EXPR_MAX = 52,   /* beyond it expressions become qx() … */
+    QRI_LEVEL_QUERY_MAX = 36,  /* … and subqueries WITH terms or plans of their own */
+    QRI_LEVEL_NODE = 3,        /* "(" operand operator */
+    QRI_LEVEL_CALL = 5,
+    QRI_LEVEL_QUERY = 8,       /* "(SELECT items FROM tables WHERE" … */
     QRI_UNION_TERMS_MAX = 400, /* SQLite: 500 */
     QRI_PARAMS_MAX = 32000,   /* SQLite: 32,766 */
 };
@@ -23,6 +29,7 @@ struct qri_emit_args {
 
 struct qri_emit {
     struct qri_compile *c;
+    uint32_t text; /* its number: WITH terms belong to one text */
     struct qr_plan_param *params;
     size_t param_count, param_capacity;
     struct qr_buf with; /* "w1(k1) AS (…), w2 …" */
@@ -67,6 +74,9 @@ QR_NODISCARD enum qr_status qri_emit_order(struct qri_emit *em, struct qr_buf *o
                                            const struct qri_order *order, size_t count);
 
 /* --- emit_from.c --- */
+/* A query with outer columns as a plan of its own: "qrows(?, columns)", whose columns are c1, c2 … */
+QR_NODISCARD enum qr_status qri_emit_detached(struct qri_emit *em, struct qr_buf *out,
+                                              struct qri_query *query);
 QR_NODISCARD enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
                                           struct qri_source *const *from, size_t count);
 QR_NODISCARD enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out,

@@ -304,50 +304,95 @@ static bool is_one_row(const struct qri_query *q)
            top->u.value.cell == QR_CELL_INT && top->u.value.i <= 1;
 }
 
+/* The query as a table: "(SELECT …)" with columns k1 …; far inside, where the parser's stack would
+ * not do, a WITH term or a plan of its own. */
+static enum qr_status emit_rows_of(struct qri_emit *em, struct qr_buf *out, struct qri_query *query,
+                                   const char **ret_column)
+{
+    bool deep = em->level > QRI_LEVEL_QUERY_MAX;
+    *ret_column = "k1";
+    if (!query->is_correlated && (deep || query->kind != QRI_QUERY_SELECT)) {
+        QR_TRY(qri_emit_with(em, query));
+        qr_buf_printf(out, "w%u", (unsigned)query->with_id);
+        return QR_OK;
+    }
+    if (deep) {
+        *ret_column = "c1";
+        return qri_emit_detached(em, out, query);
+    }
+    qr_buf_addz(out, "(");
+    QR_TRY(qri_emit_query(em, out, query, QRI_FORM_NAMED));
+    qr_buf_addz(out, ")");
+    return QR_OK;
+}
+
+/* "SELECT item FROM rows", where the item says %s for the column. */
+static enum qr_status emit_select_from(struct qri_emit *em, struct qr_buf *out,
+                                       struct qri_query *query, const char *before,
+                                       const char *after)
+{
+    struct qr_buf rows;
+    const char *column = "k1";
+    qr_buf_init(&rows, QRI_TEXT_BYTES_MAX);
+    enum qr_status status = emit_rows_of(em, &rows, query, &column);
+    if (status == QR_OK)
+        status = qr_buf_status(&rows, em->c->err);
+    if (status == QR_OK) {
+        qr_buf_printf(out, "%s%s%s FROM ", before, column, after);
+        qr_buf_add(out, rows.data, rows.len);
+    }
+    qr_buf_done(&rows);
+    return status;
+}
+
 static enum qr_status emit_scalar(struct qri_emit *em, struct qr_buf *out,
                                   const struct qr_expr *expr, const struct qri_leaf *leaf)
 {
+    bool one = is_one_row(leaf->query), deep = em->level > QRI_LEVEL_QUERY_MAX;
     (void)expr;
-    QR_TRY(qri_emit_enter(em, 4));
-    if (is_one_row(leaf->query)) {
-        qr_buf_addz(out, "(");
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
+    qr_buf_addz(out, "(");
+    if (one && !deep)
         QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_PLAIN));
-        qr_buf_addz(out, ")");
-    } else if (!leaf->query->is_correlated) {
-        QR_TRY(qri_emit_with(em, leaf->query));
-        qr_buf_printf(out, "(SELECT q1row(k1) FROM w%u)", (unsigned)leaf->query->with_id);
-    } else {
-        qr_buf_addz(out, "(SELECT q1row(k1) FROM (");
-        QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_NAMED));
-        qr_buf_addz(out, "))");
-    }
-    qri_emit_leave(em, 4);
+    else
+        QR_TRY(emit_select_from(em, out, leaf->query, one ? "SELECT " : "SELECT q1row(",
+                                one ? "" : ")"));
+    qr_buf_addz(out, ")");
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
     return QR_OK;
 }
 
 static enum qr_status emit_exists(struct qri_emit *em, struct qr_buf *out,
                                   const struct qr_expr *expr, const struct qri_leaf *leaf)
 {
+    bool deep = em->level > QRI_LEVEL_QUERY_MAX;
     (void)expr;
-    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     qr_buf_addz(out, "EXISTS (");
-    QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_EXISTS));
+    if (deep)
+        QR_TRY(emit_select_from(em, out, leaf->query, "SELECT ", ""));
+    else
+        QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_EXISTS));
     qr_buf_addz(out, ")");
-    qri_emit_leave(em, 4);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
     return QR_OK;
 }
 
 static enum qr_status emit_in(struct qri_emit *em, struct qr_buf *out, const struct qr_expr *expr,
                               const struct qri_leaf *leaf)
 {
+    bool deep = em->level > QRI_LEVEL_QUERY_MAX;
     (void)expr;
-    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     qr_buf_addz(out, "(");
     QR_TRY(qri_emit_sorted(em, out, leaf->left));
     qr_buf_addz(out, leaf->negated ? " NOT IN (" : " IN (");
-    QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_PLAIN));
+    if (deep)
+        QR_TRY(emit_select_from(em, out, leaf->query, "SELECT ", ""));
+    else
+        QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_PLAIN));
     qr_buf_addz(out, "))");
-    qri_emit_leave(em, 4);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
     return QR_OK;
 }
 
@@ -366,7 +411,7 @@ static enum qr_status emit_quantified(struct qri_emit *em, struct qr_buf *out,
     };
     const char *op = leaf->all ? opposite[leaf->cmp] : any[leaf->cmp];
     (void)expr;
-    QR_TRY(qri_emit_enter(em, 6));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY + 2 * QRI_LEVEL_NODE));
     qr_buf_addz(out, "CASE (SELECT max(CASE WHEN ");
     QR_TRY(qri_emit_sorted(em, out, leaf->left));
     qr_buf_printf(out, " %s k1 THEN 2 WHEN (", op);
@@ -375,7 +420,7 @@ static enum qr_status emit_quantified(struct qri_emit *em, struct qr_buf *out,
     QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_NAMED));
     qr_buf_printf(out, ")) WHEN 2 THEN %d WHEN 1 THEN NULL ELSE %d END", leaf->all ? 0 : 1,
                   leaf->all ? 1 : 0);
-    qri_emit_leave(em, 6);
+    qri_emit_leave(em, QRI_LEVEL_QUERY + 2 * QRI_LEVEL_NODE);
     return QR_OK;
 }
 

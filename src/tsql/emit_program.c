@@ -73,12 +73,12 @@ enum qr_status qri_emit_program(struct qri_emit *em, struct qr_buf *out, const s
     QR_TRY(qri_emit_param(em, out, &param));
     unsigned depth = em->depth;
     em->depth = 0;
-    QR_TRY(qri_emit_enter(em, 2));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_CALL));
     for (size_t i = 0; i < cut.leaf_count; i++) {
         qr_buf_addz(out, ", ");
         QR_TRY(qri_emit_expr(em, out, cut.leaves[i]));
     }
-    qri_emit_leave(em, 2);
+    qri_emit_leave(em, QRI_LEVEL_CALL);
     em->depth = depth;
     qr_buf_addz(out, ")");
     return QR_OK;

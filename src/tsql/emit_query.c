@@ -44,9 +44,9 @@ static enum qr_status emit_branch(struct qri_emit *em, struct qr_buf *out, struc
         return QR_OK;
     }
     qr_buf_addz(out, "SELECT * FROM (");
-    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     QR_TRY(qri_emit_query(em, out, branch, QRI_FORM_NAMED));
-    qri_emit_leave(em, 4);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
     qr_buf_addz(out, ")");
     return QR_OK;
 }
@@ -65,9 +65,9 @@ static enum qr_status emit_setop(struct qri_emit *em, struct qr_buf *out, struct
     if (count > QRI_UNION_TERMS_MAX) {
         size_t head = count - QRI_UNION_TERMS_MAX / 2;
         qr_buf_addz(out, "SELECT * FROM (");
-        QR_TRY(qri_emit_enter(em, 4));
+        QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
         QR_TRY(emit_setop(em, out, q, first, head));
-        qri_emit_leave(em, 4);
+        qri_emit_leave(em, QRI_LEVEL_QUERY);
         qr_buf_addz(out, ")");
         for (size_t k = first + head; k < first + count; k++) {
             qr_buf_addz(out, setop_words[q->ops[k - 1]]);
@@ -91,9 +91,9 @@ static enum qr_status emit_for(struct qri_emit *em, struct qr_buf *out, struct q
     for (size_t i = 0; i < q->for_call->column_count; i++)
         qr_buf_printf(out, ", k%zu", i + 1);
     qr_buf_addz(out, ") AS k1 FROM (");
-    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     QR_TRY(qri_emit_query(em, out, q->for_inner, QRI_FORM_NAMED));
-    qri_emit_leave(em, 4);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
     qr_buf_addz(out, ")");
     return QR_OK;
 }
@@ -193,7 +193,7 @@ static enum qr_status emit_term(struct qri_emit *em, struct qr_buf *term, struct
 
 enum qr_status qri_emit_with(struct qri_emit *em, struct qri_query *q)
 {
-    if (q->with_id != 0 && q->with_emit == em)
+    if (q->with_id != 0 && q->with_text == em->text)
         return QR_OK;
     unsigned depth = em->depth;
     bool conditional = em->conditional;
@@ -201,7 +201,7 @@ enum qr_status qri_emit_with(struct qri_emit *em, struct qri_query *q)
     em->set = NULL;
     em->conditional = false;
     q->with_id = ++em->c->next_with;
-    q->with_emit = em;
+    q->with_text = em->text;
     struct qr_buf term;
     qr_buf_init(&term, QRI_TEXT_BYTES_MAX);
     enum qr_status status = emit_term(em, &term, q);

@@ -163,12 +163,12 @@ static enum qr_status emit_counted_top(struct qri_emit *em, struct qr_buf *out,
     qr_buf_addz(out, " OVER (");
     QR_TRY(emit_order_by(em, out, q, true));
     qr_buf_addz(out, ") AS kr, count(*) OVER () AS kc FROM (");
-    QR_TRY(qri_emit_enter(em, 8));
+    QR_TRY(qri_emit_enter(em, 2 * QRI_LEVEL_QUERY));
     if (q->set_count > 0)
         QR_TRY(qri_emit_grouping_sets(em, out, q, QRI_FORM_NAMED));
     else
         QR_TRY(qri_emit_block(em, out, q, QRI_FORM_NAMED, true, ""));
-    qri_emit_leave(em, 8);
+    qri_emit_leave(em, 2 * QRI_LEVEL_QUERY);
     qr_buf_addz(out, ")) WHERE kr");
     if (q->top.percent) {
         qr_buf_addz(out, " - 1 < kc * ");
@@ -187,9 +187,9 @@ static enum qr_status emit_sets(struct qri_emit *em, struct qr_buf *out, struct 
     qr_buf_addz(out, "SELECT ");
     emit_names(out, q);
     qr_buf_addz(out, " FROM (");
-    QR_TRY(qri_emit_enter(em, 4));
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     QR_TRY(qri_emit_grouping_sets(em, out, q, QRI_FORM_NAMED));
-    qri_emit_leave(em, 4);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
     qr_buf_addz(out, ")");
     QR_TRY(emit_order_by(em, out, q, true));
     return emit_limit(em, out, q);
@@ -211,7 +211,7 @@ enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct q
     bool wrap = form == QRI_FORM_BRANCH && (counted || limited || q->set_count > 0);
     if (wrap) {
         qr_buf_addz(out, "SELECT * FROM (");
-        QR_TRY(qri_emit_enter(em, 4));
+        QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     }
     if (counted) {
         QR_TRY(emit_counted_top(em, out, q));
@@ -224,7 +224,7 @@ enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct q
         QR_TRY(emit_limit(em, out, q));
     }
     if (wrap) {
-        qri_emit_leave(em, 4);
+        qri_emit_leave(em, QRI_LEVEL_QUERY);
         qr_buf_addz(out, ")");
     }
     return QR_OK;
