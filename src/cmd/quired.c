@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "cmd_int.h"
@@ -192,6 +193,7 @@ static int serve(struct server *server)
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    umask(077); /* SQLite makes the metadata file itself */
 
     struct qr_err err = {0};
     int64_t began_ns = qr_env_mono_ns(server->env);

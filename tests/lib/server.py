@@ -1,0 +1,155 @@
+"""Starts, stops and kills a quired of its own for a test: free ports, a fresh data directory."""
+import atexit
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import tds
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ADMIN = "quireadmin"
+READY = re.compile(r"quired ready tds=(\S+):(\d+) https=(\S+):(\d+) data=(.*)")
+START_SECONDS = 60 * float(os.environ.get("QUIRE_TEST_SLOWNESS", "1"))
+STOP_SECONDS = 30 * float(os.environ.get("QUIRE_TEST_SLOWNESS", "1"))
+
+
+class ServerFailed(AssertionError):
+    pass
+
+
+def program(name="quired"):
+    return os.path.join(os.environ.get("QUIRE_BUILD", os.path.join(ROOT, "build")), name)
+
+
+running = set()
+
+
+@atexit.register
+def end_all():
+    """A test that failed may have left its server."""
+    for process in running:
+        process.kill()
+
+
+class Server:
+    """`announced`: events of warn or error lines that the test expects; any other such line fails the
+    stop."""
+
+    def __init__(self, *options, data_dir=None, announced=()):
+        self.options = list(options)
+        self.own_dir = data_dir is None
+        self.data_dir = data_dir or tempfile.mkdtemp(prefix="quire-test-")
+        self.announced = set(announced)
+        self.process = None
+        self.log = []
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()
+        self.remove()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [program(), "--data-dir", self.data_dir, "--tds-port", "0", "--https-port", "0",
+             *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        running.add(self.process)
+        self.log_reader = threading.Thread(target=self.read_log, args=(self.process.stderr,),
+                                           daemon=True)
+        self.log_reader.start()
+        deadline = time.monotonic() + START_SECONDS
+        text = b""
+        self.printed = ""
+        while not (match := READY.search(text.decode("utf-8", "replace"))):
+            ready, _, _ = select.select([self.process.stdout], [], [],
+                                        max(deadline - time.monotonic(), 0))
+            data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            if not data:
+                self.process.kill()
+                code = self.process.wait()
+                self.log_reader.join()
+                raise ServerFailed(f"no ready line; exit status {code}:\n" + "".join(self.log[-20:]))
+            text += data
+        self.printed = text.decode("utf-8", "replace")
+        self.host, self.port, self.https_port = match[1].strip("[]"), int(match[2]), int(match[4])
+        return self
+
+    def read_log(self, stream):
+        for line in stream:
+            self.log.append(line.decode("utf-8", "replace"))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def password(self):
+        with open(os.path.join(self.data_dir, "admin-password"), encoding="utf-8") as file:
+            return file.readline().rstrip("\n")
+
+    def connect(self, database="master", user=ADMIN, **more):
+        password = more.pop("password", None) or self.password
+        return tds.Connection(self.host, self.port, user, password, database=database, **more)
+
+    def create_database(self, name):
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE [{name}]")
+
+    def unannounced(self):
+        bad = []
+        for line in self.log:
+            level = re.search(r" lvl=(\w+) ", line)
+            event = re.search(r" ev=(\w+)", line)
+            if level is None or event is None or \
+                    (level[1] in ("warn", "error") and event[1] not in self.announced):
+                bad.append(line)
+        return bad
+
+    def finish(self):
+        self.process.stdout.close()
+        self.log_reader.join()
+        self.process.stderr.close()
+        running.discard(self.process)
+        self.process = None
+
+    def stop(self):
+        """Ends it as an operator would, and fails for what it should not have logged."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = f"none within {STOP_SECONDS} s"
+            self.process.wait()
+        self.finish()
+        bad = self.unannounced()
+        if code != 0 or bad:
+            raise ServerFailed(f"exit status {code}; unannounced log lines:\n" + "".join(bad[-20:]))
+
+    def kill(self):
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        self.finish()
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def remove(self):
+        if self.own_dir:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
