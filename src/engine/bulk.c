@@ -257,17 +257,15 @@ static enum qr_status load_in_frame(struct qri_frame *frame, uint64_t *ret_count
     qri_session_refresh_catalog(session);
     qri_bind_env(frame, NULL, &env);
     bool guard = session->tran.count > 0;
-    enum qr_status status = guard ? qri_savepoint(session, err) : QR_OK;
+    struct qri_guard mark = {0};
+    enum qr_status status = guard ? qri_guard_begin(session, &mark, err) : QR_OK;
     if (status == QR_OK)
         status = prepare_load(&l, frame, &env);
     if (status == QR_OK)
         status = load_rows(&l);
     qr_rowset_free(l.changes);
     qr_arena_done(&l.run.arena);
-    if (guard && status == QR_OK)
-        status = qri_savepoint_release(session, err);
-    else if (guard)
-        qri_savepoint_rollback(session);
+    status = qri_guard_end(session, &mark, status, err);
     *ret_count = l.run.count;
     return qri_tran_statement_end(session, status, err);
 }

@@ -96,18 +96,17 @@ static enum qr_status run(struct qri_frame *frame, qri_ddl_fn *change, void *ctx
     qri_ddl_init(frame, &env, &eval, &ddl);
     ddl.main = &main;
     ddl.temp = &temp;
-    enum qr_status status = qri_savepoint(session, err);
+    struct qri_guard guard;
+    enum qr_status status = qri_guard_begin(session, &guard, err);
     if (status == QR_OK) {
         session->no_interrupt = true;
         status = change(&ddl, ctx, err);
         session->no_interrupt = false;
-        if (status == QR_OK)
-            status = qri_savepoint_release(session, err);
-        if (status == QR_OK) {
-            qri_ddl_adopt(frame, main, temp);
-            return QR_OK;
-        }
-        qri_savepoint_rollback(session);
+        status = qri_guard_end(session, &guard, status, err);
+    }
+    if (status == QR_OK) {
+        qri_ddl_adopt(frame, main, temp);
+        return QR_OK;
     }
     qri_catalog_unref(main);
     qri_catalog_unref(temp);

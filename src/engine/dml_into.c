@@ -104,14 +104,13 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code *code, u
     enum qr_status status =
         qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err);
     bool guard = status == QR_OK && session->tran.count > 0;
+    struct qri_guard mark = {0};
     if (guard)
-        status = qri_savepoint(session, err);
+        status = qri_guard_begin(session, &mark, err);
     if (status == QR_OK)
         status = make(&into, err);
-    if (guard && status == QR_OK)
-        status = qri_savepoint_release(session, err);
-    else if (guard) { /* the transaction goes on without the table */
-        qri_savepoint_rollback(session);
+    status = qri_guard_end(session, &mark, status, err);
+    if (guard && status != QR_OK) { /* the transaction goes on without the table */
         if (session->catalog != main_before) {
             qri_catalog_unref(session->catalog);
             session->catalog = qri_catalog_ref(main_before);
@@ -150,8 +149,9 @@ static enum qr_status truncate(struct qri_frame *frame, const struct qr_cat_obje
     char sql[64];
     snprintf(sql, sizeof sql, "DELETE FROM %s.t%u", is_temp ? "temp" : "main", table->object_id);
     bool guard = session->tran.count > 0;
+    struct qri_guard mark = {0};
     if (guard)
-        QR_TRY(qri_savepoint(session, err));
+        QR_TRY(qri_guard_begin(session, &mark, err));
     session->no_interrupt = true;
     enum qr_status status = qri_exec(session->link, sql, err);
     session->no_interrupt = false;
@@ -160,11 +160,7 @@ static enum qr_status truncate(struct qri_frame *frame, const struct qr_cat_obje
     if (status == QR_OK && identity != NULL)
         status = qri_counter_set(session, qri_counter_id(table->object_id, QRI_COUNTER_IDENTITY),
                                  is_temp, identity->identity_seed, err);
-    if (guard && status == QR_OK)
-        status = qri_savepoint_release(session, err);
-    else if (guard)
-        qri_savepoint_rollback(session);
-    return status;
+    return qri_guard_end(session, &mark, status, err);
 }
 
 enum qr_status qri_run_truncate(struct qri_frame *frame, const struct qri_op *op,

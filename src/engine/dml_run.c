@@ -139,15 +139,10 @@ static enum qr_status apply_guarded(struct qri_run *run)
     struct qr_session *session = run->session;
     bool guard = session->tran.sqlite_open && !run->dml->table->is_rowset &&
                  (session->tran.count > 0 || session->tran.depth > 1);
+    struct qri_guard mark = {0};
     if (guard)
-        QR_TRY(qri_savepoint(session, run->err));
-    enum qr_status status = apply_all(run);
-    if (!guard || !session->tran.sqlite_open)
-        return status;
-    if (status == QR_OK)
-        return qri_savepoint_release(session, run->err);
-    qri_savepoint_rollback(session);
-    return status;
+        QR_TRY(qri_guard_begin(session, &mark, run->err));
+    return qri_guard_end(session, &mark, apply_all(run), run->err);
 }
 
 /* ---- short ways ---- */

@@ -75,7 +75,7 @@ struct qri_options {
 struct qri_savepoint {
     struct qr_str name; /* in the transaction's arena */
     struct qri_catalog *catalog, *temp; /* references: the pictures to go back to */
-    bool in_sqlite; /* made in SQLite too; else it stands before the first write */
+    uint32_t guard_depth; /* statements' savepoints that lie below it */
 };
 
 /* The session's transaction, and how it maps onto SQLite's. */
@@ -87,6 +87,7 @@ struct qri_tran {
     bool is_write;       /* the writer lock is held */
     bool catalog_changed; /* session.catalog is this transaction's own */
     uint32_t depth;      /* statements within each other */
+    uint32_t guard_depth; /* savepoints of statements now open */
     uint64_t descriptor;
     struct qr_arena arena;
     struct qr_str name;
@@ -223,10 +224,18 @@ void qri_tran_abort(struct qr_session *session);
 QR_NODISCARD enum qr_status qri_tran_check(struct qr_session *session, struct qr_err *err);
 /* IMPLICIT_TRANSACTIONS: the statement begins one if none is open. */
 QR_NODISCARD enum qr_status qri_tran_implicit(struct qr_session *session, struct qr_err *err);
-/* A savepoint around a statement inside an open SQLite transaction. */
-QR_NODISCARD enum qr_status qri_savepoint(struct qr_session *session, struct qr_err *err);
-QR_NODISCARD enum qr_status qri_savepoint_release(struct qr_session *session, struct qr_err *err);
-void qri_savepoint_rollback(struct qr_session *session);
+/* A savepoint around a statement inside an open SQLite transaction. A ROLLBACK TRANSACTION inside the
+ * statement (in a trigger) may take it away: then release and rollback do nothing. */
+struct qri_guard {
+    uint32_t depth; /* 0: none was made */
+    size_t savepoint_count;
+};
+QR_NODISCARD enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,
+                                            struct qr_err *err);
+/* Keeps or undoes what the statement did, by its status, which is returned. */
+QR_NODISCARD enum qr_status qri_guard_end(struct qr_session *session,
+                                          const struct qri_guard *guard, enum qr_status status,
+                                          struct qr_err *err);
 
 /* ---- host.c ---- */
 extern const struct qr_eval_host qri_eval_host;

@@ -70,9 +70,8 @@ static enum qr_status make_savepoint(struct qr_session *session, size_t index, s
 {
     char sql[48];
     snprintf(sql, sizeof sql, "SAVEPOINT t%zu", index);
-    QR_TRY(qri_exec(session->link, sql, err));
-    session->tran.savepoints[index].in_sqlite = true;
-    return QR_OK;
+    session->tran.savepoints[index].guard_depth = session->tran.guard_depth;
+    return qri_exec(session->link, sql, err);
 }
 
 static enum qr_status begin_sqlite(struct qr_session *session, bool write, struct qr_err *err)
@@ -112,6 +111,7 @@ static void forget_sqlite(struct qr_session *session)
 {
     struct qri_tran *tran = &session->tran;
     tran->sqlite_open = tran->statement_open = tran->is_write = false;
+    tran->guard_depth = 0;
     qri_catalog_unref(tran->temp_before);
     tran->temp_before = NULL;
     qr_conn_unlock_writer(session->link->conn);
@@ -258,22 +258,46 @@ enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status
     return status;
 }
 
-enum qr_status qri_savepoint(struct qr_session *session, struct qr_err *err)
+static enum qr_status exec_numbered(struct qr_session *session, const char *format, size_t n,
+                                    struct qr_err *err)
 {
-    return qri_exec(session->link, "SAVEPOINT s", err);
-}
-
-enum qr_status qri_savepoint_release(struct qr_session *session, struct qr_err *err)
-{
-    return qri_exec(session->link, "RELEASE s", err);
-}
-
-void qri_savepoint_rollback(struct qr_session *session)
-{
+    char sql[48];
+    snprintf(sql, sizeof sql, format, n);
     session->no_interrupt = true;
-    if (!sqlite3_get_autocommit(session->link->db))
-        sqlite3_exec(session->link->db, "ROLLBACK TO s; RELEASE s", NULL, NULL, NULL);
+    enum qr_status status = qri_exec(session->link, sql, err);
     session->no_interrupt = false;
+    return status;
+}
+
+enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,
+                               struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    *guard = (struct qri_guard){0};
+    QR_TRY(exec_numbered(session, "SAVEPOINT s%zu", tran->guard_depth + 1, err));
+    *guard = (struct qri_guard){++tran->guard_depth, tran->savepoint_count};
+    return QR_OK;
+}
+
+enum qr_status qri_guard_end(struct qr_session *session, const struct qri_guard *guard,
+                             enum qr_status status, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (guard->depth == 0 || guard->depth > tran->guard_depth || !tran->sqlite_open)
+        return status;
+    tran->guard_depth = guard->depth - 1;
+    if (status != QR_OK) { /* the first error counts: what these do is known to be possible */
+        release_savepoints(tran, guard->savepoint_count);
+        if (sqlite3_get_autocommit(session->link->db))
+            return status;
+        if (exec_numbered(session, "ROLLBACK TO s%zu", guard->depth, NULL) == QR_OK)
+            (void)!exec_numbered(session, "RELEASE s%zu", guard->depth, NULL);
+        return status;
+    }
+    /* releasing would take SAVE TRANSACTIONs made since along; left open it does no harm */
+    if (tran->savepoint_count > guard->savepoint_count)
+        return QR_OK;
+    return exec_numbered(session, "RELEASE s%zu", guard->depth, err);
 }
 
 /* ---- T-SQL's side ---- */
@@ -357,6 +381,7 @@ static enum qr_status rollback_to(struct qr_session *session, size_t index, stru
         char sql[48];
         snprintf(sql, sizeof sql, "ROLLBACK TO t%zu", index);
         QR_TRY(qri_exec(session->link, sql, err));
+        tran->guard_depth = save->guard_depth;
     }
     if (tran->catalog_changed && save->catalog != session->catalog) {
         qri_catalog_unref(session->catalog);

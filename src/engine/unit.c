@@ -11,14 +11,21 @@ struct loop {
     size_t break_count, break_capacity;
 };
 
+/* A TRY or CATCH block: GOTO may leave it but not enter. */
+struct block {
+    const struct block *outer;
+};
+
 struct label {
     struct qr_str name;
     uint32_t op;
+    const struct block *block;
 };
 
 struct jump {
     struct qr_str name;
     uint32_t op, line;
+    const struct block *block;
 };
 
 struct builder {
@@ -26,6 +33,7 @@ struct builder {
     struct qr_bind_env env;
     struct qr_err *err;
     struct loop *loop;
+    const struct block *block;
     int32_t handler;
     uint16_t catch_depth;
     struct label *labels;
@@ -220,12 +228,24 @@ static enum qr_status flatten_leave(struct builder *b, const struct qr_ast_stmt 
     return QR_OK;
 }
 
+static enum qr_status flatten_in_block(struct builder *b, const struct qr_ast_stmts *stmts)
+{
+    struct block *block = qr_arena_alloc(&b->unit->arena, sizeof *block);
+    if (block == NULL)
+        return no_memory(b);
+    block->outer = b->block;
+    b->block = block;
+    enum qr_status status = flatten_all(b, stmts);
+    b->block = block->outer;
+    return status;
+}
+
 static enum qr_status flatten_try(struct builder *b, const struct qr_ast_try *stmt)
 {
     int32_t outer_handler = b->handler;
     size_t first = b->unit->op_count;
     b->handler = -2; /* known when the body is laid out */
-    enum qr_status status = flatten_all(b, &stmt->body);
+    enum qr_status status = flatten_in_block(b, &stmt->body);
     b->handler = outer_handler;
     QR_TRY(status);
     uint32_t over = 0;
@@ -234,7 +254,7 @@ static enum qr_status flatten_try(struct builder *b, const struct qr_ast_try *st
         if (b->unit->ops[i].handler == -2)
             b->unit->ops[i].handler = (int32_t)b->unit->op_count;
     b->catch_depth++;
-    status = flatten_all(b, &stmt->handler);
+    status = flatten_in_block(b, &stmt->handler);
     b->catch_depth--;
     QR_TRY(status);
     /* a jump of its own, so that the block's end leaves the error context even when empty */
@@ -256,7 +276,7 @@ static enum qr_status add_label(struct builder *b, const struct qr_ast_goto *stm
                               b->label_count + 1, sizeof *b->labels);
     if (b->labels == NULL)
         return no_memory(b);
-    b->labels[b->label_count++] = (struct label){name, (uint32_t)b->unit->op_count};
+    b->labels[b->label_count++] = (struct label){name, (uint32_t)b->unit->op_count, b->block};
     return QR_OK;
 }
 
@@ -267,7 +287,8 @@ static enum qr_status add_jump(struct builder *b, const struct qr_ast_goto *stmt
     if (b->jumps == NULL)
         return no_memory(b);
     struct jump *jump = &b->jumps[b->jump_count++];
-    *jump = (struct jump){.name = stmt->label.text, .line = stmt->head.pos.line};
+    *jump = (struct jump){
+        .name = stmt->label.text, .line = stmt->head.pos.line, .block = b->block};
     return add_op(b, QRI_OP_JUMP, &stmt->head, stmt->head.pos.line, 0, &jump->op);
 }
 
@@ -281,6 +302,11 @@ static enum qr_status resolve_jumps(struct builder *b)
             return at_line(b, b->jumps[i].line,
                            qr_sql_fail(b->err, 133,
                                        qr_arena_str(&b->unit->arena, b->jumps[i].name).p));
+        const struct block *block = b->jumps[i].block;
+        while (block != NULL && block != b->labels[k].block)
+            block = block->outer;
+        if (block != b->labels[k].block)
+            return at_line(b, b->jumps[i].line, qr_sql_fail(b->err, 1026));
         b->unit->ops[b->jumps[i].op].target = b->labels[k].op;
     }
     return QR_OK;

@@ -1,0 +1,317 @@
+/* test_session.c - requests other than batches, several sessions, attention, waiting, restart. */
+#include "harness.h"
+#include <pthread.h>
+#include "store/durable.h"
+#include "base/banned.h"
+
+static void with_table(struct fixture *f, struct client *c)
+{
+    fixture_open(f);
+    client_open(f, c);
+    expect(c, "create table t (id int not null primary key, v nvarchar(20))\n"
+              "insert t values (1, N'one'), (2, N'two')",
+           "DONE\nDONE 2\n");
+}
+
+static struct qr_arg int_arg(const char *name, int64_t value)
+{
+    return (struct qr_arg){.name = qr_str(name),
+                           .type = qr_type_of(QR_TYPE_INT),
+                           .value = qr_value_int(value)};
+}
+
+static void assert_answer(struct client *c, enum qr_status status, const char *want)
+{
+    assert_int_equal(status, QR_OK);
+    assert_string_equal(qr_buf_cstr(&c->out), want);
+}
+
+static void test_a_prepared_statement_runs_again_after_its_table_has_changed(void **state)
+{
+    struct fixture f;
+    struct client c;
+    int32_t handle = 0;
+    (void)state;
+    with_table(&f, &c);
+    assert_int_equal(qr_session_prepare(c.session, qr_str("select * from t where id = @id"),
+                                        qr_str("@id int"), client_sink(&c), &handle),
+                     QR_OK);
+    assert_true(handle > 0);
+    struct qr_arg arg = int_arg("@id", 2);
+    for (int i = 0; i < 3; i++)
+        assert_answer(&c, qr_session_execute(c.session, handle, &arg, 1, client_sink(&c)),
+                      "COLS id int, v nvarchar(20)\nROW 2|two\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n");
+    expect(&c, "alter table t add w int null", "DONE\n");
+    assert_answer(&c, qr_session_execute(c.session, handle, &arg, 1, client_sink(&c)),
+                  "COLS id int, v nvarchar(20), w int\nROW 2|two|NULL\nDONEINPROC 1\nSTATUS 0\n"
+                  "DONEPROC\n");
+    assert_answer(&c, qr_session_unprepare(c.session, handle, client_sink(&c)),
+                  "STATUS 0\nDONEPROC\n");
+    assert_answer(&c, qr_session_execute(c.session, handle, &arg, 1, client_sink(&c)),
+                  "MSG 8179 16 2 line 0: Could not find prepared statement with handle 1.\n"
+                  "DONEPROC error\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_output_parameters_come_back_after_the_status(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    with_table(&f, &c);
+    struct qr_arg args[2] = {int_arg("@a", 20), int_arg("@b", 0)};
+    args[1].is_output = true;
+    args[1].value = qr_value_null();
+    assert_answer(&c,
+                  qr_session_execute_sql(c.session, qr_str("set @b = @a + 1"),
+                                         qr_str("@a int, @b int output"), args, 2,
+                                         client_sink(&c)),
+                  "STATUS 0\nRET @b=21\nDONEPROC\n");
+    expect(&c, "create procedure p @x int, @y int = 5 output as set @y = @x * @y return 3",
+           "DONE\n");
+    struct qr_arg call[2] = {int_arg("@x", 4), int_arg("@y", 3)};
+    call[1].is_output = true;
+    assert_answer(&c, qr_session_call(c.session, qr_str("dbo.p"), call, 2, client_sink(&c)),
+                  "STATUS 3\nRET @y=12\nDONEPROC\n");
+    assert_answer(&c, qr_session_call(c.session, qr_str("dbo.nosuch"), NULL, 0, client_sink(&c)),
+                  "MSG 2812 16 62 line 0: Could not find stored procedure 'dbo.nosuch'.\n"
+                  "DONEPROC error\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_a_reader_sees_only_what_is_committed(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    (void)state;
+    with_table(&f, &a);
+    client_open(&f, &b);
+    assert_answer(&a,
+                  qr_session_tran(a.session, QR_TM_BEGIN, (struct qr_str){0}, 0, false,
+                                  client_sink(&a)),
+                  "ENV BEGIN\n");
+    expect(&a, "insert t values (3, N'three')", "DONE 1\n");
+    expect(&b, "select count(*) from t", "COLS int\nROW 2\nDONE 1\n");
+    expect(&a, "select count(*) from t", "COLS int\nROW 3\nDONE 1\n");
+    assert_answer(&a,
+                  qr_session_tran(a.session, QR_TM_COMMIT, (struct qr_str){0}, 0, false,
+                                  client_sink(&a)),
+                  "ENV COMMIT\n");
+    assert_true(qr_session_answer_lsn(a.session) > 0);
+    struct qr_err err = {0};
+    struct qr_lsn lsn = {qr_session_answer_lsn(a.session)};
+    assert_int_equal(qr_store_wait_durable(qr_database_store(f.db), lsn, &err), QR_OK);
+    expect(&b, "select count(*) from t", "COLS int\nROW 3\nDONE 1\n");
+    client_close(&a);
+    client_close(&b);
+    fixture_close(&f);
+}
+
+static void test_a_second_writer_gives_up_after_lock_timeout(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    (void)state;
+    with_table(&f, &a);
+    client_open(&f, &b);
+    expect(&a, "begin tran delete t where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    expect(&b, "set lock_timeout 50 delete t where id = 2 select @@error",
+           "MSG 1222 16 51 line 1: Lock request time out period exceeded.\n"
+           "INFO 3621: The statement has been terminated.\nDONE error\n"
+           "COLS int\nROW 1222\nDONE 1\n");
+    expect(&a, "rollback", "ENV ROLLBACK\nDONE\n");
+    expect(&b, "delete t where id = 2", "DONE 1\n");
+    client_close(&a);
+    client_close(&b);
+    fixture_close(&f);
+}
+
+static void test_a_session_that_ends_lets_the_writer_lock_go(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    (void)state;
+    with_table(&f, &a);
+    client_open(&f, &b);
+    expect(&a, "begin tran delete t", "ENV BEGIN\nDONE\nDONE 2\n");
+    client_close(&a);
+    expect(&b, "set lock_timeout 1000 delete t where id = 2", "DONE 1\n");
+    client_close(&b);
+    fixture_close(&f);
+}
+
+static void test_attention_ends_a_running_select_and_keeps_the_transaction(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    with_table(&f, &c);
+    expect(&c, "begin tran insert t values (3, N'x')", "ENV BEGIN\nDONE\nDONE 1\n");
+    c.cancel = true;
+    const char *got = run(&c, "select count(*) from generate_series(1, 100000) a cross join "
+                              "generate_series(1, 100000) b");
+    assert_non_null(strstr(got, "END CANCELLED"));
+    c.cancel = false;
+    expect(&c, "select @@trancount, count(*) from t", "COLS int, int\nROW 1|3\nDONE 1\n");
+    expect(&c, "commit", "ENV COMMIT\nDONE\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_attention_ends_a_loop(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    with_table(&f, &c);
+    c.cancel = true;
+    assert_non_null(strstr(run(&c, "while 1 = 1 set rowcount 0"), "END CANCELLED"));
+    c.cancel = false;
+    expect(&c, "select 1", "COLS int\nROW 1\nDONE 1\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_reset_takes_options_temporary_tables_and_the_transaction(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    with_table(&f, &c);
+    expect(&c, "set nocount on create table #x (a int) insert #x values (1) begin tran delete t",
+           "DONE\nENV BEGIN\nDONE\n");
+    assert_int_equal(qr_session_reset(c.session, false, client_sink(&c)), QR_OK);
+    expect(&c, "select @@trancount, count(*) from t", "COLS int, int\nROW 0|2\nDONE 1\n");
+    expect(&c, "select * from #x",
+           "MSG 208 16 1 line 1: Invalid object name '#x'.\nDONE error\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_everything_is_there_after_a_restart(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    with_table(&f, &c);
+    expect(&c, "create table u (id int identity(10,5), v varchar(5) default 'd')\n"
+               "insert u default values insert u default values\n"
+               "create view w as select v, count(*) as n from u group by v",
+           "MSG 111 15 1 line 3: 'CREATE VIEW' must be the first statement in a query batch.\n"
+           "DONE error\n");
+    expect(&c, "create table u (id int identity(10,5), v varchar(5) default 'd')\n"
+               "insert u default values insert u default values",
+           "DONE\nDONE 1\nDONE 1\n");
+    expect(&c, "create view w as select v, count(*) as n from u group by v", "DONE\n");
+    client_close(&c);
+    fixture_reopen(&f);
+    client_open(&f, &c);
+    expect(&c, "select * from w insert u default values select * from u",
+           "COLS v varchar(5), n int\nROW d|2\nDONE 1\nDONE 1\n"
+           "COLS id int, v varchar(5)\nROW 10|d\nROW 15|d\nROW 20|d\nDONE 3\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_bulk_load_fills_the_announced_columns(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    with_table(&f, &c);
+    expect(&c, "insert bulk t (id int, v nvarchar(20)) with (tablock)", "");
+    struct qr_plan_column columns[2] = {
+        {.name = qr_str("id"), .type = qr_type_of(QR_TYPE_INT)},
+        {.name = qr_str("v"), .type = qr_type_sized(QR_TYPE_NVARCHAR, 20)}};
+    const struct qr_sink *sink = client_sink(&c);
+    assert_int_equal(qr_session_bulk_begin(c.session, columns, 2, sink), QR_OK);
+    for (int i = 10; i < 1010; i++) {
+        struct qr_value row[2] = {qr_value_int(i), qr_value_text("bulk", 4)};
+        assert_int_equal(qr_session_bulk_row(c.session, row), QR_OK);
+    }
+    assert_answer(&c, qr_session_bulk_end(c.session, false, sink), "DONE 1000\n");
+    expect(&c, "select count(*), max(id) from t where v = 'bulk'",
+           "COLS int, int\nROW 1000|1009\nDONE 1\n");
+    expect(&c, "insert bulk t (id int)", "");
+    sink = client_sink(&c);
+    assert_int_equal(qr_session_bulk_begin(c.session, columns, 1, sink), QR_OK);
+    struct qr_value twice = qr_value_int(10);
+    assert_int_equal(qr_session_bulk_row(c.session, &twice), QR_OK);
+    assert_int_equal(qr_session_bulk_end(c.session, false, sink), QR_OK);
+    assert_non_null(strstr(qr_buf_cstr(&c.out), "MSG 2627"));
+    client_close(&c);
+    fixture_close(&f);
+}
+
+/* ---- many sessions at once ---- */
+
+enum { THREADS = 4, ROUNDS = 200 };
+
+struct worker {
+    struct fixture *f;
+    pthread_t thread;
+    int number;
+    bool failed;
+};
+
+static void *transfer(void *arg)
+{
+    struct worker *w = arg;
+    struct client c;
+    client_open(w->f, &c);
+    for (int i = 0; i < ROUNDS && !w->failed; i++) {
+        char sql[300];
+        snprintf(sql, sizeof sql,
+                 "begin tran update acct set b = b - 1 where id = %d update acct set b = b + 1 "
+                 "where id = %d %s",
+                 i % 10, (i + w->number) % 10, i % 7 == 3 ? "rollback" : "commit");
+        w->failed = strstr(run(&c, sql), "MSG") != NULL;
+        if (i % 5 == 0)
+            w->failed |= strstr(run(&c, "select sum(b) from acct"), "ROW 1000\n") == NULL;
+    }
+    client_close(&c);
+    return NULL;
+}
+
+static void test_the_sum_stays_while_many_sessions_transfer(void **state)
+{
+    struct fixture f;
+    struct client c;
+    struct worker workers[THREADS];
+    (void)state;
+    with_table(&f, &c);
+    expect(&c, "set nocount on create table acct (id int not null primary key, b int not null)\n"
+               "insert acct select value - 1, 100 from generate_series(1, 10)",
+           "DONE\n");
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.f = &f, .number = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, transfer, &workers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        assert_false(workers[i].failed);
+    }
+    expect(&c, "select sum(b) from acct", "COLS int\nROW 1000\nDONE\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_prepared_statement_runs_again_after_its_table_has_changed),
+        cmocka_unit_test(test_output_parameters_come_back_after_the_status),
+        cmocka_unit_test(test_a_reader_sees_only_what_is_committed),
+        cmocka_unit_test(test_a_second_writer_gives_up_after_lock_timeout),
+        cmocka_unit_test(test_a_session_that_ends_lets_the_writer_lock_go),
+        cmocka_unit_test(test_attention_ends_a_running_select_and_keeps_the_transaction),
+        cmocka_unit_test(test_attention_ends_a_loop),
+        cmocka_unit_test(test_reset_takes_options_temporary_tables_and_the_transaction),
+        cmocka_unit_test(test_everything_is_there_after_a_restart),
+        cmocka_unit_test(test_bulk_load_fills_the_announced_columns),
+        cmocka_unit_test(test_the_sum_stays_while_many_sessions_transfer),
+    };
+    return cmocka_run_group_tests_name("engine/session", tests, NULL, NULL);
+}
