@@ -18,7 +18,7 @@ const struct qr_status_info *qr_status_info(enum qr_status status)
     return &infos[status];
 }
 
-enum qr_status qr_fail(struct qr_err *err, enum qr_status status, const char *fmt, ...)
+enum qr_status(qr_fail)(struct qr_err *err, enum qr_status status, const char *fmt, ...)
 {
     assert(status != QR_OK);
     if (err == NULL)
@@ -35,7 +35,7 @@ enum qr_status qr_fail(struct qr_err *err, enum qr_status status, const char *fm
     return status;
 }
 
-enum qr_status qr_wrap(struct qr_err *err, enum qr_status status, const char *fmt, ...)
+enum qr_status(qr_wrap)(struct qr_err *err, enum qr_status status, const char *fmt, ...)
 {
     if (status == QR_OK || status == QR_SQL || err == NULL)
         return status;

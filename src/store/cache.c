@@ -58,7 +58,7 @@ static bool add_slab(struct qr_store *store)
     struct qri_cache *c = &store->cache;
     if (c->slab_count == c->slab_capacity) {
         size_t capacity = c->slab_capacity == 0 ? 64 : c->slab_capacity * 2;
-        struct qri_slab **slabs = realloc(c->slabs, capacity * sizeof *slabs);
+        struct qri_slab **slabs = realloc(c->slabs, capacity * sizeof(void *));
         if (slabs == NULL)
             return false;
         c->slabs = slabs;

@@ -141,9 +141,7 @@ struct qr_store {
     uint32_t page_bytes;
     uint8_t timeline[QR_TIMELINE_BYTES];
     uint64_t epoch;
-    bool was_clean; /* closed cleanly before this open */
     struct qr_file *lock_file, *data_file, *dw_file;
-    _Atomic int health; /* enum qr_status */
 
     _Atomic(struct qri_chunk *) *table; /* QRI_CHUNK_COUNT entries, mapped without reserve */
     _Atomic uint32_t table_end;         /* no chunks from here on */
@@ -187,8 +185,10 @@ struct qr_store {
     struct qr_writer *writers_first, *writers_last; /* [0] holds the lock; guarded by writer_mu */
 
     bool threads_running;
+    bool was_clean; /* closed cleanly before this open */
     pthread_t flusher_thread, checkpointer_thread;
     _Atomic bool stopping;
+    _Atomic int health; /* enum qr_status */
 };
 
 static inline uint64_t qri_page_offset(const struct qr_store *store, uint32_t page_no)

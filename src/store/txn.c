@@ -165,26 +165,32 @@ static struct entry *find_entry(const struct qr_txn *txn, uint32_t page_no)
     return at == 0 ? NULL : &txn->entries[at - 1];
 }
 
-static bool make_room(struct qr_txn *txn)
+static bool grow_index(struct qr_txn *txn)
 {
-    if (txn->count == txn->capacity) {
-        size_t capacity = txn->capacity == 0 ? 32 : txn->capacity * 2;
-        struct entry *entries = realloc(txn->entries, capacity * sizeof *entries);
-        if (entries == NULL)
-            return false;
-        txn->entries = entries;
-        txn->capacity = capacity;
-    }
-    if ((txn->count + 1) * 2 <= txn->index_count)
-        return true;
     uint32_t *index = calloc(txn->index_count * 2, sizeof *index);
     if (index == NULL)
         return false;
+    assert(txn->entries != NULL);
     free(txn->index);
     txn->index = index;
     txn->index_count *= 2;
     for (size_t i = 0; i < txn->count; i++)
         txn->index[index_place(txn, txn->entries[i].page_no)] = (uint32_t)i + 1;
+    return true;
+}
+
+static bool make_room(struct qr_txn *txn)
+{
+    if ((txn->count + 1) * 2 > txn->index_count && !grow_index(txn))
+        return false;
+    if (txn->count < txn->capacity)
+        return true;
+    size_t capacity = txn->capacity == 0 ? 32 : txn->capacity * 2;
+    struct entry *entries = realloc(txn->entries, capacity * sizeof *entries);
+    if (entries == NULL)
+        return false;
+    txn->entries = entries;
+    txn->capacity = capacity;
     return true;
 }
 
@@ -198,6 +204,7 @@ static enum qr_status add_entry(struct qr_txn *txn, uint32_t page_no, struct ent
     struct qri_frame *frame = make_room(txn) ? qri_frame_alloc(store, true) : NULL;
     if (frame == NULL)
         return qr_fail(err, QR_NOMEM, "page %u", page_no);
+    assert(txn->entries != NULL);
     txn->index[index_place(txn, page_no)] = (uint32_t)txn->count + 1;
     struct entry *e = &txn->entries[txn->count++];
     *e = (struct entry){.page_no = page_no, .frame = frame};
@@ -419,6 +426,7 @@ static enum qr_status build_group(struct qr_txn *txn, struct qr_err *err)
     QR_TRY(check_quota(txn, err));
     QR_TRY(fill_gaps(txn, err));
     txn->page_count = 0;
+    assert(txn->count == 0 || txn->entries != NULL);
     for (size_t i = 0; i < txn->count; i++)
         QR_TRY(prepare_entry(txn, &txn->entries[i], err));
     return QR_OK;
