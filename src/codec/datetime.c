@@ -101,7 +101,7 @@ struct qr_moment qr_moment_of(const struct qr_type *type, const struct qr_value 
         break;
     }
     default:
-        assert(!"not a date or time type");
+        assert(false); /* not a date or time type */
     }
     return m;
 }
