@@ -200,6 +200,14 @@ size_t qr_value_datalength(const struct qr_type *type, const struct qr_value *v)
         return 2 * qr_utf16_units(qr_value_bytes(v));
     case QR_FAMILY_BINARY:
         return v->n;
+    case QR_FAMILY_DECIMAL: { /* a sign and the words that the value needs */
+        qr_i128 scaled = qr_value_scaled(v);
+        qr_u128 m = scaled < 0 ? -(qr_u128)scaled : (qr_u128)scaled;
+        size_t n = 4;
+        while (n < 16 && m >> (8 * n) != 0)
+            n += 4;
+        return n + 1;
+    }
     case QR_FAMILY_VARIANT: {
         struct qr_type base;
         struct qr_value inner;

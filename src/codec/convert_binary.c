@@ -61,7 +61,8 @@ static size_t put_le(uint8_t *dst, uint64_t v, size_t n)
     return n;
 }
 
-/* precision, scale, 0, sign (1 = positive), then 4-byte words, little-endian. */
+/* precision, scale, 0, sign (1 = positive), then as many 4-byte words as the value needs,
+ * little-endian. */
 static size_t put_decimal(uint8_t *dst, const struct qr_type *t, qr_i128 v)
 {
     dst[0] = t->precision;
@@ -69,7 +70,9 @@ static size_t put_decimal(uint8_t *dst, const struct qr_type *t, qr_i128 v)
     dst[2] = 0;
     dst[3] = v >= 0;
     qr_u128 m = v < 0 ? -(qr_u128)v : (qr_u128)v;
-    size_t n = t->precision <= 9 ? 4 : t->precision <= 19 ? 8 : t->precision <= 28 ? 12 : 16;
+    size_t n = 4;
+    while (n < 16 && m >> (8 * n) != 0)
+        n += 4;
     for (size_t i = 0; i < n; i++)
         dst[4 + i] = (uint8_t)(m >> (8 * i));
     return 4 + n;

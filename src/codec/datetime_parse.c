@@ -187,7 +187,7 @@ static enum qr_dt read_offset(struct reader *r)
     if (!read_number(r, &hours, &digits) || digits > 2 || !at_time_mark(r))
         return QR_DT_SYNTAX;
     r->pos++;
-    if (!read_number(r, &minutes, &digits) || digits != 2 || minutes > 59)
+    if (!read_number(r, &minutes, &digits) || digits > 2 || minutes > 59)
         return QR_DT_SYNTAX;
     int total = hours * 60 + minutes;
     if (total > QR_OFFSET_MINUTES_MAX)
