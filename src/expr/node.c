@@ -22,6 +22,7 @@ static void inherit(struct qr_expr *node, const struct qr_expr *arg)
         node->volatility = arg->volatility;
     if (arg->depth >= node->depth)
         node->depth = (uint16_t)(arg->depth + 1);
+    node->weight += arg->weight; /* both are bounded: cannot wrap */
 }
 
 enum qr_status qri_node(struct qr_expr_builder *b, enum qr_expr_kind kind,
@@ -37,10 +38,13 @@ enum qr_status qri_node(struct qr_expr_builder *b, enum qr_expr_kind kind,
     node->kind = kind;
     node->line = b->line;
     node->depth = 1;
+    node->weight = 1;
     node->label = QR_LABEL_COERCIBLE_DEFAULT;
     for (size_t i = 0; i < arg_count; i++) {
         copy[i] = args[i];
         inherit(node, args[i]);
+        if (node->weight > QR_EXPR_WEIGHT_MAX)
+            return qr_sql_fail(b->err, 8632);
     }
     if (node->depth > QR_EXPR_DEPTH_MAX)
         return qr_sql_fail(b->err, 191);

@@ -118,6 +118,24 @@ static void test_deep_nesting_is_an_error_and_not_a_crash(void **state)
     mini_done(&m);
 }
 
+static void test_nesting_that_multiplies_is_refused_in_time(void **state)
+{
+    (void)state;
+    struct mini m;
+    mini_init(&m);
+    const struct qr_expr *both[2];
+    assert_int_equal(qr_expr_int(&m.b, 0, &both[1]), QR_OK);
+    assert_int_equal(qr_expr_var(&m.b, 0, qr_type_of(QR_TYPE_INT), &both[0]), QR_OK);
+    enum qr_status status = QR_OK;
+    int levels = 0;
+    for (; levels < 100 && status == QR_OK; levels++)
+        status = qr_expr_call(&m.b, qr_str("NULLIF"), both, 2, &both[0]);
+    assert_int_equal(status, QR_SQL);
+    assert_int_equal(m.err.number, 8632);
+    assert_true(levels > 10);
+    mini_done(&m);
+}
+
 static void test_long_concatenation_chain_stays_shallow(void **state)
 {
     (void)state;
@@ -177,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_conversion),
         cmocka_unit_test(test_deep_nesting_is_an_error_and_not_a_crash),
+        cmocka_unit_test(test_nesting_that_multiplies_is_refused_in_time),
         cmocka_unit_test(test_long_concatenation_chain_stays_shallow),
         cmocka_unit_test(test_constants_are_folded_and_errors_are_not),
         cmocka_unit_test(test_the_function_table_is_sound),

@@ -12,7 +12,9 @@
  * Errors: QR_SQL with the documented number (206, 257, 402, 403, 468, 529, 8116, 8117, 174, 189,
  * 195, 191 ...), QR_NOMEM. Errors of *evaluation* never come from here: a constant expression that
  * would fail (1/0) is left unfolded and fails when it is run.
- * Limits: QR_EXPR_DEPTH_MAX levels (error 191), QR_EXPR_ARGS_MAX arguments (error 189). */
+ * Limits: QR_EXPR_DEPTH_MAX levels (error 191), QR_EXPR_WEIGHT_MAX nodes (8632, because simple
+ * CASE, BETWEEN and NULLIF share their input and nesting them multiplies it), QR_EXPR_ARGS_MAX
+ * arguments (error 189). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,8 +37,9 @@ typedef enum qr_status qri_arith_fn(const struct qr_expr *expr, struct qr_eval *
                                     struct qr_value *ret_value, struct qr_err *err);
 
 enum {
-    QR_EXPR_DEPTH_MAX = 1000, /* walkers recurse: at most about 512 bytes of stack a level */
-    QR_EXPR_ARGS_MAX = 254,   /* of a function call; IN, AND, OR and COALESCE take more */
+    QR_EXPR_DEPTH_MAX = 1000,    /* walkers recurse: at most about 512 bytes of stack a level */
+    QR_EXPR_WEIGHT_MAX = 250000, /* nodes that one evaluation may touch */
+    QR_EXPR_ARGS_MAX = 254,      /* of a function call; IN, AND, OR and COALESCE take more */
 };
 
 enum qr_expr_kind {
@@ -107,7 +110,8 @@ struct qr_expr {
                         own precision in decimal arithmetic, NULL literals any type */
     bool has_foreign, has_var, has_input; /* of the subtree */
     uint16_t depth;                       /* 1 for a leaf */
-    int line;                             /* 1-based, 0 = unknown */
+    uint32_t weight; /* nodes of the tree; one that is shared counts wherever it is reached */
+    int line;        /* 1-based, 0 = unknown */
     struct qr_type type;
     /* Children of every kind, NULL when there are none:
      * CALL, UDF, CONCAT, AND, OR, IN, COALESCE, CHOOSE: the arguments in order;
