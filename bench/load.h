@@ -16,6 +16,7 @@ struct load_conn {
     int32_t handle;  /* of the prepared statement */
     int64_t started_ns;
     uint64_t answer_bytes;
+    bool in_message; /* TDS: packets of one answer have come, more follow */
     bool failed;
 };
 

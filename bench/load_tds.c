@@ -68,8 +68,9 @@ static bool answered(struct load_conn *c)
         if (c->in_len - c->in_at < n)
             break;
         bool last = (head[1] & 1) != 0;
-        if (head[8] == 0xAA)
+        if (!c->in_message && head[8] == 0xAA) /* an answer that begins with an error */
             c->failed = true;
+        c->in_message = !last;
         if (last && n >= 21) { /* DONE: token, status (2), command (2), count (8) */
             const uint8_t *done = head + n - 13;
             if (done[0] < 0xFD || (done[1] & 2) != 0)

@@ -76,7 +76,7 @@ class Quire:
         begin = time.monotonic()
         self.process = subprocess.Popen(
             [self.binary, "--data-dir", self.dir, "--tds-port", "0", "--https-port", "0",
-             "--admin-password-file", self.password_file, "--allow-plaintext-login", "on"],
+             "--admin-password-file", self.password_file, "--allow-plaintext-login"],
             stdout=subprocess.PIPE, stderr=open(self.dir + ".log", "ab"), text=True)
         line = self.process.stdout.readline()
         if not line.startswith("quired ready"):

@@ -77,7 +77,7 @@ static enum qr_status map_column(struct qr_session *session, struct qri_bulk *bu
         return qr_sql_fail(err, 271, qr_arena_str(&bulk->arena, name).p);
     bulk->columns[index] = (uint16_t)(to - table->columns);
     *ret_type = to->type;
-    QR_TRY(qr_converter_init(&bulk->converters[index], &column->type, &to->type, 0,
+    QR_TRY(qr_converter_init(&bulk->converters[index], &column->type, &to->type, QR_STYLE_DEFAULT,
                              QR_CONVERT_STORE, err));
     bulk->converters[index].table = qr_arena_str(&bulk->arena, table->name).p;
     bulk->converters[index].column = qr_arena_str(&bulk->arena, to->name).p;

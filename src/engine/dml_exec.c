@@ -1,5 +1,6 @@
 /* dml_exec.c - INSERT ... EXEC: the procedure's result sets become the rows to insert. */
 #include "dml_stage.h"
+#include "codec/convert.h"
 #include "base/banned.h"
 
 struct capture {
@@ -42,9 +43,9 @@ static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t co
     qri_eval_init(&eval, c->run->session, c->run->session->frame, &c->arena);
     for (size_t i = 0; i < count; i++) {
         const struct qr_cat_column *to = &dml->table->object->columns[dml->insert_columns[i]];
-        enum qr_status status =
-            qr_eval_cast(&eval, &c->columns[i].type, &values[i], &to->type, 0, QR_CAST_ASSIGN,
-                         dml->table->full_name, to->name.p, &c->values[i], &c->run->session->err);
+        enum qr_status status = qr_eval_cast(
+            &eval, &c->columns[i].type, &values[i], &to->type, QR_STYLE_DEFAULT, QR_CAST_ASSIGN,
+            dml->table->full_name, to->name.p, &c->values[i], &c->run->session->err);
         if (status != QR_OK)
             return fail(c, status);
     }

@@ -1,6 +1,7 @@
 /* dml_output.c - OUTPUT and OUTPUT INTO over the staged changes. */
 #include <assert.h>
 #include "dml_int.h"
+#include "codec/convert.h"
 #include "base/banned.h"
 
 static enum qr_status no_memory(struct qri_run *run)
@@ -35,9 +36,9 @@ static enum qr_status into_table(struct qri_run *run, const struct qr_plan_outpu
         size_t column = qr_cat_column_index(table->object, output->into_column_ids[i]);
         const struct qr_cat_column *to = &table->object->columns[column];
         given[column] = true;
-        QR_TRY(qr_eval_cast(&run->eval, &output->exprs[i]->type, &values[i], &to->type, 0,
-                            QR_CAST_ASSIGN, table->full_name, to->name.p, &row[column],
-                            run->err));
+        QR_TRY(qr_eval_cast(&run->eval, &output->exprs[i]->type, &values[i], &to->type,
+                            QR_STYLE_DEFAULT, QR_CAST_ASSIGN, table->full_name, to->name.p,
+                            &row[column], run->err));
     }
     struct qr_rowset *target = run->rowset;
     run->rowset = rowset; /* identity values come from there */
@@ -145,8 +146,7 @@ enum qr_status qri_output_send(struct qri_run *run)
     if (output->count == 0 || output->into != NULL || output->into_rowset.n > 0)
         return QR_OK;
     QR_TRY(sink->columns(sink->ctx, output->columns, output->count, NULL, 0));
-    struct qr_value *values =
-        qr_arena_array(&run->frame->arena, output->count + 1, sizeof *values);
+    struct qr_value *values = qr_arena_array(&run->frame->arena, output->count + 1, sizeof *values);
     if (values == NULL)
         return no_memory(run);
     for (uint64_t i = 0; run->output != NULL && i < qri_rowset_end(run->output); i++) {

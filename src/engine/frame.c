@@ -4,6 +4,7 @@
 #include <string.h>
 #include "cursor_int.h"
 #include "frame.h"
+#include "codec/convert.h"
 #include "base/banned.h"
 
 enum { VARIABLE_BYTES_MAX = INT32_MAX }; /* a (max) value holds at most 2 GiB */
@@ -29,8 +30,8 @@ enum qr_status qri_frame_push(struct qr_session *session, struct qri_frame *fram
     frame->caught_before = session->caught;
     frame->options_before = session->options;
     if (frame->outer != NULL)
-        frame->outer_try = frame->outer->outer_try ||
-                           (frame->outer->op != NULL && frame->outer->op->handler >= 0);
+        frame->outer_try =
+            frame->outer->outer_try || (frame->outer->op != NULL && frame->outer->op->handler >= 0);
     session->frame = frame;
     return QR_OK;
 }
@@ -139,6 +140,6 @@ enum qr_status qri_var_assign(struct qri_frame *frame, uint32_t slot, const stru
     struct qr_eval eval;
     qri_eval_init(&eval, frame->session, frame, &frame->arena);
     struct qr_value converted;
-    QR_TRY(qr_eval_cast(&eval, type, value, to, 0, 0, NULL, NULL, &converted, err));
+    QR_TRY(qr_eval_cast(&eval, type, value, to, QR_STYLE_DEFAULT, 0, NULL, NULL, &converted, err));
     return qri_var_set(frame, slot, &converted, err);
 }

@@ -299,14 +299,14 @@ static enum qr_status fn_json_modify(const struct qr_call *c, struct qr_value *r
 
 static const struct qr_func json_funcs[] = {
     /* clang-format off */
-    {"ISJSON",      1, 2, "n",  NULL, QR_TYPE_INT, 0, fn_isjson, 0, QR_HOST_NONE},
-    {"JSON_MODIFY", 3, 3, "nn*", NULL, QR_TYPE_NVARCHAR, 0, fn_json_modify,
+    {"ISJSON",      1, 2, "sn",  NULL, QR_TYPE_INT, 0, fn_isjson, 0, QR_HOST_NONE},
+    {"JSON_MODIFY", 3, 3, "sn*", NULL, QR_TYPE_NVARCHAR, 0, fn_json_modify,
      QR_FUNC_NULLS | QR_FUNC_NULLABLE | QR_FUNC_KEEP, QR_HOST_NONE},
-    {"JSON_PATH_EXISTS", 2, 2, "n", NULL, QR_TYPE_INT, 0, fn_json_exists, 0, QR_HOST_NONE},
-    {"JSON_QUERY",  1, 2, "n",  NULL, QR_TYPE_NVARCHAR, 0, fn_json_query,
+    {"JSON_PATH_EXISTS", 2, 2, "sn", NULL, QR_TYPE_INT, 0, fn_json_exists, 0, QR_HOST_NONE},
+    {"JSON_QUERY",  1, 2, "sn",  NULL, QR_TYPE_NVARCHAR, 0, fn_json_query,
      QR_FUNC_NULLABLE | QR_FUNC_KEEP,
      QR_HOST_NONE},
-    {"JSON_VALUE",  2, 2, "n",  NULL, QR_TYPE_NVARCHAR, VALUE_UNITS_MAX, fn_json_value,
+    {"JSON_VALUE",  2, 2, "sn",  NULL, QR_TYPE_NVARCHAR, VALUE_UNITS_MAX, fn_json_value,
      QR_FUNC_NULLABLE, QR_HOST_NONE},
     /* clang-format on */
 };

@@ -37,6 +37,16 @@ static enum qr_status fn_max_precision(const struct qr_call *c, struct qr_value 
     return QR_OK;
 }
 
+/* 12.0.2000: the version that SERVERPROPERTY('ProductVersion') names. */
+static enum qr_status fn_microsoft_version(const struct qr_call *c, struct qr_value *ret,
+                                           struct qr_err *err)
+{
+    (void)c;
+    (void)err;
+    *ret = qr_value_int(12 << 24 | 2000);
+    return QR_OK;
+}
+
 static enum qr_status fn_timezone(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
 {
     (void)err;
@@ -327,13 +337,15 @@ static const struct qr_func system_funcs[] = {
     {"@@LANGID",   0, 0, "", NULL, QR_TYPE_SMALLINT, 0, fn_langid, GLOBAL, QR_HOST_NONE},
     {"@@LANGUAGE", 0, 0, "", NULL, QR_TYPE_NVARCHAR, 128, fn_language, GLOBAL, QR_HOST_NONE},
     {"@@MAX_PRECISION", 0, 0, "", NULL, QR_TYPE_TINYINT, 0, fn_max_precision, GLOBAL, QR_HOST_NONE},
+    {"@@MICROSOFTVERSION", 0, 0, "", NULL, QR_TYPE_INT, 0, fn_microsoft_version, GLOBAL,
+     QR_HOST_NONE},
     {"BINARY_CHECKSUM", 1, 254, "*", type_checksum, 0, 0, fn_checksum, QR_FUNC_NULLS, QR_HOST_NONE},
     {"BIT_COUNT",  1, 1, "*", type_bit_count, 0, 0, fn_bit_count, 0, QR_HOST_NONE},
     {"CHECKSUM",   1, 254, "*", type_checksum, 0, 0, fn_checksum, QR_FUNC_NULLS, QR_HOST_NONE},
     {"CURRENT_TIMEZONE", 0, 0, "", NULL, QR_TYPE_VARCHAR, 128, fn_timezone, SESSION, QR_HOST_NONE},
     {"CURRENT_TIMEZONE_ID", 0, 0, "", NULL, QR_TYPE_VARCHAR, 128, fn_timezone, SESSION,
      QR_HOST_NONE},
-    {"FORMATMESSAGE", 1, 21, "*", type_formatmessage, 0, 0, fn_formatmessage, QR_FUNC_NULLS,
+    {"FORMATMESSAGE", 1, 254, "*", type_formatmessage, 0, 0, fn_formatmessage, QR_FUNC_NULLS,
      QR_HOST_NONE},
     {"GET_BIT",    2, 2, "*i", type_get_bit, 0, 0, fn_get_bit, 0, QR_HOST_NONE},
     {"GREATEST",   1, 254, "*", type_greatest, 0, 0, fn_greatest, QR_FUNC_NULLS, QR_HOST_NONE},

@@ -173,10 +173,8 @@ static enum qr_status money_literal(struct qr_expr_builder *b, struct qr_str tex
                                     const struct qr_expr **ret_expr)
 {
     int64_t units = 0;
-    if (qr_money_parse(text, &units) != QR_NUM_OK) {
-        char *z = qr_arena_dup(b->arena, text.p, text.n);
-        return z == NULL ? qri_expr_nomem(b->err) : qr_sql_fail(b->err, 293);
-    }
+    if (qr_money_parse(text, &units) != QR_NUM_OK)
+        return qr_sql_fail(b->err, 235);
     struct qr_value v = qr_value_int(units);
     return literal(b, qr_type_of(QR_TYPE_MONEY), &v, ret_expr);
 }

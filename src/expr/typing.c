@@ -1,6 +1,7 @@
 /* typing.c - see expr/expr.h: conversions, common types, collation of expressions */
 #include "expr_int.h"
 #include <string.h>
+#include "codec/convert.h"
 #include "base/banned.h"
 
 bool qri_is_national(const struct qr_type *t)
@@ -189,7 +190,7 @@ static enum qr_status cast(struct qr_expr_builder *b, struct cast_spec *spec,
     QR_TRY(copy_name(b, spec->column, &node->u.cast.column));
     if (spec->flags & QR_CAST_PARSE)
         return qri_fold(b, node, ret_expr);
-    int style = 0;
+    int style = QR_STYLE_DEFAULT;
     if (spec->style != NULL) {
         if (!qri_is_const(spec->style)) {
             QR_TRY(qr_type_check_explicit(&spec->arg->type, &spec->type, b->err));

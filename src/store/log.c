@@ -41,6 +41,7 @@ enum qr_status qri_log_init(struct qr_store *store, struct qr_err *err)
     pthread_mutex_init(&log->extend_mu, NULL);
     pthread_mutex_init(&log->segments_mu, NULL);
     qr_cond_init(&log->wake);
+    qr_buf_init(&log->epoch_record, EPOCH_RECORD_BYTES);
     log->block =
         calloc(1, (size_t)QR_BLOCK_HEADER_BYTES + QR_BLOCK_PAYLOAD_BYTES_MAX + QR_SECTOR_BYTES);
     for (int i = 0; i < SPARES; i++) {
@@ -60,6 +61,7 @@ void qri_log_done(struct qr_store *store)
     free_chunks(log->first);
     free_chunks(log->spares);
     free(log->block);
+    qr_buf_done(&log->epoch_record);
     qri_segments_done(store);
     pthread_cond_destroy(&log->wake);
     pthread_mutex_destroy(&log->segments_mu);
@@ -171,24 +173,19 @@ static bool copy_to_last(struct qri_log *log, const uint8_t *bytes, size_t count
 }
 
 /* The first block of an epoch starts with its EPOCH record. */
-static void append_epoch(struct qr_store *store)
+static void append_epoch(struct qri_log *log)
 {
-    struct qri_log *log = &store->log;
-    struct qr_buf record;
-    qr_buf_init(&record, 64);
-    qr_record_add_epoch(&record, store->epoch, log->commit_lsn, store->commit_wall_ns);
-    bool copied = record.failed == QR_OK && copy_to_last(log, record.data, record.len);
-    assert(copied && record.len == EPOCH_RECORD_BYTES); /* the spares are all there */
-    log->append_lsn += record.len;
+    bool copied = copy_to_last(log, log->epoch_record.data, log->epoch_record.len);
+    assert(copied); /* it is the first, so the spares are all there */
+    log->append_lsn += log->epoch_record.len;
     log->epoch_pending = false;
-    qr_buf_done(&record);
 }
 
 uint64_t qri_log_append(struct qr_store *store, struct qri_log_chunk **chunk, int64_t cost)
 {
     struct qri_log *log = &store->log;
     if (log->epoch_pending)
-        append_epoch(store);
+        append_epoch(log);
     log->append_lsn += (*chunk)->len;
     atomic_fetch_add_explicit(&log->since_checkpoint, (*chunk)->len, memory_order_relaxed);
     log->queued_cost += cost;

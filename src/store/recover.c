@@ -475,6 +475,8 @@ static void continue_log(struct qr_store *store, const struct reader *end,
     log->offset = end->offset;
     log->append_lsn = log->written_lsn = end->lsn + QRI_EPOCH_LSN_JUMP;
     log->commit_lsn = found->last_commit;
+    qr_record_add_epoch(&log->epoch_record, store->epoch, found->last_commit,
+                        found->commit_wall_ns);
     log->epoch_pending = true;
     log->durable_pos = (struct qri_log_pos){
         .lsn = end->lsn, .segment_no = end->segment->no, .offset = end->offset};
@@ -522,8 +524,10 @@ enum qr_status qri_recover(struct qr_store *store, struct qr_err *err)
     if (status == QR_OK) {
         continue_log(store, &r, &found);
         remove_stale(store);
-        status = read_db_pages(store, err);
+        status = qr_buf_status(&store->log.epoch_record, err);
     }
+    if (status == QR_OK)
+        status = read_db_pages(store, err);
     reader_done(&r);
     free(found.voids);
     return status == QR_TRUNCATED ? qr_fail(err, QR_CORRUPT, "the log breaks its format") : status;

@@ -103,6 +103,7 @@ struct qri_log {
     int64_t queued_cost;            /* promised for what is in the chunks; guarded by mu */
     uint64_t append_lsn;            /* guarded by mu */
     uint64_t commit_lsn;            /* last commit mark appended; guarded by mu */
+    struct qr_buf epoch_record;     /* made at open: appending must not fail */
     bool epoch_pending;             /* the EPOCH record is not appended yet; guarded by mu */
     int64_t room;                   /* file bytes not promised to anybody; guarded by mu */
     struct qri_log_pos durable_pos; /* behind the last hardened block; guarded by mu */

@@ -383,7 +383,7 @@ static enum qr_status prepare_entry(struct qr_txn *txn, struct entry *e, struct 
                        e->frame->data, txn->store->page_bytes);
     e->dropped = txn->group.len == before;
     txn->page_count += !e->dropped;
-    return QR_OK;
+    return qr_buf_status(&txn->group, err);
 }
 
 /* Pages that came into being without being written (SQLite's pending-byte page; free pages): they

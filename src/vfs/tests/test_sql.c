@@ -259,6 +259,62 @@ static void test_size_quota_refuses_growth_and_nothing_else(void **state)
     close_and_remove(store);
 }
 
+/* Pages that were cut off come back with other contents; an old snapshot still sees the first ones.
+ */
+static void test_a_database_shrinks_and_grows_again_under_an_old_snapshot(void **state)
+{
+    (void)state;
+    struct qr_store_options options = {.cache_bytes = 1 << 20};
+    struct qr_store *store = create_store(&options);
+    struct qr_conn *a = connect_to(store), *b = connect_to(store);
+    struct qr_store_stats stats;
+    struct qr_err err = {0};
+    write_sql(a, "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);"
+                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 4000)"
+                 "INSERT INTO t SELECT i, 'first ' || hex(zeroblob(300)) || i FROM n");
+    check(qr_store_checkpoint(store, &err), &err);
+    must_run(b, "BEGIN");
+    int64_t sum = number(b, "SELECT sum(length(b)) FROM t WHERE b LIKE 'first %'");
+    write_sql(a, "DELETE FROM t WHERE a > 100");
+    write_sql(a, "VACUUM");
+    qr_store_get_stats(store, &stats);
+    assert_true(stats.data_bytes < 300000);
+    check(qr_store_checkpoint(store, &err), &err);
+    write_sql(a, "WITH RECURSIVE n(i) AS (SELECT 101 UNION ALL SELECT i+1 FROM n WHERE i < 3000)"
+                 "INSERT INTO t SELECT i, 'second ' || hex(randomblob(300)) || i FROM n");
+    check(qr_store_checkpoint(store, &err), &err);
+    assert_int_equal(number(b, "SELECT sum(length(b)) FROM t WHERE b LIKE 'first %'"), sum);
+    must_run(b, "COMMIT");
+    assert_int_equal(number(b, "SELECT count(*) FROM t WHERE b LIKE 'second %'"), 2900);
+    write_sql(a, "UPDATE t SET b = 'third' WHERE a % 7 = 0");
+    qr_conn_close(a);
+    qr_conn_close(b);
+    qr_store_abandon(store);
+    store = open_store(&options);
+    a = connect_to(store);
+    assert_sound(a);
+    assert_int_equal(number(a, "SELECT count(*) FROM t WHERE b = 'third'"), 428);
+    qr_conn_close(a);
+    close_and_remove(store);
+}
+
+static void test_a_read_only_connection_reads_and_cannot_write(void **state)
+{
+    (void)state;
+    struct qr_store *store = create_store(NULL);
+    struct qr_conn *a = connect_to(store), *b = NULL;
+    struct qr_err err = {0};
+    check(qr_conn_open(store, &(struct qr_conn_options){.read_only = true}, &b, &err), &err);
+    write_sql(a, "CREATE TABLE t(a); INSERT INTO t VALUES(1)");
+    assert_int_equal(number(b, "SELECT count(*) FROM t"), 1);
+    check(qr_conn_lock_writer(b, 1, NULL, NULL, &err), &err);
+    assert_int_equal(run(b, "INSERT INTO t VALUES(2)"), SQLITE_READONLY);
+    qr_conn_unlock_writer(b);
+    qr_conn_close(a);
+    qr_conn_close(b);
+    close_and_remove(store);
+}
+
 static void test_temporary_space_is_bounded(void **state)
 {
     (void)state;
@@ -355,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_an_old_snapshot_stays_the_same_while_others_write),
         cmocka_unit_test(test_readers_see_only_what_is_durable),
         cmocka_unit_test(test_size_quota_refuses_growth_and_nothing_else),
+        cmocka_unit_test(test_a_database_shrinks_and_grows_again_under_an_old_snapshot),
+        cmocka_unit_test(test_a_read_only_connection_reads_and_cannot_write),
         cmocka_unit_test(test_temporary_space_is_bounded),
         cmocka_unit_test(test_counters_never_repeat_and_are_exact_after_a_clean_close),
         cmocka_unit_test(test_a_second_opener_is_refused),
