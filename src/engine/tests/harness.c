@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "codec/convert.h"
+#include "store/durable.h"
 #include "base/banned.h"
 
 static enum qr_status no_database(void *ctx, struct qr_session *session,
@@ -255,7 +256,7 @@ const struct qr_sink *client_sink(struct client *c)
 
 void client_open(struct fixture *f, struct client *c)
 {
-    *c = (struct client){0};
+    *c = (struct client){.store = qr_database_store(f->db)};
     qr_buf_init(&c->out, 64 << 20);
     struct qr_session_options options = {.login = {"tester", 6}, .is_odbc = true};
     struct qr_err err = {0};
@@ -268,11 +269,19 @@ void client_close(struct client *c)
     qr_buf_done(&c->out);
 }
 
+void settle(struct client *c)
+{
+    struct qr_err err = {0};
+    struct qr_lsn lsn = {qr_session_answer_lsn(c->session)};
+    must(qr_store_wait_durable(c->store, lsn, &err), &err);
+}
+
 const char *run(struct client *c, const char *sql)
 {
     enum qr_status status = qr_session_batch(c->session, qr_str(sql), client_sink(c));
     if (status != QR_OK)
         qr_buf_printf(&c->out, "END %s\n", qr_status_info(status)->name);
+    settle(c);
     return qr_buf_cstr(&c->out);
 }
 

@@ -13,6 +13,7 @@ struct fixture {
 
 struct client {
     struct qr_session *session;
+    struct qr_store *store;
     struct qr_buf out; /* transcript of the last request */
     const struct qr_plan_column *columns;
     struct qr_type types[256];
@@ -35,5 +36,7 @@ void client_close(struct client *c);
  *   DONEPROC    MSG 547 16 0 line 1: text    INFO 0: text    STATUS 0    RET @a=5    ENV BEGIN */
 const char *run(struct client *c, const char *sql);
 const struct qr_sink *client_sink(struct client *c);
+/* Waits, as a server does before it answers, until what the last request committed is durable. */
+void settle(struct client *c);
 /* Runs `sql`, which must print exactly `want`; tells both when not. */
 void expect(struct client *c, const char *sql, const char *want);

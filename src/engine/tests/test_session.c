@@ -1,7 +1,6 @@
 /* test_session.c - requests other than batches, several sessions, attention, waiting, restart. */
 #include "harness.h"
 #include <pthread.h>
-#include "store/durable.h"
 #include "base/banned.h"
 
 static void with_table(struct fixture *f, struct client *c)
@@ -23,6 +22,7 @@ static struct qr_arg int_arg(const char *name, int64_t value)
 static void assert_answer(struct client *c, enum qr_status status, const char *want)
 {
     assert_int_equal(status, QR_OK);
+    settle(c);
     assert_string_equal(qr_buf_cstr(&c->out), want);
 }
 
@@ -100,9 +100,6 @@ static void test_a_reader_sees_only_what_is_committed(void **state)
                                   client_sink(&a)),
                   "ENV COMMIT\n");
     assert_true(qr_session_answer_lsn(a.session) > 0);
-    struct qr_err err = {0};
-    struct qr_lsn lsn = {qr_session_answer_lsn(a.session)};
-    assert_int_equal(qr_store_wait_durable(qr_database_store(f.db), lsn, &err), QR_OK);
     expect(&b, "select count(*) from t", "COLS int\nROW 3\nDONE 1\n");
     client_close(&a);
     client_close(&b);
