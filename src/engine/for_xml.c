@@ -1,0 +1,252 @@
+/* for_xml.c - FOR XML RAW, AUTO and PATH; see for_int.h */
+#include "for_int.h"
+#include "base/banned.h"
+
+/* Names become XML names: what may not stand in one is written _xHHHH_. */
+static void put_name(struct qr_buf *out, struct qr_str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        uint8_t c = (uint8_t)name.p[i];
+        bool digit = c >= '0' && c <= '9';
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
+        if (letter || (i > 0 && (digit || c == '-' || c == '.' || c == ':')))
+            qr_buf_add8(out, c);
+        else
+            qr_buf_printf(out, "_x%04X_", c);
+    }
+}
+
+static void put_escaped(struct qr_buf *out, struct qr_str text, bool attribute)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == '&')
+            qr_buf_addz(out, "&amp;");
+        else if (c == '<')
+            qr_buf_addz(out, "&lt;");
+        else if (c == '>')
+            qr_buf_addz(out, "&gt;");
+        else if (attribute && c == '"')
+            qr_buf_addz(out, "&quot;");
+        else if ((uint8_t)c < 0x20 && (attribute || c == '\r'))
+            qr_buf_printf(out, "&#x%X;", (unsigned)(uint8_t)c);
+        else
+            qr_buf_add8(out, (uint8_t)c);
+    }
+}
+
+static void finish_tag(struct qri_for *f)
+{
+    if (f->tag_open)
+        qr_buf_add8(&f->out, '>');
+    f->tag_open = false;
+}
+
+static void start_tag(struct qri_for *f, struct qr_str name)
+{
+    finish_tag(f);
+    qr_buf_add8(&f->out, '<');
+    put_name(&f->out, name);
+    f->tag_open = true;
+}
+
+static void end_tag(struct qri_for *f, struct qr_str name)
+{
+    if (f->tag_open) {
+        qr_buf_addz(&f->out, "/>");
+        f->tag_open = false;
+        return;
+    }
+    qr_buf_addz(&f->out, "</");
+    put_name(&f->out, name);
+    qr_buf_add8(&f->out, '>');
+}
+
+static enum qr_status value_text(struct qri_for *f, struct qr_arena *arena, size_t column,
+                                 const struct qr_value *value, struct qr_str *ret_text,
+                                 struct qr_err *err)
+{
+    return qri_for_text(arena, &f->call->columns[column].type, value, ret_text, err);
+}
+
+static enum qr_status put_attribute(struct qri_for *f, struct qr_arena *arena, size_t column,
+                                    struct qr_str name, const struct qr_value *value,
+                                    struct qr_err *err)
+{
+    struct qr_str text;
+    QR_TRY(value_text(f, arena, column, value, &text, err));
+    qr_buf_add8(&f->out, ' ');
+    put_name(&f->out, name);
+    qr_buf_addz(&f->out, "=\"");
+    put_escaped(&f->out, text, true);
+    qr_buf_add8(&f->out, '"');
+    return QR_OK;
+}
+
+static enum qr_status put_content(struct qri_for *f, struct qr_arena *arena, size_t column,
+                                  const struct qr_value *value, struct qr_err *err)
+{
+    struct qr_str text;
+    finish_tag(f);
+    QR_TRY(value_text(f, arena, column, value, &text, err));
+    if (f->call->columns[column].is_fragment || f->call->columns[column].type.id == QR_TYPE_XML)
+        qr_buf_addstr(&f->out, text);
+    else
+        put_escaped(&f->out, text, false);
+    return QR_OK;
+}
+
+static enum qr_status put_element(struct qri_for *f, struct qr_arena *arena, size_t column,
+                                  struct qr_str name, const struct qr_value *value,
+                                  struct qr_err *err)
+{
+    start_tag(f, name);
+    if (value->cell == QR_CELL_NULL)
+        qr_buf_addz(&f->out, " xsi:nil=\"true\"");
+    else
+        QR_TRY(put_content(f, arena, column, value, err));
+    end_tag(f, name);
+    return QR_OK;
+}
+
+void qri_xml_begin(struct qri_for *f)
+{
+    if (f->call->root.n == 0)
+        return;
+    start_tag(f, f->call->root);
+    if (f->call->xsinil)
+        qr_buf_addz(&f->out, " xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"");
+    finish_tag(f);
+}
+
+static struct qr_str table_of(const struct qri_for *f, uint16_t level)
+{
+    for (size_t i = 0; i < f->call->column_count; i++)
+        if (f->call->columns[i].level == level && f->call->columns[i].table.n > 0)
+            return f->call->columns[i].table;
+    return qr_str("row");
+}
+
+static struct qr_str row_name(const struct qri_for *f, uint16_t level)
+{
+    if (f->call->kind == QR_FORMAT_XML_AUTO)
+        return table_of(f, level);
+    return f->call->row.n > 0 ? f->call->row : qr_str("row");
+}
+
+void qri_xml_close(struct qri_for *f, uint16_t level)
+{
+    for (int l = f->level_max; l >= level; l--)
+        end_tag(f, row_name(f, (uint16_t)l));
+}
+
+void qri_xml_end(struct qri_for *f)
+{
+    if (f->call->kind == QR_FORMAT_XML_AUTO && f->row_count > 0)
+        qri_xml_close(f, 0);
+    if (f->call->root.n > 0)
+        end_tag(f, f->call->root);
+}
+
+/* RAW is AUTO with one level that ends with the row. */
+enum qr_status qri_xml_auto_row(struct qri_for *f, struct qr_arena *arena,
+                                const struct qr_value *values, uint16_t from, struct qr_err *err)
+{
+    const struct qr_plan_for *call = f->call;
+    bool raw = call->kind == QR_FORMAT_XML_RAW;
+    if (!raw && f->row_count > 0)
+        qri_xml_close(f, from);
+    for (uint16_t level = from; level <= (raw ? 0 : f->level_max); level++) {
+        if (!call->no_row)
+            start_tag(f, row_name(f, level));
+        if (call->xsinil && call->root.n == 0 && level == 0)
+            qr_buf_addz(&f->out, " xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"");
+        for (size_t i = 0; i < call->column_count; i++) {
+            bool is_null = values[i].cell == QR_CELL_NULL;
+            if ((!raw && call->columns[i].level != level) || (is_null && !call->xsinil))
+                continue;
+            if (call->elements)
+                QR_TRY(put_element(f, arena, i, call->columns[i].name, &values[i], err));
+            else
+                QR_TRY(put_attribute(f, arena, i, call->columns[i].name, &values[i], err));
+        }
+    }
+    if (raw && !call->no_row)
+        end_tag(f, row_name(f, 0));
+    return QR_OK;
+}
+
+/* ---- PATH: "a/b/@c" ---- */
+
+static size_t split(struct qr_str name, struct qr_str *parts)
+{
+    size_t count = 0, from = 0;
+    for (size_t i = 0; i <= name.n && count < QRI_FOR_DEPTH_MAX; i++) {
+        if (i < name.n && name.p[i] != '/')
+            continue;
+        parts[count++] = qr_str_n(name.p + from, i - from);
+        from = i + 1;
+    }
+    return count;
+}
+
+static void leave(struct qri_for *f, size_t depth)
+{
+    while (f->open_count > depth)
+        end_tag(f, f->open[--f->open_count]);
+}
+
+static void enter(struct qri_for *f, const struct qr_str *parts, size_t count)
+{
+    size_t same = 0;
+    while (same < f->open_count && same < count && qr_str_eq(f->open[same], parts[same]))
+        same++;
+    leave(f, same);
+    while (f->open_count < count) {
+        start_tag(f, parts[f->open_count]);
+        f->open[f->open_count] = parts[f->open_count];
+        f->open_count++;
+    }
+}
+
+static bool is_text(struct qr_str name)
+{
+    return name.n == 0 || qr_str_ieqz(name, "text()") || qr_str_ieqz(name, "*") ||
+           qr_str_ieqz(name, "node()") || qr_str_ieqz(name, "data()");
+}
+
+static enum qr_status path_column(struct qri_for *f, struct qr_arena *arena, size_t column,
+                                  const struct qr_value *value, struct qr_err *err)
+{
+    struct qr_str parts[QRI_FOR_DEPTH_MAX];
+    size_t count = split(f->call->columns[column].name, parts);
+    struct qr_str last = parts[count - 1];
+    if (value->cell == QR_CELL_NULL && (!f->call->xsinil || is_text(last)))
+        return QR_OK;
+    enter(f, parts, count - 1);
+    if (last.n > 0 && last.p[0] == '@') {
+        if (!f->tag_open)
+            return qr_sql_fail(err, 6852, "@", "FOR XML PATH");
+        return put_attribute(f, arena, column, qr_str_n(last.p + 1, last.n - 1), value, err);
+    }
+    if (qr_str_ieqz(last, "data()") && f->out.len > 0 && !f->tag_open &&
+        f->out.data[f->out.len - 1] != '>')
+        qr_buf_add8(&f->out, ' ');
+    if (is_text(last))
+        return put_content(f, arena, column, value, err);
+    return put_element(f, arena, column, last, value, err);
+}
+
+enum qr_status qri_xml_path_row(struct qri_for *f, struct qr_arena *arena,
+                                const struct qr_value *values, struct qr_err *err)
+{
+    f->open_count = 0;
+    if (!f->call->no_row)
+        start_tag(f, row_name(f, 0));
+    for (size_t i = 0; i < f->call->column_count; i++)
+        QR_TRY(path_column(f, arena, i, &values[i], err));
+    leave(f, 0);
+    if (!f->call->no_row)
+        end_tag(f, row_name(f, 0));
+    return QR_OK;
+}
