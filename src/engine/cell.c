@@ -20,14 +20,15 @@ static bool is_plain(const struct qr_type *type)
     }
 }
 
-enum qr_status qri_bind(sqlite3_stmt *stmt, int index, const struct qr_type *type,
-                        const struct qr_value *value, struct qr_err *err)
+static enum qr_status bind(sqlite3_stmt *stmt, int index, const struct qr_type *type,
+                           const struct qr_value *value, bool copy, struct qr_err *err)
 {
     uint8_t scratch[16];
     struct qr_value v = is_plain(type) ? *value : qr_value_store(type, value, scratch);
     int rc = SQLITE_OK;
     /* transient for what lies on this stack; the rest lives as long as its frame or row */
-    sqlite3_destructor_type keep = v.p == (const char *)scratch ? SQLITE_TRANSIENT : SQLITE_STATIC;
+    sqlite3_destructor_type keep =
+        copy || v.p == (const char *)scratch ? SQLITE_TRANSIENT : SQLITE_STATIC;
     switch (v.cell) {
     case QR_CELL_NULL:
         rc = sqlite3_bind_null(stmt, index);
@@ -50,6 +51,18 @@ enum qr_status qri_bind(sqlite3_stmt *stmt, int index, const struct qr_type *typ
     if (rc == SQLITE_OK)
         return QR_OK;
     return qr_fail(err, rc == SQLITE_TOOBIG ? QR_TOO_BIG : QR_NOMEM, "bind parameter %d", index);
+}
+
+enum qr_status qri_bind(sqlite3_stmt *stmt, int index, const struct qr_type *type,
+                        const struct qr_value *value, struct qr_err *err)
+{
+    return bind(stmt, index, type, value, false, err);
+}
+
+enum qr_status qri_bind_copy(sqlite3_stmt *stmt, int index, const struct qr_type *type,
+                             const struct qr_value *value, struct qr_err *err)
+{
+    return bind(stmt, index, type, value, true, err);
 }
 
 static enum qr_status load(const struct qr_type *type, struct qr_value cell, struct qr_arena *arena,

@@ -248,7 +248,11 @@ static enum qr_status stage_select(struct qri_run *run, bool *given)
     if (staged == NULL)
         return no_memory(run);
     struct qri_query query;
-    QR_TRY(qri_query_open(run->frame, &plan->stage, run->dml->stage, NULL, &query, run->err));
+    run->session->copies_vars = plan->assign_count > 0;
+    enum qr_status opened =
+        qri_query_open(run->frame, &plan->stage, run->dml->stage, NULL, &query, run->err);
+    run->session->copies_vars = false;
+    QR_TRY(opened);
     struct qr_map seen;
     qr_map_init(&seen, false);
     enum qr_status status = each_staged(run, &query, &seen, staged, given);

@@ -151,6 +151,7 @@ struct qr_session {
     bool has_pending;
     bool null_eliminated;
     bool result_open;        /* columns were sent, their DONE not yet */
+    bool copies_vars;        /* the statement assigns variables while its parameters are bound */
     bool no_interrupt;       /* writing: attention waits for the next row */
     uint32_t fn_depth;       /* nesting of functions that SQLite called */
     struct qr_arena fn_arenas[4]; /* by depth; deeper ones are made per call */

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include "codec/collation.h"
 #include "expr/agg.h"
+#include "frame.h"
 #include "functions_int.h"
 #include "base/banned.h"
 
@@ -282,6 +283,16 @@ static void fn_qfail(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     fail_with(ctx, sqlite3_user_data(ctx), sqlite3_value_int(argv[0]), NULL, NULL);
 }
 
+static void fn_qvar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    struct qri_link *link = sqlite3_user_data(ctx);
+    const struct qri_frame *frame = link->session->frame;
+    uint32_t slot = (uint32_t)sqlite3_value_int(argv[0]);
+    assert(frame != NULL && slot < frame->var_count);
+    qri_result(ctx, &frame->unit->vars[slot].type, &frame->vars[slot]);
+}
+
 static void fn_qdepth(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
@@ -332,6 +343,7 @@ static const struct fn_row {
     {"qdiv",    2, true,  fn_qdiv},
     {"qmod",    2, true,  fn_qmod},
     {"qfail",   1, false, fn_qfail},
+    {"qvar",    1, false, fn_qvar},
     {"qdepth",  2, true,  fn_qdepth},
     /* clang-format on */
 };

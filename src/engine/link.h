@@ -60,6 +60,10 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
 /* ---- cell.c: values in and out of SQLite ---- */
 QR_NODISCARD enum qr_status qri_bind(sqlite3_stmt *stmt, int index, const struct qr_type *type,
                                      const struct qr_value *value, struct qr_err *err);
+/* The same; the bytes may change while the statement runs. */
+QR_NODISCARD enum qr_status qri_bind_copy(sqlite3_stmt *stmt, int index,
+                                          const struct qr_type *type,
+                                          const struct qr_value *value, struct qr_err *err);
 /* Bytes are borrowed from the statement until its next step, or live in `arena`. */
 QR_NODISCARD enum qr_status qri_column(sqlite3_stmt *stmt, int index, const struct qr_type *type,
                                        struct qr_arena *arena, struct qr_value *ret_value,

@@ -48,7 +48,11 @@ static enum qr_status bind_all(struct qri_query *query, const struct qr_plan_sql
         switch (param->kind) {
         case QR_PARAM_VAR:
             assert(param->slot < query->frame->var_count);
-            QR_TRY(qri_bind(stmt, index, &param->type, &query->frame->vars[param->slot], err));
+            QR_TRY(query->frame->session->copies_vars
+                       ? qri_bind_copy(stmt, index, &param->type,
+                                       &query->frame->vars[param->slot], err)
+                       : qri_bind(stmt, index, &param->type, &query->frame->vars[param->slot],
+                                  err));
             break;
         case QR_PARAM_EXPR:
             QR_TRY(bind_expr(query, index, param, err));

@@ -131,25 +131,16 @@ static enum qr_status select_to_client(struct qri_frame *frame, struct qri_code 
 
 /* ---- into variables ---- */
 
-struct last_row {
-    struct qri_frame *frame;
-    const struct qr_plan *plan;
-    struct qr_arena arenas[2]; /* the last row's bytes, and the one before */
-    int at;
-    struct qr_value *values;
-};
-
-static enum qr_status keep_row(void *ctx, const struct qr_value *values, size_t count,
-                               struct qr_err *err)
+/* Each row is assigned as it comes: an expression may read what the row before has left. */
+static enum qr_status assign_row(void *ctx, const struct qr_value *values, size_t count,
+                                 struct qr_err *err)
 {
-    struct last_row *last = ctx;
+    struct qri_frame *frame = ctx;
+    const struct qr_plan *plan = frame->op->codes[0]->plan;
     (void)count;
-    last->at ^= 1;
-    qr_arena_reset(&last->arenas[last->at]);
-    for (size_t i = 0; i < last->plan->assign_count; i++)
-        if (qr_value_copy(&last->arenas[last->at], &values[last->plan->assigns[i].column_index],
-                          &last->values[i]) != QR_OK)
-            return qr_fail(err, QR_NOMEM, "keep a row");
+    for (size_t i = 0; i < plan->assign_count; i++)
+        QR_TRY(qri_var_assign(frame, plan->assigns[i].slot, &plan->assigns[i].type,
+                              &values[plan->assigns[i].column_index], err));
     return QR_OK;
 }
 
@@ -157,25 +148,14 @@ static enum qr_status select_assign(struct qri_frame *frame, struct qri_code *co
                                     struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    const struct qr_plan *plan = code->plan;
-    struct last_row last = {.frame = frame, .plan = plan};
-    last.values = qr_arena_array(&frame->arena, plan->assign_count + 1, sizeof *last.values);
-    if (last.values == NULL)
-        return qr_fail(err, QR_NOMEM, "assign variables");
-    qr_arena_init(&last.arenas[0], QRI_STMT_ARENA_BYTES_MAX);
-    qr_arena_init(&last.arenas[1], QRI_STMT_ARENA_BYTES_MAX);
     uint64_t count = 0;
     enum qr_status status = qri_tran_statement_begin(session, QRI_READ, err);
+    session->copies_vars = true;
     if (status == QR_OK)
-        status = qri_select_each(frame, code, keep_row, &last, &count, err);
-    status = qri_tran_statement_end(session, status, err);
-    for (size_t i = 0; i < plan->assign_count && status == QR_OK && count > 0; i++)
-        status = qri_var_assign(frame, plan->assigns[i].slot, &plan->assigns[i].type,
-                                &last.values[i], err);
-    qr_arena_done(&last.arenas[0]);
-    qr_arena_done(&last.arenas[1]);
-    QR_TRY(status);
-    QR_TRY(null_warning(session, plan));
+        status = qri_select_each(frame, code, assign_row, frame, &count, err);
+    session->copies_vars = false;
+    QR_TRY(qri_tran_statement_end(session, status, err));
+    QR_TRY(null_warning(session, code->plan));
     session->rowcount = (int64_t)count;
     session->error = 0;
     if (session->options.nocount)

@@ -83,6 +83,35 @@ static bool mark_leaf(void *arg, const struct qr_expr *expr)
     return true;
 }
 
+/* SELECT @s = @s + x FROM t adds up: each row sees what the row before has assigned. */
+static bool is_live(const struct qri_compile *c, const struct qr_bind_var *var)
+{
+    const struct qr_ast_select *ast = c->assigning;
+    for (size_t i = 0; ast != NULL && i < ast->items.count; i++)
+        if (qr_str_ieq(ast->items.items[i].variable, var->name))
+            return true;
+    return false;
+}
+
+enum qr_status qri_var_expr(struct qri_compile *c, const struct qr_bind_var *var,
+                            const struct qr_expr **ret_expr)
+{
+    if (!is_live(c, var))
+        return qr_expr_var(&c->b, var->slot, var->type, ret_expr);
+    struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
+    if (leaf == NULL)
+        return qri_nomem(c);
+    leaf->kind = QRI_LEAF_LIVE;
+    leaf->slot = var->slot;
+    const struct qr_expr *plain = NULL;
+    QR_TRY(qr_expr_var(&c->b, var->slot, var->type, &plain));
+    struct qr_expr_foreign shape = {.type = plain->type,
+                                    .label = (enum qr_collation_label)plain->label,
+                                    .volatility = QR_VOLATILE,
+                                    .nullable = true};
+    return qri_leaf(c, leaf, &shape, ret_expr);
+}
+
 static enum qr_status bind_variable(struct qri_compile *c, const struct qr_ast_expr *head,
                                     const struct qr_expr **ret_expr)
 {
@@ -100,7 +129,7 @@ static enum qr_status bind_variable(struct qri_compile *c, const struct qr_ast_e
     const struct qr_bind_var *var = qri_bind_var(c->env, name);
     if (var == NULL || var->table != NULL)
         return qr_sql_fail(c->err, 137, qri_text_z(c, name));
-    return qr_expr_var(&c->b, var->slot, var->type, ret_expr);
+    return qri_var_expr(c, var, ret_expr);
 }
 
 static enum qr_status bind_global(struct qri_compile *c, const struct qr_ast_expr *head,

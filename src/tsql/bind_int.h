@@ -93,6 +93,7 @@ struct qri_scope {
 enum qri_leaf_kind {
     QRI_LEAF_COLUMN,
     QRI_LEAF_VAR, /* only made by the emitter, for programs */
+    QRI_LEAF_LIVE, /* a variable that the statement itself assigns row by row: read each time */
     QRI_LEAF_AGG,
     QRI_LEAF_WINDOW,
     QRI_LEAF_SCALAR,
@@ -254,6 +255,7 @@ struct qri_compile {
     struct qri_cte *recursing;      /* the set operation about to be bound may recur by this name */
     struct qri_scope *apply_scope;  /* the query about to be bound stands right of APPLY */
     bool lateral;                   /* the source about to be bound stands right of APPLY */
+    const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     bool is_top_query; /* the query about to be bound is the statement's own */
     uint32_t schema_id; /* for one-part names: the batch's, or the module's */
     bool reads_user_tables, warns_null_aggregate, is_volatile, has_subquery, has_udf;
@@ -271,6 +273,9 @@ static inline enum qr_status qri_nomem(struct qri_compile *c)
 {
     return qr_fail(c->err, QR_NOMEM, "compile statement");
 }
+/* The variable's value, or its QRI_LEAF_LIVE. */
+QR_NODISCARD enum qr_status qri_var_expr(struct qri_compile *c, const struct qr_bind_var *var,
+                                         const struct qr_expr **ret_expr);
 /* NUL-terminated copy for messages; "" when memory is short. */
 const char *qri_text_z(struct qri_compile *c, struct qr_str s);
 /* "a.b.c" as written, for messages. */

@@ -84,13 +84,13 @@ static enum qr_status bind_assigned(struct qri_compile *c, const struct qr_ast_s
     const struct qr_expr *old = NULL;
     if (var == NULL || var->table != NULL)
         return qr_sql_fail(c->err, 137, qri_text_z(c, item->variable));
-    QR_TRY(qr_expr_var(&c->b, var->slot, var->type, &old));
+    QR_TRY(qri_var_expr(c, var, &old));
     QR_TRY(qri_assign_op(c, item->assign, old, *expr, expr));
     return qr_expr_convert(&c->b, var->type, *expr, expr);
 }
 
-static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_select *ast,
-                                 struct qri_query *query)
+static enum qr_status bind_each_item(struct qri_compile *c, const struct qr_ast_select *ast,
+                                     struct qri_query *query)
 {
     size_t capacity = 0, assigned = 0;
     query->assign_names = QRI_ARRAY(c, ast->items.count + 1, struct qr_str);
@@ -116,6 +116,17 @@ static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_sele
     if (assigned == 0)
         query->assign_names = NULL;
     return QR_OK;
+}
+
+static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_select *ast,
+                                 struct qri_query *query)
+{
+    const struct qr_ast_select *outer = c->assigning;
+    bool assigns = ast->items.count > 0 && ast->items.items[0].variable.n > 0;
+    c->assigning = assigns && ast->from.count > 0 ? ast : outer;
+    enum qr_status status = bind_each_item(c, ast, query);
+    c->assigning = outer;
+    return status;
 }
 
 enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,

@@ -76,6 +76,15 @@ static enum qr_status emit_var(struct qri_emit *em, struct qr_buf *out, const st
     return qri_emit_param(em, out, &param);
 }
 
+static enum qr_status emit_live(struct qri_emit *em, struct qr_buf *out, const struct qr_expr *expr,
+                                const struct qri_leaf *leaf)
+{
+    (void)em;
+    (void)expr;
+    qr_buf_printf(out, "qvar(%u)", (unsigned)leaf->slot);
+    return QR_OK;
+}
+
 /* --- aggregates --- */
 
 static enum qr_status emit_over(struct qri_emit *em, struct qr_buf *out, const struct qri_window *w);
@@ -447,6 +456,7 @@ static enum qr_status emit_mark(struct qri_emit *em, struct qr_buf *out, const s
 static const leaf_fn leaf_fns[] = {
     [QRI_LEAF_MARK] = emit_mark,
     [QRI_LEAF_COLUMN] = emit_column,         [QRI_LEAF_VAR] = emit_var,
+    [QRI_LEAF_LIVE] = emit_live,
     [QRI_LEAF_AGG] = emit_agg,               [QRI_LEAF_WINDOW] = emit_window,
     [QRI_LEAF_SCALAR] = emit_scalar,         [QRI_LEAF_EXISTS] = emit_exists,
     [QRI_LEAF_IN] = emit_in,                 [QRI_LEAF_QUANTIFIED] = emit_quantified,

@@ -25,8 +25,8 @@ static const struct batch {
      " p.id, ch.id for json auto",
      "COLS JSON_F52E2B61-18A1-11d1-B105-00805F49916B nvarchar(max)\n"
      "ROW"
-     " [{\"id\":1,\"n\":\"a&b\",\"ch\":[{\"cid\":1,\"v\":1.50,\"d\":\"2020-01-02T03:04:05\"
-     ""},{\"cid\":2}]},{\"id\":2,\"ch\":[{\"cid\":3,\"v\":3.00}]}]\n"
+     " [{\"id\":1,\"n\":\"a&b\",\"ch\":[{\"cid\":1,\"v\":1.50,\"d\":\"2020-01-02T03:04:05"
+     "\"},{\"cid\":2}]},{\"id\":2,\"ch\":[{\"cid\":3,\"v\":3.00}]}]\n"
      "DONE 1\n"},
     {"select id, n from p for xml raw",
      "COLS XML_F52E2B61-18A1-11d1-B105-00805F49916B nvarchar(max)\n"

@@ -22,6 +22,8 @@
  *   qi1 qi2 qi4 qi8 (x)         x itself if it is NULL or an integer that fits tinyint, smallint,
  *                               int, bigint; else 8115 (a REAL comes from SQLite's overflow).
  *   qdiv(a, b), qmod(a, b)      int64 division towards zero; NULL for NULL; 8134 for b = 0.
+ *   qvar(n)                     variable in frame slot n as it is now; only in plans of
+ *                               QR_PLAN_SELECT_ASSIGN, which assign after each row.
  *   qfail(n)                    raises T-SQL error n.
  *   qdepth(d, max)              d if d <= max, else error 530 (recursion of common table expressions).
  *   qrows(?p, a...)             eponymous table-valued function, columns c1.. c1024 without affinity
