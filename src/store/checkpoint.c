@@ -385,7 +385,7 @@ void qri_checkpoint_want(struct qr_store *store)
 static enum qr_status keep_room(struct qr_store *store)
 {
     pthread_mutex_lock(&store->log.mu);
-    bool low = store->log.room < (int64_t)store->options.log_segment_bytes / 2;
+    bool low = qri_segment_is_low(store);
     pthread_mutex_unlock(&store->log.mu);
     return low ? qri_segment_extend(store, true, NULL) : QR_OK;
 }

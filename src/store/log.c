@@ -128,7 +128,7 @@ enum qr_status qri_log_reserve(struct qr_store *store, int64_t cost, struct qr_e
         bool fits = log->room >= cost;
         if (fits)
             log->room -= cost;
-        bool low = log->room < (int64_t)store->options.log_segment_bytes / 2;
+        bool low = qri_segment_is_low(store);
         pthread_mutex_unlock(&log->mu);
         if (fits && low && store->threads_running)
             qri_checkpoint_want(store); /* the same thread makes segments ahead of need */

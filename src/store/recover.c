@@ -481,8 +481,11 @@ static void continue_log(struct qr_store *store, const struct reader *end,
     log->durable_pos = (struct qri_log_pos){
         .lsn = end->lsn, .segment_no = end->segment->no, .offset = end->offset};
     log->room = qri_segment_room(end->segment, end->offset);
-    for (struct qri_segment *s = end->segment->next; s != NULL; s = s->next)
+    log->last_bytes = end->segment->bytes;
+    for (struct qri_segment *s = end->segment->next; s != NULL; s = s->next) {
         log->room += qri_segment_room(s, QR_SEGMENT_HEADER_BYTES);
+        log->last_bytes = s->bytes;
+    }
     atomic_store(&log->since_checkpoint,
                  (end->lsn - store->checkpointer.header.log_lsn) % QRI_EPOCH_LSN_JUMP);
     store->commit_no = store->durable_commit_no = found->commit_no;

@@ -9,6 +9,8 @@
 
 enum {
     ZERO_BYTES = 1 << 18,
+    FIRST_BYTES = 1 << 20, /* a database that is hardly used needs no more, and is made at once */
+    GROWTH = 4,        /* each segment is so much larger than the one before, up to the option */
     SPARES_MAX = 2,    /* old segments kept for use behind the last */
     ROOM_SLACK = 2048, /* what cutting a block at a segment's end can waste */
 };
@@ -51,13 +53,31 @@ static enum qr_status write_header(struct qr_store *store, struct qr_file *file,
     return store->options.sync_off ? QR_OK : qr_file_sync(file, err);
 }
 
+static struct qri_segment *last_segment(struct qr_store *store)
+{
+    pthread_mutex_lock(&store->log.segments_mu);
+    struct qri_segment *s = store->log.segments;
+    while (s != NULL && s->next != NULL)
+        s = s->next;
+    pthread_mutex_unlock(&store->log.segments_mu);
+    return s;
+}
+
+static uint64_t next_bytes(struct qr_store *store)
+{
+    const struct qri_segment *last = last_segment(store);
+    uint64_t bytes = last == NULL ? FIRST_BYTES : last->bytes * GROWTH;
+    uint64_t max = store->options.log_segment_bytes;
+    return bytes < max ? bytes : max;
+}
+
 enum qr_status qri_segment_create(struct qr_store *store, uint64_t no, bool ahead,
                                   struct qri_segment **ret_segment, struct qr_err *err)
 {
     char tmp[QR_STORE_PATH_BYTES_MAX + 64], path[QR_STORE_PATH_BYTES_MAX + 64];
     qri_path(store, tmp, "log.tmp");
     segment_path(store, no, path);
-    uint64_t bytes = store->options.log_segment_bytes;
+    uint64_t bytes = next_bytes(store);
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
     QR_TRY(
         qr_env_open(store->env, tmp, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file, err));
@@ -145,13 +165,13 @@ struct qri_segment *qri_segment_find(struct qr_store *store, uint64_t no)
 
 static uint64_t last_no(struct qr_store *store)
 {
-    pthread_mutex_lock(&store->log.segments_mu);
-    struct qri_segment *s = store->log.segments;
-    while (s != NULL && s->next != NULL)
-        s = s->next;
-    uint64_t no = s == NULL ? 0 : s->no;
-    pthread_mutex_unlock(&store->log.segments_mu);
-    return no;
+    const struct qri_segment *last = last_segment(store);
+    return last == NULL ? 0 : last->no;
+}
+
+bool qri_segment_is_low(const struct qr_store *store)
+{
+    return store->log.room < (int64_t)store->log.last_bytes / 2;
 }
 
 enum qr_status qri_segment_extend(struct qr_store *store, bool ahead, struct qr_err *err)
@@ -163,6 +183,7 @@ enum qr_status qri_segment_extend(struct qr_store *store, bool ahead, struct qr_
         qri_segment_append(store, segment);
         pthread_mutex_lock(&store->log.mu);
         store->log.room += qri_segment_room(segment, QR_SEGMENT_HEADER_BYTES);
+        store->log.last_bytes = segment->bytes;
         pthread_mutex_unlock(&store->log.mu);
     }
     pthread_mutex_unlock(&store->log.extend_mu);

@@ -105,6 +105,7 @@ struct qri_log {
     uint64_t commit_lsn;            /* last commit mark appended; guarded by mu */
     struct qr_buf epoch_record;     /* made at open: appending must not fail */
     bool epoch_pending;             /* the EPOCH record is not appended yet; guarded by mu */
+    uint64_t last_bytes;            /* size of the last segment; guarded by mu */
     int64_t room;                   /* file bytes not promised to anybody; guarded by mu */
     struct qri_log_pos durable_pos; /* behind the last hardened block; guarded by mu */
     pthread_mutex_t flush_mu;       /* one flush at a time; guards what follows */
@@ -290,6 +291,8 @@ QR_NODISCARD enum qr_status qri_segment_extend(struct qr_store *store, bool ahea
 /* Drops or reuses segments before `no`. */
 void qri_segment_drop_before(struct qr_store *store, uint64_t no);
 struct qri_segment *qri_segment_find(struct qr_store *store, uint64_t no); /* NULL if none */
+bool qri_segment_is_low(
+    const struct qr_store *store); /* with log.mu held: make one ahead of need */
 void qri_segment_append(struct qr_store *store, struct qri_segment *segment);
 int64_t qri_segment_room(const struct qri_segment *segment, uint64_t offset);
 void qri_segments_done(struct qr_store *store);

@@ -31,7 +31,7 @@ struct qr_store_options {
     uint32_t page_bytes;        /* at create: 4096 to 65536, a power of 2 [8192] */
     uint64_t cache_bytes;       /* pages in memory, soft limit [64 MiB] */
     uint64_t txn_bytes_max;     /* unpublished pages of one transaction in memory [1 GiB] */
-    uint64_t log_segment_bytes; /* preallocated log files [16 MiB], at least 256 KiB */
+    uint64_t log_segment_bytes; /* log files grow from 1 MiB to this [16 MiB]; at least 256 KiB */
     uint64_t log_bytes_max;    /* log kept since the last checkpoint: writers wait beyond [1 GiB] */
     uint64_t checkpoint_bytes; /* log written before a checkpoint starts [64 MiB] */
     uint64_t max_data_bytes;   /* size quota of the database [none] */
