@@ -148,7 +148,10 @@ def main():
         sanitizer_suite(totals, "tsan", "thread", {"TSAN_OPTIONS": "halt_on_error=1"})
         command_suite(totals, "lint", [sys.executable, "tools/lint.py", "--build", build])
 
-    print(f"{totals.passed} passed, {totals.failed} failed")
+    summary = f"{totals.passed} passed, {totals.failed} failed"
+    with open(os.path.join(build, "test-summary"), "w", encoding="ascii") as file:
+        file.write(summary + "\n")
+    print(summary)
     return 1 if totals.failed or not totals.passed else 0
 
 

@@ -16,10 +16,6 @@
 enum { DATABASES_MAX = 5000, KEY_BYTES = 32, DATABASE_ID_FIRST = 5 };
 #define MAX_BYTES_DEFAULT (UINT64_C(32) << 30)
 
-static const char *const state_names[] = {[QR_DATABASE_CREATING] = "creating",
-                                          [QR_DATABASE_ONLINE] = "online",
-                                          [QR_DATABASE_DROPPING] = "dropping"};
-
 struct entry {
     struct qr_database_row row;
     uint64_t version;
@@ -46,71 +42,6 @@ static void json_freep(json_t **json)
 static void free_textp(char **text)
 {
     free(*text);
-}
-
-/* ---- rows as JSON ---- */
-
-static bool copy_text(char *dst, size_t dst_bytes, struct qr_str s)
-{
-    if (s.n >= dst_bytes || memchr(s.n == 0 ? "" : s.p, '\0', s.n) != NULL)
-        return false;
-    if (s.n > 0)
-        memcpy(dst, s.p, s.n);
-    dst[s.n] = '\0';
-    return true;
-}
-
-static bool take_text(const json_t *object, const char *name, char *dst, size_t dst_bytes)
-{
-    const json_t *value = json_object_get(object, name);
-    return json_is_string(value) &&
-           copy_text(dst, dst_bytes, qr_str_n(json_string_value(value), json_string_length(value)));
-}
-
-static bool take_number(const json_t *object, const char *name, json_int_t *ret_number)
-{
-    const json_t *value = json_object_get(object, name);
-    *ret_number = json_integer_value(value);
-    return json_is_integer(value);
-}
-
-static bool take_state(const json_t *object, enum qr_database_state *ret_state)
-{
-    char name[16];
-    if (!take_text(object, "state", name, sizeof name))
-        return false;
-    for (size_t i = 0; i < sizeof state_names / sizeof state_names[0]; i++) {
-        if (strcmp(name, state_names[i]) == 0) {
-            *ret_state = (enum qr_database_state)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool row_of_json(const json_t *o, struct qr_database_row *row)
-{
-    json_int_t id, ticks, max;
-    if (!take_number(o, "id", &id) || !take_number(o, "createTicks", &ticks) ||
-        !take_number(o, "maxBytes", &max) || id <= 0 || id > INT32_MAX)
-        return false;
-    row->id = (uint32_t)id;
-    row->create_ticks = ticks;
-    row->max_bytes = (uint64_t)max;
-    return take_state(o, &row->state) && take_text(o, "name", row->name, sizeof row->name) &&
-           take_text(o, "edition", row->edition, sizeof row->edition) &&
-           take_text(o, "objective", row->objective, sizeof row->objective) &&
-           take_text(o, "collation", row->collation, sizeof row->collation) &&
-           take_text(o, "timeline", row->timeline, sizeof row->timeline);
-}
-
-static json_t *json_of_row(const struct qr_database_row *row)
-{
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", (json_int_t)row->id,
-                     "name", row->name, "state", state_names[row->state], "edition", row->edition,
-                     "objective", row->objective, "collation", row->collation, "timeline",
-                     row->timeline, "createTicks", (json_int_t)row->create_ticks, "maxBytes",
-                     (json_int_t)row->max_bytes);
 }
 
 static struct qr_str database_key(uint32_t id, char dst[KEY_BYTES])
@@ -144,9 +75,9 @@ static enum qr_status load_server(struct qr_registry *registry, struct qr_err *e
         return QR_OK;
     QR_TRY(status);
     registry->has_server =
-        take_text(object, "name", registry->name, sizeof registry->name) &&
-        take_text(object, "adminLogin", registry->admin_login, sizeof registry->admin_login) &&
-        take_text(object, "adminHash", registry->admin_hash, sizeof registry->admin_hash);
+        qri_take_text(object, "name", registry->name, sizeof registry->name) &&
+        qri_take_text(object, "adminLogin", registry->admin_login, sizeof registry->admin_login) &&
+        qri_take_text(object, "adminHash", registry->admin_hash, sizeof registry->admin_hash);
     return registry->has_server ? QR_OK : qr_fail(err, QR_CORRUPT, "metadata: the server's row");
 }
 
@@ -160,7 +91,7 @@ static enum qr_status load_next_id(struct qr_registry *registry, struct qr_err *
         return QR_OK;
     QR_TRY(status);
     json_int_t id;
-    if (!take_number(object, "id", &id) || id < DATABASE_ID_FIRST || id > INT32_MAX)
+    if (!qri_take_number(object, "id", &id) || id < DATABASE_ID_FIRST || id > INT32_MAX)
         return qr_fail(err, QR_CORRUPT, "metadata: 'next_database_id' is damaged");
     registry->next_id = (uint32_t)id;
     return QR_OK;
@@ -193,7 +124,7 @@ static bool load_database(void *arg, struct qr_str key, struct qr_str value, uin
     struct entry *entry = add_entry(load->registry);
     if (entry == NULL)
         load->status = QR_NOMEM;
-    else if (object == NULL || !row_of_json(object, &entry->row))
+    else if (object == NULL || !qri_row_of_json(object, &entry->row))
         load->status = QR_CORRUPT;
     else
         entry->version = version;
@@ -268,9 +199,9 @@ static enum qr_status store_server(struct qr_registry *registry, struct qr_str n
 {
     uint64_t version = 0;
     char texts[3][QR_NAME_BYTES_MAX + 1];
-    if (name.n == 0 || login.n == 0 || !copy_text(texts[0], sizeof texts[0], name) ||
-        !copy_text(texts[1], sizeof texts[1], login) ||
-        !copy_text(texts[2], sizeof registry->admin_hash, hash))
+    if (name.n == 0 || login.n == 0 || !qri_copy_text(texts[0], sizeof texts[0], name) ||
+        !qri_copy_text(texts[1], sizeof texts[1], login) ||
+        !qri_copy_text(texts[2], sizeof registry->admin_hash, hash))
         return qr_fail(err, QR_INVALID, "the names of a server and its login have 1 to %d bytes",
                        QR_NAME_BYTES_MAX);
     enum qr_status status = qr_meta_get(registry->meta, qr_str("server"), NULL, &version, err);
@@ -376,7 +307,7 @@ static enum qr_status apply_wish(const struct qr_database_wish *wish, struct qr_
     uint64_t max_bytes = wish->max_bytes != 0 ? wish->max_bytes : row->max_bytes;
     if (max_bytes > slo->max_data_bytes || max_bytes < UINT64_C(1) << 20) {
         char text[QR_WORD_BYTES_MAX + 1];
-        if (!copy_text(text, sizeof text, wish->max_text))
+        if (!qri_copy_text(text, sizeof text, wish->max_text))
             text[0] = '\0';
         return qr_sql_fail(err, 40619, slo->edition, text);
     }
@@ -414,7 +345,7 @@ static enum qr_status insert_row(struct qr_registry *registry, const struct qr_d
                                  uint64_t *ret_version, struct qr_err *err)
 {
     char key[KEY_BYTES], next[64];
-    QR_AUTO(json_freep) json_t *object = json_of_row(row);
+    QR_AUTO(json_freep) json_t *object = qri_json_of_row(row);
     QR_AUTO(free_textp) char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
     if (text == NULL)
         return qr_fail(err, QR_INVALID, "the name of a database is not UTF-8");
@@ -441,7 +372,7 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
                                    struct qr_database_row *ret_row, struct qr_err *err)
 {
     struct qr_database_row row = {.state = QR_DATABASE_CREATING, .max_bytes = MAX_BYTES_DEFAULT};
-    if (name.n == 0 || !copy_text(row.name, sizeof row.name, name))
+    if (name.n == 0 || !qri_copy_text(row.name, sizeof row.name, name))
         return qr_fail(err, QR_INVALID, "The name of a database has 1 to 128 characters.");
     if (find_name(registry, name) != NULL)
         return qr_sql_fail(err, 1801, row.name);
@@ -453,7 +384,7 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
     QR_TRY(apply_wish(&defaulted, &row, err));
     struct qr_str collation =
         wish->collation.n != 0 ? wish->collation : qr_str("SQL_Latin1_General_CP1_CI_AS");
-    if (!copy_text(row.collation, sizeof row.collation, collation))
+    if (!qri_copy_text(row.collation, sizeof row.collation, collation))
         return qr_fail(err, QR_INVALID, "The name of a collation is too long.");
     row.id = is_master(name) ? QR_MASTER_ID : registry->next_id;
     row.create_ticks = now_ticks(registry->env);
@@ -490,8 +421,8 @@ static enum qr_status update(struct qr_registry *registry, struct entry *entry,
 {
     char key[KEY_BYTES];
     uint64_t version = 0;
-    QR_TRY(
-        put(registry, database_key(row->id, key), json_of_row(row), entry->version, &version, err));
+    QR_TRY(put(registry, database_key(row->id, key), qri_json_of_row(row), entry->version, &version,
+               err));
     entry->row = *row;
     entry->version = version;
     return QR_OK;
@@ -500,7 +431,7 @@ static enum qr_status update(struct qr_registry *registry, struct entry *entry,
 static enum qr_status fail_no_database(struct qr_str name, struct qr_err *err)
 {
     char text[QR_NAME_BYTES_MAX + 1];
-    if (!copy_text(text, sizeof text, name))
+    if (!qri_copy_text(text, sizeof text, name))
         text[0] = '\0';
     return qr_sql_fail(err, 911, text);
 }
@@ -538,7 +469,8 @@ enum qr_status qr_registry_rename_database(struct qr_registry *registry, struct 
     } else {
         row = entry->row;
         const struct entry *other = find_name(registry, new_name);
-        if (is_master(name) || new_name.n == 0 || !copy_text(row.name, sizeof row.name, new_name))
+        if (is_master(name) || new_name.n == 0 ||
+            !qri_copy_text(row.name, sizeof row.name, new_name))
             status = qr_fail(err, QR_INVALID, "This name is not possible for the database.");
         else if (other != NULL && other != entry)
             status = qr_sql_fail(err, 1801, row.name);

@@ -1,5 +1,13 @@
-/* registry_int.h - what registry.c gives to its sister files */
+/* registry_int.h - what the registry's files give each other */
 #pragma once
+#include <jansson.h>
 #include "ctl/registry.h"
 
 struct qr_meta *qri_registry_meta(const struct qr_registry *registry);
+
+/* registry_row.c: false for what does not fit, or is not there as that type. */
+bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s); /* NUL-terminates */
+bool qri_take_text(const json_t *object, const char *name, char *dst, size_t dst_bytes);
+bool qri_take_number(const json_t *object, const char *name, json_int_t *ret_number);
+bool qri_row_of_json(const json_t *o, struct qr_database_row *row);
+json_t *qri_json_of_row(const struct qr_database_row *row); /* NULL: not UTF-8, or no memory */

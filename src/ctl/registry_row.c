@@ -1,0 +1,72 @@
+/* registry_row.c - see registry_int.h: rows of the registry as JSON */
+#include <string.h>
+#include "registry_int.h"
+#include "base/banned.h"
+
+static const char *const state_names[] = {[QR_DATABASE_CREATING] = "creating",
+                                          [QR_DATABASE_ONLINE] = "online",
+                                          [QR_DATABASE_DROPPING] = "dropping"};
+
+bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s)
+{
+    if (s.n >= dst_bytes || memchr(s.n == 0 ? "" : s.p, '\0', s.n) != NULL)
+        return false;
+    if (s.n > 0)
+        memcpy(dst, s.p, s.n);
+    dst[s.n] = '\0';
+    return true;
+}
+
+bool qri_take_text(const json_t *object, const char *name, char *dst, size_t dst_bytes)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_string(value) &&
+           qri_copy_text(dst, dst_bytes,
+                         qr_str_n(json_string_value(value), json_string_length(value)));
+}
+
+bool qri_take_number(const json_t *object, const char *name, json_int_t *ret_number)
+{
+    const json_t *value = json_object_get(object, name);
+    *ret_number = json_integer_value(value);
+    return json_is_integer(value);
+}
+
+static bool take_state(const json_t *object, enum qr_database_state *ret_state)
+{
+    char name[16];
+    if (!qri_take_text(object, "state", name, sizeof name))
+        return false;
+    for (size_t i = 0; i < sizeof state_names / sizeof state_names[0]; i++) {
+        if (strcmp(name, state_names[i]) == 0) {
+            *ret_state = (enum qr_database_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
+{
+    json_int_t id, ticks, max;
+    if (!qri_take_number(o, "id", &id) || !qri_take_number(o, "createTicks", &ticks) ||
+        !qri_take_number(o, "maxBytes", &max) || id <= 0 || id > INT32_MAX)
+        return false;
+    row->id = (uint32_t)id;
+    row->create_ticks = ticks;
+    row->max_bytes = (uint64_t)max;
+    return take_state(o, &row->state) && qri_take_text(o, "name", row->name, sizeof row->name) &&
+           qri_take_text(o, "edition", row->edition, sizeof row->edition) &&
+           qri_take_text(o, "objective", row->objective, sizeof row->objective) &&
+           qri_take_text(o, "collation", row->collation, sizeof row->collation) &&
+           qri_take_text(o, "timeline", row->timeline, sizeof row->timeline);
+}
+
+json_t *qri_json_of_row(const struct qr_database_row *row)
+{
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", (json_int_t)row->id,
+                     "name", row->name, "state", state_names[row->state], "edition", row->edition,
+                     "objective", row->objective, "collation", row->collation, "timeline",
+                     row->timeline, "createTicks", (json_int_t)row->create_ticks, "maxBytes",
+                     (json_int_t)row->max_bytes);
+}
