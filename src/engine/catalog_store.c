@@ -171,12 +171,21 @@ enum qr_status qri_catalog_load(sqlite3 *conn, struct qr_str database_name, uint
     return QR_OK;
 }
 
+/* Shared code is valid for a #table of another session only if it is the very same object, so no two
+ * sessions' pictures share a version. */
+static uint64_t first_temp_version(void)
+{
+    static atomic_uint_fast64_t pictures;
+    return (atomic_fetch_add(&pictures, 1) + 1) << 32;
+}
+
 enum qr_status qri_catalog_new_temp(struct qri_catalog **ret_catalog, struct qr_err *err)
 {
     QR_AUTO(catalog_unrefp) struct qri_catalog *c = catalog_alloc();
     if (c == NULL)
         return qr_fail(err, QR_NOMEM, "catalog");
     c->cat.collation_id = QR_COLLATION_DEFAULT;
+    c->cat.version = first_temp_version();
     c->cat.next_object_id = QRI_TEMP_OBJECT_FIRST;
     c->cat.next_user_type_id = 1;
     c->cat.next_schema_id = QR_SCHEMA_FIRST_USER;

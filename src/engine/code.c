@@ -63,7 +63,9 @@ static bool depends_hold(const struct qri_code *code, const struct qr_session *s
         if (was->storage == QR_STORE_VTAB || was->storage == QR_STORE_ROWSET)
             continue;
         const struct qr_cat_object *is = cat == NULL ? NULL : qr_cat_by_id(cat, was->object_id);
-        if (is == NULL || is->version != was->version)
+        /* a rollback gives versions and ids out again, but not the time of creation */
+        if (is == NULL || is->version != was->version || is->create_ticks != was->create_ticks ||
+            is->modify_ticks != was->modify_ticks)
             return false;
     }
     return true;

@@ -180,8 +180,9 @@ void qri_session_refresh_catalog(struct qr_session *session)
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp)
 {
     qri_catalog_unref(session->temp);
+    static atomic_uint_fast64_t changes; /* of all sessions: code they share keeps the number */
     session->temp = own_temp;
-    session->temp_serial++;
+    session->temp_serial = atomic_fetch_add(&changes, 1) + 1;
 }
 
 enum qr_status qri_check_cancelled(struct qr_session *session, struct qr_err *err)

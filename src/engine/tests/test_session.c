@@ -54,6 +54,32 @@ static void test_a_prepared_statement_runs_again_after_its_table_has_changed(voi
     fixture_close(&f);
 }
 
+/* The same text over tables of one name, one id and different shapes: in two sessions, and in one
+ * session after a rollback has given the id out again. */
+static void test_a_shared_plan_is_not_used_for_another_table_of_the_same_name(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &a);
+    client_open(&f, &b);
+    expect(&a, "create table #x (v varchar(10))", "DONE\n");
+    expect(&b, "create table #x (v varbinary(10))", "DONE\n");
+    expect(&a, "insert into #x values (0x41)", "DONE 1\n");
+    expect(&b, "insert into #x values (0x41)", "DONE 1\n");
+    expect(&a, "select v from #x", "COLS v varchar(10)\nROW A\nDONE 1\n");
+    expect(&b, "select v from #x", "COLS v varbinary(10)\nROW A\nDONE 1\n");
+    run(&a, "begin tran; create table z (v int)");
+    expect(&a, "select v from z", "COLS v int\nDONE 0\n");
+    run(&a, "rollback");
+    expect(&a, "create table z (v varchar(5))", "DONE\n");
+    expect(&a, "select v from z", "COLS v varchar(5)\nDONE 0\n");
+    client_close(&a);
+    client_close(&b);
+    fixture_close(&f);
+}
+
 static void test_output_parameters_come_back_after_the_status(void **state)
 {
     struct fixture f;
@@ -299,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_prepared_statement_runs_again_after_its_table_has_changed),
+        cmocka_unit_test(test_a_shared_plan_is_not_used_for_another_table_of_the_same_name),
         cmocka_unit_test(test_output_parameters_come_back_after_the_status),
         cmocka_unit_test(test_a_reader_sees_only_what_is_committed),
         cmocka_unit_test(test_a_second_writer_gives_up_after_lock_timeout),
