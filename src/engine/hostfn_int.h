@@ -11,5 +11,10 @@ enum qr_status qri_host_variant_text(struct qri_host_call *h, struct qr_str s);
 struct qr_str qri_host_arg_text(const struct qri_host_call *h, size_t i);
 int64_t qri_host_arg_int(const struct qri_host_call *h, size_t i);
 
+/* Characters a string type holds; -1 for (max) and xml. */
+int qri_host_char_length(const struct qr_type *t);
+
+/* Of schemas and types (hostfn_type.c). */
+qri_host_fn *qri_hostfn_type(enum qr_host_func func);
 /* Of the server, databases and principals (hostfn_server.c). */
 qri_host_fn *qri_hostfn_server(enum qr_host_func func);

@@ -284,7 +284,6 @@ static int object_property(const struct qr_cat_object *o, struct qr_str p)
         {"TableIsFake", 0},
         {"TableIsMemoryOptimized", 0},
         {"TableTemporalType", 0},
-        {"TableHasVarDecimalStorageFormat", 0},
         {"TableFullTextCatalogId", 0},
         {"TableHasActiveFulltextIndex", 0},
     };
@@ -329,7 +328,7 @@ static enum qr_status col_length(struct qri_host_call *h)
     return c == NULL ? qri_host_null(h) : qri_host_int(h, qr_type_max_length(&c->type));
 }
 
-static int char_length(const struct qr_type *t)
+int qri_host_char_length(const struct qr_type *t)
 {
     if (t->is_max || t->id == QR_TYPE_XML)
         return -1;
@@ -360,10 +359,10 @@ static int column_property(const struct qr_cat_object *o, const struct qr_cat_co
         {"IsOutParam", UNKNOWN},
         {"IsColumnSet", 0},
         {"GeneratedAlwaysType", 0},
-        {"Precision", qr_type_is_string(&c->type) ? char_length(&c->type)
+        {"Precision", qr_type_is_string(&c->type) ? qri_host_char_length(&c->type)
                                                   : qr_type_precision(&c->type)},
         {"Scale", qr_type_scale(&c->type)},
-        {"CharMaxLen", qr_type_is_string(&c->type) ? char_length(&c->type) : UNKNOWN},
+        {"CharMaxLen", qr_type_is_string(&c->type) ? qri_host_char_length(&c->type) : UNKNOWN},
         {"UsesAnsiTrim", qr_type_is_string(&c->type) || qr_type_family(&c->type) == QR_FAMILY_BINARY
                              ? 1
                              : UNKNOWN},
@@ -458,101 +457,6 @@ static enum qr_status index_col(struct qri_host_call *h)
     return c == NULL ? qri_host_null(h) : qri_host_text(h, c->name);
 }
 
-/* ---- schemas and types ---- */
-
-static enum qr_status schema_id(struct qri_host_call *h)
-{
-    if (h->arg_count == 0)
-        return qri_host_int(h, QR_SCHEMA_DBO);
-    const struct qr_cat_schema *s =
-        qr_cat_schema_find(&h->session->catalog->cat, qri_host_arg_text(h, 0));
-    return s == NULL ? qri_host_null(h) : qri_host_int(h, s->schema_id);
-}
-
-static enum qr_status schema_name(struct qri_host_call *h)
-{
-    const struct qr_cat_schema *s =
-        schema_of(h, h->arg_count == 0 ? QR_SCHEMA_DBO : (uint32_t)qri_host_arg_int(h, 0));
-    return s == NULL ? qri_host_null(h) : qri_host_text(h, s->name);
-}
-
-/* A written type name: a system type, or an alias in its schema. */
-static bool find_type(const struct qri_host_call *h, struct qr_str text, struct qr_type *ret_type,
-                      uint32_t *ret_id)
-{
-    struct qr_ast_name name;
-    if (qri_name_parse(h->eval->arena, text, &name, NULL) != QR_OK)
-        return false;
-    struct qr_str last = name.parts[name.count - 1].text;
-    if (qr_str_ieqz(last, "sysname")) {
-        *ret_type = qr_type_sized(QR_TYPE_NVARCHAR, 128);
-        *ret_id = 256;
-        return true;
-    }
-    if (qr_type_find(last, ret_type)) {
-        *ret_id = qr_type_info(ret_type->id)->system_type_id;
-        return true;
-    }
-    const struct qr_catalog *cat = &h->session->catalog->cat;
-    const struct qr_cat_schema *s =
-        name.count >= 2 ? qr_cat_schema_find(cat, name.parts[name.count - 2].text)
-                        : qr_cat_schema_by_id(cat, QR_SCHEMA_DBO);
-    const struct qr_cat_usertype *u =
-        s == NULL ? NULL : qr_cat_usertype_find(cat, s->schema_id, last);
-    if (u == NULL)
-        return false;
-    *ret_type = u->type;
-    *ret_id = u->user_type_id;
-    return true;
-}
-
-static enum qr_status type_id(struct qri_host_call *h)
-{
-    struct qr_type type;
-    uint32_t id;
-    if (!find_type(h, qri_host_arg_text(h, 0), &type, &id))
-        return qri_host_null(h);
-    return qri_host_int(h, id);
-}
-
-static enum qr_status type_name(struct qri_host_call *h)
-{
-    int64_t id = qri_host_arg_int(h, 0);
-    if (id == 256)
-        return qri_host_text(h, qr_str("sysname"));
-    if (id > 256) {
-        const struct qr_cat_usertype *u =
-            qr_cat_usertype_by_id(&h->session->catalog->cat, (uint32_t)id);
-        return u == NULL ? qri_host_null(h) : qri_host_text(h, u->name);
-    }
-    enum qr_type_id type = id <= 0 ? QR_TYPE_NULL : qr_type_by_system_id((uint8_t)id);
-    if (type == QR_TYPE_NULL)
-        return qri_host_null(h);
-    return qri_host_text(h, qr_str(type == QR_TYPE_ROWVERSION ? "timestamp"
-                                                              : qr_type_info(type)->name));
-}
-
-static enum qr_status typeproperty(struct qri_host_call *h)
-{
-    struct qr_type type;
-    uint32_t id;
-    struct qr_str p = qr_str_trim(qri_host_arg_text(h, 1));
-    if (!find_type(h, qri_host_arg_text(h, 0), &type, &id))
-        return qri_host_null(h);
-    if (qr_str_ieqz(p, "Precision"))
-        return qri_host_int(h, qr_type_is_string(&type) ? char_length(&type)
-                                                        : qr_type_precision(&type));
-    if (qr_str_ieqz(p, "Scale"))
-        return qr_type_is_number(&type) ? qri_host_int(h, qr_type_scale(&type)) : qri_host_null(h);
-    if (qr_str_ieqz(p, "AllowsNull"))
-        return qri_host_int(h, 1);
-    if (qr_str_ieqz(p, "OwnerId"))
-        return qri_host_int(h, 1);
-    if (qr_str_ieqz(p, "UsesAnsiTrim"))
-        return qr_type_is_string(&type) ? qri_host_int(h, 1) : qri_host_null(h);
-    return qri_host_null(h);
-}
-
 /* ---- identity ---- */
 
 static enum qr_status identity(struct qri_host_call *h)
@@ -586,11 +490,6 @@ static qri_host_fn *const functions[QR_HOST_COUNT] = {
     [QR_HOST_INDEXPROPERTY] = indexproperty,
     [QR_HOST_INDEXKEY_PROPERTY] = indexkey_property,
     [QR_HOST_INDEX_COL] = index_col,
-    [QR_HOST_SCHEMA_ID] = schema_id,
-    [QR_HOST_SCHEMA_NAME] = schema_name,
-    [QR_HOST_TYPE_ID] = type_id,
-    [QR_HOST_TYPE_NAME] = type_name,
-    [QR_HOST_TYPEPROPERTY] = typeproperty,
     [QR_HOST_IDENT_CURRENT] = identity,
     [QR_HOST_IDENT_SEED] = identity,
     [QR_HOST_IDENT_INCR] = identity,
@@ -598,5 +497,8 @@ static qri_host_fn *const functions[QR_HOST_COUNT] = {
 
 qri_host_fn *qri_hostfn_find(enum qr_host_func func)
 {
-    return functions[func] != NULL ? functions[func] : qri_hostfn_server(func);
+    if (functions[func] != NULL)
+        return functions[func];
+    qri_host_fn *fn = qri_hostfn_type(func);
+    return fn != NULL ? fn : qri_hostfn_server(func);
 }

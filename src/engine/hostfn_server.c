@@ -262,8 +262,11 @@ static enum qr_status is_srvrolemember(struct qri_host_call *h)
     static const char *const roles[] = {"sysadmin",  "dbcreator",     "bulkadmin", "diskadmin",
                                         "processadmin", "securityadmin", "serveradmin",
                                         "setupadmin", "public"};
+    struct qr_str login = qr_str_trim(qri_host_arg_text(h, 1));
+    if (h->arg_count > 1 && !qr_str_ieq(login, h->session->login.login))
+        return qri_host_null(h);
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        if (qr_str_ieqz(qri_host_arg_text(h, 0), roles[i]))
+        if (qr_str_ieqz(qr_str_trim(qri_host_arg_text(h, 0)), roles[i]))
             return qri_host_int(h, qr_str_ieqz(qr_str(roles[i]), "public") ? 1 : 0);
     return qri_host_null(h);
 }

@@ -32,8 +32,10 @@
     ".system_type_id IN (122) THEN 12 WHEN " c ".system_type_id IN (61, 58) THEN 16 WHEN " c      \
     ".system_type_id IN (35, 34) THEN 2147483647 WHEN " c                                         \
     ".system_type_id = 99 THEN 2147483646 WHEN " c ".system_type_id = 40 THEN CASE @v3 WHEN 1 "   \
-    "THEN 6 ELSE 20 END WHEN " c ".max_length < 0 THEN 0 ELSE CAST(" c ".max_length AS int) END " \
-    "AS int)"
+    "THEN 6 ELSE 20 END WHEN " c ".system_type_id = 41 THEN CASE @v3 WHEN 1 THEN 12 ELSE 32 END " \
+    "WHEN " c ".system_type_id = 42 THEN CASE @v3 WHEN 1 THEN 16 ELSE 54 END WHEN " c             \
+    ".system_type_id = 43 THEN CASE @v3 WHEN 1 THEN 20 ELSE 68 END WHEN " c                       \
+    ".max_length < 0 THEN 0 ELSE CAST(" c ".max_length AS int) END AS int)"
 #define SCALE_OF(c)                                                                                \
     "CAST(CASE WHEN " c ".system_type_id IN (48, 52, 56, 127, 104) THEN 0 WHEN " c                \
     ".system_type_id IN (60, 122) THEN 4 WHEN " c ".system_type_id IN (106, 108, 41, 42, 43) "    \
@@ -73,13 +75,16 @@
     ".is_nullable WHEN 1 THEN 37 ELSE 45 END WHEN 35 THEN 35 WHEN 99 THEN 35 WHEN 34 THEN 34 "    \
     "WHEN 36 THEN 37 WHEN 98 THEN 39 WHEN 241 THEN 0 WHEN 40 THEN 0 WHEN 41 THEN 0 WHEN 42 THEN " \
     "0 WHEN 43 THEN 0 ELSE 0 END AS tinyint)"
+/* A catalog procedure looks into its own database only. */
+#define OWN_DATABASE(q)                                                                            \
+    "IF " q " IS NOT NULL AND " q " <> DB_NAME() BEGIN RAISERROR(15250, -1, -1); RETURN 1 END; "
 #define DATE_CODES                                                                                 \
     "DECLARE @v3 int = CASE WHEN @ODBCVer = 3 THEN 1 ELSE 0 END; DECLARE @dt int = CASE @v3 WHEN " \
     "1 THEN 93 ELSE 11 END, @dt2 int = CASE @v3 WHEN 1 THEN 93 ELSE -9 END, @d int = CASE @v3 "   \
     "WHEN 1 THEN 91 ELSE -9 END, @t int = CASE @v3 WHEN 1 THEN -154 ELSE -9 END, @dto int = CASE " \
     "@v3 WHEN 1 THEN -155 ELSE -9 END; "
 #define COLUMNS_BODY                                                                               \
-    "AS BEGIN SET NOCOUNT ON; " DATE_CODES                                                        \
+    "AS BEGIN SET NOCOUNT ON; " OWN_DATABASE("@table_qualifier") DATE_CODES                         \
     "SELECT CAST(DB_NAME() AS sysname) AS TABLE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS "          \
     "TABLE_OWNER, o.name AS TABLE_NAME, c.name AS COLUMN_NAME, " ODBC_TYPE("c")                   \
     " AS DATA_TYPE, CAST(CASE WHEN c.is_identity = 1 THEN " TYPE_NAME_OF("c")                     \
@@ -98,7 +103,7 @@
     "@table_owner ESCAPE '\\') AND (@column_name IS NULL OR c.name LIKE @column_name ESCAPE "     \
     "'\\') ORDER BY TABLE_OWNER, TABLE_NAME, ORDINAL_POSITION END"
 #define COLUMNS_PARAMS                                                                             \
-    "@table_name nvarchar(384) = NULL, @table_owner nvarchar(384) = NULL, @table_qualifier "      \
+    "@table_name nvarchar(384), @table_owner nvarchar(384) = NULL, @table_qualifier "             \
     "sysname = NULL, @column_name nvarchar(384) = NULL, @ODBCVer int = 2"
 #define COLLATIONS_BODY                                                                            \
     "AS BEGIN SET NOCOUNT ON; SELECT CAST(c.column_id AS int) AS colid, c.name, CAST(CASE WHEN "  \
@@ -183,7 +188,8 @@ const struct qri_sysmodule qri_sysmodules[] = {
      "TABLE_OWNER, TABLE_NAME END"},
     {"sp_pkeys",
      "CREATE PROCEDURE sys.sp_pkeys @table_name sysname, @table_owner sysname = NULL, "
-     "@table_qualifier sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS sysname) AS "
+     "@table_qualifier sysname = NULL AS BEGIN SET NOCOUNT ON; "
+     OWN_DATABASE("@table_qualifier") "SELECT CAST(DB_NAME() AS sysname) AS "
      "TABLE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS TABLE_OWNER, o.name AS TABLE_NAME, c.name AS "
      "COLUMN_NAME, CAST(ic.key_ordinal AS smallint) AS KEY_SEQ, k.name AS PK_NAME FROM "
      "sys.key_constraints k JOIN sys.tables o ON o.object_id = k.parent_object_id JOIN "
@@ -194,7 +200,9 @@ const struct qri_sysmodule qri_sysmodules[] = {
     {"sp_fkeys",
      "CREATE PROCEDURE sys.sp_fkeys @pktable_name sysname = NULL, @pktable_owner sysname = NULL, "
      "@pktable_qualifier sysname = NULL, @fktable_name sysname = NULL, @fktable_owner sysname = "
-     "NULL, @fktable_qualifier sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS "
+     "NULL, @fktable_qualifier sysname = NULL AS BEGIN SET NOCOUNT ON; " OWN_DATABASE(
+         "@pktable_qualifier") OWN_DATABASE("@fktable_qualifier") "IF @pktable_name IS NULL AND "
+     "@fktable_name IS NULL BEGIN RAISERROR(15252, -1, -1); RETURN 1 END; SELECT CAST(DB_NAME() AS "
      "sysname) AS PKTABLE_QUALIFIER, SCHEMA_NAME(r.schema_id) AS PKTABLE_OWNER, r.name AS "
      "PKTABLE_NAME, COL_NAME(fc.referenced_object_id, fc.referenced_column_id) AS PKCOLUMN_NAME, "
      "CAST(DB_NAME() AS sysname) AS FKTABLE_QUALIFIER, SCHEMA_NAME(p.schema_id) AS FKTABLE_OWNER, "
@@ -214,7 +222,7 @@ const struct qri_sysmodule qri_sysmodules[] = {
     {"sp_statistics",
      "CREATE PROCEDURE sys.sp_statistics @table_name sysname, @table_owner sysname = NULL, "
      "@table_qualifier sysname = NULL, @index_name sysname = '%', @is_unique char(1) = 'N', "
-     "@accuracy char(1) = 'Q' AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS sysname) AS "
+     "@accuracy char(1) = 'Q' AS BEGIN SET NOCOUNT ON; " OWN_DATABASE("@table_qualifier") "SELECT CAST(DB_NAME() AS sysname) AS "
      "TABLE_QUALIFIER, SCHEMA_NAME(o.schema_id) AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(CASE "
      "WHEN i.is_unique = 1 THEN 0 ELSE 1 END AS smallint) AS NON_UNIQUE, o.name AS INDEX_QUALIFIER, "
      "i.name AS INDEX_NAME, CAST(CASE i.index_id WHEN 1 THEN 1 ELSE 3 END AS smallint) AS TYPE, "
