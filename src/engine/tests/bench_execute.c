@@ -120,8 +120,54 @@ static void bench(void **state)
     fixture_close(&f);
 }
 
+enum { BULK_ROWS = 300000 };
+
+static void bench_bulk(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    run(&c, "create table b (id int not null primary key, a int, x nvarchar(40), y varchar(20), d "
+            "datetime, m decimal(12,2))");
+    run(&c, "insert bulk b (id int, a int, x nvarchar(40), y varchar(20), d datetime, m "
+            "decimal(12,2)) with (tablock)");
+    struct qr_plan_column columns[6] = {
+        {.name = qr_str("id"), .type = qr_type_of(QR_TYPE_INT)},
+        {.name = qr_str("a"), .type = qr_type_of(QR_TYPE_INT)},
+        {.name = qr_str("x"), .type = qr_type_sized(QR_TYPE_NVARCHAR, 40)},
+        {.name = qr_str("y"), .type = qr_type_sized(QR_TYPE_VARCHAR, 20)},
+        {.name = qr_str("d"), .type = qr_type_of(QR_TYPE_DATETIME)},
+        {.name = qr_str("m"), .type = qr_type_decimal(12, 2)}};
+    const struct qr_sink *sink = client_sink(&c);
+    int64_t begin = now_ns();
+    assert_int_equal(qr_session_bulk_begin(c.session, columns, 6, sink), QR_OK);
+    for (int i = 0; i < BULK_ROWS; i++) {
+        struct qr_value row[6] = {qr_value_int(i),
+                                  qr_value_int(i % 100),
+                                  qr_value_text("some unicode text", 17),
+                                  qr_value_text("0123456789", 10),
+                                  qr_value_int(1000000000 + i),
+                                  qr_value_int(12345)};
+        assert_int_equal(qr_session_bulk_row(c.session, row), QR_OK);
+    }
+    assert_int_equal(qr_session_bulk_end(c.session, false, sink), QR_OK);
+    report("bulk_row", begin, BULK_ROWS);
+    begin = now_ns();
+    c.count_only = true;
+    run(&c, "select * from b");
+    report("scan_row_6", begin, BULK_ROWS);
+    assert_int_equal(c.rows, BULK_ROWS);
+    begin = now_ns();
+    run(&c, "select a, count(*), sum(m), max(x) from b group by a");
+    report("group_row", begin, BULK_ROWS);
+    client_close(&c);
+    fixture_close(&f);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bench)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bench), cmocka_unit_test(bench_bulk)};
     return cmocka_run_group_tests_name("engine/bench", tests, NULL, NULL);
 }
