@@ -1,6 +1,5 @@
 /* analyze.c - see expr/analyze.h */
 #include "expr/analyze.h"
-#include <string.h>
 #include "expr_int.h"
 #include "base/banned.h"
 
@@ -352,7 +351,7 @@ static bool same_value(const struct qr_value *a, const struct qr_value *b)
     case QR_CELL_INT:
         return a->i == b->i;
     case QR_CELL_REAL:
-        return memcmp(&a->r, &b->r, sizeof a->r) == 0;
+        return a->r == b->r;
     case QR_CELL_TEXT:
     case QR_CELL_BLOB:
         return qr_str_eq(qr_value_bytes(a), qr_value_bytes(b));

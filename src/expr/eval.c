@@ -417,7 +417,7 @@ static enum qr_status escape_of(const struct qr_expr *e, const struct qr_value *
 static enum qr_status eval_like(const struct qr_expr *e, struct qr_eval *ctx, struct qr_value *ret,
                                 struct qr_err *err)
 {
-    struct qr_value args[3];
+    struct qr_value args[3] = {qr_value_null(), qr_value_null(), qr_value_null()};
     bool null;
     QR_TRY(eval_args(e, ctx, args, true, &null, err));
     if (null) {

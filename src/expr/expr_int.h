@@ -104,6 +104,7 @@ QR_NODISCARD enum qr_status qri_return_text(const struct qr_call *c, struct qr_s
 /* The largest prefix of `text` that the string type holds. */
 struct qr_str qri_cut(const struct qr_type *type, struct qr_str text);
 struct qr_convert_env qri_convert_env(const struct qr_eval *ctx);
+bool qri_json_is_blank(char c);
 /* PARSE and TRY_PARSE of a CAST node (fn_convert.c). */
 QR_NODISCARD enum qr_status qri_parse_value(const struct qr_expr *e, struct qr_eval *ctx,
                                             const struct qr_value *text, struct qr_value *ret_value,

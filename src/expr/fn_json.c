@@ -151,9 +151,9 @@ struct edit {
 static void widen_to_comma(struct qr_str s, struct edit *e)
 {
     size_t to = e->to, from = e->from;
-    while (to < s.n && memchr(" \t\r\n", s.p[to], 4) != NULL)
+    while (to < s.n && qri_json_is_blank(s.p[to]))
         to++;
-    while (from > 0 && memchr(" \t\r\n", s.p[from - 1], 4) != NULL)
+    while (from > 0 && qri_json_is_blank(s.p[from - 1]))
         from--;
     if (to < s.n && s.p[to] == ',')
         e->to = to + 1;
@@ -181,7 +181,7 @@ static size_t start_of_key(struct qr_str s, size_t value)
 static bool is_empty_container(struct qr_str s)
 {
     for (size_t i = 1; i + 1 < s.n; i++)
-        if (memchr(" \t\r\n", s.p[i], 4) == NULL)
+        if (!qri_json_is_blank(s.p[i]))
             return false;
     return true;
 }

@@ -208,7 +208,7 @@ static enum qr_status fn_stuff(const struct qr_call *c, struct qr_value *ret, st
         return QR_OK;
     if (count > units - (start - 1))
         count = units - (start - 1);
-    struct qr_value head, tail;
+    struct qr_value head = qr_value_null(), tail = head;
     QR_TRY(piece(c, 0, start - 1, &head, err));
     QR_TRY(piece(c, start - 1 + count, units, &tail, err));
     struct qr_str middle = qr_value_is_null(&c->args[3]) ? qr_str("") : qri_arg_str(c, 3);

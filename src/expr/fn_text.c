@@ -381,7 +381,9 @@ static size_t escape_json(char ch, char dst[6])
         return 1;
     }
     static const char hex[] = "0123456789abcdef";
-    memcpy(dst, "\\u00", 4);
+    dst[0] = '\\';
+    dst[1] = 'u';
+    dst[2] = dst[3] = '0';
     dst[4] = hex[(unsigned char)ch >> 4];
     dst[5] = hex[ch & 15];
     return 6;

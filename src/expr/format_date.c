@@ -262,36 +262,41 @@ static bool format_standard(char letter, const struct parts *p, struct qr_buf *o
     return false;
 }
 
+static bool format_time_standard(char letter, const struct parts *p, struct qr_buf *out)
+{
+    number(out, p->hour, letter == 'g' ? 1 : 2);
+    qr_buf_printf(out, ":%02d:%02d", p->minute, p->second);
+    if (p->fraction == 0)
+        return true;
+    qr_buf_add8(out, '.');
+    return letter == 'g' ? put_short_fraction(out, p, 7) : put_fraction(out, p, 7);
+}
+
+/* A run of one letter, or a literal; returns the place behind it, 0 if it is not allowed. */
+static size_t put_time_part(struct qr_str f, size_t i, const struct parts *p, struct qr_buf *out)
+{
+    char c = f.p[i];
+    size_t end = i;
+    if (c == '\\' || c == '\'' || c == '"')
+        return put_literal(f, i, out);
+    while (end < f.n && f.p[end] == c)
+        end++;
+    if (c == 'h')
+        (void)put_hour(out, p, (int)(end - i));
+    else if (c == '\0' || strchr("msfF", c) == NULL || !find_letter(c)->put(out, p, (int)(end - i)))
+        return 0;
+    return end;
+}
+
 /* A time is a .NET TimeSpan: c, g, G, and custom letters that need a backslash before : and . */
 static bool format_time(struct qr_str f, const struct parts *p, struct qr_buf *out)
 {
-    if (f.n == 1 && strchr("ctTgG", f.p[0]) != NULL) {
-        number(out, p->hour, f.p[0] == 'g' ? 1 : 2);
-        qr_buf_printf(out, ":%02d:%02d", p->minute, p->second);
-        if (p->fraction != 0) {
-            qr_buf_add8(out, '.');
-            return f.p[0] == 'g' ? put_short_fraction(out, p, 7) : put_fraction(out, p, 7);
-        }
-        return true;
-    }
+    if (f.n == 1 && f.p[0] != '\0' && strchr("ctTgG", f.p[0]) != NULL)
+        return format_time_standard(f.p[0], p, out);
     for (size_t i = 0; i < f.n;) {
-        char c = f.p[i];
-        size_t end = i;
-        while (end < f.n && f.p[end] == c)
-            end++;
-        if (c == 'h')
-            (void)put_hour(out, p, (int)(end - i));
-        else if (c == 'm' || c == 's' || c == 'f' || c == 'F') {
-            if (!find_letter(c)->put(out, p, (int)(end - i)))
-                return false;
-        } else if (c == '\\' || c == '\'' || c == '"') {
-            end = put_literal(f, i, out);
-            if (end == 0)
-                return false;
-        } else {
+        i = put_time_part(f, i, p, out);
+        if (i == 0)
             return false;
-        }
-        i = end;
     }
     return true;
 }

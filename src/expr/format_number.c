@@ -149,69 +149,119 @@ static void put_exponent(struct qr_buf *out, const struct qri_culture *c, struct
     qr_buf_printf(out, "%c%c%0*d", letter, exponent < 0 ? '-' : '+', least, abs(exponent));
 }
 
-static void put_general(struct qr_buf *out, const struct qri_culture *c, struct digits *g,
-                        int precision, char letter)
+/* --- standard formats: one letter and a precision --- */
+
+struct job {
+    const struct qri_culture *culture;
+    char letter;
+    int precision; /* -1: none was given */
+    const struct qr_type *type;
+    const struct qr_value *value;
+    struct digits *g;
+    struct qr_buf *out;
+};
+
+static int precision_or(const struct job *j, int otherwise)
 {
-    round_digits(g, precision);
-    if (g->point > precision || g->point < -4) {
-        put_exponent(out, c, g, g->n > 0 ? g->n - 1 : 0, letter, 2);
-        return;
-    }
-    if (g->negative)
-        qr_buf_add8(out, '-');
-    int decimals = g->n - g->point;
-    put_plain(out, c, g, decimals > 0 ? decimals : 0, false, 1);
+    return j->precision >= 0 ? j->precision : otherwise;
 }
 
-static bool put_standard(const struct qri_culture *c, char letter, int precision,
-                         const struct qr_type *type, const struct qr_value *v, struct digits *g,
-                         struct qr_buf *out)
+static void put_sign(const struct job *j)
 {
-    bool integer = qri_number_of(type) == QRI_INT, real = qri_number_of(type) == QRI_FLOAT;
-    char kind = (char)(letter | 0x20);
-    int decimals = precision >= 0 ? precision : 2;
-    if (strchr("cnfp", kind) != NULL && kind != '\0') {
-        if (kind == 'p')
-            g->point += g->n > 0 ? 2 : 0;
-        round_digits(g, g->point + decimals);
-        const char *plain = kind == 'c' ? c->money : kind == 'p' ? c->percent : "n";
-        if (kind == 'f') {
-            if (g->negative)
-                qr_buf_add8(out, '-');
-            put_plain(out, c, g, decimals, false, 1);
-        } else if (kind == 'c') {
-            put_pattern(out, c, g->negative ? c->negative_money : plain, g, decimals);
-        } else {
-            if (g->negative)
-                qr_buf_add8(out, '-');
-            put_pattern(out, c, plain, g, decimals);
-        }
+    if (j->g->negative)
+        qr_buf_add8(j->out, '-');
+}
+
+static bool put_currency(const struct job *j)
+{
+    int decimals = precision_or(j, 2);
+    round_digits(j->g, j->g->point + decimals);
+    const char *pattern = j->g->negative ? j->culture->negative_money : j->culture->money;
+    put_pattern(j->out, j->culture, pattern, j->g, decimals);
+    return true;
+}
+
+static bool put_number(const struct job *j)
+{
+    int decimals = precision_or(j, 2);
+    round_digits(j->g, j->g->point + decimals);
+    put_sign(j);
+    put_plain(j->out, j->culture, j->g, decimals, (j->letter | 0x20) == 'n', 1);
+    return true;
+}
+
+static bool put_percent(const struct job *j)
+{
+    int decimals = precision_or(j, 2);
+    j->g->point += j->g->n > 0 ? 2 : 0;
+    round_digits(j->g, j->g->point + decimals);
+    put_sign(j);
+    put_pattern(j->out, j->culture, j->culture->percent, j->g, decimals);
+    return true;
+}
+
+static bool put_scientific(const struct job *j)
+{
+    int decimals = precision_or(j, 6);
+    round_digits(j->g, decimals + 1);
+    put_exponent(j->out, j->culture, j->g, decimals, j->letter, 3);
+    return true;
+}
+
+static bool put_general(const struct job *j)
+{
+    bool real = qri_number_of(j->type) == QRI_FLOAT;
+    struct digits *g = j->g;
+    int precision = j->precision > 0 ? j->precision : real ? 15 : 38;
+    round_digits(g, precision);
+    if (g->point > precision || g->point < -4) {
+        put_exponent(j->out, j->culture, g, g->n > 0 ? g->n - 1 : 0, j->letter == 'g' ? 'e' : 'E',
+                     2);
         return true;
     }
-    if (kind == 'e') {
-        decimals = precision >= 0 ? precision : 6;
-        round_digits(g, decimals + 1);
-        put_exponent(out, c, g, decimals, letter, 3);
-        return true;
-    }
-    if (kind == 'g' || (kind == 'r' && real)) {
-        int most = real ? 15 : 38;
-        put_general(out, c, g, precision > 0 ? precision : most,
-                    kind == 'r' || letter == 'G' ? 'E' : 'e');
-        return true;
-    }
-    if (kind == 'd' && integer) {
-        if (g->negative)
-            qr_buf_add8(out, '-');
-        put_plain(out, c, g, 0, false, precision > 0 ? precision : 1);
-        return true;
-    }
-    if (kind == 'x' && integer) {
-        uint64_t u = type->id == QR_TYPE_BIGINT ? (uint64_t)v->i : (uint32_t)v->i;
-        qr_buf_printf(out, letter == 'x' ? "%0*llx" : "%0*llX", precision > 0 ? precision : 1,
-                      (unsigned long long)u);
-        return true;
-    }
+    put_sign(j);
+    int decimals = g->n - g->point;
+    put_plain(j->out, j->culture, g, decimals > 0 ? decimals : 0, false, 1);
+    return true;
+}
+
+static bool put_round_trip(const struct job *j)
+{
+    return qri_number_of(j->type) == QRI_FLOAT && put_general(j);
+}
+
+static bool put_digits(const struct job *j)
+{
+    if (qri_number_of(j->type) != QRI_INT)
+        return false;
+    put_sign(j);
+    put_plain(j->out, j->culture, j->g, 0, false, j->precision > 0 ? j->precision : 1);
+    return true;
+}
+
+static bool put_hexadecimal(const struct job *j)
+{
+    if (qri_number_of(j->type) != QRI_INT)
+        return false;
+    uint64_t u = j->type->id == QR_TYPE_BIGINT ? (uint64_t)j->value->i : (uint32_t)j->value->i;
+    qr_buf_printf(j->out, j->letter == 'x' ? "%0*llx" : "%0*llX",
+                  j->precision > 0 ? j->precision : 1, (unsigned long long)u);
+    return true;
+}
+
+static bool put_standard(const struct job *j)
+{
+    static const struct {
+        char letter;
+        bool (*put)(const struct job *j);
+    } letters[] = {
+        {'c', put_currency}, {'d', put_digits},     {'e', put_scientific},
+        {'f', put_number},   {'g', put_general},    {'n', put_number},
+        {'p', put_percent},  {'r', put_round_trip}, {'x', put_hexadecimal},
+    };
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)
+        if (letters[i].letter == (j->letter | 0x20))
+            return letters[i].put(j);
     return false;
 }
 
@@ -256,49 +306,76 @@ static bool is_exponent(struct qr_str f, size_t i)
     return k < f.n && f.p[k] == '0';
 }
 
+struct measuring {
+    struct layout l;
+    bool point;
+    int commas, first_zero;
+};
+
+static void measure_place(struct measuring *m, char c)
+{
+    struct layout *l = &m->l;
+    if (m->point) {
+        l->decimals++;
+        l->least_decimals = c == '0' ? l->decimals : l->least_decimals;
+        return;
+    }
+    l->group = l->group || (m->commas > 0 && l->whole > 0);
+    m->commas = 0;
+    if (c == '0' && m->first_zero < 0)
+        m->first_zero = l->whole;
+    l->whole++;
+}
+
+/* Commas right before the point, or at the end, divide by a thousand each. */
+static void measure_scale(struct measuring *m)
+{
+    if (!m->point)
+        m->l.scale -= 3 * m->commas;
+    m->commas = 0;
+}
+
+static void measure_sign(struct measuring *m, char c)
+{
+    if (c == '0' || c == '#') {
+        measure_place(m, c);
+    } else if (c == ',') {
+        m->commas++;
+    } else if (c == '.') {
+        measure_scale(m);
+        m->point = true;
+    } else if (c == '%') {
+        m->l.scale += 2;
+    }
+}
+
+/* Past E+00 at f.p[i]; how many zeros it has. */
+static size_t skip_exponent(struct qr_str f, size_t i, int *ret_zeros)
+{
+    size_t zeros = i + (f.p[i + 1] == '0' ? 1 : 2), end = zeros;
+    while (end < f.n && f.p[end] == '0')
+        end++;
+    *ret_zeros = (int)(end - zeros);
+    return end;
+}
+
 static struct layout measure(struct qr_str f)
 {
-    struct layout l = {0};
-    bool point = false;
-    int commas = 0, first_zero = -1;
+    struct measuring m = {.first_zero = -1};
+    int zeros;
     for (size_t i = 0; i < f.n;) {
-        char c = f.p[i];
-        if (is_literal(c)) {
+        if (is_literal(f.p[i])) {
             i = literal(f, i, NULL);
-            continue;
-        }
-        if (c == '0' || c == '#') {
-            if (!point) {
-                l.group = l.group || (commas > 0 && l.whole > 0);
-                commas = 0;
-                if (c == '0' && first_zero < 0)
-                    first_zero = l.whole;
-                l.whole++;
-            } else {
-                l.decimals++;
-                l.least_decimals = c == '0' ? l.decimals : l.least_decimals;
-            }
-        } else if (c == ',' && !point) {
-            commas++;
-        } else if (c == '.' && !point) {
-            point = true;
-            l.scale -= 3 * commas;
-            commas = 0;
-        } else if (c == '%') {
-            l.scale += 2;
         } else if (is_exponent(f, i)) {
-            l.has_exponent = true;
-            i += f.p[i + 1] == '0' ? 1 : 2;
-            while (i < f.n && f.p[i] == '0')
-                i++;
-            continue;
+            m.l.has_exponent = true;
+            i = skip_exponent(f, i, &zeros);
+        } else {
+            measure_sign(&m, f.p[i++]);
         }
-        i++;
     }
-    if (!point)
-        l.scale -= 3 * commas;
-    l.least_whole = first_zero < 0 ? 0 : l.whole - first_zero;
-    return l;
+    measure_scale(&m);
+    m.l.least_whole = m.first_zero < 0 ? 0 : m.l.whole - m.first_zero;
+    return m.l;
 }
 
 /* Section `index` of f by ';' outside literals; false if it has fewer. */
@@ -337,53 +414,74 @@ static void put_whole(struct qr_buf *out, const struct qri_culture *c, const str
     }
 }
 
-static void put_custom(const struct qri_culture *c, struct qr_str f, struct digits *g,
-                       const struct layout *l, int exponent, struct qr_buf *out)
+struct putting {
+    const struct qri_culture *culture;
+    const struct digits *g;
+    const struct layout *l;
+    int place, decimals, exponent;
+    bool point, first;
+    struct qr_buf *out;
+};
+
+/* A place: 0 or #. */
+static void put_place(struct putting *p)
 {
-    int place = l->whole, decimals = 0, shown = g->n - g->point;
-    bool point = false, first = true;
-    if (l->whole == 0 && g->point > 0 && (l->decimals > 0))
-        put_whole(out, c, g, l, 0, true);
+    if (!p->point) {
+        put_whole(p->out, p->culture, p->g, p->l, --p->place, p->first);
+        p->first = false;
+        return;
+    }
+    p->decimals++;
+    if (p->decimals <= p->g->n - p->g->point || p->decimals <= p->l->least_decimals)
+        qr_buf_add8(p->out, (uint8_t)digit_at(p->g, -p->decimals));
+}
+
+static void put_point(struct putting *p)
+{
+    bool digits_follow = p->g->n - p->g->point > 0 && p->l->decimals > 0;
+    if (!p->point && (p->l->least_decimals > 0 || digits_follow))
+        qr_buf_add8(p->out, (uint8_t)p->culture->decimal_point);
+    p->point = true;
+}
+
+static size_t put_custom_exponent(struct putting *p, struct qr_str f, size_t i)
+{
+    int zeros;
+    size_t end = skip_exponent(f, i, &zeros);
+    const char *plus = f.p[i + 1] == '+' ? "+" : "";
+    qr_buf_printf(p->out, "%c%s%0*d", f.p[i], p->exponent < 0 ? "-" : plus, zeros,
+                  abs(p->exponent));
+    return end;
+}
+
+static void put_custom(struct putting *p, struct qr_str f)
+{
+    if (p->l->whole == 0 && p->g->point > 0 && p->l->decimals > 0)
+        put_whole(p->out, p->culture, p->g, p->l, 0, true);
     for (size_t i = 0; i < f.n;) {
-        char ch = f.p[i];
-        if (is_literal(ch)) {
-            i = literal(f, i, out);
+        char c = f.p[i];
+        if (is_literal(c)) {
+            i = literal(f, i, p->out);
             continue;
         }
-        if ((ch == '0' || ch == '#') && !point) {
-            put_whole(out, c, g, l, --place, first);
-            first = false;
-        } else if (ch == '0' || ch == '#') {
-            decimals++;
-            if (decimals <= shown || decimals <= l->least_decimals)
-                qr_buf_add8(out, (uint8_t)digit_at(g, -decimals));
-        } else if (ch == '.') {
-            if (!point && (l->least_decimals > 0 || (shown > 0 && l->decimals > 0)))
-                qr_buf_add8(out, (uint8_t)c->decimal_point);
-            point = true;
-        } else if (is_exponent(f, i)) {
-            bool plus = f.p[i + 1] == '+';
-            size_t zeros = i + (f.p[i + 1] == '0' ? 1 : 2), end = zeros;
-            while (end < f.n && f.p[end] == '0')
-                end++;
-            qr_buf_printf(out, "%c%s%0*d", ch,
-                          exponent < 0 ? "-"
-                          : plus       ? "+"
-                                       : "",
-                          (int)(end - zeros), abs(exponent));
-            i = end;
+        if (is_exponent(f, i)) {
+            i = put_custom_exponent(p, f, i);
             continue;
-        } else if (ch != ',') {
-            qr_buf_add8(out, (uint8_t)ch);
         }
         i++;
+        if (c == '0' || c == '#')
+            put_place(p);
+        else if (c == '.')
+            put_point(p);
+        else if (c != ',')
+            qr_buf_add8(p->out, (uint8_t)c);
     }
 }
 
 static bool format_custom(const struct qri_culture *c, struct qr_str format, struct digits *g,
                           struct qr_buf *out)
 {
-    struct qr_str f, other;
+    struct qr_str f = format, other;
     (void)section(format, 0, &f);
     bool minus = g->negative;
     if (g->negative && section(format, 1, &other) && other.n > 0) {
@@ -407,7 +505,14 @@ static bool format_custom(const struct qri_culture *c, struct qr_str format, str
         minus = false;
     if (minus)
         qr_buf_add8(out, '-');
-    put_custom(c, f, g, &l, exponent, out);
+    struct putting p = {.culture = c,
+                        .g = g,
+                        .l = &l,
+                        .place = l.whole,
+                        .exponent = exponent,
+                        .first = true,
+                        .out = out};
+    put_custom(&p, f);
     return true;
 }
 
@@ -426,6 +531,6 @@ bool qri_format_number(const struct qri_culture *culture, struct qr_str format,
         precision = (precision < 0 ? 0 : precision) * 10 + (format.p[i] - '0');
     }
     if (standard)
-        return put_standard(culture, first, precision, type, v, &g, out);
+        return put_standard(&(struct job){culture, first, precision, type, v, &g, out});
     return format_custom(culture, format, &g, out);
 }

@@ -8,9 +8,14 @@
 
 /* --- scanning: each skip_ function moves *pos past what it names, or leaves it at the fault --- */
 
+bool qri_json_is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_blanks(struct qr_str s, size_t *pos)
 {
-    while (*pos < s.n && memchr(" \t\r\n", s.p[*pos], 4) != NULL)
+    while (*pos < s.n && qri_json_is_blank(s.p[*pos]))
         ++*pos;
 }
 
@@ -378,49 +383,64 @@ enum qr_status qr_json_path_parse(struct qr_arena *arena, struct qr_str text,
 
 /* --- finding --- */
 
+/* The key of the member at *pos, which moves to its value; is it the step's? */
+static enum qr_status take_key(struct qr_arena *arena, struct qr_str s, size_t *pos,
+                               const struct qr_json_step *step, bool *ret_hit, struct qr_err *err)
+{
+    size_t from = *pos;
+    struct qr_str key = {NULL, 0};
+    if (!skip_string(s, pos))
+        return bad_text(s, *pos, 13609, err);
+    QR_TRY(qr_json_unescape(arena, qr_str_n(s.p + from, *pos - from), &key, err));
+    *ret_hit = qr_str_eq(key, step->key);
+    skip_blanks(s, pos);
+    if (*pos >= s.n || s.p[*pos] != ':')
+        return bad_text(s, *pos, 13609, err);
+    ++*pos;
+    skip_blanks(s, pos);
+    return QR_OK;
+}
+
+/* From one value over the comma to the next, or to the end of the container. */
+static enum qr_status take_next(struct qr_str s, size_t *pos, char close, bool *ret_closed,
+                                struct qr_err *err)
+{
+    if (!skip_value(s, pos))
+        return bad_text(s, *pos, 13609, err);
+    skip_blanks(s, pos);
+    *ret_closed = *pos < s.n && s.p[*pos] == close;
+    if (*ret_closed)
+        return QR_OK;
+    if (*pos >= s.n || s.p[*pos] != ',')
+        return bad_text(s, *pos, 13609, err);
+    ++*pos;
+    skip_blanks(s, pos);
+    return QR_OK;
+}
+
 /* From the container at *pos to the value that the step names. */
 static enum qr_status take_step(struct qr_arena *arena, struct qr_str s, size_t *pos,
                                 const struct qr_json_step *step, bool *ret_found,
                                 struct qr_err *err)
 {
-    bool object = *pos < s.n && s.p[*pos] == '{', closed;
+    bool object = step->key.p != NULL, closed;
+    char open = object ? '{' : '[', close = object ? '}' : ']';
     *ret_found = false;
-    if (*pos >= s.n || (s.p[*pos] != '{' && s.p[*pos] != '[') || object != (step->key.p != NULL))
+    if (*pos >= s.n || s.p[*pos] != open)
         return QR_OK;
     ++*pos;
     skip_blanks(s, pos);
-    if (*pos < s.n && s.p[*pos] == (object ? '}' : ']'))
-        return QR_OK;
-    for (size_t index = 0;; index++) {
-        skip_blanks(s, pos);
-        bool hit = !object && index == step->index;
-        if (object) {
-            size_t from = *pos;
-            if (!skip_string(s, pos))
-                return bad_text(s, *pos, 13609, err);
-            struct qr_str key;
-            QR_TRY(qr_json_unescape(arena, qr_str_n(s.p + from, *pos - from), &key, err));
-            hit = qr_str_eq(key, step->key);
-            skip_blanks(s, pos);
-            if (*pos >= s.n || s.p[*pos] != ':')
-                return bad_text(s, *pos, 13609, err);
-            ++*pos;
-            skip_blanks(s, pos);
-        }
-        if (hit) {
-            *ret_found = true;
+    closed = *pos < s.n && s.p[*pos] == close;
+    for (size_t index = 0; !closed; index++) {
+        *ret_found = index == step->index;
+        if (object)
+            QR_TRY(take_key(arena, s, pos, step, ret_found, err));
+        if (*ret_found)
             return QR_OK;
-        }
-        if (!skip_value(s, pos))
-            return bad_text(s, *pos, 13609, err);
-        skip_blanks(s, pos);
-        closed = *pos < s.n && s.p[*pos] == (object ? '}' : ']');
-        if (closed)
-            return QR_OK;
-        if (*pos >= s.n || s.p[*pos] != ',')
-            return bad_text(s, *pos, 13609, err);
-        ++*pos;
+        QR_TRY(take_next(s, pos, close, &closed, err));
     }
+    *ret_found = false;
+    return QR_OK;
 }
 
 enum qr_status qr_json_find(struct qr_arena *arena, struct qr_str json,
@@ -455,8 +475,8 @@ enum qr_status qr_json_rows_open(struct qr_arena *arena, struct qr_str json, str
                                  struct qr_json_rows *ret_rows, struct qr_err *err)
 {
     struct qr_json_path parsed = {0};
-    struct qr_json_item item;
-    bool found;
+    struct qr_json_item item = {QR_JSON_NULL, {NULL, 0}};
+    bool found = false;
     if (path.p != NULL)
         QR_TRY(qr_json_path_parse(arena, path, &parsed, err));
     QR_TRY(qr_json_find(arena, json, &parsed, &found, &item, err));
@@ -513,20 +533,14 @@ enum qr_status qr_json_column(struct qr_arena *arena, struct qr_str json,
                               const struct qr_json_path *path, bool as_json,
                               struct qr_str *ret_text, struct qr_err *err)
 {
-    struct qr_json_item item;
-    bool found;
-    enum qr_json_kind kind;
+    struct qr_json_item item = {QR_JSON_NULL, json};
     size_t pos = 0;
     skip_blanks(json, &pos);
     struct qr_str none = {NULL, 0};
-    if (path->step_count == 0 && kind_at(json, pos, &kind) && kind < QR_JSON_ARRAY) {
-        item = (struct qr_json_item){kind, json}; /* '$' of an array's scalar element */
-        found = true;
-    } else if (kind_at(json, pos, &kind) && kind < QR_JSON_ARRAY) {
-        found = false;
-    } else {
+    bool scalar = kind_at(json, pos, &item.kind) && item.kind < QR_JSON_ARRAY;
+    bool found = scalar && path->step_count == 0; /* '$' of an array's scalar element */
+    if (!scalar)
         QR_TRY(qr_json_find(arena, json, path, &found, &item, err));
-    }
     *ret_text = none;
     if (!found)
         return path->strict ? qr_sql_fail(err, 13608) : QR_OK;

@@ -111,29 +111,36 @@ static void put_string(struct job *j, const struct spec *spec, struct qr_str tex
     pad(j, spec, text, qr_utf16_units(text));
 }
 
+static int print_unsigned(char *dst, size_t bytes, const struct spec *spec, int least,
+                          unsigned long long u)
+{
+    static const struct {
+        char type;
+        const char *plain, *alternate;
+    } forms[] = {{'o', "%.*llo", "%#.*llo"},
+                 {'x', "%.*llx", "%#.*llx"},
+                 {'X', "%.*llX", "%#.*llX"},
+                 {'u', "%.*llu", "%.*llu"}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        if (forms[i].type == spec->type)
+            return snprintf(dst, bytes, spec->alternate ? forms[i].alternate : forms[i].plain,
+                            least, u);
+    return 0;
+}
+
 static void put_integer(struct job *j, const struct spec *spec, int64_t v)
 {
     char digits[FIELD_WIDTH_MAX + 80];
     int n, least = spec->has_precision ? spec->precision : 1;
     if (spec->zero && !spec->left && !spec->has_precision)
         least = spec->width - (v < 0 || spec->plus || spec->blank);
-    uint64_t u = spec->wide ? (uint64_t)v : (uint32_t)v;
-    bool sign = spec->type == 'd' || spec->type == 'i';
-    if (sign) {
-        uint64_t magnitude = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-        const char *lead = v < 0 ? "-" : spec->plus ? "+" : spec->blank ? " " : "";
-        n = snprintf(digits, sizeof digits, "%s%.*llu", lead, least, (unsigned long long)magnitude);
-    } else if (spec->type == 'o') {
-        n = snprintf(digits, sizeof digits, spec->alternate ? "%#.*llo" : "%.*llo", least,
-                     (unsigned long long)u);
-    } else if (spec->type == 'x') {
-        n = snprintf(digits, sizeof digits, spec->alternate ? "%#.*llx" : "%.*llx", least,
-                     (unsigned long long)u);
-    } else if (spec->type == 'X') {
-        n = snprintf(digits, sizeof digits, spec->alternate ? "%#.*llX" : "%.*llX", least,
-                     (unsigned long long)u);
+    if (spec->type == 'd' || spec->type == 'i') {
+        unsigned long long magnitude = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+        const char *positive = spec->plus ? "+" : spec->blank ? " " : "";
+        n = snprintf(digits, sizeof digits, "%s%.*llu", v < 0 ? "-" : positive, least, magnitude);
     } else {
-        n = snprintf(digits, sizeof digits, "%.*llu", least, (unsigned long long)u);
+        n = print_unsigned(digits, sizeof digits, spec, least,
+                           spec->wide ? (uint64_t)v : (uint32_t)v);
     }
     pad(j, spec, qr_str_n(digits, (size_t)n), (size_t)n);
 }
@@ -203,7 +210,7 @@ enum qr_status qr_format_message(struct qr_arena *arena, struct qr_str text,
             if (made.n > 0)
                 memcpy(copy, made.p, made.n);
             if (cut)
-                memcpy(copy + made.n, "...", 3);
+                memset(copy + made.n, '.', 3);
             *ret_text = qr_str_n(copy, made.n + (cut ? 3 : 0));
         }
     }

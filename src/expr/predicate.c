@@ -267,7 +267,7 @@ enum qr_status qr_expr_in(struct qr_expr_builder *b, const struct qr_expr *value
     }
     for (size_t i = 0; i < member_count; i++)
         QR_TRY(qr_expr_cmp(b, QR_CMP_EQ, value, members[i], &args[i]));
-    const struct qr_expr *any;
+    const struct qr_expr *any = NULL;
     QR_TRY(qr_expr_logic(b, QR_EXPR_OR, args, member_count, &any));
     return maybe_not(b, negated, any, ret_expr);
 }
