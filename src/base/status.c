@@ -28,6 +28,8 @@ enum qr_status(qr_fail)(struct qr_err *err, enum qr_status status, const char *f
     err->number = info->sql_number;
     err->severity = (uint8_t)info->severity;
     err->state = 1;
+    err->line = 0;
+    err->procedure[0] = '\0';
     va_list args;
     va_start(args, fmt);
     vsnprintf(err->text, sizeof err->text, fmt, args);

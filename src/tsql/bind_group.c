@@ -257,10 +257,24 @@ static enum qr_status check_expr(struct check *k, const struct qr_expr *expr)
     return QR_OK;
 }
 
+static bool uses_group(const struct qri_query *query, const struct qr_expr *expr)
+{
+    for (size_t i = 0; i < query->group_count; i++)
+        if (qr_expr_equal(query->group[i], expr))
+            return true;
+    for (size_t i = 0; i < expr->arg_count; i++)
+        if (uses_group(query, expr->args[i]))
+            return true;
+    return false;
+}
+
 enum qr_status qri_group_check(struct qri_compile *c, struct qri_query *query)
 {
     if (!query->is_grouped)
         return QR_OK;
+    for (size_t i = 0; query->set_count > 0 && i < query->out_count; i++)
+        if (uses_group(query, query->items[i]))
+            query->outs[i].nullable = true; /* NULL in the sets it is not part of */
     struct check k = {c, query, 8120};
     for (size_t i = 0; i < query->out_count; i++)
         QR_TRY(check_expr(&k, query->items[i]));
