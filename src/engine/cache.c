@@ -78,7 +78,8 @@ static bool is_same(const struct qri_unit *unit, const struct qr_session *sessio
         return false;
     if (source->module != NULL)
         return unit->object_id == source->module->object_id &&
-               unit->object_version == source->module->version;
+               unit->object_version == source->module->version &&
+               unit->object_ticks == source->module->modify_ticks;
     return unit->object_id == 0 && unit->key.n == source->params.n + source->text.n &&
            memcmp(unit->key.p, source->params.p, source->params.n) == 0 &&
            memcmp(unit->key.p + source->params.n, source->text.p, source->text.n) == 0;
@@ -100,6 +101,7 @@ static enum qr_status keep_key(struct qri_unit *unit, const struct qri_source *s
     if (source->module != NULL) {
         unit->object_id = source->module->object_id;
         unit->object_version = source->module->version;
+        unit->object_ticks = source->module->modify_ticks;
         return QR_OK;
     }
     size_t n = source->params.n + source->text.n;

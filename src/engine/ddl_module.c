@@ -31,10 +31,10 @@ static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
                                    enum qr_cat_type type, struct qr_err *err)
 {
     QR_TRY(qri_ddl_resolve(ddl, name, &m->target, err));
-    QR_TRY(qri_ddl_begin(&m->s, ddl, false, err));
+    if (m->target.is_temp && type != QR_CAT_PROC)
+        return qr_sql_fail(err, 40510, "temporary view, function or trigger");
+    QR_TRY(qri_ddl_begin(&m->s, ddl, m->target.is_temp, err));
     const struct qr_cat_object *old = m->target.object;
-    if (m->target.is_temp)
-        return qr_sql_fail(err, 40510, "temporary modules");
     if (old == NULL && action == QR_ACTION_ALTER)
         return qr_sql_fail(err, 208, qri_ddl_spell(ddl->arena, name));
     if (old != NULL && action == QR_ACTION_CREATE)

@@ -77,6 +77,7 @@ struct qri_unit {
     struct qr_str key;       /* text and parameter declarations */
     uint32_t object_id;      /* of a module, else 0 */
     uint64_t object_version;
+    int64_t object_ticks; /* its modify_ticks: a rollback gives versions out again */
     struct qri_unit *bucket_next, *newer, *older;
     size_t cached_bytes;
 };

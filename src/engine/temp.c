@@ -89,7 +89,9 @@ void qri_temp_drop_all(struct qr_session *session)
         if (session->temp->cat.object_count == before)
             break; /* it would not go: the connection below goes instead */
     }
-    bool left = session->temp != NULL && session->temp->cat.object_count > 0;
+    bool left = false; /* a procedure leaves nothing behind in SQLite */
+    for (size_t i = 0; session->temp != NULL && i < session->temp->cat.object_count; i++)
+        left |= session->temp->cat.objects[i]->type == QR_CAT_TABLE;
     if (left && !session->tran.sqlite_open)
         qri_link_drop(session);
     if (!left || !session->tran.sqlite_open)

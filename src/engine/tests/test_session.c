@@ -80,6 +80,34 @@ static void test_a_shared_plan_is_not_used_for_another_table_of_the_same_name(vo
     fixture_close(&f);
 }
 
+static void test_a_temporary_procedure_is_its_sessions_own(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &a);
+    client_open(&f, &b);
+    expect(&a, "create procedure #p @i int = 3 as select @i as i", "DONE\n");
+    expect(&b, "create procedure #p as select 'b' as who", "DONE\n");
+    for (int i = 0; i < 2; i++) {
+        expect(&a, "exec #p 5",
+               "COLS i int\nROW 5\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n");
+        expect(&b, "exec #p",
+               "COLS who varchar(1)\nROW b\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n");
+    }
+    expect(&a, "drop procedure #p", "DONE\n");
+    expect(&a, "exec #p", "MSG 2812 16 62 line 1: Could not find stored procedure '#p'.\n"
+                          "DONE error\n");
+    expect(&a, "create procedure #p as select 2 as two", "DONE\n");
+    assert_int_equal(qr_session_reset(a.session, false, client_sink(&a)), QR_OK);
+    expect(&a, "exec #p", "MSG 2812 16 62 line 1: Could not find stored procedure '#p'.\n"
+                          "DONE error\n");
+    client_close(&a);
+    client_close(&b);
+    fixture_close(&f);
+}
+
 static void test_output_parameters_come_back_after_the_status(void **state)
 {
     struct fixture f;
@@ -326,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_prepared_statement_runs_again_after_its_table_has_changed),
         cmocka_unit_test(test_a_shared_plan_is_not_used_for_another_table_of_the_same_name),
+        cmocka_unit_test(test_a_temporary_procedure_is_its_sessions_own),
         cmocka_unit_test(test_output_parameters_come_back_after_the_status),
         cmocka_unit_test(test_a_reader_sees_only_what_is_committed),
         cmocka_unit_test(test_a_second_writer_gives_up_after_lock_timeout),
