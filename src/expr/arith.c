@@ -17,7 +17,7 @@ static enum qr_status new_arith(struct qr_expr_builder *b, enum qr_op op, struct
                                 struct qr_expr **ret_node)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_ARITH, args, arg_count, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_ARITH, args, arg_count, &node));
     node->type = type;
     node->u.arith.op = op;
     qri_arith_prepare(node);

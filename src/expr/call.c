@@ -236,7 +236,7 @@ enum qr_status qr_expr_call(struct qr_expr_builder *b, struct qr_str name,
         memcpy(t.args, args, arg_count * sizeof *t.args);
     QR_TRY(type_call(&t));
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_CALL, t.args, arg_count, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_CALL, t.args, arg_count, &node));
     node->type = t.type;
     node->nullable = t.nullable;
     node->u.func = func;
@@ -252,7 +252,7 @@ enum qr_status qr_expr_udf(struct qr_expr_builder *b, void *ref, struct qr_type 
                            size_t arg_count, const struct qr_expr **ret_expr)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_UDF, args, arg_count, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_UDF, args, arg_count, &node));
     node->type = type;
     node->nullable = true;
     node->u.ref = ref;

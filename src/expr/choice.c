@@ -37,7 +37,7 @@ enum qr_status qr_expr_case(struct qr_expr_builder *b, const struct qr_expr *con
         args[i < count ? 2 * i + 1 : 2 * i] = results[i];
     }
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_CASE, args, 2 * count + 1, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_CASE, args, 2 * count + 1, &node));
     node->type = type;
     node->label = (uint8_t)label;
     node->nullable = nullable;
@@ -81,7 +81,7 @@ enum qr_status qr_expr_coalesce(struct qr_expr_builder *b, const struct qr_expr 
         nullable = nullable && cast[i]->nullable;
     }
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_COALESCE, cast, arg_count, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_COALESCE, cast, arg_count, &node));
     node->type = type;
     node->label = (uint8_t)label;
     node->nullable = nullable;
@@ -107,7 +107,7 @@ static enum qr_status isnull(struct qr_expr_builder *b, const struct qr_func *fu
     QR_TRY(qri_mix(b, both, 2, "ISNULL", &use));
     QR_TRY(qri_coerce(b, type, args[1], &both[1]));
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_COALESCE, both, 2, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_COALESCE, both, 2, &node));
     node->type = type;
     if (qr_type_is_string(&type)) {
         node->type.collation = use.collation;
@@ -130,7 +130,7 @@ static enum qr_status nullif(struct qr_expr_builder *b, const struct qr_func *fu
         QR_TRY(qri_null_of(b, args[0]->type, &all[1]));
     QR_TRY(qr_expr_cmp(b, QR_CMP_EQ, args[0], all[1], &all[2]));
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_NULLIF, all, 3, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_NULLIF, all, 3, &node));
     node->type = args[0]->type;
     node->label = args[0]->label;
     node->nullable = true;
@@ -152,7 +152,7 @@ static enum qr_status choose(struct qr_expr_builder *b, const struct qr_func *fu
     for (size_t i = 1; i < arg_count; i++)
         QR_TRY(qri_coerce(b, type, args[i], &cast[i]));
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_CHOOSE, cast, arg_count, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_CHOOSE, cast, arg_count, &node));
     node->type = type;
     node->label = (uint8_t)label;
     node->nullable = true; /* the index may be out of range */

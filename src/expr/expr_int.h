@@ -10,9 +10,9 @@
 
 /* A node over copies of `args` with everything that follows from them set: depth, volatility,
  * nullable (some argument is), has_ flags. Type and union are the caller's. 191 when too deep. */
-QR_NODISCARD enum qr_status qri_node(struct qr_expr_builder *b, enum qr_expr_kind kind,
-                                     const struct qr_expr *const *args, size_t arg_count,
-                                     struct qr_expr **ret_node);
+QR_NODISCARD enum qr_status qri_expr_node(struct qr_expr_builder *b, enum qr_expr_kind kind,
+                                          const struct qr_expr *const *args, size_t arg_count,
+                                          struct qr_expr **ret_node);
 /* Replaces a node over constants by its value if that can be had now. */
 QR_NODISCARD enum qr_status qri_fold(struct qr_expr_builder *b, const struct qr_expr *node,
                                      const struct qr_expr **ret_expr);

@@ -25,9 +25,9 @@ static void inherit(struct qr_expr *node, const struct qr_expr *arg)
     node->weight += arg->weight; /* both are bounded: cannot wrap */
 }
 
-enum qr_status qri_node(struct qr_expr_builder *b, enum qr_expr_kind kind,
-                        const struct qr_expr *const *args, size_t arg_count,
-                        struct qr_expr **ret_node)
+enum qr_status qri_expr_node(struct qr_expr_builder *b, enum qr_expr_kind kind,
+                             const struct qr_expr *const *args, size_t arg_count,
+                             struct qr_expr **ret_node)
 {
     struct qr_expr *node = qr_arena_alloc(b->arena, sizeof *node);
     const struct qr_expr **copy = NULL;
@@ -81,7 +81,7 @@ enum qr_status qri_fold(struct qr_expr_builder *b, const struct qr_expr *node,
     enum qr_status status = qr_expr_eval(node, &ctx, &value, NULL);
     if (status == QR_OK) { /* an error is left for run time */
         struct qr_expr *folded = NULL;
-        status = qri_node(b, QR_EXPR_CONST, NULL, 0, &folded);
+        status = qri_expr_node(b, QR_EXPR_CONST, NULL, 0, &folded);
         if (status == QR_OK)
             status = qr_value_copy(b->arena, &value, &folded->u.value);
         if (status == QR_OK) {
@@ -105,7 +105,7 @@ enum qr_status qr_expr_const(struct qr_expr_builder *b, struct qr_type type,
                              const struct qr_value *value, const struct qr_expr **ret_expr)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_CONST, NULL, 0, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_CONST, NULL, 0, &node));
     node->type = type;
     node->nullable = qr_value_is_null(value);
     if (qr_value_copy(b->arena, value, &node->u.value) != QR_OK)
@@ -118,7 +118,7 @@ static enum qr_status literal(struct qr_expr_builder *b, struct qr_type type,
                               const struct qr_value *value, const struct qr_expr **ret_expr)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_CONST, NULL, 0, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_CONST, NULL, 0, &node));
     node->type = type;
     node->nullable = qr_value_is_null(value);
     node->is_literal = true;
@@ -247,7 +247,7 @@ enum qr_status qr_expr_var(struct qr_expr_builder *b, uint32_t slot, struct qr_t
                            const struct qr_expr **ret_expr)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_VAR, NULL, 0, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_VAR, NULL, 0, &node));
     node->type = type;
     node->nullable = true;
     node->has_var = true;
@@ -262,7 +262,7 @@ enum qr_status qr_expr_input(struct qr_expr_builder *b, uint32_t index, struct q
                              const struct qr_expr **ret_expr)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_INPUT, NULL, 0, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_INPUT, NULL, 0, &node));
     node->type = type;
     node->nullable = nullable;
     node->label = (uint8_t)label;
@@ -276,7 +276,7 @@ enum qr_status qr_expr_foreign(struct qr_expr_builder *b, const struct qr_expr_f
                                const struct qr_expr **ret_expr)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_FOREIGN, NULL, 0, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_FOREIGN, NULL, 0, &node));
     node->type = leaf->type;
     node->label = (uint8_t)leaf->label;
     node->volatility = (uint8_t)leaf->volatility;

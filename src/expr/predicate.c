@@ -13,7 +13,7 @@ static enum qr_status new_predicate(struct qr_expr_builder *b, enum qr_expr_kind
                                     struct qr_expr **ret_node)
 {
     struct qr_expr *node;
-    QR_TRY(qri_node(b, kind, args, arg_count, &node));
+    QR_TRY(qri_expr_node(b, kind, args, arg_count, &node));
     node->type = qr_type_of(QR_TYPE_BIT);
     node->is_predicate = true;
     *ret_node = node;

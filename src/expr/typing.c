@@ -181,7 +181,7 @@ static enum qr_status cast(struct qr_expr_builder *b, struct cast_spec *spec,
 {
     const struct qr_expr *args[2] = {spec->arg, spec->style};
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_CAST, args, spec->style == NULL ? 1 : 2, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_CAST, args, spec->style == NULL ? 1 : 2, &node));
     set_cast_type(b, node, spec);
     node->u.cast.flags = spec->flags;
     if (spec->flags & (QR_CAST_TRY | QR_CAST_PARSE))
@@ -326,7 +326,7 @@ enum qr_status qr_expr_collate(struct qr_expr_builder *b, const struct qr_expr *
     if (!qr_type_is_string(&arg->type))
         return qr_sql_fail(b->err, 447, qr_type_name(&arg->type));
     struct qr_expr *node;
-    QR_TRY(qri_node(b, QR_EXPR_COLLATE, &arg, 1, &node));
+    QR_TRY(qri_expr_node(b, QR_EXPR_COLLATE, &arg, 1, &node));
     node->type = arg->type;
     node->type.collation = collation;
     node->label = QR_LABEL_EXPLICIT;
