@@ -59,6 +59,14 @@ _Noreturn void qri_p_fail_str2(struct qri_parser *p, const struct qri_token *tok
     fail_at(p, token->line, qr_sql_fail(p->err, number, first == NULL ? "" : first, second));
 }
 
+_Noreturn void qri_p_fail_parts(struct qri_parser *p, const struct qri_token *token,
+                                struct qr_str name, uint32_t prefixes_max)
+{
+    const char *text = qr_arena_dup(p->arena, name.p, name.n);
+    fail_at(p, token->line,
+            qr_sql_fail(p->err, 117, "object", text == NULL ? "" : text, (int)prefixes_max));
+}
+
 _Noreturn void qri_p_fail_int(struct qri_parser *p, const struct qri_token *token, int number,
                               int arg)
 {

@@ -76,6 +76,9 @@ _Noreturn void qri_p_fail_str(struct qri_parser *p, const struct qri_token *toke
                               struct qr_str arg);
 _Noreturn void qri_p_fail_str2(struct qri_parser *p, const struct qri_token *token, int number,
                                struct qr_str arg, const char *second);
+/* 117: a name of more parts than it may have. */
+_Noreturn void qri_p_fail_parts(struct qri_parser *p, const struct qri_token *token,
+                                struct qr_str name, uint32_t prefixes_max);
 _Noreturn void qri_p_fail_int(struct qri_parser *p, const struct qri_token *token, int number,
                               int arg);
 /* 102 or 156 near the current token; 319 at WITH. */

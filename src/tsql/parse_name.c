@@ -76,7 +76,7 @@ struct qr_ast_name qri_p_name(struct qri_parser *p, uint32_t parts_max)
     struct qri_token first = p->tok;
     for (;;) {
         if (name.count == parts_max)
-            qri_p_fail_str(p, &first, 117, qri_p_text_from(p, first.begin));
+            qri_p_fail_parts(p, &first, qri_p_text_from(p, first.begin), parts_max - 1);
         if (qri_p_at_sym(p, '.'))
             parts[name.count++] = (struct qr_ast_ident){{"", 0}, false};
         else

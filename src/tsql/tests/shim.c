@@ -164,6 +164,18 @@ static const char *cell_word(const struct qr_type *type)
     return type->id == QR_TYPE_DATETIMEOFFSET ? "TEXT" : "BLOB";
 }
 
+/* The engine's unique indexes, under their collations. */
+static void create_index(struct shim *s, const struct qr_cat_object *o,
+                         const struct qr_cat_index *index)
+{
+    char sql[256];
+    (void)snprintf(sql, sizeof sql, "CREATE UNIQUE INDEX i%u_%u ON t%u(c%u)", (unsigned)o->object_id,
+                   (unsigned)index->index_id, (unsigned)o->object_id,
+                   (unsigned)index->columns[0].column_id);
+    if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        abort();
+}
+
 static void create(struct shim *s, const struct qr_cat_object *o)
 {
     struct qr_buf sql;
@@ -223,6 +235,9 @@ void shim_table(struct shim *s, const char *name, const char *columns)
         o->rowid_column = rowid ? keys[0] : 0;
     }
     create(s, o);
+    for (size_t i = 0; i < o->index_count; i++)
+        if (!o->indexes[i].is_clustered)
+            create_index(s, o, &o->indexes[i]);
 }
 
 void shim_module(struct shim *s, enum qr_cat_type type, const char *name, const char *params,

@@ -16,6 +16,9 @@ static void setup(struct shim *s)
     shim_table(s, "l", "oid int pk, line int pk, qty smallint, price money, disc real");
     shim_table(s, "app.e", "id int identity pk, name varchar(5) unique, "
                            "x int default ((7)), y int as ([x]*(2)), z int as ([x]+(1)) persisted");
+    shim_table(s, "k", "code char(5) pk, x int null");
+    shim_table(s, "m", "amount decimal(18,2) pk, x int null");
+    shim_table(s, "w", "day datetime pk, x int null");
     shim_module(s, QR_CAT_VIEW, "v", "", "create view v as select a, b, c*2 as cc from t where a<4");
     shim_module(s, QR_CAT_VIEW, "vv", "", "create view vv(p, q) as select v.a, u.n from v join u on v.a=u.a");
     shim_module(s, QR_CAT_FN_INLINE, "f", "@x int",
@@ -24,6 +27,8 @@ static void setup(struct shim *s)
     shim_var(s, "@s", "varchar(10)", "'two'");
     shim_var(s, "@ns", "nvarchar(10)", "N'two'");
     shim_var(s, "@null", "int", "null");
+    shim_var(s, "@big", "bigint", "2");
+    shim_var(s, "@dec", "decimal(38,4)", "2");
     shim_var(s, "@out", "int", "0");
     shim_freeze(s);
     const char *data = "insert t values (1,'one',10,1.5),(2,'two',20,2.25),(3,'three',null,3),"
@@ -122,6 +127,65 @@ static void direct_and_staged_forms_leave_the_same_rows(void **state)
     }
 }
 
+/* Goal: implicit conversions leave an indexed column bare. Method: SQLite's own plan of the text must
+ * be a search by the key, not a scan. */
+static void conversions_leave_the_index_of_use(void **state)
+{
+    static const char *const searches[] = {
+        "select b from t where a = 2",
+        "select b from t where a = @i",
+        "select b from t where a = 2.0",
+        "select b from t where a = @big",
+        "select b from t where a = @dec",
+        "select b from t where a = cast(2 as tinyint)",
+        "select b from t where a in (1, 2, 3)",
+        "select b from t where a between 1 and @i",
+        "select b from t where a > 1 and a < 3",
+        "select b from t where a = (select max(x.a) from u x)",
+        "select t.b from u join t on t.a = u.a",
+        "select x from app.e where name = 'abc'",
+        "select x from app.e where name = N'abc'",
+        "select x from app.e where name = @s",
+        "select x from app.e where name = @ns",
+        "select x from app.e where name in (N'a', 'b')",
+        "select x from k where code = N'A'",
+        "select x from k where code = 'A'",
+        "select x from k where code = @s",
+        "select x from k where code = @ns",
+        "select x from m where amount = 5",
+        "select x from m where amount = @i",
+        "select x from m where amount = 5.50",
+        "select x from m where amount > 5",
+        "select x from w where day = '20200101'",
+        "select x from w where day >= @s and day < '20200102'",
+        "select b from t where a = 1 or a = 3",
+        "update t set c = c + 1 where a = @i",
+        "update t set c = c + 1 where a = @big",
+        "delete t where a = @i",
+    };
+    struct shim s;
+    size_t failed = 0;
+    (void)state;
+    setup(&s);
+    for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++) {
+        char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", shim_text(&s, searches[i]));
+        sqlite3_stmt *stmt = NULL;
+        bool search = false;
+        if (sqlite3_prepare_v2(s.db, sql, -1, &stmt, NULL) != SQLITE_OK)
+            fprintf(stderr, "%s\n", sqlite3_errmsg(s.db));
+        while (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW)
+            search = search || strncmp((const char *)sqlite3_column_text(stmt, 3), "SEARCH", 6) == 0;
+        if (!search) {
+            fprintf(stderr, "%s\n  as %s\n", searches[i], sql);
+            failed++;
+        }
+        sqlite3_finalize(stmt);
+        sqlite3_free(sql);
+    }
+    shim_done(&s);
+    assert_int_equal(failed, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +193,7 @@ int main(void)
         cmocka_unit_test(names_that_are_wrong_give_their_errors),
         cmocka_unit_test(dml_changes_what_it_should),
         cmocka_unit_test(direct_and_staged_forms_leave_the_same_rows),
+        cmocka_unit_test(conversions_leave_the_index_of_use),
     };
     return cmocka_run_group_tests_name("tsql/compile", tests, NULL, NULL);
 }
