@@ -261,7 +261,7 @@ enum qr_status qri_aggregate(struct qri_compile *c, const struct qr_ast_call *as
         return qr_sql_fail(c->err, 130);
     if (c->scope == NULL)
         return check_clause(c);
-    if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR &&
+    if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR && !ast->distinct &&
         (agg->flags & QR_AGG_NOT_NULL) != 0)
         arg_count = 0;
     c->in_aggregate = true;

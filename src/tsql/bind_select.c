@@ -129,6 +129,29 @@ static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_sele
     return status;
 }
 
+struct own_columns {
+    struct qri_compile *c;
+    struct qr_str name; /* n = 0: none found */
+};
+
+static bool is_not_own(void *arg, const struct qr_expr *expr)
+{
+    struct own_columns *own = (struct own_columns *)arg;
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN || leaf->source->scope != own->c->scope)
+        return true;
+    own->name = leaf->source->columns[leaf->column].name;
+    return false;
+}
+
+enum qr_status qri_limit_check(struct qri_compile *c, const struct qr_expr *expr)
+{
+    struct own_columns own = {.c = c};
+    return qr_expr_walk(expr, is_not_own, &own)
+               ? QR_OK
+               : qr_sql_fail(c->err, 4115, qri_text_z(c, own.name));
+}
+
 enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
                             struct qri_top *ret_top)
 {
@@ -141,6 +164,7 @@ enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
     QR_TRY(qri_expr(c, ast->amount, &amount));
     c->clause = clause;
     c->scope = scope;
+    QR_TRY(qri_limit_check(c, amount));
     struct qr_type type = qr_type_of(ast->percent ? QR_TYPE_FLOAT : QR_TYPE_BIGINT);
     if (!qr_type_is_number(&amount->type))
         return qr_sql_fail(c->err, 1060);

@@ -61,6 +61,9 @@ static enum qr_status bind_bound(struct qri_compile *c, const struct qr_ast_expr
     if (ast == NULL)
         return QR_OK;
     QR_TRY(qri_expr(c, ast, ret_expr));
+    if ((*ret_expr)->kind != QR_EXPR_CONST || (*ret_expr)->type.id != QR_TYPE_INT ||
+        (*ret_expr)->u.value.cell != QR_CELL_INT || (*ret_expr)->u.value.i < 0)
+        return qr_sql_fail(c->err, 102, "ROWS"); /* an unsigned literal only */
     return qr_expr_convert(&c->b, qr_type_of(QR_TYPE_BIGINT), *ret_expr, ret_expr);
 }
 

@@ -58,9 +58,45 @@ static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
+/* SQLite refuses HAVING where neither GROUP BY nor the items have an aggregate: there is one group,
+ * so it may as well be a filter on the one row. */
+static enum qr_status emit_lone_having(struct qri_emit *em, struct qr_buf *out,
+                                       struct qri_query *q)
+{
+    const struct qr_expr *having = q->having;
+    struct qr_buf condition;
+    qr_buf_init(&condition, QRI_TEXT_BYTES_MAX);
+    qr_buf_addz(&condition, ", ");
+    em->depth = 0;
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
+    enum qr_status status = qri_emit_expr(em, &condition, having);
+    if (status == QR_OK)
+        status = qr_buf_status(&condition, em->c->err);
+    qr_buf_addz(&condition, " AS kh");
+    qr_buf_addz(out, "SELECT ");
+    for (size_t i = 0; i < q->out_count; i++)
+        qr_buf_printf(out, "%sk%zu", i == 0 ? "" : ", ", i + 1);
+    qr_buf_addz(out, " FROM (");
+    q->having = NULL;
+    if (status == QR_OK)
+        status = qri_emit_block(em, out, q, QRI_FORM_NAMED, false, qr_buf_cstr(&condition));
+    q->having = having;
+    qr_buf_addz(out, ") WHERE kh");
+    qr_buf_done(&condition);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
+    return status;
+}
+
+static bool is_one_group(const struct qri_query *q)
+{
+    return q->is_grouped && q->group_count == 0 && q->set_count == 0;
+}
+
 enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
                               enum qri_form form, bool with_order_items, const char *extra)
 {
+    if (q->having != NULL && is_one_group(q) && q->aggs != NULL && !with_order_items)
+        return emit_lone_having(em, out, q);
     qr_buf_addz(out, q->distinct && form != QRI_FORM_EXISTS ? "SELECT DISTINCT " : "SELECT ");
     if (form == QRI_FORM_EXISTS)
         qr_buf_addz(out, "1");
@@ -95,6 +131,8 @@ static enum qr_status emit_order_by(struct qri_emit *em, struct qr_buf *out,
                                     const struct qri_query *q, bool by_name)
 {
     size_t hidden = q->out_count;
+    if (q->kind == QRI_QUERY_SELECT && is_one_group(q) && q->having != NULL)
+        return QR_OK; /* one row at most */
     for (size_t i = 0; i < q->order_count; i++) {
         const struct qri_order *o = &q->order[i];
         qr_buf_addz(out, i == 0 ? " ORDER BY " : ", ");
