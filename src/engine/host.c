@@ -394,6 +394,11 @@ static qri_host_fn *const host_fns[QR_HOST_COUNT] = {
     /* clang-format on */
 };
 
+bool qri_host_answers(enum qr_host_func func)
+{
+    return host_fns[func] != NULL || qri_hostfn_find(func) != NULL;
+}
+
 static enum qr_status host_call(void *host, struct qr_eval *ctx, enum qr_host_func func,
                                 const struct qr_call *call, struct qr_value *ret_value,
                                 struct qr_err *err)

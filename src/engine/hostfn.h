@@ -16,6 +16,9 @@ typedef enum qr_status qri_host_fn(struct qri_host_call *h);
 /* Of metadata and principals: hostfn_*.c. NULL: none. */
 qri_host_fn *qri_hostfn_find(enum qr_host_func func);
 
+/* Whether the engine answers it at all: for docs/features.md. */
+bool qri_host_answers(enum qr_host_func func);
+
 /* A value of SESSION_CONTEXT: a serialised variant. */
 struct qri_context_value {
     bool is_read_only;

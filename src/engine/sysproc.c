@@ -335,3 +335,8 @@ const struct qri_sysproc *qri_sysproc_find(struct qr_str name)
             return &procedures[i];
     return NULL;
 }
+
+const struct qri_sysproc *qri_sysproc_at(size_t index)
+{
+    return index < sizeof procedures / sizeof procedures[0] ? &procedures[index] : NULL;
+}

@@ -10,3 +10,5 @@ struct qri_sysproc {
 };
 /* NULL: none of that name. */
 const struct qri_sysproc *qri_sysproc_find(struct qr_str name);
+/* Walks the table; NULL past the end. */
+const struct qri_sysproc *qri_sysproc_at(size_t index);
