@@ -9,6 +9,7 @@ In a .sql file batches are separated by lines `GO`. Comment lines at its top may
   -- mask: REGEX        what matches is printed as <masked>, for values that differ each time
   -- tds: 7.1           protocol version of the connection (7.1, 7.2, 7.3, 7.4)
   -- only: all          run with --all only
+  -- setup: northwind   loads Microsoft's Northwind first; skipped where its script is absent
 """
 import argparse
 import difflib
@@ -19,9 +20,11 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+import northwind  # noqa: E402
 import server  # noqa: E402
 import tds  # noqa: E402
 
+SETUPS = {"northwind": northwind}
 VERSIONS = {"7.1": tds.TDS71, "7.2": tds.TDS72, "7.3": tds.TDS73B, "7.4": tds.TDS74}
 
 
@@ -96,6 +99,9 @@ def run_file(quired, path, name):
     version = VERSIONS[dict(options).get("tds", "7.4")]
     database = f"golden_{name}"
     quired.create_database(database)
+    if "setup" in dict(options):
+        with quired.connect(database, timeout=120) as connection:
+            SETUPS[dict(options)["setup"]].load(connection)
     out = []
     try:
         with quired.connect(database, version=version) as connection:
@@ -129,8 +135,12 @@ def main():
                 continue
             path = os.path.join(HERE, file)
             with open(path, encoding="utf-8") as text:
-                if dict(directives(text.read())).get("only") == "all" and not args.all:
-                    continue
+                options = dict(directives(text.read()))
+            if options.get("only") == "all" and not args.all:
+                continue
+            if "setup" in options and not SETUPS[options["setup"]].is_here():
+                print(f"skipped {name}: {SETUPS[options['setup']].ABSENT}")
+                continue
             have = run_file(quired, path, name)
             out = os.path.join(HERE, name + ".out")
             want = ""
