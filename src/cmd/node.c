@@ -58,6 +58,7 @@ static enum qr_status open_files(struct qri_node *node, const struct qr_database
     const char *path = qri_datadir_path(node->options.dir, &arena, "databases", row->timeline);
     struct qr_store_options options = {
         .env = node->options.env,
+        .log = {.sink = node->options.log.sink, .comp = "store"},
         .tmp_dir = qri_datadir_path(node->options.dir, &arena, "tmp", NULL),
         .cache_bytes = node->options.cache_bytes,
         .max_data_bytes = row->max_bytes,
@@ -182,6 +183,9 @@ enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
         *ret_db = hosted->db;
     }
     pthread_mutex_unlock(&node->mu);
+    if (status == QR_CORRUPT) /* its log or its first pages; the reason is in our log */
+        return qr_sql_fail(err, 824, "incorrect checksum", "read", "(0:0)", (int)row.id,
+                           "0x0000000000000000", text);
     if (status != QR_OK)
         return qr_sql_fail(err, 40613, text, qr_registry_server_name(node->options.registry),
                            "none");
