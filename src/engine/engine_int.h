@@ -63,11 +63,12 @@ struct qri_options {
     bool nocount, xact_abort, implicit_transactions, cursor_close_on_commit;
     bool noexec, parseonly, fmtonly;
     uint8_t datefirst, dateformat;
+    bool has_datefirst, has_dateformat; /* set by their own SET: SET LANGUAGE leaves them alone */
     uint8_t isolation; /* 1 read uncommitted, 2 read committed, 3 repeatable, 4 serializable, 5 snapshot */
     const char *language;
     int language_id;
     int32_t lock_timeout_ms; /* -1: for ever */
-    int32_t textsize;
+    int32_t textsize; /* -1: no limit */
     uint64_t rowcount; /* 0: no limit */
     uint32_t identity_insert; /* object id, 0: none */
 };

@@ -44,8 +44,8 @@ enum { NOTHING = SIZE_MAX };
 #define FIELD(name) offsetof(struct qri_options, name)
 static const struct switch_row {
     const char *name;
-    size_t field;   /* of struct qri_options; NOTHING: accepted, there is nothing to change */
-    bool only_off;  /* ON asks for something that is not there */
+    size_t field;  /* of struct qri_options; NOTHING: accepted, there is nothing to change */
+    bool only_off; /* ON asks for something that is not there */
 } switches[] = {
     /* clang-format off */
     {"ANSI_NULLS",              FIELD(ansi_nulls),              false},
@@ -167,8 +167,10 @@ static enum qr_status set_language(struct qri_frame *frame, struct qr_str name, 
         const char *old = session->options.language;
         session->options.language = row->name;
         session->options.language_id = row->id;
-        session->options.dateformat = row->dateformat;
-        session->options.datefirst = row->datefirst;
+        if (!session->options.has_dateformat)
+            session->options.dateformat = row->dateformat;
+        if (!session->options.has_datefirst)
+            session->options.datefirst = row->datefirst;
         QR_TRY(session->sink->env_change(session->sink->ctx, QR_ENV_LANGUAGE, qr_str(row->name),
                                          qr_str(old), 0));
         return qri_inform(session, 5703, row->name);
@@ -183,11 +185,11 @@ static enum qr_status set_dateformat(struct qri_frame *frame, struct qr_str word
     if (!qr_dateformat_find(word, &format))
         return qr_sql_fail(err, 2741, qr_arena_str(&frame->arena, word).p);
     frame->session->options.dateformat = (uint8_t)format;
+    frame->session->options.has_dateformat = true;
     return QR_OK;
 }
 
-static enum qr_status set_isolation(struct qri_frame *frame, struct qr_str word,
-                                    struct qr_err *err)
+static enum qr_status set_isolation(struct qri_frame *frame, struct qr_str word, struct qr_err *err)
 {
     static const char *const levels[] = {"READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ",
                                          "SERIALIZABLE", "SNAPSHOT"};
@@ -210,6 +212,7 @@ static enum qr_status set_datefirst(struct qri_options *o, int64_t n, struct qr_
     if (n < 1 || n > 7)
         return qr_sql_fail(err, 2742, (int)n);
     o->datefirst = (uint8_t)n;
+    o->has_datefirst = true;
     return QR_OK;
 }
 static enum qr_status set_lock_timeout(struct qri_options *o, int64_t n, struct qr_err *err)
@@ -228,7 +231,7 @@ static enum qr_status set_rowcount(struct qri_options *o, int64_t n, struct qr_e
 static enum qr_status set_textsize(struct qri_options *o, int64_t n, struct qr_err *err)
 {
     (void)err;
-    o->textsize = n == 0 ? 4096 : n < 0 || n > TEXTSIZE_MAX ? TEXTSIZE_MAX : (int32_t)n;
+    o->textsize = n == 0 ? 4096 : n < 0 ? -1 : n > TEXTSIZE_MAX ? TEXTSIZE_MAX : (int32_t)n;
     return QR_OK;
 }
 static enum qr_status set_nothing(struct qri_options *o, int64_t n, struct qr_err *err)

@@ -85,8 +85,8 @@ static enum qr_status send_row(void *ctx, const struct qr_value *values, size_t 
 
 static enum qr_status null_warning(struct qr_session *session, const struct qr_plan *plan)
 {
-    bool warn = session->null_eliminated && plan->warns_null_aggregate &&
-                session->options.ansi_warnings;
+    bool warn =
+        session->null_eliminated && plan->warns_null_aggregate && session->options.ansi_warnings;
     session->null_eliminated = false;
     return warn ? qri_inform(session, 8153) : QR_OK;
 }
@@ -106,7 +106,7 @@ static enum qr_status select_to_client(struct qri_frame *frame, struct qri_code 
     const struct qr_plan *plan = code->plan;
     const struct qr_sink *sink = session->sink;
     struct to_client to = {.session = session, .sink = sink, .plan = plan};
-    if (session->options.textsize != INT32_MAX && has_lob(plan)) {
+    if (session->options.textsize >= 0 && session->options.textsize != INT32_MAX && has_lob(plan)) {
         to.cut = qr_arena_array(&frame->arena, plan->column_count, sizeof *to.cut);
         if (to.cut == NULL)
             return qr_fail(err, QR_NOMEM, "send rows");

@@ -56,6 +56,13 @@ static struct qr_str text_or_null(struct qr_arena *arena, struct qr_str s)
     return s.n == 0 ? (struct qr_str){NULL, 0} : qr_arena_str(arena, s);
 }
 
+static struct qr_str dateformat_name(uint8_t format)
+{
+    static const char *const names[] = {[QR_MDY] = "mdy", [QR_DMY] = "dmy", [QR_YMD] = "ymd",
+                                        [QR_YDM] = "ydm", [QR_MYD] = "myd", [QR_DYM] = "dym"};
+    return qr_str(names[format]);
+}
+
 static enum qr_status session_row(struct qri_sysrows *rows, const struct qr_session *s,
                                   const struct qr_session *asker)
 {
@@ -67,7 +74,8 @@ static enum qr_status session_row(struct qri_sysrows *rows, const struct qr_sess
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
         qr_arena_str(arena, s->login.login), qr_arena_str(arena, s->login.login),
         s == asker ? qr_str("running") : qr_str("sleeping"), s->request_ticks, s->request_ticks,
-        (int)o->textsize, qr_str("us_english"), qr_str("mdy"), (int)o->datefirst,
+        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat),
+        (int)o->datefirst,
         (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
