@@ -179,6 +179,17 @@ static uint64_t first_temp_version(void)
     return (atomic_fetch_add(&pictures, 1) + 1) << 32;
 }
 
+/* A version that was rolled back is never given again: compiled code that knows it may be cached. */
+static uint64_t next_version(uint64_t above)
+{
+    static atomic_uint_fast64_t last;
+    uint_fast64_t seen = atomic_load(&last), next;
+    do
+        next = (seen > above ? seen : above) + 1;
+    while (!atomic_compare_exchange_weak(&last, &seen, next));
+    return next;
+}
+
 enum qr_status qri_catalog_new_temp(struct qri_catalog **ret_catalog, struct qr_err *err)
 {
     QR_AUTO(catalog_unrefp) struct qri_catalog *c = catalog_alloc();
@@ -287,7 +298,7 @@ enum qr_status qri_change_apply(struct qri_change *change, sqlite3 *conn,
                                 struct qri_catalog **catalog, struct qr_err *err)
 {
     struct qr_catalog next = (*catalog)->cat; /* for its counters only */
-    next.version++;
+    next.version = change->version;
     next.next_object_id = change->next_object_id;
     next.next_user_type_id = change->next_user_type_id;
     next.next_schema_id = change->next_schema_id;
@@ -319,7 +330,7 @@ void qri_change_init(struct qri_change *change, struct qr_arena *arena,
                                   .next_object_id = catalog->cat.next_object_id,
                                   .next_user_type_id = catalog->cat.next_user_type_id,
                                   .next_schema_id = catalog->cat.next_schema_id,
-                                  .version = catalog->cat.version + 1};
+                                  .version = next_version(catalog->cat.version)};
 }
 
 static enum qr_status change_add(struct qri_change *change, enum qri_record_kind kind, uint32_t id,

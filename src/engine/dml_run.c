@@ -3,6 +3,8 @@
 #include "dml_stage.h"
 #include "base/banned.h"
 
+enum { COMMAND_SELECT = 0xC1 };
+
 static const struct kind_row {
     const char *verb;
     uint16_t command; /* DONE.CurCmd */
@@ -308,11 +310,13 @@ static enum qr_status finish(struct qri_run *run)
     QR_TRY(qri_output_send(run));
     session->rowcount = (int64_t)run->count;
     session->error = 0;
-    bool has_result = run->dml->plan->output.count > 0;
+    const struct qr_plan_output *output = &run->dml->plan->output;
+    bool has_result = output->count > 0 && output->into == NULL && output->into_rowset.n == 0;
     if (session->options.nocount && !has_result)
         return QR_OK;
+    /* with rows sent this DONE ends a result set, as a SELECT's does */
     return qri_send_done(session, !session->options.nocount, run->count, false,
-                         kinds[run->dml->kind].command);
+                         has_result ? COMMAND_SELECT : kinds[run->dml->kind].command);
 }
 
 enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)
