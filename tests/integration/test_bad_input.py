@@ -1,0 +1,216 @@
+"""Whatever a client or a disk does, the server goes on serving the others."""
+import glob
+import os
+import random
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+import server
+import tds
+
+
+class BadRequests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = server.Server(announced=("message_too_big",)).start()
+        cls.server.create_database("d")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.server.remove()
+
+    def assert_serves(self):
+        with self.server.connect("d") as connection:
+            self.assertEqual(connection.execute("SELECT 5"), [(5,)])
+
+    def errors(self, sql):
+        with self.server.connect("d") as connection:
+            numbers = [error.number for error in connection.batch(sql).errors]
+            self.assertEqual(connection.execute("SELECT 1"), [(1,)])
+            return numbers
+
+    def test_a_text_of_ten_megabytes_runs(self):
+        with self.server.connect("d", packet_size=32767) as connection:
+            text = "SELECT 1 /*" + "x" * (10 * 1024 * 1024) + "*/"
+            self.assertEqual(connection.execute(text), [(1,)])
+
+    def test_deep_nesting_is_refused_and_the_connection_stays(self):
+        self.assertEqual(self.errors("SELECT " + "(" * 5000 + "1" + ")" * 5000), [191])
+
+    def test_long_chains_are_answered(self):
+        for text in ("SELECT " + "+".join(["1"] * 5000),
+                     "SELECT 1 WHERE " + " AND ".join(["1 = 1"] * 5000),
+                     "SELECT " + "-" * 1 + "- 1\n 7"):
+            with self.server.connect("d") as connection:
+                reply = connection.batch(text)
+                self.assertTrue(reply.rows or reply.errors)
+                self.assertEqual(connection.execute("SELECT 1"), [(1,)])
+
+    def test_text_that_is_no_utf16_is_data_or_an_error_but_no_end(self):
+        rng = random.Random(3)
+        with self.server.connect("d") as connection:
+            for body in (b"\x00\xd8", b"S\x00E\x00L\x00E\x00C\x00T\x00 \x00'\x00\x00\xdc'\x00",
+                         b"S", rng.randbytes(1001)):
+                connection.send_message(tds.BATCH, connection.headers() + body)
+                connection.recv_reply()
+            self.assertEqual(connection.execute("SELECT 1"), [(1,)])
+
+    def test_random_bodies_of_every_request_type(self):
+        rng = random.Random(4)
+        for kind in (tds.BATCH, tds.RPC, tds.BULK, tds.TRANSACTION, 0x05, 0x10, 0x12, 0xEE):
+            for size in (0, 1, 4, 22, 500):
+                with self.server.connect("d") as connection:
+                    head = connection.headers() if rng.random() < 0.5 else b""
+                    try:
+                        connection.send_message(kind, head + rng.randbytes(size))
+                        connection.attention()
+                        while not connection.recv_reply().acknowledged_attention:
+                            pass
+                    except (tds.Closed, tds.ProtocolError, ConnectionError):
+                        pass
+        self.assert_serves()
+
+    def test_requests_with_one_bit_changed(self):
+        rng = random.Random(5)
+        with self.server.connect("d") as connection:
+            body = bytearray(connection.headers() + "SELECT 1, N'x'".encode("utf-16-le"))
+        for _ in range(200):
+            changed = bytearray(struct.pack(">BBHHBB", tds.BATCH, 1, len(body) + 8, 0, 1, 0) + body)
+            bit = rng.randrange(len(changed) * 8)
+            changed[bit // 8] ^= 1 << bit % 8
+            with self.server.connect("d", encrypt=tds.ENCRYPT_OFF) as connection:
+                try:
+                    connection.send_raw(bytes(changed))
+                    connection.socket.shutdown(1)
+                    while connection.socket.recv(65536):
+                        pass
+                except (OSError, tds.Closed):
+                    pass
+        self.assert_serves()
+
+    def test_a_client_that_stops_reading_costs_nobody_else(self):
+        with self.server.connect("d") as connection:
+            connection.execute("CREATE TABLE wide (a int, b char(1000))")
+            connection.execute("INSERT wide SELECT TOP 3000 ROW_NUMBER() OVER (ORDER BY o.object_id), "
+                               "'x' FROM sys.all_objects o, sys.all_objects p")
+        deaf = [self.server.connect("d") for _ in range(8)]
+        for connection in deaf:
+            connection.send_batch("SELECT * FROM wide a, wide b")
+        for _ in range(5):
+            self.assert_serves()
+        for connection in deaf:
+            connection.close()
+        self.assert_serves()
+
+    def test_a_dead_client_releases_the_writer(self):
+        holder = self.server.connect("d")
+        holder.execute("CREATE TABLE held (a int)")
+        holder.execute("BEGIN TRAN; INSERT held VALUES (1)")
+        other = self.server.connect("d")
+        other.send_batch("INSERT held VALUES (2)")
+        holder.socket.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SO_LINGER: ends with a reset
+        holder.close()
+        self.assertEqual(other.recv_reply().errors, [])
+        self.assertEqual(other.execute("SELECT a FROM held"), [(2,)])
+        other.close()
+
+    def test_a_flood_of_wrong_logins_leaves_right_ones_alone(self):
+        def flood(number):
+            for _ in range(5):
+                try:
+                    self.server.connect("d", user=f"ghost{number % 3}", password="wrong").close()
+                except (tds.Failed, tds.Closed, ConnectionError):
+                    pass
+
+        threads = [threading.Thread(target=flood, args=(n,)) for n in range(20)]
+        for thread in threads:
+            thread.start()
+        start = time.monotonic()
+        for _ in range(10):
+            self.assert_serves()
+        self.assertLess(time.monotonic() - start, 20)
+        for thread in threads:
+            thread.join()
+
+
+class BadDisk(unittest.TestCase):
+    def databases(self, quired):
+        return {os.path.basename(path): path
+                for path in glob.glob(os.path.join(quired.data_dir, "databases", "*"))}
+
+    def test_a_damaged_database_is_refused_and_the_others_serve(self):
+        quired = server.Server(announced=("database_not_opened",)).start()
+        before = set(self.databases(quired))
+        quired.create_database("good")
+        good = set(self.databases(quired)) - before
+        quired.create_database("bad")
+        bad, = set(self.databases(quired)) - before - good
+        for name in ("good", "bad"):
+            with quired.connect(name) as connection:
+                connection.execute("CREATE TABLE t (a int, b char(500))")
+                connection.execute("INSERT t SELECT TOP 500 1, 'x' FROM sys.all_objects a, "
+                                   "sys.all_objects b")
+        quired.stop()
+        folder = os.path.join(quired.data_dir, "databases", bad)
+        data = max(glob.glob(os.path.join(folder, "*")), key=lambda p: os.path.getsize(p)
+                   if "log" not in os.path.basename(p) else 0)
+        with open(data, "r+b") as file:
+            size = os.path.getsize(data)
+            for at in range(0, size, 512):
+                file.seek(at)
+                file.write(b"\xa5\x5a\xa5")
+        quired.announced |= {"database_not_opened", "database_not_closed"}
+        quired.start()
+        seen = []
+        try:
+            with quired.connect("bad") as connection:
+                reply = connection.batch("SELECT COUNT(*) FROM t WHERE b = 'x'")
+                seen = [error.number for error in reply.errors]
+        except tds.Failed as failure:
+            seen = [message.number for message in failure.messages]
+        except tds.Closed:
+            seen = ["closed"]
+        self.assertTrue({824, 40613} & set(seen), seen)
+        with quired.connect("good") as connection:
+            self.assertEqual(connection.execute("SELECT COUNT(*) FROM t"), [(500,)])
+        quired.stop()
+        quired.remove()
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small file system needs root")
+    def test_a_full_disk_loses_nothing_and_ends_when_there_is_space(self):
+        quired = server.Server(announced=("checkpoint_failed",))
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs",
+                                  quired.data_dir], capture_output=True)
+        if mounted.returncode != 0:
+            quired.remove()
+            self.skipTest("no tmpfs can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", quired.data_dir])
+        quired.start()
+        quired.create_database("d")
+        with quired.connect("d") as connection:
+            connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY, b char(4000))")
+            committed, errors = 0, []
+            while not errors and committed < 100000:
+                reply = connection.batch(
+                    "INSERT t SELECT TOP 200 %d + ROW_NUMBER() OVER (ORDER BY a.object_id), "
+                    "REPLICATE('x', 4000) FROM sys.all_objects a, sys.all_objects b" % committed)
+                errors = [error.number for error in reply.errors]
+                committed += 0 if errors else 200
+        self.assertTrue(set(errors) & {1105, 9002, 1101, 40544}, errors)
+        with quired.connect("d") as connection:
+            self.assertEqual(connection.execute("SELECT COUNT(*) FROM t"), [(committed,)])
+        quired.kill()
+        subprocess.run(["mount", "-o", "remount,size=512m", quired.data_dir], check=True)
+        quired.start()
+        with quired.connect("d") as connection:
+            self.assertEqual(connection.execute("SELECT COUNT(*) FROM t"), [(committed,)])
+            connection.execute("INSERT t VALUES (-1, 'y')")
+        quired.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
