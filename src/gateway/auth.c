@@ -44,13 +44,15 @@ struct qri_auth {
     struct qr_env *env;
     const struct qr_login_directory *logins;
     uint8_t key[crypto_generichash_KEYBYTES]; /* of this process */
-    char dummy_hash[QR_PASSWORD_HASH_BYTES];  /* unknown logins are verified too: same time */
+    atomic_bool dummy_begun;
     pthread_t threads[VERIFIERS];
     size_t thread_count;
     pthread_mutex_t mu; /* guards everything below */
     pthread_cond_t work;
     bool stopping;
-    struct qri_auth_job *jobs; /* by not_before_ns */
+    bool has_dummy;                          /* the first verifier makes it: starting is quicker */
+    char dummy_hash[QR_PASSWORD_HASH_BYTES]; /* unknown logins are verified too: same time */
+    struct qri_auth_job *jobs;               /* by not_before_ns */
     struct tag verified[VERIFIED_SLOTS];
     struct penalty penalties[PENALTY_SLOTS];
 };
@@ -211,6 +213,26 @@ static void forget_failures(struct qri_auth *auth, const struct qri_auth_job *jo
 
 /* ---- verifiers ---- */
 
+/* A hash that no password has. Several verifiers may make one at once; the first counts. */
+static bool ensure_dummy(struct qri_auth *auth)
+{
+    pthread_mutex_lock(&auth->mu);
+    bool has = auth->has_dummy;
+    pthread_mutex_unlock(&auth->mu);
+    if (has)
+        return true;
+    char nobody[32], hash[QR_PASSWORD_HASH_BYTES];
+    qr_env_random(auth->env, nobody, sizeof nobody);
+    if (qr_password_hash(qr_str_n(nobody, sizeof nobody), hash, NULL) != QR_OK)
+        return false;
+    pthread_mutex_lock(&auth->mu);
+    if (!auth->has_dummy)
+        memcpy(auth->dummy_hash, hash, sizeof hash);
+    auth->has_dummy = true;
+    pthread_mutex_unlock(&auth->mu);
+    return true;
+}
+
 static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *job)
 {
     struct qr_login_record record = {0};
@@ -218,6 +240,8 @@ static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *jo
     if (status != QR_OK && status != QR_NOT_FOUND)
         return QRI_AUTH_ERROR;
     bool known = status == QR_OK;
+    if (!known && !ensure_dummy(auth))
+        return QRI_AUTH_ERROR;
     const char *hash = known ? record.hash : auth->dummy_hash;
     struct tag tag = tag_of(auth, job->login, job->password, qr_str(hash));
     pthread_mutex_lock(&auth->mu);
@@ -257,6 +281,8 @@ static struct qri_auth_job *next_job(struct qri_auth *auth)
 static void *verifier_main(void *arg)
 {
     struct qri_auth *auth = arg;
+    if (!atomic_exchange(&auth->dummy_begun, true))
+        ensure_dummy(auth);
     pthread_mutex_lock(&auth->mu);
     for (struct qri_auth_job *job; (job = next_job(auth)) != NULL;) {
         pthread_mutex_unlock(&auth->mu);
@@ -306,10 +332,8 @@ enum qr_status qri_auth_new(struct qr_env *env, const struct qr_login_directory 
     pthread_mutex_init(&auth->mu, NULL);
     qr_cond_init(&auth->work);
     qr_env_random(env, auth->key, sizeof auth->key);
-    char nobody[32];
-    qr_env_random(env, nobody, sizeof nobody);
     enum qr_status status =
-        qr_password_hash(qr_str_n(nobody, sizeof nobody), auth->dummy_hash, err);
+        sodium_init() < 0 ? qr_fail(err, QR_BUG, "libsodium did not start") : QR_OK;
     for (size_t i = 0; i < VERIFIERS && status == QR_OK; i++) {
         status =
             qr_thread_start("verifier", STACK_BYTES, verifier_main, auth, &auth->threads[i], err);
