@@ -416,7 +416,8 @@ static enum qr_status bind_like(struct qri_compile *c, const struct qr_ast_expr 
     QR_TRY(qri_expr(c, ast->pattern, &pattern));
     if (ast->escape != NULL)
         QR_TRY(qri_expr(c, ast->escape, &escape));
-    return qr_expr_like(&c->b, operand, pattern, escape, ast->negated, ret_expr);
+    QR_TRY(qr_expr_like(&c->b, operand, pattern, escape, ast->negated, ret_expr));
+    return ast->negated || escape != NULL ? QR_OK : qri_like_range(c, operand, pattern, ret_expr);
 }
 
 static enum qr_status bind_is_null(struct qri_compile *c, const struct qr_ast_expr *head,

@@ -378,6 +378,10 @@ QR_NODISCARD enum qr_status qri_compare(struct qri_compile *c, enum qr_cmp cmp,
                                         const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qri_narrow(struct qri_compile *c, const struct qr_expr *column,
                                        const struct qr_expr **other);
+/* Adds to `*expr`, which is value LIKE pattern, the range that an index can be searched for. */
+QR_NODISCARD enum qr_status qri_like_range(struct qri_compile *c, const struct qr_expr *value,
+                                           const struct qr_expr *pattern,
+                                           const struct qr_expr **expr);
 QR_NODISCARD enum qr_status qri_and(struct qri_compile *c, const struct qr_expr *a,
                                     const struct qr_expr *b, const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qri_assign_op(struct qri_compile *c, enum qr_ast_assign assign,

@@ -29,6 +29,7 @@ static inline void setup(struct shim *s)
     shim_var(s, "@null", "int", "null");
     shim_var(s, "@big", "bigint", "2");
     shim_var(s, "@dec", "decimal(38,4)", "2");
+    shim_var(s, "@dt2", "datetime2", "'2020-01-01 10:00:00.1234567'");
     shim_var(s, "@out", "int", "0");
     shim_freeze(s);
     const char *data = "insert t values (1,'one',10,1.5),(2,'two',20,2.25),(3,'three',null,3),"
