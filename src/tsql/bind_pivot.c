@@ -91,7 +91,8 @@ static enum qr_status bind_pivot(struct qri_compile *c, const struct qr_ast_pivo
     q->group = QRI_ARRAY(c, q->out_count + 1, const struct qr_expr *);
     if (q->group == NULL)
         return qri_nomem(c);
-    memcpy(q->group, q->items, q->out_count * sizeof(*q->group));
+    for (size_t i = 0; i < q->out_count; i++)
+        q->group[i] = q->items[i];
     q->is_grouped = true;
     for (size_t i = 0; i < ast->values.count; i++) {
         const struct qr_expr *expr = NULL;
