@@ -410,13 +410,10 @@ enum qr_status qri_ddl_create_from_columns(struct qri_ddl *ddl, const struct qr_
         if (c->type.id == QR_TYPE_NULL)
             c->type = qr_type_of(QR_TYPE_INT);
         if ((from->flags & QR_COLUMN_IDENTITY) != 0) {
-            const struct qr_cat_column *source =
-                from->source == NULL ? NULL
-                                     : qr_cat_column_by_id(from->source, from->source_column_id);
             c->is_identity = true;
             c->nullable = false;
-            c->identity_seed = source == NULL ? 1 : source->identity_seed;
-            c->identity_increment = source == NULL ? 1 : source->identity_increment;
+            c->identity_seed = from->identity_seed;
+            c->identity_increment = from->identity_increment;
         }
     }
     QR_TRY(qri_build_done(&b));

@@ -39,6 +39,7 @@ struct qri_column {
     uint32_t flags;                     /* QR_COLUMN_* */
     const struct qr_cat_object *object; /* origin in a base table, else NULL */
     uint32_t column_id;
+    int64_t identity_seed, identity_increment; /* IDENTITY() of SELECT INTO */
     const struct qr_expr *leaf; /* sources: the interned expression, NULL until used */
     const struct qr_expr *expr; /* sources lowered into their surroundings: what it stands for */
 };

@@ -89,6 +89,53 @@ static enum qr_status bind_assigned(struct qri_compile *c, const struct qr_ast_s
     return qr_expr_convert(&c->b, var->type, *expr, expr);
 }
 
+static enum qr_status identity_number(struct qri_compile *c, const struct qr_ast_expr *ast,
+                                      int64_t *ret_number)
+{
+    const struct qr_expr *expr = NULL;
+    *ret_number = 1;
+    if (ast == NULL)
+        return QR_OK;
+    QR_TRY(qri_expr(c, ast, &expr));
+    QR_TRY(qr_expr_convert(&c->b, qr_type_of(QR_TYPE_BIGINT), expr, &expr));
+    if (expr->kind != QR_EXPR_CONST || expr->u.value.cell != QR_CELL_INT)
+        return qr_sql_fail(c->err, 102, "IDENTITY");
+    *ret_number = expr->u.value.i;
+    return QR_OK;
+}
+
+/* IDENTITY(type, seed, increment): seed + (ROW_NUMBER() - 1) * increment, and the column's property. */
+static enum qr_status bind_identity(struct qri_compile *c, const struct qr_ast_identity_call *ast,
+                                    struct qri_column *ret_property, const struct qr_expr **ret_expr)
+{
+    struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
+    const struct qr_expr *row = NULL, *step = NULL, *base = NULL;
+    struct qr_type type = {0};
+    uint32_t user_type = 0;
+    bool nullable = false;
+    if (leaf == NULL)
+        return qri_nomem(c);
+    leaf->kind = QRI_LEAF_WINDOW;
+    leaf->agg = QRI_NEW(c, struct qr_agg_call);
+    leaf->window = QRI_NEW(c, struct qri_window);
+    if (leaf->agg == NULL || leaf->window == NULL)
+        return qri_nomem(c);
+    QR_TRY(identity_number(c, ast->seed, &ret_property->identity_seed));
+    QR_TRY(identity_number(c, ast->increment, &ret_property->identity_increment));
+    QR_TRY(qri_type(c, &ast->type, false, &type, &user_type, &nullable));
+    QR_TRY(qr_agg_bind(&c->b, qr_agg_find(qr_str("ROW_NUMBER")), NULL, 0, false, leaf->agg));
+    struct qr_expr_foreign shape = {.type = leaf->agg->type};
+    QR_TRY(qri_leaf(c, leaf, &shape, &row));
+    struct qr_type bigint = qr_type_of(QR_TYPE_BIGINT);
+    struct qr_value by = qr_value_int(ret_property->identity_increment);
+    struct qr_value from = qr_value_int(ret_property->identity_seed - by.i);
+    QR_TRY(qr_expr_const(&c->b, bigint, &by, &step));
+    QR_TRY(qr_expr_const(&c->b, bigint, &from, &base));
+    QR_TRY(qr_expr_arith(&c->b, QR_OP_MUL, row, step, &row));
+    QR_TRY(qr_expr_arith(&c->b, QR_OP_ADD, row, base, &row));
+    return qr_expr_convert(&c->b, type, row, ret_expr);
+}
+
 static enum qr_status bind_each_item(struct qri_compile *c, const struct qr_ast_select *ast,
                                      struct qri_query *query)
 {
@@ -104,12 +151,23 @@ static enum qr_status bind_each_item(struct qri_compile *c, const struct qr_ast_
             QR_TRY(qri_star(c, (const struct qr_ast_star *)item->expr, query, &capacity));
             continue;
         }
-        QR_TRY(qri_expr(c, item->expr, &expr));
+        struct qri_column identity = {.identity_increment = 0};
+        if (item->expr->kind == QR_AE_IDENTITY && ast->into.count > 0)
+            QR_TRY(bind_identity(c, (const struct qr_ast_identity_call *)item->expr, &identity,
+                                 &expr));
+        else
+            QR_TRY(qri_expr(c, item->expr, &expr));
         if (item->variable.n != 0) {
             QR_TRY(bind_assigned(c, item, &expr));
             query->assign_names[assigned++] = item->variable;
         }
         QR_TRY(qri_item_add(c, query, expr, item_name(item), &capacity));
+        if (identity.identity_increment != 0) {
+            struct qri_column *out = &query->outs[query->out_count - 1];
+            out->flags |= QR_COLUMN_IDENTITY;
+            out->identity_seed = identity.identity_seed;
+            out->identity_increment = identity.identity_increment;
+        }
     }
     if (assigned != 0 && assigned != query->out_count)
         return qr_sql_fail(c->err, 141);

@@ -68,6 +68,8 @@ enum qr_status qri_plan_columns(struct qri_compile *c, const struct qri_query *q
                      (out->nullable ? QR_COLUMN_NULLABLE : 0);
         col->source = out->object;
         col->source_column_id = out->column_id;
+        col->identity_seed = out->identity_seed;
+        col->identity_increment = out->identity_increment;
     }
     return QR_OK;
 }
@@ -116,6 +118,29 @@ enum qr_status qri_emit_stage(struct qri_compile *c, struct qri_query *query,
     return status;
 }
 
+/* A copied identity column stays one only where rows are copied one by one. */
+static void inherit_identity(const struct qri_query *query, struct qr_plan *plan)
+{
+    bool plain = query->kind == QRI_QUERY_SELECT && !query->is_grouped &&
+                 query->scope->count <= 1 && query->for_inner == NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < plan->column_count; i++)
+        count += (plan->columns[i].flags & QR_COLUMN_IDENTITY) != 0;
+    for (size_t i = 0; i < plan->column_count; i++) {
+        struct qr_plan_column *col = &plan->columns[i];
+        if ((col->flags & QR_COLUMN_IDENTITY) == 0 || col->identity_increment != 0)
+            continue;
+        const struct qr_cat_column *from =
+            col->source == NULL ? NULL : qr_cat_column_by_id(col->source, col->source_column_id);
+        if (!plain || count > 1 || from == NULL) {
+            col->flags &= ~(uint32_t)QR_COLUMN_IDENTITY;
+            continue;
+        }
+        col->identity_seed = from->identity_seed;
+        col->identity_increment = from->identity_increment;
+    }
+}
+
 static enum qr_status check_into(struct qri_compile *c, const struct qri_query *query,
                                  struct qr_str table)
 {
@@ -155,6 +180,7 @@ static enum qr_status compile_select(struct qri_compile *c, const struct qr_ast_
         plan->kind = QR_PLAN_SELECT_INTO;
         plan->into_name = &first->into;
         plan->needs_write_lock = true;
+        inherit_identity(query, plan);
         QR_TRY(check_into(c, query, first->into.parts[first->into.count - 1].text));
     }
     return qri_emit_stage(c, query, &plan->select);

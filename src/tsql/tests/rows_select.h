@@ -2,6 +2,7 @@
 static const struct row select_rows[] = {
     /* clang-format off */
     {"select 1", "1"},
+    {"select x from (select identity(int) as x) y", "error 177"},
     {"select 1+1, 'a'+'b', 7/2, 7%4, -5", "2|ab|3|3|-5"},
     {"select 1.0/3", "0.333333"},
     {"select null", "NULL"},

@@ -174,6 +174,7 @@ struct qr_plan_column {
     /* origin, for TABNAME/COLINFO, sp_describe_first_result_set; object 0: an expression */
     const struct qr_cat_object *source;
     uint32_t source_column_id;
+    int64_t identity_seed, identity_increment; /* SELECT INTO: of a QR_COLUMN_IDENTITY column */
 };
 
 /* SELECT @a = x, @b = y: assigned from every row; the last row wins. */
