@@ -1,6 +1,7 @@
 /* expr_int.h - shared inside expr. */
 #pragma once
 #include <assert.h>
+#include "base/buf.h"
 #include "base/sqlmsg.h"
 #include "expr/eval.h"
 #include "expr/expr.h"
@@ -104,7 +105,22 @@ QR_NODISCARD enum qr_status qri_return_text(const struct qr_call *c, struct qr_s
 /* The largest prefix of `text` that the string type holds. */
 struct qr_str qri_cut(const struct qr_type *type, struct qr_str text);
 struct qr_convert_env qri_convert_env(const struct qr_eval *ctx);
+/* --- JSON (json.c, fn_json_make.c) --- */
+
+enum { QRI_JSON_BYTES_MAX = 1 << 30 };
 bool qri_json_is_blank(char c);
+void qri_json_put_string(struct qr_buf *out, struct qr_str s); /* quoted and escaped */
+QR_NODISCARD enum qr_status qri_json_put_value(const struct qr_call *c, size_t index,
+                                               struct qr_buf *out, struct qr_err *err);
+/* Takes the buffer: its text becomes the result if all went well. */
+QR_NODISCARD enum qr_status qri_json_return(const struct qr_call *c, enum qr_status status,
+                                            struct qr_buf *out, struct qr_value *ret_value,
+                                            struct qr_err *err);
+enum qr_status qri_json_object(const struct qr_call *c, struct qr_value *ret_value,
+                               struct qr_err *err);
+enum qr_status qri_json_array(const struct qr_call *c, struct qr_value *ret_value,
+                              struct qr_err *err);
+
 /* PARSE and TRY_PARSE of a CAST node (fn_convert.c). */
 QR_NODISCARD enum qr_status qri_parse_value(const struct qr_expr *e, struct qr_eval *ctx,
                                             const struct qr_value *text, struct qr_value *ret_value,

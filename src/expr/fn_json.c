@@ -1,12 +1,11 @@
 /* fn_json.c - see expr/func.h: ISJSON, JSON_VALUE, JSON_QUERY, JSON_MODIFY, JSON_PATH_EXISTS */
 #include "expr_int.h"
 #include <string.h>
-#include "base/buf.h"
 #include "codec/utf.h"
 #include "expr/json.h"
 #include "base/banned.h"
 
-enum { VALUE_UNITS_MAX = 4000, MODIFIED_BYTES_MAX = 1 << 30 };
+enum { VALUE_UNITS_MAX = 4000 };
 
 static enum qr_status fn_isjson(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
 {
@@ -91,53 +90,6 @@ static enum qr_status fn_json_exists(const struct qr_call *c, struct qr_value *r
 }
 
 /* --- JSON_MODIFY --- */
-
-static void put_quoted(struct qr_buf *out, struct qr_str s)
-{
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    qr_buf_add8(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        const char *at = s.p[i] == '\0' ? NULL : strchr(from, s.p[i]);
-        if (at != NULL) {
-            qr_buf_add8(out, '\\');
-            qr_buf_add8(out, (uint8_t)to[at - from]);
-        } else if ((unsigned char)s.p[i] < 0x20) {
-            qr_buf_printf(out, "\\u%04x", (unsigned char)s.p[i]);
-        } else {
-            qr_buf_add8(out, (uint8_t)s.p[i]);
-        }
-    }
-    qr_buf_add8(out, '"');
-}
-
-/* Strings are quoted unless they come from a function that makes JSON. */
-static bool makes_json(const struct qr_expr *e)
-{
-    return e->kind == QR_EXPR_CALL && (strcmp(e->u.func->name, "JSON_QUERY") == 0 ||
-                                       strcmp(e->u.func->name, "JSON_MODIFY") == 0);
-}
-
-static enum qr_status put_value(const struct qr_call *c, struct qr_buf *out, struct qr_err *err)
-{
-    const struct qr_value *v = &c->args[2];
-    const struct qr_type *type = qri_arg_type(c, 2);
-    if (qr_value_is_null(v)) {
-        qr_buf_addz(out, "null");
-        return QR_OK;
-    }
-    if (type->id == QR_TYPE_BIT) {
-        qr_buf_addz(out, v->i != 0 ? "true" : "false");
-        return QR_OK;
-    }
-    struct qr_str text;
-    struct qr_convert_env env = qri_convert_env(c->ctx);
-    QR_TRY(qr_value_text_of(type, v, &env, &text, err));
-    if (makes_json(c->expr->args[2]) || qr_type_is_number(type))
-        qr_buf_addstr(out, text);
-    else
-        put_quoted(out, text);
-    return QR_OK;
-}
 
 struct edit {
     size_t from, to; /* bytes of the text that the value replaces */
@@ -255,10 +207,10 @@ static enum qr_status apply_edit(const struct qr_call *c, const struct edit *e, 
     if (e->put) {
         qr_buf_addz(out, e->before == NULL ? "" : e->before);
         if (e->add_key) {
-            put_quoted(out, e->key);
+            qri_json_put_string(out, e->key);
             qr_buf_addz(out, e->after == NULL ? ":" : ":[");
         }
-        QR_TRY(put_value(c, out, err));
+        QR_TRY(qri_json_put_value(c, 2, out, err));
         qr_buf_addz(out, e->after == NULL ? "" : e->after);
     }
     qr_buf_add(out, s.p + e->to, s.n - e->to);
@@ -283,25 +235,23 @@ static enum qr_status fn_json_modify(const struct qr_call *c, struct qr_value *r
         return QR_OK;
     }
     struct qr_buf out;
-    qr_buf_init(&out, MODIFIED_BYTES_MAX);
+    qr_buf_init(&out, QRI_JSON_BYTES_MAX);
     enum qr_status status = apply_edit(c, &e, &out, err);
-    if (status == QR_OK && out.failed != QR_OK)
-        status = qri_expr_nomem(err);
-    if (status == QR_OK) {
-        struct qr_value made = qr_value_text((const char *)out.data, out.len);
-        status = qr_value_copy(c->ctx->arena, &made, ret);
-        if (status != QR_OK)
-            status = qri_expr_nomem(err);
-    }
-    qr_buf_done(&out);
-    return status;
+    return qri_json_return(c, status, &out, ret, err);
 }
 
+enum { MAKES = QR_FUNC_NULLS | QR_FUNC_NOT_NULL | QR_FUNC_KEEP };
 static const struct qr_func json_funcs[] = {
     /* clang-format off */
     {"ISJSON",      1, 2, "sn",  NULL, QR_TYPE_INT, 0, fn_isjson, 0, QR_HOST_NONE},
+    {"JSON_ARRAY",  0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_array, MAKES, QR_HOST_NONE},
+    {"JSON_ARRAY NULL ON NULL", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_array, MAKES,
+     QR_HOST_NONE},
     {"JSON_MODIFY", 3, 3, "sn*", NULL, QR_TYPE_NVARCHAR, 0, fn_json_modify,
      QR_FUNC_NULLS | QR_FUNC_NULLABLE | QR_FUNC_KEEP, QR_HOST_NONE},
+    {"JSON_OBJECT", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_object, MAKES, QR_HOST_NONE},
+    {"JSON_OBJECT ABSENT ON NULL", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_object, MAKES,
+     QR_HOST_NONE},
     {"JSON_PATH_EXISTS", 2, 2, "sn", NULL, QR_TYPE_INT, 0, fn_json_exists, 0, QR_HOST_NONE},
     {"JSON_QUERY",  1, 2, "sn",  NULL, QR_TYPE_NVARCHAR, 0, fn_json_query,
      QR_FUNC_NULLABLE | QR_FUNC_KEEP,

@@ -75,10 +75,21 @@ static enum qr_status bind_datepart(struct qri_compile *c, const struct qr_func 
     return qr_datepart_expr(&c->b, func, keyword, ret_expr);
 }
 
+/* The name that expr knows a call by: the null clauses of JSON_OBJECT and JSON_ARRAY belong to it. */
+static struct qr_str builtin_name(const struct qr_ast_call *ast)
+{
+    struct qr_str name = ast->name.parts[ast->name.count - 1].text;
+    if (ast->json_null == QR_JSON_ABSENT_ON_NULL && qr_str_ieqz(name, "JSON_OBJECT"))
+        return qr_str("JSON_OBJECT ABSENT ON NULL");
+    if (ast->json_null == QR_JSON_NULL_ON_NULL && qr_str_ieqz(name, "JSON_ARRAY"))
+        return qr_str("JSON_ARRAY NULL ON NULL");
+    return name;
+}
+
 static enum qr_status bind_builtin(struct qri_compile *c, const struct qr_ast_call *ast,
                                    const struct qr_expr **ret_expr)
 {
-    struct qr_str name = ast->name.parts[ast->name.count - 1].text;
+    struct qr_str name = builtin_name(ast);
     const struct qr_func *func = qr_func_find(name);
     const struct qr_expr **args = QRI_ARRAY(c, ast->args.count + 1, const struct qr_expr *);
     if (args == NULL)

@@ -71,6 +71,22 @@ static void test_modifying(void **state)
     mini_check(cases, sizeof cases / sizeof cases[0]);
 }
 
+static void test_making(void **state)
+{
+    (void)state;
+    static const struct mini_case cases[] = {
+        {"JSON_OBJECT()", "{}", "nvarchar(max)", 0},
+        {"JSON_OBJECT('name', 'val\"ue', 'type', 1, 'n', NULL)",
+         "{\"name\":\"val\\\"ue\",\"type\":1,\"n\":null}", NULL, 0},
+        {"JSON_OBJECT('a', JSON_ARRAY(1, 'x', NULL), 'b', CAST(1 AS bit))",
+         "{\"a\":[1,\"x\"],\"b\":true}", NULL, 0},
+        {"JSON_ARRAY(1.50, CAST('2020-01-02' AS date), JSON_OBJECT('k', 2))",
+         "[1.50,\"2020-01-02\",{\"k\":2}]", NULL, 0},
+        {"JSON_OBJECT(NULL, 1)", NULL, NULL, 8116},
+    };
+    mini_check(cases, sizeof cases / sizeof cases[0]);
+}
+
 static void test_openjson_walks_objects_and_arrays(void **state)
 {
     (void)state;
@@ -139,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_modifying),
+        cmocka_unit_test(test_making),
         cmocka_unit_test(test_openjson_walks_objects_and_arrays),
         cmocka_unit_test(test_split_and_series_give_their_rows),
     };
