@@ -127,6 +127,9 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
     }
     dml->instead_of = qri_table_fires(p->target, events, true);
     dml->fires = dml->instead_of || qri_table_fires(p->target, events, false);
+    bool to_client = p->output.count > 0 && p->output.into == NULL && p->output.into_rowset.n == 0;
+    if (to_client && dml->fires && !dml->instead_of)
+        return qr_sql_fail(err, 334, qr_arena_str(arena, p->target->name).p);
     QR_TRY(shape_changes(arena, dml, err));
     const struct qr_cat_object *into = output_target(env, p);
     if (into != NULL)
