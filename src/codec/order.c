@@ -64,7 +64,8 @@ static uint8_t join_marks(struct stream *s, uint8_t secondary)
         if (w.primary != 0 || w.secondary == 0)
             break;
         secondary =
-            secondary == 0 ? w.secondary : (uint8_t)(0x80 + (secondary * 7 + w.secondary) % 127);
+            (uint8_t)(secondary == 0 ? w.secondary
+                                     : 0x80 + (secondary * 7 + w.secondary) % 127);
         s->pos = next;
     }
     return secondary;
