@@ -34,8 +34,11 @@ static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_n
     if (name->count == 1 && c->env->deleted != NULL && qr_str_ieqz(last->text, "deleted"))
         return qri_rowset_source(c, qr_str("deleted"), c->env->deleted, ret_source);
     QR_TRY(qri_object_find(c, name, false, &found));
-    if (found.object->type == QR_CAT_TABLE || found.object->type == QR_CAT_SYSTEM_VIEW)
-        return qri_table_source(c, &found, ret_source);
+    if (found.object->type == QR_CAT_TABLE || found.object->type == QR_CAT_SYSTEM_VIEW) {
+        QR_TRY(qri_table_source(c, &found, ret_source));
+        (*ret_source)->is_qualified = name->count > 1 && name->parts[name->count - 2].text.n > 0;
+        return QR_OK;
+    }
     if (found.object->type == QR_CAT_VIEW)
         return qri_view_source(c, found.object, ret_source);
     if (found.object->type == QR_CAT_FN_INLINE || found.object->type == QR_CAT_FN_TABLE)

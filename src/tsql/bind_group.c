@@ -237,7 +237,7 @@ static enum qr_status check_leaf(struct check *k, const struct qri_leaf *leaf)
                               ? source->object->name
                               : source->alias;
     const char *prefix = qri_text_z(k->c, table);
-    if (source->object != NULL && !source->is_aliased && source->schema.n != 0)
+    if (source->object != NULL && !source->is_aliased && source->is_qualified)
         prefix = qr_arena_printf(k->c->arena, "%.*s.%s", (int)source->schema.n, source->schema.p,
                                  prefix);
     return qr_sql_fail(k->c->err, k->number, prefix,

@@ -61,6 +61,7 @@ struct qri_source {
     struct qr_str alias;  /* exposed name */
     struct qr_str schema; /* of an unaliased table: what may stand before its name */
     bool is_aliased;
+    bool is_qualified;    /* the schema was written, so messages write it too */
     const struct qr_cat_object *object; /* TABLE, and ROWS of a table */
     const struct qr_cat_object *module; /* QUERY and EXPAND: the view or function it came from */
     bool is_temp;
@@ -73,6 +74,7 @@ struct qri_source {
     struct qri_scope *scope; /* where it stands */
     size_t row_count;        /* COUNTER */
     bool is_null_extended;   /* on the inner side of an outer join */
+    uint32_t with_id, with_text; /* ROWS kept in a WITH term, see qri_rows_are_kept */
     bool needs_rid;          /* its rowid must be seen through parentheses around a join */
     bool needs_mark;         /* MERGE asks whether a row is there: query emits column km */
     /* JOIN */

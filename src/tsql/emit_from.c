@@ -23,6 +23,33 @@ static enum qr_status emit_table(struct qr_buf *out, const struct qri_source *s)
     return QR_OK;
 }
 
+bool qri_rows_are_kept(const struct qri_source *s)
+{
+    return s->kind == QRI_SOURCE_ROWS && s->rows->kind == QR_ROWS_TABLE && s->scope != NULL &&
+           (s->scope->count > 1 || s->scope->outer != NULL);
+}
+
+static enum qr_status emit_kept(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
+{
+    struct qr_plan_param param = {.kind = QR_PARAM_ROWS, .rows = s->rows};
+    if (s->with_id == 0 || s->with_text != em->text) {
+        s->with_id = ++em->c->next_with;
+        s->with_text = em->text;
+        struct qr_buf *with = &em->with;
+        qr_buf_printf(with, "%sw%u(rid", with->len == 0 ? "" : ", ", (unsigned)s->with_id);
+        for (size_t i = 0; i < s->column_count; i++)
+            qr_buf_printf(with, ", c%u", (unsigned)s->columns[i].column_id);
+        qr_buf_addz(with, ") AS MATERIALIZED (SELECT rowid");
+        for (size_t i = 0; i < s->column_count; i++)
+            qr_buf_printf(with, ", c%u", (unsigned)s->columns[i].column_id);
+        qr_buf_addz(with, " FROM qrows(");
+        QR_TRY(qri_emit_param(em, with, &param));
+        qr_buf_addz(with, "))");
+    }
+    qr_buf_printf(out, "w%u AS s%u", (unsigned)s->with_id, (unsigned)s->id);
+    return QR_OK;
+}
+
 static enum qr_status emit_rows(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
 {
     struct qr_plan_param param = {.kind = QR_PARAM_ROWS, .rows = s->rows};
@@ -136,7 +163,7 @@ static enum qr_status emit_counter(struct qr_buf *out, const struct qri_source *
     return QR_OK;
 }
 
-static enum qr_status emit_part(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
+static enum qr_status emit_part(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
 {
     bool nested = s->kind == QRI_SOURCE_JOIN ||
                   (s->kind == QRI_SOURCE_EXPAND && s->left != NULL &&
@@ -147,7 +174,7 @@ static enum qr_status emit_part(struct qri_emit *em, struct qr_buf *out, const s
     return QR_OK;
 }
 
-static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
+static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
 {
     static const char *const words[] = {
         [QR_JOIN_INNER] = " JOIN ",       [QR_JOIN_LEFT] = " LEFT JOIN ",
@@ -155,7 +182,7 @@ static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, const s
         [QR_JOIN_CROSS] = " JOIN ",       [QR_JOIN_CROSS_APPLY] = " JOIN ",
         [QR_JOIN_OUTER_APPLY] = " LEFT JOIN ",
     };
-    const struct qri_source *right = s->right;
+    struct qri_source *right = s->right;
     if (stands_for_nothing(right))
         return qri_emit_source(em, out, s->left);
     QR_TRY(qri_emit_source(em, out, s->left));
@@ -170,13 +197,13 @@ static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, const s
     return qri_emit_expr(em, out, on);
 }
 
-enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out, const struct qri_source *s)
+enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
 {
     switch (s->kind) {
     case QRI_SOURCE_TABLE:
         return emit_table(out, s);
     case QRI_SOURCE_ROWS:
-        return emit_rows(em, out, s);
+        return qri_rows_are_kept(s) ? emit_kept(em, out, s) : emit_rows(em, out, s);
     case QRI_SOURCE_QUERY:
         return emit_query(em, out, s);
     case QRI_SOURCE_RECURSE:

@@ -74,13 +74,16 @@ QR_NODISCARD enum qr_status qri_emit_order(struct qri_emit *em, struct qr_buf *o
                                            const struct qri_order *order, size_t count);
 
 /* --- emit_from.c --- */
+/* Rows of table variables, inserted and deleted that are joined or looked up again and again: a
+ * materialised WITH term, for which SQLite makes an index as it needs one (not for virtual tables). */
+bool qri_rows_are_kept(const struct qri_source *source);
 /* A query with outer columns as a plan of its own: "qrows(?, columns)", whose columns are c1, c2 … */
 QR_NODISCARD enum qr_status qri_emit_detached(struct qri_emit *em, struct qr_buf *out,
                                               struct qri_query *query);
 QR_NODISCARD enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
                                           struct qri_source *const *from, size_t count);
 QR_NODISCARD enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out,
-                                            const struct qri_source *source);
+                                            struct qri_source *source);
 
 /* --- emit_select.c, emit_setop.c --- */
 enum qri_form {

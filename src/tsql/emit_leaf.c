@@ -45,7 +45,7 @@ static enum qr_status emit_column(struct qri_emit *em, struct qr_buf *out,
     if (em->args != NULL && !is_own(em->args, source))
         return emit_arg(em, out, expr);
     if (number == 0 && source->kind <= QRI_SOURCE_ROWS) {
-        qr_buf_printf(out, "s%u.%s", (unsigned)source->id, source->needs_rid ? "rid" : "rowid");
+        qr_buf_printf(out, "s%u.%s", (unsigned)source->id, source->needs_rid || qri_rows_are_kept(source) ? "rid" : "rowid");
         return QR_OK;
     }
     switch (source->kind) {
@@ -449,7 +449,7 @@ static enum qr_status emit_mark(struct qri_emit *em, struct qr_buf *out, const s
     else if (key != NULL)
         qr_buf_printf(out, "s%u.c%u", (unsigned)s->id, (unsigned)key->columns[0].column_id);
     else
-        qr_buf_printf(out, "s%u.%s", (unsigned)s->id, s->needs_rid ? "rid" : "rowid");
+        qr_buf_printf(out, "s%u.%s", (unsigned)s->id, s->needs_rid || qri_rows_are_kept(s) ? "rid" : "rowid");
     return QR_OK;
 }
 

@@ -53,6 +53,7 @@ static const struct row dml_rows[] = {
     {"update u set b = 'nest' from u x left join (t y join l z on y.a = z.line) on x.a = y.a where x.a = 9; select b from u where a = 9", "nest"},
     {"select @out = a from t where a = 50; select @out", "50"},
     {"select @out = max(a) + 1 from t; select @out", "51"},
+    {"select @out = 0; select @out = @out + a from t where a < 5; select @out", "9"},
     {"insert u(a) select top 1 a from t order by a desc; select a from u where a = 50", "50"},
     {"insert u(a, b) select distinct 100, 'd' from t; select count(*) from u where a = 100", "1"},
     {"insert u(a) select a from t where a = 2 union all select 200; select a from u where a = 200", "200"},
