@@ -66,9 +66,9 @@ def meson_suite(totals, name, build, env=None):
     totals.add(name, passed, failed)
 
 
-def command_suite(totals, name, command, cwd=ROOT):
+def command_suite(totals, name, command, cwd=ROOT, env=None):
     """A runner of ours: streams its output, reads its last line."""
-    process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace")
     last = ""
     for line in process.stdout:
@@ -95,6 +95,11 @@ def sanitizer_suite(totals, name, sanitize, env):
         totals.add(name, 0, 1)
         return
     meson_suite(totals, name, build, env)
+    if os.path.exists(os.path.join(build, "quired")):
+        for runner in ("golden", "integration"):
+            command_suite(totals, f"{name} {runner}",
+                          [SYSTEM_PYTHON, os.path.join("tests", runner, "run.py"), "--build", build],
+                          env={**env, "QUIRE_TEST_SLOWNESS": "5"})
 
 
 def npm_packages():

@@ -81,8 +81,8 @@ static bool is_same(const struct qri_unit *unit, const struct qr_session *sessio
                unit->object_version == source->module->version &&
                unit->object_ticks == source->module->modify_ticks;
     return unit->object_id == 0 && unit->key.n == source->params.n + source->text.n &&
-           memcmp(unit->key.p, source->params.p, source->params.n) == 0 &&
-           memcmp(unit->key.p + source->params.n, source->text.p, source->text.n) == 0;
+           qr_str_eq(qr_str_n(unit->key.p, source->params.n), source->params) &&
+           qr_str_eq(qr_str_n(unit->key.p + source->params.n, source->text.n), source->text);
 }
 
 static uint64_t hash_of(const struct qri_source *source)

@@ -147,7 +147,7 @@ class Life(unittest.TestCase):
         quired.stop()
         quired.remove()
         self.assertEqual(len(took), 2)
-        self.assertLess(took[1], 1000)  # the goal is 300 ms on a quiet machine; see make bench
+        self.assertLess(took[1], 1000 * server.SLOWNESS)  # the goal is 300 ms on a quiet machine; see make bench
 
     def test_databases_are_made_altered_and_dropped_from_master(self):
         with server.Server() as quired, quired.connect() as master:

@@ -15,8 +15,9 @@ import tds
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ADMIN = "quireadmin"
 READY = re.compile(r"quired ready tds=(\S+):(\d+) https=(\S+):(\d+) data=(.*)")
-START_SECONDS = 60 * float(os.environ.get("QUIRE_TEST_SLOWNESS", "1"))
-STOP_SECONDS = 30 * float(os.environ.get("QUIRE_TEST_SLOWNESS", "1"))
+SLOWNESS = float(os.environ.get("QUIRE_TEST_SLOWNESS", "1"))  # of builds with sanitizers
+START_SECONDS = 60 * SLOWNESS
+STOP_SECONDS = 30 * SLOWNESS
 
 
 class ServerFailed(AssertionError):
