@@ -287,7 +287,7 @@ static void scan_quoted(struct qri_lexer *lex, struct qri_token *tok, char end, 
     tok->kind = kind;
     if (kind == TOK_STRING || kind == TOK_NSTRING || kind == TOK_DQUOTE)
         tok->ordinal = lex->ordinal++;
-    else if (too_long(lex->text + tok->begin, lex->at - tok->begin - 2))
+    else if (too_long(lex->text + tok->begin + 1, lex->at - tok->begin - 2))
         tok->kind = TOK_LONG_NAME;
 }
 

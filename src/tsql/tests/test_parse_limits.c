@@ -3,6 +3,7 @@
 #include "parse_test.h"
 #include <stdlib.h>
 #include <time.h>
+#include "base/buf.h"
 
 static void test_errors_have_the_number_line_and_text_of_sql_server(void **state)
 {
@@ -68,6 +69,18 @@ static void test_names_of_more_than_128_characters_are_refused(void **state)
         assert_int_equal(parse_status(sql, strlen(sql), &err), QR_SQL);
         assert_int_equal(err.number, 103);
     }
+    struct qr_buf quoted; /* characters count, not bytes */
+    qr_buf_init(&quoted, 4096);
+    for (int count = 128; count <= 129; count++) {
+        qr_buf_clear(&quoted);
+        qr_buf_addz(&quoted, "select 1 as [");
+        for (int i = 0; i < count; i++)
+            qr_buf_addz(&quoted, "\xE4\x80\x81");
+        qr_buf_addz(&quoted, "]");
+        assert_int_equal(parse_status(qr_buf_cstr(&quoted), quoted.len, &err),
+                         count == 128 ? QR_OK : QR_SQL);
+    }
+    qr_buf_done(&quoted);
 }
 
 /* `prefix`, then `part` times `count`, then `middle`, then `tail` times `count`. */
