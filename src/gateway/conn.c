@@ -29,12 +29,44 @@ static void set_socket_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
-/* Finds a free slot; gateway.mu held. NULL: the limits are reached. */
+static void leave_lobby(struct qr_gateway *gateway, struct slot *slot)
+{
+    if (slot->is_unauthenticated)
+        gateway->unauthenticated -= 1;
+    slot->is_unauthenticated = false;
+}
+
+void qri_conn_leave_lobby(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    pthread_mutex_lock(&gateway->mu);
+    leave_lobby(gateway, &gateway->slots[(uint32_t)conn->id]);
+    pthread_mutex_unlock(&gateway->mu);
+}
+
+/* A flood of connections that never log in must not keep others out: the oldest gives way, and its
+ * owner finds its socket at the end. gateway.mu held, so the descriptor is still its own. */
+static void drop_oldest(struct qr_gateway *gateway)
+{
+    struct slot *oldest = NULL;
+    for (uint32_t i = 0; i < gateway->slot_count; i++) {
+        struct slot *slot = &gateway->slots[i];
+        if (slot->is_unauthenticated && (oldest == NULL || slot->accepted < oldest->accepted))
+            oldest = slot;
+    }
+    if (oldest == NULL)
+        return;
+    shutdown(oldest->conn->fd, SHUT_RDWR);
+    leave_lobby(gateway, oldest);
+}
+
+/* Finds a free slot; gateway.mu held. NULL: the limit is reached. */
 static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn)
 {
-    if (gateway->open >= gateway->options.connections_max ||
-        gateway->unauthenticated >= gateway->options.unauthenticated_max)
+    if (gateway->open >= gateway->options.connections_max)
         return NULL;
+    if (gateway->unauthenticated >= gateway->options.unauthenticated_max)
+        drop_oldest(gateway);
     for (uint32_t i = 0; i < gateway->slot_count; i++) {
         uint32_t index = (gateway->next_slot + i) % gateway->slot_count;
         struct slot *slot = &gateway->slots[index];
@@ -43,6 +75,8 @@ static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn)
         gateway->next_slot = index + 1;
         slot->conn = conn;
         slot->generation += 1;
+        slot->accepted = gateway->accepted++;
+        slot->is_unauthenticated = true;
         conn->id = (uint64_t)slot->generation << 32 | index;
         gateway->open += 1;
         gateway->unauthenticated += 1;
@@ -150,8 +184,7 @@ static void close_conn(struct qri_conn *conn)
     pthread_mutex_lock(&gateway->mu);
     gateway->slots[(uint32_t)conn->id].conn = NULL;
     gateway->open -= 1;
-    if (conn->phase != PHASE_SESSION && conn->phase != PHASE_CLOSING)
-        gateway->unauthenticated -= 1;
+    leave_lobby(gateway, &gateway->slots[(uint32_t)conn->id]);
     pthread_cond_broadcast(&gateway->gone);
     pthread_mutex_unlock(&gateway->mu);
     qr_metric_add(&gateway->metrics, QR_GATEWAY_OPEN, -1);
@@ -263,11 +296,7 @@ static enum qri_step drop_input(struct qri_conn *conn)
 void qri_conn_begin_close(struct qri_conn *conn)
 {
     struct qr_gateway *gateway = conn->gateway;
-    if (conn->phase < PHASE_SESSION) {
-        pthread_mutex_lock(&gateway->mu);
-        gateway->unauthenticated -= 1;
-        pthread_mutex_unlock(&gateway->mu);
-    }
+    qri_conn_leave_lobby(conn);
     conn->phase = PHASE_CLOSING;
     conn->close_after = false;
     conn->deadline_ns = qr_env_mono_ns(gateway->options.env) + LINGER_MS * INT64_C(1000000);

@@ -188,8 +188,11 @@ struct qr_gateway {
     pthread_cond_t gone;
     struct slot {
         struct qri_conn *conn;
+        uint64_t accepted; /* which of all that were accepted */
         uint32_t generation;
+        bool is_unauthenticated; /* counted below */
     } * slots;
+    uint64_t accepted;
     uint32_t slot_count, next_slot;
     uint32_t open, unauthenticated;
 
@@ -205,7 +208,9 @@ void qri_conn_unref(struct qri_conn *conn);
 void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_closed);
 void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker); /* by the owner */
 void qri_conn_release(struct qri_conn *conn);                        /* any thread */
-void qri_conn_abort(struct qri_conn *conn);                          /* any thread */
+void qri_conn_abort(struct qri_conn *conn);                          /* It logged in, or ends: it takes no place of those that have yet to log in. gateway.mu not held. */
+void qri_conn_leave_lobby(struct qri_conn *conn);
+/* any thread */
 void qri_conn_begin_close(
     struct qri_conn *conn); /* after the tail; lingers until the peer closes */
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);

@@ -313,9 +313,7 @@ static void open_session(struct qri_conn *conn)
     qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
     qri_login_free(login);
     conn->login = NULL;
-    pthread_mutex_lock(&gateway->mu);
-    gateway->unauthenticated -= 1;
-    pthread_mutex_unlock(&gateway->mu);
+    qri_conn_leave_lobby(conn);
     conn->deadline_ns = 0;
     conn->tail = tail;
     qr_buf_done(&conn->message.body);
