@@ -77,7 +77,7 @@ QR_NODISCARD enum qr_status qri_node_create_database(struct qri_node *node, stru
                                                      struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_drop_database(struct qri_node *node, struct qr_str name,
                                                    struct qr_err *err);
-/* The database, opened if it was not, until qri_node_leave. Errors 4060 and 40613. */
+/* The database, opened if it was not, until qri_node_leave. Errors 4060, 40613, 824. */
 QR_NODISCARD enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
                                            struct qr_database **ret_db, struct qr_err *err);
 void qri_node_leave(struct qri_node *node, struct qr_database *db);
