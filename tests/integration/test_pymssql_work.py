@@ -56,12 +56,12 @@ class PymssqlAtWork(unittest.TestCase):
         self.assertEqual(self.cursor.fetchall(), [(40, "nämé 49")])
 
     def test_bulk_copy(self):
-        self.cursor.execute("CREATE TABLE bulk (id int NOT NULL PRIMARY KEY, "
+        self.cursor.execute("CREATE TABLE copied (id int NOT NULL PRIMARY KEY, "
                             "name varchar(40), f float)")
         self.connection.commit()
-        self.connection.bulk_copy("bulk", [(n, f"row {n}", n / 2) for n in range(ROWS)])
+        self.connection.bulk_copy("copied", [(n, f"row {n}", n / 2) for n in range(ROWS)])
         self.connection.commit()
-        self.cursor.execute("SELECT COUNT(*), SUM(CAST(id AS bigint)), MAX(f) FROM bulk")
+        self.cursor.execute("SELECT COUNT(*), SUM(CAST(id AS bigint)), MAX(f) FROM copied")
         self.assertEqual(self.cursor.fetchall(), [(ROWS, ROWS * (ROWS - 1) // 2, (ROWS - 1) / 2)])
 
     def test_a_cancelled_query_leaves_connection_and_transaction(self):
