@@ -151,16 +151,23 @@ static enum qr_status emit_order_by(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
-/* A negative LIMIT means no limit to SQLite: none of the rows is nearer to an error. */
+/* A negative LIMIT means no limit to SQLite, and NULL is an error of its own. */
 static enum qr_status emit_limit_value(struct qri_emit *em, struct qr_buf *out,
-                                       const struct qr_expr *expr)
+                                       const struct qr_expr *expr, int negative)
 {
     em->depth = 0;
-    if (expr->kind == QR_EXPR_CONST)
+    if (expr->kind == QR_EXPR_CONST && expr->u.value.cell == QR_CELL_INT &&
+        expr->u.value.i >= 0)
         return qri_emit_expr(em, out, expr);
-    qr_buf_addz(out, "max(0, ");
+    if (expr->kind == QR_EXPR_CONST)
+        return qr_sql_fail(em->c->err, qr_value_is_null(&expr->u.value) ? 1014 : negative);
+    qr_buf_addz(out, "CASE WHEN ");
     QR_TRY(qri_emit_expr(em, out, expr));
-    qr_buf_addz(out, ")");
+    qr_buf_addz(out, " >= 0 THEN ");
+    QR_TRY(qri_emit_expr(em, out, expr));
+    qr_buf_addz(out, " WHEN ");
+    QR_TRY(qri_emit_expr(em, out, expr));
+    qr_buf_printf(out, " IS NULL THEN qfail(1014) ELSE qfail(%d) END", negative);
     return QR_OK;
 }
 
@@ -176,10 +183,10 @@ static enum qr_status emit_limit(struct qri_emit *em, struct qr_buf *out, const 
     if (limit == NULL)
         qr_buf_addz(out, "-1");
     else
-        QR_TRY(emit_limit_value(em, out, limit));
+        QR_TRY(emit_limit_value(em, out, limit, 127));
     if (q->offset != NULL) {
         qr_buf_addz(out, " OFFSET ");
-        QR_TRY(emit_limit_value(em, out, q->offset));
+        QR_TRY(emit_limit_value(em, out, q->offset, 10742));
     }
     return QR_OK;
 }

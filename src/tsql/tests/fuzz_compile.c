@@ -17,8 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sql[size] = '\0';
     sqlite3_exec(s.db, "SAVEPOINT f", NULL, NULL, NULL);
     const char *got = shim_run(&s, sql);
-    assert(strncmp(got, "BUG", 3) != 0 || strstr(got, "constraint") != NULL ||
-           strstr(got, "mismatch") != NULL);
+    assert(s.err.status != QR_BUG || strstr(got, "constraint") != NULL);
     sqlite3_exec(s.db, "ROLLBACK TO f; RELEASE f", NULL, NULL, NULL);
     free(sql);
     return 0;

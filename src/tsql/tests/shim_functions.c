@@ -311,6 +311,12 @@ static void fn_qvar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     give(ctx, &s->vars[slot].type, &s->values[slot]);
 }
 
+static void fn_qfail(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    fail(sqlite3_user_data(ctx), ctx, sqlite3_value_int(argv[0]));
+}
+
 /* FOR: enough to see what reaches it: name=value pairs, rows by ';'. */
 static void for_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -532,10 +538,11 @@ void shim_register(struct shim *s)
         {"qx", -1, fn_qx},   {"qv", -1, fn_qx},     {"qi1", 1, fn_qi1},      {"qi2", 1, fn_qi2},
         {"qi4", 1, fn_qi4},  {"qi8", 1, fn_qi8},    {"qdiv", 2, fn_qdiv},    {"qdepth", 2, fn_qdepth},
         {"qvar", 1, fn_qvar},
+        {"qfail", 1, fn_qfail},
     };
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         sqlite3_create_function(s->db, fns[i].name, fns[i].argc,
-                                SQLITE_UTF8 | (fns[i].fn == fn_qvar || i == 1 ? 0 : SQLITE_DETERMINISTIC), s, fns[i].fn,
+                                SQLITE_UTF8 | (fns[i].fn == fn_qvar || fns[i].fn == fn_qfail || i == 1 ? 0 : SQLITE_DETERMINISTIC), s, fns[i].fn,
                                 NULL, NULL);
     sqlite3_create_function(s->db, "qagg", -1, SQLITE_UTF8, s, NULL, agg_step, agg_final);
     sqlite3_create_window_function(s->db, "qaggw", -1, SQLITE_UTF8, s, agg_step, agg_final, agg_value,
