@@ -201,6 +201,7 @@ struct qri_query {
     size_t anchor_count;
     uint32_t recursion_max;
     /* emitter: its WITH term once it has one */
+    uint32_t weight; /* emitter: queries it expands to, 0 = not known yet */
     uint32_t with_id;
     uint32_t with_text; /* in which text: its number */
 };

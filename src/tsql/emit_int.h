@@ -17,6 +17,7 @@ enum {
     QRI_LEVEL_CALL = 5,
     QRI_LEVEL_QUERY = 8,       /* "(SELECT items FROM tables WHERE" … */
     QRI_UNION_TERMS_MAX = 400, /* SQLite: 500 */
+    QRI_QUERIES_MAX = 20000,  /* that WITH terms expand to; error 8623 */
     QRI_PARAMS_MAX = 32000,   /* SQLite: 32,766 */
 };
 

@@ -174,6 +174,31 @@ static enum qr_status emit_recursion(struct qri_emit *em, struct qr_buf *out, st
     return QR_OK;
 }
 
+/* How many queries q's text expands to in SQLite, which copies a WITH term for each use. */
+static uint32_t weight_of(struct qri_query *q)
+{
+    enum { FAR_TOO_MANY = 1u << 20 };
+    if (q->weight != 0)
+        return q->weight;
+    uint32_t weight = 1;
+    for (size_t i = 0; q->kind == QRI_QUERY_SELECT && q->scope != NULL && i < q->scope->count; i++) {
+        const struct qri_source *s = q->scope->items[i];
+        if (s->kind == QRI_SOURCE_QUERY && weight < FAR_TOO_MANY)
+            weight += weight_of(s->query);
+    }
+    for (size_t i = 0; i < q->branch_count && weight < FAR_TOO_MANY; i++)
+        weight += weight_of(q->branches[i]);
+    q->weight = weight;
+    return weight;
+}
+
+/* A term used twice is computed once, unless conditions on it had better reach the tables inside. */
+static bool is_better_inlined(struct qri_query *q)
+{
+    return weight_of(q) <= 8 && q->kind == QRI_QUERY_SELECT && !q->is_grouped && !q->distinct && !q->has_window &&
+           q->top.amount == NULL && q->offset == NULL && q->for_inner == NULL && q->set_count == 0;
+}
+
 static enum qr_status emit_term(struct qri_emit *em, struct qr_buf *term, struct qri_query *q)
 {
     struct qri_emit_args *args = em->args;
@@ -182,7 +207,8 @@ static enum qr_status emit_term(struct qri_emit *em, struct qr_buf *term, struct
     qr_buf_printf(term, "w%u(", (unsigned)q->with_id);
     for (size_t i = 0; i < q->out_count; i++)
         qr_buf_printf(term, "%sk%zu", i == 0 ? "" : ", ", i + 1);
-    qr_buf_addz(term, q->is_recursive ? ", kd) AS (" : ") AS (");
+    qr_buf_addz(term, q->is_recursive ? ", kd)" : ")");
+    qr_buf_addz(term, is_better_inlined(q) ? " AS NOT MATERIALIZED (" : " AS (");
     QR_TRY(q->is_recursive ? emit_recursion(em, term, q)
                            : qri_emit_query(em, term, q, QRI_FORM_PLAIN));
     qr_buf_addz(term, ")");
@@ -195,6 +221,8 @@ enum qr_status qri_emit_with(struct qri_emit *em, struct qri_query *q)
 {
     if (q->with_id != 0 && q->with_text == em->text)
         return QR_OK;
+    if (weight_of(q) > QRI_QUERIES_MAX)
+        return qr_sql_fail(em->c->err, 8623);
     unsigned depth = em->depth;
     bool conditional = em->conditional;
     const struct qri_grouping *set = em->set;

@@ -106,6 +106,29 @@ static void deep_statements_run_or_fail_as_t_sql(void **state)
     assert_int_equal(failed, 0);
 }
 
+/* Each expression uses the one before twice: 30 of them would be a billion tables. */
+static void doubling_chains_of_with_run_or_fail_as_t_sql(void **state)
+{
+    struct shim s;
+    struct qr_buf sql;
+    (void)state;
+    shim_init(&s);
+    shim_table(&s, "t", "a int pk");
+    shim_freeze(&s);
+    assert_string_equal(shim_run(&s, "insert t values (1)"), "");
+    for (int depth = 6; depth <= 30; depth += 8) {
+        qr_buf_init(&sql, 1 << 20);
+        qr_buf_addz(&sql, "with c0 as (select a from t)");
+        for (int i = 1; i <= depth; i++)
+            qr_buf_printf(&sql, ", c%d as (select x.a from c%d x join c%d y on x.a = y.a)", i,
+                          i - 1, i - 1);
+        qr_buf_printf(&sql, " select a from c%d", depth);
+        assert_string_equal(shim_run(&s, qr_buf_cstr(&sql)), depth == 6 ? "1" : "error 8623");
+        qr_buf_done(&sql);
+    }
+    shim_done(&s);
+}
+
 /* Views within views, to SQL Server's 32 levels. */
 static void views_nest_to_32_levels(void **state)
 {
@@ -131,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deep_statements_run_or_fail_as_t_sql),
+        cmocka_unit_test(doubling_chains_of_with_run_or_fail_as_t_sql),
         cmocka_unit_test(views_nest_to_32_levels),
     };
     return cmocka_run_group_tests_name("tsql/nesting", tests, NULL, NULL);
