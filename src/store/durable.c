@@ -9,7 +9,7 @@ bool qr_store_on_durable(struct qr_store *store, struct qr_durable_wait *wait)
     if (atomic_load(&store->durable_lsn) >= wait->lsn.v)
         return false;
     pthread_mutex_lock(&store->waits_mu);
-    /* The flusher moves the durable LSN before it takes waits_mu, so looking again is enough. */
+    /* A flusher moves the durable LSN before it takes waits_mu, so looking again is enough. */
     bool waits = atomic_load(&store->durable_lsn) < wait->lsn.v;
     if (waits) {
         struct qr_durable_wait *before = store->waits_last; /* nearly always the right place */

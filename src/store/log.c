@@ -217,8 +217,11 @@ enum qr_status qri_log_add(struct qr_store *store, const struct qr_buf *records,
 
 bool qri_log_want_flush(struct qr_store *store)
 {
-    store->log.flush_wanted = true;
-    return store->log.flusher_sleeps;
+    struct qri_log *log = &store->log;
+    /* After a sync its thread looks for more, and who was woken for the first commit takes all. */
+    bool wake = !log->flush_wanted && !log->flushing && log->flushers_asleep > 0;
+    log->flush_wanted = true;
+    return wake;
 }
 
 void qri_log_wake(struct qr_store *store)
@@ -340,15 +343,19 @@ static bool take_batch(struct qr_store *store, struct batch *b)
     log->first = log->last = NULL;
     log->queued_cost = 0;
     log->flush_wanted = false;
+    log->flushing = b->chunks != NULL;
     pthread_mutex_unlock(&log->mu);
     return b->chunks != NULL;
 }
 
-static void finish_batch(struct qr_store *store, struct batch *b)
+/* True: there is more to flush, and somebody sleeps who can do it. */
+static bool finish_batch(struct qr_store *store, struct batch *b)
 {
     struct qri_log *log = &store->log;
     struct qri_log_chunk *old = b->chunks;
     pthread_mutex_lock(&log->mu);
+    log->flushing = false;
+    bool wake = log->flush_wanted && log->flushers_asleep > 0;
     log->room += b->cost - (int64_t)b->file_bytes;
     log->durable_pos = (struct qri_log_pos){
         .lsn = b->end_lsn, .segment_no = log->current->no, .offset = log->offset};
@@ -366,9 +373,15 @@ static void finish_batch(struct qr_store *store, struct batch *b)
     }
     pthread_mutex_unlock(&log->mu);
     free_chunks(old);
-    qri_durable_reached(store, b->commit_lsn);
+    return wake;
+}
+
+/* Without flush_mu: the other flusher writes and syncs while this one sends the answers. */
+static void tell_who_waits(struct qr_store *store, uint64_t commit_lsn)
+{
+    qri_durable_reached(store, commit_lsn);
     if (store->threads_running &&
-        atomic_load(&log->since_checkpoint) > store->options.checkpoint_bytes)
+        atomic_load(&store->log.since_checkpoint) > store->options.checkpoint_bytes)
         qri_checkpoint_want(store);
 }
 
@@ -377,13 +390,15 @@ enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err)
     QR_TRY(qri_check_health(store, err));
     struct qr_err local;
     struct batch b;
+    bool done = false, wake = false;
     pthread_mutex_lock(&store->log.flush_mu);
     enum qr_status status = qri_check_health(store, err);
     if (status == QR_OK && take_batch(store, &b)) {
         qr_err_reset(&local);
         status = write_batch(store, &b, &local);
         if (status == QR_OK) {
-            finish_batch(store, &b);
+            wake = finish_batch(store, &b);
+            done = true;
         } else {
             free_chunks(b.chunks);
             qri_fail_for_good(store, &local);
@@ -391,6 +406,10 @@ enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err)
         }
     }
     pthread_mutex_unlock(&store->log.flush_mu);
+    if (wake)
+        qri_log_wake(store);
+    if (done)
+        tell_who_waits(store, b.commit_lsn);
     return status;
 }
 
@@ -401,9 +420,9 @@ void *qri_flusher_main(void *arg)
     for (;;) {
         pthread_mutex_lock(&log->mu);
         while (!log->flush_wanted && !atomic_load(&store->stopping)) {
-            log->flusher_sleeps = true;
+            log->flushers_asleep++;
             pthread_cond_wait(&log->wake, &log->mu);
-            log->flusher_sleeps = false;
+            log->flushers_asleep--;
         }
         bool stop = !log->flush_wanted;
         pthread_mutex_unlock(&log->mu);

@@ -120,26 +120,38 @@ static enum qr_status take_directory(struct qr_store *store, struct qr_err *err)
     return qr_wrap(err, qr_file_lock(store->lock_file, err), "lock '%s'", store->dir);
 }
 
+static void join_flushers(struct qr_store *store)
+{
+    while (store->flusher_count > 0)
+        pthread_join(store->flusher_threads[--store->flusher_count], NULL);
+}
+
+static enum qr_status start_flushers(struct qr_store *store, struct qr_err *err)
+{
+    while (store->flusher_count < QRI_FLUSHERS) {
+        QR_TRY(qr_thread_start("qr-flusher", 0, qri_flusher_main, store,
+                               &store->flusher_threads[store->flusher_count], err));
+        store->flusher_count++;
+    }
+    return QR_OK;
+}
+
 static enum qr_status start_threads(struct qr_store *store, struct qr_err *err)
 {
     if (store->options.threads_off)
         return QR_OK;
     store->threads_running = true; /* the threads read it */
-    enum qr_status status =
-        qr_thread_start("qr-flusher", 0, qri_flusher_main, store, &store->flusher_thread, err);
-    if (status != QR_OK) {
-        store->threads_running = false;
-        return status;
-    }
-    status = qr_thread_start("qr-checkpoint", 0, qri_checkpointer_main, store,
-                             &store->checkpointer_thread, err);
+    enum qr_status status = start_flushers(store, err);
+    if (status == QR_OK)
+        status = qr_thread_start("qr-checkpoint", 0, qri_checkpointer_main, store,
+                                 &store->checkpointer_thread, err);
     if (status == QR_OK)
         return QR_OK;
     pthread_mutex_lock(&store->log.mu);
     atomic_store(&store->stopping, true);
     pthread_cond_broadcast(&store->log.wake);
     pthread_mutex_unlock(&store->log.mu);
-    pthread_join(store->flusher_thread, NULL);
+    join_flushers(store);
     store->threads_running = false;
     return status;
 }
@@ -156,7 +168,7 @@ static void stop_threads(struct qr_store *store)
     pthread_cond_broadcast(&cp->wake);
     pthread_mutex_unlock(&cp->mu);
     pthread_mutex_unlock(&store->log.mu);
-    pthread_join(store->flusher_thread, NULL);
+    join_flushers(store);
     pthread_join(store->checkpointer_thread, NULL);
     store->threads_running = false;
 }
@@ -296,7 +308,7 @@ void qr_store_abandon(struct qr_store *store)
 {
     if (store == NULL)
         return;
-    /* The flusher may still harden what is queued; a crash a moment later would, too. */
+    /* The flushers may still harden what is queued; a crash a moment later would, too. */
     stop_threads(store);
     free_store(store);
 }

@@ -18,8 +18,9 @@ enum {
     QRI_CHUNK_COUNT = 1 << 22, /* covers every 32-bit page number */
     QRI_STRIPES = 256,
     QRI_SLAB_BYTES = 1 << 20,
-    QRI_LOG_CHUNK_BYTES = 1 << 18,              /* commits are gathered in buffers of this size */
-    QRI_FIRST_LSN = 4096,                       /* so that 0 is "none" */
+    QRI_LOG_CHUNK_BYTES = 1 << 18, /* commits are gathered in buffers of this size */
+    QRI_FIRST_LSN = 4096,          /* so that 0 is "none" */
+    QRI_FLUSHERS = 2,              /* one hardens while the other calls those who waited */
     QRI_SEGMENT_REST_MIN = 2 * QR_SECTOR_BYTES, /* a segment's rest below this stays unused */
 };
 
@@ -95,8 +96,9 @@ struct qri_log_pos {
 
 struct qri_log {
     pthread_mutex_t mu;
-    pthread_cond_t wake;                /* the flusher sleeps here */
-    bool flusher_sleeps, flush_wanted;  /* guarded by mu */
+    pthread_cond_t wake;                /* the flushers sleep here */
+    bool flushing, flush_wanted;        /* a batch is being hardened; guarded by mu */
+    int flushers_asleep;                /* guarded by mu */
     struct qri_log_chunk *first, *last; /* guarded by mu */
     struct qri_log_chunk *spares;       /* empty buffers; guarded by mu */
     size_t spare_count;
@@ -188,7 +190,8 @@ struct qr_store {
 
     bool threads_running;
     bool was_clean; /* closed cleanly before this open */
-    pthread_t flusher_thread, checkpointer_thread;
+    pthread_t flusher_threads[QRI_FLUSHERS], checkpointer_thread;
+    int flusher_count;
     _Atomic bool stopping;
     _Atomic int health; /* enum qr_status */
 };

@@ -1,9 +1,9 @@
 /* store/durable.h - waiting until a commit is durable, with or without a thread.
  *
  * Threads: any. A wait belongs to the caller and must stay in place until it was called back or
- * cancelled. Callbacks run on the thread that hardened the log (the flusher, nearly always), in LSN
- * order, after the sync that made them true; they must be short and must not call into the store
- * except to read LSNs. */
+ * cancelled. Callbacks run on the thread that hardened the log (a flusher, nearly always), after
+ * the sync that made them true; those of one sync in LSN order, those of two syncs perhaps at once
+ * on two threads. They must be short and must not call into the store except to read LSNs. */
 #pragma once
 #include "store/store.h"
 

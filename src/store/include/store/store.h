@@ -5,7 +5,7 @@
  * makes SQLite work on it.
  *
  * Threads: after open, every call may come from any thread unless it says otherwise. With
- * options.threads the store runs a flusher and a checkpointer thread of its own; without them (a
+ * options.threads the store runs two flushers and a checkpointer thread of its own; without them (a
  * simulation) the caller drives qr_store_flush and qr_store_checkpoint, and waits flush inline.
  * Errors: QR_CORRUPT damaged log or page (this store only), QR_FULL no space or over a limit,
  * QR_LOCKED another process or handle has the directory, QR_IO, QR_NOMEM, QR_CLOSED after a fatal
@@ -91,7 +91,7 @@ struct qr_store_stats {
 };
 void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats);
 
-/* Hardens what is published. With threads this only waits for the flusher. */
+/* Hardens what is published. With threads this may only wait for a flusher. */
 QR_NODISCARD enum qr_status qr_store_flush(struct qr_store *store, struct qr_err *err);
 /* Writes the pages of the newest durable commit into the data file and drops log before it. */
 QR_NODISCARD enum qr_status qr_store_checkpoint(struct qr_store *store, struct qr_err *err);
