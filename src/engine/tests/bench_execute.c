@@ -111,6 +111,26 @@ static void bench(void **state)
                 4);
     report("tpcb", begin, OPS / 4);
     begin = now_ns();
+    for (int i = 0; i < OPS / 20; i++) {
+        char sql[100];
+        snprintf(sql, sizeof sql, "select balance from accounts where id = %d", (int)pick(ROWS));
+        run(&c, sql);
+    }
+    report("adhoc_select", begin, OPS / 20);
+    begin = now_ns();
+    for (int i = 0; i < OPS / 20; i++) {
+        char sql[500];
+        int a = (int)pick(ROWS), t = (int)pick(100), b = (int)pick(10);
+        snprintf(sql, sizeof sql,
+                 "begin tran update accounts set balance = balance + %d where id = %d select "
+                 "balance from accounts where id = %d update tellers set balance = balance + %d "
+                 "where id = %d update branches set balance = balance + %d where id = %d insert "
+                 "history values (%d, %d, %d, %d, getdate()) commit",
+                 i, a, a, i, t, i, b, t, b, a, i);
+        run(&c, sql);
+    }
+    report("adhoc_tpcb", begin, OPS / 20);
+    begin = now_ns();
     run(&c, "select * from accounts");
     report("scan_row", begin, ROWS);
     begin = now_ns();
