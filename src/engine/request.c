@@ -45,6 +45,15 @@ static enum qr_status report_outside(struct qr_session *session, enum qr_status 
     return session->err.severity >= 20 ? QR_CLOSED : QR_OK;
 }
 
+/* An idle session keeps only a little: there may be thousands. */
+static void trim_memory(struct qr_session *session)
+{
+    enum { KEPT_BYTES = 16 * 1024 };
+    for (size_t i = 0; i < sizeof session->fn_arenas / sizeof session->fn_arenas[0]; i++)
+        if (session->fn_arenas[i].total_bytes > KEPT_BYTES)
+            qr_arena_done(&session->fn_arenas[i]);
+}
+
 enum qr_status qri_request_end(struct qr_session *session, enum qr_status status,
                                enum qr_done_kind kind)
 {
@@ -63,6 +72,7 @@ enum qr_status qri_request_end(struct qr_session *session, enum qr_status status
     if (session->tran.depth > 0 && !session->tran.sqlite_open)
         session->tran.depth = 0;
     qri_link_put(session);
+    trim_memory(session);
     if (status == QR_OK && (failed || kind == QR_DONE_BATCH)) {
         struct qr_done done = {.kind = kind, .is_error = failed, .command = 0xFD};
         status = session->sink->done(session->sink->ctx, &done);
