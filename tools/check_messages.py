@@ -96,6 +96,7 @@ def main(root):
                             bad.append("%s: message %d: %s for %%%s" % (where, n, arg, kind))
     for b in bad:
         print(b)
+    print("%d passed, %d failed" % (0 if bad else 1, len(bad)))
     return 1 if bad else 0
 
 
