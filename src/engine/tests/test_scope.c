@@ -54,8 +54,7 @@ static const struct batch {
      "ROW 2|2\n"
      "ROW 3|3\n"
      "DONE 3\n"},
-    {"GO\n"
-     "declare @o int\n"
+    {"declare @o int\n"
      "exec sp_executesql N'set @o = @i * 2', N'@i int, @o int output', @i = 21, @o = @o"
      " output\n"
      "select @o",
