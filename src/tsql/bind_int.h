@@ -447,8 +447,9 @@ QR_NODISCARD enum qr_status qri_group_by(struct qri_compile *c, const struct qr_
 QR_NODISCARD enum qr_status qri_group_check(struct qri_compile *c, struct qri_query *query);
 QR_NODISCARD enum qr_status qri_order_by(struct qri_compile *c, const struct qr_ast_query *ast,
                                          struct qri_query *query);
-/* 4115: TOP, OFFSET and FETCH may not name columns of their own FROM. */
-QR_NODISCARD enum qr_status qri_limit_check(struct qri_compile *c, const struct qr_expr *expr);
+/* The argument of TOP, OFFSET or FETCH, which may not name columns of its own FROM (4115). */
+QR_NODISCARD enum qr_status qri_limit(struct qri_compile *c, const struct qr_ast_expr *ast,
+                                      const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
                                          struct qri_top *ret_top);
 QR_NODISCARD enum qr_status qri_for_clause(struct qri_compile *c, const struct qr_ast_query *ast,

@@ -86,8 +86,10 @@ static enum qr_status bind_limit(struct qri_compile *c, const struct qr_ast_expr
 {
     if (ast == NULL)
         return QR_OK;
-    QR_TRY(qri_expr(c, ast, ret_expr));
-    QR_TRY(qri_limit_check(c, *ret_expr));
+    bool lateral = c->lateral;
+    c->lateral = false;
+    QR_TRY(qri_limit(c, ast, ret_expr));
+    c->lateral = lateral;
     if (qr_type_family(&(*ret_expr)->type) != QR_FAMILY_INT)
         return qr_sql_fail(c->err, 10743, "OFFSET");
     return qr_expr_convert(&c->b, qr_type_of(QR_TYPE_BIGINT), *ret_expr, ret_expr);

@@ -202,12 +202,27 @@ static bool is_not_own(void *arg, const struct qr_expr *expr)
     return false;
 }
 
-enum qr_status qri_limit_check(struct qri_compile *c, const struct qr_expr *expr)
+static bool has_no_query(void *arg, const struct qr_expr *expr)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    (void)arg;
+    return leaf == NULL || leaf->query == NULL;
+}
+
+enum qr_status qri_limit(struct qri_compile *c, const struct qr_ast_expr *ast,
+                         const struct qr_expr **ret_expr)
 {
     struct own_columns own = {.c = c};
-    return qr_expr_walk(expr, is_not_own, &own)
-               ? QR_OK
-               : qr_sql_fail(c->err, 4115, qri_text_z(c, own.name));
+    struct qri_scope *scope = c->scope;
+    QR_TRY(qri_expr(c, ast, ret_expr));
+    if (!qr_expr_walk(*ret_expr, is_not_own, &own))
+        return qr_sql_fail(c->err, 4115, qri_text_z(c, own.name));
+    if (qr_expr_walk(*ret_expr, has_no_query, NULL))
+        return QR_OK;
+    c->scope = qri_inner_scope(c); /* nor do subqueries see the block's own columns */
+    QR_TRY(qri_expr(c, ast, ret_expr));
+    c->scope = scope;
+    return QR_OK;
 }
 
 enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
@@ -219,10 +234,12 @@ enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
     struct qri_scope *scope = c->scope;
     const struct qr_expr *amount = NULL;
     c->clause = QRI_CLAUSE_FROM;
-    QR_TRY(qri_expr(c, ast->amount, &amount));
+    bool lateral = c->lateral;
+    c->lateral = false;
+    QR_TRY(qri_limit(c, ast->amount, &amount));
+    c->lateral = lateral;
     c->clause = clause;
     c->scope = scope;
-    QR_TRY(qri_limit_check(c, amount));
     struct qr_type type = qr_type_of(ast->percent ? QR_TYPE_FLOAT : QR_TYPE_BIGINT);
     if (!qr_type_is_number(&amount->type))
         return qr_sql_fail(c->err, 1060);

@@ -58,45 +58,10 @@ static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
-/* SQLite refuses HAVING where neither GROUP BY nor the items have an aggregate: there is one group,
- * so it may as well be a filter on the one row. */
-static enum qr_status emit_lone_having(struct qri_emit *em, struct qr_buf *out,
-                                       struct qri_query *q)
+static enum qr_status emit_plain_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                                       enum qri_form form, bool with_order_items,
+                                       const char *extra)
 {
-    const struct qr_expr *having = q->having;
-    struct qr_buf condition;
-    qr_buf_init(&condition, QRI_TEXT_BYTES_MAX);
-    qr_buf_addz(&condition, ", ");
-    em->depth = 0;
-    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
-    enum qr_status status = qri_emit_expr(em, &condition, having);
-    if (status == QR_OK)
-        status = qr_buf_status(&condition, em->c->err);
-    qr_buf_addz(&condition, " AS kh");
-    qr_buf_addz(out, "SELECT ");
-    for (size_t i = 0; i < q->out_count; i++)
-        qr_buf_printf(out, "%sk%zu", i == 0 ? "" : ", ", i + 1);
-    qr_buf_addz(out, " FROM (");
-    q->having = NULL;
-    if (status == QR_OK)
-        status = qri_emit_block(em, out, q, QRI_FORM_NAMED, false, qr_buf_cstr(&condition));
-    q->having = having;
-    qr_buf_addz(out, ") WHERE kh");
-    qr_buf_done(&condition);
-    qri_emit_leave(em, QRI_LEVEL_QUERY);
-    return status;
-}
-
-static bool is_one_group(const struct qri_query *q)
-{
-    return q->is_grouped && q->group_count == 0 && q->set_count == 0;
-}
-
-enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
-                              enum qri_form form, bool with_order_items, const char *extra)
-{
-    if (q->having != NULL && is_one_group(q) && q->aggs != NULL && !with_order_items)
-        return emit_lone_having(em, out, q);
     qr_buf_addz(out, q->distinct && form != QRI_FORM_EXISTS ? "SELECT DISTINCT " : "SELECT ");
     if (form == QRI_FORM_EXISTS)
         qr_buf_addz(out, "1");
@@ -117,13 +82,73 @@ enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out, struct qr
     QR_TRY(emit_group_by(em, out, q));
     if (q->having != NULL) {
         em->depth = 0;
-        /* HAVING without GROUP BY and aggregates is refused by SQLite */
-        bool bare = q->group_count == 0 && q->aggs == NULL;
-        qr_buf_addz(out, bare ? (q->where == NULL ? " WHERE " : " AND ") : " HAVING ");
+        qr_buf_addz(out, " HAVING ");
         QR_TRY(qri_emit_expr(em, out, q->having));
     }
     return QR_OK;
 }
+
+static bool is_one_group(const struct qri_query *q)
+{
+    return q->is_grouped && q->group_count == 0 && q->set_count == 0;
+}
+
+static bool is_no_aggregate(void *arg, const struct qr_expr *expr)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    return leaf == NULL || leaf->kind != QRI_LEAF_AGG || leaf->block != (const struct qri_query *)arg;
+}
+
+/* SQLite knows one group only by an aggregate among the items, and refuses HAVING without. */
+static bool needs_help(struct qri_query *q)
+{
+    if (!is_one_group(q))
+        return false;
+    for (size_t i = 0; i < q->out_count; i++)
+        if (!qr_expr_walk(q->items[i], is_no_aggregate, q))
+            return q->having != NULL;
+    return true;
+}
+
+/* The one row with a count beside it, which makes it one, and HAVING as a filter on it. */
+static enum qr_status emit_one_group(struct qri_emit *em, struct qr_buf *out, struct qri_query *q)
+{
+    const struct qr_expr *having = q->having;
+    enum qr_status status = QR_OK;
+    struct qr_buf extra;
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
+    qr_buf_init(&extra, QRI_TEXT_BYTES_MAX);
+    qr_buf_addz(&extra, ", count(*) AS kc");
+    em->depth = 0;
+    if (having != NULL) {
+        qr_buf_addz(&extra, ", ");
+        status = qri_emit_expr(em, &extra, having);
+        qr_buf_addz(&extra, " AS kh");
+    }
+    if (status == QR_OK)
+        status = qr_buf_status(&extra, em->c->err);
+    qr_buf_addz(out, "SELECT ");
+    for (size_t i = 0; i < q->out_count; i++)
+        qr_buf_printf(out, "%sk%zu", i == 0 ? "" : ", ", i + 1);
+    qr_buf_addz(out, " FROM (");
+    q->having = NULL;
+    if (status == QR_OK)
+        status = emit_plain_block(em, out, q, QRI_FORM_NAMED, false, qr_buf_cstr(&extra));
+    q->having = having;
+    qr_buf_addz(out, having != NULL ? ") WHERE kh" : ")");
+    qr_buf_done(&extra);
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
+    return status;
+}
+
+enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                              enum qri_form form, bool with_order_items, const char *extra)
+{
+    if (needs_help(q) && !with_order_items)
+        return emit_one_group(em, out, q);
+    return emit_plain_block(em, out, q, form, with_order_items, extra);
+}
+
 
 /* --- ORDER BY and LIMIT --- */
 
@@ -131,7 +156,7 @@ static enum qr_status emit_order_by(struct qri_emit *em, struct qr_buf *out,
                                     const struct qri_query *q, bool by_name)
 {
     size_t hidden = q->out_count;
-    if (q->kind == QRI_QUERY_SELECT && is_one_group(q) && q->having != NULL)
+    if (q->kind == QRI_QUERY_SELECT && is_one_group(q))
         return QR_OK; /* one row at most */
     for (size_t i = 0; i < q->order_count; i++) {
         const struct qri_order *o = &q->order[i];
