@@ -404,8 +404,7 @@ class Limits(Case):
     def test_silent_connections_are_capped_and_end_at_the_login_time_out(self):
         start = time.monotonic()
         silent = [self.server.raw() for _ in range(20)]
-        with self.assertRaises((tds.Closed, ConnectionError)):
-            self.server.connect()
+        self.assert_serves()  # the oldest silent ones made room
         for connection in silent:
             self.assert_closed(connection)
         self.assertLess(time.monotonic() - start, 10)
