@@ -193,13 +193,13 @@ static bool find_owner(void *arg, const struct qr_expr *expr)
     return true;
 }
 
-static enum qr_status check_clause(struct qri_compile *c)
+static enum qr_status check_clause(struct qri_compile *c, enum qri_clause clause)
 {
     static const int errors[] = {
         [QRI_CLAUSE_NONE] = 147, [QRI_CLAUSE_FROM] = 1015, [QRI_CLAUSE_WHERE] = 147,
         [QRI_CLAUSE_GROUP] = 144, [QRI_CLAUSE_SET] = 157, [QRI_CLAUSE_OUTPUT] = 158,
     };
-    int number = c->clause < sizeof(errors) / sizeof(errors[0]) ? errors[c->clause] : 0;
+    int number = clause < sizeof(errors) / sizeof(errors[0]) ? errors[clause] : 0;
     return number == 0 ? QR_OK : qr_sql_fail(c->err, number);
 }
 
@@ -238,8 +238,9 @@ enum qr_status qri_aggregate_leaf(struct qri_compile *c, struct qri_leaf *leaf,
         (void)qr_expr_walk(call->args[i], find_owner, &o);
     struct qri_scope *scope = o.has_column && o.innermost != NULL ? o.innermost : c->scope;
     struct qri_query *block = scope->query;
-    if (block == NULL || (scope == c->scope && check_clause(c) != QR_OK))
-        return block == NULL ? qr_sql_fail(c->err, 147) : QR_SQL;
+    if (block == NULL)
+        return qr_sql_fail(c->err, 147);
+    QR_TRY(check_clause(c, scope == c->scope ? c->clause : scope->clause));
     for (struct qri_agg_use *use = block->aggs; use != NULL; use = use->next)
         if (leaf->within_count == 0 && same_call(qri_leaf_of(use->expr), call)) {
             *ret_expr = use->expr;
@@ -271,7 +272,7 @@ enum qr_status qri_aggregate(struct qri_compile *c, const struct qr_ast_call *as
     if (c->in_aggregate)
         return qr_sql_fail(c->err, 130);
     if (c->scope == NULL)
-        return check_clause(c);
+        return check_clause(c, c->clause);
     if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR && !ast->distinct &&
         (agg->flags & QR_AGG_NOT_NULL) != 0)
         arg_count = 0;

@@ -83,6 +83,19 @@ struct qri_source {
     const struct qr_expr *on;
 };
 
+/* Where an expression stands: which leaves it may have. */
+enum qri_clause {
+    QRI_CLAUSE_NONE, /* no FROM: aggregates are an error */
+    QRI_CLAUSE_FROM, /* ON, arguments of table functions */
+    QRI_CLAUSE_WHERE,
+    QRI_CLAUSE_GROUP,
+    QRI_CLAUSE_HAVING,
+    QRI_CLAUSE_SELECT,
+    QRI_CLAUSE_ORDER,
+    QRI_CLAUSE_SET,    /* UPDATE … SET, VALUES, MERGE */
+    QRI_CLAUSE_OUTPUT,
+};
+
 /* The tables whose columns may be named, innermost first. */
 struct qri_scope {
     struct qri_scope *outer;
@@ -90,6 +103,7 @@ struct qri_scope {
     struct qri_source **items;  /* without joins */
     size_t count, capacity;
     size_t first;               /* only items[first ..] are visible: ON sees its join's tables */
+    enum qri_clause clause;     /* where the query now being bound inside stands */
     bool is_barrier;            /* names do not go further out, but `outer` counts for nesting */
 };
 
@@ -225,19 +239,6 @@ struct qri_frame {
     const struct qri_param *params;
     size_t count;
     bool hides_vars; /* views and functions do not see the batch's variables */
-};
-
-/* Where an expression stands: which leaves it may have. */
-enum qri_clause {
-    QRI_CLAUSE_NONE, /* no FROM: aggregates are an error */
-    QRI_CLAUSE_FROM, /* ON, arguments of table functions */
-    QRI_CLAUSE_WHERE,
-    QRI_CLAUSE_GROUP,
-    QRI_CLAUSE_HAVING,
-    QRI_CLAUSE_SELECT,
-    QRI_CLAUSE_ORDER,
-    QRI_CLAUSE_SET,    /* UPDATE … SET, VALUES, MERGE */
-    QRI_CLAUSE_OUTPUT,
 };
 
 struct qri_compile {

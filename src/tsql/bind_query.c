@@ -223,6 +223,8 @@ enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *
     struct qri_query *query = QRI_NEW(c, struct qri_query);
     struct qri_scope *scope = qri_scope_new(c, outer, query);
     bool is_top = c->is_top_query;
+    if (outer != NULL)
+        outer->clause = c->clause;
     if (query == NULL || scope == NULL)
         return qri_nomem(c);
     QR_TRY(qri_enter(c));
