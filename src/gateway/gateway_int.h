@@ -208,7 +208,8 @@ void qri_conn_unref(struct qri_conn *conn);
 void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_closed);
 void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker); /* by the owner */
 void qri_conn_release(struct qri_conn *conn);                        /* any thread */
-void qri_conn_abort(struct qri_conn *conn);                          /* It logged in, or ends: it takes no place of those that have yet to log in. gateway.mu not held. */
+void qri_conn_abort(struct qri_conn *conn); /* It logged in, or ends: it takes no place of those
+                                               that have yet to log in. gateway.mu not held. */
 void qri_conn_leave_lobby(struct qri_conn *conn);
 /* any thread */
 void qri_conn_begin_close(

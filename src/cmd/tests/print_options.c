@@ -1,5 +1,6 @@
 /* print_options.c - docs/options.md from the option rows; a test compares the two.
- * usage: print_options [FILE]: without it prints the page, with it tells if the file is that page. */
+ * usage: print_options [FILE]: without it prints the page, with it tells if the file is that page.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,11 @@ enum { PAGE_BYTES_MAX = 256 * 1024 };
 
 static void print_page(struct qr_buf *page)
 {
-    qr_buf_addz(page, "# Options of quired\n\n"
-                      "Printed from the rows of `src/cmd/options.c` by `print_options`; a test holds "
-                      "the two together. Every option may also stand in a file named by `--config`, "
-                      "as a line `name = value`; the command line wins.\n\n");
+    qr_buf_addz(page,
+                "# Options of quired\n\n"
+                "Printed from the rows of `src/cmd/options.c` by `print_options`; a test holds "
+                "the two together. Every option may also stand in a file named by `--config`, "
+                "as a line `name = value`; the command line wins.\n\n");
     qr_options_print_markdown(&qri_options, page);
 }
 
