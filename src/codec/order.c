@@ -64,8 +64,7 @@ static uint8_t join_marks(struct stream *s, uint8_t secondary)
         if (w.primary != 0 || w.secondary == 0)
             break;
         secondary =
-            (uint8_t)(secondary == 0 ? w.secondary
-                                     : 0x80 + (secondary * 7 + w.secondary) % 127);
+            (uint8_t)(secondary == 0 ? w.secondary : 0x80 + (secondary * 7 + w.secondary) % 127);
         s->pos = next;
     }
     return secondary;

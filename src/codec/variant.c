@@ -66,7 +66,8 @@ static bool open_variant(const uint8_t *p, size_t n, struct qr_type *ret_type,
                         .collation = qr_get16le(p + 6)};
     if (t.id == QR_TYPE_NULL || family_rank[qr_type_family(&t)] == 0 ||
         p[0] != family_rank[qr_type_family(&t)] || t.precision > QR_DECIMAL_PRECISION_MAX ||
-        t.scale > QR_DECIMAL_PRECISION_MAX || (t.collation != 0 && qr_collation_get(t.collation) == NULL))
+        t.scale > QR_DECIMAL_PRECISION_MAX ||
+        (t.collation != 0 && qr_collation_get(t.collation) == NULL))
         return false;
     const uint8_t *bytes = p + QR_VARIANT_HEAD_BYTES;
     n -= QR_VARIANT_HEAD_BYTES;

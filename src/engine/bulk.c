@@ -68,8 +68,8 @@ static enum qr_status map_column(struct qr_session *session, struct qri_bulk *bu
                                  const struct qr_plan_column *column, struct qr_type *ret_type)
 {
     struct qr_err *err = &session->err;
-    struct qr_str name = bulk->stmt->count > index ? bulk->stmt->columns[index].name.text
-                                                   : column->name;
+    struct qr_str name =
+        bulk->stmt->count > index ? bulk->stmt->columns[index].name.text : column->name;
     const struct qr_cat_column *to = qr_cat_column_find(table, name);
     if (to == NULL)
         return qr_sql_fail(err, 207, qr_arena_str(&bulk->arena, name).p);

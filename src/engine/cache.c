@@ -1,7 +1,8 @@
 /* cache.c - idle units of a database, found by text and options; see frame.h
  *
- * A unit is taken out to be run and put back after, so nothing in it needs a lock. Two sessions that
- * run the same text at once each parse it once; afterwards both copies stay for the next two. */
+ * A unit is taken out to be run and put back after, so nothing in it needs a lock. Two sessions
+ * that run the same text at once each parse it once; afterwards both copies stay for the next two.
+ */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -124,21 +124,20 @@ static enum qr_status put_outputs(struct qri_frame *frame, struct qri_call_arg *
         const struct qr_type *type = &unit->vars[slot].type;
         if (arg->out_arg != NULL)
             QR_TRY(session->sink->return_value(session->sink->ctx, arg->out_ordinal,
-                                               unit->params[slot].name, type,
-                                               &frame->vars[slot]));
+                                               unit->params[slot].name, type, &frame->vars[slot]));
         else if (arg->out_slot != UINT32_MAX)
             QR_TRY(qri_var_assign(frame->outer, arg->out_slot, type, &frame->vars[slot], err));
     }
     return QR_OK;
 }
 
-static enum qr_status send_end(struct qri_frame *frame, struct qri_call_arg **by_param,
-                               bool is_rpc, struct qr_err *err)
+static enum qr_status send_end(struct qri_frame *frame, struct qri_call_arg **by_param, bool is_rpc,
+                               struct qr_err *err)
 {
     struct qr_session *session = frame->session;
     const struct qr_sink *sink = session->sink;
-    bool outermost = is_rpc || (frame->outer != NULL && frame->outer->outer == NULL &&
-                                frame->module != NULL);
+    bool outermost =
+        is_rpc || (frame->outer != NULL && frame->outer->outer == NULL && frame->module != NULL);
     if (outermost)
         QR_TRY(sink->return_status(sink->ctx, frame->return_status));
     QR_TRY(put_outputs(frame, by_param, err));
@@ -154,8 +153,7 @@ static enum qr_status check_trancount(struct qr_session *session, uint32_t befor
         return QR_OK;
     struct qr_err message;
     qr_err_reset(&message);
-    enum qr_status ignored =
-        qr_sql_fail(&message, 266, (int)before, (int)session->tran.count);
+    enum qr_status ignored = qr_sql_fail(&message, 266, (int)before, (int)session->tran.count);
     (void)ignored;
     message.line = session->frame->op == NULL ? 0 : (int)session->frame->op->line;
     session->error = 266;
@@ -192,8 +190,7 @@ static void leave(struct qri_frame *frame)
 
 enum qr_status qri_call_unit(struct qr_session *session, struct qri_unit *unit,
                              const struct qr_cat_object *module, struct qri_call_arg *args,
-                             size_t arg_count, bool is_rpc, int32_t *ret_status,
-                             struct qr_err *err)
+                             size_t arg_count, bool is_rpc, int32_t *ret_status, struct qr_err *err)
 {
     struct qri_frame frame;
     QR_TRY(enter(session, &frame, unit, module, err));
@@ -320,8 +317,7 @@ enum qr_status qri_call_table_function(struct qr_session *session,
                                        size_t arg_count, struct qr_rowset **ret_rowset,
                                        struct qr_err *err)
 {
-    struct qri_source source = {
-        .kind = QRI_UNIT_TABLE, .text = function->text, .module = function};
+    struct qri_source source = {.kind = QRI_UNIT_TABLE, .text = function->text, .module = function};
     struct qri_unit *unit = NULL;
     QR_TRY(qri_unit_take(session, &source, &unit, err));
     struct qri_frame frame;

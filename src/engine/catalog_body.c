@@ -192,8 +192,7 @@ static void put_fk(struct archive *ar, struct qr_cat_fk *fk)
     put_u32(ar, &fk->referenced_object_id);
     put_u32(ar, &fk->referenced_index_id);
     size_t count = fk->column_count;
-    fk->parent_columns =
-        put_count(ar, fk->parent_columns, &count, sizeof *fk->parent_columns);
+    fk->parent_columns = put_count(ar, fk->parent_columns, &count, sizeof *fk->parent_columns);
     if (ar->out == NULL) {
         fk->referenced_columns = qr_arena_array(ar->arena, count, sizeof(uint32_t));
         if (fk->referenced_columns == NULL) {

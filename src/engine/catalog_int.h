@@ -37,7 +37,7 @@ struct qri_record {
 struct qri_principal {
     uint32_t principal_id;
     struct qr_str name;
-    char type;        /* 'S' SQL user, 'R' role, 'A' application role */
+    char type; /* 'S' SQL user, 'R' role, 'A' application role */
     bool is_fixed_role;
     uint32_t owning_principal_id;
     struct qr_str default_schema;
@@ -74,8 +74,8 @@ void qri_catalog_unref(struct qri_catalog *catalog); /* accepts NULL */
 QR_NODISCARD enum qr_status qri_catalog_bootstrap(sqlite3 *conn, int64_t now_ticks,
                                                   struct qr_err *err);
 QR_NODISCARD enum qr_status qri_catalog_load(sqlite3 *conn, struct qr_str database_name,
-                                             uint32_t database_id,
-                                             struct qri_catalog **ret_catalog, struct qr_err *err);
+                                             uint32_t database_id, struct qri_catalog **ret_catalog,
+                                             struct qr_err *err);
 /* An empty picture for a session's #tables; object ids begin at QRI_TEMP_OBJECT_FIRST. */
 QR_NODISCARD enum qr_status qri_catalog_new_temp(struct qri_catalog **ret_catalog,
                                                  struct qr_err *err);
@@ -122,12 +122,10 @@ QR_NODISCARD enum qr_status qri_ddl_run(struct qri_ddl *ddl, const struct qr_ast
                                         struct qr_err *err);
 
 /* SELECT INTO: makes the table from result columns. `identity_column`: index or SIZE_MAX. */
-QR_NODISCARD enum qr_status qri_ddl_create_from_columns(struct qri_ddl *ddl,
-                                                        const struct qr_ast_name *name,
-                                                        const struct qr_plan_column *columns,
-                                                        size_t column_count,
-                                                        const struct qr_cat_object **ret_table,
-                                                        struct qr_err *err);
+QR_NODISCARD enum qr_status
+qri_ddl_create_from_columns(struct qri_ddl *ddl, const struct qr_ast_name *name,
+                            const struct qr_plan_column *columns, size_t column_count,
+                            const struct qr_cat_object **ret_table, struct qr_err *err);
 
 /* The shape of a table variable, RETURNS @t TABLE or table type: columns, keys, checks, defaults;
  * storage QR_STORE_ROWSET. Lives in `arena`. */
@@ -157,12 +155,10 @@ QR_NODISCARD enum qr_status qri_body_decode_schema(struct qr_arena *arena, const
                                                    size_t body_bytes, struct qr_cat_schema *ret,
                                                    struct qr_err *err);
 QR_NODISCARD enum qr_status qri_body_decode_usertype(struct qr_arena *arena, const uint8_t *body,
-                                                     size_t body_bytes,
-                                                     struct qr_cat_usertype *ret,
+                                                     size_t body_bytes, struct qr_cat_usertype *ret,
                                                      struct qr_err *err);
 QR_NODISCARD enum qr_status qri_body_decode_principal(struct qr_arena *arena, const uint8_t *body,
-                                                      size_t body_bytes,
-                                                      struct qri_principal *ret,
+                                                      size_t body_bytes, struct qri_principal *ret,
                                                       struct qr_err *err);
 QR_NODISCARD enum qr_status qri_body_decode_property(struct qr_arena *arena, const uint8_t *body,
                                                      size_t body_bytes, struct qri_property *ret,

@@ -146,10 +146,9 @@ static enum qr_status read_records(sqlite3 *conn, struct qri_catalog *c, struct 
             break;
         }
         c->records = moved;
-        c->records[c->record_count++] =
-            (struct qri_record){(enum qri_record_kind)sqlite3_column_int(stmt, 0),
-                                (uint32_t)sqlite3_column_int64(stmt, 1), (const uint8_t *)body,
-                                bytes};
+        c->records[c->record_count++] = (struct qri_record){
+            (enum qri_record_kind)sqlite3_column_int(stmt, 0),
+            (uint32_t)sqlite3_column_int64(stmt, 1), (const uint8_t *)body, bytes};
     }
     if (status == QR_OK && rc != SQLITE_DONE)
         status = qri_conn_fail(conn, err, "read catalog");
@@ -171,15 +170,16 @@ enum qr_status qri_catalog_load(sqlite3 *conn, struct qr_str database_name, uint
     return QR_OK;
 }
 
-/* Shared code is valid for a #table of another session only if it is the very same object, so no two
- * sessions' pictures share a version. */
+/* Shared code is valid for a #table of another session only if it is the very same object, so no
+ * two sessions' pictures share a version. */
 static uint64_t first_temp_version(void)
 {
     static atomic_uint_fast64_t pictures;
     return (atomic_fetch_add(&pictures, 1) + 1) << 32;
 }
 
-/* A version that was rolled back is never given again: compiled code that knows it may be cached. */
+/* A version that was rolled back is never given again: compiled code that knows it may be cached.
+ */
 static uint64_t next_version(uint64_t above)
 {
     static atomic_uint_fast64_t last;
@@ -238,8 +238,8 @@ static enum qr_status merge(const struct qri_catalog *old, const struct qri_chan
         return qr_fail(err, QR_NOMEM, "catalog");
     c->cat.database_name = qr_arena_str(&c->arena, old->cat.database_name);
     c->cat.database_id = old->cat.database_id;
-    c->records = qr_arena_array(&c->arena, old->record_count + change->count + 1,
-                                sizeof *c->records);
+    c->records =
+        qr_arena_array(&c->arena, old->record_count + change->count + 1, sizeof *c->records);
     if (c->records == NULL)
         return qr_fail(err, QR_NOMEM, "catalog");
     for (size_t i = 0; i < old->record_count; i++) {
@@ -350,8 +350,7 @@ static enum qr_status change_add(struct qri_change *change, enum qri_record_kind
     if (moved == NULL || (body != NULL && copy == NULL))
         return qr_fail(err, QR_NOMEM, "change catalog");
     change->records = moved;
-    change->records[change->count++] =
-        (struct qri_record){kind, id, (const uint8_t *)copy, bytes};
+    change->records[change->count++] = (struct qri_record){kind, id, (const uint8_t *)copy, bytes};
     return QR_OK;
 }
 
@@ -499,9 +498,9 @@ enum qr_status qri_catalog_bootstrap(sqlite3 *conn, int64_t now_ticks, struct qr
         QR_TRY(qri_conn_exec(conn, "BEGIN IMMEDIATE", err));
     enum qr_status status =
         qri_conn_exec(conn,
-                        "CREATE TABLE qcat(kind INTEGER NOT NULL, id INTEGER NOT NULL, "
-                        "body BLOB NOT NULL, PRIMARY KEY(kind, id)) STRICT, WITHOUT ROWID",
-                        err);
+                      "CREATE TABLE qcat(kind INTEGER NOT NULL, id INTEGER NOT NULL, "
+                      "body BLOB NOT NULL, PRIMARY KEY(kind, id)) STRICT, WITHOUT ROWID",
+                      err);
     if (status == QR_OK)
         status = fill_new_database(conn, now_ticks, err);
     if (own && status == QR_OK)

@@ -155,8 +155,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
 
 static enum qr_status code_scalar(struct qri_frame *frame, size_t place,
                                   const struct qr_ast_expr *ast, const struct qr_type *want,
-                                  bool is_condition, struct qri_code **ret_code,
-                                  struct qr_err *err)
+                                  bool is_condition, struct qri_code **ret_code, struct qr_err *err)
 {
     struct qri_code *code = frame->op->codes[place];
     if (code != NULL && is_valid(code, frame->session)) {
@@ -221,8 +220,7 @@ enum qr_status qri_eval_scalar(struct qri_frame *frame, size_t place, const stru
 }
 
 enum qr_status qri_eval_condition(struct qri_frame *frame, size_t place,
-                                  const struct qr_ast_expr *ast, bool *ret_true,
-                                  struct qr_err *err)
+                                  const struct qr_ast_expr *ast, bool *ret_true, struct qr_err *err)
 {
     struct qri_code *code = NULL;
     QR_TRY(code_scalar(frame, place, ast, NULL, true, &code, err));

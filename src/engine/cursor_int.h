@@ -3,7 +3,7 @@
 #include "frame.h"
 
 struct qri_cursor {
-    uint32_t refs; /* names and variables */
+    uint32_t refs;           /* names and variables */
     struct qri_cursor *next; /* of the frame's or session's list */
     char *name;              /* NULL: only in variables */
     char *select_text;
@@ -20,7 +20,7 @@ struct qri_cursor {
 
 /* SET @c = @d, SET @c = CURSOR ... FOR ... */
 QR_NODISCARD enum qr_status qri_cursor_set(struct qri_frame *frame, const struct qri_op *op,
-                                         uint32_t slot, struct qr_err *err);
+                                           uint32_t slot, struct qr_err *err);
 void qri_cursor_unref(struct qri_cursor *cursor); /* accepts NULL */
 void qri_cursors_free(struct qri_cursor **list);
 /* @@FETCH_STATUS and its sisters ask. `scope`: "local", "global", "variable". */

@@ -32,8 +32,7 @@ static enum qr_status load(struct qr_database *db, struct qr_err *err)
     struct qr_conn *conn QR_AUTO(qr_conn_closep) = NULL;
     QR_TRY(qr_conn_open(db->store, NULL, &conn, err));
     QR_TRY(qr_conn_lock_writer(conn, 1, NULL, NULL, err));
-    QR_TRY(qr_wrap(err,
-                   qri_catalog_bootstrap(qr_conn_db(conn), now_ticks(db->instance), err),
+    QR_TRY(qr_wrap(err, qri_catalog_bootstrap(qr_conn_db(conn), now_ticks(db->instance), err),
                    "make the catalog"));
     enum qr_status status =
         qri_catalog_load(qr_conn_db(conn), db->info.name, db->info.database_id, &db->catalog, err);

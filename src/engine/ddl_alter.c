@@ -185,7 +185,8 @@ static void drop_check_or_fk(struct alter *a, struct qr_str name, bool *ret_foun
 }
 
 /* 5074 names the first thing that stands on the column; NULL = nothing does. */
-static const char *column_user(struct alter *a, const struct qr_cat_column *c, const char **ret_kind)
+static const char *column_user(struct alter *a, const struct qr_cat_column *c,
+                               const char **ret_kind)
 {
     const struct qr_cat_object *t = a->now;
     for (size_t i = 0; i < t->index_count; i++)
@@ -207,8 +208,7 @@ static const char *column_user(struct alter *a, const struct qr_cat_column *c, c
         if (qri_text_names(t->checks[i].text, c->name))
             return z(a, t->checks[i].name);
     for (size_t i = 0; i < t->column_count; i++)
-        if (t->columns[i].is_computed &&
-            qri_text_names(t->columns[i].computed_text, c->name)) {
+        if (t->columns[i].is_computed && qri_text_names(t->columns[i].computed_text, c->name)) {
             *ret_kind = "column";
             return z(a, t->columns[i].name);
         }
@@ -246,7 +246,8 @@ static enum qr_status alter_drop(struct alter *a)
     for (size_t i = 0; i < a->ast->drop_count; i++) {
         const struct qr_ast_table_drop *d = &a->ast->drops[i];
         if (d->period || d->index)
-            return qr_sql_fail(a->s.err, 40510, d->period ? "PERIOD FOR SYSTEM_TIME" : "DROP INDEX");
+            return qr_sql_fail(a->s.err, 40510,
+                               d->period ? "PERIOD FOR SYSTEM_TIME" : "DROP INDEX");
         if (d->column) {
             QR_TRY(drop_column(a, d));
             continue;
@@ -326,7 +327,8 @@ static enum qr_status alter_column(struct alter *a)
     if (a->ast->column_change.n > 0)
         return alter_column_flag(a, c);
     if (c->is_computed || c->type.id == QR_TYPE_ROWVERSION)
-        return qr_sql_fail(a->s.err, 4928, z(a, c->name), c->is_computed ? "COMPUTED" : "timestamp");
+        return qr_sql_fail(a->s.err, 4928, z(a, c->name),
+                           c->is_computed ? "COMPUTED" : "timestamp");
     struct qr_type to;
     uint32_t user_type_id = 0;
     bool type_nullable = true;

@@ -75,8 +75,8 @@ static enum qr_status set_key(struct qri_build *b, struct qr_cat_index *x,
                               const struct qr_ast_order *columns, size_t include_count)
 {
     if (columns->count > QR_CAT_KEY_COLUMNS_MAX)
-        return qr_sql_fail(b->err, 1904, qri_z(b->arena, x->name), table_z(b),
-                           (int)columns->count, (int)QR_CAT_KEY_COLUMNS_MAX);
+        return qr_sql_fail(b->err, 1904, qri_z(b->arena, x->name), table_z(b), (int)columns->count,
+                           (int)QR_CAT_KEY_COLUMNS_MAX);
     x->columns = qr_arena_array(b->arena, columns->count + include_count, sizeof *x->columns);
     if (x->columns == NULL)
         return qr_fail(b->err, QR_NOMEM, "index definition");
@@ -123,17 +123,16 @@ static enum qr_status build_key(struct qri_build *b, const struct qr_ast_constra
 {
     bool primary = def->kind == QR_CONSTRAINT_PRIMARY_KEY;
     struct qr_cat_object *t = b->table;
-    struct qr_cat_index x = {.is_unique = true,
-                             .is_primary_key = primary,
-                             .is_unique_constraint = !primary};
+    struct qr_cat_index x = {
+        .is_unique = true, .is_primary_key = primary, .is_unique_constraint = !primary};
     for (size_t i = 0; primary && i < t->index_count; i++)
         if (t->indexes[i].is_primary_key)
             return qr_sql_fail(b->err, 1779, table_z(b));
     x.constraint_object_id = qri_build_id(b);
     x.name = name_or_made(b, def, primary ? "PK" : "UQ", (struct qr_str){NULL, 0},
                           x.constraint_object_id, &x.is_system_named);
-    x.is_clustered = def->clustered == QR_YES ||
-                     (def->clustered == QR_UNSAID && primary && !has_clustered(t));
+    x.is_clustered =
+        def->clustered == QR_YES || (def->clustered == QR_UNSAID && primary && !has_clustered(t));
     if (x.is_clustered && has_clustered(t))
         return qr_sql_fail(b->err, 1902, table_z(b), qri_z(b->arena, qr_cat_clustered(t)->name));
     x.index_id = x.is_clustered ? 1 : next_index_id(t);
@@ -340,8 +339,8 @@ static enum qr_status fk_types(struct qri_build *b, const struct qr_cat_object *
         if (!same_key_type(&mine->type, &its->type)) {
             const char *a = qr_arena_printf(b->arena, "%s.%s", qri_z(b->arena, target->name),
                                             qri_z(b->arena, its->name));
-            const char *c = qr_arena_printf(b->arena, "%s.%s", table_z(b),
-                                            qri_z(b->arena, mine->name));
+            const char *c =
+                qr_arena_printf(b->arena, "%s.%s", table_z(b), qri_z(b->arena, mine->name));
             return qr_sql_fail(b->err, 1778, a == NULL ? "" : a, c == NULL ? "" : c,
                                qri_z(b->arena, fk->name));
         }
@@ -364,9 +363,9 @@ static enum qr_status build_fk(struct qri_build *b, const struct qr_ast_constrai
                            .on_delete = actions[def->on_delete],
                            .on_update = actions[def->on_update],
                            .not_for_replication = def->not_for_replication};
-    fk.name = name_or_made(b, def, "FK",
-                           column != NULL ? column->name.text : (struct qr_str){NULL, 0},
-                           fk.object_id, &fk.is_system_named);
+    fk.name =
+        name_or_made(b, def, "FK", column != NULL ? column->name.text : (struct qr_str){NULL, 0},
+                     fk.object_id, &fk.is_system_named);
     if (b->s == NULL)
         return qr_sql_fail(b->err, 156, "FOREIGN");
     if (b->s->is_temp) {
@@ -433,7 +432,7 @@ enum qr_status qri_build_done(struct qri_build *b)
                                      b->err));
     for (size_t i = 0; i < t->index_count; i++)
         if (t->indexes[i].filter_text.n > 0)
-            QR_TRY(qr_tsql_bind_row_expr(b->arena, b->env, t, t->indexes[i].filter_text, true,
-                                         NULL, &expr, b->err));
+            QR_TRY(qr_tsql_bind_row_expr(b->arena, b->env, t, t->indexes[i].filter_text, true, NULL,
+                                         &expr, b->err));
     return QR_OK;
 }

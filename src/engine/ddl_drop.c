@@ -62,8 +62,8 @@ static enum qr_status drop_counters(struct qri_ddl_stmt *s, uint32_t object_id)
     static const enum qri_counter counters[] = {QRI_COUNTER_IDENTITY, QRI_COUNTER_ROWID,
                                                 QRI_COUNTER_SEQUENCE};
     for (size_t i = 0; i < 3; i++)
-        QR_TRY(s->ddl->counter_drop(s->ddl->ctx, qri_counter_id(object_id, counters[i]),
-                                    s->is_temp, s->err));
+        QR_TRY(s->ddl->counter_drop(s->ddl->ctx, qri_counter_id(object_id, counters[i]), s->is_temp,
+                                    s->err));
     return QR_OK;
 }
 
@@ -140,8 +140,8 @@ static bool type_in_use(const struct qr_catalog *cat, uint32_t id, struct qr_str
     return false;
 }
 
-static enum qr_status drop_type(struct qri_ddl *ddl, const struct qr_ast_name *name,
-                                bool if_exists, struct qr_err *err)
+static enum qr_status drop_type(struct qri_ddl *ddl, const struct qr_ast_name *name, bool if_exists,
+                                struct qr_err *err)
 {
     struct qri_ddl_stmt s;
     struct qri_target target;
@@ -151,8 +151,7 @@ static enum qr_status drop_type(struct qri_ddl *ddl, const struct qr_ast_name *n
     const struct qr_catalog *cat = &(*ddl->main)->cat;
     const struct qr_cat_usertype *type = qr_cat_usertype_find(cat, target.schema_id, target.name);
     if (type == NULL)
-        return if_exists ? QR_OK
-                         : qr_sql_fail(err, 218, qri_ddl_spell(ddl->arena, name));
+        return if_exists ? QR_OK : qr_sql_fail(err, 218, qri_ddl_spell(ddl->arena, name));
     if (type_in_use(cat, type->user_type_id, &user))
         return qr_sql_fail(err, 3732, qri_ddl_spell(ddl->arena, name), qri_z(ddl->arena, user));
     if (type->table_object_id != 0)
@@ -175,8 +174,8 @@ static enum qr_status drop_item(struct qri_ddl *ddl, const struct qr_ast_drop *a
     if (qr_str_ieqz(ast->object_class, "USER") || qr_str_ieqz(ast->object_class, "ROLE"))
         return qri_ddl_drop_principal(ddl, item, ast->object_class, ast->if_exists, err);
     if (c == NULL) {
-        const char *what = qr_arena_printf(ddl->arena, "DROP %s",
-                                           qri_z(ddl->arena, ast->object_class));
+        const char *what =
+            qr_arena_printf(ddl->arena, "DROP %s", qri_z(ddl->arena, ast->object_class));
         return qr_sql_fail(err, 40510, what == NULL ? "DROP" : what);
     }
     enum qr_status status = qri_ddl_resolve(ddl, &item->name, &target, err);
@@ -199,8 +198,7 @@ static enum qr_status drop_item(struct qri_ddl *ddl, const struct qr_ast_drop *a
     return drop_object(ddl, target.object, target.is_temp, err);
 }
 
-enum qr_status qri_ddl_drop(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
-                            struct qr_err *err)
+enum qr_status qri_ddl_drop(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt, struct qr_err *err)
 {
     const struct qr_ast_drop *ast = (const struct qr_ast_drop *)stmt;
     struct qr_bind_env env = *ddl->env;

@@ -137,9 +137,10 @@ enum qr_status qri_ddl_drop_index(struct qri_ddl *ddl, const struct qr_ast_drop_
     QR_TRY(qri_ddl_resolve(ddl, &item->on, &target, err));
     size_t at = target.object == NULL ? SIZE_MAX : index_at(target.object, name);
     if (at == SIZE_MAX) {
-        const char *full = qr_arena_printf(ddl->arena, "%s.%s", qri_ddl_spell(ddl->arena, &item->on),
-                                           qri_z(ddl->arena, name));
-        return if_exists ? QR_OK : qr_sql_fail(err, 3701, "drop", "index", full == NULL ? "" : full);
+        const char *full = qr_arena_printf(
+            ddl->arena, "%s.%s", qri_ddl_spell(ddl->arena, &item->on), qri_z(ddl->arena, name));
+        return if_exists ? QR_OK
+                         : qr_sql_fail(err, 3701, "drop", "index", full == NULL ? "" : full);
     }
     const struct qr_cat_object *old = target.object;
     if (old->indexes[at].constraint_object_id != 0) {
@@ -169,10 +170,9 @@ enum qr_status qri_ddl_statistics(struct qri_ddl *ddl, const struct qr_ast_stmt 
                                   struct qr_err *err)
 {
     struct qri_target target;
-    const struct qr_ast_name *name =
-        stmt->kind == QR_AS_CREATE_STATISTICS
-            ? &((const struct qr_ast_create_statistics *)stmt)->table
-            : &((const struct qr_ast_update_statistics *)stmt)->table;
+    const struct qr_ast_name *name = stmt->kind == QR_AS_CREATE_STATISTICS
+                                         ? &((const struct qr_ast_create_statistics *)stmt)->table
+                                         : &((const struct qr_ast_update_statistics *)stmt)->table;
     QR_TRY(table_of(ddl, name, &target, err));
     if (stmt->kind == QR_AS_CREATE_STATISTICS)
         return qr_sql_fail(err, 40510, "CREATE STATISTICS");

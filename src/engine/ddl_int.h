@@ -23,7 +23,7 @@ struct qri_target {
     uint32_t schema_id;
     struct qr_str schema;
     struct qr_str name;
-    bool is_temp; /* #name */
+    bool is_temp;                       /* #name */
     const struct qr_cat_object *object; /* NULL: there is none */
 };
 /* Resolves a written name in the DDL's catalogs. 2760 schema, 40515 another database, 2702. */

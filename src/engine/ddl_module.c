@@ -69,8 +69,7 @@ static enum qr_status set_params(struct module *m, const struct qr_ast_params *p
                                  const struct qr_ast_type *returns)
 {
     size_t extra = returns != NULL ? 1 : 0;
-    struct qr_cat_param *list =
-        qr_arena_array(m->s.arena, params->count + extra, sizeof *list);
+    struct qr_cat_param *list = qr_arena_array(m->s.arena, params->count + extra, sizeof *list);
     bool nullable = true;
     if (list == NULL)
         return qr_fail(m->s.err, QR_NOMEM, "parameters");
@@ -122,8 +121,8 @@ static enum qr_status set_columns(struct module *m, const struct qr_plan_column 
     if (m->object.columns == NULL)
         return qr_fail(m->s.err, QR_NOMEM, "columns");
     for (size_t i = 0; i < count; i++) {
-        struct qr_str name = names != NULL && names->count > 0 ? names->items[i].text
-                                                               : columns[i].name;
+        struct qr_str name =
+            names != NULL && names->count > 0 ? names->items[i].text : columns[i].name;
         if (name.n == 0)
             return qr_sql_fail(m->s.err, 4511, (int)i + 1);
         for (size_t k = 0; k < i; k++)
@@ -143,8 +142,7 @@ static enum qr_status set_columns(struct module *m, const struct qr_plan_column 
     return QR_OK;
 }
 
-enum qr_status qri_ddl_view(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
-                            struct qr_err *err)
+enum qr_status qri_ddl_view(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt, struct qr_err *err)
 {
     const struct qr_ast_view *ast = (const struct qr_ast_view *)stmt;
     struct module m = {0};
@@ -177,18 +175,15 @@ static enum qr_status describe_inline(struct module *m, const struct qr_ast_func
                                       struct qr_err *err)
 {
     struct qr_bind_env env = *m->s.ddl->env;
-    struct qr_bind_var *vars =
-        qr_arena_array(m->s.arena, m->object.param_count, sizeof *vars);
+    struct qr_bind_var *vars = qr_arena_array(m->s.arena, m->object.param_count, sizeof *vars);
     struct qr_plan_column *columns = NULL;
     size_t count = 0;
     if (vars == NULL)
         return qr_fail(err, QR_NOMEM, "parameters");
     for (size_t i = 0; i < m->object.param_count; i++) {
         const struct qr_cat_param *p = &m->object.params[i];
-        vars[i] = (struct qr_bind_var){.name = p->name,
-                                       .slot = (uint32_t)i,
-                                       .type = p->type,
-                                       .user_type_id = p->user_type_id};
+        vars[i] = (struct qr_bind_var){
+            .name = p->name, .slot = (uint32_t)i, .type = p->type, .user_type_id = p->user_type_id};
         const struct qr_cat_usertype *type =
             qr_cat_usertype_by_id(&(*m->s.ddl->main)->cat, p->user_type_id);
         if (type != NULL && type->table_object_id != 0)
@@ -237,8 +232,8 @@ enum qr_status qri_ddl_function(struct qri_ddl *ddl, const struct qr_ast_stmt *s
     if (ast->external_name.n > 0)
         return qr_sql_fail(err, 40510, "EXTERNAL NAME");
     QR_TRY(module_begin(&m, ddl, &ast->name, ast->action, types[ast->function], err));
-    QR_TRY(set_params(&m, &ast->params,
-                      ast->function == QR_FUNCTION_SCALAR ? &ast->returns : NULL));
+    QR_TRY(
+        set_params(&m, &ast->params, ast->function == QR_FUNCTION_SCALAR ? &ast->returns : NULL));
     for (size_t i = 0; i < ast->params.count; i++)
         if (ast->params.items[i].output)
             return qr_sql_fail(err, 102, "OUTPUT");

@@ -209,10 +209,9 @@ enum qr_status qri_ddl_sequence(struct qri_ddl *ddl, const struct qr_ast_stmt *s
         bool nullable = true;
         QR_TRY(qr_tsql_resolve_type(ddl->env, &ast->type, &o.sequence_type, &user_type_id,
                                     &nullable, err));
-        bool whole = (o.sequence_type.id >= QR_TYPE_TINYINT &&
-                      o.sequence_type.id <= QR_TYPE_BIGINT) ||
-                     (qr_type_family(&o.sequence_type) == QR_FAMILY_DECIMAL &&
-                      o.sequence_type.scale == 0);
+        bool whole =
+            (o.sequence_type.id >= QR_TYPE_TINYINT && o.sequence_type.id <= QR_TYPE_BIGINT) ||
+            (qr_type_family(&o.sequence_type) == QR_FAMILY_DECIMAL && o.sequence_type.scale == 0);
         if (!whole)
             return qr_sql_fail(err, 11702, qri_z(ddl->arena, o.name));
     }

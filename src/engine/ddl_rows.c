@@ -62,8 +62,8 @@ enum qr_status qri_table_scan(struct qri_ddl_stmt *s, const struct qr_cat_object
             break;
         }
         for (size_t i = 0; status == QR_OK && i < table->column_count; i++)
-            status = qri_column(stmt, (int)i + 1, &table->columns[i].type, &arena_row, &row[i],
-                                s->err);
+            status =
+                qri_column(stmt, (int)i + 1, &table->columns[i].type, &arena_row, &row[i], s->err);
         if (status == QR_OK)
             status = each(ctx, row, sqlite3_column_int64(stmt, 0), s->err);
     }
@@ -156,8 +156,7 @@ enum qr_status qri_validate_check(struct qri_ddl_stmt *s, const struct qr_cat_ob
     if (!w.broken)
         return status;
     const struct qr_cat_column *c = qr_cat_column_by_id(table, check->column_id);
-    return fail_547(s, "CHECK", check->name, table,
-                    c == NULL ? (struct qr_str){NULL, 0} : c->name);
+    return fail_547(s, "CHECK", check->name, table, c == NULL ? (struct qr_str){NULL, 0} : c->name);
 }
 
 enum qr_status qri_validate_fk(struct qri_ddl_stmt *s, const struct qr_cat_object *table,
@@ -180,16 +179,16 @@ enum qr_status qri_validate_fk(struct qri_ddl_stmt *s, const struct qr_cat_objec
     QR_TRY(status);
     if (!broken)
         return QR_OK;
-    const struct qr_cat_object *target = fk->referenced_object_id == table->object_id
-                                             ? table
-                                             : qr_cat_by_id(&(*s->catalog)->cat,
-                                                            fk->referenced_object_id);
+    const struct qr_cat_object *target =
+        fk->referenced_object_id == table->object_id
+            ? table
+            : qr_cat_by_id(&(*s->catalog)->cat, fk->referenced_object_id);
     struct qr_str column = {NULL, 0};
     if (fk->column_count == 1)
         column = qr_cat_column_by_id(target, fk->referenced_columns[0])->name;
-    return fail_547(s, fk->referenced_object_id == table->object_id ? "FOREIGN KEY SAME TABLE"
-                                                                    : "FOREIGN KEY",
-                    fk->name, target, column);
+    return fail_547(
+        s, fk->referenced_object_id == table->object_id ? "FOREIGN KEY SAME TABLE" : "FOREIGN KEY",
+        fk->name, target, column);
 }
 
 enum qr_status qri_validate_not_null(struct qri_ddl_stmt *s, const struct qr_cat_object *table,
@@ -203,9 +202,9 @@ enum qr_status qri_validate_not_null(struct qri_ddl_stmt *s, const struct qr_cat
     QR_TRY(status);
     if (!found)
         return QR_OK;
-    const char *name = qr_arena_printf(s->arena, "%s.%s",
-                                       qri_z(s->arena, (*s->ddl->main)->cat.database_name),
-                                       full_name(s, table));
+    const char *name =
+        qr_arena_printf(s->arena, "%s.%s", qri_z(s->arena, (*s->ddl->main)->cat.database_name),
+                        full_name(s, table));
     return qr_sql_fail(s->err, 515, qri_z(s->arena, column->name), name == NULL ? "" : name,
                        "UPDATE");
 }
@@ -216,9 +215,9 @@ struct rebuild {
     struct qri_ddl_stmt *s;
     const struct qr_cat_object *from, *to;
     sqlite3_stmt *insert;
-    const struct qr_expr **fill;   /* to's columns: value when `from` lacks the column, or computed */
-    struct qr_converter *convert;  /* to's columns */
-    size_t *source;                /* to's columns: index in from, SIZE_MAX = none */
+    const struct qr_expr **fill; /* to's columns: value when `from` lacks the column, or computed */
+    struct qr_converter *convert; /* to's columns */
+    size_t *source;               /* to's columns: index in from, SIZE_MAX = none */
     struct qr_arena arena_row;
     struct qr_value *row;
     int64_t identity_next; /* numbers for an identity column that the old rows lack */
@@ -353,10 +352,9 @@ static enum qr_status copy_rows(struct rebuild *r)
     QR_TRY(qri_table_scan(r->s, r->from, rebuild_row, r));
     if (!numbers)
         return QR_OK;
-    return r->s->ddl->counter_set(r->s->ddl->ctx,
-                                  qri_counter_id(r->to->object_id, QRI_COUNTER_IDENTITY),
-                                  r->s->is_temp, r->identity_next, identity->identity_increment,
-                                  r->s->err);
+    return r->s->ddl->counter_set(
+        r->s->ddl->ctx, qri_counter_id(r->to->object_id, QRI_COUNTER_IDENTITY), r->s->is_temp,
+        r->identity_next, identity->identity_increment, r->s->err);
 }
 
 /* A heap made of a keyed table has fresh row ids; the counter goes on behind them. */
@@ -384,8 +382,8 @@ enum qr_status qri_sqlite_rebuild(struct qri_ddl_stmt *s, const struct qr_cat_ob
     qr_arena_done(&r.arena_row);
     QR_TRY(status);
     QR_TRY(qri_sqlite_drop_table(s, from));
-    QR_TRY(qri_ddl_sql(s, "ALTER TABLE %sn%u RENAME TO t%u", prefix(s), to->object_id,
-                       to->object_id));
+    QR_TRY(
+        qri_ddl_sql(s, "ALTER TABLE %sn%u RENAME TO t%u", prefix(s), to->object_id, to->object_id));
     for (size_t i = 0; i < to->index_count; i++)
         QR_TRY(qri_sqlite_create_index(s, to, &to->indexes[i]));
     if (to->storage == QR_STORE_HEAP && from->storage != QR_STORE_HEAP)
@@ -408,8 +406,8 @@ void qri_print_key(const struct qr_type *types, const struct qr_value *values, s
             qr_buf_addz(dst, ", ");
         if (qr_value_is_null(&values[i]))
             qr_buf_addz(dst, "<NULL>");
-        else if (qr_converter_init(&c, &types[i], &text, QR_STYLE_DEFAULT, QR_CONVERT_CAST,
-                                   NULL) == QR_OK &&
+        else if (qr_converter_init(&c, &types[i], &text, QR_STYLE_DEFAULT, QR_CONVERT_CAST, NULL) ==
+                     QR_OK &&
                  qr_convert(&c, &values[i], &env, &out, NULL) == QR_OK)
             qr_buf_addstr(dst, qr_value_bytes(&out));
     }

@@ -120,7 +120,8 @@ enum qr_status qri_sqlite_add_column(struct qri_ddl_stmt *s, const struct qr_cat
 }
 
 /* ---- filters ----
- * A filter's SQLite form holds only our own canonical constants: digits, or bytes in hexadecimal. */
+ * A filter's SQLite form holds only our own canonical constants: digits, or bytes in hexadecimal.
+ */
 
 static void add_constant(struct qr_buf *sql, const struct qr_expr *e)
 {
@@ -231,8 +232,8 @@ static enum qr_status create_null_guard(struct qri_ddl_stmt *s, const struct qr_
 {
     struct qr_buf sql;
     qr_buf_init(&sql, SQL_BYTES_MAX);
-    qr_buf_printf(&sql, "CREATE UNIQUE INDEX %si%u_%un ON t%u(", schema_prefix(s),
-                  table->object_id, index->index_id, table->object_id);
+    qr_buf_printf(&sql, "CREATE UNIQUE INDEX %si%u_%un ON t%u(", schema_prefix(s), table->object_id,
+                  index->index_id, table->object_id);
     for (size_t i = 0; i < index->key_count; i++) {
         uint32_t id = index->columns[i].column_id;
         const struct qr_cat_column *c = qr_cat_column_by_id(table, id);

@@ -58,9 +58,9 @@ static enum qr_status constant_int(struct qri_build *b, const struct qr_ast_expr
 static enum qr_status set_identity(struct qri_build *b, const struct qr_ast_column_def *def,
                                    struct qr_cat_column *c)
 {
-    bool whole = (c->type.id >= QR_TYPE_TINYINT && c->type.id <= QR_TYPE_BIGINT) ||
-                 ((c->type.id == QR_TYPE_DECIMAL || c->type.id == QR_TYPE_NUMERIC) &&
-                  c->type.scale == 0);
+    bool whole =
+        (c->type.id >= QR_TYPE_TINYINT && c->type.id <= QR_TYPE_BIGINT) ||
+        ((c->type.id == QR_TYPE_DECIMAL || c->type.id == QR_TYPE_NUMERIC) && c->type.scale == 0);
     if (!whole)
         return qr_sql_fail(b->err, 2749, qri_z(b->arena, c->name));
     if (def->nullable == QR_YES)

@@ -1,5 +1,5 @@
-/* dml_fk.c - foreign keys after a statement's rows were applied: rows that point at nothing, rows that
- * are pointed at, and the cascades between. */
+/* dml_fk.c - foreign keys after a statement's rows were applied: rows that point at nothing, rows
+ * that are pointed at, and the cascades between. */
 #include <assert.h>
 #include "dml_int.h"
 #include "base/banned.h"
@@ -142,18 +142,17 @@ static enum qr_status read_child(struct cascade *c, struct qri_stmt *stmt)
     for (size_t i = 0; i < child->stored_count; i++)
         QR_TRY(qri_column(stmt->stmt, (int)i, &child->object->columns[child->stored[i]].type,
                           &c->run->arena, &c->row[child->stored[i]], c->run->err));
-    c->row[2 * child->n] =
-        qr_value_int(sqlite3_column_int64(stmt->stmt, (int)child->stored_count));
+    c->row[2 * child->n] = qr_value_int(sqlite3_column_int64(stmt->stmt, (int)child->stored_count));
     return QR_OK;
 }
 
-static enum qr_status collect(struct cascade *c, struct qri_stmt *stmt, enum qr_cat_fk_action action,
-                              bool is_delete, const struct qr_value *parent_row)
+static enum qr_status collect(struct cascade *c, struct qri_stmt *stmt,
+                              enum qr_cat_fk_action action, bool is_delete,
+                              const struct qr_value *parent_row)
 {
     struct qri_run *run = c->run;
     for (size_t i = 0; i < c->in->fk->column_count; i++)
-        QR_TRY(qri_bind(stmt->stmt, (int)i + 1,
-                        &c->table->object->columns[c->in->columns[i]].type,
+        QR_TRY(qri_bind(stmt->stmt, (int)i + 1, &c->table->object->columns[c->in->columns[i]].type,
                         &parent_row[c->in->columns[i]], run->err));
     const struct qr_value *new_key = parent_row + c->table->n;
     for (;;) {
@@ -187,8 +186,7 @@ static enum qr_status visit(struct cascade *c, const struct qr_value *change, si
     struct qri_run *run = c->run;
     const struct qri_fk_in *in = c->in;
     enum qri_event event = event_of(change, count);
-    enum qr_cat_fk_action action =
-        event == QRI_DELETE ? in->fk->on_delete : in->fk->on_update;
+    enum qr_cat_fk_action action = event == QRI_DELETE ? in->fk->on_delete : in->fk->on_update;
     const struct qr_value *old = change, *row = change + c->table->n;
     size_t columns = in->fk->column_count;
     if (event == QRI_INSERT || (action != QR_FK_NO_ACTION) != cascading ||
@@ -241,8 +239,7 @@ static enum qr_status apply_child(struct cascade *c)
 static enum qr_status follow(struct cascade *c, struct qr_rowset *changes, bool cascading)
 {
     size_t count = qr_rowset_column_count(changes);
-    struct qr_value *change =
-        qr_arena_array(&c->run->frame->arena, count, sizeof *change);
+    struct qr_value *change = qr_arena_array(&c->run->frame->arena, count, sizeof *change);
     if (change == NULL)
         return qr_fail(c->run->err, QR_NOMEM, "cascade");
     for (uint64_t i = 0; i < qri_rowset_end(changes); i++) {
@@ -275,8 +272,7 @@ enum qr_status qri_fk_changes(struct qri_run *run, const struct qri_table *table
         return QR_OK;
     for (int cascading = 1; cascading >= 0; cascading--) { /* then what may not be left behind */
         for (size_t i = 0; i < table->ref_count; i++) {
-            struct cascade c = {
-                .run = run, .table = table, .in = &table->refs[i], .depth = depth};
+            struct cascade c = {.run = run, .table = table, .in = &table->refs[i], .depth = depth};
             enum qr_status status = follow(&c, changes, cascading == 1);
             qr_rowset_free(c.rows);
             QR_TRY(status);

@@ -5,8 +5,8 @@
  * take a direct path.
  *
  * A change is a row of values: [0, n) the old row, [n, 2n) the new one, [2n] the rowid, then what
- * OUTPUT needs of other tables, and MERGE's action. n is the table's column count; the old part of an
- * inserted row and the new part of a deleted one are NULL. */
+ * OUTPUT needs of other tables, and MERGE's action. n is the table's column count; the old part of
+ * an inserted row and the new part of a deleted one are NULL. */
 #pragma once
 #include "frame.h"
 
@@ -31,7 +31,7 @@ struct qri_fk_out {
 /* A foreign key that points here. */
 struct qri_fk_in {
     const struct qr_cat_fk *fk;
-    uint16_t *columns;       /* of the key, in this table */
+    uint16_t *columns; /* of the key, in this table */
     struct qri_table *child;
     uint16_t *child_columns;
     struct qri_sql parent_probe; /* is the old key still (or again) there? */
@@ -89,16 +89,16 @@ struct qri_dml {
     enum qr_plan_kind kind;
     struct qri_table *table;
     struct qri_sql stage, direct, update;
-    uint16_t *set_columns;   /* of UPDATE and MERGE's UPDATE, indexes */
+    uint16_t *set_columns;    /* of UPDATE and MERGE's UPDATE, indexes */
     uint16_t *insert_columns; /* of INSERT (plan->sets), and MERGE's INSERT */
-    uint16_t *updated;       /* what `update` sets: the above, computed ones, rowversion */
+    uint16_t *updated;        /* what `update` sets: the above, computed ones, rowversion */
     size_t updated_count;
-    bool key_changes;        /* a clustered or unique key may change: two phases if many rows */
-    bool fires;              /* a trigger is there for the event */
+    bool key_changes; /* a clustered or unique key may change: two phases if many rows */
+    bool fires;       /* a trigger is there for the event */
     bool instead_of;
-    bool is_simple;          /* one row needs nothing after it is applied */
+    bool is_simple; /* one row needs nothing after it is applied */
     struct qr_type *change_types;
-    size_t change_count;     /* values of a change */
+    size_t change_count;            /* values of a change */
     struct qri_table *output_table; /* OUTPUT INTO */
 };
 
@@ -118,7 +118,7 @@ struct qri_run {
     struct qr_rowset *rowset; /* the target, when it is a table variable */
     struct qr_arena arena;    /* of a row */
     struct qr_eval eval;
-    struct qr_value *row;     /* change_count values under construction */
+    struct qr_value *row; /* change_count values under construction */
     uint64_t count;
     struct qr_err *err;
     const char *verb; /* "INSERT", "UPDATE", "DELETE", "MERGE" for messages */
@@ -135,9 +135,8 @@ QR_NODISCARD enum qr_status qri_row_complete_insert(struct qri_run *run,
                                                     const struct qri_table *table,
                                                     struct qr_value *row, const bool *given);
 /* Rowversion, computed columns, NOT NULL and CHECK of an updated row. */
-QR_NODISCARD enum qr_status qri_row_complete_update(struct qri_run *run,
-                                                    const struct qri_table *table,
-                                                    struct qr_value *row);
+QR_NODISCARD enum qr_status
+qri_row_complete_update(struct qri_run *run, const struct qri_table *table, struct qr_value *row);
 /* Hidden rowid, or the rowid alias' value; 0 for keyed tables. */
 QR_NODISCARD enum qr_status qri_row_id(struct qri_run *run, const struct qri_table *table,
                                        const struct qr_value *row, int64_t *ret_rowid);
@@ -194,8 +193,7 @@ QR_NODISCARD enum qr_status qri_output_send(struct qri_run *run);
 /* ---- dml_rowset.c: table variables ---- */
 QR_NODISCARD enum qr_status qri_rowset_dml(struct qri_run *run);
 QR_NODISCARD enum qr_status qri_rowset_insert(struct qri_run *run, const struct qri_table *table,
-                                              struct qr_rowset *rowset,
-                                              const struct qr_value *row);
+                                              struct qr_rowset *rowset, const struct qr_value *row);
 
 /* ---- dml_error.c ---- */
 enum qr_status qri_fail_unique(struct qri_run *run, const struct qri_table *table,

@@ -33,11 +33,10 @@ static enum qr_status put_row(void *ctx, const struct qr_value *values, size_t c
     int64_t rowid = 0;
     bool ignored = false;
     if (table->identity != UINT16_MAX && values[table->identity].cell == QR_CELL_INT)
-        QR_TRY(qri_counter_raise(
-            into->frame->session,
-            qri_counter_id(table->object->object_id, QRI_COUNTER_IDENTITY), table->is_temp,
-            values[table->identity].i, table->object->columns[table->identity].identity_increment,
-            err));
+        QR_TRY(qri_counter_raise(into->frame->session,
+                                 qri_counter_id(table->object->object_id, QRI_COUNTER_IDENTITY),
+                                 table->is_temp, values[table->identity].i,
+                                 table->object->columns[table->identity].identity_increment, err));
     QR_TRY(qri_row_id(&into->run, table, values, &rowid));
     QR_TRY(qri_write_insert(&into->writer, values, rowid, &ignored));
     if ((++into->count & 255) == 0)
@@ -56,8 +55,7 @@ static enum qr_status fill(struct into *into, const struct qr_bind_env *env)
     qr_arena_init(&into->run.arena, QRI_STMT_ARENA_BYTES_MAX);
     qri_writer_init(&into->writer, &into->run, table);
     uint64_t count = 0;
-    enum qr_status status =
-        qri_select_each(frame, into->code, put_row, into, &count, into->err);
+    enum qr_status status = qri_select_each(frame, into->code, put_row, into, &count, into->err);
     qri_writer_done(&into->writer);
     qr_arena_done(&into->run.arena);
     return status;
@@ -98,8 +96,7 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code *code, u
     bool is_temp = names_temp(code->plan->into_name);
     struct into into = {.frame = frame, .code = code, .err = err};
     struct qri_catalog *main_before = qri_catalog_ref(session->catalog);
-    struct qri_catalog *temp_before =
-        session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
+    struct qri_catalog *temp_before = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
     bool main_changed = session->tran.catalog_changed;
     enum qr_status status =
         qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err);

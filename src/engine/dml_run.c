@@ -77,8 +77,8 @@ static enum qr_status apply(struct qri_run *run)
 {
     const struct qri_dml *dml = run->dml;
     bool many = qr_rowset_count(run->changes) > 1;
-    bool phases = many && (dml->kind == QR_PLAN_MERGE ||
-                           (dml->kind == QR_PLAN_UPDATE && dml->key_changes));
+    bool phases =
+        many && (dml->kind == QR_PLAN_MERGE || (dml->kind == QR_PLAN_UPDATE && dml->key_changes));
     if (!phases)
         return apply_phase(run, PHASE_ONLY);
     QR_TRY(apply_phase(run, PHASE_TAKE));
@@ -198,17 +198,14 @@ static enum qr_status check_identity_insert(struct qri_run *run)
 {
     const struct qri_dml *dml = run->dml;
     const struct qr_cat_object *object = dml->table->object;
-    if (object->identity_column == 0 ||
-        (dml->kind != QR_PLAN_INSERT && dml->kind != QR_PLAN_MERGE))
+    if (object->identity_column == 0 || (dml->kind != QR_PLAN_INSERT && dml->kind != QR_PLAN_MERGE))
         return QR_OK;
     bool on = object->object_id != 0 && /* table variables have no id */
               run->session->options.identity_insert == object->object_id;
     if (dml->plan->identity_insert_needed && (!on || dml->table->is_rowset))
-        return qr_sql_fail(run->err, 544,
-                           qr_arena_str(&run->frame->arena, object->name).p);
+        return qr_sql_fail(run->err, 544, qr_arena_str(&run->frame->arena, object->name).p);
     if (on && !dml->plan->identity_insert_needed && dml->kind == QR_PLAN_INSERT)
-        return qr_sql_fail(run->err, 545,
-                           qr_arena_str(&run->frame->arena, object->name).p);
+        return qr_sql_fail(run->err, 545, qr_arena_str(&run->frame->arena, object->name).p);
     return QR_OK;
 }
 

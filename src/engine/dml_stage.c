@@ -218,11 +218,11 @@ static enum qr_status stage_row(struct qri_run *run, struct qr_map *seen,
     }
     copy_old(run, staged);
     return action == QR_ACTION_UPDATE ? stage_update_row(run, staged)
-                                     : append(run, QR_ACTION_DELETE);
+                                      : append(run, QR_ACTION_DELETE);
 }
 
-static enum qr_status each_staged(struct qri_run *run, struct qri_query *query,
-                                  struct qr_map *seen, struct qr_value *staged, bool *given)
+static enum qr_status each_staged(struct qri_run *run, struct qri_query *query, struct qr_map *seen,
+                                  struct qr_value *staged, bool *given)
 {
     const struct qr_plan_dml *plan = run->dml->plan;
     uint64_t limit = run->session->options.rowcount;

@@ -293,8 +293,7 @@ static enum qr_status add_refs(struct qri_table_set *set, struct qri_table *tabl
 static enum qr_status name_table(struct qri_table_set *set, struct qri_table *table)
 {
     const struct qr_cat_object *object = table->object;
-    const struct qr_cat_schema *schema =
-        qr_cat_schema_by_id(set->env->catalog, object->schema_id);
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(set->env->catalog, object->schema_id);
     struct qr_str schema_name = schema == NULL ? qr_str("dbo") : schema->name;
     struct qr_str db = table->is_temp ? qr_str("tempdb") : set->env->catalog->database_name;
     table->name = table->is_rowset
@@ -328,8 +327,8 @@ static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
     QR_TRY(insert_sql(set, table));
     QR_TRY(delete_sql(set, table));
     QR_TRY(exists_sql(set, table));
-    QR_TRY(qri_table_update_sql(set, table, table->stored, table->stored_count,
-                                &table->update_all));
+    QR_TRY(
+        qri_table_update_sql(set, table, table->stored, table->stored_count, &table->update_all));
     if (table->is_temp)
         return QR_OK; /* foreign keys of #tables are not enforced */
     QR_TRY(add_fks(set, table));

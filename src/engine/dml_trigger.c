@@ -55,8 +55,7 @@ static enum qr_status run_trigger(struct qri_run *run, const struct qr_cat_objec
                                   const struct qri_trigger_rows *rows)
 {
     struct qr_session *session = run->session;
-    struct qri_source source = {
-        .kind = QRI_UNIT_TRIGGER, .text = trigger->text, .module = trigger};
+    struct qri_source source = {.kind = QRI_UNIT_TRIGGER, .text = trigger->text, .module = trigger};
     struct qri_unit *unit = NULL;
     if (session->nest_level >= QRI_NEST_MAX)
         return qr_sql_fail(run->err, 217, QRI_NEST_MAX);

@@ -1,7 +1,8 @@
 /* engine_int.h - the engine's own structures: instance, database, session and its transaction.
  *
- * Locks, in order: instance.mu, database.mu. Neither is held while SQLite, the store or a sink runs.
- * A session and everything below it (frames, links in use) belongs to the thread of its request. */
+ * Locks, in order: instance.mu, database.mu. Neither is held while SQLite, the store or a sink
+ * runs. A session and everything below it (frames, links in use) belongs to the thread of its
+ * request. */
 #pragma once
 #include <pthread.h>
 #include <sqlite3.h>
@@ -25,11 +26,11 @@ struct qri_cursor;
 struct qri_cache;
 
 enum {
-    QRI_NEST_MAX = 32,             /* procedures, triggers, functions, dynamic SQL (217) */
+    QRI_NEST_MAX = 32, /* procedures, triggers, functions, dynamic SQL (217) */
     QRI_SESSION_ID_FIRST = 51,
     QRI_STMT_ARENA_BYTES_MAX = 256 << 20,
     QRI_UNIT_ARENA_BYTES_MAX = 256 << 20,
-    QRI_PREPARED_MAX = 10000,      /* handles of one session */
+    QRI_PREPARED_MAX = 10000, /* handles of one session */
 };
 
 struct qr_instance {
@@ -64,30 +65,31 @@ struct qri_options {
     bool noexec, parseonly, fmtonly;
     uint8_t datefirst, dateformat;
     bool has_datefirst, has_dateformat; /* set by their own SET: SET LANGUAGE leaves them alone */
-    uint8_t isolation; /* 1 read uncommitted, 2 read committed, 3 repeatable, 4 serializable, 5 snapshot */
+    uint8_t isolation; /* 1 read uncommitted, 2 read committed, 3 repeatable, 4 serializable, 5
+                          snapshot */
     const char *language;
     int language_id;
-    int32_t lock_timeout_ms; /* -1: for ever */
-    int32_t textsize; /* -1: no limit */
-    uint64_t rowcount; /* 0: no limit */
+    int32_t lock_timeout_ms;  /* -1: for ever */
+    int32_t textsize;         /* -1: no limit */
+    uint64_t rowcount;        /* 0: no limit */
     uint32_t identity_insert; /* object id, 0: none */
 };
 
 struct qri_savepoint {
-    struct qr_str name; /* in the transaction's arena */
+    struct qr_str name;                 /* in the transaction's arena */
     struct qri_catalog *catalog, *temp; /* references: the pictures to go back to */
-    uint32_t guard_depth; /* statements' savepoints that lie below it */
+    uint32_t guard_depth;               /* statements' savepoints that lie below it */
 };
 
 /* The session's transaction, and how it maps onto SQLite's. */
 struct qri_tran {
-    uint32_t count;      /* @@TRANCOUNT */
-    bool doomed;         /* XACT_STATE() = -1 */
-    bool sqlite_open;    /* BEGIN was done on the session's link */
-    bool statement_open; /* that BEGIN belongs to one autocommit statement */
-    bool is_write;       /* the writer lock is held */
+    uint32_t count;       /* @@TRANCOUNT */
+    bool doomed;          /* XACT_STATE() = -1 */
+    bool sqlite_open;     /* BEGIN was done on the session's link */
+    bool statement_open;  /* that BEGIN belongs to one autocommit statement */
+    bool is_write;        /* the writer lock is held */
     bool catalog_changed; /* session.catalog is this transaction's own */
-    uint32_t depth;      /* statements within each other */
+    uint32_t depth;       /* statements within each other */
     uint32_t guard_depth; /* savepoints of statements now open */
     uint64_t descriptor;
     struct qr_arena arena;
@@ -124,14 +126,14 @@ struct qr_session {
     int64_t login_ticks;
     _Atomic bool killed;
 
-    const struct qr_sink *sink; /* of the running request */
-    struct qri_link *link;      /* kept between requests while transaction or #tables need it */
+    const struct qr_sink *sink;  /* of the running request */
+    struct qri_link *link;       /* kept between requests while transaction or #tables need it */
     struct qri_catalog *catalog; /* the one in use (reference) */
     uint64_t catalog_serial;
-    struct qr_lsn catalog_lsn;  /* the commit that made it */
-    struct qri_catalog *temp;   /* #tables; NULL: none */
-    uint64_t temp_serial;       /* changes whenever `temp` does */
-    bool temp_leak;             /* a #table outlives the scope that made it */
+    struct qr_lsn catalog_lsn;   /* the commit that made it */
+    struct qri_catalog *temp;    /* #tables; NULL: none */
+    uint64_t temp_serial;        /* changes whenever `temp` does */
+    bool temp_leak;              /* a #table outlives the scope that made it */
     struct qr_map temp_counters; /* key: 8 bytes counter id; value: struct qri_temp_counter */
     struct qri_options options, login_options;
     struct qri_tran tran;
@@ -143,22 +145,22 @@ struct qr_session {
     uint32_t trigger_level;
     struct qri_caught *caught;
     enum qri_unwind unwind;
-    struct qr_err err;       /* of the statement that runs */
-    bool err_is_compile;     /* err came from the compiler: it ends the scope */
-    bool err_is_raised;      /* err came from RAISERROR: XACT_ABORT does not count */
-    bool err_is_dynamic;     /* err is a syntax error of dynamic SQL: it ends only the EXEC */
-    bool err_is_thrown;      /* err came from THROW: the batch ends when nobody catches it */
-    struct qr_err pending;   /* raised inside a function that SQLite called */
+    struct qr_err err;     /* of the statement that runs */
+    bool err_is_compile;   /* err came from the compiler: it ends the scope */
+    bool err_is_raised;    /* err came from RAISERROR: XACT_ABORT does not count */
+    bool err_is_dynamic;   /* err is a syntax error of dynamic SQL: it ends only the EXEC */
+    bool err_is_thrown;    /* err came from THROW: the batch ends when nobody catches it */
+    struct qr_err pending; /* raised inside a function that SQLite called */
     bool has_pending;
     bool null_eliminated;
-    bool result_open;        /* columns were sent, their DONE not yet */
-    bool copies_vars;        /* the statement assigns variables while its parameters are bound */
-    bool no_interrupt;       /* writing: attention waits for the next row */
-    uint32_t fn_depth;       /* nesting of functions that SQLite called */
+    bool result_open;  /* columns were sent, their DONE not yet */
+    bool copies_vars;  /* the statement assigns variables while its parameters are bound */
+    bool no_interrupt; /* writing: attention waits for the next row */
+    uint32_t fn_depth; /* nesting of functions that SQLite called */
     struct qr_arena fn_arenas[4]; /* by depth; deeper ones are made per call */
 
-    int64_t rowcount;        /* @@ROWCOUNT */
-    int32_t error;           /* @@ERROR */
+    int64_t rowcount;              /* @@ROWCOUNT */
+    int32_t error;                 /* @@ERROR */
     struct qr_value last_identity; /* @@IDENTITY: INT, or NULL */
     int32_t fetch_status;
     int32_t cursor_rows;
@@ -166,7 +168,7 @@ struct qr_session {
     struct qr_rand rand_state;
     uint64_t guid_serial;
     struct qr_value batch_identity; /* SCOPE_IDENTITY() of the outermost scope */
-    struct qr_map context; /* SESSION_CONTEXT */
+    struct qr_map context;          /* SESSION_CONTEXT */
     uint8_t context_info[128];
     size_t context_info_bytes;
 
@@ -226,8 +228,8 @@ void qri_tran_abort(struct qr_session *session);
 QR_NODISCARD enum qr_status qri_tran_check(struct qr_session *session, struct qr_err *err);
 /* IMPLICIT_TRANSACTIONS: the statement begins one if none is open. */
 QR_NODISCARD enum qr_status qri_tran_implicit(struct qr_session *session, struct qr_err *err);
-/* A savepoint around a statement inside an open SQLite transaction. A ROLLBACK TRANSACTION inside the
- * statement (in a trigger) may take it away: then release and rollback do nothing. */
+/* A savepoint around a statement inside an open SQLite transaction. A ROLLBACK TRANSACTION inside
+ * the statement (in a trigger) may take it away: then release and rollback do nothing. */
 struct qri_guard {
     uint32_t depth; /* 0: none was made */
     size_t savepoint_count;
@@ -235,9 +237,8 @@ struct qri_guard {
 QR_NODISCARD enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,
                                             struct qr_err *err);
 /* Keeps or undoes what the statement did, by its status, which is returned. */
-QR_NODISCARD enum qr_status qri_guard_end(struct qr_session *session,
-                                          const struct qri_guard *guard, enum qr_status status,
-                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_guard_end(struct qr_session *session, const struct qri_guard *guard,
+                                          enum qr_status status, struct qr_err *err);
 
 /* ---- host.c ---- */
 extern const struct qr_eval_host qri_eval_host;

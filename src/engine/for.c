@@ -89,8 +89,8 @@ static enum qr_status changed_level(struct qri_for *f, const struct qr_value *va
     return qr_rowset_append(f->before, values, err);
 }
 
-enum qr_status qri_for_row(struct qri_for *f, struct qr_arena *arena,
-                           const struct qr_value *values, struct qr_err *err)
+enum qr_status qri_for_row(struct qri_for *f, struct qr_arena *arena, const struct qr_value *values,
+                           struct qr_err *err)
 {
     uint16_t level = 0;
     if (is_auto(f))

@@ -7,8 +7,8 @@ static void put_string(struct qr_buf *out, struct qr_str text)
     qr_buf_add8(out, '"');
     for (size_t i = 0; i < text.n; i++) {
         uint8_t c = (uint8_t)text.p[i];
-        static const char short_forms[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-                                           ['\r'] = 'r'};
+        static const char short_forms[] = {
+            ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
         if (c == '"' || c == '\\' || c == '/') {
             qr_buf_add8(out, '\\');
             qr_buf_add8(out, c);

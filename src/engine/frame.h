@@ -1,8 +1,9 @@
-/* frame.h - units (parsed texts with their compiled statements), frames (a unit that runs), queries.
+/* frame.h - units (parsed texts with their compiled statements), frames (a unit that runs),
+ * queries.
  *
  * A unit is used by one frame at a time; the cache keeps idle ones. Control flow is flattened to a
- * list of operations, so that GOTO, BREAK and CATCH are jumps; which CATCH block an error goes to is
- * known for each operation in advance. */
+ * list of operations, so that GOTO, BREAK and CATCH are jumps; which CATCH block an error goes to
+ * is known for each operation in advance. */
 #pragma once
 #include "link.h"
 #include "rowset_int.h"
@@ -14,7 +15,7 @@ struct qri_dml; /* dml_int.h */
 /* One expression or relational statement, compiled for a catalog and set of options. */
 struct qri_code {
     struct qr_arena arena;
-    struct qri_catalog *catalog, *temp; /* references: the plan points into them */
+    struct qri_catalog *catalog, *temp;   /* references: the plan points into them */
     uint64_t catalog_serial, temp_serial; /* last checked against */
     uint64_t options_key;
     bool uses_temp;
@@ -25,7 +26,7 @@ struct qri_code {
 };
 
 enum qri_op_kind {
-    QRI_OP_RUN,    /* a statement */
+    QRI_OP_RUN, /* a statement */
     QRI_OP_JUMP,
     QRI_OP_BRANCH, /* to `target` unless `condition` is true */
 };
@@ -33,13 +34,13 @@ enum qri_op_kind {
 struct qri_op {
     enum qri_op_kind kind;
     uint32_t line;
-    const struct qr_ast_stmt *stmt;       /* RUN; BRANCH: the IF or WHILE */
-    const struct qr_ast_expr *condition;  /* BRANCH */
-    uint32_t target;                      /* JUMP, BRANCH */
-    int32_t handler;                      /* operation that an error goes to; -1: none here */
-    uint16_t catch_depth;                 /* CATCH blocks around it */
-    uint32_t var_visible;                 /* variables declared before it */
-    struct qri_code **codes;              /* by place within the statement; NULL: not compiled */
+    const struct qr_ast_stmt *stmt;      /* RUN; BRANCH: the IF or WHILE */
+    const struct qr_ast_expr *condition; /* BRANCH */
+    uint32_t target;                     /* JUMP, BRANCH */
+    int32_t handler;                     /* operation that an error goes to; -1: none here */
+    uint16_t catch_depth;                /* CATCH blocks around it */
+    uint32_t var_visible;                /* variables declared before it */
+    struct qri_code **codes;             /* by place within the statement; NULL: not compiled */
     uint32_t code_count;
 };
 
@@ -52,8 +53,8 @@ struct qri_param {
 enum qri_unit_kind {
     QRI_UNIT_BATCH,
     QRI_UNIT_PROC,
-    QRI_UNIT_SCALAR,  /* scalar function */
-    QRI_UNIT_TABLE,   /* multi-statement table-valued function */
+    QRI_UNIT_SCALAR, /* scalar function */
+    QRI_UNIT_TABLE,  /* multi-statement table-valued function */
     QRI_UNIT_TRIGGER,
 };
 
@@ -74,8 +75,8 @@ struct qri_unit {
     bool has_catalog_types; /* an alias or table type is named */
     /* of the cache */
     uint64_t hash, options_key;
-    struct qr_str key;       /* text and parameter declarations */
-    uint32_t object_id;      /* of a module, else 0 */
+    struct qr_str key;  /* text and parameter declarations */
+    uint32_t object_id; /* of a module, else 0 */
     uint64_t object_version;
     int64_t object_ticks; /* its modify_ticks: a rollback gives versions out again */
     struct qri_unit *bucket_next, *newer, *older;
@@ -105,9 +106,9 @@ void qri_cache_free(struct qri_cache *cache);
 struct qri_slot {
     char *buf; /* bytes of the variable, if it owns them */
     size_t capacity;
-    struct qr_rowset *rowset;     /* table variable, made when first used */
+    struct qr_rowset *rowset; /* table variable, made when first used */
     bool rowset_borrowed;
-    struct qri_cursor *cursor;    /* cursor variable */
+    struct qri_cursor *cursor; /* cursor variable */
 };
 
 enum { QRI_FRAME_INLINE_VARS = 16 };
@@ -116,7 +117,7 @@ struct qri_trigger_rows {
     const struct qr_cat_object *table;
     struct qr_rowset *inserted, *deleted;
     uint8_t updated[(QR_CAT_COLUMNS_MAX + 7) / 8]; /* by column id - 1, first 1,024 of them */
-    uint8_t event; /* bit 0 insert, 1 update, 2 delete */
+    uint8_t event;                                 /* bit 0 insert, 1 update, 2 delete */
 };
 
 struct qri_frame {
@@ -127,11 +128,11 @@ struct qri_frame {
     struct qr_value *vars;
     struct qri_slot *slots;
     size_t var_count;
-    struct qr_arena arena; /* of the running statement */
+    struct qr_arena arena;   /* of the running statement */
     const struct qri_op *op; /* running now */
-    bool outer_try;      /* an outer frame would catch */
-    bool is_scope;       /* variables, SCOPE_IDENTITY and #tables of its own: not for a bare batch */
-    bool is_rpc;         /* outermost frame of an RPC */
+    bool outer_try;          /* an outer frame would catch */
+    bool is_scope; /* variables, SCOPE_IDENTITY and #tables of its own: not for a bare batch */
+    bool is_rpc;   /* outermost frame of an RPC */
     bool returned;
     uint16_t catch_depth;
     struct qri_caught *caught_before;
@@ -164,8 +165,8 @@ QR_NODISCARD enum qr_status qri_var_rowset(struct qri_frame *frame, uint32_t slo
 bool qri_var_find(const struct qri_frame *frame, struct qr_str name, uint32_t *ret_slot);
 /* Converts as an assignment to the variable does, then sets it. */
 QR_NODISCARD enum qr_status qri_var_assign(struct qri_frame *frame, uint32_t slot,
-                                           const struct qr_type *type,
-                                           const struct qr_value *value, struct qr_err *err);
+                                           const struct qr_type *type, const struct qr_value *value,
+                                           struct qr_err *err);
 
 /* Runs the frame's unit from the start. QR_OK: it ended (RETURN, end of text, an error that ended
  * only this scope). QR_SQL: an error in session->err that an outer frame has to treat, or
@@ -215,7 +216,7 @@ void qri_query_close(struct qri_query *query);
 
 /* Runs the plan's SELECT; each row goes to `row`. Values' bytes live for the call. */
 typedef enum qr_status qri_select_row_fn(void *ctx, const struct qr_value *values, size_t count,
-                                  struct qr_err *err);
+                                         struct qr_err *err);
 QR_NODISCARD enum qr_status qri_select_each(struct qri_frame *frame, struct qri_code *code,
                                             qri_select_row_fn *row, void *ctx, uint64_t *ret_count,
                                             struct qr_err *err);
@@ -230,11 +231,11 @@ struct qri_stmt_kind {
 };
 extern const struct qri_stmt_kind qri_stmt_kinds[QR_AS_KIND_COUNT];
 
-qri_stmt_fn qri_run_declare, qri_run_set_variable, qri_run_set_option, qri_run_return, qri_run_print,
-    qri_run_raiserror, qri_run_throw, qri_run_waitfor, qri_run_exec, qri_run_transaction,
-    qri_run_select, qri_run_dml, qri_run_truncate, qri_run_insert_bulk, qri_run_ddl, qri_run_use,
-    qri_run_database, qri_run_unsupported, qri_run_nothing, qri_run_declare_cursor, qri_run_cursor,
-    qri_run_kill, qri_run_dbcc;
+qri_stmt_fn qri_run_declare, qri_run_set_variable, qri_run_set_option, qri_run_return,
+    qri_run_print, qri_run_raiserror, qri_run_throw, qri_run_waitfor, qri_run_exec,
+    qri_run_transaction, qri_run_select, qri_run_dml, qri_run_truncate, qri_run_insert_bulk,
+    qri_run_ddl, qri_run_use, qri_run_database, qri_run_unsupported, qri_run_nothing,
+    qri_run_declare_cursor, qri_run_cursor, qri_run_kill, qri_run_dbcc;
 
 /* ---- modules ---- */
 
@@ -245,7 +246,7 @@ struct qri_call_arg {
     struct qr_rowset *rowset; /* table-valued */
     bool is_default, is_output;
     /* output: where the value goes when the module returns */
-    uint32_t out_slot; /* of the calling frame; UINT32_MAX: none */
+    uint32_t out_slot;            /* of the calling frame; UINT32_MAX: none */
     const struct qr_arg *out_arg; /* of an RPC: sent with return_value */
     size_t out_ordinal;
 };
@@ -267,12 +268,10 @@ QR_NODISCARD enum qr_status qri_call_unit(struct qr_session *session, struct qri
                                           struct qri_call_arg *args, size_t arg_count, bool is_rpc,
                                           int32_t *ret_status, struct qr_err *err);
 /* A multi-statement table-valued function into a new rowset. */
-QR_NODISCARD enum qr_status qri_call_table_function(struct qr_session *session,
-                                                    const struct qr_cat_object *function,
-                                                    const struct qr_type *types,
-                                                    const struct qr_value *args, size_t arg_count,
-                                                    struct qr_rowset **ret_rowset,
-                                                    struct qr_err *err);
+QR_NODISCARD enum qr_status
+qri_call_table_function(struct qr_session *session, const struct qr_cat_object *function,
+                        const struct qr_type *types, const struct qr_value *args, size_t arg_count,
+                        struct qr_rowset **ret_rowset, struct qr_err *err);
 /* A name of one to three parts in the running scope; *ret_object NULL if there is none. */
 QR_NODISCARD enum qr_status qri_find_object(struct qr_session *session,
                                             const struct qr_ast_name *name,
@@ -282,13 +281,11 @@ const struct qr_cat_object *qri_object_by_id(struct qr_session *session, uint32_
 /* "dbo.t" as written, for messages. */
 const char *qri_name_print(struct qr_arena *arena, const struct qr_ast_name *name);
 /* A scalar function; the result's bytes go to `arena`. */
-QR_NODISCARD enum qr_status qri_call_scalar(struct qr_session *session,
-                                            const struct qr_cat_object *function,
-                                            const struct qr_type *types,
-                                            const struct qr_value *args, size_t arg_count,
-                                            const struct qr_type *return_type,
-                                            struct qr_arena *arena, struct qr_value *ret_value,
-                                            struct qr_err *err);
+QR_NODISCARD enum qr_status
+qri_call_scalar(struct qr_session *session, const struct qr_cat_object *function,
+                const struct qr_type *types, const struct qr_value *args, size_t arg_count,
+                const struct qr_type *return_type, struct qr_arena *arena,
+                struct qr_value *ret_value, struct qr_err *err);
 /* "a.b.c" with brackets, as text. 2812 if it is no name. */
 QR_NODISCARD enum qr_status qri_name_parse(struct qr_arena *arena, struct qr_str text,
                                            struct qr_ast_name *ret_name, struct qr_err *err);
@@ -296,8 +293,7 @@ QR_NODISCARD enum qr_status qri_name_parse(struct qr_arena *arena, struct qr_str
 QR_NODISCARD enum qr_status qri_call_by_name(struct qr_session *session,
                                              const struct qr_ast_name *name,
                                              struct qri_call_arg *args, size_t arg_count,
-                                             bool is_rpc, int32_t *ret_status,
-                                             struct qr_err *err);
+                                             bool is_rpc, int32_t *ret_status, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_exec_function(struct qr_session *session,
                                               const struct qr_cat_object *function,
                                               struct qri_call_arg *args, size_t arg_count,

@@ -93,8 +93,8 @@ static void agg_move(sqlite3_context *ctx, int argc, sqlite3_value **argv, bool 
     if (call == NULL) /* qaggw(): a pointer would not survive the window's own table */
         call = (const struct qr_agg_call *)(intptr_t)sqlite3_value_int64(argv[0]);
     assert(call != NULL && argc <= ARGS_MAX);
-    struct agg_cell *cell = sqlite3_aggregate_context(
-        ctx, (int)(sizeof *cell + 16 + call->agg->state_bytes));
+    struct agg_cell *cell =
+        sqlite3_aggregate_context(ctx, (int)(sizeof *cell + 16 + call->agg->state_bytes));
     if (cell == NULL) {
         sqlite3_result_error_nomem(ctx);
         return;
@@ -373,9 +373,9 @@ enum qr_status qri_functions_register(struct qri_link *link, struct qr_err *err)
         rc = sqlite3_create_function_v2(link->db, "qagg", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, link,
                                         NULL, agg_step, agg_final, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_create_window_function(link->db, "qaggw", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
-                                            link, agg_step, agg_final, agg_value, agg_inverse,
-                                            NULL);
+        rc =
+            sqlite3_create_window_function(link->db, "qaggw", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                           link, agg_step, agg_final, agg_value, agg_inverse, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_create_function_v2(link->db, "q1row", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, link,
                                         NULL, one_row_step, one_row_final, NULL);

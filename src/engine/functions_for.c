@@ -16,8 +16,8 @@ static enum qr_status read_row(struct for_cell *cell, int argc, sqlite3_value **
 {
     assert((size_t)(argc - 1) == cell->call->column_count);
     for (int i = 1; i < argc; i++)
-        QR_TRY(qri_from_sqlite(argv[i], &cell->call->columns[i - 1].type, arena, &values[i - 1],
-                               err));
+        QR_TRY(
+            qri_from_sqlite(argv[i], &cell->call->columns[i - 1].type, arena, &values[i - 1], err));
     return QR_OK;
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 #include "link.h"
 
-/* Memory of one function call that SQLite makes. Nested calls (a function runs a statement that calls
- * functions) each have their own; `own` serves the deep ones. */
+/* Memory of one function call that SQLite makes. Nested calls (a function runs a statement that
+ * calls functions) each have their own; `own` serves the deep ones. */
 struct qr_arena *qri_function_begin(struct qr_session *session, struct qr_arena *own);
 void qri_function_end(struct qr_session *session, struct qr_arena *arena, struct qr_arena *own);
 

@@ -10,7 +10,7 @@ enum { ARGS_MAX = 127 };
 
 struct sorted_cell {
     const struct qr_plan_agg_sorted *sorted; /* NULL: not begun */
-    struct qr_rowset *rows; /* arguments, then the order's values */
+    struct qr_rowset *rows;                  /* arguments, then the order's values */
     size_t column_count;
 };
 
@@ -76,8 +76,8 @@ static int compare_rows(const void *pa, const void *pb, void *arg)
     const struct qr_plan_agg_sorted *sorted = cell->sorted;
     size_t first = sorted->call->arg_count;
     for (size_t i = 0; i < sorted->order_count; i++) {
-        int c = compare_values(&sorted->order[i].type, &a->values[first + i],
-                               &b->values[first + i]);
+        int c =
+            compare_values(&sorted->order[i].type, &a->values[first + i], &b->values[first + i]);
         if (c != 0)
             return sorted->order[i].is_descending ? -c : c;
     }

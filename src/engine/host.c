@@ -1,5 +1,5 @@
-/* host.c - functions whose answer is the session's: globals, ERROR_*(), settings; see expr/host.def.
- * Metadata functions are in hostfn_*.c. */
+/* host.c - functions whose answer is the session's: globals, ERROR_*(), settings; see
+ * expr/host.def. Metadata functions are in hostfn_*.c. */
 #include <stdio.h>
 #include <string.h>
 #include "cursor_int.h"
@@ -334,8 +334,7 @@ static enum qr_status fn_newsequentialid(struct qri_host_call *h)
 
 static enum qr_status fn_next_value(struct qri_host_call *h)
 {
-    const struct qr_cat_object *seq =
-        qri_object_by_id(h->session, (uint32_t)h->args[0].i);
+    const struct qr_cat_object *seq = qri_object_by_id(h->session, (uint32_t)h->args[0].i);
     if (seq == NULL || seq->type != QR_CAT_SEQUENCE)
         return qr_fail(h->err, QR_NOT_FOUND, "no such sequence");
     uint64_t counter = qri_counter_id(seq->object_id, QRI_COUNTER_SEQUENCE);
@@ -346,8 +345,8 @@ static enum qr_status fn_next_value(struct qri_host_call *h)
                 (status == QR_OK && (value > seq->sequence_max || value < seq->sequence_min));
     if (past && seq->sequence_cycle) {
         value = seq->sequence_increment > 0 ? seq->sequence_min : seq->sequence_max;
-        QR_TRY(qri_counter_set(h->session, counter, false, value + seq->sequence_increment,
-                               h->err));
+        QR_TRY(
+            qri_counter_set(h->session, counter, false, value + seq->sequence_increment, h->err));
     } else if (past) {
         return qr_sql_fail(h->err, 11728, qr_arena_str(h->eval->arena, seq->name).p);
     } else {

@@ -1,4 +1,5 @@
-/* hostfn_meta.c - OBJECT_ID, COL_NAME, OBJECTPROPERTY and what else asks the catalog; see hostfn.h. */
+/* hostfn_meta.c - OBJECT_ID, COL_NAME, OBJECTPROPERTY and what else asks the catalog; see hostfn.h.
+ */
 #include "hostfn.h"
 #include "hostfn_int.h"
 #include "sysview_int.h"
@@ -80,9 +81,10 @@ static int64_t id_of(const struct qr_cat_object *o)
 
 static const struct qr_cat_object *find_system(struct qr_str schema, struct qr_str name)
 {
-    static const char *const old[] = {"sysobjects", "syscolumns",    "sysindexes",  "sysusers",
-                                      "systypes",   "syscomments",   "sysindexkeys", "sysdatabases",
-                                      "sysforeignkeys", "sysreferences", "sysconstraints"};
+    static const char *const old[] = {"sysobjects",    "syscolumns",    "sysindexes",
+                                      "sysusers",      "systypes",      "syscomments",
+                                      "sysindexkeys",  "sysdatabases",  "sysforeignkeys",
+                                      "sysreferences", "sysconstraints"};
     const struct qr_catalog *system = system_catalog();
     if (qr_str_ieqz(schema, "INFORMATION_SCHEMA"))
         return qr_cat_find(system, QR_SCHEMA_INFORMATION_SCHEMA, name);
@@ -254,10 +256,8 @@ static int object_property(const struct qr_cat_object *o, struct qr_str p)
         {"ExecIsAnsiNullsOn", o->uses_ansi_nulls},
         {"ExecIsTriggerDisabled", o->type == QR_CAT_TRIGGER ? o->is_disabled : UNKNOWN},
         {"ExecIsInsertTrigger", o->type == QR_CAT_TRIGGER ? o->trigger_events & 1 : UNKNOWN},
-        {"ExecIsUpdateTrigger",
-         o->type == QR_CAT_TRIGGER ? (o->trigger_events >> 1) & 1 : UNKNOWN},
-        {"ExecIsDeleteTrigger",
-         o->type == QR_CAT_TRIGGER ? (o->trigger_events >> 2) & 1 : UNKNOWN},
+        {"ExecIsUpdateTrigger", o->type == QR_CAT_TRIGGER ? (o->trigger_events >> 1) & 1 : UNKNOWN},
+        {"ExecIsDeleteTrigger", o->type == QR_CAT_TRIGGER ? (o->trigger_events >> 2) & 1 : UNKNOWN},
         {"ExecIsAfterTrigger", o->type == QR_CAT_TRIGGER ? !o->trigger_instead_of : UNKNOWN},
         {"ExecIsInsteadOfTrigger", o->type == QR_CAT_TRIGGER ? o->trigger_instead_of : UNKNOWN},
         {"IsDeterministic", is_function(o) || o->type == QR_CAT_VIEW ? 0 : UNKNOWN},
@@ -363,9 +363,8 @@ static int column_property(const struct qr_cat_object *o, const struct qr_cat_co
                                                   : qr_type_precision(&c->type)},
         {"Scale", qr_type_scale(&c->type)},
         {"CharMaxLen", qr_type_is_string(&c->type) ? qri_host_char_length(&c->type) : UNKNOWN},
-        {"UsesAnsiTrim", qr_type_is_string(&c->type) || qr_type_family(&c->type) == QR_FAMILY_BINARY
-                             ? 1
-                             : UNKNOWN},
+        {"UsesAnsiTrim",
+         qr_type_is_string(&c->type) || qr_type_family(&c->type) == QR_FAMILY_BINARY ? 1 : UNKNOWN},
         {"SystemDataAccess", 0},
         {"UserDataAccess", 0},
     };
@@ -417,13 +416,20 @@ static enum qr_status indexproperty(struct qri_host_call *h)
         const char *name;
         int value;
     } rows[] = {
-        {"IndexID", (int)x->index_id},   {"IsUnique", x->is_unique},
-        {"IsClustered", x->is_clustered}, {"IsDisabled", x->is_disabled},
-        {"IndexFillFactor", x->fill_factor}, {"IsPadIndex", 0},
-        {"IsHypothetical", 0},           {"IsStatistics", 0},
-        {"IsAutoStatistics", 0},         {"IsRowLockDisallowed", 0},
-        {"IsPageLockDisallowed", 0},     {"IsFulltextKey", 0},
-        {"IsColumnstore", 0},            {"IndexDepth", 1},
+        {"IndexID", (int)x->index_id},
+        {"IsUnique", x->is_unique},
+        {"IsClustered", x->is_clustered},
+        {"IsDisabled", x->is_disabled},
+        {"IndexFillFactor", x->fill_factor},
+        {"IsPadIndex", 0},
+        {"IsHypothetical", 0},
+        {"IsStatistics", 0},
+        {"IsAutoStatistics", 0},
+        {"IsRowLockDisallowed", 0},
+        {"IsPageLockDisallowed", 0},
+        {"IsFulltextKey", 0},
+        {"IsColumnstore", 0},
+        {"IndexDepth", 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (qr_str_ieqz(p, rows[i].name))
@@ -462,8 +468,7 @@ static enum qr_status index_col(struct qri_host_call *h)
 static enum qr_status identity(struct qri_host_call *h)
 {
     const struct qr_cat_object *o = by_name(h, qri_host_arg_text(h, 0));
-    const struct qr_cat_column *c =
-        o == NULL ? NULL : qr_cat_column_by_id(o, o->identity_column);
+    const struct qr_cat_column *c = o == NULL ? NULL : qr_cat_column_by_id(o, o->identity_column);
     int64_t next = 0;
     if (c == NULL)
         return qri_host_null(h);

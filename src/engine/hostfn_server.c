@@ -78,8 +78,7 @@ static enum qr_status answer(struct qri_host_call *h, const struct property *row
         if (rows[i].text != NULL)
             return variant ? qri_host_variant_text(h, qr_str(rows[i].text))
                            : qri_host_text(h, qr_str(rows[i].text));
-        return variant ? qri_host_variant_int(h, rows[i].number)
-                       : qri_host_int(h, rows[i].number);
+        return variant ? qri_host_variant_int(h, rows[i].number) : qri_host_int(h, rows[i].number);
     }
     return qri_host_null(h);
 }
@@ -88,21 +87,36 @@ static enum qr_status databasepropertyex(struct qri_host_call *h)
 {
     const struct qr_database_info *info = &h->session->db->info;
     static const struct property rows[] = {
-        {"Status", "ONLINE", 0},        {"Updateability", "READ_WRITE", 0},
-        {"UserAccess", "MULTI_USER", 0}, {"Recovery", "FULL", 0},
-        {"ComparisonStyle", NULL, 196609}, {"LCID", NULL, 1033},
-        {"SQLSortOrder", NULL, 52},     {"IsAutoClose", NULL, 0},
-        {"IsAutoCreateStatistics", NULL, 1}, {"IsAutoUpdateStatistics", NULL, 1},
-        {"IsAutoShrink", NULL, 0},      {"IsAnsiNullDefault", NULL, 0},
-        {"IsAnsiNullsEnabled", NULL, 0}, {"IsAnsiPaddingEnabled", NULL, 0},
-        {"IsAnsiWarningsEnabled", NULL, 0}, {"IsArithmeticAbortEnabled", NULL, 0},
-        {"IsCloseCursorsOnCommitEnabled", NULL, 0}, {"IsFulltextEnabled", NULL, 0},
-        {"IsInStandBy", NULL, 0},       {"IsLocalCursorsDefault", NULL, 0},
-        {"IsMergePublished", NULL, 0},  {"IsNullConcat", NULL, 0},
-        {"IsNumericRoundAbortEnabled", NULL, 0}, {"IsParameterizationForced", NULL, 0},
-        {"IsQuotedIdentifiersEnabled", NULL, 0}, {"IsPublished", NULL, 0},
-        {"IsRecursiveTriggersEnabled", NULL, 0}, {"IsSubscribed", NULL, 0},
-        {"IsSyncWithBackup", NULL, 0},  {"IsTornPageDetectionEnabled", NULL, 0},
+        {"Status", "ONLINE", 0},
+        {"Updateability", "READ_WRITE", 0},
+        {"UserAccess", "MULTI_USER", 0},
+        {"Recovery", "FULL", 0},
+        {"ComparisonStyle", NULL, 196609},
+        {"LCID", NULL, 1033},
+        {"SQLSortOrder", NULL, 52},
+        {"IsAutoClose", NULL, 0},
+        {"IsAutoCreateStatistics", NULL, 1},
+        {"IsAutoUpdateStatistics", NULL, 1},
+        {"IsAutoShrink", NULL, 0},
+        {"IsAnsiNullDefault", NULL, 0},
+        {"IsAnsiNullsEnabled", NULL, 0},
+        {"IsAnsiPaddingEnabled", NULL, 0},
+        {"IsAnsiWarningsEnabled", NULL, 0},
+        {"IsArithmeticAbortEnabled", NULL, 0},
+        {"IsCloseCursorsOnCommitEnabled", NULL, 0},
+        {"IsFulltextEnabled", NULL, 0},
+        {"IsInStandBy", NULL, 0},
+        {"IsLocalCursorsDefault", NULL, 0},
+        {"IsMergePublished", NULL, 0},
+        {"IsNullConcat", NULL, 0},
+        {"IsNumericRoundAbortEnabled", NULL, 0},
+        {"IsParameterizationForced", NULL, 0},
+        {"IsQuotedIdentifiersEnabled", NULL, 0},
+        {"IsPublished", NULL, 0},
+        {"IsRecursiveTriggersEnabled", NULL, 0},
+        {"IsSubscribed", NULL, 0},
+        {"IsSyncWithBackup", NULL, 0},
+        {"IsTornPageDetectionEnabled", NULL, 0},
         {"Version", NULL, 904},
     };
     struct qr_str name = qr_str_trim(qri_host_arg_text(h, 1));
@@ -259,9 +273,9 @@ static enum qr_status is_member(struct qri_host_call *h)
 
 static enum qr_status is_srvrolemember(struct qri_host_call *h)
 {
-    static const char *const roles[] = {"sysadmin",  "dbcreator",     "bulkadmin", "diskadmin",
-                                        "processadmin", "securityadmin", "serveradmin",
-                                        "setupadmin", "public"};
+    static const char *const roles[] = {"sysadmin",    "dbcreator",    "bulkadmin",
+                                        "diskadmin",   "processadmin", "securityadmin",
+                                        "serveradmin", "setupadmin",   "public"};
     struct qr_str login = qr_str_trim(qri_host_arg_text(h, 1));
     if (h->arg_count > 1 && !qr_str_ieq(login, h->session->login.login))
         return qri_host_null(h);
@@ -286,9 +300,12 @@ static enum qr_status one(struct qri_host_call *h)
 static enum qr_status loginproperty(struct qri_host_call *h)
 {
     static const struct property rows[] = {
-        {"IsLocked", NULL, 0},       {"IsExpired", NULL, 0},
-        {"IsMustChange", NULL, 0},   {"BadPasswordCount", NULL, 0},
-        {"DefaultDatabase", "master", 0}, {"DefaultLanguage", "us_english", 0},
+        {"IsLocked", NULL, 0},
+        {"IsExpired", NULL, 0},
+        {"IsMustChange", NULL, 0},
+        {"BadPasswordCount", NULL, 0},
+        {"DefaultDatabase", "master", 0},
+        {"DefaultLanguage", "us_english", 0},
     };
     if (!qr_str_ieq(qri_host_arg_text(h, 0), h->session->login.login))
         return qri_host_null(h);

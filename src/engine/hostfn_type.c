@@ -36,9 +36,9 @@ static bool find_type(const struct qri_host_call *h, struct qr_str text, struct 
         return true;
     }
     const struct qr_catalog *cat = &h->session->catalog->cat;
-    const struct qr_cat_schema *s =
-        name.count >= 2 ? qr_cat_schema_find(cat, name.parts[name.count - 2].text)
-                        : qr_cat_schema_by_id(cat, QR_SCHEMA_DBO);
+    const struct qr_cat_schema *s = name.count >= 2
+                                        ? qr_cat_schema_find(cat, name.parts[name.count - 2].text)
+                                        : qr_cat_schema_by_id(cat, QR_SCHEMA_DBO);
     const struct qr_cat_usertype *u =
         s == NULL ? NULL : qr_cat_usertype_find(cat, s->schema_id, last);
     if (u == NULL)
@@ -70,8 +70,8 @@ static enum qr_status type_name(struct qri_host_call *h)
     enum qr_type_id type = id <= 0 ? QR_TYPE_NULL : qr_type_by_system_id((uint8_t)id);
     if (type == QR_TYPE_NULL)
         return qri_host_null(h);
-    return qri_host_text(h, qr_str(type == QR_TYPE_ROWVERSION ? "timestamp"
-                                                              : qr_type_info(type)->name));
+    return qri_host_text(
+        h, qr_str(type == QR_TYPE_ROWVERSION ? "timestamp" : qr_type_info(type)->name));
 }
 
 static enum qr_status typeproperty(struct qri_host_call *h)
@@ -96,8 +96,8 @@ static enum qr_status typeproperty(struct qri_host_call *h)
 }
 
 static qri_host_fn *const functions[QR_HOST_COUNT] = {
-    [QR_HOST_SCHEMA_ID] = schema_id,   [QR_HOST_SCHEMA_NAME] = schema_name,
-    [QR_HOST_TYPE_ID] = type_id,       [QR_HOST_TYPE_NAME] = type_name,
+    [QR_HOST_SCHEMA_ID] = schema_id,       [QR_HOST_SCHEMA_NAME] = schema_name,
+    [QR_HOST_TYPE_ID] = type_id,           [QR_HOST_TYPE_NAME] = type_name,
     [QR_HOST_TYPEPROPERTY] = typeproperty,
 };
 

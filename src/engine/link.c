@@ -26,8 +26,8 @@ static void free_stmt(struct qri_stmt *stmt)
     free(stmt);
 }
 
-static enum qr_status prepare(struct qri_link *link, struct qri_sql sql,
-                              struct qri_stmt **ret_stmt, struct qr_err *err)
+static enum qr_status prepare(struct qri_link *link, struct qri_sql sql, struct qri_stmt **ret_stmt,
+                              struct qr_err *err)
 {
     struct qri_stmt *stmt = calloc(1, sizeof *stmt);
     if (stmt == NULL)

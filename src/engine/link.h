@@ -28,8 +28,8 @@ struct qri_link {
     struct qr_conn *conn;
     sqlite3 *db;
     struct qr_database *database;
-    struct qr_session *session; /* whose request runs on it */
-    struct qri_link *next;      /* in the pool */
+    struct qr_session *session;                 /* whose request runs on it */
+    struct qri_link *next;                      /* in the pool */
     struct qri_stmt *buckets[QRI_LINK_BUCKETS]; /* idle statements */
     struct qri_stmt *newest, *oldest;
     size_t idle_count;
@@ -61,8 +61,7 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
 QR_NODISCARD enum qr_status qri_bind(sqlite3_stmt *stmt, int index, const struct qr_type *type,
                                      const struct qr_value *value, struct qr_err *err);
 /* The same; the bytes may change while the statement runs. */
-QR_NODISCARD enum qr_status qri_bind_copy(sqlite3_stmt *stmt, int index,
-                                          const struct qr_type *type,
+QR_NODISCARD enum qr_status qri_bind_copy(sqlite3_stmt *stmt, int index, const struct qr_type *type,
                                           const struct qr_value *value, struct qr_err *err);
 /* Bytes are borrowed from the statement until its next step, or live in `arena`. */
 QR_NODISCARD enum qr_status qri_column(sqlite3_stmt *stmt, int index, const struct qr_type *type,

@@ -48,11 +48,11 @@ static enum qr_status bind_all(struct qri_query *query, const struct qr_plan_sql
         switch (param->kind) {
         case QR_PARAM_VAR:
             assert(param->slot < query->frame->var_count);
-            QR_TRY(query->frame->session->copies_vars
-                       ? qri_bind_copy(stmt, index, &param->type,
-                                       &query->frame->vars[param->slot], err)
-                       : qri_bind(stmt, index, &param->type, &query->frame->vars[param->slot],
-                                  err));
+            QR_TRY(
+                query->frame->session->copies_vars
+                    ? qri_bind_copy(stmt, index, &param->type, &query->frame->vars[param->slot],
+                                    err)
+                    : qri_bind(stmt, index, &param->type, &query->frame->vars[param->slot], err));
             break;
         case QR_PARAM_EXPR:
             QR_TRY(bind_expr(query, index, param, err));
@@ -62,7 +62,8 @@ static enum qr_status bind_all(struct qri_query *query, const struct qr_plan_sql
             QR_TRY(qri_bind(stmt, index, &param->type, &args[param->slot], err));
             break;
         case QR_PARAM_PROGRAM:
-            sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->program, "qr_program", NULL);
+            sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->program, "qr_program",
+                                 NULL);
             break;
         case QR_PARAM_AGG:
             sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->agg, "qr_agg", NULL);
@@ -120,8 +121,9 @@ void qri_query_close(struct qri_query *query)
 enum { ROW_VALUES_INLINE = 32 };
 
 static enum qr_status each_row(struct qri_query *query, const struct qr_plan *plan,
-                               struct qr_value *values, struct qr_arena *arena_row, qri_select_row_fn *row,
-                               void *ctx, uint64_t *ret_count, struct qr_err *err)
+                               struct qr_value *values, struct qr_arena *arena_row,
+                               qri_select_row_fn *row, void *ctx, uint64_t *ret_count,
+                               struct qr_err *err)
 {
     uint64_t count = 0, limit = query->frame->session->options.rowcount;
     for (;;) {
@@ -143,8 +145,9 @@ static enum qr_status each_row(struct qri_query *query, const struct qr_plan *pl
     return QR_OK;
 }
 
-enum qr_status qri_select_each(struct qri_frame *frame, struct qri_code *code, qri_select_row_fn *row,
-                               void *ctx, uint64_t *ret_count, struct qr_err *err)
+enum qr_status qri_select_each(struct qri_frame *frame, struct qri_code *code,
+                               qri_select_row_fn *row, void *ctx, uint64_t *ret_count,
+                               struct qr_err *err)
 {
     const struct qr_plan *plan = code->plan;
     struct qri_query query;

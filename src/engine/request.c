@@ -28,7 +28,8 @@ enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sin
     return QR_OK;
 }
 
-/* An error that no frame was there to report: the text did not parse, the procedure is not there. */
+/* An error that no frame was there to report: the text did not parse, the procedure is not there.
+ */
 static enum qr_status report_outside(struct qr_session *session, enum qr_status status)
 {
     if (status != QR_SQL && (status == QR_CANCELLED || status == QR_CLOSED))
@@ -178,7 +179,8 @@ enum qr_status qr_session_call(struct qr_session *session, struct qr_str procedu
     QR_TRY(qri_request_begin(session, sink));
     struct qri_call_arg inline_args[ARGS_INLINE];
     struct qri_call_arg *own = take_args(session, args, arg_count, inline_args, ARGS_INLINE);
-    enum qr_status status = own == NULL ? QR_NOMEM : call_by_text(session, procedure, own, arg_count);
+    enum qr_status status =
+        own == NULL ? QR_NOMEM : call_by_text(session, procedure, own, arg_count);
     if (own != inline_args)
         free(own);
     return qri_request_end(session, status, QR_DONE_PROC);
@@ -364,7 +366,8 @@ enum qr_status qr_session_tran(struct qr_session *session, enum qr_tran_request 
                                const struct qr_sink *sink)
 {
     QR_TRY(qri_request_begin(session, sink));
-    return qri_request_end(session, run_tran(session, request, name, isolation, begin_after), QR_DONE_BATCH);
+    return qri_request_end(session, run_tran(session, request, name, isolation, begin_after),
+                           QR_DONE_BATCH);
 }
 
 enum qr_status qr_session_reset(struct qr_session *session, bool keep_tran,

@@ -50,9 +50,8 @@ static int declare(sqlite3 *db)
     for (int i = 1; i <= QR_ROWS_ARGS_MAX; i++)
         qr_buf_printf(&buf, ",a%d HIDDEN", i);
     qr_buf_addz(&buf, ")");
-    int rc = qr_buf_status(&buf, NULL) == QR_OK
-                 ? sqlite3_declare_vtab(db, qr_buf_cstr(&buf))
-                 : SQLITE_NOMEM;
+    int rc = qr_buf_status(&buf, NULL) == QR_OK ? sqlite3_declare_vtab(db, qr_buf_cstr(&buf))
+                                                : SQLITE_NOMEM;
     qr_buf_done(&buf);
     return rc;
 }

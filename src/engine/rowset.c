@@ -110,9 +110,9 @@ static size_t row_bytes(const struct qr_rowset *rowset, const struct qr_value *v
 {
     size_t bytes = 0;
     for (size_t i = 0; i < rowset->column_count; i++) {
-        static const uint8_t fixed[] = {[QR_CELL_NULL] = 1, [QR_CELL_INT] = 9, [QR_CELL_REAL] = 9,
-                                        [QR_CELL_TEXT] = 5, [QR_CELL_BLOB] = 5,
-                                        [QR_CELL_WIDE] = 17};
+        static const uint8_t fixed[] = {
+            [QR_CELL_NULL] = 1, [QR_CELL_INT] = 9,  [QR_CELL_REAL] = 9,
+            [QR_CELL_TEXT] = 5, [QR_CELL_BLOB] = 5, [QR_CELL_WIDE] = 17};
         bytes += fixed[values[i].cell] + values[i].n;
     }
     return bytes;
@@ -206,7 +206,7 @@ enum qr_status qr_rowset_append(struct qr_rowset *rowset, const struct qr_value 
 
 static const char *read_value(const char *at, struct qr_value *v)
 {
-    v->cell = (enum qr_cell)*at++;
+    v->cell = (enum qr_cell) * at++;
     v->n = 0;
     switch (v->cell) {
     case QR_CELL_NULL:

@@ -44,8 +44,7 @@ enum qr_status qri_find_object(struct qr_session *session, const struct qr_ast_n
             *ret_object = qr_cat_find(&session->temp->cat, QR_SCHEMA_DBO, object);
         return QR_OK;
     }
-    if (name->count > 3 ||
-        (name->count == 3 && !is_own_database(session, name->parts[0].text))) {
+    if (name->count > 3 || (name->count == 3 && !is_own_database(session, name->parts[0].text))) {
         char text[300];
         snprintf(text, sizeof text, "%.*s", (int)name->parts[0].text.n, name->parts[0].text.p);
         return qr_sql_fail(err, 40515, text);
@@ -73,8 +72,8 @@ static enum qr_status eval_arg(struct qri_frame *frame, const struct qr_ast_exec
                                size_t place, struct qri_call_arg *arg, struct qr_err *err)
 {
     const struct qr_ast_expr *value = item->value;
-    *arg = (struct qri_call_arg){.name = item->name, .is_output = item->output,
-                                 .out_slot = UINT32_MAX};
+    *arg = (struct qri_call_arg){
+        .name = item->name, .is_output = item->output, .out_slot = UINT32_MAX};
     if (value->kind == QR_AE_LITERAL &&
         ((const struct qr_ast_literal *)value)->literal == QR_LIT_DEFAULT) {
         arg->is_default = true;
@@ -160,7 +159,8 @@ static const struct qr_cat_object *through_synonym(struct qr_session *session,
     if (object == NULL || object->type != QR_CAT_SYNONYM)
         return object;
     struct qr_ast_name base;
-    struct qr_arena *arena = session->frame == NULL ? &session->fn_arenas[0] : &session->frame->arena;
+    struct qr_arena *arena =
+        session->frame == NULL ? &session->fn_arenas[0] : &session->frame->arena;
     const struct qr_cat_object *target = NULL;
     if (qri_name_parse(arena, object->text, &base, NULL) != QR_OK ||
         qri_find_object(session, &base, &target, NULL) != QR_OK)
@@ -188,10 +188,9 @@ enum qr_status qri_call_by_name(struct qr_session *session, const struct qr_ast_
     struct qr_arena arena;
     qr_arena_init(&arena, 1 << 16);
     const char *text = qri_name_print(&arena, name);
-    enum qr_status status =
-        object == NULL ? qr_sql_fail(err, 2812, text)
-                       : qr_sql_fail(err, 2809, "procedure", text, text,
-                                     qr_cat_type_desc(object->type));
+    enum qr_status status = object == NULL ? qr_sql_fail(err, 2812, text)
+                                           : qr_sql_fail(err, 2809, "procedure", text, text,
+                                                         qr_cat_type_desc(object->type));
     qr_arena_done(&arena);
     return status;
 }
@@ -231,8 +230,8 @@ enum qr_status qri_exec_stmt(struct qri_frame *frame, const struct qr_ast_exec *
     struct qri_call_arg *args = NULL;
     QR_TRY(eval_args(frame, stmt, place, &args, err));
     int32_t status_value = 0;
-    QR_TRY(qri_call_by_name(frame->session, &name, args, stmt->arg_count, false, &status_value,
-                            err));
+    QR_TRY(
+        qri_call_by_name(frame->session, &name, args, stmt->arg_count, false, &status_value, err));
     uint32_t slot = 0;
     if (stmt->return_variable.n == 0)
         return QR_OK;

@@ -45,10 +45,10 @@ static enum qr_status compound(struct qri_frame *frame, const struct qr_ast_set_
                                struct qr_ast_expr **ret_expr, struct qr_err *err)
 {
     static const uint8_t ops[] = {
-        [QR_ASSIGN_ADD] = QR_OP_ADD,     [QR_ASSIGN_SUB] = QR_OP_SUB,
-        [QR_ASSIGN_MUL] = QR_OP_MUL,     [QR_ASSIGN_DIV] = QR_OP_DIV,
-        [QR_ASSIGN_MOD] = QR_OP_MOD,     [QR_ASSIGN_AND] = QR_OP_BIT_AND,
-        [QR_ASSIGN_OR] = QR_OP_BIT_OR,   [QR_ASSIGN_XOR] = QR_OP_BIT_XOR,
+        [QR_ASSIGN_ADD] = QR_OP_ADD,   [QR_ASSIGN_SUB] = QR_OP_SUB,
+        [QR_ASSIGN_MUL] = QR_OP_MUL,   [QR_ASSIGN_DIV] = QR_OP_DIV,
+        [QR_ASSIGN_MOD] = QR_OP_MOD,   [QR_ASSIGN_AND] = QR_OP_BIT_AND,
+        [QR_ASSIGN_OR] = QR_OP_BIT_OR, [QR_ASSIGN_XOR] = QR_OP_BIT_XOR,
     };
     struct qr_arena *arena = &frame->arena;
     struct qr_ast_chain *chain = qr_arena_alloc(arena, sizeof *chain);
@@ -96,7 +96,8 @@ enum qr_status qri_run_return(struct qri_frame *frame, const struct qri_op *op, 
         if (stmt->value == NULL)
             return qr_sql_fail(err, 455);
         struct qr_value value;
-        QR_TRY(qri_eval_scalar(frame, 0, stmt->value, &frame->unit->return_type, NULL, &value, err));
+        QR_TRY(
+            qri_eval_scalar(frame, 0, stmt->value, &frame->unit->return_type, NULL, &value, err));
         if (qr_value_copy(frame->return_arena, &value, &frame->return_value) != QR_OK)
             return qr_fail(err, QR_NOMEM, "return a value");
     } else if (stmt->value != NULL) {
@@ -106,11 +107,9 @@ enum qr_status qri_run_return(struct qri_frame *frame, const struct qri_op *op, 
         struct qr_value value;
         QR_TRY(qri_eval_scalar(frame, 0, stmt->value, &want, NULL, &value, err));
         if (value.cell == QR_CELL_NULL)
-            QR_TRY(qri_inform(frame->session, 282, frame->module == NULL
-                                                       ? ""
-                                                       : qr_arena_str(&frame->arena,
-                                                                      frame->module->name)
-                                                             .p));
+            QR_TRY(qri_inform(
+                frame->session, 282,
+                frame->module == NULL ? "" : qr_arena_str(&frame->arena, frame->module->name).p));
         frame->return_status = value.cell == QR_CELL_INT ? (int32_t)value.i : 0;
     }
     frame->returned = true;

@@ -17,7 +17,7 @@ static void add_session(struct qr_instance *instance, struct qr_session *session
     pthread_mutex_lock(&instance->mu);
     for (bool taken = true; taken;) {
         uint16_t id = instance->last_session_id == UINT16_MAX ? QRI_SESSION_ID_FIRST
-                                                             : instance->last_session_id + 1;
+                                                              : instance->last_session_id + 1;
         instance->last_session_id = id;
         taken = false;
         for (struct qr_session *s = instance->sessions; s != NULL && !taken; s = s->next)

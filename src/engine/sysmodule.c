@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include "base/banned.h"
 
+/* T-SQL is broken where a reader of T-SQL breaks it. */
+/* clang-format off */
 /* ODBC type, type name, sizes of a column `c` with system_type_id, max_length, precision, scale. */
 #define ODBC_TYPE(c)                                                                               \
     "CAST(CASE " c ".system_type_id WHEN 104 THEN -7 WHEN 48 THEN -6 WHEN 52 THEN 5 WHEN 56 THEN " \

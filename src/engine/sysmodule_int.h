@@ -1,5 +1,5 @@
-/* sysmodule_int.h - system procedures that are written in T-SQL: parsed and run as any procedure, in
- * the database of whoever calls them. */
+/* sysmodule_int.h - system procedures that are written in T-SQL: parsed and run as any procedure,
+ * in the database of whoever calls them. */
 #pragma once
 
 struct qri_sysmodule {

@@ -121,8 +121,8 @@ static enum qr_status rename_in(struct qri_ddl *ddl, void *ctx, struct qr_err *e
     return qri_ddl_rename(ddl, r->name, r->new_name, r->class_name, err);
 }
 
-static enum qr_status sp_rename(struct qr_session *session, struct qri_call_arg *args,
-                                size_t count, int32_t *ret_status, struct qr_err *err)
+static enum qr_status sp_rename(struct qr_session *session, struct qri_call_arg *args, size_t count,
+                                int32_t *ret_status, struct qr_err *err)
 {
     struct rename_request r = {.class_name = text_of(arg_at(args, count, "@objtype", 2))};
     QR_TRY(want_text(args, count, "sp_rename", "@objname", 0, &r.name, err));
@@ -282,8 +282,8 @@ static enum qr_status sp_set_session_context(struct qr_session *session, struct 
         if (made == NULL) {
             status = qr_fail(err, QR_NOMEM, "session context");
         } else {
-            made->is_read_only = lock != NULL && lock->value.cell == QR_CELL_INT &&
-                                 lock->value.i != 0;
+            made->is_read_only =
+                lock != NULL && lock->value.cell == QR_CELL_INT && lock->value.i != 0;
             made->n = variant.n;
             memcpy(made->bytes, variant.p, variant.n);
             status = qr_map_put(&session->context, key, made);

@@ -1,5 +1,5 @@
-/* sysview_int.h - system views: SQLite virtual tables over the picture of the database and the state
- * of the server, and T-SQL views over those.
+/* sysview_int.h - system views: SQLite virtual tables over the picture of the database and the
+ * state of the server, and T-SQL views over those.
  *
  * A view is one row of a table (struct qri_sysview): its name, its columns as one line of text, and
  * either a function that makes its rows or the T-SQL it stands for. In the column text a column
@@ -20,12 +20,12 @@ struct qri_sysview {
     bool in_master_only;
 };
 
-extern const struct qri_sysview qri_sysviews_object[];   /* sysview_object.c; ended by name NULL */
-extern const struct qri_sysview qri_sysviews_table[];    /* sysview_table.c */
-extern const struct qri_sysview qri_sysviews_type[];     /* sysview_type.c */
-extern const struct qri_sysview qri_sysviews_server[];   /* sysview_server.c */
-extern const struct qri_sysview qri_sysviews_text[];     /* sysview_text.c */
-extern const struct qri_sysview qri_sysviews_schema[];   /* sysview_schema.c: INFORMATION_SCHEMA */
+extern const struct qri_sysview qri_sysviews_object[]; /* sysview_object.c; ended by name NULL */
+extern const struct qri_sysview qri_sysviews_table[];  /* sysview_table.c */
+extern const struct qri_sysview qri_sysviews_type[];   /* sysview_type.c */
+extern const struct qri_sysview qri_sysviews_server[]; /* sysview_server.c */
+extern const struct qri_sysview qri_sysviews_text[];   /* sysview_text.c */
+extern const struct qri_sysview qri_sysviews_schema[]; /* sysview_schema.c: INFORMATION_SCHEMA */
 
 /* Adds a row. One argument for each column that has no constant, by its type:
  * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t; float: double;

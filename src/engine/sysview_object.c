@@ -47,11 +47,11 @@ static int object_id(const struct qr_cat_object *o)
 }
 
 #define OBJECT_COLUMNS                                                                             \
-    "name sysname, object_id int, principal_id int null =null, schema_id int, "                   \
-    "parent_object_id int, type char(2), type_desc nvarchar(60), create_date datetime, "          \
+    "name sysname, object_id int, principal_id int null =null, schema_id int, "                    \
+    "parent_object_id int, type char(2), type_desc nvarchar(60), create_date datetime, "           \
     "modify_date datetime, is_ms_shipped bit, is_published bit =0, is_schema_published bit =0"
 #define OBJECT_ARGS(o)                                                                             \
-    (o)->name, object_id(o), (int)(o)->schema_id, (int)(o)->parent_object_id, type_code(o),       \
+    (o)->name, object_id(o), (int)(o)->schema_id, (int)(o)->parent_object_id, type_code(o),        \
         type_desc(o), (o)->create_ticks, (o)->modify_ticks, (int)(o)->is_ms_shipped
 
 static enum qr_status object_row(struct qri_sysrows *rows, const struct qr_session *session,
@@ -214,8 +214,7 @@ static enum qr_status triggers(struct qri_sysrows *rows, struct qr_session *sess
     return walk(rows, session, USER, trigger_row);
 }
 
-static enum qr_status trigger_event_rows(struct qri_sysrows *rows,
-                                         const struct qr_session *session,
+static enum qr_status trigger_event_rows(struct qri_sysrows *rows, const struct qr_session *session,
                                          const struct qr_cat_object *o)
 {
     static const char *const names[] = {"INSERT", "UPDATE", "DELETE"};
@@ -256,8 +255,7 @@ static enum qr_status sequences(struct qri_sysrows *rows, struct qr_session *ses
         struct qr_value start = number(t, o->sequence_start, arena),
                         increment = number(t, o->sequence_increment, arena),
                         low = number(t, o->sequence_min, arena),
-                        high = number(t, o->sequence_max, arena),
-                        now = number(t, current, arena);
+                        high = number(t, o->sequence_max, arena), now = number(t, current, arena);
         QR_TRY(qri_sysrow(rows, OBJECT_ARGS(o), &start, &increment, &low, &high,
                           (int)o->sequence_cycle, (int)qr_type_info(t->id)->system_type_id,
                           user_type_id(t, 0), qr_type_precision(t), qr_type_scale(t), &now,
@@ -325,22 +323,24 @@ const struct qri_sysview qri_sysviews_object[] = {
                     "is_repl_serializable_only bit =0, skips_repl_constraints bit =0",
      procedures, NULL, false},
     {"sys", "sql_modules",
-     "object_id int, definition nvarchar(max) null, uses_ansi_nulls bit, uses_quoted_identifier bit, "
+     "object_id int, definition nvarchar(max) null, uses_ansi_nulls bit, uses_quoted_identifier "
+     "bit, "
      "is_schema_bound bit, uses_database_collation bit =0, is_recompiled bit =0, "
      "null_on_null_input bit =0, execute_as_principal_id int null =null, "
      "uses_native_compilation bit =0, inline_type bit =0, is_inlineable bit =0",
      sql_modules, NULL, false},
     {"sys", "all_sql_modules",
-     "object_id int, definition nvarchar(max) null, uses_ansi_nulls bit, uses_quoted_identifier bit, "
+     "object_id int, definition nvarchar(max) null, uses_ansi_nulls bit, uses_quoted_identifier "
+     "bit, "
      "is_schema_bound bit, uses_database_collation bit =0, is_recompiled bit =0, "
      "null_on_null_input bit =0, execute_as_principal_id int null =null, "
      "uses_native_compilation bit =0, inline_type bit =0, is_inlineable bit =0",
      all_sql_modules, NULL, false},
 #define PARAMETER_COLUMNS                                                                          \
-    "object_id int, name sysname null, parameter_id int, system_type_id tinyint, "                \
-    "user_type_id int, max_length smallint, precision tinyint, scale tinyint, is_output bit, "    \
-    "is_cursor_ref bit, has_default_value bit, is_xml_document bit =0, "                          \
-    "default_value sql_variant null =null, xml_collection_id int =0, is_readonly bit, "           \
+    "object_id int, name sysname null, parameter_id int, system_type_id tinyint, "                 \
+    "user_type_id int, max_length smallint, precision tinyint, scale tinyint, is_output bit, "     \
+    "is_cursor_ref bit, has_default_value bit, is_xml_document bit =0, "                           \
+    "default_value sql_variant null =null, xml_collection_id int =0, is_readonly bit, "            \
     "is_nullable bit null"
     {"sys", "parameters", PARAMETER_COLUMNS, parameters, NULL, false},
     {"sys", "all_parameters", PARAMETER_COLUMNS, all_parameters, NULL, false},
@@ -358,11 +358,12 @@ const struct qri_sysview qri_sysviews_object[] = {
      "is_trigger_event bit =1",
      trigger_events, NULL, false},
     {"sys", "sequences",
-     OBJECT_COLUMNS ", start_value sql_variant, increment sql_variant, minimum_value sql_variant null, "
-                    "maximum_value sql_variant null, is_cycling bit null, is_cached bit null =1, "
-                    "cache_size int null =null, system_type_id tinyint, user_type_id int, "
-                    "precision tinyint, scale tinyint null, current_value sql_variant null, "
-                    "is_exhausted bit, last_used_value sql_variant null =null",
+     OBJECT_COLUMNS
+     ", start_value sql_variant, increment sql_variant, minimum_value sql_variant null, "
+     "maximum_value sql_variant null, is_cycling bit null, is_cached bit null =1, "
+     "cache_size int null =null, system_type_id tinyint, user_type_id int, "
+     "precision tinyint, scale tinyint null, current_value sql_variant null, "
+     "is_exhausted bit, last_used_value sql_variant null =null",
      sequences, NULL, false},
     {"sys", "extended_properties",
      "class tinyint, class_desc nvarchar(60) null, major_id int, minor_id int, name sysname, "

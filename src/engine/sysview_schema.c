@@ -2,6 +2,8 @@
 #include "sysview_int.h"
 #include "base/banned.h"
 
+/* T-SQL is broken where a reader of T-SQL breaks it. */
+/* clang-format off */
 /* The type columns that COLUMNS, PARAMETERS and ROUTINES share, over an alias `c` with
  * system_type_id, user_type_id, max_length, precision, scale. */
 #define DATA_TYPE(c)                                                                               \

@@ -74,8 +74,7 @@ static enum qr_status session_row(struct qri_sysrows *rows, const struct qr_sess
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
         qr_arena_str(arena, s->login.login), qr_arena_str(arena, s->login.login),
         s == asker ? qr_str("running") : qr_str("sleeping"), s->request_ticks, s->request_ticks,
-        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat),
-        (int)o->datefirst,
+        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
         (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
@@ -102,8 +101,7 @@ static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_sessi
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        status = qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks,
-                            (int)s->login.tds_version,
+        status = qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
                             text_or_null(arena, s->login.client_address));
     pthread_mutex_unlock(&instance->mu);
     return status;
@@ -130,7 +128,8 @@ static const struct configuration {
     const char *description;
     bool dynamic, advanced;
 } configurations_known[] = {
-    {101, "recovery interval (min)", 0, 0, 32767, "Maximum recovery interval in minutes", true, true},
+    {101, "recovery interval (min)", 0, 0, 32767, "Maximum recovery interval in minutes", true,
+     true},
     {102, "allow updates", 0, 0, 1, "Allow updates to system tables", true, false},
     {103, "user connections", 0, 0, 32767, "Number of user connections allowed", false, true},
     {115, "nested triggers", 1, 0, 1, "Allow triggers to be invoked within triggers", true, false},
@@ -142,8 +141,10 @@ static const struct configuration {
     {1520, "remote query timeout (s)", 600, 0, INT32_MAX, "remote query timeout", true, false},
     {1534, "user options", 0, 0, 32767, "user options", true, false},
     {1539, "max degree of parallelism", 0, 0, 32767, "maximum degree of parallelism", true, true},
-    {1544, "max server memory (MB)", INT32_MAX, 128, INT32_MAX, "Maximum size of server memory (MB)", true, true},
-    {1555, "transform noise words", 0, 0, 1, "Transform noise words for full-text query", true, true},
+    {1544, "max server memory (MB)", INT32_MAX, 128, INT32_MAX,
+     "Maximum size of server memory (MB)", true, true},
+    {1555, "transform noise words", 0, 0, 1, "Transform noise words for full-text query", true,
+     true},
     {16384, "Agent XPs", 0, 0, 1, "Enable or disable Agent XPs", true, true},
     {16390, "xp_cmdshell", 0, 0, 1, "Enable or disable command shell", true, true},
     {1562, "clr enabled", 0, 0, 1, "CLR user code execution enabled in the server", true, false},

@@ -61,8 +61,7 @@ static enum qr_status all_columns(struct qri_sysrows *rows, struct qr_session *s
 
 static struct qr_value variant(struct qri_sysrows *rows, const struct qr_type *type, int64_t v)
 {
-    struct qr_value value =
-        qr_type_cell(type) == QR_CELL_WIDE ? qr_value_wide(v) : qr_value_int(v);
+    struct qr_value value = qr_type_cell(type) == QR_CELL_WIDE ? qr_value_wide(v) : qr_value_int(v);
     struct qr_value made = qr_value_null();
     if (qr_variant_make(qri_sysrows_arena(rows), type, &value, &made) != QR_OK)
         return qr_value_null();
@@ -163,12 +162,12 @@ static enum qr_status index_columns(struct qri_sysrows *rows, struct qr_session 
 
 /* key_constraints, foreign_keys, check_constraints, default_constraints begin like sys.objects. */
 #define CHILD_COLUMNS                                                                              \
-    "name sysname, object_id int, principal_id int null =null, schema_id int, "                   \
-    "parent_object_id int, type char(2), type_desc nvarchar(60), create_date datetime, "          \
+    "name sysname, object_id int, principal_id int null =null, schema_id int, "                    \
+    "parent_object_id int, type char(2), type_desc nvarchar(60), create_date datetime, "           \
     "modify_date datetime, is_ms_shipped bit =0, is_published bit =0, is_schema_published bit =0"
 #define CHILD_ARGS(cat, id, name_, table, type_)                                                   \
-    (name_), (int)(id), (int)(table)->schema_id, (int)(table)->object_id,                         \
-        qr_str(qr_cat_type_code(type_)), qr_str(qr_cat_type_desc(type_)),                         \
+    (name_), (int)(id), (int)(table)->schema_id, (int)(table)->object_id,                          \
+        qr_str(qr_cat_type_code(type_)), qr_str(qr_cat_type_desc(type_)),                          \
         child_ticks((cat), (id), (table)), child_ticks((cat), (id), (table))
 
 static int64_t child_ticks(const struct qr_catalog *cat, uint32_t id,
@@ -305,18 +304,18 @@ static enum qr_status partitions(struct qri_sysrows *rows, struct qr_session *se
 }
 
 #define COLUMN_COLUMNS                                                                             \
-    "object_id int, name sysname null, column_id int, system_type_id tinyint, user_type_id int, " \
-    "max_length smallint, precision tinyint, scale tinyint, collation_name sysname null, "        \
-    "is_nullable bit null, is_ansi_padded bit =1, is_rowguidcol bit, is_identity bit, "           \
-    "is_computed bit, is_filestream bit =0, is_replicated bit null =0, "                          \
-    "is_non_sql_subscribed bit null =0, is_merge_published bit null =0, "                         \
-    "is_dts_replicated bit null =0, is_xml_document bit =0, xml_collection_id int =0, "           \
-    "default_object_id int, rule_object_id int =0, is_sparse bit null, "                          \
-    "is_column_set bit null =0, generated_always_type tinyint null =0, "                          \
-    "generated_always_type_desc nvarchar(60) null ='NOT_APPLICABLE', encryption_type int null "   \
+    "object_id int, name sysname null, column_id int, system_type_id tinyint, user_type_id int, "  \
+    "max_length smallint, precision tinyint, scale tinyint, collation_name sysname null, "         \
+    "is_nullable bit null, is_ansi_padded bit =1, is_rowguidcol bit, is_identity bit, "            \
+    "is_computed bit, is_filestream bit =0, is_replicated bit null =0, "                           \
+    "is_non_sql_subscribed bit null =0, is_merge_published bit null =0, "                          \
+    "is_dts_replicated bit null =0, is_xml_document bit =0, xml_collection_id int =0, "            \
+    "default_object_id int, rule_object_id int =0, is_sparse bit null, "                           \
+    "is_column_set bit null =0, generated_always_type tinyint null =0, "                           \
+    "generated_always_type_desc nvarchar(60) null ='NOT_APPLICABLE', encryption_type int null "    \
     "=null, encryption_type_desc nvarchar(64) null =null, encryption_algorithm_name sysname null " \
     "=null, column_encryption_key_id int null =null, column_encryption_key_database_name sysname " \
-    "null =null, is_hidden bit null, is_masked bit =0, graph_type int null =null, "               \
+    "null =null, is_hidden bit null, is_masked bit =0, graph_type int null =null, "                \
     "graph_type_desc nvarchar(60) null =null"
 
 const struct qri_sysview qri_sysviews_table[] = {
@@ -337,12 +336,14 @@ const struct qri_sysview qri_sysviews_table[] = {
      computed_columns, NULL, false},
     {"sys", "indexes",
      "object_id int, name sysname null, index_id int, type tinyint, type_desc nvarchar(60) null, "
-     "is_unique bit null, data_space_id int null =1, ignore_dup_key bit null, is_primary_key bit null, "
+     "is_unique bit null, data_space_id int null =1, ignore_dup_key bit null, is_primary_key bit "
+     "null, "
      "is_unique_constraint bit null, fill_factor tinyint, is_padded bit null =0, "
      "is_disabled bit null, is_hypothetical bit null =0, is_ignored_in_optimization bit null =0, "
      "allow_row_locks bit null =1, allow_page_locks bit null =1, has_filter bit null, "
      "filter_definition nvarchar(max) null, compression_delay int null =null, "
-     "suppress_dup_key_messages bit null =0, auto_created bit null =0, optimize_for_sequential_key bit null =0",
+     "suppress_dup_key_messages bit null =0, auto_created bit null =0, optimize_for_sequential_key "
+     "bit null =0",
      indexes, NULL, false},
     {"sys", "index_columns",
      "object_id int, index_id int, index_column_id int, column_id int, key_ordinal tinyint, "
@@ -374,7 +375,8 @@ const struct qri_sysview qri_sysviews_table[] = {
     {"sys", "stats",
      "object_id int, name sysname null, stats_id int, auto_created bit null =0, "
      "user_created bit null =0, no_recompute bit null =0, has_filter bit null =0, "
-     "filter_definition nvarchar(max) null =null, is_temporary bit null =0, is_incremental bit null =0",
+     "filter_definition nvarchar(max) null =null, is_temporary bit null =0, is_incremental bit "
+     "null =0",
      stats, NULL, false},
     {"sys", "partitions",
      "partition_id bigint, object_id int, index_id int, partition_number int =1, hobt_id bigint, "

@@ -96,7 +96,8 @@ const struct qri_sysview qri_sysviews_text[] = {
      NULL,
      "SELECT CAST(principal_id AS smallint) AS uid, CAST(0 AS smallint) AS status, name, sid, "
      "create_date AS createdate, modify_date AS updatedate, CAST(owning_principal_id AS smallint) "
-     "AS altuid, CAST(NULL AS varbinary(256)) AS password, CAST(0 AS smallint) AS gid, CAST(NULL AS "
+     "AS altuid, CAST(NULL AS varbinary(256)) AS password, CAST(0 AS smallint) AS gid, CAST(NULL "
+     "AS "
      "varchar(255)) AS environ, CASE WHEN type = 'S' AND principal_id = 1 THEN 1 ELSE 0 END AS "
      "hasdbaccess, CASE WHEN type = 'S' THEN 1 ELSE 0 END AS islogin, 0 AS isntname, 0 AS "
      "isntgroup, 0 AS isntuser, CASE WHEN type = 'S' THEN 1 ELSE 0 END AS issqluser, 0 AS "
@@ -161,7 +162,8 @@ const struct qri_sysview qri_sysviews_text[] = {
      false},
     {"sys", "sysdatabases",
      "name sysname, dbid smallint null, sid varbinary(85) null, mode smallint null, status int "
-     "null, status2 int null, crdate datetime, reserved datetime null, category int null, cmptlevel "
+     "null, status2 int null, crdate datetime, reserved datetime null, category int null, "
+     "cmptlevel "
      "tinyint, filename nvarchar(260) null, version smallint null",
      NULL,
      "SELECT name, CAST(database_id AS smallint) AS dbid, owner_sid AS sid, CAST(0 AS smallint) AS "

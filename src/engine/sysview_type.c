@@ -58,15 +58,16 @@ static enum qr_status database_principals(struct qri_sysrows *rows, struct qr_se
     const struct qri_catalog *c = qri_sys_catalog(session);
     for (size_t i = 0; i < c->principal_count; i++) {
         const struct qri_principal *p = &c->principals[i];
-        QR_TRY(qri_sysrow(rows, p->name, (int)p->principal_id,
-                          p->type == 'R' ? qr_str("R") : qr_str("S"),
-                          p->type == 'R' ? qr_str("DATABASE_ROLE") : qr_str("SQL_USER"),
-                          p->default_schema.n > 0 ? p->default_schema : (struct qr_str){NULL, 0},
-                          p->create_ticks, p->modify_ticks,
-                          qri_sys_null_if(p->owning_principal_id == 0, p->owning_principal_id),
-                          qr_str_n((const char *)&p->principal_id, 4), (int)p->is_fixed_role,
-                          p->type == 'R' ? 0 : p->principal_id < 5 ? 0 : 1,
-                          p->type == 'R' ? qr_str("NONE") : qr_str("INSTANCE")));
+        QR_TRY(qri_sysrow(
+            rows, p->name, (int)p->principal_id, p->type == 'R' ? qr_str("R") : qr_str("S"),
+            p->type == 'R' ? qr_str("DATABASE_ROLE") : qr_str("SQL_USER"),
+            p->default_schema.n > 0 ? p->default_schema : (struct qr_str){NULL, 0}, p->create_ticks,
+            p->modify_ticks, qri_sys_null_if(p->owning_principal_id == 0, p->owning_principal_id),
+            qr_str_n((const char *)&p->principal_id, 4), (int)p->is_fixed_role,
+            p->type == 'R'        ? 0
+            : p->principal_id < 5 ? 0
+                                  : 1,
+            p->type == 'R' ? qr_str("NONE") : qr_str("INSTANCE")));
     }
     return QR_OK;
 }
@@ -86,8 +87,8 @@ static enum qr_status server_principals(struct qri_sysrows *rows, struct qr_sess
 {
     static const uint8_t sid[] = {1, 6, 0, 0, 0, 0, 0, 100};
     return qri_sysrow(rows, session->login.login, 1, qr_str_n((const char *)sid, sizeof sid),
-                      qr_str("S"), qr_str("SQL_LOGIN"), session->login_ticks,
-                      session->login_ticks, qr_str("master"), qr_str("us_english"));
+                      qr_str("S"), qr_str("SQL_LOGIN"), session->login_ticks, session->login_ticks,
+                      qr_str("master"), qr_str("us_english"));
 }
 
 static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *session)

@@ -123,9 +123,9 @@ enum qr_status qri_counter_set(struct qr_session *session, uint64_t counter, boo
     struct temp_counter *own = find_counter(session, counter);
     if (own == NULL) {
         own = malloc(sizeof *own);
-        if (own == NULL || qr_map_put(&session->temp_counters,
-                                      qr_str_n((const char *)&counter, sizeof counter),
-                                      own) != QR_OK) {
+        if (own == NULL ||
+            qr_map_put(&session->temp_counters, qr_str_n((const char *)&counter, sizeof counter),
+                       own) != QR_OK) {
             free(own);
             return qr_fail(err, QR_NOMEM, "make a counter");
         }

@@ -1,8 +1,8 @@
 /* tran.c - the session's transaction and SQLite's; see engine_int.h
  *
  * T-SQL's transaction begins at BEGIN TRAN and may be nothing but a count. SQLite's begins with the
- * first statement that writes (or that has to see one snapshot), with the writer lock held, and ends
- * with it: COMMIT publishes, then the lock goes, then the answer waits for the LSN (S2). */
+ * first statement that writes (or that has to see one snapshot), with the writer lock held, and
+ * ends with it: COMMIT publishes, then the lock goes, then the answer waits for the LSN (S2). */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -419,10 +419,9 @@ enum qr_status qri_tran_save(struct qr_session *session, struct qr_str name, str
         return qr_sql_fail(err, 628);
     if (tran->doomed)
         return qr_sql_fail(err, 3931);
-    tran->savepoints =
-        qr_arena_grow(&tran->arena, tran->savepoints, tran->savepoint_count,
-                      &tran->savepoint_capacity, tran->savepoint_count + 1,
-                      sizeof *tran->savepoints);
+    tran->savepoints = qr_arena_grow(&tran->arena, tran->savepoints, tran->savepoint_count,
+                                     &tran->savepoint_capacity, tran->savepoint_count + 1,
+                                     sizeof *tran->savepoints);
     if (tran->savepoints == NULL)
         return qr_fail(err, QR_NOMEM, "save the transaction");
     tran->savepoints[tran->savepoint_count] = (struct qri_savepoint){

@@ -6,8 +6,8 @@
 
 struct loop {
     struct loop *outer;
-    uint32_t top;       /* where CONTINUE goes */
-    uint32_t *breaks;   /* jumps whose target is the end */
+    uint32_t top;     /* where CONTINUE goes */
+    uint32_t *breaks; /* jumps whose target is the end */
     size_t break_count, break_capacity;
 };
 
@@ -74,14 +74,15 @@ static enum qr_status add_var(struct builder *b, struct qr_str name, const struc
         var->type = qr_type_of(QR_TYPE_CURSOR);
     } else if (table != NULL) {
         struct qr_cat_object *shape = NULL;
-        QR_TRY(at_line(b, line,
-                       qri_table_shape(&unit->arena, &b->env, name, table, &shape, b->err)));
+        QR_TRY(
+            at_line(b, line, qri_table_shape(&unit->arena, &b->env, name, table, &shape, b->err)));
         var->type = qr_type_of(QR_TYPE_TABLE);
         var->table = shape;
     } else {
         bool nullable = true;
-        QR_TRY(at_line(b, line, qr_tsql_resolve_type(&b->env, type, &var->type, &var->user_type_id,
-                                                     &nullable, b->err)));
+        QR_TRY(at_line(b, line,
+                       qr_tsql_resolve_type(&b->env, type, &var->type, &var->user_type_id,
+                                            &nullable, b->err)));
         const struct qr_cat_usertype *user =
             var->user_type_id == 0 ? NULL
                                    : qr_cat_usertype_by_id(b->env.catalog, var->user_type_id);
@@ -123,7 +124,10 @@ static enum qr_status add_op(struct builder *b, enum qri_op_kind kind,
     if (unit->ops == NULL)
         return no_memory(b);
     struct qri_op *op = &unit->ops[unit->op_count];
-    *op = (struct qri_op){.kind = kind, .line = line, .stmt = stmt, .handler = b->handler,
+    *op = (struct qri_op){.kind = kind,
+                          .line = line,
+                          .stmt = stmt,
+                          .handler = b->handler,
                           .catch_depth = b->catch_depth,
                           .var_visible = (uint32_t)unit->var_count,
                           .code_count = (uint32_t)code_count};
@@ -171,11 +175,12 @@ static enum qr_status flatten_if(struct builder *b, const struct qr_ast_if *bran
         b->unit->ops[test].condition = branch->condition;
         QR_TRY(flatten(b, branch->then));
         if (branch->otherwise != NULL) {
-            ends = qr_arena_grow(arena, ends, end_count, &end_capacity, end_count + 1, sizeof *ends);
+            ends =
+                qr_arena_grow(arena, ends, end_count, &end_capacity, end_count + 1, sizeof *ends);
             if (ends == NULL)
                 return no_memory(b);
-            QR_TRY(add_op(b, QRI_OP_JUMP, &branch->head, branch->head.pos.line, 0,
-                          &ends[end_count]));
+            QR_TRY(
+                add_op(b, QRI_OP_JUMP, &branch->head, branch->head.pos.line, 0, &ends[end_count]));
             end_count++;
         }
         b->unit->ops[test].target = (uint32_t)b->unit->op_count;
@@ -219,9 +224,9 @@ static enum qr_status flatten_leave(struct builder *b, const struct qr_ast_stmt 
     if (!is_break)
         return QR_OK;
     struct loop *loop = b->loop;
-    loop->breaks = qr_arena_grow(&b->unit->arena, loop->breaks, loop->break_count,
-                                 &loop->break_capacity, loop->break_count + 1,
-                                 sizeof *loop->breaks);
+    loop->breaks =
+        qr_arena_grow(&b->unit->arena, loop->breaks, loop->break_count, &loop->break_capacity,
+                      loop->break_count + 1, sizeof *loop->breaks);
     if (loop->breaks == NULL)
         return no_memory(b);
     loop->breaks[loop->break_count++] = jump;
@@ -287,8 +292,7 @@ static enum qr_status add_jump(struct builder *b, const struct qr_ast_goto *stmt
     if (b->jumps == NULL)
         return no_memory(b);
     struct jump *jump = &b->jumps[b->jump_count++];
-    *jump = (struct jump){
-        .name = stmt->label.text, .line = stmt->head.pos.line, .block = b->block};
+    *jump = (struct jump){.name = stmt->label.text, .line = stmt->head.pos.line, .block = b->block};
     return add_op(b, QRI_OP_JUMP, &stmt->head, stmt->head.pos.line, 0, &jump->op);
 }
 
@@ -299,9 +303,9 @@ static enum qr_status resolve_jumps(struct builder *b)
         while (k < b->label_count && !qr_str_ieq(b->labels[k].name, b->jumps[i].name))
             k++;
         if (k == b->label_count)
-            return at_line(b, b->jumps[i].line,
-                           qr_sql_fail(b->err, 133,
-                                       qr_arena_str(&b->unit->arena, b->jumps[i].name).p));
+            return at_line(
+                b, b->jumps[i].line,
+                qr_sql_fail(b->err, 133, qr_arena_str(&b->unit->arena, b->jumps[i].name).p));
         const struct block *block = b->jumps[i].block;
         while (block != NULL && block != b->labels[k].block)
             block = block->outer;
@@ -394,8 +398,8 @@ static enum qr_status build(struct builder *b, const struct qri_source *source,
                                     b->err));
         QR_TRY(add_params(b, &params));
     }
-    QR_TRY(qr_tsql_parse(&unit->arena, source->text.p, source->text.n, options, &unit->batch,
-                         b->err));
+    QR_TRY(
+        qr_tsql_parse(&unit->arena, source->text.p, source->text.n, options, &unit->batch, b->err));
     if (source->kind == QRI_UNIT_BATCH)
         QR_TRY(flatten_all(b, &unit->batch->stmts));
     else

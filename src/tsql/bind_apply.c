@@ -3,7 +3,8 @@
  * A correlated query right of APPLY becomes, in this order of preference:
  *   a plain SELECT: its tables joined in place, its columns the expressions they stand for;
  *   VALUES: a join with a counter, each column a CASE over it;
- *   anything else: qrows() over a plan of its own, with the outer columns as arguments (emitter). */
+ *   anything else: qrows() over a plan of its own, with the outer columns as arguments (emitter).
+ */
 #include "bind_int.h"
 
 #include "base/banned.h"
@@ -78,7 +79,8 @@ static enum qr_status merge_select(struct qri_compile *c, struct qri_source *rig
 
 /* CASE counter WHEN 0 THEN … WHEN 1 THEN … END */
 enum qr_status qri_counter_case(struct qri_compile *c, struct qri_source *counter,
-                                const struct qr_expr *const *values, const struct qr_expr **ret_expr)
+                                const struct qr_expr *const *values,
+                                const struct qr_expr **ret_expr)
 {
     size_t n = counter->row_count;
     const struct qr_expr **whens = QRI_ARRAY(c, n, const struct qr_expr *);

@@ -22,7 +22,7 @@ static enum qr_status bind_trim(struct qri_compile *c, const struct qr_ast_call 
 {
     const struct qr_expr **args = NULL, *in_order[3];
     static const int sides[] = {
-        [QR_TRIM_NONE] = 0, [QR_TRIM_FROM] = 0, [QR_TRIM_LEADING] = 1,
+        [QR_TRIM_NONE] = 0,     [QR_TRIM_FROM] = 0, [QR_TRIM_LEADING] = 1,
         [QR_TRIM_TRAILING] = 2, [QR_TRIM_BOTH] = 0,
     };
     QR_TRY(qri_exprs(c, &ast->args, &args));
@@ -75,7 +75,8 @@ static enum qr_status bind_datepart(struct qri_compile *c, const struct qr_func 
     return qr_datepart_expr(&c->b, func, keyword, ret_expr);
 }
 
-/* The name that expr knows a call by: the null clauses of JSON_OBJECT and JSON_ARRAY belong to it. */
+/* The name that expr knows a call by: the null clauses of JSON_OBJECT and JSON_ARRAY belong to it.
+ */
 static struct qr_str builtin_name(const struct qr_ast_call *ast)
 {
     struct qr_str name = ast->name.parts[ast->name.count - 1].text;
@@ -196,8 +197,8 @@ static bool find_owner(void *arg, const struct qr_expr *expr)
 static enum qr_status check_clause(struct qri_compile *c, enum qri_clause clause)
 {
     static const int errors[] = {
-        [QRI_CLAUSE_NONE] = 147, [QRI_CLAUSE_FROM] = 1015, [QRI_CLAUSE_WHERE] = 147,
-        [QRI_CLAUSE_GROUP] = 144, [QRI_CLAUSE_SET] = 157, [QRI_CLAUSE_OUTPUT] = 158,
+        [QRI_CLAUSE_NONE] = 147,  [QRI_CLAUSE_FROM] = 1015, [QRI_CLAUSE_WHERE] = 147,
+        [QRI_CLAUSE_GROUP] = 144, [QRI_CLAUSE_SET] = 157,   [QRI_CLAUSE_OUTPUT] = 158,
     };
     int number = clause < sizeof(errors) / sizeof(errors[0]) ? errors[clause] : 0;
     return number == 0 ? QR_OK : qr_sql_fail(c->err, number);
@@ -312,7 +313,8 @@ enum qr_status qri_call(struct qri_compile *c, const struct qr_ast_call *ast,
     return bind_builtin(c, ast, ret_expr);
 }
 
-/* UPDATE(column) in a trigger: a bit of COLUMNS_UPDATED(), whose first byte holds columns 1 to 8. */
+/* UPDATE(column) in a trigger: a bit of COLUMNS_UPDATED(), whose first byte holds columns 1 to 8.
+ */
 static enum qr_status bind_update(struct qri_compile *c, const struct qr_ast_call *ast,
                                   const struct qr_expr **ret_expr)
 {

@@ -68,7 +68,8 @@ static bool has_simple_values(const struct qri_target *t, const struct qri_sets 
 }
 
 /* Does `where` say column = something known before the row is read? */
-static bool fixes_column(const struct qr_expr *where, const struct qri_target *t, uint32_t column_id)
+static bool fixes_column(const struct qr_expr *where, const struct qri_target *t,
+                         uint32_t column_id)
 {
     if (where->kind == QR_EXPR_AND) {
         for (size_t i = 0; i < where->arg_count; i++)

@@ -15,9 +15,9 @@ enum qr_status qri_assign(struct qri_compile *c, const struct qr_cat_object *tab
                            : qr_arena_printf(c->arena, "%.*s.%.*s.%.*s", (int)cat->database_name.n,
                                              cat->database_name.p, (int)schema->name.n,
                                              schema->name.p, (int)table->name.n, table->name.p);
-    return name == NULL ? qri_nomem(c)
-                        : qr_expr_assign(&c->b, col->type, name, qri_text_z(c, col->name), expr,
-                                         ret_expr);
+    return name == NULL
+               ? qri_nomem(c)
+               : qr_expr_assign(&c->b, col->type, name, qri_text_z(c, col->name), expr, ret_expr);
 }
 
 /* The column's DEFAULT, or NULL. */
@@ -48,8 +48,8 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qr_cat_ob
         if (col->default_text.n != 0)
             QR_TRY(qri_default(c, table, i, &dml->defaults[i]));
         if (col->is_computed)
-            QR_TRY(qri_row_expr(c, table, col->computed_text, false, &col->type,
-                                &dml->computed[i]));
+            QR_TRY(
+                qri_row_expr(c, table, col->computed_text, false, &col->type, &dml->computed[i]));
     }
     for (size_t i = 0; i < table->check_count; i++)
         if (!table->checks[i].is_disabled)

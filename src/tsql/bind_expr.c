@@ -144,11 +144,16 @@ static enum qr_status bind_global(struct qri_compile *c, const struct qr_ast_exp
 /* --- operators --- */
 
 static const enum qr_op ops[] = {
-    [QR_AOP_ADD] = QR_OP_ADD,         [QR_AOP_SUB] = QR_OP_SUB,
-    [QR_AOP_MUL] = QR_OP_MUL,         [QR_AOP_DIV] = QR_OP_DIV,
-    [QR_AOP_MOD] = QR_OP_MOD,         [QR_AOP_BIT_AND] = QR_OP_BIT_AND,
-    [QR_AOP_BIT_OR] = QR_OP_BIT_OR,   [QR_AOP_BIT_XOR] = QR_OP_BIT_XOR,
-    [QR_AOP_SHIFT_LEFT] = QR_OP_SHIFT_LEFT, [QR_AOP_SHIFT_RIGHT] = QR_OP_SHIFT_RIGHT,
+    [QR_AOP_ADD] = QR_OP_ADD,
+    [QR_AOP_SUB] = QR_OP_SUB,
+    [QR_AOP_MUL] = QR_OP_MUL,
+    [QR_AOP_DIV] = QR_OP_DIV,
+    [QR_AOP_MOD] = QR_OP_MOD,
+    [QR_AOP_BIT_AND] = QR_OP_BIT_AND,
+    [QR_AOP_BIT_OR] = QR_OP_BIT_OR,
+    [QR_AOP_BIT_XOR] = QR_OP_BIT_XOR,
+    [QR_AOP_SHIFT_LEFT] = QR_OP_SHIFT_LEFT,
+    [QR_AOP_SHIFT_RIGHT] = QR_OP_SHIFT_RIGHT,
     [QR_AOP_CONCAT] = QR_OP_ADD,
 };
 
@@ -185,10 +190,10 @@ enum qr_status qri_assign_op(struct qri_compile *c, enum qr_ast_assign assign,
                              const struct qr_expr **ret_expr)
 {
     static const enum qr_op assign_ops[] = {
-        [QR_ASSIGN_ADD] = QR_OP_ADD,     [QR_ASSIGN_SUB] = QR_OP_SUB,
-        [QR_ASSIGN_MUL] = QR_OP_MUL,     [QR_ASSIGN_DIV] = QR_OP_DIV,
-        [QR_ASSIGN_MOD] = QR_OP_MOD,     [QR_ASSIGN_AND] = QR_OP_BIT_AND,
-        [QR_ASSIGN_OR] = QR_OP_BIT_OR,   [QR_ASSIGN_XOR] = QR_OP_BIT_XOR,
+        [QR_ASSIGN_ADD] = QR_OP_ADD,   [QR_ASSIGN_SUB] = QR_OP_SUB,
+        [QR_ASSIGN_MUL] = QR_OP_MUL,   [QR_ASSIGN_DIV] = QR_OP_DIV,
+        [QR_ASSIGN_MOD] = QR_OP_MOD,   [QR_ASSIGN_AND] = QR_OP_BIT_AND,
+        [QR_ASSIGN_OR] = QR_OP_BIT_OR, [QR_ASSIGN_XOR] = QR_OP_BIT_XOR,
     };
     if (assign != QR_ASSIGN_SET)
         return qr_expr_arith(&c->b, assign_ops[assign], old, value, ret_expr);
@@ -446,7 +451,7 @@ static enum qr_status bind_exists(struct qri_compile *c, const struct qr_ast_exp
 }
 
 static enum qr_status bind_quantified(struct qri_compile *c, const struct qr_ast_expr *head,
-                                       const struct qr_expr **ret_expr)
+                                      const struct qr_expr **ret_expr)
 {
     return qri_quantified(c, (const struct qr_ast_quantified *)head, ret_expr);
 }

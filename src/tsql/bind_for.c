@@ -88,8 +88,7 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qri_query
     bool json = f->kind == QR_FORMAT_JSON_AUTO || f->kind == QR_FORMAT_JSON_PATH;
     bool is_auto = f->kind == QR_FORMAT_JSON_AUTO || f->kind == QR_FORMAT_XML_AUTO;
     struct levels levels = {.count = 0};
-    struct qr_plan_for_column *columns =
-        QRI_ARRAY(c, q->out_count + 1, struct qr_plan_for_column);
+    struct qr_plan_for_column *columns = QRI_ARRAY(c, q->out_count + 1, struct qr_plan_for_column);
     if (columns == NULL)
         return qri_nomem(c);
     if (q->out_count > COLUMNS_MAX)
@@ -151,8 +150,8 @@ enum qr_status qri_for_clause(struct qri_compile *c, const struct qr_ast_query *
         if (modes[i].kind == clause->kind && qr_str_ieqz(clause->mode, modes[i].word))
             f->kind = modes[i].format;
     if (f->kind == QR_FORMAT_NONE)
-        return qr_fail(c->err, QR_UNSUPPORTED, "FOR XML %.*s is not supported",
-                       (int)clause->mode.n, clause->mode.p);
+        return qr_fail(c->err, QR_UNSUPPORTED, "FOR XML %.*s is not supported", (int)clause->mode.n,
+                       clause->mode.p);
     if (query->kind == QRI_QUERY_SELECT && query->assign_names != NULL)
         return qr_sql_fail(c->err, 6819, clause->kind == QR_FOR_JSON ? "FOR JSON" : "FOR XML",
                            "assignment");

@@ -4,11 +4,19 @@
 #include "base/banned.h"
 
 static const char *const table_hints[] = {
-    "NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "READCOMMITTEDLOCK", "REPEATABLEREAD",
-    "SERIALIZABLE", "HOLDLOCK", "SNAPSHOT", "ROWLOCK", "PAGLOCK", "TABLOCK", "TABLOCKX", "UPDLOCK",
-    "XLOCK", "READPAST", "NOWAIT", "INDEX", "FORCESEEK", "FORCESCAN", "NOEXPAND", "FASTFIRSTROW",
-    "KEEPIDENTITY", "KEEPDEFAULTS", "IGNORE_CONSTRAINTS", "IGNORE_TRIGGERS",
-    "SPATIAL_WINDOW_MAX_CELLS",
+    "NOLOCK",          "READUNCOMMITTED",
+    "READCOMMITTED",   "READCOMMITTEDLOCK",
+    "REPEATABLEREAD",  "SERIALIZABLE",
+    "HOLDLOCK",        "SNAPSHOT",
+    "ROWLOCK",         "PAGLOCK",
+    "TABLOCK",         "TABLOCKX",
+    "UPDLOCK",         "XLOCK",
+    "READPAST",        "NOWAIT",
+    "INDEX",           "FORCESEEK",
+    "FORCESCAN",       "NOEXPAND",
+    "FASTFIRSTROW",    "KEEPIDENTITY",
+    "KEEPDEFAULTS",    "IGNORE_CONSTRAINTS",
+    "IGNORE_TRIGGERS", "SPATIAL_WINDOW_MAX_CELLS",
 };
 
 /* Accepted and without effect: readers never block here. */
@@ -94,8 +102,8 @@ static enum qr_status bind_values(struct qri_compile *c, const struct qr_ast_sou
                                   struct qri_source **ret_source)
 {
     const struct qr_ast_values_source *ast = (const struct qr_ast_values_source *)head;
-    struct qr_ast_values_query query_ast = {
-        .head = {.kind = QR_AQ_VALUES, .pos = head->pos}, .rows = ast->rows};
+    struct qr_ast_values_query query_ast = {.head = {.kind = QR_AQ_VALUES, .pos = head->pos},
+                                            .rows = ast->rows};
     struct qri_query *query = NULL;
     c->apply_scope = c->lateral ? c->scope : NULL;
     QR_TRY(qri_bind_query(c, &query_ast.head, qri_inner_scope(c), &query));

@@ -233,9 +233,8 @@ static enum qr_status check_leaf(struct check *k, const struct qri_leaf *leaf)
     if (leaf->kind != QRI_LEAF_COLUMN || leaf->source->scope != k->query->scope)
         return QR_OK;
     const struct qri_source *source = leaf->source;
-    struct qr_str table = source->object != NULL && !source->is_aliased
-                              ? source->object->name
-                              : source->alias;
+    struct qr_str table =
+        source->object != NULL && !source->is_aliased ? source->object->name : source->alias;
     const char *prefix = qri_text_z(k->c, table);
     if (source->object != NULL && !source->is_aliased && source->is_qualified)
         prefix = qr_arena_printf(k->c->arena, "%.*s.%s", (int)source->schema.n, source->schema.p,

@@ -19,7 +19,7 @@
 #include "tsql/plan.h"
 
 enum {
-    QRI_NEST_MAX = 64,          /* queries within each other, views and functions included */
+    QRI_NEST_MAX = 64,           /* queries within each other, views and functions included */
     QRI_SELECT_ITEMS_MAX = 2000, /* SQLite: 2,000 columns; error 1056 */
     QRI_JOIN_TABLES_MAX = 64,    /* SQLite's own limit; error 106 */
 };
@@ -61,7 +61,7 @@ struct qri_source {
     struct qr_str alias;  /* exposed name */
     struct qr_str schema; /* of an unaliased table: what may stand before its name */
     bool is_aliased;
-    bool is_qualified;    /* the schema was written, so messages write it too */
+    bool is_qualified;                  /* the schema was written, so messages write it too */
     const struct qr_cat_object *object; /* TABLE, and ROWS of a table */
     const struct qr_cat_object *module; /* QUERY and EXPAND: the view or function it came from */
     bool is_temp;
@@ -71,12 +71,12 @@ struct qri_source {
     struct qri_query *query;
     struct qri_column *columns;
     size_t column_count;
-    struct qri_scope *scope; /* where it stands */
-    size_t row_count;        /* COUNTER */
-    bool is_null_extended;   /* on the inner side of an outer join */
+    struct qri_scope *scope;     /* where it stands */
+    size_t row_count;            /* COUNTER */
+    bool is_null_extended;       /* on the inner side of an outer join */
     uint32_t with_id, with_text; /* ROWS kept in a WITH term, see qri_rows_are_kept */
-    bool needs_rid;          /* its rowid must be seen through parentheses around a join */
-    bool needs_mark;         /* MERGE asks whether a row is there: query emits column km */
+    bool needs_rid;              /* its rowid must be seen through parentheses around a join */
+    bool needs_mark;             /* MERGE asks whether a row is there: query emits column km */
     /* JOIN */
     enum qr_ast_join_kind join;
     struct qri_source *left, *right;
@@ -92,24 +92,24 @@ enum qri_clause {
     QRI_CLAUSE_HAVING,
     QRI_CLAUSE_SELECT,
     QRI_CLAUSE_ORDER,
-    QRI_CLAUSE_SET,    /* UPDATE … SET, VALUES, MERGE */
+    QRI_CLAUSE_SET, /* UPDATE … SET, VALUES, MERGE */
     QRI_CLAUSE_OUTPUT,
 };
 
 /* The tables whose columns may be named, innermost first. */
 struct qri_scope {
     struct qri_scope *outer;
-    struct qri_query *query;    /* the block whose FROM this is; NULL for none */
-    struct qri_source **items;  /* without joins */
+    struct qri_query *query;   /* the block whose FROM this is; NULL for none */
+    struct qri_source **items; /* without joins */
     size_t count, capacity;
-    size_t first;               /* only items[first ..] are visible: ON sees its join's tables */
-    enum qri_clause clause;     /* where the query now being bound inside stands */
-    bool is_barrier;            /* names do not go further out, but `outer` counts for nesting */
+    size_t first;           /* only items[first ..] are visible: ON sees its join's tables */
+    enum qri_clause clause; /* where the query now being bound inside stands */
+    bool is_barrier;        /* names do not go further out, but `outer` counts for nesting */
 };
 
 enum qri_leaf_kind {
     QRI_LEAF_COLUMN,
-    QRI_LEAF_VAR, /* only made by the emitter, for programs */
+    QRI_LEAF_VAR,  /* only made by the emitter, for programs */
     QRI_LEAF_LIVE, /* a variable that the statement itself assigns row by row: read each time */
     QRI_LEAF_AGG,
     QRI_LEAF_WINDOW,
@@ -145,7 +145,7 @@ struct qri_leaf {
     struct qri_window *window; /* WINDOW */
     struct qri_order *within;  /* WITHIN GROUP */
     size_t within_count;
-    struct qri_query *query;   /* subqueries */
+    struct qri_query *query;    /* subqueries */
     const struct qr_expr *left; /* IN, QUANTIFIED: already of the comparison's type */
     bool negated, all;
     enum qr_cmp cmp;
@@ -175,14 +175,14 @@ struct qri_agg_use {
 struct qri_query {
     enum qri_query_kind kind;
     const struct qr_ast_query *ast;
-    struct qri_scope *scope;   /* SELECT: of its FROM */
+    struct qri_scope *scope; /* SELECT: of its FROM */
     struct qri_column *outs;
     size_t out_count;
-    bool is_correlated;        /* names a column of a table outside itself */
+    bool is_correlated;            /* names a column of a table outside itself */
     struct qri_scope *apply_scope; /* APPLY: the scope of the tables left of it */
-    bool uses_siblings;        /* … and a column of theirs is named */
-    bool is_applied;           /* run by the engine for each outer row: qrows() over a plan */
-    struct qri_agg_use *aggs;  /* aggregates of this block */
+    bool uses_siblings;            /* … and a column of theirs is named */
+    bool is_applied;               /* run by the engine for each outer row: qrows() over a plan */
+    struct qri_agg_use *aggs;      /* aggregates of this block */
     /* SELECT */
     struct qri_source **from;
     size_t from_count;
@@ -191,7 +191,7 @@ struct qri_query {
     size_t group_count;
     struct qri_grouping *sets; /* ROLLUP and the like; count 0: one plain GROUP BY */
     size_t set_count;
-    bool is_grouped;           /* GROUP BY, HAVING or an aggregate */
+    bool is_grouped; /* GROUP BY, HAVING or an aggregate */
     bool has_window;
     const struct qr_expr *having;
     const struct qr_expr **items; /* pairwise with outs */
@@ -208,7 +208,8 @@ struct qri_query {
     struct qri_order *order;
     size_t order_count;
     const struct qr_expr *offset, *fetch;
-    struct qri_query *for_inner; /* FOR JSON, FOR XML: the rows, this query being the text of them */
+    struct qri_query
+        *for_inner; /* FOR JSON, FOR XML: the rows, this query being the text of them */
     struct qr_plan_for *for_call;
     /* recursion: anchors are branches [0, anchor_count) */
     bool is_recursive;
@@ -257,12 +258,12 @@ struct qri_compile {
     uint32_t next_source;
     uint32_t next_with;
     uint32_t next_text;
-    struct qri_cte *recursing;      /* the set operation about to be bound may recur by this name */
-    struct qri_scope *apply_scope;  /* the query about to be bound stands right of APPLY */
-    bool lateral;                   /* the source about to be bound stands right of APPLY */
+    struct qri_cte *recursing;     /* the set operation about to be bound may recur by this name */
+    struct qri_scope *apply_scope; /* the query about to be bound stands right of APPLY */
+    bool lateral;                  /* the source about to be bound stands right of APPLY */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
-    bool is_top_query; /* the query about to be bound is the statement's own */
-    uint32_t schema_id; /* for one-part names: the batch's, or the module's */
+    bool is_top_query;                     /* the query about to be bound is the statement's own */
+    uint32_t schema_id;                    /* for one-part names: the batch's, or the module's */
     bool reads_user_tables, warns_null_aggregate, is_volatile, has_subquery, has_udf;
     uint32_t recursion_max;
     const struct qr_cat_object **depends;
@@ -308,7 +309,7 @@ struct qri_scope *qri_scope_new(struct qri_compile *c, struct qri_scope *outer,
 QR_NODISCARD enum qr_status qri_scope_add(struct qri_compile *c, struct qri_scope *scope,
                                           struct qri_source *source);
 QR_NODISCARD enum qr_status qri_bind_column(struct qri_compile *c, const struct qr_ast_name *name,
-                                       const struct qr_expr **ret_expr);
+                                            const struct qr_expr **ret_expr);
 /* The expression of one column of a source. */
 QR_NODISCARD enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source,
                                             size_t column, const struct qr_expr **ret_expr);
@@ -340,8 +341,8 @@ QR_NODISCARD enum qr_status qri_rowset_source(struct qri_compile *c, struct qr_s
 struct qri_source *qri_source_new(struct qri_compile *c, enum qri_source_kind kind,
                                   size_t column_count);
 QR_NODISCARD enum qr_status qri_query_source(struct qri_compile *c, struct qri_query *query,
-                                             const struct qr_ast_idents *names,
-                                             struct qr_str what, struct qri_source **ret_source);
+                                             const struct qr_ast_idents *names, struct qr_str what,
+                                             struct qri_source **ret_source);
 QR_NODISCARD enum qr_status qri_no_columns_fail(struct qri_compile *c, struct qr_str what,
                                                 bool more);
 /* --- bind_module.c, bind_rows.c, bind_apply.c, bind_pivot.c --- */
@@ -428,7 +429,7 @@ QR_NODISCARD enum qr_status qri_quantified(struct qri_compile *c,
 /* --- bind_query.c, bind_select.c, bind_group.c, bind_order.c --- */
 /* `outer`: the scope that its names may go out to; NULL: none. */
 QR_NODISCARD enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *ast,
-                                      struct qri_scope *outer, struct qri_query **ret_query);
+                                           struct qri_scope *outer, struct qri_query **ret_query);
 QR_NODISCARD enum qr_status qri_select(struct qri_compile *c, const struct qr_ast_select *ast,
                                        struct qri_query *query);
 QR_NODISCARD enum qr_status qri_query_coerce(struct qri_compile *c, struct qri_query *query,
@@ -460,7 +461,8 @@ QR_NODISCARD enum qr_status qri_star(struct qri_compile *c, const struct qr_ast_
 QR_NODISCARD enum qr_status qri_item_add(struct qri_compile *c, struct qri_query *query,
                                          const struct qr_expr *expr, struct qr_str name,
                                          size_t *capacity);
-QR_NODISCARD enum qr_status qri_bind_options(struct qri_compile *c, const struct qr_ast_options *ast);
+QR_NODISCARD enum qr_status qri_bind_options(struct qri_compile *c,
+                                             const struct qr_ast_options *ast);
 void qri_item_describe(struct qri_query *query, size_t item);
 QR_NODISCARD enum qr_status qri_enter(struct qri_compile *c);
 static inline void qri_leave(struct qri_compile *c)

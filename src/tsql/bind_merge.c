@@ -1,9 +1,9 @@
 /* bind_merge.c - MERGE as one staging SELECT with an action column; see dml_int.h
  *
  * The source is joined to the target (LEFT, or FULL if rows BY SOURCE are wanted); the action is a
- * CASE over which side is there and the conditions of the WHEN clauses, in their order. Rows without
- * an action are left out. An update sets all columns that any UPDATE clause sets: those of another
- * clause keep their old value. */
+ * CASE over which side is there and the conditions of the WHEN clauses, in their order. Rows
+ * without an action are left out. An update sets all columns that any UPDATE clause sets: those of
+ * another clause keep their old value. */
 #include "dml_int.h"
 
 #include "base/banned.h"
@@ -60,7 +60,7 @@ static enum qr_status bind_from(struct merge *m)
     QR_TRY(qri_source_bind(c, ast->using_source, &join->left));
     QR_TRY(qri_source_bind(c, ast->target, &target));
     join->right = target;
-    join->join = by_source ? QR_JOIN_FULL
+    join->join = by_source                              ? QR_JOIN_FULL
                  : has_match(ast, QR_MERGE_NOT_MATCHED) ? QR_JOIN_LEFT
                                                         : QR_JOIN_INNER;
     m->source = join->left;
@@ -208,8 +208,8 @@ static enum qr_status stage_insert(struct merge *m)
     if (when == NULL)
         return QR_OK;
     size_t n = 0, *columns = QRI_ARRAY(c, table->column_count + when->columns.count + 1, size_t);
-    m->dml->merge_insert_sets = QRI_ARRAY(c, table->column_count + when->columns.count + 1,
-                                          struct qr_plan_set);
+    m->dml->merge_insert_sets =
+        QRI_ARRAY(c, table->column_count + when->columns.count + 1, struct qr_plan_set);
     if (columns == NULL || m->dml->merge_insert_sets == NULL)
         return qri_nomem(c);
     for (size_t i = 0; i < when->columns.count; i++)
@@ -221,7 +221,7 @@ static enum qr_status stage_insert(struct merge *m)
         return QR_OK; /* DEFAULT VALUES */
     if (when->values.count != n)
         return qr_sql_fail(c->err, when->columns.count == 0 ? 213
-                                   : when->values.count < n  ? 109
+                                   : when->values.count < n ? 109
                                                             : 110);
     for (size_t i = 0; i < n; i++)
         QR_TRY(stage_insert_value(m, fire, columns[i], when->values.items[i]));
@@ -230,13 +230,12 @@ static enum qr_status stage_insert(struct merge *m)
 
 static enum qr_status check_whens(struct merge *m)
 {
-    static const char *const actions[] = {[QR_MERGE_UPDATE] = "UPDATE",
-                                          [QR_MERGE_DELETE] = "DELETE",
-                                          [QR_MERGE_INSERT] = "INSERT"};
-    static const char *const matches[] = {
-        [QR_MERGE_MATCHED] = "WHEN MATCHED",
-        [QR_MERGE_NOT_MATCHED] = "WHEN NOT MATCHED",
-        [QR_MERGE_NOT_MATCHED_BY_SOURCE] = "WHEN NOT MATCHED BY SOURCE"};
+    static const char *const actions[] = {
+        [QR_MERGE_UPDATE] = "UPDATE", [QR_MERGE_DELETE] = "DELETE", [QR_MERGE_INSERT] = "INSERT"};
+    static const char *const matches[] = {[QR_MERGE_MATCHED] = "WHEN MATCHED",
+                                          [QR_MERGE_NOT_MATCHED] = "WHEN NOT MATCHED",
+                                          [QR_MERGE_NOT_MATCHED_BY_SOURCE] =
+                                              "WHEN NOT MATCHED BY SOURCE"};
     size_t counts[3][3] = {{0}};
     for (size_t i = 0; i < m->ast->when_count; i++) {
         const struct qr_ast_merge_when *w = &m->ast->whens[i];

@@ -147,8 +147,7 @@ static const struct qr_cat_usertype *find_usertype(struct qri_compile *c,
         return NULL;
     struct qr_str last = name->parts[name->count - 1].text;
     if (name->count >= 2) {
-        const struct qr_cat_schema *s =
-            qr_cat_schema_find(cat, name->parts[name->count - 2].text);
+        const struct qr_cat_schema *s = qr_cat_schema_find(cat, name->parts[name->count - 2].text);
         return s == NULL ? NULL : qr_cat_usertype_find(cat, s->schema_id, last);
     }
     const struct qr_cat_usertype *type = qr_cat_usertype_find(cat, c->schema_id, last);
@@ -175,9 +174,8 @@ enum qr_status qri_type(struct qri_compile *c, const struct qr_ast_type *ast, bo
     }
     const struct qr_cat_usertype *user = find_usertype(c, name);
     if (user == NULL)
-        return name->count > 1 || in_cast
-                   ? qr_sql_fail(c->err, 243, qri_name_z(c, name))
-                   : qr_sql_fail(c->err, 2715, 1, qri_name_z(c, name));
+        return name->count > 1 || in_cast ? qr_sql_fail(c->err, 243, qri_name_z(c, name))
+                                          : qr_sql_fail(c->err, 2715, 1, qri_name_z(c, name));
     *ret_type = user->type;
     if (user->table_object_id != 0)
         *ret_type = qr_type_of(QR_TYPE_TABLE);

@@ -63,9 +63,8 @@ static enum qr_status bind_item(struct qri_compile *c, struct qri_query *query, 
                                 const struct qr_ast_order_item *ast, struct qri_order *order)
 {
     const struct qr_ast_name *name = plain_name(ast->expr);
-    const struct qr_ast_literal *literal = ast->expr->kind == QR_AE_LITERAL
-                                               ? (const struct qr_ast_literal *)ast->expr
-                                               : NULL;
+    const struct qr_ast_literal *literal =
+        ast->expr->kind == QR_AE_LITERAL ? (const struct qr_ast_literal *)ast->expr : NULL;
     order->item = SIZE_MAX;
     order->descending = ast->descending;
     if (literal != NULL && literal->literal == QR_LIT_INT)

@@ -51,9 +51,8 @@ static const struct qr_expr *replace_leaf(void *arg, const struct qr_expr *expr)
     while (i < x->count && x->exprs[i]->u.ref != expr->u.ref)
         i++;
     if (i == x->count) {
-        x->exprs = (const struct qr_expr **)qr_arena_grow(o->c->arena, x->exprs, x->count,
-                                                          &x->capacity, x->count + 1,
-                                                          sizeof(*x->exprs));
+        x->exprs = (const struct qr_expr **)qr_arena_grow(
+            o->c->arena, x->exprs, x->count, &x->capacity, x->count + 1, sizeof(*x->exprs));
         if (x->exprs == NULL) {
             o->status = qri_nomem(o->c);
             return NULL;
@@ -61,9 +60,9 @@ static const struct qr_expr *replace_leaf(void *arg, const struct qr_expr *expr)
         x->exprs[x->count++] = expr;
     }
     const struct qr_expr *input = NULL;
-    o->status = qr_expr_input(&o->c->b, (uint32_t)(2 * o->t->object->column_count + 1 + i),
-                              expr->type, expr->nullable, (enum qr_collation_label)expr->label,
-                              &input);
+    o->status =
+        qr_expr_input(&o->c->b, (uint32_t)(2 * o->t->object->column_count + 1 + i), expr->type,
+                      expr->nullable, (enum qr_collation_label)expr->label, &input);
     return o->status == QR_OK ? input : NULL;
 }
 
@@ -103,10 +102,10 @@ static enum qr_status bind_item(struct output *o, const struct qr_ast_select_ite
 static enum qr_status into_target(struct qri_compile *c, const struct qr_ast_output *ast,
                                   struct qri_target *ret_target)
 {
-    struct qr_ast_variable_source variable = {
-        .head = {.kind = QR_AT_VARIABLE, .pos = ast->pos}, .name = ast->into_variable};
-    struct qr_ast_table_source table = {
-        .head = {.kind = QR_AT_TABLE, .pos = ast->pos}, .name = ast->into};
+    struct qr_ast_variable_source variable = {.head = {.kind = QR_AT_VARIABLE, .pos = ast->pos},
+                                              .name = ast->into_variable};
+    struct qr_ast_table_source table = {.head = {.kind = QR_AT_TABLE, .pos = ast->pos},
+                                        .name = ast->into};
     QR_TRY(qri_target_of(c, ast->into_variable.n != 0 ? &variable.head : &table.head, ret_target));
     return ret_target->object->type == QR_CAT_VIEW
                ? qr_sql_fail(c->err, 330, qri_text_z(c, ret_target->object->name))

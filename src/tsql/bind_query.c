@@ -217,7 +217,7 @@ static enum qr_status bind_body(struct qri_compile *c, const struct qr_ast_query
 }
 
 enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *ast,
-                         struct qri_scope *outer, struct qri_query **ret_query)
+                              struct qri_scope *outer, struct qri_query **ret_query)
 {
     struct place place = save_place(c);
     struct qri_query *query = QRI_NEW(c, struct qri_query);

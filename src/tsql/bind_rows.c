@@ -38,8 +38,8 @@ static enum qr_status new_rows(struct qri_compile *c, const char *name, size_t c
 }
 
 /* Columns are c1 .. cn in order. */
-static void set_column(struct qri_compile *c, struct qri_source *source, size_t i, struct qr_str name,
-                       struct qr_type type, bool nullable)
+static void set_column(struct qri_compile *c, struct qri_source *source, size_t i,
+                       struct qr_str name, struct qr_type type, bool nullable)
 {
     struct qri_column *col = &source->columns[i];
     if (qr_type_is_string(&type) && type.collation == 0)
@@ -67,8 +67,8 @@ static enum qr_status string_split(struct qri_compile *c, const struct qr_ast_ca
                                    struct qri_source **ret_source)
 {
     (void)ast;
-    bool ordinal = count == 3 && args[2]->kind == QR_EXPR_CONST && !qr_value_is_null(&args[2]->u.value) &&
-                   args[2]->u.value.i != 0;
+    bool ordinal = count == 3 && args[2]->kind == QR_EXPR_CONST &&
+                   !qr_value_is_null(&args[2]->u.value) && args[2]->u.value.i != 0;
     for (size_t i = 0; i < 2; i++)
         if (!qr_type_is_string(&args[i]->type))
             return qr_sql_fail(c->err, 8116, qr_type_name(&args[i]->type), (int)i + 1,
@@ -114,8 +114,8 @@ static enum qr_status json_column(struct qri_compile *c, const struct qr_ast_row
     if (ast->as_json && (type.id != QR_TYPE_NVARCHAR || !type.is_max))
         return qr_sql_fail(c->err, 13618);
     if (ast->path == NULL) {
-        const char *path = qr_arena_printf(c->arena, "$.\"%.*s\"", (int)ast->name.text.n,
-                                           ast->name.text.p);
+        const char *path =
+            qr_arena_printf(c->arena, "$.\"%.*s\"", (int)ast->name.text.n, ast->name.text.p);
         column->path = qr_str(path);
         return path == NULL ? qri_nomem(c) : QR_OK;
     }

@@ -24,14 +24,16 @@ enum qr_status qri_scope_add(struct qri_compile *c, struct qri_scope *scope,
         if (source->is_aliased || other->is_aliased) {
             if (source->is_aliased && other->is_aliased)
                 return qr_sql_fail(c->err, 1011, qri_text_z(c, source->alias));
-            return qr_sql_fail(c->err, 1012, qri_text_z(c, source->alias), qri_text_z(c, other->alias));
+            return qr_sql_fail(c->err, 1012, qri_text_z(c, source->alias),
+                               qri_text_z(c, other->alias));
         }
         if (qr_str_ieq(other->schema, source->schema))
-            return qr_sql_fail(c->err, 1013, qri_text_z(c, other->alias), qri_text_z(c, source->alias));
+            return qr_sql_fail(c->err, 1013, qri_text_z(c, other->alias),
+                               qri_text_z(c, source->alias));
     }
-    scope->items = (struct qri_source **)qr_arena_grow(c->arena, scope->items, scope->count,
-                                                       &scope->capacity, scope->count + 1,
-                                                       sizeof(struct qri_source *));
+    scope->items =
+        (struct qri_source **)qr_arena_grow(c->arena, scope->items, scope->count, &scope->capacity,
+                                            scope->count + 1, sizeof(struct qri_source *));
     if (scope->items == NULL)
         return qri_nomem(c);
     source->scope = scope;
@@ -99,7 +101,8 @@ enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source,
     struct qri_column *col = &source->columns[column];
     qri_mark_correlated(c, source);
     if (col->expr == NULL && source->kind == QRI_SOURCE_TABLE && column < source->column_count &&
-        source->object->columns[column].is_computed && !source->object->columns[column].is_persisted)
+        source->object->columns[column].is_computed &&
+        !source->object->columns[column].is_persisted)
         QR_TRY(expand_computed(c, source, column));
     if (col->expr != NULL) {
         *ret_expr = col->expr;
@@ -161,8 +164,7 @@ static enum qr_status row_column(struct qri_compile *c, const struct qr_ast_name
                                  const struct qr_expr **ret_expr)
 {
     const struct qr_cat_object *table = c->row_table;
-    const struct qr_cat_column *col =
-        qr_cat_column_find(table, name->parts[name->count - 1].text);
+    const struct qr_cat_column *col = qr_cat_column_find(table, name->parts[name->count - 1].text);
     if (col == NULL)
         return qr_sql_fail(c->err, 207, qri_text_z(c, name->parts[name->count - 1].text));
     return qr_expr_input(&c->b, (uint32_t)(col - table->columns), col->type, col->nullable,
@@ -170,7 +172,7 @@ static enum qr_status row_column(struct qri_compile *c, const struct qr_ast_name
 }
 
 enum qr_status qri_bind_column(struct qri_compile *c, const struct qr_ast_name *name,
-                          const struct qr_expr **ret_expr)
+                               const struct qr_expr **ret_expr)
 {
     if (c->row_table != NULL && c->scope == NULL)
         return row_column(c, name, ret_expr);
@@ -189,7 +191,8 @@ enum qr_status qri_bind_column(struct qri_compile *c, const struct qr_ast_name *
         for (struct qri_scope *s = c->scope; s != NULL; s = s->outer)
             for (size_t i = s->first; i < s->count; i++)
                 if (qri_source_matches(s->items[i], name->parts, name->count - 1))
-                    return qr_sql_fail(c->err, 207, qri_text_z(c, name->parts[name->count - 1].text));
+                    return qr_sql_fail(c->err, 207,
+                                       qri_text_z(c, name->parts[name->count - 1].text));
         return qr_sql_fail(c->err, 4104, qri_name_z(c, name));
     }
     if (c->scope == NULL && c->row_table == NULL && c->clause == QRI_CLAUSE_NONE)

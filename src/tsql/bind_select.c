@@ -104,9 +104,11 @@ static enum qr_status identity_number(struct qri_compile *c, const struct qr_ast
     return QR_OK;
 }
 
-/* IDENTITY(type, seed, increment): seed + (ROW_NUMBER() - 1) * increment, and the column's property. */
+/* IDENTITY(type, seed, increment): seed + (ROW_NUMBER() - 1) * increment, and the column's
+ * property. */
 static enum qr_status bind_identity(struct qri_compile *c, const struct qr_ast_identity_call *ast,
-                                    struct qri_column *ret_property, const struct qr_expr **ret_expr)
+                                    struct qri_column *ret_property,
+                                    const struct qr_expr **ret_expr)
 {
     struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
     const struct qr_expr *row = NULL, *step = NULL, *base = NULL;

@@ -45,16 +45,14 @@ struct reach {
     size_t key_count;
 };
 
-static enum qr_status reach_table(struct qri_compile *c, struct qri_source *source,
-                                  struct reach *r)
+static enum qr_status reach_table(struct qri_compile *c, struct qri_source *source, struct reach *r)
 {
     const struct qr_cat_object *object = source->object;
     const struct qr_cat_index *clustered = qr_cat_clustered(object);
     bool keyed = object->storage == QR_STORE_KEYED && clustered != NULL;
     r->object = object;
     r->base = source;
-    source->needs_rid =
-        !keyed && object->storage != QR_STORE_ROWID && source->scope->count > 2;
+    source->needs_rid = !keyed && object->storage != QR_STORE_ROWID && source->scope->count > 2;
     r->key_count = keyed ? clustered->key_count : 1;
     r->keys = QRI_ARRAY(c, r->key_count, const struct qr_expr *);
     r->olds = QRI_ARRAY(c, object->column_count + 1, const struct qr_expr *);
@@ -88,10 +86,9 @@ static struct qri_source *choose(const struct qri_query *q, const struct qri_sou
         return NULL;
     struct qr_str name = wanted->parts[wanted->count - 1].text;
     for (size_t i = 0; i < source->column_count; i++) {
-        const struct qri_leaf *leaf =
-            i < q->out_count && qr_str_ieq(source->columns[i].name, name)
-                ? qri_leaf_of(q->items[i])
-                : NULL;
+        const struct qri_leaf *leaf = i < q->out_count && qr_str_ieq(source->columns[i].name, name)
+                                          ? qri_leaf_of(q->items[i])
+                                          : NULL;
         if (leaf != NULL && leaf->kind == QRI_LEAF_COLUMN)
             return leaf->source;
     }
@@ -112,9 +109,9 @@ static enum qr_status expose(struct qri_compile *c, struct qri_source *source,
     }
     if (item >= source->column_count) {
         size_t capacity = source->column_count;
-        source->columns = (struct qri_column *)qr_arena_grow(
-            c->arena, source->columns, source->column_count, &capacity, q->out_count,
-            sizeof(struct qri_column));
+        source->columns =
+            (struct qri_column *)qr_arena_grow(c->arena, source->columns, source->column_count,
+                                               &capacity, q->out_count, sizeof(struct qri_column));
         if (source->columns == NULL)
             return qri_nomem(c);
         for (size_t i = source->column_count; i < q->out_count; i++) {

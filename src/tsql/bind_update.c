@@ -23,9 +23,8 @@ static struct qri_source *find_in_from(struct qri_compile *c, const struct qr_as
                                        const struct qr_cat_object *object)
 {
     const struct qri_scope *scope = c->scope;
-    const struct qr_ast_name *name = target->kind == QR_AT_TABLE
-                                         ? &((const struct qr_ast_table_source *)target)->name
-                                         : NULL;
+    const struct qr_ast_name *name =
+        target->kind == QR_AT_TABLE ? &((const struct qr_ast_table_source *)target)->name : NULL;
     for (size_t i = 0; i < scope->count; i++) {
         struct qri_source *source = scope->items[i];
         if (name == NULL) {
@@ -123,8 +122,8 @@ static enum qr_status stage_sets(struct change *ch, const struct qri_sets *sets)
         struct qr_plan_assign *assign = &dml->assigns[dml->assign_count++];
         assign->slot = sets->vars[i].var->slot;
         assign->type = sets->vars[i].var->type;
-        QR_TRY(qri_stage_add(c, ch->stage, &ch->capacity, sets->vars[i].value,
-                             &assign->column_index));
+        QR_TRY(
+            qri_stage_add(c, ch->stage, &ch->capacity, sets->vars[i].value, &assign->column_index));
     }
     return QR_OK;
 }

@@ -100,8 +100,10 @@ static enum qr_status check_place(struct qri_compile *c, const struct qr_ast_cal
     if ((agg->flags & QR_AGG_NO_WINDOW) != 0)
         return qr_sql_fail(c->err, 4113, agg->name);
     if (ast->ignore_nulls || ast->within_group.count > 0)
-        return qr_fail(c->err, QR_UNSUPPORTED, "%s with IGNORE NULLS or WITHIN GROUP in OVER is "
-                                               "not supported", agg->name);
+        return qr_fail(c->err, QR_UNSUPPORTED,
+                       "%s with IGNORE NULLS or WITHIN GROUP in OVER is "
+                       "not supported",
+                       agg->name);
     return QR_OK;
 }
 

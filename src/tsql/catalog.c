@@ -71,8 +71,7 @@ const struct qr_cat_object *qr_cat_find(const struct qr_catalog *cat, uint32_t s
     char key[KEY_BYTES_MAX + 1];
     if (name.n == 0 || name.n > KEY_BYTES_MAX - SCHEMA_KEY_BYTES)
         return NULL;
-    return (const struct qr_cat_object *)qr_map_get(&cat->by_name,
-                                                    name_key(key, schema_id, name));
+    return (const struct qr_cat_object *)qr_map_get(&cat->by_name, name_key(key, schema_id, name));
 }
 
 const struct qr_cat_object *qr_cat_by_id(const struct qr_catalog *cat, uint32_t object_id)

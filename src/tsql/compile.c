@@ -64,8 +64,8 @@ enum qr_status qri_plan_columns(struct qri_compile *c, const struct qri_query *q
         col->name = out->name;
         col->type = out->type.id == QR_TYPE_NULL ? qr_type_of(QR_TYPE_INT) : out->type;
         col->user_type_id = out->user_type_id;
-        col->flags = (out->flags & ~(uint32_t)QR_COLUMN_NULLABLE) |
-                     (out->nullable ? QR_COLUMN_NULLABLE : 0);
+        col->flags =
+            (out->flags & ~(uint32_t)QR_COLUMN_NULLABLE) | (out->nullable ? QR_COLUMN_NULLABLE : 0);
         col->source = out->object;
         col->source_column_id = out->column_id;
         col->identity_seed = out->identity_seed;
@@ -96,8 +96,8 @@ static enum qr_status plan_assigns(struct qri_compile *c, const struct qri_query
         return qri_nomem(c);
     for (size_t i = 0; i < query->out_count; i++) {
         const struct qr_bind_var *var = qri_bind_var(c->env, query->assign_names[i]);
-        plan->assigns[i] = (struct qr_plan_assign){
-            .slot = var->slot, .type = var->type, .column_index = i};
+        plan->assigns[i] =
+            (struct qr_plan_assign){.slot = var->slot, .type = var->type, .column_index = i};
     }
     return QR_OK;
 }
@@ -149,7 +149,8 @@ static enum qr_status check_into(struct qri_compile *c, const struct qri_query *
             return qr_sql_fail(c->err, 1038);
         for (size_t k = 0; k < i; k++)
             if (qr_str_ieq(query->outs[i].name, query->outs[k].name))
-                return qr_sql_fail(c->err, 2705, qri_text_z(c, query->outs[i].name), qri_text_z(c, table));
+                return qr_sql_fail(c->err, 2705, qri_text_z(c, query->outs[i].name),
+                                   qri_text_z(c, table));
     }
     return QR_OK;
 }

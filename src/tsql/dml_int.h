@@ -7,11 +7,11 @@ struct qri_target {
     const struct qr_cat_object *object;
     struct qr_str rowset_name;
     bool is_temp;
-    struct qri_source *source;    /* as named in the statement: may be a view or CTE over it */
-    struct qri_source *base;      /* the table itself */
-    const struct qr_expr **keys;  /* over `source` */
+    struct qri_source *source;   /* as named in the statement: may be a view or CTE over it */
+    struct qri_source *base;     /* the table itself */
+    const struct qr_expr **keys; /* over `source` */
     size_t key_count;
-    const struct qr_expr **olds;  /* over `source`, pairwise with object->columns */
+    const struct qr_expr **olds; /* over `source`, pairwise with object->columns */
 };
 
 /* What OUTPUT takes from tables other than the target. */
@@ -63,7 +63,7 @@ struct qri_sets {
         const struct qr_bind_var *var;
         const struct qr_expr *value;
         size_t column; /* @v = column = x: takes that column's value; else SIZE_MAX */
-    } *vars;
+    } * vars;
     size_t var_count;
 };
 QR_NODISCARD enum qr_status qri_set_items(struct qri_compile *c, const struct qr_ast_set_items *ast,

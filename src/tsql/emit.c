@@ -56,8 +56,8 @@ static bool same_param(const struct qr_plan_param *a, const struct qr_plan_param
         return a->slot == b->slot;
     case QR_PARAM_EXPR:
         /* RAND() is one value a call: two calls are two parameters */
-        return a->expr == b->expr || (a->expr->volatility == QR_DETERMINISTIC &&
-                                      qr_expr_equal(a->expr, b->expr));
+        return a->expr == b->expr ||
+               (a->expr->volatility == QR_DETERMINISTIC && qr_expr_equal(a->expr, b->expr));
     case QR_PARAM_PROGRAM:
         return same_program(a->program, b->program);
     case QR_PARAM_AGG:

@@ -1,4 +1,5 @@
-/* emit_expr.c - scalar expressions: natively where SQLite means the same, else qx(); see emit_int.h */
+/* emit_expr.c - scalar expressions: natively where SQLite means the same, else qx(); see emit_int.h
+ */
 #include "emit_int.h"
 
 #include "base/banned.h"
@@ -14,8 +15,8 @@ enum qr_status qri_emit_sorted(struct qri_emit *em, struct qr_buf *out, const st
 }
 
 static const char *const cmp_ops[] = {
-    [QR_CMP_EQ] = " = ", [QR_CMP_NE] = " <> ", [QR_CMP_LT] = " < ",
-    [QR_CMP_LE] = " <= ", [QR_CMP_GT] = " > ", [QR_CMP_GE] = " >= ",
+    [QR_CMP_EQ] = " = ",  [QR_CMP_NE] = " <> ", [QR_CMP_LT] = " < ",
+    [QR_CMP_LE] = " <= ", [QR_CMP_GT] = " > ",  [QR_CMP_GE] = " >= ",
 };
 
 /* Comparisons ignore trailing blanks, so a change from char(n) to varchar(m) that cuts nothing off
@@ -113,8 +114,7 @@ static enum qr_status emit_in(struct qri_emit *em, struct qr_buf *out, const str
     return QR_OK;
 }
 
-static enum qr_status emit_case(struct qri_emit *em, struct qr_buf *out,
-                                const struct qr_expr *expr)
+static enum qr_status emit_case(struct qri_emit *em, struct qr_buf *out, const struct qr_expr *expr)
 {
     bool conditional = em->conditional;
     qr_buf_addz(out, "CASE");
@@ -165,8 +165,7 @@ static enum qr_status emit_label(struct qri_emit *em, struct qr_buf *out,
 }
 
 /* Native casts keep the stored form, except whole numbers to float. */
-static enum qr_status emit_cast(struct qri_emit *em, struct qr_buf *out,
-                                const struct qr_expr *expr)
+static enum qr_status emit_cast(struct qri_emit *em, struct qr_buf *out, const struct qr_expr *expr)
 {
     bool to_real = qr_type_cell(&expr->type) == QR_CELL_REAL &&
                    qr_type_cell(&expr->args[0]->type) == QR_CELL_INT;
@@ -267,13 +266,20 @@ static enum qr_status emit_arith(struct qri_emit *em, struct qr_buf *out,
 }
 
 static const node_fn node_fns[] = {
-    [QR_EXPR_CAST] = emit_cast,         [QR_EXPR_ARITH] = emit_arith,
-    [QR_EXPR_COLLATE] = emit_label,     [QR_EXPR_CASE] = emit_case,
-    [QR_EXPR_COALESCE] = emit_coalesce, [QR_EXPR_NULLIF] = emit_nullif,
-    [QR_EXPR_CMP] = emit_cmp,           [QR_EXPR_AND] = emit_logic,
-    [QR_EXPR_OR] = emit_logic,          [QR_EXPR_NOT] = emit_not,
-    [QR_EXPR_IS_NULL] = emit_is_null,   [QR_EXPR_IS_DISTINCT] = emit_is_distinct,
-    [QR_EXPR_IN] = emit_in,             [QR_EXPR_FOREIGN] = qri_emit_leaf,
+    [QR_EXPR_CAST] = emit_cast,
+    [QR_EXPR_ARITH] = emit_arith,
+    [QR_EXPR_COLLATE] = emit_label,
+    [QR_EXPR_CASE] = emit_case,
+    [QR_EXPR_COALESCE] = emit_coalesce,
+    [QR_EXPR_NULLIF] = emit_nullif,
+    [QR_EXPR_CMP] = emit_cmp,
+    [QR_EXPR_AND] = emit_logic,
+    [QR_EXPR_OR] = emit_logic,
+    [QR_EXPR_NOT] = emit_not,
+    [QR_EXPR_IS_NULL] = emit_is_null,
+    [QR_EXPR_IS_DISTINCT] = emit_is_distinct,
+    [QR_EXPR_IN] = emit_in,
+    [QR_EXPR_FOREIGN] = qri_emit_leaf,
 };
 
 static node_fn native_of(const struct qr_expr *expr)
@@ -325,8 +331,8 @@ enum qr_status qri_emit_expr(struct qri_emit *em, struct qr_buf *out, const stru
     node_fn fn = native_of(expr);
     bool must = expr->kind == QR_EXPR_FOREIGN || !qr_expr_walk(expr, names_nulled, em);
     bool flat = expr->kind == QR_EXPR_AND || expr->kind == QR_EXPR_OR;
-    if (fn == NULL || (!must && (em->level > QRI_LEVEL_EXPR_MAX ||
-                                 (em->depth >= QRI_NATIVE_DEPTH_MAX && !flat))))
+    if (fn == NULL ||
+        (!must && (em->level > QRI_LEVEL_EXPR_MAX || (em->depth >= QRI_NATIVE_DEPTH_MAX && !flat))))
         return qri_emit_program(em, out, expr);
     unsigned depth = em->depth;
     em->depth = expr->kind == QR_EXPR_FOREIGN ? depth : depth + (flat ? 0 : 1);

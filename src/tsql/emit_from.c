@@ -165,9 +165,8 @@ static enum qr_status emit_counter(struct qr_buf *out, const struct qri_source *
 
 static enum qr_status emit_part(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
 {
-    bool nested = s->kind == QRI_SOURCE_JOIN ||
-                  (s->kind == QRI_SOURCE_EXPAND && s->left != NULL &&
-                   s->left->kind == QRI_SOURCE_JOIN);
+    bool nested = s->kind == QRI_SOURCE_JOIN || (s->kind == QRI_SOURCE_EXPAND && s->left != NULL &&
+                                                 s->left->kind == QRI_SOURCE_JOIN);
     qr_buf_addz(out, nested ? "(" : "");
     QR_TRY(qri_emit_source(em, out, s));
     qr_buf_addz(out, nested ? ")" : "");
@@ -177,9 +176,12 @@ static enum qr_status emit_part(struct qri_emit *em, struct qr_buf *out, struct 
 static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
 {
     static const char *const words[] = {
-        [QR_JOIN_INNER] = " JOIN ",       [QR_JOIN_LEFT] = " LEFT JOIN ",
-        [QR_JOIN_RIGHT] = " RIGHT JOIN ", [QR_JOIN_FULL] = " FULL JOIN ",
-        [QR_JOIN_CROSS] = " JOIN ",       [QR_JOIN_CROSS_APPLY] = " JOIN ",
+        [QR_JOIN_INNER] = " JOIN ",
+        [QR_JOIN_LEFT] = " LEFT JOIN ",
+        [QR_JOIN_RIGHT] = " RIGHT JOIN ",
+        [QR_JOIN_FULL] = " FULL JOIN ",
+        [QR_JOIN_CROSS] = " JOIN ",
+        [QR_JOIN_CROSS_APPLY] = " JOIN ",
         [QR_JOIN_OUTER_APPLY] = " LEFT JOIN ",
     };
     struct qri_source *right = s->right;
@@ -230,7 +232,8 @@ static bool has_outer_right(const struct qri_source *s)
                                           has_outer_right(s->left) || has_outer_right(s->right));
 }
 
-/* In SQLite a comma is a join of the same rank as the others, so later items may need parentheses. */
+/* In SQLite a comma is a join of the same rank as the others, so later items may need parentheses.
+ */
 enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
                              struct qri_source *const *from, size_t count)
 {

@@ -11,14 +11,14 @@ enum {
     QRI_NATIVE_DEPTH_MAX = 8, /* nested native nodes of one expression */
     /* Levels estimate how much of the parser's stack is in use where text is printed. */
     QRI_LEVEL_MAX = 92,
-    QRI_LEVEL_EXPR_MAX = 52,   /* beyond it expressions become qx() … */
-    QRI_LEVEL_QUERY_MAX = 36,  /* … and subqueries WITH terms or plans of their own */
-    QRI_LEVEL_NODE = 3,        /* "(" operand operator */
+    QRI_LEVEL_EXPR_MAX = 52,  /* beyond it expressions become qx() … */
+    QRI_LEVEL_QUERY_MAX = 36, /* … and subqueries WITH terms or plans of their own */
+    QRI_LEVEL_NODE = 3,       /* "(" operand operator */
     QRI_LEVEL_CALL = 5,
     QRI_LEVEL_QUERY = 8,       /* "(SELECT items FROM tables WHERE" … */
     QRI_UNION_TERMS_MAX = 400, /* SQLite: 500 */
-    QRI_QUERIES_MAX = 20000,  /* that WITH terms expand to; error 8623 */
-    QRI_PARAMS_MAX = 32000,   /* SQLite: 32,766 */
+    QRI_QUERIES_MAX = 20000,   /* that WITH terms expand to; error 8623 */
+    QRI_PARAMS_MAX = 32000,    /* SQLite: 32,766 */
 };
 
 /* Outer columns that a query run by qrows() gets as arguments. */
@@ -33,10 +33,10 @@ struct qri_emit {
     uint32_t text; /* its number: WITH terms belong to one text */
     struct qr_plan_param *params;
     size_t param_count, param_capacity;
-    struct qr_buf with; /* "w1(k1) AS (…), w2 …" */
-    unsigned level;     /* printed inside each other */
-    unsigned depth;     /* native nodes of the present expression */
-    bool conditional;   /* may not be evaluated: errors must not come early */
+    struct qr_buf with;               /* "w1(k1) AS (…), w2 …" */
+    unsigned level;                   /* printed inside each other */
+    unsigned depth;                   /* native nodes of the present expression */
+    bool conditional;                 /* may not be evaluated: errors must not come early */
     const struct qri_query *grouping; /* printing one of its grouping sets: … */
     const struct qri_grouping *set;   /* … this one */
     struct qri_emit_args *args;       /* inside a plan of qrows(), else NULL */
@@ -76,9 +76,11 @@ QR_NODISCARD enum qr_status qri_emit_order(struct qri_emit *em, struct qr_buf *o
 
 /* --- emit_from.c --- */
 /* Rows of table variables, inserted and deleted that are joined or looked up again and again: a
- * materialised WITH term, for which SQLite makes an index as it needs one (not for virtual tables). */
+ * materialised WITH term, for which SQLite makes an index as it needs one (not for virtual tables).
+ */
 bool qri_rows_are_kept(const struct qri_source *source);
-/* A query with outer columns as a plan of its own: "qrows(?, columns)", whose columns are c1, c2 … */
+/* A query with outer columns as a plan of its own: "qrows(?, columns)", whose columns are c1, c2 …
+ */
 QR_NODISCARD enum qr_status qri_emit_detached(struct qri_emit *em, struct qr_buf *out,
                                               struct qri_query *query);
 QR_NODISCARD enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
@@ -91,7 +93,8 @@ enum qri_form {
     QRI_FORM_PLAIN,  /* columns need no names */
     QRI_FORM_NAMED,  /* columns are k1, k2, … */
     QRI_FORM_EXISTS, /* only whether there is a row */
-    QRI_FORM_BRANCH, /* of a set operation: columns carry their collations, no ORDER BY at the end */
+    QRI_FORM_BRANCH, /* of a set operation: columns carry their collations, no ORDER BY at the end
+                      */
 };
 QR_NODISCARD enum qr_status qri_emit_query(struct qri_emit *em, struct qr_buf *out,
                                            struct qri_query *query, enum qri_form form);

@@ -45,7 +45,8 @@ static enum qr_status emit_column(struct qri_emit *em, struct qr_buf *out,
     if (em->args != NULL && !is_own(em->args, source))
         return emit_arg(em, out, expr);
     if (number == 0 && source->kind <= QRI_SOURCE_ROWS) {
-        qr_buf_printf(out, "s%u.%s", (unsigned)source->id, source->needs_rid || qri_rows_are_kept(source) ? "rid" : "rowid");
+        qr_buf_printf(out, "s%u.%s", (unsigned)source->id,
+                      source->needs_rid || qri_rows_are_kept(source) ? "rid" : "rowid");
         return QR_OK;
     }
     switch (source->kind) {
@@ -58,8 +59,8 @@ static enum qr_status emit_column(struct qri_emit *em, struct qr_buf *out,
         return QR_OK;
     case QRI_SOURCE_QUERY:
     case QRI_SOURCE_RECURSE:
-        qr_buf_printf(out, "s%u.%s%zu", (unsigned)source->id,
-                      source->query->is_applied ? "c" : "k", leaf->column + 1);
+        qr_buf_printf(out, "s%u.%s%zu", (unsigned)source->id, source->query->is_applied ? "c" : "k",
+                      leaf->column + 1);
         return QR_OK;
     case QRI_SOURCE_PSEUDO:
     case QRI_SOURCE_EXPAND:
@@ -87,7 +88,8 @@ static enum qr_status emit_live(struct qri_emit *em, struct qr_buf *out, const s
 
 /* --- aggregates --- */
 
-static enum qr_status emit_over(struct qri_emit *em, struct qr_buf *out, const struct qri_window *w);
+static enum qr_status emit_over(struct qri_emit *em, struct qr_buf *out,
+                                const struct qri_window *w);
 
 static enum qr_status emit_args(struct qri_emit *em, struct qr_buf *out,
                                 const struct qr_agg_call *call, bool collate, const char *separator)
@@ -129,10 +131,10 @@ static enum qr_status sorted_param(struct qri_emit *em, const struct qri_leaf *l
     return QR_OK;
 }
 
-static enum qr_status emit_qagg(struct qri_emit *em, struct qr_buf *out, const struct qri_leaf *leaf)
+static enum qr_status emit_qagg(struct qri_emit *em, struct qr_buf *out,
+                                const struct qri_leaf *leaf)
 {
-    struct qr_plan_param param = {
-        .kind = QR_PARAM_AGG, .type = leaf->agg->type, .agg = leaf->agg};
+    struct qr_plan_param param = {.kind = QR_PARAM_AGG, .type = leaf->agg->type, .agg = leaf->agg};
     bool distinct = leaf->agg->distinct && (leaf->agg->agg->flags & QR_AGG_ANY_ORDER) == 0;
     if (distinct || leaf->within_count > 0)
         QR_TRY(sorted_param(em, leaf, &param));
@@ -411,12 +413,12 @@ static enum qr_status emit_quantified(struct qri_emit *em, struct qr_buf *out,
                                       const struct qr_expr *expr, const struct qri_leaf *leaf)
 {
     static const char *const any[] = {
-        [QR_CMP_EQ] = "=", [QR_CMP_NE] = "<>", [QR_CMP_LT] = "<",
-        [QR_CMP_LE] = "<=", [QR_CMP_GT] = ">", [QR_CMP_GE] = ">=",
+        [QR_CMP_EQ] = "=",  [QR_CMP_NE] = "<>", [QR_CMP_LT] = "<",
+        [QR_CMP_LE] = "<=", [QR_CMP_GT] = ">",  [QR_CMP_GE] = ">=",
     };
     static const char *const opposite[] = {
-        [QR_CMP_EQ] = "<>", [QR_CMP_NE] = "=", [QR_CMP_LT] = ">=",
-        [QR_CMP_LE] = ">", [QR_CMP_GT] = "<=", [QR_CMP_GE] = "<",
+        [QR_CMP_EQ] = "<>", [QR_CMP_NE] = "=",  [QR_CMP_LT] = ">=",
+        [QR_CMP_LE] = ">",  [QR_CMP_GT] = "<=", [QR_CMP_GE] = "<",
     };
     const char *op = leaf->all ? opposite[leaf->cmp] : any[leaf->cmp];
     (void)expr;
@@ -449,17 +451,22 @@ static enum qr_status emit_mark(struct qri_emit *em, struct qr_buf *out, const s
     else if (key != NULL)
         qr_buf_printf(out, "s%u.c%u", (unsigned)s->id, (unsigned)key->columns[0].column_id);
     else
-        qr_buf_printf(out, "s%u.%s", (unsigned)s->id, s->needs_rid || qri_rows_are_kept(s) ? "rid" : "rowid");
+        qr_buf_printf(out, "s%u.%s", (unsigned)s->id,
+                      s->needs_rid || qri_rows_are_kept(s) ? "rid" : "rowid");
     return QR_OK;
 }
 
 static const leaf_fn leaf_fns[] = {
     [QRI_LEAF_MARK] = emit_mark,
-    [QRI_LEAF_COLUMN] = emit_column,         [QRI_LEAF_VAR] = emit_var,
+    [QRI_LEAF_COLUMN] = emit_column,
+    [QRI_LEAF_VAR] = emit_var,
     [QRI_LEAF_LIVE] = emit_live,
-    [QRI_LEAF_AGG] = emit_agg,               [QRI_LEAF_WINDOW] = emit_window,
-    [QRI_LEAF_SCALAR] = emit_scalar,         [QRI_LEAF_EXISTS] = emit_exists,
-    [QRI_LEAF_IN] = emit_in,                 [QRI_LEAF_QUANTIFIED] = emit_quantified,
+    [QRI_LEAF_AGG] = emit_agg,
+    [QRI_LEAF_WINDOW] = emit_window,
+    [QRI_LEAF_SCALAR] = emit_scalar,
+    [QRI_LEAF_EXISTS] = emit_exists,
+    [QRI_LEAF_IN] = emit_in,
+    [QRI_LEAF_QUANTIFIED] = emit_quantified,
     [QRI_LEAF_GROUPING] = emit_grouping,
 };
 

@@ -1,4 +1,5 @@
-/* emit_program.c - what SQLite cannot do: one call of our evaluator over the leaves; see emit_int.h */
+/* emit_program.c - what SQLite cannot do: one call of our evaluator over the leaves; see emit_int.h
+ */
 #include "emit_int.h"
 
 #include "base/banned.h"

@@ -181,7 +181,8 @@ static uint32_t weight_of(struct qri_query *q)
     if (q->weight != 0)
         return q->weight;
     uint32_t weight = 1;
-    for (size_t i = 0; q->kind == QRI_QUERY_SELECT && q->scope != NULL && i < q->scope->count; i++) {
+    for (size_t i = 0; q->kind == QRI_QUERY_SELECT && q->scope != NULL && i < q->scope->count;
+         i++) {
         const struct qri_source *s = q->scope->items[i];
         if (s->kind == QRI_SOURCE_QUERY && weight < FAR_TOO_MANY)
             weight += weight_of(s->query);
@@ -192,11 +193,13 @@ static uint32_t weight_of(struct qri_query *q)
     return weight;
 }
 
-/* A term used twice is computed once, unless conditions on it had better reach the tables inside. */
+/* A term used twice is computed once, unless conditions on it had better reach the tables inside.
+ */
 static bool is_better_inlined(struct qri_query *q)
 {
-    return weight_of(q) <= 8 && q->kind == QRI_QUERY_SELECT && !q->is_grouped && !q->distinct && !q->has_window &&
-           q->top.amount == NULL && q->offset == NULL && q->for_inner == NULL && q->set_count == 0;
+    return weight_of(q) <= 8 && q->kind == QRI_QUERY_SELECT && !q->is_grouped && !q->distinct &&
+           !q->has_window && q->top.amount == NULL && q->offset == NULL && q->for_inner == NULL &&
+           q->set_count == 0;
 }
 
 static enum qr_status emit_term(struct qri_emit *em, struct qr_buf *term, struct qri_query *q)

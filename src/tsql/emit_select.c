@@ -5,8 +5,8 @@
 
 /* --- the block itself --- */
 
-static enum qr_status emit_items(struct qri_emit *em, struct qr_buf *out,
-                                 const struct qri_query *q, enum qri_form form)
+static enum qr_status emit_items(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q,
+                                 enum qri_form form)
 {
     bool collate = q->distinct || form == QRI_FORM_BRANCH;
     for (size_t i = 0; i < q->out_count; i++) {
@@ -59,8 +59,7 @@ static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
 }
 
 static enum qr_status emit_plain_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
-                                       enum qri_form form, bool with_order_items,
-                                       const char *extra)
+                                       enum qri_form form, bool with_order_items, const char *extra)
 {
     qr_buf_addz(out, q->distinct && form != QRI_FORM_EXISTS ? "SELECT DISTINCT " : "SELECT ");
     if (form == QRI_FORM_EXISTS)
@@ -96,7 +95,8 @@ static bool is_one_group(const struct qri_query *q)
 static bool is_no_aggregate(void *arg, const struct qr_expr *expr)
 {
     const struct qri_leaf *leaf = qri_leaf_of(expr);
-    return leaf == NULL || leaf->kind != QRI_LEAF_AGG || leaf->block != (const struct qri_query *)arg;
+    return leaf == NULL || leaf->kind != QRI_LEAF_AGG ||
+           leaf->block != (const struct qri_query *)arg;
 }
 
 /* SQLite knows one group only by an aggregate among the items, and refuses HAVING without. */
@@ -149,7 +149,6 @@ enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out, struct qr
     return emit_plain_block(em, out, q, form, with_order_items, extra);
 }
 
-
 /* --- ORDER BY and LIMIT --- */
 
 static enum qr_status emit_order_by(struct qri_emit *em, struct qr_buf *out,
@@ -181,8 +180,7 @@ static enum qr_status emit_limit_value(struct qri_emit *em, struct qr_buf *out,
                                        const struct qr_expr *expr, int negative)
 {
     em->depth = 0;
-    if (expr->kind == QR_EXPR_CONST && expr->u.value.cell == QR_CELL_INT &&
-        expr->u.value.i >= 0)
+    if (expr->kind == QR_EXPR_CONST && expr->u.value.cell == QR_CELL_INT && expr->u.value.i >= 0)
         return qri_emit_expr(em, out, expr);
     if (expr->kind == QR_EXPR_CONST)
         return qr_sql_fail(em->c->err, qr_value_is_null(&expr->u.value) ? 1014 : negative);
@@ -198,10 +196,10 @@ static enum qr_status emit_limit_value(struct qri_emit *em, struct qr_buf *out,
 
 static enum qr_status emit_limit(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q)
 {
-    const struct qr_expr *limit = q->kind == QRI_QUERY_SELECT && q->top.amount != NULL &&
-                                          !q->top.percent && !q->top.with_ties
-                                      ? q->top.amount
-                                      : q->fetch;
+    const struct qr_expr *limit =
+        q->kind == QRI_QUERY_SELECT && q->top.amount != NULL && !q->top.percent && !q->top.with_ties
+            ? q->top.amount
+            : q->fetch;
     if (limit == NULL && q->offset == NULL)
         return QR_OK;
     qr_buf_addz(out, " LIMIT ");
@@ -223,8 +221,7 @@ static void emit_names(struct qr_buf *out, const struct qri_query *q)
 }
 
 /* TOP … PERCENT and WITH TIES count by window functions over the whole result. */
-static enum qr_status emit_counted_top(struct qri_emit *em, struct qr_buf *out,
-                                       struct qri_query *q)
+static enum qr_status emit_counted_top(struct qri_emit *em, struct qr_buf *out, struct qri_query *q)
 {
     qr_buf_addz(out, "SELECT ");
     emit_names(out, q);

@@ -196,9 +196,9 @@ static void test_newer_types_parse(void **state)
          0},
         {"datetimeoffset(0)", "2007-05-08 12:00 +14:01", QR_MDY, -1, NULL, SYNTAX},
         {"datetimeoffset(0)", "0001-01-01 00:00 +01:00", QR_MDY, -1, NULL, SYNTAX},
-        {"datetimeoffset(0)", "1912-10-25 12:24:32 +10:0", QR_MDY, -1,
-     "1912-10-25 12:24:32 +10:00", 0},
-    {"datetimeoffset(0)", "2007-05-08 12:00 +1:", QR_MDY, -1, NULL, SYNTAX},
+        {"datetimeoffset(0)", "1912-10-25 12:24:32 +10:0", QR_MDY, -1, "1912-10-25 12:24:32 +10:00",
+         0},
+        {"datetimeoffset(0)", "2007-05-08 12:00 +1:", QR_MDY, -1, NULL, SYNTAX},
     };
     check_parse(rows, sizeof rows / sizeof rows[0]);
 }

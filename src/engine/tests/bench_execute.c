@@ -1,5 +1,5 @@
-/* bench_execute.c - what one prepared execution costs inside the engine: point SELECT, INSERT, UPDATE
- * and a TPC-B batch. The log is not synced: this is processor time. */
+/* bench_execute.c - what one prepared execution costs inside the engine: point SELECT, INSERT,
+ * UPDATE and a TPC-B batch. The log is not synced: this is processor time. */
 #include "harness.h"
 #include <stdlib.h>
 #include <time.h>
@@ -20,9 +20,8 @@ static void report(const char *name, int64_t begin, int64_t count)
 
 static struct qr_arg int_arg(const char *name, int64_t value)
 {
-    return (struct qr_arg){.name = qr_str(name),
-                           .type = qr_type_of(QR_TYPE_INT),
-                           .value = qr_value_int(value)};
+    return (struct qr_arg){
+        .name = qr_str(name), .type = qr_type_of(QR_TYPE_INT), .value = qr_value_int(value)};
 }
 
 static void execute(struct client *c, int32_t handle, const struct qr_arg *args, size_t count)
@@ -79,7 +78,8 @@ static void bench(void **state)
     client_open(&f, &c);
     fill(&c);
     int32_t point = prepare(&c, "select balance from accounts where id = @id", "@id int");
-    int32_t insert = prepare(&c, "insert into log values (@id, @a, N'some text')", "@id int, @a int");
+    int32_t insert =
+        prepare(&c, "insert into log values (@id, @a, N'some text')", "@id int, @a int");
     int32_t update =
         prepare(&c, "update accounts set balance = balance + @d where id = @id", "@id int, @d int");
     int32_t tpcb = prepare(&c,

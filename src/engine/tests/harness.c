@@ -34,10 +34,9 @@ static const struct qr_database_info info = {
     .collation = {"SQL_Latin1_General_CP1_CI_AS", 28},
 };
 
-static enum qr_status each_database(void *ctx,
-                                    enum qr_status (*each)(void *each_ctx,
-                                                           const struct qr_database_info *row),
-                                    void *each_ctx)
+static enum qr_status
+each_database(void *ctx, enum qr_status (*each)(void *each_ctx, const struct qr_database_info *row),
+              void *each_ctx)
 {
     (void)ctx;
     return each(each_ctx, &info);
@@ -116,8 +115,7 @@ static enum qr_status on_columns(void *ctx, const struct qr_plan_column *columns
         c->types[i] = columns[i].type;
         qr_buf_printf(&c->out, "%s %.*s%s%s", i == 0 ? "" : ",", (int)columns[i].name.n,
                       columns[i].name.n == 0 ? "" : columns[i].name.p,
-                      columns[i].name.n == 0 ? "" : " ",
-                      qr_type_print(&columns[i].type, type));
+                      columns[i].name.n == 0 ? "" : " ", qr_type_print(&columns[i].type, type));
     }
     qr_buf_addz(&c->out, "\n");
     c->column_count = count;

@@ -1,4 +1,5 @@
-/* harness.h - a database in a temporary directory, and sessions whose results become a transcript. */
+/* harness.h - a database in a temporary directory, and sessions whose results become a transcript.
+ */
 #pragma once
 #include "qr_test.h"
 #include "engine/engine.h"
@@ -18,10 +19,10 @@ struct client {
     const struct qr_plan_column *columns;
     struct qr_type types[256];
     size_t column_count;
-    bool ended;         /* the last token was a DONE */
-    bool cancel;        /* attention is pending */
+    bool ended;  /* the last token was a DONE */
+    bool cancel; /* attention is pending */
     uint64_t rows;
-    bool count_only;    /* rows are counted, not printed */
+    bool count_only; /* rows are counted, not printed */
 };
 
 void fixture_open(struct fixture *f);

@@ -1,4 +1,5 @@
-/* test_scope.c - cursors, transactions, defaults, temporary tables and their scopes: transcripts. */
+/* test_scope.c - cursors, transactions, defaults, temporary tables and their scopes: transcripts.
+ */
 #include "harness.h"
 
 static const struct batch {

@@ -7,16 +7,16 @@ static void with_table(struct fixture *f, struct client *c)
 {
     fixture_open(f);
     client_open(f, c);
-    expect(c, "create table t (id int not null primary key, v nvarchar(20))\n"
-              "insert t values (1, N'one'), (2, N'two')",
+    expect(c,
+           "create table t (id int not null primary key, v nvarchar(20))\n"
+           "insert t values (1, N'one'), (2, N'two')",
            "DONE\nDONE 2\n");
 }
 
 static struct qr_arg int_arg(const char *name, int64_t value)
 {
-    return (struct qr_arg){.name = qr_str(name),
-                           .type = qr_type_of(QR_TYPE_INT),
-                           .value = qr_value_int(value)};
+    return (struct qr_arg){
+        .name = qr_str(name), .type = qr_type_of(QR_TYPE_INT), .value = qr_value_int(value)};
 }
 
 static void assert_answer(struct client *c, enum qr_status status, const char *want)
@@ -91,18 +91,18 @@ static void test_a_temporary_procedure_is_its_sessions_own(void **state)
     expect(&a, "create procedure #p @i int = 3 as select @i as i", "DONE\n");
     expect(&b, "create procedure #p as select 'b' as who", "DONE\n");
     for (int i = 0; i < 2; i++) {
-        expect(&a, "exec #p 5",
-               "COLS i int\nROW 5\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n");
-        expect(&b, "exec #p",
-               "COLS who varchar(1)\nROW b\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n");
+        expect(&a, "exec #p 5", "COLS i int\nROW 5\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n");
+        expect(&b, "exec #p", "COLS who varchar(1)\nROW b\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n");
     }
     expect(&a, "drop procedure #p", "DONE\n");
-    expect(&a, "exec #p", "MSG 2812 16 62 line 1: Could not find stored procedure '#p'.\n"
-                          "DONE error\n");
+    expect(&a, "exec #p",
+           "MSG 2812 16 62 line 1: Could not find stored procedure '#p'.\n"
+           "DONE error\n");
     expect(&a, "create procedure #p as select 2 as two", "DONE\n");
     assert_int_equal(qr_session_reset(a.session, false, client_sink(&a)), QR_OK);
-    expect(&a, "exec #p", "MSG 2812 16 62 line 1: Could not find stored procedure '#p'.\n"
-                          "DONE error\n");
+    expect(&a, "exec #p",
+           "MSG 2812 16 62 line 1: Could not find stored procedure '#p'.\n"
+           "DONE error\n");
     client_close(&a);
     client_close(&b);
     fixture_close(&f);
@@ -119,8 +119,7 @@ static void test_output_parameters_come_back_after_the_status(void **state)
     args[1].value = qr_value_null();
     assert_answer(&c,
                   qr_session_execute_sql(c.session, qr_str("set @b = @a + 1"),
-                                         qr_str("@a int, @b int output"), args, 2,
-                                         client_sink(&c)),
+                                         qr_str("@a int, @b int output"), args, 2, client_sink(&c)),
                   "STATUS 0\nRET @b=21\nDONEPROC\n");
     expect(&c, "create procedure p @x int, @y int = 5 output as set @y = @x * @y return 3",
            "DONE\n");
@@ -142,17 +141,15 @@ static void test_a_reader_sees_only_what_is_committed(void **state)
     (void)state;
     with_table(&f, &a);
     client_open(&f, &b);
-    assert_answer(&a,
-                  qr_session_tran(a.session, QR_TM_BEGIN, (struct qr_str){0}, 0, false,
-                                  client_sink(&a)),
-                  "ENV BEGIN\n");
+    assert_answer(
+        &a, qr_session_tran(a.session, QR_TM_BEGIN, (struct qr_str){0}, 0, false, client_sink(&a)),
+        "ENV BEGIN\n");
     expect(&a, "insert t values (3, N'three')", "DONE 1\n");
     expect(&b, "select count(*) from t", "COLS int\nROW 2\nDONE 1\n");
     expect(&a, "select count(*) from t", "COLS int\nROW 3\nDONE 1\n");
-    assert_answer(&a,
-                  qr_session_tran(a.session, QR_TM_COMMIT, (struct qr_str){0}, 0, false,
-                                  client_sink(&a)),
-                  "ENV COMMIT\n");
+    assert_answer(
+        &a, qr_session_tran(a.session, QR_TM_COMMIT, (struct qr_str){0}, 0, false, client_sink(&a)),
+        "ENV COMMIT\n");
     assert_true(qr_session_answer_lsn(a.session) > 0);
     expect(&b, "select count(*) from t", "COLS int\nROW 3\nDONE 1\n");
     client_close(&a);
@@ -235,8 +232,7 @@ static void test_reset_takes_options_temporary_tables_and_the_transaction(void *
            "DONE\nENV BEGIN\nDONE\n");
     assert_int_equal(qr_session_reset(c.session, false, client_sink(&c)), QR_OK);
     expect(&c, "select @@trancount, count(*) from t", "COLS int, int\nROW 0|2\nDONE 1\n");
-    expect(&c, "select * from #x",
-           "MSG 208 16 1 line 1: Invalid object name '#x'.\nDONE error\n");
+    expect(&c, "select * from #x", "MSG 208 16 1 line 1: Invalid object name '#x'.\nDONE error\n");
     client_close(&c);
     fixture_close(&f);
 }
@@ -247,13 +243,15 @@ static void test_everything_is_there_after_a_restart(void **state)
     struct client c;
     (void)state;
     with_table(&f, &c);
-    expect(&c, "create table u (id int identity(10,5), v varchar(5) default 'd')\n"
-               "insert u default values insert u default values\n"
-               "create view w as select v, count(*) as n from u group by v",
+    expect(&c,
+           "create table u (id int identity(10,5), v varchar(5) default 'd')\n"
+           "insert u default values insert u default values\n"
+           "create view w as select v, count(*) as n from u group by v",
            "MSG 111 15 1 line 3: 'CREATE VIEW' must be the first statement in a query batch.\n"
            "DONE error\n");
-    expect(&c, "create table u (id int identity(10,5), v varchar(5) default 'd')\n"
-               "insert u default values insert u default values",
+    expect(&c,
+           "create table u (id int identity(10,5), v varchar(5) default 'd')\n"
+           "insert u default values insert u default values",
            "DONE\nDONE 1\nDONE 1\n");
     expect(&c, "create view w as select v, count(*) as n from u group by v", "DONE\n");
     client_close(&c);
@@ -333,8 +331,9 @@ static void test_the_sum_stays_while_many_sessions_transfer(void **state)
     struct worker workers[THREADS];
     (void)state;
     with_table(&f, &c);
-    expect(&c, "set nocount on create table acct (id int not null primary key, b int not null)\n"
-               "insert acct select value - 1, 100 from generate_series(1, 10)",
+    expect(&c,
+           "set nocount on create table acct (id int not null primary key, b int not null)\n"
+           "insert acct select value - 1, 100 from generate_series(1, 10)",
            "DONE\n");
     for (int i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){.f = &f, .number = i};

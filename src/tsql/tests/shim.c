@@ -133,8 +133,8 @@ static struct column_words add_column(struct shim *s, struct qr_cat_object *o, s
     return words;
 }
 
-static void add_index(struct shim *s, struct qr_cat_object *o, bool clustered, const uint32_t *columns,
-                      size_t count)
+static void add_index(struct shim *s, struct qr_cat_object *o, bool clustered,
+                      const uint32_t *columns, size_t count)
 {
     struct qr_cat_index *index = &o->indexes[o->index_count++];
     index->index_id = clustered ? 1 : (uint32_t)o->index_count + 1;
@@ -169,8 +169,8 @@ static void create_index(struct shim *s, const struct qr_cat_object *o,
                          const struct qr_cat_index *index)
 {
     char sql[256];
-    (void)snprintf(sql, sizeof sql, "CREATE UNIQUE INDEX i%u_%u ON t%u(c%u)", (unsigned)o->object_id,
-                   (unsigned)index->index_id, (unsigned)o->object_id,
+    (void)snprintf(sql, sizeof sql, "CREATE UNIQUE INDEX i%u_%u ON t%u(c%u)",
+                   (unsigned)o->object_id, (unsigned)index->index_id, (unsigned)o->object_id,
                    (unsigned)index->columns[0].column_id);
     if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         abort();
@@ -343,7 +343,8 @@ enum qr_status shim_bind(struct shim *s, sqlite3_stmt *stmt, const struct qr_pla
     return QR_OK;
 }
 
-static enum qr_status prepare(struct shim *s, const struct qr_plan_sql *sql, sqlite3_stmt **ret_stmt)
+static enum qr_status prepare(struct shim *s, const struct qr_plan_sql *sql,
+                              sqlite3_stmt **ret_stmt)
 {
     if (s->print_sql)
         fprintf(stderr, "%s\n", sql->text.p);
@@ -373,7 +374,8 @@ static void print_value(struct shim *s, const struct qr_type *type, const struct
     }
     shim_eval_init(s, &eval);
     must(qr_eval_cast(&eval, type, value, &to, type->id == QR_TYPE_DATETIME ? 121 : 0,
-                      QR_CAST_EXPLICIT, NULL, NULL, &text, &s->err), &s->err);
+                      QR_CAST_EXPLICIT, NULL, NULL, &text, &s->err),
+         &s->err);
     qr_buf_add(&s->out, text.p, text.n);
 }
 
@@ -581,11 +583,12 @@ static enum qr_status change_one(struct shim *s, const struct qr_plan *plan,
         return insert_one(s, dml, dml->merge_insert_sets, dml->merge_insert_count, staged);
     for (size_t i = 0; i < dml->assign_count; i++)
         must(qr_value_copy(&s->arena, &staged[dml->assigns[i].column_index],
-                           &s->values[dml->assigns[i].slot]), &s->err);
+                           &s->values[dml->assigns[i].slot]),
+             &s->err);
     bool again = false;
     for (size_t i = 0; dml->may_repeat && dml->key_count == 1 && i < at; i++)
-        again = again || (rows[i].values[0].cell == QR_CELL_INT &&
-                          rows[i].values[0].i == staged[0].i);
+        again =
+            again || (rows[i].values[0].cell == QR_CELL_INT && rows[i].values[0].i == staged[0].i);
     if (again)
         return plan->kind == QR_PLAN_MERGE ? qr_sql_fail(&s->err, 8672) : QR_OK;
     QR_TRY(drop_row(s, dml, staged));
@@ -660,7 +663,7 @@ const char *shim_text(struct shim *s, const char *sql)
     if (qr_tsql_parse(&s->work, sql, strlen(sql), &options, &batch, &s->err) != QR_OK ||
         qr_tsql_compile(&s->work, &s->env, batch->stmts.items[0], &plan, &s->err) != QR_OK)
         return s->err.text;
-    return plan->dml == NULL                ? plan->select.text.p
+    return plan->dml == NULL              ? plan->select.text.p
            : plan->dml->direct.text.n > 0 ? plan->dml->direct.text.p
-                                            : plan->dml->stage.text.p;
+                                          : plan->dml->stage.text.p;
 }

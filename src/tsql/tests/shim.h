@@ -23,10 +23,10 @@ struct shim {
     struct qr_bind_env env;
     struct qr_eval_settings settings;
     sqlite3 *db;
-    struct qr_err err;     /* of a function that failed inside SQLite */
-    struct qr_buf out;     /* rows as text: columns by '|', rows by '\n' */
-    bool prefer_direct;    /* run the direct form of UPDATE and DELETE where there is one */
-    size_t direct_count;   /* how often that was */
+    struct qr_err err;   /* of a function that failed inside SQLite */
+    struct qr_buf out;   /* rows as text: columns by '|', rows by '\n' */
+    bool prefer_direct;  /* run the direct form of UPDATE and DELETE where there is one */
+    size_t direct_count; /* how often that was */
     bool print_sql;
 };
 
@@ -40,8 +40,8 @@ void shim_module(struct shim *s, enum qr_cat_type type, const char *name, const 
 void shim_var(struct shim *s, const char *name, const char *type, const char *expr);
 /* Before the first statement. */
 void shim_freeze(struct shim *s);
-/* Runs a batch of statements; returns the rows of its SELECTs and OUTPUTs, or "error N". Valid until
- * the next call. */
+/* Runs a batch of statements; returns the rows of its SELECTs and OUTPUTs, or "error N". Valid
+ * until the next call. */
 const char *shim_run(struct shim *s, const char *sql);
 /* The SQLite text that a statement becomes. */
 const char *shim_text(struct shim *s, const char *sql);

@@ -10,10 +10,8 @@
 
 void shim_eval_init(struct shim *s, struct qr_eval *eval)
 {
-    *eval = (struct qr_eval){.vars = s->values,
-                             .var_count = s->var_count,
-                             .arena = &s->work,
-                             .settings = &s->settings};
+    *eval = (struct qr_eval){
+        .vars = s->values, .var_count = s->var_count, .arena = &s->work, .settings = &s->settings};
 }
 
 static struct qr_value raw(struct shim *s, sqlite3_value *v)
@@ -41,7 +39,8 @@ static struct qr_value raw(struct shim *s, sqlite3_value *v)
 struct qr_value shim_cell(struct shim *s, sqlite3_value *v, const struct qr_type *type)
 {
     struct qr_value cell = raw(s, v), value = cell;
-    if (cell.cell != QR_CELL_NULL && qr_value_load(type, &cell, &s->work, &value, &s->err) != QR_OK) {
+    if (cell.cell != QR_CELL_NULL &&
+        qr_value_load(type, &cell, &s->work, &value, &s->err) != QR_OK) {
         char name[QR_TYPE_NAME_BYTES];
         fprintf(stderr, "cell of %s: %s\n", qr_type_print(type, name), s->err.text);
         abort();
@@ -173,8 +172,7 @@ static void sorted_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     assert(c->count < SORTED_ROWS_MAX);
     for (int i = 1; i < argc; i++) {
         size_t k = (size_t)i - 1, n = plan->call->arg_count;
-        const struct qr_type *type =
-            k < n ? &plan->call->args[k]->type : &plan->order[k - n].type;
+        const struct qr_type *type = k < n ? &plan->call->args[k]->type : &plan->order[k - n].type;
         c->rows[c->count][k] = shim_cell(s, argv[i], type);
     }
     c->count++;
@@ -326,7 +324,10 @@ static void for_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     for (int i = 1; i < argc; i++) {
         const struct qr_plan_for_column *c = &f->columns[i - 1];
         *text = qr_arena_printf(&s->work, "%s%s%.*s=%s", *text == NULL ? "" : *text,
-                                i > 1 ? "," : *text == NULL ? "" : ";", (int)c->name.n, c->name.p,
+                                i > 1           ? ","
+                                : *text == NULL ? ""
+                                                : ";",
+                                (int)c->name.n, c->name.p,
                                 sqlite3_value_type(argv[i]) == SQLITE_NULL
                                     ? "NULL"
                                     : (const char *)sqlite3_value_text(argv[i]));
@@ -469,7 +470,8 @@ static int rows_filter(sqlite3_vtab_cursor *cursor, int number, const char *text
     if (c->rows->kind == QR_ROWS_PLAN) {
         sqlite3_finalize(c->stmt);
         c->stmt = NULL;
-        if (sqlite3_prepare_v2(s->db, c->rows->plan->select.text.p, -1, &c->stmt, NULL) != SQLITE_OK) {
+        if (sqlite3_prepare_v2(s->db, c->rows->plan->select.text.p, -1, &c->stmt, NULL) !=
+            SQLITE_OK) {
             fprintf(stderr, "%s\n%s\n", c->rows->plan->select.text.p, sqlite3_errmsg(s->db));
             return SQLITE_ERROR;
         }
@@ -523,9 +525,16 @@ static int rows_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret_row)
 }
 
 static const sqlite3_module rows_module = {
-    .xConnect = rows_connect, .xBestIndex = rows_best, .xDisconnect = rows_disconnect,
-    .xOpen = rows_open, .xClose = rows_close, .xFilter = rows_filter, .xNext = rows_next,
-    .xEof = rows_eof, .xColumn = rows_column, .xRowid = rows_rowid,
+    .xConnect = rows_connect,
+    .xBestIndex = rows_best,
+    .xDisconnect = rows_disconnect,
+    .xOpen = rows_open,
+    .xClose = rows_close,
+    .xFilter = rows_filter,
+    .xNext = rows_next,
+    .xEof = rows_eof,
+    .xColumn = rows_column,
+    .xRowid = rows_rowid,
 };
 
 void shim_register(struct shim *s)
@@ -535,18 +544,21 @@ void shim_register(struct shim *s)
         int argc;
         void (*fn)(sqlite3_context *ctx, int argc, sqlite3_value **argv);
     } fns[] = {
-        {"qx", -1, fn_qx},   {"qv", -1, fn_qx},     {"qi1", 1, fn_qi1},      {"qi2", 1, fn_qi2},
-        {"qi4", 1, fn_qi4},  {"qi8", 1, fn_qi8},    {"qdiv", 2, fn_qdiv},    {"qdepth", 2, fn_qdepth},
-        {"qvar", 1, fn_qvar},
+        {"qx", -1, fn_qx},      {"qv", -1, fn_qx},        {"qi1", 1, fn_qi1},
+        {"qi2", 1, fn_qi2},     {"qi4", 1, fn_qi4},       {"qi8", 1, fn_qi8},
+        {"qdiv", 2, fn_qdiv},   {"qdepth", 2, fn_qdepth}, {"qvar", 1, fn_qvar},
         {"qfail", 1, fn_qfail},
     };
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         sqlite3_create_function(s->db, fns[i].name, fns[i].argc,
-                                SQLITE_UTF8 | (fns[i].fn == fn_qvar || fns[i].fn == fn_qfail || i == 1 ? 0 : SQLITE_DETERMINISTIC), s, fns[i].fn,
-                                NULL, NULL);
+                                SQLITE_UTF8 |
+                                    (fns[i].fn == fn_qvar || fns[i].fn == fn_qfail || i == 1
+                                         ? 0
+                                         : SQLITE_DETERMINISTIC),
+                                s, fns[i].fn, NULL, NULL);
     sqlite3_create_function(s->db, "qagg", -1, SQLITE_UTF8, s, NULL, agg_step, agg_final);
-    sqlite3_create_window_function(s->db, "qaggw", -1, SQLITE_UTF8, s, agg_step, agg_final, agg_value,
-                                   agg_inverse, NULL);
+    sqlite3_create_window_function(s->db, "qaggw", -1, SQLITE_UTF8, s, agg_step, agg_final,
+                                   agg_value, agg_inverse, NULL);
     sqlite3_create_function(s->db, "qaggs", -1, SQLITE_UTF8, s, NULL, sorted_step, sorted_final);
     sqlite3_create_function(s->db, "q1row", 1, SQLITE_UTF8, s, NULL, one_row_step, one_row_final);
     sqlite3_create_function(s->db, "qfor", -1, SQLITE_UTF8, s, NULL, for_step, for_final);

@@ -89,8 +89,8 @@ static void direct_and_staged_forms_leave_the_same_rows(void **state)
     }
 }
 
-/* Goal: implicit conversions leave an indexed column bare. Method: SQLite's own plan of the text must
- * be a search by the key, not a scan. */
+/* Goal: implicit conversions leave an indexed column bare. Method: SQLite's own plan of the text
+ * must be a search by the key, not a scan. */
 static void conversions_leave_the_index_of_use(void **state)
 {
     static const char *const searches[] = {
@@ -147,7 +147,8 @@ static void conversions_leave_the_index_of_use(void **state)
         if (sqlite3_prepare_v2(s.db, sql, -1, &stmt, NULL) != SQLITE_OK)
             fprintf(stderr, "%s\n", sqlite3_errmsg(s.db));
         while (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW)
-            search = search || strncmp((const char *)sqlite3_column_text(stmt, 3), "SEARCH", 6) == 0;
+            search =
+                search || strncmp((const char *)sqlite3_column_text(stmt, 3), "SEARCH", 6) == 0;
         if (!search) {
             fprintf(stderr, "%s\n  as %s\n", searches[i], sql);
             failed++;

@@ -7,8 +7,12 @@
 #include "rows_select.h"
 #include "rows_dml.h"
 
-enum { WORDS_MAX = 512, MUTANTS = 20000, COUNT_SELECT = sizeof(select_rows) / sizeof(struct row),
-       COUNT_DML = sizeof(dml_rows) / sizeof(struct row) };
+enum {
+    WORDS_MAX = 512,
+    MUTANTS = 20000,
+    COUNT_SELECT = sizeof(select_rows) / sizeof(struct row),
+    COUNT_DML = sizeof(dml_rows) / sizeof(struct row)
+};
 
 static uint64_t state_of_random = 20260504;
 

@@ -1,5 +1,5 @@
-/* test_nesting.c - every construct nested or repeated to SQL Server's own limit still runs, and beyond
- * ours there is a T-SQL error, never one of SQLite's */
+/* test_nesting.c - every construct nested or repeated to SQL Server's own limit still runs, and
+ * beyond ours there is a T-SQL error, never one of SQLite's */
 #include <stdlib.h>
 #include "qr_test.h"
 #include "shim.h"
@@ -86,7 +86,8 @@ static void deep_statements_run_or_fail_as_t_sql(void **state)
     shim_table(&s, "t", "a int pk, b int null");
     shim_table(&s, "one", "x int pk");
     shim_freeze(&s);
-    assert_string_equal(shim_run(&s, "insert t values (1, 10), (2, 20); insert one values (1)"), "");
+    assert_string_equal(shim_run(&s, "insert t values (1, 10), (2, 20); insert one values (1)"),
+                        "");
     for (size_t i = 0; i < sizeof(deeps) / sizeof(deeps[0]); i++) {
         const struct deep *d = &deeps[i];
         char *body = nest(d->prefix, d->middle, d->suffix, d->n);

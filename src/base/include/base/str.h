@@ -1,4 +1,4 @@
-/* base/str.h - borrowed byte strings (pointer and length; may hold NUL; UTF-8 unless said). Pure. */
+/* base/str.h - borrowed byte strings (pointer, length; may hold NUL; UTF-8 unless said). Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -32,7 +32,8 @@ struct qr_database_info;
  * thread. NULL slots are not allowed. */
 struct qr_instance_host {
     void *ctx;
-    /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns. */
+    /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
+     */
     enum qr_status (*create_database)(void *ctx, struct qr_session *session,
                                       const struct qr_ast_stmt *stmt, struct qr_err *err);
     enum qr_status (*alter_database)(void *ctx, struct qr_session *session,
@@ -100,7 +101,7 @@ struct qr_done {
 enum qr_env_change_kind {
     QR_ENV_DATABASE,
     QR_ENV_LANGUAGE,
-    QR_ENV_BEGIN_TRAN, /* descriptor: of the new transaction */
+    QR_ENV_BEGIN_TRAN,  /* descriptor: of the new transaction */
     QR_ENV_COMMIT_TRAN, /* descriptor: of the transaction that ended */
     QR_ENV_ROLLBACK_TRAN,
 };
@@ -137,7 +138,7 @@ struct qr_session_options {
     struct qr_str login, host_name, app_name, client_library, client_address;
     uint32_t client_pid;
     uint32_t client_interface_version, tds_version;
-    bool is_odbc;          /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
+    bool is_odbc; /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
     bool read_only_intent;
     struct qr_str language;
 };
@@ -151,7 +152,8 @@ uint16_t qr_session_id(const struct qr_session *session); /* @@SPID, > 50 */
 /* Ends the session's running statement and marks it dead; any thread. */
 void qr_session_kill(struct qr_session *session);
 
-/* An argument of a call. `value` has the memory form of `type` (codec/value.h); table-valued: rows. */
+/* An argument of a call. `value` has the memory form of `type` (codec/value.h); table-valued: rows.
+ */
 struct qr_rowset; /* engine/rowset.h: an own row store (table variables, TVPs) */
 struct qr_arg {
     struct qr_str name; /* with the @, n = 0: positional */

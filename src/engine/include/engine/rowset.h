@@ -1,8 +1,8 @@
 /* engine/rowset.h - rows of our own, outside SQLite's transactions: table variables, table-valued
  * parameters, inserted/deleted, staged rows of a statement, cursors.
  *
- * One thread at a time. Rows are kept serialised in one growing buffer; past `memory_bytes_max` they
- * go to a bounded spill file of the instance's environment (error 1105 when that is full too).
+ * One thread at a time. Rows are kept serialised in one growing buffer; past `memory_bytes_max`
+ * they go to a bounded spill file of the instance's environment (error 1105 when that is full too).
  * Values are in memory form (codec/value.h) both ways; the rowset copies what it is given. */
 #pragma once
 #include <stdbool.h>

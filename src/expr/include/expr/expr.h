@@ -276,8 +276,9 @@ QR_NODISCARD enum qr_status qr_expr_common_type(struct qr_expr_builder *b,
 /* Built-in by name, without case. Special names: COALESCE, ISNULL, NULLIF, IIF, CHOOSE become their
  * own kinds; "AT TIME ZONE" takes (value, zone); TRIM takes (string [, characters [, side]]) with
  * side a constant int 0 both, 1 leading, 2 trailing; JSON_OBJECT takes keys and values in turn, and
- * the names "JSON_OBJECT ABSENT ON NULL" and "JSON_ARRAY NULL ON NULL" are those clauses. 195 unknown, 174/189 number of arguments,
- * 8116 type of an argument. For date part arguments see qr_datepart_expr in expr/func.h. */
+ * the names "JSON_OBJECT ABSENT ON NULL" and "JSON_ARRAY NULL ON NULL" are those clauses. 195
+ * unknown, 174/189 number of arguments, 8116 type of an argument. For date part arguments see
+ * qr_datepart_expr in expr/func.h. */
 QR_NODISCARD enum qr_status qr_expr_call(struct qr_expr_builder *b, struct qr_str name,
                                          const struct qr_expr *const *args, size_t arg_count,
                                          const struct qr_expr **ret_expr);

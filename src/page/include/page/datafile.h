@@ -31,7 +31,7 @@ struct qr_data_header {
     uint64_t log_segment_no; /* the log behind checkpoint_lsn starts here ... */
     uint64_t log_offset;     /* ... at this block */
     uint64_t log_lsn;        /* ... whose first LSN is this */
-    uint64_t log_end_lsn; /* the log was hardened up to here when this was written */
+    uint64_t log_end_lsn;    /* the log was hardened up to here when this was written */
     uint64_t commit_no, commit_wall_ns; /* of checkpoint_lsn */
     uint32_t db_pages;                  /* at checkpoint_lsn */
     uint32_t clean; /* 1: closed, nothing is behind checkpoint_lsn but counters */

@@ -24,8 +24,8 @@ enum {
     QR_SCHEMA_INFORMATION_SCHEMA = 3,
     QR_SCHEMA_SYS = 4,
     QR_SCHEMA_FIRST_USER = 5,
-    QR_CAT_COLUMNS_MAX = 1024,     /* SQL Server: 1,024 columns a table */
-    QR_CAT_KEY_COLUMNS_MAX = 32,   /* 32 key columns an index */
+    QR_CAT_COLUMNS_MAX = 1024,   /* SQL Server: 1,024 columns a table */
+    QR_CAT_KEY_COLUMNS_MAX = 32, /* 32 key columns an index */
     QR_CAT_NAME_CHARS_MAX = 128,
 };
 
@@ -52,17 +52,17 @@ enum qr_cat_type {
 
 /* How the rows of a table are kept in SQLite ([TSQL.md] 2). */
 enum qr_cat_storage {
-    QR_STORE_ROWID,  /* INTEGER PRIMARY KEY is the one-integer-column clustered key `rowid_column` */
-    QR_STORE_KEYED,  /* WITHOUT ROWID, PRIMARY KEY = the unique clustered index */
-    QR_STORE_HEAP,   /* hidden rowid from a counter; SQLite's own name for it is `rowid` */
-    QR_STORE_VTAB,   /* system view: a virtual table named `vtab`, read-only, key is `rowid` */
+    QR_STORE_ROWID, /* INTEGER PRIMARY KEY is the one-integer-column clustered key `rowid_column` */
+    QR_STORE_KEYED, /* WITHOUT ROWID, PRIMARY KEY = the unique clustered index */
+    QR_STORE_HEAP,  /* hidden rowid from a counter; SQLite's own name for it is `rowid` */
+    QR_STORE_VTAB,  /* system view: a virtual table named `vtab`, read-only, key is `rowid` */
     QR_STORE_ROWSET, /* table variable, inserted/deleted, TVP: virtual table over our row store */
 };
 
 struct qr_cat_column {
     uint32_t column_id; /* 1-based, never reused within its table */
     struct qr_str name;
-    struct qr_type type; /* base type with its collation */
+    struct qr_type type;   /* base type with its collation */
     uint32_t user_type_id; /* 0 = the system type itself; else an alias type's id */
     bool nullable;
     bool is_identity;
@@ -93,8 +93,8 @@ struct qr_cat_index {
     bool is_system_named;
     bool has_null_guard; /* second partial unique index i<obj>_<idx>n holds "one NULL" */
     uint8_t fill_factor;
-    uint32_t constraint_object_id; /* of the PK/UQ object, 0 for a plain index */
-    struct qr_str filter_text;     /* T-SQL text, n = 0: none */
+    uint32_t constraint_object_id;       /* of the PK/UQ object, 0 for a plain index */
+    struct qr_str filter_text;           /* T-SQL text, n = 0: none */
     struct qr_cat_index_column *columns; /* key columns first, in key order, then included */
     size_t column_count, key_count;
 };
@@ -116,8 +116,8 @@ struct qr_cat_fk {
 struct qr_cat_check {
     uint32_t object_id;
     struct qr_str name;
-    struct qr_str text;    /* as stored, e.g. "([a]>(0))" */
-    uint32_t column_id;    /* 0 = table level */
+    struct qr_str text; /* as stored, e.g. "([a]>(0))" */
+    uint32_t column_id; /* 0 = table level */
     bool is_disabled, is_not_trusted, is_system_named, not_for_replication;
 };
 
@@ -137,18 +137,18 @@ struct qr_cat_object {
     struct qr_str name;
     enum qr_cat_type type;
     enum qr_cat_storage storage;
-    const char *vtab;        /* QR_STORE_VTAB: SQLite module name, e.g. "sys_objects" */
-    uint64_t version;        /* changes whenever anything of this object changes */
+    const char *vtab;                   /* QR_STORE_VTAB: SQLite module name, e.g. "sys_objects" */
+    uint64_t version;                   /* changes whenever anything of this object changes */
     int64_t create_ticks, modify_ticks; /* datetime2 ticks, UTC */
 
     struct qr_cat_column *columns; /* tables, views (derived at creation), table types, TF */
     size_t column_count;
-    uint32_t rowid_column;      /* column id of the rowid alias for QR_STORE_ROWID, else 0 */
-    uint32_t identity_column;   /* column id, 0 = none */
-    uint32_t rowversion_column; /* column id, 0 = none */
+    uint32_t rowid_column;        /* column id of the rowid alias for QR_STORE_ROWID, else 0 */
+    uint32_t identity_column;     /* column id, 0 = none */
+    uint32_t rowversion_column;   /* column id, 0 = none */
     struct qr_cat_index *indexes; /* clustered first */
     size_t index_count;
-    struct qr_cat_fk *fks;      /* where this table is the referencing one */
+    struct qr_cat_fk *fks; /* where this table is the referencing one */
     size_t fk_count;
     const struct qr_cat_fk **referenced_by; /* foreign keys of others (and own) that point here */
     size_t referenced_by_count;
@@ -161,7 +161,7 @@ struct qr_cat_object {
     bool uses_ansi_nulls, uses_quoted_identifier, is_schema_bound, is_disabled, with_check_option;
     bool is_system_named;
     bool is_ms_shipped;
-    uint8_t trigger_events;     /* bit 0 insert, 1 update, 2 delete */
+    uint8_t trigger_events; /* bit 0 insert, 1 update, 2 delete */
     bool trigger_instead_of;
     struct qr_cat_param *params; /* procedures and functions */
     size_t param_count;
@@ -189,10 +189,10 @@ struct qr_cat_usertype {
 };
 
 struct qr_catalog {
-    uint64_t version;          /* grows with every DDL commit in this database */
+    uint64_t version; /* grows with every DDL commit in this database */
     struct qr_str database_name;
     uint32_t database_id;
-    uint16_t collation_id;     /* of the database: codec/collation.h */
+    uint16_t collation_id; /* of the database: codec/collation.h */
     struct qr_cat_schema *schemas;
     size_t schema_count;
     struct qr_cat_usertype *usertypes;
@@ -209,13 +209,15 @@ const struct qr_cat_object *qr_cat_find(const struct qr_catalog *cat, uint32_t s
                                         struct qr_str name);
 const struct qr_cat_object *qr_cat_by_id(const struct qr_catalog *cat, uint32_t object_id);
 const struct qr_cat_column *qr_cat_column_find(const struct qr_cat_object *obj, struct qr_str name);
-const struct qr_cat_column *qr_cat_column_by_id(const struct qr_cat_object *obj, uint32_t column_id);
-size_t qr_cat_column_index(const struct qr_cat_object *obj, uint32_t column_id); /* SIZE_MAX: none */
+const struct qr_cat_column *qr_cat_column_by_id(const struct qr_cat_object *obj,
+                                                uint32_t column_id);
+size_t qr_cat_column_index(const struct qr_cat_object *obj,
+                           uint32_t column_id); /* SIZE_MAX: none */
 const struct qr_cat_usertype *qr_cat_usertype_find(const struct qr_catalog *cat, uint32_t schema_id,
                                                    struct qr_str name);
 const struct qr_cat_usertype *qr_cat_usertype_by_id(const struct qr_catalog *cat, uint32_t id);
 const struct qr_cat_index *qr_cat_clustered(const struct qr_cat_object *obj); /* NULL for a heap */
-const char *qr_cat_type_code(enum qr_cat_type type); /* "U ", "V ", … */
+const char *qr_cat_type_code(enum qr_cat_type type);                          /* "U ", "V ", … */
 const char *qr_cat_type_desc(enum qr_cat_type type); /* "USER_TABLE", … */
 
 /* Completes a catalog whose arrays are filled: sorts objects, links triggers and referenced_by,

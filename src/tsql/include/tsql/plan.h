@@ -12,9 +12,10 @@
  *                               a... of program->input_types; the result is program->expr->type,
  *                               predicates give 0, 1 or NULL. qv is the volatile form (once a row).
  *   qagg(?p, a...)              aggregate; ?p is QR_PARAM_AGG.
- *   qaggw(?p, a...)             the same as a window function; ?p is QR_PARAM_AGG_WINDOW, an integer:
- *                               SQLite keeps the arguments of window functions in a table, and a
- *                               bound pointer does not survive that (it arrives as NULL).
+ *   qaggw(?p, a...)             the same as a window function; ?p is QR_PARAM_AGG_WINDOW, an
+ *                               integer: SQLite keeps the arguments of window functions in a
+ *                               table, and a bound pointer does not survive that (it arrives as
+ *                               NULL).
  *   qaggs(?p, a..., o...)       aggregate over sorted or distinct rows; ?p is QR_PARAM_AGG_SORTED.
  *   qfor(?p, k...)              aggregate; ?p is QR_PARAM_FOR: the text of FOR JSON, FOR XML. NULL
  *                               when it saw no row.
@@ -25,11 +26,12 @@
  *   qvar(n)                     variable in frame slot n as it is now; only in plans of
  *                               QR_PLAN_SELECT_ASSIGN, which assign after each row.
  *   qfail(n)                    raises T-SQL error n.
- *   qdepth(d, max)              d if d <= max, else error 530 (recursion of common table expressions).
- *   qrows(?p, a...)             eponymous table-valued function, columns c1.. c1024 without affinity
- *                               (c<column_id> for tables, c1.. by position for the others), rowid;
- *                               ?p is QR_PARAM_ROWS, a... up to QR_ROWS_ARGS_MAX arguments, which may
- *                               be columns of tables further left (APPLY).
+ *   qdepth(d, max)              d if d <= max, else error 530 (recursion of common table
+ *                               expressions).
+ *   qrows(?p, a...)             eponymous table-valued function, columns c1.. c1024 without
+ *                               affinity (c<column_id> for tables, c1.. by position for the
+ *                               others), rowid; ?p is QR_PARAM_ROWS, a... up to QR_ROWS_ARGS_MAX
+ *                               arguments, which may be columns of tables further left (APPLY).
  * and the collations that codec/collation.h names.
  *
  * DML follows the one pipeline of [TSQL.md] 3: stage, apply, check. The plan gives the staging
@@ -54,19 +56,19 @@ enum { QR_ROWS_ARGS_MAX = 64 };
 
 /* Where a SQLite parameter's value comes from, decided once per execution. */
 enum qr_param_kind {
-    QR_PARAM_VAR,     /* T-SQL variable in frame slot `slot`, in the storage form of `type` */
-    QR_PARAM_EXPR,    /* scalar expression over variables, evaluated once before the statement */
-    QR_PARAM_ARG,     /* plan of QR_ROWS_PLAN: the slot-th argument of qrows, of `type` */
-    QR_PARAM_PROGRAM, /* sqlite3_bind_pointer(program, "qr_program"): operand of qx() and qv() */
-    QR_PARAM_AGG,     /* sqlite3_bind_pointer(agg, "qr_agg"): operand of the qagg() aggregate, a
-                         struct qr_agg_call */
+    QR_PARAM_VAR,        /* T-SQL variable in frame slot `slot`, in the storage form of `type` */
+    QR_PARAM_EXPR,       /* scalar expression over variables, evaluated once before the statement */
+    QR_PARAM_ARG,        /* plan of QR_ROWS_PLAN: the slot-th argument of qrows, of `type` */
+    QR_PARAM_PROGRAM,    /* sqlite3_bind_pointer(program, "qr_program"): operand of qx() and qv() */
+    QR_PARAM_AGG,        /* sqlite3_bind_pointer(agg, "qr_agg"): operand of the qagg() aggregate, a
+                            struct qr_agg_call */
     QR_PARAM_AGG_WINDOW, /* sqlite3_bind_int64((intptr_t)agg): operand of qaggw() */
     QR_PARAM_AGG_SORTED, /* sqlite3_bind_pointer(sorted, "qr_agg_sorted"): operand of qaggs(), a
                             struct qr_plan_agg_sorted */
-    QR_PARAM_ROWS,    /* sqlite3_bind_pointer(rows, "qr_rows"): operand of qrows(). What stands for
-                         the session's data (a table variable) is looked up by the engine, which
-                         binds its own structure around `rows` */
-    QR_PARAM_FOR,     /* sqlite3_bind_pointer(for_call, "qr_for"): operand of qfor() */
+    QR_PARAM_ROWS, /* sqlite3_bind_pointer(rows, "qr_rows"): operand of qrows(). What stands for
+                      the session's data (a table variable) is looked up by the engine, which
+                      binds its own structure around `rows` */
+    QR_PARAM_FOR,  /* sqlite3_bind_pointer(for_call, "qr_for"): operand of qfor() */
 };
 
 /* A scalar expression that SQLite calls: QR_EXPR_INPUT i is the i-th argument after the pointer.
@@ -129,8 +131,8 @@ enum qr_for_kind {
 struct qr_plan_for_column {
     struct qr_str name; /* PATH: the path as written; n = 0: no name */
     struct qr_type type;
-    bool is_fragment; /* JSON or XML made by a nested FOR ... or JSON_QUERY: not escaped again */
-    uint16_t level;   /* AUTO: nesting of the table it comes from, 0 is the outermost */
+    bool is_fragment;    /* JSON or XML made by a nested FOR ... or JSON_QUERY: not escaped again */
+    uint16_t level;      /* AUTO: nesting of the table it comes from, 0 is the outermost */
     struct qr_str table; /* AUTO: that table's alias */
 };
 
@@ -161,8 +163,8 @@ enum {
     QR_COLUMN_NULLABLE = 1,
     QR_COLUMN_IDENTITY = 2,
     QR_COLUMN_COMPUTED = 4,
-    QR_COLUMN_UPDATABLE = 8,  /* a plain column of a base table */
-    QR_COLUMN_HIDDEN = 16,    /* key added for browse mode */
+    QR_COLUMN_UPDATABLE = 8, /* a plain column of a base table */
+    QR_COLUMN_HIDDEN = 16,   /* key added for browse mode */
     QR_COLUMN_KEY = 32,
 };
 
@@ -218,10 +220,10 @@ struct qr_plan_output {
     const struct qr_expr **exprs;
     struct qr_plan_column *columns;
     size_t count;
-    const struct qr_cat_object *into;  /* OUTPUT … INTO a table, else NULL */
-    struct qr_str into_rowset;         /* OUTPUT … INTO @t, else n = 0 */
+    const struct qr_cat_object *into; /* OUTPUT … INTO a table, else NULL */
+    struct qr_str into_rowset;        /* OUTPUT … INTO @t, else n = 0 */
     bool into_is_temp;
-    uint32_t *into_column_ids;         /* pairwise with exprs */
+    uint32_t *into_column_ids; /* pairwise with exprs */
 };
 
 struct qr_plan_dml {
@@ -268,8 +270,8 @@ struct qr_plan_dml {
     const struct qr_expr **computed;
     const struct qr_expr **checks; /* pairwise with target->checks */
 
-    struct qr_plan_output output;       /* count = 0: none */
-    struct qr_plan_output output_into;  /* OUTPUT … INTO … OUTPUT … gives both */
+    struct qr_plan_output output;      /* count = 0: none */
+    struct qr_plan_output output_into; /* OUTPUT … INTO … OUTPUT … gives both */
 
     /* INSERT … EXEC: the engine runs `exec` and stages its result rows. */
     const struct qr_ast_stmt *exec;
@@ -294,9 +296,9 @@ struct qr_plan {
     enum qr_for_kind for_kind; /* JSON, XML: one row, one column from qfor(); the engine sends it in
                                   pieces as SQL Server does, and no row when it is NULL */
     struct qr_plan_dml *dml;
-    bool needs_write_lock;   /* any DML of a permanent table, SELECT INTO */
+    bool needs_write_lock; /* any DML of a permanent table, SELECT INTO */
     bool reads_user_tables;
-    bool is_volatile;        /* uses RAND/NEWID/GETDATE…: informational */
+    bool is_volatile;          /* uses RAND/NEWID/GETDATE…: informational */
     bool warns_null_aggregate; /* may raise warning 8153 */
     /* every object it depends on with the version it was compiled against */
     const struct qr_cat_object **depends;
@@ -344,12 +346,10 @@ QR_NODISCARD enum qr_status qr_tsql_compile(struct qr_arena *arena_plan,
  * expression without subqueries yields `*ret_expr` for qr_expr_eval; one with subqueries (or UDFs
  * that need rows) yields a one-row, one-column `*ret_plan` instead, and *ret_expr = NULL.
  * Conditions are bound by qr_tsql_bind_condition: type bit, NULL = unknown. */
-QR_NODISCARD enum qr_status qr_tsql_bind_scalar(struct qr_arena *arena_plan,
-                                                const struct qr_bind_env *env,
-                                                const struct qr_ast_expr *ast,
-                                                const struct qr_type *want, /* NULL: as it is */
-                                                const struct qr_expr **ret_expr,
-                                                struct qr_plan **ret_plan, struct qr_err *err);
+QR_NODISCARD enum qr_status
+qr_tsql_bind_scalar(struct qr_arena *arena_plan, const struct qr_bind_env *env,
+                    const struct qr_ast_expr *ast, const struct qr_type *want, /* NULL: as it is */
+                    const struct qr_expr **ret_expr, struct qr_plan **ret_plan, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan,
                                                    const struct qr_bind_env *env,
                                                    const struct qr_ast_expr *ast,
@@ -358,13 +358,11 @@ QR_NODISCARD enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan,
 
 /* Binds an expression over the columns of one row of `table` (DEFAULT, computed column, CHECK,
  * filter): QR_EXPR_INPUT(i) is column i. Columns are not allowed when `table` is NULL. */
-QR_NODISCARD enum qr_status qr_tsql_bind_row_expr(struct qr_arena *arena_plan,
-                                                  const struct qr_bind_env *env,
-                                                  const struct qr_cat_object *table,
-                                                  struct qr_str text, bool is_condition,
-                                                  const struct qr_type *want,
-                                                  const struct qr_expr **ret_expr,
-                                                  struct qr_err *err);
+QR_NODISCARD enum qr_status
+qr_tsql_bind_row_expr(struct qr_arena *arena_plan, const struct qr_bind_env *env,
+                      const struct qr_cat_object *table, struct qr_str text, bool is_condition,
+                      const struct qr_type *want, const struct qr_expr **ret_expr,
+                      struct qr_err *err);
 
 /* Resolves a written type (base, alias or table type) to qr_type. */
 QR_NODISCARD enum qr_status qr_tsql_resolve_type(const struct qr_bind_env *env,
@@ -376,5 +374,5 @@ QR_NODISCARD enum qr_status qr_tsql_resolve_type(const struct qr_bind_env *env,
 /* The columns a SELECT would return, for CREATE VIEW, SELECT INTO and describe; needs no plan. */
 QR_NODISCARD enum qr_status qr_tsql_describe(struct qr_arena *arena, const struct qr_bind_env *env,
                                              const struct qr_ast_stmt *stmt,
-                                             struct qr_plan_column **ret_columns,
-                                             size_t *ret_count, struct qr_err *err);
+                                             struct qr_plan_column **ret_columns, size_t *ret_count,
+                                             struct qr_err *err);
