@@ -59,6 +59,7 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     db->info.service_objective = qr_arena_str(&db->arena, info->service_objective);
     db->info.collation = qr_arena_str(&db->arena, info->collation);
     atomic_init(&db->catalog_serial, 1);
+    atomic_init(&db->last_serial, 1);
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
     enum qr_status status =
         db->cache == NULL ? qr_fail(err, QR_NOMEM, "open a database") : load(db, err);

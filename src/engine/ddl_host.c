@@ -68,10 +68,7 @@ void qri_ddl_adopt(struct qri_frame *frame, struct qri_catalog *own_main,
 {
     struct qr_session *session = frame->session;
     if (own_main != session->catalog) {
-        qri_catalog_unref(session->catalog);
-        session->catalog = own_main;
-        session->catalog_serial = atomic_fetch_add(&session->db->catalog_serial, 1) + 1;
-        session->tran.catalog_changed = true;
+        qri_session_own_catalog(session, own_main);
     } else {
         qri_catalog_unref(own_main);
     }

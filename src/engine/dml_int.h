@@ -124,8 +124,8 @@ struct qri_run {
     const char *verb; /* "INSERT", "UPDATE", "DELETE", "MERGE" for messages */
 };
 
-/* SELECT INTO: makes the table and fills it. */
-QR_NODISCARD enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code *code,
+/* SELECT INTO: makes the table and fills it. `code` changes when it must be compiled anew. */
+QR_NODISCARD enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code,
                                             uint64_t *ret_count, struct qr_err *err);
 
 /* ---- dml_row.c: making and checking new rows ---- */

@@ -89,38 +89,49 @@ static enum qr_status make(struct into *into, struct qr_err *err)
     return fill(into, &env);
 }
 
-enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code *code, uint64_t *ret_count,
+/* Under the writer lock nobody changes the catalog: what was compiled before it may not hold now.
+ */
+static enum qr_status recompile(struct into *into)
+{
+    struct qr_session *session = into->frame->session;
+    uint64_t serial = session->catalog_serial;
+    qri_session_refresh_catalog(session);
+    if (serial == session->catalog_serial)
+        return QR_OK;
+    return qri_code_stmt(into->frame, 0, into->frame->op->stmt, &into->code, into->err);
+}
+
+static enum qr_status make_guarded(struct into *into, struct qr_err *err)
+{
+    struct qr_session *session = into->frame->session;
+    QR_TRY(recompile(into));
+    if (session->tran.count == 0) /* the statement's transaction takes all of it along */
+        return make(into, err);
+    struct qri_pictures before;
+    struct qri_guard mark = {0};
+    qri_pictures_take(session, &before);
+    enum qr_status status = qri_guard_begin(session, &mark, err);
+    if (status == QR_OK)
+        status = make(into, err);
+    status = qri_guard_end(session, &mark, status, err);
+    if (status != QR_OK) /* the transaction goes on without the table */
+        qri_pictures_go_back(session, &before);
+    qri_pictures_drop(&before);
+    return status;
+}
+
+enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code, uint64_t *ret_count,
                                struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    bool is_temp = names_temp(code->plan->into_name);
-    struct into into = {.frame = frame, .code = code, .err = err};
-    struct qri_catalog *main_before = qri_catalog_ref(session->catalog);
-    struct qri_catalog *temp_before = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
-    bool main_changed = session->tran.catalog_changed;
+    bool is_temp = names_temp((*code)->plan->into_name);
+    struct into into = {.frame = frame, .code = *code, .err = err};
     enum qr_status status =
         qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err);
-    bool guard = status == QR_OK && session->tran.count > 0;
-    struct qri_guard mark = {0};
-    if (guard)
-        status = qri_guard_begin(session, &mark, err);
     if (status == QR_OK)
-        status = make(&into, err);
-    status = qri_guard_end(session, &mark, status, err);
-    if (guard && status != QR_OK) { /* the transaction goes on without the table */
-        if (session->catalog != main_before) {
-            qri_catalog_unref(session->catalog);
-            session->catalog = qri_catalog_ref(main_before);
-            session->catalog_serial = atomic_fetch_add(&session->db->catalog_serial, 1) + 1;
-            session->tran.catalog_changed = main_changed;
-        }
-        if (session->temp != temp_before)
-            qri_session_set_temp(session,
-                                 temp_before == NULL ? NULL : qri_catalog_ref(temp_before));
-    }
+        status = make_guarded(&into, err);
     status = qri_tran_statement_end(session, status, err);
-    qri_catalog_unref(main_before);
-    qri_catalog_unref(temp_before);
+    *code = into.code;
     *ret_count = into.count;
     return status;
 }

@@ -50,7 +50,8 @@ struct qr_database {
     pthread_mutex_t mu;
     struct qri_catalog *catalog;     /* guarded by mu; the newest committed one */
     struct qr_lsn catalog_lsn;       /* guarded by mu; the commit that made it */
-    _Atomic uint64_t catalog_serial; /* grows with every change of `catalog` */
+    _Atomic uint64_t catalog_serial; /* of `catalog`: no two pictures share one */
+    _Atomic uint64_t last_serial;    /* given to any picture, committed or not */
     struct qri_link *idle_links;     /* guarded by mu; last used first */
     size_t idle_link_count;          /* guarded by mu */
     size_t session_count;            /* guarded by mu */
@@ -75,10 +76,16 @@ struct qri_options {
     uint32_t identity_insert; /* object id, 0: none */
 };
 
+/* The catalogs to go back to (references). */
+struct qri_pictures {
+    struct qri_catalog *own_main; /* NULL: the transaction had not changed it */
+    struct qri_catalog *temp;
+};
+
 struct qri_savepoint {
-    struct qr_str name;                 /* in the transaction's arena */
-    struct qri_catalog *catalog, *temp; /* references: the pictures to go back to */
-    uint32_t guard_depth;               /* statements' savepoints that lie below it */
+    struct qr_str name; /* in the transaction's arena */
+    struct qri_pictures pictures;
+    uint32_t guard_depth; /* statements' savepoints that lie below it */
 };
 
 /* The session's transaction, and how it maps onto SQLite's. */
@@ -193,6 +200,9 @@ QR_NODISCARD enum qr_status qri_send_done(struct qr_session *session, bool has_c
                                           uint64_t count, bool is_error, uint16_t command);
 /* QR_CANCELLED or QR_CLOSED when the request must stop. */
 QR_NODISCARD enum qr_status qri_check_cancelled(struct qr_session *session, struct qr_err *err);
+/* The session's catalog is a new picture, of its transaction alone until that commits. Takes the
+ * reference. */
+void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own_catalog);
 /* Takes the newest catalog, or the transaction's own. */
 void qri_session_refresh_catalog(struct qr_session *session);
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp);
@@ -220,6 +230,9 @@ QR_NODISCARD enum qr_status qri_tran_begin(struct qr_session *session, struct qr
 QR_NODISCARD enum qr_status qri_tran_commit(struct qr_session *session, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_tran_rollback(struct qr_session *session, struct qr_str name,
                                               struct qr_err *err);
+void qri_pictures_take(struct qr_session *session, struct qri_pictures *ret_pictures);
+void qri_pictures_go_back(struct qr_session *session, const struct qri_pictures *pictures);
+void qri_pictures_drop(struct qri_pictures *pictures);
 QR_NODISCARD enum qr_status qri_tran_save(struct qr_session *session, struct qr_str name,
                                           struct qr_err *err);
 /* Ends the transaction whatever its state; used by errors that end it, reset and disconnect. */

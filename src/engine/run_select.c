@@ -170,7 +170,7 @@ static enum qr_status select_into(struct qri_frame *frame, struct qri_code *code
 {
     struct qr_session *session = frame->session;
     uint64_t count = 0;
-    QR_TRY(qri_select_into(frame, code, &count, err));
+    QR_TRY(qri_select_into(frame, &code, &count, err));
     QR_TRY(null_warning(session, code->plan));
     session->rowcount = (int64_t)count;
     session->error = 0;

@@ -161,6 +161,14 @@ int64_t qri_now_ticks(const struct qr_session *session)
            (int64_t)DAYS_TO_1970 * 86400 * 10000000;
 }
 
+void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own_catalog)
+{
+    qri_catalog_unref(session->catalog);
+    session->catalog = own_catalog;
+    session->catalog_serial = atomic_fetch_add(&session->db->last_serial, 1) + 1;
+    session->tran.catalog_changed = true;
+}
+
 void qri_session_refresh_catalog(struct qr_session *session)
 {
     struct qr_database *db = session->db;

@@ -55,14 +55,44 @@ static enum qr_status lock_writer(struct qr_session *session, struct qr_err *err
     return status;
 }
 
+/* ---- the catalogs a rollback goes back to ---- */
+
+void qri_pictures_take(struct qr_session *session, struct qri_pictures *ret_pictures)
+{
+    bool is_own = session->tran.catalog_changed;
+    *ret_pictures = (struct qri_pictures){
+        .own_main = is_own ? qri_catalog_ref(session->catalog) : NULL,
+        .temp = session->temp == NULL ? NULL : qri_catalog_ref(session->temp)};
+}
+
+void qri_pictures_go_back(struct qr_session *session, const struct qri_pictures *pictures)
+{
+    struct qri_tran *tran = &session->tran;
+    if (tran->catalog_changed && pictures->own_main == NULL) {
+        /* not the one of that time: others may have changed it before we had the writer lock */
+        tran->catalog_changed = false;
+        session->catalog_serial = 0;
+        qri_session_refresh_catalog(session);
+    } else if (tran->catalog_changed && pictures->own_main != session->catalog) {
+        qri_session_own_catalog(session, qri_catalog_ref(pictures->own_main));
+    }
+    if (pictures->temp != session->temp)
+        qri_session_set_temp(session,
+                             pictures->temp == NULL ? NULL : qri_catalog_ref(pictures->temp));
+}
+
+void qri_pictures_drop(struct qri_pictures *pictures)
+{
+    qri_catalog_unref(pictures->own_main);
+    qri_catalog_unref(pictures->temp);
+}
+
 /* ---- SQLite's side ---- */
 
 static void release_savepoints(struct qri_tran *tran, size_t from)
 {
-    for (size_t i = from; i < tran->savepoint_count; i++) {
-        qri_catalog_unref(tran->savepoints[i].catalog);
-        qri_catalog_unref(tran->savepoints[i].temp);
-    }
+    for (size_t i = from; i < tran->savepoint_count; i++)
+        qri_pictures_drop(&tran->savepoints[i].pictures);
     tran->savepoint_count = from;
 }
 
@@ -101,7 +131,7 @@ static void publish_catalog(struct qr_session *session)
     struct qri_catalog *old = db->catalog;
     db->catalog = qri_catalog_ref(session->catalog);
     db->catalog_lsn = qr_conn_commit_lsn(session->link->conn);
-    session->catalog_serial = atomic_fetch_add(&db->catalog_serial, 1) + 1;
+    atomic_store(&db->catalog_serial, session->catalog_serial);
     pthread_mutex_unlock(&db->mu);
     qri_catalog_unref(old);
     session->tran.catalog_changed = false;
@@ -383,13 +413,7 @@ static enum qr_status rollback_to(struct qr_session *session, size_t index, stru
         QR_TRY(qri_exec(session->link, sql, err));
         tran->guard_depth = save->guard_depth;
     }
-    if (tran->catalog_changed && save->catalog != session->catalog) {
-        qri_catalog_unref(session->catalog);
-        session->catalog = qri_catalog_ref(save->catalog);
-        session->catalog_serial = atomic_fetch_add(&session->db->catalog_serial, 1) + 1;
-    }
-    if (save->temp != session->temp)
-        qri_session_set_temp(session, save->temp == NULL ? NULL : qri_catalog_ref(save->temp));
+    qri_pictures_go_back(session, &save->pictures);
     release_savepoints(tran, index + 1);
     return QR_OK;
 }
@@ -424,11 +448,9 @@ enum qr_status qri_tran_save(struct qr_session *session, struct qr_str name, str
                                      sizeof *tran->savepoints);
     if (tran->savepoints == NULL)
         return qr_fail(err, QR_NOMEM, "save the transaction");
-    tran->savepoints[tran->savepoint_count] = (struct qri_savepoint){
-        .name = qr_arena_str(&tran->arena, name),
-        .catalog = qri_catalog_ref(session->catalog),
-        .temp = session->temp == NULL ? NULL : qri_catalog_ref(session->temp)};
-    tran->savepoint_count++;
+    struct qri_savepoint *save = &tran->savepoints[tran->savepoint_count++];
+    *save = (struct qri_savepoint){.name = qr_arena_str(&tran->arena, name)};
+    qri_pictures_take(session, &save->pictures);
     if (tran->sqlite_open)
         return make_savepoint(session, tran->savepoint_count - 1, err);
     return QR_OK;

@@ -220,9 +220,14 @@ static bool on_cancelled(void *ctx)
     return ((struct client *)ctx)->cancel;
 }
 
-static void on_block(void *ctx)
+static void on_block_begin(void *ctx)
 {
-    (void)ctx;
+    ((struct client *)ctx)->waits = true;
+}
+
+static void on_block_end(void *ctx)
+{
+    ((struct client *)ctx)->waits = false;
 }
 
 static enum qr_status on_flush(void *ctx)
@@ -245,8 +250,8 @@ const struct qr_sink *client_sink(struct client *c)
                              .return_value = on_return_value,
                              .env_change = on_env_change,
                              .cancelled = on_cancelled,
-                             .block_begin = on_block,
-                             .block_end = on_block,
+                             .block_begin = on_block_begin,
+                             .block_end = on_block_end,
                              .flush = on_flush};
     qr_buf_clear(&c->out);
     return sink;

@@ -1,0 +1,95 @@
+/* test_catalog.c - which tables a session knows while others change them, and after a rollback. */
+#include "harness.h"
+#include <pthread.h>
+#include <sched.h>
+#include "base/banned.h"
+
+struct pair {
+    struct fixture f;
+    struct client a, b;
+};
+
+static void open_pair(struct pair *p)
+{
+    fixture_open(&p->f);
+    client_open(&p->f, &p->a);
+    client_open(&p->f, &p->b);
+}
+
+static void close_pair(struct pair *p)
+{
+    client_close(&p->a);
+    client_close(&p->b);
+    fixture_close(&p->f);
+}
+
+static void test_what_a_rolled_back_transaction_has_made_is_unknown_to_its_plans(void **state)
+{
+    struct pair p;
+    (void)state;
+    open_pair(&p);
+    expect(&p.a, "create table y (v int)", "DONE\n");
+    expect(&p.a, "begin tran", "ENV BEGIN\nDONE\n");
+    expect(&p.a, "create table z (v int)", "DONE\n");
+    expect(&p.a, "alter table y add w int", "DONE\n");
+    expect(&p.a, "select v from z", "COLS v int\nDONE 0\n");
+    expect(&p.a, "select * from y", "COLS v int, w int\nDONE 0\n");
+    expect(&p.b, "select v from z", "MSG 208 16 1 line 1: Invalid object name 'z'.\nDONE error\n");
+    expect(&p.b, "select * from y", "COLS v int\nDONE 0\n");
+    expect(&p.a, "rollback", "ENV ROLLBACK\nDONE\n");
+    expect(&p.a, "select v from z", "MSG 208 16 1 line 1: Invalid object name 'z'.\nDONE error\n");
+    expect(&p.a, "select * from y", "COLS v int\nDONE 0\n");
+    close_pair(&p);
+}
+
+static void test_a_savepoint_does_not_bring_back_a_catalog_older_than_the_lock(void **state)
+{
+    struct pair p;
+    (void)state;
+    open_pair(&p);
+    expect(&p.a, "begin tran save tran s", "ENV BEGIN\nDONE\nDONE\n");
+    expect(&p.b, "create table meanwhile (v int)", "DONE\n");
+    expect(&p.a, "create table undone (v int) rollback tran s create table kept (v int) commit",
+           "DONE\nDONE\nDONE\nENV COMMIT\nDONE\n");
+    expect(&p.b, "select * from meanwhile, kept", "COLS v int, v int\nDONE 0\n");
+    expect(&p.a, "select * from undone",
+           "MSG 208 16 1 line 1: Invalid object name 'undone'.\nDONE error\n");
+    close_pair(&p);
+}
+
+static void *select_into(void *arg)
+{
+    struct client *c = arg;
+    run(c, "select * into made from source");
+    return NULL;
+}
+
+static void test_select_into_works_on_the_catalog_it_finds_under_the_lock(void **state)
+{
+    struct pair p;
+    pthread_t thread;
+    (void)state;
+    open_pair(&p);
+    expect(&p.b, "create table source (v int) insert source values (1)", "DONE\nDONE 1\n");
+    expect(&p.b, "begin tran create table meanwhile (v int) alter table source add w int",
+           "ENV BEGIN\nDONE\nDONE\nDONE\n");
+    assert_int_equal(pthread_create(&thread, NULL, select_into, &p.a), 0);
+    while (!p.a.waits) /* for the lock, its SELECT compiled */
+        sched_yield();
+    expect(&p.b, "commit", "ENV COMMIT\nDONE\n");
+    pthread_join(thread, NULL);
+    assert_string_equal(qr_buf_cstr(&p.a.out), "DONE 1\n");
+    expect(&p.b, "select * from meanwhile select * from made",
+           "COLS v int\nDONE 0\nCOLS v int, w int\nROW 1|NULL\nDONE 1\n");
+    close_pair(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_a_rolled_back_transaction_has_made_is_unknown_to_its_plans),
+        cmocka_unit_test(test_a_savepoint_does_not_bring_back_a_catalog_older_than_the_lock),
+        cmocka_unit_test(test_select_into_works_on_the_catalog_it_finds_under_the_lock),
+    };
+    return cmocka_run_group_tests_name("engine/catalog", tests, NULL, NULL);
+}
