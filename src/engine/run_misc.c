@@ -128,6 +128,19 @@ enum qr_status qri_run_nothing(struct qri_frame *frame, const struct qri_op *op,
     return done_plain(frame->session, COMMAND_OTHER);
 }
 
+/* A duration is accepted and not kept to: it is only a wish of how fast to go. */
+static enum qr_status run_checkpoint(struct qri_frame *frame, const struct qri_op *op,
+                                     struct qr_err *err)
+{
+    (void)op;
+    struct qr_session *session = frame->session;
+    session->sink->block_begin(session->sink->ctx);
+    enum qr_status status = qr_store_checkpoint(session->db->store, err);
+    session->sink->block_end(session->sink->ctx);
+    QR_TRY(status);
+    return done_plain(session, COMMAND_OTHER);
+}
+
 enum qr_status qri_run_unsupported(struct qri_frame *frame, const struct qri_op *op,
                                    struct qr_err *err)
 {
@@ -238,7 +251,7 @@ const struct qri_stmt_kind qri_stmt_kinds[QR_AS_KIND_COUNT] = {
     [QR_AS_ALTER_DATABASE]    = {qri_run_database,       0},
     [QR_AS_SCOPED_CONFIGURATION] = {qri_run_nothing,     0},
     [QR_AS_DBCC]              = {qri_run_dbcc,           0},
-    [QR_AS_CHECKPOINT]        = {qri_run_nothing,        0},
+    [QR_AS_CHECKPOINT]        = {run_checkpoint,         0},
     [QR_AS_KILL]              = {qri_run_kill,           1},
     [QR_AS_SHUTDOWN]          = {qri_run_unsupported,    0},
     [QR_AS_RECONFIGURE]       = {qri_run_nothing,        0},

@@ -348,6 +348,23 @@ static void test_the_sum_stays_while_many_sessions_transfer(void **state)
     fixture_close(&f);
 }
 
+static void test_checkpoint_brings_the_data_file_up_to_the_newest_commit(void **state)
+{
+    struct fixture f;
+    struct client c;
+    struct qr_store_stats before, after;
+    (void)state;
+    with_table(&f, &c);
+    qr_store_get_stats(c.store, &before);
+    assert_true(before.checkpoint_lsn.v < before.durable_lsn.v);
+    expect(&c, "checkpoint 5", "DONE\n");
+    qr_store_get_stats(c.store, &after);
+    assert_int_equal(after.checkpoints, before.checkpoints + 1);
+    assert_int_equal(after.checkpoint_lsn.v, before.durable_lsn.v);
+    client_close(&c);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_attention_ends_a_loop),
         cmocka_unit_test(test_reset_takes_options_temporary_tables_and_the_transaction),
         cmocka_unit_test(test_everything_is_there_after_a_restart),
+        cmocka_unit_test(test_checkpoint_brings_the_data_file_up_to_the_newest_commit),
         cmocka_unit_test(test_bulk_load_fills_the_announced_columns),
         cmocka_unit_test(test_the_sum_stays_while_many_sessions_transfer),
     };
