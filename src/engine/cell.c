@@ -46,7 +46,7 @@ static enum qr_status bind(sqlite3_stmt *stmt, int index, const struct qr_type *
         rc = sqlite3_bind_blob64(stmt, index, v.n == 0 ? "" : v.p, v.n, keep);
         break;
     case QR_CELL_WIDE:
-        assert(!"a wide value has a stored form");
+        assert(false && "a wide value has a stored form");
     }
     if (rc == SQLITE_OK)
         return QR_OK;
@@ -153,6 +153,6 @@ void qri_result(sqlite3_context *ctx, const struct qr_type *type, const struct q
         sqlite3_result_blob64(ctx, v.n == 0 ? "" : v.p, v.n, SQLITE_TRANSIENT);
         break;
     case QR_CELL_WIDE:
-        assert(!"a wide value has a stored form");
+        assert(false && "a wide value has a stored form");
     }
 }

@@ -66,7 +66,7 @@ static enum qr_status eval_foreign(const struct qr_expr *e, struct qr_eval *ctx,
     (void)ctx;
     (void)ret;
     (void)err;
-    assert(!"a FOREIGN node reached the evaluator");
+    assert(false && "a FOREIGN node reached the evaluator");
     return QR_BUG;
 }
 

@@ -61,7 +61,7 @@ enum qr_ast_literal_kind {
     QR_LIT_ODBC_TIMESTAMP,
     QR_LIT_ODBC_GUID,
 };
-enum { QR_LIT_NO_ORDINAL = UINT32_MAX };
+#define QR_LIT_NO_ORDINAL UINT32_MAX /* no enum: it does not fit an int */
 struct qr_ast_literal {
     struct qr_ast_expr head;
     enum qr_ast_literal_kind literal;
