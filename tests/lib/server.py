@@ -61,6 +61,11 @@ class Server:
         self.remove()
 
     def start(self):
+        self.launch()
+        return self.wait_ready()
+
+    def launch(self):
+        """Starts the process and does not wait until it serves."""
         self.process = subprocess.Popen(
             [program(), "--data-dir", self.data_dir, "--tds-port", "0", "--https-port", "0",
              *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -69,6 +74,8 @@ class Server:
         self.log_reader = threading.Thread(target=self.read_log, args=(self.process.stderr,),
                                            daemon=True)
         self.log_reader.start()
+
+    def wait_ready(self):
         deadline = time.monotonic() + START_SECONDS
         text = b""
         self.printed = ""
@@ -93,6 +100,16 @@ class Server:
     @property
     def pid(self):
         return self.process.pid
+
+    def has_printed(self):
+        """It has printed its ready line, or has ended."""
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
+
+    @property
+    def io_calls(self):
+        """Reads and writes so far: what it has done, whatever the time it took."""
+        with open(f"/proc/{self.pid}/io", encoding="ascii") as file:
+            return sum(int(n) for n in re.findall(r"^sysc[rw]: (\d+)", file.read(), re.M))
 
     @property
     def password(self):

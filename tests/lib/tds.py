@@ -14,6 +14,7 @@ BATCH, RPC, REPLY, ATTENTION, BULK, TRANSACTION, LOGIN7, PRELOGIN = 1, 3, 4, 6, 
 ENCRYPT_OFF, ENCRYPT_ON, ENCRYPT_NOT_SUP, ENCRYPT_REQ = 0, 1, 2, 3
 TDS71, TDS72, TDS73A, TDS73B, TDS74 = (0x71000001, 0x72090002, 0x730A0003, 0x730B0003, 0x74000004)
 
+LATIN1_COLLATION = bytes([0x09, 0x04, 0xD0, 0x00, 0x34])  # SQL_Latin1_General_CP1_CI_AS
 DONE_NAMES = {0xFD: "done", 0xFE: "doneproc", 0xFF: "doneinproc"}
 
 
@@ -517,6 +518,27 @@ class Connection:
         if reply.errors:
             raise Failed(reply.errors)
         return reply.rows
+
+    def bulk_load(self, table, columns, rows):
+        """Loads rows by INSERT BULK. `columns`: [(name, "int" or "varchar(n)")]; no NULLs."""
+        types = ", ".join(f"[{name}] {kind}" for name, kind in columns)
+        self.execute(f"INSERT BULK {table} ({types})")
+        user_type = 2 if self.version < TDS72 else 4
+        data = struct.pack("<BH", 0x81, len(columns))
+        for name, kind in columns:
+            data += bytes(user_type) + b"\0\0" + (
+                b"\x38" if kind == "int" else struct.pack("<BH", 0xA7, 8000) + LATIN1_COLLATION)
+            data += bytes([len(name)]) + name.encode("utf-16-le")
+        for row in rows:
+            data += b"\xd1" + b"".join(
+                struct.pack("<i", value) if kind == "int" else
+                struct.pack("<H", len(value)) + value.encode("cp1252")
+                for value, (_, kind) in zip(row, columns))
+        data += struct.pack("<BHH", 0xFD, 0, 0) + bytes(4 if self.version < TDS72 else 8)
+        self.send_message(BULK, data)
+        reply = self.recv_reply()
+        if reply.errors:
+            raise Failed(reply.errors)
 
     def attention(self):
         self.send_message(ATTENTION, b"")

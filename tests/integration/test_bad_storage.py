@@ -1,0 +1,120 @@
+"""Bad storage: a damaged page, a damaged log, a full disk. (test_crash.py has SIGKILL.)"""
+import os
+import subprocess
+import tempfile
+import unittest
+
+import server
+import tds
+
+PAGE_BYTES, PAGES_OFFSET = 8192, 65536  # page/datafile.h
+
+
+def database_dirs(quired):
+    root = os.path.join(quired.data_dir, "databases")
+    return {os.path.join(root, name) for name in os.listdir(root)}
+
+
+def make_filled_database(quired, name):
+    """Its directory. Table `kept` is small and old, `big` takes the newest pages."""
+    before = database_dirs(quired)
+    quired.create_database(name)
+    with quired.connect(name) as connection:
+        connection.execute("CREATE TABLE kept (a int NOT NULL PRIMARY KEY); INSERT kept VALUES (7);"
+                           "CREATE TABLE big (a int NOT NULL PRIMARY KEY, b varchar(4000) NOT NULL);"
+                           "DECLARE @i int = 0; WHILE @i < 200 BEGIN INSERT big VALUES "
+                           "(@i, REPLICATE('x', 3000)); SET @i = @i + 1 END")
+    made, = database_dirs(quired) - before
+    return made
+
+
+def error_numbers(quired, name, sql):
+    """The errors of a login or a batch, whichever comes first."""
+    try:
+        with quired.connect(name) as connection:
+            return {message.number for message in connection.batch(sql).errors}
+    except tds.Failed as failed:
+        return {message.number for message in failed.messages}
+
+
+class Damage(unittest.TestCase):
+    def test_a_damaged_page_is_824_for_its_database_only(self):
+        quired = server.Server().start()
+        folder = make_filled_database(quired, "hurt")
+        make_filled_database(quired, "sound")
+        quired.stop()
+        with open(os.path.join(folder, "data"), "r+b") as data:
+            pages = (os.path.getsize(data.name) - PAGES_OFFSET) // PAGE_BYTES
+            data.seek(PAGES_OFFSET)
+            used = [n for n in range(pages) if any(data.read(PAGE_BYTES))]
+            data.seek(PAGES_OFFSET + used[-3] * PAGE_BYTES + 4000)
+            data.write(b"damage")
+        quired.start()
+        count = "SELECT SUM(LEN(b)) FROM big"
+        self.assertIn(824, error_numbers(quired, "hurt", count))
+        with quired.connect("sound") as connection:
+            self.assertEqual(connection.execute(count), [(600000,)])
+        with quired.connect("hurt") as connection:
+            self.assertEqual(connection.execute("SELECT a FROM kept"), [(7,)])
+        quired.kill()
+        quired.remove()
+
+    def test_a_damaged_log_closes_its_database_only(self):
+        quired = server.Server().start()
+        folder = make_filled_database(quired, "hurt")
+        make_filled_database(quired, "sound")
+        with quired.connect("hurt") as connection:
+            for i in range(20):
+                connection.execute(f"INSERT kept VALUES ({i + 100})")
+        quired.kill()
+        with open(os.path.join(folder, "log.0000000000000001"), "r+b") as log:
+            log.seek(4096 + 512 + 100)  # inside the first blocks
+            log.write(b"damage" * 100)
+        quired.start()
+        self.assertIn(824, error_numbers(quired, "hurt", "SELECT 1"))
+        with quired.connect("sound") as connection:
+            self.assertEqual(connection.execute("SELECT SUM(LEN(b)) FROM big"), [(600000,)])
+        quired.kill()
+        quired.remove()
+
+
+class FullDisk(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="quire-full-")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", self.folder],
+                              stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            os.rmdir(self.folder)
+            self.skipTest("a small file system cannot be mounted here")
+
+    def tearDown(self):
+        subprocess.run(["umount", "-l", self.folder], check=True)
+        os.rmdir(self.folder)
+
+    def test_a_full_disk_fails_commits_and_service_goes_on_when_there_is_space(self):
+        filler = os.path.join(self.folder, "filler")
+        quired = server.Server(data_dir=os.path.join(self.folder, "data"),
+                               announced=("checkpoint_failed",)).start()
+        quired.create_database("full")
+        with open(filler, "wb") as file:
+            space = os.statvfs(self.folder)
+            file.write(b"\1" * (space.f_bavail * space.f_bsize - (6 << 20)))
+        with quired.connect("full") as connection:
+            connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY, b varchar(8000))")
+            rows, errors = 0, []
+            while not errors and rows < 20000:
+                errors = connection.batch(f"INSERT t VALUES ({rows}, REPLICATE('x', 7000))").errors
+                rows += not errors
+            self.assertIn(errors[0].number, (1105, 9002))
+            self.assertEqual(connection.execute("SELECT COUNT(*) FROM t"), [(rows,)])
+            os.unlink(filler)
+            connection.execute(f"INSERT t VALUES ({rows}, 'after')")
+        quired.kill()
+        quired.start()
+        with quired.connect("full") as connection:
+            self.assertEqual(connection.execute("SELECT COUNT(*) FROM t"), [(rows + 1,)])
+        quired.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
