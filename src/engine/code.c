@@ -71,7 +71,7 @@ static bool depends_hold(const struct qri_code *code, const struct qr_session *s
     return true;
 }
 
-static bool is_valid(struct qri_code *code, const struct qr_session *session)
+bool qri_code_holds(struct qri_code *code, const struct qr_session *session)
 {
     if (code->options_key != options_key(&session->options))
         return false;
@@ -133,7 +133,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
                              struct qri_code **ret_code, struct qr_err *err)
 {
     struct qri_code *code = frame->op->codes[place];
-    if (code != NULL && is_valid(code, frame->session)) {
+    if (code != NULL && qri_code_holds(code, frame->session)) {
         *ret_code = code;
         return QR_OK;
     }
@@ -158,7 +158,7 @@ static enum qr_status code_scalar(struct qri_frame *frame, size_t place,
                                   bool is_condition, struct qri_code **ret_code, struct qr_err *err)
 {
     struct qri_code *code = frame->op->codes[place];
-    if (code != NULL && is_valid(code, frame->session)) {
+    if (code != NULL && qri_code_holds(code, frame->session)) {
         *ret_code = code;
         return QR_OK;
     }

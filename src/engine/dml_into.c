@@ -93,11 +93,7 @@ static enum qr_status make(struct into *into, struct qr_err *err)
  */
 static enum qr_status recompile(struct into *into)
 {
-    struct qr_session *session = into->frame->session;
-    uint64_t serial = session->catalog_serial;
-    qri_session_refresh_catalog(session);
-    if (serial == session->catalog_serial)
-        return QR_OK;
+    qri_session_refresh_catalog(into->frame->session);
     return qri_code_stmt(into->frame, 0, into->frame->op->stmt, &into->code, into->err);
 }
 

@@ -270,35 +270,24 @@ static enum qr_status run_long(struct qri_run *run, struct qr_rowset *exec_rows)
 
 /* One attempt with the compiled code. *ret_again: another shape of tables was found under the lock,
  * or the direct way failed. */
-static enum qr_status attempt(struct qri_frame *frame, struct qri_code *code,
-                              const struct qr_ast_stmt *stmt, bool allow_direct,
-                              struct qri_run *run, struct qr_rowset *exec_rows, bool *ret_again,
-                              struct qr_err *err)
+static enum qr_status attempt(struct qri_run *run, struct qri_code *code, bool allow_direct,
+                              struct qr_rowset *exec_rows, bool *ret_again)
 {
-    struct qr_session *session = frame->session;
+    struct qr_session *session = run->session;
     bool direct = allow_direct && is_direct(run), one_row = is_one_row(run->dml);
-    uint64_t serial = session->catalog_serial;
-    QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), err));
+    QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), run->err));
     qri_session_refresh_catalog(session);
-    if (serial != session->catalog_serial) {
-        struct qri_code *fresh = NULL;
-        enum qr_status status = qri_code_stmt(frame, 0, stmt, &fresh, err);
-        if (status == QR_OK && fresh != code) {
-            *ret_again = true;
-            return qri_tran_statement_end(session, status, err);
-        }
-        if (status != QR_OK)
-            return qri_tran_statement_end(session, status, err);
-    }
-    enum qr_status status;
-    if (direct)
+    enum qr_status status = QR_OK;
+    if (!qri_code_holds(code, session))
+        *ret_again = true;
+    else if (direct)
         status = run_direct(run);
     else if (one_row)
         status = run_one_row(run);
     else
         status = run_long(run, exec_rows);
-    *ret_again = status == QR_EXISTS;
-    return qri_tran_statement_end(session, status, err);
+    *ret_again |= status == QR_EXISTS;
+    return qri_tran_statement_end(session, status, run->err);
 }
 
 static enum qr_status finish(struct qri_run *run)
@@ -316,32 +305,51 @@ static enum qr_status finish(struct qri_run *run)
                          has_result ? COMMAND_SELECT : kinds[run->dml->kind].command);
 }
 
-enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)
+/* What one statement's tries have in common. */
+struct tries {
+    struct qr_rowset *exec_rows; /* of INSERT ... EXEC, which runs once */
+    bool allow_direct, again;
+};
+
+static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
+                                      struct tries *tries, struct qri_run *run, struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    bool allow_direct = true, again = true;
-    struct qr_rowset *exec_rows = NULL;
+    struct qri_code *code = NULL;
+    tries->again = false;
+    qri_session_refresh_catalog(session);
+    QR_TRY(qri_code_stmt(frame, 0, stmt, &code, err));
+    if (session->options.noexec || session->options.fmtonly)
+        return QR_OK;
+    QR_TRY(qri_tran_implicit(session, err));
+    QR_TRY(begin_run(run, frame, code->dml, err));
+    if (code->plan->dml->exec != NULL && tries->exec_rows == NULL)
+        QR_TRY(qri_collect_exec(run, &tries->exec_rows));
+    return attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
+}
+
+enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)
+{
+    enum { TRIES_WITHOUT_LOCK = 3 };
+    struct qr_session *session = frame->session;
+    struct tries tries = {.allow_direct = true, .again = true};
     enum qr_status status = QR_OK;
-    for (int tries = 0; again && tries < 10; tries++) {
-        struct qri_code *code = NULL;
-        again = false;
-        qri_session_refresh_catalog(session);
-        status = qri_code_stmt(frame, 0, op->stmt, &code, err);
-        if (status != QR_OK || session->options.noexec || session->options.fmtonly)
-            break;
-        status = qri_tran_implicit(session, err);
+    for (int i = 0; tries.again; i++) {
         struct qri_run run = {0};
+        /* others change the tables between compiling and running, again and again: no more */
+        bool hold = i >= TRIES_WITHOUT_LOCK;
+        status = hold ? qri_tran_statement_begin(session, QRI_WRITE, err) : QR_OK;
         if (status == QR_OK)
-            status = begin_run(&run, frame, code->dml, err);
-        if (status == QR_OK && code->plan->dml->exec != NULL && exec_rows == NULL)
-            status = qri_collect_exec(&run, &exec_rows);
-        if (status == QR_OK)
-            status = attempt(frame, code, op->stmt, allow_direct, &run, exec_rows, &again, err);
-        allow_direct = false;
-        if (status == QR_OK && !again)
+            status = compile_and_run(frame, op->stmt, &tries, &run, err);
+        else
+            tries.again = false;
+        if (hold)
+            status = qri_tran_statement_end(session, status, err);
+        tries.allow_direct = false;
+        if (status == QR_OK && !tries.again && run.dml != NULL)
             status = finish(&run);
         end_run(&run);
     }
-    qr_rowset_free(exec_rows);
+    qr_rowset_free(tries.exec_rows);
     return status;
 }

@@ -176,7 +176,9 @@ QR_NODISCARD enum qr_status qri_frame_run(struct qri_frame *frame);
 /* ---- compiling and evaluating within a frame ---- */
 
 void qri_bind_env(const struct qri_frame *frame, const struct qri_op *op, struct qr_bind_env *env);
-/* The relational statement of the running operation, compiled. */
+/* The catalog and the options in use are those it was compiled for, as far as they matter to it. */
+bool qri_code_holds(struct qri_code *code, const struct qr_session *session);
+/* The relational statement of the running operation, compiled; frees what no longer holds. */
 QR_NODISCARD enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place,
                                           const struct qr_ast_stmt *stmt,
                                           struct qri_code **ret_code, struct qr_err *err);

@@ -57,30 +57,63 @@ static void test_a_savepoint_does_not_bring_back_a_catalog_older_than_the_lock(v
     close_pair(&p);
 }
 
-static void *select_into(void *arg)
+struct waiter {
+    struct client *client;
+    const char *sql;
+};
+
+static void *run_and_wait(void *arg)
 {
-    struct client *c = arg;
-    run(c, "select * into made from source");
+    struct waiter *w = arg;
+    run(w->client, w->sql);
     return NULL;
+}
+
+/* Session a is let go on with `sql`, compiled on the catalog before, when b has changed tables. */
+static void wait_while_tables_change(struct pair *p, const char *sql, const char *change,
+                                     const char *want)
+{
+    pthread_t thread;
+    struct waiter waiter = {&p->a, sql};
+    assert_null(strstr(run(&p->b, change), "MSG"));
+    assert_int_equal(pthread_create(&thread, NULL, run_and_wait, &waiter), 0);
+    while (!p->a.waits)
+        sched_yield();
+    expect(&p->b, "commit", "ENV COMMIT\nDONE\n");
+    pthread_join(thread, NULL);
+    assert_string_equal(qr_buf_cstr(&p->a.out), want);
 }
 
 static void test_select_into_works_on_the_catalog_it_finds_under_the_lock(void **state)
 {
     struct pair p;
-    pthread_t thread;
     (void)state;
     open_pair(&p);
     expect(&p.b, "create table source (v int) insert source values (1)", "DONE\nDONE 1\n");
-    expect(&p.b, "begin tran create table meanwhile (v int) alter table source add w int",
-           "ENV BEGIN\nDONE\nDONE\nDONE\n");
-    assert_int_equal(pthread_create(&thread, NULL, select_into, &p.a), 0);
-    while (!p.a.waits) /* for the lock, its SELECT compiled */
-        sched_yield();
-    expect(&p.b, "commit", "ENV COMMIT\nDONE\n");
-    pthread_join(thread, NULL);
-    assert_string_equal(qr_buf_cstr(&p.a.out), "DONE 1\n");
+    wait_while_tables_change(
+        &p, "select * into made from source",
+        "begin tran create table meanwhile (v int) alter table source add w int", "DONE 1\n");
     expect(&p.b, "select * from meanwhile select * from made",
            "COLS v int\nDONE 0\nCOLS v int, w int\nROW 1|NULL\nDONE 1\n");
+    close_pair(&p);
+}
+
+static void test_a_change_that_waited_works_on_the_table_it_finds_under_the_lock(void **state)
+{
+    struct pair p;
+    (void)state;
+    open_pair(&p);
+    expect(&p.b, "create table t (v int)", "DONE\n");
+    wait_while_tables_change(&p, "insert t values (1)", "begin tran alter table t add w int",
+                             "MSG 213 16 1 line 1: Column name or number of supplied values does "
+                             "not match table definition.\nDONE error\n");
+    wait_while_tables_change(&p, "insert t (v) values (1), (2)",
+                             "begin tran alter table t alter column v varchar(5)", "DONE 2\n");
+    wait_while_tables_change(&p, "update t set w = v + 1",
+                             "begin tran drop table t create table t (w char(3), v int) "
+                             "insert t values ('x', 4)",
+                             "DONE 1\n");
+    expect(&p.b, "select * from t", "COLS w char(3), v int\nROW 5  |4\nDONE 1\n");
     close_pair(&p);
 }
 
@@ -90,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_what_a_rolled_back_transaction_has_made_is_unknown_to_its_plans),
         cmocka_unit_test(test_a_savepoint_does_not_bring_back_a_catalog_older_than_the_lock),
         cmocka_unit_test(test_select_into_works_on_the_catalog_it_finds_under_the_lock),
+        cmocka_unit_test(test_a_change_that_waited_works_on_the_table_it_finds_under_the_lock),
     };
     return cmocka_run_group_tests_name("engine/catalog", tests, NULL, NULL);
 }
