@@ -116,6 +116,8 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
     if (store_status == QR_FULL && qr_conn_over_quota(link->conn))
         return qr_sql_fail(err, 40544,
                            qr_arena_str(&link->session->arena, link->database->info.name).p);
+    if (store_status == QR_FULL && qr_conn_over_limit(link->conn))
+        return qr_sql_fail(err, 40552);
     if (store_status != QR_OK) {
         if (err != NULL)
             *err = store_err;

@@ -269,8 +269,12 @@ enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status
     if (tran->depth > 0)
         return status;
     struct qri_link *link = session->link;
-    if (tran->sqlite_open && sqlite3_get_autocommit(link->db))
-        return qri_tran_check(session, err);
+    if (tran->sqlite_open && sqlite3_get_autocommit(link->db)) {
+        if (status == QR_OK)
+            return qri_tran_check(session, err);
+        qri_tran_abort(session); /* and the error that made SQLite roll back is the one to tell */
+        return status;
+    }
     if (tran->sqlite_open && tran->statement_open) {
         if (status == QR_OK)
             status = commit_sqlite(session, err);

@@ -27,7 +27,7 @@ struct qr_txn {
     uint64_t snapshot;        /* 0: not pinned */
     struct qri_frame *page_1; /* pinned with the snapshot; NULL: empty database */
     uint32_t snapshot_db_pages, db_pages;
-    bool over_quota;
+    bool over_quota, over_limit;
     bool prepared;
     uint64_t hits; /* pages found in memory in this read transaction */
 
@@ -146,6 +146,11 @@ bool qr_txn_over_quota(const struct qr_txn *txn)
     return txn->over_quota;
 }
 
+bool qr_txn_over_limit(const struct qr_txn *txn)
+{
+    return txn->over_limit;
+}
+
 /* --- private pages --- */
 
 static size_t index_place(const struct qr_txn *txn, uint32_t page_no)
@@ -198,9 +203,11 @@ static enum qr_status add_entry(struct qr_txn *txn, uint32_t page_no, struct ent
                                 struct qr_err *err)
 {
     struct qr_store *store = txn->store;
-    if ((txn->count + 1) * (uint64_t)store->page_bytes > store->options.txn_bytes_max)
+    if ((txn->count + 1) * (uint64_t)store->page_bytes > store->options.txn_bytes_max) {
+        txn->over_limit = true;
         return qr_fail(err, QR_FULL, "the transaction changes more than %llu bytes of pages",
                        (unsigned long long)store->options.txn_bytes_max);
+    }
     struct qri_frame *frame = make_room(txn) ? qri_frame_alloc(store, true) : NULL;
     if (frame == NULL)
         return qr_fail(err, QR_NOMEM, "page %u", page_no);
@@ -266,6 +273,7 @@ static void clear_entries(struct qr_txn *txn)
     }
     txn->count = 0;
     txn->prepared = false;
+    txn->over_limit = false;
     if (txn->capacity > 4096) { /* a large transaction leaves nothing behind */
         free(txn->entries);
         txn->entries = NULL;

@@ -200,6 +200,11 @@ enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret
     return conn->err.status;
 }
 
+bool qr_conn_over_limit(const struct qr_conn *conn)
+{
+    return conn->over_limit;
+}
+
 bool qr_conn_over_quota(const struct qr_conn *conn)
 {
     return conn->over_quota ||

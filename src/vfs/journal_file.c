@@ -131,6 +131,12 @@ static void drop_entries(struct qri_journal *j)
     }
 }
 
+void qri_journal_drop(struct qri_journal *j)
+{
+    drop_entries(j);
+    j->bytes = 0;
+}
+
 static int journal_truncate(sqlite3_file *file, sqlite3_int64 bytes)
 {
     struct qri_journal *j = &conn_of(file)->journal;

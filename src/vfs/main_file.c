@@ -23,6 +23,7 @@ int qri_sqlite_code(struct qr_conn *conn, enum qr_status status, int io_code)
         return SQLITE_NOMEM;
     if (status == QR_FULL) {
         conn->over_quota = qr_txn_over_quota(conn->txn);
+        conn->over_limit = qr_txn_over_limit(conn->txn);
         return SQLITE_FULL;
     }
     return status == QR_CORRUPT ? SQLITE_CORRUPT : io_code;
@@ -71,7 +72,7 @@ static int main_lock(sqlite3_file *file, int level)
         return SQLITE_OK;
     if (conn->lock == SQLITE_LOCK_NONE) {
         qr_err_reset(&conn->err);
-        conn->over_quota = false;
+        conn->over_quota = conn->over_limit = false;
         int rc = pin(conn);
         if (rc != SQLITE_OK)
             return rc;
@@ -91,8 +92,12 @@ static int main_unlock(sqlite3_file *file, int level)
     struct qr_conn *conn = conn_of(file);
     if (level >= conn->lock)
         return SQLITE_OK;
-    if (conn->lock > SQLITE_LOCK_SHARED)
+    if (conn->lock > SQLITE_LOCK_SHARED) {
         qr_txn_discard(conn->txn); /* nothing is left of it after a publish */
+        /* A pager that failed leaves its journal for the next reader to play back, who would have
+         * to be a writer for it. The pages it is about are gone. */
+        qri_journal_drop(&conn->journal);
+    }
     if (level == SQLITE_LOCK_NONE)
         qr_txn_unpin(conn->txn);
     conn->lock = level;

@@ -36,7 +36,7 @@ struct qr_conn {
 
     struct qr_lsn at_least, pinned, committed;
     struct qr_err err;
-    bool over_quota;
+    bool over_quota, over_limit;
     uint32_t page_limit; /* what SQLite was told last */
 };
 
@@ -62,6 +62,9 @@ extern const sqlite3_io_methods qri_main_methods, qri_journal_methods, qri_temp_
 
 /* vfs.c: fills conn->vfs and registers it. */
 QR_NODISCARD enum qr_status qri_vfs_register(struct qr_conn *conn, struct qr_err *err);
+
+/* journal_file.c: forgets all of it. */
+void qri_journal_drop(struct qri_journal *j);
 
 /* main_file.c: puts the connection's change counter into a piece of page 1. */
 void qri_patch_page_1(const struct qr_conn *conn, uint32_t offset, void *dst, uint32_t bytes);

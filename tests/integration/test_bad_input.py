@@ -1,4 +1,5 @@
 """Whatever a client sends or omits, the server goes on serving the others."""
+import os
 import random
 import struct
 import threading
@@ -114,6 +115,19 @@ class BadRequests(unittest.TestCase):
         self.assertEqual(other.recv_reply().errors, [])
         self.assertEqual(other.execute("SELECT a FROM held"), [(2,)])
         other.close()
+
+    @unittest.skipUnless(os.environ.get("QUIRE_TEST_ALL"), "writes a gigabyte")
+    def test_a_transaction_too_large_ends_its_session_and_nothing_else(self):
+        holder = self.server.connect("d", timeout=300)
+        holder.execute("CREATE TABLE huge (a varchar(8000))")
+        reply = holder.batch("BEGIN TRAN WHILE 1 = 1 INSERT huge SELECT REPLICATE('x', 8000) "
+                             "FROM sys.all_objects a, sys.all_objects b")
+        self.assertEqual([error.number for error in reply.errors], [40552])
+        with self.assertRaises(tds.Closed):
+            holder.execute("SELECT 1")
+        for _ in range(3):
+            with self.server.connect("d") as connection:
+                self.assertEqual(connection.execute("SELECT COUNT(*) FROM huge"), [(0,)])
 
     def test_a_flood_of_wrong_logins_leaves_right_ones_alone(self):
         def flood(number):

@@ -315,6 +315,36 @@ static void test_a_read_only_connection_reads_and_cannot_write(void **state)
     close_and_remove(store);
 }
 
+/* Goal: a transaction that grows beyond its bound is undone whole, and the connection is as good as
+ * before, without the writer lock too. */
+static void test_a_transaction_too_large_is_undone_and_harms_nobody(void **state)
+{
+    (void)state;
+    struct qr_store_options options = {.txn_bytes_max = 1 << 20};
+    struct qr_store *store = create_store(&options);
+    struct qr_conn *conn = connect_to(store);
+    struct qr_err err = {0};
+    write_sql(conn, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
+    for (int i = 0; i < 10; i++)
+        write_sql(conn, "INSERT INTO t(b) VALUES(zeroblob(100000))");
+    check(qr_conn_lock_writer(conn, 1, NULL, NULL, &err), &err);
+    must_run(conn, "BEGIN; UPDATE t SET b = randomblob(100000)");
+    int rc = SQLITE_OK;
+    while (rc == SQLITE_OK)
+        rc = run(conn, "INSERT INTO t(b) VALUES(randomblob(5000))");
+    assert_int_equal(rc, SQLITE_FULL);
+    assert_true(qr_conn_over_limit(conn));
+    assert_false(qr_conn_over_quota(conn));
+    run(conn, "ROLLBACK");
+    qr_conn_unlock_writer(conn);
+    assert_int_equal(number(conn, "SELECT count(*) FROM t"), 10);
+    assert_int_equal(number(conn, "SELECT count(*) FROM t WHERE b = zeroblob(100000)"), 10);
+    write_sql(conn, "DELETE FROM t WHERE a > 1");
+    assert_int_equal(number(conn, "SELECT count(*) FROM t"), 1);
+    qr_conn_close(conn);
+    close_and_remove(store);
+}
+
 static void test_temporary_space_is_bounded(void **state)
 {
     (void)state;
@@ -413,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_size_quota_refuses_growth_and_nothing_else),
         cmocka_unit_test(test_a_database_shrinks_and_grows_again_under_an_old_snapshot),
         cmocka_unit_test(test_a_read_only_connection_reads_and_cannot_write),
+        cmocka_unit_test(test_a_transaction_too_large_is_undone_and_harms_nobody),
         cmocka_unit_test(test_temporary_space_is_bounded),
         cmocka_unit_test(test_counters_never_repeat_and_are_exact_after_a_clean_close),
         cmocka_unit_test(test_a_second_opener_is_refused),

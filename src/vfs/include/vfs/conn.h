@@ -69,3 +69,5 @@ enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret
  * After any SQLITE_FULL see sqlite3_get_autocommit: unless the statement had a statement journal,
  * SQLite has rolled the whole transaction back. */
 bool qr_conn_over_quota(const struct qr_conn *conn);
+/* The last SQLITE_FULL was the bound of one transaction's changes (40552). */
+bool qr_conn_over_limit(const struct qr_conn *conn);
