@@ -1,5 +1,6 @@
 /* cmd_int.h - the parts that quired's main puts together. */
 #pragma once
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,6 +57,30 @@ QR_NODISCARD enum qr_status qri_admin_prepare(const struct qri_datadir *dir, str
                                               struct qr_registry *registry,
                                               const struct qr_log *log, struct qr_err *err);
 
+/* ---- firewall_rules.c: rules in the metadata store and, for the gateway, in memory ---- */
+
+struct qr_firewall;
+struct qri_firewall_host {
+    struct qr_firewall *firewall;
+    struct qr_registry *registry;
+    const struct qr_log *log;
+    pthread_mutex_t *mu; /* one change at a time */
+};
+QR_NODISCARD enum qr_status qri_firewall_load(struct qr_firewall *firewall,
+                                              struct qr_registry *registry,
+                                              const struct qr_log *log, struct qr_err *err);
+/* The slots of struct qr_instance_host; ctx is the node. */
+enum qr_status qri_firewall_set_rule(void *ctx, uint32_t database_id, struct qr_str name,
+                                     struct qr_str start, struct qr_str end, struct qr_err *err);
+enum qr_status qri_firewall_delete_rule(void *ctx, uint32_t database_id, struct qr_str name,
+                                        struct qr_err *err);
+enum qr_status qri_firewall_each_rule(void *ctx, uint32_t database_id,
+                                      enum qr_status (*each)(void *each_ctx,
+                                                             const struct qr_firewall_info *info),
+                                      void *each_ctx);
+/* After its drop. */
+void qri_firewall_forget_database(const struct qri_firewall_host *host, uint32_t database_id);
+
 /* ---- node.c: the databases of this process ---- */
 
 struct qri_node;
@@ -64,6 +89,7 @@ struct qri_node_options {
     struct qr_log log;
     const struct qri_datadir *dir;
     struct qr_registry *registry;
+    struct qr_firewall *firewall;
     uint64_t cache_bytes; /* of each open database */
 };
 /* Finishes what a crash left half done, and makes master. */
@@ -88,6 +114,9 @@ void qri_node_resize(struct qri_node *node, uint32_t id, uint64_t max_bytes);
 /* The engine's view of a row; it points into the row. */
 struct qr_database_info qri_database_info(const struct qr_database_row *row);
 struct qr_registry *qri_node_registry(const struct qri_node *node);
+const struct qri_firewall_host *qri_node_firewall(const struct qri_node *node);
+/* 0: there is no such database. An empty name is the default, master. */
+uint32_t qri_node_database_id(void *node, struct qr_str name);
 
 /* ---- database_ddl.c: CREATE, ALTER and DROP DATABASE as the engine asks for them ---- */
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node);

@@ -196,5 +196,8 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .alter_database = alter_database,
         .drop_database = drop_database,
         .each_database = each_database,
+        .set_firewall_rule = qri_firewall_set_rule,
+        .delete_firewall_rule = qri_firewall_delete_rule,
+        .each_firewall_rule = qri_firewall_each_rule,
     };
 }

@@ -28,8 +28,10 @@ struct qri_node {
     struct qri_node_options options;
     struct qr_instance *instance;
     struct qr_session_host session_host;
-    pthread_mutex_t mu;     /* guards the list */
-    pthread_cond_t changed; /* a database has opened or closed */
+    struct qri_firewall_host firewall;
+    pthread_mutex_t firewall_mu; /* of firewall_rules.c */
+    pthread_mutex_t mu;          /* guards the list */
+    pthread_cond_t changed;      /* a database has opened or closed */
     struct hosted *hosted;
 };
 
@@ -271,9 +273,11 @@ enum qr_status qri_node_drop_database(struct qri_node *node, struct qr_str name,
         status = remove_files(node, &row, err);
     if (status == QR_OK)
         status = qr_registry_remove_database(registry, row.id, err);
-    if (status == QR_OK)
-        QR_LOG(&node->options.log, QR_INFO, "database_dropped", QR_F("db", &row.name[0]));
-    return status;
+    if (status != QR_OK)
+        return status;
+    qri_firewall_forget_database(&node->firewall, row.id);
+    QR_LOG(&node->options.log, QR_INFO, "database_dropped", QR_F("db", &row.name[0]));
+    return QR_OK;
 }
 
 /* ---- start and stop ---- */
@@ -315,6 +319,9 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
         return qr_fail(err, QR_NOMEM, "open the databases");
     node->options = *options;
     pthread_mutex_init(&node->mu, NULL);
+    pthread_mutex_init(&node->firewall_mu, NULL);
+    node->firewall = (struct qri_firewall_host){options->firewall, options->registry,
+                                                &node->options.log, &node->firewall_mu};
     pthread_cond_init(&node->changed, NULL);
     const char *server = qr_registry_server_name(options->registry);
     node->session_host = (struct qr_session_host){
@@ -353,12 +360,27 @@ void qri_node_close(struct qri_node *node)
     qr_instance_free(node->instance);
     pthread_cond_destroy(&node->changed);
     pthread_mutex_destroy(&node->mu);
+    pthread_mutex_destroy(&node->firewall_mu);
     free(node);
 }
 
 struct qr_session_host *qri_node_session_host(struct qri_node *node)
 {
     return &node->session_host;
+}
+
+const struct qri_firewall_host *qri_node_firewall(const struct qri_node *node)
+{
+    return &node->firewall;
+}
+
+uint32_t qri_node_database_id(void *node, struct qr_str name)
+{
+    struct qr_database_row row;
+    if (name.n == 0)
+        return QR_MASTER_ID;
+    struct qr_registry *registry = qri_node_registry(node);
+    return qr_registry_find_database(registry, name, &row) == QR_OK ? row.id : 0;
 }
 
 struct qr_registry *qri_node_registry(const struct qri_node *node)

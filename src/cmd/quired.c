@@ -52,15 +52,6 @@ static enum qr_status find_login(void *ctx, struct qr_str login, struct qr_login
     return qr_registry_login_hash(ctx, login, ret_record->hash, &ret_record->is_admin, err);
 }
 
-static void add_rule(void *arg, struct qr_str name, uint32_t start, uint32_t end)
-{
-    struct server *server = arg;
-    struct qr_err err = {0};
-    if (qr_firewall_set(&server->firewall, name, start, end, &err) != QR_OK)
-        QR_LOG(&server->log, QR_WARN, "firewall_rule_skipped", QR_F("rule", name),
-               QR_F("reason", &err.text[0]));
-}
-
 static enum qr_status open_metadata(struct server *server, struct qr_err *err)
 {
     const char *path = qri_datadir_path(&server->dir, &server->arena, "meta", "meta.db");
@@ -70,7 +61,7 @@ static enum qr_status open_metadata(struct server *server, struct qr_err *err)
     QR_TRY(qr_registry_open(server->meta, server->env, &server->registry, err));
     QR_TRY(qri_admin_prepare(&server->dir, &server->arena, &server->settings, server->registry,
                              &server->log, err));
-    return qr_registry_each_rule(server->registry, add_rule, server, err);
+    return qri_firewall_load(&server->firewall, server->registry, &server->log, err);
 }
 
 static enum qr_status open_databases(struct server *server, struct qr_err *err)
@@ -80,6 +71,7 @@ static enum qr_status open_databases(struct server *server, struct qr_err *err)
         .log = {&server->sink, "node"},
         .dir = &server->dir,
         .registry = server->registry,
+        .firewall = &server->firewall,
         .cache_bytes = (uint64_t)server->settings.cache_mib << 20,
     };
     QR_TRY(qri_node_open(&options, &server->node, err));
@@ -106,6 +98,8 @@ static enum qr_status open_gateway(struct server *server, struct qr_err *err)
         .service = &server->service,
         .logins = &server->logins,
         .firewall = &server->firewall,
+        .database_id = qri_node_database_id,
+        .database_id_ctx = server->node,
         .allow_plaintext_login = settings->allow_plaintext_login,
         .workers = (uint32_t)settings->workers,
         .connections_max = (uint32_t)settings->connections_max,
@@ -227,7 +221,7 @@ static int print_help(void)
 
 int main(int argc, char **argv)
 {
-    static struct server server; /* large, because of the firewall's rules */
+    static struct server server;
     struct qr_err err = {0};
     server.env = qr_env_real();
     qr_log_sink_init_stderr(&server.sink, server.env, QR_INFO);

@@ -1,7 +1,8 @@
 /* registry.c - see ctl/registry.h: the rows, and the copy of them in memory.
  *
- * Keys: `server`, `next_database_id`, `database/<id in hexadecimal>`, `firewall/<name>`; values are
- * JSON objects. Every change goes to the metadata store first and then to memory. */
+ * Keys: `server`, `next_database_id`, `database/<id in hexadecimal>`, and those of
+ * firewall_rows.c; values are JSON objects. Every change goes to the metadata store first and then
+ * to memory. */
 #include "ctl/registry.h"
 #include <assert.h>
 #include <jansson.h>
@@ -189,6 +190,12 @@ struct qr_meta *qri_registry_meta(const struct qr_registry *registry)
     return registry->meta;
 }
 
+int64_t qri_registry_now_ticks(const struct qr_registry *registry)
+{
+    static const int64_t days_to_1970 = 719162;
+    return qr_env_wall_ns(registry->env) / 100 + days_to_1970 * 86400 * INT64_C(10000000);
+}
+
 bool qr_registry_has_server(struct qr_registry *registry)
 {
     return registry->has_server;
@@ -329,12 +336,6 @@ static void new_timeline(struct qr_env *env, char dst[QR_TIMELINE_BYTES + 1])
              b[15]);
 }
 
-static int64_t now_ticks(struct qr_env *env)
-{
-    static const int64_t days_to_1970 = 719162;
-    return qr_env_wall_ns(env) / 100 + days_to_1970 * 86400 * INT64_C(10000000);
-}
-
 static bool is_master(struct qr_str name)
 {
     return qr_str_ieqz(name, "master");
@@ -387,7 +388,7 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
     if (!qri_copy_text(row.collation, sizeof row.collation, collation))
         return qr_fail(err, QR_INVALID, "The name of a collation is too long.");
     row.id = is_master(name) ? QR_MASTER_ID : registry->next_id;
-    row.create_ticks = now_ticks(registry->env);
+    row.create_ticks = qri_registry_now_ticks(registry);
     new_timeline(registry->env, row.timeline);
 
     uint64_t version = 0;

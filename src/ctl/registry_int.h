@@ -4,6 +4,7 @@
 #include "ctl/registry.h"
 
 struct qr_meta *qri_registry_meta(const struct qr_registry *registry);
+int64_t qri_registry_now_ticks(const struct qr_registry *registry); /* 100 ns since 0001-01-01 */
 
 /* registry_row.c: false for what does not fit, or is not there as that type. */
 bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s); /* NUL-terminates */

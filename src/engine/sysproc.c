@@ -300,6 +300,93 @@ static enum qr_status sp_set_session_context(struct qr_session *session, struct 
     return QR_OK;
 }
 
+/* ---- firewall rules ---- */
+
+static enum qr_status want_rule_name(const struct qri_call_arg *args, size_t count,
+                                     const char *proc, struct qr_str *ret_name, struct qr_err *err)
+{
+    enum { NAME_UNITS_MAX = 128, SHOWN_BYTES = 32 };
+    QR_TRY(want_text(args, count, proc, "@name", 0, ret_name, err));
+    if (ret_name->n == 0)
+        return qr_sql_fail(err, 40618);
+    size_t units = 0; /* of UTF-16 */
+    for (size_t i = 0; i < ret_name->n; i++) {
+        uint8_t c = (uint8_t)ret_name->p[i];
+        units += (c & 0xC0) != 0x80;
+        units += c >= 0xF0;
+    }
+    if (units <= NAME_UNITS_MAX)
+        return QR_OK;
+    char shown[SHOWN_BYTES + 1];
+    memcpy(shown, ret_name->p, SHOWN_BYTES);
+    shown[SHOWN_BYTES] = '\0';
+    return qr_sql_fail(err, 40617, shown, NAME_UNITS_MAX);
+}
+
+static enum qr_status set_rule(struct qr_session *session, const struct qri_call_arg *args,
+                               size_t count, const char *proc, uint32_t database_id,
+                               struct qr_err *err)
+{
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    struct qr_str name, start, end;
+    QR_TRY(want_rule_name(args, count, proc, &name, err));
+    QR_TRY(want_text(args, count, proc, "@start_ip_address", 1, &start, err));
+    QR_TRY(want_text(args, count, proc, "@end_ip_address", 2, &end, err));
+    return host->set_firewall_rule(host->ctx, database_id, name, start, end, err);
+}
+
+static enum qr_status delete_rule(struct qr_session *session, const struct qri_call_arg *args,
+                                  size_t count, const char *proc, uint32_t database_id,
+                                  struct qr_err *err)
+{
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    struct qr_str name;
+    QR_TRY(want_rule_name(args, count, proc, &name, err));
+    return host->delete_firewall_rule(host->ctx, database_id, name, err);
+}
+
+/* The server's rules are changed in master alone. */
+static enum qr_status want_master(const struct qr_session *session, const char *proc,
+                                  struct qr_err *err)
+{
+    enum { MASTER_ID = 1 };
+    return session->db->info.database_id == MASTER_ID ? QR_OK : qr_sql_fail(err, 2812, proc);
+}
+
+static enum qr_status sp_set_firewall_rule(struct qr_session *session, struct qri_call_arg *args,
+                                           size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    QR_TRY(want_master(session, "sp_set_firewall_rule", err));
+    return set_rule(session, args, count, "sp_set_firewall_rule", 0, err);
+}
+
+static enum qr_status sp_delete_firewall_rule(struct qr_session *session, struct qri_call_arg *args,
+                                              size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    QR_TRY(want_master(session, "sp_delete_firewall_rule", err));
+    return delete_rule(session, args, count, "sp_delete_firewall_rule", 0, err);
+}
+
+static enum qr_status sp_set_database_firewall_rule(struct qr_session *session,
+                                                    struct qri_call_arg *args, size_t count,
+                                                    int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    return set_rule(session, args, count, "sp_set_database_firewall_rule",
+                    session->db->info.database_id, err);
+}
+
+static enum qr_status sp_delete_database_firewall_rule(struct qr_session *session,
+                                                       struct qri_call_arg *args, size_t count,
+                                                       int32_t *ret_status, struct qr_err *err)
+{
+    (void)ret_status;
+    return delete_rule(session, args, count, "sp_delete_database_firewall_rule",
+                       session->db->info.database_id, err);
+}
+
 /* ---- what has nothing to do here ---- */
 
 /* Plans are compiled anew whenever what they name changes, so there is nothing to mark. */
@@ -316,12 +403,16 @@ static enum qr_status nothing(struct qr_session *session, struct qri_call_arg *a
 
 static const struct qri_sysproc procedures[] = {
     {"sp_addextendedproperty", sp_addextendedproperty},
+    {"sp_delete_database_firewall_rule", sp_delete_database_firewall_rule},
+    {"sp_delete_firewall_rule", sp_delete_firewall_rule},
     {"sp_dropextendedproperty", sp_dropextendedproperty},
     {"sp_execute", sp_execute},
     {"sp_executesql", sp_executesql},
     {"sp_prepare", sp_prepare},
     {"sp_recompile", nothing},
     {"sp_rename", sp_rename},
+    {"sp_set_database_firewall_rule", sp_set_database_firewall_rule},
+    {"sp_set_firewall_rule", sp_set_firewall_rule},
     {"sp_set_session_context", sp_set_session_context},
     {"sp_unprepare", sp_unprepare},
     {"sp_updateextendedproperty", sp_updateextendedproperty},

@@ -49,6 +49,32 @@ static enum qr_status service_objectives(struct qri_sysrows *rows, struct qr_ses
     return host->each_database(host->ctx, objective_row, &w);
 }
 
+/* ---- firewall rules ---- */
+
+static enum qr_status rule_row(void *ctx, const struct qr_firewall_info *info)
+{
+    struct qri_sysrows *rows = ctx;
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    return qri_sysrow(rows, info->id, qr_arena_str(arena, info->name),
+                      qr_arena_str(arena, info->start), qr_arena_str(arena, info->end),
+                      info->create_ticks, info->modify_ticks);
+}
+
+/* They are seen from master, where they are changed. */
+static enum qr_status firewall_rules(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    if (session->db->info.database_id != 1)
+        return QR_OK;
+    return host->each_firewall_rule(host->ctx, 0, rule_row, rows);
+}
+
+static enum qr_status database_firewall_rules(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    return host->each_firewall_rule(host->ctx, session->db->info.database_id, rule_row, rows);
+}
+
 /* ---- sessions ---- */
 
 static struct qr_str text_or_null(struct qr_arena *arena, struct qr_str s)
@@ -269,6 +295,14 @@ const struct qri_sysview qri_sysviews_server[] = {
      "database_id int, edition sysname, service_objective sysname, elastic_pool_name sysname null "
      "=null",
      service_objectives, NULL, false},
+    {"sys", "firewall_rules",
+     "id int, name nvarchar(128), start_ip_address varchar(45), end_ip_address varchar(45), "
+     "create_date datetime, modify_date datetime",
+     firewall_rules, NULL, true},
+    {"sys", "database_firewall_rules",
+     "id int, name nvarchar(128), start_ip_address varchar(50), end_ip_address varchar(50), "
+     "create_date datetime, modify_date datetime",
+     database_firewall_rules, NULL, false},
     {"sys", "dm_exec_sessions",
      "session_id smallint, login_time datetime, host_name nvarchar(128) null, "
      "program_name nvarchar(128) null, host_process_id int null, client_version int null, "

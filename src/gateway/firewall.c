@@ -1,30 +1,57 @@
 /* firewall.c - see gateway/firewall.h */
 #include "gateway/firewall.h"
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/banned.h"
 
 void qr_firewall_init(struct qr_firewall *firewall)
 {
+    *firewall = (struct qr_firewall){0};
     pthread_rwlock_init(&firewall->lock, NULL);
-    firewall->count = 0;
 }
 
 void qr_firewall_done(struct qr_firewall *firewall)
 {
+    free(firewall->rules);
     pthread_rwlock_destroy(&firewall->lock);
 }
 
-static struct qr_firewall_rule *find(struct qr_firewall *firewall, struct qr_str name)
+static struct qr_firewall_rule *find(struct qr_firewall *firewall, uint32_t database_id,
+                                     struct qr_str name)
 {
     for (size_t i = 0; i < firewall->count; i++)
-        if (qr_str_ieqz(name, firewall->rules[i].name))
+        if (firewall->rules[i].database_id == database_id &&
+            qr_str_ieqz(name, firewall->rules[i].name))
             return &firewall->rules[i];
     return NULL;
 }
 
-enum qr_status qr_firewall_set(struct qr_firewall *firewall, struct qr_str name, uint32_t start,
-                               uint32_t end, struct qr_err *err)
+static enum qr_status add(struct qr_firewall *firewall, uint32_t database_id, struct qr_str name,
+                          struct qr_firewall_rule **ret_rule, struct qr_err *err)
+{
+    size_t owned = 0;
+    for (size_t i = 0; i < firewall->count; i++)
+        owned += firewall->rules[i].database_id == database_id;
+    if (owned >= QR_FIREWALL_RULES_MAX)
+        return qr_fail(err, QR_FULL, "there may be %d firewall rules", QR_FIREWALL_RULES_MAX);
+    if (firewall->count == firewall->capacity) {
+        size_t capacity = firewall->capacity == 0 ? 8 : firewall->capacity * 2;
+        struct qr_firewall_rule *rules = realloc(firewall->rules, capacity * sizeof *rules);
+        if (rules == NULL)
+            return qr_fail(err, QR_NOMEM, "add a firewall rule");
+        firewall->rules = rules;
+        firewall->capacity = capacity;
+    }
+    struct qr_firewall_rule *rule = &firewall->rules[firewall->count++];
+    *rule = (struct qr_firewall_rule){.database_id = database_id};
+    memcpy(rule->name, name.p, name.n);
+    *ret_rule = rule;
+    return QR_OK;
+}
+
+enum qr_status qr_firewall_set(struct qr_firewall *firewall, uint32_t database_id,
+                               struct qr_str name, uint32_t start, uint32_t end, struct qr_err *err)
 {
     if (name.n == 0 || name.n > QR_FIREWALL_NAME_BYTES_MAX || memchr(name.p, '\0', name.n) != NULL)
         return qr_fail(err, QR_INVALID, "the name of a firewall rule has 1 to %d bytes",
@@ -32,44 +59,50 @@ enum qr_status qr_firewall_set(struct qr_firewall *firewall, struct qr_str name,
     if (start > end)
         return qr_fail(err, QR_INVALID, "firewall rule '%.*s' ends before it starts", (int)name.n,
                        name.p);
-    enum qr_status status = QR_OK;
     pthread_rwlock_wrlock(&firewall->lock);
-    struct qr_firewall_rule *rule = find(firewall, name);
-    if (rule == NULL && firewall->count < QR_FIREWALL_RULES_MAX) {
-        rule = &firewall->rules[firewall->count++];
-        memcpy(rule->name, name.p, name.n);
-        rule->name[name.n] = '\0';
-    }
-    if (rule != NULL) {
+    struct qr_firewall_rule *rule = find(firewall, database_id, name);
+    enum qr_status status = rule == NULL ? add(firewall, database_id, name, &rule, err) : QR_OK;
+    if (status == QR_OK) {
         rule->start = start;
         rule->end = end;
-    } else {
-        status =
-            qr_fail(err, QR_FULL, "a server has at most %d firewall rules", QR_FIREWALL_RULES_MAX);
     }
     pthread_rwlock_unlock(&firewall->lock);
     return status;
 }
 
-bool qr_firewall_remove(struct qr_firewall *firewall, struct qr_str name)
+static void remove_at(struct qr_firewall *firewall, struct qr_firewall_rule *rule)
+{
+    *rule = firewall->rules[--firewall->count];
+}
+
+bool qr_firewall_remove(struct qr_firewall *firewall, uint32_t database_id, struct qr_str name)
 {
     pthread_rwlock_wrlock(&firewall->lock);
-    struct qr_firewall_rule *rule = find(firewall, name);
-    if (rule != NULL) {
-        size_t after = firewall->count - (size_t)(rule - firewall->rules) - 1;
-        memmove(rule, rule + 1, after * sizeof *rule);
-        firewall->count -= 1;
-    }
+    struct qr_firewall_rule *rule = find(firewall, database_id, name);
+    if (rule != NULL)
+        remove_at(firewall, rule);
     pthread_rwlock_unlock(&firewall->lock);
     return rule != NULL;
 }
 
-bool qr_firewall_allows(struct qr_firewall *firewall, uint32_t address)
+void qr_firewall_remove_all(struct qr_firewall *firewall, uint32_t database_id)
+{
+    pthread_rwlock_wrlock(&firewall->lock);
+    for (size_t i = firewall->count; i-- > 0;)
+        if (firewall->rules[i].database_id == database_id)
+            remove_at(firewall, &firewall->rules[i]);
+    pthread_rwlock_unlock(&firewall->lock);
+}
+
+bool qr_firewall_allows(struct qr_firewall *firewall, uint32_t database_id, uint32_t address)
 {
     bool allows = false;
     pthread_rwlock_rdlock(&firewall->lock);
-    for (size_t i = 0; i < firewall->count && !allows; i++)
-        allows = address >= firewall->rules[i].start && address <= firewall->rules[i].end;
+    for (size_t i = 0; i < firewall->count && !allows; i++) {
+        const struct qr_firewall_rule *rule = &firewall->rules[i];
+        allows = (rule->database_id == 0 || rule->database_id == database_id) &&
+                 address >= rule->start && address <= rule->end;
+    }
     pthread_rwlock_unlock(&firewall->lock);
     return allows;
 }

@@ -228,11 +228,15 @@ static bool dup_texts(struct qri_login *login)
     return true;
 }
 
-static bool firewall_allows(struct qri_conn *conn)
+static bool firewall_allows(const struct qri_conn *conn, struct qr_str database)
 {
     const struct qri_address *address = &conn->address;
-    return address->is_loopback ||
-           (address->is_v4 && qr_firewall_allows(conn->gateway->options.firewall, address->v4));
+    const struct qr_gateway_options *options = &conn->gateway->options;
+    if (address->is_loopback || !address->is_v4)
+        return address->is_loopback;
+    uint32_t id =
+        options->database_id == NULL ? 0 : options->database_id(options->database_id_ctx, database);
+    return qr_firewall_allows(options->firewall, id, address->v4);
 }
 
 static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
@@ -241,7 +245,7 @@ static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
     struct qr_str server;
     if (!strip_server(&login->info.user, options->server_name, &server))
         return refuse_number(conn, "other_server", 40532, zero_ended(login, server));
-    if (!firewall_allows(conn))
+    if (!firewall_allows(conn, login->info.database))
         return refuse_number(conn, "firewall", 40615, options->server_name, conn->address.text);
     if (login->login7.integrated_security)
         return refuse_number(conn, "integrated_security", 18452, "");

@@ -266,9 +266,10 @@ static void test_altering_and_renaming_change_one_row(void **state)
     assert_string_equal(row.objective, "GP_Gen5_4");
 }
 
-static void append_rule(void *arg, struct qr_str name, uint32_t start, uint32_t end)
+static void append_rule(void *arg, const struct qr_rule_row *row)
 {
-    qr_buf_printf(arg, "%.*s:%u-%u ", (int)name.n, name.p, start, end);
+    qr_buf_printf(arg, "%u/%d %s:%u-%u ", row->database_id, row->id, row->name, row->start,
+                  row->end);
 }
 
 static void test_firewall_rules_are_rows(void **state)
@@ -277,14 +278,26 @@ static void test_firewall_rules_are_rows(void **state)
     struct qr_buf rules;
     qr_buf_init(&rules, 1000);
     open_registry(f);
-    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("Office"), 1, 2, NULL), QR_OK);
-    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("home"), 3, UINT32_MAX, NULL), QR_OK);
-    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("OFFICE"), 5, 6, NULL), QR_OK);
-    assert_int_equal(qr_registry_set_rule(f->registry, qr_str("bad"), 6, 5, NULL), QR_INVALID);
+    static const struct {
+        uint32_t database_id;
+        const char *name;
+        uint32_t start, end;
+        enum qr_status want;
+    } rows[] = {
+        {0, "Office", 1, 2, QR_OK},   {0, "home", 3, UINT32_MAX, QR_OK}, {0, "OFFICE", 5, 6, QR_OK},
+        {0, "bad", 6, 5, QR_INVALID}, {0, "", 1, 2, QR_INVALID},         {7, "office", 8, 9, QR_OK},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(qr_registry_set_rule(f->registry, rows[i].database_id,
+                                              qr_str(rows[i].name), rows[i].start, rows[i].end,
+                                              NULL),
+                         rows[i].want);
     assert_int_equal(qr_registry_each_rule(f->registry, append_rule, &rules, NULL), QR_OK);
-    assert_string_equal(qr_buf_cstr(&rules), "home:3-4294967295 OFFICE:5-6 ");
-    assert_int_equal(qr_registry_remove_rule(f->registry, qr_str("office"), NULL), QR_OK);
-    assert_int_equal(qr_registry_remove_rule(f->registry, qr_str("office"), NULL), QR_NOT_FOUND);
+    assert_string_equal(qr_buf_cstr(&rules),
+                        "0/2 home:3-4294967295 0/1 OFFICE:5-6 7/1 office:8-9 ");
+    assert_int_equal(qr_registry_remove_rule(f->registry, 0, qr_str("office"), NULL), QR_OK);
+    assert_int_equal(qr_registry_remove_rule(f->registry, 0, qr_str("office"), NULL), QR_NOT_FOUND);
+    assert_int_equal(qr_registry_remove_rule(f->registry, 7, qr_str("office"), NULL), QR_OK);
     qr_buf_done(&rules);
 }
 

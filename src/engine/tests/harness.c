@@ -42,6 +42,28 @@ each_database(void *ctx, enum qr_status (*each)(void *each_ctx, const struct qr_
     return each(each_ctx, &info);
 }
 
+static enum qr_status no_rule(void *ctx, uint32_t database_id, struct qr_str name,
+                              struct qr_str start, struct qr_str end, struct qr_err *err)
+{
+    (void)ctx, (void)database_id, (void)name, (void)start, (void)end;
+    return qr_fail(err, QR_UNSUPPORTED, "no firewall here");
+}
+
+static enum qr_status no_rule_to_delete(void *ctx, uint32_t database_id, struct qr_str name,
+                                        struct qr_err *err)
+{
+    (void)ctx, (void)database_id, (void)name;
+    return qr_fail(err, QR_UNSUPPORTED, "no firewall here");
+}
+
+static enum qr_status
+no_rules(void *ctx, uint32_t database_id,
+         enum qr_status (*each)(void *each_ctx, const struct qr_firewall_info *row), void *each_ctx)
+{
+    (void)ctx, (void)database_id, (void)each, (void)each_ctx;
+    return QR_OK;
+}
+
 static void must(enum qr_status status, const struct qr_err *err)
 {
     if (status != QR_OK)
@@ -75,7 +97,10 @@ void fixture_open(struct fixture *f)
         .host = {.create_database = no_database,
                  .alter_database = no_database,
                  .drop_database = no_drop,
-                 .each_database = each_database},
+                 .each_database = each_database,
+                 .set_firewall_rule = no_rule,
+                 .delete_firewall_rule = no_rule_to_delete,
+                 .each_firewall_rule = no_rules},
     };
     must(qr_instance_new(&options, &f->instance, &err), &err);
     open_database(f, true);

@@ -16,18 +16,35 @@ static void test_firewall_allows_what_a_rule_covers_and_nothing_else(void **stat
     qr_firewall_init(&f);
     assert_true(qr_firewall_parse_address(qr_str("10.0.0.10"), &a));
     assert_true(qr_firewall_parse_address(qr_str("10.0.0.20"), &b));
-    assert_false(qr_firewall_allows(&f, a));
-    assert_int_equal(qr_firewall_set(&f, qr_str("office"), a, b, NULL), QR_OK);
-    assert_true(qr_firewall_allows(&f, a));
-    assert_true(qr_firewall_allows(&f, b));
-    assert_false(qr_firewall_allows(&f, a - 1));
-    assert_false(qr_firewall_allows(&f, b + 1));
-    assert_int_equal(qr_firewall_set(&f, qr_str("OFFICE"), b, b, NULL), QR_OK);
-    assert_false(qr_firewall_allows(&f, a));
+    assert_false(qr_firewall_allows(&f, 5, a));
+    assert_int_equal(qr_firewall_set(&f, 0, qr_str("office"), a, b, NULL), QR_OK);
+    assert_true(qr_firewall_allows(&f, 5, a));
+    assert_true(qr_firewall_allows(&f, 5, b));
+    assert_false(qr_firewall_allows(&f, 5, a - 1));
+    assert_false(qr_firewall_allows(&f, 5, b + 1));
+    assert_int_equal(qr_firewall_set(&f, 0, qr_str("OFFICE"), b, b, NULL), QR_OK);
+    assert_false(qr_firewall_allows(&f, 5, a));
     assert_int_equal(f.count, 1);
-    assert_true(qr_firewall_remove(&f, qr_str("Office")));
-    assert_false(qr_firewall_remove(&f, qr_str("Office")));
-    assert_false(qr_firewall_allows(&f, b));
+    assert_true(qr_firewall_remove(&f, 0, qr_str("Office")));
+    assert_false(qr_firewall_remove(&f, 0, qr_str("Office")));
+    assert_false(qr_firewall_allows(&f, 5, b));
+    qr_firewall_done(&f);
+}
+
+static void test_a_rule_of_a_database_lets_nobody_into_another(void **state)
+{
+    (void)state;
+    struct qr_firewall f;
+    qr_firewall_init(&f);
+    assert_int_equal(qr_firewall_set(&f, 5, qr_str("office"), 10, 20, NULL), QR_OK);
+    assert_int_equal(qr_firewall_set(&f, 6, qr_str("office"), 30, 40, NULL), QR_OK);
+    assert_true(qr_firewall_allows(&f, 5, 10));
+    assert_false(qr_firewall_allows(&f, 6, 10));
+    assert_false(qr_firewall_allows(&f, 0, 10));
+    assert_false(qr_firewall_remove(&f, 0, qr_str("office")));
+    qr_firewall_remove_all(&f, 5);
+    assert_false(qr_firewall_allows(&f, 5, 10));
+    assert_true(qr_firewall_allows(&f, 6, 30));
     qr_firewall_done(&f);
 }
 
@@ -38,13 +55,13 @@ static void test_bad_firewall_rules_are_refused(void **state)
     char name[32];
     uint32_t a;
     qr_firewall_init(&f);
-    assert_int_equal(qr_firewall_set(&f, qr_str("x"), 2, 1, NULL), QR_INVALID);
-    assert_int_equal(qr_firewall_set(&f, qr_str(""), 1, 2, NULL), QR_INVALID);
+    assert_int_equal(qr_firewall_set(&f, 0, qr_str("x"), 2, 1, NULL), QR_INVALID);
+    assert_int_equal(qr_firewall_set(&f, 0, qr_str(""), 1, 2, NULL), QR_INVALID);
     for (int i = 0; i < QR_FIREWALL_RULES_MAX; i++) {
         snprintf(name, sizeof name, "r%d", i);
-        assert_int_equal(qr_firewall_set(&f, qr_str(name), 1, 2, NULL), QR_OK);
+        assert_int_equal(qr_firewall_set(&f, 0, qr_str(name), 1, 2, NULL), QR_OK);
     }
-    assert_int_equal(qr_firewall_set(&f, qr_str("one more"), 1, 2, NULL), QR_FULL);
+    assert_int_equal(qr_firewall_set(&f, 0, qr_str("one more"), 1, 2, NULL), QR_FULL);
     assert_false(qr_firewall_parse_address(qr_str("10.0.0"), &a));
     assert_false(qr_firewall_parse_address(qr_str("10.0.0.256"), &a));
     assert_false(qr_firewall_parse_address(qr_str("10.0.0.1 "), &a));
@@ -192,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_firewall_allows_what_a_rule_covers_and_nothing_else),
+        cmocka_unit_test(test_a_rule_of_a_database_lets_nobody_into_another),
         cmocka_unit_test(test_bad_firewall_rules_are_refused),
         cmocka_unit_test(test_the_certificate_names_localhost_and_its_key_fits),
         cmocka_unit_test_setup_teardown(test_only_the_right_password_of_an_enabled_login_passes,

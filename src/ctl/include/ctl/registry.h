@@ -98,13 +98,23 @@ enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row);
 
-/* Calls `each` for every rule; ranges in host order. */
-typedef void qr_registry_rule_fn(void *arg, struct qr_str name, uint32_t start, uint32_t end);
+struct qr_rule_row {
+    uint32_t database_id; /* 0: a rule of the server */
+    int id;               /* among the rules of its owner */
+    char name[QR_NAME_BYTES_MAX + 1];
+    uint32_t start, end;                /* IPv4 addresses in host order, inclusive */
+    int64_t create_ticks, modify_ticks; /* 100 ns since 0001-01-01 UTC */
+};
+/* Calls `each` for every firewall rule, the server's first; it must not call the registry. */
+typedef void qr_registry_rule_fn(void *arg, const struct qr_rule_row *row);
 QR_NODISCARD enum qr_status qr_registry_each_rule(struct qr_registry *registry,
                                                   qr_registry_rule_fn *each, void *arg,
                                                   struct qr_err *err);
-QR_NODISCARD enum qr_status qr_registry_set_rule(struct qr_registry *registry, struct qr_str name,
-                                                 uint32_t start, uint32_t end, struct qr_err *err);
+/* Makes the rule or changes the one of that name; calls must not overlap. */
+QR_NODISCARD enum qr_status qr_registry_set_rule(struct qr_registry *registry, uint32_t database_id,
+                                                 struct qr_str name, uint32_t start, uint32_t end,
+                                                 struct qr_err *err);
 /* QR_NOT_FOUND if there is none. */
 QR_NODISCARD enum qr_status qr_registry_remove_rule(struct qr_registry *registry,
-                                                    struct qr_str name, struct qr_err *err);
+                                                    uint32_t database_id, struct qr_str name,
+                                                    struct qr_err *err);

@@ -25,6 +25,7 @@ struct qr_database;
 struct qr_session;
 struct qr_store;
 struct qr_database_info;
+struct qr_firewall_info;
 
 /* ---- instance and databases ---- */
 
@@ -45,6 +46,22 @@ struct qr_instance_host {
                                     enum qr_status (*each)(void *each_ctx,
                                                            const struct qr_database_info *info),
                                     void *each_ctx);
+    /* Firewall rules, of the server (database_id 0) or of a database. Addresses are checked here:
+     * errors 40609, 40611, 40614. A rule that is not there may be deleted. */
+    enum qr_status (*set_firewall_rule)(void *ctx, uint32_t database_id, struct qr_str name,
+                                        struct qr_str start, struct qr_str end, struct qr_err *err);
+    enum qr_status (*delete_firewall_rule)(void *ctx, uint32_t database_id, struct qr_str name,
+                                           struct qr_err *err);
+    enum qr_status (*each_firewall_rule)(
+        void *ctx, uint32_t database_id,
+        enum qr_status (*each)(void *each_ctx, const struct qr_firewall_info *info),
+        void *each_ctx);
+};
+
+struct qr_firewall_info {
+    int id;
+    struct qr_str name, start, end;     /* addresses as text */
+    int64_t create_ticks, modify_ticks; /* datetime2 ticks, UTC */
 };
 
 struct qr_database_info {

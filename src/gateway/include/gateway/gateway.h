@@ -29,6 +29,10 @@ struct qr_gateway_options {
     const struct qr_service *service;
     const struct qr_login_directory *logins;
     struct qr_firewall *firewall; /* loopback is always allowed */
+    /* Whose rules count besides the server's: the id of the database that a login asks for, 0 if
+     * there is none of that name. NULL: only the server's rules count. */
+    uint32_t (*database_id)(void *ctx, struct qr_str name);
+    void *database_id_ctx;
     bool allow_plaintext_login;
     uint32_t workers;             /* that run at once [one per processor, at least 2] */
     uint32_t connections_max;     /* [4096] */
