@@ -78,6 +78,10 @@ def main(root):
                 if len(args) < 2 or args[1].startswith("int ") or "..." in args:
                     continue
                 numbers = [int(n) for n in re.findall(r"\b\d{3,5}\b", args[1])]
+                known = [len(expects(rows[n])) for n in numbers if n in rows]
+                if known and len(args) - 2 > max(known):
+                    bad.append("%s: message %s takes %d arguments, %d given" % (
+                        where, args[1], max(known), len(args) - 2))
                 for n in numbers:
                     if n not in rows:
                         bad.append("%s: message %d is in no table" % (where, n))

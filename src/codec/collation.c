@@ -88,9 +88,9 @@ const struct qr_collation *qr_collation_get(uint16_t id)
 
 uint16_t qr_collation_next(uint16_t id)
 {
-    for (id++; id < QR_COLLATION_COUNT; id++)
-        if (qr_collation_get(id) != NULL)
-            return id;
+    for (int next = id + 1; next < QR_COLLATION_COUNT; next++)
+        if (qr_collation_get((uint16_t)next) != NULL)
+            return (uint16_t)next;
     return 0;
 }
 

@@ -297,8 +297,12 @@ static enum qr_status apply_wish(const struct qr_database_wish *wish, struct qr_
     const struct qr_slo *slo = NULL;
     if (wish->objective.n != 0) {
         slo = qr_slo_find(wish->objective);
-        if (slo == NULL)
-            return qr_sql_fail(err, 40804, row->name, row->name);
+        if (slo == NULL) {
+            char text[QR_NAME_BYTES_MAX + 1];
+            if (!qri_copy_text(text, sizeof text, wish->objective))
+                text[0] = '\0';
+            return qr_sql_fail(err, 40804, text);
+        }
         if (wish->edition.n == 0)
             edition = qr_str(slo->edition);
     } else {

@@ -1,7 +1,7 @@
 /* engine_int.h - the engine's own structures: instance, database, session and its transaction.
  *
- * Locks, in order: instance.mu, database.mu. Neither is held while SQLite, the store or a sink
- * runs. A session and everything below it (frames, links in use) belongs to the thread of its
+ * Locks, in order: instance.mu, database.mu, session.seen_mu. None is held while SQLite, the store
+ * or a sink runs. A session and everything below it (frames, links in use) belongs to the thread of its
  * request. */
 #pragma once
 #include <pthread.h>
@@ -124,6 +124,17 @@ struct qri_prepared {
     struct qr_arena arena;
 };
 
+/* What other sessions see of one (sys.dm_exec_sessions): its state when its request began or, if it
+ * is idle, ended. Its own state changes in the midst of a request, without a lock. */
+struct qri_session_seen {
+    struct qri_options options;
+    bool is_running;
+    int64_t request_ticks; /* when the last request began */
+    int64_t rowcount;
+    int32_t error;
+    uint32_t tran_count;
+};
+
 struct qr_session {
     struct qr_database *db;
     struct qr_session *prev, *next; /* of instance.sessions */
@@ -132,6 +143,8 @@ struct qr_session {
     struct qr_session_options login;
     int64_t login_ticks;
     _Atomic bool killed;
+    pthread_mutex_t seen_mu;
+    struct qri_session_seen seen; /* guarded by seen_mu */
 
     const struct qr_sink *sink;  /* of the running request */
     struct qri_link *link;       /* kept between requests while transaction or #tables need it */
@@ -203,6 +216,12 @@ QR_NODISCARD enum qr_status qri_check_cancelled(struct qr_session *session, stru
 /* The session's catalog is a new picture, of its transaction alone until that commits. Takes the
  * reference. */
 void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own_catalog);
+/* The session as it is now: for its own thread. */
+struct qri_session_seen qri_session_look(const struct qr_session *session);
+/* Lets the other sessions see it. */
+void qri_session_show(struct qr_session *session);
+/* What it last showed; any thread, with instance.mu. */
+struct qri_session_seen qri_session_shown(struct qr_session *session);
 /* Takes the newest catalog, or the transaction's own. */
 void qri_session_refresh_catalog(struct qr_session *session);
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp);

@@ -24,6 +24,7 @@ enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sin
     qr_err_reset(&session->err);
     qri_settings_stamp(session);
     session->request_ticks = session->settings.now_utc_ticks;
+    qri_session_show(session);
     qri_session_refresh_catalog(session);
     return QR_OK;
 }
@@ -79,6 +80,7 @@ enum qr_status qri_request_end(struct qr_session *session, enum qr_status status
         status = session->sink->done(session->sink->ctx, &done);
     }
     session->sink = NULL;
+    qri_session_show(session);
     if (atomic_load(&session->killed))
         return QR_CLOSED;
     return status;
@@ -377,5 +379,6 @@ enum qr_status qr_session_reset(struct qr_session *session, bool keep_tran,
     qri_session_clear(session, keep_tran);
     qri_link_put(session);
     session->sink = NULL;
+    qri_session_show(session);
     return atomic_load(&session->killed) ? QR_CLOSED : QR_OK;
 }

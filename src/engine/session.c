@@ -63,7 +63,7 @@ enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_op
     copy_login(session, options);
     qri_options_init(&session->login_options, options->is_odbc);
     session->options = session->login_options;
-    session->login_ticks = qri_now_ticks(session);
+    session->login_ticks = session->request_ticks = qri_now_ticks(session);
     session->last_identity = session->batch_identity = qr_value_null();
     session->cursor_rows = 0;
     qr_map_init(&session->temp_counters, false);
@@ -74,6 +74,8 @@ enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_op
     db->session_count++;
     pthread_mutex_unlock(&db->mu);
     qri_session_refresh_catalog(session);
+    pthread_mutex_init(&session->seen_mu, NULL);
+    qri_session_show(session);
     add_session(db->instance, session);
     *ret_session = session;
     return QR_OK;
@@ -110,6 +112,7 @@ void qr_session_free(struct qr_session *session)
     qri_link_put(session);
     assert(session->link == NULL);
     remove_session(db->instance, session);
+    pthread_mutex_destroy(&session->seen_mu);
     qri_catalog_unref(session->catalog);
     qr_map_done(&session->temp_counters);
     qr_map_done(&session->context);
@@ -151,6 +154,33 @@ uint32_t qr_session_trancount(const struct qr_session *session)
 struct qr_str qr_session_database_name(const struct qr_session *session)
 {
     return session->db->info.name;
+}
+
+/* ---- what other sessions see ---- */
+
+struct qri_session_seen qri_session_look(const struct qr_session *session)
+{
+    return (struct qri_session_seen){.options = session->options,
+                                     .is_running = session->sink != NULL,
+                                     .request_ticks = session->request_ticks,
+                                     .rowcount = session->rowcount,
+                                     .error = session->error,
+                                     .tran_count = session->tran.count};
+}
+
+void qri_session_show(struct qr_session *session)
+{
+    pthread_mutex_lock(&session->seen_mu);
+    session->seen = qri_session_look(session);
+    pthread_mutex_unlock(&session->seen_mu);
+}
+
+struct qri_session_seen qri_session_shown(struct qr_session *session)
+{
+    pthread_mutex_lock(&session->seen_mu);
+    struct qri_session_seen seen = session->seen;
+    pthread_mutex_unlock(&session->seen_mu);
+    return seen;
 }
 
 /* ---- what statements need ---- */

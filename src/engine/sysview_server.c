@@ -89,24 +89,25 @@ static struct qr_str dateformat_name(uint8_t format)
     return qr_str(names[format]);
 }
 
-static enum qr_status session_row(struct qri_sysrows *rows, const struct qr_session *s,
+static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s,
                                   const struct qr_session *asker)
 {
     struct qr_arena *arena = qri_sysrows_arena(rows);
-    const struct qri_options *o = &s->options;
+    struct qri_session_seen seen = s == asker ? qri_session_look(s) : qri_session_shown(s);
+    const struct qri_options *o = &seen.options;
     return qri_sysrow(
         rows, (int)s->id, s->login_ticks, text_or_null(arena, s->login.host_name),
         text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
         qr_arena_str(arena, s->login.login), qr_arena_str(arena, s->login.login),
-        s == asker ? qr_str("running") : qr_str("sleeping"), s->request_ticks, s->request_ticks,
+        qr_str(seen.is_running ? "running" : "sleeping"), seen.request_ticks, seen.request_ticks,
         (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
         (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
-        (int)o->isolation, (int)o->lock_timeout_ms, (int64_t)s->rowcount, (int)s->error,
+        (int)o->isolation, (int)o->lock_timeout_ms, seen.rowcount, (int)seen.error,
         qr_arena_str(arena, s->login.login), (int)s->db->info.database_id,
-        (int)s->db->info.database_id, (int)s->tran.count);
+        (int)s->db->info.database_id, (int)seen.tran_count);
 }
 
 static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session *session)
@@ -114,7 +115,7 @@ static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session 
     struct qr_instance *instance = session->db->instance;
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
-    for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
+    for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
         status = session_row(rows, s, session);
     pthread_mutex_unlock(&instance->mu);
     return status;

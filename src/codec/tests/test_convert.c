@@ -46,7 +46,7 @@ struct row {
 static void check(const struct row *r, enum qr_convert_mode mode)
 {
     struct qr_type from = type_named(r->from), to = type_named(r->to);
-    struct qr_value in = value_named(&from, r->value), out;
+    struct qr_value in = value_named(&from, r->value), out = qr_value_null();
     struct qr_converter c;
     struct qr_err err = {0};
     char what[256];

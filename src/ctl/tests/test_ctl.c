@@ -237,6 +237,8 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
         } else {
             assert_int_equal(status, QR_SQL);
             assert_int_equal(err.number, rows[i].want);
+            if (err.number == 40804) /* names what was asked for */
+                assert_non_null(strstr(err.text, rows[i].objective));
         }
     }
 }

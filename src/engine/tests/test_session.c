@@ -190,6 +190,43 @@ static void test_a_session_that_ends_lets_the_writer_lock_go(void **state)
     fixture_close(&f);
 }
 
+static void *change_options(void *arg)
+{
+    for (int i = 0; i < 200; i++)
+        run(arg, "set language french set datefirst 3 set textsize 100 set lock_timeout 5\n"
+                 "set language us_english set textsize 4096 set lock_timeout -1");
+    return NULL;
+}
+
+/* The thread is for ThreadSanitizer: a session's own state has no lock. */
+static void test_a_session_sees_how_another_ended_its_last_request(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    char sql[256], want[256];
+    pthread_t thread;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &a);
+    client_open(&f, &b);
+    run(&b, "set lock_timeout 70 set datefirst 2\nbegin tran\nselect 1 union all select 2");
+    snprintf(sql, sizeof sql,
+             "select status, lock_timeout, date_first, row_count, open_transaction_count "
+             "from sys.dm_exec_sessions where session_id in (%d, @@spid) order by lock_timeout",
+             qr_session_id(b.session));
+    snprintf(want, sizeof want,
+             "COLS status nvarchar(30), lock_timeout int, date_first smallint, row_count bigint, "
+             "open_transaction_count int\nROW running|-1|7|0|0\nROW sleeping|70|2|2|1\nDONE 2\n");
+    expect(&a, sql, want);
+    pthread_create(&thread, NULL, change_options, &b);
+    for (int i = 0; i < 200; i++)
+        run(&a, sql);
+    pthread_join(thread, NULL);
+    client_close(&a);
+    client_close(&b);
+    fixture_close(&f);
+}
+
 static void test_attention_ends_a_running_select_and_keeps_the_transaction(void **state)
 {
     struct fixture f;
@@ -375,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_a_reader_sees_only_what_is_committed),
         cmocka_unit_test(test_a_second_writer_gives_up_after_lock_timeout),
         cmocka_unit_test(test_a_session_that_ends_lets_the_writer_lock_go),
+        cmocka_unit_test(test_a_session_sees_how_another_ended_its_last_request),
         cmocka_unit_test(test_attention_ends_a_running_select_and_keeps_the_transaction),
         cmocka_unit_test(test_attention_ends_a_loop),
         cmocka_unit_test(test_reset_takes_options_temporary_tables_and_the_transaction),
