@@ -124,7 +124,7 @@ enum qr_status qr_sql_failv(struct qr_err *err, int number, va_list args)
     return QR_SQL;
 }
 
-enum qr_status qr_sql_fail(struct qr_err *err, int number, ...)
+enum qr_status(qr_sql_fail)(struct qr_err *err, int number, ...)
 {
     va_list args;
     va_start(args, number);

@@ -283,7 +283,7 @@ static const char *fetch_name(enum qr_ast_fetch fetch)
 static enum qr_status move(struct qri_frame *frame, const struct qr_ast_cursor *stmt,
                            struct qri_cursor *cursor, struct qr_err *err)
 {
-    int64_t count = (int64_t)qr_rowset_count(cursor->rows), n = 0, to = cursor->position;
+    int64_t count = (int64_t)qr_rowset_count(cursor->rows), n = 0, to = 0;
     if (!cursor->is_scroll && stmt->fetch != QR_FETCH_NEXT)
         return qr_sql_fail(err, 16911, "fetch", fetch_name(stmt->fetch));
     if (stmt->fetch_row != NULL) {
@@ -300,7 +300,6 @@ static enum qr_status move(struct qri_frame *frame, const struct qr_ast_cursor *
         to = cursor->position - 1;
         break;
     case QR_FETCH_FIRST:
-        to = 0;
         break;
     case QR_FETCH_LAST:
         to = count - 1;

@@ -3,6 +3,7 @@
  * Users and roles are kept and shown truly. Logins are the server's, permissions on objects are not
  * enforced yet: both answer with an error that names them, so that nobody relies on them. */
 #include "ddl_int.h"
+#include <assert.h>
 #include "base/sqlmsg.h"
 #include "base/banned.h"
 
@@ -85,6 +86,7 @@ enum qr_status qri_ddl_principal(struct qri_ddl *ddl, const struct qr_ast_stmt *
     if (ast->action != QR_ACTION_CREATE && old == NULL)
         return qr_sql_fail(err, 15151, "alter", user ? "user" : "role",
                            qri_z(ddl->arena, ast->name.text));
+    assert(old != NULL || (ast->add_member.text.n == 0 && ast->drop_member.text.n == 0));
     if (role && ast->add_member.text.n > 0) {
         QR_TRY(change_member(&s, old, ast->add_member.text, true));
         return qri_ddl_commit(&s);

@@ -172,6 +172,21 @@ static bool add_operand(struct qr_buf *sql, const struct qr_cat_object *table,
     return false;
 }
 
+static bool add_in(struct qr_buf *sql, const struct qr_cat_object *table, const struct qr_expr *e)
+{
+    if (e->u.negated || !add_operand(sql, table, e->args[0]))
+        return false;
+    qr_buf_addz(sql, " IN (");
+    for (size_t i = 1; i < e->arg_count; i++) {
+        if (i > 1)
+            qr_buf_addz(sql, ", ");
+        if (e->args[i]->kind != QR_EXPR_CONST || !add_operand(sql, table, e->args[i]))
+            return false;
+    }
+    qr_buf_addz(sql, ")");
+    return true;
+}
+
 static bool add_filter(struct qr_buf *sql, const struct qr_cat_object *table,
                        const struct qr_expr *e)
 {
@@ -195,17 +210,7 @@ static bool add_filter(struct qr_buf *sql, const struct qr_cat_object *table,
         }
         return true;
     case QR_EXPR_IN:
-        if (e->u.negated || !add_operand(sql, table, e->args[0]))
-            return false;
-        qr_buf_addz(sql, " IN (");
-        for (size_t i = 1; i < e->arg_count; i++) {
-            if (i > 1)
-                qr_buf_addz(sql, ", ");
-            if (e->args[i]->kind != QR_EXPR_CONST || !add_operand(sql, table, e->args[i]))
-                return false;
-        }
-        qr_buf_addz(sql, ")");
-        return true;
+        return add_in(sql, table, e);
     default:
         return false;
     }

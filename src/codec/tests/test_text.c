@@ -70,7 +70,7 @@ static void test_malformed_bytes_are_told(void **state)
                                       "\xf5\x80\x80\x80",
                                       "a\xe2\x82",
                                       "\xff",
-                                      LONE_HIGH LONE_LOW};
+                                      (LONE_HIGH LONE_LOW)};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(qr_utf_valid(qr_str(bad[i])));
     assert_true(qr_utf_valid(qr_str(LONE_LOW LONE_HIGH "x")));

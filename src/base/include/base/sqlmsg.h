@@ -34,3 +34,12 @@ enum qr_status qr_sql_failv(struct qr_err *err, int number, va_list args);
 
 /* Formats a sys.messages template with string arguments only (RAISERROR uses its own, typed). */
 void qr_sqlmsg_format(char *dst, size_t dst_bytes, const char *text, va_list args);
+
+#ifdef __clang_analyzer__
+/* Tells the analyzer what it cannot see from another file (as base/status.h does). */
+#define qr_sql_fail(...)                                                                           \
+    __extension__({                                                                                \
+        (qr_sql_fail)(__VA_ARGS__);                                                                \
+        QR_SQL;                                                                                    \
+    })
+#endif
