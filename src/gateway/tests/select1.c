@@ -3,7 +3,10 @@
  *
  * usage: select1 [plaintext]; prints `ready TDS HTTPS`, ends when standard input does.
  *   SELECT <number>       one row, one column
- *   HOLD                  the answer is released by another thread a little later
+ *   HOLD                  the answer is held until another connection's RELEASE
+ *   HASTE                 the answer is held, and another thread releases it as soon as it can
+ *   AWAIT                 blocks until a HOLD's answer is held
+ *   RELEASE               releases what is held
  *   FLOOD                 rows until the client stops or cancels
  *   WAIT                  blocks until cancelled
  *   BURN                  computes for a second without looking up
@@ -20,8 +23,11 @@
 #include "gateway/gateway.h"
 #include "tds/token.h"
 
+enum { ATTENTION_POLL_NS = 1000000 };
+
 struct session {
     struct qr_served served; /* first */
+    struct session *next;    /* of `held` */
     struct qr_channel *channel;
     struct qr_tds_writer writer;
     enum qr_tds_version version;
@@ -30,6 +36,9 @@ struct session {
 };
 
 static char password_hash[QR_PASSWORD_HASH_BYTES];
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t held_changed; /* with mu */
+static struct session *held;        /* guarded by mu: whose answers wait for RELEASE */
 
 static enum qr_status flush(void *ctx, const uint8_t *packets, size_t bytes, struct qr_err *err)
 {
@@ -78,12 +87,39 @@ static void end(struct session *s, enum qr_tail_kind kind, struct qr_tail *ret_t
     *ret_tail = (struct qr_tail){kind, s->writer.buf.data, s->writer.buf.len};
 }
 
-static void *release_later(void *arg)
+static void *release_at_once(void *arg)
 {
     struct session *s = arg;
-    usleep(20000);
     s->channel->ops->release(s->channel);
     return NULL;
+}
+
+static void hold(struct session *s)
+{
+    pthread_mutex_lock(&mu);
+    s->next = held;
+    held = s;
+    pthread_cond_broadcast(&held_changed);
+    pthread_mutex_unlock(&mu);
+}
+
+static void unhold(struct session *s)
+{
+    struct session **link = &held;
+    pthread_mutex_lock(&mu);
+    while (*link != NULL && *link != s)
+        link = &(*link)->next;
+    if (*link != NULL)
+        *link = s->next;
+    pthread_mutex_unlock(&mu);
+}
+
+static void release_held(void)
+{
+    pthread_mutex_lock(&mu);
+    for (; held != NULL; held = held->next)
+        held->channel->ops->release(held->channel);
+    pthread_mutex_unlock(&mu);
 }
 
 static void run_flood(struct session *s)
@@ -97,13 +133,20 @@ static void run_flood(struct session *s)
     done(s, 0, rows);
 }
 
-static void run_wait(struct session *s)
+/* Attention comes by looking: a blocked request of the engine looks for it in the same way. */
+static void run_wait(struct session *s, bool for_held)
 {
+    bool there = false;
     s->channel->ops->block_begin(s->channel);
-    while (!s->channel->ops->cancelled(s->channel))
-        usleep(1000);
+    while (!there && !s->channel->ops->cancelled(s->channel)) {
+        pthread_mutex_lock(&mu);
+        there = for_held && held != NULL;
+        if (!there)
+            (void)qr_cond_wait(&held_changed, &mu, ATTENTION_POLL_NS);
+        pthread_mutex_unlock(&mu);
+    }
     s->channel->ops->block_end(s->channel);
-    done(s, QR_TDS_DONE_ERROR, 0);
+    done(s, there ? 0 : QR_TDS_DONE_ERROR, 0);
 }
 
 /* UTF-16LE after the headers to ASCII. */
@@ -118,11 +161,12 @@ static void text_of(const struct session *s, const struct qr_request *request, c
     dst[n] = '\0';
 }
 
-static void hold(struct session *s)
+static void start_releaser(struct session *s)
 {
     if (s->has_releaser)
         pthread_join(s->releaser, NULL);
-    s->has_releaser = qr_thread_start("releaser", 0, release_later, s, &s->releaser, NULL) == QR_OK;
+    s->has_releaser =
+        qr_thread_start("releaser", 0, release_at_once, s, &s->releaser, NULL) == QR_OK;
     assert(s->has_releaser);
 }
 
@@ -131,6 +175,7 @@ static void run_batch(struct session *s, const struct qr_request *request, struc
     char text[64];
     enum qr_tail_kind kind = QR_TAIL_SEND;
     text_of(s, request, text, sizeof text);
+    bool is_hold = strncmp(text, "HOLD", 4) == 0;
     if (strncasecmp(text, "SELECT ", 7) == 0) {
         put_columns(s);
         put_row(s, (int32_t)strtol(text + 7, NULL, 10));
@@ -138,21 +183,27 @@ static void run_batch(struct session *s, const struct qr_request *request, struc
     } else if (strncmp(text, "FLOOD", 5) == 0) {
         run_flood(s);
     } else if (strncmp(text, "WAIT", 4) == 0) {
-        run_wait(s);
+        run_wait(s, false);
+    } else if (strncmp(text, "AWAIT", 5) == 0) {
+        run_wait(s, true);
+    } else if (strncmp(text, "RELEASE", 7) == 0) {
+        release_held();
+        done(s, 0, 0);
     } else if (strncmp(text, "BURN", 4) == 0) {
         int64_t until = qr_env_mono_ns(qr_env_real()) + INT64_C(1000000000);
         while (qr_env_mono_ns(qr_env_real()) < until)
             ;
         done(s, 0, 0);
     } else {
-        done(s, 0, 0); /* SET statements that clients begin with, and HOLD, CLOSE */
-        kind = strncmp(text, "HOLD", 4) == 0    ? QR_TAIL_HELD
-               : strncmp(text, "CLOSE", 5) == 0 ? QR_TAIL_CLOSE
-                                                : QR_TAIL_SEND;
+        done(s, 0, 0); /* SET statements that clients begin with, and HOLD, HASTE, CLOSE */
+        if (is_hold || strncmp(text, "HASTE", 5) == 0)
+            kind = QR_TAIL_HELD;
+        else if (strncmp(text, "CLOSE", 5) == 0)
+            kind = QR_TAIL_CLOSE;
     }
     end(s, kind, ret_tail);
     if (ret_tail->kind == QR_TAIL_HELD)
-        hold(s);
+        (is_hold ? hold : start_releaser)(s);
 }
 
 static void run_bulk(struct session *s)
@@ -186,6 +237,7 @@ static void request(struct qr_served *served, const struct qr_request *request,
 static void session_free(struct qr_served *served)
 {
     struct session *s = (struct session *)served;
+    unhold(s);
     if (s->has_releaser)
         pthread_join(s->releaser, NULL);
     qr_tds_writer_done(&s->writer);
@@ -270,6 +322,7 @@ int main(int argc, char **argv)
     struct qr_service service = {.open = open_session};
     struct qr_login_directory logins = {.find = find_login};
 
+    qr_cond_init(&held_changed);
     qr_log_sink_init_stderr(&sink, env, QR_INFO);
     qr_buf_init(&key, 65536);
     qr_buf_init(&cert, 65536);

@@ -289,18 +289,34 @@ class Requests(Case):
 
     def test_a_held_answer_comes_when_released_and_the_next_request_after_it(self):
         for encrypt in (tds.ENCRYPT_OFF, tds.ENCRYPT_ON):
-            with self.server.connect(encrypt=encrypt) as connection:
+            with self.server.connect(encrypt=encrypt) as connection, \
+                    self.server.connect() as other:
                 for _ in range(5):
                     connection.send_batch("HOLD")
+                    connection.send_batch("SELECT 3")
+                    self.assertEqual(other.batch("AWAIT").errors, [])
+                    self.assertEqual(other.batch("RELEASE").errors, [])
+                    self.assertEqual(connection.recv_reply().rows, [])
+                    self.assertEqual(connection.recv_reply().rows, [(3,)])
+
+    def test_an_answer_may_be_released_before_the_gateway_knows_that_it_is_held(self):
+        for encrypt in (tds.ENCRYPT_OFF, tds.ENCRYPT_ON):
+            with self.server.connect(encrypt=encrypt) as connection:
+                for _ in range(50):
+                    connection.send_batch("HASTE")
                     connection.send_batch("SELECT 3")
                     self.assertEqual(connection.recv_reply().rows, [])
                     self.assertEqual(connection.recv_reply().rows, [(3,)])
 
     def test_a_client_that_leaves_while_its_answer_is_held_harms_nobody(self):
-        for _ in range(20):
-            connection = self.server.connect()
-            connection.send_batch("HOLD")
-            connection.close()
+        with self.server.connect() as other:
+            for text in ("HOLD", "HASTE") * 10:
+                connection = self.server.connect()
+                connection.send_batch(text)
+                if text == "HOLD":
+                    other.batch("AWAIT")
+                connection.close()
+                other.batch("RELEASE")
         self.assert_serves()
 
     def test_attention_ends_a_wait_and_a_flood_and_the_session_goes_on(self):

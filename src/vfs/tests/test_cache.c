@@ -13,13 +13,55 @@ enum {
     CACHE_BYTES = 1 << 20, /* of 11 MB */
     WRITERS = 2,
     READERS = 3,
-    RUN_MS = 2500,
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    WRITES_MIN = 100, /* of each writer */
+    ROUNDS_MIN = 5,   /* of each reader */
+    SNAPSHOTS_MIN = 2,
+#else
+    WRITES_MIN = 1000,
+    ROUNDS_MIN = 25,
+    SNAPSHOTS_MIN = 5,
+#endif
+    WRITES_BETWEEN_LOOKS = WRITES_MIN / 20,
 };
 
 static struct qr_store *store;
-static _Atomic bool stop;
 static _Atomic int wrong;
-static _Atomic int64_t reads, writes;
+static _Atomic int64_t reads;
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t progress = PTHREAD_COND_INITIALIZER;
+static int at_work;    /* guarded by mu: threads that have not done what they have to do */
+static int64_t writes; /* guarded by mu */
+
+/* Each thread goes on beyond its own share until all have done theirs. */
+static bool all_done(bool *is_done, bool own_share_done)
+{
+    pthread_mutex_lock(&mu);
+    if (own_share_done && !*is_done) {
+        *is_done = true;
+        at_work--;
+        pthread_cond_broadcast(&progress);
+    }
+    bool all = at_work == 0;
+    pthread_mutex_unlock(&mu);
+    return all;
+}
+
+static void count_write(void)
+{
+    pthread_mutex_lock(&mu);
+    writes++;
+    pthread_cond_broadcast(&progress);
+    pthread_mutex_unlock(&mu);
+}
+
+static void wait_for_writes(int64_t count)
+{
+    pthread_mutex_lock(&mu);
+    for (int64_t until = writes + count; writes < until && at_work > 0;)
+        pthread_cond_wait(&progress, &mu);
+    pthread_mutex_unlock(&mu);
+}
 
 static void check(enum qr_status status, const struct qr_err *err)
 {
@@ -74,7 +116,8 @@ static void *writer_main(void *arg)
     uint64_t random = (uint64_t)(uintptr_t)arg * 7919 + 1;
     struct qr_conn *conn = connect_to_store();
     struct qr_err err = {0};
-    while (!atomic_load(&stop)) {
+    bool is_done = false;
+    for (int done = 0; !all_done(&is_done, done >= WRITES_MIN); done++) {
         char sql[300];
         int a = (int)(next_random(&random) % ROWS), b = (int)(next_random(&random) % ROWS);
         snprintf(
@@ -87,7 +130,7 @@ static void *writer_main(void *arg)
         qr_conn_unlock_writer(conn);
         if (next_random(&random) % 8 == 0)
             check(qr_store_wait_durable(store, qr_conn_commit_lsn(conn), &err), &err);
-        atomic_fetch_add(&writes, 1);
+        count_write();
     }
     qr_conn_close(conn);
     return NULL;
@@ -97,7 +140,8 @@ static void *reader_main(void *arg)
 {
     uint64_t random = (uint64_t)(uintptr_t)arg * 104729 + 1;
     struct qr_conn *conn = connect_to_store();
-    while (!atomic_load(&stop)) {
+    bool is_done = false;
+    for (int done = 0; !all_done(&is_done, done >= ROUNDS_MIN); done++) {
         char sql[200];
         for (int i = 0; i < 50; i++) {
             snprintf(sql, sizeof sql, "SELECT count(*) FROM t WHERE id = %d AND length(pad) = %d",
@@ -116,11 +160,12 @@ static void *long_reader_main(void *arg)
 {
     (void)arg;
     struct qr_conn *conn = connect_to_store();
-    while (!atomic_load(&stop)) {
+    bool is_done = false;
+    for (int done = 0; !all_done(&is_done, done >= SNAPSHOTS_MIN); done++) {
         must_run(conn, "BEGIN");
         int64_t first = number(conn, "SELECT sum(v * (id % 1000)) FROM t");
-        for (int i = 0; i < 6 && !atomic_load(&stop); i++) {
-            usleep(100000);
+        for (int i = 0; i < 6; i++) {
+            wait_for_writes(WRITES_BETWEEN_LOOKS);
             atomic_fetch_add(&wrong, number(conn, "SELECT sum(v * (id % 1000)) FROM t") != first);
         }
         must_run(conn, "COMMIT");
@@ -150,13 +195,12 @@ static void run_threads(void)
 {
     pthread_t threads[WRITERS + READERS + 1];
     int count = 0;
+    at_work = WRITERS + READERS + 1;
     for (int i = 0; i < WRITERS; i++)
         pthread_create(&threads[count++], NULL, writer_main, (void *)(uintptr_t)(i + 1));
     for (int i = 0; i < READERS; i++)
         pthread_create(&threads[count++], NULL, reader_main, (void *)(uintptr_t)(i + 1));
     pthread_create(&threads[count++], NULL, long_reader_main, NULL);
-    usleep(RUN_MS * 1000);
-    atomic_store(&stop, true);
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
 }

@@ -1,13 +1,26 @@
 /* test_waits.c - the writer lock's queue, and waiting for commits to become durable. */
 #include "qr_test.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "env/thread.h"
 #include "vfs/conn.h"
 
 static char dir[64];
 static struct qr_store *store;
+
+/* The machine with a clock that tests set forward. */
+static struct qr_env env;
+static struct qr_env_ops env_ops;
+static _Atomic int64_t ahead_ns;
+
+static int64_t ahead_mono_ns(struct qr_env *asked)
+{
+    (void)asked;
+    return qr_env_mono_ns(qr_env_real()) + atomic_load(&ahead_ns);
+}
 
 static int set_up(void **state)
 {
@@ -16,7 +29,11 @@ static int set_up(void **state)
     snprintf(dir, sizeof dir, "/tmp/qr-test-waits.XXXXXX");
     if (mkdtemp(dir) == NULL)
         return -1;
-    return qr_store_create(dir, NULL, &store, &err) == QR_OK ? 0 : -1;
+    env_ops = *qr_env_real()->ops; /* the real ones keep no state in their environment */
+    env_ops.mono_ns = ahead_mono_ns;
+    env.ops = &env_ops;
+    struct qr_store_options options = {.env = &env};
+    return qr_store_create(dir, &options, &store, &err) == QR_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -52,8 +69,18 @@ static void test_a_waiter_gives_up_when_its_poll_says_so(void **state)
     qr_writer_release(&b);
 }
 
-enum { CONTENDERS = 8, ROUNDS = 300 };
+enum { CONTENDERS = 8, ROUNDS = 300, OVERTAKEN_NS_MAX = 3000000 /* more than anybody may be */ };
 static int inside, rounds_done[CONTENDERS];
+static _Atomic int contenders;
+
+/* The holder lets the time pass in which another may be overtaken, once there is another. */
+static void let_another_grow_old(void)
+{
+    struct qr_writer_info infos[2];
+    while (qr_store_list_writers(store, infos, 2) < 2 && atomic_load(&contenders) > 1)
+        sched_yield();
+    atomic_fetch_add(&ahead_ns, OVERTAKEN_NS_MAX);
+}
 
 static void *contend(void *arg)
 {
@@ -65,11 +92,12 @@ static void *contend(void *arg)
         if (++inside != 1)
             abort();
         if (i % 50 == 0)
-            usleep(3000); /* longer than anybody may be overtaken */
+            let_another_grow_old();
         inside--;
         qr_writer_release(&w);
         rounds_done[id]++;
     }
+    atomic_fetch_sub(&contenders, 1);
     return NULL;
 }
 
@@ -77,6 +105,7 @@ static void test_one_writer_at_a_time_and_all_get_their_turn(void **state)
 {
     (void)state;
     pthread_t threads[CONTENDERS];
+    contenders = CONTENDERS;
     for (int i = 0; i < CONTENDERS; i++)
         pthread_create(&threads[i], NULL, contend, (void *)(intptr_t)i);
     for (int i = 0; i < CONTENDERS; i++)
@@ -85,9 +114,29 @@ static void test_one_writer_at_a_time_and_all_get_their_turn(void **state)
         assert_int_equal(rounds_done[i], ROUNDS);
 }
 
-static void *release_later(void *arg)
+static struct {
+    pthread_mutex_t mu;
+    pthread_cond_t cond;
+    bool is_waiting; /* guarded by mu */
+} queued = {.mu = PTHREAD_MUTEX_INITIALIZER};
+
+/* Polls are made by those who stand in the queue. */
+static enum qr_status tell_that_it_waits(void *ctx)
 {
-    usleep(30000);
+    (void)ctx;
+    pthread_mutex_lock(&queued.mu);
+    queued.is_waiting = true;
+    pthread_cond_signal(&queued.cond);
+    pthread_mutex_unlock(&queued.mu);
+    return QR_OK;
+}
+
+static void *release_when_another_waits(void *arg)
+{
+    pthread_mutex_lock(&queued.mu);
+    while (!queued.is_waiting)
+        (void)qr_cond_wait(&queued.cond, &queued.mu, -1);
+    pthread_mutex_unlock(&queued.mu);
     qr_writer_release(arg);
     return NULL;
 }
@@ -98,10 +147,12 @@ static void test_another_thread_may_release_a_dead_sessions_lock(void **state)
     struct qr_writer dead = {.owner = 7}, next = {.owner = 8};
     pthread_t thread;
     assert_int_equal(qr_writer_acquire(store, &dead, NULL, NULL, NULL), QR_OK);
-    pthread_create(&thread, NULL, release_later, &dead);
-    assert_int_equal(qr_writer_acquire(store, &next, NULL, NULL, NULL), QR_OK);
+    qr_cond_init(&queued.cond);
+    pthread_create(&thread, NULL, release_when_another_waits, &dead);
+    assert_int_equal(qr_writer_acquire(store, &next, tell_that_it_waits, NULL, NULL), QR_OK);
     qr_writer_release(&next);
     pthread_join(thread, NULL);
+    pthread_cond_destroy(&queued.cond);
 }
 
 struct reply {
