@@ -249,14 +249,26 @@ static enum qr_status read_postfix(struct reader *r, const struct qr_expr **ret)
     }
 }
 
+struct op_sign {
+    const char *text;
+    enum qr_op op;
+};
+
+/* The operator that stands here, of a list that ends with QR_OP_COUNT; that if none does. */
+static enum qr_op op_of(struct reader *r, const struct op_sign *signs)
+{
+    while (signs->op != QR_OP_COUNT && !sign(r, signs->text))
+        signs++;
+    return signs->op;
+}
+
 static enum qr_status read_product(struct reader *r, const struct qr_expr **ret)
 {
+    static const struct op_sign signs[] = {
+        {"*", QR_OP_MUL}, {"/", QR_OP_DIV}, {"%", QR_OP_MOD}, {"", QR_OP_COUNT}};
     QR_TRY(read_postfix(r, ret));
     for (;;) {
-        enum qr_op op = sign(r, "*")   ? QR_OP_MUL
-                        : sign(r, "/") ? QR_OP_DIV
-                        : sign(r, "%") ? QR_OP_MOD
-                                       : QR_OP_COUNT;
+        enum qr_op op = op_of(r, signs);
         if (op == QR_OP_COUNT)
             return QR_OK;
         const struct qr_expr *right;
@@ -267,16 +279,13 @@ static enum qr_status read_product(struct reader *r, const struct qr_expr **ret)
 
 static enum qr_status read_sum(struct reader *r, const struct qr_expr **ret)
 {
+    static const struct op_sign signs[] = {{"+", QR_OP_ADD},          {"-", QR_OP_SUB},
+                                           {"&", QR_OP_BIT_AND},      {"|", QR_OP_BIT_OR},
+                                           {"^", QR_OP_BIT_XOR},      {"<<", QR_OP_SHIFT_LEFT},
+                                           {">>", QR_OP_SHIFT_RIGHT}, {"", QR_OP_COUNT}};
     QR_TRY(read_product(r, ret));
     for (;;) {
-        enum qr_op op = sign(r, "+")    ? QR_OP_ADD
-                        : sign(r, "-")  ? QR_OP_SUB
-                        : sign(r, "&")  ? QR_OP_BIT_AND
-                        : sign(r, "|")  ? QR_OP_BIT_OR
-                        : sign(r, "^")  ? QR_OP_BIT_XOR
-                        : sign(r, "<<") ? QR_OP_SHIFT_LEFT
-                        : sign(r, ">>") ? QR_OP_SHIFT_RIGHT
-                                        : QR_OP_COUNT;
+        enum qr_op op = op_of(r, signs);
         if (op == QR_OP_COUNT)
             return QR_OK;
         const struct qr_expr *right;

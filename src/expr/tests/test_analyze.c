@@ -43,27 +43,56 @@ static void test_int_arithmetic_is_native_while_int64_holds_it(void **state)
     mini_done(&m);
 }
 
+static int64_t plus(int64_t x, int64_t y)
+{
+    return x + y;
+}
+
+static int64_t minus(int64_t x, int64_t y)
+{
+    return x - y;
+}
+
+static int64_t times(int64_t x, int64_t y)
+{
+    return x * y;
+}
+
+static int64_t quotient(int64_t x, int64_t y)
+{
+    return x / y;
+}
+
+static int64_t rest(int64_t x, int64_t y)
+{
+    return x % y;
+}
+
 static void test_intervals_hold_every_value(void **state)
 {
     (void)state;
     static const int64_t edges[] = {INT32_MIN, INT32_MIN + 1, -3, -1, 0, 1, 2, INT32_MAX};
-    static const enum qr_op ops[] = {QR_OP_ADD, QR_OP_SUB, QR_OP_MUL, QR_OP_DIV, QR_OP_MOD};
+    static const struct {
+        enum qr_op op;
+        int64_t (*value)(int64_t x, int64_t y);
+        bool divides;
+    } ops[] = {{QR_OP_ADD, plus, false},
+               {QR_OP_SUB, minus, false},
+               {QR_OP_MUL, times, false},
+               {QR_OP_DIV, quotient, true},
+               {QR_OP_MOD, rest, true}};
     struct mini m;
     mini_init(&m);
     const struct qr_expr *a = column(&m, 0, QR_TYPE_INT), *b = column(&m, 1, QR_TYPE_INT);
     for (size_t o = 0; o < 5; o++) {
         struct qr_interval r;
-        assert_true(qr_expr_interval(arith(&m, ops[o], a, b), &r));
+        assert_true(qr_expr_interval(arith(&m, ops[o].op, a, b), &r));
         for (size_t i = 0; i < 8; i++)
             for (size_t k = 0; k < 8; k++) {
                 int64_t x = edges[i], y = edges[k];
-                if (o >= 3 && y == 0)
+                if (ops[o].divides && y == 0)
                     continue;
-                int64_t v = o == 0   ? x + y
-                            : o == 1 ? x - y
-                            : o == 2 ? x * y
-                            : o == 3 ? x / y
-                                     : x % y;
+                int64_t v = ops[o].value(x, y);
                 assert_true(v >= r.low && v <= r.high);
             }
     }
