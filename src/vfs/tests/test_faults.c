@@ -7,6 +7,14 @@
 
 enum { COMMITS = 18, SEEDS = 3 };
 
+/* Every so manyth fault of a sweep is tried: all of them, but with a sanitizer, where each try
+ * takes ten times as long and what is looked for is there on most paths. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { STRIDE = 11 };
+#else
+enum { STRIDE = 1 };
+#endif
+
 /* What the outside was told. */
 struct history {
     int acknowledged; /* commits 1 ... this are durable */
@@ -172,7 +180,7 @@ enum mishap { FAILS_ONCE, FAILS_FOR_EVER, DISK_FULL };
 static void sweep(enum mishap mishap, bool power_cut, uint64_t seed)
 {
     bool fired = true;
-    for (uint64_t nth = 1; fired; nth += 1 + seed % 4) {
+    for (uint64_t nth = 1; fired; nth += (1 + seed % 4) * STRIDE) {
         struct qr_sim *sim = qr_sim_new(
             &(struct qr_sim_options){.seed = seed + nth,
                                      .io_fault_at = nth,
@@ -335,7 +343,7 @@ static void test_damaged_headers_never_open_as_something_else(void **state)
     (void)state;
     static const char *const files[] = {"db/data", "db/log.0000000000000001", "db/double-write"};
     for (size_t f = 0; f < 3; f++) {
-        for (uint64_t bit = 0; bit < 8 * 120; bit += 37) {
+        for (uint64_t bit = 0; bit < 8 * 120; bit += 37 * STRIDE) {
             struct qr_sim *sim = with_data(8, f != 1);
             for (uint64_t copy = 0; copy < 2; copy++) /* both header slots */
                 (void)!qr_sim_flip_bit(sim, files[f], bit + (f == 0 ? copy * 4096 * 8 : 0));
