@@ -37,6 +37,12 @@ static enum qr_status set_default(struct qri_frame *frame, uint32_t slot,
     return qri_var_set(frame, slot, &value, err);
 }
 
+static bool is_conversion(int number)
+{
+    return number == 241 || number == 245 || number == 235 || number == 8169 || number == 295 ||
+           number == 248;
+}
+
 static enum qr_status set_arg(struct qri_frame *frame, uint32_t slot,
                               const struct qri_call_arg *arg, struct qr_err *err)
 {
@@ -63,8 +69,13 @@ static enum qr_status set_arg(struct qri_frame *frame, uint32_t slot,
         qri_var_borrow(frame, slot, &arg->value); /* the caller's bytes outlive the frame */
         return QR_OK;
     }
-    QR_TRY(qr_type_check_implicit(&arg->type, &unit->vars[slot].type, err));
-    return qri_var_assign(frame, slot, &arg->type, &arg->value, err);
+    const struct qr_type *to = &unit->vars[slot].type;
+    QR_TRY(qr_type_check_implicit(&arg->type, to, err));
+    enum qr_status status = qri_var_assign(frame, slot, &arg->type, &arg->value, err);
+    if (status != QR_SQL || frame->module == NULL || !is_conversion(err->number))
+        return status;
+    qr_err_reset(err); /* of a parameter it is told in one way whatever the types */
+    return qr_sql_fail(err, 8114, qr_type_name(&arg->type), qr_type_name(to));
 }
 
 /* Which parameter each argument is for. */

@@ -220,14 +220,14 @@ static enum qr_status drop_column(struct alter *a, const struct qr_ast_table_dro
     const struct qr_cat_column *c = qr_cat_column_find(a->now, d->name.text);
     if (c == NULL)
         return d->if_exists ? QR_OK
-                            : qr_sql_fail(a->s.err, 4924, z(a, d->name.text), z(a, a->now->name));
+                            : qr_sql_fail(a->s.err, 4924, "ALTER TABLE DROP COLUMN", z(a, d->name.text), z(a, a->now->name));
     const char *kind = NULL;
     const char *user = column_user(a, c, &kind);
     if (user != NULL) {
         struct qr_err note = {0};
         (void)qr_sql_fail(&note, 5074, kind, user, "column", z(a, c->name));
         QR_TRY(a->s.ddl->inform(a->s.ddl->ctx, &note));
-        return qr_sql_fail(a->s.err, 4922, z(a, c->name));
+        return qr_sql_fail(a->s.err, 4922, "ALTER TABLE DROP COLUMN", z(a, c->name));
     }
     if (a->now->column_count == 1)
         return qr_sql_fail(a->s.err, 4923, z(a, c->name), z(a, a->now->name));
@@ -298,6 +298,38 @@ static enum qr_status alter_column_flag(struct alter *a, struct qr_cat_column *c
     return finish(a);
 }
 
+static enum qr_status refuse_change(struct alter *a, const struct qr_cat_column *c,
+                                    const char *kind, struct qr_str user)
+{
+    struct qr_err note = {0};
+    (void)qr_sql_fail(&note, 5074, kind, z(a, user), "column", z(a, c->name));
+    QR_TRY(a->s.ddl->inform(a->s.ddl->ctx, &note));
+    return qr_sql_fail(a->s.err, 4922, "ALTER TABLE ALTER COLUMN", z(a, c->name));
+}
+
+/* What is computed or checked from a column keeps its type; a longer string is allowed. */
+static enum qr_status refuse_used_change(struct alter *a, const struct qr_cat_column *c,
+                                         const struct qr_type *to)
+{
+    const struct qr_cat_object *t = a->old;
+    if (qr_type_eq(&c->type, to))
+        return QR_OK;
+    bool grows = stays_as_stored(&c->type, to) && c->type.id == to->id;
+    for (size_t i = 0; i < t->check_count && !grows; i++)
+        if (qri_text_names(t->checks[i].text, c->name))
+            return refuse_change(a, c, "object", t->checks[i].name);
+    for (size_t i = 0; i < t->column_count; i++)
+        if (t->columns[i].is_computed && qri_text_names(t->columns[i].computed_text, c->name))
+            return refuse_change(a, c, "column", t->columns[i].name);
+    if (c->default_object_id != 0 && !grows)
+        return refuse_change(a, c, "object", c->default_name);
+    for (size_t i = 0; i < t->fk_count && !grows; i++)
+        for (size_t k = 0; k < t->fks[i].column_count; k++)
+            if (t->fks[i].parent_columns[k] == c->column_id)
+                return refuse_change(a, c, "object", t->fks[i].name);
+    return QR_OK;
+}
+
 static enum qr_status refuse_key_change(struct alter *a, const struct qr_cat_column *c,
                                         const struct qr_type *to)
 {
@@ -305,14 +337,10 @@ static enum qr_status refuse_key_change(struct alter *a, const struct qr_cat_col
     bool grows = stays_as_stored(&c->type, to) && c->type.id == to->id;
     for (size_t i = 0; i < t->index_count; i++)
         for (size_t k = 0; k < t->indexes[i].column_count; k++)
-            if (t->indexes[i].columns[k].column_id == c->column_id && !grows) {
-                struct qr_err note = {0};
-                (void)qr_sql_fail(&note, 5074,
-                                  t->indexes[i].constraint_object_id != 0 ? "object" : "index",
-                                  z(a, t->indexes[i].name), "column", z(a, c->name));
-                QR_TRY(a->s.ddl->inform(a->s.ddl->ctx, &note));
-                return qr_sql_fail(a->s.err, 4922, z(a, c->name));
-            }
+            if (t->indexes[i].columns[k].column_id == c->column_id && !grows)
+                return refuse_change(a, c,
+                                     t->indexes[i].constraint_object_id != 0 ? "object" : "index",
+                                     t->indexes[i].name);
     return QR_OK;
 }
 
@@ -323,7 +351,7 @@ static enum qr_status alter_column(struct alter *a)
         if (qr_str_ieq(a->now->columns[i].name, a->ast->column.name.text))
             c = &a->now->columns[i];
     if (c == NULL)
-        return qr_sql_fail(a->s.err, 4924, z(a, a->ast->column.name.text), z(a, a->now->name));
+        return qr_sql_fail(a->s.err, 4924, "ALTER TABLE ALTER COLUMN", z(a, a->ast->column.name.text), z(a, a->now->name));
     if (a->ast->column_change.n > 0)
         return alter_column_flag(a, c);
     if (c->is_computed || c->type.id == QR_TYPE_ROWVERSION)
@@ -343,6 +371,7 @@ static enum qr_status alter_column(struct alter *a)
     bool nullable = a->ast->column.nullable == QR_UNSAID ? type_nullable && !c->is_identity
                                                          : a->ast->column.nullable == QR_YES;
     QR_TRY(refuse_key_change(a, c, &to));
+    QR_TRY(refuse_used_change(a, c, &to));
     a->rebuild = !stays_as_stored(&c->type, &to) || (nullable && !c->nullable);
     if (!nullable && c->nullable)
         QR_TRY(qri_validate_not_null(&a->s, a->old, c));

@@ -175,6 +175,9 @@ enum qr_status qri_build_index(struct qri_build *b, const struct qr_ast_index_de
         const struct qr_cat_column *c = qri_build_find(b, def->include.items[i].text);
         if (c == NULL)
             return qr_sql_fail(b->err, 1911, qri_z(b->arena, def->include.items[i].text));
+        for (size_t k = 0; k < x.column_count; k++)
+            if (x.columns[k].column_id == c->column_id)
+                return qr_sql_fail(b->err, 1909, qri_z(b->arena, c->name));
         x.columns[x.column_count++] =
             (struct qr_cat_index_column){.column_id = c->column_id, .is_included = true};
     }

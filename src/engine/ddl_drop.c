@@ -100,6 +100,31 @@ static enum qr_status drop_object(struct qri_ddl *ddl, const struct qr_cat_objec
     return qri_ddl_commit(&s);
 }
 
+/* 3705: DROP VIEW of a table, say */
+static enum qr_status fail_other_kind(struct qri_ddl *ddl, struct qr_str object_class,
+                                      const struct qr_cat_object *o, struct qr_err *err)
+{
+    static const struct {
+        enum qr_cat_type type;
+        const char *noun, *statement;
+    } kinds[] = {
+        {QR_CAT_TABLE, "table", "DROP TABLE"},
+        {QR_CAT_VIEW, "view", "DROP VIEW"},
+        {QR_CAT_PROC, "procedure", "DROP PROCEDURE"},
+        {QR_CAT_TRIGGER, "trigger", "DROP TRIGGER"},
+        {QR_CAT_SEQUENCE, "sequence object", "DROP SEQUENCE"},
+        {QR_CAT_SYNONYM, "synonym", "DROP SYNONYM"},
+    };
+    const char *noun = "function", *statement = "DROP FUNCTION";
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].type == o->type) {
+            noun = kinds[i].noun;
+            statement = kinds[i].statement;
+        }
+    const char *name = qri_z(ddl->arena, o->name);
+    return qr_sql_fail(err, 3705, qri_z(ddl->arena, object_class), name, name, noun, statement);
+}
+
 static enum qr_status drop_schema(struct qri_ddl *ddl, const struct qr_ast_name *name,
                                   bool if_exists, struct qr_err *err)
 {
@@ -192,9 +217,7 @@ static enum qr_status drop_item(struct qri_ddl *ddl, const struct qr_ast_drop *a
         return qr_sql_fail(err, 3701, "drop", c->shown, qri_ddl_spell(ddl->arena, &item->name));
     }
     if (!fits(c, target.object))
-        return qr_sql_fail(err, 3705, qri_z(ddl->arena, ast->object_class),
-                           qri_z(ddl->arena, target.name), qri_z(ddl->arena, target.name),
-                           qr_cat_type_desc(target.object->type));
+        return fail_other_kind(ddl, ast->object_class, target.object, err);
     return drop_object(ddl, target.object, target.is_temp, err);
 }
 

@@ -160,6 +160,10 @@ QR_NODISCARD enum qr_status qri_ddl_drop_principal(struct qri_ddl *ddl,
                                                    struct qr_str object_class, bool if_exists,
                                                    struct qr_err *err);
 
+/* What the statements of a function may not do: 443, 444, 455. */
+QR_NODISCARD enum qr_status qri_check_body(const struct qr_ast_function *function,
+                                           struct qr_err *err);
+
 /* sp_rename: `class` "OBJECT", "COLUMN", "INDEX", "USERDATATYPE" or empty. */
 QR_NODISCARD enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name,
                                            struct qr_str new_name, struct qr_str class_name,

@@ -142,6 +142,16 @@ static enum qr_status set_columns(struct module *m, const struct qr_plan_column 
     return QR_OK;
 }
 
+/* The SELECT of a view or inline function has no order, unless it picks rows by it. */
+static enum qr_status refuse_order(const struct qr_ast_select_stmt *select, struct qr_err *err)
+{
+    const struct qr_ast_query *query = select->query;
+    bool top = query->kind == QR_AQ_SELECT && ((const struct qr_ast_select *)query)->top != NULL;
+    bool ordered = query->order_by.count > 0 && !top && query->offset == NULL &&
+                   query->for_clause == NULL;
+    return ordered ? qr_sql_fail(err, 1033) : QR_OK;
+}
+
 enum qr_status qri_ddl_view(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt, struct qr_err *err)
 {
     const struct qr_ast_view *ast = (const struct qr_ast_view *)stmt;
@@ -149,6 +159,7 @@ enum qr_status qri_ddl_view(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
     struct qr_plan_column *columns = NULL;
     size_t count = 0;
     QR_TRY(module_begin(&m, ddl, &ast->name, ast->action, QR_CAT_VIEW, err));
+    QR_TRY(refuse_order(ast->select, err));
     QR_TRY(qr_tsql_describe(ddl->arena, ddl->env, &ast->select->head, &columns, &count, err));
     QR_TRY(set_columns(&m, columns, count, &ast->columns));
     m.object.is_schema_bound = has_option(&ast->options, "SCHEMABINDING");
@@ -189,6 +200,7 @@ static enum qr_status describe_inline(struct module *m, const struct qr_ast_func
         if (type != NULL && type->table_object_id != 0)
             vars[i].table = qr_cat_by_id(&(*m->s.ddl->main)->cat, type->table_object_id);
     }
+    QR_TRY(refuse_order(ast->select, err));
     env.vars = vars;
     env.var_count = m->object.param_count;
     env.in_function = true;
@@ -205,18 +217,6 @@ static enum qr_status table_function_columns(struct module *m, const struct qr_a
     m->object.columns = shape->columns;
     m->object.column_count = shape->column_count;
     return QR_OK;
-}
-
-static const struct qr_ast_stmt *last_statement(const struct qr_ast_stmts *stmts)
-{
-    for (;;) {
-        if (stmts->count == 0)
-            return NULL;
-        const struct qr_ast_stmt *last = stmts->items[stmts->count - 1];
-        if (last->kind != QR_AS_BLOCK)
-            return last;
-        stmts = &((const struct qr_ast_block *)last)->stmts;
-    }
 }
 
 enum qr_status qri_ddl_function(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
@@ -237,11 +237,8 @@ enum qr_status qri_ddl_function(struct qri_ddl *ddl, const struct qr_ast_stmt *s
     for (size_t i = 0; i < ast->params.count; i++)
         if (ast->params.items[i].output)
             return qr_sql_fail(err, 102, "OUTPUT");
-    if (ast->function == QR_FUNCTION_SCALAR && ast->body.count > 0) {
-        const struct qr_ast_stmt *last = last_statement(&ast->body);
-        if (last == NULL || last->kind != QR_AS_RETURN)
-            return qr_sql_fail(err, 455);
-    }
+    if (ast->function != QR_FUNCTION_INLINE)
+        QR_TRY(qri_check_body(ast, err));
     m.object.is_schema_bound = has_option(&ast->options, "SCHEMABINDING");
     if (ast->function == QR_FUNCTION_INLINE)
         QR_TRY(describe_inline(&m, ast, err));

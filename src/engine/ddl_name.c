@@ -112,39 +112,41 @@ uint32_t qri_new_object_id(struct qri_ddl_stmt *s)
     return id;
 }
 
-/* At most `max` characters of a name, padded with underscores as SQL Server's made-up names are. */
-static void add_padded(struct qr_buf *buf, struct qr_str name, size_t max)
+/* At most `max` characters of a name; returns how many. */
+static size_t add_start(struct qr_buf *buf, struct qr_str name, size_t max)
 {
-    size_t n = 0;
-    while (n < name.n && n < max)
+    size_t n = 0, characters = 0;
+    while (n < name.n && characters < max) {
         n++;
-    while (n < name.n && n > 0 && ((unsigned char)name.p[n] & 0xC0) == 0x80)
-        n--; /* not inside a character */
+        while (n < name.n && ((unsigned char)name.p[n] & 0xC0) == 0x80)
+            n++; /* not inside a character */
+        characters++;
+    }
     qr_buf_add(buf, name.p, n);
-    for (; n < max; n++)
-        qr_buf_add8(buf, '_');
+    return characters;
 }
 
+/* 30 characters at most, as SQL Server's made-up names are: of a key PK__ 8 of the table's name __ 16
+ * digits, else DF__ 9 of the table's name __ the start of the column's __ 8 digits. */
 struct qr_str qri_system_name(struct qr_arena *arena, const char *prefix, struct qr_str table,
                               struct qr_str column, uint32_t object_id)
 {
+    enum { NAMES_MAX = 14, TABLE_MAX = 9, TABLE_OF_KEY_MAX = 8 };
     struct qr_buf buf;
+    char hash[12];
     qr_buf_init(&buf, 512);
-    if (table.n > 0 && table.p[0] == '#')
-        table = (struct qr_str){table.p + 1, table.n - 1};
+    bool is_key = (prefix[1] == 'K' && prefix[0] == 'P') || prefix[0] == 'U';
     qr_buf_printf(&buf, "%s__", prefix);
-    bool is_key = prefix[1] == 'K' && prefix[0] == 'P';
-    bool is_unique = prefix[0] == 'U';
-    if (is_key || is_unique)
-        add_padded(&buf, table, 8);
-    else {
-        add_padded(&buf, table, 9);
-        if (column.n > 0) {
-            qr_buf_addz(&buf, "__");
-            add_padded(&buf, column, 5);
-        }
+    if (table.n > 0 && table.p[0] == '@') { /* a table variable is #<number> in tempdb */
+        (void)snprintf(hash, sizeof hash, "#%08X", (unsigned)qr_hash_bytes(table.p, table.n, 0));
+        table = qr_str_n(hash, 9);
     }
-    if (is_key || is_unique)
+    size_t used = add_start(&buf, table, is_key ? TABLE_OF_KEY_MAX : TABLE_MAX);
+    if (!is_key && column.n > 0) {
+        qr_buf_addz(&buf, "__");
+        (void)add_start(&buf, column, NAMES_MAX - used);
+    }
+    if (is_key)
         qr_buf_printf(&buf, "__%08X%08X", (unsigned)qr_hash_bytes(table.p, table.n, 0), object_id);
     else
         qr_buf_printf(&buf, "__%08X", object_id);

@@ -143,7 +143,7 @@ static enum qr_status fail_547(struct qri_ddl_stmt *s, const char *kind, struct 
     return qr_sql_fail(s->err, 547, "ALTER TABLE", kind, qri_z(s->arena, constraint),
                        qri_z(s->arena, (*s->ddl->main)->cat.database_name), full_name(s, table),
                        named ? ", column '" : "", named ? qri_z(s->arena, column) : "",
-                       named ? "'." : ".");
+                       named ? "'" : "");
 }
 
 enum qr_status qri_validate_check(struct qri_ddl_stmt *s, const struct qr_cat_object *table,

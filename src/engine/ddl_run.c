@@ -62,11 +62,33 @@ bool qri_ddl_is_temp_only(const struct qr_ast_stmt *stmt)
     }
 }
 
+/* A constraint that cannot be made or dropped ends with a second error that says no more than that. */
+static int summary_of(enum qr_ast_stmt_kind kind, int number)
+{
+    static const int made[] = {1505, 1752, 1753, 1754, 1755, 1757, 1759, 1763, 1764, 1767, 1768,
+                               1769, 1770, 1773, 1774, 1776, 1778, 1779, 1781, 1785, 1902, 1904,
+                               1911, 1919, 8111, 8112, 8139, 8141, 8147, 8148, 8149, 8150, 8151};
+    if (kind != QR_AS_CREATE_TABLE && kind != QR_AS_ALTER_TABLE)
+        return 0;
+    if (number == 3728 || number == 3725)
+        return 3727;
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        if (made[i] == number)
+            return 1750;
+    return 0;
+}
+
 enum qr_status qri_ddl_run(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt, struct qr_err *err)
 {
     if (!qri_ddl_handles(stmt->kind))
         return qr_sql_fail(err, 40510, qr_ast_stmt_command(stmt->kind));
-    return statements[stmt->kind](ddl, stmt, err);
+    enum qr_status status = statements[stmt->kind](ddl, stmt, err);
+    int summary = status == QR_SQL ? summary_of(stmt->kind, err->number) : 0;
+    if (summary == 0)
+        return status;
+    QR_TRY(ddl->inform(ddl->ctx, err));
+    qr_err_reset(err);
+    return qr_sql_fail(err, summary);
 }
 
 enum qr_status qri_ddl_begin(struct qri_ddl_stmt *s, struct qri_ddl *ddl, bool is_temp,

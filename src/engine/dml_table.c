@@ -296,14 +296,12 @@ static enum qr_status name_table(struct qri_table_set *set, struct qri_table *ta
     const struct qr_cat_schema *schema = qr_cat_schema_by_id(set->env->catalog, object->schema_id);
     struct qr_str schema_name = schema == NULL ? qr_str("dbo") : schema->name;
     struct qr_str db = table->is_temp ? qr_str("tempdb") : set->env->catalog->database_name;
-    table->name = table->is_rowset
-                      ? qr_arena_str(set->arena, object->name).p
-                      : qr_arena_printf(set->arena, "%.*s.%.*s", (int)schema_name.n, schema_name.p,
-                                        (int)object->name.n, object->name.p);
+    table->name = qr_arena_printf(set->arena, "%.*s.%.*s", (int)schema_name.n, schema_name.p,
+                                  (int)object->name.n, object->name.p);
     if (table->name == NULL)
         return no_memory(set);
     table->full_name = table->is_rowset
-                           ? table->name
+                           ? qr_arena_str(set->arena, object->name).p
                            : qr_arena_printf(set->arena, "%.*s.%s", (int)db.n, db.p, table->name);
     return table->full_name == NULL ? no_memory(set) : QR_OK;
 }

@@ -166,6 +166,7 @@ struct qr_session {
     struct qri_caught *caught;
     enum qri_unwind unwind;
     struct qr_err err;     /* of the statement that runs */
+    struct qr_err err_before;   /* another one, told before err; number 0: none */
     bool err_is_compile;   /* err came from the compiler: it ends the scope */
     bool err_is_raised;    /* err came from RAISERROR: XACT_ABORT does not count */
     bool err_is_dynamic;   /* err is a syntax error of dynamic SQL: it ends only the EXEC */

@@ -293,6 +293,29 @@ static void fn_qvar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     qri_result(ctx, &frame->unit->vars[slot].type, &frame->vars[slot]);
 }
 
+static void fn_qset(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    struct qri_link *link = sqlite3_user_data(ctx);
+    struct qr_session *session = link->session;
+    struct qri_frame *frame = session->frame;
+    uint32_t slot = (uint32_t)sqlite3_value_int(argv[0]);
+    assert(frame != NULL && slot < frame->var_count);
+    struct qr_arena own, *arena = qri_function_begin(session, &own);
+    struct qr_value value;
+    struct qr_err err;
+    qr_err_reset(&err);
+    enum qr_status status =
+        qri_from_sqlite(argv[1], &frame->unit->vars[slot].type, arena, &value, &err);
+    if (status == QR_OK)
+        status = qri_var_set(frame, slot, &value, &err);
+    if (status == QR_OK)
+        sqlite3_result_value(ctx, argv[1]);
+    else
+        qri_function_fail(link, ctx, status, &err);
+    qri_function_end(session, arena, &own);
+}
+
 static void fn_qdepth(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
@@ -344,6 +367,7 @@ static const struct fn_row {
     {"qmod",    2, true,  fn_qmod},
     {"qfail",   1, false, fn_qfail},
     {"qvar",    1, false, fn_qvar},
+    {"qset",    2, false, fn_qset},
     {"qdepth",  2, true,  fn_qdepth},
     /* clang-format on */
 };

@@ -74,6 +74,7 @@ static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *
     pop_caught(frame, op->catch_depth);
     QR_TRY(push_caught(frame));
     qr_err_reset(&session->err);
+    session->err_before.number = 0;
     session->err_is_compile = false;
     session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
     *pc = (size_t)op->handler;
@@ -100,6 +101,13 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
     bool was_compile = session->err_is_compile;
     session->err_is_compile = false;
     session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
+    if (session->err_before.number != 0) {
+        session->err_before.line = session->err.line;
+        (void)snprintf(session->err_before.procedure, sizeof session->err_before.procedure, "%s",
+                       session->err.procedure);
+        QR_TRY(qri_send_error(session, &session->err_before));
+        session->err_before.number = 0;
+    }
     QR_TRY(qri_send_error(session, &session->err));
     if (undoes_statement(frame, was_compile) && ends == QR_ENDS_STATEMENT)
         QR_TRY(qri_inform(session, 3621));

@@ -388,6 +388,22 @@ static enum qr_status build_module(struct builder *b, enum qri_unit_kind kind)
     return flatten_all(b, &fn->body);
 }
 
+/* Variables are known for the whole batch before any of it runs. */
+static enum qr_status check_declared(struct builder *b)
+{
+    const struct qr_tsql_batch *batch = b->unit->batch;
+    for (size_t i = 0; i < batch->undeclared_count; i++) {
+        const struct qr_tsql_var_use *use = &batch->undeclared[i];
+        size_t k = 0; /* the parameters of sp_executesql are declared outside the text */
+        while (k < b->unit->param_count && !qr_str_ieq(b->unit->params[k].name, use->name))
+            k++;
+        if (k == b->unit->param_count)
+            return at_line(b, use->line,
+                           qr_sql_fail(b->err, 137, qr_arena_str(&b->unit->arena, use->name).p));
+    }
+    return QR_OK;
+}
+
 static enum qr_status build(struct builder *b, const struct qri_source *source,
                             const struct qr_tsql_options *options)
 {
@@ -400,6 +416,7 @@ static enum qr_status build(struct builder *b, const struct qri_source *source,
     }
     QR_TRY(
         qr_tsql_parse(&unit->arena, source->text.p, source->text.n, options, &unit->batch, b->err));
+    QR_TRY(check_declared(b));
     if (source->kind == QRI_UNIT_BATCH)
         QR_TRY(flatten_all(b, &unit->batch->stmts));
     else

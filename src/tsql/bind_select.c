@@ -149,6 +149,8 @@ static enum qr_status bind_each_item(struct qri_compile *c, const struct qr_ast_
         const struct qr_ast_select_item *item = &ast->items.items[i];
         const struct qr_expr *expr = NULL;
         c->b.line = (int)item->pos.line;
+        if (c->assigning == ast)
+            c->assigning_live = ast->from.count > 0 ? ast->items.count : i;
         if (item->expr->kind == QR_AE_STAR) {
             QR_TRY(qri_star(c, (const struct qr_ast_star *)item->expr, query, &capacity));
             continue;
@@ -182,10 +184,12 @@ static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_sele
                                  struct qri_query *query)
 {
     const struct qr_ast_select *outer = c->assigning;
+    size_t outer_live = c->assigning_live;
     bool assigns = ast->items.count > 0 && ast->items.items[0].variable.n > 0;
-    c->assigning = assigns && ast->from.count > 0 ? ast : outer;
+    c->assigning = assigns ? ast : outer;
     enum qr_status status = bind_each_item(c, ast, query);
     c->assigning = outer;
+    c->assigning_live = outer_live;
     return status;
 }
 

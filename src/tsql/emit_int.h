@@ -107,6 +107,13 @@ QR_NODISCARD enum qr_status qri_emit_grouping_sets(struct qri_emit *em, struct q
 QR_NODISCARD enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out,
                                            struct qri_query *query, enum qri_form form,
                                            bool with_order_items, const char *extra);
+/* SELECT into variables that the items read themselves, perhaps in an order: emit_assign.c. */
+bool qri_assigns_live(const struct qri_query *query);
+QR_NODISCARD enum qr_status qri_emit_assigned(struct qri_emit *em, struct qr_buf *out,
+                                              const struct qri_query *query, size_t item,
+                                              const struct qr_expr *expr);
+QR_NODISCARD enum qr_status qri_emit_assign(struct qri_emit *em, struct qr_buf *out,
+                                            struct qri_query *query);
 /* ORDER BY and LIMIT of a set operation. */
 QR_NODISCARD enum qr_status qri_emit_tail(struct qri_emit *em, struct qr_buf *out,
                                           const struct qri_query *query);

@@ -9,10 +9,13 @@ static enum qr_status emit_items(struct qri_emit *em, struct qr_buf *out, const 
                                  enum qri_form form)
 {
     bool collate = q->distinct || form == QRI_FORM_BRANCH;
+    bool live = qri_assigns_live(q);
     for (size_t i = 0; i < q->out_count; i++) {
         qr_buf_addz(out, i == 0 ? "" : ", ");
         em->depth = 0;
-        if (collate)
+        if (live)
+            QR_TRY(qri_emit_assigned(em, out, q, i, q->items[i]));
+        else if (collate)
             QR_TRY(qri_emit_sorted(em, out, q->items[i]));
         else
             QR_TRY(qri_emit_expr(em, out, q->items[i]));
@@ -273,6 +276,8 @@ enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct q
 {
     if (form == QRI_FORM_EXISTS && !is_bare(q))
         form = QRI_FORM_NAMED;
+    if (q->order_count > 0 && qri_assigns_live(q))
+        return qri_emit_assign(em, out, q);
     bool counted = q->top.amount != NULL && (q->top.percent || q->top.with_ties);
     bool limited = q->top.amount != NULL || q->offset != NULL || q->fetch != NULL;
     bool wrap = form == QRI_FORM_BRANCH && (counted || limited || q->set_count > 0);

@@ -225,6 +225,8 @@ static void parse_batch(struct qri_parser *p, void *ret)
     expect_end(p);
     qri_p_check_labels(p);
     batch->text = p->text;
+    batch->undeclared = p->undeclared;
+    batch->undeclared_count = p->undeclared_count;
     batch->literal_count = p->lex.ordinal;
     batch->quoted_identifier = p->quoted_identifier;
     batch->sets_quoted_identifier = p->sets_quoted_identifier;
@@ -262,11 +264,13 @@ static enum qr_status run(struct qr_arena *arena, const char *sql, size_t sql_by
 {
     struct qri_parser p;
     QR_TRY(qri_parser_init(&p, arena, sql, sql_bytes, options, err));
-    if (setjmp(p.unwind) != 0)
-        return p.status;
-    qri_parser_start(&p);
-    parse(&p, ret);
-    return QR_OK;
+    if (setjmp(p.unwind) == 0) {
+        qri_parser_start(&p);
+        parse(&p, ret);
+        p.status = QR_OK;
+    }
+    qr_map_done(&p.vars);
+    return p.status;
 }
 
 static const struct qr_tsql_options plain_options = {.quoted_identifier = true};

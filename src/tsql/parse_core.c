@@ -16,6 +16,7 @@ enum qr_status qri_parser_init(struct qri_parser *p, struct qr_arena *arena, con
         return qr_fail(err, QR_NOMEM, "copy a batch of %zu bytes", sql_bytes);
     p->text = qr_str_n(copy, sql_bytes);
     p->quoted_identifier = options->quoted_identifier;
+    qr_map_init(&p->vars, true);
     return QR_OK;
 }
 

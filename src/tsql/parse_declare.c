@@ -60,7 +60,7 @@ static struct qr_ast_stmt *declare_cursor(struct qri_parser *p)
 static void declare_item(struct qri_parser *p, struct qr_ast_declare_item *item)
 {
     item->pos = qri_p_pos(p);
-    item->name = qri_p_variable(p);
+    item->name = qri_p_declared(p);
     qri_p_accept(p, KW_AS);
     if (qri_p_accept(p, KW_CURSOR)) {
         item->is_cursor = true;

@@ -91,7 +91,7 @@ static void exec_options(struct qri_parser *p, struct qr_ast_exec *exec)
 static void exec_target(struct qri_parser *p, struct qr_ast_exec *exec)
 {
     if (qri_p_at_variable(p) && qri_p_peek_sym(p, 1, '=')) {
-        exec->return_variable = qri_p_variable(p);
+        exec->return_variable = qri_p_used(p);
         qri_p_advance(p);
     }
     if (qri_p_at_sym(p, '(') && exec->return_variable.n == 0) {
@@ -99,7 +99,7 @@ static void exec_target(struct qri_parser *p, struct qr_ast_exec *exec)
         return;
     }
     if (qri_p_at_variable(p))
-        exec->procedure_variable = qri_p_variable(p);
+        exec->procedure_variable = qri_p_used(p);
     else
         exec->procedure = qri_p_name(p, 4);
     if (qri_p_at_sym(p, ';') && qri_p_peek_sym(p, 1, TOK_INT)) {
@@ -142,7 +142,7 @@ struct qr_ast_stmt *qri_p_stmt_odbc_call(struct qri_parser *p)
     struct qr_ast_exec *exec = qri_p_stmt(p, sizeof *exec, QR_AS_EXEC);
     qri_p_expect_sym(p, '{');
     if (qri_p_at_variable(p)) {
-        exec->return_variable = qri_p_variable(p);
+        exec->return_variable = qri_p_used(p);
         qri_p_expect_sym(p, '=');
     }
     qri_p_expect(p, KW_CALL);

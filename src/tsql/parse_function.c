@@ -33,7 +33,7 @@ static void returns(struct qri_parser *p, struct qr_ast_function *node)
     qri_p_expect(p, KW_RETURNS);
     if (qri_p_at_variable(p)) {
         node->function = QR_FUNCTION_TABLE;
-        node->return_variable = qri_p_variable(p);
+        node->return_variable = qri_p_declared(p);
         qri_p_expect(p, KW_TABLE);
         node->return_table = qri_p_alloc(p, sizeof *node->return_table);
         qri_p_table_def(p, node->return_table);
@@ -74,5 +74,7 @@ struct qr_ast_stmt *qri_p_function(struct qri_parser *p, enum qr_ast_action acti
         else
             block_body(p, node);
     }
-    return qri_p_finish(p, node);
+    struct qr_ast_stmt *stmt = qri_p_finish(p, node);
+    qri_p_expect_alone(p);
+    return stmt;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/status.h"
 #include "lexer_int.h"
 #include "tsql/ast.h"
@@ -51,6 +52,10 @@ struct qri_parser {
     uint32_t loops;      /* WHILE around here */
     struct qri_label *labels, *gotos;
     size_t label_count, goto_count;
+
+    struct qr_map vars; /* names declared so far, and those used before */
+    struct qr_tsql_var_use *undeclared;
+    size_t undeclared_count;
 
     struct qr_ast_pos ddl_pos; /* of the CREATE, ALTER or DROP being read */
 
@@ -140,6 +145,10 @@ bool qri_p_is_string(const struct qri_parser *p, const struct qri_token *token);
 struct qr_ast_ident qri_p_ident(struct qri_parser *p);
 struct qr_ast_ident qri_p_ident_or_string(struct qri_parser *p);
 struct qr_str qri_p_variable(struct qri_parser *p); /* @x */
+struct qr_str qri_p_declared(struct qri_parser *p); /* … and it is declared here */
+struct qr_str qri_p_used(struct qri_parser *p);     /* … and must have been declared (137) */
+/* A view or function is all of its batch. */
+void qri_p_expect_alone(struct qri_parser *p);
 struct qr_ast_name qri_p_name(struct qri_parser *p, uint32_t parts_max);
 /* Reads `( ident, ... )`. */
 struct qr_ast_idents qri_p_ident_list(struct qri_parser *p);

@@ -16,7 +16,7 @@ static struct qr_ast_expr *param_default(struct qri_parser *p)
 static void param(struct qri_parser *p, struct qr_ast_param *param)
 {
     param->pos = qri_p_pos(p);
-    param->name = qri_p_variable(p);
+    param->name = qri_p_declared(p);
     qri_p_accept(p, KW_AS);
     if (qri_p_accept(p, KW_CURSOR))
         param->cursor_varying = qri_p_accept(p, KW_VARYING);
@@ -137,6 +137,15 @@ void qri_p_module_body(struct qri_parser *p, struct qr_ast_stmts *body, bool val
     qri_p_check_labels(p);
 }
 
+void qri_p_expect_alone(struct qri_parser *p)
+{
+    while (qri_p_accept_sym(p, ';'))
+        continue;
+    bool element = p->tok.keyword == KW_CREATE || p->tok.keyword == KW_GRANT; /* of CREATE SCHEMA */
+    if (p->tok.kind != TOK_END && !element)
+        qri_p_syntax(p);
+}
+
 struct qr_ast_stmt *qri_p_procedure(struct qri_parser *p, enum qr_ast_action action)
 {
     struct qr_ast_procedure *node = qri_p_ddl_stmt(p, sizeof *node, QR_AS_PROCEDURE);
@@ -176,5 +185,7 @@ struct qr_ast_stmt *qri_p_view(struct qri_parser *p, enum qr_ast_action action)
         qri_p_expect(p, KW_OPTION);
         node->check_option = true;
     }
-    return qri_p_finish(p, node);
+    struct qr_ast_stmt *stmt = qri_p_finish(p, node);
+    qri_p_expect_alone(p);
+    return stmt;
 }

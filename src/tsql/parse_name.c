@@ -68,6 +68,34 @@ struct qr_str qri_p_variable(struct qri_parser *p)
     return name;
 }
 
+enum { DECLARED = 1, USED_BEFORE = 2 };
+
+static void note_var(struct qri_parser *p, struct qr_str name, uintptr_t what)
+{
+    if (qr_map_put(&p->vars, name, (void *)what) != QR_OK)
+        qri_p_fail_status(p, qr_fail(p->err, QR_NOMEM, "names of variables"));
+}
+
+struct qr_str qri_p_declared(struct qri_parser *p)
+{
+    struct qr_str name = qri_p_variable(p);
+    note_var(p, name, DECLARED);
+    return name;
+}
+
+struct qr_str qri_p_used(struct qri_parser *p)
+{
+    uint32_t line = p->tok.line;
+    bool global = p->tok.kind == TOK_GLOBAL;
+    struct qr_str name = qri_p_variable(p);
+    if (global || qr_map_get(&p->vars, name) != NULL)
+        return name;
+    note_var(p, name, USED_BEFORE);
+    struct qr_tsql_var_use use = {name, line};
+    *(struct qr_tsql_var_use *)qri_p_push(p, &p->undeclared, &p->undeclared_count, sizeof use) = use;
+    return name;
+}
+
 /* a.b.c, a..c, .c ; an empty part stands where nothing is between two points. */
 struct qr_ast_name qri_p_name(struct qri_parser *p, uint32_t parts_max)
 {

@@ -45,8 +45,7 @@ struct qr_ast_expr *qri_p_variable_expr(struct qri_parser *p)
     bool global = p->tok.kind == TOK_GLOBAL;
     struct qr_ast_variable *variable =
         qri_p_expr(p, sizeof *variable, global ? QR_AE_GLOBAL : QR_AE_VARIABLE, qri_p_pos(p));
-    variable->name = qr_str_n(p->text.p + p->tok.begin, p->tok.end - p->tok.begin);
-    qri_p_advance(p);
+    variable->name = qri_p_used(p);
     return &variable->head;
 }
 

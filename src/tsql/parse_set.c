@@ -16,7 +16,7 @@ static struct qr_ast_stmt *set_variable(struct qri_parser *p)
             node->value = qri_p_scalar(p);
         return qri_p_finish(p, node);
     }
-    node->name = qri_p_variable(p);
+    node->name = qri_p_used(p);
     if (!qri_p_assign_op(p, &node->assign))
         qri_p_syntax(p);
     if (node->assign == QR_ASSIGN_SET && qri_p_accept(p, KW_CURSOR)) {

@@ -38,7 +38,7 @@ static const struct batch {
      "DONE 2\n"},
     {"insert into t(id) values (2)",
      "MSG 2627 14 1 line 1: Violation of PRIMARY KEY constraint"
-     " 'PK__t_________2961EBEF35BCFE1A'. Cannot insert duplicate key in object 'dbo.t'."
+     " 'PK__t__2961EBEF35BCFE1A'. Cannot insert duplicate key in object 'dbo.t'."
      " The duplicate key value is (2).\n"
      "INFO 3621: The statement has been terminated.\n"
      "DONE error\n"},
@@ -67,7 +67,7 @@ static const struct batch {
      " select error_number() n, error_message() m, error_line() l, xact_state() x\n"
      "end catch",
      "COLS n int, m nvarchar(4000), l int, x smallint\n"
-     "ROW 2627|Violation of PRIMARY KEY constraint 'PK__t_________2961EBEF35BCFE1A'."
+     "ROW 2627|Violation of PRIMARY KEY constraint 'PK__t__2961EBEF35BCFE1A'."
      " Cannot insert duplicate key in object 'dbo.t'. The duplicate key value is"
      " (2).|2|0\n"
      "DONE 1\n"},
@@ -136,7 +136,7 @@ static const struct batch {
      "ROW 2|bz\n"
      "DONE 1\n"
      "MSG 2627 14 1 line 6: Violation of PRIMARY KEY constraint"
-     " 'PK__@t________BCA8EF5600000001'. Cannot insert duplicate key in object '@t'. The"
+     " 'PK__#BCA8EF5__3BC1F4EC00000001'. Cannot insert duplicate key in object 'dbo.@t'. The"
      " duplicate key value is (2).\n"
      "INFO 3621: The statement has been terminated.\n"
      "DONE error\n"},

@@ -16,19 +16,19 @@ static const struct batch {
      "DONE 3\n"},
     {"insert child (pid, v) values (9, 1)",
      "MSG 547 16 0 line 1: The INSERT statement conflicted with the FOREIGN KEY"
-     " constraint \"FK__child______pid____35BCFE5A\". The conflict occurred in database"
+     " constraint \"FK__child__pid__35BCFE5A\". The conflict occurred in database"
      " \"testdb\", table \"dbo.parent\", column 'id'.\n"
      "INFO 3621: The statement has been terminated.\n"
      "DONE error\n"},
     {"insert child (pid, v) values (1, -1)",
      "MSG 547 16 0 line 1: The INSERT statement conflicted with the CHECK constraint"
-     " \"CK__child______v______35BCFE6A\". The conflict occurred in database \"testdb\","
+     " \"CK__child__v__35BCFE6A\". The conflict occurred in database \"testdb\","
      " table \"dbo.child\", column 'v'.\n"
      "INFO 3621: The statement has been terminated.\n"
      "DONE error\n"},
     {"insert parent values (4, null)",
      "MSG 2627 14 1 line 1: Violation of UNIQUE KEY constraint"
-     " 'UQ__parent____9708AE8A35BCFE2A'. Cannot insert duplicate key in object"
+     " 'UQ__parent__9708AE8A35BCFE2A'. Cannot insert duplicate key in object"
      " 'dbo.parent'. The duplicate key value is (<NULL>).\n"
      "INFO 3621: The statement has been terminated.\n"
      "DONE error\n"},
@@ -207,7 +207,7 @@ static const struct batch {
      "DONEINPROC 1\n"
      "DONE 1\n"
      "MSG 2627 14 1 line 4: Violation of PRIMARY KEY constraint"
-     " 'PK__parent____9708AE8A35BCFE1A'. Cannot insert duplicate key in object"
+     " 'PK__parent__9708AE8A35BCFE1A'. Cannot insert duplicate key in object"
      " 'dbo.parent'. The duplicate key value is (80).\n"
      "DONE error\n"
      "ENV ROLLBACK\n"},

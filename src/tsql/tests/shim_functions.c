@@ -309,6 +309,18 @@ static void fn_qvar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     give(ctx, &s->vars[slot].type, &s->values[slot]);
 }
 
+/* SELECT @v = x: the value is the variable's from here on. */
+static void fn_qset(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    struct shim *s = sqlite3_user_data(ctx);
+    int slot = sqlite3_value_int(argv[0]);
+    (void)argc;
+    struct qr_value value = shim_cell(s, argv[1], &s->vars[slot].type);
+    if (qr_value_copy(&s->arena, &value, &s->values[slot]) != QR_OK)
+        abort();
+    sqlite3_result_value(ctx, argv[1]);
+}
+
 static void fn_qfail(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
@@ -547,12 +559,12 @@ void shim_register(struct shim *s)
         {"qx", -1, fn_qx},      {"qv", -1, fn_qx},        {"qi1", 1, fn_qi1},
         {"qi2", 1, fn_qi2},     {"qi4", 1, fn_qi4},       {"qi8", 1, fn_qi8},
         {"qdiv", 2, fn_qdiv},   {"qdepth", 2, fn_qdepth}, {"qvar", 1, fn_qvar},
-        {"qfail", 1, fn_qfail},
+        {"qfail", 1, fn_qfail}, {"qset", 2, fn_qset},
     };
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         sqlite3_create_function(s->db, fns[i].name, fns[i].argc,
                                 SQLITE_UTF8 |
-                                    (fns[i].fn == fn_qvar || fns[i].fn == fn_qfail || i == 1
+                                    (fns[i].fn == fn_qvar || fns[i].fn == fn_qset || fns[i].fn == fn_qfail || i == 1
                                          ? 0
                                          : SQLITE_DETERMINISTIC),
                                 s, fns[i].fn, NULL, NULL);
