@@ -1,7 +1,7 @@
 /* load.c - the loop and the figures; see load.h.
  *
  *   load --target quire|pg --port N --user U --password P --database D
- *        --workload init|tpcb|tpcb_step|insert|point|stream|bulk [--clients 16] [--seconds 5]
+ *        --workload init|idle|tpcb|tpcb_step|insert|point|stream|bulk [--clients 16] [--seconds 5]
  *        [--scale 16] [--rows 1000000]
  * Prints one JSON line: per second, mean and percentiles in microseconds, CPU of this program. */
 #include "load.h"
@@ -316,8 +316,10 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(o.workload, "idle") == 0) { /* holds connections until standard input ends */
-        for (int i = 0; i < o.clients; i++)
+        for (int i = 0; i < o.clients; i++) {
             p->connect(&conns[i], &o);
+            p->run(&conns[i], "SELECT abalance FROM accounts WHERE aid = 1");
+        }
         puts("connected");
         fflush(stdout);
         while (getchar() != EOF)
