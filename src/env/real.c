@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/banned.h"
@@ -17,6 +18,8 @@
 struct real_file {
     struct qr_file base;
     int fd;
+    int direct_fd; /* the same file past the page cache; -1: not wanted, or not possible here */
+    uint32_t direct_offset_align, direct_memory_align;
 };
 
 static enum qr_status status_of_errno(int errnum)
@@ -75,13 +78,33 @@ static enum qr_status real_pread(struct qr_file *file, void *dst, size_t bytes, 
     return QR_OK;
 }
 
+static bool goes_direct(const struct real_file *file, const void *src, size_t bytes,
+                        uint64_t offset)
+{
+    return file->direct_fd >= 0 && (uintptr_t)src % file->direct_memory_align == 0 &&
+           (offset | bytes) % file->direct_offset_align == 0;
+}
+
+/* Past the page cache if the bytes fit; a file system that refuses has written nothing. */
+static ssize_t write_some(struct qr_file *base, const void *src, size_t bytes, uint64_t offset,
+                          int flags)
+{
+    const struct real_file *file = (const struct real_file *)base;
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)src, .iov_len = bytes};
+    if (goes_direct(file, src, bytes, offset)) {
+        ssize_t n = pwritev2(file->direct_fd, &iov, 1, (off_t)offset, flags);
+        if (n >= 0 || errno != EINVAL)
+            return n;
+    }
+    return pwritev2(file->fd, &iov, 1, (off_t)offset, flags);
+}
+
 static enum qr_status real_pwrite(struct qr_file *file, const void *src, size_t bytes,
                                   uint64_t offset, struct qr_err *err)
 {
     size_t done = 0;
     while (done < bytes) {
-        ssize_t n =
-            pwrite(fd_of(file), (const char *)src + done, bytes - done, (off_t)(offset + done));
+        ssize_t n = write_some(file, (const char *)src + done, bytes - done, offset + done, 0);
         if (n < 0 && errno != EINTR)
             return fail_errno(err, "write", NULL);
         if (n > 0)
@@ -117,6 +140,23 @@ static enum qr_status real_sync(struct qr_file *file, struct qr_err *err)
 {
     if (fdatasync(fd_of(file)) != 0) /* not repeated on EINTR either: env.h says why */
         return fail_errno(err, "sync", NULL);
+    return QR_OK;
+}
+
+static enum qr_status real_pwrite_sync(struct qr_file *file, const void *src, size_t bytes,
+                                       uint64_t offset, struct qr_err *err)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n =
+            write_some(file, (const char *)src + done, bytes - done, offset + done, RWF_DSYNC);
+        if (n < 0 && errno == EOPNOTSUPP && done == 0) { /* no such flag: nothing is written */
+            QR_TRY(real_pwrite(file, src, bytes, offset, err));
+            return real_sync(file, err);
+        }
+        if (n < 0) /* not repeated on EINTR either, as it syncs, too */
+            return fail_errno(err, "write", NULL);
+        done += (size_t)n;
+    }
     return QR_OK;
 }
 
@@ -162,6 +202,9 @@ static enum qr_status real_lock(struct qr_file *file, struct qr_err *err)
 
 static void real_close(struct qr_file *file)
 {
+    int direct_fd = ((struct real_file *)file)->direct_fd;
+    if (direct_fd >= 0)
+        close(direct_fd);
     close(fd_of(file));
     free(file);
 }
@@ -171,6 +214,7 @@ static const struct qr_file_ops real_file_ops = {
     .pwrite = real_pwrite,
     .pwritev = real_pwritev,
     .sync = real_sync,
+    .pwrite_sync = real_pwrite_sync,
     .preallocate = real_preallocate,
     .truncate = real_truncate,
     .size = real_size,
@@ -216,6 +260,21 @@ static void real_random(struct qr_env *env, void *dst, size_t bytes)
     }
 }
 
+/* A file system that does not tell its alignment, or needs more than sectors, gets no direct
+ * writes. */
+static void open_direct(struct real_file *file, const char *path)
+{
+    enum { ALIGN_MAX = 4096 };
+    struct statx st;
+    if (statx(file->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) != 0 ||
+        (st.stx_mask & STATX_DIOALIGN) == 0 || st.stx_dio_offset_align == 0 ||
+        st.stx_dio_offset_align > ALIGN_MAX || st.stx_dio_mem_align > ALIGN_MAX)
+        return;
+    file->direct_offset_align = st.stx_dio_offset_align;
+    file->direct_memory_align = st.stx_dio_mem_align;
+    file->direct_fd = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+}
+
 static enum qr_status real_open(struct qr_env *env, const char *path, unsigned flags,
                                 struct qr_file **ret_file, struct qr_err *err)
 {
@@ -235,7 +294,7 @@ static enum qr_status real_open(struct qr_env *env, const char *path, unsigned f
     struct real_file *file = malloc(sizeof *file);
     if (file == NULL)
         return qr_fail(err, QR_NOMEM, "open '%s'", path);
-    file->base.ops = &real_file_ops;
+    *file = (struct real_file){.base.ops = &real_file_ops, .direct_fd = -1};
     do
         file->fd = open(path, how, 0600);
     while (file->fd < 0 && errno == EINTR);
@@ -244,6 +303,8 @@ static enum qr_status real_open(struct qr_env *env, const char *path, unsigned f
         free(file);
         return status;
     }
+    if ((flags & QR_OPEN_DIRECT) != 0)
+        open_direct(file, path);
     *ret_file = &file->base;
     return QR_OK;
 }

@@ -123,6 +123,27 @@ static enum qr_status sim_sync(struct qr_file *base, struct qr_err *err)
     return leave(file->sim, status, err, "sync");
 }
 
+static enum qr_status sim_pwrite_sync(struct qr_file *base, const void *src, size_t bytes,
+                                      uint64_t offset, struct qr_err *err)
+{
+    struct sim_file *file = (struct sim_file *)base;
+    assert((file->flags & QR_OPEN_WRITE) != 0);
+    enum qr_status status = enter_file(file, true);
+    bool alive = file->boot == file->sim->boot;
+    enum qr_status written = QR_OK;
+    size_t wanted = status == QR_OK ? bytes : 0; /* a failing one leaves any part of itself */
+    if (status != QR_OK && alive && bytes > 0)
+        wanted = (size_t)(qri_sim_random(file->sim) % bytes);
+    written = qri_inode_write(file->sim, file->inode, src, wanted, offset);
+    if (status == QR_OK)
+        status = written;
+    if (status == QR_OK)
+        qri_inode_sync_range(file->inode, (size_t)offset, bytes);
+    else if (alive)
+        qri_inode_sync_failed(file->sim, file->inode);
+    return leave(file->sim, status, err, "write and sync");
+}
+
 static enum qr_status sim_preallocate(struct qr_file *base, uint64_t offset, uint64_t bytes,
                                       struct qr_err *err)
 {
@@ -179,6 +200,7 @@ static const struct qr_file_ops sim_file_ops = {
     .pwrite = sim_pwrite,
     .pwritev = sim_pwritev,
     .sync = sim_sync,
+    .pwrite_sync = sim_pwrite_sync,
     .preallocate = sim_preallocate,
     .truncate = sim_truncate,
     .size = sim_size,

@@ -134,6 +134,16 @@ void qri_inode_sync(struct qri_inode *inode)
     set_disk_size(inode, inode->now_bytes);
 }
 
+void qri_inode_sync_range(struct qri_inode *inode, size_t offset, size_t bytes)
+{
+    for (size_t i = offset / QRI_SECTOR_BYTES; i < sectors_of(offset + bytes); i++) {
+        keep_sector(inode, i);
+        inode->dirty[i] = 0;
+    }
+    if (inode->disk_bytes < offset + bytes)
+        inode->disk_bytes = offset + bytes;
+}
+
 /* Some of the unsynced sectors reach the disk, some do not. */
 static void keep_some(struct qr_sim *sim, struct qri_inode *inode)
 {

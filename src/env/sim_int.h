@@ -67,6 +67,8 @@ enum qr_status qri_inode_write(struct qr_sim *sim, struct qri_inode *inode, cons
                                size_t bytes, uint64_t offset);
 enum qr_status qri_inode_resize(struct qr_sim *sim, struct qri_inode *inode, uint64_t bytes);
 void qri_inode_sync(struct qri_inode *inode);
+/* Of these bytes only, and of the size that they need. */
+void qri_inode_sync_range(struct qri_inode *inode, size_t offset, size_t bytes);
 void qri_inode_sync_failed(struct qr_sim *sim, struct qri_inode *inode);
 void qri_inode_power_cut(struct qr_sim *sim, struct qri_inode *inode);
 

@@ -6,7 +6,11 @@
 #include <string.h>
 #include "base/banned.h"
 
-enum { SPARES = 2, EPOCH_RECORD_BYTES = 32 };
+enum {
+    SPARES = 2,
+    EPOCH_RECORD_BYTES = 32,
+    BLOCK_ALIGN = 4096, /* of memory, for writes past the page cache */
+};
 #define CLOCK_JUMP_NS INT64_C(5000000000)
 
 static struct qri_log_chunk *new_chunk(size_t capacity)
@@ -42,8 +46,9 @@ enum qr_status qri_log_init(struct qr_store *store, struct qr_err *err)
     pthread_mutex_init(&log->segments_mu, NULL);
     qr_cond_init(&log->wake);
     qr_buf_init(&log->epoch_record, EPOCH_RECORD_BYTES);
+    size_t block_bytes = QR_BLOCK_HEADER_BYTES + QR_BLOCK_PAYLOAD_BYTES_MAX + QR_SECTOR_BYTES;
     log->block =
-        calloc(1, (size_t)QR_BLOCK_HEADER_BYTES + QR_BLOCK_PAYLOAD_BYTES_MAX + QR_SECTOR_BYTES);
+        aligned_alloc(BLOCK_ALIGN, (block_bytes + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN);
     for (int i = 0; i < SPARES; i++) {
         struct qri_log_chunk *chunk = new_chunk(QRI_LOG_CHUNK_BYTES);
         if (chunk == NULL || log->block == NULL)
@@ -239,12 +244,14 @@ struct batch {
     uint32_t pages_max;
     uint64_t synced_lsn, file_bytes;
     uint32_t fill; /* payload bytes in log.block */
+    bool unsynced; /* blocks are written and not synced */
 };
 
-static enum qr_status sync_current(struct qr_store *store, struct qr_err *err)
+static enum qr_status sync_current(struct qr_store *store, struct batch *b, struct qr_err *err)
 {
-    if (store->options.sync_off)
+    if (!b->unsynced || store->options.sync_off)
         return QR_OK;
+    b->unsynced = false;
     atomic_fetch_add_explicit(&store->log.syncs, 1, memory_order_relaxed);
     return qr_file_sync(store->log.current->file, err);
 }
@@ -254,10 +261,10 @@ static uint64_t segment_rest(const struct qri_log *log)
     return log->current->bytes - log->offset;
 }
 
-static enum qr_status next_segment(struct qr_store *store, struct qr_err *err)
+static enum qr_status next_segment(struct qr_store *store, struct batch *b, struct qr_err *err)
 {
     struct qri_log *log = &store->log;
-    QR_TRY(sync_current(store, err));
+    QR_TRY(sync_current(store, b, err));
     struct qri_segment *next = qri_segment_find(store, log->current->no + 1);
     if (next == NULL) {
         QR_TRY(qri_segment_extend(store, false, err)); /* never needed while `room` is right */
@@ -271,7 +278,22 @@ static enum qr_status next_segment(struct qr_store *store, struct qr_err *err)
     return QR_OK;
 }
 
-static enum qr_status write_block(struct qr_store *store, struct batch *b, struct qr_err *err)
+/* The only block of a batch, as nearly all are, is synced by the call that writes it; several are
+ * synced together. */
+static enum qr_status put_block(struct qr_store *store, struct batch *b, bool last,
+                                uint64_t file_bytes, struct qr_err *err)
+{
+    struct qri_log *log = &store->log;
+    if (last && !b->unsynced && !store->options.sync_off) {
+        atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
+        return qr_file_pwrite_sync(log->current->file, log->block, file_bytes, log->offset, err);
+    }
+    b->unsynced = true;
+    return qr_file_pwrite(log->current->file, log->block, file_bytes, log->offset, err);
+}
+
+static enum qr_status write_block(struct qr_store *store, struct batch *b, bool last,
+                                  struct qr_err *err)
 {
     struct qri_log *log = &store->log;
     struct qr_block_header header = {
@@ -286,7 +308,7 @@ static enum qr_status write_block(struct qr_store *store, struct batch *b, struc
     uint64_t file_bytes = qr_block_file_bytes(b->fill);
     memset(log->block + QR_BLOCK_HEADER_BYTES + b->fill, 0,
            file_bytes - QR_BLOCK_HEADER_BYTES - b->fill);
-    QR_TRY(qr_file_pwrite(log->current->file, log->block, file_bytes, log->offset, err));
+    QR_TRY(put_block(store, b, last, file_bytes, err));
     log->offset += file_bytes;
     log->written_lsn += b->fill;
     b->file_bytes += file_bytes;
@@ -310,20 +332,20 @@ static enum qr_status write_batch(struct qr_store *store, struct batch *b, struc
     for (const struct qri_log_chunk *c = b->chunks; c != NULL; c = c->next) {
         for (size_t at = 0; at < c->len;) {
             if (b->fill == 0 && segment_rest(log) < QRI_SEGMENT_REST_MIN)
-                QR_TRY(next_segment(store, err));
+                QR_TRY(next_segment(store, b, err));
             uint32_t room = block_room(log, b);
             uint32_t bytes = c->len - at < room ? (uint32_t)(c->len - at) : room;
             memcpy(log->block + QR_BLOCK_HEADER_BYTES + b->fill, c->data + at, bytes);
             b->fill += bytes;
             at += bytes;
             if (bytes == room)
-                QR_TRY(write_block(store, b, err));
+                QR_TRY(write_block(store, b, false, err));
         }
     }
     if (b->fill > 0)
-        QR_TRY(write_block(store, b, err));
+        QR_TRY(write_block(store, b, true, err));
     assert(log->written_lsn == b->end_lsn);
-    return sync_current(store, err);
+    return sync_current(store, b, err);
 }
 
 static bool take_batch(struct qr_store *store, struct batch *b)

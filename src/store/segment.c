@@ -79,8 +79,9 @@ enum qr_status qri_segment_create(struct qr_store *store, uint64_t no, bool ahea
     segment_path(store, no, path);
     uint64_t bytes = next_bytes(store);
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
-    QR_TRY(
-        qr_env_open(store->env, tmp, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file, err));
+    QR_TRY(qr_env_open(store->env, tmp,
+                       QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE | QR_OPEN_DIRECT, &file,
+                       err));
     enum qr_status status = qr_file_preallocate(file, 0, bytes, err);
     if (status == QR_OK && ahead)
         status = fill_with_zeros(file, bytes, err);
@@ -128,7 +129,7 @@ enum qr_status qri_segment_open(struct qr_store *store, uint64_t no,
     char path[QR_STORE_PATH_BYTES_MAX + 64];
     segment_path(store, no, path);
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
-    QR_TRY(qr_env_open(store->env, path, QR_OPEN_RW, &file, err));
+    QR_TRY(qr_env_open(store->env, path, QR_OPEN_RW | QR_OPEN_DIRECT, &file, err));
     uint64_t bytes = 0;
     enum qr_status status = check_header(store, file, no, &bytes, err);
     if (status == QR_TRUNCATED)

@@ -114,10 +114,10 @@ struct qri_log {
     struct qri_segment *current;
     uint64_t offset; /* in current */
     uint64_t written_lsn;
-    uint8_t *block;                    /* QR_BLOCK_PAYLOAD_BYTES_MAX and header and padding */
-    pthread_mutex_t extend_mu;         /* one new segment at a time */
-    pthread_mutex_t segments_mu;       /* the list of segments */
-    struct qri_segment *segments;      /* oldest first */
+    uint8_t *block;               /* QR_BLOCK_PAYLOAD_BYTES_MAX and header and padding; aligned */
+    pthread_mutex_t extend_mu;    /* one new segment at a time */
+    pthread_mutex_t segments_mu;  /* the list of segments */
+    struct qri_segment *segments; /* oldest first */
     _Atomic uint64_t since_checkpoint; /* record bytes appended behind the last checkpoint */
     _Atomic uint64_t file_bytes, bytes_written, blocks, syncs;
 };

@@ -91,6 +91,44 @@ static void test_a_read_returns_what_was_written_and_stops_at_the_end(void **sta
     qr_file_close(file);
 }
 
+/* Writes that may go around the page cache and those that cannot, side by side in one page. */
+static void test_direct_and_other_writes_read_back_alike(void **state)
+{
+    enum { FILE_BYTES = 16384, SECTOR = 512 };
+    static _Alignas(4096) char src[4096];
+    static char want[FILE_BYTES], got[FILE_BYTES];
+    static const struct {
+        size_t skip, bytes; /* of src */
+        uint64_t offset;
+        bool sync;
+    } rows[] = {
+        {0, 3 * SECTOR, SECTOR, true},
+        {0, 4096, 4096, false},
+        {1, 5, 4 * SECTOR + 3, true},
+        {7, SECTOR, 5 * SECTOR, false},
+        {0, 2 * SECTOR, 6 * SECTOR, true},
+        {0, SECTOR, FILE_BYTES - SECTOR, true},
+        {0, 1, 8191, true},
+    };
+    struct place *place = *state;
+    struct qr_file *file = NULL;
+    memset(want, 0, sizeof want);
+    assert_int_equal(qr_env_open(place->env, path_in(place, "f"),
+                                 QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_DIRECT, &file, NULL),
+                     QR_OK);
+    assert_int_equal(qr_file_preallocate(file, 0, FILE_BYTES, NULL), QR_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        memset(src, 'a' + (int)i, sizeof src);
+        memcpy(want + rows[i].offset, src + rows[i].skip, rows[i].bytes);
+        assert_int_equal((rows[i].sync ? qr_file_pwrite_sync : qr_file_pwrite)(
+                             file, src + rows[i].skip, rows[i].bytes, rows[i].offset, NULL),
+                         QR_OK);
+        assert_int_equal(qr_file_read_exactly(file, got, sizeof got, 0, NULL), QR_OK);
+        assert_memory_equal(got, want, sizeof want);
+    }
+    qr_file_close(file);
+}
+
 static void test_preallocated_and_grown_space_reads_as_zeros(void **state)
 {
     struct qr_file *file = create(*state, "f");
@@ -231,6 +269,34 @@ static void test_power_cut_keeps_each_unsynced_sector_or_not(void **state)
         qr_sim_free(sim);
     }
     assert_int_equal(seen, 0xf);
+}
+
+static void test_power_cut_spares_a_synced_write_and_not_the_ones_before_it(void **state)
+{
+    (void)state;
+    unsigned lost = 0;
+    for (uint64_t seed = 1; seed <= 32; seed++) {
+        struct qr_sim *sim = sim_with_seed(seed);
+        struct qr_env *env = qr_sim_env(sim);
+        struct qr_file *file = NULL;
+        char sectors[1024];
+        assert_int_equal(qr_env_open(env, "f", QR_OPEN_RW | QR_OPEN_CREATE, &file, NULL), QR_OK);
+        assert_int_equal(qr_env_sync_dir(env, ".", NULL), QR_OK);
+        memset(sectors, 'n', sizeof sectors);
+        assert_int_equal(qr_file_pwrite(file, sectors, 512, 0, NULL), QR_OK);
+        assert_int_equal(qr_file_pwrite_sync(file, sectors, 512, 512, NULL), QR_OK);
+        qr_sim_power_cut(sim);
+        qr_file_close(file);
+        assert_int_equal(qr_env_open(env, "f", QR_OPEN_READ, &file, NULL), QR_OK);
+        assert_int_equal(qr_file_read_exactly(file, sectors, sizeof sectors, 0, NULL), QR_OK);
+        assert_int_equal(sectors[512], 'n');
+        assert_int_equal(sectors[1023], 'n');
+        lost += sectors[0] != 'n';
+        qr_file_close(file);
+        qr_sim_free(sim);
+    }
+    assert_true(lost > 0);
+    assert_true(lost < 32);
 }
 
 static void test_power_cut_forgets_names_only_before_sync_dir(void **state)
@@ -425,6 +491,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(test_a_read_returns_what_was_written_and_stops_at_the_end),
+        BOTH(test_direct_and_other_writes_read_back_alike),
         BOTH(test_preallocated_and_grown_space_reads_as_zeros),
         BOTH(test_a_second_open_cannot_take_the_lock),
         BOTH(test_open_flags_and_missing_files_answer_by_status),
@@ -432,6 +499,7 @@ int main(void)
         BOTH(test_rename_replaces_and_listing_is_sorted),
         cmocka_unit_test(test_directory_part_of_a_path),
         cmocka_unit_test(test_power_cut_keeps_each_unsynced_sector_or_not),
+        cmocka_unit_test(test_power_cut_spares_a_synced_write_and_not_the_ones_before_it),
         cmocka_unit_test(test_power_cut_forgets_names_only_before_sync_dir),
         cmocka_unit_test(test_replace_survives_every_io_fault_and_power_cut),
         cmocka_unit_test(test_writes_before_a_failed_sync_are_not_saved_by_the_next),

@@ -28,6 +28,10 @@ enum qr_open_flags {
     QR_OPEN_CREATE = 4,    /* make it when it is not there */
     QR_OPEN_EXCLUSIVE = 8, /* with CREATE: QR_EXISTS when it is there */
     QR_OPEN_TRUNCATE = 16,
+    /* For log files: writes go around the machine's page cache where it can be done, and `src` is
+     * aligned to 4096, bytes and offset to 512. Nobody may write the same 4096 bytes of the file
+     * in both ways at the same time. */
+    QR_OPEN_DIRECT = 32,
     QR_OPEN_RW = QR_OPEN_READ | QR_OPEN_WRITE,
 };
 
@@ -47,6 +51,10 @@ struct qr_file_ops {
      * it (fdatasync). After a failure the kernel may have dropped the writes: never retry it. The
      * file's name is durable only after sync_dir on its directory. */
     enum qr_status (*sync)(struct qr_file *file, struct qr_err *err);
+    /* pwrite, and what this call wrote survives a power cut when it returns; what was written
+     * before it and not synced may not. Never repeat one that failed. */
+    enum qr_status (*pwrite_sync)(struct qr_file *file, const void *src, size_t bytes,
+                                  uint64_t offset, struct qr_err *err);
     /* Reserves space for [offset, offset + bytes): the size grows to cover it, new bytes read as
      * zeros, later writes inside do not fail with QR_FULL. */
     enum qr_status (*preallocate)(struct qr_file *file, uint64_t offset, uint64_t bytes,
@@ -180,6 +188,12 @@ QR_NODISCARD static inline enum qr_status qr_file_pwritev(struct qr_file *file,
 QR_NODISCARD static inline enum qr_status qr_file_sync(struct qr_file *file, struct qr_err *err)
 {
     return file->ops->sync(file, err);
+}
+QR_NODISCARD static inline enum qr_status qr_file_pwrite_sync(struct qr_file *file, const void *src,
+                                                              size_t bytes, uint64_t offset,
+                                                              struct qr_err *err)
+{
+    return file->ops->pwrite_sync(file, src, bytes, offset, err);
 }
 QR_NODISCARD static inline enum qr_status qr_file_preallocate(struct qr_file *file, uint64_t offset,
                                                               uint64_t bytes, struct qr_err *err)
