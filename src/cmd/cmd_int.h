@@ -21,6 +21,9 @@ struct qri_settings {
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;
+/* What the table of options cannot say: addresses and names. QR_INVALID names the option. */
+QR_NODISCARD enum qr_status qri_settings_check(const struct qri_settings *settings,
+                                               struct qr_err *err);
 
 /* ---- datadir.c: the layout of a data directory ----
  *   lock                  held by the process that serves it
@@ -127,5 +130,5 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node);
 QR_NODISCARD enum qr_status qri_sample_prepare(struct qri_node *node, const struct qr_log *log,
                                                struct qr_err *err);
 /* How to connect, for people, on standard output. */
-void qri_sample_print_help(const struct qri_settings *settings, const char *password_path,
-                           const char *admin_login, uint16_t tds_port);
+void qri_sample_print_help(struct qr_registry *registry, const char *listen,
+                           const char *password_path, uint16_t tds_port);

@@ -1,4 +1,7 @@
 /* options.c - quired's options; docs/options.md is printed from these rows */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <string.h>
 #include "cmd_int.h"
 #include "base/banned.h"
 
@@ -47,3 +50,43 @@ static const struct qr_option rows[] = {
 };
 
 const struct qr_options qri_options = {rows, sizeof rows / sizeof rows[0]};
+
+/* Letters, digits and hyphens, as the first label of a host name is made. */
+static bool is_server_name(const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)name[i]) && (name[i] != '-' || i == 0 || i == n - 1))
+            return false;
+    return true;
+}
+
+/* In `login@server` the name ends at the '@'. */
+static bool is_login_name(const char *name)
+{
+    for (; *name != '\0'; name++)
+        if (*name == '@' || *name == '\\' || iscntrl((unsigned char)*name))
+            return false;
+    return true;
+}
+
+enum qr_status qri_settings_check(const struct qri_settings *settings, struct qr_err *err)
+{
+    struct in_addr in;
+    struct in6_addr in6;
+    if (*settings->data_dir == '\0')
+        return qr_fail(err, QR_INVALID, "--data-dir: it is empty");
+    if (inet_pton(AF_INET, settings->listen, &in) != 1 &&
+        inet_pton(AF_INET6, settings->listen, &in6) != 1)
+        return qr_fail(err, QR_INVALID, "--listen: '%s' is no numeric IPv4 or IPv6 address",
+                       settings->listen);
+    if (!is_server_name(settings->server_name))
+        return qr_fail(err, QR_INVALID,
+                       "--server-name: '%s' has other characters than letters, digits and hyphens, "
+                       "or a hyphen at an end",
+                       settings->server_name);
+    if (!is_login_name(settings->admin_login))
+        return qr_fail(err, QR_INVALID, "--admin-login: '%s' holds a character that no login has",
+                       settings->admin_login);
+    return QR_OK;
+}

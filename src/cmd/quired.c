@@ -4,6 +4,7 @@
  * standard error gets log lines. SIGTERM and SIGINT end it within STOP_MS; what is not checkpointed
  * by then the log covers. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,8 +49,11 @@ static enum qr_status find_login(void *ctx, struct qr_str login, struct qr_login
                                  struct qr_err *err)
 {
     _Static_assert(QR_PASSWORD_HASH_BYTES == QR_HASH_BYTES_MAX + 1, "one hash, two headers");
+    _Static_assert(QR_LOGIN_BYTES_MAX + 0 == QR_NAME_BYTES_MAX + 0, "one name, two headers");
     ret_record->is_disabled = false;
-    return qr_registry_login_hash(ctx, login, ret_record->hash, &ret_record->is_admin, err);
+    QR_TRY(qr_registry_login_hash(ctx, login, ret_record->hash, &ret_record->is_admin, err));
+    snprintf(ret_record->name, sizeof ret_record->name, "%s", qr_registry_admin_login(ctx));
+    return QR_OK;
 }
 
 static enum qr_status open_metadata(struct server *server, struct qr_err *err)
@@ -127,8 +131,8 @@ static void print_ready(const struct server *server)
                                            "%s/admin-password", settings->data_dir);
         const char *path =
             *settings->admin_password_file != '\0' ? settings->admin_password_file : made;
-        qri_sample_print_help(settings, path == NULL ? "" : path,
-                              qr_registry_admin_login(server->registry), tds_port);
+        qri_sample_print_help(server->registry, settings->listen, path == NULL ? "" : path,
+                              tds_port);
     }
     printf("quired ready tds=%s%s%s:%u https=%s%s%s:%u data=%s\n", open, settings->listen, close,
            tds_port, open, settings->listen, close, qr_gateway_https_port(server->gateway),
@@ -165,6 +169,15 @@ static void stop(struct server *server)
     qr_firewall_done(&server->firewall);
 }
 
+/* malloc keeps what large requests have freed, and would keep it for ever. Pages that it has given
+ * back before count as free too: asking again costs little. */
+static void give_back_memory(void)
+{
+    static const size_t worth_bytes = (size_t)64 << 20;
+    if (mallinfo2().fordblks >= worth_bytes)
+        malloc_trim(0);
+}
+
 static void wait_for_signal(struct server *server, const sigset_t *signals)
 {
     const struct timespec tick = {.tv_sec = TICK_S};
@@ -174,8 +187,10 @@ static void wait_for_signal(struct server *server, const sigset_t *signals)
             QR_LOG(&server->log, QR_INFO, "stopping", QR_F("signal", number));
             return;
         }
-        if (number < 0 && errno == EAGAIN)
+        if (number < 0 && errno == EAGAIN) {
             qri_node_tick(server->node);
+            give_back_memory();
+        }
     }
 }
 
@@ -232,7 +247,8 @@ int main(int argc, char **argv)
     qr_firewall_init(&server.firewall);
     int code = EXIT_USAGE;
     if (qr_options_parse(&qri_options, server.env, argc, argv, &server.settings, &server.arena,
-                         &err) != QR_OK) {
+                         &err) != QR_OK ||
+        qri_settings_check(&server.settings, &err) != QR_OK) {
         fprintf(stderr, "quired: %s\n", err.text);
     } else if (server.settings.help) {
         code = print_help();

@@ -182,28 +182,41 @@ enum qr_status qri_sample_prepare(struct qri_node *node, const struct qr_log *lo
     return qr_fail(err, status, "make %s: %s", sample_name, reason.text);
 }
 
-void qri_sample_print_help(const struct qri_settings *settings, const char *password_path,
-                           const char *admin_login, uint16_t tds_port)
+/* An address that a client on this machine can connect to. */
+static const char *reachable(const char *listen)
 {
-    const char *host = settings->listen;
+    static const struct {
+        const char *any, *own;
+    } rows[] = {{"0.0.0.0", "127.0.0.1"}, {"::", "::1"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(listen, rows[i].any) == 0)
+            return rows[i].own;
+    return listen;
+}
+
+void qri_sample_print_help(struct qr_registry *registry, const char *listen,
+                           const char *password_path, uint16_t tds_port)
+{
+    const char *host = reachable(listen), *login = qr_registry_admin_login(registry);
     printf("\n"
            "Resource group myResourceGroup, server %s, database %s.\n"
            "The password of login %s is in %s\n"
            "\n"
-           "tsql     tsql -H %s -p %u -U %s -P \"$(cat %s)\" -D %s\n"
-           "\n"
+           "tsql     tsql -H %s -p %u -U %s -P \"$(cat '%s')\" -D %s\n",
+           qr_registry_server_name(registry), sample_name, login, password_path, host, tds_port,
+           login, password_path, sample_name);
+    printf("\n"
            "pymssql  import pymssql\n"
            "         c = pymssql.connect(server='%s', port=%u, user='%s', database='%s',\n"
-           "                             password=open('%s').read().strip())\n"
-           "\n"
+           "                             password=open('%s').read().strip())\n",
+           host, tds_port, login, sample_name, password_path);
+    printf("\n"
            "tedious  const { Connection } = require('tedious')\n"
+           "         const password = require('fs').readFileSync('%s', 'utf8').trim()\n"
            "         new Connection({ server: '%s', authentication: { type: 'default', options: {\n"
            "             userName: '%s', password } }, options: { port: %u, database: '%s',\n"
-           "             encrypt: true, trustServerCertificate: true } })\n"
+           "             encrypt: true, trustServerCertificate: true } }).connect(console.log)\n"
            "\n",
-           *settings->server_name != '\0' ? settings->server_name : "server01", sample_name,
-           admin_login, password_path, host, tds_port, admin_login, password_path, sample_name,
-           host, tds_port, admin_login, sample_name, password_path, host, admin_login, tds_port,
-           sample_name);
+           password_path, host, login, tds_port, sample_name);
     fflush(stdout);
 }

@@ -232,8 +232,21 @@ enum qr_status qri_check_cancelled(struct qr_session *session, struct qr_err *er
     return QR_OK;
 }
 
+/* A damaged page or a disk that fails is no business of the client's alone. */
+static void log_damage(const struct qr_session *session, const struct qr_err *err)
+{
+    enum { READ_FAILED = 823, PAGE_DAMAGED = 824 };
+    if (session->db->instance->options.log == NULL ||
+        (err->number != READ_FAILED && err->number != PAGE_DAMAGED))
+        return;
+    QR_LOG(session->db->instance->options.log, QR_ERROR, "storage_failed",
+           QR_F("db", session->db->info.name), QR_F("error", err->number),
+           QR_F("reason", &err->text[0]));
+}
+
 enum qr_status qri_send_error(struct qr_session *session, struct qr_err *err)
 {
+    log_damage(session, err);
     return session->sink->message(session->sink->ctx, err);
 }
 

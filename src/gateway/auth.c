@@ -250,6 +250,7 @@ static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *jo
     if (!right)
         right = crypto_pwhash_str_verify(hash, job->password.p, job->password.n) == 0;
     job->is_admin = record.is_admin;
+    memcpy(job->name, record.name, sizeof job->name);
     if (!known)
         return QRI_AUTH_UNKNOWN_LOGIN;
     if (!right)

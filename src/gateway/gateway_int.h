@@ -47,6 +47,7 @@ struct qri_auth_job {
     /* set before done */
     enum qri_auth_result result;
     bool is_admin;
+    char name[QR_LOGIN_BYTES_MAX + 1]; /* the login's own spelling */
     /* auth's */
     int64_t not_before_ns;
     struct qri_auth_job *next;

@@ -1,6 +1,7 @@
 /* health.c - see gateway_int.h: the HTTPS port. It serves /healthz; the management API will be
  * here. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,15 +69,18 @@ enum qr_status qri_https_start(struct qr_gateway *gateway, struct qr_err *err)
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | (is_v6 ? MHD_USE_IPv6 : 0);
     const struct sockaddr *address =
         is_v6 ? (const struct sockaddr *)&in6 : (const struct sockaddr *)&in;
+    errno = 0;
     struct MHD_Daemon *daemon = MHD_start_daemon(
         flags, options->https_port, NULL, NULL, handle, gateway, MHD_OPTION_SOCK_ADDR, address,
         MHD_OPTION_HTTPS_MEM_KEY, options->key_pem, MHD_OPTION_HTTPS_MEM_CERT, options->cert_pem,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
-    if (daemon == NULL)
-        return qr_fail(err, QR_IO, "listen on %s port %u for HTTPS", options->listen,
-                       options->https_port);
+    if (daemon == NULL) {
+        char reason[128];
+        return qr_fail(err, QR_IO, "listen on %s port %u for HTTPS: %s", options->listen,
+                       options->https_port, strerror_r(errno, reason, sizeof reason));
+    }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
     gateway->https = daemon;
     gateway->https_port = info == NULL ? options->https_port : info->port;

@@ -301,6 +301,8 @@ static void open_session(struct qri_conn *conn)
     struct qr_tail tail = {0};
     const struct qr_service *service = gateway->options.service;
     login->info.is_admin = login->job.is_admin;
+    if (login->job.name[0] != '\0')
+        login->info.user = qr_str(login->job.name);
     if (service->open(service->ctx, &conn->channel, &login->info, &conn->served, &tail, &errs[0]) !=
         QR_OK) {
         size_t count = 1;

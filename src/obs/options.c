@@ -1,6 +1,7 @@
 /* options.c - see obs/options.h */
 #include "obs/options.h"
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ static enum qr_status set_int(struct parse *parse, const struct qr_option *optio
     char *end;
     errno = 0;
     long long value = strtoll(z, &end, 10);
-    if (*z == '\0' || *end != '\0' || errno != 0)
+    bool begins = isdigit((unsigned char)*z) || *z == '-'; /* strtoll takes blanks and '+' */
+    if (!begins || *end != '\0' || errno != 0)
         return qr_fail(parse->err, QR_INVALID, "--%s: '%s' is not a number", option->name, z);
     if (value < option->min || value > option->max)
         return qr_fail(parse->err, QR_INVALID, "--%s: %lld is not within %lld and %lld",

@@ -116,6 +116,20 @@ class BadRequests(unittest.TestCase):
         self.assertEqual(other.execute("SELECT a FROM held"), [(2,)])
         other.close()
 
+    @unittest.skipUnless(os.environ.get("QUIRE_TEST_ALL"), "waits for a tick of ten seconds")
+    def test_memory_of_large_requests_is_given_back(self):
+        def resident_mib():
+            with open(f"/proc/{self.server.pid}/statm", encoding="ascii") as file:
+                return int(file.read().split()[1]) * 4 // 1024
+
+        self.server.restart()
+        with self.server.connect("d", packet_size=32767, timeout=300) as connection:
+            connection.batch("SELECT 1" + "+1" * 3000000)
+        deadline = time.monotonic() + 60
+        while resident_mib() > 150:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.5)
+
     @unittest.skipUnless(os.environ.get("QUIRE_TEST_ALL"), "writes a gigabyte")
     def test_a_transaction_too_large_ends_its_session_and_nothing_else(self):
         holder = self.server.connect("d", timeout=300)

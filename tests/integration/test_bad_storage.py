@@ -57,6 +57,9 @@ class Damage(unittest.TestCase):
         with quired.connect("hurt") as connection:
             self.assertEqual(connection.execute("SELECT a FROM kept"), [(7,)])
         quired.kill()
+        said = [line for line in quired.log if "ev=storage_failed" in line]
+        self.assertEqual(len(said), 1)
+        self.assertRegex(said[0], 'lvl=error .*db="hurt" error=824 reason=".*page')
         quired.remove()
 
     def test_a_damaged_log_closes_its_database_only(self):

@@ -1,6 +1,7 @@
 """The program itself: first start, options, lock, stop, kill, what is on disk and in the log."""
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -29,7 +30,14 @@ class CommandLine(unittest.TestCase):
 
     def test_a_bad_option_ends_with_status_2_and_its_name(self):
         for args, words in ((["--no-such"], "--no-such"), (["--tds-port", "x"], "--tds-port"),
-                            (["--log-level=loud"], "--log-level")):
+                            (["--log-level=loud"], "--log-level"), (["--tds-port", " 5"], "--tds-port"),
+                            (["--tds-port", "65536"], "65535"), (["--cache-mib", "7"], "--cache-mib"),
+                            (["--sample=maybe"], "--sample"), (["stray"], "stray"),
+                            (["--workers", "1", "--workers", "2"], "twice"),
+                            (["--config", "/nonexistent"], "/nonexistent"),
+                            (["--data-dir", ""], "--data-dir"), (["--listen", "localhost"], "--listen"),
+                            (["--server-name", "a b"], "--server-name"),
+                            (["--admin-login", "a@b"], "--admin-login")):
             done = run(*args)
             self.assertEqual(done.returncode, 2)
             self.assertIn(words, done.stderr)
@@ -40,9 +48,10 @@ class CommandLine(unittest.TestCase):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = str(taken.getsockname()[1])
-            done = run("--data-dir", folder, "--tds-port", port, "--https-port", "0")
-            self.assertEqual(done.returncode, 1)
-            self.assertRegex(done.stderr, f"ev=not_started .*{port}")
+            for tds_port, https_port in ((port, "0"), ("0", port)):
+                done = run("--data-dir", folder, "--tds-port", tds_port, "--https-port", https_port)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, f"ev=not_started .*{port}.*in use")
 
     def test_quire_names_what_it_does_not_have(self):
         done = subprocess.run([server.program("quire"), "sql", "db", "list"],
@@ -111,6 +120,33 @@ class Life(unittest.TestCase):
                 self.assertGreater(count, 0)
             for word in ("tsql -H", "pymssql.connect", "new Connection", "myResourceGroup"):
                 self.assertIn(word, quired.printed)
+
+    def test_what_is_printed_connects_as_it_stands(self):
+        quired = server.Server("--sample", "--server-name", "elsewhere", "--admin-login", "Boss",
+                               "--listen", "0.0.0.0").start()
+        quired.stop()
+        quired.options = ["--sample", "--listen", "0.0.0.0"]
+        quired.start()
+        self.assertIn("server elsewhere,", quired.printed)
+        self.assertNotIn("0.0.0.0", quired.printed.split("quired ready")[0])
+        if shutil.which("tsql"):
+            command = re.search(r"^tsql +(tsql .*)$", quired.printed, re.M)[1]
+            done = subprocess.run(["sh", "-c", command], input="SELECT DB_NAME(), SUSER_SNAME()\ngo\n",
+                                  stdout=subprocess.PIPE, text=True, timeout=60)
+            self.assertIn("mySampleDatabase\tBoss", done.stdout)
+        try:
+            import pymssql  # noqa: F401  (its own code is what is run)
+        except ImportError:
+            pass
+        else:
+            text = re.search(r"^pymssql +(.*?)\n\n", quired.printed, re.M | re.S)[1]
+            names = {}
+            exec("\n".join(line.strip() for line in text.splitlines()), names)
+            names["c"].close()
+        with quired.connect(user="BOSS") as connection:
+            self.assertEqual(connection.execute("SELECT SUSER_SNAME()"), [("Boss",)])
+        quired.stop()
+        quired.remove()
 
     def test_committed_rows_survive_a_stop_and_a_kill(self):
         quired = server.Server().start()

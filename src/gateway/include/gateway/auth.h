@@ -7,10 +7,11 @@
 #include "base/status.h"
 #include "base/str.h"
 
-enum { QR_PASSWORD_HASH_BYTES = 128, QR_PASSWORD_BYTES_MAX = 1024 };
+enum { QR_PASSWORD_HASH_BYTES = 128, QR_PASSWORD_BYTES_MAX = 1024, QR_LOGIN_BYTES_MAX = 3 * 128 };
 
 struct qr_login_record {
     char hash[QR_PASSWORD_HASH_BYTES]; /* NUL-terminated */
+    char name[QR_LOGIN_BYTES_MAX + 1]; /* as it was made; empty: as it was asked for */
     bool is_admin;                     /* the server administrator */
     bool is_disabled;
 };
