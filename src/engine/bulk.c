@@ -254,7 +254,6 @@ static enum qr_status load_in_frame(struct qri_frame *frame, uint64_t *ret_count
     struct qr_str object = name->parts[name->count - 1].text;
     is_temp = object.n > 0 && object.p[0] == '#';
     QR_TRY(qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err));
-    qri_session_refresh_catalog(session);
     qri_bind_env(frame, NULL, &env);
     bool guard = session->tran.count > 0;
     struct qri_guard mark = {0};

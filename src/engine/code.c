@@ -151,27 +151,43 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
     return QR_OK;
 }
 
+enum qr_status qri_code_begin_read(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
+                                   struct qri_code **code, struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    QR_TRY(qri_tran_statement_begin(session, QRI_READ, err));
+    enum qr_status status = qri_code_stmt(frame, 0, stmt, code, err);
+    return status == QR_OK ? QR_OK : qri_tran_statement_end(session, status, err);
+}
+
 /* ---- scalars ---- */
 
-static enum qr_status code_scalar(struct qri_frame *frame, size_t place,
-                                  const struct qr_ast_expr *ast, const struct qr_type *want,
-                                  bool is_condition, struct qri_code **ret_code, struct qr_err *err)
+struct scalar {
+    size_t place;
+    const struct qr_ast_expr *ast;
+    const struct qr_type *want;
+    bool is_condition;
+};
+
+static enum qr_status code_scalar(struct qri_frame *frame, const struct scalar *scalar,
+                                  struct qri_code **ret_code, struct qr_err *err)
 {
-    struct qri_code *code = frame->op->codes[place];
+    struct qri_code *code = frame->op->codes[scalar->place];
     if (code != NULL && qri_code_holds(code, frame->session)) {
         *ret_code = code;
         return QR_OK;
     }
-    QR_TRY(renew(frame, place, &code, err));
+    QR_TRY(renew(frame, scalar->place, &code, err));
     struct qr_bind_env env;
     qri_bind_env(frame, frame->op, &env);
     enum qr_status status =
-        is_condition
-            ? qr_tsql_bind_condition(&code->arena, &env, ast, &code->expr, &code->plan, err)
-            : qr_tsql_bind_scalar(&code->arena, &env, ast, want, &code->expr, &code->plan, err);
+        scalar->is_condition
+            ? qr_tsql_bind_condition(&code->arena, &env, scalar->ast, &code->expr, &code->plan, err)
+            : qr_tsql_bind_scalar(&code->arena, &env, scalar->ast, scalar->want, &code->expr,
+                                  &code->plan, err);
     if (status == QR_OK)
         note_plan(code);
-    QR_TRY(finish(frame, place, code, status));
+    QR_TRY(finish(frame, scalar->place, code, status));
     *ret_code = code;
     return QR_OK;
 }
@@ -190,19 +206,17 @@ static enum qr_status keep_value(void *ctx, const struct qr_value *values, size_
     return status == QR_OK ? QR_OK : qr_fail(err, status, "keep a value");
 }
 
-static enum qr_status run_code(struct qri_frame *frame, struct qri_code *code,
-                               struct qr_value *ret_value, struct qr_err *err)
+/* Runs what reads tables. */
+static enum qr_status query_scalar(struct qri_frame *frame, const struct scalar *scalar,
+                                   struct qri_code **code, struct qr_value *ret_value,
+                                   struct qr_err *err)
 {
-    if (code->expr != NULL) {
-        struct qr_eval eval;
-        qri_eval_init(&eval, frame->session, frame, &frame->arena);
-        return qr_expr_eval(code->expr, &eval, ret_value, err);
-    }
     struct one_value one = {.frame = frame, .value = qr_value_null()};
     uint64_t count = 0;
-    enum qr_status status = qri_tran_statement_begin(frame->session, QRI_READ, err);
+    QR_TRY(qri_tran_statement_begin(frame->session, QRI_READ, err));
+    enum qr_status status = code_scalar(frame, scalar, code, err);
     if (status == QR_OK)
-        status = qri_select_each(frame, code, keep_value, &one, &count, err);
+        status = qri_select_each(frame, *code, keep_value, &one, &count, err);
     QR_TRY(qri_tran_statement_end(frame->session, status, err));
     *ret_value = one.value;
     return QR_OK;
@@ -212,25 +226,35 @@ enum qr_status qri_eval_scalar(struct qri_frame *frame, size_t place, const stru
                                const struct qr_type *want, struct qr_type *ret_type,
                                struct qr_value *ret_value, struct qr_err *err)
 {
+    struct scalar scalar = {.place = place, .ast = ast, .want = want};
     struct qri_code *code = NULL;
-    QR_TRY(code_scalar(frame, place, ast, want, false, &code, err));
+    QR_TRY(code_scalar(frame, &scalar, &code, err));
+    if (code->expr != NULL) {
+        struct qr_eval eval;
+        qri_eval_init(&eval, frame->session, frame, &frame->arena);
+        if (ret_type != NULL)
+            *ret_type = code->expr->type;
+        return qr_expr_eval(code->expr, &eval, ret_value, err);
+    }
+    QR_TRY(query_scalar(frame, &scalar, &code, ret_value, err));
     if (ret_type != NULL)
-        *ret_type = code->expr != NULL ? code->expr->type : code->plan->columns[0].type;
-    return run_code(frame, code, ret_value, err);
+        *ret_type = code->plan->columns[0].type;
+    return QR_OK;
 }
 
 enum qr_status qri_eval_condition(struct qri_frame *frame, size_t place,
                                   const struct qr_ast_expr *ast, bool *ret_true, struct qr_err *err)
 {
+    struct scalar scalar = {.place = place, .ast = ast, .is_condition = true};
     struct qri_code *code = NULL;
-    QR_TRY(code_scalar(frame, place, ast, NULL, true, &code, err));
+    QR_TRY(code_scalar(frame, &scalar, &code, err));
     if (code->expr != NULL) {
         struct qr_eval eval;
         qri_eval_init(&eval, frame->session, frame, &frame->arena);
         return qr_expr_test(code->expr, &eval, false, ret_true, err);
     }
     struct qr_value value;
-    QR_TRY(run_code(frame, code, &value, err));
+    QR_TRY(query_scalar(frame, &scalar, &code, &value, err));
     *ret_true = value.cell == QR_CELL_INT && value.i != 0;
     return QR_OK;
 }

@@ -223,10 +223,10 @@ static enum qr_status materialise(struct qri_frame *frame, struct qri_cursor *cu
     struct qri_code *code = NULL;
     qri_session_refresh_catalog(session);
     QR_TRY(qri_code_stmt(frame, 0, select, &code, err));
-    QR_TRY(copy_columns(cursor, code->plan, err));
+    QR_TRY(qri_code_begin_read(frame, select, &code, err));
     uint64_t count = 0, limit = session->options.rowcount;
     session->options.rowcount = 0;
-    enum qr_status status = qri_tran_statement_begin(session, QRI_READ, err);
+    enum qr_status status = copy_columns(cursor, code->plan, err);
     if (status == QR_OK)
         status = qri_select_each(frame, code, keep_row, cursor, &count, err);
     session->options.rowcount = limit;

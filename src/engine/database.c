@@ -22,6 +22,7 @@ static void free_database(struct qr_database *db)
     qri_cache_free(db->cache);
     qri_catalog_unref(db->catalog);
     pthread_mutex_destroy(&db->mu);
+    pthread_mutex_destroy(&db->catalog_mu);
     qr_arena_done(&db->arena);
     free(db);
 }
@@ -51,6 +52,7 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
         return qr_fail(err, QR_NOMEM, "open a database");
     qr_arena_init(&db->arena, 1 << 20);
     pthread_mutex_init(&db->mu, NULL);
+    pthread_mutex_init(&db->catalog_mu, NULL);
     db->instance = instance;
     db->store = own_store;
     db->info = *info;

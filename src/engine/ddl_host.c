@@ -119,10 +119,8 @@ static enum qr_status bracket(struct qri_frame *frame, enum qri_access access, q
 {
     struct qr_session *session = frame->session;
     enum qr_status status = qri_tran_statement_begin(session, access, err);
-    if (status == QR_OK) {
-        qri_session_refresh_catalog(session); /* under the writer lock nobody changes it */
+    if (status == QR_OK)
         status = run(frame, change, ctx, err);
-    }
     return qri_tran_statement_end(session, status, err);
 }
 

@@ -89,18 +89,10 @@ static enum qr_status make(struct into *into, struct qr_err *err)
     return fill(into, &env);
 }
 
-/* Under the writer lock nobody changes the catalog: what was compiled before it may not hold now.
- */
-static enum qr_status recompile(struct into *into)
-{
-    qri_session_refresh_catalog(into->frame->session);
-    return qri_code_stmt(into->frame, 0, into->frame->op->stmt, &into->code, into->err);
-}
-
 static enum qr_status make_guarded(struct into *into, struct qr_err *err)
 {
     struct qr_session *session = into->frame->session;
-    QR_TRY(recompile(into));
+    QR_TRY(qri_code_stmt(into->frame, 0, into->frame->op->stmt, &into->code, err));
     if (session->tran.count == 0) /* the statement's transaction takes all of it along */
         return make(into, err);
     struct qri_pictures before;
@@ -178,7 +170,6 @@ enum qr_status qri_run_truncate(struct qri_frame *frame, const struct qri_op *op
     QR_TRY(qri_tran_implicit(session, err));
     bool is_temp = names_temp(&stmt->table);
     QR_TRY(qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err));
-    qri_session_refresh_catalog(session);
     enum qr_status status = qri_find_object(session, &stmt->table, &table, err);
     if (status == QR_OK)
         status = check_truncate(frame, table, qri_name_print(&frame->arena, &stmt->table), err);

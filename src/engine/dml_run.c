@@ -276,7 +276,6 @@ static enum qr_status attempt(struct qri_run *run, struct qri_code *code, bool a
     struct qr_session *session = run->session;
     bool direct = allow_direct && is_direct(run), one_row = is_one_row(run->dml);
     QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), run->err));
-    qri_session_refresh_catalog(session);
     enum qr_status status = QR_OK;
     if (!qri_code_holds(code, session))
         *ret_again = true;

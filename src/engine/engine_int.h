@@ -42,15 +42,19 @@ struct qr_instance {
     size_t database_count;       /* guarded by mu */
 };
 
+#define QRI_CATALOG_CHANGES UINT64_MAX /* a serial that no catalog has */
+
 struct qr_database {
     struct qr_instance *instance;
     struct qr_database_info info;
     struct qr_arena arena;
     struct qr_store *store;
     pthread_mutex_t mu;
-    struct qri_catalog *catalog;     /* guarded by mu; the newest committed one */
-    struct qr_lsn catalog_lsn;       /* guarded by mu; the commit that made it */
-    _Atomic uint64_t catalog_serial; /* of `catalog`: no two pictures share one */
+    /* Held while a commit changes the catalog: whoever sees its pages gets it too. */
+    pthread_mutex_t catalog_mu;
+    struct qri_catalog *catalog;     /* guarded by catalog_mu; the newest committed one */
+    struct qr_lsn catalog_lsn;       /* guarded by catalog_mu; the commit that made it */
+    _Atomic uint64_t catalog_serial; /* of `catalog`, one for each; QRI_CATALOG_CHANGES */
     _Atomic uint64_t last_serial;    /* given to any picture, committed or not */
     struct qri_link *idle_links;     /* guarded by mu; last used first */
     size_t idle_link_count;          /* guarded by mu */
@@ -223,7 +227,7 @@ struct qri_session_seen qri_session_look(const struct qr_session *session);
 void qri_session_show(struct qr_session *session);
 /* What it last showed; any thread, with instance.mu. */
 struct qri_session_seen qri_session_shown(struct qr_session *session);
-/* Takes the newest catalog, or the transaction's own. */
+/* Takes the newest catalog; keeps the transaction's own, and that of a snapshot that is open. */
 void qri_session_refresh_catalog(struct qr_session *session);
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp);
 
@@ -238,7 +242,9 @@ enum qri_access {
     QRI_WRITE_SINGLE, /* the same by one SQLite statement: without BEGIN where none is open */
     QRI_WRITE_TEMP,   /* #tables only */
 };
-/* Brackets every statement; may nest (triggers, functions), where only the outermost acts. */
+/* Brackets every statement; may nest (triggers, functions), where only the outermost acts. Between
+ * them the session's catalog is the one of what the statement sees: what was compiled before may
+ * not hold (qri_code_holds). */
 QR_NODISCARD enum qr_status qri_tran_statement_begin(struct qr_session *session,
                                                      enum qri_access access, struct qr_err *err);
 /* Commits an autocommit statement, or undoes it; `status` is the statement's. Returns it, or why

@@ -182,6 +182,10 @@ bool qri_code_holds(struct qri_code *code, const struct qr_session *session);
 QR_NODISCARD enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place,
                                           const struct qr_ast_stmt *stmt,
                                           struct qri_code **ret_code, struct qr_err *err);
+/* Begins the running operation's statement, which reads; `code` was compiled for it already. */
+QR_NODISCARD enum qr_status qri_code_begin_read(struct qri_frame *frame,
+                                                const struct qr_ast_stmt *stmt,
+                                                struct qri_code **code, struct qr_err *err);
 /* Values are in frame->arena or the variables. `want` NULL: as it is; ret_type may be NULL. */
 QR_NODISCARD enum qr_status qri_eval_scalar(struct qri_frame *frame, size_t place,
                                             const struct qr_ast_expr *ast,

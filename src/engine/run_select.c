@@ -99,28 +99,38 @@ static bool has_lob(const struct qr_plan *plan)
     return false;
 }
 
+static enum qr_status send_result(struct to_client *to, struct qri_frame *frame,
+                                  struct qri_code *code, uint64_t *count, struct qr_err *err)
+{
+    const struct qr_plan *plan = code->plan;
+    struct qr_session *session = to->session;
+    if (session->options.textsize >= 0 && session->options.textsize != INT32_MAX && has_lob(plan)) {
+        to->cut = qr_arena_array(&frame->arena, plan->column_count, sizeof *to->cut);
+        if (to->cut == NULL)
+            return qr_fail(err, QR_NOMEM, "send rows");
+    }
+    to->plan = plan;
+    QR_TRY(to->sink->columns(to->sink->ctx, plan->columns, plan->column_count, plan->order_columns,
+                             plan->order_count));
+    session->result_open = true;
+    return session->options.fmtonly ? QR_OK
+                                    : qri_select_each(frame, code, send_row, to, count, err);
+}
+
 static enum qr_status select_to_client(struct qri_frame *frame, struct qri_code *code,
                                        struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    const struct qr_plan *plan = code->plan;
-    const struct qr_sink *sink = session->sink;
-    struct to_client to = {.session = session, .sink = sink, .plan = plan};
-    if (session->options.textsize >= 0 && session->options.textsize != INT32_MAX && has_lob(plan)) {
-        to.cut = qr_arena_array(&frame->arena, plan->column_count, sizeof *to.cut);
-        if (to.cut == NULL)
-            return qr_fail(err, QR_NOMEM, "send rows");
-    }
-    QR_TRY(sink->columns(sink->ctx, plan->columns, plan->column_count, plan->order_columns,
-                         plan->order_count));
-    session->result_open = true;
+    struct to_client to = {.session = session, .sink = session->sink};
     uint64_t count = 0;
-    if (!session->options.fmtonly) {
-        enum qr_status status = qri_tran_statement_begin(session, QRI_READ, err);
-        if (status == QR_OK)
-            status = qri_select_each(frame, code, send_row, &to, &count, err);
+    if (session->options.fmtonly) {
+        QR_TRY(send_result(&to, frame, code, &count, err));
+    } else {
+        QR_TRY(qri_code_begin_read(frame, frame->op->stmt, &code, err));
+        enum qr_status status = send_result(&to, frame, code, &count, err);
         QR_TRY(qri_tran_statement_end(session, status, err));
     }
+    const struct qr_plan *plan = code->plan;
     if (plan->for_kind != QR_FORMAT_NONE && plan->for_kind != QR_FORMAT_BROWSE)
         count = to.pieces;
     QR_TRY(null_warning(session, plan));
@@ -149,10 +159,9 @@ static enum qr_status select_assign(struct qri_frame *frame, struct qri_code *co
 {
     struct qr_session *session = frame->session;
     uint64_t count = 0;
-    enum qr_status status = qri_tran_statement_begin(session, QRI_READ, err);
+    QR_TRY(qri_code_begin_read(frame, frame->op->stmt, &code, err));
     session->copies_vars = true;
-    if (status == QR_OK)
-        status = qri_select_each(frame, code, assign_row, frame, &count, err);
+    enum qr_status status = qri_select_each(frame, code, assign_row, frame, &count, err);
     session->copies_vars = false;
     QR_TRY(qri_tran_statement_end(session, status, err));
     QR_TRY(null_warning(session, code->plan));

@@ -199,19 +199,25 @@ void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own
     session->tran.catalog_changed = true;
 }
 
+static bool reads_a_snapshot(const struct qr_session *session)
+{
+    return session->link != NULL && qr_conn_in_read(session->link->conn) &&
+           !qr_conn_has_writer(session->link->conn);
+}
+
 void qri_session_refresh_catalog(struct qr_session *session)
 {
     struct qr_database *db = session->db;
-    if (session->tran.catalog_changed)
-        return;
     if (atomic_load_explicit(&db->catalog_serial, memory_order_acquire) == session->catalog_serial)
         return;
+    if (session->tran.catalog_changed || reads_a_snapshot(session))
+        return;
     struct qri_catalog *old = session->catalog;
-    pthread_mutex_lock(&db->mu);
+    pthread_mutex_lock(&db->catalog_mu);
     session->catalog = qri_catalog_ref(db->catalog);
     session->catalog_lsn = db->catalog_lsn;
     session->catalog_serial = atomic_load(&db->catalog_serial);
-    pthread_mutex_unlock(&db->mu);
+    pthread_mutex_unlock(&db->catalog_mu);
     qri_catalog_unref(old);
 }
 

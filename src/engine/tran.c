@@ -124,17 +124,24 @@ static void note_commit(struct qr_session *session)
         session->answer_lsn = lsn.v;
 }
 
-static void publish_catalog(struct qr_session *session)
+/* COMMIT. A reader may see its pages as soon as they are durable, so it must find the catalog then:
+ * until `catalog` has followed, whoever asks for it waits. */
+static enum qr_status commit_catalog(struct qr_session *session, struct qr_err *err)
 {
     struct qr_database *db = session->db;
-    pthread_mutex_lock(&db->mu);
-    struct qri_catalog *old = db->catalog;
-    db->catalog = qri_catalog_ref(session->catalog);
-    db->catalog_lsn = qr_conn_commit_lsn(session->link->conn);
-    atomic_store(&db->catalog_serial, session->catalog_serial);
-    pthread_mutex_unlock(&db->mu);
-    qri_catalog_unref(old);
-    session->tran.catalog_changed = false;
+    pthread_mutex_lock(&db->catalog_mu);
+    uint64_t serial = atomic_exchange(&db->catalog_serial, QRI_CATALOG_CHANGES);
+    enum qr_status status = qri_exec(session->link, "COMMIT", err);
+    if (status == QR_OK) {
+        qri_catalog_unref(db->catalog);
+        db->catalog = qri_catalog_ref(session->catalog);
+        db->catalog_lsn = qr_conn_commit_lsn(session->link->conn);
+        serial = session->catalog_serial;
+        session->tran.catalog_changed = false;
+    }
+    atomic_store(&db->catalog_serial, serial);
+    pthread_mutex_unlock(&db->catalog_mu);
+    return status;
 }
 
 static void forget_sqlite(struct qr_session *session)
@@ -144,6 +151,7 @@ static void forget_sqlite(struct qr_session *session)
     tran->guard_depth = 0;
     qri_catalog_unref(tran->temp_before);
     tran->temp_before = NULL;
+    qr_conn_unpin(session->link->conn);
     qr_conn_unlock_writer(session->link->conn);
 }
 
@@ -174,7 +182,8 @@ static enum qr_status commit_sqlite(struct qr_session *session, struct qr_err *e
     if (!session->tran.sqlite_open)
         return QR_OK;
     session->no_interrupt = true;
-    enum qr_status status = qri_exec(session->link, "COMMIT", err);
+    enum qr_status status = session->tran.catalog_changed ? commit_catalog(session, err)
+                                                          : qri_exec(session->link, "COMMIT", err);
     session->no_interrupt = false;
     if (status != QR_OK) {
         rollback_sqlite(session);
@@ -182,8 +191,6 @@ static enum qr_status commit_sqlite(struct qr_session *session, struct qr_err *e
     }
     if (session->tran.is_write)
         note_commit(session);
-    if (session->tran.catalog_changed)
-        publish_catalog(session);
     forget_sqlite(session);
     return QR_OK;
 }
@@ -196,6 +203,38 @@ static void choose_snapshot(struct qr_session *session)
     if (session->catalog_lsn.v > lsn.v) /* the catalog names what only this commit made */
         lsn = session->catalog_lsn;
     qr_conn_read_at_least(session->link->conn, lsn);
+}
+
+/* Pins what the statement reads and takes the catalog of the same commit. */
+static enum qr_status pin_snapshot(struct qr_session *session, struct qr_err *err)
+{
+    struct qr_conn *conn = session->link->conn;
+    const struct qr_database *db = session->db;
+    if (qr_conn_in_read(conn)) /* a statement around this one has */
+        return QR_OK;
+    for (;;) {
+        qri_session_refresh_catalog(session);
+        choose_snapshot(session);
+        QR_TRY(qr_conn_pin(conn, err));
+        if (atomic_load(&db->catalog_serial) == session->catalog_serial ||
+            session->tran.catalog_changed)
+            return QR_OK;
+        qr_conn_unpin(conn);
+    }
+}
+
+/* At the outermost statement's end, unless a transaction keeps it. */
+static void unpin(struct qr_session *session)
+{
+    if (session->link != NULL && session->tran.depth <= 1 && !session->tran.sqlite_open)
+        qr_conn_unpin(session->link->conn);
+}
+
+static enum qr_status lock_and_refresh(struct qr_session *session, struct qr_err *err)
+{
+    QR_TRY(lock_writer(session, err));
+    qri_session_refresh_catalog(session); /* nobody changes it now */
+    return QR_OK;
 }
 
 /* A snapshot that was read from becomes one that is written to. */
@@ -223,20 +262,22 @@ static enum qr_status begin_access(struct qr_session *session, enum qri_access a
         return qr_sql_fail(err, 3930);
     if (tran->sqlite_open)
         return write && !tran->is_write && tran->count > 0 ? upgrade(session, err) : QR_OK;
-    choose_snapshot(session);
     if (!write) {
         if (tran->count == 0 || isolation < ISOLATION_REPEATABLE)
-            return QR_OK;
-        if (isolation == ISOLATION_SNAPSHOT)
+            return pin_snapshot(session, err);
+        if (isolation == ISOLATION_SNAPSHOT) {
+            QR_TRY(pin_snapshot(session, err));
             return begin_sqlite(session, false, err);
-        QR_TRY(lock_writer(session, err)); /* nobody else writes: what was read stays as it is */
+        }
+        QR_TRY(lock_and_refresh(session, err)); /* what was read stays as it is */
         return begin_sqlite(session, true, err);
     }
     if (access == QRI_WRITE_TEMP && tran->count == 0) {
+        QR_TRY(pin_snapshot(session, err));
         tran->statement_open = true;
         return begin_sqlite(session, false, err);
     }
-    QR_TRY(lock_writer(session, err));
+    QR_TRY(lock_and_refresh(session, err));
     if (access == QRI_WRITE_SINGLE && tran->count == 0)
         return QR_OK;
     tran->statement_open = tran->count == 0;
@@ -256,6 +297,8 @@ enum qr_status qri_tran_statement_begin(struct qr_session *session, enum qri_acc
         session->tran.depth++;
     else if (session->tran.depth == 0 && session->tran.statement_open)
         rollback_sqlite(session);
+    if (status != QR_OK)
+        unpin(session);
     return status;
 }
 
@@ -263,6 +306,7 @@ enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status
                                       struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
+    unpin(session);
     if (tran->depth == 0) /* it never began, or a rollback inside has ended everything */
         return status;
     tran->depth--;

@@ -117,6 +117,7 @@ void qr_conn_close(struct qr_conn *conn)
     }
     if (conn->vfs.zName != NULL)
         sqlite3_vfs_unregister(&conn->vfs);
+    qr_conn_unpin(conn);
     qr_txn_free(conn->txn);
     qr_writer_release(&conn->writer);
     free(conn->journal.entries);
@@ -151,7 +152,27 @@ struct qr_lsn qr_conn_pinned_lsn(const struct qr_conn *conn)
 
 bool qr_conn_in_read(const struct qr_conn *conn)
 {
-    return conn->lock != SQLITE_LOCK_NONE;
+    return conn->lock != SQLITE_LOCK_NONE || conn->held;
+}
+
+enum qr_status qr_conn_pin(struct qr_conn *conn, struct qr_err *err)
+{
+    if (qr_conn_in_read(conn) || qr_conn_has_writer(conn))
+        return QR_OK;
+    if (qri_pin(conn) != SQLITE_OK) {
+        if (err != NULL)
+            *err = conn->err;
+        return conn->err.status;
+    }
+    conn->held = true;
+    return QR_OK;
+}
+
+void qr_conn_unpin(struct qr_conn *conn)
+{
+    if (conn->held && conn->lock == SQLITE_LOCK_NONE)
+        qr_txn_unpin(conn->txn);
+    conn->held = false;
 }
 
 /* So that SQLite refuses the statement that would pass the quota; else the store refuses the
@@ -174,7 +195,9 @@ enum qr_status qr_conn_lock_writer(struct qr_conn *conn, uint64_t owner, qr_writ
 {
     conn->writer.owner = owner;
     tell_page_limit(conn);
-    return qr_writer_acquire(conn->store, &conn->writer, poll, poll_ctx, err);
+    QR_TRY(qr_writer_acquire(conn->store, &conn->writer, poll, poll_ctx, err));
+    qr_conn_unpin(conn);
+    return QR_OK;
 }
 
 void qr_conn_unlock_writer(struct qr_conn *conn)

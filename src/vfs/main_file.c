@@ -47,8 +47,10 @@ void qri_patch_page_1(const struct qr_conn *conn, uint32_t offset, void *dst, ui
 
 /* --- locks: a shared lock is a snapshot --- */
 
-static int pin(struct qr_conn *conn)
+int qri_pin(struct qr_conn *conn)
 {
+    if (conn->held)
+        return SQLITE_OK;
     enum qr_status status = qr_conn_has_writer(conn)
                                 ? qr_txn_pin_head(conn->txn, &conn->err)
                                 : qr_txn_pin(conn->txn, conn->at_least, &conn->err);
@@ -73,7 +75,7 @@ static int main_lock(sqlite3_file *file, int level)
     if (conn->lock == SQLITE_LOCK_NONE) {
         qr_err_reset(&conn->err);
         conn->over_quota = conn->over_limit = false;
-        int rc = pin(conn);
+        int rc = qri_pin(conn);
         if (rc != SQLITE_OK)
             return rc;
     }
@@ -98,7 +100,7 @@ static int main_unlock(sqlite3_file *file, int level)
          * to be a writer for it. The pages it is about are gone. */
         qri_journal_drop(&conn->journal);
     }
-    if (level == SQLITE_LOCK_NONE)
+    if (level == SQLITE_LOCK_NONE && !conn->held)
         qr_txn_unpin(conn->txn);
     conn->lock = level;
     return SQLITE_OK;
@@ -115,9 +117,9 @@ static int main_check_reserved(sqlite3_file *file, int *ret)
 static bool pin_briefly(struct qr_conn *conn, int *rc)
 {
     *rc = SQLITE_OK;
-    if (conn->lock != SQLITE_LOCK_NONE)
+    if (conn->lock != SQLITE_LOCK_NONE || conn->held)
         return false;
-    *rc = pin(conn);
+    *rc = qri_pin(conn);
     return *rc == SQLITE_OK;
 }
 

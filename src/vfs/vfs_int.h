@@ -26,7 +26,8 @@ struct qr_conn {
     sqlite3 *db;
     struct qr_writer writer;
     struct qri_journal journal;
-    int lock; /* SQLITE_LOCK_* of the main file */
+    int lock;  /* SQLITE_LOCK_* of the main file */
+    bool held; /* qr_conn_pin: the snapshot stays without a lock of SQLite's */
 
     /* SQLite keeps its cache while the change counter stays; this one is the connection's own and
      * moves exactly when the snapshot does. */
@@ -67,6 +68,8 @@ QR_NODISCARD enum qr_status qri_vfs_register(struct qr_conn *conn, struct qr_err
 void qri_journal_drop(struct qri_journal *j);
 
 /* main_file.c: puts the connection's change counter into a piece of page 1. */
+/* A snapshot for SQLite, if none is held; an SQLite code. */
+int qri_pin(struct qr_conn *conn);
 void qri_patch_page_1(const struct qr_conn *conn, uint32_t offset, void *dst, uint32_t bytes);
 /* SQLite's code for a store's status kept in conn->err; `io_code` for what is no other. */
 int qri_sqlite_code(struct qr_conn *conn, enum qr_status status, int io_code);

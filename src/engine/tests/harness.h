@@ -19,9 +19,9 @@ struct client {
     const struct qr_plan_column *columns;
     struct qr_type types[256];
     size_t column_count;
-    bool ended;         /* the last token was a DONE */
-    _Atomic bool waits; /* it has told its pool that it blocks */
-    bool cancel;        /* attention is pending */
+    bool ended;          /* the last token was a DONE */
+    _Atomic bool waits;  /* it has told its pool that it blocks */
+    _Atomic bool cancel; /* attention is pending */
     uint64_t rows;
     bool count_only; /* rows are counted, not printed */
 };

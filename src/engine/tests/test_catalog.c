@@ -117,6 +117,53 @@ static void test_a_change_that_waited_works_on_the_table_it_finds_under_the_lock
     close_pair(&p);
 }
 
+static void *change_shape(void *arg)
+{
+    struct pair *p = arg;
+    for (int i = 0; i < 100; i++) {
+        run(&p->b,
+            "begin tran drop table t create table t (v varchar(5)) insert t values ('x') commit");
+        run(&p->b, "alter table t add w int null alter table t drop column w");
+        run(&p->b, "begin tran drop table t create table t (v int) insert t values (1) commit");
+        run(&p->b, "alter table t alter column v varchar(5) alter table t alter column v int");
+    }
+    p->b.cancel = true; /* over */
+    return NULL;
+}
+
+static bool is_one_of_its_shapes(const char *got)
+{
+    static const char *const want[] = {
+        "COLS v int\nROW 1\nDONE 1\n",
+        "COLS v varchar(5)\nROW 1\nDONE 1\n",
+        "COLS v varchar(5)\nROW x\nDONE 1\n",
+        "COLS v varchar(5), w int\nROW x|NULL\nDONE 1\n",
+    };
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
+        if (strcmp(got, want[i]) == 0)
+            return true;
+    return false;
+}
+
+static void test_a_reader_sees_a_table_with_the_shape_of_the_same_commit(void **state)
+{
+    struct pair p;
+    pthread_t thread;
+    (void)state;
+    open_pair(&p);
+    expect(&p.b, "create table t (v int) insert t values (1)", "DONE\nDONE 1\n");
+    assert_int_equal(pthread_create(&thread, NULL, change_shape, &p), 0);
+    while (!p.b.cancel) {
+        const char *got = run(&p.a, "select * from t");
+        if (!is_one_of_its_shapes(got))
+            fail_msg("%s", got);
+        got = run(&p.a, "declare @v varchar(5) = (select v from t) print @v");
+        assert_null(strstr(got, "MSG"));
+    }
+    pthread_join(thread, NULL);
+    close_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_a_savepoint_does_not_bring_back_a_catalog_older_than_the_lock),
         cmocka_unit_test(test_select_into_works_on_the_catalog_it_finds_under_the_lock),
         cmocka_unit_test(test_a_change_that_waited_works_on_the_table_it_finds_under_the_lock),
+        cmocka_unit_test(test_a_reader_sees_a_table_with_the_shape_of_the_same_commit),
     };
     return cmocka_run_group_tests_name("engine/catalog", tests, NULL, NULL);
 }

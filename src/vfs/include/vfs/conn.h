@@ -43,6 +43,12 @@ struct qr_store *qr_conn_store(struct qr_conn *conn);
  * later (the session's own last commit; its answer must then wait for `lsn`). Stays until changed.
  * While the writer lock is held, the head is chosen instead. `lsn` must not exceed the head. */
 void qr_conn_read_at_least(struct qr_conn *conn, struct qr_lsn lsn);
+/* Pins a snapshot before a read transaction asks for one; every one uses it until qr_conn_unpin, so
+ * that a caller can see what else belongs to that snapshot. Nothing if one is pinned already, or
+ * with the writer lock, whose holder reads the head. Taking that lock ends it. */
+QR_NODISCARD enum qr_status qr_conn_pin(struct qr_conn *conn, struct qr_err *err);
+/* A read transaction that is open keeps the snapshot until it ends. */
+void qr_conn_unpin(struct qr_conn *conn);
 /* LSN that the last (or running) read transaction is pinned at. An answer may leave once this is
  * durable. After a commit with statements still open it is the commit's LSN. */
 struct qr_lsn qr_conn_pinned_lsn(const struct qr_conn *conn);
