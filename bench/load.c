@@ -1,8 +1,8 @@
 /* load.c - the loop and the figures; see load.h.
  *
  *   load --target quire|pg --port N --user U --password P --database D
- *        --workload init|idle|tpcb|tpcb_step|insert|point|stream|bulk [--clients 16] [--seconds 5]
- *        [--scale 16] [--rows 1000000]
+ *        --workload init|idle|tpcb|tpcb_step|insert|point|point_text|stream|bulk
+ *        [--clients 16] [--seconds 5] [--scale 16] [--rows 1000000]
  * Prints one JSON line: per second, mean and percentiles in microseconds, CPU of this program. */
 #include "load.h"
 #include <arpa/inet.h>
@@ -261,8 +261,8 @@ static void run_input(struct load_conn *c, const struct load_protocol *p)
 
 static enum load_workload workload_of(const char *name)
 {
-    static const char *const names[LOAD_WORKLOADS] = {"tpcb",  "tpcb_step", "insert",
-                                                      "point", "stream",    "bulk"};
+    static const char *const names[LOAD_WORKLOADS] = {
+        "tpcb", "tpcb_step", "insert", "point", "point_text", "stream", "bulk"};
     for (int i = 0; i < LOAD_WORKLOADS; i++)
         if (strcmp(name, names[i]) == 0)
             return (enum load_workload)i;

@@ -31,6 +31,7 @@ enum load_workload {
     LOAD_TPCB_STEP, /* PostgreSQL only: pgbench's own form, a message a statement */
     LOAD_INSERT,
     LOAD_POINT,
+    LOAD_POINT_TEXT, /* the same without parameters, every text a new one: ad-hoc SQL */
     LOAD_STREAM, /* one connection, one big answer */
     LOAD_BULK,   /* one connection, one bulk load */
     LOAD_WORKLOADS

@@ -120,7 +120,7 @@ static void prepare(struct load_conn *c, enum load_workload w, const struct load
 {
     (void)o;
     char name[16];
-    if (w == LOAD_TPCB)
+    if (w == LOAD_TPCB || w == LOAD_POINT_TEXT)
         return;
     if (w == LOAD_TPCB_STEP) {
         for (int i = 0; i < 7; i++) {
@@ -186,6 +186,13 @@ static bool tpcb_step(struct load_conn *c, const struct load_options *o, int ste
     return true;
 }
 
+static void query(struct load_conn *c, const char *text)
+{
+    size_t at = message(c, 'Q');
+    putz(c, text);
+    message_end(c, at);
+}
+
 static bool request(struct load_conn *c, enum load_workload w, const struct load_options *o,
                     int step)
 {
@@ -205,14 +212,15 @@ static bool request(struct load_conn *c, enum load_workload w, const struct load
                  "INSERT INTO history (tid, bid, aid, delta, mtime) VALUES (%u, %u, %u, %d, "
                  "CURRENT_TIMESTAMP); COMMIT",
                  delta, aid, aid, delta, tid, delta, bid, tid, bid, aid, delta);
-        size_t at = message(c, 'Q');
-        putz(c, text);
-        message_end(c, at);
+        query(c, text);
         return true;
     }
     char number[16];
     snprintf(number, sizeof number, "%u", 1 + load_random(c, (uint32_t)o->scale * 100000));
-    if (w == LOAD_INSERT) {
+    if (w == LOAD_POINT_TEXT) {
+        snprintf(text, sizeof text, "SELECT abalance FROM accounts WHERE aid = %s", number);
+        query(c, text);
+    } else if (w == LOAD_INSERT) {
         const char *values[] = {
             number, "0123456789012345678901234567890123456789012345678901234567890123456789"
                     "012345678901234567890123456789"};

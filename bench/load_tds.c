@@ -252,6 +252,8 @@ static void prepare(struct load_conn *c, enum load_workload w, const struct load
         [LOAD_STREAM] = {"", "SELECT a, b, c, d, e, f FROM bench_stream"},
     };
     (void)o;
+    if (w == LOAD_POINT_TEXT)
+        return;
     if (texts[w].text == NULL)
         load_die("this workload is for PostgreSQL");
     size_t start = c->out_len;
@@ -271,10 +273,25 @@ static void prepare(struct load_conn *c, enum load_workload w, const struct load
         load_die("prepare failed");
 }
 
+static void text_request(struct load_conn *c, const struct load_options *o)
+{
+    char text[80];
+    snprintf(text, sizeof text, "SELECT abalance FROM accounts WHERE aid = %u",
+             1 + load_random(c, (uint32_t)o->scale * 100000));
+    size_t start = c->out_len;
+    all_headers(c);
+    put_utf16(c, text);
+    packetise(c, 0x01, start);
+}
+
 static bool request(struct load_conn *c, enum load_workload w, const struct load_options *o,
                     int step)
 {
     (void)step;
+    if (w == LOAD_POINT_TEXT) {
+        text_request(c, o);
+        return true;
+    }
     size_t start = c->out_len;
     rpc(c, 12); /* sp_execute */
     int_param(c, c->handle, false, false);

@@ -224,6 +224,7 @@ class Bench:
                                             peer_workload="tpcb_step")),
             ("insert", lambda: self.pair("single-row insert", "insert", INSERT_TARGET)),
             ("point", lambda: self.pair("point SELECT by key", "point", POINT_TARGET)),
+            ("point_text", lambda: self.pair("point SELECT, ad-hoc text", "point_text", None)),
             ("stream", lambda: self.pair("stream rows of 6 columns", "stream", STREAM_TARGET)),
             ("bulk", lambda: self.pair("bulk load beside COPY", "bulk", BULK_TARGET,
                                        reset="TRUNCATE TABLE bench_bulk\nGO\n")),
