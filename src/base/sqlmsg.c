@@ -118,6 +118,7 @@ enum qr_status qr_sql_failv(struct qr_err *err, int number, va_list args)
     err->number = number;
     err->severity = msg->severity;
     err->state = msg->state;
+    err->also = 0;
     err->line = 0;
     err->procedure[0] = '\0';
     qr_sqlmsg_format(err->text, sizeof err->text, msg->text, args);

@@ -28,6 +28,7 @@ enum qr_status(qr_fail)(struct qr_err *err, enum qr_status status, const char *f
     err->number = info->sql_number;
     err->severity = (uint8_t)info->severity;
     err->state = 1;
+    err->also = 0;
     err->line = 0;
     err->procedure[0] = '\0';
     va_list args;
@@ -64,6 +65,7 @@ void qr_err_reset(struct qr_err *err)
         return;
     err->status = QR_OK;
     err->number = 0;
+    err->also = 0;
     err->severity = 0;
     err->state = 0;
     err->line = 0;

@@ -151,15 +151,98 @@ enum qr_status qr_session_bulk_row(struct qr_session *session, const struct qr_v
 
 /* ---- end ---- */
 
+/* What the rows were said to be sorted by; count 0: nothing that could be used. */
+struct sorting {
+    uint16_t columns[QR_CAT_KEY_COLUMNS_MAX]; /* of the stream */
+    bool descending[QR_CAT_KEY_COLUMNS_MAX];
+    size_t count;
+    struct qr_value *keys[2]; /* of this row and of the one before, in arenas of their own */
+    struct qr_arena arenas[2];
+};
+
 struct load {
     struct qri_bulk *bulk;
     struct qri_run run;
     struct qri_writer writer;
     struct qri_table *table;
-    struct qr_value *row; /* a change: old, new, rowid, action */
+    struct qr_type *types; /* of the table's columns, twice */
+    struct qr_value *row;  /* a change: old, new, rowid, action */
     bool *given;
     struct qr_rowset *changes; /* for triggers; NULL: nobody asks */
+    struct sorting sorting;
 };
+
+/* ORDER counts if it names the clustered index's key, column by column; else it is passed over, as
+ * SQL Server does. */
+static void use_order(struct load *l, const struct qr_cat_object *object)
+{
+    const struct qri_bulk *bulk = l->bulk;
+    const struct qr_ast_order *order = &bulk->stmt->order;
+    const struct qr_cat_index *key = qr_cat_clustered(object);
+    if (key == NULL || order->count == 0 || order->count > key->key_count)
+        return;
+    for (size_t i = 0; i < order->count; i++) {
+        const struct qr_ast_column *named = (const struct qr_ast_column *)order->items[i].expr;
+        size_t at = qr_cat_column_index(object, key->columns[i].column_id);
+        size_t from = 0;
+        while (from < bulk->column_count && bulk->columns[from] != at)
+            from++;
+        if (from == bulk->column_count ||
+            !qr_str_ieq(named->name.parts[0].text, object->columns[at].name) ||
+            order->items[i].descending != key->columns[i].is_descending)
+            return;
+        l->sorting.columns[i] = (uint16_t)from;
+        l->sorting.descending[i] = order->items[i].descending;
+    }
+    l->sorting.count = order->count;
+}
+
+static enum qr_status fail_order(struct load *l, const struct qr_value *first,
+                                 const struct qr_value *second)
+{
+    const struct sorting *sorting = &l->sorting;
+    struct qr_type types[QR_CAT_KEY_COLUMNS_MAX];
+    for (size_t i = 0; i < sorting->count; i++)
+        types[i] = l->types[l->bulk->columns[sorting->columns[i]]];
+    struct qr_buf texts[2];
+    qr_buf_init(&texts[0], 8192);
+    qr_buf_init(&texts[1], 8192);
+    qri_print_key(types, first, sorting->count, &texts[0]);
+    qri_print_key(types, second, sorting->count, &texts[1]);
+    enum qr_status status =
+        qr_sql_fail(l->run.err, 4819, qr_buf_cstr(&texts[0]), qr_buf_cstr(&texts[1]));
+    qr_buf_done(&texts[0]);
+    qr_buf_done(&texts[1]);
+    return status;
+}
+
+/* bulk->values holds the row at `position`. */
+static enum qr_status check_order(struct load *l, uint64_t position)
+{
+    struct qri_bulk *bulk = l->bulk;
+    struct sorting *sorting = &l->sorting;
+    if (sorting->count == 0)
+        return QR_OK;
+    struct qr_value *now = sorting->keys[position & 1], *before = sorting->keys[~position & 1];
+    struct qr_arena *arena = &sorting->arenas[position & 1];
+    if (arena->chunk != NULL)
+        qr_arena_reset(arena);
+    for (size_t i = 0; i < sorting->count; i++)
+        if (qr_value_copy(arena, &bulk->values[sorting->columns[i]], &now[i]) != QR_OK)
+            return qr_fail(l->run.err, QR_NOMEM, "bulk load");
+    for (size_t i = 0; i < sorting->count && position > 0; i++) {
+        const struct qr_type *type = &l->types[bulk->columns[sorting->columns[i]]];
+        int cmp = qr_value_is_null(&before[i]) || qr_value_is_null(&now[i])
+                      ? (int)qr_value_is_null(&now[i]) - (int)qr_value_is_null(&before[i])
+                      : qr_value_compare(type, &before[i], &now[i]);
+        cmp = sorting->descending[i] ? -cmp : cmp;
+        if (cmp < 0)
+            break;
+        if (cmp > 0)
+            return fail_order(l, before, now);
+    }
+    return QR_OK;
+}
 
 static enum qr_status load_row(struct load *l, uint64_t position)
 {
@@ -168,6 +251,7 @@ static enum qr_status load_row(struct load *l, uint64_t position)
     struct qr_value *row = l->row + table->n;
     bool found = false, ignored = false;
     QR_TRY(qri_rowset_get(bulk->rows, position, bulk->values, &found, l->run.err));
+    QR_TRY(check_order(l, position));
     for (size_t i = 0; i < 2 * table->n; i++)
         l->row[i] = qr_value_null();
     for (size_t i = 0; i < table->n; i++)
@@ -228,11 +312,18 @@ static enum qr_status prepare_load(struct load *l, struct qri_frame *frame,
     l->row = qr_arena_array(&bulk->arena, 2 * table->n + 2, sizeof *l->row);
     l->given = qr_arena_array(&bulk->arena, table->n + 1, sizeof *l->given);
     struct qr_type *types = qr_arena_array(&bulk->arena, 2 * table->n + 2, sizeof *types);
-    if (l->row == NULL || l->given == NULL || types == NULL)
+    l->types = types;
+    for (size_t i = 0; i < 2; i++) {
+        qr_arena_init(&l->sorting.arenas[i], QRI_STMT_ARENA_BYTES_MAX);
+        l->sorting.keys[i] = qr_arena_array(&bulk->arena, QR_CAT_KEY_COLUMNS_MAX, sizeof *l->row);
+    }
+    if (l->sorting.keys[0] == NULL || l->sorting.keys[1] == NULL || l->row == NULL ||
+        l->given == NULL || types == NULL)
         return qr_fail(&session->err, QR_NOMEM, "bulk load");
     for (size_t i = 0; i < table->n; i++)
         types[i] = types[table->n + i] = object->columns[i].type;
     types[2 * table->n] = types[2 * table->n + 1] = qr_type_of(QR_TYPE_BIGINT);
+    use_order(l, object);
     if (bulk->fire_triggers && qri_table_fires(object, QRI_INSERT, false))
         QR_TRY(qr_rowset_new(types, 2 * table->n + 2, &l->changes, &session->err));
     l->run = (struct qri_run){
@@ -264,6 +355,8 @@ static enum qr_status load_in_frame(struct qri_frame *frame, uint64_t *ret_count
         status = load_rows(&l);
     qr_rowset_free(l.changes);
     qr_arena_done(&l.run.arena);
+    qr_arena_done(&l.sorting.arenas[0]);
+    qr_arena_done(&l.sorting.arenas[1]);
     status = qri_guard_end(session, &mark, status, err);
     *ret_count = l.run.count;
     return qri_tran_statement_end(session, status, err);

@@ -29,6 +29,7 @@ void qri_bind_env(const struct qri_frame *frame, const struct qri_op *op, struct
                     .arithabort = o->arithabort,
                     .concat_null_yields_null = o->concat_null_yields_null,
                     .numeric_roundabort = o->numeric_roundabort,
+                    .columns_not_null = !o->ansi_null_dflt_on,
                     .datefirst = o->datefirst,
                     .dateformat = o->dateformat},
     };

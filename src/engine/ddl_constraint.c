@@ -183,7 +183,8 @@ enum qr_status qri_build_index(struct qri_build *b, const struct qr_ast_index_de
     }
     QR_TRY(set_options(b, &x, &def->options));
     if (def->where != NULL)
-        x.filter_text = qri_normal_text(b->arena, def->where_text);
+        x.filter_text =
+            qri_normal_text(b->arena, def->where_text, b->env->options.quoted_identifier);
     return add_index(b, &x);
 }
 
@@ -196,9 +197,10 @@ static enum qr_status build_check(struct qri_build *b, const struct qr_ast_const
     if (moved == NULL)
         return qr_fail(b->err, QR_NOMEM, "table definition");
     t->checks = moved;
-    struct qr_cat_check c = {.object_id = qri_build_id(b),
-                             .text = qri_normal_text(b->arena, def->expr_text),
-                             .not_for_replication = def->not_for_replication};
+    struct qr_cat_check c = {
+        .object_id = qri_build_id(b),
+        .text = qri_normal_text(b->arena, def->expr_text, b->env->options.quoted_identifier),
+        .not_for_replication = def->not_for_replication};
     struct qr_str column_name = {NULL, 0};
     if (column != NULL) {
         column_name = column->name.text;
@@ -225,7 +227,7 @@ static enum qr_status build_default(struct qri_build *b, const struct qr_ast_con
     if (c->is_computed)
         return qr_sql_fail(b->err, 1759, qri_z(b->arena, name), table_z(b));
     c->default_object_id = qri_build_id(b);
-    c->default_text = qri_normal_text(b->arena, def->expr_text);
+    c->default_text = qri_normal_text(b->arena, def->expr_text, b->env->options.quoted_identifier);
     c->default_name =
         name_or_made(b, def, "DF", name, c->default_object_id, &c->default_is_system_named);
     return QR_OK;
@@ -399,8 +401,8 @@ static enum qr_status build_fk(struct qri_build *b, const struct qr_ast_constrai
     return QR_OK;
 }
 
-enum qr_status qri_build_constraint(struct qri_build *b, const struct qr_ast_constraint *def,
-                                    const struct qr_ast_column_def *column)
+static enum qr_status build_constraint(struct qri_build *b, const struct qr_ast_constraint *def,
+                                       const struct qr_ast_column_def *column)
 {
     switch (def->kind) {
     case QR_CONSTRAINT_PRIMARY_KEY:
@@ -416,6 +418,20 @@ enum qr_status qri_build_constraint(struct qri_build *b, const struct qr_ast_con
         break;
     }
     return qr_sql_fail(b->err, 40510, "CONNECTION");
+}
+
+enum qr_status qri_constraint_failed(enum qr_status status, struct qr_err *err)
+{
+    enum { NOT_SUPPORTED = 40510, SEE_PREVIOUS_ERRORS = 1750 };
+    if (status == QR_SQL && err != NULL && err->number != NOT_SUPPORTED)
+        err->also = SEE_PREVIOUS_ERRORS;
+    return status;
+}
+
+enum qr_status qri_build_constraint(struct qri_build *b, const struct qr_ast_constraint *def,
+                                    const struct qr_ast_column_def *column)
+{
+    return qri_constraint_failed(build_constraint(b, def, column), b->err);
 }
 
 /* Everything is there: storage is chosen, and texts are bound once so that mistakes show now. */

@@ -39,7 +39,7 @@ const char *qri_z(struct qr_arena *arena, struct qr_str s);
 struct qr_str qri_system_name(struct qr_arena *arena, const char *prefix, struct qr_str table,
                               struct qr_str column, uint32_t object_id);
 /* Text of a DEFAULT, CHECK or computed column as the catalog shows it: "((0))", "(getdate())". */
-struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text);
+struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier);
 /* A parameter's default: a constant, as T-SQL text. */
 QR_NODISCARD enum qr_status qri_constant_text(struct qr_arena *arena,
                                               const struct qr_ast_expr *expr,
@@ -99,6 +99,8 @@ void qri_build_init(struct qri_build *b, struct qri_ddl_stmt *s, struct qr_cat_o
 uint32_t qri_build_id(struct qri_build *b);
 QR_NODISCARD enum qr_status qri_build_column(struct qri_build *b,
                                              const struct qr_ast_column_def *def);
+/* An error that keeps a constraint from being made is followed by 1750. Returns `status`. */
+QR_NODISCARD enum qr_status qri_constraint_failed(enum qr_status status, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_build_constraint(struct qri_build *b,
                                                  const struct qr_ast_constraint *def,
                                                  const struct qr_ast_column_def *column);

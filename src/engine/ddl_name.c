@@ -192,16 +192,71 @@ static bool is_number(struct qr_str s)
     return true;
 }
 
-struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text)
+/* Copies what stands between quotes or in a comment; returns where it ends. */
+static size_t copy_quoted(struct qr_buf *buf, struct qr_str s, size_t at, bool quoted_identifier)
+{
+    char open = s.p[at], close = open == '[' ? ']' : open;
+    bool becomes = open == '"' && !quoted_identifier; /* a string: kept in the other quotes */
+    qr_buf_add8(buf, becomes ? '\'' : (uint8_t)open);
+    for (at++; at < s.n; at++) {
+        char c = s.p[at];
+        bool is_close = c == close;
+        if (is_close && (at + 1 == s.n || s.p[at + 1] != close))
+            break;
+        at += is_close;
+        if (becomes ? c == '\'' : is_close)
+            qr_buf_add8(buf, (uint8_t)c);
+        qr_buf_add8(buf, (uint8_t)c);
+    }
+    qr_buf_add8(buf, becomes ? '\'' : (uint8_t)close);
+    return at + 1;
+}
+
+static size_t comment_bytes(struct qr_str s)
+{
+    bool line = s.n >= 2 && s.p[0] == '-' && s.p[1] == '-';
+    bool block = s.n >= 2 && s.p[0] == '/' && s.p[1] == '*';
+    size_t depth = 0;
+    for (size_t i = 0; line || block; i++) {
+        if (i >= s.n || (line && s.p[i] == '\n'))
+            return i;
+        if (line || i + 1 >= s.n)
+            continue;
+        if (s.p[i] == '/' && s.p[i + 1] == '*')
+            depth++, i++;
+        else if (s.p[i] == '*' && s.p[i + 1] == '/' && --depth == 0)
+            return i + 2;
+        else if (s.p[i] == '*' && s.p[i + 1] == '/')
+            i++;
+    }
+    return 0;
+}
+
+/* A stored expression is read with QUOTED_IDENTIFIER ON, whatever it was written under. */
+static void add_expression(struct qr_buf *buf, struct qr_str s, bool quoted_identifier)
+{
+    for (size_t i = 0; i < s.n;) {
+        size_t skip = comment_bytes((struct qr_str){s.p + i, s.n - i});
+        if (s.p[i] == '\'' || s.p[i] == '"' || s.p[i] == '[') {
+            i = copy_quoted(buf, s, i, quoted_identifier);
+            continue;
+        }
+        skip = skip == 0 ? 1 : skip;
+        qr_buf_addstr(buf, (struct qr_str){s.p + i, skip});
+        i += skip;
+    }
+}
+
+struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier)
 {
     text = qr_str_trim(text);
     while (is_wrapped(text))
         text = qr_str_trim((struct qr_str){text.p + 1, text.n - 2});
     bool twice = is_number(text);
     struct qr_buf buf;
-    qr_buf_init(&buf, text.n + 16);
+    qr_buf_init(&buf, 2 * text.n + 16);
     qr_buf_addz(&buf, twice ? "((" : "(");
-    qr_buf_addstr(&buf, text);
+    add_expression(&buf, text, quoted_identifier);
     qr_buf_addz(&buf, twice ? "))" : ")");
     char *p = qr_arena_dup(arena, buf.data, buf.len);
     struct qr_str out = {p, p == NULL ? 0 : buf.len};

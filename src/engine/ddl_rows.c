@@ -328,8 +328,10 @@ static enum qr_status rebuild_row(void *ctx, const struct qr_value *old, int64_t
         qri_print_key(types, values, key->key_count, &text);
         const char *key_text = qr_arena_dup(r->s->arena, text.data, text.len);
         qr_buf_done(&text);
-        return qr_sql_fail(err, 1505, full_name(r->s, r->to), qri_z(r->s->arena, key->name),
-                           key_text == NULL ? "" : key_text);
+        enum qr_status status =
+            qr_sql_fail(err, 1505, full_name(r->s, r->to), qri_z(r->s->arena, key->name),
+                        key_text == NULL ? "" : key_text);
+        return key->constraint_object_id != 0 ? qri_constraint_failed(status, err) : status;
     }
     return rc == SQLITE_DONE ? QR_OK : qri_conn_fail(r->s->ddl->conn, err, "rebuild table");
 }

@@ -323,7 +323,7 @@ static enum qr_status find_duplicate(struct qri_ddl_stmt *s, struct duplicate *d
 static enum qr_status explain_failure(struct qri_ddl_stmt *s, const struct qr_cat_object *table,
                                       const struct qr_cat_index *index, enum qr_status was)
 {
-    if (sqlite3_errcode(s->ddl->conn) != SQLITE_CONSTRAINT)
+    if ((sqlite3_errcode(s->ddl->conn) & 0xFF) != SQLITE_CONSTRAINT)
         return was;
     struct duplicate d = {.table = table, .index = index};
     qr_buf_init(&d.key, 8192);
@@ -336,6 +336,8 @@ static enum qr_status explain_failure(struct qri_ddl_stmt *s, const struct qr_ca
             schema == NULL ? "dbo" : schema->name.p, (int)table->name.n, table->name.p);
         status = qr_sql_fail(s->err, 1505, full == NULL ? "" : full, qri_z(s->arena, index->name),
                              qr_buf_cstr(&d.key));
+        if (index->constraint_object_id != 0)
+            status = qri_constraint_failed(status, s->err);
     } else if (status == QR_OK) {
         status = was;
     }

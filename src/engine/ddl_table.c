@@ -102,7 +102,10 @@ static enum qr_status set_type(struct qri_build *b, const struct qr_ast_column_d
     } else if (qr_type_is_string(&c->type) && b->env->catalog != NULL) {
         c->type.collation = b->env->catalog->collation_id;
     }
-    c->nullable = def->nullable == QR_UNSAID ? type_nullable : def->nullable == QR_YES;
+    /* An alias type says itself what it is; a shape (no statement) is nullable by default. */
+    bool by_session = b->s != NULL && c->user_type_id == 0 && b->env->options.columns_not_null;
+    c->nullable =
+        def->nullable == QR_UNSAID ? type_nullable && !by_session : def->nullable == QR_YES;
     if (c->type.id == QR_TYPE_ROWVERSION && def->nullable == QR_UNSAID)
         c->nullable = false;
     return QR_OK;
@@ -144,7 +147,8 @@ enum qr_status qri_build_column(struct qri_build *b, const struct qr_ast_column_
     if (def->computed != NULL) {
         c.is_computed = true;
         c.is_persisted = def->persisted;
-        c.computed_text = qri_normal_text(b->arena, def->computed_text);
+        c.computed_text =
+            qri_normal_text(b->arena, def->computed_text, b->env->options.quoted_identifier);
         c.nullable = def->nullable != QR_NO;
         c.type = qr_type_of(QR_TYPE_INT); /* until qri_build_computed */
     } else {

@@ -3,8 +3,6 @@
 #include "dml_stage.h"
 #include "base/banned.h"
 
-enum { COMMAND_SELECT = 0xC1 };
-
 static const struct kind_row {
     const char *verb;
     uint16_t command; /* DONE.CurCmd */
@@ -299,9 +297,8 @@ static enum qr_status finish(struct qri_run *run)
     bool has_result = output->count > 0 && output->into == NULL && output->into_rowset.n == 0;
     if (session->options.nocount && !has_result)
         return QR_OK;
-    /* with rows sent this DONE ends a result set, as a SELECT's does */
     return qri_send_done(session, !session->options.nocount, run->count, false,
-                         has_result ? COMMAND_SELECT : kinds[run->dml->kind].command);
+                         kinds[run->dml->kind].command);
 }
 
 /* What one statement's tries have in common. */

@@ -214,6 +214,8 @@ int64_t qri_now_ticks(const struct qr_session *session);
 QR_NODISCARD enum qr_status qri_send_error(struct qr_session *session, struct qr_err *err);
 /* An informational message of the table, severity <= 10. */
 QR_NODISCARD enum qr_status qri_inform(struct qr_session *session, int number, ...);
+/* Statements report DONEINPROC here, not DONE. */
+bool qri_in_module(const struct qr_session *session);
 QR_NODISCARD enum qr_status qri_send_done(struct qr_session *session, bool has_count,
                                           uint64_t count, bool is_error, uint16_t command);
 /* QR_CANCELLED or QR_CLOSED when the request must stop. */

@@ -60,6 +60,17 @@ static enum qr_sql_ends ends_of(const struct qr_session *session, const struct q
     return ends;
 }
 
+/* The error that follows err, as err->also says, in its place and at its line. */
+static void follow_error(struct qr_err *err)
+{
+    int line = err->line;
+    char procedure[sizeof err->procedure];
+    memcpy(procedure, err->procedure, sizeof procedure);
+    (void)!qr_sql_fail(err, err->also);
+    err->line = line;
+    memcpy(err->procedure, procedure, sizeof procedure);
+}
+
 /* CATCH takes over. What would have ended the transaction leaves it doomed instead. */
 static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *op, size_t *pc)
 {
@@ -67,6 +78,8 @@ static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *
     enum qr_sql_ends ends = ends_of(session, &session->err);
     if (session->tran.count > 0 && ends >= QR_ENDS_TRANSACTION)
         session->tran.doomed = true;
+    if (session->err.also != 0)
+        follow_error(&session->err); /* CATCH sees the last error only */
     session->error = session->err.number;
     session->rowcount = 0;
     if (session->result_open) /* the failed SELECT's rows end here */
@@ -109,6 +122,11 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
         session->err_before.number = 0;
     }
     QR_TRY(qri_send_error(session, &session->err));
+    if (session->err.also != 0) {
+        follow_error(&session->err);
+        session->error = session->err.number;
+        QR_TRY(qri_send_error(session, &session->err));
+    }
     if (undoes_statement(frame, was_compile) && ends == QR_ENDS_STATEMENT)
         QR_TRY(qri_inform(session, 3621));
     QR_TRY(qri_send_done(session, false, 0, true, 0xFD));

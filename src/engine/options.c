@@ -6,6 +6,7 @@
 #include "base/banned.h"
 
 enum { LOCK_TIMEOUT_FOREVER = -1, TEXTSIZE_MAX = INT32_MAX, CONTEXT_INFO_BYTES = 128 };
+enum { COMMAND_SET = 0xF9 };
 
 void qri_options_init(struct qri_options *options, bool is_odbc)
 {
@@ -127,6 +128,10 @@ static enum qr_status set_switch(struct qri_frame *frame, const struct qr_ast_se
             memcpy((char *)&session->options + row->field, &stmt->on, sizeof stmt->on);
         if (row->field == FIELD(ansi_warnings) && stmt->on)
             session->options.arithabort = true;
+        if (row->field == FIELD(ansi_null_dflt_on) && stmt->on)
+            session->options.ansi_null_dflt_off = false;
+        if (row->field == FIELD(ansi_null_dflt_off) && stmt->on)
+            session->options.ansi_null_dflt_on = false;
         return QR_OK;
     }
     return qr_sql_fail(err, 195, qr_arena_str(&frame->arena, name).p, "SET option");
@@ -321,5 +326,8 @@ enum qr_status qri_run_set_option(struct qri_frame *frame, const struct qri_op *
                             : set_value(frame, stmt, stmt->options.items[i], err));
     frame->session->error = 0;
     frame->session->rowcount = 0;
-    return QR_OK;
+    /* A batch has a DONE for every statement but DECLARE; clients count on SET's. */
+    if (qri_in_module(frame->session))
+        return QR_OK;
+    return qri_send_done(frame->session, false, 0, false, COMMAND_SET);
 }

@@ -271,7 +271,7 @@ enum qr_status qri_inform(struct qr_session *session, int number, ...)
     return session->sink->message(session->sink->ctx, &message);
 }
 
-static bool in_module(const struct qr_session *session)
+bool qri_in_module(const struct qr_session *session)
 {
     const struct qri_frame *frame = session->frame;
     return frame != NULL && (frame->outer != NULL || frame->is_rpc || frame->module != NULL);
@@ -285,7 +285,7 @@ enum qr_status qri_send_done(struct qr_session *session, bool has_count, uint64_
                            .has_count = has_count,
                            .count = count,
                            .is_error = is_error,
-                           .in_module = in_module(session),
+                           .in_module = qri_in_module(session),
                            .command = command};
     return session->sink->done(session->sink->ctx, &done);
 }

@@ -125,6 +125,8 @@ static enum qr_status sink_done(void *ctx, const struct qr_done *done)
 {
     struct qri_served *s = ctx;
     s->answer.has_rows = false;
+    bool after_error = s->answer.after_error;
+    s->answer.after_error = false;
     if (done->kind == QR_DONE_BATCH && s->answer.held.is_held)
         return QR_OK; /* the last statement's DONE is the last word */
     uint8_t token = QR_TDS_TOKEN_DONE;
@@ -132,7 +134,7 @@ static enum qr_status sink_done(void *ctx, const struct qr_done *done)
         token = QR_TDS_TOKEN_DONEPROC;
     else if (done->kind == QR_DONE_STATEMENT && (done->in_module || s->answer.in_call))
         token = QR_TDS_TOKEN_DONEINPROC;
-    bool is_error = done->is_error || (done->kind == QR_DONE_BATCH && s->answer.has_error);
+    bool is_error = done->is_error || (done->kind == QR_DONE_BATCH && after_error);
     uint16_t status = is_error ? QR_TDS_DONE_ERROR : 0;
     if (done->has_count)
         status |= QR_TDS_DONE_COUNT;
@@ -144,12 +146,15 @@ void qri_answer_message(struct qri_served *s, const struct qr_err *message)
 {
     qri_answer_go_on(s);
     if (message->severity > 10)
-        s->answer.has_error = true;
+        s->answer.has_error = s->answer.after_error = true;
+    /* Severity 10 goes out as 0, for the sake of old clients (SQL Server's documentation of
+     * severities); ERROR_SEVERITY() and the message table keep 10. */
+    enum { SEVERITY_INFORM = 10 };
     qr_tds_put_notice(&s->writer, s->client.version,
                       &(struct qr_tds_notice){
                           .number = message->number,
                           .state = message->state == 0 ? 1 : message->state,
-                          .severity = message->severity,
+                          .severity = message->severity == SEVERITY_INFORM ? 0 : message->severity,
                           .text = qr_str(message->text),
                           .server = s->host->server_name,
                           .procedure = qr_str(message->procedure),
@@ -313,7 +318,7 @@ void qri_answer_end_call(struct qri_served *s)
 void qri_answer_end(struct qri_served *s)
 {
     struct qri_answer *a = &s->answer;
-    uint16_t status = a->has_error ? QR_TDS_DONE_ERROR : 0;
+    uint16_t status = a->after_error ? QR_TDS_DONE_ERROR : 0;
     if (!a->held.is_held || a->held.token == QR_TDS_TOKEN_DONEINPROC)
         hold_done(s, QR_TDS_TOKEN_DONE, status, 0, 0);
     let_done_go(s, 0);

@@ -35,6 +35,7 @@ struct qri_answer {
     bool in_call;        /* a procedure call: it ends with DONEPROC */
     bool has_status;     /* RETURNSTATUS of the call is sent */
     bool has_error;      /* an ERROR is sent in this call or batch */
+    bool after_error;    /* an ERROR is sent and no DONE of the engine's since */
     bool is_broken;      /* the connection cannot go on */
     size_t ordinal_base; /* RPC parameters in front of the arguments the engine knows */
     /* sp_prepare and sp_prepexec: the handle, to be returned right after RETURNSTATUS. */

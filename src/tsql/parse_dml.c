@@ -1,5 +1,6 @@
 /* parse_dml.c - SELECT as a statement, INSERT, UPDATE, DELETE, TRUNCATE; see parse_int.h */
 #include "parse_int.h"
+#include "parse_ddl_int.h"
 #include "parse_dml_int.h"
 #include "base/banned.h"
 
@@ -243,8 +244,19 @@ static struct qr_ast_stmt *insert_bulk(struct qri_parser *p)
         } while (qri_p_accept_sym(p, ','));
         qri_p_expect_sym(p, ')');
     }
-    if (qri_p_accept(p, KW_WITH))
-        qri_p_options_paren(p, &stmt->options);
+    if (qri_p_accept(p, KW_WITH)) {
+        qri_p_expect_sym(p, '(');
+        do {
+            if (qri_p_at(p, KW_ORDER)) {
+                qri_p_advance(p);
+                qri_p_key_columns(p, &stmt->order);
+            } else {
+                qri_p_option(p, qri_p_push(p, &stmt->options.items, &stmt->options.count,
+                                           sizeof *stmt->options.items));
+            }
+        } while (qri_p_accept_sym(p, ','));
+        qri_p_expect_sym(p, ')');
+    }
     return qri_p_finish(p, stmt);
 }
 

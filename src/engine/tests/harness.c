@@ -181,6 +181,9 @@ static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t co
 static enum qr_status on_done(void *ctx, const struct qr_done *done)
 {
     struct client *c = ctx;
+    enum { COMMAND_SET = 0xF9 };
+    if (done->command == COMMAND_SET && !c->show_set)
+        return QR_OK; /* it says nothing, and half of the batches begin with SET */
     bool after_done = c->out.len > 0 && c->ended;
     c->ended = true;
     if (done->kind == QR_DONE_BATCH && (!done->is_error || after_done))

@@ -23,6 +23,7 @@ struct client {
     _Atomic bool waits;  /* it has told its pool that it blocks */
     _Atomic bool cancel; /* attention is pending */
     uint64_t rows;
+    bool show_set;   /* the DONEs of SET options are printed too */
     bool count_only; /* rows are counted, not printed */
 };
 

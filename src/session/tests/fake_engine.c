@@ -170,6 +170,8 @@ static enum qr_status run_word(struct qr_session *session, const char *word,
     }
     if (strcmp(word, "print") == 0)
         return put_message(sink, 0, 0);
+    if (strncmp(word, "inform", 6) == 0) /* inform:severity */
+        return put_message(sink, 5000, (uint8_t)n);
     if (strcmp(word, "begin") == 0)
         return sink->env_change(sink->ctx, QR_ENV_BEGIN_TRAN, qr_str(""), qr_str(""), 7);
     if (strcmp(word, "commit") == 0) {

@@ -81,7 +81,7 @@ static size_t say_token(struct out *o, const uint8_t *p)
         say(o, "ERROR%d", (int32_t)qr_get32le(p + 3));
         break;
     case QR_TDS_TOKEN_INFO:
-        say(o, "INFO%d", (int32_t)qr_get32le(p + 3));
+        say(o, p[8] == 0 ? "INFO%d" : "INFO%d/%u", (int32_t)qr_get32le(p + 3), p[8]);
         break;
     case QR_TDS_TOKEN_LOGINACK:
         say(o, "LOGINACK");

@@ -327,7 +327,8 @@ static void test_the_other_objects_have_their_kinds(void **state)
         {"kill 52 with statusonly", QR_AS_KILL},
         {"shutdown with nowait", QR_AS_SHUTDOWN},
         {"reconfigure with override", QR_AS_RECONFIGURE},
-        {"insert bulk #t ([a] int, b nvarchar(10) collate x) with (tablock, order (a asc))",
+        {"insert bulk #t ([a] int, b nvarchar(10) collate x) with (tablock, order (a asc, [b] "
+         "desc))",
          QR_AS_INSERT_BULK},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)

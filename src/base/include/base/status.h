@@ -41,6 +41,7 @@ struct qr_err {
     int number;
     uint8_t severity;
     uint8_t state;
+    int also; /* number of a T-SQL error that follows this one and takes none of its words; or 0 */
     int line; /* 1-based line in the batch or module; 0 = not known yet (what a failure sets) */
     char procedure[257]; /* UTF-8 name of the module the error arose in, "" for a batch */
     char text[QR_ERR_TEXT_BYTES_MAX];

@@ -119,5 +119,6 @@ struct qr_ast_insert_bulk {
     struct qr_ast_name table;
     struct qr_ast_bulk_column *columns;
     size_t count;
-    struct qr_ast_options options; /* "KEEP_NULLS", "CHECK_CONSTRAINTS", "TABLOCK", "ORDER" ... */
+    struct qr_ast_options options; /* "KEEP_NULLS", "CHECK_CONSTRAINTS", "TABLOCK" ... */
+    struct qr_ast_order order;     /* what the rows are said to be sorted by */
 };

@@ -318,6 +318,7 @@ struct qr_bind_var {
 struct qr_bind_options {
     bool quoted_identifier, ansi_nulls, ansi_padding, ansi_warnings, arithabort,
         concat_null_yields_null, numeric_roundabort;
+    bool columns_not_null; /* a column that says neither is NOT NULL (ANSI_NULL_DFLT_ON is off) */
     uint8_t datefirst;
     uint8_t dateformat; /* codec/datetime.h */
 };
