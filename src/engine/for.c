@@ -6,7 +6,7 @@
 #include "codec/datetime.h"
 #include "base/banned.h"
 
-enum { TEXT_BYTES_MAX = 1 << 30, STYLE_ISO = 126, STYLE_FLOAT = 2 };
+enum { TEXT_BYTES_MAX = 256 << 20, STYLE_ISO = 126, STYLE_FLOAT = 2 };
 
 static bool is_json(const struct qri_for *f)
 {

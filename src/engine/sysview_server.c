@@ -128,8 +128,10 @@ static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_sessi
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        status = qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
-                            text_or_null(arena, s->login.client_address));
+        status =
+            qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
+                       qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), (int)s->login.packet_bytes,
+                       text_or_null(arena, s->login.client_address));
     pthread_mutex_unlock(&instance->mu);
     return status;
 }
@@ -327,10 +329,10 @@ const struct qri_sysview qri_sysviews_server[] = {
     {"sys", "dm_exec_connections",
      "session_id int null, most_recent_session_id int null, connect_time datetime, "
      "net_transport nvarchar(40) ='TCP', protocol_type nvarchar(40) null ='TSQL', "
-     "protocol_version int null, endpoint_id int null =0, encrypt_option nvarchar(40) ='TRUE', "
+     "protocol_version int null, endpoint_id int null =0, encrypt_option nvarchar(40), "
      "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null =null, "
      "num_writes int null =null, last_read datetime null =null, last_write datetime null =null, "
-     "net_packet_size int null =4096, client_net_address varchar(48) null",
+     "net_packet_size int null, client_net_address varchar(48) null",
      exec_connections, NULL, false},
     {"sys", "dm_exec_requests",
      "session_id smallint, request_id int =0, start_time datetime, status nvarchar(30) ='running', "

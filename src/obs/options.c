@@ -152,7 +152,7 @@ static enum qr_status set_from_args(struct parse *parse, int argc, char *const *
     return QR_OK;
 }
 
-static enum qr_status set_from_line(struct parse *parse, struct qr_str line)
+static enum qr_status set_from_line(struct parse *parse, struct qr_str line, bool *seen)
 {
     const char *hash = memchr(line.p, '#', line.n);
     if (hash != NULL)
@@ -168,6 +168,9 @@ static enum qr_status set_from_line(struct parse *parse, struct qr_str line)
     const struct qr_option *option = find(parse->options, name);
     if (option == NULL || strcmp(option->name, "config") == 0)
         return qr_fail(parse->err, QR_INVALID, "no option '%.*s'", (int)name.n, name.p);
+    if (seen[option - parse->options->rows])
+        return qr_fail(parse->err, QR_INVALID, "%s is given twice", option->name);
+    seen[option - parse->options->rows] = true;
     if (memchr(value.p, '\0', value.n) != NULL)
         return qr_fail(parse->err, QR_INVALID, "--%s: the value holds a NUL byte", option->name);
     const char *z = qr_arena_dup(parse->arena, value.p, value.n);
@@ -179,13 +182,14 @@ static enum qr_status set_from_line(struct parse *parse, struct qr_str line)
 static enum qr_status set_from_file(struct parse *parse, struct qr_env *env, const char *path)
 {
     struct qr_buf buf;
+    bool seen[QR_OPTIONS_MAX] = {false};
     qr_buf_init(&buf, QR_CONFIG_BYTES_MAX);
     enum qr_status status = qr_env_read_file(env, path, &buf, parse->err);
     const char *at = (const char *)buf.data, *end = at == NULL ? NULL : at + buf.len;
     for (int number = 1; status == QR_OK && at < end; number++) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *stop = newline == NULL ? end : newline;
-        status = set_from_line(parse, qr_str_n(at, (size_t)(stop - at)));
+        status = set_from_line(parse, qr_str_n(at, (size_t)(stop - at)), seen);
         status = qr_wrap(parse->err, status, "line %d", number);
         at = stop + 1;
     }

@@ -252,6 +252,8 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .client_pid = l->client_pid,
         .client_interface_version = l->client_program_version,
         .tds_version = qr_tds_version_to_wire(l->version),
+        .packet_bytes = login->packet_bytes,
+        .is_encrypted = login->is_encrypted,
         .is_odbc = l->odbc_defaults,
         .read_only_intent = l->read_only_intent,
         .language = qr_str("us_english"),

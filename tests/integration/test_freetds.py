@@ -116,8 +116,8 @@ class FreeTds(unittest.TestCase):
                           (3, "ö3", decimal.Decimal("1.125"), b"\x03\xff")])
 
     def test_odbc_result_sets_transactions_and_errors(self):
+        connection = self.odbc()  # skips if there is no pyodbc
         import pyodbc
-        connection = self.odbc()
         cursor = connection.cursor()
         cursor.execute("SELECT 1; SELECT 2, 3")
         sets = [[tuple(row) for row in cursor.fetchall()]]

@@ -121,6 +121,16 @@ class Life(unittest.TestCase):
             for word in ("tsql -H", "pymssql.connect", "new Connection", "myResourceGroup"):
                 self.assertIn(word, quired.printed)
 
+    def test_a_connection_knows_its_encryption_and_packet_size(self):
+        shown = ("SELECT encrypt_option, net_packet_size FROM sys.dm_exec_connections "
+                 "WHERE session_id = @@SPID")
+        with server.Server("--allow-plaintext-login") as quired:
+            for encrypt, option in ((tds.ENCRYPT_OFF, "FALSE"), (tds.ENCRYPT_ON, "TRUE"),
+                                    (tds.ENCRYPT_NOT_SUP, "FALSE"), (tds.ENCRYPT_REQ, "TRUE")):
+                for size in (512, 4096, 32767):
+                    with quired.connect(encrypt=encrypt, packet_size=size) as connection:
+                        self.assertEqual(connection.execute(shown), [(option, size)])
+
     def test_what_is_printed_connects_as_it_stands(self):
         quired = server.Server("--sample", "--server-name", "elsewhere", "--admin-login", "Boss",
                                "--listen", "0.0.0.0").start()

@@ -204,6 +204,8 @@ static void test_bad_options_are_refused_with_their_name(void **state)
         {"a\n", {"--config=conf"}, "--config conf: line 1: no '=' in the line"},
         {"\nconfig = x\n", {"--config=conf"}, "--config conf: line 2: no option 'config'"},
         {"port = x\n", {"--config=conf"}, "--config conf: line 1: --port: 'x' is not a number"},
+        {"port = 1\n\nport = 1\n", {"--config=conf"}, "--config conf: line 3: port is given twice"},
+        {NULL, {"--port", " 5"}, "--port: ' 5' is not a number"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct parsed p = parse(cases[i].file, cases[i].args);

@@ -155,6 +155,8 @@ struct qr_session_options {
     struct qr_str login, host_name, app_name, client_library, client_address;
     uint32_t client_pid;
     uint32_t client_interface_version, tds_version;
+    uint16_t packet_bytes;
+    bool is_encrypted; /* not only the login */
     bool is_odbc; /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
     bool read_only_intent;
     struct qr_str language;
