@@ -180,20 +180,6 @@ enum qr_status qri_run_kill(struct qri_frame *frame, const struct qri_op *op, st
     return done_plain(session, COMMAND_OTHER);
 }
 
-enum qr_status qri_run_dbcc(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)
-{
-    const struct qr_ast_dbcc *stmt = (const struct qr_ast_dbcc *)op->stmt;
-    static const char *const quiet[] = {"TRACEON", "TRACEOFF", "FREEPROCCACHE", "DROPCLEANBUFFERS",
-                                        "UPDATEUSAGE"};
-    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-        if (qr_str_ieqz(stmt->command, quiet[i])) {
-            QR_TRY(qri_inform(frame->session, 2528));
-            return done_plain(frame->session, COMMAND_OTHER);
-        }
-    return qr_fail(err, QR_UNSUPPORTED, "DBCC %.*s is not supported.", (int)stmt->command.n,
-                   stmt->command.p);
-}
-
 const struct qri_stmt_kind qri_stmt_kinds[QR_AS_KIND_COUNT] = {
     /* clang-format off */
     [QR_AS_DECLARE]           = {qri_run_declare,        0}, /* one code an item */

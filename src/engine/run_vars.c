@@ -240,6 +240,9 @@ enum qr_status qri_run_raiserror(struct qri_frame *frame, const struct qri_op *o
                                  err));
     if (severity > 18 && !stmt->with_log)
         return qr_sql_fail(err, 2754, 18);
+    const struct qr_sqlmsg *known = severity < 0 ? qr_sqlmsg_find(number) : NULL;
+    if (known != NULL && number != 50000) /* its own, where the statement leaves it open */
+        severity = known->severity;
     severity = severity < 0 ? 0 : severity > 25 ? 25 : severity;
     state = state < 0 ? 1 : state > 255 ? 255 : state;
     struct qr_err message;

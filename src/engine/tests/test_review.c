@@ -152,6 +152,67 @@ static const struct batch {
      "MSG 240 16 1 line 1: Types don't match between the anchor and the recursive part in"
      " column \"x\" of recursive query \"n\".\n"
      "DONE error\n"},
+    {"create table hp(id int identity(5,2) constraint pk_hp primary key, v varchar(10)"
+     " not null constraint uq_hp unique nonclustered, n nvarchar(20) constraint df_hp"
+     " default N'x', m decimal(10,2) constraint ck_hp check (m > 0), d as id * 2)\n"
+     "create table hc(a int not null constraint fk_hc references hp(id) on delete cascade)",
+     "DONE\n"
+     "DONE\n"},
+    {"exec sp_helpconstraint 'hp'",
+     "COLS Object Name nvarchar(776)\n"
+     "ROW hp\n"
+     "DONEINPROC\n"
+     "COLS constraint_type nvarchar(146), constraint_name nvarchar(128), delete_action"
+     " nvarchar(11), update_action nvarchar(11), status_enabled varchar(8),"
+     " status_for_replication varchar(19), constraint_keys nvarchar(2126)\n"
+     "ROW CHECK on column m|ck_hp|(n/a)|(n/a)|Enabled|Is_For_Replication|(m > 0)\n"
+     "ROW DEFAULT on column n|df_hp|(n/a)|(n/a)|(n/a)|(n/a)|(N'x')\n"
+     "ROW PRIMARY KEY (clustered)|pk_hp|(n/a)|(n/a)|(n/a)|(n/a)|id\n"
+     "ROW UNIQUE (non-clustered)|uq_hp|(n/a)|(n/a)|(n/a)|(n/a)|v\n"
+     "DONEINPROC\n"
+     "COLS Table is referenced by foreign key nvarchar(516)\n"
+     "ROW testdb.dbo.hc: fk_hc\n"
+     "DONEINPROC\n"
+     "STATUS 0\n"
+     "DONEPROC\n"},
+    {"exec sp_helpconstraint 'hc', 'nomsg'",
+     "COLS constraint_type nvarchar(146), constraint_name nvarchar(128), delete_action"
+     " nvarchar(11), update_action nvarchar(11), status_enabled varchar(8),"
+     " status_for_replication varchar(19), constraint_keys nvarchar(2126)\n"
+     "ROW FOREIGN KEY|fk_hc|Cascade|No Action|Enabled|Is_For_Replication|a\n"
+     "ROW  | | | | | |REFERENCES testdb.dbo.hp (id)\n"
+     "DONEINPROC\n"
+     "STATUS 0\n"
+     "DONEPROC\n"},
+    {"exec sp_helpindex 'hc'",
+     "INFO 15472: The object 'hc' does not have any indexes, or you do not have"
+     " permissions.\n"
+     "STATUS 0\n"
+     "DONEPROC\n"},
+    {"exec sp_helpindex 'nosuch'",
+     "MSG 15009 16 1 line 1 sp_helpindex: The object 'nosuch' does not exist in database"
+     " 'testdb' or is invalid for this operation.\n"
+     "DONEINPROC error\n"
+     "STATUS 1\n"
+     "DONEPROC\n"},
+    {"create proc hpr @a int, @b nvarchar(5) = N'q' as select @a",
+     "DONE\n"},
+    {"create type hty from varchar(5) not null\n"
+     "exec sp_help 'hty'\n"
+     "exec sp_help 'nosuch'",
+     "DONE\n"
+     "COLS Type_name nvarchar(128), Storage_type nvarchar(128), Length smallint, Prec"
+     " tinyint, Scale tinyint, Nullable varchar(3), Default_name nvarchar(4), Rule_name"
+     " nvarchar(4), Collation nvarchar(128)\n"
+     "ROW hty|varchar|5|0|0|no|none|none|SQL_Latin1_General_CP1_CI_AS\n"
+     "DONEINPROC\n"
+     "STATUS 0\n"
+     "DONEPROC\n"
+     "MSG 15009 16 1 line 1 sp_help: The object 'nosuch' does not exist in database"
+     " 'testdb' or is invalid for this operation.\n"
+     "DONEINPROC error\n"
+     "STATUS 1\n"
+     "DONEPROC\n"},
     /* clang-format on */
 };
 

@@ -1,0 +1,183 @@
+/* test_dbcc.c - DBCC: transcripts, and a table that lost its index behind the catalog's back */
+#include "harness.h"
+#include "vfs/conn.h"
+
+static const struct batch {
+    const char *sql, *want;
+} batches[] = {
+    /* clang-format off */
+    {"create table k(id int identity(1,1) primary key, v varchar(10), u int unique)\n"
+     "create index ik on k(v)\n"
+     "insert k(v,u) values('a',1),('b',2)\n"
+     "create table #k(id int identity(5,5), v int)\n"
+     "insert #k values(1)",
+     "DONE\n"
+     "DONE\n"
+     "DONE 2\n"
+     "DONE\n"
+     "DONE 1\n"},
+    {"dbcc checkdb",
+     "INFO 2536: DBCC results for 'testdb'.\n"
+     "INFO 2536: DBCC results for 'k'.\n"
+     "INFO 2593: There are 2 rows in 1 pages for object \"k\".\n"
+     "INFO 8989: CHECKDB found 0 allocation errors and 0 consistency errors in database"
+     " 'testdb'.\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"},
+    {"dbcc checkdb with no_infomsgs",
+     "DONE\n"},
+    {"dbcc checkdb('testdb', noindex) with no_infomsgs, all_errormsgs",
+     "DONE\n"},
+    {"dbcc checkdb(nosuch)",
+     "MSG 2520 16 5 line 1: Could not find database 'nosuch'. The database either does"
+     " not exist, or was dropped before a statement tried to use it. Verify if the"
+     " database exists by querying the sys.databases catalog view.\n"
+     "DONE error\n"},
+    {"dbcc checkdb(testdb, repair_rebuild)",
+     "MSG 40510 16 1 line 1: Statement 'repair_rebuild' is not supported in this version"
+     " of SQL Server.\n"
+     "DONE error\n"},
+    {"dbcc checktable('dbo.k')",
+     "INFO 2536: DBCC results for 'k'.\n"
+     "INFO 2593: There are 2 rows in 1 pages for object \"k\".\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"},
+    {"dbcc checktable('#k') with no_infomsgs",
+     "DONE\n"},
+    {"dbcc checktable('nosuch')",
+     "MSG 2501 16 45 line 1: Cannot find a table or object with the name \"nosuch\"."
+     " Check the system catalog.\n"
+     "DONE error\n"},
+    {"dbcc checkident('k')",
+     "INFO 7998: Checking identity information: current identity value '2', current"
+     " column value '2'.\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"},
+    {"dbcc checkident('k', reseed, 50)\n"
+     "insert k(v,u) values('c',3)\n"
+     "select max(id) from k",
+     "INFO 7998: Checking identity information: current identity value '2'.\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"
+     "DONE 1\n"
+     "COLS int\n"
+     "ROW 51\n"
+     "DONE 1\n"},
+    {"truncate table k\n"
+     "dbcc checkident(k, reseed, 7)\n"
+     "insert k(v,u) values('c',3)\n"
+     "select id from k\n"
+     "dbcc checkident(k, reseed, 1) with no_infomsgs\n"
+     "dbcc checkident('k', noreseed)\n"
+     "dbcc checkident('k', reseed)\n"
+     "insert k(v,u) values('d',4)\n"
+     "select id from k",
+     "DONE\n"
+     "INFO 7998: Checking identity information: current identity value 'NULL'.\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"
+     "DONE 1\n"
+     "COLS id int\n"
+     "ROW 7\n"
+     "DONE 1\n"
+     "DONE\n"
+     "INFO 7998: Checking identity information: current identity value '1', current"
+     " column value '7'.\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"
+     "INFO 7998: Checking identity information: current identity value '1', current"
+     " column value '7'.\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"
+     "DONE 1\n"
+     "COLS id int\n"
+     "ROW 7\n"
+     "ROW 8\n"
+     "DONE 2\n"},
+    {"dbcc checkident('#k', reseed, -10)\n"
+     "insert #k values(2)\n"
+     "select id from #k",
+     "INFO 7998: Checking identity information: current identity value '5'.\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"
+     "DONE 1\n"
+     "COLS id int\n"
+     "ROW 5\n"
+     "ROW -5\n"
+     "DONE 2\n"},
+    {"create table nk(a int)\n"
+     "dbcc checkident('nk')",
+     "DONE\n"
+     "MSG 7997 16 1 line 2: 'nk' does not contain an identity column.\n"
+     "DONE error\n"},
+    {"dbcc freeproccache",
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"},
+    /* clang-format on */
+};
+
+static void test_each_batch_answers_as_written(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
+        expect(&c, batches[i].sql, batches[i].want);
+    client_close(&c);
+    fixture_close(&f);
+}
+
+/* Runs SQL of SQLite's own in a committed transaction, which no statement of ours could. */
+static void behind_the_back(struct client *c, const char *sql)
+{
+    struct qr_conn *conn = NULL;
+    assert_int_equal(qr_conn_open(c->store, NULL, &conn, NULL), QR_OK);
+    assert_int_equal(qr_conn_lock_writer(conn, 99, NULL, NULL, NULL), QR_OK);
+    assert_int_equal(sqlite3_exec(qr_conn_db(conn), sql, NULL, NULL, NULL), SQLITE_OK);
+    qr_conn_unlock_writer(conn);
+    assert_int_equal(qr_store_wait_durable(c->store, qr_conn_commit_lsn(conn), NULL), QR_OK);
+    qr_conn_close(conn);
+}
+
+static void test_a_lost_index_is_found(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    expect(&c, "create table k(id int primary key, v int)\ncreate index ik on k(v)", "DONE\nDONE\n");
+    const char *id = strstr(run(&c, "select object_id('k')"), "ROW ");
+    assert_non_null(id);
+    char sql[64];
+    snprintf(sql, sizeof sql, "DROP INDEX i%.*s_2", (int)strcspn(id + 4, "\n"), id + 4);
+    settle(&c);
+    behind_the_back(&c, sql);
+    const char *out = run(&c, "dbcc checkdb with no_infomsgs");
+    assert_non_null(strstr(out, "MSG 8939 16"));
+    assert_non_null(strstr(out, "found 0 allocation errors and 1 consistency errors"));
+    out = run(&c, "dbcc checktable('k')");
+    assert_non_null(strstr(out, "MSG 8939 16"));
+    client_close(&c);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_batch_answers_as_written),
+        cmocka_unit_test(test_a_lost_index_is_found),
+    };
+    return cmocka_run_group_tests_name("engine/dbcc", tests, NULL, NULL);
+}
