@@ -1,0 +1,438 @@
+/* attach.c - slices made, attached, branched, pinned and dropped; see pagesvc/pagesvc.h. */
+#include <stdlib.h>
+#include <string.h>
+#include "slice_int.h"
+#include "base/banned.h"
+
+/* Reads a manifest; QR_NOT_FOUND if there is none. */
+static enum qr_status load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                           struct qri_manifest *ret_manifest, struct qr_blob_tag *ret_tag,
+                           struct qr_err *err)
+{
+    char name[QRI_NAME_BYTES_MAX];
+    qri_manifest_name(id, name);
+    struct qr_buf buf;
+    qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
+    enum qr_status status =
+        qr_blob_get(svc->options.blob, name, 0, SIZE_MAX, &buf, ret_tag, err);
+    if (status == QR_OK)
+        status = qri_manifest_decode(buf.data, buf.len, ret_manifest, err);
+    qr_buf_done(&buf);
+    if (status == QR_OK && (ret_manifest->id.no != id->no ||
+                            !qr_timeline_eq(&ret_manifest->id.timeline, &id->timeline))) {
+        qri_manifest_done(ret_manifest);
+        status = qr_fail(err, QR_CORRUPT, "another slice's manifest");
+    }
+    return qr_wrap(err, status, "read manifest '%s'", name);
+}
+
+static enum qr_status put_new(struct qr_pagesvc *svc, const struct qri_manifest *m,
+                              struct qr_blob_tag *ret_tag, struct qr_err *err)
+{
+    char name[QRI_NAME_BYTES_MAX];
+    qri_manifest_name(&m->id, name);
+    struct qr_buf buf;
+    qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
+    qri_manifest_encode(m, &buf);
+    enum qr_status status = qr_buf_status(&buf, err);
+    if (status == QR_OK)
+        status = qr_blob_put(svc->options.blob, name, buf.data, buf.len, "", ret_tag, err);
+    qr_buf_done(&buf);
+    return qr_wrap(err, status, "make manifest '%s'", name);
+}
+
+/* --- attach --- */
+
+/* A layer that is open already, in the parent's set; NULL if it is not. */
+static struct qri_layer *find_open(const struct qri_set *set, const struct qri_layer_desc *desc)
+{
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        struct qri_layer *layer = set->sources[i].layer;
+        if (layer != NULL && layer->desc.id == desc->id &&
+            qr_timeline_eq(&layer->desc.origin, &desc->origin))
+            return qri_layer_ref(layer);
+    }
+    return NULL;
+}
+
+/* Layers from the manifest, and memory layers that a parent shares. */
+static enum qr_status make_set(struct qri_slice *slice, const struct qri_set *parent_set,
+                               const struct qri_source *shared, size_t shared_count,
+                               struct qr_err *err)
+{
+    const struct qri_manifest *m = &slice->manifest;
+    size_t count = 0, capacity = m->layer_count + shared_count + 1;
+    struct qri_source *sources = calloc(capacity, sizeof *sources);
+    enum qr_status status = sources == NULL ? qr_fail(err, QR_NOMEM, "sources of a slice") : QR_OK;
+    for (size_t i = 0; i < m->layer_count && status == QR_OK; i++) {
+        const struct qri_layer_desc *d = &m->layers[i].desc;
+        sources[count].layer = find_open(parent_set, d);
+        if (sources[count].layer == NULL)
+            status = qri_layer_bring(slice->svc, d, &sources[count].layer, err);
+        if (status == QR_OK) {
+            sources[count].lsn_max = d->lsn_max;
+            sources[count++].last_lsn = d->last_lsn < d->lsn_max ? d->last_lsn : d->lsn_max;
+        }
+    }
+    size_t own = count;
+    for (size_t i = 0; i < shared_count && status == QR_OK; i++)
+        sources[count++] = shared[i];
+    struct qri_set *set = NULL;
+    if (status == QR_OK)
+        status = qri_set_new(sources, count, &set, err);
+    for (size_t i = 0; i < own; i++)
+        qri_layer_unref(sources[i].layer);
+    free(sources);
+    if (status == QR_OK)
+        qri_set_install(slice, set);
+    return status;
+}
+
+static enum qr_status add_open(struct qri_slice *slice, struct qr_err *err)
+{
+    struct qri_mem *mem = NULL;
+    QR_TRY(qri_mem_new(&slice->id.timeline, slice->visible_lsn, &slice->meta, &mem, err));
+    mem->opened_mono_ns = qr_env_mono_ns(slice->svc->env);
+    struct qri_set *old = slice->set, *set = NULL;
+    struct qri_source *sources = calloc(old->count + 1, sizeof *sources);
+    enum qr_status status = sources == NULL ? qr_fail(err, QR_NOMEM, "sources of a slice") : QR_OK;
+    if (status == QR_OK) {
+        memcpy(sources, old->sources, old->count * sizeof *sources);
+        sources[old->count] =
+            (struct qri_source){.mem = mem, .lsn_max = UINT64_MAX, .last_lsn = UINT64_MAX};
+        status = qri_set_new(sources, old->count + 1, &set, err);
+    }
+    free(sources);
+    if (status == QR_OK) {
+        qri_set_install(slice, set);
+        slice->open = mem;
+    }
+    qri_mem_unref(mem);
+    return status;
+}
+
+/* A slice object for a manifest that is in the blob store, ready to ingest from `visible` on. */
+static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
+                            const struct qr_blob_tag *tag, const struct qri_set *parent_set,
+                            const struct qri_source *shared, size_t shared_count, uint64_t visible, struct qri_slice **ret_slice,
+                            struct qr_err *err)
+{
+    struct qri_slice *slice = NULL;
+    QR_TRY(qri_slice_new(svc, manifest, &slice, err));
+    slice->tag = *tag;
+    slice->next_lsn = slice->visible_lsn = visible;
+    enum qr_status status = make_set(slice, parent_set, shared, shared_count, err);
+    if (status == QR_OK) {
+        status = qri_slice_meta(slice, visible, &slice->meta, NULL);
+        if (status == QR_NOT_FOUND) { /* nothing was ever written */
+            slice->meta.mark.lsn = visible;
+            status = QR_OK;
+        }
+    }
+    if (status == QR_OK)
+        status = add_open(slice, err);
+    if (status != QR_OK)
+        qri_slice_unref(slice);
+    else
+        *ret_slice = slice;
+    return status;
+}
+
+enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                 struct qr_err *err)
+{
+    struct qri_slice *slice = qri_slice_find(svc, id);
+    if (slice != NULL) {
+        qri_slice_unref(slice);
+        return QR_OK;
+    }
+    struct qri_manifest m = {0}, next = {0};
+    struct qr_blob_tag tag;
+    QR_TRY(load(svc, id, &m, &tag, err));
+    enum qr_status status = qri_manifest_copy(&m, &next, err);
+    /* Reading goes on by others until this swap; from then on they cannot write (G5). */
+    if (status == QR_OK)
+        status = qri_slice_new(svc, &m, &slice, err);
+    if (status == QR_OK) {
+        next.generation++;
+        next.serial++;
+        slice->tag = tag;
+        status = qri_manifest_swap(slice, &next, err);
+    }
+    struct qri_slice *ready = NULL;
+    if (status == QR_OK)
+        status = build(svc, &slice->manifest, &slice->tag, NULL, NULL, 0, slice->manifest.disk_lsn,
+                       &ready, err);
+    if (status == QR_OK) {
+        qri_slice_publish(&ready);
+        QR_LOG(&svc->options.log, QR_INFO, "slice_attached", QR_F("slice", id->no),
+               QR_F("generation", m.generation + 1), QR_F("layers", (uint64_t)m.layer_count));
+    }
+    qri_slice_unref(ready);
+    qri_slice_unref(slice);
+    qri_manifest_done(&next);
+    qri_manifest_done(&m);
+    return status;
+}
+
+enum qr_status qr_pagesvc_create(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                 uint32_t page_bytes, struct qr_lsn start_lsn, struct qr_err *err)
+{
+    struct qri_manifest m = {.id = *id,
+                             .page_bytes = page_bytes,
+                             .serial = 1,
+                             .start_lsn = start_lsn.v,
+                             .disk_lsn = start_lsn.v,
+                             .horizon_lsn = start_lsn.v};
+    if (page_bytes < QR_PAGE_BYTES_MIN || page_bytes > QR_PAGE_BYTES_MAX ||
+        (page_bytes & (page_bytes - 1)) != 0)
+        return qr_fail(err, QR_INVALID, "pages of %u bytes", page_bytes);
+    struct qr_blob_tag tag;
+    enum qr_status status = put_new(svc, &m, &tag, err);
+    if (status != QR_OK && status != QR_CONFLICT)
+        return status;
+    return qr_pagesvc_attach(svc, id, err);
+}
+
+/* --- pins --- */
+
+static struct qri_pin *find_pin(struct qri_manifest *m, const struct qr_timeline *name)
+{
+    for (size_t i = 0; i < m->pin_count; i++) {
+        if (qr_timeline_eq(&m->pins[i].name, name))
+            return &m->pins[i];
+    }
+    return NULL;
+}
+
+/* With work_mu held. */
+static enum qr_status add_pin(struct qri_slice *slice, const struct qr_timeline *name, uint64_t lsn,
+                              bool branch, struct qr_err *err)
+{
+    struct qri_manifest *m = &slice->manifest;
+    const struct qri_pin *there = find_pin(m, name);
+    if (there != NULL)
+        return there->lsn == lsn && there->branch == branch
+                   ? QR_OK
+                   : qr_fail(err, QR_EXISTS, "this pin is at another LSN");
+    if (m->dropped)
+        return qr_fail(err, QR_NOT_FOUND, "slice is dropped");
+    if (lsn < m->horizon_lsn)
+        return qr_fail(err, QR_INVALID, "LSN %llu is before the horizon", (unsigned long long)lsn);
+    struct qri_manifest next;
+    QR_TRY(qri_manifest_copy(m, &next, err));
+    next.serial++;
+    struct qri_pin *pin = qri_manifest_add_pin(&next);
+    if (pin == NULL) {
+        qri_manifest_done(&next);
+        return qr_fail(err, QR_NOMEM, "manifest");
+    }
+    *pin = (struct qri_pin){.name = *name, .lsn = lsn, .serial = next.serial, .branch = branch};
+    return qri_manifest_swap(slice, &next, err);
+}
+
+enum qr_status qr_pagesvc_pin(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                              const struct qr_timeline *name, struct qr_lsn lsn, struct qr_err *err)
+{
+    struct qri_slice *slice = qri_slice_find(svc, id);
+    if (slice == NULL)
+        return qr_fail(err, QR_NOT_FOUND, "slice %u is not served here", id->no);
+    pthread_mutex_lock(&slice->work_mu);
+    enum qr_status status = add_pin(slice, name, lsn.v, false, err);
+    pthread_mutex_unlock(&slice->work_mu);
+    qri_slice_unref(slice);
+    return status;
+}
+
+/* Changes that need nothing but a new manifest. */
+typedef bool change_fn(struct qri_manifest *next, const void *arg); /* false: nothing to do */
+
+static enum qr_status change(struct qr_pagesvc *svc, const struct qr_slice_id *id, change_fn *apply,
+                             const void *arg, struct qr_err *err)
+{
+    struct qri_slice *slice = qri_slice_find(svc, id);
+    if (slice == NULL)
+        return qr_fail(err, QR_NOT_FOUND, "slice %u is not served here", id->no);
+    pthread_mutex_lock(&slice->work_mu);
+    struct qri_manifest next;
+    enum qr_status status = qri_manifest_copy(&slice->manifest, &next, err);
+    if (status == QR_OK) {
+        next.serial++;
+        if (apply(&next, arg))
+            status = qri_manifest_swap(slice, &next, err);
+        else
+            qri_manifest_done(&next);
+    }
+    pthread_mutex_unlock(&slice->work_mu);
+    qri_slice_unref(slice);
+    return status;
+}
+
+static bool remove_pin(struct qri_manifest *next, const void *arg)
+{
+    struct qri_pin *pin = find_pin(next, arg);
+    if (pin != NULL)
+        *pin = next->pins[--next->pin_count];
+    return pin != NULL;
+}
+
+enum qr_status qr_pagesvc_unpin(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                const struct qr_timeline *name, struct qr_err *err)
+{
+    return change(svc, id, remove_pin, name, err);
+}
+
+static bool raise_horizon(struct qri_manifest *next, const void *arg)
+{
+    const struct qr_lsn *lsn = arg;
+    if (lsn->v <= next->horizon_lsn)
+        return false;
+    next->horizon_lsn = lsn->v;
+    return true;
+}
+
+enum qr_status qr_pagesvc_set_horizon(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                      struct qr_lsn lsn, struct qr_err *err)
+{
+    return change(svc, id, raise_horizon, &lsn, err);
+}
+
+static bool mark_dropped(struct qri_manifest *next, const void *arg)
+{
+    (void)arg;
+    bool was = next->dropped;
+    next->dropped = true;
+    return !was;
+}
+
+enum qr_status qr_pagesvc_drop(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                               struct qr_err *err)
+{
+    return change(svc, id, mark_dropped, NULL, err);
+}
+
+/* --- branch --- */
+
+/* The child's manifest: what the parent has up to `lsn`. */
+static enum qr_status child_manifest(const struct qri_manifest *parent,
+                                     const struct qr_timeline *child, uint64_t lsn, uint64_t start,
+                                     struct qri_manifest *ret_manifest, struct qr_err *err)
+{
+    struct qri_manifest m = {.id = {*child, parent->id.no},
+                             .page_bytes = parent->page_bytes,
+                             .serial = 1,
+                             .start_lsn = start,
+                             .disk_lsn = parent->disk_lsn < lsn ? parent->disk_lsn : lsn,
+                             .horizon_lsn = lsn};
+    bool room = true;
+    for (size_t i = 0; i < parent->lineage_count && room; i++) {
+        struct qri_lineage *row = qri_manifest_add_lineage(&m);
+        if ((room = row != NULL)) {
+            *row = parent->lineage[i];
+            row->end_lsn = row->end_lsn < lsn ? row->end_lsn : lsn;
+        }
+    }
+    struct qri_lineage *last = room ? qri_manifest_add_lineage(&m) : NULL;
+    room = last != NULL;
+    if (room)
+        *last = (struct qri_lineage){.timeline = parent->id.timeline, .end_lsn = lsn};
+    for (size_t i = 0; i < parent->layer_count && room; i++) {
+        const struct qri_layer_desc *d = &parent->layers[i].desc;
+        if (d->kind == QRI_LAYER_IMAGE ? d->last_lsn > lsn : d->first_lsn >= lsn)
+            continue;
+        struct qri_manifest_layer *row = qri_manifest_add_layer(&m);
+        if ((room = row != NULL)) {
+            *row = (struct qri_manifest_layer){.desc = *d, .added_serial = m.serial};
+            row->desc.lsn_max = d->lsn_max < lsn ? d->lsn_max : lsn;
+        }
+    }
+    if (!room) {
+        qri_manifest_done(&m);
+        return qr_fail(err, QR_NOMEM, "manifest");
+    }
+    *ret_manifest = m;
+    return QR_OK;
+}
+
+/* Memory layers of the parent that hold log behind its disk LSN, and not past `lsn`. */
+static size_t shared_mems(const struct qri_set *set, uint64_t disk_lsn, uint64_t lsn,
+                          struct qri_source *dst)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct qri_source *s = &set->sources[i];
+        if (s->mem == NULL || s->mem->first_lsn >= lsn || s->mem->last_lsn <= disk_lsn)
+            continue;
+        uint64_t end = s->mem->last_lsn < lsn ? s->mem->last_lsn : lsn;
+        dst[count++] = (struct qri_source){.mem = s->mem, .lsn_max = end, .last_lsn = end};
+    }
+    return count;
+}
+
+/* With the parent's work_mu held: its pin is durable. The manifest is new and nobody else's. */
+static enum qr_status open_child(struct qri_slice *parent, const struct qri_manifest *m,
+                                 const struct qr_blob_tag *tag, uint64_t lsn, struct qr_err *err)
+{
+    struct qri_set *set = qri_set_take(parent);
+    struct qri_source *shared = malloc(set->count * sizeof *shared);
+    struct qri_slice *slice = NULL;
+    enum qr_status status = QR_OK;
+    if (shared == NULL) {
+        status = qr_fail(err, QR_NOMEM, "sources of a slice");
+    } else {
+        size_t count = shared_mems(set, m->disk_lsn, lsn, shared);
+        status = build(parent->svc, m, tag, set, shared, count, lsn, &slice, err);
+    }
+    if (status == QR_OK)
+        qri_slice_publish(&slice);
+    qri_slice_unref(slice);
+    free(shared);
+    qri_set_unref(set);
+    return status;
+}
+
+static enum qr_status make_child(struct qri_slice *parent, const struct qr_timeline *child,
+                                 uint64_t lsn, uint64_t start, struct qr_err *err)
+{
+    struct qri_manifest m = {0};
+    struct qr_blob_tag tag;
+    QR_TRY(child_manifest(&parent->manifest, child, lsn, start, &m, err));
+    enum qr_status status = put_new(parent->svc, &m, &tag, err);
+    if (status == QR_CONFLICT) /* from before a crash: its log comes again */
+        status = qr_pagesvc_attach(parent->svc, &m.id, err);
+    else if (status == QR_OK)
+        status = open_child(parent, &m, &tag, lsn, err);
+    qri_manifest_done(&m);
+    return status;
+}
+
+enum qr_status qr_pagesvc_branch(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                 struct qr_lsn lsn, const struct qr_timeline *child,
+                                 struct qr_lsn child_start, struct qr_err *err)
+{
+    struct qr_slice_id child_id = {*child, id->no};
+    struct qri_slice *there = qri_slice_find(svc, &child_id);
+    if (there != NULL) {
+        qri_slice_unref(there);
+        return QR_OK;
+    }
+    struct qri_slice *parent = qri_slice_find(svc, id);
+    if (parent == NULL)
+        return qr_fail(err, QR_NOT_FOUND, "slice %u is not served here", id->no);
+    pthread_mutex_lock(&parent->ingest_mu);
+    pthread_mutex_lock(&parent->work_mu);
+    enum qr_status status = QR_OK;
+    if (parent->visible_lsn < lsn.v)
+        status = qr_fail(err, QR_BUSY, "log up to LSN %llu has not come yet",
+                         (unsigned long long)lsn.v);
+    if (status == QR_OK)
+        status = qri_slice_freeze(parent, err); /* a frozen layer can be shared */
+    if (status == QR_OK)
+        status = add_pin(parent, child, lsn.v, true, err);
+    if (status == QR_OK)
+        status = make_child(parent, child, lsn.v, child_start.v, err);
+    pthread_mutex_unlock(&parent->work_mu);
+    pthread_mutex_unlock(&parent->ingest_mu);
+    qri_slice_unref(parent);
+    return status;
+}

@@ -1,0 +1,263 @@
+/* flush.c - memory layers into files, objects and the manifest; see slice_int.h. */
+#include <stdlib.h>
+#include <string.h>
+#include "slice_int.h"
+#include "base/endian.h"
+#include "base/banned.h"
+
+enum { COPY_BYTES = 1 << 20 };
+
+void qri_layer_path(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                    char dst[QRI_LAYER_PATH_BYTES_MAX])
+{
+    char hex[QR_TIMELINE_HEX_BYTES];
+    qr_timeline_hex(&desc->origin, hex);
+    snprintf(dst, QRI_LAYER_PATH_BYTES_MAX, "%s/%s-%u-%016llx", svc->dir, hex, desc->slice_no,
+             (unsigned long long)desc->id);
+}
+
+struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer_kind kind)
+{
+    return (struct qri_layer_desc){.origin = slice->id.timeline,
+                                   .slice_no = slice->id.no,
+                                   .id = slice->manifest.generation << 32 | ++slice->next_layer_no,
+                                   .kind = kind,
+                                   .lsn_max = UINT64_MAX};
+}
+
+/* --- local copies --- */
+
+static enum qr_status fetch(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                            const char *path, struct qr_err *err)
+{
+    char name[QRI_NAME_BYTES_MAX];
+    qri_layer_name(desc, name);
+    struct qr_file *file = NULL;
+    QR_TRY(qr_env_open(svc->env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file, err));
+    struct qr_buf buf;
+    qr_buf_init(&buf, COPY_BYTES);
+    enum qr_status status = QR_OK;
+    for (uint64_t at = 0; at < desc->bytes && status == QR_OK; at += buf.len) {
+        uint64_t rest = desc->bytes - at;
+        qr_buf_clear(&buf);
+        status = qr_blob_get(svc->options.blob, name, at, rest < COPY_BYTES ? rest : COPY_BYTES,
+                             &buf, NULL, err);
+        if (status == QR_OK)
+            status = qr_file_pwrite(file, buf.data, buf.len, at, err);
+    }
+    if (status == QR_OK)
+        status = qr_file_sync(file, err);
+    qr_buf_done(&buf);
+    qr_file_close(file);
+    if (status != QR_OK)
+        (void)!qr_env_unlink(svc->env, path, NULL);
+    return qr_wrap(err, status, "fetch layer '%s'", name);
+}
+
+enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                               struct qri_layer **ret_layer, struct qr_err *err)
+{
+    char path[QRI_LAYER_PATH_BYTES_MAX];
+    qri_layer_path(svc, desc, path);
+    enum qr_status status = qri_layer_open(svc->env, path, desc, ret_layer, err);
+    if (status != QR_NOT_FOUND && status != QR_CORRUPT && status != QR_TRUNCATED)
+        return status;
+    if (status != QR_NOT_FOUND)
+        QR_LOG(&svc->options.log, QR_WARN, "layer_damaged", QR_F("path", (const char *)path),
+               QR_F("went_on", "fetched again"));
+    if (err != NULL)
+        qr_err_reset(err);
+    QR_TRY(fetch(svc, desc, path, err));
+    return qri_layer_open(svc->env, path, desc, ret_layer, err);
+}
+
+enum qr_status qri_layer_store(struct qri_slice *slice, const struct qri_layer_desc *desc,
+                               struct qri_layer **ret_layer, struct qr_err *err)
+{
+    struct qr_pagesvc *svc = slice->svc;
+    char path[QRI_LAYER_PATH_BYTES_MAX], name[QRI_NAME_BYTES_MAX];
+    qri_layer_path(svc, desc, path);
+    qri_layer_name(desc, name);
+    struct qri_layer *layer = NULL;
+    QR_TRY(qri_layer_open(svc->env, path, desc, &layer, err));
+    enum qr_status status =
+        qr_blob_put_file(svc->options.blob, name, layer->file, desc->bytes, NULL, NULL, err);
+    if (status != QR_OK) {
+        qri_layer_unref(layer);
+        (void)!qr_env_unlink(svc->env, path, NULL);
+        return qr_wrap(err, status, "store layer '%s'", name);
+    }
+    *ret_layer = layer;
+    return QR_OK;
+}
+
+/* --- the manifest --- */
+
+enum qr_status qri_manifest_swap(struct qri_slice *slice, struct qri_manifest *own_next,
+                                 struct qr_err *err)
+{
+    struct qr_buf buf;
+    char name[QRI_NAME_BYTES_MAX];
+    qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
+    qri_manifest_name(&slice->id, name);
+    qri_manifest_encode(own_next, &buf);
+    enum qr_status status = qr_buf_status(&buf, err);
+    struct qr_blob_tag tag;
+    if (status == QR_OK)
+        status = qr_blob_put(slice->svc->options.blob, name, buf.data, buf.len, slice->tag.z, &tag,
+                             err);
+    qr_buf_done(&buf);
+    if (status == QR_OK) {
+        qri_manifest_done(&slice->manifest);
+        slice->manifest = *own_next;
+        *own_next = (struct qri_manifest){0};
+        slice->tag = tag;
+        return QR_OK;
+    }
+    qri_manifest_done(own_next);
+    if (status == QR_CONFLICT) {
+        pthread_mutex_lock(&slice->mu);
+        slice->health = QR_FENCED;
+        pthread_mutex_unlock(&slice->mu);
+        return qr_fail(err, QR_FENCED, "another server has manifest '%s'", name);
+    }
+    return qr_wrap(err, status, "write manifest '%s'", name);
+}
+
+/* --- flush --- */
+
+/* A view of the rows that begin with an LSN of at most `lsn`. */
+static struct qr_buf up_to(const struct qr_buf *rows, size_t row_bytes, uint64_t lsn)
+{
+    struct qr_buf view = *rows;
+    while (view.len > 0 && qr_get64le(view.data + view.len - row_bytes) > lsn)
+        view.len -= row_bytes;
+    return view;
+}
+
+static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, uint64_t lsn_max,
+                                struct qri_layer_desc *ret_desc, struct qr_err *err)
+{
+    struct qri_layer_desc desc = qri_layer_new_desc(slice, QRI_LAYER_DELTA);
+    desc.first_lsn = mem->first_lsn;
+    desc.last_lsn = mem->last_lsn < lsn_max ? mem->last_lsn : lsn_max;
+    char path[QRI_LAYER_PATH_BYTES_MAX];
+    qri_layer_path(slice->svc, &desc, path);
+    struct qri_mem_entry **entries = NULL;
+    size_t count;
+    QR_TRY(qri_mem_sorted(mem, &entries, &count, err));
+    struct qri_layer_writer *writer = NULL;
+    enum qr_status status =
+        qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes, &writer, err);
+    for (size_t i = 0; i < count && status == QR_OK; i++) {
+        const struct qri_mem_entry *e = entries[i];
+        if (e->lsn <= desc.last_lsn)
+            status = qri_layer_writer_add(writer, e->page_no, e->lsn, e->record, e->bytes, err);
+    }
+    free(entries);
+    if (status != QR_OK) {
+        qri_layer_writer_abandon(writer);
+        return status;
+    }
+    struct qr_buf marks = up_to(&mem->marks, QRI_MARK_BYTES, desc.last_lsn);
+    struct qr_buf changes = up_to(&mem->changes, QRI_CHANGE_BYTES, desc.last_lsn);
+    return qri_layer_writer_end(writer, &mem->meta, &marks, &changes, ret_desc, err);
+}
+
+/* The manifest with one more layer, its log no longer needed. */
+static enum qr_status name_layer(struct qri_slice *slice, const struct qri_layer_desc *desc,
+                                 struct qr_err *err)
+{
+    pthread_mutex_lock(&slice->work_mu);
+    struct qri_manifest next = {0};
+    enum qr_status status = qri_manifest_copy(&slice->manifest, &next, err);
+    struct qri_manifest_layer *row = status == QR_OK ? qri_manifest_add_layer(&next) : NULL;
+    if (status == QR_OK && row == NULL) {
+        qri_manifest_done(&next);
+        status = qr_fail(err, QR_NOMEM, "manifest");
+    }
+    if (status == QR_OK) {
+        next.serial++;
+        *row = (struct qri_manifest_layer){.desc = *desc, .added_serial = next.serial};
+        next.disk_lsn = desc->last_lsn;
+        status = qri_manifest_swap(slice, &next, err);
+    }
+    pthread_mutex_unlock(&slice->work_mu);
+    return status;
+}
+
+static bool is_in(const void *const *list, size_t count, const struct qri_source *s)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == s->mem || list[i] == s->layer)
+            return true;
+    }
+    return false;
+}
+
+enum qr_status qri_set_replace(struct qri_slice *slice, const void *const *gone, size_t gone_count,
+                               struct qri_layer *layer, struct qr_err *err)
+{
+    pthread_mutex_lock(&slice->set_mu);
+    struct qri_set *old = qri_set_take(slice), *set = NULL;
+    struct qri_source *sources = malloc((old->count + 1) * sizeof *sources);
+    enum qr_status status = sources == NULL ? qr_fail(err, QR_NOMEM, "sources of a slice") : QR_OK;
+    size_t count = 0;
+    for (size_t i = 0; i < old->count && status == QR_OK; i++) {
+        if (!is_in(gone, gone_count, &old->sources[i]))
+            sources[count++] = old->sources[i];
+    }
+    if (status == QR_OK && layer != NULL)
+        sources[count++] = (struct qri_source){
+            .layer = layer, .lsn_max = layer->desc.lsn_max, .last_lsn = layer->desc.last_lsn};
+    if (status == QR_OK)
+        status = qri_set_new(sources, count, &set, err);
+    if (status == QR_OK)
+        qri_set_install(slice, set);
+    free(sources);
+    qri_set_unref(old);
+    pthread_mutex_unlock(&slice->set_mu);
+    return status;
+}
+
+/* The oldest frozen memory layer, referenced; NULL if there is none. */
+static struct qri_mem *oldest_frozen(struct qri_slice *slice, uint64_t *ret_lsn_max)
+{
+    struct qri_set *set = qri_set_take(slice);
+    struct qri_mem *mem = NULL;
+    for (size_t i = 1; i < set->count; i++) {
+        if (set->sources[i].mem != NULL &&
+            (mem == NULL || set->sources[i].mem->first_lsn < mem->first_lsn)) {
+            mem = set->sources[i].mem;
+            *ret_lsn_max = set->sources[i].lsn_max;
+        }
+    }
+    if (mem != NULL)
+        qri_mem_ref(mem);
+    qri_set_unref(set);
+    return mem;
+}
+
+enum qr_status qri_flush_one(struct qri_slice *slice, bool *ret_did, struct qr_err *err)
+{
+    uint64_t lsn_max;
+    struct qri_mem *mem = oldest_frozen(slice, &lsn_max);
+    if (mem == NULL)
+        return QR_OK;
+    struct qri_layer_desc desc;
+    struct qri_layer *layer = NULL;
+    enum qr_status status = write_mem(slice, mem, lsn_max, &desc, err);
+    if (status == QR_OK)
+        status = qri_layer_store(slice, &desc, &layer, err);
+    if (status == QR_OK)
+        status = name_layer(slice, &desc, err);
+    if (status == QR_OK)
+        status = qri_set_replace(slice, (const void *const[]){mem}, 1, layer, err);
+    if (status == QR_OK) {
+        atomic_fetch_add(&slice->svc->flushed_bytes, desc.bytes);
+        *ret_did = true;
+    }
+    qri_layer_unref(layer);
+    qri_mem_unref(mem);
+    return status;
+}

@@ -1,0 +1,136 @@
+/* pagesvc/pagesvc.h - the page server: slices of timelines, log in, pages at an LSN out.
+ *
+ * A slice is 128 GiB of page numbers of one timeline; page_no / (128 GiB / page_bytes) is its
+ * number. The log comes in pieces as the log service gives them; layers and manifests go to the
+ * blob store, a copy of every layer stays in `dir`.
+ *
+ * Threads: any. Ingest of one slice is one call at a time (calls wait for each other). Without
+ * threads (a simulation) the caller drives qr_pagesvc_work.
+ * Errors: QR_NOT_FOUND no such slice or page, QR_CORRUPT damage that the blob store's copy does not
+ * mend, QR_FENCED another server has attached the slice, QR_FULL, QR_IO, QR_NOMEM, QR_BUSY. */
+#pragma once
+#include <stdbool.h>
+#include "base/buf.h"
+#include "blob/blob.h"
+#include "env/env.h"
+#include "obs/log.h"
+#include "page/lsn.h"
+#include "page/timeline.h"
+
+#define QR_SLICE_BYTES (UINT64_C(128) << 30)
+
+struct qr_pagesvc;
+
+/* Zero means the default in brackets. */
+struct qr_pagesvc_options {
+    struct qr_env *env; /* [qr_env_real()] */
+    struct qr_log log;  /* [none] */
+    const char *dir;    /* local copies of layers; made if missing; copied */
+    struct qr_blob *blob;
+    uint64_t open_layer_bytes; /* [64 MiB] */
+    int64_t flush_age_ns;      /* an open layer is frozen after this long [60 s] */
+    int64_t grace_ns;          /* between leaving the manifest and being deleted [10 min] */
+    uint32_t fan_in;           /* layers merged at once [8] */
+    bool threads_off;
+};
+
+QR_NODISCARD enum qr_status qr_pagesvc_open(const struct qr_pagesvc_options *options,
+                                            struct qr_pagesvc **ret_svc, struct qr_err *err);
+/* Stops threads and frees; what is not in layers yet comes from the log again. NULL is accepted.
+ * No get may be waiting. */
+void qr_pagesvc_close(struct qr_pagesvc *svc);
+
+/* --- slices --- */
+
+struct qr_slice_id {
+    struct qr_timeline timeline;
+    uint32_t no;
+};
+
+/* A new timeline's slice: no pages before start_lsn. Durable, then attached. Again with the same
+ * arguments: QR_OK. */
+QR_NODISCARD enum qr_status qr_pagesvc_create(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                              uint32_t page_bytes, struct qr_lsn start_lsn,
+                                              struct qr_err *err);
+/* Serves a slice from its manifest; whoever had it before can change nothing any more. QR_OK if it
+ * is attached here already. */
+QR_NODISCARD enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                              struct qr_err *err);
+void qr_pagesvc_detach(struct qr_pagesvc *svc, const struct qr_slice_id *id);
+/* Makes `child` equal to the slice at `lsn` (a commit mark), in time that does not depend on its
+ * size; the child's own log begins at child_start. Idempotent. QR_BUSY until the parent has
+ * ingested up to `lsn`; QR_INVALID if `lsn` is before the horizon. */
+QR_NODISCARD enum qr_status qr_pagesvc_branch(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                              struct qr_lsn lsn, const struct qr_timeline *child,
+                                              struct qr_lsn child_start, struct qr_err *err);
+/* Keeps the pages as of `lsn` (a backup) until unpin. The name is the caller's; again: QR_OK. */
+QR_NODISCARD enum qr_status qr_pagesvc_pin(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                           const struct qr_timeline *name, struct qr_lsn lsn,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qr_pagesvc_unpin(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                             const struct qr_timeline *name, struct qr_err *err);
+/* Pages before `lsn` need not be kept but for pins. Only grows. */
+QR_NODISCARD enum qr_status qr_pagesvc_set_horizon(struct qr_pagesvc *svc,
+                                                   const struct qr_slice_id *id,
+                                                   struct qr_lsn lsn, struct qr_err *err);
+/* Its objects go once no pin is left (work does it). */
+QR_NODISCARD enum qr_status qr_pagesvc_drop(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                            struct qr_err *err);
+
+/* --- log in --- */
+
+/* What a slice wants next. */
+struct qr_slice_cursor {
+    struct qr_slice_id id;
+    struct qr_timeline source; /* whose log: its own, or an ancestor's */
+    struct qr_lsn next;        /* first byte not ingested */
+    struct qr_lsn visible, disk;
+};
+/* Returns how many there are (may exceed max). */
+size_t qr_pagesvc_list(struct qr_pagesvc *svc, struct qr_slice_cursor *dst, size_t count_max);
+bool qr_pagesvc_cursor(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                       struct qr_slice_cursor *ret_cursor);
+
+/* Hardened log of `source` from `first` on, any cut. Bytes already ingested are skipped. A jump is
+ * accepted only into a higher epoch; QR_INVALID otherwise. QR_CORRUPT: the log breaks its form;
+ * nothing behind the damage is applied. */
+QR_NODISCARD enum qr_status qr_pagesvc_ingest(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                              const struct qr_timeline *source, uint64_t epoch,
+                                              struct qr_lsn first, const uint8_t *bytes,
+                                              size_t count, struct qr_err *err);
+
+/* --- pages out --- */
+
+struct qr_page_get {
+    struct qr_slice_id id; /* set by the caller, like what follows */
+    uint32_t page_no;      /* 0: the meta page, in slice 0 */
+    struct qr_lsn not_modified_since; /* waits until this much is ingested */
+    struct qr_lsn lsn;                /* the newest version at or before it */
+    struct qr_lsn have;               /* 0, or a version that the asker has */
+    int64_t deadline_mono_ns;         /* 0: none */
+    struct qr_buf *dst;               /* the page is appended */
+    /* Called once, on the caller's thread or on the one that ingests; `get` is the caller's again.
+     * QR_OK with dst unchanged and version = have: not modified. */
+    void (*done)(struct qr_page_get *get, enum qr_status status, const struct qr_err *err);
+    struct qr_lsn version; /* set before done(QR_OK) */
+    struct qr_page_get *prev, *next;
+};
+void qr_pagesvc_get(struct qr_pagesvc *svc, struct qr_page_get *get);
+/* Ends waiting gets whose deadline is over (QR_TIMEOUT). With threads this happens by itself. */
+void qr_pagesvc_tick(struct qr_pagesvc *svc);
+
+/* --- work in the background --- */
+
+/* One piece of it: flush, merge, image, collect or delete; *ret_more is false when there is nothing
+ * to do now. A failure leaves everything as it was and is tried again. */
+QR_NODISCARD enum qr_status qr_pagesvc_work(struct qr_pagesvc *svc, bool *ret_more,
+                                            struct qr_err *err);
+/* Freezes and flushes everything that is visible now. */
+QR_NODISCARD enum qr_status qr_pagesvc_flush(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                             struct qr_err *err);
+
+struct qr_pagesvc_stats {
+    uint64_t slices, layers, layer_bytes, memory_bytes, waiting_gets, page_gets;
+    uint64_t ingested_bytes, flushed_bytes, merged_bytes, image_bytes; /* written in all */
+};
+void qr_pagesvc_get_stats(struct qr_pagesvc *svc, struct qr_pagesvc_stats *ret_stats);

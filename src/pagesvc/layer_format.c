@@ -1,0 +1,207 @@
+/* layer_format.c - see layer_int.h */
+#include "layer_int.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/crc.h"
+#include "base/endian.h"
+#include "base/banned.h"
+
+enum {
+    MAGIC = 0x594C5251, /* "QRLY" */
+    CRC_AT = 12,
+    FOOTER_CRC_AT = QRI_LAYER_FOOTER_BYTES - 8,
+    SECTION_ROW_BYTES = 16,
+    BITS_PER_PAGE = 10,
+    HASHES = 5,
+    FILTER_BITS_MIN = 64,
+};
+
+void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes,
+                       uint8_t dst[QRI_LAYER_HEADER_BYTES])
+{
+    memset(dst, 0, QRI_LAYER_HEADER_BYTES);
+    qr_put32le(dst, MAGIC);
+    dst[4] = QR_FORMAT_VERSION;
+    dst[5] = QR_CHECKSUM_CRC32C;
+    dst[6] = (uint8_t)desc->kind;
+    memcpy(dst + 16, desc->origin.id, QR_TIMELINE_BYTES);
+    qr_put32le(dst + 32, desc->slice_no);
+    qr_put32le(dst + 36, page_bytes);
+    qr_put64le(dst + 40, desc->id);
+    qr_put64le(dst + 48, desc->first_lsn);
+    qr_put64le(dst + 56, desc->last_lsn);
+    qr_put32le(dst + 64, desc->first_page);
+    qr_put32le(dst + 68, desc->last_page);
+    qr_put64le(dst + 72, desc->bytes);
+    qr_put32le(dst + CRC_AT, qr_crc32c(0, dst, QRI_LAYER_HEADER_BYTES));
+}
+
+enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
+                                 struct qri_layer_desc *ret_desc, uint32_t *ret_page_bytes,
+                                 struct qr_err *err)
+{
+    uint8_t copy[QRI_LAYER_HEADER_BYTES];
+    memcpy(copy, src, sizeof copy);
+    qr_put32le(copy + CRC_AT, 0);
+    if (qr_get32le(src) != MAGIC)
+        return qr_fail(err, QR_CORRUPT, "no layer file");
+    if (src[4] != QR_FORMAT_VERSION || src[5] != QR_CHECKSUM_CRC32C || qr_get32le(src + 8) != 0)
+        return qr_fail(err, QR_CORRUPT, "layer of version %u, algorithm %u, key %u", src[4], src[5],
+                       qr_get32le(src + 8));
+    if (qr_get32le(src + CRC_AT) != qr_crc32c(0, copy, sizeof copy))
+        return qr_fail(err, QR_CORRUPT, "checksum of a layer's header");
+    struct qri_layer_desc d = {.slice_no = qr_get32le(src + 32),
+                               .id = qr_get64le(src + 40),
+                               .kind = (enum qri_layer_kind)src[6],
+                               .first_lsn = qr_get64le(src + 48),
+                               .last_lsn = qr_get64le(src + 56),
+                               .first_page = qr_get32le(src + 64),
+                               .last_page = qr_get32le(src + 68),
+                               .bytes = qr_get64le(src + 72),
+                               .lsn_max = UINT64_MAX};
+    memcpy(d.origin.id, src + 16, QR_TIMELINE_BYTES);
+    uint32_t page_bytes = qr_get32le(src + 36);
+    if ((d.kind != QRI_LAYER_DELTA && d.kind != QRI_LAYER_IMAGE) || d.first_lsn > d.last_lsn ||
+        d.first_page > d.last_page || page_bytes < QR_PAGE_BYTES_MIN ||
+        page_bytes > QR_PAGE_BYTES_MAX || (page_bytes & (page_bytes - 1)) != 0)
+        return qr_fail(err, QR_CORRUPT, "layer header breaks its form");
+    *ret_desc = d;
+    *ret_page_bytes = page_bytes;
+    return QR_OK;
+}
+
+void qri_footer_encode(const struct qri_layer_footer *footer, uint8_t dst[QRI_LAYER_FOOTER_BYTES])
+{
+    memset(dst, 0, QRI_LAYER_FOOTER_BYTES);
+    for (int i = 0; i < QRI_SECTION_COUNT; i++) {
+        qr_put64le(dst + i * SECTION_ROW_BYTES, footer->sections[i].offset);
+        qr_put32le(dst + i * SECTION_ROW_BYTES + 8, footer->sections[i].bytes);
+        qr_put32le(dst + i * SECTION_ROW_BYTES + 12, footer->sections[i].crc);
+    }
+    qr_put64le(dst + QRI_SECTION_COUNT * SECTION_ROW_BYTES, footer->entry_count);
+    qr_put32le(dst + FOOTER_CRC_AT, qr_crc32c(0, dst, FOOTER_CRC_AT));
+    qr_put32le(dst + FOOTER_CRC_AT + 4, MAGIC);
+}
+
+enum qr_status qri_footer_decode(const uint8_t src[QRI_LAYER_FOOTER_BYTES], uint64_t file_bytes,
+                                 struct qri_layer_footer *ret_footer, struct qr_err *err)
+{
+    if (qr_get32le(src + FOOTER_CRC_AT + 4) != MAGIC ||
+        qr_get32le(src + FOOTER_CRC_AT) != qr_crc32c(0, src, FOOTER_CRC_AT))
+        return qr_fail(err, QR_CORRUPT, "checksum of a layer's footer");
+    struct qri_layer_footer f = {.entry_count =
+                                     qr_get64le(src + QRI_SECTION_COUNT * SECTION_ROW_BYTES)};
+    for (int i = 0; i < QRI_SECTION_COUNT; i++) {
+        struct qri_layer_section *s = &f.sections[i];
+        *s = (struct qri_layer_section){.offset = qr_get64le(src + i * SECTION_ROW_BYTES),
+                                        .bytes = qr_get32le(src + i * SECTION_ROW_BYTES + 8),
+                                        .crc = qr_get32le(src + i * SECTION_ROW_BYTES + 12)};
+        if (s->offset > file_bytes || s->bytes > file_bytes - s->offset)
+            return qr_fail(err, QR_CORRUPT, "section %d of a layer reaches past its end", i);
+    }
+    *ret_footer = f;
+    return QR_OK;
+}
+
+void qri_block_encode(const struct qri_layer_block *block, struct qr_buf *buf)
+{
+    qr_buf_add32le(buf, block->page_no);
+    qr_buf_add32le(buf, block->bytes);
+    qr_buf_add64le(buf, block->lsn);
+    qr_buf_add64le(buf, block->offset);
+}
+
+static bool in_order(const struct qri_layer_block *a, const struct qri_layer_block *b)
+{
+    return a->page_no < b->page_no || (a->page_no == b->page_no && a->lsn < b->lsn);
+}
+
+enum qr_status qri_index_decode(const uint8_t *bytes, size_t count, uint64_t file_bytes,
+                                struct qri_layer_block **ret_blocks, size_t *ret_count,
+                                struct qr_err *err)
+{
+    if (count % QRI_LAYER_BLOCK_BYTES != 0)
+        return qr_fail(err, QR_CORRUPT, "layer index of %zu bytes", count);
+    size_t rows = count / QRI_LAYER_BLOCK_BYTES;
+    struct qri_layer_block *blocks = malloc((rows + 1) * sizeof *blocks);
+    if (blocks == NULL)
+        return qr_fail(err, QR_NOMEM, "layer index");
+    for (size_t i = 0; i < rows; i++, bytes += QRI_LAYER_BLOCK_BYTES) {
+        struct qri_layer_block *b = &blocks[i];
+        *b = (struct qri_layer_block){.page_no = qr_get32le(bytes),
+                                      .bytes = qr_get32le(bytes + 4),
+                                      .lsn = qr_get64le(bytes + 8),
+                                      .offset = qr_get64le(bytes + 16)};
+        if (b->offset > file_bytes || b->bytes + UINT64_C(8) > file_bytes - b->offset ||
+            b->bytes > QR_RECORD_BYTES_MAX + QRI_BLOCK_BYTES + QRI_ENTRY_HEADER_BYTES ||
+            (i > 0 && !in_order(&blocks[i - 1], b))) {
+            free(blocks);
+            return qr_fail(err, QR_CORRUPT, "row %zu of a layer's index", i);
+        }
+    }
+    *ret_blocks = blocks;
+    *ret_count = rows;
+    return QR_OK;
+}
+
+enum qr_status qri_entry_decode(const uint8_t *payload, size_t bytes, size_t *at,
+                                uint32_t *ret_page_no, uint64_t *ret_lsn,
+                                const uint8_t **ret_record, uint32_t *ret_bytes,
+                                struct qr_err *err)
+{
+    if (bytes - *at < QRI_ENTRY_HEADER_BYTES)
+        return qr_fail(err, QR_CORRUPT, "entry reaches past its block");
+    const uint8_t *p = payload + *at;
+    uint32_t record_bytes = qr_get32le(p + 4);
+    if (record_bytes < QR_RECORD_HEADER_BYTES ||
+        record_bytes > bytes - *at - QRI_ENTRY_HEADER_BYTES)
+        return qr_fail(err, QR_CORRUPT, "entry of %u bytes", record_bytes);
+    *ret_page_no = qr_get32le(p);
+    *ret_lsn = qr_get64le(p + 8);
+    *ret_record = p + QRI_ENTRY_HEADER_BYTES;
+    *ret_bytes = record_bytes;
+    *at += QRI_ENTRY_HEADER_BYTES + record_bytes;
+    return QR_OK;
+}
+
+uint32_t qri_filter_bits(size_t page_count)
+{
+    uint64_t bits = ((uint64_t)page_count * BITS_PER_PAGE + 7) / 8 * 8;
+    if (bits > UINT32_MAX / 8 * 8)
+        bits = UINT32_MAX / 8 * 8;
+    return bits < FILTER_BITS_MIN ? FILTER_BITS_MIN : (uint32_t)bits;
+}
+
+static uint64_t hash_page(uint32_t page_no)
+{
+    uint64_t h = (page_no + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15);
+    h ^= h >> 32;
+    return h * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+/* Two hashes make them all: the i-th is low + i * high. */
+static uint32_t bit_of(uint64_t hash, uint32_t i, uint32_t bits)
+{
+    return (uint32_t)(((uint32_t)hash + (uint64_t)i * ((uint32_t)(hash >> 32) | 1)) % bits);
+}
+
+void qri_filter_add(uint8_t *filter, uint32_t bits, uint32_t page_no)
+{
+    uint64_t hash = hash_page(page_no);
+    for (uint32_t i = 0; i < HASHES; i++) {
+        uint32_t bit = bit_of(hash, i, bits);
+        filter[bit / 8] |= (uint8_t)(1 << bit % 8);
+    }
+}
+
+bool qri_filter_may_have(const uint8_t *filter, uint32_t bits, uint32_t page_no)
+{
+    uint64_t hash = hash_page(page_no);
+    for (uint32_t i = 0; i < HASHES; i++) {
+        uint32_t bit = bit_of(hash, i, bits);
+        if ((filter[bit / 8] >> bit % 8 & 1) == 0)
+            return false;
+    }
+    return true;
+}

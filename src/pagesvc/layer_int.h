@@ -1,0 +1,56 @@
+/* layer_int.h - the form of layer files. Pure but for the memory of the index.
+ *
+ *   header    128 bytes: magic "QRLY", u8 version, u8 checksum algorithm, u8 kind, u8 0, u32 key id (0: none),
+ *             u32 crc (of the header with this as 0), 16 bytes of timeline, u32 slice, u32 page bytes,
+ *             u64 id, u64 first LSN, u64 last LSN, u32 first page, u32 last page, u64 file bytes, zeros
+ *   blocks    u32 bytes, u32 crc, entries { u32 page, u32 record bytes, u64 LSN, record }
+ *   sections  index { u32 page, u32 block bytes, u64 LSN, u64 offset }; filter bits; meta; marks; changes
+ *   footer    128 bytes: sections { u64 offset, u32 bytes, u32 crc }, u64 entry count, zeros, u32 crc, magic
+ * Little-endian. Every byte is under a checksum. */
+#pragma once
+#include "pagesvc_int.h"
+
+enum {
+    QRI_LAYER_HEADER_BYTES = 128,
+    QRI_LAYER_FOOTER_BYTES = 128,
+    QRI_LAYER_BLOCK_BYTES = 24, /* a row of the index */
+};
+enum qri_layer_section_no {
+    QRI_SECTION_INDEX,
+    QRI_SECTION_FILTER,
+    QRI_SECTION_META,
+    QRI_SECTION_MARKS,
+    QRI_SECTION_CHANGES,
+    QRI_SECTION_COUNT,
+};
+struct qri_layer_footer {
+    struct qri_layer_section sections[QRI_SECTION_COUNT];
+    uint64_t entry_count;
+};
+
+void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes,
+                       uint8_t dst[QRI_LAYER_HEADER_BYTES]);
+/* Fills origin, slice, id, kind, LSNs, pages and bytes. */
+QR_NODISCARD enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
+                                              struct qri_layer_desc *ret_desc,
+                                              uint32_t *ret_page_bytes, struct qr_err *err);
+void qri_footer_encode(const struct qri_layer_footer *footer, uint8_t dst[QRI_LAYER_FOOTER_BYTES]);
+/* Sections lie within `file_bytes`. */
+QR_NODISCARD enum qr_status qri_footer_decode(const uint8_t src[QRI_LAYER_FOOTER_BYTES],
+                                              uint64_t file_bytes,
+                                              struct qri_layer_footer *ret_footer,
+                                              struct qr_err *err);
+void qri_block_encode(const struct qri_layer_block *block, struct qr_buf *buf);
+/* Rows in order, blocks within `file_bytes`; the rows are the caller's to free. */
+QR_NODISCARD enum qr_status qri_index_decode(const uint8_t *bytes, size_t count,
+                                             uint64_t file_bytes,
+                                             struct qri_layer_block **ret_blocks,
+                                             size_t *ret_count, struct qr_err *err);
+/* The entry at *at in a block's payload; moves *at behind it. */
+QR_NODISCARD enum qr_status qri_entry_decode(const uint8_t *payload, size_t bytes, size_t *at,
+                                             uint32_t *ret_page_no, uint64_t *ret_lsn,
+                                             const uint8_t **ret_record, uint32_t *ret_bytes,
+                                             struct qr_err *err);
+uint32_t qri_filter_bits(size_t page_count); /* a multiple of 8 */
+void qri_filter_add(uint8_t *filter, uint32_t bits, uint32_t page_no);
+bool qri_filter_may_have(const uint8_t *filter, uint32_t bits, uint32_t page_no);

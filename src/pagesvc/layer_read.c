@@ -1,0 +1,243 @@
+/* layer_read.c - reading a layer file; its form is in layer_int.h. */
+#include <stdlib.h>
+#include <string.h>
+#include "layer_int.h"
+#include "base/crc.h"
+#include "base/endian.h"
+#include "base/banned.h"
+
+enum { SECTION_BYTES_MAX = 1 << 30, BLOCK_BYTES_MAX = 2 * QR_RECORD_BYTES_MAX };
+
+static void free_layer(struct qri_layer *layer)
+{
+    qr_file_close(layer->file);
+    free(layer->blocks);
+    free(layer->filter);
+    free(layer);
+}
+
+struct qri_layer *qri_layer_ref(struct qri_layer *layer)
+{
+    atomic_fetch_add(&layer->refs, 1);
+    return layer;
+}
+
+void qri_layer_unref(struct qri_layer *layer)
+{
+    if (layer != NULL && atomic_fetch_sub(&layer->refs, 1) == 1)
+        free_layer(layer);
+}
+
+/* Appends a section, verified. */
+static enum qr_status read_section(struct qr_file *file, const struct qri_layer_section *section,
+                                   struct qr_buf *buf, struct qr_err *err)
+{
+    uint8_t *place = qr_buf_reserve(buf, section->bytes + 1);
+    if (place == NULL)
+        return qr_buf_status(buf, err);
+    QR_TRY(qr_file_read_exactly(file, place, section->bytes, section->offset, err));
+    if (qr_crc32c(0, place, section->bytes) != section->crc)
+        return qr_fail(err, QR_CORRUPT, "checksum of a layer's section");
+    buf->len += section->bytes;
+    return QR_OK;
+}
+
+static enum qr_status check_header(struct qri_layer *layer, const struct qri_layer_desc *want,
+                                   uint64_t file_bytes, struct qr_err *err)
+{
+    uint8_t head[QRI_LAYER_HEADER_BYTES];
+    if (file_bytes < QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES)
+        return qr_fail(err, QR_CORRUPT, "layer of %llu bytes", (unsigned long long)file_bytes);
+    QR_TRY(qr_file_read_exactly(layer->file, head, sizeof head, 0, err));
+    struct qri_layer_desc have;
+    QR_TRY(qri_header_decode(head, &have, &layer->page_bytes, err));
+    if (have.id != want->id || !qr_timeline_eq(&have.origin, &want->origin) ||
+        have.slice_no != want->slice_no || have.kind != want->kind ||
+        have.first_lsn != want->first_lsn || have.last_lsn != want->last_lsn ||
+        have.bytes != file_bytes)
+        return qr_fail(err, QR_CORRUPT, "another layer is in its place");
+    return QR_OK;
+}
+
+static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, struct qr_err *err)
+{
+    uint8_t tail[QRI_LAYER_FOOTER_BYTES];
+    struct qri_layer_footer footer;
+    QR_TRY(qr_file_read_exactly(layer->file, tail, sizeof tail, file_bytes - sizeof tail, err));
+    QR_TRY(qri_footer_decode(tail, file_bytes, &footer, err));
+    layer->meta = footer.sections[QRI_SECTION_META];
+    layer->marks = footer.sections[QRI_SECTION_MARKS];
+    layer->changes = footer.sections[QRI_SECTION_CHANGES];
+    struct qr_buf buf;
+    qr_buf_init(&buf, SECTION_BYTES_MAX);
+    enum qr_status status =
+        read_section(layer->file, &footer.sections[QRI_SECTION_INDEX], &buf, err);
+    if (status == QR_OK)
+        status = qri_index_decode(buf.data, buf.len, file_bytes, &layer->blocks,
+                                  &layer->block_count, err);
+    qr_buf_clear(&buf);
+    if (status == QR_OK)
+        status = read_section(layer->file, &footer.sections[QRI_SECTION_FILTER], &buf, err);
+    if (status == QR_OK && (buf.len < 8 || buf.len > UINT32_MAX / 8))
+        status = qr_fail(err, QR_CORRUPT, "filter of %zu bytes", buf.len);
+    if (status == QR_OK) {
+        layer->filter_bits = (uint32_t)buf.len * 8;
+        layer->filter = QR_TAKE(buf.data);
+        buf.len = buf.capacity = 0;
+    }
+    qr_buf_done(&buf);
+    return status;
+}
+
+enum qr_status qri_layer_open(struct qr_env *env, const char *path,
+                              const struct qri_layer_desc *desc, struct qri_layer **ret_layer,
+                              struct qr_err *err)
+{
+    struct qri_layer *layer = calloc(1, sizeof *layer);
+    if (layer == NULL)
+        return qr_fail(err, QR_NOMEM, "layer");
+    atomic_init(&layer->refs, 1);
+    layer->desc = *desc;
+    uint64_t file_bytes = 0;
+    enum qr_status status = qr_env_open(env, path, QR_OPEN_READ, &layer->file, err);
+    if (status == QR_OK)
+        status = qr_file_size(layer->file, &file_bytes, err);
+    if (status == QR_OK)
+        status = check_header(layer, desc, file_bytes, err);
+    if (status == QR_OK)
+        status = read_index(layer, file_bytes, err);
+    if (status != QR_OK) {
+        free_layer(layer);
+        return qr_wrap(err, status, "open layer '%s'", path);
+    }
+    *ret_layer = layer;
+    return QR_OK;
+}
+
+static enum qr_status read_block(struct qri_layer *layer, size_t block_index, struct qr_buf *buf,
+                                 struct qr_err *err)
+{
+    const struct qri_layer_block *b = &layer->blocks[block_index];
+    qr_buf_clear(buf);
+    uint8_t *place = qr_buf_reserve(buf, b->bytes + 8);
+    if (place == NULL)
+        return qr_buf_status(buf, err);
+    QR_TRY(qr_file_read_exactly(layer->file, place, b->bytes + 8, b->offset, err));
+    if (qr_get32le(place) != b->bytes ||
+        qr_get32le(place + 4) != qr_crc32c(0, place + 8, b->bytes))
+        return qr_fail(err, QR_CORRUPT, "checksum of block %zu of layer %llx", block_index,
+                       (unsigned long long)layer->desc.id);
+    buf->len = b->bytes + 8;
+    return QR_OK;
+}
+
+/* The last block that begins at or before the page's first possible entry. */
+static size_t first_block(const struct qri_layer *layer, uint32_t page_no)
+{
+    size_t low = 0, high = layer->block_count;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (layer->blocks[mid].page_no < page_no)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low > 0 ? low - 1 : 0;
+}
+
+static enum qr_status walk_block(const struct qr_buf *block, struct qri_walk *walk, uint64_t bound,
+                                 bool *ret_past, struct qr_err *err)
+{
+    for (size_t at = 8; at < block->len;) {
+        uint32_t page_no, bytes;
+        uint64_t lsn;
+        const uint8_t *record;
+        QR_TRY(qri_entry_decode(block->data, block->len, &at, &page_no, &lsn, &record, &bytes,
+                                err));
+        if (page_no > walk->page_no || (page_no == walk->page_no && lsn > bound)) {
+            *ret_past = true;
+            return QR_OK;
+        }
+        if (page_no == walk->page_no)
+            QR_TRY(qri_walk_add(walk, lsn, record, bytes, true, err));
+    }
+    return QR_OK;
+}
+
+enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, uint64_t lsn_max,
+                              struct qr_err *err)
+{
+    uint64_t bound = walk->lsn < lsn_max ? walk->lsn : lsn_max;
+    const struct qri_layer_desc *d = &layer->desc;
+    bool image = d->kind == QRI_LAYER_IMAGE;
+    if (walk->page_no < d->first_page || walk->page_no > d->last_page ||
+        (image ? d->last_lsn > bound : d->first_lsn >= bound))
+        return QR_OK;
+    struct qr_buf block;
+    qr_buf_init(&block, BLOCK_BYTES_MAX);
+    enum qr_status status = QR_OK;
+    bool past = !qri_filter_may_have(layer->filter, layer->filter_bits, walk->page_no);
+    for (size_t i = first_block(layer, walk->page_no);
+         status == QR_OK && !past && i < layer->block_count &&
+         layer->blocks[i].page_no <= walk->page_no;
+         i++) {
+        status = read_block(layer, i, &block, err);
+        if (status == QR_OK)
+            status = walk_block(&block, walk, bound, &past, err);
+    }
+    qr_buf_done(&block);
+    /* Nothing happened to the page between its version here and the image's LSN. */
+    if (status == QR_OK && image && d->last_lsn > walk->base_lsn) {
+        walk->base_lsn = d->last_lsn;
+        walk->base_found = true;
+    }
+    return status;
+}
+
+enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta,
+                              struct qr_buf *marks, struct qr_buf *changes, struct qr_err *err)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, SECTION_BYTES_MAX);
+    enum qr_status status = read_section(layer->file, &layer->meta, &buf, err);
+    if (status == QR_OK)
+        status = qri_meta_decode(buf.data, buf.len, ret_meta, err);
+    qr_buf_done(&buf);
+    if (status == QR_OK)
+        status = read_section(layer->file, &layer->marks, marks, err);
+    if (status == QR_OK)
+        status = read_section(layer->file, &layer->changes, changes, err);
+    if (status == QR_OK &&
+        (layer->marks.bytes % QRI_MARK_BYTES != 0 || layer->changes.bytes % QRI_CHANGE_BYTES != 0))
+        status = qr_fail(err, QR_CORRUPT, "marks of layer %llx",
+                         (unsigned long long)layer->desc.id);
+    return status;
+}
+
+void qri_layer_scan_init(struct qri_layer_scan *scan, struct qri_layer *layer)
+{
+    *scan = (struct qri_layer_scan){.layer = qri_layer_ref(layer)};
+    qr_buf_init(&scan->block, BLOCK_BYTES_MAX);
+}
+
+void qri_layer_scan_done(struct qri_layer_scan *scan)
+{
+    qri_layer_unref(scan->layer);
+    qr_buf_done(&scan->block);
+}
+
+enum qr_status qri_layer_scan_next(struct qri_layer_scan *scan, bool *ret_more, struct qr_err *err)
+{
+    while (scan->at >= scan->block.len) {
+        if (scan->block_index == scan->layer->block_count) {
+            *ret_more = false;
+            return QR_OK;
+        }
+        QR_TRY(read_block(scan->layer, scan->block_index++, &scan->block, err));
+        scan->at = 8;
+    }
+    QR_TRY(qri_entry_decode(scan->block.data, scan->block.len, &scan->at, &scan->page_no,
+                            &scan->lsn, &scan->record, &scan->bytes, err));
+    *ret_more = true;
+    return QR_OK;
+}

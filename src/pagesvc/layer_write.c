@@ -1,0 +1,202 @@
+/* layer_write.c - writing a layer file; its form is in layer_int.h. */
+#include "layer_int.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/crc.h"
+#include "base/endian.h"
+#include "base/banned.h"
+
+enum {
+    WRITE_BYTES = 1 << 20,         /* one system call carries this much */
+    BLOCK_BYTES_MAX = QR_RECORD_BYTES_MAX + QRI_BLOCK_BYTES + QRI_ENTRY_HEADER_BYTES,
+    SECTION_BYTES_MAX = 1 << 30,
+};
+
+struct qri_layer_writer {
+    struct qr_env *env;
+    struct qr_file *file;
+    char path[QRI_LAYER_PATH_BYTES_MAX];
+    struct qri_layer_desc desc;
+    uint32_t page_bytes;
+    uint64_t written;      /* bytes in the file */
+    struct qr_buf out;     /* on their way to it */
+    struct qr_buf block;   /* the open one's entries */
+    struct qri_layer_block first; /* of the open block */
+    struct qr_buf index;
+    uint32_t *pages; /* for the filter: each once */
+    size_t page_count, page_capacity;
+};
+
+static void free_writer(struct qri_layer_writer *w)
+{
+    qr_file_close(w->file);
+    qr_buf_done(&w->out);
+    qr_buf_done(&w->block);
+    qr_buf_done(&w->index);
+    free(w->pages);
+    free(w);
+}
+
+enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
+                                    const struct qri_layer_desc *desc, uint32_t page_bytes,
+                                    struct qri_layer_writer **ret_writer, struct qr_err *err)
+{
+    struct qri_layer_writer *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return qr_fail(err, QR_NOMEM, "layer writer");
+    *w = (struct qri_layer_writer){.env = env, .desc = *desc, .page_bytes = page_bytes};
+    snprintf(w->path, sizeof w->path, "%s", path);
+    qr_buf_init(&w->out, WRITE_BYTES + BLOCK_BYTES_MAX + SECTION_BYTES_MAX);
+    qr_buf_init(&w->block, BLOCK_BYTES_MAX);
+    qr_buf_init(&w->index, SECTION_BYTES_MAX);
+    enum qr_status status = qr_env_open(
+        env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &w->file, err);
+    if (status != QR_OK) {
+        free_writer(w);
+        return qr_wrap(err, status, "make layer '%s'", path);
+    }
+    qr_buf_fill(&w->out, 0, QRI_LAYER_HEADER_BYTES); /* written for good at the end */
+    *ret_writer = w;
+    return QR_OK;
+}
+
+static enum qr_status write_out(struct qri_layer_writer *w, struct qr_err *err)
+{
+    QR_TRY(qr_buf_status(&w->out, err));
+    QR_TRY(qr_file_pwrite(w->file, w->out.data, w->out.len, w->written, err));
+    w->written += w->out.len;
+    qr_buf_clear(&w->out);
+    return QR_OK;
+}
+
+static enum qr_status end_block(struct qri_layer_writer *w, struct qr_err *err)
+{
+    if (w->block.len == 0)
+        return QR_OK;
+    uint32_t bytes = (uint32_t)w->block.len;
+    qri_block_encode(&(struct qri_layer_block){.page_no = w->first.page_no,
+                                               .bytes = bytes,
+                                               .lsn = w->first.lsn,
+                                               .offset = w->written + w->out.len},
+                     &w->index);
+    qr_buf_add32le(&w->out, bytes);
+    qr_buf_add32le(&w->out, qr_crc32c(0, w->block.data, bytes));
+    qr_buf_add(&w->out, w->block.data, bytes);
+    qr_buf_clear(&w->block);
+    if (w->out.len >= WRITE_BYTES)
+        return write_out(w, err);
+    return qr_buf_status(&w->out, err);
+}
+
+static enum qr_status note_page(struct qri_layer_writer *w, uint32_t page_no, struct qr_err *err)
+{
+    if (w->page_count > 0 && w->pages[w->page_count - 1] == page_no)
+        return QR_OK;
+    if (w->page_count == w->page_capacity) {
+        size_t capacity = w->page_capacity == 0 ? 1024 : w->page_capacity * 2;
+        uint32_t *more = realloc(w->pages, capacity * sizeof *more);
+        if (more == NULL)
+            return qr_fail(err, QR_NOMEM, "pages of a layer");
+        w->pages = more;
+        w->page_capacity = capacity;
+    }
+    w->pages[w->page_count++] = page_no;
+    return QR_OK;
+}
+
+enum qr_status qri_layer_writer_add(struct qri_layer_writer *w, uint32_t page_no, uint64_t lsn,
+                                    const uint8_t *record, uint32_t bytes, struct qr_err *err)
+{
+    if (w->block.len + bytes + QRI_ENTRY_HEADER_BYTES > QRI_BLOCK_BYTES)
+        QR_TRY(end_block(w, err));
+    if (w->block.len == 0)
+        w->first = (struct qri_layer_block){.page_no = page_no, .lsn = lsn};
+    QR_TRY(note_page(w, page_no, err));
+    qr_buf_add32le(&w->block, page_no);
+    qr_buf_add32le(&w->block, bytes);
+    qr_buf_add64le(&w->block, lsn);
+    qr_buf_add(&w->block, record, bytes);
+    w->desc.entry_count++;
+    return qr_buf_status(&w->block, err);
+}
+
+static struct qri_layer_section add_section(struct qri_layer_writer *w, const void *bytes,
+                                            size_t count)
+{
+    struct qri_layer_section section = {.offset = w->written + w->out.len,
+                                        .bytes = (uint32_t)count,
+                                        .crc = qr_crc32c(0, bytes, count)};
+    qr_buf_add(&w->out, bytes, count);
+    return section;
+}
+
+static enum qr_status add_filter(struct qri_layer_writer *w, struct qri_layer_footer *footer,
+                                 struct qr_err *err)
+{
+    uint32_t bits = qri_filter_bits(w->page_count);
+    uint8_t *filter = calloc(1, bits / 8);
+    if (filter == NULL)
+        return qr_fail(err, QR_NOMEM, "filter of a layer");
+    for (size_t i = 0; i < w->page_count; i++)
+        qri_filter_add(filter, bits, w->pages[i]);
+    footer->sections[QRI_SECTION_FILTER] = add_section(w, filter, bits / 8);
+    free(filter);
+    return QR_OK;
+}
+
+static enum qr_status write_end(struct qri_layer_writer *w, const struct qri_meta *meta,
+                                const struct qr_buf *marks, const struct qr_buf *changes,
+                                struct qr_err *err)
+{
+    QR_TRY(end_block(w, err));
+    struct qri_layer_footer footer = {.entry_count = w->desc.entry_count};
+    if (w->desc.kind == QRI_LAYER_DELTA) {
+        w->desc.first_page = w->page_count > 0 ? w->pages[0] : 0;
+        w->desc.last_page = w->page_count > 0 ? w->pages[w->page_count - 1] : 0;
+    }
+    footer.sections[QRI_SECTION_INDEX] = add_section(w, w->index.data, w->index.len);
+    QR_TRY(add_filter(w, &footer, err));
+    struct qr_buf encoded;
+    qr_buf_init(&encoded, SECTION_BYTES_MAX);
+    qri_meta_encode(meta, &encoded);
+    enum qr_status status = qr_buf_status(&encoded, err);
+    footer.sections[QRI_SECTION_META] = add_section(w, encoded.data, encoded.len);
+    qr_buf_done(&encoded);
+    QR_TRY(status);
+    footer.sections[QRI_SECTION_MARKS] = add_section(w, marks->data, marks->len);
+    footer.sections[QRI_SECTION_CHANGES] = add_section(w, changes->data, changes->len);
+    uint8_t tail[QRI_LAYER_FOOTER_BYTES];
+    qri_footer_encode(&footer, tail);
+    qr_buf_add(&w->out, tail, sizeof tail);
+    QR_TRY(write_out(w, err));
+    w->desc.bytes = w->written;
+    uint8_t head[QRI_LAYER_HEADER_BYTES];
+    qri_header_encode(&w->desc, w->page_bytes, head);
+    QR_TRY(qr_file_pwrite(w->file, head, sizeof head, 0, err));
+    return qr_file_sync(w->file, err);
+}
+
+enum qr_status qri_layer_writer_end(struct qri_layer_writer *own_writer,
+                                    const struct qri_meta *meta, const struct qr_buf *marks,
+                                    const struct qr_buf *changes, struct qri_layer_desc *ret_desc,
+                                    struct qr_err *err)
+{
+    enum qr_status status =
+        qr_wrap(err, write_end(own_writer, meta, marks, changes, err), "write layer '%s'",
+                own_writer->path);
+    if (status != QR_OK) {
+        qri_layer_writer_abandon(own_writer);
+        return status;
+    }
+    *ret_desc = own_writer->desc;
+    free_writer(own_writer);
+    return QR_OK;
+}
+
+void qri_layer_writer_abandon(struct qri_layer_writer *own_writer)
+{
+    if (own_writer == NULL)
+        return;
+    (void)!qr_env_unlink(own_writer->env, own_writer->path, NULL);
+    free_writer(own_writer);
+}

@@ -1,0 +1,192 @@
+/* slice_int.h - slices, their manifests and the service around them; see pagesvc_int.h. */
+#pragma once
+#include "pagesvc_int.h"
+
+enum {
+    QRI_LAYERS_MAX = 1 << 20,
+    QRI_PINS_MAX = 1 << 16,
+    QRI_LINEAGE_MAX = 1 << 10,
+    QRI_MANIFEST_BYTES_MAX = 256 << 20,
+};
+
+/* --- manifest.c --- */
+
+/* Log before end_lsn (and not before the row before it) is in this timeline. */
+struct qri_lineage {
+    struct qr_timeline timeline;
+    uint64_t end_lsn;
+};
+struct qri_pin {
+    struct qr_timeline name; /* the child's timeline for a branch */
+    uint64_t lsn, serial;    /* serial: of the manifest that had it first */
+    bool branch;
+};
+struct qri_manifest_layer {
+    struct qri_layer_desc desc;
+    uint64_t added_serial;
+};
+struct qri_garbage {
+    struct qri_layer_desc desc;
+    uint64_t added_serial, removed_serial;
+    int64_t removed_wall_ns;
+};
+struct qri_manifest {
+    struct qr_slice_id id;
+    uint32_t page_bytes;
+    bool dropped;
+    uint64_t generation, serial, start_lsn, disk_lsn, horizon_lsn;
+    struct qri_lineage *lineage;
+    struct qri_manifest_layer *layers; /* any order */
+    struct qri_pin *pins;
+    struct qri_garbage *garbage;
+    size_t lineage_count, layer_count, pin_count, garbage_count;
+};
+void qri_manifest_done(struct qri_manifest *m);
+QR_NODISCARD enum qr_status qri_manifest_copy(const struct qri_manifest *m,
+                                              struct qri_manifest *ret_copy, struct qr_err *err);
+void qri_manifest_encode(const struct qri_manifest *m, struct qr_buf *buf);
+/* Hostile input. */
+QR_NODISCARD enum qr_status qri_manifest_decode(const uint8_t *bytes, size_t count,
+                                                struct qri_manifest *ret_manifest,
+                                                struct qr_err *err);
+/* Each grows its list by one row, zeroed; NULL if out of memory or over the bound. */
+struct qri_manifest_layer *qri_manifest_add_layer(struct qri_manifest *m);
+struct qri_pin *qri_manifest_add_pin(struct qri_manifest *m);
+struct qri_garbage *qri_manifest_add_garbage(struct qri_manifest *m);
+struct qri_lineage *qri_manifest_add_lineage(struct qri_manifest *m);
+/* Object names, NUL-terminated. */
+enum { QRI_NAME_BYTES_MAX = 128 };
+void qri_manifest_name(const struct qr_slice_id *id, char dst[QRI_NAME_BYTES_MAX]);
+void qri_layer_name(const struct qri_layer_desc *desc, char dst[QRI_NAME_BYTES_MAX]);
+
+/* --- slice.c --- */
+
+/* Where entries can be, at one moment; replaced whole, never changed. */
+struct qri_source {
+    struct qri_mem *mem; /* or */
+    struct qri_layer *layer;
+    uint64_t lsn_max, last_lsn;
+};
+struct qri_set {
+    _Atomic int refs;
+    size_t count;
+    struct qri_source sources[]; /* newest last_lsn first; [0] is the open memory layer */
+};
+
+struct qri_slice {
+    struct qr_pagesvc *svc;
+    struct qri_slice *next; /* guarded by svc->mu */
+    _Atomic int refs;
+    struct qr_slice_id id;
+    uint32_t page_bytes, first_page, last_page;
+    struct qri_lineage *lineage; /* never changes */
+    size_t lineage_count;
+
+    pthread_mutex_t ingest_mu; /* outermost: one ingest at a time; guards what follows */
+    struct qri_mem *open;      /* of the set */
+    uint64_t next_lsn, epoch;
+    struct qr_buf partial; /* of a record whose rest has not come */
+    struct qri_mem_entry **group;
+    size_t group_count, group_capacity;
+    struct qri_change *changes; /* since the last commit */
+    size_t change_count, change_capacity;
+    struct qri_meta meta; /* at the visible LSN */
+
+    pthread_mutex_t task_mu; /* one flush, merge or collection at a time: who removes layers */
+    uint32_t next_layer_no;  /* guarded by task_mu */
+    bool parent_released;    /* guarded by task_mu */
+
+    pthread_mutex_t work_mu; /* one change of the manifest at a time; guards what follows */
+    struct qri_manifest manifest;
+    struct qr_blob_tag tag;
+
+    pthread_mutex_t set_mu; /* who makes a new set from the old one */
+    pthread_mutex_t mu;     /* innermost; guards what follows */
+    struct qri_set *set;
+    uint64_t visible_lsn;
+    struct qr_page_get *gets_first, *gets_last;
+    bool detached;
+    enum qr_status health;
+};
+
+struct qr_pagesvc {
+    struct qr_env *env;
+    struct qr_pagesvc_options options;
+    char *dir;
+    pthread_mutex_t mu;
+    struct qri_slice *slices; /* guarded by mu */
+    size_t slice_count;
+    _Atomic uint64_t page_gets, waiting_gets;
+    _Atomic uint64_t ingested_bytes, flushed_bytes, merged_bytes, image_bytes;
+    pthread_cond_t wake; /* of the worker; with mu */
+    pthread_t worker;
+    bool worker_runs, stopping; /* guarded by mu */
+};
+
+/* A reference, or NULL. */
+struct qri_slice *qri_slice_find(struct qr_pagesvc *svc, const struct qr_slice_id *id);
+void qri_slice_unref(struct qri_slice *slice); /* NULL is accepted */
+/* Walks the list: the one behind `own_slice` (given up), the first for NULL; NULL at the end. */
+struct qri_slice *qri_slice_after(struct qr_pagesvc *svc, struct qri_slice *own_slice);
+QR_NODISCARD enum qr_status qri_slice_new(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
+                                          struct qri_slice **ret_slice, struct qr_err *err);
+/* Puts it in the list; what is there already wins and is what *slice is then. */
+void qri_slice_publish(struct qri_slice **slice);
+struct qri_set *qri_set_take(struct qri_slice *slice); /* a reference */
+void qri_set_unref(struct qri_set *set);
+QR_NODISCARD enum qr_status qri_set_new(const struct qri_source *sources, size_t count,
+                                        struct qri_set **ret_set, struct qr_err *err);
+/* With set_mu or during setup: swaps in a new set (takes the reference over). */
+void qri_set_install(struct qri_slice *slice, struct qri_set *own_set);
+/* The newest version at or before `lsn`, appended to dst. */
+QR_NODISCARD enum qr_status qri_slice_read(struct qri_slice *slice, uint32_t page_no, uint64_t lsn,
+                                           struct qr_buf *dst, uint64_t *ret_version,
+                                           struct qr_err *err);
+/* Meta at `lsn`, into an empty result. */
+QR_NODISCARD enum qr_status qri_slice_meta(struct qri_slice *slice, uint64_t lsn,
+                                           struct qri_meta *ret_meta, struct qr_err *err);
+/* New visible LSN: those who wait for it are served. */
+void qri_slice_advance(struct qri_slice *slice, uint64_t visible_lsn);
+
+/* --- ingest.c --- */
+/* With ingest_mu held: another open memory layer from the visible LSN on, unless it is empty. */
+QR_NODISCARD enum qr_status qri_slice_freeze(struct qri_slice *slice, struct qr_err *err);
+/* Which timeline's log holds `lsn`, and where that ends (UINT64_MAX: its own). */
+void qri_lineage_at(const struct qri_slice *slice, uint64_t lsn, struct qr_timeline *ret_timeline,
+                    uint64_t *ret_end);
+
+/* --- flush.c --- */
+void qri_layer_path(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                    char dst[QRI_LAYER_PATH_BYTES_MAX]);
+/* Opens the local copy, fetching it from the blob store if it is missing or damaged. */
+QR_NODISCARD enum qr_status qri_layer_bring(struct qr_pagesvc *svc,
+                                            const struct qri_layer_desc *desc,
+                                            struct qri_layer **ret_layer, struct qr_err *err);
+/* With work_mu held: writes `own_next` (serial + 1) as the manifest by compare-and-set and makes it
+ * the slice's; frees it on failure. */
+QR_NODISCARD enum qr_status qri_manifest_swap(struct qri_slice *slice,
+                                              struct qri_manifest *own_next, struct qr_err *err);
+/* With task_mu held: uploads a written layer and opens it. */
+QR_NODISCARD enum qr_status qri_layer_store(struct qri_slice *slice,
+                                            const struct qri_layer_desc *desc,
+                                            struct qri_layer **ret_layer, struct qr_err *err);
+/* With task_mu held: a name for a new layer. */
+struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer_kind kind);
+/* With set_mu not held: the set without `gone` sources (by memory or layer), with `layer` added. */
+QR_NODISCARD enum qr_status qri_set_replace(struct qri_slice *slice, const void *const *gone,
+                                            size_t gone_count, struct qri_layer *layer,
+                                            struct qr_err *err);
+/* With task_mu held: the oldest frozen layer goes to the blob store. */
+QR_NODISCARD enum qr_status qri_flush_one(struct qri_slice *slice, bool *ret_did,
+                                          struct qr_err *err);
+/* --- compact.c, with task_mu held --- */
+QR_NODISCARD enum qr_status qri_compact_one(struct qri_slice *slice, bool *ret_did,
+                                            struct qr_err *err);
+/* Takes layers out of the manifest, puts one in (or NULL). */
+QR_NODISCARD enum qr_status qri_manifest_replace(struct qri_slice *slice, struct qri_layer **gone,
+                                                 size_t gone_count,
+                                                 const struct qri_layer_desc *added,
+                                                 struct qr_err *err);
+/* --- collect.c, with task_mu held --- */
+QR_NODISCARD enum qr_status qri_collect_one(struct qri_slice *slice, bool *ret_did,
+                                            struct qr_err *err);
