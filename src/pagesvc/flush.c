@@ -27,11 +27,13 @@ struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer
 
 /* --- local copies --- */
 
+/* Beside it first, so that those who have it open keep what they have. */
 static enum qr_status fetch(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
-                            const char *path, struct qr_err *err)
+                            const char *final_path, struct qr_err *err)
 {
-    char name[QRI_NAME_BYTES_MAX];
+    char name[QRI_NAME_BYTES_MAX], path[QRI_LAYER_PATH_BYTES_MAX + 8];
     qri_layer_name(desc, name);
+    snprintf(path, sizeof path, "%s.new", final_path);
     struct qr_file *file = NULL;
     QR_TRY(qr_env_open(svc->env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file, err));
     struct qr_buf buf;
@@ -49,6 +51,8 @@ static enum qr_status fetch(struct qr_pagesvc *svc, const struct qri_layer_desc 
         status = qr_file_sync(file, err);
     qr_buf_done(&buf);
     qr_file_close(file);
+    if (status == QR_OK)
+        status = qr_env_rename(svc->env, path, final_path, err);
     if (status != QR_OK)
         (void)!qr_env_unlink(svc->env, path, NULL);
     return qr_wrap(err, status, "fetch layer '%s'", name);
@@ -69,6 +73,29 @@ enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_de
         qr_err_reset(err);
     QR_TRY(fetch(svc, desc, path, err));
     return qri_layer_open(svc->env, path, desc, ret_layer, err);
+}
+
+enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
+                              struct qr_err *err)
+{
+    struct qri_layer_desc desc = source->layer->desc;
+    desc.lsn_max = source->lsn_max;
+    char path[QRI_LAYER_PATH_BYTES_MAX];
+    qri_layer_path(slice->svc, &desc, path);
+    QR_LOG(&slice->svc->options.log, QR_WARN, "layer_damaged", QR_F("path", (const char *)path),
+           QR_F("went_on", "fetched again"));
+    QR_TRY(fetch(slice->svc, &desc, path, err));
+    struct qri_layer *layer = NULL;
+    QR_TRY(qri_layer_open(slice->svc->env, path, &desc, &layer, err));
+    enum qr_status status =
+        qri_set_replace(slice, (const void *const[]){source->layer}, 1, layer, err);
+    qri_layer_unref(layer);
+    if (status == QR_NOT_FOUND) { /* somebody else was here first */
+        if (err != NULL)
+            qr_err_reset(err);
+        status = QR_OK;
+    }
+    return status;
 }
 
 enum qr_status qri_layer_store(struct qri_slice *slice, const struct qri_layer_desc *desc,
@@ -207,9 +234,14 @@ enum qr_status qri_set_replace(struct qri_slice *slice, const void *const *gone,
         if (!is_in(gone, gone_count, &old->sources[i]))
             sources[count++] = old->sources[i];
     }
+    if (status == QR_OK && gone_count > 0 && count == old->count)
+        status = qr_fail(err, QR_NOT_FOUND, "these layers have been replaced");
     if (status == QR_OK && layer != NULL)
         sources[count++] = (struct qri_source){
-            .layer = layer, .lsn_max = layer->desc.lsn_max, .last_lsn = layer->desc.last_lsn};
+            .layer = layer,
+            .lsn_max = layer->desc.lsn_max,
+            .last_lsn = layer->desc.last_lsn < layer->desc.lsn_max ? layer->desc.last_lsn
+                                                                   : layer->desc.lsn_max};
     if (status == QR_OK)
         status = qri_set_new(sources, count, &set, err);
     if (status == QR_OK)

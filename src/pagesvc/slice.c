@@ -67,13 +67,15 @@ void qri_set_install(struct qri_slice *slice, struct qri_set *own_set)
 
 /* --- reading --- */
 
-static enum qr_status walk_set(const struct qri_set *set, struct qri_walk *walk,
+/* *ret_at: the source that failed. */
+static enum qr_status walk_set(const struct qri_set *set, struct qri_walk *walk, size_t *ret_at,
                                struct qr_err *err)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct qri_source *s = &set->sources[i];
         if (s->last_lsn <= walk->base_lsn)
             break; /* and so do all behind it */
+        *ret_at = i;
         if (s->mem != NULL)
             QR_TRY(qri_mem_walk(s->mem, walk, s->lsn_max, err));
         else
@@ -82,13 +84,33 @@ static enum qr_status walk_set(const struct qri_set *set, struct qri_walk *walk,
     return QR_OK;
 }
 
+/* A damaged local copy is replaced by the blob store's, once (G8). */
+static enum qr_status walk_and_mend(struct qri_slice *slice, struct qri_walk *walk,
+                                    struct qri_set **set, struct qr_err *err)
+{
+    size_t at = 0;
+    enum qr_status status = walk_set(*set, walk, &at, err);
+    if (status != QR_CORRUPT || (*set)->sources[at].layer == NULL)
+        return status;
+    if (err != NULL)
+        qr_err_reset(err);
+    QR_TRY(qri_layer_mend(slice, &(*set)->sources[at], err));
+    uint32_t page_no = walk->page_no;
+    uint64_t lsn = walk->lsn;
+    qri_walk_done(walk);
+    qri_walk_init(walk, page_no, lsn);
+    qri_set_unref(*set);
+    *set = qri_set_take(slice);
+    return walk_set(*set, walk, &at, err);
+}
+
 enum qr_status qri_slice_read(struct qri_slice *slice, uint32_t page_no, uint64_t lsn,
                               struct qr_buf *dst, uint64_t *ret_version, struct qr_err *err)
 {
     struct qri_set *set = qri_set_take(slice);
     struct qri_walk walk;
     qri_walk_init(&walk, page_no, lsn);
-    enum qr_status status = walk_set(set, &walk, err);
+    enum qr_status status = walk_and_mend(slice, &walk, &set, err);
     uint8_t *page = NULL;
     if (status == QR_OK) {
         page = qr_buf_reserve(dst, slice->page_bytes);

@@ -166,13 +166,17 @@ QR_NODISCARD enum qr_status qri_layer_bring(struct qr_pagesvc *svc,
  * the slice's; frees it on failure. */
 QR_NODISCARD enum qr_status qri_manifest_swap(struct qri_slice *slice,
                                               struct qri_manifest *own_next, struct qr_err *err);
+/* The blob store's copy in place of a damaged local one, for all who read the slice. */
+QR_NODISCARD enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
+                                           struct qr_err *err);
 /* With task_mu held: uploads a written layer and opens it. */
 QR_NODISCARD enum qr_status qri_layer_store(struct qri_slice *slice,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
 /* With task_mu held: a name for a new layer. */
 struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer_kind kind);
-/* With set_mu not held: the set without `gone` sources (by memory or layer), with `layer` added. */
+/* With set_mu not held: the set without `gone` sources (by memory or layer), with `layer` (or NULL)
+ * added. QR_NOT_FOUND if all of those have gone already. */
 QR_NODISCARD enum qr_status qri_set_replace(struct qri_slice *slice, const void *const *gone,
                                             size_t gone_count, struct qri_layer *layer,
                                             struct qr_err *err);
