@@ -39,7 +39,7 @@ uint8_t *qr_buf_reserve(struct qr_buf *buf, size_t bytes)
     size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
     while (capacity - buf->len < bytes)
         capacity *= 2;
-    if (capacity > buf->bytes_max + 1)
+    if (capacity - 1 > buf->bytes_max)
         capacity = buf->bytes_max + 1; /* one more for the NUL of qr_buf_cstr */
     uint8_t *data = realloc(buf->data, capacity);
     if (data == NULL) {

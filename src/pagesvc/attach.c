@@ -13,8 +13,7 @@ static enum qr_status load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
     qri_manifest_name(id, name);
     struct qr_buf buf;
     qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
-    enum qr_status status =
-        qr_blob_get(svc->options.blob, name, 0, SIZE_MAX, &buf, ret_tag, err);
+    enum qr_status status = qr_blob_get(svc->options.blob, name, 0, SIZE_MAX, &buf, ret_tag, err);
     if (status == QR_OK)
         status = qri_manifest_decode(buf.data, buf.len, ret_manifest, err);
     qr_buf_done(&buf);
@@ -114,8 +113,8 @@ static enum qr_status add_open(struct qri_slice *slice, struct qr_err *err)
 /* A slice object for a manifest that is in the blob store, ready to ingest from `visible` on. */
 static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
                             const struct qr_blob_tag *tag, const struct qri_set *parent_set,
-                            const struct qri_source *shared, size_t shared_count, uint64_t visible, struct qri_slice **ret_slice,
-                            struct qr_err *err)
+                            const struct qri_source *shared, size_t shared_count, uint64_t visible,
+                            struct qri_slice **ret_slice, struct qr_err *err)
 {
     struct qri_slice *slice = NULL;
     QR_TRY(qri_slice_new(svc, manifest, &slice, err));
@@ -423,8 +422,8 @@ enum qr_status qr_pagesvc_branch(struct qr_pagesvc *svc, const struct qr_slice_i
     pthread_mutex_lock(&parent->work_mu);
     enum qr_status status = QR_OK;
     if (parent->visible_lsn < lsn.v)
-        status = qr_fail(err, QR_BUSY, "log up to LSN %llu has not come yet",
-                         (unsigned long long)lsn.v);
+        status =
+            qr_fail(err, QR_BUSY, "log up to LSN %llu has not come yet", (unsigned long long)lsn.v);
     if (status == QR_OK)
         status = qri_slice_freeze(parent, err); /* a frozen layer can be shared */
     if (status == QR_OK)

@@ -4,7 +4,13 @@
 #include "pagesvc_int.h"
 #include "base/banned.h"
 
-enum { ID_BYTES = 20, GOT_BYTES = 16, CURSOR_BYTES = 40, META_HEADER_BYTES = 44, REQUEST_MAX = 128 };
+enum {
+    ID_BYTES = 20,
+    GOT_BYTES = 16,
+    CURSOR_BYTES = 40,
+    META_HEADER_BYTES = 44,
+    REQUEST_MAX = 128
+};
 
 static void add_id(const struct qr_slice_id *id, struct qr_buf *buf)
 {

@@ -1,8 +1,8 @@
 /* collect.c - what no reader may ask for any more goes; see slice_int.h.
  *
  * Readers may ask for the pins' LSNs and for everything from the horizon on. A layer that none of
- * them needs leaves the manifest (it becomes garbage); its object goes after the grace period, unless
- * a branch that was made while the manifest named it still lives. */
+ * them needs leaves the manifest (it becomes garbage); its object goes after the grace period,
+ * unless a branch that was made while the manifest named it still lives. */
 #include <stdlib.h>
 #include <string.h>
 #include "slice_int.h"
@@ -31,8 +31,8 @@ static bool has_image(const struct qri_set *set, uint32_t first, uint32_t last, 
 static bool touches(const struct qri_layer *layer, uint32_t first, uint32_t last)
 {
     for (size_t i = 0; i < layer->block_count; i++) {
-        uint32_t end = i + 1 < layer->block_count ? layer->blocks[i + 1].page_no
-                                                  : layer->desc.last_page;
+        uint32_t end =
+            i + 1 < layer->block_count ? layer->blocks[i + 1].page_no : layer->desc.last_page;
         if (layer->blocks[i].page_no <= last && end >= first)
             return true;
     }

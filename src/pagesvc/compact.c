@@ -120,12 +120,14 @@ static enum qr_status write_merged(struct qri_slice *slice, struct qri_layer **l
     qr_buf_init(&changes, 1 << 30);
     struct qri_layer_scan *scans = calloc(count, sizeof *scans);
     struct qri_layer_writer *writer = NULL;
-    enum qr_status status = scans == NULL ? qr_fail(err, QR_NOMEM, "merge")
-                                          : gather_meta(layers, count, &meta, &marks, &changes, err);
+    enum qr_status status = scans == NULL
+                                ? qr_fail(err, QR_NOMEM, "merge")
+                                : gather_meta(layers, count, &meta, &marks, &changes, err);
     for (size_t i = 0; i < count && scans != NULL; i++)
         qri_layer_scan_init(&scans[i], layers[i]);
     if (status == QR_OK)
-        status = qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes, &writer, err);
+        status =
+            qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes, &writer, err);
     if (status == QR_OK)
         status = merge_entries(scans, count, writer, err);
     if (status == QR_OK)
@@ -267,8 +269,7 @@ static enum qr_status add_image(struct qri_slice *slice, struct qri_layer_writer
 }
 
 static enum qr_status write_image(struct qri_slice *slice, uint32_t first, uint32_t last,
-                                  uint64_t lsn, struct qri_layer_desc *ret_desc,
-                                  struct qr_err *err)
+                                  uint64_t lsn, struct qri_layer_desc *ret_desc, struct qr_err *err)
 {
     struct qri_layer_desc desc = qri_layer_new_desc(slice, QRI_LAYER_IMAGE);
     desc.first_lsn = desc.last_lsn = lsn;

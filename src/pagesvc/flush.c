@@ -131,8 +131,8 @@ enum qr_status qri_manifest_swap(struct qri_slice *slice, struct qri_manifest *o
     enum qr_status status = qr_buf_status(&buf, err);
     struct qr_blob_tag tag;
     if (status == QR_OK)
-        status = qr_blob_put(slice->svc->options.blob, name, buf.data, buf.len, slice->tag.z, &tag,
-                             err);
+        status =
+            qr_blob_put(slice->svc->options.blob, name, buf.data, buf.len, slice->tag.z, &tag, err);
     qr_buf_done(&buf);
     if (status == QR_OK) {
         qri_manifest_done(&slice->manifest);

@@ -153,8 +153,8 @@ static enum qr_status new_epoch(struct qri_slice *slice, const struct qr_record 
                        (unsigned long long)record->epoch.epoch,
                        (unsigned long long)slice->meta.mark.lsn);
     slice->group_count = slice->change_count = 0; /* G2 */
-    return add_change(slice,
-                      &(struct qri_change){.lsn = lsn, .next = (int64_t)record->epoch.epoch}, err);
+    return add_change(slice, &(struct qri_change){.lsn = lsn, .next = (int64_t)record->epoch.epoch},
+                      err);
 }
 
 static enum qr_status take_record(struct qri_slice *slice, const uint8_t *bytes, size_t count,

@@ -147,8 +147,7 @@ enum qr_status qri_index_decode(const uint8_t *bytes, size_t count, uint64_t fil
 
 enum qr_status qri_entry_decode(const uint8_t *payload, size_t bytes, size_t *at,
                                 uint32_t *ret_page_no, uint64_t *ret_lsn,
-                                const uint8_t **ret_record, uint32_t *ret_bytes,
-                                struct qr_err *err)
+                                const uint8_t **ret_record, uint32_t *ret_bytes, struct qr_err *err)
 {
     if (bytes - *at < QRI_ENTRY_HEADER_BYTES)
         return qr_fail(err, QR_CORRUPT, "entry reaches past its block");

@@ -1,12 +1,12 @@
 /* layer_int.h - the form of layer files. Pure but for the memory of the index.
  *
- *   header    128 bytes: magic "QRLY", u8 version, u8 checksum algorithm, u8 kind, u8 0, u32 key id (0: none),
- *             u32 crc (of the header with this as 0), 16 bytes of timeline, u32 slice, u32 page bytes,
- *             u64 id, u64 first LSN, u64 last LSN, u32 first page, u32 last page, u64 file bytes, zeros
+ *   header    128 bytes: magic "QRLY", u8 version, u8 checksum algorithm, u8 kind, u8 0, u32 key id
+ * (0: none), u32 crc (of the header with this as 0), 16 bytes of timeline, u32 slice, u32 page
+ * bytes, u64 id, u64 first LSN, u64 last LSN, u32 first page, u32 last page, u64 file bytes, zeros
  *   blocks    u32 bytes, u32 crc, entries { u32 page, u32 record bytes, u64 LSN, record }
- *   sections  index { u32 page, u32 block bytes, u64 LSN, u64 offset }; filter bits; meta; marks; changes
- *   footer    128 bytes: sections { u64 offset, u32 bytes, u32 crc }, u64 entry count, zeros, u32 crc, magic
- * Little-endian. Every byte is under a checksum. */
+ *   sections  index { u32 page, u32 block bytes, u64 LSN, u64 offset }; filter bits; meta; marks;
+ * changes footer    128 bytes: sections { u64 offset, u32 bytes, u32 crc }, u64 entry count, zeros,
+ * u32 crc, magic Little-endian. Every byte is under a checksum. */
 #pragma once
 #include "pagesvc_int.h"
 
@@ -44,8 +44,8 @@ void qri_block_encode(const struct qri_layer_block *block, struct qr_buf *buf);
 /* Rows in order, blocks within `file_bytes`; the rows are the caller's to free. */
 QR_NODISCARD enum qr_status qri_index_decode(const uint8_t *bytes, size_t count,
                                              uint64_t file_bytes,
-                                             struct qri_layer_block **ret_blocks,
-                                             size_t *ret_count, struct qr_err *err);
+                                             struct qri_layer_block **ret_blocks, size_t *ret_count,
+                                             struct qr_err *err);
 /* The entry at *at in a block's payload; moves *at behind it. */
 QR_NODISCARD enum qr_status qri_entry_decode(const uint8_t *payload, size_t bytes, size_t *at,
                                              uint32_t *ret_page_no, uint64_t *ret_lsn,

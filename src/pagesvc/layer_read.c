@@ -123,8 +123,7 @@ static enum qr_status read_block(struct qri_layer *layer, size_t block_index, st
     if (place == NULL)
         return qr_buf_status(buf, err);
     QR_TRY(qr_file_read_exactly(layer->file, place, b->bytes + 8, b->offset, err));
-    if (qr_get32le(place) != b->bytes ||
-        qr_get32le(place + 4) != qr_crc32c(0, place + 8, b->bytes))
+    if (qr_get32le(place) != b->bytes || qr_get32le(place + 4) != qr_crc32c(0, place + 8, b->bytes))
         return qr_fail(err, QR_CORRUPT, "checksum of block %zu of layer %llx", block_index,
                        (unsigned long long)layer->desc.id);
     buf->len = b->bytes + 8;
@@ -152,8 +151,8 @@ static enum qr_status walk_block(const struct qr_buf *block, struct qri_walk *wa
         uint32_t page_no, bytes;
         uint64_t lsn;
         const uint8_t *record;
-        QR_TRY(qri_entry_decode(block->data, block->len, &at, &page_no, &lsn, &record, &bytes,
-                                err));
+        QR_TRY(
+            qri_entry_decode(block->data, block->len, &at, &page_no, &lsn, &record, &bytes, err));
         if (page_no > walk->page_no || (page_no == walk->page_no && lsn > bound)) {
             *ret_past = true;
             return QR_OK;
@@ -209,8 +208,8 @@ enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta
         status = read_section(layer->file, &layer->changes, changes, err);
     if (status == QR_OK &&
         (layer->marks.bytes % QRI_MARK_BYTES != 0 || layer->changes.bytes % QRI_CHANGE_BYTES != 0))
-        status = qr_fail(err, QR_CORRUPT, "marks of layer %llx",
-                         (unsigned long long)layer->desc.id);
+        status =
+            qr_fail(err, QR_CORRUPT, "marks of layer %llx", (unsigned long long)layer->desc.id);
     return status;
 }
 

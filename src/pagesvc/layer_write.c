@@ -7,7 +7,7 @@
 #include "base/banned.h"
 
 enum {
-    WRITE_BYTES = 1 << 20,         /* one system call carries this much */
+    WRITE_BYTES = 1 << 20, /* one system call carries this much */
     BLOCK_BYTES_MAX = QR_RECORD_BYTES_MAX + QRI_BLOCK_BYTES + QRI_ENTRY_HEADER_BYTES,
     SECTION_BYTES_MAX = 1 << 30,
 };
@@ -18,9 +18,9 @@ struct qri_layer_writer {
     char path[QRI_LAYER_PATH_BYTES_MAX];
     struct qri_layer_desc desc;
     uint32_t page_bytes;
-    uint64_t written;      /* bytes in the file */
-    struct qr_buf out;     /* on their way to it */
-    struct qr_buf block;   /* the open one's entries */
+    uint64_t written;             /* bytes in the file */
+    struct qr_buf out;            /* on their way to it */
+    struct qr_buf block;          /* the open one's entries */
     struct qri_layer_block first; /* of the open block */
     struct qr_buf index;
     uint32_t *pages; /* for the filter: each once */
@@ -49,8 +49,8 @@ enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
     qr_buf_init(&w->out, WRITE_BYTES + BLOCK_BYTES_MAX + SECTION_BYTES_MAX);
     qr_buf_init(&w->block, BLOCK_BYTES_MAX);
     qr_buf_init(&w->index, SECTION_BYTES_MAX);
-    enum qr_status status = qr_env_open(
-        env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &w->file, err);
+    enum qr_status status =
+        qr_env_open(env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &w->file, err);
     if (status != QR_OK) {
         free_writer(w);
         return qr_wrap(err, status, "make layer '%s'", path);
@@ -181,9 +181,8 @@ enum qr_status qri_layer_writer_end(struct qri_layer_writer *own_writer,
                                     const struct qr_buf *changes, struct qri_layer_desc *ret_desc,
                                     struct qr_err *err)
 {
-    enum qr_status status =
-        qr_wrap(err, write_end(own_writer, meta, marks, changes, err), "write layer '%s'",
-                own_writer->path);
+    enum qr_status status = qr_wrap(err, write_end(own_writer, meta, marks, changes, err),
+                                    "write layer '%s'", own_writer->path);
     if (status != QR_OK) {
         qri_layer_writer_abandon(own_writer);
         return status;

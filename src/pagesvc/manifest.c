@@ -1,8 +1,8 @@
 /* manifest.c - the root of a slice as bytes; see slice_int.h.
  *
- *   u32 magic "QRMF", u8 version, u8 checksum algorithm, u16 flags (1: dropped), u32 crc of all (this as 0),
- *   u32 page bytes, timeline, u32 slice, u32 0, u64 generation, serial, start LSN, disk LSN, horizon LSN,
- *   u32 counts of lineage, layers, pins, garbage, then the rows. Little-endian. */
+ *   u32 magic "QRMF", u8 version, u8 checksum algorithm, u16 flags (1: dropped), u32 crc of all
+ * (this as 0), u32 page bytes, timeline, u32 slice, u32 0, u64 generation, serial, start LSN, disk
+ * LSN, horizon LSN, u32 counts of lineage, layers, pins, garbage, then the rows. Little-endian. */
 #include <stdlib.h>
 #include <string.h>
 #include "slice_int.h"
@@ -61,8 +61,7 @@ struct qri_garbage *qri_manifest_add_garbage(struct qri_manifest *m)
 }
 struct qri_lineage *qri_manifest_add_lineage(struct qri_manifest *m)
 {
-    return add_row((void **)&m->lineage, &m->lineage_count, sizeof m->lineage[0],
-                   QRI_LINEAGE_MAX);
+    return add_row((void **)&m->lineage, &m->lineage_count, sizeof m->lineage[0], QRI_LINEAGE_MAX);
 }
 
 enum qr_status qri_manifest_copy(const struct qri_manifest *m, struct qri_manifest *ret_copy,
@@ -136,8 +135,7 @@ void qri_manifest_encode(const struct qri_manifest *m, struct qr_buf *buf)
         qr_buf_add64le(buf, (uint64_t)m->garbage[i].removed_wall_ns);
     }
     if (buf->failed == QR_OK)
-        qr_put32le(buf->data + start + CRC_AT,
-                   qr_crc32c(0, buf->data + start, buf->len - start));
+        qr_put32le(buf->data + start + CRC_AT, qr_crc32c(0, buf->data + start, buf->len - start));
 }
 
 static bool get_desc(const uint8_t *p, struct qri_layer_desc *d)
@@ -204,8 +202,7 @@ enum qr_status qri_manifest_decode(const uint8_t *bytes, size_t count,
     if (count < HEADER_BYTES || qr_get32le(bytes) != MAGIC)
         return qr_fail(err, QR_CORRUPT, "no manifest");
     if (bytes[4] != QR_FORMAT_VERSION || bytes[5] != QR_CHECKSUM_CRC32C)
-        return qr_fail(err, QR_CORRUPT, "manifest of version %u, algorithm %u", bytes[4],
-                       bytes[5]);
+        return qr_fail(err, QR_CORRUPT, "manifest of version %u, algorithm %u", bytes[4], bytes[5]);
     static const uint8_t zeros[4];
     uint32_t crc = qr_crc32c(0, bytes, CRC_AT);
     crc = qr_crc32c(crc, zeros, sizeof zeros);

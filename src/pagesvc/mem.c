@@ -88,8 +88,7 @@ static void *take(struct qri_mem *mem, size_t bytes)
 }
 
 enum qr_status qri_mem_stage(struct qri_mem *mem, const uint8_t *record, uint32_t bytes,
-                             uint32_t page_no, struct qri_mem_entry **ret_entry,
-                             struct qr_err *err)
+                             uint32_t page_no, struct qri_mem_entry **ret_entry, struct qr_err *err)
 {
     struct qri_mem_entry *e = take(mem, sizeof *e + bytes);
     if (e == NULL)

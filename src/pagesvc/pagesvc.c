@@ -11,7 +11,7 @@ static const struct qr_pagesvc_options defaults = {
     .grace_ns = INT64_C(600) * 1000000000,
     .fan_in = 8,
 };
-static const int64_t tick_ns = 100000000;      /* the worker looks for work this often */
+static const int64_t tick_ns = 100000000;         /* the worker looks for work this often */
 static const int64_t failed_wait_ns = 1000000000; /* after a failure it tries again */
 
 static void *worker_main(void *arg);
@@ -163,7 +163,8 @@ static void *worker_main(void *arg)
         qr_err_reset(&err);
         enum qr_status status = qr_pagesvc_work(svc, &more, &err);
         if (status != QR_OK)
-            QR_LOG(&svc->options.log, QR_ERROR, "work_failed", QR_F("error", (const char *)err.text));
+            QR_LOG(&svc->options.log, QR_ERROR, "work_failed",
+                   QR_F("error", (const char *)err.text));
         qr_pagesvc_tick(svc);
         pthread_mutex_lock(&svc->mu);
         if (!svc->stopping && (!more || status != QR_OK))

@@ -9,10 +9,10 @@
 #include "pagesvc/pagesvc.h"
 
 enum {
-    QRI_ENTRY_HEADER_BYTES = 16,      /* u32 page_no, u32 record bytes, u64 LSN */
-    QRI_BLOCK_BYTES = 32 << 10,       /* a layer file's blocks close beyond this */
+    QRI_ENTRY_HEADER_BYTES = 16, /* u32 page_no, u32 record bytes, u64 LSN */
+    QRI_BLOCK_BYTES = 32 << 10,  /* a layer file's blocks close beyond this */
     QRI_LAYER_PATH_BYTES_MAX = 3200,
-    QRI_PARTITION_PAGES = 16384,      /* what one image layer covers */
+    QRI_PARTITION_PAGES = 16384, /* what one image layer covers */
     QRI_COUNTERS_MAX = 1 << 20,
 };
 
@@ -151,23 +151,19 @@ struct qri_layer_desc {
 };
 
 struct qri_layer_writer;
-QR_NODISCARD enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
-                                                 const struct qri_layer_desc *desc,
-                                                 uint32_t page_bytes,
-                                                 struct qri_layer_writer **ret_writer,
-                                                 struct qr_err *err);
+QR_NODISCARD enum qr_status
+qri_layer_writer_new(struct qr_env *env, const char *path, const struct qri_layer_desc *desc,
+                     uint32_t page_bytes, struct qri_layer_writer **ret_writer, struct qr_err *err);
 /* In (page, LSN) order. */
 QR_NODISCARD enum qr_status qri_layer_writer_add(struct qri_layer_writer *writer, uint32_t page_no,
                                                  uint64_t lsn, const uint8_t *record,
                                                  uint32_t bytes, struct qr_err *err);
-/* Writes index, filter, meta, marks and footer, syncs, and fills in ret_desc's pages, bytes and count.
- * Frees the writer, also on failure. */
-QR_NODISCARD enum qr_status qri_layer_writer_end(struct qri_layer_writer *own_writer,
-                                                 const struct qri_meta *meta,
-                                                 const struct qr_buf *marks,
-                                                 const struct qr_buf *changes,
-                                                 struct qri_layer_desc *ret_desc,
-                                                 struct qr_err *err);
+/* Writes index, filter, meta, marks and footer, syncs, and fills in ret_desc's pages, bytes and
+ * count. Frees the writer, also on failure. */
+QR_NODISCARD enum qr_status
+qri_layer_writer_end(struct qri_layer_writer *own_writer, const struct qri_meta *meta,
+                     const struct qr_buf *marks, const struct qr_buf *changes,
+                     struct qri_layer_desc *ret_desc, struct qr_err *err);
 void qri_layer_writer_abandon(struct qri_layer_writer *own_writer); /* NULL is accepted */
 
 struct qri_layer_block {

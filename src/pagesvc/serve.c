@@ -69,8 +69,7 @@ static enum qr_status serve_get(struct qr_pagesvc *svc, const struct qr_slice_id
     batch->request = request;
     batch->count = count;
     atomic_init(&batch->left, count);
-    int64_t deadline =
-        request->deadline_mono_ns == INT64_MAX ? 0 : request->deadline_mono_ns;
+    int64_t deadline = request->deadline_mono_ns == INT64_MAX ? 0 : request->deadline_mono_ns;
     p += 4;
     for (uint32_t i = 0; i < count; i++, p += WANT_BYTES) {
         struct item *item = &batch->items[i];
@@ -147,10 +146,14 @@ static const struct {
     size_t bytes;
     enum qr_status (*run)(const struct args *args);
 } methods[] = {
-    [QR_PAGES_CREATE - QR_PAGES_GET] = {12, create},  [QR_PAGES_ATTACH - QR_PAGES_GET] = {0, attach},
-    [QR_PAGES_BRANCH - QR_PAGES_GET] = {32, branch},  [QR_PAGES_PIN - QR_PAGES_GET] = {24, pin},
-    [QR_PAGES_UNPIN - QR_PAGES_GET] = {16, unpin},    [QR_PAGES_HORIZON - QR_PAGES_GET] = {8, horizon},
-    [QR_PAGES_DROP - QR_PAGES_GET] = {0, drop},       [QR_PAGES_FLUSH - QR_PAGES_GET] = {0, flush},
+    [QR_PAGES_CREATE - QR_PAGES_GET] = {12, create},
+    [QR_PAGES_ATTACH - QR_PAGES_GET] = {0, attach},
+    [QR_PAGES_BRANCH - QR_PAGES_GET] = {32, branch},
+    [QR_PAGES_PIN - QR_PAGES_GET] = {24, pin},
+    [QR_PAGES_UNPIN - QR_PAGES_GET] = {16, unpin},
+    [QR_PAGES_HORIZON - QR_PAGES_GET] = {8, horizon},
+    [QR_PAGES_DROP - QR_PAGES_GET] = {0, drop},
+    [QR_PAGES_FLUSH - QR_PAGES_GET] = {0, flush},
 };
 
 static enum qr_status serve_cursor(struct qr_pagesvc *svc, const struct qr_slice_id *id,
@@ -175,8 +178,7 @@ static enum qr_status serve_fixed(struct qr_pagesvc *svc, const struct qr_slice_
     if (method >= sizeof methods / sizeof methods[0] || methods[method].run == NULL)
         return qr_fail(err, QR_UNSUPPORTED, "method %u", request->method);
     if (request->bytes != ID_BYTES + methods[method].bytes)
-        return qr_fail(err, QR_PROTOCOL, "method %u in %zu bytes", request->method,
-                       request->bytes);
+        return qr_fail(err, QR_PROTOCOL, "method %u in %zu bytes", request->method, request->bytes);
     QR_TRY(methods[method].run(&(struct args){svc, *id, request->body + ID_BYTES, err}));
     qr_rpc_answer(request, NULL, 0);
     return QR_OK;

@@ -128,7 +128,8 @@ struct qri_slice *qri_slice_find(struct qr_pagesvc *svc, const struct qr_slice_i
 void qri_slice_unref(struct qri_slice *slice); /* NULL is accepted */
 /* Walks the list: the one behind `own_slice` (given up), the first for NULL; NULL at the end. */
 struct qri_slice *qri_slice_after(struct qr_pagesvc *svc, struct qri_slice *own_slice);
-QR_NODISCARD enum qr_status qri_slice_new(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
+QR_NODISCARD enum qr_status qri_slice_new(struct qr_pagesvc *svc,
+                                          const struct qri_manifest *manifest,
                                           struct qri_slice **ret_slice, struct qr_err *err);
 /* Puts it in the list; what is there already wins and is what *slice is then. */
 void qri_slice_publish(struct qri_slice **slice);

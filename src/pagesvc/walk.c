@@ -29,8 +29,7 @@ enum qr_status qri_walk_add(struct qri_walk *walk, uint64_t lsn, const uint8_t *
         walk->found = more;
         walk->capacity = capacity;
     }
-    struct qri_found found = {
-        .lsn = lsn, .record = record, .scratch_at = SIZE_MAX, .bytes = bytes};
+    struct qri_found found = {.lsn = lsn, .record = record, .scratch_at = SIZE_MAX, .bytes = bytes};
     if (copy) {
         found.scratch_at = walk->scratch.len;
         qr_buf_add(&walk->scratch, record, bytes);

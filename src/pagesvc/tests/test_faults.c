@@ -61,8 +61,8 @@ static void check_life(struct bed *bed, struct world *w, const struct qr_slice_i
     qr_err_reset(&err);
     if (open_service(bed, &err) != QR_OK)
         fail_msg("open: %s", err.text);
-    enum qr_status status = qr_pagesvc_create(bed->svc, id, WORLD_PAGE_BYTES,
-                                              qr_lsn(w->start_lsn), &err);
+    enum qr_status status =
+        qr_pagesvc_create(bed->svc, id, WORLD_PAGE_BYTES, qr_lsn(w->start_lsn), &err);
     if (status != QR_OK)
         fail_msg("create or attach: %s", err.text);
     while (world_feed(w, NULL, 0, bed->svc, id, 100000))
@@ -79,9 +79,8 @@ static void test_after_any_failed_io_and_a_power_cut_nothing_is_lost(void **stat
     (void)state;
     bool fired = true;
     for (uint64_t nth = 1; fired; nth++) {
-        struct bed bed = {.sim = qr_sim_new(
-                              &(struct qr_sim_options){.seed = nth, .io_fault_at = nth,
-                                                       .io_fault_stays = nth % 2 == 0})};
+        struct bed bed = {.sim = qr_sim_new(&(struct qr_sim_options){
+                              .seed = nth, .io_fault_at = nth, .io_fault_stays = nth % 2 == 0})};
         struct world w;
         world_init(&w, 7, 1, 4096);
         for (int i = 0; i < 120; i++) {
@@ -130,13 +129,12 @@ static void test_damaged_local_layers_are_fetched_again(void **state)
     struct qr_err err;
     qr_err_reset(&err);
     assert_int_equal(open_service(&bed, &err), QR_OK);
-    assert_int_equal(
-        qr_pagesvc_create(bed.svc, &id, WORLD_PAGE_BYTES, qr_lsn(w.start_lsn), &err), QR_OK);
+    assert_int_equal(qr_pagesvc_create(bed.svc, &id, WORLD_PAGE_BYTES, qr_lsn(w.start_lsn), &err),
+                     QR_OK);
     while (world_feed(&w, NULL, 0, bed.svc, &id, 5000))
         ;
     assert_int_equal(qr_pagesvc_flush(bed.svc, &id, &err), QR_OK);
-    assert_int_equal(
-        qr_env_list(qr_sim_env(bed.sim), "/layers", flip_each, &bed, &err), QR_OK);
+    assert_int_equal(qr_env_list(qr_sim_env(bed.sim), "/layers", flip_each, &bed, &err), QR_OK);
     for (size_t i = 0; i < w.commit_count; i += 17)
         world_check(&w, bed.svc, &id, &w.commits[i]);
     close_service(&bed);

@@ -45,8 +45,8 @@ void world_done(struct world *w);
 void world_commit(struct world *w);
 /* A group that is never completed, then a higher epoch that voids it. */
 void world_new_epoch(struct world *w);
-/* Gives the slice its next bytes, cut anywhere; false if it has all of this world's log. `ancestors`
- * holds the worlds of its lineage. */
+/* Gives the slice its next bytes, cut anywhere; false if it has all of this world's log.
+ * `ancestors` holds the worlds of its lineage. */
 bool world_feed(struct world *w, struct world **ancestors, size_t ancestor_count,
                 struct qr_pagesvc *svc, const struct qr_slice_id *id, size_t bytes_max);
 /* Compares every page at that commit, and the meta page. */

@@ -75,8 +75,7 @@ QR_NODISCARD enum qr_status qr_pages_unpin(struct qr_rpc_peer *peer, const struc
 QR_NODISCARD enum qr_status qr_pages_horizon(struct qr_rpc_peer *peer, const struct qr_slice_id *id,
                                              struct qr_lsn lsn, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_pages_cursor(struct qr_rpc_peer *peer, const struct qr_slice_id *id,
-                                            struct qr_slice_cursor *ret_cursor,
-                                            struct qr_err *err);
+                                            struct qr_slice_cursor *ret_cursor, struct qr_err *err);
 
 /* The serving side: a qr_rpc_serve_fn whose ctx is the struct qr_pagesvc. Blocks in some methods:
  * give the listener workers. */

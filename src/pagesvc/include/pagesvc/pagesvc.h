@@ -71,8 +71,8 @@ QR_NODISCARD enum qr_status qr_pagesvc_unpin(struct qr_pagesvc *svc, const struc
                                              const struct qr_timeline *name, struct qr_err *err);
 /* Pages before `lsn` need not be kept but for pins. Only grows. */
 QR_NODISCARD enum qr_status qr_pagesvc_set_horizon(struct qr_pagesvc *svc,
-                                                   const struct qr_slice_id *id,
-                                                   struct qr_lsn lsn, struct qr_err *err);
+                                                   const struct qr_slice_id *id, struct qr_lsn lsn,
+                                                   struct qr_err *err);
 /* Its objects go once no pin is left (work does it). */
 QR_NODISCARD enum qr_status qr_pagesvc_drop(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                             struct qr_err *err);
@@ -102,8 +102,8 @@ QR_NODISCARD enum qr_status qr_pagesvc_ingest(struct qr_pagesvc *svc, const stru
 /* --- pages out --- */
 
 struct qr_page_get {
-    struct qr_slice_id id; /* set by the caller, like what follows */
-    uint32_t page_no;      /* 0: the meta page, in slice 0 */
+    struct qr_slice_id id;            /* set by the caller, like what follows */
+    uint32_t page_no;                 /* 0: the meta page, in slice 0 */
     struct qr_lsn not_modified_since; /* waits until this much is ingested */
     struct qr_lsn lsn;                /* the newest version at or before it */
     struct qr_lsn have;               /* 0, or a version that the asker has */
