@@ -173,7 +173,7 @@ struct load {
 };
 
 /* ORDER counts if it names the clustered index's key, column by column; else it is passed over, as
- * SQL Server does. */
+ * SQL Server does. So is one by text, since the stream does not say by which collation. */
 static void use_order(struct load *l, const struct qr_cat_object *object)
 {
     const struct qri_bulk *bulk = l->bulk;
@@ -187,7 +187,7 @@ static void use_order(struct load *l, const struct qr_cat_object *object)
         size_t from = 0;
         while (from < bulk->column_count && bulk->columns[from] != at)
             from++;
-        if (from == bulk->column_count ||
+        if (from == bulk->column_count || qr_type_is_string(&object->columns[at].type) ||
             !qr_str_ieq(named->name.parts[0].text, object->columns[at].name) ||
             order->items[i].descending != key->columns[i].is_descending)
             return;

@@ -166,7 +166,10 @@ static enum qr_status emit_order_by(struct qri_emit *em, struct qr_buf *out,
         em->depth = 0;
         if (o->item != SIZE_MAX) {
             qr_buf_printf(out, by_name ? "k%zu" : "%zu", o->item + 1);
-            qri_emit_collate(out, &q->outs[o->item].type);
+            /* The branches of a set operation carry COLLATE themselves; SQLite refuses one here if
+             * a later branch is grouped ("no such column"). */
+            if (q->kind == QRI_QUERY_SELECT || by_name)
+                qri_emit_collate(out, &q->outs[o->item].type);
         } else if (by_name) {
             qr_buf_printf(out, "k%zu", ++hidden);
             qri_emit_collate(out, &o->expr->type);

@@ -73,6 +73,18 @@ static const struct batch {
      "ROW (v <> 'no')\n"
      "DONE 1\n"},
     {"set quoted_identifier on", ""},
+    {"create table g (v varchar(9), i int)\ninsert g values ('b', 1), ('B', 3), ('a', 2)\n"
+     "select v from g group by v union all select cast(i as varchar(9)) from g group by i order by v"
+     "\nselect v from g group by v union select cast(i as varchar(9)) from g group by i"
+     " order by v desc",
+     "DONE\n"
+     "DONE 3\n"
+     "COLS v varchar(9)\n"
+     "ROW 1\nROW 2\nROW 3\nROW a\nROW b\n"
+     "DONE 5\n"
+     "COLS v varchar(9)\n"
+     "ROW b\nROW a\nROW 3\nROW 2\nROW 1\n"
+     "DONE 5\n"},
     /* clang-format on */
 };
 
@@ -134,6 +146,9 @@ static void test_rows_said_to_be_sorted_are_checked_against_the_clustered_key(vo
     assert_non_null(strstr(out, "MSG 4819"));
     assert_non_null(strstr(out, "first row: (6), primary key of second row: (5)."));
     expect(&c, "select count(*) from k", "COLS int\nROW 0\nDONE 1\n");
+    run(&c, "create table s (id varchar(9) not null primary key)");
+    assert_string_equal(load(&c, "insert bulk s (id int) with (order (id asc))", up, 4),
+                        "DONE 4\n");
     /* what is not the key's order is passed over, as is ORDER on a heap */
     assert_string_equal(load(&c, "insert bulk k (id int) with (order ([id] desc))", down, 2),
                         "DONE 2\n");
