@@ -18,7 +18,7 @@ static bool is_part(const char *part, size_t bytes)
     return !(part[0] == '.' && (bytes == 1 || (bytes == 2 && part[1] == '.')));
 }
 
-static enum qr_status check_name(const char *name, struct qr_err *err)
+bool qri_blob_is_name(const char *name)
 {
     size_t bytes = strnlen(name, QR_BLOB_NAME_BYTES_MAX + 1), part = 0;
     bool good = bytes <= QR_BLOB_NAME_BYTES_MAX;
@@ -30,7 +30,12 @@ static enum qr_status check_name(const char *name, struct qr_err *err)
             good = is_name_byte(name[i]);
         }
     }
-    if (!good)
+    return good;
+}
+
+static enum qr_status check_name(const char *name, struct qr_err *err)
+{
+    if (!qri_blob_is_name(name))
         return qr_fail(err, QR_INVALID, "'%.*s' cannot name an object", QR_BLOB_NAME_BYTES_MAX,
                        name);
     return QR_OK;
@@ -51,11 +56,10 @@ static enum qr_status check_prefix(const char *prefix, struct qr_err *err)
 enum qr_status qr_blob_open(struct qr_env *env, const struct qr_log *log, const char *url,
                             const char *credential, struct qr_blob **ret_blob, struct qr_err *err)
 {
-    (void)credential;
     if (strncmp(url, "file:///", 8) == 0)
         return qri_blob_dir_open(env, log, url + 7, ret_blob, err);
     if (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0)
-        return qr_fail(err, QR_UNSUPPORTED, "the Azure Blob Storage backend is not built in yet");
+        return qri_blob_azure_open(env, log, url, credential, ret_blob, err);
     return qr_fail(err, QR_INVALID, "the URL of a blob store begins with file:/// or https://");
 }
 

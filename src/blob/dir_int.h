@@ -88,5 +88,3 @@ enum qr_status qri_dir_release(struct qr_blob *blob, const char *name, const cha
 /* With the name locked: QR_LOCKED if there is a lease that is not this one. */
 QR_NODISCARD enum qr_status qri_dir_check_lease(struct qri_dir *dir, const char *name,
                                                 const char *lease_id, struct qr_err *err);
-
-void qri_hex(const uint8_t *bytes, size_t count, char *dst); /* 2 * count + 1 bytes */
