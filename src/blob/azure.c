@@ -88,9 +88,8 @@ static enum qr_status azure_stat(struct qr_blob *blob, const char *name,
 {
     struct qri_azure_response response;
     QR_TRY(qri_azure_head((struct qri_azure *)blob, name, &response, err));
-    time_t modified = curl_getdate(response.last_modified, NULL);
     ret_info->bytes = response.content_bytes;
-    ret_info->modified_wall_ns = modified < 0 ? 0 : (int64_t)modified * 1000000000;
+    ret_info->modified_wall_ns = qri_azure_wall_ns(response.last_modified);
     ret_info->tag = response.tag;
     return QR_OK;
 }

@@ -103,6 +103,8 @@ QR_NODISCARD enum qr_status qri_azure_parse_page(const char *xml, size_t bytes,
 enum qr_status qri_azure_list(struct qr_blob *blob, const char *prefix, qr_blob_list_fn *each,
                               void *arg, struct qr_err *err);
 
+int64_t qri_azure_wall_ns(const char *date); /* of HTTP; 0: unreadable */
+
 /* azure_put.c */
 enum qr_status qri_azure_put(struct qr_blob *blob, const char *name, const void *bytes,
                              size_t count, const char *if_tag, struct qr_blob_tag *ret_tag,

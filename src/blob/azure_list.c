@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "azure_int.h"
+#include "base/checked.h"
 #include "base/banned.h"
 
 enum { DEPTH_MAX = 16, NAME_MAX_BYTES = 64, PAGE_BYTES_MAX = 64 << 20, VALUE_BYTES_MAX = 4096 };
@@ -22,6 +23,12 @@ struct reader {
     struct qri_azure_page *page;
     struct qr_err *err;
 };
+
+int64_t qri_azure_wall_ns(const char *date)
+{
+    int64_t seconds = curl_getdate(date, NULL), ns;
+    return seconds < 0 || !qr_mul_i64(seconds, 1000000000, &ns) ? 0 : ns;
+}
 
 static enum qr_status broken(struct reader *reader, const char *how)
 {
@@ -94,8 +101,7 @@ static enum qr_status end_element(struct reader *reader)
     } else if (is_at(reader, "Properties", "Etag")) {
         take_tag(reader, text);
     } else if (is_at(reader, "Properties", "Last-Modified")) {
-        time_t modified = curl_getdate(text, NULL);
-        reader->info.modified_wall_ns = modified < 0 ? 0 : (int64_t)modified * 1000000000;
+        reader->info.modified_wall_ns = qri_azure_wall_ns(text);
     } else if (is_at(reader, "EnumerationResults", "NextMarker")) {
         qr_buf_clear(&reader->page->marker);
         qr_buf_addz(&reader->page->marker, text);
