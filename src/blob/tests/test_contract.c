@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "blob/blob.h"
+#include "azure_int.h"
 #include "env/sim.h"
 #include "env/thread.h"
 
@@ -246,6 +246,30 @@ static void test_lists_are_in_byte_order_of_whole_names(void **state)
     qr_blob_close(blob);
 }
 
+static bool count_one(void *arg, const char *name, const struct qr_blob_info *info)
+{
+    (void)name, (void)info;
+    *(int *)arg += 1;
+    return true;
+}
+
+static void test_a_long_list_is_whole(void **state)
+{
+    (void)state;
+    struct qr_blob *blob = open_blob();
+    char name[32];
+    int count = 0;
+    if (strncmp(backend->url, "http", 4) == 0)
+        ((struct qri_azure *)blob)->page_objects = 7;
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "many/%02d", i);
+        assert_ok(qr_blob_put(blob, name, "", 0, NULL, NULL, e));
+    }
+    assert_ok(qr_blob_list(blob, "many/", count_one, &count, e));
+    assert_int_equal(count, 30);
+    qr_blob_close(blob);
+}
+
 static void test_files_are_put_whole(void **state)
 {
     (void)state;
@@ -387,6 +411,7 @@ static int run_all(void)
         cmocka_unit_test(test_what_is_not_there_is_not_found),
         cmocka_unit_test(test_names_are_checked),
         cmocka_unit_test(test_lists_are_in_byte_order_of_whole_names),
+        cmocka_unit_test(test_a_long_list_is_whole),
         cmocka_unit_test(test_files_are_put_whole),
         cmocka_unit_test(test_appends_come_one_behind_the_other),
         cmocka_unit_test(test_a_lease_keeps_others_out),
