@@ -71,7 +71,7 @@ void qr_buf_add(struct qr_buf *buf, const void *bytes, size_t count)
     if (count == 0) /* `bytes` may be NULL then, and there may be no memory yet */
         return;
     uint8_t *p = qr_buf_reserve(buf, count);
-    if (p == NULL || count == 0)
+    if (p == NULL)
         return;
     memcpy(p, bytes, count);
     buf->len += count;
@@ -82,7 +82,7 @@ void qr_buf_fill(struct qr_buf *buf, uint8_t byte, size_t count)
     if (count == 0)
         return;
     uint8_t *p = qr_buf_reserve(buf, count);
-    if (p == NULL || count == 0)
+    if (p == NULL)
         return;
     memset(p, byte, count);
     buf->len += count;

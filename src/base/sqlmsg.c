@@ -70,11 +70,13 @@ static size_t put_conversion(struct out *out, const char *spec, va_list *args)
         break;
     case 'x':
     case 'p':
-        n = wide ? snprintf(number, sizeof number, "%llx", (long long)va_arg(*args, int64_t))
+        n = wide ? snprintf(number, sizeof number, "%llx",
+                            (unsigned long long)va_arg(*args, int64_t))
                  : snprintf(number, sizeof number, "%x", (unsigned)va_arg(*args, int));
         break;
     case 'u':
-        n = wide ? snprintf(number, sizeof number, "%llu", (long long)va_arg(*args, int64_t))
+        n = wide ? snprintf(number, sizeof number, "%llu",
+                            (unsigned long long)va_arg(*args, int64_t))
                  : snprintf(number, sizeof number, "%u", (unsigned)va_arg(*args, int));
         break;
     case 'd':

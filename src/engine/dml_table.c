@@ -142,8 +142,10 @@ static enum qr_status classify_columns(struct qri_table_set *set, struct qri_tab
     if (table->stored == NULL || table->not_null == NULL)
         return no_memory(set);
     table->identity = table->rowversion = table->rowid_column = NONE;
-    for (uint16_t i = 0; i < table->n; i++) {
-        const struct qr_cat_column *column = &object->columns[i];
+    assert(table->n <= QR_CAT_COLUMNS_MAX);
+    for (size_t n = 0; n < table->n; n++) {
+        const struct qr_cat_column *column = &object->columns[n];
+        uint16_t i = (uint16_t)n;
         if (!column->is_computed || column->is_persisted)
             table->stored[table->stored_count++] = i;
         if (!column->nullable && !column->is_computed)

@@ -61,7 +61,7 @@ static bool is_same(const struct qr_value *a, const struct qr_value *b)
     case QR_CELL_INT:
         return a->i == b->i;
     case QR_CELL_REAL:
-        return memcmp(&a->r, &b->r, sizeof a->r) == 0;
+        return a->r == b->r; /* never a NaN */
     case QR_CELL_WIDE:
         return a->w == b->w;
     case QR_CELL_TEXT:

@@ -156,9 +156,9 @@ enum qr_status qri_xml_auto_row(struct qri_for *f, struct qr_arena *arena,
     bool raw = call->kind == QR_FORMAT_XML_RAW;
     if (!raw && f->row_count > 0)
         qri_xml_close(f, from);
-    for (uint16_t level = from; level <= (raw ? 0 : f->level_max); level++) {
+    for (unsigned level = from; level <= (raw ? 0u : f->level_max); level++) {
         if (!call->no_row)
-            start_tag(f, row_name(f, level));
+            start_tag(f, row_name(f, (uint16_t)level));
         if (call->xsinil && call->root.n == 0 && level == 0)
             qr_buf_addz(&f->out, " xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"");
         for (size_t i = 0; i < call->column_count; i++) {

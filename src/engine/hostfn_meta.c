@@ -176,13 +176,13 @@ static struct qr_str definition_of(const struct qri_host_call *h, const struct q
     for (size_t i = 0; table != NULL && i < table->column_count; i++)
         if (table->columns[i].default_object_id == o->object_id)
             return table->columns[i].default_text;
-    return o->type == QR_CAT_SYNONYM ? (struct qr_str){0} : o->text;
+    return o->type == QR_CAT_SYNONYM ? (struct qr_str){NULL, 0} : o->text;
 }
 
 static enum qr_status object_definition(struct qri_host_call *h)
 {
     const struct qr_cat_object *o = by_id(h, qri_host_arg_int(h, 0));
-    struct qr_str text = o == NULL ? (struct qr_str){0} : definition_of(h, o);
+    struct qr_str text = o == NULL ? (struct qr_str){NULL, 0} : definition_of(h, o);
     return text.n == 0 ? qri_host_null(h) : qri_host_text(h, text);
 }
 

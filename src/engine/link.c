@@ -36,7 +36,9 @@ static enum qr_status prepare(struct qri_link *link, struct qri_sql sql, struct 
                                 &stmt->stmt, NULL);
     if (rc != SQLITE_OK) {
         free(stmt);
-        return qri_sqlite_fail(link, rc, err);
+        enum qr_status status = qri_sqlite_fail(link, rc, err);
+        assert(status != QR_OK);
+        return status;
     }
     stmt->hash = sql.hash;
     stmt->text = qr_str_n(sqlite3_sql(stmt->stmt), sql.text.n);

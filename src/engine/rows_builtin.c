@@ -54,7 +54,7 @@ static enum qr_status generate_series(struct builtin *b)
 
 static struct qr_str path_of(const struct builtin *b)
 {
-    return is_null(b, 1) ? (struct qr_str){0} : qr_value_bytes(&b->args[1]);
+    return is_null(b, 1) ? (struct qr_str){NULL, 0} : qr_value_bytes(&b->args[1]);
 }
 
 static struct qr_value text_value(struct qr_str text)

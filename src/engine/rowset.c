@@ -136,6 +136,7 @@ static enum qr_status add_segment(struct qr_rowset *rowset, size_t need, struct 
     char *data = malloc(bytes);
     if (data == NULL)
         return qr_fail(err, QR_NOMEM, "grow a rowset");
+    assert(rowset->segments != NULL); /* there is room */
     rowset->segments[rowset->segment_count++] = (struct segment){data, 0, bytes};
     rowset->bytes += bytes;
     return QR_OK;

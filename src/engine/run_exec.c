@@ -134,7 +134,7 @@ static enum qr_status name_of_variable(struct qri_frame *frame, struct qr_str va
     uint32_t slot = 0;
     if (!qri_var_find(frame, variable, &slot))
         return qr_sql_fail(err, 137, qr_arena_str(&frame->arena, variable).p);
-    struct qr_str text = qr_value_is_null(&frame->vars[slot]) ? (struct qr_str){0}
+    struct qr_str text = qr_value_is_null(&frame->vars[slot]) ? (struct qr_str){NULL, 0}
                                                               : qr_value_bytes(&frame->vars[slot]);
     return qri_name_parse(&frame->arena, text, ret_name, err);
 }

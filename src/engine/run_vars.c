@@ -130,8 +130,9 @@ static void fill(struct qri_frame *frame, const struct qri_op *op, int number, i
     err->line = (int)op->line;
     size_t n = text.n < sizeof err->text - 1 ? text.n : sizeof err->text - 1;
     while (n < text.n && n > 0 && ((uint8_t)text.p[n] & 0xC0) == 0x80)
-        n--; /* not in the middle of a character */
-    memcpy(err->text, text.p, n);
+        n--;   /* not in the middle of a character */
+    if (n > 0) /* an empty text may have no bytes at all */
+        memcpy(err->text, text.p, n);
     err->text[n] = '\0';
     if (frame->module != NULL)
         snprintf(err->procedure, sizeof err->procedure, "%.*s", (int)frame->module->name.n,
@@ -193,7 +194,7 @@ static enum qr_status raise_text(struct qri_frame *frame, const struct qr_ast_ra
         if (msg == NULL && !stmt->old_form)
             return qr_sql_fail(err, 18054, (int)value.i, 16, 1);
         *ret_number = (int)value.i;
-        *ret_format = msg == NULL ? (struct qr_str){0} : qr_str(msg->text);
+        *ret_format = msg == NULL ? (struct qr_str){NULL, 0} : qr_str(msg->text);
         return QR_OK;
     }
     *ret_number = 50000;

@@ -120,6 +120,7 @@ static enum qr_status wait_in_queue(struct qr_store *store, struct qr_writer *w,
     enum qr_status status = QR_OK;
     w->state = WAITS;
     w->store = store;
+    /* cppcheck-suppress autoVariables; taken back before the end */
     w->wake = &wake;
     push_back(store, w);
     while (w->state != HELD && status == QR_OK) {

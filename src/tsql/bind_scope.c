@@ -84,15 +84,17 @@ static enum qr_status expand_computed(struct qri_compile *c, struct qri_source *
     struct qri_scope alone = {.items = &source, .count = 1}, *scope = c->scope;
     enum qri_clause clause = c->clause;
     QR_TRY(qri_enter(c));
+    /* cppcheck-suppress autoVariables; taken back before the end */
     c->scope = &alone;
     c->clause = QRI_CLAUSE_WHERE;
     const struct qr_expr *expr = NULL;
-    QR_TRY(qri_text_expr(c, col->computed_text, false, &expr));
-    QR_TRY(qr_expr_convert(&c->b, col->type, expr, &source->columns[column].expr));
+    enum qr_status status = qri_text_expr(c, col->computed_text, false, &expr);
+    if (status == QR_OK)
+        status = qr_expr_convert(&c->b, col->type, expr, &source->columns[column].expr);
     c->scope = scope;
     c->clause = clause;
     qri_leave(c);
-    return QR_OK;
+    return status;
 }
 
 enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source, size_t column,

@@ -412,7 +412,7 @@ struct qr_ast_expr *qri_p_odbc_escape(struct qri_parser *p)
     if (qri_p_accept(p, KW_FN)) {
         expr = odbc_function(p);
     } else {
-        for (size_t i = 0; i < sizeof literals / sizeof literals[0] && expr == NULL; i++) {
+        for (size_t i = 0; i < sizeof literals / sizeof literals[0]; i++) {
             if (!qri_p_accept(p, literals[i].word))
                 continue;
             if (!qri_p_is_string(p, &p->tok))
@@ -420,6 +420,7 @@ struct qr_ast_expr *qri_p_odbc_escape(struct qri_parser *p)
             expr = qri_p_literal(p);
             expr->pos = pos;
             ((struct qr_ast_literal *)expr)->literal = literals[i].literal;
+            break;
         }
     }
     if (expr == NULL)

@@ -137,7 +137,7 @@ static void parse_one(const char *path, int line, const char *sql, size_t n, boo
         (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
     totals->batches++;
     totals->bytes += n;
-    if (status == QR_OK) {
+    if (status == QR_OK && batch != NULL) {
         totals->accepted++;
         *quoted = batch->quoted_identifier;
         count_unsupported(&batch->stmts, totals);

@@ -519,6 +519,7 @@ static enum qr_status output(struct shim *s, const struct qr_plan_dml *dml, int 
         inputs[n + i] = new_row == NULL ? qr_value_null() : new_row[i];
     }
     inputs[2 * n] = qr_value_str(qr_str(actions[action]));
+    assert(extras != NULL || dml->extra_count == 0);
     for (size_t i = 0; i < dml->extra_count; i++)
         inputs[2 * n + 1 + i] = extras[i];
     shim_eval_init(s, &eval);
@@ -552,8 +553,10 @@ static enum qr_status fill(struct shim *s, const struct qr_plan_dml *dml,
             continue;
         if (sets[k].expr != NULL)
             QR_TRY(qr_expr_eval(sets[k].expr, &eval, &row[i], &s->err));
-        else
+        else {
+            assert(staged != NULL);
             row[i] = staged[sets[k].stage_index];
+        }
     }
     return QR_OK;
 }
