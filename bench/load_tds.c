@@ -42,6 +42,7 @@ static void packetise(struct load_conn *c, uint8_t type, size_t start)
     uint8_t *payload = malloc(n + 1);
     if (payload == NULL)
         load_die("out of memory");
+    /* cppcheck-suppress nullPointerRedundantCheck; load_die does not return */
     memcpy(payload, c->out + start, n);
     c->out_len = start;
     size_t at = 0;
