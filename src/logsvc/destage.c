@@ -1,0 +1,234 @@
+/* destage.c - moves log to long-term storage, deletes what was given up, drops journal segments;
+ * see logsvc_int.h. Runs under destage_mu. */
+#include "logsvc_int.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/banned.h"
+
+enum { CANDIDATES_MAX = 64, DELETES_AT_ONCE = 32 };
+
+static const int64_t PERIOD_NS = 250000000, RETRY_NS = 1000000000;
+
+struct candidates {
+    struct qri_timeline *tl[CANDIDATES_MAX]; /* each with a reference */
+    size_t count;
+};
+
+typedef bool want_fn(const struct qr_logsvc *svc, const struct qri_timeline *tl);
+
+static bool wants_destage(const struct qr_logsvc *svc, const struct qri_timeline *tl)
+{
+    if (tl->hard.live != QRI_LIVE || tl->destaged_lsn >= tl->hard.end_lsn)
+        return false;
+    bool pressed =
+        svc->segment_count * svc->options.segment_bytes > svc->options.journal_bytes_max / 2;
+    int64_t age = qr_env_mono_ns(svc->env) - tl->undestaged_since_ns;
+    return pressed || age >= svc->options.destage_age_ns ||
+           qri_timeline_lag(tl, tl->destaged_lsn) >= svc->options.object_bytes;
+}
+
+static bool wants_delete(const struct qr_logsvc *svc, const struct qri_timeline *tl)
+{
+    (void)svc;
+    return (tl->hard.live == QRI_DROPPED && !tl->deleted) ||
+           (tl->hard.live == QRI_LIVE && tl->hard.trimmed_lsn > tl->deleted_lsn);
+}
+
+static void collect(struct qr_logsvc *svc, want_fn *wants, struct candidates *c)
+{
+    const struct qr_map_entry *entry;
+    c->count = 0;
+    pthread_mutex_lock(&svc->mu);
+    for (size_t i = 0; c->count < CANDIDATES_MAX && qr_map_next(&svc->timelines, &i, &entry);) {
+        struct qri_timeline *tl = entry->value;
+        if (!wants(svc, tl))
+            continue;
+        tl->refs++;
+        c->tl[c->count++] = tl;
+    }
+    pthread_mutex_unlock(&svc->mu);
+}
+
+static void release(struct qr_logsvc *svc, struct candidates *c)
+{
+    pthread_mutex_lock(&svc->mu);
+    for (size_t i = 0; i < c->count; i++)
+        qri_timeline_unref(svc, c->tl[i]);
+    pthread_mutex_unlock(&svc->mu);
+}
+
+/* The log at the destaged LSN is lost: goes on behind the hole, so that one damaged timeline does
+ * not fill the journal for all. */
+static void skip_hole(struct qr_logsvc *svc, struct qri_timeline *tl)
+{
+    pthread_mutex_lock(&svc->mu);
+    uint64_t from = tl->destaged_lsn, to = tl->hard.end_lsn;
+    for (size_t i = tl->place_count; i-- > 0;)
+        if (tl->places[tl->place_first + i].lsn > from)
+            to = tl->places[tl->place_first + i].lsn;
+    tl->destaged_lsn = to;
+    tl->damaged = true;
+    pthread_mutex_unlock(&svc->mu);
+    QR_LOG(&svc->options.log, QR_ERROR, "log_lost", QR_F("timeline", tl->name),
+           QR_F("from_lsn", from), QR_F("to_lsn", to));
+}
+
+static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max, bool *more,
+                                    struct qr_err *err)
+{
+    struct candidates c;
+    collect(svc, wants_destage, &c);
+    enum qr_status status = QR_OK;
+    uint32_t left = objects_max;
+    for (size_t i = 0; i < c.count && left > 0 && status == QR_OK; i++, left--) {
+        status = qri_longterm_put(svc, c.tl[i], err);
+        if (status == QR_CORRUPT) {
+            skip_hole(svc, c.tl[i]);
+            status = QR_OK;
+        }
+    }
+    release(svc, &c);
+    if (status == QR_OK && c.count > 0) {
+        collect(svc, wants_destage, &c);
+        *more = *more || c.count > 0;
+        release(svc, &c);
+    }
+    return status;
+}
+
+static enum qr_status delete_objects(struct qr_logsvc *svc, bool *more, struct qr_err *err)
+{
+    struct candidates c;
+    collect(svc, wants_delete, &c);
+    enum qr_status status = QR_OK;
+    for (size_t i = 0; i < c.count && status == QR_OK; i++) {
+        struct qri_timeline *tl = c.tl[i];
+        pthread_mutex_lock(&svc->mu);
+        bool dropped = tl->hard.live == QRI_DROPPED;
+        uint64_t trimmed = tl->hard.trimmed_lsn;
+        pthread_mutex_unlock(&svc->mu);
+        uint32_t count = 0;
+        status = qri_longterm_delete(svc, tl, dropped ? UINT64_MAX : trimmed, DELETES_AT_ONCE,
+                                     &count, err);
+        bool done = status == QR_OK && count < DELETES_AT_ONCE;
+        pthread_mutex_lock(&svc->mu);
+        svc->stats.objects_deleted += count;
+        if (done && dropped)
+            tl->deleted = true;
+        else if (done)
+            tl->deleted_lsn = trimmed;
+        pthread_mutex_unlock(&svc->mu);
+        *more = *more || (status == QR_OK && !done);
+    }
+    release(svc, &c);
+    return status;
+}
+
+/* --- segments --- */
+
+/* The first segment that must stay. With mu held. */
+static uint64_t first_needed(struct qr_logsvc *svc)
+{
+    uint64_t no = svc->current->no;
+    const struct qr_map_entry *entry;
+    for (size_t i = 0; qr_map_next(&svc->timelines, &i, &entry);) {
+        const struct qri_timeline *tl = entry->value;
+        if (tl->hard.live != QRI_LIVE)
+            continue;
+        for (size_t k = 0; k < tl->place_count; k++) {
+            const struct qri_place *p = &tl->places[tl->place_first + k];
+            if (p->segment_no >= no)
+                break;
+            if (p->end_lsn > tl->destaged_lsn) {
+                no = p->segment_no;
+                break;
+            }
+        }
+    }
+    return no;
+}
+
+/* Forgets dropped timelines of which nothing is left anywhere. With mu held. */
+static void remove_dropped(struct qr_logsvc *svc)
+{
+    const struct qr_map_entry *entry;
+    for (size_t i = 0; qr_map_next(&svc->timelines, &i, &entry);) {
+        struct qri_timeline *tl = entry->value;
+        bool nothing_left = tl->hard.live == QRI_DROPPED && tl->refs == 0 && tl->watches == NULL &&
+                            tl->piece_count == 0 && tl->place_count == 0;
+        if (nothing_left && (tl->deleted || svc->options.blob == NULL))
+            qri_timeline_remove(svc, tl);
+    }
+}
+
+/* The states first, so that reading the journal never needs what is gone. */
+static enum qr_status drop_segments(struct qr_logsvc *svc, struct qr_err *err)
+{
+    pthread_mutex_lock(&svc->snapshot_mu);
+    pthread_mutex_lock(&svc->mu);
+    uint64_t no = first_needed(svc);
+    struct qri_segment *first = svc->segments;
+    while (first->no < no)
+        first = first->next;
+    if (no > svc->first_segment_no) {
+        svc->first_segment_no = no;
+        svc->first_block_no = first->first_block_no;
+        const struct qr_map_entry *entry;
+        for (size_t i = 0; qr_map_next(&svc->timelines, &i, &entry);)
+            qri_timeline_forget_places(entry->value, no);
+    }
+    no = svc->first_segment_no;
+    bool any = svc->segments->no < no;
+    remove_dropped(svc);
+    pthread_mutex_unlock(&svc->mu);
+    pthread_mutex_unlock(&svc->snapshot_mu);
+    if (!any)
+        return QR_OK;
+    QR_TRY(qri_snapshot_write(svc, err));
+    qri_segment_drop_before(svc, no);
+    return QR_OK;
+}
+
+enum qr_status qr_logsvc_destage(struct qr_logsvc *svc, uint32_t objects_max, bool *ret_more,
+                                 struct qr_err *err)
+{
+    bool more = false;
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&svc->destage_mu);
+    if (svc->options.blob != NULL)
+        status = write_objects(svc, objects_max, &more, err);
+    if (status == QR_OK && svc->options.blob != NULL)
+        status = delete_objects(svc, &more, err);
+    /* Also when the blob store does not answer: what it has already may go here. */
+    enum qr_status dropped = drop_segments(svc, status == QR_OK ? err : NULL);
+    pthread_mutex_unlock(&svc->destage_mu);
+    *ret_more = more;
+    return status != QR_OK ? status : dropped;
+}
+
+void *qri_destager_main(void *arg)
+{
+    struct qr_logsvc *svc = arg;
+    int64_t wait_ns = PERIOD_NS;
+    while (!atomic_load(&svc->stopping)) {
+        pthread_mutex_lock(&svc->bg_mu);
+        if (!svc->destage_wanted && wait_ns > 0 && !atomic_load(&svc->stopping))
+            (void)qr_cond_wait(&svc->bg_wake, &svc->bg_mu, wait_ns);
+        svc->destage_wanted = false;
+        pthread_mutex_unlock(&svc->bg_mu);
+        if (atomic_load(&svc->stopping))
+            break;
+        if (qri_segment_want_spare(svc))
+            (void)!qri_segment_extend(svc, true, NULL); /* else the flusher tries and tells */
+        struct qr_err err;
+        qr_err_reset(&err);
+        bool more = false;
+        enum qr_status status = qr_logsvc_destage(svc, CANDIDATES_MAX, &more, &err);
+        if (status != QR_OK)
+            QR_LOG(&svc->options.log, QR_WARN, "destage_failed", QR_F("dir", svc->dir),
+                   QR_F("err", err.text));
+        wait_ns = status != QR_OK ? RETRY_NS : more ? 0 : PERIOD_NS;
+    }
+    return NULL;
+}

@@ -1,0 +1,177 @@
+/* journal_format.c - see logsvc/journal.h */
+#include "logsvc/journal.h"
+#include <assert.h>
+#include <string.h>
+#include "base/crc.h"
+#include "base/endian.h"
+#include "base/banned.h"
+
+static const char block_magic[4] = {'Q', 'R', 'J', 'B'};
+static const char segment_magic[8] = {'Q', 'R', 'J', 'O', 'U', 'R', 'N', 'L'};
+
+enum { CRC_OFFSET = 12 };
+
+/* What each kind may carry. */
+static const struct {
+    bool known;
+    uint8_t flags;
+    uint32_t data_min, data_max;
+} kinds[] = {
+    [QR_JOURNAL_APPEND] = {true, QR_JOURNAL_NEW_EPOCH, 1, QR_JOURNAL_DATA_BYTES_MAX},
+    [QR_JOURNAL_FENCE] = {true, 0, 0, 0},
+    [QR_JOURNAL_CREATE] = {true, 0, QR_TIMELINE_BYTES, QR_TIMELINE_BYTES},
+    [QR_JOURNAL_DROP] = {true, 0, 0, 0},
+    [QR_JOURNAL_TRIM] = {true, 0, 0, 0},
+};
+
+void qr_journal_entry_put(uint8_t dst[QR_JOURNAL_ENTRY_BYTES], const struct qr_journal_entry *entry)
+{
+    assert(entry->data_bytes <= kinds[entry->kind].data_max);
+    memset(dst, 0, QR_JOURNAL_ENTRY_BYTES);
+    dst[0] = (uint8_t)entry->kind;
+    dst[1] = entry->flags;
+    qr_put32le(dst + 4, entry->data_bytes);
+    memcpy(dst + 8, entry->timeline.id, QR_TIMELINE_BYTES);
+    qr_put64le(dst + 24, entry->epoch);
+    qr_put64le(dst + 32, entry->lsn);
+    qr_put64le(dst + 40, entry->commit_lsn);
+    qr_put64le(dst + 48, entry->commit_wall_ns);
+    qr_put64le(dst + 56, entry->extra);
+}
+
+enum qr_status qr_journal_entry_next(const uint8_t *payload, size_t payload_bytes, size_t *at,
+                                     struct qr_journal_entry *ret_entry, struct qr_err *err)
+{
+    const uint8_t *p = payload + *at;
+    size_t rest = payload_bytes - *at;
+    if (rest < QR_JOURNAL_ENTRY_BYTES)
+        return qr_fail(err, QR_CORRUPT, "journal entry ends early");
+    uint8_t kind = p[0];
+    if (kind >= sizeof kinds / sizeof kinds[0] || !kinds[kind].known ||
+        (p[1] & ~kinds[kind].flags) != 0 || qr_get16le(p + 2) != 0)
+        return qr_fail(err, QR_CORRUPT, "journal entry of kind %u, flags %u", kind, p[1]);
+    struct qr_journal_entry e = {
+        .kind = (enum qr_journal_kind)kind,
+        .flags = p[1],
+        .data_bytes = qr_get32le(p + 4),
+        .epoch = qr_get64le(p + 24),
+        .lsn = qr_get64le(p + 32),
+        .commit_lsn = qr_get64le(p + 40),
+        .commit_wall_ns = qr_get64le(p + 48),
+        .extra = qr_get64le(p + 56),
+        .data = p + QR_JOURNAL_ENTRY_BYTES,
+    };
+    memcpy(e.timeline.id, p + 8, QR_TIMELINE_BYTES);
+    if (e.data_bytes < kinds[kind].data_min || e.data_bytes > kinds[kind].data_max ||
+        e.data_bytes > rest - QR_JOURNAL_ENTRY_BYTES || e.lsn > UINT64_MAX / 2)
+        return qr_fail(err, QR_CORRUPT, "journal entry of kind %u with %u bytes", kind,
+                       e.data_bytes);
+    *at += QR_JOURNAL_ENTRY_BYTES + e.data_bytes;
+    *ret_entry = e;
+    return QR_OK;
+}
+
+static uint32_t block_crc(const uint8_t *block, uint32_t payload_bytes)
+{
+    static const uint8_t zeros[4];
+    uint32_t crc = qr_crc32c(0, block, CRC_OFFSET);
+    crc = qr_crc32c(crc, zeros, sizeof zeros);
+    return qr_crc32c(crc, block + CRC_OFFSET + 4,
+                     (size_t)QR_JOURNAL_BLOCK_HEADER_BYTES - CRC_OFFSET - 4 + payload_bytes);
+}
+
+void qr_journal_block_seal(uint8_t *block, const struct qr_journal_block *header)
+{
+    uint32_t payload = header->payload_bytes;
+    assert(payload > 0 && payload <= QR_JOURNAL_PAYLOAD_BYTES_MAX);
+    memset(block, 0, QR_JOURNAL_BLOCK_HEADER_BYTES);
+    memcpy(block, block_magic, sizeof block_magic);
+    block[4] = QR_FORMAT_VERSION;
+    block[5] = QR_CHECKSUM_CRC32C;
+    qr_put64le(block + 16, header->block_no);
+    qr_put64le(block + 24, header->synced_block_no);
+    qr_put64le(block + 32, header->generation);
+    qr_put32le(block + 40, header->entry_count);
+    qr_put32le(block + 44, payload);
+    memcpy(block + 48, header->journal_id, QR_JOURNAL_ID_BYTES);
+    qr_put32le(block + CRC_OFFSET, block_crc(block, payload));
+    memset(block + QR_JOURNAL_BLOCK_HEADER_BYTES + payload, 0,
+           (size_t)qr_journal_block_file_bytes(payload) - QR_JOURNAL_BLOCK_HEADER_BYTES - payload);
+}
+
+enum qr_status qr_journal_block_peek(const uint8_t *block, size_t count,
+                                     struct qr_journal_block *ret_header, struct qr_err *err)
+{
+    if (count < QR_JOURNAL_BLOCK_HEADER_BYTES ||
+        memcmp(block, block_magic, sizeof block_magic) != 0)
+        return qr_fail(err, QR_CORRUPT, "no journal block here");
+    if (block[4] != QR_FORMAT_VERSION || block[5] != QR_CHECKSUM_CRC32C || block[6] != 0 ||
+        block[7] != 0 || qr_get32le(block + 8) != 0)
+        return qr_fail(err, QR_CORRUPT, "journal block of version %u, checksum %u, compression %u",
+                       block[4], block[5], block[6]);
+    struct qr_journal_block h = {
+        .block_no = qr_get64le(block + 16),
+        .synced_block_no = qr_get64le(block + 24),
+        .generation = qr_get64le(block + 32),
+        .entry_count = qr_get32le(block + 40),
+        .payload_bytes = qr_get32le(block + 44),
+    };
+    memcpy(h.journal_id, block + 48, QR_JOURNAL_ID_BYTES);
+    if (h.block_no == 0 || h.synced_block_no >= h.block_no || h.entry_count == 0 ||
+        h.payload_bytes > QR_JOURNAL_PAYLOAD_BYTES_MAX ||
+        h.entry_count > h.payload_bytes / QR_JOURNAL_ENTRY_BYTES)
+        return qr_fail(err, QR_CORRUPT, "journal block of %u bytes", h.payload_bytes);
+    *ret_header = h;
+    return QR_OK;
+}
+
+enum qr_status qr_journal_block_verify(const uint8_t *block, size_t count, struct qr_err *err)
+{
+    struct qr_journal_block h;
+    QR_TRY(qr_journal_block_peek(block, count, &h, err));
+    if (count - QR_JOURNAL_BLOCK_HEADER_BYTES < h.payload_bytes ||
+        qr_get32le(block + CRC_OFFSET) != block_crc(block, h.payload_bytes))
+        return qr_fail(err, QR_CORRUPT, "journal block %llu: checksum",
+                       (unsigned long long)h.block_no);
+    size_t at = 0;
+    for (uint32_t i = 0; i < h.entry_count; i++) {
+        struct qr_journal_entry entry;
+        QR_TRY(qr_journal_entry_next(block + QR_JOURNAL_BLOCK_HEADER_BYTES, h.payload_bytes, &at,
+                                     &entry, err));
+    }
+    return at == h.payload_bytes
+               ? QR_OK
+               : qr_fail(err, QR_CORRUPT, "journal block %llu: bytes behind its entries",
+                         (unsigned long long)h.block_no);
+}
+
+void qr_journal_segment_encode(uint8_t sector[QR_SECTOR_BYTES],
+                               const struct qr_journal_segment *header)
+{
+    memset(sector, 0, QR_SECTOR_BYTES);
+    memcpy(sector, segment_magic, sizeof segment_magic);
+    qr_put32le(sector + 8, QR_FORMAT_VERSION);
+    sector[12] = QR_CHECKSUM_CRC32C;
+    qr_put64le(sector + 16, header->segment_no);
+    qr_put64le(sector + 24, header->file_bytes);
+    memcpy(sector + 32, header->journal_id, QR_JOURNAL_ID_BYTES);
+    qr_put32le(sector + QR_SECTOR_BYTES - 4, qr_crc32c(0, sector, QR_SECTOR_BYTES - 4));
+}
+
+enum qr_status qr_journal_segment_decode(const uint8_t sector[QR_SECTOR_BYTES],
+                                         struct qr_journal_segment *ret_header, struct qr_err *err)
+{
+    if (memcmp(sector, segment_magic, sizeof segment_magic) != 0 ||
+        qr_get32le(sector + QR_SECTOR_BYTES - 4) != qr_crc32c(0, sector, QR_SECTOR_BYTES - 4))
+        return qr_fail(err, QR_CORRUPT, "journal segment header");
+    if (qr_get32le(sector + 8) != QR_FORMAT_VERSION || sector[12] != QR_CHECKSUM_CRC32C)
+        return qr_fail(err, QR_UNSUPPORTED, "journal segment of version %u",
+                       qr_get32le(sector + 8));
+    struct qr_journal_segment h = {
+        .segment_no = qr_get64le(sector + 16),
+        .file_bytes = qr_get64le(sector + 24),
+    };
+    memcpy(h.journal_id, sector + 32, QR_JOURNAL_ID_BYTES);
+    *ret_header = h;
+    return QR_OK;
+}

@@ -1,0 +1,310 @@
+/* test_longterm.c - destaging, dropping of segments, trims, drops, search by time; faults of the
+ * blob store. */
+#include "helper.h"
+
+enum { COMMITS = 400 };
+
+struct fixture {
+    struct qr_sim *sim;
+    struct qr_blob *blob;
+    struct qr_logsvc *svc;
+    struct qr_logsvc_options options;
+};
+
+static struct fixture *open_fixture(void)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    f->sim = qr_sim_new(&(struct qr_sim_options){.seed = 5});
+    assert_int_equal(qr_blob_open(qr_sim_env(f->sim), NULL, "file:///blob", "", &f->blob, NULL),
+                     QR_OK);
+    f->options = (struct qr_logsvc_options){.env = qr_sim_env(f->sim),
+                                            .dir = "/log",
+                                            .blob = f->blob,
+                                            .segment_bytes = 64 << 10,
+                                            .journal_bytes_max = 512 << 10,
+                                            .ring_bytes = 20000,
+                                            .object_bytes = 30000,
+                                            .threads_off = true};
+    assert_int_equal(qr_logsvc_open(&f->options, &f->svc, NULL), QR_OK);
+    return f;
+}
+static void reopen(struct fixture *f)
+{
+    qr_logsvc_close(f->svc);
+    assert_int_equal(qr_logsvc_open(&f->options, &f->svc, NULL), QR_OK);
+}
+static void close_all(struct fixture *f)
+{
+    qr_logsvc_close(f->svc);
+    qr_blob_close(f->blob);
+    qr_sim_free(f->sim);
+    free(f);
+}
+/* Also what is young, and what a first object left over. */
+static void destage_all(struct fixture *f)
+{
+    for (int i = 0; i < 2; i++) {
+        qr_sim_advance(f->sim, INT64_C(11000000000));
+        for (bool more = true; more;)
+            assert_int_equal(qr_logsvc_destage(f->svc, 3, &more, NULL), QR_OK);
+    }
+}
+
+static uint64_t begin(struct fixture *f, int timeline)
+{
+    assert_int_equal(t_create(f->svc, timeline), QR_OK);
+    assert_int_equal(t_fence(f->svc, timeline, 1, NULL), QR_OK);
+    assert_int_equal(t_append(f->svc, timeline, 1, T_START, 100, true, T_START), QR_OK);
+    return T_START + 100;
+}
+
+static void test_segments_go_when_long_term_storage_has_their_log(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint64_t lsn = begin(f, 1), idle = begin(f, 2), end;
+    struct qr_logsvc_stats s;
+    for (int i = 0; i < 300; i++, lsn += 5000) {
+        assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, 0), QR_OK);
+        if (i % 20 == 19) {
+            destage_all(f);
+        }
+    }
+    qr_logsvc_stats(f->svc, &s);
+    assert_true(s.segments_dropped > 10);
+    assert_true(s.journal_bytes <= 4 * (64 << 10));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(t_read_all(f->svc, 1, T_START, 7000, &end), lsn - T_START);
+        assert_int_equal(end, lsn);
+        assert_int_equal(t_read_all(f->svc, 1, T_START + 777777, 70000, &end),
+                         lsn - T_START - 777777);
+        assert_int_equal(t_read_all(f->svc, 2, T_START, 7000, &end), idle - T_START);
+        reopen(f);
+    }
+    close_all(f);
+}
+
+static void test_log_of_many_epochs_is_found_across_their_gaps(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint64_t lsn = begin(f, 1), total = 100, end;
+    for (uint64_t epoch = 2; epoch < 12; epoch++) {
+        uint64_t commit = lsn;
+        assert_int_equal(t_fence(f->svc, 1, epoch, NULL), QR_OK);
+        lsn += T_JUMP;
+        for (int i = 0; i < 9; i++, lsn += 4000, total += 4000)
+            assert_int_equal(t_append(f->svc, 1, epoch, lsn, 4000, i == 0, commit), QR_OK);
+        destage_all(f);
+    }
+    assert_int_equal(t_state(f->svc, 1).destaged_lsn, lsn);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(t_read_all(f->svc, 1, T_START, 100000, &end), total);
+        assert_int_equal(end, lsn);
+        assert_int_equal(t_read_all(f->svc, 1, T_START + 101, 100000, &end), total - 100);
+        reopen(f);
+    }
+    close_all(f);
+}
+
+static void test_trimmed_log_is_deleted_and_its_readers_are_told(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint64_t lsn = begin(f, 1), end;
+    for (int i = 0; i < 80; i++, lsn += 5000)
+        assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, 0), QR_OK);
+    destage_all(f);
+    struct qr_logsvc_change trim = {
+        .kind = QR_LOGSVC_TRIM, .timeline = t_timeline(1), .lsn = lsn + 1};
+    assert_int_equal(t_change(f->svc, &trim), QR_INVALID);
+    trim.lsn = lsn - 120000;
+    assert_int_equal(t_change(f->svc, &trim), QR_OK);
+    assert_int_equal(t_change(f->svc, &trim), QR_OK);
+    destage_all(f);
+    struct qr_logsvc_stats s;
+    qr_logsvc_stats(f->svc, &s);
+    assert_in_range(s.objects_deleted, 8, 10);
+    reopen(f);
+    assert_int_equal(t_state(f->svc, 1).trimmed_lsn, lsn - 120000);
+    assert_int_equal(t_read_all(f->svc, 1, lsn - 120000, 50000, &end), 120000);
+    struct qr_buf buf;
+    struct qr_logsvc_state now;
+    struct qr_timeline t = t_timeline(1);
+    qr_buf_init(&buf, 1 << 20);
+    assert_int_equal(qr_logsvc_read(f->svc, &t, T_START, 1000, &buf, &now, NULL), QR_NOT_FOUND);
+    qr_buf_done(&buf);
+    close_all(f);
+}
+
+static bool count_name(void *arg, const char *name, const struct qr_blob_info *info)
+{
+    (void)name;
+    (void)info;
+    ++*(int *)arg;
+    return true;
+}
+
+static void test_a_dropped_timeline_leaves_nothing(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint64_t lsn = begin(f, 1), other = begin(f, 2);
+    for (int i = 0; i < 80; i++, lsn += 5000)
+        assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, 0), QR_OK);
+    destage_all(f);
+    struct qr_logsvc_change drop = {.kind = QR_LOGSVC_DROP, .timeline = t_timeline(1)};
+    assert_int_equal(t_change(f->svc, &drop), QR_OK);
+    for (int i = 0; i < 60; i++, other += 5000)
+        assert_int_equal(t_append(f->svc, 2, 1, other, 5000, false, 0), QR_OK);
+    destage_all(f);
+    int names = 0;
+    char prefix[4 + QR_TIMELINE_HEX_BYTES] = "log/";
+    struct qr_timeline t = t_timeline(1);
+    qr_timeline_hex(&t, prefix + 4);
+    assert_int_equal(qr_blob_list(f->blob, prefix, count_name, &names, NULL), QR_OK);
+    assert_int_equal(names, 0);
+    struct qr_logsvc_stats s;
+    qr_logsvc_stats(f->svc, &s);
+    assert_int_equal(s.timelines, 1);
+    close_all(f);
+}
+
+/* Real records, commits one second apart; returns the LSN of each. */
+static void write_commits(struct fixture *f, uint64_t commit_lsn[COMMITS])
+{
+    uint64_t lsn = T_START, last_commit = T_START, epoch = 0;
+    struct qr_timeline t = t_timeline(1);
+    uint8_t *page = calloc(1, 8192);
+    assert_int_equal(t_create(f->svc, 1), QR_OK);
+    for (int i = 0; i < COMMITS; i++) {
+        bool first = i % 100 == 0;
+        struct qr_buf buf;
+        qr_buf_init(&buf, 1 << 20);
+        if (first) {
+            epoch++;
+            assert_int_equal(t_fence(f->svc, 1, epoch, NULL), QR_OK);
+            lsn += T_JUMP;
+            qr_record_add_epoch(&buf, epoch, last_commit, 0);
+        }
+        memset(page, i + 1, 8192);
+        qr_record_add_page(&buf, 3, NULL, page, 8192);
+        qr_record_add_commit(&buf, 10, 1, (uint64_t)(i + 1) * 1000, (uint64_t)i + 1);
+        uint64_t end = lsn + buf.len;
+        /* in pieces that end in the middle of records */
+        for (size_t at = 0; at < buf.len;) {
+            size_t n = buf.len - at < 3000 ? buf.len - at : 3000;
+            bool last = at + n == buf.len;
+            struct t_append x = {.a = {.timeline = t,
+                                       .epoch = epoch,
+                                       .first_lsn = lsn + at,
+                                       .bytes = buf.data + at,
+                                       .byte_count = (uint32_t)n,
+                                       .new_epoch = first && at == 0,
+                                       .commit_lsn = last ? end : 0,
+                                       .commit_wall_ns = last ? (uint64_t)(i + 1) * 1000 : 0,
+                                       .done = t_append_done}};
+            qr_logsvc_append(f->svc, &x.a);
+            t_flush_all(f->svc);
+            assert_int_equal(x.a.status, QR_OK);
+            at += n;
+        }
+        lsn = last_commit = commit_lsn[i] = end;
+        qr_buf_done(&buf);
+        if (i % 50 == 49 && i < COMMITS - 60) {
+            destage_all(f);
+        }
+    }
+    free(page);
+}
+
+static void test_a_time_finds_the_last_commit_before_it(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint64_t commit_lsn[COMMITS];
+    f->options.journal_bytes_max = 8 << 20;
+    reopen(f);
+    write_commits(f, commit_lsn);
+    struct qr_timeline t = t_timeline(1);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < COMMITS; i += i % 7 + 1) {
+            for (int off = 0; off < 1000; off += 999) {
+                uint64_t lsn = 0, wall = 0;
+                struct qr_err err;
+                qr_err_reset(&err);
+                if (qr_logsvc_find(f->svc, &t, (uint64_t)(i + 1) * 1000 + (uint64_t)off, &lsn,
+                                   &wall, &err) != QR_OK)
+                    fail_msg("commit %d: %s", i, err.text);
+                assert_int_equal(lsn, commit_lsn[i]);
+                assert_int_equal(wall, (uint64_t)(i + 1) * 1000);
+            }
+        }
+        uint64_t lsn = 0, wall = 0;
+        assert_int_equal(qr_logsvc_find(f->svc, &t, 999, &lsn, &wall, NULL), QR_OK);
+        assert_int_equal(lsn, T_START); /* before the first commit */
+        reopen(f);
+    }
+    struct qr_logsvc_change trim = {.kind = QR_LOGSVC_TRIM, .timeline = t, .lsn = commit_lsn[200]};
+    assert_int_equal(t_change(f->svc, &trim), QR_OK);
+    destage_all(f);
+    uint64_t lsn = 0, wall = 0;
+    assert_int_equal(qr_logsvc_find(f->svc, &t, 100 * 1000, &lsn, &wall, NULL), QR_NOT_FOUND);
+    assert_int_equal(qr_logsvc_find(f->svc, &t, 300 * 1000, &lsn, &wall, NULL), QR_OK);
+    assert_int_equal(lsn, commit_lsn[299]);
+    close_all(f);
+}
+
+/* Goal: destaging may fail anywhere and be done again, and what is destaged is the log. Method:
+ * fail the n-th I/O of destage, sometimes with a power cut behind it, then do it again. */
+static void test_destage_survives_every_io_fault(void **state)
+{
+    (void)state;
+    bool fired = true;
+    int nth = 1;
+    for (; fired; nth++) {
+        struct fixture *f = open_fixture();
+        uint64_t lsn = begin(f, 1), end;
+        for (int i = 0; i < 30; i++, lsn += 5000)
+            assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, 0), QR_OK);
+        qr_sim_advance(f->sim, INT64_C(11000000000));
+        uint64_t fault_at = (uint64_t)nth;
+        qr_sim_fault_next(f->sim, fault_at, nth % 3 == 0, QR_IO);
+        enum qr_status status = QR_OK;
+        for (bool more = true; more && status == QR_OK;)
+            status = qr_logsvc_destage(f->svc, 3, &more, NULL);
+        fired = qr_sim_fault_fired(f->sim);
+        if (nth % 2 == 0) {
+            qr_sim_power_cut(f->sim);
+            qr_logsvc_abandon(f->svc);
+            qr_blob_close(f->blob);
+            qr_sim_fault_next(f->sim, 0, false, QR_OK);
+            assert_int_equal(
+                qr_blob_open(qr_sim_env(f->sim), NULL, "file:///blob", "", &f->blob, NULL), QR_OK);
+            f->options.blob = f->blob;
+            assert_int_equal(qr_logsvc_open(&f->options, &f->svc, NULL), QR_OK);
+        }
+        qr_sim_fault_next(f->sim, 0, false, QR_OK);
+        if (nth % 3 != 0 || nth % 2 == 0) { /* else the disk is gone for good */
+            destage_all(f);
+            assert_int_equal(t_state(f->svc, 1).destaged_lsn, lsn);
+            assert_int_equal(t_read_all(f->svc, 1, T_START, 9000, &end), lsn - T_START);
+            assert_int_equal(end, lsn);
+        }
+        close_all(f);
+    }
+    assert_true(nth > 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_segments_go_when_long_term_storage_has_their_log),
+        cmocka_unit_test(test_log_of_many_epochs_is_found_across_their_gaps),
+        cmocka_unit_test(test_trimmed_log_is_deleted_and_its_readers_are_told),
+        cmocka_unit_test(test_a_dropped_timeline_leaves_nothing),
+        cmocka_unit_test(test_a_time_finds_the_last_commit_before_it),
+        cmocka_unit_test(test_destage_survives_every_io_fault),
+    };
+    return cmocka_run_group_tests_name("logsvc/longterm", tests, NULL, NULL);
+}
