@@ -323,3 +323,36 @@ void expect(struct client *c, const char *sql, const char *want)
         print_error("---- batch\n%s\n---- want\n%s---- got\n%s----\n", sql, want, got);
     assert_string_equal(got, want);
 }
+
+/* ---- tables of batches ---- */
+
+void answer_as_written(const struct batch *batches, size_t count)
+{
+    struct fixture f;
+    struct client c;
+    fixture_open(&f);
+    client_open(&f, &c);
+    for (size_t i = 0; i < count; i++)
+        expect(&c, batches[i].sql, batches[i].want);
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static const struct batch *the_batches;
+static size_t the_count;
+
+static void test_each_batch_answers_as_written(void **state)
+{
+    (void)state;
+    answer_as_written(the_batches, the_count);
+}
+
+int test_batches(const char *name, const struct batch *batches, size_t count)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_batch_answers_as_written),
+    };
+    the_batches = batches;
+    the_count = count;
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}

@@ -43,3 +43,11 @@ const struct qr_sink *client_sink(struct client *c);
 void settle(struct client *c);
 /* Runs `sql`, which must print exactly `want`; tells both when not. */
 void expect(struct client *c, const char *sql, const char *want);
+
+struct batch {
+    const char *sql, *want;
+};
+/* A fresh database answers one after the other as written. */
+void answer_as_written(const struct batch *batches, size_t count);
+/* All of a test program: one test, which does that. */
+int test_batches(const char *name, const struct batch *batches, size_t count);

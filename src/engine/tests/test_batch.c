@@ -1,9 +1,7 @@
 /* test_batch.c - batches through a session, down to the store, as transcripts. */
 #include "harness.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     {"select 1 as a, 'x' b, N'yy', 1.5\n"
      "select getdate() as t where 1 = 0",
@@ -152,23 +150,7 @@ static const struct batch {
     /* clang-format on */
 };
 
-static void test_each_batch_answers_as_written(void **state)
-{
-    struct fixture f;
-    struct client c;
-    (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_batch_answers_as_written),
-    };
-    return cmocka_run_group_tests_name("engine/batch", tests, NULL, NULL);
+    return test_batches("engine/batch", batches, sizeof batches / sizeof batches[0]);
 }

@@ -2,9 +2,7 @@
 #include "harness.h"
 #include "base/banned.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     /* a key that cannot be made: the reason, then 1750; CATCH sees the last */
     {"create type tt as table (id int, primary key (code))",
@@ -90,15 +88,8 @@ static const struct batch {
 
 static void test_each_batch_answers_as_written(void **state)
 {
-    struct fixture f;
-    struct client c;
     (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
+    answer_as_written(batches, sizeof batches / sizeof batches[0]);
 }
 
 static void test_set_has_a_done_of_its_own_in_a_batch_and_none_in_a_module(void **state)

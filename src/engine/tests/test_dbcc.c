@@ -2,9 +2,7 @@
 #include "harness.h"
 #include "vfs/conn.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     {"create table k(id int identity(1,1) primary key, v varchar(10), u int unique)\n"
      "create index ik on k(v)\n"
@@ -127,15 +125,8 @@ static const struct batch {
 
 static void test_each_batch_answers_as_written(void **state)
 {
-    struct fixture f;
-    struct client c;
     (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
+    answer_as_written(batches, sizeof batches / sizeof batches[0]);
 }
 
 /* Runs SQL of SQLite's own in a committed transaction, which no statement of ours could. */

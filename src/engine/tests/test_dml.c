@@ -1,9 +1,7 @@
 /* test_dml.c - constraints, cascades, triggers, OUTPUT, modules, transactions: transcripts. */
 #include "harness.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     {"create table parent (id int not null primary key, code varchar(10) null unique)\n"
      "create table child (id int identity primary key, pid int null references parent(id)"
@@ -305,23 +303,7 @@ static const struct batch {
     /* clang-format on */
 };
 
-static void test_each_batch_answers_as_written(void **state)
-{
-    struct fixture f;
-    struct client c;
-    (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_batch_answers_as_written),
-    };
-    return cmocka_run_group_tests_name("engine/dml", tests, NULL, NULL);
+    return test_batches("engine/dml", batches, sizeof batches / sizeof batches[0]);
 }

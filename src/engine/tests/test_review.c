@@ -1,9 +1,7 @@
 /* test_review.c - what a review against SQL Server's documentation found: transcripts */
 #include "harness.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     {"create table z(i int primary key, a varchar(5))\n"
      "insert z values(1,'c'),(2,'a'),(3,'b')",
@@ -216,23 +214,7 @@ static const struct batch {
     /* clang-format on */
 };
 
-static void test_each_batch_answers_as_written(void **state)
-{
-    struct fixture f;
-    struct client c;
-    (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_batch_answers_as_written),
-    };
-    return cmocka_run_group_tests_name("engine/review", tests, NULL, NULL);
+    return test_batches("engine/review", batches, sizeof batches / sizeof batches[0]);
 }

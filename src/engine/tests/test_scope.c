@@ -2,9 +2,7 @@
  */
 #include "harness.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     {"create table w (id int primary key, v int)\n"
      "insert w values (1,1),(2,2),(3,3)",
@@ -109,23 +107,7 @@ static const struct batch {
     /* clang-format on */
 };
 
-static void test_each_batch_answers_as_written(void **state)
-{
-    struct fixture f;
-    struct client c;
-    (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_batch_answers_as_written),
-    };
-    return cmocka_run_group_tests_name("engine/scope", tests, NULL, NULL);
+    return test_batches("engine/scope", batches, sizeof batches / sizeof batches[0]);
 }

@@ -1,9 +1,7 @@
 /* test_types.c - types through storage, built-in row functions, window aggregates: transcripts. */
 #include "harness.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     {"select * from openjson('{\"a\":1,\"b\":[1,2],\"c\":null,\"d\":\"x\\\"y\"}')\n"
      "select * from openjson('[{\"id\":1,\"n\":\"a\"},{\"id\":2}]') with (id int, n"
@@ -75,23 +73,7 @@ static const struct batch {
     /* clang-format on */
 };
 
-static void test_each_batch_answers_as_written(void **state)
-{
-    struct fixture f;
-    struct client c;
-    (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_batch_answers_as_written),
-    };
-    return cmocka_run_group_tests_name("engine/types", tests, NULL, NULL);
+    return test_batches("engine/types", batches, sizeof batches / sizeof batches[0]);
 }
