@@ -385,6 +385,8 @@ class Crash(unittest.TestCase):
         self.start_calls = quired.io_calls
 
     def verify(self, connection, master, readers):
+        check = connection.batch("DBCC CHECKDB WITH NO_INFOMSGS")
+        self.assertEqual(check.errors + check.infos, [])
         states, tickets = read_states(connection, master)
         (by_index,), = connection.execute(
             "SELECT COUNT(*) FROM part WITH (INDEX (ix_part)) WHERE filler >= ''")
