@@ -137,6 +137,54 @@ static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *m
     return status;
 }
 
+/* Objects of this timeline that the manifest does not name: what a crash left between the upload of
+ * a layer and the manifest that would have named it. */
+struct orphans {
+    struct qr_pagesvc *svc;
+    const struct qri_manifest *manifest;
+    struct qr_err *err;
+    enum qr_status status;
+};
+
+static bool is_named(const struct qri_manifest *m, const char *name)
+{
+    char known[QRI_NAME_BYTES_MAX];
+    for (size_t i = 0; i < m->layer_count; i++) {
+        qri_layer_name(&m->layers[i].desc, known);
+        if (strcmp(known, name) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < m->garbage_count; i++) {
+        qri_layer_name(&m->garbage[i].desc, known);
+        if (strcmp(known, name) == 0)
+            return true;
+    }
+    qri_manifest_name(&m->id, known);
+    return strcmp(known, name) == 0;
+}
+
+static bool drop_orphan(void *arg, const char *name, const struct qr_blob_info *info)
+{
+    (void)info;
+    struct orphans *o = arg;
+    if (is_named(o->manifest, name))
+        return true;
+    o->status = qr_blob_delete(o->svc->options.blob, name, NULL, o->err);
+    return o->status == QR_OK;
+}
+
+static enum qr_status drop_orphans(struct qr_pagesvc *svc, const struct qri_manifest *m,
+                                   struct qr_err *err)
+{
+    char prefix[QRI_NAME_BYTES_MAX];
+    qri_manifest_name(&m->id, prefix);
+    *strrchr(prefix, '/') = '\0';
+    strncat(prefix, "/", sizeof prefix - strlen(prefix) - 1);
+    struct orphans o = {.svc = svc, .manifest = m, .err = err};
+    QR_TRY(qr_blob_list(svc->options.blob, prefix, drop_orphan, &o, err));
+    return o.status;
+}
+
 enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                  struct qr_err *err)
 {
@@ -158,6 +206,8 @@ enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_i
         slice->tag = tag;
         status = qri_manifest_swap(slice, &next, err);
     }
+    if (status == QR_OK)
+        status = drop_orphans(svc, &slice->manifest, err);
     struct qri_slice *ready = NULL;
     if (status == QR_OK)
         status = build(svc, &slice->manifest, &slice->tag, NULL, NULL, 0, slice->manifest.disk_lsn,

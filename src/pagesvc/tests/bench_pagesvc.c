@@ -1,5 +1,6 @@
-/* bench_pagesvc.c - how fast log becomes pages: ingest in MB of log a second (alone, and with flush,
- * merge and images in the background), reads of cold and warm layers, written bytes for each ingested one.
+/* bench_pagesvc.c - how fast log becomes pages: ingest in MB of log a second (alone, and with
+ * flush, merge and images in the background), reads of cold and warm layers, written bytes for each
+ * ingested one.
  *
  *   bench_pagesvc DIR [megabytes of log, default 512] */
 #include <stdio.h>

@@ -108,6 +108,47 @@ static void test_after_any_failed_io_and_a_power_cut_nothing_is_lost(void **stat
     }
 }
 
+static bool count_object(void *arg, const char *name, const struct qr_blob_info *info)
+{
+    (void)name;
+    (void)info;
+    ++*(size_t *)arg;
+    return true;
+}
+
+static void test_what_a_crash_left_in_the_blob_store_is_removed_at_attach(void **state)
+{
+    (void)state;
+    struct bed bed = {.sim = qr_sim_new(&(struct qr_sim_options){.seed = 5})};
+    struct world w;
+    world_init(&w, 5, 1, 4096);
+    for (int i = 0; i < 100; i++)
+        world_commit(&w);
+    struct qr_slice_id id = {w.timeline, 0};
+    struct qr_err err;
+    qr_err_reset(&err);
+    assert_int_equal(open_service(&bed, &err), QR_OK);
+    assert_int_equal(qr_pagesvc_create(bed.svc, &id, WORLD_PAGE_BYTES, qr_lsn(w.start_lsn), &err),
+                     QR_OK);
+    while (world_feed(&w, NULL, 0, bed.svc, &id, 5000))
+        ;
+    assert_int_equal(qr_pagesvc_flush(bed.svc, &id, &err), QR_OK);
+    size_t before = 0, after = 0;
+    const char *prefix = "pages/01000000000000000000000000000000/0/";
+    assert_int_equal(qr_blob_list(bed.blob, prefix, count_object, &before, &err), QR_OK);
+    char orphan[128];
+    snprintf(orphan, sizeof orphan, "%s%s", prefix, "00000001000000ff.delta");
+    assert_int_equal(qr_blob_put(bed.blob, orphan, "x", 1, NULL, NULL, &err), QR_OK);
+    qr_pagesvc_detach(bed.svc, &id);
+    assert_int_equal(qr_pagesvc_attach(bed.svc, &id, &err), QR_OK);
+    assert_int_equal(qr_blob_list(bed.blob, prefix, count_object, &after, &err), QR_OK);
+    assert_int_equal(before, after);
+    world_check(&w, bed.svc, &id, &w.commits[0]);
+    close_service(&bed);
+    world_done(&w);
+    qr_sim_free(bed.sim);
+}
+
 static bool flip_each(void *arg, const char *name)
 {
     struct bed *bed = arg;
@@ -146,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_after_any_failed_io_and_a_power_cut_nothing_is_lost),
+        cmocka_unit_test(test_what_a_crash_left_in_the_blob_store_is_removed_at_attach),
         cmocka_unit_test(test_damaged_local_layers_are_fetched_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
