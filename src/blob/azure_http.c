@@ -417,6 +417,7 @@ enum qr_status qri_azure_run(struct qri_azure *azure, struct qri_azure_request *
     struct exchange exchange = {.azure = azure, .request = request};
     exchange.into_before = request->into == NULL ? 0 : request->into->len;
     struct qr_err own;
+    qr_err_reset(&own);
     err = err == NULL ? &own : err;
     for (int attempt = 1;; attempt++) {
         bool may_pass = false;

@@ -82,7 +82,7 @@ static int by_name(const void *a, const void *b)
 static void add_sorted(struct qr_buf *text, const struct qri_azure_field *fields, int count,
                        const char *only, const char *before, const char *after)
 {
-    struct qri_azure_field sorted[FIELDS_MAX];
+    struct qri_azure_field sorted[FIELDS_MAX] = {{0}};
     int n = 0;
     assert(count <= FIELDS_MAX);
     for (int i = 0; i < count; i++) {

@@ -22,11 +22,12 @@ void qri_hex(const uint8_t *bytes, size_t count, char *dst)
     dst[2 * count] = '\0';
 }
 
-void qri_dir_path_of(const struct qri_dir *dir, const char *name, const char *suffix,
-                     struct qri_dir_path *ret_path)
+struct qri_dir_path qri_dir_path_of(const struct qri_dir *dir, const char *name, const char *suffix)
 {
-    int n = snprintf(ret_path->z, sizeof ret_path->z, "%s/%s%s", dir->root, name, suffix);
-    assert(n > 0 && (size_t)n < sizeof ret_path->z);
+    struct qri_dir_path path;
+    int n = snprintf(path.z, sizeof path.z, "%s/%s%s", dir->root, name, suffix);
+    assert(n > 0 && (size_t)n < sizeof path.z);
+    return path;
 }
 
 void qri_dir_header_put(const struct qri_dir_header *header, uint8_t dst[QRI_DIR_HEADER_BYTES])
@@ -100,8 +101,7 @@ static enum qr_status dir_get(struct qr_blob *blob, const char *name, uint64_t o
                               struct qr_buf *buf, struct qr_blob_tag *ret_tag, struct qr_err *err)
 {
     struct qri_dir *dir = (struct qri_dir *)blob;
-    struct qri_dir_path path;
-    qri_dir_path_of(dir, name, "~", &path);
+    struct qri_dir_path path = qri_dir_path_of(dir, name, "~");
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
     struct qri_dir_header header;
     QR_TRY(qri_dir_open_object(dir, path.z, QR_OPEN_READ, &file, &header, err));
@@ -140,8 +140,7 @@ static enum qr_status dir_stat(struct qr_blob *blob, const char *name,
                                struct qr_blob_info *ret_info, struct qr_err *err)
 {
     struct qri_dir *dir = (struct qri_dir *)blob;
-    struct qri_dir_path path;
-    qri_dir_path_of(dir, name, "~", &path);
+    struct qri_dir_path path = qri_dir_path_of(dir, name, "~");
     return qri_dir_stat_path(dir, path.z, ret_info, err);
 }
 
@@ -177,8 +176,7 @@ static enum qr_status prepare_root(struct qri_dir *dir, struct qr_err *err)
     if (status != QR_EXISTS)
         QR_TRY(status);
     QR_TRY(qr_env_sync_dir(dir->env, parent, err));
-    struct qri_dir_path path;
-    qri_dir_path_of(dir, "~format", "", &path);
+    struct qri_dir_path path = qri_dir_path_of(dir, "~format", "");
     struct qr_buf text;
     qr_buf_init(&text, 256);
     status = qr_env_read_file(dir->env, path.z, &text, err);

@@ -39,8 +39,8 @@ struct qri_dir_header {
 };
 
 /* dir.c */
-void qri_dir_path_of(const struct qri_dir *dir, const char *name, const char *suffix,
-                     struct qri_dir_path *ret_path);
+struct qri_dir_path qri_dir_path_of(const struct qri_dir *dir, const char *name,
+                                    const char *suffix);
 void qri_dir_header_put(const struct qri_dir_header *header, uint8_t dst[QRI_DIR_HEADER_BYTES]);
 QR_NODISCARD enum qr_status qri_dir_header_get(const uint8_t src[QRI_DIR_HEADER_BYTES],
                                                struct qri_dir_header *ret_header,

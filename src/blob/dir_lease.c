@@ -18,8 +18,7 @@ struct lease {
 static enum qr_status read_lease(struct qri_dir *dir, const char *name, struct lease *ret_lease,
                                  struct qr_err *err)
 {
-    struct qri_dir_path path;
-    qri_dir_path_of(dir, name, "~lease", &path);
+    struct qri_dir_path path = qri_dir_path_of(dir, name, "~lease");
     struct qr_buf text;
     qr_buf_init(&text, TEXT_BYTES_MAX);
     enum qr_status status = qr_env_read_file(dir->env, path.z, &text, err);
@@ -52,8 +51,7 @@ enum qr_status qri_dir_check_lease(struct qri_dir *dir, const char *name, const 
 static enum qr_status write_lease(struct qri_dir *dir, const char *name, const char *id,
                                   int64_t until_wall_ns, struct qr_err *err)
 {
-    struct qri_dir_path path;
-    qri_dir_path_of(dir, name, "~lease", &path);
+    struct qri_dir_path path = qri_dir_path_of(dir, name, "~lease");
     char text[TEXT_BYTES_MAX];
     int n = snprintf(text, sizeof text, "%s %" PRId64 "\n", id, until_wall_ns);
     return qr_env_replace_file(dir->env, path.z, text, (size_t)n, err);
@@ -66,7 +64,7 @@ static enum qr_status lease_locked(struct qri_dir *dir, const char *name, int tt
     struct qri_dir_path path;
     struct qr_blob_info info;
     struct qr_blob_tag id = {0};
-    qri_dir_path_of(dir, name, "~", &path);
+    path = qri_dir_path_of(dir, name, "~");
     QR_TRY(qri_dir_stat_path(dir, path.z, &info, err)); /* only what is there can be leased */
     if (lease_id[0] == '\0') {
         QR_TRY(qri_dir_check_lease(dir, name, "", err));

@@ -98,7 +98,7 @@ static enum qr_status tell_object(struct listing *listing)
 {
     struct qri_dir_path path;
     struct qr_blob_info info;
-    qri_dir_path_of(listing->dir, listing->name, "~", &path);
+    path = qri_dir_path_of(listing->dir, listing->name, "~");
     enum qr_status status = qri_dir_stat_path(listing->dir, path.z, &info, listing->err);
     if (status == QR_NOT_FOUND)
         return QR_OK; /* deleted since */
@@ -129,7 +129,7 @@ static enum qr_status walk(struct listing *listing, size_t name_bytes)
     struct folder folder = {.listing = listing, .name_bytes = name_bytes};
     qr_buf_init(&folder.names, ENTRIES_BYTES_MAX);
     listing->name[name_bytes] = '\0';
-    qri_dir_path_of(listing->dir, listing->name, "", &path);
+    path = qri_dir_path_of(listing->dir, listing->name, "");
     enum qr_status status =
         qr_env_list(listing->dir->env, path.z, take_entry, &folder, listing->err);
     if (status == QR_OK)

@@ -17,7 +17,7 @@ enum qr_status qri_dir_lock(struct qri_dir *dir, const char *name, struct qri_di
     struct qri_dir_path path;
     char file_name[16];
     snprintf(file_name, sizeof file_name, "~lock%u", stripe);
-    qri_dir_path_of(dir, file_name, "", &path);
+    path = qri_dir_path_of(dir, file_name, "");
     pthread_mutex_lock(&dir->stripes[stripe]);
     struct qr_file *file = NULL;
     enum qr_status status = qr_env_open(dir->env, path.z, QR_OPEN_RW | QR_OPEN_CREATE, &file, err);
@@ -71,7 +71,7 @@ static enum qr_status ensure_dirs(struct qri_dir *dir, const char *name, struct 
 {
     struct qri_dir_path path, parent;
     for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        qri_dir_path_of(dir, "", "", &path);
+        path = qri_dir_path_of(dir, "", "");
         size_t root_bytes = strlen(path.z), part_bytes = (size_t)(slash - name);
         memcpy(path.z + root_bytes, name, part_bytes);
         path.z[root_bytes + part_bytes] = '\0';
@@ -99,7 +99,7 @@ static void temp_path(struct qri_dir *dir, const char *name, struct qri_dir_path
     struct qri_dir_path object;
     uint8_t random[8];
     char hex[17];
-    qri_dir_path_of(dir, name, "", &object);
+    object = qri_dir_path_of(dir, name, "");
     qr_env_dir_name(object.z, ret_path->z);
     qr_env_random(dir->env, random, sizeof random);
     qri_hex(random, sizeof random, hex);
@@ -176,8 +176,7 @@ static enum qr_status check_condition(struct qri_dir *dir, const char *path, con
 static enum qr_status publish(struct qri_dir *dir, const char *name, const char *temp,
                               const char *if_tag, struct qr_err *err)
 {
-    struct qri_dir_path path;
-    qri_dir_path_of(dir, name, "~", &path);
+    struct qri_dir_path path = qri_dir_path_of(dir, name, "~");
     struct qri_dir_lock lock;
     QR_TRY(qri_dir_lock(dir, name, &lock, err));
     enum qr_status status = qri_dir_check_lease(dir, name, "", err);
@@ -243,8 +242,8 @@ static enum qr_status remove_locked(struct qri_dir *dir, const char *name, const
                                     struct qr_err *err)
 {
     struct qri_dir_path path, lease;
-    qri_dir_path_of(dir, name, "~", &path);
-    qri_dir_path_of(dir, name, "~lease", &lease);
+    path = qri_dir_path_of(dir, name, "~");
+    lease = qri_dir_path_of(dir, name, "~lease");
     QR_TRY(qri_dir_check_lease(dir, name, "", err));
     QR_TRY(check_condition(dir, path.z, if_tag, err));
     enum qr_status status = qr_env_unlink(dir->env, lease.z, err); /* one that ran out */
@@ -297,8 +296,7 @@ static enum qr_status append_locked(struct qri_dir *dir, const char *name, uint6
                                     const struct iovec *iov, int iov_count, const char *lease_id,
                                     struct qr_err *err)
 {
-    struct qri_dir_path path;
-    qri_dir_path_of(dir, name, "~", &path);
+    struct qri_dir_path path = qri_dir_path_of(dir, name, "~");
     QR_TRY(qri_dir_check_lease(dir, name, lease_id, err));
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
     struct qri_dir_header header;

@@ -4,6 +4,7 @@
  * the lines of one run. */
 #include <assert.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ struct window {
     int64_t until_ns;
     struct slot slots[WINDOW_MAX];
     uint64_t count, bytes; /* loop thread */
+    _Atomic int live;
     int64_t *samples;
 };
 
@@ -71,6 +73,8 @@ static void slot_done(struct qr_rpc_call *call, const struct qr_rpc_reply *reply
     window->bytes += reply->bytes;
     if (now < window->until_ns)
         start_slot(slot);
+    else
+        atomic_fetch_sub(&window->live, 1);
 }
 
 static int by_value(const void *a, const void *b)
@@ -97,6 +101,7 @@ static void run_window(const char *name, struct qr_rpc_peer *peer, int size, uin
     struct window *window = calloc(1, sizeof *window);
     window->samples = malloc(SAMPLES_MAX * sizeof window->samples[0]);
     window->peer = peer;
+    atomic_init(&window->live, size);
     int64_t begin = qr_env_mono_ns(env);
     window->until_ns = begin + seconds * 1000000000;
     for (int i = 0; i < size; i++) {
@@ -107,12 +112,8 @@ static void run_window(const char *name, struct qr_rpc_peer *peer, int size, uin
         qr_put32le(slot->body, reply_bytes);
         start_slot(slot);
     }
-    for (int i = 0; i < size;
-         i++) { /* a wait ends with one answer; the slot may be on its way again */
-        while (qr_env_mono_ns(env) < window->until_ns)
-            qr_env_sleep_ns(env, 10000000);
-        qr_rpc_wait(peer, &window->slots[i].call);
-    }
+    while (atomic_load(&window->live) > 0)
+        qr_env_sleep_ns(env, 1000000);
     report(name, window, qr_env_mono_ns(env) - begin);
     free(window->samples);
     free(window);
