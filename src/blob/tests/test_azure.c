@@ -75,19 +75,19 @@ static void *service_main(void *arg)
             return NULL;
         char *request = read_request(fd);
         pthread_mutex_lock(&service.mu);
-        const struct answer *answer =
-            service.count < service.script_count ? &service.script[service.count] : &created;
+        const struct answer answer =
+            service.count < service.script_count ? service.script[service.count] : created;
         if (service.count < REQUESTS_MAX)
             service.requests[service.count++] = request;
         else
             free(request);
         pthread_mutex_unlock(&service.mu);
         char byte;
-        if (answer->how == HANG)
+        if (answer.how == HANG)
             while (recv(fd, &byte, 1, 0) > 0) /* until the client gives up */
                 ;
-        else if (answer->how == ANSWER)
-            send_answer(fd, answer, strncmp(request, "HEAD", 4) == 0);
+        else if (answer.how == ANSWER)
+            send_answer(fd, &answer, strncmp(request, "HEAD", 4) == 0);
         close(fd);
     }
 }
