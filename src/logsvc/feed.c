@@ -304,6 +304,24 @@ void qri_feeds_end(struct qr_logsvc *svc, enum qr_status status)
     struct qr_logsvc_feed *ready = svc->ready;
     svc->ready = NULL;
     finish_list(ready, status);
+    while (svc->jobs != NULL) {
+        struct qri_job *job = svc->jobs;
+        svc->jobs = job->next;
+        job->run(svc, job, status);
+    }
+}
+
+void qri_job_start(struct qr_logsvc *svc, struct qri_job *own_job)
+{
+    if (!svc->threads_running) {
+        own_job->run(svc, own_job, qri_check_health(svc, NULL));
+        return;
+    }
+    pthread_mutex_lock(&svc->mu);
+    own_job->next = svc->jobs;
+    svc->jobs = own_job;
+    pthread_cond_signal(&svc->work);
+    pthread_mutex_unlock(&svc->mu);
 }
 
 void *qri_worker_main(void *arg)
@@ -311,14 +329,20 @@ void *qri_worker_main(void *arg)
     struct qr_logsvc *svc = arg;
     for (;;) {
         pthread_mutex_lock(&svc->mu);
-        while (svc->ready == NULL && !atomic_load(&svc->stopping))
+        while (svc->ready == NULL && svc->jobs == NULL && !atomic_load(&svc->stopping))
             pthread_cond_wait(&svc->work, &svc->mu);
         bool stop = atomic_load(&svc->stopping);
         struct qr_logsvc_feed *feed = stop ? NULL : take_ready(svc);
+        struct qri_job *job = stop || feed != NULL ? NULL : svc->jobs;
+        if (job != NULL)
+            svc->jobs = job->next;
         pthread_mutex_unlock(&svc->mu);
         if (stop)
             return NULL;
-        run_feed(svc, feed, true);
+        if (feed != NULL)
+            run_feed(svc, feed, true);
+        else if (job != NULL)
+            job->run(svc, job, QR_OK);
     }
 }
 

@@ -130,6 +130,12 @@ static inline void qri_ops_push(struct qri_ops *ops, struct qri_op *op)
     ops->last = op;
 }
 
+/* What a worker does besides feeds. Run with QR_CLOSED if no worker comes to it any more. */
+struct qri_job {
+    struct qri_job *next;
+    void (*run)(struct qr_logsvc *svc, struct qri_job *own_job, enum qr_status status);
+};
+
 struct qr_logsvc {
     struct qr_env *env;
     struct qr_logsvc_options options;
@@ -151,6 +157,7 @@ struct qr_logsvc {
     struct qri_piece *ring_first, *ring_last;
     uint64_t ring_bytes;
     struct qr_logsvc_feed *feeds, *ready; /* waiting for log; waiting for a worker */
+    struct qri_job *jobs;                 /* waiting for a worker */
     uint32_t feed_count, feed_turn;
     struct qri_segment *segments; /* oldest first */
     uint64_t segment_count, last_segment_no;
@@ -311,5 +318,6 @@ void qri_feeds_wake(struct qr_logsvc *svc, struct qri_timeline *tl, struct qr_lo
 /* Answers them from memory, or leaves them to the workers. */
 void qri_feeds_run(struct qr_logsvc *svc, struct qr_logsvc_feed *ready);
 void qri_feeds_end(struct qr_logsvc *svc, enum qr_status status);
+void qri_job_start(struct qr_logsvc *svc, struct qri_job *own_job);
 void *qri_worker_main(void *arg);
 void *qri_ticker_main(void *arg);
