@@ -108,6 +108,8 @@ static bool try_evict(struct qr_store *store, struct qri_frame *f)
     if (entry != NULL && atomic_load(entry) == f && f->older == NULL &&
         f->lsn <= atomic_load(&store->clean_lsn)) {
         struct qri_frame *expected = f;
+        if (store->backend->evicting != NULL)
+            store->backend->evicting(store, page_no, f->lsn);
         if (atomic_compare_exchange_strong(entry, &expected, NULL)) {
             evicted = atomic_load(&f->pins) == 0;
             expected = NULL;
@@ -175,7 +177,7 @@ struct qri_frame *qri_frame_alloc(struct qr_store *store, bool must)
     if (f == NULL && evict_some(store))
         f = pop_free(store, false);
     if (f == NULL) {
-        qri_checkpoint_want(store); /* dirty or needed frames fill the cache */
+        qri_upkeep_want(store); /* dirty or needed frames fill the cache */
         if (must)
             f = pop_free(store, true);
     }

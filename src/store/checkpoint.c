@@ -15,30 +15,7 @@ enum {
     BATCH_BYTES = 4 << 20,
     GROW_BYTES_MAX = 64 << 20, /* space taken ahead in the data file */
     GROW_BYTES_MIN = 1 << 20,
-    IDLE_NS = 1000 * 1000 * 1000,
-    RETRY_NS = 1000 * 1000 * 1000,
 };
-
-enum qr_status qri_checkpointer_init(struct qr_store *store, struct qr_err *err)
-{
-    (void)err;
-    struct qri_checkpointer *cp = &store->checkpointer;
-    pthread_mutex_init(&cp->run_mu, NULL);
-    pthread_mutex_init(&cp->mu, NULL);
-    qr_cond_init(&cp->wake);
-    qr_cond_init(&cp->done);
-    qri_slot_add(store, &cp->slot);
-    return QR_OK;
-}
-
-void qri_checkpointer_done(struct qr_store *store)
-{
-    struct qri_checkpointer *cp = &store->checkpointer;
-    pthread_cond_destroy(&cp->done);
-    pthread_cond_destroy(&cp->wake);
-    pthread_mutex_destroy(&cp->mu);
-    pthread_mutex_destroy(&cp->run_mu);
-}
 
 /* --- the data file's header --- */
 
@@ -323,7 +300,7 @@ static enum qr_status finish(struct qr_store *store, const struct target *t, boo
 {
     /* Counters are in the log only: they must be behind the new start before the old one goes. */
     QR_TRY(qri_counters_log_all(store, closing, err));
-    QR_TRY(qri_log_flush(store, err));
+    QR_TRY(qri_flush(store, err));
     struct qr_data_header *h = &store->checkpointer.header;
     struct qr_data_header before = *h;
     h->checkpoint_lsn = t->lsn;
@@ -346,14 +323,14 @@ static enum qr_status finish(struct qr_store *store, const struct target *t, boo
     atomic_store(&store->clean_lsn, t->lsn);
     atomic_fetch_sub(&store->log.since_checkpoint, t->log_bytes);
     atomic_fetch_add(&store->checkpointer.count, 1);
-    qri_segment_drop_before(store, t->pos.segment_no);
+    qri_logfile_drop_before(store, t->pos.segment_no);
     return QR_OK;
 }
 
 enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_err *err)
 {
     struct qri_checkpointer *cp = &store->checkpointer;
-    QR_TRY(qri_log_flush(store, err));
+    QR_TRY(qri_flush(store, err));
     pthread_mutex_lock(&cp->run_mu);
     struct target t;
     choose_target(store, &t);
@@ -368,26 +345,13 @@ enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_er
     return qr_wrap(err, status, "checkpoint");
 }
 
-void qri_checkpoint_want(struct qr_store *store)
-{
-    struct qri_checkpointer *cp = &store->checkpointer;
-    if (!store->threads_running)
-        return;
-    pthread_mutex_lock(&cp->mu);
-    bool wake = !cp->wanted;
-    cp->wanted = true;
-    pthread_mutex_unlock(&cp->mu);
-    if (wake)
-        pthread_cond_signal(&cp->wake);
-}
-
 /* Makes a segment ahead of need, so that no commit waits for one. */
 static enum qr_status keep_room(struct qr_store *store)
 {
     pthread_mutex_lock(&store->log.mu);
-    bool low = qri_segment_is_low(store);
+    bool low = qri_logfile_is_low(store);
     pthread_mutex_unlock(&store->log.mu);
-    return low ? qri_segment_extend(store, true, NULL) : QR_OK;
+    return low ? qri_logfile_extend(store, true, NULL) : QR_OK;
 }
 
 /* A full cache is worth a checkpoint only if that makes much of it evictable. */
@@ -397,52 +361,12 @@ static bool is_mostly_dirty(struct qr_store *store)
     return dirty_bytes > atomic_load(&store->cache.bytes_max) / 4;
 }
 
-static void one_round(struct qr_store *store, bool wanted)
+enum qr_status qri_files_upkeep(struct qr_store *store, bool wanted, bool over, struct qr_err *err)
 {
-    struct qri_checkpointer *cp = &store->checkpointer;
-    struct qr_err err = {.status = QR_OK};
     enum qr_status status = QR_OK, room = keep_room(store);
-    while (qri_collect(store, true))
-        ;
-    qri_cache_trim(store);
-    bool over = qri_cache_is_over(store);
-    if (over)
-        qri_spill(store);
     uint64_t log_bytes = atomic_load(&store->log.since_checkpoint);
     if (wanted && (log_bytes > store->options.checkpoint_bytes ||
                    log_bytes > store->options.log_bytes_max || (over && is_mostly_dirty(store))))
-        status = qri_checkpoint(store, false, &err);
-    if (status != QR_OK && cp->last == QR_OK)
-        QR_LOG(&store->options.log, QR_WARN, "checkpoint_failed", QR_F("dir", store->dir),
-               QR_F("err", err.text));
-    if (status == QR_OK)
-        status = room;
-    pthread_mutex_lock(&cp->mu);
-    cp->runs += wanted;
-    cp->last = status;
-    pthread_cond_broadcast(&cp->done);
-    pthread_mutex_unlock(&cp->mu);
-    if (status != QR_OK) { /* a full disk, most likely: not in a tight loop */
-        pthread_mutex_lock(&cp->mu);
-        if (!atomic_load(&store->stopping))
-            (void)qr_cond_wait(&cp->wake, &cp->mu, RETRY_NS);
-        pthread_mutex_unlock(&cp->mu);
-    }
-}
-
-void *qri_checkpointer_main(void *arg)
-{
-    struct qr_store *store = arg;
-    struct qri_checkpointer *cp = &store->checkpointer;
-    while (!atomic_load(&store->stopping)) {
-        pthread_mutex_lock(&cp->mu);
-        bool versions = atomic_load(&store->held_count) > 0;
-        if (!cp->wanted && !atomic_load(&store->stopping))
-            (void)qr_cond_wait(&cp->wake, &cp->mu, versions ? IDLE_NS : -1);
-        bool wanted = cp->wanted;
-        cp->wanted = false;
-        pthread_mutex_unlock(&cp->mu);
-        one_round(store, wanted);
-    }
-    return NULL;
+        status = qri_checkpoint(store, false, err);
+    return status == QR_OK ? room : status;
 }

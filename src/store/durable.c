@@ -87,7 +87,7 @@ static enum qr_status sleep_until_reached(struct qr_store *store, struct blockin
         if (w->done)
             break;
         pthread_mutex_unlock(&w->mu);
-        status = qri_check_health(store, err);
+        status = qri_store_check(store, err);
         bool gave_up = status != QR_OK && qr_store_cancel_durable(store, &w->wait);
         pthread_mutex_lock(&w->mu);
         if (gave_up)
@@ -104,7 +104,7 @@ enum qr_status qr_store_wait_durable(struct qr_store *store, struct qr_lsn lsn, 
     if (atomic_load(&store->durable_lsn) >= lsn.v)
         return QR_OK;
     if (!store->threads_running)
-        return qri_log_flush(store, err);
+        return qri_flush(store, err);
     struct blocking_wait w = {.wait = {.lsn = lsn, .reached = wake_up}};
     pthread_mutex_init(&w.mu, NULL);
     qr_cond_init(&w.wake);

@@ -87,7 +87,7 @@ static bool continues(const struct reader *r, const struct qr_block_header *h)
 
 static bool next_segment(struct reader *r)
 {
-    struct qri_segment *next = qri_segment_find(r->store, r->segment->no + 1);
+    struct qri_segment *next = qri_logfile_find(r->store, r->segment->no + 1);
     if (next == NULL)
         return false;
     r->segment = next;
@@ -244,7 +244,7 @@ static enum qr_status reader_init(struct reader *r, struct qr_store *store, stru
 {
     const struct qr_data_header *h = &store->checkpointer.header;
     *r = (struct reader){.store = store,
-                         .segment = qri_segment_find(store, h->log_segment_no),
+                         .segment = qri_logfile_find(store, h->log_segment_no),
                          .offset = h->log_offset,
                          .lsn = h->log_lsn,
                          .until = UINT64_MAX};
@@ -420,14 +420,14 @@ static enum qr_status open_segments(struct qr_store *store, struct qr_err *err)
     uint64_t first = store->checkpointer.header.log_segment_no;
     for (uint64_t no = first;; no++) {
         struct qri_segment *segment = NULL;
-        enum qr_status status = qri_segment_open(store, no, &segment, err);
+        enum qr_status status = qri_logfile_open(store, no, &segment, err);
         if (status == QR_NOT_FOUND && no > first)
             return QR_OK;
         if (status == QR_NOT_FOUND)
             return qr_fail(err, QR_CORRUPT, "log segment %llu is not there",
                            (unsigned long long)no);
         QR_TRY(status);
-        qri_segment_append(store, segment);
+        qri_logfile_append(store, segment);
     }
 }
 
@@ -444,7 +444,7 @@ static bool collect_stale(void *arg, const char *name)
     bool is_stale = strncmp(name, "tmp.", 4) == 0 || strcmp(name, "versions.tmp") == 0 ||
                     strcmp(name, "log.tmp") == 0 || strcmp(name, "data.tmp") == 0;
     if (strncmp(name, "log.", 4) == 0 && strcmp(name, "log.tmp") != 0)
-        is_stale = qri_segment_find(stale->store, strtoull(name + 4, NULL, 16)) == NULL;
+        is_stale = qri_logfile_find(stale->store, strtoull(name + 4, NULL, 16)) == NULL;
     if (is_stale && strlen(name) < sizeof stale->names[0])
         snprintf(stale->names[stale->count++], sizeof stale->names[0], "%s", name);
     return stale->count < sizeof stale->names / sizeof stale->names[0];
@@ -460,7 +460,7 @@ static void remove_stale(struct qr_store *store)
             return;
         for (size_t i = 0; i < stale.count; i++) {
             char path[QR_STORE_PATH_BYTES_MAX + 64];
-            qri_path(store, path, stale.names[i]);
+            qri_store_path(store, path, stale.names[i]);
             removed += qr_env_unlink(store->env, path, NULL) == QR_OK;
         }
     } while (removed > 0);
@@ -480,10 +480,10 @@ static void continue_log(struct qr_store *store, const struct reader *end,
     log->epoch_pending = true;
     log->durable_pos = (struct qri_log_pos){
         .lsn = end->lsn, .segment_no = end->segment->no, .offset = end->offset};
-    log->room = qri_segment_room(end->segment, end->offset);
+    log->room = qri_logfile_room(end->segment, end->offset);
     log->last_bytes = end->segment->bytes;
     for (struct qri_segment *s = end->segment->next; s != NULL; s = s->next) {
-        log->room += qri_segment_room(s, QR_SEGMENT_HEADER_BYTES);
+        log->room += qri_logfile_room(s, QR_SEGMENT_HEADER_BYTES);
         log->last_bytes = s->bytes;
     }
     atomic_store(&log->since_checkpoint,
@@ -506,7 +506,7 @@ static enum qr_status read_db_pages(struct qr_store *store, struct qr_err *err)
     return QR_OK;
 }
 
-enum qr_status qri_recover(struct qr_store *store, struct qr_err *err)
+enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
 {
     const struct qr_data_header *h = &store->checkpointer.header;
     struct findings found = {.last_commit = h->checkpoint_lsn,
@@ -514,6 +514,7 @@ enum qr_status qri_recover(struct qr_store *store, struct qr_err *err)
                              .commit_wall_ns = h->commit_wall_ns};
     struct reader r = {.store = store};
     store->pages_max = h->db_pages;
+    store->empty_lsn = QRI_FIRST_LSN;
     atomic_store(&store->checkpoint_lsn, h->checkpoint_lsn);
     atomic_store(&store->clean_lsn, h->checkpoint_lsn);
     QR_TRY(open_segments(store, err));

@@ -20,10 +20,10 @@ static void segment_path(const struct qr_store *store, uint64_t no,
 {
     char name[32];
     snprintf(name, sizeof name, "log.%016llx", (unsigned long long)no);
-    qri_path(store, dst, name);
+    qri_store_path(store, dst, name);
 }
 
-int64_t qri_segment_room(const struct qri_segment *segment, uint64_t offset)
+int64_t qri_logfile_room(const struct qri_segment *segment, uint64_t offset)
 {
     int64_t room = (int64_t)segment->bytes - (int64_t)offset - ROOM_SLACK;
     return room > 0 ? room : 0;
@@ -71,11 +71,11 @@ static uint64_t next_bytes(struct qr_store *store)
     return bytes < max ? bytes : max;
 }
 
-enum qr_status qri_segment_create(struct qr_store *store, uint64_t no, bool ahead,
+enum qr_status qri_logfile_create(struct qr_store *store, uint64_t no, bool ahead,
                                   struct qri_segment **ret_segment, struct qr_err *err)
 {
     char tmp[QR_STORE_PATH_BYTES_MAX + 64], path[QR_STORE_PATH_BYTES_MAX + 64];
-    qri_path(store, tmp, "log.tmp");
+    qri_store_path(store, tmp, "log.tmp");
     segment_path(store, no, path);
     uint64_t bytes = next_bytes(store);
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
@@ -123,7 +123,7 @@ static enum qr_status check_header(struct qr_store *store, struct qr_file *file,
     return QR_OK;
 }
 
-enum qr_status qri_segment_open(struct qr_store *store, uint64_t no,
+enum qr_status qri_logfile_open(struct qr_store *store, uint64_t no,
                                 struct qri_segment **ret_segment, struct qr_err *err)
 {
     char path[QR_STORE_PATH_BYTES_MAX + 64];
@@ -144,7 +144,7 @@ enum qr_status qri_segment_open(struct qr_store *store, uint64_t no,
     return QR_OK;
 }
 
-void qri_segment_append(struct qr_store *store, struct qri_segment *segment)
+void qri_logfile_append(struct qr_store *store, struct qri_segment *segment)
 {
     pthread_mutex_lock(&store->log.segments_mu);
     struct qri_segment **place = &store->log.segments;
@@ -154,7 +154,7 @@ void qri_segment_append(struct qr_store *store, struct qri_segment *segment)
     pthread_mutex_unlock(&store->log.segments_mu);
 }
 
-struct qri_segment *qri_segment_find(struct qr_store *store, uint64_t no)
+struct qri_segment *qri_logfile_find(struct qr_store *store, uint64_t no)
 {
     pthread_mutex_lock(&store->log.segments_mu);
     struct qri_segment *s = store->log.segments;
@@ -170,20 +170,20 @@ static uint64_t last_no(struct qr_store *store)
     return last == NULL ? 0 : last->no;
 }
 
-bool qri_segment_is_low(const struct qr_store *store)
+bool qri_logfile_is_low(const struct qr_store *store)
 {
     return store->log.room < (int64_t)store->log.last_bytes / 2;
 }
 
-enum qr_status qri_segment_extend(struct qr_store *store, bool ahead, struct qr_err *err)
+enum qr_status qri_logfile_extend(struct qr_store *store, bool ahead, struct qr_err *err)
 {
     struct qri_segment *segment = NULL;
     pthread_mutex_lock(&store->log.extend_mu);
-    enum qr_status status = qri_segment_create(store, last_no(store) + 1, ahead, &segment, err);
+    enum qr_status status = qri_logfile_create(store, last_no(store) + 1, ahead, &segment, err);
     if (status == QR_OK) {
-        qri_segment_append(store, segment);
+        qri_logfile_append(store, segment);
         pthread_mutex_lock(&store->log.mu);
-        store->log.room += qri_segment_room(segment, QR_SEGMENT_HEADER_BYTES);
+        store->log.room += qri_logfile_room(segment, QR_SEGMENT_HEADER_BYTES);
         store->log.last_bytes = segment->bytes;
         pthread_mutex_unlock(&store->log.mu);
     }
@@ -206,7 +206,7 @@ static bool reuse_segment(struct qr_store *store, struct qri_segment *segment)
     uint64_t no = last_no(store) + 1;
     segment_path(store, segment->no, old_path);
     segment_path(store, no, new_path);
-    qri_path(store, tmp, "log.tmp");
+    qri_store_path(store, tmp, "log.tmp");
     if (qr_env_rename(store->env, old_path, tmp, NULL) != QR_OK ||
         write_header(store, segment->file, no, segment->bytes, NULL) != QR_OK ||
         qr_env_rename(store->env, tmp, new_path, NULL) != QR_OK ||
@@ -240,15 +240,15 @@ static struct qri_segment *pop_before(struct qr_store *store, uint64_t no, bool 
     return s;
 }
 
-void qri_segment_drop_before(struct qr_store *store, uint64_t no)
+void qri_logfile_drop_before(struct qr_store *store, uint64_t no)
 {
     bool reuse = false;
     pthread_mutex_lock(&store->log.extend_mu);
     for (struct qri_segment *s; (s = pop_before(store, no, &reuse)) != NULL;) {
         if (reuse && reuse_segment(store, s)) {
-            qri_segment_append(store, s);
+            qri_logfile_append(store, s);
             pthread_mutex_lock(&store->log.mu);
-            store->log.room += qri_segment_room(s, QR_SEGMENT_HEADER_BYTES);
+            store->log.room += qri_logfile_room(s, QR_SEGMENT_HEADER_BYTES);
             pthread_mutex_unlock(&store->log.mu);
             continue;
         }
@@ -260,7 +260,7 @@ void qri_segment_drop_before(struct qr_store *store, uint64_t no)
     pthread_mutex_unlock(&store->log.extend_mu);
 }
 
-void qri_segments_done(struct qr_store *store)
+void qri_logfiles_done(struct qr_store *store)
 {
     while (store->log.segments != NULL) {
         struct qri_segment *s = store->log.segments;

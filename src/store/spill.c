@@ -13,7 +13,7 @@ static bool open_file(struct qr_store *store)
     if (store->spill_file != NULL)
         return true;
     char path[QR_STORE_PATH_BYTES_MAX + 64];
-    qri_path(store, path, "versions.tmp");
+    qri_store_path(store, path, "versions.tmp");
     if (qr_env_open(store->env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE,
                     &store->spill_file, NULL) != QR_OK)
         return false;

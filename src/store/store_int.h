@@ -20,7 +20,7 @@ enum {
     QRI_SLAB_BYTES = 1 << 20,
     QRI_LOG_CHUNK_BYTES = 1 << 18, /* commits are gathered in buffers of this size */
     QRI_FIRST_LSN = 4096,          /* so that 0 is "none" */
-    QRI_FLUSHERS = 2,              /* one hardens while the other calls those who waited */
+    QRI_FLUSHERS_MAX = 2,
     QRI_SEGMENT_REST_MIN = 2 * QR_SECTOR_BYTES, /* a segment's rest below this stays unused */
 };
 
@@ -122,13 +122,60 @@ struct qri_log {
     _Atomic uint64_t file_bytes, bytes_written, blocks, syncs;
 };
 
-struct qri_checkpointer {
-    pthread_mutex_t run_mu; /* one checkpoint at a time */
+/* What one flush takes, all read under log.mu at once. */
+struct qri_batch {
+    struct qri_log_chunk *chunks;
+    int64_t cost;
+    uint64_t end_lsn, commit_lsn, commit_no, commit_wall_ns;
+    uint32_t pages_max;
+    uint64_t synced_lsn, file_bytes;
+    uint32_t fill; /* payload bytes in log.block */
+    bool unsynced; /* blocks are written and not synced */
+};
+
+/* The thread that frees versions, gives memory back and does the backend's upkeep. */
+struct qri_upkeep {
     pthread_mutex_t mu;
     pthread_cond_t wake, done;
-    bool wanted;                  /* guarded by mu */
-    uint64_t runs;                /* finished ones, guarded by mu */
-    enum qr_status last;          /* of the last one, guarded by mu */
+    bool wanted;         /* guarded by mu */
+    uint64_t runs;       /* finished ones, guarded by mu */
+    enum qr_status last; /* of the last one, guarded by mu */
+};
+
+/* What differs between the stores: how log becomes durable, and where pages come from that are not
+ * in memory. All that the two share calls it through this table; README.md says what stays common.
+ */
+struct qri_backend {
+    int flushers; /* threads that call harden */
+    /* Promises room for a log group before its commit is published (S3). QR_FULL. */
+    enum qr_status (*reserve)(struct qr_store *store, int64_t cost, struct qr_err *err);
+    void (*unreserve)(struct qr_store *store, int64_t cost);
+    /* Takes what is appended (qri_log_take) and makes it durable, or begins to. A failure has ended
+     * the store. */
+    enum qr_status (*harden)(struct qr_store *store, struct qr_err *err);
+    /* Returns when everything that was appended before the call is durable. */
+    enum qr_status (*flush)(struct qr_store *store, struct qr_err *err);
+    /* The newest version of a page that has no frame, with the page's stripe held. */
+    enum qr_status (*read_page)(struct qr_store *store, uint32_t page_no, uint8_t *dst,
+                                uint64_t *ret_lsn, struct qr_err *err);
+    /* Before the only frame of a page goes; with its stripe and cache.mu held. May be NULL. */
+    void (*evicting)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
+    /* Writers wait here before they take the lock (S1). May be NULL. */
+    enum qr_status (*delay)(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx);
+    /* The upkeep thread's. `wanted`: somebody lacks room; `over`: the cache is over its limit. */
+    enum qr_status (*upkeep)(struct qr_store *store, bool wanted, bool over, struct qr_err *err);
+    enum qr_status (*checkpoint)(struct qr_store *store, struct qr_err *err);
+    /* A clean close, with no thread running: hardens everything, exact counters too. */
+    enum qr_status (*close)(struct qr_store *store, struct qr_err *err);
+    void (*free)(struct qr_store *store); /* its part of a store, however far that got */
+    void (*stats)(struct qr_store *store, struct qr_store_stats *stats);
+};
+
+struct qri_hyper; /* hyper_int.h */
+
+struct qri_checkpointer {
+    bool ready;
+    pthread_mutex_t run_mu;       /* one checkpoint at a time */
     struct qr_data_header header; /* as written last; guarded by run_mu */
     bool double_write_pending; /* the area holds pages whose place may be torn; guarded by run_mu */
     uint64_t file_bytes_ready; /* space taken in the data file; guarded by run_mu */
@@ -139,6 +186,8 @@ struct qri_checkpointer {
 struct qri_counters; /* counter.c */
 
 struct qr_store {
+    const struct qri_backend *backend;
+    struct qri_hyper *hyper; /* of that backend, else NULL */
     struct qr_env *env;
     struct qr_store_options options;
     char dir[QR_STORE_PATH_BYTES_MAX + 1], tmp_dir[QR_STORE_PATH_BYTES_MAX + 1];
@@ -153,8 +202,9 @@ struct qr_store {
     struct qri_cache cache;
 
     _Atomic uint64_t head_lsn, durable_lsn;
-    _Atomic uint64_t clean_lsn;      /* frames up to here equal the data file: evictable */
+    _Atomic uint64_t clean_lsn;      /* frames up to here can be read again: evictable */
     _Atomic uint64_t checkpoint_lsn; /* in the data file's header */
+    uint64_t empty_lsn;              /* at and before this LSN the database has no pages */
     _Atomic uint32_t head_db_pages;
     uint32_t pages_max;                 /* pages that exist in file or memory; writer lock */
     uint64_t commit_no, commit_wall_ns; /* of the head; guarded by log.mu */
@@ -178,7 +228,8 @@ struct qr_store {
     size_t spill_free_count, spill_free_capacity;
 
     struct qri_log log;
-    struct qri_checkpointer checkpointer;
+    struct qri_upkeep upkeep;
+    struct qri_checkpointer checkpointer; /* of the files */
     struct qri_counters *counters;
 
     pthread_mutex_t waits_mu;
@@ -190,7 +241,7 @@ struct qr_store {
 
     bool threads_running;
     bool was_clean; /* closed cleanly before this open */
-    pthread_t flusher_threads[QRI_FLUSHERS], checkpointer_thread;
+    pthread_t flusher_threads[QRI_FLUSHERS_MAX], upkeep_thread;
     int flusher_count;
     _Atomic bool stopping;
     _Atomic int health; /* enum qr_status */
@@ -260,10 +311,6 @@ QR_NODISCARD enum qr_status qri_log_init(struct qr_store *store, struct qr_err *
 void qri_log_done(struct qr_store *store);
 /* File bytes that a group of so many bytes may need. */
 int64_t qri_log_cost(uint64_t bytes);
-/* Promises file space, making segments if need be. QR_FULL. */
-QR_NODISCARD enum qr_status qri_log_reserve(struct qr_store *store, int64_t cost,
-                                            struct qr_err *err);
-void qri_log_unreserve(struct qr_store *store, int64_t cost);
 /* With log.mu held. Appends what was reserved at `cost`; takes over the chunk and its data and sets
  * *chunk to NULL if that is better than copying. Returns the LSN behind it. */
 uint64_t qri_log_append(struct qr_store *store, struct qri_log_chunk **chunk, int64_t cost);
@@ -273,32 +320,43 @@ QR_NODISCARD enum qr_status qri_log_add(struct qr_store *store, const struct qr_
 /* With log.mu held: asks for a flush. true: call qri_log_wake once log.mu is free again. */
 bool qri_log_want_flush(struct qr_store *store);
 void qri_log_wake(struct qr_store *store);
+/* Takes everything appended; false: there was nothing. */
+bool qri_log_take(struct qr_store *store, struct qri_batch *b);
+/* With log.mu held: keeps some of a hardened batch's buffers; returns those to be freed. */
+struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log_chunk *old);
+void qri_log_free_chunks(struct qri_log_chunk *chunk);
 /* Hardens everything appended so far. */
-QR_NODISCARD enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err);
-void *qri_flusher_main(void *store);
+QR_NODISCARD enum qr_status qri_flush(struct qr_store *store, struct qr_err *err);
+void *qri_log_flusher_main(void *store);
 /* With log.mu held: the wall clock's time for a commit; grows always, jumps by 5 s at most (S5). */
 uint64_t qri_commit_time(struct qr_store *store);
-void qri_fail_for_good(struct qr_store *store, const struct qr_err *err);
-QR_NODISCARD enum qr_status qri_check_health(const struct qr_store *store, struct qr_err *err);
+void qri_store_fail(struct qr_store *store, const struct qr_err *err);
+QR_NODISCARD enum qr_status qri_store_check(const struct qr_store *store, struct qr_err *err);
+
+/* files_log.c */
+QR_NODISCARD enum qr_status qri_files_reserve(struct qr_store *store, int64_t cost,
+                                              struct qr_err *err);
+void qri_files_unreserve(struct qr_store *store, int64_t cost);
+QR_NODISCARD enum qr_status qri_files_flush(struct qr_store *store, struct qr_err *err);
 
 /* segment.c: log files */
 /* `ahead`: nobody waits, so write zeros, too; syncs of blocks written there later cost less. */
-QR_NODISCARD enum qr_status qri_segment_create(struct qr_store *store, uint64_t no, bool ahead,
+QR_NODISCARD enum qr_status qri_logfile_create(struct qr_store *store, uint64_t no, bool ahead,
                                                struct qri_segment **ret_segment,
                                                struct qr_err *err);
-QR_NODISCARD enum qr_status qri_segment_open(struct qr_store *store, uint64_t no,
+QR_NODISCARD enum qr_status qri_logfile_open(struct qr_store *store, uint64_t no,
                                              struct qri_segment **ret_segment, struct qr_err *err);
 /* Adds one behind the last; raises log.room. */
-QR_NODISCARD enum qr_status qri_segment_extend(struct qr_store *store, bool ahead,
+QR_NODISCARD enum qr_status qri_logfile_extend(struct qr_store *store, bool ahead,
                                                struct qr_err *err);
 /* Drops or reuses segments before `no`. */
-void qri_segment_drop_before(struct qr_store *store, uint64_t no);
-struct qri_segment *qri_segment_find(struct qr_store *store, uint64_t no); /* NULL if none */
-bool qri_segment_is_low(
+void qri_logfile_drop_before(struct qr_store *store, uint64_t no);
+struct qri_segment *qri_logfile_find(struct qr_store *store, uint64_t no); /* NULL if none */
+bool qri_logfile_is_low(
     const struct qr_store *store); /* with log.mu held: make one ahead of need */
-void qri_segment_append(struct qr_store *store, struct qri_segment *segment);
-int64_t qri_segment_room(const struct qri_segment *segment, uint64_t offset);
-void qri_segments_done(struct qr_store *store);
+void qri_logfile_append(struct qr_store *store, struct qri_segment *segment);
+int64_t qri_logfile_room(const struct qri_segment *segment, uint64_t offset);
+void qri_logfiles_done(struct qr_store *store);
 
 /* durable.c */
 void qri_durable_reached(struct qr_store *store, uint64_t lsn);
@@ -314,23 +372,36 @@ QR_NODISCARD enum qr_status qri_counters_log_all(struct qr_store *store, bool ex
                                                  struct qr_err *err);
 
 /* checkpoint.c */
-QR_NODISCARD enum qr_status qri_checkpointer_init(struct qr_store *store, struct qr_err *err);
-void qri_checkpointer_done(struct qr_store *store);
 QR_NODISCARD enum qr_status qri_checkpoint(struct qr_store *store, bool closing,
                                            struct qr_err *err);
 /* Recovery's: writes pages up to `lsn` in place without moving the header, to make room. */
 QR_NODISCARD enum qr_status qri_checkpoint_pages(struct qr_store *store, uint64_t lsn,
                                                  struct qr_err *err);
-void qri_checkpoint_want(struct qr_store *store);
-void *qri_checkpointer_main(void *store);
+QR_NODISCARD enum qr_status qri_files_upkeep(struct qr_store *store, bool wanted, bool over,
+                                             struct qr_err *err);
 QR_NODISCARD enum qr_status qri_header_write(struct qr_store *store, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_header_read(struct qr_store *store, struct qr_err *err);
 /* Puts pages that a crash tore back from the double-write area. */
 QR_NODISCARD enum qr_status qri_double_write_restore(struct qr_store *store, struct qr_err *err);
 
 /* recover.c */
-QR_NODISCARD enum qr_status qri_recover(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err);
+
+/* upkeep.c */
+void qri_upkeep_init(struct qr_store *store);
+void qri_upkeep_done(struct qr_store *store);
+void qri_upkeep_want(struct qr_store *store); /* there is too little room somewhere */
+void *qri_upkeep_main(void *store);
 
 /* store.c */
-void qri_path(const struct qr_store *store, char dst[QR_STORE_PATH_BYTES_MAX + 64],
-              const char *name);
+QR_NODISCARD enum qr_status qri_store_new(const char *dir, const struct qr_store_options *options,
+                                          const struct qri_backend *backend,
+                                          struct qr_store **ret_store, struct qr_err *err);
+void qri_store_free(struct qr_store *store);
+QR_NODISCARD enum qr_status qri_store_start(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_store_lock_dir(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_store_open_file(struct qr_store *store, const char *name,
+                                                unsigned flags, struct qr_file **ret_file,
+                                                struct qr_err *err);
+void qri_store_path(const struct qr_store *store, char dst[QR_STORE_PATH_BYTES_MAX + 64],
+                    const char *name);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "page/trailer.h"
 #include "base/banned.h"
 
 enum qr_status qri_table_init(struct qr_store *store, struct qr_err *err)
@@ -86,18 +85,6 @@ struct qri_frame *qri_version_try(struct qr_store *store, uint32_t page_no, uint
     return NULL;
 }
 
-static enum qr_status read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
-                                uint64_t *ret_lsn, struct qr_err *err)
-{
-    enum qr_status status = qr_file_read_exactly(store->data_file, dst, store->page_bytes,
-                                                 qri_page_offset(store, page_no), err);
-    if (status == QR_TRUNCATED)
-        return qr_fail(err, QR_CORRUPT, "page %u is behind the end of the data file", page_no);
-    QR_TRY(qr_wrap(err, status, "read page %u", page_no));
-    atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
-    return qr_page_verify(dst, store->page_bytes, page_no, ret_lsn, err);
-}
-
 /* With the page's stripe held and no version in memory: makes the data file's version the newest in
  * memory. The stripe keeps others from doing the same, and the checkpointer writes only pages that
  * have a version in memory, so what is read here is whole and is the newest. */
@@ -110,7 +97,7 @@ static enum qr_status page_in(struct qr_store *store, uint32_t page_no,
         *ret_frame = NULL;
         return must ? qr_fail(err, QR_NOMEM, "page %u", page_no) : QR_OK;
     }
-    enum qr_status status = read_page(store, page_no, f->data, &f->lsn, err);
+    enum qr_status status = store->backend->read_page(store, page_no, f->data, &f->lsn, err);
     if (status != QR_OK) {
         qri_frame_free(store, f);
         return status;
@@ -161,7 +148,7 @@ static enum qr_status read_locked(struct qr_store *store, uint32_t page_no, uint
     _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
     struct qri_frame *f = entry == NULL ? NULL : atomic_load(entry);
     if (f == NULL)
-        return read_page(store, page_no, dst, ret_lsn, err);
+        return store->backend->read_page(store, page_no, dst, ret_lsn, err);
     while (f != NULL && f->lsn > lsn)
         f = f->older;
     if (f == NULL)

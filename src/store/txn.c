@@ -79,7 +79,7 @@ static enum qr_status pin_page_1(struct qr_txn *txn, struct qr_err *err)
 {
     txn->snapshot_db_pages = txn->db_pages = 0;
     txn->page_1 = NULL;
-    if (txn->snapshot <= QRI_FIRST_LSN)
+    if (txn->snapshot <= txn->store->empty_lsn)
         return QR_OK; /* nothing was ever committed */
     enum qr_status status = qri_version_pin(txn->store, 1, txn->snapshot, true, &txn->page_1, err);
     if (status == QR_OK && txn->page_1 == NULL)
@@ -96,7 +96,7 @@ enum qr_status qr_txn_pin(struct qr_txn *txn, struct qr_lsn at_least, struct qr_
 {
     assert(txn->snapshot == 0);
     assert(at_least.v <= atomic_load(&txn->store->head_lsn));
-    QR_TRY(qri_check_health(txn->store, err));
+    QR_TRY(qri_store_check(txn->store, err));
     txn->snapshot = qri_slot_pin(txn->store, &txn->slot, at_least.v);
     return pin_page_1(txn, err);
 }
@@ -104,7 +104,7 @@ enum qr_status qr_txn_pin(struct qr_txn *txn, struct qr_lsn at_least, struct qr_
 enum qr_status qr_txn_pin_head(struct qr_txn *txn, struct qr_err *err)
 {
     assert(txn->snapshot == 0);
-    QR_TRY(qri_check_health(txn->store, err));
+    QR_TRY(qri_store_check(txn->store, err));
     txn->snapshot = qri_slot_pin(txn->store, &txn->slot, atomic_load(&txn->store->head_lsn));
     return pin_page_1(txn, err);
 }
@@ -229,7 +229,8 @@ static void unprepare(struct qr_txn *txn)
         e->old = NULL;
         e->dropped = false;
     }
-    qri_log_unreserve(txn->store, txn->log_cost);
+    if (txn->log_cost != 0)
+        txn->store->backend->unreserve(txn->store, txn->log_cost);
     txn->log_cost = 0;
     qr_buf_clear(&txn->group);
     txn->prepared = false;
@@ -445,7 +446,7 @@ enum qr_status qr_txn_prepare(struct qr_txn *txn, struct qr_err *err)
     struct qr_store *store = txn->store;
     assert(qr_txn_at_head(txn));
     unprepare(txn);
-    QR_TRY(qri_check_health(store, err));
+    QR_TRY(qri_store_check(store, err));
     txn->over_quota = false;
     QR_TRY(build_group(txn, err));
     txn->prepared = true;
@@ -458,7 +459,7 @@ enum qr_status qr_txn_prepare(struct qr_txn *txn, struct qr_err *err)
     if (txn->chunk == NULL)
         return qr_fail(err, QR_NOMEM, "log group");
     int64_t cost = qri_log_cost(txn->group.len);
-    QR_TRY(qri_log_reserve(store, cost, err));
+    QR_TRY(store->backend->reserve(store, cost, err));
     txn->log_cost = cost;
     return QR_OK;
 }

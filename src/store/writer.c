@@ -88,22 +88,25 @@ static bool is_over_limits(struct qr_store *store)
 /* Before the lock is taken (S1): gives the checkpointer time to make room. */
 static enum qr_status wait_for_room(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx)
 {
-    struct qri_checkpointer *cp = &store->checkpointer;
+    struct qri_upkeep *up = &store->upkeep;
+    if (store->backend->delay != NULL)
+        QR_TRY(store->backend->delay(store, poll, poll_ctx));
     if (!is_over_limits(store))
         return QR_OK;
     if (!store->threads_running) {
-        (void)!qri_checkpoint(store, false, NULL); /* a failure shows when log space runs out */
+        (void)!store->backend->checkpoint(store,
+                                          NULL); /* a failure shows when log space runs out */
         return QR_OK;
     }
-    pthread_mutex_lock(&cp->mu);
-    uint64_t until = cp->runs + CHECKPOINTS_WAITED;
-    pthread_mutex_unlock(&cp->mu);
-    while (is_over_limits(store) && qri_check_health(store, NULL) == QR_OK) {
-        qri_checkpoint_want(store);
-        pthread_mutex_lock(&cp->mu);
-        (void)qr_cond_wait(&cp->done, &cp->mu, POLL_NS);
-        bool enough = cp->runs >= until;
-        pthread_mutex_unlock(&cp->mu);
+    pthread_mutex_lock(&up->mu);
+    uint64_t until = up->runs + CHECKPOINTS_WAITED;
+    pthread_mutex_unlock(&up->mu);
+    while (is_over_limits(store) && qri_store_check(store, NULL) == QR_OK) {
+        qri_upkeep_want(store);
+        pthread_mutex_lock(&up->mu);
+        (void)qr_cond_wait(&up->done, &up->mu, POLL_NS);
+        bool enough = up->runs >= until;
+        pthread_mutex_unlock(&up->mu);
         if (enough)
             break;
         if (poll != NULL)
@@ -136,7 +139,7 @@ static enum qr_status wait_in_queue(struct qr_store *store, struct qr_writer *w,
         if (w->state == HELD)
             break;
         pthread_mutex_unlock(&store->writer_mu);
-        status = qri_check_health(store, NULL);
+        status = qri_store_check(store, NULL);
         if (status == QR_OK && poll != NULL)
             status = poll(poll_ctx);
         pthread_mutex_lock(&store->writer_mu);
@@ -158,7 +161,7 @@ enum qr_status qr_writer_acquire(struct qr_store *store, struct qr_writer *write
                                  qr_writer_poll_fn *poll, void *poll_ctx, struct qr_err *err)
 {
     assert(writer->state == NONE && writer->owner != 0);
-    QR_TRY(qri_check_health(store, err));
+    QR_TRY(qri_store_check(store, err));
     enum qr_status status = wait_for_room(store, poll, poll_ctx);
     if (status == QR_OK) {
         int64_t now = qr_env_mono_ns(store->env);
