@@ -10,7 +10,7 @@ enum { ECHO = 1, SLEEP_MS = 2, REFUSE = 3, PARK = 4, BYTES = 5 };
 struct echo {
     struct qr_env *env;
     pthread_mutex_t mu;
-    struct qr_rpc_request *parked[64]; /* guarded by mu, like what follows */
+    struct qr_rpc_request *parked[256]; /* guarded by mu, like what follows */
     int parked_count, served_count;
 };
 
@@ -34,8 +34,12 @@ static inline void echo_serve(void *ctx, struct qr_rpc_request *request)
         break;
     case PARK:
         pthread_mutex_lock(&echo->mu);
-        echo->parked[echo->parked_count++ % 64] = request;
+        bool room = echo->parked_count < 256;
+        if (room)
+            echo->parked[echo->parked_count++] = request;
         pthread_mutex_unlock(&echo->mu);
+        if (!room)
+            qr_rpc_refuse(request, QR_BUSY, NULL);
         break;
     case BYTES:
         body = (struct iovec){pattern, qr_get32le(request->body)};
