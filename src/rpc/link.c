@@ -113,15 +113,24 @@ static enum qr_status take_header(struct qri_link *link, struct qr_err *err)
     return QR_OK;
 }
 
+/* Answers from other threads may have made room before they could see the pause: asked again with
+ * the pause in place, or nobody would end it. */
+static bool stays_paused(struct qri_link *link)
+{
+    set_paused(link, true);
+    if (!link->ops->wants(link))
+        return true;
+    set_paused(link, false);
+    return false;
+}
+
 /* Handles all frames that are complete. */
 static enum qr_status take_frames(struct qri_link *link, struct qr_err *err)
 {
     while (!link->dead) {
         size_t have = link->in_end - link->in_start;
-        if (link->ops->wants != NULL && !link->ops->wants(link)) {
-            set_paused(link, true);
+        if (link->ops->wants != NULL && !link->ops->wants(link) && stays_paused(link))
             return QR_OK;
-        }
         if (!link->have_header) {
             if (have < QR_RPC_HEADER_BYTES)
                 return QR_OK;

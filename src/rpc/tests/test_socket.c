@@ -203,6 +203,7 @@ static void test_a_server_reads_no_more_than_it_may_keep(void **state)
 {
     (void)state;
     flood_with((struct qr_rpc_listen_options){.workers = 2, .link_requests_max = 3});
+    flood_with((struct qr_rpc_listen_options){.workers = 2, .link_requests_max = 1});
 }
 
 static void test_a_deadline_ends_a_call_and_the_next_goes_on(void **state)
@@ -512,12 +513,12 @@ static void test_a_stopped_server_is_given_up(void **state)
     struct qr_err err;
     struct qr_rpc_loop_options options = {.env = qr_env_real()};
     struct qr_rpc_client_options connect = {
-        .address = address, .patient = true, .ping_ns = 100 * MS};
+        .address = address, .patient = true, .ping_ns = 500 * MS};
     assert_int_equal(qr_rpc_loop_new(&options, &loop, &err), QR_OK);
     assert_int_equal(qr_rpc_client_new(loop, &connect, &client, &err), QR_OK);
     struct qr_rpc_peer *peer = qr_rpc_client_peer(client);
     pid_t pid = spawn_server(address);
-    assert_int_equal(call32(peer, SLEEP_MS, 800, 20000 * MS, NULL, &err), QR_OK); /* pongs do */
+    assert_int_equal(call32(peer, SLEEP_MS, 1700, 20000 * MS, NULL, &err), QR_OK); /* pongs do */
     kill(pid, SIGSTOP);
     assert_int_equal(call32(peer, ECHO, 1, 20000 * MS, NULL, &err), QR_CLOSED);
     kill(pid, SIGKILL);
