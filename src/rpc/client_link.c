@@ -34,6 +34,8 @@ static void open_now(struct qr_rpc_client *client)
     while ((call = client->waiting.first) != NULL) {
         qri_calls_remove(&client->waiting, call);
         client->waiting_bytes -= call->out.bytes;
+        int64_t left_ns = call->deadline_mono_ns - client->open_ns; /* it waited a while */
+        qr_rpc_frame_set_timeout(call->out.header, left_ns > 0 ? (uint64_t)left_ns / 1000 + 1 : 1);
         qri_client_send(client, call);
     }
 }

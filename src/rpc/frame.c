@@ -47,6 +47,12 @@ void qr_rpc_frame_put(struct qr_rpc_frame *frame, const struct iovec *body, int 
     qr_put32le(dst + AT_HEADER_CRC, qr_crc32c(0, dst, AT_HEADER_CRC));
 }
 
+void qr_rpc_frame_set_timeout(uint8_t header[QR_RPC_HEADER_BYTES], uint64_t timeout_us)
+{
+    qr_put64le(header + AT_TIMEOUT, timeout_us);
+    qr_put32le(header + AT_HEADER_CRC, qr_crc32c(0, header, AT_HEADER_CRC));
+}
+
 enum qr_status qr_rpc_frame_get(const uint8_t header[QR_RPC_HEADER_BYTES],
                                 struct qr_rpc_frame *ret_frame, struct qr_err *err)
 {

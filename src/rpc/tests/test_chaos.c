@@ -3,6 +3,7 @@
 #include "qr_test.h" /* cmocka, after the four headers it needs */
 #include <stdlib.h>
 #include <unistd.h>
+#include "certs.h"
 #include "echo.h"
 #include "env/thread.h"
 
@@ -102,22 +103,28 @@ static void *asker_main(void *arg)
     return NULL;
 }
 
-static void test_every_call_ends_once(void **state)
+static void every_call_ends_once(const char *listen_address,
+                                 const struct qr_rpc_loop_options *loop_options)
 {
-    (void)state;
     static struct totals totals;
+    memset(&totals, 0, sizeof totals);
     static struct asker askers[THREADS];
     struct echo echo = {.env = qr_env_real()};
     struct qr_rpc_loop *client_loop = NULL, *server_loop = NULL;
     struct qr_rpc_client *client = NULL;
     struct qr_err err;
     pthread_t threads[THREADS];
-    char address[80];
-    snprintf(address, sizeof address, "unix:%s/chaos", dir);
+    char address[300];
     pthread_mutex_init(&echo.mu, NULL);
-    struct qr_rpc_loop_options loop_options = {.env = echo.env};
-    assert_int_equal(qr_rpc_loop_new(&loop_options, &client_loop, &err), QR_OK);
-    assert_int_equal(qr_rpc_loop_new(&loop_options, &server_loop, &err), QR_OK);
+    assert_int_equal(qr_rpc_loop_new(loop_options, &client_loop, &err), QR_OK);
+    assert_int_equal(qr_rpc_loop_new(loop_options, &server_loop, &err), QR_OK);
+    struct qr_rpc_listener *first = NULL; /* to learn the port */
+    struct qr_rpc_listen_options first_options = {
+        .address = listen_address, .serve = echo_serve, .ctx = &echo};
+    if (qr_rpc_listen(server_loop, &first_options, &first, &err) != QR_OK)
+        fail_msg("%s", err.text);
+    snprintf(address, sizeof address, "%s", qr_rpc_listener_address(first));
+    qr_rpc_listener_free(first);
     struct qr_rpc_client_options options = {
         .address = address, .backoff_max_ns = 5 * MS, .queue_bytes_max = 4 << 20};
     assert_int_equal(qr_rpc_client_new(client_loop, &options, &client, &err), QR_OK);
@@ -162,11 +169,38 @@ static void test_every_call_ends_once(void **state)
     pthread_mutex_destroy(&echo.mu);
 }
 
+static void test_every_call_ends_once(void **state)
+{
+    (void)state;
+    char address[80];
+    snprintf(address, sizeof address, "unix:%s/chaos", dir);
+    every_call_ends_once(address, &(struct qr_rpc_loop_options){.env = qr_env_real()});
+}
+
+static void test_every_call_over_tls_ends_once(void **state)
+{
+    (void)state;
+    struct cert ca = cert_new("ca", NULL, 10, NULL);
+    struct cert node = cert_new("node", "IP:127.0.0.1", 10, &ca);
+    char ca_path[80], cert_path[80], key_path[80];
+    cert_save(&ca, dir, "ca");
+    cert_save(&node, dir, "node");
+    cert_free(&ca);
+    cert_free(&node);
+    snprintf(ca_path, sizeof ca_path, "%s/ca.crt", dir);
+    snprintf(cert_path, sizeof cert_path, "%s/node.crt", dir);
+    snprintf(key_path, sizeof key_path, "%s/node.key", dir);
+    struct qr_rpc_loop_options options = {
+        .env = qr_env_real(), .cert_path = cert_path, .key_path = key_path, .ca_path = ca_path};
+    every_call_ends_once("tcp:127.0.0.1:0", &options);
+}
+
 int main(void)
 {
     if (mkdtemp(dir) == NULL)
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_call_ends_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_call_ends_once),
+                                       cmocka_unit_test(test_every_call_over_tls_ends_once)};
     int failed = cmocka_run_group_tests_name("rpc/chaos", tests, NULL, NULL);
     char command[64];
     snprintf(command, sizeof command, "rm -rf %s", dir);

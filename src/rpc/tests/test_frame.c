@@ -29,6 +29,9 @@ static void test_a_frame_reads_as_it_was_written(void **state)
     assert_int_equal(back.method, 0x1234);
     assert_true(back.call_id == frame.call_id);
     assert_true(back.timeout_us == 1500000);
+    qr_rpc_frame_set_timeout(header, 77);
+    assert_int_equal(qr_rpc_frame_get(header, &back, NULL), QR_OK);
+    assert_true(back.timeout_us == 77);
     assert_int_equal(back.body_bytes, sizeof body_text - 1);
     assert_int_equal(qr_rpc_frame_check(&back, (const uint8_t *)body_text, NULL), QR_OK);
 }

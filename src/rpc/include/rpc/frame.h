@@ -41,6 +41,8 @@ struct qr_rpc_frame {
 /* Fills in body_bytes and body_crc from the body, which must not exceed QR_RPC_BODY_BYTES_MAX. */
 void qr_rpc_frame_put(struct qr_rpc_frame *frame, const struct iovec *body, int body_count,
                       uint8_t dst[QR_RPC_HEADER_BYTES]);
+/* Another time left in a header that was put. */
+void qr_rpc_frame_set_timeout(uint8_t header[QR_RPC_HEADER_BYTES], uint64_t timeout_us);
 /* Reads QR_RPC_HEADER_BYTES bytes. QR_PROTOCOL: not ours; QR_UNSUPPORTED: another version;
  * QR_CORRUPT: checksum or a field; QR_TOO_BIG: body. A status that this build does not know becomes
  * QR_BUG. */
