@@ -40,12 +40,13 @@ def count_program(result, output):
     return max(run - failed, 0), max(failed, 1)
 
 
-def meson_suite(totals, name, build, env=None):
+def meson_suite(totals, name, build, env=None, slowness=1):
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
     done = subprocess.run(["meson", "test", "-C", build, "--print-errorlogs", "--num-processes",
-                           str(min(os.cpu_count() or 1, 4))],
+                           str(min(os.cpu_count() or 1, 4)), "--timeout-multiplier",
+                           str(slowness)],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace",
                           env={**os.environ, **(env or {})})
@@ -94,7 +95,7 @@ def sanitizer_suite(totals, name, sanitize, env):
         print(built.stdout)
         totals.add(name, 0, 1)
         return
-    meson_suite(totals, name, build, env)
+    meson_suite(totals, name, build, env, slowness=5)
     if os.path.exists(os.path.join(build, "quired")):
         for runner in ("golden", "integration"):
             command_suite(totals, f"{name} {runner}",

@@ -350,7 +350,12 @@ static enum qr_status prepare(struct shim *s, const struct qr_plan_sql *sql,
         fprintf(stderr, "%s\n", sql->text.p);
     if (sqlite3_prepare_v2(s->db, sql->text.p, -1, ret_stmt, NULL) != SQLITE_OK)
         return qr_fail(&s->err, QR_BUG, "SQLite: %s in %s", sqlite3_errmsg(s->db), sql->text.p);
-    return shim_bind(s, *ret_stmt, sql, NULL);
+    enum qr_status status = shim_bind(s, *ret_stmt, sql, NULL);
+    if (status != QR_OK) {
+        sqlite3_finalize(*ret_stmt);
+        *ret_stmt = NULL;
+    }
+    return status;
 }
 
 /* What a finished statement says; an error of ours is in s->err. */
@@ -383,11 +388,7 @@ static enum qr_status run_select(struct shim *s, const struct qr_plan *plan)
 {
     sqlite3_stmt *stmt = NULL;
     int rc;
-    enum qr_status status = prepare(s, &plan->select, &stmt);
-    if (status != QR_OK) {
-        sqlite3_finalize(stmt);
-        return status;
-    }
+    QR_TRY(prepare(s, &plan->select, &stmt));
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         if ((size_t)sqlite3_column_count(stmt) != plan->column_count) {
             sqlite3_finalize(stmt);
