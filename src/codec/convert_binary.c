@@ -20,7 +20,7 @@ enum qr_status qri_finish_binary(const struct qr_converter *c, const void *bytes
         return QR_OK;
     }
     if (n > limit) {
-        if (c->store && !number)
+        if (c->store && !number && !env->cuts_stored)
             return qri_truncation_fail(c, qr_str(""), err);
         if (number)
             p += n - limit;

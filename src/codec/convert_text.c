@@ -70,7 +70,7 @@ enum qr_status qri_finish_text(const struct qr_converter *c, struct qr_str text,
         size_t keep = text_prefix(to, text);
         if (keep < text.n) {
             struct qr_str kept = {text.p, keep}, cut = {text.p + keep, text.n - keep};
-            if (c->store && !is_blank(cut))
+            if (c->store && !env->cuts_stored && !is_blank(cut))
                 return qri_truncation_fail(c, kept, err);
             text = kept;
         }

@@ -1,5 +1,6 @@
 /* call.c - calling procedures, functions and dynamic SQL: arguments in, values out; see frame.h */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "frame.h"
 #include "temp_int.h"
@@ -218,6 +219,9 @@ enum qr_status qri_call_unit(struct qr_session *session, struct qri_unit *unit,
         status = match(&frame, args, arg_count, by_param, err);
     if (status == QR_OK)
         status = set_args(&frame, by_param, err);
+    if (status == QR_SQL && module != NULL && err->procedure[0] == '\0')
+        (void)snprintf(err->procedure, sizeof err->procedure, "%.*s", (int)module->name.n,
+                       module->name.p); /* at its line 0 */
     if (frame.arena.chunk != NULL)
         qr_arena_reset(&frame.arena);
     if (status == QR_OK)

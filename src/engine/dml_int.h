@@ -119,6 +119,7 @@ struct qri_run {
     struct qr_arena arena;    /* of a row */
     struct qr_eval eval;
     struct qr_value *row; /* change_count values under construction */
+    bool instead_of;      /* dml->instead_of, unless that trigger itself is what runs */
     uint64_t count;
     struct qr_err *err;
     const char *verb; /* "INSERT", "UPDATE", "DELETE", "MERGE" for messages */
@@ -181,6 +182,8 @@ QR_NODISCARD enum qr_status qri_fk_changes(struct qri_run *run, const struct qri
 
 /* ---- dml_trigger.c ---- */
 bool qri_table_fires(const struct qr_cat_object *object, unsigned events, bool instead_of);
+bool qri_stands_aside(const struct qr_session *session, const struct qr_cat_object *object,
+                      unsigned events);
 QR_NODISCARD enum qr_status qri_fire(struct qri_run *run, const struct qri_table *table,
                                      struct qr_rowset *changes, enum qri_event event,
                                      const uint16_t *updated, size_t updated_count,

@@ -122,11 +122,11 @@ static enum qr_status apply_all(struct qri_run *run)
         run->count = qr_rowset_count(run->changes);
         return qri_output_rows(run);
     }
-    if (!dml->instead_of)
+    if (!run->instead_of)
         QR_TRY(apply(run));
     run->count = qr_rowset_count(run->changes);
     QR_TRY(qri_output_rows(run));
-    if (dml->instead_of)
+    if (run->instead_of)
         return fire(run, true);
     if (dml->table->fk_count > 0 || dml->table->ref_count > 0)
         QR_TRY(qri_fk_changes(run, dml->table, run->changes, events_of(dml), 0));
@@ -220,6 +220,9 @@ static enum qr_status begin_run(struct qri_run *run, struct qri_frame *frame,
     run->row = qr_arena_array(&frame->arena, dml->change_count, sizeof *run->row);
     if (run->row == NULL)
         return qr_fail(err, QR_NOMEM, "change rows");
+    run->instead_of =
+        dml->instead_of && !(frame->session->trigger_level > 0 &&
+                             qri_stands_aside(frame->session, dml->plan->target, events_of(dml)));
     QR_TRY(check_identity_insert(run));
     uint32_t slot = 0;
     if (!dml->table->is_rowset)

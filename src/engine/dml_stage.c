@@ -33,7 +33,7 @@ static enum qr_status add_insert(struct qri_run *run, const bool *given)
     const struct qri_table *table = run->dml->table;
     struct qr_value *row = run->row + table->n;
     int64_t rowid = 0;
-    if (!run->dml->instead_of) {
+    if (!run->instead_of) {
         QR_TRY(qri_row_complete_insert(run, table, row, given));
         if (!table->is_rowset)
             QR_TRY(qri_row_id(run, table, row, &rowid));
@@ -145,7 +145,7 @@ static enum qr_status stage_update_row(struct qri_run *run, const struct qr_valu
             row[column] = staged[set->stage_index];
         }
     }
-    if (!dml->instead_of)
+    if (!run->instead_of)
         QR_TRY(qri_row_complete_update(run, table, row));
     for (size_t i = 0; i < dml->plan->assign_count; i++) {
         const struct qr_plan_assign *assign = &dml->plan->assigns[i];

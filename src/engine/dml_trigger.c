@@ -51,6 +51,19 @@ static bool is_recursive(const struct qr_session *session, const struct qr_cat_o
     return false;
 }
 
+/* An INSTEAD OF trigger's own change of its table is carried out as if there were no trigger. */
+bool qri_stands_aside(const struct qr_session *session, const struct qr_cat_object *object,
+                      unsigned events)
+{
+    for (size_t i = 0; i < object->trigger_count; i++) {
+        const struct qr_cat_object *trigger = object->triggers[i];
+        if (!trigger->is_disabled && trigger->trigger_instead_of &&
+            (trigger->trigger_events & events) != 0 && is_recursive(session, trigger))
+            return true;
+    }
+    return false;
+}
+
 static enum qr_status run_trigger(struct qri_run *run, const struct qr_cat_object *trigger,
                                   const struct qri_trigger_rows *rows)
 {

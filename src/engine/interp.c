@@ -153,7 +153,7 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
 static void locate_error(struct qri_frame *frame, const struct qri_op *op)
 {
     struct qr_err *err = &frame->session->err;
-    if (err->line == 0)
+    if (err->line == 0 && err->procedure[0] == '\0') /* else line 0 of the procedure called */
         err->line = (int)op->line;
     if (frame->module != NULL && err->procedure[0] == '\0')
         snprintf(err->procedure, sizeof err->procedure, "%.*s", (int)frame->module->name.n,

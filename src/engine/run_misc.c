@@ -37,6 +37,7 @@ enum qr_status qri_run_transaction(struct qri_frame *frame, const struct qri_op 
     }
     switch (stmt->action) {
     case QR_ATRAN_BEGIN:
+        QR_TRY(qri_tran_implicit(session, err)); /* then it is two deep */
         QR_TRY(qri_tran_begin(session, name, err));
         return done_plain(session, COMMAND_BEGIN_TRAN);
     case QR_ATRAN_COMMIT:

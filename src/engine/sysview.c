@@ -139,6 +139,7 @@ static enum qr_status add_view(const struct qri_sysview *view, size_t *object_co
     o->schema_id = strcmp(view->schema, "sys") == 0 ? QR_SCHEMA_SYS : QR_SCHEMA_INFORMATION_SCHEMA;
     o->name = qr_str(view->name);
     o->is_ms_shipped = true;
+    o->is_in_master_only = view->in_master_only;
     o->uses_ansi_nulls = o->uses_quoted_identifier = true;
     o->version = 1;
     o->columns = qr_arena_array(&built.arena, shape->column_count, sizeof *o->columns);

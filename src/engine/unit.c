@@ -399,7 +399,8 @@ static enum qr_status check_declared(struct builder *b)
             k++;
         if (k == b->unit->param_count)
             return at_line(b, use->line,
-                           qr_sql_fail(b->err, 137, qr_arena_str(&b->unit->arena, use->name).p));
+                           qr_sql_fail(b->err, use->is_table ? 1087 : 137,
+                                       qr_arena_str(&b->unit->arena, use->name).p));
     }
     return QR_OK;
 }

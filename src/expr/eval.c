@@ -21,7 +21,9 @@ void qr_eval_settings_init(struct qr_eval_settings *settings)
 
 struct qr_convert_env qri_convert_env(const struct qr_eval *ctx)
 {
-    return (struct qr_convert_env){.arena = ctx->arena, .dateformat = ctx->settings->dateformat};
+    return (struct qr_convert_env){.arena = ctx->arena,
+                                   .dateformat = ctx->settings->dateformat,
+                                   .cuts_stored = !ctx->settings->ansi_warnings};
 }
 
 static enum qr_status eval(const struct qr_expr *e, struct qr_eval *ctx, struct qr_value *ret,

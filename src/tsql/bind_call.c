@@ -66,13 +66,18 @@ static const struct special {
     {"GROUPING_ID", bind_grouping},
 };
 
+/* "" if it is something else. */
+static struct qr_str bare_word(const struct qr_ast_expr *ast)
+{
+    if (ast->kind == QR_AE_COLUMN && ((const struct qr_ast_column *)ast)->name.count == 1)
+        return ((const struct qr_ast_column *)ast)->name.parts[0].text;
+    return qr_str("");
+}
+
 static enum qr_status bind_datepart(struct qri_compile *c, const struct qr_func *func,
                                     const struct qr_ast_expr *ast, const struct qr_expr **ret_expr)
 {
-    struct qr_str keyword = qr_str("");
-    if (ast->kind == QR_AE_COLUMN && ((const struct qr_ast_column *)ast)->name.count == 1)
-        keyword = ((const struct qr_ast_column *)ast)->name.parts[0].text;
-    return qr_datepart_expr(&c->b, func, keyword, ret_expr);
+    return qr_datepart_expr(&c->b, func, bare_word(ast), ret_expr);
 }
 
 /* The name that expr knows a call by: the null clauses of JSON_OBJECT and JSON_ARRAY belong to it.
@@ -102,8 +107,11 @@ static enum qr_status bind_builtin(struct qri_compile *c, const struct qr_ast_ca
         QR_TRY(bind_datepart(c, func, ast->args.items[0], &args[0]));
         first = 1;
     }
-    for (size_t i = first; i < ast->args.count; i++)
-        QR_TRY(qri_expr(c, ast->args.items[i], &args[i]));
+    for (size_t i = first; i < ast->args.count; i++) {
+        bool is_kind = i == 1 && qr_str_ieqz(name, "ISJSON"); /* a bare word: VALUE, ARRAY … */
+        QR_TRY(is_kind ? qr_expr_string(&c->b, bare_word(ast->args.items[i]), false, &args[i])
+                       : qri_expr(c, ast->args.items[i], &args[i]));
+    }
     return qr_expr_call(&c->b, name, args, ast->args.count, ret_expr);
 }
 

@@ -26,6 +26,26 @@ static enum qr_status add_column(struct insert *in, size_t column)
     return QR_OK;
 }
 
+/* INSERT into a view without a list of columns: the view's, not the table's. */
+static enum qr_status view_columns(struct insert *in)
+{
+    const struct qri_source *source = in->t.source;
+    for (size_t i = 0; i < source->column_count; i++) {
+        const struct qri_column *from = &source->columns[i];
+        if (from->name.n == 0)
+            continue;
+        size_t column = from->object == in->t.object
+                            ? qr_cat_column_index(in->t.object, from->column_id)
+                            : SIZE_MAX;
+        if (column == SIZE_MAX)
+            return qr_sql_fail(in->c->err, 4406, qri_text_z(in->c, source->alias));
+        const struct qr_cat_column *col = &in->t.object->columns[column];
+        if (!col->is_identity && !col->is_computed)
+            QR_TRY(add_column(in, column));
+    }
+    return QR_OK;
+}
+
 static enum qr_status choose_columns(struct insert *in)
 {
     const struct qr_cat_object *table = in->t.object;
@@ -38,6 +58,8 @@ static enum qr_status choose_columns(struct insert *in)
         QR_TRY(qri_target_column(in->c, &in->t, &names->items[i], true, &column));
         QR_TRY(add_column(in, column));
     }
+    if (names->count == 0 && in->t.source != NULL && in->t.source != in->t.base)
+        return view_columns(in);
     for (size_t i = 0; names->count == 0 && i < table->column_count; i++)
         if (!table->columns[i].is_identity && !table->columns[i].is_computed &&
             !table->columns[i].is_hidden)
@@ -265,7 +287,7 @@ static enum qr_status resolve_view(struct insert *in)
     if (c->scope == NULL)
         return qri_nomem(c);
     QR_TRY(qri_source_bind(c, in->ast->target, &source));
-    QR_TRY(qri_target_reach(c, source, wanted, &in->t));
+    QR_TRY(qri_target_reach(c, source, wanted, QRI_CHANGE_INSERT, &in->t));
     c->scope = NULL;
     return QR_OK;
 }
@@ -279,7 +301,7 @@ enum qr_status qri_insert(struct qri_compile *c, const struct qr_ast_insert *ast
     QR_TRY(qri_bind_options(c, &ast->options));
     QR_TRY(qri_with(c, ast->with));
     QR_TRY(qri_target_of(c, ast->target, &in.t));
-    if (in.t.object->type == QR_CAT_VIEW)
+    if (in.t.object->type == QR_CAT_VIEW && !qri_view_has_trigger(in.t.object, QRI_CHANGE_INSERT))
         QR_TRY(resolve_view(&in));
     QR_TRY(qri_dml_new(c, &in.t, plan, &in.dml));
     QR_TRY(choose_columns(&in));

@@ -77,7 +77,7 @@ static enum qr_status bind_from(struct merge *m)
         return qri_nomem(c);
     m->stage->from[0] = join;
     m->stage->from_count = 1;
-    QR_TRY(qri_target_reach(c, target, NULL, &m->t));
+    QR_TRY(qri_target_reach(c, target, NULL, QRI_CHANGE_NONE, &m->t));
     QR_TRY(qr_expr_is_null(&c->b, m->t.keys[0], true, &m->has_target));
     return mark_source(m);
 }

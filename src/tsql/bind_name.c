@@ -45,6 +45,15 @@ enum qr_status qri_depend(struct qri_compile *c, const struct qr_cat_object *obj
     return QR_OK;
 }
 
+/* Views of the server alone are not there in its other databases. */
+static const struct qr_cat_object *here(const struct qri_compile *c, const struct qr_cat_object *o)
+{
+    const struct qr_catalog *cat = c->env->catalog;
+    bool elsewhere = o != NULL && o->is_in_master_only && cat != NULL &&
+                     !qr_str_ieqz(cat->database_name, "master");
+    return elsewhere ? NULL : o;
+}
+
 /* sys, INFORMATION_SCHEMA, and the names of SQL Server 2000 (sysobjects), which need no schema. */
 static const struct qr_cat_object *find_system(struct qri_compile *c, struct qr_str schema,
                                                struct qr_str name)
@@ -55,7 +64,7 @@ static const struct qr_cat_object *find_system(struct qri_compile *c, struct qr_
     if (schema.n == 0 || qr_str_ieqz(schema, "dbo"))
         return qr_str_starts_i(name, "sys") ? qr_cat_find(sys, QR_SCHEMA_SYS, name) : NULL;
     if (qr_str_ieqz(schema, "sys"))
-        return qr_cat_find(sys, QR_SCHEMA_SYS, name);
+        return here(c, qr_cat_find(sys, QR_SCHEMA_SYS, name));
     if (qr_str_ieqz(schema, "INFORMATION_SCHEMA"))
         return qr_cat_find(sys, QR_SCHEMA_INFORMATION_SCHEMA, name);
     return NULL;

@@ -154,10 +154,40 @@ static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
     return QR_OK;
 }
 
+bool qri_view_has_trigger(const struct qr_cat_object *view, enum qri_change change)
+{
+    if (view == NULL || view->type != QR_CAT_VIEW)
+        return false;
+    for (size_t i = 0; i < view->trigger_count; i++)
+        if (view->triggers[i]->trigger_instead_of && !view->triggers[i]->is_disabled &&
+            (view->triggers[i]->trigger_events & change) != 0)
+            return true;
+    return false;
+}
+
+static enum qr_status reach_view(struct qri_compile *c, struct qri_source *source,
+                                 struct qri_target *t)
+{
+    t->object = source->module;
+    t->source = t->base = source;
+    t->olds = QRI_ARRAY(c, t->object->column_count + 1, const struct qr_expr *);
+    if (t->olds == NULL)
+        return qri_nomem(c);
+    struct qri_scope *scope = c->scope;
+    c->scope = source->scope;
+    for (size_t i = 0; i < t->object->column_count; i++)
+        QR_TRY(qri_column_leaf(c, source, i, &t->olds[i]));
+    c->scope = scope;
+    return QR_OK;
+}
+
 enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source,
-                                const struct qr_ast_name *wanted, struct qri_target *t)
+                                const struct qr_ast_name *wanted, enum qri_change change,
+                                struct qri_target *t)
 {
     struct reach r;
+    if (qri_view_has_trigger(source->module, change))
+        return reach_view(c, source, t);
     struct qri_scope *scope = c->scope;
     c->scope = source->scope; /* columns of inner queries are taken where they stand */
     QR_TRY(reach(c, source, wanted, 0, &r));

@@ -12,6 +12,7 @@ struct change {
     const struct qr_ast_top *top;
     const struct qr_ast_outputs *outputs;
     const struct qr_ast_name *wanted; /* a column that is set */
+    enum qri_change change;
     struct qri_target t;
     struct qri_query *stage;
     size_t capacity;
@@ -42,7 +43,8 @@ static struct qri_source *find_in_from(struct qri_compile *c, const struct qr_as
     struct qri_source *found = NULL;
     size_t count = 0;
     for (size_t i = 0; object != NULL && i < scope->count; i++)
-        if (scope->items[i]->object == object) {
+        if (scope->items[i]->kind != QRI_SOURCE_ROWS && /* `inserted` has its table's shape */
+            (scope->items[i]->object == object || scope->items[i]->module == object)) {
             found = scope->items[i];
             count++;
         }
@@ -75,7 +77,7 @@ static enum qr_status bind_from(struct change *ch)
             return qri_nomem(c);
         q->from[q->from_count++] = source;
     }
-    return qri_target_reach(c, source, ch->wanted, &ch->t);
+    return qri_target_reach(c, source, ch->wanted, ch->change, &ch->t);
 }
 
 static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
@@ -93,7 +95,7 @@ static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
         return qri_nomem(c);
     QR_TRY(bind_from(ch));
     QR_TRY(qri_dml_new(c, &ch->t, plan, &ch->dml));
-    ch->dml->may_repeat = q->scope->count > 1;
+    ch->dml->may_repeat = q->scope->count > 1 && ch->t.key_count > 0;
     if (ch->where != NULL) {
         c->clause = QRI_CLAUSE_WHERE;
         QR_TRY(qri_condition(c, ch->where, &q->where));
@@ -153,7 +155,8 @@ enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast
                         .from = &ast->from,
                         .where = ast->where,
                         .top = ast->top,
-                        .outputs = &ast->outputs};
+                        .outputs = &ast->outputs,
+                        .change = QRI_CHANGE_UPDATE};
     struct qri_sets sets;
     plan->kind = QR_PLAN_UPDATE;
     QR_TRY(check_cursor(c, ast->current_of.text, ast->current_of_variable));
@@ -174,7 +177,8 @@ enum qr_status qri_delete(struct qri_compile *c, const struct qr_ast_delete *ast
                         .from = &ast->from,
                         .where = ast->where,
                         .top = ast->top,
-                        .outputs = &ast->outputs};
+                        .outputs = &ast->outputs,
+                        .change = QRI_CHANGE_DELETE};
     plan->kind = QR_PLAN_DELETE;
     QR_TRY(check_cursor(c, ast->current_of.text, ast->current_of_variable));
     QR_TRY(begin(&ch, ast->with, &ast->options, plan));

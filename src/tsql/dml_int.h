@@ -24,13 +24,23 @@ struct qri_extras {
 QR_NODISCARD enum qr_status qri_target_column(struct qri_compile *c, const struct qri_target *t,
                                               const struct qr_ast_name *name, bool is_insert,
                                               size_t *ret_column);
+/* Bits of qr_cat_object.trigger_events. */
+enum qri_change {
+    QRI_CHANGE_NONE = 0,
+    QRI_CHANGE_INSERT = 1,
+    QRI_CHANGE_UPDATE = 2,
+    QRI_CHANGE_DELETE = 4
+};
+/* Does an INSTEAD OF trigger of the view take such changes, so that none reaches its tables? */
+bool qri_view_has_trigger(const struct qr_cat_object *view, enum qri_change change);
 QR_NODISCARD enum qr_status qri_target_of(struct qri_compile *c, const struct qr_ast_source *ast,
                                           struct qri_target *ret_target);
 /* Finds the base table below `source`, and makes its key and columns reachable through it.
- * `wanted`: a column that the statement sets (or NULL), to choose among several tables. */
+ * `wanted`: a column that the statement sets (or NULL), to choose among several tables. A view with
+ * an INSTEAD OF trigger for the change is the target itself, without a key. */
 QR_NODISCARD enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source,
                                              const struct qr_ast_name *wanted,
-                                             struct qri_target *t);
+                                             enum qri_change change, struct qri_target *t);
 QR_NODISCARD enum qr_status qri_dml_new(struct qri_compile *c, const struct qri_target *t,
                                         struct qr_plan *plan, struct qr_plan_dml **ret_dml);
 QR_NODISCARD enum qr_status qri_default(struct qri_compile *c, const struct qr_cat_object *table,

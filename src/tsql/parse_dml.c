@@ -60,7 +60,7 @@ struct qr_ast_source *qri_p_dml_target(struct qri_parser *p, bool insert)
     if (qri_p_at_variable(p)) {
         struct qr_ast_variable_source *target =
             qri_p_source(p, sizeof *target, QR_AT_VARIABLE, pos);
-        target->name = qri_p_variable(p);
+        target->name = qri_p_used_table(p);
         target_hints(p, &target->hints, insert);
         return &target->head;
     }
@@ -81,7 +81,7 @@ static void output_clause(struct qri_parser *p, struct qr_ast_output *output)
     if (!qri_p_accept(p, KW_INTO))
         return;
     if (qri_p_at_variable(p))
-        output->into_variable = qri_p_variable(p);
+        output->into_variable = qri_p_used_table(p);
     else
         output->into = qri_p_name(p, 4);
     if (qri_p_at_sym(p, '('))

@@ -216,7 +216,7 @@ static struct qr_ast_source *variable_source(struct qri_parser *p)
         return call_source(p, qri_p_primary(p, false));
     struct qr_ast_variable_source *source =
         qri_p_source(p, sizeof *source, QR_AT_VARIABLE, qri_p_pos(p));
-    source->name = qri_p_variable(p);
+    source->name = qri_p_used_table(p);
     alias(p, &source->head, false);
     qri_p_hints(p, &source->hints);
     return &source->head;

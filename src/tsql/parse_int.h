@@ -147,6 +147,7 @@ struct qr_ast_ident qri_p_ident_or_string(struct qri_parser *p);
 struct qr_str qri_p_variable(struct qri_parser *p); /* @x */
 struct qr_str qri_p_declared(struct qri_parser *p); /* … and it is declared here */
 struct qr_str qri_p_used(struct qri_parser *p);     /* … and must have been declared (137) */
+struct qr_str qri_p_used_table(struct qri_parser *p);
 /* A view or function is all of its batch. */
 void qri_p_expect_alone(struct qri_parser *p);
 struct qr_ast_name qri_p_name(struct qri_parser *p, uint32_t parts_max);

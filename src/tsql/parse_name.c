@@ -83,7 +83,7 @@ struct qr_str qri_p_declared(struct qri_parser *p)
     return name;
 }
 
-struct qr_str qri_p_used(struct qri_parser *p)
+static struct qr_str used(struct qri_parser *p, bool is_table)
 {
     uint32_t line = p->tok.line;
     bool global = p->tok.kind == TOK_GLOBAL;
@@ -91,9 +91,19 @@ struct qr_str qri_p_used(struct qri_parser *p)
     if (global || qr_map_get(&p->vars, name) != NULL)
         return name;
     note_var(p, name, USED_BEFORE);
-    struct qr_tsql_var_use use = {name, line};
+    struct qr_tsql_var_use use = {name, line, is_table};
     *(struct qr_tsql_var_use *)qri_p_push(p, &p->undeclared, &p->undeclared_count, sizeof use) = use;
     return name;
+}
+
+struct qr_str qri_p_used(struct qri_parser *p)
+{
+    return used(p, false);
+}
+
+struct qr_str qri_p_used_table(struct qri_parser *p)
+{
+    return used(p, true);
 }
 
 /* a.b.c, a..c, .c ; an empty part stands where nothing is between two points. */

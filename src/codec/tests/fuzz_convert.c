@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct qr_arena arena;
     qr_arena_init(&arena, 1 << 20);
-    struct qr_convert_env env = {&arena, (enum qr_dateformat)(data[8] % 6)};
+    struct qr_convert_env env = {&arena, (enum qr_dateformat)(data[8] % 6), false};
     struct qr_type from = make_type(data), to = make_type(data + 4);
     struct qr_value v, out, loaded;
     struct qr_str bytes = {(const char *)data + 11, size - 11};

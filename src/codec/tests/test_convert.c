@@ -4,7 +4,7 @@
 #include "codec/convert.h"
 
 static struct qr_arena arena;
-static struct qr_convert_env env = {&arena, QR_MDY};
+static struct qr_convert_env env = {&arena, QR_MDY, false};
 
 static int setup(void **state)
 {

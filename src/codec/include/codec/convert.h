@@ -16,6 +16,7 @@
 struct qr_convert_env {
     struct qr_arena *arena;        /* results */
     enum qr_dateformat dateformat; /* SET DATEFORMAT, QR_MDY by default */
+    bool cuts_stored;              /* SET ANSI_WARNINGS OFF: what is stored is cut in silence */
 };
 
 enum qr_convert_mode {

@@ -160,7 +160,7 @@ struct qr_cat_object {
     struct qr_str text; /* whole CREATE text of a module or view; synonym: base name */
     bool uses_ansi_nulls, uses_quoted_identifier, is_schema_bound, is_disabled, with_check_option;
     bool is_system_named;
-    bool is_ms_shipped;
+    bool is_ms_shipped, is_in_master_only;
     uint8_t trigger_events; /* bit 0 insert, 1 update, 2 delete */
     bool trigger_instead_of;
     struct qr_cat_param *params; /* procedures and functions */

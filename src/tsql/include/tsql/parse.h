@@ -28,6 +28,7 @@ struct qr_tsql_options {
 struct qr_tsql_var_use {
     struct qr_str name; /* with @ */
     uint32_t line;
+    bool is_table;
 };
 
 struct qr_tsql_batch {

@@ -1,0 +1,208 @@
+/* test_answers.c - transcripts: views, triggers, calls and errors as SQL Server documents them */
+#include "harness.h"
+
+static const struct batch {
+    const char *sql, *want;
+} batches[] = {
+    /* clang-format off */
+    {"create table wt(id int primary key, a int, s varchar(20))\n"
+     "insert wt values(1,10,'a'),(2,20,'b')",
+     "DONE\n"
+     "DONE 2\n"},
+    {"create view wv as select id as k,a from wt",
+     "DONE\n"},
+    {"insert wv values(3,30)\n"
+     "insert wv select 4,40\n"
+     "select id,a from wt",
+     "DONE 1\n"
+     "DONE 1\n"
+     "COLS id int, a int\n"
+     "ROW 1|10\n"
+     "ROW 2|20\n"
+     "ROW 3|30\n"
+     "ROW 4|40\n"
+     "DONE 4\n"},
+    {"create view wj as select t.id,t.a,u.id as uid, u.a as ua from wt t join wt u on t.id=u.id",
+     "DONE\n"},
+    {"insert wj(id,a) values(9,9)\n"
+     "delete wj where id=1",
+     "DONE 1\n"
+     "MSG 4405 16 1 line 2: View or function 'wj' is not updatable because the"
+     " modification affects multiple base tables.\n"
+     "DONE error\n"},
+    {"create trigger wj_i on wj instead of insert as\n"
+     "insert wt select id,a,'by '+cast(uid as varchar) from inserted",
+     "DONE\n"},
+    {"insert wj(id,a,uid) values(5,50,7)\n"
+     "insert wj select 6,60,8,9\n"
+     "select * from wt where id>4",
+     "DONEINPROC 1\n"
+     "DONE 1\n"
+     "DONEINPROC 1\n"
+     "DONE 1\n"
+     "COLS id int, a int, s varchar(20)\n"
+     "ROW 5|50|by 7\n"
+     "ROW 6|60|by 8\n"
+     "ROW 9|9|NULL\n"
+     "DONE 3\n"},
+    {"create trigger wj_ud on wj instead of update, delete as\n"
+     "if update(a) print 'a is set'\n"
+     "if update(ua) print 'ua is set'\n"
+     "select d.id,d.a,i.a from deleted d left join inserted i on d.id=i.id order by 1",
+     "DONE\n"},
+    {"update wj set a=a+1 where id=2",
+     "INFO 0: a is set\n"
+     "COLS id int, a int, a int\n"
+     "ROW 2|20|21\n"
+     "DONEINPROC 1\n"
+     "DONE 1\n"},
+    {"update x set ua=x.a+5 from wj x join wt on wt.id=x.id where x.id<3",
+     "INFO 0: ua is set\n"
+     "COLS id int, a int, a int\n"
+     "ROW 1|10|10\n"
+     "ROW 2|20|20\n"
+     "DONEINPROC 2\n"
+     "DONE 2\n"},
+    {"delete wj where id<3",
+     "COLS id int, a int, a int\n"
+     "ROW 1|10|NULL\n"
+     "ROW 2|20|NULL\n"
+     "DONEINPROC 2\n"
+     "DONE 2\n"},
+    {"delete from x from wj x where id=5",
+     "COLS id int, a int, a int\n"
+     "ROW 5|50|NULL\n"
+     "DONEINPROC 1\n"
+     "DONE 1\n"},
+    {"select id,a from wt",
+     "COLS id int, a int\n"
+     "ROW 1|10\n"
+     "ROW 2|20\n"
+     "ROW 3|30\n"
+     "ROW 4|40\n"
+     "ROW 5|50\n"
+     "ROW 6|60\n"
+     "ROW 9|9\n"
+     "DONE 7\n"},
+    {"disable trigger wj_ud on wj\n"
+     "update wj set a=100 where id=2\n"
+     "select a from wt where id=2",
+     "DONE\n"
+     "DONE 1\n"
+     "COLS a int\n"
+     "ROW 100\n"
+     "DONE 1\n"},
+    {"create trigger wt_i on wt instead of insert as insert wt select id,a+1000,s from inserted",
+     "DONE\n"},
+    {"create trigger wt_u on wt instead of update as\n"
+     "update wt set a=i.a*2 from inserted i where i.id=wt.id",
+     "DONE\n"},
+    {"insert wt values(80,1,'zz')\n"
+     "insert wt(id,a) values(81,1),(82,2)\n"
+     "update wt set a=4 where id=80\n"
+     "select * from wt where id>=80",
+     "DONEINPROC 1\n"
+     "DONE 1\n"
+     "DONEINPROC 2\n"
+     "DONE 2\n"
+     "DONEINPROC 1\n"
+     "DONE 1\n"
+     "COLS id int, a int, s varchar(20)\n"
+     "ROW 80|8|zz\n"
+     "ROW 81|1001|NULL\n"
+     "ROW 82|1002|NULL\n"
+     "DONE 3\n"},
+    {"set ansi_warnings off\n"
+     "create table #w(a varchar(2), b varbinary(1))\n"
+     "insert #w values('abc',0x0102)\n"
+     "insert #w(a) select 'defg'\n"
+     "select a,datalength(b) from #w\n"
+     "update #w set a='xyz'\n"
+     "select a from #w\n"
+     "set ansi_warnings on\n"
+     "insert #w(a) values('abc')",
+     "DONE\n"
+     "DONE 1\n"
+     "DONE 1\n"
+     "COLS a varchar(2), int\n"
+     "ROW ab|1\n"
+     "ROW de|NULL\n"
+     "DONE 2\n"
+     "DONE 2\n"
+     "COLS a varchar(2)\n"
+     "ROW xy\n"
+     "ROW xy\n"
+     "DONE 2\n"
+     "MSG 2628 16 1 line 9: String or binary data would be truncated in table"
+     " 'testdb.dbo.#w', column 'a'. Truncated value: 'ab'.\n"
+     "INFO 3621: The statement has been terminated.\n"
+     "DONE error\n"},
+    {"print 'nothing runs' select * from @nope",
+     "MSG 1087 15 2 line 1: Must declare the table variable \"@nope\".\n"
+     "DONE error\n"},
+    {"print 'nothing runs' delete @nope",
+     "MSG 1087 15 2 line 1: Must declare the table variable \"@nope\".\n"
+     "DONE error\n"},
+    {"print 'nothing runs' declare @o int update wt set a=1 output inserted.a into @nope",
+     "MSG 1087 15 2 line 1: Must declare the table variable \"@nope\".\n"
+     "DONE error\n"},
+    {"select isjson('1',value),isjson('1',scalar),isjson('[]',array),isjson('[]',object)\n"
+     ",isjson('{}')",
+     "COLS int, int, int, int, int\n"
+     "ROW 1|1|1|0|1\n"
+     "DONE 1\n"},
+    {"select * from sys.firewall_rules",
+     "MSG 208 16 1 line 1: Invalid object name 'sys.firewall_rules'.\n"
+     "DONE error\n"},
+    {"create proc wp @x int=5, @y varchar(10) output as select 1",
+     "DONE\n"},
+    {"exec wp",
+     "MSG 201 16 4 line 0 wp: Procedure or function 'wp' expects parameter '@y',"
+     " which was not supplied.\n"
+     "DONE error\n"},
+    {"exec wp 1,2,3",
+     "MSG 8144 16 2 line 0 wp: Procedure or function wp has too many arguments specified.\n"
+     "DONE error\n"},
+    {"exec wp @zz=1",
+     "MSG 8145 16 1 line 0 wp: @zz is not a parameter for procedure wp.\n"
+     "DONE error\n"},
+    {"exec wp @x='abc', @y='x'",
+     "MSG 8114 16 5 line 0 wp: Error converting data type varchar to int.\n"
+     "DONE error\n"},
+    {"begin try exec wp end try begin catch\n"
+     "select error_number(), error_procedure(), error_line() end catch",
+     "COLS int, nvarchar(128), int\n"
+     "ROW 201|wp|0\n"
+     "DONE 1\n"},
+    {"set implicit_transactions on begin tran\n"
+     "select @@trancount rollback set implicit_transactions off",
+     "ENV BEGIN\n"
+     "DONE\n"
+     "COLS int\n"
+     "ROW 2\n"
+     "DONE 1\n"
+     "ENV ROLLBACK\n"
+     "DONE\n"},
+    /* clang-format on */
+};
+
+static void test_each_batch_answers_as_written(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
+        expect(&c, batches[i].sql, batches[i].want);
+    client_close(&c);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_batch_answers_as_written),
+    };
+    return cmocka_run_group_tests_name("engine/answers", tests, NULL, NULL);
+}
