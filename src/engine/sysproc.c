@@ -387,6 +387,29 @@ static enum qr_status sp_delete_database_firewall_rule(struct qr_session *sessio
                        session->db->info.database_id, err);
 }
 
+/* ---- describing ---- */
+
+static enum qr_status sp_describe_first_result_set(struct qr_session *session,
+                                                   struct qri_call_arg *args, size_t count,
+                                                   int32_t *ret_status, struct qr_err *err)
+{
+    struct qr_str text = {NULL, 0};
+    QR_TRY(want_text(args, count, "sp_describe_first_result_set", "@tsql", 0, &text, err));
+    const struct qri_call_arg *params = arg_at(args, count, "@params", 1);
+    if (needs_frame(session)) {
+        struct qri_call_arg own[2] = {*arg_at(args, count, "@tsql", 0)};
+        own[1] = params != NULL ? *params : own[0];
+        own[0].name = own[1].name = (struct qr_str){NULL, 0};
+        if (params == NULL)
+            own[1].value = qr_value_null();
+        return through_frame(session, "EXEC sp_describe_first_result_set @a, @b",
+                             "@a nvarchar(max), @b nvarchar(max)", own, 2, ret_status, err);
+    }
+    if (text.p == NULL)
+        return qr_sql_fail(err, 214, "@tsql", "nvarchar(max)");
+    return qri_describe_first_result(session, text, text_of(params), err);
+}
+
 /* ---- what has nothing to do here ---- */
 
 /* Plans are compiled anew whenever what they name changes, so there is nothing to mark. */
@@ -405,6 +428,7 @@ static const struct qri_sysproc procedures[] = {
     {"sp_addextendedproperty", sp_addextendedproperty},
     {"sp_delete_database_firewall_rule", sp_delete_database_firewall_rule},
     {"sp_delete_firewall_rule", sp_delete_firewall_rule},
+    {"sp_describe_first_result_set", sp_describe_first_result_set},
     {"sp_dropextendedproperty", sp_dropextendedproperty},
     {"sp_execute", sp_execute},
     {"sp_executesql", sp_executesql},

@@ -12,3 +12,7 @@ struct qri_sysproc {
 const struct qri_sysproc *qri_sysproc_find(struct qr_str name);
 /* Walks the table; NULL past the end. */
 const struct qri_sysproc *qri_sysproc_at(size_t index);
+/* The columns that the text would answer with first, as sp_describe_first_result_set tells them. */
+QR_NODISCARD enum qr_status qri_describe_first_result(struct qr_session *session,
+                                                      struct qr_str text, struct qr_str params,
+                                                      struct qr_err *err);

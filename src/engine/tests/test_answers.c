@@ -1,9 +1,7 @@
 /* test_answers.c - transcripts: views, triggers, calls and errors as SQL Server documents them */
 #include "harness.h"
 
-static const struct batch {
-    const char *sql, *want;
-} batches[] = {
+static const struct batch batches[] = {
     /* clang-format off */
     {"create table wt(id int primary key, a int, s varchar(20))\n"
      "insert wt values(1,10,'a'),(2,20,'b')",
@@ -183,26 +181,92 @@ static const struct batch {
      "DONE 1\n"
      "ENV ROLLBACK\n"
      "DONE\n"},
+    {"create table sd(id int identity primary key, a varchar(20) not null,\n"
+     " c as id*2, d decimal(10,2))",
+     "DONE\n"},
+    {"exec sp_describe_first_result_set N'print 1 select id,a,c,d,1 as x from sd order by a, id'",
+     "COLS is_hidden bit, column_ordinal int, name nvarchar(128), is_nullable bit,"
+     " system_type_id int, system_type_name nvarchar(256), max_length smallint,"
+     " precision tinyint, scale tinyint, collation_name nvarchar(128), user_type_id"
+     " int, user_type_database nvarchar(128), user_type_schema nvarchar(128),"
+     " user_type_name nvarchar(128), assembly_qualified_type_name nvarchar(4000),"
+     " xml_collection_id int, xml_collection_database nvarchar(128),"
+     " xml_collection_schema nvarchar(128), xml_collection_name nvarchar(128),"
+     " is_xml_document bit, is_case_sensitive bit, is_fixed_length_clr_type bit,"
+     " source_server nvarchar(128), source_database nvarchar(128), source_schema"
+     " nvarchar(128), source_table nvarchar(128), source_column nvarchar(128),"
+     " is_identity_column bit, is_part_of_unique_key bit, is_updateable bit,"
+     " is_computed_column bit, is_sparse_column_set bit, ordinal_in_order_by_list"
+     " smallint, order_by_list_length smallint, order_by_is_descending smallint,"
+     " tds_type_id int, tds_length int, tds_collation_id int, tds_collation_sort_id"
+     " tinyint\n"
+     "ROW 0|1|id|0|56|int|4|10|0|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|0|0"
+     "|0|NULL|NULL|NULL|NULL|NULL|1|NULL|0|0|0|2|2|NULL|56|4|NULL|NULL\n"
+     "ROW 0|2|a|0|167|varchar(20)|20|0|0|SQL_Latin1_General_CP1_CI_AS|NULL|NULL|NULL|N"
+     "ULL|NULL|NULL|NULL|NULL|NULL|0|0|0|NULL|NULL|NULL|NULL|NULL|0|NULL|1|0|0|1|2|NUL"
+     "L|167|20|13632521|52\n"
+     "ROW 0|3|c|0|56|int|4|10|0|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|0|0|"
+     "0|NULL|NULL|NULL|NULL|NULL|0|NULL|0|0|0|NULL|NULL|NULL|56|4|NULL|NULL\n"
+     "ROW 0|4|d|1|106|decimal(10,2)|9|10|2|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NUL"
+     "L|NULL|0|0|0|NULL|NULL|NULL|NULL|NULL|0|NULL|1|0|0|NULL|NULL|NULL|106|9|NULL|NULL\n"
+     "ROW 0|5|x|0|56|int|4|10|0|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|0|0|"
+     "0|NULL|NULL|NULL|NULL|NULL|0|NULL|0|0|0|NULL|NULL|NULL|56|4|NULL|NULL\n"
+     "DONE 5\n"},
+    {"exec sp_describe_first_result_set @tsql=N'select @p as q', @params=N'@p bigint'",
+     "COLS is_hidden bit, column_ordinal int, name nvarchar(128), is_nullable bit,"
+     " system_type_id int, system_type_name nvarchar(256), max_length smallint,"
+     " precision tinyint, scale tinyint, collation_name nvarchar(128), user_type_id"
+     " int, user_type_database nvarchar(128), user_type_schema nvarchar(128),"
+     " user_type_name nvarchar(128), assembly_qualified_type_name nvarchar(4000),"
+     " xml_collection_id int, xml_collection_database nvarchar(128),"
+     " xml_collection_schema nvarchar(128), xml_collection_name nvarchar(128),"
+     " is_xml_document bit, is_case_sensitive bit, is_fixed_length_clr_type bit,"
+     " source_server nvarchar(128), source_database nvarchar(128), source_schema"
+     " nvarchar(128), source_table nvarchar(128), source_column nvarchar(128),"
+     " is_identity_column bit, is_part_of_unique_key bit, is_updateable bit,"
+     " is_computed_column bit, is_sparse_column_set bit, ordinal_in_order_by_list"
+     " smallint, order_by_list_length smallint, order_by_is_descending smallint,"
+     " tds_type_id int, tds_length int, tds_collation_id int, tds_collation_sort_id"
+     " tinyint\n"
+     "ROW 0|1|q|1|127|bigint|8|19|0|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|"
+     "0|0|0|NULL|NULL|NULL|NULL|NULL|0|NULL|0|0|0|NULL|NULL|NULL|38|8|NULL|NULL\n"
+     "DONE 1\n"},
+    {"create proc sdp as begin insert sd(a) values('q'); select a as z from sd end",
+     "DONE\n"},
+    {"exec sp_describe_first_result_set N'exec sdp'",
+     "COLS is_hidden bit, column_ordinal int, name nvarchar(128), is_nullable bit,"
+     " system_type_id int, system_type_name nvarchar(256), max_length smallint,"
+     " precision tinyint, scale tinyint, collation_name nvarchar(128), user_type_id"
+     " int, user_type_database nvarchar(128), user_type_schema nvarchar(128),"
+     " user_type_name nvarchar(128), assembly_qualified_type_name nvarchar(4000),"
+     " xml_collection_id int, xml_collection_database nvarchar(128),"
+     " xml_collection_schema nvarchar(128), xml_collection_name nvarchar(128),"
+     " is_xml_document bit, is_case_sensitive bit, is_fixed_length_clr_type bit,"
+     " source_server nvarchar(128), source_database nvarchar(128), source_schema"
+     " nvarchar(128), source_table nvarchar(128), source_column nvarchar(128),"
+     " is_identity_column bit, is_part_of_unique_key bit, is_updateable bit,"
+     " is_computed_column bit, is_sparse_column_set bit, ordinal_in_order_by_list"
+     " smallint, order_by_list_length smallint, order_by_is_descending smallint,"
+     " tds_type_id int, tds_length int, tds_collation_id int, tds_collation_sort_id"
+     " tinyint\n"
+     "ROW 0|1|z|0|167|varchar(20)|20|0|0|SQL_Latin1_General_CP1_CI_AS|NULL|NULL|NULL|N"
+     "ULL|NULL|NULL|NULL|NULL|NULL|0|0|0|NULL|NULL|NULL|NULL|NULL|0|NULL|1|0|0|NULL|NU"
+     "LL|NULL|167|20|13632521|52\n"
+     "DONE 1\n"},
+    {"exec sp_describe_first_result_set N'select * from nosuch'",
+     "MSG 208 16 1 line 1: Invalid object name 'nosuch'.\n"
+     "DONE error\n"},
+    {"exec sp_describe_first_result_set N'exec nosuch'",
+     "MSG 2812 16 62 line 1: Could not find stored procedure 'nosuch'.\n"
+     "DONE error\n"},
+    {"select count(*) from sd",
+     "COLS int\n"
+     "ROW 0\n"
+     "DONE 1\n"},
     /* clang-format on */
 };
 
-static void test_each_batch_answers_as_written(void **state)
-{
-    struct fixture f;
-    struct client c;
-    (void)state;
-    fixture_open(&f);
-    client_open(&f, &c);
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
-        expect(&c, batches[i].sql, batches[i].want);
-    client_close(&c);
-    fixture_close(&f);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_batch_answers_as_written),
-    };
-    return cmocka_run_group_tests_name("engine/answers", tests, NULL, NULL);
+    return test_batches("engine/answers", batches, sizeof batches / sizeof batches[0]);
 }

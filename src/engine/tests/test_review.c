@@ -143,7 +143,7 @@ static const struct batch batches[] = {
     {"create proc pp @a int as select @a",
      "DONE\n"},
     {"exec pp 'abc'",
-     "MSG 8114 16 5 line 1: Error converting data type varchar to int.\n"
+     "MSG 8114 16 5 line 0 pp: Error converting data type varchar to int.\n"
      "DONE error\n"},
     {"with n(x) as (select cast('a' as varchar(5)) union all select x+'b' from n where"
      " len(x)<3) select * from n",

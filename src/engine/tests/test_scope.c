@@ -83,9 +83,9 @@ static const struct batch batches[] = {
      "DONEINPROC 1\n"
      "STATUS 0\n"
      "DONEPROC\n"
-     "MSG 8144 16 2 line 4: Procedure or function dflt has too many arguments specified.\n"
+     "MSG 8144 16 2 line 0 dflt: Procedure or function dflt has too many arguments specified.\n"
      "DONE error\n"
-     "MSG 8145 16 1 line 5: @zz is not a parameter for procedure dflt.\n"
+     "MSG 8145 16 1 line 0 dflt: @zz is not a parameter for procedure dflt.\n"
      "DONE error\n"},
     {"if object_id('tempdb..#q') is not null drop table #q\n"
      "create table #q (a int)\n"
