@@ -88,10 +88,11 @@ static void report(const char *name, struct window *window, int64_t took_ns)
     size_t n = window->count < SAMPLES_MAX ? window->count : SAMPLES_MAX;
     qsort(window->samples, n, sizeof window->samples[0], by_value);
     double s = (double)took_ns / 1e9;
+    size_t middle = n / 2, slow = n * 99 / 100;
     printf("{\"bench\":\"rpc/%s\",\"calls_per_s\":%.0f,\"mb_per_s\":%.0f,\"us_p50\":%.1f,"
            "\"us_p99\":%.1f}\n",
            name, (double)window->count / s, (double)window->bytes / s / 1e6,
-           (double)window->samples[n / 2] / 1e3, (double)window->samples[n * 99 / 100] / 1e3);
+           (double)window->samples[middle] / 1e3, (double)window->samples[slow] / 1e3);
     fflush(stdout);
 }
 

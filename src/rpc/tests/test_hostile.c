@@ -83,6 +83,7 @@ static void *fake_server(void *arg)
         n = put_frame(reply, QR_RPC_REPLY, qr_get64le(call + 8), "answer");
         n = damage(fake->how, reply, n);
         sent = send(fd, reply, n, MSG_NOSIGNAL);
+        assert_true(sent == (ssize_t)n);
     }
     close(fd);
     return NULL;
