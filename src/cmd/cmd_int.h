@@ -17,7 +17,7 @@
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
     const char *log_level;
-    int64_t tds_port, https_port, workers, connections_max, cache_mib;
+    int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib;
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;
@@ -94,6 +94,7 @@ struct qri_node_options {
     struct qr_registry *registry;
     struct qr_firewall *firewall;
     uint64_t cache_bytes; /* of each open database */
+    uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
 };
 /* Finishes what a crash left half done, and makes master. */
 QR_NODISCARD enum qr_status qri_node_open(const struct qri_node_options *options,

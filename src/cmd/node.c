@@ -332,6 +332,7 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
         .server_name = qr_str(server),
         .version = qr_str(QUIRE_VERSION),
         .host = qri_database_ddl_host(node),
+        .query_memory_bytes_max = options->query_memory_bytes,
     };
     enum qr_status status = qr_instance_new(&instance, &node->instance, err);
     if (status == QR_OK)

@@ -35,6 +35,10 @@ static const struct qr_option rows[] = {
      "connections that may be open", offsetof(struct qri_settings, connections_max)},
     {"cache-mib", "MiB", QR_OPTION_INT, "256", 8, 1048576, NULL, "start",
      "page cache of each open database", offsetof(struct qri_settings, cache_mib)},
+    {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
+     "table variables and rows that statements keep, of all sessions; who would pass it gets error "
+     "701; 0 means a quarter of the machine's memory",
+     offsetof(struct qri_settings, query_memory_mib)},
     {"sample", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start",
      "make the database mySampleDatabase if it is not there, and print how to connect",
      offsetof(struct qri_settings, sample)},

@@ -77,6 +77,7 @@ static enum qr_status open_databases(struct server *server, struct qr_err *err)
         .registry = server->registry,
         .firewall = &server->firewall,
         .cache_bytes = (uint64_t)server->settings.cache_mib << 20,
+        .query_memory_bytes = (uint64_t)server->settings.query_memory_mib << 20,
     };
     QR_TRY(qri_node_open(&options, &server->node, err));
     if (server->settings.sample)

@@ -1,6 +1,7 @@
 /* instance.c - the process's databases and sessions; see engine/engine.h */
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "engine_int.h"
 #include "base/banned.h"
 
@@ -16,6 +17,12 @@ static enum qr_status vfs_status;
 static void init_vfs(void)
 {
     vfs_status = qr_vfs_init(NULL);
+}
+
+static size_t quarter_of_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages <= 0 || page_bytes <= 0 ? 0 : (size_t)pages * (size_t)page_bytes / 4;
 }
 
 enum qr_status qr_instance_new(const struct qr_instance_options *options,
@@ -38,6 +45,9 @@ enum qr_status qr_instance_new(const struct qr_instance_options *options,
         instance->options.plan_cache_bytes_max = PLAN_CACHE_BYTES;
     if (instance->options.connections_idle_max == 0)
         instance->options.connections_idle_max = CONNECTIONS_IDLE;
+    if (instance->options.query_memory_bytes_max == 0)
+        instance->options.query_memory_bytes_max = quarter_of_memory();
+    qr_rowset_memory_bound(instance->options.query_memory_bytes_max);
     instance->last_session_id = QRI_SESSION_ID_FIRST - 1;
     *ret_instance = instance;
     return QR_OK;

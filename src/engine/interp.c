@@ -172,6 +172,8 @@ static enum qr_status treat_error(struct qri_frame *frame, const struct qri_op *
             qri_tran_abort(session);
         return status;
     }
+    if (status == QR_NOMEM)
+        (void)!qr_sql_fail(&session->err, 701, "default");
     locate_error(frame, op);
     if (frame->unit->kind == QRI_UNIT_SCALAR || frame->unit->kind == QRI_UNIT_TABLE)
         return QR_SQL; /* a function's error is its statement's */

@@ -5,6 +5,7 @@
  * position to (segment, offset). */
 #include "rowset_int.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/banned.h"
@@ -37,6 +38,39 @@ struct qr_rowset {
     int64_t next_identity;
 };
 
+/* ---- memory, of all rowsets of the process ---- */
+
+static struct {
+    atomic_size_t used, max; /* max 0: no bound */
+} memory;
+
+void qr_rowset_memory_bound(size_t bytes_max)
+{
+    atomic_store_explicit(&memory.max, bytes_max, memory_order_relaxed);
+}
+
+size_t qr_rowset_memory_used(void)
+{
+    return atomic_load_explicit(&memory.used, memory_order_relaxed);
+}
+
+static void discharge(size_t bytes)
+{
+    (void)atomic_fetch_sub_explicit(&memory.used, bytes, memory_order_relaxed);
+}
+
+static enum qr_status charge(size_t bytes, struct qr_err *err)
+{
+    size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
+    size_t before = atomic_fetch_add_explicit(&memory.used, bytes, memory_order_relaxed);
+    if (max == 0 || before + bytes <= max)
+        return QR_OK;
+    discharge(bytes);
+    return qr_sql_fail(err, 701, "default");
+}
+
+/* ---- making ---- */
+
 enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
                              struct qr_rowset **ret_rowset, struct qr_err *err)
 {
@@ -63,6 +97,7 @@ void qr_rowset_clear(struct qr_rowset *rowset)
     if (rowset->segment_count > 0) { /* the first segment is kept for what comes next */
         rowset->segment_count = 1;
         rowset->segments[0].used = 0;
+        discharge(rowset->bytes - rowset->segments[0].capacity);
         rowset->bytes = rowset->segments[0].capacity;
     }
     rowset->place_count = 0;
@@ -73,6 +108,7 @@ void qr_rowset_free(struct qr_rowset *rowset)
 {
     if (rowset == NULL)
         return;
+    discharge(rowset->bytes + rowset->place_capacity * sizeof *rowset->places);
     for (size_t i = 0; i < rowset->segment_count; i++)
         free(rowset->segments[i].data);
     free(rowset->segments);
@@ -133,9 +169,12 @@ static enum qr_status add_segment(struct qr_rowset *rowset, size_t need, struct 
         rowset->segments = grown;
         rowset->segment_capacity = capacity;
     }
+    QR_TRY(charge(bytes, err));
     char *data = malloc(bytes);
-    if (data == NULL)
+    if (data == NULL) {
+        discharge(bytes);
         return qr_fail(err, QR_NOMEM, "grow a rowset");
+    }
     assert(rowset->segments != NULL); /* there is room */
     rowset->segments[rowset->segment_count++] = (struct segment){data, 0, bytes};
     rowset->bytes += bytes;
@@ -193,9 +232,13 @@ enum qr_status qr_rowset_append(struct qr_rowset *rowset, const struct qr_value 
 {
     if (rowset->place_count == rowset->place_capacity) {
         size_t capacity = rowset->place_capacity == 0 ? 16 : rowset->place_capacity * 2;
+        size_t more = (capacity - rowset->place_capacity) * sizeof(struct place);
+        QR_TRY(charge(more, err));
         struct place *grown = realloc(rowset->places, capacity * sizeof *grown);
-        if (grown == NULL)
+        if (grown == NULL) {
+            discharge(more);
             return qr_fail(err, QR_NOMEM, "grow a rowset");
+        }
         rowset->places = grown;
         rowset->place_capacity = capacity;
     }

@@ -82,6 +82,7 @@ struct qr_instance_options {
     struct qr_instance_host host;
     size_t plan_cache_bytes_max; /* per database [64 MiB] */
     size_t connections_idle_max; /* pooled SQLite connections per database [16] */
+    size_t query_memory_bytes_max; /* of all rowsets of the process [a quarter of physical memory] */
 };
 
 QR_NODISCARD enum qr_status qr_instance_new(const struct qr_instance_options *options,

@@ -1,8 +1,8 @@
 /* engine/rowset.h - rows of our own, outside SQLite's transactions: table variables, table-valued
  * parameters, inserted/deleted, staged rows of a statement, cursors.
  *
- * One thread at a time. Rows are kept serialised in one growing buffer; past `memory_bytes_max`
- * they go to a bounded spill file of the instance's environment (error 1105 when that is full too).
+ * One thread at a time. Rows are kept serialised in memory, which is bounded for one rowset and for
+ * all of the process.
  * Values are in memory form (codec/value.h) both ways; the rowset copies what it is given. */
 #pragma once
 #include <stdbool.h>
@@ -15,6 +15,11 @@
 struct qr_rowset;
 
 enum { QR_ROWSET_COLUMNS_MAX = 4096 };
+
+/* What all rowsets of the process may hold together; who would pass it gets error 701. 0: no bound,
+ * as it is at first. */
+void qr_rowset_memory_bound(size_t bytes_max);
+size_t qr_rowset_memory_used(void);
 
 QR_NODISCARD enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
                                           struct qr_rowset **ret_rowset, struct qr_err *err);
