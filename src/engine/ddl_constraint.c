@@ -131,8 +131,8 @@ static enum qr_status build_key(struct qri_build *b, const struct qr_ast_constra
     x.constraint_object_id = qri_build_id(b);
     x.name = name_or_made(b, def, primary ? "PK" : "UQ", (struct qr_str){NULL, 0},
                           x.constraint_object_id, &x.is_system_named);
-    x.is_clustered =
-        def->clustered == QR_YES || (def->clustered == QR_UNSAID && primary && !has_clustered(t));
+    x.is_clustered = def->clustered == QR_YES || (def->clustered == QR_UNSAID && primary &&
+                                                  !b->says_clustered && !has_clustered(t));
     if (x.is_clustered && has_clustered(t))
         return qr_sql_fail(b->err, 1902, table_z(b), qri_z(b->arena, qr_cat_clustered(t)->name));
     x.index_id = x.is_clustered ? 1 : next_index_id(t);

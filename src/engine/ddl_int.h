@@ -92,8 +92,9 @@ struct qri_build {
     struct qr_cat_object *table;
     struct qr_err *err;
     size_t column_capacity, index_capacity, fk_capacity, check_capacity;
-    uint32_t next_id; /* shapes: ids for their constraints */
-    bool *said_null;  /* by column id: NULL was written (a key may not turn it into NOT NULL) */
+    uint32_t next_id;    /* shapes: ids for their constraints */
+    bool says_clustered; /* some key or index of the definition does: no other is by default */
+    bool *said_null;     /* by column id: NULL was written (a key may not turn it into NOT NULL) */
 };
 void qri_build_init(struct qri_build *b, struct qri_ddl_stmt *s, struct qr_cat_object *table);
 uint32_t qri_build_id(struct qri_build *b);

@@ -190,9 +190,33 @@ enum qr_status qri_build_computed(struct qri_build *b, size_t first)
     return QR_OK;
 }
 
+static size_t clustered_among(const struct qr_ast_constraints *list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        count += list->items[i].clustered == QR_YES;
+    return count;
+}
+
+/* A PRIMARY KEY that does not say is clustered only where nothing else says that it is. */
+static enum qr_status find_clustered(struct qri_build *b, const struct qr_ast_table_def *def)
+{
+    size_t constraints = clustered_among(&def->constraints), indexes = 0;
+    for (size_t i = 0; i < def->column_count; i++) {
+        constraints += clustered_among(&def->columns[i].constraints);
+        indexes += def->columns[i].index != NULL && def->columns[i].index->clustered == QR_YES;
+    }
+    for (size_t i = 0; i < def->index_count; i++)
+        indexes += def->indexes[i].clustered == QR_YES;
+    b->says_clustered = constraints + indexes > 0;
+    return constraints > 1 ? qr_sql_fail(b->err, 8112, qr_arena_str(b->arena, b->table->name).p)
+                           : QR_OK;
+}
+
 enum qr_status qri_build_def(struct qri_build *b, const struct qr_ast_table_def *def)
 {
     size_t first = b->table->column_count;
+    QR_TRY(find_clustered(b, def));
     if (def->period_start.text.n > 0)
         return qr_sql_fail(b->err, 40510, "PERIOD FOR SYSTEM_TIME");
     for (size_t i = 0; i < def->column_count; i++)

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/sqlmsg.h"
 #include "base/banned.h"
 
 enum {

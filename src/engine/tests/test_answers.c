@@ -263,6 +263,49 @@ static const struct batch batches[] = {
      "COLS int\n"
      "ROW 0\n"
      "DONE 1\n"},
+    {"create table kc(i int primary key clustered, j int unique clustered)",
+     "MSG 8112 16 0 line 1: Cannot add more than one clustered index for constraints"
+     " on table 'kc'.\n"
+     "DONE error\n"},
+    {"create table kd(i int primary key, j int unique clustered)\n"
+     "select is_primary_key, type_desc from sys.indexes\n"
+     " where object_id = object_id('kd') order by 1",
+     "DONE\n"
+     "COLS is_primary_key bit, type_desc nvarchar(60)\n"
+     "ROW 0|CLUSTERED\n"
+     "ROW 1|NONCLUSTERED\n"
+     "DONE 2\n"},
+    {"alter table kd add k int not null default 1 constraint kd_k unique clustered",
+     "MSG 1902 16 3 line 1: Cannot create more than one clustered index on table"
+     " 'kd'. Drop the existing clustered index 'UQ__kd__BDDC396D35BCFEEA' before"
+     " creating another.\n"
+     "MSG 1750 16 1 line 1: Could not create constraint or index. See previous errors.\n"
+     "DONE error\n"},
+    {"create function kf(@a int) returns varchar(30) as begin return 'x' end",
+     "DONE\n"},
+    {"select count(*) as columns_of from sys.all_columns\n"
+     " where object_id=object_id('INFORMATION_SCHEMA.ROUTINES')\n"
+     "select specific_name, routine_type, data_type, character_maximum_length\n"
+     " , character_octet_length\n"
+     " , collation_name, numeric_precision, routine_body, is_deterministic, sql_data_access\n"
+     " , is_null_call\n"
+     " , schema_level_routine, max_dynamic_result_sets, is_user_defined_cast, external_name\n"
+     " , module_name\n"
+     " from information_schema.routines where routine_name in ('kf', 'sdp') order by 1",
+     "COLS columns_of int\n"
+     "ROW 50\n"
+     "DONE 1\n"
+     "COLS specific_name nvarchar(128), routine_type nvarchar(20), data_type"
+     " nvarchar(128), character_maximum_length int, character_octet_length int,"
+     " collation_name nvarchar(128), numeric_precision tinyint, routine_body"
+     " nvarchar(30), is_deterministic nvarchar(10), sql_data_access nvarchar(30),"
+     " is_null_call nvarchar(10), schema_level_routine nvarchar(10),"
+     " max_dynamic_result_sets smallint, is_user_defined_cast nvarchar(10),"
+     " external_name nvarchar(128), module_name nvarchar(128)\n"
+     "ROW kf|FUNCTION|varchar|30|30|SQL_Latin1_General_CP1_CI_AS|NULL|SQL|NO|READS|NO|"
+     "YES|0|NO|NULL|NULL\n"
+     "ROW sdp|PROCEDURE|NULL|NULL|NULL|NULL|NULL|SQL|NO|MODIFIES|NULL|YES|-1|NO|NULL|NULL\n"
+     "DONE 2\n"},
     /* clang-format on */
 };
 
