@@ -112,6 +112,51 @@ static enum qr_status take_options(const struct qr_ast_options *options,
     return QR_OK;
 }
 
+/* What SET may say: every database is like that, and stays so. */
+static const struct {
+    const char *name, *value; /* value "": the name alone */
+} settings_kept[] = {
+    {"ALLOW_SNAPSHOT_ISOLATION", "ON"}, {"AUTO_CLOSE", "OFF"}, {"AUTO_SHRINK", "OFF"},
+    {"COMPATIBILITY_LEVEL", "150"},     {"MULTI_USER", ""},    {"PAGE_VERIFY", "CHECKSUM"},
+    {"READ_COMMITTED_SNAPSHOT", "ON"},  {"READ_WRITE", ""},    {"RECOVERY", "FULL"},
+};
+
+static bool is_kept(const struct qr_ast_option *option)
+{
+    struct qr_str value = option->word;
+    if (option->value != NULL && option->value->kind == QR_AE_LITERAL)
+        value = ((const struct qr_ast_literal *)option->value)->text;
+    for (size_t i = 0; i < sizeof settings_kept / sizeof settings_kept[0]; i++)
+        if (qr_str_ieqz(option->name, settings_kept[i].name) &&
+            (settings_kept[i].value[0] == '\0' || qr_str_ieqz(value, settings_kept[i].value)))
+            return true;
+    return false;
+}
+
+static enum qr_status no_database(struct qr_str name, struct qr_err *err)
+{
+    char text[QR_NAME_BYTES_MAX + 1];
+    size_t n = name.n < QR_NAME_BYTES_MAX ? name.n : QR_NAME_BYTES_MAX;
+    memcpy(text, name.p, n);
+    text[n] = '\0';
+    return qr_sql_fail(err, 911, text);
+}
+
+static enum qr_status check_settings(const struct qr_ast_options *options, struct qr_err *err)
+{
+    char text[QR_WORD_BYTES_MAX + 1];
+    for (size_t i = 0; i < options->count; i++) {
+        struct qr_str name = options->items[i].name;
+        if (is_kept(&options->items[i]))
+            continue;
+        size_t n = name.n < QR_WORD_BYTES_MAX ? name.n : QR_WORD_BYTES_MAX;
+        memcpy(text, name.p, n);
+        text[n] = '\0';
+        return qr_sql_fail(err, 40517, text);
+    }
+    return QR_OK;
+}
+
 /* ---- statements ---- */
 
 static enum qr_status create_database(void *ctx, struct qr_session *session,
@@ -135,6 +180,12 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
     struct qr_registry *registry = qri_node_registry(ctx);
     struct qr_str name =
         alter->name.text.n > 0 ? alter->name.text : qr_session_database_name(session);
+    if (qr_str_ieqz(alter->action, "SET") && alter->options.count > 0) {
+        struct qr_database_row row;
+        if (qr_registry_find_database(registry, name, &row) != QR_OK)
+            return no_database(name, err);
+        return check_settings(&alter->options, err);
+    }
     if (qr_str_ieqz(alter->action, "MODIFY")) {
         struct qr_database_wish wish = {0};
         struct qr_database_row row;

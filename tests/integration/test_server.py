@@ -208,6 +208,14 @@ class Life(unittest.TestCase):
                 self.assertEqual([e.number for e in master.batch(text).errors], [number], text)
             with quired.connect("shop") as connection:
                 connection.execute("CREATE TABLE t (a int)")
+                connection.execute("ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON")
+                connection.execute("ALTER DATABASE shop SET COMPATIBILITY_LEVEL = 150, MULTI_USER")
+                for text, number in (("CURRENT SET READ_COMMITTED_SNAPSHOT OFF", 40517),
+                                     ("CURRENT SET RECOVERY SIMPLE", 40517),
+                                     ("nosuch SET MULTI_USER", 911)):
+                    self.assertEqual([e.number for e in connection.batch("ALTER DATABASE "
+                                                                         + text).errors],
+                                     [number], text)
                 self.assertEqual([e.number for e in master.batch("DROP DATABASE shop").errors],
                                  [3702])
             for _ in range(100):  # the session's end is not told to us: ask until it is seen
