@@ -79,7 +79,7 @@ static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max,
 {
     struct candidates c;
     collect(svc, wants_destage, &c);
-    enum qr_status status = QR_OK;
+    enum qr_status status = c.count > 1 ? qri_stream_pass(svc, c.tl, c.count, err) : QR_OK;
     uint32_t left = objects_max;
     for (size_t i = 0; i < c.count && left > 0 && status == QR_OK; i++, left--) {
         status = qri_longterm_put(svc, c.tl[i], err);

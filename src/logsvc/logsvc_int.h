@@ -303,11 +303,21 @@ QR_NODISCARD enum qr_status qri_longterm_find(struct qr_logsvc *svc, const struc
 /* Writes the next object; destaged_lsn moves. */
 QR_NODISCARD enum qr_status qri_longterm_put(struct qr_logsvc *svc, struct qri_timeline *tl,
                                              struct qr_err *err);
+/* Writes what was gathered behind the room for the header; destaged_lsn moves to object->end_lsn,
+ * which is another when the object was there already. */
+QR_NODISCARD enum qr_status qri_longterm_store(struct qr_logsvc *svc, struct qri_timeline *tl,
+                                               struct qr_buf *buf, struct qr_log_object *object,
+                                               struct qr_err *err);
 /* Deletes objects that end at or before `lsn`, up to `max`. */
 QR_NODISCARD enum qr_status qri_longterm_delete(struct qr_logsvc *svc,
                                                 const struct qri_timeline *tl, uint64_t lsn,
                                                 uint32_t max, uint32_t *ret_count,
                                                 struct qr_err *err);
+
+/* stream.c */
+/* Destages what has left the ring of these timelines; does nothing for a single one. */
+QR_NODISCARD enum qr_status qri_stream_pass(struct qr_logsvc *svc, struct qri_timeline **timelines,
+                                            size_t count, struct qr_err *err);
 
 /* destage.c */
 void *qri_destager_main(void *arg);

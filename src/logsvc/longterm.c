@@ -212,6 +212,22 @@ static enum qr_status put_object(struct qr_logsvc *svc, struct qri_timeline *tl,
                : qr_fail(err, QR_CORRUPT, "'%s' holds log that was never hardened here", name);
 }
 
+enum qr_status qri_longterm_store(struct qr_logsvc *svc, struct qri_timeline *tl,
+                                  struct qr_buf *buf, struct qr_log_object *object,
+                                  struct qr_err *err)
+{
+    QR_TRY(put_object(svc, tl, buf, object, err));
+    pthread_mutex_lock(&svc->mu);
+    tl->destaged_lsn = object->end_lsn;
+    tl->destaged_commit_lsn = object->commit_lsn;
+    tl->destaged_wall_ns = object->commit_wall_ns;
+    tl->undestaged_since_ns = object->end_lsn < tl->hard.end_lsn ? qr_env_mono_ns(svc->env) : 0;
+    svc->stats.objects_written++;
+    svc->stats.object_bytes_written += buf->len;
+    pthread_mutex_unlock(&svc->mu);
+    return QR_OK;
+}
+
 enum qr_status qri_longterm_put(struct qr_logsvc *svc, struct qri_timeline *tl, struct qr_err *err)
 {
     struct qr_log_object object = {.timeline = tl->id};
@@ -223,19 +239,8 @@ enum qr_status qri_longterm_put(struct qr_logsvc *svc, struct qri_timeline *tl, 
     struct qr_buf buf;
     qr_buf_init(&buf, QR_LOG_OBJECT_BYTES_MAX);
     enum qr_status status = gather(svc, tl, &buf, &object, err);
-    bool any = buf.len > QR_LOG_OBJECT_HEADER_BYTES;
-    if (status == QR_OK && any)
-        status = put_object(svc, tl, &buf, &object, err);
-    if (status == QR_OK && any) {
-        pthread_mutex_lock(&svc->mu);
-        tl->destaged_lsn = object.end_lsn;
-        tl->destaged_commit_lsn = object.commit_lsn;
-        tl->destaged_wall_ns = object.commit_wall_ns;
-        tl->undestaged_since_ns = object.end_lsn < tl->hard.end_lsn ? qr_env_mono_ns(svc->env) : 0;
-        svc->stats.objects_written++;
-        svc->stats.object_bytes_written += buf.len;
-        pthread_mutex_unlock(&svc->mu);
-    }
+    if (status == QR_OK && buf.len > QR_LOG_OBJECT_HEADER_BYTES)
+        status = qri_longterm_store(svc, tl, &buf, &object, err);
     qr_buf_done(&buf);
     return status;
 }
