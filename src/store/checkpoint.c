@@ -300,7 +300,7 @@ static enum qr_status finish(struct qr_store *store, const struct target *t, boo
 {
     /* Counters are in the log only: they must be behind the new start before the old one goes. */
     QR_TRY(qri_counters_log_all(store, closing, err));
-    QR_TRY(qri_flush(store, err));
+    QR_TRY(qri_log_flush(store, err));
     struct qr_data_header *h = &store->checkpointer.header;
     struct qr_data_header before = *h;
     h->checkpoint_lsn = t->lsn;
@@ -330,7 +330,7 @@ static enum qr_status finish(struct qr_store *store, const struct target *t, boo
 enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_err *err)
 {
     struct qri_checkpointer *cp = &store->checkpointer;
-    QR_TRY(qri_flush(store, err));
+    QR_TRY(qri_log_flush(store, err));
     pthread_mutex_lock(&cp->run_mu);
     struct target t;
     choose_target(store, &t);

@@ -104,7 +104,7 @@ enum qr_status qr_store_wait_durable(struct qr_store *store, struct qr_lsn lsn, 
     if (atomic_load(&store->durable_lsn) >= lsn.v)
         return QR_OK;
     if (!store->threads_running)
-        return qri_flush(store, err);
+        return qri_log_flush(store, err);
     struct blocking_wait w = {.wait = {.lsn = lsn, .reached = wake_up}};
     pthread_mutex_init(&w.mu, NULL);
     qr_cond_init(&w.wake);

@@ -235,7 +235,7 @@ struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log
     return old;
 }
 
-enum qr_status qri_flush(struct qr_store *store, struct qr_err *err)
+enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err)
 {
     return store->backend->flush(store, err);
 }

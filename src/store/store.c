@@ -191,6 +191,8 @@ void qr_store_abandon(struct qr_store *store)
     if (store == NULL)
         return;
     /* The flushers may still harden what is queued; a crash a moment later would, too. */
+    if (store->backend->abandon != NULL)
+        store->backend->abandon(store);
     stop_threads(store);
     qri_store_free(store);
 }
@@ -277,7 +279,7 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
 
 enum qr_status qr_store_flush(struct qr_store *store, struct qr_err *err)
 {
-    return qri_flush(store, err);
+    return qri_log_flush(store, err);
 }
 
 enum qr_status qr_store_checkpoint(struct qr_store *store, struct qr_err *err)

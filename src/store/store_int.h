@@ -167,7 +167,8 @@ struct qri_backend {
     enum qr_status (*checkpoint)(struct qr_store *store, struct qr_err *err);
     /* A clean close, with no thread running: hardens everything, exact counters too. */
     enum qr_status (*close)(struct qr_store *store, struct qr_err *err);
-    void (*free)(struct qr_store *store); /* its part of a store, however far that got */
+    void (*abandon)(struct qr_store *store); /* wakes threads that wait in it. May be NULL */
+    void (*free)(struct qr_store *store);    /* its part of a store, however far that got */
     void (*stats)(struct qr_store *store, struct qr_store_stats *stats);
 };
 
@@ -326,7 +327,7 @@ bool qri_log_take(struct qr_store *store, struct qri_batch *b);
 struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log_chunk *old);
 void qri_log_free_chunks(struct qri_log_chunk *chunk);
 /* Hardens everything appended so far. */
-QR_NODISCARD enum qr_status qri_flush(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err);
 void *qri_log_flusher_main(void *store);
 /* With log.mu held: the wall clock's time for a commit; grows always, jumps by 5 s at most (S5). */
 uint64_t qri_commit_time(struct qr_store *store);

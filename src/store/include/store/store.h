@@ -71,6 +71,20 @@ void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes); /* 0: 
 uint64_t qr_store_max_data_bytes(const struct qr_store *store);
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
 
+/* Why writers were slowed down (the wait types RBIO_RG_LOCALDESTAGE, _REPLICA, _DESTAGE, _STORAGE).
+ */
+enum qr_store_rbio_reason {
+    QR_RBIO_NONE,
+    QR_RBIO_LOCALDESTAGE,
+    QR_RBIO_REPLICA,
+    QR_RBIO_DESTAGE,
+    QR_RBIO_STORAGE,
+    QR_RBIO_COUNT,
+};
+struct qr_store_rbio {
+    uint64_t waits, wait_ns;
+};
+
 struct qr_store_stats {
     uint64_t data_bytes;     /* size of the database: pages times page size, at head */
     uint64_t used_bytes;     /* without free pages */
@@ -88,6 +102,9 @@ struct qr_store_stats {
     uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
     uint64_t versions_spilled; /* the same, in the local version file */
     uint64_t tmp_bytes;
+    struct qr_store_rbio rbio[QR_RBIO_COUNT]; /* hyper.h: zeros elsewhere, as what follows */
+    uint64_t appends, appends_repeated;       /* calls to the log service */
+    uint64_t pages_ahead;                     /* of pages_read: came before they were asked for */
 };
 void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats);
 

@@ -1,0 +1,312 @@
+/* hyper.c - see store/hyper.h */
+#include "hyper_int.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/endian.h"
+#include "pagesvc/client.h"
+#include "base/banned.h"
+
+enum { COUNTER_BYTES = 16, CLOSE_RECORDS_MAX = 256 };
+static const int64_t SECOND_NS = 1000000000, BACKOFF_NS = 5000000;
+
+static void hyper_free(struct qr_store *store)
+{
+    struct qri_hyper *hy = store->hyper;
+    if (hy == NULL)
+        return;
+    qri_hyper_stop(hy);
+    for (size_t i = 0; i < hy->sending_count; i++)
+        qri_log_free_chunks(hy->sending[(hy->sending_first + i) % QRI_SENDING].chunks);
+    qri_written_done(&hy->written);
+    pthread_cond_destroy(&hy->wake);
+    pthread_mutex_destroy(&hy->streams_mu);
+    pthread_mutex_destroy(&hy->mu);
+    free(hy);
+    store->hyper = NULL;
+}
+
+static void hyper_abandon(struct qr_store *store)
+{
+    qri_hyper_stop(store->hyper);
+}
+
+/* Room is memory, which prepare has taken already; what is too much waits before it (delay). */
+static enum qr_status hyper_reserve(struct qr_store *store, int64_t cost, struct qr_err *err)
+{
+    (void)store, (void)cost, (void)err;
+    return QR_OK;
+}
+
+static void hyper_unreserve(struct qr_store *store, int64_t cost)
+{
+    (void)store, (void)cost;
+}
+
+static void hyper_evicting(struct qr_store *store, uint32_t page_no, uint64_t lsn)
+{
+    qri_written_note(&store->hyper->written, page_no, lsn);
+}
+
+static enum qr_status hyper_upkeep(struct qr_store *store, bool wanted, bool over,
+                                   struct qr_err *err)
+{
+    (void)wanted, (void)over, (void)err;
+    return qri_store_check(store, NULL) == QR_OK ? QR_OK : QR_CLOSED;
+}
+
+/* There is none to write; who calls it wants memory, or everything to be durable. */
+static enum qr_status hyper_checkpoint(struct qr_store *store, struct qr_err *err)
+{
+    QR_TRY(qri_hyper_flush(store, err));
+    while (qri_collect(store, true))
+        ;
+    return QR_OK;
+}
+
+/* Exact counters count only behind a commit mark: what follows the last one is void once the next
+ * epoch begins. */
+static enum qr_status hyper_close(struct qr_store *store, struct qr_err *err)
+{
+    struct qri_log *log = &store->log;
+    QR_TRY(qri_counters_log_all(store, true, err));
+    pthread_mutex_lock(&log->mu);
+    bool silent = log->epoch_pending; /* nothing was appended in this epoch */
+    uint64_t now = qri_commit_time(store), commit_no = ++store->commit_no;
+    pthread_mutex_unlock(&log->mu);
+    if (!silent) {
+        struct qr_buf mark;
+        qr_buf_init(&mark, CLOSE_RECORDS_MAX);
+        qr_record_add_commit(&mark, atomic_load(&store->head_db_pages), 0, now, commit_no);
+        enum qr_status status = qri_log_add(store, &mark, err);
+        qr_buf_done(&mark);
+        QR_TRY(status);
+    }
+    return qri_hyper_flush(store, err);
+}
+
+static void hyper_stats(struct qr_store *store, struct qr_store_stats *stats)
+{
+    struct qri_hyper *hy = store->hyper;
+    stats->checkpoint_lsn = qr_lsn(atomic_load(&store->checkpoint_lsn));
+    pthread_mutex_lock(&hy->mu);
+    memcpy(stats->rbio, hy->rbio, sizeof stats->rbio);
+    stats->appends = hy->append_count;
+    stats->appends_repeated = hy->repeat_count;
+    pthread_mutex_unlock(&hy->mu);
+    stats->pages_ahead = atomic_load(&hy->pages_ahead);
+}
+
+static const struct qri_backend hyper_backend = {
+    .flushers = 1,
+    .reserve = hyper_reserve,
+    .unreserve = hyper_unreserve,
+    .harden = qri_hyper_harden,
+    .flush = qri_hyper_flush,
+    .read_page = qri_hyper_read_page,
+    .evicting = hyper_evicting,
+    .delay = qri_hyper_delay,
+    .upkeep = hyper_upkeep,
+    .checkpoint = hyper_checkpoint,
+    .close = hyper_close,
+    .abandon = hyper_abandon,
+    .free = hyper_free,
+    .stats = hyper_stats,
+};
+
+/* --- open --- */
+
+static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_options *options,
+                                struct qr_err *err)
+{
+    struct qri_hyper *hy = calloc(1, sizeof *hy);
+    if (hy == NULL)
+        return qr_fail(err, QR_NOMEM, "hyper store");
+    hy->store = store;
+    hy->options = *options;
+    struct qr_hyper_options *o = &hy->options;
+    o->slice_count = o->slice_count == 0 ? 1 : o->slice_count;
+    o->open_timeout_ns = o->open_timeout_ns == 0 ? 30 * SECOND_NS : o->open_timeout_ns;
+    o->append_timeout_ns = o->append_timeout_ns == 0 ? 60 * SECOND_NS : o->append_timeout_ns;
+    o->page_timeout_ns = o->page_timeout_ns == 0 ? 30 * SECOND_NS : o->page_timeout_ns;
+    pthread_mutex_init(&hy->mu, NULL);
+    pthread_mutex_init(&hy->streams_mu, NULL);
+    qr_cond_init(&hy->wake);
+    store->hyper = hy;
+    return qri_written_init(&hy->written, 0, err);
+}
+
+static enum qr_status choose_epoch(struct qri_hyper *hy, struct qr_err *err)
+{
+    struct qr_logsvc_state state = {0};
+    int64_t until = qr_env_mono_ns(hy->store->env) + hy->options.open_timeout_ns;
+    while (hy->options.epoch == 0) {
+        enum qr_status status =
+            qr_logsvc_peer_state(hy->options.log, &hy->options.timeline, 0, &state, err);
+        if (status == QR_OK)
+            hy->options.epoch = state.epoch + 1;
+        else if (!qri_hyper_may_repeat(status) || qr_env_mono_ns(hy->store->env) > until)
+            return status;
+        else
+            qri_hyper_pause(hy, BACKOFF_NS);
+    }
+    return QR_OK;
+}
+
+/* One holder for all tries: whichever of them arrives, it is our reign. */
+static enum qr_status fence(struct qri_hyper *hy, struct qr_logsvc_state *ret_state,
+                            struct qr_err *err)
+{
+    struct qr_env *env = hy->store->env;
+    struct qr_logsvc_change c = {.kind = QR_LOGSVC_FENCE,
+                                 .timeline = hy->options.timeline,
+                                 .epoch = hy->options.epoch,
+                                 .force = hy->options.force};
+    qr_env_random(env, &c.holder, sizeof c.holder);
+    int64_t until = qr_env_mono_ns(env) + hy->options.open_timeout_ns;
+    for (;;) {
+        enum qr_status status = qr_logsvc_peer_change(hy->options.log, &c, 0, err);
+        if (status == QR_OK)
+            break;
+        bool leased = status == QR_LOCKED;
+        if ((!leased && !qri_hyper_may_repeat(status)) || qr_env_mono_ns(env) > until)
+            return status;
+        qri_hyper_pause(hy, leased && c.wait_ns > BACKOFF_NS && c.wait_ns < SECOND_NS ? c.wait_ns
+                                                                                      : BACKOFF_NS);
+    }
+    *ret_state = c.state;
+    return QR_OK;
+}
+
+static enum qr_status take_counters(struct qr_store *store, const struct qr_pages_meta *meta,
+                                    struct qr_err *err)
+{
+    for (size_t i = 0; i < meta->counter_count; i++) {
+        const uint8_t *p = meta->counters + i * COUNTER_BYTES;
+        struct qr_record record = {
+            .kind = QR_RECORD_COUNTER,
+            .counter = {.id = qr_get64le(p), .next = (int64_t)qr_get64le(p + 8)}};
+        QR_TRY(qri_counters_recover(store, &record, err));
+    }
+    return QR_OK;
+}
+
+static void begin_at(struct qr_store *store, const struct qr_logsvc_state *state,
+                     const struct qr_pages_meta *meta)
+{
+    struct qri_log *log = &store->log;
+    uint64_t visible = state->commit_lsn;
+    uint64_t wall = meta->wall_ns > state->commit_wall_ns ? meta->wall_ns : state->commit_wall_ns;
+    store->epoch = store->hyper->options.epoch;
+    log->append_lsn = state->hardened_lsn + QRI_EPOCH_LSN_JUMP;
+    store->hyper->sent_lsn = log->append_lsn;
+    store->hyper->hardened_lsn = state->hardened_lsn;
+    log->commit_lsn = visible;
+    qr_record_add_epoch(&log->epoch_record, store->epoch, visible, wall);
+    log->epoch_pending = true;
+    /* What is not durable yet; appending does not count that record, hardening does. */
+    atomic_store(&log->since_checkpoint, log->epoch_record.len);
+    store->pages_max = store->durable_pages_max = meta->db_pages;
+    store->empty_lsn = meta->db_pages == 0 ? visible : 0;
+    store->commit_no = store->durable_commit_no = meta->commit_no;
+    store->commit_wall_ns = store->durable_commit_wall_ns = wall;
+    atomic_store(&store->head_db_pages, meta->db_pages);
+    _Atomic uint64_t *lsns[] = {&store->head_lsn, &store->durable_lsn, &store->clean_lsn,
+                                &store->checkpoint_lsn};
+    for (size_t i = 0; i < sizeof lsns / sizeof lsns[0]; i++)
+        atomic_store(lsns[i], visible);
+}
+
+static enum qr_status read_meta(struct qr_store *store, const struct qr_logsvc_state *state,
+                                struct qr_err *err)
+{
+    struct qr_lsn visible = qr_lsn(state->commit_lsn);
+    struct qr_pages_want want = {.page_no = 0, .not_modified_since = visible, .lsn = visible};
+    struct qr_buf reply;
+    struct qr_pages_got got;
+    struct qr_pages_meta meta;
+    size_t at = 0;
+    qr_buf_init(&reply, SIZE_MAX / 4);
+    enum qr_status status = qri_hyper_get(store->hyper, 0, &want, 1, &reply, err);
+    if (status == QR_OK)
+        status = qr_pages_got_next(reply.data, reply.len, &at, &got, err);
+    if (status == QR_OK && got.status != QR_OK)
+        status = qr_fail(err, got.status, "the page server has no meta page");
+    if (status == QR_OK)
+        status = qr_pages_meta_decode(got.page, got.bytes, &meta, err);
+    if (status == QR_OK && meta.lsn.v > visible.v)
+        status = qr_fail(err, QR_CORRUPT, "the meta page is of LSN %llu, visible is %llu",
+                         (unsigned long long)meta.lsn.v, (unsigned long long)visible.v);
+    if (status == QR_OK)
+        status = take_counters(store, &meta, err);
+    if (status == QR_OK)
+        begin_at(store, state, &meta);
+    qr_buf_done(&reply);
+    return status;
+}
+
+static void limit_size(struct qr_store *store)
+{
+    uint64_t max = store->hyper->options.slice_count * QR_SLICE_BYTES;
+    if (atomic_load(&store->max_data_bytes) == 0 || atomic_load(&store->max_data_bytes) > max)
+        atomic_store(&store->max_data_bytes, max);
+}
+
+static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_options *options,
+                                 struct qr_err *err)
+{
+    int64_t start = qr_env_mono_ns(store->env);
+    QR_TRY(new_hyper(store, options, err));
+    struct qri_hyper *hy = store->hyper;
+    enum qr_status status = qr_env_make_dir(store->env, store->dir, err);
+    if (status != QR_OK && status != QR_EXISTS)
+        return status;
+    QR_TRY(qri_store_lock_dir(store, err));
+    struct qr_logsvc_state state = {0};
+    QR_TRY(choose_epoch(hy, err));
+    QR_TRY(qr_wrap(err, fence(hy, &state, err), "take over"));
+    QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
+    for (size_t i = 0; i < QRI_WRITTEN_BUCKETS; i++)
+        hy->written.buckets[i].floor = state.commit_lsn;
+    QR_TRY(qr_buf_status(&store->log.epoch_record, err));
+    memcpy(store->timeline, options->timeline.id, QR_TIMELINE_BYTES);
+    limit_size(store);
+    QR_LOG(&store->options.log, QR_INFO, "store_opened", QR_F("dir", store->dir),
+           QR_F("epoch", store->epoch), QR_F("lsn", state.commit_lsn),
+           QR_F("took_ms", (qr_env_mono_ns(store->env) - start) / 1000000));
+    if (!store->options.threads_off) {
+        QR_TRY(qr_thread_start("qr-append", 0, qri_hyper_repeater_main, hy, &hy->thread, err));
+        hy->thread_runs = true;
+    }
+    return qri_store_start(store, err);
+}
+
+enum qr_status qr_hyper_open(const char *dir, const struct qr_store_options *options,
+                             const struct qr_hyper_options *hyper, struct qr_store **ret_store,
+                             struct qr_err *err)
+{
+    struct qr_store_options o = options != NULL ? *options : (struct qr_store_options){0};
+    if (o.log_bytes_max == 0)
+        o.log_bytes_max = UINT64_C(64) << 20;
+    struct qr_store *store = NULL;
+    QR_TRY(qri_store_new(dir, &o, &hyper_backend, &store, err));
+    enum qr_status status = qr_wrap(err, open_hyper(store, hyper, err), "open store '%s'", dir);
+    if (status != QR_OK)
+        qri_store_free(store);
+    else
+        *ret_store = store;
+    return status;
+}
+
+enum qr_status qr_hyper_create(const struct qr_hyper_options *hyper, uint32_t page_bytes,
+                               struct qr_err *err)
+{
+    struct qr_logsvc_change c = {
+        .kind = QR_LOGSVC_CREATE, .timeline = hyper->timeline, .start_lsn = QRI_FIRST_LSN};
+    QR_TRY(qr_logsvc_peer_change(hyper->log, &c, 0, err));
+    uint32_t slices = hyper->slice_count == 0 ? 1 : hyper->slice_count;
+    for (uint32_t no = 0; no < slices; no++) {
+        struct qr_slice_id id = {.timeline = hyper->timeline, .no = no};
+        QR_TRY(qr_pages_create(hyper->pages, &id, page_bytes, qr_lsn(QRI_FIRST_LSN), err));
+    }
+    return QR_OK;
+}

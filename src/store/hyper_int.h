@@ -1,0 +1,97 @@
+/* hyper_int.h - the parts of the backend of store/hyper.h; README.md has why. */
+#pragma once
+#include "logsvc/peer.h"
+#include "store/hyper.h"
+#include "store_int.h"
+
+enum {
+    QRI_APPENDS = 16,             /* in flight */
+    QRI_APPEND_BYTES = 512 << 10, /* of one */
+    QRI_SENDING = 4,              /* batches in flight; while so many are, commits gather */
+    QRI_STREAMS = 8,              /* scans whose next page is expected */
+    QRI_AHEAD_MAX = 64,           /* pages */
+    QRI_WRITTEN_BUCKETS = 1 << 12,
+    QRI_WRITTEN_WAYS = 4,
+};
+
+enum qri_append_state { QRI_APPEND_FREE, QRI_APPEND_FLYING, QRI_APPEND_FAILED, QRI_APPEND_DONE };
+
+struct qri_append {
+    struct qr_logsvc_peer_append x; /* first */
+    struct qri_hyper *hyper;
+    enum qri_append_state state;
+    bool ends_batch;
+    int64_t give_up_ns;
+};
+
+/* Log that was taken from the gatherer and is being appended. */
+struct qri_sending {
+    struct qri_log_chunk *chunks;
+    const struct qri_log_chunk *at_chunk; /* NULL: all of it is in flight or done */
+    size_t at, record; /* in at_chunk: the next byte; the first record that ends behind it */
+};
+
+/* Last-written LSNs of pages that were evicted; what a bucket forgets raises its floor. */
+struct qri_written {
+    pthread_mutex_t mu;
+    struct qri_bucket {
+        uint64_t floor, lsn[QRI_WRITTEN_WAYS];
+        uint32_t page_no[QRI_WRITTEN_WAYS];
+    } * buckets;
+};
+
+struct qri_hyper {
+    struct qr_store *store;
+    struct qr_hyper_options options;
+    pthread_mutex_t mu;  /* a leaf but for the peers' own locks; guards what follows */
+    pthread_cond_t wake; /* something became durable, or failed, or it ends */
+    struct qri_append appends[QRI_APPENDS]; /* a ring, oldest first */
+    size_t first, count;
+    struct qri_sending sending[QRI_SENDING]; /* likewise */
+    size_t sending_first, sending_count;
+    uint64_t sent_lsn, hardened_lsn;
+    bool epoch_begun; /* the first append is durable: others may follow before their answers */
+    bool failed, ending, thread_runs;
+    pthread_t thread; /* repeats appends */
+    struct qr_logsvc_throttle hint;
+    int64_t hint_until_ns;
+    struct qr_store_rbio rbio[QR_RBIO_COUNT];
+    uint64_t append_count, repeat_count;
+    pthread_mutex_t streams_mu;
+    struct qri_stream {
+        uint32_t next, window;
+    } streams[QRI_STREAMS];
+    uint32_t stream_hand;
+    _Atomic uint64_t pages_ahead;
+    struct qri_written written;
+};
+
+/* hyper_log.c */
+QR_NODISCARD enum qr_status qri_hyper_harden(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_hyper_flush(struct qr_store *store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll,
+                                            void *poll_ctx);
+/* The thread that repeats what had no answer. */
+void *qri_hyper_repeater_main(void *hyper);
+/* No append is in flight afterwards, nor will be. */
+void qri_hyper_stop(struct qri_hyper *hyper);
+bool qri_hyper_may_repeat(enum qr_status status); /* no answer, or none that decides anything */
+void qri_hyper_pause(struct qri_hyper *hyper, int64_t ns);
+
+/* hyper_page.c */
+QR_NODISCARD enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no,
+                                                uint8_t *dst, uint64_t *ret_lsn,
+                                                struct qr_err *err);
+/* Pages of one slice, until all have an answer; the reply's bytes hold them (qr_pages_got_next). */
+struct qr_pages_want;
+QR_NODISCARD enum qr_status qri_hyper_get(struct qri_hyper *hyper, uint32_t slice_no,
+                                          const struct qr_pages_want *wants, uint32_t count,
+                                          struct qr_buf *reply, struct qr_err *err);
+
+/* hyper_written.c */
+QR_NODISCARD enum qr_status qri_written_init(struct qri_written *w, uint64_t start_lsn,
+                                             struct qr_err *err);
+void qri_written_done(struct qri_written *w);
+void qri_written_note(struct qri_written *w, uint32_t page_no, uint64_t lsn);
+/* Not below the page's newest version if that is not in memory. */
+uint64_t qri_written_lsn(struct qri_written *w, uint32_t page_no);

@@ -1,0 +1,170 @@
+/* hyper_page.c - pages from a page server, with read-ahead; see hyper_int.h. */
+#include "hyper_int.h"
+#include <string.h>
+#include "pagesvc/client.h"
+#include "base/banned.h"
+
+static const int64_t CALL_NS = 5000000000, REPEAT_MIN_NS = 1000000, REPEAT_MAX_NS = 256000000;
+enum { AHEAD_CACHE_PART = 16 }; /* read-ahead takes no more of the cache than this part */
+
+static enum qr_status first_status(const struct qr_buf *reply)
+{
+    struct qr_pages_got got;
+    size_t at = 0;
+    enum qr_status status = qr_pages_got_next(reply->data, reply->len, &at, &got, NULL);
+    return status == QR_OK ? got.status : QR_TIMEOUT; /* no answer that one could read */
+}
+
+enum qr_status qri_hyper_get(struct qri_hyper *hy, uint32_t slice_no,
+                             const struct qr_pages_want *wants, uint32_t count,
+                             struct qr_buf *reply, struct qr_err *err)
+{
+    struct qr_slice_id id = {.timeline = hy->options.timeline, .no = slice_no};
+    struct qr_buf ask;
+    qr_buf_init(&ask, SIZE_MAX / 4);
+    qr_pages_get_encode(&id, wants, count, &ask);
+    enum qr_status status = qr_buf_status(&ask, err);
+    int64_t until = qr_env_mono_ns(hy->store->env) + hy->options.page_timeout_ns;
+    for (int64_t backoff = REPEAT_MIN_NS; status == QR_OK;) {
+        qr_buf_clear(reply);
+        struct iovec body = {ask.data, ask.len};
+        struct qr_err local;
+        qr_err_reset(&local);
+        enum qr_status got =
+            qr_rpc_call_wait(hy->options.pages, QR_PAGES_GET, &body, 1, CALL_NS, reply, &local);
+        bool call_failed = got != QR_OK;
+        if (!call_failed)
+            got = first_status(reply);
+        bool again = call_failed ? qri_hyper_may_repeat(got)
+                                 : got == QR_TIMEOUT || got == QR_BUSY || got == QR_NOMEM;
+        if (!again && !call_failed)
+            break;
+        if (!again || qr_env_mono_ns(hy->store->env) > until)
+            status = qr_fail(err, got, "page server: %.400s",
+                             call_failed ? local.text : qr_status_info(got)->meaning);
+        else
+            qri_hyper_pause(hy, backoff);
+        backoff = backoff < REPEAT_MAX_NS ? backoff * 2 : backoff;
+    }
+    qr_buf_done(&ask);
+    return status;
+}
+
+/* How many pages to ask for when this one is missed: more with each miss that goes on where the
+ * last answer ended. */
+static uint32_t choose_window(struct qri_hyper *hy, uint32_t page_no)
+{
+    uint64_t max =
+        atomic_load(&hy->store->cache.bytes_max) / hy->store->page_bytes / AHEAD_CACHE_PART;
+    if (max > QRI_AHEAD_MAX)
+        max = QRI_AHEAD_MAX;
+    pthread_mutex_lock(&hy->streams_mu);
+    struct qri_stream *s = NULL;
+    for (int i = 0; i < QRI_STREAMS && s == NULL; i++)
+        if (hy->streams[i].next == page_no)
+            s = &hy->streams[i];
+    if (s == NULL) {
+        s = &hy->streams[hy->stream_hand++ % QRI_STREAMS];
+        s->window = 0;
+    }
+    s->window = s->window == 0 ? 1 : s->window * 4;
+    if (s->window > max)
+        s->window = max > 0 ? (uint32_t)max : 1;
+    uint32_t window = s->window;
+    s->next = page_no + window;
+    pthread_mutex_unlock(&hy->streams_mu);
+    return window;
+}
+
+static uint32_t slice_pages(const struct qr_store *store)
+{
+    return (uint32_t)(QR_SLICE_BYTES / store->page_bytes);
+}
+
+static uint32_t make_wants(struct qr_store *store, uint32_t page_no, struct qr_pages_want *wants)
+{
+    struct qri_hyper *hy = store->hyper;
+    uint32_t window = choose_window(hy, page_no), count = 0;
+    uint32_t pages = atomic_load(&store->head_db_pages);
+    struct qr_lsn lsn = qr_lsn(atomic_load(&store->durable_lsn));
+    for (uint32_t p = page_no; p - page_no < window; p++) {
+        _Atomic(struct qri_frame *) *entry = qri_table_entry(store, p, false);
+        bool behind = p > pages || p / slice_pages(store) != page_no / slice_pages(store);
+        if (p != page_no && (behind || (entry != NULL && atomic_load(entry) != NULL)))
+            continue;
+        wants[count++] =
+            (struct qr_pages_want){.page_no = p,
+                                   .lsn = lsn,
+                                   .not_modified_since = qr_lsn(qri_written_lsn(&hy->written, p))};
+    }
+    return count;
+}
+
+/* A page that came along gets a frame if nothing happened to it meanwhile: it has none, and none
+ * was evicted since we asked, which would have raised its last-written LSN. Its stripe is only
+ * tried, because another one is held. */
+static void keep(struct qr_store *store, const struct qr_pages_want *want,
+                 const struct qr_pages_got *got)
+{
+    struct qri_hyper *hy = store->hyper;
+    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, want->page_no, true);
+    pthread_mutex_t *stripe = qri_stripe(store, want->page_no);
+    if (entry == NULL || pthread_mutex_trylock(stripe) != 0)
+        return;
+    struct qri_frame *none = NULL, *f = NULL;
+    if (atomic_load(entry) == NULL &&
+        qri_written_lsn(&hy->written, want->page_no) == want->not_modified_since.v)
+        f = qri_frame_alloc(store, false);
+    if (f != NULL) {
+        memcpy(f->data, got->page, store->page_bytes);
+        f->lsn = got->version.v;
+        atomic_store(&f->page_no, want->page_no);
+        if (atomic_compare_exchange_strong(entry, &none, f))
+            atomic_fetch_add_explicit(&hy->pages_ahead, 1, memory_order_relaxed);
+        else
+            qri_frame_free(store, f);
+    }
+    pthread_mutex_unlock(stripe);
+}
+
+static enum qr_status take_answer(struct qr_store *store, const struct qr_pages_want *wants,
+                                  uint32_t count, const struct qr_buf *reply, uint8_t *dst,
+                                  uint64_t *ret_lsn, struct qr_err *err)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct qr_pages_got got;
+        QR_TRY(qr_pages_got_next(reply->data, reply->len, &at, &got, err));
+        bool good = got.status == QR_OK && got.page != NULL && got.bytes == store->page_bytes &&
+                    got.version.v <= wants[i].lsn.v;
+        if (!good && i == 0)
+            return qr_fail(err, QR_CORRUPT, "page %u from the page server: %s", wants[0].page_no,
+                           got.status != QR_OK ? qr_status_info(got.status)->meaning
+                                               : "it has another size or is too new");
+        if (!good)
+            continue;
+        atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
+        if (i > 0) {
+            keep(store, &wants[i], &got);
+            continue;
+        }
+        memcpy(dst, got.page, store->page_bytes);
+        *ret_lsn = got.version.v;
+    }
+    return QR_OK;
+}
+
+enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
+                                   uint64_t *ret_lsn, struct qr_err *err)
+{
+    struct qr_pages_want wants[QRI_AHEAD_MAX];
+    uint32_t count = make_wants(store, page_no, wants);
+    struct qr_buf reply;
+    qr_buf_init(&reply, SIZE_MAX / 4);
+    enum qr_status status =
+        qri_hyper_get(store->hyper, page_no / slice_pages(store), wants, count, &reply, err);
+    if (status == QR_OK)
+        status = take_answer(store, wants, count, &reply, dst, ret_lsn, err);
+    qr_buf_done(&reply);
+    return status;
+}

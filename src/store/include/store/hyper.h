@@ -1,0 +1,41 @@
+/* store/hyper.h - a store that keeps nothing: commits are hardened by a log service, pages come
+ * from page servers, this process caches (HYPERSCALE tier). Everything else is store/store.h, txn.h
+ * ...
+ *
+ * One primary writes a timeline; opening raises its epoch, and from then on whoever had it before
+ * commits nothing: its next append is refused, which ends that store (options.fatal). The directory
+ * holds a lock file and what is local to this process: temporary files, spilled versions.
+ * With threads_off every wait drives the peers (peer->ops->wait), so a simulation runs in one
+ * thread. Errors beside those of store.h: QR_FENCED the epoch is not above the current one,
+ * QR_LOCKED the primary before still has a lease, QR_TIMEOUT the services did not answer in time.
+ */
+#pragma once
+#include "page/timeline.h"
+#include "rpc/rpc.h"
+#include "store/store.h"
+
+/* Zero means the default in brackets. */
+struct qr_hyper_options {
+    struct qr_timeline timeline;
+    struct qr_rpc_peer *log, *pages; /* stay until the store is closed; many calls at once */
+    uint32_t
+        slice_count; /* [1] slices of 128 GiB that `pages` serves: what the database may take */
+    uint64_t epoch;  /* above all before [one above] */
+    bool force;      /* the process that had it is gone for sure: don't wait for its lease */
+    int64_t open_timeout_ns;   /* [30 s] */
+    int64_t append_timeout_ns; /* an append without an answer is repeated for so long [60 s] */
+    int64_t page_timeout_ns;   /* the same for a page, then the read fails [30 s] */
+    /* What repeats wait with. [the environment's sleep] */
+    void (*pause)(void *ctx, int64_t ns);
+    void *pause_ctx;
+};
+
+/* A new timeline with an empty database, in the log service and on the page server. May be
+ * repeated. Of the store options only page_bytes counts. */
+QR_NODISCARD enum qr_status qr_hyper_create(const struct qr_hyper_options *hyper,
+                                            uint32_t page_bytes, struct qr_err *err);
+/* `dir` is made if missing. options.page_bytes must be the timeline's. log_bytes_max [64 MiB] is
+ * what may be published and not durable yet before writers wait. */
+QR_NODISCARD enum qr_status qr_hyper_open(const char *dir, const struct qr_store_options *options,
+                                          const struct qr_hyper_options *hyper,
+                                          struct qr_store **ret_store, struct qr_err *err);
