@@ -272,6 +272,7 @@ static enum qr_status find_later(struct reader *r, struct qri_segment **ret_segm
 static void note_hole(struct reader *r, uint64_t last)
 {
     struct qr_logsvc *svc = r->svc;
+    assert(r->segment != NULL); /* without segments there were no blocks */
     QR_LOG(&svc->options.log, QR_ERROR, "journal_damaged", QR_F("dir", svc->dir),
            QR_F("first_block", r->expected), QR_F("last_block", last),
            QR_F("segment", r->segment->no), QR_F("offset", r->offset));
