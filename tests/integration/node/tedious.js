@@ -166,6 +166,7 @@ const cases = {
     const count = Number(extra || 1000);
     const loaded = await new Promise((resolve, reject) => {
       const load = connection.newBulkLoad('ted3', (error, rows) => (error ? reject(error) : resolve(rows)));
+      load.setTimeout(0); // a million rows on a busy machine
       load.addColumn('id', TYPES.Int, { nullable: false });
       load.addColumn('name', TYPES.NVarChar, { length: 40, nullable: true });
       load.addColumn('at', TYPES.DateTime2, { scale: 3, nullable: true });
