@@ -93,7 +93,7 @@ struct qri_node_options {
     const struct qri_datadir *dir;
     struct qr_registry *registry;
     struct qr_firewall *firewall;
-    uint64_t cache_bytes; /* of each open database */
+    uint64_t cache_bytes;        /* of each open database */
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
 };
 /* Finishes what a crash left half done, and makes master. */

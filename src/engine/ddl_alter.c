@@ -220,7 +220,8 @@ static enum qr_status drop_column(struct alter *a, const struct qr_ast_table_dro
     const struct qr_cat_column *c = qr_cat_column_find(a->now, d->name.text);
     if (c == NULL)
         return d->if_exists ? QR_OK
-                            : qr_sql_fail(a->s.err, 4924, "ALTER TABLE DROP COLUMN", z(a, d->name.text), z(a, a->now->name));
+                            : qr_sql_fail(a->s.err, 4924, "ALTER TABLE DROP COLUMN",
+                                          z(a, d->name.text), z(a, a->now->name));
     const char *kind = NULL;
     const char *user = column_user(a, c, &kind);
     if (user != NULL) {
@@ -351,7 +352,8 @@ static enum qr_status alter_column(struct alter *a)
         if (qr_str_ieq(a->now->columns[i].name, a->ast->column.name.text))
             c = &a->now->columns[i];
     if (c == NULL)
-        return qr_sql_fail(a->s.err, 4924, "ALTER TABLE ALTER COLUMN", z(a, a->ast->column.name.text), z(a, a->now->name));
+        return qr_sql_fail(a->s.err, 4924, "ALTER TABLE ALTER COLUMN",
+                           z(a, a->ast->column.name.text), z(a, a->now->name));
     if (a->ast->column_change.n > 0)
         return alter_column_flag(a, c);
     if (c->is_computed || c->type.id == QR_TYPE_ROWVERSION)

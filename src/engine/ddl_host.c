@@ -28,7 +28,8 @@ static enum qr_status counter_peek(void *ctx, uint64_t counter, bool is_temp, in
 static enum qr_status inform(void *ctx, const struct qr_err *message)
 {
     struct qr_session *session = ctx;
-    if (message->severity > 10) { /* the statement fails: it is told with its last error, if at all */
+    if (message->severity >
+        10) { /* the statement fails: it is told with its last error, if at all */
         session->err_before = *message;
         return QR_OK;
     }

@@ -147,8 +147,8 @@ static enum qr_status refuse_order(const struct qr_ast_select_stmt *select, stru
 {
     const struct qr_ast_query *query = select->query;
     bool top = query->kind == QR_AQ_SELECT && ((const struct qr_ast_select *)query)->top != NULL;
-    bool ordered = query->order_by.count > 0 && !top && query->offset == NULL &&
-                   query->for_clause == NULL;
+    bool ordered =
+        query->order_by.count > 0 && !top && query->offset == NULL && query->for_clause == NULL;
     return ordered ? qr_sql_fail(err, 1033) : QR_OK;
 }
 

@@ -126,8 +126,8 @@ static size_t add_start(struct qr_buf *buf, struct qr_str name, size_t max)
     return characters;
 }
 
-/* 30 characters at most, as SQL Server's made-up names are: of a key PK__ 8 of the table's name __ 16
- * digits, else DF__ 9 of the table's name __ the start of the column's __ 8 digits. */
+/* 30 characters at most, as SQL Server's made-up names are: of a key PK__ 8 of the table's name __
+ * 16 digits, else DF__ 9 of the table's name __ the start of the column's __ 8 digits. */
 struct qr_str qri_system_name(struct qr_arena *arena, const char *prefix, struct qr_str table,
                               struct qr_str column, uint32_t object_id)
 {

@@ -1,8 +1,8 @@
 /* engine_int.h - the engine's own structures: instance, database, session and its transaction.
  *
  * Locks, in order: instance.mu, database.mu, session.seen_mu. None is held while SQLite, the store
- * or a sink runs. A session and everything below it (frames, links in use) belongs to the thread of its
- * request. */
+ * or a sink runs. A session and everything below it (frames, links in use) belongs to the thread of
+ * its request. */
 #pragma once
 #include <pthread.h>
 #include <sqlite3.h>
@@ -169,13 +169,13 @@ struct qr_session {
     uint32_t trigger_level;
     struct qri_caught *caught;
     enum qri_unwind unwind;
-    struct qr_err err;     /* of the statement that runs */
-    struct qr_err err_before;   /* another one, told before err; number 0: none */
-    bool err_is_compile;   /* err came from the compiler: it ends the scope */
-    bool err_is_raised;    /* err came from RAISERROR: XACT_ABORT does not count */
-    bool err_is_dynamic;   /* err is a syntax error of dynamic SQL: it ends only the EXEC */
-    bool err_is_thrown;    /* err came from THROW: the batch ends when nobody catches it */
-    struct qr_err pending; /* raised inside a function that SQLite called */
+    struct qr_err err;        /* of the statement that runs */
+    struct qr_err err_before; /* another one, told before err; number 0: none */
+    bool err_is_compile;      /* err came from the compiler: it ends the scope */
+    bool err_is_raised;       /* err came from RAISERROR: XACT_ABORT does not count */
+    bool err_is_dynamic;      /* err is a syntax error of dynamic SQL: it ends only the EXEC */
+    bool err_is_thrown;       /* err came from THROW: the batch ends when nobody catches it */
+    struct qr_err pending;    /* raised inside a function that SQLite called */
     bool has_pending;
     bool null_eliminated;
     bool result_open;  /* columns were sent, their DONE not yet */

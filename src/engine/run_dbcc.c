@@ -71,8 +71,7 @@ static bool arg_int(struct dbcc *d, size_t index, int64_t *ret_value)
     if (i == text.n)
         return false;
     for (; i < text.n; i++)
-        if (text.p[i] < '0' || text.p[i] > '9' ||
-            __builtin_mul_overflow(value, 10, &value) ||
+        if (text.p[i] < '0' || text.p[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
             __builtin_sub_overflow(value, text.p[i] - '0', &value))
             return false;
     if (!minus && __builtin_sub_overflow(0, value, &value))
@@ -215,10 +214,11 @@ static bool has_table(const struct qr_catalog *catalog, uint32_t object_id)
 static enum qr_status check_orphans(struct dbcc *d)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(d->session->link->db,
-                                "SELECT CAST(substr(name, 2) AS INTEGER), name FROM main.sqlite_schema"
-                                " WHERE type = 'table' AND name GLOB 't[0-9]*'",
-                                -1, &stmt, NULL);
+    int rc =
+        sqlite3_prepare_v2(d->session->link->db,
+                           "SELECT CAST(substr(name, 2) AS INTEGER), name FROM main.sqlite_schema"
+                           " WHERE type = 'table' AND name GLOB 't[0-9]*'",
+                           -1, &stmt, NULL);
     enum qr_status status = QR_OK;
     while (rc == SQLITE_OK && status == QR_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         uint32_t id = (uint32_t)sqlite3_column_int64(stmt, 0);
@@ -269,8 +269,7 @@ static enum qr_status checkdb(struct dbcc *d)
     if (status == QR_OK)
         status = check_all(d);
     QR_TRY(qri_tran_statement_end(session, status, d->err));
-    return d->quiet && d->problems == 0 ? QR_OK
-                                        : qri_inform(session, 8989, 0, d->problems, shown);
+    return d->quiet && d->problems == 0 ? QR_OK : qri_inform(session, 8989, 0, d->problems, shown);
 }
 
 static enum qr_status checktable(struct dbcc *d)
@@ -287,22 +286,23 @@ static enum qr_status checktable(struct dbcc *d)
     if (status == QR_OK)
         status = tell_table(d, table);
     QR_TRY(qri_tran_statement_end(session, status, d->err));
-    return d->problems == 0 ? QR_OK
-                            : qri_inform(session, 8990, 0, d->problems,
-                                         qr_arena_str(&d->frame->arena, table->name).p,
-                                         (int)table->object_id);
+    return d->problems == 0
+               ? QR_OK
+               : qri_inform(session, 8990, 0, d->problems,
+                            qr_arena_str(&d->frame->arena, table->name).p, (int)table->object_id);
 }
 
 /* ---- CHECKIDENT ---- */
 
-static enum qr_status max_identity(struct dbcc *d, const struct qr_cat_object *table,
-                                   bool *ret_any, int64_t *ret_max)
+static enum qr_status max_identity(struct dbcc *d, const struct qr_cat_object *table, bool *ret_any,
+                                   int64_t *ret_max)
 {
     char sql[96];
     sqlite3_stmt *stmt = NULL;
     const struct qr_cat_column *c = qr_cat_column_by_id(table, table->identity_column);
-    snprintf(sql, sizeof sql, "SELECT %s(c%u) FROM %s.t%u", c->identity_increment < 0 ? "min" : "max",
-             c->column_id, is_temp(table) ? "temp" : "main", table->object_id);
+    snprintf(sql, sizeof sql, "SELECT %s(c%u) FROM %s.t%u",
+             c->identity_increment < 0 ? "min" : "max", c->column_id,
+             is_temp(table) ? "temp" : "main", table->object_id);
     int rc = sqlite3_prepare_v2(d->session->link->db, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
@@ -316,13 +316,12 @@ static enum qr_status max_identity(struct dbcc *d, const struct qr_cat_object *t
 
 static const char *number_or_null(struct dbcc *d, bool known, int64_t value)
 {
-    const char *text =
-        known ? qr_arena_printf(&d->frame->arena, "%lld", (long long)value) : "NULL";
+    const char *text = known ? qr_arena_printf(&d->frame->arena, "%lld", (long long)value) : "NULL";
     return text == NULL ? "" : text;
 }
 
-/* Under the writer lock. RESEED alone makes up for rows beyond the counter; with a value it sets it:
- * the next row gets the value itself where no row was ever there, else the one after it. */
+/* Under the writer lock. RESEED alone makes up for rows beyond the counter; with a value it sets
+ * it: the next row gets the value itself where no row was ever there, else the one after it. */
 static enum qr_status reseed(struct dbcc *d, const struct qr_cat_object *table)
 {
     struct qr_session *session = d->session;

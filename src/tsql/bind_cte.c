@@ -24,11 +24,11 @@ enum qr_status qri_check_recursion(struct qri_compile *c, struct qri_query *quer
                 (have->id != want->id || have->length != want->length ||
                  have->is_max != want->is_max || have->precision != want->precision ||
                  have->scale != want->scale))
-                return qr_sql_fail(
-                    c->err, 240,
-                    qri_text_z(c, i < cte->ast->columns.count ? cte->ast->columns.items[i].text
-                                                              : query->outs[i].name),
-                    name);
+                return qr_sql_fail(c->err, 240,
+                                   qri_text_z(c, i < cte->ast->columns.count
+                                                     ? cte->ast->columns.items[i].text
+                                                     : query->outs[i].name),
+                                   name);
             QR_TRY(qri_query_coerce(c, member, i, *want));
             query->outs[i].nullable = true;
         }

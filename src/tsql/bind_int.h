@@ -263,8 +263,8 @@ struct qri_compile {
     bool lateral;                  /* the source about to be bound stands right of APPLY */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */
-    bool is_top_query;                     /* the query about to be bound is the statement's own */
-    uint32_t schema_id;                    /* for one-part names: the batch's, or the module's */
+    bool is_top_query;     /* the query about to be bound is the statement's own */
+    uint32_t schema_id;    /* for one-part names: the batch's, or the module's */
     bool reads_user_tables, warns_null_aggregate, is_volatile, has_subquery, has_udf;
     uint32_t recursion_max;
     const struct qr_cat_object **depends;

@@ -1,16 +1,16 @@
 /* emit_assign.c - SELECT @v = @v + x, @w = @v … ORDER BY; see emit_int.h
  *
  * Where an item reads what another assigns, each item assigns its variable as it is computed, from
- * left to right: qset(slot, value). SQLite computes a row's columns before it sorts, but what reads the variable must see what the row
- * before it in the order has left there. So the leaves are sorted in a query of their own, and the
- * items computed over them as its rows come. */
+ * left to right: qset(slot, value). SQLite computes a row's columns before it sorts, but what reads
+ * the variable must see what the row before it in the order has left there. So the leaves are
+ * sorted in a query of their own, and the items computed over them as its rows come. */
 #include "emit_int.h"
 
 #include "base/banned.h"
 
 struct split {
     struct qri_compile *c;
-    struct qri_source *source;    /* the sorted query */
+    struct qri_source *source;     /* the sorted query */
     const struct qr_expr **leaves; /* its columns */
     size_t count, capacity;
     enum qr_status status;
@@ -33,9 +33,8 @@ bool qri_assigns_live(const struct qri_query *q)
     return false;
 }
 
-enum qr_status qri_emit_assigned(struct qri_emit *em, struct qr_buf *out,
-                                 const struct qri_query *q, size_t item,
-                                 const struct qr_expr *expr)
+enum qr_status qri_emit_assigned(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q,
+                                 size_t item, const struct qr_expr *expr)
 {
     const struct qr_bind_var *var = qri_bind_var(em->c->env, q->assign_names[item]);
     QR_TRY(qri_emit_enter(em, QRI_LEVEL_CALL));
@@ -53,9 +52,8 @@ static enum qr_status take_leaf(struct split *s, const struct qr_expr *expr,
     while (i < s->count && s->leaves[i]->u.ref != expr->u.ref)
         i++;
     if (i == s->count) {
-        s->leaves = (const struct qr_expr **)qr_arena_grow(s->c->arena, s->leaves, s->count,
-                                                           &s->capacity, s->count + 1,
-                                                           sizeof(*s->leaves));
+        s->leaves = (const struct qr_expr **)qr_arena_grow(
+            s->c->arena, s->leaves, s->count, &s->capacity, s->count + 1, sizeof(*s->leaves));
         if (s->leaves == NULL)
             return qri_nomem(s->c);
         s->leaves[s->count++] = expr;
@@ -66,9 +64,8 @@ static enum qr_status take_leaf(struct split *s, const struct qr_expr *expr,
     leaf->kind = QRI_LEAF_COLUMN;
     leaf->source = s->source;
     leaf->column = i;
-    struct qr_expr_foreign shape = {.type = expr->type,
-                                    .label = (enum qr_collation_label)expr->label,
-                                    .nullable = true};
+    struct qr_expr_foreign shape = {
+        .type = expr->type, .label = (enum qr_collation_label)expr->label, .nullable = true};
     return qri_leaf(s->c, leaf, &shape, ret_expr);
 }
 

@@ -92,7 +92,8 @@ static struct qr_str used(struct qri_parser *p, bool is_table)
         return name;
     note_var(p, name, USED_BEFORE);
     struct qr_tsql_var_use use = {name, line, is_table};
-    *(struct qr_tsql_var_use *)qri_p_push(p, &p->undeclared, &p->undeclared_count, sizeof use) = use;
+    *(struct qr_tsql_var_use *)qri_p_push(p, &p->undeclared, &p->undeclared_count, sizeof use) =
+        use;
     return name;
 }
 

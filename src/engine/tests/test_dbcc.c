@@ -148,7 +148,8 @@ static void test_a_lost_index_is_found(void **state)
     (void)state;
     fixture_open(&f);
     client_open(&f, &c);
-    expect(&c, "create table k(id int primary key, v int)\ncreate index ik on k(v)", "DONE\nDONE\n");
+    expect(&c, "create table k(id int primary key, v int)\ncreate index ik on k(v)",
+           "DONE\nDONE\n");
     const char *id = strstr(run(&c, "select object_id('k')"), "ROW ");
     assert_non_null(id);
     char sql[64];

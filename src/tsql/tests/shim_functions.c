@@ -563,10 +563,10 @@ void shim_register(struct shim *s)
     };
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         sqlite3_create_function(s->db, fns[i].name, fns[i].argc,
-                                SQLITE_UTF8 |
-                                    (fns[i].fn == fn_qvar || fns[i].fn == fn_qset || fns[i].fn == fn_qfail || i == 1
-                                         ? 0
-                                         : SQLITE_DETERMINISTIC),
+                                SQLITE_UTF8 | (fns[i].fn == fn_qvar || fns[i].fn == fn_qset ||
+                                                       fns[i].fn == fn_qfail || i == 1
+                                                   ? 0
+                                                   : SQLITE_DETERMINISTIC),
                                 s, fns[i].fn, NULL, NULL);
     sqlite3_create_function(s->db, "qagg", -1, SQLITE_UTF8, s, NULL, agg_step, agg_final);
     sqlite3_create_window_function(s->db, "qaggw", -1, SQLITE_UTF8, s, agg_step, agg_final,

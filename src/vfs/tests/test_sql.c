@@ -158,7 +158,8 @@ static void test_rollback_after_spill_restores_every_page(void **state)
     assert_sound(conn);
     must_run(conn, "BEGIN; DELETE FROM t WHERE a % 3; COMMIT");
     qr_conn_unlock_writer(conn);
-    check(qr_store_wait_durable(store, qr_conn_commit_lsn(conn), &err), &err); /* readers see that */
+    check(qr_store_wait_durable(store, qr_conn_commit_lsn(conn), &err),
+          &err); /* readers see that */
     sum = number(conn, "SELECT sum(a * length(b)) FROM t");
     qr_conn_close(conn);
     qr_store_abandon(store);

@@ -82,7 +82,8 @@ struct qr_instance_options {
     struct qr_instance_host host;
     size_t plan_cache_bytes_max; /* per database [64 MiB] */
     size_t connections_idle_max; /* pooled SQLite connections per database [16] */
-    size_t query_memory_bytes_max; /* of all rowsets of the process [a quarter of physical memory] */
+    size_t
+        query_memory_bytes_max; /* of all rowsets of the process [a quarter of physical memory] */
 };
 
 QR_NODISCARD enum qr_status qr_instance_new(const struct qr_instance_options *options,
@@ -158,7 +159,7 @@ struct qr_session_options {
     uint32_t client_interface_version, tds_version;
     uint16_t packet_bytes;
     bool is_encrypted; /* not only the login */
-    bool is_odbc; /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
+    bool is_odbc;      /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
     bool read_only_intent;
     struct qr_str language;
 };

@@ -34,9 +34,10 @@ struct qr_tsql_var_use {
 struct qr_tsql_batch {
     struct qr_str text; /* all of it */
     struct qr_ast_stmts stmts;
-    uint32_t literal_count;      /* constants in the text; ordinals are below it */
-    bool quoted_identifier;      /* as the batch leaves it */
-    struct qr_tsql_var_use *undeclared; /* scalar variables used where the text has not declared them */
+    uint32_t literal_count; /* constants in the text; ordinals are below it */
+    bool quoted_identifier; /* as the batch leaves it */
+    struct qr_tsql_var_use
+        *undeclared; /* scalar variables used where the text has not declared them */
     size_t undeclared_count;
     bool sets_quoted_identifier; /* a SET QUOTED_IDENTIFIER stood in it */
 };
