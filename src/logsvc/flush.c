@@ -2,6 +2,7 @@
 #include "logsvc_int.h"
 #include <assert.h>
 #include <string.h>
+#include "base/sim_break.h"
 #include "base/banned.h"
 
 /* What one flush takes. */
@@ -92,7 +93,10 @@ static enum qr_status write_block(struct qr_logsvc *svc, const struct batch *b, 
     qr_journal_block_seal(svc->block, &header);
     uint64_t bytes = qr_journal_block_file_bytes(b->payload_bytes);
     assert(svc->offset + bytes <= svc->current->bytes);
-    QR_TRY(qr_file_pwrite_sync(svc->current->file, svc->block, bytes, svc->offset, err));
+    if (qr_sim_broken(QR_BREAK_SYNC))
+        QR_TRY(qr_file_pwrite(svc->current->file, svc->block, bytes, svc->offset, err));
+    else
+        QR_TRY(qr_file_pwrite_sync(svc->current->file, svc->block, bytes, svc->offset, err));
     svc->offset += bytes;
     svc->block_no++;
     return QR_OK;

@@ -185,14 +185,48 @@ static enum qr_status drop_orphans(struct qr_pagesvc *svc, const struct qri_mani
     return o.status;
 }
 
+/* Another server that took the slice over may have left no trace here yet. */
+static enum qr_status check_owner(struct qri_slice *slice, bool *ret_owns, struct qr_err *err)
+{
+    char name[QRI_NAME_BYTES_MAX];
+    qri_manifest_name(&slice->id, name);
+    struct qr_blob_info info = {0};
+    pthread_mutex_lock(&slice->work_mu);
+    enum qr_status status = qr_blob_stat(slice->svc->options.blob, name, &info, err);
+    bool same = status == QR_OK && strcmp(info.tag.z, slice->tag.z) == 0;
+    pthread_mutex_unlock(&slice->work_mu);
+    if (status == QR_OK)
+        *ret_owns = same;
+    return qr_wrap(err, status, "look at manifest '%s'", name);
+}
+
+/* False: it is not here, or is not any more, because it failed or was taken over. */
+static enum qr_status check_attached(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                     bool *ret_attached, struct qr_err *err)
+{
+    struct qri_slice *slice = qri_slice_find(svc, id);
+    if (slice == NULL) {
+        *ret_attached = false;
+        return QR_OK;
+    }
+    bool well = qri_slice_health(slice) == QR_OK;
+    enum qr_status status = well ? check_owner(slice, &well, err) : QR_OK;
+    qri_slice_unref(slice);
+    QR_TRY(status);
+    if (!well)
+        qr_pagesvc_detach(svc, id);
+    *ret_attached = well;
+    return QR_OK;
+}
+
 enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                  struct qr_err *err)
 {
-    struct qri_slice *slice = qri_slice_find(svc, id);
-    if (slice != NULL) {
-        qri_slice_unref(slice);
+    bool attached = false;
+    QR_TRY(check_attached(svc, id, &attached, err));
+    if (attached)
         return QR_OK;
-    }
+    struct qri_slice *slice = NULL;
     struct qri_manifest m = {0}, next = {0};
     struct qr_blob_tag tag;
     QR_TRY(load(svc, id, &m, &tag, err));
@@ -254,19 +288,30 @@ static struct qri_pin *find_pin(struct qri_manifest *m, const struct qr_timeline
     return NULL;
 }
 
-/* With work_mu held. */
+/* Is the newest row of this pin of the manifest as it is now? */
+static bool is_current(const struct qri_manifest *m, const struct qr_timeline *name)
+{
+    for (size_t i = 0; i < m->pin_count; i++) {
+        if (qr_timeline_eq(&m->pins[i].name, name) && m->pins[i].serial == m->serial)
+            return true;
+    }
+    return false;
+}
+
+/* With work_mu held. A branch that is tried again gets another row: the child's manifest will name
+ * the layers of now, and one made by the first try, whose answer was lost, those of then. */
 static enum qr_status add_pin(struct qri_slice *slice, const struct qr_timeline *name, uint64_t lsn,
                               bool branch, struct qr_err *err)
 {
     struct qri_manifest *m = &slice->manifest;
     const struct qri_pin *there = find_pin(m, name);
-    if (there != NULL)
-        return there->lsn == lsn && there->branch == branch
-                   ? QR_OK
-                   : qr_fail(err, QR_EXISTS, "this pin is at another LSN");
+    if (there != NULL && (there->lsn != lsn || there->branch != branch))
+        return qr_fail(err, QR_EXISTS, "this pin is at another LSN");
+    if (there != NULL && (!branch || is_current(m, name)))
+        return QR_OK;
     if (m->dropped)
         return qr_fail(err, QR_NOT_FOUND, "slice is dropped");
-    if (lsn < m->horizon_lsn)
+    if (there == NULL && lsn < m->horizon_lsn)
         return qr_fail(err, QR_INVALID, "LSN %llu is before the horizon", (unsigned long long)lsn);
     struct qri_manifest next;
     QR_TRY(qri_manifest_copy(m, &next, err));
@@ -319,10 +364,10 @@ static enum qr_status change(struct qr_pagesvc *svc, const struct qr_slice_id *i
 
 static bool remove_pin(struct qri_manifest *next, const void *arg)
 {
-    struct qri_pin *pin = find_pin(next, arg);
-    if (pin != NULL)
+    size_t before = next->pin_count;
+    for (struct qri_pin *pin; (pin = find_pin(next, arg)) != NULL;)
         *pin = next->pins[--next->pin_count];
-    return pin != NULL;
+    return next->pin_count < before;
 }
 
 enum qr_status qr_pagesvc_unpin(struct qr_pagesvc *svc, const struct qr_slice_id *id,

@@ -16,7 +16,7 @@ enum {
     BYTES_DEFAULT = 4 << 20,
 };
 static const int64_t WAIT_NS = INT64_C(5000000000), REST_NS = INT64_C(1000000000);
-static const int64_t ANSWER_NS = INT64_C(10000000000); /* a call may take this much longer */
+static const int64_t ANSWER_NS = INT64_C(10000000000);
 
 struct row {
     struct qr_slice_cursor at; /* as of when the call was made */
@@ -65,6 +65,7 @@ enum qr_status qr_pagefeed_new(const struct qr_pagefeed_options *options,
     o->env = o->env != NULL ? o->env : qr_env_real();
     o->bytes_max = o->bytes_max != 0 ? o->bytes_max : BYTES_DEFAULT;
     o->wait_ns = o->wait_ns != 0 ? o->wait_ns : WAIT_NS;
+    o->answer_ns = o->answer_ns != 0 ? o->answer_ns : ANSWER_NS;
     o->rest_ns = o->rest_ns != 0 ? o->rest_ns : REST_NS;
     pthread_mutex_init(&feed->mu, NULL);
     pthread_cond_init(&feed->idle, NULL);
@@ -255,7 +256,7 @@ static void ask(struct qr_pagefeed *feed)
             .method = QR_LOGSVC_CALL_FEED,
             .body_count = 1,
             .body = {{feed->request.data, feed->request.len}},
-            .timeout_ns = feed->options.wait_ns + ANSWER_NS,
+            .timeout_ns = feed->options.wait_ns + feed->options.answer_ns,
             .done = call_done,
         };
         feed->started = true;
@@ -275,10 +276,18 @@ static void rest(struct qr_pagefeed *feed, struct row *row)
     row->rest_until_ns = qr_env_mono_ns(feed->options.env) + feed->options.rest_ns;
 }
 
+/* Not so when it has come to the end of an ancestor's log, or was attached anew meanwhile. */
+static bool still_wants(struct qr_pagefeed *feed, const struct row *row)
+{
+    struct qr_slice_cursor cursor;
+    return qr_pagesvc_cursor(feed->options.svc, &row->at.id, &cursor) &&
+           qr_timeline_eq(&cursor.source, &row->at.source) && cursor.next.v >= row->at.next.v;
+}
+
 static enum qr_status take_pieces(struct qr_pagefeed *feed, const struct row *row,
                                   const struct qr_feed_entry *entry, struct qr_err *err)
 {
-    for (size_t at = 0; at < entry->pieces_bytes;) {
+    for (size_t at = 0; at < entry->pieces_bytes && still_wants(feed, row);) {
         struct qr_piece piece;
         QR_TRY(qr_piece_next(entry->pieces, entry->pieces_bytes, &at, &piece, err));
         feed->pieces++;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "slice_int.h"
+#include "base/sim_break.h"
 #include "base/banned.h"
 
 enum { GROUP_MAX = 1 << 26, CHANGES_MAX = 1 << 20 };
@@ -152,7 +153,15 @@ static enum qr_status new_epoch(struct qri_slice *slice, const struct qr_record 
         return qr_fail(err, QR_CORRUPT, "epoch %llu voids log that was complete at LSN %llu",
                        (unsigned long long)record->epoch.epoch,
                        (unsigned long long)slice->meta.mark.lsn);
-    slice->group_count = slice->change_count = 0; /* G2 */
+    if (slice->must_follow && record->epoch.last_commit_lsn > slice->meta.mark.lsn &&
+        record->epoch.last_commit_lsn != slice->start_lsn)
+        return qr_fail(err, QR_CORRUPT,
+                       "epoch %llu follows a commit at LSN %llu, which has not come",
+                       (unsigned long long)record->epoch.epoch,
+                       (unsigned long long)record->epoch.last_commit_lsn);
+    slice->must_follow = false;
+    if (!qr_sim_broken(QR_BREAK_VOID))
+        slice->group_count = slice->change_count = 0; /* G2 */
     return add_change(slice, &(struct qri_change){.lsn = lsn, .next = (int64_t)record->epoch.epoch},
                       err);
 }
@@ -254,6 +263,24 @@ static void drop_open(struct qri_slice *slice)
     slice->group_count = slice->change_count = 0;
 }
 
+/* A slice that was just attached knows no epoch: an answer to an older question is told by this. */
+static bool may_begin_epoch(const uint8_t *bytes, size_t count)
+{
+    struct qr_record record;
+    enum qr_status status = qr_record_decode(bytes, count, &record, NULL);
+    return status == QR_TRUNCATED || (status == QR_OK && record.kind == QR_RECORD_EPOCH);
+}
+
+/* The log of an ancestor that was a branch itself begins behind what came before it. */
+static bool begins_ancestor(const struct qri_slice *slice, const struct qr_timeline *source)
+{
+    for (size_t i = 0; i < slice->lineage_count; i++) {
+        if (slice->lineage[i].end_lsn == slice->next_lsn)
+            return !qr_timeline_eq(source, &slice->id.timeline);
+    }
+    return false;
+}
+
 static enum qr_status ingest(struct qri_slice *slice, const struct qr_timeline *source,
                              uint64_t epoch, uint64_t first, const uint8_t *bytes, size_t count,
                              struct qr_err *err)
@@ -265,14 +292,16 @@ static enum qr_status ingest(struct qri_slice *slice, const struct qr_timeline *
         return qr_fail(err, QR_CONFLICT, "log of another timeline");
     if (first + count <= slice->next_lsn)
         return QR_OK;
-    if (first > slice->next_lsn && epoch <= slice->epoch)
+    if (first > slice->next_lsn && (epoch <= slice->epoch || !may_begin_epoch(bytes, count)))
         return qr_fail(err, QR_CONFLICT, "log from LSN %llu on, %llu is next",
                        (unsigned long long)first, (unsigned long long)slice->next_lsn);
     if (epoch > slice->epoch) {
         qr_buf_clear(&slice->partial); /* its rest never comes; the EPOCH record voids the group */
         slice->epoch = epoch;
-        if (first > slice->next_lsn)
+        if (first > slice->next_lsn) {
+            slice->must_follow = !begins_ancestor(slice, source);
             slice->next_lsn = first;
+        }
     }
     size_t skip = slice->next_lsn - first;
     bytes += skip;

@@ -121,35 +121,37 @@ static enum qr_status work_on(struct qri_slice *slice, bool *ret_did, struct qr_
     return status;
 }
 
-static bool is_well(struct qri_slice *slice)
+/* QR_FENCED also when it was another call that learned of it. */
+static enum qr_status work_if_well(struct qri_slice *slice, bool *ret_did, struct qr_err *err)
 {
-    pthread_mutex_lock(&slice->mu);
-    bool well = slice->health == QR_OK && !slice->detached;
-    pthread_mutex_unlock(&slice->mu);
-    return well;
+    enum qr_status health = qri_slice_health(slice);
+    if (health == QR_FENCED)
+        return qr_fail(err, QR_FENCED, "another server has the slice");
+    return health == QR_OK ? work_on(slice, ret_did, err) : QR_OK;
 }
 
+/* One slice that fails must not keep the others from their work: the first failure is told. */
 enum qr_status qr_pagesvc_work(struct qr_pagesvc *svc, bool *ret_more, struct qr_err *err)
 {
+    enum qr_status first = QR_OK;
     *ret_more = false;
     for (struct qri_slice *s = qri_slice_after(svc, NULL); s != NULL; s = qri_slice_after(svc, s)) {
         bool did = false;
-        enum qr_status status = is_well(s) ? work_on(s, &did, err) : QR_OK;
+        struct qr_err local;
+        qr_err_reset(&local);
+        enum qr_status status = work_if_well(s, &did, &local);
         if (status == QR_FENCED) {
             struct qr_slice_id id = s->id;
             QR_LOG(&svc->options.log, QR_WARN, "slice_taken_over", QR_F("slice", id.no));
             qr_pagesvc_detach(svc, &id);
+        } else if (status != QR_OK && first == QR_OK) {
+            first = status;
             if (err != NULL)
-                qr_err_reset(err);
-            status = QR_OK;
-        }
-        if (status != QR_OK) {
-            qri_slice_unref(s);
-            return status;
+                *err = local;
         }
         *ret_more = *ret_more || did;
     }
-    return QR_OK;
+    return first;
 }
 
 static void *worker_main(void *arg)

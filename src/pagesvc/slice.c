@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "slice_int.h"
+#include "base/sim_break.h"
 #include "base/banned.h"
 
 enum { MARKS_BYTES_MAX = 1 << 30, PARTIAL_BYTES_MAX = 2 * QR_RECORD_BYTES_MAX };
@@ -260,7 +261,7 @@ void qr_pagesvc_get(struct qr_pagesvc *svc, struct qr_page_get *get)
     }
     pthread_mutex_lock(&slice->mu);
     bool waits = slice->visible_lsn < get->not_modified_since.v && slice->health == QR_OK &&
-                 !slice->detached;
+                 !slice->detached && !qr_sim_broken(QR_BREAK_WAIT);
     if (waits)
         queue_get(slice, get);
     pthread_mutex_unlock(&slice->mu);
@@ -304,6 +305,14 @@ static void serve_ready(struct qri_slice *slice)
             finish(slice, get);
         }
     }
+}
+
+enum qr_status qri_slice_health(struct qri_slice *slice)
+{
+    pthread_mutex_lock(&slice->mu);
+    enum qr_status health = slice->health == QR_OK && slice->detached ? QR_CLOSED : slice->health;
+    pthread_mutex_unlock(&slice->mu);
+    return health;
 }
 
 void qri_slice_advance(struct qri_slice *slice, uint64_t visible_lsn)
@@ -385,6 +394,7 @@ enum qr_status qri_slice_new(struct qr_pagesvc *svc, const struct qri_manifest *
     slice->page_bytes = manifest->page_bytes;
     uint64_t pages = QR_SLICE_BYTES / manifest->page_bytes;
     uint64_t first = pages * manifest->id.no, last = first + pages - 1;
+    slice->start_lsn = manifest->start_lsn;
     slice->first_page = first == 0 ? 1 : (uint32_t)first;
     slice->last_page = last > UINT32_MAX ? UINT32_MAX : (uint32_t)last;
     pthread_mutex_init(&slice->mu, NULL);

@@ -79,12 +79,14 @@ struct qri_slice {
     _Atomic int refs;
     struct qr_slice_id id;
     uint32_t page_bytes, first_page, last_page;
+    uint64_t start_lsn; /* of its own log, whose first epoch may name it as the last commit */
     struct qri_lineage *lineage; /* never changes */
     size_t lineage_count;
 
     pthread_mutex_t ingest_mu; /* outermost: one ingest at a time; guards what follows */
     struct qri_mem *open;      /* of the set */
     uint64_t next_lsn, epoch;
+    bool must_follow;      /* log was jumped over: the EPOCH record must show that it was void */
     struct qr_buf partial; /* of a record whose rest has not come */
     struct qri_mem_entry **group;
     size_t group_count, group_capacity;
@@ -146,6 +148,8 @@ QR_NODISCARD enum qr_status qri_slice_read(struct qri_slice *slice, uint32_t pag
 /* Meta at `lsn`, into an empty result. */
 QR_NODISCARD enum qr_status qri_slice_meta(struct qri_slice *slice, uint64_t lsn,
                                            struct qri_meta *ret_meta, struct qr_err *err);
+/* QR_OK, why it is out of service, or QR_CLOSED once it is detached. */
+enum qr_status qri_slice_health(struct qri_slice *slice);
 /* New visible LSN: those who wait for it are served. */
 void qri_slice_advance(struct qri_slice *slice, uint64_t visible_lsn);
 

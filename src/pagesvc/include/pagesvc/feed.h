@@ -22,6 +22,7 @@ struct qr_pagefeed_options {
     uint64_t reader_id; /* of this page server's slices 0; those of slice n add n */
     uint32_t bytes_max; /* of log in one answer [4 MiB] */
     int64_t wait_ns;    /* how long an answer may wait for news [5 s] */
+    int64_t answer_ns;  /* how long it may take on top of that [10 s] */
     int64_t rest_ns;    /* between attempts at a slice that failed [1 s] */
 };
 
