@@ -151,6 +151,8 @@ def main():
     if args.all:
         command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"),
                                         "--rounds", "200"])
+        command_suite(totals, "sim", [os.path.join(build, "tests", "sim", "sim"), "--seeds", "1",
+                                      "10000"])
         sanitizer_suite(totals, "asan", "address,undefined",
                         {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
                          "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
