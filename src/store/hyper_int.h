@@ -49,6 +49,7 @@ struct qri_hyper {
     size_t first, count;
     struct qri_sending sending[QRI_SENDING]; /* likewise */
     size_t sending_first, sending_count;
+    int answering; /* threads inside append_done */
     uint64_t sent_lsn, hardened_lsn;
     bool epoch_begun; /* the first append is durable: others may follow before their answers */
     bool failed, ending, thread_runs;

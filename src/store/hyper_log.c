@@ -182,6 +182,7 @@ static void append_done(struct qr_logsvc_append *a)
     struct qri_log_chunk *done = NULL;
     bool fatal = false;
     pthread_mutex_lock(&hy->mu);
+    hy->answering++;
     append->state = judge(a, &fatal);
     fatal = fatal && !hy->failed && !hy->ending;
     hy->failed = hy->failed || fatal;
@@ -199,6 +200,10 @@ static void append_done(struct qr_logsvc_append *a)
         fail(hy, &copy);
     else if (commit_lsn != 0)
         qri_durable_reached(store, commit_lsn);
+    pthread_mutex_lock(&hy->mu);
+    hy->answering--; /* from here on the store may be freed */
+    pthread_cond_broadcast(&hy->wake);
+    pthread_mutex_unlock(&hy->mu);
 }
 
 /* --- repeating --- */
@@ -403,4 +408,9 @@ void qri_hyper_stop(struct qri_hyper *hy)
             qr_rpc_wait(hy->options.log, &append->x.call);
         }
     }
+    /* What they made durable was seen before they were through. */
+    pthread_mutex_lock(&hy->mu);
+    while (hy->answering > 0 && !hy->store->options.threads_off)
+        (void)qr_cond_wait(&hy->wake, &hy->mu, -1);
+    pthread_mutex_unlock(&hy->mu);
 }
