@@ -2,6 +2,12 @@
  * fences hold for ever, LSNs are never given twice; damage is told from a torn tail. */
 #include "helper.h"
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { SEEDS = 20 };
+#else
+enum { SEEDS = 300 };
+#endif
+
 enum { TIMELINES = 4, STEPS = 150, APPENDS_MAX = 4000 };
 
 /* What the world knows about the service: the model. */
@@ -304,7 +310,7 @@ static void test_acknowledged_log_survives_random_crashes(void **state)
         return;
     }
     const char *count = getenv("QR_SEEDS");
-    uint64_t seeds = count == NULL ? 300 : strtoull(count, NULL, 10);
+    uint64_t seeds = count == NULL ? SEEDS : strtoull(count, NULL, 10);
     for (seed_now = 1; seed_now <= seeds; seed_now++)
         run_seed(seed_now, 0, &fired);
 }
