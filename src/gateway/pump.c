@@ -9,6 +9,7 @@
  * the one session that others wait for. */
 #include <assert.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -113,6 +114,8 @@ static void *worker_main(void *arg)
         }
     }
     free(worker);
+    /* Else OpenSSL's part of the thread ends after it was counted out, beside the process's exit. */
+    OPENSSL_thread_stop();
     pthread_mutex_lock(&pump->mu);
     pump->workers -= 1;
     pump->runnable -= 1;
