@@ -114,7 +114,8 @@ static void *worker_main(void *arg)
         }
     }
     free(worker);
-    /* Else OpenSSL's part of the thread ends after it was counted out, beside the process's exit. */
+    /* Else OpenSSL's part of the thread ends after it was counted out, beside the process's exit.
+     */
     OPENSSL_thread_stop();
     pthread_mutex_lock(&pump->mu);
     pump->workers -= 1;
