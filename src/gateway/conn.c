@@ -88,7 +88,7 @@ static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn)
 static void free_conn(struct qri_conn *conn)
 {
     qri_login_free(conn->login);
-    qri_tls_free(conn);
+    qri_tds_tls_free(conn);
     qr_buf_done(&conn->in);
     qr_buf_done(&conn->out);
     qr_tds_message_done(&conn->message);
@@ -289,7 +289,7 @@ static enum qri_step drop_input(struct qri_conn *conn)
 {
     conn->input_bytes = 0;
     conn->drained = false;
-    qri_tls_free(conn); /* what still comes is not looked at */
+    qri_tds_tls_free(conn); /* what still comes is not looked at */
     return qri_stream_fill(conn);
 }
 

@@ -52,7 +52,7 @@ static void raise_file_limit(uint32_t connections)
 static enum qr_status start(struct qr_gateway *gateway, struct qr_err *err)
 {
     const struct qr_gateway_options *options = &gateway->options;
-    QR_TRY(qri_tls_context_new(options->key_pem, options->cert_pem, &gateway->tls, err));
+    QR_TRY(qri_tds_tls_context_new(options->key_pem, options->cert_pem, &gateway->tls, err));
     QR_TRY(qri_auth_new(options->env, options->logins, &gateway->auth, err));
     QR_TRY(qri_pump_init(gateway, err));
     if (!options->https_off)

@@ -235,19 +235,19 @@ enum qr_status qri_stream_put_packets(struct qri_conn *conn, uint8_t type, const
 extern const struct qr_channel_ops qri_channel_ops;
 
 /* tls.c */
-enum qr_status qri_tls_context_new(const char *key_pem, const char *cert_pem, SSL_CTX **ret_ctx,
-                                   struct qr_err *err);
-enum qr_status qri_tls_start(struct qri_conn *conn);
+enum qr_status qri_tds_tls_context_new(const char *key_pem, const char *cert_pem, SSL_CTX **ret_ctx,
+                                       struct qr_err *err);
+enum qr_status qri_tds_tls_start(struct qri_conn *conn);
 /* Feeds handshake bytes and puts the answer into `out`; *ret_done once it is finished. */
-enum qr_status qri_tls_handshake(struct qri_conn *conn, const uint8_t *bytes, size_t count,
-                                 bool *ret_done, struct qr_err *err);
+enum qr_status qri_tds_tls_handshake(struct qri_conn *conn, const uint8_t *bytes, size_t count,
+                                     bool *ret_done, struct qr_err *err);
 /* Appends to conn->in what the received bytes decrypt to. */
-enum qr_status qri_tls_decrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count);
+enum qr_status qri_tds_tls_decrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count);
 /* Appends to conn->out; `count` at most 16 KiB. */
-enum qr_status qri_tls_encrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count);
+enum qr_status qri_tds_tls_encrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count);
 /* Back to clear after the login; QR_PROTOCOL if bytes were pipelined behind it. */
-enum qr_status qri_tls_end(struct qri_conn *conn);
-void qri_tls_free(struct qri_conn *conn);
+enum qr_status qri_tds_tls_end(struct qri_conn *conn);
+void qri_tds_tls_free(struct qri_conn *conn);
 
 /* login.c */
 /* May a message of this type come next, before there is a session? */

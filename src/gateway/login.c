@@ -45,7 +45,7 @@ static enum qr_status append_out(void *ctx, const uint8_t *packets, size_t bytes
     enum { STEP_BYTES = 16384 };
     for (size_t at = 0; at < bytes; at += STEP_BYTES) {
         size_t n = bytes - at < STEP_BYTES ? bytes - at : STEP_BYTES;
-        QR_TRY(qri_tls_encrypt(conn, packets + at, n));
+        QR_TRY(qri_tds_tls_encrypt(conn, packets + at, n));
     }
     return QR_OK;
 }
@@ -131,7 +131,7 @@ static enum qri_step answer_prelogin(struct qri_conn *conn)
         status = qri_stream_put_packets(conn, QR_TDS_PACKET_REPLY, body.data, body.len);
     qr_buf_done(&body);
     if (status == QR_OK && go_on && conn->tls_scope != QR_TDS_TLS_NONE)
-        status = qri_tls_start(conn);
+        status = qri_tds_tls_start(conn);
     if (status != QR_OK)
         return STEP_CLOSE;
     if (!go_on) {
@@ -149,7 +149,7 @@ static enum qri_step handshake(struct qri_conn *conn)
 {
     bool done = false;
     struct qr_err err = {0};
-    if (qri_tls_handshake(conn, conn->message.body.data, conn->message.body.len, &done, &err) !=
+    if (qri_tds_tls_handshake(conn, conn->message.body.data, conn->message.body.len, &done, &err) !=
         QR_OK) {
         QR_LOG(&conn->gateway->options.log, QR_INFO, "tls_failed",
                QR_F("address", &conn->address.text[0]), QR_F("reason", &err.text[0]));
@@ -281,7 +281,7 @@ static enum qri_step take_login(struct qri_conn *conn)
         return STEP_CLOSE;
     qr_tds_login7_wipe(&login->login7);
     bool encrypted = conn->tls_scope == QR_TDS_TLS_ALL;
-    if (conn->tls_scope == QR_TDS_TLS_LOGIN_ONLY && qri_tls_end(conn) != QR_OK)
+    if (conn->tls_scope == QR_TDS_TLS_LOGIN_ONLY && qri_tds_tls_end(conn) != QR_OK)
         return close_because(conn, "bytes_behind_login");
     if (login->login7.version == QR_TDS_VERSION_NONE)
         return close_because(conn, "tds_version_too_old");

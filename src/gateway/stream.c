@@ -60,7 +60,7 @@ enum qri_step qri_stream_fill(struct qri_conn *conn)
     while (conn->input_bytes == 0) {
         if (conn->raw.len > 0 && conn->ssl != NULL) { /* records behind the one just read */
             qr_buf_clear(&conn->in);
-            if (qri_tls_decrypt(conn, NULL, 0) != QR_OK)
+            if (qri_tds_tls_decrypt(conn, NULL, 0) != QR_OK)
                 return STEP_CLOSE;
             conn->input = conn->in.data;
             conn->input_bytes = conn->in.len;
@@ -80,7 +80,7 @@ enum qri_step qri_stream_fill(struct qri_conn *conn)
             continue;
         }
         qr_buf_clear(&conn->in);
-        if (qri_tls_decrypt(conn, conn->worker->input, n) != QR_OK)
+        if (qri_tds_tls_decrypt(conn, conn->worker->input, n) != QR_OK)
             return STEP_CLOSE;
         conn->input = conn->in.data;
         conn->input_bytes = conn->in.len;
@@ -130,7 +130,7 @@ enum qri_step qri_stream_flush(struct qri_conn *conn)
         ssize_t n;
         if (conn->ssl != NULL) {
             n = (ssize_t)(conn->tail.count < TLS_STEP_BYTES ? conn->tail.count : TLS_STEP_BYTES);
-            if (qri_tls_encrypt(conn, conn->tail.bytes, (size_t)n) != QR_OK)
+            if (qri_tds_tls_encrypt(conn, conn->tail.bytes, (size_t)n) != QR_OK)
                 return STEP_CLOSE;
         } else {
             n = send_some(conn, conn->tail.bytes, conn->tail.count);
@@ -168,7 +168,7 @@ void qri_stream_look(struct qri_conn *conn)
     if (!gather(conn))
         status = QR_NOMEM;
     else if (conn->ssl != NULL)
-        status = qri_tls_decrypt(conn, bytes, n);
+        status = qri_tds_tls_decrypt(conn, bytes, n);
     else
         qr_buf_add(&conn->in, bytes, n);
     if (status != QR_OK || conn->in.failed != QR_OK) {

@@ -18,8 +18,8 @@ static enum qr_status fail_ssl(struct qr_err *err, enum qr_status status, const 
     return qr_fail(err, status, "%s: %s", words, text);
 }
 
-enum qr_status qri_tls_context_new(const char *key_pem, const char *cert_pem, SSL_CTX **ret_ctx,
-                                   struct qr_err *err)
+enum qr_status qri_tds_tls_context_new(const char *key_pem, const char *cert_pem, SSL_CTX **ret_ctx,
+                                       struct qr_err *err)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     BIO *key_bio = BIO_new_mem_buf(key_pem, -1), *cert_bio = BIO_new_mem_buf(cert_pem, -1);
@@ -48,7 +48,7 @@ enum qr_status qri_tls_context_new(const char *key_pem, const char *cert_pem, SS
     return QR_OK;
 }
 
-enum qr_status qri_tls_start(struct qri_conn *conn)
+enum qr_status qri_tds_tls_start(struct qri_conn *conn)
 {
     conn->ssl = SSL_new(conn->gateway->tls);
     conn->ssl_in = BIO_new(BIO_s_mem());
@@ -81,8 +81,8 @@ static enum qr_status take_output(struct qri_conn *conn, uint8_t type)
     return status;
 }
 
-enum qr_status qri_tls_handshake(struct qri_conn *conn, const uint8_t *bytes, size_t count,
-                                 bool *ret_done, struct qr_err *err)
+enum qr_status qri_tds_tls_handshake(struct qri_conn *conn, const uint8_t *bytes, size_t count,
+                                     bool *ret_done, struct qr_err *err)
 {
     if (count > 0 && BIO_write(conn->ssl_in, bytes, (int)count) != (int)count)
         return qr_fail(err, QR_NOMEM, "TLS handshake");
@@ -144,7 +144,7 @@ static enum qr_status decrypt_record(struct qri_conn *conn, bool *ret_more)
     return QR_OK;
 }
 
-enum qr_status qri_tls_decrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count)
+enum qr_status qri_tds_tls_decrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count)
 {
     if (conn->tls_scope == QR_TDS_TLS_ALL) {
         if (count > 0 && BIO_write(conn->ssl_in, bytes, (int)count) != (int)count)
@@ -158,7 +158,7 @@ enum qr_status qri_tls_decrypt(struct qri_conn *conn, const uint8_t *bytes, size
     return QR_OK;
 }
 
-enum qr_status qri_tls_encrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count)
+enum qr_status qri_tds_tls_encrypt(struct qri_conn *conn, const uint8_t *bytes, size_t count)
 {
     ERR_clear_error();
     if (SSL_write(conn->ssl, bytes, (int)count) != (int)count) {
@@ -168,15 +168,15 @@ enum qr_status qri_tls_encrypt(struct qri_conn *conn, const uint8_t *bytes, size
     return take_output(conn, 0);
 }
 
-enum qr_status qri_tls_end(struct qri_conn *conn)
+enum qr_status qri_tds_tls_end(struct qri_conn *conn)
 {
     bool pipelined = SSL_pending(conn->ssl) > 0 || BIO_pending(conn->ssl_in) > 0 ||
                      conn->raw.len > 0 || conn->input_bytes > 0;
-    qri_tls_free(conn);
+    qri_tds_tls_free(conn);
     return pipelined ? QR_PROTOCOL : QR_OK;
 }
 
-void qri_tls_free(struct qri_conn *conn)
+void qri_tds_tls_free(struct qri_conn *conn)
 {
     SSL_free(conn->ssl); /* with both BIOs; NULL is fine */
     conn->ssl = NULL;

@@ -272,17 +272,17 @@ QR_NODISCARD enum qr_status qri_recover(struct qr_logsvc *svc, struct qr_err *er
 /* read.c */
 
 /* Where pieces go, and what may come next. */
-struct qri_emit {
+struct qri_log_emit {
     struct qr_buf *buf;
     size_t last_at, bytes, bytes_max; /* of log; at least one piece goes through */
     uint64_t next_lsn, until_lsn;     /* pieces that start at or behind until_lsn are not wanted */
     bool full;
 };
-void qri_emit_init(struct qri_emit *emit, struct qr_buf *buf, uint64_t from_lsn, uint64_t until_lsn,
-                   size_t bytes_max);
+void qri_log_emit_init(struct qri_log_emit *emit, struct qr_buf *buf, uint64_t from_lsn,
+                       uint64_t until_lsn, size_t bytes_max);
 /* Cuts off what came before. QR_CORRUPT for a hole. */
-QR_NODISCARD enum qr_status qri_emit_piece(struct qri_emit *emit, const struct qr_piece *piece,
-                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_log_emit_piece(struct qri_log_emit *emit,
+                                               const struct qr_piece *piece, struct qr_err *err);
 
 /* Adds what memory has; *ret_complete false: the log at from_lsn is not in memory. */
 QR_NODISCARD enum qr_status qri_read_memory(struct qr_logsvc *svc, struct qri_timeline *tl,
@@ -295,7 +295,7 @@ QR_NODISCARD enum qr_status qri_read(struct qr_logsvc *svc, struct qri_timeline 
 
 /* longterm.c */
 QR_NODISCARD enum qr_status qri_longterm_read(struct qr_logsvc *svc, struct qri_timeline *tl,
-                                              struct qri_emit *emit, struct qr_err *err);
+                                              struct qri_log_emit *emit, struct qr_err *err);
 /* The header of the object that holds `lsn`, or of the first one behind it. */
 QR_NODISCARD enum qr_status qri_longterm_find(struct qr_logsvc *svc, const struct qri_timeline *tl,
                                               uint64_t lsn, struct qr_log_object *ret_object,

@@ -126,7 +126,7 @@ static enum qr_status get_object(struct qr_logsvc *svc, const struct qri_timelin
 }
 
 enum qr_status qri_longterm_read(struct qr_logsvc *svc, struct qri_timeline *tl,
-                                 struct qri_emit *emit, struct qr_err *err)
+                                 struct qri_log_emit *emit, struct qr_err *err)
 {
     if (svc->options.blob == NULL)
         return qr_fail(err, QR_CORRUPT, "log at %llu is gone and there is no long-term storage",
@@ -146,7 +146,7 @@ enum qr_status qri_longterm_read(struct qr_logsvc *svc, struct qri_timeline *tl,
                 piece.bytes = (uint32_t)(from + max - piece.first_lsn);
                 piece.commit_lsn = piece.commit_wall_ns = 0; /* lies behind, or is not known */
             }
-            status = qri_emit_piece(emit, &piece, err);
+            status = qri_log_emit_piece(emit, &piece, err);
         }
     }
     qr_buf_done(&buf);

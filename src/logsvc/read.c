@@ -7,18 +7,18 @@
 
 enum { PIECES_AT_ONCE = 256 };
 
-void qri_emit_init(struct qri_emit *emit, struct qr_buf *buf, uint64_t from_lsn, uint64_t until_lsn,
-                   size_t bytes_max)
+void qri_log_emit_init(struct qri_log_emit *emit, struct qr_buf *buf, uint64_t from_lsn,
+                       uint64_t until_lsn, size_t bytes_max)
 {
-    *emit = (struct qri_emit){.buf = buf,
-                              .last_at = SIZE_MAX,
-                              .bytes_max = bytes_max,
-                              .next_lsn = from_lsn,
-                              .until_lsn = until_lsn};
+    *emit = (struct qri_log_emit){.buf = buf,
+                                  .last_at = SIZE_MAX,
+                                  .bytes_max = bytes_max,
+                                  .next_lsn = from_lsn,
+                                  .until_lsn = until_lsn};
 }
 
-enum qr_status qri_emit_piece(struct qri_emit *emit, const struct qr_piece *piece,
-                              struct qr_err *err)
+enum qr_status qri_log_emit_piece(struct qri_log_emit *emit, const struct qr_piece *piece,
+                                  struct qr_err *err)
 {
     struct qr_piece p = *piece;
     uint64_t end = p.first_lsn + p.bytes;
@@ -74,21 +74,22 @@ static bool borrow(struct qri_timeline *tl, uint64_t from_lsn, size_t bytes_max,
     return true;
 }
 
-static enum qr_status emit_borrowed(struct qri_emit *emit, struct borrowed *b, struct qr_err *err)
+static enum qr_status emit_borrowed(struct qri_log_emit *emit, struct borrowed *b,
+                                    struct qr_err *err)
 {
     enum qr_status status = QR_OK;
     for (size_t i = 0; i < b->count; i++) {
         struct qri_piece *p = b->pieces[i];
         if (status == QR_OK && !emit->full)
-            status = qri_emit_piece(emit,
-                                    &(struct qr_piece){.first_lsn = p->lsn,
-                                                       .epoch = p->epoch,
-                                                       .commit_lsn = p->commit_lsn,
-                                                       .commit_wall_ns = p->commit_wall_ns,
-                                                       .bytes = p->bytes,
-                                                       .flags = p->flags,
-                                                       .data = p->data},
-                                    err);
+            status = qri_log_emit_piece(emit,
+                                        &(struct qr_piece){.first_lsn = p->lsn,
+                                                           .epoch = p->epoch,
+                                                           .commit_lsn = p->commit_lsn,
+                                                           .commit_wall_ns = p->commit_wall_ns,
+                                                           .bytes = p->bytes,
+                                                           .flags = p->flags,
+                                                           .data = p->data},
+                                        err);
         qri_piece_unref(p);
     }
     return status;
@@ -103,8 +104,8 @@ enum qr_status qri_read_memory(struct qr_logsvc *svc, struct qri_timeline *tl, u
     uint64_t end = tl->hard.end_lsn;
     bool complete = from_lsn >= end || borrow(tl, from_lsn, bytes_max, &b);
     pthread_mutex_unlock(&svc->mu);
-    struct qri_emit emit;
-    qri_emit_init(&emit, buf, from_lsn, end, bytes_max);
+    struct qri_log_emit emit;
+    qri_log_emit_init(&emit, buf, from_lsn, end, bytes_max);
     QR_TRY(emit_borrowed(&emit, &b, err));
     *ret_complete = complete;
     return QR_OK;
@@ -156,7 +157,7 @@ static bool hold_place(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t 
 }
 
 static enum qr_status emit_block(const struct qri_timeline *tl, const uint8_t *block,
-                                 const struct qr_journal_block *h, struct qri_emit *emit,
+                                 const struct qr_journal_block *h, struct qri_log_emit *emit,
                                  struct qr_err *err)
 {
     size_t at = 0;
@@ -166,22 +167,22 @@ static enum qr_status emit_block(const struct qri_timeline *tl, const uint8_t *b
                                      &e, err));
         if (e.kind != QR_JOURNAL_APPEND || !qr_timeline_eq(&e.timeline, &tl->id))
             continue;
-        QR_TRY(qri_emit_piece(emit,
-                              &(struct qr_piece){.first_lsn = e.lsn,
-                                                 .epoch = e.epoch,
-                                                 .commit_lsn = e.commit_lsn,
-                                                 .commit_wall_ns = e.commit_wall_ns,
-                                                 .bytes = e.data_bytes,
-                                                 .flags = e.flags,
-                                                 .data = e.data},
-                              err));
+        QR_TRY(qri_log_emit_piece(emit,
+                                  &(struct qr_piece){.first_lsn = e.lsn,
+                                                     .epoch = e.epoch,
+                                                     .commit_lsn = e.commit_lsn,
+                                                     .commit_wall_ns = e.commit_wall_ns,
+                                                     .bytes = e.data_bytes,
+                                                     .flags = e.flags,
+                                                     .data = e.data},
+                                  err));
     }
     return QR_OK;
 }
 
 static enum qr_status emit_place(struct qr_logsvc *svc, const struct qri_timeline *tl,
                                  const struct held_place *held, uint8_t *block,
-                                 struct qri_emit *emit, struct qr_err *err)
+                                 struct qri_log_emit *emit, struct qr_err *err)
 {
     uint64_t offset = held->place.offset;
     while (offset < held->end_offset && !emit->full) {
@@ -196,7 +197,7 @@ static enum qr_status emit_place(struct qr_logsvc *svc, const struct qri_timelin
 }
 
 static enum qr_status read_journal(struct qr_logsvc *svc, struct qri_timeline *tl,
-                                   struct qri_emit *emit, struct qr_err *err)
+                                   struct qri_log_emit *emit, struct qr_err *err)
 {
     uint8_t *block = malloc(QRI_BLOCK_BYTES_MAX);
     if (block == NULL)
@@ -234,8 +235,8 @@ enum qr_status qri_read(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t
     if (from < trimmed)
         return qr_fail(err, QR_NOT_FOUND, "log before %llu was trimmed",
                        (unsigned long long)trimmed);
-    struct qri_emit emit;
-    qri_emit_init(&emit, buf, from, end, bytes_max);
+    struct qri_log_emit emit;
+    qri_log_emit_init(&emit, buf, from, end, bytes_max);
     enum qr_status status = QR_CORRUPT;
     size_t before = buf->len;
     if (in_journal) {
@@ -245,7 +246,7 @@ enum qr_status qri_read(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t
         if (status == QR_OK || !in_longterm)
             return status;
         buf->len = before;
-        qri_emit_init(&emit, buf, from, end, bytes_max);
+        qri_log_emit_init(&emit, buf, from, end, bytes_max);
     }
     return qri_longterm_read(svc, tl, &emit, err);
 }

@@ -86,8 +86,8 @@ static void test_the_certificate_names_localhost_and_its_key_fits(void **state)
     assert_int_equal(X509_check_ip_asc(cert, "127.0.0.1", 0), 1);
     assert_int_equal(X509_check_ip_asc(cert, "::1", 0), 1);
     SSL_CTX *ctx = NULL;
-    assert_int_equal(qri_tls_context_new(qr_buf_cstr(&key_pem), qr_buf_cstr(&cert_pem), &ctx, NULL),
-                     QR_OK);
+    assert_int_equal(
+        qri_tds_tls_context_new(qr_buf_cstr(&key_pem), qr_buf_cstr(&cert_pem), &ctx, NULL), QR_OK);
     SSL_CTX_free(ctx);
     X509_free(cert);
     BIO_free(bio);
