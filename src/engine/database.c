@@ -70,7 +70,8 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
         return status;
     }
     pthread_mutex_lock(&instance->mu);
-    instance->database_count++;
+    db->next = instance->databases;
+    instance->databases = db;
     pthread_mutex_unlock(&instance->mu);
     *ret_db = db;
     return QR_OK;
@@ -85,10 +86,13 @@ enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err)
     if (sessions > 0)
         return qr_fail(err, QR_BUSY, "%zu sessions use the database", sessions);
     struct qr_store *store = db->store;
-    free_database(db);
     pthread_mutex_lock(&instance->mu);
-    instance->database_count--;
+    struct qr_database **at = &instance->databases;
+    while (*at != db)
+        at = &(*at)->next;
+    *at = db->next;
     pthread_mutex_unlock(&instance->mu);
+    free_database(db);
     return qr_store_close(store, err);
 }
 

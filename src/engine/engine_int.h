@@ -37,15 +37,16 @@ struct qr_instance {
     struct qr_instance_options options;
     struct qr_arena arena;
     pthread_mutex_t mu;
-    struct qr_session *sessions; /* guarded by mu */
-    uint16_t last_session_id;    /* guarded by mu */
-    size_t database_count;       /* guarded by mu */
+    struct qr_session *sessions;   /* guarded by mu */
+    uint16_t last_session_id;      /* guarded by mu */
+    struct qr_database *databases; /* open ones; guarded by mu */
 };
 
 #define QRI_CATALOG_CHANGES UINT64_MAX /* a serial that no catalog has */
 
 struct qr_database {
     struct qr_instance *instance;
+    struct qr_database *next; /* guarded by the instance's mu */
     struct qr_database_info info;
     struct qr_arena arena;
     struct qr_store *store;

@@ -57,7 +57,7 @@ void qr_instance_free(struct qr_instance *instance)
 {
     if (instance == NULL)
         return;
-    assert(instance->database_count == 0 && instance->sessions == NULL);
+    assert(instance->databases == NULL && instance->sessions == NULL);
     pthread_mutex_destroy(&instance->mu);
     qr_arena_done(&instance->arena);
     free(instance);

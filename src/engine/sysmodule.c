@@ -473,3 +473,16 @@ const struct qri_sysmodule qri_sysmodules[] = {
      "CREATE PROCEDURE sys.sp_datatype_info_100 @data_type int = 0, @ODBCVer tinyint = 2 " DATATYPE_BODY},
     {NULL, NULL},
 };
+
+#define FILE_STATS_COLUMNS                                                                         \
+    "database_id, file_id, sample_ms, num_of_reads, num_of_bytes_read, io_stall_read_ms, "         \
+    "num_of_writes, num_of_bytes_written, io_stall_write_ms, io_stall, size_on_disk_bytes, "       \
+    "file_handle, io_stall_queued_read_ms, io_stall_queued_write_ms"
+
+const struct qri_sysmodule qri_sysfunctions[] = {
+    {"dm_io_virtual_file_stats",
+     "CREATE FUNCTION sys.dm_io_virtual_file_stats(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
+     FILE_STATS_COLUMNS " FROM sys.virtual_file_stats$ WHERE (@a IS NULL OR database_id = @a) AND "
+     "(@b IS NULL OR file_id = @b))"},
+    {0},
+};

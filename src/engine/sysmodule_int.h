@@ -1,5 +1,5 @@
-/* sysmodule_int.h - system procedures that are written in T-SQL: parsed and run as any procedure,
- * in the database of whoever calls them. */
+/* sysmodule_int.h - system procedures and functions that are written in T-SQL: parsed and run as
+ * any other, in the database of whoever calls them. */
 #pragma once
 
 struct qri_sysmodule {
@@ -7,3 +7,5 @@ struct qri_sysmodule {
     const char *text; /* CREATE PROCEDURE sys.name … */
 };
 extern const struct qri_sysmodule qri_sysmodules[]; /* sysmodule.c; ended by name NULL */
+/* CREATE FUNCTION sys.name(@a int, @b int) RETURNS TABLE …: both parameters are int. */
+extern const struct qri_sysmodule qri_sysfunctions[]; /* likewise */

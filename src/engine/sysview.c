@@ -10,8 +10,8 @@
 #include "base/banned.h"
 
 static const struct qri_sysview *const view_tables[] = {
-    qri_sysviews_object, qri_sysviews_table, qri_sysviews_type,
-    qri_sysviews_server, qri_sysviews_text,  qri_sysviews_schema,
+    qri_sysviews_object,  qri_sysviews_table, qri_sysviews_type,   qri_sysviews_server,
+    qri_sysviews_storage, qri_sysviews_text,  qri_sysviews_schema,
 };
 
 static struct {
@@ -168,11 +168,11 @@ static enum qr_status add_view(const struct qri_sysview *view, size_t *object_co
     return QR_OK;
 }
 
-static enum qr_status add_procedure(const struct qri_sysmodule *proc, size_t *object_count)
+static struct qr_cat_object *add_procedure(const struct qri_sysmodule *proc, size_t *object_count)
 {
     struct qr_cat_object *o = qr_arena_alloc(&built.arena, sizeof *o);
     if (o == NULL)
-        return QR_NOMEM;
+        return NULL;
     o->object_id = (uint32_t)(*object_count + 3);
     o->schema_id = QR_SCHEMA_SYS;
     o->name = qr_str(proc->name);
@@ -182,6 +182,25 @@ static enum qr_status add_procedure(const struct qri_sysmodule *proc, size_t *ob
     o->version = 1;
     o->text = qr_str(proc->text);
     built.catalog.objects[(*object_count)++] = o;
+    return o;
+}
+
+static enum qr_status add_function(const struct qri_sysmodule *function, size_t *object_count)
+{
+    static const char *const names[] = {"@a", "@b"};
+    enum { PARAMS = sizeof names / sizeof names[0] };
+    struct qr_cat_object *o = add_procedure(function, object_count);
+    struct qr_cat_param *params = qr_arena_array(&built.arena, PARAMS, sizeof *params);
+    if (o == NULL || params == NULL)
+        return QR_NOMEM;
+    o->type = QR_CAT_FN_INLINE;
+    o->params = params;
+    o->param_count = PARAMS;
+    for (uint32_t i = 0; i < PARAMS; i++)
+        params[i] = (struct qr_cat_param){.parameter_id = i + 1,
+                                          .name = qr_str(names[i]),
+                                          .type = qr_type_of(QR_TYPE_INT),
+                                          .is_nullable = true};
     return QR_OK;
 }
 
@@ -191,15 +210,17 @@ static enum qr_status build_all(void)
         {QR_SCHEMA_INFORMATION_SCHEMA, 3, {"INFORMATION_SCHEMA", 18}},
         {QR_SCHEMA_SYS, 4, {"sys", 3}},
     };
-    size_t views = 0, procs = 0, count = 0;
+    size_t views = 0, procs = 0, functions = 0, count = 0;
     for (size_t t = 0; t < sizeof view_tables / sizeof view_tables[0]; t++)
         for (size_t i = 0; view_tables[t][i].name != NULL; i++)
             views++;
     while (qri_sysmodules[procs].name != NULL)
         procs++;
+    while (qri_sysfunctions[functions].name != NULL)
+        functions++;
     built.shapes = qr_arena_array(&built.arena, views, sizeof *built.shapes);
     built.catalog.objects =
-        qr_arena_array(&built.arena, views + procs, sizeof *built.catalog.objects);
+        qr_arena_array(&built.arena, views + procs + functions, sizeof *built.catalog.objects);
     if (built.shapes == NULL || built.catalog.objects == NULL)
         return qr_fail(&built.err, QR_NOMEM, "system catalog");
     for (size_t t = 0; t < sizeof view_tables / sizeof view_tables[0]; t++)
@@ -207,7 +228,10 @@ static enum qr_status build_all(void)
             if (add_view(&view_tables[t][i], &count) != QR_OK)
                 return qr_fail(&built.err, QR_NOMEM, "system catalog");
     for (size_t i = 0; i < procs; i++)
-        if (add_procedure(&qri_sysmodules[i], &count) != QR_OK)
+        if (add_procedure(&qri_sysmodules[i], &count) == NULL)
+            return qr_fail(&built.err, QR_NOMEM, "system catalog");
+    for (size_t i = 0; i < functions; i++)
+        if (add_function(&qri_sysfunctions[i], &count) != QR_OK)
             return qr_fail(&built.err, QR_NOMEM, "system catalog");
     built.catalog.schemas = schemas;
     built.catalog.schema_count = sizeof schemas / sizeof schemas[0];

@@ -24,6 +24,7 @@ extern const struct qri_sysview qri_sysviews_object[]; /* sysview_object.c; ende
 extern const struct qri_sysview qri_sysviews_table[];  /* sysview_table.c */
 extern const struct qri_sysview qri_sysviews_type[];   /* sysview_type.c */
 extern const struct qri_sysview qri_sysviews_server[]; /* sysview_server.c */
+extern const struct qri_sysview qri_sysviews_storage[]; /* sysview_storage.c */
 extern const struct qri_sysview qri_sysviews_text[];   /* sysview_text.c */
 extern const struct qri_sysview qri_sysviews_schema[]; /* sysview_schema.c: INFORMATION_SCHEMA */
 

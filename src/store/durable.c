@@ -4,10 +4,21 @@
 
 enum { HEALTH_CHECK_NS = 200 * 1000 * 1000 };
 
+void qri_waited(struct qri_waits *waits, int64_t ns)
+{
+    uint64_t took = ns > 0 ? (uint64_t)ns : 0;
+    uint64_t longest = atomic_load_explicit(&waits->ns_max, memory_order_relaxed);
+    atomic_fetch_add_explicit(&waits->count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&waits->ns, took, memory_order_relaxed);
+    while (took > longest && !atomic_compare_exchange_weak(&waits->ns_max, &longest, took)) {
+    }
+}
+
 bool qr_store_on_durable(struct qr_store *store, struct qr_durable_wait *wait)
 {
     if (atomic_load(&store->durable_lsn) >= wait->lsn.v)
         return false;
+    wait->since_ns = qr_env_mono_ns(store->env);
     pthread_mutex_lock(&store->waits_mu);
     /* A flusher moves the durable LSN before it takes waits_mu, so looking again is enough. */
     bool waits = atomic_load(&store->durable_lsn) < wait->lsn.v;
@@ -54,8 +65,10 @@ void qri_durable_reached(struct qr_store *store, uint64_t lsn)
         store->waits_first = rest;
     }
     pthread_mutex_unlock(&store->waits_mu);
+    int64_t now_ns = list == NULL ? 0 : qr_env_mono_ns(store->env);
     while (list != NULL) {
         struct qr_durable_wait *next = list->next; /* `reached` may free its wait */
+        qri_waited(&store->log_waits, now_ns - list->since_ns);
         list->reached(list);
         list = next;
     }

@@ -171,8 +171,10 @@ enum qr_status qri_files_flush(struct qr_store *store, struct qr_err *err)
     enum qr_status status = qri_store_check(store, err);
     if (status == QR_OK && qri_log_take(store, &b)) {
         qr_err_reset(&local);
+        int64_t start_ns = qr_env_mono_ns(store->env);
         status = write_batch(store, &b, &local);
         if (status == QR_OK) {
+            qri_waited(&store->log_writes, qr_env_mono_ns(store->env) - start_ns);
             wake = finish_batch(store, &b);
             done = true;
         } else {

@@ -21,7 +21,7 @@ struct qri_append {
     struct qri_hyper *hyper;
     enum qri_append_state state;
     bool ends_batch;
-    int64_t give_up_ns;
+    int64_t start_ns, give_up_ns;
 };
 
 /* Log that was taken from the gatherer and is being appended. */

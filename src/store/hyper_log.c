@@ -96,7 +96,8 @@ static void pump(struct qri_hyper *hy)
         a->done = append_done;
         next_bytes(hy, s, a);
         append->ends_batch = s->at_chunk == NULL;
-        append->give_up_ns = qr_env_mono_ns(hy->store->env) + hy->options.append_timeout_ns;
+        append->start_ns = qr_env_mono_ns(hy->store->env);
+        append->give_up_ns = append->start_ns + hy->options.append_timeout_ns;
         start(hy, append);
     }
 }
@@ -181,6 +182,7 @@ static void append_done(struct qr_logsvc_append *a)
     struct qr_store *store = hy->store;
     struct qri_log_chunk *done = NULL;
     bool fatal = false;
+    int64_t now_ns = qr_env_mono_ns(store->env);
     pthread_mutex_lock(&hy->mu);
     hy->answering++;
     append->state = judge(a, &fatal);
@@ -188,8 +190,9 @@ static void append_done(struct qr_logsvc_append *a)
     hy->failed = hy->failed || fatal;
     struct qr_logsvc_append copy = *a;
     if (a->status == QR_OK) {
+        qri_waited(&store->log_writes, now_ns - append->start_ns);
         hy->hint = a->throttle;
-        hy->hint_until_ns = qr_env_mono_ns(store->env) + HINT_NS;
+        hy->hint_until_ns = now_ns + HINT_NS;
     }
     uint64_t commit_lsn = hy->failed ? 0 : retire(hy, &done);
     pump(hy);
@@ -377,8 +380,10 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
     pthread_mutex_lock(&hy->mu);
     int64_t ns = now < hy->hint_until_ns ? (int64_t)hy->hint.delay_us * 1000 : 0;
     if (ns > 0) {
-        hy->rbio[hy->hint.reason].waits++;
-        hy->rbio[hy->hint.reason].wait_ns += (uint64_t)ns;
+        struct qr_store_rbio *rbio = &hy->rbio[hy->hint.reason];
+        rbio->waits++;
+        rbio->wait_ns += (uint64_t)ns;
+        rbio->wait_ns_max = (uint64_t)ns > rbio->wait_ns_max ? (uint64_t)ns : rbio->wait_ns_max;
     }
     pthread_mutex_unlock(&hy->mu);
     if (ns > 0)

@@ -245,6 +245,12 @@ static uint64_t free_pages(struct qr_store *store)
     return pages;
 }
 
+static struct qr_store_waits get_waits(const struct qri_waits *waits)
+{
+    return (struct qr_store_waits){atomic_load(&waits->count), atomic_load(&waits->ns),
+                                   atomic_load(&waits->ns_max)};
+}
+
 void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats)
 {
     uint64_t pages = atomic_load(&store->head_db_pages), unused = free_pages(store);
@@ -269,6 +275,9 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
         .versions_held = atomic_load(&store->held_count) - atomic_load(&store->spilled_count),
         .versions_spilled = atomic_load(&store->spilled_count),
         .tmp_bytes = atomic_load(&store->tmp_bytes),
+        .log_waits = get_waits(&store->log_waits),
+        .page_waits = get_waits(&store->page_waits),
+        .log_writes = get_waits(&store->log_writes),
     };
     store->backend->stats(store, &s);
     pthread_mutex_lock(&log->mu);

@@ -174,6 +174,12 @@ struct qri_backend {
 
 struct qri_hyper; /* hyper_int.h */
 
+/* See struct qr_store_waits. */
+struct qri_waits {
+    _Atomic uint64_t count, ns, ns_max;
+};
+void qri_waited(struct qri_waits *waits, int64_t ns);
+
 struct qri_checkpointer {
     bool ready;
     pthread_mutex_t run_mu;       /* one checkpoint at a time */
@@ -214,6 +220,7 @@ struct qr_store {
     uint32_t durable_pages_max;                         /* guarded by log.mu */
     _Atomic uint64_t max_data_bytes, tmp_bytes;
     _Atomic uint64_t pages_read;
+    struct qri_waits log_waits, page_waits, log_writes;
     _Atomic int64_t dirty_pages; /* bits set in the table */
 
     pthread_mutex_t slots_mu;

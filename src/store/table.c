@@ -85,6 +85,15 @@ struct qri_frame *qri_version_try(struct qr_store *store, uint32_t page_no, uint
     return NULL;
 }
 
+static enum qr_status read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
+                                uint64_t *ret_lsn, struct qr_err *err)
+{
+    int64_t start_ns = qr_env_mono_ns(store->env);
+    enum qr_status status = store->backend->read_page(store, page_no, dst, ret_lsn, err);
+    qri_waited(&store->page_waits, qr_env_mono_ns(store->env) - start_ns);
+    return status;
+}
+
 /* With the page's stripe held and no version in memory: makes the data file's version the newest in
  * memory. The stripe keeps others from doing the same, and the checkpointer writes only pages that
  * have a version in memory, so what is read here is whole and is the newest. */
@@ -97,7 +106,7 @@ static enum qr_status page_in(struct qr_store *store, uint32_t page_no,
         *ret_frame = NULL;
         return must ? qr_fail(err, QR_NOMEM, "page %u", page_no) : QR_OK;
     }
-    enum qr_status status = store->backend->read_page(store, page_no, f->data, &f->lsn, err);
+    enum qr_status status = read_page(store, page_no, f->data, &f->lsn, err);
     if (status != QR_OK) {
         qri_frame_free(store, f);
         return status;
@@ -148,7 +157,7 @@ static enum qr_status read_locked(struct qr_store *store, uint32_t page_no, uint
     _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
     struct qri_frame *f = entry == NULL ? NULL : atomic_load(entry);
     if (f == NULL)
-        return store->backend->read_page(store, page_no, dst, ret_lsn, err);
+        return read_page(store, page_no, dst, ret_lsn, err);
     while (f != NULL && f->lsn > lsn)
         f = f->older;
     if (f == NULL)

@@ -75,7 +75,8 @@ static void add_catalog(struct qr_buf *page, const char *title, uint32_t schema_
         abort();
     for (size_t i = 0; i < system->object_count; i++) {
         const struct qr_cat_object *o = system->objects[i];
-        if (o->schema_id == schema_id && (o->type == QR_CAT_PROC) == procedures)
+        bool is_private = memchr(o->name.p, '$', o->name.n) != NULL; /* "virtual_file_stats$" */
+        if (o->schema_id == schema_id && (o->type == QR_CAT_PROC) == procedures && !is_private)
             add_name(&l, prefix, o->name);
     }
     for (size_t i = 0; procedures && qri_sysproc_at(i) != NULL; i++)

@@ -227,6 +227,30 @@ static void test_a_session_sees_how_another_ended_its_last_request(void **state)
     fixture_close(&f);
 }
 
+static void test_commits_and_log_writes_are_counted_in_the_storage_views(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    with_table(&f, &c);
+    settle(&c);
+    run(&c, "declare @n bigint = 0, @io bigint; select @n = waiting_tasks_count from "
+            "sys.dm_db_wait_stats where wait_type = 'WRITELOG'; select @io = num_of_bytes_written "
+            "from sys.dm_io_virtual_file_stats(db_id(), 2); create table #n (n bigint, io bigint) "
+            "insert #n values (@n, @io)");
+    run(&c, "insert t values (77, N'x')");
+    settle(&c);
+    expect(&c,
+           "select s.waiting_tasks_count - n more, case when f.num_of_bytes_written > io then 1 "
+           "end wrote from #n, sys.dm_db_wait_stats s, sys.dm_io_virtual_file_stats(db_id(), 2) f "
+           "where s.wait_type = 'WRITELOG'",
+           "COLS more bigint, wrote int\nROW 1|1\nDONE 1\n");
+    expect(&c, "select file_id from sys.dm_io_virtual_file_stats(db_id(), null) order by 1",
+           "COLS file_id smallint\nROW 1\nROW 2\nDONE 2\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
 static void test_attention_ends_a_running_select_and_keeps_the_transaction(void **state)
 {
     struct fixture f;
@@ -419,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_everything_is_there_after_a_restart),
         cmocka_unit_test(test_checkpoint_brings_the_data_file_up_to_the_newest_commit),
         cmocka_unit_test(test_bulk_load_fills_the_announced_columns),
+        cmocka_unit_test(test_commits_and_log_writes_are_counted_in_the_storage_views),
         cmocka_unit_test(test_the_sum_stays_while_many_sessions_transfer),
     };
     return cmocka_run_group_tests_name("engine/session", tests, NULL, NULL);

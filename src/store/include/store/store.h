@@ -82,7 +82,11 @@ enum qr_store_rbio_reason {
     QR_RBIO_COUNT,
 };
 struct qr_store_rbio {
-    uint64_t waits, wait_ns;
+    uint64_t waits, wait_ns, wait_ns_max;
+};
+/* How often something was waited for, and how long: all of them together and the longest. */
+struct qr_store_waits {
+    uint64_t count, ns, ns_max;
 };
 
 struct qr_store_stats {
@@ -102,6 +106,9 @@ struct qr_store_stats {
     uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
     uint64_t versions_spilled; /* the same, in the local version file */
     uint64_t tmp_bytes;
+    struct qr_store_waits log_waits;  /* commits whose answer waited to be durable (WRITELOG) */
+    struct qr_store_waits page_waits; /* reads of pages that were not in memory (PAGEIOLATCH_SH) */
+    struct qr_store_waits log_writes; /* groups of blocks synced, or appends answered */
     struct qr_store_rbio rbio[QR_RBIO_COUNT]; /* hyper.h: zeros elsewhere, as what follows */
     uint64_t appends, appends_repeated;       /* calls to the log service */
     uint64_t pages_ahead;                     /* of pages_read: came before they were asked for */

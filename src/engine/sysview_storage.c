@@ -1,0 +1,157 @@
+/* sysview_storage.c - waits and file I/O as the stores count them; see sysview_int.h. */
+#include "sysview_int.h"
+#include <string.h>
+#include "store/store.h"
+#include "base/banned.h"
+
+enum { NS_PER_MS = 1000000 };
+
+static int64_t ms_of(uint64_t ns)
+{
+    return (int64_t)(ns / NS_PER_MS);
+}
+
+/* ---- waits ---- */
+
+static struct qr_store_waits of_log(const struct qr_store_stats *stats)
+{
+    return stats->log_waits;
+}
+
+static struct qr_store_waits of_pages(const struct qr_store_stats *stats)
+{
+    return stats->page_waits;
+}
+
+static struct qr_store_waits of_rbio(const struct qr_store_stats *stats,
+                                     enum qr_store_rbio_reason reason)
+{
+    const struct qr_store_rbio *rbio = &stats->rbio[reason];
+    return (struct qr_store_waits){rbio->waits, rbio->wait_ns, rbio->wait_ns_max};
+}
+
+static struct qr_store_waits of_destage(const struct qr_store_stats *stats)
+{
+    return of_rbio(stats, QR_RBIO_DESTAGE);
+}
+
+static struct qr_store_waits of_localdestage(const struct qr_store_stats *stats)
+{
+    return of_rbio(stats, QR_RBIO_LOCALDESTAGE);
+}
+
+static struct qr_store_waits of_replica(const struct qr_store_stats *stats)
+{
+    return of_rbio(stats, QR_RBIO_REPLICA);
+}
+
+static struct qr_store_waits of_storage(const struct qr_store_stats *stats)
+{
+    return of_rbio(stats, QR_RBIO_STORAGE);
+}
+
+/* What stores wait for, by the names of data/wait_types.csv. */
+static const struct {
+    const char *name;
+    struct qr_store_waits (*of)(const struct qr_store_stats *stats);
+} wait_kinds[] = {
+    {"PAGEIOLATCH_SH", of_pages},
+    {"RBIO_RG_DESTAGE", of_destage},
+    {"RBIO_RG_LOCALDESTAGE", of_localdestage},
+    {"RBIO_RG_REPLICA", of_replica},
+    {"RBIO_RG_STORAGE", of_storage},
+    {"WRITELOG", of_log},
+};
+enum { WAIT_KINDS = sizeof wait_kinds / sizeof wait_kinds[0] };
+
+static void add_waits(struct qr_store_waits sums[WAIT_KINDS], const struct qr_database *db)
+{
+    struct qr_store_stats stats;
+    qr_store_get_stats(db->store, &stats);
+    for (size_t i = 0; i < WAIT_KINDS; i++) {
+        struct qr_store_waits w = wait_kinds[i].of(&stats);
+        sums[i].count += w.count;
+        sums[i].ns += w.ns;
+        sums[i].ns_max = w.ns_max > sums[i].ns_max ? w.ns_max : sums[i].ns_max;
+    }
+}
+
+static enum qr_status wait_rows(struct qri_sysrows *rows,
+                                const struct qr_store_waits sums[WAIT_KINDS], bool zeros)
+{
+    for (size_t i = 0; i < WAIT_KINDS; i++)
+        if (zeros || sums[i].count > 0)
+            QR_TRY(qri_sysrow(rows, qr_str(wait_kinds[i].name), (int64_t)sums[i].count,
+                              ms_of(sums[i].ns), ms_of(sums[i].ns_max)));
+    return QR_OK;
+}
+
+static enum qr_status db_wait_stats(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_store_waits sums[WAIT_KINDS] = {0};
+    add_waits(sums, session->db);
+    return wait_rows(rows, sums, false);
+}
+
+/* Of all databases of this compute node. */
+static enum qr_status os_wait_stats(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    struct qr_store_waits sums[WAIT_KINDS] = {0};
+    pthread_mutex_lock(&instance->mu);
+    for (const struct qr_database *db = instance->databases; db != NULL; db = db->next)
+        add_waits(sums, db);
+    pthread_mutex_unlock(&instance->mu);
+    return wait_rows(rows, sums, true);
+}
+
+/* ---- files ---- */
+
+static enum qr_status file_rows(struct qri_sysrows *rows, const struct qr_database *db)
+{
+    struct qr_store_stats s;
+    qr_store_get_stats(db->store, &s);
+    int64_t page_bytes = qr_store_page_bytes(db->store);
+    int64_t since_ms = qr_env_mono_ns(db->instance->options.env) / NS_PER_MS;
+    int64_t read_ms = ms_of(s.page_waits.ns), write_ms = ms_of(s.log_writes.ns);
+    int64_t data_bytes = (int64_t)(s.file_bytes > 0 ? s.file_bytes : s.data_bytes);
+    int64_t log_bytes = (int64_t)(s.log_file_bytes > 0 ? s.log_file_bytes : s.log_bytes);
+    QR_TRY(qri_sysrow(rows, (int)db->info.database_id, 1, since_ms, (int64_t)s.pages_read,
+                      (int64_t)s.pages_read * page_bytes, read_ms, (int64_t)s.pages_written,
+                      (int64_t)s.pages_written * page_bytes, (int64_t)0, read_ms, data_bytes));
+    return qri_sysrow(rows, (int)db->info.database_id, 2, since_ms, (int64_t)0, (int64_t)0,
+                      (int64_t)0, (int64_t)s.log_writes.count, (int64_t)s.log_bytes_written,
+                      write_ms, write_ms, log_bytes);
+}
+
+/* From master every database of this compute node is seen. */
+static enum qr_status virtual_file_stats(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    enum qr_status status = QR_OK;
+    if (session->db->info.database_id != 1)
+        return file_rows(rows, session->db);
+    pthread_mutex_lock(&instance->mu);
+    for (const struct qr_database *db = instance->databases; status == QR_OK && db != NULL;
+         db = db->next)
+        status = file_rows(rows, db);
+    pthread_mutex_unlock(&instance->mu);
+    return status;
+}
+
+#define WAIT_COLUMNS                                                                               \
+    "wait_type nvarchar(60), waiting_tasks_count bigint, wait_time_ms bigint, "                    \
+    "max_wait_time_ms bigint, signal_wait_time_ms bigint =0"
+
+const struct qri_sysview qri_sysviews_storage[] = {
+    {"sys", "dm_db_wait_stats", WAIT_COLUMNS, db_wait_stats, NULL, false},
+    {"sys", "dm_os_wait_stats", WAIT_COLUMNS, os_wait_stats, NULL, false},
+    {"sys", "virtual_file_stats$",
+     "database_id smallint, file_id smallint, sample_ms bigint, num_of_reads bigint, "
+     "num_of_bytes_read bigint, io_stall_read_ms bigint, num_of_writes bigint, "
+     "num_of_bytes_written bigint, io_stall_write_ms bigint, io_stall bigint, "
+     "size_on_disk_bytes bigint, file_handle varbinary(8) =null, "
+     "io_stall_queued_read_ms bigint =0, io_stall_queued_write_ms bigint =0",
+     virtual_file_stats, NULL, false},
+    {0},
+};
