@@ -410,13 +410,16 @@ enum qr_status qr_logsvc_renew(struct qr_logsvc *svc, const struct qr_timeline *
     struct qri_timeline *tl = qri_timeline_find(svc, timeline);
     if (tl == NULL || tl->queued.live != QRI_LIVE)
         status = qr_fail(err, QR_NOT_FOUND, "no such timeline");
+    else if (ttl_ns <= 0 || ttl_ns > max) /* who got less than it asked for would not know */
+        status = qr_fail(err, QR_INVALID, "a lease of %lld ns, at most %lld", (long long)ttl_ns,
+                         (long long)max);
     else if (epoch != tl->queued.epoch || epoch == 0)
         status =
             qr_fail(err, QR_FENCED, "epoch %llu is not the current one", (unsigned long long)epoch);
     else if (now < tl->lease_blocked_until_ns)
         status = qr_fail(err, QR_FENCED, "a newer epoch waits for the lease to end");
     else
-        tl->lease_until_ns = now + (ttl_ns < max ? ttl_ns : max);
+        tl->lease_until_ns = now + ttl_ns;
     pthread_mutex_unlock(&svc->mu);
     return status;
 }

@@ -18,6 +18,7 @@ static void hyper_free(struct qr_store *store)
     for (size_t i = 0; i < hy->sending_count; i++)
         qri_log_free_chunks(hy->sending[(hy->sending_first + i) % QRI_SENDING].chunks);
     qri_written_done(&hy->written);
+    qri_lease_done(hy);
     pthread_cond_destroy(&hy->wake);
     pthread_mutex_destroy(&hy->streams_mu);
     pthread_mutex_destroy(&hy->mu);
@@ -105,6 +106,7 @@ static const struct qri_backend hyper_backend = {
     .read_page = qri_hyper_read_page,
     .evicting = hyper_evicting,
     .delay = qri_hyper_delay,
+    .may_answer = qri_hyper_may_answer,
     .upkeep = hyper_upkeep,
     .checkpoint = hyper_checkpoint,
     .close = hyper_close,
@@ -128,6 +130,8 @@ static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_op
     o->open_timeout_ns = o->open_timeout_ns == 0 ? 30 * SECOND_NS : o->open_timeout_ns;
     o->append_timeout_ns = o->append_timeout_ns == 0 ? 60 * SECOND_NS : o->append_timeout_ns;
     o->page_timeout_ns = o->page_timeout_ns == 0 ? 30 * SECOND_NS : o->page_timeout_ns;
+    o->lease_ttl_ns = o->lease_ttl_ns == 0 ? 10 * SECOND_NS : o->lease_ttl_ns;
+    qri_lease_init(hy);
     pthread_mutex_init(&hy->mu, NULL);
     pthread_mutex_init(&hy->streams_mu, NULL);
     qr_cond_init(&hy->wake);
@@ -265,6 +269,8 @@ static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_o
     QR_TRY(choose_epoch(hy, err));
     QR_TRY(qr_wrap(err, fence(hy, &state, err), "take over"));
     QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
+    hy->lease.wanted = true;
+    QR_TRY(qri_lease_wait(hy, hy->options.open_timeout_ns, err));
     for (size_t i = 0; i < QRI_WRITTEN_BUCKETS; i++)
         hy->written.buckets[i].floor = state.commit_lsn;
     QR_TRY(qr_buf_status(&store->log.epoch_record, err));
@@ -295,6 +301,11 @@ enum qr_status qr_hyper_open(const char *dir, const struct qr_store_options *opt
     else
         *ret_store = store;
     return status;
+}
+
+void qr_hyper_step(struct qr_store *store)
+{
+    qri_hyper_repeat(store->hyper);
 }
 
 enum qr_status qr_hyper_create(const struct qr_hyper_options *hyper, uint32_t page_bytes,

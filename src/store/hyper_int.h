@@ -40,6 +40,15 @@ struct qri_written {
     } * buckets;
 };
 
+/* All but until_ns guarded by the hyper's mu. */
+struct qri_lease {
+    bool wanted, flying; /* this is a primary; a renewal is on its way */
+    _Atomic int64_t until_ns;
+    int64_t asked_ns, next_ns; /* of the renewal; when to ask again */
+    struct qr_rpc_call call;
+    struct qr_buf ask;
+};
+
 struct qri_hyper {
     struct qr_store *store;
     struct qr_hyper_options options;
@@ -51,9 +60,11 @@ struct qri_hyper {
     size_t sending_first, sending_count;
     int answering; /* threads inside append_done */
     uint64_t sent_lsn, hardened_lsn;
-    bool epoch_begun; /* the first append is durable: others may follow before their answers */
+    uint64_t held_lsn; /* durable, and the lease ran out before it could be told; 0: none */
+    bool epoch_begun;  /* the first append is durable: others may follow before their answers */
     bool failed, ending, thread_runs;
-    pthread_t thread; /* repeats appends */
+    pthread_t thread; /* repeats appends, renews the lease */
+    struct qri_lease lease;
     struct qr_logsvc_throttle hint;
     int64_t hint_until_ns;
     struct qr_store_rbio rbio[QR_RBIO_COUNT];
@@ -74,10 +85,25 @@ QR_NODISCARD enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_po
                                             void *poll_ctx);
 /* The thread that repeats what had no answer. */
 void *qri_hyper_repeater_main(void *hyper);
+/* The lease is renewed: what became durable meanwhile may be told. */
+void qri_hyper_release_held(struct qri_hyper *hyper);
+/* What the thread would do now. */
+void qri_hyper_repeat(struct qri_hyper *hyper);
 /* No append is in flight afterwards, nor will be. */
 void qri_hyper_stop(struct qri_hyper *hyper);
 bool qri_hyper_may_repeat(enum qr_status status); /* no answer, or none that decides anything */
 void qri_hyper_pause(struct qri_hyper *hyper, int64_t ns);
+
+/* hyper_lease.c */
+void qri_lease_init(struct qri_hyper *hyper);
+void qri_lease_done(struct qri_hyper *hyper);
+bool qri_lease_runs(const struct qri_hyper *hyper);
+int64_t qri_lease_due_ns(const struct qri_hyper *hyper); /* with mu held: of the next renewal */
+void qri_lease_tick(struct qri_hyper *hyper);            /* asks for a renewal that is due */
+/* QR_TIMEOUT, QR_CLOSED */
+QR_NODISCARD enum qr_status qri_lease_wait(struct qri_hyper *hyper, int64_t timeout_ns,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_hyper_may_answer(struct qr_store *store, struct qr_err *err);
 
 /* hyper_page.c */
 QR_NODISCARD enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no,

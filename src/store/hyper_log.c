@@ -127,7 +127,15 @@ static void finish_oldest_batch(struct qri_hyper *hy, struct qri_log_chunk **ret
     hy->sending_count--;
 }
 
-/* What is answered without a gap is durable. Returns the newest commit mark in it, or 0. */
+static void set_durable(struct qr_store *store, uint64_t lsn)
+{
+    atomic_store(&store->durable_lsn, lsn);
+    atomic_store(&store->clean_lsn, lsn);
+    atomic_store(&store->checkpoint_lsn, lsn);
+}
+
+/* What is answered without a gap is durable. Returns the newest commit mark in it that may be told,
+ * or 0: without a lease nothing is (S6). */
 static uint64_t retire(struct qri_hyper *hy, struct qri_log_chunk **ret_done)
 {
     struct qr_store *store = hy->store;
@@ -147,12 +155,28 @@ static uint64_t retire(struct qri_hyper *hy, struct qri_log_chunk **ret_done)
         hy->first = (hy->first + 1) % QRI_APPENDS;
         hy->count--;
     }
+    if (commit_lsn != 0 && !qri_lease_runs(hy)) {
+        hy->held_lsn = commit_lsn;
+        return 0;
+    }
     if (commit_lsn != 0) {
-        atomic_store(&store->durable_lsn, commit_lsn);
-        atomic_store(&store->clean_lsn, commit_lsn);
-        atomic_store(&store->checkpoint_lsn, commit_lsn);
+        hy->held_lsn = 0;
+        set_durable(store, commit_lsn);
     }
     return commit_lsn;
+}
+
+void qri_hyper_release_held(struct qri_hyper *hy)
+{
+    pthread_mutex_lock(&hy->mu);
+    uint64_t lsn = qri_lease_runs(hy) ? hy->held_lsn : 0;
+    if (lsn != 0) {
+        hy->held_lsn = 0;
+        set_durable(hy->store, lsn);
+    }
+    pthread_mutex_unlock(&hy->mu);
+    if (lsn != 0)
+        qri_durable_reached(hy->store, lsn);
 }
 
 static void recycle(struct qr_store *store, struct qri_log_chunk *chunks)
@@ -253,9 +277,17 @@ void *qri_hyper_repeater_main(void *arg)
     int64_t backoff = REPEAT_MIN_NS;
     pthread_mutex_lock(&hy->mu);
     while (!hy->ending) {
+        int64_t until_due = qri_lease_due_ns(hy) - qr_env_mono_ns(hy->store->env);
+        if (until_due <= 0 && !hy->failed) {
+            pthread_mutex_unlock(&hy->mu);
+            qri_lease_tick(hy);
+            pthread_mutex_lock(&hy->mu);
+            continue;
+        }
         if (!any_failed(hy) || hy->failed) {
             uint64_t before = hy->hardened_lsn;
-            (void)qr_cond_wait(&hy->wake, &hy->mu, -1);
+            bool timed = !hy->failed && until_due < INT64_MAX / 2;
+            (void)qr_cond_wait(&hy->wake, &hy->mu, timed ? until_due : -1);
             if (hy->hardened_lsn != before)
                 backoff = REPEAT_MIN_NS;
             continue;
@@ -351,10 +383,15 @@ enum qr_status qri_hyper_flush(struct qr_store *store, struct qr_err *err)
             return QR_OK;
         take_and_send(store);
         pthread_mutex_lock(&hy->mu);
-        bool reached = hy->hardened_lsn >= target;
+        bool reached = hy->hardened_lsn >= target, held = hy->held_lsn != 0;
         pthread_mutex_unlock(&hy->mu);
-        if (reached)
+        if (reached && !held)
             return QR_OK;
+        if (reached) {
+            QR_TRY(qri_lease_wait(hy, hy->options.append_timeout_ns, err));
+            qri_hyper_release_held(hy);
+            continue;
+        }
         wait_for_answers(hy, &backoff);
     }
 }
@@ -394,6 +431,19 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
     return QR_OK;
 }
 
+/* None is started again once the store is ending. */
+static void cancel(struct qri_hyper *hy, struct qr_rpc_call *call)
+{
+    qr_rpc_cancel(hy->options.log, call);
+    qr_rpc_wait(hy->options.log, call);
+}
+
+void qri_hyper_repeat(struct qri_hyper *hy)
+{
+    qri_lease_tick(hy);
+    (void)repeat_failed(hy);
+}
+
 void qri_hyper_stop(struct qri_hyper *hy)
 {
     pthread_mutex_lock(&hy->mu);
@@ -408,11 +458,14 @@ void qri_hyper_stop(struct qri_hyper *hy)
         pthread_mutex_lock(&hy->mu);
         bool flying = append->state == QRI_APPEND_FLYING;
         pthread_mutex_unlock(&hy->mu);
-        if (flying) {
-            qr_rpc_cancel(hy->options.log, &append->x.call);
-            qr_rpc_wait(hy->options.log, &append->x.call);
-        }
+        if (flying)
+            cancel(hy, &append->x.call);
     }
+    pthread_mutex_lock(&hy->mu);
+    bool renewing = hy->lease.flying;
+    pthread_mutex_unlock(&hy->mu);
+    if (renewing)
+        cancel(hy, &hy->lease.call);
     /* What they made durable was seen before they were through. */
     pthread_mutex_lock(&hy->mu);
     while (hy->answering > 0 && !hy->store->options.threads_off)

@@ -162,6 +162,9 @@ struct qri_backend {
     void (*evicting)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
     /* Writers wait here before they take the lock (S1). May be NULL. */
     enum qr_status (*delay)(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx);
+    /* Before a snapshot that was just pinned is read from: QR_OK if what it shows may be told.
+     * May wait. May be NULL. */
+    enum qr_status (*may_answer)(struct qr_store *store, struct qr_err *err);
     /* The upkeep thread's. `wanted`: somebody lacks room; `over`: the cache is over its limit. */
     enum qr_status (*upkeep)(struct qr_store *store, bool wanted, bool over, struct qr_err *err);
     enum qr_status (*checkpoint)(struct qr_store *store, struct qr_err *err);

@@ -92,13 +92,25 @@ static enum qr_status pin_page_1(struct qr_txn *txn, struct qr_err *err)
     return QR_OK;
 }
 
+/* After the snapshot is chosen: who may still answer then may have chosen it (S6). */
+static enum qr_status begin_snapshot(struct qr_txn *txn, struct qr_err *err)
+{
+    const struct qri_backend *backend = txn->store->backend;
+    enum qr_status status =
+        backend->may_answer == NULL ? QR_OK : backend->may_answer(txn->store, err);
+    if (status == QR_OK)
+        return pin_page_1(txn, err);
+    qr_txn_unpin(txn);
+    return status;
+}
+
 enum qr_status qr_txn_pin(struct qr_txn *txn, struct qr_lsn at_least, struct qr_err *err)
 {
     assert(txn->snapshot == 0);
     assert(at_least.v <= atomic_load(&txn->store->head_lsn));
     QR_TRY(qri_store_check(txn->store, err));
     txn->snapshot = qri_slot_pin(txn->store, &txn->slot, at_least.v);
-    return pin_page_1(txn, err);
+    return begin_snapshot(txn, err);
 }
 
 enum qr_status qr_txn_pin_head(struct qr_txn *txn, struct qr_err *err)
@@ -106,7 +118,7 @@ enum qr_status qr_txn_pin_head(struct qr_txn *txn, struct qr_err *err)
     assert(txn->snapshot == 0);
     QR_TRY(qri_store_check(txn->store, err));
     txn->snapshot = qri_slot_pin(txn->store, &txn->slot, atomic_load(&txn->store->head_lsn));
-    return pin_page_1(txn, err);
+    return begin_snapshot(txn, err);
 }
 
 void qr_txn_unpin(struct qr_txn *txn)

@@ -6,6 +6,7 @@
 #include "blob/blob.h"
 #include "env/sim.h"
 #include "logsvc/logsvc.h"
+#include "logsvc/peer.h"
 #include "logsvc/piece.h"
 #include "logsvc/serve.h"
 #include "pagesvc/client.h"

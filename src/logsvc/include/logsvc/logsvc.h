@@ -113,7 +113,7 @@ void qr_logsvc_change(struct qr_logsvc *svc, struct qr_logsvc_change *change);
 QR_NODISCARD enum qr_status qr_logsvc_state(struct qr_logsvc *svc,
                                             const struct qr_timeline *timeline,
                                             struct qr_logsvc_state *ret_state, struct qr_err *err);
-/* The primary may serve for ttl_ns from now (at most lease_ttl_ns_max). QR_FENCED when its epoch is
+/* The primary may serve for ttl_ns from now. QR_INVALID beyond lease_ttl_ns_max. QR_FENCED when its epoch is
  * not the current one or somebody waits to fence it. Leases are kept in memory; after a restart
  * every timeline counts as leased for lease_ttl_ns_max. */
 QR_NODISCARD enum qr_status qr_logsvc_renew(struct qr_logsvc *svc,

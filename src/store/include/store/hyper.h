@@ -5,6 +5,9 @@
  * One primary writes a timeline; opening raises its epoch, and from then on whoever had it before
  * commits nothing: its next append is refused, which ends that store (options.fatal). The directory
  * holds a lock file and what is local to this process: temporary files, spilled versions.
+ * A primary serves under a lease (S6): when it runs out and is not renewed in time, nothing is told
+ * to be durable, and snapshots wait and then fail with QR_TIMEOUT. A primary that is told that its
+ * epoch is over ends (options.fatal).
  * With threads_off every wait drives the peers (peer->ops->wait), so a simulation runs in one
  * thread. Errors beside those of store.h: QR_FENCED the epoch is not above the current one,
  * QR_LOCKED the primary before still has a lease, QR_TIMEOUT the services did not answer in time.
@@ -25,6 +28,9 @@ struct qr_hyper_options {
     int64_t open_timeout_ns;   /* [30 s] */
     int64_t append_timeout_ns; /* an append without an answer is repeated for so long [60 s] */
     int64_t page_timeout_ns;   /* the same for a page, then the read fails [30 s] */
+    /* A primary answers while it holds a lease of so long, which it renews at a third of it; at most
+     * the log service's lease_ttl_ns_max [10 s] */
+    int64_t lease_ttl_ns;
     /* What repeats wait with. [the environment's sleep] */
     void (*pause)(void *ctx, int64_t ns);
     void *pause_ctx;
@@ -39,3 +45,5 @@ QR_NODISCARD enum qr_status qr_hyper_create(const struct qr_hyper_options *hyper
 QR_NODISCARD enum qr_status qr_hyper_open(const char *dir, const struct qr_store_options *options,
                                           const struct qr_hyper_options *hyper,
                                           struct qr_store **ret_store, struct qr_err *err);
+/* With threads_off: renews the lease and repeats what failed, if it is time. Does not wait. */
+void qr_hyper_step(struct qr_store *store);
