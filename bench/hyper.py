@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Benchmarks of the Hyperscale tier, each beside a peer or a physical limit of the same run.
+
+  bench/hyper.py --build build [--runs 5] [--seconds 5] [--only tpcb,insert,log,failover]
+
+tpcb, insert: beside PostgreSQL 15 whose commits wait for a synchronous standby on this machine.
+log: MB/s of log of a bulk insert beside synced sequential writes to the same disk, over
+--log-seconds; and what the log service and the page server wrote for it.
+failover: from kill -9 of the loaded primary to the next successful commit, beside PostgreSQL's
+crash recovery from as much dirty data.
+"""
+import argparse
+import mmap
+import os
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.append("/usr/lib/python3/dist-packages")
+import pymssql
+
+from figures import Figures
+from servers import Postgres, Quire
+
+MB = 1 << 20
+
+
+def disk_rate(directory, seconds=4.0):
+    """MB/s of sequential synced writes over a file that exists, the best of a few block sizes."""
+    rates = []
+    for size in (256 << 10, MB, 4 * MB):
+        path = os.path.join(directory, "disk")
+        total = 256 * MB
+        with open(path, "wb") as f:
+            f.write(bytes(total))
+            os.fsync(f.fileno())
+        block = mmap.mmap(-1, size)
+        block.write(os.urandom(size))
+        fd = os.open(path, os.O_WRONLY | os.O_DSYNC)
+        begin, done = time.monotonic(), 0
+        while time.monotonic() - begin < seconds / 3:
+            os.pwrite(fd, block, done % total)
+            done += size
+        rates.append(done / MB / (time.monotonic() - begin))
+        os.close(fd)
+        os.unlink(path)
+    return max(rates)
+
+
+def written_bytes(pid):
+    """What the process has caused to be written to disks."""
+    with open("/proc/%d/io" % pid, encoding="ascii") as f:
+        return int(next(l for l in f if l.startswith("write_bytes")).split()[1])
+
+
+class Hyper(Figures):
+    edition = " (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Gen5_2')"
+
+    def connect(self, database="bench"):
+        return pymssql.connect(server="127.0.0.1", port=str(self.quire.port), user="quireadmin",
+                               password=self.quire.password, database=database, autocommit=True,
+                               login_timeout=10)
+
+    def role(self, *words):
+        """The pid of the child whose arguments have all these words."""
+        found = [pid for pid, args in self.quire.processes() if all(w in args for w in words)]
+        return found[0] if found else None
+
+    def roles(self):
+        return {w: self.role("--role", w) for w in ("log", "page")}
+
+    def log_bytes(self, cursor):
+        cursor.execute("SELECT num_of_bytes_written FROM sys.dm_io_virtual_file_stats(DB_ID(), 2)")
+        return cursor.fetchone()[0]
+
+    def log_rate(self):
+        o = self.options
+        disk = disk_rate(o.dir or tempfile.gettempdir())
+        begin_io = {w: written_bytes(pid) for w, pid in self.roles().items()}
+        with self.connect() as connection:
+            cursor = connection.cursor()
+            first, begin, marks = self.log_bytes(cursor), time.monotonic(), []
+            stop = begin + o.log_seconds
+            while time.monotonic() < stop:
+                self.run(self.quire.args(), "bulk")
+                marks.append((time.monotonic() - begin, self.log_bytes(cursor) - first))
+        seconds, total = marks[-1]
+        early = [m for m in marks if m[0] <= 30.0] or marks[:1]
+        self.add("log of bulk insert, first 30 s", early[-1][1] / MB / early[-1][0], "MB/s", disk,
+                 ">= 0.60 of disk")
+        self.add("log of bulk insert, sustained", total / MB / seconds, "MB/s", disk,
+                 ">= 0.20 of disk")
+        self.add("beside the tier's promise", total / MB / seconds, "MB/s", 100.0, None)
+        time.sleep(1)
+        for word, pid in self.roles().items():
+            wrote = written_bytes(pid) - begin_io[word]
+            self.add("written by the %s role" % word, wrote / total, "x of log", None, None)
+        self.run(self.quire.args(), "init", "TRUNCATE TABLE bench_bulk\nGO\n")
+
+    def dirty(self, megabytes):
+        """Log of about that much, not yet in layers or checkpoints."""
+        rows = megabytes * 1024
+        make = """DROP TABLE IF EXISTS dirty
+GO
+CREATE TABLE dirty (id int NOT NULL PRIMARY KEY, pad char(980) NOT NULL)
+GO
+INSERT INTO dirty SELECT n, 'x' FROM (%s) s
+GO
+"""
+        series = "SELECT CAST(value AS int) AS n FROM GENERATE_SERIES(1, %d)" % rows
+        pg_series = "SELECT generate_series AS n FROM generate_series(1, %d)" % rows
+        self.run(self.quire.args(), "init", make % series)
+        self.run(self.pg.args(), "init", make % pg_series)
+
+    def keep_inserting(self, ended):
+        """Load beside the kill: connections that are lost are made anew."""
+        while not ended.is_set():
+            try:
+                with self.connect() as connection:
+                    cursor = connection.cursor()
+                    while not ended.is_set():
+                        cursor.execute("INSERT bench_insert (a, b) VALUES (1, 'load')")
+            except pymssql.Error:
+                time.sleep(0.001)
+
+    def commit_after_kill(self, pid):
+        begin = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        while True:
+            try:
+                with self.connect() as connection:
+                    connection.cursor().execute("INSERT bench_insert (a, b) VALUES (2, 'after')")
+                return (time.monotonic() - begin) * 1000
+            except pymssql.Error:
+                if time.monotonic() - begin > 120:
+                    raise
+                time.sleep(0.001)
+
+    def pg_recovery(self):
+        self.pg.kill()
+        begin = time.monotonic()
+        self.pg.start()
+        self.pg.sql("INSERT INTO bench_insert (a, b) VALUES (2, 'after')")
+        return (time.monotonic() - begin) * 1000
+
+    def failover(self):
+        mine, theirs = [], []
+        for _ in range(self.options.runs):
+            self.dirty(self.options.dirty_mb)
+            ended = threading.Event()
+            load = [threading.Thread(target=self.keep_inserting, args=(ended,)) for _ in range(4)]
+            for thread in load:
+                thread.start()
+            time.sleep(0.5)
+            mine.append(self.commit_after_kill(self.role("--role", "compute", "--timeline")))
+            ended.set()
+            for thread in load:
+                thread.join()
+            theirs.append(self.pg_recovery())
+        self.add("kill -9 of the primary to commit", statistics.median(mine), "ms",
+                 statistics.median(theirs), "<= 1000", higher=False)
+        print("%34s all: %s ms; PostgreSQL %s ms" % (
+            "", " ".join("%d" % t for t in mine), " ".join("%d" % t for t in theirs)), flush=True)
+
+    def all(self):
+        self.prepare()
+        only = set(filter(None, (self.options.only or "").split(",")))
+        figures = [
+            ("tpcb", lambda: self.pair("TPC-B, one message", "tpcb", 2.0)),
+            ("insert", lambda: self.pair("single-row insert", "insert", 2.0)),
+            ("log", self.log_rate),
+            ("failover", self.failover),
+        ]
+        for name, figure in figures:
+            if not only or name in only:
+                figure()
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--build", default="build")
+    p.add_argument("--runs", type=int, default=5)
+    p.add_argument("--seconds", type=int, default=5)
+    p.add_argument("--clients", type=int, default=16)
+    p.add_argument("--scale", type=int, default=16)
+    p.add_argument("--rows", type=int, default=1000000)
+    p.add_argument("--log-seconds", type=int, default=90)
+    p.add_argument("--dirty-mb", type=int, default=1024)
+    p.add_argument("--only")
+    p.add_argument("--dir", help="where the servers keep their data [a new temporary directory]")
+    options = p.parse_args()
+    options.build = os.path.abspath(options.build)
+    root = tempfile.mkdtemp(prefix="quire-bench-", dir=options.dir)
+    settings = "-c max_wal_size=64GB -c checkpoint_timeout=1h"  # what is dirty stays so
+    bench = Hyper(options, Postgres(root, standby=True, settings=settings),
+                  Quire(options.build, root))
+    try:
+        bench.all()
+    finally:
+        bench.close()
+        bench.write("hyper.jsonl")
+        shutil.rmtree(root, ignore_errors=True)
+
+
+main()

@@ -1,0 +1,145 @@
+"""The servers that the benchmarks compare: quired and PostgreSQL 15, each with a directory of its own."""
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+PG_BIN = "/usr/lib/postgresql/15/bin"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def process_family(root):
+    """(pid, arguments) of a process and its children."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name, encoding="ascii", errors="replace") as f:
+                parent = int(f.read().rsplit(")", 1)[1].split()[1])
+            with open("/proc/%s/cmdline" % name, encoding="utf-8", errors="replace") as f:
+                args = f.read().split("\0")
+        except OSError:
+            continue  # it has ended
+        if root in (parent, int(name)):
+            found.append((int(name), args))
+    return found
+
+
+class Postgres:
+    """A cluster of our own with default, safe settings, on loopback, without TLS. With a standby
+    each commit waits until that has it on disk too."""
+
+    def __init__(self, root, standby=False, settings=""):
+        if not os.path.exists(PG_BIN + "/postgres"):
+            subprocess.run(["apt-get", "install", "-y", "-q", "postgresql-15"], check=True,
+                           stdout=subprocess.DEVNULL)
+        self.dir, self.port = os.path.join(root, "pg"), free_port()
+        user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        self.user = "postgres" if user else pwd.getpwuid(os.geteuid()).pw_name
+        self.prefix = ["runuser", "-u", "postgres", "--"] if user else []
+        self.standby, self.settings = None, settings
+        for d in (self.dir, self.dir + "-standby"):
+            os.mkdir(d, 0o700)
+            if user:
+                os.chown(d, user.pw_uid, user.pw_gid)
+                os.chmod(root, 0o755)
+        subprocess.run(self.prefix + [PG_BIN + "/initdb", "-D", self.dir, "-A", "trust", "-U",
+                                      self.user], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        self.start()
+        if standby:
+            self.start_standby()
+
+    def start(self):
+        self.ctl(self.dir, "start", "-w", "-t", "600", "-l", self.dir + "/log", "-o",
+                 "-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s %s"
+                 % (self.port, self.dir, self.settings))
+
+    def start_standby(self):
+        self.standby, port = self.dir + "-standby", free_port()
+        subprocess.run(self.prefix + [PG_BIN + "/pg_basebackup", "-h", "127.0.0.1", "-p",
+                                      str(self.port), "-U", self.user, "-D", self.standby, "-R"],
+                       check=True, cwd="/")
+        self.ctl(self.standby, "start", "-w", "-l", self.standby + "/log", "-o",
+                 "-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s"
+                 % (port, self.standby))
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.sql("SELECT pg_reload_conf()")
+        while self.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
+            time.sleep(0.1)
+
+    def sql(self, text):
+        return subprocess.run(["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", self.user,
+                               "-d", "postgres", "-qAt", "-c", text], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    def ctl(self, directory, *args):
+        subprocess.run(self.prefix + [PG_BIN + "/pg_ctl", "-D", directory, *args], check=True,
+                       stdout=subprocess.DEVNULL, cwd="/")
+
+    def kill(self):
+        """SIGKILL of every process of the primary."""
+        with open(self.dir + "/postmaster.pid", encoding="ascii") as f:
+            family = process_family(int(f.readline()))
+        for pid, _ in family:
+            os.kill(pid, signal.SIGKILL)
+        while any(os.path.exists("/proc/%d" % pid) for pid, _ in family):
+            time.sleep(0.005)
+
+    def args(self):
+        return ["--target", "pg", "--port", str(self.port), "--user", self.user, "--database",
+                "postgres"]
+
+    def close(self):
+        self.ctl(self.dir, "stop", "-m", "fast")
+        if self.standby:
+            self.ctl(self.standby, "stop", "-m", "fast")
+
+
+class Quire:
+    def __init__(self, build, root):
+        self.binary, self.dir = os.path.join(build, "quired"), os.path.join(root, "quire")
+        self.password = "Bench-Pw-1234567"
+        self.password_file = os.path.join(root, "password")
+        with open(self.password_file, "w", encoding="utf-8") as f:
+            f.write(self.password + "\n")
+        os.chmod(self.password_file, 0o600)
+        self.start()
+
+    def start(self):
+        begin = time.monotonic()
+        self.process = subprocess.Popen(
+            [self.binary, "--data-dir", self.dir, "--tds-port", "0", "--https-port", "0",
+             "--admin-password-file", self.password_file, "--allow-plaintext-login"],
+            stdout=subprocess.PIPE, stderr=open(self.dir + ".log", "ab"), text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("quired ready"):
+            sys.exit("quired did not start: see %s.log" % self.dir)
+        self.ready_ms = (time.monotonic() - begin) * 1000
+        self.port = int(line.split("tds=")[1].split()[0].rsplit(":", 1)[1])
+
+    def args(self, database="bench"):
+        return ["--target", "quire", "--port", str(self.port), "--user", "quireadmin",
+                "--password", self.password, "--database", database]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+    def processes(self):
+        """(pid, arguments) of the service: the supervisor and its children."""
+        return process_family(self.process.pid)
+
+    def memory_kb(self):
+        """What the processes have for themselves; pages shared with others count in part."""
+        total = 0
+        for pid, _ in self.processes():
+            with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as f:
+                total += int(next(l for l in f if l.startswith("Pss:")).split()[1])
+        return total
