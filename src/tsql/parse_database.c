@@ -172,8 +172,24 @@ static void modify(struct qri_parser *p, struct qr_ast_alter_database *node)
     }
 }
 
-/* ADD SECONDARY ON SERVER s, REMOVE SECONDARY ..., FAILOVER, ADD FILE ...: the known words in a
- * row are the action, what follows is kept as text. */
+/* ADD SECONDARY ON SERVER s [WITH (SERVICE_OBJECTIVE = 'x', SECONDARY_TYPE = Named, DATABASE_NAME =
+ * [n])], REMOVE SECONDARY ON SERVER s */
+static bool secondary(struct qri_parser *p, struct qr_ast_alter_database *node)
+{
+    if (!qri_p_peek_at(p, 1, KW_SECONDARY) || !(qri_p_at(p, KW_ADD) || qri_p_at(p, KW_REMOVE)))
+        return false;
+    node->action = qr_str(qri_p_at(p, KW_ADD) ? "ADD SECONDARY" : "REMOVE SECONDARY");
+    qri_p_advance(p);
+    qri_p_advance(p);
+    qri_p_expect(p, KW_ON);
+    qri_p_expect(p, KW_SERVER);
+    node->server = qri_p_ident(p);
+    if (qri_p_accept(p, KW_WITH))
+        qri_p_options_paren(p, &node->options);
+    return true;
+}
+
+/* FAILOVER, ADD FILE ...: the known words in a row are the action, what follows is kept as text. */
 static void other(struct qri_parser *p, struct qr_ast_alter_database *node)
 {
     uint32_t begin = p->tok.begin;
@@ -246,7 +262,7 @@ struct qr_ast_stmt *qri_p_alter_database(struct qri_parser *p)
     } else if (qri_p_accept(p, KW_COLLATE)) {
         node->action = qr_str("COLLATE");
         one_option(p, node, "COLLATE");
-    } else {
+    } else if (!secondary(p, node)) {
         other(p, node);
     }
     return qri_p_finish(p, node);

@@ -248,6 +248,9 @@ static void test_databases(void **state)
         {"alter database d modify (service_objective = 'HS_Gen5_4')", "MODIFY", "SERVICE_OBJECTIVE",
          ""},
         {"alter database d modify name = e", "MODIFY NAME", "NAME", ""},
+        {"alter database d add secondary on server s with (secondary_type = Named, database_name = "
+         "[n], service_objective = 'HS_Gen5_2')",
+         "ADD SECONDARY", "SECONDARY_TYPE", "NAMED"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const struct qr_ast_alter_database *alter =
@@ -256,6 +259,12 @@ static void test_databases(void **state)
         assert_str(alter->options.items[0].name, cases[i].option);
         assert_str(alter->options.items[0].word, cases[i].word);
     }
+    const struct qr_ast_alter_database *alter = parse_stmt(
+        *state, "alter database d remove secondary on server [s t]", QR_AS_ALTER_DATABASE);
+    assert_str(alter->action, "REMOVE SECONDARY");
+    assert_str(alter->server.text, "s t");
+    alter = parse_stmt(*state, "alter database d failover", QR_AS_ALTER_DATABASE);
+    assert_str(alter->action, "FAILOVER");
     const struct qr_ast_scoped_configuration *scoped =
         parse_stmt(*state, "alter database scoped configuration for secondary set maxdop = 4",
                    QR_AS_SCOPED_CONFIGURATION);

@@ -64,12 +64,14 @@ struct qr_ast_create_database {
     struct qr_str files; /* text of ON ..., LOG ON ..., FOR ATTACH: absent mostly */
 };
 /* action: "SET" (options), "MODIFY" (EDITION, SERVICE_OBJECTIVE, MAXSIZE,
- * BACKUP_STORAGE_REDUNDANCY), "MODIFY NAME" (options[0].value), "COLLATE" (options[0].value), else
- * the words after the name, such as "ADD SECONDARY ON SERVER", with `rest` as written. */
+ * BACKUP_STORAGE_REDUNDANCY), "MODIFY NAME" (options[0].value), "COLLATE" (options[0].value), "ADD
+ * SECONDARY" (server, options), "REMOVE SECONDARY" (server), else the words after the name, such as
+ * "FAILOVER", with `rest` as written. */
 struct qr_ast_alter_database {
     struct qr_ast_stmt head;
     struct qr_ast_ident name; /* absent: CURRENT */
     struct qr_str action;
+    struct qr_ast_ident server; /* ON SERVER */
     struct qr_ast_options options;
     struct qr_str rest;
 };
