@@ -59,6 +59,7 @@ struct qri_table {
     struct qri_fk_in *refs;
     size_t ref_count;
     const struct qr_expr **defaults, **computed, **checks; /* as in struct qr_plan_dml */
+    const struct qr_expr *view_check;
 };
 
 /* Tables met already while following foreign keys. */

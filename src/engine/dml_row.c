@@ -61,7 +61,10 @@ static enum qr_status finish(struct qri_run *run, const struct qri_table *table,
         if (!holds)
             return qri_fail_check(run, table, &table->object->checks[i]);
     }
-    return QR_OK;
+    bool qualifies = true;
+    if (table->view_check != NULL)
+        QR_TRY(qr_expr_test(table->view_check, &run->eval, false, &qualifies, run->err));
+    return qualifies ? QR_OK : qr_sql_fail(run->err, 550);
 }
 
 /* ---- identity ---- */

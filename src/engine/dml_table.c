@@ -317,6 +317,7 @@ static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
         table->defaults = plan->defaults;
         table->computed = plan->computed;
         table->checks = plan->checks;
+        table->view_check = plan->view_check;
     } else {
         QR_TRY(bind_exprs(set, table));
     }

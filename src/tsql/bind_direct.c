@@ -50,6 +50,8 @@ static bool rules_allow(const struct qri_target *t, const struct qri_sets *sets)
             return false;
     if (sets == NULL)
         return true;
+    if (t->check != NULL)
+        return false;
     for (size_t i = 0; i < table->check_count; i++)
         if (!table->checks[i].is_disabled)
             return false;

@@ -67,6 +67,7 @@ enum qr_status qri_dml_new(struct qri_compile *c, const struct qri_target *t, st
     dml->rowset_name = t->rowset_name;
     dml->target_is_temp = t->is_temp;
     dml->action_index = SIZE_MAX;
+    dml->view_check = t->check;
     plan->dml = dml;
     plan->needs_write_lock = t->rowset_name.n == 0 && !t->is_temp;
     *ret_dml = dml;

@@ -43,6 +43,7 @@ struct reach {
     struct qri_source *base;
     const struct qr_expr **keys, **olds;
     size_t key_count;
+    const struct qr_expr *check; /* as in struct qri_target */
 };
 
 static enum qr_status reach_table(struct qri_compile *c, struct qri_source *source, struct reach *r)
@@ -125,8 +126,53 @@ static enum qr_status expose(struct qri_compile *c, struct qri_source *source,
     return qri_column_leaf(c, source, item, ret_outer);
 }
 
+struct check {
+    struct qri_compile *c;
+    const struct qri_source *base;
+    enum qr_status status;
+};
+
+/* A column of the base table becomes an input, one of a query in between what stands for it. */
+static const struct qr_expr *check_leaf(void *arg, const struct qr_expr *expr)
+{
+    struct check *k = (struct check *)arg;
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    const struct qr_expr *ret = NULL;
+    if (leaf == NULL || k->status != QR_OK)
+        return NULL;
+    if (leaf->kind == QRI_LEAF_COLUMN && leaf->source == k->base &&
+        leaf->column < k->base->column_count) {
+        const struct qri_column *col = &k->base->columns[leaf->column];
+        k->status = qr_expr_input(&k->c->b, (uint32_t)leaf->column, col->type, col->nullable,
+                                  expr->label, &ret);
+    } else if (leaf->kind == QRI_LEAF_COLUMN && leaf->source->kind == QRI_SOURCE_QUERY &&
+               leaf->source->query->kind == QRI_QUERY_SELECT) {
+        k->status = qr_expr_rewrite(k->c->arena, leaf->source->query->items[leaf->column],
+                                    check_leaf, k, &ret, k->c->err);
+    } else {
+        k->status = qr_fail(k->c->err, QR_UNSUPPORTED,
+                            "changes through a view WITH CHECK OPTION whose condition needs other "
+                            "rows are not supported");
+    }
+    return k->status == QR_OK ? ret : NULL;
+}
+
+static enum qr_status add_check(struct qri_compile *c, const struct qr_expr *where, struct reach *r)
+{
+    struct check k = {.c = c, .base = r->base};
+    const struct qr_expr *both[] = {r->check, where};
+    QR_TRY(qr_expr_rewrite(c->arena, where, check_leaf, &k, &both[1], c->err));
+    QR_TRY(k.status);
+    if (r->check != NULL)
+        return qr_expr_logic(&c->b, QR_EXPR_AND, both, 2, &r->check);
+    r->check = both[1];
+    return QR_OK;
+}
+
+/* `checked`: a view above has WITH CHECK OPTION, which holds for all that it is made of. */
 static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
-                            const struct qr_ast_name *wanted, unsigned depth, struct reach *r)
+                            const struct qr_ast_name *wanted, unsigned depth, bool checked,
+                            struct reach *r)
 {
     if (source->kind == QRI_SOURCE_TABLE)
         return source->object->storage == QR_STORE_VTAB ? qr_sql_fail(c->err, 259)
@@ -140,9 +186,12 @@ static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
     struct qri_source *inner = choose(q, source, wanted);
     if (inner == NULL)
         return not_updatable(c, source);
-    struct reach below;
-    QR_TRY(reach(c, inner, wanted, depth + 1, &below));
+    struct reach below = {0};
+    checked = checked || (source->module != NULL && source->module->with_check_option);
+    QR_TRY(reach(c, inner, wanted, depth + 1, checked, &below));
     *r = below;
+    if (checked && q->where != NULL)
+        QR_TRY(add_check(c, q->where, r));
     r->keys = QRI_ARRAY(c, below.key_count, const struct qr_expr *);
     r->olds = QRI_ARRAY(c, below.object->column_count + 1, const struct qr_expr *);
     if (r->keys == NULL || r->olds == NULL)
@@ -185,12 +234,12 @@ enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source
                                 const struct qr_ast_name *wanted, enum qri_change change,
                                 struct qri_target *t)
 {
-    struct reach r;
+    struct reach r = {0};
     if (qri_view_has_trigger(source->module, change))
         return reach_view(c, source, t);
     struct qri_scope *scope = c->scope;
     c->scope = source->scope; /* columns of inner queries are taken where they stand */
-    QR_TRY(reach(c, source, wanted, 0, &r));
+    QR_TRY(reach(c, source, wanted, 0, false, &r));
     c->scope = scope;
     t->source = source;
     t->base = r.base;
@@ -200,6 +249,7 @@ enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source
     t->keys = r.keys;
     t->key_count = r.key_count;
     t->olds = r.olds;
+    t->check = r.check;
     return QR_OK;
 }
 

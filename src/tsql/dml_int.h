@@ -12,6 +12,8 @@ struct qri_target {
     const struct qr_expr **keys; /* over `source` */
     size_t key_count;
     const struct qr_expr **olds; /* over `source`, pairwise with object->columns */
+    const struct qr_expr *check; /* WITH CHECK OPTION: what a new row must meet, or NULL; its
+                                    QR_EXPR_INPUT(i) is column i of the object */
 };
 
 /* What OUTPUT takes from tables other than the target. */

@@ -300,6 +300,41 @@ static const struct batch batches[] = {
      "ROW 3|0\n"
      "ROW 4|0\n"
      "DONE 2\n"},
+    {"create table vt (a int primary key, b int)", "DONE\n"},
+    {"create view vc as select a, b x from vt where b > 10 with check option", "DONE\n"},
+    {"create view vw as select a, x from vc where a < 100", "DONE\n"},
+    {"insert vc values (1, 11)", "DONE 1\n"},
+    {"insert vc values (2, 10)",
+     "MSG 550 16 1 line 1: The attempted insert or update failed because the target view either"
+     " specifies WITH CHECK OPTION or spans a view that specifies WITH CHECK OPTION and one or more"
+     " rows resulting from the operation did not qualify under the CHECK OPTION constraint.\n"
+     "INFO 3621: The statement has been terminated.\n"
+     "DONE error\n"},
+    {"insert vc values (2, null)",
+     "MSG 550 16 1 line 1: The attempted insert or update failed because the target view either"
+     " specifies WITH CHECK OPTION or spans a view that specifies WITH CHECK OPTION and one or more"
+     " rows resulting from the operation did not qualify under the CHECK OPTION constraint.\n"
+     "INFO 3621: The statement has been terminated.\n"
+     "DONE error\n"},
+    {"update vc set x = 5 where a = 1",
+     "MSG 550 16 1 line 1: The attempted insert or update failed because the target view either"
+     " specifies WITH CHECK OPTION or spans a view that specifies WITH CHECK OPTION and one or more"
+     " rows resulting from the operation did not qualify under the CHECK OPTION constraint.\n"
+     "INFO 3621: The statement has been terminated.\n"
+     "DONE error\n"},
+    {"insert vw values (3, 1)",
+     "MSG 550 16 1 line 1: The attempted insert or update failed because the target view either"
+     " specifies WITH CHECK OPTION or spans a view that specifies WITH CHECK OPTION and one or more"
+     " rows resulting from the operation did not qualify under the CHECK OPTION constraint.\n"
+     "INFO 3621: The statement has been terminated.\n"
+     "DONE error\n"},
+    {"insert vw values (200, 12)\nupdate vc set x = x + 1\nselect * from vt",
+     "DONE 1\n"
+     "DONE 2\n"
+     "COLS a int, b int\n"
+     "ROW 1|12\n"
+     "ROW 200|13\n"
+     "DONE 2\n"},
     /* clang-format on */
 };
 

@@ -268,7 +268,8 @@ struct qr_plan_dml {
      * column that is not persisted has no SQLite column: SELECT expands it, and DML needs it only
      * for CHECKs, OUTPUT and triggers. */
     const struct qr_expr **computed;
-    const struct qr_expr **checks; /* pairwise with target->checks */
+    const struct qr_expr **checks;    /* pairwise with target->checks */
+    const struct qr_expr *view_check; /* WITH CHECK OPTION, over the same inputs; NULL: none */
 
     struct qr_plan_output output;      /* count = 0: none */
     struct qr_plan_output output_into; /* OUTPUT … INTO … OUTPUT … gives both */
