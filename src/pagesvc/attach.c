@@ -4,10 +4,9 @@
 #include "slice_int.h"
 #include "base/banned.h"
 
-/* Reads a manifest; QR_NOT_FOUND if there is none. */
-static enum qr_status load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
-                           struct qri_manifest *ret_manifest, struct qr_blob_tag *ret_tag,
-                           struct qr_err *err)
+enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                 struct qri_manifest *ret_manifest, struct qr_blob_tag *ret_tag,
+                                 struct qr_err *err)
 {
     char name[QRI_NAME_BYTES_MAX];
     qri_manifest_name(id, name);
@@ -123,7 +122,7 @@ static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *m
     enum qr_status status = make_set(slice, parent_set, shared, shared_count, err);
     if (status == QR_OK) {
         status = qri_slice_meta(slice, visible, &slice->meta, NULL);
-        if (status == QR_NOT_FOUND) { /* nothing was ever written */
+        if (status == QR_NOT_FOUND && slice->set->count == 0) { /* nothing was ever written */
             slice->meta.mark.lsn = visible;
             status = QR_OK;
         }
@@ -229,7 +228,7 @@ enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_i
     struct qri_slice *slice = NULL;
     struct qri_manifest m = {0}, next = {0};
     struct qr_blob_tag tag;
-    QR_TRY(load(svc, id, &m, &tag, err));
+    QR_TRY(qri_manifest_load(svc, id, &m, &tag, err));
     enum qr_status status = qri_manifest_copy(&m, &next, err);
     /* Reading goes on by others until this swap; from then on they cannot write (G5). */
     if (status == QR_OK)
@@ -288,6 +287,15 @@ static struct qri_pin *find_pin(struct qri_manifest *m, const struct qr_timeline
     return NULL;
 }
 
+static bool is_pinned(const struct qri_manifest *m, uint64_t lsn)
+{
+    for (size_t i = 0; i < m->pin_count; i++) {
+        if (m->pins[i].lsn == lsn && !m->pins[i].branch)
+            return true;
+    }
+    return false;
+}
+
 /* Is the newest row of this pin of the manifest as it is now? */
 static bool is_current(const struct qri_manifest *m, const struct qr_timeline *name)
 {
@@ -311,7 +319,7 @@ static enum qr_status add_pin(struct qri_slice *slice, const struct qr_timeline 
         return QR_OK;
     if (m->dropped)
         return qr_fail(err, QR_NOT_FOUND, "slice is dropped");
-    if (there == NULL && lsn < m->horizon_lsn)
+    if (there == NULL && lsn < m->horizon_lsn && !is_pinned(m, lsn))
         return qr_fail(err, QR_INVALID, "LSN %llu is before the horizon", (unsigned long long)lsn);
     struct qri_manifest next;
     QR_TRY(qri_manifest_copy(m, &next, err));

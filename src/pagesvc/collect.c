@@ -9,6 +9,8 @@
 #include "base/sim_break.h"
 #include "base/banned.h"
 
+static const int64_t ASK_PARENT_NS = INT64_C(1000000000);
+
 static bool is_own(const struct qri_slice *slice, const struct qri_layer_desc *desc)
 {
     return qr_timeline_eq(&desc->origin, &slice->id.timeline);
@@ -40,14 +42,15 @@ static bool touches(const struct qri_layer *layer, uint32_t first, uint32_t last
     return false;
 }
 
-/* Does reading at exactly `lsn` use nothing of this delta layer? */
+/* Does reading at exactly `lsn` use nothing of this delta layer? Images do not replace the one that
+ * ends there: a branch gets layers that begin before its LSN only, and its meta page from them. */
 static bool delta_is_idle(const struct qri_slice *slice, const struct qri_set *set,
                           const struct qri_layer *layer, uint64_t lsn)
 {
     const struct qri_layer_desc *d = &layer->desc;
     if (lsn <= d->first_lsn)
         return true;
-    if (lsn < d->last_lsn)
+    if (lsn <= d->last_lsn)
         return false;
     for (uint64_t at = d->first_page / QRI_PARTITION_PAGES * QRI_PARTITION_PAGES;
          at <= d->last_page && d->entry_count > 0; at += QRI_PARTITION_PAGES) {
@@ -202,6 +205,29 @@ static bool holds_foreign(const struct qri_slice *slice, const struct qri_manife
     return false;
 }
 
+/* The parent's manifest tells if it still keeps what this one needs. */
+static enum qr_status look_for_pin(struct qri_slice *slice, const struct qr_slice_id *parent,
+                                   struct qr_err *err)
+{
+    struct qri_manifest m = {0};
+    int64_t now = qr_env_mono_ns(slice->svc->env);
+    if (slice->parent_asked_ns != 0 && now - slice->parent_asked_ns < ASK_PARENT_NS)
+        return QR_OK;
+    slice->parent_asked_ns = now;
+    enum qr_status status = qri_manifest_load(slice->svc, parent, &m, NULL, err);
+    if (status == QR_NOT_FOUND) {
+        slice->parent_released = true;
+        return QR_OK;
+    }
+    QR_TRY(status);
+    bool pinned = false;
+    for (size_t i = 0; i < m.pin_count; i++)
+        pinned = pinned || qr_timeline_eq(&m.pins[i].name, &slice->id.timeline);
+    slice->parent_released = !pinned;
+    qri_manifest_done(&m);
+    return QR_OK;
+}
+
 static enum qr_status release_parent(struct qri_slice *slice, const struct qri_manifest *m,
                                      bool *ret_did, struct qr_err *err)
 {
@@ -210,8 +236,8 @@ static enum qr_status release_parent(struct qri_slice *slice, const struct qri_m
         return QR_OK;
     struct qr_slice_id parent = {m->lineage[m->lineage_count - 1].timeline, m->id.no};
     struct qri_slice *there = qri_slice_find(slice->svc, &parent);
-    if (there == NULL)
-        return QR_OK; /* who serves the parent is told by control */
+    if (there == NULL) /* served by nobody yet, or by another server, which control tells */
+        return look_for_pin(slice, &parent, err);
     qri_slice_unref(there);
     QR_TRY(qr_pagesvc_unpin(slice->svc, &parent, &m->id.timeline, err));
     slice->parent_released = true;
@@ -241,6 +267,8 @@ static enum qr_status collect(struct qri_slice *slice, const struct qri_manifest
         struct qri_manifest free_of_log = *m;
         free_of_log.disk_lsn = UINT64_MAX; /* nobody reads it any more */
         QR_TRY(release_parent(slice, &free_of_log, ret_did, err));
+        if (m->lineage_count > 0 && !slice->parent_released)
+            return QR_OK; /* else nobody would ever take that pin away */
         *ret_did = true;
         return delete_all(slice, m, err);
     }

@@ -97,6 +97,7 @@ struct qri_slice {
     pthread_mutex_t task_mu; /* one flush, merge or collection at a time: who removes layers */
     uint32_t next_layer_no;  /* guarded by task_mu */
     bool parent_released;    /* guarded by task_mu */
+    int64_t parent_asked_ns; /* likewise: when its manifest was looked at; 0: never */
 
     pthread_mutex_t work_mu; /* one change of the manifest at a time; guards what follows */
     struct qri_manifest manifest;
@@ -159,6 +160,12 @@ QR_NODISCARD enum qr_status qri_slice_freeze(struct qri_slice *slice, struct qr_
 /* Which timeline's log holds `lsn`, and where that ends (UINT64_MAX: its own). */
 void qri_lineage_at(const struct qri_slice *slice, uint64_t lsn, struct qr_timeline *ret_timeline,
                     uint64_t *ret_end);
+
+/* --- attach.c --- */
+/* From the blob store; QR_NOT_FOUND if there is none. `ret_tag` may be NULL. */
+QR_NODISCARD enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                              struct qri_manifest *ret_manifest,
+                                              struct qr_blob_tag *ret_tag, struct qr_err *err);
 
 /* --- flush.c --- */
 void qri_layer_path(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,

@@ -14,7 +14,12 @@
 #include "store/hyper.h"
 #include "vfs/conn.h"
 
-enum { HW_PAGE_BYTES = 4096, HW_CACHE_BYTES = 256 << 10, HW_FEED_BYTES = 1 << 20 };
+enum {
+    HW_PAGE_BYTES = 4096,
+    HW_CACHE_BYTES = 256 << 10,
+    HW_FEED_BYTES = 1 << 20,
+    HW_SLICES_MAX = 64
+};
 static const int64_t HW_MS = 1000000;
 
 struct hw {
@@ -47,27 +52,36 @@ static inline void hw_log_step(void *arg)
 }
 
 /* The page server takes what is hardened, and works a little. */
-static inline void hw_feed(struct hw *w)
+static inline void hw_feed_slice(struct hw *w, const struct qr_slice_cursor *cursor)
 {
     struct qr_err err = {0};
-    struct qr_slice_cursor cursor;
     struct qr_logsvc_state state;
     struct qr_buf buf;
-    if (w->log == NULL || w->feeding_stopped || !qr_pagesvc_cursor(w->pages, &w->slice, &cursor) ||
-        qr_logsvc_state(w->log, &cursor.source, &state, NULL) != QR_OK)
+    if (qr_logsvc_state(w->log, &cursor->source, &state, NULL) != QR_OK)
         return;
     qr_buf_init(&buf, 4 * HW_FEED_BYTES);
     hw_check(
-        qr_logsvc_read(w->log, &cursor.source, cursor.next.v, HW_FEED_BYTES, &buf, &state, &err),
+        qr_logsvc_read(w->log, &cursor->source, cursor->next.v, HW_FEED_BYTES, &buf, &state, &err),
         &err);
     for (size_t at = 0; at < buf.len;) {
         struct qr_piece piece;
         hw_check(qr_piece_next(buf.data, buf.len, &at, &piece, &err), &err);
-        hw_check(qr_pagesvc_ingest(w->pages, &w->slice, &cursor.source, piece.epoch,
-                                   qr_lsn(piece.first_lsn), piece.data, piece.bytes, &err),
-                 &err);
+        /* The rest is of the branch's own log, or of the next ancestor's. */
+        (void)!qr_pagesvc_ingest(w->pages, &cursor->id, &cursor->source, piece.epoch,
+                                 qr_lsn(piece.first_lsn), piece.data, piece.bytes, &err);
     }
     qr_buf_done(&buf);
+}
+
+static inline void hw_feed(struct hw *w)
+{
+    struct qr_slice_cursor cursors[HW_SLICES_MAX];
+    if (w->log == NULL || w->feeding_stopped)
+        return;
+    size_t count = qr_pagesvc_list(w->pages, cursors, HW_SLICES_MAX);
+    assert_true(count <= HW_SLICES_MAX);
+    for (size_t i = 0; i < count; i++)
+        hw_feed_slice(w, &cursors[i]);
 }
 
 static inline void hw_pages_step(void *arg)
@@ -141,6 +155,38 @@ static inline struct qr_store *hw_store(struct hw *w, const char *node_name)
     return store;
 }
 
+static inline void hw_pages_open(struct hw *w)
+{
+    struct qr_err err = {0};
+    hw_check(qr_blob_open(qr_sim_env(w->pages_sim), NULL, "file:///blob", "", &w->blob, &err),
+             &err);
+    struct qr_pagesvc_options p = {.env = qr_sim_env(w->pages_sim),
+                                   .dir = "/pages",
+                                   .blob = w->blob,
+                                   .open_layer_bytes = 256 << 10,
+                                   .grace_ns = HW_MS,
+                                   .threads_off = true};
+    hw_check(qr_pagesvc_open(&p, &w->pages, &err), &err);
+    qr_simnet_up(w->pages_node);
+    qr_simnet_serve(w->pages_node, 0, qr_pagesvc_serve, w->pages);
+    hw_pages_step(w);
+}
+
+/* The page server's machine loses power; it comes back with nothing attached. */
+static inline void hw_pages_fail(struct hw *w)
+{
+    struct qr_pagesvc_stats stats;
+    do { /* gets that wait must be over */
+        qr_pagesvc_get_stats(w->pages, &stats);
+        qr_simnet_run(w->net, stats.waiting_gets > 0 ? 1000 * HW_MS : 0);
+    } while (stats.waiting_gets > 0);
+    qr_simnet_down(w->pages_node);
+    qr_pagesvc_close(w->pages);
+    qr_blob_close(w->blob);
+    qr_sim_power_cut(w->pages_sim);
+    hw_pages_open(w);
+}
+
 static inline void hw_begin(struct hw *w, uint64_t seed, const struct qr_simnet_faults *faults)
 {
     struct qr_err err = {0};
@@ -160,16 +206,7 @@ static inline void hw_begin(struct hw *w, uint64_t seed, const struct qr_simnet_
                                                 .ring_bytes = 256 << 10,
                                                 .threads_off = true};
     hw_log_up(w);
-    hw_check(qr_blob_open(qr_sim_env(w->pages_sim), NULL, "file:///blob", "", &w->blob, &err),
-             &err);
-    struct qr_pagesvc_options p = {.env = qr_sim_env(w->pages_sim),
-                                   .dir = "/pages",
-                                   .blob = w->blob,
-                                   .open_layer_bytes = 256 << 10,
-                                   .threads_off = true};
-    hw_check(qr_pagesvc_open(&p, &w->pages, &err), &err);
-    qr_simnet_serve(w->pages_node, 0, qr_pagesvc_serve, w->pages);
-    hw_pages_step(w);
+    hw_pages_open(w);
     struct qr_hyper_options h = hw_options(w, "control");
     hw_check(qr_hyper_create(&h, HW_PAGE_BYTES, &err), &err);
     if (faults != NULL)

@@ -59,7 +59,7 @@ QR_NODISCARD enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const stru
 void qr_pagesvc_detach(struct qr_pagesvc *svc, const struct qr_slice_id *id);
 /* Makes `child` equal to the slice at `lsn` (a commit mark), in time that does not depend on its
  * size; the child's own log begins at child_start. Idempotent. QR_BUSY until the parent has
- * ingested up to `lsn`; QR_INVALID if `lsn` is before the horizon. */
+ * ingested up to `lsn`; QR_INVALID if `lsn` is before the horizon and no pin is there. */
 QR_NODISCARD enum qr_status qr_pagesvc_branch(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                               struct qr_lsn lsn, const struct qr_timeline *child,
                                               struct qr_lsn child_start, struct qr_err *err);
