@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/crc.h"
 #include "base/endian.h"
+#include "blob/object_bytes.h"
 #include "dir_int.h"
 #include "base/banned.h"
 
@@ -59,6 +60,22 @@ enum qr_status qri_dir_header_get(const uint8_t src[QRI_DIR_HEADER_BYTES],
     };
     memcpy(header.tag, src + 24, sizeof header.tag);
     *ret_header = header;
+    return QR_OK;
+}
+
+enum qr_status qr_blob_object_bytes(const uint8_t *file, size_t count, size_t *ret_start,
+                                    struct qr_err *err)
+{
+    struct qri_dir_header header;
+    if (count < QRI_DIR_HEADER_BYTES)
+        return qr_fail(err, QR_CORRUPT, "the object's header is cut off");
+    *ret_start = QRI_DIR_HEADER_BYTES;
+    QR_TRY(qri_dir_header_get(file, &header, err));
+    size_t bytes = count - QRI_DIR_HEADER_BYTES;
+    if (header.kind == QRI_DIR_WHOLE &&
+        (header.bytes != bytes ||
+         header.data_crc != qr_crc32c(0, file + QRI_DIR_HEADER_BYTES, bytes)))
+        return qr_fail(err, QR_CORRUPT, "the object's length or checksum is wrong");
     return QR_OK;
 }
 

@@ -102,6 +102,13 @@ static enum qr_status tell_object(struct listing *listing)
     enum qr_status status = qri_dir_stat_path(listing->dir, path.z, &info, listing->err);
     if (status == QR_NOT_FOUND)
         return QR_OK; /* deleted since */
+    if (status == QR_CORRUPT || status == QR_UNSUPPORTED || status == QR_IO) {
+        /* it must not hide the others */
+        if (listing->err != NULL)
+            qr_err_reset(listing->err);
+        info = (struct qr_blob_info){.bytes = 0};
+        status = QR_OK;
+    }
     QR_TRY(qr_wrap(listing->err, status, "'%s'", listing->name));
     listing->go_on = listing->each(listing->arg, listing->name, &info);
     return QR_OK;

@@ -1,10 +1,32 @@
-/* quire.c - the command line. It knows its version; everything else it names as missing. */
+/* quire.c - the command line: its version and storage looked at offline; everything else it names
+ * as missing. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "inspect/inspect.h"
 #include "base/banned.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, ARGS_MAX = 64 };
+
+/* The inspector takes whole paths only. */
+static int storage(int argc, char **argv)
+{
+    const char *words[ARGS_MAX];
+    char path[PATH_MAX];
+    if (argc > ARGS_MAX) {
+        fprintf(stderr, "quire: more than %d arguments\n", ARGS_MAX);
+        return EXIT_USAGE;
+    }
+    for (int i = 0; i < argc; i++) {
+        bool is_value = i > 0 && argv[i - 1][0] == '-' && strcmp(argv[i - 1], "--bytes") != 0;
+        bool is_place = i > 0 && !is_value && argv[i][0] != '-' && strstr(argv[i], "://") == NULL;
+        words[i] = argv[i];
+        if (is_place && realpath(argv[i], path) != NULL)
+            words[i] = path;
+    }
+    return (int)qr_inspect_run(qr_env_real(), argc, words, stdout, stderr);
+}
 
 int main(int argc, char **argv)
 {
@@ -12,8 +34,11 @@ int main(int argc, char **argv)
         printf("quire %s\n", QUIRE_VERSION);
         return EXIT_SUCCESS;
     }
+    if (argc >= 2 && strcmp(argv[1], "storage") == 0)
+        return storage(argc - 2, argv + 2);
     if (argc > 1)
         fprintf(stderr, "quire: '%s' is not supported by this version\n", argv[1]);
-    fprintf(stderr, "usage: quire version\n");
+    fprintf(stderr,
+            "usage: quire version\n       quire storage inspect|verify|dump-log PLACE ...\n");
     return EXIT_USAGE;
 }

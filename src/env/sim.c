@@ -406,6 +406,8 @@ static enum qr_status sim_list(struct qr_env *env, const char *path, qr_env_list
     struct qri_inode *dir;
     if (status == QR_OK)
         status = qri_names_find(sim, path, &dir);
+    if (status == QR_OK && !dir->is_dir)
+        status = QR_NOT_FOUND; /* as the machine says it */
     struct qri_entry *copy = NULL; /* the callback may come back into the environment */
     size_t count = 0;
     if (status == QR_OK && dir->entries.count > 0) {

@@ -14,6 +14,7 @@ enum {
     QRI_LAYER_HEADER_BYTES = 128,
     QRI_LAYER_FOOTER_BYTES = 128,
     QRI_LAYER_BLOCK_BYTES = 24, /* a row of the index */
+    QRI_LAYER_BLOCK_HEADER_BYTES = 8,
 };
 enum qri_layer_section_no {
     QRI_SECTION_INDEX,
@@ -46,6 +47,13 @@ QR_NODISCARD enum qr_status qri_index_decode(const uint8_t *bytes, size_t count,
                                              uint64_t file_bytes,
                                              struct qri_layer_block **ret_blocks, size_t *ret_count,
                                              struct qr_err *err);
+/* Appends a section, verified. */
+QR_NODISCARD enum qr_status qri_layer_read_section(struct qr_file *file,
+                                                   const struct qri_layer_section *section,
+                                                   struct qr_buf *buf, struct qr_err *err);
+/* The payload of a block, verified, is all that is in `buf` then. */
+QR_NODISCARD enum qr_status qri_layer_read_block(const struct qri_layer *layer, size_t block_index,
+                                                 struct qr_buf *buf, struct qr_err *err);
 /* The entry at *at in a block's payload; moves *at behind it. */
 QR_NODISCARD enum qr_status qri_entry_decode(const uint8_t *payload, size_t bytes, size_t *at,
                                              uint32_t *ret_page_no, uint64_t *ret_lsn,

@@ -28,9 +28,8 @@ void qri_layer_unref(struct qri_layer *layer)
         free_layer(layer);
 }
 
-/* Appends a section, verified. */
-static enum qr_status read_section(struct qr_file *file, const struct qri_layer_section *section,
-                                   struct qr_buf *buf, struct qr_err *err)
+enum qr_status qri_layer_read_section(struct qr_file *file, const struct qri_layer_section *section,
+                                      struct qr_buf *buf, struct qr_err *err)
 {
     uint8_t *place = qr_buf_reserve(buf, section->bytes + 1);
     if (place == NULL)
@@ -71,13 +70,14 @@ static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, s
     struct qr_buf buf;
     qr_buf_init(&buf, SECTION_BYTES_MAX);
     enum qr_status status =
-        read_section(layer->file, &footer.sections[QRI_SECTION_INDEX], &buf, err);
+        qri_layer_read_section(layer->file, &footer.sections[QRI_SECTION_INDEX], &buf, err);
     if (status == QR_OK)
         status = qri_index_decode(buf.data, buf.len, file_bytes, &layer->blocks,
                                   &layer->block_count, err);
     qr_buf_clear(&buf);
     if (status == QR_OK)
-        status = read_section(layer->file, &footer.sections[QRI_SECTION_FILTER], &buf, err);
+        status =
+            qri_layer_read_section(layer->file, &footer.sections[QRI_SECTION_FILTER], &buf, err);
     if (status == QR_OK && (buf.len < 8 || buf.len > UINT32_MAX / 8))
         status = qr_fail(err, QR_CORRUPT, "filter of %zu bytes", buf.len);
     if (status == QR_OK) {
@@ -114,19 +114,22 @@ enum qr_status qri_layer_open(struct qr_env *env, const char *path,
     return QR_OK;
 }
 
-static enum qr_status read_block(struct qri_layer *layer, size_t block_index, struct qr_buf *buf,
-                                 struct qr_err *err)
+enum qr_status qri_layer_read_block(const struct qri_layer *layer, size_t block_index,
+                                    struct qr_buf *buf, struct qr_err *err)
 {
+    enum { HEAD = QRI_LAYER_BLOCK_HEADER_BYTES };
     const struct qri_layer_block *b = &layer->blocks[block_index];
     qr_buf_clear(buf);
-    uint8_t *place = qr_buf_reserve(buf, b->bytes + 8);
+    uint8_t *place = qr_buf_reserve(buf, b->bytes + HEAD);
     if (place == NULL)
         return qr_buf_status(buf, err);
-    QR_TRY(qr_file_read_exactly(layer->file, place, b->bytes + 8, b->offset, err));
-    if (qr_get32le(place) != b->bytes || qr_get32le(place + 4) != qr_crc32c(0, place + 8, b->bytes))
+    QR_TRY(qr_file_read_exactly(layer->file, place, b->bytes + HEAD, b->offset, err));
+    if (qr_get32le(place) != b->bytes ||
+        qr_get32le(place + 4) != qr_crc32c(0, place + HEAD, b->bytes))
         return qr_fail(err, QR_CORRUPT, "checksum of block %zu of layer %llx", block_index,
                        (unsigned long long)layer->desc.id);
-    buf->len = b->bytes + 8;
+    memmove(place, place + HEAD, b->bytes);
+    buf->len = b->bytes;
     return QR_OK;
 }
 
@@ -147,7 +150,7 @@ static size_t first_block(const struct qri_layer *layer, uint32_t page_no)
 static enum qr_status walk_block(const struct qr_buf *block, struct qri_walk *walk, uint64_t bound,
                                  bool *ret_past, struct qr_err *err)
 {
-    for (size_t at = 8; at < block->len;) {
+    for (size_t at = 0; at < block->len;) {
         uint32_t page_no, bytes;
         uint64_t lsn;
         const uint8_t *record;
@@ -180,7 +183,7 @@ enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, ui
          status == QR_OK && !past && i < layer->block_count &&
          layer->blocks[i].page_no <= walk->page_no;
          i++) {
-        status = read_block(layer, i, &block, err);
+        status = qri_layer_read_block(layer, i, &block, err);
         if (status == QR_OK)
             status = walk_block(&block, walk, bound, &past, err);
     }
@@ -198,14 +201,14 @@ enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta
 {
     struct qr_buf buf;
     qr_buf_init(&buf, SECTION_BYTES_MAX);
-    enum qr_status status = read_section(layer->file, &layer->meta, &buf, err);
+    enum qr_status status = qri_layer_read_section(layer->file, &layer->meta, &buf, err);
     if (status == QR_OK)
         status = qri_meta_decode(buf.data, buf.len, ret_meta, err);
     qr_buf_done(&buf);
     if (status == QR_OK)
-        status = read_section(layer->file, &layer->marks, marks, err);
+        status = qri_layer_read_section(layer->file, &layer->marks, marks, err);
     if (status == QR_OK)
-        status = read_section(layer->file, &layer->changes, changes, err);
+        status = qri_layer_read_section(layer->file, &layer->changes, changes, err);
     if (status == QR_OK &&
         (layer->marks.bytes % QRI_MARK_BYTES != 0 || layer->changes.bytes % QRI_CHANGE_BYTES != 0))
         status =
@@ -232,8 +235,8 @@ enum qr_status qri_layer_scan_next(struct qri_layer_scan *scan, bool *ret_more, 
             *ret_more = false;
             return QR_OK;
         }
-        QR_TRY(read_block(scan->layer, scan->block_index++, &scan->block, err));
-        scan->at = 8;
+        QR_TRY(qri_layer_read_block(scan->layer, scan->block_index++, &scan->block, err));
+        scan->at = 0;
     }
     QR_TRY(qri_entry_decode(scan->block.data, scan->block.len, &scan->at, &scan->page_no,
                             &scan->lsn, &scan->record, &scan->bytes, err));

@@ -64,7 +64,8 @@ QR_NODISCARD enum qr_status qr_blob_stat(struct qr_blob *blob, const char *name,
 QR_NODISCARD enum qr_status qr_blob_delete(struct qr_blob *blob, const char *name,
                                            const char *if_tag, struct qr_err *err);
 /* In byte order of the names; false stops. Prefix is of the name, not of a folder. Objects that
- * come or go meanwhile are there or not. `each` may use the store. */
+ * come or go meanwhile are there or not. An object that cannot be read (directory) has no
+ * tag and no bytes in the list. `each` may use the store. */
 typedef bool qr_blob_list_fn(void *arg, const char *name, const struct qr_blob_info *info);
 QR_NODISCARD enum qr_status qr_blob_list(struct qr_blob *blob, const char *prefix,
                                          qr_blob_list_fn *each, void *arg, struct qr_err *err);
