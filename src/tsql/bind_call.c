@@ -224,8 +224,27 @@ static bool same_call(const struct qri_leaf *leaf, const struct qr_agg_call *cal
     return true;
 }
 
-static enum qr_status bind_within(struct qri_compile *c, const struct qr_ast_call *ast,
-                                  struct qri_leaf *leaf)
+enum qr_status qri_within_args(struct qri_compile *c, const struct qr_agg *agg,
+                               const struct qri_order *within, size_t within_count,
+                               const struct qr_expr ***args, size_t *arg_count)
+{
+    const struct qr_expr **both = QRI_ARRAY(c, *arg_count + 2, const struct qr_expr *);
+    if (both == NULL)
+        return qri_nomem(c);
+    if (within_count != 1)
+        return qr_sql_fail(c->err, within_count == 0 ? 10754 : 10751, agg->name);
+    both[0] = within[0].expr;
+    for (size_t i = 0; i < *arg_count; i++)
+        both[i + 1] = (*args)[i];
+    if (*arg_count != 1)
+        return qr_sql_fail(c->err, 174, agg->name, 1);
+    *args = both;
+    *arg_count = 2;
+    return QR_OK;
+}
+
+enum qr_status qri_bind_within(struct qri_compile *c, const struct qr_ast_call *ast,
+                               struct qri_leaf *leaf)
 {
     leaf->within = QRI_ARRAY(c, ast->within_group.count + 1, struct qri_order);
     if (leaf->within == NULL)
@@ -288,8 +307,10 @@ enum qr_status qri_aggregate(struct qri_compile *c, const struct qr_ast_call *as
     c->in_aggregate = true;
     if (arg_count > 0)
         QR_TRY(qri_exprs(c, &ast->args, &args));
-    QR_TRY(bind_within(c, ast, leaf));
+    QR_TRY(qri_bind_within(c, ast, leaf));
     c->in_aggregate = false;
+    if ((agg->flags & QR_AGG_WITHIN) != 0)
+        QR_TRY(qri_within_args(c, agg, leaf->within, leaf->within_count, &args, &arg_count));
     QR_TRY(qr_agg_bind(&c->b, agg, args, arg_count, ast->distinct, call));
     leaf->kind = QRI_LEAF_AGG;
     leaf->agg = call;
@@ -311,7 +332,7 @@ enum qr_status qri_call(struct qri_compile *c, const struct qr_ast_call *ast,
         return qri_window_call(c, ast, agg, ret_expr);
     if (ast->over != NULL)
         return qr_sql_fail(c->err, 4113, qri_text_z(c, name));
-    if (agg != NULL && (agg->flags & QR_AGG_WINDOW_ONLY) != 0)
+    if (agg != NULL && (agg->flags & (QR_AGG_WINDOW_ONLY | QR_AGG_OVER_ONLY)) != 0)
         return qr_sql_fail(c->err, 10753, qri_text_z(c, name));
     if (agg != NULL)
         return qri_aggregate(c, ast, agg, ret_expr);

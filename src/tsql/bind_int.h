@@ -413,6 +413,13 @@ QR_NODISCARD enum qr_status qri_aggregate(struct qri_compile *c, const struct qr
 QR_NODISCARD enum qr_status qri_aggregate_leaf(struct qri_compile *c, struct qri_leaf *leaf,
                                                const struct qr_agg_call *call,
                                                const struct qr_expr **ret_expr);
+/* WITHIN GROUP (ORDER BY …) of the call becomes leaf->within. */
+QR_NODISCARD enum qr_status qri_bind_within(struct qri_compile *c, const struct qr_ast_call *ast,
+                                            struct qri_leaf *leaf);
+/* The arguments of a QR_AGG_WITHIN aggregate: what it is sorted by, then what was written. */
+QR_NODISCARD enum qr_status qri_within_args(struct qri_compile *c, const struct qr_agg *agg,
+                                            const struct qri_order *within, size_t within_count,
+                                            const struct qr_expr ***args, size_t *arg_count);
 QR_NODISCARD enum qr_status qri_window_call(struct qri_compile *c, const struct qr_ast_call *ast,
                                             const struct qr_agg *agg,
                                             const struct qr_expr **ret_expr);

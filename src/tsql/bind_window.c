@@ -99,12 +99,124 @@ static enum qr_status check_place(struct qri_compile *c, const struct qr_ast_cal
         return qr_sql_fail(c->err, 10759);
     if ((agg->flags & QR_AGG_NO_WINDOW) != 0)
         return qr_sql_fail(c->err, 4113, agg->name);
-    if (ast->ignore_nulls || ast->within_group.count > 0)
-        return qr_fail(c->err, QR_UNSUPPORTED,
-                       "%s with IGNORE NULLS or WITHIN GROUP in OVER is "
-                       "not supported",
-                       agg->name);
+    if (ast->within_group.count > 0 && (agg->flags & QR_AGG_WITHIN) == 0)
+        return qr_sql_fail(c->err, 10757, agg->name);
     return QR_OK;
+}
+
+/* --- windows whose rows come in the order of WITHIN GROUP --- */
+
+static enum qr_status bind_percentile(struct qri_compile *c, const struct qr_ast_call *ast,
+                                      const struct qr_agg *agg, struct qri_leaf *leaf,
+                                      struct qri_window *window)
+{
+    static const struct qr_ast_frame whole = {.between = true,
+                                              .start = QR_FRAME_UNBOUNDED_PRECEDING,
+                                              .end = QR_FRAME_UNBOUNDED_FOLLOWING};
+    if (window->frame != NULL)
+        return qr_sql_fail(c->err, 10752, agg->name);
+    if (window->order_count > 0)
+        return qr_sql_fail(c->err, 10758, agg->name);
+    QR_TRY(qri_bind_within(c, ast, leaf));
+    window->order = leaf->within;
+    window->order_count = leaf->within_count;
+    window->frame = &whole;
+    leaf->within_count = 0;
+    return QR_OK;
+}
+
+/* --- IGNORE NULLS --- */
+
+static const struct neighbour {
+    const char *name, *ignoring;
+    bool moves; /* looks at the rows before, or after, this one */
+    struct qr_ast_frame frame;
+} neighbours[] = {
+    {"FIRST_VALUE", "FIRST_VALUE IGNORE NULLS", false, {.between = true}},
+    {"LAST_VALUE", "LAST_VALUE IGNORE NULLS", false, {.between = true}},
+    {"LAG",
+     "LAG IGNORE NULLS",
+     true,
+     {.between = true, .start = QR_FRAME_UNBOUNDED_PRECEDING, .end = QR_FRAME_PRECEDING}},
+    {"LEAD",
+     "LEAD IGNORE NULLS",
+     true,
+     {.between = true, .start = QR_FRAME_FOLLOWING, .end = QR_FRAME_UNBOUNDED_FOLLOWING}},
+};
+
+static const struct neighbour *neighbour_find(const struct qr_agg *agg)
+{
+    for (size_t i = 0; i < sizeof neighbours / sizeof neighbours[0]; i++)
+        if (qr_str_ieqz(qr_str(neighbours[i].name), agg->name))
+            return &neighbours[i];
+    return NULL;
+}
+
+/* LAG and LEAD become aggregates of the rows on one side of this one. */
+static enum qr_status bind_ignoring(struct qri_compile *c, const struct neighbour *n,
+                                    const struct qr_expr *const *args, size_t arg_count,
+                                    struct qri_window *window)
+{
+    const struct qr_expr *one;
+    if (!n->moves)
+        return QR_OK;
+    if (arg_count > 1 && args[1]->kind != QR_EXPR_CONST && args[1]->kind != QR_EXPR_VAR)
+        return qr_fail(c->err, QR_UNSUPPORTED,
+                       "%s with IGNORE NULLS and an offset that differs between rows is not "
+                       "supported",
+                       n->name);
+    QR_TRY(qr_expr_int(&c->b, 1, &one));
+    QR_TRY(qr_expr_convert(&c->b, qr_type_of(QR_TYPE_BIGINT), one, &one));
+    window->frame = &n->frame;
+    window->frame_start = n->frame.start == QR_FRAME_FOLLOWING ? one : NULL;
+    window->frame_end = n->frame.end == QR_FRAME_PRECEDING ? one : NULL;
+    return QR_OK;
+}
+
+/* What the kind of function asks of its window; with IGNORE NULLS the function becomes another. */
+static enum qr_status check_window(struct qri_compile *c, const struct qr_ast_call *ast,
+                                   const struct qr_agg *agg, const struct qri_window *window)
+{
+    const struct neighbour *n = neighbour_find(agg);
+    bool framed = (agg->flags & QR_AGG_ORDER) == 0 || (n != NULL && !n->moves);
+    if ((agg->flags & QR_AGG_ORDER) != 0 && window->order_count == 0)
+        return qr_sql_fail(c->err, 4112, qri_text_z(c, ast->name.parts[0].text));
+    if (!framed && window->frame != NULL)
+        return qr_sql_fail(c->err, 10752, agg->name);
+    if ((ast->ignore_nulls || ast->respect_nulls) && n == NULL)
+        return qr_sql_fail(c->err, 102, ast->ignore_nulls ? "IGNORE" : "RESPECT");
+    return QR_OK;
+}
+
+/* ret_otherwise: what LAG and LEAD give where there is no row; NULL if the function sees to it. */
+static enum qr_status window_bind(struct qri_compile *c, const struct qr_ast_call *ast,
+                                  const struct qr_agg *agg, struct qri_leaf *leaf,
+                                  const struct qr_expr **ret_otherwise)
+{
+    const struct qr_expr **args = NULL;
+    size_t arg_count = ast->args.count;
+    if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR &&
+        (agg->flags & QR_AGG_NOT_NULL) != 0)
+        arg_count = 0;
+    c->in_window = true;
+    if (arg_count > 0)
+        QR_TRY(qri_exprs(c, &ast->args, &args));
+    QR_TRY(bind_over(c, ast->over, leaf->window));
+    if ((agg->flags & QR_AGG_WITHIN) != 0) {
+        QR_TRY(bind_percentile(c, ast, agg, leaf, leaf->window));
+        QR_TRY(qri_within_args(c, agg, leaf->window->order, leaf->window->order_count, &args,
+                               &arg_count));
+    }
+    c->in_window = false;
+    QR_TRY(check_window(c, ast, agg, leaf->window));
+    if (ast->ignore_nulls) {
+        const struct neighbour *n = neighbour_find(agg);
+        QR_TRY(bind_ignoring(c, n, args, arg_count, leaf->window));
+        *ret_otherwise = arg_count > 2 ? args[2] : NULL;
+        arg_count = arg_count > 2 ? 2 : arg_count;
+        agg = qr_agg_find(qr_str(n->ignoring));
+    }
+    return qr_agg_bind(&c->b, agg, args, arg_count, false, leaf->agg);
 }
 
 enum qr_status qri_window_call(struct qri_compile *c, const struct qr_ast_call *ast,
@@ -113,28 +225,21 @@ enum qr_status qri_window_call(struct qri_compile *c, const struct qr_ast_call *
     struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
     struct qr_agg_call *call = QRI_NEW(c, struct qr_agg_call);
     struct qri_window *window = QRI_NEW(c, struct qri_window);
-    const struct qr_expr **args = NULL;
-    size_t arg_count = ast->args.count;
+    const struct qr_expr *otherwise = NULL;
     if (leaf == NULL || call == NULL || window == NULL)
         return qri_nomem(c);
     QR_TRY(check_place(c, ast, agg));
-    if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR &&
-        (agg->flags & QR_AGG_NOT_NULL) != 0)
-        arg_count = 0;
-    c->in_window = true;
-    if (arg_count > 0)
-        QR_TRY(qri_exprs(c, &ast->args, &args));
-    QR_TRY(bind_over(c, ast->over, window));
-    c->in_window = false;
-    if ((agg->flags & QR_AGG_ORDER) != 0 && window->order_count == 0)
-        return qr_sql_fail(c->err, 4112, qri_text_z(c, ast->name.parts[0].text));
-    QR_TRY(qr_agg_bind(&c->b, agg, args, arg_count, false, call));
     leaf->kind = QRI_LEAF_WINDOW;
     leaf->agg = call;
     leaf->window = window;
+    QR_TRY(window_bind(c, ast, agg, leaf, &otherwise));
     if (c->scope != NULL && c->scope->query != NULL)
         c->scope->query->has_window = true;
     struct qr_expr_foreign shape = {
         .type = call->type, .label = call->label, .nullable = call->nullable};
-    return qri_leaf(c, leaf, &shape, ret_expr);
+    QR_TRY(qri_leaf(c, leaf, &shape, ret_expr));
+    if (otherwise == NULL)
+        return QR_OK;
+    const struct qr_expr *both[] = {*ret_expr, otherwise};
+    return qr_expr_call(&c->b, qr_str("ISNULL"), both, 2, ret_expr);
 }

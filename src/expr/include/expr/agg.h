@@ -16,6 +16,9 @@ enum qr_agg_flags {
     QR_AGG_WINDOW_ONLY = 8,  /* ROW_NUMBER, LAG ...: typing only, SQLite has them */
     QR_AGG_ORDER = 16,       /* needs ORDER BY in OVER (8726 class; the binder's error) */
     QR_AGG_ANY_ORDER = 32,   /* result does not depend on DISTINCT: MIN, MAX */
+    QR_AGG_WITHIN = 64,      /* needs WITHIN GROUP with one expression, which is args[0]; what was
+                                written between the parentheses is args[1] */
+    QR_AGG_OVER_ONLY = 128,  /* accumulated here, but with OVER only: PERCENTILE_CONT */
 };
 
 struct qr_agg_call;

@@ -1,0 +1,78 @@
+/* test_windows.c - percentiles, and neighbours that are not NULL: transcripts. */
+#include "harness.h"
+
+static const struct batch batches[] = {
+    /* clang-format off */
+    {"create table s(g int, v int, n varchar(10));\n"
+     "insert s values (1,10,'a'),(1,20,null),(1,30,'c'),(1,40,'d'),(2,5,null),(2,null,'x'),(2,7,"
+     "'b');\n"
+     "select distinct g, percentile_cont(0.5) within group (order by v) over (partition by g) "
+     "as med, percentile_disc(0.5) within group (order by v) over (partition by g) as d, "
+     "percentile_disc(0.5) within group (order by v desc) over (partition by g) as dd from s "
+     "order by g;\n"
+     "declare @p float = 0.25;\n"
+     "select distinct percentile_cont(@p) within group (order by v) over () from s;\n"
+     "select percentile_disc(0.9) within group (order by n) over (partition by g) x, g from s;\n"
+     "select g, approx_percentile_cont(0.5) within group (order by v) c, "
+     "approx_percentile_disc(0.5) within group (order by n desc) from s group by g;\n"
+     "select percentile_cont(1.5) within group (order by v) over () from s;",
+     "DONE\n"
+     "DONE 7\n"
+     "COLS g int, med float, d int, dd int\n"
+     "ROW 1|25|20|30\n"
+     "ROW 2|6|5|7\n"
+     "DONE 2\n"
+     "COLS float\n"
+     "ROW 7.75\n"
+     "DONE 1\n"
+     "COLS x varchar(10), g int\n"
+     "ROW d|1\n"
+     "ROW d|1\n"
+     "ROW d|1\n"
+     "ROW d|1\n"
+     "ROW x|2\n"
+     "ROW x|2\n"
+     "ROW x|2\n"
+     "DONE 7\n"
+     "COLS g int, c float, varchar(10)\n"
+     "ROW 1|25|c\n"
+     "ROW 2|6|x\n"
+     "INFO 8153: Warning: Null value is eliminated by an aggregate or other SET operation.\n"
+     "DONE 2\n"
+     "COLS float\n"
+     "MSG 8727 16 1 line 8: Input parameter of percentile function is outside of range [0, 1].\n"
+     "DONE error\n"},
+    {"select percentile_cont(0.5) over () from s;",
+     "MSG 10754 15 1 line 1: The function 'PERCENTILE_CONT' must have a WITHIN GROUP clause.\n"
+     "DONE error\n"},
+    {"select percentile_cont(0.5) within group (order by v) from s;",
+     "MSG 10753 15 1 line 1: The function 'percentile_cont' must have an OVER clause.\n"
+     "DONE error\n"},
+    {"select percentile_cont(0.5) within group (order by n) over () from s;",
+     "MSG 8117 16 1 line 1: Operand data type varchar is invalid for percentile_cont operator.\n"
+     "DONE error\n"},
+    {"select row_number() over (order by v rows unbounded preceding) from s;",
+     "MSG 10752 15 1 line 1: The function 'ROW_NUMBER' may not have a window frame.\n"
+     "DONE error\n"},
+    {"select g,v,n, lag(n) ignore nulls over (order by g,v) l, lead(n,1,'zz') ignore nulls over "
+     "(order by g,v) le, first_value(n) ignore nulls over (partition by g order by v rows "
+     "between 1 preceding and current row) f, last_value(n) ignore nulls over (order by g,v) as "
+     "filled, lag(n,2) ignore nulls over (order by g,v) l2, last_value(n) respect nulls over "
+     "(order by g, v) q from s order by g,v;",
+     "COLS g int, v int, n varchar(10), l varchar(10), le varchar(10), f varchar(10), filled "
+     "varchar(10), l2 varchar(10), q varchar(10)\n"
+     "ROW 1|10|a|NULL|c|a|a|NULL|a\n"
+     "ROW 1|20|NULL|a|c|a|a|NULL|NULL\n"
+     "ROW 1|30|c|a|d|c|c|NULL|c\n"
+     "ROW 1|40|d|c|x|c|d|a|d\n"
+     "ROW 2|NULL|x|d|b|x|x|c|x\n"
+     "ROW 2|5|NULL|x|b|x|x|d|NULL\n"
+     "ROW 2|7|b|x|zz|b|b|d|b\n"
+     "DONE 7\n"},
+    /* clang-format on */
+};
+
+int main(void)
+{
+    return test_batches("engine/windows", batches, sizeof batches / sizeof batches[0]);
+}
