@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "gateway_int.h"
+#include "handoff_int.h"
 #include "base/banned.h"
 
 enum {
@@ -61,11 +61,11 @@ static void drop_oldest(struct qr_gateway *gateway)
 }
 
 /* Finds a free slot; gateway.mu held. NULL: the limit is reached. */
-static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn)
+static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn, bool in_lobby)
 {
     if (gateway->open >= gateway->options.connections_max)
         return NULL;
-    if (gateway->unauthenticated >= gateway->options.unauthenticated_max)
+    if (in_lobby && gateway->unauthenticated >= gateway->options.unauthenticated_max)
         drop_oldest(gateway);
     for (uint32_t i = 0; i < gateway->slot_count; i++) {
         uint32_t index = (gateway->next_slot + i) % gateway->slot_count;
@@ -76,10 +76,10 @@ static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn)
         slot->conn = conn;
         slot->generation += 1;
         slot->accepted = gateway->accepted++;
-        slot->is_unauthenticated = true;
+        slot->is_unauthenticated = in_lobby;
         conn->id = (uint64_t)slot->generation << 32 | index;
         gateway->open += 1;
-        gateway->unauthenticated += 1;
+        gateway->unauthenticated += in_lobby;
         return slot;
     }
     return NULL;
@@ -97,57 +97,95 @@ static void free_conn(struct qri_conn *conn)
     free(conn);
 }
 
-static struct qri_conn *new_conn(struct qr_gateway *gateway, int own_fd,
-                                 const struct sockaddr_storage *peer)
+static struct qri_conn *new_conn(struct qr_gateway *gateway, int own_fd)
 {
     struct qri_conn *conn = calloc(1, sizeof *conn);
-    if (conn == NULL)
+    if (conn == NULL) {
+        close(own_fd);
         return NULL;
+    }
     conn->channel.ops = &qri_channel_ops;
     conn->gateway = gateway;
     conn->fd = own_fd;
+    conn->relay_fd = -1;
     atomic_init(&conn->refs, 1);
     pthread_mutex_init(&conn->mu, NULL);
     conn->state = CONN_IDLE;
     conn->phase = PHASE_PRELOGIN;
-    qri_address_of(peer, &conn->address);
     qr_buf_init(&conn->in, QRI_INPUT_BYTES_MAX);
     qr_buf_init(&conn->raw, QRI_INPUT_BYTES_MAX);
     qr_buf_init(&conn->out, OUT_BYTES_MAX);
     qr_tds_reader_init(&conn->reader);
     qr_tds_message_init(&conn->message, PRELOGIN_BYTES_MAX);
-    conn->deadline_ns =
-        qr_env_mono_ns(gateway->options.env) + (int64_t)gateway->options.login_ms_max * 1000000;
     return conn;
+}
+
+/* Puts it into the table and under watch; on failure it is freed. */
+static enum qr_status admit(struct qri_conn *own_conn, bool in_lobby, struct qr_err *err)
+{
+    struct qr_gateway *gateway = own_conn->gateway;
+    pthread_mutex_lock(&gateway->mu);
+    const struct slot *slot = take_slot(gateway, own_conn, in_lobby);
+    pthread_mutex_unlock(&gateway->mu);
+    if (slot == NULL) {
+        free_conn(own_conn);
+        return qr_fail(err, QR_BUSY, "too many connections");
+    }
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_ACCEPTED, 1);
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_OPEN, 1);
+    enum qr_status status = qri_pump_watch(gateway, own_conn->fd, own_conn->id, err);
+    if (status != QR_OK) {
+        pthread_mutex_lock(&own_conn->mu);
+        own_conn->state = CONN_RUNNING;
+        pthread_mutex_unlock(&own_conn->mu);
+        own_conn->aborted = true;
+        qri_conn_run(own_conn, NULL);
+    }
+    return status;
 }
 
 enum qr_status qri_conn_accept(struct qr_gateway *gateway, int own_fd,
                                const struct sockaddr_storage *peer, struct qr_err *err)
 {
-    struct qri_conn *conn = new_conn(gateway, own_fd, peer);
-    if (conn == NULL) {
-        close(own_fd);
+    struct qri_conn *conn = new_conn(gateway, own_fd);
+    if (conn == NULL)
         return qr_fail(err, QR_NOMEM, "accept a connection");
-    }
     set_socket_options(own_fd);
-    pthread_mutex_lock(&gateway->mu);
-    const struct slot *slot = take_slot(gateway, conn);
-    pthread_mutex_unlock(&gateway->mu);
-    if (slot == NULL) {
-        free_conn(conn);
-        return qr_fail(err, QR_BUSY, "too many connections");
+    qri_address_of(peer, &conn->address);
+    conn->deadline_ns =
+        qr_env_mono_ns(gateway->options.env) + (int64_t)gateway->options.login_ms_max * 1000000;
+    return admit(conn, true, err);
+}
+
+enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri_login *own_login,
+                              struct qr_str early, struct qri_link *link, struct qr_err *err)
+{
+    struct qri_conn *conn = new_conn(gateway, own_fd);
+    if (conn == NULL) {
+        qri_login_free(own_login);
+        return qr_fail(err, QR_NOMEM, "take a connection");
     }
-    qr_metric_add(&gateway->metrics, QR_GATEWAY_ACCEPTED, 1);
-    qr_metric_add(&gateway->metrics, QR_GATEWAY_OPEN, 1);
-    enum qr_status status = qri_pump_watch(gateway, own_fd, conn->id, err);
+    struct qr_str address = own_login->info.address;
+    size_t bytes =
+        address.n < sizeof conn->address.text - 1 ? address.n : sizeof conn->address.text - 1;
+    memcpy(conn->address.text, address.p, bytes);
+    conn->login = own_login;
+    own_login->conn = conn;
+    conn->phase = PHASE_OPENING;
+    conn->state = CONN_RUNNING;        /* a worker's, which gets it below */
+    atomic_store(&conn->shared, true); /* until the front has let go of it */
+    qr_buf_add(&conn->in, early.p, early.n);
+    conn->input = conn->in.data;
+    conn->input_bytes = conn->in.len;
+    enum qr_status status = qr_buf_status(&conn->in, err);
     if (status != QR_OK) {
-        pthread_mutex_lock(&conn->mu);
-        conn->state = CONN_RUNNING;
-        pthread_mutex_unlock(&conn->mu);
-        conn->aborted = true;
-        qri_conn_run(conn, NULL);
+        free_conn(conn);
+        return status;
     }
-    return status;
+    QR_TRY(admit(conn, false, err));
+    conn->link = link; /* who takes the link answers on it: the caller, if we failed */
+    qri_pump_post(conn);
+    return QR_OK;
 }
 
 struct qri_conn *qri_conn_ref_by_id(struct qr_gateway *gateway, uint64_t id)
@@ -180,7 +218,13 @@ static void close_conn(struct qri_conn *conn)
         qri_pump_block_end(gateway);
         conn->served = NULL;
     }
-    shutdown(conn->fd, SHUT_RDWR);
+    if (conn->relay_fd >= 0)
+        close(conn->relay_fd);
+    conn->relay_fd = -1;
+    if (atomic_exchange(&conn->relays, false))
+        qr_metric_add(&gateway->metrics, QR_GATEWAY_RELAYS, -1);
+    if (!atomic_load(&conn->shared))
+        shutdown(conn->fd, SHUT_RDWR);
     pthread_mutex_lock(&gateway->mu);
     gateway->slots[(uint32_t)conn->id].conn = NULL;
     gateway->open -= 1;
@@ -343,7 +387,7 @@ static bool leave(struct qri_conn *conn, enum qri_step step)
         go_on = conn->pending;
         conn->pending = false;
         if (go_on)
-            conn->drained = false;
+            conn->drained = conn->relay_drained = false;
     }
     if (!go_on)
         conn->state = states[step];
@@ -351,19 +395,30 @@ static bool leave(struct qri_conn *conn, enum qri_step step)
     return go_on;
 }
 
+/* What the owner does in phases that are not about the client's messages. */
+static enum qri_step (*const steps[PHASE_COUNT])(struct qri_conn *conn) = {
+    [PHASE_CHECKING] = qri_login_continue, /* it was released: the result is there */
+    [PHASE_ROUTING] = qri_handoff_end,     /* the same */
+    [PHASE_OPENING] = qri_handoff_open,
+    [PHASE_RELAY] = qri_relay_step,
+};
+
 void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker)
 {
     conn->worker = worker;
     for (;;) {
-        if (conn->phase == PHASE_CHECKING) /* it was released: the result is there */
-            qri_login_continue(conn);
-        enum qri_step step = next_step(conn);
+        enum qri_step step =
+            steps[conn->phase] != NULL ? steps[conn->phase](conn) : next_step(conn);
         if (step == STEP_AGAIN)
             continue;
         if (step != STEP_CLOSE && !qri_stream_stash(conn))
             step = STEP_CLOSE;
         if (step == STEP_CLOSE) {
             close_conn(conn);
+            return;
+        }
+        if (step == STEP_YIELD) {
+            qri_pump_post(conn);
             return;
         }
         if (!leave(conn, step))
@@ -384,7 +439,7 @@ void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_
     pthread_mutex_unlock(&conn->mu);
     if (!mine)
         return;
-    conn->drained = false;
+    conn->drained = conn->relay_drained = false;
     qri_conn_run(conn, worker);
 }
 
@@ -422,7 +477,8 @@ void qri_conn_release(struct qri_conn *conn)
 void qri_conn_abort(struct qri_conn *conn)
 {
     atomic_store(&conn->aborted, true);
-    shutdown(conn->fd, SHUT_RDWR); /* makes an event */
+    if (!atomic_load(&conn->shared))
+        shutdown(conn->fd, SHUT_RDWR); /* makes an event */
 }
 
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
@@ -447,7 +503,7 @@ void qri_conns_abort_idle(struct qr_gateway *gateway, bool all)
         if (conn == NULL)
             continue;
         pthread_mutex_lock(&conn->mu);
-        bool idle = conn->state == CONN_IDLE;
+        bool idle = conn->state == CONN_IDLE && !atomic_load(&conn->relays);
         pthread_mutex_unlock(&conn->mu);
         if (idle || all)
             qri_conn_abort(conn);

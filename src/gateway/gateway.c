@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include "env/thread.h"
-#include "gateway_int.h"
+#include "handoff_int.h"
 #include "base/banned.h"
 
 enum {
@@ -24,6 +24,12 @@ static const struct qr_metric metric_rows[QR_GATEWAY_METRIC_COUNT] = {
     [QR_GATEWAY_LOGINS_FAILED] = {"quire_gateway_logins_failed", "", QR_COUNTER, "logins refused"},
     [QR_GATEWAY_REQUESTS] = {"quire_gateway_requests", "", QR_COUNTER, "requests run"},
     [QR_GATEWAY_WORKERS] = {"quire_gateway_workers", "", QR_GAUGE, "worker threads"},
+    [QR_GATEWAY_HANDED_OFF] = {"quire_gateway_handed_off", "", QR_COUNTER,
+                               "logins that a node took"},
+    [QR_GATEWAY_HANDOFFS_FAILED] = {"quire_gateway_handoffs_failed", "", QR_COUNTER,
+                                    "routes and handoffs that did not work and were tried again"},
+    [QR_GATEWAY_RELAYS] = {"quire_gateway_relays", "", QR_GAUGE,
+                           "encrypted sessions relayed to a node"},
 };
 
 static void set_defaults(struct qr_gateway_options *options)
@@ -52,9 +58,19 @@ static void raise_file_limit(uint32_t connections)
 static enum qr_status start(struct qr_gateway *gateway, struct qr_err *err)
 {
     const struct qr_gateway_options *options = &gateway->options;
+    bool is_node = options->handoff_address != NULL;
+    if ((options->service == NULL) == (options->router == NULL) ||
+        (is_node && options->service == NULL))
+        return qr_fail(err, QR_INVALID, "a gateway has a service or a router, a node a service");
+    if (is_node) {
+        QR_TRY(qri_pump_init(gateway, err));
+        return qri_listen_start(gateway, err);
+    }
     QR_TRY(qri_tds_tls_context_new(options->key_pem, options->cert_pem, &gateway->tls, err));
     QR_TRY(qri_auth_new(options->env, options->logins, &gateway->auth, err));
     QR_TRY(qri_pump_init(gateway, err));
+    if (options->router != NULL)
+        QR_TRY(qri_sender_start(gateway, err));
     if (!options->https_off)
         QR_TRY(qri_https_start(gateway, err));
     return qri_listen_start(gateway, err);
@@ -121,6 +137,7 @@ bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms)
 {
     atomic_store(&gateway->stopping, true);
     qri_listen_stop(gateway);
+    qri_sender_stop(gateway);
     qri_conns_abort_idle(gateway, false);
     bool gone = wait_gone(gateway, grace_ms);
     if (!gone) {
@@ -128,7 +145,7 @@ bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms)
         qri_conns_abort_idle(gateway, true);
         gone = wait_gone(gateway, AFTER_GRACE_MS);
     }
-    if (!gone)
+    if (!gone || !qri_sender_wait(gateway, AFTER_GRACE_MS))
         return false;
     qri_pump_stop(gateway);
     qri_https_stop(gateway);
@@ -140,6 +157,8 @@ void qr_gateway_free(struct qr_gateway *gateway)
     if (gateway == NULL)
         return;
     qri_auth_free(gateway->auth);
+    qri_sender_free(gateway);
+    qri_taker_free(gateway);
     qri_pump_done(gateway);
     SSL_CTX_free(gateway->tls);
     free(gateway->slots);

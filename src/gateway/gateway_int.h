@@ -21,10 +21,12 @@ enum {
     QRI_KEEP_BYTES_MAX = 32 * 1024,   /* buffers larger than this are freed between requests */
     QRI_ATTENTION_POLL_NS = 2000000,  /* look at the socket at most this often */
     QRI_ADDRESS_BYTES = INET6_ADDRSTRLEN,
+    QRI_LOGIN_ROUND_MS = 1000, /* kept back from the login time-out to answer in */
 };
 
 struct qr_gateway;
 struct qri_conn;
+struct qri_link;
 
 /* ---- auth.c ---- */
 
@@ -83,6 +85,7 @@ void qri_pump_tick(struct qr_gateway *gateway);
 void qri_pump_stop(struct qr_gateway *gateway); /* returns when no worker is left */
 void qri_pump_done(struct qr_gateway *gateway);
 enum qr_status qri_pump_watch(struct qr_gateway *gateway, int fd, uint64_t id, struct qr_err *err);
+void qri_pump_unwatch(struct qr_gateway *gateway, int fd);
 void qri_pump_post(struct qri_conn *conn); /* the owner hands it to a worker */
 void qri_pump_block_begin(struct qr_gateway *gateway);
 void qri_pump_block_end(struct qr_gateway *gateway);
@@ -101,7 +104,10 @@ enum qri_phase { /* what the next message has to be */
                  PHASE_TLS,
                  PHASE_LOGIN,
                  PHASE_CHECKING, /* the password is being checked; input waits */
+                 PHASE_ROUTING,  /* a node is looked for and given the login; input waits */
+                 PHASE_OPENING,  /* in the node: it came from a front and has no session yet */
                  PHASE_SESSION,
+                 PHASE_RELAY,   /* the session is in a node, its encryption here */
                  PHASE_CLOSING, /* all is said; reads until the client closes or the time is up */
                  PHASE_COUNT
 };
@@ -111,6 +117,7 @@ enum qri_step {
     STEP_INPUT,  /* wait for bytes */
     STEP_OUTPUT, /* wait until the socket takes more */
     STEP_HELD,
+    STEP_YIELD, /* more to do, after others had their turn */
     STEP_CLOSE,
 };
 
@@ -130,6 +137,9 @@ struct qri_conn {
     atomic_uint refs;
     atomic_bool aborted;
     _Atomic int64_t deadline_ns; /* mono; 0 = none; login time-out and lingering close */
+    /* The socket is, or may be, another process's too: closing is all that is ours to do. */
+    atomic_bool shared;
+    atomic_bool relays; /* in PHASE_RELAY, for those who are not the owner */
 
     pthread_mutex_t mu;
     enum qri_conn_state state;   /* guarded by mu */
@@ -160,6 +170,10 @@ struct qri_conn {
     BIO *ssl_in, *ssl_out;
     struct qri_login *login; /* from LOGIN7 to the end of the login */
     struct qr_served *served;
+    struct qri_link *link; /* PHASE_OPENING: where the front waits for our answer */
+    int relay_fd;          /* PHASE_RELAY: our end of the pair; -1: none */
+    bool relay_drained;    /* as `drained` */
+    bool relay_sent_end;   /* the node knows that the client sends no more */
 };
 
 struct qri_login {
@@ -168,6 +182,9 @@ struct qri_login {
     struct qr_tds_login7 login7;
     struct qr_login info;
     struct qri_auth_job job;
+    bool was_taken;        /* outcome of PHASE_ROUTING: by a node; else `refusal` says why not */
+    struct qr_err refusal; /* of PHASE_ROUTING */
+    uint8_t *facts;        /* in a node: the message that `info` points into */
     struct qr_tds_writer writer; /* for a refusal */
     char *password;
     size_t password_bytes;
@@ -176,7 +193,9 @@ struct qri_login {
 struct qr_gateway {
     struct qr_gateway_options options;
     struct qri_pump pump;
-    struct qri_auth *auth;
+    struct qri_auth *auth;     /* NULL in a node, as is `tls` */
+    struct qri_sender *sender; /* of a front */
+    struct qri_taker *taker;   /* of a node */
     SSL_CTX *tls;
     void *https; /* struct MHD_Daemon */
     int tds_fd, stop_fd;
@@ -209,12 +228,16 @@ void qri_conn_unref(struct qri_conn *conn);
 void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_closed);
 void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker); /* by the owner */
 void qri_conn_release(struct qri_conn *conn);                        /* any thread */
-void qri_conn_abort(struct qri_conn *conn); /* It logged in, or ends: it takes no place of those
-                                               that have yet to log in. gateway.mu not held. */
+void qri_conn_abort(struct qri_conn *conn);                          /* any thread */
+/* It logged in, or ends: it takes no place of those that have yet to log in. gateway.mu not held.
+ */
 void qri_conn_leave_lobby(struct qri_conn *conn);
-/* any thread */
 void qri_conn_begin_close(
     struct qri_conn *conn); /* after the tail; lingers until the peer closes */
+/* In a node: the connection of a login that came from a front and is opened by a worker next.
+ * `own_login` is the connection's also when this fails, and so is `own_fd`. */
+enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri_login *own_login,
+                              struct qr_str early, struct qri_link *link, struct qr_err *err);
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);
 void qri_conns_abort_idle(struct qr_gateway *gateway, bool all);
 
@@ -253,8 +276,14 @@ void qri_tds_tls_free(struct qri_conn *conn);
 /* May a message of this type come next, before there is a session? */
 bool qri_login_expects(const struct qri_conn *conn, uint8_t type);
 enum qri_step qri_login_message(struct qri_conn *conn);
-void qri_login_continue(struct qri_conn *conn); /* the password was checked: makes the answer */
+/* By the owner, PHASE_CHECKING, once released: the password was checked. */
+enum qri_step qri_login_continue(struct qri_conn *conn);
 void qri_login_free(struct qri_login *login);
+/* Puts the error (behind 4060 also 18456) and DONE into `out`; the connection closes behind them.
+ * `reason` goes into the log. */
+void qri_login_refuse(struct qri_conn *conn, const char *reason, const struct qr_err *err);
+/* The service's session is there: its answer goes out, then requests come. */
+void qri_login_opened(struct qri_conn *conn, const struct qr_tail *tail);
 
 /* listen.c, health.c */
 enum qr_status qri_listen_start(struct qr_gateway *gateway, struct qr_err *err);

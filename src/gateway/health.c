@@ -2,9 +2,11 @@
  * here. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "gateway_int.h"
 #include "base/banned.h"
 
@@ -63,10 +65,19 @@ enum qr_status qri_https_start(struct qr_gateway *gateway, struct qr_err *err)
     const struct qr_gateway_options *options = &gateway->options;
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(options->https_port)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(options->https_port)};
-    bool is_v6 = inet_pton(AF_INET6, options->listen, &in6.sin6_addr) == 1;
-    if (!is_v6 && inet_pton(AF_INET, options->listen, &in.sin_addr) != 1)
+    int own_fd = -1;
+    if (options->https_fd > 0) {
+        own_fd = fcntl(options->https_fd, F_DUPFD_CLOEXEC, 0);
+        if (own_fd < 0)
+            return qr_fail(err, QR_INVALID, "copy descriptor %d: error %d", options->https_fd,
+                           errno);
+    }
+    bool is_v6 = own_fd < 0 && inet_pton(AF_INET6, options->listen, &in6.sin6_addr) == 1;
+    if (own_fd < 0 && !is_v6 && inet_pton(AF_INET, options->listen, &in.sin_addr) != 1)
         return qr_fail(err, QR_INVALID, "'%s' is no numeric address", options->listen);
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | (is_v6 ? MHD_USE_IPv6 : 0);
+    /* ITC: else it is stopped by a shutdown of the listening socket, which can be others' too */
+    unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_USE_ITC | (is_v6 ? MHD_USE_IPv6 : 0);
     const struct sockaddr *address =
         is_v6 ? (const struct sockaddr *)&in6 : (const struct sockaddr *)&in;
     errno = 0;
@@ -75,9 +86,12 @@ enum qr_status qri_https_start(struct qr_gateway *gateway, struct qr_err *err)
         MHD_OPTION_HTTPS_MEM_KEY, options->key_pem, MHD_OPTION_HTTPS_MEM_CERT, options->cert_pem,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
+        own_fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, own_fd, MHD_OPTION_END);
     if (daemon == NULL) {
         char reason[128];
+        if (own_fd >= 0)
+            close(own_fd);
         return qr_fail(err, QR_IO, "listen on %s port %u for HTTPS: %s", options->listen,
                        options->https_port, strerror_r(errno, reason, sizeof reason));
     }

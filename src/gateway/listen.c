@@ -1,6 +1,7 @@
 /* listen.c - see gateway_int.h: the accepting thread, which is also the clock of the time-outs */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "env/thread.h"
-#include "gateway_int.h"
+#include "handoff_int.h"
 #include "base/banned.h"
 
 enum { BACKLOG = 1024, TICK_MS = 20, ACCEPT_PAUSE_MS = 50 };
@@ -63,6 +64,18 @@ static bool parse_listen(const char *text, uint16_t port, struct sockaddr_storag
     return true;
 }
 
+static enum qr_status find_port(int fd, uint16_t *ret_port, struct qr_err *err)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t bytes = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
+        return qr_fail(err, QR_IO, "ask for a socket's port: error %d", errno);
+    *ret_port =
+        ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)(void *)&address)->sin_port
+                                           : ((struct sockaddr_in6 *)(void *)&address)->sin6_port);
+    return QR_OK;
+}
+
 static enum qr_status open_port(struct qr_gateway *gateway, struct qr_err *err)
 {
     const struct qr_gateway_options *options = &gateway->options;
@@ -75,8 +88,7 @@ static enum qr_status open_port(struct qr_gateway *gateway, struct qr_err *err)
     if (fd < 0)
         return qr_fail(err, QR_IO, "make a socket: error %d", errno);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (const struct sockaddr *)&address, bytes) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &bytes) != 0) {
+    if (bind(fd, (const struct sockaddr *)&address, bytes) != 0 || listen(fd, BACKLOG) != 0) {
         char reason[128];
         enum qr_status status =
             qr_fail(err, QR_IO, "listen on %s port %u: %s", options->listen, options->tds_port,
@@ -85,10 +97,24 @@ static enum qr_status open_port(struct qr_gateway *gateway, struct qr_err *err)
         return status;
     }
     gateway->tds_fd = fd;
-    gateway->tds_port =
-        ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)(void *)&address)->sin_port
-                                           : ((struct sockaddr_in6 *)(void *)&address)->sin6_port);
-    return QR_OK;
+    return find_port(fd, &gateway->tds_port, err);
+}
+
+/* A socket that was bound for us; we use a copy, so that ours can be closed. */
+static enum qr_status take_port(struct qr_gateway *gateway, struct qr_err *err)
+{
+    int fd = fcntl(gateway->options.tds_fd, F_DUPFD_CLOEXEC, 0);
+    int is_listening = 0;
+    socklen_t bytes = sizeof is_listening;
+    if (fd < 0)
+        return qr_fail(err, QR_INVALID, "copy descriptor %d: error %d", gateway->options.tds_fd,
+                       errno);
+    gateway->tds_fd = fd;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &bytes) != 0 || !is_listening ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
+        return qr_fail(err, QR_INVALID, "descriptor %d is no listening socket",
+                       gateway->options.tds_fd);
+    return find_port(fd, &gateway->tds_port, err);
 }
 
 /* Takes what waits on the port; false: a shortage that will not go away at once. */
@@ -113,12 +139,15 @@ static bool accept_all(struct qr_gateway *gateway)
 static void *accept_main(void *arg)
 {
     struct qr_gateway *gateway = arg;
-    struct pollfd fds[2] = {{.fd = gateway->tds_fd, .events = POLLIN},
-                            {.fd = gateway->stop_fd, .events = POLLIN}};
+    bool is_node = gateway->taker != NULL;
+    struct pollfd fds[2] = {
+        {.fd = is_node ? qri_taker_fd(gateway) : gateway->tds_fd, .events = POLLIN},
+        {.fd = gateway->stop_fd, .events = POLLIN}};
     int64_t tick_ns = 0;
     while (!atomic_load(&gateway->stopping)) {
         int n = poll(fds, 2, TICK_MS);
-        if (n > 0 && (fds[0].revents & POLLIN) != 0 && !accept_all(gateway)) {
+        if (n > 0 && (fds[0].revents & POLLIN) != 0 &&
+            !(is_node ? qri_taker_run(gateway) : accept_all(gateway))) {
             QR_LOG(&gateway->options.log, QR_WARN, "accept_paused",
                    QR_F("pause_ms", (int)ACCEPT_PAUSE_MS));
             poll(&fds[1], 1, ACCEPT_PAUSE_MS);
@@ -138,7 +167,12 @@ enum qr_status qri_listen_start(struct qr_gateway *gateway, struct qr_err *err)
     gateway->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (gateway->stop_fd < 0)
         return qr_fail(err, QR_IO, "make an event: error %d", errno);
-    QR_TRY(open_port(gateway, err));
+    if (gateway->options.handoff_address != NULL)
+        QR_TRY(qri_taker_start(gateway, err));
+    else if (gateway->options.tds_fd > 0)
+        QR_TRY(take_port(gateway, err));
+    else
+        QR_TRY(open_port(gateway, err));
     QR_TRY(qr_thread_start("accept", 0, accept_main, gateway, &gateway->accept_thread, err));
     gateway->accept_started = true;
     return QR_OK;
@@ -153,6 +187,7 @@ void qri_listen_stop(struct qr_gateway *gateway)
         pthread_join(gateway->accept_thread, NULL);
         gateway->accept_started = false;
     }
+    qri_taker_stop(gateway);
     if (gateway->tds_fd >= 0)
         close(gateway->tds_fd);
     if (gateway->stop_fd >= 0)

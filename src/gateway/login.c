@@ -3,14 +3,13 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include "base/sqlmsg.h"
-#include "gateway_int.h"
+#include "handoff_int.h"
 #include "tds/token.h"
 #include "base/banned.h"
 
 enum {
     HANDSHAKE_BYTES_MAX = 32 * 1024,
     LOGIN_ARENA_BYTES_MAX = 1024 * 1024,
-    LOGIN_ROUND_MS = 1000, /* kept back from the login time-out to answer in */
 };
 
 /* What PRELOGIN tells as the server's version: 12.0.2000, as Azure SQL Database does. */
@@ -184,6 +183,7 @@ void qri_login_free(struct qri_login *login)
         sodium_memzero((void *)(uintptr_t)login->job.password.p, login->job.password.n);
     qr_tds_login7_wipe(&login->login7);
     qr_arena_done(&login->arena);
+    free(login->facts);
     free(login);
 }
 
@@ -256,7 +256,7 @@ static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
     int64_t left = conn->deadline_ns - qr_env_mono_ns(options->env);
     login->job.login = login->info.user;
     memcpy(login->job.address_key, conn->address.key, sizeof login->job.address_key);
-    login->job.wait_ns_max = left - LOGIN_ROUND_MS * INT64_C(1000000);
+    login->job.wait_ns_max = left - QRI_LOGIN_ROUND_MS * INT64_C(1000000);
     login->job.done = job_done;
     conn->phase = PHASE_CHECKING;
     qri_auth_submit(conn->gateway->auth, &login->job);
@@ -293,26 +293,22 @@ static enum qri_step take_login(struct qri_conn *conn)
     return check_login(conn, login);
 }
 
-static void open_session(struct qri_conn *conn)
+void qri_login_refuse(struct qri_conn *conn, const char *reason, const struct qr_err *err)
+{
+    struct qri_login *login = conn->login;
+    struct qr_err errs[2] = {*err};
+    size_t count = 1;
+    if (err->number == 4060) { /* as SQL Server does */
+        qr_sql_fail(&errs[1], 18456, zero_ended(login, login->info.user), "", "");
+        count = 2;
+    }
+    refuse(conn, reason, errs, count);
+}
+
+void qri_login_opened(struct qri_conn *conn, const struct qr_tail *tail)
 {
     struct qr_gateway *gateway = conn->gateway;
     struct qri_login *login = conn->login;
-    struct qr_err errs[2] = {0};
-    struct qr_tail tail = {0};
-    const struct qr_service *service = gateway->options.service;
-    login->info.is_admin = login->job.is_admin;
-    if (login->job.name[0] != '\0')
-        login->info.user = qr_str(login->job.name);
-    if (service->open(service->ctx, &conn->channel, &login->info, &conn->served, &tail, &errs[0]) !=
-        QR_OK) {
-        size_t count = 1;
-        if (errs[0].number == 4060) { /* as SQL Server does */
-            qr_sql_fail(&errs[1], 18456, zero_ended(login, login->info.user), "", "");
-            count = 2;
-        }
-        refuse(conn, "database_not_opened", errs, count);
-        return;
-    }
     QR_LOG(&gateway->options.log, QR_INFO, "login", QR_F("address", &conn->address.text[0]),
            QR_F("login", login->info.user), QR_F("db", login->info.database),
            QR_F("app", login->info.application), QR_F("encrypted", login->info.is_encrypted));
@@ -321,19 +317,41 @@ static void open_session(struct qri_conn *conn)
     conn->login = NULL;
     qri_conn_leave_lobby(conn);
     conn->deadline_ns = 0;
-    conn->tail = tail;
+    conn->tail = *tail;
     qr_buf_done(&conn->message.body);
     enter(conn, PHASE_SESSION, gateway->options.request_bytes_max);
 }
 
-void qri_login_continue(struct qri_conn *conn)
+static void open_session(struct qri_conn *conn)
 {
-    enum qri_auth_result result = conn->login->job.result;
-    conn->phase = PHASE_LOGIN; /* until the session is there */
-    if (result == QRI_AUTH_OK)
-        open_session(conn);
+    struct qr_err err = {0};
+    struct qr_tail tail = {0};
+    const struct qr_service *service = conn->gateway->options.service;
+    if (service->open(service->ctx, &conn->channel, &conn->login->info, &conn->served, &tail,
+                      &err) == QR_OK)
+        qri_login_opened(conn, &tail);
     else
+        qri_login_refuse(conn, "database_not_opened", &err);
+}
+
+enum qri_step qri_login_continue(struct qri_conn *conn)
+{
+    struct qri_login *login = conn->login;
+    enum qri_auth_result result = login->job.result;
+    conn->phase = PHASE_LOGIN; /* until the session is there */
+    if (atomic_load(&conn->aborted))
+        return STEP_CLOSE;
+    if (result != QRI_AUTH_OK) {
         login_failed(conn, qri_auth_result_name(result));
+        return STEP_AGAIN;
+    }
+    login->info.is_admin = login->job.is_admin;
+    if (login->job.name[0] != '\0')
+        login->info.user = qr_str(login->job.name);
+    if (conn->gateway->options.router != NULL)
+        return qri_handoff_begin(conn);
+    open_session(conn);
+    return STEP_AGAIN;
 }
 
 static const struct row {

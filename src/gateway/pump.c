@@ -190,6 +190,11 @@ enum qr_status qri_pump_watch(struct qr_gateway *gateway, int fd, uint64_t id, s
     return QR_OK;
 }
 
+void qri_pump_unwatch(struct qr_gateway *gateway, int fd)
+{
+    epoll_ctl(gateway->pump.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 void qri_pump_post(struct qri_conn *conn)
 {
     struct qri_pump *pump = &conn->gateway->pump;

@@ -140,7 +140,7 @@ enum qri_step qri_stream_flush(struct qri_conn *conn)
         conn->tail.bytes += n;
         conn->tail.count -= (size_t)n;
     }
-    if (conn->out.capacity > QRI_KEEP_BYTES_MAX || conn->phase != PHASE_SESSION)
+    if (conn->out.capacity > QRI_KEEP_BYTES_MAX || conn->phase < PHASE_SESSION)
         qr_buf_done(&conn->out);
     return STEP_AGAIN;
 }

@@ -1,16 +1,14 @@
 /* select1.c - a server for the gateway's own tests: the gateway with a session of a few lines, that
  * knows one table-less query and some tricks to hold the gateway to its contract. Never shipped.
  *
- * usage: select1 [plaintext]; prints `ready TDS HTTPS`, ends when standard input does.
- *   SELECT <number>       one row, one column
- *   HOLD                  the answer is held until another connection's RELEASE
- *   HASTE                 the answer is held, and another thread releases it as soon as it can
- *   AWAIT                 blocks until a HOLD's answer is held
- *   RELEASE               releases what is held
- *   FLOOD                 rows until the client stops or cancels
- *   WAIT                  blocks until cancelled
- *   BURN                  computes for a second without looking up
- *   CLOSE                 answers, then closes */
+ * usage: select1 [plaintext] [handoff SOCKET]; with handoff the sessions are in a second gateway
+ * that the first one hands them to. Prints `ready TDS HTTPS`, ends when standard input does. SELECT
+ * <number>       one row, one column HOLD                  the answer is held until another
+ * connection's RELEASE HASTE                 the answer is held, and another thread releases it as
+ * soon as it can AWAIT                 blocks until a HOLD's answer is held RELEASE releases what
+ * is held FLOOD                 rows until the client stops or cancels WAIT                  blocks
+ * until cancelled BURN                  computes for a second without looking up CLOSE answers,
+ * then closes */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -294,23 +292,70 @@ static enum qr_status find_login(void *ctx, struct qr_str login, struct qr_login
     return QR_OK;
 }
 
-static bool serve(const struct qr_gateway_options *options)
+/* Every database is at the node. */
+static void route_to_node(void *ctx, struct qr_route_job *job)
+{
+    snprintf(job->address, sizeof job->address, "%s", (const char *)ctx);
+    job->done(job);
+}
+
+static struct qr_gateway *start(const struct qr_gateway_options *options)
 {
     struct qr_gateway *gateway = NULL;
     struct qr_err err = {0};
-    if (qr_gateway_start(options, &gateway, &err) != QR_OK) {
+    if (qr_gateway_start(options, &gateway, &err) != QR_OK)
         fprintf(stderr, "%s\n", err.text);
-        return false;
-    }
-    printf("ready %u %u\n", qr_gateway_tds_port(gateway), qr_gateway_https_port(gateway));
-    fflush(stdout);
-    char byte;
-    while (read(STDIN_FILENO, &byte, 1) > 0)
-        ;
-    bool stopped = qr_gateway_stop(gateway, 500);
+    return gateway;
+}
+
+static bool stop(struct qr_gateway *gateway, int64_t grace_ms)
+{
+    bool stopped = qr_gateway_stop(gateway, grace_ms);
     if (stopped)
         qr_gateway_free(gateway);
     return stopped;
+}
+
+static void wait_for_end_of_input(void)
+{
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        ;
+}
+
+static bool serve(const struct qr_gateway_options *options)
+{
+    struct qr_gateway *gateway = start(options);
+    if (gateway == NULL)
+        return false;
+    printf("ready %u %u\n", qr_gateway_tds_port(gateway), qr_gateway_https_port(gateway));
+    fflush(stdout);
+    wait_for_end_of_input();
+    return stop(gateway, 500);
+}
+
+static bool serve_through(const struct qr_gateway_options *options, const char *socket_path)
+{
+    char address[QR_ROUTE_ADDRESS_BYTES];
+    snprintf(address, sizeof address, "unix:%s", socket_path);
+    struct qr_gateway_options node_options = {
+        .env = options->env,
+        .log = {options->log.sink, "node"},
+        .server_name = options->server_name,
+        .handoff_address = address,
+        .service = options->service,
+        .workers = 2,
+        .request_bytes_max = options->request_bytes_max,
+    };
+    struct qr_router router = {.ctx = address, .route = route_to_node};
+    struct qr_gateway_options front_options = *options;
+    front_options.service = NULL;
+    front_options.router = &router;
+    struct qr_gateway *node = start(&node_options);
+    if (node == NULL)
+        return false;
+    bool served = serve(&front_options);
+    return stop(node, 500) && served;
 }
 
 int main(int argc, char **argv)
@@ -346,7 +391,8 @@ int main(int argc, char **argv)
         .login_ms_max = 3000,
         .request_bytes_max = 1024 * 1024,
     };
-    bool ok = serve(&options);
+    const char *socket_path = argc > 2 ? argv[argc - 1] : NULL;
+    bool ok = socket_path == NULL ? serve(&options) : serve_through(&options, socket_path);
     qr_firewall_done(&firewall);
     qr_buf_done(&key);
     qr_buf_done(&cert);

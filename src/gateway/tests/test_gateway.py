@@ -3,7 +3,9 @@
 serving the others. Method: a real gateway with the session of select1.c; our own client for what
 drivers would not do, FreeTDS's tsql and pymssql for what they do.
 
-usage: test_gateway.py SELECT1 [unittest arguments]
+With `handoff` the same is asked of a front and a node: the client may not see a difference.
+
+usage: test_gateway.py SELECT1 [handoff] [unittest arguments]
 """
 import json
 import os
@@ -13,6 +15,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -24,12 +27,16 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 import tds  # noqa: E402
 
 PROGRAM = None
+HANDOFF = False
 HOST = "127.0.0.1"
 ENCRYPTIONS = (tds.ENCRYPT_OFF, tds.ENCRYPT_ON, tds.ENCRYPT_REQ)
 
 
 class Server:
     def __init__(self, *args):
+        self.folder = tempfile.TemporaryDirectory()
+        if HANDOFF:
+            args += ("handoff", os.path.join(self.folder.name, "node"))
         self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         words = self.process.stdout.readline().split()
@@ -45,6 +52,7 @@ class Server:
         self.reader.join()
         self.process.stdout.close()
         self.process.stderr.close()
+        self.folder.cleanup()
         return code
 
     def connect(self, user="admin", password="secret-1", **more):
@@ -507,4 +515,7 @@ class Drivers(Case):
 
 if __name__ == "__main__":
     PROGRAM = sys.argv.pop(1)
+    HANDOFF = sys.argv[1:2] == ["handoff"]
+    if HANDOFF:
+        sys.argv.pop(1)
     unittest.main(verbosity=1, warnings="ignore")

@@ -1,5 +1,13 @@
 /* gateway/gateway.h - listens on the TDS and HTTPS ports, does PRELOGIN, TLS and LOGIN7, checks
- * firewall and password, and runs the requests of logged-in connections on its workers.
+ * firewall and password, and runs the requests of logged-in connections on its workers, or hands
+ * the connections to the gateway of another process that does.
+ *
+ * One library, three forms:
+ *   ports, `service`             all in one process
+ *   ports, `router`              the front: every login goes to the node that the router names. The
+ *                                socket itself goes there, or, when the session is encrypted, one
+ *                                end of a pair whose other end the front relays through TLS.
+ *   `handoff_address`, `service` the node: sessions come from fronts of the same user only
  *
  * Threads: start, stop and free from one thread; everything else is the gateway's own. What
  * `options` points to must outlive the gateway. */
@@ -10,6 +18,7 @@
 #include "env/env.h"
 #include "gateway/auth.h"
 #include "gateway/firewall.h"
+#include "gateway/router.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
 #include "session/service.h"
@@ -24,9 +33,16 @@ struct qr_gateway_options {
     uint16_t tds_port;   /* 0 picks a free one */
     uint16_t https_port; /* 0 picks a free one */
     bool https_off;      /* tests of the TDS side alone */
+    /* Listening sockets that are bound already, instead of the ports above; 0 or -1: none. They
+     * stay the caller's, so that clients wait in their backlog while no gateway runs. */
+    int tds_fd, https_fd;
+    /* "unix:PATH": logins come here from fronts; no port is bound and nothing from `listen` to here
+     * counts, nor do key, certificate, logins, firewall and the limits of logins. */
+    const char *handoff_address;
     const char *key_pem, *cert_pem;
-    const char *server_name; /* of the logical server: `login@server01` is `login` */
-    const struct qr_service *service;
+    const char *server_name;          /* of the logical server: `login@server01` is `login` */
+    const struct qr_service *service; /* this or `router`: who serves those that logged in */
+    const struct qr_router *router;
     const struct qr_login_directory *logins;
     struct qr_firewall *firewall; /* loopback is always allowed */
     /* Whose rules count besides the server's: the id of the database that a login asks for, 0 if
@@ -41,14 +57,16 @@ struct qr_gateway_options {
     uint64_t request_bytes_max;   /* one message after the login [256 MiB] */
 };
 
-/* Binds both ports and starts the threads. QR_IO names the address that is in use. */
+/* Binds both ports, or the handoff address, and starts the threads. QR_IO names the address that is
+ * in use, QR_INVALID options that do not go together. */
 QR_NODISCARD enum qr_status qr_gateway_start(const struct qr_gateway_options *options,
                                              struct qr_gateway **ret_gateway, struct qr_err *err);
 uint16_t qr_gateway_tds_port(const struct qr_gateway *gateway);
 uint16_t qr_gateway_https_port(const struct qr_gateway *gateway);
-/* Takes no more connections, closes idle ones, gives running requests `grace_ms` and then cancels
- * them. Returns when every session is freed, at the latest 1 s after the grace; false: some were
- * not, and the process should end without freeing the gateway. */
+/* Takes no more connections and logins, closes idle ones, gives running requests `grace_ms` and
+ * then cancels them. Relayed sessions count as running until their node ends them. Returns when
+ * every session is freed, at the latest 1 s after the grace; false: some were not, and the process
+ * should end without freeing the gateway. */
 bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms);
 void qr_gateway_free(
     struct qr_gateway *gateway); /* after a stop that returned true; NULL is fine */
@@ -61,6 +79,9 @@ enum qr_gateway_metric {
     QR_GATEWAY_LOGINS_FAILED,
     QR_GATEWAY_REQUESTS,
     QR_GATEWAY_WORKERS,
+    QR_GATEWAY_HANDED_OFF,
+    QR_GATEWAY_HANDOFFS_FAILED,
+    QR_GATEWAY_RELAYS,
     QR_GATEWAY_METRIC_COUNT
 };
 const struct qr_metrics *qr_gateway_metrics(const struct qr_gateway *gateway);

@@ -1,0 +1,335 @@
+/* handoff_take.c - see handoff_int.h: a node's side of the handoff. The accepting thread waits for
+ * fronts and their messages; a worker opens the session and answers.
+ *
+ * A link is watched for one event at a time and armed again when it has been answered, so a front
+ * cannot have two logins under way on it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "handoff_int.h"
+#include "base/banned.h"
+
+enum {
+    LINKS_MAX = 1024, /* of all fronts together */
+    BACKLOG = 1024,
+    EVENTS = 16,
+    DESCRIPTORS_MAX = 4, /* that a message may bring; all but one are a mistake */
+    LISTENER = -1,
+};
+
+struct qri_link {
+    int fd; /* -1: free */
+};
+
+struct qri_taker {
+    int epoll_fd, listen_fd;
+    struct sockaddr_un address;
+    struct qri_link links[LINKS_MAX];
+    uint8_t message[QRI_HANDOFF_BYTES_MAX];
+};
+
+/* ---- links ---- */
+
+static bool arm(const struct qri_taker *taker, const struct qri_link *link, int op)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
+                                .data.u64 = (uint64_t)(link - taker->links)};
+    return epoll_ctl(taker->epoll_fd, op, link->fd, &event) == 0;
+}
+
+static void close_link(struct qri_link *link)
+{
+    close(link->fd);
+    link->fd = -1;
+}
+
+/* True: the front has the answer, or will find it. */
+static bool answer(const struct qr_gateway *gateway, const struct qri_link *link,
+                   enum qri_handoff_answer what)
+{
+    uint8_t byte = (uint8_t)what;
+    bool sent = send(link->fd, &byte, sizeof byte, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+    return arm(gateway->taker, link, EPOLL_CTL_MOD) && sent;
+}
+
+static void take_front(struct qr_gateway *gateway, int own_fd)
+{
+    struct qri_taker *taker = gateway->taker;
+    struct qri_link *link = taker->links, *end = link + LINKS_MAX;
+    while (link < end && link->fd >= 0)
+        link++;
+    bool is_ours = qri_handoff_peer_is_ours(own_fd);
+    if (!is_ours || link == end) {
+        QR_LOG(&gateway->options.log, QR_WARN, "front_refused",
+               QR_F("reason", is_ours ? "too_many" : "other_user"));
+        close(own_fd);
+        return;
+    }
+    link->fd = own_fd;
+    if (!arm(taker, link, EPOLL_CTL_ADD))
+        close_link(link);
+}
+
+/* False: a shortage that will not go away at once. */
+static bool take_fronts(struct qr_gateway *gateway)
+{
+    for (;;) {
+        int fd = accept4(gateway->taker->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+        take_front(gateway, fd);
+    }
+}
+
+/* ---- messages ---- */
+
+/* The one descriptor of a message, -1 if there is not exactly one. */
+static int take_descriptor(struct msghdr *msg)
+{
+    int fds[DESCRIPTORS_MAX], count = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len && count < DESCRIPTORS_MAX;
+             at += sizeof(int)) {
+            memcpy(&fds[count], (const char *)c + at, sizeof(int));
+            count += 1;
+        }
+    }
+    if (count == 1)
+        return fds[0];
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    return -1;
+}
+
+static bool is_stream(int fd)
+{
+    int type = 0;
+    socklen_t bytes = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_STREAM;
+}
+
+/* Whatever breaks the form ends the link: its peer is no front of ours. */
+static enum qr_status take_login(struct qr_gateway *gateway, struct qri_link *link, size_t bytes,
+                                 int own_fd, struct qr_err *err)
+{
+    struct qri_login *login = calloc(1, sizeof *login);
+    struct qr_str early;
+    if (login != NULL)
+        qr_arena_init(&login->arena, QRI_HANDOFF_BYTES_MAX);
+    if (login != NULL)
+        login->facts = malloc(bytes);
+    if (login == NULL || login->facts == NULL) {
+        close(own_fd);
+        qri_login_free(login);
+        return qr_fail(err, QR_NOMEM, "take a login");
+    }
+    memcpy(login->facts, gateway->taker->message, bytes);
+    enum qr_status status =
+        qri_handoff_decode(login->facts, bytes, &login->info, &login->login7, &early, err);
+    if (status == QR_OK && !is_stream(own_fd))
+        status = qr_fail(err, QR_PROTOCOL, "a handoff's descriptor is no stream socket");
+    if (status != QR_OK) {
+        close(own_fd);
+        qri_login_free(login);
+        return status;
+    }
+    return qri_conn_adopt(gateway, own_fd, login, early, link, err);
+}
+
+static void take_message(struct qr_gateway *gateway, struct qri_link *link)
+{
+    struct qri_taker *taker = gateway->taker;
+    struct iovec iov = {taker->message, sizeof taker->message};
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+    } control;
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof control.bytes};
+    ssize_t n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR) && arm(taker, link, EPOLL_CTL_MOD))
+        return;
+    if (n <= 0) {
+        close_link(link);
+        return;
+    }
+    struct qr_err err = {0};
+    enum qr_status status = QR_OK;
+    int fd = take_descriptor(&msg);
+    if (fd < 0) {
+        bool shortage = (msg.msg_flags & MSG_CTRUNC) != 0;
+        status =
+            qr_fail(&err, shortage ? QR_BUSY : QR_PROTOCOL, "a handoff without its descriptor");
+    } else if ((msg.msg_flags & MSG_TRUNC) != 0) {
+        status = qr_fail(&err, QR_TOO_BIG, "a handoff message over its bound");
+        close(fd);
+    } else {
+        status = take_login(gateway, link, (size_t)n, fd, &err);
+    }
+    if (status == QR_OK)
+        return;
+    QR_LOG(&gateway->options.log, QR_WARN, "handoff_refused", QR_F("reason", &err.text[0]));
+    bool is_short = status == QR_BUSY || status == QR_NOMEM;
+    if (!is_short || !answer(gateway, link, QRI_HANDOFF_BUSY))
+        close_link(link);
+}
+
+bool qri_taker_run(struct qr_gateway *gateway)
+{
+    struct epoll_event events[EVENTS];
+    bool ok = true;
+    int n = epoll_wait(gateway->taker->epoll_fd, events, EVENTS, 0);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.u64 == (uint64_t)LISTENER)
+            ok = take_fronts(gateway);
+        else
+            take_message(gateway, &gateway->taker->links[events[i].data.u64]);
+    }
+    return ok;
+}
+
+int qri_taker_fd(const struct qr_gateway *gateway)
+{
+    return gateway->taker->epoll_fd;
+}
+
+/* ---- the session; by a worker ---- */
+
+/* Another node, or this one a little later, may do better: the front asks for a new route. */
+static bool may_pass(const struct qr_err *err)
+{
+    return err->number == 40613 || err->status == QR_FENCED || err->status == QR_CLOSED ||
+           err->status == QR_NOMEM || err->status == QR_BUSY;
+}
+
+enum qri_step qri_handoff_open(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    struct qri_link *link = QR_TAKE(conn->link);
+    struct qr_err err = {0};
+    struct qr_tail tail = {0};
+    if (link == NULL)
+        return STEP_CLOSE; /* it could not be admitted */
+    if (atomic_load(&gateway->stopping) || atomic_load(&conn->aborted)) {
+        answer(gateway, link, QRI_HANDOFF_STOPPING);
+        return STEP_CLOSE;
+    }
+    const struct qr_service *service = gateway->options.service;
+    enum qr_status status =
+        service->open(service->ctx, &conn->channel, &conn->login->info, &conn->served, &tail, &err);
+    if (status != QR_OK && may_pass(&err)) {
+        answer(gateway, link, QRI_HANDOFF_NOT_HERE);
+        return STEP_CLOSE;
+    }
+    /* H2: nothing may be written before this has worked */
+    if (!answer(gateway, link, QRI_HANDOFF_TAKEN))
+        return STEP_CLOSE;
+    atomic_store(&conn->shared, false);
+    if (status == QR_OK) {
+        qr_metric_add(&gateway->metrics, QR_GATEWAY_HANDED_OFF, 1);
+        qri_login_opened(conn, &tail);
+    } else {
+        conn->phase = PHASE_LOGIN;
+        conn->deadline_ns =
+            qr_env_mono_ns(gateway->options.env) + QRI_LOGIN_ROUND_MS * INT64_C(1000000);
+        qri_login_refuse(conn, "database_not_opened", &err);
+    }
+    return STEP_AGAIN;
+}
+
+/* ---- start and stop ---- */
+
+/* A path left behind by one that ended is taken over; a living one is not. */
+static enum qr_status make_way(const struct sockaddr_un *address, struct qr_err *err)
+{
+    struct stat info;
+    if (lstat(address->sun_path, &info) != 0)
+        return QR_OK;
+    if (!S_ISSOCK(info.st_mode))
+        return qr_fail(err, QR_EXISTS, "'%s' is no socket", address->sun_path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool is_dead = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                   errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    if (!is_dead)
+        return qr_fail(err, QR_IO, "'%s' is in use", address->sun_path);
+    unlink(address->sun_path);
+    return QR_OK;
+}
+
+static enum qr_status listen_at(struct qri_taker *taker, const struct sockaddr_un *address,
+                                struct qr_err *err)
+{
+    QR_TRY(make_way(address, err));
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* before bind: the name never has another mode */
+    if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR) != 0 ||
+        bind(fd, (const struct sockaddr *)address, sizeof *address) != 0) {
+        enum qr_status status =
+            qr_fail(err, QR_IO, "bind '%s': error %d", address->sun_path, errno);
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
+    taker->listen_fd = fd;
+    taker->address = *address; /* ours from here, to be removed */
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)LISTENER};
+    if (listen(fd, BACKLOG) != 0 || epoll_ctl(taker->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+        return qr_fail(err, QR_IO, "listen on '%s': error %d", address->sun_path, errno);
+    return QR_OK;
+}
+
+enum qr_status qri_taker_start(struct qr_gateway *gateway, struct qr_err *err)
+{
+    struct sockaddr_un address;
+    QR_TRY(qri_handoff_address(gateway->options.handoff_address, &address, err));
+    struct qri_taker *taker = calloc(1, sizeof *taker);
+    if (taker == NULL)
+        return qr_fail(err, QR_NOMEM, "start the gateway");
+    gateway->taker = taker;
+    taker->listen_fd = -1;
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        taker->links[i].fd = -1;
+    taker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (taker->epoll_fd < 0)
+        return qr_fail(err, QR_IO, "make the handoffs' event queue: error %d", errno);
+    return listen_at(taker, &address, err);
+}
+
+void qri_taker_stop(struct qr_gateway *gateway)
+{
+    struct qri_taker *taker = gateway->taker;
+    if (taker == NULL || taker->listen_fd < 0)
+        return;
+    unlink(taker->address.sun_path); /* while we listen: nobody can have taken the name over */
+    close(taker->listen_fd);
+    taker->listen_fd = -1;
+    /* Logins on their way go back to their fronts. Workers may still answer: closed when freed. */
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        if (taker->links[i].fd >= 0)
+            shutdown(taker->links[i].fd, SHUT_RDWR);
+    }
+}
+
+void qri_taker_free(struct qr_gateway *gateway)
+{
+    struct qri_taker *taker = QR_TAKE(gateway->taker);
+    if (taker == NULL)
+        return;
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        if (taker->links[i].fd >= 0)
+            close_link(&taker->links[i]);
+    }
+    if (taker->epoll_fd >= 0)
+        close(taker->epoll_fd);
+    free(taker);
+}

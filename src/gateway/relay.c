@@ -1,0 +1,85 @@
+/* relay.c - see handoff_int.h: between a client's TLS and the node that has its session.
+ *
+ * Each way moves what it can and stops where the other side is slow: the client is not read while
+ * the node has not taken what came before, nor the node while the client has not. The two ways do
+ * not wait for each other, so an attention passes a result that nobody reads. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "handoff_int.h"
+#include "base/banned.h"
+
+enum { ROUNDS_MAX = 16, TLS_STEP_BYTES = 16384 };
+
+static enum qri_step to_node(struct qri_conn *conn)
+{
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        if (conn->relay_sent_end)
+            return STEP_INPUT;
+        enum qri_step step = qri_stream_fill(conn);
+        if (step == STEP_CLOSE) { /* the node has all it sent; the answer may still be coming */
+            shutdown(conn->relay_fd, SHUT_WR);
+            conn->relay_sent_end = true;
+            return STEP_INPUT;
+        }
+        if (step != STEP_AGAIN)
+            return step;
+        ssize_t n =
+            send(conn->relay_fd, conn->input, conn->input_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return STEP_OUTPUT;
+        if (n < 0 && errno != EINTR) { /* the node is gone, which the other way finds out */
+            conn->relay_sent_end = true;
+            conn->input_bytes = 0;
+        } else if (n > 0) {
+            qri_stream_consume(conn, (size_t)n);
+        }
+    }
+    return STEP_YIELD;
+}
+
+static enum qri_step end_relay(struct qri_conn *conn)
+{
+    close(conn->relay_fd);
+    conn->relay_fd = -1;
+    if (atomic_exchange(&conn->relays, false))
+        qr_metric_add(&conn->gateway->metrics, QR_GATEWAY_RELAYS, -1);
+    qri_conn_begin_close(conn);
+    return STEP_AGAIN;
+}
+
+static enum qri_step to_client(struct qri_conn *conn)
+{
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        enum qri_step step = qri_stream_flush(conn);
+        if (step != STEP_AGAIN)
+            return step;
+        if (conn->relay_drained)
+            return STEP_INPUT;
+        uint8_t *bytes = conn->worker->input;
+        ssize_t n = recv(conn->relay_fd, bytes, QRI_READ_BYTES, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+            return end_relay(conn);
+        conn->relay_drained =
+            n < (ssize_t)QRI_READ_BYTES && (n < 0 || !atomic_load(&conn->half_closed));
+        for (ssize_t at = 0; at < n; at += TLS_STEP_BYTES) {
+            ssize_t step_bytes = n - at < TLS_STEP_BYTES ? n - at : TLS_STEP_BYTES;
+            if (qri_tds_tls_encrypt(conn, bytes + at, (size_t)step_bytes) != QR_OK)
+                return STEP_CLOSE;
+        }
+    }
+    return STEP_YIELD;
+}
+
+enum qri_step qri_relay_step(struct qri_conn *conn)
+{
+    if (atomic_load(&conn->aborted))
+        return STEP_CLOSE;
+    enum qri_step up = to_node(conn);
+    enum qri_step down = to_client(conn);
+    if (down == STEP_AGAIN || down == STEP_CLOSE)
+        return down;
+    return up == STEP_YIELD || down == STEP_YIELD ? STEP_YIELD : STEP_INPUT;
+}
