@@ -117,6 +117,8 @@ static bool try_evict(struct qr_store *store, struct qri_frame *f)
                 atomic_compare_exchange_strong(entry, &expected, f);
         }
     }
+    if (evicted && store->backend->evicted != NULL)
+        store->backend->evicted(store, f, true);
     pthread_mutex_unlock(qri_stripe(store, page_no));
     return evicted;
 }

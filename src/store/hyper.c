@@ -6,7 +6,7 @@
 #include "pagesvc/client.h"
 #include "base/banned.h"
 
-enum { COUNTER_BYTES = 16, CLOSE_RECORDS_MAX = 256 };
+enum { COUNTER_BYTES = 16, CLOSE_RECORDS_MAX = 256, RBPEX_LOG_BYTES = 256 << 20 };
 static const int64_t SECOND_NS = 1000000000, BACKOFF_NS = 5000000;
 
 static void hyper_free(struct qr_store *store)
@@ -15,6 +15,7 @@ static void hyper_free(struct qr_store *store)
     if (hy == NULL)
         return;
     qri_hyper_stop(hy);
+    qri_tier_free(hy);
     for (size_t i = 0; i < hy->sending_count; i++)
         qri_log_free_chunks(hy->sending[(hy->sending_first + i) % QRI_SENDING].chunks);
     qri_written_done(&hy->written);
@@ -82,7 +83,9 @@ static enum qr_status hyper_close(struct qr_store *store, struct qr_err *err)
         qr_buf_done(&mark);
         QR_TRY(status);
     }
-    return qri_hyper_flush(store, err);
+    QR_TRY(qri_hyper_flush(store, err));
+    qri_tier_close(store->hyper);
+    return QR_OK;
 }
 
 static void hyper_stats(struct qr_store *store, struct qr_store_stats *stats)
@@ -95,6 +98,7 @@ static void hyper_stats(struct qr_store *store, struct qr_store_stats *stats)
     stats->appends_repeated = hy->repeat_count;
     pthread_mutex_unlock(&hy->mu);
     stats->pages_ahead = atomic_load(&hy->pages_ahead);
+    qri_tier_stats(hy, &stats->rbpex);
 }
 
 static const struct qri_backend hyper_backend = {
@@ -105,6 +109,8 @@ static const struct qri_backend hyper_backend = {
     .flush = qri_hyper_flush,
     .read_page = qri_hyper_read_page,
     .evicting = hyper_evicting,
+    .evicted = qri_tier_evicted,
+    .changed = qri_tier_changed,
     .delay = qri_hyper_delay,
     .may_answer = qri_hyper_may_answer,
     .upkeep = hyper_upkeep,
@@ -131,6 +137,7 @@ static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_op
     o->append_timeout_ns = o->append_timeout_ns == 0 ? 60 * SECOND_NS : o->append_timeout_ns;
     o->page_timeout_ns = o->page_timeout_ns == 0 ? 30 * SECOND_NS : o->page_timeout_ns;
     o->lease_ttl_ns = o->lease_ttl_ns == 0 ? 10 * SECOND_NS : o->lease_ttl_ns;
+    o->rbpex_log_bytes = o->rbpex_log_bytes == 0 ? RBPEX_LOG_BYTES : o->rbpex_log_bytes;
     qri_lease_init(hy);
     pthread_mutex_init(&hy->mu, NULL);
     pthread_mutex_init(&hy->streams_mu, NULL);
@@ -276,6 +283,7 @@ static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_o
     QR_TRY(qr_buf_status(&store->log.epoch_record, err));
     memcpy(store->timeline, options->timeline.id, QR_TIMELINE_BYTES);
     limit_size(store);
+    qri_tier_open(hy, state.commit_lsn);
     QR_LOG(&store->options.log, QR_INFO, "store_opened", QR_F("dir", store->dir),
            QR_F("epoch", store->epoch), QR_F("lsn", state.commit_lsn),
            QR_F("took_ms", (qr_env_mono_ns(store->env) - start) / 1000000));

@@ -9,7 +9,8 @@ enum {
     QRI_APPEND_BYTES = 512 << 10, /* of one */
     QRI_SENDING = 4,              /* batches in flight; while so many are, commits gather */
     QRI_STREAMS = 8,              /* scans whose next page is expected */
-    QRI_AHEAD_MAX = 64,           /* pages */
+    QRI_AHEAD_MAX = 512,          /* pages */
+    QRI_AHEAD_BYTES = 4 << 20,
     QRI_WRITTEN_BUCKETS = 1 << 12,
     QRI_WRITTEN_WAYS = 4,
 };
@@ -75,6 +76,7 @@ struct qri_hyper {
     } streams[QRI_STREAMS];
     uint32_t stream_hand;
     _Atomic uint64_t pages_ahead;
+    struct qri_tier *tier; /* hyper_rbpex.c; NULL: none */
     struct qri_written written;
 };
 
@@ -122,3 +124,19 @@ void qri_written_done(struct qri_written *w);
 void qri_written_note(struct qri_written *w, uint32_t page_no, uint64_t lsn);
 /* Not below the page's newest version if that is not in memory. */
 uint64_t qri_written_lsn(struct qri_written *w, uint32_t page_no);
+/* Not above it; 0: it was forgotten. */
+uint64_t qri_written_known(struct qri_written *w, uint32_t page_no);
+
+/* hyper_rbpex.c. A tier that does not open is reported and done without. */
+void qri_tier_open(struct qri_hyper *hyper, uint64_t visible_lsn);
+void qri_tier_close(struct qri_hyper *hyper); /* when everything is durable; keeps it warm */
+void qri_tier_free(struct qri_hyper *hyper);
+/* The version that it has of the page, copied to dst; 0: none. Unless it is the newest for sure it
+ * goes to the page server as what we have. With the page's stripe held, as what follows. */
+uint64_t qri_tier_find(struct qri_hyper *hyper, uint32_t page_no, uint8_t *dst, bool *ret_newest);
+bool qri_tier_has(struct qri_hyper *hyper, uint32_t page_no);
+void qri_tier_confirm(struct qri_hyper *hyper, uint32_t page_no, uint64_t lsn);
+void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, bool hot);
+/* For every new version of a page, from whomever it comes, before it can be durable. */
+void qri_tier_changed(struct qr_store *store, uint32_t page_no, uint64_t lsn);
+void qri_tier_stats(struct qri_hyper *hyper, struct qr_store_rbpex *ret_stats);

@@ -56,6 +56,8 @@ static uint32_t choose_window(struct qri_hyper *hy, uint32_t page_no)
 {
     uint64_t max =
         atomic_load(&hy->store->cache.bytes_max) / hy->store->page_bytes / AHEAD_CACHE_PART;
+    if (max > QRI_AHEAD_BYTES / hy->store->page_bytes)
+        max = QRI_AHEAD_BYTES / hy->store->page_bytes;
     if (max > QRI_AHEAD_MAX)
         max = QRI_AHEAD_MAX;
     pthread_mutex_lock(&hy->streams_mu);
@@ -76,6 +78,16 @@ static uint32_t choose_window(struct qri_hyper *hy, uint32_t page_no)
     return window;
 }
 
+/* A page of a scan was found on our own disk: the scan goes on behind it. */
+static void step_over(struct qri_hyper *hy, uint32_t page_no)
+{
+    pthread_mutex_lock(&hy->streams_mu);
+    for (int i = 0; i < QRI_STREAMS; i++)
+        if (hy->streams[i].next == page_no)
+            hy->streams[i].next++;
+    pthread_mutex_unlock(&hy->streams_mu);
+}
+
 static uint32_t slice_pages(const struct qr_store *store)
 {
     return (uint32_t)(QR_SLICE_BYTES / store->page_bytes);
@@ -90,7 +102,8 @@ static uint32_t make_wants(struct qr_store *store, uint32_t page_no, struct qr_p
     for (uint32_t p = page_no; p - page_no < window; p++) {
         _Atomic(struct qri_frame *) *entry = qri_table_entry(store, p, false);
         bool behind = p > pages || p / slice_pages(store) != page_no / slice_pages(store);
-        if (p != page_no && (behind || (entry != NULL && atomic_load(entry) != NULL)))
+        if (p != page_no &&
+            (behind || (entry != NULL && atomic_load(entry) != NULL) || qri_tier_has(hy, p)))
             continue;
         wants[count++] =
             (struct qr_pages_want){.page_no = p,
@@ -127,6 +140,30 @@ static void keep(struct qr_store *store, const struct qr_pages_want *want,
     pthread_mutex_unlock(stripe);
 }
 
+/* The page that was asked for; dst holds what we said to have. */
+static enum qr_status take_first(struct qr_store *store, const struct qr_pages_want *want,
+                                 const struct qr_pages_got *got, uint8_t *dst, uint64_t *ret_lsn,
+                                 struct qr_err *err)
+{
+    bool same = got->status == QR_OK && got->page == NULL && want->have.v != 0 &&
+                got->version.v == want->have.v;
+    bool good = got->status == QR_OK && got->page != NULL && got->bytes == store->page_bytes &&
+                got->version.v <= want->lsn.v;
+    if (!good && !same)
+        return qr_fail(err, QR_CORRUPT, "page %u from the page server: %s", want->page_no,
+                       got->status != QR_OK ? qr_status_info(got->status)->meaning
+                                            : "it has another size or is too new");
+    if (same)
+        qri_tier_confirm(store->hyper, want->page_no, want->have.v);
+    else if (want->have.v != 0)
+        qri_tier_changed(store, want->page_no, got->version.v);
+    if (good)
+        memcpy(dst, got->page, store->page_bytes);
+    *ret_lsn = got->version.v;
+    atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
+    return QR_OK;
+}
+
 static enum qr_status take_answer(struct qr_store *store, const struct qr_pages_want *wants,
                                   uint32_t count, const struct qr_buf *reply, uint8_t *dst,
                                   uint64_t *ret_lsn, struct qr_err *err)
@@ -135,21 +172,13 @@ static enum qr_status take_answer(struct qr_store *store, const struct qr_pages_
     for (uint32_t i = 0; i < count; i++) {
         struct qr_pages_got got;
         QR_TRY(qr_pages_got_next(reply->data, reply->len, &at, &got, err));
-        bool good = got.status == QR_OK && got.page != NULL && got.bytes == store->page_bytes &&
-                    got.version.v <= wants[i].lsn.v;
-        if (!good && i == 0)
-            return qr_fail(err, QR_CORRUPT, "page %u from the page server: %s", wants[0].page_no,
-                           got.status != QR_OK ? qr_status_info(got.status)->meaning
-                                               : "it has another size or is too new");
-        if (!good)
-            continue;
-        atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
-        if (i > 0) {
+        if (i == 0) {
+            QR_TRY(take_first(store, &wants[0], &got, dst, ret_lsn, err));
+        } else if (got.status == QR_OK && got.page != NULL && got.bytes == store->page_bytes &&
+                   got.version.v <= wants[i].lsn.v) {
+            atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
             keep(store, &wants[i], &got);
-            continue;
         }
-        memcpy(dst, got.page, store->page_bytes);
-        *ret_lsn = got.version.v;
     }
     return QR_OK;
 }
@@ -157,8 +186,16 @@ static enum qr_status take_answer(struct qr_store *store, const struct qr_pages_
 enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
                                    uint64_t *ret_lsn, struct qr_err *err)
 {
+    bool newest = false;
+    uint64_t have = qri_tier_find(store->hyper, page_no, dst, &newest);
+    if (newest) {
+        step_over(store->hyper, page_no);
+        *ret_lsn = have;
+        return QR_OK;
+    }
     struct qr_pages_want wants[QRI_AHEAD_MAX];
     uint32_t count = make_wants(store, page_no, wants);
+    wants[0].have = qr_lsn(have);
     struct qr_buf reply;
     qr_buf_init(&reply, SIZE_MAX / 4);
     enum qr_status status =

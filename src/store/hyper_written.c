@@ -61,3 +61,13 @@ uint64_t qri_written_lsn(struct qri_written *w, uint32_t page_no)
     pthread_mutex_unlock(&w->mu);
     return lsn;
 }
+
+uint64_t qri_written_known(struct qri_written *w, uint32_t page_no)
+{
+    struct qri_bucket *b = bucket_of(w, page_no);
+    pthread_mutex_lock(&w->mu);
+    size_t way = way_of(b, page_no);
+    uint64_t lsn = b->page_no[way] == page_no ? b->lsn[way] : 0;
+    pthread_mutex_unlock(&w->mu);
+    return lsn;
+}

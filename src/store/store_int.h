@@ -160,6 +160,10 @@ struct qri_backend {
                                 uint64_t *ret_lsn, struct qr_err *err);
     /* Before the only frame of a page goes; with its stripe and cache.mu held. May be NULL. */
     void (*evicting)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
+    /* When it is gone, under the same locks; `hot`: it was used more than once. May be NULL. */
+    void (*evicted)(struct qr_store *store, const struct qri_frame *frame, bool hot);
+    /* A version was published, with log.mu held. May be NULL. */
+    void (*changed)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
     /* Writers wait here before they take the lock (S1). May be NULL. */
     enum qr_status (*delay)(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx);
     /* Before a snapshot that was just pinned is read from: QR_OK if what it shows may be told.

@@ -516,6 +516,8 @@ static size_t link_versions(struct qr_txn *txn, uint64_t lsn, struct qri_frame *
             }
             atomic_store(qri_table_entry(store, e->page_no, false), f);
             qri_table_mark_dirty(store, e->page_no);
+            if (store->backend->changed != NULL)
+                store->backend->changed(store, e->page_no, lsn);
         }
         if (e->old != NULL)
             qri_frame_unpin(e->old);

@@ -33,6 +33,7 @@ struct hw {
     struct qr_logsvc_options log_options;
     int fatal_count;
     bool feeding_stopped;
+    uint64_t rbpex_bytes, rbpex_log_bytes;
 };
 
 static inline void hw_check(enum qr_status status, const struct qr_err *err)
@@ -133,6 +134,8 @@ static inline struct qr_hyper_options hw_options(struct hw *w, const char *node_
                                      .log = qr_simnet_peer(w->net, node, w->log_node, 0),
                                      .pages = qr_simnet_peer(w->net, node, w->pages_node, 0),
                                      .force = true,
+                                     .rbpex_bytes = w->rbpex_bytes,
+                                     .rbpex_log_bytes = w->rbpex_log_bytes,
                                      .pause = hw_pause,
                                      .pause_ctx = w};
 }

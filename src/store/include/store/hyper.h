@@ -31,6 +31,8 @@ struct qr_hyper_options {
     /* A primary answers while it holds a lease of so long, which it renews at a third of it; at most
      * the log service's lease_ttl_ns_max [10 s] */
     int64_t lease_ttl_ns;
+    uint64_t rbpex_bytes; /* pages kept in `dir` behind the cache; at least 16 pages [0: none] */
+    uint64_t rbpex_log_bytes; /* of log read at most to trust them after a restart [256 MiB] */
     /* What repeats wait with. [the environment's sleep] */
     void (*pause)(void *ctx, int64_t ns);
     void *pause_ctx;

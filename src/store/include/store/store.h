@@ -89,6 +89,17 @@ struct qr_store_waits {
     uint64_t count, ns, ns_max;
 };
 
+/* The tier of pages on the node's own disk (hyper.h). */
+struct qr_store_rbpex {
+    uint64_t bytes, bytes_max;
+    uint64_t hits, misses;    /* of cache_misses */
+    uint64_t confirmed;       /* of hits: a page server said NOT_MODIFIED */
+    uint64_t written;         /* pages */
+    uint64_t refused;         /* evicted pages that were not taken */
+    uint64_t changed;         /* pages forgotten because there is a newer version */
+    uint64_t damaged, failed; /* pages that did not pass their checksum; writes that failed */
+};
+
 struct qr_store_stats {
     uint64_t data_bytes;     /* size of the database: pages times page size, at head */
     uint64_t used_bytes;     /* without free pages */
@@ -112,6 +123,7 @@ struct qr_store_stats {
     struct qr_store_rbio rbio[QR_RBIO_COUNT]; /* hyper.h: zeros elsewhere, as what follows */
     uint64_t appends, appends_repeated;       /* calls to the log service */
     uint64_t pages_ahead;                     /* of pages_read: came before they were asked for */
+    struct qr_store_rbpex rbpex;
 };
 void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats);
 
