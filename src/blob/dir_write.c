@@ -7,7 +7,7 @@
 #include "dir_int.h"
 #include "base/banned.h"
 
-enum { COPY_BYTES = 1 << 20, KNOWN_MAX = 8192 };
+enum { COPY_BYTES = 1 << 20, KNOWN_MAX = 8192, UNCACHE_BYTES = 256 << 10 };
 static const int64_t LOCK_POLL_NS = 2000000, LOCK_WAIT_NS = INT64_C(10) * 1000000000;
 
 enum qr_status qri_dir_lock(struct qri_dir *dir, const char *name, struct qri_dir_lock *ret_lock,
@@ -212,6 +212,8 @@ static enum qr_status put(struct qri_dir *dir, const char *name, const void *byt
                        err));
     enum qr_status status = file == NULL ? write_bytes(to, bytes, (size_t)count, &header, err)
                                          : write_file(to, file, count, &header, err);
+    if (status == QR_OK && count >= UNCACHE_BYTES)
+        qr_file_uncache(to); /* layers and long-term log: their readers have copies of their own */
     qr_file_close(to);
     if (status == QR_OK)
         status = publish(dir, name, temp.z, if_tag, err);

@@ -209,7 +209,13 @@ static void real_close(struct qr_file *file)
     free(file);
 }
 
+static void real_uncache(struct qr_file *file)
+{
+    (void)posix_fadvise(fd_of(file), 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static const struct qr_file_ops real_file_ops = {
+    .uncache = real_uncache,
     .pread = real_pread,
     .pwrite = real_pwrite,
     .pwritev = real_pwritev,

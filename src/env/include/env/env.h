@@ -67,6 +67,9 @@ struct qr_file_ops {
     enum qr_status (*lock)(struct qr_file *file, struct qr_err *err);
     /* Frees the handle. What was not synced may still be lost. */
     void (*close)(struct qr_file *file);
+    /* A hint, may be NULL: what was written and synced will hardly be read again, so other files
+     * may have the memory that caches it. */
+    void (*uncache)(struct qr_file *file);
 };
 
 /* First member of every implementation's file. */
@@ -194,6 +197,11 @@ QR_NODISCARD static inline enum qr_status qr_file_pwrite_sync(struct qr_file *fi
                                                               struct qr_err *err)
 {
     return file->ops->pwrite_sync(file, src, bytes, offset, err);
+}
+static inline void qr_file_uncache(struct qr_file *file)
+{
+    if (file->ops->uncache != NULL)
+        file->ops->uncache(file);
 }
 QR_NODISCARD static inline enum qr_status qr_file_preallocate(struct qr_file *file, uint64_t offset,
                                                               uint64_t bytes, struct qr_err *err)
