@@ -76,9 +76,9 @@ static enum qr_status load(struct log_walk *w, uint64_t offset, struct qr_block_
 
 static bool continues(const struct log_walk *w, const struct qr_block_header *h)
 {
-    if (!w->started)
-        return w->header == NULL || h->first_lsn == w->header->log_lsn;
-    if (h->epoch == w->epoch)
+    if (!w->started && (w->header == NULL || h->first_lsn == w->lsn))
+        return true; /* the header does not say which epoch it is; a higher one may have begun */
+    if (w->started && h->epoch == w->epoch)
         return h->first_lsn == w->lsn;
     struct qr_record rec;
     return h->epoch > w->epoch && h->first_lsn >= w->lsn &&

@@ -188,6 +188,15 @@ static void make_store(struct yard *y)
     if (qr_store_create("/yard/db", &options, &store, &err) != QR_OK)
         fail_msg("store: %s", err.text);
     for (int i = 0; i < 20; i++) {
+        bool crash = i == 0 || i == 15; /* every open begins an epoch */
+        if (crash || i == 5) {
+            if (crash)
+                qr_store_abandon(store);
+            else
+                assert_int_equal(qr_store_close(store, &err), QR_OK);
+            if (qr_store_open("/yard/db", &options, &store, &err) != QR_OK)
+                fail_msg("open: %s", err.text);
+        }
         commit_pages(y, store, 1 + (uint32_t)i * 3);
         if (i == 12)
             assert_int_equal(qr_store_checkpoint(store, &err), QR_OK);
