@@ -85,24 +85,29 @@ static enum qr_status walk_set(const struct qri_set *set, struct qri_walk *walk,
     return QR_OK;
 }
 
-/* A damaged local copy is replaced by the blob store's, once (G8). */
+/* A damaged local copy is replaced by the blob store's (G8). A page may lie in several; each is
+ * fetched once, so a copy that is damaged there as well ends it. */
 static enum qr_status walk_and_mend(struct qri_slice *slice, struct qri_walk *walk,
                                     struct qri_set **set, struct qr_err *err)
 {
-    size_t at = 0;
-    enum qr_status status = walk_set(*set, walk, &at, err);
-    if (status != QR_CORRUPT || (*set)->sources[at].layer == NULL)
-        return status;
-    if (err != NULL)
-        qr_err_reset(err);
-    QR_TRY(qri_layer_mend(slice, &(*set)->sources[at], err));
-    uint32_t page_no = walk->page_no;
-    uint64_t lsn = walk->lsn;
-    qri_walk_done(walk);
-    qri_walk_init(walk, page_no, lsn);
-    qri_set_unref(*set);
-    *set = qri_set_take(slice);
-    return walk_set(*set, walk, &at, err);
+    size_t at = 0, tries = (*set)->count;
+    uint64_t last_id = UINT64_MAX;
+    for (;;) {
+        enum qr_status status = walk_set(*set, walk, &at, err);
+        if (status != QR_CORRUPT || (*set)->sources[at].layer == NULL || tries-- == 0 ||
+            (*set)->sources[at].layer->desc.id == last_id)
+            return status;
+        last_id = (*set)->sources[at].layer->desc.id;
+        if (err != NULL)
+            qr_err_reset(err);
+        QR_TRY(qri_layer_mend(slice, &(*set)->sources[at], err));
+        uint32_t page_no = walk->page_no;
+        uint64_t lsn = walk->lsn;
+        qri_walk_done(walk);
+        qri_walk_init(walk, page_no, lsn);
+        qri_set_unref(*set);
+        *set = qri_set_take(slice);
+    }
 }
 
 enum qr_status qri_slice_read(struct qri_slice *slice, uint32_t page_no, uint64_t lsn,
@@ -431,6 +436,7 @@ void qri_slice_publish(struct qri_slice **slice)
         *slice = there;
         return;
     }
+    (*slice)->owns = true; /* nobody else knows it yet */
     pthread_mutex_lock(&svc->mu);
     atomic_fetch_add(&(*slice)->refs, 1);
     (*slice)->next = svc->slices;

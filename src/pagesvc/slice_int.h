@@ -102,6 +102,7 @@ struct qri_slice {
     pthread_mutex_t work_mu; /* one change of the manifest at a time; guards what follows */
     struct qri_manifest manifest;
     struct qr_blob_tag tag;
+    bool owns; /* its generation was given to this server: set once, by publishing */
 
     pthread_mutex_t set_mu; /* who makes a new set from the old one */
     pthread_mutex_t mu;     /* innermost; guards what follows */
