@@ -30,8 +30,10 @@ enum qr_status qri_hyper_get(struct qri_hyper *hy, uint32_t slice_no,
         struct iovec body = {ask.data, ask.len};
         struct qr_err local;
         qr_err_reset(&local);
+        int64_t left = until - qr_env_mono_ns(hy->store->env);
+        left = left < REPEAT_MIN_NS ? REPEAT_MIN_NS : left < CALL_NS ? left : CALL_NS;
         enum qr_status got =
-            qr_rpc_call_wait(hy->options.pages, QR_PAGES_GET, &body, 1, CALL_NS, reply, &local);
+            qr_rpc_call_wait(hy->options.pages, QR_PAGES_GET, &body, 1, left, reply, &local);
         bool call_failed = got != QR_OK;
         if (!call_failed)
             got = first_status(reply);
