@@ -240,6 +240,11 @@ enum qr_status qri_node_create_database(struct qri_node *node, struct qr_str nam
     struct hosted *hosted = NULL;
     struct qr_registry *registry = node->options.registry;
     QR_TRY(qr_registry_add_database(registry, name, wish, &row, err));
+    if (qr_database_is_hyper(&row)) { /* needs processes that are not started yet */
+        QR_TRY(qr_registry_remove_database(registry, row.id, err));
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "Edition 'Hyperscale' is not supported by this version.");
+    }
     pthread_mutex_lock(&node->mu);
     enum qr_status status = open_hosted(node, &row, true, &hosted, err);
     if (status == QR_OK)

@@ -14,7 +14,7 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-enum { DATABASES_MAX = 5000, KEY_BYTES = 32, DATABASE_ID_FIRST = 5 };
+enum { DATABASES_MAX = 5000, KEY_BYTES = 32, DATABASE_ID_FIRST = 5, SLICES_DEFAULT = 1 };
 #define MAX_BYTES_DEFAULT (UINT64_C(32) << 30)
 
 struct entry {
@@ -289,11 +289,16 @@ static struct entry *find_id(struct qr_registry *registry, uint32_t id)
     return NULL;
 }
 
-/* Applies what is wished to the row, checked against the table of objectives. */
-static enum qr_status apply_wish(const struct qr_database_wish *wish, struct qr_database_row *row,
-                                 struct qr_err *err)
+static bool is_hyperscale(struct qr_str edition)
 {
-    struct qr_str edition = wish->edition.n != 0 ? wish->edition : qr_str(row->edition);
+    return qr_str_ieqz(edition, "Hyperscale");
+}
+
+/* The objective of a wish, or of the row, or the edition's own. */
+static enum qr_status choose_objective(const struct qr_database_wish *wish,
+                                       const struct qr_database_row *row, struct qr_str edition,
+                                       const struct qr_slo **ret_slo, struct qr_err *err)
+{
     const struct qr_slo *slo = NULL;
     if (wish->objective.n != 0) {
         slo = qr_slo_find(wish->objective);
@@ -310,31 +315,50 @@ static enum qr_status apply_wish(const struct qr_database_wish *wish, struct qr_
         if (slo == NULL || !qr_str_ieqz(edition, slo->edition))
             slo = qr_slo_default(edition);
     }
-    if (slo == NULL || !qr_str_ieqz(edition, "GeneralPurpose"))
+    if (slo == NULL || (!qr_str_ieqz(edition, "GeneralPurpose") && !is_hyperscale(edition)))
         return qr_fail(err, QR_UNSUPPORTED, "Edition '%.*s' is not supported by this version.",
                        (int)edition.n, edition.p);
     if (!qr_str_ieqz(edition, slo->edition))
         return qr_sql_fail(err, 40808, slo->edition, slo->name);
+    *ret_slo = slo;
+    return QR_OK;
+}
+
+/* Applies what is wished to the row, checked against the table of objectives. */
+static enum qr_status apply_wish(const struct qr_database_wish *wish, struct qr_database_row *row,
+                                 struct qr_err *err)
+{
+    struct qr_str edition = wish->edition.n != 0 ? wish->edition : qr_str(row->edition);
+    const struct qr_slo *slo = NULL;
+    QR_TRY(choose_objective(wish, row, edition, &slo, err));
+    bool hyper = is_hyperscale(qr_str(slo->edition));
+    if (row->edition[0] != '\0' && hyper != qr_database_is_hyper(row))
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "A change between Hyperscale and other editions is not supported by this "
+                       "version.");
     uint64_t max_bytes = wish->max_bytes != 0 ? wish->max_bytes : row->max_bytes;
-    if (max_bytes > slo->max_data_bytes || max_bytes < UINT64_C(1) << 20) {
+    bool fits = hyper ? wish->max_bytes == 0 /* it grows as it needs to, there is nothing to set */
+                      : max_bytes <= slo->max_data_bytes && max_bytes >= UINT64_C(1) << 20;
+    if (!fits) {
         char text[QR_WORD_BYTES_MAX + 1];
         if (!qri_copy_text(text, sizeof text, wish->max_text))
             text[0] = '\0';
         return qr_sql_fail(err, 40619, slo->edition, text);
     }
-    row->max_bytes = max_bytes;
+    row->max_bytes = hyper ? 0 : max_bytes;
+    row->slices = hyper ? (row->slices == 0 ? SLICES_DEFAULT : row->slices) : 0;
     snprintf(row->edition, sizeof row->edition, "%s", slo->edition);
     snprintf(row->objective, sizeof row->objective, "%s", slo->name);
     return QR_OK;
 }
 
-static void new_timeline(struct qr_env *env, char dst[QR_TIMELINE_BYTES + 1])
+static void new_timeline(struct qr_env *env, char dst[QR_TIMELINE_TEXT_BYTES + 1])
 {
     uint8_t b[16];
     qr_env_random(env, b, sizeof b);
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* a random UUID, RFC 4122 */
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(dst, QR_TIMELINE_BYTES + 1,
+    snprintf(dst, QR_TIMELINE_TEXT_BYTES + 1,
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
              b[15]);
@@ -531,6 +555,17 @@ enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr
 {
     pthread_mutex_lock(&registry->mu);
     const struct entry *entry = find_name(registry, name);
+    if (entry != NULL)
+        *ret_row = entry->row;
+    pthread_mutex_unlock(&registry->mu);
+    return entry != NULL ? QR_OK : QR_NOT_FOUND;
+}
+
+enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
+                                   struct qr_database_row *ret_row)
+{
+    pthread_mutex_lock(&registry->mu);
+    const struct entry *entry = find_id(registry, id);
     if (entry != NULL)
         *ret_row = entry->row;
     pthread_mutex_unlock(&registry->mu);

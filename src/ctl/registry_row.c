@@ -55,6 +55,11 @@ bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
     row->id = (uint32_t)id;
     row->create_ticks = ticks;
     row->max_bytes = (uint64_t)max;
+    json_int_t slices = 0; /* rows of the first release have none */
+    if (json_object_get(o, "slices") != NULL &&
+        (!qri_take_number(o, "slices", &slices) || slices < 0 || slices > QR_SLICES_MAX))
+        return false;
+    row->slices = (uint32_t)slices;
     return take_state(o, &row->state) && qri_take_text(o, "name", row->name, sizeof row->name) &&
            qri_take_text(o, "edition", row->edition, sizeof row->edition) &&
            qri_take_text(o, "objective", row->objective, sizeof row->objective) &&
@@ -64,9 +69,10 @@ bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
 
 json_t *qri_json_of_row(const struct qr_database_row *row)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", (json_int_t)row->id,
-                     "name", row->name, "state", state_names[row->state], "edition", row->edition,
-                     "objective", row->objective, "collation", row->collation, "timeline",
-                     row->timeline, "createTicks", (json_int_t)row->create_ticks, "maxBytes",
-                     (json_int_t)row->max_bytes);
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id",
+                     (json_int_t)row->id, "name", row->name, "state", state_names[row->state],
+                     "edition", row->edition, "objective", row->objective, "collation",
+                     row->collation, "timeline", row->timeline, "createTicks",
+                     (json_int_t)row->create_ticks, "maxBytes", (json_int_t)row->max_bytes,
+                     "slices", (json_int_t)row->slices);
 }

@@ -120,3 +120,17 @@ bool qr_firewall_parse_address(struct qr_str text, uint32_t *ret_address)
     *ret_address = ntohl(in.s_addr);
     return true;
 }
+
+void qr_firewall_swap(struct qr_firewall *firewall, struct qr_firewall *other)
+{
+    pthread_rwlock_wrlock(&firewall->lock);
+    size_t count = firewall->count, capacity = firewall->capacity;
+    struct qr_firewall_rule *rules = firewall->rules;
+    firewall->count = other->count;
+    firewall->capacity = other->capacity;
+    firewall->rules = other->rules;
+    other->count = count;
+    other->capacity = capacity;
+    other->rules = rules;
+    pthread_rwlock_unlock(&firewall->lock);
+}

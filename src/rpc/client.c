@@ -344,10 +344,8 @@ bool qr_rpc_client_connected(struct qr_rpc_client *client)
     return connected;
 }
 
-static void close_on_loop(void *arg)
+static void end_calls(struct qr_rpc_client *client) /* held, given back for each `done` */
 {
-    struct qr_rpc_client *client = arg;
-    pthread_mutex_lock(&client->mu);
     client->closing = true;
     while (client->waiting.first != NULL)
         withdraw(client, client->waiting.first, QR_CANCELLED);
@@ -355,6 +353,27 @@ static void close_on_loop(void *arg)
         withdraw(client, client->sent.first, QR_CANCELLED);
     while (client->finished.first != NULL)
         run_finished(client);
+}
+
+static void stop_on_loop(void *arg)
+{
+    struct qr_rpc_client *client = arg;
+    pthread_mutex_lock(&client->mu);
+    end_calls(client);
+    pthread_mutex_unlock(&client->mu);
+}
+
+void qr_rpc_client_stop(struct qr_rpc_client *client)
+{
+    if (client != NULL)
+        qri_loop_run(client->loop, stop_on_loop, client);
+}
+
+static void close_on_loop(void *arg)
+{
+    struct qr_rpc_client *client = arg;
+    pthread_mutex_lock(&client->mu);
+    end_calls(client);
     struct qri_link *link = client->link;
     client->link = NULL;
     client->state = QRI_CLIENT_DOWN;

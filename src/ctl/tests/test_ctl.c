@@ -212,8 +212,11 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
         {"", "GP_Gen5_3", 0, 40804, ""},
         {"GeneralPurpose", "BC_Gen5_2", 0, 40808, ""},
         {"GeneralPurpose", "GP_Gen5_2", 1025, 40619, ""},
-        {"Hyperscale", "", 0, -1, ""},
-        {"", "HS_Gen5_2", 0, -1, ""},
+        {"Hyperscale", "", 0, 0, "HS_Gen5_2"},
+        {"", "HS_Gen5_4", 0, 0, "HS_Gen5_4"},
+        {"Hyperscale", "HS_Gen5_2", 64, 40619, ""},
+        {"BusinessCritical", "", 0, -1, ""},
+        {"", "BC_Gen5_2", 0, -1, ""},
         {"Nonsense", "", 0, -1, ""},
     };
     struct fixture *f = *state;
@@ -232,6 +235,7 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
         if (rows[i].want == 0) {
             assert_int_equal(status, QR_OK);
             assert_string_equal(row.objective, rows[i].got);
+            assert_int_equal(qr_database_is_hyper(&row), rows[i].got[0] == 'H');
         } else if (rows[i].want < 0) {
             assert_int_equal(status, QR_UNSUPPORTED);
         } else {
@@ -241,6 +245,34 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
                 assert_non_null(strstr(err.text, rows[i].objective));
         }
     }
+}
+
+static void test_a_database_stays_on_its_side_of_hyperscale(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_database_wish hyper = {.edition = qr_str("Hyperscale")},
+                            general = {.edition = qr_str("GeneralPurpose")},
+                            larger = {.objective = qr_str("HS_Gen5_8")};
+    open_registry(f);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &hyper, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("g"), &general, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("h"), &general, &row, NULL),
+                     QR_UNSUPPORTED);
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("g"), &hyper, &row, NULL),
+                     QR_UNSUPPORTED);
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("h"), &larger, &row, NULL),
+                     QR_OK);
+    qr_registry_close(f->registry); /* and its row survives a restart */
+    open_registry(f);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("H"), &row), QR_OK);
+    assert_string_equal(row.objective, "HS_Gen5_8");
+    assert_true(qr_database_is_hyper(&row));
+    struct qr_database_row by_id;
+    assert_int_equal(qr_registry_find_id(f->registry, row.id, &by_id), QR_OK);
+    assert_string_equal(by_id.name, "h");
+    assert_int_equal(qr_registry_find_id(f->registry, 12345, &by_id), QR_NOT_FOUND);
 }
 
 static void test_altering_and_renaming_change_one_row(void **state)
@@ -318,6 +350,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_values_keep_their_version_over_a_restart, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_database_stays_on_its_side_of_hyperscale, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_compare_that_fails_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range_and_watch_see_a_prefix_only, setup, teardown),

@@ -19,8 +19,9 @@ enum {
     QR_NAME_BYTES_MAX = 128 * 3, /* 128 UTF-16 units */
     QR_WORD_BYTES_MAX = 63,
     QR_HASH_BYTES_MAX = 127,
-    QR_TIMELINE_BYTES = 36,
+    QR_TIMELINE_TEXT_BYTES = 36,
     QR_MASTER_ID = 1,
+    QR_SLICES_MAX = 1024, /* of one database */
 };
 
 /* A database is made in steps, each recorded, so that a crash between them is tidied up. */
@@ -37,17 +38,25 @@ struct qr_database_row {
     char edition[QR_WORD_BYTES_MAX + 1];
     char objective[QR_WORD_BYTES_MAX + 1];
     char collation[QR_NAME_BYTES_MAX + 1];
-    char timeline[QR_TIMELINE_BYTES + 1]; /* a UUID, never used again; names its directory */
-    int64_t create_ticks;                 /* 100 ns since 0001-01-01 UTC */
-    uint64_t max_bytes;
+    char timeline[QR_TIMELINE_TEXT_BYTES + 1]; /* a UUID, never used again; names its directory */
+    int64_t create_ticks;                      /* 100 ns since 0001-01-01 UTC */
+    uint64_t max_bytes;                        /* 0: what the tier's storage can take */
+    uint32_t slices; /* Hyperscale: of 128 GiB that its page servers have; 0: it has files */
 };
+/* Its pages and log are in services, not in files of a compute node. */
+static inline bool qr_database_is_hyper(const struct qr_database_row *row)
+{
+    return row->slices != 0;
+}
 
 /* What CREATE and ALTER DATABASE may ask for; an empty text or 0 keeps what is or takes the
  * default. */
 struct qr_database_wish {
     struct qr_str edition, objective, collation;
     uint64_t max_bytes;
-    struct qr_str max_text; /* as written, for the error */
+    struct qr_str max_text;   /* as written, for the error */
+    struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: a new one */
+    uint64_t restore_wall_ns; /* as it was at this time; 0: as it is now */
 };
 
 /* Loads what is there; `env` for time and random. */
@@ -94,6 +103,8 @@ QR_NODISCARD enum qr_status qr_registry_remove_database(struct qr_registry *regi
 /* QR_NOT_FOUND, without words: the caller knows which T-SQL error it is. */
 enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr_str name,
                                          struct qr_database_row *ret_row);
+enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
+                                   struct qr_database_row *ret_row);
 /* The index-th row in order of id; false behind the last. */
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row);

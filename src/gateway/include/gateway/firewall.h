@@ -35,6 +35,8 @@ QR_NODISCARD enum qr_status qr_firewall_set(struct qr_firewall *firewall, uint32
 /* False: no such rule. */
 bool qr_firewall_remove(struct qr_firewall *firewall, uint32_t database_id, struct qr_str name);
 void qr_firewall_remove_all(struct qr_firewall *firewall, uint32_t database_id);
+/* The rules of each become those of the other, at once; `other` is nobody else's. */
+void qr_firewall_swap(struct qr_firewall *firewall, struct qr_firewall *other);
 /* By a rule of the server, or of the database if database_id is not 0. */
 bool qr_firewall_allows(struct qr_firewall *firewall, uint32_t database_id, uint32_t address);
 /* "10.0.0.1" to host order; false if it is none. */

@@ -47,6 +47,9 @@ QR_NODISCARD enum qr_status qr_rpc_client_new(struct qr_rpc_loop *loop,
 struct qr_rpc_peer *qr_rpc_client_peer(struct qr_rpc_client *client);
 /* Is there a connection just now? */
 bool qr_rpc_client_connected(struct qr_rpc_client *client);
+/* Ends all calls with QR_CANCELLED, those too that are started later: for who shares the client with
+ * threads that have to end before it is freed. NULL is accepted. */
+void qr_rpc_client_stop(struct qr_rpc_client *client);
 /* Ends all calls with QR_CANCELLED, and waits until their `done` have run. NULL is accepted. */
 void qr_rpc_client_free(struct qr_rpc_client *client);
 

@@ -1,0 +1,303 @@
+/* control.c - see ctl/control.h: members, and the start */
+#include "control_int.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ctl/peer.h"
+#include "ctl/place.h"
+#include "env/thread.h"
+#include "base/banned.h"
+
+enum { SHORT_WORKERS = 2, OPERATION_WORKERS = 8, WORKER_STACK_BYTES = 1 << 20 };
+static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000;
+
+/* ---- members; mu held where said ---- */
+
+static struct qri_member *find_member(struct qr_control *control, const char *name) /* held */
+{
+    struct qri_member *member = control->members;
+    while (member != NULL && strcmp(member->name, name) != 0)
+        member = member->next;
+    return member;
+}
+
+bool qri_control_ready(struct qr_control *control, const char *name) /* held */
+{
+    const struct qri_member *member = find_member(control, name);
+    return member != NULL && member->ready;
+}
+
+struct qri_member *qri_control_member(struct qr_control *control, const char *name) /* held */
+{
+    struct qri_member *member = find_member(control, name);
+    if (member == NULL && (member = calloc(1, sizeof *member)) != NULL) {
+        snprintf(member->name, sizeof member->name, "%s", name);
+        member->next = control->members;
+        control->members = member;
+    }
+    return member;
+}
+
+enum qr_status qri_control_wait_ready(struct qr_control *control, const char *name,
+                                      int64_t until_ns, struct qr_err *err)
+{
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&control->mu);
+    while (status == QR_OK && !qri_control_ready(control, name)) {
+        int64_t left = until_ns - qr_env_mono_ns(control->options.env);
+        if (control->stopping)
+            status = qr_fail(err, QR_CANCELLED, "it is being stopped");
+        else if (left <= 0)
+            status = qr_fail(err, QR_TIMEOUT, "'%s' is not ready in time", name);
+        else
+            (void)qr_cond_wait(&control->changed, &control->mu, left);
+    }
+    pthread_mutex_unlock(&control->mu);
+    return status;
+}
+
+void qr_control_exited(struct qr_control *control, const char *name)
+{
+    pthread_mutex_lock(&control->mu);
+    struct qri_member *member = find_member(control, name);
+    if (member != NULL) {
+        member->ready = false;
+        member->generation += 1;
+    }
+    if (strcmp(name, QR_ROLE_NAME_GATEWAY) == 0)
+        control->gateway_version = 0;
+    pthread_cond_broadcast(&control->changed);
+    pthread_mutex_unlock(&control->mu);
+}
+
+void qri_control_tell_gateway(struct qr_control *control, bool wait)
+{
+    int64_t until = qr_env_mono_ns(control->options.env) + 2 * SECOND_NS;
+    pthread_mutex_lock(&control->mu);
+    uint64_t version = ++control->version;
+    qri_control_look_at_parked(control);
+    while (wait && !control->stopping && qri_control_ready(control, QR_ROLE_NAME_GATEWAY) &&
+           control->gateway_version < version) {
+        int64_t left = until - qr_env_mono_ns(control->options.env);
+        if (left <= 0)
+            break;
+        (void)qr_cond_wait(&control->changed, &control->mu, left);
+    }
+    pthread_mutex_unlock(&control->mu);
+}
+
+/* ---- node calls ---- */
+
+static enum qr_status new_client(struct qr_control *control, const char *socket, bool is_node,
+                                 struct qr_rpc_client **ret_client, struct qr_err *err)
+{
+    char address[QRI_PATH_BYTES + QR_NODE_NAME_BYTES + 16];
+    snprintf(address, sizeof address, "unix:%s/%s.%s", control->run_dir, socket,
+             is_node ? "node" : "sock");
+    /* not patient: who repeats looks whether it is all over */
+    struct qr_rpc_client_options options = {.address = address, .backoff_max_ns = REPEAT_NS};
+    return qr_rpc_client_new(control->loop, &options, ret_client, err);
+}
+
+enum qr_status qri_control_node(struct qr_control *control, const char *name,
+                                struct qr_rpc_peer **ret_peer, struct qr_err *err)
+{
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&control->mu);
+    struct qri_member *member = qri_control_member(control, name);
+    if (member == NULL)
+        status = qr_fail(err, QR_NOMEM, "reach '%s'", name);
+    else if (member->client == NULL)
+        status = new_client(control, name, true, &member->client, err);
+    if (status == QR_OK)
+        *ret_peer = qr_rpc_client_peer(member->client);
+    pthread_mutex_unlock(&control->mu);
+    return status;
+}
+
+void qri_control_forget_node(struct qr_control *control, const char *name)
+{
+    pthread_mutex_lock(&control->mu);
+    struct qri_member **at = &control->members;
+    while (*at != NULL && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    struct qri_member *member = *at;
+    if (member != NULL)
+        *at = member->next;
+    pthread_mutex_unlock(&control->mu);
+    if (member == NULL)
+        return;
+    qr_rpc_client_free(member->client);
+    free(member);
+}
+
+bool qri_control_repeats(struct qr_control *control, enum qr_status status, int64_t until_ns)
+{
+    bool lost =
+        status == QR_CLOSED || status == QR_TIMEOUT || status == QR_BUSY || status == QR_CORRUPT;
+    if (!lost || control->stopping || qr_env_mono_ns(control->options.env) > until_ns)
+        return false;
+    qr_env_sleep_ns(control->options.env, REPEAT_NS);
+    return true;
+}
+
+enum qr_status qri_control_node_call(struct qr_control *control, const struct qr_database_row *row,
+                                     enum qr_control_method method, struct qr_err *err)
+{
+    char name[QR_NODE_NAME_BYTES];
+    struct qr_rpc_peer *peer = NULL;
+    qr_place_node(row, name);
+    QR_TRY(qri_control_node(control, name, &peer, err));
+    int64_t until = qr_env_mono_ns(control->options.env) + 30 * SECOND_NS;
+    enum qr_status status;
+    do
+        status = qr_node_call(peer, method, row, 30 * SECOND_NS, err);
+    while (qri_control_repeats(control, status, until));
+    return status;
+}
+
+/* ---- claims ---- */
+
+void qri_control_claim(struct qr_control *control, struct qri_claim *claim, uint32_t database_id)
+{
+    claim->database_id = database_id;
+    pthread_mutex_lock(&control->mu);
+    for (;;) {
+        const struct qri_claim *other = control->claims;
+        while (other != NULL && other->database_id != database_id)
+            other = other->next;
+        if (other == NULL)
+            break;
+        (void)qr_cond_wait(&control->changed, &control->mu, -1);
+    }
+    claim->next = control->claims;
+    control->claims = claim;
+    pthread_mutex_unlock(&control->mu);
+}
+
+void qri_control_unclaim(struct qr_control *control, struct qri_claim *claim)
+{
+    pthread_mutex_lock(&control->mu);
+    struct qri_claim **at = &control->claims;
+    while (*at != claim)
+        at = &(*at)->next;
+    *at = claim->next;
+    pthread_cond_broadcast(&control->changed);
+    pthread_mutex_unlock(&control->mu);
+}
+
+/* ---- start and stop ---- */
+
+static enum qr_status listen_at(struct qr_control *control, const char *socket, int workers,
+                                qr_rpc_serve_fn *serve, struct qr_rpc_listener **ret_listener,
+                                struct qr_err *err)
+{
+    char address[QRI_PATH_BYTES + 32];
+    snprintf(address, sizeof address, "unix:%s/%s.sock", control->run_dir, socket);
+    struct qr_rpc_listen_options options = {
+        .address = address,
+        .serve = serve,
+        .ctx = control,
+        .workers = workers,
+        .worker_stack_bytes = WORKER_STACK_BYTES,
+    };
+    return qr_rpc_listen(control->loop, &options, ret_listener, err);
+}
+
+static enum qr_status open_control(struct qr_control *control, struct qr_err *err)
+{
+    struct qr_rpc_loop_options loop = {
+        .env = control->options.env, .log = &control->options.log, .name = "control"};
+    QR_TRY(qr_rpc_loop_new(&loop, &control->loop, err));
+    QR_TRY(new_client(control, QR_ROLE_NAME_LOG, false, &control->log, err));
+    QR_TRY(new_client(control, QR_ROLE_NAME_PAGE, false, &control->pages, err));
+    QR_TRY(listen_at(control, "control", SHORT_WORKERS, qri_control_serve_short,
+                     &control->short_listener, err));
+    return listen_at(control, "operate", OPERATION_WORKERS, qri_control_serve_operation,
+                     &control->operation_listener, err);
+}
+
+enum qr_status qr_control_new(const struct qr_control_options *options,
+                              struct qr_control **ret_control, struct qr_err *err)
+{
+    struct qr_control *control = calloc(1, sizeof *control);
+    if (control == NULL)
+        return qr_fail(err, QR_NOMEM, "start control");
+    control->options = *options;
+    control->version = 1;
+    pthread_mutex_init(&control->mu, NULL);
+    pthread_mutex_init(&control->rules_mu, NULL);
+    qr_cond_init(&control->changed);
+    size_t n = strlen(options->run_dir);
+    enum qr_status status = n < sizeof control->run_dir
+                                ? QR_OK
+                                : qr_fail(err, QR_INVALID, "the path of the run directory is long");
+    if (status == QR_OK) {
+        memcpy(control->run_dir, options->run_dir, n + 1);
+        status = open_control(control, err);
+    }
+    if (status != QR_OK)
+        qr_control_free(control);
+    else
+        *ret_control = control;
+    return status;
+}
+
+void qr_control_stop(struct qr_control *control)
+{
+    pthread_mutex_lock(&control->mu);
+    control->stopping = true;
+    pthread_cond_broadcast(&control->changed);
+    pthread_mutex_unlock(&control->mu);
+}
+
+void qr_control_free(struct qr_control *control)
+{
+    if (control == NULL)
+        return;
+    qr_control_stop(control);
+    pthread_mutex_lock(&control->mu);
+    qri_control_refuse_parked(control);
+    pthread_mutex_unlock(&control->mu);
+    /* the other processes are gone, so nothing that an operation waits for takes long */
+    qr_rpc_listener_free(control->short_listener);
+    qr_rpc_listener_free(control->operation_listener);
+    qri_control_refuse_parked(control);
+    for (struct qri_member *member = control->members; member != NULL; member = member->next)
+        qr_rpc_client_free(member->client);
+    qr_rpc_client_free(control->log);
+    qr_rpc_client_free(control->pages);
+    qr_rpc_loop_free(control->loop);
+    while (control->members != NULL) {
+        struct qri_member *member = control->members;
+        control->members = member->next;
+        free(member);
+    }
+    pthread_cond_destroy(&control->changed);
+    pthread_mutex_destroy(&control->rules_mu);
+    pthread_mutex_destroy(&control->mu);
+    free(control);
+}
+
+enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
+                                struct qr_err *err)
+{
+    static const char *const names[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_NODE_SHARED,
+                                        QR_ROLE_NAME_GATEWAY};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
+    QR_TRY(qri_control_finish_steps(control, err));
+    struct qr_database_row row;
+    if (qr_registry_find_database(control->options.registry, qr_str("master"), &row) == QR_OK)
+        return QR_OK;
+    return qr_control_create_database(control, &(struct qr_control_ask){.name = qr_str("master")},
+                                      err);
+}
+
+void qr_control_tick(struct qr_control *control)
+{
+    pthread_mutex_lock(&control->mu);
+    qri_control_look_at_parked(control);
+    pthread_mutex_unlock(&control->mu);
+}

@@ -1,0 +1,115 @@
+/* control_int.h - what control's files give each other */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include "ctl/control.h"
+#include "rpc/socket.h"
+
+enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128 };
+
+/* A compute node that has been named since the start, or one of the other roles. */
+struct qri_member {
+    struct qri_member *next;
+    char name[QR_NODE_NAME_BYTES];
+    bool ready;
+    uint64_t generation;          /* raised by each registration and each exit */
+    struct qr_rpc_client *client; /* of its node calls; compute nodes only */
+};
+
+/* A call that waits: a route for a node, a gateway for news. */
+struct qri_parked {
+    struct qri_parked *next;
+    struct qr_rpc_request *request;
+    uint16_t method;
+    uint64_t known_version;               /* STATE */
+    uint32_t database_id;                 /* ROUTE */
+    char node[QR_NODE_NAME_BYTES];        /* ROUTE */
+    char database[QR_NAME_BYTES_MAX + 1]; /* ROUTE, for the error */
+    int64_t deadline_ns;
+};
+
+/* One operation on a database at a time. */
+struct qri_claim {
+    struct qri_claim *next;
+    uint32_t database_id;
+};
+
+struct qr_control {
+    struct qr_control_options options;
+    char run_dir[QRI_PATH_BYTES];
+    struct qr_rpc_loop *loop;
+    struct qr_rpc_listener *short_listener, *operation_listener;
+    struct qr_rpc_client *log, *pages;
+    _Atomic bool stopping;
+    pthread_mutex_t rules_mu; /* one change of firewall rules at a time; before mu */
+    pthread_mutex_t mu;       /* guards everything below */
+    pthread_cond_t changed;   /* a member, the gateway's version, stopping */
+    struct qri_member *members;
+    struct qri_claim *claims;
+    struct qri_parked *parked;
+    size_t parked_count;
+    uint64_t version;         /* of the gateway's state */
+    uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
+};
+
+/* ---- control.c ---- */
+struct qri_member *qri_control_member(struct qr_control *control, const char *name); /* mu held */
+/* mu held */
+bool qri_control_ready(struct qr_control *control, const char *name);
+/* QR_OK once that member is ready; QR_TIMEOUT, QR_CANCELLED. */
+QR_NODISCARD enum qr_status qri_control_wait_ready(struct qr_control *control, const char *name,
+                                                   int64_t until_ns, struct qr_err *err);
+/* What the gateway knows has changed. Waits until it knows, or is not there, or has had its time.
+ */
+void qri_control_tell_gateway(struct qr_control *control, bool wait);
+/* A peer for node calls, good until its database is forgotten. */
+QR_NODISCARD enum qr_status qri_control_node(struct qr_control *control, const char *name,
+                                             struct qr_rpc_peer **ret_peer, struct qr_err *err);
+/* Its database is gone. */
+void qri_control_forget_node(struct qr_control *control, const char *name);
+/* A call of an idempotent method, repeated while the node is not reachable. */
+QR_NODISCARD enum qr_status qri_control_node_call(struct qr_control *control,
+                                                  const struct qr_database_row *row,
+                                                  enum qr_control_method method,
+                                                  struct qr_err *err);
+
+/* Was the other side not there, and is it worth another try? Pauses then. */
+bool qri_control_repeats(struct qr_control *control, enum qr_status status, int64_t until_ns);
+void qri_control_claim(struct qr_control *control, struct qri_claim *claim, uint32_t database_id);
+void qri_control_unclaim(struct qr_control *control, struct qri_claim *claim);
+
+/* ---- serve.c: qr_rpc_serve_fn whose ctx is the struct qr_control ---- */
+void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request);
+void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request);
+/* Answers, refuses or keeps what waits; mu held. */
+void qri_control_look_at_parked(struct qr_control *control);
+void qri_control_refuse_parked(struct qr_control *control);
+
+/* ---- operations.c ---- */
+QR_NODISCARD enum qr_status qri_control_finish_steps(struct qr_control *control,
+                                                     struct qr_err *err);
+QR_NODISCARD enum qr_status qri_control_alter(struct qr_control *control,
+                                              const struct qr_control_ask *ask, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_control_rename(struct qr_control *control,
+                                               const struct qr_control_ask *ask,
+                                               struct qr_err *err);
+
+/* ---- hyper.c: a Hyperscale database's log and pages ---- */
+QR_NODISCARD enum qr_status qri_hyper_make(struct qr_control *control,
+                                           const struct qr_database_row *row, struct qr_err *err);
+/* Idempotent. */
+QR_NODISCARD enum qr_status qri_hyper_remove(struct qr_control *control,
+                                             const struct qr_database_row *row, struct qr_err *err);
+
+/* ---- rules.c ---- */
+QR_NODISCARD enum qr_status qri_control_set_rule(struct qr_control *control,
+                                                 const struct qr_control_ask *ask,
+                                                 struct qr_err *err);
+QR_NODISCARD enum qr_status qri_control_delete_rule(struct qr_control *control,
+                                                    const struct qr_control_ask *ask,
+                                                    struct qr_err *err);
+void qri_control_forget_rules(struct qr_control *control, uint32_t database_id);
+/* Items of one owner's rules, or of all of them. */
+QR_NODISCARD enum qr_status qri_control_put_rules(struct qr_control *control, bool all,
+                                                  uint32_t database_id, struct qr_buf *buf,
+                                                  struct qr_err *err);

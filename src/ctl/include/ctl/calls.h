@@ -1,0 +1,100 @@
+/* ctl/calls.h - the calls between control and the other roles as bytes.
+ *
+ * Control serves short calls on one address and operations, which take as long as they take, on
+ * another, so that an operation that waits for a node never keeps a node's question waiting. Each
+ * compute node serves the node calls.
+ * All requests have one form, of which each method carries some members (a table in calls.c); an
+ * operation's answer is empty. Little-endian; a text is u16 bytes and then the text, without NUL.
+ * Pure; any thread; decoded bytes are hostile, and texts point into them. QR_PROTOCOL for what
+ * breaks a format. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "ctl/registry.h"
+
+enum qr_control_method {
+    /* short */
+    QR_CONTROL_REGISTER = 0x301, /* role, name, pid: this process is ready */
+    QR_CONTROL_ROUTE, /* name of a database, read_only; waits; answer: struct qr_control_route */
+    QR_CONTROL_STATE, /* version; waits for a newer one; answer: u64 version, items */
+    QR_CONTROL_FIND,  /* a database by name or, if that is empty, by id; answer: a row */
+    QR_CONTROL_DATABASES, /* those with an id above; answer: rows, not always all */
+    QR_CONTROL_RULES,     /* of id; answer: items */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_RULES,
+    /* operations */
+    QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, restore_wall_ns */
+    QR_CONTROL_ALTER,          /* name, edition, objective, max_bytes, max_text */
+    QR_CONTROL_RENAME,         /* name, new_name */
+    QR_CONTROL_DROP,           /* name */
+    QR_CONTROL_SET_RULE,       /* id, name, start, end */
+    QR_CONTROL_DELETE_RULE,    /* id, name */
+    /* of compute nodes; the database is a row */
+    QR_NODE_MAKE = 0x321, /* files of a new database; opens it */
+    QR_NODE_FILL,         /* the sample's tables and rows */
+    QR_NODE_HOLD,         /* closes it and lets nobody in; error 3702 if it is in use */
+    QR_NODE_RELEASE,      /* the end of a hold */
+    QR_NODE_REMOVE,       /* its files */
+    QR_NODE_RESIZE,       /* max_bytes has changed */
+};
+
+enum {
+    QR_CONTROL_TEXT_BYTES_MAX = 1024,
+    QR_CONTROL_ANSWER_BYTES_MAX = 8 << 20, /* of a list */
+    QR_CONTROL_ADDRESS_BYTES = 128,
+};
+
+enum qr_role { QR_ROLE_LOG, QR_ROLE_PAGE, QR_ROLE_GATEWAY, QR_ROLE_COMPUTE, QR_ROLE_COUNT };
+
+/* Texts are borrowed. */
+struct qr_control_ask {
+    struct qr_str name, new_name;
+    struct qr_str edition, objective, collation, max_text;
+    struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: none */
+    struct qr_str start, end; /* of a rule, as the statement has them */
+    uint64_t max_bytes;       /* 0: not said */
+    uint64_t restore_wall_ns; /* CREATE with copy_of: as of this time; 0: now */
+    uint64_t version;
+    uint32_t id, pid;
+    uint8_t role; /* enum qr_role */
+    bool read_only;
+};
+void qr_control_ask_put(struct qr_buf *buf, enum qr_control_method method,
+                        const struct qr_control_ask *ask);
+QR_NODISCARD enum qr_status qr_control_ask_get(uint16_t method, const uint8_t *bytes, size_t count,
+                                               struct qr_control_ask *ret_ask, struct qr_err *err);
+
+struct qr_control_route {
+    char address[QR_CONTROL_ADDRESS_BYTES]; /* of the node's handoff socket: "unix:/path" */
+    uint32_t database_id;
+};
+void qr_control_route_put(struct qr_buf *buf, const struct qr_control_route *route);
+QR_NODISCARD enum qr_status qr_control_route_get(const uint8_t *bytes, size_t count,
+                                                 struct qr_control_route *ret_route,
+                                                 struct qr_err *err);
+
+void qr_control_row_put(struct qr_buf *buf, const struct qr_database_row *row);
+/* The row at *at, which moves behind it. */
+QR_NODISCARD enum qr_status qr_control_row_next(const uint8_t *bytes, size_t count, size_t *at,
+                                                struct qr_database_row *ret_row,
+                                                struct qr_err *err);
+
+/* What a gateway holds in memory, one item after the other. */
+enum qr_control_item_kind {
+    QR_ITEM_LOGIN = 1, /* name, text: its hash, flag: the administrator */
+    QR_ITEM_RULE,      /* database_id, name, start, end, id, create_ticks, modify_ticks */
+    QR_ITEM_DATABASE,  /* database_id, name */
+};
+struct qr_control_item {
+    enum qr_control_item_kind kind;
+    struct qr_str name, text;
+    uint32_t database_id, id, start, end;
+    int64_t create_ticks, modify_ticks;
+    bool flag;
+};
+void qr_control_item_put(struct qr_buf *buf, const struct qr_control_item *item);
+QR_NODISCARD enum qr_status qr_control_item_next(const uint8_t *bytes, size_t count, size_t *at,
+                                                 struct qr_control_item *ret_item,
+                                                 struct qr_err *err);

@@ -1,0 +1,70 @@
+/* ctl/control.h - the one who knows: which processes are ready, where a session goes, and the
+ * operations that make, change and drop databases (calls in ctl/calls.h, served here).
+ *
+ * It runs in the supervisor's process and starts no processes itself: its host does. A compute node
+ * is named "shared" (master and all databases in files) or "hs-<id>" (one Hyperscale database).
+ * Addresses, in the run directory: control.sock (short calls), operate.sock (operations), log.sock,
+ * page.sock, NAME.node (node calls), NAME.tds (handoffs of a gateway).
+ * Threads: any. Errors: T-SQL errors where a statement could be at fault, else statuses. */
+#pragma once
+#include "ctl/calls.h"
+#include "ctl/registry.h"
+#include "env/env.h"
+#include "obs/log.h"
+#include "rpc/rpc.h"
+
+struct qr_control;
+
+enum { QR_NODE_NAME_BYTES = 32, QR_RULES_MAX = 128 /* of each owner, as in Azure (40611) */ };
+#define QR_NODE_SHARED "shared"
+#define QR_ROLE_NAME_LOG "log"
+#define QR_ROLE_NAME_PAGE "page"
+#define QR_ROLE_NAME_GATEWAY "gateway"
+/* Of every page server's database, so far. */
+enum { QR_CONTROL_PAGE_BYTES = 8192 };
+
+/* Whoever has the processes. Names are those above. */
+struct qr_control_host {
+    void *ctx;
+    /* Starts that compute node if it does not run; returns at once. */
+    enum qr_status (*want)(void *ctx, const char *node, struct qr_err *err);
+    /* Ends it; the process is gone when this returns. */
+    void (*end)(void *ctx, const char *node);
+    /* Its process id now, 0: none. Who registers must be it. */
+    int (*pid)(void *ctx, const char *name);
+};
+
+struct qr_control_options {
+    struct qr_env *env;
+    struct qr_log log;
+    struct qr_registry *registry;
+    const char *run_dir; /* mode 0700; copied */
+    struct qr_control_host host;
+};
+
+/* Serves from now on. */
+QR_NODISCARD enum qr_status qr_control_new(const struct qr_control_options *options,
+                                           struct qr_control **ret_control, struct qr_err *err);
+/* Nobody is served any more; what waits is refused. NULL is accepted. */
+void qr_control_free(struct qr_control *control);
+/* Waits until log, page, gateway and the shared node are ready, finishes operations that a crash
+ * left half done, and makes master. QR_TIMEOUT, QR_CANCELLED after qr_control_stop. */
+QR_NODISCARD enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
+                                             struct qr_err *err);
+/* Starts no node any more, and ends every wait. */
+void qr_control_stop(struct qr_control *control);
+/* That process was reaped: it does nothing any more. */
+void qr_control_exited(struct qr_control *control, const char *name);
+/* A few times a second: ends waits that are over. */
+void qr_control_tick(struct qr_control *control);
+
+/* The operations, as the calls do them. Fields as calls.h lists them for the method. */
+QR_NODISCARD enum qr_status qr_control_create_database(struct qr_control *control,
+                                                       const struct qr_control_ask *ask,
+                                                       struct qr_err *err);
+QR_NODISCARD enum qr_status qr_control_drop_database(struct qr_control *control,
+                                                     const struct qr_control_ask *ask,
+                                                     struct qr_err *err);
+/* Makes the sample's tables and rows in that database. */
+QR_NODISCARD enum qr_status qr_control_fill_database(struct qr_control *control, struct qr_str name,
+                                                     struct qr_err *err);

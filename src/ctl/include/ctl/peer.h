@@ -1,0 +1,24 @@
+/* ctl/peer.h - control's calls and those of compute nodes through a peer, for who asks.
+ *
+ * They block (peer->ops->wait), so not on the loop thread. timeout_ns 0: the peer's default.
+ * Errors: those of rpc/rpc.h, QR_PROTOCOL, and what the other side answered, T-SQL errors too. */
+#pragma once
+#include "ctl/calls.h"
+#include "rpc/rpc.h"
+
+/* `reply` takes the answer; NULL: it is dropped. */
+QR_NODISCARD enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method method,
+                                            const struct qr_control_ask *ask, int64_t timeout_ns,
+                                            struct qr_buf *reply, struct qr_err *err);
+/* By name, or if that is empty by id. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_control_find(struct qr_rpc_peer *peer, struct qr_str name,
+                                            uint32_t id, int64_t timeout_ns,
+                                            struct qr_database_row *ret_row, struct qr_err *err);
+/* Every database in order of id; QR_OK unless a call or `each` fails. */
+QR_NODISCARD enum qr_status
+qr_control_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
+                         enum qr_status (*each)(void *ctx, const struct qr_database_row *row),
+                         void *ctx, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_node_call(struct qr_rpc_peer *peer, enum qr_control_method method,
+                                         const struct qr_database_row *row, int64_t timeout_ns,
+                                         struct qr_err *err);

@@ -1,0 +1,207 @@
+/* operations.c - see ctl/control.h: databases are made and dropped in recorded steps.
+ *
+ * Make: row CREATING, its files (the shared node) or its log and pages, row ONLINE. Drop: nobody
+ * may enter, row DROPPING, its process ends, files or log and pages, no row. A start finishes what
+ * a crash left: rows that are not ONLINE go. To make a database from another (a copy, a restore) is
+ * a third way in make_storage, chosen by the ask's copy_of. */
+#include <stdio.h>
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "control_int.h"
+#include "ctl/place.h"
+#include "base/banned.h"
+
+/* ---- what a database consists of ---- */
+
+static enum qr_status make_storage(struct qr_control *control, const struct qr_control_ask *ask,
+                                   const struct qr_database_row *row, struct qr_err *err)
+{
+    if (ask->copy_of.n > 0)
+        return qr_sql_fail(err, 40517, "AS COPY OF");
+    if (qr_database_is_hyper(row))
+        return qri_hyper_make(control, row, err);
+    return qri_control_node_call(control, row, QR_NODE_MAKE, err);
+}
+
+/* Idempotent. */
+static enum qr_status remove_storage(struct qr_control *control, const struct qr_database_row *row,
+                                     struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    if (!qr_database_is_hyper(row))
+        return qri_control_node_call(control, row, QR_NODE_REMOVE, err);
+    char node[QR_NODE_NAME_BYTES];
+    qr_place_node(row, node);
+    host->end(host->ctx, node);
+    qri_control_forget_node(control, node);
+    return qri_hyper_remove(control, row, err);
+}
+
+/* The row is CREATING or DROPPING. */
+static enum qr_status remove_all(struct qr_control *control, const struct qr_database_row *row,
+                                 struct qr_err *err)
+{
+    QR_TRY(remove_storage(control, row, err));
+    QR_TRY(qr_registry_remove_database(control->options.registry, row->id, err));
+    qri_control_forget_rules(control, row->id);
+    return QR_OK;
+}
+
+enum qr_status qri_control_finish_steps(struct qr_control *control, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row row;
+    for (size_t i = 0; qr_registry_database_at(registry, i, &row);) {
+        if (row.state == QR_DATABASE_ONLINE) {
+            i++;
+            continue;
+        }
+        QR_TRY(remove_all(control, &row, err));
+        QR_LOG(&control->options.log, QR_INFO, "database_tidied", QR_F("db", &row.name[0]));
+    }
+    return QR_OK;
+}
+
+/* ---- CREATE ---- */
+
+static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
+{
+    return (struct qr_database_wish){
+        .edition = ask->edition,
+        .objective = ask->objective,
+        .collation = ask->collation,
+        .max_bytes = ask->max_bytes,
+        .max_text = ask->max_text,
+    };
+}
+
+static enum qr_status make(struct qr_control *control, const struct qr_control_ask *ask,
+                           const struct qr_database_row *row, struct qr_err *err)
+{
+    enum qr_status status = make_storage(control, ask, row, err);
+    if (status == QR_OK)
+        status = qr_registry_set_state(control->options.registry, row->id, QR_DATABASE_ONLINE, err);
+    if (status == QR_OK)
+        return QR_OK;
+    struct qr_err why = {0};
+    if (remove_all(control, row, &why) != QR_OK) /* the next start does it */
+        QR_LOG(&control->options.log, QR_WARN, "database_row_left", QR_F("db", &row->name[0]),
+               QR_F("reason", &why.text[0]));
+    return status;
+}
+
+enum qr_status qr_control_create_database(struct qr_control *control,
+                                          const struct qr_control_ask *ask, struct qr_err *err)
+{
+    struct qr_database_row row;
+    struct qr_database_wish wish = wish_of(ask);
+    struct qri_claim claim;
+    QR_TRY(qr_registry_add_database(control->options.registry, ask->name, &wish, &row, err));
+    qri_control_claim(control, &claim, row.id);
+    enum qr_status status = make(control, ask, &row, err);
+    qri_control_unclaim(control, &claim);
+    if (status != QR_OK)
+        return status;
+    QR_LOG(&control->options.log, QR_INFO, "database_made", QR_F("db", &row.name[0]),
+           QR_F("objective", &row.objective[0]));
+    qri_control_tell_gateway(control, false);
+    if (qr_database_is_hyper(&row)) { /* somebody will come */
+        char node[QR_NODE_NAME_BYTES];
+        qr_place_node(&row, node);
+        (void)control->options.host.want(control->options.host.ctx, node, NULL);
+    }
+    return QR_OK;
+}
+
+enum qr_status qr_control_fill_database(struct qr_control *control, struct qr_str name,
+                                        struct qr_err *err)
+{
+    struct qr_database_row row;
+    if (qr_registry_find_database(control->options.registry, name, &row) != QR_OK)
+        return qr_fail(err, QR_NOT_FOUND, "there is no such database");
+    return qri_control_node_call(control, &row, QR_NODE_FILL, err);
+}
+
+/* ---- DROP ---- */
+
+/* Nobody uses it, and nobody will until release. */
+static enum qr_status hold(struct qr_control *control, const struct qr_database_row *row,
+                           struct qr_err *err)
+{
+    char node[QR_NODE_NAME_BYTES];
+    qr_place_node(row, node);
+    pthread_mutex_lock(&control->mu);
+    bool ready = qri_control_ready(control, node);
+    pthread_mutex_unlock(&control->mu);
+    /* a Hyperscale database without a process is used by nobody; one that starts is ended */
+    if (qr_database_is_hyper(row) && !ready)
+        return QR_OK;
+    return qri_control_node_call(control, row, QR_NODE_HOLD, err);
+}
+
+static enum qr_status drop(struct qr_control *control, const struct qr_database_row *row,
+                           struct qr_err *err)
+{
+    QR_TRY(hold(control, row, err));
+    enum qr_status status =
+        qr_registry_set_state(control->options.registry, row->id, QR_DATABASE_DROPPING, err);
+    if (status != QR_OK) {
+        (void)!qri_control_node_call(control, row, QR_NODE_RELEASE, NULL);
+        return status;
+    }
+    return remove_all(control, row, err);
+}
+
+/* Claims the database of that name. */
+static enum qr_status claim_name(struct qr_control *control, struct qr_str name,
+                                 struct qri_claim *claim, struct qr_database_row *ret_row)
+{
+    struct qr_registry *registry = control->options.registry;
+    for (;;) {
+        QR_TRY(qr_registry_find_database(registry, name, ret_row));
+        uint32_t id = ret_row->id;
+        qri_control_claim(control, claim, id);
+        if (qr_registry_find_database(registry, name, ret_row) == QR_OK && ret_row->id == id)
+            return QR_OK;
+        qri_control_unclaim(control, claim); /* another one has it now, or none */
+    }
+}
+
+/* QR_NOT_FOUND, without words: the statement knows which T-SQL error it is. */
+enum qr_status qr_control_drop_database(struct qr_control *control,
+                                        const struct qr_control_ask *ask, struct qr_err *err)
+{
+    struct qr_database_row row;
+    struct qri_claim claim;
+    QR_TRY(claim_name(control, ask->name, &claim, &row));
+    enum qr_status status = row.id == QR_MASTER_ID
+                                ? qr_fail(err, QR_INVALID, "master is not dropped")
+                                : drop(control, &row, err);
+    qri_control_unclaim(control, &claim);
+    if (status != QR_OK)
+        return status;
+    QR_LOG(&control->options.log, QR_INFO, "database_dropped", QR_F("db", &row.name[0]));
+    qri_control_tell_gateway(control, false);
+    return QR_OK;
+}
+
+/* ---- ALTER ---- */
+
+enum qr_status qri_control_alter(struct qr_control *control, const struct qr_control_ask *ask,
+                                 struct qr_err *err)
+{
+    struct qr_database_row row;
+    struct qr_database_wish wish = wish_of(ask);
+    QR_TRY(qr_registry_alter_database(control->options.registry, ask->name, &wish, &row, err));
+    if (!qr_database_is_hyper(&row)) /* the other has no limit to change */
+        (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
+    return QR_OK;
+}
+
+enum qr_status qri_control_rename(struct qr_control *control, const struct qr_control_ask *ask,
+                                  struct qr_err *err)
+{
+    QR_TRY(qr_registry_rename_database(control->options.registry, ask->name, ask->new_name, err));
+    qri_control_tell_gateway(control, false);
+    return QR_OK;
+}

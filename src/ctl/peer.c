@@ -1,0 +1,87 @@
+/* peer.c - see ctl/peer.h */
+#include "ctl/peer.h"
+#include "base/banned.h"
+
+enum { ASK_BYTES_MAX = 16 * 1024 };
+
+enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method method,
+                               const struct qr_control_ask *ask, int64_t timeout_ns,
+                               struct qr_buf *reply, struct qr_err *err)
+{
+    struct qr_buf body;
+    qr_buf_init(&body, ASK_BYTES_MAX);
+    qr_control_ask_put(&body, method, ask);
+    struct iovec iov = {.iov_base = body.data, .iov_len = body.len};
+    enum qr_status status = qr_buf_status(&body, err);
+    if (status == QR_OK)
+        status = qr_rpc_call_wait(peer, (uint16_t)method, &iov, 1, timeout_ns, reply, err);
+    qr_buf_done(&body);
+    return status;
+}
+
+enum qr_status qr_control_find(struct qr_rpc_peer *peer, struct qr_str name, uint32_t id,
+                               int64_t timeout_ns, struct qr_database_row *ret_row,
+                               struct qr_err *err)
+{
+    struct qr_buf reply;
+    size_t at = 0;
+    qr_buf_init(&reply, ASK_BYTES_MAX);
+    enum qr_status status =
+        qr_control_call(peer, QR_CONTROL_FIND, &(struct qr_control_ask){.name = name, .id = id},
+                        timeout_ns, &reply, err);
+    if (status == QR_OK)
+        status = qr_control_row_next(reply.data, reply.len, &at, ret_row, err);
+    qr_buf_done(&reply);
+    return status;
+}
+
+/* One answer's rows. *ret_after is the last one's id, 0 if there was none. */
+static enum qr_status each_row(const struct qr_buf *reply,
+                               enum qr_status (*each)(void *ctx, const struct qr_database_row *row),
+                               void *ctx, uint32_t *after, struct qr_err *err)
+{
+    struct qr_database_row row;
+    for (size_t at = 0; at < reply->len;) {
+        QR_TRY(qr_control_row_next(reply->data, reply->len, &at, &row, err));
+        if (row.id <= *after)
+            return qr_fail(err, QR_PROTOCOL, "databases come out of order");
+        *after = row.id;
+        QR_TRY(each(ctx, &row));
+    }
+    return QR_OK;
+}
+
+enum qr_status qr_control_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
+                                        enum qr_status (*each)(void *ctx,
+                                                               const struct qr_database_row *row),
+                                        void *ctx, struct qr_err *err)
+{
+    struct qr_buf reply;
+    enum qr_status status = QR_OK;
+    uint32_t after = 0;
+    qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
+    do {
+        qr_buf_clear(&reply);
+        status = qr_control_call(peer, QR_CONTROL_DATABASES, &(struct qr_control_ask){.id = after},
+                                 timeout_ns, &reply, err);
+        if (status == QR_OK)
+            status = each_row(&reply, each, ctx, &after, err);
+    } while (status == QR_OK && reply.len > 0);
+    qr_buf_done(&reply);
+    return status;
+}
+
+enum qr_status qr_node_call(struct qr_rpc_peer *peer, enum qr_control_method method,
+                            const struct qr_database_row *row, int64_t timeout_ns,
+                            struct qr_err *err)
+{
+    struct qr_buf body;
+    qr_buf_init(&body, ASK_BYTES_MAX);
+    qr_control_row_put(&body, row);
+    struct iovec iov = {.iov_base = body.data, .iov_len = body.len};
+    enum qr_status status = qr_buf_status(&body, err);
+    if (status == QR_OK)
+        status = qr_rpc_call_wait(peer, (uint16_t)method, &iov, 1, timeout_ns, NULL, err);
+    qr_buf_done(&body);
+    return status;
+}

@@ -1,0 +1,57 @@
+/* place.c - see ctl/place.h */
+#include "ctl/place.h"
+#include <stdio.h>
+#include <string.h>
+#include "base/banned.h"
+
+static const char prefix[] = "hs-";
+
+void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTES])
+{
+    if (qr_database_is_hyper(row))
+        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u", prefix, row->id);
+    else
+        snprintf(dst, QR_NODE_NAME_BYTES, "%s", QR_NODE_SHARED);
+}
+
+bool qr_place_database_of(const char *node, uint32_t *ret_id)
+{
+    if (strncmp(node, prefix, sizeof prefix - 1) != 0)
+        return false;
+    const char *digits = node + sizeof prefix - 1;
+    uint64_t id = 0;
+    size_t n = 0;
+    for (; digits[n] >= '0' && digits[n] <= '9' && n < 10; n++)
+        id = id * 10 + (uint64_t)(digits[n] - '0');
+    if (n == 0 || digits[n] != '\0' || digits[0] == '0' || id > INT32_MAX)
+        return false;
+    *ret_id = (uint32_t)id;
+    return true;
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *found = c == '\0' ? NULL : strchr(digits, c);
+    return found == NULL ? -1 : (int)(found - digits);
+}
+
+enum qr_status qr_place_timeline(const struct qr_database_row *row,
+                                 struct qr_timeline *ret_timeline, struct qr_err *err)
+{
+    struct qr_timeline timeline = {0};
+    size_t n = 0;
+    for (const char *p = row->timeline; *p != '\0'; p++) {
+        if (*p == '-')
+            continue;
+        int digit = hex_digit(*p);
+        if (digit < 0 || n >= 2 * sizeof timeline.id)
+            return qr_fail(err, QR_CORRUPT, "metadata: '%s' names no timeline", row->timeline);
+        timeline.id[n / 2] = (uint8_t)(timeline.id[n / 2] << 4 | digit);
+        n++;
+    }
+    if (n != 2 * sizeof timeline.id)
+        return qr_fail(err, QR_CORRUPT, "metadata: '%s' names no timeline", row->timeline);
+    *ret_timeline = timeline;
+    return QR_OK;
+}

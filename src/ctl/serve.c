@@ -1,0 +1,313 @@
+/* serve.c - see control_int.h: control's calls, and those that wait */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "control_int.h"
+#include "ctl/place.h"
+#include "base/banned.h"
+
+enum { ROWS_ANSWER_BYTES = 256 * 1024 }; /* of DATABASES; the next call gets the rest */
+static const int64_t STATE_WAIT_NS = INT64_C(20) * 1000000000;
+
+static void answer_buf(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
+                       enum qr_status status, struct qr_err *err)
+{
+    if (status == QR_OK)
+        status = qr_buf_status(own_buf, err);
+    struct iovec iov = {.iov_base = own_buf->data, .iov_len = own_buf->len};
+    if (status == QR_OK)
+        qr_rpc_answer(own_request, &iov, 1);
+    else
+        qr_rpc_refuse(own_request, status, err);
+    qr_buf_done(own_buf);
+}
+
+/* ---- what waits; mu held ---- */
+
+static bool park(struct qr_control *control, const struct qri_parked *parked)
+{
+    struct qri_parked *copy =
+        control->stopping || control->parked_count >= QRI_PARKED_MAX ? NULL : malloc(sizeof *copy);
+    if (copy == NULL)
+        return false;
+    *copy = *parked;
+    copy->next = control->parked;
+    control->parked = copy;
+    control->parked_count += 1;
+    return true;
+}
+
+static void answer_route(struct qr_control *control, const struct qri_parked *p)
+{
+    struct qr_control_route route = {.database_id = p->database_id};
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    qr_buf_init(&buf, 1024);
+    int n =
+        snprintf(route.address, sizeof route.address, "unix:%s/%s.tds", control->run_dir, p->node);
+    enum qr_status status = n > 0 && (size_t)n < sizeof route.address
+                                ? QR_OK
+                                : qr_fail(&err, QR_BUG, "a node's address is too long");
+    qr_control_route_put(&buf, &route);
+    answer_buf(p->request, &buf, status, &err);
+}
+
+static void refuse_route(struct qr_control *control, const struct qri_parked *p)
+{
+    struct qr_err err = {0};
+    (void)qr_sql_fail(&err, 40613, p->database, qr_registry_server_name(control->options.registry),
+                      "none");
+    qr_rpc_refuse(p->request, QR_SQL, &err);
+}
+
+static void answer_state(struct qr_control *control, struct qr_rpc_request *own_request)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    char hash[QR_HASH_BYTES_MAX + 1];
+    struct qr_control_item login = {.kind = QR_ITEM_LOGIN,
+                                    .name = qr_str(qr_registry_admin_login(registry))};
+    qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
+    qr_buf_add64le(&buf, control->version);
+    enum qr_status status = qr_registry_login_hash(registry, login.name, hash, &login.flag, &err);
+    if (status == QR_OK) {
+        login.text = qr_str(hash);
+        qr_control_item_put(&buf, &login);
+        status = qri_control_put_rules(control, true, 0, &buf, &err);
+    }
+    struct qr_database_row row;
+    for (size_t i = 0; status == QR_OK && qr_registry_database_at(registry, i, &row); i++) {
+        struct qr_control_item item = {
+            .kind = QR_ITEM_DATABASE, .name = qr_str(row.name), .database_id = row.id};
+        qr_control_item_put(&buf, &item);
+    }
+    answer_buf(own_request, &buf, status, &err);
+}
+
+/* True: it has been answered or refused. */
+static bool settle(struct qr_control *control, const struct qri_parked *p, int64_t now_ns)
+{
+    bool over = now_ns >= p->deadline_ns || qr_rpc_request_gone(p->request);
+    if (p->method == QR_CONTROL_STATE) {
+        if (control->version <= p->known_version && !over)
+            return false;
+        answer_state(control, p->request);
+        return true;
+    }
+    if (qri_control_ready(control, p->node))
+        answer_route(control, p);
+    else if (over)
+        refuse_route(control, p);
+    else
+        return false;
+    return true;
+}
+
+void qri_control_look_at_parked(struct qr_control *control)
+{
+    int64_t now = qr_env_mono_ns(control->options.env);
+    for (struct qri_parked **at = &control->parked; *at != NULL;) {
+        struct qri_parked *p = *at;
+        if (!settle(control, p, now)) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        control->parked_count -= 1;
+        free(p);
+    }
+}
+
+void qri_control_refuse_parked(struct qr_control *control)
+{
+    while (control->parked != NULL) {
+        struct qri_parked *p = control->parked;
+        control->parked = p->next;
+        control->parked_count -= 1;
+        if (p->method == QR_CONTROL_ROUTE)
+            refuse_route(control, p);
+        else
+            qr_rpc_refuse(p->request, QR_CLOSED, NULL);
+        free(p);
+    }
+}
+
+/* ---- short calls: each answers, refuses or parks ---- */
+
+static void serve_register(struct qr_control *control, const struct qr_control_ask *ask,
+                           struct qr_rpc_request *own_request)
+{
+    char name[QR_NODE_NAME_BYTES];
+    struct qr_err err = {0};
+    snprintf(name, sizeof name, "%.*s", (int)ask->name.n, ask->name.p);
+    const struct qr_control_host *host = &control->options.host;
+    /* under mu, as exited is: a process that is gone cannot be noted after its end */
+    pthread_mutex_lock(&control->mu);
+    int pid = host->pid(host->ctx, name);
+    struct qri_member *member = pid == (int)ask->pid ? qri_control_member(control, name) : NULL;
+    if (member != NULL) {
+        member->ready = true;
+        member->generation += 1;
+        qri_control_look_at_parked(control);
+        pthread_cond_broadcast(&control->changed);
+    }
+    pthread_mutex_unlock(&control->mu);
+    if (member == NULL) {
+        (void)qr_fail(&err, QR_DENIED, "process %u is not our '%s'", ask->pid, name);
+        qr_rpc_refuse(own_request, QR_DENIED, &err);
+        return;
+    }
+    QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]), QR_F("pid", pid));
+    qr_rpc_answer(own_request, NULL, 0);
+}
+
+static void serve_route(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request)
+{
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_str name = ask->name.n == 0 ? qr_str("master") : ask->name;
+    struct qri_parked p = {.request = own_request,
+                           .method = QR_CONTROL_ROUTE,
+                           .deadline_ns = own_request->deadline_mono_ns};
+    snprintf(p.database, sizeof p.database, "%.*s", (int)name.n, name.p);
+    if (qr_registry_find_database(control->options.registry, name, &row) != QR_OK ||
+        row.state != QR_DATABASE_ONLINE) {
+        (void)qr_sql_fail(&err, 4060, p.database);
+        qr_rpc_refuse(own_request, QR_SQL, &err);
+        return;
+    }
+    p.database_id = row.id;
+    qr_place_node(&row, p.node);
+    pthread_mutex_lock(&control->mu);
+    bool ready = qri_control_ready(control, p.node);
+    pthread_mutex_unlock(&control->mu);
+    enum qr_status status = QR_OK;
+    const struct qr_control_host *host = &control->options.host;
+    if (!ready && !control->stopping)
+        status = host->want(host->ctx, p.node, &err);
+    pthread_mutex_lock(&control->mu);
+    if (qri_control_ready(control, p.node))
+        answer_route(control, &p);
+    else if (status != QR_OK || !park(control, &p))
+        refuse_route(control, &p);
+    pthread_mutex_unlock(&control->mu);
+}
+
+static void serve_state(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request)
+{
+    struct qri_parked p = {
+        .request = own_request,
+        .method = QR_CONTROL_STATE,
+        .known_version = ask->version,
+        .deadline_ns = qr_env_mono_ns(control->options.env) + STATE_WAIT_NS,
+    };
+    if (own_request->deadline_mono_ns < p.deadline_ns)
+        p.deadline_ns = own_request->deadline_mono_ns;
+    pthread_mutex_lock(&control->mu);
+    control->gateway_version = ask->version;
+    pthread_cond_broadcast(&control->changed);
+    if (control->version > ask->version || !park(control, &p))
+        answer_state(control, own_request);
+    pthread_mutex_unlock(&control->mu);
+}
+
+static void serve_find(struct qr_control *control, const struct qr_control_ask *ask,
+                       struct qr_rpc_request *own_request)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    enum qr_status status = ask->name.n == 0 ? qr_registry_find_id(registry, ask->id, &row)
+                                             : qr_registry_find_database(registry, ask->name, &row);
+    qr_buf_init(&buf, ROWS_ANSWER_BYTES);
+    if (status == QR_OK)
+        qr_control_row_put(&buf, &row);
+    else
+        (void)qr_fail(&err, status, "no such database");
+    answer_buf(own_request, &buf, status, &err);
+}
+
+static void serve_databases(struct qr_control *control, const struct qr_control_ask *ask,
+                            struct qr_rpc_request *own_request)
+{
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
+    for (size_t i = 0;
+         buf.len < ROWS_ANSWER_BYTES && qr_registry_database_at(control->options.registry, i, &row);
+         i++)
+        if (row.id > ask->id)
+            qr_control_row_put(&buf, &row);
+    answer_buf(own_request, &buf, QR_OK, &err);
+}
+
+static void serve_rules(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request)
+{
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
+    enum qr_status status = qri_control_put_rules(control, false, ask->id, &buf, &err);
+    answer_buf(own_request, &buf, status, &err);
+}
+
+static void (*const short_calls[])(struct qr_control *control, const struct qr_control_ask *ask,
+                                   struct qr_rpc_request *own_request) = {
+    [QR_CONTROL_REGISTER - QR_CONTROL_REGISTER] = serve_register,
+    [QR_CONTROL_ROUTE - QR_CONTROL_REGISTER] = serve_route,
+    [QR_CONTROL_STATE - QR_CONTROL_REGISTER] = serve_state,
+    [QR_CONTROL_FIND - QR_CONTROL_REGISTER] = serve_find,
+    [QR_CONTROL_DATABASES - QR_CONTROL_REGISTER] = serve_databases,
+    [QR_CONTROL_RULES - QR_CONTROL_REGISTER] = serve_rules,
+};
+
+static enum qr_status (*const operations[])(struct qr_control *control,
+                                            const struct qr_control_ask *ask,
+                                            struct qr_err *err) = {
+    [QR_CONTROL_CREATE - QR_CONTROL_CREATE] = qr_control_create_database,
+    [QR_CONTROL_ALTER - QR_CONTROL_CREATE] = qri_control_alter,
+    [QR_CONTROL_RENAME - QR_CONTROL_CREATE] = qri_control_rename,
+    [QR_CONTROL_DROP - QR_CONTROL_CREATE] = qr_control_drop_database,
+    [QR_CONTROL_SET_RULE - QR_CONTROL_CREATE] = qri_control_set_rule,
+    [QR_CONTROL_DELETE_RULE - QR_CONTROL_CREATE] = qri_control_delete_rule,
+};
+
+void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)
+{
+    struct qr_control_ask ask;
+    struct qr_err err = {0};
+    size_t index = (size_t)own_request->method - QR_CONTROL_REGISTER; /* wraps below: too big */
+    enum qr_status status =
+        index >= sizeof short_calls / sizeof short_calls[0]
+            ? qr_fail(&err, QR_UNSUPPORTED, "no short call %u", own_request->method)
+            : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes, &ask,
+                                 &err);
+    if (status != QR_OK)
+        qr_rpc_refuse(own_request, status, &err);
+    else
+        short_calls[index](ctx, &ask, own_request);
+}
+
+void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request)
+{
+    struct qr_control_ask ask;
+    struct qr_err err = {0};
+    size_t index = (size_t)own_request->method - QR_CONTROL_CREATE;
+    enum qr_status status =
+        index >= sizeof operations / sizeof operations[0]
+            ? qr_fail(&err, QR_UNSUPPORTED, "no operation %u", own_request->method)
+            : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes, &ask,
+                                 &err);
+    if (status == QR_OK)
+        status = operations[index](ctx, &ask, &err);
+    if (status == QR_OK)
+        qr_rpc_answer(own_request, NULL, 0);
+    else
+        qr_rpc_refuse(own_request, status, &err);
+}

@@ -1,0 +1,190 @@
+/* Goal: what control and the other roles tell each other arrives as it was said, and what breaks a
+ * format is refused. Method: there and back; every cut of every message; a served loop. */
+#include "qr_test.h"
+#include <string.h>
+#include "ctl/calls.h"
+
+static const struct qr_control_ask whole = {
+    .name = {"shop", 4},
+    .new_name = {"Shop 2", 6},
+    .edition = {"Hyperscale", 10},
+    .objective = {"HS_Gen5_2", 9},
+    .collation = {"SQL_Latin1_General_CP1_CI_AS", 28},
+    .max_text = {"32 GB", 5},
+    .copy_of = {"old", 3},
+    .start = {"10.0.0.1", 8},
+    .end = {"10.0.0.9", 8},
+    .max_bytes = UINT64_C(32) << 30,
+    .restore_wall_ns = 1700000000000000000,
+    .version = 77,
+    .id = 9,
+    .pid = 4242,
+    .role = QR_ROLE_COMPUTE,
+    .read_only = true,
+};
+static const uint16_t methods[] = {
+    QR_CONTROL_REGISTER,  QR_CONTROL_ROUTE, QR_CONTROL_STATE,    QR_CONTROL_FIND,
+    QR_CONTROL_DATABASES, QR_CONTROL_RULES, QR_CONTROL_CREATE,   QR_CONTROL_ALTER,
+    QR_CONTROL_RENAME,    QR_CONTROL_DROP,  QR_CONTROL_SET_RULE, QR_CONTROL_DELETE_RULE,
+};
+
+static void put(struct qr_buf *buf, uint16_t method, const struct qr_control_ask *ask)
+{
+    qr_buf_init(buf, 1 << 20);
+    qr_control_ask_put(buf, (enum qr_control_method)method, ask);
+    assert_int_equal(qr_buf_status(buf, NULL), QR_OK);
+}
+
+static void test_an_ask_arrives_as_it_was_said(void **state)
+{
+    (void)state;
+    struct qr_buf buf;
+    struct qr_control_ask got;
+    put(&buf, QR_CONTROL_CREATE, &whole);
+    assert_int_equal(qr_control_ask_get(QR_CONTROL_CREATE, buf.data, buf.len, &got, NULL), QR_OK);
+    assert_true(qr_str_eq(got.name, whole.name));
+    assert_true(qr_str_eq(got.objective, whole.objective));
+    assert_true(qr_str_eq(got.copy_of, whole.copy_of));
+    assert_int_equal(got.max_bytes, whole.max_bytes);
+    assert_int_equal(got.restore_wall_ns, whole.restore_wall_ns);
+    assert_int_equal(got.pid, 0); /* is not of this method */
+    qr_buf_done(&buf);
+    put(&buf, QR_CONTROL_REGISTER, &whole);
+    assert_int_equal(qr_control_ask_get(QR_CONTROL_REGISTER, buf.data, buf.len, &got, NULL), QR_OK);
+    assert_int_equal(got.role, QR_ROLE_COMPUTE);
+    assert_int_equal(got.pid, 4242);
+    qr_buf_done(&buf);
+}
+
+static void test_every_cut_and_every_addition_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        struct qr_buf buf;
+        struct qr_control_ask got;
+        put(&buf, methods[i], &whole);
+        assert_int_equal(qr_control_ask_get(methods[i], buf.data, buf.len, &got, NULL), QR_OK);
+        for (size_t n = 0; n < buf.len; n++)
+            assert_int_equal(qr_control_ask_get(methods[i], buf.data, n, &got, NULL), QR_PROTOCOL);
+        qr_buf_add8(&buf, 0);
+        assert_int_equal(qr_control_ask_get(methods[i], buf.data, buf.len, &got, NULL),
+                         QR_PROTOCOL);
+        qr_buf_done(&buf);
+    }
+}
+
+static void test_what_no_method_says_is_refused(void **state)
+{
+    (void)state;
+    struct qr_control_ask got;
+    assert_int_equal(qr_control_ask_get(0x300, NULL, 0, &got, NULL), QR_UNSUPPORTED);
+    static const uint8_t role[] = {QR_ROLE_COUNT, 0, 0, 0, 0, 0, 0};
+    assert_int_equal(qr_control_ask_get(QR_CONTROL_REGISTER, role, sizeof role, &got, NULL),
+                     QR_PROTOCOL);
+    static const uint8_t flag[] = {1, 0, 'a', 2};
+    assert_int_equal(qr_control_ask_get(QR_CONTROL_ROUTE, flag, sizeof flag, &got, NULL),
+                     QR_PROTOCOL);
+    static const uint8_t nul[] = {2, 0, 'a', 0, 1};
+    assert_int_equal(qr_control_ask_get(QR_CONTROL_ROUTE, nul, sizeof nul, &got, NULL),
+                     QR_PROTOCOL);
+}
+
+static void test_a_name_longer_than_any_is_refused_by_who_reads(void **state)
+{
+    (void)state;
+    uint8_t body[2 + QR_NAME_BYTES_MAX + 1 + 1] = {0};
+    struct qr_control_ask got;
+    memset(body + 2, 'x', QR_NAME_BYTES_MAX + 1);
+    body[0] = (QR_NAME_BYTES_MAX + 1) & 0xff;
+    body[1] = (QR_NAME_BYTES_MAX + 1) >> 8;
+    assert_int_equal(qr_control_ask_get(QR_CONTROL_ROUTE, body, sizeof body, &got, NULL),
+                     QR_PROTOCOL);
+}
+
+static void test_rows_follow_each_other(void **state)
+{
+    (void)state;
+    struct qr_database_row rows[2] = {
+        {.id = 5,
+         .state = QR_DATABASE_ONLINE,
+         .name = "one",
+         .edition = "GeneralPurpose",
+         .objective = "GP_Gen5_2",
+         .collation = "c",
+         .timeline = "t1",
+         .create_ticks = -3,
+         .max_bytes = 1 << 20},
+        {.id = 6,
+         .state = QR_DATABASE_DROPPING,
+         .name = "two",
+         .edition = "Hyperscale",
+         .objective = "HS_Gen5_2",
+         .collation = "c",
+         .timeline = "t2",
+         .slices = 3},
+    };
+    struct qr_buf buf;
+    struct qr_database_row got;
+    size_t at = 0;
+    qr_buf_init(&buf, 1 << 20);
+    for (int i = 0; i < 2; i++)
+        qr_control_row_put(&buf, &rows[i]);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(qr_control_row_next(buf.data, buf.len, &at, &got, NULL), QR_OK);
+        assert_int_equal(got.id, rows[i].id);
+        assert_int_equal(got.state, rows[i].state);
+        assert_string_equal(got.name, rows[i].name);
+        assert_string_equal(got.timeline, rows[i].timeline);
+        assert_int_equal(got.create_ticks, rows[i].create_ticks);
+        assert_int_equal(got.slices, rows[i].slices);
+    }
+    assert_int_equal(at, buf.len);
+    assert_int_equal(qr_control_row_next(buf.data, buf.len, &at, &got, NULL), QR_PROTOCOL);
+    qr_buf_done(&buf);
+}
+
+static void test_items_and_routes_arrive_as_they_were_said(void **state)
+{
+    (void)state;
+    struct qr_control_item item = {.kind = QR_ITEM_RULE,
+                                   .name = {"office", 6},
+                                   .database_id = 7,
+                                   .id = 2,
+                                   .start = 0x0a000001,
+                                   .end = 0x0a0000ff,
+                                   .create_ticks = 12,
+                                   .modify_ticks = 13,
+                                   .flag = true};
+    struct qr_control_route route = {"unix:/run/x.tds", 11}, back;
+    struct qr_control_item got;
+    struct qr_buf buf;
+    size_t at = 0;
+    qr_buf_init(&buf, 1 << 20);
+    qr_control_item_put(&buf, &item);
+    assert_int_equal(qr_control_item_next(buf.data, buf.len, &at, &got, NULL), QR_OK);
+    assert_int_equal(got.kind, QR_ITEM_RULE);
+    assert_true(qr_str_eq(got.name, item.name));
+    assert_int_equal(got.end, item.end);
+    assert_int_equal(got.modify_ticks, 13);
+    assert_true(got.flag);
+    qr_buf_clear(&buf);
+    qr_control_route_put(&buf, &route);
+    assert_int_equal(qr_control_route_get(buf.data, buf.len, &back, NULL), QR_OK);
+    assert_string_equal(back.address, route.address);
+    assert_int_equal(back.database_id, 11);
+    assert_int_equal(qr_control_route_get(buf.data, buf.len - 1, &back, NULL), QR_PROTOCOL);
+    qr_buf_done(&buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_ask_arrives_as_it_was_said),
+        cmocka_unit_test(test_every_cut_and_every_addition_is_refused),
+        cmocka_unit_test(test_what_no_method_says_is_refused),
+        cmocka_unit_test(test_a_name_longer_than_any_is_refused_by_who_reads),
+        cmocka_unit_test(test_rows_follow_each_other),
+        cmocka_unit_test(test_items_and_routes_arrive_as_they_were_said),
+    };
+    return cmocka_run_group_tests_name("ctl/calls", tests, NULL, NULL);
+}
