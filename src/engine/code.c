@@ -68,6 +68,9 @@ static bool depends_hold(const struct qri_code *code, const struct qr_session *s
         if (is == NULL || is->version != was->version || is->create_ticks != was->create_ticks ||
             is->modify_ticks != was->modify_ticks)
             return false;
+        /* another scope's #table of that name may stand before it by now */
+        if (is_temp_object(was) && qr_cat_find(cat, was->schema_id, was->name) != is)
+            return false;
     }
     return true;
 }

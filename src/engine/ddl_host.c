@@ -25,6 +25,12 @@ static enum qr_status counter_peek(void *ctx, uint64_t counter, bool is_temp, in
     return QR_OK;
 }
 
+static bool temp_is_own(void *ctx, uint32_t object_id)
+{
+    const struct qr_session *session = ctx;
+    return qri_temp_is_own(session->frame, object_id);
+}
+
 static enum qr_status inform(void *ctx, const struct qr_err *message)
 {
     struct qr_session *session = ctx;
@@ -52,6 +58,7 @@ void qri_ddl_init(struct qri_frame *frame, struct qr_bind_env *env, struct qr_ev
                             .counter_set = counter_set,
                             .counter_drop = counter_drop,
                             .counter_peek = counter_peek,
+                            .temp_is_own = temp_is_own,
                             .inform = inform};
 }
 

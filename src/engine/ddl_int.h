@@ -24,6 +24,7 @@ struct qri_target {
     struct qr_str schema;
     struct qr_str name;
     bool is_temp;                       /* #name */
+    bool is_outer;                      /* a #table of a calling scope, which may be shadowed */
     const struct qr_cat_object *object; /* NULL: there is none */
 };
 /* Resolves a written name in the DDL's catalogs. 2760 schema, 40515 another database, 2702. */

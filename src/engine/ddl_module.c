@@ -18,13 +18,6 @@ static bool has_option(const struct qr_ast_options *options, const char *name)
     return false;
 }
 
-static bool same_class(enum qr_cat_type a, enum qr_cat_type b)
-{
-    bool fa = a >= QR_CAT_FN_SCALAR && a <= QR_CAT_FN_TABLE;
-    bool fb = b >= QR_CAT_FN_SCALAR && b <= QR_CAT_FN_TABLE;
-    return a == b || (fa && fb);
-}
-
 /* Resolves the name against CREATE, ALTER and CREATE OR ALTER: 2714, 208, 2010. */
 static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
                                    const struct qr_ast_name *name, enum qr_ast_action action,
@@ -39,9 +32,8 @@ static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
         return qr_sql_fail(err, 208, qri_ddl_spell(ddl->arena, name));
     if (old != NULL && action == QR_ACTION_CREATE)
         return qr_sql_fail(err, 2714, qri_z(ddl->arena, m->target.name));
-    if (old != NULL && !same_class(old->type, type))
-        return qr_sql_fail(err, action == QR_ACTION_ALTER ? 2010 : 2714,
-                           qri_z(ddl->arena, m->target.name));
+    if (old != NULL && old->type != type) /* a function of another kind is another object, too */
+        return qr_sql_fail(err, 2010, qri_z(ddl->arena, m->target.name));
     m->object = (struct qr_cat_object){
         .object_id = old != NULL ? old->object_id : qri_new_object_id(&m->s),
         .schema_id = m->target.schema_id,
@@ -268,6 +260,9 @@ enum qr_status qri_ddl_trigger(struct qri_ddl *ddl, const struct qr_ast_stmt *st
     if (table.object->type == QR_CAT_VIEW && ast->time != QR_TRIGGER_INSTEAD_OF)
         return qr_sql_fail(err, 8197, qri_ddl_spell(ddl->arena, &ast->table));
     QR_TRY(module_begin(&m, ddl, &ast->name, ast->action, QR_CAT_TRIGGER, err));
+    if (m.target.object != NULL && m.target.object->parent_object_id != table.object->object_id)
+        return qr_sql_fail(err, 2110, qri_z(ddl->arena, m.object.name),
+                           qri_ddl_spell(ddl->arena, &ast->table));
     m.object.parent_object_id = table.object->object_id;
     m.object.trigger_events = ast->events;
     m.object.trigger_instead_of = ast->time == QR_TRIGGER_INSTEAD_OF;

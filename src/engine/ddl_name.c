@@ -55,6 +55,7 @@ enum qr_status qri_ddl_resolve(struct qri_ddl *ddl, const struct qr_ast_name *na
         t.schema = qr_str("dbo");
         const struct qri_catalog *temp = *ddl->temp;
         t.object = temp == NULL ? NULL : qr_cat_find(&temp->cat, QR_SCHEMA_DBO, t.name);
+        t.is_outer = t.object != NULL && !ddl->temp_is_own(ddl->ctx, t.object->object_id);
         *ret = t;
         return QR_OK;
     }
@@ -76,7 +77,7 @@ enum qr_status qri_ddl_resolve(struct qri_ddl *ddl, const struct qr_ast_name *na
 
 enum qr_status qri_ddl_want_free(const struct qri_target *target, struct qr_err *err)
 {
-    if (target->object == NULL)
+    if (target->object == NULL || target->is_outer)
         return QR_OK;
     char name[600];
     snprintf(name, sizeof name, "%.*s", (int)target->name.n, target->name.p);

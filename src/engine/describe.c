@@ -214,8 +214,7 @@ static enum qr_status fill(struct found *found, size_t i, struct qr_value *v, st
     v[8] = qr_value_int(qr_type_scale(type));
     v[27] = qr_value_int((c->flags & QR_COLUMN_IDENTITY) != 0);
     v[29] = qr_value_int((c->flags & QR_COLUMN_UPDATABLE) != 0);
-    size_t at = c->source == NULL ? SIZE_MAX : qr_cat_column_index(c->source, c->source_column_id);
-    v[30] = qr_value_int(at != SIZE_MAX && c->source->columns[at].is_computed);
+    v[30] = qr_value_int((c->flags & QR_COLUMN_COMPUTED) != 0);
     v[31] = qr_value_int(0);
     for (size_t k = 0; k < found->order_count; k++)
         if (found->order[k] == (int)i + 1) {

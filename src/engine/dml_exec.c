@@ -116,6 +116,8 @@ enum qr_status qri_collect_exec(struct qri_run *run, struct qr_rowset **ret_rows
     struct qr_session *session = run->session;
     const struct qri_dml *dml = run->dml;
     struct capture c = {.run = run, .outer = session->sink};
+    if (session->collects_exec)
+        return qr_sql_fail(run->err, 8164);
     struct qr_type *types =
         qr_arena_array(&run->frame->arena, dml->plan->set_count + 1, sizeof *types);
     c.values = qr_arena_array(&run->frame->arena, dml->plan->set_count + 1, sizeof *c.values);
@@ -138,9 +140,12 @@ enum qr_status qri_collect_exec(struct qri_run *run, struct qr_rowset **ret_rows
                            .block_end = on_block_end,
                            .flush = on_flush};
     session->sink = &sink;
+    session->collects_exec = true;
+    session->exec_tran_count = session->tran.count;
     enum qr_status status =
         qri_exec_stmt(run->frame, (const struct qr_ast_exec *)dml->plan->exec, 1, run->err);
     session->sink = c.outer;
+    session->collects_exec = false;
     qr_arena_done(&c.arena);
     if (status != QR_OK) {
         qr_rowset_free(c.rows);

@@ -158,6 +158,7 @@ struct qr_session {
     struct qr_lsn catalog_lsn;   /* the commit that made it */
     struct qri_catalog *temp;    /* #tables; NULL: none */
     uint64_t temp_serial;        /* changes whenever `temp` does */
+    bool views_tempdb;           /* system views show `temp` */
     bool temp_leak;              /* a #table outlives the scope that made it */
     struct qr_map temp_counters; /* key: 8 bytes counter id; value: struct qri_temp_counter */
     struct qri_options options, login_options;
@@ -179,6 +180,8 @@ struct qr_session {
     struct qr_err pending;    /* raised inside a function that SQLite called */
     bool has_pending;
     bool null_eliminated;
+    bool collects_exec;        /* INSERT ... EXEC runs */
+    uint32_t exec_tran_count;  /* ... begun with so many transactions */
     bool result_open;  /* columns were sent, their DONE not yet */
     bool copies_vars;  /* the statement assigns variables while its parameters are bound */
     bool no_interrupt; /* writing: attention waits for the next row */

@@ -122,6 +122,9 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
         session->err_before.number = 0;
     }
     QR_TRY(qri_send_error(session, &session->err));
+    /* a procedure that says nothing else returns its worst error: -6 for severity 16 */
+    if (10 - session->err.severity < frame->return_status)
+        frame->return_status = 10 - session->err.severity;
     if (session->err.also != 0) {
         follow_error(&session->err);
         session->error = session->err.number;

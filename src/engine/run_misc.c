@@ -35,6 +35,11 @@ enum qr_status qri_run_transaction(struct qri_frame *frame, const struct qri_op 
         name = frame->vars[slot].cell == QR_CELL_TEXT ? qr_value_bytes(&frame->vars[slot])
                                                       : (struct qr_str){0};
     }
+    if (session->collects_exec && stmt->action == QR_ATRAN_ROLLBACK)
+        return qr_sql_fail(err, 3915);
+    if (session->collects_exec && stmt->action == QR_ATRAN_COMMIT &&
+        session->tran.count <= session->exec_tran_count)
+        return qr_sql_fail(err, 3916);
     switch (stmt->action) {
     case QR_ATRAN_BEGIN:
         QR_TRY(qri_tran_implicit(session, err)); /* then it is two deep */

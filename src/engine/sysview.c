@@ -270,5 +270,5 @@ const struct qri_sysview_shape *qri_sysview_shapes(size_t *ret_count)
 
 const struct qri_catalog *qri_sys_catalog(const struct qr_session *session)
 {
-    return session->catalog;
+    return session->views_tempdb ? session->temp : session->catalog;
 }

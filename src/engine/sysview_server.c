@@ -227,7 +227,8 @@ int64_t qri_sys_row_count(struct qr_session *session, const struct qr_cat_object
     char sql[64];
     sqlite3_stmt *stmt = NULL;
     int64_t count = 0;
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM main.t%u", table->object_id);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s.t%u",
+             table->object_id >= QRI_TEMP_OBJECT_FIRST ? "temp" : "main", table->object_id);
     if (sqlite3_prepare_v2(session->link->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
         sqlite3_step(stmt) == SQLITE_ROW)
         count = sqlite3_column_int64(stmt, 0);

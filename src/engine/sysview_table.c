@@ -1,6 +1,7 @@
 /* sysview_table.c - sys.columns, indexes, keys, foreign keys, checks, defaults …; see
  * sysview_int.h. */
 #include "sysview_int.h"
+#include "temp_int.h"
 #include <stdio.h>
 #include "codec/collation.h"
 #include "base/banned.h"
@@ -77,8 +78,8 @@ static enum qr_status identity_columns(struct qri_sysrows *rows, struct qr_sessi
         int64_t next = 0;
         if (o->type != QR_CAT_TABLE || c == NULL)
             continue;
-        bool known = qr_counter_peek(session->db->store,
-                                     qri_counter_id(o->object_id, QRI_COUNTER_IDENTITY), &next);
+        bool known = qri_counter_peek(session, qri_counter_id(o->object_id, QRI_COUNTER_IDENTITY),
+                                      o->object_id >= QRI_TEMP_OBJECT_FIRST, &next);
         struct qr_value seed = variant(rows, &c->type, c->identity_seed),
                         increment = variant(rows, &c->type, c->identity_increment),
                         last = qr_value_null();

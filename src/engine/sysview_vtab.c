@@ -17,6 +17,7 @@ enum { ROWS_BYTES_MAX = 512 << 20, EQUALS_MAX = 4 };
 struct sys_module {
     const struct qri_sysview_shape *shape;
     struct qri_link *link;
+    bool is_tempdb; /* shows the session's #tables instead of the database */
 };
 
 struct sys_table {
@@ -222,6 +223,17 @@ static void skip_rows(struct sys_cursor *cursor)
         cursor->at++;
 }
 
+static enum qr_status make_rows(const struct sys_module *module, struct qri_sysrows *rows)
+{
+    struct qr_session *session = module->link->session;
+    if (module->is_tempdb && session->temp == NULL)
+        return QR_OK;
+    session->views_tempdb = module->is_tempdb;
+    enum qr_status status = module->shape->view->rows(rows, session);
+    session->views_tempdb = false;
+    return status;
+}
+
 static int sys_filter(sqlite3_vtab_cursor *base, int equal_count, const char *columns, int argc,
                       sqlite3_value **argv)
 {
@@ -248,7 +260,7 @@ static int sys_filter(sqlite3_vtab_cursor *base, int equal_count, const char *co
         qr_arena_reset(&cursor->rows.arena);
         cursor->rows.values = NULL;
         cursor->rows.row_count = cursor->rows.capacity = 0;
-        if (module->shape->view->rows(&cursor->rows, module->link->session) != QR_OK)
+        if (make_rows(module, &cursor->rows) != QR_OK)
             return SQLITE_NOMEM;
     }
     skip_rows(cursor);
@@ -298,6 +310,20 @@ static const sqlite3_module sys_methods = {
     .xRowid = sys_rowid,
 };
 
+static enum qr_status register_view(struct qri_link *link, const struct qri_sysview_shape *shape,
+                                    bool is_tempdb, struct qr_err *err)
+{
+    char name[160];
+    struct sys_module *module = malloc(sizeof *module);
+    if (module == NULL)
+        return qr_fail(err, QR_NOMEM, "system views");
+    *module = (struct sys_module){shape, link, is_tempdb};
+    (void)snprintf(name, sizeof name, "%s%s", is_tempdb ? "tempdb_" : "", shape->vtab);
+    if (sqlite3_create_module_v2(link->db, name, &sys_methods, module, free) != SQLITE_OK)
+        return qr_fail(err, QR_NOMEM, "system views");
+    return QR_OK;
+}
+
 enum qr_status qri_sysviews_register(struct qri_link *link, struct qr_err *err)
 {
     const struct qr_catalog *catalog = NULL;
@@ -307,13 +333,8 @@ enum qr_status qri_sysviews_register(struct qri_link *link, struct qr_err *err)
     for (size_t i = 0; i < count; i++) {
         if (shapes[i].view->rows == NULL)
             continue;
-        struct sys_module *module = malloc(sizeof *module);
-        if (module == NULL)
-            return qr_fail(err, QR_NOMEM, "system views");
-        *module = (struct sys_module){&shapes[i], link};
-        if (sqlite3_create_module_v2(link->db, shapes[i].vtab, &sys_methods, module, free) !=
-            SQLITE_OK)
-            return qr_fail(err, QR_NOMEM, "system views");
+        QR_TRY(register_view(link, &shapes[i], false, err));
+        QR_TRY(register_view(link, &shapes[i], true, err));
     }
     return QR_OK;
 }

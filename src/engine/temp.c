@@ -26,6 +26,18 @@ enum qr_status qri_temp_made(struct qri_frame *frame, uint32_t object_id, struct
     return QR_OK;
 }
 
+bool qri_temp_is_own(const struct qri_frame *frame, uint32_t object_id)
+{
+    while (frame != NULL && !frame->is_scope)
+        frame = frame->outer;
+    if (frame == NULL)
+        return true; /* a bare batch has no scope outside it */
+    for (size_t i = 0; i < frame->temp_object_count; i++)
+        if (frame->temp_objects[i] == object_id)
+            return true;
+    return false;
+}
+
 static enum qr_status drop_object(struct qr_session *session, uint32_t object_id)
 {
     struct qr_arena arena;

@@ -52,7 +52,7 @@ enum qr_status qr_agg_bind(struct qr_expr_builder *b, const struct qr_agg *agg,
         return qri_expr_nomem(b->err);
     for (size_t i = 0; i < arg_count; i++)
         call.args[i] = args[i];
-    call.nullable = !(agg->flags & QR_AGG_NOT_NULL);
+    call.nullable = true; /* also COUNT and ROW_NUMBER are announced so */
     call.label = QR_LABEL_COERCIBLE_DEFAULT;
     QR_TRY(agg->typing(b, &call));
     *ret_call = call;

@@ -31,6 +31,8 @@ static enum qr_status finish(struct qr_expr_builder *b, enum qr_op op, struct qr
 {
     struct qr_expr *node;
     QR_TRY(new_arith(b, op, type, args, arg_count, &node));
+    if (op < QR_OP_BIT_AND) /* out of range and by zero are NULL under some settings */
+        node->nullable = true;
     return qri_fold(b, node, ret_expr);
 }
 

@@ -75,10 +75,10 @@ enum qr_status qr_expr_coalesce(struct qr_expr_builder *b, const struct qr_expr 
     const struct qr_expr **cast = qr_arena_array(b->arena, arg_count, sizeof *cast);
     if (cast == NULL)
         return qri_expr_nomem(b->err);
-    bool nullable = true;
+    bool nullable = false; /* it stands for a CASE, other than ISNULL */
     for (size_t i = 0; i < arg_count; i++) {
         QR_TRY(qri_coerce(b, type, args[i], &cast[i]));
-        nullable = nullable && cast[i]->nullable;
+        nullable = nullable || cast[i]->nullable;
     }
     struct qr_expr *node;
     QR_TRY(qri_expr_node(b, QR_EXPR_COALESCE, cast, arg_count, &node));

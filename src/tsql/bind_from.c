@@ -47,8 +47,13 @@ static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_n
         (*ret_source)->is_qualified = name->count > 1 && name->parts[name->count - 2].text.n > 0;
         return QR_OK;
     }
-    if (found.object->type == QR_CAT_VIEW)
-        return qri_view_source(c, found.object, ret_source);
+    if (found.object->type == QR_CAT_VIEW) {
+        bool in_tempdb = c->in_tempdb;
+        c->in_tempdb = found.is_temp;
+        QR_TRY(qri_view_source(c, found.object, ret_source));
+        c->in_tempdb = in_tempdb;
+        return QR_OK;
+    }
     if (found.object->type == QR_CAT_FN_INLINE || found.object->type == QR_CAT_FN_TABLE)
         return qr_sql_fail(c->err, 216, qri_name_z(c, name));
     return qr_sql_fail(c->err, 208, qri_name_z(c, name));

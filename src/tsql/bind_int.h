@@ -260,6 +260,7 @@ struct qri_compile {
     uint32_t next_text;
     struct qri_cte *recursing;     /* the set operation about to be bound may recur by this name */
     struct qri_scope *apply_scope; /* the query about to be bound stands right of APPLY */
+    bool in_tempdb;                /* the text of a system view of tempdb is being bound */
     bool lateral;                  /* the source about to be bound stands right of APPLY */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */
@@ -292,7 +293,7 @@ const char *qri_name_z(struct qri_compile *c, const struct qr_ast_name *name);
 enum qri_want { QRI_WANT_ROWS, QRI_WANT_TARGET, QRI_WANT_TABLE_FUNCTION, QRI_WANT_SCALAR_FUNCTION };
 struct qri_object {
     const struct qr_cat_object *object;
-    bool is_temp, is_system;
+    bool is_temp, is_system; /* both: a system view of tempdb */
 };
 /* Follows synonyms. Fails with 208, 40515 (other database), 117 (too many parts). With
  * `may_miss`, object NULL instead of 208. */

@@ -86,6 +86,11 @@ static const struct qr_cat_object *find_user(struct qri_compile *c, struct qr_st
     return object;
 }
 
+static bool names_tempdb(const struct qr_ast_name *name)
+{
+    return name->count == 3 && qr_str_ieqz(name->parts[0].text, "tempdb");
+}
+
 static enum qr_status check_database(struct qri_compile *c, const struct qr_ast_name *name)
 {
     if (name->count > 4)
@@ -132,9 +137,11 @@ enum qr_status qri_object_find(struct qri_compile *c, const struct qr_ast_name *
             found.object = qr_cat_find(c->env->temp, QR_SCHEMA_DBO, last);
         found.is_temp = found.object != NULL;
     } else {
-        QR_TRY(check_database(c, name));
         found.object = find_system(c, schema, last);
         found.is_system = found.object != NULL;
+        found.is_temp = found.is_system && (c->in_tempdb || names_tempdb(name));
+        if (!found.is_temp)
+            QR_TRY(check_database(c, name));
         if (found.object == NULL)
             found.object = find_user(c, schema, last);
     }

@@ -56,7 +56,9 @@ enum qr_status qri_table_source(struct qri_compile *c, const struct qri_object *
     source->alias = object->name;
     const struct qr_catalog *cat = found->is_system ? c->env->system : c->env->catalog;
     const struct qr_cat_schema *schema =
-        found->is_temp || cat == NULL ? NULL : qr_cat_schema_by_id(cat, object->schema_id);
+        (found->is_temp && !found->is_system) || cat == NULL
+            ? NULL
+            : qr_cat_schema_by_id(cat, object->schema_id);
     source->schema = schema == NULL ? qr_str("dbo") : schema->name;
     describe_columns(object, source);
     add_rowid(source);

@@ -10,16 +10,13 @@ static bool stands_for_nothing(const struct qri_source *s)
 
 static enum qr_status emit_table(struct qr_buf *out, const struct qri_source *s)
 {
-    if (s->needs_rid) {
-        qr_buf_printf(out, "(SELECT rowid AS rid, * FROM %st%u) AS s%u", s->is_temp ? "temp." : "",
-                      (unsigned)s->object->object_id, (unsigned)s->id);
-        return QR_OK;
-    }
+    if (s->needs_rid)
+        qr_buf_addz(out, "(SELECT rowid AS rid, * FROM ");
     if (s->object->storage == QR_STORE_VTAB)
-        qr_buf_addz(out, s->object->vtab);
+        qr_buf_printf(out, "%s%s", s->is_temp ? "tempdb_" : "", s->object->vtab);
     else
         qr_buf_printf(out, "%st%u", s->is_temp ? "temp." : "", (unsigned)s->object->object_id);
-    qr_buf_printf(out, " AS s%u", (unsigned)s->id);
+    qr_buf_printf(out, "%s AS s%u", s->needs_rid ? ")" : "", (unsigned)s->id);
     return QR_OK;
 }
 

@@ -137,7 +137,8 @@ struct qr_cat_object {
     struct qr_str name;
     enum qr_cat_type type;
     enum qr_cat_storage storage;
-    const char *vtab;                   /* QR_STORE_VTAB: SQLite module name, e.g. "sys_objects" */
+    const char *vtab;                   /* QR_STORE_VTAB: SQLite module name, e.g. "sys_objects";
+                                           that of tempdb is "tempdb_sys_objects" */
     uint64_t version;                   /* changes whenever anything of this object changes */
     int64_t create_ticks, modify_ticks; /* datetime2 ticks, UTC */
 
