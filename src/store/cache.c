@@ -1,4 +1,10 @@
-/* cache.c - frames of page memory and the clock that takes them back; see store_int.h. */
+/* cache.c - frames of page memory and the clock that takes them back; see store_int.h.
+ *
+ * A frame is taken back when the hand comes to it unless it was used twice since it came: then it
+ * is hot and stays. Only when three quarters of the cache are hot does the hand make them cooler as
+ * it passes. So what a scan brings in, each page used once, goes through the last quarter, however
+ * long the scan is. What comes back soon after it went that way, as a loop over more than that
+ * quarter does, is hot with its first use: its page number was kept (a ghost). */
 #include "store_int.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -10,14 +16,23 @@ enum {
     TRIM_BATCH = 256,
     WARM_BYTES_MAX = 32 << 20, /* free memory kept for the next burst */
     EVICT_STEPS_MAX = 1024,    /* a cache full of dirty pages must not be walked by every commit */
+    HOT_PART = 3,
+    HOT_OF = 4,
+    GHOSTS_MIN = 256,
+    GHOSTS_MAX = 1 << 23,
 };
 
 enum qr_status qri_cache_init(struct qr_store *store, struct qr_err *err)
 {
-    (void)err;
-    pthread_mutex_init(&store->cache.mu, NULL);
-    atomic_store(&store->cache.bytes_max, store->options.cache_bytes);
-    return QR_OK;
+    struct qri_cache *c = &store->cache;
+    uint32_t ghosts = GHOSTS_MIN;
+    while (ghosts < GHOSTS_MAX && ghosts < store->options.cache_bytes / store->page_bytes)
+        ghosts *= 2;
+    pthread_mutex_init(&c->mu, NULL);
+    atomic_store(&c->bytes_max, store->options.cache_bytes);
+    c->ghost_mask = ghosts - 1;
+    c->ghosts = calloc(ghosts, sizeof *c->ghosts);
+    return c->ghosts != NULL ? QR_OK : qr_fail(err, QR_NOMEM, "cache");
 }
 
 void qri_cache_done(struct qr_store *store)
@@ -26,6 +41,7 @@ void qri_cache_done(struct qr_store *store)
     for (size_t i = 0; i < c->slab_count; i++)
         munmap(c->slabs[i], QRI_SLAB_BYTES);
     free(c->slabs);
+    free(c->ghosts);
     pthread_mutex_destroy(&c->mu);
 }
 
@@ -89,16 +105,83 @@ struct qri_frame *qri_frame_of(const struct qr_store *store, const uint8_t *data
     return &slab->frames[index];
 }
 
+/* --- how much a frame is used --- */
+
+static bool is_hot(uint8_t used)
+{
+    return (used & QRI_USED_COUNT) >= QRI_USED_HOT;
+}
+
+static bool change_used(struct qr_store *store, struct qri_frame *f, uint8_t from, uint8_t to)
+{
+    if (!atomic_compare_exchange_strong_explicit(&f->used, &from, to, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return false;
+    if (is_hot(to) && !is_hot(from))
+        atomic_fetch_add_explicit(&store->cache.hot_count, 1, memory_order_relaxed);
+    if (is_hot(from) && !is_hot(to))
+        atomic_fetch_sub_explicit(&store->cache.hot_count, 1, memory_order_relaxed);
+    return true;
+}
+
+void qri_frame_touch(struct qr_store *store, struct qri_frame *f)
+{
+    uint8_t used = atomic_load_explicit(&f->used, memory_order_relaxed);
+    if ((used & QRI_USED_COUNT) != QRI_USED_COUNT) /* one of two at once is enough */
+        (void)change_used(store, f, used, (uint8_t)(used + 1));
+}
+
+static _Atomic uint32_t *ghost_of(struct qr_store *store, uint32_t page_no)
+{
+    struct qri_cache *c = &store->cache;
+    return &c->ghosts[(page_no * UINT64_C(0x9E3779B97F4A7C15)) >> 32 & c->ghost_mask];
+}
+
+void qri_frame_came(struct qr_store *store, struct qri_frame *f, uint32_t page_no)
+{
+    _Atomic uint32_t *ghost = ghost_of(store, page_no);
+    if (atomic_load_explicit(ghost, memory_order_relaxed) != page_no)
+        return;
+    atomic_store_explicit(ghost, 0, memory_order_relaxed);
+    (void)change_used(store, f, 0, QRI_USED_HOT - 1);
+}
+
+static uint8_t forget_use(struct qr_store *store, struct qri_frame *f)
+{
+    uint8_t used = atomic_load_explicit(&f->used, memory_order_relaxed);
+    while (used != 0 && !change_used(store, f, used, 0))
+        used = atomic_load_explicit(&f->used, memory_order_relaxed);
+    return used;
+}
+
+void qri_frame_inherit(struct qr_store *store, struct qri_frame *f, struct qri_frame *old)
+{
+    uint8_t used = old == NULL ? 0 : forget_use(store, old);
+    (void)change_used(store, f, 0, used);
+    qri_frame_touch(store, f);
+}
+
+static void cool(struct qr_store *store, struct qri_frame *f, uint8_t used)
+{
+    uint8_t less = (uint8_t)(used - 1);
+    (void)change_used(store, f, used, is_hot(less) ? less : less | QRI_USED_WAS_HOT);
+}
+
+/* --- taking back --- */
+
 /* Takes the newest version of a page out of memory if the data file has it, nobody uses it, and no
  * snapshot needs an older one. The pin is looked at after the unlink, the reader looks at the link
  * after its pin: one of them sees the other. */
-static bool try_evict(struct qr_store *store, struct qri_frame *f)
+static bool try_evict(struct qr_store *store, struct qri_frame *f, bool cooling)
 {
     uint32_t page_no = atomic_load(&f->page_no);
     if (page_no == 0 || atomic_load_explicit(&f->pins, memory_order_relaxed) != 0)
         return false;
-    if (atomic_load_explicit(&f->used, memory_order_relaxed) != 0) {
-        atomic_store_explicit(&f->used, 0, memory_order_relaxed);
+    uint8_t used = atomic_load_explicit(&f->used, memory_order_relaxed);
+    if (is_hot(used)) {
+        store->cache.starved = true; /* unless others are found */
+        if (cooling)
+            cool(store, f, used);
         return false;
     }
     if (pthread_mutex_trylock(qri_stripe(store, page_no)) != 0)
@@ -117,8 +200,11 @@ static bool try_evict(struct qr_store *store, struct qri_frame *f)
                 atomic_compare_exchange_strong(entry, &expected, f);
         }
     }
+    bool was_hot = (used & QRI_USED_WAS_HOT) != 0;
+    if (evicted && !was_hot)
+        atomic_store_explicit(ghost_of(store, page_no), page_no, memory_order_relaxed);
     if (evicted && store->backend->evicted != NULL)
-        store->backend->evicted(store, f, true);
+        store->backend->evicted(store, f, was_hot);
     pthread_mutex_unlock(qri_stripe(store, page_no));
     return evicted;
 }
@@ -133,6 +219,9 @@ static bool evict_some(struct qr_store *store)
     size_t steps = 2 * c->total_count + 1;
     if (steps > EVICT_STEPS_MAX)
         steps = EVICT_STEPS_MAX;
+    size_t hot = atomic_load_explicit(&c->hot_count, memory_order_relaxed);
+    bool cooling = c->starved || hot * HOT_OF > (c->total_count - c->free_count) * HOT_PART;
+    c->starved = false;
     while (steps-- > 0 && count < EVICT_BATCH && c->slab_count > 0) {
         if (c->hand_slab >= c->slab_count)
             c->hand_slab = 0;
@@ -142,12 +231,13 @@ static bool evict_some(struct qr_store *store)
             c->hand_frame = 0;
             c->hand_slab++;
         }
-        if (try_evict(store, f)) {
+        if (try_evict(store, f, cooling)) {
             f->next = list;
             list = f;
             count++;
         }
     }
+    c->starved = c->starved && count == 0;
     pthread_mutex_unlock(&c->mu);
     atomic_fetch_add(&c->evictions, count);
     qri_frames_free(store, list, count);
@@ -197,7 +287,7 @@ void qri_frames_free(struct qr_store *store, struct qri_frame *list, size_t coun
     struct qri_frame *last = list;
     for (;; last = last->next) {
         atomic_store_explicit(&last->page_no, 0, memory_order_relaxed);
-        atomic_store_explicit(&last->used, 0, memory_order_relaxed);
+        (void)forget_use(store, last);
         if (last->next == NULL)
             break;
     }

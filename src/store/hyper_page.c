@@ -133,6 +133,7 @@ static void keep(struct qr_store *store, const struct qr_pages_want *want,
     if (f != NULL) {
         memcpy(f->data, got->page, store->page_bytes);
         f->lsn = got->version.v;
+        qri_frame_came(store, f, want->page_no);
         atomic_store(&f->page_no, want->page_no);
         if (atomic_compare_exchange_strong(entry, &none, f))
             atomic_fetch_add_explicit(&hy->pages_ahead, 1, memory_order_relaxed);

@@ -38,7 +38,14 @@ struct qri_frame {
     uint64_t superseded_lsn;         /* of the version that replaced this one */
     uint8_t *data;                   /* NULL: in the version file at spill_slot */
     uint64_t spill_slot;
-    _Atomic uint8_t used; /* second chance for the clock */
+    _Atomic uint8_t used; /* enum qri_used; but for pins the only thing that reading changes */
+};
+
+/* How often a frame was used since it came: cache.c lets those used twice be. */
+enum qri_used {
+    QRI_USED_HOT = 2, /* of the count, which ends at its mask */
+    QRI_USED_COUNT = 3,
+    QRI_USED_WAS_HOT = 4,
 };
 
 struct qri_chunk {
@@ -70,6 +77,10 @@ struct qri_cache {
     struct qri_frame *cold_frames;              /* free, and their memory was given back */
     size_t free_count, cold_count, total_count; /* cold ones count as free, too */
     _Atomic uint64_t bytes_max;
+    _Atomic size_t hot_count; /* frames used QRI_USED_HOT times or more */
+    bool starved;             /* all that could go is hot; guarded by mu */
+    _Atomic uint32_t *ghosts; /* by hash: pages that were taken back without having been hot */
+    uint32_t ghost_mask;
     size_t hand_slab;
     uint32_t hand_frame;
     _Atomic uint64_t hits, misses, evictions;
@@ -279,6 +290,12 @@ struct qri_frame *qri_frame_alloc(struct qr_store *store, bool must);
 void qri_frame_free(struct qr_store *store, struct qri_frame *frame);
 void qri_frames_free(struct qr_store *store, struct qri_frame *list, size_t count);
 struct qri_frame *qri_frame_of(const struct qr_store *store, const uint8_t *data);
+/* Before a page that was read is linked. */
+void qri_frame_came(struct qr_store *store, struct qri_frame *frame, uint32_t page_no);
+/* The frame is being used; its pin is held. */
+void qri_frame_touch(struct qr_store *store, struct qri_frame *frame);
+/* A version that replaces `old` (NULL: none) is as hot as that was. */
+void qri_frame_inherit(struct qr_store *store, struct qri_frame *frame, struct qri_frame *old);
 uint64_t qri_cache_used_bytes(struct qr_store *store);
 bool qri_cache_is_over(struct qr_store *store);
 /* Gives memory of free frames back after a burst. */

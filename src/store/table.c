@@ -64,25 +64,25 @@ void qri_frame_unpin(struct qri_frame *frame)
     assert(before > 0);
 }
 
-static void touch(struct qri_frame *f)
-{
-    if (atomic_load_explicit(&f->used, memory_order_relaxed) == 0)
-        atomic_store_explicit(&f->used, 1, memory_order_relaxed);
-}
-
-struct qri_frame *qri_version_try(struct qr_store *store, uint32_t page_no, uint64_t lsn)
+static struct qri_frame *try_pin(struct qr_store *store, uint32_t page_no, uint64_t lsn)
 {
     _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
     struct qri_frame *f = entry == NULL ? NULL : atomic_load(entry);
     if (f == NULL)
         return NULL;
     atomic_fetch_add(&f->pins, 1);
-    if (atomic_load(entry) == f && f->lsn <= lsn) {
-        touch(f);
+    if (atomic_load(entry) == f && f->lsn <= lsn)
         return f;
-    }
     qri_frame_unpin(f); /* maybe another page's by now; that one only sees a pin come and go */
     return NULL;
+}
+
+struct qri_frame *qri_version_try(struct qr_store *store, uint32_t page_no, uint64_t lsn)
+{
+    struct qri_frame *f = try_pin(store, page_no, lsn);
+    if (f != NULL)
+        qri_frame_touch(store, f);
+    return f;
 }
 
 static enum qr_status read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
@@ -111,6 +111,7 @@ static enum qr_status page_in(struct qr_store *store, uint32_t page_no,
         qri_frame_free(store, f);
         return status;
     }
+    qri_frame_came(store, f, page_no);
     atomic_store(&f->page_no, page_no);
     atomic_store(entry, f);
     *ret_frame = f;
@@ -140,7 +141,7 @@ enum qr_status qri_version_pin(struct qr_store *store, uint32_t page_no, uint64_
         f = f->older;
     if (f != NULL && f->data != NULL && status == QR_OK) {
         atomic_fetch_add(&f->pins, 1);
-        touch(f);
+        qri_frame_touch(store, f);
     } else {
         f = NULL;
     }
@@ -173,7 +174,7 @@ static enum qr_status read_locked(struct qr_store *store, uint32_t page_no, uint
 enum qr_status qri_version_read(struct qr_store *store, uint32_t page_no, uint64_t lsn,
                                 uint8_t *dst, uint64_t *ret_lsn, struct qr_err *err)
 {
-    struct qri_frame *f = qri_version_try(store, page_no, lsn);
+    struct qri_frame *f = try_pin(store, page_no, lsn); /* the checkpointer's reading is no use */
     if (f != NULL) {
         memcpy(dst, f->data, store->page_bytes);
         *ret_lsn = f->lsn;

@@ -505,6 +505,7 @@ static size_t link_versions(struct qr_txn *txn, uint64_t lsn, struct qri_frame *
         } else {
             f->lsn = lsn;
             f->older = e->old;
+            qri_frame_inherit(store, f, e->old);
             atomic_store_explicit(&f->page_no, e->page_no, memory_order_relaxed);
             if (e->old != NULL) {
                 e->old->newer = f;
