@@ -277,17 +277,19 @@ static void *sender_main(void *arg)
 {
     struct qri_sender *sender = arg;
     int64_t tick_ns = 0;
+    bool stopping = false;
     for (;;) {
         struct epoll_event event;
         uint64_t count;
-        int n = epoll_wait(sender->epoll_fd, &event, 1, sender->handoffs == NULL ? -1 : TICK_MS);
+        bool is_idle = sender->handoffs == NULL && !stopping;
+        int n = epoll_wait(sender->epoll_fd, &event, 1, is_idle ? -1 : TICK_MS);
         if (n == 1 && event.data.ptr != NULL)
             take_answer(sender, event.data.ptr);
         else if (n == 1)
             (void)!read(sender->wake_fd, &count, sizeof count);
         pthread_mutex_lock(&sender->mu);
         struct qri_handoff *inbox = QR_TAKE(sender->inbox);
-        bool stopping = sender->stopping;
+        stopping = sender->stopping;
         bool over = stopping && inbox == NULL && sender->handoffs == NULL;
         if (over) {
             sender->ended = true;

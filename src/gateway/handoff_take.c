@@ -28,23 +28,30 @@ struct qri_link {
 struct qri_taker {
     int epoll_fd, listen_fd;
     struct sockaddr_un address;
+    pthread_mutex_t mu;
     struct qri_link links[LINKS_MAX];
     uint8_t message[QRI_HANDOFF_BYTES_MAX];
 };
 
 /* ---- links ---- */
 
-static bool arm(const struct qri_taker *taker, const struct qri_link *link, int op)
+/* `mu`: a link that is armed may be closed before epoll_ctl has returned. */
+static bool arm(struct qri_taker *taker, const struct qri_link *link, int op)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
                                 .data.u64 = (uint64_t)(link - taker->links)};
-    return epoll_ctl(taker->epoll_fd, op, link->fd, &event) == 0;
+    pthread_mutex_lock(&taker->mu);
+    bool ok = epoll_ctl(taker->epoll_fd, op, link->fd, &event) == 0;
+    pthread_mutex_unlock(&taker->mu);
+    return ok;
 }
 
-static void close_link(struct qri_link *link)
+static void close_link(struct qri_taker *taker, struct qri_link *link)
 {
+    pthread_mutex_lock(&taker->mu);
     close(link->fd);
     link->fd = -1;
+    pthread_mutex_unlock(&taker->mu);
 }
 
 /* True: the front has the answer, or will find it. */
@@ -71,7 +78,7 @@ static void take_front(struct qr_gateway *gateway, int own_fd)
     }
     link->fd = own_fd;
     if (!arm(taker, link, EPOLL_CTL_ADD))
-        close_link(link);
+        close_link(taker, link);
 }
 
 /* False: a shortage that will not go away at once. */
@@ -158,7 +165,7 @@ static void take_message(struct qr_gateway *gateway, struct qri_link *link)
     if (n < 0 && (errno == EAGAIN || errno == EINTR) && arm(taker, link, EPOLL_CTL_MOD))
         return;
     if (n <= 0) {
-        close_link(link);
+        close_link(taker, link);
         return;
     }
     struct qr_err err = {0};
@@ -179,7 +186,7 @@ static void take_message(struct qr_gateway *gateway, struct qri_link *link)
     QR_LOG(&gateway->options.log, QR_WARN, "handoff_refused", QR_F("reason", &err.text[0]));
     bool is_short = status == QR_BUSY || status == QR_NOMEM;
     if (!is_short || !answer(gateway, link, QRI_HANDOFF_BUSY))
-        close_link(link);
+        close_link(taker, link);
 }
 
 bool qri_taker_run(struct qr_gateway *gateway)
@@ -296,6 +303,7 @@ enum qr_status qri_taker_start(struct qr_gateway *gateway, struct qr_err *err)
     if (taker == NULL)
         return qr_fail(err, QR_NOMEM, "start the gateway");
     gateway->taker = taker;
+    pthread_mutex_init(&taker->mu, NULL);
     taker->listen_fd = -1;
     for (size_t i = 0; i < LINKS_MAX; i++)
         taker->links[i].fd = -1;
@@ -327,9 +335,10 @@ void qri_taker_free(struct qr_gateway *gateway)
         return;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         if (taker->links[i].fd >= 0)
-            close_link(&taker->links[i]);
+            close_link(taker, &taker->links[i]);
     }
     if (taker->epoll_fd >= 0)
         close(taker->epoll_fd);
+    pthread_mutex_destroy(&taker->mu);
     free(taker);
 }
