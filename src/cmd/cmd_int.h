@@ -1,23 +1,26 @@
 /* cmd_int.h - the parts that quired's main puts together. */
 #pragma once
-#include <pthread.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/arena.h"
+#include "ctl/peer.h"
+#include "ctl/place.h"
 #include "ctl/registry.h"
 #include "engine/engine.h"
 #include "env/env.h"
 #include "obs/log.h"
 #include "obs/options.h"
+#include "rpc/socket.h"
 #include "session/session.h"
 
 /* ---- options.c ---- */
 
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
-    const char *log_level;
+    const char *log_level, *blob, *blob_credential_file, *role, *name, *run_dir;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib;
+    int64_t tds_fd, https_fd;
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;
@@ -26,22 +29,28 @@ QR_NODISCARD enum qr_status qri_settings_check(const struct qri_settings *settin
                                                struct qr_err *err);
 
 /* ---- datadir.c: the layout of a data directory ----
- *   lock                  held by the process that serves it
+ *   lock                  held by the supervisor that serves it
+ *   children              held by its child processes together
  *   format                "quire 1"
  *   admin-password        of the first start, mode 0600
  *   tls/key.pem, tls/cert.pem
  *   meta/meta.db          the metadata store
- *   databases/<timeline>  one directory per database
+ *   databases/<timeline>  one directory per database that has files
+ *   log/, page/           of the log service and the page server
+ *   blob/                 the blob store, unless --blob names another
+ *   compute/<node>/       what a compute node keeps for its Hyperscale database
+ *   run/                  sockets; emptied at every start
  *   tmp/                  emptied at every start */
 struct qri_datadir {
     struct qr_env *env;
-    const char *path;
+    const char *path; /* absolute */
     struct qr_file *lock;
 };
 /* Makes the directory and what is in it, and takes the lock: QR_LOCKED if another process has it.
- */
+ * The absolute path is the arena's. */
 QR_NODISCARD enum qr_status qri_datadir_open(struct qr_env *env, const char *path,
-                                             struct qri_datadir *ret_dir, struct qr_err *err);
+                                             struct qr_arena *arena, struct qri_datadir *ret_dir,
+                                             struct qr_err *err);
 void qri_datadir_close(struct qri_datadir *dir);
 /* `path` joined with up to two names, in the arena; NULL if out of memory. */
 const char *qri_datadir_path(const struct qri_datadir *dir, struct qr_arena *arena,
@@ -50,6 +59,10 @@ const char *qri_datadir_path(const struct qri_datadir *dir, struct qr_arena *are
 QR_NODISCARD enum qr_status qri_datadir_tls(const struct qri_datadir *dir, struct qr_arena *arena,
                                             struct qr_buf *key_pem, struct qr_buf *cert_pem,
                                             struct qr_err *err);
+/* An empty directory for sockets, in the data directory or, if its path is too long for a socket's
+ * address, below /tmp; in the arena. */
+QR_NODISCARD enum qr_status qri_datadir_run(const struct qri_datadir *dir, struct qr_arena *arena,
+                                            const char **ret_path, struct qr_err *err);
 
 /* ---- admin.c: the logical server's first start and its administrator's password ---- */
 
@@ -60,19 +73,126 @@ QR_NODISCARD enum qr_status qri_admin_prepare(const struct qri_datadir *dir, str
                                               struct qr_registry *registry,
                                               const struct qr_log *log, struct qr_err *err);
 
-/* ---- firewall_rules.c: rules in the metadata store and, for the gateway, in memory ---- */
+/* ---- role.c: what the processes behind the supervisor have in common ---- */
 
-struct qr_firewall;
-struct qri_firewall_host {
-    struct qr_firewall *firewall;
-    struct qr_registry *registry;
-    const struct qr_log *log;
-    pthread_mutex_t *mu; /* one change at a time */
+struct qri_role {
+    struct qr_env *env;
+    struct qr_log_sink *sink;
+    struct qr_log log; /* its component tells the role */
+    const struct qri_settings *settings;
+    struct qr_arena *arena;
+    struct qri_datadir dir; /* no lock: that is the supervisor's */
+    const char *name;       /* among control's members */
+    struct qr_rpc_loop *loop;
+    struct qr_rpc_client *control, *operate; /* wait until there is a connection */
+    pthread_t registering;
+    bool registers;
+    _Atomic bool refused; /* control does not know this process */
 };
-QR_NODISCARD enum qr_status qri_firewall_load(struct qr_firewall *firewall,
-                                              struct qr_registry *registry,
-                                              const struct qr_log *log, struct qr_err *err);
-/* The slots of struct qr_instance_host; ctx is the node. */
+enum { QRI_EXIT_FATAL = 3 };
+/* The addresses of this server, in the arena: "unix:RUN/NAME.ENDING". */
+const char *qri_role_address(const struct qri_role *role, const char *name, const char *ending);
+QR_NODISCARD enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc_loop *loop,
+                                            const char *name, bool patient,
+                                            struct qr_rpc_client **ret_client, struct qr_err *err);
+/* The blob store of the settings. */
+struct qr_blob;
+QR_NODISCARD enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob,
+                                          struct qr_err *err);
+/* Tells control that the role is ready, now or when it can be reached. */
+QR_NODISCARD enum qr_status qri_role_ready(struct qri_role *role, enum qr_role kind,
+                                           struct qr_err *err);
+/* Calls `tick` every `tick_ms` until a signal or until it returns false. */
+void qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), void *ctx);
+/* The process ends with `code` if it has not by then. */
+void qri_role_end_within(struct qri_role *role, int ms, int code);
+/* For struct members named `fatal`, ctx the struct qri_role: the process cannot go on; its
+ * supervisor starts another. */
+void qri_role_fatal(void *ctx, const struct qr_err *err);
+/* Gives memory back that large requests have freed. */
+void qri_give_back_memory(void);
+int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
+                 struct qr_arena *arena);
+
+/* ---- role_*.c: start, serve until told to end, end ---- */
+QR_NODISCARD enum qr_status qri_serve_log(struct qri_role *role, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_serve_gateway(struct qri_role *role, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err);
+
+/* ---- supervisor.c: the process that is started by hand ---- */
+int qri_supervise(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
+                  struct qr_arena *arena);
+
+/* ---- gateway_state.c: what a gateway holds in memory of control's metadata ---- */
+
+struct qri_gateway_state;
+struct qr_firewall;
+struct qr_login_record;
+/* Asks control for it, and goes on asking. Returns when there is a first state. */
+QR_NODISCARD enum qr_status qri_gateway_state_open(struct qri_role *role,
+                                                   struct qri_gateway_state **ret_state,
+                                                   struct qr_err *err);
+void qri_gateway_state_close(struct qri_gateway_state *state); /* NULL is accepted */
+struct qr_firewall *qri_gateway_state_firewall(struct qri_gateway_state *state);
+/* Slots of the gateway's options; ctx is the state. */
+enum qr_status qri_gateway_state_login(void *ctx, struct qr_str login,
+                                       struct qr_login_record *ret_record, struct qr_err *err);
+uint32_t qri_gateway_state_database(void *ctx, struct qr_str name);
+
+/* ---- node.c: the databases of a compute process ---- */
+
+struct qri_node;
+struct qri_node_options {
+    struct qr_env *env;
+    struct qr_log log;
+    const struct qri_datadir *dir;
+    const char *name;                      /* of the node */
+    const char *server_name, *admin_login; /* of the logical server */
+    struct qr_rpc_peer *control, *operate;
+    struct qr_rpc_peer *log_service, *pages;            /* for Hyperscale databases */
+    void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
+    void *fatal_ctx;
+    uint64_t cache_bytes;        /* of each open database */
+    uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
+};
+QR_NODISCARD enum qr_status qri_node_open(const struct qri_node_options *options,
+                                          struct qri_node **ret_node, struct qr_err *err);
+/* After the last session: closes every database, with a checkpoint. */
+void qri_node_close(struct qri_node *node);
+struct qr_session_host *qri_node_session_host(struct qri_node *node);
+/* The database, opened if it was not, until qri_node_leave. Errors 4060, 40613, 824. */
+QR_NODISCARD enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
+                                           struct qr_database **ret_db, struct qr_err *err);
+/* The same from its row. */
+QR_NODISCARD enum qr_status qri_node_enter_row(struct qri_node *node,
+                                               const struct qr_database_row *row,
+                                               struct qr_database **ret_db, struct qr_err *err);
+void qri_node_leave(struct qri_node *node, struct qr_database *db);
+/* Closes databases that nobody has used for a while. False: none is open any more. */
+bool qri_node_tick(struct qri_node *node);
+const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
+/* The engine's view of a row; it points into the row. */
+struct qr_database_info qri_database_info(const struct qr_database_row *row);
+
+/* What node calls ask for (ctl/calls.h). */
+QR_NODISCARD enum qr_status qri_node_make(struct qri_node *node, const struct qr_database_row *row,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row *row,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_release(struct qri_node *node,
+                                             const struct qr_database_row *row, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_remove(struct qri_node *node,
+                                            const struct qr_database_row *row, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_resize(struct qri_node *node,
+                                            const struct qr_database_row *row, struct qr_err *err);
+
+/* ---- node_serve.c: a qr_rpc_serve_fn whose ctx is the struct qri_node ---- */
+void qri_node_serve(void *ctx, struct qr_rpc_request *own_request);
+
+/* ---- database_ddl.c, firewall_rules.c: what statements ask of control ---- */
+struct qr_instance_host qri_database_ddl_host(struct qri_node *node);
+/* Slots of struct qr_instance_host; ctx is the node. */
 enum qr_status qri_firewall_set_rule(void *ctx, uint32_t database_id, struct qr_str name,
                                      struct qr_str start, struct qr_str end, struct qr_err *err);
 enum qr_status qri_firewall_delete_rule(void *ctx, uint32_t database_id, struct qr_str name,
@@ -81,55 +201,17 @@ enum qr_status qri_firewall_each_rule(void *ctx, uint32_t database_id,
                                       enum qr_status (*each)(void *each_ctx,
                                                              const struct qr_firewall_info *info),
                                       void *each_ctx);
-/* After its drop. */
-void qri_firewall_forget_database(const struct qri_firewall_host *host, uint32_t database_id);
-
-/* ---- node.c: the databases of this process ---- */
-
-struct qri_node;
-struct qri_node_options {
-    struct qr_env *env;
-    struct qr_log log;
-    const struct qri_datadir *dir;
-    struct qr_registry *registry;
-    struct qr_firewall *firewall;
-    uint64_t cache_bytes;        /* of each open database */
-    uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
-};
-/* Finishes what a crash left half done, and makes master. */
-QR_NODISCARD enum qr_status qri_node_open(const struct qri_node_options *options,
-                                          struct qri_node **ret_node, struct qr_err *err);
-/* After the last session: closes every database, with a checkpoint. */
-void qri_node_close(struct qri_node *node);
-struct qr_session_host *qri_node_session_host(struct qri_node *node);
-QR_NODISCARD enum qr_status qri_node_create_database(struct qri_node *node, struct qr_str name,
-                                                     const struct qr_database_wish *wish,
-                                                     struct qr_err *err);
-QR_NODISCARD enum qr_status qri_node_drop_database(struct qri_node *node, struct qr_str name,
-                                                   struct qr_err *err);
-/* The database, opened if it was not, until qri_node_leave. Errors 4060, 40613, 824. */
-QR_NODISCARD enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
-                                           struct qr_database **ret_db, struct qr_err *err);
-void qri_node_leave(struct qri_node *node, struct qr_database *db);
-/* Closes databases that nobody has used for a while. */
-void qri_node_tick(struct qri_node *node);
-/* A new size limit takes effect at once if the database is open. */
-void qri_node_resize(struct qri_node *node, uint32_t id, uint64_t max_bytes);
-/* The engine's view of a row; it points into the row. */
-struct qr_database_info qri_database_info(const struct qr_database_row *row);
-struct qr_registry *qri_node_registry(const struct qri_node *node);
-const struct qri_firewall_host *qri_node_firewall(const struct qri_node *node);
-/* 0: there is no such database. An empty name is the default, master. */
-uint32_t qri_node_database_id(void *node, struct qr_str name);
-
-/* ---- database_ddl.c: CREATE, ALTER and DROP DATABASE as the engine asks for them ---- */
-struct qr_instance_host qri_database_ddl_host(struct qri_node *node);
 
 /* ---- sample.c ---- */
 
-/* Makes mySampleDatabase with its schema and rows if there is no database of that name. */
-QR_NODISCARD enum qr_status qri_sample_prepare(struct qri_node *node, const struct qr_log *log,
-                                               struct qr_err *err);
+struct qr_control;
+/* Control's side: makes mySampleDatabase if there is no database of that name. */
+QR_NODISCARD enum qr_status qri_sample_prepare(struct qr_control *control,
+                                               struct qr_registry *registry,
+                                               const struct qr_log *log, struct qr_err *err);
+/* The node's side: its schema and rows. */
+QR_NODISCARD enum qr_status qri_sample_fill(struct qri_node *node,
+                                            const struct qr_database_row *row, struct qr_err *err);
 /* How to connect, for people, on standard output. */
 void qri_sample_print_help(struct qr_registry *registry, const char *listen,
                            const char *password_path, uint16_t tds_port);

@@ -1,4 +1,4 @@
-/* database_ddl.c - see cmd_int.h: from the statements' options to wishes of the registry */
+/* database_ddl.c - see cmd_int.h: from the statements' options to what is asked of control */
 #include <stdlib.h>
 #include <string.h>
 #include "base/checked.h"
@@ -6,6 +6,8 @@
 #include "cmd_int.h"
 #include "tsql/ast.h"
 #include "base/banned.h"
+
+static const int64_t OPERATION_NS = INT64_C(120) * 1000000000;
 
 /* ---- options ---- */
 
@@ -159,6 +161,27 @@ static enum qr_status check_settings(const struct qr_ast_options *options, struc
 
 /* ---- statements ---- */
 
+/* One operation of control; it may wait for other processes. */
+static enum qr_status operate(void *ctx, enum qr_control_method method,
+                              const struct qr_control_ask *ask, struct qr_err *err)
+{
+    return qr_control_call(qri_node_options_of(ctx)->operate, method, ask, OPERATION_NS, NULL, err);
+}
+
+static struct qr_control_ask ask_of(struct qr_str name, const struct qr_database_wish *wish)
+{
+    return (struct qr_control_ask){
+        .name = name,
+        .edition = wish->edition,
+        .objective = wish->objective,
+        .collation = wish->collation,
+        .max_bytes = wish->max_bytes,
+        .max_text = wish->max_text,
+        .copy_of = wish->copy_of,
+        .restore_wall_ns = wish->restore_wall_ns,
+    };
+}
+
 static enum qr_status create_database(void *ctx, struct qr_session *session,
                                       const struct qr_ast_stmt *stmt, struct qr_err *err)
 {
@@ -166,41 +189,42 @@ static enum qr_status create_database(void *ctx, struct qr_session *session,
     const struct qr_ast_create_database *create = (const struct qr_ast_create_database *)stmt;
     struct qr_database_wish wish = {.collation = create->collation.text};
     if (create->copy_of.count > 0)
-        return qr_sql_fail(err, 40517, "AS COPY OF");
+        wish.copy_of = create->copy_of.parts[create->copy_of.count - 1].text;
     if (create->files.n > 0)
         return qr_sql_fail(err, 40517, "ON");
     QR_TRY(take_options(&create->options, &wish, err));
-    return qri_node_create_database(ctx, create->name.text, &wish, err);
+    struct qr_control_ask ask = ask_of(create->name.text, &wish);
+    return operate(ctx, QR_CONTROL_CREATE, &ask, err);
 }
 
 static enum qr_status alter_database(void *ctx, struct qr_session *session,
                                      const struct qr_ast_stmt *stmt, struct qr_err *err)
 {
     const struct qr_ast_alter_database *alter = (const struct qr_ast_alter_database *)stmt;
-    struct qr_registry *registry = qri_node_registry(ctx);
     struct qr_str name =
         alter->name.text.n > 0 ? alter->name.text : qr_session_database_name(session);
     if (qr_str_ieqz(alter->action, "SET") && alter->options.count > 0) {
         struct qr_database_row row;
-        if (qr_registry_find_database(registry, name, &row) != QR_OK)
-            return no_database(name, err);
+        enum qr_status status =
+            qr_control_find(qri_node_options_of(ctx)->control, name, 0, 0, &row, err);
+        if (status != QR_OK)
+            return status == QR_NOT_FOUND ? no_database(name, err) : status;
         return check_settings(&alter->options, err);
     }
     if (qr_str_ieqz(alter->action, "MODIFY")) {
         struct qr_database_wish wish = {0};
-        struct qr_database_row row;
         QR_TRY(take_options(&alter->options, &wish, err));
-        QR_TRY(qr_registry_alter_database(registry, name, &wish, &row, err));
-        qri_node_resize(ctx, row.id, row.max_bytes);
-        return QR_OK;
+        struct qr_control_ask ask = ask_of(name, &wish);
+        return operate(ctx, QR_CONTROL_ALTER, &ask, err);
     }
     if (qr_str_ieqz(alter->action, "MODIFY NAME") && alter->options.count == 1 &&
         alter->options.items[0].value != NULL &&
         alter->options.items[0].value->kind == QR_AE_COLUMN) {
         const struct qr_ast_column *column =
             (const struct qr_ast_column *)alter->options.items[0].value;
-        return qr_registry_rename_database(registry, name,
-                                           column->name.parts[column->name.count - 1].text, err);
+        struct qr_control_ask ask = {.name = name,
+                                     .new_name = column->name.parts[column->name.count - 1].text};
+        return operate(ctx, QR_CONTROL_RENAME, &ask, err);
     }
     char action[QR_WORD_BYTES_MAX + 1];
     size_t n = alter->action.n < QR_WORD_BYTES_MAX ? alter->action.n : QR_WORD_BYTES_MAX;
@@ -219,10 +243,23 @@ static enum qr_status drop_database(void *ctx, struct qr_session *session, struc
     text[n] = '\0';
     if (qr_str_ieqz(name, "master"))
         return qr_sql_fail(err, 3708, "drop", "database", text, "system database");
-    enum qr_status status = qri_node_drop_database(ctx, name, err);
+    enum qr_status status =
+        operate(ctx, QR_CONTROL_DROP, &(struct qr_control_ask){.name = name}, err);
     if (status != QR_NOT_FOUND)
         return status;
     return if_exists ? QR_OK : qr_sql_fail(err, 3701, "drop", "database", text);
+}
+
+struct show {
+    enum qr_status (*each)(void *each_ctx, const struct qr_database_info *info);
+    void *each_ctx;
+};
+
+static enum qr_status show_row(void *ctx, const struct qr_database_row *row)
+{
+    const struct show *show = ctx;
+    struct qr_database_info info = qri_database_info(row);
+    return row->state == QR_DATABASE_ONLINE ? show->each(show->each_ctx, &info) : QR_OK;
 }
 
 static enum qr_status each_database(void *ctx,
@@ -230,13 +267,8 @@ static enum qr_status each_database(void *ctx,
                                                            const struct qr_database_info *info),
                                     void *each_ctx)
 {
-    struct qr_database_row row;
-    for (size_t i = 0; qr_registry_database_at(qri_node_registry(ctx), i, &row); i++) {
-        struct qr_database_info info = qri_database_info(&row);
-        if (row.state == QR_DATABASE_ONLINE)
-            QR_TRY(each(each_ctx, &info));
-    }
-    return QR_OK;
+    struct show show = {each, each_ctx};
+    return qr_control_each_database(qri_node_options_of(ctx)->control, 0, show_row, &show, NULL);
 }
 
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node)

@@ -1,12 +1,16 @@
 /* datadir.c - see cmd_int.h */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "cmd_int.h"
 #include "gateway/cert.h"
 #include "base/banned.h"
 
-enum { PATH_BYTES_MAX = 4096, PEM_BYTES_MAX = 64 * 1024 };
+enum {
+    PATH_BYTES_MAX = 4096,
+    RUN_BYTES_MAX = 68, /* with a node's name and ending a socket's address has 107 */
+};
 static const char format_text[] = "quire 1\n";
 
 /* An absent parent is made too, as mkdir -p does. */
@@ -85,6 +89,15 @@ static bool remove_file(void *arg, const char *name)
     return status == QR_OK || status != QR_IO; /* what is no file only takes space */
 }
 
+static enum qr_status empty_folder(const struct qri_datadir *dir, const char *path,
+                                   struct qr_err *err)
+{
+    struct sweep sweep = {dir->env, path};
+    if (path == NULL)
+        return qr_fail(err, QR_NOMEM, "empty a directory");
+    return qr_env_list(dir->env, path, remove_file, &sweep, err);
+}
+
 static enum qr_status make_layout(const struct qri_datadir *dir, struct qr_arena *arena,
                                   struct qr_err *err)
 {
@@ -96,23 +109,30 @@ static enum qr_status make_layout(const struct qri_datadir *dir, struct qr_arena
             return status;
     }
     QR_TRY(qr_env_sync_dir(dir->env, dir->path, err));
-    struct sweep sweep = {dir->env, qri_datadir_path(dir, arena, "tmp", NULL)};
-    return qr_env_list(dir->env, sweep.path, remove_file, &sweep, err);
+    return empty_folder(dir, qri_datadir_path(dir, arena, "tmp", NULL), err);
 }
 
-enum qr_status qri_datadir_open(struct qr_env *env, const char *path, struct qri_datadir *ret_dir,
-                                struct qr_err *err)
+/* Children run with it, and so does the URL of the blob store. */
+static enum qr_status absolute(const char *path, struct qr_arena *arena, const char **ret_path,
+                               struct qr_err *err)
+{
+    char *real = realpath(path, NULL);
+    *ret_path = real == NULL ? NULL : qr_arena_printf(arena, "%s", real);
+    free(real);
+    return *ret_path != NULL ? QR_OK : qr_fail(err, QR_IO, "find the data directory '%s'", path);
+}
+
+enum qr_status qri_datadir_open(struct qr_env *env, const char *path, struct qr_arena *arena,
+                                struct qri_datadir *ret_dir, struct qr_err *err)
 {
     struct qri_datadir dir = {.env = env, .path = path};
-    struct qr_arena arena;
     QR_TRY(qr_wrap(err, make_path(env, path, err), "make the data directory '%s'", path));
-    qr_arena_init(&arena, 64 * PATH_BYTES_MAX);
-    enum qr_status status = take_lock(&dir, &arena, err);
+    QR_TRY(absolute(path, arena, &dir.path, err));
+    enum qr_status status = take_lock(&dir, arena, err);
     if (status == QR_OK)
-        status = check_format(&dir, &arena, err);
+        status = check_format(&dir, arena, err);
     if (status == QR_OK)
-        status = make_layout(&dir, &arena, err);
-    qr_arena_done(&arena);
+        status = make_layout(&dir, arena, err);
     if (status != QR_OK)
         qri_datadir_close(&dir);
     else
@@ -124,6 +144,52 @@ void qri_datadir_close(struct qri_datadir *dir)
 {
     qr_file_close(dir->lock);
     dir->lock = NULL;
+}
+
+/* ---- the directory of sockets ---- */
+
+static enum qr_status make_elsewhere(const struct qri_datadir *dir, const char *note,
+                                     struct qr_arena *arena, const char **ret_path,
+                                     struct qr_err *err)
+{
+    char path[] = "/tmp/quire-XXXXXX";
+    if (mkdtemp(path) == NULL)
+        return qr_fail(err, QR_IO, "make a directory for sockets below /tmp");
+    *ret_path = qr_arena_printf(arena, "%s", path);
+    if (*ret_path == NULL)
+        return qr_fail(err, QR_NOMEM, "make a directory for sockets");
+    return qr_env_replace_file(dir->env, note, path, strlen(path), err);
+}
+
+/* The one that an earlier start made below /tmp. */
+static void remove_elsewhere(const struct qri_datadir *dir, const char *note)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, PATH_BYTES_MAX);
+    if (qr_env_read_file(dir->env, note, &buf, NULL) == QR_OK &&
+        strncmp(qr_buf_cstr(&buf), "/tmp/quire-", 11) == 0 &&
+        strchr(qr_buf_cstr(&buf) + 11, '/') == NULL &&
+        empty_folder(dir, qr_buf_cstr(&buf), NULL) == QR_OK)
+        (void)!qr_env_remove_dir(dir->env, qr_buf_cstr(&buf), NULL);
+    (void)!qr_env_unlink(dir->env, note, NULL);
+    qr_buf_done(&buf);
+}
+
+enum qr_status qri_datadir_run(const struct qri_datadir *dir, struct qr_arena *arena,
+                               const char **ret_path, struct qr_err *err)
+{
+    const char *path = qri_datadir_path(dir, arena, "run", NULL);
+    const char *note = qri_datadir_path(dir, arena, "run-elsewhere", NULL);
+    if (path == NULL || note == NULL)
+        return qr_fail(err, QR_NOMEM, "make a directory for sockets");
+    remove_elsewhere(dir, note);
+    if (strlen(path) > RUN_BYTES_MAX)
+        return make_elsewhere(dir, note, arena, ret_path, err);
+    enum qr_status status = qr_env_make_dir(dir->env, path, err);
+    if (status != QR_OK && status != QR_EXISTS)
+        return status;
+    *ret_path = path;
+    return empty_folder(dir, path, err);
 }
 
 enum qr_status qri_datadir_tls(const struct qri_datadir *dir, struct qr_arena *arena,

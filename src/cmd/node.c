@@ -1,4 +1,4 @@
-/* node.c - see cmd_int.h: which databases are open, and their making and dropping in recorded steps
+/* node.c - see cmd_int.h: which databases are open.
  *
  * A database opens at its first login and closes when nobody has used it for IDLE_NS. */
 #include <pthread.h>
@@ -7,11 +7,12 @@
 #include "base/sqlmsg.h"
 #include "cmd_int.h"
 #include "env/thread.h"
+#include "store/hyper.h"
 #include "store/store.h"
 #include "base/banned.h"
 
 enum { STRINGS_BYTES_MAX = 64 * 1024 };
-static const int64_t IDLE_NS = INT64_C(300) * 1000000000;
+static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000;
 
 enum hosted_state { HOSTED_OPENING, HOSTED_OPEN, HOSTED_CLOSING };
 
@@ -24,15 +25,19 @@ struct hosted {
     int64_t idle_since_ns;
 };
 
+struct held {
+    struct held *next;
+    uint32_t id;
+};
+
 struct qri_node {
     struct qri_node_options options;
     struct qr_instance *instance;
     struct qr_session_host session_host;
-    struct qri_firewall_host firewall;
-    pthread_mutex_t firewall_mu; /* of firewall_rules.c */
-    pthread_mutex_t mu;          /* guards the list */
-    pthread_cond_t changed;      /* a database has opened or closed */
+    pthread_mutex_t mu;     /* guards the lists */
+    pthread_cond_t changed; /* a database has opened or closed */
     struct hosted *hosted;
+    struct held *held; /* databases that nobody may enter: they are being dropped */
 };
 
 struct qr_database_info qri_database_info(const struct qr_database_row *row)
@@ -44,11 +49,64 @@ struct qr_database_info qri_database_info(const struct qr_database_row *row)
         .service_objective = qr_str(row->objective),
         .collation = qr_str(row->collation),
         .create_ticks = row->create_ticks,
-        .max_bytes = row->max_bytes,
+        .max_bytes = qr_database_is_hyper(row) ? UINT64_MAX /* shown as -1: no limit is set */
+                                               : row->max_bytes,
     };
 }
 
-/* ---- files ---- */
+/* ---- stores ---- */
+
+/* What this process keeps for itself; nothing of it must survive. */
+static enum qr_status hyper_dir(struct qri_node *node, struct qr_arena *arena, const char **ret_dir,
+                                struct qr_err *err)
+{
+    const char *parent = qri_datadir_path(node->options.dir, arena, "compute", NULL);
+    *ret_dir = qri_datadir_path(node->options.dir, arena, "compute", node->options.name);
+    if (parent == NULL || *ret_dir == NULL)
+        return qr_fail(err, QR_NOMEM, "open a database");
+    enum qr_status status = qr_env_make_dir(node->options.env, parent, err);
+    return status == QR_EXISTS ? QR_OK : status;
+}
+
+static enum qr_status open_hyper(struct qri_node *node, const struct qr_database_row *row,
+                                 const struct qr_store_options *options, struct qr_arena *arena,
+                                 struct qr_store **ret_store, struct qr_err *err)
+{
+    struct qr_hyper_options hyper = {
+        .log = node->options.log_service,
+        .pages = node->options.pages,
+        .slice_count = row->slices,
+        .force = true, /* one process a name, and the one before it was reaped (super.h, U2, U3) */
+    };
+    struct qr_store_options with_pages = *options;
+    const char *dir = NULL;
+    with_pages.page_bytes = QR_CONTROL_PAGE_BYTES;
+    QR_TRY(qr_place_timeline(row, &hyper.timeline, err));
+    QR_TRY(hyper_dir(node, arena, &dir, err));
+    return qr_hyper_open(dir, &with_pages, &hyper, ret_store, err);
+}
+
+static enum qr_status open_store(struct qri_node *node, const struct qr_database_row *row,
+                                 bool make, struct qr_arena *arena, struct qr_store **ret_store,
+                                 struct qr_err *err)
+{
+    const char *path = qri_datadir_path(node->options.dir, arena, "databases", row->timeline);
+    struct qr_store_options options = {
+        .env = node->options.env,
+        .log = {.sink = node->options.log.sink, .comp = "store"},
+        .tmp_dir = qri_datadir_path(node->options.dir, arena, "tmp", NULL),
+        .cache_bytes = node->options.cache_bytes,
+        .max_data_bytes = row->max_bytes,
+        .fatal = node->options.fatal,
+        .fatal_ctx = node->options.fatal_ctx,
+    };
+    if (path == NULL || options.tmp_dir == NULL)
+        return qr_fail(err, QR_NOMEM, "open a database");
+    if (qr_database_is_hyper(row))
+        return open_hyper(node, row, &options, arena, ret_store, err);
+    return make ? qr_store_create(path, &options, ret_store, err)
+                : qr_store_open(path, &options, ret_store, err);
+}
 
 static enum qr_status open_files(struct qri_node *node, const struct qr_database_row *row,
                                  bool make, struct qr_database **ret_db, struct qr_err *err)
@@ -57,18 +115,7 @@ static enum qr_status open_files(struct qri_node *node, const struct qr_database
     struct qr_store *store = NULL;
     struct qr_database_info info = qri_database_info(row);
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
-    const char *path = qri_datadir_path(node->options.dir, &arena, "databases", row->timeline);
-    struct qr_store_options options = {
-        .env = node->options.env,
-        .log = {.sink = node->options.log.sink, .comp = "store"},
-        .tmp_dir = qri_datadir_path(node->options.dir, &arena, "tmp", NULL),
-        .cache_bytes = node->options.cache_bytes,
-        .max_data_bytes = row->max_bytes,
-    };
-    enum qr_status status = path == NULL || options.tmp_dir == NULL
-                                ? qr_fail(err, QR_NOMEM, "open a database")
-                            : make ? qr_store_create(path, &options, &store, err)
-                                   : qr_store_open(path, &options, &store, err);
+    enum qr_status status = open_store(node, row, make, &arena, &store, err);
     if (status == QR_OK) {
         status = qr_database_open(node->instance, &info, store, ret_db, err);
         if (status != QR_OK)
@@ -78,8 +125,8 @@ static enum qr_status open_files(struct qri_node *node, const struct qr_database
     return status;
 }
 
-static enum qr_status remove_files(struct qri_node *node, const struct qr_database_row *row,
-                                   struct qr_err *err)
+enum qr_status qri_node_remove(struct qri_node *node, const struct qr_database_row *row,
+                               struct qr_err *err)
 {
     struct qr_arena arena;
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
@@ -87,7 +134,9 @@ static enum qr_status remove_files(struct qri_node *node, const struct qr_databa
     enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "remove a database")
                                          : qr_store_remove(node->options.env, path, err);
     qr_arena_done(&arena);
-    return status == QR_NOT_FOUND ? QR_OK : status;
+    if (status != QR_OK && status != QR_NOT_FOUND)
+        return status;
+    return qri_node_release(node, row, err);
 }
 
 /* ---- opening and closing; node.mu held where said ---- */
@@ -162,35 +211,55 @@ static void close_hosted(struct qri_node *node, struct hosted *hosted) /* held, 
     forget(node, hosted);
 }
 
-enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
-                              struct qr_database **ret_db, struct qr_err *err)
+static bool is_held(const struct qri_node *node, uint32_t id) /* held */
 {
-    struct qr_database_row row;
-    char text[QR_NAME_BYTES_MAX + 1];
-    size_t n = name.n < QR_NAME_BYTES_MAX ? name.n : QR_NAME_BYTES_MAX;
-    memcpy(text, n == 0 ? "" : name.p, n);
-    text[n] = '\0';
-    pthread_mutex_lock(&node->mu); /* also keeps a drop from starting between look-up and open */
-    if (qr_registry_find_database(node->options.registry, name, &row) != QR_OK ||
-        row.state != QR_DATABASE_ONLINE) {
-        pthread_mutex_unlock(&node->mu);
-        return qr_sql_fail(err, 4060, text);
-    }
-    struct hosted *hosted = find_settled(node, row.id);
-    enum qr_status status = QR_OK;
-    if (hosted == NULL)
-        status = open_hosted(node, &row, false, &hosted, err);
+    const struct held *held = node->held;
+    while (held != NULL && held->id != id)
+        held = held->next;
+    return held != NULL;
+}
+
+enum qr_status qri_node_enter_row(struct qri_node *node, const struct qr_database_row *row,
+                                  struct qr_database **ret_db, struct qr_err *err)
+{
+    pthread_mutex_lock(&node->mu);
+    struct hosted *hosted = find_settled(node, row->id);
+    enum qr_status status = is_held(node, row->id) ? QR_NOT_FOUND : QR_OK;
+    if (status == QR_OK && hosted == NULL)
+        status = open_hosted(node, row, false, &hosted, err);
     if (status == QR_OK) {
         hosted->refs += 1;
         *ret_db = hosted->db;
     }
     pthread_mutex_unlock(&node->mu);
+    return status;
+}
+
+enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
+                              struct qr_database **ret_db, struct qr_err *err)
+{
+    struct qr_database_row row;
+    char text[QR_NAME_BYTES_MAX + 1], place[QR_NODE_NAME_BYTES];
+    size_t n = name.n < QR_NAME_BYTES_MAX ? name.n : QR_NAME_BYTES_MAX;
+    memcpy(text, n == 0 ? "" : name.p, n);
+    text[n] = '\0';
+    /* not under mu: control may be waiting for us just now */
+    enum qr_status status = qr_control_find(node->options.control, name, 0, FIND_NS, &row, err);
+    if (status == QR_NOT_FOUND || (status == QR_OK && row.state != QR_DATABASE_ONLINE))
+        return qr_sql_fail(err, 4060, text);
+    if (status == QR_OK) {
+        qr_place_node(&row, place);
+        status = strcmp(place, node->options.name) == 0
+                     ? qri_node_enter_row(node, &row, ret_db, err)
+                     : qr_fail(err, QR_BUSY, "the database is on another node");
+    }
+    if (status == QR_NOT_FOUND) /* dropped since */
+        return qr_sql_fail(err, 4060, text);
     if (status == QR_CORRUPT) /* its log or its first pages; the reason is in our log */
         return qr_sql_fail(err, 824, "incorrect checksum", "read", "(0:0)", (int)row.id,
                            "0x0000000000000000", text);
     if (status != QR_OK)
-        return qr_sql_fail(err, 40613, text, qr_registry_server_name(node->options.registry),
-                           "none");
+        return qr_sql_fail(err, 40613, text, node->options.server_name, "none");
     return QR_OK;
 }
 
@@ -205,7 +274,7 @@ void qri_node_leave(struct qri_node *node, struct qr_database *db)
     pthread_mutex_unlock(&node->mu);
 }
 
-void qri_node_tick(struct qri_node *node)
+bool qri_node_tick(struct qri_node *node)
 {
     int64_t now = qr_env_mono_ns(node->options.env);
     pthread_mutex_lock(&node->mu);
@@ -219,90 +288,77 @@ void qri_node_tick(struct qri_node *node)
             hosted = hosted->next;
         }
     }
+    bool any = node->hosted != NULL;
     pthread_mutex_unlock(&node->mu);
+    return any;
 }
 
-void qri_node_resize(struct qri_node *node, uint32_t id, uint64_t max_bytes)
-{
-    pthread_mutex_lock(&node->mu);
-    const struct hosted *hosted = find_settled(node, id);
-    if (hosted != NULL)
-        qr_store_set_max_data_bytes(qr_database_store(hosted->db), max_bytes);
-    pthread_mutex_unlock(&node->mu);
-}
+/* ---- what control asks for ---- */
 
-/* ---- making and dropping ---- */
-
-enum qr_status qri_node_create_database(struct qri_node *node, struct qr_str name,
-                                        const struct qr_database_wish *wish, struct qr_err *err)
+enum qr_status qri_node_make(struct qri_node *node, const struct qr_database_row *row,
+                             struct qr_err *err)
 {
-    struct qr_database_row row;
     struct hosted *hosted = NULL;
-    struct qr_registry *registry = node->options.registry;
-    QR_TRY(qr_registry_add_database(registry, name, wish, &row, err));
-    if (qr_database_is_hyper(&row)) { /* needs processes that are not started yet */
-        QR_TRY(qr_registry_remove_database(registry, row.id, err));
-        return qr_fail(err, QR_UNSUPPORTED,
-                       "Edition 'Hyperscale' is not supported by this version.");
-    }
     pthread_mutex_lock(&node->mu);
-    enum qr_status status = open_hosted(node, &row, true, &hosted, err);
+    /* asked again: the answer to the first time was lost */
+    hosted = find_settled(node, row->id);
+    enum qr_status status = hosted != NULL ? QR_OK : open_hosted(node, row, true, &hosted, err);
     if (status == QR_OK)
         hosted->idle_since_ns = qr_env_mono_ns(node->options.env);
     pthread_mutex_unlock(&node->mu);
-    if (status == QR_OK)
-        return qr_registry_set_state(registry, row.id, QR_DATABASE_ONLINE, err);
-    if (remove_files(node, &row, NULL) == QR_OK &&
-        qr_registry_remove_database(registry, row.id, NULL) != QR_OK)
-        QR_LOG(&node->options.log, QR_WARN, "database_row_left", QR_F("db", &row.name[0]));
     return status;
 }
 
-enum qr_status qri_node_drop_database(struct qri_node *node, struct qr_str name, struct qr_err *err)
+enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row *row,
+                             struct qr_err *err)
 {
-    struct qr_database_row row;
-    struct qr_registry *registry = node->options.registry;
-    if (qr_registry_find_database(registry, name, &row) != QR_OK)
-        return QR_NOT_FOUND;
+    struct held *held = calloc(1, sizeof *held);
+    enum qr_status status = held == NULL ? qr_fail(err, QR_NOMEM, "drop a database") : QR_OK;
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = find_settled(node, row.id);
-    enum qr_status status = QR_OK;
-    if (hosted != NULL && hosted->refs > 0)
-        status = qr_sql_fail(err, 3702, row.name);
-    if (status == QR_OK) /* from here on nobody enters it */
-        status = qr_registry_set_state(registry, row.id, QR_DATABASE_DROPPING, err);
+    struct hosted *hosted = find_settled(node, row->id);
+    if (status == QR_OK && hosted != NULL && hosted->refs > 0)
+        status = qr_sql_fail(err, 3702, row->name);
+    if (status == QR_OK && !is_held(node, row->id)) {
+        *held = (struct held){node->held, row->id}; /* from here on nobody enters it */
+        node->held = QR_TAKE(held);
+    }
     if (status == QR_OK && hosted != NULL)
         close_hosted(node, hosted);
     pthread_mutex_unlock(&node->mu);
-    if (status == QR_OK)
-        status = remove_files(node, &row, err);
-    if (status == QR_OK)
-        status = qr_registry_remove_database(registry, row.id, err);
-    if (status != QR_OK)
-        return status;
-    qri_firewall_forget_database(&node->firewall, row.id);
-    QR_LOG(&node->options.log, QR_INFO, "database_dropped", QR_F("db", &row.name[0]));
+    free(held);
+    return status;
+}
+
+enum qr_status qri_node_release(struct qri_node *node, const struct qr_database_row *row,
+                                struct qr_err *err)
+{
+    (void)err;
+    pthread_mutex_lock(&node->mu);
+    struct held **at = &node->held;
+    while (*at != NULL && (*at)->id != row->id)
+        at = &(*at)->next;
+    struct held *held = *at;
+    if (held != NULL)
+        *at = held->next;
+    pthread_mutex_unlock(&node->mu);
+    free(held);
+    return QR_OK;
+}
+
+/* A new size limit takes effect at once if the database is open. */
+enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_row *row,
+                               struct qr_err *err)
+{
+    (void)err;
+    pthread_mutex_lock(&node->mu);
+    const struct hosted *hosted = find_settled(node, row->id);
+    if (hosted != NULL)
+        qr_store_set_max_data_bytes(qr_database_store(hosted->db), row->max_bytes);
+    pthread_mutex_unlock(&node->mu);
     return QR_OK;
 }
 
 /* ---- start and stop ---- */
-
-/* What a crash left between the steps of CREATE or DROP DATABASE. */
-static enum qr_status finish_steps(struct qri_node *node, struct qr_err *err)
-{
-    struct qr_registry *registry = node->options.registry;
-    struct qr_database_row row;
-    for (size_t i = 0; qr_registry_database_at(registry, i, &row);) {
-        if (row.state == QR_DATABASE_ONLINE) {
-            i++;
-            continue;
-        }
-        QR_TRY(remove_files(node, &row, err));
-        QR_TRY(qr_registry_remove_database(registry, row.id, err));
-        QR_LOG(&node->options.log, QR_INFO, "database_tidied", QR_F("db", &row.name[0]));
-    }
-    return QR_OK;
-}
 
 static enum qr_status session_enter(void *ctx, const struct qr_login *login,
                                     struct qr_database **ret_db, struct qr_err *err)
@@ -324,35 +380,25 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
         return qr_fail(err, QR_NOMEM, "open the databases");
     node->options = *options;
     pthread_mutex_init(&node->mu, NULL);
-    pthread_mutex_init(&node->firewall_mu, NULL);
-    node->firewall = (struct qri_firewall_host){options->firewall, options->registry,
-                                                &node->options.log, &node->firewall_mu};
     pthread_cond_init(&node->changed, NULL);
-    const char *server = qr_registry_server_name(options->registry);
-    node->session_host = (struct qr_session_host){
-        .ctx = node, .enter = session_enter, .leave = session_leave, .server_name = qr_str(server)};
+    node->session_host = (struct qr_session_host){.ctx = node,
+                                                  .enter = session_enter,
+                                                  .leave = session_leave,
+                                                  .server_name = qr_str(options->server_name)};
     struct qr_instance_options instance = {
         .env = options->env,
         .log = &node->options.log,
-        .server_name = qr_str(server),
+        .server_name = qr_str(options->server_name),
         .version = qr_str(QUIRE_VERSION),
         .host = qri_database_ddl_host(node),
         .query_memory_bytes_max = options->query_memory_bytes,
     };
     enum qr_status status = qr_instance_new(&instance, &node->instance, err);
-    if (status == QR_OK)
-        status = finish_steps(node, err);
-    struct qr_database_row row;
-    if (status == QR_OK &&
-        qr_registry_find_database(options->registry, qr_str("master"), &row) != QR_OK)
-        status =
-            qri_node_create_database(node, qr_str("master"), &(struct qr_database_wish){0}, err);
-    if (status != QR_OK) {
+    if (status != QR_OK)
         qri_node_close(node);
-        return status;
-    }
-    *ret_node = node;
-    return QR_OK;
+    else
+        *ret_node = node;
+    return status;
 }
 
 void qri_node_close(struct qri_node *node)
@@ -363,10 +409,15 @@ void qri_node_close(struct qri_node *node)
     while (node->hosted != NULL)
         close_hosted(node, node->hosted);
     pthread_mutex_unlock(&node->mu);
-    qr_instance_free(node->instance);
+    if (node->instance != NULL)
+        qr_instance_free(node->instance);
+    while (node->held != NULL) {
+        struct held *held = node->held;
+        node->held = held->next;
+        free(held);
+    }
     pthread_cond_destroy(&node->changed);
     pthread_mutex_destroy(&node->mu);
-    pthread_mutex_destroy(&node->firewall_mu);
     free(node);
 }
 
@@ -375,21 +426,7 @@ struct qr_session_host *qri_node_session_host(struct qri_node *node)
     return &node->session_host;
 }
 
-const struct qri_firewall_host *qri_node_firewall(const struct qri_node *node)
+const struct qri_node_options *qri_node_options_of(const struct qri_node *node)
 {
-    return &node->firewall;
-}
-
-uint32_t qri_node_database_id(void *node, struct qr_str name)
-{
-    struct qr_database_row row;
-    if (name.n == 0)
-        return QR_MASTER_ID;
-    struct qr_registry *registry = qri_node_registry(node);
-    return qr_registry_find_database(registry, name, &row) == QR_OK ? row.id : 0;
-}
-
-struct qr_registry *qri_node_registry(const struct qri_node *node)
-{
-    return node->options.registry;
+    return &node->options;
 }

@@ -39,6 +39,13 @@ static const struct qr_option rows[] = {
      "table variables and rows that statements keep, of all sessions; who would pass it gets error "
      "701; 0 means a quarter of the machine's memory",
      offsetof(struct qri_settings, query_memory_mib)},
+    {"blob", "URL", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "where the log, pages and backups of Hyperscale databases lie for good: file:///DIR or "
+     "https://ACCOUNT.blob.HOST/CONTAINER; the directory blob in the data directory if not given",
+     offsetof(struct qri_settings, blob)},
+    {"blob-credential-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "file with `key=BASE64` or `sas=QUERY` for --blob",
+     offsetof(struct qri_settings, blob_credential_file)},
     {"sample", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start",
      "make the database mySampleDatabase if it is not there, and print how to connect",
      offsetof(struct qri_settings, sample)},
@@ -47,6 +54,20 @@ static const struct qr_option rows[] = {
     {"config", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "file with lines `name = value`; the command line wins over it",
      offsetof(struct qri_settings, config)},
+    {"role", "", QR_OPTION_TEXT, "", 0, 16, NULL, "start",
+     "run only this part of a server, as its supervisor starts it: log, page, gateway or compute; "
+     "everything if not given",
+     offsetof(struct qri_settings, role)},
+    {"name", "name", QR_OPTION_TEXT, "", 0, 31, NULL, "start",
+     "with --role compute: `shared`, or `hs-` and the id of a Hyperscale database",
+     offsetof(struct qri_settings, name)},
+    {"run-dir", "path", QR_OPTION_TEXT, "", 0, 68, NULL, "start",
+     "with --role: the directory of the server's sockets", offsetof(struct qri_settings, run_dir)},
+    {"tds-fd", "descriptor", QR_OPTION_INT, "0", 0, 65535, NULL, "start",
+     "with --role gateway: the listening socket for SQL clients, if it is bound already",
+     offsetof(struct qri_settings, tds_fd)},
+    {"https-fd", "descriptor", QR_OPTION_INT, "0", 0, 65535, NULL, "start",
+     "with --role gateway: the same for management", offsetof(struct qri_settings, https_fd)},
     {"version", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start", "print the version and end",
      offsetof(struct qri_settings, version)},
     {"help", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start", "print the options and end",
@@ -74,6 +95,30 @@ static bool is_login_name(const char *name)
     return true;
 }
 
+/* What only a role has, and what a role must have. */
+static enum qr_status check_role(const struct qri_settings *settings, struct qr_err *err)
+{
+    static const char *const roles[] = {"log", "page", "gateway", "compute"};
+    uint32_t id;
+    bool known = *settings->role == '\0';
+    if (known && (*settings->name != '\0' || *settings->run_dir != '\0' || settings->tds_fd != 0 ||
+                  settings->https_fd != 0))
+        return qr_fail(err, QR_INVALID,
+                       "--name, --run-dir, --tds-fd and --https-fd go with --role only");
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        known |= strcmp(settings->role, roles[i]) == 0;
+    if (!known)
+        return qr_fail(err, QR_INVALID, "--role: it is one of log, page, gateway, compute");
+    if (*settings->role != '\0' && *settings->run_dir == '\0')
+        return qr_fail(err, QR_INVALID, "--run-dir: a role needs it");
+    bool is_compute = strcmp(settings->role, "compute") == 0;
+    if (is_compute ? strcmp(settings->name, QR_NODE_SHARED) != 0 &&
+                         !qr_place_database_of(settings->name, &id)
+                   : *settings->name != '\0')
+        return qr_fail(err, QR_INVALID, "--name: a compute node is 'shared' or 'hs-' and a number");
+    return QR_OK;
+}
+
 enum qr_status qri_settings_check(const struct qri_settings *settings, struct qr_err *err)
 {
     struct in_addr in;
@@ -92,5 +137,5 @@ enum qr_status qri_settings_check(const struct qri_settings *settings, struct qr
     if (!is_login_name(settings->admin_login))
         return qr_fail(err, QR_INVALID, "--admin-login: '%s' holds a character that no login has",
                        settings->admin_login);
-    return QR_OK;
+    return check_role(settings, err);
 }

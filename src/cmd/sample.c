@@ -158,25 +158,31 @@ static enum qr_status fill(struct qr_database *db, const char *login, struct qr_
     return status;
 }
 
-enum qr_status qri_sample_prepare(struct qri_node *node, const struct qr_log *log,
-                                  struct qr_err *err)
+enum qr_status qri_sample_fill(struct qri_node *node, const struct qr_database_row *row,
+                               struct qr_err *err)
 {
-    struct qr_registry *registry = qri_node_registry(node);
-    struct qr_database_row row;
     struct qr_database *db = NULL;
+    QR_TRY(qri_node_enter_row(node, row, &db, err));
+    enum qr_status status = fill(db, qri_node_options_of(node)->admin_login, err);
+    qri_node_leave(node, db);
+    return status;
+}
+
+enum qr_status qri_sample_prepare(struct qr_control *control, struct qr_registry *registry,
+                                  const struct qr_log *log, struct qr_err *err)
+{
+    struct qr_database_row row;
     struct qr_err reason = {0};
+    struct qr_control_ask ask = {.name = qr_str(sample_name), .edition = qr_str("GeneralPurpose")};
     if (qr_registry_find_database(registry, qr_str(sample_name), &row) == QR_OK)
         return QR_OK;
-    struct qr_database_wish wish = {.edition = qr_str("GeneralPurpose")};
-    QR_TRY(qri_node_create_database(node, qr_str(sample_name), &wish, err));
-    QR_TRY(qri_node_enter(node, qr_str(sample_name), &db, err));
-    enum qr_status status = fill(db, qr_registry_admin_login(registry), &reason);
-    qri_node_leave(node, db);
+    QR_TRY(qr_control_create_database(control, &ask, err));
+    enum qr_status status = qr_control_fill_database(control, qr_str(sample_name), &reason);
     if (status == QR_OK) {
         QR_LOG(log, QR_INFO, "sample_made", QR_F("db", &sample_name[0]));
         return QR_OK;
     }
-    enum qr_status dropped = qri_node_drop_database(node, qr_str(sample_name), NULL);
+    enum qr_status dropped = qr_control_drop_database(control, &ask, NULL);
     QR_LOG(log, QR_ERROR, "sample_not_made", QR_F("reason", &reason.text[0]),
            QR_F("dropped", dropped == QR_OK ? "yes" : "no"));
     return qr_fail(err, status, "make %s: %s", sample_name, reason.text);

@@ -280,12 +280,26 @@ void qr_control_free(struct qr_control *control)
     free(control);
 }
 
+/* Whoever has no Hyperscale database has no use for these two. */
+static bool has_hyper(struct qr_registry *registry)
+{
+    struct qr_database_row row;
+    bool found = false;
+    for (size_t i = 0; !found && qr_registry_database_at(registry, i, &row); i++)
+        found = qr_database_is_hyper(&row);
+    return found;
+}
+
 enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
                                 struct qr_err *err)
 {
-    static const char *const names[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_NODE_SHARED,
-                                        QR_ROLE_NAME_GATEWAY};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    static const char *const names[] = {QR_NODE_SHARED, QR_ROLE_NAME_GATEWAY, QR_ROLE_NAME_LOG,
+                                        QR_ROLE_NAME_PAGE};
+    const struct qr_control_host *host = &control->options.host;
+    size_t count = has_hyper(control->options.registry) ? 4 : 2;
+    for (size_t i = 0; i < count; i++)
+        QR_TRY(host->want(host->ctx, names[i], err));
+    for (size_t i = 0; i < count; i++)
         QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
     QR_TRY(qri_control_finish_steps(control, err));
     struct qr_database_row row;

@@ -16,7 +16,10 @@ enum qr_status qri_hyper_make(struct qr_control *control, const struct qr_databa
         .pages = qr_rpc_client_peer(control->pages),
         .slice_count = row->slices,
     };
+    const struct qr_control_host *host = &control->options.host;
     QR_TRY(qr_place_timeline(row, &options.timeline, err));
+    QR_TRY(host->want(host->ctx, QR_ROLE_NAME_LOG, err));
+    QR_TRY(host->want(host->ctx, QR_ROLE_NAME_PAGE, err));
     int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
     enum qr_status status;
     do

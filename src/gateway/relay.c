@@ -44,6 +44,9 @@ static enum qri_step end_relay(struct qri_conn *conn)
     conn->relay_fd = -1;
     if (atomic_exchange(&conn->relays, false))
         qr_metric_add(&conn->gateway->metrics, QR_GATEWAY_RELAYS, -1);
+    if (atomic_load(&conn->gateway->stopping))
+        return STEP_CLOSE; /* all was sent, and the client has its connections open until it looks
+                            */
     qri_conn_begin_close(conn);
     return STEP_AGAIN;
 }

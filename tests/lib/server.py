@@ -1,5 +1,6 @@
 """Starts, stops and kills a quired of its own for a test: free ports, a fresh data directory."""
 import atexit
+import glob
 import os
 import re
 import select
@@ -66,6 +67,7 @@ class Server:
 
     def launch(self):
         """Starts the process and does not wait until it serves."""
+        self.io_of = {}
         self.process = subprocess.Popen(
             [program(), "--data-dir", self.data_dir, "--tds-port", "0", "--https-port", "0",
              *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -106,10 +108,33 @@ class Server:
         return bool(select.select([self.process.stdout], [], [], 0)[0])
 
     @property
+    def pids(self):
+        """The supervisor and its child processes."""
+        found = [self.pid]
+        for path in glob.glob(f"/proc/{self.pid}/task/*/children"):
+            try:
+                with open(path, encoding="ascii") as file:
+                    found += map(int, file.read().split())
+            except OSError:
+                pass  # that thread has ended
+        return found
+
+    def role_pid(self, name):
+        """The process that was started last under a name: log, page, gateway, shared, hs-5."""
+        started = re.compile(rf' ev=child_started name="{re.escape(name)}" pid=(\d+)')
+        return int([match[1] for match in map(started.search, list(self.log)) if match][-1])
+
+    @property
     def io_calls(self):
-        """Reads and writes so far: what it has done, whatever the time it took."""
-        with open(f"/proc/{self.pid}/io", encoding="ascii") as file:
-            return sum(int(n) for n in re.findall(r"^sysc[rw]: (\d+)", file.read(), re.M))
+        """Reads and writes so far, of all its processes: what it has done, whatever the time it took."""
+        for pid in self.pids:
+            try:
+                with open(f"/proc/{pid}/io", encoding="ascii") as file:
+                    self.io_of[pid] = sum(int(n) for n in
+                                          re.findall(r"^sysc[rw]: (\d+)", file.read(), re.M))
+            except OSError:
+                pass  # it has ended
+        return sum(self.io_of.values())
 
     @property
     def password(self):

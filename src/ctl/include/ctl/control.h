@@ -26,8 +26,8 @@ enum { QR_CONTROL_PAGE_BYTES = 8192 };
 /* Whoever has the processes. Names are those above. */
 struct qr_control_host {
     void *ctx;
-    /* Starts that compute node if it does not run; returns at once. */
-    enum qr_status (*want)(void *ctx, const char *node, struct qr_err *err);
+    /* Starts that process if it does not run; returns at once. */
+    enum qr_status (*want)(void *ctx, const char *name, struct qr_err *err);
     /* Ends it; the process is gone when this returns. */
     void (*end)(void *ctx, const char *node);
     /* Its process id now, 0: none. Who registers must be it. */
@@ -47,7 +47,8 @@ QR_NODISCARD enum qr_status qr_control_new(const struct qr_control_options *opti
                                            struct qr_control **ret_control, struct qr_err *err);
 /* Nobody is served any more; what waits is refused. NULL is accepted. */
 void qr_control_free(struct qr_control *control);
-/* Waits until log, page, gateway and the shared node are ready, finishes operations that a crash
+/* Starts gateway and shared node, and log service and page server if there is a Hyperscale database
+ * (else they come with the first), waits until they are ready, finishes operations that a crash
  * left half done, and makes master. QR_TIMEOUT, QR_CANCELLED after qr_control_stop. */
 QR_NODISCARD enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
                                              struct qr_err *err);

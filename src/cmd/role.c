@@ -1,0 +1,234 @@
+/* role.c - see cmd_int.h */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "blob/blob.h"
+#include "cmd_int.h"
+#include "env/thread.h"
+#include "vfs/conn.h"
+#include "base/banned.h"
+
+enum { CREDENTIAL_BYTES_MAX = 4096, URL_BYTES_MAX = 4096 };
+static const int64_t REGISTER_NS = INT64_C(10) * 1000000000;
+
+const char *qri_role_address(const struct qri_role *role, const char *name, const char *ending)
+{
+    return qr_arena_printf(role->arena, "unix:%s/%s.%s", role->settings->run_dir, name, ending);
+}
+
+enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc_loop *loop, const char *name,
+                               bool patient, struct qr_rpc_client **ret_client, struct qr_err *err)
+{
+    /* what waits for a process that is starting again shall not wait long after it has */
+    static const int64_t backoff_max_ns = 20000000;
+    struct qr_rpc_client_options options = {
+        .address = qri_role_address(role, name, "sock"),
+        .backoff_max_ns = backoff_max_ns,
+        .patient = patient,
+    };
+    if (options.address == NULL)
+        return qr_fail(err, QR_NOMEM, "reach '%s'", name);
+    return qr_rpc_client_new(loop, &options, ret_client, err);
+}
+
+enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob, struct qr_err *err)
+{
+    const struct qri_settings *settings = role->settings;
+    char url[URL_BYTES_MAX];
+    struct qr_buf credential;
+    enum qr_status status = QR_OK;
+    int n = *settings->blob != '\0' ? snprintf(url, sizeof url, "%s", settings->blob)
+                                    : snprintf(url, sizeof url, "file://%s/blob", role->dir.path);
+    if (n < 0 || (size_t)n >= sizeof url)
+        return qr_fail(err, QR_TOO_BIG, "--blob: the URL is too long");
+    qr_buf_init(&credential, CREDENTIAL_BYTES_MAX);
+    if (*settings->blob_credential_file != '\0')
+        status = qr_wrap(
+            err, qr_env_read_file(role->env, settings->blob_credential_file, &credential, err),
+            "--blob-credential-file");
+    if (status == QR_OK) {
+        struct qr_str text = qr_str_trim(qr_str(qr_buf_cstr(&credential)));
+        const char *copy = qr_arena_dup(role->arena, text.p, text.n);
+        struct qr_log log = {role->sink, "blob"};
+        status = copy == NULL ? qr_fail(err, QR_NOMEM, "open the blob store")
+                              : qr_blob_open(role->env, &log, url, copy, ret_blob, err);
+    }
+    qr_buf_done(&credential);
+    return status;
+}
+
+/* ---- registration ---- */
+
+struct registration {
+    struct qri_role *role;
+    enum qr_role kind;
+};
+
+static void *register_main(void *arg)
+{
+    struct registration *registration = arg;
+    struct qri_role *role = registration->role;
+    struct qr_control_ask ask = {
+        .role = (uint8_t)registration->kind, .name = qr_str(role->name), .pid = (uint32_t)getpid()};
+    struct qr_err err = {0};
+    enum qr_status status;
+    free(registration);
+    do
+        status = qr_control_call(qr_rpc_client_peer(role->control), QR_CONTROL_REGISTER, &ask,
+                                 REGISTER_NS, NULL, &err);
+    while (status == QR_TIMEOUT || status == QR_CLOSED || status == QR_BUSY);
+    if (status == QR_OK || status == QR_CANCELLED)
+        return NULL;
+    QR_LOG(&role->log, QR_ERROR, "not_registered", QR_F("name", role->name),
+           QR_F("reason", &err.text[0]));
+    role->refused = true;
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+enum qr_status qri_role_ready(struct qri_role *role, enum qr_role kind, struct qr_err *err)
+{
+    sigset_t signals; /* until now a signal ended the process as a crash would */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    struct registration *registration = malloc(sizeof *registration);
+    if (registration == NULL)
+        return qr_fail(err, QR_NOMEM, "register");
+    *registration = (struct registration){role, kind};
+    enum qr_status status =
+        qr_thread_start("register", 0, register_main, registration, &role->registering, err);
+    role->registers = status == QR_OK;
+    if (status != QR_OK)
+        free(registration);
+    return status;
+}
+
+/* ---- service and its end ---- */
+
+void qri_give_back_memory(void)
+{
+    static const size_t worth_bytes = (size_t)64 << 20;
+    if (mallinfo2().fordblks >= worth_bytes)
+        malloc_trim(0);
+}
+
+void qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), void *ctx)
+{
+    const struct timespec pause = {.tv_sec = tick_ms / 1000,
+                                   .tv_nsec = (long)(tick_ms % 1000) * 1000000};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    for (;;) {
+        int number = sigtimedwait(&signals, NULL, &pause);
+        if (number == SIGTERM || number == SIGINT) {
+            QR_LOG(&role->log, QR_DEBUG, "stopping", QR_F("signal", number));
+            return;
+        }
+        if (number < 0 && errno == EAGAIN && tick != NULL && !tick(ctx))
+            return;
+    }
+}
+
+struct watchdog {
+    struct qr_env *env;
+    struct qr_log log;
+    int ms, code;
+};
+
+static void *end_in_time(void *arg)
+{
+    struct watchdog *watchdog = arg;
+    qr_env_sleep_ns(watchdog->env, watchdog->ms * INT64_C(1000000));
+    qr_log_event(&watchdog->log, QR_WARN, "stop_cut_short", NULL);
+    _exit(watchdog->code); /* acknowledged commits are in the log */
+}
+
+void qri_role_end_within(struct qri_role *role, int ms, int code)
+{
+    struct watchdog *watchdog = qr_arena_alloc(role->arena, sizeof *watchdog);
+    pthread_t thread;
+    if (watchdog == NULL)
+        return;
+    *watchdog = (struct watchdog){role->env, role->log, ms, code};
+    if (qr_thread_start("stop", 0, end_in_time, watchdog, &thread, NULL) == QR_OK)
+        pthread_detach(thread);
+}
+
+void qri_role_fatal(void *ctx, const struct qr_err *err)
+{
+    const struct qri_role *role = ctx;
+    QR_LOG(&role->log, QR_ERROR, "fatal", QR_F("status", qr_status_info(err->status)->name),
+           QR_F("reason", &err->text[0]));
+    _exit(QRI_EXIT_FATAL);
+}
+
+/* ---- the process ---- */
+
+static const struct {
+    const char *role, *log_name;
+    enum qr_status (*serve)(struct qri_role *role, struct qr_err *err);
+} kinds[] = {
+    {"log", "logsvc", qri_serve_log},
+    {"page", "pagesvc", qri_serve_page},
+    {"gateway", "gateway", qri_serve_gateway},
+    {"compute", "node", qri_serve_compute},
+};
+
+static enum qr_status open_role(struct qri_role *role, struct qr_err *err)
+{
+    struct qr_rpc_loop_options loop = {.env = role->env, .log = &role->log, .name = "control"};
+    QR_TRY(qr_rpc_loop_new(&loop, &role->loop, err));
+    QR_TRY(qri_role_client(role, role->loop, "control", true, &role->control, err));
+    return qri_role_client(role, role->loop, "operate", true, &role->operate, err);
+}
+
+static void close_role(struct qri_role *role)
+{
+    qr_rpc_client_stop(role->control); /* the registration may still be under way */
+    if (role->registers)
+        pthread_join(role->registering, NULL);
+    qr_rpc_client_free(role->control);
+    qr_rpc_client_free(role->operate);
+    qr_rpc_loop_free(role->loop);
+}
+
+int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
+                 struct qr_arena *arena)
+{
+    struct qri_role role = {
+        .env = env, .sink = sink, .settings = settings, .arena = arena, .name = settings->role};
+    struct qr_err err = {0};
+    size_t i = 0;
+    while (strcmp(kinds[i].role, settings->role) != 0)
+        i++; /* the options have been checked */
+    role.log = (struct qr_log){sink, kinds[i].log_name};
+    role.dir = (struct qri_datadir){.env = env, .path = realpath(settings->data_dir, NULL)};
+    if (*settings->name != '\0')
+        role.name = settings->name;
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    enum qr_status status =
+        role.dir.path != NULL
+            ? qr_vfs_init(&err)
+            : qr_fail(&err, QR_NOT_FOUND, "there is no data directory '%s'", settings->data_dir);
+    if (status == QR_OK)
+        status = open_role(&role, &err);
+    if (status == QR_OK)
+        status = kinds[i].serve(&role, &err);
+    if (status != QR_OK)
+        QR_LOG(&role.log, QR_ERROR, "not_started", QR_F("name", role.name),
+               QR_F("status", qr_status_info(status)->name), QR_F("reason", &err.text[0]));
+    close_role(&role);
+    free((char *)(uintptr_t)role.dir.path);
+    return status == QR_OK && !role.refused ? EXIT_SUCCESS : EXIT_FAILURE;
+}

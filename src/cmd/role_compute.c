@@ -1,0 +1,134 @@
+/* role_compute.c - see cmd_int.h: the process that runs sessions.
+ *
+ * The node "shared" hosts master and all databases that have files, each opened by its first login.
+ * A node "hs-<id>" hosts one Hyperscale database: it is ready when that is open, and ends when
+ * nobody has used it for a while. */
+#include <stdlib.h>
+#include "cmd_int.h"
+#include "gateway/gateway.h"
+#include "base/banned.h"
+
+enum {
+    TICK_MS = 10000,
+    GRACE_MS = 2500,
+    STOP_MS = 4000,
+    NODE_WORKERS = 4,
+    WORKER_STACK_BYTES = 8 << 20
+};
+
+struct compute_role {
+    struct qri_role *role;
+    struct qr_rpc_loop *storage_loop;
+    struct qr_rpc_client *log, *pages;
+    struct qri_node *node;
+    struct qr_service service;
+    struct qr_gateway *gateway;
+    struct qr_rpc_listener *listener;
+    bool one_database;
+    uint32_t database_id;
+};
+
+static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
+{
+    struct qri_role *role = c->role;
+    const struct qri_settings *settings = role->settings;
+    struct qr_rpc_loop_options loop = {.env = role->env, .log = &role->log, .name = "storage"};
+    QR_TRY(qr_rpc_loop_new(&loop, &c->storage_loop, err));
+    QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_LOG, true, &c->log, err));
+    QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_PAGE, true, &c->pages, err));
+    struct qri_node_options options = {
+        .env = role->env,
+        .log = role->log,
+        .dir = &role->dir,
+        .name = role->name,
+        .server_name = settings->server_name,
+        .admin_login = settings->admin_login,
+        .control = qr_rpc_client_peer(role->control),
+        .operate = qr_rpc_client_peer(role->operate),
+        .log_service = qr_rpc_client_peer(c->log),
+        .pages = qr_rpc_client_peer(c->pages),
+        .fatal = qri_role_fatal,
+        .fatal_ctx = role,
+        .cache_bytes = (uint64_t)settings->cache_mib << 20,
+        .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
+    };
+    return qri_node_open(&options, &c->node, err);
+}
+
+/* Opened before anybody comes, so that a route waits instead of a login. */
+static enum qr_status open_its_database(struct compute_role *c, struct qr_err *err)
+{
+    struct qr_database_row row;
+    struct qr_database *db = NULL;
+    QR_TRY(qr_control_find(qr_rpc_client_peer(c->role->control), qr_str(""), c->database_id, 0,
+                           &row, err));
+    QR_TRY(qri_node_enter_row(c->node, &row, &db, err));
+    qri_node_leave(c->node, db);
+    return QR_OK;
+}
+
+static enum qr_status listen_for_all(struct compute_role *c, struct qr_err *err)
+{
+    struct qri_role *role = c->role;
+    const struct qri_settings *settings = role->settings;
+    qr_session_service_init(&c->service, qri_node_session_host(c->node));
+    struct qr_gateway_options options = {
+        .env = role->env,
+        .log = {role->sink, "session"},
+        .handoff_address = qri_role_address(role, role->name, "tds"),
+        .server_name = settings->server_name,
+        .service = &c->service,
+        .workers = (uint32_t)settings->workers,
+        .connections_max = (uint32_t)settings->connections_max,
+    };
+    struct qr_rpc_listen_options listen = {
+        .address = qri_role_address(role, role->name, "node"),
+        .serve = qri_node_serve,
+        .ctx = c->node,
+        .workers = NODE_WORKERS,
+        .worker_stack_bytes = WORKER_STACK_BYTES,
+    };
+    if (options.handoff_address == NULL || listen.address == NULL)
+        return qr_fail(err, QR_NOMEM, "start the compute node");
+    QR_TRY(qr_gateway_start(&options, &c->gateway, err));
+    return qr_rpc_listen(role->loop, &listen, &c->listener, err);
+}
+
+static bool tick(void *ctx)
+{
+    struct compute_role *c = ctx;
+    bool open = qri_node_tick(c->node);
+    qri_give_back_memory();
+    return open || !c->one_database;
+}
+
+static enum qr_status serve(struct compute_role *c, struct qr_err *err)
+{
+    QR_TRY(open_node(c, err));
+    if (c->one_database)
+        QR_TRY(open_its_database(c, err));
+    QR_TRY(listen_for_all(c, err));
+    QR_TRY(qri_role_ready(c->role, QR_ROLE_COMPUTE, err));
+    qri_role_wait(c->role, TICK_MS, tick, c);
+    qri_role_end_within(c->role, STOP_MS, 0);
+    return QR_OK;
+}
+
+enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
+{
+    struct compute_role c = {.role = role};
+    c.one_database = qr_place_database_of(role->name, &c.database_id);
+    enum qr_status status = serve(&c, err);
+    if (c.gateway != NULL && !qr_gateway_stop(c.gateway, GRACE_MS)) {
+        qr_log_event(&role->log, QR_WARN, "sessions_left_at_stop", NULL);
+        _Exit(EXIT_SUCCESS);
+    }
+    qr_gateway_free(c.gateway);
+    qr_rpc_client_stop(role->operate); /* statements of node calls end with their sessions */
+    qr_rpc_listener_free(c.listener);
+    qri_node_close(c.node);
+    qr_rpc_client_free(c.log);
+    qr_rpc_client_free(c.pages);
+    qr_rpc_loop_free(c.storage_loop);
+    return status;
+}

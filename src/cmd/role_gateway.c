@@ -1,0 +1,145 @@
+/* role_gateway.c - see cmd_int.h: the process that clients connect to.
+ *
+ * Its sockets are the supervisor's, so that clients wait in the backlog while it starts again. */
+#include <stdlib.h>
+#include <string.h>
+#include "cmd_int.h"
+#include "env/thread.h"
+#include "gateway/gateway.h"
+#include "base/banned.h"
+
+enum {
+    TICK_MS = 10000,
+    GRACE_MS = 3000,
+    STOP_MS = 4200,
+    PEM_BYTES_MAX = 64 * 1024,
+    ASK_BYTES_MAX = 1024
+};
+static const int64_t AGAIN_NS = 10000000;
+
+/* ---- routes ---- */
+
+struct asked {
+    struct qr_rpc_call call; /* first */
+    struct qr_route_job *job;
+    struct qr_buf body;
+};
+
+static void route_done(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
+{
+    struct asked *asked = (struct asked *)call;
+    struct qr_route_job *job = asked->job;
+    struct qr_control_route route;
+    _Static_assert(sizeof route.address <= sizeof job->address, "one address, two headers");
+    job->status = reply->status;
+    if (reply->status != QR_OK) {
+        job->err = *reply->err;
+    } else {
+        job->status = qr_control_route_get(reply->body, reply->bytes, &route, &job->err);
+        if (job->status == QR_OK) {
+            memcpy(job->address, route.address, sizeof route.address);
+            job->database_id = route.database_id;
+        }
+    }
+    qr_buf_done(&asked->body);
+    free(asked);
+    job->done(job);
+}
+
+static void route(void *ctx, struct qr_route_job *job)
+{
+    struct qri_role *role = ctx;
+    struct asked *asked = calloc(1, sizeof *asked);
+    struct qr_control_ask ask = {.name = job->database, .read_only = job->read_only_intent};
+    int64_t left_ns = job->deadline_mono_ns - qr_env_mono_ns(role->env);
+    if (asked == NULL) {
+        job->status = qr_fail(&job->err, QR_NOMEM, "ask a route");
+        job->done(job);
+        return;
+    }
+    asked->job = job;
+    qr_buf_init(&asked->body, ASK_BYTES_MAX);
+    qr_control_ask_put(&asked->body, QR_CONTROL_ROUTE, &ask);
+    asked->call = (struct qr_rpc_call){
+        .method = QR_CONTROL_ROUTE,
+        .body_count = 1,
+        .body = {{.iov_base = asked->body.data, .iov_len = asked->body.len}},
+        .timeout_ns = left_ns > AGAIN_NS ? left_ns : AGAIN_NS,
+        .done = route_done,
+    };
+    qr_rpc_start(qr_rpc_client_peer(role->control), &asked->call);
+}
+
+/* ---- the process ---- */
+
+struct gateway_role {
+    struct qri_role *role;
+    struct qri_gateway_state *state;
+    struct qr_router router;
+    struct qr_login_directory logins;
+    struct qr_buf key_pem, cert_pem;
+    struct qr_gateway *gateway;
+};
+
+static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
+{
+    struct qri_role *role = g->role;
+    const struct qri_settings *settings = role->settings;
+    QR_TRY(qri_gateway_state_open(role, &g->state, err));
+    QR_TRY(qri_datadir_tls(&role->dir, role->arena, &g->key_pem, &g->cert_pem, err));
+    g->router = (struct qr_router){.ctx = role, .route = route};
+    g->logins = (struct qr_login_directory){.ctx = g->state, .find = qri_gateway_state_login};
+    struct qr_gateway_options options = {
+        .env = role->env,
+        .log = role->log,
+        .listen = settings->listen,
+        .tds_port = (uint16_t)settings->tds_port,
+        .https_port = (uint16_t)settings->https_port,
+        .tds_fd = (int)settings->tds_fd,
+        .https_fd = (int)settings->https_fd,
+        .key_pem = qr_buf_cstr(&g->key_pem),
+        .cert_pem = qr_buf_cstr(&g->cert_pem),
+        .server_name = settings->server_name,
+        .router = &g->router,
+        .logins = &g->logins,
+        .firewall = qri_gateway_state_firewall(g->state),
+        .database_id = qri_gateway_state_database,
+        .database_id_ctx = g->state,
+        .allow_plaintext_login = settings->allow_plaintext_login,
+        .workers = (uint32_t)settings->workers,
+        .connections_max = (uint32_t)settings->connections_max,
+    };
+    return qr_gateway_start(&options, &g->gateway, err);
+}
+
+static bool tick(void *ctx)
+{
+    (void)ctx;
+    qri_give_back_memory();
+    return true;
+}
+
+enum qr_status qri_serve_gateway(struct qri_role *role, struct qr_err *err)
+{
+    struct gateway_role g = {.role = role};
+    qr_buf_init(&g.key_pem, PEM_BYTES_MAX);
+    qr_buf_init(&g.cert_pem, PEM_BYTES_MAX);
+    enum qr_status status = open_gateway(&g, err);
+    if (status == QR_OK)
+        status = qri_role_ready(role, QR_ROLE_GATEWAY, err);
+    if (status == QR_OK) {
+        qri_role_wait(role, TICK_MS, tick, NULL);
+        qri_role_end_within(role, STOP_MS, 0);
+    }
+    if (g.gateway != NULL && !qr_gateway_stop(g.gateway, GRACE_MS)) {
+        qr_log_event(&role->log, QR_WARN, "sessions_left_at_stop", NULL);
+        _Exit(0);
+    }
+    qr_rpc_client_stop(
+        role->control); /* every route must be answered before the gateway is freed */
+    qr_gateway_free(g.gateway);
+    qri_gateway_state_close(g.state);
+    qr_buf_done(&g.key_pem);
+    qr_buf_done(&g.cert_pem);
+    return status;
+}

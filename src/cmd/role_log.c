@@ -1,0 +1,48 @@
+/* role_log.c - see cmd_int.h: the process of the log service */
+#include "blob/blob.h"
+#include "cmd_int.h"
+#include "logsvc/logsvc.h"
+#include "logsvc/serve.h"
+#include "base/banned.h"
+
+enum { TICK_MS = 10000, STOP_MS = 2000 };
+
+static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct qr_err *err)
+{
+    struct qr_logsvc *svc = NULL;
+    struct qr_rpc_listener *listener = NULL;
+    struct qr_logsvc_options options = {
+        .env = role->env,
+        .log = role->log,
+        .dir = qri_datadir_path(&role->dir, role->arena, "log", NULL),
+        .blob = blob,
+        .fatal = qri_role_fatal,
+        .fatal_ctx = role,
+    };
+    struct qr_rpc_listen_options listen = {
+        .address = qri_role_address(role, QR_ROLE_NAME_LOG, "sock"), .serve = qr_logsvc_serve};
+    if (options.dir == NULL || listen.address == NULL)
+        return qr_fail(err, QR_NOMEM, "start the log service");
+    enum qr_status status = qr_logsvc_open(&options, &svc, err);
+    listen.ctx = svc;
+    if (status == QR_OK)
+        status = qr_rpc_listen(role->loop, &listen, &listener, err);
+    if (status == QR_OK)
+        status = qri_role_ready(role, QR_ROLE_LOG, err);
+    if (status == QR_OK) {
+        qri_role_wait(role, TICK_MS, NULL, NULL);
+        qri_role_end_within(role, STOP_MS, 0);
+    }
+    qr_rpc_listener_free(listener);
+    qr_logsvc_close(svc);
+    return status;
+}
+
+enum qr_status qri_serve_log(struct qri_role *role, struct qr_err *err)
+{
+    struct qr_blob *blob = NULL;
+    QR_TRY(qri_role_blob(role, &blob, err));
+    enum qr_status status = serve(role, blob, err);
+    qr_blob_close(blob);
+    return status;
+}

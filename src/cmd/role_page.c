@@ -1,0 +1,119 @@
+/* role_page.c - see cmd_int.h: the process of the page server.
+ *
+ * It serves only once all slices that control knows are attached: until then its callers wait, as
+ * for any process that is starting. */
+#include "blob/blob.h"
+#include "cmd_int.h"
+#include "pagesvc/client.h"
+#include "pagesvc/feed.h"
+#include "base/banned.h"
+
+enum { TICK_MS = 100, STOP_MS = 2000, WORKERS = 4, WORKER_STACK_BYTES = 1 << 20, READER_ID = 1 };
+
+struct page_role {
+    struct qri_role *role;
+    struct qr_blob *blob;
+    struct qr_pagesvc *svc;
+    struct qr_rpc_loop *feed_loop; /* ingest runs on it */
+    struct qr_rpc_client *log;
+    struct qr_pagefeed *feed;
+    struct qr_rpc_listener *listener;
+    uint64_t attached, not_attached;
+};
+
+static enum qr_status attach(void *ctx, const struct qr_database_row *row)
+{
+    struct page_role *p = ctx;
+    struct qr_err err = {0};
+    struct qr_timeline timeline;
+    if (!qr_database_is_hyper(row) || qr_place_timeline(row, &timeline, &err) != QR_OK)
+        return QR_OK;
+    for (uint32_t no = 0; no < row->slices; no++) {
+        struct qr_slice_id id = {.timeline = timeline, .no = no};
+        enum qr_status status = qr_pagesvc_attach(p->svc, &id, &err);
+        p->attached += status == QR_OK;
+        if (status == QR_OK || (status == QR_NOT_FOUND && row->state != QR_DATABASE_ONLINE))
+            continue; /* not made yet, or gone already */
+        p->not_attached += 1;
+        QR_LOG(&p->role->log, QR_ERROR, "slice_not_attached", QR_F("db", &row->name[0]),
+               QR_F("slice", no), QR_F("reason", &err.text[0]));
+    }
+    return QR_OK;
+}
+
+static void page_serve(void *ctx, struct qr_rpc_request *own_request)
+{
+    struct page_role *p = ctx;
+    uint16_t method = own_request->method;
+    qr_pagesvc_serve(p->svc, own_request);
+    if (method != QR_PAGES_GET && method != QR_PAGES_CURSOR)
+        qr_pagefeed_poke(p->feed);
+}
+
+static bool tick(void *ctx)
+{
+    struct page_role *p = ctx;
+    qr_pagefeed_tick(p->feed);
+    return true;
+}
+
+static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
+{
+    struct qri_role *role = p->role;
+    struct qr_pagesvc_options options = {
+        .env = role->env,
+        .log = role->log,
+        .dir = qri_datadir_path(&role->dir, role->arena, "page", NULL),
+        .blob = p->blob,
+    };
+    struct qr_rpc_loop_options loop = {.env = role->env, .log = &role->log, .name = "feed"};
+    if (options.dir == NULL)
+        return qr_fail(err, QR_NOMEM, "start the page server");
+    QR_TRY(qr_pagesvc_open(&options, &p->svc, err));
+    QR_TRY(qr_control_each_database(qr_rpc_client_peer(role->control), 0, attach, p, err));
+    QR_TRY(qr_rpc_loop_new(&loop, &p->feed_loop, err));
+    QR_TRY(qri_role_client(role, p->feed_loop, QR_ROLE_NAME_LOG, false, &p->log, err));
+    struct qr_pagefeed_options feed = {
+        .env = role->env,
+        .log = role->log,
+        .svc = p->svc,
+        .logsvc = qr_rpc_client_peer(p->log),
+        .reader_id = READER_ID,
+    };
+    QR_TRY(qr_pagefeed_new(&feed, &p->feed, err));
+    qr_pagefeed_tick(p->feed);
+    struct qr_rpc_listen_options listen = {
+        .address = qri_role_address(role, QR_ROLE_NAME_PAGE, "sock"),
+        .serve = page_serve,
+        .ctx = p,
+        .workers = WORKERS,
+        .worker_stack_bytes = WORKER_STACK_BYTES,
+    };
+    if (listen.address == NULL)
+        return qr_fail(err, QR_NOMEM, "start the page server");
+    return qr_rpc_listen(role->loop, &listen, &p->listener, err);
+}
+
+enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
+{
+    struct page_role p = {.role = role};
+    enum qr_status status = qri_role_blob(role, &p.blob, err);
+    if (status == QR_OK)
+        status = open_pages(&p, err);
+    if (status == QR_OK) {
+        QR_LOG(&role->log, QR_INFO, "slices_attached", QR_F("slices", p.attached),
+               QR_F("failed", p.not_attached));
+        status = qri_role_ready(role, QR_ROLE_PAGE, err);
+    }
+    if (status == QR_OK) {
+        qri_role_wait(role, TICK_MS, tick, &p);
+        qri_role_end_within(role, STOP_MS, 0);
+    }
+    qr_rpc_listener_free(p.listener);
+    qr_pagefeed_free(p.feed);
+    qr_rpc_client_free(p.log);
+    qr_rpc_loop_free(p.feed_loop);
+    qr_pagesvc_close(p.svc);
+    qr_blob_close(p.blob);
+    return status;
+}

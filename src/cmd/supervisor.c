@@ -1,0 +1,335 @@
+/* supervisor.c - see cmd_int.h: holds the data directory, the metadata and the listening sockets,
+ * serves as control, and keeps the other processes running.
+ *
+ * Standard output gets the ready line and nothing else (with --sample also how to connect).
+ * SIGTERM and SIGINT end it within STOP_MS: first who takes logins and who runs sessions, then what
+ * these need. What is not written back by then the logs cover. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "blob/blob.h"
+#include "cmd_int.h"
+#include "ctl/control.h"
+#include "super/super.h"
+#include "vfs/conn.h"
+#include "base/banned.h"
+
+enum {
+    TICK_MS = 50,
+    START_S = 60,
+    COMPUTES_STOP_MS = 4100, /* since the signal; more than the processes give themselves */
+    STOP_MS = 4700,
+    DROP_MS = 3000, /* what a compute node gets whose database is dropped */
+    BACKLOG = 1024,
+    ARGS_MAX = 40,
+};
+
+struct supervisor {
+    struct qr_env *env;
+    struct qr_log_sink *sink;
+    struct qr_log log;
+    struct qr_arena *arena;
+    const struct qri_settings *settings;
+    struct qri_datadir dir;
+    const char *run_dir;
+    struct qr_meta *meta;
+    struct qr_registry *registry;
+    int tds_fd, https_fd;
+    uint16_t tds_port, https_port;
+    struct qr_super *super;
+    struct qr_control *control;
+};
+
+/* ---- listening sockets ---- */
+
+static enum qr_status listen_at(struct supervisor *s, int64_t port, int *ret_fd, uint16_t *ret_port,
+                                struct qr_err *err)
+{
+    struct sockaddr_storage address = {0};
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)&address;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&address;
+    socklen_t bytes = sizeof *in;
+    int on = 1;
+    if (inet_pton(AF_INET, s->settings->listen, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+    } else if (inet_pton(AF_INET6, s->settings->listen, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)port);
+        bytes = sizeof *in6;
+    }
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return qr_fail(err, QR_IO, "make a socket: %s", strerrordesc_np(errno));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (const struct sockaddr *)&address, bytes) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &bytes) != 0) {
+        enum qr_status status = qr_fail(err, QR_IO, "listen on %s port %u: %s", s->settings->listen,
+                                        (unsigned)port, strerrordesc_np(errno));
+        close(fd);
+        return status;
+    }
+    *ret_fd = fd;
+    *ret_port = ntohs(address.ss_family == AF_INET ? in->sin_port : in6->sin6_port);
+    return QR_OK;
+}
+
+/* ---- children ---- */
+
+struct arguments {
+    struct supervisor *s;
+    size_t count;
+    const char *texts[ARGS_MAX + 1];
+};
+
+static void add_text(struct arguments *args, const char *option, const char *value)
+{
+    if (args->count + 2 > ARGS_MAX)
+        return; /* the table below is shorter */
+    args->texts[args->count++] = option;
+    args->texts[args->count++] = value;
+}
+
+static void add_number(struct arguments *args, const char *option, int64_t value, char dst[24])
+{
+    snprintf(dst, 24, "%lld", (long long)value);
+    add_text(args, option, dst);
+}
+
+/* Every role gets the same; each uses what it needs. */
+static enum qr_status start_child(struct supervisor *s, const char *role, const char *name,
+                                  bool is_gateway, struct qr_err *err)
+{
+    const struct qri_settings *settings = s->settings;
+    char numbers[6][24];
+    struct arguments args = {.s = s};
+    args.texts[args.count++] = "quired";
+    add_text(&args, "--role", role);
+    add_text(&args, "--data-dir", s->dir.path);
+    add_text(&args, "--run-dir", s->run_dir);
+    add_text(&args, "--log-level", settings->log_level);
+    add_text(&args, "--server-name", qr_registry_server_name(s->registry));
+    add_text(&args, "--admin-login", qr_registry_admin_login(s->registry));
+    add_text(&args, "--blob", settings->blob);
+    add_text(&args, "--blob-credential-file", settings->blob_credential_file);
+    add_text(&args, "--listen", settings->listen);
+    add_number(&args, "--workers", settings->workers, numbers[0]);
+    add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
+    add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);
+    add_number(&args, "--query-memory-mib", settings->query_memory_mib, numbers[3]);
+    struct qr_super_child child = {.name = name, .path = "/proc/self/exe"};
+    if (is_gateway) {
+        add_number(&args, "--tds-fd", s->tds_fd, numbers[4]);
+        add_number(&args, "--https-fd", s->https_fd, numbers[5]);
+        child.fds[child.fd_count++] = s->tds_fd;
+        child.fds[child.fd_count++] = s->https_fd;
+        if (settings->allow_plaintext_login)
+            args.texts[args.count++] = "--allow-plaintext-login";
+    }
+    if (strcmp(role, "compute") == 0) {
+        add_text(&args, "--name", name);
+        child.may_rest = strcmp(name, QR_NODE_SHARED) != 0; /* its database is used by nobody */
+    }
+    args.texts[args.count] = NULL;
+    child.argv = (char *const *)(uintptr_t)args.texts;
+    return qr_super_start(s->super, &child, err);
+}
+
+static enum qr_status want(void *ctx, const char *name, struct qr_err *err)
+{
+    static const char *const roles[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_ROLE_NAME_GATEWAY};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(name, roles[i]) == 0)
+            return start_child(ctx, roles[i], name, strcmp(name, QR_ROLE_NAME_GATEWAY) == 0, err);
+    return start_child(ctx, "compute", name, false, err);
+}
+
+static void end_node(void *ctx, const char *node)
+{
+    struct supervisor *s = ctx;
+    qr_super_end(s->super, node);
+    qr_super_reap(s->super, node, qr_env_mono_ns(s->env) + DROP_MS * INT64_C(1000000));
+}
+
+static int pid_of(void *ctx, const char *name)
+{
+    struct supervisor *s = ctx;
+    return qr_super_pid(s->super, name);
+}
+
+static void on_exit_of(void *ctx, const struct qr_super_exit *e)
+{
+    struct supervisor *s = ctx;
+    if (s->control != NULL)
+        qr_control_exited(s->control, e->name);
+}
+
+/* ---- start ---- */
+
+static enum qr_status open_metadata(struct supervisor *s, struct qr_err *err)
+{
+    const char *path = qri_datadir_path(&s->dir, s->arena, "meta", "meta.db");
+    if (path == NULL)
+        return qr_fail(err, QR_NOMEM, "open metadata");
+    QR_TRY(qr_meta_open(path, &s->meta, err));
+    QR_TRY(qr_registry_open(s->meta, s->env, &s->registry, err));
+    return qri_admin_prepare(&s->dir, s->arena, s->settings, s->registry, &s->log, err);
+}
+
+static enum qr_status open_super(struct supervisor *s, struct qr_err *err)
+{
+    struct qr_super_options options = {
+        .env = s->env,
+        .log = {s->sink, "super"},
+        .lock_path = qri_datadir_path(&s->dir, s->arena, "children", NULL),
+        .exited = on_exit_of,
+        .ctx = s,
+    };
+    if (options.lock_path == NULL)
+        return qr_fail(err, QR_NOMEM, "supervise");
+    return qr_super_new(&options, &s->super, err);
+}
+
+static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
+{
+    struct qr_control_options options = {
+        .env = s->env,
+        .log = {s->sink, "control"},
+        .registry = s->registry,
+        .run_dir = s->run_dir,
+        .host = {.ctx = s, .want = want, .end = end_node, .pid = pid_of},
+    };
+    return qr_control_new(&options, &s->control, err);
+}
+
+/* The directory that log service and page server share is made before both find it missing. */
+static enum qr_status make_blob(struct supervisor *s, struct qr_err *err)
+{
+    struct qr_blob *blob = NULL;
+    const char *url = qr_arena_printf(s->arena, "file://%s/blob", s->dir.path);
+    if (*s->settings->blob != '\0')
+        url = s->settings->blob;
+    if (url == NULL)
+        return qr_fail(err, QR_NOMEM, "open the blob store");
+    if (strncmp(url, "file:", 5) == 0)
+        QR_TRY(qr_blob_open(s->env, NULL, url, "", &blob, err));
+    qr_blob_close(blob);
+    return QR_OK;
+}
+
+static enum qr_status start(struct supervisor *s, struct qr_err *err)
+{
+    const struct qri_settings *settings = s->settings;
+    int64_t until = qr_env_mono_ns(s->env) + START_S * INT64_C(1000000000);
+    QR_TRY(qri_datadir_open(s->env, settings->data_dir, s->arena, &s->dir, err));
+    QR_TRY(listen_at(s, settings->tds_port, &s->tds_fd, &s->tds_port, err));
+    QR_TRY(listen_at(s, settings->https_port, &s->https_fd, &s->https_port, err));
+    QR_TRY(open_super(s, err)); /* from here on no process of an earlier start is left */
+    QR_TRY(qri_datadir_run(&s->dir, s->arena, &s->run_dir, err));
+    QR_TRY(make_blob(s, err));
+    QR_TRY(qr_vfs_init(err)); /* configures SQLite, before metadata uses it */
+    QR_TRY(open_metadata(s, err));
+    QR_TRY(open_control(s, err));
+    QR_TRY(qr_control_start(s->control, until, err));
+    return settings->sample ? qri_sample_prepare(s->control, s->registry, &s->log, err) : QR_OK;
+}
+
+static void print_ready(const struct supervisor *s)
+{
+    const struct qri_settings *settings = s->settings;
+    bool is_v6 = strchr(settings->listen, ':') != NULL;
+    const char *open = is_v6 ? "[" : "", *close_ = is_v6 ? "]" : "";
+    if (settings->sample) {
+        const char *made = qr_arena_printf(s->arena, "%s/admin-password", settings->data_dir);
+        const char *path =
+            *settings->admin_password_file != '\0' ? settings->admin_password_file : made;
+        qri_sample_print_help(s->registry, settings->listen, path == NULL ? "" : path, s->tds_port);
+    }
+    printf("quired ready tds=%s%s%s:%u https=%s%s%s:%u data=%s\n", open, settings->listen, close_,
+           s->tds_port, open, settings->listen, close_, s->https_port, settings->data_dir);
+    fflush(stdout);
+}
+
+/* ---- service and its end ---- */
+
+static void wait_for_signal(struct supervisor *s, const sigset_t *signals)
+{
+    const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+    for (;;) {
+        int number = sigtimedwait(signals, NULL, &tick);
+        if (number == SIGTERM || number == SIGINT) {
+            QR_LOG(&s->log, QR_INFO, "stopping", QR_F("signal", number));
+            return;
+        }
+        if (number < 0 && errno == EAGAIN)
+            qr_control_tick(s->control);
+    }
+}
+
+static void stop(struct supervisor *s)
+{
+    static const char *const storage[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, NULL},
+                             *const none[] = {NULL};
+    int64_t began = qr_env_mono_ns(s->env);
+    if (s->control != NULL)
+        qr_control_stop(s->control);
+    if (s->super != NULL) {
+        qr_super_end(s->super, QR_ROLE_NAME_GATEWAY); /* first, so that nobody logs in any more */
+        qr_super_end_but(s->super, storage);
+        qr_super_reap_ended(s->super, began + COMPUTES_STOP_MS * INT64_C(1000000));
+        qr_super_end_but(s->super, none);
+        qr_super_reap_ended(s->super, began + STOP_MS * INT64_C(1000000));
+    }
+    qr_super_free(s->super);
+    qr_control_free(s->control);
+    qr_registry_close(s->registry);
+    qr_meta_close(s->meta);
+    if (s->tds_fd >= 0)
+        close(s->tds_fd);
+    if (s->https_fd >= 0)
+        close(s->https_fd);
+    qri_datadir_close(&s->dir);
+}
+
+int qri_supervise(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
+                  struct qr_arena *arena)
+{
+    struct supervisor s = {.env = env,
+                           .sink = sink,
+                           .log = {sink, "quired"},
+                           .arena = arena,
+                           .settings = settings,
+                           .tds_fd = -1,
+                           .https_fd = -1};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    umask(077); /* SQLite makes the metadata file itself */
+
+    struct qr_err err = {0};
+    int64_t began_ns = qr_env_mono_ns(env);
+    enum qr_status status = start(&s, &err);
+    if (status != QR_OK) {
+        QR_LOG(&s.log, QR_ERROR, "not_started", QR_F("status", qr_status_info(status)->name),
+               QR_F("reason", &err.text[0]));
+        stop(&s);
+        return EXIT_FAILURE;
+    }
+    QR_LOG(&s.log, QR_INFO, "serving", QR_F("version", QUIRE_VERSION),
+           QR_F("data", settings->data_dir),
+           QR_F("took_ms", (qr_env_mono_ns(env) - began_ns) / 1000000));
+    print_ready(&s);
+    wait_for_signal(&s, &signals);
+    stop(&s);
+    qr_log_event(&s.log, QR_INFO, "stopped", NULL);
+    return EXIT_SUCCESS;
+}
