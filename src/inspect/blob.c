@@ -273,7 +273,7 @@ static void look_at_one(struct qri_run *run, struct qr_blob *blob, const char *u
     qri_where(run, "%s %s", url, object->name);
     if (get(run, blob, object, QR_LOG_OBJECT_BYTES_MAX + QR_LOG_OBJECT_HEADER_BYTES, &buf)) {
         qri_look_at_log_object(run, buf.data, buf.len);
-        good = qr_log_object_verify(buf.data, buf.len, &o, NULL) == QR_OK;
+        good = qr_log_object_unpack(&buf, &o, NULL) == QR_OK;
     }
     if (good && (o.first_lsn != named || !qr_timeline_eq(&o.timeline, &c->timeline))) {
         qri_damage(run, "object", "it holds other log");

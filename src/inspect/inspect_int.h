@@ -89,6 +89,8 @@ void qri_look_at_log_object(struct qri_run *run, const uint8_t *bytes, size_t co
 void qri_look_at_manifest(struct qri_run *run, const uint8_t *bytes, size_t count);
 void qri_look_at_layer(struct qri_run *run, struct qr_file *file, const struct qr_layer_info *want);
 
+const char *qri_compression_name(uint8_t id);
+
 /* A read-only file over an object; closing it does not close the store. NULL: no memory. */
 struct qr_file *qri_object_file(struct qr_blob *blob, const char *name, uint64_t bytes);
 

@@ -11,12 +11,14 @@
 #include <string.h>
 #include "base/crc.h"
 #include "blob/blob.h"
+#include "page/compress.h"
 #include "base/banned.h"
 
 enum {
     NAME_BYTES = 4 + QR_TIMELINE_HEX_BYTES + 16 + 1, /* the hex digits end with a slash here */
     LSN_DIGITS = 16,
-    DIGITS_CUT_FIRST = 6, /* 16 MiB of log: a few objects */
+    DIGITS_CUT_FIRST = 6,  /* 16 MiB of log: a few objects */
+    PACK_BYTES_MIN = 4096, /* smaller objects are not compressed */
 };
 
 static void object_name(const struct qri_timeline *tl, uint64_t lsn, char dst[NAME_BYTES])
@@ -119,7 +121,7 @@ static enum qr_status get_object(struct qr_logsvc *svc, const struct qri_timelin
         status = qr_blob_get(svc->options.blob, name, 0, SIZE_MAX, buf, NULL, err);
     }
     QR_TRY(status);
-    QR_TRY(qr_wrap(err, qr_log_object_verify(buf->data, buf->len, ret_object, err), "'%s'", name));
+    QR_TRY(qr_wrap(err, qr_log_object_unpack(buf, ret_object, err), "'%s'", name));
     return qr_timeline_eq(&ret_object->timeline, &tl->id)
                ? QR_OK
                : qr_fail(err, QR_CORRUPT, "'%s' holds other log", name);
@@ -189,15 +191,38 @@ static enum qr_status gather(struct qr_logsvc *svc, struct qri_timeline *tl, str
     return qr_buf_status(buf, err);
 }
 
+/* Compresses what was gathered, if that pays, and writes the header before it. */
+static void pack(struct qr_logsvc *svc, struct qr_buf *buf, struct qr_log_object *object)
+{
+    size_t head = QR_LOG_OBJECT_HEADER_BYTES, raw = buf->len - head, count = 0;
+    size_t bound = qr_compress_bound(QR_COMPRESSION_ZSTD, raw);
+    struct qr_buf packed;
+    qr_buf_init(&packed, head + bound);
+    object->raw_bytes = raw;
+    object->compression = QR_COMPRESSION_NONE;
+    if (!svc->options.compression_off && raw >= PACK_BYTES_MIN &&
+        qr_buf_reserve(&packed, head + bound) != NULL)
+        count = qr_compress(QR_COMPRESSION_ZSTD, buf->data + head, raw, packed.data + head, bound);
+    if (count > 0) {
+        object->compression = QR_COMPRESSION_ZSTD;
+        packed.len = head + count;
+        packed.bytes_max = buf->bytes_max; /* the next object is gathered in it */
+        qr_buf_done(buf);
+        *buf = packed;
+    } else {
+        qr_buf_done(&packed);
+    }
+    object->payload_bytes = buf->len - head;
+    object->payload_crc = qr_crc32c(0, buf->data + head, buf->len - head);
+    qr_log_object_put(buf->data, object);
+}
+
 static enum qr_status put_object(struct qr_logsvc *svc, struct qri_timeline *tl, struct qr_buf *buf,
                                  struct qr_log_object *object, struct qr_err *err)
 {
     char name[NAME_BYTES];
     struct qr_blob_tag tag;
-    size_t head = QR_LOG_OBJECT_HEADER_BYTES;
-    object->payload_bytes = buf->len - head;
-    object->payload_crc = qr_crc32c(0, buf->data + head, buf->len - head);
-    qr_log_object_put(buf->data, object);
+    pack(svc, buf, object);
     object_name(tl, object->first_lsn, name);
     enum qr_status status =
         qr_blob_put(svc->options.blob, name, buf->data, buf->len, "", &tag, err);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/crc.h"
 #include "base/endian.h"
+#include "page/compress.h"
 #include "base/banned.h"
 
 static const char object_magic[4] = {'Q', 'R', 'L', 'O'};
@@ -87,6 +88,7 @@ void qr_log_object_put(uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES], const struct qr_
     memcpy(dst, object_magic, sizeof object_magic);
     dst[4] = QR_FORMAT_VERSION;
     dst[5] = QR_CHECKSUM_CRC32C;
+    dst[6] = object->compression;
     memcpy(dst + 16, object->timeline.id, QR_TIMELINE_BYTES);
     qr_put64le(dst + 32, object->first_lsn);
     qr_put64le(dst + 40, object->end_lsn);
@@ -96,6 +98,7 @@ void qr_log_object_put(uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES], const struct qr_
     qr_put64le(dst + 72, object->commit_wall_ns);
     qr_put64le(dst + 80, object->payload_bytes);
     qr_put32le(dst + 88, object->payload_crc);
+    qr_put64le(dst + 96, object->raw_bytes);
     qr_put32le(dst + CRC_OFFSET, header_crc(dst));
 }
 
@@ -106,9 +109,10 @@ enum qr_status qr_log_object_header(const uint8_t *bytes, size_t count,
         memcmp(bytes, object_magic, sizeof object_magic) != 0 ||
         qr_get32le(bytes + CRC_OFFSET) != header_crc(bytes))
         return qr_fail(err, QR_CORRUPT, "long-term log: header");
-    if (bytes[4] != QR_FORMAT_VERSION || bytes[5] != QR_CHECKSUM_CRC32C || bytes[6] != 0 ||
-        bytes[7] != 0 || qr_get32le(bytes + 8) != 0)
-        return qr_fail(err, QR_UNSUPPORTED, "long-term log of version %u", bytes[4]);
+    if (bytes[4] != QR_FORMAT_VERSION || bytes[5] != QR_CHECKSUM_CRC32C ||
+        !qr_compression_known(bytes[6]) || bytes[7] != 0 || qr_get32le(bytes + 8) != 0)
+        return qr_fail(err, QR_UNSUPPORTED, "long-term log of version %u, compression %u", bytes[4],
+                       bytes[6]);
     struct qr_log_object o = {
         .first_lsn = qr_get64le(bytes + 32),
         .end_lsn = qr_get64le(bytes + 40),
@@ -118,31 +122,61 @@ enum qr_status qr_log_object_header(const uint8_t *bytes, size_t count,
         .commit_wall_ns = qr_get64le(bytes + 72),
         .payload_bytes = qr_get64le(bytes + 80),
         .payload_crc = qr_get32le(bytes + 88),
+        .compression = bytes[6],
+        .raw_bytes = qr_get64le(bytes + 96),
     };
+    o.raw_bytes = o.raw_bytes == 0 ? o.payload_bytes : o.raw_bytes;
     memcpy(o.timeline.id, bytes + 16, QR_TIMELINE_BYTES);
     if (o.first_lsn >= o.end_lsn || o.end_lsn > UINT64_MAX / 2 || o.payload_bytes == 0 ||
-        o.payload_bytes > QR_LOG_OBJECT_BYTES_MAX || o.before_commit_lsn > o.commit_lsn ||
-        o.commit_lsn > o.end_lsn)
+        o.payload_bytes > QR_LOG_OBJECT_BYTES_MAX || o.raw_bytes > QR_LOG_OBJECT_BYTES_MAX ||
+        (o.compression == QR_COMPRESSION_NONE && o.raw_bytes != o.payload_bytes) ||
+        o.before_commit_lsn > o.commit_lsn || o.commit_lsn > o.end_lsn)
         return qr_fail(err, QR_CORRUPT, "long-term log from %llu to %llu",
                        (unsigned long long)o.first_lsn, (unsigned long long)o.end_lsn);
     *ret_object = o;
     return QR_OK;
 }
 
-enum qr_status qr_log_object_verify(const uint8_t *bytes, size_t count,
-                                    struct qr_log_object *ret_object, struct qr_err *err)
+/* What lies behind the header, as it was before compression. */
+static enum qr_status inflate(struct qr_buf *buf, const struct qr_log_object *o, struct qr_err *err)
+{
+    if (o->compression == QR_COMPRESSION_NONE)
+        return QR_OK;
+    struct qr_buf raw;
+    qr_buf_init(&raw, buf->bytes_max);
+    qr_buf_add(&raw, buf->data, QR_LOG_OBJECT_HEADER_BYTES);
+    uint8_t *place = qr_buf_reserve(&raw, (size_t)o->raw_bytes);
+    enum qr_status status = qr_buf_status(&raw, err);
+    if (status == QR_OK)
+        status = qr_decompress((enum qr_compression)o->compression,
+                               buf->data + QR_LOG_OBJECT_HEADER_BYTES, (size_t)o->payload_bytes,
+                               place, (size_t)o->raw_bytes, err);
+    if (status != QR_OK) {
+        qr_buf_done(&raw);
+        return status;
+    }
+    raw.len += (size_t)o->raw_bytes;
+    qr_buf_done(buf);
+    *buf = raw;
+    return QR_OK;
+}
+
+enum qr_status qr_log_object_unpack(struct qr_buf *buf, struct qr_log_object *ret_object,
+                                    struct qr_err *err)
 {
     struct qr_log_object o;
-    QR_TRY(qr_log_object_header(bytes, count, &o, err));
-    const uint8_t *payload = bytes + QR_LOG_OBJECT_HEADER_BYTES;
-    if (count - QR_LOG_OBJECT_HEADER_BYTES != o.payload_bytes ||
+    QR_TRY(qr_log_object_header(buf->data, buf->len, &o, err));
+    const uint8_t *payload = buf->data + QR_LOG_OBJECT_HEADER_BYTES;
+    if (buf->len - QR_LOG_OBJECT_HEADER_BYTES != o.payload_bytes ||
         qr_crc32c(0, payload, (size_t)o.payload_bytes) != o.payload_crc)
         return qr_fail(err, QR_CORRUPT, "long-term log at %llu: checksum",
                        (unsigned long long)o.first_lsn);
+    QR_TRY(inflate(buf, &o, err));
+    payload = buf->data + QR_LOG_OBJECT_HEADER_BYTES;
     uint64_t lsn = o.first_lsn;
-    for (size_t at = 0; at < o.payload_bytes;) {
+    for (size_t at = 0; at < o.raw_bytes;) {
         struct qr_piece piece;
-        QR_TRY(qr_piece_next(payload, (size_t)o.payload_bytes, &at, &piece, err));
+        QR_TRY(qr_piece_next(payload, (size_t)o.raw_bytes, &at, &piece, err));
         if (piece.first_lsn != lsn)
             return qr_fail(err, QR_CORRUPT, "long-term log: piece at %llu, %llu is next",
                            (unsigned long long)piece.first_lsn, (unsigned long long)lsn);

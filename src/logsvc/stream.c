@@ -47,9 +47,11 @@ static void slot_reset(struct stream *s, struct slot *slot, uint64_t first_lsn)
 
 static enum qr_status slot_put(struct stream *s, struct slot *slot, struct qr_err *err)
 {
-    if (slot->tl == NULL || slot->buf.len <= QR_LOG_OBJECT_HEADER_BYTES)
+    if (slot->tl == NULL)
         return QR_OK;
-    QR_TRY(qr_buf_status(&slot->buf, err));
+    QR_TRY(qr_buf_status(&slot->buf, err)); /* first: a piece that found no room must not be lost */
+    if (slot->buf.len <= QR_LOG_OBJECT_HEADER_BYTES)
+        return QR_OK;
     s->gathered -= slot->buf.len;
     slot->object.end_lsn = slot->next_lsn;
     QR_TRY(qri_longterm_store(s->svc, slot->tl, &slot->buf, &slot->object, err));

@@ -27,12 +27,21 @@ static size_t list_deltas(const struct qri_set *set, struct qri_layer **dst)
     return count;
 }
 
+/* What so many bytes of its file were before compression, about. */
+static uint64_t raw_of(const struct qri_layer *layer, uint64_t bytes)
+{
+    const struct qri_layer_desc *d = &layer->desc;
+    return d->raw_bytes <= d->bytes
+               ? bytes
+               : (uint64_t)((double)bytes * (double)d->raw_bytes / (double)d->bytes);
+}
+
 static int level_of(const struct qri_slice *slice, const struct qri_layer *layer)
 {
     uint64_t step = slice->svc->options.fan_in;
     uint64_t bytes = slice->svc->options.open_layer_bytes * 2;
     int level = 0;
-    while (layer->desc.bytes > bytes && level < 16) {
+    while (raw_of(layer, layer->desc.bytes) > bytes && level < 16) {
         bytes *= step;
         level++;
     }
@@ -126,8 +135,8 @@ static enum qr_status write_merged(struct qri_slice *slice, struct qri_layer **l
     for (size_t i = 0; i < count && scans != NULL; i++)
         qri_layer_scan_init(&scans[i], layers[i]);
     if (status == QR_OK)
-        status =
-            qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes, &writer, err);
+        status = qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes,
+                                      qri_layer_compression(slice->svc), &writer, err);
     if (status == QR_OK)
         status = merge_entries(scans, count, writer, err);
     if (status == QR_OK)
@@ -221,7 +230,7 @@ static uint64_t partition_bytes(const struct qri_layer *layer, uint32_t first, u
         if (layer->blocks[i].page_no >= first && layer->blocks[i].page_no <= last)
             bytes += layer->blocks[i].bytes;
     }
-    return bytes;
+    return raw_of(layer, bytes);
 }
 
 /* LSN of the newest image of exactly this partition; 0 if there is none. */
@@ -278,7 +287,8 @@ static enum qr_status write_image(struct qri_slice *slice, uint32_t first, uint3
     char path[QRI_LAYER_PATH_BYTES_MAX];
     qri_layer_path(slice->svc, &desc, path);
     struct qri_layer_writer *writer = NULL;
-    QR_TRY(qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes, &writer, err));
+    QR_TRY(qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes,
+                                qri_layer_compression(slice->svc), &writer, err));
     struct qr_buf page, record, none;
     qr_buf_init(&page, QR_PAGE_BYTES_MAX);
     qr_buf_init(&record, QR_RECORD_BYTES_MAX);

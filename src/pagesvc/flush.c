@@ -202,8 +202,8 @@ static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, ui
     size_t count;
     QR_TRY(qri_mem_sorted(mem, &entries, &count, err));
     struct qri_layer_writer *writer = NULL;
-    enum qr_status status =
-        qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes, &writer, err);
+    enum qr_status status = qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes,
+                                                 qri_layer_compression(slice->svc), &writer, err);
     for (size_t i = 0; i < count && status == QR_OK; i++) {
         const struct qri_mem_entry *e = entries[i];
         if (e->lsn <= desc.last_lsn)

@@ -9,7 +9,7 @@
 #include "slice_int.h"
 #include "base/banned.h"
 
-enum { SECTION_BYTES_MAX = 1 << 30, BLOCK_BYTES_MAX = 2 * QR_RECORD_BYTES_MAX };
+enum { SECTION_BYTES_MAX = 1 << 30, BLOCK_BYTES_MAX = QRI_LAYER_BUFFER_BYTES_MAX };
 
 /* --- manifests --- */
 
@@ -25,6 +25,7 @@ static struct qr_layer_info info_of(const struct qri_layer_desc *d)
                                   .last_page = d->last_page,
                                   .bytes = d->bytes,
                                   .entry_count = d->entry_count,
+                                  .raw_bytes = d->raw_bytes,
                                   .lsn_max = d->lsn_max};
 }
 
@@ -153,13 +154,14 @@ static enum qr_status look_at_header(struct look *k, const struct qr_layer_info 
     struct qri_layer_desc d;
     enum qr_status status = qr_file_read_exactly(k->layer.file, head, sizeof head, 0, err);
     if (status == QR_OK)
-        status = qri_header_decode(head, &d, &k->layer.page_bytes, err);
+        status = qri_header_decode(head, &d, &k->layer.page_bytes, &k->layer.compression, err);
     if (!is_good(k, "header", &status, err))
         return status;
     k->has_header = true;
     k->layer.desc = d;
     k->info = info_of(&d);
     k->info.page_bytes = k->layer.page_bytes;
+    k->info.compression = k->layer.compression;
     if (d.bytes != k->file_bytes)
         report(k, "header", "the file has %llu bytes, its header says %llu",
                (unsigned long long)k->file_bytes, (unsigned long long)d.bytes);

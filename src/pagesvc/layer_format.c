@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/crc.h"
 #include "base/endian.h"
+#include "page/compress.h"
 #include "base/banned.h"
 
 enum {
@@ -17,7 +18,7 @@ enum {
     FILTER_BITS_MIN = 64,
 };
 
-void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes,
+void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes, uint8_t compression,
                        uint8_t dst[QRI_LAYER_HEADER_BYTES])
 {
     memset(dst, 0, QRI_LAYER_HEADER_BYTES);
@@ -25,6 +26,7 @@ void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes,
     dst[4] = QR_FORMAT_VERSION;
     dst[5] = QR_CHECKSUM_CRC32C;
     dst[6] = (uint8_t)desc->kind;
+    dst[7] = compression;
     memcpy(dst + 16, desc->origin.id, QR_TIMELINE_BYTES);
     qr_put32le(dst + 32, desc->slice_no);
     qr_put32le(dst + 36, page_bytes);
@@ -39,16 +41,17 @@ void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes,
 
 enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
                                  struct qri_layer_desc *ret_desc, uint32_t *ret_page_bytes,
-                                 struct qr_err *err)
+                                 uint8_t *ret_compression, struct qr_err *err)
 {
     uint8_t copy[QRI_LAYER_HEADER_BYTES];
     memcpy(copy, src, sizeof copy);
     qr_put32le(copy + CRC_AT, 0);
     if (qr_get32le(src) != MAGIC)
         return qr_fail(err, QR_CORRUPT, "no layer file");
-    if (src[4] != QR_FORMAT_VERSION || src[5] != QR_CHECKSUM_CRC32C || qr_get32le(src + 8) != 0)
-        return qr_fail(err, QR_CORRUPT, "layer of version %u, algorithm %u, key %u", src[4], src[5],
-                       qr_get32le(src + 8));
+    if (src[4] != QR_FORMAT_VERSION || src[5] != QR_CHECKSUM_CRC32C ||
+        !qr_compression_known(src[7]) || qr_get32le(src + 8) != 0)
+        return qr_fail(err, QR_CORRUPT, "layer of version %u, algorithm %u, compression %u, key %u",
+                       src[4], src[5], src[7], qr_get32le(src + 8));
     if (qr_get32le(src + CRC_AT) != qr_crc32c(0, copy, sizeof copy))
         return qr_fail(err, QR_CORRUPT, "checksum of a layer's header");
     struct qri_layer_desc d = {.slice_no = qr_get32le(src + 32),
@@ -68,6 +71,7 @@ enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
         return qr_fail(err, QR_CORRUPT, "layer header breaks its form");
     *ret_desc = d;
     *ret_page_bytes = page_bytes;
+    *ret_compression = src[7];
     return QR_OK;
 }
 
@@ -134,7 +138,7 @@ enum qr_status qri_index_decode(const uint8_t *bytes, size_t count, uint64_t fil
                                       .lsn = qr_get64le(bytes + 8),
                                       .offset = qr_get64le(bytes + 16)};
         if (b->offset > file_bytes || b->bytes + UINT64_C(8) > file_bytes - b->offset ||
-            b->bytes > QR_RECORD_BYTES_MAX + QRI_BLOCK_BYTES + QRI_ENTRY_HEADER_BYTES ||
+            b->bytes > QRI_LAYER_ENTRIES_BYTES_MAX + QRI_LAYER_RAW_BYTES ||
             (i > 0 && !in_order(&blocks[i - 1], b))) {
             free(blocks);
             return qr_fail(err, QR_CORRUPT, "row %zu of a layer's index", i);

@@ -1,12 +1,14 @@
 /* layer_int.h - the form of layer files. Pure but for the memory of the index.
  *
- *   header    128 bytes: magic "QRLY", u8 version, u8 checksum algorithm, u8 kind, u8 0, u32 key id
- * (0: none), u32 crc (of the header with this as 0), 16 bytes of timeline, u32 slice, u32 page
- * bytes, u64 id, u64 first LSN, u64 last LSN, u32 first page, u32 last page, u64 file bytes, zeros
- *   blocks    u32 bytes, u32 crc, entries { u32 page, u32 record bytes, u64 LSN, record }
- *   sections  index { u32 page, u32 block bytes, u64 LSN, u64 offset }; filter bits; meta; marks;
- * changes footer    128 bytes: sections { u64 offset, u32 bytes, u32 crc }, u64 entry count, zeros,
- * u32 crc, magic Little-endian. Every byte is under a checksum. */
+ *   header    128 bytes: magic "QRLY", u8 version, u8 checksum algorithm, u8 kind, u8 compression
+ * of blocks (page/compress.h), u32 key id (0: none), u32 crc (of the header with this as 0), 16
+ * bytes of timeline, u32 slice, u32 page bytes, u64 id, u64 first LSN, u64 last LSN, u32 first
+ * page, u32 last page, u64 file bytes, zeros blocks    u32 bytes, u32 crc, entries { u32 page, u32
+ * record bytes, u64 LSN, record }; with a compression: u32 bytes, u32 crc, u32 raw bytes, then the
+ * entries compressed, or as they are where that is not shorter sections  index { u32 page, u32
+ * block bytes, u64 LSN, u64 offset }; filter bits; meta; marks; changes footer    128 bytes:
+ * sections { u64 offset, u32 bytes, u32 crc }, u64 entry count, zeros, u32 crc, magic
+ * Little-endian. Every byte is under a checksum. */
 #pragma once
 #include "pagesvc_int.h"
 
@@ -15,6 +17,10 @@ enum {
     QRI_LAYER_FOOTER_BYTES = 128,
     QRI_LAYER_BLOCK_BYTES = 24, /* a row of the index */
     QRI_LAYER_BLOCK_HEADER_BYTES = 8,
+    QRI_LAYER_RAW_BYTES = 4, /* before a block's entries, in a layer with compression */
+    QRI_LAYER_BUFFER_BYTES_MAX = 4 * QR_RECORD_BYTES_MAX, /* a block as stored, and its entries */
+    /* Of the entries of one block: one record may be longer than a block ought to be. */
+    QRI_LAYER_ENTRIES_BYTES_MAX = QR_RECORD_BYTES_MAX + QRI_BLOCK_BYTES + QRI_ENTRY_HEADER_BYTES,
 };
 enum qri_layer_section_no {
     QRI_SECTION_INDEX,
@@ -29,12 +35,13 @@ struct qri_layer_footer {
     uint64_t entry_count;
 };
 
-void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes,
+void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes, uint8_t compression,
                        uint8_t dst[QRI_LAYER_HEADER_BYTES]);
 /* Fills origin, slice, id, kind, LSNs, pages and bytes. */
 QR_NODISCARD enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
                                               struct qri_layer_desc *ret_desc,
-                                              uint32_t *ret_page_bytes, struct qr_err *err);
+                                              uint32_t *ret_page_bytes, uint8_t *ret_compression,
+                                              struct qr_err *err);
 void qri_footer_encode(const struct qri_layer_footer *footer, uint8_t dst[QRI_LAYER_FOOTER_BYTES]);
 /* Sections lie within `file_bytes`. */
 QR_NODISCARD enum qr_status qri_footer_decode(const uint8_t src[QRI_LAYER_FOOTER_BYTES],

@@ -4,9 +4,13 @@
 #include "layer_int.h"
 #include "base/crc.h"
 #include "base/endian.h"
+#include "page/compress.h"
 #include "base/banned.h"
 
-enum { SECTION_BYTES_MAX = 1 << 30, BLOCK_BYTES_MAX = 2 * QR_RECORD_BYTES_MAX };
+enum {
+    SECTION_BYTES_MAX = 1 << 30,
+    BLOCK_BYTES_MAX = QRI_LAYER_BUFFER_BYTES_MAX,
+};
 
 static void free_layer(struct qri_layer *layer)
 {
@@ -49,7 +53,7 @@ static enum qr_status check_header(struct qri_layer *layer, const struct qri_lay
         return qr_fail(err, QR_CORRUPT, "layer of %llu bytes", (unsigned long long)file_bytes);
     QR_TRY(qr_file_read_exactly(layer->file, head, sizeof head, 0, err));
     struct qri_layer_desc have;
-    QR_TRY(qri_header_decode(head, &have, &layer->page_bytes, err));
+    QR_TRY(qri_header_decode(head, &have, &layer->page_bytes, &layer->compression, err));
     if (have.id != want->id || !qr_timeline_eq(&have.origin, &want->origin) ||
         have.slice_no != want->slice_no || have.kind != want->kind ||
         have.first_lsn != want->first_lsn || have.last_lsn != want->last_lsn ||
@@ -114,13 +118,40 @@ enum qr_status qri_layer_open(struct qr_env *env, const char *path,
     return QR_OK;
 }
 
+/* The stored block is in `buf`, not counted; the entries take its place. */
+static enum qr_status inflate(const struct qri_layer *layer, uint32_t bytes, struct qr_buf *buf,
+                              struct qr_err *err)
+{
+    enum { HEAD = QRI_LAYER_BLOCK_HEADER_BYTES + QRI_LAYER_RAW_BYTES };
+    uint32_t raw =
+        bytes < QRI_LAYER_RAW_BYTES ? 0 : qr_get32le(buf->data + HEAD - QRI_LAYER_RAW_BYTES);
+    uint32_t stored = bytes - QRI_LAYER_RAW_BYTES;
+    if (raw == 0 || raw > QRI_LAYER_ENTRIES_BYTES_MAX)
+        return qr_fail(err, QR_CORRUPT, "block of layer %llx with %u bytes of entries",
+                       (unsigned long long)layer->desc.id, raw);
+    buf->len = HEAD + stored; /* kept when the buffer grows */
+    uint8_t *place = qr_buf_reserve(buf, raw);
+    buf->len = 0;
+    if (place == NULL)
+        return qr_buf_status(buf, err);
+    if (raw == stored)
+        place = buf->data + HEAD;
+    else
+        QR_TRY(qr_decompress((enum qr_compression)layer->compression, buf->data + HEAD, stored,
+                             place, raw, err));
+    memmove(buf->data, place, raw);
+    buf->len = raw;
+    return QR_OK;
+}
+
 enum qr_status qri_layer_read_block(const struct qri_layer *layer, size_t block_index,
                                     struct qr_buf *buf, struct qr_err *err)
 {
     enum { HEAD = QRI_LAYER_BLOCK_HEADER_BYTES };
     const struct qri_layer_block *b = &layer->blocks[block_index];
     qr_buf_clear(buf);
-    uint8_t *place = qr_buf_reserve(buf, b->bytes + HEAD);
+    size_t raw = layer->compression == QR_COMPRESSION_NONE ? 0 : QRI_BLOCK_BYTES; /* mostly */
+    uint8_t *place = qr_buf_reserve(buf, b->bytes + HEAD + raw);
     if (place == NULL)
         return qr_buf_status(buf, err);
     QR_TRY(qr_file_read_exactly(layer->file, place, b->bytes + HEAD, b->offset, err));
@@ -128,6 +159,8 @@ enum qr_status qri_layer_read_block(const struct qri_layer *layer, size_t block_
         qr_get32le(place + 4) != qr_crc32c(0, place + HEAD, b->bytes))
         return qr_fail(err, QR_CORRUPT, "checksum of block %zu of layer %llx", block_index,
                        (unsigned long long)layer->desc.id);
+    if (layer->compression != QR_COMPRESSION_NONE)
+        return inflate(layer, b->bytes, buf, err);
     memmove(place, place + HEAD, b->bytes);
     buf->len = b->bytes;
     return QR_OK;

@@ -4,11 +4,12 @@
 #include <string.h>
 #include "base/crc.h"
 #include "base/endian.h"
+#include "page/compress.h"
 #include "base/banned.h"
 
 enum {
-    WRITE_BYTES = 1 << 20, /* one system call carries this much */
-    BLOCK_BYTES_MAX = QR_RECORD_BYTES_MAX + QRI_BLOCK_BYTES + QRI_ENTRY_HEADER_BYTES,
+    WRITE_BYTES = 1 << 20,                             /* one system call carries this much */
+    BLOCK_BYTES_MAX = 2 * QRI_LAYER_ENTRIES_BYTES_MAX, /* with room to compress into */
     SECTION_BYTES_MAX = 1 << 30,
 };
 
@@ -18,8 +19,10 @@ struct qri_layer_writer {
     char path[QRI_LAYER_PATH_BYTES_MAX];
     struct qri_layer_desc desc;
     uint32_t page_bytes;
-    uint64_t written;             /* bytes in the file */
-    struct qr_buf out;            /* on their way to it */
+    uint64_t written;  /* bytes in the file */
+    struct qr_buf out; /* on their way to it */
+    uint8_t compression;
+    uint64_t saved;               /* by compression */
     struct qr_buf block;          /* the open one's entries */
     struct qri_layer_block first; /* of the open block */
     struct qr_buf index;
@@ -39,12 +42,14 @@ static void free_writer(struct qri_layer_writer *w)
 
 enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
                                     const struct qri_layer_desc *desc, uint32_t page_bytes,
-                                    struct qri_layer_writer **ret_writer, struct qr_err *err)
+                                    uint8_t compression, struct qri_layer_writer **ret_writer,
+                                    struct qr_err *err)
 {
     struct qri_layer_writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return qr_fail(err, QR_NOMEM, "layer writer");
-    *w = (struct qri_layer_writer){.env = env, .desc = *desc, .page_bytes = page_bytes};
+    *w = (struct qri_layer_writer){
+        .env = env, .desc = *desc, .page_bytes = page_bytes, .compression = compression};
     snprintf(w->path, sizeof w->path, "%s", path);
     qr_buf_init(&w->out, WRITE_BYTES + BLOCK_BYTES_MAX + SECTION_BYTES_MAX);
     qr_buf_init(&w->block, BLOCK_BYTES_MAX);
@@ -69,19 +74,43 @@ static enum qr_status write_out(struct qri_layer_writer *w, struct qr_err *err)
     return QR_OK;
 }
 
+/* The open block's entries, compressed if that pays. */
+static void add_entries(struct qri_layer_writer *w)
+{
+    size_t raw = w->block.len;
+    if (w->compression != QR_COMPRESSION_NONE) {
+        enum qr_compression algorithm = (enum qr_compression)w->compression;
+        size_t bound = qr_compress_bound(algorithm, raw);
+        qr_buf_add32le(&w->out, (uint32_t)raw);
+        uint8_t *place = qr_buf_reserve(&w->out, bound);
+        size_t count = place == NULL ? 0 : qr_compress(algorithm, w->block.data, raw, place, bound);
+        if (count > 0) {
+            w->out.len += count;
+            w->saved += raw - count;
+            return;
+        }
+    }
+    qr_buf_add(&w->out, w->block.data, raw);
+}
+
 static enum qr_status end_block(struct qri_layer_writer *w, struct qr_err *err)
 {
     if (w->block.len == 0)
         return QR_OK;
-    uint32_t bytes = (uint32_t)w->block.len;
+    uint32_t bytes = 0;
+    size_t at = w->out.len;
+    qr_buf_fill(&w->out, 0, QRI_LAYER_BLOCK_HEADER_BYTES);
+    add_entries(w);
+    QR_TRY(qr_buf_status(&w->out, err));
+    bytes = (uint32_t)(w->out.len - at) - QRI_LAYER_BLOCK_HEADER_BYTES;
     qri_block_encode(&(struct qri_layer_block){.page_no = w->first.page_no,
                                                .bytes = bytes,
                                                .lsn = w->first.lsn,
-                                               .offset = w->written + w->out.len},
+                                               .offset = w->written + at},
                      &w->index);
-    qr_buf_add32le(&w->out, bytes);
-    qr_buf_add32le(&w->out, qr_crc32c(0, w->block.data, bytes));
-    qr_buf_add(&w->out, w->block.data, bytes);
+    uint8_t *head = w->out.data + at;
+    qr_put32le(head, bytes);
+    qr_put32le(head + 4, qr_crc32c(0, head + QRI_LAYER_BLOCK_HEADER_BYTES, bytes));
     qr_buf_clear(&w->block);
     if (w->out.len >= WRITE_BYTES)
         return write_out(w, err);
@@ -170,8 +199,9 @@ static enum qr_status write_end(struct qri_layer_writer *w, const struct qri_met
     qr_buf_add(&w->out, tail, sizeof tail);
     QR_TRY(write_out(w, err));
     w->desc.bytes = w->written;
+    w->desc.raw_bytes = w->written + w->saved;
     uint8_t head[QRI_LAYER_HEADER_BYTES];
-    qri_header_encode(&w->desc, w->page_bytes, head);
+    qri_header_encode(&w->desc, w->page_bytes, w->compression, head);
     QR_TRY(qr_file_pwrite(w->file, head, sizeof head, 0, err));
     return qr_file_sync(w->file, err);
 }

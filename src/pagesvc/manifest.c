@@ -90,7 +90,7 @@ static void add_desc(struct qr_buf *buf, const struct qri_layer_desc *d)
     qr_buf_add64le(buf, d->bytes);
     qr_buf_add64le(buf, d->entry_count);
     qr_buf_add64le(buf, d->lsn_max);
-    qr_buf_add64le(buf, 0); /* key id and more, later */
+    qr_buf_add64le(buf, d->raw_bytes);
 }
 
 void qri_manifest_encode(const struct qri_manifest *m, struct qr_buf *buf)
@@ -149,7 +149,8 @@ static bool get_desc(const uint8_t *p, struct qri_layer_desc *d)
                                  .last_page = qr_get32le(p + 52),
                                  .bytes = qr_get64le(p + 56),
                                  .entry_count = qr_get64le(p + 64),
-                                 .lsn_max = qr_get64le(p + 72)};
+                                 .lsn_max = qr_get64le(p + 72),
+                                 .raw_bytes = qr_get64le(p + 80)};
     memcpy(d->origin.id, p, QR_TIMELINE_BYTES);
     return (d->kind == QRI_LAYER_DELTA || d->kind == QRI_LAYER_IMAGE) &&
            d->first_lsn <= d->last_lsn && d->first_page <= d->last_page;

@@ -147,13 +147,16 @@ struct qri_layer_desc {
     uint64_t first_lsn, last_lsn;
     uint32_t first_page, last_page;
     uint64_t bytes, entry_count;
-    uint64_t lsn_max; /* foreign: nothing newer is read (G7); else UINT64_MAX */
+    uint64_t raw_bytes; /* what the file would have without compression; 0: not known */
+    uint64_t lsn_max;   /* foreign: nothing newer is read (G7); else UINT64_MAX */
 };
 
 struct qri_layer_writer;
-QR_NODISCARD enum qr_status
-qri_layer_writer_new(struct qr_env *env, const char *path, const struct qri_layer_desc *desc,
-                     uint32_t page_bytes, struct qri_layer_writer **ret_writer, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
+                                                 const struct qri_layer_desc *desc,
+                                                 uint32_t page_bytes, uint8_t compression,
+                                                 struct qri_layer_writer **ret_writer,
+                                                 struct qr_err *err);
 /* In (page, LSN) order. */
 QR_NODISCARD enum qr_status qri_layer_writer_add(struct qri_layer_writer *writer, uint32_t page_no,
                                                  uint64_t lsn, const uint8_t *record,
@@ -179,6 +182,7 @@ struct qri_layer {
     struct qri_layer_desc desc;
     struct qr_file *file;
     uint32_t page_bytes;
+    uint8_t compression;
     struct qri_layer_block *blocks; /* by (page, LSN) of the first entry */
     size_t block_count;
     uint8_t *filter;

@@ -1,5 +1,6 @@
 /* slice_int.h - slices, their manifests and the service around them; see pagesvc_int.h. */
 #pragma once
+#include "page/compress.h"
 #include "pagesvc_int.h"
 
 enum {
@@ -186,6 +187,10 @@ QR_NODISCARD enum qr_status qri_layer_mend(struct qri_slice *slice, const struct
 QR_NODISCARD enum qr_status qri_layer_store(struct qri_slice *slice,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
+static inline uint8_t qri_layer_compression(const struct qr_pagesvc *svc)
+{
+    return svc->options.compression_off ? QR_COMPRESSION_NONE : QR_COMPRESSION_LZ4;
+}
 /* With task_mu held: a name for a new layer. */
 struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer_kind kind);
 /* With set_mu not held: the set without `gone` sources (by memory or layer), with `layer` (or NULL)

@@ -167,7 +167,7 @@ static void test_a_damaged_object_is_named_and_what_lies_behind_it_is_read(void 
     assert_int_equal(destage(&f), 0);
     struct object o = {.skip = 2};
     assert_int_equal(qr_blob_list(f.store, "log/7a", pick, &o, NULL), QR_OK);
-    assert_int_equal(qr_sim_flip_bit(f.sim, o.path, 8 * 3000), QR_OK);
+    assert_int_equal(qr_sim_flip_bit(f.sim, o.path, 8 * 200), QR_OK);
     uint64_t first = strtoull(strrchr(o.path, '/') + 1, NULL, 16);
     struct qr_timeline t = t_timeline(1);
     struct qr_buf buf;
@@ -186,7 +186,7 @@ static void test_a_damaged_object_is_named_and_what_lies_behind_it_is_read(void 
     assert_int_equal(t_read_all(f.svc, 2, T_START, 7000, &at), f.lsn[2] - T_START);
     assert_int_equal(qr_logsvc_read(f.svc, &t, f.lsn[1] - 100, 1000, &buf, &s, &err), QR_OK);
     assert_int_equal(append(&f, 1), QR_OK);
-    assert_int_equal(qr_sim_flip_bit(f.sim, o.path, 8 * 3000), QR_OK);
+    assert_int_equal(qr_sim_flip_bit(f.sim, o.path, 8 * 200), QR_OK);
     check_all(&f);
     qr_buf_done(&buf);
     end(&f);
@@ -220,12 +220,65 @@ static void test_an_object_without_a_header_does_not_hide_the_others(void **stat
     end(&f);
 }
 
+static void test_objects_with_and_without_compression_live_side_by_side(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint8_t log[APPEND_BYTES];
+    uint64_t written[2] = {0};
+    begin(&f);
+    for (int i = 0; i < 6; i++) {
+        struct qr_logsvc_stats s;
+        for (int n = 0; n < 20; n++) { /* log that repeats itself, as pages do */
+            struct t_append x = {.done = false};
+            memset(log, n, sizeof log);
+            x.a = (struct qr_logsvc_append){.timeline = t_timeline(1),
+                                            .epoch = 1,
+                                            .first_lsn = f.lsn[1],
+                                            .bytes = log,
+                                            .byte_count = sizeof log,
+                                            .done = t_append_done};
+            qr_logsvc_append(f.svc, &x.a);
+            t_flush_all(f.svc);
+            assert_true(x.done);
+            assert_int_equal(x.a.status, QR_OK);
+            f.lsn[1] += sizeof log;
+        }
+        assert_int_equal(destage(&f), 0);
+        qr_logsvc_stats(f.svc, &s);
+        written[i % 2] += s.object_bytes_written;
+        qr_logsvc_close(f.svc);
+        f.options.compression_off = i % 2 == 0;
+        assert_int_equal(qr_logsvc_open(&f.options, &f.svc, NULL), QR_OK);
+    }
+    assert_true(written[0] < written[1] / 4);
+    struct qr_timeline t = t_timeline(1);
+    uint64_t next = T_START + 100;
+    while (next < f.lsn[1]) {
+        struct qr_buf buf;
+        struct qr_logsvc_state s;
+        qr_buf_init(&buf, 1 << 20);
+        assert_int_equal(qr_logsvc_read(f.svc, &t, next, 7777, &buf, &s, NULL), QR_OK);
+        for (size_t at = 0; at < buf.len;) {
+            struct qr_piece p;
+            assert_int_equal(qr_piece_next(buf.data, buf.len, &at, &p, NULL), QR_OK);
+            assert_int_equal(p.first_lsn, next);
+            for (uint32_t k = 0; k < p.bytes; k++)
+                assert_int_equal(p.data[k], (next + k - T_START - 100) / APPEND_BYTES % 20);
+            next += p.bytes;
+        }
+        qr_buf_done(&buf);
+    }
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whatever_long_term_storage_answers_log_is_neither_lost_nor_doubled),
         cmocka_unit_test(test_a_journal_that_cannot_be_emptied_says_so_and_recovers),
         cmocka_unit_test(test_a_damaged_object_is_named_and_what_lies_behind_it_is_read),
+        cmocka_unit_test(test_objects_with_and_without_compression_live_side_by_side),
         cmocka_unit_test(test_an_object_without_a_header_does_not_hide_the_others),
     };
     return cmocka_run_group_tests_name("logsvc/storage", tests, NULL, NULL);

@@ -15,6 +15,7 @@ struct bed {
     struct qr_pagesvc *svc;
     struct world w;
     struct qr_slice_id id;
+    bool compression_off;
 };
 
 static const struct qr_simblob_faults no_faults = {.refuse_ppm = 0};
@@ -33,6 +34,7 @@ static void open_service(struct bed *b, uint64_t open_layer_bytes)
                                          .open_layer_bytes = open_layer_bytes,
                                          .fan_in = 4,
                                          .grace_ns = 1000,
+                                         .compression_off = b->compression_off,
                                          .threads_off = true};
     if (qr_pagesvc_open(&options, &b->svc, &err) != QR_OK)
         fail_msg("%s", err.text);
@@ -216,6 +218,48 @@ static void test_a_page_in_several_damaged_layers_is_mended_at_once(void **state
     free_bed(&b);
 }
 
+static uint64_t layer_bytes(struct bed *b)
+{
+    struct qr_pagesvc_stats stats;
+    qr_pagesvc_get_stats(b->svc, &stats);
+    return stats.flushed_bytes;
+}
+
+static void test_layers_with_and_without_compression_live_side_by_side(void **state)
+{
+    (void)state;
+    struct bed b;
+    uint64_t bytes[2];
+    make_bed(&b, 2000, 1 << 20);
+    ingest_all(&b);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    bytes[0] = layer_bytes(&b);
+    free_bed(&b);
+    make_bed(&b, 2000, 1 << 20);
+    close_service(&b);
+    b.compression_off = true;
+    open_service(&b, 1 << 20);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    ingest_all(&b);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    bytes[1] = layer_bytes(&b);
+    assert_true(bytes[0] < bytes[1] * 7 / 8);
+    for (int i = 0; i < 6; i++) { /* the other way at every turn; merged into each other, too */
+        close_service(&b);
+        b.compression_off = i % 2 == 1;
+        open_service(&b, 16384);
+        assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+        for (int n = 0; n < 150; n++)
+            world_commit(&b.w);
+        ingest_all(&b);
+        assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+        work_until_done(&b);
+        check_now(&b);
+        world_check(&b.w, b.svc, &b.id, &b.w.commits[1000]);
+    }
+    free_bed(&b);
+}
+
 /* --- the manifest --- */
 
 static void test_a_damaged_manifest_is_named_and_hurts_its_slice_only(void **state)
@@ -396,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_block_damaged_in_both_copies_costs_its_pages_only),
         cmocka_unit_test(test_a_page_in_several_damaged_layers_is_mended_at_once),
+        cmocka_unit_test(test_layers_with_and_without_compression_live_side_by_side),
         cmocka_unit_test(test_a_damaged_manifest_is_named_and_hurts_its_slice_only),
         cmocka_unit_test(test_a_full_disk_stops_no_reader_and_work_goes_on_with_space),
         cmocka_unit_test(test_whatever_the_blob_store_answers_pages_stay_right_and_nothing_is_lost),

@@ -44,6 +44,7 @@ struct qr_logsvc_options { /* 0 takes the value in brackets */
     uint32_t timelines_max;     /* [65536] */
     uint32_t feeds_max;         /* [1024] feeds that wait */
     uint64_t object_bytes;      /* [QR_LOG_OBJECT_BYTES] destaged at once */
+    bool compression_off;       /* of long-term log */
     int64_t destage_age_ns;     /* [10 s] log that waits longer is destaged in smaller objects */
     uint64_t storage_lag_bytes; /* [256 MiB] page servers further behind slow the primary down */
     uint64_t replica_lag_bytes; /* [256 MiB] */
@@ -113,9 +114,9 @@ void qr_logsvc_change(struct qr_logsvc *svc, struct qr_logsvc_change *change);
 QR_NODISCARD enum qr_status qr_logsvc_state(struct qr_logsvc *svc,
                                             const struct qr_timeline *timeline,
                                             struct qr_logsvc_state *ret_state, struct qr_err *err);
-/* The primary may serve for ttl_ns from now. QR_INVALID beyond lease_ttl_ns_max. QR_FENCED when its epoch is
- * not the current one or somebody waits to fence it. Leases are kept in memory; after a restart
- * every timeline counts as leased for lease_ttl_ns_max. */
+/* The primary may serve for ttl_ns from now. QR_INVALID beyond lease_ttl_ns_max. QR_FENCED when its
+ * epoch is not the current one or somebody waits to fence it. Leases are kept in memory; after a
+ * restart every timeline counts as leased for lease_ttl_ns_max. */
 QR_NODISCARD enum qr_status qr_logsvc_renew(struct qr_logsvc *svc,
                                             const struct qr_timeline *timeline, uint64_t epoch,
                                             int64_t ttl_ns, struct qr_err *err);

@@ -11,8 +11,9 @@
  * without a gap between them: 0 u32 magic "QRLO"   4 u8 version   5 u8 checksum algorithm   6 u8
  * compression   7 u8 flags 8 u32 key id   12 u32 crc of the header (this field as 0)   16 16 bytes
  * of timeline 32 u64 first LSN   40 u64 end LSN   48 u64 commit LSN before it   56 u64 its wall_ns
- *  64 u64 last commit LSN at its end   72 u64 its wall_ns   80 u64 payload bytes
- *  88 u32 crc of the payload   92 zeros
+ *  64 u64 last commit LSN at its end   72 u64 its wall_ns   80 u64 payload bytes, as stored
+ *  88 u32 crc of the payload, as stored   92 u32 0   96 u64 payload bytes before compression
+ * (0: the same)   104 zeros. Compression is an id of page/compress.h.
  *
  * Pure; any thread; hostile input. Errors: QR_CORRUPT, QR_NOMEM and QR_TOO_BIG from the buffer. */
 #pragma once
@@ -49,15 +50,17 @@ struct qr_log_object {
     uint64_t first_lsn, end_lsn;
     uint64_t before_commit_lsn, before_wall_ns;
     uint64_t commit_lsn, commit_wall_ns;
-    uint64_t payload_bytes;
+    uint64_t payload_bytes, raw_bytes; /* as stored; before compression */
     uint32_t payload_crc;
+    uint8_t compression; /* enum qr_compression */
 };
 void qr_log_object_put(uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES], const struct qr_log_object *object);
 /* The header alone: `bytes` are its 128. */
 QR_NODISCARD enum qr_status qr_log_object_header(const uint8_t *bytes, size_t count,
                                                  struct qr_log_object *ret_object,
                                                  struct qr_err *err);
-/* A whole object: header, checksum, and pieces that go from first to end without a gap. */
-QR_NODISCARD enum qr_status qr_log_object_verify(const uint8_t *bytes, size_t count,
-                                                 struct qr_log_object *ret_object,
-                                                 struct qr_err *err);
+/* A whole object in `buf`: checks header, checksum, and pieces that go from first to end without a
+ * gap. Then its header and the pieces as they were before compression are in `buf`; after a failure
+ * anything. */
+QR_NODISCARD enum qr_status
+qr_log_object_unpack(struct qr_buf *buf, struct qr_log_object *ret_object, struct qr_err *err);

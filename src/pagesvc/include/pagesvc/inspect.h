@@ -17,7 +17,8 @@ struct qr_layer_info {
     uint64_t first_lsn, last_lsn;
     uint32_t first_page, last_page;
     uint64_t bytes, entry_count;
-    uint64_t lsn_max; /* a branch reads nothing newer of it; UINT64_MAX: no bound */
+    uint64_t raw_bytes; /* without compression; 0: not known */
+    uint64_t lsn_max;   /* a branch reads nothing newer of it; UINT64_MAX: no bound */
 };
 /* The name of its object; NUL-terminated. */
 void qr_layer_object_name(const struct qr_layer_info *layer, char dst[QR_LAYER_NAME_BYTES_MAX]);

@@ -30,6 +30,7 @@ struct qr_pagesvc_options {
     uint64_t open_layer_bytes; /* [64 MiB] */
     int64_t flush_age_ns;      /* an open layer is frozen after this long [60 s] */
     int64_t grace_ns;          /* between leaving the manifest and being deleted [10 min] */
+    bool compression_off;      /* of layers' blocks */
     uint32_t fan_in;           /* layers merged at once [8] */
     bool threads_off;
 };
