@@ -76,6 +76,9 @@ QR_NODISCARD enum qr_status qri_catalog_bootstrap(sqlite3 *conn, int64_t now_tic
 QR_NODISCARD enum qr_status qri_catalog_load(sqlite3 *conn, struct qr_str database_name,
                                              uint32_t database_id, struct qri_catalog **ret_catalog,
                                              struct qr_err *err);
+/* The version alone, from the body of the META row. */
+QR_NODISCARD enum qr_status qri_catalog_version(const uint8_t *body, size_t body_bytes,
+                                                uint64_t *ret_version, struct qr_err *err);
 /* An empty picture for a session's #tables; object ids begin at QRI_TEMP_OBJECT_FIRST. */
 QR_NODISCARD enum qr_status qri_catalog_new_temp(struct qri_catalog **ret_catalog,
                                                  struct qr_err *err);

@@ -35,6 +35,15 @@ static enum qr_status decode_meta(struct qr_catalog *cat, const struct qri_recor
     return QR_OK;
 }
 
+enum qr_status qri_catalog_version(const uint8_t *body, size_t body_bytes, uint64_t *ret_version,
+                                   struct qr_err *err)
+{
+    struct qr_catalog cat = {0};
+    QR_TRY(decode_meta(&cat, &(struct qri_record){.body = body, .body_bytes = body_bytes}, err));
+    *ret_version = cat.version;
+    return QR_OK;
+}
+
 struct qri_catalog *qri_catalog_ref(struct qri_catalog *catalog)
 {
     atomic_fetch_add(&catalog->refs, 1);

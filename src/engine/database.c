@@ -19,6 +19,7 @@ static void free_database(struct qr_database *db)
         db->idle_links = link->next;
         qri_link_free(link);
     }
+    qri_follow_done(db);
     qri_cache_free(db->cache);
     qri_catalog_unref(db->catalog);
     pthread_mutex_destroy(&db->mu);
@@ -27,11 +28,26 @@ static void free_database(struct qr_database *db)
     free(db);
 }
 
+/* A replica has the catalog that its primary made. */
+static enum qr_status load_followed(struct qr_database *db, struct qr_conn *conn,
+                                    struct qr_err *err)
+{
+    atomic_store(&db->follows, true);
+    QR_TRY(qr_conn_pin(conn, err));
+    db->catalog_lsn = qr_conn_pinned_lsn(conn);
+    return qr_wrap(
+        err,
+        qri_catalog_load(qr_conn_db(conn), db->info.name, db->info.database_id, &db->catalog, err),
+        "load the catalog");
+}
+
 /* The catalog's tables are made in a transaction of their own the first time. */
 static enum qr_status load(struct qr_database *db, struct qr_err *err)
 {
     struct qr_conn *conn QR_AUTO(qr_conn_closep) = NULL;
     QR_TRY(qr_conn_open(db->store, NULL, &conn, err));
+    if (qr_store_is_read_only(db->store))
+        return load_followed(db, conn, err);
     QR_TRY(qr_conn_lock_writer(conn, 1, NULL, NULL, err));
     QR_TRY(qr_wrap(err, qri_catalog_bootstrap(qr_conn_db(conn), now_ticks(db->instance), err),
                    "make the catalog"));

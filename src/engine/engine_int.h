@@ -57,9 +57,13 @@ struct qr_database {
     struct qr_lsn catalog_lsn;       /* guarded by catalog_mu; the commit that made it */
     _Atomic uint64_t catalog_serial; /* of `catalog`, one for each; QRI_CATALOG_CHANGES */
     _Atomic uint64_t last_serial;    /* given to any picture, committed or not */
-    struct qri_link *idle_links;     /* guarded by mu; last used first */
-    size_t idle_link_count;          /* guarded by mu */
-    size_t session_count;            /* guarded by mu */
+    _Atomic bool follows; /* a replica, or one promoted that nobody has written to: follow.c */
+    _Atomic uint64_t followed_lsn; /* up to here the catalog is the newest */
+    struct qr_conn *follow_conn;   /* guarded by catalog_mu, like the next */
+    struct sqlite3_stmt *follow_stmt;
+    struct qri_link *idle_links; /* guarded by mu; last used first */
+    size_t idle_link_count;      /* guarded by mu */
+    size_t session_count;        /* guarded by mu */
     struct qri_cache *cache;
 };
 
@@ -156,6 +160,8 @@ struct qr_session {
     struct qri_catalog *catalog; /* the one in use (reference) */
     uint64_t catalog_serial;
     struct qr_lsn catalog_lsn;   /* the commit that made it */
+    struct qr_lsn followed_lsn;  /* a snapshot that it is right for: follow.c */
+    uint64_t followed_serial;    /* the serial of then */
     struct qri_catalog *temp;    /* #tables; NULL: none */
     uint64_t temp_serial;        /* changes whenever `temp` does */
     bool views_tempdb;           /* system views show `temp` */
@@ -236,6 +242,17 @@ struct qri_session_seen qri_session_shown(struct qr_session *session);
 /* Takes the newest catalog; keeps the transaction's own, and that of a snapshot that is open. */
 void qri_session_refresh_catalog(struct qr_session *session);
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp);
+
+/* ---- follow.c ---- */
+/* The database's catalog becomes that of the newest commit applied. */
+void qri_follow_newest(struct qr_database *db);
+void qri_follow_done(struct qr_database *db);
+/* Compares the session's catalog with the one of the pinned snapshot; *ret_again: they differ, and
+ * the database's is newer now: take that and pin again. */
+QR_NODISCARD enum qr_status qri_follow(struct qr_session *session, bool *ret_again,
+                                       struct qr_err *err);
+/* The first writer of a promoted replica, with the writer lock: the catalog as of the head. */
+QR_NODISCARD enum qr_status qri_follow_head(struct qr_session *session, struct qr_err *err);
 
 /* ---- options.c ---- */
 void qri_options_init(struct qri_options *options, bool is_odbc);

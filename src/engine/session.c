@@ -208,6 +208,8 @@ static bool reads_a_snapshot(const struct qr_session *session)
 void qri_session_refresh_catalog(struct qr_session *session)
 {
     struct qr_database *db = session->db;
+    if (atomic_load_explicit(&db->follows, memory_order_acquire))
+        qri_follow_newest(db);
     if (atomic_load_explicit(&db->catalog_serial, memory_order_acquire) == session->catalog_serial)
         return;
     if (session->tran.catalog_changed || reads_a_snapshot(session))

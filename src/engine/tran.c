@@ -52,6 +52,8 @@ static enum qr_status lock_writer(struct qr_session *session, struct qr_err *err
         session->sink->block_end(session->sink->ctx);
     if (status == QR_TIMEOUT)
         return qr_sql_fail(err, 1222);
+    if (status == QR_READ_ONLY)
+        return qr_sql_fail(err, 3906, session->db->info.name.p);
     return status;
 }
 
@@ -216,10 +218,16 @@ static enum qr_status pin_snapshot(struct qr_session *session, struct qr_err *er
         qri_session_refresh_catalog(session);
         choose_snapshot(session);
         QR_TRY(qr_conn_pin(conn, err));
-        if (atomic_load(&db->catalog_serial) == session->catalog_serial ||
-            session->tran.catalog_changed)
+        if (session->tran.catalog_changed)
+            return QR_OK;
+        bool again = atomic_load(&db->catalog_serial) != session->catalog_serial;
+        enum qr_status status = QR_OK;
+        if (!again && atomic_load(&db->follows))
+            status = qri_follow(session, &again, err);
+        if (status == QR_OK && !again)
             return QR_OK;
         qr_conn_unpin(conn);
+        QR_TRY(status);
     }
 }
 
@@ -233,6 +241,13 @@ static void unpin(struct qr_session *session)
 static enum qr_status lock_and_refresh(struct qr_session *session, struct qr_err *err)
 {
     QR_TRY(lock_writer(session, err));
+    if (atomic_load(&session->db->follows)) {
+        enum qr_status status = qri_follow_head(session, err);
+        if (status != QR_OK) {
+            qr_conn_unlock_writer(session->link->conn);
+            return status;
+        }
+    }
     qri_session_refresh_catalog(session); /* nobody changes it now */
     return QR_OK;
 }
@@ -257,24 +272,26 @@ static enum qr_status begin_access(struct qr_session *session, enum qri_access a
 {
     struct qri_tran *tran = &session->tran;
     uint8_t isolation = session->options.isolation;
-    bool write = access != QRI_READ;
-    if (tran->doomed && write)
+    bool replica =
+        qr_store_is_read_only(session->db->store); /* all its transactions are snapshots */
+    bool write = access != QRI_READ && !(replica && access == QRI_WRITE_TEMP);
+    if (tran->doomed && access != QRI_READ)
         return qr_sql_fail(err, 3930);
     if (tran->sqlite_open)
         return write && !tran->is_write && tran->count > 0 ? upgrade(session, err) : QR_OK;
-    if (!write) {
+    if (access == QRI_READ) {
         if (tran->count == 0 || isolation < ISOLATION_REPEATABLE)
             return pin_snapshot(session, err);
-        if (isolation == ISOLATION_SNAPSHOT) {
+        if (isolation == ISOLATION_SNAPSHOT || replica) {
             QR_TRY(pin_snapshot(session, err));
             return begin_sqlite(session, false, err);
         }
         QR_TRY(lock_and_refresh(session, err)); /* what was read stays as it is */
         return begin_sqlite(session, true, err);
     }
-    if (access == QRI_WRITE_TEMP && tran->count == 0) {
+    if (access == QRI_WRITE_TEMP && (tran->count == 0 || replica)) {
         QR_TRY(pin_snapshot(session, err));
-        tran->statement_open = true;
+        tran->statement_open = tran->count == 0;
         return begin_sqlite(session, false, err);
     }
     QR_TRY(lock_and_refresh(session, err));

@@ -227,6 +227,15 @@ enum qr_status qri_counters_recover(struct qr_store *store, const struct qr_reco
     return QR_OK;
 }
 
+enum qr_status qri_counters_follow(struct qr_store *store, const struct qr_record *record,
+                                   struct qr_err *err)
+{
+    pthread_mutex_lock(&store->counters->mu);
+    enum qr_status status = qri_counters_recover(store, record, err);
+    pthread_mutex_unlock(&store->counters->mu);
+    return status;
+}
+
 enum qr_status qri_counters_log_all(struct qr_store *store, bool exact, struct qr_err *err)
 {
     struct qri_counters *all = store->counters;

@@ -1,12 +1,17 @@
 /* hyper.c - see store/hyper.h */
-#include "hyper_int.h"
+#include "hyper_replica.h"
 #include <stdlib.h>
 #include <string.h>
 #include "base/endian.h"
 #include "pagesvc/client.h"
 #include "base/banned.h"
 
-enum { COUNTER_BYTES = 16, CLOSE_RECORDS_MAX = 256, RBPEX_LOG_BYTES = 256 << 20 };
+enum {
+    COUNTER_BYTES = 16,
+    CLOSE_RECORDS_MAX = 256,
+    FEED_BYTES = 4 << 20,
+    RBPEX_LOG_BYTES = 256 << 20
+};
 static const int64_t SECOND_NS = 1000000000, BACKOFF_NS = 5000000;
 
 static void hyper_free(struct qr_store *store)
@@ -20,6 +25,7 @@ static void hyper_free(struct qr_store *store)
         qri_log_free_chunks(hy->sending[(hy->sending_first + i) % QRI_SENDING].chunks);
     qri_written_done(&hy->written);
     qri_lease_done(hy);
+    qri_replica_free(hy);
     pthread_cond_destroy(&hy->wake);
     pthread_mutex_destroy(&hy->streams_mu);
     pthread_mutex_destroy(&hy->mu);
@@ -29,14 +35,17 @@ static void hyper_free(struct qr_store *store)
 
 static void hyper_abandon(struct qr_store *store)
 {
-    qri_hyper_stop(store->hyper);
+    if (store->hyper != NULL)
+        qri_hyper_stop(store->hyper);
 }
 
 /* Room is memory, which prepare has taken already; what is too much waits before it (delay). */
 static enum qr_status hyper_reserve(struct qr_store *store, int64_t cost, struct qr_err *err)
 {
-    (void)store, (void)cost, (void)err;
-    return QR_OK;
+    (void)cost;
+    return qr_store_is_read_only(store)
+               ? qr_fail(err, QR_READ_ONLY, "a replica has no log of its own")
+               : QR_OK;
 }
 
 static void hyper_unreserve(struct qr_store *store, int64_t cost)
@@ -53,6 +62,8 @@ static enum qr_status hyper_upkeep(struct qr_store *store, bool wanted, bool ove
                                    struct qr_err *err)
 {
     (void)wanted, (void)over, (void)err;
+    if (store->hyper->replica != NULL)
+        qri_replica_retire(store->hyper);
     return qri_store_check(store, NULL) == QR_OK ? QR_OK : QR_CLOSED;
 }
 
@@ -70,6 +81,12 @@ static enum qr_status hyper_checkpoint(struct qr_store *store, struct qr_err *er
 static enum qr_status hyper_close(struct qr_store *store, struct qr_err *err)
 {
     struct qri_log *log = &store->log;
+    if (qr_store_is_read_only(store)) {
+        qri_hyper_stop(store->hyper);
+        qri_tier_close(store->hyper);
+        qri_replica_forget(store->hyper);
+        return QR_OK;
+    }
     QR_TRY(qri_counters_log_all(store, true, err));
     pthread_mutex_lock(&log->mu);
     bool silent = log->epoch_pending; /* nothing was appended in this epoch */
@@ -121,6 +138,30 @@ static const struct qri_backend hyper_backend = {
     .stats = hyper_stats,
 };
 
+/* A store that was opened as a replica; after its promotion, too, because it may have snapshots
+ * before the newest version of a page that is not in memory. */
+static const struct qri_backend replica_backend = {
+    .flushers = 1,
+    .reserve = hyper_reserve,
+    .unreserve = hyper_unreserve,
+    .harden = qri_hyper_harden,
+    .flush = qri_hyper_flush,
+    .read_page = qri_replica_read_page,
+    .link_page = qri_replica_link_page,
+    .read_at = qri_replica_read_at,
+    .evicting = hyper_evicting,
+    .evicted = qri_tier_evicted,
+    .changed = qri_tier_changed,
+    .delay = qri_hyper_delay,
+    .may_answer = qri_hyper_may_answer,
+    .upkeep = hyper_upkeep,
+    .checkpoint = hyper_checkpoint,
+    .close = hyper_close,
+    .abandon = hyper_abandon,
+    .free = hyper_free,
+    .stats = hyper_stats,
+};
+
 /* --- open --- */
 
 static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_options *options,
@@ -138,54 +179,18 @@ static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_op
     o->page_timeout_ns = o->page_timeout_ns == 0 ? 30 * SECOND_NS : o->page_timeout_ns;
     o->lease_ttl_ns = o->lease_ttl_ns == 0 ? 10 * SECOND_NS : o->lease_ttl_ns;
     o->rbpex_log_bytes = o->rbpex_log_bytes == 0 ? RBPEX_LOG_BYTES : o->rbpex_log_bytes;
+    o->feed_wait_ns = o->feed_wait_ns == 0 ? 5 * SECOND_NS : o->feed_wait_ns;
+    o->feed_answer_ns = o->feed_answer_ns == 0 ? 10 * SECOND_NS : o->feed_answer_ns;
+    o->feed_bytes = o->feed_bytes == 0 ? FEED_BYTES : o->feed_bytes;
+    while (o->reader_id == 0)
+        qr_env_random(store->env, &o->reader_id, sizeof o->reader_id);
+    qr_env_random(store->env, &hy->holder, sizeof hy->holder);
     qri_lease_init(hy);
     pthread_mutex_init(&hy->mu, NULL);
     pthread_mutex_init(&hy->streams_mu, NULL);
     qr_cond_init(&hy->wake);
     store->hyper = hy;
     return qri_written_init(&hy->written, 0, err);
-}
-
-static enum qr_status choose_epoch(struct qri_hyper *hy, struct qr_err *err)
-{
-    struct qr_logsvc_state state = {0};
-    int64_t until = qr_env_mono_ns(hy->store->env) + hy->options.open_timeout_ns;
-    while (hy->options.epoch == 0) {
-        enum qr_status status =
-            qr_logsvc_peer_state(hy->options.log, &hy->options.timeline, 0, &state, err);
-        if (status == QR_OK)
-            hy->options.epoch = state.epoch + 1;
-        else if (!qri_hyper_may_repeat(status) || qr_env_mono_ns(hy->store->env) > until)
-            return status;
-        else
-            qri_hyper_pause(hy, BACKOFF_NS);
-    }
-    return QR_OK;
-}
-
-/* One holder for all tries: whichever of them arrives, it is our reign. */
-static enum qr_status fence(struct qri_hyper *hy, struct qr_logsvc_state *ret_state,
-                            struct qr_err *err)
-{
-    struct qr_env *env = hy->store->env;
-    struct qr_logsvc_change c = {.kind = QR_LOGSVC_FENCE,
-                                 .timeline = hy->options.timeline,
-                                 .epoch = hy->options.epoch,
-                                 .force = hy->options.force};
-    qr_env_random(env, &c.holder, sizeof c.holder);
-    int64_t until = qr_env_mono_ns(env) + hy->options.open_timeout_ns;
-    for (;;) {
-        enum qr_status status = qr_logsvc_peer_change(hy->options.log, &c, 0, err);
-        if (status == QR_OK)
-            break;
-        bool leased = status == QR_LOCKED;
-        if ((!leased && !qri_hyper_may_repeat(status)) || qr_env_mono_ns(env) > until)
-            return status;
-        qri_hyper_pause(hy, leased && c.wait_ns > BACKOFF_NS && c.wait_ns < SECOND_NS ? c.wait_ns
-                                                                                      : BACKOFF_NS);
-    }
-    *ret_state = c.state;
-    return QR_OK;
 }
 
 static enum qr_status take_counters(struct qr_store *store, const struct qr_pages_meta *meta,
@@ -201,21 +206,12 @@ static enum qr_status take_counters(struct qr_store *store, const struct qr_page
     return QR_OK;
 }
 
-static void begin_at(struct qr_store *store, const struct qr_logsvc_state *state,
-                     const struct qr_pages_meta *meta)
+/* The newest visible commit, of which nothing is in memory yet. */
+static void adopt(struct qr_store *store, const struct qr_logsvc_state *state,
+                  const struct qr_pages_meta *meta)
 {
-    struct qri_log *log = &store->log;
     uint64_t visible = state->commit_lsn;
     uint64_t wall = meta->wall_ns > state->commit_wall_ns ? meta->wall_ns : state->commit_wall_ns;
-    store->epoch = store->hyper->options.epoch;
-    log->append_lsn = state->hardened_lsn + QRI_EPOCH_LSN_JUMP;
-    store->hyper->sent_lsn = log->append_lsn;
-    store->hyper->hardened_lsn = state->hardened_lsn;
-    log->commit_lsn = visible;
-    qr_record_add_epoch(&log->epoch_record, store->epoch, visible, wall);
-    log->epoch_pending = true;
-    /* What is not durable yet; appending does not count that record, hardening does. */
-    atomic_store(&log->since_checkpoint, log->epoch_record.len);
     store->pages_max = store->durable_pages_max = meta->db_pages;
     store->empty_lsn = meta->db_pages == 0 ? visible : 0;
     store->commit_no = store->durable_commit_no = meta->commit_no;
@@ -225,6 +221,8 @@ static void begin_at(struct qr_store *store, const struct qr_logsvc_state *state
                                 &store->checkpoint_lsn};
     for (size_t i = 0; i < sizeof lsns / sizeof lsns[0]; i++)
         atomic_store(lsns[i], visible);
+    for (size_t i = 0; i < QRI_WRITTEN_BUCKETS; i++)
+        store->hyper->written.buckets[i].floor = visible;
 }
 
 static enum qr_status read_meta(struct qr_store *store, const struct qr_logsvc_state *state,
@@ -250,7 +248,7 @@ static enum qr_status read_meta(struct qr_store *store, const struct qr_logsvc_s
     if (status == QR_OK)
         status = take_counters(store, &meta, err);
     if (status == QR_OK)
-        begin_at(store, state, &meta);
+        adopt(store, state, &meta);
     qr_buf_done(&reply);
     return status;
 }
@@ -262,31 +260,25 @@ static void limit_size(struct qr_store *store)
         atomic_store(&store->max_data_bytes, max);
 }
 
-static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_options *options,
-                                 struct qr_err *err)
+/* What a primary and a replica begin with. */
+static enum qr_status open_dir(struct qr_store *store, const struct qr_hyper_options *options,
+                               struct qr_err *err)
 {
-    int64_t start = qr_env_mono_ns(store->env);
     QR_TRY(new_hyper(store, options, err));
-    struct qri_hyper *hy = store->hyper;
     enum qr_status status = qr_env_make_dir(store->env, store->dir, err);
     if (status != QR_OK && status != QR_EXISTS)
         return status;
-    QR_TRY(qri_store_lock_dir(store, err));
-    struct qr_logsvc_state state = {0};
-    QR_TRY(choose_epoch(hy, err));
-    QR_TRY(qr_wrap(err, fence(hy, &state, err), "take over"));
-    QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
-    hy->lease.wanted = true;
-    QR_TRY(qri_lease_wait(hy, hy->options.open_timeout_ns, err));
-    for (size_t i = 0; i < QRI_WRITTEN_BUCKETS; i++)
-        hy->written.buckets[i].floor = state.commit_lsn;
-    QR_TRY(qr_buf_status(&store->log.epoch_record, err));
     memcpy(store->timeline, options->timeline.id, QR_TIMELINE_BYTES);
-    limit_size(store);
-    qri_tier_open(hy, state.commit_lsn);
-    QR_LOG(&store->options.log, QR_INFO, "store_opened", QR_F("dir", store->dir),
-           QR_F("epoch", store->epoch), QR_F("lsn", state.commit_lsn),
-           QR_F("took_ms", (qr_env_mono_ns(store->env) - start) / 1000000));
+    return qri_store_lock_dir(store, err);
+}
+
+static enum qr_status start(struct qr_store *store, const char *event, int64_t since_ns,
+                            struct qr_err *err)
+{
+    struct qri_hyper *hy = store->hyper;
+    QR_LOG(&store->options.log, QR_INFO, event, QR_F("dir", store->dir),
+           QR_F("epoch", store->epoch), QR_F("lsn", atomic_load(&store->durable_lsn)),
+           QR_F("took_ms", (qr_env_mono_ns(store->env) - since_ns) / 1000000));
     if (!store->options.threads_off) {
         QR_TRY(qr_thread_start("qr-append", 0, qri_hyper_repeater_main, hy, &hy->thread, err));
         hy->thread_runs = true;
@@ -294,26 +286,122 @@ static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_o
     return qri_store_start(store, err);
 }
 
-enum qr_status qr_hyper_open(const char *dir, const struct qr_store_options *options,
-                             const struct qr_hyper_options *hyper, struct qr_store **ret_store,
-                             struct qr_err *err)
+static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_options *options,
+                                 struct qr_err *err)
+{
+    int64_t since_ns = qr_env_mono_ns(store->env);
+    struct qr_logsvc_state state = {0};
+    QR_TRY(open_dir(store, options, err));
+    QR_TRY(qri_reign_fence(store->hyper, &state, err));
+    QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
+    QR_TRY(qri_reign_lease(store->hyper, err));
+    QR_TRY(qri_reign_begin(store->hyper, &state, err));
+    limit_size(store);
+    qri_tier_open(store->hyper, state.commit_lsn);
+    return start(store, "store_opened", since_ns, err);
+}
+
+static enum qr_status ask_state(struct qri_hyper *hy, struct qr_logsvc_state *ret_state,
+                                struct qr_err *err)
+{
+    int64_t until = qr_env_mono_ns(hy->store->env) + hy->options.open_timeout_ns;
+    for (;;) {
+        enum qr_status status =
+            qr_logsvc_peer_state(hy->options.log, &hy->options.timeline, 0, ret_state, err);
+        if (status == QR_OK || !qri_hyper_may_repeat(status) ||
+            qr_env_mono_ns(hy->store->env) > until)
+            return status;
+        qri_hyper_pause(hy, BACKOFF_NS);
+    }
+}
+
+static enum qr_status open_replica(struct qr_store *store, const struct qr_hyper_options *options,
+                                   struct qr_err *err)
+{
+    int64_t since_ns = qr_env_mono_ns(store->env);
+    struct qr_logsvc_state state = {0};
+    atomic_store(&store->read_only, true);
+    QR_TRY(open_dir(store, options, err));
+    struct qri_hyper *hy = store->hyper;
+    QR_TRY(qri_replica_new(hy, err));
+    QR_TRY(ask_state(hy, &state, err));
+    QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
+    store->epoch = state.epoch;
+    hy->replica->applying_lsn = state.commit_lsn;
+    atomic_store(&hy->replica->visible_lsn, state.commit_lsn);
+    atomic_store(&hy->replica->visible_wall_ns, store->commit_wall_ns);
+    atomic_store(&hy->replica->applied_wall_ns, store->commit_wall_ns);
+    if (store->pages_max > 0)
+        QR_TRY(qri_version_pin(store, 1, state.commit_lsn, true, &hy->replica->page_1, err));
+    limit_size(store);
+    qri_tier_open(hy, state.commit_lsn);
+    QR_TRY(start(store, "replica_opened", since_ns, err));
+    /* A branch's own log begins behind what is visible of its parent. */
+    uint64_t from = state.start_lsn > state.commit_lsn ? state.start_lsn : state.commit_lsn;
+    return qri_replica_start(hy, from, err);
+}
+
+static enum qr_status
+open_as(const char *dir, const struct qr_store_options *options,
+        const struct qr_hyper_options *hyper, const struct qri_backend *backend,
+        enum qr_status (*open)(struct qr_store *store, const struct qr_hyper_options *hyper,
+                               struct qr_err *err),
+        struct qr_store **ret_store, struct qr_err *err)
 {
     struct qr_store_options o = options != NULL ? *options : (struct qr_store_options){0};
     if (o.log_bytes_max == 0)
         o.log_bytes_max = UINT64_C(64) << 20;
     struct qr_store *store = NULL;
-    QR_TRY(qri_store_new(dir, &o, &hyper_backend, &store, err));
-    enum qr_status status = qr_wrap(err, open_hyper(store, hyper, err), "open store '%s'", dir);
+    QR_TRY(qri_store_new(dir, &o, backend, &store, err));
+    enum qr_status status = qr_wrap(err, open(store, hyper, err), "open store '%s'", dir);
     if (status != QR_OK)
-        qri_store_free(store);
+        qr_store_abandon(store);
     else
         *ret_store = store;
     return status;
 }
 
+enum qr_status qr_hyper_open(const char *dir, const struct qr_store_options *options,
+                             const struct qr_hyper_options *hyper, struct qr_store **ret_store,
+                             struct qr_err *err)
+{
+    return open_as(dir, options, hyper, &hyper_backend, open_hyper, ret_store, err);
+}
+
+enum qr_status qr_hyper_open_replica(const char *dir, const struct qr_store_options *options,
+                                     const struct qr_hyper_options *hyper,
+                                     struct qr_store **ret_store, struct qr_err *err)
+{
+    return open_as(dir, options, hyper, &replica_backend, open_replica, ret_store, err);
+}
+
+void qr_hyper_get_lag(struct qr_store *store, struct qr_hyper_lag *ret_lag)
+{
+    struct qri_replica *rep = store->hyper->replica;
+    struct qr_lsn durable = qr_store_durable_lsn(store);
+    if (rep == NULL || !qr_store_is_read_only(store)) {
+        pthread_mutex_lock(&store->log.mu);
+        uint64_t wall_ns = store->commit_wall_ns;
+        pthread_mutex_unlock(&store->log.mu);
+        *ret_lag = (struct qr_hyper_lag){durable, durable, wall_ns, wall_ns};
+        return;
+    }
+    struct qr_hyper_lag lag = {.applied_lsn = durable,
+                               .applied_wall_ns = atomic_load(&rep->applied_wall_ns),
+                               .visible_lsn = qr_lsn(atomic_load(&rep->visible_lsn)),
+                               .visible_wall_ns = atomic_load(&rep->visible_wall_ns)};
+    if (lag.visible_lsn.v < durable.v) { /* an answer tells both; we came between */
+        lag.visible_lsn = durable;
+        lag.visible_wall_ns = lag.applied_wall_ns;
+    }
+    *ret_lag = lag;
+}
+
 void qr_hyper_step(struct qr_store *store)
 {
     qri_hyper_repeat(store->hyper);
+    if (qr_store_is_read_only(store))
+        qri_replica_tick(store->hyper);
 }
 
 enum qr_status qr_hyper_create(const struct qr_hyper_options *hyper, uint32_t page_bytes,

@@ -41,17 +41,22 @@ struct qri_written {
     } * buckets;
 };
 
-/* All but until_ns guarded by the hyper's mu. */
+/* What is not atomic is guarded by the hyper's mu. */
 struct qri_lease {
-    bool wanted, flying; /* this is a primary; a renewal is on its way */
+    _Atomic bool wanted; /* this is a primary */
+    bool flying;         /* a renewal is on its way */
     _Atomic int64_t until_ns;
     int64_t asked_ns, next_ns; /* of the renewal; when to ask again */
     struct qr_rpc_call call;
     struct qr_buf ask;
 };
 
+struct qri_replica; /* hyper_replica.h */
+
 struct qri_hyper {
     struct qr_store *store;
+    struct qri_replica *replica; /* NULL: it never was one */
+    uint64_t holder;             /* of our reign */
     struct qr_hyper_options options;
     pthread_mutex_t mu;  /* a leaf but for the peers' own locks; guards what follows */
     pthread_cond_t wake; /* something became durable, or failed, or it ends */
@@ -107,12 +112,32 @@ QR_NODISCARD enum qr_status qri_lease_wait(struct qri_hyper *hyper, int64_t time
                                            struct qr_err *err);
 QR_NODISCARD enum qr_status qri_hyper_may_answer(struct qr_store *store, struct qr_err *err);
 
+/* hyper_reign.c: a new epoch, in this order */
+QR_NODISCARD enum qr_status qri_reign_fence(struct qri_hyper *hyper,
+                                            struct qr_logsvc_state *ret_state, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_reign_lease(struct qri_hyper *hyper, struct qr_err *err);
+/* The log goes on behind what the fence answered. */
+QR_NODISCARD enum qr_status
+qri_reign_begin(struct qri_hyper *hyper, const struct qr_logsvc_state *state, struct qr_err *err);
+
 /* hyper_page.c */
 QR_NODISCARD enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no,
                                                 uint8_t *dst, uint64_t *ret_lsn,
                                                 struct qr_err *err);
-/* Pages of one slice, until all have an answer; the reply's bytes hold them (qr_pages_got_next). */
+/* The wants for a page and those behind it, of its slice, as of `lsn`; QRI_AHEAD_MAX at most. */
 struct qr_pages_want;
+uint32_t qri_hyper_make_wants(struct qr_store *store, uint32_t page_no, uint64_t lsn,
+                              struct qr_pages_want *wants);
+/* The page on our own disk; false: there is none, or only one of version *ret_lsn (not 0) in dst
+ * that has to be confirmed. */
+bool qri_hyper_find_page(struct qr_store *store, uint32_t page_no, uint8_t *dst, uint64_t *ret_lsn);
+/* The first page goes to dst, which holds what wants[0].have says, the others to frames of their
+ * own. */
+QR_NODISCARD enum qr_status qri_hyper_get_pages(struct qr_store *store,
+                                                const struct qr_pages_want *wants, uint32_t count,
+                                                uint8_t *dst, uint64_t *ret_lsn,
+                                                struct qr_err *err);
+/* Pages of one slice, until all have an answer; the reply's bytes hold them (qr_pages_got_next). */
 QR_NODISCARD enum qr_status qri_hyper_get(struct qri_hyper *hyper, uint32_t slice_no,
                                           const struct qr_pages_want *wants, uint32_t count,
                                           struct qr_buf *reply, struct qr_err *err);

@@ -1,5 +1,5 @@
 /* hyper_log.c - hardens the log by appends to the log service, many in flight; see hyper_int.h. */
-#include "hyper_int.h"
+#include "hyper_replica.h"
 #include <assert.h>
 #include "base/endian.h"
 #include "base/banned.h"
@@ -453,6 +453,7 @@ void qri_hyper_stop(struct qri_hyper *hy)
     if (hy->thread_runs)
         pthread_join(hy->thread, NULL);
     hy->thread_runs = false;
+    qri_replica_stop(hy);
     for (size_t i = 0; i < QRI_APPENDS; i++) {
         struct qri_append *append = &hy->appends[i];
         pthread_mutex_lock(&hy->mu);

@@ -1,5 +1,5 @@
 /* hyper_page.c - pages from a page server, with read-ahead; see hyper_int.h. */
-#include "hyper_int.h"
+#include "hyper_replica.h"
 #include <string.h>
 #include "pagesvc/client.h"
 #include "base/banned.h"
@@ -95,12 +95,12 @@ static uint32_t slice_pages(const struct qr_store *store)
     return (uint32_t)(QR_SLICE_BYTES / store->page_bytes);
 }
 
-static uint32_t make_wants(struct qr_store *store, uint32_t page_no, struct qr_pages_want *wants)
+uint32_t qri_hyper_make_wants(struct qr_store *store, uint32_t page_no, uint64_t lsn,
+                              struct qr_pages_want *wants)
 {
     struct qri_hyper *hy = store->hyper;
     uint32_t window = choose_window(hy, page_no), count = 0;
     uint32_t pages = atomic_load(&store->head_db_pages);
-    struct qr_lsn lsn = qr_lsn(atomic_load(&store->durable_lsn));
     for (uint32_t p = page_no; p - page_no < window; p++) {
         _Atomic(struct qri_frame *) *entry = qri_table_entry(store, p, false);
         bool behind = p > pages || p / slice_pages(store) != page_no / slice_pages(store);
@@ -109,7 +109,7 @@ static uint32_t make_wants(struct qr_store *store, uint32_t page_no, struct qr_p
             continue;
         wants[count++] =
             (struct qr_pages_want){.page_no = p,
-                                   .lsn = lsn,
+                                   .lsn = qr_lsn(lsn),
                                    .not_modified_since = qr_lsn(qri_written_lsn(&hy->written, p))};
     }
     return count;
@@ -118,14 +118,10 @@ static uint32_t make_wants(struct qr_store *store, uint32_t page_no, struct qr_p
 /* A page that came along gets a frame if nothing happened to it meanwhile: it has none, and none
  * was evicted since we asked, which would have raised its last-written LSN. Its stripe is only
  * tried, because another one is held. */
-static void keep(struct qr_store *store, const struct qr_pages_want *want,
-                 const struct qr_pages_got *got)
+static void keep_locked(struct qr_store *store, _Atomic(struct qri_frame *) *entry,
+                        const struct qr_pages_want *want, const struct qr_pages_got *got)
 {
     struct qri_hyper *hy = store->hyper;
-    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, want->page_no, true);
-    pthread_mutex_t *stripe = qri_stripe(store, want->page_no);
-    if (entry == NULL || pthread_mutex_trylock(stripe) != 0)
-        return;
     struct qri_frame *none = NULL, *f = NULL;
     if (atomic_load(entry) == NULL &&
         qri_written_lsn(&hy->written, want->page_no) == want->not_modified_since.v)
@@ -140,6 +136,22 @@ static void keep(struct qr_store *store, const struct qr_pages_want *want,
         else
             qri_frame_free(store, f);
     }
+}
+
+/* On a replica the log raises last-written LSNs, too, under fetch_mu. */
+static void keep(struct qr_store *store, const struct qr_pages_want *want,
+                 const struct qr_pages_got *got)
+{
+    struct qri_replica *rep = store->hyper->replica;
+    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, want->page_no, true);
+    pthread_mutex_t *stripe = qri_stripe(store, want->page_no);
+    if (entry == NULL || pthread_mutex_trylock(stripe) != 0)
+        return;
+    if (rep != NULL)
+        pthread_mutex_lock(&rep->fetch_mu);
+    keep_locked(store, entry, want, got);
+    if (rep != NULL)
+        pthread_mutex_unlock(&rep->fetch_mu);
     pthread_mutex_unlock(stripe);
 }
 
@@ -186,25 +198,39 @@ static enum qr_status take_answer(struct qr_store *store, const struct qr_pages_
     return QR_OK;
 }
 
-enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
-                                   uint64_t *ret_lsn, struct qr_err *err)
+bool qri_hyper_find_page(struct qr_store *store, uint32_t page_no, uint8_t *dst, uint64_t *ret_lsn)
 {
     bool newest = false;
-    uint64_t have = qri_tier_find(store->hyper, page_no, dst, &newest);
-    if (newest) {
+    *ret_lsn = qri_tier_find(store->hyper, page_no, dst, &newest);
+    if (newest)
         step_over(store->hyper, page_no);
-        *ret_lsn = have;
-        return QR_OK;
-    }
-    struct qr_pages_want wants[QRI_AHEAD_MAX];
-    uint32_t count = make_wants(store, page_no, wants);
-    wants[0].have = qr_lsn(have);
+    return newest;
+}
+
+enum qr_status qri_hyper_get_pages(struct qr_store *store, const struct qr_pages_want *wants,
+                                   uint32_t count, uint8_t *dst, uint64_t *ret_lsn,
+                                   struct qr_err *err)
+{
     struct qr_buf reply;
     qr_buf_init(&reply, SIZE_MAX / 4);
-    enum qr_status status =
-        qri_hyper_get(store->hyper, page_no / slice_pages(store), wants, count, &reply, err);
+    enum qr_status status = qri_hyper_get(store->hyper, wants[0].page_no / slice_pages(store),
+                                          wants, count, &reply, err);
     if (status == QR_OK)
         status = take_answer(store, wants, count, &reply, dst, ret_lsn, err);
     qr_buf_done(&reply);
     return status;
+}
+
+enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
+                                   uint64_t *ret_lsn, struct qr_err *err)
+{
+    uint64_t have = 0;
+    if (qri_hyper_find_page(store, page_no, dst, &have)) {
+        *ret_lsn = have;
+        return QR_OK;
+    }
+    struct qr_pages_want wants[QRI_AHEAD_MAX];
+    uint32_t count = qri_hyper_make_wants(store, page_no, atomic_load(&store->durable_lsn), wants);
+    wants[0].have = qr_lsn(have);
+    return qri_hyper_get_pages(store, wants, count, dst, ret_lsn, err);
 }

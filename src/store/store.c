@@ -199,6 +199,11 @@ void qr_store_abandon(struct qr_store *store)
 
 /* --- small public functions --- */
 
+bool qr_store_is_read_only(const struct qr_store *store)
+{
+    return atomic_load_explicit(&store->read_only, memory_order_acquire);
+}
+
 uint32_t qr_store_page_bytes(const struct qr_store *store)
 {
     return store->page_bytes;

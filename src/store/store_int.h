@@ -169,6 +169,15 @@ struct qri_backend {
     /* The newest version of a page that has no frame, with the page's stripe held. */
     enum qr_status (*read_page)(struct qr_store *store, uint32_t page_no, uint8_t *dst,
                                 uint64_t *ret_lsn, struct qr_err *err);
+    /* With the page's stripe held, for a store whose versions also come from elsewhere (a replica):
+     * links the page that read_page has read and that is in `own_frame` now, with what became known
+     * of it meanwhile; *ret_frame is the newest version. NULL: it is simply linked. */
+    enum qr_status (*link_page)(struct qr_store *store, uint32_t page_no,
+                                _Atomic(struct qri_frame *) *entry, struct qri_frame *own_frame,
+                                struct qri_frame **ret_frame, struct qr_err *err);
+    /* The version as of `lsn`, when memory has only newer ones or none. NULL with link_page. */
+    enum qr_status (*read_at)(struct qr_store *store, uint32_t page_no, uint64_t lsn, uint8_t *dst,
+                              uint64_t *ret_lsn, struct qr_err *err);
     /* Before the only frame of a page goes; with its stripe and cache.mu held. May be NULL. */
     void (*evicting)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
     /* When it is gone, under the same locks; `hot`: it was used more than once. May be NULL. */
@@ -266,7 +275,8 @@ struct qr_store {
     struct qr_writer *writers_first, *writers_last; /* [0] holds the lock; guarded by writer_mu */
 
     bool threads_running;
-    bool was_clean; /* closed cleanly before this open */
+    bool was_clean;         /* closed cleanly before this open */
+    _Atomic bool read_only; /* a replica */
     pthread_t flusher_threads[QRI_FLUSHERS_MAX], upkeep_thread;
     int flusher_count;
     _Atomic bool stopping;
@@ -398,6 +408,9 @@ QR_NODISCARD enum qr_status qri_counters_init(struct qr_store *store, struct qr_
 void qri_counters_done(struct qr_store *store);
 QR_NODISCARD enum qr_status
 qri_counters_recover(struct qr_store *store, const struct qr_record *record, struct qr_err *err);
+/* The same while others use the counters. */
+QR_NODISCARD enum qr_status qri_counters_follow(struct qr_store *store,
+                                                const struct qr_record *record, struct qr_err *err);
 /* Appends all counters to the log, so that log before them may go. `exact`: nobody takes numbers
  * any more. */
 QR_NODISCARD enum qr_status qri_counters_log_all(struct qr_store *store, bool exact,

@@ -113,6 +113,8 @@ static enum qr_status page_in(struct qr_store *store, uint32_t page_no,
     }
     qri_frame_came(store, f, page_no);
     atomic_store(&f->page_no, page_no);
+    if (store->backend->link_page != NULL)
+        return store->backend->link_page(store, page_no, entry, f, ret_frame, err);
     atomic_store(entry, f);
     *ret_frame = f;
     return QR_OK;
@@ -157,10 +159,12 @@ static enum qr_status read_locked(struct qr_store *store, uint32_t page_no, uint
 {
     _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
     struct qri_frame *f = entry == NULL ? NULL : atomic_load(entry);
-    if (f == NULL)
+    if (f == NULL && store->backend->read_at == NULL)
         return read_page(store, page_no, dst, ret_lsn, err);
     while (f != NULL && f->lsn > lsn)
         f = f->older;
+    if (f == NULL && store->backend->read_at != NULL)
+        return store->backend->read_at(store, page_no, lsn, dst, ret_lsn, err);
     if (f == NULL)
         return qr_fail(err, QR_BUG, "page %u has no version at LSN %llu", page_no,
                        (unsigned long long)lsn);

@@ -70,7 +70,7 @@ bool qr_writer_try(struct qr_store *store, struct qr_writer *writer)
     assert(writer->state == NONE && writer->owner != 0);
     int64_t now = qr_env_mono_ns(store->env);
     pthread_mutex_lock(&store->writer_mu);
-    bool taken = store->writers_first == NULL;
+    bool taken = store->writers_first == NULL && !qr_store_is_read_only(store);
     if (taken)
         take(store, writer, now);
     pthread_mutex_unlock(&store->writer_mu);
@@ -162,6 +162,8 @@ enum qr_status qr_writer_acquire(struct qr_store *store, struct qr_writer *write
 {
     assert(writer->state == NONE && writer->owner != 0);
     QR_TRY(qri_store_check(store, err));
+    if (qr_store_is_read_only(store))
+        return qr_fail(err, QR_READ_ONLY, "the store is a replica");
     enum qr_status status = wait_for_room(store, poll, poll_ctx);
     if (status == QR_OK) {
         int64_t now = qr_env_mono_ns(store->env);

@@ -84,12 +84,9 @@ static void open_database(struct fixture *f, bool create)
     must(qr_database_open(f->instance, &info, store, &f->db, &err), &err);
 }
 
-void fixture_open(struct fixture *f)
+static void new_instance(struct fixture *f)
 {
     struct qr_err err = {0};
-    *f = (struct fixture){0};
-    snprintf(f->dir, sizeof f->dir, "/tmp/quire-engine-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
     struct qr_instance_options options = {
         .env = qr_env_real(),
         .server_name = {"server01", 8},
@@ -103,7 +100,23 @@ void fixture_open(struct fixture *f)
                  .each_firewall_rule = no_rules},
     };
     must(qr_instance_new(&options, &f->instance, &err), &err);
+}
+
+void fixture_open(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    snprintf(f->dir, sizeof f->dir, "/tmp/quire-engine-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    new_instance(f);
     open_database(f, true);
+}
+
+void fixture_open_on(struct fixture *f, struct qr_store *own_store)
+{
+    struct qr_err err = {0};
+    *f = (struct fixture){0};
+    new_instance(f);
+    must(qr_database_open(f->instance, &info, own_store, &f->db, &err), &err);
 }
 
 void fixture_reopen(struct fixture *f)
@@ -119,6 +132,8 @@ void fixture_close(struct fixture *f)
     char dir[300];
     must(qr_database_close(f->db, &err), &err);
     qr_instance_free(f->instance);
+    if (f->dir[0] == 0)
+        return;
     snprintf(dir, sizeof dir, "%s/db", f->dir);
     must(qr_store_remove(qr_env_real(), dir, &err), &err);
     rmdir(f->dir);

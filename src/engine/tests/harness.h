@@ -28,6 +28,8 @@ struct client {
 };
 
 void fixture_open(struct fixture *f);
+/* On a store of the caller's, which goes with it. */
+void fixture_open_on(struct fixture *f, struct qr_store *own_store);
 void fixture_close(struct fixture *f);
 /* Closes the database and opens it again from its files. */
 void fixture_reopen(struct fixture *f);

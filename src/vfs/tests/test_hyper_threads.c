@@ -179,6 +179,19 @@ static struct qr_store *open_store(struct services *s, const char *name)
     return store;
 }
 
+static struct qr_store *open_replica(struct services *s, const char *name)
+{
+    char dir[128];
+    struct qr_err err = {0};
+    struct qr_store *store = NULL;
+    struct qr_store_options o = {
+        .page_bytes = PAGE_BYTES, .cache_bytes = CACHE_BYTES, .fatal = count_fatal};
+    struct qr_hyper_options h = hyper_options(s);
+    snprintf(dir, sizeof dir, "%s/%s", s->dir, name);
+    check(qr_hyper_open_replica(dir, &o, &h, &store, &err), &err);
+    return store;
+}
+
 static struct qr_conn *connect_to(struct qr_store *store)
 {
     struct qr_conn *conn = NULL;
@@ -319,6 +332,82 @@ static void test_a_primary_that_lost_its_epoch_ends_without_a_commit(void **stat
     end(&s);
 }
 
+static struct qr_store *followed;
+static _Atomic int readers_stop;
+
+static void *replica_reader_main(void *arg)
+{
+    (void)arg;
+    struct qr_conn *conn = connect_to(followed);
+    while (!atomic_load(&readers_stop)) {
+        struct qr_err err = {0};
+        check(qr_conn_pin(conn, &err), &err);
+        int64_t rows = number(conn, "SELECT count(*) FROM log");
+        if (number(conn, "SELECT sum(v) FROM t") != 0 ||
+            number(conn, "SELECT count(*) FROM log") != rows)
+            atomic_fetch_add(&wrong, 1);
+        qr_conn_unpin(conn);
+    }
+    qr_conn_close(conn);
+    return NULL;
+}
+
+static void wait_for(struct qr_store *store, struct qr_lsn lsn)
+{
+    struct qr_err err = {0};
+    check(qr_store_wait_durable(store, lsn, &err), &err);
+}
+
+/* Readers of a replica go on through its promotion, and while it is written to. */
+static void test_readers_of_a_replica_see_whole_commits_before_and_after_its_promotion(void **state)
+{
+    (void)state;
+    struct services s;
+    struct qr_err err = {0};
+    begin(&s);
+    atomic_store(&fatal_count, 0);
+    atomic_store(&wrong, 0);
+    atomic_store(&readers_stop, 0);
+    struct qr_store *first = shared = open_store(&s, "a");
+    struct qr_conn *conn = connect_to(shared);
+    commit(conn, "CREATE TABLE t(a INTEGER PRIMARY KEY, v INTEGER, b TEXT);"
+                 "CREATE TABLE log(id INTEGER PRIMARY KEY, w INTEGER);"
+                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 4000)"
+                 "INSERT INTO t SELECT i, 0, hex(zeroblob(400)) FROM n");
+    followed = open_replica(&s, "r");
+    pthread_t readers[READERS], writers[WRITERS];
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, replica_reader_main, NULL), 0);
+    for (int round = 0; round < 2; round++) {
+        atomic_store(&writers_left, WRITERS);
+        for (int i = 0; i < WRITERS; i++)
+            assert_int_equal(
+                pthread_create(&writers[i], NULL, writer_main, (void *)(uintptr_t)(i + 1)), 0);
+        for (int i = 0; i < WRITERS; i++)
+            pthread_join(writers[i], NULL);
+        if (round > 0)
+            break;
+        check(qr_hyper_promote(followed, 0, true, &err), &err);
+        assert_int_equal(qr_store_durable_lsn(followed).v, qr_store_durable_lsn(shared).v);
+        shared = followed;
+    }
+    struct qr_store *last = open_replica(&s, "u");
+    wait_for(last, qr_store_durable_lsn(followed));
+    atomic_store(&readers_stop, 1);
+    for (int i = 0; i < READERS; i++)
+        pthread_join(readers[i], NULL);
+    struct qr_conn *last_conn = connect_to(last);
+    assert_int_equal(number(last_conn, "SELECT count(*) FROM log"), 2 * WRITERS * WRITES);
+    assert_int_equal(number(last_conn, SOUND), 1);
+    assert_int_equal(atomic_load(&wrong), 0);
+    qr_conn_close(last_conn);
+    check(qr_store_close(last, &err), &err);
+    qr_conn_close(conn);
+    qr_store_abandon(first);
+    check(qr_store_close(followed, &err), &err);
+    end(&s);
+}
+
 int main(void)
 {
     if (qr_vfs_init(NULL) != QR_OK)
@@ -326,6 +415,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writers_and_readers_share_a_small_cache_over_sockets),
         cmocka_unit_test(test_a_primary_that_lost_its_epoch_ends_without_a_commit),
+        cmocka_unit_test(
+            test_readers_of_a_replica_see_whole_commits_before_and_after_its_promotion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@ enum qr_sim_break {
     QR_BREAK_WAIT,  /* GetPage answers without the log that it was to wait for */
     QR_BREAK_VOID,  /* page servers keep what an EPOCH record voids */
     QR_BREAK_PIN,   /* garbage is deleted under the branches that read it */
+    QR_BREAK_FETCH, /* a replica forgets log of a page that it is just fetching */
+    QR_BREAK_EARLY, /* a primary tells commits to be durable when it has sent them */
 };
 
 #ifdef QR_SIM_BREAK

@@ -2,6 +2,10 @@
  * from page servers, this process caches (HYPERSCALE tier). Everything else is store/store.h, txn.h
  * ...
  *
+ * A replica is a store like any other, but read-only: it follows the primary's log, so its durable
+ * LSN moves by itself from commit to commit, and writers get QR_READ_ONLY. Its snapshots are those
+ * of the primary. It can become the primary, with its memory and its readers.
+ *
  * One primary writes a timeline; opening raises its epoch, and from then on whoever had it before
  * commits nothing: its next append is refused, which ends that store (options.fatal). The directory
  * holds a lock file and what is local to this process: temporary files, spilled versions.
@@ -28,11 +32,15 @@ struct qr_hyper_options {
     int64_t open_timeout_ns;   /* [30 s] */
     int64_t append_timeout_ns; /* an append without an answer is repeated for so long [60 s] */
     int64_t page_timeout_ns;   /* the same for a page, then the read fails [30 s] */
-    /* A primary answers while it holds a lease of so long, which it renews at a third of it; at most
-     * the log service's lease_ttl_ns_max [10 s] */
+    /* A primary answers while it holds a lease of so long, which it renews at a third of it; at
+     * most the log service's lease_ttl_ns_max [10 s] */
     int64_t lease_ttl_ns;
     uint64_t rbpex_bytes; /* pages kept in `dir` behind the cache; at least 16 pages [0: none] */
     uint64_t rbpex_log_bytes; /* of log read at most to trust them after a restart [256 MiB] */
+    uint64_t reader_id;     /* a replica's, to the log service [random] */
+    uint32_t feed_bytes;    /* of log that a replica takes at once [4 MiB] */
+    int64_t feed_wait_ns;   /* how long its call may wait for news [5 s] */
+    int64_t feed_answer_ns; /* on top of that [10 s] */
     /* What repeats wait with. [the environment's sleep] */
     void (*pause)(void *ctx, int64_t ns);
     void *pause_ctx;
@@ -47,5 +55,25 @@ QR_NODISCARD enum qr_status qr_hyper_create(const struct qr_hyper_options *hyper
 QR_NODISCARD enum qr_status qr_hyper_open(const char *dir, const struct qr_store_options *options,
                                           const struct qr_hyper_options *hyper,
                                           struct qr_store **ret_store, struct qr_err *err);
-/* With threads_off: renews the lease and repeats what failed, if it is time. Does not wait. */
+/* The same for a replica: epoch, force and append_timeout_ns do not count yet. Its state is that of
+ * the newest visible commit when this returns. A replica whose log is gone from the log service, or
+ * is damaged, ends (options.fatal). */
+QR_NODISCARD enum qr_status qr_hyper_open_replica(const char *dir,
+                                                  const struct qr_store_options *options,
+                                                  const struct qr_hyper_options *hyper,
+                                                  struct qr_store **ret_store, struct qr_err *err);
+/* The replica takes the timeline over: whoever had it commits nothing any more, what it hardened is
+ * applied, writers are let in. `epoch`, `force`: as in the options. One call at a time. After a
+ * failure it is a replica still and may be promoted again. Blocks; readers go on. */
+QR_NODISCARD enum qr_status qr_hyper_promote(struct qr_store *store, uint64_t epoch, bool force,
+                                             struct qr_err *err);
+/* Where a replica is, and where the log service last said that the primary is. Of a primary both
+ * are what is durable. Wall times are those of the commits. */
+struct qr_hyper_lag {
+    struct qr_lsn applied_lsn, visible_lsn;
+    uint64_t applied_wall_ns, visible_wall_ns;
+};
+void qr_hyper_get_lag(struct qr_store *store, struct qr_hyper_lag *ret_lag);
+/* With threads_off: renews the lease and repeats what failed, if it is time; a
+ * replica asks for log. Does not wait. */
 void qr_hyper_step(struct qr_store *store);

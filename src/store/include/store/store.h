@@ -62,6 +62,8 @@ void qr_store_abandon(struct qr_store *store);
 QR_NODISCARD enum qr_status qr_store_remove(struct qr_env *env, const char *dir,
                                             struct qr_err *err);
 
+/* A replica (store/hyper.h), until it is promoted. */
+bool qr_store_is_read_only(const struct qr_store *store);
 uint32_t qr_store_page_bytes(const struct qr_store *store);
 struct qr_lsn qr_store_head_lsn(const struct qr_store *store);    /* newest published commit */
 struct qr_lsn qr_store_durable_lsn(const struct qr_store *store); /* newest hardened commit */

@@ -27,7 +27,8 @@ struct qr_writer {
 typedef enum qr_status qr_writer_poll_fn(void *ctx);
 
 /* `writer` must be zeroed but for `owner`, or have been released. `poll` may be NULL. While the log
- * or the cache is over its limit, new writers wait here for the checkpointer. */
+ * or the cache is over its limit, new writers wait here for the checkpointer. QR_READ_ONLY: the
+ * store is a replica. */
 QR_NODISCARD enum qr_status qr_writer_acquire(struct qr_store *store, struct qr_writer *writer,
                                               qr_writer_poll_fn *poll, void *poll_ctx,
                                               struct qr_err *err);
