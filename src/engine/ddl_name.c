@@ -2,6 +2,7 @@
 #include "ddl_int.h"
 #include <stdio.h>
 #include "base/sqlmsg.h"
+#include "tsql/print.h"
 #include "base/banned.h"
 
 const char *qri_z(struct qr_arena *arena, struct qr_str s)
@@ -248,8 +249,37 @@ static void add_expression(struct qr_buf *buf, struct qr_str s, bool quoted_iden
     }
 }
 
+/* As SQL Server writes it; false if it cannot be written so. */
+static bool add_printed(struct qr_buf *buf, struct qr_arena *arena, struct qr_str text,
+                        bool quoted_identifier)
+{
+    struct qr_tsql_options as_written = {.quoted_identifier = quoted_identifier};
+    struct qr_tsql_options as_read = {.quoted_identifier = true};
+    struct qr_ast_expr *expr = NULL;
+    struct qr_err ignored;
+    qr_err_reset(&ignored);
+    if (qr_tsql_parse_expr(arena, text.p, text.n, &as_written, &expr, &ignored) != QR_OK)
+        return false;
+    qr_buf_addz(buf, "(");
+    bool ok = qr_tsql_print_expr(buf, expr);
+    qr_buf_addz(buf, ")");
+    return ok && buf->failed == QR_OK &&
+           qr_tsql_parse_expr(arena, (const char *)buf->data, buf->len, &as_read, &expr,
+                              &ignored) == QR_OK;
+}
+
 struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier)
 {
+    struct qr_buf printed;
+    qr_buf_init(&printed, 16 * text.n + 256);
+    struct qr_str made = {NULL, 0};
+    if (add_printed(&printed, arena, text, quoted_identifier)) {
+        made.p = qr_arena_dup(arena, printed.data, printed.len);
+        made.n = made.p == NULL ? 0 : printed.len;
+    }
+    qr_buf_done(&printed);
+    if (made.p != NULL)
+        return made;
     text = qr_str_trim(text);
     while (is_wrapped(text))
         text = qr_str_trim((struct qr_str){text.p + 1, text.n - 2});

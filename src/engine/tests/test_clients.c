@@ -64,11 +64,11 @@ static const struct batch batches[] = {
      "ROW it's\"x\"|(\"a\")|z\n"
      "DONE 1\n"
      "COLS definition nvarchar(max)\n"
-     "ROW ('(\"a\")' /* \"b\" */)\n"
-     "ROW ('it''s' + '\"x\"')\n"
+     "ROW ('(\"a\")')\n"
+     "ROW ('it''s'+'\"x\"')\n"
      "DONE 2\n"
      "COLS definition nvarchar(max)\n"
-     "ROW (v <> 'no')\n"
+     "ROW ([v]<>'no')\n"
      "DONE 1\n"},
     {"set quoted_identifier on", ""},
     {"create table g (v varchar(9), i int)\ninsert g values ('b', 1), ('B', 3), ('a', 2)\n"

@@ -163,7 +163,7 @@ static const struct batch batches[] = {
      "COLS constraint_type nvarchar(146), constraint_name nvarchar(128), delete_action"
      " nvarchar(11), update_action nvarchar(11), status_enabled varchar(8),"
      " status_for_replication varchar(19), constraint_keys nvarchar(2126)\n"
-     "ROW CHECK on column m|ck_hp|(n/a)|(n/a)|Enabled|Is_For_Replication|(m > 0)\n"
+     "ROW CHECK on column m|ck_hp|(n/a)|(n/a)|Enabled|Is_For_Replication|([m]>(0))\n"
      "ROW DEFAULT on column n|df_hp|(n/a)|(n/a)|(n/a)|(n/a)|(N'x')\n"
      "ROW PRIMARY KEY (clustered)|pk_hp|(n/a)|(n/a)|(n/a)|(n/a)|id\n"
      "ROW UNIQUE (non-clustered)|uq_hp|(n/a)|(n/a)|(n/a)|(n/a)|v\n"
