@@ -134,6 +134,10 @@ def server_suites(totals, build, everything):
     for name in ("golden", "integration"):
         command_suite(totals, name, [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"),
                                      "--build", build] + more)
+        if name == "golden" or everything:
+            command_suite(totals, f"{name} on Hyperscale",
+                          [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"), "--build", build,
+                           "--edition", "Hyperscale"] + more)
 
 
 def main():

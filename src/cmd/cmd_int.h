@@ -87,7 +87,6 @@ struct qri_role {
     struct qr_rpc_client *control, *operate; /* wait until there is a connection */
     pthread_t registering;
     bool registers;
-    _Atomic bool refused; /* control does not know this process */
 };
 enum { QRI_EXIT_FATAL = 3 };
 /* The addresses of this server, in the arena: "unix:RUN/NAME.ENDING". */

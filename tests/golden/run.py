@@ -2,8 +2,9 @@
 """Golden tests: each *.sql here is run through TDS in a database of its own, and what comes back is
 compared with the *.out beside it. Ends with `N passed, N failed`.
 
-usage: run.py [--build DIR] [--accept] [--all] [PATTERN...]
+usage: run.py [--build DIR] [--accept] [--all] [--edition EDITION] [PATTERN...]
   --accept rewrites the .out files: read the difference before you commit it.
+  --edition makes the databases in that edition; the answers are the same in all.
 
 In a .sql file batches are separated by lines `GO`. Comment lines at its top may say:
   -- mask: REGEX        what matches is printed as <masked>, for values that differ each time
@@ -122,8 +123,10 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--accept", action="store_true")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--edition", default="")
     parser.add_argument("patterns", nargs="*")
     args = parser.parse_args()
+    os.environ["QUIRE_TEST_EDITION"] = args.edition
     os.environ["QUIRE_BUILD"] = os.path.abspath(args.build)
 
     passed = failed = 0

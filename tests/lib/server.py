@@ -146,8 +146,11 @@ class Server:
         return tds.Connection(self.host, self.port, user, password, database=database, **more)
 
     def create_database(self, name):
+        """In the edition that the run asks for (run.py --edition)."""
+        edition = os.environ.get("QUIRE_TEST_EDITION")
+        options = f" (EDITION = '{edition}')" if edition else ""
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE [{name}]")
+            connection.execute(f"CREATE DATABASE [{name}]{options}")
 
     def unannounced(self):
         bad = []
