@@ -244,6 +244,53 @@ static bool evict_some(struct qr_store *store)
     return count > 0;
 }
 
+/* The next frame of the other hand, pinned; NULL: it is not hot. */
+static struct qri_frame *next_hot(struct qri_cache *c)
+{
+    struct qri_frame *hot = NULL;
+    pthread_mutex_lock(&c->mu);
+    if (c->hot_hand_slab >= c->slab_count)
+        c->hot_hand_slab = 0;
+    if (c->slab_count > 0) {
+        struct qri_slab *slab = c->slabs[c->hot_hand_slab];
+        struct qri_frame *f = &slab->frames[c->hot_hand_frame];
+        if (++c->hot_hand_frame == slab->frame_count) {
+            c->hot_hand_frame = 0;
+            c->hot_hand_slab++;
+        }
+        if (is_hot(atomic_load_explicit(&f->used, memory_order_relaxed)))
+            hot = f;
+    }
+    if (hot != NULL)
+        atomic_fetch_add(&hot->pins, 1); /* perhaps no page's; it only sees a pin come and go */
+    pthread_mutex_unlock(&c->mu);
+    return hot;
+}
+
+size_t qri_cache_each_hot(struct qr_store *store, size_t frames_max,
+                          void (*each)(struct qr_store *store, struct qri_frame *frame))
+{
+    struct qri_cache *c = &store->cache;
+    for (size_t n = 0; n < frames_max; n++) {
+        struct qri_frame *f = next_hot(c);
+        if (f == NULL)
+            continue;
+        uint32_t page_no = atomic_load(&f->page_no);
+        if (page_no != 0 && pthread_mutex_trylock(qri_stripe(store, page_no)) == 0) {
+            _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
+            if (entry != NULL && atomic_load(entry) == f &&
+                f->lsn <= atomic_load(&store->clean_lsn))
+                each(store, f);
+            pthread_mutex_unlock(qri_stripe(store, page_no));
+        }
+        qri_frame_unpin(f);
+    }
+    pthread_mutex_lock(&c->mu);
+    size_t frames = c->total_count;
+    pthread_mutex_unlock(&c->mu);
+    return frames;
+}
+
 static struct qri_frame *pop_free(struct qr_store *store, bool grow)
 {
     struct qri_cache *c = &store->cache;

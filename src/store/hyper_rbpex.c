@@ -14,7 +14,9 @@ enum {
     SCAN_TRIES = 100,
     RECORDS_BYTES_MAX = 64 << 20,
     QUEUE_PAGES_MAX = 1024,
-    QUEUE_PART = 4, /* of the slots */
+    QUEUE_PART = 4,   /* of the slots */
+    WALK_MIN = 128,   /* frames looked at in each turn of WAIT_NS, */
+    WALK_TURNS = 300, /* or this part of them: a minute for all */
 };
 static const int64_t WAIT_NS = 200000000, MARK_NS = 1000000000, SYNC_NS = INT64_C(30000000000),
                      RETRY_NS = 20000000, CALL_NS = 2000000000;
@@ -26,7 +28,8 @@ struct qri_tier {
     bool thread_runs;
     pthread_t thread;
     _Atomic bool stops;
-    int64_t marked_ns, synced_ns; /* the thread's */
+    int64_t walked_ns, marked_ns, synced_ns; /* the thread's, as what follows */
+    size_t frame_count;
 };
 
 /* --- what the log says --- */
@@ -142,10 +145,54 @@ static void trust(struct qri_tier *tier)
 
 /* --- the thread --- */
 
+/* What is used most never leaves memory: so that it outlives the process too, it is offered while
+ * it is there. A commit can replace the version while we look: it says so after it has linked its
+ * own, so if ours is still linked behind the offer we are in time; if not, we take it back. Nothing
+ * of this is on disk before, because who offers here is who writes. */
+static void offer(struct qr_store *store, struct qri_frame *f, enum qri_rbpex_offer kind)
+{
+    struct qri_rbpex *rb = store->hyper->tier->rbpex;
+    uint32_t page_no = atomic_load(&f->page_no);
+    qri_rbpex_offer(rb, page_no, f->lsn, f->data, kind);
+    if (atomic_load(qri_table_entry(store, page_no, false)) != f)
+        qri_rbpex_changed(rb, page_no, f->lsn + 1);
+}
+
+static void offer_spare(struct qr_store *store, struct qri_frame *f)
+{
+    offer(store, f, QRI_RBPEX_SPARE);
+}
+
+static void offer_hot(struct qr_store *store, struct qri_frame *f)
+{
+    offer(store, f, QRI_RBPEX_HOT);
+}
+
+static void offer_some(struct qri_tier *tier)
+{
+    size_t some = tier->frame_count / WALK_TURNS;
+    tier->frame_count =
+        qri_cache_each_hot(tier->hyper->store, some < WALK_MIN ? WALK_MIN : some, offer_spare);
+}
+
+static void offer_all(struct qri_tier *tier)
+{
+    size_t frames = WALK_MIN;
+    for (size_t n = 0; n < frames; n += WALK_MIN) {
+        frames = qri_cache_each_hot(tier->hyper->store, WALK_MIN, offer_hot);
+        while (qri_rbpex_step(tier->rbpex))
+            ;
+    }
+}
+
 static void work(struct qri_tier *tier)
 {
     struct qr_store *store = tier->hyper->store;
     int64_t now = qr_env_mono_ns(store->env);
+    if (now - tier->walked_ns >= WAIT_NS) {
+        offer_some(tier);
+        tier->walked_ns = now;
+    }
     if (now - tier->marked_ns >= MARK_NS) { /* all that is durable was published, so told, before */
         qri_rbpex_mark(tier->rbpex, atomic_load(&store->durable_lsn));
         tier->marked_ns = now;
@@ -216,13 +263,13 @@ void qri_tier_open(struct qri_hyper *hy, uint64_t visible_lsn)
     if (status == QR_OK) {
         tier->hyper = hy;
         tier->visible_lsn = visible_lsn;
-        tier->marked_ns = tier->synced_ns = qr_env_mono_ns(store->env);
+        tier->walked_ns = tier->marked_ns = tier->synced_ns = qr_env_mono_ns(store->env);
+        hy->tier = tier; /* its thread looks there */
         status = open_tier(hy, visible_lsn, tier, &err);
     }
-    if (status == QR_OK) {
-        hy->tier = tier;
+    if (status == QR_OK)
         return;
-    }
+    hy->tier = NULL;
     QR_LOG(&store->options.log, QR_WARN, "rbpex_off", QR_F("dir", store->dir),
            QR_F("err", err.text));
     if (tier != NULL)
@@ -235,6 +282,7 @@ void qri_tier_close(struct qri_hyper *hy)
     if (hy->tier == NULL)
         return;
     stop(hy->tier);
+    offer_all(hy->tier);
     (void)!qri_rbpex_close(hy->tier->rbpex, atomic_load(&hy->store->durable_lsn), NULL);
 }
 
@@ -292,7 +340,7 @@ void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, boo
     struct qri_hyper *hy = store->hyper;
     if (hy->tier != NULL)
         qri_rbpex_offer(hy->tier->rbpex, atomic_load(&frame->page_no), frame->lsn, frame->data,
-                        hot);
+                        hot ? QRI_RBPEX_HOT : QRI_RBPEX_COLD);
 }
 
 void qri_tier_stats(struct qri_hyper *hy, struct qr_store_rbpex *ret_stats)

@@ -18,6 +18,14 @@
 #define MAGIC UINT32_C(0x58525251)
 enum { HEADER_BYTES = 44, HEADER_CRC_OFFSET = 40, PATH_BYTES = 4096, QUEUE_PAGES = 256 };
 
+/* The seal has the page's checksum, number and version in it, this one the seal and the timeline.
+ */
+static uint32_t seal_crc(const struct qri_rbpex *rb, const uint8_t *page)
+{
+    return qr_crc32c(rb->key_crc, page + rb->page_bytes - QR_PAGE_RESERVED_BYTES,
+                     QR_PAGE_RESERVED_BYTES);
+}
+
 static uint64_t slot_offset(const struct qri_rbpex *rb, uint32_t slot_no)
 {
     return ((uint64_t)slot_no + 1) * rb->page_bytes;
@@ -216,7 +224,7 @@ void qri_rbpex_mark(struct qri_rbpex *rb, uint64_t lsn)
 /* --- pages in --- */
 
 void qri_rbpex_offer(struct qri_rbpex *rb, uint32_t page_no, uint64_t lsn, const uint8_t *page,
-                     bool hot)
+                     enum qri_rbpex_offer kind)
 {
     uint32_t slot_no = 0;
     pthread_mutex_lock(&rb->mu);
@@ -229,7 +237,7 @@ void qri_rbpex_offer(struct qri_rbpex *rb, uint32_t page_no, uint64_t lsn, const
         rb->stats.changed++;
     }
     bool full = rb->item_len == rb->item_count;
-    bool taken = !here && !full && qri_rb_take_slot(rb, page_no, hot, &slot_no);
+    bool taken = !here && !full && qri_rb_take_slot(rb, page_no, kind, &slot_no);
     rb->stats.busy += !here && full;
     rb->stats.refused += !here && !full && !taken;
     if (taken) {
@@ -239,8 +247,11 @@ void qri_rbpex_offer(struct qri_rbpex *rb, uint32_t page_no, uint64_t lsn, const
         item->slot = slot_no;
         item->page_no = page_no;
         memcpy(item->page, page, rb->page_bytes - QR_PAGE_RESERVED_BYTES);
-        struct qri_rb_slot put = {
-            .lsn = lsn, .page_no = page_no, .crc = at, .state = QRI_RB_QUEUED, .ref = hot ? 1 : 0};
+        struct qri_rb_slot put = {.lsn = lsn,
+                                  .page_no = page_no,
+                                  .crc = at,
+                                  .state = QRI_RB_QUEUED,
+                                  .ref = kind == QRI_RBPEX_HOT};
         qri_rb_put(rb, slot_no, &put);
         if (rb->item_len == 1)
             pthread_cond_signal(&rb->wake);
@@ -286,7 +297,7 @@ static void write_run(struct qri_rbpex *rb, struct batch *b, uint32_t from, uint
     for (uint32_t i = from; i < to; i++) {
         struct qri_rb_item *item = &rb->items[b->of[i].at];
         qr_page_seal(item->page, rb->page_bytes, item->page_no, item->lsn);
-        b->of[i].crc = qr_crc32c(rb->key_crc, item->page, rb->page_bytes);
+        b->of[i].crc = seal_crc(rb, item->page);
         iov[i - from] = (struct iovec){item->page, rb->page_bytes};
     }
     uint64_t offset = slot_offset(rb, rb->items[b->of[from].at].slot);
@@ -400,7 +411,7 @@ static bool read_slot(struct qri_rbpex *rb, uint32_t slot_no, const struct qri_r
     uint64_t lsn = 0;
     return qr_file_read_exactly(rb->data_file, dst, rb->page_bytes, slot_offset(rb, slot_no),
                                 NULL) == QR_OK &&
-           qr_crc32c(rb->key_crc, dst, rb->page_bytes) == slot->crc &&
+           seal_crc(rb, dst) == slot->crc &&
            qr_page_verify(dst, rb->page_bytes, slot->page_no, &lsn, NULL) == QR_OK &&
            lsn == slot->lsn;
 }

@@ -51,11 +51,15 @@ enum qri_rbpex_found qri_rbpex_read(struct qri_rbpex *rbpex, uint32_t page_no, u
                                     uint64_t *ret_lsn);
 /* There is a version that needs no confirmation. */
 bool qri_rbpex_has(struct qri_rbpex *rbpex, uint32_t page_no);
-/* A version that is durable and the newest, and leaves memory. Whether it is kept is ours to say:
- * while there is room, always; then those used more than once (`hot`) and those that come a second
- * time. Whatever was held of the page before is forgotten if it is another version. */
+/* A version that is durable and the newest. Whether it is kept is ours to say: while there is room,
+ * always. Whatever was held of the page before is forgotten if it is another version. */
+enum qri_rbpex_offer {
+    QRI_RBPEX_COLD,  /* leaves memory, was used once there: kept if it comes a second time */
+    QRI_RBPEX_HOT,   /* others make room for it */
+    QRI_RBPEX_SPARE, /* stays in memory: kept while there is room */
+};
 void qri_rbpex_offer(struct qri_rbpex *rbpex, uint32_t page_no, uint64_t lsn, const uint8_t *page,
-                     bool hot);
+                     enum qri_rbpex_offer kind);
 /* The page has a version of that LSN or a later one: forgets an older one. */
 void qri_rbpex_changed(struct qri_rbpex *rbpex, uint32_t page_no, uint64_t lsn);
 /* What `read` called suspect is the newest after all. */

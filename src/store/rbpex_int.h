@@ -24,7 +24,7 @@ enum qri_rb_flag {
 struct qri_rb_slot {
     uint64_t lsn;
     uint32_t page_no;
-    uint32_t crc;  /* of the page as it is on disk; QUEUED: the item */
+    uint32_t crc;  /* of the page's seal on disk, begun with the timeline; QUEUED: the item */
     uint32_t next; /* slot + 1 in the hash chain, or in the list of free ones; 0: the end */
     uint8_t state, ref, flags;
 };
@@ -89,7 +89,8 @@ void qri_rb_put(struct qri_rbpex *rb, uint32_t slot_no, const struct qri_rb_slot
 /* Unlinks; the journal hears of it if the page is on disk. */
 void qri_rb_forget(struct qri_rbpex *rb, struct qri_rb_slot *slot);
 /* A free slot, perhaps one that the clock has emptied; false: the page is not to be taken. */
-bool qri_rb_take_slot(struct qri_rbpex *rb, uint32_t page_no, bool hot, uint32_t *ret_slot);
+bool qri_rb_take_slot(struct qri_rbpex *rb, uint32_t page_no, enum qri_rbpex_offer kind,
+                      uint32_t *ret_slot);
 void qri_rb_build_free_list(struct qri_rbpex *rb);
 bool qri_rb_is_suspect(const struct qri_rbpex *rb, const struct qri_rb_slot *slot);
 

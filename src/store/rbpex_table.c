@@ -112,13 +112,16 @@ static bool make_room(struct qri_rbpex *rb)
 
 /* What a scan brings in is offered once and then not for long: it must not drive out what others
  * come back for, nor be written for nothing. */
-bool qri_rb_take_slot(struct qri_rbpex *rb, uint32_t page_no, bool hot, uint32_t *ret_slot)
+bool qri_rb_take_slot(struct qri_rbpex *rb, uint32_t page_no, enum qri_rbpex_offer kind,
+                      uint32_t *ret_slot)
 {
+    if (rb->free_first == 0 && kind == QRI_RBPEX_SPARE)
+        return false;
     if (rb->free_first == 0) {
         uint32_t *ghost = &rb->ghosts[hash_of(rb, page_no)];
         bool again = *ghost == page_no;
         *ghost = again ? 0 : page_no;
-        if ((!hot && !again) || !make_room(rb))
+        if ((kind == QRI_RBPEX_COLD && !again) || !make_room(rb))
             return false;
     }
     uint32_t at = rb->free_first;

@@ -81,8 +81,8 @@ struct qri_cache {
     bool starved;             /* all that could go is hot; guarded by mu */
     _Atomic uint32_t *ghosts; /* by hash: pages that were taken back without having been hot */
     uint32_t ghost_mask;
-    size_t hand_slab;
-    uint32_t hand_frame;
+    size_t hand_slab, hot_hand_slab;
+    uint32_t hand_frame, hot_hand_frame;
     _Atomic uint64_t hits, misses, evictions;
 };
 
@@ -300,6 +300,10 @@ struct qri_frame *qri_frame_alloc(struct qr_store *store, bool must);
 void qri_frame_free(struct qr_store *store, struct qri_frame *frame);
 void qri_frames_free(struct qr_store *store, struct qri_frame *list, size_t count);
 struct qri_frame *qri_frame_of(const struct qr_store *store, const uint8_t *data);
+/* Calls `each` for some of the pages that are hot, newest and durable, with their stripe held, and
+ * goes on from there at the next call; one caller at a time. Returns how many frames there are. */
+size_t qri_cache_each_hot(struct qr_store *store, size_t frames_max,
+                          void (*each)(struct qr_store *store, struct qri_frame *frame));
 /* Before a page that was read is linked. */
 void qri_frame_came(struct qr_store *store, struct qri_frame *frame, uint32_t page_no);
 /* The frame is being used; its pin is held. */

@@ -94,14 +94,14 @@ static void change(struct model *m, uint32_t page_no)
     qri_rbpex_changed(m->rb, page_no, m->head);
 }
 
-static void offer(struct model *m, uint32_t page_no, bool hot)
+static void offer(struct model *m, uint32_t page_no, enum qri_rbpex_offer kind)
 {
     uint8_t page[PAGE_BYTES];
     uint64_t lsn = newest(m, page_no);
     if (lsn > m->durable)
         return;
     fill(page, page_no, lsn);
-    qri_rbpex_offer(m->rb, page_no, lsn, page, hot);
+    qri_rbpex_offer(m->rb, page_no, lsn, page, kind);
 }
 
 /* Looks at a page; what is said to be the newest must be. */
@@ -144,7 +144,7 @@ static void work(struct model *m, int steps)
             (void)look(m, page_no);
             break;
         default:
-            offer(m, page_no, pick(m, 2) == 0);
+            offer(m, page_no, (enum qri_rbpex_offer)pick(m, 3));
         }
     }
 }
@@ -177,7 +177,7 @@ static void test_what_was_offered_is_found_before_and_after_it_is_written(void *
     must_open(&m);
     qri_rbpex_confirm_all(m.rb, true);
     for (uint32_t p = 1; p <= 8; p++)
-        offer(&m, p, false);
+        offer(&m, p, QRI_RBPEX_COLD);
     assert_int_equal(look_at_all(&m), 8);
     while (qri_rbpex_step(m.rb))
         ;
@@ -200,14 +200,14 @@ static void test_a_full_queue_takes_nothing_and_a_changed_page_is_not_kept(void 
     must_open(&m);
     qri_rbpex_confirm_all(m.rb, true);
     for (uint32_t p = 1; p <= 12; p++)
-        offer(&m, p, true);
+        offer(&m, p, QRI_RBPEX_HOT);
     assert_int_equal(look_at_all(&m), 8);
     change(&m, 5); /* while it waits */
     m.durable = m.head;
     while (qri_rbpex_step(m.rb))
         ;
     assert_int_equal(look_at_all(&m), 7);
-    offer(&m, 5, true);
+    offer(&m, 5, QRI_RBPEX_HOT);
     assert_true(look(&m, 5));
     end(&m);
 }
@@ -220,16 +220,16 @@ static void test_a_scan_does_not_drive_out_what_is_read_again(void **state)
     must_open(&m);
     qri_rbpex_confirm_all(m.rb, true);
     for (uint32_t p = 1; p <= SLOTS; p++) {
-        offer(&m, p, true);
+        offer(&m, p, QRI_RBPEX_HOT);
         (void)qri_rbpex_step(m.rb);
     }
     for (uint32_t p = SLOTS + 1; p <= PAGES; p++) {
-        offer(&m, p, false);
+        offer(&m, p, QRI_RBPEX_COLD);
         (void)qri_rbpex_step(m.rb);
     }
     for (uint32_t p = 1; p <= SLOTS; p++)
         assert_true(look(&m, p));
-    offer(&m, PAGES, false); /* a second time within a short while */
+    offer(&m, PAGES, QRI_RBPEX_COLD); /* a second time within a short while */
     (void)qri_rbpex_step(m.rb);
     assert_true(look(&m, PAGES));
     end(&m);
@@ -382,7 +382,7 @@ static void test_what_the_log_cannot_confirm_stays_in_doubt_until_it_is_asked_fo
     must_open(&m);
     qri_rbpex_confirm_all(m.rb, true);
     for (uint32_t p = 1; p <= 8; p++)
-        offer(&m, p, true);
+        offer(&m, p, QRI_RBPEX_HOT);
     assert_int_equal(qri_rbpex_close(m.rb, m.durable, NULL), QR_OK);
     qri_rbpex_free(m.rb);
     for (int life = 0; life < 3; life++) { /* doubt outlives a reopen, also behind a mark */
@@ -418,8 +418,8 @@ static void test_another_timeline_or_a_log_that_went_back_finds_nothing(void **s
     qri_rbpex_confirm_all(m.rb, true);
     change(&m, 1);
     m.durable = m.head;
-    offer(&m, 1, true);
-    offer(&m, 2, true);
+    offer(&m, 1, QRI_RBPEX_HOT);
+    offer(&m, 2, QRI_RBPEX_HOT);
     assert_int_equal(qri_rbpex_close(m.rb, 0, NULL), QR_OK);
     qri_rbpex_free(m.rb);
     m.durable = START_LSN; /* as if the log had lost its end */
@@ -449,7 +449,7 @@ static void test_a_smaller_file_keeps_what_fits(void **state)
     must_open(&m);
     qri_rbpex_confirm_all(m.rb, true);
     for (uint32_t p = 1; p <= SLOTS; p++) {
-        offer(&m, p, true);
+        offer(&m, p, QRI_RBPEX_HOT);
         (void)qri_rbpex_step(m.rb);
     }
     assert_int_equal(qri_rbpex_close(m.rb, m.durable, NULL), QR_OK);
@@ -517,7 +517,7 @@ static void *user_main(void *arg)
             break;
         case 1:
             fill(page, page_no, lsns[n]);
-            qri_rbpex_offer(shared, page_no, lsns[n], page, pick(&m, 2) == 0);
+            qri_rbpex_offer(shared, page_no, lsns[n], page, (enum qri_rbpex_offer)pick(&m, 3));
             break;
         default:
             if (qri_rbpex_read(shared, page_no, page, &lsn) != QRI_RBPEX_NEWEST)

@@ -170,6 +170,47 @@ static void test_a_page_changed_before_the_mark_and_never_evicted_is_not_stale(v
     hw_end(&w);
 }
 
+static void test_what_is_used_most_is_on_disk_though_it_never_left_memory(void **state)
+{
+    (void)state;
+    struct hw w;
+    struct qr_err err = {0};
+    hw_begin(&w, 6, NULL);
+    w.rbpex_bytes = RBPEX_BYTES;
+    for (int clean = 0; clean < 2; clean++) {
+        qr_simnet_up(qr_simnet_node(w.net, "a"));
+        struct qr_store *store = hw_store(&w, "a");
+        struct qr_conn *conn = connect_to(store);
+        if (clean == 0)
+            fill(conn);
+        else
+            commit(conn, "UPDATE t SET v = v + 1"); /* what is held is old */
+        hw_check(qr_store_checkpoint(store, &err), &err);
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(number(conn, "SELECT a FROM t WHERE a = 1"), 1);
+            assert_int_equal(number(conn, SCAN), SCAN_RESULT);
+            qr_simnet_run(w.net, 400 * HW_MS);
+            qr_hyper_step(store);
+        }
+        qr_conn_close(conn);
+        if (clean == 1)
+            hw_check(qr_store_close(store, &err), &err);
+        else
+            hw_kill(&w, "a", store);
+        qr_simnet_up(qr_simnet_node(w.net, "a"));
+        store = hw_store(&w, "a");
+        conn = connect_to(store);
+        assert_int_equal(number(conn, "SELECT a FROM t WHERE a = 1"), 1);
+        assert_int_equal(number(conn, "SELECT v FROM t WHERE a = 1"), clean);
+        struct qr_store_stats stats = stats_of(store);
+        assert_int_equal(stats.pages_read, 0);
+        assert_true(stats.rbpex.hits >= 3);
+        qr_conn_close(conn);
+        hw_kill(&w, "a", store);
+    }
+    hw_end(&w);
+}
+
 static void test_when_the_log_is_too_long_to_read_each_page_is_confirmed_by_the_server(void **state)
 {
     (void)state;
@@ -296,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_what_left_memory_is_read_again_without_the_page_server),
         cmocka_unit_test(test_after_a_kill_it_is_warm_and_a_page_changed_last_is_not_stale),
         cmocka_unit_test(test_a_page_changed_before_the_mark_and_never_evicted_is_not_stale),
+        cmocka_unit_test(test_what_is_used_most_is_on_disk_though_it_never_left_memory),
         cmocka_unit_test(
             test_when_the_log_is_too_long_to_read_each_page_is_confirmed_by_the_server),
         cmocka_unit_test(test_another_primary_in_between_leaves_nothing_stale),

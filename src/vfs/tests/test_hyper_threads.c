@@ -19,6 +19,7 @@
 enum {
     PAGE_BYTES = 4096,
     CACHE_BYTES = 1 << 20,
+    RBPEX_BYTES = 2 << 20, /* less than the data */
     WRITERS = 3,
     READERS = 2,
     ROWS = 4000,
@@ -105,6 +106,7 @@ static struct qr_hyper_options hyper_options(struct services *s)
     return (struct qr_hyper_options){.timeline = s->slice.timeline,
                                      .log = qr_rpc_client_peer(s->log_client),
                                      .pages = qr_rpc_client_peer(s->pages_client),
+                                     .rbpex_bytes = RBPEX_BYTES,
                                      .force = true};
 }
 
@@ -291,10 +293,12 @@ static void test_writers_and_readers_share_a_small_cache_over_sockets(void **sta
     struct qr_store_stats stats;
     qr_store_get_stats(shared, &stats);
     assert_true(stats.evictions > 100 && stats.pages_read > 100);
+    assert_true(stats.rbpex.hits > 0 && stats.rbpex.written > 0);
+    assert_int_equal(stats.rbpex.damaged + stats.rbpex.failed, 0);
     qr_conn_close(conn);
     qr_store_abandon(shared);
 
-    shared = open_store(&s, "b");
+    shared = open_store(&s, "a");
     conn = connect_to(shared);
     assert_int_equal(number(conn, "SELECT count(*) FROM log"), WRITERS * WRITES);
     assert_int_equal(number(conn, "SELECT sum(v) FROM t"), 0);
