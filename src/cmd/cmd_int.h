@@ -19,7 +19,8 @@
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
     const char *log_level, *blob, *blob_credential_file, *role, *name, *run_dir;
-    int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib;
+    int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
+        rbpex_percent;
     int64_t tds_fd, https_fd;
     bool allow_plaintext_login, sample, version, help;
 };
@@ -153,6 +154,7 @@ struct qri_node_options {
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;
     uint64_t cache_bytes;        /* of each open database */
+    uint64_t rbpex_bytes;        /* of each Hyperscale database */
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
 };
 QR_NODISCARD enum qr_status qri_node_open(const struct qri_node_options *options,

@@ -76,6 +76,7 @@ static enum qr_status open_hyper(struct qri_node *node, const struct qr_database
         .log = node->options.log_service,
         .pages = node->options.pages,
         .slice_count = row->slices,
+        .rbpex_bytes = node->options.rbpex_bytes,
         .force = true, /* one process a name, and the one before it was reaped (super.h, U2, U3) */
     };
     struct qr_store_options with_pages = *options;

@@ -35,6 +35,10 @@ static const struct qr_option rows[] = {
      "connections that may be open", offsetof(struct qri_settings, connections_max)},
     {"cache-mib", "MiB", QR_OPTION_INT, "256", 8, 1048576, NULL, "start",
      "page cache of each open database", offsetof(struct qri_settings, cache_mib)},
+    {"rbpex-percent", "%", QR_OPTION_INT, "300", 0, 10000, NULL, "start",
+     "pages that the process of a Hyperscale database keeps on its local disk (RBPEX), in percent "
+     "of --cache-mib; 0 means none",
+     offsetof(struct qri_settings, rbpex_percent)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
      "table variables and rows that statements keep, of all sessions; who would pass it gets error "
      "701; 0 means a quarter of the machine's memory",

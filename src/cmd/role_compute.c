@@ -50,6 +50,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
         .cache_bytes = (uint64_t)settings->cache_mib << 20,
+        .rbpex_bytes = ((uint64_t)settings->cache_mib << 20) / 100 * settings->rbpex_percent,
         .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
     };
     return qri_node_open(&options, &c->node, err);

@@ -107,7 +107,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
                                   bool is_gateway, struct qr_err *err)
 {
     const struct qri_settings *settings = s->settings;
-    char numbers[6][24];
+    char numbers[7][24];
     struct arguments args = {.s = s};
     args.texts[args.count++] = "quired";
     add_text(&args, "--role", role);
@@ -123,6 +123,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
     add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);
     add_number(&args, "--query-memory-mib", settings->query_memory_mib, numbers[3]);
+    add_number(&args, "--rbpex-percent", settings->rbpex_percent, numbers[6]);
     struct qr_super_child child = {.name = name, .path = "/proc/self/exe"};
     if (is_gateway) {
         add_number(&args, "--tds-fd", s->tds_fd, numbers[4]);
@@ -150,11 +151,16 @@ static enum qr_status want(void *ctx, const char *name, struct qr_err *err)
     return start_child(ctx, "compute", name, false, err);
 }
 
+/* What its process kept for itself goes, too: the pages on its local disk above all. */
 static void end_node(void *ctx, const char *node)
 {
     struct supervisor *s = ctx;
+    char path[QR_STORE_PATH_BYTES_MAX];
     qr_super_end(s->super, node);
     qr_super_reap(s->super, node, qr_env_mono_ns(s->env) + DROP_MS * INT64_C(1000000));
+    int bytes = snprintf(path, sizeof path, "%s/compute/%s", s->dir.path, node);
+    if (bytes > 0 && (size_t)bytes < sizeof path)
+        (void)!qr_store_remove(s->env, path, NULL); /* there is none if it was never opened */
 }
 
 static int pid_of(void *ctx, const char *name)

@@ -124,13 +124,30 @@ static enum qr_status file_rows(struct qri_sysrows *rows, const struct qr_databa
                       write_ms, write_ms, log_bytes);
 }
 
+/* What a Hyperscale database keeps on the node's own disk (RBPEX) is file 0 of database 0. */
+static enum qr_status rbpex_row(struct qri_sysrows *rows, const struct qr_database *db)
+{
+    struct qr_store_stats s;
+    qr_store_get_stats(db->store, &s);
+    if (s.rbpex.bytes_max == 0)
+        return QR_OK;
+    int64_t page_bytes = qr_store_page_bytes(db->store);
+    int64_t since_ms = qr_env_mono_ns(db->instance->options.env) / NS_PER_MS;
+    return qri_sysrow(rows, 0, 0, since_ms, (int64_t)s.rbpex.hits,
+                      (int64_t)s.rbpex.hits * page_bytes, (int64_t)0, (int64_t)s.rbpex.written,
+                      (int64_t)s.rbpex.written * page_bytes, (int64_t)0, (int64_t)0,
+                      (int64_t)s.rbpex.bytes);
+}
+
 /* From master every database of this compute node is seen. */
 static enum qr_status virtual_file_stats(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qr_instance *instance = session->db->instance;
     enum qr_status status = QR_OK;
-    if (session->db->info.database_id != 1)
-        return file_rows(rows, session->db);
+    if (session->db->info.database_id != 1) {
+        QR_TRY(file_rows(rows, session->db));
+        return rbpex_row(rows, session->db);
+    }
     pthread_mutex_lock(&instance->mu);
     for (const struct qr_database *db = instance->databases; status == QR_OK && db != NULL;
          db = db->next)

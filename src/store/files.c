@@ -222,7 +222,8 @@ struct leftovers {
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {"data", "data.tmp", "double-write", "versions.tmp", "lock"};
+    static const char *const ours[] = {"data", "data.tmp", "double-write", "versions.tmp",
+                                       "lock", "rbpex",    "rbpex-table",  "rbpex-table.new"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (strcmp(name, ours[i]) == 0)
             return true;

@@ -183,6 +183,7 @@ static size_t link_versions(struct qri_hyper *hy, size_t count, uint64_t lsn,
             retired++;
         }
         atomic_store(qri_table_entry(hy->store, c->page_no, false), f);
+        qri_tier_changed(hy->store, c->page_no, lsn); /* `old` may have been offered since */
         if (c->old != NULL)
             qri_frame_unpin(c->old);
         if (c->page_no == 1 && rep->page_1 != NULL)

@@ -280,6 +280,84 @@ static void test_another_primary_in_between_leaves_nothing_stale(void **state)
     hw_end(&w);
 }
 
+static struct qr_store *replica(struct hw *w, const char *name)
+{
+    char dir[64];
+    snprintf(dir, sizeof dir, "/%s", name);
+    struct qr_store_options o = {.env = qr_sim_env(w->compute_sim),
+                                 .page_bytes = HW_PAGE_BYTES,
+                                 .cache_bytes = HW_CACHE_BYTES,
+                                 .threads_off = true,
+                                 .fatal = hw_fatal,
+                                 .fatal_ctx = w};
+    struct qr_hyper_options h = hw_options(w, name);
+    struct qr_store *store = NULL;
+    struct qr_err err = {0};
+    h.feed_wait_ns = h.feed_answer_ns = 50 * HW_MS;
+    hw_check(qr_hyper_open_replica(dir, &o, &h, &store, &err), &err);
+    return store;
+}
+
+static void catch_up(struct hw *w, struct qr_store *store, struct qr_lsn lsn)
+{
+    for (int i = 0; i < 10000 && qr_store_durable_lsn(store).v < lsn.v; i++) {
+        qr_hyper_step(store);
+        qr_simnet_run(w->net, HW_MS);
+    }
+    assert_int_equal(qr_store_durable_lsn(store).v, lsn.v);
+}
+
+/* Pages that the log changes while the replica has them on disk, in memory or both; the replica
+ * dies and comes back, and is promoted in the end. */
+static void test_what_a_replica_keeps_follows_the_log(void **state)
+{
+    (void)state;
+    struct hw w;
+    struct qr_err err = {0};
+    hw_begin(&w, 7, NULL);
+    struct qr_store *primary = hw_store(&w, "a");
+    struct qr_conn *conn = connect_to(primary);
+    fill(conn);
+    hw_check(qr_store_checkpoint(primary, &err), &err);
+    w.rbpex_bytes = RBPEX_BYTES;
+    int64_t sum = 0;
+    uint64_t hits = 0, changed = 0;
+    for (int life = 0; life < 3; life++) {
+        qr_simnet_up(qr_simnet_node(w.net, "b"));
+        struct qr_store *store = replica(&w, "b");
+        struct qr_conn *reader = connect_to(store);
+        catch_up(&w, store, qr_store_durable_lsn(primary));
+        for (int i = 0; i < 6; i++) {
+            char sql[128];
+            assert_int_equal(number(reader, SCAN), SCAN_RESULT);
+            assert_int_equal(number(reader, "SELECT sum(v) FROM t"), sum);
+            snprintf(sql, sizeof sql, "UPDATE t SET v = v + 1 WHERE a %% 50 = %d", life * 6 + i);
+            commit(conn, sql);
+            hw_check(qr_store_checkpoint(primary, &err), &err);
+            sum += ROWS / 50;
+            if (i < 5) /* the last one the replica never sees before it dies */
+                catch_up(&w, store, qr_store_durable_lsn(primary));
+        }
+        struct qr_store_stats stats = stats_of(store);
+        hits += stats.rbpex.hits;
+        changed += stats.rbpex.changed;
+        if (life == 2) {
+            hw_check(qr_hyper_promote(store, 0, true, &err), &err);
+            assert_int_equal(number(reader, "SELECT sum(v) FROM t"), sum);
+            commit(reader, "UPDATE t SET v = v + 1");
+            assert_int_equal(number(reader, "SELECT sum(v) FROM t"), sum + ROWS);
+            assert_int_equal(number(reader, SCAN), SCAN_RESULT);
+            assert_sound(reader);
+        }
+        qr_conn_close(reader);
+        hw_kill(&w, "b", store);
+    }
+    assert_true(hits > 1000 && changed > 100);
+    qr_conn_close(conn);
+    qr_store_abandon(primary);
+    hw_end(&w);
+}
+
 /* Random changes, deaths of the process and of the machine, a bad network, bit flips. */
 static void test_it_is_never_wrong_whatever_dies(void **state)
 {
@@ -341,6 +419,7 @@ int main(void)
         cmocka_unit_test(
             test_when_the_log_is_too_long_to_read_each_page_is_confirmed_by_the_server),
         cmocka_unit_test(test_another_primary_in_between_leaves_nothing_stale),
+        cmocka_unit_test(test_what_a_replica_keeps_follows_the_log),
         cmocka_unit_test(test_it_is_never_wrong_whatever_dies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
