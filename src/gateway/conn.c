@@ -133,7 +133,8 @@ static enum qr_status admit(struct qri_conn *own_conn, bool in_lobby, struct qr_
     }
     qr_metric_add(&gateway->metrics, QR_GATEWAY_ACCEPTED, 1);
     qr_metric_add(&gateway->metrics, QR_GATEWAY_OPEN, 1);
-    enum qr_status status = qri_pump_watch(gateway, own_conn->fd, own_conn->id, err);
+    enum qr_status status =
+        qri_pump_watch(gateway, own_conn->fd, own_conn->id, !own_conn->is_pair, err);
     if (status != QR_OK) {
         pthread_mutex_lock(&own_conn->mu);
         own_conn->state = CONN_RUNNING;
@@ -157,6 +158,13 @@ enum qr_status qri_conn_accept(struct qr_gateway *gateway, int own_fd,
     return admit(conn, true, err);
 }
 
+static bool is_unix(int fd)
+{
+    int domain = 0;
+    socklen_t bytes = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 && domain == AF_UNIX;
+}
+
 enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri_login *own_login,
                               struct qr_str early, struct qri_link *link, struct qr_err *err)
 {
@@ -169,6 +177,7 @@ enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri
     size_t bytes =
         address.n < sizeof conn->address.text - 1 ? address.n : sizeof conn->address.text - 1;
     memcpy(conn->address.text, address.p, bytes);
+    conn->is_pair = is_unix(own_fd);
     conn->login = own_login;
     own_login->conn = conn;
     conn->phase = PHASE_OPENING;
@@ -190,7 +199,7 @@ enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri
 
 struct qri_conn *qri_conn_ref_by_id(struct qr_gateway *gateway, uint64_t id)
 {
-    uint32_t index = (uint32_t)id, generation = (uint32_t)(id >> 32);
+    uint32_t index = (uint32_t)(id & (QRI_NODE_SIDE - 1)), generation = (uint32_t)(id >> 32);
     struct qri_conn *conn = NULL;
     pthread_mutex_lock(&gateway->mu);
     if (index < gateway->slot_count && gateway->slots[index].generation == generation) {
@@ -373,6 +382,14 @@ static enum qri_step next_step(struct qri_conn *conn)
     return collect(conn);
 }
 
+static void note_events(struct qri_conn *conn, unsigned sides)
+{
+    if ((sides & SIDE_CLIENT) != 0)
+        conn->drained = false;
+    if ((sides & SIDE_NODE) != 0)
+        conn->relay_drained = false;
+}
+
 /* Gives up ownership; true: it could not, go on. */
 static bool leave(struct qri_conn *conn, enum qri_step step)
 {
@@ -384,10 +401,9 @@ static bool leave(struct qri_conn *conn, enum qri_step step)
         go_on = conn->released;
         conn->released = false;
     } else {
-        go_on = conn->pending;
-        conn->pending = false;
-        if (go_on)
-            conn->drained = conn->relay_drained = false;
+        go_on = conn->pending != 0;
+        note_events(conn, conn->pending);
+        conn->pending = 0;
     }
     if (!go_on)
         conn->state = states[step];
@@ -426,7 +442,8 @@ void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker)
     }
 }
 
-void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_closed)
+void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, enum qri_side side,
+                    bool half_closed)
 {
     if (half_closed)
         atomic_store(&conn->half_closed, true);
@@ -435,11 +452,11 @@ void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_
     if (mine)
         conn->state = CONN_RUNNING;
     else
-        conn->pending = true;
+        conn->pending |= side;
     pthread_mutex_unlock(&conn->mu);
     if (!mine)
         return;
-    conn->drained = conn->relay_drained = false;
+    note_events(conn, side);
     qri_conn_run(conn, worker);
 }
 

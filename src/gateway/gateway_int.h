@@ -84,7 +84,12 @@ enum qr_status qri_pump_init(struct qr_gateway *gateway, struct qr_err *err);
 void qri_pump_tick(struct qr_gateway *gateway);
 void qri_pump_stop(struct qr_gateway *gateway); /* returns when no worker is left */
 void qri_pump_done(struct qr_gateway *gateway);
-enum qr_status qri_pump_watch(struct qr_gateway *gateway, int fd, uint64_t id, struct qr_err *err);
+/* `id` is a connection's, with QRI_NODE_SIDE for a relay's other socket. Without `output` its
+ * events are about input only: every byte that the other end of a pair reads would make one. */
+enum qr_status qri_pump_watch(struct qr_gateway *gateway, int fd, uint64_t id, bool output,
+                              struct qr_err *err);
+/* Changes `output`; with true an event comes at once if the socket takes bytes already. */
+void qri_pump_watch_output(struct qr_gateway *gateway, int fd, uint64_t id, bool output);
 void qri_pump_unwatch(struct qr_gateway *gateway, int fd);
 void qri_pump_post(struct qri_conn *conn); /* the owner hands it to a worker */
 void qri_pump_block_begin(struct qr_gateway *gateway);
@@ -98,6 +103,12 @@ enum qri_conn_state {
     CONN_WRITING, /* nobody's: waits until the socket takes more */
     CONN_HELD,    /* nobody's: waits for release */
 };
+
+enum qri_side { /* of a relay; all else has a client only */
+                SIDE_CLIENT = 1,
+                SIDE_NODE = 2,
+};
+#define QRI_NODE_SIDE (UINT64_C(1) << 31)
 
 enum qri_phase { /* what the next message has to be */
                  PHASE_PRELOGIN,
@@ -132,7 +143,7 @@ struct qri_conn {
     struct qr_channel channel; /* first */
     struct qr_gateway *gateway;
     int fd;
-    uint64_t id; /* slot in the low 32 bits, generation above */
+    uint64_t id; /* slot in the low 31 bits, generation above 32 */
     struct qri_address address;
     atomic_uint refs;
     atomic_bool aborted;
@@ -143,7 +154,7 @@ struct qri_conn {
 
     pthread_mutex_t mu;
     enum qri_conn_state state;   /* guarded by mu */
-    bool pending;                /* guarded by mu: an event came while owned */
+    unsigned pending;            /* guarded by mu: enum qri_side, events that came while owned */
     atomic_bool half_closed;     /* the client will send no more: short reads prove nothing */
     bool released;               /* guarded by mu: release came before request returned */
     struct qri_conn *ready_next; /* pump.mu */
@@ -170,10 +181,13 @@ struct qri_conn {
     BIO *ssl_in, *ssl_out;
     struct qri_login *login; /* from LOGIN7 to the end of the login */
     struct qr_served *served;
-    struct qri_link *link; /* PHASE_OPENING: where the front waits for our answer */
-    int relay_fd;          /* PHASE_RELAY: our end of the pair; -1: none */
-    bool relay_drained;    /* as `drained` */
-    bool relay_sent_end;   /* the node knows that the client sends no more */
+    struct qri_link *link;   /* PHASE_OPENING: where the front waits for our answer */
+    int relay_fd;            /* PHASE_RELAY: our end of the pair; -1: none */
+    bool relay_drained;      /* as `drained` */
+    bool is_pair;            /* `fd` is one end of a pair, whose output is watched only while ... */
+    bool wants_output;       /* ... it takes no more: `fd` */
+    bool relay_wants_output; /* the same of `relay_fd` */
+    bool relay_sent_end;     /* the node knows that the client sends no more */
 };
 
 struct qri_login {
@@ -225,7 +239,8 @@ enum qr_status qri_conn_accept(struct qr_gateway *gateway, int own_fd,
                                const struct sockaddr_storage *peer, struct qr_err *err);
 struct qri_conn *qri_conn_ref_by_id(struct qr_gateway *gateway, uint64_t id);
 void qri_conn_unref(struct qri_conn *conn);
-void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, bool half_closed);
+void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, enum qri_side side,
+                    bool half_closed);
 void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker); /* by the owner */
 void qri_conn_release(struct qri_conn *conn);                        /* any thread */
 void qri_conn_abort(struct qri_conn *conn);                          /* any thread */

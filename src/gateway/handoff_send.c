@@ -394,8 +394,9 @@ enum qri_step qri_handoff_end(struct qri_conn *conn)
     conn->phase = PHASE_RELAY;
     atomic_store(&conn->relays, true);
     qr_metric_add(&gateway->metrics, QR_GATEWAY_RELAYS, 1);
-    return qri_pump_watch(gateway, conn->relay_fd, conn->id, NULL) == QR_OK ? STEP_AGAIN
-                                                                            : STEP_CLOSE;
+    return qri_pump_watch(gateway, conn->relay_fd, conn->id | QRI_NODE_SIDE, false, NULL) == QR_OK
+               ? STEP_AGAIN
+               : STEP_CLOSE;
 }
 
 /* ---- start and stop ---- */

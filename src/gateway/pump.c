@@ -109,7 +109,9 @@ static void *worker_main(void *arg)
         }
         struct qri_conn *conn = qri_conn_ref_by_id(gateway, event.data.u64);
         if (conn != NULL) {
-            qri_conn_event(conn, worker, (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+            enum qri_side side = (event.data.u64 & QRI_NODE_SIDE) != 0 ? SIDE_NODE : SIDE_CLIENT;
+            bool half_closed = (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+            qri_conn_event(conn, worker, side, half_closed);
             qri_conn_unref(conn);
         }
     }
@@ -181,10 +183,22 @@ void qri_pump_done(struct qr_gateway *gateway)
     pthread_mutex_destroy(&pump->mu);
 }
 
-enum qr_status qri_pump_watch(struct qr_gateway *gateway, int fd, uint64_t id, struct qr_err *err)
+static struct epoll_event events_of(uint64_t id, bool output)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.u64 = id};
+    uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (output ? EPOLLOUT : 0u);
+    return (struct epoll_event){.events = events, .data.u64 = id};
+}
+
+void qri_pump_watch_output(struct qr_gateway *gateway, int fd, uint64_t id, bool output)
+{
+    struct epoll_event event = events_of(id, output);
+    epoll_ctl(gateway->pump.epoll_fd, EPOLL_CTL_MOD, fd, &event);
+}
+
+enum qr_status qri_pump_watch(struct qr_gateway *gateway, int fd, uint64_t id, bool output,
+                              struct qr_err *err)
+{
+    struct epoll_event event = events_of(id, output);
     if (epoll_ctl(gateway->pump.epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
         return qr_fail(err, QR_IO, "watch a connection: error %d", errno);
     return QR_OK;

@@ -11,6 +11,13 @@
 
 enum { ROUNDS_MAX = 16, TLS_STEP_BYTES = 16384 };
 
+static void want_output(struct qri_conn *conn, bool wants)
+{
+    if (conn->relay_wants_output != wants)
+        qri_pump_watch_output(conn->gateway, conn->relay_fd, conn->id | QRI_NODE_SIDE, wants);
+    conn->relay_wants_output = wants;
+}
+
 static enum qri_step to_node(struct qri_conn *conn)
 {
     for (int round = 0; round < ROUNDS_MAX; round++) {
@@ -26,13 +33,16 @@ static enum qri_step to_node(struct qri_conn *conn)
             return step;
         ssize_t n =
             send(conn->relay_fd, conn->input, conn->input_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            want_output(conn, true);
             return STEP_OUTPUT;
+        }
         if (n < 0 && errno != EINTR) { /* the node is gone, which the other way finds out */
             conn->relay_sent_end = true;
             conn->input_bytes = 0;
         } else if (n > 0) {
             qri_stream_consume(conn, (size_t)n);
+            want_output(conn, false);
         }
     }
     return STEP_YIELD;

@@ -97,10 +97,19 @@ static ssize_t send_some(struct qri_conn *conn, const uint8_t *bytes, size_t cou
     return n;
 }
 
+static void want_output(struct qri_conn *conn, bool wants)
+{
+    if (conn->is_pair && conn->wants_output != wants)
+        qri_pump_watch_output(conn->gateway, conn->fd, conn->id, wants);
+    conn->wants_output = wants;
+}
+
 static enum qri_step step_of_send_error(struct qri_conn *conn)
 {
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        want_output(conn, true);
         return STEP_OUTPUT;
+    }
     conn->peer_gone = true;
     return STEP_CLOSE;
 }
@@ -140,6 +149,7 @@ enum qri_step qri_stream_flush(struct qri_conn *conn)
         conn->tail.bytes += n;
         conn->tail.count -= (size_t)n;
     }
+    want_output(conn, false);
     if (conn->out.capacity > QRI_KEEP_BYTES_MAX || conn->phase < PHASE_SESSION)
         qr_buf_done(&conn->out);
     return STEP_AGAIN;

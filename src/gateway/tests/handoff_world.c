@@ -74,7 +74,8 @@ void world_done(struct world *world)
     rmdir(world->folder);
 }
 
-void world_start_front_at(struct world *world, uint32_t login_ms_max, int tds_fd)
+static void start_front(struct world *world, uint32_t login_ms_max, int tds_fd,
+                        const struct qr_service *service)
 {
     struct qr_gateway_options options = {
         .env = qr_env_real(),
@@ -85,7 +86,8 @@ void world_start_front_at(struct world *world, uint32_t login_ms_max, int tds_fd
         .key_pem = qr_buf_cstr(&key_pem),
         .cert_pem = qr_buf_cstr(&cert_pem),
         .server_name = "server01",
-        .router = &world->router,
+        .service = service,
+        .router = service == NULL ? &world->router : NULL,
         .logins = &select1_logins,
         .firewall = &firewall,
         .allow_plaintext_login = true,
@@ -98,7 +100,17 @@ void world_start_front_at(struct world *world, uint32_t login_ms_max, int tds_fd
 
 void world_start_front(struct world *world, uint32_t login_ms_max)
 {
-    world_start_front_at(world, login_ms_max, 0);
+    start_front(world, login_ms_max, 0, NULL);
+}
+
+void world_start_front_at(struct world *world, uint32_t login_ms_max, int tds_fd)
+{
+    start_front(world, login_ms_max, tds_fd, NULL);
+}
+
+void world_start_alone(struct world *world)
+{
+    start_front(world, 0, 0, &select1_service);
 }
 
 void world_start_node(struct world *world)

@@ -30,6 +30,7 @@ void world_init(struct world *world);
 void world_done(struct world *world); /* stops and frees what runs */
 void world_start_front(struct world *world, uint32_t login_ms_max);
 void world_start_front_at(struct world *world, uint32_t login_ms_max, int tds_fd);
+void world_start_alone(struct world *world); /* the front serves by itself */
 void world_start_node(struct world *world);
 bool world_stop_front(struct world *world, int64_t grace_ms);
 bool world_stop_node(struct world *world, int64_t grace_ms);

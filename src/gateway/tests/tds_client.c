@@ -106,6 +106,23 @@ int client_read(struct client *client, int timeout_ms)
     return 0;
 }
 
+int64_t client_skip(struct client *client, int timeout_ms)
+{
+    int64_t total = 0;
+    for (bool last = false; !last;) {
+        int rc = need(client, QR_TDS_HEADER_BYTES, timeout_ms);
+        size_t bytes = rc == 0 ? qr_get16be(client->plain + 2) : 0;
+        if (rc == 0)
+            rc = need(client, bytes, timeout_ms);
+        if (rc != 0)
+            return rc;
+        last = (client->plain[1] & 1) != 0;
+        total += (int64_t)bytes;
+        drop(client, bytes);
+    }
+    return total;
+}
+
 static size_t put_packet(uint8_t *dst, uint8_t type, const uint8_t *body, size_t bytes)
 {
     const uint8_t header[QR_TDS_HEADER_BYTES] = {
@@ -231,6 +248,12 @@ void client_send_batch(struct client *client, const char *text)
 {
     uint8_t packet[2048];
     send_bytes(client, packet, put_batch(packet, text));
+}
+
+void client_send_attention(struct client *client)
+{
+    uint8_t packet[QR_TDS_HEADER_BYTES];
+    send_bytes(client, packet, put_packet(packet, QR_TDS_PACKET_ATTENTION, packet, 0));
 }
 
 /* Walks the tokens of a login's answer. */

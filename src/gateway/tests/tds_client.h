@@ -24,6 +24,9 @@ void client_close(struct client *client);
 /* LOGIN7 as `admin`, and `behind` (a batch, or NULL) in the same write. */
 void client_send_login(struct client *client, const char *database, const char *behind);
 void client_send_batch(struct client *client, const char *text);
+void client_send_attention(struct client *client);
+/* Reads one message of any length and keeps nothing: its bytes, or as client_read. */
+int64_t client_skip(struct client *client, int timeout_ms);
 /* Reads one message into `reply`: 0, CLIENT_CLOSED or CLIENT_TIMED_OUT. */
 int client_read(struct client *client, int timeout_ms);
 /* The login's answer: 0 let in, > 0 the first error's number, < 0 as client_read. */

@@ -237,6 +237,39 @@ static void test_clients_wait_in_the_backlog_of_an_inherited_socket(void **state
     close(fd);
 }
 
+/* What waits for a client that does not read is bounded, and an attention passes it. */
+static void test_an_attention_passes_a_result_that_nobody_reads(void **state)
+{
+    struct world *world = *state;
+    for (int encrypted = 0; encrypted < 2; encrypted++) {
+        static struct client client;
+        assert_int_equal(client_login(&client, world_port(world), encrypted, ""), 0);
+        client_send_batch(&client, "FLOOD");
+        world_sleep_ms(700);
+        client_send_attention(&client);
+        int64_t bytes = client_skip(&client, 10000);
+        assert_in_range(bytes, 1000, 64 * 1024 * 1024);
+        assert_true(client_select(&client, 9));
+        client_close(&client);
+    }
+}
+
+static void test_a_client_that_sends_no_more_gets_its_answer_and_the_end(void **state)
+{
+    struct world *world = *state;
+    for (int encrypted = 0; encrypted < 2; encrypted++) {
+        static struct client client;
+        assert_int_equal(client_login(&client, world_port(world), encrypted, ""), 0);
+        client_send_batch(&client, "SELECT 3");
+        shutdown(client.fd, SHUT_WR);
+        assert_int_equal(client_read(&client, 5000), 0);
+        assert_true(client_has_row(&client, 3));
+        assert_int_equal(client_read(&client, 5000), CLIENT_CLOSED);
+        client_close(&client);
+    }
+    assert_true(world_reaches(world->front, QR_GATEWAY_OPEN, 0));
+}
+
 enum { CROWD = 250 };
 
 static void test_a_thousand_logins_leave_no_descriptor_behind(void **state)
@@ -281,6 +314,8 @@ int main(void)
         IN_WORLD(test_sessions_end_with_their_node_and_new_ones_go_to_the_next),
         IN_WORLD(test_a_stopping_front_relays_until_the_node_ends_its_sessions),
         IN_WORLD(test_clients_wait_in_the_backlog_of_an_inherited_socket),
+        IN_WORLD(test_an_attention_passes_a_result_that_nobody_reads),
+        IN_WORLD(test_a_client_that_sends_no_more_gets_its_answer_and_the_end),
         IN_WORLD(test_a_thousand_logins_leave_no_descriptor_behind),
     };
     int failed = cmocka_run_group_tests_name("gateway/handoff", tests, NULL, NULL);
