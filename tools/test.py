@@ -150,6 +150,7 @@ def main():
 
     meson_suite(totals, "unit", build)
     command_suite(totals, "tidy", [sys.executable, "tools/tidy.py"])
+    command_suite(totals, "storage-doc", [sys.executable, "tools/check_storage_doc.py"])
     command_suite(totals, "messages", [sys.executable, "tools/check_messages.py", "."])
     server_suites(totals, build, args.all)
     if args.all:
