@@ -42,14 +42,32 @@ static bool touches(const struct qri_layer *layer, uint32_t first, uint32_t last
     return false;
 }
 
+/* A delta layer before that one knows the meta page as of where that one begins. It is not idle for
+ * a reader of that LSN, so it stays. */
+static bool is_preceded(const struct qri_set *set, const struct qri_layer *layer)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct qri_layer *other = set->sources[i].layer;
+        if (other != NULL && other->desc.kind == QRI_LAYER_DELTA &&
+            other->desc.first_lsn < layer->desc.first_lsn &&
+            other->desc.last_lsn >= layer->desc.first_lsn)
+            return true;
+    }
+    return false;
+}
+
 /* Does reading at exactly `lsn` use nothing of this delta layer? Images do not replace the one that
- * ends there: a branch gets layers that begin before its LSN only, and its meta page from them. */
+ * ends there: a branch gets layers that begin before its LSN only, and its meta page from them. Nor
+ * the one that begins there, if it is the first: who reads the timeline's start finds the meta page
+ * in it. */
 static bool delta_is_idle(const struct qri_slice *slice, const struct qri_set *set,
                           const struct qri_layer *layer, uint64_t lsn)
 {
     const struct qri_layer_desc *d = &layer->desc;
-    if (lsn <= d->first_lsn)
+    if (lsn < d->first_lsn)
         return true;
+    if (lsn == d->first_lsn)
+        return is_preceded(set, layer);
     if (lsn <= d->last_lsn)
         return false;
     for (uint64_t at = d->first_page / QRI_PARTITION_PAGES * QRI_PARTITION_PAGES;

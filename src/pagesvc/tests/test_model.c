@@ -214,6 +214,56 @@ static void branch_run(uint64_t seed)
     teardown(&bed);
 }
 
+struct meta_got {
+    bool called;
+    enum qr_status status;
+};
+static struct meta_got meta_got;
+
+static void meta_done(struct qr_page_get *get, enum qr_status status, const struct qr_err *err)
+{
+    (void)get, (void)err;
+    meta_got = (struct meta_got){true, status};
+}
+
+/* As restoring a database to the moment when it was made. */
+static void test_a_pin_at_the_start_keeps_the_empty_database(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct world w;
+    setup(&bed, 5);
+    world_init(&w, 5, 1, 4096);
+    struct qr_slice_id id = {w.timeline, 0};
+    struct qr_timeline name = {{0x90}};
+    create(&bed, &w, &id);
+    assert_int_equal(qr_pagesvc_pin(bed.svc, &id, &name, qr_lsn(w.start_lsn), NULL), QR_OK);
+    for (int round = 0; round < 30; round++) {
+        for (int i = 0; i < 40; i++)
+            world_commit(&w);
+        while (world_feed(&w, NULL, 0, bed.svc, &id, 100000))
+            ;
+        uint64_t newest = w.commits[w.commit_count - 1].lsn;
+        assert_int_equal(qr_pagesvc_set_horizon(bed.svc, &id, qr_lsn(newest), NULL), QR_OK);
+        for (int i = 0; i < 20; i++) {
+            qr_sim_advance(bed.sim, 2000);
+            work(&bed);
+        }
+        struct qr_buf dst;
+        qr_buf_init(&dst, 1 << 16);
+        struct qr_page_get get = {
+            .id = id, .lsn = qr_lsn(w.start_lsn), .dst = &dst, .done = meta_done};
+        meta_got.called = false;
+        qr_pagesvc_get(bed.svc, &get);
+        assert_true(meta_got.called);
+        assert_int_equal(meta_got.status, QR_OK);
+        assert_int_equal(get.version.v, w.start_lsn);
+        qr_buf_done(&dst);
+    }
+    world_done(&w);
+    teardown(&bed);
+}
+
 static void test_a_branch_is_its_parent_at_the_branch_lsn_whatever_comes_after(void **state)
 {
     (void)state;
@@ -225,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_page_at_every_kept_commit_is_what_the_log_made_it),
+        cmocka_unit_test(test_a_pin_at_the_start_keeps_the_empty_database),
         cmocka_unit_test(test_a_branch_is_its_parent_at_the_branch_lsn_whatever_comes_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
