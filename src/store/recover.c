@@ -21,7 +21,8 @@ struct reader {
     uint64_t offset; /* of the next block */
     uint64_t lsn;    /* first LSN of the next block */
     uint64_t epoch;
-    uint64_t until; /* stop behind this LSN */
+    uint64_t until;      /* stop behind this LSN */
+    uint64_t synced_lsn; /* the last block knew that everything before was synced */
     uint8_t *block;
     struct qr_buf carry; /* the start of a record whose rest is in the next block */
     uint64_t carry_lsn;  /* where that record starts */
@@ -114,6 +115,7 @@ static enum qr_status next_block(struct reader *r, struct qr_block_header *ret_h
         r->carry.len = 0; /* a new epoch: what the old one left unfinished is void */
     r->epoch = ret_header->epoch;
     r->lsn = ret_header->first_lsn + ret_header->raw_bytes;
+    r->synced_lsn = ret_header->synced_lsn;
     r->offset += qr_block_file_bytes(ret_header->stored_bytes);
     return QR_OK;
 }
@@ -466,6 +468,28 @@ static void remove_stale(struct qr_store *store)
     } while (removed > 0);
 }
 
+/* What the newest block did not know to be synced counts from here on, but its sync may not have
+ * been reached, or may have failed; then the kernel can hold bytes that it calls clean and the disk
+ * does not have. So those blocks are written again. */
+static enum qr_status write_tail_again(struct qr_store *store, uint64_t synced_lsn,
+                                       struct qr_err *err)
+{
+    struct reader r;
+    bool end = false;
+    enum qr_status status = reader_init(&r, store, err);
+    while (status == QR_OK && !end) {
+        struct qr_block_header h;
+        status = next_block(&r, &h, &end, err);
+        uint64_t bytes = end ? 0 : qr_block_file_bytes(h.stored_bytes);
+        if (status == QR_OK && !end && h.first_lsn >= synced_lsn)
+            status = qr_wrap(
+                err, qr_file_pwrite_sync(r.segment->file, r.block, bytes, r.offset - bytes, err),
+                "write the log's tail again");
+    }
+    reader_done(&r);
+    return status;
+}
+
 /* The log goes on behind the last intact block, in a new epoch. */
 static void continue_log(struct qr_store *store, const struct reader *end,
                          const struct findings *found)
@@ -523,6 +547,8 @@ enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
         status = walk(&r, find_record, &found, err);
     if (status == QR_OK)
         status = check_end(&r, err);
+    if (status == QR_OK && !store->was_clean && !store->options.sync_off)
+        status = write_tail_again(store, r.synced_lsn, err);
     if (status == QR_OK)
         status = apply_all(store, &found, err);
     if (status == QR_OK) {

@@ -216,6 +216,39 @@ static void test_nothing_acknowledged_is_lost_when_the_power_goes_at_any_io(void
     sweep(FAILS_FOR_EVER, false, 303);
 }
 
+/* A sync that fails leaves blocks that only the kernel has. Who opens then reads them and shows
+ * what is in them, so they must last from there on. */
+static void test_what_an_open_found_outlasts_a_power_cut(void **state)
+{
+    (void)state;
+    bool fired = true;
+    for (uint64_t nth = 1; fired; nth += STRIDE) {
+        struct qr_sim *sim =
+            qr_sim_new(&(struct qr_sim_options){.seed = 7 + nth, .io_fault_at = nth});
+        struct qr_store *store = NULL;
+        struct qr_conn *conn = NULL;
+        struct history h = {0};
+        work(sim, &h);
+        fired = qr_sim_fault_fired(sim);
+        qr_sim_kill(sim);
+        int64_t found = open_and_compare(sim, &h, &store, &conn);
+        if (conn != NULL) {
+            qr_conn_close(conn);
+            qr_store_abandon(store);
+            qr_sim_power_cut(sim);
+            if (found > h.acknowledged)
+                h.acknowledged = (int)found;
+            conn = NULL;
+            (void)open_and_compare(sim, &h, &store, &conn);
+            if (conn != NULL) {
+                qr_conn_close(conn);
+                qr_store_abandon(store);
+            }
+        }
+        qr_sim_free(sim);
+    }
+}
+
 static void test_a_write_that_finds_no_space_loses_nothing(void **state)
 {
     (void)state;
@@ -370,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_acknowledged_is_lost_when_one_io_fails),
         cmocka_unit_test(test_nothing_acknowledged_is_lost_when_the_power_goes_at_any_io),
+        cmocka_unit_test(test_what_an_open_found_outlasts_a_power_cut),
         cmocka_unit_test(test_a_write_that_finds_no_space_loses_nothing),
         cmocka_unit_test(test_service_goes_on_when_a_full_disk_gets_space_again),
         cmocka_unit_test(test_a_damaged_page_is_error_824_and_the_rest_still_answers),
