@@ -2,6 +2,7 @@
 #include "hyper_replica.h"
 #include <assert.h>
 #include "base/endian.h"
+#include "base/sim_break.h"
 #include "base/banned.h"
 
 enum { RECORD_KIND_OFFSET = 4 };
@@ -314,6 +315,7 @@ static void take_and_send(struct qr_store *store)
     pthread_mutex_lock(&hy->mu);
     bool room = hy->sending_count < QRI_SENDING;
     pthread_mutex_unlock(&hy->mu);
+    uint64_t early_lsn = 0;
     if (room && qri_log_take(store, &b)) {
         pthread_mutex_lock(&hy->mu);
         hy->sending[(hy->sending_first + hy->sending_count++) % QRI_SENDING] =
@@ -324,8 +326,12 @@ static void take_and_send(struct qr_store *store)
         store->log.flushing = false;
         pthread_mutex_unlock(&store->log.mu);
         atomic_fetch_add_explicit(&store->log.blocks, 1, memory_order_relaxed);
+        if (qr_sim_broken(QR_BREAK_EARLY))
+            early_lsn = b.commit_lsn;
     }
     pthread_mutex_unlock(&store->log.flush_mu);
+    if (early_lsn != 0)
+        qri_durable_reached(store, early_lsn);
 }
 
 enum qr_status qri_hyper_harden(struct qr_store *store, struct qr_err *err)
@@ -442,6 +448,8 @@ void qri_hyper_repeat(struct qri_hyper *hy)
 {
     qri_lease_tick(hy);
     (void)repeat_failed(hy);
+    if (!hy->store->threads_running && qri_store_check(hy->store, NULL) == QR_OK)
+        take_and_send(hy->store);
 }
 
 void qri_hyper_stop(struct qri_hyper *hy)

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include "base/banned.h"
 
+enum { EPOCHS_APART = 256, EPOCH_SHIFT = 24 };
 static const int64_t SECOND_NS = 1000000000, BACKOFF_NS = 5000000;
 
 static enum qr_status choose_epoch(struct qri_hyper *hy, struct qr_err *err)
@@ -65,8 +66,12 @@ enum qr_status qri_reign_begin(struct qri_hyper *hy, const struct qr_logsvc_stat
 {
     struct qr_store *store = hy->store;
     struct qri_log *log = &store->log;
+    /* A reign that hardened nothing began behind the same LSN, but did not use the same ones (S4).
+     */
+    uint64_t first_lsn =
+        state->hardened_lsn + QRI_EPOCH_LSN_JUMP + (store->epoch % EPOCHS_APART << EPOCH_SHIFT);
     pthread_mutex_lock(&log->mu);
-    log->append_lsn = state->hardened_lsn + QRI_EPOCH_LSN_JUMP;
+    log->append_lsn = first_lsn;
     log->commit_lsn = state->commit_lsn;
     qr_record_add_epoch(&log->epoch_record, store->epoch, state->commit_lsn, store->commit_wall_ns);
     log->epoch_pending = true;
@@ -74,7 +79,7 @@ enum qr_status qri_reign_begin(struct qri_hyper *hy, const struct qr_logsvc_stat
     atomic_store(&log->since_checkpoint, log->epoch_record.len);
     pthread_mutex_unlock(&log->mu);
     pthread_mutex_lock(&hy->mu);
-    hy->sent_lsn = state->hardened_lsn + QRI_EPOCH_LSN_JUMP;
+    hy->sent_lsn = first_lsn;
     hy->hardened_lsn = state->hardened_lsn;
     pthread_mutex_unlock(&hy->mu);
     return qr_buf_status(&log->epoch_record, err);

@@ -55,6 +55,8 @@ void check_step(struct world *w)
             check_server(w, n);
     if (w->log.svc != NULL && !w->log.failed)
         check_log(w);
+    for (int n = 0; n < COMPUTES; n++)
+        compute_check(w, n);
 }
 
 /* --- pages --- */
@@ -183,4 +185,6 @@ void check_all(struct world *w)
     for (int n = 0; n < w->model.count && !w->failed; n++)
         if (w->model.timelines[n].alive)
             check_timeline(w, n);
+    for (int n = 0; n < COMPUTES && !w->failed; n++)
+        compute_check_end(w, n);
 }

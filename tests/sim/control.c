@@ -232,7 +232,7 @@ static bool begin_horizon(struct world *w, int timeline)
 {
     struct history *h = history_at(w, timeline);
     int at = model_pick(w, h);
-    if (at < 0)
+    if (at < 0 || h->commits[at].lsn > compute_oldest(w, timeline))
         return false;
     h->horizon = w->control.lsn = h->commits[at].lsn;
     begin(w, C_HORIZON, timeline);
@@ -320,8 +320,15 @@ static void start_writers(struct world *w)
     for (int n = 0; n < WRITERS; n++) {
         int timeline = (int)pick(w, (uint64_t)w->model.count);
         if (qr_simnet_is_up(w->writers[n].node) && history_at(w, timeline)->alive &&
-            chance(w, w->writers[n].state == W_IDLE ? 1000 : 20))
+            chance(w, w->writers[n].state == W_IDLE ? 150 : 10))
             writer_start(w, n, timeline);
+    }
+    for (int n = 0; n < COMPUTES; n++) {
+        int timeline = (int)pick(w, (uint64_t)w->model.count);
+        const struct compute *x = &w->computes[n];
+        if (x->timeline < 0 && !x->busy && qr_simnet_is_up(x->node) &&
+            history_at(w, timeline)->alive && chance(w, 700))
+            compute_start(w, n, timeline);
     }
 }
 

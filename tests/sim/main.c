@@ -17,8 +17,9 @@ static bool trace_wanted;
 #ifdef QR_SIM_BREAK
 enum qr_sim_break qr_sim_break;
 static const char *const break_names[] = {
-    [QR_BREAK_NONE] = "none", [QR_BREAK_EPOCH] = "epoch", [QR_BREAK_SYNC] = "sync",
-    [QR_BREAK_WAIT] = "wait", [QR_BREAK_VOID] = "void",   [QR_BREAK_PIN] = "pin",
+    [QR_BREAK_NONE] = "none",   [QR_BREAK_EPOCH] = "epoch", [QR_BREAK_SYNC] = "sync",
+    [QR_BREAK_WAIT] = "wait",   [QR_BREAK_VOID] = "void",   [QR_BREAK_PIN] = "pin",
+    [QR_BREAK_FETCH] = "fetch", [QR_BREAK_EARLY] = "early",
 };
 
 static bool set_break(const char *name)
@@ -64,10 +65,10 @@ static void network_faults(struct world *w)
         say(w, "net: faults of degree %u", worse);
     }
     if (chance(w, 80)) {
-        struct qr_simnet_node *nodes[] = {w->log.node,        w->servers[0].node,
-                                          w->servers[1].node, w->writers[0].node,
-                                          w->writers[1].node, w->control.node};
-        int a = (int)pick(w, 6), b = (int)pick(w, 6);
+        struct qr_simnet_node *nodes[] = {
+            w->log.node,         w->servers[0].node, w->servers[1].node,  w->writers[0].node,
+            w->computes[0].node, w->control.node,    w->computes[1].node, w->computes[2].node};
+        int a = (int)pick(w, 8), b = (int)pick(w, 8);
         qr_simnet_cut(w->net, nodes[a], nodes[b], true);
         say(w, "net: cut from node %d to %d", a, b);
     }
@@ -103,6 +104,9 @@ static void crashes(struct world *w)
     for (int n = 0; n < WRITERS; n++)
         if (chance(w, 30))
             writer_down(w, n);
+    for (int n = 0; n < COMPUTES; n++)
+        if (chance(w, 30))
+            compute_down(w, n, chance(w, 5000));
     if (chance(w, 30)) {
         struct qr_sim *disks[] = {w->log.disk, w->servers[0].disk, w->servers[1].disk,
                                   w->blob_disk};
@@ -142,8 +146,15 @@ static void run_ms(struct world *w)
     }
 }
 
-static void step(struct world *w)
+/* Comes by itself every millisecond, also while a compute node waits for an answer. */
+static void step(void *arg)
 {
+    struct world *w = arg;
+    if (w->failed || w->ms++ >= RUN_MS + CALM_MS)
+        return;
+    qr_simnet_at(w->net, NULL, MS, step, w);
+    if (w->ms == RUN_MS)
+        end_faults(w);
     if (!w->calm) {
         network_faults(w);
         disk_faults(w);
@@ -153,11 +164,11 @@ static void step(struct world *w)
     control_step(w);
     for (int n = 0; n < WRITERS; n++)
         writer_step(w, n);
+    for (int n = 0; n < COMPUTES; n++)
+        compute_step(w, n);
     if (w->model.count > 0 && chance(w, 3000))
         check_reads(w);
     check_step(w);
-    if (!w->failed)
-        run_ms(w);
 }
 
 static void print_trace(const struct world *w)
@@ -168,7 +179,7 @@ static void print_trace(const struct world *w)
 }
 
 struct totals {
-    uint64_t commits, acks, reads, crashes, branches;
+    uint64_t commits, acks, reads, crashes, branches, opens, promotions;
 };
 
 /* Returns whether all was well; *ret_digest is a number over everything that happened. */
@@ -180,12 +191,9 @@ static bool run_seed(uint64_t seed, bool quiet, uint64_t *ret_digest, struct tot
     w->seed = seed;
     w->random = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
     nodes_init(w);
-    for (int ms = 0; ms < RUN_MS && !w->failed; ms++)
-        step(w);
-    if (!w->failed)
-        end_faults(w);
-    for (int ms = 0; ms < CALM_MS && !w->failed; ms++)
-        step(w);
+    qr_simnet_at(w->net, NULL, MS, step, w);
+    while (w->ms <= RUN_MS + CALM_MS && !w->failed)
+        run_ms(w);
     if (!w->failed)
         check_all(w);
     bool well = !w->failed;
@@ -197,9 +205,10 @@ static bool run_seed(uint64_t seed, bool quiet, uint64_t *ret_digest, struct tot
         printf("seed %llu: %s\n", (unsigned long long)seed, w->why);
     else if (!well)
         printf("seed %llu reports: %s\n", (unsigned long long)seed, w->why);
-    *totals = (struct totals){totals->commits + w->commits, totals->acks + w->acks,
-                              totals->reads + w->reads, totals->crashes + w->crashes,
-                              totals->branches + w->branches};
+    *totals = (struct totals){totals->commits + w->commits,      totals->acks + w->acks,
+                              totals->reads + w->reads,          totals->crashes + w->crashes,
+                              totals->branches + w->branches,    totals->opens + w->opens,
+                              totals->promotions + w->promotions};
     nodes_done(w);
     model_done(&w->model);
     free(w);
@@ -239,10 +248,12 @@ static int run_well(uint64_t from, uint64_t count)
     struct totals totals = {0};
     for (uint64_t seed = from; seed < from + count; seed++)
         failed += !run_seed(seed, false, &digest, &totals);
-    printf("%llu commits, %llu acknowledged, %llu pages read, %llu crashes, %llu branches\n",
+    printf("%llu commits, %llu acknowledged, %llu pages read, %llu crashes, %llu branches, "
+           "%llu compute nodes, %llu promotions\n",
            (unsigned long long)totals.commits, (unsigned long long)totals.acks,
            (unsigned long long)totals.reads, (unsigned long long)totals.crashes,
-           (unsigned long long)totals.branches);
+           (unsigned long long)totals.branches, (unsigned long long)totals.opens,
+           (unsigned long long)totals.promotions);
     printf("%llu passed, %llu failed\n", (unsigned long long)(count + 1 - failed),
            (unsigned long long)failed);
     return failed == 0 ? 0 : 1;

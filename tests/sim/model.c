@@ -1,5 +1,6 @@
 /* model.c - what must be so; see sim.h */
 #include <stdlib.h>
+#include "base/endian.h"
 #include "page/record.h"
 #include "sim.h"
 #include "base/banned.h"
@@ -57,6 +58,33 @@ struct commit *model_find(struct history *h, uint64_t lsn)
     return NULL;
 }
 
+int model_choose_pages(struct world *w, const struct commit *next, uint32_t pages[PAGES_MAX])
+{
+    bool chosen[PAGES_MAX + 1] = {false};
+    uint32_t db_pages = next->db_pages;
+    for (uint64_t n = 1 + pick(w, 4); n > 0; n--) {
+        uint32_t page = 1 + (uint32_t)pick(w, PAGES_MAX);
+        page = page > db_pages + 1 ? db_pages + 1 : page;
+        chosen[page] = true;
+        db_pages = page > db_pages ? page : db_pages;
+    }
+    int count = 0;
+    for (uint32_t page = 2; page <= PAGES_MAX; page++)
+        if (chosen[page])
+            pages[count++] = page;
+    if (chosen[1] || db_pages > next->db_pages)
+        pages[count++] = 1;
+    return count;
+}
+
+/* What the store keeps in the header of a database. */
+static void set_header(uint8_t *page_1, uint32_t db_pages)
+{
+    qr_put32be(page_1 + 24, 0);
+    qr_put32be(page_1 + 28, db_pages);
+    qr_put32be(page_1 + 92, 0);
+}
+
 uint32_t model_change_page(struct world *w, struct commit *next, uint32_t page, struct qr_buf *buf)
 {
     struct model *m = &w->model;
@@ -66,11 +94,13 @@ uint32_t model_change_page(struct world *w, struct commit *next, uint32_t page, 
     for (; bytes > 0; bytes--)
         m->images[image][pick(w, PAGE_BYTES - QR_PAGE_RESERVED_BYTES)] =
             (uint8_t)(1 + pick(w, 255));
+    if (page > next->db_pages)
+        next->db_pages = page;
+    if (page == 1)
+        set_header(m->images[image], next->db_pages);
     size_t before = buf->len;
     qr_record_add_page(buf, page, old == 0 ? NULL : m->images[old], m->images[image], PAGE_BYTES);
     next->version[page] = buf->len == before ? old : image;
-    if (page > next->db_pages)
-        next->db_pages = page;
     return next->version[page];
 }
 

@@ -6,7 +6,7 @@
 
 enum { LOG_PORT = 0, PAGE_PORT = 1 };
 
-static struct qr_sim *new_disk(struct world *w)
+struct qr_sim *new_disk(struct world *w)
 {
     struct qr_sim *disk = qr_sim_new(&(struct qr_sim_options){.seed = pick(w, UINT64_MAX)});
     if (disk == NULL)
@@ -300,10 +300,13 @@ void nodes_init(struct world *w)
         w->writers[n].timeline = -1;
     }
     w->control.node = qr_simnet_node(w->net, "control");
+    computes_init(w);
 }
 
 void nodes_done(struct world *w)
 {
+    for (int n = 0; n < COMPUTES; n++)
+        compute_down(w, n, false);
     for (int n = 0; n < WRITERS; n++)
         writer_down(w, n);
     for (int n = 0; n < SERVERS; n++)
@@ -313,6 +316,8 @@ void nodes_done(struct world *w)
     asks_free(w);
     qr_blob_close(w->blob);
     qr_blob_close(w->store);
+    for (int n = 0; n < COMPUTES; n++)
+        qr_sim_free(w->computes[n].disk);
     for (int n = 0; n < SERVERS; n++)
         qr_sim_free(w->servers[n].disk);
     qr_sim_free(w->log.disk);

@@ -14,6 +14,10 @@
 #include "pagesvc/client.h"
 #include "pagesvc/feed.h"
 #include "rpc/simnet.h"
+#include "store/durable.h"
+#include "store/hyper.h"
+#include "store/txn.h"
+#include "store/writer.h"
 
 enum {
     PAGE_BYTES = 4096,
@@ -23,6 +27,9 @@ enum {
     IMAGES_MAX = 1 << 14,
     SERVERS = 2,
     WRITERS = 4,
+    COMPUTES = 4,
+    READINGS = 3,    /* snapshots that a compute node has open */
+    EPOCHS = 256,    /* of one timeline */
     APPENDS_MAX = 8, /* in flight, of one primary */
     PINS_MAX = 4,    /* of one timeline */
     TRACE_LINES = 200,
@@ -57,6 +64,7 @@ struct history { /* of one timeline */
     uint64_t branch_lsn, start_lsn;
     uint64_t last_epoch;   /* that control gave out */
     uint64_t fenced_epoch; /* whose fence was answered */
+    bool closed[EPOCHS];   /* the next epoch began without force */
     uint64_t horizon;      /* asked for, so anything before it may be gone */
     uint64_t log_visible;  /* of the log service, at the last look */
     struct commit *commits;
@@ -116,6 +124,33 @@ struct writer { /* a primary's process */
     int64_t lease_until_ns, renew_at_ns;
 };
 
+struct compute;
+struct told {                    /* a commit that is to be acknowledged */
+    struct qr_durable_wait wait; /* first */
+    struct compute *compute;
+    struct told *next;
+};
+struct reading {
+    struct qr_txn *txn; /* NULL: none */
+    int commit, left;   /* its snapshot; pages still to be read */
+};
+struct compute { /* a process with a hyper store */
+    struct world *w;
+    int n;
+    struct qr_simnet_node *node;
+    struct qr_sim *disk;
+    struct qr_store *store; /* NULL: it is down, idle, or just opening */
+    int timeline, server;   /* timeline -1: none */
+    bool busy;              /* one of its calls is under way, further up the stack */
+    bool doomed, failed;    /* it ends when that has returned; its store has failed */
+    bool is_primary;
+    uint64_t epoch, applied; /* applied: the durable LSN at the last look */
+    int last_commit;         /* index, of a primary */
+    int64_t up_at_ns;
+    struct reading readings[READINGS];
+    struct told *told;
+};
+
 enum control_kind {
     C_IDLE,
     C_CREATE,
@@ -148,6 +183,10 @@ struct world {
     struct log_node log;
     struct page_node servers[SERVERS];
     struct writer writers[WRITERS];
+    struct compute computes[COMPUTES];
+    int nested;            /* compute nodes whose calls drive the world */
+    int64_t first_call_ns; /* when the first of them began */
+    int ms;                /* steps so far */
     struct control control;
     struct model model;
     struct ask *asks;
@@ -156,7 +195,8 @@ struct world {
     char why[400];
     char trace[TRACE_LINES][TRACE_BYTES];
     uint64_t trace_count, digest;
-    uint64_t commits, acks, reads, crashes, branches; /* what happened, for the summary */
+    /* what happened, for the summary */
+    uint64_t commits, acks, reads, crashes, branches, opens, promotions;
 };
 
 /* --- world.c --- */
@@ -173,6 +213,7 @@ void ask(struct world *w, struct qr_rpc_peer *peer, uint16_t method, struct qr_b
 void asks_free(struct world *w);
 
 /* --- nodes.c --- */
+struct qr_sim *new_disk(struct world *w);
 void nodes_init(struct world *w);
 void nodes_done(struct world *w);
 void nodes_step(struct world *w);
@@ -185,7 +226,8 @@ struct qr_rpc_peer *to_server(struct world *w, struct qr_simnet_node *from, int 
 void model_done(struct model *m);
 int model_new(struct world *w, int parent, const struct commit *base, uint64_t start_lsn);
 struct commit *model_find(struct history *h, uint64_t lsn);
-/* A copy of `prev` to be changed, and its pages changed in it with their records added. */
+/* Pages to change, page 1 last if the database grows: its header tells the length. */
+int model_choose_pages(struct world *w, const struct commit *next, uint32_t pages[PAGES_MAX]);
 uint32_t model_change_page(struct world *w, struct commit *next, uint32_t page, struct qr_buf *buf);
 /* Somebody was told that this commit is there. */
 void model_real(struct world *w, struct history *h, uint64_t lsn, const char *who);
@@ -202,6 +244,15 @@ void model_check_page(struct world *w, const struct history *h, const struct com
 void writer_step(struct world *w, int n);
 void writer_down(struct world *w, int n);
 void writer_start(struct world *w, int n, int timeline);
+
+/* --- compute.c --- */
+void computes_init(struct world *w);
+void compute_step(struct world *w, int n);
+void compute_down(struct world *w, int n, bool power);
+void compute_start(struct world *w, int n, int timeline);
+uint64_t compute_oldest(struct world *w, int timeline);
+void compute_check(struct world *w, int n);     /* after every event */
+void compute_check_end(struct world *w, int n); /* when all is calm */
 
 /* --- control.c --- */
 void control_step(struct world *w);

@@ -106,6 +106,8 @@ static void fence_answered(struct world *w, uint64_t tag, const struct qr_rpc_re
         return;
     }
     model_fenced(w, h, x->epoch, c.state.commit_lsn);
+    if (!x->forced)
+        h->closed[(x->epoch - 1) % EPOCHS] = true;
     struct commit *last = model_find(h, c.state.commit_lsn);
     if (last == NULL)
         return;
@@ -203,18 +205,11 @@ static void ask_pages(struct world *w, struct writer *x)
 
 static uint32_t change_pages(struct world *w, struct commit *next, struct qr_buf *buf)
 {
-    uint32_t changed = 0;
-    bool twice[PAGES_MAX + 1] = {false};
-    for (uint64_t n = 1 + pick(w, 4); n > 0; n--) {
-        uint32_t page = 1 + (uint32_t)pick(w, PAGES_MAX);
-        page = page > next->db_pages + 1 ? next->db_pages + 1 : page;
-        if (twice[page])
-            continue;
-        twice[page] = true;
-        model_change_page(w, next, page, buf);
-        changed++;
-    }
-    return changed;
+    uint32_t pages[PAGES_MAX];
+    int count = model_choose_pages(w, next, pages);
+    for (int i = 0; i < count; i++)
+        model_change_page(w, next, pages[i], buf);
+    return (uint32_t)count;
 }
 
 /* Up to three appends, in flight together; the last one carries the mark. */

@@ -74,6 +74,7 @@ struct qr_hyper_lag {
     uint64_t applied_wall_ns, visible_wall_ns;
 };
 void qr_hyper_get_lag(struct qr_store *store, struct qr_hyper_lag *ret_lag);
-/* With threads_off: renews the lease and repeats what failed, if it is time; a
+/* With threads_off: sends what was published, renews the lease and repeats what failed, if it is
+ * time; a
  * replica asks for log. Does not wait. */
 void qr_hyper_step(struct qr_store *store);
