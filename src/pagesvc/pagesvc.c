@@ -10,6 +10,7 @@ static const struct qr_pagesvc_options defaults = {
     .flush_age_ns = INT64_C(60) * 1000000000,
     .grace_ns = INT64_C(600) * 1000000000,
     .fan_in = 8,
+    .slice_bytes = QR_SLICE_BYTES,
 };
 static const int64_t tick_ns = 100000000;         /* the worker looks for work this often */
 static const int64_t failed_wait_ns = 1000000000; /* after a failure it tries again */
@@ -28,6 +29,7 @@ static enum qr_status take_options(struct qr_pagesvc *svc, const struct qr_pages
     DEFAULT(flush_age_ns);
     DEFAULT(grace_ns);
     DEFAULT(fan_in);
+    DEFAULT(slice_bytes);
 #undef DEFAULT
     svc->env = o->env != NULL ? o->env : qr_env_real();
     if (o->blob == NULL || o->dir == NULL || strlen(o->dir) > QRI_LAYER_PATH_BYTES_MAX - 100 ||

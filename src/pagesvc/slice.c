@@ -397,7 +397,7 @@ enum qr_status qri_slice_new(struct qr_pagesvc *svc, const struct qri_manifest *
     atomic_init(&slice->refs, 1);
     slice->id = manifest->id;
     slice->page_bytes = manifest->page_bytes;
-    uint64_t pages = QR_SLICE_BYTES / manifest->page_bytes;
+    uint64_t pages = svc->options.slice_bytes / manifest->page_bytes;
     uint64_t first = pages * manifest->id.no, last = first + pages - 1;
     slice->start_lsn = manifest->start_lsn;
     slice->first_page = first == 0 ? 1 : (uint32_t)first;

@@ -28,6 +28,7 @@ static void hyper_free(struct qr_store *store)
     qri_replica_free(hy);
     pthread_cond_destroy(&hy->wake);
     pthread_mutex_destroy(&hy->streams_mu);
+    pthread_mutex_destroy(&hy->grow_mu);
     pthread_mutex_destroy(&hy->mu);
     free(hy);
     store->hyper = NULL;
@@ -174,6 +175,7 @@ static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_op
     hy->options = *options;
     struct qr_hyper_options *o = &hy->options;
     o->slice_count = o->slice_count == 0 ? 1 : o->slice_count;
+    o->slice_bytes = o->slice_bytes == 0 ? QR_SLICE_BYTES : o->slice_bytes;
     o->open_timeout_ns = o->open_timeout_ns == 0 ? 30 * SECOND_NS : o->open_timeout_ns;
     o->append_timeout_ns = o->append_timeout_ns == 0 ? 60 * SECOND_NS : o->append_timeout_ns;
     o->page_timeout_ns = o->page_timeout_ns == 0 ? 30 * SECOND_NS : o->page_timeout_ns;
@@ -188,6 +190,7 @@ static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_op
     qri_lease_init(hy);
     pthread_mutex_init(&hy->mu, NULL);
     pthread_mutex_init(&hy->streams_mu, NULL);
+    pthread_mutex_init(&hy->grow_mu, NULL);
     qr_cond_init(&hy->wake);
     store->hyper = hy;
     return qri_written_init(&hy->written, 0, err);
@@ -253,13 +256,6 @@ static enum qr_status read_meta(struct qr_store *store, const struct qr_logsvc_s
     return status;
 }
 
-static void limit_size(struct qr_store *store)
-{
-    uint64_t max = store->hyper->options.slice_count * QR_SLICE_BYTES;
-    if (atomic_load(&store->max_data_bytes) == 0 || atomic_load(&store->max_data_bytes) > max)
-        atomic_store(&store->max_data_bytes, max);
-}
-
 /* What a primary and a replica begin with. */
 static enum qr_status open_dir(struct qr_store *store, const struct qr_hyper_options *options,
                                struct qr_err *err)
@@ -296,7 +292,7 @@ static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_o
     QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
     QR_TRY(qri_reign_lease(store->hyper, err));
     QR_TRY(qri_reign_begin(store->hyper, &state, err));
-    limit_size(store);
+    qri_grow_init(store->hyper);
     qri_tier_open(store->hyper, state.commit_lsn);
     return start(store, "store_opened", since_ns, err);
 }
@@ -333,7 +329,6 @@ static enum qr_status open_replica(struct qr_store *store, const struct qr_hyper
     atomic_store(&hy->replica->applied_wall_ns, store->commit_wall_ns);
     if (store->pages_max > 0)
         QR_TRY(qri_version_pin(store, 1, state.commit_lsn, true, &hy->replica->page_1, err));
-    limit_size(store);
     qri_tier_open(hy, state.commit_lsn);
     QR_TRY(start(store, "replica_opened", since_ns, err));
     /* A branch's own log begins behind what is visible of its parent. */

@@ -75,6 +75,8 @@ struct qri_hyper {
     int64_t hint_until_ns;
     struct qr_store_rbio rbio[QR_RBIO_COUNT];
     uint64_t append_count, repeat_count;
+    pthread_mutex_t grow_mu; /* outermost; guards what follows */
+    uint32_t slice_count;
     pthread_mutex_t streams_mu;
     struct qri_stream {
         uint32_t next, window;
@@ -100,6 +102,12 @@ void qri_hyper_repeat(struct qri_hyper *hyper);
 void qri_hyper_stop(struct qri_hyper *hyper);
 bool qri_hyper_may_repeat(enum qr_status status); /* no answer, or none that decides anything */
 void qri_hyper_pause(struct qri_hyper *hyper, int64_t ns);
+
+/* hyper_grow.c */
+uint32_t qri_slice_pages(const struct qri_hyper *hyper);
+void qri_grow_init(struct qri_hyper *hyper);
+/* Makes the next slice if it is time. Waits for the page server; never with the writer lock. */
+void qri_grow(struct qri_hyper *hyper);
 
 /* hyper_lease.c */
 void qri_lease_init(struct qri_hyper *hyper);

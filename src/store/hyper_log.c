@@ -431,6 +431,7 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
     pthread_mutex_unlock(&hy->mu);
     if (ns > 0)
         QR_TRY(sleep_polling(hy, ns, poll, poll_ctx));
+    qri_grow(hy);
     while (store->threads_running && qri_store_check(store, NULL) == QR_OK &&
            atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max)
         QR_TRY(sleep_polling(hy, MS, poll, poll_ctx));

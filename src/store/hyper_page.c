@@ -90,20 +90,15 @@ static void step_over(struct qri_hyper *hy, uint32_t page_no)
     pthread_mutex_unlock(&hy->streams_mu);
 }
 
-static uint32_t slice_pages(const struct qr_store *store)
-{
-    return (uint32_t)(QR_SLICE_BYTES / store->page_bytes);
-}
-
 uint32_t qri_hyper_make_wants(struct qr_store *store, uint32_t page_no, uint64_t lsn,
                               struct qr_pages_want *wants)
 {
     struct qri_hyper *hy = store->hyper;
     uint32_t window = choose_window(hy, page_no), count = 0;
-    uint32_t pages = atomic_load(&store->head_db_pages);
+    uint32_t pages = atomic_load(&store->head_db_pages), slice_pages = qri_slice_pages(hy);
     for (uint32_t p = page_no; p - page_no < window; p++) {
         _Atomic(struct qri_frame *) *entry = qri_table_entry(store, p, false);
-        bool behind = p > pages || p / slice_pages(store) != page_no / slice_pages(store);
+        bool behind = p > pages || p / slice_pages != page_no / slice_pages;
         if (p != page_no &&
             (behind || (entry != NULL && atomic_load(entry) != NULL) || qri_tier_has(hy, p)))
             continue;
@@ -213,8 +208,8 @@ enum qr_status qri_hyper_get_pages(struct qr_store *store, const struct qr_pages
 {
     struct qr_buf reply;
     qr_buf_init(&reply, SIZE_MAX / 4);
-    enum qr_status status = qri_hyper_get(store->hyper, wants[0].page_no / slice_pages(store),
-                                          wants, count, &reply, err);
+    enum qr_status status = qri_hyper_get(
+        store->hyper, wants[0].page_no / qri_slice_pages(store->hyper), wants, count, &reply, err);
     if (status == QR_OK)
         status = take_answer(store, wants, count, &reply, dst, ret_lsn, err);
     qr_buf_done(&reply);

@@ -152,6 +152,7 @@ static enum qr_status promote(struct qri_hyper *hy, struct qr_err *err)
     if (hy->replica->page_1 != NULL)
         qri_frame_unpin(hy->replica->page_1);
     hy->replica->page_1 = NULL;
+    qri_grow_init(hy);
     atomic_store_explicit(&store->read_only, false, memory_order_release);
     qri_replica_forget(hy);
     return QR_OK;

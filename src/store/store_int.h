@@ -246,6 +246,7 @@ struct qr_store {
     uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
     uint32_t durable_pages_max;                         /* guarded by log.mu */
     _Atomic uint64_t max_data_bytes, tmp_bytes;
+    _Atomic uint32_t pages_limit; /* nothing can keep a page behind it; 0: none */
     _Atomic uint64_t pages_read;
     struct qri_waits log_waits, page_waits, log_writes;
     _Atomic int64_t dirty_pages; /* bits set in the table */

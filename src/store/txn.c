@@ -261,6 +261,9 @@ enum qr_status qr_txn_write(struct qr_txn *txn, uint32_t page_no, const void *pa
         txn->over_quota = true;
         return qr_fail(err, QR_FULL, "the database has reached its size quota");
     }
+    uint32_t limit = atomic_load(&store->pages_limit);
+    if (limit != 0 && page_no > limit)
+        return qr_fail(err, QR_FULL, "there is no place yet for pages behind %u", limit);
     struct entry *e = find_entry(txn, page_no);
     if (e == NULL)
         QR_TRY(add_entry(txn, page_no, &e, err));
@@ -424,6 +427,9 @@ static enum qr_status fill_gaps(struct qr_txn *txn, struct qr_err *err)
 static enum qr_status check_quota(struct qr_txn *txn, struct qr_err *err)
 {
     uint64_t quota = atomic_load(&txn->store->max_data_bytes);
+    uint32_t limit = atomic_load(&txn->store->pages_limit);
+    if (limit != 0 && txn->new_db_pages > limit)
+        return qr_fail(err, QR_FULL, "there is no place yet for pages behind %u", limit);
     if (quota == 0 || txn->new_db_pages <= txn->snapshot_db_pages ||
         (uint64_t)txn->new_db_pages * txn->store->page_bytes <= quota)
         return QR_OK;

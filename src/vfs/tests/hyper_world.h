@@ -34,6 +34,7 @@ struct hw {
     int fatal_count;
     bool feeding_stopped;
     uint64_t rbpex_bytes, rbpex_log_bytes;
+    uint64_t slice_bytes; /* 0: as they are */
 };
 
 static inline void hw_check(enum qr_status status, const struct qr_err *err)
@@ -134,6 +135,7 @@ static inline struct qr_hyper_options hw_options(struct hw *w, const char *node_
                                      .log = qr_simnet_peer(w->net, node, w->log_node, 0),
                                      .pages = qr_simnet_peer(w->net, node, w->pages_node, 0),
                                      .force = true,
+                                     .slice_bytes = w->slice_bytes,
                                      .rbpex_bytes = w->rbpex_bytes,
                                      .rbpex_log_bytes = w->rbpex_log_bytes,
                                      .pause = hw_pause,
@@ -168,6 +170,7 @@ static inline void hw_pages_open(struct hw *w)
                                    .blob = w->blob,
                                    .open_layer_bytes = 256 << 10,
                                    .grace_ns = HW_MS,
+                                   .slice_bytes = w->slice_bytes,
                                    .threads_off = true};
     hw_check(qr_pagesvc_open(&p, &w->pages, &err), &err);
     qr_simnet_up(w->pages_node);
@@ -190,10 +193,11 @@ static inline void hw_pages_fail(struct hw *w)
     hw_pages_open(w);
 }
 
-static inline void hw_begin(struct hw *w, uint64_t seed, const struct qr_simnet_faults *faults)
+static inline void hw_begin_sliced(struct hw *w, uint64_t seed, uint64_t slice_bytes,
+                                   const struct qr_simnet_faults *faults)
 {
     struct qr_err err = {0};
-    *w = (struct hw){.slice = {.timeline = {{0x51, (uint8_t)seed}}}};
+    *w = (struct hw){.slice_bytes = slice_bytes, .slice = {.timeline = {{0x51, (uint8_t)seed}}}};
     w->log_sim = qr_sim_new(&(struct qr_sim_options){.seed = seed});
     w->pages_sim = qr_sim_new(&(struct qr_sim_options){.seed = seed + 1});
     w->compute_sim = qr_sim_new(&(struct qr_sim_options){.seed = seed + 2});
@@ -214,6 +218,11 @@ static inline void hw_begin(struct hw *w, uint64_t seed, const struct qr_simnet_
     hw_check(qr_hyper_create(&h, HW_PAGE_BYTES, &err), &err);
     if (faults != NULL)
         qr_simnet_set_faults(w->net, faults);
+}
+
+static inline void hw_begin(struct hw *w, uint64_t seed, const struct qr_simnet_faults *faults)
+{
+    hw_begin_sliced(w, seed, 0, faults);
 }
 
 static inline void hw_end(struct hw *w)

@@ -32,6 +32,7 @@ struct qr_pagesvc_options {
     int64_t grace_ns;          /* between leaving the manifest and being deleted [10 min] */
     bool compression_off;      /* of layers' blocks */
     uint32_t fan_in;           /* layers merged at once [8] */
+    uint64_t slice_bytes; /* for tests; of all page servers the same [QR_SLICE_BYTES] */
     bool threads_off;
 };
 

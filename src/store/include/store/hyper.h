@@ -27,8 +27,15 @@ struct qr_hyper_options {
     struct qr_rpc_peer *log, *pages; /* stay until the store is closed; many calls at once */
     uint32_t
         slice_count; /* [1] slices of 128 GiB that `pages` serves: what the database may take */
-    uint64_t epoch;  /* above all before [one above] */
-    bool force;      /* the process that had it is gone for sure: don't wait for its lease */
+    uint64_t slice_bytes; /* for tests; the page server's [128 GiB] */
+    /* A primary that grows makes the next slice on the page server and tells here how many there
+     * are, before it writes the first page of it: whoever branches or drops the timeline must know
+     * (durably when this returns QR_OK). Any thread that writes, without the writer lock. [NULL: it
+     * does not grow] */
+    enum qr_status (*grown)(void *ctx, uint32_t slice_count, struct qr_err *err);
+    void *grown_ctx;
+    uint64_t epoch; /* above all before [one above] */
+    bool force;     /* the process that had it is gone for sure: don't wait for its lease */
     int64_t open_timeout_ns;   /* [30 s] */
     int64_t append_timeout_ns; /* an append without an answer is repeated for so long [60 s] */
     int64_t page_timeout_ns;   /* the same for a page, then the read fails [30 s] */
@@ -37,10 +44,10 @@ struct qr_hyper_options {
     int64_t lease_ttl_ns;
     uint64_t rbpex_bytes; /* pages kept in `dir` behind the cache; at least 16 pages [0: none] */
     uint64_t rbpex_log_bytes; /* of log read at most to trust them after a restart [256 MiB] */
-    uint64_t reader_id;     /* a replica's, to the log service [random] */
-    uint32_t feed_bytes;    /* of log that a replica takes at once [4 MiB] */
-    int64_t feed_wait_ns;   /* how long its call may wait for news [5 s] */
-    int64_t feed_answer_ns; /* on top of that [10 s] */
+    uint64_t reader_id;       /* a replica's, to the log service [random] */
+    uint32_t feed_bytes;      /* of log that a replica takes at once [4 MiB] */
+    int64_t feed_wait_ns;     /* how long its call may wait for news [5 s] */
+    int64_t feed_answer_ns;   /* on top of that [10 s] */
     /* What repeats wait with. [the environment's sleep] */
     void (*pause)(void *ctx, int64_t ns);
     void *pause_ctx;
