@@ -74,10 +74,55 @@ static void skip_hole(struct qr_logsvc *svc, struct qri_timeline *tl)
            QR_F("from_lsn", from), QR_F("to_lsn", to));
 }
 
+static bool wants_skip(const struct qr_logsvc *svc, const struct qri_timeline *tl)
+{
+    (void)svc;
+    return tl->hard.live == QRI_LIVE && tl->destaged_lsn < tl->hard.trimmed_lsn;
+}
+
+/* What was trimmed need not be written any more, and cannot be read: the trim was ahead of that, or
+ * a crash has forgotten that it was done. Then objects may be there already, and the next one must
+ * begin where they end: of two that overlap only the nearer would be found. */
+static enum qr_status skip_trimmed(struct qr_logsvc *svc, struct qri_timeline *tl,
+                                   struct qr_err *err)
+{
+    struct qr_log_object object;
+    pthread_mutex_lock(&svc->mu);
+    uint64_t trimmed = tl->hard.trimmed_lsn;
+    pthread_mutex_unlock(&svc->mu);
+    enum qr_status status = qri_longterm_find(svc, tl, trimmed, &object, err);
+    bool covered = status == QR_OK && object.first_lsn <= trimmed;
+    if (status != QR_OK && status != QR_NOT_FOUND)
+        return status;
+    pthread_mutex_lock(&svc->mu);
+    tl->destaged_lsn = trimmed;
+    if (covered && object.end_lsn <= tl->hard.end_lsn) {
+        tl->destaged_lsn = object.end_lsn;
+        tl->destaged_commit_lsn = object.commit_lsn;
+        tl->destaged_wall_ns = object.commit_wall_ns;
+    }
+    pthread_mutex_unlock(&svc->mu);
+    return QR_OK;
+}
+
+static enum qr_status skip_all_trimmed(struct qr_logsvc *svc, struct qr_err *err)
+{
+    struct candidates c;
+    collect(svc, wants_skip, &c);
+    enum qr_status status = QR_OK;
+    for (size_t i = 0; i < c.count && status == QR_OK; i++)
+        status = skip_trimmed(svc, c.tl[i], err);
+    release(svc, &c);
+    if (status == QR_OK && err != NULL)
+        qr_err_reset(err); /* what was not found is no failure */
+    return status;
+}
+
 static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max, bool *more,
                                     struct qr_err *err)
 {
     struct candidates c;
+    QR_TRY(skip_all_trimmed(svc, err));
     collect(svc, wants_destage, &c);
     enum qr_status status = c.count > 1 ? qri_stream_pass(svc, c.tl, c.count, err) : QR_OK;
     uint32_t left = objects_max;
