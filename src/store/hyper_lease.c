@@ -54,7 +54,7 @@ static void renewed(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     if (over) {
         struct qr_err err = {0};
         (void)!qr_fail(&err, status, "the lease of epoch %llu is not renewed: %.300s",
-                       (unsigned long long)hy->store->epoch,
+                       (unsigned long long)hy->options.epoch,
                        reply->err != NULL ? reply->err->text : "refused");
         qri_store_fail(hy->store, &err);
     } else if (ours && status == QR_OK) {
@@ -71,7 +71,7 @@ static void ask(struct qri_hyper *hy)
 {
     struct qri_lease *lease = &hy->lease;
     struct qr_logsvc_ask question = {.timeline = hy->options.timeline,
-                                     .epoch = hy->store->epoch,
+                                     .epoch = hy->options.epoch,
                                      .ttl_ns = hy->options.lease_ttl_ns};
     qr_buf_clear(&lease->ask);
     qr_logsvc_ask_put(&lease->ask, &question);

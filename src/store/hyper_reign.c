@@ -66,11 +66,12 @@ enum qr_status qri_reign_begin(struct qri_hyper *hy, const struct qr_logsvc_stat
 {
     struct qr_store *store = hy->store;
     struct qri_log *log = &store->log;
+    pthread_mutex_lock(&log->mu);
+    store->epoch = hy->options.epoch;
     /* A reign that hardened nothing began behind the same LSN, but did not use the same ones (S4).
      */
     uint64_t first_lsn =
         state->hardened_lsn + QRI_EPOCH_LSN_JUMP + (store->epoch % EPOCHS_APART << EPOCH_SHIFT);
-    pthread_mutex_lock(&log->mu);
     log->append_lsn = first_lsn;
     log->commit_lsn = state->commit_lsn;
     qr_record_add_epoch(&log->epoch_record, store->epoch, state->commit_lsn, store->commit_wall_ns);
@@ -85,16 +86,8 @@ enum qr_status qri_reign_begin(struct qri_hyper *hy, const struct qr_logsvc_stat
     return qr_buf_status(&log->epoch_record, err);
 }
 
-static void set_epoch(struct qri_hyper *hy)
-{
-    pthread_mutex_lock(&hy->store->log.mu);
-    hy->store->epoch = hy->options.epoch;
-    pthread_mutex_unlock(&hy->store->log.mu);
-}
-
 enum qr_status qri_reign_lease(struct qri_hyper *hy, struct qr_err *err)
 {
-    set_epoch(hy);
     atomic_store(&hy->lease.wanted, true);
     pthread_mutex_lock(&hy->mu);
     pthread_cond_broadcast(&hy->wake); /* somebody has to renew it from now on */
@@ -126,7 +119,14 @@ static enum qr_status catch_up(struct qri_hyper *hy, uint64_t commit_lsn, struct
     return QR_OK;
 }
 
-/* Everything that can fail comes before the feed ends; from there on there is a primary. */
+static enum qr_status stay_replica(struct qri_hyper *hy, struct qr_err *err)
+{
+    atomic_store(&hy->lease.wanted, false);
+    return qr_fail(err, QR_FENCED, "another epoch has followed already");
+}
+
+/* Everything that can fail comes before the feed ends for good; from there on there is a primary.
+ */
 static enum qr_status promote(struct qri_hyper *hy, struct qr_err *err)
 {
     struct qr_store *store = hy->store;
@@ -139,14 +139,9 @@ static enum qr_status promote(struct qri_hyper *hy, struct qr_err *err)
         return status;
     }
     qri_replica_stop(hy);
-    uint64_t applied = atomic_load(&store->durable_lsn);
-    if (applied != state.commit_lsn) {
-        struct qr_err bug = {0};
-        (void)!qr_fail(&bug, QR_BUG, "epoch %llu begins behind LSN %llu, applied is %llu",
-                       (unsigned long long)store->epoch, (unsigned long long)state.commit_lsn,
-                       (unsigned long long)applied);
-        qri_store_fail(store, &bug);
-        return qr_fail(err, QR_BUG, "%s", bug.text);
+    if (atomic_load(&store->durable_lsn) != state.commit_lsn) {
+        QR_TRY(qri_replica_resume(hy, err)); /* commits of a later one have come */
+        return stay_replica(hy, err);
     }
     QR_TRY(qri_reign_begin(hy, &state, err));
     if (hy->replica->page_1 != NULL)

@@ -273,9 +273,16 @@ void qri_replica_free(struct qri_hyper *hy)
 
 enum qr_status qri_replica_start(struct qri_hyper *hy, uint64_t from_lsn, struct qr_err *err)
 {
+    hy->replica->next_lsn = hy->replica->at_lsn = from_lsn;
+    return qri_replica_resume(hy, err);
+}
+
+enum qr_status qri_replica_resume(struct qri_hyper *hy, struct qr_err *err)
+{
     struct qri_replica *rep = hy->replica;
-    rep->next_lsn = rep->at_lsn = from_lsn;
-    QR_TRY(qr_buf_status(&rep->request, err));
+    pthread_mutex_lock(&hy->mu);
+    rep->stopping = false;
+    pthread_mutex_unlock(&hy->mu);
     if (hy->store->options.threads_off) {
         (void)start_call(hy);
         return QR_OK;

@@ -44,6 +44,8 @@ void qri_replica_free(struct qri_hyper *hyper);
 QR_NODISCARD enum qr_status qri_replica_start(struct qri_hyper *hyper, uint64_t from_lsn,
                                               struct qr_err *err);
 void qri_replica_stop(struct qri_hyper *hyper);
+/* It goes on where it stopped. */
+QR_NODISCARD enum qr_status qri_replica_resume(struct qri_hyper *hyper, struct qr_err *err);
 /* Without threads: asks for log if no call is in flight. */
 void qri_replica_tick(struct qri_hyper *hyper);
 void qri_replica_drive(struct qri_hyper *hyper); /* the same, and waits for the answer */
