@@ -137,6 +137,45 @@ static void test_trimmed_log_is_deleted_and_its_readers_are_told(void **state)
     close_all(f);
 }
 
+/* A crash forgets what was destaged, and a trim may be ahead of destaging: log behind the trim
+ * stays whole, though what comes before it can no longer be read. */
+static void test_log_behind_a_trim_stays_whatever_was_destaged_before(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 4; variant++) {
+        struct fixture *f = open_fixture();
+        uint64_t lsn = begin(f, 1), end, trimmed;
+        for (int i = 0; i < 10; i++, lsn += 2000)
+            assert_int_equal(t_append(f->svc, 1, 1, lsn, 2000, false, lsn), QR_OK);
+        if (variant & 1)
+            destage_all(f);
+        trimmed = lsn - 9000;
+        struct qr_logsvc_change trim = {
+            .kind = QR_LOGSVC_TRIM, .timeline = t_timeline(1), .lsn = trimmed};
+        assert_int_equal(t_change(f->svc, &trim), QR_OK);
+        if (variant & 2) {
+            qr_logsvc_abandon(f->svc);
+            qr_sim_kill(f->sim);
+            assert_int_equal(qr_logsvc_open(&f->options, &f->svc, NULL), QR_OK);
+        }
+        for (int i = 0; i < 60; i++, lsn += 5000) {
+            assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, lsn), QR_OK);
+            if (i % 10 == 0)
+                destage_all(f);
+        }
+        destage_all(f);
+        struct qr_logsvc_stats s;
+        qr_logsvc_stats(f->svc, &s);
+        assert_true(s.segments_dropped > 0);
+        reopen(f);
+        for (uint64_t from = trimmed; from < lsn; from += 1500) {
+            assert_int_equal(t_read_all(f->svc, 1, from, 50000, &end), lsn - from);
+            assert_int_equal(end, lsn);
+        }
+        close_all(f);
+    }
+}
+
 static bool count_name(void *arg, const char *name, const struct qr_blob_info *info)
 {
     (void)name;
@@ -302,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_segments_go_when_long_term_storage_has_their_log),
         cmocka_unit_test(test_log_of_many_epochs_is_found_across_their_gaps),
         cmocka_unit_test(test_trimmed_log_is_deleted_and_its_readers_are_told),
+        cmocka_unit_test(test_log_behind_a_trim_stays_whatever_was_destaged_before),
         cmocka_unit_test(test_a_dropped_timeline_leaves_nothing),
         cmocka_unit_test(test_a_time_finds_the_last_commit_before_it),
         cmocka_unit_test(test_destage_survives_every_io_fault),
