@@ -65,13 +65,16 @@ class Hyper(Figures):
                                password=self.quire.password, database=database, autocommit=True,
                                login_timeout=10)
 
-    def role(self, *words):
-        """The pid of the child whose arguments have all these words."""
-        found = [pid for pid, args in self.quire.processes() if all(w in args for w in words)]
-        return found[0] if found else None
+    def role(self, role, name=""):
+        """The pid of the child with this role whose --name begins so."""
+        for pid, args in self.quire.processes():
+            named = args[args.index("--name") + 1] if "--name" in args else ""
+            if role in args and named.startswith(name):
+                return pid
+        raise RuntimeError("no process of role " + role)
 
     def roles(self):
-        return {w: self.role("--role", w) for w in ("log", "page")}
+        return {role: self.role(role) for role in ("log", "page")}
 
     def log_bytes(self, cursor):
         cursor.execute("SELECT num_of_bytes_written FROM sys.dm_io_virtual_file_stats(DB_ID(), 2)")
@@ -156,7 +159,7 @@ GO
             for thread in load:
                 thread.start()
             time.sleep(0.5)
-            mine.append(self.commit_after_kill(self.role("--role", "compute", "--timeline")))
+            mine.append(self.commit_after_kill(self.role("compute", "hs-")))
             ended.set()
             for thread in load:
                 thread.join()

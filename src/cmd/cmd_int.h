@@ -147,7 +147,8 @@ struct qri_node_options {
     struct qr_env *env;
     struct qr_log log;
     const struct qri_datadir *dir;
-    const char *name;                      /* of the node */
+    const char *name;  /* of the node */
+    enum qr_duty duty; /* of a node with one database; another one's is PRIMARY */
     const char *server_name, *admin_login; /* of the logical server */
     struct qr_rpc_peer *control, *operate;
     struct qr_rpc_peer *log_service, *pages;            /* for Hyperscale databases */
@@ -187,6 +188,8 @@ QR_NODISCARD enum qr_status qri_node_remove(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_resize(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_promote(struct qri_node *node,
+                                             const struct qr_database_row *row, struct qr_err *err);
 
 /* ---- node_serve.c: a qr_rpc_serve_fn whose ctx is the struct qri_node ---- */
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request);

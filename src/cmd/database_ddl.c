@@ -82,15 +82,27 @@ static enum qr_status take_redundancy(const struct qr_ast_option *option,
     return take_text(option, &text, err);
 }
 
+/* Ours: how many processes can take over at once. */
+static enum qr_status take_ha_replicas(const struct qr_ast_option *option,
+                                       struct qr_database_wish *wish, struct qr_err *err)
+{
+    const struct qr_ast_literal *literal = (const struct qr_ast_literal *)option->value;
+    if (literal == NULL || literal->head.kind != QR_AE_LITERAL || literal->text.n != 1 ||
+        literal->text.p[0] < '0' || literal->text.p[0] > '0' + QR_HA_REPLICAS_MAX)
+        return qr_fail(err, QR_INVALID, "HA_REPLICAS is a number from 0 to %d.",
+                       QR_HA_REPLICAS_MAX);
+    wish->ha_replicas = (uint32_t)(literal->text.p[0] - '0') + 1;
+    return QR_OK;
+}
+
 static const struct {
     const char *name;
     enum qr_status (*take)(const struct qr_ast_option *option, struct qr_database_wish *wish,
                            struct qr_err *err);
 } option_rows[] = {
-    {"EDITION", take_edition},
-    {"SERVICE_OBJECTIVE", take_objective},
-    {"MAXSIZE", take_max_size},
-    {"BACKUP_STORAGE_REDUNDANCY", take_redundancy},
+    {"EDITION", take_edition},         {"SERVICE_OBJECTIVE", take_objective},
+    {"MAXSIZE", take_max_size},        {"BACKUP_STORAGE_REDUNDANCY", take_redundancy},
+    {"HA_REPLICAS", take_ha_replicas},
 };
 
 static enum qr_status take_option(const struct qr_ast_option *option, struct qr_database_wish *wish,
@@ -179,7 +191,44 @@ static struct qr_control_ask ask_of(struct qr_str name, const struct qr_database
         .max_text = wish->max_text,
         .copy_of = wish->copy_of,
         .restore_wall_ns = wish->restore_wall_ns,
+        .ha_replicas = wish->ha_replicas,
     };
+}
+
+/* ADD SECONDARY ON SERVER this WITH (SECONDARY_TYPE = Named, DATABASE_NAME = [n], ...) */
+static enum qr_status add_secondary(struct qri_node *node, struct qr_str name,
+                                    const struct qr_ast_alter_database *alter, struct qr_err *err)
+{
+    struct qr_control_ask ask = {.name = name};
+    struct qr_database_wish wish = {0};
+    bool is_named = false;
+    for (size_t i = 0; i < alter->options.count; i++) {
+        const struct qr_ast_option *option = &alter->options.items[i];
+        const struct qr_ast_column *column = (const struct qr_ast_column *)option->value;
+        bool is_name = qr_str_ieqz(option->name, "DATABASE_NAME");
+        if (qr_str_ieqz(option->name, "SECONDARY_TYPE"))
+            is_named = qr_str_ieqz(option->word, "NAMED");
+        else if (is_name && column != NULL && column->head.kind == QR_AE_COLUMN)
+            ask.new_name = column->name.parts[column->name.count - 1].text;
+        else if (is_name && option->word.n > 0)
+            ask.new_name = qr_str_n(option->text.p + option->text.n - option->word.n,
+                                    option->word.n); /* as written, not in capitals */
+        else if (is_name)
+            QR_TRY(take_text(option, &ask.new_name, err));
+        else
+            QR_TRY(take_option(option, &wish, err));
+    }
+    if (!is_named)
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "Geo secondaries are not supported by this version; SECONDARY_TYPE = Named "
+                       "makes a named replica.");
+    if (!qr_str_ieqz(alter->server.text, qri_node_options_of(node)->server_name))
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "A named replica on another server is not supported by this version.");
+    if (ask.new_name.n == 0)
+        return qr_fail(err, QR_INVALID, "A named replica needs a DATABASE_NAME.");
+    ask.objective = wish.objective;
+    return operate(node, QR_CONTROL_ADD_REPLICA, &ask, err);
 }
 
 static enum qr_status create_database(void *ctx, struct qr_session *session,
@@ -225,6 +274,13 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
         struct qr_control_ask ask = {.name = name,
                                      .new_name = column->name.parts[column->name.count - 1].text};
         return operate(ctx, QR_CONTROL_RENAME, &ask, err);
+    }
+    if (qr_str_ieqz(alter->action, "ADD SECONDARY"))
+        return add_secondary(ctx, name, alter, err);
+    if (qr_str_ieqz(alter->action, "FAILOVER") && alter->rest.n == 0) {
+        struct qr_control_ask ask = {.name = name};
+        enum qr_status status = operate(ctx, QR_CONTROL_FAILOVER, &ask, err);
+        return status == QR_NOT_FOUND ? no_database(name, err) : status;
     }
     char action[QR_WORD_BYTES_MAX + 1];
     size_t n = alter->action.n < QR_WORD_BYTES_MAX ? alter->action.n : QR_WORD_BYTES_MAX;

@@ -2,6 +2,8 @@
  *
  * A database opens at its first login and closes when nobody has used it for IDLE_NS. */
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -34,8 +36,10 @@ struct qri_node {
     struct qri_node_options options;
     struct qr_instance *instance;
     struct qr_session_host session_host;
-    pthread_mutex_t mu;     /* guards the lists */
-    pthread_cond_t changed; /* a database has opened or closed */
+    pthread_mutex_t mu;        /* guards the lists */
+    pthread_cond_t changed;    /* a database has opened or closed */
+    _Atomic enum qr_duty duty; /* as in the options, until it is promoted */
+    pthread_mutex_t promote_mu;
     struct hosted *hosted;
     struct held *held; /* databases that nobody may enter: they are being dropped */
 };
@@ -84,7 +88,9 @@ static enum qr_status open_hyper(struct qri_node *node, const struct qr_database
     with_pages.page_bytes = QR_CONTROL_PAGE_BYTES;
     QR_TRY(qr_place_timeline(row, &hyper.timeline, err));
     QR_TRY(hyper_dir(node, arena, &dir, err));
-    return qr_hyper_open(dir, &with_pages, &hyper, ret_store, err);
+    return atomic_load(&node->duty) == QR_DUTY_PRIMARY
+               ? qr_hyper_open(dir, &with_pages, &hyper, ret_store, err)
+               : qr_hyper_open_replica(dir, &with_pages, &hyper, ret_store, err);
 }
 
 static enum qr_status open_store(struct qri_node *node, const struct qr_database_row *row,
@@ -246,7 +252,7 @@ enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
                               struct qr_database **ret_db, struct qr_err *err)
 {
     struct qr_database_row row;
-    char text[QR_NAME_BYTES_MAX + 1], place[QR_NODE_NAME_BYTES];
+    char text[QR_NAME_BYTES_MAX + 1];
     size_t n = name.n < QR_NAME_BYTES_MAX ? name.n : QR_NAME_BYTES_MAX;
     memcpy(text, n == 0 ? "" : name.p, n);
     text[n] = '\0';
@@ -255,8 +261,9 @@ enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
     if (status == QR_NOT_FOUND || (status == QR_OK && row.state != QR_DATABASE_ONLINE))
         return qr_sql_fail(err, 4060, text);
     if (status == QR_OK) {
-        qr_place_node(&row, place);
-        status = strcmp(place, node->options.name) == 0
+        uint32_t own = 0; /* the shared node's database */
+        (void)qr_place_database_of(node->options.name, &own);
+        status = own == (qr_database_is_hyper(&row) ? row.id : 0)
                      ? qri_node_enter_row(node, &row, ret_db, err)
                      : qr_fail(err, QR_BUSY, "the database is on another node");
     }
@@ -286,7 +293,9 @@ bool qri_node_tick(struct qri_node *node)
     int64_t now = qr_env_mono_ns(node->options.env);
     pthread_mutex_lock(&node->mu);
     for (struct hosted *hosted = node->hosted; hosted != NULL;) {
+        /* a replica that can take over is of use without sessions */
         bool idle = hosted->state == HOSTED_OPEN && hosted->refs == 0 &&
+                    atomic_load(&node->duty) != QR_DUTY_HA_REPLICA &&
                     now - hosted->idle_since_ns >= IDLE_NS;
         if (idle) {
             close_hosted(node, hosted);
@@ -363,13 +372,38 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
     return QR_OK;
 }
 
+enum qr_status qri_node_promote(struct qri_node *node, const struct qr_database_row *row,
+                                struct qr_err *err)
+{
+    struct qr_database *db = NULL;
+    QR_TRY(qri_node_enter_row(node, row, &db, err));
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&node->promote_mu); /* asked again: the answer to the first time was lost */
+    if (atomic_load(&node->duty) == QR_DUTY_NAMED_REPLICA)
+        status = qr_fail(err, QR_INVALID, "a named replica does not take over");
+    else if (atomic_load(&node->duty) == QR_DUTY_HA_REPLICA)
+        status = qr_hyper_promote(qr_database_store(db), 0, true, err);
+    if (status == QR_OK)
+        atomic_store(&node->duty, QR_DUTY_PRIMARY);
+    pthread_mutex_unlock(&node->promote_mu);
+    qri_node_leave(node, db);
+    return status;
+}
+
 /* ---- start and stop ---- */
 
 static enum qr_status session_enter(void *ctx, const struct qr_login *login,
                                     struct qr_database **ret_db, struct qr_err *err)
 {
+    struct qri_node *node = ctx;
     struct qr_str name = login->database.n == 0 ? qr_str("master") : login->database;
-    return qri_node_enter(ctx, name, ret_db, err);
+    /* A gateway's route was older than a takeover: it asks for another one then. */
+    if (atomic_load(&node->duty) == QR_DUTY_HA_REPLICA && !login->login7->read_only_intent) {
+        char text[QR_NAME_BYTES_MAX + 1];
+        snprintf(text, sizeof text, "%.*s", (int)name.n, name.p);
+        return qr_sql_fail(err, 40613, text, node->options.server_name, "none");
+    }
+    return qri_node_enter(node, name, ret_db, err);
 }
 
 static void session_leave(void *ctx, struct qr_database *db)
@@ -384,6 +418,8 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     if (node == NULL)
         return qr_fail(err, QR_NOMEM, "open the databases");
     node->options = *options;
+    atomic_init(&node->duty, options->duty);
+    pthread_mutex_init(&node->promote_mu, NULL);
     pthread_mutex_init(&node->mu, NULL);
     pthread_cond_init(&node->changed, NULL);
     node->session_host = (struct qr_session_host){.ctx = node,
@@ -422,6 +458,7 @@ void qri_node_close(struct qri_node *node)
         free(held);
     }
     pthread_cond_destroy(&node->changed);
+    pthread_mutex_destroy(&node->promote_mu);
     pthread_mutex_destroy(&node->mu);
     free(node);
 }

@@ -7,9 +7,10 @@ static const struct {
     enum qr_status (*run)(struct qri_node *node, const struct qr_database_row *row,
                           struct qr_err *err);
 } rows[] = {
-    {QR_NODE_MAKE, qri_node_make},     {QR_NODE_FILL, qri_sample_fill},
-    {QR_NODE_HOLD, qri_node_hold},     {QR_NODE_RELEASE, qri_node_release},
-    {QR_NODE_REMOVE, qri_node_remove}, {QR_NODE_RESIZE, qri_node_resize},
+    {QR_NODE_MAKE, qri_node_make},       {QR_NODE_FILL, qri_sample_fill},
+    {QR_NODE_HOLD, qri_node_hold},       {QR_NODE_RELEASE, qri_node_release},
+    {QR_NODE_REMOVE, qri_node_remove},   {QR_NODE_RESIZE, qri_node_resize},
+    {QR_NODE_PROMOTE, qri_node_promote},
 };
 
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)

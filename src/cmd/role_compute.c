@@ -1,8 +1,9 @@
 /* role_compute.c - see cmd_int.h: the process that runs sessions.
  *
  * The node "shared" hosts master and all databases that have files, each opened by its first login.
- * A node "hs-<id>" hosts one Hyperscale database: it is ready when that is open, and ends when
- * nobody has used it for a while. */
+ * A node "hs-<id>" or "hs-<id>-r<n>" hosts one Hyperscale database, as its primary or a replica of
+ * it, which control tells: it is ready when that is open, and ends when nobody has used it for a
+ * while; a replica that can take over ends when its primary has. */
 #include <stdlib.h>
 #include "cmd_int.h"
 #include "gateway/gateway.h"
@@ -33,6 +34,10 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
     struct qri_role *role = c->role;
     const struct qri_settings *settings = role->settings;
     struct qr_rpc_loop_options loop = {.env = role->env, .log = &role->log, .name = "storage"};
+    enum qr_duty duty = QR_DUTY_PRIMARY;
+    if (c->one_database)
+        QR_TRY(
+            qr_control_duty(qr_rpc_client_peer(role->control), qr_str(role->name), 0, &duty, err));
     QR_TRY(qr_rpc_loop_new(&loop, &c->storage_loop, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_LOG, true, &c->log, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_PAGE, true, &c->pages, err));
@@ -41,6 +46,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .log = role->log,
         .dir = &role->dir,
         .name = role->name,
+        .duty = duty,
         .server_name = settings->server_name,
         .admin_login = settings->admin_login,
         .control = qr_rpc_client_peer(role->control),

@@ -173,7 +173,7 @@ static void on_exit_of(void *ctx, const struct qr_super_exit *e)
 {
     struct supervisor *s = ctx;
     if (s->control != NULL)
-        qr_control_exited(s->control, e->name);
+        qr_control_exited(s->control, e->name, e->pause_ns >= 0);
 }
 
 /* ---- start ---- */

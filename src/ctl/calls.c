@@ -44,16 +44,19 @@ static const struct {
     {QR_CONTROL_FIND,        {ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_DATABASES,   {ASK(WORD, id, 0)}},
     {QR_CONTROL_RULES,       {ASK(WORD, id, 0)}},
+    {QR_CONTROL_DUTY,        {ASK(TEXT, name, WORDS_MAX)}},
     {QR_CONTROL_CREATE,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
                               ASK(TEXT, copy_of, NAMES_MAX), ASK(LONG, restore_wall_ns, 0)}},
     {QR_CONTROL_ALTER,       {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
-                              ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX)}},
+                              ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX), ASK(WORD, ha_replicas, 0)}},
     {QR_CONTROL_RENAME,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX)}},
     {QR_CONTROL_DROP,        {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_SET_RULE,    {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, start, WORDS_MAX),
                               ASK(TEXT, end, WORDS_MAX)}},
     {QR_CONTROL_DELETE_RULE, {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_ADD_REPLICA, {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX)}},
+    {QR_CONTROL_FAILOVER,    {ASK(TEXT, name, NAMES_MAX)}},
     /* clang-format on */
 };
 static const struct field row_fields[] = {
@@ -66,6 +69,8 @@ static const struct field row_fields[] = {
     ROW(LONG, create_ticks, 0),
     ROW(LONG, max_bytes, 0),
     ROW(WORD, slices, 0),
+    ROW(WORD, replica_of, 0),
+    ROW(WORD, ha_replicas, 0),
     {END, 0, 0},
 };
 static const struct field item_fields[] = {

@@ -57,7 +57,7 @@ enum qr_status qri_control_wait_ready(struct qr_control *control, const char *na
     return status;
 }
 
-void qr_control_exited(struct qr_control *control, const char *name)
+void qr_control_exited(struct qr_control *control, const char *name, bool returns)
 {
     pthread_mutex_lock(&control->mu);
     struct qri_member *member = find_member(control, name);
@@ -67,6 +67,7 @@ void qr_control_exited(struct qr_control *control, const char *name)
     }
     if (strcmp(name, QR_ROLE_NAME_GATEWAY) == 0)
         control->gateway_version = 0;
+    qri_reign_exited(control, name, returns);
     pthread_cond_broadcast(&control->changed);
     pthread_mutex_unlock(&control->mu);
 }
@@ -142,12 +143,11 @@ bool qri_control_repeats(struct qr_control *control, enum qr_status status, int6
     return true;
 }
 
-enum qr_status qri_control_node_call(struct qr_control *control, const struct qr_database_row *row,
+enum qr_status qri_control_call_node(struct qr_control *control, const char *name,
+                                     const struct qr_database_row *row,
                                      enum qr_control_method method, struct qr_err *err)
 {
-    char name[QR_NODE_NAME_BYTES];
     struct qr_rpc_peer *peer = NULL;
-    qr_place_node(row, name);
     QR_TRY(qri_control_node(control, name, &peer, err));
     int64_t until = qr_env_mono_ns(control->options.env) + 30 * SECOND_NS;
     enum qr_status status;
@@ -155,6 +155,16 @@ enum qr_status qri_control_node_call(struct qr_control *control, const struct qr
         status = qr_node_call(peer, method, row, 30 * SECOND_NS, err);
     while (qri_control_repeats(control, status, until));
     return status;
+}
+
+enum qr_status qri_control_node_call(struct qr_control *control, const struct qr_database_row *row,
+                                     enum qr_control_method method, struct qr_err *err)
+{
+    char name[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    qri_reign_place(control, row, name);
+    pthread_mutex_unlock(&control->mu);
+    return qri_control_call_node(control, name, row, method, err);
 }
 
 /* ---- claims ---- */
@@ -214,8 +224,11 @@ static enum qr_status open_control(struct qr_control *control, struct qr_err *er
     QR_TRY(new_client(control, QR_ROLE_NAME_PAGE, false, &control->pages, err));
     QR_TRY(listen_at(control, "control", SHORT_WORKERS, qri_control_serve_short,
                      &control->short_listener, err));
-    return listen_at(control, "operate", OPERATION_WORKERS, qri_control_serve_operation,
-                     &control->operation_listener, err);
+    QR_TRY(listen_at(control, "operate", OPERATION_WORKERS, qri_control_serve_operation,
+                     &control->operation_listener, err));
+    QR_TRY(qr_thread_start("qr-reign", 0, qri_reign_main, control, &control->reign_thread, err));
+    control->reign_thread_runs = true;
+    return QR_OK;
 }
 
 enum qr_status qr_control_new(const struct qr_control_options *options,
@@ -261,6 +274,8 @@ void qr_control_free(struct qr_control *control)
     /* the other processes are gone, so nothing that an operation waits for takes long */
     qr_rpc_listener_free(control->short_listener);
     qr_rpc_listener_free(control->operation_listener);
+    if (control->reign_thread_runs)
+        pthread_join(control->reign_thread, NULL);
     for (struct qri_member *member = control->members; member != NULL; member = member->next)
         qr_rpc_client_free(member->client);
     qr_rpc_client_free(control->log);
@@ -271,6 +286,7 @@ void qr_control_free(struct qr_control *control)
         control->members = member->next;
         free(member);
     }
+    qri_reign_done(control);
     pthread_cond_destroy(&control->changed);
     pthread_mutex_destroy(&control->rules_mu);
     pthread_mutex_destroy(&control->mu);

@@ -16,15 +16,28 @@ struct qri_member {
     struct qr_rpc_client *client; /* of its node calls; compute nodes only */
 };
 
+/* Who is the primary of a Hyperscale database, once that had to be thought about (reign.c). */
+enum qri_reign_state {
+    QRI_REIGN_STEADY,
+    QRI_REIGN_VACANT, /* `primary` has yet to take over */
+    QRI_REIGN_RESTED, /* the primary has nothing to do: the replicas have to end */
+};
+struct qri_reign {
+    struct qri_reign *next;
+    uint32_t database_id;
+    enum qri_reign_state state;
+    char primary[QR_NODE_NAME_BYTES];
+    bool yields; /* the primary is ended so that another takes over */
+};
+
 /* A call that waits: a route for a node, a gateway for news. */
 struct qri_parked {
     struct qri_parked *next;
     struct qr_rpc_request *request;
     uint16_t method;
-    uint64_t known_version;               /* STATE */
-    uint32_t database_id;                 /* ROUTE */
-    char node[QR_NODE_NAME_BYTES];        /* ROUTE */
-    char database[QR_NAME_BYTES_MAX + 1]; /* ROUTE, for the error */
+    uint64_t known_version;     /* STATE */
+    struct qr_database_row row; /* ROUTE */
+    bool read_only;             /* ROUTE */
     int64_t deadline_ns;
 };
 
@@ -41,11 +54,15 @@ struct qr_control {
     struct qr_rpc_listener *short_listener, *operation_listener;
     struct qr_rpc_client *log, *pages;
     _Atomic bool stopping;
+    pthread_t reign_thread;
+    bool reign_thread_runs;
     pthread_mutex_t rules_mu; /* one change of firewall rules at a time; before mu */
     pthread_mutex_t mu;       /* guards everything below */
     pthread_cond_t changed;   /* a member, the gateway's version, stopping */
     struct qri_member *members;
     struct qri_claim *claims;
+    struct qri_reign *reigns;
+    uint32_t turn; /* of the replicas that readers are sent to */
     struct qri_parked *parked;
     size_t parked_count;
     uint64_t version;         /* of the gateway's state */
@@ -73,6 +90,12 @@ QR_NODISCARD enum qr_status qri_control_node_call(struct qr_control *control,
                                                   enum qr_control_method method,
                                                   struct qr_err *err);
 
+/* The same of the node of that name. */
+QR_NODISCARD enum qr_status qri_control_call_node(struct qr_control *control, const char *name,
+                                                  const struct qr_database_row *row,
+                                                  enum qr_control_method method,
+                                                  struct qr_err *err);
+
 /* Was the other side not there, and is it worth another try? Pauses then. */
 bool qri_control_repeats(struct qr_control *control, enum qr_status status, int64_t until_ns);
 void qri_control_claim(struct qr_control *control, struct qri_claim *claim, uint32_t database_id);
@@ -93,6 +116,37 @@ QR_NODISCARD enum qr_status qri_control_alter(struct qr_control *control,
 QR_NODISCARD enum qr_status qri_control_rename(struct qr_control *control,
                                                const struct qr_control_ask *ask,
                                                struct qr_err *err);
+
+QR_NODISCARD enum qr_status qri_control_add_replica(struct qr_control *control,
+                                                    const struct qr_control_ask *ask,
+                                                    struct qr_err *err);
+
+/* ---- reign.c: members of a Hyperscale database ---- */
+/* The node that operations on a database go to; mu held. */
+void qri_reign_place(struct qr_control *control, const struct qr_database_row *row,
+                     char dst[QR_NODE_NAME_BYTES]);
+/* The node of a new session; false: it is not ready yet. mu held. */
+bool qri_reign_route(struct qr_control *control, const struct qr_database_row *row, bool read_only,
+                     char dst[QR_NODE_NAME_BYTES]);
+enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database_row *row,
+                            const char *name);
+/* A process is gone; mu held. */
+void qri_reign_exited(struct qr_control *control, const char *name, bool returns);
+/* The primary is ready, or the number of replicas has changed: starts and ends replicas. */
+void qri_reign_want(struct qr_control *control, uint32_t database_id);
+/* Its processes are gone when this returns. */
+void qri_reign_end(struct qr_control *control, uint32_t database_id, bool primary_too);
+/* The database is gone. */
+void qri_reign_forget(struct qr_control *control, uint32_t database_id);
+/* A node call of every member that is ready. */
+QR_NODISCARD enum qr_status qri_reign_each_ready(struct qr_control *control,
+                                                 const struct qr_database_row *row,
+                                                 enum qr_control_method method, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_control_failover(struct qr_control *control,
+                                                 const struct qr_control_ask *ask,
+                                                 struct qr_err *err);
+void *qri_reign_main(void *control); /* until it is stopped */
+void qri_reign_done(struct qr_control *control);
 
 /* ---- hyper.c: a Hyperscale database's log and pages ---- */
 QR_NODISCARD enum qr_status qri_hyper_make(struct qr_control *control,

@@ -27,14 +27,11 @@ static enum qr_status make_storage(struct qr_control *control, const struct qr_c
 static enum qr_status remove_storage(struct qr_control *control, const struct qr_database_row *row,
                                      struct qr_err *err)
 {
-    const struct qr_control_host *host = &control->options.host;
     if (!qr_database_is_hyper(row))
         return qri_control_node_call(control, row, QR_NODE_REMOVE, err);
-    char node[QR_NODE_NAME_BYTES];
-    qr_place_node(row, node);
-    host->end(host->ctx, node);
-    qri_control_forget_node(control, node);
-    return qri_hyper_remove(control, row, err);
+    qri_reign_end(control, row->id, true);
+    qri_reign_forget(control, row->id);
+    return row->replica_of != 0 ? QR_OK : qri_hyper_remove(control, row, err);
 }
 
 /* The row is CREATING or DROPPING. */
@@ -72,6 +69,7 @@ static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
         .collation = ask->collation,
         .max_bytes = ask->max_bytes,
         .max_text = ask->max_text,
+        .ha_replicas = ask->ha_replicas,
     };
 }
 
@@ -131,25 +129,45 @@ enum qr_status qr_control_fill_database(struct qr_control *control, struct qr_st
 static enum qr_status hold(struct qr_control *control, const struct qr_database_row *row,
                            struct qr_err *err)
 {
-    char node[QR_NODE_NAME_BYTES];
-    qr_place_node(row, node);
-    pthread_mutex_lock(&control->mu);
-    bool ready = qri_control_ready(control, node);
-    pthread_mutex_unlock(&control->mu);
+    if (!qr_database_is_hyper(row))
+        return qri_control_node_call(control, row, QR_NODE_HOLD, err);
     /* a Hyperscale database without a process is used by nobody; one that starts is ended */
-    if (qr_database_is_hyper(row) && !ready)
-        return QR_OK;
-    return qri_control_node_call(control, row, QR_NODE_HOLD, err);
+    enum qr_status status = qri_reign_each_ready(control, row, QR_NODE_HOLD, err);
+    if (status != QR_OK)
+        (void)!qri_reign_each_ready(control, row, QR_NODE_RELEASE, NULL);
+    return status;
+}
+
+static enum qr_status drop(struct qr_control *control, const struct qr_database_row *row,
+                           struct qr_err *err);
+
+/* Named replicas go with their primary, and before it. */
+static enum qr_status drop_replicas(struct qr_control *control, const struct qr_database_row *row,
+                                    struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row replica;
+    for (size_t i = 0; qr_registry_database_at(registry, i, &replica);) {
+        if (replica.replica_of != row->id)
+            i++;
+        else
+            QR_TRY(drop(control, &replica, err));
+    }
+    return QR_OK;
 }
 
 static enum qr_status drop(struct qr_control *control, const struct qr_database_row *row,
                            struct qr_err *err)
 {
+    QR_TRY(drop_replicas(control, row, err));
     QR_TRY(hold(control, row, err));
     enum qr_status status =
         qr_registry_set_state(control->options.registry, row->id, QR_DATABASE_DROPPING, err);
     if (status != QR_OK) {
-        (void)!qri_control_node_call(control, row, QR_NODE_RELEASE, NULL);
+        if (qr_database_is_hyper(row))
+            (void)!qri_reign_each_ready(control, row, QR_NODE_RELEASE, NULL);
+        else
+            (void)!qri_control_node_call(control, row, QR_NODE_RELEASE, NULL);
         return status;
     }
     return remove_all(control, row, err);
@@ -198,6 +216,8 @@ enum qr_status qri_control_alter(struct qr_control *control, const struct qr_con
     QR_TRY(qr_registry_alter_database(control->options.registry, ask->name, &wish, &row, err));
     if (!qr_database_is_hyper(&row)) /* the other has no limit to change */
         (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
+    else if (ask->ha_replicas > 0)
+        qri_reign_want(control, row.id);
     return QR_OK;
 }
 
@@ -206,5 +226,55 @@ enum qr_status qri_control_rename(struct qr_control *control, const struct qr_co
 {
     QR_TRY(qr_registry_rename_database(control->options.registry, ask->name, ask->new_name, err));
     qri_control_tell_gateway(control, false);
+    return QR_OK;
+}
+
+/* ---- named replicas ---- */
+
+static enum qr_status start_primary(struct qr_control *control, const struct qr_database_row *row,
+                                    struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    int64_t until = qr_env_mono_ns(control->options.env) + INT64_C(30) * 1000000000;
+    char node[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    qri_reign_place(control, row, node);
+    pthread_mutex_unlock(&control->mu);
+    QR_TRY(host->want(host->ctx, node, err));
+    return qri_control_wait_ready(control, node, until, err);
+}
+
+/* There is nothing to make: its node reads what the primary's page servers have. */
+enum qr_status qri_control_add_replica(struct qr_control *control, const struct qr_control_ask *ask,
+                                       struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row primary, row;
+    struct qri_claim claim;
+    QR_TRY(claim_name(control, ask->name, &claim, &primary));
+    struct qr_database_wish wish = {
+        .edition = qr_str(primary.edition),
+        .objective = ask->objective.n > 0 ? ask->objective : qr_str(primary.objective),
+        .replica_of = &primary,
+    };
+    enum qr_status status = QR_OK;
+    if (!qr_database_is_hyper(&primary) || primary.replica_of != 0)
+        status = qr_fail(err, QR_INVALID,
+                         "Only the primary of a Hyperscale database has named replicas.");
+    if (status == QR_OK) /* the first start of a primary makes its catalog */
+        status = start_primary(control, &primary, err);
+    if (status == QR_OK)
+        status = qr_registry_add_database(registry, ask->new_name, &wish, &row, err);
+    if (status == QR_OK)
+        status = qr_registry_set_state(registry, row.id, QR_DATABASE_ONLINE, err);
+    qri_control_unclaim(control, &claim);
+    if (status != QR_OK)
+        return status;
+    QR_LOG(&control->options.log, QR_INFO, "replica_made", QR_F("db", &row.name[0]),
+           QR_F("of", &primary.name[0]));
+    qri_control_tell_gateway(control, false);
+    char node[QR_NODE_NAME_BYTES];
+    qr_place_node(&row, node);
+    (void)!control->options.host.want(control->options.host.ctx, node, NULL);
     return QR_OK;
 }

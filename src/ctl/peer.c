@@ -85,3 +85,18 @@ enum qr_status qr_node_call(struct qr_rpc_peer *peer, enum qr_control_method met
     qr_buf_done(&body);
     return status;
 }
+
+enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node, int64_t timeout_ns,
+                               enum qr_duty *ret_duty, struct qr_err *err)
+{
+    struct qr_control_ask ask = {.name = node};
+    struct qr_buf reply;
+    qr_buf_init(&reply, 64);
+    enum qr_status status = qr_control_call(peer, QR_CONTROL_DUTY, &ask, timeout_ns, &reply, err);
+    if (status == QR_OK && (reply.len != 1 || reply.data[0] >= QR_DUTY_COUNT))
+        status = qr_fail(err, QR_PROTOCOL, "the answer about a duty breaks its format");
+    if (status == QR_OK)
+        *ret_duty = (enum qr_duty)reply.data[0];
+    qr_buf_done(&reply);
+    return status;
+}

@@ -9,9 +9,24 @@ static const char prefix[] = "hs-";
 void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTES])
 {
     if (qr_database_is_hyper(row))
-        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u", prefix, row->id);
+        qr_place_member(row->id, 0, dst);
     else
         snprintf(dst, QR_NODE_NAME_BYTES, "%s", QR_NODE_SHARED);
+}
+
+void qr_place_member(uint32_t database_id, uint32_t member, char dst[QR_NODE_NAME_BYTES])
+{
+    if (member == 0)
+        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u", prefix, database_id);
+    else
+        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u-r%u", prefix, database_id, member);
+}
+
+/* What follows the id: "", or "-r1" to "-r4". */
+static bool is_member(const char *p)
+{
+    return *p == '\0' || (p[0] == '-' && p[1] == 'r' && p[2] >= '1' &&
+                          p[2] <= '0' + QR_HA_REPLICAS_MAX && p[3] == '\0');
 }
 
 bool qr_place_database_of(const char *node, uint32_t *ret_id)
@@ -23,7 +38,7 @@ bool qr_place_database_of(const char *node, uint32_t *ret_id)
     size_t n = 0;
     for (; digits[n] >= '0' && digits[n] <= '9' && n < 10; n++)
         id = id * 10 + (uint64_t)(digits[n] - '0');
-    if (n == 0 || digits[n] != '\0' || digits[0] == '0' || id > INT32_MAX)
+    if (n == 0 || !is_member(digits + n) || digits[0] == '0' || id > INT32_MAX)
         return false;
     *ret_id = (uint32_t)id;
     return true;

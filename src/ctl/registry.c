@@ -347,21 +347,15 @@ static enum qr_status apply_wish(const struct qr_database_wish *wish, struct qr_
     }
     row->max_bytes = hyper ? 0 : max_bytes;
     row->slices = hyper ? (row->slices == 0 ? SLICES_DEFAULT : row->slices) : 0;
+    if (wish->ha_replicas > 0 &&
+        (!hyper || row->replica_of != 0 || wish->ha_replicas > QR_HA_REPLICAS_MAX + 1))
+        return qr_fail(err, QR_INVALID, "HA_REPLICAS is 0 to %d, of a primary in Hyperscale.",
+                       QR_HA_REPLICAS_MAX);
+    if (wish->ha_replicas > 0)
+        row->ha_replicas = wish->ha_replicas - 1;
     snprintf(row->edition, sizeof row->edition, "%s", slo->edition);
     snprintf(row->objective, sizeof row->objective, "%s", slo->name);
     return QR_OK;
-}
-
-static void new_timeline(struct qr_env *env, char dst[QR_TIMELINE_TEXT_BYTES + 1])
-{
-    uint8_t b[16];
-    qr_env_random(env, b, sizeof b);
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* a random UUID, RFC 4122 */
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(dst, QR_TIMELINE_TEXT_BYTES + 1,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-             b[15]);
 }
 
 static bool is_master(struct qr_str name)
@@ -396,6 +390,25 @@ static enum qr_status insert_row(struct qr_registry *registry, const struct qr_d
     return QR_OK;
 }
 
+/* The row of a named replica: it has nothing of its own but its name and its objective. */
+static enum qr_status follow(const struct qr_registry *registry,
+                             const struct qr_database_row *primary, struct qr_database_row *row,
+                             struct qr_err *err)
+{
+    size_t others = 0;
+    for (size_t i = 0; i < registry->count; i++)
+        others += registry->entries[i].row.replica_of == primary->id;
+    if (others >= QR_NAMED_REPLICAS_MAX)
+        return qr_fail(err, QR_FULL, "A database has at most %d named replicas.",
+                       QR_NAMED_REPLICAS_MAX);
+    row->replica_of = primary->id;
+    row->slices = primary->slices;
+    row->ha_replicas = 0;
+    memcpy(row->timeline, primary->timeline, sizeof row->timeline);
+    memcpy(row->collation, primary->collation, sizeof row->collation);
+    return QR_OK;
+}
+
 static enum qr_status add_database(struct qr_registry *registry, struct qr_str name,
                                    const struct qr_database_wish *wish,
                                    struct qr_database_row *ret_row, struct qr_err *err)
@@ -417,7 +430,10 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
         return qr_fail(err, QR_INVALID, "The name of a collation is too long.");
     row.id = is_master(name) ? QR_MASTER_ID : registry->next_id;
     row.create_ticks = qri_registry_now_ticks(registry);
-    new_timeline(registry->env, row.timeline);
+    if (wish->replica_of == NULL)
+        qri_new_timeline(registry->env, row.timeline);
+    else
+        QR_TRY(follow(registry, wish->replica_of, &row, err));
 
     uint64_t version = 0;
     QR_TRY(insert_row(registry, &row, &version, err));

@@ -11,4 +11,5 @@ bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s); /* NUL-termina
 bool qri_take_text(const json_t *object, const char *name, char *dst, size_t dst_bytes);
 bool qri_take_number(const json_t *object, const char *name, json_int_t *ret_number);
 bool qri_row_of_json(const json_t *o, struct qr_database_row *row);
+void qri_new_timeline(struct qr_env *env, char dst[QR_TIMELINE_TEXT_BYTES + 1]);
 json_t *qri_json_of_row(const struct qr_database_row *row); /* NULL: not UTF-8, or no memory */

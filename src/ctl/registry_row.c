@@ -1,4 +1,5 @@
 /* registry_row.c - see registry_int.h: rows of the registry as JSON */
+#include <stdio.h>
 #include <string.h>
 #include "registry_int.h"
 #include "base/banned.h"
@@ -60,6 +61,12 @@ bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
         (!qri_take_number(o, "slices", &slices) || slices < 0 || slices > QR_SLICES_MAX))
         return false;
     row->slices = (uint32_t)slices;
+    json_int_t primary = json_integer_value(json_object_get(o, "replicaOf"));
+    json_int_t replicas = json_integer_value(json_object_get(o, "haReplicas"));
+    if (primary < 0 || primary > INT32_MAX || replicas < 0 || replicas > QR_HA_REPLICAS_MAX)
+        return false;
+    row->replica_of = (uint32_t)primary;
+    row->ha_replicas = (uint32_t)replicas;
     return take_state(o, &row->state) && qri_take_text(o, "name", row->name, sizeof row->name) &&
            qri_take_text(o, "edition", row->edition, sizeof row->edition) &&
            qri_take_text(o, "objective", row->objective, sizeof row->objective) &&
@@ -69,10 +76,23 @@ bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
 
 json_t *qri_json_of_row(const struct qr_database_row *row)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id",
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "id",
                      (json_int_t)row->id, "name", row->name, "state", state_names[row->state],
                      "edition", row->edition, "objective", row->objective, "collation",
                      row->collation, "timeline", row->timeline, "createTicks",
                      (json_int_t)row->create_ticks, "maxBytes", (json_int_t)row->max_bytes,
-                     "slices", (json_int_t)row->slices);
+                     "slices", (json_int_t)row->slices, "replicaOf", (json_int_t)row->replica_of,
+                     "haReplicas", (json_int_t)row->ha_replicas);
+}
+
+void qri_new_timeline(struct qr_env *env, char dst[QR_TIMELINE_TEXT_BYTES + 1])
+{
+    uint8_t b[16];
+    qr_env_random(env, b, sizeof b);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* a random UUID, RFC 4122 */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    snprintf(dst, QR_TIMELINE_TEXT_BYTES + 1,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+             b[15]);
 }

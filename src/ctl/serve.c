@@ -38,14 +38,13 @@ static bool park(struct qr_control *control, const struct qri_parked *parked)
     return true;
 }
 
-static void answer_route(struct qr_control *control, const struct qri_parked *p)
+static void answer_route(struct qr_control *control, const struct qri_parked *p, const char *node)
 {
-    struct qr_control_route route = {.database_id = p->database_id};
+    struct qr_control_route route = {.database_id = p->row.id};
     struct qr_err err = {0};
     struct qr_buf buf;
     qr_buf_init(&buf, 1024);
-    int n =
-        snprintf(route.address, sizeof route.address, "unix:%s/%s.tds", control->run_dir, p->node);
+    int n = snprintf(route.address, sizeof route.address, "unix:%s/%s.tds", control->run_dir, node);
     enum qr_status status = n > 0 && (size_t)n < sizeof route.address
                                 ? QR_OK
                                 : qr_fail(&err, QR_BUG, "a node's address is too long");
@@ -56,7 +55,7 @@ static void answer_route(struct qr_control *control, const struct qri_parked *p)
 static void refuse_route(struct qr_control *control, const struct qri_parked *p)
 {
     struct qr_err err = {0};
-    (void)qr_sql_fail(&err, 40613, p->database, qr_registry_server_name(control->options.registry),
+    (void)qr_sql_fail(&err, 40613, p->row.name, qr_registry_server_name(control->options.registry),
                       "none");
     qr_rpc_refuse(p->request, QR_SQL, &err);
 }
@@ -96,8 +95,9 @@ static bool settle(struct qr_control *control, const struct qri_parked *p, int64
         answer_state(control, p->request);
         return true;
     }
-    if (qri_control_ready(control, p->node))
-        answer_route(control, p);
+    char node[QR_NODE_NAME_BYTES];
+    if (qri_reign_route(control, &p->row, p->read_only, node))
+        answer_route(control, p, node);
     else if (over)
         refuse_route(control, p);
     else
@@ -161,36 +161,59 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
     }
     QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]), QR_F("pid", pid));
     qr_rpc_answer(own_request, NULL, 0);
+    uint32_t id;
+    if (qr_place_database_of(name, &id))
+        qri_reign_want(control, id);
+}
+
+static void serve_duty(struct qr_control *control, const struct qr_control_ask *ask,
+                       struct qr_rpc_request *own_request)
+{
+    char name[QR_NODE_NAME_BYTES];
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    uint32_t id = 0;
+    snprintf(name, sizeof name, "%.*s", (int)ask->name.n, ask->name.p);
+    enum qr_status status = QR_NOT_FOUND;
+    if (qr_place_database_of(name, &id))
+        status = qr_registry_find_id(control->options.registry, id, &row);
+    qr_buf_init(&buf, 16);
+    if (status == QR_OK)
+        qr_buf_add8(&buf, (uint8_t)qri_reign_duty(control, &row, name));
+    else
+        (void)qr_fail(&err, status, "no database has the node '%s'", name);
+    answer_buf(own_request, &buf, status, &err);
 }
 
 static void serve_route(struct qr_control *control, const struct qr_control_ask *ask,
                         struct qr_rpc_request *own_request)
 {
-    struct qr_database_row row;
     struct qr_err err = {0};
+    char node[QR_NODE_NAME_BYTES];
     struct qr_str name = ask->name.n == 0 ? qr_str("master") : ask->name;
     struct qri_parked p = {.request = own_request,
                            .method = QR_CONTROL_ROUTE,
+                           .read_only = ask->read_only,
                            .deadline_ns = own_request->deadline_mono_ns};
-    snprintf(p.database, sizeof p.database, "%.*s", (int)name.n, name.p);
-    if (qr_registry_find_database(control->options.registry, name, &row) != QR_OK ||
-        row.state != QR_DATABASE_ONLINE) {
-        (void)qr_sql_fail(&err, 4060, p.database);
+    if (qr_registry_find_database(control->options.registry, name, &p.row) != QR_OK ||
+        p.row.state != QR_DATABASE_ONLINE) {
+        char text[QR_NAME_BYTES_MAX + 1];
+        snprintf(text, sizeof text, "%.*s", (int)name.n, name.p);
+        (void)qr_sql_fail(&err, 4060, text);
         qr_rpc_refuse(own_request, QR_SQL, &err);
         return;
     }
-    p.database_id = row.id;
-    qr_place_node(&row, p.node);
     pthread_mutex_lock(&control->mu);
-    bool ready = qri_control_ready(control, p.node);
+    bool ready = qri_reign_route(control, &p.row, p.read_only, node);
     pthread_mutex_unlock(&control->mu);
     enum qr_status status = QR_OK;
     const struct qr_control_host *host = &control->options.host;
     if (!ready && !control->stopping)
-        status = host->want(host->ctx, p.node, &err);
+        status = host->want(host->ctx, node, &err);
     pthread_mutex_lock(&control->mu);
-    if (qri_control_ready(control, p.node))
-        answer_route(control, &p);
+    if (qri_reign_route(control, &p.row, p.read_only, node))
+        answer_route(control, &p, node);
     else if (status != QR_OK || !park(control, &p))
         refuse_route(control, &p);
     pthread_mutex_unlock(&control->mu);
@@ -265,6 +288,7 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_FIND - QR_CONTROL_REGISTER] = serve_find,
     [QR_CONTROL_DATABASES - QR_CONTROL_REGISTER] = serve_databases,
     [QR_CONTROL_RULES - QR_CONTROL_REGISTER] = serve_rules,
+    [QR_CONTROL_DUTY - QR_CONTROL_REGISTER] = serve_duty,
 };
 
 static enum qr_status (*const operations[])(struct qr_control *control,
@@ -276,6 +300,8 @@ static enum qr_status (*const operations[])(struct qr_control *control,
     [QR_CONTROL_DROP - QR_CONTROL_CREATE] = qr_control_drop_database,
     [QR_CONTROL_SET_RULE - QR_CONTROL_CREATE] = qri_control_set_rule,
     [QR_CONTROL_DELETE_RULE - QR_CONTROL_CREATE] = qri_control_delete_rule,
+    [QR_CONTROL_ADD_REPLICA - QR_CONTROL_CREATE] = qri_control_add_replica,
+    [QR_CONTROL_FAILOVER - QR_CONTROL_CREATE] = qri_control_failover,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)

@@ -129,6 +129,8 @@ static enum qr_status databasepropertyex(struct qri_host_call *h)
         return qri_host_variant_text(h, info->edition);
     if (ex && qr_str_ieqz(name, "ServiceObjective"))
         return qri_host_variant_text(h, info->service_objective);
+    if (ex && qr_str_ieqz(name, "Updateability") && qr_store_is_read_only(h->session->db->store))
+        return qri_host_variant_text(h, qr_str("READ_ONLY"));
     if (ex && qr_str_ieqz(name, "MaxSizeInBytes")) {
         struct qr_type type = qr_type_of(QR_TYPE_BIGINT);
         struct qr_value v = qr_value_int((int64_t)info->max_bytes);

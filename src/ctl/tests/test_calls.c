@@ -3,6 +3,7 @@
 #include "qr_test.h"
 #include <string.h>
 #include "ctl/calls.h"
+#include "ctl/place.h"
 
 static const struct qr_control_ask whole = {
     .name = {"shop", 4},
@@ -176,9 +177,40 @@ static void test_items_and_routes_arrive_as_they_were_said(void **state)
     qr_buf_done(&buf);
 }
 
+static void test_names_of_nodes_are_of_one_database_each(void **state)
+{
+    (void)state;
+    struct qr_database_row row = {.id = 12, .slices = 1};
+    struct qr_timeline timeline;
+    char node[QR_NODE_NAME_BYTES];
+    uint32_t id = 0;
+    qr_place_node(&row, node);
+    assert_string_equal(node, "hs-12");
+    assert_true(qr_place_database_of(node, &id));
+    assert_int_equal(id, 12);
+    qr_place_member(12, 4, node);
+    assert_string_equal(node, "hs-12-r4");
+    assert_true(qr_place_database_of(node, &id));
+    assert_int_equal(id, 12);
+    static const char *const bad[] = {
+        "hs-1-r0", "hs-1-r5", "hs-1-r11",       "hs-1-",         "shared", "hs-", "hs-0",
+        "hs-07",   "hs-1x",   "hs-99999999999", "hs-2147483648", "hs--1",  ""};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(qr_place_database_of(bad[i], &id));
+    snprintf(row.timeline, sizeof row.timeline, "00112233-4455-6677-8899-aabbccddeeff");
+    assert_int_equal(qr_place_timeline(&row, &timeline, NULL), QR_OK);
+    assert_int_equal(timeline.id[0], 0);
+    assert_int_equal(timeline.id[15], 0xff);
+    row.timeline[35] = 'g';
+    assert_int_equal(qr_place_timeline(&row, &timeline, NULL), QR_CORRUPT);
+    row.timeline[35] = '\0';
+    assert_int_equal(qr_place_timeline(&row, &timeline, NULL), QR_CORRUPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_of_nodes_are_of_one_database_each),
         cmocka_unit_test(test_an_ask_arrives_as_it_was_said),
         cmocka_unit_test(test_every_cut_and_every_addition_is_refused),
         cmocka_unit_test(test_what_no_method_says_is_refused),

@@ -243,7 +243,7 @@ static void test_a_route_waits_until_its_node_is_ready(void **state)
     assert_int_equal(qr_control_route_get(later.reply, later.reply_bytes, &route, NULL), QR_OK);
     assert_non_null(strstr(route.address, "/run/shared.tds"));
     assert_int_equal(route.database_id, 5);
-    qr_control_exited(f->control, "shared"); /* and waits again once its process is gone */
+    qr_control_exited(f->control, "shared", true); /* and waits again once its process is gone */
     start_call(f, &later, f->brief, QR_CONTROL_ROUTE,
                &(struct qr_control_ask){.name = qr_str("shop")}, TIME_NS);
     wait_wanted(f, 2);
@@ -459,29 +459,94 @@ static void test_what_breaks_its_format_is_refused(void **state)
     }
 }
 
-static void test_names_of_nodes_are_of_one_database_each(void **state)
+static void expect_route(struct fixture *f, bool read_only, const char *socket)
 {
-    (void)state;
-    struct qr_database_row row = {.id = 12, .slices = 1};
-    struct qr_timeline timeline;
-    char node[QR_NODE_NAME_BYTES];
-    uint32_t id = 0;
-    qr_place_node(&row, node);
-    assert_string_equal(node, "hs-12");
-    assert_true(qr_place_database_of(node, &id));
-    assert_int_equal(id, 12);
-    static const char *const bad[] = {"shared",         "hs-",           "hs-0",  "hs-07", "hs-1x",
-                                      "hs-99999999999", "hs-2147483648", "hs--1", ""};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(qr_place_database_of(bad[i], &id));
-    snprintf(row.timeline, sizeof row.timeline, "00112233-4455-6677-8899-aabbccddeeff");
-    assert_int_equal(qr_place_timeline(&row, &timeline, NULL), QR_OK);
-    assert_int_equal(timeline.id[0], 0);
-    assert_int_equal(timeline.id[15], 0xff);
-    row.timeline[35] = 'g';
-    assert_int_equal(qr_place_timeline(&row, &timeline, NULL), QR_CORRUPT);
-    row.timeline[35] = '\0';
-    assert_int_equal(qr_place_timeline(&row, &timeline, NULL), QR_CORRUPT);
+    struct qr_control_ask ask = {.name = qr_str("h"), .read_only = read_only};
+    struct qr_control_route route;
+    struct qr_buf reply;
+    qr_buf_init(&reply, 4096);
+    assert_int_equal(call(f->brief, QR_CONTROL_ROUTE, &ask, &reply, NULL), QR_OK);
+    assert_int_equal(qr_control_route_get(reply.data, reply.len, &route, NULL), QR_OK);
+    assert_non_null(strstr(route.address, socket));
+    qr_buf_done(&reply);
+}
+
+static void expect_duty(struct fixture *f, const char *node, enum qr_duty wanted)
+{
+    enum qr_duty duty = QR_DUTY_COUNT;
+    assert_int_equal(
+        qr_control_duty(qr_rpc_client_peer(f->brief), qr_str(node), TIME_NS, &duty, NULL), QR_OK);
+    assert_int_equal(duty, wanted);
+}
+
+static void test_a_ready_replica_takes_over_when_the_primary_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale"), .ha_replicas = 2};
+    struct qr_rpc_listener *replica = NULL;
+    char address[128];
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    snprintf(address, sizeof address, "unix:%s/hs-5-r1.node", f->run);
+    struct qr_rpc_listen_options listen = {.address = address, .serve = serve_node, .ctx = f};
+    assert_int_equal(qr_rpc_listen(f->loop, &listen, &replica, NULL), QR_OK);
+
+    expect_duty(f, "hs-5", QR_DUTY_PRIMARY);
+    expect_duty(f, "hs-5-r1", QR_DUTY_HA_REPLICA);
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
+    wait_wanted(f, 1);
+    assert_string_equal(f->wanted_name, "hs-5-r1");
+    expect_route(f, true, "/hs-5.tds"); /* no replica yet: the primary serves readers too */
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5-r1"), QR_OK);
+    expect_route(f, true, "/hs-5-r1.tds");
+    expect_route(f, false, "/hs-5.tds");
+
+    qr_control_exited(f->control, "hs-5", true);
+    expect_duty(f, "hs-5", QR_DUTY_HA_REPLICA); /* whoever comes back is told so at once */
+    expect_route(f, false, "/hs-5-r1.tds");     /* waits until it has taken over */
+    assert_int_equal(f->calls[f->call_count - 1], QR_NODE_PROMOTE);
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
+    expect_route(f, true, "/hs-5.tds");
+    qr_rpc_listener_free(replica);
+}
+
+static void test_without_a_ready_replica_the_primary_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
+    qr_control_exited(f->control, "hs-5", true);
+    expect_duty(f, "hs-5", QR_DUTY_PRIMARY);
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
+    expect_route(f, false, "/hs-5.tds");
+}
+
+static void test_a_named_replica_is_a_row_that_follows_its_primary(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row, replica;
+    struct qr_err err = {0};
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
+    struct qr_control_ask ask = {.name = qr_str("h"), .new_name = qr_str("reports")};
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
+    assert_int_equal(call(f->operate, QR_CONTROL_ADD_REPLICA, &ask, NULL, NULL), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("reports"), &replica), QR_OK);
+    assert_int_equal(replica.replica_of, row.id);
+    assert_string_equal(replica.timeline, row.timeline);
+    expect_duty(f, "hs-6", QR_DUTY_NAMED_REPLICA);
+    assert_int_equal(call(f->operate, QR_CONTROL_ADD_REPLICA, &ask, NULL, &err), QR_SQL);
+    assert_int_equal(err.number, 1801);
+    ask = (struct qr_control_ask){.name = qr_str("reports"), .new_name = qr_str("more")};
+    assert_int_equal(call(f->operate, QR_CONTROL_ADD_REPLICA, &ask, NULL, NULL), QR_INVALID);
+    ask = (struct qr_control_ask){.name = qr_str("reports")};
+    assert_int_equal(call(f->operate, QR_CONTROL_DROP, &ask, NULL, NULL), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("h"), &row), QR_OK);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -491,6 +556,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_a_route_waits_until_its_node_is_ready),
         T(test_a_database_that_is_not_there_has_no_route),
+        T(test_a_ready_replica_takes_over_when_the_primary_is_gone),
+        T(test_without_a_ready_replica_the_primary_comes_back),
+        T(test_a_named_replica_is_a_row_that_follows_its_primary),
         T(test_a_route_that_will_not_come_is_40613),
         T(test_only_our_own_processes_register),
         T(test_a_database_is_made_by_its_node_and_found_afterwards),
@@ -501,7 +569,6 @@ int main(void)
         T(test_a_rule_is_known_to_the_gateway_when_the_statement_ends),
         T(test_rules_are_checked),
         T(test_what_breaks_its_format_is_refused),
-        cmocka_unit_test(test_names_of_nodes_are_of_one_database_each),
     };
     return cmocka_run_group_tests_name("ctl/control", tests, NULL, NULL);
 }

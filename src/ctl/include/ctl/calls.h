@@ -23,14 +23,17 @@ enum qr_control_method {
     QR_CONTROL_FIND,  /* a database by name or, if that is empty, by id; answer: a row */
     QR_CONTROL_DATABASES, /* those with an id above; answer: rows, not always all */
     QR_CONTROL_RULES,     /* of id; answer: items */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_RULES,
+    QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_DUTY,
     /* operations */
     QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, restore_wall_ns */
-    QR_CONTROL_ALTER,          /* name, edition, objective, max_bytes, max_text */
+    QR_CONTROL_ALTER,          /* name, edition, objective, max_bytes, max_text, ha_replicas */
     QR_CONTROL_RENAME,         /* name, new_name */
     QR_CONTROL_DROP,           /* name */
     QR_CONTROL_SET_RULE,       /* id, name, start, end */
     QR_CONTROL_DELETE_RULE,    /* id, name */
+    QR_CONTROL_ADD_REPLICA,    /* name of the primary, new_name, objective */
+    QR_CONTROL_FAILOVER,       /* name: an HA replica takes over */
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x321, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
@@ -38,7 +41,11 @@ enum qr_control_method {
     QR_NODE_RELEASE,      /* the end of a hold */
     QR_NODE_REMOVE,       /* its files */
     QR_NODE_RESIZE,       /* max_bytes has changed */
+    QR_NODE_PROMOTE,      /* the replica takes over; the primary before is gone for sure */
 };
+
+/* What a node that starts has to be. */
+enum qr_duty { QR_DUTY_PRIMARY, QR_DUTY_HA_REPLICA, QR_DUTY_NAMED_REPLICA, QR_DUTY_COUNT };
 
 enum {
     QR_CONTROL_TEXT_BYTES_MAX = 1024,
@@ -58,7 +65,8 @@ struct qr_control_ask {
     uint64_t restore_wall_ns; /* CREATE with copy_of: as of this time; 0: now */
     uint64_t version;
     uint32_t id, pid;
-    uint8_t role; /* enum qr_role */
+    uint32_t ha_replicas; /* one more than wished; 0: not said */
+    uint8_t role;         /* enum qr_role */
     bool read_only;
 };
 void qr_control_ask_put(struct qr_buf *buf, enum qr_control_method method,

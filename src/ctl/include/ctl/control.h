@@ -2,7 +2,9 @@
  * operations that make, change and drop databases (calls in ctl/calls.h, served here).
  *
  * It runs in the supervisor's process and starts no processes itself: its host does. A compute node
- * is named "shared" (master and all databases in files) or "hs-<id>" (one Hyperscale database).
+ * is named "shared" (master and all databases in files), or "hs-<id>" or "hs-<id>-r<n>" (one
+ * Hyperscale database: one of them is the primary, the others are its HA replicas; control decides
+ * which). A named replica is a database of its own, with a node "hs-<id>".
  * Addresses, in the run directory: control.sock (short calls), operate.sock (operations), log.sock,
  * page.sock, NAME.node (node calls), NAME.tds (handoffs of a gateway).
  * Threads: any. Errors: T-SQL errors where a statement could be at fault, else statuses. */
@@ -54,8 +56,9 @@ QR_NODISCARD enum qr_status qr_control_start(struct qr_control *control, int64_t
                                              struct qr_err *err);
 /* Starts no node any more, and ends every wait. */
 void qr_control_stop(struct qr_control *control);
-/* That process was reaped: it does nothing any more. */
-void qr_control_exited(struct qr_control *control, const char *name);
+/* That process was reaped: it does nothing any more. `returns`: its host starts it again. When it
+ * was the primary of a Hyperscale database that has a replica ready, that one takes over. */
+void qr_control_exited(struct qr_control *control, const char *name, bool returns);
 /* A few times a second: ends waits that are over. */
 void qr_control_tick(struct qr_control *control);
 

@@ -3,8 +3,11 @@
 #include "ctl/control.h"
 #include "page/timeline.h"
 
-/* "shared" or "hs-<id>". */
+/* "shared", or the database's first member. */
 void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTES]);
+/* "hs-<id>", with `member` 1 to QR_HA_REPLICAS_MAX "hs-<id>-r<member>". All members of a Hyperscale
+ * database are equal: any of them can be its primary, the others its HA replicas. */
+void qr_place_member(uint32_t database_id, uint32_t member, char dst[QR_NODE_NAME_BYTES]);
 /* False: it is no node of one database. */
 bool qr_place_database_of(const char *node, uint32_t *ret_id);
 /* QR_CORRUPT: the row's timeline is no UUID. */

@@ -41,8 +41,11 @@ struct qr_database_row {
     char timeline[QR_TIMELINE_TEXT_BYTES + 1]; /* a UUID, never used again; names its directory */
     int64_t create_ticks;                      /* 100 ns since 0001-01-01 UTC */
     uint64_t max_bytes;                        /* 0: what the tier's storage can take */
-    uint32_t slices; /* Hyperscale: of 128 GiB that its page servers have; 0: it has files */
+    uint32_t slices;      /* Hyperscale: of 128 GiB that its page servers have; 0: it has files */
+    uint32_t replica_of;  /* a named replica: the id of its primary, whose timeline it reads */
+    uint32_t ha_replicas; /* Hyperscale: processes that can take over */
 };
+enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
 /* Its pages and log are in services, not in files of a compute node. */
 static inline bool qr_database_is_hyper(const struct qr_database_row *row)
 {
@@ -54,9 +57,11 @@ static inline bool qr_database_is_hyper(const struct qr_database_row *row)
 struct qr_database_wish {
     struct qr_str edition, objective, collation;
     uint64_t max_bytes;
-    struct qr_str max_text;   /* as written, for the error */
-    struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: a new one */
-    uint64_t restore_wall_ns; /* as it was at this time; 0: as it is now */
+    struct qr_str max_text;                   /* as written, for the error */
+    struct qr_str copy_of;                    /* CREATE: the database to copy; n = 0: a new one */
+    uint64_t restore_wall_ns;                 /* as it was at this time; 0: as it is now */
+    uint32_t ha_replicas;                     /* one more than wished */
+    const struct qr_database_row *replica_of; /* CREATE: the primary of a named replica */
 };
 
 /* Loads what is there; `env` for time and random. */

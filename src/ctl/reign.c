@@ -1,0 +1,298 @@
+/* reign.c - see control_int.h: which member of a Hyperscale database is its primary.
+ *
+ * Nothing is stored: after a start of control the first member is. When the primary's process is
+ * gone, a member that is ready becomes the primary at once, in memory, so that whoever starts later
+ * is told that it is a replica; then it is asked to take over, again and again until it has or is
+ * gone itself. Without a ready member the primary's own process comes back as the primary. Routes
+ * wait meanwhile. The fence of the log service decides who can commit; this only decides whom we
+ * ask. */
+#include <stdlib.h>
+#include <string.h>
+#include "control_int.h"
+#include "ctl/peer.h"
+#include "ctl/place.h"
+#include "env/thread.h"
+#include "base/banned.h"
+
+static const int64_t PROMOTE_NS = INT64_C(10) * 1000000000, PAUSE_NS = 10000000;
+
+static struct qri_reign *find_reign(struct qr_control *control, uint32_t id) /* held */
+{
+    struct qri_reign *reign = control->reigns;
+    while (reign != NULL && reign->database_id != id)
+        reign = reign->next;
+    return reign;
+}
+
+/* NULL: no memory. */
+static struct qri_reign *get_reign(struct qr_control *control, uint32_t id) /* held */
+{
+    struct qri_reign *reign = find_reign(control, id);
+    if (reign == NULL && (reign = calloc(1, sizeof *reign)) != NULL) {
+        reign->database_id = id;
+        qr_place_member(id, 0, reign->primary);
+        reign->next = control->reigns;
+        control->reigns = reign;
+    }
+    return reign;
+}
+
+static void primary_of(struct qr_control *control, uint32_t id,
+                       char dst[QR_NODE_NAME_BYTES]) /* held */
+{
+    const struct qri_reign *reign = find_reign(control, id);
+    if (reign == NULL)
+        qr_place_member(id, 0, dst);
+    else
+        memcpy(dst, reign->primary, QR_NODE_NAME_BYTES);
+}
+
+void qri_reign_place(struct qr_control *control, const struct qr_database_row *row,
+                     char dst[QR_NODE_NAME_BYTES])
+{
+    if (qr_database_is_hyper(row))
+        primary_of(control, row->id, dst);
+    else
+        qr_place_node(row, dst);
+}
+
+/* A ready member that is not the primary, from `turn` on; 0 is a member as good as any. False:
+ * there is none. */
+static bool choose_replica(struct qr_control *control, uint32_t id, uint32_t turn,
+                           const char *primary, char dst[QR_NODE_NAME_BYTES]) /* held */
+{
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(id, (turn + i) % (QR_HA_REPLICAS_MAX + 1), dst);
+        if (strcmp(dst, primary) != 0 && qri_control_ready(control, dst))
+            return true;
+    }
+    return false;
+}
+
+bool qri_reign_route(struct qr_control *control, const struct qr_database_row *row, bool read_only,
+                     char dst[QR_NODE_NAME_BYTES])
+{
+    char primary[QR_NODE_NAME_BYTES];
+    qri_reign_place(control, row, primary);
+    struct qri_reign *reign = qr_database_is_hyper(row) ? find_reign(control, row->id) : NULL;
+    if (read_only && row->ha_replicas > 0) {
+        uint32_t turn = control->turn++;
+        if (choose_replica(control, row->id, turn, primary, dst))
+            return true;
+    }
+    memcpy(dst, primary, QR_NODE_NAME_BYTES);
+    bool vacant = reign != NULL && reign->state == QRI_REIGN_VACANT;
+    return !vacant && qri_control_ready(control, primary);
+}
+
+enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database_row *row,
+                            const char *name)
+{
+    char primary[QR_NODE_NAME_BYTES];
+    if (row->replica_of != 0)
+        return QR_DUTY_NAMED_REPLICA;
+    pthread_mutex_lock(&control->mu);
+    primary_of(control, row->id, primary);
+    pthread_mutex_unlock(&control->mu);
+    return strcmp(name, primary) == 0 ? QR_DUTY_PRIMARY : QR_DUTY_HA_REPLICA;
+}
+
+void qri_reign_exited(struct qr_control *control, const char *name, bool returns)
+{
+    uint32_t id;
+    char primary[QR_NODE_NAME_BYTES];
+    if (!qr_place_database_of(name, &id))
+        return;
+    primary_of(control, id, primary);
+    struct qri_reign *reign = strcmp(name, primary) == 0 ? get_reign(control, id) : NULL;
+    if (reign == NULL)
+        return;
+    bool replaced =
+        (returns || reign->yields) && choose_replica(control, id, 0, name, reign->primary);
+    reign->yields = false;
+    reign->state = replaced ? QRI_REIGN_VACANT : returns ? QRI_REIGN_STEADY : QRI_REIGN_RESTED;
+    if (!replaced)
+        memcpy(reign->primary, primary, sizeof reign->primary);
+    else
+        QR_LOG(&control->options.log, QR_WARN, "primary_lost", QR_F("node", name),
+               QR_F("next", &reign->primary[0]));
+}
+
+/* ---- members ---- */
+
+void qri_reign_want(struct qr_control *control, uint32_t database_id)
+{
+    const struct qr_control_host *host = &control->options.host;
+    struct qr_database_row row;
+    char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
+    if (qr_registry_find_id(control->options.registry, database_id, &row) != QR_OK ||
+        row.replica_of != 0 || control->stopping)
+        return;
+    pthread_mutex_lock(&control->mu);
+    primary_of(control, row.id, primary);
+    bool ready = qri_control_ready(control, primary);
+    pthread_mutex_unlock(&control->mu);
+    if (!ready) /* it makes the catalog of a new database, and without it there is nothing to do */
+        return;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(row.id, i, name);
+        if (strcmp(name, primary) == 0)
+            continue;
+        if (count++ < row.ha_replicas)
+            (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
+        else if (host->pid(host->ctx, name) != 0)
+            host->end(host->ctx, name);
+    }
+}
+
+void qri_reign_end(struct qr_control *control, uint32_t database_id, bool primary_too)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    primary_of(control, database_id, primary);
+    pthread_mutex_unlock(&control->mu);
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(database_id, i, name);
+        if (strcmp(name, primary) != 0)
+            host->end(host->ctx, name);
+    }
+    if (primary_too)
+        host->end(host->ctx, primary);
+}
+
+void qri_reign_forget(struct qr_control *control, uint32_t database_id)
+{
+    char name[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    struct qri_reign **at = &control->reigns;
+    while (*at != NULL && (*at)->database_id != database_id)
+        at = &(*at)->next;
+    struct qri_reign *reign = *at;
+    if (reign != NULL)
+        *at = reign->next;
+    pthread_mutex_unlock(&control->mu);
+    free(reign);
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(database_id, i, name);
+        qri_control_forget_node(control, name);
+    }
+}
+
+enum qr_status qri_reign_each_ready(struct qr_control *control, const struct qr_database_row *row,
+                                    enum qr_control_method method, struct qr_err *err)
+{
+    char name[QR_NODE_NAME_BYTES];
+    enum qr_status status = QR_OK;
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX && status == QR_OK; i++) {
+        qr_place_member(row->id, i, name);
+        pthread_mutex_lock(&control->mu);
+        bool ready = qri_control_ready(control, name);
+        pthread_mutex_unlock(&control->mu);
+        if (ready)
+            status = qri_control_call_node(control, name, row, method, err);
+    }
+    return status;
+}
+
+enum qr_status qri_control_failover(struct qr_control *control, const struct qr_control_ask *ask,
+                                    struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    struct qr_database_row row;
+    char primary[QR_NODE_NAME_BYTES], next[QR_NODE_NAME_BYTES];
+    QR_TRY(qr_registry_find_database(control->options.registry, ask->name, &row));
+    if (!qr_database_is_hyper(&row) || row.replica_of != 0)
+        return qr_fail(err, QR_INVALID, "Only the primary of a Hyperscale database fails over.");
+    pthread_mutex_lock(&control->mu);
+    primary_of(control, row.id, primary);
+    bool any = choose_replica(control, row.id, 0, primary, next);
+    struct qri_reign *reign = any ? get_reign(control, row.id) : NULL;
+    if (reign != NULL)
+        reign->yields = true;
+    pthread_mutex_unlock(&control->mu);
+    host->end(host->ctx, primary);
+    QR_TRY(host->want(host->ctx, primary, err));
+    return QR_OK;
+}
+
+/* ---- the thread that carries it out ---- */
+
+static struct qri_reign *find_work(struct qr_control *control) /* held */
+{
+    struct qri_reign *reign = control->reigns;
+    while (reign != NULL && reign->state == QRI_REIGN_STEADY)
+        reign = reign->next;
+    return reign;
+}
+
+/* Asks the primary to be to take over. */
+static bool promote(struct qr_control *control, const struct qr_database_row *row, const char *name)
+{
+    struct qr_err err = {0};
+    struct qr_rpc_peer *peer = NULL;
+    int64_t began_ns = qr_env_mono_ns(control->options.env);
+    enum qr_status status = qri_control_node(control, name, &peer, &err);
+    if (status == QR_OK)
+        status = qr_node_call(peer, QR_NODE_PROMOTE, row, PROMOTE_NS, &err);
+    QR_LOG(&control->options.log, status == QR_OK ? QR_INFO : QR_WARN, "promoted",
+           QR_F("node", name), QR_F("status", qr_status_info(status)->name),
+           QR_F("reason", &err.text[0]),
+           QR_F("took_ms", (qr_env_mono_ns(control->options.env) - began_ns) / 1000000));
+    return status == QR_OK;
+}
+
+static void carry_out(struct qr_control *control, const struct qri_reign *seen)
+{
+    struct qr_database_row row;
+    uint32_t id = seen->database_id;
+    bool done = true;
+    if (qr_registry_find_id(control->options.registry, id, &row) != QR_OK)
+        done = true; /* dropped since; its reign is forgotten then */
+    else if (seen->state == QRI_REIGN_RESTED)
+        qri_reign_end(control, id, false);
+    else
+        done = promote(control, &row, seen->primary);
+    pthread_mutex_lock(&control->mu);
+    struct qri_reign *reign = find_reign(control, id);
+    bool same =
+        reign != NULL && reign->state == seen->state && strcmp(reign->primary, seen->primary) == 0;
+    if (same && done)
+        reign->state = QRI_REIGN_STEADY;
+    qri_control_look_at_parked(control);
+    pthread_cond_broadcast(&control->changed);
+    pthread_mutex_unlock(&control->mu);
+    if (!done)
+        qr_env_sleep_ns(control->options.env, PAUSE_NS);
+    else if (seen->state == QRI_REIGN_VACANT)
+        qri_reign_want(control, id);
+}
+
+void *qri_reign_main(void *arg)
+{
+    struct qr_control *control = arg;
+    pthread_mutex_lock(&control->mu);
+    while (!control->stopping) {
+        const struct qri_reign *reign = find_work(control);
+        if (reign == NULL) {
+            (void)qr_cond_wait(&control->changed, &control->mu, -1);
+            continue;
+        }
+        struct qri_reign seen = *reign;
+        pthread_mutex_unlock(&control->mu);
+        carry_out(control, &seen);
+        pthread_mutex_lock(&control->mu);
+    }
+    pthread_mutex_unlock(&control->mu);
+    return NULL;
+}
+
+void qri_reign_done(struct qr_control *control)
+{
+    while (control->reigns != NULL) {
+        struct qri_reign *reign = control->reigns;
+        control->reigns = reign->next;
+        free(reign);
+    }
+}

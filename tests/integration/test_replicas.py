@@ -1,0 +1,137 @@
+"""Replicas of Hyperscale databases: HA replicas that readers are sent to and that take over when the
+primary dies, and named replicas with a name of their own."""
+import os
+import re
+import signal
+import statistics
+import time
+import unittest
+
+import server
+import tds
+from test_roles import ALL, ANNOUNCED, CREATE, PATIENCE, Load, connect_patiently, drop, runs
+
+ROUNDS = 40 if ALL else 4
+LOST = re.compile(r'ev=primary_lost node="(\S+)" next="(\S+)"')
+UPDATEABILITY = "SELECT DATABASEPROPERTYEX(DB_NAME(), 'Updateability')"
+
+
+def wait_for(what, seconds=PATIENCE):
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not happen")
+        time.sleep(0.002)
+
+
+def wait_log(quired, text):
+    wait_for(lambda: any(text in line for line in quired.log))
+
+
+class Replicas(unittest.TestCase):
+    def test_a_named_replica_follows_and_refuses_writes(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute(CREATE.format("h"))
+            with quired.connect("h") as primary:
+                primary.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY); INSERT t VALUES (1)")
+                master.execute("ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH "
+                               "(SERVICE_OBJECTIVE = 'HS_Gen5_2', SECONDARY_TYPE = Named, "
+                               "DATABASE_NAME = [h_reports])")
+                with quired.connect("h_reports") as replica:
+                    self.assertEqual(replica.execute(UPDATEABILITY), [("READ_ONLY",)])
+                    self.assertEqual(replica.execute("SELECT a, DB_NAME() FROM t"),
+                                     [(1, "h_reports")])
+                    for text in ("INSERT t VALUES (2)", "CREATE TABLE u (a int)", "DELETE t"):
+                        self.assertEqual([e.number for e in replica.batch(text).errors], [3906], text)
+                    replica.execute("SELECT a INTO #mine FROM t; INSERT #mine VALUES (5)")
+                    primary.execute("CREATE TABLE u (b varchar(10)); INSERT u VALUES ('there')")
+                    wait_for(lambda: replica.batch("SELECT b FROM u").errors == [])
+                    wait_for(lambda: replica.execute("SELECT b FROM u") == [("there",)])
+                    primary.execute("DROP TABLE u")
+                    wait_for(lambda: replica.batch("SELECT b FROM u").errors != [])
+                with quired.connect("h_reports", read_only=True) as replica:
+                    self.assertEqual(replica.execute(UPDATEABILITY), [("READ_ONLY",)])
+            self.assertEqual(
+                [e.number for e in master.batch(
+                    "ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH (SECONDARY_TYPE = Named, "
+                    "DATABASE_NAME = [H_Reports])").errors], [1801])
+            drop(quired, "h")  # and its replica with it
+            self.assertEqual(master.execute("SELECT name FROM sys.databases"), [("master",)])
+
+    def test_readers_go_to_a_replica_that_is_there_after_a_restart(self):
+        quired = server.Server().start()
+        with quired.connect() as master:
+            master.execute(CREATE.format("h"))
+            with quired.connect("h") as primary:
+                primary.execute("CREATE TABLE t (a int)")
+                with quired.connect("h", read_only=True) as reader:  # no replica: the primary
+                    self.assertEqual(reader.execute(UPDATEABILITY), [("READ_WRITE",)])
+            master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 1)")
+            self.assertNotEqual(master.batch("ALTER DATABASE h MODIFY (HA_REPLICAS = 5)").errors, [])
+        for _ in range(2):
+            with quired.connect("h") as primary:
+                wait_log(quired, 'ev=ready name="hs-5-r1"')
+                with quired.connect("h", read_only=True) as reader:
+                    self.assertEqual(reader.execute(UPDATEABILITY), [("READ_ONLY",)])
+                    primary.execute("INSERT t VALUES (1)")
+                    wait_for(lambda: reader.execute("SELECT COUNT(*) FROM t")
+                             == primary.execute("SELECT COUNT(*) FROM t"))
+                self.assertEqual(primary.execute(UPDATEABILITY), [("READ_WRITE",)])
+            quired.restart()
+            quired.log.clear()
+        with quired.connect() as master, quired.connect("h"):
+            wait_log(quired, 'ev=ready name="hs-5-r1"')
+            pid = quired.role_pid("hs-5-r1")
+            master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 0)")
+            wait_for(lambda: not runs(pid))
+        quired.stop()
+        quired.remove()
+
+    def test_a_failover_on_request_moves_the_primary(self):
+        with server.Server(announced=ANNOUNCED + ("primary_lost",)) as quired:
+            with quired.connect() as master:
+                master.execute(CREATE.format("h"))
+                master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 1)")
+                with quired.connect("h") as primary:
+                    primary.execute("CREATE TABLE t (a int); INSERT t VALUES (1)")
+                    wait_log(quired, 'ev=ready name="hs-5-r1"')
+                    master.execute("ALTER DATABASE h FAILOVER")
+                with connect_patiently(quired, "h") as primary:
+                    primary.execute("INSERT t VALUES (2)")
+                    self.assertEqual(primary.execute("SELECT COUNT(*) FROM t"), [(2,)])
+                self.assertTrue(any(LOST.search(line) for line in quired.log))
+                for statement in ("ALTER DATABASE nosuch FAILOVER", "ALTER DATABASE master FAILOVER"):
+                    self.assertNotEqual(master.batch(statement).errors, [])
+
+    def test_takeovers_under_load_lose_nothing_that_was_acknowledged(self):
+        quired = server.Server(announced=ANNOUNCED + ("primary_lost", "promoted")).start()
+        with quired.connect() as master:
+            master.execute(CREATE.format("h"))
+            master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 2)")
+        with quired.connect("h") as connection:
+            connection.execute("CREATE TABLE kept (writer int NOT NULL, seq int NOT NULL, "
+                               "filler varchar(200), PRIMARY KEY (writer, seq))")
+        for name in ("hs-5-r1", "hs-5-r2"):
+            wait_log(quired, f'ev=ready name="{name}"')
+        load = Load(quired, "h")
+        primary, took = "hs-5", []
+        for _ in range(ROUNDS):
+            load.wait_commits(20, time.monotonic())
+            pid, moment, mark = quired.role_pid(primary), time.monotonic(), len(quired.log)
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not runs(pid))
+            took.append(load.wait_commits(1, time.monotonic()) - moment)
+            wait_for(lambda: any(LOST.search(line) for line in quired.log[mark:]))
+            lost = [LOST.search(line) for line in quired.log[mark:]]
+            primary = [match[2] for match in lost if match][-1]
+            load.verify(self)
+        load.end()
+        load.verify(self)
+        print(f"{ROUNDS} takeovers, next commit after {statistics.median(took) * 1000:.0f} ms median, "
+              f"{max(took) * 1000:.0f} ms max", flush=True)
+        quired.stop()
+        quired.remove()
+
+
+if __name__ == "__main__":
+    unittest.main()
