@@ -50,6 +50,8 @@ static void conclude(struct qri_sender *sender, struct qri_handoff *handoff,
     struct qri_conn *conn = QR_TAKE(handoff->conn);
     conn->login->was_taken = err == NULL;
     if (err == NULL)
+        qri_routes_keep(&sender->routes, &handoff->job);
+    if (err == NULL)
         conn->relay_fd = handoff->pair_fd;
     else
         conn->login->refusal = *err;
@@ -198,13 +200,16 @@ static void ask_route(struct qri_sender *sender, struct qri_handoff *handoff)
 
 static void take_route(struct qri_sender *sender, struct qri_handoff *handoff)
 {
-    const struct qr_route_job *job = &handoff->job;
+    struct qr_route_job *job = &handoff->job;
     handoff->stage = STAGE_PAUSE; /* from here the router has it no more */
     if (job->status == QR_SQL) {
+        qri_routes_forget(&sender->routes, job);
         conclude(sender, handoff, &job->err);
         return;
     }
-    if (job->status != QR_OK) {
+    /* with nobody to ask, databases stay where they are; who is wrong about that is refused there
+     */
+    if (job->status != QR_OK && !qri_routes_find(&sender->routes, job)) {
         pause_handoff(sender, handoff, job->err.text);
         return;
     }
@@ -462,6 +467,7 @@ void qri_sender_free(struct qr_gateway *gateway)
             qri_lane_close(node->lanes);
     }
     qri_nodes_forget_unused(sender);
+    qri_routes_done(&sender->routes);
     if (sender->epoll_fd >= 0)
         close(sender->epoll_fd);
     if (sender->wake_fd >= 0)

@@ -42,6 +42,12 @@ struct qri_node {
     char address[QR_ROUTE_ADDRESS_BYTES];
 };
 
+/* Routes that a node has taken a login by. */
+struct qri_routes {
+    struct route *first; /* the newest */
+    size_t count;
+};
+
 struct qri_sender {
     struct qr_gateway *gateway;
     const struct qr_router *router;
@@ -50,13 +56,20 @@ struct qri_sender {
     bool started;
     struct qri_handoff *handoffs;
     struct qri_node *nodes;
+    struct qri_routes routes;
     pthread_mutex_t mu; /* guards everything below */
     pthread_cond_t changed;
     struct qri_handoff *inbox; /* new ones and answered jobs */
     bool stopping, ended;
 };
 
-/* The node of that address, made if need be; NULL: no memory. */
+/* handoff_routes.c. `find` sets the job's address and tells whether it could. */
+void qri_routes_keep(struct qri_routes *routes, const struct qr_route_job *job);
+bool qri_routes_find(const struct qri_routes *routes, struct qr_route_job *job);
+void qri_routes_forget(struct qri_routes *routes, const struct qr_route_job *job);
+void qri_routes_done(struct qri_routes *routes);
+
+/* handoff_lane.c. The node of that address, made if need be; NULL: no memory. */
 struct qri_node *qri_node_of(struct qri_sender *sender, const char *address);
 void qri_node_unqueue(struct qri_node *node, const struct qri_handoff *handoff);
 void qri_nodes_forget_unused(struct qri_sender *sender);

@@ -95,6 +95,29 @@ static void test_a_router_s_refusal_has_the_shape_of_a_login_error(void **state)
     }
 }
 
+static void test_a_route_that_worked_is_taken_while_nobody_can_be_asked(void **state)
+{
+    struct world *world = *state;
+    static struct client client;
+    assert_int_equal(client_login(&client, world_port(world), true, "Sales"), 0);
+    client_close(&client);
+    atomic_store(&world->mode, ROUTE_FAILS);
+    assert_int_equal(client_login(&client, world_port(world), true, "SALES"), 0);
+    assert_true(client_select(&client, 2));
+    client_close(&client);
+    assert_int_equal(atomic_load(&world->last_attempt), 0);
+    atomic_store(&world->mode, ROUTE_REFUSES); /* and is forgotten with the database */
+    assert_int_equal(client_login(&client, world_port(world), true, "sales"), 4060);
+    client_close(&client);
+    atomic_store(&world->mode, ROUTE_FAILS);
+    assert_true(client_open(&client, world_port(world), true));
+    client_send_login(&client, "sales", NULL);
+    while (atomic_load(&world->last_attempt) < 2)
+        world_sleep_ms(1);
+    client_close(&client);
+    atomic_store(&world->mode, ROUTE_TO_NODE);
+}
+
 struct later {
     struct world *world;
     void (*act)(struct world *world);
@@ -196,7 +219,7 @@ static void test_a_stopping_front_relays_until_the_node_ends_its_sessions(void *
     assert_int_equal(client_login(&client, world_port(world), true, ""), 0);
     atomic_store(&world->mode, ROUTE_FAILS);
     assert_true(client_open(&waiting, world_port(world), true));
-    client_send_login(&waiting, "", NULL);
+    client_send_login(&waiting, "elsewhere", NULL);
     while (atomic_load(&world->last_attempt) == 0)
         world_sleep_ms(1);
     assert_int_equal(pthread_create(&thread, NULL, stop_front_slowly, world), 0);
@@ -308,6 +331,7 @@ int main(void)
         IN_WORLD(test_a_batch_sent_with_the_login_is_answered),
         IN_WORLD(test_a_node_s_refusal_has_the_shape_of_a_login_error),
         IN_WORLD(test_a_router_s_refusal_has_the_shape_of_a_login_error),
+        IN_WORLD(test_a_route_that_worked_is_taken_while_nobody_can_be_asked),
         IN_WORLD(test_a_login_waits_for_its_node),
         IN_WORLD(test_a_login_waits_for_a_database_that_is_elsewhere),
         IN_WORLD(test_a_login_waits_for_the_router),

@@ -23,8 +23,9 @@ struct qr_route_job {
     void (*done)(struct qr_route_job *job);
     /* answered before `done` */
     enum qr_status status;
-    struct qr_err err; /* QR_SQL: sent to the client, which is refused; any other failure: asked
-                          again until the deadline, then 40613 */
+    struct qr_err err; /* QR_SQL: sent to the client, which is refused; any other failure: the route
+                          that worked last is tried, and another asked for, until the deadline;
+                          then 40613 */
     char address[QR_ROUTE_ADDRESS_BYTES];
     uint32_t database_id;
 };
