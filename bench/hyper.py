@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Benchmarks of the Hyperscale tier, each beside a peer or a physical limit of the same run.
 
-  bench/hyper.py --build build [--runs 5] [--seconds 5] [--only tpcb,insert,log,failover]
+  bench/hyper.py --build build [--runs 5] [--seconds 5] [--only tpcb,insert,log,failover,cache]
 
 tpcb, insert: beside PostgreSQL 15 whose commits wait for a synchronous standby on this machine.
 log: MB/s of log of a bulk insert beside synced sequential writes to the same disk, over
 --log-seconds; and what the log service and the page server wrote for it.
 failover: from kill -9 of the loaded primary to the next successful commit, beside PostgreSQL's
 crash recovery from as much dirty data.
+cache: reads of a working set of 0.5 to 4 times the cache, with RBPEX beside without.
 """
 import argparse
 import mmap
@@ -15,6 +16,7 @@ import os
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -169,6 +171,20 @@ GO
         print("%34s all: %s ms; PostgreSQL %s ms" % (
             "", " ".join("%d" % t for t in mine), " ".join("%d" % t for t in theirs)), flush=True)
 
+    def cache(self):
+        """What pages on the compute node's own disk are worth; see bench/rbpex.c."""
+        directory = tempfile.mkdtemp(prefix="quire-bench-rbpex-", dir=self.options.dir)
+        done = subprocess.run([os.path.join(self.options.build, "bench", "rbpex"), directory],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        print(done.stdout, flush=True)
+        for line in done.stdout.splitlines():
+            words = line.split()
+            if len(words) == 8 and words[7].endswith("x"):
+                r = self.add("random reads, set %s x cache" % words[0], float(words[3]), "/s",
+                             float(words[1]), None)
+                r["hits_percent"] = {"memory": words[4], "rbpex": words[5], "both": words[6]}
+
     def all(self):
         self.prepare()
         only = set(filter(None, (self.options.only or "").split(",")))
@@ -177,6 +193,7 @@ GO
             ("insert", lambda: self.pair("single-row insert", "insert", 2.0)),
             ("log", self.log_rate),
             ("failover", self.failover),
+            ("cache", self.cache),
         ]
         for name, figure in figures:
             if not only or name in only:

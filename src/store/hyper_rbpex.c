@@ -18,8 +18,8 @@ enum {
     WALK_MIN = 128,   /* frames looked at in each turn of WAIT_NS, */
     WALK_TURNS = 300, /* or this part of them: a minute for all */
 };
-static const int64_t WAIT_NS = 200000000, MARK_NS = 1000000000, SYNC_NS = INT64_C(30000000000),
-                     RETRY_NS = 20000000, CALL_NS = 2000000000;
+static const int64_t WAIT_NS = 200000000, MARK_NS = 1000000000, RETRY_NS = 20000000,
+                     CALL_NS = 2000000000, CLOSE_NS = 500000000;
 
 struct qri_tier {
     struct qri_rbpex *rbpex;
@@ -28,7 +28,7 @@ struct qri_tier {
     bool thread_runs;
     pthread_t thread;
     _Atomic bool stops;
-    int64_t walked_ns, marked_ns, synced_ns; /* the thread's, as what follows */
+    int64_t walked_ns, marked_ns; /* the thread's, as what follows */
     size_t frame_count;
 };
 
@@ -177,8 +177,10 @@ static void offer_some(struct qri_tier *tier)
 
 static void offer_all(struct qri_tier *tier)
 {
+    struct qr_env *env = tier->hyper->store->env;
+    int64_t until_ns = qr_env_mono_ns(env) + CLOSE_NS; /* most were offered before */
     size_t frames = WALK_MIN;
-    for (size_t n = 0; n < frames; n += WALK_MIN) {
+    for (size_t n = 0; n < frames && qr_env_mono_ns(env) < until_ns; n += WALK_MIN) {
         frames = qri_cache_each_hot(tier->hyper->store, WALK_MIN, offer_hot);
         while (qri_rbpex_step(tier->rbpex))
             ;
@@ -199,10 +201,6 @@ static void work(struct qri_tier *tier)
     }
     while (qri_rbpex_step(tier->rbpex))
         ;
-    if (now - tier->synced_ns >= SYNC_NS) {
-        (void)!qri_rbpex_sync(tier->rbpex, NULL);
-        tier->synced_ns = now;
-    }
 }
 
 static void *tier_main(void *arg)
@@ -263,7 +261,7 @@ void qri_tier_open(struct qri_hyper *hy, uint64_t visible_lsn)
     if (status == QR_OK) {
         tier->hyper = hy;
         tier->visible_lsn = visible_lsn;
-        tier->walked_ns = tier->marked_ns = tier->synced_ns = qr_env_mono_ns(store->env);
+        tier->walked_ns = tier->marked_ns = qr_env_mono_ns(store->env);
         hy->tier = tier; /* its thread looks there */
         status = open_tier(hy, visible_lsn, tier, &err);
     }
@@ -283,7 +281,7 @@ void qri_tier_close(struct qri_hyper *hy)
         return;
     stop(hy->tier);
     offer_all(hy->tier);
-    (void)!qri_rbpex_close(hy->tier->rbpex, atomic_load(&hy->store->durable_lsn), NULL);
+    qri_rbpex_close(hy->tier->rbpex, atomic_load(&hy->store->durable_lsn));
 }
 
 void qri_tier_free(struct qri_hyper *hy)

@@ -232,6 +232,7 @@ void qri_rbpex_offer(struct qri_rbpex *rb, uint32_t page_no, uint64_t lsn, const
     bool here = slot != NULL && slot->lsn == lsn;
     if (here) {
         clear_doubt(rb, slot);
+        slot->ref = slot->ref == 0 && kind == QRI_RBPEX_HOT ? 1 : slot->ref;
     } else if (slot != NULL) {
         qri_rb_forget(rb, slot);
         rb->stats.changed++;
@@ -374,24 +375,13 @@ void qri_rbpex_stop(struct qri_rbpex *rb)
     pthread_mutex_unlock(&rb->mu);
 }
 
-enum qr_status qri_rbpex_sync(struct qri_rbpex *rb, struct qr_err *err)
-{
-    pthread_mutex_lock(&rb->step_mu);
-    enum qr_status status = qr_file_sync(rb->data_file, err);
-    if (status == QR_OK && rb->journal.file != NULL)
-        status = qr_file_sync(rb->journal.file, err);
-    pthread_mutex_unlock(&rb->step_mu);
-    return status;
-}
-
-enum qr_status qri_rbpex_close(struct qri_rbpex *rb, uint64_t lsn, struct qr_err *err)
+void qri_rbpex_close(struct qri_rbpex *rb, uint64_t lsn)
 {
     while (qri_rbpex_step(rb))
         ;
     if (lsn != 0)
         qri_rbpex_mark(rb, lsn);
     (void)qri_rbpex_step(rb);
-    return qri_rbpex_sync(rb, err);
 }
 
 /* --- pages out --- */

@@ -31,11 +31,9 @@ enum { QRI_RBPEX_PAGES_MIN = 16 };
 
 QR_NODISCARD enum qr_status qri_rbpex_open(const struct qri_rbpex_options *options,
                                            struct qri_rbpex **ret_rbpex, struct qr_err *err);
-/* What was written lasts a power cut; nothing depends on it but how warm the tier is after one. */
-QR_NODISCARD enum qr_status qri_rbpex_sync(struct qri_rbpex *rbpex, struct qr_err *err);
-/* Writes what waits, and syncs. `lsn`: as for mark; 0: no mark. */
-QR_NODISCARD enum qr_status qri_rbpex_close(struct qri_rbpex *rbpex, uint64_t lsn,
-                                            struct qr_err *err);
+/* Writes what waits. `lsn`: as for mark; 0: no mark. Nothing is synced: a power cut costs warmth.
+ */
+void qri_rbpex_close(struct qri_rbpex *rbpex, uint64_t lsn);
 /* As a crash would leave it. NULL is accepted. After close it is still due. */
 void qri_rbpex_free(struct qri_rbpex *rbpex);
 /* For who has no such tier any more. */
