@@ -326,7 +326,10 @@ static double hot_misses(uint64_t rbpex_bytes, bool scan, double *ret_scan_mb)
     double scanning = 0, start = 0;
     uint64_t misses = 0;
     check(qr_txn_new(store, &txn, &err), &err);
-    run_readers(&r, 1, 1.0);
+    check(qr_txn_pin(txn, qr_lsn(0), &err), &err);
+    for (uint32_t i = 0; i < 3 * hot; i++)
+        read_one(&r, txn, 1 + i % hot);
+    qr_txn_unpin(txn);
     r.reads = 0;
     for (uint32_t at = 0; at < 3 * rest;) {
         check(qr_txn_pin(txn, qr_lsn(0), &err), &err);

@@ -112,15 +112,26 @@ static bool is_hot(uint8_t used)
     return (used & QRI_USED_COUNT) >= QRI_USED_HOT;
 }
 
+static struct qri_slab *slab_of(const struct qri_frame *f)
+{
+    return (struct qri_slab *)((uintptr_t)f & ~(uintptr_t)(QRI_SLAB_BYTES - 1));
+}
+
+static void count_hot(struct qr_store *store, struct qri_frame *f, int by)
+{
+    atomic_fetch_add_explicit(&store->cache.hot_count, (size_t)by, memory_order_relaxed);
+    atomic_fetch_add_explicit(&slab_of(f)->hot_count, (uint32_t)by, memory_order_relaxed);
+}
+
 static bool change_used(struct qr_store *store, struct qri_frame *f, uint8_t from, uint8_t to)
 {
     if (!atomic_compare_exchange_strong_explicit(&f->used, &from, to, memory_order_relaxed,
                                                  memory_order_relaxed))
         return false;
     if (is_hot(to) && !is_hot(from))
-        atomic_fetch_add_explicit(&store->cache.hot_count, 1, memory_order_relaxed);
+        count_hot(store, f, 1);
     if (is_hot(from) && !is_hot(to))
-        atomic_fetch_sub_explicit(&store->cache.hot_count, 1, memory_order_relaxed);
+        count_hot(store, f, -1);
     return true;
 }
 
@@ -209,6 +220,22 @@ static bool try_evict(struct qr_store *store, struct qri_frame *f, bool cooling)
     return evicted;
 }
 
+/* With cache.mu held: where the hand stands; NULL: nowhere. Slabs all hot are passed at once, so
+ * that a hot set that lies together does not use up the hand's steps. */
+static struct qri_slab *next_slab(struct qri_cache *c, bool cooling)
+{
+    for (size_t i = 0; i < c->slab_count; i++) {
+        if (c->hand_slab >= c->slab_count)
+            c->hand_slab = 0;
+        struct qri_slab *slab = c->slabs[c->hand_slab];
+        if (cooling || c->hand_frame > 0 ||
+            atomic_load_explicit(&slab->hot_count, memory_order_relaxed) < slab->frame_count)
+            return slab;
+        c->hand_slab++;
+    }
+    return NULL;
+}
+
 /* Moves the clock's hand until some frames came free or its steps are used up. */
 static bool evict_some(struct qr_store *store)
 {
@@ -222,10 +249,8 @@ static bool evict_some(struct qr_store *store)
     size_t hot = atomic_load_explicit(&c->hot_count, memory_order_relaxed);
     bool cooling = c->starved || hot * HOT_OF > (c->total_count - c->free_count) * HOT_PART;
     c->starved = false;
-    while (steps-- > 0 && count < EVICT_BATCH && c->slab_count > 0) {
-        if (c->hand_slab >= c->slab_count)
-            c->hand_slab = 0;
-        struct qri_slab *slab = c->slabs[c->hand_slab];
+    struct qri_slab *slab;
+    while (steps-- > 0 && count < EVICT_BATCH && (slab = next_slab(c, cooling)) != NULL) {
         struct qri_frame *f = &slab->frames[c->hand_frame];
         if (++c->hand_frame == slab->frame_count) {
             c->hand_frame = 0;

@@ -55,6 +55,7 @@ struct qri_chunk {
 
 struct qri_slab {
     uint32_t frame_count;
+    _Atomic uint32_t hot_count; /* of its frames */
     struct qri_frame frames[];
 };
 

@@ -6,7 +6,7 @@
 #include "store/txn.h"
 #include "store/writer.h"
 
-enum { PAGE_BYTES = 4096, PAGES = 2000, CACHE_PAGES = 200, HOT = 80 };
+enum { PAGE_BYTES = 4096, PAGES = 8000, CACHE_PAGES = 2000, HOT = 1200 };
 
 static struct qr_sim *sim;
 static struct qr_store *store;
@@ -21,6 +21,7 @@ static void check(enum qr_status status, const struct qr_err *err)
 static int begin(void **state)
 {
     (void)state;
+    enum { COMMIT = 500 };
     static uint8_t page[PAGE_BYTES];
     struct qr_err err = {0};
     struct qr_writer writer = {.owner = 1};
@@ -31,13 +32,13 @@ static int begin(void **state)
                                  .threads_off = true};
     check(qr_store_create("/s", &o, &store, &err), &err);
     check(qr_txn_new(store, &txn, &err), &err);
-    for (uint32_t from = 1; from <= PAGES; from += 100) {
+    for (uint32_t from = 1; from <= PAGES; from += COMMIT) {
         check(qr_writer_acquire(store, &writer, NULL, NULL, &err), &err);
         check(qr_txn_pin_head(txn, &err), &err);
-        for (uint32_t p = from; p < from + 100; p++)
+        for (uint32_t p = from; p < from + COMMIT; p++)
             check(qr_txn_write(txn, p, page, &err), &err);
         check(qr_txn_write(txn, 1, page, &err), &err);
-        qr_txn_truncate(txn, from + 99);
+        qr_txn_truncate(txn, from + COMMIT - 1);
         check(qr_txn_prepare(txn, &err), &err);
         (void)qr_txn_publish(txn);
         qr_txn_unpin(txn);
@@ -77,14 +78,14 @@ static void test_a_scan_of_all_pages_leaves_the_hot_ones_in_memory(void **state)
     for (int i = 0; i < 3; i++)
         (void)read_pages(100, HOT);
     assert_int_equal(read_pages(100, HOT), 0);
-    assert_true(read_pages(500, 1400) > 1200);
+    assert_true(read_pages(2000, 6000) > 5000);
     assert_int_equal(read_pages(100, HOT), 0);
 }
 
 static void test_pages_that_are_hot_no_more_make_room_for_those_that_are(void **state)
 {
     (void)state;
-    enum { MANY = 140 };
+    enum { MANY = 1400 };
     for (int i = 0; i < 3; i++)
         (void)read_pages(100, MANY);
     assert_int_equal(read_pages(100, MANY), 0);
@@ -92,9 +93,9 @@ static void test_pages_that_are_hot_no_more_make_room_for_those_that_are(void **
     int rounds = 0;
     for (; misses > 0 && rounds < 50; rounds++) {
         misses = 0;
-        for (uint32_t at = 0; at < MANY; at += 10)
+        for (uint32_t at = 0; at < MANY; at += 100)
             for (int again = 0; again < 2; again++)
-                misses += read_pages(1000 + at, 10);
+                misses += read_pages(4000 + at, 100);
     }
     assert_true(rounds < 20);
 }
