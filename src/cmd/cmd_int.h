@@ -18,7 +18,7 @@
 
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
-    const char *log_level, *blob, *blob_credential_file, *role, *name, *run_dir;
+    const char *log_level, *blob, *blob_credential_file, *landing_zone, *role, *name, *run_dir;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent;
     int64_t tds_fd, https_fd;

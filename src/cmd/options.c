@@ -50,6 +50,11 @@ static const struct qr_option rows[] = {
     {"blob-credential-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "file with `key=BASE64` or `sas=QUERY` for --blob",
      offsetof(struct qri_settings, blob_credential_file)},
+    {"landing-zone", "", QR_OPTION_TEXT, "file", 0, 0, "file|blob", "start",
+     "where commits of Hyperscale databases become durable: in files of the data directory, or in "
+     "append objects below landing/ in the store that --blob names; do not change it while there "
+     "are Hyperscale databases",
+     offsetof(struct qri_settings, landing_zone)},
     {"sample", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start",
      "make the database mySampleDatabase if it is not there, and print how to connect",
      offsetof(struct qri_settings, sample)},

@@ -1,4 +1,5 @@
 /* role_log.c - see cmd_int.h: the process of the log service */
+#include <string.h>
 #include "blob/blob.h"
 #include "cmd_int.h"
 #include "logsvc/logsvc.h"
@@ -19,6 +20,10 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
     };
+    if (strcmp(role->settings->landing_zone, "blob") == 0) {
+        options.landing = blob;
+        options.dir = "landing"; /* below this name in the store */
+    }
     struct qr_rpc_listen_options listen = {
         .address = qri_role_address(role, QR_ROLE_NAME_LOG, "sock"), .serve = qr_logsvc_serve};
     if (options.dir == NULL || listen.address == NULL)

@@ -118,6 +118,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--admin-login", qr_registry_admin_login(s->registry));
     add_text(&args, "--blob", settings->blob);
     add_text(&args, "--blob-credential-file", settings->blob_credential_file);
+    add_text(&args, "--landing-zone", settings->landing_zone);
     add_text(&args, "--listen", settings->listen);
     add_number(&args, "--workers", settings->workers, numbers[0]);
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);

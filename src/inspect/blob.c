@@ -320,9 +320,13 @@ static void look_at_log(struct qri_run *run, struct qr_blob *blob, const char *u
 
 void qri_look_at_blob(struct qri_run *run, struct qr_blob *blob, const char *url)
 {
+    if (run->task != QRI_DUMP) /* old log is dumped first */
+        qri_look_at_landing(run, blob, url);
     qri_where(run, "%s", url);
     look_at_log(run, blob, url);
     qri_where(run, "%s", url);
     if (run->task != QRI_DUMP)
         look_at_pages(run, blob, url);
+    else
+        qri_look_at_landing(run, blob, url);
 }

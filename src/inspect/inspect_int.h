@@ -80,6 +80,7 @@ void qri_look_at_path(struct qri_run *run, const char *path);
 
 /* --- journal.c --- */
 void qri_look_at_journal(struct qri_run *run, const char *dir);
+void qri_look_at_landing(struct qri_run *run, struct qr_blob *blob, const char *url);
 void qri_look_at_timelines(struct qri_run *run, const uint8_t *bytes, size_t count);
 void qri_look_at_journal_segment(struct qri_run *run, struct qr_file *file); /* one alone */
 

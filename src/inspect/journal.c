@@ -123,6 +123,29 @@ void qri_look_at_journal(struct qri_run *run, const char *dir)
                    &err);
 }
 
+/* A journal in append objects, if there is one. */
+void qri_look_at_landing(struct qri_run *run, struct qr_blob *blob, const char *url)
+{
+    static const char dir[] = "landing";
+    struct qr_journal_sight sight = {.ctx = run,
+                                     .head = on_head,
+                                     .row = on_row,
+                                     .segment = on_segment,
+                                     .entry = on_entry,
+                                     .state = on_state,
+                                     .damage = on_damage};
+    struct qr_err err;
+    uint64_t damage_count;
+    qr_err_reset(&err);
+    qri_where(run, "%s %s", url, dir);
+    enum qr_status status =
+        qr_journal_look_in_blob(run->env, blob, dir, &sight, &damage_count, &err);
+    if (status == QR_NOT_FOUND)
+        return;
+    run->found = true;
+    (void)qri_take(run, "journal", status, &err);
+}
+
 void qri_look_at_timelines(struct qri_run *run, const uint8_t *bytes, size_t count)
 {
     struct qr_timelines_head head;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 #include "base/sim_break.h"
+#include "zone.h"
 #include "base/banned.h"
 
 /* What one flush takes. */
@@ -60,6 +61,8 @@ static enum qr_status take_batch(struct qr_logsvc *svc, struct batch *b, struct 
     for (int tries = 0; tries < 2; tries++) {
         pthread_mutex_lock(&svc->mu);
         uint64_t room = svc->current->bytes - svc->offset;
+        if (svc->zone != NULL && svc->current->writes >= svc->options.landing_appends_max)
+            room = 0;
         take(svc, b, room < QRI_REST_MIN ? 0 : room);
         bool waits = svc->queue.first != NULL;
         pthread_mutex_unlock(&svc->mu);
@@ -97,6 +100,7 @@ static enum qr_status write_block(struct qr_logsvc *svc, const struct batch *b, 
         QR_TRY(qr_file_pwrite(svc->current->file, svc->block, bytes, svc->offset, err));
     else
         QR_TRY(qr_file_pwrite_sync(svc->current->file, svc->block, bytes, svc->offset, err));
+    svc->current->writes += 1 + bytes / QR_BLOB_APPEND_BYTES_MAX;
     svc->offset += bytes;
     svc->block_no++;
     return QR_OK;

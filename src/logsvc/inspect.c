@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "logsvc_int.h"
+#include "zone.h"
 #include "base/banned.h"
 
 enum { SCAN_BYTES = 256 << 10, TABLE_BYTES_MAX = 256 << 20, SEGMENTS_MAX = 1 << 20 };
@@ -84,6 +85,7 @@ struct walk {
     const struct qr_journal_sight *sight;
     struct qri_snapshot_head head;
     bool has_head;
+    bool grows; /* a segment is as long as what was appended to it */
     struct qr_map tracks;
     struct qr_file *file; /* of the segment */
     struct qr_journal_segment segment;
@@ -368,7 +370,7 @@ static enum qr_status open_segment(struct walk *w, uint64_t no, struct qr_err *e
         memcpy(w->segment.journal_id, w->head.journal_id, QR_JOURNAL_ID_BYTES);
         return QR_OK;
     }
-    if (w->segment.segment_no != no || file_bytes < w->segment.file_bytes ||
+    if (w->segment.segment_no != no || (!w->grows && file_bytes < w->segment.file_bytes) ||
         (w->has_head &&
          memcmp(w->segment.journal_id, w->head.journal_id, QR_JOURNAL_ID_BYTES) != 0))
         report(w, 0,
@@ -498,11 +500,11 @@ enum qr_status qr_journal_look_at_segment(struct qr_file *file,
     return status;
 }
 
-enum qr_status qr_journal_look(struct qr_env *env, const char *dir,
-                               const struct qr_journal_sight *sight, uint64_t *ret_damage_count,
-                               struct qr_err *err)
+static enum qr_status look(struct qr_env *env, const char *dir, bool grows,
+                           const struct qr_journal_sight *sight, uint64_t *ret_damage_count,
+                           struct qr_err *err)
 {
-    struct walk w = {.env = env, .dir = dir, .sight = sight};
+    struct walk w = {.env = env, .dir = dir, .sight = sight, .grows = grows};
     struct names names = {.any = false};
     enum qr_status status = walk_init(&w, err);
     if (status == QR_OK)
@@ -514,5 +516,23 @@ enum qr_status qr_journal_look(struct qr_env *env, const char *dir,
     walk_done(&w);
     if (status == QR_OK)
         *ret_damage_count = w.damage_count;
+    return status;
+}
+
+enum qr_status qr_journal_look(struct qr_env *env, const char *dir,
+                               const struct qr_journal_sight *sight, uint64_t *ret_damage_count,
+                               struct qr_err *err)
+{
+    return look(env, dir, false, sight, ret_damage_count, err);
+}
+
+enum qr_status qr_journal_look_in_blob(struct qr_env *env, struct qr_blob *blob, const char *dir,
+                                       const struct qr_journal_sight *sight,
+                                       uint64_t *ret_damage_count, struct qr_err *err)
+{
+    struct qri_zone *zone = NULL;
+    QR_TRY(qri_zone_new(env, NULL, blob, dir, true, true, &zone, err));
+    enum qr_status status = look(qri_zone_env(zone), dir, true, sight, ret_damage_count, err);
+    qri_zone_free(zone, true);
     return status;
 }

@@ -57,6 +57,7 @@ struct qri_segment {
     uint64_t first_block_no; /* 0: no block in it yet; guarded by mu */
     uint64_t end_offset;     /* hardened up to here; guarded by mu */
     int refs;                /* the list's and those of readers; guarded by mu */
+    uint64_t writes;         /* appends to its object */
     struct qr_file *file;
     struct qri_segment *next;
 };
@@ -137,7 +138,8 @@ struct qri_job {
 };
 
 struct qr_logsvc {
-    struct qr_env *env;
+    struct qr_env *env;    /* of a landing zone in a blob store, if there is one */
+    struct qri_zone *zone; /* NULL: the journal is in files */
     struct qr_logsvc_options options;
     char dir[QR_LOGSVC_DIR_BYTES_MAX + 1];
     uint8_t journal_id[QR_JOURNAL_ID_BYTES];

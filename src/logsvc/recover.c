@@ -289,10 +289,12 @@ static enum qr_status next_block(struct reader *r, struct qr_journal_block *ret_
                                  struct qr_err *err)
 {
     enum qr_status status = load_expected(r, r->segment, r->offset, ret_header, err);
-    if (status == QR_NOT_FOUND) {
-        status = load_expected(r, r->segment->next, QR_JOURNAL_HEADER_BYTES, ret_header, err);
+    /* A segment made ahead may have been passed over (continue_in_another). */
+    for (struct qri_segment *s = r->segment->next; s != NULL && status == QR_NOT_FOUND;
+         s = s->next) {
+        status = load_expected(r, s, QR_JOURNAL_HEADER_BYTES, ret_header, err);
         if (status == QR_OK) {
-            r->segment = r->segment->next;
+            r->segment = s;
             r->offset = QR_JOURNAL_HEADER_BYTES;
         }
     }
@@ -360,25 +362,37 @@ static enum qr_status write_last_again(struct reader *r, struct qr_err *err)
                                qr_journal_block_file_bytes(h.payload_bytes), r->last_offset, err);
 }
 
-static enum qr_status continue_journal(struct reader *r, struct qr_err *err)
+/* Behind all that there are. */
+static enum qr_status continue_in_another(struct qr_logsvc *svc, struct qr_err *err)
 {
-    struct qr_logsvc *svc = r->svc;
-    svc->block_no = svc->hardened_block_no = r->expected - 1;
-    svc->current = r->segment;
-    svc->offset = r->offset;
-    QR_TRY(write_last_again(r, err));
-    if (svc->current != NULL && svc->current->first_block_no == 0)
-        svc->current->first_block_no = r->expected;
-    if (svc->block_no >= r->head.state_block_no)
-        return QR_OK;
-    note_hole(r, r->head.state_block_no); /* the end itself is lost */
-    svc->block_no = svc->hardened_block_no = r->head.state_block_no;
     QR_TRY(qri_segment_extend(svc, false, err));
     while (svc->current->next != NULL)
         svc->current = svc->current->next;
     svc->current->first_block_no = svc->block_no + 1;
     svc->offset = QR_JOURNAL_HEADER_BYTES;
     return QR_OK;
+}
+
+static enum qr_status continue_journal(struct reader *r, struct qr_err *err)
+{
+    struct qr_logsvc *svc = r->svc;
+    svc->block_no = svc->hardened_block_no = r->expected - 1;
+    svc->current = r->segment;
+    svc->offset = r->offset;
+    if (svc->zone == NULL)
+        QR_TRY(write_last_again(r, err));
+    if (svc->current != NULL && svc->current->first_block_no == 0)
+        svc->current->first_block_no = r->expected;
+    bool ended_early = svc->block_no < r->head.state_block_no;
+    if (ended_early) {
+        note_hole(r, r->head.state_block_no); /* the end itself is lost */
+        svc->block_no = svc->hardened_block_no = r->head.state_block_no;
+    }
+    /* An object that others have written to is not appended to: what an append that nobody heard
+     * of left behind, how often it was written, need not be known then. */
+    return ended_early || (svc->zone != NULL && svc->current != NULL)
+               ? continue_in_another(svc, err)
+               : QR_OK;
 }
 
 static enum qr_status read_journal(struct reader *r, struct qr_err *err)

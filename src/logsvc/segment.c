@@ -106,6 +106,8 @@ enum qr_status qri_segment_open(struct qr_logsvc *svc, uint64_t no,
         status = qr_file_size(file, &file_bytes, err);
     if (status == QR_TRUNCATED)
         status = qr_fail(err, QR_CORRUPT, "the file is too short");
+    if (svc->zone != NULL) /* it is as long as what was appended */
+        file_bytes = UINT64_MAX;
     if (status == QR_OK && (h.segment_no != no || file_bytes < h.file_bytes ||
                             h.file_bytes < 2 * QR_JOURNAL_HEADER_BYTES ||
                             memcmp(h.journal_id, svc->journal_id, QR_JOURNAL_ID_BYTES) != 0))

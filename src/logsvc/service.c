@@ -1,5 +1,6 @@
 /* service.c - opens and closes the service, runs its threads; see logsvc/logsvc.h */
 #include "logsvc_int.h"
+#include "zone.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ static void set_defaults(struct qr_logsvc_options *o)
 {
     o->segment_bytes = or_default(o->segment_bytes, 64 << 20);
     o->journal_bytes_max = or_default(o->journal_bytes_max, 1 << 30);
+    o->landing_appends_max = (uint32_t)or_default(o->landing_appends_max, 40000);
     o->ring_bytes = or_default(o->ring_bytes, 64 << 20);
     o->queue_bytes_max = or_default(o->queue_bytes_max, 32 << 20);
     o->timelines_max = (uint32_t)or_default(o->timelines_max, 65536);
@@ -125,6 +127,7 @@ static void free_service(struct qr_logsvc *svc)
     qr_map_done(&svc->timelines);
     qri_segments_done(svc);
     qr_file_close(svc->lock_file);
+    qri_zone_free(svc->zone, atomic_load(&svc->health) != QR_OK);
     pthread_cond_destroy(&svc->bg_wake);
     pthread_cond_destroy(&svc->work);
     pthread_cond_destroy(&svc->wake);
@@ -134,6 +137,18 @@ static void free_service(struct qr_logsvc *svc)
         pthread_mutex_destroy(mutexes[i]);
     free(svc->block);
     free(svc);
+}
+
+/* From here on the journal's files are objects. */
+static enum qr_status open_zone(struct qr_logsvc *svc, struct qr_err *err)
+{
+    const struct qr_logsvc_options *o = &svc->options;
+    if (o->landing == NULL)
+        return QR_OK;
+    QR_TRY(qri_zone_new(o->env, &o->log, o->landing, svc->dir, false, o->threads_off, &svc->zone,
+                        err));
+    svc->env = qri_zone_env(svc->zone);
+    return QR_OK;
 }
 
 static enum qr_status take_dir(struct qr_logsvc *svc, struct qr_err *err)
@@ -199,7 +214,9 @@ enum qr_status qr_logsvc_open(const struct qr_logsvc_options *options, struct qr
     struct qr_logsvc *svc = new_service(&o);
     if (svc == NULL)
         return qr_fail(err, QR_NOMEM, "log service");
-    enum qr_status status = take_dir(svc, err);
+    enum qr_status status = open_zone(svc, err);
+    if (status == QR_OK)
+        status = take_dir(svc, err);
     if (status == QR_OK)
         status = qr_wrap(err, qri_recover(svc, err), "open log service '%s'", svc->dir);
     if (status == QR_OK)

@@ -91,6 +91,18 @@ class Azurite(unittest.TestCase):
     def test_contract_with_a_shared_access_signature(self):
         self.run_contract("signed", "sas=" + account_sas(self.key))
 
+    def test_a_landing_zone_in_append_objects(self):
+        """Leases, position conditions and rolled objects of the real protocol; prints the latency."""
+        program = os.path.join(os.environ["QUIRE_BUILD"], "src", "logsvc", "bench_landing")
+        url = f"http://127.0.0.1:{self.port}/{ACCOUNT}/landed"
+        done = subprocess.run([program, "100"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=300,
+                              env={**os.environ, "QUIRE_TEST_BLOB_URL": url,
+                                   "QUIRE_TEST_BLOB_CREDENTIAL": "key=" + self.key})
+        print(done.stdout)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("read back", done.stdout)
+
     def test_a_wrong_key_is_denied(self):
         wrong = base64.b64encode(secrets.token_bytes(64)).decode()
         program = os.path.join(os.environ["QUIRE_BUILD"], "src", "blob", "test_blob_contract")

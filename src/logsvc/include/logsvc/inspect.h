@@ -43,6 +43,11 @@ struct qr_journal_sight {
 QR_NODISCARD enum qr_status qr_journal_look(struct qr_env *env, const char *dir,
                                             const struct qr_journal_sight *sight,
                                             uint64_t *ret_damage_count, struct qr_err *err);
+/* The same of a journal in a blob store; `dir` is what its objects begin with. */
+QR_NODISCARD enum qr_status qr_journal_look_in_blob(struct qr_env *env, struct qr_blob *blob,
+                                                    const char *dir,
+                                                    const struct qr_journal_sight *sight,
+                                                    uint64_t *ret_damage_count, struct qr_err *err);
 /* One segment's file alone: its header and its blocks, which have numbers without gaps. */
 QR_NODISCARD enum qr_status qr_journal_look_at_segment(struct qr_file *file,
                                                        const struct qr_journal_sight *sight,

@@ -5,6 +5,7 @@
  * service's threads, from a step, or before the call that started it has returned; it may make
  * further calls but must not block. With threads_off the caller drives flush, destage and tick.
  * Memory is bounded: queue, ring, feeds and readers have maxima; what is over one gets QR_BUSY.
+ * With `landing` an open waits until the lease of a process that is gone has run out (15 s).
  * Errors: QR_NOT_FOUND no such timeline, or log that was trimmed; QR_FENCED an older epoch;
  * QR_CONFLICT a gap, an overlap that differs, an epoch nobody opened; QR_CORRUPT damage found;
  * QR_CLOSED the journal failed (fatal was called) or the service is closing: the outcome is open.
@@ -35,23 +36,26 @@ enum {
 struct qr_logsvc_options { /* 0 takes the value in brackets */
     struct qr_env *env;
     struct qr_log log;
-    const char *dir;            /* its parent must exist */
-    struct qr_blob *blob;       /* NULL: nothing is destaged and the journal only grows */
-    uint64_t segment_bytes;     /* [64 MiB]; at least 4 KiB, a block must fit an append */
-    uint64_t journal_bytes_max; /* [1 GiB] appends are refused (QR_BUSY) beyond it */
-    uint64_t ring_bytes;        /* [64 MiB] recent log in memory */
-    uint64_t queue_bytes_max;   /* [32 MiB] appends that wait for the journal */
-    uint32_t timelines_max;     /* [65536] */
-    uint32_t feeds_max;         /* [1024] feeds that wait */
-    uint64_t object_bytes;      /* [QR_LOG_OBJECT_BYTES] destaged at once */
-    bool compression_off;       /* of long-term log */
-    int64_t destage_age_ns;     /* [10 s] log that waits longer is destaged in smaller objects */
-    uint64_t storage_lag_bytes; /* [256 MiB] page servers further behind slow the primary down */
-    uint64_t replica_lag_bytes; /* [256 MiB] */
-    uint64_t destage_lag_bytes; /* [512 MiB] */
-    uint32_t delay_us_max;      /* [100000] the most that one append is asked to wait */
-    int64_t reader_ttl_ns;      /* [60 s] a silent reader slows nobody after this */
-    int64_t lease_ttl_ns_max;   /* [10 s] */
+    const char *dir;         /* its parent must exist */
+    struct qr_blob *landing; /* the journal is kept there, as append objects below `dir` (a name
+                                without a slash in front); NULL: in files */
+    struct qr_blob *blob;    /* NULL: nothing is destaged and the journal only grows */
+    uint32_t landing_appends_max; /* [40000] to one object; the service takes 50,000 */
+    uint64_t segment_bytes;       /* [64 MiB]; at least 4 KiB, a block must fit an append */
+    uint64_t journal_bytes_max;   /* [1 GiB] appends are refused (QR_BUSY) beyond it */
+    uint64_t ring_bytes;          /* [64 MiB] recent log in memory */
+    uint64_t queue_bytes_max;     /* [32 MiB] appends that wait for the journal */
+    uint32_t timelines_max;       /* [65536] */
+    uint32_t feeds_max;           /* [1024] feeds that wait */
+    uint64_t object_bytes;        /* [QR_LOG_OBJECT_BYTES] destaged at once */
+    bool compression_off;         /* of long-term log */
+    int64_t destage_age_ns;       /* [10 s] log that waits longer is destaged in smaller objects */
+    uint64_t storage_lag_bytes;   /* [256 MiB] page servers further behind slow the primary down */
+    uint64_t replica_lag_bytes;   /* [256 MiB] */
+    uint64_t destage_lag_bytes;   /* [512 MiB] */
+    uint32_t delay_us_max;        /* [100000] the most that one append is asked to wait */
+    int64_t reader_ttl_ns;        /* [60 s] a silent reader slows nobody after this */
+    int64_t lease_ttl_ns_max;     /* [10 s] */
     void (*fatal)(void *ctx, const struct qr_err *err); /* NULL: log and abort (S3) */
     void *fatal_ctx;
     bool threads_off;
