@@ -10,7 +10,7 @@
 #include "base/banned.h"
 
 static const int64_t NESTING_NS = 5000000;
-enum { NESTED_MAX = 4, CACHE_PAGES = 6, READER_ID = 1000, REPLICA_SHARE = 5500 };
+enum { NESTED_MAX = 4, CACHE_PAGES = 6, RBPEX_PAGES = 16, READER_ID = 1000, REPLICA_SHARE = 5500 };
 
 static struct history *history_of(struct world *w, const struct compute *x)
 {
@@ -111,6 +111,7 @@ static struct qr_hyper_options hyper_options(struct world *w, const struct compu
                                      .feed_bytes = 8 << 10,
                                      .feed_wait_ns = 20 * MS,
                                      .feed_answer_ns = 20 * MS,
+                                     .rbpex_bytes = RBPEX_PAGES * PAGE_BYTES,
                                      .pause = pause_for,
                                      .pause_ctx = w};
 }
