@@ -252,3 +252,15 @@ enum qr_status qri_counters_log_all(struct qr_store *store, bool exact, struct q
     qr_buf_done(&records);
     return status;
 }
+
+void qri_counters_list(struct qr_store *store, struct qr_buf *records, void (*meanwhile)(void *ctx),
+                       void *ctx)
+{
+    struct qri_counters *all = store->counters;
+    pthread_mutex_lock(&all->mu);
+    for (size_t i = 0; i < all->slot_count; i++)
+        if (all->slots[i].live)
+            qr_record_add_counter(records, all->slots[i].id, all->slots[i].reserved);
+    meanwhile(ctx);
+    pthread_mutex_unlock(&all->mu);
+}

@@ -96,39 +96,7 @@ static enum qr_status new_files(const char *dir, const struct qr_store_options *
 
 static enum qr_status remove_leftovers(struct qr_store *store, struct qr_err *err);
 
-static enum qr_status write_new_files(struct qr_store *store, struct qr_err *err)
-{
-    struct qri_segment *segment = NULL;
-    QR_TRY(qri_logfile_create(store, 1, true, &segment, err));
-    qri_logfile_append(store, segment);
-    QR_TRY(qri_store_open_file(store, "double-write",
-                               QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &store->dw_file,
-                               err));
-    QR_TRY(qri_store_open_file(store, "data.tmp", QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE,
-                               &store->data_file, err));
-    QR_TRY(qr_file_preallocate(store->data_file, 0, QR_DATA_PAGES_OFFSET, err));
-    struct qr_data_header *h = &store->checkpointer.header;
-    *h = (struct qr_data_header){.page_bytes = store->page_bytes,
-                                 .state = QR_DATA_ACTIVE,
-                                 .checkpoint_lsn = QRI_FIRST_LSN,
-                                 .log_segment_no = 1,
-                                 .log_offset = QR_SEGMENT_HEADER_BYTES,
-                                 .log_lsn = QRI_FIRST_LSN,
-                                 .log_end_lsn = QRI_FIRST_LSN,
-                                 .clean = 1};
-    memcpy(h->timeline, store->timeline, QR_TIMELINE_BYTES);
-    QR_TRY(qri_header_write(store, err));
-    char from[QR_STORE_PATH_BYTES_MAX + 64], to[QR_STORE_PATH_BYTES_MAX + 64],
-        parent[QR_STORE_PATH_BYTES_MAX + 2];
-    qri_store_path(store, from, "data.tmp");
-    qri_store_path(store, to, "data");
-    qr_env_dir_name(store->dir, parent);
-    QR_TRY(qr_env_rename(store->env, from, to, err));
-    QR_TRY(qr_env_sync_dir(store->env, store->dir, err));
-    return qr_env_sync_dir(store->env, parent, err);
-}
-
-static enum qr_status create_files(struct qr_store *store, struct qr_err *err)
+static enum qr_status begin_files(struct qr_store *store, struct qr_err *err)
 {
     enum qr_status status = qr_env_make_dir(store->env, store->dir, err);
     if (status != QR_OK && status != QR_EXISTS)
@@ -142,7 +110,56 @@ static enum qr_status create_files(struct qr_store *store, struct qr_err *err)
         return qr_fail(err, status, "look into '%s'", store->dir);
     QR_TRY(remove_leftovers(store, err));
     qr_env_random(store->env, store->timeline, QR_TIMELINE_BYTES);
-    return write_new_files(store, err);
+    QR_TRY(qri_store_open_file(store, "double-write",
+                               QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &store->dw_file,
+                               err));
+    QR_TRY(qri_store_open_file(store, "data.tmp", QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE,
+                               &store->data_file, err));
+    return qr_file_preallocate(store->data_file, 0, QR_DATA_PAGES_OFFSET, err);
+}
+
+enum qr_status qri_files_begin(const char *dir, const struct qr_store_options *options,
+                               struct qr_store **ret_store, struct qr_err *err)
+{
+    struct qr_store *store = NULL;
+    QR_TRY(new_files(dir, options, &store, err));
+    enum qr_status status = begin_files(store, err);
+    if (status != QR_OK)
+        qri_store_free(store);
+    else
+        *ret_store = store;
+    return status;
+}
+
+enum qr_status qri_files_publish(struct qr_store *store, struct qr_err *err)
+{
+    char from[QR_STORE_PATH_BYTES_MAX + 64], to[QR_STORE_PATH_BYTES_MAX + 64],
+        parent[QR_STORE_PATH_BYTES_MAX + 2];
+    qri_store_path(store, from, "data.tmp");
+    qri_store_path(store, to, "data");
+    qr_env_dir_name(store->dir, parent);
+    QR_TRY(qr_env_rename(store->env, from, to, err));
+    QR_TRY(qr_env_sync_dir(store->env, store->dir, err));
+    return qr_env_sync_dir(store->env, parent, err);
+}
+
+static enum qr_status write_new_files(struct qr_store *store, struct qr_err *err)
+{
+    struct qri_segment *segment = NULL;
+    QR_TRY(qri_logfile_create(store, 1, true, &segment, err));
+    qri_logfile_append(store, segment);
+    struct qr_data_header *h = &store->checkpointer.header;
+    *h = (struct qr_data_header){.page_bytes = store->page_bytes,
+                                 .state = QR_DATA_ACTIVE,
+                                 .checkpoint_lsn = QRI_FIRST_LSN,
+                                 .log_segment_no = 1,
+                                 .log_offset = QR_SEGMENT_HEADER_BYTES,
+                                 .log_lsn = QRI_FIRST_LSN,
+                                 .log_end_lsn = QRI_FIRST_LSN,
+                                 .clean = 1};
+    memcpy(h->timeline, store->timeline, QR_TIMELINE_BYTES);
+    QR_TRY(qri_header_write(store, err));
+    return qri_files_publish(store, err);
 }
 
 enum qr_status qr_store_create(const char *dir, const struct qr_store_options *options,
@@ -153,8 +170,9 @@ enum qr_status qr_store_create(const char *dir, const struct qr_store_options *o
                             (page_bytes & (page_bytes - 1)) != 0))
         return qr_fail(err, QR_INVALID, "page size %u", page_bytes);
     struct qr_store *store = NULL;
-    QR_TRY(new_files(dir, options, &store, err));
-    enum qr_status status = create_files(store, err);
+    enum qr_status status = qri_files_begin(dir, options, &store, err);
+    if (status == QR_OK)
+        status = write_new_files(store, err);
     qri_store_free(store);
     QR_TRY(qr_wrap(err, status, "create store '%s'", dir));
     return qr_store_open(dir, options, ret_store, err);

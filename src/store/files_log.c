@@ -92,6 +92,8 @@ static enum qr_status write_block(struct qr_store *store, struct qri_batch *b, b
     uint64_t file_bytes = qr_block_file_bytes(b->fill);
     memset(log->block + QR_BLOCK_HEADER_BYTES + b->fill, 0,
            file_bytes - QR_BLOCK_HEADER_BYTES - b->fill);
+    if (log->offset == QR_SEGMENT_HEADER_BYTES)
+        qri_logfile_begins(store, log->current, log->written_lsn);
     QR_TRY(put_block(store, b, last, file_bytes, err));
     log->offset += file_bytes;
     log->written_lsn += b->fill;

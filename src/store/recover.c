@@ -15,19 +15,6 @@ struct void_range {
     uint64_t from, to;
 };
 
-struct reader {
-    struct qr_store *store;
-    struct qri_segment *segment;
-    uint64_t offset; /* of the next block */
-    uint64_t lsn;    /* first LSN of the next block */
-    uint64_t epoch;
-    uint64_t until;      /* stop behind this LSN */
-    uint64_t synced_lsn; /* the last block knew that everything before was synced */
-    uint8_t *block;
-    struct qr_buf carry; /* the start of a record whose rest is in the next block */
-    uint64_t carry_lsn;  /* where that record starts */
-};
-
 struct findings {
     uint64_t last_commit, commit_no, commit_wall_ns;
     struct void_range *voids;
@@ -44,88 +31,17 @@ struct replay {
     size_t touched_count, touched_capacity;
 };
 
-typedef enum qr_status record_fn(struct reader *r, void *ctx, const struct qr_record *rec,
+typedef enum qr_status record_fn(struct qri_reader *r, void *ctx, const struct qr_record *rec,
                                  uint64_t start_lsn, struct qr_err *err);
 
-/* --- blocks --- */
-
-static enum qr_status load(struct reader *r, uint64_t offset, struct qr_block_header *ret_header,
-                           struct qr_err *err)
-{
-    struct qr_file *file = r->segment->file;
-    size_t got = 0;
-    QR_TRY(qr_file_pread(file, r->block, QR_SECTOR_BYTES, offset, &got, err));
-    QR_TRY(qr_block_peek(r->block, got, ret_header, err));
-    uint64_t bytes = qr_block_file_bytes(ret_header->stored_bytes);
-    if (offset + bytes > r->segment->bytes)
-        return qr_fail(err, QR_CORRUPT, "log block reaches past its segment");
-    if (bytes > QR_SECTOR_BYTES) {
-        QR_TRY(qr_file_pread(file, r->block + QR_SECTOR_BYTES, bytes - QR_SECTOR_BYTES,
-                             offset + QR_SECTOR_BYTES, &got, err));
-        got += QR_SECTOR_BYTES;
-    }
-    if (memcmp(ret_header->timeline, r->store->timeline, QR_TIMELINE_BYTES) != 0)
-        return qr_fail(err, QR_CORRUPT, "log block of another timeline");
-    return qr_block_verify(r->block, got, err);
-}
-
-static bool starts_with_epoch(const struct reader *r, const struct qr_block_header *h)
-{
-    struct qr_record rec;
-    return qr_record_decode(r->block + QR_BLOCK_HEADER_BYTES, h->stored_bytes, &rec, NULL) ==
-               QR_OK &&
-           rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
-}
-
-/* Does this intact block continue the log? */
-static bool continues(const struct reader *r, const struct qr_block_header *h)
-{
-    if (h->epoch == r->epoch || (r->epoch == 0 && h->first_lsn == r->lsn))
-        return h->first_lsn == r->lsn;
-    return h->epoch > r->epoch && h->epoch <= r->store->checkpointer.header.epoch &&
-           h->first_lsn >= r->lsn && starts_with_epoch(r, h);
-}
-
-static bool next_segment(struct reader *r)
-{
-    struct qri_segment *next = qri_logfile_find(r->store, r->segment->no + 1);
-    if (next == NULL)
-        return false;
-    r->segment = next;
-    r->offset = QR_SEGMENT_HEADER_BYTES;
-    return true;
-}
-
-/* QR_OK with *ret_end at the end of the log; other failures are those of reading. */
-static enum qr_status next_block(struct reader *r, struct qr_block_header *ret_header,
-                                 bool *ret_end, struct qr_err *err)
-{
-    *ret_end = false;
-    if (r->segment->bytes - r->offset < QRI_SEGMENT_REST_MIN && !next_segment(r)) {
-        *ret_end = true;
-        return QR_OK;
-    }
-    enum qr_status status = load(r, r->offset, ret_header, err);
-    if (status == QR_CORRUPT || (status == QR_OK && !continues(r, ret_header))) {
-        *ret_end = true;
-        return QR_OK;
-    }
-    QR_TRY(status);
-    if (ret_header->first_lsn != r->lsn)
-        r->carry.len = 0; /* a new epoch: what the old one left unfinished is void */
-    r->epoch = ret_header->epoch;
-    r->lsn = ret_header->first_lsn + ret_header->raw_bytes;
-    r->synced_lsn = ret_header->synced_lsn;
-    r->offset += qr_block_file_bytes(ret_header->stored_bytes);
-    return QR_OK;
-}
+/* --- the end --- */
 
 /* Looks at one place for a block that proves damage before it. */
-static enum qr_status check_place(struct reader *scan, uint64_t at, uint64_t end_lsn,
+static enum qr_status check_place(struct qri_reader *scan, uint64_t at, uint64_t end_lsn,
                                   struct qr_err *err)
 {
     struct qr_block_header h;
-    enum qr_status status = load(scan, at, &h, err);
+    enum qr_status status = qri_reader_load(scan, at, &h, err);
     if (status == QR_CORRUPT)
         return QR_OK;
     QR_TRY(status);
@@ -135,7 +51,7 @@ static enum qr_status check_place(struct reader *scan, uint64_t at, uint64_t end
                    (unsigned long long)end_lsn, (unsigned long long)h.first_lsn);
 }
 
-static enum qr_status scan_segment(struct reader *scan, uint8_t *buffer, uint64_t end_lsn,
+static enum qr_status scan_segment(struct qri_reader *scan, uint8_t *buffer, uint64_t end_lsn,
                                    struct qr_err *err)
 {
     size_t got = 0;
@@ -156,7 +72,7 @@ static enum qr_status scan_segment(struct reader *scan, uint8_t *buffer, uint64_
 /* An intact block that was written when our end was already durable proves that something between
  * was hardened and is damaged now. Without one, the end is where a crash tore the log. After a
  * clean close the header tells where the log must end. */
-static enum qr_status check_end(struct reader *r, struct qr_err *err)
+static enum qr_status check_end(struct qri_reader *r, struct qr_err *err)
 {
     uint64_t end_lsn = r->lsn, known_end = r->store->checkpointer.header.log_end_lsn;
     if (end_lsn < known_end)
@@ -168,18 +84,18 @@ static enum qr_status check_end(struct reader *r, struct qr_err *err)
     uint8_t *buffer = malloc(SCAN_BYTES);
     if (buffer == NULL)
         return qr_fail(err, QR_NOMEM, "scan the log");
-    struct reader scan = *r; /* shares the block buffer */
+    struct qri_reader scan = *r; /* shares the block buffer */
     enum qr_status status;
     do
         status = scan_segment(&scan, buffer, end_lsn, err);
-    while (status == QR_OK && next_segment(&scan));
+    while (status == QR_OK && qri_reader_next_segment(&scan));
     free(buffer);
     return status;
 }
 
 /* --- records --- */
 
-static enum qr_status walk_block(struct reader *r, const uint8_t *bytes, size_t count,
+static enum qr_status walk_block(struct qri_reader *r, const uint8_t *bytes, size_t count,
                                  uint64_t first_lsn, record_fn *each, void *ctx, struct qr_err *err)
 {
     size_t at = 0;
@@ -228,12 +144,12 @@ static enum qr_status walk_block(struct reader *r, const uint8_t *bytes, size_t 
     return QR_OK;
 }
 
-static enum qr_status walk(struct reader *r, record_fn *each, void *ctx, struct qr_err *err)
+static enum qr_status walk(struct qri_reader *r, record_fn *each, void *ctx, struct qr_err *err)
 {
     while (r->lsn < r->until) {
         struct qr_block_header h;
         bool end = false;
-        QR_TRY(next_block(r, &h, &end, err));
+        QR_TRY(qri_reader_next_block(r, &h, &end, err));
         if (end)
             return QR_OK;
         QR_TRY(walk_block(r, r->block + QR_BLOCK_HEADER_BYTES, h.stored_bytes, h.first_lsn, each,
@@ -242,28 +158,15 @@ static enum qr_status walk(struct reader *r, record_fn *each, void *ctx, struct 
     return QR_OK;
 }
 
-static enum qr_status reader_init(struct reader *r, struct qr_store *store, struct qr_err *err)
+static enum qr_status reader_init(struct qri_reader *r, struct qr_store *store, struct qr_err *err)
 {
     const struct qr_data_header *h = &store->checkpointer.header;
-    *r = (struct reader){.store = store,
-                         .segment = qri_logfile_find(store, h->log_segment_no),
-                         .offset = h->log_offset,
-                         .lsn = h->log_lsn,
-                         .until = UINT64_MAX};
-    qr_buf_init(&r->carry, 2 * QR_RECORD_BYTES_MAX);
-    r->block = malloc((size_t)QR_BLOCK_HEADER_BYTES + QR_BLOCK_PAYLOAD_BYTES_MAX + QR_SECTOR_BYTES);
-    if (r->block == NULL)
-        return qr_fail(err, QR_NOMEM, "log block");
+    QR_TRY(qri_reader_init(r, store, qri_logfile_find(store, h->log_segment_no), h->log_offset,
+                           h->log_lsn, err));
     if (r->segment == NULL || r->offset > r->segment->bytes)
         return qr_fail(err, QR_CORRUPT, "log segment %llu is not there",
                        (unsigned long long)h->log_segment_no);
     return QR_OK;
-}
-
-static void reader_done(struct reader *r)
-{
-    qr_buf_done(&r->carry);
-    free(r->block);
 }
 
 /* --- first pass --- */
@@ -278,7 +181,7 @@ static enum qr_status add_void(struct findings *f, uint64_t from, uint64_t to, s
     return QR_OK;
 }
 
-static enum qr_status find_record(struct reader *r, void *ctx, const struct qr_record *rec,
+static enum qr_status find_record(struct qri_reader *r, void *ctx, const struct qr_record *rec,
                                   uint64_t start_lsn, struct qr_err *err)
 {
     struct findings *f = ctx;
@@ -354,8 +257,8 @@ static enum qr_status touch(struct replay *rp, struct qri_frame *f, struct qr_er
     return QR_OK;
 }
 
-static enum qr_status apply_page(struct reader *r, struct replay *rp, const struct qr_record *rec,
-                                 struct qr_err *err)
+static enum qr_status apply_page(struct qri_reader *r, struct replay *rp,
+                                 const struct qr_record *rec, struct qr_err *err)
 {
     struct qr_store *store = r->store;
     struct qri_frame *f = NULL;
@@ -370,8 +273,8 @@ static enum qr_status apply_page(struct reader *r, struct replay *rp, const stru
     return touch(rp, f, err);
 }
 
-static enum qr_status apply_commit(struct reader *r, struct replay *rp, const struct qr_record *rec,
-                                   uint64_t lsn, struct qr_err *err)
+static enum qr_status apply_commit(struct qri_reader *r, struct replay *rp,
+                                   const struct qr_record *rec, uint64_t lsn, struct qr_err *err)
 {
     struct qr_store *store = r->store;
     for (size_t i = 0; i < rp->touched_count; i++)
@@ -383,7 +286,7 @@ static enum qr_status apply_commit(struct reader *r, struct replay *rp, const st
     return qri_cache_is_over(store) ? qri_checkpoint_pages(store, lsn, err) : QR_OK;
 }
 
-static enum qr_status apply_record(struct reader *r, void *ctx, const struct qr_record *rec,
+static enum qr_status apply_record(struct qri_reader *r, void *ctx, const struct qr_record *rec,
                                    uint64_t start_lsn, struct qr_err *err)
 {
     struct replay *rp = ctx;
@@ -406,13 +309,13 @@ static enum qr_status apply_record(struct reader *r, void *ctx, const struct qr_
 static enum qr_status apply_all(struct qr_store *store, const struct findings *found,
                                 struct qr_err *err)
 {
-    struct reader r;
+    struct qri_reader r;
     struct replay rp = {.found = found};
     enum qr_status status = reader_init(&r, store, err);
     r.until = found->last_commit;
     if (status == QR_OK)
         status = walk(&r, apply_record, &rp, err);
-    reader_done(&r);
+    qri_reader_done(&r);
     free(rp.touched);
     return status;
 }
@@ -474,24 +377,24 @@ static void remove_stale(struct qr_store *store)
 static enum qr_status write_tail_again(struct qr_store *store, uint64_t synced_lsn,
                                        struct qr_err *err)
 {
-    struct reader r;
+    struct qri_reader r;
     bool end = false;
     enum qr_status status = reader_init(&r, store, err);
     while (status == QR_OK && !end) {
         struct qr_block_header h;
-        status = next_block(&r, &h, &end, err);
+        status = qri_reader_next_block(&r, &h, &end, err);
         uint64_t bytes = end ? 0 : qr_block_file_bytes(h.stored_bytes);
         if (status == QR_OK && !end && h.first_lsn >= synced_lsn)
             status = qr_wrap(
                 err, qr_file_pwrite_sync(r.segment->file, r.block, bytes, r.offset - bytes, err),
                 "write the log's tail again");
     }
-    reader_done(&r);
+    qri_reader_done(&r);
     return status;
 }
 
 /* The log goes on behind the last intact block, in a new epoch. */
-static void continue_log(struct qr_store *store, const struct reader *end,
+static void continue_log(struct qr_store *store, const struct qri_reader *end,
                          const struct findings *found)
 {
     struct qri_log *log = &store->log;
@@ -536,7 +439,7 @@ enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
     struct findings found = {.last_commit = h->checkpoint_lsn,
                              .commit_no = h->commit_no,
                              .commit_wall_ns = h->commit_wall_ns};
-    struct reader r = {.store = store};
+    struct qri_reader r = {.store = store};
     store->pages_max = h->db_pages;
     store->empty_lsn = QRI_FIRST_LSN;
     atomic_store(&store->checkpoint_lsn, h->checkpoint_lsn);
@@ -551,6 +454,8 @@ enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
         status = write_tail_again(store, r.synced_lsn, err);
     if (status == QR_OK)
         status = apply_all(store, &found, err);
+    if (status == QR_OK)
+        status = qri_logfiles_open_held(store, r.segment, r.offset == QR_SEGMENT_HEADER_BYTES, err);
     if (status == QR_OK) {
         continue_log(store, &r, &found);
         remove_stale(store);
@@ -558,7 +463,7 @@ enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
     }
     if (status == QR_OK)
         status = read_db_pages(store, err);
-    reader_done(&r);
+    qri_reader_done(&r);
     free(found.voids);
     return status == QR_TRUNCATED ? qr_fail(err, QR_CORRUPT, "the log breaks its format") : status;
 }

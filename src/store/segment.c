@@ -213,6 +213,7 @@ static bool reuse_segment(struct qr_store *store, struct qri_segment *segment)
         qr_env_sync_dir(store->env, store->dir, NULL) != QR_OK)
         return false;
     segment->no = no;
+    segment->first_lsn = 0;
     return true;
 }
 
@@ -224,11 +225,30 @@ static size_t count_behind(struct qr_store *store, uint64_t no)
     return count;
 }
 
+/* With segments_mu held: does a backup still wait for log in the first segment? Not for ever: past
+ * the bound the oldest goes, and the next backup finds that it has to begin anew. */
+static bool is_held(struct qr_store *store, const struct qri_segment *s, uint64_t no)
+{
+    uint64_t max = store->options.log_hold_bytes, bytes = 0, behind = UINT64_MAX;
+    if (s->next != NULL && s->next->first_lsn != 0)
+        behind = s->next->first_lsn;
+    if (max == 0 || behind <= atomic_load(&store->log.hold_lsn))
+        return false;
+    for (const struct qri_segment *h = s; h != NULL && h->no < no; h = h->next)
+        bytes += h->bytes;
+    if (bytes <= max || behind == UINT64_MAX)
+        return true;
+    QR_LOG(&store->options.log, QR_WARN, "log_lost_to_backups", QR_F("dir", store->dir),
+           QR_F("lsn", behind), QR_F("bytes", bytes));
+    atomic_store(&store->log.hold_lsn, behind);
+    return false;
+}
+
 static struct qri_segment *pop_before(struct qr_store *store, uint64_t no, bool *ret_reuse)
 {
     pthread_mutex_lock(&store->log.segments_mu);
     struct qri_segment *s = store->log.segments;
-    if (s != NULL && s->no < no) {
+    if (s != NULL && s->no < no && store->log.archive_readers == 0 && !is_held(store, s, no)) {
         store->log.segments = s->next;
         s->next = NULL;
         *ret_reuse =
@@ -243,6 +263,7 @@ static struct qri_segment *pop_before(struct qr_store *store, uint64_t no, bool 
 void qri_logfile_drop_before(struct qr_store *store, uint64_t no)
 {
     bool reuse = false;
+    atomic_store(&store->log.unneeded_no, no);
     pthread_mutex_lock(&store->log.extend_mu);
     for (struct qri_segment *s; (s = pop_before(store, no, &reuse)) != NULL;) {
         if (reuse && reuse_segment(store, s)) {
@@ -258,6 +279,70 @@ void qri_logfile_drop_before(struct qr_store *store, uint64_t no)
         close_segment(store, s);
     }
     pthread_mutex_unlock(&store->log.extend_mu);
+}
+
+/* --- what backups read --- */
+
+void qri_logfile_begins(struct qr_store *store, struct qri_segment *segment, uint64_t lsn)
+{
+    pthread_mutex_lock(&store->log.segments_mu);
+    segment->first_lsn = lsn;
+    pthread_mutex_unlock(&store->log.segments_mu);
+}
+
+static enum qr_status note_first_lsn(struct qri_segment *s, struct qr_err *err)
+{
+    uint8_t sector[QR_SECTOR_BYTES];
+    struct qr_block_header h;
+    size_t got = 0;
+    QR_TRY(qr_file_pread(s->file, sector, sizeof sector, QR_SEGMENT_HEADER_BYTES, &got, err));
+    if (qr_block_peek(sector, got, &h, NULL) == QR_OK)
+        s->first_lsn = h.first_lsn;
+    return QR_OK;
+}
+
+enum qr_status qri_logfiles_open_held(struct qr_store *store, const struct qri_segment *last,
+                                      bool fresh, struct qr_err *err)
+{
+    struct qri_log *log = &store->log;
+    if (store->options.log_hold_bytes == 0)
+        return QR_OK;
+    for (uint64_t no = log->segments->no - 1; no > 0; no--) {
+        struct qri_segment *segment = NULL;
+        enum qr_status status = qri_logfile_open(store, no, &segment, NULL);
+        if (status == QR_NOMEM)
+            return qr_fail(err, status, "log segment");
+        if (status != QR_OK) /* no backup can begin before it */
+            break;
+        segment->next = log->segments;
+        log->segments = segment;
+    }
+    for (struct qri_segment *s = log->segments; s != NULL && (s != last || !fresh); s = s->next) {
+        QR_TRY(note_first_lsn(s, err));
+        if (s == last)
+            break; /* behind it may be what was there before the file was used again */
+    }
+    return QR_OK;
+}
+
+struct qri_segment *qri_logfile_read_from(struct qr_store *store, uint64_t lsn)
+{
+    struct qri_segment *found = NULL;
+    pthread_mutex_lock(&store->log.segments_mu);
+    for (struct qri_segment *s = store->log.segments; s != NULL; s = s->next)
+        if (s->first_lsn != 0 && s->first_lsn <= lsn)
+            found = s;
+    if (found != NULL)
+        store->log.archive_readers++;
+    pthread_mutex_unlock(&store->log.segments_mu);
+    return found;
+}
+
+void qri_logfile_read_done(struct qr_store *store)
+{
+    pthread_mutex_lock(&store->log.segments_mu);
+    store->log.archive_readers--;
+    pthread_mutex_unlock(&store->log.segments_mu);
 }
 
 void qri_logfiles_done(struct qr_store *store)

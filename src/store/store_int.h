@@ -98,6 +98,7 @@ struct qri_segment {
     uint64_t no;
     struct qr_file *file;
     uint64_t bytes;
+    uint64_t first_lsn; /* of its first block; 0: it has none yet. guarded by segments_mu */
     struct qri_segment *next;
 };
 
@@ -130,6 +131,9 @@ struct qri_log {
     pthread_mutex_t extend_mu;    /* one new segment at a time */
     pthread_mutex_t segments_mu;  /* the list of segments */
     struct qri_segment *segments; /* oldest first */
+    int archive_readers;          /* while there are any no segment goes; guarded by segments_mu */
+    _Atomic uint64_t hold_lsn;    /* log from here on stays for backups, if there is a hold */
+    _Atomic uint64_t unneeded_no; /* the checkpoint needs no segment before it */
     _Atomic uint64_t since_checkpoint; /* record bytes appended behind the last checkpoint */
     _Atomic uint64_t file_bytes, bytes_written, blocks, syncs;
 };
@@ -381,6 +385,13 @@ uint64_t qri_commit_time(struct qr_store *store);
 void qri_store_fail(struct qr_store *store, const struct qr_err *err);
 QR_NODISCARD enum qr_status qri_store_check(const struct qr_store *store, struct qr_err *err);
 
+/* files.c */
+/* A directory with files for a new store, not published: without its data file's name it is none.
+ */
+QR_NODISCARD enum qr_status qri_files_begin(const char *dir, const struct qr_store_options *options,
+                                            struct qr_store **ret_store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_files_publish(struct qr_store *store, struct qr_err *err);
+
 /* files_log.c */
 QR_NODISCARD enum qr_status qri_files_reserve(struct qr_store *store, int64_t cost,
                                               struct qr_err *err);
@@ -397,14 +408,51 @@ QR_NODISCARD enum qr_status qri_logfile_open(struct qr_store *store, uint64_t no
 /* Adds one behind the last; raises log.room. */
 QR_NODISCARD enum qr_status qri_logfile_extend(struct qr_store *store, bool ahead,
                                                struct qr_err *err);
-/* Drops or reuses segments before `no`. */
+/* Drops or reuses segments before `no` that no backup waits for. */
 void qri_logfile_drop_before(struct qr_store *store, uint64_t no);
+/* The first block of a segment is being written, at this LSN. */
+void qri_logfile_begins(struct qr_store *store, struct qri_segment *segment, uint64_t lsn);
+/* At open: the segments before the first one in the list, which a backup may wait for, and where
+ * the log in each begins. `last` is where the log ends, `fresh` if nothing of it is in there. */
+QR_NODISCARD enum qr_status qri_logfiles_open_held(struct qr_store *store,
+                                                   const struct qri_segment *last, bool fresh,
+                                                   struct qr_err *err);
+/* The segment whose log has that LSN in it, with all behind it kept until the reader is done. NULL:
+ * it is not there any more. */
+struct qri_segment *qri_logfile_read_from(struct qr_store *store, uint64_t lsn);
+void qri_logfile_read_done(struct qr_store *store);
 struct qri_segment *qri_logfile_find(struct qr_store *store, uint64_t no); /* NULL if none */
 bool qri_logfile_is_low(
     const struct qr_store *store); /* with log.mu held: make one ahead of need */
 void qri_logfile_append(struct qr_store *store, struct qri_segment *segment);
 int64_t qri_logfile_room(const struct qri_segment *segment, uint64_t offset);
 void qri_logfiles_done(struct qr_store *store);
+
+/* log_reader.c: the files' log, block by block */
+struct qri_reader {
+    struct qr_store *store;
+    struct qri_segment *segment;
+    uint64_t offset;     /* of the next block */
+    uint64_t lsn;        /* first LSN of the next block */
+    uint64_t epoch;      /* of the block before; 0: none was read */
+    uint64_t until;      /* stop behind this LSN */
+    uint64_t synced_lsn; /* the last block knew that everything before was synced */
+    uint8_t *block;
+    struct qr_buf carry; /* the start of a record whose rest is in the next block */
+    uint64_t carry_lsn;  /* where that record starts */
+};
+QR_NODISCARD enum qr_status qri_reader_init(struct qri_reader *r, struct qr_store *store,
+                                            struct qri_segment *segment, uint64_t offset,
+                                            uint64_t lsn, struct qr_err *err);
+void qri_reader_done(struct qri_reader *r);
+/* The block at a place of the segment; QR_CORRUPT if none is there. */
+QR_NODISCARD enum qr_status qri_reader_load(struct qri_reader *r, uint64_t offset,
+                                            struct qr_block_header *ret_header, struct qr_err *err);
+bool qri_reader_next_segment(struct qri_reader *r); /* false: there is none */
+/* QR_OK with *ret_end at the end of the log; other failures are those of reading. */
+QR_NODISCARD enum qr_status qri_reader_next_block(struct qri_reader *r,
+                                                  struct qr_block_header *ret_header, bool *ret_end,
+                                                  struct qr_err *err);
 
 /* durable.c */
 void qri_durable_reached(struct qr_store *store, uint64_t lsn);
@@ -421,6 +469,11 @@ QR_NODISCARD enum qr_status qri_counters_follow(struct qr_store *store,
  * any more. */
 QR_NODISCARD enum qr_status qri_counters_log_all(struct qr_store *store, bool exact,
                                                  struct qr_err *err);
+
+/* Adds all as COUNTER records, as a crash would leave them; calls `meanwhile` with their lock held.
+ */
+void qri_counters_list(struct qr_store *store, struct qr_buf *records, void (*meanwhile)(void *ctx),
+                       void *ctx);
 
 /* checkpoint.c */
 QR_NODISCARD enum qr_status qri_checkpoint(struct qr_store *store, bool closing,

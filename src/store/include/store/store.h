@@ -32,7 +32,10 @@ struct qr_store_options {
     uint64_t cache_bytes;       /* pages in memory, soft limit [64 MiB] */
     uint64_t txn_bytes_max;     /* unpublished pages of one transaction in memory [1 GiB] */
     uint64_t log_segment_bytes; /* log files grow from 1 MiB to this [16 MiB]; at least 256 KiB */
-    uint64_t log_bytes_max;    /* log kept since the last checkpoint: writers wait beyond [1 GiB] */
+    uint64_t log_bytes_max; /* log kept since the last checkpoint: writers wait beyond [1 GiB] */
+    /* Log behind the checkpoint is kept for backups until they release it (store/archive.h), as
+     * much as this; then the oldest goes. [0: none is kept] */
+    uint64_t log_hold_bytes;
     uint64_t checkpoint_bytes; /* log written before a checkpoint starts [64 MiB] */
     uint64_t max_data_bytes;   /* size quota of the database [none] */
     uint64_t tmp_bytes_max;    /* all temporary files together [16 GiB] */

@@ -1,0 +1,89 @@
+/* backup_int.h - what the parts of the component share. README.md has words and invariants. */
+#pragma once
+#include "backup/backup.h"
+#include "base/buf.h"
+#include "logsvc/piece.h"
+#include "page/record.h"
+
+enum {
+    QRI_PART_HEADER_BYTES = 128,
+    QRI_PART_RAW_BYTES = 8 << 20,      /* a part closes beyond this */
+    QRI_PART_RAW_BYTES_MAX = 16 << 20, /* ... and is never larger */
+    QRI_PART_STORED_BYTES_MAX = 17 << 20,
+    QRI_MANIFEST_HEADER_BYTES = 64,
+    QRI_ROW_BYTES = 128,
+    QRI_ROWS_MAX = 1 << 17,
+    QRI_OBJECT_NAME_BYTES = QR_BACKUP_PREFIX_BYTES_MAX + 64,
+    QRI_PAGE_ITEM_BYTES = 12, /* before each page */
+};
+
+/* --- part.c: one object of a backup as bytes --- */
+
+enum qri_content { QRI_CONTENT_PAGES = 1, QRI_CONTENT_COUNTERS = 2, QRI_CONTENT_LOG = 3 };
+
+struct qri_part {
+    enum qri_content content;
+    struct qr_timeline timeline;
+    uint64_t set_id;
+    uint32_t chain, seq, part_no; /* whose it is */
+    uint32_t page_bytes;
+    uint32_t raw_bytes, stored_bytes;
+};
+/* Compresses `raw` and fills in the lengths. */
+QR_NODISCARD enum qr_status qri_part_encode(struct qri_part *part, const struct qr_buf *raw,
+                                            struct qr_buf *dst, struct qr_err *err);
+/* Verifies and decompresses. Hostile input; memory is bounded by QRI_PART_RAW_BYTES_MAX. */
+QR_NODISCARD enum qr_status qri_part_decode(const uint8_t *bytes, size_t count,
+                                            struct qri_part *ret_part, struct qr_buf *raw,
+                                            struct qr_err *err);
+
+/* A page in a part; its reserved bytes are not stored. */
+void qri_page_add(struct qr_buf *raw, uint32_t page_no, struct qr_lsn version, const uint8_t *page,
+                  uint32_t page_bytes);
+/* The page at *at, which moves behind it; `page` gets page_bytes. QR_CORRUPT for a broken one. */
+QR_NODISCARD enum qr_status qri_page_next(const struct qr_buf *raw, size_t *at, uint32_t page_bytes,
+                                          uint32_t *ret_page_no, struct qr_lsn *ret_version,
+                                          uint8_t *page, struct qr_err *err);
+
+/* --- manifest.c: the rows of a chain as bytes --- */
+
+void qri_manifest_encode(const struct qr_timeline *timeline, uint32_t chain,
+                         const struct qr_backup_row *rows, size_t count, struct qr_buf *dst);
+/* Appends to the catalog's rows. Hostile input. */
+QR_NODISCARD enum qr_status qri_manifest_decode(const uint8_t *bytes, size_t count, uint32_t chain,
+                                                struct qr_backup_catalog *catalog,
+                                                struct qr_err *err);
+
+/* --- catalog.c --- */
+
+void qri_chain_name(const struct qr_backup_place *place, uint32_t chain,
+                    char dst[QRI_OBJECT_NAME_BYTES]);
+/* part_no SIZE_MAX: the prefix of the backup's parts; seq too: that of the chain's. */
+void qri_part_name(const struct qr_backup_place *place, uint32_t chain, uint64_t seq,
+                   uint64_t part_no, char dst[QRI_OBJECT_NAME_BYTES]);
+QR_NODISCARD enum qr_status qri_delete_prefix(const struct qr_backup_place *place,
+                                              const char *prefix, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_part_get(const struct qr_backup_place *place,
+                                         const struct qr_timeline *timeline,
+                                         const struct qr_backup_row *row, uint32_t part_no,
+                                         struct qri_part *ret_part, struct qr_buf *raw,
+                                         struct qr_err *err);
+/* The newest full backup; NULL: none. */
+const struct qr_backup_row *qri_newest_full(const struct qr_backup_catalog *catalog);
+/* The log backup that reaches furthest; NULL: none. */
+const struct qr_backup_row *qri_last_log(const struct qr_backup_catalog *catalog);
+
+/* --- log_walk.c: records out of pieces --- */
+
+struct qri_walk {
+    struct qr_buf carry; /* the start of a record whose rest comes with the next piece */
+    uint64_t carry_lsn, next_lsn;
+    bool over; /* set by `each`: no more */
+};
+typedef enum qr_status qri_record_fn(void *ctx, const struct qr_record *record, uint64_t start_lsn,
+                                     struct qr_err *err);
+void qri_walk_init(struct qri_walk *walk, uint64_t first_lsn);
+void qri_walk_done(struct qri_walk *walk);
+/* Pieces that end before `first_lsn` are skipped, and what of one lies before it. */
+QR_NODISCARD enum qr_status qri_walk_piece(struct qri_walk *walk, const struct qr_piece *piece,
+                                           qri_record_fn *each, void *ctx, struct qr_err *err);
