@@ -119,8 +119,10 @@ enum qr_status qri_fire(struct qri_run *run, const struct qri_table *table,
                         size_t updated_count, bool instead_of)
 {
     struct qri_trigger_rows rows = {.table = table->object, .event = (uint8_t)event};
-    for (size_t i = 0; i < updated_count; i++) {
-        uint32_t bit = table->object->columns[updated[i]].column_id - 1;
+    bool all = event == QRI_INSERT; /* gives every column a value */
+    size_t count = all ? table->object->column_count : updated_count;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bit = table->object->columns[all ? i : updated[i]].column_id - 1;
         if (bit / 8 < sizeof rows.updated)
             rows.updated[bit / 8] |= (uint8_t)(1 << (bit % 8));
     }

@@ -24,6 +24,7 @@ struct qri_unit;
 struct qri_frame;
 struct qri_cursor;
 struct qri_cache;
+struct qri_applock;
 
 enum {
     QRI_NEST_MAX = 32, /* procedures, triggers, functions, dynamic SQL (217) */
@@ -61,9 +62,10 @@ struct qr_database {
     _Atomic uint64_t followed_lsn; /* up to here the catalog is the newest */
     struct qr_conn *follow_conn;   /* guarded by catalog_mu, like the next */
     struct sqlite3_stmt *follow_stmt;
-    struct qri_link *idle_links; /* guarded by mu; last used first */
-    size_t idle_link_count;      /* guarded by mu */
-    size_t session_count;        /* guarded by mu */
+    struct qri_applock *applocks; /* guarded by mu */
+    struct qri_link *idle_links;  /* guarded by mu; last used first */
+    size_t idle_link_count;       /* guarded by mu */
+    size_t session_count;         /* guarded by mu */
     struct qri_cache *cache;
 };
 
@@ -186,12 +188,12 @@ struct qr_session {
     struct qr_err pending;    /* raised inside a function that SQLite called */
     bool has_pending;
     bool null_eliminated;
-    bool collects_exec;        /* INSERT ... EXEC runs */
-    uint32_t exec_tran_count;  /* ... begun with so many transactions */
-    bool result_open;  /* columns were sent, their DONE not yet */
-    bool copies_vars;  /* the statement assigns variables while its parameters are bound */
-    bool no_interrupt; /* writing: attention waits for the next row */
-    uint32_t fn_depth; /* nesting of functions that SQLite called */
+    bool collects_exec;       /* INSERT ... EXEC runs */
+    uint32_t exec_tran_count; /* ... begun with so many transactions */
+    bool result_open;         /* columns were sent, their DONE not yet */
+    bool copies_vars;         /* the statement assigns variables while its parameters are bound */
+    bool no_interrupt;        /* writing: attention waits for the next row */
+    uint32_t fn_depth;        /* nesting of functions that SQLite called */
     struct qr_arena fn_arenas[4]; /* by depth; deeper ones are made per call */
 
     int64_t rowcount;              /* @@ROWCOUNT */
@@ -211,6 +213,7 @@ struct qr_session {
     struct qri_prepared *prepared;
     size_t prepared_count, prepared_capacity;
     int32_t last_handle;
+    uint32_t applock_count; /* of db->applocks, waiting ones too */
     struct qri_bulk *bulk;
     const struct qr_ast_stmt *bulk_stmt; /* INSERT BULK that waits for its rows */
     struct qri_unit *bulk_unit;

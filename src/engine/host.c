@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cursor_int.h"
+#include "applock_int.h"
 #include "hostfn.h"
 #include "temp_int.h"
 #include "base/banned.h"
@@ -390,6 +391,7 @@ static qri_host_fn *const host_fns[QR_HOST_COUNT] = {
     [QR_HOST_EVENTDATA] = null,                 [QR_HOST_GETANSINULL] = fn_getansinull,
     [QR_HOST_MIN_ACTIVE_ROWVERSION] = fn_dbts,
     [QR_HOST_NEWSEQUENTIALID] = fn_newsequentialid, [QR_HOST_NEXT_VALUE] = fn_next_value,
+    [QR_HOST_APPLOCK_MODE] = qri_fn_applock_mode, [QR_HOST_APPLOCK_TEST] = qri_fn_applock_test,
     /* clang-format on */
 };
 

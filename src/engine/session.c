@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "applock_int.h"
 #include "cursor_int.h"
 #include "frame.h"
 #include "prepared_int.h"
@@ -90,6 +91,7 @@ void qri_session_clear(struct qr_session *session, bool keep_tran)
     qri_prepared_clear(session);
     qri_temp_drop_all(session);
     qri_context_clear(session);
+    qri_applocks_release(session, true);
     session->options = session->login_options;
     session->rowcount = 0;
     session->error = 0;

@@ -428,6 +428,15 @@ const struct qri_sysmodule qri_sysmodules[] = {
      "OBJECT_NAME(f.parent_object_id) + N': ' + f.name AS nvarchar(516)) AS [Table is referenced "
      "by foreign key] FROM sys.foreign_keys f WHERE f.referenced_object_id = @id ORDER BY 1 ELSE "
      "IF @nomsg <> 'nomsg' RAISERROR(15470, -1, -1, @objname) END"},
+    {"sp_getapplock",
+     "CREATE PROCEDURE sys.sp_getapplock @Resource nvarchar(255), @LockMode varchar(32), @LockOwner "
+     "varchar(32) = 'Transaction', @LockTimeout int = NULL, @DbPrincipal sysname = 'public' AS "
+     "BEGIN SET NOCOUNT ON; DECLARE @r int = -999; EXEC @r = sp_getapplock$ @Resource, @LockMode, "
+     "@LockOwner, @LockTimeout, @DbPrincipal; RETURN @r END"},
+    {"sp_releaseapplock",
+     "CREATE PROCEDURE sys.sp_releaseapplock @Resource nvarchar(255), @LockOwner varchar(32) = "
+     "'Transaction', @DbPrincipal sysname = 'public' AS BEGIN SET NOCOUNT ON; DECLARE @r int = "
+     "-999; EXEC @r = sp_releaseapplock$ @Resource, @LockOwner, @DbPrincipal; RETURN @r END"},
     {"sp_helpindex",
      "CREATE PROCEDURE sys.sp_helpindex @objname nvarchar(776) AS BEGIN SET NOCOUNT ON; "
      "DECLARE @db sysname = DB_NAME(); IF OBJECT_ID(@objname) IS NULL BEGIN RAISERROR(15009, -1, -1, @objname, @db); RETURN 1 END; "
@@ -484,5 +493,25 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      "CREATE FUNCTION sys.dm_io_virtual_file_stats(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
      FILE_STATS_COLUMNS " FROM sys.virtual_file_stats$ WHERE (@a IS NULL OR database_id = @a) AND "
      "(@b IS NULL OR file_id = @b))"},
+    {"fn_listextendedproperty",
+     "CREATE FUNCTION sys.fn_listextendedproperty(@name sysname, @t0 varchar(128), @n0 sysname, @t1 "
+     "varchar(128), @n1 sysname, @t2 varchar(128), @n2 sysname) RETURNS TABLE AS RETURN (SELECT "
+     "CAST(NULL AS sysname) AS objtype, CAST(NULL AS sysname) AS objname, p.name, p.value FROM "
+     "sys.extended_properties p WHERE p.class = 0 AND @t0 IS NULL AND (@name IS NULL OR p.name = "
+     "@name) UNION ALL SELECT CAST(N'SCHEMA' AS sysname), s.name, p.name, p.value FROM "
+     "sys.extended_properties p JOIN sys.schemas s ON s.schema_id = p.major_id WHERE p.class = 3 "
+     "AND @t0 = 'SCHEMA' AND @t1 IS NULL AND (@n0 IS NULL OR s.name = @n0) AND (@name IS NULL OR "
+     "p.name = @name) UNION ALL SELECT CAST(UPPER(@t1) AS sysname), o.name, p.name, p.value FROM "
+     "sys.extended_properties p JOIN sys.objects o ON o.object_id = p.major_id WHERE p.class = 1 "
+     "AND p.minor_id = 0 AND @t0 = 'SCHEMA' AND SCHEMA_NAME(o.schema_id) = @n0 AND @t2 IS NULL "
+     "AND (@n1 IS NULL OR o.name = @n1) AND (@name IS NULL OR p.name = @name) AND ((@t1 = 'TABLE' "
+     "AND o.type = 'U') OR (@t1 = 'VIEW' AND o.type = 'V') OR (@t1 = 'PROCEDURE' AND o.type = "
+     "'P') OR (@t1 = 'FUNCTION' AND o.type IN ('FN', 'IF', 'TF')) OR (@t1 = 'SYNONYM' AND o.type "
+     "= 'SN') OR (@t1 = 'SEQUENCE' AND o.type = 'SO')) UNION ALL SELECT CAST(N'COLUMN' AS "
+     "sysname), c.name, p.name, p.value FROM sys.extended_properties p JOIN sys.columns c ON "
+     "c.object_id = p.major_id AND c.column_id = p.minor_id WHERE p.class = 1 AND @t0 = 'SCHEMA' "
+     "AND OBJECT_SCHEMA_NAME(c.object_id) = @n0 AND OBJECT_NAME(c.object_id) = @n1 AND @t1 IN "
+     "('TABLE', 'VIEW', 'FUNCTION') AND @t2 = 'COLUMN' AND (@n2 IS NULL OR c.name = @n2) AND "
+     "(@name IS NULL OR p.name = @name))"},
     {0},
 };

@@ -7,5 +7,5 @@ struct qri_sysmodule {
     const char *text; /* CREATE PROCEDURE sys.name … */
 };
 extern const struct qri_sysmodule qri_sysmodules[]; /* sysmodule.c; ended by name NULL */
-/* CREATE FUNCTION sys.name(@a int, @b int) RETURNS TABLE …: both parameters are int. */
+/* CREATE FUNCTION sys.name(@a int, …) RETURNS TABLE …; types without blanks in them. */
 extern const struct qri_sysmodule qri_sysfunctions[]; /* likewise */

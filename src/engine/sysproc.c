@@ -2,6 +2,7 @@
  * catalog are T-SQL (sysmodule.c). */
 #include "sysproc.h"
 #include <stdlib.h>
+#include "applock_int.h"
 #include "ddl_host.h"
 #include "ddl_int.h"
 #include "prepared_int.h"
@@ -10,9 +11,8 @@
 
 /* ---- arguments ---- */
 
-/* By name, else by position among the arguments without a name; NULL if it was not given. */
-static const struct qri_call_arg *arg_at(const struct qri_call_arg *args, size_t count,
-                                         const char *name, size_t index)
+const struct qri_call_arg *qri_sysproc_arg(const struct qri_call_arg *args, size_t count,
+                                           const char *name, size_t index)
 {
     for (size_t i = 0; i < count; i++)
         if (args[i].name.n > 0 && qr_str_ieqz(args[i].name, name))
@@ -33,7 +33,7 @@ static enum qr_status want_text(const struct qri_call_arg *args, size_t count, c
                                 const char *name, size_t index, struct qr_str *ret,
                                 struct qr_err *err)
 {
-    const struct qri_call_arg *arg = arg_at(args, count, name, index);
+    const struct qri_call_arg *arg = qri_sysproc_arg(args, count, name, index);
     if (arg == NULL)
         return qr_sql_fail(err, 201, proc, name);
     *ret = text_of(arg);
@@ -124,13 +124,13 @@ static enum qr_status rename_in(struct qri_ddl *ddl, void *ctx, struct qr_err *e
 static enum qr_status sp_rename(struct qr_session *session, struct qri_call_arg *args, size_t count,
                                 int32_t *ret_status, struct qr_err *err)
 {
-    struct rename_request r = {.class_name = text_of(arg_at(args, count, "@objtype", 2))};
+    struct rename_request r = {.class_name = text_of(qri_sysproc_arg(args, count, "@objtype", 2))};
     QR_TRY(want_text(args, count, "sp_rename", "@objname", 0, &r.name, err));
     QR_TRY(want_text(args, count, "sp_rename", "@newname", 1, &r.new_name, err));
     if (needs_frame(session)) {
-        struct qri_call_arg own[3] = {*arg_at(args, count, "@objname", 0),
-                                      *arg_at(args, count, "@newname", 1)};
-        const struct qri_call_arg *type = arg_at(args, count, "@objtype", 2);
+        struct qri_call_arg own[3] = {*qri_sysproc_arg(args, count, "@objname", 0),
+                                      *qri_sysproc_arg(args, count, "@newname", 1)};
+        const struct qri_call_arg *type = qri_sysproc_arg(args, count, "@objtype", 2);
         own[0].name = own[1].name = (struct qr_str){NULL, 0};
         own[2] = type != NULL ? *type : own[0];
         own[2].name = (struct qr_str){NULL, 0};
@@ -225,10 +225,10 @@ static enum qr_status property_proc(struct qr_session *session, struct qri_call_
         return qr_sql_fail(err, 40510, "extended properties by RPC");
     QR_TRY(want_text(args, count, "sp_addextendedproperty", "@name", 0, &r.name, err));
     if (action != PROPERTY_DROP)
-        r.value = text_of(arg_at(args, count, "@value", 1));
+        r.value = text_of(qri_sysproc_arg(args, count, "@value", 1));
     for (size_t i = 0; i < 3; i++) {
-        r.level_type[i] = text_of(arg_at(args, count, types[i], first + 2 * i));
-        r.level_name[i] = text_of(arg_at(args, count, names[i], first + 2 * i + 1));
+        r.level_type[i] = text_of(qri_sysproc_arg(args, count, types[i], first + 2 * i));
+        r.level_name[i] = text_of(qri_sysproc_arg(args, count, names[i], first + 2 * i + 1));
     }
     return qri_ddl_call(session->frame, change_property, &r, err);
 }
@@ -261,8 +261,8 @@ static enum qr_status sp_set_session_context(struct qr_session *session, struct 
     struct qr_str key;
     (void)ret_status;
     QR_TRY(want_text(args, count, "sp_set_session_context", "@key", 0, &key, err));
-    const struct qri_call_arg *value = arg_at(args, count, "@value", 1);
-    const struct qri_call_arg *lock = arg_at(args, count, "@read_only", 2);
+    const struct qri_call_arg *value = qri_sysproc_arg(args, count, "@value", 1);
+    const struct qri_call_arg *lock = qri_sysproc_arg(args, count, "@read_only", 2);
     if (value == NULL)
         return qr_sql_fail(err, 201, "sp_set_session_context", "@value");
     if (key.p == NULL || key.n == 0)
@@ -395,9 +395,9 @@ static enum qr_status sp_describe_first_result_set(struct qr_session *session,
 {
     struct qr_str text = {NULL, 0};
     QR_TRY(want_text(args, count, "sp_describe_first_result_set", "@tsql", 0, &text, err));
-    const struct qri_call_arg *params = arg_at(args, count, "@params", 1);
+    const struct qri_call_arg *params = qri_sysproc_arg(args, count, "@params", 1);
     if (needs_frame(session)) {
-        struct qri_call_arg own[2] = {*arg_at(args, count, "@tsql", 0)};
+        struct qri_call_arg own[2] = {*qri_sysproc_arg(args, count, "@tsql", 0)};
         own[1] = params != NULL ? *params : own[0];
         own[0].name = own[1].name = (struct qr_str){NULL, 0};
         if (params == NULL)
@@ -432,8 +432,10 @@ static const struct qri_sysproc procedures[] = {
     {"sp_dropextendedproperty", sp_dropextendedproperty},
     {"sp_execute", sp_execute},
     {"sp_executesql", sp_executesql},
+    {"sp_getapplock$", qri_sp_getapplock},
     {"sp_prepare", sp_prepare},
     {"sp_recompile", nothing},
+    {"sp_releaseapplock$", qri_sp_releaseapplock},
     {"sp_rename", sp_rename},
     {"sp_set_database_firewall_rule", sp_set_database_firewall_rule},
     {"sp_set_firewall_rule", sp_set_firewall_rule},

@@ -10,6 +10,9 @@ struct qri_sysproc {
 };
 /* NULL: none of that name. */
 const struct qri_sysproc *qri_sysproc_find(struct qr_str name);
+/* By name, else by position among the arguments without a name; NULL if it was not given. */
+const struct qri_call_arg *qri_sysproc_arg(const struct qri_call_arg *args, size_t count,
+                                           const char *name, size_t index);
 /* Walks the table; NULL past the end. */
 const struct qri_sysproc *qri_sysproc_at(size_t index);
 /* The columns that the text would answer with first, as sp_describe_first_result_set tells them. */

@@ -185,22 +185,29 @@ static struct qr_cat_object *add_procedure(const struct qri_sysmodule *proc, siz
     return o;
 }
 
+/* A table function's parameters, as its text declares them. */
 static enum qr_status add_function(const struct qri_sysmodule *function, size_t *object_count)
 {
-    static const char *const names[] = {"@a", "@b"};
-    enum { PARAMS = sizeof names / sizeof names[0] };
     struct qr_cat_object *o = add_procedure(function, object_count);
-    struct qr_cat_param *params = qr_arena_array(&built.arena, PARAMS, sizeof *params);
-    if (o == NULL || params == NULL)
+    struct qr_tsql_options options = {.quoted_identifier = true};
+    struct qr_tsql_batch *batch = NULL;
+    if (o == NULL ||
+        qr_tsql_parse(&built.arena, o->text.p, o->text.n, &options, &batch, &built.err) != QR_OK)
+        return QR_NOMEM;
+    assert(batch->stmts.count == 1 && batch->stmts.items[0]->kind == QR_AS_FUNCTION);
+    const struct qr_ast_params *from =
+        &((const struct qr_ast_function *)batch->stmts.items[0])->params;
+    struct qr_cat_param *params = qr_arena_array(&built.arena, from->count + 1, sizeof *params);
+    if (params == NULL)
         return QR_NOMEM;
     o->type = QR_CAT_FN_INLINE;
     o->params = params;
-    o->param_count = PARAMS;
-    for (uint32_t i = 0; i < PARAMS; i++)
-        params[i] = (struct qr_cat_param){.parameter_id = i + 1,
-                                          .name = qr_str(names[i]),
-                                          .type = qr_type_of(QR_TYPE_INT),
-                                          .is_nullable = true};
+    o->param_count = from->count;
+    for (size_t i = 0; i < from->count; i++) {
+        params[i] = (struct qr_cat_param){
+            .parameter_id = (uint32_t)i + 1, .name = from->items[i].name, .is_nullable = true};
+        (void)parse_type(qr_arena_str(&built.arena, from->items[i].type.text).p, &params[i].type);
+    }
     return QR_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "applock_int.h"
 #include "frame.h"
 #include "base/banned.h"
 
@@ -418,6 +419,7 @@ static void end_tran(struct qr_session *session)
     tran->depth = 0;
     tran->doomed = false;
     tran->descriptor = 0;
+    qri_applocks_release(session, false);
 }
 
 enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name, struct qr_err *err)

@@ -62,7 +62,9 @@ static const struct qr_cat_object *find_system(struct qri_compile *c, struct qr_
     if (sys == NULL)
         return NULL;
     if (schema.n == 0 || qr_str_ieqz(schema, "dbo"))
-        return qr_str_starts_i(name, "sys") ? qr_cat_find(sys, QR_SCHEMA_SYS, name) : NULL;
+        return qr_str_starts_i(name, "sys") || qr_str_starts_i(name, "fn_")
+                   ? qr_cat_find(sys, QR_SCHEMA_SYS, name)
+                   : NULL;
     if (qr_str_ieqz(schema, "sys"))
         return here(c, qr_cat_find(sys, QR_SCHEMA_SYS, name));
     if (qr_str_ieqz(schema, "INFORMATION_SCHEMA"))

@@ -80,7 +80,8 @@ static void add_catalog(struct qr_buf *page, const char *title, uint32_t schema_
             add_name(&l, prefix, o->name);
     }
     for (size_t i = 0; procedures && qri_sysproc_at(i) != NULL; i++)
-        add_name(&l, prefix, qr_str(qri_sysproc_at(i)->name));
+        if (strchr(qri_sysproc_at(i)->name, '$') == NULL)
+            add_name(&l, prefix, qr_str(qri_sysproc_at(i)->name));
 }
 
 static void print_page(struct qr_buf *page)

@@ -1,6 +1,7 @@
 /* test_session.c - requests other than batches, several sessions, attention, waiting, restart. */
 #include "harness.h"
 #include <pthread.h>
+#include <unistd.h>
 #include "base/banned.h"
 
 static void with_table(struct fixture *f, struct client *c)
@@ -409,6 +410,78 @@ static void test_the_sum_stays_while_many_sessions_transfer(void **state)
     fixture_close(&f);
 }
 
+/* ---- application locks ---- */
+
+static void *wait_for_applock(void *arg)
+{
+    struct client *c = arg;
+    run(c, "declare @r int exec @r = sp_getapplock 'a', 'Shared', 'Session', 30000 select @r");
+    return NULL;
+}
+
+static void test_an_application_lock_is_waited_for_until_its_session_gives_it_up(void **state)
+{
+    static const char *const try = "declare @r int\n"
+                                   "exec @r = sp_getapplock 'a', 'Shared', 'Session', 20\n"
+                                   "select @r";
+    struct fixture f;
+    struct client a, b;
+    pthread_t thread;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &a);
+    client_open(&f, &b);
+    run(&a, "exec sp_getapplock 'a', 'Exclusive', 'Session'");
+    run(&b, try);
+    assert_non_null(strstr(qr_buf_cstr(&b.out), "ROW -1\n"));
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_applock, &b), 0);
+    while (strcmp(run(&a, "select 1 where applock_test('public', 'a', 'Update', 'Session') = 1"),
+                  "COLS int\nROW 1\nDONE 1\n") != 0)
+        usleep(1000);
+    run(&a, "exec sp_releaseapplock 'a', 'Session'");
+    pthread_join(thread, NULL);
+    assert_true(strstr(qr_buf_cstr(&b.out), "ROW 1\n") != NULL ||
+                strstr(qr_buf_cstr(&b.out), "ROW 0\n") != NULL);
+    run(&a, "begin tran declare @r int exec @r = sp_getapplock 'a', 'Exclusive', "
+            "@LockTimeout = 0 select @r rollback");
+    assert_non_null(strstr(qr_buf_cstr(&a.out), "ROW -1\n"));
+    client_close(&b);
+    run(&a, "begin tran declare @r int exec @r = sp_getapplock 'a', 'Exclusive', "
+            "@LockTimeout = 0 select @r rollback");
+    assert_non_null(strstr(qr_buf_cstr(&a.out), "ROW 0\n"));
+    client_close(&a);
+    fixture_close(&f);
+}
+
+static void *take_second(void *arg)
+{
+    run(arg, "declare @r int exec @r = sp_getapplock 'x', 'Exclusive' select @r rollback");
+    return NULL;
+}
+
+static void test_of_two_application_locks_in_a_circle_one_is_given_up(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    pthread_t thread;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &a);
+    client_open(&f, &b);
+    run(&a, "begin tran exec sp_getapplock 'x', 'Exclusive'");
+    run(&b, "begin tran exec sp_getapplock 'y', 'Exclusive'");
+    assert_int_equal(pthread_create(&thread, NULL, take_second, &b), 0);
+    run(&a, "declare @r int exec @r = sp_getapplock 'y', 'Exclusive' select @r rollback");
+    pthread_join(thread, NULL);
+    bool a_lost = strstr(qr_buf_cstr(&a.out), "ROW -3\n") != NULL;
+    bool b_lost = strstr(qr_buf_cstr(&b.out), "ROW -3\n") != NULL;
+    assert_true(a_lost != b_lost);
+    assert_non_null(strstr(qr_buf_cstr(a_lost ? &b.out : &a.out), "ROW 1\n"));
+    client_close(&a);
+    client_close(&b);
+    fixture_close(&f);
+}
+
 static void test_checkpoint_brings_the_data_file_up_to_the_newest_commit(void **state)
 {
     struct fixture f;
@@ -445,6 +518,8 @@ int main(void)
         cmocka_unit_test(test_bulk_load_fills_the_announced_columns),
         cmocka_unit_test(test_commits_and_log_writes_are_counted_in_the_storage_views),
         cmocka_unit_test(test_the_sum_stays_while_many_sessions_transfer),
+        cmocka_unit_test(test_an_application_lock_is_waited_for_until_its_session_gives_it_up),
+        cmocka_unit_test(test_of_two_application_locks_in_a_circle_one_is_given_up),
     };
     return cmocka_run_group_tests_name("engine/session", tests, NULL, NULL);
 }
