@@ -1,6 +1,6 @@
-/* describe.c - sp_describe_first_result_set: the columns that a text would answer with first, found
- * by compiling its statements in their order without running any. */
-#include "sysproc.h"
+/* describe.c - see describe_int.h: the first result is found by compiling a text's statements in
+ * their order without running any. */
+#include "describe_int.h"
 #include "temp_int.h"
 #include "codec/collation.h"
 #include "base/banned.h"
@@ -16,6 +16,7 @@ struct found {
     size_t count;
     const int *order;
     size_t order_count;
+    bool browse; /* tell where the columns come from */
 };
 
 static enum qr_status look_in(struct found *found, const struct qri_source *source,
@@ -166,7 +167,7 @@ static struct qr_type type_of(enum kind kind)
 }
 
 /* [MS-TDS] 2.2.5.4: what may be NULL travels as the type of variable length. */
-static int tds_type(const struct qr_type *type, bool nullable)
+int qri_describe_tds_type(const struct qr_type *type, bool nullable)
 {
     static const struct {
         enum qr_type_id id;
@@ -191,6 +192,20 @@ static void set_name(struct qr_value *value, struct qr_str name)
         *value = qr_value_str(name);
 }
 
+static void set_source(const struct found *found, const struct qr_plan_column *c,
+                       struct qr_value *v)
+{
+    const struct qr_catalog *cat = &found->session->catalog->cat;
+    size_t at = c->source == NULL ? SIZE_MAX : qr_cat_column_index(c->source, c->source_column_id);
+    if (at == SIZE_MAX)
+        return;
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(cat, c->source->schema_id);
+    set_name(&v[23], cat->database_name);
+    set_name(&v[24], schema == NULL ? qr_str("dbo") : schema->name);
+    set_name(&v[25], c->source->name);
+    set_name(&v[26], c->source->columns[at].name);
+}
+
 static enum qr_status fill(struct found *found, size_t i, struct qr_value *v, struct qr_err *err)
 {
     enum { MAX_LENGTH_ON_WIRE = 0xFFFF };
@@ -200,6 +215,8 @@ static enum qr_status fill(struct found *found, size_t i, struct qr_value *v, st
     char text[QR_TYPE_NAME_BYTES];
     for (size_t k = 0; k < COLUMNS; k++)
         v[k] = shape[k].nullable ? qr_value_null() : qr_value_int(0);
+    if (found->browse)
+        set_source(found, c, v);
     v[1] = qr_value_int((int64_t)i + 1);
     set_name(&v[2], c->name);
     v[3] = qr_value_int(nullable);
@@ -221,7 +238,7 @@ static enum qr_status fill(struct found *found, size_t i, struct qr_value *v, st
             v[32] = qr_value_int((int64_t)k + 1);
             v[33] = qr_value_int((int64_t)found->order_count);
         }
-    v[35] = qr_value_int(tds_type(type, nullable));
+    v[35] = qr_value_int(qri_describe_tds_type(type, nullable));
     v[36] = qr_value_int(length < 0 ? MAX_LENGTH_ON_WIRE : length);
     if (!qr_type_is_string(type))
         return QR_OK;
@@ -236,38 +253,77 @@ static enum qr_status fill(struct found *found, size_t i, struct qr_value *v, st
     return QR_OK;
 }
 
-static enum qr_status tell(struct found *found, struct qr_err *err)
+/* ---- what is asked for ---- */
+
+static enum qr_status find(struct qr_session *session, const struct qri_describe *what,
+                           struct found *found, struct qr_err *err)
 {
-    const struct qr_sink *sink = found->session->sink;
+    struct qri_source source = {
+        .kind = QRI_UNIT_BATCH, .text = what->text, .params = what->params};
+    if (what->module != NULL)
+        source = (struct qri_source){
+            .kind = QRI_UNIT_PROC, .text = what->module->text, .module = what->module};
+    qri_session_refresh_catalog(session);
+    struct qri_catalog *hold = qri_catalog_ref(session->catalog);
+    enum qr_status status = look_in(found, &source, what->module, 0, err);
+    for (size_t i = 0; i < found->count && status == QR_OK; i++) {
+        struct qr_value values[COLUMNS];
+        status = fill(found, i, values, err);
+        if (status == QR_OK)
+            status = what->row(what->ctx, values, COLUMNS);
+    }
+    qri_catalog_unref(hold);
+    return status;
+}
+
+enum qr_status qri_describe(struct qr_session *session, const struct qri_describe *what,
+                            struct qr_err *err)
+{
+    struct qr_arena arena;
+    struct found found = {.session = session, .arena = &arena, .browse = what->browse};
+    qr_arena_init(&arena, QRI_UNIT_ARENA_BYTES_MAX);
+    enum qr_status status = find(session, what, &found, err);
+    qr_arena_done(&arena);
+    return status;
+}
+
+/* ---- sp_describe_first_result_set ---- */
+
+struct teller {
+    struct qr_session *session;
+    uint64_t count;
+};
+
+static enum qr_status begin_rows(struct qr_session *session)
+{
+    const struct qr_sink *sink = session->sink;
     struct qr_plan_column columns[COLUMNS] = {0};
-    struct qr_value values[COLUMNS];
     for (size_t i = 0; i < COLUMNS; i++) {
         columns[i].name = qr_str(shape[i].name);
         columns[i].type = type_of(shape[i].kind);
         columns[i].flags = shape[i].nullable ? QR_COLUMN_NULLABLE : 0;
     }
-    QR_TRY(sink->columns(sink->ctx, columns, COLUMNS, NULL, 0));
-    found->session->result_open = true;
-    for (size_t i = 0; i < found->count; i++) {
-        QR_TRY(fill(found, i, values, err));
-        QR_TRY(sink->row(sink->ctx, values, COLUMNS));
-    }
-    return qri_send_done(found->session, true, found->count, false, 0xC1);
+    session->result_open = true;
+    return sink->columns(sink->ctx, columns, COLUMNS, NULL, 0);
+}
+
+static enum qr_status tell(void *ctx, const struct qr_value *values, size_t count)
+{
+    struct teller *t = ctx;
+    const struct qr_sink *sink = t->session->sink;
+    if (t->count++ == 0)
+        QR_TRY(begin_rows(t->session));
+    return sink->row(sink->ctx, values, count);
 }
 
 enum qr_status qri_describe_first_result(struct qr_session *session, struct qr_str text,
-                                         struct qr_str params, struct qr_err *err)
+                                         struct qr_str params, bool browse, struct qr_err *err)
 {
-    struct qr_arena arena;
-    struct found found = {.session = session, .arena = &arena};
-    struct qri_source source = {.kind = QRI_UNIT_BATCH, .text = text, .params = params};
-    qr_arena_init(&arena, QRI_UNIT_ARENA_BYTES_MAX);
-    qri_session_refresh_catalog(session);
-    struct qri_catalog *hold = qri_catalog_ref(session->catalog);
-    enum qr_status status = look_in(&found, &source, NULL, 0, err);
-    if (status == QR_OK)
-        status = tell(&found, err);
-    qri_catalog_unref(hold);
-    qr_arena_done(&arena);
-    return status;
+    struct teller teller = {.session = session};
+    struct qri_describe what = {
+        .text = text, .params = params, .browse = browse, .row = tell, .ctx = &teller};
+    QR_TRY(qri_describe(session, &what, err));
+    if (teller.count == 0)
+        QR_TRY(begin_rows(session));
+    return qri_send_done(session, true, teller.count, false, 0xC1);
 }

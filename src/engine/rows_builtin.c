@@ -1,7 +1,9 @@
 /* rows_builtin.c - see rows_builtin.h */
 #include "rows_builtin.h"
+#include "describe_int.h"
 #include "expr/json.h"
 #include "expr/rows.h"
+#include "expr/xml.h"
 #include "base/banned.h"
 
 struct builtin {
@@ -144,6 +146,100 @@ static enum qr_status openjson(struct builtin *b)
     return b->rows->has_with ? json_records(b, json) : json_members(b, json);
 }
 
+/* ---- nodes() of xml ---- */
+
+static enum qr_status xml_nodes(struct builtin *b)
+{
+    struct qr_xml_node *context = NULL;
+    struct qr_xml_found found;
+    if (is_null(b, 0) || is_null(b, 1))
+        return QR_OK;
+    QR_TRY(qr_xml_read(&b->arena, qr_value_bytes(&b->args[0]), &context, b->err));
+    QR_TRY(qr_xml_path(&b->arena, context, qr_value_bytes(&b->args[1]), &found, b->err));
+    enum qr_status status = QR_OK;
+    for (size_t i = 0; i < found.count && status == QR_OK; i++) {
+        struct qr_buf text;
+        qr_buf_init(&text, 256 << 20);
+        qr_xml_write_context(&text, found.nodes[i]);
+        struct qr_value row = qr_value_text((const char *)text.data, text.len);
+        status = text.failed != QR_OK ? qr_fail(b->err, text.failed, "write a node")
+                                      : qr_rowset_append(b->out, &row, b->err);
+        qr_buf_done(&text);
+    }
+    return status;
+}
+
+/* ---- sys.dm_exec_describe_first_result_set ---- */
+
+enum { DESCRIBED = 39, DESCRIBE_COLUMNS = DESCRIBED + 6 };
+
+static enum qr_status describe_row(void *ctx, const struct qr_value *values, size_t count)
+{
+    struct builtin *b = ctx;
+    struct qr_value row[DESCRIBE_COLUMNS];
+    for (size_t i = 0; i < DESCRIBE_COLUMNS; i++)
+        row[i] = i < count ? values[i] : qr_value_null();
+    return qr_rowset_append(b->out, row, b->err);
+}
+
+/* An error is told in a row of its own. */
+static enum qr_status describe_error(struct builtin *b, const struct qr_err *err)
+{
+    enum { NUMBER = DESCRIBED, SEVERITY, STATE, MESSAGE, KIND, KIND_DESC };
+    struct qr_value row[DESCRIBE_COLUMNS];
+    for (size_t i = 0; i < DESCRIBE_COLUMNS; i++) {
+        bool is_null = i < b->rows->object->column_count && b->rows->object->columns[i].nullable;
+        row[i] = is_null ? qr_value_null() : qr_value_int(0);
+    }
+    row[NUMBER] = qr_value_int(err->number);
+    row[SEVERITY] = qr_value_int(err->severity);
+    row[STATE] = qr_value_int(err->state);
+    row[MESSAGE] = qr_value_str(qr_str(err->text));
+    row[KIND] = qr_value_int(err->number == 102 || err->number == 156 ? 1 : 0);
+    row[KIND_DESC] = qr_value_str(qr_str(row[KIND].i == 1 ? "SYNTAX" : "MISC"));
+    return qr_rowset_append(b->out, row, b->err);
+}
+
+static enum qr_status describe_it(struct builtin *b, struct qri_describe *what)
+{
+    struct qr_err err;
+    qr_err_reset(&err);
+    what->browse = !is_null(b, b->rows->arg_count - 1) && b->args[b->rows->arg_count - 1].i != 0;
+    what->row = describe_row;
+    what->ctx = b;
+    enum qr_status status = qri_describe(b->frame->session, what, &err);
+    if (status == QR_SQL)
+        return describe_error(b, &err);
+    if (status != QR_OK)
+        *b->err = err;
+    return status;
+}
+
+static enum qr_status describe_text(struct builtin *b)
+{
+    if (b->rows->arg_count != 3)
+        return qr_sql_fail(b->err, b->rows->arg_count < 3 ? 313 : 8144, b->rows->name.p);
+    if (is_null(b, 0) || b->args[0].cell != QR_CELL_TEXT)
+        return QR_OK;
+    struct qri_describe what = {.text = qr_value_bytes(&b->args[0])};
+    if (!is_null(b, 1) && b->args[1].cell == QR_CELL_TEXT)
+        what.params = qr_value_bytes(&b->args[1]);
+    return describe_it(b, &what);
+}
+
+static enum qr_status describe_object(struct builtin *b)
+{
+    if (b->rows->arg_count != 2)
+        return qr_sql_fail(b->err, b->rows->arg_count < 2 ? 313 : 8144, b->rows->name.p);
+    if (is_null(b, 0) || b->args[0].cell != QR_CELL_INT)
+        return QR_OK;
+    struct qri_describe what = {
+        .module = qri_object_by_id(b->frame->session, (uint32_t)b->args[0].i)};
+    if (what.module == NULL || what.module->type != QR_CAT_PROC)
+        return QR_OK;
+    return describe_it(b, &what);
+}
+
 static const struct builtin_row {
     const char *name;
     enum qr_status (*run)(struct builtin *b);
@@ -152,6 +248,9 @@ static const struct builtin_row {
     {"STRING_SPLIT",    string_split   },
     {"GENERATE_SERIES", generate_series},
     {"OPENJSON",        openjson       },
+    {"XML NODES",       xml_nodes      },
+    {"dm_exec_describe_first_result_set", describe_text},
+    {"dm_exec_describe_first_result_set_for_object", describe_object},
     /* clang-format on */
 };
 

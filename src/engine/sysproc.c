@@ -3,6 +3,7 @@
 #include "sysproc.h"
 #include <stdlib.h>
 #include "applock_int.h"
+#include "describe_int.h"
 #include "ddl_host.h"
 #include "ddl_int.h"
 #include "prepared_int.h"
@@ -396,18 +397,44 @@ static enum qr_status sp_describe_first_result_set(struct qr_session *session,
     struct qr_str text = {NULL, 0};
     QR_TRY(want_text(args, count, "sp_describe_first_result_set", "@tsql", 0, &text, err));
     const struct qri_call_arg *params = qri_sysproc_arg(args, count, "@params", 1);
+    const struct qri_call_arg *mode = qri_sysproc_arg(args, count, "@browse_information_mode", 2);
+    bool browse = mode != NULL && mode->value.cell == QR_CELL_INT && mode->value.i != 0;
+    if (needs_frame(session)) {
+        struct qri_call_arg own[3] = {*qri_sysproc_arg(args, count, "@tsql", 0)};
+        own[1] = params != NULL ? *params : own[0];
+        own[2] = own[0];
+        own[0].name = own[1].name = own[2].name = (struct qr_str){NULL, 0};
+        if (params == NULL)
+            own[1].value = qr_value_null();
+        own[2].type = qr_type_of(QR_TYPE_INT);
+        own[2].value = qr_value_int(browse);
+        return through_frame(session, "EXEC sp_describe_first_result_set @a, @b, @c",
+                             "@a nvarchar(max), @b nvarchar(max), @c int", own, 3, ret_status, err);
+    }
+    if (text.p == NULL)
+        return qr_sql_fail(err, 214, "@tsql", "nvarchar(max)");
+    return qri_describe_first_result(session, text, text_of(params), browse, err);
+}
+
+static enum qr_status sp_describe_undeclared_parameters(struct qr_session *session,
+                                                        struct qri_call_arg *args, size_t count,
+                                                        int32_t *ret_status, struct qr_err *err)
+{
+    struct qr_str text = {NULL, 0};
+    QR_TRY(want_text(args, count, "sp_describe_undeclared_parameters", "@tsql", 0, &text, err));
+    const struct qri_call_arg *params = qri_sysproc_arg(args, count, "@params", 1);
     if (needs_frame(session)) {
         struct qri_call_arg own[2] = {*qri_sysproc_arg(args, count, "@tsql", 0)};
         own[1] = params != NULL ? *params : own[0];
         own[0].name = own[1].name = (struct qr_str){NULL, 0};
         if (params == NULL)
             own[1].value = qr_value_null();
-        return through_frame(session, "EXEC sp_describe_first_result_set @a, @b",
+        return through_frame(session, "EXEC sp_describe_undeclared_parameters @a, @b",
                              "@a nvarchar(max), @b nvarchar(max)", own, 2, ret_status, err);
     }
     if (text.p == NULL)
         return qr_sql_fail(err, 214, "@tsql", "nvarchar(max)");
-    return qri_describe_first_result(session, text, text_of(params), err);
+    return qri_describe_parameters(session, text, text_of(params), err);
 }
 
 /* ---- what has nothing to do here ---- */
@@ -429,6 +456,7 @@ static const struct qri_sysproc procedures[] = {
     {"sp_delete_database_firewall_rule", sp_delete_database_firewall_rule},
     {"sp_delete_firewall_rule", sp_delete_firewall_rule},
     {"sp_describe_first_result_set", sp_describe_first_result_set},
+    {"sp_describe_undeclared_parameters", sp_describe_undeclared_parameters},
     {"sp_dropextendedproperty", sp_dropextendedproperty},
     {"sp_execute", sp_execute},
     {"sp_executesql", sp_executesql},

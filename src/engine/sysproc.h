@@ -15,7 +15,3 @@ const struct qri_call_arg *qri_sysproc_arg(const struct qri_call_arg *args, size
                                            const char *name, size_t index);
 /* Walks the table; NULL past the end. */
 const struct qri_sysproc *qri_sysproc_at(size_t index);
-/* The columns that the text would answer with first, as sp_describe_first_result_set tells them. */
-QR_NODISCARD enum qr_status qri_describe_first_result(struct qr_session *session,
-                                                      struct qr_str text, struct qr_str params,
-                                                      struct qr_err *err);

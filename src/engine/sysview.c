@@ -11,7 +11,7 @@
 
 static const struct qri_sysview *const view_tables[] = {
     qri_sysviews_object,  qri_sysviews_table, qri_sysviews_type,   qri_sysviews_server,
-    qri_sysviews_storage, qri_sysviews_text,  qri_sysviews_schema,
+    qri_sysviews_storage, qri_sysviews_text,  qri_sysviews_schema, qri_sysviews_absent,
 };
 
 static struct {
@@ -155,6 +155,9 @@ static enum qr_status add_view(const struct qri_sysview *view, size_t *object_co
         o->type = QR_CAT_SYSTEM_VIEW;
         o->storage = QR_STORE_VTAB;
         o->vtab = shape->vtab;
+    } else if (view->text == NULL) { /* a function: rows_builtin.c */
+        o->type = QR_CAT_SYSTEM_VIEW;
+        o->storage = QR_STORE_VTAB;
     } else {
         o->type = QR_CAT_VIEW;
         o->storage = QR_STORE_HEAP;

@@ -16,7 +16,7 @@ struct qri_sysview {
     const char *name;
     const char *columns;
     qri_sysview_fn *rows; /* NULL: `text` */
-    const char *text;     /* SELECT statement, in T-SQL */
+    const char *text;     /* SELECT statement, in T-SQL; NULL too: a function of rows_builtin.c */
     bool in_master_only;
 };
 
@@ -26,6 +26,7 @@ extern const struct qri_sysview qri_sysviews_type[];   /* sysview_type.c */
 extern const struct qri_sysview qri_sysviews_server[]; /* sysview_server.c */
 extern const struct qri_sysview qri_sysviews_storage[]; /* sysview_storage.c */
 extern const struct qri_sysview qri_sysviews_text[];   /* sysview_text.c */
+extern const struct qri_sysview qri_sysviews_absent[]; /* sysview_absent.c */
 extern const struct qri_sysview qri_sysviews_schema[]; /* sysview_schema.c: INFORMATION_SCHEMA */
 
 /* Adds a row. One argument for each column that has no constant, by its type:

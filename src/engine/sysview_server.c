@@ -256,6 +256,27 @@ static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *sessi
     return QR_OK;
 }
 
+#define DESCRIBE_COLUMNS                                                                            \
+    "is_hidden bit, column_ordinal int, name nvarchar(128) null, is_nullable bit, "                 \
+    "system_type_id int, system_type_name nvarchar(256) null, max_length smallint, "                \
+    "precision tinyint, scale tinyint, collation_name nvarchar(128) null, "                         \
+    "user_type_id int null, user_type_database nvarchar(128) null, user_type_schema "               \
+    "nvarchar(128) null, user_type_name nvarchar(128) null, "                                       \
+    "assembly_qualified_type_name nvarchar(4000) null, xml_collection_id int null, "                \
+    "xml_collection_database nvarchar(128) null, xml_collection_schema "                            \
+    "nvarchar(128) null, xml_collection_name nvarchar(128) null, is_xml_document "                  \
+    "bit, is_case_sensitive bit, is_fixed_length_clr_type bit, source_server "                      \
+    "nvarchar(128) null, source_database nvarchar(128) null, source_schema "                        \
+    "nvarchar(128) null, source_table nvarchar(128) null, source_column "                           \
+    "nvarchar(128) null, is_identity_column bit null, is_part_of_unique_key bit "                   \
+    "null, is_updateable bit null, is_computed_column bit null, "                                   \
+    "is_sparse_column_set bit null, ordinal_in_order_by_list smallint null, "                       \
+    "order_by_list_length smallint null, order_by_is_descending smallint null, "                    \
+    "tds_type_id int, tds_length int, tds_collation_id int null, "                                  \
+    "tds_collation_sort_id tinyint null, error_number int null, error_severity int "                \
+    "null, error_state int null, error_message nvarchar(4000) null, error_type int "                \
+    "null, error_type_desc nvarchar(60) null"
+
 const struct qri_sysview qri_sysviews_server[] = {
     {"sys", "databases",
      "name sysname, database_id int, source_database_id int null =null, "
@@ -383,5 +404,7 @@ const struct qri_sysview qri_sysviews_server[] = {
      false},
     {"sys", "partition_functions", "name sysname, function_id int, fanout int", no_rows, NULL,
      false},
+    {"sys", "dm_exec_describe_first_result_set", DESCRIBE_COLUMNS, NULL, NULL, false},
+    {"sys", "dm_exec_describe_first_result_set_for_object", DESCRIBE_COLUMNS, NULL, NULL, false},
     {0},
 };

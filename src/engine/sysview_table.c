@@ -284,6 +284,19 @@ static enum qr_status stats(struct qri_sysrows *rows, struct qr_session *session
     return QR_OK;
 }
 
+static enum qr_status stats_columns(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_catalog *cat = database(session);
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *o = cat->objects[i];
+        for (size_t k = 0; o->type == QR_CAT_TABLE && k < o->index_count; k++)
+            for (size_t c = 0; c < o->indexes[k].key_count; c++)
+                QR_TRY(qri_sysrow(rows, (int)o->object_id, (int)o->indexes[k].index_id, (int)c + 1,
+                                  (int)o->indexes[k].columns[c].column_id));
+    }
+    return QR_OK;
+}
+
 /* One partition each; row counts are counted by those who ask (sys.dm_db_partition_stats). */
 static enum qr_status partitions(struct qri_sysrows *rows, struct qr_session *session)
 {
@@ -379,6 +392,9 @@ const struct qri_sysview qri_sysviews_table[] = {
      "filter_definition nvarchar(max) null =null, is_temporary bit null =0, is_incremental bit "
      "null =0",
      stats, NULL, false},
+    {"sys", "stats_columns",
+     "object_id int, stats_id int, stats_column_id int null, column_id int null", stats_columns,
+     NULL, false},
     {"sys", "partitions",
      "partition_id bigint, object_id int, index_id int, partition_number int =1, hobt_id bigint, "
      "rows bigint null, filestream_filegroup_id smallint =0, data_compression tinyint =0, "

@@ -84,9 +84,9 @@ static enum qr_status concat(struct qr_expr_builder *b, const struct qr_expr *le
 {
     const struct qr_expr *args[CONCAT_ARGS_MAX + 1] = {left, right};
     if (qri_is_null_literal(left))
-        QR_TRY(qri_null_of(b, right->type, &args[0]));
+        QR_TRY(qri_null_for(b, left, right->type, false, &args[0]));
     if (qri_is_null_literal(right))
-        QR_TRY(qri_null_of(b, left->type, &args[1]));
+        QR_TRY(qri_null_for(b, right, left->type, false, &args[1]));
     struct qr_type type = qr_type_concat(&args[0]->type, &args[1]->type);
     struct qr_collation_use use;
     QR_TRY(qri_mix(b, args, 2, op_names[QR_OP_CONCAT], &use));
@@ -189,7 +189,7 @@ static enum qr_status numbers(struct qr_expr_builder *b, enum qr_op op, const st
         return concat(b, left, right, ret_expr);
     for (int i = 0; i < 2; i++)
         if (qri_is_null_literal(args[i]))
-            QR_TRY(qri_null_of(b, type, &args[i]));
+            QR_TRY(qri_null_for(b, args[i], type, false, &args[i]));
     if (qr_type_family(&type) == QR_FAMILY_DECIMAL) {
         struct qr_type a = operand_type(args[0], &type), c = operand_type(args[1], &type);
         (void)qr_dec_op_of((enum qr_arith)op, &a, &c, &type);

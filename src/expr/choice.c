@@ -127,7 +127,7 @@ static enum qr_status nullif(struct qr_expr_builder *b, const struct qr_func *fu
         return qr_sql_fail(b->err, 4151);
     const struct qr_expr *all[3] = {args[0], args[1], NULL};
     if (qri_is_null_literal(args[1]))
-        QR_TRY(qri_null_of(b, args[0]->type, &all[1]));
+        QR_TRY(qri_null_for(b, args[1], args[0]->type, false, &all[1]));
     QR_TRY(qr_expr_cmp(b, QR_CMP_EQ, args[0], all[1], &all[2]));
     struct qr_expr *node;
     QR_TRY(qri_expr_node(b, QR_EXPR_NULLIF, all, 3, &node));

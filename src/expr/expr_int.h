@@ -20,6 +20,10 @@ QR_NODISCARD enum qr_status qri_fold(struct qr_expr_builder *b, const struct qr_
 /* The NULL of a type. */
 QR_NODISCARD enum qr_status qri_null_of(struct qr_expr_builder *b, struct qr_type type,
                                         const struct qr_expr **ret_expr);
+/* The same in place of `from`, which has no type. */
+QR_NODISCARD enum qr_status qri_null_for(struct qr_expr_builder *b, const struct qr_expr *from,
+                                         struct qr_type type, bool exact,
+                                         const struct qr_expr **ret_expr);
 static inline bool qri_is_null_literal(const struct qr_expr *e)
 {
     return e->type.id == QR_TYPE_NULL;
@@ -75,7 +79,7 @@ struct qri_family {
 };
 extern const struct qri_family qri_string_funcs, qri_text_funcs, qri_format_funcs, qri_math_funcs,
     qri_date_funcs, qri_date_make_funcs, qri_convert_funcs, qri_json_funcs, qri_hash_funcs,
-    qri_system_funcs, qri_host_funcs, qri_choice_funcs;
+    qri_system_funcs, qri_host_funcs, qri_choice_funcs, qri_xml_funcs;
 
 /* A string type for a result: collation and label from `t->use`. */
 void qri_result_string(struct qr_func_typing *t, bool national, size_t length);

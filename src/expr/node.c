@@ -135,6 +135,14 @@ enum qr_status qri_null_of(struct qr_expr_builder *b, struct qr_type type,
     return qr_expr_const(b, type, &null, ret_expr);
 }
 
+enum qr_status qri_null_for(struct qr_expr_builder *b, const struct qr_expr *from,
+                            struct qr_type type, bool exact, const struct qr_expr **ret_expr)
+{
+    if (b->untyped != NULL && from->kind == QR_EXPR_VAR)
+        b->untyped->found(b->untyped->ctx, from->u.index, &type, exact);
+    return qri_null_of(b, type, ret_expr);
+}
+
 enum qr_status qr_expr_null(struct qr_expr_builder *b, const struct qr_expr **ret_expr)
 {
     struct qr_value null = qr_value_null();

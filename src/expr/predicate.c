@@ -69,8 +69,9 @@ static enum qr_status operands(struct qr_expr_builder *b, const char *name,
     for (int i = 0; i < 2; i++)
         if (qri_is_null_literal(both[i])) {
             struct qr_type other = both[1 - i]->type;
-            QR_TRY(qri_null_of(b, other.id == QR_TYPE_NULL ? qr_type_of(QR_TYPE_INT) : other,
-                               &both[i]));
+            QR_TRY(qri_null_for(b, both[i],
+                                other.id == QR_TYPE_NULL ? qr_type_of(QR_TYPE_INT) : other, false,
+                                &both[i]));
         }
     struct qr_type types[2] = {both[0]->type, both[1]->type}, common;
     for (int i = 0; i < 2; i++)

@@ -221,8 +221,10 @@ enum qr_status qr_expr_cast(struct qr_expr_builder *b, struct qr_type type,
         if (!qr_type_is_string(&arg->type) && !qri_is_null_literal(arg))
             return qr_sql_fail(b->err, 8116, qr_type_name(&arg->type), 1, "parse");
         if (qri_is_null_literal(arg))
-            return qri_null_of(b, type, ret_expr);
+            return qri_null_for(b, arg, type, false, ret_expr);
     }
+    if (qri_is_null_literal(arg) && arg->kind == QR_EXPR_VAR)
+        return qri_null_for(b, arg, type, false, ret_expr);
     if (qr_type_is_string(&type) && type.collation == 0)
         type.collation = b->collation;
     struct cast_spec spec = {type, arg, style, flags | QR_CAST_EXPLICIT, NULL, NULL};
@@ -233,7 +235,7 @@ enum qr_status qr_expr_convert(struct qr_expr_builder *b, struct qr_type type,
                                const struct qr_expr *arg, const struct qr_expr **ret_expr)
 {
     if (qri_is_null_literal(arg))
-        return qri_null_of(b, type, ret_expr);
+        return qri_null_for(b, arg, type, false, ret_expr);
     struct qr_type from = arg->type;
     from.collation = type.collation; /* collation follows the expression, not the target */
     if (qr_type_eq(&from, &type)) {
@@ -249,7 +251,7 @@ enum qr_status qr_expr_assign(struct qr_expr_builder *b, struct qr_type type, co
                               const struct qr_expr **ret_expr)
 {
     if (qri_is_null_literal(arg))
-        return qri_null_of(b, type, ret_expr);
+        return qri_null_for(b, arg, type, true, ret_expr);
     if (qr_type_eq(&arg->type, &type)) {
         *ret_expr = arg;
         return QR_OK;
@@ -321,7 +323,7 @@ enum qr_status qr_expr_collate(struct qr_expr_builder *b, const struct qr_expr *
     if (qri_is_null_literal(arg)) {
         struct qr_type type = qr_type_sized(QR_TYPE_VARCHAR, 1);
         type.collation = collation;
-        return qri_null_of(b, type, ret_expr);
+        return qri_null_for(b, arg, type, false, ret_expr);
     }
     if (!qr_type_is_string(&arg->type))
         return qr_sql_fail(b->err, 447, qr_type_name(&arg->type));

@@ -159,10 +159,17 @@ enum qr_status qri_module_args(struct qri_compile *c, const struct qr_cat_object
 static enum qr_status bind_user(struct qri_compile *c, const struct qr_ast_call *ast,
                                 const struct qr_expr **ret_expr)
 {
-    struct qri_object found;
-    const struct qr_expr **args = NULL;
+    struct qri_object found = {0};
+    const struct qr_expr **args = NULL, *object = NULL;
     size_t arg_count;
-    QR_TRY(qri_object_find(c, &ast->name, true, &found));
+    struct qr_str last = ast->name.parts[ast->name.count - 1].text;
+    bool is_method = qri_is_xml_method(last);
+    if (!is_method || ast->name.count == 2) /* a.b.value() is a method, dbo.value() may be either */
+        QR_TRY(qri_object_find(c, &ast->name, true, &found));
+    if (is_method && found.object == NULL) {
+        QR_TRY(qri_xml_object(c, ast, &object));
+        return qri_xml_method(c, object, last, &ast->args, ret_expr);
+    }
     if (found.object == NULL || found.object->type != QR_CAT_FN_SCALAR)
         return qr_sql_fail(c->err, 4121, qri_text_z(c, ast->name.parts[0].text),
                            qri_name_z(c, &ast->name));

@@ -324,9 +324,12 @@ static enum qr_status bind_method(struct qri_compile *c, const struct qr_ast_exp
                                   const struct qr_expr **ret_expr)
 {
     const struct qr_ast_method *ast = (const struct qr_ast_method *)head;
-    (void)ret_expr;
-    return qr_fail(c->err, QR_UNSUPPORTED, "method %.*s() is not supported",
-                   (int)ast->method.text.n, ast->method.text.p);
+    const struct qr_expr *object = NULL;
+    if (ast->object == NULL || ast->property)
+        return qr_fail(c->err, QR_UNSUPPORTED, "method %.*s() is not supported",
+                       (int)ast->method.text.n, ast->method.text.p);
+    QR_TRY(qri_expr(c, ast->object, &object));
+    return qri_xml_method(c, object, ast->method.text, &ast->args, ret_expr);
 }
 
 static enum qr_status bind_identity_call(struct qri_compile *c, const struct qr_ast_expr *head,

@@ -42,6 +42,8 @@ static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_n
     if (name->count == 1 && c->env->deleted != NULL && qr_str_ieqz(last->text, "deleted"))
         return qri_rowset_source(c, qr_str("deleted"), c->env->deleted, ret_source);
     QR_TRY(qri_object_find(c, name, false, &found));
+    if (found.object->type == QR_CAT_SYSTEM_VIEW && found.object->vtab == NULL)
+        return qr_sql_fail(c->err, 216, qri_name_z(c, name)); /* a function that gives rows */
     if (found.object->type == QR_CAT_TABLE || found.object->type == QR_CAT_SYSTEM_VIEW) {
         QR_TRY(qri_table_source(c, &found, ret_source));
         (*ret_source)->is_qualified = name->count > 1 && name->parts[name->count - 2].text.n > 0;
@@ -116,6 +118,19 @@ static enum qr_status bind_values(struct qri_compile *c, const struct qr_ast_sou
     return qri_query_source(c, query, &head->columns, head->alias.text, ret_source);
 }
 
+/* f(...) AS alias (column, ...) */
+static enum qr_status name_columns(struct qri_compile *c, struct qri_source *source,
+                                   const struct qr_ast_source *head)
+{
+    if (head->columns.count == 0)
+        return QR_OK;
+    if (head->columns.count != source->column_count)
+        return qri_no_columns_fail(c, head->alias.text, source->column_count > head->columns.count);
+    for (size_t i = 0; i < head->columns.count; i++)
+        source->columns[i].name = head->columns.items[i].text;
+    return QR_OK;
+}
+
 static enum qr_status bind_call(struct qri_compile *c, const struct qr_ast_source *head,
                                 struct qri_source **ret_source)
 {
@@ -123,7 +138,7 @@ static enum qr_status bind_call(struct qri_compile *c, const struct qr_ast_sourc
     c->scope = qri_inner_scope(c);
     QR_TRY(qri_call_source(c, (const struct qr_ast_call_source *)head, ret_source));
     c->scope = scope;
-    return QR_OK;
+    return name_columns(c, *ret_source, head);
 }
 
 static enum qr_status bind_rowset(struct qri_compile *c, const struct qr_ast_source *head,

@@ -410,6 +410,13 @@ QR_NODISCARD enum qr_status qri_module_args(struct qri_compile *c,
 QR_NODISCARD enum qr_status qri_aggregate(struct qri_compile *c, const struct qr_ast_call *ast,
                                           const struct qr_agg *agg,
                                           const struct qr_expr **ret_expr);
+bool qri_is_xml_method(struct qr_str name); /* as written: in lower case */
+QR_NODISCARD enum qr_status qri_xml_method(struct qri_compile *c, const struct qr_expr *object,
+                                           struct qr_str method, const struct qr_ast_exprs *args,
+                                           const struct qr_expr **ret_expr);
+/* The value before the method in a call read as a.b.method(…). */
+QR_NODISCARD enum qr_status qri_xml_object(struct qri_compile *c, const struct qr_ast_call *ast,
+                                           const struct qr_expr **ret_object);
 /* Gives `leaf`, whose call is bound, to the block whose columns it aggregates. */
 QR_NODISCARD enum qr_status qri_aggregate_leaf(struct qri_compile *c, struct qri_leaf *leaf,
                                                const struct qr_agg_call *call,

@@ -175,11 +175,43 @@ static enum qr_status system_function(struct qri_compile *c, const struct qr_cat
     return qri_rows_args(c, *ret_source, args, ast_args->count);
 }
 
+/* x.nodes('path') AS t(c): rows of one column, whose values stand for nodes. */
+static enum qr_status xml_nodes(struct qri_compile *c, const struct qr_expr *object,
+                                const struct qr_ast_exprs *ast_args, struct qri_source **ret_source)
+{
+    const struct qr_expr **args = QRI_ARRAY(c, 2, const struct qr_expr *);
+    if (args == NULL)
+        return qri_nomem(c);
+    if (object->type.id != QR_TYPE_XML)
+        return qr_sql_fail(c->err, 258, qr_type_name(&object->type));
+    if (ast_args->count != 1)
+        return qr_sql_fail(c->err, 174, "nodes", 1);
+    args[0] = object;
+    QR_TRY(qri_expr(c, ast_args->items[0], &args[1]));
+    QR_TRY(qr_expr_convert(&c->b, qr_type_sized(QR_TYPE_NVARCHAR, 0), args[1], &args[1]));
+    QR_TRY(new_rows(c, "XML NODES", 1, ret_source));
+    set_column(c, *ret_source, 0, qr_str("nodes"), qr_type_of(QR_TYPE_XML), false);
+    QR_TRY(qri_rows_args(c, *ret_source, args, 2));
+    return finish(c, *ret_source);
+}
+
+static enum qr_status method_source(struct qri_compile *c, const struct qr_ast_expr *head,
+                                    struct qri_source **ret_source)
+{
+    const struct qr_ast_method *ast = (const struct qr_ast_method *)head;
+    const struct qr_expr *object = NULL;
+    if (ast->object == NULL || !qr_str_ieqz(ast->method.text, "nodes"))
+        return qr_fail(c->err, QR_UNSUPPORTED, "method %.*s() in FROM is not supported",
+                       (int)ast->method.text.n, ast->method.text.p);
+    QR_TRY(qri_expr(c, ast->object, &object));
+    return xml_nodes(c, object, &ast->args, ret_source);
+}
+
 enum qr_status qri_call_source(struct qri_compile *c, const struct qr_ast_call_source *ast,
                                struct qri_source **ret_source)
 {
-    if (ast->call->kind != QR_AE_CALL)
-        return qr_fail(c->err, QR_UNSUPPORTED, "the XML method nodes() is not supported");
+    if (ast->call->kind == QR_AE_METHOD)
+        return method_source(c, ast->call, ret_source);
     const struct qr_ast_call *call = (const struct qr_ast_call *)ast->call;
     struct qr_str name = call->name.parts[call->name.count - 1].text;
     for (size_t i = 0; call->name.count == 1 && i < sizeof(builtins) / sizeof(builtins[0]); i++) {
@@ -194,8 +226,15 @@ enum qr_status qri_call_source(struct qri_compile *c, const struct qr_ast_call_s
         QR_TRY(qri_rows_args(c, *ret_source, args, call->args.count));
         return finish(c, *ret_source);
     }
-    struct qri_object found;
-    QR_TRY(qri_object_find(c, &call->name, false, &found));
+    struct qri_object found = {0};
+    const struct qr_expr *object = NULL;
+    bool is_nodes = call->name.count > 1 && qr_str_ieqz(name, "nodes");
+    if (!is_nodes || call->name.count == 2)
+        QR_TRY(qri_object_find(c, &call->name, is_nodes, &found));
+    if (found.object == NULL) {
+        QR_TRY(qri_xml_object(c, call, &object));
+        return xml_nodes(c, object, &call->args, ret_source);
+    }
     if (found.object->type == QR_CAT_FN_INLINE || found.object->type == QR_CAT_FN_TABLE)
         return qri_function_source(c, found.object, &call->args, ret_source);
     if (found.object->type == QR_CAT_SYSTEM_VIEW)

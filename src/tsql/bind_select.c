@@ -247,7 +247,8 @@ enum qr_status qri_top_bind(struct qri_compile *c, const struct qr_ast_top *ast,
     c->clause = clause;
     c->scope = scope;
     struct qr_type type = qr_type_of(ast->percent ? QR_TYPE_FLOAT : QR_TYPE_BIGINT);
-    if (!qr_type_is_number(&amount->type))
+    bool is_untyped = amount->kind == QR_EXPR_VAR && amount->type.id == QR_TYPE_NULL;
+    if (!qr_type_is_number(&amount->type) && !is_untyped)
         return qr_sql_fail(c->err, 1060);
     QR_TRY(qr_expr_convert(&c->b, type, amount, &ret_top->amount));
     ret_top->percent = ast->percent;

@@ -15,6 +15,7 @@ void qri_compile_init(struct qri_compile *c, struct qr_arena *arena, const struc
                          ? env->catalog->collation_id
                          : (uint16_t)QR_COLLATION_DEFAULT;
     c->b.ansi_nulls = env->options.ansi_nulls;
+    c->b.untyped = env->untyped;
     c->b.concat_null_yields_null = env->options.concat_null_yields_null;
     c->schema_id = env->default_schema_id == 0 ? QR_SCHEMA_DBO : env->default_schema_id;
     c->recursion_max = RECURSION_MAX_DEFAULT;

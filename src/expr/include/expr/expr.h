@@ -139,6 +139,13 @@ struct qr_expr {
     } u;
 };
 
+/* Told when a variable of no type (QR_TYPE_NULL) is used where `type` is wanted; `exact`: it is
+ * assigned to a column or parameter of that type. For sp_describe_undeclared_parameters. */
+struct qr_expr_untyped {
+    void (*found)(void *ctx, uint32_t slot, const struct qr_type *type, bool exact);
+    void *ctx;
+};
+
 /* What constructors share. Callers set the fields; `line` may change between calls. */
 struct qr_expr_builder {
     struct qr_arena *arena;
@@ -147,6 +154,7 @@ struct qr_expr_builder {
     int line;
     bool ansi_nulls;              /* OFF: = NULL compares like IS NULL */
     bool concat_null_yields_null; /* OFF: NULL is an empty string in + */
+    const struct qr_expr_untyped *untyped; /* or NULL */
     bool no_folding;              /* keep constants apart (tests, computed column text) */
 };
 

@@ -336,6 +336,7 @@ struct qr_bind_env {
     uint32_t default_schema_id;
     struct qr_bind_options options;
     bool in_function; /* side effects are refused (443) */
+    const struct qr_expr_untyped *untyped; /* variables of QR_TYPE_NULL are asked for; or NULL */
 };
 
 /* Compiles a SELECT, INSERT, UPDATE, DELETE or MERGE statement. */
