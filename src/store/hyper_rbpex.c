@@ -5,6 +5,7 @@
  * and for good if it is too much or no longer there, pages from before are confirmed one by one:
  * GetPage answers NOT_MODIFIED without the page. */
 #include <stdlib.h>
+#include "base/sim_break.h"
 #include "hyper_int.h"
 #include "rbpex.h"
 #include "base/banned.h"
@@ -331,7 +332,7 @@ void qri_tier_confirm(struct qri_hyper *hy, uint32_t page_no, uint64_t lsn)
 
 void qri_tier_changed(struct qr_store *store, uint32_t page_no, uint64_t lsn)
 {
-    if (store->hyper->tier != NULL)
+    if (store->hyper->tier != NULL && !qr_sim_broken(QR_BREAK_STALE))
         qri_rbpex_changed(store->hyper->tier->rbpex, page_no, lsn);
 }
 

@@ -13,6 +13,7 @@ enum qr_sim_break {
     QR_BREAK_PIN,   /* garbage is deleted under the branches that read it */
     QR_BREAK_FETCH, /* a replica forgets log of a page that it is just fetching */
     QR_BREAK_EARLY, /* a primary tells commits to be durable when it has sent them */
+    QR_BREAK_STALE, /* a compute node's disk keeps pages that have changed (RBPEX) */
 };
 
 #ifdef QR_SIM_BREAK
