@@ -239,6 +239,9 @@ static enum qr_status create_database(void *ctx, struct qr_session *session,
     struct qr_database_wish wish = {.collation = create->collation.text};
     if (create->copy_of.count > 0)
         wish.copy_of = create->copy_of.parts[create->copy_of.count - 1].text;
+    if (create->copy_of.count > 1 &&
+        !qr_str_ieqz(create->copy_of.parts[0].text, qri_node_options_of(ctx)->server_name))
+        return qr_sql_fail(err, 40561); /* there is no other server that we could ask */
     if (create->files.n > 0)
         return qr_sql_fail(err, 40517, "ON");
     QR_TRY(take_options(&create->options, &wish, err));

@@ -1,10 +1,11 @@
-/* quire.c - the command line: its version and storage looked at offline; everything else it names
- * as missing. */
+/* quire.c - the command line: its version, copies and restores, storage looked at offline;
+ * everything else it names as missing. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "inspect/inspect.h"
+#include "quire_int.h"
 #include "base/banned.h"
 
 enum { EXIT_USAGE = 2, ARGS_MAX = 64 };
@@ -36,9 +37,11 @@ int main(int argc, char **argv)
     }
     if (argc >= 2 && strcmp(argv[1], "storage") == 0)
         return storage(argc - 2, argv + 2);
+    if (argc >= 2 && strcmp(argv[1], "db") == 0)
+        return qri_quire_db(argc - 2, argv + 2);
     if (argc > 1)
         fprintf(stderr, "quire: '%s' is not supported by this version\n", argv[1]);
-    fprintf(stderr,
-            "usage: quire version\n       quire storage inspect|verify|dump-log PLACE ...\n");
+    fprintf(stderr, "usage: quire version\n       quire storage inspect|verify|dump-log PLACE ...\n"
+                    "       quire db copy|restore|list-deleted|set-retention ...\n");
     return EXIT_USAGE;
 }

@@ -31,7 +31,7 @@ struct field {
     {                                                                                              \
         kind, offsetof(struct qr_database_row, member), max                                        \
     }
-enum { WORDS_MAX = QR_WORD_BYTES_MAX, NAMES_MAX = QR_NAME_BYTES_MAX, FIELDS_MAX = 10 };
+enum { WORDS_MAX = QR_WORD_BYTES_MAX, NAMES_MAX = QR_NAME_BYTES_MAX, FIELDS_MAX = 11 };
 
 static const struct {
     uint16_t method;
@@ -47,7 +47,8 @@ static const struct {
     {QR_CONTROL_DUTY,        {ASK(TEXT, name, WORDS_MAX)}},
     {QR_CONTROL_CREATE,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
-                              ASK(TEXT, copy_of, NAMES_MAX), ASK(LONG, restore_wall_ns, 0)}},
+                              ASK(TEXT, copy_of, NAMES_MAX), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
+                              ASK(LONG, restore_wall_ns, 0)}},
     {QR_CONTROL_ALTER,       {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX), ASK(WORD, ha_replicas, 0)}},
     {QR_CONTROL_RENAME,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX)}},
@@ -57,6 +58,7 @@ static const struct {
     {QR_CONTROL_DELETE_RULE, {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_ADD_REPLICA, {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX)}},
     {QR_CONTROL_FAILOVER,    {ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_RETENTION,   {ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
     /* clang-format on */
 };
 static const struct field row_fields[] = {
@@ -71,6 +73,10 @@ static const struct field row_fields[] = {
     ROW(WORD, slices, 0),
     ROW(WORD, replica_of, 0),
     ROW(WORD, ha_replicas, 0),
+    ROW(WORD, retention_days, 0),
+    ROW(LONG, dropped_wall_ns, 0),
+    ROW(CHARS, parent, QR_TIMELINE_TEXT_BYTES),
+    ROW(LONG, branch_lsn, 0),
     {END, 0, 0},
 };
 static const struct field item_fields[] = {
@@ -236,7 +242,7 @@ enum qr_status qr_control_row_next(const uint8_t *bytes, size_t count, size_t *a
 {
     struct qr_database_row row = {0};
     size_t next = *at;
-    if (count - next < 1 || bytes[next] > QR_DATABASE_DROPPING)
+    if (count - next < 1 || bytes[next] > QR_DATABASE_PURGING)
         return qr_fail(err, QR_PROTOCOL, "the row of a database breaks its format");
     row.state = (enum qr_database_state)bytes[next++];
     if (!take_fields(bytes, count, &next, row_fields, &row))

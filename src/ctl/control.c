@@ -169,18 +169,33 @@ enum qr_status qri_control_node_call(struct qr_control *control, const struct qr
 
 /* ---- claims ---- */
 
+static bool is_claimed(const struct qr_control *control, uint32_t database_id) /* held */
+{
+    const struct qri_claim *other = control->claims;
+    while (other != NULL && other->database_id != database_id)
+        other = other->next;
+    return other != NULL;
+}
+
+bool qri_control_try_claim(struct qr_control *control, struct qri_claim *claim,
+                           uint32_t database_id)
+{
+    pthread_mutex_lock(&control->mu);
+    bool is_free = !is_claimed(control, database_id);
+    if (is_free) {
+        *claim = (struct qri_claim){control->claims, database_id};
+        control->claims = claim;
+    }
+    pthread_mutex_unlock(&control->mu);
+    return is_free;
+}
+
 void qri_control_claim(struct qr_control *control, struct qri_claim *claim, uint32_t database_id)
 {
     claim->database_id = database_id;
     pthread_mutex_lock(&control->mu);
-    for (;;) {
-        const struct qri_claim *other = control->claims;
-        while (other != NULL && other->database_id != database_id)
-            other = other->next;
-        if (other == NULL)
-            break;
+    while (is_claimed(control, database_id))
         (void)qr_cond_wait(&control->changed, &control->mu, -1);
-    }
     claim->next = control->claims;
     control->claims = claim;
     pthread_mutex_unlock(&control->mu);
@@ -271,6 +286,7 @@ void qr_control_free(struct qr_control *control)
     if (control == NULL)
         return;
     qr_control_stop(control);
+    qri_retention_stop(control);
     /* the other processes are gone, so nothing that an operation waits for takes long */
     qr_rpc_listener_free(control->short_listener);
     qr_rpc_listener_free(control->operation_listener);
@@ -315,6 +331,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     for (size_t i = 0; i < count; i++)
         QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
     QR_TRY(qri_control_finish_steps(control, err));
+    QR_TRY(qri_retention_start(control, err));
     struct qr_database_row row;
     if (qr_registry_find_database(control->options.registry, qr_str("master"), &row) == QR_OK)
         return QR_OK;

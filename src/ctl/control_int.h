@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include "ctl/control.h"
 #include "rpc/socket.h"
+#include "store/hyper_branch.h"
 
 enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128 };
 
@@ -67,6 +68,8 @@ struct qr_control {
     size_t parked_count;
     uint64_t version;         /* of the gateway's state */
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
+    pthread_t retention;
+    bool retains; /* that thread runs */
 };
 
 /* ---- control.c ---- */
@@ -99,6 +102,9 @@ QR_NODISCARD enum qr_status qri_control_call_node(struct qr_control *control, co
 /* Was the other side not there, and is it worth another try? Pauses then. */
 bool qri_control_repeats(struct qr_control *control, enum qr_status status, int64_t until_ns);
 void qri_control_claim(struct qr_control *control, struct qri_claim *claim, uint32_t database_id);
+/* False: somebody has it. */
+bool qri_control_try_claim(struct qr_control *control, struct qri_claim *claim,
+                           uint32_t database_id);
 void qri_control_unclaim(struct qr_control *control, struct qri_claim *claim);
 
 /* ---- serve.c: qr_rpc_serve_fn whose ctx is the struct qr_control ---- */
@@ -151,9 +157,37 @@ void qri_reign_done(struct qr_control *control);
 /* ---- hyper.c: a Hyperscale database's log and pages ---- */
 QR_NODISCARD enum qr_status qri_hyper_make(struct qr_control *control,
                                            const struct qr_database_row *row, struct qr_err *err);
-/* Idempotent. */
-QR_NODISCARD enum qr_status qri_hyper_remove(struct qr_control *control,
-                                             const struct qr_database_row *row, struct qr_err *err);
+
+/* ---- copy.c: CREATE ... AS COPY OF, and restores ---- */
+struct qri_copy {
+    struct qr_database_row source;
+    struct qri_claim claim;
+    bool claimed;
+};
+/* Finds and claims the source, and fills in of the wish what the copy has from it. The end is due
+ * after a failure, too. */
+QR_NODISCARD enum qr_status qri_copy_begin(struct qr_control *control,
+                                           const struct qr_control_ask *ask,
+                                           struct qr_database_wish *wish, struct qri_copy *copy,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_copy_make(struct qr_control *control, const struct qri_copy *copy,
+                                          const struct qr_control_ask *ask,
+                                          const struct qr_database_row *row, struct qr_err *err);
+void qri_copy_end(struct qr_control *control, struct qri_copy *copy);
+struct qr_hyper_services qri_hyper_services(struct qr_control *control);
+
+/* ---- retention.c ---- */
+int64_t qri_retention_ns(const struct qr_database_row *row);
+QR_NODISCARD enum qr_status qri_control_set_retention(struct qr_control *control,
+                                                      const struct qr_control_ask *ask,
+                                                      struct qr_err *err);
+/* Of a Hyperscale database that is nobody's any more: its row goes when its storage has. May be
+ * repeated; the thread does. */
+QR_NODISCARD enum qr_status qri_retention_purge(struct qr_control *control,
+                                                const struct qr_database_row *row,
+                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err);
+void qri_retention_stop(struct qr_control *control); /* after qr_control_stop */
 
 /* ---- rules.c ---- */
 QR_NODISCARD enum qr_status qri_control_set_rule(struct qr_control *control,

@@ -27,27 +27,3 @@ enum qr_status qri_hyper_make(struct qr_control *control, const struct qr_databa
     while (qri_control_repeats(control, status, until));
     return status;
 }
-
-/* First the log, so that nobody who still has the database can write it. */
-enum qr_status qri_hyper_remove(struct qr_control *control, const struct qr_database_row *row,
-                                struct qr_err *err)
-{
-    struct qr_timeline timeline;
-    QR_TRY(qr_place_timeline(row, &timeline, err));
-    int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
-    enum qr_status status;
-    do {
-        struct qr_logsvc_change change = {.kind = QR_LOGSVC_DROP, .timeline = timeline};
-        status = qr_logsvc_peer_change(qr_rpc_client_peer(control->log), &change, 0, err);
-    } while (qri_control_repeats(control, status, until));
-    for (uint32_t no = 0; status == QR_OK && no < row->slices; no++) {
-        struct qr_slice_id id = {.timeline = timeline, .no = no};
-        struct qr_rpc_peer *pages = qr_rpc_client_peer(control->pages);
-        do {
-            status = qr_pages_simple(pages, QR_PAGES_DROP, &id, err);
-            if (status == QR_NOT_FOUND) /* it was not made yet, or is gone already */
-                status = QR_OK;
-        } while (qri_control_repeats(control, status, until));
-    }
-    return status;
-}

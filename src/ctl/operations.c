@@ -1,9 +1,9 @@
 /* operations.c - see ctl/control.h: databases are made and dropped in recorded steps.
  *
- * Make: row CREATING, its files (the shared node) or its log and pages, row ONLINE. Drop: nobody
- * may enter, row DROPPING, its process ends, files or log and pages, no row. A start finishes what
- * a crash left: rows that are not ONLINE go. To make a database from another (a copy, a restore) is
- * a third way in make_storage, chosen by the ask's copy_of. */
+ * Make: row CREATING, its files (the shared node) or its log and pages, new or of another database
+ * (copy.c), row ONLINE. Drop: nobody may enter, row DROPPING, its process ends, its files go and
+ * the row with them; a Hyperscale database's row becomes DROPPED and goes after its retention, when
+ * its storage has gone (retention.c). A start finishes what a crash left. */
 #include <stdio.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -14,32 +14,43 @@
 /* ---- what a database consists of ---- */
 
 static enum qr_status make_storage(struct qr_control *control, const struct qr_control_ask *ask,
-                                   const struct qr_database_row *row, struct qr_err *err)
+                                   const struct qri_copy *copy, const struct qr_database_row *row,
+                                   struct qr_err *err)
 {
     if (ask->copy_of.n > 0)
-        return qr_sql_fail(err, 40517, "AS COPY OF");
+        return qri_copy_make(control, copy, ask, row, err);
     if (qr_database_is_hyper(row))
         return qri_hyper_make(control, row, err);
     return qri_control_node_call(control, row, QR_NODE_MAKE, err);
 }
 
-/* Idempotent. */
-static enum qr_status remove_storage(struct qr_control *control, const struct qr_database_row *row,
-                                     struct qr_err *err)
+static void end_processes(struct qr_control *control, const struct qr_database_row *row)
 {
-    if (!qr_database_is_hyper(row))
-        return qri_control_node_call(control, row, QR_NODE_REMOVE, err);
     qri_reign_end(control, row->id, true);
     qri_reign_forget(control, row->id);
-    return row->replica_of != 0 ? QR_OK : qri_hyper_remove(control, row, err);
 }
 
-/* The row is CREATING or DROPPING. */
+/* The row is CREATING or DROPPING; idempotent. */
 static enum qr_status remove_all(struct qr_control *control, const struct qr_database_row *row,
                                  struct qr_err *err)
 {
-    QR_TRY(remove_storage(control, row, err));
-    QR_TRY(qr_registry_remove_database(control->options.registry, row->id, err));
+    struct qr_registry *registry = control->options.registry;
+    if (row->replica_of != 0) { /* it has no storage of its own */
+        end_processes(control, row);
+        QR_TRY(qr_registry_remove_database(registry, row->id, err));
+        qri_control_forget_rules(control, row->id);
+        return QR_OK;
+    }
+    if (qr_database_is_hyper(row)) {
+        end_processes(control, row);
+        if (row->state == QR_DATABASE_DROPPING)
+            return qr_registry_set_state(registry, row->id, QR_DATABASE_DROPPED, err);
+        QR_TRY(qr_registry_set_state(registry, row->id, QR_DATABASE_PURGING, err));
+        (void)!qri_retention_purge(control, row, NULL); /* the thread goes on with it */
+        return QR_OK;
+    }
+    QR_TRY(qri_control_node_call(control, row, QR_NODE_REMOVE, err));
+    QR_TRY(qr_registry_remove_database(registry, row->id, err));
     qri_control_forget_rules(control, row->id);
     return QR_OK;
 }
@@ -49,11 +60,11 @@ enum qr_status qri_control_finish_steps(struct qr_control *control, struct qr_er
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row row;
     for (size_t i = 0; qr_registry_database_at(registry, i, &row);) {
-        if (row.state == QR_DATABASE_ONLINE) {
+        if (row.state != QR_DATABASE_CREATING && row.state != QR_DATABASE_DROPPING) {
             i++;
             continue;
         }
-        QR_TRY(remove_all(control, &row, err));
+        QR_TRY(remove_all(control, &row, err)); /* the row goes, or is in another state */
         QR_LOG(&control->options.log, QR_INFO, "database_tidied", QR_F("db", &row.name[0]));
     }
     return QR_OK;
@@ -74,9 +85,10 @@ static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
 }
 
 static enum qr_status make(struct qr_control *control, const struct qr_control_ask *ask,
-                           const struct qr_database_row *row, struct qr_err *err)
+                           const struct qri_copy *copy, const struct qr_database_row *row,
+                           struct qr_err *err)
 {
-    enum qr_status status = make_storage(control, ask, row, err);
+    enum qr_status status = make_storage(control, ask, copy, row, err);
     if (status == QR_CLOSED || status == QR_TIMEOUT) /* a process of ours is not there */
         status = qr_sql_fail(err, 40613, row->name,
                              qr_registry_server_name(control->options.registry), "none");
@@ -91,18 +103,32 @@ static enum qr_status make(struct qr_control *control, const struct qr_control_a
     return status;
 }
 
+static enum qr_status create(struct qr_control *control, const struct qr_control_ask *ask,
+                             struct qr_database_row *ret_row, struct qr_err *err)
+{
+    struct qr_database_wish wish = wish_of(ask);
+    struct qri_copy copy = {.claimed = false};
+    struct qri_claim claim;
+    enum qr_status status = QR_OK;
+    if (ask->copy_of.n > 0)
+        status = qri_copy_begin(control, ask, &wish, &copy, err);
+    if (status == QR_OK)
+        status =
+            qr_registry_add_database(control->options.registry, ask->name, &wish, ret_row, err);
+    if (status == QR_OK) {
+        qri_control_claim(control, &claim, ret_row->id);
+        status = make(control, ask, &copy, ret_row, err);
+        qri_control_unclaim(control, &claim);
+    }
+    qri_copy_end(control, &copy);
+    return status;
+}
+
 enum qr_status qr_control_create_database(struct qr_control *control,
                                           const struct qr_control_ask *ask, struct qr_err *err)
 {
     struct qr_database_row row;
-    struct qr_database_wish wish = wish_of(ask);
-    struct qri_claim claim;
-    QR_TRY(qr_registry_add_database(control->options.registry, ask->name, &wish, &row, err));
-    qri_control_claim(control, &claim, row.id);
-    enum qr_status status = make(control, ask, &row, err);
-    qri_control_unclaim(control, &claim);
-    if (status != QR_OK)
-        return status;
+    QR_TRY(create(control, ask, &row, err));
     QR_LOG(&control->options.log, QR_INFO, "database_made", QR_F("db", &row.name[0]),
            QR_F("objective", &row.objective[0]));
     qri_control_tell_gateway(control, false);
@@ -170,7 +196,9 @@ static enum qr_status drop(struct qr_control *control, const struct qr_database_
             (void)!qri_control_node_call(control, row, QR_NODE_RELEASE, NULL);
         return status;
     }
-    return remove_all(control, row, err);
+    struct qr_database_row now = *row;
+    now.state = QR_DATABASE_DROPPING;
+    return remove_all(control, &now, err);
 }
 
 /* Claims the database of that name. */

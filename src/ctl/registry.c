@@ -190,6 +190,11 @@ struct qr_meta *qri_registry_meta(const struct qr_registry *registry)
     return registry->meta;
 }
 
+struct qr_env *qri_registry_env(const struct qr_registry *registry)
+{
+    return registry->env;
+}
+
 int64_t qri_registry_now_ticks(const struct qr_registry *registry)
 {
     static const int64_t days_to_1970 = 719162;
@@ -276,7 +281,8 @@ enum qr_status qr_registry_set_admin_hash(struct qr_registry *registry, struct q
 static struct entry *find_name(struct qr_registry *registry, struct qr_str name)
 {
     for (size_t i = 0; i < registry->count; i++)
-        if (qr_str_ieqz(name, registry->entries[i].row.name))
+        if (qr_database_is_live(&registry->entries[i].row) &&
+            qr_str_ieqz(name, registry->entries[i].row.name))
             return &registry->entries[i];
     return NULL;
 }
@@ -413,7 +419,8 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
                                    const struct qr_database_wish *wish,
                                    struct qr_database_row *ret_row, struct qr_err *err)
 {
-    struct qr_database_row row = {.state = QR_DATABASE_CREATING, .max_bytes = MAX_BYTES_DEFAULT};
+    struct qr_database_row row = {.max_bytes = MAX_BYTES_DEFAULT,
+                                  .retention_days = QR_RETENTION_DAYS};
     if (name.n == 0 || !qri_copy_text(row.name, sizeof row.name, name))
         return qr_fail(err, QR_INVALID, "The name of a database has 1 to 128 characters.");
     if (find_name(registry, name) != NULL)
@@ -473,14 +480,6 @@ static enum qr_status update(struct qr_registry *registry, struct entry *entry,
     return QR_OK;
 }
 
-static enum qr_status fail_no_database(struct qr_str name, struct qr_err *err)
-{
-    char text[QR_NAME_BYTES_MAX + 1];
-    if (!qri_copy_text(text, sizeof text, name))
-        text[0] = '\0';
-    return qr_sql_fail(err, 911, text);
-}
-
 enum qr_status qr_registry_alter_database(struct qr_registry *registry, struct qr_str name,
                                           const struct qr_database_wish *wish,
                                           struct qr_database_row *ret_row, struct qr_err *err)
@@ -489,7 +488,7 @@ enum qr_status qr_registry_alter_database(struct qr_registry *registry, struct q
     pthread_mutex_lock(&registry->mu);
     struct entry *entry = find_name(registry, name);
     if (entry == NULL) {
-        status = fail_no_database(name, err);
+        status = qri_fail_no_database(name, err);
     } else {
         struct qr_database_row row = entry->row;
         status = apply_wish(wish, &row, err);
@@ -510,7 +509,7 @@ enum qr_status qr_registry_rename_database(struct qr_registry *registry, struct 
     struct entry *entry = find_name(registry, name);
     struct qr_database_row row;
     if (entry == NULL) {
-        status = fail_no_database(name, err);
+        status = qri_fail_no_database(name, err);
     } else {
         row = entry->row;
         const struct entry *other = find_name(registry, new_name);
@@ -526,17 +525,18 @@ enum qr_status qr_registry_rename_database(struct qr_registry *registry, struct 
     return status;
 }
 
-enum qr_status qr_registry_set_state(struct qr_registry *registry, uint32_t id,
-                                     enum qr_database_state state, struct qr_err *err)
+enum qr_status qri_registry_change(struct qr_registry *registry, uint32_t id,
+                                   void (*change)(struct qr_database_row *row, const void *arg),
+                                   const void *arg, struct qr_err *err)
 {
     pthread_mutex_lock(&registry->mu);
     struct entry *entry = find_id(registry, id);
     enum qr_status status = QR_OK;
     if (entry == NULL) {
         status = qr_fail(err, QR_NOT_FOUND, "no database has the id %u", id);
-    } else if (entry->row.state != state) {
+    } else {
         struct qr_database_row row = entry->row;
-        row.state = state;
+        change(&row, arg);
         status = update(registry, entry, &row, err);
     }
     pthread_mutex_unlock(&registry->mu);
@@ -566,35 +566,34 @@ enum qr_status qr_registry_remove_database(struct qr_registry *registry, uint32_
     return status;
 }
 
-enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr_str name,
-                                         struct qr_database_row *ret_row)
+/* Ends the look. */
+static enum qr_status give_row(struct qr_registry *registry, const struct entry *entry,
+                               struct qr_database_row *ret_row)
 {
-    pthread_mutex_lock(&registry->mu);
-    const struct entry *entry = find_name(registry, name);
     if (entry != NULL)
         *ret_row = entry->row;
     pthread_mutex_unlock(&registry->mu);
     return entry != NULL ? QR_OK : QR_NOT_FOUND;
+}
+
+enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr_str name,
+                                         struct qr_database_row *ret_row)
+{
+    pthread_mutex_lock(&registry->mu);
+    return give_row(registry, find_name(registry, name), ret_row);
 }
 
 enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
                                    struct qr_database_row *ret_row)
 {
     pthread_mutex_lock(&registry->mu);
-    const struct entry *entry = find_id(registry, id);
-    if (entry != NULL)
-        *ret_row = entry->row;
-    pthread_mutex_unlock(&registry->mu);
-    return entry != NULL ? QR_OK : QR_NOT_FOUND;
+    return give_row(registry, find_id(registry, id), ret_row);
 }
 
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row)
 {
     pthread_mutex_lock(&registry->mu);
-    bool found = index < registry->count;
-    if (found)
-        *ret_row = registry->entries[index].row;
-    pthread_mutex_unlock(&registry->mu);
-    return found;
+    const struct entry *entry = index < registry->count ? &registry->entries[index] : NULL;
+    return give_row(registry, entry, ret_row) == QR_OK;
 }

@@ -3,6 +3,13 @@
 #include <jansson.h>
 #include "ctl/registry.h"
 
+/* A changed row; memory follows when it is durable. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qri_registry_change(struct qr_registry *registry, uint32_t id,
+                                                void (*change)(struct qr_database_row *row,
+                                                               const void *arg),
+                                                const void *arg, struct qr_err *err);
+enum qr_status qri_fail_no_database(struct qr_str name, struct qr_err *err); /* 911 */
+struct qr_env *qri_registry_env(const struct qr_registry *registry);
 struct qr_meta *qri_registry_meta(const struct qr_registry *registry);
 int64_t qri_registry_now_ticks(const struct qr_registry *registry); /* 100 ns since 0001-01-01 */
 

@@ -6,7 +6,9 @@
 
 static const char *const state_names[] = {[QR_DATABASE_CREATING] = "creating",
                                           [QR_DATABASE_ONLINE] = "online",
-                                          [QR_DATABASE_DROPPING] = "dropping"};
+                                          [QR_DATABASE_DROPPING] = "dropping",
+                                          [QR_DATABASE_DROPPED] = "dropped",
+                                          [QR_DATABASE_PURGING] = "purging"};
 
 bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s)
 {
@@ -47,6 +49,24 @@ static bool take_state(const json_t *object, enum qr_database_state *ret_state)
     return false;
 }
 
+/* What rows of earlier releases do not have. */
+static bool take_later_members(const json_t *o, struct qr_database_row *row)
+{
+    json_int_t days = QR_RETENTION_DAYS, dropped = 0, lsn = 0;
+    if (json_object_get(o, "retentionDays") == NULL) {
+        row->retention_days = QR_RETENTION_DAYS;
+        return true;
+    }
+    bool good = qri_take_number(o, "retentionDays", &days) && days >= QR_RETENTION_DAYS_MIN &&
+                days <= QR_RETENTION_DAYS_MAX && qri_take_number(o, "droppedWallNs", &dropped) &&
+                qri_take_text(o, "parent", row->parent, sizeof row->parent) &&
+                qri_take_number(o, "branchLsn", &lsn) && lsn >= 0;
+    row->retention_days = (uint32_t)days;
+    row->dropped_wall_ns = dropped;
+    row->branch_lsn = (uint64_t)lsn;
+    return good;
+}
+
 bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
 {
     json_int_t id, ticks, max;
@@ -67,7 +87,8 @@ bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
         return false;
     row->replica_of = (uint32_t)primary;
     row->ha_replicas = (uint32_t)replicas;
-    return take_state(o, &row->state) && qri_take_text(o, "name", row->name, sizeof row->name) &&
+    return take_later_members(o, row) && take_state(o, &row->state) &&
+           qri_take_text(o, "name", row->name, sizeof row->name) &&
            qri_take_text(o, "edition", row->edition, sizeof row->edition) &&
            qri_take_text(o, "objective", row->objective, sizeof row->objective) &&
            qri_take_text(o, "collation", row->collation, sizeof row->collation) &&
@@ -76,13 +97,15 @@ bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
 
 json_t *qri_json_of_row(const struct qr_database_row *row)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "id",
-                     (json_int_t)row->id, "name", row->name, "state", state_names[row->state],
-                     "edition", row->edition, "objective", row->objective, "collation",
-                     row->collation, "timeline", row->timeline, "createTicks",
-                     (json_int_t)row->create_ticks, "maxBytes", (json_int_t)row->max_bytes,
-                     "slices", (json_int_t)row->slices, "replicaOf", (json_int_t)row->replica_of,
-                     "haReplicas", (json_int_t)row->ha_replicas);
+    return json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I}", "id",
+        (json_int_t)row->id, "name", row->name, "state", state_names[row->state], "edition",
+        row->edition, "objective", row->objective, "collation", row->collation, "timeline",
+        row->timeline, "createTicks", (json_int_t)row->create_ticks, "maxBytes",
+        (json_int_t)row->max_bytes, "slices", (json_int_t)row->slices, "retentionDays",
+        (json_int_t)row->retention_days, "droppedWallNs", (json_int_t)row->dropped_wall_ns,
+        "parent", row->parent, "branchLsn", (json_int_t)row->branch_lsn, "replicaOf",
+        (json_int_t)row->replica_of, "haReplicas", (json_int_t)row->ha_replicas);
 }
 
 void qri_new_timeline(struct qr_env *env, char dst[QR_TIMELINE_TEXT_BYTES + 1])

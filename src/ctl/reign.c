@@ -126,7 +126,7 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
     struct qr_database_row row;
     char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
     if (qr_registry_find_id(control->options.registry, database_id, &row) != QR_OK ||
-        row.replica_of != 0 || control->stopping)
+        row.replica_of != 0 || !qr_database_is_live(&row) || control->stopping)
         return;
     pthread_mutex_lock(&control->mu);
     primary_of(control, row.id, primary);

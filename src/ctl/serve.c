@@ -78,6 +78,8 @@ static void answer_state(struct qr_control *control, struct qr_rpc_request *own_
     }
     struct qr_database_row row;
     for (size_t i = 0; status == QR_OK && qr_registry_database_at(registry, i, &row); i++) {
+        if (!qr_database_is_live(&row))
+            continue;
         struct qr_control_item item = {
             .kind = QR_ITEM_DATABASE, .name = qr_str(row.name), .database_id = row.id};
         qr_control_item_put(&buf, &item);
@@ -302,6 +304,7 @@ static enum qr_status (*const operations[])(struct qr_control *control,
     [QR_CONTROL_DELETE_RULE - QR_CONTROL_CREATE] = qri_control_delete_rule,
     [QR_CONTROL_ADD_REPLICA - QR_CONTROL_CREATE] = qri_control_add_replica,
     [QR_CONTROL_FAILOVER - QR_CONTROL_CREATE] = qri_control_failover,
+    [QR_CONTROL_RETENTION - QR_CONTROL_CREATE] = qri_control_set_retention,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)

@@ -27,6 +27,7 @@ static const uint16_t methods[] = {
     QR_CONTROL_REGISTER,  QR_CONTROL_ROUTE, QR_CONTROL_STATE,    QR_CONTROL_FIND,
     QR_CONTROL_DATABASES, QR_CONTROL_RULES, QR_CONTROL_CREATE,   QR_CONTROL_ALTER,
     QR_CONTROL_RENAME,    QR_CONTROL_DROP,  QR_CONTROL_SET_RULE, QR_CONTROL_DELETE_RULE,
+    QR_CONTROL_RETENTION,
 };
 
 static void put(struct qr_buf *buf, uint16_t method, const struct qr_control_ask *ask)

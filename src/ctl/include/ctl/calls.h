@@ -26,7 +26,8 @@ enum qr_control_method {
     QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty */
     QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_DUTY,
     /* operations */
-    QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, restore_wall_ns */
+    QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, dropped, dropped_wall_ns,
+                                  restore_wall_ns */
     QR_CONTROL_ALTER,          /* name, edition, objective, max_bytes, max_text, ha_replicas */
     QR_CONTROL_RENAME,         /* name, new_name */
     QR_CONTROL_DROP,           /* name */
@@ -34,6 +35,7 @@ enum qr_control_method {
     QR_CONTROL_DELETE_RULE,    /* id, name */
     QR_CONTROL_ADD_REPLICA,    /* name of the primary, new_name, objective */
     QR_CONTROL_FAILOVER,       /* name: an HA replica takes over */
+    QR_CONTROL_RETENTION,      /* name, id: for how many days it can be restored */
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x321, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
@@ -62,7 +64,9 @@ struct qr_control_ask {
     struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: none */
     struct qr_str start, end; /* of a rule, as the statement has them */
     uint64_t max_bytes;       /* 0: not said */
-    uint64_t restore_wall_ns; /* CREATE with copy_of: as of this time; 0: now */
+    bool dropped;             /* CREATE with copy_of: of one that was dropped ... */
+    int64_t dropped_wall_ns;  /* ... at this time, to the millisecond; 0: the last */
+    uint64_t restore_wall_ns; /* CREATE with copy_of: as of this time; 0: its newest state */
     uint64_t version;
     uint32_t id, pid;
     uint32_t ha_replicas; /* one more than wished; 0: not said */

@@ -28,7 +28,14 @@ enum {
 enum qr_database_state {
     QR_DATABASE_CREATING, /* its files may be half there: a start removes them and the row */
     QR_DATABASE_ONLINE,
-    QR_DATABASE_DROPPING, /* its files may be half gone: a start removes the rest and the row */
+    QR_DATABASE_DROPPING, /* its files may be half gone: a start removes the rest */
+    QR_DATABASE_DROPPED,  /* it can be restored; its name is free */
+    QR_DATABASE_PURGING,  /* given up for good; its storage may still be there */
+};
+enum {
+    QR_RETENTION_DAYS_MIN = 1,
+    QR_RETENTION_DAYS_MAX = 35,
+    QR_RETENTION_DAYS = 7, /* unless the row says otherwise */
 };
 
 struct qr_database_row {
@@ -44,8 +51,18 @@ struct qr_database_row {
     uint32_t slices;      /* Hyperscale: of 128 GiB that its page servers have; 0: it has files */
     uint32_t replica_of;  /* a named replica: the id of its primary, whose timeline it reads */
     uint32_t ha_replicas; /* Hyperscale: processes that can take over */
+    uint32_t retention_days; /* how far back it can be restored */
+    int64_t dropped_wall_ns; /* when, if it is DROPPED or PURGING */
+    char parent[QR_TIMELINE_TEXT_BYTES +
+                1];      /* Hyperscale: timeline of which it is a branch, or "" */
+    uint64_t branch_lsn; /* where */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
+/* Somebody may name it. */
+static inline bool qr_database_is_live(const struct qr_database_row *row)
+{
+    return row->state < QR_DATABASE_DROPPED;
+}
 /* Its pages and log are in services, not in files of a compute node. */
 static inline bool qr_database_is_hyper(const struct qr_database_row *row)
 {
@@ -108,6 +125,15 @@ QR_NODISCARD enum qr_status qr_registry_remove_database(struct qr_registry *regi
 /* QR_NOT_FOUND, without words: the caller knows which T-SQL error it is. */
 enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr_str name,
                                          struct qr_database_row *ret_row);
+/* One that was dropped: at that time, or the last of that name if it is 0. QR_NOT_FOUND. */
+enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_str name,
+                                        int64_t dropped_wall_ns, struct qr_database_row *ret_row);
+/* It is a branch of that timeline since. */
+QR_NODISCARD enum qr_status qr_registry_set_branch(struct qr_registry *registry, uint32_t id,
+                                                   const struct qr_database_row *parent,
+                                                   uint64_t branch_lsn, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_set_retention(struct qr_registry *registry, uint32_t id,
+                                                      uint32_t days, struct qr_err *err);
 enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
                                    struct qr_database_row *ret_row);
 /* The index-th row in order of id; false behind the last. */

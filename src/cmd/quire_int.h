@@ -1,0 +1,5 @@
+/* quire_int.h - the commands of quire that have a file of their own; each returns the exit code. */
+#pragma once
+
+/* What follows `quire db`. */
+int qri_quire_db(int argc, char **argv);

@@ -1,0 +1,157 @@
+/* copy.c - see control_int.h: a database made from another one, as it is or as it was */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/sqlmsg.h"
+#include "control_int.h"
+#include "ctl/place.h"
+#include "ctl/slo.h"
+#include "store/hyper_branch.h"
+#include "base/banned.h"
+
+static const int64_t TIME_NS = INT64_C(60) * 1000000000, CALL_NS = INT64_C(2) * 1000000000;
+
+/* ---- what is copied ---- */
+
+static enum qr_status no_source(const struct qr_control_ask *ask, struct qr_err *err)
+{
+    char name[QR_NAME_BYTES_MAX + 1];
+    snprintf(name, sizeof name, "%.*s", (int)ask->copy_of.n, ask->copy_of.p);
+    return qr_sql_fail(err, 45143, name);
+}
+
+/* Error 40653, with the time as people write it. */
+static enum qr_status nothing_of_that_time(const struct qr_control_ask *ask, struct qr_err *err)
+{
+    char name[QR_NAME_BYTES_MAX + 1], text[40] = "now";
+    time_t seconds = (time_t)(ask->restore_wall_ns / 1000000000);
+    struct tm tm;
+    snprintf(name, sizeof name, "%.*s", (int)ask->copy_of.n, ask->copy_of.p);
+    if (ask->restore_wall_ns != 0 && gmtime_r(&seconds, &tm) != NULL)
+        (void)!strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return qr_sql_fail(err, 40653, name, text);
+}
+
+static enum qr_status find_source(struct qr_control *control, const struct qr_control_ask *ask,
+                                  struct qr_database_row *ret_row, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    enum qr_status status =
+        ask->dropped
+            ? qr_registry_find_dropped(registry, ask->copy_of, ask->dropped_wall_ns, ret_row)
+            : qr_registry_find_database(registry, ask->copy_of, ret_row);
+    if (status != QR_OK || (!ask->dropped && ret_row->state != QR_DATABASE_ONLINE))
+        return no_source(ask, err);
+    if (ret_row->id == QR_MASTER_ID)
+        return qr_fail(err, QR_INVALID, "master is not copied");
+    if (ret_row->replica_of != 0)
+        return qr_fail(err, QR_INVALID, "A named replica is not copied; its primary is.");
+    return QR_OK;
+}
+
+/* A copy is of its source's tier; what is not said is as there. */
+static enum qr_status inherit(const struct qr_database_row *source, struct qr_database_wish *wish,
+                              struct qr_err *err)
+{
+    const struct qr_slo *slo = qr_slo_find(wish->objective);
+    struct qr_str edition = wish->edition.n != 0 ? wish->edition
+                            : slo != NULL        ? qr_str(slo->edition)
+                                                 : qr_str(source->edition);
+    if (wish->edition.n == 0 && wish->objective.n == 0)
+        wish->objective = qr_str(source->objective);
+    if (!qr_str_ieqz(edition, source->edition))
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "A copy of a database of edition '%s' has that edition, too.",
+                       source->edition);
+    if (wish->edition.n == 0 && slo == NULL)
+        wish->edition = qr_str(source->edition);
+    if (wish->collation.n == 0)
+        wish->collation = qr_str(source->collation);
+    if (wish->max_bytes == 0 && !qr_database_is_hyper(source))
+        wish->max_bytes = source->max_bytes;
+    return QR_OK;
+}
+
+/* To the time that may be asked for: within retention, and not in the future. */
+static enum qr_status check_time(struct qr_control *control, const struct qr_control_ask *ask,
+                                 const struct qr_database_row *source, struct qr_err *err)
+{
+    int64_t now = qr_env_wall_ns(control->options.env);
+    int64_t end = source->state == QR_DATABASE_DROPPED ? source->dropped_wall_ns : now;
+    uint64_t first = (uint64_t)(end - qri_retention_ns(source));
+    if (ask->restore_wall_ns == 0 ||
+        (ask->restore_wall_ns >= first && ask->restore_wall_ns <= (uint64_t)now))
+        return QR_OK;
+    return nothing_of_that_time(ask, err);
+}
+
+enum qr_status qri_copy_begin(struct qr_control *control, const struct qr_control_ask *ask,
+                              struct qr_database_wish *wish, struct qri_copy *copy,
+                              struct qr_err *err)
+{
+    QR_TRY(find_source(control, ask, &copy->source, err));
+    uint32_t id = copy->source.id;
+    qri_control_claim(control, &copy->claim, id); /* it is not dropped meanwhile, nor trimmed */
+    copy->claimed = true;
+    QR_TRY(find_source(control, ask, &copy->source, err));
+    if (copy->source.id != id)
+        return qr_fail(err, QR_BUSY, "the source has changed");
+    QR_TRY(check_time(control, ask, &copy->source, err));
+    return inherit(&copy->source, wish, err);
+}
+
+void qri_copy_end(struct qr_control *control, struct qri_copy *copy)
+{
+    if (copy->claimed)
+        qri_control_unclaim(control, &copy->claim);
+}
+
+/* ---- Hyperscale: a branch ---- */
+
+struct qr_hyper_services qri_hyper_services(struct qr_control *control)
+{
+    return (struct qr_hyper_services){.log = qr_rpc_client_peer(control->log),
+                                      .pages = qr_rpc_client_peer(control->pages),
+                                      .env = control->options.env,
+                                      .timeout_ns = CALL_NS};
+}
+
+static enum qr_status branch(struct qr_control *control, const struct qri_copy *copy,
+                             const struct qr_control_ask *ask, const struct qr_database_row *row,
+                             struct qr_err *err)
+{
+    struct qr_hyper_services services = qri_hyper_services(control);
+    struct qr_timeline parent, child;
+    struct qr_hyper_base base;
+    struct qr_hyper_point point = {
+        .kind = ask->restore_wall_ns == 0 ? QR_POINT_NOW : QR_POINT_TIME,
+        .wall_ns = ask->restore_wall_ns,
+    };
+    QR_TRY(qr_place_timeline(&copy->source, &parent, err));
+    QR_TRY(qr_place_timeline(row, &child, err));
+    int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
+    enum qr_status status;
+    do
+        status =
+            qr_hyper_branch(&services, &parent, copy->source.slices, &point, &child, &base, err);
+    while (qri_control_repeats(control, status, until));
+    if (status == QR_NOT_FOUND || status == QR_INVALID)
+        return nothing_of_that_time(ask, err);
+    QR_TRY(status);
+    QR_LOG(&control->options.log, QR_INFO, "database_branched", QR_F("db", &row->name[0]),
+           QR_F("from", &copy->source.name[0]), QR_F("lsn", base.lsn.v));
+    return qr_registry_set_branch(control->options.registry, row->id, &copy->source, base.lsn.v,
+                                  err);
+}
+
+enum qr_status qri_copy_make(struct qr_control *control, const struct qri_copy *copy,
+                             const struct qr_control_ask *ask, const struct qr_database_row *row,
+                             struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    if (!qr_database_is_hyper(&copy->source))
+        return qr_sql_fail(err, 40517, "AS COPY OF");
+    QR_TRY(host->want(host->ctx, QR_ROLE_NAME_LOG, err));
+    QR_TRY(host->want(host->ctx, QR_ROLE_NAME_PAGE, err));
+    return branch(control, copy, ask, row, err);
+}

@@ -1,0 +1,194 @@
+/* retention.c - see control_int.h: what nobody can restore any more goes, bit by bit, on a thread
+ * of its own. */
+#include <stdlib.h>
+#include <string.h>
+#include "control_int.h"
+#include "ctl/place.h"
+#include "env/thread.h"
+#include "store/hyper_branch.h"
+#include "base/banned.h"
+
+static const int64_t LOOK_NS = INT64_C(5) * 1000000000, RETAIN_NS = INT64_C(600) * 1000000000,
+                     DAY_NS = INT64_C(86400) * 1000000000;
+
+int64_t qri_retention_ns(const struct qr_database_row *row)
+{
+    return row->retention_days * DAY_NS;
+}
+
+enum qr_status qri_control_set_retention(struct qr_control *control,
+                                         const struct qr_control_ask *ask, struct qr_err *err)
+{
+    struct qr_database_row row;
+    struct qr_registry *registry = control->options.registry;
+    if (qr_registry_find_database(registry, ask->name, &row) != QR_OK)
+        return qr_fail(err, QR_NOT_FOUND, "There is no such database.");
+    return qr_registry_set_retention(registry, row.id, ask->id, err);
+}
+
+/* ---- branches of a timeline ---- */
+
+struct heirs {
+    struct qr_hyper_heir *items;
+    size_t count;
+};
+
+/* Until where a row's timeline reads the log of `ancestor`; 0: it is no branch of it. */
+static uint64_t share_of(struct qr_registry *registry, const struct qr_database_row *row,
+                         const char *ancestor)
+{
+    struct qr_database_row at = *row, parent;
+    uint64_t until = UINT64_MAX;
+    while (at.parent[0] != '\0') {
+        until = at.branch_lsn < until ? at.branch_lsn : until;
+        if (strcmp(at.parent, ancestor) == 0)
+            return until;
+        bool found = false;
+        for (size_t i = 0; !found && qr_registry_database_at(registry, i, &parent); i++)
+            found = parent.replica_of == 0 && strcmp(parent.timeline, at.parent) == 0;
+        if (!found)
+            return 0; /* the parent has gone: nothing of what is behind it is needed */
+        at = parent;
+    }
+    return 0;
+}
+
+static enum qr_status list_heirs(struct qr_control *control, const struct qr_database_row *row,
+                                 struct heirs *heirs, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row other;
+    for (size_t i = 0; qr_registry_database_at(registry, i, &other); i++) {
+        uint64_t until = other.parent[0] == '\0' || other.state == QR_DATABASE_PURGING
+                             ? 0
+                             : share_of(registry, &other, row->timeline);
+        if (until == 0)
+            continue;
+        struct qr_hyper_heir *items = realloc(heirs->items, (heirs->count + 1) * sizeof *items);
+        if (items == NULL)
+            return qr_fail(err, QR_NOMEM, "branches of a database");
+        heirs->items = items;
+        items[heirs->count].until = qr_lsn(until);
+        QR_TRY(qr_place_timeline(&other, &items[heirs->count].timeline, err));
+        heirs->count++;
+    }
+    return QR_OK;
+}
+
+/* ---- giving up for good ---- */
+
+static enum qr_status purge_hyper(struct qr_control *control, const struct qr_database_row *row,
+                                  bool *ret_gone, struct qr_err *err)
+{
+    struct qr_hyper_services services = qri_hyper_services(control);
+    struct qr_timeline timeline;
+    struct heirs heirs = {NULL, 0};
+    QR_TRY(qr_place_timeline(row, &timeline, err));
+    enum qr_status status = list_heirs(control, row, &heirs, err);
+    if (status == QR_OK)
+        status = qr_hyper_drop(&services, &timeline, row->slices, heirs.items, heirs.count, err);
+    free(heirs.items);
+    if (status == QR_OK)
+        status = qr_hyper_is_gone(&services, &timeline, row->slices, ret_gone, err);
+    return status;
+}
+
+enum qr_status qri_retention_purge(struct qr_control *control, const struct qr_database_row *row,
+                                   struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    bool gone = false;
+    QR_TRY(qr_registry_set_state(registry, row->id, QR_DATABASE_PURGING, err));
+    qri_control_forget_rules(control, row->id);
+    enum qr_status status = purge_hyper(control, row, &gone, err);
+    if (status == QR_OK && gone)
+        return qr_registry_remove_database(registry, row->id, err);
+    return status;
+}
+
+/* ---- the thread ---- */
+
+static void retain(struct qr_control *control, const struct qr_database_row *row)
+{
+    struct qr_hyper_services services = qri_hyper_services(control);
+    struct qr_hyper_retained kept;
+    struct qr_timeline timeline;
+    struct heirs heirs = {NULL, 0};
+    struct qr_err err = {0};
+    int64_t end = row->state == QR_DATABASE_DROPPED ? row->dropped_wall_ns
+                                                    : qr_env_wall_ns(control->options.env);
+    enum qr_status status = qr_place_timeline(row, &timeline, &err);
+    if (status == QR_OK)
+        status = list_heirs(control, row, &heirs, &err);
+    if (status == QR_OK)
+        status = qr_hyper_retain(&services, &timeline, row->slices,
+                                 (uint64_t)(end - qri_retention_ns(row)), heirs.items, heirs.count,
+                                 &kept, &err);
+    free(heirs.items);
+    if (status != QR_OK)
+        QR_LOG(&control->options.log, QR_WARN, "retention_delayed", QR_F("db", &row->name[0]),
+               QR_F("reason", &err.text[0]));
+}
+
+static void look_at(struct qr_control *control, const struct qr_database_row *row, bool retains)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row now;
+    struct qri_claim claim;
+    struct qr_err err = {0};
+    if (!qr_database_is_hyper(row) || row->replica_of != 0 ||
+        !qri_control_try_claim(control, &claim, row->id))
+        return;
+    enum qr_status status = qr_registry_find_id(registry, row->id, &now);
+    if (status == QR_OK) {
+        bool over =
+            now.state == QR_DATABASE_DROPPED &&
+            qr_env_wall_ns(control->options.env) - now.dropped_wall_ns > qri_retention_ns(&now);
+        if (now.state == QR_DATABASE_PURGING || over)
+            status = qri_retention_purge(control, &now, &err);
+        else if (retains && (now.state == QR_DATABASE_ONLINE || now.state == QR_DATABASE_DROPPED))
+            retain(control, &now);
+    }
+    qri_control_unclaim(control, &claim);
+    if (status != QR_OK && status != QR_BUSY && status != QR_NOT_FOUND && !control->stopping)
+        QR_LOG(&control->options.log, QR_WARN, "purge_delayed", QR_F("db", &row->name[0]),
+               QR_F("reason", &err.text[0]));
+}
+
+static void *retention_main(void *arg)
+{
+    struct qr_control *control = arg;
+    struct qr_env *env = control->options.env;
+    int64_t retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
+    pthread_mutex_lock(&control->mu);
+    while (!control->stopping) {
+        int64_t look_at_ns = qr_env_mono_ns(env) + LOOK_NS;
+        while (!control->stopping && qr_env_mono_ns(env) < look_at_ns)
+            (void)qr_cond_wait(&control->changed, &control->mu, look_at_ns - qr_env_mono_ns(env));
+        pthread_mutex_unlock(&control->mu);
+        struct qr_database_row row;
+        bool retains = qr_env_mono_ns(env) >= retain_at_ns;
+        for (size_t i = 0;
+             !control->stopping && qr_registry_database_at(control->options.registry, i, &row); i++)
+            look_at(control, &row, retains);
+        if (retains)
+            retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
+        pthread_mutex_lock(&control->mu);
+    }
+    pthread_mutex_unlock(&control->mu);
+    return NULL;
+}
+
+enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err)
+{
+    QR_TRY(qr_thread_start("qr-retention", 0, retention_main, control, &control->retention, err));
+    control->retains = true;
+    return QR_OK;
+}
+
+void qri_retention_stop(struct qr_control *control)
+{
+    if (control->retains)
+        pthread_join(control->retention, NULL);
+    control->retains = false;
+}
