@@ -37,6 +37,8 @@ static void route(void *ctx, struct qr_route_job *job)
     struct world *world = ctx;
     atomic_fetch_add(&world->routes, 1);
     atomic_store(&world->last_attempt, job->attempt);
+    if (job->attempt == 1)
+        atomic_fetch_add(&world->retried, 1);
     atomic_store(&world->last_read_only, job->read_only_intent);
     switch (atomic_load(&world->mode)) {
     case ROUTE_TO_NODE:

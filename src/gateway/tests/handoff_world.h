@@ -18,7 +18,7 @@ struct world {
     struct qr_router router;
     _Atomic enum route_mode mode;
     _Atomic(struct qr_route_job *) kept;
-    atomic_uint routes, last_attempt;
+    atomic_uint routes, last_attempt, retried; /* logins that asked a second time */
     atomic_bool last_read_only;
 };
 

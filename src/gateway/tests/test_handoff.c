@@ -126,7 +126,8 @@ struct later {
 static void *act_later(void *arg)
 {
     const struct later *later = arg;
-    world_sleep_ms(300);
+    while (atomic_load(&later->world->retried) < 2) /* both have tried in vain */
+        world_sleep_ms(1);
     later->act(later->world);
     return NULL;
 }
@@ -150,7 +151,6 @@ static void log_in_while(struct world *world, const char *database,
         client_close(&clients[i]);
     }
     pthread_join(thread, NULL);
-    assert_true(atomic_load(&world->last_attempt) > 0);
 }
 
 static void test_a_login_waits_for_its_node(void **state)
