@@ -70,7 +70,7 @@ void world_init(struct world *world)
 
 void world_done(struct world *world)
 {
-    bool stopped = world_stop_front(world, 0) && world_stop_node(world, 0);
+    bool stopped = world_stop_front(world, 3000) && world_stop_node(world, 3000);
     assert(stopped);
     unlink(world->path);
     rmdir(world->folder);

@@ -11,7 +11,7 @@
 #include "handoff_int.h"
 #include "handoff_world.h"
 
-enum { LOGIN_MS = 2500, LONG_LOGIN_MS = 15000 };
+enum { LOGIN_MS = 4000, LONG_LOGIN_MS = 15000 };
 
 static const char *select1_path; /* argv[1] */
 
