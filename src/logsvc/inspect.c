@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "logsvc_int.h"
+#include "page/record.h"
 #include "zone.h"
 #include "base/banned.h"
 
@@ -76,7 +77,7 @@ struct track {
     struct qri_timeline tl; /* states and bounds alone */
     bool unsure;            /* a hole came before: its next entry shows whether it lost something */
     bool seen;
-    uint64_t first_lsn, next_lsn; /* of its log in the journal */
+    uint64_t first_lsn, next_lsn; /* its log in the journal goes on from here; and ends there */
 };
 
 struct walk {
@@ -224,13 +225,24 @@ static void check_state(struct walk *w, struct track *t, const struct qr_journal
     qri_state_apply(&t->tl.hard, e);
 }
 
+/* What such an append follows on: the first of an epoch follows the commit that it names, whatever
+ * LSNs it jumps over. */
+static uint64_t follows_on(const struct qr_journal_entry *e)
+{
+    struct qr_record rec;
+    bool fresh = (e->flags & QR_JOURNAL_NEW_EPOCH) != 0 &&
+                 qr_record_decode(e->data, e->data_bytes, &rec, NULL) == QR_OK &&
+                 rec.kind == QR_RECORD_EPOCH && rec.epoch.last_commit_lsn < e->lsn;
+    return fresh ? rec.epoch.last_commit_lsn : e->lsn;
+}
+
 /* The journal's log of a timeline has no gap but into a new epoch; holes are reported already. */
 static void check_gap(struct walk *w, struct track *t, const struct qr_journal_entry *e,
                       uint64_t block_no)
 {
     if (!t->seen) {
         t->seen = true;
-        t->first_lsn = e->lsn;
+        t->first_lsn = follows_on(e);
     } else if (e->lsn != t->next_lsn && (e->flags & QR_JOURNAL_NEW_EPOCH) == 0 && !t->unsure &&
                !t->tl.damaged) {
         report(w, w->offset,
@@ -425,9 +437,8 @@ static void end_track(struct walk *w, struct track *t)
     if (t->unsure)
         t->tl.damaged = true;
     uint64_t from = t->tl.destaged_lsn > s->trimmed_lsn ? t->tl.destaged_lsn : s->trimmed_lsn;
-    bool jumped = from == s->prev_end_lsn && t->first_lsn == s->epoch_first_lsn;
     if (s->live == QRI_LIVE && !t->tl.damaged && w->damage_count == 0 && from < s->end_lsn &&
-        (!t->seen || (t->first_lsn > from && !jumped) || t->next_lsn < s->end_lsn))
+        (!t->seen || t->first_lsn > from || t->next_lsn < s->end_lsn))
         report(w, 0, "timeline %s: log from LSN %" PRIu64 " to %" PRIu64 " is not in the journal",
                t->tl.name, from, s->end_lsn);
     struct qr_timelines_row row = row_of(&t->tl);

@@ -64,6 +64,20 @@ static void test_inspect_shows_every_kind_of_structure_the_same_way_each_time(vo
     yard_done(&y);
 }
 
+/* Nothing is destaged, and a later epoch's log is in the journal behind an earlier one's: the table
+ * knows states that the journal's first blocks do not. */
+static void test_a_journal_of_several_lives_and_epochs_is_whole(void **state)
+{
+    (void)state;
+    struct yard y;
+    yard_make(&y, 12);
+    for (int life = 0; life < 3; life++) {
+        yard_live_again(&y, life);
+        run_must(&y, WORDS("verify", "/yard"), QR_INSPECT_WHOLE, "whole");
+    }
+    yard_done(&y);
+}
+
 /* --- single files --- */
 
 struct tree {
@@ -458,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_the_services_wrote_is_whole),
         cmocka_unit_test(test_inspect_shows_every_kind_of_structure_the_same_way_each_time),
+        cmocka_unit_test(test_a_journal_of_several_lives_and_epochs_is_whole),
         cmocka_unit_test(test_a_single_file_is_known_by_its_first_bytes),
         cmocka_unit_test(test_damage_to_every_kind_of_structure_is_found_and_named),
         cmocka_unit_test(test_damage_that_a_store_does_not_see_is_found_by_the_formats),

@@ -2,6 +2,7 @@
 #include "yard.h"
 #include <stdlib.h>
 #include <string.h>
+#include "page/record.h"
 #include "pagesvc/pagesvc.h"
 #include "store/store.h"
 #include "store/txn.h"
@@ -225,6 +226,54 @@ void yard_make(struct yard *y, uint64_t seed)
     make_pages(y, blob);
     make_store(y);
     qr_blob_close(blob);
+}
+
+static void append_epoch(struct qr_logsvc *svc, const struct qr_timeline *timeline, uint64_t epoch,
+                         uint64_t *commit_lsn)
+{
+    struct qr_buf log;
+    qr_buf_init(&log, 4096);
+    change(svc,
+           (struct qr_logsvc_change){
+               .kind = QR_LOGSVC_FENCE, .timeline = *timeline, .epoch = epoch, .holder = epoch});
+    qr_record_add_epoch(&log, epoch, *commit_lsn, epoch);
+    qr_record_add_commit(&log, 1, 0, epoch, epoch);
+    struct qr_logsvc_append a = {.timeline = *timeline,
+                                 .epoch = epoch,
+                                 .first_lsn = *commit_lsn + (UINT64_C(1) << 32),
+                                 .bytes = log.data,
+                                 .byte_count = (uint32_t)log.len,
+                                 .new_epoch = true,
+                                 .commit_wall_ns = epoch,
+                                 .done = appended};
+    a.commit_lsn = a.first_lsn + log.len;
+    qr_logsvc_append(svc, &a);
+    while (qr_logsvc_flush(svc, NULL) == QR_OK)
+        continue;
+    if (a.bytes != NULL || a.status != QR_OK)
+        fail_msg("append: %s", a.why);
+    *commit_lsn = a.commit_lsn;
+    qr_buf_done(&log);
+}
+
+void yard_live_again(struct yard *y, int life)
+{
+    struct qr_logsvc *svc = NULL;
+    struct qr_timeline timeline = {{0x77, 1}};
+    struct qr_logsvc_options options = {
+        .env = y->env, .dir = "/yard/log", .segment_bytes = SEGMENT_BYTES, .threads_off = true};
+    assert_int_equal(qr_logsvc_open(&options, &svc, NULL), QR_OK);
+    if (life == 0)
+        change(svc, (struct qr_logsvc_change){
+                        .kind = QR_LOGSVC_CREATE, .timeline = timeline, .start_lsn = 4096});
+    struct qr_logsvc_state state;
+    assert_int_equal(qr_logsvc_state(svc, &timeline, &state, NULL), QR_OK);
+    for (uint64_t i = 1; i <= 2; i++)
+        append_epoch(svc, &timeline, state.epoch + i, &state.commit_lsn);
+    if (life == 1)
+        qr_logsvc_abandon(svc);
+    else
+        qr_logsvc_close(svc);
 }
 
 void yard_done(struct yard *y)

@@ -17,6 +17,9 @@ struct yard {
 };
 
 void yard_make(struct yard *y, uint64_t seed);
+/* The log service's process starts anew without a blob store, and a timeline of its own gets two
+ * epochs with a jump before each. */
+void yard_live_again(struct yard *y, int life);
 void yard_done(struct yard *y);
 /* Runs a command; its text, failures too, is the caller's to free. */
 enum qr_inspect_exit yard_run(struct yard *y, const char *const *words, char **ret_text);
