@@ -298,6 +298,26 @@ static bool is_log(const char *name, struct qr_timeline *ret_timeline)
            qri_parse_timeline(name + 4, TIMELINE_DIGITS, ret_timeline);
 }
 
+/* Log that the journal has given up, and of which there is no object at all. */
+static void check_absent(struct qri_run *run)
+{
+    const struct qr_map_entry *entry;
+    for (size_t i = 0; qr_map_next(&run->known, &i, &entry);) {
+        const struct qri_known *known = entry->value;
+        const struct qr_logsvc_state *s = &known->row.state;
+        uint64_t from = s->trimmed_lsn > s->start_lsn ? s->trimmed_lsn : s->start_lsn;
+        char hex[QR_TIMELINE_HEX_BYTES];
+        if (known->objects_end != 0 || known->row.dropped || s->destaged_lsn <= from ||
+            !qri_wanted(run, &known->row.timeline))
+            continue;
+        qr_timeline_hex(&known->row.timeline, hex);
+        qri_damage(run, "long-term log",
+                   "timeline %s: log from LSN %" PRIu64 " to %" PRIu64
+                   " was destaged, and there is none",
+                   hex, from, s->destaged_lsn);
+    }
+}
+
 static void look_at_log(struct qri_run *run, struct qr_blob *blob, const char *url)
 {
     struct objects o;
@@ -314,6 +334,8 @@ static void look_at_log(struct qri_run *run, struct qr_blob *blob, const char *u
         look_at_one(run, blob, url, &o.list[i], &c);
     }
     end_chain(run, &c);
+    if (good && run->task != QRI_DUMP)
+        check_absent(run);
     run->found = run->found || o.count > 0;
     free_objects(&o);
 }

@@ -312,6 +312,21 @@ static void test_damage_that_a_store_does_not_see_is_found_by_the_formats(void *
     yard_done(&y);
 }
 
+static void test_long_term_log_that_is_gone_altogether_is_noticed(void **state)
+{
+    (void)state;
+    struct yard y;
+    struct tree *t = calloc(1, sizeof *t);
+    yard_make(&y, 13);
+    list_tree(t, &y, "/yard/blobs/log");
+    assert_true(t->count > 1);
+    for (size_t i = 0; i < t->count; i++)
+        assert_int_equal(qr_env_unlink(y.env, t->paths[i], NULL), QR_OK);
+    run_must(&y, WORDS("verify", "/yard"), QR_INSPECT_DAMAGED, "was destaged, and there is none");
+    free(t);
+    yard_done(&y);
+}
+
 static void test_both_header_slots_damaged_is_found_one_is_not_damage(void **state)
 {
     (void)state;
@@ -476,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_a_single_file_is_known_by_its_first_bytes),
         cmocka_unit_test(test_damage_to_every_kind_of_structure_is_found_and_named),
         cmocka_unit_test(test_damage_that_a_store_does_not_see_is_found_by_the_formats),
+        cmocka_unit_test(test_long_term_log_that_is_gone_altogether_is_noticed),
         cmocka_unit_test(test_both_header_slots_damaged_is_found_one_is_not_damage),
         cmocka_unit_test(test_no_flipped_bit_crashes_it_and_objects_hide_none),
         cmocka_unit_test(test_files_cut_anywhere_are_damaged_and_nothing_more),
