@@ -47,22 +47,21 @@ QR_NODISCARD enum qr_status qri_page_next(const struct qr_buf *raw, size_t *at, 
 
 /* --- manifest.c: the rows of a chain as bytes --- */
 
-void qri_manifest_encode(const struct qr_timeline *timeline, uint32_t chain,
-                         const struct qr_backup_row *rows, size_t count, struct qr_buf *dst);
+void qri_chain_encode(const struct qr_timeline *timeline, uint32_t chain,
+                      const struct qr_backup_row *rows, size_t count, struct qr_buf *dst);
 /* Appends to the catalog's rows. Hostile input. */
-QR_NODISCARD enum qr_status qri_manifest_decode(const uint8_t *bytes, size_t count, uint32_t chain,
-                                                struct qr_backup_catalog *catalog,
-                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_chain_decode(const uint8_t *bytes, size_t count, uint32_t chain,
+                                             struct qr_backup_catalog *catalog, struct qr_err *err);
 
 /* --- catalog.c --- */
 
 void qri_chain_name(const struct qr_backup_place *place, uint32_t chain,
                     char dst[QRI_OBJECT_NAME_BYTES]);
 /* part_no SIZE_MAX: the prefix of the backup's parts; seq too: that of the chain's. */
-void qri_part_name(const struct qr_backup_place *place, uint32_t chain, uint64_t seq,
-                   uint64_t part_no, char dst[QRI_OBJECT_NAME_BYTES]);
-QR_NODISCARD enum qr_status qri_delete_prefix(const struct qr_backup_place *place,
-                                              const char *prefix, struct qr_err *err);
+void qri_backup_part_name(const struct qr_backup_place *place, uint32_t chain, uint64_t seq,
+                          uint64_t part_no, char dst[QRI_OBJECT_NAME_BYTES]);
+QR_NODISCARD enum qr_status qri_backup_delete_prefix(const struct qr_backup_place *place,
+                                                     const char *prefix, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_part_get(const struct qr_backup_place *place,
                                          const struct qr_timeline *timeline,
                                          const struct qr_backup_row *row, uint32_t part_no,
@@ -75,15 +74,17 @@ const struct qr_backup_row *qri_last_log(const struct qr_backup_catalog *catalog
 
 /* --- log_walk.c: records out of pieces --- */
 
-struct qri_walk {
+struct qri_log_walk {
     struct qr_buf carry; /* the start of a record whose rest comes with the next piece */
     uint64_t carry_lsn, next_lsn;
     bool over; /* set by `each`: no more */
 };
-typedef enum qr_status qri_record_fn(void *ctx, const struct qr_record *record, uint64_t start_lsn,
-                                     struct qr_err *err);
-void qri_walk_init(struct qri_walk *walk, uint64_t first_lsn);
-void qri_walk_done(struct qri_walk *walk);
+typedef enum qr_status qri_log_record_fn(void *ctx, const struct qr_record *record,
+                                         uint64_t start_lsn, struct qr_err *err);
+void qri_log_walk_init(struct qri_log_walk *walk, uint64_t first_lsn);
+void qri_log_walk_done(struct qri_log_walk *walk);
 /* Pieces that end before `first_lsn` are skipped, and what of one lies before it. */
-QR_NODISCARD enum qr_status qri_walk_piece(struct qri_walk *walk, const struct qr_piece *piece,
-                                           qri_record_fn *each, void *ctx, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_log_walk_piece(struct qri_log_walk *walk,
+                                               const struct qr_piece *piece,
+                                               qri_log_record_fn *each, void *ctx,
+                                               struct qr_err *err);

@@ -13,8 +13,8 @@ void qri_chain_name(const struct qr_backup_place *place, uint32_t chain,
     snprintf(dst, QRI_OBJECT_NAME_BYTES, "%s/chains/%08x", place->prefix, chain);
 }
 
-void qri_part_name(const struct qr_backup_place *place, uint32_t chain, uint64_t seq,
-                   uint64_t part_no, char dst[QRI_OBJECT_NAME_BYTES])
+void qri_backup_part_name(const struct qr_backup_place *place, uint32_t chain, uint64_t seq,
+                          uint64_t part_no, char dst[QRI_OBJECT_NAME_BYTES])
 {
     if (seq == UINT64_MAX)
         snprintf(dst, QRI_OBJECT_NAME_BYTES, "%s/data/%08x/", place->prefix, chain);
@@ -90,7 +90,7 @@ static enum qr_status read_chain(const struct qr_backup_place *place, uint32_t c
     enum qr_status status =
         qr_blob_get(place->blob, name, 0, SIZE_MAX, &buf, &catalog->newest_tag, err);
     if (status == QR_OK)
-        status = qri_manifest_decode(buf.data, buf.len, chain, catalog, err);
+        status = qri_chain_decode(buf.data, buf.len, chain, catalog, err);
     qr_buf_done(&buf);
     return qr_wrap(err, status, "read '%s'", name);
 }
@@ -145,7 +145,7 @@ enum qr_status qri_part_get(const struct qr_backup_place *place, const struct qr
     char name[QRI_OBJECT_NAME_BYTES];
     struct qr_buf buf;
     qr_buf_init(&buf, QRI_PART_STORED_BYTES_MAX);
-    qri_part_name(place, row->chain, row->seq, part_no, name);
+    qri_backup_part_name(place, row->chain, row->seq, part_no, name);
     enum qr_status status = qr_blob_get(place->blob, name, 0, SIZE_MAX, &buf, NULL, err);
     if (status == QR_NOT_FOUND)
         status = qr_fail(err, QR_CORRUPT, "it is not there");
@@ -177,8 +177,8 @@ static bool delete_one(void *arg, const char *name, const struct qr_blob_info *i
     return d->status == QR_OK;
 }
 
-enum qr_status qri_delete_prefix(const struct qr_backup_place *place, const char *prefix,
-                                 struct qr_err *err)
+enum qr_status qri_backup_delete_prefix(const struct qr_backup_place *place, const char *prefix,
+                                        struct qr_err *err)
 {
     struct doomed d = {.blob = place->blob, .err = err};
     QR_TRY(qr_blob_list(place->blob, prefix, delete_one, &d, err));
@@ -192,8 +192,8 @@ static enum qr_status delete_chain(const struct qr_backup_place *place, uint32_t
     char name[QRI_OBJECT_NAME_BYTES];
     qri_chain_name(place, chain, name);
     QR_TRY(qr_blob_delete(place->blob, name, NULL, err));
-    qri_part_name(place, chain, UINT64_MAX, UINT64_MAX, name);
-    return qri_delete_prefix(place, name, err);
+    qri_backup_part_name(place, chain, UINT64_MAX, UINT64_MAX, name);
+    return qri_backup_delete_prefix(place, name, err);
 }
 
 /* Parts of chains before the first whose manifest has gone: a crash stopped their deletion. */
@@ -267,7 +267,7 @@ enum qr_status qr_backup_delete_all(const struct qr_backup_place *place, struct 
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         char prefix[QRI_OBJECT_NAME_BYTES];
         snprintf(prefix, sizeof prefix, "%s/%s", place->prefix, folders[i]);
-        QR_TRY(qri_delete_prefix(place, prefix, err));
+        QR_TRY(qri_backup_delete_prefix(place, prefix, err));
     }
     return QR_OK;
 }

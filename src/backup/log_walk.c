@@ -2,19 +2,19 @@
 #include "backup_int.h"
 #include "base/banned.h"
 
-void qri_walk_init(struct qri_walk *walk, uint64_t first_lsn)
+void qri_log_walk_init(struct qri_log_walk *walk, uint64_t first_lsn)
 {
-    *walk = (struct qri_walk){.carry_lsn = first_lsn, .next_lsn = first_lsn};
+    *walk = (struct qri_log_walk){.carry_lsn = first_lsn, .next_lsn = first_lsn};
     qr_buf_init(&walk->carry, QRI_PART_RAW_BYTES_MAX + 2 * QR_RECORD_BYTES_MAX);
 }
 
-void qri_walk_done(struct qri_walk *walk)
+void qri_log_walk_done(struct qri_log_walk *walk)
 {
     qr_buf_done(&walk->carry);
 }
 
-enum qr_status qri_walk_piece(struct qri_walk *walk, const struct qr_piece *piece,
-                              qri_record_fn *each, void *ctx, struct qr_err *err)
+enum qr_status qri_log_walk_piece(struct qri_log_walk *walk, const struct qr_piece *piece,
+                                  qri_log_record_fn *each, void *ctx, struct qr_err *err)
 {
     struct qr_piece p = *piece;
     uint64_t end = p.first_lsn + p.bytes;

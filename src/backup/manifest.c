@@ -40,8 +40,8 @@ static void add_row(struct qr_buf *dst, const struct qr_backup_row *r)
     qr_buf_fill(dst, 0, QRI_ROW_BYTES - 24 - 80);
 }
 
-void qri_manifest_encode(const struct qr_timeline *timeline, uint32_t chain,
-                         const struct qr_backup_row *rows, size_t count, struct qr_buf *dst)
+void qri_chain_encode(const struct qr_timeline *timeline, uint32_t chain,
+                      const struct qr_backup_row *rows, size_t count, struct qr_buf *dst)
 {
     size_t start = dst->len;
     qr_buf_add(dst, magic, sizeof magic);
@@ -99,8 +99,8 @@ static enum qr_status reserve(struct qr_backup_catalog *c, size_t more, struct q
     return QR_OK;
 }
 
-enum qr_status qri_manifest_decode(const uint8_t *bytes, size_t count, uint32_t chain,
-                                   struct qr_backup_catalog *catalog, struct qr_err *err)
+enum qr_status qri_chain_decode(const uint8_t *bytes, size_t count, uint32_t chain,
+                                struct qr_backup_catalog *catalog, struct qr_err *err)
 {
     if (count < QRI_MANIFEST_HEADER_BYTES || memcmp(bytes, magic, sizeof magic) != 0 ||
         crc_of(bytes, count) != qr_get32le(bytes + CRC_OFFSET))

@@ -20,7 +20,7 @@ struct restore {
     uint64_t until_wall_ns;
     const struct qr_backup_row *full, *diff; /* diff: NULL if none */
     const struct qr_backup_row *base;        /* whose commit the pages are of */
-    struct qri_walk walk;
+    struct qri_log_walk walk;
     struct qr_map counters;        /* struct counter by the bytes of its id */
     uint64_t cut_lsn, cut_wall_ns; /* the last commit that counts */
     struct qr_archive_builder *builder;
@@ -240,7 +240,7 @@ static enum qr_status each_piece(struct restore *r, const bool *stop, piece_fn *
 
 static enum qr_status walk_piece(struct restore *r, struct qr_piece *piece, struct qr_err *err)
 {
-    return qri_walk_piece(&r->walk, piece, find_cut, r, err);
+    return qri_log_walk_piece(&r->walk, piece, find_cut, r, err);
 }
 
 /* What of the piece lies between the base's commit and the cut. */
@@ -301,9 +301,9 @@ static enum qr_status run(struct restore *r, const char *dir, struct qr_err *err
 {
     QR_TRY(qr_wrap(err, qr_backup_list(r->place, &r->catalog, err), "list backups"));
     QR_TRY(choose_base(r, err));
-    qri_walk_init(&r->walk, r->base->last.v);
+    qri_log_walk_init(&r->walk, r->base->last.v);
     enum qr_status status = find_end(r, err);
-    qri_walk_done(&r->walk);
+    qri_log_walk_done(&r->walk);
     return status == QR_OK ? build(r, dir, err) : status;
 }
 

@@ -41,7 +41,7 @@ static enum qr_status put_part(struct set *s, enum qri_content content, struct q
     s->part.content = content;
     qr_buf_clear(&s->stored);
     QR_TRY(qri_part_encode(&s->part, &s->raw, &s->stored, err));
-    qri_part_name(s->place, s->row.chain, s->row.seq, s->part.part_no, name);
+    qri_backup_part_name(s->place, s->row.chain, s->row.seq, s->part.part_no, name);
     QR_TRY(qr_wrap(
         err, qr_blob_put(s->place->blob, name, s->stored.data, s->stored.len, NULL, NULL, err),
         "write '%s'", name));
@@ -116,7 +116,7 @@ static enum qr_status put_row(const struct qr_backup_place *place,
     struct qr_buf buf;
     qr_buf_init(&buf, SIZE_MAX / 4);
     qri_chain_name(place, row->chain, name);
-    qri_manifest_encode(timeline, row->chain, rows, count, &buf);
+    qri_chain_encode(timeline, row->chain, rows, count, &buf);
     free(rows);
     enum qr_status status = qr_buf_status(&buf, err);
     if (status == QR_OK)
@@ -131,8 +131,9 @@ static enum qr_status clear_place(const struct qr_backup_place *place,
                                   const struct qr_backup_row *row, struct qr_err *err)
 {
     char prefix[QRI_OBJECT_NAME_BYTES];
-    qri_part_name(place, row->chain, row->seq == 0 ? UINT64_MAX : row->seq, UINT64_MAX, prefix);
-    return qri_delete_prefix(place, prefix, err);
+    qri_backup_part_name(place, row->chain, row->seq == 0 ? UINT64_MAX : row->seq, UINT64_MAX,
+                         prefix);
+    return qri_backup_delete_prefix(place, prefix, err);
 }
 
 static enum qr_status check_timeline(const struct qr_backup_catalog *catalog,
@@ -205,18 +206,18 @@ static enum qr_status note_mark(void *ctx, const struct qr_record *rec, uint64_t
     return QR_OK;
 }
 
-static enum qr_status walk_raw(struct qri_walk *walk, const struct qr_buf *raw, struct marks *marks,
-                               struct qr_err *err)
+static enum qr_status walk_raw(struct qri_log_walk *walk, const struct qr_buf *raw,
+                               struct marks *marks, struct qr_err *err)
 {
     for (size_t at = 0; at < raw->len;) {
         struct qr_piece piece;
         QR_TRY(qr_piece_next(raw->data, raw->len, &at, &piece, err));
-        QR_TRY(qri_walk_piece(walk, &piece, note_mark, marks, err));
+        QR_TRY(qri_log_walk_piece(walk, &piece, note_mark, marks, err));
     }
     return QR_OK;
 }
 
-static enum qr_status put_log(struct set *s, struct qr_store *store, struct qri_walk *walk,
+static enum qr_status put_log(struct set *s, struct qr_store *store, struct qri_log_walk *walk,
                               struct marks *marks, struct qr_err *err)
 {
     for (;;) {
@@ -260,11 +261,11 @@ static enum qr_status find_start(const struct qr_backup_catalog *catalog, struct
 static enum qr_status write_log_set(struct set *s, const struct qr_backup_catalog *catalog,
                                     struct qr_store *store, struct qr_err *err)
 {
-    struct qri_walk walk;
+    struct qri_log_walk walk;
     struct marks marks = {0, 0};
-    qri_walk_init(&walk, s->row.first.v);
+    qri_log_walk_init(&walk, s->row.first.v);
     enum qr_status status = put_log(s, store, &walk, &marks, err);
-    qri_walk_done(&walk);
+    qri_log_walk_done(&walk);
     if (status == QR_OK && s->row.part_count > 0) {
         s->row.wall_ns = marks.wall_ns != 0 ? marks.wall_ns : s->row.wall_ns;
         s->row.commit_no = marks.commit_no;

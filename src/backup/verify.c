@@ -35,18 +35,18 @@ static enum qr_status no_record(void *ctx, const struct qr_record *rec, uint64_t
     return QR_OK;
 }
 
-static enum qr_status check_log(struct verify *v, struct qri_walk *walk, struct qr_err *err)
+static enum qr_status check_log(struct verify *v, struct qri_log_walk *walk, struct qr_err *err)
 {
     for (size_t at = 0; at < v->raw.len;) {
         struct qr_piece piece;
         QR_TRY(qr_piece_next(v->raw.data, v->raw.len, &at, &piece, err));
-        QR_TRY(qri_walk_piece(walk, &piece, no_record, NULL, err));
+        QR_TRY(qri_log_walk_piece(walk, &piece, no_record, NULL, err));
     }
     return QR_OK;
 }
 
 static enum qr_status check_set(struct verify *v, const struct qr_backup_row *row,
-                                struct qri_walk *walk, struct qr_err *err)
+                                struct qri_log_walk *walk, struct qr_err *err)
 {
     uint32_t last = 0;
     uint64_t stored = 0;
@@ -84,10 +84,10 @@ static enum qr_status check_all(struct verify *v, struct qr_err *err)
     uint64_t log_end = 0;
     for (size_t i = 0; i < v->catalog->count; i++) {
         const struct qr_backup_row *row = &v->catalog->rows[i];
-        struct qri_walk walk;
-        qri_walk_init(&walk, row->first.v);
+        struct qri_log_walk walk;
+        qri_log_walk_init(&walk, row->first.v);
         enum qr_status status = check_set(v, row, &walk, err);
-        qri_walk_done(&walk);
+        qri_log_walk_done(&walk);
         QR_TRY(status);
         if (row->kind == QR_BACKUP_LOG)
             count_gap(v, row, &log_end);

@@ -151,7 +151,8 @@ struct qri_node_options {
     enum qr_duty duty; /* of a node with one database; another one's is PRIMARY */
     const char *server_name, *admin_login; /* of the logical server */
     struct qr_rpc_peer *control, *operate;
-    struct qr_rpc_peer *log_service, *pages;            /* for Hyperscale databases */
+    struct qr_rpc_peer *log_service, *pages; /* for Hyperscale databases */
+    struct qr_blob *blob;                    /* for backups of the others; NULL: there are none */
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;
     uint64_t cache_bytes;        /* of each open database */
@@ -176,6 +177,34 @@ bool qri_node_tick(struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
 /* The engine's view of a row; it points into the row. */
 struct qr_database_info qri_database_info(const struct qr_database_row *row);
+
+/* An open database that has files, with the least id above `after_id`; it is not closed before
+ * qri_node_backed_up. False: there is none. `timeline` is borrowed. */
+struct qri_open_database {
+    uint32_t id;
+    uint32_t retention_days;
+    const char *timeline;
+    struct qr_database *db;
+};
+bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
+                        struct qri_open_database *ret_open);
+void qri_node_backed_up(struct qri_node *node, uint32_t id);
+
+/* ---- node_backup.c ---- */
+#define QRI_LOG_HOLD_BYTES (UINT64_C(1) << 30) /* that no backup has, of each database */
+struct qri_backups;
+/* A thread that takes what is due. */
+QR_NODISCARD enum qr_status qri_backups_start(struct qri_node *node,
+                                              struct qri_backups **ret_backups, struct qr_err *err);
+void qri_backups_stop(struct qri_backups *backups); /* NULL is accepted */
+/* Of a database that is being dropped and is not open. */
+void qri_backup_last(struct qri_node *node, const struct qr_database_row *row, const char *path);
+/* Files of `row` as `source` was at that time (0: as it is now, or was at its end). */
+QR_NODISCARD enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row *row,
+                                          const struct qr_database_row *source, uint64_t wall_ns,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_forget(struct qri_node *node,
+                                            const struct qr_database_row *row, struct qr_err *err);
 
 /* What node calls ask for (ctl/calls.h). */
 QR_NODISCARD enum qr_status qri_node_make(struct qri_node *node, const struct qr_database_row *row,

@@ -24,7 +24,10 @@ struct hosted {
     enum hosted_state state;
     struct qr_database *db;
     uint32_t refs;
+    uint32_t retention_days;
     int64_t idle_since_ns;
+    bool has_files, backing_up;
+    char timeline[QR_TIMELINE_TEXT_BYTES + 1];
 };
 
 struct held {
@@ -111,6 +114,8 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
         return qr_fail(err, QR_NOMEM, "open a database");
     if (qr_database_is_hyper(row))
         return open_hyper(node, row, &options, arena, ret_store, err);
+    if (node->options.blob != NULL && row->id != QR_MASTER_ID)
+        options.log_hold_bytes = QRI_LOG_HOLD_BYTES;
     if (!make)
         return qr_store_open(path, &options, ret_store, err);
     enum qr_status status = qr_store_create(path, &options, ret_store, err);
@@ -144,6 +149,8 @@ enum qr_status qri_node_remove(struct qri_node *node, const struct qr_database_r
     struct qr_arena arena;
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
     const char *path = qri_datadir_path(node->options.dir, &arena, "databases", row->timeline);
+    if (path != NULL && node->options.blob != NULL && row->state == QR_DATABASE_DROPPING)
+        qri_backup_last(node, row, path);
     enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "remove a database")
                                          : qr_store_remove(node->options.env, path, err);
     qr_arena_done(&arena);
@@ -188,6 +195,9 @@ static enum qr_status open_hosted(struct qri_node *node, const struct qr_databas
     if (hosted == NULL)
         return qr_fail(err, QR_NOMEM, "open a database");
     hosted->id = row->id;
+    hosted->retention_days = row->retention_days;
+    hosted->has_files = !qr_database_is_hyper(row);
+    memcpy(hosted->timeline, row->timeline, sizeof hosted->timeline);
     hosted->state = HOSTED_OPENING;
     hosted->next = node->hosted;
     node->hosted = hosted;
@@ -295,7 +305,7 @@ bool qri_node_tick(struct qri_node *node)
     for (struct hosted *hosted = node->hosted; hosted != NULL;) {
         /* a replica that can take over is of use without sessions */
         bool idle = hosted->state == HOSTED_OPEN && hosted->refs == 0 &&
-                    atomic_load(&node->duty) != QR_DUTY_HA_REPLICA &&
+                    atomic_load(&node->duty) != QR_DUTY_HA_REPLICA && !hosted->backing_up &&
                     now - hosted->idle_since_ns >= IDLE_NS;
         if (idle) {
             close_hosted(node, hosted);
@@ -307,6 +317,36 @@ bool qri_node_tick(struct qri_node *node)
     bool any = node->hosted != NULL;
     pthread_mutex_unlock(&node->mu);
     return any;
+}
+
+/* ---- for backups ---- */
+
+bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
+                        struct qri_open_database *ret_open)
+{
+    struct hosted *next = NULL;
+    pthread_mutex_lock(&node->mu);
+    for (struct hosted *h = node->hosted; h != NULL; h = h->next)
+        if (h->state == HOSTED_OPEN && h->has_files && h->id > after_id &&
+            (next == NULL || h->id < next->id))
+            next = h;
+    if (next != NULL) {
+        next->backing_up = true;
+        *ret_open = (struct qri_open_database){.id = next->id,
+                                               .retention_days = next->retention_days,
+                                               .timeline = next->timeline,
+                                               .db = next->db};
+    }
+    pthread_mutex_unlock(&node->mu);
+    return next != NULL;
+}
+
+void qri_node_backed_up(struct qri_node *node, uint32_t id)
+{
+    pthread_mutex_lock(&node->mu);
+    find_hosted(node, id)->backing_up = false;
+    pthread_cond_broadcast(&node->changed);
+    pthread_mutex_unlock(&node->mu);
 }
 
 /* ---- what control asks for ---- */
@@ -329,7 +369,9 @@ enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row
     struct held *held = calloc(1, sizeof *held);
     enum qr_status status = held == NULL ? qr_fail(err, QR_NOMEM, "drop a database") : QR_OK;
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = find_settled(node, row->id);
+    struct hosted *hosted;
+    while ((hosted = find_settled(node, row->id)) != NULL && hosted->backing_up)
+        pthread_cond_wait(&node->changed, &node->mu);
     if (status == QR_OK && hosted != NULL && hosted->refs > 0)
         status = qr_sql_fail(err, 3702, row->name);
     if (status == QR_OK && !is_held(node, row->id)) {

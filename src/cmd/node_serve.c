@@ -1,4 +1,5 @@
 /* node_serve.c - see cmd_int.h: what control asks of a compute node */
+#include "base/endian.h"
 #include "cmd_int.h"
 #include "base/banned.h"
 
@@ -10,24 +11,42 @@ static const struct {
     {QR_NODE_MAKE, qri_node_make},       {QR_NODE_FILL, qri_sample_fill},
     {QR_NODE_HOLD, qri_node_hold},       {QR_NODE_RELEASE, qri_node_release},
     {QR_NODE_REMOVE, qri_node_remove},   {QR_NODE_RESIZE, qri_node_resize},
-    {QR_NODE_PROMOTE, qri_node_promote},
+    {QR_NODE_PROMOTE, qri_node_promote}, {QR_NODE_FORGET, qri_node_forget},
 };
+
+static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *request,
+                           struct qr_err *err)
+{
+    struct qr_database_row row, source;
+    size_t at = 0;
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &row, err));
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &source, err));
+    if (request->bytes - at != 8)
+        return qr_fail(err, QR_PROTOCOL, "a copy's call breaks its format");
+    return qri_node_copy(node, &row, &source, qr_get64le(request->body + at), err);
+}
+
+static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *request,
+                          struct qr_err *err)
+{
+    struct qr_database_row row;
+    size_t at = 0, i = 0;
+    if (request->method == QR_NODE_COPY)
+        return copy(node, request, err);
+    while (i < sizeof rows / sizeof rows[0] && rows[i].method != request->method)
+        i++;
+    if (i == sizeof rows / sizeof rows[0])
+        return qr_fail(err, QR_UNSUPPORTED, "no node call %u", request->method);
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &row, err));
+    if (at != request->bytes)
+        return qr_fail(err, QR_PROTOCOL, "a node call has more than its row");
+    return rows[i].run(node, &row, err);
+}
 
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
 {
-    struct qr_database_row row;
     struct qr_err err = {0};
-    size_t at = 0, i = 0;
-    while (i < sizeof rows / sizeof rows[0] && rows[i].method != own_request->method)
-        i++;
-    enum qr_status status =
-        i == sizeof rows / sizeof rows[0]
-            ? qr_fail(&err, QR_UNSUPPORTED, "no node call %u", own_request->method)
-            : qr_control_row_next(own_request->body, own_request->bytes, &at, &row, &err);
-    if (status == QR_OK && at != own_request->bytes)
-        status = qr_fail(&err, QR_PROTOCOL, "a node call has more than its row");
-    if (status == QR_OK)
-        status = rows[i].run(ctx, &row, &err);
+    enum qr_status status = run(ctx, own_request, &err);
     if (status == QR_OK)
         qr_rpc_answer(own_request, NULL, 0);
     else

@@ -5,6 +5,7 @@
  * it, which control tells: it is ready when that is open, and ends when nobody has used it for a
  * while; a replica that can take over ends when its primary has. */
 #include <stdlib.h>
+#include "blob/blob.h"
 #include "cmd_int.h"
 #include "gateway/gateway.h"
 #include "base/banned.h"
@@ -21,7 +22,9 @@ struct compute_role {
     struct qri_role *role;
     struct qr_rpc_loop *storage_loop;
     struct qr_rpc_client *log, *pages;
+    struct qr_blob *blob; /* of the shared node: for backups */
     struct qri_node *node;
+    struct qri_backups *backups;
     struct qr_service service;
     struct qr_gateway *gateway;
     struct qr_rpc_listener *listener;
@@ -53,6 +56,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .operate = qr_rpc_client_peer(role->operate),
         .log_service = qr_rpc_client_peer(c->log),
         .pages = qr_rpc_client_peer(c->pages),
+        .blob = c->blob,
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
         .cache_bytes = (uint64_t)settings->cache_mib << 20,
@@ -111,9 +115,13 @@ static bool tick(void *ctx)
 
 static enum qr_status serve(struct compute_role *c, struct qr_err *err)
 {
+    if (!c->one_database)
+        QR_TRY(qri_role_blob(c->role, &c->blob, err));
     QR_TRY(open_node(c, err));
     if (c->one_database)
         QR_TRY(open_its_database(c, err));
+    else
+        QR_TRY(qri_backups_start(c->node, &c->backups, err));
     QR_TRY(listen_for_all(c, err));
     QR_TRY(qri_role_ready(c->role, QR_ROLE_COMPUTE, err));
     qri_role_wait(c->role, TICK_MS, tick, c);
@@ -133,7 +141,9 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     qr_gateway_free(c.gateway);
     qr_rpc_client_stop(role->operate); /* statements of node calls end with their sessions */
     qr_rpc_listener_free(c.listener);
+    qri_backups_stop(c.backups);
     qri_node_close(c.node);
+    qr_blob_close(c.blob);
     qr_rpc_client_free(c.log);
     qr_rpc_client_free(c.pages);
     qr_rpc_loop_free(c.storage_loop);

@@ -181,7 +181,7 @@ int64_t qri_retention_ns(const struct qr_database_row *row);
 QR_NODISCARD enum qr_status qri_control_set_retention(struct qr_control *control,
                                                       const struct qr_control_ask *ask,
                                                       struct qr_err *err);
-/* Of a Hyperscale database that is nobody's any more: its row goes when its storage has. May be
+/* Of a database that is nobody's any more: its row goes when its storage and backups have. May be
  * repeated; the thread does. */
 QR_NODISCARD enum qr_status qri_retention_purge(struct qr_control *control,
                                                 const struct qr_database_row *row,

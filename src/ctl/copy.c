@@ -4,12 +4,14 @@
 #include <time.h>
 #include "base/sqlmsg.h"
 #include "control_int.h"
+#include "ctl/peer.h"
 #include "ctl/place.h"
 #include "ctl/slo.h"
 #include "store/hyper_branch.h"
 #include "base/banned.h"
 
-static const int64_t TIME_NS = INT64_C(60) * 1000000000, CALL_NS = INT64_C(2) * 1000000000;
+static const int64_t TIME_NS = INT64_C(60) * 1000000000, CALL_NS = INT64_C(2) * 1000000000,
+                     FILES_NS = INT64_C(6) * 3600 * 1000000000; /* by size of the data */
 
 /* ---- what is copied ---- */
 
@@ -144,13 +146,29 @@ static enum qr_status branch(struct qr_control *control, const struct qri_copy *
                                   err);
 }
 
+/* ---- others: by backups ---- */
+
+static enum qr_status copy_files(struct qr_control *control, const struct qri_copy *copy,
+                                 const struct qr_control_ask *ask,
+                                 const struct qr_database_row *row, struct qr_err *err)
+{
+    struct qr_rpc_peer *peer = NULL;
+    QR_TRY(qri_control_node(control, QR_NODE_SHARED, &peer, err));
+    int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
+    enum qr_status status;
+    do
+        status = qr_node_copy(peer, row, &copy->source, ask->restore_wall_ns, FILES_NS, err);
+    while (qri_control_repeats(control, status, until));
+    return status == QR_NOT_FOUND ? nothing_of_that_time(ask, err) : status;
+}
+
 enum qr_status qri_copy_make(struct qr_control *control, const struct qri_copy *copy,
                              const struct qr_control_ask *ask, const struct qr_database_row *row,
                              struct qr_err *err)
 {
     const struct qr_control_host *host = &control->options.host;
     if (!qr_database_is_hyper(&copy->source))
-        return qr_sql_fail(err, 40517, "AS COPY OF");
+        return copy_files(control, copy, ask, row, err);
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_LOG, err));
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_PAGE, err));
     return branch(control, copy, ask, row, err);

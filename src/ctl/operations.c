@@ -1,9 +1,9 @@
 /* operations.c - see ctl/control.h: databases are made and dropped in recorded steps.
  *
  * Make: row CREATING, its files (the shared node) or its log and pages, new or of another database
- * (copy.c), row ONLINE. Drop: nobody may enter, row DROPPING, its process ends, its files go and
- * the row with them; a Hyperscale database's row becomes DROPPED and goes after its retention, when
- * its storage has gone (retention.c). A start finishes what a crash left. */
+ * (copy.c), row ONLINE. Drop: nobody may enter, row DROPPING, its process ends or its files go, row
+ * DROPPED, which goes after its retention with its storage or backups (retention.c). A start
+ * finishes what a crash left. */
 #include <stdio.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -50,6 +50,8 @@ static enum qr_status remove_all(struct qr_control *control, const struct qr_dat
         return QR_OK;
     }
     QR_TRY(qri_control_node_call(control, row, QR_NODE_REMOVE, err));
+    if (row->state == QR_DATABASE_DROPPING) /* its backups are there */
+        return qr_registry_set_state(registry, row->id, QR_DATABASE_DROPPED, err);
     QR_TRY(qr_registry_remove_database(registry, row->id, err));
     qri_control_forget_rules(control, row->id);
     return QR_OK;

@@ -100,3 +100,20 @@ enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node, int
     qr_buf_done(&reply);
     return status;
 }
+
+enum qr_status qr_node_copy(struct qr_rpc_peer *peer, const struct qr_database_row *row,
+                            const struct qr_database_row *source, uint64_t wall_ns,
+                            int64_t timeout_ns, struct qr_err *err)
+{
+    struct qr_buf body;
+    qr_buf_init(&body, ASK_BYTES_MAX);
+    qr_control_row_put(&body, row);
+    qr_control_row_put(&body, source);
+    qr_buf_add64le(&body, wall_ns);
+    struct iovec iov = {.iov_base = body.data, .iov_len = body.len};
+    enum qr_status status = qr_buf_status(&body, err);
+    if (status == QR_OK)
+        status = qr_rpc_call_wait(peer, QR_NODE_COPY, &iov, 1, timeout_ns, NULL, err);
+    qr_buf_done(&body);
+    return status;
+}

@@ -97,10 +97,12 @@ enum qr_status qri_retention_purge(struct qr_control *control, const struct qr_d
                                    struct qr_err *err)
 {
     struct qr_registry *registry = control->options.registry;
-    bool gone = false;
+    bool gone = false, hyper = qr_database_is_hyper(row);
     QR_TRY(qr_registry_set_state(registry, row->id, QR_DATABASE_PURGING, err));
     qri_control_forget_rules(control, row->id);
-    enum qr_status status = purge_hyper(control, row, &gone, err);
+    enum qr_status status = hyper ? purge_hyper(control, row, &gone, err)
+                                  : qri_control_node_call(control, row, QR_NODE_FORGET, err);
+    gone = gone || !hyper;
     if (status == QR_OK && gone)
         return qr_registry_remove_database(registry, row->id, err);
     return status;
@@ -136,7 +138,8 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
     struct qr_database_row now;
     struct qri_claim claim;
     struct qr_err err = {0};
-    if (!qr_database_is_hyper(row) || row->replica_of != 0 ||
+    if (row->replica_of != 0 || row->state == QR_DATABASE_CREATING ||
+        (!qr_database_is_hyper(row) && qr_database_is_live(row)) ||
         !qri_control_try_claim(control, &claim, row->id))
         return;
     enum qr_status status = qr_registry_find_id(registry, row->id, &now);
@@ -146,7 +149,8 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
             qr_env_wall_ns(control->options.env) - now.dropped_wall_ns > qri_retention_ns(&now);
         if (now.state == QR_DATABASE_PURGING || over)
             status = qri_retention_purge(control, &now, &err);
-        else if (retains && (now.state == QR_DATABASE_ONLINE || now.state == QR_DATABASE_DROPPED))
+        else if (retains && qr_database_is_hyper(&now) &&
+                 (now.state == QR_DATABASE_ONLINE || now.state == QR_DATABASE_DROPPED))
             retain(control, &now);
     }
     qri_control_unclaim(control, &claim);

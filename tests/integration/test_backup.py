@@ -44,12 +44,25 @@ def drop(quired, name):
             raise AssertionError(f"{name} stays in use")
 
 
+FULL = re.compile(r" ev=backup_taken kind=\"?full")
+
+
+def full_backups(quired):
+    return sum(bool(FULL.search(line)) for line in list(quired.log))
+
+
 class Copies:
     options = ""
+    first_backup = 0  # how many full backups a new database has at once
 
     def make(self, quired, name):
+        before = full_backups(quired)
         with quired.connect() as master:
             master.execute(f"CREATE DATABASE {name} {self.options}")
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while full_backups(quired) < before + self.first_backup:
+            self.assertLess(time.monotonic(), deadline, "no backup was taken")
+            time.sleep(0.05)
         with quired.connect(name) as connection:
             connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY, b varchar(100))")
             connection.execute("CREATE TABLE n (id int NOT NULL IDENTITY PRIMARY KEY, v int)")
@@ -157,6 +170,11 @@ class Copies:
 class HyperscaleCopies(Copies, unittest.TestCase):
     options = HYPERSCALE
     other_edition = "GeneralPurpose"
+
+
+class GeneralPurposeCopies(Copies, unittest.TestCase):
+    other_edition = "Hyperscale"
+    first_backup = 1
 
 
 if __name__ == "__main__":

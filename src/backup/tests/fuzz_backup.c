@@ -33,7 +33,7 @@ static enum qr_status take_record(void *ctx, const struct qr_record *rec, uint64
 
 static void try_log(const uint8_t *bytes, size_t count)
 {
-    struct qri_walk walk;
+    struct qri_log_walk walk;
     uint64_t sum = 0;
     bool begun = false;
     for (size_t at = 0; at < count;) {
@@ -41,13 +41,13 @@ static void try_log(const uint8_t *bytes, size_t count)
         if (qr_piece_next(bytes, count, &at, &piece, NULL) != QR_OK)
             break;
         if (!begun)
-            qri_walk_init(&walk, piece.first_lsn);
+            qri_log_walk_init(&walk, piece.first_lsn);
         begun = true;
-        if (qri_walk_piece(&walk, &piece, take_record, &sum, NULL) != QR_OK)
+        if (qri_log_walk_piece(&walk, &piece, take_record, &sum, NULL) != QR_OK)
             break;
     }
     if (begun)
-        qri_walk_done(&walk);
+        qri_log_walk_done(&walk);
     assert(sum <= count);
 }
 
@@ -67,10 +67,10 @@ static void try_part(const uint8_t *bytes, size_t count)
 static void try_manifest(const uint8_t *bytes, size_t count)
 {
     struct qr_backup_catalog catalog = {.rows = NULL};
-    if (qri_manifest_decode(bytes, count, 1, &catalog, NULL) == QR_OK) {
+    if (qri_chain_decode(bytes, count, 1, &catalog, NULL) == QR_OK) {
         struct qr_buf again;
         qr_buf_init(&again, SIZE_MAX / 4);
-        qri_manifest_encode(&catalog.timeline, 1, catalog.rows, catalog.count, &again);
+        qri_chain_encode(&catalog.timeline, 1, catalog.rows, catalog.count, &again);
         assert(again.len == count);
         qr_buf_done(&again);
     }

@@ -43,7 +43,9 @@ enum qr_control_method {
     QR_NODE_RELEASE,      /* the end of a hold */
     QR_NODE_REMOVE,       /* its files */
     QR_NODE_RESIZE,       /* max_bytes has changed */
-    QR_NODE_PROMOTE,      /* the replica takes over; the primary before is gone for sure */
+    QR_NODE_COPY,    /* files as another database has or had them: its row, u64 wall_ns (0: now) */
+    QR_NODE_FORGET,  /* its backups */
+    QR_NODE_PROMOTE, /* the replica takes over; the primary before is gone for sure */
 };
 
 /* What a node that starts has to be. */

@@ -1,0 +1,219 @@
+/* node_backup.c - see cmd_int.h: backups of databases that have files, on schedule and when
+ * somebody copies, restores or drops them.
+ *
+ * One backup at a time in the process: they are the same disk's work, and a place takes one only.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "backup/restore.h"
+#include "cmd_int.h"
+#include "env/thread.h"
+#include "base/banned.h"
+
+enum { STRINGS_BYTES_MAX = 16 * 1024, PREFIX_BYTES = 64 };
+/* A look at what is not due costs nothing, and a new database shall have its first backup soon. */
+static const int64_t LOOK_NS = INT64_C(2) * 1000000000, RETRY_NS = INT64_C(60) * 1000000000;
+
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+/* When a database is due; those that have been closed since stay until the process ends. */
+struct due {
+    struct due *next;
+    uint32_t id;
+    int64_t at_wall_ns; /* INT64_MAX: when something was committed */
+    struct qr_lsn seen; /* durable when that was decided */
+};
+
+struct qri_backups {
+    struct qri_node *node;
+    pthread_t thread;
+    pthread_mutex_t mu;
+    pthread_cond_t wake;
+    bool stopping; /* guarded by mu */
+    struct due *dues;
+};
+
+static struct qr_backup_place place_of(const struct qri_node *node, const char *timeline,
+                                       char prefix[PREFIX_BYTES])
+{
+    const struct qri_node_options *o = qri_node_options_of(node);
+    snprintf(prefix, PREFIX_BYTES, "backups/%s", timeline);
+    return (struct qr_backup_place){.env = o->env,
+                                    .log = {.sink = o->log.sink, .comp = "backup"},
+                                    .blob = o->blob,
+                                    .prefix = prefix};
+}
+
+/* ---- on schedule ---- */
+
+static struct due *due_of(struct qri_backups *b, uint32_t id)
+{
+    struct due *due = b->dues;
+    while (due != NULL && due->id != id)
+        due = due->next;
+    if (due == NULL && (due = calloc(1, sizeof *due)) != NULL) {
+        *due = (struct due){.next = b->dues, .id = id};
+        b->dues = due;
+    }
+    return due;
+}
+
+static void look_at(struct qri_backups *b, const struct qri_open_database *open)
+{
+    const struct qri_node_options *o = qri_node_options_of(b->node);
+    struct due *due = due_of(b, open->id);
+    struct qr_store *store = qr_database_store(open->db);
+    int64_t now = qr_env_wall_ns(o->env);
+    struct qr_lsn durable = qr_store_durable_lsn(store);
+    bool changed = due != NULL && durable.v != due->seen.v;
+    if (due == NULL || (due->at_wall_ns == INT64_MAX && !changed) ||
+        (due->at_wall_ns != INT64_MAX && due->at_wall_ns > now))
+        return;
+    char prefix[PREFIX_BYTES];
+    struct qr_backup_place place = place_of(b->node, open->timeline, prefix);
+    struct qr_backup_tick tick;
+    struct qr_err err = {0};
+    pthread_mutex_lock(&one_at_a_time);
+    enum qr_status status =
+        qr_backup_run_due(&place, store, NULL, (int)open->retention_days, &tick, &err);
+    pthread_mutex_unlock(&one_at_a_time);
+    due->seen = durable;
+    due->at_wall_ns = status == QR_OK ? tick.next_wall_ns : now + RETRY_NS;
+    if (status != QR_OK)
+        QR_LOG(&o->log, QR_WARN, "backup_failed", QR_F("id", open->id),
+               QR_F("reason", &err.text[0]));
+}
+
+static void *backups_main(void *arg)
+{
+    struct qri_backups *b = arg;
+    pthread_mutex_lock(&b->mu);
+    while (!b->stopping) {
+        (void)qr_cond_wait(&b->wake, &b->mu, LOOK_NS);
+        struct qri_open_database open = {.id = QR_MASTER_ID};
+        while (!b->stopping && qri_node_next_open(b->node, open.id, &open)) {
+            pthread_mutex_unlock(&b->mu);
+            look_at(b, &open);
+            qri_node_backed_up(b->node, open.id);
+            pthread_mutex_lock(&b->mu);
+        }
+    }
+    pthread_mutex_unlock(&b->mu);
+    return NULL;
+}
+
+enum qr_status qri_backups_start(struct qri_node *node, struct qri_backups **ret_backups,
+                                 struct qr_err *err)
+{
+    struct qri_backups *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return qr_fail(err, QR_NOMEM, "backups");
+    b->node = node;
+    pthread_mutex_init(&b->mu, NULL);
+    qr_cond_init(&b->wake);
+    enum qr_status status = qr_thread_start("qr-backup", 0, backups_main, b, &b->thread, err);
+    if (status != QR_OK) {
+        pthread_cond_destroy(&b->wake);
+        pthread_mutex_destroy(&b->mu);
+        free(b);
+        return status;
+    }
+    *ret_backups = b;
+    return QR_OK;
+}
+
+void qri_backups_stop(struct qri_backups *b)
+{
+    if (b == NULL)
+        return;
+    pthread_mutex_lock(&b->mu);
+    b->stopping = true;
+    pthread_cond_signal(&b->wake);
+    pthread_mutex_unlock(&b->mu);
+    pthread_join(b->thread, NULL);
+    while (b->dues != NULL) {
+        struct due *due = b->dues;
+        b->dues = due->next;
+        free(due);
+    }
+    pthread_cond_destroy(&b->wake);
+    pthread_mutex_destroy(&b->mu);
+    free(b);
+}
+
+/* ---- when asked ---- */
+
+/* Everything that is committed is in a backup afterwards. */
+static enum qr_status catch_up(const struct qr_backup_place *place, struct qr_store *store,
+                               struct qr_err *err)
+{
+    struct qr_backup_row row;
+    bool taken = false;
+    enum qr_status status = qr_backup_take(place, store, QR_BACKUP_LOG, &taken, &row, err);
+    if (status == QR_NOT_FOUND) /* there is nothing yet to build on */
+        status = qr_backup_take(place, store, QR_BACKUP_FULL, &taken, &row, err);
+    return status;
+}
+
+static enum qr_status catch_up_open(struct qri_node *node, const struct qr_database_row *row,
+                                    const struct qr_backup_place *place, struct qr_err *err)
+{
+    struct qr_database *db = NULL;
+    QR_TRY(qri_node_enter_row(node, row, &db, err));
+    enum qr_status status = catch_up(place, qr_database_store(db), err);
+    qri_node_leave(node, db);
+    return status;
+}
+
+enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row *row,
+                             const struct qr_database_row *source, uint64_t wall_ns,
+                             struct qr_err *err)
+{
+    const struct qri_node_options *o = qri_node_options_of(node);
+    struct qr_arena arena;
+    char prefix[PREFIX_BYTES];
+    struct qr_restored restored;
+    struct qr_backup_place place = place_of(node, source->timeline, prefix);
+    qr_arena_init(&arena, STRINGS_BYTES_MAX);
+    const char *path = qri_datadir_path(o->dir, &arena, "databases", row->timeline);
+    enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "copy a database") : QR_OK;
+    pthread_mutex_lock(&one_at_a_time);
+    if (status == QR_OK && source->state == QR_DATABASE_ONLINE)
+        status = qr_wrap(err, catch_up_open(node, source, &place, err), "back up the source");
+    if (status == QR_OK)
+        status =
+            qr_backup_restore(&place, wall_ns == 0 ? UINT64_MAX : wall_ns, path, &restored, err);
+    pthread_mutex_unlock(&one_at_a_time);
+    qr_arena_done(&arena);
+    return status == QR_EXISTS ? QR_OK : status; /* the answer to an earlier ask was lost */
+}
+
+/* What it has that is in no backup yet; a failure costs that much, not the drop. */
+void qri_backup_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
+{
+    const struct qri_node_options *o = qri_node_options_of(node);
+    struct qr_store_options options = {.env = o->env, .log_hold_bytes = QRI_LOG_HOLD_BYTES};
+    struct qr_store *store = NULL;
+    struct qr_err err = {0};
+    char prefix[PREFIX_BYTES];
+    struct qr_backup_place place = place_of(node, row->timeline, prefix);
+    pthread_mutex_lock(&one_at_a_time);
+    enum qr_status status = qr_store_open(path, &options, &store, &err);
+    if (status == QR_OK) {
+        status = catch_up(&place, store, &err);
+        qr_store_abandon(store);
+    }
+    pthread_mutex_unlock(&one_at_a_time);
+    if (status != QR_OK && status != QR_NOT_FOUND)
+        QR_LOG(&o->log, QR_WARN, "last_backup_failed", QR_F("db", &row->name[0]),
+               QR_F("reason", &err.text[0]));
+}
+
+enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_row *row,
+                               struct qr_err *err)
+{
+    char prefix[PREFIX_BYTES];
+    struct qr_backup_place place = place_of(node, row->timeline, prefix);
+    return qr_backup_delete_all(&place, err);
+}
