@@ -46,7 +46,7 @@ static uint64_t options_key(const struct qri_options *o)
            (uint64_t)o->ansi_padding << 2 | (uint64_t)o->ansi_warnings << 3 |
            (uint64_t)o->arithabort << 4 | (uint64_t)o->concat_null_yields_null << 5 |
            (uint64_t)o->numeric_roundabort << 6 | (uint64_t)o->datefirst << 8 |
-           (uint64_t)o->dateformat << 16;
+           (uint64_t)o->dateformat << 16 | (uint64_t)o->language_id << 24;
 }
 
 /* ---- validity ---- */

@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/rowset.h"
 #include "expr/eval.h"
+#include "expr/language.h"
 #include "tsql/parse.h"
 #include "tsql/plan.h"
 #include "vfs/conn.h"
@@ -184,6 +185,7 @@ struct qr_session {
     bool err_is_compile;      /* err came from the compiler: it ends the scope */
     bool err_is_raised;       /* err came from RAISERROR: XACT_ABORT does not count */
     bool err_is_dynamic;      /* err is a syntax error of dynamic SQL: it ends only the EXEC */
+    bool err_is_located;      /* err has the line and procedure of the frame it arose in */
     bool err_is_thrown;       /* err came from THROW: the batch ends when nobody catches it */
     struct qr_err pending;    /* raised inside a function that SQLite called */
     bool has_pending;
@@ -259,6 +261,8 @@ QR_NODISCARD enum qr_status qri_follow_head(struct qr_session *session, struct q
 
 /* ---- options.c ---- */
 void qri_options_init(struct qri_options *options, bool is_odbc);
+/* Also the dates' order and first day, unless they were set by themselves. */
+void qri_options_language(struct qri_options *options, const struct qr_language *language);
 int32_t qri_options_bits(const struct qri_options *options); /* @@OPTIONS */
 
 /* ---- tran.c ---- */

@@ -90,6 +90,7 @@ static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *
     session->err_before.number = 0;
     session->err_is_compile = false;
     session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
+    session->err_is_located = false;
     *pc = (size_t)op->handler;
     return QR_OK;
 }
@@ -114,6 +115,7 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
     bool was_compile = session->err_is_compile;
     session->err_is_compile = false;
     session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
+    session->err_is_located = false;
     if (session->err_before.number != 0) {
         session->err_before.line = session->err.line;
         (void)snprintf(session->err_before.procedure, sizeof session->err_before.procedure, "%s",
@@ -156,6 +158,9 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
 static void locate_error(struct qri_frame *frame, const struct qri_op *op)
 {
     struct qr_err *err = &frame->session->err;
+    if (frame->session->err_is_located) /* in a frame further in */
+        return;
+    frame->session->err_is_located = true;
     if (err->line == 0 && err->procedure[0] == '\0') /* else line 0 of the procedure called */
         err->line = (int)op->line;
     if (frame->module != NULL && err->procedure[0] == '\0')

@@ -139,48 +139,27 @@ static enum qr_status set_switch(struct qri_frame *frame, const struct qr_ast_se
 
 /* ---- options with a value ---- */
 
-static const struct language_row {
-    int id;
-    const char *name, *alias;
-    uint8_t dateformat, datefirst;
-} languages[] = {
-    /* clang-format off */
-    { 0, "us_english",        "English",             QR_MDY, 7},
-    { 1, "Deutsch",           "German",              QR_DMY, 1},
-    { 2, "Fran\xc3\xa7" "ais", "French",             QR_DMY, 1},
-    { 3, "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", "Japanese", QR_YMD, 7},
-    { 4, "Dansk",             "Danish",              QR_DMY, 1},
-    { 5, "Espa\xc3\xb1ol",    "Spanish",             QR_DMY, 1},
-    { 6, "Italiano",          "Italian",             QR_DMY, 1},
-    { 7, "Nederlands",        "Dutch",               QR_DMY, 1},
-    { 8, "Norsk",             "Norwegian",           QR_DMY, 1},
-    { 9, "Portugu\xc3\xaas",  "Portuguese",          QR_DMY, 7},
-    {10, "Suomi",             "Finnish",             QR_DMY, 1},
-    {11, "Svenska",           "Swedish",             QR_YMD, 1},
-    {23, "British",           "British English",     QR_DMY, 1},
-    {27, "Portugu\xc3\xaas (Brasil)", "Brazilian",   QR_DMY, 7},
-    /* clang-format on */
-};
+void qri_options_language(struct qri_options *options, const struct qr_language *language)
+{
+    options->language = language->name;
+    options->language_id = language->id;
+    if (!options->has_dateformat)
+        options->dateformat = (uint8_t)language->dateformat;
+    if (!options->has_datefirst)
+        options->datefirst = language->datefirst;
+}
 
 static enum qr_status set_language(struct qri_frame *frame, struct qr_str name, struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++) {
-        const struct language_row *row = &languages[i];
-        if (!qr_str_ieqz(name, row->name) && !qr_str_ieqz(name, row->alias))
-            continue;
-        const char *old = session->options.language;
-        session->options.language = row->name;
-        session->options.language_id = row->id;
-        if (!session->options.has_dateformat)
-            session->options.dateformat = row->dateformat;
-        if (!session->options.has_datefirst)
-            session->options.datefirst = row->datefirst;
-        QR_TRY(session->sink->env_change(session->sink->ctx, QR_ENV_LANGUAGE, qr_str(row->name),
-                                         qr_str(old), 0));
-        return qri_inform(session, 5703, row->name);
-    }
-    return qr_sql_fail(err, 2740, qr_arena_str(&frame->arena, name).p);
+    const struct qr_language *language = qr_language_find(name);
+    if (language == NULL)
+        return qr_sql_fail(err, 2740, qr_arena_str(&frame->arena, name).p);
+    const char *old = session->options.language;
+    qri_options_language(&session->options, language);
+    QR_TRY(session->sink->env_change(session->sink->ctx, QR_ENV_LANGUAGE, qr_str(language->name),
+                                     qr_str(old), 0));
+    return qri_inform(session, 5703, language->name);
 }
 
 static enum qr_status set_dateformat(struct qri_frame *frame, struct qr_str word,

@@ -18,7 +18,7 @@ enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sin
     session->answer_lsn = 0;
     session->unwind = QRI_UNWIND_NONE;
     session->err_is_compile = session->err_is_raised = false;
-    session->err_is_thrown = session->err_is_dynamic = false;
+    session->err_is_thrown = session->err_is_dynamic = session->err_is_located = false;
     session->nest_level = 0;
     session->request_count++;
     qr_err_reset(&session->err);

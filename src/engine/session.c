@@ -63,6 +63,9 @@ enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_op
     qr_arena_init(&session->arena, LOGIN_BYTES_MAX);
     copy_login(session, options);
     qri_options_init(&session->login_options, options->is_odbc);
+    const struct qr_language *language = qr_language_find(session->login.language);
+    if (language != NULL) /* an unknown one is left at us_english */
+        qri_options_language(&session->login_options, language);
     session->options = session->login_options;
     session->login_ticks = session->request_ticks = qri_now_ticks(session);
     session->last_identity = session->batch_identity = qr_value_null();
@@ -80,6 +83,11 @@ enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_op
     add_session(db->instance, session);
     *ret_session = session;
     return QR_OK;
+}
+
+struct qr_str qr_session_language(const struct qr_session *session)
+{
+    return qr_str(session->options.language);
 }
 
 /* Everything that a connection reset or the end of the session takes away. */

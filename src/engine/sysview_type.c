@@ -110,13 +110,15 @@ static enum qr_status messages(struct qri_sysrows *rows, struct qr_session *sess
 
 static enum qr_status languages(struct qri_sysrows *rows, struct qr_session *session)
 {
+    static const char *const formats[] = {
+        [QR_MDY] = "mdy", [QR_DMY] = "dmy", [QR_YMD] = "ymd", [QR_YDM] = "ydm"};
     (void)session;
-    return qri_sysrow(
-        rows, qr_str("us_english"), qr_str("English"),
-        qr_str("January,February,March,April,May,June,July,August,September,October,November,"
-               "December"),
-        qr_str("Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec"),
-        qr_str("Monday,Tuesday,Wednesday,Thursday,Friday,Saturday,Sunday"));
+    const struct qr_language *l;
+    for (size_t i = 0; (l = qr_language_at(i)) != NULL; i++)
+        QR_TRY(qri_sysrow(rows, l->id, qr_str(formats[l->dateformat]), (int)l->datefirst,
+                          qr_str(l->name), qr_str(l->alias), qr_str(l->months),
+                          qr_str(l->short_months), qr_str(l->days), l->lcid, l->lcid));
+    return QR_OK;
 }
 
 const struct qri_sysview qri_sysviews_type[] = {
@@ -190,9 +192,9 @@ const struct qri_sysview qri_sysviews_type[] = {
      "is_event_logged bit =0, text nvarchar(2048)",
      messages, NULL, false},
     {"sys", "syslanguages",
-     "langid smallint =0, dateformat nchar(3) ='mdy', datefirst tinyint =7, upgrade int null =0, "
+     "langid smallint, dateformat nchar(3), datefirst tinyint, upgrade int null =0, "
      "name sysname, alias sysname null, months nvarchar(372) null, shortmonths nvarchar(132) null, "
-     "days nvarchar(217) null, lcid int =1033, msglangid smallint =1033",
+     "days nvarchar(217) null, lcid int, msglangid smallint",
      languages, NULL, false},
     {0},
 };

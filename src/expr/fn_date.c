@@ -2,6 +2,7 @@
 #include "expr_int.h"
 #include <string.h>
 #include "codec/datetime.h"
+#include "expr/language.h"
 #include "base/banned.h"
 
 /* --- the statement's clock --- */
@@ -132,6 +133,7 @@ static enum qr_status type_datename(struct qr_func_typing *t)
 {
     QR_TRY(type_datepart(t));
     qri_result_string(t, true, 30);
+    t->volatility = QR_STABLE; /* the session's language */
     return QR_OK;
 }
 
@@ -145,6 +147,16 @@ static enum qr_status fn_datename(const struct qr_call *c, struct qr_value *ret,
     if (dt != QR_DT_OK)
         return bad_part(c, 1, "datename", err);
     *ret = qr_value_text(out, n);
+    const struct qr_language *language = qr_language_by_id(c->ctx->settings->language_id);
+    if (language == NULL || language->id == 0)
+        return QR_OK;
+    int number = 0;
+    if (part_of(c) == QR_PART_MONTH &&
+        qr_datepart(QR_PART_MONTH, qri_arg_type(c, 1), &c->args[1], 7, &number) == QR_DT_OK)
+        *ret = qr_value_str(qr_language_name(language->months, number - 1));
+    if (part_of(c) == QR_PART_WEEKDAY) /* 1 is a Monday where weeks begin with it */
+        if (qr_datepart(QR_PART_WEEKDAY, qri_arg_type(c, 1), &c->args[1], 1, &number) == QR_DT_OK)
+            *ret = qr_value_str(qr_language_name(language->days, number - 1));
     return QR_OK;
 }
 

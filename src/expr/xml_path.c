@@ -1,38 +1,20 @@
 /* xml_path.c - see expr/xml.h: following a path */
-#include "expr/xml.h"
+#include "xml_int.h"
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "base/banned.h"
 
 enum { NESTING_MAX = 32, NODES_MAX = 4 << 20 };
 
-/* The node in hand, its place among those that the step before found. */
-struct focus {
-    struct qr_xml_node *node;
-    size_t position, last;
-};
-
-struct path {
-    struct qr_arena *arena;
-    const char *p, *end;
-    unsigned depth;
-    struct qr_err *err;
-};
-
-static enum qr_status expression(struct path *p, const struct focus *focus,
-                                 struct qr_xml_found *ret);
-
 /* ---- reading ---- */
 
-static bool is_word(struct qr_str s, const char *word)
+bool qri_xml_is_word(struct qr_str s, const char *word)
 {
     return qr_str_eq(s, qr_str(word));
 }
 
-static void skip(struct path *p)
+static void skip(struct qri_xml_path *p)
 {
     for (;;) {
         while (p->p < p->end && strchr(" \t\r\n", *p->p) != NULL && *p->p != '\0')
@@ -45,7 +27,7 @@ static void skip(struct path *p)
     }
 }
 
-static bool accept(struct path *p, const char *s)
+bool qri_xml_accept(struct qri_xml_path *p, const char *s)
 {
     size_t n = strlen(s);
     skip(p);
@@ -58,11 +40,11 @@ static bool accept(struct path *p, const char *s)
 static bool is_name_char(char c)
 {
     unsigned char u = (unsigned char)c;
-    return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') ||
-           u == '_' || u == '-' || u == '.' || u >= 0x80;
+    return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') || u == '_' ||
+           u == '-' || u == '.' || u >= 0x80;
 }
 
-static bool at_name(struct path *p)
+static bool at_name(struct qri_xml_path *p)
 {
     skip(p);
     return p->p < p->end && is_name_char(*p->p) && *p->p != '-' && *p->p != '.' &&
@@ -70,7 +52,7 @@ static bool at_name(struct path *p)
 }
 
 /* A name with its prefix left out, unless it is a function's. */
-static struct qr_str read_name(struct path *p, bool keep_prefix)
+static struct qr_str read_name(struct qri_xml_path *p, bool keep_prefix)
 {
     skip(p);
     const char *begin = p->p;
@@ -86,16 +68,16 @@ static struct qr_str read_name(struct path *p, bool keep_prefix)
                        : qr_str_n(local, (size_t)(p->p - local));
 }
 
-static bool accept_word(struct path *p, const char *word)
+static bool accept_word(struct qri_xml_path *p, const char *word)
 {
     const char *before = p->p;
-    if (at_name(p) && is_word(read_name(p, true), word))
+    if (at_name(p) && qri_xml_is_word(read_name(p, true), word))
         return true;
     p->p = before;
     return false;
 }
 
-static enum qr_status bad_path(const struct path *p)
+enum qr_status qri_xml_bad_path(const struct qri_xml_path *p)
 {
     char near[24];
     size_t n = (size_t)(p->end - p->p);
@@ -105,7 +87,7 @@ static enum qr_status bad_path(const struct path *p)
     return qr_sql_fail(p->err, 2209, near);
 }
 
-static enum qr_status refused(const struct path *p, struct qr_str what)
+enum qr_status qri_xml_refused(const struct qri_xml_path *p, struct qr_str what)
 {
     return qr_fail(p->err, QR_UNSUPPORTED, "%.*s in a path over xml is not supported", (int)what.n,
                    what.p);
@@ -113,7 +95,7 @@ static enum qr_status refused(const struct path *p, struct qr_str what)
 
 /* ---- nodes ---- */
 
-static enum qr_status push(struct path *p, struct qr_xml_found *f, struct qr_xml_node *node)
+static enum qr_status push(struct qri_xml_path *p, struct qr_xml_found *f, struct qr_xml_node *node)
 {
     if (f->count > 0 && f->nodes[f->count - 1] == node)
         return QR_OK; /* the parent of two children */
@@ -125,15 +107,6 @@ static enum qr_status push(struct path *p, struct qr_xml_found *f, struct qr_xml
         return qr_fail(p->err, QR_NOMEM, "follow a path");
     f->nodes[f->count++] = node;
     return QR_OK;
-}
-
-static struct qr_str local_name(struct qr_str name)
-{
-    const char *colon = name.n == 0 ? NULL : memchr(name.p, ':', name.n);
-    if (colon == NULL)
-        return name;
-    size_t n = (size_t)(colon - name.p) + 1;
-    return qr_str_n(name.p + n, name.n - n);
 }
 
 enum test { TEST_NAME, TEST_ANY_ELEMENT, TEST_TEXT, TEST_NODE };
@@ -158,10 +131,10 @@ static bool fits(const struct step *s, const struct qr_xml_node *node)
         break;
     }
     return (node->kind == QR_XML_ELEMENT || node->kind == QR_XML_ATTRIBUTE) &&
-           qr_str_eq(local_name(node->name), s->name);
+           qr_str_eq(qri_xml_local_name(node->name), s->name);
 }
 
-static enum qr_status take(struct path *p, const struct step *s, struct qr_xml_node *from,
+static enum qr_status take(struct qri_xml_path *p, const struct step *s, struct qr_xml_node *from,
                            struct qr_xml_found *ret)
 {
     if (s->axis == PARENT)
@@ -185,22 +158,22 @@ static struct qr_xml_node *next_below(const struct qr_xml_node *top, struct qr_x
     return node == top ? NULL : node->next;
 }
 
-static enum qr_status filter(struct path *p, struct qr_xml_found *all, size_t from)
+static enum qr_status filter(struct qri_xml_path *p, struct qr_xml_found *all, size_t from)
 {
     const char *begin = p->p;
     size_t kept = from, last = all->count - from;
     bool any = false;
     for (size_t i = from; i < all->count || !any; i++) { /* read once even if there is nothing */
         static struct qr_xml_node nothing = {.kind = QR_XML_DOCUMENT};
-        struct focus focus = {.node = i < all->count ? all->nodes[i] : &nothing,
-                              .position = i - from + 1,
-                              .last = last};
+        struct qri_xml_focus focus = {.node = i < all->count ? all->nodes[i] : &nothing,
+                                      .position = i - from + 1,
+                                      .last = last};
         struct qr_xml_found found = {0};
         p->p = begin;
         any = true;
-        QR_TRY(expression(p, &focus, &found));
-        if (!accept(p, "]"))
-            return bad_path(p);
+        QR_TRY(qri_xml_expression(p, &focus, &found));
+        if (!qri_xml_accept(p, "]"))
+            return qri_xml_bad_path(p);
         bool is_kept = found.is_value && found.value_kind == QR_XML_NUMBER
                            ? found.number == (double)focus.position
                        : found.is_value ? (found.value_kind == QR_XML_BOOLEAN ? found.number != 0
@@ -213,10 +186,10 @@ static enum qr_status filter(struct path *p, struct qr_xml_found *all, size_t fr
     return QR_OK;
 }
 
-static enum qr_status filters(struct path *p, struct qr_xml_found *all, size_t from)
+static enum qr_status filters(struct qri_xml_path *p, struct qr_xml_found *all, size_t from)
 {
     const char *begin = p->p;
-    while (accept(p, "[")) {
+    while (qri_xml_accept(p, "[")) {
         QR_TRY(filter(p, all, from));
         begin = p->p;
     }
@@ -224,41 +197,41 @@ static enum qr_status filters(struct path *p, struct qr_xml_found *all, size_t f
     return QR_OK;
 }
 
-static enum qr_status read_step(struct path *p, struct step *s)
+static enum qr_status read_step(struct qri_xml_path *p, struct step *s)
 {
     static const struct {
         const char *name;
         int axis;
-    } axes[] = {{"child::", CHILD}, {"attribute::", ATTRIBUTE}, {"parent::", PARENT},
-                {"self::", SELF}};
+    } axes[] = {
+        {"child::", CHILD}, {"attribute::", ATTRIBUTE}, {"parent::", PARENT}, {"self::", SELF}};
     s->axis = CHILD;
     s->test = TEST_NODE;
-    if (accept(p, "..")) {
+    if (qri_xml_accept(p, "..")) {
         s->axis = PARENT;
         return QR_OK;
     }
-    if (accept(p, ".")) {
+    if (qri_xml_accept(p, ".")) {
         s->axis = SELF;
         return QR_OK;
     }
     for (size_t i = 0; i < sizeof axes / sizeof axes[0]; i++)
-        if (accept(p, axes[i].name))
+        if (qri_xml_accept(p, axes[i].name))
             s->axis = axes[i].axis;
-    if (accept(p, "@"))
+    if (qri_xml_accept(p, "@"))
         s->axis = ATTRIBUTE;
-    if (accept(p, "*:") || at_name(p)) {
+    if (qri_xml_accept(p, "*:") || at_name(p)) {
         s->name = read_name(p, false);
         s->test = TEST_NAME;
-        if (accept(p, "()"))
-            s->test = is_word(s->name, "text") ? TEST_TEXT : TEST_NODE;
+        if (qri_xml_accept(p, "()"))
+            s->test = qri_xml_is_word(s->name, "text") ? TEST_TEXT : TEST_NODE;
         return QR_OK;
     }
     s->test = TEST_ANY_ELEMENT;
-    return accept(p, "*") ? QR_OK : bad_path(p);
+    return qri_xml_accept(p, "*") ? QR_OK : qri_xml_bad_path(p);
 }
 
 /* From each node of `found` on; predicates count within each node's own. */
-static enum qr_status follow(struct path *p, bool descends, struct qr_xml_found *found)
+static enum qr_status follow(struct qri_xml_path *p, bool descends, struct qr_xml_found *found)
 {
     struct step s = {.descends = descends};
     struct qr_xml_found next = {0};
@@ -279,12 +252,13 @@ static enum qr_status follow(struct path *p, bool descends, struct qr_xml_found 
     return QR_OK;
 }
 
-static enum qr_status location(struct path *p, const struct focus *focus, struct qr_xml_found *ret)
+static enum qr_status location(struct qri_xml_path *p, const struct qri_xml_focus *focus,
+                               struct qr_xml_found *ret)
 {
     struct qr_xml_node *node = focus->node;
-    bool absolute = false, descends = accept(p, "//");
+    bool absolute = false, descends = qri_xml_accept(p, "//");
     if (!descends)
-        absolute = accept(p, "/");
+        absolute = qri_xml_accept(p, "/");
     while ((absolute || descends) && node->parent != NULL)
         node = node->parent;
     QR_TRY(push(p, ret, node));
@@ -293,208 +267,42 @@ static enum qr_status location(struct path *p, const struct focus *focus, struct
     if (!is_root)
         QR_TRY(follow(p, descends, ret));
     for (;;) {
-        if (accept(p, "//"))
+        if (qri_xml_accept(p, "//"))
             QR_TRY(follow(p, true, ret));
-        else if (accept(p, "/"))
+        else if (qri_xml_accept(p, "/"))
             QR_TRY(follow(p, false, ret));
         else
             return QR_OK;
     }
 }
 
-/* ---- values ---- */
-
-static enum qr_status text_of(struct path *p, const struct qr_xml_node *node, struct qr_str *ret)
-{
-    struct qr_buf buf;
-    qr_buf_init(&buf, 256 << 20);
-    qr_xml_string(&buf, node);
-    char *copy = buf.failed == QR_OK ? qr_arena_dup(p->arena, (const char *)buf.data, buf.len) : NULL;
-    *ret = qr_str_n(copy, copy == NULL ? 0 : buf.len);
-    qr_buf_done(&buf);
-    return copy == NULL ? qr_fail(p->err, QR_NOMEM, "follow a path") : QR_OK;
-}
-
-static void set_number(struct qr_xml_found *f, double number)
-{
-    *f = (struct qr_xml_found){.is_value = true, .value_kind = QR_XML_NUMBER, .number = number};
-}
-
-static void set_boolean(struct qr_xml_found *f, bool is_true)
-{
-    *f = (struct qr_xml_found){.is_value = true, .value_kind = QR_XML_BOOLEAN, .number = is_true};
-}
-
-static void set_string(struct qr_xml_found *f, struct qr_str s)
-{
-    *f = (struct qr_xml_found){.is_value = true, .value_kind = QR_XML_STRING, .string = s};
-}
-
-static bool is_true(const struct qr_xml_found *f)
-{
-    if (!f->is_value)
-        return f->count > 0;
-    return f->value_kind == QR_XML_STRING ? f->string.n > 0 : f->number != 0;
-}
-
-static double number_of(struct qr_str s)
-{
-    char text[64];
-    char *end = NULL;
-    s = qr_str_trim(s);
-    if (s.n == 0 || s.n >= sizeof text)
-        return NAN;
-    memcpy(text, s.p, s.n);
-    text[s.n] = '\0';
-    double v = strtod(text, &end);
-    return *end == '\0' ? v : NAN;
-}
-
-/* One value of what was found: the first node's text. */
-static enum qr_status string_of(struct path *p, const struct qr_xml_found *f, struct qr_str *ret)
-{
-    char text[40];
-    if (!f->is_value && f->count > 0)
-        return text_of(p, f->nodes[0], ret);
-    *ret = f->is_value && f->value_kind == QR_XML_STRING ? f->string : qr_str("");
-    if (!f->is_value || f->value_kind == QR_XML_STRING)
-        return QR_OK;
-    if (f->value_kind == QR_XML_BOOLEAN)
-        *ret = qr_str(f->number != 0 ? "true" : "false");
-    else
-        (void)snprintf(text, sizeof text, "%.15g", f->number);
-    if (f->value_kind == QR_XML_NUMBER)
-        *ret = qr_arena_str(p->arena, qr_str(text));
-    return ret->p == NULL ? qr_fail(p->err, QR_NOMEM, "follow a path") : QR_OK;
-}
-
-/* ---- functions ---- */
-
-enum { ARGS_MAX = 8 };
-
-static enum qr_status arguments(struct path *p, const struct focus *focus,
-                                struct qr_xml_found args[ARGS_MAX], size_t *ret_count)
-{
-    size_t n = 0;
-    if (!accept(p, ")")) {
-        do {
-            if (n == ARGS_MAX)
-                return bad_path(p);
-            args[n] = (struct qr_xml_found){0};
-            QR_TRY(expression(p, focus, &args[n++]));
-        } while (accept(p, ","));
-        if (!accept(p, ")"))
-            return bad_path(p);
-    }
-    *ret_count = n;
-    return QR_OK;
-}
-
-static enum qr_status sum(struct path *p, const struct qr_xml_found *f, struct qr_xml_found *ret)
-{
-    double total = 0;
-    for (size_t i = 0; i < f->count; i++) {
-        struct qr_str text;
-        QR_TRY(text_of(p, f->nodes[i], &text));
-        total += number_of(text);
-    }
-    set_number(ret, total);
-    return QR_OK;
-}
-
-static enum qr_status concat(struct path *p, const struct qr_xml_found *args, size_t n,
-                             struct qr_xml_found *ret)
-{
-    struct qr_str all = qr_str("");
-    for (size_t i = 0; i < n; i++) {
-        struct qr_str part;
-        QR_TRY(string_of(p, &args[i], &part));
-        char *both = qr_arena_alloc(p->arena, all.n + part.n + 1);
-        if (both == NULL)
-            return qr_fail(p->err, QR_NOMEM, "follow a path");
-        memcpy(both, all.p, all.n);
-        if (part.n > 0)
-            memcpy(both + all.n, part.p, part.n);
-        all = qr_str_n(both, all.n + part.n);
-    }
-    set_string(ret, all);
-    return QR_OK;
-}
-
-static enum qr_status call(struct path *p, const struct focus *focus, struct qr_str name,
-                           struct qr_xml_found *ret)
-{
-    struct qr_xml_found args[ARGS_MAX] = {{0}};
-    struct qr_str a = qr_str(""), b = qr_str("");
-    size_t n = 0;
-    if (qr_str_starts_i(name, "sql:"))
-        return refused(p, name);
-    QR_TRY(arguments(p, focus, args, &n));
-    if (n > 0)
-        QR_TRY(string_of(p, &args[0], &a));
-    if (n > 1)
-        QR_TRY(string_of(p, &args[1], &b));
-    if (is_word(name, "count") && n == 1)
-        set_number(ret, args[0].is_value ? 1 : (double)args[0].count);
-    else if (is_word(name, "position") && n == 0)
-        set_number(ret, (double)focus->position);
-    else if (is_word(name, "last") && n == 0)
-        set_number(ret, (double)focus->last);
-    else if (is_word(name, "not") && n == 1)
-        set_boolean(ret, !is_true(&args[0]));
-    else if (is_word(name, "empty") && n == 1)
-        set_boolean(ret, !args[0].is_value && args[0].count == 0);
-    else if (is_word(name, "true") && n == 0)
-        set_boolean(ret, true);
-    else if (is_word(name, "false") && n == 0)
-        set_boolean(ret, false);
-    else if (is_word(name, "contains") && n == 2)
-        set_boolean(ret, b.n == 0 || memmem(a.p, a.n, b.p, b.n) != NULL);
-    else if (is_word(name, "string-length") && n == 1)
-        set_number(ret, (double)a.n);
-    else if (is_word(name, "number") && n == 1)
-        set_number(ret, number_of(a));
-    else if (is_word(name, "sum") && n == 1)
-        return sum(p, &args[0], ret);
-    else if (is_word(name, "concat") && n > 1)
-        return concat(p, args, n, ret);
-    else if (is_word(name, "local-name") && n < 2)
-        set_string(ret, n == 0              ? local_name(focus->node->name)
-                        : args[0].count > 0 ? local_name(args[0].nodes[0]->name)
-                                            : qr_str(""));
-    else if ((is_word(name, "data") || is_word(name, "string")) && n == 1)
-        *ret = args[0];
-    else
-        return refused(p, name);
-    return QR_OK;
-}
-
 /* ---- expressions ---- */
 
-static enum qr_status string_literal(struct path *p, char quote, struct qr_xml_found *ret)
+static enum qr_status string_literal(struct qri_xml_path *p, char quote, struct qr_xml_found *ret)
 {
     const char *close = memchr(p->p, quote, (size_t)(p->end - p->p));
     if (close == NULL)
-        return bad_path(p);
-    set_string(ret, qr_str_n(p->p, (size_t)(close - p->p)));
+        return qri_xml_bad_path(p);
+    qri_xml_set_string(ret, qr_str_n(p->p, (size_t)(close - p->p)));
     p->p = close + 1;
     return QR_OK;
 }
 
-static bool at_call(struct path *p, struct qr_str *ret_name)
+static bool at_call(struct qri_xml_path *p, struct qr_str *ret_name)
 {
     const char *before = p->p;
     if (!at_name(p))
         return false;
     *ret_name = read_name(p, true);
-    bool is_test = is_word(*ret_name, "text") || is_word(*ret_name, "node");
-    if (!is_test && accept(p, "("))
+    bool is_test = qri_xml_is_word(*ret_name, "text") || qri_xml_is_word(*ret_name, "node");
+    if (!is_test && qri_xml_accept(p, "("))
         return true;
     p->p = before;
     return false;
 }
 
-static enum qr_status primary(struct path *p, const struct focus *focus, struct qr_xml_found *ret)
+static enum qr_status primary(struct qri_xml_path *p, const struct qri_xml_focus *focus,
+                              struct qr_xml_found *ret)
 {
     struct qr_str name;
     skip(p);
@@ -506,113 +314,73 @@ static enum qr_status primary(struct path *p, const struct focus *focus, struct 
         const char *begin = p->p;
         while (p->p < p->end && ((*p->p >= '0' && *p->p <= '9') || *p->p == '.'))
             p->p++;
-        set_number(ret, number_of(qr_str_n(begin, (size_t)(p->p - begin))));
+        qri_xml_set_number(ret, qri_xml_number_of(qr_str_n(begin, (size_t)(p->p - begin))));
         return QR_OK;
     }
-    if (accept(p, "(")) {
-        QR_TRY(expression(p, focus, ret));
-        if (!accept(p, ")"))
-            return bad_path(p);
+    if (qri_xml_accept(p, "(")) {
+        QR_TRY(qri_xml_expression(p, focus, ret));
+        if (!qri_xml_accept(p, ")"))
+            return qri_xml_bad_path(p);
         QR_TRY(filters(p, ret, 0));
-        while (!ret->is_value && accept(p, "/"))
-            QR_TRY(follow(p, accept(p, "/"), ret));
+        while (!ret->is_value && qri_xml_accept(p, "/"))
+            QR_TRY(follow(p, qri_xml_accept(p, "/"), ret));
         return QR_OK;
     }
     if (at_call(p, &name))
-        return call(p, focus, name, ret);
+        return qri_xml_call(p, focus, name, ret);
     return location(p, focus, ret);
 }
 
-enum compare { EQ, NE, LT, LE, GT, GE, COMPARES };
-
-static bool holds(enum compare op, int order)
-{
-    static const int8_t fits_order[COMPARES][3] = {[EQ] = {0, 1, 0}, [NE] = {1, 0, 1},
-                                                   [LT] = {1, 0, 0}, [LE] = {1, 1, 0},
-                                                   [GT] = {0, 0, 1}, [GE] = {0, 1, 1}};
-    return fits_order[op][order < 0 ? 0 : order == 0 ? 1 : 2] != 0;
-}
-
-static bool compare_texts(enum compare op, struct qr_str a, struct qr_str b, bool as_numbers)
-{
-    if (as_numbers) {
-        double x = number_of(a), y = number_of(b);
-        return !isnan(x) && !isnan(y) && holds(op, x < y ? -1 : x > y);
-    }
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-    if (order == 0)
-        order = a.n < b.n ? -1 : a.n > b.n;
-    return holds(op, order);
-}
-
-/* True if any pair is. */
-static enum qr_status compare(struct path *p, enum compare op, const struct qr_xml_found *left,
-                              const struct qr_xml_found *right, bool *ret)
-{
-    bool numbers = (left->is_value && left->value_kind == QR_XML_NUMBER) ||
-                   (right->is_value && right->value_kind == QR_XML_NUMBER);
-    size_t n = left->is_value ? 1 : left->count, m = right->is_value ? 1 : right->count;
-    *ret = false;
-    for (size_t i = 0; i < n && !*ret; i++)
-        for (size_t k = 0; k < m && !*ret; k++) {
-            struct qr_str a, b;
-            QR_TRY(left->is_value ? string_of(p, left, &a) : text_of(p, left->nodes[i], &a));
-            QR_TRY(right->is_value ? string_of(p, right, &b) : text_of(p, right->nodes[k], &b));
-            *ret = compare_texts(op, a, b, numbers);
-        }
-    return QR_OK;
-}
-
-static bool accept_compare(struct path *p, enum compare *ret)
+static bool accept_compare(struct qri_xml_path *p, enum qri_xml_compare *ret)
 {
     static const struct {
         const char *sign;
-        enum compare op;
-    } signs[] = {{"!=", NE}, {"<=", LE}, {">=", GE}, {"=", EQ}, {"<", LT}, {">", GT}};
-    static const char *const words[COMPARES] = {"eq", "ne", "lt", "le", "gt", "ge"};
+        enum qri_xml_compare op;
+    } signs[] = {{"!=", QRI_XML_NE}, {"<=", QRI_XML_LE}, {">=", QRI_XML_GE},
+                 {"=", QRI_XML_EQ},  {"<", QRI_XML_LT},  {">", QRI_XML_GT}};
+    static const char *const words[QRI_XML_COMPARES] = {"eq", "ne", "lt", "le", "gt", "ge"};
     for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
-        if (accept(p, signs[i].sign)) {
+        if (qri_xml_accept(p, signs[i].sign)) {
             *ret = signs[i].op;
             return true;
         }
-    for (int i = 0; i < COMPARES; i++)
+    for (int i = 0; i < QRI_XML_COMPARES; i++)
         if (accept_word(p, words[i])) {
-            *ret = (enum compare)i;
+            *ret = (enum qri_xml_compare)i;
             return true;
         }
     return false;
 }
 
-static enum qr_status comparison(struct path *p, const struct focus *focus,
+static enum qr_status comparison(struct qri_xml_path *p, const struct qri_xml_focus *focus,
                                  struct qr_xml_found *ret)
 {
-    enum compare op;
+    enum qri_xml_compare op;
     struct qr_xml_found right = {0};
     bool result = false;
     QR_TRY(primary(p, focus, ret));
     if (!accept_compare(p, &op))
         return QR_OK;
     QR_TRY(primary(p, focus, &right));
-    QR_TRY(compare(p, op, ret, &right, &result));
-    set_boolean(ret, result);
+    QR_TRY(qri_xml_compare(p, op, ret, &right, &result));
+    qri_xml_set_boolean(ret, result);
     return QR_OK;
 }
 
-static enum qr_status conjunction(struct path *p, const struct focus *focus,
+static enum qr_status conjunction(struct qri_xml_path *p, const struct qri_xml_focus *focus,
                                   struct qr_xml_found *ret)
 {
     QR_TRY(comparison(p, focus, ret));
     while (accept_word(p, "and")) {
         struct qr_xml_found next = {0};
         QR_TRY(comparison(p, focus, &next));
-        set_boolean(ret, is_true(ret) && is_true(&next));
+        qri_xml_set_boolean(ret, qri_xml_is_true(ret) && qri_xml_is_true(&next));
     }
     return QR_OK;
 }
 
-static enum qr_status expression(struct path *p, const struct focus *focus,
-                                 struct qr_xml_found *ret)
+enum qr_status qri_xml_expression(struct qri_xml_path *p, const struct qri_xml_focus *focus,
+                                  struct qr_xml_found *ret)
 {
     if (++p->depth > NESTING_MAX)
         return qr_sql_fail(p->err, 191);
@@ -620,7 +388,7 @@ static enum qr_status expression(struct path *p, const struct focus *focus,
     while (accept_word(p, "or")) {
         struct qr_xml_found next = {0};
         QR_TRY(conjunction(p, focus, &next));
-        set_boolean(ret, is_true(ret) || is_true(&next));
+        qri_xml_set_boolean(ret, qri_xml_is_true(ret) || qri_xml_is_true(&next));
     }
     p->depth--;
     return QR_OK;
@@ -629,18 +397,18 @@ static enum qr_status expression(struct path *p, const struct focus *focus,
 enum qr_status qr_xml_path(struct qr_arena *arena, struct qr_xml_node *context, struct qr_str text,
                            struct qr_xml_found *ret_found, struct qr_err *err)
 {
-    struct path p = {.arena = arena, .p = text.p, .end = text.p + text.n, .err = err};
-    struct focus focus = {.node = context, .position = 1, .last = 1};
+    struct qri_xml_path p = {.arena = arena, .p = text.p, .end = text.p + text.n, .err = err};
+    struct qri_xml_focus focus = {.node = context, .position = 1, .last = 1};
     *ret_found = (struct qr_xml_found){0};
     while (accept_word(&p, "declare")) { /* prefixes are not looked at */
         const char *semicolon = memchr(p.p, ';', (size_t)(p.end - p.p));
         if (semicolon == NULL)
-            return bad_path(&p);
+            return qri_xml_bad_path(&p);
         p.p = semicolon + 1;
     }
     if (accept_word(&p, "for") || accept_word(&p, "let"))
-        return refused(&p, qr_str("FLWOR"));
-    QR_TRY(expression(&p, &focus, ret_found));
+        return qri_xml_refused(&p, qr_str("FLWOR"));
+    QR_TRY(qri_xml_expression(&p, &focus, ret_found));
     skip(&p);
-    return p.p == p.end ? QR_OK : bad_path(&p);
+    return p.p == p.end ? QR_OK : qri_xml_bad_path(&p);
 }

@@ -231,8 +231,9 @@ static void answer_login(struct qri_served *s, const struct qr_login *login)
     qr_tds_put_env_text(w, QR_TDS_ENV_DATABASE, database, qr_str("master"));
     inform(s, 5701, database_text);
     qr_tds_put_env_collation(w, qr_collation_get(QR_COLLATION_DEFAULT)->tds, NULL);
-    qr_tds_put_env_text(w, QR_TDS_ENV_LANGUAGE, qr_str("us_english"), qr_str(""));
-    inform(s, 5703, "us_english");
+    struct qr_str language = qr_session_language(s->engine);
+    qr_tds_put_env_text(w, QR_TDS_ENV_LANGUAGE, language, qr_str(""));
+    inform(s, 5703, language.p);
     qr_tds_put_loginack(w, s->client.version, qr_str("Microsoft SQL Server"), program_version);
     put_env_number(s, QR_TDS_ENV_PACKET_SIZE, login->packet_bytes, QR_TDS_PACKET_BYTES_DEFAULT);
     qr_tds_put_feature_ack(w, login->login7);
@@ -256,7 +257,7 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .is_encrypted = login->is_encrypted,
         .is_odbc = l->odbc_defaults,
         .read_only_intent = l->read_only_intent,
-        .language = qr_str("us_english"),
+        .language = login->language,
     };
     QR_TRY(s->host->enter(s->host->ctx, login, &s->db, err));
     return qr_session_new(s->db, &options, &s->engine, err);

@@ -114,6 +114,12 @@ uint64_t qr_session_answer_lsn(const struct qr_session *session)
     (void)session;
     return fake.answer_lsn;
 }
+struct qr_str qr_session_language(const struct qr_session *session)
+{
+    (void)session;
+    return qr_str("us_english");
+}
+
 struct qr_str qr_session_database_name(const struct qr_session *session)
 {
     (void)session;

@@ -169,6 +169,8 @@ QR_NODISCARD enum qr_status qr_session_new(struct qr_database *db,
                                            struct qr_session **ret_session, struct qr_err *err);
 /* Rolls back, releases locks, drops temporary objects. Accepts NULL. */
 void qr_session_free(struct qr_session *session);
+/* By its own name: "us_english" where the login asked for none that is known. Ends with a zero. */
+struct qr_str qr_session_language(const struct qr_session *session);
 uint16_t qr_session_id(const struct qr_session *session); /* @@SPID, > 50 */
 /* Ends the session's running statement and marks it dead; any thread. */
 void qr_session_kill(struct qr_session *session);
