@@ -24,7 +24,7 @@ enum qr_status qr_env_read_file(struct qr_env *env, const char *path, struct qr_
     if (file_bytes > buf->bytes_max - buf->len)
         return qr_fail(err, QR_TOO_BIG, "read '%s': %llu bytes are too many", path,
                        (unsigned long long)file_bytes);
-    uint8_t *dst = qr_buf_reserve(buf, (size_t)file_bytes);
+    uint8_t *dst = file_bytes == 0 ? NULL : qr_buf_reserve(buf, (size_t)file_bytes);
     if (dst == NULL && file_bytes > 0)
         return qr_fail(err, QR_NOMEM, "read '%s'", path);
     size_t got = 0;

@@ -266,7 +266,7 @@ static void look_at_file(struct qri_run *run, struct qr_file *file, const char *
         if (memcmp(magic, "QROB", 4) == 0) /* an object of a directory's blob store */
             (void)qri_take(run, "object", qr_blob_object_bytes(buf.data, buf.len, &start, &err),
                            &err);
-        look_at_whole(run, buf.data + start, buf.len - start);
+        look_at_whole(run, start == 0 ? buf.data : buf.data + start, buf.len - start);
     }
     qr_buf_done(&buf);
 }
