@@ -64,6 +64,8 @@ QR_NODISCARD enum qr_status qri_datadir_tls(const struct qri_datadir *dir, struc
  * address, below /tmp; in the arena. */
 QR_NODISCARD enum qr_status qri_datadir_run(const struct qri_datadir *dir, struct qr_arena *arena,
                                             const char **ret_path, struct qr_err *err);
+/* Leaves nothing below /tmp. */
+void qri_datadir_leave_run(const struct qri_datadir *dir, struct qr_arena *arena);
 
 /* ---- admin.c: the logical server's first start and its administrator's password ---- */
 

@@ -192,6 +192,13 @@ enum qr_status qri_datadir_run(const struct qri_datadir *dir, struct qr_arena *a
     return empty_folder(dir, path, err);
 }
 
+void qri_datadir_leave_run(const struct qri_datadir *dir, struct qr_arena *arena)
+{
+    const char *note = qri_datadir_path(dir, arena, "run-elsewhere", NULL);
+    if (note != NULL && dir->lock != NULL)
+        remove_elsewhere(dir, note);
+}
+
 enum qr_status qri_datadir_tls(const struct qri_datadir *dir, struct qr_arena *arena,
                                struct qr_buf *key_pem, struct qr_buf *cert_pem, struct qr_err *err)
 {

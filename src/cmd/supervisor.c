@@ -301,6 +301,7 @@ static void stop(struct supervisor *s)
         close(s->tds_fd);
     if (s->https_fd >= 0)
         close(s->https_fd);
+    qri_datadir_leave_run(&s->dir, s->arena);
     qri_datadir_close(&s->dir);
 }
 

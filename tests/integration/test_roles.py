@@ -1,7 +1,8 @@
 """Processes that die: Hyperscale databases made, used and dropped, and every role killed under load.
 
 Writers insert numbered rows one by one, half of them through a gateway's relay, and keep a ledger: what
-was acknowledged must be there ever after, what was under way may be there or not, and nothing else. The
+was acknowledged must be there ever after, what was under way may be there or not, and nothing else. A
+reader scans more than the cache holds. The
 time of a failure is that from the kill to the acknowledgement of a commit that was sent after it.
 
 QUIRE_TEST_SEED replays the choices, not the scheduling.
@@ -11,6 +12,7 @@ import random
 import signal
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -26,6 +28,8 @@ GONE = (tds.Closed, tds.ProtocolError, OSError)
 # what a client may be told while its database moves: not available, the connection is over
 TRANSIENT = {40613, 40197, 596, 18456}
 CREATE = "CREATE DATABASE {} (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Gen5_2')"
+BIG_ROWS = 3000
+SCAN = "SELECT COUNT(*), SUM(CAST(LEN(b) AS bigint)) FROM big"
 # a process that was killed is a warning; its successor may find the wreckage of a call
 ANNOUNCED = ("child_ended",)
 
@@ -37,6 +41,15 @@ def drop(quired, name):
         while [e.number for e in master.batch(f"DROP DATABASE {name}").errors] == [3702]:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{name} stays in use")
+
+
+def make_big(connection):
+    """More than the least cache holds."""
+    connection.execute("CREATE TABLE big (a int NOT NULL PRIMARY KEY, b char(4000))")
+    for start in range(0, BIG_ROWS, 500):
+        connection.execute(
+            f"DECLARE @i int = {start}; BEGIN TRAN; WHILE @i < {start + 500} BEGIN "
+            "INSERT big VALUES (@i, REPLICATE('x', 3000)); SET @i += 1 END; COMMIT")
 
 
 def connect_patiently(quired, database, **more):
@@ -103,6 +116,40 @@ class Writer(threading.Thread):
                 self.load.note(sent, time.monotonic())
 
 
+class Reader(threading.Thread):
+    """Scans what fits no cache, so that pages come from the page server in the middle of everything."""
+
+    def __init__(self, load):
+        super().__init__(daemon=True)
+        self.load = load
+        self.scans = 0
+        self.failure = None
+
+    def run(self):
+        try:
+            while not self.load.over:
+                self.work()
+        except Exception as error:  # shown by the main thread
+            self.failure = error
+            self.load.note(None, None)
+
+    def work(self):
+        with connect_patiently(self.load.quired, self.load.database) as connection:
+            while not self.load.over:
+                try:
+                    reply = connection.batch(SCAN)
+                except GONE:
+                    return
+                if reply.errors:
+                    if not {error.number for error in reply.errors} <= TRANSIENT:
+                        raise AssertionError(f"a scan ended with {reply.errors}")
+                    return
+                rows = [event for kind, event in reply.events if kind == "row"]
+                if [tuple(row) for row in rows] != [(BIG_ROWS, BIG_ROWS * 3000)]:
+                    raise AssertionError(f"a scan gave {rows}")
+                self.scans += 1
+
+
 class Load:
     def __init__(self, quired, database):
         self.quired, self.database = quired, database
@@ -110,8 +157,10 @@ class Load:
         self.changed = threading.Condition()
         self.commits = []  # (sent, acknowledged)
         self.writers = [Writer(self, number) for number in range(WRITERS)]
-        for writer in self.writers:
-            writer.start()
+        self.reader = Reader(self)
+        self.clients = self.writers + [self.reader]
+        for client in self.clients:
+            client.start()
 
     def note(self, sent, acknowledged):
         with self.changed:
@@ -120,9 +169,9 @@ class Load:
             self.changed.notify_all()
 
     def check(self):
-        for writer in self.writers:
-            if writer.failure:
-                raise writer.failure
+        for client in self.clients:
+            if client.failure:
+                raise client.failure
 
     def wait_commits(self, count, since=0.0):
         """The moment of the count-th commit that was sent after `since`."""
@@ -130,7 +179,8 @@ class Load:
             return [done for sent, done in self.commits[-1000:] if sent >= since]
         with self.changed:
             good = self.changed.wait_for(
-                lambda: len(later()) >= count or any(w.failure for w in self.writers), PATIENCE)
+                lambda: len(later()) >= count or any(client.failure for client in self.clients),
+                PATIENCE)
             self.check()
             if not good:
                 raise AssertionError(f"{count} commits did not come within {PATIENCE} s")
@@ -150,8 +200,8 @@ class Load:
 
     def end(self):
         self.over = True
-        for writer in self.writers:
-            writer.join(PATIENCE)
+        for client in self.clients:
+            client.join(PATIENCE)
         self.check()
 
 
@@ -214,15 +264,9 @@ class Hyperscale(unittest.TestCase):
         with server.Server("--cache-mib", "8") as quired, quired.connect() as master:
             master.execute(CREATE.format("h"))
             with quired.connect("h", timeout=PATIENCE) as connection:
-                connection.execute("CREATE TABLE big (a int NOT NULL PRIMARY KEY, b char(4000))")
-                for start in range(0, 4000, 500):
-                    connection.execute(
-                        f"DECLARE @i int = {start}; BEGIN TRAN; WHILE @i < {start + 500} BEGIN "
-                        "INSERT big VALUES (@i, REPLICATE('x', 3000)); SET @i += 1 END; COMMIT")
+                make_big(connection)
                 for _ in range(2):
-                    self.assertEqual(
-                        connection.execute("SELECT COUNT(*), SUM(CAST(LEN(b) AS bigint)) FROM big"),
-                        [(4000, 12000000)])
+                    self.assertEqual(connection.execute(SCAN), [(BIG_ROWS, BIG_ROWS * 3000)])
 
 
 class Processes(unittest.TestCase):
@@ -264,6 +308,25 @@ class Processes(unittest.TestCase):
         quired.stop()
         quired.remove()
 
+    def test_a_long_path_has_its_sockets_elsewhere_and_leaves_nothing_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x" * 80, "y" * 80)
+            note = os.path.join(path, "run-elsewhere")
+            quired = server.Server(data_dir=path).start()
+            with open(note, encoding="ascii") as file:
+                first = file.read()
+            quired.kill()
+            quired.start()
+            self.assertFalse(os.path.exists(first))  # of the one that was killed
+            with open(note, encoding="ascii") as file:
+                second = file.read()
+            with quired.connect() as master:
+                master.execute(CREATE.format("h"))
+            with quired.connect("h") as connection:
+                self.assertEqual(connection.execute("SELECT 1"), [(1,)])
+            quired.stop()
+            self.assertFalse(os.path.exists(second))
+
     def test_a_role_needs_its_directory(self):
         for args, word in ((["--role", "cook"], "--role"), (["--role", "log"], "--run-dir"),
                            (["--name", "shared"], "--name"),
@@ -282,9 +345,16 @@ class Kills(unittest.TestCase):
         print(f"QUIRE_TEST_SEED={self.seed}", flush=True)
         self.random = random.Random(self.seed)
 
+    def running(self, quired, role):
+        """It may still be waiting for its restart; one that only starts is killed too."""
+        deadline = time.monotonic() + PATIENCE
+        while not runs(pid := quired.role_pid(role)):
+            self.assertLess(time.monotonic(), deadline, f"{role} is not started again")
+        return pid
+
     def kill(self, quired, role):
         """The moments of the kill and of the death: until then it may have done something yet."""
-        pid = quired.pid if role == "quired" else quired.role_pid(role)
+        pid = quired.pid if role == "quired" else self.running(quired, role)
         moment = time.monotonic()
         if role == "quired":
             quired.kill()
@@ -300,10 +370,11 @@ class Kills(unittest.TestCase):
     def test_sigkill_of_any_role_loses_nothing_that_was_acknowledged(self):
         roles = ["hs-5", "log", "page", "gateway", "shared", "quired"]
         took = {role: [] for role in roles}
-        quired = server.Server(announced=ANNOUNCED).start()
+        quired = server.Server("--cache-mib", "8", announced=ANNOUNCED).start()
         with quired.connect() as master:
             master.execute(CREATE.format("h"))
-        with quired.connect("h") as connection:
+        with quired.connect("h", timeout=PATIENCE) as connection:
+            make_big(connection)
             connection.execute("CREATE TABLE kept (writer int NOT NULL, seq int NOT NULL, "
                                "filler varchar(200), PRIMARY KEY (writer, seq))")
         load = Load(quired, "h")
@@ -325,7 +396,9 @@ class Kills(unittest.TestCase):
                 print(f"{role}: {len(times)} kills, next commit after "
                       f"{statistics.median(times) * 1000:.0f} ms median, {max(times) * 1000:.0f} ms max")
         acknowledged = sum(len(writer.acknowledged) for writer in load.writers)
-        print(f"{ROUNDS} rounds, {acknowledged} commits acknowledged", flush=True)
+        print(f"{ROUNDS} rounds, {acknowledged} commits acknowledged, {load.reader.scans} scans",
+              flush=True)
+        self.assertGreater(load.reader.scans, 0)
         quired.stop()
         quired.remove()
 

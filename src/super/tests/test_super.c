@@ -137,6 +137,7 @@ static void test_a_killed_child_is_another_process_afterwards(void **state)
     assert_true(pid > 0);
     kill(pid, SIGKILL);
     wait_word(f);
+    wait_exits(f, 1);
     assert_int_equal(f->exits[0].pid, pid);
     assert_int_equal(f->exits[0].code, -SIGKILL);
     assert_int_not_equal(qr_super_pid(f->super, "lives"), pid);
