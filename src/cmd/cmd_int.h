@@ -225,6 +225,9 @@ QR_NODISCARD enum qr_status qri_node_promote(struct qri_node *node,
 /* ---- node_serve.c: a qr_rpc_serve_fn whose ctx is the struct qri_node ---- */
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request);
 
+/* What a statement is told when control could not be asked: an error, never an end without one. */
+enum qr_status qri_node_asked(enum qr_status status, struct qr_err *err);
+
 /* ---- database_ddl.c, firewall_rules.c: what statements ask of control ---- */
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node);
 /* Slots of struct qr_instance_host; ctx is the node. */

@@ -177,7 +177,9 @@ static enum qr_status check_settings(const struct qr_ast_options *options, struc
 static enum qr_status operate(void *ctx, enum qr_control_method method,
                               const struct qr_control_ask *ask, struct qr_err *err)
 {
-    return qr_control_call(qri_node_options_of(ctx)->operate, method, ask, OPERATION_NS, NULL, err);
+    return qri_node_asked(
+        qr_control_call(qri_node_options_of(ctx)->operate, method, ask, OPERATION_NS, NULL, err),
+        err);
 }
 
 static struct qr_control_ask ask_of(struct qr_str name, const struct qr_database_wish *wish)
@@ -260,7 +262,7 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
         enum qr_status status =
             qr_control_find(qri_node_options_of(ctx)->control, name, 0, 0, &row, err);
         if (status != QR_OK)
-            return status == QR_NOT_FOUND ? no_database(name, err) : status;
+            return status == QR_NOT_FOUND ? no_database(name, err) : qri_node_asked(status, err);
         return check_settings(&alter->options, err);
     }
     if (qr_str_ieqz(alter->action, "MODIFY")) {
@@ -327,7 +329,9 @@ static enum qr_status each_database(void *ctx,
                                     void *each_ctx)
 {
     struct show show = {each, each_ctx};
-    return qr_control_each_database(qri_node_options_of(ctx)->control, 0, show_row, &show, NULL);
+    struct qr_rpc_peer *control = qri_node_options_of(ctx)->control;
+    enum qr_status status = qr_control_each_database(control, 0, show_row, &show, NULL);
+    return status == QR_CANCELLED ? QR_CLOSED : status; /* no client has cancelled anything */
 }
 
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node)

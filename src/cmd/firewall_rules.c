@@ -11,16 +11,18 @@ enum qr_status qri_firewall_set_rule(void *ctx, uint32_t database_id, struct qr_
                                      struct qr_str start, struct qr_str end, struct qr_err *err)
 {
     struct qr_control_ask ask = {.id = database_id, .name = name, .start = start, .end = end};
-    return qr_control_call(qri_node_options_of(ctx)->operate, QR_CONTROL_SET_RULE, &ask, CHANGE_NS,
-                           NULL, err);
+    return qri_node_asked(qr_control_call(qri_node_options_of(ctx)->operate, QR_CONTROL_SET_RULE,
+                                          &ask, CHANGE_NS, NULL, err),
+                          err);
 }
 
 enum qr_status qri_firewall_delete_rule(void *ctx, uint32_t database_id, struct qr_str name,
                                         struct qr_err *err)
 {
     struct qr_control_ask ask = {.id = database_id, .name = name};
-    return qr_control_call(qri_node_options_of(ctx)->operate, QR_CONTROL_DELETE_RULE, &ask,
-                           CHANGE_NS, NULL, err);
+    return qri_node_asked(qr_control_call(qri_node_options_of(ctx)->operate, QR_CONTROL_DELETE_RULE,
+                                          &ask, CHANGE_NS, NULL, err),
+                          err);
 }
 
 static struct qr_str print_address(uint32_t address, char dst[ADDRESS_BYTES])
@@ -67,5 +69,5 @@ enum qr_status qri_firewall_each_rule(void *ctx, uint32_t database_id,
     if (status == QR_OK)
         status = show_rules(&reply, each, each_ctx);
     qr_buf_done(&reply);
-    return status;
+    return status == QR_CANCELLED ? QR_CLOSED : status; /* no client has cancelled anything */
 }

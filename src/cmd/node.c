@@ -14,7 +14,8 @@
 #include "base/banned.h"
 
 enum { STRINGS_BYTES_MAX = 64 * 1024 };
-static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000;
+static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000,
+                     GROW_NS = INT64_C(30) * 1000000000;
 
 enum hosted_state { HOSTED_OPENING, HOSTED_OPEN, HOSTED_CLOSING };
 
@@ -41,6 +42,7 @@ struct qri_node {
     struct qr_session_host session_host;
     pthread_mutex_t mu;        /* guards the lists */
     pthread_cond_t changed;    /* a database has opened or closed */
+    uint32_t hyper_id;         /* of its one Hyperscale database */
     _Atomic enum qr_duty duty; /* as in the options, until it is promoted */
     pthread_mutex_t promote_mu;
     struct hosted *hosted;
@@ -75,6 +77,13 @@ static enum qr_status hyper_dir(struct qri_node *node, struct qr_arena *arena, c
     return status == QR_EXISTS ? QR_OK : status;
 }
 
+static enum qr_status grown(void *ctx, uint32_t slice_count, struct qr_err *err)
+{
+    struct qri_node *node = ctx;
+    struct qr_control_ask ask = {.id = node->hyper_id, .slices = slice_count};
+    return qr_control_call(node->options.operate, QR_CONTROL_GROW, &ask, GROW_NS, NULL, err);
+}
+
 static enum qr_status open_hyper(struct qri_node *node, const struct qr_database_row *row,
                                  const struct qr_store_options *options, struct qr_arena *arena,
                                  struct qr_store **ret_store, struct qr_err *err)
@@ -84,11 +93,14 @@ static enum qr_status open_hyper(struct qri_node *node, const struct qr_database
         .pages = node->options.pages,
         .slice_count = row->slices,
         .rbpex_bytes = node->options.rbpex_bytes,
+        .grown = grown,
+        .grown_ctx = node,
         .force = true, /* one process a name, and the one before it was reaped (super.h, U2, U3) */
     };
     struct qr_store_options with_pages = *options;
     const char *dir = NULL;
     with_pages.page_bytes = QR_CONTROL_PAGE_BYTES;
+    node->hyper_id = row->id;
     QR_TRY(qr_place_timeline(row, &hyper.timeline, err));
     QR_TRY(hyper_dir(node, arena, &dir, err));
     return atomic_load(&node->duty) == QR_DUTY_PRIMARY

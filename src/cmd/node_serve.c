@@ -1,5 +1,6 @@
 /* node_serve.c - see cmd_int.h: what control asks of a compute node */
 #include "base/endian.h"
+#include "base/sqlmsg.h"
 #include "cmd_int.h"
 #include "base/banned.h"
 
@@ -41,6 +42,16 @@ static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *re
     if (at != request->bytes)
         return qr_fail(err, QR_PROTOCOL, "a node call has more than its row");
     return rows[i].run(node, &row, err);
+}
+
+enum qr_status qri_node_asked(enum qr_status status, struct qr_err *err)
+{
+    static const enum qr_status lost[] = {QR_CANCELLED, QR_CLOSED, QR_TIMEOUT, QR_BUSY,
+                                          QR_PROTOCOL};
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
+        if (status == lost[i]) /* of our call; a client's attention looks the same to the engine */
+            return qr_sql_fail(err, 40197, (int)status);
+    return status;
 }
 
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)

@@ -8,6 +8,7 @@
 #include "blob/blob.h"
 #include "cmd_int.h"
 #include "gateway/gateway.h"
+#include "store/store.h"
 #include "base/banned.h"
 
 enum {
@@ -74,8 +75,10 @@ static enum qr_status open_its_database(struct compute_role *c, struct qr_err *e
     QR_TRY(qr_control_find(qr_rpc_client_peer(c->role->control), qr_str(""), c->database_id, 0,
                            &row, err));
     QR_TRY(qri_node_enter_row(c->node, &row, &db, err));
+    /* what its first start makes is there for the replicas that follow */
+    enum qr_status status = qr_store_flush(qr_database_store(db), err);
     qri_node_leave(c->node, db);
-    return QR_OK;
+    return status;
 }
 
 static enum qr_status listen_for_all(struct compute_role *c, struct qr_err *err)

@@ -55,6 +55,7 @@ static const struct {
     {QR_CONTROL_DROP,        {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_SET_RULE,    {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, start, WORDS_MAX),
                               ASK(TEXT, end, WORDS_MAX)}},
+    {QR_CONTROL_GROW,        {ASK(WORD, id, 0), ASK(WORD, slices, 0)}},
     {QR_CONTROL_DELETE_RULE, {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_ADD_REPLICA, {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX)}},
     {QR_CONTROL_FAILOVER,    {ASK(TEXT, name, NAMES_MAX)}},

@@ -154,6 +154,9 @@ QR_NODISCARD enum qr_status qri_control_failover(struct qr_control *control,
 void *qri_reign_main(void *control); /* until it is stopped */
 void qri_reign_done(struct qr_control *control);
 
+QR_NODISCARD enum qr_status qri_control_grow(struct qr_control *control,
+                                             const struct qr_control_ask *ask, struct qr_err *err);
+
 /* ---- hyper.c: a Hyperscale database's log and pages ---- */
 QR_NODISCARD enum qr_status qri_hyper_make(struct qr_control *control,
                                            const struct qr_database_row *row, struct qr_err *err);

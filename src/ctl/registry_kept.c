@@ -71,6 +71,23 @@ enum qr_status qr_registry_set_retention(struct qr_registry *registry, uint32_t 
     return qri_registry_change(registry, id, change_retention, &days, err);
 }
 
+static void change_slices(struct qr_database_row *row, const void *arg)
+{
+    uint32_t slices = *(const uint32_t *)arg;
+    row->slices = slices > row->slices ? slices : row->slices;
+}
+
+enum qr_status qr_registry_grow_database(struct qr_registry *registry, uint32_t id, uint32_t slices,
+                                         struct qr_err *err)
+{
+    struct qr_database_row row;
+    if (qr_registry_find_id(registry, id, &row) == QR_OK && !qr_database_is_hyper(&row))
+        return qr_fail(err, QR_INVALID, "database %u has no slices", id);
+    if (slices > QR_SLICES_MAX)
+        return qr_fail(err, QR_FULL, "a database has at most %d slices", QR_SLICES_MAX);
+    return qri_registry_change(registry, id, change_slices, &slices, err);
+}
+
 enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_str name,
                                         int64_t dropped_wall_ns, struct qr_database_row *ret_row)
 {

@@ -305,6 +305,7 @@ static enum qr_status (*const operations[])(struct qr_control *control,
     [QR_CONTROL_ADD_REPLICA - QR_CONTROL_CREATE] = qri_control_add_replica,
     [QR_CONTROL_FAILOVER - QR_CONTROL_CREATE] = qri_control_failover,
     [QR_CONTROL_RETENTION - QR_CONTROL_CREATE] = qri_control_set_retention,
+    [QR_CONTROL_GROW - QR_CONTROL_CREATE] = qri_control_grow,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)

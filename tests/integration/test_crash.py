@@ -260,7 +260,12 @@ class Writer(Client):
         verb, value = ("DROP", None) if key in owned else ("CREATE", True)
         with self.quired.connect(timeout=PATIENCE) as master:
             self.ledger.under_way = {key: value}
-            master.execute(f"{verb} DATABASE {key[1]}")
+            try:
+                master.execute(f"{verb} DATABASE {key[1]}")
+            except tds.Failed as failed:  # the supervisor died first: how it ended is not known
+                if [message.number for message in failed.messages] == [40197]:
+                    raise tds.Closed() from failed
+                raise
             self.ledger.settle(self.ledger.outcome())
 
     def checkpoint(self):

@@ -31,7 +31,7 @@ CREATE = "CREATE DATABASE {} (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Ge
 BIG_ROWS = 3000
 SCAN = "SELECT COUNT(*), SUM(CAST(LEN(b) AS bigint)) FROM big"
 # a process that was killed is a warning; its successor may find the wreckage of a call
-ANNOUNCED = ("child_ended",)
+ANNOUNCED = ("child_ended", "primary_lost")
 
 
 def drop(quired, name):
@@ -151,14 +151,14 @@ class Reader(threading.Thread):
 
 
 class Load:
-    def __init__(self, quired, database):
+    def __init__(self, quired, database, scans=False):
         self.quired, self.database = quired, database
         self.over = False
         self.changed = threading.Condition()
         self.commits = []  # (sent, acknowledged)
         self.writers = [Writer(self, number) for number in range(WRITERS)]
         self.reader = Reader(self)
-        self.clients = self.writers + [self.reader]
+        self.clients = self.writers + [self.reader] * scans
         for client in self.clients:
             client.start()
 
@@ -348,7 +348,7 @@ class Kills(unittest.TestCase):
     def running(self, quired, role):
         """It may still be waiting for its restart; one that only starts is killed too."""
         deadline = time.monotonic() + PATIENCE
-        while not runs(pid := quired.role_pid(role)):
+        while not (pid := quired.role_pid(role)) or not runs(pid):
             self.assertLess(time.monotonic(), deadline, f"{role} is not started again")
         return pid
 
@@ -368,16 +368,23 @@ class Kills(unittest.TestCase):
         return moment, death
 
     def test_sigkill_of_any_role_loses_nothing_that_was_acknowledged(self):
-        roles = ["hs-5", "log", "page", "gateway", "shared", "quired"]
+        self.kill_roles(["hs-5", "log", "page", "gateway", "shared", "quired"])
+
+    def test_nor_does_it_when_replicas_take_over(self):
+        self.kill_roles(["hs-5", "hs-5-r1", "hs-5-r2", "page", "log", "quired"], replicas=2)
+
+    def kill_roles(self, roles, replicas=0):
         took = {role: [] for role in roles}
         quired = server.Server("--cache-mib", "8", announced=ANNOUNCED).start()
         with quired.connect() as master:
             master.execute(CREATE.format("h"))
         with quired.connect("h", timeout=PATIENCE) as connection:
             make_big(connection)
+            if replicas:
+                connection.execute(f"ALTER DATABASE h MODIFY (HA_REPLICAS = {replicas})")
             connection.execute("CREATE TABLE kept (writer int NOT NULL, seq int NOT NULL, "
                                "filler varchar(200), PRIMARY KEY (writer, seq))")
-        load = Load(quired, "h")
+        load = Load(quired, "h", scans=True)
         try:
             for number in range(ROUNDS):
                 load.wait_commits(self.random.randrange(20, 60), time.monotonic())

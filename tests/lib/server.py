@@ -120,9 +120,9 @@ class Server:
         return found
 
     def role_pid(self, name):
-        """The process that was started last under a name: log, page, gateway, shared, hs-5."""
+        """The process that was started last under a name: log, page, gateway, shared, hs-5; or 0."""
         started = re.compile(rf' ev=child_started name="{re.escape(name)}" pid=(\d+)')
-        return int([match[1] for match in map(started.search, list(self.log)) if match][-1])
+        return int(["0", *(match[1] for match in map(started.search, list(self.log)) if match)][-1])
 
     @property
     def io_calls(self):

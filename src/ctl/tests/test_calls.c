@@ -20,6 +20,7 @@ static const struct qr_control_ask whole = {
     .version = 77,
     .id = 9,
     .pid = 4242,
+    .slices = 2,
     .role = QR_ROLE_COMPUTE,
     .read_only = true,
 };
@@ -27,7 +28,7 @@ static const uint16_t methods[] = {
     QR_CONTROL_REGISTER,  QR_CONTROL_ROUTE, QR_CONTROL_STATE,    QR_CONTROL_FIND,
     QR_CONTROL_DATABASES, QR_CONTROL_RULES, QR_CONTROL_CREATE,   QR_CONTROL_ALTER,
     QR_CONTROL_RENAME,    QR_CONTROL_DROP,  QR_CONTROL_SET_RULE, QR_CONTROL_DELETE_RULE,
-    QR_CONTROL_RETENTION,
+    QR_CONTROL_RETENTION, QR_CONTROL_GROW,
 };
 
 static void put(struct qr_buf *buf, uint16_t method, const struct qr_control_ask *ask)

@@ -275,6 +275,35 @@ static void test_a_database_stays_on_its_side_of_hyperscale(void **state)
     assert_int_equal(qr_registry_find_id(f->registry, 12345, &by_id), QR_NOT_FOUND);
 }
 
+static void test_a_database_only_grows(void **state)
+{
+    static const struct {
+        uint32_t id, slices;
+        enum qr_status want;
+        uint32_t have;
+    } rows[] = {{5, 2, QR_OK, 2},      {5, 7, QR_OK, 7},
+                {5, 3, QR_OK, 7},      {5, QR_SLICES_MAX + 1, QR_FULL, 7},
+                {6, 2, QR_INVALID, 7}, {99, 2, QR_NOT_FOUND, 7}};
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_database_wish hyper = {.edition = qr_str("Hyperscale")},
+                            general = {.edition = qr_str("GeneralPurpose")};
+    open_registry(f);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &hyper, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("g"), &general, &row, NULL),
+                     QR_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(qr_registry_grow_database(f->registry, rows[i].id, rows[i].slices, NULL),
+                         rows[i].want);
+        assert_int_equal(qr_registry_find_id(f->registry, 5, &row), QR_OK);
+        assert_int_equal(row.slices, rows[i].have);
+    }
+    qr_registry_close(f->registry);
+    open_registry(f);
+    assert_int_equal(qr_registry_find_id(f->registry, 5, &row), QR_OK);
+    assert_int_equal(row.slices, 7);
+}
+
 static void test_altering_and_renaming_change_one_row(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +382,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_database_stays_on_its_side_of_hyperscale, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_database_only_grows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_compare_that_fails_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range_and_watch_see_a_prefix_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_no_metadata_is_refused, setup,

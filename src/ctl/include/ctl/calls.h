@@ -36,6 +36,7 @@ enum qr_control_method {
     QR_CONTROL_ADD_REPLICA,    /* name of the primary, new_name, objective */
     QR_CONTROL_FAILOVER,       /* name: an HA replica takes over */
     QR_CONTROL_RETENTION,      /* name, id: for how many days it can be restored */
+    QR_CONTROL_GROW,           /* id, slices: a primary has made them */
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x321, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
@@ -70,7 +71,7 @@ struct qr_control_ask {
     int64_t dropped_wall_ns;  /* ... at this time, to the millisecond; 0: the last */
     uint64_t restore_wall_ns; /* CREATE with copy_of: as of this time; 0: its newest state */
     uint64_t version;
-    uint32_t id, pid;
+    uint32_t id, pid, slices;
     uint32_t ha_replicas; /* one more than wished; 0: not said */
     uint8_t role;         /* enum qr_role */
     bool read_only;

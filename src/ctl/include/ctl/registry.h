@@ -120,6 +120,10 @@ QR_NODISCARD enum qr_status qr_registry_rename_database(struct qr_registry *regi
                                                         struct qr_err *err);
 QR_NODISCARD enum qr_status qr_registry_set_state(struct qr_registry *registry, uint32_t id,
                                                   enum qr_database_state state, struct qr_err *err);
+/* A Hyperscale database has that many slices now; fewer than before changes nothing. QR_NOT_FOUND,
+ * QR_FULL beyond QR_SLICES_MAX, QR_INVALID for one that has files. */
+QR_NODISCARD enum qr_status qr_registry_grow_database(struct qr_registry *registry, uint32_t id,
+                                                      uint32_t slices, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_registry_remove_database(struct qr_registry *registry, uint32_t id,
                                                         struct qr_err *err);
 /* QR_NOT_FOUND, without words: the caller knows which T-SQL error it is. */
