@@ -105,7 +105,7 @@ static void drive(struct qri_hyper *hy)
     pthread_mutex_unlock(&hy->mu);
     if (flying)
         qr_rpc_wait(hy->options.log, &hy->lease.call);
-    else
+    else if (!qri_lease_runs(hy)) /* it does when the answer came before we looked */
         qri_hyper_pause(hy, hy->options.lease_ttl_ns / 16);
 }
 
