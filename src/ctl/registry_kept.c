@@ -1,5 +1,5 @@
 /* registry_kept.c - see ctl/registry.h: what becomes of a database's row: its states, its parent,
- * how long it can be restored */
+ * its size, how long it can be restored */
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "registry_int.h"
