@@ -1,7 +1,10 @@
 """Copies, restores and deleted databases, as users ask for them: T-SQL and `quire db`."""
+import contextlib
 import datetime
+import json
 import os
 import re
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -165,6 +168,37 @@ class Copies:
                                            "--retention-days", "36", ok=False))
             drop(quired, "source")
             self.assertIn("kept 35 days", quire(quired, "list-deleted"))
+
+
+    def test_what_retention_no_longer_covers_goes_for_good(self):
+        with server.Server(announced=ANNOUNCED) as quired:
+            self.make(quired, "old")
+            self.add(quired, "old", 1)
+            with quired.connect() as master:
+                master.execute("CREATE DATABASE child AS COPY OF old")
+            drop(quired, "old")
+            quired.stop()
+            with contextlib.closing(sqlite3.connect(os.path.join(quired.data_dir, "meta", "meta.db"))) as meta:
+                key, value = next((k, json.loads(v)) for k, v in meta.execute(
+                    "SELECT key, value FROM kv WHERE CAST(key AS TEXT) LIKE 'database/%'")
+                                  if json.loads(v)["name"] == "old")
+                value["droppedWallNs"] -= 8 * 86400 * 10**9
+                meta.execute("UPDATE kv SET value = ? WHERE key = ?",
+                             (json.dumps(value).encode(), key))
+                meta.commit()
+            quired.start()
+            self.assertEqual(rows(quired, "child"), [1])
+            drop(quired, "child")  # a branch keeps what it needs of its parent
+            mine = value["timeline"]
+            deadline = time.monotonic() + 120 * server.SLOWNESS
+            while "old" in quire(quired, "list-deleted") or os.path.exists(
+                    os.path.join(quired.data_dir, "blob", "backups", mine, "chains", "00000001~")):
+                self.assertLess(time.monotonic(), deadline, "it is still there")
+                time.sleep(0.2)
+            self.assertIn("45143", quire(quired, "restore", "--name", "old", "--dest-name", "again",
+                                         "--deleted", ok=False))
+            quire(quired, "restore", "--name", "child", "--dest-name", "again", "--deleted")
+            self.assertEqual(rows(quired, "again"), [1])
 
 
 class HyperscaleCopies(Copies, unittest.TestCase):
