@@ -139,11 +139,11 @@ struct compute { /* a process with a hyper store */
     int n;
     struct qr_simnet_node *node;
     struct qr_sim *disk;
-    struct qr_store *store; /* NULL: it is down, idle, or just opening */
-    int timeline, server;   /* timeline -1: none */
-    bool busy;              /* one of its calls is under way, further up the stack */
-    bool doomed, failed;    /* it ends when that has returned; its store has failed */
-    bool is_primary;
+    struct qr_store *store;  /* NULL: it is down, idle, or just opening */
+    int timeline, server;    /* timeline -1: none */
+    bool busy;               /* one of its calls is under way, further up the stack */
+    bool doomed, failed;     /* it ends when that has returned; its store has failed */
+    bool is_primary, late;   /* late: it opened when all was calm */
     uint64_t epoch, applied; /* applied: the durable LSN at the last look */
     int last_commit;         /* index, of a primary */
     int64_t up_at_ns;
