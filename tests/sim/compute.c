@@ -44,7 +44,9 @@ static void fatal(void *ctx, const struct qr_err *err)
 {
     struct compute *x = ctx;
     say(x->w, "compute %d: fatal: %.110s", x->n, err->text);
-    if (err->status == QR_BUG || (err->status == QR_CORRUPT && history_of(x->w, x)->alive))
+    /* What a primary gives up on may have been a damaged frame. */
+    bool damage = err->status == QR_CORRUPT && !x->is_primary && history_of(x->w, x)->alive;
+    if (err->status == QR_BUG || damage)
         violation(x->w, "compute %d: %.200s", x->n, err->text);
     x->failed = true;
 }

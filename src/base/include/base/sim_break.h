@@ -14,6 +14,7 @@ enum qr_sim_break {
     QR_BREAK_FETCH, /* a replica forgets log of a page that it is just fetching */
     QR_BREAK_EARLY, /* a primary tells commits to be durable when it has sent them */
     QR_BREAK_STALE, /* a compute node's disk keeps pages that have changed (RBPEX) */
+    QR_BREAK_LEASE, /* a primary answers when its lease has run out */
 };
 
 #ifdef QR_SIM_BREAK
