@@ -13,6 +13,7 @@ struct qri_xml_path {
     struct qr_arena *arena;
     const char *p, *end;
     unsigned depth;
+    uint32_t steps; /* taken so far: predicates within predicates multiply */
     struct qr_err *err;
 };
 

@@ -5,7 +5,7 @@
 #include "base/sqlmsg.h"
 #include "base/banned.h"
 
-enum { NESTING_MAX = 32, NODES_MAX = 4 << 20 };
+enum { NESTING_MAX = 32, NODES_MAX = 4 << 20, STEPS_MAX = 64 << 20 };
 
 /* ---- reading ---- */
 
@@ -134,17 +134,28 @@ static bool fits(const struct step *s, const struct qr_xml_node *node)
            qr_str_eq(qri_xml_local_name(node->name), s->name);
 }
 
+static enum qr_status spend(struct qri_xml_path *p)
+{
+    if (++p->steps <= STEPS_MAX)
+        return QR_OK;
+    return qr_fail(p->err, QR_UNSUPPORTED, "a path over xml that takes more than %d steps",
+                   (int)STEPS_MAX);
+}
+
 static enum qr_status take(struct qri_xml_path *p, const struct step *s, struct qr_xml_node *from,
                            struct qr_xml_found *ret)
 {
+    QR_TRY(spend(p));
     if (s->axis == PARENT)
         return from->parent == NULL ? QR_OK : push(p, ret, from->parent);
     if (s->axis == SELF)
         return push(p, ret, from);
     struct qr_xml_node *node = s->axis == ATTRIBUTE ? from->attributes : from->first;
-    for (; node != NULL; node = node->next)
+    for (; node != NULL; node = node->next) {
+        QR_TRY(spend(p));
         if (fits(s, node))
             QR_TRY(push(p, ret, node));
+    }
     return QR_OK;
 }
 

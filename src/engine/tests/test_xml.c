@@ -94,6 +94,18 @@ static const struct batch batches[] = {
      "COLS varchar(5)\n"
      "MSG 9436 16 1 line 1: XML parsing: end tag does not match start tag\n"
      "DONE error\n"},
+    {"declare @x xml = (select replicate(cast('<a/>' as varchar(max)), 3000) for xml path('r'), "
+     "type)\n"
+     "set @x = cast(replace(replace(cast(@x as nvarchar(max)), '&lt;', '<'), '&gt;', '>') as "
+     "xml)\n"
+     "select @x.value('count(/r/a)', 'int')\n"
+     "select @x.exist('//a[//a[//a[//b]]]')",
+     "COLS int\n"
+     "ROW 3000\n"
+     "DONE 1\n"
+     "COLS bit\n"
+     "MSG 40510 16 1 line 4: a path over xml that takes more than 67108864 steps\n"
+     "DONE error\n"},
     /* clang-format on */
 };
 

@@ -1,11 +1,11 @@
 /* expr/xml.h - XML text as a tree, and the paths that the methods of the xml type follow.
  *
  * Pure; any thread; all memory from the arena, which outlives what is made. Input is hostile.
- * A document is read anew for each call. Blanks between tags do not count, as when SQL Server
- * stores a document. Prefixes of names are not looked at: paths match local names.
- * Paths: steps over child, attribute, parent, self and descendants, predicates with comparisons,
- * and, or, positions, and a few functions. FLWOR, constructors and sql:variable() are refused by
- * name.
+ * A document is read anew for each call; a path may take 64 Mi steps. Blanks between tags do not
+ * count, as when SQL Server stores a document. Prefixes of names are not looked at: paths match
+ * local names. Paths: steps over child, attribute, parent, self and descendants, predicates with
+ * comparisons, and, or, positions, and a few functions. FLWOR, constructors and sql:variable() are
+ * refused by name.
  *
  * Rows of nodes() are contexts: the chain of elements from the root down to the node, without their
  * other children, behind a mark that no document begins with. Methods begin from the node.
