@@ -18,6 +18,22 @@ static bool has_option(const struct qr_ast_options *options, const char *name)
     return false;
 }
 
+/* A module is kept as its CREATE: the last ALTER before its name is replaced. */
+static struct qr_str as_create(struct qr_arena *arena, struct qr_str text, size_t name_offset)
+{
+    static const char alter[] = "ALTER", create[] = "CREATE";
+    size_t n = sizeof alter - 1, at = name_offset < text.n ? name_offset : text.n;
+    while (at >= n && !qr_str_ieqz(qr_str_n(text.p + at - n, n), alter))
+        at--;
+    char *made = at < n ? NULL : qr_arena_alloc(arena, text.n + 2);
+    if (made == NULL)
+        return text;
+    memcpy(made, text.p, at - n);
+    memcpy(made + at - n, create, sizeof create - 1);
+    memcpy(made + at + 1, text.p + at, text.n - at);
+    return qr_str_n(made, text.n + 1);
+}
+
 /* Resolves the name against CREATE, ALTER and CREATE OR ALTER: 2714, 208, 2010. */
 static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
                                    const struct qr_ast_name *name, enum qr_ast_action action,
@@ -42,7 +58,8 @@ static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
         .storage = QR_STORE_HEAP,
         .create_ticks = old != NULL ? old->create_ticks : ddl->now_ticks,
         .modify_ticks = ddl->now_ticks,
-        .text = ddl->batch_text,
+        .text = action == QR_ACTION_ALTER ? as_create(ddl->arena, ddl->batch_text, name->pos.offset)
+                                          : ddl->batch_text,
         .uses_ansi_nulls = ddl->env->options.ansi_nulls,
         .uses_quoted_identifier = ddl->env->options.quoted_identifier,
     };

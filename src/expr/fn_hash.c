@@ -81,7 +81,83 @@ static enum qr_status fn_hashbytes(const struct qr_call *c, struct qr_value *ret
     return QR_OK;
 }
 
+/* ---- Base64 ---- */
+
+static enum qr_status type_encode(struct qr_func_typing *t)
+{
+    bool fits = !t->args[0]->type.is_max && t->args[0]->type.length <= QR_CHAR_LENGTH_MAX / 4 * 3;
+    qri_result_string(t, false, fits ? QR_CHAR_LENGTH_MAX : 0);
+    return QR_OK;
+}
+
+/* The other alphabet is for URLs, which want no padding either. */
+static enum qr_status fn_encode(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
+{
+    struct qr_str in = qri_arg_str(c, 0);
+    bool for_url = c->arg_count > 1 && c->args[1].i != 0;
+    char *out;
+    if (in.n > INT32_MAX / 2)
+        return qr_sql_fail(err, 701, "default");
+    QR_TRY(qri_room(c, (in.n + 2) / 3 * 4 + 1, &out, err));
+    size_t n =
+        (size_t)EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)in.p, (int)in.n);
+    for (size_t i = 0; for_url && i < n; i++)
+        out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+    while (for_url && n > 0 && out[n - 1] == '=')
+        n--;
+    *ret = qr_value_text(out, n);
+    return QR_OK;
+}
+
+static enum qr_status type_decode(struct qr_func_typing *t)
+{
+    QR_TRY(qri_arg_string(t, 0));
+    t->type = qr_type_sized(QR_TYPE_VARBINARY,
+                            qri_text_length(&t->args[0]->type) == 0 ? 0 : QR_CHAR_LENGTH_MAX);
+    return QR_OK;
+}
+
+/* -1: not of either alphabet */
+static int base64_digit(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+}
+
+static enum qr_status fn_decode(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
+{
+    struct qr_str in = qri_arg_str(c, 0);
+    char *out;
+    uint32_t bits = 0;
+    size_t n = 0, digits = 0, padding = 0;
+    QR_TRY(qri_room(c, in.n + 1, &out, err));
+    for (size_t i = 0; i < in.n; i++) {
+        if (strchr(" \t\r\n", in.p[i]) != NULL && in.p[i] != '\0')
+            continue;
+        int digit = base64_digit(in.p[i]);
+        padding += in.p[i] == '=';
+        if ((digit < 0 && in.p[i] != '=') || (digit >= 0 && padding > 0) || padding > 2)
+            return qr_sql_fail(err, 9803, "Base64Decode");
+        if (digit < 0)
+            continue;
+        bits = bits << 6 | (uint32_t)digit;
+        if (++digits % 4 != 1)
+            out[n++] = (char)(bits >> (4 - digits % 4) % 4 * 2);
+    }
+    if (digits % 4 == 1)
+        return qr_sql_fail(err, 9803, "Base64Decode");
+    *ret = qr_value_blob(out, n);
+    return QR_OK;
+}
+
 static const struct qr_func hash_funcs[] = {
+    {"BASE64_DECODE", 1, 1, "*", type_decode, 0, 0, fn_decode, 0, QR_HOST_NONE},
+    {"BASE64_ENCODE", 1, 2, "bt", type_encode, 0, 0, fn_encode, 0, QR_HOST_NONE},
     {"HASHBYTES", 2, 2, "s*", type_hashbytes, 0, 0, fn_hashbytes, 0, QR_HOST_NONE},
     {"NEWID", 0, 0, "", NULL, QR_TYPE_UNIQUEIDENTIFIER, 0, fn_newid,
      QR_FUNC_VOLATILE | QR_FUNC_NOT_NULL, QR_HOST_NONE},

@@ -1,4 +1,5 @@
-/* test_nested.c - #tables of nested scopes, INSERT ... EXEC, what procedures return, tempdb: transcripts. */
+/* test_nested.c - #tables of nested scopes, INSERT ... EXEC, what procedures return, tempdb:
+ * transcripts. */
 #include "harness.h"
 
 static const struct batch batches[] = {
@@ -235,6 +236,35 @@ static const struct batch batches[] = {
     {"create or alter trigger tr on bt2 after insert as select 1",
      "MSG 2110 15 1 line 1: Cannot alter trigger 'tr' on 'bt2' because this trigger does not "
      "belong to this object.\n"
+     "DONE error\n"},
+    {"create view vq as select 1 a",
+     "DONE\n"},
+    {"/* alter it */ aLter  view vq as select 2 a -- ALTER",
+     "DONE\n"},
+    {"select object_definition(object_id('vq')) select * from vq",
+     "COLS nvarchar(max)\n"
+     "ROW /* alter it */ CREATE  view vq as select 2 a -- ALTER\n"
+     "DONE 1\n"
+     "COLS a int\n"
+     "ROW 2\n"
+     "DONE 1\n"},
+    {"create or alter proc pq as select 3",
+     "DONE\n"},
+    {"select definition from sys.sql_modules where object_id = object_id('pq')",
+     "COLS definition nvarchar(max)\n"
+     "ROW create or alter proc pq as select 3\n"
+     "DONE 1\n"},
+    {"select base64_encode(0x010203FFFE) a, base64_encode(cast('a?>~' as varbinary(10)), 1) b, "
+     "cast(base64_decode('aGVsbG8=') as varchar(10)) c, cast(base64_decode(' aGVs bG8 ') as "
+     "varchar(10)) d, base64_encode(0x) e, cast(base64_decode('YWI') as varchar(5)) f, "
+     "base64_encode(null) g",
+     "COLS a varchar(8000), b varchar(8000), c varchar(10), d varchar(10), e varchar(8000), f "
+     "varchar(5), g varchar(max)\n"
+     "ROW AQID//4=|YT8-fg|hello|hello||ab|NULL\n"
+     "DONE 1\n"},
+    {"select base64_decode('ab*=')",
+     "COLS varbinary(8000)\n"
+     "MSG 9803 16 1 line 1: Invalid data for type \"Base64Decode\".\n"
      "DONE error\n"},
     /* clang-format on */
 };
