@@ -186,6 +186,7 @@ struct qri_open_database {
     uint32_t id;
     uint32_t retention_days;
     const char *timeline;
+    bool idle; /* nobody has used it for a while: it will be closed */
     struct qr_database *db;
 };
 bool qri_node_next_open(struct qri_node *node, uint32_t after_id,

@@ -14,6 +14,7 @@
 #include "base/banned.h"
 
 enum { STRINGS_BYTES_MAX = 64 * 1024 };
+static const int64_t SOON_IDLE_NS = INT64_C(60) * 1000000000;
 static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000,
                      GROW_NS = INT64_C(30) * 1000000000;
 
@@ -344,10 +345,13 @@ bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
             next = h;
     if (next != NULL) {
         next->backing_up = true;
-        *ret_open = (struct qri_open_database){.id = next->id,
-                                               .retention_days = next->retention_days,
-                                               .timeline = next->timeline,
-                                               .db = next->db};
+        *ret_open = (struct qri_open_database){
+            .id = next->id,
+            .retention_days = next->retention_days,
+            .timeline = next->timeline,
+            .idle = next->refs == 0 &&
+                    qr_env_mono_ns(node->options.env) - next->idle_since_ns >= SOON_IDLE_NS,
+            .db = next->db};
     }
     pthread_mutex_unlock(&node->mu);
     return next != NULL;

@@ -22,6 +22,7 @@ struct due {
     struct due *next;
     uint32_t id;
     int64_t at_wall_ns; /* INT64_MAX: when something was committed */
+    bool failed;
     struct qr_lsn seen; /* durable when that was decided */
 };
 
@@ -47,6 +48,18 @@ static struct qr_backup_place place_of(const struct qri_node *node, const char *
 
 /* ---- on schedule ---- */
 
+/* Everything that is committed is in a backup afterwards. */
+static enum qr_status catch_up(const struct qr_backup_place *place, struct qr_store *store,
+                               struct qr_err *err)
+{
+    struct qr_backup_row row;
+    bool taken = false;
+    enum qr_status status = qr_backup_take(place, store, QR_BACKUP_LOG, &taken, &row, err);
+    if (status == QR_NOT_FOUND) /* there is nothing yet to build on */
+        status = qr_backup_take(place, store, QR_BACKUP_FULL, &taken, &row, err);
+    return status;
+}
+
 static struct due *due_of(struct qri_backups *b, uint32_t id)
 {
     struct due *due = b->dues;
@@ -66,19 +79,23 @@ static void look_at(struct qri_backups *b, const struct qri_open_database *open)
     struct qr_store *store = qr_database_store(open->db);
     int64_t now = qr_env_wall_ns(o->env);
     struct qr_lsn durable = qr_store_durable_lsn(store);
-    bool changed = due != NULL && durable.v != due->seen.v;
-    if (due == NULL || (due->at_wall_ns == INT64_MAX && !changed) ||
-        (due->at_wall_ns != INT64_MAX && due->at_wall_ns > now))
+    if (due == NULL || (due->at_wall_ns == INT64_MAX && durable.v == due->seen.v))
+        return;
+    bool waits = due->at_wall_ns != INT64_MAX && due->at_wall_ns > now;
+    if (waits && (!open->idle || due->failed))
         return;
     char prefix[PREFIX_BYTES];
     struct qr_backup_place place = place_of(b->node, open->timeline, prefix);
     struct qr_backup_tick tick;
     struct qr_err err = {0};
     pthread_mutex_lock(&one_at_a_time);
+    tick.next_wall_ns = INT64_MAX;
     enum qr_status status =
-        qr_backup_run_due(&place, store, NULL, (int)open->retention_days, &tick, &err);
+        waits ? catch_up(&place, store, &err) /* who opens it next may come in a year */
+              : qr_backup_run_due(&place, store, NULL, (int)open->retention_days, &tick, &err);
     pthread_mutex_unlock(&one_at_a_time);
     due->seen = durable;
+    due->failed = status != QR_OK;
     due->at_wall_ns = status == QR_OK ? tick.next_wall_ns : now + RETRY_NS;
     if (status != QR_OK)
         QR_LOG(&o->log, QR_WARN, "backup_failed", QR_F("id", open->id),
@@ -143,18 +160,6 @@ void qri_backups_stop(struct qri_backups *b)
 }
 
 /* ---- when asked ---- */
-
-/* Everything that is committed is in a backup afterwards. */
-static enum qr_status catch_up(const struct qr_backup_place *place, struct qr_store *store,
-                               struct qr_err *err)
-{
-    struct qr_backup_row row;
-    bool taken = false;
-    enum qr_status status = qr_backup_take(place, store, QR_BACKUP_LOG, &taken, &row, err);
-    if (status == QR_NOT_FOUND) /* there is nothing yet to build on */
-        status = qr_backup_take(place, store, QR_BACKUP_FULL, &taken, &row, err);
-    return status;
-}
 
 static enum qr_status catch_up_open(struct qri_node *node, const struct qr_database_row *row,
                                     const struct qr_backup_place *place, struct qr_err *err)
