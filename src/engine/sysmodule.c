@@ -437,6 +437,16 @@ const struct qri_sysmodule qri_sysmodules[] = {
      "CREATE PROCEDURE sys.sp_releaseapplock @Resource nvarchar(255), @LockOwner varchar(32) = "
      "'Transaction', @DbPrincipal sysname = 'public' AS BEGIN SET NOCOUNT ON; DECLARE @r int = "
      "-999; EXEC @r = sp_releaseapplock$ @Resource, @LockOwner, @DbPrincipal; RETURN @r END"},
+    {"sp_refreshview",
+     "CREATE PROCEDURE sys.sp_refreshview @viewname nvarchar(776) AS BEGIN SET NOCOUNT ON; DECLARE "
+     "@r int; EXEC @r = sys.sp_refreshsqlmodule @viewname; RETURN @r END"},
+    /* The text is run again as ALTER, so that the columns are those of now. A comment that says
+     * CREATE before the text's own stands in the way. */
+    {"sp_refreshsqlmodule",
+     "CREATE PROCEDURE sys.sp_refreshsqlmodule @name nvarchar(776), @namespace nvarchar(20) = NULL AS "
+     "BEGIN SET NOCOUNT ON; DECLARE @d nvarchar(max) = OBJECT_DEFINITION(OBJECT_ID(@name)), @at int; IF @d IS NULL BEGIN "
+     "RAISERROR(15165, 16, 1, @name); RETURN 1 END; IF PATINDEX(N'%CREATE%OR%ALTER%', @d) = 0 BEGIN "
+     "SET @at = CHARINDEX(N'CREATE', @d); SET @d = STUFF(@d, @at, 6, N'ALTER') END; EXEC(@d) END"},
     {"sp_helpindex",
      "CREATE PROCEDURE sys.sp_helpindex @objname nvarchar(776) AS BEGIN SET NOCOUNT ON; "
      "DECLARE @db sysname = DB_NAME(); IF OBJECT_ID(@objname) IS NULL BEGIN RAISERROR(15009, -1, -1, @objname, @db); RETURN 1 END; "

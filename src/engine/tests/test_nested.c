@@ -266,6 +266,40 @@ static const struct batch batches[] = {
      "COLS varbinary(8000)\n"
      "MSG 9803 16 1 line 1: Invalid data for type \"Base64Decode\".\n"
      "DONE error\n"},
+    {"create table rt (a int)",
+     "DONE\n"},
+    {"create view rv as select * from rt",
+     "DONE\n"},
+    {"create or alter view rv2 as select a from rt where a not in (1)",
+     "DONE\n"},
+    {"alter table rt add b varchar(5)",
+     "DONE\n"},
+    {"select name from sys.columns where object_id = object_id('rv') order by column_id\n"
+     "exec sp_refreshview 'dbo.rv'\n"
+     "select name from sys.columns where object_id = object_id('rv') order by column_id\n"
+     "select * from rv\n"
+     "exec sp_refreshsqlmodule 'rv2'\n"
+     "exec sp_refreshview 'nosuch'",
+     "COLS name nvarchar(128)\n"
+     "ROW a\n"
+     "DONE 1\n"
+     "DONEINPROC\n"
+     "STATUS 0\n"
+     "DONEPROC\n"
+     "COLS name nvarchar(128)\n"
+     "ROW a\n"
+     "ROW b\n"
+     "DONE 2\n"
+     "COLS a int, b varchar(5)\n"
+     "DONE 0\n"
+     "DONEINPROC\n"
+     "STATUS 0\n"
+     "DONEPROC\n"
+     "MSG 15165 16 1 line 1 sp_refreshsqlmodule: Could not find object 'nosuch' or you do not "
+     "have permission.\n"
+     "DONEINPROC error\n"
+     "STATUS 1\n"
+     "DONEPROC\n"},
     /* clang-format on */
 };
 
