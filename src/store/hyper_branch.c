@@ -6,6 +6,7 @@
 
 static const int64_t TIMEOUT_NS = INT64_C(30000000000), CALL_NS = INT64_C(5000000000),
                      REPEAT_MIN_NS = 1000000, REPEAT_MAX_NS = 256000000;
+enum { PAGE_BYTES = 8192 };
 /* Log is kept this much longer than pages: the search by time begins at a commit before it. */
 static const uint64_t TRIM_SLACK_NS = UINT64_C(3600000000000);
 
@@ -37,6 +38,11 @@ static bool again(struct op *op, enum qr_status status)
         qr_env_sleep_ns(op->env, op->backoff_ns);
     op->backoff_ns = op->backoff_ns < REPEAT_MAX_NS ? op->backoff_ns * 2 : op->backoff_ns;
     return true;
+}
+
+static uint32_t page_bytes(const struct op *op)
+{
+    return op->s->page_bytes != 0 ? op->s->page_bytes : PAGE_BYTES;
 }
 
 /* --- the log service --- */
@@ -134,7 +140,7 @@ static enum qr_status get_meta(struct op *op, const struct qr_timeline *timeline
 /* The commit at or before an LSN, when the page server has it. */
 static enum qr_status commit_at(struct op *op, const struct qr_timeline *timeline,
                                 struct qr_lsn lsn, struct qr_hyper_base *ret_base,
-                                struct qr_err *err)
+                                uint32_t *ret_db_pages, struct qr_err *err)
 {
     struct qr_buf reply;
     struct qr_pages_got got;
@@ -147,6 +153,8 @@ static enum qr_status commit_at(struct op *op, const struct qr_timeline *timelin
         status = qr_fail(err, QR_CORRUPT, "the meta page is of a later commit");
     if (status == QR_OK)
         *ret_base = (struct qr_hyper_base){meta.lsn, meta.wall_ns};
+    if (status == QR_OK)
+        *ret_db_pages = meta.db_pages;
     qr_buf_done(&reply);
     return status == QR_TIMEOUT ? qr_wrap(err, QR_BUSY, "page servers are behind") : status;
 }
@@ -161,6 +169,7 @@ static enum qr_status resolve(struct op *op, const struct qr_timeline *timeline,
 {
     struct qr_logsvc_state state;
     struct qr_hyper_base base = {{0}, 0};
+    uint32_t db_pages = 0;
     QR_TRY(log_state(op, timeline, &state, err));
     if (point->kind == QR_POINT_TIME)
         QR_TRY(log_find(op, timeline, point->wall_ns, &base, err));
@@ -172,7 +181,7 @@ static enum qr_status resolve(struct op *op, const struct qr_timeline *timeline,
     if (base.lsn.v > state.commit_lsn)
         return qr_fail(err, QR_INVALID, "LSN %llu is behind the last commit",
                        (unsigned long long)base.lsn.v);
-    return commit_at(op, timeline, base.lsn, ret_base, err);
+    return commit_at(op, timeline, base.lsn, ret_base, &db_pages, err);
 }
 
 static enum qr_status check_child(const struct qr_logsvc_state *state,
@@ -224,6 +233,37 @@ static enum qr_status branch_slice(struct op *op, const struct qr_slice_id *id, 
     return status;
 }
 
+/* A slice that had no page then: the parent may have made it later. The child gets one of its own.
+ */
+static enum qr_status new_slice(struct op *op, const struct qr_slice_id *id, struct qr_lsn lsn,
+                                struct qr_err *err)
+{
+    enum qr_status status;
+    do
+        status = qr_pages_create(op->s->pages, id, page_bytes(op), lsn, err);
+    while (again(op, status));
+    return status;
+}
+
+static enum qr_status branch_slices(struct op *op, const struct qr_timeline *parent,
+                                    uint32_t slice_count, struct qr_lsn lsn,
+                                    const struct qr_timeline *child, struct qr_err *err)
+{
+    uint64_t slice_bytes = op->s->slice_bytes != 0 ? op->s->slice_bytes : QR_SLICE_BYTES;
+    struct qr_hyper_base base;
+    uint32_t db_pages = 0;
+    if (slice_count > 1)
+        QR_TRY(commit_at(op, parent, lsn, &base, &db_pages, err));
+    for (uint32_t no = 0; no < slice_count; no++) {
+        bool had_pages = no == 0 || no * slice_bytes / page_bytes(op) <= db_pages;
+        enum qr_status status =
+            had_pages ? branch_slice(op, &(struct qr_slice_id){*parent, no}, lsn, child, err)
+                      : new_slice(op, &(struct qr_slice_id){*child, no}, lsn, err);
+        QR_TRY(qr_wrap(err, status, "branch slice %u", no));
+    }
+    return QR_OK;
+}
+
 enum qr_status qr_hyper_branch(const struct qr_hyper_services *services,
                                const struct qr_timeline *parent, uint32_t slice_count,
                                const struct qr_hyper_point *point, const struct qr_timeline *child,
@@ -233,10 +273,7 @@ enum qr_status qr_hyper_branch(const struct qr_hyper_services *services,
     struct qr_hyper_base base;
     QR_TRY(qr_wrap(err, attach_all(&op, parent, slice_count, err), "serve the parent"));
     QR_TRY(qr_wrap(err, decide(&op, parent, point, child, &base, err), "choose the commit"));
-    for (uint32_t no = 0; no < slice_count; no++)
-        QR_TRY(qr_wrap(err,
-                       branch_slice(&op, &(struct qr_slice_id){*parent, no}, base.lsn, child, err),
-                       "branch slice %u", no));
+    QR_TRY(branch_slices(&op, parent, slice_count, base.lsn, child, err));
     *ret_base = base;
     return QR_OK;
 }

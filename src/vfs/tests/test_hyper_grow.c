@@ -1,6 +1,7 @@
 /* test_hyper_grow.c - a database that grows past the slices that it began with; slices of 256 KiB.
  */
 #include "hyper_sql.h"
+#include "store/hyper_branch.h"
 
 enum { SLICE_BYTES = 256 << 10 };
 
@@ -167,6 +168,61 @@ static void test_a_replica_reads_slices_that_came_later_and_grows_when_promoted(
     hw_end(&w);
 }
 
+/* A restore to before a slice was made has none of its pages, but grows into it, too. */
+static void test_branches_of_a_database_that_grew_grow_themselves(void **state)
+{
+    (void)state;
+    struct hw w;
+    struct qr_err err = {0};
+    struct told told = {.slices = 1};
+    hw_begin_sliced(&w, 54, SLICE_BYTES, NULL);
+    struct qr_store *store = open_with(&w, "a", &told, 1);
+    struct qr_conn *conn = connect_to(store);
+    commit(conn, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
+    assert_int_equal(insert(conn, 0), SQLITE_OK);
+    struct qr_lsn early = qr_store_durable_lsn(store);
+    for (int i = 1; i < 40; i++)
+        assert_int_equal(insert(conn, i * 20), SQLITE_OK);
+    assert_true(told.slices >= 3);
+    struct qr_hyper_options h = hw_options(&w, "control");
+    struct qr_hyper_services services = {.log = h.log,
+                                         .pages = h.pages,
+                                         .env = qr_sim_env(w.compute_sim),
+                                         .slice_bytes = SLICE_BYTES,
+                                         .page_bytes = HW_PAGE_BYTES,
+                                         .pause = hw_pause,
+                                         .pause_ctx = &w};
+    const struct {
+        struct qr_hyper_point point;
+        int64_t rows;
+    } branches[] = {{{.kind = QR_POINT_LSN, .lsn = early}, 20}, {{QR_POINT_NOW}, 800}};
+    struct qr_timeline parent = w.slice.timeline;
+    for (int k = 0; k < 2; k++) {
+        struct qr_timeline child = {{0xc1, (uint8_t)k}};
+        struct qr_hyper_base base;
+        for (int again = 0; again < 2; again++)
+            hw_check(qr_hyper_branch(&services, &parent, told.slices, &branches[k].point, &child,
+                                     &base, &err),
+                     &err);
+        struct told of_child = {.slices = told.slices};
+        w.slice.timeline = child;
+        struct qr_store *copy = open_with(&w, "b", &of_child, told.slices);
+        struct qr_conn *copy_conn = connect_to(copy);
+        assert_int_equal(number(copy_conn, "SELECT count(*) FROM t"), branches[k].rows);
+        for (int i = 50; i < 90; i++)
+            assert_int_equal(insert(copy_conn, i * 20), SQLITE_OK);
+        assert_int_equal(number(copy_conn, "SELECT count(*) FROM t"), branches[k].rows + 800);
+        assert_sound(copy_conn);
+        qr_conn_close(copy_conn);
+        hw_check(qr_store_close(copy, &err), &err);
+        w.slice.timeline = parent;
+    }
+    qr_conn_close(conn);
+    hw_check(qr_store_close(store, &err), &err);
+    assert_int_equal(w.fatal_count, 0);
+    hw_end(&w);
+}
+
 int main(void)
 {
     if (qr_vfs_init(NULL) != QR_OK)
@@ -175,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_a_database_grows_from_slice_to_slice),
         cmocka_unit_test(test_without_another_slice_commits_fail_and_nothing_else),
         cmocka_unit_test(test_a_replica_reads_slices_that_came_later_and_grows_when_promoted),
+        cmocka_unit_test(test_branches_of_a_database_that_grew_grow_themselves),
     };
     return cmocka_run_group_tests_name("vfs/hyper_grow", tests, NULL, NULL);
 }

@@ -20,6 +20,8 @@
 struct qr_hyper_services {
     struct qr_rpc_peer *log, *pages; /* many calls at once */
     struct qr_env *env;              /* [qr_env_real()] */
+    uint32_t page_bytes;             /* of the timelines [8192] */
+    uint64_t slice_bytes;            /* for tests; the page server's [128 GiB] */
     int64_t timeout_ns;              /* one call of ours takes no longer [30 s] */
     /* What repeats wait with. [the environment's sleep] */
     void (*pause)(void *ctx, int64_t ns);
