@@ -1,4 +1,4 @@
-/* agg_text.c - see expr/agg.h: STRING_AGG, APPROX_COUNT_DISTINCT */
+/* agg_text.c - see expr/agg.h: STRING_AGG, JSON_ARRAYAGG, JSON_OBJECTAGG, APPROX_COUNT_DISTINCT */
 #include <math.h>
 #include <string.h>
 #include "agg_int.h"
@@ -142,9 +142,63 @@ static enum qr_status approx_value(const struct qr_agg_call *call, void *state, 
     return QR_OK;
 }
 
+/* --- JSON_ARRAYAGG, JSON_OBJECTAGG --- */
+
+static enum qr_status type_json(struct qr_expr_builder *b, struct qr_agg_call *call)
+{
+    struct qr_type key = qr_type_sized(QR_TYPE_NVARCHAR, QR_NCHAR_LENGTH_MAX);
+    if (call->arg_count == 2 && !qr_type_is_string(&call->args[0]->type))
+        QR_TRY(qr_expr_convert(b, key, call->args[0], &call->args[0]));
+    call->type = qr_type_sized(QR_TYPE_NVARCHAR, 0);
+    call->type.collation = b->collation;
+    return QR_OK;
+}
+
+/* Of an array a value, of an object a name and a value. */
+static enum qr_status json_step(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
+                                const struct qr_value *args, struct qr_err *err)
+{
+    struct join_state *s = state;
+    const struct qr_expr shape = {.args = (const struct qr_expr *const *)call->args,
+                                  .arg_count = call->arg_count};
+    const struct qr_call as_call = {
+        .expr = &shape, .ctx = ctx, .args = args, .arg_count = call->arg_count};
+    bool is_object = call->arg_count == 2;
+    if (!s->begun)
+        qr_buf_init(&s->buf, RESULT_BYTES_MAX);
+    qr_buf_addz(&s->buf, s->begun ? "," : is_object ? "{" : "[");
+    s->begun = true;
+    if (is_object) {
+        qri_json_put_string(&s->buf, qr_value_bytes(&args[0]));
+        qr_buf_add8(&s->buf, ':');
+    }
+    QR_TRY(qri_json_put_value(&as_call, is_object ? 1 : 0, &s->buf, err));
+    return s->buf.failed == QR_OK ? QR_OK : qri_expr_nomem(err);
+}
+
+static enum qr_status json_value(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
+                                 struct qr_value *ret, struct qr_err *err)
+{
+    const struct join_state *s = state;
+    *ret = qr_value_null();
+    if (!s->begun)
+        return QR_OK;
+    char *text = qr_arena_alloc(ctx->arena, s->buf.len + 1);
+    if (text == NULL)
+        return qri_expr_nomem(err);
+    memcpy(text, s->buf.data, s->buf.len);
+    text[s->buf.len] = call->arg_count == 2 ? '}' : ']';
+    *ret = qr_value_text(text, s->buf.len + 1);
+    return QR_OK;
+}
+
 static const struct qr_agg text_aggs[] = {
     {"APPROX_COUNT_DISTINCT", 1, 1, QR_AGG_NOT_NULL | QR_AGG_NO_WINDOW, NULL, type_approx,
      sizeof(struct sketch), approx_step, NULL, approx_value, NULL},
+    {"JSON_ARRAYAGG", 1, 1, QR_AGG_NO_WINDOW, NULL, type_json, sizeof(struct join_state), json_step,
+     NULL, json_value, join_done},
+    {"JSON_OBJECTAGG", 2, 2, QR_AGG_NO_WINDOW, NULL, type_json, sizeof(struct join_state),
+     json_step, NULL, json_value, join_done},
     {"STRING_AGG", 2, 2, QR_AGG_NO_WINDOW, NULL, type_join, sizeof(struct join_state), join_step,
      NULL, join_value, join_done},
 };

@@ -306,6 +306,11 @@ enum qr_status qri_aggregate(struct qri_compile *c, const struct qr_ast_call *as
         return qri_nomem(c);
     if (c->in_aggregate)
         return qr_sql_fail(c->err, 130);
+    if (ast->json_null == (arg_count == 2 ? QR_JSON_ABSENT_ON_NULL : QR_JSON_NULL_ON_NULL))
+        return qr_fail(c->err, QR_UNSUPPORTED,
+                       "%s with another than its own clause for NULL is "
+                       "not supported",
+                       agg->name);
     if (c->scope == NULL)
         return check_clause(c, c->clause);
     if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR && !ast->distinct &&

@@ -128,6 +128,8 @@ static void json_arguments(struct qri_parser *p, struct qr_ast_call *call, bool 
         if (!qri_p_accept_sym(p, ','))
             break;
     }
+    if (qri_p_accept2(p, KW_ORDER, KW_BY)) /* JSON_ARRAYAGG */
+        qri_p_order_by(p, &call->within_group);
     json_null_clause(p, call);
 }
 
@@ -181,6 +183,9 @@ struct qr_ast_expr *qri_p_call(struct qri_parser *p, struct qr_ast_name name)
             trim_arguments(p, call);
         } else if (word == KW_JSON_OBJECT || word == KW_JSON_ARRAY) {
             json_arguments(p, call, word == KW_JSON_OBJECT);
+        } else if (name.count == 1 && (qr_str_ieqz(name.parts[0].text, "JSON_ARRAYAGG") ||
+                                       qr_str_ieqz(name.parts[0].text, "JSON_OBJECTAGG"))) {
+            json_arguments(p, call, qr_str_ieqz(name.parts[0].text, "JSON_OBJECTAGG"));
         } else if (word == KW_IIF) {
             push_expr(p, &call->args, qri_p_condition(p));
             if (qri_p_accept_sym(p, ','))

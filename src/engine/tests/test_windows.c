@@ -1,4 +1,4 @@
-/* test_windows.c - percentiles, and neighbours that are not NULL: transcripts. */
+/* test_windows.c - percentiles, neighbours that are not NULL, JSON aggregates: transcripts. */
 #include "harness.h"
 
 static const struct batch batches[] = {
@@ -69,6 +69,34 @@ static const struct batch batches[] = {
      "ROW 2|5|NULL|x|b|x|x|d|NULL\n"
      "ROW 2|7|b|x|zz|b|b|d|b\n"
      "DONE 7\n"},
+    {"create table ja (g int, k varchar(5), v int, d date)\n"
+     "insert ja values (1,'a',3,'2024-01-02'),(1,'b\"',null,null),(2,'c',5,null)\n"
+     "select json_arrayagg(v order by k desc) a, json_objectagg(k:v) o from ja\n"
+     "select g, json_arrayagg(k order by v) a, json_objectagg(k:d) o, "
+     "json_arrayagg(json_object('v':v)) n from ja group by g order by g\n"
+     "select json_arrayagg(v) from ja where 1 = 0",
+     "DONE\n"
+     "DONE 3\n"
+     "COLS a nvarchar(max), o nvarchar(max)\n"
+     "ROW [5,3]|{\"a\":3,\"b\\\"\":null,\"c\":5}\n"
+     "INFO 8153: Warning: Null value is eliminated by an aggregate or other SET operation.\n"
+     "DONE 1\n"
+     "COLS g int, a nvarchar(max), o nvarchar(max), n nvarchar(max)\n"
+     "ROW 1|[\"b\\\"\",\"a\"]|{\"a\":\"2024-01-02\",\"b\\\"\":null}|[{\"v\":3},{\"v\":null}]\n"
+     "ROW 2|[\"c\"]|{\"c\":null}|[{\"v\":5}]\n"
+     "DONE 2\n"
+     "COLS nvarchar(max)\n"
+     "ROW NULL\n"
+     "DONE 1\n"},
+    {"select json_arrayagg(v null on null) from ja",
+     "MSG 40510 16 1 line 1: JSON_ARRAYAGG with another than its own clause for NULL is not "
+     "supported\n"
+     "DONE error\n"},
+    {"select json_arrayagg(v absent on null) a, json_objectagg(g:k null on null) o from ja "
+     "where g = 2",
+     "COLS a nvarchar(max), o nvarchar(max)\n"
+     "ROW [5]|{\"2\":\"c\"}\n"
+     "DONE 1\n"},
     /* clang-format on */
 };
 
