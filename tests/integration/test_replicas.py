@@ -121,9 +121,11 @@ class Replicas(unittest.TestCase):
             os.kill(pid, signal.SIGKILL)
             wait_for(lambda: not runs(pid))
             took.append(load.wait_commits(1, time.monotonic()) - moment)
-            wait_for(lambda: any(LOST.search(line) for line in quired.log[mark:]))
-            lost = [LOST.search(line) for line in quired.log[mark:]]
-            primary = [match[2] for match in lost if match][-1]
+            # it comes back as the primary if the others are not ready yet
+            again = f'ev=ready name="{primary}"'
+            wait_for(lambda: any(LOST.search(line) or again in line for line in quired.log[mark:]))
+            lost = [match for match in map(LOST.search, quired.log[mark:]) if match]
+            primary = lost[-1][2] if lost else primary
             load.verify(self)
         load.end()
         load.verify(self)
