@@ -126,8 +126,13 @@ struct later {
 static void *act_later(void *arg)
 {
     const struct later *later = arg;
-    while (atomic_load(&later->world->retried) < 2) /* both have tried in vain */
+    /* both have tried in vain, or one has and the other, whose tries are counted together with a
+     * lost link's, had a second for it */
+    for (int ms = 0; atomic_load(&later->world->retried) < 2; ms++) {
+        if (ms >= 1000 && atomic_load(&later->world->last_attempt) > 0)
+            break;
         world_sleep_ms(1);
+    }
     later->act(later->world);
     return NULL;
 }
