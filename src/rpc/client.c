@@ -282,6 +282,7 @@ static void client_destroy(struct qr_rpc_client *client)
     pthread_cond_destroy(&client->no_waiters);
     free(client->address_text);
     free(client->server_name);
+    free(client->roles);
     free(client);
 }
 
@@ -312,9 +313,11 @@ enum qr_status qr_rpc_client_new(struct qr_rpc_loop *loop,
     qr_cond_init(&client->no_waiters);
     client->address_text = strdup(options->address);
     client->server_name = options->server_name == NULL ? NULL : strdup(options->server_name);
+    client->roles = options->roles == NULL ? NULL : strdup(options->roles);
     enum qr_status status = qri_address_parse(options->address, &client->address, err);
     if (client->address_text == NULL ||
-        (options->server_name != NULL && client->server_name == NULL))
+        (options->server_name != NULL && client->server_name == NULL) ||
+        (options->roles != NULL && client->roles == NULL))
         status = qr_fail(err, QR_NOMEM, "make an rpc client");
     if (status == QR_OK && !client->address.is_unix && loop->tls == NULL)
         status = qr_fail(err, QR_INVALID, "'%s' needs certificates", options->address);

@@ -28,7 +28,7 @@ struct qr_rpc_client {
     struct qr_rpc_loop *loop;
     struct qri_source timer; /* due times of calls and of the connection */
     struct qri_address address;
-    char *address_text, *server_name;
+    char *address_text, *server_name, *roles;
     int64_t timeout_ns, ping_ns, backoff_max_ns;
     size_t queue_bytes_max;
     bool patient;

@@ -193,6 +193,7 @@ static enum qr_status make_link(struct qr_rpc_client *client, struct qri_link **
     link->owner = client;
     link->mu = &client->mu;
     link->source.free = link_free;
+    link->roles = client->roles;
     snprintf(link->who, sizeof link->who, "%s", client->address_text);
     int fd;
     enum qr_status status = qri_address_connect(&client->address, &fd, err);

@@ -151,6 +151,8 @@ static enum qr_status take_call(struct served_link *link, const struct qr_rpc_fr
                                             .body = own ? request->body : body,
                                             .bytes = frame->body_bytes,
                                             .deadline_mono_ns = INT64_MAX};
+    if (link->link.ssl != NULL)
+        request->base.from = &link->link.peer;
     if (own && frame->body_bytes > 0)
         memcpy(request->body, body, frame->body_bytes);
     request->message = QR_TAKE(*message);
@@ -254,7 +256,8 @@ static void forget_link(struct served_link *link)
 static void link_down(struct qri_link *base, const struct qr_err *err)
 {
     struct served_link *link = (struct served_link *)base;
-    QR_LOG(&link->listener->loop->log, QR_INFO, "asker_lost",
+    QR_LOG(&link->listener->loop->log, QR_INFO,
+           err->status == QR_DENIED ? "asker_refused" : "asker_lost",
            QR_F("address", (const char *)link->listener->address),
            QR_F("reason", (const char *)err->text));
     forget_link(link);
@@ -296,6 +299,7 @@ static enum qr_status start_link(struct qr_rpc_listener *listener, struct served
     link->link.ops = &served_link_ops;
     link->link.mu = &link->mu;
     link->link.source.free = link_free;
+    link->link.roles = options->roles;
     snprintf(link->link.who, sizeof link->link.who, "an asker of %.100s", listener->address);
     return qri_link_init(&link->link, listener->loop, fd, false, err);
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "env/thread.h"
+#include "rpc/identity.h"
 #include "rpc/socket.h"
 
 /* loop.c ------------------------------------------------------------------------------------- */
@@ -88,6 +89,8 @@ struct qri_link {
     void *owner;
     pthread_mutex_t *mu; /* the owner's */
     char who[160];       /* for texts and logs */
+    const char *roles;   /* TLS: of which the other side must have one; the owner's; NULL: any */
+    struct qr_identity peer; /* TLS, once the handshake is through; empty if `roles` is NULL */
     /* loop thread */
     bool connecting, shaking, paused, greeted;
     uint8_t *in;
@@ -142,7 +145,8 @@ QR_NODISCARD enum qr_status qri_tls_context_new(const struct qr_rpc_loop_options
                                                 SSL_CTX **ret_ctx, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_tls_start(struct qri_link *link, SSL_CTX *ctx, bool serves,
                                           const char *server_name, struct qr_err *err);
-/* One step of the handshake; *ret_done when it is through. With mu held. */
+/* One step of the handshake; *ret_done when it is through and the other side is one of link->roles.
+ * With mu held. */
 QR_NODISCARD enum qr_status qri_tls_handshake(struct qri_link *link, bool *ret_done,
                                               struct qr_err *err);
 /* Like recv and send on a socket that does not block: bytes, 0 at the end, -1 and errno. With mu

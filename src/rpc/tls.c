@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include "identity_int.h"
 #include "socket_int.h"
 #include "base/banned.h"
 
@@ -135,6 +136,26 @@ static void want(struct qri_link *link, int reason)
     link->want_write = reason == SSL_ERROR_WANT_WRITE;
 }
 
+/* Its chain has been verified; may it speak with us? */
+static enum qr_status identify(struct qri_link *link, struct qr_err *err)
+{
+    if (link->roles == NULL)
+        return QR_OK;
+    X509 *cert = SSL_get1_peer_certificate(link->ssl);
+    if (cert == NULL)
+        return qr_fail(err, QR_DENIED, "TLS with %s: no certificate", link->who);
+    struct qr_identity peer;
+    enum qr_status status = qri_identity_of(cert, &peer, err);
+    X509_free(cert);
+    if (status != QR_OK)
+        return qr_wrap(err, status, "TLS with %s", link->who);
+    if (!qr_identity_plays(&peer, link->roles))
+        return qr_fail(err, QR_DENIED, "TLS with %s: machine '%s' has the certificate of '%s'",
+                       link->who, peer.name, peer.roles);
+    link->peer = peer;
+    return QR_OK;
+}
+
 enum qr_status qri_tls_handshake(struct qri_link *link, bool *ret_done, struct qr_err *err)
 {
     ERR_clear_error();
@@ -151,7 +172,7 @@ enum qr_status qri_tls_handshake(struct qri_link *link, bool *ret_done, struct q
     }
     want(link, reason);
     *ret_done = rc == 1;
-    return QR_OK;
+    return rc == 1 ? identify(link, err) : QR_OK;
 }
 
 static ssize_t outcome(struct qri_link *link, int n)

@@ -94,12 +94,15 @@ QR_NODISCARD enum qr_status qr_rpc_call_wait(struct qr_rpc_peer *peer, uint16_t 
 
 /* The serving side. */
 struct qr_rpc_request_ops;
+struct qr_identity;
 struct qr_rpc_request {
     const struct qr_rpc_request_ops *ops;
     uint16_t method;
     const uint8_t *body; /* until the reply */
     size_t bytes;
-    int64_t deadline_mono_ns; /* by the environment's clock; INT64_MAX: none */
+    int64_t deadline_mono_ns;       /* by the environment's clock; INT64_MAX: none */
+    const struct qr_identity *from; /* of the asker's certificate (rpc/identity.h), until the reply;
+                                       NULL: a process of this machine */
 };
 struct qr_rpc_request_ops {
     /* Ends the request. `status` QR_OK: `body` is the answer, else an error made by qr_rpc_refuse.

@@ -31,6 +31,8 @@ struct qr_rpc_client_options {
     const char *address;
     /* TCP: the name or address that the certificate must carry; NULL: any certificate of our CA. */
     const char *server_name;
+    const char
+        *roles; /* TCP: the certificate must carry one of these (rpc/identity.h); NULL: any */
     int64_t timeout_ns; /* of a call that names none; 0: 30 s */
     int64_t ping_ns;    /* silence, while calls are in flight, that is asked about; three times as
                            much ends the connection; 0: 10 s */
@@ -47,14 +49,16 @@ QR_NODISCARD enum qr_status qr_rpc_client_new(struct qr_rpc_loop *loop,
 struct qr_rpc_peer *qr_rpc_client_peer(struct qr_rpc_client *client);
 /* Is there a connection just now? */
 bool qr_rpc_client_connected(struct qr_rpc_client *client);
-/* Ends all calls with QR_CANCELLED, those too that are started later: for who shares the client with
- * threads that have to end before it is freed. NULL is accepted. */
+/* Ends all calls with QR_CANCELLED, those too that are started later: for who shares the client
+ * with threads that have to end before it is freed. NULL is accepted. */
 void qr_rpc_client_stop(struct qr_rpc_client *client);
 /* Ends all calls with QR_CANCELLED, and waits until their `done` have run. NULL is accepted. */
 void qr_rpc_client_free(struct qr_rpc_client *client);
 
 struct qr_rpc_listen_options {
     const char *address;
+    const char *roles; /* TCP: an asker's certificate must carry one of these; NULL: any certificate
+                          of our CA; borrowed until the listener is freed */
     qr_rpc_serve_fn *serve;
     void *ctx;
     int workers; /* threads that run `serve`, which may block there; 0: the loop thread */
