@@ -35,6 +35,7 @@ QR_NODISCARD enum qr_status qri_settings_check(const struct qri_settings *settin
  *   format                "quire 1"
  *   admin-password        of the first start, mode 0600
  *   tls/key.pem, tls/cert.pem
+ *   tls/token-key.pem     what tokens of the management API are signed with
  *   meta/meta.db          the metadata store
  *   databases/<timeline>  one directory per database that has files
  *   log/, page/           of the log service and the page server
@@ -117,6 +118,7 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
                  struct qr_arena *arena);
 
 /* ---- role_*.c: start, serve until told to end, end ---- */
+QR_NODISCARD enum qr_status qri_serve_api(struct qri_role *role, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_serve_log(struct qri_role *role, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_serve_gateway(struct qri_role *role, struct qr_err *err);

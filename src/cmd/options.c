@@ -64,7 +64,8 @@ static const struct qr_option rows[] = {
      "file with lines `name = value`; the command line wins over it",
      offsetof(struct qri_settings, config)},
     {"role", "", QR_OPTION_TEXT, "", 0, 16, NULL, "start",
-     "run only this part of a server, as its supervisor starts it: log, page, gateway or compute; "
+     "run only this part of a server, as its supervisor starts it: log, page, gateway, api or "
+     "compute; "
      "everything if not given",
      offsetof(struct qri_settings, role)},
     {"name", "name", QR_OPTION_TEXT, "", 0, 31, NULL, "start",
@@ -76,7 +77,7 @@ static const struct qr_option rows[] = {
      "with --role gateway: the listening socket for SQL clients, if it is bound already",
      offsetof(struct qri_settings, tds_fd)},
     {"https-fd", "descriptor", QR_OPTION_INT, "0", 0, 65535, NULL, "start",
-     "with --role gateway: the same for management", offsetof(struct qri_settings, https_fd)},
+     "with --role api: the same for management", offsetof(struct qri_settings, https_fd)},
     {"version", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start", "print the version and end",
      offsetof(struct qri_settings, version)},
     {"help", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start", "print the options and end",
@@ -107,7 +108,7 @@ static bool is_login_name(const char *name)
 /* What only a role has, and what a role must have. */
 static enum qr_status check_role(const struct qri_settings *settings, struct qr_err *err)
 {
-    static const char *const roles[] = {"log", "page", "gateway", "compute"};
+    static const char *const roles[] = {"log", "page", "gateway", "api", "compute"};
     uint32_t id;
     bool known = *settings->role == '\0';
     if (known && (*settings->name != '\0' || *settings->run_dir != '\0' || settings->tds_fd != 0 ||
@@ -117,7 +118,7 @@ static enum qr_status check_role(const struct qri_settings *settings, struct qr_
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         known |= strcmp(settings->role, roles[i]) == 0;
     if (!known)
-        return qr_fail(err, QR_INVALID, "--role: it is one of log, page, gateway, compute");
+        return qr_fail(err, QR_INVALID, "--role: it is one of log, page, gateway, api, compute");
     if (*settings->role != '\0' && *settings->run_dir == '\0')
         return qr_fail(err, QR_INVALID, "--run-dir: a role needs it");
     bool is_compute = strcmp(settings->role, "compute") == 0;

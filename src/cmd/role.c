@@ -176,9 +176,8 @@ static const struct {
     const char *role, *log_name;
     enum qr_status (*serve)(struct qri_role *role, struct qr_err *err);
 } kinds[] = {
-    {"log", "logsvc", qri_serve_log},
-    {"page", "pagesvc", qri_serve_page},
-    {"gateway", "gateway", qri_serve_gateway},
+    {"log", "logsvc", qri_serve_log},          {"page", "pagesvc", qri_serve_page},
+    {"gateway", "gateway", qri_serve_gateway}, {"api", "api", qri_serve_api},
     {"compute", "node", qri_serve_compute},
 };
 

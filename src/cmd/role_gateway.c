@@ -1,6 +1,6 @@
 /* role_gateway.c - see cmd_int.h: the process that clients connect to.
  *
- * Its sockets are the supervisor's, so that clients wait in the backlog while it starts again. */
+ * Its socket is the supervisor's, so that clients wait in the backlog while it starts again. */
 #include <stdlib.h>
 #include <string.h>
 #include "cmd_int.h"
@@ -94,9 +94,7 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
         .log = role->log,
         .listen = settings->listen,
         .tds_port = (uint16_t)settings->tds_port,
-        .https_port = (uint16_t)settings->https_port,
         .tds_fd = (int)settings->tds_fd,
-        .https_fd = (int)settings->https_fd,
         .key_pem = qr_buf_cstr(&g->key_pem),
         .cert_pem = qr_buf_cstr(&g->cert_pem),
         .server_name = settings->server_name,

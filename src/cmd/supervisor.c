@@ -27,6 +27,7 @@ enum {
     STOP_MS = 4700,
     DROP_MS = 3000, /* what a compute node gets whose database is dropped */
     BACKLOG = 1024,
+    PEM_BYTES_MAX = 64 * 1024,
     ARGS_MAX = 40,
 };
 
@@ -104,10 +105,10 @@ static void add_number(struct arguments *args, const char *option, int64_t value
 
 /* Every role gets the same; each uses what it needs. */
 static enum qr_status start_child(struct supervisor *s, const char *role, const char *name,
-                                  bool is_gateway, struct qr_err *err)
+                                  struct qr_err *err)
 {
     const struct qri_settings *settings = s->settings;
-    char numbers[7][24];
+    char numbers[6][24];
     struct arguments args = {.s = s};
     args.texts[args.count++] = "quired";
     add_text(&args, "--role", role);
@@ -124,13 +125,15 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
     add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);
     add_number(&args, "--query-memory-mib", settings->query_memory_mib, numbers[3]);
-    add_number(&args, "--rbpex-percent", settings->rbpex_percent, numbers[6]);
+    add_number(&args, "--rbpex-percent", settings->rbpex_percent, numbers[5]);
     struct qr_super_child child = {.name = name, .path = "/proc/self/exe"};
-    if (is_gateway) {
-        add_number(&args, "--tds-fd", s->tds_fd, numbers[4]);
-        add_number(&args, "--https-fd", s->https_fd, numbers[5]);
-        child.fds[child.fd_count++] = s->tds_fd;
+    if (strcmp(role, QR_ROLE_NAME_API) == 0) {
+        add_number(&args, "--https-fd", s->https_fd, numbers[4]);
         child.fds[child.fd_count++] = s->https_fd;
+    }
+    if (strcmp(role, QR_ROLE_NAME_GATEWAY) == 0) {
+        add_number(&args, "--tds-fd", s->tds_fd, numbers[4]);
+        child.fds[child.fd_count++] = s->tds_fd;
         if (settings->allow_plaintext_login)
             args.texts[args.count++] = "--allow-plaintext-login";
     }
@@ -145,11 +148,12 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
 
 static enum qr_status want(void *ctx, const char *name, struct qr_err *err)
 {
-    static const char *const roles[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_ROLE_NAME_GATEWAY};
+    static const char *const roles[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_ROLE_NAME_GATEWAY,
+                                        QR_ROLE_NAME_API};
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (strcmp(name, roles[i]) == 0)
-            return start_child(ctx, roles[i], name, strcmp(name, QR_ROLE_NAME_GATEWAY) == 0, err);
-    return start_child(ctx, "compute", name, false, err);
+            return start_child(ctx, roles[i], name, err);
+    return start_child(ctx, "compute", name, err);
 }
 
 /* What its process kept for itself goes, too: the pages on its local disk above all. */
@@ -215,6 +219,18 @@ static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
     return qr_control_new(&options, &s->control, err);
 }
 
+/* Gateway and management API have one certificate: it is made before either looks for it. */
+static enum qr_status make_certificate(struct supervisor *s, struct qr_err *err)
+{
+    struct qr_buf key, cert;
+    qr_buf_init(&key, PEM_BYTES_MAX);
+    qr_buf_init(&cert, PEM_BYTES_MAX);
+    enum qr_status status = qri_datadir_tls(&s->dir, s->arena, &key, &cert, err);
+    qr_buf_done(&key);
+    qr_buf_done(&cert);
+    return status;
+}
+
 /* The directory that log service and page server share is made before both find it missing. */
 static enum qr_status make_blob(struct supervisor *s, struct qr_err *err)
 {
@@ -240,6 +256,7 @@ static enum qr_status start(struct supervisor *s, struct qr_err *err)
     QR_TRY(open_super(s, err)); /* from here on no process of an earlier start is left */
     QR_TRY(qri_datadir_run(&s->dir, s->arena, &s->run_dir, err));
     QR_TRY(make_blob(s, err));
+    QR_TRY(make_certificate(s, err));
     QR_TRY(qr_vfs_init(err)); /* configures SQLite, before metadata uses it */
     QR_TRY(open_metadata(s, err));
     QR_TRY(open_control(s, err));
@@ -287,6 +304,7 @@ static void stop(struct supervisor *s)
     if (s->control != NULL)
         qr_control_stop(s->control);
     if (s->super != NULL) {
+        qr_super_end(s->super, QR_ROLE_NAME_API);
         qr_super_end(s->super, QR_ROLE_NAME_GATEWAY); /* first, so that nobody logs in any more */
         qr_super_end_but(s->super, storage);
         qr_super_reap_ended(s->super, began + COMPUTES_STOP_MS * INT64_C(1000000));

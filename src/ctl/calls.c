@@ -45,6 +45,7 @@ static const struct {
     {QR_CONTROL_DATABASES,   {ASK(WORD, id, 0)}},
     {QR_CONTROL_RULES,       {ASK(WORD, id, 0)}},
     {QR_CONTROL_DUTY,        {ASK(TEXT, name, WORDS_MAX)}},
+    {QR_CONTROL_LOGIN,       {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_CREATE,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
                               ASK(TEXT, copy_of, NAMES_MAX), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),

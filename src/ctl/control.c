@@ -322,10 +322,10 @@ static bool has_hyper(struct qr_registry *registry)
 enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
                                 struct qr_err *err)
 {
-    static const char *const names[] = {QR_NODE_SHARED, QR_ROLE_NAME_GATEWAY, QR_ROLE_NAME_LOG,
-                                        QR_ROLE_NAME_PAGE};
+    static const char *const names[] = {QR_NODE_SHARED, QR_ROLE_NAME_GATEWAY, QR_ROLE_NAME_API,
+                                        QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE};
     const struct qr_control_host *host = &control->options.host;
-    size_t count = has_hyper(control->options.registry) ? 4 : 2;
+    size_t count = has_hyper(control->options.registry) ? 5 : 3;
     for (size_t i = 0; i < count; i++)
         QR_TRY(host->want(host->ctx, names[i], err));
     for (size_t i = 0; i < count; i++)

@@ -282,6 +282,24 @@ static void serve_rules(struct qr_control *control, const struct qr_control_ask 
     answer_buf(own_request, &buf, status, &err);
 }
 
+static void serve_login(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request)
+{
+    struct qr_registry *registry = control->options.registry;
+    char hash[QR_HASH_BYTES_MAX + 1];
+    struct qr_control_item item = {.kind = QR_ITEM_LOGIN,
+                                   .name = qr_str(qr_registry_admin_login(registry))};
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
+    enum qr_status status = qr_registry_login_hash(registry, ask->name, hash, &item.flag, &err);
+    if (status == QR_OK) {
+        item.text = qr_str(hash);
+        qr_control_item_put(&buf, &item);
+    }
+    answer_buf(own_request, &buf, status, &err);
+}
+
 static void (*const short_calls[])(struct qr_control *control, const struct qr_control_ask *ask,
                                    struct qr_rpc_request *own_request) = {
     [QR_CONTROL_REGISTER - QR_CONTROL_REGISTER] = serve_register,
@@ -291,6 +309,7 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_DATABASES - QR_CONTROL_REGISTER] = serve_databases,
     [QR_CONTROL_RULES - QR_CONTROL_REGISTER] = serve_rules,
     [QR_CONTROL_DUTY - QR_CONTROL_REGISTER] = serve_duty,
+    [QR_CONTROL_LOGIN - QR_CONTROL_REGISTER] = serve_login,
 };
 
 static enum qr_status (*const operations[])(struct qr_control *control,

@@ -71,8 +71,6 @@ static enum qr_status start(struct qr_gateway *gateway, struct qr_err *err)
     QR_TRY(qri_pump_init(gateway, err));
     if (options->router != NULL)
         QR_TRY(qri_sender_start(gateway, err));
-    if (!options->https_off)
-        QR_TRY(qri_https_start(gateway, err));
     return qri_listen_start(gateway, err);
 }
 
@@ -110,11 +108,6 @@ uint16_t qr_gateway_tds_port(const struct qr_gateway *gateway)
     return gateway->tds_port;
 }
 
-uint16_t qr_gateway_https_port(const struct qr_gateway *gateway)
-{
-    return gateway->https_port;
-}
-
 const struct qr_metrics *qr_gateway_metrics(const struct qr_gateway *gateway)
 {
     return &gateway->metrics;
@@ -148,7 +141,6 @@ bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms)
     if (!gone || !qri_sender_wait(gateway, AFTER_GRACE_MS))
         return false;
     qri_pump_stop(gateway);
-    qri_https_stop(gateway);
     return true;
 }
 

@@ -211,9 +211,8 @@ struct qr_gateway {
     struct qri_sender *sender; /* of a front */
     struct qri_taker *taker;   /* of a node */
     SSL_CTX *tls;
-    void *https; /* struct MHD_Daemon */
     int tds_fd, stop_fd;
-    uint16_t tds_port, https_port;
+    uint16_t tds_port;
     pthread_t accept_thread;
     bool accept_started;
     atomic_bool stopping, cancel_all;
@@ -304,5 +303,3 @@ void qri_login_opened(struct qri_conn *conn, const struct qr_tail *tail);
 enum qr_status qri_listen_start(struct qr_gateway *gateway, struct qr_err *err);
 void qri_listen_stop(struct qr_gateway *gateway);
 void qri_address_of(const struct sockaddr_storage *peer, struct qri_address *ret_address);
-enum qr_status qri_https_start(struct qr_gateway *gateway, struct qr_err *err);
-void qri_https_stop(struct qr_gateway *gateway);

@@ -300,7 +300,7 @@ class Processes(unittest.TestCase):
         with quired.connect("h") as connection:
             connection.execute("SELECT 1")
         pids = quired.pids
-        self.assertEqual(len(pids), 6)  # itself, gateway, shared, log, page, hs-5
+        self.assertEqual(len(pids), 7)  # itself, gateway, api, shared, log, page, hs-5
         quired.kill()  # returns when nobody holds the log's pipe any more
         for pid in pids:
             self.assertFalse(runs(pid), "a process outlives its supervisor")

@@ -343,13 +343,13 @@ static void test_a_database_in_use_is_not_dropped(void **state)
 
 static void test_a_start_finishes_what_a_crash_left(void **state)
 {
-    static const char *const names[] = {"log", "page", "gateway", "shared"};
+    static const char *const names[] = {"log", "page", "gateway", "shared", "api"};
     struct fixture *f = *state;
     struct qr_database_row half;
     struct qr_database_wish wish = {0};
     assert_int_equal(qr_registry_add_database(f->registry, qr_str("half"), &wish, &half, NULL),
                      QR_OK);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         assert_int_equal(make_ready(f, (enum qr_role)i, names[i]), QR_OK);
     assert_int_equal(qr_control_start(f->control, qr_env_mono_ns(qr_env_real()) + TIME_NS, NULL),
                      QR_OK);

@@ -48,7 +48,7 @@ static bool serve(const struct qr_gateway_options *options)
     struct qr_gateway *gateway = start(options);
     if (gateway == NULL)
         return false;
-    printf("ready %u %u\n", qr_gateway_tds_port(gateway), qr_gateway_https_port(gateway));
+    printf("ready %u\n", qr_gateway_tds_port(gateway));
     fflush(stdout);
     wait_for_end_of_input();
     return stop(gateway, 500);

@@ -41,7 +41,7 @@ class Server:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         words = self.process.stdout.readline().split()
         assert words[:1] == ["ready"], self.process.stderr.read()
-        self.port, self.https_port = int(words[1]), int(words[2])
+        self.port = int(words[1])
         self.log = []
         self.reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr))
         self.reader.start()
@@ -460,23 +460,6 @@ class Plaintext(Case):
         connection.login("admin", "secret-1", "", "x")
         self.assertEqual(connection.execute("SELECT 8"), [(8,)])
         connection.close()
-
-
-class Https(Case):
-    def get(self, path):
-        context = ssl._create_unverified_context()
-        return urllib.request.urlopen(f"https://{HOST}:{self.server.https_port}{path}",
-                                      context=context, timeout=10)
-
-    def test_healthz_answers(self):
-        with self.get("/healthz") as answer:
-            self.assertEqual(json.load(answer), {"status": "ok"})
-
-    def test_other_paths_are_not_found(self):
-        with self.assertRaises(urllib.error.HTTPError) as failure:
-            self.get("/subscriptions")
-        self.assertEqual(failure.exception.code, 404)
-        self.assertEqual(json.load(failure.exception)["error"]["code"], "ResourceNotFound")
 
 
 class Stop(unittest.TestCase):

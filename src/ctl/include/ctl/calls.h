@@ -24,7 +24,8 @@ enum qr_control_method {
     QR_CONTROL_DATABASES, /* those with an id above; answer: rows, not always all */
     QR_CONTROL_RULES,     /* of id; answer: items */
     QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_DUTY,
+    QR_CONTROL_LOGIN,     /* name; answer: an item */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LOGIN,
     /* operations */
     QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, dropped, dropped_wall_ns,
                                   restore_wall_ns */
@@ -58,7 +59,14 @@ enum {
     QR_CONTROL_ADDRESS_BYTES = 128,
 };
 
-enum qr_role { QR_ROLE_LOG, QR_ROLE_PAGE, QR_ROLE_GATEWAY, QR_ROLE_COMPUTE, QR_ROLE_COUNT };
+enum qr_role {
+    QR_ROLE_LOG,
+    QR_ROLE_PAGE,
+    QR_ROLE_GATEWAY,
+    QR_ROLE_COMPUTE,
+    QR_ROLE_API,
+    QR_ROLE_COUNT
+};
 
 /* Texts are borrowed. */
 struct qr_control_ask {

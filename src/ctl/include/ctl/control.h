@@ -22,6 +22,7 @@ enum { QR_NODE_NAME_BYTES = 32, QR_RULES_MAX = 128 /* of each owner, as in Azure
 #define QR_ROLE_NAME_LOG "log"
 #define QR_ROLE_NAME_PAGE "page"
 #define QR_ROLE_NAME_GATEWAY "gateway"
+#define QR_ROLE_NAME_API "api"
 /* Of every page server's database, so far. */
 enum { QR_CONTROL_PAGE_BYTES = 8192 };
 
@@ -49,9 +50,10 @@ QR_NODISCARD enum qr_status qr_control_new(const struct qr_control_options *opti
                                            struct qr_control **ret_control, struct qr_err *err);
 /* Nobody is served any more; what waits is refused. NULL is accepted. */
 void qr_control_free(struct qr_control *control);
-/* Starts gateway and shared node, and log service and page server if there is a Hyperscale database
- * (else they come with the first), waits until they are ready, finishes operations that a crash
- * left half done, and makes master. QR_TIMEOUT, QR_CANCELLED after qr_control_stop. */
+/* Starts gateway, management API and shared node, and log service and page server if there is a
+ * Hyperscale database (else they come with the first), waits until they are ready, finishes
+ * operations that a crash left half done, and makes master. QR_TIMEOUT, QR_CANCELLED after
+ * qr_control_stop. */
 QR_NODISCARD enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
                                              struct qr_err *err);
 /* Starts no node any more, and ends every wait. */

@@ -1,10 +1,10 @@
-/* gateway/gateway.h - listens on the TDS and HTTPS ports, does PRELOGIN, TLS and LOGIN7, checks
+/* gateway/gateway.h - listens on the TDS port, does PRELOGIN, TLS and LOGIN7, checks
  * firewall and password, and runs the requests of logged-in connections on its workers, or hands
  * the connections to the gateway of another process that does.
  *
  * One library, three forms:
- *   ports, `service`             all in one process
- *   ports, `router`              the front: every login goes to the node that the router names. The
+ *   a port, `service`            all in one process
+ *   a port, `router`             the front: every login goes to the node that the router names. The
  *                                socket itself goes there, or, when the session is encrypted, one
  *                                end of a pair whose other end the front relays through TLS.
  *   `handoff_address`, `service` the node: sessions come from fronts of the same user only
@@ -29,13 +29,11 @@ struct qr_gateway;
 struct qr_gateway_options {
     struct qr_env *env;
     struct qr_log log;
-    const char *listen;  /* numeric address, IPv4 or IPv6 */
-    uint16_t tds_port;   /* 0 picks a free one */
-    uint16_t https_port; /* 0 picks a free one */
-    bool https_off;      /* tests of the TDS side alone */
-    /* Listening sockets that are bound already, instead of the ports above; 0 or -1: none. They
-     * stay the caller's, so that clients wait in their backlog while no gateway runs. */
-    int tds_fd, https_fd;
+    const char *listen; /* numeric address, IPv4 or IPv6 */
+    uint16_t tds_port;  /* 0 picks a free one */
+    /* A listening socket that is bound already, instead of the port above; 0 or -1: none. It
+     * stays the caller's, so that clients wait in its backlog while no gateway runs. */
+    int tds_fd;
     /* "unix:PATH": logins come here from fronts; no port is bound and nothing from `listen` to here
      * counts, nor do key, certificate, logins, firewall and the limits of logins. */
     const char *handoff_address;
@@ -57,12 +55,11 @@ struct qr_gateway_options {
     uint64_t request_bytes_max;   /* one message after the login [256 MiB] */
 };
 
-/* Binds both ports, or the handoff address, and starts the threads. QR_IO names the address that is
+/* Binds the port, or the handoff address, and starts the threads. QR_IO names the address that is
  * in use, QR_INVALID options that do not go together. */
 QR_NODISCARD enum qr_status qr_gateway_start(const struct qr_gateway_options *options,
                                              struct qr_gateway **ret_gateway, struct qr_err *err);
 uint16_t qr_gateway_tds_port(const struct qr_gateway *gateway);
-uint16_t qr_gateway_https_port(const struct qr_gateway *gateway);
 /* Takes no more connections and logins, closes idle ones, gives running requests `grace_ms` and
  * then cancels them. Relayed sessions count as running until their node ends them. Returns when
  * every session is freed, at the latest 1 s after the grace; false: some were not, and the process
