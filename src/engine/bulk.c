@@ -161,7 +161,9 @@ struct sorting {
 };
 
 struct load {
+    struct qri_feed feed; /* first */
     struct qri_bulk *bulk;
+    uint64_t position; /* of the next row */
     struct qri_run run;
     struct qri_writer writer;
     struct qri_table *table;
@@ -244,14 +246,12 @@ static enum qr_status check_order(struct load *l, uint64_t position)
     return QR_OK;
 }
 
-static enum qr_status load_row(struct load *l, uint64_t position)
+/* bulk->values becomes the row to insert. */
+static enum qr_status complete_row(struct load *l)
 {
     struct qri_bulk *bulk = l->bulk;
     struct qri_table *table = l->table;
     struct qr_value *row = l->row + table->n;
-    bool found = false, ignored = false;
-    QR_TRY(qri_rowset_get(bulk->rows, position, bulk->values, &found, l->run.err));
-    QR_TRY(check_order(l, position));
     for (size_t i = 0; i < 2 * table->n; i++)
         l->row[i] = qr_value_null();
     for (size_t i = 0; i < table->n; i++)
@@ -267,27 +267,49 @@ static enum qr_status load_row(struct load *l, uint64_t position)
     QR_TRY(qri_row_complete_insert(&l->run, table, row, l->given));
     if (bulk->check_constraints)
         QR_TRY(qri_fk_check_row(&l->run, table, row, "INSERT"));
-    int64_t rowid = 0;
-    QR_TRY(qri_row_id(&l->run, table, row, &rowid));
-    QR_TRY(qri_write_insert(&l->writer, row, rowid, &ignored));
-    l->run.count += !ignored;
-    if (l->changes == NULL || ignored)
-        return QR_OK;
-    l->row[2 * table->n] = qr_value_int(rowid);
-    l->row[2 * table->n + 1] = qr_value_int(QR_ACTION_INSERT);
+    return qri_row_id(&l->run, table, row, &l->feed.rowid);
+}
+
+static enum qr_status keep_change(struct load *l)
+{
+    l->row[2 * l->table->n] = qr_value_int(l->feed.rowid);
+    l->row[2 * l->table->n + 1] = qr_value_int(QR_ACTION_INSERT);
     return qr_rowset_append(l->changes, l->row, l->run.err);
+}
+
+static enum qr_status next_row(struct qri_feed *feed, bool *ret_more, struct qr_err *err)
+{
+    struct load *l = (struct load *)feed;
+    uint64_t position = l->position;
+    bool found = false;
+    *ret_more = position < qri_rowset_end(l->bulk->rows);
+    if (!*ret_more)
+        return QR_OK;
+    l->position++;
+    if (l->run.arena.chunk != NULL)
+        qr_arena_reset(&l->run.arena);
+    if ((position & 1023) == 1023)
+        QR_TRY(qri_check_cancelled(l->run.session, err));
+    QR_TRY(qri_rowset_get(l->bulk->rows, position, l->bulk->values, &found, err));
+    QR_TRY(check_order(l, position));
+    QR_TRY(complete_row(l));
+    l->run.count++;
+    return l->changes == NULL ? QR_OK : keep_change(l);
+}
+
+static enum qr_status row_ignored(struct qri_feed *feed, struct qr_err *err)
+{
+    struct load *l = (struct load *)feed;
+    (void)err;
+    l->run.count--;
+    if (l->changes != NULL)
+        qri_rowset_cut(l->changes, qri_rowset_end(l->changes) - 1);
+    return QR_OK;
 }
 
 static enum qr_status load_rows(struct load *l)
 {
-    enum qr_status status = QR_OK;
-    for (uint64_t i = 0; i < qri_rowset_end(l->bulk->rows) && status == QR_OK; i++) {
-        status = load_row(l, i);
-        if (l->run.arena.chunk != NULL)
-            qr_arena_reset(&l->run.arena);
-        if (status == QR_OK && (i & 1023) == 1023)
-            status = qri_check_cancelled(l->run.session, l->run.err);
-    }
+    enum qr_status status = qri_write_feed(&l->feed);
     qri_writer_done(&l->writer);
     if (status == QR_OK && l->changes != NULL)
         status = qri_fire(&l->run, l->table, l->changes, QRI_INSERT, l->bulk->columns,
@@ -331,6 +353,8 @@ static enum qr_status prepare_load(struct load *l, struct qri_frame *frame,
     qr_arena_init(&l->run.arena, QRI_STMT_ARENA_BYTES_MAX);
     qri_eval_init(&l->run.eval, session, frame, &l->run.arena);
     qri_writer_init(&l->writer, &l->run, table);
+    l->feed = (struct qri_feed){
+        .writer = &l->writer, .row = l->row + table->n, .next = next_row, .ignored = row_ignored};
     return QR_OK;
 }
 

@@ -132,10 +132,13 @@ enum qr_status qri_from_sqlite(sqlite3_value *cell, const struct qr_type *type,
     return load(type, v, arena, ret_value, err);
 }
 
-void qri_result(sqlite3_context *ctx, const struct qr_type *type, const struct qr_value *value)
+static void result(sqlite3_context *ctx, const struct qr_type *type, const struct qr_value *value,
+                   bool kept)
 {
     uint8_t scratch[16];
     struct qr_value v = is_plain(type) ? *value : qr_value_store(type, value, scratch);
+    sqlite3_destructor_type keep =
+        kept && v.p != (const char *)scratch ? SQLITE_STATIC : SQLITE_TRANSIENT;
     switch (v.cell) {
     case QR_CELL_NULL:
         sqlite3_result_null(ctx);
@@ -147,12 +150,22 @@ void qri_result(sqlite3_context *ctx, const struct qr_type *type, const struct q
         sqlite3_result_double(ctx, v.r);
         break;
     case QR_CELL_TEXT:
-        sqlite3_result_text64(ctx, v.n == 0 ? "" : v.p, v.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+        sqlite3_result_text64(ctx, v.n == 0 ? "" : v.p, v.n, keep, SQLITE_UTF8);
         break;
     case QR_CELL_BLOB:
-        sqlite3_result_blob64(ctx, v.n == 0 ? "" : v.p, v.n, SQLITE_TRANSIENT);
+        sqlite3_result_blob64(ctx, v.n == 0 ? "" : v.p, v.n, keep);
         break;
     case QR_CELL_WIDE:
         assert(false && "a wide value has a stored form");
     }
+}
+
+void qri_result(sqlite3_context *ctx, const struct qr_type *type, const struct qr_value *value)
+{
+    result(ctx, type, value, false);
+}
+
+void qri_result_kept(sqlite3_context *ctx, const struct qr_type *type, const struct qr_value *value)
+{
+    result(ctx, type, value, true);
 }

@@ -51,6 +51,7 @@ struct qri_table {
     size_t not_null_count;
     uint16_t identity, rowversion, rowid_column; /* column index; UINT16_MAX: none */
     struct qri_sql insert, update_all, delete;
+    struct qri_sql insert_fed; /* many rows, from a feed */
     struct qri_sql exists; /* keyed tables: is there a row with this key? */
     struct qri_unique *uniques;
     size_t unique_count;
@@ -162,6 +163,10 @@ QR_NODISCARD enum qr_status qri_write_update(struct qri_writer *writer, const st
                                              const struct qr_value *row, int64_t rowid);
 QR_NODISCARD enum qr_status qri_write_delete(struct qri_writer *writer, const struct qr_value *old,
                                              int64_t rowid);
+bool qri_ignores_duplicates(const struct qri_table *table);
+/* Words the error of the key that `row` broke; `old`: the row that it was made of, or NULL. */
+enum qr_status qri_fail_key(struct qri_writer *writer, const struct qr_value *row,
+                            const struct qr_value *old, int64_t rowid);
 /* Steps a probe; binds the columns of `row`. */
 QR_NODISCARD enum qr_status qri_probe(struct qri_run *run, struct qri_sql sql,
                                       const struct qri_table *table, const uint16_t *columns,
@@ -172,6 +177,19 @@ QR_NODISCARD enum qr_status qri_probe(struct qri_run *run, struct qri_sql sql,
 QR_NODISCARD enum qr_status qri_probe_insert(struct qri_run *run, const struct qri_table *table,
                                              const struct qri_unique *unique,
                                              const struct qr_value *row, bool *ret_found);
+
+/* ---- dml_feed.c: inserting many rows by one statement ---- */
+struct qri_feed {
+    struct qri_writer *writer;
+    const struct qr_value *row; /* the table's columns */
+    int64_t rowid;
+    /* Makes the next row `row` and `rowid`; they stay until the next call. *ret_more false: that was
+     * all. It may run other statements on the link. */
+    enum qr_status (*next)(struct qri_feed *feed, bool *ret_more, struct qr_err *err);
+    /* IGNORE_DUP_KEY has left the row out. */
+    enum qr_status (*ignored)(struct qri_feed *feed, struct qr_err *err);
+};
+QR_NODISCARD enum qr_status qri_write_feed(struct qri_feed *feed);
 
 /* ---- dml_fk.c ---- */
 QR_NODISCARD enum qr_status qri_fk_check_row(struct qri_run *run, const struct qri_table *table,

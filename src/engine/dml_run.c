@@ -71,10 +71,54 @@ static enum qr_status apply_phase(struct qri_run *run, enum phase phase)
     return status;
 }
 
+struct staged {
+    struct qri_feed feed; /* first */
+    struct qri_run *run;
+    uint64_t position; /* of the next change */
+};
+
+static enum qr_status next_staged(struct qri_feed *feed, bool *ret_more, struct qr_err *err)
+{
+    struct staged *s = (struct staged *)feed;
+    struct qri_run *run = s->run;
+    *ret_more = false;
+    while (!*ret_more && s->position < qri_rowset_end(run->changes)) {
+        QR_TRY(qri_rowset_get(run->changes, s->position, run->row, ret_more, err));
+        if (++s->position % 256 == 0)
+            QR_TRY(qri_check_cancelled(run->session, err));
+    }
+    feed->rowid = run->row[2 * run->dml->table->n].i;
+    return QR_OK;
+}
+
+static enum qr_status staged_ignored(struct qri_feed *feed, struct qr_err *err)
+{
+    struct staged *s = (struct staged *)feed;
+    (void)err;
+    qri_rowset_delete(s->run->changes, s->position - 1);
+    return qri_inform(s->run->session, 3604);
+}
+
+static enum qr_status apply_inserts(struct qri_run *run)
+{
+    struct qri_writer writer;
+    qri_writer_init(&writer, run, run->dml->table);
+    struct staged s = {.feed = {.writer = &writer,
+                                .row = run->row + run->dml->table->n,
+                                .next = next_staged,
+                                .ignored = staged_ignored},
+                       .run = run};
+    enum qr_status status = qri_write_feed(&s.feed);
+    qri_writer_done(&writer);
+    return status;
+}
+
 static enum qr_status apply(struct qri_run *run)
 {
     const struct qri_dml *dml = run->dml;
     bool many = qr_rowset_count(run->changes) > 1;
+    if (many && dml->kind == QR_PLAN_INSERT)
+        return apply_inserts(run);
     bool phases =
         many && (dml->kind == QR_PLAN_MERGE || (dml->kind == QR_PLAN_UPDATE && dml->key_changes));
     if (!phases)

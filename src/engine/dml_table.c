@@ -55,20 +55,37 @@ static void add_key_match(struct qr_buf *buf, const struct qri_table *table, siz
 
 /* ---- statements ---- */
 
+static void add_insert(struct qr_buf *buf, const struct qri_table *table, const char *verb)
+{
+    qr_buf_printf(buf, "%s INTO %st%u(", verb, schema_of(table->is_temp), table->object->object_id);
+    for (size_t i = 0; i < table->stored_count; i++)
+        qr_buf_printf(buf, "%sc%u", i == 0 ? "" : ",", column_id(table, table->stored[i]));
+    if (table->is_heap)
+        qr_buf_printf(buf, "%srowid", table->stored_count == 0 ? "" : ",");
+}
+
 static enum qr_status insert_sql(struct qri_table_set *set, struct qri_table *table)
 {
     struct qr_buf buf;
     qr_buf_init(&buf, SQL_BYTES_MAX);
-    qr_buf_printf(&buf, "INSERT INTO %st%u(", schema_of(table->is_temp), table->object->object_id);
-    for (size_t i = 0; i < table->stored_count; i++)
-        qr_buf_printf(&buf, "%sc%u", i == 0 ? "" : ",", column_id(table, table->stored[i]));
-    if (table->is_heap)
-        qr_buf_printf(&buf, "%srowid", table->stored_count == 0 ? "" : ",");
+    add_insert(&buf, table, "INSERT");
     qr_buf_addz(&buf, ")VALUES(");
     for (size_t i = 0; i < table->stored_count + table->is_heap; i++)
         qr_buf_printf(&buf, "%s?%zu", i == 0 ? "" : ",", i + 1);
     qr_buf_addz(&buf, ")");
     return keep_sql(set, &buf, &table->insert);
+}
+
+static enum qr_status insert_fed_sql(struct qri_table_set *set, struct qri_table *table)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, SQL_BYTES_MAX);
+    add_insert(&buf, table, "INSERT OR FAIL");
+    qr_buf_addz(&buf, ")SELECT ");
+    for (size_t i = 0; i < table->stored_count + table->is_heap; i++)
+        qr_buf_printf(&buf, "%sc%zu", i == 0 ? "" : ",", i);
+    qr_buf_addz(&buf, " FROM qfeed(?1)");
+    return keep_sql(set, &buf, &table->insert_fed);
 }
 
 static enum qr_status delete_sql(struct qri_table_set *set, struct qri_table *table)
@@ -326,6 +343,7 @@ static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
         table->object->type != QR_CAT_TABLE)
         return QR_OK;
     QR_TRY(insert_sql(set, table));
+    QR_TRY(insert_fed_sql(set, table));
     QR_TRY(delete_sql(set, table));
     QR_TRY(exists_sql(set, table));
     QR_TRY(

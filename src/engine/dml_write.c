@@ -126,8 +126,8 @@ enum qr_status qri_probe_insert(struct qri_run *run, const struct qri_table *tab
                      ret_found);
 }
 
-static enum qr_status fail_constraint(struct qri_writer *writer, const struct qr_value *row,
-                                      const struct qr_value *old, int64_t rowid)
+enum qr_status qri_fail_key(struct qri_writer *writer, const struct qr_value *row,
+                            const struct qr_value *old, int64_t rowid)
 {
     const struct qri_unique *unique = NULL;
     QR_TRY(name_failure(writer, row, old, rowid, &unique));
@@ -147,10 +147,10 @@ static enum qr_status ignore_duplicate(struct qri_writer *writer, const struct q
     if (unique != NULL && !unique->index->ignore_dup_key)
         return qri_fail_unique(writer->run, writer->table, unique, row);
     *ret_ignored = unique != NULL;
-    return unique == NULL ? fail_constraint(writer, row, NULL, rowid) : QR_OK;
+    return unique == NULL ? qri_fail_key(writer, row, NULL, rowid) : QR_OK;
 }
 
-static bool ignores_duplicates(const struct qri_table *table)
+bool qri_ignores_duplicates(const struct qri_table *table)
 {
     for (size_t i = 0; i < table->unique_count; i++)
         if (table->uniques[i].index->ignore_dup_key)
@@ -184,9 +184,9 @@ enum qr_status qri_write_insert(struct qri_writer *writer, const struct qr_value
     enum qr_status status = step(writer, stmt);
     if (status != QR_EXISTS)
         return status;
-    if (ignores_duplicates(table))
+    if (qri_ignores_duplicates(table))
         return ignore_duplicate(writer, row, rowid, ret_ignored);
-    return fail_constraint(writer, row, NULL, rowid);
+    return qri_fail_key(writer, row, NULL, rowid);
 }
 
 enum qr_status qri_write_update(struct qri_writer *writer, const struct qr_value *old,
@@ -198,7 +198,7 @@ enum qr_status qri_write_update(struct qri_writer *writer, const struct qr_value
         QR_TRY(bind_column(writer, stmt, i + 1, row, writer->updated[i]));
     QR_TRY(bind_key(writer->run, writer->table, stmt, writer->updated_count + 1, old, rowid));
     enum qr_status status = step(writer, stmt);
-    return status == QR_EXISTS ? fail_constraint(writer, row, old, rowid) : status;
+    return status == QR_EXISTS ? qri_fail_key(writer, row, old, rowid) : status;
 }
 
 enum qr_status qri_write_delete(struct qri_writer *writer, const struct qr_value *old,

@@ -190,6 +190,8 @@ static enum qr_status open_link(struct qr_database *db, struct qri_link **ret_li
     if (status == QR_OK)
         status = qri_rows_register(link, err);
     if (status == QR_OK)
+        status = qri_feed_register(link, err);
+    if (status == QR_OK)
         status = qri_sysviews_register(link, err);
     if (status != QR_OK) {
         qri_link_free(link);

@@ -71,10 +71,14 @@ QR_NODISCARD enum qr_status qri_from_sqlite(sqlite3_value *cell, const struct qr
                                             struct qr_arena *arena, struct qr_value *ret_value,
                                             struct qr_err *err);
 void qri_result(sqlite3_context *ctx, const struct qr_type *type, const struct qr_value *value);
+/* The same; the bytes stay where they are for as long as SQLite uses the cell. */
+void qri_result_kept(sqlite3_context *ctx, const struct qr_type *type,
+                     const struct qr_value *value);
 
-/* ---- functions.c, rows_vtab.c ---- */
+/* ---- functions.c, rows_vtab.c, dml_feed.c ---- */
 QR_NODISCARD enum qr_status qri_functions_register(struct qri_link *link, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_rows_register(struct qri_link *link, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_feed_register(struct qri_link *link, struct qr_err *err);
 /* Keeps `err` for the session and tells SQLite that the function failed. */
 void qri_function_fail(struct qri_link *link, sqlite3_context *ctx, enum qr_status status,
                        const struct qr_err *err);

@@ -335,6 +335,30 @@ static const struct batch batches[] = {
      "ROW 1|12\n"
      "ROW 200|13\n"
      "DONE 2\n"},
+    /* many rows by one statement */
+    {"create table f1 (id int not null primary key, u varchar(10) not null, v as u + '!',"
+     " constraint uq_f1 unique (u))\ninsert f1 (id, u) values (1,'a'),(2,'b')",
+     "DONE\nDONE 2\n"},
+    {"insert f1 (id, u) values (3,'c'),(4,'B'),(5,'e')",
+     "MSG 2627 14 1 line 1: Violation of UNIQUE KEY constraint 'uq_f1'. Cannot insert duplicate key"
+     " in object 'dbo.f1'. The duplicate key value is (B).\n"
+     "INFO 3621: The statement has been terminated.\n"
+     "DONE error\n"},
+    {"begin tran\ninsert f1 (id, u) values (6,'f')\ninsert f1 (id,u) select 10+id, u+'x' from f1"
+     " union all select 6,'z'\nselect @@trancount, count(*) from f1\ncommit",
+     "ENV BEGIN\nDONE\nDONE 1\n"
+     "MSG 2627 14 1 line 3: Violation of PRIMARY KEY constraint 'PK__f1__BDDAA33F35BCFF1A'. Cannot"
+     " insert duplicate key in object 'dbo.f1'. The duplicate key value is (6).\n"
+     "INFO 3621: The statement has been terminated.\n"
+     "DONE error\nCOLS int, int\nROW 1|3\nDONE 1\nENV COMMIT\nDONE\n"},
+    {"insert f1 (id, u) select id + 100, u + 'y' from f1 where id < 3\nselect * from f1 order by id",
+     "DONE 2\nCOLS id int, u varchar(10), v varchar(11)\nROW 1|a|a!\nROW 2|b|b!\nROW 6|f|f!\n"
+     "ROW 101|ay|ay!\nROW 102|by|by!\nDONE 5\n"},
+    {"create table f4 (id int not null, x int)\n"
+     "create unique index i4 on f4(id) with (ignore_dup_key = on)\n"
+     "insert f4 values (1,1),(2,2),(1,3),(3,3)\nselect * from f4",
+     "DONE\nDONE\nINFO 3604: Duplicate key was ignored.\nDONE 3\nCOLS id int, x int\nROW 1|1\n"
+     "ROW 2|2\nROW 3|3\nDONE 3\n"},
     /* clang-format on */
 };
 
