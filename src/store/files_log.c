@@ -1,8 +1,16 @@
 /* files_log.c - the log in files: promises space, writes blocks, syncs; see store_int.h. */
 #include "store_int.h"
 #include <assert.h>
+#include <sched.h>
 #include <string.h>
 #include "base/banned.h"
+
+enum {
+    GATHER_YIELDS = 4,
+    GATHER_DEAR_NS = 500000,
+    GATHER_PAUSE_MIN_NS = 8000000,
+    GATHER_PAUSE_MAX_NS = 1000000000,
+};
 
 enum qr_status qri_files_reserve(struct qr_store *store, int64_t cost, struct qr_err *err)
 {
@@ -163,6 +171,29 @@ static void tell_who_waits(struct qr_store *store, uint64_t commit_lsn)
         qri_upkeep_want(store);
 }
 
+/* Lets those who are about to commit do so first: one sync then serves more of them. Where other
+ * work wants the processors a yield costs a time slice; then there is none for a while. Under
+ * flush_mu. */
+static void gather(struct qr_store *store)
+{
+    struct qri_log *log = &store->log;
+    int64_t now = store->threads_running ? qr_env_mono_ns(store->env) : 0;
+    if (now <= log->gather_again_ns)
+        return;
+    int64_t start_ns = now;
+    for (int i = 0; i < GATHER_YIELDS && now - start_ns < GATHER_DEAR_NS; i++) {
+        sched_yield();
+        now = qr_env_mono_ns(store->env);
+    }
+    int64_t pause = log->gather_pause_ns;
+    if (now - start_ns < GATHER_DEAR_NS)
+        pause /= 2;
+    else if (pause < GATHER_PAUSE_MAX_NS)
+        pause = pause < GATHER_PAUSE_MIN_NS ? GATHER_PAUSE_MIN_NS : 4 * pause;
+    log->gather_pause_ns = pause;
+    log->gather_again_ns = now + pause;
+}
+
 enum qr_status qri_files_flush(struct qr_store *store, struct qr_err *err)
 {
     QR_TRY(qri_store_check(store, err));
@@ -171,6 +202,7 @@ enum qr_status qri_files_flush(struct qr_store *store, struct qr_err *err)
     bool done = false, wake = false;
     pthread_mutex_lock(&store->log.flush_mu);
     enum qr_status status = qri_store_check(store, err);
+    gather(store);
     if (status == QR_OK && qri_log_take(store, &b)) {
         qr_err_reset(&local);
         int64_t start_ns = qr_env_mono_ns(store->env);

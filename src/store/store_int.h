@@ -127,6 +127,7 @@ struct qri_log {
     struct qri_segment *current;
     uint64_t offset; /* in current */
     uint64_t written_lsn;
+    int64_t gather_again_ns, gather_pause_ns;
     uint8_t *block;               /* QR_BLOCK_PAYLOAD_BYTES_MAX and header and padding; aligned */
     pthread_mutex_t extend_mu;    /* one new segment at a time */
     pthread_mutex_t segments_mu;  /* the list of segments */
