@@ -49,6 +49,8 @@ static enum qr_sql_ends ends_of(const struct qr_session *session, const struct q
     enum qr_sql_ends ends = msg == NULL ? QR_ENDS_STATEMENT : msg->ends;
     if (err->status == QR_NOMEM || err->status == QR_FULL || err->status == QR_CORRUPT)
         ends = QR_ENDS_BATCH;
+    if (err->status == QR_GONE) /* its snapshot cannot be read any more */
+        ends = QR_ENDS_TRANSACTION;
     if (session->err_is_dynamic && ends == QR_ENDS_BATCH)
         ends = QR_ENDS_STATEMENT;
     if (session->err_is_thrown && ends < QR_ENDS_BATCH)

@@ -246,6 +246,7 @@ enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_i
         status = build(svc, &slice->manifest, &slice->tag, NULL, NULL, 0, slice->manifest.disk_lsn,
                        &ready, err);
     if (status == QR_OK) {
+        qri_lease_settle(ready, true);
         qri_slice_publish(&ready);
         QR_LOG(&svc->options.log, QR_INFO, "slice_attached", QR_F("slice", id->no),
                QR_F("generation", m.generation + 1), QR_F("layers", (uint64_t)m.layer_count));
@@ -273,7 +274,13 @@ enum qr_status qr_pagesvc_create(struct qr_pagesvc *svc, const struct qr_slice_i
     enum qr_status status = put_new(svc, &m, &tag, err);
     if (status != QR_OK && status != QR_CONFLICT)
         return status;
-    return qr_pagesvc_attach(svc, id, err);
+    bool is_new = status == QR_OK;
+    QR_TRY(qr_pagesvc_attach(svc, id, err));
+    struct qri_slice *slice = is_new ? qri_slice_find(svc, id) : NULL;
+    if (slice != NULL) /* nobody has read of it yet */
+        qri_lease_settle(slice, false);
+    qri_slice_unref(slice);
+    return QR_OK;
 }
 
 /* --- pins --- */
@@ -294,6 +301,16 @@ static bool is_pinned(const struct qri_manifest *m, uint64_t lsn)
             return true;
     }
     return false;
+}
+
+bool qri_slice_is_pinned(struct qri_slice *slice, uint64_t lsn)
+{
+    bool pinned = false;
+    pthread_mutex_lock(&slice->work_mu);
+    for (size_t i = 0; i < slice->manifest.pin_count; i++)
+        pinned = pinned || slice->manifest.pins[i].lsn == lsn;
+    pthread_mutex_unlock(&slice->work_mu);
+    return pinned;
 }
 
 /* Is the newest row of this pin of the manifest as it is now? */
@@ -396,7 +413,12 @@ static bool raise_horizon(struct qri_manifest *next, const void *arg)
 enum qr_status qr_pagesvc_set_horizon(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                       struct qr_lsn lsn, struct qr_err *err)
 {
-    return change(svc, id, raise_horizon, &lsn, err);
+    struct qri_slice *slice = qri_slice_find(svc, id);
+    if (slice == NULL)
+        return qr_fail(err, QR_NOT_FOUND, "slice %u is not served here", id->no);
+    struct qr_lsn bound = qr_lsn(qri_lease_bound(slice, lsn.v));
+    qri_slice_unref(slice);
+    return change(svc, id, raise_horizon, &bound, err);
 }
 
 static bool mark_dropped(struct qri_manifest *next, const void *arg)

@@ -139,6 +139,24 @@ enum qr_status qr_pages_horizon(struct qr_rpc_peer *peer, const struct qr_slice_
     return call_with(peer, QR_PAGES_HORIZON, id, &lsn.v, NULL, NULL, err);
 }
 
+void qr_pages_lease_encode(const struct qr_timeline *timeline, uint64_t holder, struct qr_lsn lsn,
+                           int64_t ttl_ns, struct qr_buf *buf)
+{
+    add_id(&(struct qr_slice_id){*timeline, 0}, buf);
+    qr_buf_add64le(buf, holder);
+    qr_buf_add64le(buf, lsn.v);
+    qr_buf_add64le(buf, (uint64_t)ttl_ns);
+}
+
+enum qr_status qr_pages_lease_answer(const uint8_t *bytes, size_t count, struct qr_lsn *ret_horizon,
+                                     struct qr_err *err)
+{
+    if (count != sizeof(uint64_t))
+        return qr_fail(err, QR_CORRUPT, "horizon of %zu bytes", count);
+    *ret_horizon = qr_lsn(qr_get64le(bytes));
+    return QR_OK;
+}
+
 enum qr_status qr_pages_cursor(struct qr_rpc_peer *peer, const struct qr_slice_id *id,
                                struct qr_slice_cursor *ret_cursor, struct qr_err *err)
 {

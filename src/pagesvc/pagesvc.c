@@ -10,6 +10,7 @@ static const struct qr_pagesvc_options defaults = {
     .flush_age_ns = INT64_C(60) * 1000000000,
     .grace_ns = INT64_C(600) * 1000000000,
     .fan_in = 8,
+    .lease_ns_max = INT64_C(30) * 1000000000,
     .slice_bytes = QR_SLICE_BYTES,
 };
 static const int64_t tick_ns = 100000000;         /* the worker looks for work this often */
@@ -29,6 +30,7 @@ static enum qr_status take_options(struct qr_pagesvc *svc, const struct qr_pages
     DEFAULT(flush_age_ns);
     DEFAULT(grace_ns);
     DEFAULT(fan_in);
+    DEFAULT(lease_ns_max);
     DEFAULT(slice_bytes);
 #undef DEFAULT
     svc->env = o->env != NULL ? o->env : qr_env_real();
@@ -88,6 +90,7 @@ void qr_pagesvc_close(struct qr_pagesvc *svc)
         struct qr_slice_id id = svc->slices->id;
         qr_pagesvc_detach(svc, &id);
     }
+    qri_leases_free(svc);
     pthread_mutex_destroy(&svc->mu);
     pthread_cond_destroy(&svc->wake);
     free(svc->dir);

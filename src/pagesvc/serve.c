@@ -171,6 +171,21 @@ static enum qr_status serve_cursor(struct qr_pagesvc *svc, const struct qr_slice
     return QR_OK;
 }
 
+static enum qr_status serve_lease(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                  struct qr_rpc_request *request, struct qr_err *err)
+{
+    if (request->bytes != QR_PAGES_LEASE_BYTES)
+        return qr_fail(err, QR_PROTOCOL, "LEASE in %zu bytes", request->bytes);
+    const uint8_t *p = request->body + ID_BYTES;
+    struct qr_lsn horizon;
+    uint8_t out[8];
+    QR_TRY(qr_pagesvc_lease(svc, &id->timeline, qr_get64le(p), qr_lsn(qr_get64le(p + 8)),
+                            (int64_t)qr_get64le(p + 16), &horizon, err));
+    qr_put64le(out, horizon.v);
+    qr_rpc_answer(request, &(struct iovec){out, sizeof out}, 1);
+    return QR_OK;
+}
+
 static enum qr_status serve_fixed(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                   struct qr_rpc_request *request, struct qr_err *err)
 {
@@ -197,7 +212,8 @@ void qr_pagesvc_serve(void *svc, struct qr_rpc_request *own_request)
         status = own_request->method == QR_PAGES_GET ? serve_get(svc, &id, own_request, &err)
                  : own_request->method == QR_PAGES_CURSOR
                      ? serve_cursor(svc, &id, own_request, &err)
-                     : serve_fixed(svc, &id, own_request, &err);
+                 : own_request->method == QR_PAGES_LEASE ? serve_lease(svc, &id, own_request, &err)
+                                                         : serve_fixed(svc, &id, own_request, &err);
     }
     if (status != QR_OK)
         qr_rpc_refuse(own_request, status, &err);

@@ -188,16 +188,17 @@ enum qr_status qri_slice_meta(struct qri_slice *slice, uint64_t lsn, struct qri_
 
 /* --- gets --- */
 
-static enum qr_status serve(struct qri_slice *slice, struct qr_page_get *get, struct qr_err *err)
+/* Behind the read: layers go only after the horizon has passed them. */
+static enum qr_status check_horizon(struct qri_slice *slice, uint64_t lsn, struct qr_err *err)
 {
-    pthread_mutex_lock(&slice->mu);
-    uint64_t lsn = slice->visible_lsn;
-    enum qr_status health = slice->health;
-    pthread_mutex_unlock(&slice->mu);
-    if (health != QR_OK)
-        return qr_fail(err, health, "slice is out of service");
-    if (get->lsn.v < lsn)
-        lsn = get->lsn.v;
+    if (lsn >= atomic_load(&slice->horizon_lsn) || qri_slice_is_pinned(slice, lsn))
+        return QR_OK;
+    return qr_fail(err, QR_GONE, "LSN %llu is before the horizon", (unsigned long long)lsn);
+}
+
+static enum qr_status read_as_of(struct qri_slice *slice, struct qr_page_get *get, uint64_t lsn,
+                                 struct qr_err *err)
+{
     if (get->page_no == 0) {
         struct qri_meta meta = {0};
         QR_TRY(qri_slice_meta(slice, lsn, &meta, err));
@@ -213,6 +214,21 @@ static enum qr_status serve(struct qri_slice *slice, struct qr_page_get *get, st
     if (version == get->have.v)
         get->dst->len = before;
     return QR_OK;
+}
+
+static enum qr_status serve(struct qri_slice *slice, struct qr_page_get *get, struct qr_err *err)
+{
+    pthread_mutex_lock(&slice->mu);
+    uint64_t lsn = slice->visible_lsn;
+    enum qr_status health = slice->health;
+    pthread_mutex_unlock(&slice->mu);
+    if (health != QR_OK)
+        return qr_fail(err, health, "slice is out of service");
+    if (get->lsn.v < lsn)
+        lsn = get->lsn.v;
+    enum qr_status status = read_as_of(slice, get, lsn, err);
+    QR_TRY(check_horizon(slice, get->lsn.v, err)); /* it says why nothing was found, too */
+    return status;
 }
 
 static void finish(struct qri_slice *slice, struct qr_page_get *get)
@@ -400,6 +416,7 @@ enum qr_status qri_slice_new(struct qr_pagesvc *svc, const struct qri_manifest *
     uint64_t pages = svc->options.slice_bytes / manifest->page_bytes;
     uint64_t first = pages * manifest->id.no, last = first + pages - 1;
     slice->start_lsn = manifest->start_lsn;
+    atomic_init(&slice->horizon_lsn, manifest->horizon_lsn);
     slice->first_page = first == 0 ? 1 : (uint32_t)first;
     slice->last_page = last > UINT32_MAX ? UINT32_MAX : (uint32_t)last;
     pthread_mutex_init(&slice->mu, NULL);

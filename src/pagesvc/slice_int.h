@@ -83,6 +83,10 @@ struct qri_slice {
     uint64_t start_lsn; /* of its own log, whose first epoch may name it as the last commit */
     struct qri_lineage *lineage; /* never changes */
     size_t lineage_count;
+    /* Nothing before it may be asked for but by pins: raised (with svc->mu) before the manifest's.
+     */
+    _Atomic uint64_t horizon_lsn;
+    int64_t settled_at_ns; /* guarded by svc->mu: until then the horizon stays */
 
     pthread_mutex_t ingest_mu; /* outermost: one ingest at a time; guards what follows */
     struct qri_mem *open;      /* of the set */
@@ -121,6 +125,8 @@ struct qr_pagesvc {
     pthread_mutex_t mu;
     struct qri_slice *slices; /* guarded by mu */
     size_t slice_count;
+    struct qri_lease *leases; /* guarded by mu */
+    size_t lease_count;
     _Atomic uint64_t page_gets, waiting_gets;
     _Atomic uint64_t ingested_bytes, flushed_bytes, merged_bytes, image_bytes;
     pthread_cond_t wake; /* of the worker; with mu */
@@ -163,7 +169,16 @@ QR_NODISCARD enum qr_status qri_slice_freeze(struct qri_slice *slice, struct qr_
 void qri_lineage_at(const struct qri_slice *slice, uint64_t lsn, struct qr_timeline *ret_timeline,
                     uint64_t *ret_end);
 
+/* --- lease.c --- */
+/* How far the horizon may go, `lsn` at most; that is promised from now on. */
+uint64_t qri_lease_bound(struct qri_slice *slice, uint64_t lsn);
+/* A slice that is served from now on; another process may have given leases. */
+void qri_lease_settle(struct qri_slice *slice, bool served_before);
+void qri_leases_free(struct qr_pagesvc *svc);
+
 /* --- attach.c --- */
+/* Is there a pin at exactly this LSN? */
+bool qri_slice_is_pinned(struct qri_slice *slice, uint64_t lsn);
 /* From the blob store; QR_NOT_FOUND if there is none. `ret_tag` may be NULL. */
 QR_NODISCARD enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                               struct qri_manifest *ret_manifest,

@@ -50,6 +50,18 @@ uint64_t qri_slot_pin(struct qr_store *store, struct qri_slot *slot, uint64_t at
     }
 }
 
+uint64_t qri_slot_oldest(struct qr_store *store)
+{
+    uint64_t oldest = atomic_load(&store->durable_lsn); /* before the slots, as the collector */
+    pthread_mutex_lock(&store->slots_mu);
+    for (const struct qri_slot *s = store->slots; s != NULL; s = s->next) {
+        uint64_t lsn = atomic_load(&s->lsn);
+        oldest = lsn != 0 && lsn < oldest ? lsn : oldest;
+    }
+    pthread_mutex_unlock(&store->slots_mu);
+    return oldest;
+}
+
 static void push(struct qri_queue *q, struct qri_frame *f)
 {
     f->next = NULL;

@@ -25,6 +25,7 @@ static void hyper_free(struct qr_store *store)
         qri_log_free_chunks(hy->sending[(hy->sending_first + i) % QRI_SENDING].chunks);
     qri_written_done(&hy->written);
     qri_lease_done(hy);
+    qri_hold_done(hy);
     qri_replica_free(hy);
     pthread_cond_destroy(&hy->wake);
     pthread_mutex_destroy(&hy->streams_mu);
@@ -180,6 +181,7 @@ static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_op
     o->append_timeout_ns = o->append_timeout_ns == 0 ? 60 * SECOND_NS : o->append_timeout_ns;
     o->page_timeout_ns = o->page_timeout_ns == 0 ? 30 * SECOND_NS : o->page_timeout_ns;
     o->lease_ttl_ns = o->lease_ttl_ns == 0 ? 10 * SECOND_NS : o->lease_ttl_ns;
+    o->snapshot_lease_ns = o->snapshot_lease_ns == 0 ? 30 * SECOND_NS : o->snapshot_lease_ns;
     o->rbpex_log_bytes = o->rbpex_log_bytes == 0 ? RBPEX_LOG_BYTES : o->rbpex_log_bytes;
     o->feed_wait_ns = o->feed_wait_ns == 0 ? 5 * SECOND_NS : o->feed_wait_ns;
     o->feed_answer_ns = o->feed_answer_ns == 0 ? 10 * SECOND_NS : o->feed_answer_ns;
@@ -188,6 +190,7 @@ static enum qr_status new_hyper(struct qr_store *store, const struct qr_hyper_op
         qr_env_random(store->env, &o->reader_id, sizeof o->reader_id);
     qr_env_random(store->env, &hy->holder, sizeof hy->holder);
     qri_lease_init(hy);
+    qri_hold_init(hy);
     pthread_mutex_init(&hy->mu, NULL);
     pthread_mutex_init(&hy->streams_mu, NULL);
     pthread_mutex_init(&hy->grow_mu, NULL);
@@ -289,6 +292,7 @@ static enum qr_status open_hyper(struct qr_store *store, const struct qr_hyper_o
     struct qr_logsvc_state state = {0};
     QR_TRY(open_dir(store, options, err));
     QR_TRY(qri_reign_fence(store->hyper, &state, err));
+    QR_TRY(qri_hold_begin(store->hyper, state.commit_lsn, err));
     QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
     QR_TRY(qri_reign_lease(store->hyper, err));
     QR_TRY(qri_reign_begin(store->hyper, &state, err));
@@ -321,6 +325,7 @@ static enum qr_status open_replica(struct qr_store *store, const struct qr_hyper
     struct qri_hyper *hy = store->hyper;
     QR_TRY(qri_replica_new(hy, err));
     QR_TRY(ask_state(hy, &state, err));
+    QR_TRY(qri_hold_begin(hy, state.commit_lsn, err));
     QR_TRY(qr_wrap(err, read_meta(store, &state, err), "read the meta page"));
     store->epoch = state.epoch;
     hy->replica->applying_lsn = state.commit_lsn;

@@ -156,6 +156,9 @@ static enum qr_status commit_at(struct op *op, const struct qr_timeline *timelin
     if (status == QR_OK)
         *ret_db_pages = meta.db_pages;
     qr_buf_done(&reply);
+    if (status == QR_GONE)
+        return qr_fail(err, QR_NOT_FOUND, "the database is not kept from LSN %llu on any more",
+                       (unsigned long long)lsn.v);
     return status == QR_TIMEOUT ? qr_wrap(err, QR_BUSY, "page servers are behind") : status;
 }
 

@@ -51,6 +51,15 @@ struct qri_lease {
     struct qr_buf ask;
 };
 
+/* What the page servers keep for our snapshots; guarded by the hyper's mu. */
+struct qri_hold {
+    bool flying, lost; /* a renewal is on its way; the last answer came too late for a snapshot */
+    uint64_t asked_lsn, lsn;
+    int64_t asked_ns, next_ns, until_ns; /* next_ns 0: there is none yet */
+    struct qr_rpc_call call;
+    struct qr_buf ask;
+};
+
 struct qri_replica; /* hyper_replica.h */
 
 struct qri_hyper {
@@ -71,6 +80,7 @@ struct qri_hyper {
     bool failed, ending, thread_runs;
     pthread_t thread; /* repeats appends, renews the lease */
     struct qri_lease lease;
+    struct qri_hold hold;
     struct qr_logsvc_throttle hint;
     int64_t hint_until_ns;
     struct qr_store_rbio rbio[QR_RBIO_COUNT];
@@ -119,6 +129,15 @@ void qri_lease_tick(struct qri_hyper *hyper);            /* asks for a renewal t
 QR_NODISCARD enum qr_status qri_lease_wait(struct qri_hyper *hyper, int64_t timeout_ns,
                                            struct qr_err *err);
 QR_NODISCARD enum qr_status qri_hyper_may_answer(struct qr_store *store, struct qr_err *err);
+
+/* hyper_hold.c */
+void qri_hold_init(struct qri_hyper *hyper);
+void qri_hold_done(struct qri_hyper *hyper);
+/* The first lease, on `lsn` and later. Waits. */
+QR_NODISCARD enum qr_status qri_hold_begin(struct qri_hyper *hyper, uint64_t lsn,
+                                           struct qr_err *err);
+int64_t qri_hold_due_ns(const struct qri_hyper *hyper); /* with mu held: of the next renewal */
+void qri_hold_tick(struct qri_hyper *hyper);            /* asks for a renewal that is due */
 
 /* hyper_reign.c: a new epoch, in this order */
 QR_NODISCARD enum qr_status qri_reign_fence(struct qri_hyper *hyper,

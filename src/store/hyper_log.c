@@ -278,10 +278,13 @@ void *qri_hyper_repeater_main(void *arg)
     int64_t backoff = REPEAT_MIN_NS;
     pthread_mutex_lock(&hy->mu);
     while (!hy->ending) {
-        int64_t until_due = qri_lease_due_ns(hy) - qr_env_mono_ns(hy->store->env);
+        int64_t lease_ns = qri_lease_due_ns(hy), hold_ns = qri_hold_due_ns(hy);
+        int64_t until_due =
+            (lease_ns < hold_ns ? lease_ns : hold_ns) - qr_env_mono_ns(hy->store->env);
         if (until_due <= 0 && !hy->failed) {
             pthread_mutex_unlock(&hy->mu);
             qri_lease_tick(hy);
+            qri_hold_tick(hy);
             pthread_mutex_lock(&hy->mu);
             continue;
         }
@@ -439,15 +442,16 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
 }
 
 /* None is started again once the store is ending. */
-static void cancel(struct qri_hyper *hy, struct qr_rpc_call *call)
+static void cancel(struct qr_rpc_peer *peer, struct qr_rpc_call *call)
 {
-    qr_rpc_cancel(hy->options.log, call);
-    qr_rpc_wait(hy->options.log, call);
+    qr_rpc_cancel(peer, call);
+    qr_rpc_wait(peer, call);
 }
 
 void qri_hyper_repeat(struct qri_hyper *hy)
 {
     qri_lease_tick(hy);
+    qri_hold_tick(hy);
     (void)repeat_failed(hy);
     if (!hy->store->threads_running && qri_store_check(hy->store, NULL) == QR_OK)
         take_and_send(hy->store);
@@ -469,13 +473,15 @@ void qri_hyper_stop(struct qri_hyper *hy)
         bool flying = append->state == QRI_APPEND_FLYING;
         pthread_mutex_unlock(&hy->mu);
         if (flying)
-            cancel(hy, &append->x.call);
+            cancel(hy->options.log, &append->x.call);
     }
     pthread_mutex_lock(&hy->mu);
-    bool renewing = hy->lease.flying;
+    bool renewing = hy->lease.flying, holding = hy->hold.flying;
     pthread_mutex_unlock(&hy->mu);
     if (renewing)
-        cancel(hy, &hy->lease.call);
+        cancel(hy->options.log, &hy->lease.call);
+    if (holding)
+        cancel(hy->options.pages, &hy->hold.call);
     /* What they made durable was seen before they were through. */
     pthread_mutex_lock(&hy->mu);
     while (hy->answering > 0 && !hy->store->options.threads_off)

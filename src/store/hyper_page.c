@@ -160,7 +160,8 @@ static enum qr_status take_first(struct qr_store *store, const struct qr_pages_w
     bool good = got->status == QR_OK && got->page != NULL && got->bytes == store->page_bytes &&
                 got->version.v <= want->lsn.v;
     if (!good && !same)
-        return qr_fail(err, QR_CORRUPT, "page %u from the page server: %s", want->page_no,
+        return qr_fail(err, got->status == QR_GONE ? QR_GONE : QR_CORRUPT,
+                       "page %u from the page server: %s", want->page_no,
                        got->status != QR_OK ? qr_status_info(got->status)->meaning
                                             : "it has another size or is too new");
     if (same)

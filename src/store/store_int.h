@@ -346,6 +346,8 @@ void qri_slot_add(struct qr_store *store, struct qri_slot *slot);
 void qri_slot_remove(struct qr_store *store, struct qri_slot *slot);
 /* Pins the durable LSN, or at_least if later; returns it. */
 uint64_t qri_slot_pin(struct qr_store *store, struct qri_slot *slot, uint64_t at_least);
+/* What the oldest snapshot reads, of those that are open and those that may begin. */
+uint64_t qri_slot_oldest(struct qr_store *store);
 void qri_retire(struct qr_store *store, struct qri_frame *list, size_t count);
 /* Frees versions that nobody needs; a bounded piece of work, true if there is more. `waits`: it may
  * wait for locks. */

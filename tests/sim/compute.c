@@ -109,6 +109,7 @@ static struct qr_hyper_options hyper_options(struct world *w, const struct compu
                                      .append_timeout_ns = 60 * MS,
                                      .page_timeout_ns = 30 * MS,
                                      .lease_ttl_ns = 30 * MS,
+                                     .snapshot_lease_ns = 40 * MS,
                                      .rbpex_bytes = x->n % 2 == 0 ? 0 : RBPEX_PAGES * PAGE_BYTES,
                                      .reader_id = READER_ID + (uint64_t)x->n,
                                      .feed_bytes = 8 << 10,
@@ -142,6 +143,7 @@ void compute_start(struct world *w, int n, int timeline)
     bool replica = chance(w, REPLICA_SHARE), forced = chance(w, 6000);
     x->timeline = timeline;
     x->server = h->server;
+    x->moves = h->moves;
     x->applied = 0;
     struct qr_store_options o = {.env = qr_sim_env(x->disk),
                                  .log = {&w->sink, "store"},
@@ -297,7 +299,18 @@ static void begin_reading(struct world *w, struct compute *x, struct reading *r)
         violation(w, "compute %d: a snapshot at LSN %llx has %u pages, not %u", x->n,
                   (unsigned long long)lsn, qr_txn_db_pages(r->txn), c->db_pages);
     r->commit = (int)(c - h->commits);
-    r->left = 1 + (int)pick(w, 6);
+    r->left = 1 + (int)pick(w, chance(w, 2000) ? 60 : 6);
+}
+
+/* The page server said that it has given up what this snapshot reads (S13). */
+static void check_hold(struct world *w, struct compute *x, const struct qr_hyper_hold *hold,
+                       uint64_t lsn)
+{
+    const struct history *h = history_of(w, x);
+    bool held = lsn >= hold->lsn.v && qr_env_mono_ns(qr_sim_env(x->disk)) < hold->until_ns;
+    if (held && h->moves == x->moves)
+        violation(w, "compute %d: a snapshot at LSN %llx of timeline %d is gone, leased is %llx",
+                  x->n, (unsigned long long)lsn, h->id.id[1], (unsigned long long)hold->lsn.v);
 }
 
 /* Whole but for what no record carries. */
@@ -306,7 +319,11 @@ static void check_page(struct world *w, struct compute *x, const struct reading 
     struct history *h = history_of(w, x);
     const struct commit *c = &h->commits[r->commit];
     uint8_t bytes[PAGE_BYTES];
+    struct qr_hyper_hold hold;
+    qr_hyper_get_hold(x->store, &hold);
     enum qr_status status = qr_txn_read(r->txn, page, 0, bytes, PAGE_BYTES, false, NULL);
+    if (status == QR_GONE)
+        check_hold(w, x, &hold, c->lsn);
     if (status != QR_OK) {
         if (h->server != x->server)
             x->doomed = true; /* its slice is elsewhere now */
@@ -399,25 +416,6 @@ void compute_step(struct world *w, int n)
     }
     if (x->failed || x->doomed || !history_of(w, x)->alive)
         end_store(w, x, false);
-}
-
-/* What they must not lose: the oldest LSN that one of them may ask for; 0: not known. */
-uint64_t compute_oldest(struct world *w, int timeline)
-{
-    uint64_t oldest = UINT64_MAX;
-    for (int n = 0; n < COMPUTES; n++) {
-        const struct compute *x = &w->computes[n];
-        if (x->timeline != timeline)
-            continue;
-        if (x->store == NULL)
-            return 0;
-        uint64_t durable = qr_store_durable_lsn(x->store).v;
-        oldest = durable < oldest ? durable : oldest;
-        for (int i = 0; i < READINGS; i++)
-            if (x->readings[i].txn != NULL && qr_txn_pinned(x->readings[i].txn).v < oldest)
-                oldest = qr_txn_pinned(x->readings[i].txn).v;
-    }
-    return oldest;
 }
 
 /* --- checks --- */

@@ -232,7 +232,7 @@ static bool begin_horizon(struct world *w, int timeline)
 {
     struct history *h = history_at(w, timeline);
     int at = model_pick(w, h);
-    if (at < 0 || h->commits[at].lsn > compute_oldest(w, timeline))
+    if (at < 0)
         return false;
     h->horizon = w->control.lsn = h->commits[at].lsn;
     begin(w, C_HORIZON, timeline);
@@ -294,6 +294,7 @@ static bool begin_attach(struct world *w, int timeline, bool move)
         (w->servers[h->server].svc == NULL || w->servers[h->server].visible[timeline] != 0))
         return false;
     begin(w, C_ATTACH, timeline);
+    h->moves += move;
     c->server = move ? (h->server + 1) % SERVERS : h->server;
     return true;
 }

@@ -20,7 +20,7 @@ static const char *const break_names[] = {
     [QR_BREAK_NONE] = "none",   [QR_BREAK_EPOCH] = "epoch", [QR_BREAK_SYNC] = "sync",
     [QR_BREAK_WAIT] = "wait",   [QR_BREAK_VOID] = "void",   [QR_BREAK_PIN] = "pin",
     [QR_BREAK_FETCH] = "fetch", [QR_BREAK_EARLY] = "early", [QR_BREAK_STALE] = "stale",
-    [QR_BREAK_LEASE] = "lease",
+    [QR_BREAK_LEASE] = "lease", [QR_BREAK_HOLD] = "hold",
 };
 
 static bool set_break(const char *name)

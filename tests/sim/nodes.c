@@ -161,7 +161,8 @@ static void page_serve(void *ctx, struct qr_rpc_request *own_request)
 {
     const struct served *s = ctx;
     struct page_node *p = &s->w->servers[s->n];
-    bool changes = own_request->method != QR_PAGES_GET && own_request->method != QR_PAGES_CURSOR;
+    bool changes = own_request->method != QR_PAGES_GET && own_request->method != QR_PAGES_CURSOR &&
+                   own_request->method != QR_PAGES_LEASE;
     qr_pagesvc_serve(p->svc, own_request);
     if (changes)
         qr_pagefeed_poke(p->feed);
@@ -177,6 +178,7 @@ static void server_up(struct world *w, int n)
                                          .open_layer_bytes = 6 << 10,
                                          .flush_age_ns = 20 * MS,
                                          .grace_ns = 30 * MS,
+                                         .lease_ns_max = 40 * MS,
                                          .fan_in = 3,
                                          .threads_off = true};
     enum qr_status status = qr_pagesvc_open(&options, &p->svc, NULL);

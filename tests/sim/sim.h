@@ -61,6 +61,7 @@ struct history { /* of one timeline */
     bool dropped, log_dropped;
     int parent; /* -1: none */
     int server; /* where control put its slice */
+    int moves;  /* of it, begun: who reads from the server before has no lease at the next one */
     uint64_t branch_lsn, start_lsn;
     uint64_t last_epoch;   /* that control gave out */
     uint64_t fenced_epoch; /* whose fence was answered */
@@ -141,6 +142,7 @@ struct compute { /* a process with a hyper store */
     struct qr_sim *disk;
     struct qr_store *store;  /* NULL: it is down, idle, or just opening */
     int timeline, server;    /* timeline -1: none */
+    int moves;               /* of the timeline, when it opened */
     bool busy;               /* one of its calls is under way, further up the stack */
     bool doomed, failed;     /* it ends when that has returned; its store has failed */
     bool is_primary, late;   /* late: it opened when all was calm */
@@ -250,7 +252,6 @@ void computes_init(struct world *w);
 void compute_step(struct world *w, int n);
 void compute_down(struct world *w, int n, bool power);
 void compute_start(struct world *w, int n, int timeline);
-uint64_t compute_oldest(struct world *w, int timeline);
 void compute_check(struct world *w, int n);     /* after every event */
 void compute_check_end(struct world *w, int n); /* when all is calm */
 

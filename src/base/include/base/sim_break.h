@@ -15,6 +15,7 @@ enum qr_sim_break {
     QR_BREAK_EARLY, /* a primary tells commits to be durable when it has sent them */
     QR_BREAK_STALE, /* a compute node's disk keeps pages that have changed (RBPEX) */
     QR_BREAK_LEASE, /* a primary answers when its lease has run out */
+    QR_BREAK_HOLD,  /* page servers give up what compute nodes have leased */
 };
 
 #ifdef QR_SIM_BREAK

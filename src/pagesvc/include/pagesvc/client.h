@@ -7,6 +7,7 @@
  *   BRANCH   u64 LSN, 16 bytes of child, u64 the child's start
  *   PIN      16 bytes of name, u64 LSN            UNPIN   16 bytes of name
  *   HORIZON  u64 LSN
+ *   LEASE    u64 holder, u64 LSN, u64 ns; answer: u64 horizon; of all slices of the timeline
  *   CURSOR   answer: 16 bytes of source, u64 next, u64 visible, u64 disk LSN
  * Every method may be repeated. Pure; any thread; decoded bytes are hostile. */
 #pragma once
@@ -24,6 +25,7 @@ enum qr_pages_method {
     QR_PAGES_DROP,
     QR_PAGES_FLUSH,
     QR_PAGES_CURSOR,
+    QR_PAGES_LEASE,
 };
 
 enum { QR_PAGES_GET_MAX = 512 }; /* pages in one call: 4 MiB of 8 KiB */
@@ -74,6 +76,12 @@ QR_NODISCARD enum qr_status qr_pages_unpin(struct qr_rpc_peer *peer, const struc
                                            const struct qr_timeline *name, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_pages_horizon(struct qr_rpc_peer *peer, const struct qr_slice_id *id,
                                              struct qr_lsn lsn, struct qr_err *err);
+/* A LEASE and its answer, for those who make the call themselves. */
+enum { QR_PAGES_LEASE_BYTES = 44 };
+void qr_pages_lease_encode(const struct qr_timeline *timeline, uint64_t holder, struct qr_lsn lsn,
+                           int64_t ttl_ns, struct qr_buf *buf);
+QR_NODISCARD enum qr_status qr_pages_lease_answer(const uint8_t *bytes, size_t count,
+                                                  struct qr_lsn *ret_horizon, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_pages_cursor(struct qr_rpc_peer *peer, const struct qr_slice_id *id,
                                             struct qr_slice_cursor *ret_cursor, struct qr_err *err);
 

@@ -7,7 +7,8 @@
  * Threads: any. Ingest of one slice is one call at a time (calls wait for each other). Without
  * threads (a simulation) the caller drives qr_pagesvc_work.
  * Errors: QR_NOT_FOUND no such slice or page, QR_CORRUPT damage that the blob store's copy does not
- * mend, QR_FENCED another server has attached the slice, QR_FULL, QR_IO, QR_NOMEM, QR_BUSY. */
+ * mend, QR_GONE it is not kept any more, QR_FENCED another server has attached the slice, QR_FULL,
+ * QR_IO, QR_NOMEM, QR_BUSY. */
 #pragma once
 #include <stdbool.h>
 #include "base/buf.h"
@@ -30,9 +31,10 @@ struct qr_pagesvc_options {
     uint64_t open_layer_bytes; /* [64 MiB] */
     int64_t flush_age_ns;      /* an open layer is frozen after this long [60 s] */
     int64_t grace_ns;          /* between leaving the manifest and being deleted [10 min] */
+    int64_t lease_ns_max;      /* of snapshot leases [30 s] */
     bool compression_off;      /* of layers' blocks */
     uint32_t fan_in;           /* layers merged at once [8] */
-    uint64_t slice_bytes; /* for tests; of all page servers the same [QR_SLICE_BYTES] */
+    uint64_t slice_bytes;      /* for tests; of all page servers the same [QR_SLICE_BYTES] */
     bool threads_off;
 };
 
@@ -71,10 +73,18 @@ QR_NODISCARD enum qr_status qr_pagesvc_pin(struct qr_pagesvc *svc, const struct 
                                            struct qr_err *err);
 QR_NODISCARD enum qr_status qr_pagesvc_unpin(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                              const struct qr_timeline *name, struct qr_err *err);
-/* Pages before `lsn` need not be kept but for pins. Only grows. */
+/* Pages before `lsn` need not be kept but for pins; QR_GONE is what who asks for them gets. Only
+ * grows, and no further than leases let it: ask again later. */
 QR_NODISCARD enum qr_status qr_pagesvc_set_horizon(struct qr_pagesvc *svc,
                                                    const struct qr_slice_id *id, struct qr_lsn lsn,
                                                    struct qr_err *err);
+/* Somebody reads the timeline as of `lsn` and later (S13): no horizon passes that for `ttl_ns`, or
+ * lease_ns_max if that is shorter. Replaces what this holder had. *ret_horizon is the highest
+ * one of the timeline's slices: what is before it may be gone already. */
+QR_NODISCARD enum qr_status qr_pagesvc_lease(struct qr_pagesvc *svc,
+                                             const struct qr_timeline *timeline, uint64_t holder,
+                                             struct qr_lsn lsn, int64_t ttl_ns,
+                                             struct qr_lsn *ret_horizon, struct qr_err *err);
 /* Its objects go once no pin is left (work does it). */
 QR_NODISCARD enum qr_status qr_pagesvc_drop(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                             struct qr_err *err);

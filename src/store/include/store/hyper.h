@@ -13,7 +13,8 @@
  * to be durable, and snapshots wait and then fail with QR_TIMEOUT. A primary that is told that its
  * epoch is over ends (options.fatal).
  * With threads_off every wait drives the peers (peer->ops->wait), so a simulation runs in one
- * thread. Errors beside those of store.h: QR_FENCED the epoch is not above the current one,
+ * thread. Errors beside those of store.h: QR_GONE a snapshot is older than what page servers keep,
+ * QR_FENCED the epoch is not above the current one,
  * QR_LOCKED the primary before still has a lease, QR_TIMEOUT the services did not answer in time.
  */
 #pragma once
@@ -42,6 +43,9 @@ struct qr_hyper_options {
     /* A primary answers while it holds a lease of so long, which it renews at a third of it; at
      * most the log service's lease_ttl_ns_max [10 s] */
     int64_t lease_ttl_ns;
+    /* The page servers keep what our snapshots read for so long after we were heard of last;
+     * renewed at a third of it [30 s] */
+    int64_t snapshot_lease_ns;
     uint64_t rbpex_bytes; /* pages kept in `dir` behind the cache; at least 16 pages [0: none] */
     uint64_t rbpex_log_bytes; /* of log read at most to trust them after a restart [256 MiB] */
     uint64_t reader_id;       /* a replica's, to the log service [random] */
@@ -81,6 +85,13 @@ struct qr_hyper_lag {
     uint64_t applied_wall_ns, visible_wall_ns;
 };
 void qr_hyper_get_lag(struct qr_store *store, struct qr_hyper_lag *ret_lag);
+/* What the page servers keep for this store (S13): a snapshot from `lsn` on reads its pages, until
+ * `until_ns` of the monotonic clock at least. A read behind that may fail with QR_GONE. */
+struct qr_hyper_hold {
+    struct qr_lsn lsn;
+    int64_t until_ns;
+};
+void qr_hyper_get_hold(struct qr_store *store, struct qr_hyper_hold *ret_hold);
 /* With threads_off: sends what was published, renews the lease and repeats what failed, if it is
  * time; a
  * replica asks for log. Does not wait. */
