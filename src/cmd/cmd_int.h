@@ -19,6 +19,7 @@
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
     const char *log_level, *blob, *blob_credential_file, *landing_zone, *role, *name, *run_dir;
+    const char *advertise, *log_at, *page_at, *join;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent;
     int64_t tds_fd, https_fd;
@@ -28,6 +29,14 @@ extern const struct qr_options qri_options;
 /* What the table of options cannot say: addresses and names. QR_INVALID names the option. */
 QR_NODISCARD enum qr_status qri_settings_check(const struct qri_settings *settings,
                                                struct qr_err *err);
+
+/* Of a machine whose options say "HOST" or "HOST:PORT": its first port (QRI_PORT_DEFAULT if none is
+ * said) is control's, those of the log service and the page server follow. */
+enum { QRI_PORT_DEFAULT = 7433, QRI_PORT_CONTROL = 0, QRI_PORT_LOG, QRI_PORT_PAGE, QRI_PORT_COUNT };
+/* "tcp:HOST:PORT" of one of them; QR_INVALID names the option. */
+QR_NODISCARD enum qr_status qri_machine_address(const char *option, const char *text, unsigned port,
+                                                char dst[QR_CONTROL_PLACE_BYTES],
+                                                struct qr_err *err);
 
 /* ---- datadir.c: the layout of a data directory ----
  *   lock                  held by the supervisor that serves it
@@ -40,6 +49,7 @@ QR_NODISCARD enum qr_status qri_settings_check(const struct qri_settings *settin
  *   databases/<timeline>  one directory per database that has files
  *   log/, page/           of the log service and the page server
  *   blob/                 the blob store, unless --blob names another
+ *   machines/             the service's CA and its own certificate, with --advertise
  *   compute/<node>/       what a compute node keeps for its Hyperscale database
  *   run/                  sockets; emptied at every start
  *   tmp/                  emptied at every start */
@@ -68,6 +78,15 @@ QR_NODISCARD enum qr_status qri_datadir_run(const struct qri_datadir *dir, struc
 /* Leaves nothing below /tmp. */
 void qri_datadir_leave_run(const struct qri_datadir *dir, struct qr_arena *arena);
 
+/* ---- machines.c ---- */
+
+/* Makes the CA of the service at the first start with --advertise; makes the certificate of this
+ * machine anew when less than half of its time is left. */
+QR_NODISCARD enum qr_status qri_machines_prepare(const struct qri_datadir *dir,
+                                                 struct qr_arena *arena,
+                                                 const struct qri_settings *settings,
+                                                 struct qr_err *err);
+
 /* ---- admin.c: the logical server's first start and its administrator's password ---- */
 
 /* Makes the server at the first start; checks names against the options at later ones. A password
@@ -88,13 +107,30 @@ struct qri_role {
     struct qri_datadir dir; /* no lock: that is the supervisor's */
     const char *name;       /* among control's members */
     struct qr_rpc_loop *loop;
-    struct qr_rpc_client *control, *operate; /* wait until there is a connection */
+    struct qr_rpc_client *control, *operate; /* wait until there is a connection; operate is NULL
+                                                on another machine */
+    const char *identity;        /* PEM file for TCP; NULL: there are no other machines */
+    const char *control_address; /* with --join; NULL: it is on this machine */
+    const struct qr_control_service *service; /* the same */
     pthread_t registering;
     bool registers;
 };
 enum { QRI_EXIT_FATAL = 3 };
 /* The addresses of this server, in the arena: "unix:RUN/NAME.ENDING". */
 const char *qri_role_address(const struct qri_role *role, const char *name, const char *ending);
+/* Options of a loop whose sockets may go to other machines. */
+struct qr_rpc_loop_options qri_role_loop(const struct qri_role *role, const char *name);
+/* Where a log service or page server listens: for its own machine and for others, either or both.
+ * The address is filled in. */
+struct qri_role_listeners {
+    struct qr_rpc_listener *here, *machines;
+};
+QR_NODISCARD enum qr_status qri_role_listen(struct qri_role *role,
+                                            const struct qr_rpc_listen_options *options,
+                                            const char *asker_roles,
+                                            struct qri_role_listeners *ret_listeners,
+                                            struct qr_err *err);
+void qri_role_unlisten(struct qri_role_listeners *listeners);
 QR_NODISCARD enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc_loop *loop,
                                             const char *name, bool patient,
                                             struct qr_rpc_client **ret_client, struct qr_err *err);
@@ -116,6 +152,10 @@ void qri_role_fatal(void *ctx, const struct qr_err *err);
 void qri_give_back_memory(void);
 int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
                  struct qr_arena *arena);
+
+/* ---- role_join.c ---- */
+/* Opens loop and control's client of a role with --join, and makes its settings whole. */
+QR_NODISCARD enum qr_status qri_role_join(struct qri_role *role, struct qr_err *err);
 
 /* ---- role_*.c: start, serve until told to end, end ---- */
 QR_NODISCARD enum qr_status qri_serve_api(struct qri_role *role, struct qr_err *err);

@@ -1,6 +1,8 @@
 /* options.c - quired's options; docs/options.md is printed from these rows */
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cmd_int.h"
 #include "base/banned.h"
@@ -55,6 +57,17 @@ static const struct qr_option rows[] = {
      "append objects below landing/ in the store that --blob names; do not change it while there "
      "are Hyperscale databases",
      offsetof(struct qri_settings, landing_zone)},
+    {"advertise", "HOST[:PORT]", QR_OPTION_TEXT, "", 0, 255, NULL, "start",
+     "where other machines reach this one, over TLS: PORT (7433 if not given) and the two behind "
+     "it; "
+     "without it everything is on one machine",
+     offsetof(struct qri_settings, advertise)},
+    {"log-at", "HOST[:PORT]", QR_OPTION_TEXT, "", 0, 255, NULL, "start",
+     "the log service is on the machine that advertises this, where somebody starts it",
+     offsetof(struct qri_settings, log_at)},
+    {"page-at", "HOST[:PORT]", QR_OPTION_TEXT, "", 0, 255, NULL, "start",
+     "the page server is on the machine that advertises this, where somebody starts it",
+     offsetof(struct qri_settings, page_at)},
     {"sample", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start",
      "make the database mySampleDatabase if it is not there, and print how to connect",
      offsetof(struct qri_settings, sample)},
@@ -73,6 +86,10 @@ static const struct qr_option rows[] = {
      offsetof(struct qri_settings, name)},
     {"run-dir", "path", QR_OPTION_TEXT, "", 0, 68, NULL, "start",
      "with --role: the directory of the server's sockets", offsetof(struct qri_settings, run_dir)},
+    {"join", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "with --role log or page: run it for a service on another machine, with this file that `quire "
+     "machine add` made there",
+     offsetof(struct qri_settings, join)},
     {"tds-fd", "descriptor", QR_OPTION_INT, "0", 0, 65535, NULL, "start",
      "with --role gateway: the listening socket for SQL clients, if it is bound already",
      offsetof(struct qri_settings, tds_fd)},
@@ -105,6 +122,64 @@ static bool is_login_name(const char *name)
     return true;
 }
 
+/* A part of `text` up to `bytes` is the host: then ":PORT" or nothing follows. */
+static bool split(const char *text, size_t *ret_host_bytes, long *ret_port)
+{
+    size_t host = *text == '[' ? strcspn(text, "]") + 1 : strcspn(text, ":");
+    size_t n = strlen(text);
+    *ret_port = QRI_PORT_DEFAULT;
+    *ret_host_bytes = host;
+    if (host == n)
+        return true;
+    if (host == 0 || host > n || text[host] != ':' || n - host - 1 == 0 || n - host - 1 > 5 ||
+        strspn(text + host + 1, "0123456789") != n - host - 1)
+        return false;
+    *ret_port = strtol(text + host + 1, NULL, 10);
+    return *ret_port > 0 && *ret_port <= 65535 - QRI_PORT_COUNT + 1;
+}
+
+enum qr_status qri_machine_address(const char *option, const char *text, unsigned port,
+                                   char dst[QR_CONTROL_PLACE_BYTES], struct qr_err *err)
+{
+    size_t host_bytes;
+    long first;
+    if (*text == '\0' || strpbrk(text, " \t\r\n/") != NULL || !split(text, &host_bytes, &first))
+        return qr_fail(err, QR_INVALID, "--%s: '%s' is no HOST or HOST:PORT ([HOST]:PORT of IPv6)",
+                       option, text);
+    snprintf(dst, QR_CONTROL_PLACE_BYTES, "tcp:%.*s:%ld", (int)host_bytes, text,
+             first + (long)port);
+    return QR_OK;
+}
+
+/* Of machines there is more than one, or nothing is said of any. */
+static enum qr_status check_machines(const struct qri_settings *settings, struct qr_err *err)
+{
+    const struct {
+        const char *name, *value;
+    } places[] = {{"advertise", settings->advertise},
+                  {"log-at", settings->log_at},
+                  {"page-at", settings->page_at}};
+    char address[QR_CONTROL_PLACE_BYTES];
+    bool away = *settings->log_at != '\0' || *settings->page_at != '\0';
+    bool joins = *settings->join != '\0';
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (*places[i].value != '\0')
+            QR_TRY(qri_machine_address(places[i].name, places[i].value, 0, address, err));
+    if ((away || joins) && *settings->advertise == '\0')
+        return qr_fail(err, QR_INVALID, "--advertise: other machines have to reach this one");
+    if (away && *settings->blob == '\0')
+        return qr_fail(err, QR_INVALID,
+                       "--blob: machines need a blob store that all of them reach");
+    if (joins && (away || *settings->run_dir != '\0'))
+        return qr_fail(err, QR_INVALID,
+                       "--log-at, --page-at and --run-dir are of the service, not of who joins it");
+    if (joins && strcmp(settings->role, "log") != 0 && strcmp(settings->role, "page") != 0)
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "--join: only --role log and --role page run on another machine; gateway "
+                       "and compute nodes share one");
+    return QR_OK;
+}
+
 /* What only a role has, and what a role must have. */
 static enum qr_status check_role(const struct qri_settings *settings, struct qr_err *err)
 {
@@ -119,7 +194,7 @@ static enum qr_status check_role(const struct qri_settings *settings, struct qr_
         known |= strcmp(settings->role, roles[i]) == 0;
     if (!known)
         return qr_fail(err, QR_INVALID, "--role: it is one of log, page, gateway, api, compute");
-    if (*settings->role != '\0' && *settings->run_dir == '\0')
+    if (*settings->role != '\0' && *settings->run_dir == '\0' && *settings->join == '\0')
         return qr_fail(err, QR_INVALID, "--run-dir: a role needs it");
     bool is_compute = strcmp(settings->role, "compute") == 0;
     if (is_compute ? strcmp(settings->name, QR_NODE_SHARED) != 0 &&
@@ -147,5 +222,6 @@ enum qr_status qri_settings_check(const struct qri_settings *settings, struct qr
     if (!is_login_name(settings->admin_login))
         return qr_fail(err, QR_INVALID, "--admin-login: '%s' holds a character that no login has",
                        settings->admin_login);
-    return check_role(settings, err);
+    QR_TRY(check_role(settings, err));
+    return check_machines(settings, err);
 }

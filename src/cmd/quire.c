@@ -1,5 +1,5 @@
-/* quire.c - the command line: its version, copies and restores, storage looked at offline;
- * everything else it names as missing. */
+/* quire.c - the command line: its version, copies and restores, other machines, storage looked at
+ * offline; everything else it names as missing. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,9 +39,12 @@ int main(int argc, char **argv)
         return storage(argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "db") == 0)
         return qri_quire_db(argc - 2, argv + 2);
+    if (argc >= 2 && strcmp(argv[1], "machine") == 0)
+        return qri_quire_machine(argc - 2, argv + 2);
     if (argc > 1)
         fprintf(stderr, "quire: '%s' is not supported by this version\n", argv[1]);
     fprintf(stderr, "usage: quire version\n       quire storage inspect|verify|dump-log PLACE ...\n"
-                    "       quire db copy|restore|list-deleted|set-retention ...\n");
+                    "       quire db copy|restore|list-deleted|set-retention ...\n"
+                    "       quire machine add ...\n");
     return EXIT_USAGE;
 }

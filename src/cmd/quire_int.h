@@ -3,3 +3,5 @@
 
 /* What follows `quire db`. */
 int qri_quire_db(int argc, char **argv);
+/* What follows `quire machine`. */
+int qri_quire_machine(int argc, char **argv);

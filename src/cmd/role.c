@@ -22,19 +22,96 @@ const char *qri_role_address(const struct qri_role *role, const char *name, cons
     return qr_arena_printf(role->arena, "unix:%s/%s.%s", role->settings->run_dir, name, ending);
 }
 
+struct qr_rpc_loop_options qri_role_loop(const struct qri_role *role, const char *name)
+{
+    return (struct qr_rpc_loop_options){
+        .env = role->env,
+        .log = &role->log,
+        .name = name,
+        .cert_path = role->identity,
+        .key_path = role->identity,
+        .ca_path = role->identity,
+    };
+}
+
+/* Of a service that runs on another machine: its address there. NULL: it runs on this one. */
+static enum qr_status away_address(const struct qri_role *role, const char *name,
+                                   char dst[QR_CONTROL_PLACE_BYTES], bool *ret_away,
+                                   struct qr_err *err)
+{
+    const struct qri_settings *settings = role->settings;
+    bool is_log = strcmp(name, QR_ROLE_NAME_LOG) == 0,
+         is_page = strcmp(name, QR_ROLE_NAME_PAGE) == 0;
+    *ret_away = true;
+    if (role->control_address != NULL) {
+        const char *address = is_log    ? role->service->log
+                              : is_page ? role->service->page
+                                        : role->control_address;
+        snprintf(dst, QR_CONTROL_PLACE_BYTES, "%s", address);
+        return QR_OK;
+    }
+    if (is_log && *settings->log_at != '\0')
+        return qri_machine_address("log-at", settings->log_at, QRI_PORT_LOG, dst, err);
+    if (is_page && *settings->page_at != '\0')
+        return qri_machine_address("page-at", settings->page_at, QRI_PORT_PAGE, dst, err);
+    *ret_away = false;
+    return QR_OK;
+}
+
 enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc_loop *loop, const char *name,
                                bool patient, struct qr_rpc_client **ret_client, struct qr_err *err)
 {
-    /* what waits for a process that is starting again shall not wait long after it has */
-    static const int64_t backoff_max_ns = 20000000;
+    /* what waits for a process that is starting again shall not wait long after it has; a machine
+     * that is away may be so for long */
+    static const int64_t backoff_max_ns = 20000000, away_backoff_max_ns = 250000000;
+    char address[QR_CONTROL_PLACE_BYTES];
+    bool away;
+    QR_TRY(away_address(role, name, address, &away, err));
     struct qr_rpc_client_options options = {
-        .address = qri_role_address(role, name, "sock"),
-        .backoff_max_ns = backoff_max_ns,
+        .address = away ? address : qri_role_address(role, name, "sock"),
+        .roles = name,
+        .backoff_max_ns = away ? away_backoff_max_ns : backoff_max_ns,
         .patient = patient,
     };
     if (options.address == NULL)
         return qr_fail(err, QR_NOMEM, "reach '%s'", name);
     return qr_rpc_client_new(loop, &options, ret_client, err);
+}
+
+/* Does somebody on another machine need this role here? */
+static bool has_askers_away(const struct qri_role *role)
+{
+    return role->control_address != NULL ||
+           (*role->settings->page_at != '\0' && strcmp(role->name, QR_ROLE_NAME_LOG) == 0);
+}
+
+enum qr_status qri_role_listen(struct qri_role *role, const struct qr_rpc_listen_options *options,
+                               const char *asker_roles, struct qri_role_listeners *ret_listeners,
+                               struct qr_err *err)
+{
+    struct qr_rpc_listen_options own = *options;
+    char address[QR_CONTROL_PLACE_BYTES];
+    own.roles = asker_roles;
+    if (has_askers_away(role)) {
+        bool is_log = strcmp(role->name, QR_ROLE_NAME_LOG) == 0;
+        QR_TRY(qri_machine_address("advertise", role->settings->advertise,
+                                   is_log ? QRI_PORT_LOG : QRI_PORT_PAGE, address, err));
+        own.address = address;
+        QR_TRY(qr_rpc_listen(role->loop, &own, &ret_listeners->machines, err));
+    }
+    if (role->control_address != NULL)
+        return QR_OK;
+    own.address = qri_role_address(role, role->name, "sock");
+    if (own.address == NULL)
+        return qr_fail(err, QR_NOMEM, "listen");
+    return qr_rpc_listen(role->loop, &own, &ret_listeners->here, err);
+}
+
+void qri_role_unlisten(struct qri_role_listeners *listeners)
+{
+    qr_rpc_listener_free(listeners->here);
+    qr_rpc_listener_free(listeners->machines);
+    *listeners = (struct qri_role_listeners){0};
 }
 
 enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob, struct qr_err *err)
@@ -181,9 +258,31 @@ static const struct {
     {"compute", "node", qri_serve_compute},
 };
 
+/* NULL: there is no such directory. */
+static const char *real_path(const struct qri_role *role)
+{
+    char *path = realpath(role->settings->data_dir, NULL);
+    const char *copy = path == NULL ? NULL : qr_arena_dup(role->arena, path, strlen(path));
+    free(path);
+    return copy;
+}
+
 static enum qr_status open_role(struct qri_role *role, struct qr_err *err)
 {
-    struct qr_rpc_loop_options loop = {.env = role->env, .log = &role->log, .name = "control"};
+    const struct qri_settings *settings = role->settings;
+    if (*settings->join != '\0') {
+        QR_TRY(qri_datadir_open(role->env, settings->data_dir, role->arena, &role->dir, err));
+        return qri_role_join(role, err);
+    }
+    role->dir.path = real_path(role);
+    if (role->dir.path == NULL)
+        return qr_fail(err, QR_NOT_FOUND, "there is no data directory '%s'", settings->data_dir);
+    if (*settings->advertise != '\0') {
+        role->identity = qri_datadir_path(&role->dir, role->arena, "machines", "self.pem");
+        if (role->identity == NULL)
+            return qr_fail(err, QR_NOMEM, "start");
+    }
+    struct qr_rpc_loop_options loop = qri_role_loop(role, "control");
     QR_TRY(qr_rpc_loop_new(&loop, &role->loop, err));
     QR_TRY(qri_role_client(role, role->loop, "control", true, &role->control, err));
     return qri_role_client(role, role->loop, "operate", true, &role->operate, err);
@@ -209,15 +308,12 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
     while (strcmp(kinds[i].role, settings->role) != 0)
         i++; /* the options have been checked */
     role.log = (struct qr_log){sink, kinds[i].log_name};
-    role.dir = (struct qri_datadir){.env = env, .path = realpath(settings->data_dir, NULL)};
+    role.dir = (struct qri_datadir){.env = env};
     if (*settings->name != '\0')
         role.name = settings->name;
     signal(SIGPIPE, SIG_IGN);
     umask(077);
-    enum qr_status status =
-        role.dir.path != NULL
-            ? qr_vfs_init(&err)
-            : qr_fail(&err, QR_NOT_FOUND, "there is no data directory '%s'", settings->data_dir);
+    enum qr_status status = qr_vfs_init(&err);
     if (status == QR_OK)
         status = open_role(&role, &err);
     if (status == QR_OK)
@@ -226,6 +322,6 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
         QR_LOG(&role.log, QR_ERROR, "not_started", QR_F("name", role.name),
                QR_F("status", qr_status_info(status)->name), QR_F("reason", &err.text[0]));
     close_role(&role);
-    free((char *)(uintptr_t)role.dir.path);
+    qri_datadir_close(&role.dir);
     return status == QR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -37,7 +37,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
 {
     struct qri_role *role = c->role;
     const struct qri_settings *settings = role->settings;
-    struct qr_rpc_loop_options loop = {.env = role->env, .log = &role->log, .name = "storage"};
+    struct qr_rpc_loop_options loop = qri_role_loop(role, "storage");
     enum qr_duty duty = QR_DUTY_PRIMARY;
     if (c->one_database)
         QR_TRY(

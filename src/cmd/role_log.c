@@ -11,7 +11,7 @@ enum { TICK_MS = 10000, STOP_MS = 2000 };
 static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct qr_err *err)
 {
     struct qr_logsvc *svc = NULL;
-    struct qr_rpc_listener *listener = NULL;
+    struct qri_role_listeners listeners = {0};
     struct qr_logsvc_options options = {
         .env = role->env,
         .log = role->log,
@@ -24,21 +24,20 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
         options.landing = blob;
         options.dir = "landing"; /* below this name in the store */
     }
-    struct qr_rpc_listen_options listen = {
-        .address = qri_role_address(role, QR_ROLE_NAME_LOG, "sock"), .serve = qr_logsvc_serve};
-    if (options.dir == NULL || listen.address == NULL)
+    struct qr_rpc_listen_options listen = {.serve = qr_logsvc_serve};
+    if (options.dir == NULL)
         return qr_fail(err, QR_NOMEM, "start the log service");
     enum qr_status status = qr_logsvc_open(&options, &svc, err);
     listen.ctx = svc;
     if (status == QR_OK)
-        status = qr_rpc_listen(role->loop, &listen, &listener, err);
+        status = qri_role_listen(role, &listen, "control compute page", &listeners, err);
     if (status == QR_OK)
         status = qri_role_ready(role, QR_ROLE_LOG, err);
     if (status == QR_OK) {
         qri_role_wait(role, TICK_MS, NULL, NULL);
         qri_role_end_within(role, STOP_MS, 0);
     }
-    qr_rpc_listener_free(listener);
+    qri_role_unlisten(&listeners);
     qr_logsvc_close(svc);
     return status;
 }

@@ -17,7 +17,7 @@ struct page_role {
     struct qr_rpc_loop *feed_loop; /* ingest runs on it */
     struct qr_rpc_client *log;
     struct qr_pagefeed *feed;
-    struct qr_rpc_listener *listener;
+    struct qri_role_listeners listeners;
     uint64_t attached, not_attached;
 };
 
@@ -66,7 +66,7 @@ static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
         .dir = qri_datadir_path(&role->dir, role->arena, "page", NULL),
         .blob = p->blob,
     };
-    struct qr_rpc_loop_options loop = {.env = role->env, .log = &role->log, .name = "feed"};
+    struct qr_rpc_loop_options loop = qri_role_loop(role, "feed");
     if (options.dir == NULL)
         return qr_fail(err, QR_NOMEM, "start the page server");
     QR_TRY(qr_pagesvc_open(&options, &p->svc, err));
@@ -83,15 +83,12 @@ static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
     QR_TRY(qr_pagefeed_new(&feed, &p->feed, err));
     qr_pagefeed_tick(p->feed);
     struct qr_rpc_listen_options listen = {
-        .address = qri_role_address(role, QR_ROLE_NAME_PAGE, "sock"),
         .serve = page_serve,
         .ctx = p,
         .workers = WORKERS,
         .worker_stack_bytes = WORKER_STACK_BYTES,
     };
-    if (listen.address == NULL)
-        return qr_fail(err, QR_NOMEM, "start the page server");
-    return qr_rpc_listen(role->loop, &listen, &p->listener, err);
+    return qri_role_listen(role, &listen, "control compute", &p->listeners, err);
 }
 
 enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
@@ -109,7 +106,7 @@ enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
         qri_role_wait(role, TICK_MS, tick, &p);
         qri_role_end_within(role, STOP_MS, 0);
     }
-    qr_rpc_listener_free(p.listener);
+    qri_role_unlisten(&p.listeners);
     qr_pagefeed_free(p.feed);
     qr_rpc_client_free(p.log);
     qr_rpc_loop_free(p.feed_loop);

@@ -28,7 +28,7 @@ enum {
     DROP_MS = 3000, /* what a compute node gets whose database is dropped */
     BACKLOG = 1024,
     PEM_BYTES_MAX = 64 * 1024,
-    ARGS_MAX = 40,
+    ARGS_MAX = 56,
 };
 
 struct supervisor {
@@ -43,6 +43,7 @@ struct supervisor {
     struct qr_registry *registry;
     int tds_fd, https_fd;
     uint16_t tds_port, https_port;
+    struct qr_control_machines machines;
     struct qr_super *super;
     struct qr_control *control;
 };
@@ -121,6 +122,9 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--blob-credential-file", settings->blob_credential_file);
     add_text(&args, "--landing-zone", settings->landing_zone);
     add_text(&args, "--listen", settings->listen);
+    add_text(&args, "--advertise", settings->advertise);
+    add_text(&args, "--log-at", settings->log_at);
+    add_text(&args, "--page-at", settings->page_at);
     add_number(&args, "--workers", settings->workers, numbers[0]);
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
     add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);
@@ -150,6 +154,10 @@ static enum qr_status want(void *ctx, const char *name, struct qr_err *err)
 {
     static const char *const roles[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_ROLE_NAME_GATEWAY,
                                         QR_ROLE_NAME_API};
+    const struct supervisor *s = ctx;
+    if ((s->machines.log_away && strcmp(name, QR_ROLE_NAME_LOG) == 0) ||
+        (s->machines.page_away && strcmp(name, QR_ROLE_NAME_PAGE) == 0))
+        return QR_OK; /* somebody starts it there */
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (strcmp(name, roles[i]) == 0)
             return start_child(ctx, roles[i], name, err);
@@ -207,9 +215,41 @@ static enum qr_status open_super(struct supervisor *s, struct qr_err *err)
     return qr_super_new(&options, &s->super, err);
 }
 
+/* What control has to know of other machines, and tells them. */
+static enum qr_status know_machines(struct supervisor *s, struct qr_err *err)
+{
+    const struct qri_settings *settings = s->settings;
+    struct qr_control_machines *m = &s->machines;
+    struct qr_control_service *service = &m->service;
+    char address[QR_CONTROL_PLACE_BYTES];
+    m->log_away = *settings->log_at != '\0';
+    m->page_away = *settings->page_at != '\0';
+    QR_TRY(qri_machines_prepare(&s->dir, s->arena, settings, err));
+    QR_TRY(qri_machine_address("advertise", settings->advertise, QRI_PORT_CONTROL, address, err));
+    QR_TRY(qri_machine_address("log-at", m->log_away ? settings->log_at : settings->advertise,
+                               QRI_PORT_LOG, service->log, err));
+    QR_TRY(qri_machine_address("page-at", m->page_away ? settings->page_at : settings->advertise,
+                               QRI_PORT_PAGE, service->page, err));
+    m->identity = qri_datadir_path(&s->dir, s->arena, "machines", "self.pem");
+    m->address = qr_arena_printf(s->arena, "%s", address);
+    if (m->identity == NULL || m->address == NULL)
+        return qr_fail(err, QR_NOMEM, "know other machines");
+    snprintf(service->server_name, sizeof service->server_name, "%s",
+             qr_registry_server_name(s->registry));
+    snprintf(service->admin_login, sizeof service->admin_login, "%s",
+             qr_registry_admin_login(s->registry));
+    snprintf(service->blob, sizeof service->blob, "%s", settings->blob);
+    snprintf(service->landing_zone, sizeof service->landing_zone, "%s", settings->landing_zone);
+    return QR_OK;
+}
+
 static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
 {
+    bool is_alone = *s->settings->advertise == '\0';
+    if (!is_alone)
+        QR_TRY(know_machines(s, err));
     struct qr_control_options options = {
+        .machines = is_alone ? NULL : &s->machines,
         .env = s->env,
         .log = {s->sink, "control"},
         .registry = s->registry,

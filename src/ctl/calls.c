@@ -27,6 +27,11 @@ struct field {
     {                                                                                              \
         kind, offsetof(struct qr_control_item, member), max                                        \
     }
+#define SERVICE(member)                                                                            \
+    {                                                                                              \
+        CHARS, offsetof(struct qr_control_service, member),                                        \
+            sizeof((struct qr_control_service *)0)->member - 1                                     \
+    }
 #define ROW(kind, member, max)                                                                     \
     {                                                                                              \
         kind, offsetof(struct qr_database_row, member), max                                        \
@@ -46,6 +51,7 @@ static const struct {
     {QR_CONTROL_RULES,       {ASK(WORD, id, 0)}},
     {QR_CONTROL_DUTY,        {ASK(TEXT, name, WORDS_MAX)}},
     {QR_CONTROL_LOGIN,       {ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
     {QR_CONTROL_CREATE,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
                               ASK(TEXT, copy_of, NAMES_MAX), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
@@ -62,6 +68,10 @@ static const struct {
     {QR_CONTROL_FAILOVER,    {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_RETENTION,   {ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
     /* clang-format on */
+};
+static const struct field service_fields[] = {
+    SERVICE(server_name), SERVICE(admin_login),  SERVICE(log), SERVICE(page),
+    SERVICE(blob),        SERVICE(landing_zone), {END, 0, 0},
 };
 static const struct field row_fields[] = {
     ROW(WORD, id, 0),
@@ -230,6 +240,22 @@ enum qr_status qr_control_route_get(const uint8_t *bytes, size_t count,
     memcpy(route.address, address.p, address.n);
     route.database_id = qr_get32le(bytes + at);
     *ret_route = route;
+    return QR_OK;
+}
+
+void qr_control_service_put(struct qr_buf *buf, const struct qr_control_service *service)
+{
+    put_fields(buf, service_fields, service);
+}
+
+enum qr_status qr_control_service_get(const uint8_t *bytes, size_t count,
+                                      struct qr_control_service *ret_service, struct qr_err *err)
+{
+    struct qr_control_service service = {0};
+    size_t at = 0;
+    if (!take_fields(bytes, count, &at, service_fields, &service) || at != count)
+        return qr_fail(err, QR_PROTOCOL, "what control says about the service breaks its format");
+    *ret_service = service;
     return QR_OK;
 }
 

@@ -10,7 +10,7 @@
 #include "base/banned.h"
 
 enum { SHORT_WORKERS = 2, OPERATION_WORKERS = 8, WORKER_STACK_BYTES = 1 << 20 };
-static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000;
+static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000, AWAY_NS = 500000000;
 
 /* ---- members; mu held where said ---- */
 
@@ -90,6 +90,13 @@ void qri_control_tell_gateway(struct qr_control *control, bool wait)
 
 /* ---- node calls ---- */
 
+bool qri_control_is_away(const struct qr_control *control, const char *name)
+{
+    const struct qr_control_machines *machines = control->options.machines;
+    return machines != NULL && ((machines->log_away && strcmp(name, QR_ROLE_NAME_LOG) == 0) ||
+                                (machines->page_away && strcmp(name, QR_ROLE_NAME_PAGE) == 0));
+}
+
 static enum qr_status new_client(struct qr_control *control, const char *socket, bool is_node,
                                  struct qr_rpc_client **ret_client, struct qr_err *err)
 {
@@ -98,6 +105,12 @@ static enum qr_status new_client(struct qr_control *control, const char *socket,
              is_node ? "node" : "sock");
     /* not patient: who repeats looks whether it is all over */
     struct qr_rpc_client_options options = {.address = address, .backoff_max_ns = REPEAT_NS};
+    if (!is_node && qri_control_is_away(control, socket)) {
+        const struct qr_control_service *service = &control->options.machines->service;
+        options.address = strcmp(socket, QR_ROLE_NAME_LOG) == 0 ? service->log : service->page;
+        options.roles = socket;
+        options.backoff_max_ns = AWAY_NS;
+    }
     return qr_rpc_client_new(control->loop, &options, ret_client, err);
 }
 
@@ -230,10 +243,26 @@ static enum qr_status listen_at(struct qr_control *control, const char *socket, 
     return qr_rpc_listen(control->loop, &options, ret_listener, err);
 }
 
+static enum qr_status listen_for_machines(struct qr_control *control, struct qr_err *err)
+{
+    struct qr_rpc_listen_options options = {
+        .address = control->options.machines->address,
+        .roles = QR_ROLE_NAME_LOG " " QR_ROLE_NAME_PAGE,
+        .serve = qri_control_serve_short,
+        .ctx = control,
+        .workers = SHORT_WORKERS,
+        .worker_stack_bytes = WORKER_STACK_BYTES,
+    };
+    return qr_rpc_listen(control->loop, &options, &control->machine_listener, err);
+}
+
 static enum qr_status open_control(struct qr_control *control, struct qr_err *err)
 {
+    const struct qr_control_machines *machines = control->options.machines;
     struct qr_rpc_loop_options loop = {
         .env = control->options.env, .log = &control->options.log, .name = "control"};
+    if (machines != NULL)
+        loop.cert_path = loop.key_path = loop.ca_path = machines->identity;
     QR_TRY(qr_rpc_loop_new(&loop, &control->loop, err));
     QR_TRY(new_client(control, QR_ROLE_NAME_LOG, false, &control->log, err));
     QR_TRY(new_client(control, QR_ROLE_NAME_PAGE, false, &control->pages, err));
@@ -241,6 +270,8 @@ static enum qr_status open_control(struct qr_control *control, struct qr_err *er
                      &control->short_listener, err));
     QR_TRY(listen_at(control, "operate", OPERATION_WORKERS, qri_control_serve_operation,
                      &control->operation_listener, err));
+    if (machines != NULL)
+        QR_TRY(listen_for_machines(control, err));
     QR_TRY(qr_thread_start("qr-reign", 0, qri_reign_main, control, &control->reign_thread, err));
     control->reign_thread_runs = true;
     return QR_OK;
@@ -290,6 +321,7 @@ void qr_control_free(struct qr_control *control)
     /* the other processes are gone, so nothing that an operation waits for takes long */
     qr_rpc_listener_free(control->short_listener);
     qr_rpc_listener_free(control->operation_listener);
+    qr_rpc_listener_free(control->machine_listener);
     if (control->reign_thread_runs)
         pthread_join(control->reign_thread, NULL);
     for (struct qri_member *member = control->members; member != NULL; member = member->next)
@@ -329,7 +361,8 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     for (size_t i = 0; i < count; i++)
         QR_TRY(host->want(host->ctx, names[i], err));
     for (size_t i = 0; i < count; i++)
-        QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
+        if (!qri_control_is_away(control, names[i])) /* another machine may be off just now */
+            QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
     QR_TRY(qri_control_finish_steps(control, err));
     QR_TRY(qri_retention_start(control, err));
     struct qr_database_row row;

@@ -53,6 +53,7 @@ struct qr_control {
     char run_dir[QRI_PATH_BYTES];
     struct qr_rpc_loop *loop;
     struct qr_rpc_listener *short_listener, *operation_listener;
+    struct qr_rpc_listener *machine_listener; /* short calls of other machines */
     struct qr_rpc_client *log, *pages;
     _Atomic bool stopping;
     pthread_t reign_thread;
@@ -106,6 +107,9 @@ void qri_control_claim(struct qr_control *control, struct qri_claim *claim, uint
 bool qri_control_try_claim(struct qr_control *control, struct qri_claim *claim,
                            uint32_t database_id);
 void qri_control_unclaim(struct qr_control *control, struct qri_claim *claim);
+
+/* Does that role, by its name, run on another machine? */
+bool qri_control_is_away(const struct qr_control *control, const char *name);
 
 /* ---- serve.c: qr_rpc_serve_fn whose ctx is the struct qr_control ---- */
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request);

@@ -35,6 +35,19 @@ enum qr_status qr_control_find(struct qr_rpc_peer *peer, struct qr_str name, uin
     return status;
 }
 
+enum qr_status qr_control_join(struct qr_rpc_peer *peer, enum qr_role role, int64_t timeout_ns,
+                               struct qr_control_service *ret_service, struct qr_err *err)
+{
+    struct qr_control_ask ask = {.role = (uint8_t)role};
+    struct qr_buf reply;
+    qr_buf_init(&reply, ASK_BYTES_MAX);
+    enum qr_status status = qr_control_call(peer, QR_CONTROL_JOIN, &ask, timeout_ns, &reply, err);
+    if (status == QR_OK)
+        status = qr_control_service_get(reply.data, reply.len, ret_service, err);
+    qr_buf_done(&reply);
+    return status;
+}
+
 /* One answer's rows. *ret_after is the last one's id, 0 if there was none. */
 static enum qr_status each_row(const struct qr_buf *reply,
                                enum qr_status (*each)(void *ctx, const struct qr_database_row *row),

@@ -12,7 +12,8 @@ import sys
 import unittest
 
 # look at the files of databases, or make their own choice of edition
-OF_FILES = {"test_azurite", "test_backup", "test_bad_storage", "test_roles", "test_server"}
+OF_FILES = {"test_azurite", "test_backup", "test_bad_storage", "test_machines", "test_roles",
+            "test_server"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 sys.path.insert(0, HERE)

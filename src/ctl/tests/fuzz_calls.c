@@ -52,6 +52,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (qr_control_route_get(data, size, &route, NULL) == QR_OK)
         assert(strlen(route.address) < sizeof route.address);
+    struct qr_control_service service;
+    if (qr_control_service_get(data, size, &service, NULL) == QR_OK) {
+        qr_buf_clear(&buf);
+        qr_control_service_put(&buf, &service);
+        assert(buf.len == size && memcmp(buf.data, data, size) == 0);
+    }
     try_rows(data, size, &buf);
     try_items(data, size, &buf);
     qr_buf_done(&buf);

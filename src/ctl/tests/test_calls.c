@@ -28,7 +28,7 @@ static const uint16_t methods[] = {
     QR_CONTROL_REGISTER,  QR_CONTROL_ROUTE, QR_CONTROL_STATE,    QR_CONTROL_FIND,
     QR_CONTROL_DATABASES, QR_CONTROL_RULES, QR_CONTROL_CREATE,   QR_CONTROL_ALTER,
     QR_CONTROL_RENAME,    QR_CONTROL_DROP,  QR_CONTROL_SET_RULE, QR_CONTROL_DELETE_RULE,
-    QR_CONTROL_RETENTION, QR_CONTROL_GROW,
+    QR_CONTROL_RETENTION, QR_CONTROL_GROW,  QR_CONTROL_JOIN,
 };
 
 static void put(struct qr_buf *buf, uint16_t method, const struct qr_control_ask *ask)
@@ -179,6 +179,33 @@ static void test_items_and_routes_arrive_as_they_were_said(void **state)
     qr_buf_done(&buf);
 }
 
+static void test_what_a_service_says_of_itself_arrives_and_no_cut_of_it(void **state)
+{
+    (void)state;
+    struct qr_control_service service = {.server_name = "server01",
+                                         .admin_login = "boss",
+                                         .log = "tcp:[::1]:7434",
+                                         .page = "tcp:b.example:7435",
+                                         .blob = "https://a.blob.example/c",
+                                         .landing_zone = "file"};
+    struct qr_control_service got;
+    struct qr_buf buf;
+    qr_buf_init(&buf, 1 << 20);
+    qr_control_service_put(&buf, &service);
+    assert_int_equal(qr_control_service_get(buf.data, buf.len, &got, NULL), QR_OK);
+    assert_string_equal(got.server_name, service.server_name);
+    assert_string_equal(got.admin_login, service.admin_login);
+    assert_string_equal(got.log, service.log);
+    assert_string_equal(got.page, service.page);
+    assert_string_equal(got.blob, service.blob);
+    assert_string_equal(got.landing_zone, service.landing_zone);
+    for (size_t n = 0; n < buf.len; n++)
+        assert_int_equal(qr_control_service_get(buf.data, n, &got, NULL), QR_PROTOCOL);
+    qr_buf_add8(&buf, 0);
+    assert_int_equal(qr_control_service_get(buf.data, buf.len, &got, NULL), QR_PROTOCOL);
+    qr_buf_done(&buf);
+}
+
 static void test_names_of_nodes_are_of_one_database_each(void **state)
 {
     (void)state;
@@ -214,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_of_nodes_are_of_one_database_each),
         cmocka_unit_test(test_an_ask_arrives_as_it_was_said),
+        cmocka_unit_test(test_what_a_service_says_of_itself_arrives_and_no_cut_of_it),
         cmocka_unit_test(test_every_cut_and_every_addition_is_refused),
         cmocka_unit_test(test_what_no_method_says_is_refused),
         cmocka_unit_test(test_a_name_longer_than_any_is_refused_by_who_reads),

@@ -25,7 +25,9 @@ enum qr_control_method {
     QR_CONTROL_RULES,     /* of id; answer: items */
     QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty */
     QR_CONTROL_LOGIN,     /* name; answer: an item */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LOGIN,
+    QR_CONTROL_JOIN,      /* role: what a process on another machine has to know; answer: struct
+                             qr_control_service */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_JOIN,
     /* operations */
     QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, dropped, dropped_wall_ns,
                                   restore_wall_ns */
@@ -97,6 +99,19 @@ void qr_control_route_put(struct qr_buf *buf, const struct qr_control_route *rou
 QR_NODISCARD enum qr_status qr_control_route_get(const uint8_t *bytes, size_t count,
                                                  struct qr_control_route *ret_route,
                                                  struct qr_err *err);
+
+/* The service that a process on another machine is a part of. */
+enum { QR_CONTROL_URL_BYTES = 2049, QR_CONTROL_PLACE_BYTES = 300 };
+struct qr_control_service {
+    char server_name[64], admin_login[129];
+    char log[QR_CONTROL_PLACE_BYTES], page[QR_CONTROL_PLACE_BYTES]; /* "tcp:HOST:PORT" */
+    char blob[QR_CONTROL_URL_BYTES]; /* of the blob store; "": no other machine reaches it */
+    char landing_zone[8];
+};
+void qr_control_service_put(struct qr_buf *buf, const struct qr_control_service *service);
+QR_NODISCARD enum qr_status qr_control_service_get(const uint8_t *bytes, size_t count,
+                                                   struct qr_control_service *ret_service,
+                                                   struct qr_err *err);
 
 void qr_control_row_put(struct qr_buf *buf, const struct qr_database_row *row);
 /* The row at *at, which moves behind it. */

@@ -6,7 +6,9 @@
  * Hyperscale database: one of them is the primary, the others are its HA replicas; control decides
  * which). A named replica is a database of its own, with a node "hs-<id>".
  * Addresses, in the run directory: control.sock (short calls), operate.sock (operations), log.sock,
- * page.sock, NAME.node (node calls), NAME.tds (handoffs of a gateway).
+ * page.sock, NAME.node (node calls), NAME.tds (handoffs of a gateway). With other machines
+ * (struct qr_control_machines) the log service and the page server may run on one of them; control
+ * then takes short calls on TCP, too: what such a role needs, and nothing else.
  * Threads: any. Errors: T-SQL errors where a statement could be at fault, else statuses. */
 #pragma once
 #include "ctl/calls.h"
@@ -37,11 +39,20 @@ struct qr_control_host {
     int (*pid)(void *ctx, const char *name);
 };
 
+/* What there is to know with more than one machine. */
+struct qr_control_machines {
+    const char *identity;              /* PEM file (rpc/identity.h) */
+    const char *address;               /* "tcp:HOST:PORT", on which other machines reach control */
+    bool log_away, page_away;          /* that role runs on another machine: it is not our host's */
+    struct qr_control_service service; /* the addresses are those that other machines use */
+};
+
 struct qr_control_options {
     struct qr_env *env;
     struct qr_log log;
     struct qr_registry *registry;
-    const char *run_dir; /* mode 0700; copied */
+    const char *run_dir;                        /* mode 0700; copied */
+    const struct qr_control_machines *machines; /* NULL: this is the only one; borrowed */
     struct qr_control_host host;
 };
 
@@ -51,8 +62,8 @@ QR_NODISCARD enum qr_status qr_control_new(const struct qr_control_options *opti
 /* Nobody is served any more; what waits is refused. NULL is accepted. */
 void qr_control_free(struct qr_control *control);
 /* Starts gateway, management API and shared node, and log service and page server if there is a
- * Hyperscale database (else they come with the first), waits until they are ready, finishes
- * operations that a crash left half done, and makes master. QR_TIMEOUT, QR_CANCELLED after
+ * Hyperscale database (else they come with the first), waits until those of this machine are ready,
+ * finishes operations that a crash left half done, and makes master. QR_TIMEOUT, QR_CANCELLED after
  * qr_control_stop. */
 QR_NODISCARD enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
                                              struct qr_err *err);

@@ -14,6 +14,11 @@ QR_NODISCARD enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_co
 QR_NODISCARD enum qr_status qr_control_find(struct qr_rpc_peer *peer, struct qr_str name,
                                             uint32_t id, int64_t timeout_ns,
                                             struct qr_database_row *ret_row, struct qr_err *err);
+/* What a process on another machine, which is to play that role, has to know. */
+QR_NODISCARD enum qr_status qr_control_join(struct qr_rpc_peer *peer, enum qr_role role,
+                                            int64_t timeout_ns,
+                                            struct qr_control_service *ret_service,
+                                            struct qr_err *err);
 /* What the node of that name has to be. */
 QR_NODISCARD enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node,
                                             int64_t timeout_ns, enum qr_duty *ret_duty,

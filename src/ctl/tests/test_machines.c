@@ -1,0 +1,195 @@
+/* Goal: another machine gets what its role needs of control, and nothing else. Method: control with
+ * a TCP address, asked by holders of several certificates. */
+#include "qr_test.h"
+#include <stdlib.h>
+#include <unistd.h>
+#include "ctl/control.h"
+#include "ctl/peer.h"
+#include "rpc/identity.h"
+#include "rpc/socket.h"
+
+static const int64_t TIME_NS = INT64_C(20) * 1000000000;
+
+struct fixture {
+    char dir[64], path[96], run[96], self[96], other[96], address[64];
+    struct qr_buf ca;
+    struct qr_meta *meta;
+    struct qr_registry *registry;
+    struct qr_control_machines machines;
+    struct qr_control *control;
+    struct qr_rpc_loop *loop;
+    struct qr_rpc_client *client;
+};
+
+static enum qr_status want(void *ctx, const char *node, struct qr_err *err)
+{
+    (void)ctx;
+    (void)node;
+    (void)err;
+    return QR_OK;
+}
+
+static void end(void *ctx, const char *node)
+{
+    (void)ctx;
+    (void)node;
+}
+
+static int pid_of(void *ctx, const char *name)
+{
+    (void)ctx;
+    (void)name;
+    return 77;
+}
+
+static void issue(struct fixture *f, const char *path, const char *roles)
+{
+    struct qr_identity identity = {.name = "b"};
+    struct qr_buf pem;
+    snprintf(identity.roles, sizeof identity.roles, "%s", roles);
+    qr_buf_init(&pem, QR_IDENTITY_PEM_BYTES_MAX);
+    assert_int_equal(
+        qr_identity_issue(qr_env_real(), qr_buf_cstr(&f->ca), &identity, 10, &pem, NULL), QR_OK);
+    assert_int_equal(qr_env_replace_file(qr_env_real(), path, pem.data, pem.len, NULL), QR_OK);
+    qr_buf_done(&pem);
+}
+
+/* The log service is on another machine, the page server is here. */
+static enum qr_status open_control(struct fixture *f)
+{
+    struct qr_control_options options = {
+        .env = qr_env_real(),
+        .registry = f->registry,
+        .run_dir = f->run,
+        .machines = &f->machines,
+        .host = {.ctx = f, .want = want, .end = end, .pid = pid_of},
+    };
+    f->machines =
+        (struct qr_control_machines){.identity = f->self, .address = f->address, .log_away = true};
+    snprintf(f->machines.service.log, sizeof f->machines.service.log, "tcp:127.0.0.2:9");
+    snprintf(f->machines.service.page, sizeof f->machines.service.page, "tcp:127.0.0.1:9");
+    snprintf(f->machines.service.blob, sizeof f->machines.service.blob, "file:///there");
+    enum qr_status status = QR_EXISTS;
+    for (unsigned port = 20000 + (unsigned)getpid() % 10000; status == QR_EXISTS; port++) {
+        snprintf(f->address, sizeof f->address, "tcp:127.0.0.1:%u", port);
+        status = qr_control_new(&options, &f->control, NULL);
+    }
+    return status;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    memcpy(f->dir, "/tmp/qr_test_machines_XXXXXX", 29);
+    if (mkdtemp(f->dir) == NULL)
+        return 1;
+    snprintf(f->path, sizeof f->path, "%s/meta.db", f->dir);
+    snprintf(f->run, sizeof f->run, "%s/run", f->dir);
+    snprintf(f->self, sizeof f->self, "%s/self.pem", f->dir);
+    snprintf(f->other, sizeof f->other, "%s/other.pem", f->dir);
+    qr_buf_init(&f->ca, QR_IDENTITY_PEM_BYTES_MAX);
+    *state = f;
+    assert_int_equal(qr_identity_make_ca(qr_env_real(), 10, &f->ca, NULL), QR_OK);
+    issue(f, f->self, "control compute log page");
+    return qr_meta_open(f->path, &f->meta, NULL) != QR_OK ||
+           qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL) != QR_OK ||
+           qr_registry_make_server(f->registry, qr_str("server01"), qr_str("boss"), qr_str("hash"),
+                                   NULL) != QR_OK ||
+           open_control(f) != QR_OK;
+}
+
+static void disconnect(struct fixture *f)
+{
+    qr_rpc_client_free(f->client);
+    qr_rpc_loop_free(f->loop);
+    f->client = NULL;
+    f->loop = NULL;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+    disconnect(f);
+    qr_control_free(f->control);
+    qr_registry_close(f->registry);
+    qr_meta_close(f->meta);
+    qr_buf_done(&f->ca);
+    snprintf(command, sizeof command, "rm -r '%s'", f->dir);
+    int code = system(command);
+    free(f);
+    return code;
+}
+
+static struct qr_rpc_peer *connect_as(struct fixture *f, const char *roles)
+{
+    issue(f, f->other, roles);
+    disconnect(f);
+    struct qr_rpc_loop_options loop = {
+        .env = qr_env_real(), .cert_path = f->other, .key_path = f->other, .ca_path = f->other};
+    struct qr_rpc_client_options client = {.address = f->address, .roles = "control"};
+    assert_int_equal(qr_rpc_loop_new(&loop, &f->loop, NULL), QR_OK);
+    assert_int_equal(qr_rpc_client_new(f->loop, &client, &f->client, NULL), QR_OK);
+    return qr_rpc_client_peer(f->client);
+}
+
+static enum qr_status join(struct qr_rpc_peer *peer, enum qr_role role)
+{
+    struct qr_control_service service;
+    return qr_control_join(peer, role, TIME_NS, &service, NULL);
+}
+
+static enum qr_status call(struct qr_rpc_peer *peer, enum qr_control_method method,
+                           const char *name, enum qr_role role)
+{
+    struct qr_control_ask ask = {.name = qr_str(name), .role = (uint8_t)role, .pid = 77, .id = 1};
+    return qr_control_call(peer, method, &ask, TIME_NS, NULL, NULL);
+}
+
+static void test_a_role_that_is_placed_away_joins_and_registers(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_rpc_peer *peer = connect_as(f, "log");
+    struct qr_control_service service;
+    assert_int_equal(qr_control_join(peer, QR_ROLE_LOG, TIME_NS, &service, NULL), QR_OK);
+    assert_string_equal(service.log, "tcp:127.0.0.2:9");
+    assert_string_equal(service.page, "tcp:127.0.0.1:9");
+    assert_string_equal(service.blob, "file:///there");
+    assert_int_equal(call(peer, QR_CONTROL_REGISTER, "log", QR_ROLE_LOG), QR_OK);
+    assert_int_equal(call(peer, QR_CONTROL_DATABASES, "", QR_ROLE_LOG), QR_OK);
+}
+
+static void test_a_certificate_does_for_its_own_role_only(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_rpc_peer *peer = connect_as(f, "page");
+    assert_int_equal(join(peer, QR_ROLE_LOG), QR_DENIED);
+    assert_int_equal(join(peer, QR_ROLE_PAGE), QR_DENIED); /* it is placed here */
+    static const char *const names[] = {"log", "page", "gateway", "shared", "hs-5", "control", ""};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) /* with the right process id */
+        assert_int_equal(call(peer, QR_CONTROL_REGISTER, names[i], QR_ROLE_PAGE), QR_DENIED);
+    assert_int_equal(join(connect_as(f, "compute"), QR_ROLE_LOG), QR_CLOSED);
+    assert_int_equal(join(connect_as(f, "gateway"), QR_ROLE_LOG), QR_CLOSED);
+}
+
+static void test_what_other_machines_may_not_ask_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_rpc_peer *peer = connect_as(f, "log page");
+    static const enum qr_control_method methods[] = {QR_CONTROL_ROUTE, QR_CONTROL_STATE,
+                                                     QR_CONTROL_FIND,  QR_CONTROL_RULES,
+                                                     QR_CONTROL_DUTY,  QR_CONTROL_LOGIN};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        assert_int_equal(call(peer, methods[i], "master", QR_ROLE_LOG), QR_DENIED);
+    assert_int_equal(call(peer, QR_CONTROL_DROP, "master", QR_ROLE_LOG), QR_UNSUPPORTED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_role_that_is_placed_away_joins_and_registers),
+        cmocka_unit_test(test_a_certificate_does_for_its_own_role_only),
+        cmocka_unit_test(test_what_other_machines_may_not_ask_is_refused),
+    };
+    return cmocka_run_group_tests_name("ctl/machines", tests, setup, teardown);
+}

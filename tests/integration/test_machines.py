@@ -1,0 +1,219 @@
+"""Roles on another machine: the commands of docs/machines.md, with two loopback addresses for the two
+machines, under load, with every kind of death, and with certificates that will not do."""
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import server
+from test_replicas import wait_for
+from test_roles import ALL, ANNOUNCED, CREATE, PATIENCE, Load, connect_patiently
+
+ROUNDS = 20 if ALL else 3
+DOCS = os.path.join(server.ROOT, "docs", "machines.md")
+AWAY = ANNOUNCED + ("database_not_opened", "fatal", "not_started")
+
+
+def free_port(count):
+    """The first of some in a row that nobody uses on either address."""
+    for first in range(20000 + os.getpid() % 5000, 32000):
+        try:
+            for port in range(first, first + count):
+                for host in ("127.0.0.1", "127.0.0.2"):
+                    with socket.socket() as probe:
+                        probe.bind((host, port))
+            return first
+        except OSError:
+            pass
+    raise AssertionError("no port is free")
+
+
+class Role:
+    """A role that somebody starts on the other machine."""
+
+    def __init__(self, words):
+        self.words, self.log, self.process = words, [], None
+
+    def start(self):
+        self.process = subprocess.Popen([server.program(), *self.words], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        server.running.add(self.process)
+        threading.Thread(target=self.read, args=(self.process.stderr,), daemon=True).start()
+
+    def read(self, stream):
+        for line in stream:
+            self.log.append(line.decode("utf-8", "replace"))
+
+    def end(self, number=signal.SIGTERM):
+        """Its exit status."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        server.running.discard(self.process)
+        return code
+
+    def ends_by_itself(self):
+        code = self.process.wait(PATIENCE)
+        wait_for(lambda: any("ev=not_started" in line for line in self.log))
+        server.running.discard(self.process)
+        return code
+
+
+class World:
+    """The commands of the page with this test's places in them."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="quire-test-")
+        self.port = free_port(3)
+        with open(DOCS, encoding="utf-8") as file:
+            blocks = re.findall(r"```sh\n(.*?)```", file.read(), re.S)
+        self.service_line, made, started = blocks
+        self.add_line, self.copy_line = made.splitlines()
+        log, page = started.splitlines()
+        options = self.words(self.service_line)[1:]
+        data = options.index("--data-dir")
+        self.quired = server.Server(*options[:data], *options[data + 2:],
+                                    data_dir=options[data + 1], announced=AWAY)
+        self.log, self.page = Role(self.words(log)[1:]), Role(self.words(page)[1:])
+
+    def words(self, line):
+        line = line.replace("10.0.0.2:/", "/")
+        for where in ("/var/lib/", "/srv/", "/etc/"):
+            line = line.replace(where, self.folder + "/")
+        line = re.sub(r"10\.0\.0\.([12])", rf"127.0.0.\1:{self.port}", line)
+        return shlex.split(line)
+
+    def add(self, **changed):
+        words = self.words(self.add_line)
+        for name, value in changed.items():
+            words[words.index("--" + name) + 1] = value
+        return subprocess.run([server.program("quire"), *words[1:]], cwd=self.folder,
+                              capture_output=True, text=True, check=False)
+
+    def bring(self):
+        os.makedirs(os.path.join(self.folder, "quire"), exist_ok=True)
+        words = self.words(self.copy_line)
+        shutil.copy(os.path.join(self.folder, words[1]), words[2])
+
+    def start(self):
+        self.quired.start()
+        made = self.add()
+        if made.returncode != 0:
+            raise AssertionError(made.stderr)
+        self.bring()
+        self.log.start()
+        self.page.start()
+        return self
+
+    def end(self, test):
+        self.quired.stop()
+        test.assertEqual(self.log.end(), 0)
+        test.assertEqual(self.page.end(), 0)
+        shutil.rmtree(self.folder)
+
+
+def refused(host, port, sent):
+    """Bytes in clear: the connection ends, and what came before that is no frame of ours."""
+    with socket.create_connection((host, port), timeout=PATIENCE) as connection:
+        connection.sendall(sent)
+        got = b""
+        try:
+            while data := connection.recv(4096):
+                got += data
+        except ConnectionError:
+            pass
+        return b"QRRP" not in got and len(got) < 64  # a TLS alert at most
+
+
+class Machines(unittest.TestCase):
+    def test_log_and_pages_live_on_another_machine_and_lose_nothing_when_killed(self):
+        world = World().start()
+        quired = world.quired
+        with quired.connect() as master:
+            master.execute(CREATE.format("h"))
+        self.assertEqual(quired.role_pid("log"), 0)
+        self.assertEqual(quired.role_pid("page"), 0)
+        with quired.connect("h") as connection:
+            connection.execute("CREATE TABLE kept (writer int NOT NULL, seq int NOT NULL, "
+                               "filler varchar(200), PRIMARY KEY (writer, seq))")
+        load = Load(quired, "h")
+        for _ in range(ROUNDS):
+            for role in (world.log, world.page):
+                load.wait_commits(20, time.monotonic())
+                role.end(signal.SIGKILL)
+                time.sleep(0.2)
+                role.start()
+                load.wait_commits(20, time.monotonic())
+                load.verify(self)
+        load.end()
+        load.verify(self)
+        # the service's machine dies; the others stay, and hold what was acknowledged
+        quired.kill()
+        quired.start()
+        load.verify(self)
+        with connect_patiently(quired, "h") as connection:
+            connection.execute("INSERT kept VALUES (-1, 1, 'after')")
+        # everything is off, and the service is the first that is back
+        quired.kill()
+        world.log.end(signal.SIGKILL)
+        world.page.end(signal.SIGKILL)
+        quired.start()
+        world.page.start()
+        time.sleep(0.5)
+        world.log.start()
+        with connect_patiently(quired, "h") as connection:
+            self.assertEqual(connection.execute("SELECT filler FROM kept WHERE writer = -1"),
+                             [("after",)])
+            self.assertEqual(connection.batch("DBCC CHECKDB WITH NO_INFOMSGS").errors, [])
+        world.end(self)
+
+    def test_who_has_the_wrong_certificate_or_none_is_refused(self):
+        world = World().start()
+        quired = world.quired
+        with quired.connect() as master:
+            master.execute(CREATE.format("h"))
+        for port, host in ((world.port, "127.0.0.1"), (world.port + 1, "127.0.0.2"),
+                           (world.port + 2, "127.0.0.2")):
+            for sent in (b"QRRP" + bytes(60), b"GET / HTTP/1.1\r\n\r\n", bytes(100)):
+                self.assertTrue(refused(host, port, sent), (port, sent))
+        # a page server's file does not make a log service
+        self.assertEqual(world.add(role="page", output="page.join").returncode, 0)
+        path = os.path.join(world.folder, "page.join")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        words = [path if word.endswith("b.join") else word for word in world.log.words]
+        wrong = Role(words)
+        wrong.words[wrong.words.index("--data-dir") + 1] = world.folder + "/wrong"
+        wrong.start()
+        self.assertEqual(wrong.ends_by_itself(), 1)
+        # another service's file, with the address of this one
+        other = World()
+        other.quired.start()
+        self.assertEqual(other.add().returncode, 0)
+        with open(os.path.join(other.folder, "b.join"), encoding="ascii") as file:
+            text = file.read()
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text.replace(f":{other.port}\n", f":{world.port}\n"))
+        wrong = Role([path if word.endswith("b.join") else word for word in world.page.words])
+        wrong.words[wrong.words.index("--data-dir") + 1] = world.folder + "/wrong"
+        wrong.start()
+        wait_for(lambda: any("ev=waits_for_control" in line for line in wrong.log))
+        self.assertNotEqual(wrong.end(), 0)
+        self.assertTrue(any("ev=asker_refused" in line for line in quired.log))
+        other.quired.stop()
+        shutil.rmtree(other.folder)
+        for changed, want in (({"role": "control"}, 2), ({"role": "compute"}, 2),
+                              ({"name": "a b", "output": "x"}, 1), ({}, 1)):  # b.join is there
+            self.assertEqual(world.add(**changed).returncode, want, changed)
+        with connect_patiently(quired, "h") as connection:
+            connection.execute("CREATE TABLE t (a int)")
+        world.end(self)
+
+
+if __name__ == "__main__":
+    unittest.main()
