@@ -219,6 +219,13 @@ void qri_node_leave(struct qri_node *node, struct qr_database *db);
 /* Closes databases that nobody has used for a while. False: none is open any more. */
 bool qri_node_tick(struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
+/* --- node_replicas.c --- */
+/* By which the log service knows that node of that database. */
+uint64_t qri_node_reader_id(uint32_t database_id, uint32_t member);
+enum qr_status qri_node_each_replica(void *node, uint32_t database_id, struct qr_store *store,
+                                     enum qr_status (*each)(void *ctx,
+                                                            const struct qr_replica_info *info),
+                                     void *each_ctx);
 /* The engine's view of a row; it points into the row. */
 struct qr_database_info qri_database_info(const struct qr_database_row *row);
 

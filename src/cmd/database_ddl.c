@@ -345,5 +345,6 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .set_firewall_rule = qri_firewall_set_rule,
         .delete_firewall_rule = qri_firewall_delete_rule,
         .each_firewall_rule = qri_firewall_each_rule,
+        .each_replica = qri_node_each_replica,
     };
 }

@@ -93,6 +93,7 @@ static enum qr_status open_hyper(struct qri_node *node, const struct qr_database
         .log = node->options.log_service,
         .pages = node->options.pages,
         .slice_count = row->slices,
+        .reader_id = qri_node_reader_id(row->id, qr_place_member_of(node->options.name)),
         .rbpex_bytes = node->options.rbpex_bytes,
         .grown = grown,
         .grown_ctx = node,

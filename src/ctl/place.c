@@ -44,6 +44,12 @@ bool qr_place_database_of(const char *node, uint32_t *ret_id)
     return true;
 }
 
+uint32_t qr_place_member_of(const char *node)
+{
+    const char *at = strstr(node, "-r");
+    return at == NULL ? 0 : (uint32_t)(at[2] - '0');
+}
+
 static int hex_digit(char c)
 {
     static const char digits[] = "0123456789abcdef";

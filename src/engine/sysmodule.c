@@ -499,6 +499,11 @@ const struct qri_sysmodule qri_sysmodules[] = {
     "file_handle, io_stall_queued_read_ms, io_stall_queued_write_ms"
 
 const struct qri_sysmodule qri_sysfunctions[] = {
+    {"dm_hs_database_replicas",
+     "CREATE FUNCTION sys.dm_hs_database_replicas(@a int) RETURNS TABLE AS RETURN (SELECT "
+     "replica_id, replica_server_name, replica_database_name, is_local, replica_role, "
+     "replica_role_desc, local_database_id, parent_replica_id FROM sys.hs_database_replicas$ WHERE "
+     "@a IS NULL OR @a = DB_ID())"},
     {"dm_io_virtual_file_stats",
      "CREATE FUNCTION sys.dm_io_virtual_file_stats(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
      FILE_STATS_COLUMNS " FROM sys.virtual_file_stats$ WHERE (@a IS NULL OR database_id = @a) AND "

@@ -20,22 +20,25 @@ struct qri_sysview {
     bool in_master_only;
 };
 
-extern const struct qri_sysview qri_sysviews_object[]; /* sysview_object.c; ended by name NULL */
-extern const struct qri_sysview qri_sysviews_table[];  /* sysview_table.c */
-extern const struct qri_sysview qri_sysviews_type[];   /* sysview_type.c */
-extern const struct qri_sysview qri_sysviews_server[]; /* sysview_server.c */
+extern const struct qri_sysview qri_sysviews_object[];  /* sysview_object.c; ended by name NULL */
+extern const struct qri_sysview qri_sysviews_table[];   /* sysview_table.c */
+extern const struct qri_sysview qri_sysviews_type[];    /* sysview_type.c */
+extern const struct qri_sysview qri_sysviews_server[];  /* sysview_server.c */
 extern const struct qri_sysview qri_sysviews_storage[]; /* sysview_storage.c */
-extern const struct qri_sysview qri_sysviews_text[];   /* sysview_text.c */
-extern const struct qri_sysview qri_sysviews_absent[]; /* sysview_absent.c */
-extern const struct qri_sysview qri_sysviews_schema[]; /* sysview_schema.c: INFORMATION_SCHEMA */
+extern const struct qri_sysview qri_sysviews_replica[]; /* sysview_replica.c */
+extern const struct qri_sysview qri_sysviews_text[];    /* sysview_text.c */
+extern const struct qri_sysview qri_sysviews_absent[];  /* sysview_absent.c */
+extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INFORMATION_SCHEMA */
 
 /* Adds a row. One argument for each column that has no constant, by its type:
- * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t; float: double;
- * datetime, datetime2: int64_t datetime2 ticks, 0 for NULL; strings and binaries: struct qr_str,
- * p NULL for NULL; sql_variant: struct qr_value *, an int or NULL cell. */
+ * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t, QRI_SYS_NULL_BIGINT for
+ * NULL; float: double; datetime, datetime2: int64_t datetime2 ticks, 0 for NULL; strings and
+ * binaries: struct qr_str, p NULL for NULL; decimal, sql_variant: struct qr_value *, an int or NULL
+ * cell. */
 QR_NODISCARD enum qr_status qri_sysrow(struct qri_sysrows *rows, ...);
 struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows); /* lives as long as the rows */
 #define QRI_SYS_NULL ((int)0x80000000)
+#define QRI_SYS_NULL_BIGINT INT64_MIN
 static inline int qri_sys_null_if(bool is_null, int64_t value)
 {
     return is_null ? QRI_SYS_NULL : (int)value;

@@ -57,8 +57,10 @@ static struct qr_value take_argument(const struct qr_type *type, va_list *args)
         int v = va_arg(*args, int);
         return v == QRI_SYS_NULL ? qr_value_null() : qr_value_int(v);
     }
-    case QR_TYPE_BIGINT:
-        return qr_value_int(va_arg(*args, int64_t));
+    case QR_TYPE_BIGINT: {
+        int64_t v = va_arg(*args, int64_t);
+        return v == QRI_SYS_NULL_BIGINT ? qr_value_null() : qr_value_int(v);
+    }
     case QR_TYPE_FLOAT:
     case QR_TYPE_REAL:
         return qr_value_real(va_arg(*args, double));

@@ -10,7 +10,8 @@ enum {
     CHANGE_BYTES = 8 + 2 * QR_TIMELINE_BYTES + 7 * 8,
     ASK_BYTES = QR_TIMELINE_BYTES + 6 * 8,
     APPEND_ANSWER_BYTES = 40,
-    FEED_HEADER_BYTES = 24
+    FEED_HEADER_BYTES = 24,
+    READER_WORDS = 6
 };
 
 static enum qr_status broken(struct qr_err *err, const char *what)
@@ -233,6 +234,45 @@ enum qr_status qr_logsvc_found_get(const uint8_t *bytes, size_t count, uint64_t 
         return broken(err, "the answer to a search");
     *ret_commit_lsn = qr_get64le(bytes);
     *ret_commit_wall_ns = qr_get64le(bytes + 8);
+    return QR_OK;
+}
+
+void qr_logsvc_readers_put(struct qr_buf *buf, const struct qr_logsvc_readers *readers)
+{
+    qr_buf_add64le(buf, readers->commit_lsn);
+    qr_buf_add64le(buf, readers->commit_wall_ns);
+    for (size_t i = 0; i < readers->count; i++) {
+        const struct qr_logsvc_reader_info *r = &readers->items[i];
+        const uint64_t words[READER_WORDS] = {
+            r->id,        r->applied_lsn,         r->kind,
+            r->lag_bytes, (uint64_t)r->silent_ns, (uint64_t)r->behind_ns};
+        add_words(buf, words, READER_WORDS);
+    }
+}
+
+enum qr_status qr_logsvc_readers_get(const uint8_t *bytes, size_t count,
+                                     struct qr_logsvc_readers *ret_readers, struct qr_err *err)
+{
+    const size_t row_bytes = READER_WORDS * sizeof(uint64_t), head_bytes = 2 * sizeof(uint64_t);
+    if (count < head_bytes || (count - head_bytes) % row_bytes != 0 ||
+        (count - head_bytes) / row_bytes > QR_LOGSVC_READERS_MAX)
+        return broken(err, "the list of readers");
+    struct qr_logsvc_readers readers = {.commit_lsn = qr_get64le(bytes),
+                                        .commit_wall_ns = qr_get64le(bytes + 8),
+                                        .count = (count - head_bytes) / row_bytes};
+    for (size_t i = 0; i < readers.count; i++) {
+        uint64_t w[READER_WORDS];
+        get_words(bytes + head_bytes + i * row_bytes, w, READER_WORDS);
+        if (w[2] > QR_READER_GEO || w[4] > INT64_MAX || w[5] > INT64_MAX)
+            return broken(err, "a reader");
+        readers.items[i] = (struct qr_logsvc_reader_info){.id = w[0],
+                                                          .applied_lsn = w[1],
+                                                          .kind = (enum qr_logsvc_reader)w[2],
+                                                          .lag_bytes = w[3],
+                                                          .silent_ns = (int64_t)w[4],
+                                                          .behind_ns = (int64_t)w[5]};
+    }
+    *ret_readers = readers;
     return QR_OK;
 }
 

@@ -73,7 +73,7 @@ struct qri_place {
 struct qri_reader {
     uint64_t id, applied_lsn;
     enum qr_logsvc_reader kind;
-    int64_t seen_ns;
+    int64_t seen_ns, behind_ns; /* behind_ns: when it was first seen without the last commit; 0: it had it */
 };
 
 /* A feed that waits for a timeline. */

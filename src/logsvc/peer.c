@@ -59,6 +59,21 @@ enum qr_status qr_logsvc_peer_state(struct qr_rpc_peer *peer, const struct qr_ti
     return status;
 }
 
+enum qr_status qr_logsvc_peer_readers(struct qr_rpc_peer *peer, const struct qr_timeline *timeline,
+                                      int64_t timeout_ns, struct qr_logsvc_readers *ret_readers,
+                                      struct qr_err *err)
+{
+    struct qr_buf reply;
+    qr_buf_init(&reply, SMALL_BYTES_MAX);
+    enum qr_status status =
+        ask_small(peer, QR_LOGSVC_CALL_READERS, &(struct qr_logsvc_ask){.timeline = *timeline},
+                  timeout_ns, &reply, err);
+    if (status == QR_OK)
+        status = qr_logsvc_readers_get(reply.data, reply.len, ret_readers, err);
+    qr_buf_done(&reply);
+    return status;
+}
+
 enum qr_status qr_logsvc_peer_renew(struct qr_rpc_peer *peer, const struct qr_timeline *timeline,
                                     uint64_t epoch, int64_t ttl_ns, int64_t timeout_ns,
                                     struct qr_err *err)

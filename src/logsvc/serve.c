@@ -269,6 +269,21 @@ static enum qr_status serve_forget(struct qr_logsvc *svc, struct qr_rpc_request 
     return QR_OK;
 }
 
+static enum qr_status serve_readers(struct qr_logsvc *svc, struct qr_rpc_request *request,
+                                    struct qr_err *err)
+{
+    struct qr_logsvc_ask ask;
+    struct qr_logsvc_readers readers;
+    QR_TRY(qr_logsvc_ask_get(request->body, request->bytes, &ask, err));
+    QR_TRY(qr_logsvc_readers(svc, &ask.timeline, &readers, err));
+    struct qr_buf buf;
+    qr_buf_init(&buf, SMALL_BYTES_MAX);
+    qr_logsvc_readers_put(&buf, &readers);
+    answer_buf(request, &buf, NULL);
+    qr_buf_done(&buf);
+    return QR_OK;
+}
+
 struct served_find {
     struct qri_job job; /* first */
     struct qr_rpc_request *request;
@@ -326,6 +341,7 @@ static serve_fn *const methods[] = {
     [QR_LOGSVC_CALL_FEED - QR_LOGSVC_METHOD_FIRST] = serve_feed,
     [QR_LOGSVC_CALL_FORGET - QR_LOGSVC_METHOD_FIRST] = serve_forget,
     [QR_LOGSVC_CALL_FIND - QR_LOGSVC_METHOD_FIRST] = serve_find,
+    [QR_LOGSVC_CALL_READERS - QR_LOGSVC_METHOD_FIRST] = serve_readers,
 };
 
 void qr_logsvc_serve(void *ctx, struct qr_rpc_request *own_request)

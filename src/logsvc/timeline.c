@@ -176,11 +176,55 @@ void qri_reader_seen(struct qr_logsvc *svc, struct qri_timeline *tl,
     struct qri_reader *r = find_reader(tl, cursor->reader_id);
     if (r == NULL)
         r = new_reader(tl);
-    if (r != NULL)
-        *r = (struct qri_reader){.id = cursor->reader_id,
-                                 .applied_lsn = cursor->applied_lsn,
-                                 .kind = cursor->kind,
-                                 .seen_ns = qr_env_mono_ns(svc->env)};
+    if (r == NULL)
+        return;
+    int64_t now = qr_env_mono_ns(svc->env);
+    bool behind = cursor->applied_lsn < tl->hard.commit_lsn;
+    bool was = r->id == cursor->reader_id && r->behind_ns != 0;
+    *r = (struct qri_reader){.id = cursor->reader_id,
+                             .applied_lsn = cursor->applied_lsn,
+                             .kind = cursor->kind,
+                             .seen_ns = now,
+                             .behind_ns = !behind ? 0
+                                          : was   ? r->behind_ns
+                                                  : now};
+}
+
+/* One that was seen before the last commit has lacked it since that was made. */
+static int64_t behind_for(struct qr_logsvc *svc, const struct qri_timeline *tl,
+                          const struct qri_reader *r)
+{
+    if (r->applied_lsn >= tl->hard.commit_lsn)
+        return 0;
+    int64_t ns = r->behind_ns != 0 ? qr_env_mono_ns(svc->env) - r->behind_ns
+                                   : qr_env_wall_ns(svc->env) - (int64_t)tl->hard.commit_wall_ns;
+    return ns > 0 ? ns : 1;
+}
+
+enum qr_status qr_logsvc_readers(struct qr_logsvc *svc, const struct qr_timeline *timeline,
+                                 struct qr_logsvc_readers *ret_readers, struct qr_err *err)
+{
+    pthread_mutex_lock(&svc->mu);
+    const struct qri_timeline *tl = qri_timeline_find(svc, timeline);
+    bool live = tl != NULL && tl->hard.live == QRI_LIVE;
+    if (live) {
+        int64_t now = qr_env_mono_ns(svc->env);
+        *ret_readers = (struct qr_logsvc_readers){.commit_lsn = tl->hard.commit_lsn,
+                                                  .commit_wall_ns = tl->hard.commit_wall_ns,
+                                                  .count = tl->reader_count};
+        for (size_t i = 0; i < tl->reader_count; i++) {
+            const struct qri_reader *r = &tl->readers[i];
+            ret_readers->items[i] =
+                (struct qr_logsvc_reader_info){.id = r->id,
+                                               .applied_lsn = r->applied_lsn,
+                                               .kind = r->kind,
+                                               .lag_bytes = qri_timeline_lag(tl, r->applied_lsn),
+                                               .silent_ns = now - r->seen_ns,
+                                               .behind_ns = behind_for(svc, tl, r)};
+        }
+    }
+    pthread_mutex_unlock(&svc->mu);
+    return live ? QR_OK : qr_fail(err, QR_NOT_FOUND, "there is no such timeline");
 }
 
 void qr_logsvc_reader_forget(struct qr_logsvc *svc, const struct qr_timeline *timeline,

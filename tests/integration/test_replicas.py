@@ -13,6 +13,12 @@ from test_roles import ALL, ANNOUNCED, CREATE, PATIENCE, Load, connect_patiently
 
 ROUNDS = 40 if ALL else 4
 LOST = re.compile(r'ev=primary_lost node="(\S+)" next="(\S+)"')
+STATES = """SELECT is_local, is_primary_replica, synchronization_state_desc,
+    synchronization_health_desc, database_state_desc, redo_queue_size, secondary_lag_seconds,
+    DATEDIFF(minute, last_commit_time, GETUTCDATE()) FROM sys.dm_database_replica_states
+    ORDER BY is_primary_replica DESC"""
+LAST = """SELECT last_commit_lsn, CONVERT(varchar(30), last_commit_time, 126)
+    FROM sys.dm_database_replica_states WHERE is_local = 1"""
 UPDATEABILITY = "SELECT DATABASEPROPERTYEX(DB_NAME(), 'Updateability')"
 
 
@@ -86,6 +92,46 @@ class Replicas(unittest.TestCase):
             wait_for(lambda: not runs(pid))
         quired.stop()
         quired.remove()
+
+    def test_lag_is_visible_on_the_primary_and_on_replicas(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute(CREATE.format("h"))
+            master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 1)")
+            with quired.connect("h") as primary:
+                primary.execute("CREATE TABLE t (a int)")
+                master.execute("ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH "
+                               "(SECONDARY_TYPE = Named, DATABASE_NAME = [h_reports])")
+                wait_log(quired, 'ev=ready name="hs-5-r1"')
+                with quired.connect("h_reports") as named, quired.connect("h", read_only=True) as ha:
+                    wait_for(lambda: len(primary.execute(STATES)) == 3)
+                    primary.execute("INSERT t VALUES (1)")
+                    last = primary.execute(LAST)
+                    wait_for(lambda: ha.execute(LAST) == last and named.execute(LAST) == last)
+                    wait_for(lambda: primary.execute(STATES) == [
+                        (True, True, "SYNCHRONIZED", "HEALTHY", "ONLINE", None, None, 0),
+                        (False, False, "SYNCHRONIZING", "HEALTHY", "ONLINE", 0, 0, 0),
+                        (False, False, "SYNCHRONIZING", "HEALTHY", "ONLINE", 0, 0, 0)])
+                    for replica in (ha, named):  # of itself only
+                        self.assertEqual(replica.execute(STATES), [
+                            (True, False, "SYNCHRONIZING", "HEALTHY", "ONLINE", 0, 0, 0)])
+                    for connection, local in ((primary, 0), (ha, 1), (named, 3)):
+                        rows = connection.execute(
+                            "SELECT replica_role, replica_role_desc, replica_database_name, is_local "
+                            "FROM sys.dm_hs_database_replicas(DB_ID()) ORDER BY replica_role")
+                        self.assertEqual(rows, [
+                            (role, desc, name, role == local) for role, desc, name in
+                            ((0, "Primary", "h"), (1, "HA secondary", "h"),
+                             (3, "Named replica", "h_reports"))])
+                    self.assertEqual(
+                        primary.execute("SELECT COUNT(*) FROM sys.dm_database_replica_states s JOIN "
+                                        "sys.dm_hs_database_replicas(DB_ID()) r ON r.replica_id = "
+                                        "s.replica_id AND r.local_database_id = s.database_id"), [(3,)])
+                    os.kill(quired.role_pid("hs-5-r1"), signal.SIGSTOP)
+                    primary.execute("INSERT t SELECT a.object_id FROM sys.all_objects a")
+                    wait_for(lambda: any(row[5] and row[6] for row in primary.execute(STATES)), 30)
+                    os.kill(quired.role_pid("hs-5-r1"), signal.SIGCONT)
+                    wait_for(lambda: not any(row[5] for row in primary.execute(STATES)))
+            drop(quired, "h")
 
     def test_a_failover_on_request_moves_the_primary(self):
         with server.Server(announced=ANNOUNCED + ("primary_lost",)) as quired:

@@ -49,6 +49,9 @@ static void answers(const uint8_t *data, size_t size)
     if (qr_logsvc_state_get(data, size, &state, &used, NULL) == QR_OK)
         assert(used <= size);
     (void)!qr_logsvc_found_get(data, size, &lsn, &wall, NULL);
+    struct qr_logsvc_readers readers;
+    if (qr_logsvc_readers_get(data, size, &readers, NULL) == QR_OK)
+        assert(readers.count <= QR_LOGSVC_READERS_MAX);
     for (size_t at = 0; at < size;) {
         struct qr_feed_entry entry;
         if (qr_feed_entry_next(data, size, &at, &entry, NULL) != QR_OK)

@@ -10,6 +10,8 @@ void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTE
 void qr_place_member(uint32_t database_id, uint32_t member, char dst[QR_NODE_NAME_BYTES]);
 /* False: it is no node of one database. */
 bool qr_place_database_of(const char *node, uint32_t *ret_id);
+/* Of a node of one database: 0 of "hs-5", 2 of "hs-5-r2". */
+uint32_t qr_place_member_of(const char *node);
 /* QR_CORRUPT: the row's timeline is no UUID. */
 QR_NODISCARD enum qr_status qr_place_timeline(const struct qr_database_row *row,
                                               struct qr_timeline *ret_timeline, struct qr_err *err);

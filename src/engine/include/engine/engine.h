@@ -31,6 +31,7 @@ struct qr_firewall_info;
 
 /* What the rest of the server knows and the engine asks for; every slot may be called by any
  * thread. NULL slots are not allowed. */
+struct qr_replica_info;
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -56,6 +57,29 @@ struct qr_instance_host {
         void *ctx, uint32_t database_id,
         enum qr_status (*each)(void *each_ctx, const struct qr_firewall_info *info),
         void *each_ctx);
+    /* Who serves the database, the primary first; `store` is its store in this process. */
+    enum qr_status (*each_replica)(void *ctx, uint32_t database_id, struct qr_store *store,
+                                   enum qr_status (*each)(void *each_ctx,
+                                                          const struct qr_replica_info *info),
+                                   void *each_ctx);
+};
+
+/* As sys.dm_hs_database_replicas numbers them. */
+enum qr_replica_role { QR_REPLICA_PRIMARY, QR_REPLICA_HA, QR_REPLICA_GEO, QR_REPLICA_NAMED };
+
+struct qr_replica_info {
+    uint8_t id[16], parent_id[16]; /* parent_id: of a named one */
+    uint8_t group_id[16];          /* the same for all of one primary */
+    enum qr_replica_role role;
+    bool is_local;
+    bool is_silent; /* nothing was heard of it lately */
+    uint32_t database_id;
+    struct qr_str database_name;
+    uint64_t applied_lsn, commit_lsn; /* its newest commit; that of the primary */
+    int64_t applied_ticks,
+        commit_ticks;   /* when they were made: datetime2 ticks, UTC; 0: not known */
+    uint64_t lag_bytes; /* of log that it has not applied */
+    int64_t lag_ns;
 };
 
 struct qr_firewall_info {

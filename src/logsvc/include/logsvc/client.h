@@ -19,10 +19,11 @@ enum qr_logsvc_method {
     QR_LOGSVC_CALL_FEED = 0x0105,
     QR_LOGSVC_CALL_FORGET = 0x0106, /* of a reader */
     QR_LOGSVC_CALL_FIND = 0x0107,
+    QR_LOGSVC_CALL_READERS = 0x0108,
 };
 enum {
     QR_LOGSVC_METHOD_FIRST = QR_LOGSVC_CALL_CHANGE,
-    QR_LOGSVC_METHOD_LAST = QR_LOGSVC_CALL_FIND,
+    QR_LOGSVC_METHOD_LAST = QR_LOGSVC_CALL_READERS,
     QR_LOGSVC_CURSOR_BYTES = 64,
     QR_FEED_ENTRY_BYTES = 48,
 };
@@ -76,6 +77,12 @@ void qr_logsvc_found_put(struct qr_buf *buf, uint64_t commit_lsn, uint64_t commi
 QR_NODISCARD enum qr_status qr_logsvc_found_get(const uint8_t *bytes, size_t count,
                                                 uint64_t *ret_commit_lsn,
                                                 uint64_t *ret_commit_wall_ns, struct qr_err *err);
+
+/* READERS' answer. */
+void qr_logsvc_readers_put(struct qr_buf *buf, const struct qr_logsvc_readers *readers);
+QR_NODISCARD enum qr_status qr_logsvc_readers_get(const uint8_t *bytes, size_t count,
+                                                  struct qr_logsvc_readers *ret_readers,
+                                                  struct qr_err *err);
 
 /* FEED: bytes_max, wait_ns and cursors. */
 void qr_logsvc_feed_put(struct qr_buf *buf, const struct qr_logsvc_cursor *cursors,

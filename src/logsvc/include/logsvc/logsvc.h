@@ -207,6 +207,24 @@ void qr_logsvc_feed_cancel(struct qr_logsvc *svc, struct qr_logsvc_feed *feed);
 void qr_logsvc_reader_forget(struct qr_logsvc *svc, const struct qr_timeline *timeline,
                              uint64_t reader_id);
 
+/* Who follows a timeline, as of what it said last. */
+struct qr_logsvc_reader_info {
+    uint64_t id, applied_lsn;
+    enum qr_logsvc_reader kind;
+    uint64_t lag_bytes; /* of log that it has not applied */
+    int64_t silent_ns,
+        behind_ns; /* since it asked; since when it has lacked a commit, 0: it has all */
+};
+struct qr_logsvc_readers {
+    uint64_t commit_lsn, commit_wall_ns; /* what they could have */
+    size_t count;
+    struct qr_logsvc_reader_info items[QR_LOGSVC_READERS_MAX];
+};
+QR_NODISCARD enum qr_status qr_logsvc_readers(struct qr_logsvc *svc,
+                                              const struct qr_timeline *timeline,
+                                              struct qr_logsvc_readers *ret_readers,
+                                              struct qr_err *err);
+
 /* The last commit at or before that time, exactly. QR_NOT_FOUND: before what is kept. Blocks. */
 QR_NODISCARD enum qr_status qr_logsvc_find(struct qr_logsvc *svc,
                                            const struct qr_timeline *timeline, uint64_t wall_ns,

@@ -14,6 +14,11 @@ QR_NODISCARD enum qr_status qr_logsvc_peer_change(struct qr_rpc_peer *peer,
 QR_NODISCARD enum qr_status
 qr_logsvc_peer_state(struct qr_rpc_peer *peer, const struct qr_timeline *timeline,
                      int64_t timeout_ns, struct qr_logsvc_state *ret_state, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_logsvc_peer_readers(struct qr_rpc_peer *peer,
+                                                   const struct qr_timeline *timeline,
+                                                   int64_t timeout_ns,
+                                                   struct qr_logsvc_readers *ret_readers,
+                                                   struct qr_err *err);
 QR_NODISCARD enum qr_status qr_logsvc_peer_renew(struct qr_rpc_peer *peer,
                                                  const struct qr_timeline *timeline, uint64_t epoch,
                                                  int64_t ttl_ns, int64_t timeout_ns,
