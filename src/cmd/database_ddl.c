@@ -173,7 +173,7 @@ static enum qr_status check_settings(const struct qr_ast_options *options, struc
 
 /* ---- statements ---- */
 
-/* One operation of control; it may wait for other processes. */
+/* One operation of control, to its end unless it is said that the statement does not wait. */
 static enum qr_status operate(void *ctx, enum qr_control_method method,
                               const struct qr_control_ask *ask, struct qr_err *err)
 {
@@ -269,6 +269,7 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
         struct qr_database_wish wish = {0};
         QR_TRY(take_options(&alter->options, &wish, err));
         struct qr_control_ask ask = ask_of(name, &wish);
+        ask.no_wait = true; /* sys.dm_operation_status shows how far it is */
         return operate(ctx, QR_CONTROL_ALTER, &ask, err);
     }
     if (qr_str_ieqz(alter->action, "MODIFY NAME") && alter->options.count == 1 &&

@@ -266,6 +266,7 @@ static enum qr_status open_control(struct qr_control *control, struct qr_err *er
     QR_TRY(qr_rpc_loop_new(&loop, &control->loop, err));
     QR_TRY(new_client(control, QR_ROLE_NAME_LOG, false, &control->log, err));
     QR_TRY(new_client(control, QR_ROLE_NAME_PAGE, false, &control->pages, err));
+    QR_TRY(qri_ops_open(control, err));
     QR_TRY(listen_at(control, "control", SHORT_WORKERS, qri_control_serve_short,
                      &control->short_listener, err));
     QR_TRY(listen_at(control, "operate", OPERATION_WORKERS, qri_control_serve_operation,
@@ -288,6 +289,7 @@ enum qr_status qr_control_new(const struct qr_control_options *options,
     pthread_mutex_init(&control->mu, NULL);
     pthread_mutex_init(&control->rules_mu, NULL);
     qr_cond_init(&control->changed);
+    qri_ops_init(control);
     size_t n = strlen(options->run_dir);
     enum qr_status status = n < sizeof control->run_dir
                                 ? QR_OK
@@ -310,6 +312,7 @@ void qr_control_stop(struct qr_control *control)
     qri_control_refuse_parked(control); /* a gateway that ends waits for its answers */
     pthread_cond_broadcast(&control->changed);
     pthread_mutex_unlock(&control->mu);
+    qri_ops_refuse(control);
 }
 
 void qr_control_free(struct qr_control *control)
@@ -318,6 +321,8 @@ void qr_control_free(struct qr_control *control)
         return;
     qr_control_stop(control);
     qri_retention_stop(control);
+    qri_ops_join(control);
+    qri_ops_refuse(control); /* who came meanwhile */
     /* the other processes are gone, so nothing that an operation waits for takes long */
     qr_rpc_listener_free(control->short_listener);
     qr_rpc_listener_free(control->operation_listener);
@@ -335,6 +340,7 @@ void qr_control_free(struct qr_control *control)
         free(member);
     }
     qri_reign_done(control);
+    qri_ops_done(control);
     pthread_cond_destroy(&control->changed);
     pthread_mutex_destroy(&control->rules_mu);
     pthread_mutex_destroy(&control->mu);
@@ -363,7 +369,9 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     for (size_t i = 0; i < count; i++)
         if (!qri_control_is_away(control, names[i])) /* another machine may be off just now */
             QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
-    QR_TRY(qri_control_finish_steps(control, err));
+    QR_TRY(qri_docs_prepare(control, err));
+    QR_TRY(qri_control_tidy(control, err));
+    qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));
     struct qr_database_row row;
     if (qr_registry_find_database(control->options.registry, qr_str("master"), &row) == QR_OK)
@@ -377,4 +385,5 @@ void qr_control_tick(struct qr_control *control)
     pthread_mutex_lock(&control->mu);
     qri_control_look_at_parked(control);
     pthread_mutex_unlock(&control->mu);
+    qri_ops_expire(control);
 }

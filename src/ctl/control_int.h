@@ -3,10 +3,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "ctl/control.h"
+#include "ctl/resources.h"
 #include "rpc/socket.h"
 #include "store/hyper_branch.h"
 
-enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128 };
+enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128, QRI_OP_WORKERS = 8 };
 
 /* A compute node that has been named since the start, or one of the other roles. */
 struct qri_member {
@@ -28,7 +29,8 @@ struct qri_reign {
     uint32_t database_id;
     enum qri_reign_state state;
     char primary[QR_NODE_NAME_BYTES];
-    bool yields; /* the primary is ended so that another takes over */
+    bool yields;                   /* the primary is ended so that another takes over */
+    char heir[QR_NODE_NAME_BYTES]; /* the one that should, "" any */
 };
 
 /* A call that waits: a route for a node, a gateway for news. */
@@ -48,6 +50,20 @@ struct qri_claim {
     uint32_t database_id;
 };
 
+/* Operations that are known (ops_int.h). */
+struct qri_op;
+struct qri_ops {
+    pthread_mutex_t mu; /* guards everything below; before the registry's and control's */
+    pthread_cond_t changed;
+    struct qri_op *newest;
+    size_t count;
+    uint64_t next_number;
+    bool may_resume;
+    int64_t expire_at_ns;
+    pthread_t workers[QRI_OP_WORKERS];
+    size_t worker_count;
+};
+
 struct qr_control {
     struct qr_control_options options;
     char run_dir[QRI_PATH_BYTES];
@@ -56,6 +72,7 @@ struct qr_control {
     struct qr_rpc_listener *machine_listener; /* short calls of other machines */
     struct qr_rpc_client *log, *pages;
     _Atomic bool stopping;
+    struct qri_ops ops;
     pthread_t reign_thread;
     bool reign_thread_runs;
     pthread_mutex_t rules_mu; /* one change of firewall rules at a time; before mu */
@@ -118,18 +135,64 @@ void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request);
 void qri_control_look_at_parked(struct qr_control *control);
 void qri_control_refuse_parked(struct qr_control *control);
 
-/* ---- operations.c ---- */
-QR_NODISCARD enum qr_status qri_control_finish_steps(struct qr_control *control,
-                                                     struct qr_err *err);
-QR_NODISCARD enum qr_status qri_control_alter(struct qr_control *control,
-                                              const struct qr_control_ask *ask, struct qr_err *err);
-QR_NODISCARD enum qr_status qri_control_rename(struct qr_control *control,
-                                               const struct qr_control_ask *ask,
-                                               struct qr_err *err);
+/* Takes the answer, which is `own_buf`, or refuses. */
+void qri_control_answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
+                        enum qr_status status, struct qr_err *err);
 
-QR_NODISCARD enum qr_status qri_control_add_replica(struct qr_control *control,
-                                                    const struct qr_control_ask *ask,
-                                                    struct qr_err *err);
+/* ---- ops.c, ops_show.c: operations ---- */
+void qri_ops_init(struct qr_control *control);
+QR_NODISCARD enum qr_status qri_ops_open(struct qr_control *control, struct qr_err *err);
+void qri_ops_resume(struct qr_control *control); /* what an earlier start has left goes on */
+void qri_ops_expire(struct qr_control *control); /* what is over for long is forgotten */
+void qri_ops_refuse(struct qr_control *control); /* after qr_control_stop: who waits is refused, */
+void qri_ops_join(struct qr_control *control);   /* the workers end, */
+void qri_ops_done(struct qr_control *control);   /* and all is freed */
+/* Starts an operation; answers now, or at its end. */
+void qri_ops_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                   struct qr_rpc_request *own_request);
+/* The same, waited for. */
+QR_NODISCARD enum qr_status qri_ops_run(struct qr_control *control, uint16_t method,
+                                        const struct qr_control_ask *ask, struct qr_err *err);
+bool qri_ops_is_active(struct qr_control *control, uint32_t database_id);
+/* An operation has made that member, which is to take over. */
+bool qri_ops_has_member(struct qr_control *control, uint32_t database_id, uint32_t member);
+void qri_ops_describe(struct qr_control *control, struct qr_resource_database *d);
+/* Answers of resource_serve.c; QR_NOT_FOUND may be without words. */
+QR_NODISCARD enum qr_status qri_ops_get(struct qr_control *control,
+                                        const struct qr_control_ask *ask, struct qr_buf *answer,
+                                        struct qr_err *err);
+QR_NODISCARD enum qr_status qri_ops_list(struct qr_control *control,
+                                         const struct qr_control_ask *ask, struct qr_buf *answer,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_ops_cancel(struct qr_control *control,
+                                           const struct qr_control_ask *ask, struct qr_buf *answer,
+                                           struct qr_err *err);
+
+/* ---- docs.c: the same of documents ---- */
+QR_NODISCARD enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_docs_get(struct qr_control *control,
+                                         const struct qr_control_ask *ask, struct qr_buf *answer,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_docs_list(struct qr_control *control,
+                                          const struct qr_control_ask *ask, struct qr_buf *answer,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_docs_put(struct qr_control *control,
+                                         const struct qr_control_ask *ask, struct qr_buf *answer,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_docs_delete(struct qr_control *control,
+                                            const struct qr_control_ask *ask, struct qr_buf *answer,
+                                            struct qr_err *err);
+
+/* ---- resource_serve.c: false: it is no such call ---- */
+bool qri_resource_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request);
+
+/* ---- op_make.c ---- */
+/* The row is CREATING or DROPPING; idempotent. */
+QR_NODISCARD enum qr_status qri_remove_all(struct qr_control *control,
+                                           const struct qr_database_row *row, struct qr_err *err);
+/* Rows that are half made, or half gone, and whose operation nobody knows. */
+QR_NODISCARD enum qr_status qri_control_tidy(struct qr_control *control, struct qr_err *err);
 
 /* ---- reign.c: members of a Hyperscale database ---- */
 /* The node that operations on a database go to; mu held. */
@@ -152,35 +215,35 @@ void qri_reign_forget(struct qr_control *control, uint32_t database_id);
 QR_NODISCARD enum qr_status qri_reign_each_ready(struct qr_control *control,
                                                  const struct qr_database_row *row,
                                                  enum qr_control_method method, struct qr_err *err);
-QR_NODISCARD enum qr_status qri_control_failover(struct qr_control *control,
-                                                 const struct qr_control_ask *ask,
-                                                 struct qr_err *err);
+/* Ends the primary, so that another member takes over: `next` if it is ready, else any that is;
+ * NULL: any, and the process that was the primary comes back. */
+QR_NODISCARD enum qr_status qri_reign_yield(struct qr_control *control,
+                                            const struct qr_database_row *row, const char *next,
+                                            struct qr_err *err);
+/* QR_OK once there is a primary that serves; error 40613 if there is none by then. */
+QR_NODISCARD enum qr_status qri_reign_wait(struct qr_control *control,
+                                           const struct qr_database_row *row, int64_t until_ns,
+                                           struct qr_err *err);
 void *qri_reign_main(void *control); /* until it is stopped */
 void qri_reign_done(struct qr_control *control);
-
-QR_NODISCARD enum qr_status qri_control_grow(struct qr_control *control,
-                                             const struct qr_control_ask *ask, struct qr_err *err);
 
 /* ---- hyper.c: a Hyperscale database's log and pages ---- */
 QR_NODISCARD enum qr_status qri_hyper_make(struct qr_control *control,
                                            const struct qr_database_row *row, struct qr_err *err);
 
+QR_NODISCARD enum qr_status qri_control_grow(struct qr_control *control,
+                                             const struct qr_control_ask *ask, struct qr_err *err);
+
 /* ---- copy.c: CREATE ... AS COPY OF, and restores ---- */
-struct qri_copy {
-    struct qr_database_row source;
-    struct qri_claim claim;
-    bool claimed;
-};
-/* Finds and claims the source, and fills in of the wish what the copy has from it. The end is due
- * after a failure, too. */
-QR_NODISCARD enum qr_status qri_copy_begin(struct qr_control *control,
+/* Finds the source and fills in of the wish what the copy has from it; the texts are the source's.
+ */
+QR_NODISCARD enum qr_status qri_copy_check(struct qr_control *control,
                                            const struct qr_control_ask *ask,
-                                           struct qr_database_wish *wish, struct qri_copy *copy,
-                                           struct qr_err *err);
-QR_NODISCARD enum qr_status qri_copy_make(struct qr_control *control, const struct qri_copy *copy,
+                                           struct qr_database_wish *wish,
+                                           struct qr_database_row *ret_source, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_copy_make(struct qr_control *control, uint32_t source_id,
                                           const struct qr_control_ask *ask,
                                           const struct qr_database_row *row, struct qr_err *err);
-void qri_copy_end(struct qr_control *control, struct qri_copy *copy);
 struct qr_hyper_services qri_hyper_services(struct qr_control *control);
 
 /* ---- retention.c ---- */

@@ -87,25 +87,13 @@ static enum qr_status check_time(struct qr_control *control, const struct qr_con
     return nothing_of_that_time(ask, err);
 }
 
-enum qr_status qri_copy_begin(struct qr_control *control, const struct qr_control_ask *ask,
-                              struct qr_database_wish *wish, struct qri_copy *copy,
+enum qr_status qri_copy_check(struct qr_control *control, const struct qr_control_ask *ask,
+                              struct qr_database_wish *wish, struct qr_database_row *ret_source,
                               struct qr_err *err)
 {
-    QR_TRY(find_source(control, ask, &copy->source, err));
-    uint32_t id = copy->source.id;
-    qri_control_claim(control, &copy->claim, id); /* it is not dropped meanwhile, nor trimmed */
-    copy->claimed = true;
-    QR_TRY(find_source(control, ask, &copy->source, err));
-    if (copy->source.id != id)
-        return qr_fail(err, QR_BUSY, "the source has changed");
-    QR_TRY(check_time(control, ask, &copy->source, err));
-    return inherit(&copy->source, wish, err);
-}
-
-void qri_copy_end(struct qr_control *control, struct qri_copy *copy)
-{
-    if (copy->claimed)
-        qri_control_unclaim(control, &copy->claim);
+    QR_TRY(find_source(control, ask, ret_source, err));
+    QR_TRY(check_time(control, ask, ret_source, err));
+    return inherit(ret_source, wish, err);
 }
 
 /* ---- Hyperscale: a branch ---- */
@@ -118,7 +106,7 @@ struct qr_hyper_services qri_hyper_services(struct qr_control *control)
                                       .timeout_ns = CALL_NS};
 }
 
-static enum qr_status branch(struct qr_control *control, const struct qri_copy *copy,
+static enum qr_status branch(struct qr_control *control, const struct qr_database_row *source,
                              const struct qr_control_ask *ask, const struct qr_database_row *row,
                              struct qr_err *err)
 {
@@ -129,26 +117,24 @@ static enum qr_status branch(struct qr_control *control, const struct qri_copy *
         .kind = ask->restore_wall_ns == 0 ? QR_POINT_NOW : QR_POINT_TIME,
         .wall_ns = ask->restore_wall_ns,
     };
-    QR_TRY(qr_place_timeline(&copy->source, &parent, err));
+    QR_TRY(qr_place_timeline(source, &parent, err));
     QR_TRY(qr_place_timeline(row, &child, err));
     int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
     enum qr_status status;
     do
-        status =
-            qr_hyper_branch(&services, &parent, copy->source.slices, &point, &child, &base, err);
+        status = qr_hyper_branch(&services, &parent, source->slices, &point, &child, &base, err);
     while (qri_control_repeats(control, status, until));
     if (status == QR_NOT_FOUND || status == QR_INVALID)
         return nothing_of_that_time(ask, err);
     QR_TRY(status);
     QR_LOG(&control->options.log, QR_INFO, "database_branched", QR_F("db", &row->name[0]),
-           QR_F("from", &copy->source.name[0]), QR_F("lsn", base.lsn.v));
-    return qr_registry_set_branch(control->options.registry, row->id, &copy->source, base.lsn.v,
-                                  err);
+           QR_F("from", &source->name[0]), QR_F("lsn", base.lsn.v));
+    return qr_registry_set_branch(control->options.registry, row->id, source, base.lsn.v, err);
 }
 
 /* ---- others: by backups ---- */
 
-static enum qr_status copy_files(struct qr_control *control, const struct qri_copy *copy,
+static enum qr_status copy_files(struct qr_control *control, const struct qr_database_row *source,
                                  const struct qr_control_ask *ask,
                                  const struct qr_database_row *row, struct qr_err *err)
 {
@@ -157,19 +143,24 @@ static enum qr_status copy_files(struct qr_control *control, const struct qri_co
     int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
     enum qr_status status;
     do
-        status = qr_node_copy(peer, row, &copy->source, ask->restore_wall_ns, FILES_NS, err);
+        status = qr_node_copy(peer, row, source, ask->restore_wall_ns, FILES_NS, err);
     while (qri_control_repeats(control, status, until));
     return status == QR_NOT_FOUND ? nothing_of_that_time(ask, err) : status;
 }
 
-enum qr_status qri_copy_make(struct qr_control *control, const struct qri_copy *copy,
+enum qr_status qri_copy_make(struct qr_control *control, uint32_t source_id,
                              const struct qr_control_ask *ask, const struct qr_database_row *row,
                              struct qr_err *err)
 {
     const struct qr_control_host *host = &control->options.host;
-    if (!qr_database_is_hyper(&copy->source))
-        return copy_files(control, copy, ask, row, err);
+    struct qr_database_row source;
+    enum qr_database_state state = ask->dropped ? QR_DATABASE_DROPPED : QR_DATABASE_ONLINE;
+    if (qr_registry_find_id(control->options.registry, source_id, &source) != QR_OK ||
+        source.state != state)
+        return qr_sql_fail(err, 40562); /* it went, or came back, before its turn was here */
+    if (!qr_database_is_hyper(&source))
+        return copy_files(control, &source, ask, row, err);
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_LOG, err));
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_PAGE, err));
-    return branch(control, copy, ask, row, err);
+    return branch(control, &source, ask, row, err);
 }

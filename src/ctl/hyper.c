@@ -27,3 +27,23 @@ enum qr_status qri_hyper_make(struct qr_control *control, const struct qr_databa
     while (qri_control_repeats(control, status, until));
     return status;
 }
+
+/* Waits for an operation that branches or drops the database: it has to know all slices. Named
+ * replicas read the same ones. */
+enum qr_status qri_control_grow(struct qr_control *control, const struct qr_control_ask *ask,
+                                struct qr_err *err)
+{
+    struct qri_claim claim;
+    qri_control_claim(control, &claim, ask->id);
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row row;
+    enum qr_status status = qr_registry_grow_database(registry, ask->id, ask->slices, err);
+    for (size_t i = 0; status == QR_OK && qr_registry_database_at(registry, i, &row); i++)
+        if (row.replica_of == ask->id)
+            status = qr_registry_grow_database(registry, row.id, ask->slices, err);
+    qri_control_unclaim(control, &claim);
+    if (status == QR_OK)
+        QR_LOG(&control->options.log, QR_INFO, "database_grown", QR_F("database_id", ask->id),
+               QR_F("slices", ask->slices));
+    return status;
+}

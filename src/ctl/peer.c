@@ -2,7 +2,7 @@
 #include "ctl/peer.h"
 #include "base/banned.h"
 
-enum { ASK_BYTES_MAX = 16 * 1024 };
+enum { ASK_BYTES_MAX = 64 * 1024 };
 
 enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                const struct qr_control_ask *ask, int64_t timeout_ns,

@@ -1,8 +1,8 @@
 /* registry.c - see ctl/registry.h: the rows, and the copy of them in memory.
  *
- * Keys: `server`, `next_database_id`, `database/<id in hexadecimal>`, and those of
- * firewall_rows.c; values are JSON objects. Every change goes to the metadata store first and then
- * to memory. */
+ * Keys: `server`, `next_database_id`, `database/<id in hexadecimal>`, and those of registry_kept.c
+ * and firewall_rows.c; values are JSON objects. Every change goes to the metadata store first and
+ * then to memory. */
 #include "ctl/registry.h"
 #include <assert.h>
 #include <jansson.h>
@@ -14,25 +14,13 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-enum { DATABASES_MAX = 5000, KEY_BYTES = 32, DATABASE_ID_FIRST = 5, SLICES_DEFAULT = 1 };
-#define MAX_BYTES_DEFAULT (UINT64_C(32) << 30)
-
-struct entry {
-    struct qr_database_row row;
-    uint64_t version;
-};
-
-struct qr_registry {
-    struct qr_meta *meta;
-    struct qr_env *env;
-    pthread_mutex_t mu; /* guards everything below */
-    bool has_server;
-    char name[QR_NAME_BYTES_MAX + 1], admin_login[QR_NAME_BYTES_MAX + 1];
-    char admin_hash[QR_HASH_BYTES_MAX + 1];
-    struct entry *entries; /* by id */
-    size_t count, capacity;
-    uint32_t next_id;
-    uint64_t next_id_version;
+enum {
+    DATABASES_MAX = 5000,
+    ROWS_MAX = 50000, /* dropped ones, too */
+    DTUS_MAX = 54000,
+    VCORES_MAX = 540,
+    KEY_BYTES = QRI_KEY_BYTES,
+    DATABASE_ID_FIRST = 5,
 };
 
 static void json_freep(json_t **json)
@@ -53,8 +41,8 @@ static struct qr_str database_key(uint32_t id, char dst[KEY_BYTES])
 
 /* ---- loading ---- */
 
-static enum qr_status load_object(struct qr_registry *registry, const char *key,
-                                  json_t **ret_object, uint64_t *ret_version, struct qr_err *err)
+enum qr_status qri_registry_load(struct qr_registry *registry, const char *key, json_t **ret_object,
+                                 uint64_t *ret_version, struct qr_err *err)
 {
     struct qr_buf buf;
     qr_buf_init(&buf, QR_META_VALUE_BYTES_MAX);
@@ -68,25 +56,11 @@ static enum qr_status load_object(struct qr_registry *registry, const char *key,
     return status;
 }
 
-static enum qr_status load_server(struct qr_registry *registry, struct qr_err *err)
-{
-    QR_AUTO(json_freep) json_t *object = NULL;
-    enum qr_status status = load_object(registry, "server", &object, NULL, err);
-    if (status == QR_NOT_FOUND)
-        return QR_OK;
-    QR_TRY(status);
-    registry->has_server =
-        qri_take_text(object, "name", registry->name, sizeof registry->name) &&
-        qri_take_text(object, "adminLogin", registry->admin_login, sizeof registry->admin_login) &&
-        qri_take_text(object, "adminHash", registry->admin_hash, sizeof registry->admin_hash);
-    return registry->has_server ? QR_OK : qr_fail(err, QR_CORRUPT, "metadata: the server's row");
-}
-
 static enum qr_status load_next_id(struct qr_registry *registry, struct qr_err *err)
 {
     QR_AUTO(json_freep) json_t *object = NULL;
     enum qr_status status =
-        load_object(registry, "next_database_id", &object, &registry->next_id_version, err);
+        qri_registry_load(registry, "next_database_id", &object, &registry->next_id_version, err);
     registry->next_id = DATABASE_ID_FIRST;
     if (status == QR_NOT_FOUND)
         return QR_OK;
@@ -98,11 +72,28 @@ static enum qr_status load_next_id(struct qr_registry *registry, struct qr_err *
     return QR_OK;
 }
 
-static struct entry *add_entry(struct qr_registry *registry)
+static struct qri_entry *find_id(struct qr_registry *registry, uint32_t id)
+{
+    for (size_t i = 0; i < registry->count; i++)
+        if (registry->entries[i].row.id == id)
+            return &registry->entries[i];
+    return NULL;
+}
+
+uint64_t qri_registry_version(struct qr_registry *registry, uint32_t id)
+{
+    pthread_mutex_lock(&registry->mu);
+    const struct qri_entry *entry = find_id(registry, id);
+    uint64_t version = entry == NULL ? 0 : entry->version;
+    pthread_mutex_unlock(&registry->mu);
+    return version;
+}
+
+static struct qri_entry *add_entry(struct qr_registry *registry)
 {
     if (registry->count == registry->capacity) {
         size_t capacity = registry->capacity == 0 ? 16 : registry->capacity * 2;
-        struct entry *entries = realloc(registry->entries, capacity * sizeof *entries);
+        struct qri_entry *entries = realloc(registry->entries, capacity * sizeof *entries);
         if (entries == NULL)
             return NULL;
         registry->entries = entries;
@@ -122,13 +113,13 @@ static bool load_database(void *arg, struct qr_str key, struct qr_str value, uin
     (void)key;
     QR_AUTO(json_freep)
     json_t *object = json_loadb(value.p, value.n, JSON_REJECT_DUPLICATES, NULL);
-    struct entry *entry = add_entry(load->registry);
+    struct qri_entry *entry = add_entry(load->registry);
     if (entry == NULL)
         load->status = QR_NOMEM;
     else if (object == NULL || !qri_row_of_json(object, &entry->row))
         load->status = QR_CORRUPT;
     else
-        entry->version = version;
+        *entry = (struct qri_entry){entry->row, version, qr_slo_find(qr_str(entry->row.objective))};
     return load->status == QR_OK;
 }
 
@@ -142,13 +133,15 @@ enum qr_status qr_registry_open(struct qr_meta *meta, struct qr_env *env,
     registry->env = env;
     pthread_mutex_init(&registry->mu, NULL);
     struct load load = {registry, QR_OK};
-    enum qr_status status = load_server(registry, err);
+    enum qr_status status = qri_registry_load_server(registry, err);
     if (status == QR_OK)
         status = load_next_id(registry, err);
     if (status == QR_OK)
         status = qr_meta_range(meta, qr_str("database/"), load_database, &load, err);
     if (status == QR_OK && load.status != QR_OK)
         status = qr_fail(err, load.status, "metadata: a database's row cannot be read");
+    if (status == QR_OK)
+        status = qri_registry_upgrade(registry, err);
     if (status != QR_OK) {
         qr_registry_close(registry);
         return status;
@@ -166,11 +159,10 @@ void qr_registry_close(struct qr_registry *registry)
     free(registry);
 }
 
-/* ---- the server and its login ---- */
+/* ---- for the other files ---- */
 
-/* Puts one key whose version has to be `version`; fails if another writer was there. */
-static enum qr_status put(struct qr_registry *registry, struct qr_str key, json_t *own_object,
-                          uint64_t version, uint64_t *ret_version, struct qr_err *err)
+enum qr_status qri_registry_put(struct qr_registry *registry, struct qr_str key, json_t *own_object,
+                                uint64_t version, uint64_t *ret_version, struct qr_err *err)
 {
     QR_AUTO(json_freep) json_t *object = own_object;
     QR_AUTO(free_textp) char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
@@ -201,167 +193,15 @@ int64_t qri_registry_now_ticks(const struct qr_registry *registry)
     return qr_env_wall_ns(registry->env) / 100 + days_to_1970 * 86400 * INT64_C(10000000);
 }
 
-bool qr_registry_has_server(struct qr_registry *registry)
-{
-    return registry->has_server;
-}
-
-static enum qr_status store_server(struct qr_registry *registry, struct qr_str name,
-                                   struct qr_str login, struct qr_str hash, struct qr_err *err)
-{
-    uint64_t version = 0;
-    char texts[3][QR_NAME_BYTES_MAX + 1];
-    if (name.n == 0 || login.n == 0 || !qri_copy_text(texts[0], sizeof texts[0], name) ||
-        !qri_copy_text(texts[1], sizeof texts[1], login) ||
-        !qri_copy_text(texts[2], sizeof registry->admin_hash, hash))
-        return qr_fail(err, QR_INVALID, "the names of a server and its login have 1 to %d bytes",
-                       QR_NAME_BYTES_MAX);
-    enum qr_status status = qr_meta_get(registry->meta, qr_str("server"), NULL, &version, err);
-    if (status != QR_OK && status != QR_NOT_FOUND)
-        return status;
-    QR_TRY(put(registry, qr_str("server"),
-               json_pack("{s:s, s:s, s:s}", "name", texts[0], "adminLogin", texts[1], "adminHash",
-                         texts[2]),
-               version, NULL, err));
-    memcpy(registry->name, texts[0], sizeof registry->name);
-    memcpy(registry->admin_login, texts[1], sizeof registry->admin_login);
-    memcpy(registry->admin_hash, texts[2], sizeof registry->admin_hash);
-    registry->has_server = true;
-    return QR_OK;
-}
-
-enum qr_status qr_registry_make_server(struct qr_registry *registry, struct qr_str name,
-                                       struct qr_str admin_login, struct qr_str admin_hash,
-                                       struct qr_err *err)
-{
-    assert(!registry->has_server);
-    pthread_mutex_lock(&registry->mu);
-    enum qr_status status = store_server(registry, name, admin_login, admin_hash, err);
-    pthread_mutex_unlock(&registry->mu);
-    return status;
-}
-
-const char *qr_registry_server_name(struct qr_registry *registry)
-{
-    return registry->name;
-}
-
-const char *qr_registry_admin_login(struct qr_registry *registry)
-{
-    return registry->admin_login;
-}
-
-enum qr_status qr_registry_login_hash(struct qr_registry *registry, struct qr_str login,
-                                      char dst[QR_HASH_BYTES_MAX + 1], bool *ret_is_admin,
-                                      struct qr_err *err)
-{
-    enum qr_status status = QR_NOT_FOUND;
-    pthread_mutex_lock(&registry->mu);
-    if (registry->has_server && qr_str_ieqz(login, registry->admin_login)) {
-        memcpy(dst, registry->admin_hash, sizeof registry->admin_hash);
-        *ret_is_admin = true;
-        status = QR_OK;
-    }
-    pthread_mutex_unlock(&registry->mu);
-    return status == QR_OK ? QR_OK : qr_fail(err, status, "no such login");
-}
-
-enum qr_status qr_registry_set_admin_hash(struct qr_registry *registry, struct qr_str hash,
-                                          struct qr_err *err)
-{
-    pthread_mutex_lock(&registry->mu);
-    enum qr_status status =
-        store_server(registry, qr_str(registry->name), qr_str(registry->admin_login), hash, err);
-    pthread_mutex_unlock(&registry->mu);
-    return status;
-}
-
 /* ---- databases ---- */
 
-static struct entry *find_name(struct qr_registry *registry, struct qr_str name)
+static struct qri_entry *find_name(struct qr_registry *registry, struct qr_str name)
 {
     for (size_t i = 0; i < registry->count; i++)
         if (qr_database_is_live(&registry->entries[i].row) &&
             qr_str_ieqz(name, registry->entries[i].row.name))
             return &registry->entries[i];
     return NULL;
-}
-
-static struct entry *find_id(struct qr_registry *registry, uint32_t id)
-{
-    for (size_t i = 0; i < registry->count; i++)
-        if (registry->entries[i].row.id == id)
-            return &registry->entries[i];
-    return NULL;
-}
-
-static bool is_hyperscale(struct qr_str edition)
-{
-    return qr_str_ieqz(edition, "Hyperscale");
-}
-
-/* The objective of a wish, or of the row, or the edition's own. */
-static enum qr_status choose_objective(const struct qr_database_wish *wish,
-                                       const struct qr_database_row *row, struct qr_str edition,
-                                       const struct qr_slo **ret_slo, struct qr_err *err)
-{
-    const struct qr_slo *slo = NULL;
-    if (wish->objective.n != 0) {
-        slo = qr_slo_find(wish->objective);
-        if (slo == NULL) {
-            char text[QR_NAME_BYTES_MAX + 1];
-            if (!qri_copy_text(text, sizeof text, wish->objective))
-                text[0] = '\0';
-            return qr_sql_fail(err, 40804, text);
-        }
-        if (wish->edition.n == 0)
-            edition = qr_str(slo->edition);
-    } else {
-        slo = qr_slo_find(qr_str(row->objective));
-        if (slo == NULL || !qr_str_ieqz(edition, slo->edition))
-            slo = qr_slo_default(edition);
-    }
-    if (slo == NULL || (!qr_str_ieqz(edition, "GeneralPurpose") && !is_hyperscale(edition)))
-        return qr_fail(err, QR_UNSUPPORTED, "Edition '%.*s' is not supported by this version.",
-                       (int)edition.n, edition.p);
-    if (!qr_str_ieqz(edition, slo->edition))
-        return qr_sql_fail(err, 40808, slo->edition, slo->name);
-    *ret_slo = slo;
-    return QR_OK;
-}
-
-/* Applies what is wished to the row, checked against the table of objectives. */
-static enum qr_status apply_wish(const struct qr_database_wish *wish, struct qr_database_row *row,
-                                 struct qr_err *err)
-{
-    struct qr_str edition = wish->edition.n != 0 ? wish->edition : qr_str(row->edition);
-    const struct qr_slo *slo = NULL;
-    QR_TRY(choose_objective(wish, row, edition, &slo, err));
-    bool hyper = is_hyperscale(qr_str(slo->edition));
-    if (row->edition[0] != '\0' && hyper != qr_database_is_hyper(row))
-        return qr_fail(err, QR_UNSUPPORTED,
-                       "A change between Hyperscale and other editions is not supported by this "
-                       "version.");
-    uint64_t max_bytes = wish->max_bytes != 0 ? wish->max_bytes : row->max_bytes;
-    bool fits = hyper ? wish->max_bytes == 0 /* it grows as it needs to, there is nothing to set */
-                      : max_bytes <= slo->max_data_bytes && max_bytes >= UINT64_C(1) << 20;
-    if (!fits) {
-        char text[QR_WORD_BYTES_MAX + 1];
-        if (!qri_copy_text(text, sizeof text, wish->max_text))
-            text[0] = '\0';
-        return qr_sql_fail(err, 40619, slo->edition, text);
-    }
-    row->max_bytes = hyper ? 0 : max_bytes;
-    row->slices = hyper ? (row->slices == 0 ? SLICES_DEFAULT : row->slices) : 0;
-    if (wish->ha_replicas > 0 &&
-        (!hyper || row->replica_of != 0 || wish->ha_replicas > QR_HA_REPLICAS_MAX + 1))
-        return qr_fail(err, QR_INVALID, "HA_REPLICAS is 0 to %d, of a primary in Hyperscale.",
-                       QR_HA_REPLICAS_MAX);
-    if (wish->ha_replicas > 0)
-        row->ha_replicas = wish->ha_replicas - 1;
-    snprintf(row->edition, sizeof row->edition, "%s", slo->edition);
-    snprintf(row->objective, sizeof row->objective, "%s", slo->name);
-    return QR_OK;
 }
 
 static bool is_master(struct qr_str name)
@@ -415,44 +255,85 @@ static enum qr_status follow(const struct qr_registry *registry,
     return QR_OK;
 }
 
+/* Limits of a logical server: databases, vCores, DTUs. Only what grows is refused. */
+static enum qr_status check_quota(const struct qr_registry *registry,
+                                  const struct qr_database_row *row, bool is_new,
+                                  struct qr_err *err)
+{
+    const struct qr_slo *slo = qr_slo_find(qr_str(row->objective)), *before = NULL;
+    uint64_t sums[2] = {0, 0}; /* vCores, DTUs */
+    size_t live = 0;
+    for (size_t i = 0; i < registry->count; i++) {
+        const struct qr_database_row *other = &registry->entries[i].row;
+        if (!qr_database_is_live(other))
+            continue;
+        live += other->id != QR_MASTER_ID;
+        const struct qr_slo *of_other = registry->entries[i].slo;
+        if (other->id == row->id)
+            before = of_other;
+        else if (of_other != NULL && other->id != QR_MASTER_ID)
+            sums[of_other->is_dtu] += of_other->capacity;
+    }
+    if (row->id == QR_MASTER_ID || is_master(qr_str(row->name)))
+        return QR_OK;
+    if (is_new && (live >= DATABASES_MAX || registry->count >= ROWS_MAX))
+        return qr_sql_fail(err, 40604, "create the database");
+    bool grows = is_new || before == NULL || before->is_dtu != slo->is_dtu ||
+                 before->capacity < slo->capacity;
+    uint32_t limit = slo->is_dtu ? DTUS_MAX : VCORES_MAX;
+    if (!grows || sums[slo->is_dtu] + slo->capacity <= limit)
+        return QR_OK;
+    if (slo->is_dtu)
+        return qr_sql_fail(err, 40847, DTUS_MAX);
+    return qr_sql_fail(err, 40904, "vCore", VCORES_MAX);
+}
+
+enum qr_status qri_registry_check_quota(struct qr_registry *registry,
+                                        const struct qr_database_row *row, struct qr_err *err)
+{
+    pthread_mutex_lock(&registry->mu);
+    enum qr_status status = check_quota(registry, row, false, err);
+    pthread_mutex_unlock(&registry->mu);
+    return status;
+}
+
 static enum qr_status add_database(struct qr_registry *registry, struct qr_str name,
                                    const struct qr_database_wish *wish,
                                    struct qr_database_row *ret_row, struct qr_err *err)
 {
-    struct qr_database_row row = {.max_bytes = MAX_BYTES_DEFAULT,
-                                  .retention_days = QR_RETENTION_DAYS};
+    struct qr_database_row row = {.retention_days = QR_RETENTION_DAYS};
     if (name.n == 0 || !qri_copy_text(row.name, sizeof row.name, name))
         return qr_fail(err, QR_INVALID, "The name of a database has 1 to 128 characters.");
     if (find_name(registry, name) != NULL)
         return qr_sql_fail(err, 1801, row.name);
-    if (registry->count >= DATABASES_MAX)
-        return qr_fail(err, QR_FULL, "A server has at most %d databases.", DATABASES_MAX);
     struct qr_database_wish defaulted = *wish;
     if (defaulted.edition.n == 0 && defaulted.objective.n == 0)
         defaulted.edition = qr_str("GeneralPurpose");
-    QR_TRY(apply_wish(&defaulted, &row, err));
+    QR_TRY(qri_wish_apply(&defaulted, &row, err));
+    QR_TRY(check_quota(registry, &row, true, err));
     struct qr_str collation =
         wish->collation.n != 0 ? wish->collation : qr_str("SQL_Latin1_General_CP1_CI_AS");
     if (!qri_copy_text(row.collation, sizeof row.collation, collation))
         return qr_fail(err, QR_INVALID, "The name of a collation is too long.");
     row.id = is_master(name) ? QR_MASTER_ID : registry->next_id;
     row.create_ticks = qri_registry_now_ticks(registry);
+    qri_new_guid(registry->env, row.guid);
     if (wish->replica_of == NULL)
-        qri_new_timeline(registry->env, row.timeline);
+        qri_new_guid(registry->env, row.timeline);
     else
         QR_TRY(follow(registry, wish->replica_of, &row, err));
 
     uint64_t version = 0;
     QR_TRY(insert_row(registry, &row, &version, err));
-    struct entry *entry = add_entry(registry);
+    struct qri_entry *entry = add_entry(registry);
     if (entry == NULL)
         return qr_fail(err, QR_NOMEM, "add a database"); /* the row stays CREATING: tidied up */
-    struct entry *at = entry;
+    struct qri_entry *at = entry;
     while (at > registry->entries && at[-1].row.id > row.id) {
         at[0] = at[-1];
         at--;
     }
-    *at = (struct entry){row, version};
+    *at = (struct qri_entry){row, version, qr_slo_find(qr_str(row.objective))};
     *ret_row = row;
     return QR_OK;
 }
@@ -468,15 +349,14 @@ enum qr_status qr_registry_add_database(struct qr_registry *registry, struct qr_
 }
 
 /* Writes a changed row; memory follows when it is durable. */
-static enum qr_status update(struct qr_registry *registry, struct entry *entry,
+static enum qr_status update(struct qr_registry *registry, struct qri_entry *entry,
                              const struct qr_database_row *row, struct qr_err *err)
 {
     char key[KEY_BYTES];
     uint64_t version = 0;
-    QR_TRY(put(registry, database_key(row->id, key), qri_json_of_row(row), entry->version, &version,
-               err));
-    entry->row = *row;
-    entry->version = version;
+    QR_TRY(qri_registry_put(registry, database_key(row->id, key), qri_json_of_row(row),
+                            entry->version, &version, err));
+    *entry = (struct qri_entry){*row, version, qr_slo_find(qr_str(row->objective))};
     return QR_OK;
 }
 
@@ -486,12 +366,16 @@ enum qr_status qr_registry_alter_database(struct qr_registry *registry, struct q
 {
     enum qr_status status;
     pthread_mutex_lock(&registry->mu);
-    struct entry *entry = find_name(registry, name);
+    struct qri_entry *entry = find_name(registry, name);
     if (entry == NULL) {
         status = qri_fail_no_database(name, err);
     } else {
         struct qr_database_row row = entry->row;
-        status = apply_wish(wish, &row, err);
+        status = qri_wish_apply(wish, &row, err);
+        if (status == QR_OK && qr_database_is_hyper(&row) != qr_database_is_hyper(&entry->row))
+            status = qr_fail(err, QR_UNSUPPORTED, "a row alone does not move data");
+        if (status == QR_OK)
+            status = check_quota(registry, &row, false, err);
         if (status == QR_OK)
             status = update(registry, entry, &row, err);
         if (status == QR_OK)
@@ -506,13 +390,13 @@ enum qr_status qr_registry_rename_database(struct qr_registry *registry, struct 
 {
     enum qr_status status;
     pthread_mutex_lock(&registry->mu);
-    struct entry *entry = find_name(registry, name);
+    struct qri_entry *entry = find_name(registry, name);
     struct qr_database_row row;
     if (entry == NULL) {
         status = qri_fail_no_database(name, err);
     } else {
         row = entry->row;
-        const struct entry *other = find_name(registry, new_name);
+        const struct qri_entry *other = find_name(registry, new_name);
         if (is_master(name) || new_name.n == 0 ||
             !qri_copy_text(row.name, sizeof row.name, new_name))
             status = qr_fail(err, QR_INVALID, "This name is not possible for the database.");
@@ -530,7 +414,7 @@ enum qr_status qri_registry_change(struct qr_registry *registry, uint32_t id,
                                    const void *arg, struct qr_err *err)
 {
     pthread_mutex_lock(&registry->mu);
-    struct entry *entry = find_id(registry, id);
+    struct qri_entry *entry = find_id(registry, id);
     enum qr_status status = QR_OK;
     if (entry == NULL) {
         status = qr_fail(err, QR_NOT_FOUND, "no database has the id %u", id);
@@ -549,13 +433,15 @@ enum qr_status qr_registry_remove_database(struct qr_registry *registry, uint32_
     char key[KEY_BYTES];
     bool applied = false;
     pthread_mutex_lock(&registry->mu);
-    struct entry *entry = find_id(registry, id);
+    struct qri_entry *entry = find_id(registry, id);
     enum qr_status status = QR_OK;
     if (entry == NULL) {
         status = qr_fail(err, QR_NOT_FOUND, "no database has the id %u", id);
     } else {
-        struct qr_meta_op op = {.key = database_key(id, key), .is_delete = true};
-        status = qr_meta_txn(registry->meta, NULL, 0, &op, 1, &applied, NULL, err);
+        char tags[KEY_BYTES];
+        struct qr_meta_op ops[] = {{.key = database_key(id, key), .is_delete = true},
+                                   {.key = qri_tags_key(id, tags), .is_delete = true}};
+        status = qr_meta_txn(registry->meta, NULL, 0, ops, 2, &applied, NULL, err);
     }
     if (status == QR_OK) {
         size_t after = registry->count - (size_t)(entry - registry->entries) - 1;
@@ -567,7 +453,7 @@ enum qr_status qr_registry_remove_database(struct qr_registry *registry, uint32_
 }
 
 /* Ends the look. */
-static enum qr_status give_row(struct qr_registry *registry, const struct entry *entry,
+static enum qr_status give_row(struct qr_registry *registry, const struct qri_entry *entry,
                                struct qr_database_row *ret_row)
 {
     if (entry != NULL)
@@ -590,10 +476,25 @@ enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
     return give_row(registry, find_id(registry, id), ret_row);
 }
 
+size_t qr_registry_index_after(struct qr_registry *registry, uint32_t id)
+{
+    size_t low = 0;
+    pthread_mutex_lock(&registry->mu);
+    for (size_t high = registry->count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (registry->entries[middle].row.id > id)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    pthread_mutex_unlock(&registry->mu);
+    return low;
+}
+
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row)
 {
     pthread_mutex_lock(&registry->mu);
-    const struct entry *entry = index < registry->count ? &registry->entries[index] : NULL;
+    const struct qri_entry *entry = index < registry->count ? &registry->entries[index] : NULL;
     return give_row(registry, entry, ret_row) == QR_OK;
 }

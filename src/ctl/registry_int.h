@@ -1,7 +1,40 @@
 /* registry_int.h - what the registry's files give each other */
 #pragma once
 #include <jansson.h>
+#include <pthread.h>
 #include "ctl/registry.h"
+#include "ctl/slo.h"
+
+/* ---- registry.c ---- */
+struct qri_entry {
+    struct qr_database_row row;
+    uint64_t version;
+    const struct qr_slo *slo; /* of the row; NULL: a later release's */
+};
+
+struct qr_registry {
+    struct qr_meta *meta;
+    struct qr_env *env;
+    pthread_mutex_t mu; /* guards everything below */
+    bool has_server;
+    char name[QR_NAME_BYTES_MAX + 1], admin_login[QR_NAME_BYTES_MAX + 1];
+    char admin_hash[QR_HASH_BYTES_MAX + 1];
+    struct qri_entry *entries; /* by id */
+    size_t count, capacity;
+    uint32_t next_id;
+    uint64_t next_id_version;
+};
+/* Puts one key whose version has to be `version`; QR_BUSY if another writer was there. */
+QR_NODISCARD enum qr_status qri_registry_put(struct qr_registry *registry, struct qr_str key,
+                                             json_t *own_object, uint64_t version,
+                                             uint64_t *ret_version, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_registry_load(struct qr_registry *registry, const char *key,
+                                              json_t **ret_object, uint64_t *ret_version,
+                                              struct qr_err *err);
+
+/* ---- registry_server.c ---- */
+QR_NODISCARD enum qr_status qri_registry_load_server(struct qr_registry *registry,
+                                                     struct qr_err *err);
 
 /* A changed row; memory follows when it is durable. QR_NOT_FOUND. */
 QR_NODISCARD enum qr_status qri_registry_change(struct qr_registry *registry, uint32_t id,
@@ -13,10 +46,30 @@ struct qr_env *qri_registry_env(const struct qr_registry *registry);
 struct qr_meta *qri_registry_meta(const struct qr_registry *registry);
 int64_t qri_registry_now_ticks(const struct qr_registry *registry); /* 100 ns since 0001-01-01 */
 
+/* Of the row's last change; 0: there is no such database. */
+uint64_t qri_registry_version(struct qr_registry *registry, uint32_t id);
+
+/* A changed row has to fit the server. */
+QR_NODISCARD enum qr_status qri_registry_check_quota(struct qr_registry *registry,
+                                                     const struct qr_database_row *row,
+                                                     struct qr_err *err);
+
+/* registry_kept.c */
+QR_NODISCARD enum qr_status qri_check_tags(struct qr_str tags, struct qr_err *err);
+enum { QRI_KEY_BYTES = 32 };
+struct qr_str qri_tags_key(uint32_t id, char dst[QRI_KEY_BYTES]);
+/* Rows of earlier releases get what they lack. */
+QR_NODISCARD enum qr_status qri_registry_upgrade(struct qr_registry *registry, struct qr_err *err);
+
+/* wish.c: what is wished becomes part of the row, if the tables allow it. Errors 40619, 40633,
+ * 40804, 40808, 45148 ..., QR_INVALID; the row is then as before. */
+QR_NODISCARD enum qr_status qri_wish_apply(const struct qr_database_wish *wish,
+                                           struct qr_database_row *row, struct qr_err *err);
+
 /* registry_row.c: false for what does not fit, or is not there as that type. */
 bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s); /* NUL-terminates */
 bool qri_take_text(const json_t *object, const char *name, char *dst, size_t dst_bytes);
 bool qri_take_number(const json_t *object, const char *name, json_int_t *ret_number);
 bool qri_row_of_json(const json_t *o, struct qr_database_row *row);
-void qri_new_timeline(struct qr_env *env, char dst[QR_TIMELINE_TEXT_BYTES + 1]);
+void qri_new_guid(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1]); /* a random UUID */
 json_t *qri_json_of_row(const struct qr_database_row *row); /* NULL: not UTF-8, or no memory */

@@ -1,5 +1,8 @@
 /* registry_kept.c - see ctl/registry.h: what becomes of a database's row: its states, its parent,
- * its size, how long it can be restored */
+ * its size, how long it can be restored; its tags (key `tags/<id in hexadecimal>`); rows of earlier
+ * releases (key `format`: `{"version": 2}`; the first release had none) */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "registry_int.h"
@@ -104,4 +107,137 @@ enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_
         found = true;
     }
     return found ? QR_OK : QR_NOT_FOUND;
+}
+
+/* ---- tags ---- */
+
+struct qr_str qri_tags_key(uint32_t id, char dst[QRI_KEY_BYTES])
+{
+    snprintf(dst, QRI_KEY_BYTES, "tags/%08x", id);
+    return qr_str(dst);
+}
+
+enum qr_status qr_registry_tags(struct qr_registry *registry, uint32_t id,
+                                char dst[QR_TAGS_BYTES_MAX + 1], uint64_t *ret_version,
+                                struct qr_err *err)
+{
+    struct qr_buf buf;
+    char key[QRI_KEY_BYTES];
+    uint64_t version = 0, row_version = qri_registry_version(registry, id);
+    if (row_version == 0)
+        return QR_NOT_FOUND;
+    qr_buf_init(&buf, QR_TAGS_BYTES_MAX);
+    enum qr_status status =
+        qr_meta_get(qri_registry_meta(registry), qri_tags_key(id, key), &buf, &version, err);
+    bool none = status == QR_NOT_FOUND;
+    if (status == QR_OK || none) {
+        struct qr_str text = none ? qr_str("{}") : qr_str_n((const char *)buf.data, buf.len);
+        status = qri_copy_text(dst, QR_TAGS_BYTES_MAX + 1, text)
+                     ? QR_OK
+                     : qr_fail(err, QR_CORRUPT, "metadata: tags of database %u", id);
+        *ret_version = version > row_version ? version : row_version;
+    }
+    qr_buf_done(&buf);
+    return status;
+}
+
+static bool are_tags(const json_t *tags)
+{
+    const char *name;
+    json_t *value;
+    if (!json_is_object(tags))
+        return false;
+    json_object_foreach((json_t *)tags, name, value) if (!json_is_string(value)) return false;
+    return true;
+}
+
+/* NULL: they are none. */
+static char *text_of_tags(struct qr_str tags, struct qr_err *err)
+{
+    json_t *object = tags.n > QR_TAGS_BYTES_MAX
+                         ? NULL
+                         : json_loadb(tags.p, tags.n, JSON_REJECT_DUPLICATES, NULL);
+    char *text = are_tags(object) ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    if (text != NULL && strlen(text) <= QR_TAGS_BYTES_MAX)
+        return text;
+    free(text);
+    (void)qr_fail(err, QR_INVALID, "Tags are an object of texts of at most %d bytes.",
+                  QR_TAGS_BYTES_MAX);
+    return NULL;
+}
+
+enum qr_status qri_check_tags(struct qr_str tags, struct qr_err *err)
+{
+    char *text = text_of_tags(tags, err);
+    free(text);
+    return text != NULL ? QR_OK : QR_INVALID;
+}
+
+enum qr_status qr_registry_set_tags(struct qr_registry *registry, uint32_t id, struct qr_str tags,
+                                    struct qr_err *err)
+{
+    char key[QRI_KEY_BYTES];
+    bool applied = false;
+    char *text = text_of_tags(tags, err);
+    if (text == NULL)
+        return QR_INVALID;
+    struct qr_meta_op op = {.key = qri_tags_key(id, key), .value = qr_str(text)};
+    enum qr_status status =
+        qr_meta_txn(qri_registry_meta(registry), NULL, 0, &op, 1, &applied, NULL, err);
+    free(text);
+    return status;
+}
+
+/* ---- earlier releases ---- */
+
+enum { FORMAT_VERSION = 2 };
+
+static enum qr_status read_format(struct qr_meta *meta, json_int_t *ret_version, struct qr_err *err)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, 256);
+    enum qr_status status = qr_meta_get(meta, qr_str("format"), &buf, NULL, err);
+    *ret_version = 1;
+    if (status == QR_OK) {
+        json_t *o = json_loadb((const char *)buf.data, buf.len, 0, NULL);
+        if (!qri_take_number(o, "version", ret_version) || *ret_version < 1)
+            status = qr_fail(err, QR_CORRUPT, "metadata: 'format' is damaged");
+        else if (*ret_version > FORMAT_VERSION)
+            status = qr_fail(err, QR_CORRUPT, "metadata: format %lld is of a later release",
+                             (long long)*ret_version);
+        json_decref(o);
+    }
+    qr_buf_done(&buf);
+    return status == QR_NOT_FOUND ? QR_OK : status;
+}
+
+static void complete(struct qr_database_row *row, const void *arg)
+{
+    struct qr_database_wish nothing = {.ha_replicas = 0};
+    (void)!qri_wish_apply(&nothing, row, NULL); /* traits as the objective has them */
+    if (row->guid[0] != '\0')
+        return;
+    if (row->replica_of == 0)
+        memcpy(row->guid, row->timeline, sizeof row->guid);
+    else
+        memcpy(row->guid, arg, sizeof row->guid);
+}
+
+enum qr_status qri_registry_upgrade(struct qr_registry *registry, struct qr_err *err)
+{
+    struct qr_meta *meta = qri_registry_meta(registry);
+    struct qr_database_row row;
+    json_int_t version = 0;
+    bool applied = false;
+    QR_TRY(read_format(meta, &version, err));
+    if (version == FORMAT_VERSION)
+        return QR_OK;
+    for (size_t i = 0; qr_registry_database_at(registry, i, &row); i++) {
+        char guid[QR_GUID_TEXT_BYTES + 1];
+        qri_new_guid(qri_registry_env(registry), guid);
+        QR_TRY(qri_registry_change(registry, row.id, complete, guid, err));
+    }
+    struct qr_meta_op op = {.key = qr_str("format"), .value = qr_str("{\"version\":2}")};
+    return qr_meta_txn(meta, NULL, 0, &op, 1, &applied, NULL, err);
 }

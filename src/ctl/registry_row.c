@@ -49,72 +49,111 @@ static bool take_state(const json_t *object, enum qr_database_state *ret_state)
     return false;
 }
 
-/* What rows of earlier releases do not have. */
-static bool take_later_members(const json_t *o, struct qr_database_row *row)
+/* ---- the members of a database's row ---- */
+
+enum kind { BYTE, WORD, LONG, TEXT };
+struct member {
+    const char *name;
+    enum kind kind;
+    size_t offset, bytes; /* of a text, its NUL too */
+    json_int_t min, max;
+    bool is_late; /* rows of earlier releases may be without it */
+};
+#define AT(member) offsetof(struct qr_database_row, member)
+#define CHARS(member) AT(member), sizeof(((struct qr_database_row *)NULL)->member), 0, 0
+static const struct member members[] = {
+    /* clang-format off */
+    {"id",             WORD, AT(id),             0, 1, INT32_MAX, false},
+    {"name",           TEXT, CHARS(name),                         false},
+    {"edition",        TEXT, CHARS(edition),                      false},
+    {"objective",      TEXT, CHARS(objective),                    false},
+    {"collation",      TEXT, CHARS(collation),                    false},
+    {"timeline",       TEXT, CHARS(timeline),                     false},
+    {"createTicks",    LONG, AT(create_ticks),   0, INT64_MIN, INT64_MAX, false},
+    {"maxBytes",       LONG, AT(max_bytes),      0, 0, INT64_MAX, false},
+    {"slices",         WORD, AT(slices),         0, 0, QR_SLICES_MAX, true},
+    {"replicaOf",      WORD, AT(replica_of),     0, 0, INT32_MAX, true},
+    {"haReplicas",     WORD, AT(ha_replicas),    0, 0, QR_HA_REPLICAS_MAX, true},
+    {"retentionDays",  WORD, AT(retention_days), 0, QR_RETENTION_DAYS_MIN, QR_RETENTION_DAYS_MAX, true},
+    {"droppedWallNs",  LONG, AT(dropped_wall_ns), 0, INT64_MIN, INT64_MAX, true},
+    {"parent",         TEXT, CHARS(parent),                       true},
+    {"branchLsn",      LONG, AT(branch_lsn),     0, 0, INT64_MAX, true},
+    {"guid",           TEXT, CHARS(guid),                         true},
+    {"zoneRedundant",  BYTE, AT(traits.zone_redundant), 0, 0, QR_SAID_COUNT - 1, true},
+    {"readScale",      BYTE, AT(traits.read_scale), 0, 0, QR_SAID_COUNT - 1, true},
+    {"license",        BYTE, AT(traits.license),    0, 0, QR_LICENSE_COUNT - 1, true},
+    {"redundancy",     BYTE, AT(traits.redundancy), 0, 0, QR_REDUNDANCY_COUNT - 1, true},
+    {"autoPauseMinutes", WORD, AT(traits.auto_pause_minutes), 0, -1, INT32_MAX, true},
+    {"minCapacityPct", WORD, AT(traits.min_capacity_pct), 0, 0, INT32_MAX, true},
+    {"migratedWallNs", LONG, AT(migrated_wall_ns), 0, 0, INT64_MAX, true},
+    /* clang-format on */
+};
+enum { MEMBER_COUNT = sizeof members / sizeof members[0] };
+
+static bool take_member(const json_t *object, const struct member *m, struct qr_database_row *row)
 {
-    json_int_t days = QR_RETENTION_DAYS, dropped = 0, lsn = 0;
-    if (json_object_get(o, "retentionDays") == NULL) {
-        row->retention_days = QR_RETENTION_DAYS;
+    char *at = (char *)row + m->offset;
+    json_int_t number = 0;
+    if (m->is_late && json_object_get(object, m->name) == NULL)
         return true;
-    }
-    bool good = qri_take_number(o, "retentionDays", &days) && days >= QR_RETENTION_DAYS_MIN &&
-                days <= QR_RETENTION_DAYS_MAX && qri_take_number(o, "droppedWallNs", &dropped) &&
-                qri_take_text(o, "parent", row->parent, sizeof row->parent) &&
-                qri_take_number(o, "branchLsn", &lsn) && lsn >= 0;
-    row->retention_days = (uint32_t)days;
-    row->dropped_wall_ns = dropped;
-    row->branch_lsn = (uint64_t)lsn;
-    return good;
+    if (m->kind == TEXT)
+        return qri_take_text(object, m->name, at, m->bytes);
+    if (!qri_take_number(object, m->name, &number) || number < m->min || number > m->max)
+        return false;
+    if (m->kind == LONG)
+        *(int64_t *)(void *)at = number;
+    else if (m->kind == WORD)
+        *(uint32_t *)(void *)at = (uint32_t)number;
+    else
+        *(uint8_t *)at = (uint8_t)number;
+    return true;
 }
 
 bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
 {
-    json_int_t id, ticks, max;
-    if (!qri_take_number(o, "id", &id) || !qri_take_number(o, "createTicks", &ticks) ||
-        !qri_take_number(o, "maxBytes", &max) || id <= 0 || id > INT32_MAX)
-        return false;
-    row->id = (uint32_t)id;
-    row->create_ticks = ticks;
-    row->max_bytes = (uint64_t)max;
-    json_int_t slices = 0; /* rows of the first release have none */
-    if (json_object_get(o, "slices") != NULL &&
-        (!qri_take_number(o, "slices", &slices) || slices < 0 || slices > QR_SLICES_MAX))
-        return false;
-    row->slices = (uint32_t)slices;
-    json_int_t primary = json_integer_value(json_object_get(o, "replicaOf"));
-    json_int_t replicas = json_integer_value(json_object_get(o, "haReplicas"));
-    if (primary < 0 || primary > INT32_MAX || replicas < 0 || replicas > QR_HA_REPLICAS_MAX)
-        return false;
-    row->replica_of = (uint32_t)primary;
-    row->ha_replicas = (uint32_t)replicas;
-    return take_later_members(o, row) && take_state(o, &row->state) &&
-           qri_take_text(o, "name", row->name, sizeof row->name) &&
-           qri_take_text(o, "edition", row->edition, sizeof row->edition) &&
-           qri_take_text(o, "objective", row->objective, sizeof row->objective) &&
-           qri_take_text(o, "collation", row->collation, sizeof row->collation) &&
-           qri_take_text(o, "timeline", row->timeline, sizeof row->timeline);
+    *row = (struct qr_database_row){.retention_days = QR_RETENTION_DAYS};
+    for (size_t i = 0; i < MEMBER_COUNT; i++)
+        if (!take_member(o, &members[i], row))
+            return false;
+    return take_state(o, &row->state);
+}
+
+static json_t *json_of_member(const struct member *m, const struct qr_database_row *row)
+{
+    const char *at = (const char *)row + m->offset;
+    switch (m->kind) {
+    case TEXT:
+        return json_string(at);
+    case LONG:
+        return json_integer(*(const int64_t *)(const void *)at);
+    case WORD: /* the one that may be negative is small */
+        return json_integer(m->min < 0 ? *(const int32_t *)(const void *)at
+                                       : (json_int_t) * (const uint32_t *)(const void *)at);
+    case BYTE:
+        break;
+    }
+    return json_integer(*(const uint8_t *)at);
 }
 
 json_t *qri_json_of_row(const struct qr_database_row *row)
 {
-    return json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I}", "id",
-        (json_int_t)row->id, "name", row->name, "state", state_names[row->state], "edition",
-        row->edition, "objective", row->objective, "collation", row->collation, "timeline",
-        row->timeline, "createTicks", (json_int_t)row->create_ticks, "maxBytes",
-        (json_int_t)row->max_bytes, "slices", (json_int_t)row->slices, "retentionDays",
-        (json_int_t)row->retention_days, "droppedWallNs", (json_int_t)row->dropped_wall_ns,
-        "parent", row->parent, "branchLsn", (json_int_t)row->branch_lsn, "replicaOf",
-        (json_int_t)row->replica_of, "haReplicas", (json_int_t)row->ha_replicas);
+    json_t *o = json_pack("{s:s}", "state", state_names[row->state]);
+    bool good = o != NULL;
+    for (size_t i = 0; good && i < MEMBER_COUNT; i++)
+        good = json_object_set_new(o, members[i].name, json_of_member(&members[i], row)) == 0;
+    if (good)
+        return o;
+    json_decref(o);
+    return NULL;
 }
 
-void qri_new_timeline(struct qr_env *env, char dst[QR_TIMELINE_TEXT_BYTES + 1])
+void qri_new_guid(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1])
 {
     uint8_t b[16];
     qr_env_random(env, b, sizeof b);
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* a random UUID, RFC 4122 */
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(dst, QR_TIMELINE_TEXT_BYTES + 1,
+    snprintf(dst, QR_GUID_TEXT_BYTES + 1,
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
              b[15]);

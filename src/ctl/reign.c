@@ -6,15 +6,18 @@
  * gone itself. Without a ready member the primary's own process comes back as the primary. Routes
  * wait meanwhile. The fence of the log service decides who can commit; this only decides whom we
  * ask. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/sqlmsg.h"
 #include "control_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "env/thread.h"
 #include "base/banned.h"
 
-static const int64_t PROMOTE_NS = INT64_C(10) * 1000000000, PAUSE_NS = 10000000;
+static const int64_t PROMOTE_NS = INT64_C(10) * 1000000000, PAUSE_NS = 10000000,
+                     LOOK_NS = 100000000;
 
 static struct qri_reign *find_reign(struct qr_control *control, uint32_t id) /* held */
 {
@@ -107,14 +110,20 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
     struct qri_reign *reign = strcmp(name, primary) == 0 ? get_reign(control, id) : NULL;
     if (reign == NULL)
         return;
+    bool yields = reign->yields && reign->heir[0] != '\0';
     bool replaced =
         (returns || reign->yields) && choose_replica(control, id, 0, name, reign->primary);
+    if (replaced && reign->yields && reign->heir[0] != '\0' &&
+        qri_control_ready(control, reign->heir))
+        memcpy(reign->primary, reign->heir, sizeof reign->primary);
     reign->yields = false;
+    reign->heir[0] = '\0';
     reign->state = replaced ? QRI_REIGN_VACANT : returns ? QRI_REIGN_STEADY : QRI_REIGN_RESTED;
     if (!replaced)
         memcpy(reign->primary, primary, sizeof reign->primary);
     else
-        QR_LOG(&control->options.log, QR_WARN, "primary_lost", QR_F("node", name),
+        QR_LOG(&control->options.log, yields ? QR_INFO : QR_WARN,
+               yields ? "primary_yielded" : "primary_lost", QR_F("node", name),
                QR_F("next", &reign->primary[0]));
 }
 
@@ -137,7 +146,7 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
     uint32_t count = 0;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         qr_place_member(row.id, i, name);
-        if (strcmp(name, primary) == 0)
+        if (strcmp(name, primary) == 0 || qri_ops_has_member(control, row.id, i))
             continue;
         if (count++ < row.ha_replicas)
             (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
@@ -196,25 +205,53 @@ enum qr_status qri_reign_each_ready(struct qr_control *control, const struct qr_
     return status;
 }
 
-enum qr_status qri_control_failover(struct qr_control *control, const struct qr_control_ask *ask,
-                                    struct qr_err *err)
+enum qr_status qri_reign_yield(struct qr_control *control, const struct qr_database_row *row,
+                               const char *next, struct qr_err *err)
 {
     const struct qr_control_host *host = &control->options.host;
-    struct qr_database_row row;
-    char primary[QR_NODE_NAME_BYTES], next[QR_NODE_NAME_BYTES];
-    QR_TRY(qr_registry_find_database(control->options.registry, ask->name, &row));
-    if (!qr_database_is_hyper(&row) || row.replica_of != 0)
-        return qr_fail(err, QR_INVALID, "Only the primary of a Hyperscale database fails over.");
+    char primary[QR_NODE_NAME_BYTES], other[QR_NODE_NAME_BYTES];
     pthread_mutex_lock(&control->mu);
-    primary_of(control, row.id, primary);
-    bool any = choose_replica(control, row.id, 0, primary, next);
-    struct qri_reign *reign = any ? get_reign(control, row.id) : NULL;
-    if (reign != NULL)
+    primary_of(control, row->id, primary);
+    bool is_it = next != NULL && strcmp(next, primary) == 0;
+    bool any = choose_replica(control, row->id, 0, primary, other);
+    struct qri_reign *reign =
+        any && qri_control_ready(control, primary) ? get_reign(control, row->id) : NULL;
+    if (reign != NULL && !is_it) {
         reign->yields = true;
+        snprintf(reign->heir, sizeof reign->heir, "%s", next == NULL ? "" : next);
+    }
     pthread_mutex_unlock(&control->mu);
+    if (is_it) /* it has taken over before */
+        return QR_OK;
     host->end(host->ctx, primary);
-    QR_TRY(host->want(host->ctx, primary, err));
-    return QR_OK;
+    if (next != NULL && any)
+        return QR_OK;
+    return host->want(host->ctx, primary, err);
+}
+
+enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_database_row *row,
+                              int64_t until_ns, struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char node[QR_NODE_NAME_BYTES];
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&control->mu);
+    while (status == QR_OK && !qri_reign_route(control, row, false, node)) {
+        int64_t left = until_ns - qr_env_mono_ns(control->options.env);
+        if (control->stopping)
+            status = qr_fail(err, QR_CANCELLED, "it is being stopped");
+        else if (left <= 0)
+            status = qr_sql_fail(err, 40613, row->name,
+                                 qr_registry_server_name(control->options.registry), "none");
+        else
+            (void)qr_cond_wait(&control->changed, &control->mu, left < LOOK_NS ? left : LOOK_NS);
+        pthread_mutex_unlock(&control->mu);
+        if (status == QR_OK) /* whoever was to be it may be gone */
+            status = host->want(host->ctx, node, err);
+        pthread_mutex_lock(&control->mu);
+    }
+    pthread_mutex_unlock(&control->mu);
+    return status;
 }
 
 /* ---- the thread that carries it out ---- */

@@ -11,8 +11,8 @@
 enum { ROWS_ANSWER_BYTES = 256 * 1024 }; /* of DATABASES; the next call gets the rest */
 static const int64_t STATE_WAIT_NS = INT64_C(20) * 1000000000;
 
-static void answer_buf(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
-                       enum qr_status status, struct qr_err *err)
+void qri_control_answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
+                        enum qr_status status, struct qr_err *err)
 {
     if (status == QR_OK)
         status = qr_buf_status(own_buf, err);
@@ -50,7 +50,7 @@ static void answer_route(struct qr_control *control, const struct qri_parked *p,
                                 ? QR_OK
                                 : qr_fail(&err, QR_BUG, "a node's address is too long");
     qr_control_route_put(&buf, &route);
-    answer_buf(p->request, &buf, status, &err);
+    qri_control_answer(p->request, &buf, status, &err);
 }
 
 static void refuse_route(struct qr_control *control, const struct qri_parked *p)
@@ -85,7 +85,7 @@ static void answer_state(struct qr_control *control, struct qr_rpc_request *own_
             .kind = QR_ITEM_DATABASE, .name = qr_str(row.name), .database_id = row.id};
         qr_control_item_put(&buf, &item);
     }
-    answer_buf(own_request, &buf, status, &err);
+    qri_control_answer(own_request, &buf, status, &err);
 }
 
 /* True: it has been answered or refused. */
@@ -191,7 +191,7 @@ static void serve_join(struct qr_control *control, const struct qr_control_ask *
         status = qr_fail(&err, QR_DENIED, "the role '%s' is not placed on another machine", name);
     else
         qr_control_service_put(&buf, &control->options.machines->service);
-    answer_buf(own_request, &buf, status, &err);
+    qri_control_answer(own_request, &buf, status, &err);
 }
 
 static void serve_duty(struct qr_control *control, const struct qr_control_ask *ask,
@@ -211,7 +211,7 @@ static void serve_duty(struct qr_control *control, const struct qr_control_ask *
         qr_buf_add8(&buf, (uint8_t)qri_reign_duty(control, &row, name));
     else
         (void)qr_fail(&err, status, "no database has the node '%s'", name);
-    answer_buf(own_request, &buf, status, &err);
+    qri_control_answer(own_request, &buf, status, &err);
 }
 
 static void serve_route(struct qr_control *control, const struct qr_control_ask *ask,
@@ -280,7 +280,7 @@ static void serve_find(struct qr_control *control, const struct qr_control_ask *
         qr_control_row_put(&buf, &row);
     else
         (void)qr_fail(&err, status, "no such database");
-    answer_buf(own_request, &buf, status, &err);
+    qri_control_answer(own_request, &buf, status, &err);
 }
 
 static void serve_databases(struct qr_control *control, const struct qr_control_ask *ask,
@@ -290,12 +290,12 @@ static void serve_databases(struct qr_control *control, const struct qr_control_
     struct qr_err err = {0};
     struct qr_buf buf;
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
-    for (size_t i = 0;
+    for (size_t i = qr_registry_index_after(control->options.registry, ask->id);
          buf.len < ROWS_ANSWER_BYTES && qr_registry_database_at(control->options.registry, i, &row);
          i++)
         if (row.id > ask->id)
             qr_control_row_put(&buf, &row);
-    answer_buf(own_request, &buf, QR_OK, &err);
+    qri_control_answer(own_request, &buf, QR_OK, &err);
 }
 
 static void serve_rules(struct qr_control *control, const struct qr_control_ask *ask,
@@ -305,7 +305,7 @@ static void serve_rules(struct qr_control *control, const struct qr_control_ask 
     struct qr_buf buf;
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
     enum qr_status status = qri_control_put_rules(control, false, ask->id, &buf, &err);
-    answer_buf(own_request, &buf, status, &err);
+    qri_control_answer(own_request, &buf, status, &err);
 }
 
 static void serve_login(struct qr_control *control, const struct qr_control_ask *ask,
@@ -323,7 +323,7 @@ static void serve_login(struct qr_control *control, const struct qr_control_ask 
         item.text = qr_str(hash);
         qr_control_item_put(&buf, &item);
     }
-    answer_buf(own_request, &buf, status, &err);
+    qri_control_answer(own_request, &buf, status, &err);
 }
 
 /* What another machine may call; the rest could tell it passwords' hashes. */
@@ -346,17 +346,11 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_JOIN - QR_CONTROL_REGISTER] = serve_join,
 };
 
-static enum qr_status (*const operations[])(struct qr_control *control,
-                                            const struct qr_control_ask *ask,
-                                            struct qr_err *err) = {
-    [QR_CONTROL_CREATE - QR_CONTROL_CREATE] = qr_control_create_database,
-    [QR_CONTROL_ALTER - QR_CONTROL_CREATE] = qri_control_alter,
-    [QR_CONTROL_RENAME - QR_CONTROL_CREATE] = qri_control_rename,
-    [QR_CONTROL_DROP - QR_CONTROL_CREATE] = qr_control_drop_database,
+/* What is no operation that may take its time (ops.c). */
+static enum qr_status (*const changes[])(struct qr_control *control,
+                                         const struct qr_control_ask *ask, struct qr_err *err) = {
     [QR_CONTROL_SET_RULE - QR_CONTROL_CREATE] = qri_control_set_rule,
     [QR_CONTROL_DELETE_RULE - QR_CONTROL_CREATE] = qri_control_delete_rule,
-    [QR_CONTROL_ADD_REPLICA - QR_CONTROL_CREATE] = qri_control_add_replica,
-    [QR_CONTROL_FAILOVER - QR_CONTROL_CREATE] = qri_control_failover,
     [QR_CONTROL_RETENTION - QR_CONTROL_CREATE] = qri_control_set_retention,
     [QR_CONTROL_GROW - QR_CONTROL_CREATE] = qri_control_grow,
 };
@@ -366,18 +360,19 @@ void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)
     struct qr_control_ask ask;
     struct qr_err err = {0};
     size_t index = (size_t)own_request->method - QR_CONTROL_REGISTER; /* wraps below: too big */
+    bool is_short = index < sizeof short_calls / sizeof short_calls[0];
     enum qr_status status =
-        index >= sizeof short_calls / sizeof short_calls[0]
+        !is_short && own_request->method < QR_CONTROL_RESOURCE
             ? qr_fail(&err, QR_UNSUPPORTED, "no short call %u", own_request->method)
-        : own_request->from != NULL && !for_machines[index]
+        : own_request->from != NULL && (!is_short || !for_machines[index])
             ? qr_fail(&err, QR_DENIED, "short call %u is not for other machines",
                       own_request->method)
             : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes, &ask,
                                  &err);
-    if (status != QR_OK)
-        qr_rpc_refuse(own_request, status, &err);
-    else
+    if (status == QR_OK && is_short)
         short_calls[index](ctx, &ask, own_request);
+    else if (status != QR_OK || !qri_resource_serve(ctx, &ask, own_request))
+        qr_rpc_refuse(own_request, status == QR_OK ? QR_UNSUPPORTED : status, &err);
 }
 
 void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request)
@@ -385,13 +380,17 @@ void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request)
     struct qr_control_ask ask;
     struct qr_err err = {0};
     size_t index = (size_t)own_request->method - QR_CONTROL_CREATE;
+    bool is_known = index <= QR_CONTROL_GROW - QR_CONTROL_CREATE;
     enum qr_status status =
-        index >= sizeof operations / sizeof operations[0]
-            ? qr_fail(&err, QR_UNSUPPORTED, "no operation %u", own_request->method)
-            : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes, &ask,
-                                 &err);
+        !is_known ? qr_fail(&err, QR_UNSUPPORTED, "no operation %u", own_request->method)
+                  : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes,
+                                       &ask, &err);
+    if (status == QR_OK && changes[index] == NULL) {
+        qri_ops_serve(ctx, &ask, own_request);
+        return;
+    }
     if (status == QR_OK)
-        status = operations[index](ctx, &ask, &err);
+        status = changes[index](ctx, &ask, &err);
     if (status == QR_OK)
         qr_rpc_answer(own_request, NULL, 0);
     else

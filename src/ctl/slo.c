@@ -35,3 +35,39 @@ const struct qr_slo *qr_slo_default(struct qr_str edition)
     }
     return NULL;
 }
+
+/* ---- sizes ---- */
+
+#define MIB UINT64_C(1048576)
+#define GIB (UINT64_C(1024) * MIB)
+
+/* What DTU tiers can be bounded by; from 1 TiB on by steps. */
+static const uint64_t dtu_sizes[] = {100 * MIB, 250 * MIB, 500 * MIB, 1 * GIB,   2 * GIB,
+                                     5 * GIB,   10 * GIB,  20 * GIB,  30 * GIB,  40 * GIB,
+                                     50 * GIB,  100 * GIB, 150 * GIB, 200 * GIB, 250 * GIB,
+                                     300 * GIB, 400 * GIB, 500 * GIB, 750 * GIB, 1024 * GIB};
+static const uint64_t DTU_STEP = 256 * GIB, DTU_STEPS_FROM = 1024 * GIB;
+
+uint64_t qr_slo_default_max_bytes(const struct qr_slo *slo)
+{
+    static const struct {
+        const char *edition;
+        uint64_t bytes;
+    } defaults[] = {{"Basic", 2 * GIB}, {"Standard", 250 * GIB}, {"Premium", 500 * GIB}};
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        if (qr_str_ieqz(qr_str(slo->edition), defaults[i].edition))
+            return slo->max_data_bytes > DTU_STEPS_FROM ? DTU_STEPS_FROM : defaults[i].bytes;
+    return 32 * GIB;
+}
+
+bool qr_slo_takes_max_bytes(const struct qr_slo *slo, uint64_t max_bytes)
+{
+    if (max_bytes == 0 || max_bytes > slo->max_data_bytes)
+        return false;
+    if (!slo->is_dtu)
+        return max_bytes % GIB == 0;
+    for (size_t i = 0; i < sizeof dtu_sizes / sizeof dtu_sizes[0]; i++)
+        if (max_bytes == dtu_sizes[i])
+            return true;
+    return max_bytes > DTU_STEPS_FROM && max_bytes % DTU_STEP == 0;
+}

@@ -203,7 +203,7 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
     static const struct {
         const char *edition, *objective;
         uint64_t gigabytes;
-        int want; /* number of the T-SQL error, 0: none, -1: not supported */
+        int want; /* number of the T-SQL error, 0: none */
         const char *got;
     } rows[] = {
         {"", "", 0, 0, "GP_Gen5_2"},
@@ -215,9 +215,18 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
         {"Hyperscale", "", 0, 0, "HS_Gen5_2"},
         {"", "HS_Gen5_4", 0, 0, "HS_Gen5_4"},
         {"Hyperscale", "HS_Gen5_2", 64, 40619, ""},
-        {"BusinessCritical", "", 0, -1, ""},
-        {"", "BC_Gen5_2", 0, -1, ""},
-        {"Nonsense", "", 0, -1, ""},
+        {"BusinessCritical", "", 0, 0, "BC_Gen5_2"},
+        {"", "BC_Gen5_4", 0, 0, "BC_Gen5_4"},
+        {"", "GP_S_Gen5_1", 512, 0, "GP_S_Gen5_1"},
+        {"Basic", "", 2, 0, "Basic"},
+        {"basic", "Basic", 3, 40619, ""},
+        {"Standard", "S3", 750, 0, "S3"},
+        {"Standard", "S3", 600, 40619, ""},
+        {"Standard", "S2", 500, 40619, ""},
+        {"", "P11", 1280, 0, "P11"},
+        {"Premium", "S3", 0, 40808, ""},
+        {"Nonsense", "", 0, 40633, ""},
+        {"", "ElasticPool", 0, 40862, ""},
     };
     struct fixture *f = *state;
     open_registry(f);
@@ -236,8 +245,6 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
             assert_int_equal(status, QR_OK);
             assert_string_equal(row.objective, rows[i].got);
             assert_int_equal(qr_database_is_hyper(&row), rows[i].got[0] == 'H');
-        } else if (rows[i].want < 0) {
-            assert_int_equal(status, QR_UNSUPPORTED);
         } else {
             assert_int_equal(status, QR_SQL);
             assert_int_equal(err.number, rows[i].want);
@@ -273,6 +280,107 @@ static void test_a_database_stays_on_its_side_of_hyperscale(void **state)
     assert_int_equal(qr_registry_find_id(f->registry, row.id, &by_id), QR_OK);
     assert_string_equal(by_id.name, "h");
     assert_int_equal(qr_registry_find_id(f->registry, 12345, &by_id), QR_NOT_FOUND);
+}
+
+static void add(struct fixture *f, const char *name, const char *objective, int want)
+{
+    struct qr_database_wish wish = {.objective = qr_str(objective)};
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    enum qr_status status = qr_registry_add_database(f->registry, qr_str(name), &wish, &row, &err);
+    assert_int_equal(status, want == 0 ? QR_OK : QR_SQL);
+    assert_int_equal(status == QR_OK ? 0 : err.number, want);
+}
+
+static void test_a_server_has_its_quota_of_vcores_and_dtus(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_database_wish larger = {.objective = qr_str("GP_Gen5_80")},
+                            smaller = {.objective = qr_str("GP_Gen5_2")};
+    open_registry(f);
+    for (int i = 0; i < 6; i++)
+        add(f, (char[]){'a', (char)('0' + i), 0}, "GP_Gen5_80", 0); /* 480 of 540 */
+    add(f, "b", "GP_Gen5_80", 40904);
+    add(f, "b", "GP_Gen5_40", 0);
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("b"), &larger, &row, &err),
+                     QR_SQL);
+    assert_int_equal(err.number, 40904);
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("b"), &smaller, &row, &err),
+                     QR_OK);
+    for (int i = 0; i < 13; i++)
+        add(f, (char[]){'p', (char)('a' + i), 0}, "P15", 0); /* 52000 of 54000 */
+    add(f, "s", "S12", 40847);
+    add(f, "s", "S9", 0);
+}
+
+static void test_traits_are_those_that_the_objective_has(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_database_wish wish = {.objective = qr_str("GP_S_Gen5_2"),
+                                    .traits = {.auto_pause_minutes = 120, .min_capacity_pct = 75}};
+    open_registry(f);
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("s"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(row.traits.auto_pause_minutes, 120);
+    assert_int_equal(row.traits.min_capacity_pct, 75);
+    assert_int_equal(row.traits.license, 0);
+    assert_int_equal(strlen(row.guid), QR_GUID_TEXT_BYTES);
+    wish.objective = qr_str("GP_Gen5_2"); /* what a client echoes of the tier before is no wish */
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(row.traits.auto_pause_minutes, 0);
+    assert_int_equal(row.traits.license, QR_LICENSE_INCLUDED);
+    wish = (struct qr_database_wish){.traits = {.read_scale = QR_SAID_YES}};
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, &err),
+                     QR_SQL);
+    assert_int_equal(err.number, 45148);
+    wish = (struct qr_database_wish){.objective = qr_str("GP_S_Gen5_2"),
+                                     .traits = {.auto_pause_minutes = 65}};
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, &err),
+                     QR_INVALID);
+    wish.traits = (struct qr_database_traits){.min_capacity_pct = 300};
+    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, &err),
+                     QR_INVALID);
+    assert_int_equal(qr_registry_set_tags(f->registry, row.id, qr_str("{\"a\": \"b\"}"), NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_set_tags(f->registry, row.id, qr_str("{\"a\": 1}"), NULL),
+                     QR_INVALID);
+    assert_int_equal(qr_registry_set_tags(f->registry, row.id, qr_str("[]"), NULL), QR_INVALID);
+    reopen(f);
+    open_registry(f);
+    char tags[QR_TAGS_BYTES_MAX + 1];
+    uint64_t version = 0;
+    assert_int_equal(qr_registry_tags(f->registry, row.id, tags, &version, NULL), QR_OK);
+    assert_string_equal(tags, "{\"a\":\"b\"}");
+    assert_true(version > 0);
+}
+
+static void test_rows_of_the_first_release_are_completed(void **state)
+{
+    static const char row_text[] =
+        "{\"id\":5,\"name\":\"old\",\"state\":\"online\",\"edition\":\"Hyperscale\",\"objective\":"
+        "\"HS_Gen5_2\",\"collation\":\"c\",\"timeline\":\"00112233-4455-6677-8899-aabbccddeeff\","
+        "\"createTicks\":1,\"maxBytes\":0,\"slices\":1}";
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    bool applied = false;
+    struct qr_meta_op ops[] = {
+        {.key = qr_str("database/00000005"), .value = qr_str(row_text)},
+        {.key = qr_str("format"), .value = qr_str("{\"version\":3}")},
+    };
+    assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops, 1, &applied, NULL, NULL), QR_OK);
+    open_registry(f);
+    assert_int_equal(qr_registry_find_id(f->registry, 5, &row), QR_OK);
+    assert_string_equal(row.guid, row.timeline);
+    assert_int_equal(row.traits.read_scale, QR_SAID_YES);
+    assert_int_equal(row.retention_days, QR_RETENTION_DAYS);
+    assert_value(f, "format", "{\"version\":2}", 3);
+    assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops + 1, 1, &applied, NULL, NULL), QR_OK);
+    reopen(f); /* and those of a later one are left alone */
+    assert_int_equal(qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL), QR_CORRUPT);
 }
 
 static void test_a_database_only_grows(void **state)
@@ -383,6 +491,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_database_stays_on_its_side_of_hyperscale, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_database_only_grows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_server_has_its_quota_of_vcores_and_dtus, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_traits_are_those_that_the_objective_has, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_rows_of_the_first_release_are_completed, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_compare_that_fails_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range_and_watch_see_a_prefix_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_no_metadata_is_refused, setup,

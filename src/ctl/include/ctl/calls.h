@@ -3,10 +3,11 @@
  * Control serves short calls on one address and operations, which take as long as they take, on
  * another, so that an operation that waits for a node never keeps a node's question waiting. Each
  * compute node serves the node calls.
- * All requests have one form, of which each method carries some members (a table in calls.c); an
- * operation's answer is empty. Little-endian; a text is u16 bytes and then the text, without NUL.
- * Pure; any thread; decoded bytes are hostile, and texts point into them. QR_PROTOCOL for what
- * breaks a format. */
+ * All requests have one form, of which each method carries some members (a table in calls.c). What
+ * changes databases is an operation (ctl/resources.h): it carries operation_id and no_wait too, and
+ * is answered with its row; the answer of the others is empty. Little-endian; a text is u16 bytes
+ * and then the text, without NUL. Pure; any thread; decoded bytes are hostile, and texts point into
+ * them. QR_PROTOCOL for what breaks a format. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,16 +31,28 @@ enum qr_control_method {
     QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_JOIN,
     /* operations */
     QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, dropped, dropped_wall_ns,
-                                  restore_wall_ns */
-    QR_CONTROL_ALTER,          /* name, edition, objective, max_bytes, max_text, ha_replicas */
-    QR_CONTROL_RENAME,         /* name, new_name */
-    QR_CONTROL_DROP,           /* name */
-    QR_CONTROL_SET_RULE,       /* id, name, start, end */
-    QR_CONTROL_DELETE_RULE,    /* id, name */
-    QR_CONTROL_ADD_REPLICA,    /* name of the primary, new_name, objective */
-    QR_CONTROL_FAILOVER,       /* name: an HA replica takes over */
-    QR_CONTROL_RETENTION,      /* name, id: for how many days it can be restored */
-    QR_CONTROL_GROW,           /* id, slices: a primary has made them */
+                                  restore_wall_ns, ha_replicas, traits, tags, ... */
+    QR_CONTROL_ALTER,       /* name, edition, objective, max_bytes, max_text, ha_replicas, traits,
+                               tags, ... */
+    QR_CONTROL_RENAME,      /* name, new_name */
+    QR_CONTROL_DROP,        /* name */
+    QR_CONTROL_SET_RULE,    /* id, name, start, end */
+    QR_CONTROL_DELETE_RULE, /* id, name */
+    QR_CONTROL_ADD_REPLICA, /* name of the primary, new_name, objective */
+    QR_CONTROL_FAILOVER,    /* name: an HA replica takes over */
+    QR_CONTROL_RETENTION,   /* name, id: for how many days it can be restored */
+    QR_CONTROL_GROW,        /* id, slices: a primary has made them */
+    /* resources, on the address of short calls: ctl/resources.h has them as functions */
+    QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
+    QR_CONTROL_RESOURCES,        /* those with an id above; answer: not always all */
+    QR_CONTROL_OPERATION,        /* operation_id; answer: its row */
+    QR_CONTROL_OPERATIONS,       /* name, version: with a number below it (0: all); newest first */
+    QR_CONTROL_CANCEL,           /* operation_id */
+    QR_CONTROL_DOC,              /* doc_kind, name; answer: a document */
+    QR_CONTROL_DOCS,             /* doc_kind, name: a prefix, new_name: those behind it */
+    QR_CONTROL_DOC_PUT,          /* doc_kind, name, text, version */
+    QR_CONTROL_DOC_DELETE,       /* doc_kind, name */
+    QR_CONTROL_ADMIN_HASH,       /* text */
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x321, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
@@ -74,8 +87,12 @@ enum qr_role {
 struct qr_control_ask {
     struct qr_str name, new_name;
     struct qr_str edition, objective, collation, max_text;
-    struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: none */
-    struct qr_str start, end; /* of a rule, as the statement has them */
+    struct qr_str copy_of;      /* CREATE: the database to copy; n = 0: none */
+    struct qr_str start, end;   /* of a rule, as the statement has them */
+    struct qr_str operation_id; /* a GUID: asked again, it is not done again; n = 0: control's */
+    struct qr_str tags;         /* a JSON object; n = 0: not said */
+    struct qr_str text;         /* a document; a hash */
+    struct qr_database_traits traits;
     uint64_t max_bytes;       /* 0: not said */
     bool dropped;             /* CREATE with copy_of: of one that was dropped ... */
     int64_t dropped_wall_ns;  /* ... at this time, to the millisecond; 0: the last */
@@ -84,6 +101,8 @@ struct qr_control_ask {
     uint32_t id, pid, slices;
     uint32_t ha_replicas; /* one more than wished; 0: not said */
     uint8_t role;         /* enum qr_role */
+    uint8_t doc_kind;     /* enum qr_doc_kind */
+    bool no_wait;         /* an operation: the answer comes when it has been started */
     bool read_only;
 };
 void qr_control_ask_put(struct qr_buf *buf, enum qr_control_method method,

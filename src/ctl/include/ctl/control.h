@@ -72,7 +72,7 @@ void qr_control_stop(struct qr_control *control);
 /* That process was reaped: it does nothing any more. `returns`: its host starts it again. When it
  * was the primary of a Hyperscale database that has a replica ready, that one takes over. */
 void qr_control_exited(struct qr_control *control, const char *name, bool returns);
-/* A few times a second: ends waits that are over. */
+/* A few times a second: ends waits that are over, forgets operations that are over for long. */
 void qr_control_tick(struct qr_control *control);
 
 /* The operations, as the calls do them. Fields as calls.h lists them for the method. */
@@ -82,6 +82,9 @@ QR_NODISCARD enum qr_status qr_control_create_database(struct qr_control *contro
 QR_NODISCARD enum qr_status qr_control_drop_database(struct qr_control *control,
                                                      const struct qr_control_ask *ask,
                                                      struct qr_err *err);
+/* The objective whose size that node has to have; NULL: it is not of one database. */
+struct qr_slo;
+const struct qr_slo *qr_control_node_slo(struct qr_control *control, const char *node);
 /* Makes the sample's tables and rows in that database. */
 QR_NODISCARD enum qr_status qr_control_fill_database(struct qr_control *control, struct qr_str name,
                                                      struct qr_err *err);

@@ -20,6 +20,8 @@ enum {
     QR_WORD_BYTES_MAX = 63,
     QR_HASH_BYTES_MAX = 127,
     QR_TIMELINE_TEXT_BYTES = 36,
+    QR_GUID_TEXT_BYTES = 36,
+    QR_TAGS_BYTES_MAX = 8192, /* of a resource's tags, as JSON */
     QR_MASTER_ID = 1,
     QR_SLICES_MAX = 1024, /* of one database */
 };
@@ -38,6 +40,31 @@ enum {
     QR_RETENTION_DAYS = 7, /* unless the row says otherwise */
 };
 
+/* What ARM says of a database beside its tier and size. In a wish 0 means that it is not said; in a
+ * row every member is said, as far as the tier has it. */
+enum qr_said { QR_NOT_SAID, QR_SAID_NO, QR_SAID_YES, QR_SAID_COUNT };
+enum qr_license {
+    QR_LICENSE_NOT_SAID,
+    QR_LICENSE_INCLUDED,
+    QR_LICENSE_BASE_PRICE,
+    QR_LICENSE_COUNT
+};
+enum qr_redundancy {
+    QR_REDUNDANCY_NOT_SAID,
+    QR_REDUNDANCY_LOCAL, /* all that there is; the others are recorded as wished */
+    QR_REDUNDANCY_ZONE,
+    QR_REDUNDANCY_GEO,
+    QR_REDUNDANCY_GEO_ZONE,
+    QR_REDUNDANCY_COUNT,
+};
+struct qr_database_traits {
+    uint8_t zone_redundant, read_scale; /* enum qr_said */
+    uint8_t license;                    /* enum qr_license */
+    uint8_t redundancy;                 /* enum qr_redundancy, of backups */
+    int32_t auto_pause_minutes;         /* serverless: -1 never; else 0 */
+    uint32_t min_capacity_pct;          /* serverless: hundredths of a vCore; else 0 */
+};
+
 struct qr_database_row {
     uint32_t id;
     enum qr_database_state state;
@@ -54,8 +81,11 @@ struct qr_database_row {
     uint32_t retention_days; /* how far back it can be restored */
     int64_t dropped_wall_ns; /* when, if it is DROPPED or PURGING */
     char parent[QR_TIMELINE_TEXT_BYTES +
-                1];      /* Hyperscale: timeline of which it is a branch, or "" */
-    uint64_t branch_lsn; /* where */
+                1];                    /* Hyperscale: timeline of which it is a branch, or "" */
+    uint64_t branch_lsn;               /* where */
+    char guid[QR_GUID_TEXT_BYTES + 1]; /* of the database itself, never used again */
+    struct qr_database_traits traits;
+    int64_t migrated_wall_ns; /* when it came to Hyperscale from another tier; 0: it did not */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
 /* Somebody may name it. */
@@ -74,14 +104,17 @@ static inline bool qr_database_is_hyper(const struct qr_database_row *row)
 struct qr_database_wish {
     struct qr_str edition, objective, collation;
     uint64_t max_bytes;
-    struct qr_str max_text;                   /* as written, for the error */
-    struct qr_str copy_of;                    /* CREATE: the database to copy; n = 0: a new one */
-    uint64_t restore_wall_ns;                 /* as it was at this time; 0: as it is now */
-    uint32_t ha_replicas;                     /* one more than wished */
+    struct qr_str max_text;   /* as written, for the error */
+    struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: a new one */
+    uint64_t restore_wall_ns; /* as it was at this time; 0: as it is now */
+    uint32_t ha_replicas;     /* one more than wished */
+    struct qr_database_traits traits;
+    struct qr_str tags;                       /* n = 0: kept; a JSON object */
     const struct qr_database_row *replica_of; /* CREATE: the primary of a named replica */
 };
 
-/* Loads what is there; `env` for time and random. */
+/* Loads what is there, and brings rows of earlier releases up to date; `env` for time and random.
+ * QR_CORRUPT for those of a later one. */
 QR_NODISCARD enum qr_status qr_registry_open(struct qr_meta *meta, struct qr_env *env,
                                              struct qr_registry **ret_registry, struct qr_err *err);
 void qr_registry_close(struct qr_registry *registry); /* NULL is accepted */
@@ -140,6 +173,15 @@ QR_NODISCARD enum qr_status qr_registry_set_retention(struct qr_registry *regist
                                                       uint32_t days, struct qr_err *err);
 enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
                                    struct qr_database_row *ret_row);
+/* The version of its row, and its tags: a JSON object. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_registry_tags(struct qr_registry *registry, uint32_t id,
+                                             char dst[QR_TAGS_BYTES_MAX + 1], uint64_t *ret_version,
+                                             struct qr_err *err);
+/* QR_INVALID: it is no JSON object of texts, or too long. */
+QR_NODISCARD enum qr_status qr_registry_set_tags(struct qr_registry *registry, uint32_t id,
+                                                 struct qr_str tags, struct qr_err *err);
+/* Index of the first row with an id above that. */
+size_t qr_registry_index_after(struct qr_registry *registry, uint32_t id);
 /* The index-th row in order of id; false behind the last. */
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row);

@@ -1,13 +1,20 @@
 /* ctl/slo.h - service objectives, generated from data/slo.csv. Pure. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/str.h"
 
 struct qr_slo {
-    const char *name;        /* "GP_Gen5_2" */
-    const char *edition;     /* "GeneralPurpose" */
-    uint64_t max_data_bytes; /* 0: the table states none */
+    const char *name;    /* "GP_Gen5_2" */
+    const char *edition; /* "GeneralPurpose" */
+    const char *family;  /* "Gen5"; "" for DTUs */
+    uint32_t capacity;   /* vCores, or DTUs */
+    bool is_dtu, is_serverless;
+    uint32_t min_capacity_pct; /* serverless: hundredths of a vCore that are the least */
+    uint32_t ha_replicas_max;
+    uint32_t memory_mib;     /* 0: the table states none */
+    uint64_t max_data_bytes; /* the same */
 };
 
 size_t qr_slo_count(void);
@@ -15,3 +22,7 @@ const struct qr_slo *qr_slo_at(size_t index);
 const struct qr_slo *qr_slo_find(struct qr_str name); /* without case; NULL if none */
 const struct qr_slo *
 qr_slo_default(struct qr_str edition); /* what a database of that edition gets; NULL if none */
+/* What a database gets of which no size is said. */
+uint64_t qr_slo_default_max_bytes(const struct qr_slo *slo);
+/* May a database of that objective be bounded so? Not for Hyperscale, which has no bound. */
+bool qr_slo_takes_max_bytes(const struct qr_slo *slo, uint64_t max_bytes);

@@ -1,0 +1,317 @@
+/* docs.c - see control_int.h: documents, at keys `doc/<kind>/<name in lower case>`, each as
+ * {"name": as written, "doc": the object} */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "control_int.h"
+#include "registry_int.h"
+#include "resources_int.h"
+#include "base/banned.h"
+
+enum { KEY_BYTES = 32 + QR_DOC_NAME_BYTES_MAX, DOCS_ANSWER_BYTES = 256 * 1024 };
+
+static enum qr_status check_server(struct qr_control *control, struct qr_str name,
+                                   const json_t *doc, struct qr_err *err);
+static enum qr_status keep_server(struct qr_control *control, struct qr_str name,
+                                  struct qr_err *err);
+static enum qr_status keep_all(struct qr_control *control, struct qr_str name, struct qr_err *err);
+static enum qr_status keep_group_of_server(struct qr_control *control, struct qr_str name,
+                                           struct qr_err *err);
+
+static const struct {
+    const char *word;
+    size_t max; /* of that kind */
+    /* May be NULL. A new or changed one; one that is to go. */
+    enum qr_status (*check)(struct qr_control *control, struct qr_str name, const json_t *doc,
+                            struct qr_err *err);
+    enum qr_status (*check_delete)(struct qr_control *control, struct qr_str name,
+                                   struct qr_err *err);
+} kinds[QR_DOC_KIND_COUNT] = {
+    /* clang-format off */
+    [QR_DOC_SUBSCRIPTION] = {"subscription", 1,     NULL,         keep_all},
+    [QR_DOC_REGION]       = {"region",       100,   NULL,         NULL},
+    [QR_DOC_GROUP]        = {"group",        980,   NULL,         keep_group_of_server},
+    [QR_DOC_SERVER]       = {"server",       2,     check_server, keep_server},
+    [QR_DOC_PRINCIPAL]    = {"principal",    1000,  NULL,         NULL},
+    [QR_DOC_ROLE]         = {"role",         4000,  NULL,         NULL},
+    [QR_DOC_POLICY]       = {"policy",       50000, NULL,         NULL},
+    [QR_DOC_POOL]         = {"pool",         500,   NULL,         NULL},
+    /* clang-format on */
+};
+
+static struct qr_str key_of(uint8_t kind, struct qr_str name, char dst[KEY_BYTES])
+{
+    int at = snprintf(dst, KEY_BYTES, "doc/%s/", kinds[kind].word);
+    for (size_t i = 0; i < name.n && i < QR_DOC_NAME_BYTES_MAX; i++) {
+        char c = name.p[i];
+        dst[at++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+    return qr_str_n(dst, (size_t)at);
+}
+
+static struct qr_meta *meta_of(struct qr_control *control)
+{
+    return qri_registry_meta(control->options.registry);
+}
+
+/* ---- reading ---- */
+
+/* The stored value as a document; `ret_root` and `ret_text` hold what it points into. */
+static bool doc_of(struct qr_str value, uint64_t version, json_t **ret_root, char **ret_text,
+                   struct qr_doc *ret_doc)
+{
+    json_t *root = json_loadb(value.p, value.n, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *name = json_object_get(root, "name"), *doc = json_object_get(root, "doc");
+    char *text = json_is_string(name) && json_is_object(doc) ? json_dumps(doc, JSON_COMPACT) : NULL;
+    *ret_root = root;
+    *ret_text = text;
+    if (text == NULL)
+        return false;
+    *ret_doc = (struct qr_doc){qr_str_n(json_string_value(name), json_string_length(name)),
+                               qr_str(text), version};
+    return true;
+}
+
+static enum qr_status read_doc(struct qr_control *control, uint8_t kind, struct qr_str name,
+                               struct qr_buf *value, uint64_t *ret_version, struct qr_err *err)
+{
+    char key[KEY_BYTES];
+    return qr_meta_get(meta_of(control), key_of(kind, name, key), value, ret_version, err);
+}
+
+enum qr_status qri_docs_get(struct qr_control *control, const struct qr_control_ask *ask,
+                            struct qr_buf *answer, struct qr_err *err)
+{
+    struct qr_buf value;
+    struct qr_doc doc;
+    json_t *root = NULL;
+    char *text = NULL;
+    uint64_t version = 0;
+    qr_buf_init(&value, QR_META_VALUE_BYTES_MAX);
+    enum qr_status status = read_doc(control, ask->doc_kind, ask->name, &value, &version, err);
+    if (status == QR_OK &&
+        !doc_of(qr_str_n((const char *)value.data, value.len), version, &root, &text, &doc))
+        status = qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read");
+    if (status == QR_OK)
+        qri_doc_put(answer, &doc);
+    free(text);
+    json_decref(root);
+    qr_buf_done(&value);
+    return status;
+}
+
+struct list {
+    struct qr_buf *answer;
+    char after_key[KEY_BYTES];
+    struct qr_str after;
+    bool damaged;
+};
+
+static bool list_one(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
+{
+    struct list *list = arg;
+    struct qr_doc doc;
+    json_t *root = NULL;
+    char *text = NULL;
+    size_t n = key.n < list->after.n ? key.n : list->after.n;
+    int order = n == 0 ? 1 : memcmp(key.p, list->after.p, n);
+    if (list->after.n > 0 && (order < 0 || (order == 0 && key.n <= list->after.n)))
+        return true;
+    list->damaged = !doc_of(value, version, &root, &text, &doc);
+    if (!list->damaged)
+        qri_doc_put(list->answer, &doc);
+    free(text);
+    json_decref(root);
+    return !list->damaged && list->answer->len < DOCS_ANSWER_BYTES;
+}
+
+enum qr_status qri_docs_list(struct qr_control *control, const struct qr_control_ask *ask,
+                             struct qr_buf *answer, struct qr_err *err)
+{
+    struct list list = {.answer = answer};
+    char prefix[KEY_BYTES];
+    if (ask->new_name.n > 0)
+        list.after = key_of(ask->doc_kind, ask->new_name, list.after_key);
+    QR_TRY(qr_meta_range(meta_of(control), key_of(ask->doc_kind, ask->name, prefix), list_one,
+                         &list, err));
+    return list.damaged ? qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read") : QR_OK;
+}
+
+/* ---- writing ---- */
+
+static bool count_one(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
+{
+    (void)key;
+    (void)value;
+    (void)version;
+    *(size_t *)arg += 1;
+    return true;
+}
+
+static enum qr_status check_count(struct qr_control *control, uint8_t kind, struct qr_err *err)
+{
+    char prefix[KEY_BYTES];
+    size_t count = 0;
+    QR_TRY(
+        qr_meta_range(meta_of(control), key_of(kind, qr_str(""), prefix), count_one, &count, err));
+    return count < kinds[kind].max
+               ? QR_OK
+               : qr_fail(err, QR_FULL, "There are %zu documents of kind '%s', the most possible.",
+                         count, kinds[kind].word);
+}
+
+static enum qr_status write_doc(struct qr_control *control, uint8_t kind, struct qr_str name,
+                                json_t *doc, uint64_t wanted, struct qr_err *err)
+{
+    char key[KEY_BYTES];
+    uint64_t version = 0;
+    bool applied = false;
+    enum qr_status status = read_doc(control, kind, name, NULL, &version, err);
+    if (status == QR_NOT_FOUND)
+        status = check_count(control, kind, err);
+    QR_TRY(status);
+    if (wanted != UINT64_MAX && wanted != version)
+        return qr_fail(err, QR_CONFLICT, "The resource has changed since it was read.");
+    json_t *root = json_pack("{s:s%, s:O}", "name", name.p, name.n, "doc", doc);
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (text == NULL)
+        return qr_fail(err, QR_INVALID, "The name of a resource is UTF-8.");
+    struct qr_meta_compare compare = {key_of(kind, name, key), version};
+    struct qr_meta_op op = {.key = compare.key, .value = qr_str(text)};
+    status = qr_meta_txn(meta_of(control), &compare, 1, &op, 1, &applied, NULL, err);
+    free(text);
+    if (status == QR_OK && !applied)
+        status = qr_fail(err, QR_CONFLICT, "The resource has changed since it was read.");
+    return status;
+}
+
+enum qr_status qri_docs_put(struct qr_control *control, const struct qr_control_ask *ask,
+                            struct qr_buf *answer, struct qr_err *err)
+{
+    (void)answer;
+    json_t *doc = json_loadb(ask->text.p, ask->text.n, JSON_REJECT_DUPLICATES, NULL);
+    enum qr_status status = json_is_object(doc) && ask->name.n > 0
+                                ? QR_OK
+                                : qr_fail(err, QR_INVALID, "A resource is a JSON object.");
+    if (status == QR_OK && kinds[ask->doc_kind].check != NULL)
+        status = kinds[ask->doc_kind].check(control, ask->name, doc, err);
+    if (status == QR_OK)
+        status = write_doc(control, ask->doc_kind, ask->name, doc, ask->version, err);
+    json_decref(doc);
+    return status;
+}
+
+enum qr_status qri_docs_delete(struct qr_control *control, const struct qr_control_ask *ask,
+                               struct qr_buf *answer, struct qr_err *err)
+{
+    char key[KEY_BYTES];
+    bool applied = false;
+    (void)answer;
+    QR_TRY(read_doc(control, ask->doc_kind, ask->name, NULL, NULL, err));
+    if (kinds[ask->doc_kind].check_delete != NULL)
+        QR_TRY(kinds[ask->doc_kind].check_delete(control, ask->name, err));
+    struct qr_meta_op op = {.key = key_of(ask->doc_kind, ask->name, key), .is_delete = true};
+    return qr_meta_txn(meta_of(control), NULL, 0, &op, 1, &applied, NULL, err);
+}
+
+/* ---- what has to stay true ---- */
+
+static bool is_own_server(struct qr_control *control, struct qr_str name)
+{
+    return qr_str_ieqz(name, qr_registry_server_name(control->options.registry));
+}
+
+static enum qr_status check_server(struct qr_control *control, struct qr_str name,
+                                   const json_t *doc, struct qr_err *err)
+{
+    char subscription[QR_GUID_TEXT_BYTES + 1] = "default";
+    const char *group = json_string_value(json_object_get(doc, "group"));
+    if (!is_own_server(control, name)) /* ports, logins and database ids are those of one server */
+        return qr_sql_fail(err, 40652, subscription);
+    if (group == NULL)
+        return qr_fail(err, QR_INVALID, "A server has a resource group.");
+    enum qr_status status = read_doc(control, QR_DOC_GROUP, qr_str(group), NULL, NULL, err);
+    return status != QR_NOT_FOUND ? status
+                                  : qr_fail(err, QR_NOT_FOUND, "There is no such resource group.");
+}
+
+static enum qr_status keep_server(struct qr_control *control, struct qr_str name,
+                                  struct qr_err *err)
+{
+    (void)control;
+    return qr_fail(err, QR_CONFLICT, "'%.*s' is the one server of this instance.", (int)name.n,
+                   name.p);
+}
+
+static enum qr_status keep_all(struct qr_control *control, struct qr_str name, struct qr_err *err)
+{
+    (void)control;
+    return qr_fail(err, QR_CONFLICT, "'%.*s' cannot be deleted.", (int)name.n, name.p);
+}
+
+static enum qr_status keep_group_of_server(struct qr_control *control, struct qr_str name,
+                                           struct qr_err *err)
+{
+    struct qr_buf value;
+    qr_buf_init(&value, QR_META_VALUE_BYTES_MAX);
+    struct qr_str server = qr_str(qr_registry_server_name(control->options.registry));
+    enum qr_status status = read_doc(control, QR_DOC_SERVER, server, &value, NULL, err);
+    json_t *root =
+        status == QR_OK ? json_loadb((const char *)value.data, value.len, 0, NULL) : NULL;
+    const char *group = json_string_value(json_object_get(json_object_get(root, "doc"), "group"));
+    if (group != NULL && qr_str_ieqz(name, group))
+        status =
+            qr_fail(err, QR_CONFLICT, "The group has the server '%.*s'.", (int)server.n, server.p);
+    json_decref(root);
+    qr_buf_done(&value);
+    return status == QR_NOT_FOUND ? QR_OK : status;
+}
+
+/* ---- the first start ---- */
+
+static enum qr_status put_first(struct qr_control *control, uint8_t kind, const char *name,
+                                json_t *own_doc, struct qr_err *err)
+{
+    enum qr_status status = read_doc(control, kind, qr_str(name), NULL, NULL, err);
+    if (status == QR_NOT_FOUND)
+        status = own_doc == NULL ? qr_fail(err, QR_NOMEM, "make the first documents")
+                                 : write_doc(control, kind, qr_str(name), own_doc, 0, err);
+    json_decref(own_doc);
+    return status;
+}
+
+enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err)
+{
+    static const char group[] = "myResourceGroup";
+    static const struct {
+        const char *name, *display, *paired;
+    } regions[] = {{"eastus", "East US", "westus"}, {"westus", "West US", "eastus"}};
+    struct qr_registry *registry = control->options.registry;
+    const char *server = qr_registry_server_name(registry);
+    char subscription[QR_GUID_TEXT_BYTES + 1], tenant[QR_GUID_TEXT_BYTES + 1];
+    qri_new_guid(control->options.env, subscription);
+    qri_new_guid(control->options.env, tenant);
+    QR_TRY(put_first(control, QR_DOC_SUBSCRIPTION, "default",
+                     json_pack("{s:s, s:s, s:s}", "subscriptionId", subscription, "tenantId",
+                               tenant, "displayName", "Self-hosted"),
+                     err));
+    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++)
+        QR_TRY(put_first(control, QR_DOC_REGION, regions[i].name,
+                         json_pack("{s:s, s:s, s:s, s:s}", "name", regions[i].name, "displayName",
+                                   regions[i].display, "pairedRegion", regions[i].paired, "storage",
+                                   ""),
+                         err));
+    QR_TRY(put_first(control, QR_DOC_GROUP, group,
+                     json_pack("{s:s, s:s, s:{}}", "name", group, "location", "eastus", "tags"),
+                     err));
+    return put_first(control, QR_DOC_SERVER, server,
+                     json_pack("{s:s, s:s, s:s, s:{}, s:s, s:I, s:s, s:s}", "name", server, "group",
+                               group, "location", "eastus", "tags", "adminLogin",
+                               qr_registry_admin_login(registry), "createdWallNs",
+                               (json_int_t)qr_env_wall_ns(control->options.env),
+                               "publicNetworkAccess", "Enabled", "minimalTlsVersion", "1.2"),
+                     err);
+}

@@ -1,0 +1,170 @@
+/* ctl/resources.h - what control knows, for who serves or shows it: databases as ARM shows them,
+ * operations, and documents (subscription, regions, groups, the server, principals, policies).
+ *
+ * An operation is a change that takes its time. It is started by one of the operation calls of
+ * calls.h with `no_wait`: all that can be checked at once is checked then, and the answer is its
+ * row. Without `no_wait` the call ends with the operation, and its failure is the call's. Who gives
+ * an `operation_id` may repeat the call: the same id never starts a second operation.
+ * The calls block (peer->ops->wait), so not on the loop thread; `peer` is that of control.sock, and
+ * of operate.sock where it says `operate`. timeout_ns 0: the peer's default.
+ * Errors: those of rpc/rpc.h, QR_PROTOCOL, and what control answered. While another operation runs
+ * on a database: QR_SQL with 40802 (both change its objective) or 45182; 40812 for DROP during a
+ * create. QR_NOT_FOUND has no words: the caller knows which error it is. */
+#pragma once
+#include "ctl/calls.h"
+#include "rpc/rpc.h"
+
+/* ---- databases ---- */
+
+/* Every member is a copy. */
+struct qr_resource_database {
+    struct qr_database_row row;
+    uint64_t version;       /* raised by every change of the row */
+    uint8_t operation_kind; /* of the one that runs on it now, enum qr_operation_kind; or NONE */
+    char requested_edition[QR_WORD_BYTES_MAX + 1]; /* as in the row unless a change runs */
+    char requested_objective[QR_WORD_BYTES_MAX + 1];
+    char primary[QR_NAME_BYTES_MAX + 1]; /* of a named replica; else "" */
+    int64_t create_wall_ns;
+    int64_t
+        earliest_restore_wall_ns; /* 0: it has no backups of its own (a named replica, master) */
+    char tags[QR_TAGS_BYTES_MAX + 1]; /* a JSON object */
+};
+/* The word that ARM has for its state: "Online", "Creating", "Copying", "Restoring", "Scaling" ...
+ */
+const char *qr_resource_status(const struct qr_resource_database *database);
+
+/* By name, without case. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_resource_database_get(struct qr_rpc_peer *peer, struct qr_str name,
+                                                     int64_t timeout_ns,
+                                                     struct qr_resource_database *ret_database,
+                                                     struct qr_err *err);
+/* All rows in order of id, master and dropped ones (row.state) too. `each` may stop it with a
+ * status. */
+typedef enum qr_status qr_resource_database_fn(void *ctx, const struct qr_resource_database *d);
+QR_NODISCARD enum qr_status qr_resource_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
+                                                      qr_resource_database_fn *each, void *ctx,
+                                                      struct qr_err *err);
+
+/* ---- operations ---- */
+
+/* Rows are only appended: the number is stored. The names are in qr_operation_info. */
+enum qr_operation_kind {
+    QR_OPERATION_NONE,
+    QR_OPERATION_CREATE,
+    QR_OPERATION_COPY,
+    QR_OPERATION_RESTORE,
+    QR_OPERATION_ADD_REPLICA,
+    QR_OPERATION_UPDATE,
+    QR_OPERATION_RENAME,
+    QR_OPERATION_DROP,
+    QR_OPERATION_FAILOVER,
+    QR_OPERATION_KIND_COUNT,
+};
+enum qr_operation_state { /* the first and the last four are those of sys.dm_operation_status */
+                          QR_OPERATION_PENDING,
+                          QR_OPERATION_RUNNING,
+                          QR_OPERATION_SUCCEEDED,
+                          QR_OPERATION_FAILED,
+                          QR_OPERATION_CANCELLED,
+                          QR_OPERATION_UNDOING,    /* it has failed, and leaves nothing half done */
+                          QR_OPERATION_CANCELLING, /* the same, because somebody wished so */
+                          QR_OPERATION_STATE_COUNT,
+};
+struct qr_operation_info {
+    const char *sql_name;      /* sys.dm_operation_status.operation: "ALTER DATABASE" */
+    const char *arm_name;      /* "UpdateLogicalDatabase" */
+    const char *database_word; /* ARM's state of the database meanwhile: "Scaling" */
+};
+const struct qr_operation_info *qr_operation_info(enum qr_operation_kind kind);
+static inline bool qr_operation_is_over(enum qr_operation_state state)
+{
+    return state >= QR_OPERATION_SUCCEEDED && state <= QR_OPERATION_CANCELLED;
+}
+
+enum { QR_OPERATION_ERROR_BYTES_MAX = 1000 };
+struct qr_operation_row {
+    char id[QR_GUID_TEXT_BYTES + 1];
+    uint64_t number; /* grows in order of start */
+    uint8_t kind, state;
+    bool is_cancellable; /* now */
+    uint32_t percent;    /* never falls */
+    uint32_t database_id;
+    char database[QR_NAME_BYTES_MAX + 1]; /* as it was called when the operation began */
+    char other[QR_NAME_BYTES_MAX + 1]; /* source of a copy, new name, a named replica's primary */
+    char phase[QR_WORD_BYTES_MAX + 1]; /* the step: "storage" */
+    int64_t start_wall_ns, modify_wall_ns;
+    uint32_t error_number, error_severity, error_state; /* 0: none */
+    uint32_t error_status;                              /* enum qr_status of the failure */
+    char error_text[QR_OPERATION_ERROR_BYTES_MAX + 1];
+};
+/* Kept for this long after their end (sys.dm_operation_status: about an hour). */
+#define QR_OPERATION_KEPT_NS (INT64_C(3600) * 1000000000)
+
+/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA or FAILOVER of calls.h. */
+QR_NODISCARD enum qr_status qr_operation_start(struct qr_rpc_peer *operate,
+                                               enum qr_control_method method,
+                                               const struct qr_control_ask *ask, int64_t timeout_ns,
+                                               struct qr_operation_row *ret_row,
+                                               struct qr_err *err);
+/* QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_operation_get(struct qr_rpc_peer *peer, struct qr_str id,
+                                             int64_t timeout_ns, struct qr_operation_row *ret_row,
+                                             struct qr_err *err);
+/* Newest first; of the database that has that name, or had it when the operation began; empty: of
+ * all. */
+typedef enum qr_status qr_operation_fn(void *ctx, const struct qr_operation_row *row);
+QR_NODISCARD enum qr_status qr_operation_each(struct qr_rpc_peer *peer, struct qr_str database,
+                                              int64_t timeout_ns, qr_operation_fn *each, void *ctx,
+                                              struct qr_err *err);
+/* Error 45184 there is none, 40811 it is over, 45148 it cannot be cancelled any more. It is asked
+ * to stop; its row tells when it has. */
+QR_NODISCARD enum qr_status qr_operation_cancel(struct qr_rpc_peer *peer, struct qr_str id,
+                                                int64_t timeout_ns, struct qr_err *err);
+
+/* ---- documents: JSON objects by kind and name ---- */
+
+/* Numbers travel. What control makes at the first start, with members it relies on: */
+enum qr_doc_kind {
+    QR_DOC_SUBSCRIPTION, /* "default": subscriptionId, tenantId, displayName */
+    QR_DOC_REGION,       /* "eastus", "westus": name, displayName, pairedRegion, storage ("": the
+                            server's blob store, else the URL of another one) */
+    QR_DOC_GROUP,        /* "myResourceGroup": name, location, tags */
+    QR_DOC_SERVER,       /* the logical server's name: name, group, location, tags, adminLogin,
+                            createdWallNs, publicNetworkAccess, minimalTlsVersion */
+    QR_DOC_PRINCIPAL,    /* none */
+    QR_DOC_ROLE,         /* none; names "<object id>/<assignment id>" */
+    QR_DOC_POLICY,       /* none; names "<database guid>/<policy>" */
+    QR_DOC_POOL,         /* none */
+    QR_DOC_KIND_COUNT,
+};
+enum {
+    QR_DOC_NAME_BYTES_MAX = 512, /* compared without case (ASCII) */
+    QR_DOC_TEXT_BYTES_MAX = 32768,
+};
+struct qr_doc {
+    struct qr_str name; /* as written */
+    struct qr_str text; /* a JSON object */
+    uint64_t version;   /* raised by every change; never 0 */
+};
+/* The texts go to `text`, which qr_doc points into. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_doc_get(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
+                                       struct qr_str name, int64_t timeout_ns, struct qr_buf *buf,
+                                       struct qr_doc *ret_doc, struct qr_err *err);
+typedef enum qr_status qr_doc_fn(void *ctx, const struct qr_doc *doc);
+/* In order of name, those that start with `prefix`. */
+QR_NODISCARD enum qr_status qr_doc_each(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
+                                        struct qr_str prefix, int64_t timeout_ns, qr_doc_fn *each,
+                                        void *ctx, struct qr_err *err);
+/* `version`: what it has to be, 0 it is new, UINT64_MAX whatever it is; else QR_CONFLICT.
+ * QR_INVALID no JSON object; QR_FULL there are too many of that kind (error 40652 for servers: this
+ * instance serves one). */
+QR_NODISCARD enum qr_status qr_doc_put(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
+                                       const struct qr_doc *doc, int64_t timeout_ns,
+                                       struct qr_err *err);
+/* QR_NOT_FOUND; QR_CONFLICT: a group that has the server, the server itself, the subscription. */
+QR_NODISCARD enum qr_status qr_doc_delete(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
+                                          struct qr_str name, int64_t timeout_ns,
+                                          struct qr_err *err);
+/* The administrator's new password, as its hash (base/password or gateway's form). */
+QR_NODISCARD enum qr_status qr_resource_set_admin_hash(struct qr_rpc_peer *peer, struct qr_str hash,
+                                                       int64_t timeout_ns, struct qr_err *err);

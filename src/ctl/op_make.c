@@ -1,0 +1,227 @@
+/* op_make.c - see ops_int.h: databases are made: new, as copies, as named replicas.
+ *
+ * The row is there first, in state CREATING, and the operation right behind it: a row without its
+ * operation is what a crash between the two has left, and a start removes it. */
+#include <stdio.h>
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "ctl/place.h"
+#include "ops_int.h"
+#include "base/banned.h"
+
+static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
+{
+    return (struct qr_database_wish){
+        .edition = ask->edition,
+        .objective = ask->objective,
+        .collation = ask->collation,
+        .max_bytes = ask->max_bytes,
+        .max_text = ask->max_text,
+        .ha_replicas = ask->ha_replicas,
+        .traits = ask->traits,
+        .tags = ask->tags,
+    };
+}
+
+enum qr_status qri_op_row(struct qr_control *control, const struct qri_op *op,
+                          struct qr_database_row *ret_row, struct qr_err *err)
+{
+    if (qr_registry_find_id(control->options.registry, op->row.database_id, ret_row) != QR_OK)
+        return qr_fail(err, QR_NOT_FOUND, "database %u is not there any more", op->row.database_id);
+    return QR_OK;
+}
+
+/* Its row, and what the operation remembers of it. */
+static enum qr_status add_row(struct qr_control *control, struct qri_op *op, struct qr_str name,
+                              const struct qr_database_wish *wish, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row row;
+    QR_TRY(qr_registry_add_database(registry, name, wish, &row, err));
+    op->row.database_id = row.id;
+    memcpy(op->row.database, row.name, sizeof op->row.database);
+    enum qr_status status =
+        wish->tags.n == 0 ? QR_OK : qr_registry_set_tags(registry, row.id, wish->tags, err);
+    if (status != QR_OK)
+        (void)!qr_registry_remove_database(registry, row.id, NULL);
+    return status;
+}
+
+enum qr_status qri_make_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_wish wish = wish_of(&op->ask);
+    return add_row(control, op, op->ask.name, &wish, err);
+}
+
+enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_wish wish = wish_of(&op->ask);
+    struct qr_database_row source;
+    QR_TRY(qri_copy_check(control, &op->ask, &wish, &source, err));
+    op->source_id = source.id;
+    memcpy(op->row.other, source.name, sizeof op->row.other);
+    return add_row(control, op, op->ask.name, &wish, err);
+}
+
+/* Only the primary has one to start from: its first start makes the catalog. */
+enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row primary;
+    if (qr_registry_find_database(registry, op->ask.name, &primary) != QR_OK)
+        return qr_fail(err, QR_NOT_FOUND, "There is no such database.");
+    if (!qr_database_is_hyper(&primary) || primary.replica_of != 0)
+        return qr_fail(err, QR_INVALID,
+                       "Only the primary of a Hyperscale database has named replicas.");
+    QR_TRY(qri_ops_check_free(control, op, &primary, err));
+    struct qr_database_wish wish = {
+        .edition = qr_str(primary.edition),
+        .objective = op->ask.objective.n > 0 ? op->ask.objective : qr_str(primary.objective),
+        .tags = op->ask.tags,
+        .replica_of = &primary,
+    };
+    op->source_id = primary.id;
+    memcpy(op->row.other, primary.name, sizeof op->row.other);
+    return add_row(control, op, op->ask.new_name, &wish, err);
+}
+
+/* ---- steps ---- */
+
+/* A process of ours that is not there is nothing that a statement knows. */
+static enum qr_status as_statement(struct qr_control *control, const struct qr_database_row *row,
+                                   enum qr_status status, struct qr_err *err)
+{
+    if (status != QR_CLOSED && status != QR_TIMEOUT)
+        return status;
+    return qr_sql_fail(err, 40613, row->name, qr_registry_server_name(control->options.registry),
+                       "none");
+}
+
+enum qr_status qri_make_storage(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_row row;
+    QR_TRY(qri_op_row(control, op, &row, err));
+    enum qr_status status =
+        op->source_id != 0           ? qri_copy_make(control, op->source_id, &op->ask, &row, err)
+        : qr_database_is_hyper(&row) ? qri_hyper_make(control, &row, err)
+                                     : qri_control_node_call(control, &row, QR_NODE_MAKE, err);
+    return as_statement(control, &row, status, err);
+}
+
+enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op,
+                                   struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    int64_t until = qr_env_mono_ns(control->options.env) + INT64_C(30) * 1000000000;
+    struct qr_database_row primary;
+    char node[QR_NODE_NAME_BYTES];
+    if (qr_registry_find_id(control->options.registry, op->source_id, &primary) != QR_OK ||
+        primary.state != QR_DATABASE_ONLINE)
+        return qr_sql_fail(err, 40562);
+    pthread_mutex_lock(&control->mu);
+    qri_reign_place(control, &primary, node);
+    pthread_mutex_unlock(&control->mu);
+    QR_TRY(host->want(host->ctx, node, err));
+    return as_statement(control, &primary, qri_control_wait_ready(control, node, until, err), err);
+}
+
+enum qr_status qri_make_online(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    return qr_registry_set_state(control->options.registry, op->row.database_id, QR_DATABASE_ONLINE,
+                                 err);
+}
+
+enum qr_status qri_make_undo(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_row row;
+    if (qr_registry_find_id(control->options.registry, op->row.database_id, &row) != QR_OK ||
+        !qr_database_is_live(&row))
+        return QR_OK;
+    return qri_remove_all(control, &row, err);
+}
+
+void qri_make_done(struct qr_control *control, struct qri_op *op)
+{
+    struct qr_database_row row;
+    qri_control_tell_gateway(control, false);
+    if (qri_op_row(control, op, &row, NULL) != QR_OK || !qr_database_is_hyper(&row))
+        return;
+    char node[QR_NODE_NAME_BYTES]; /* somebody will come */
+    qr_place_node(&row, node);
+    (void)!control->options.host.want(control->options.host.ctx, node, NULL);
+}
+
+/* ---- what a database consists of goes ---- */
+
+static void end_processes(struct qr_control *control, const struct qr_database_row *row)
+{
+    qri_reign_end(control, row->id, true);
+    qri_reign_forget(control, row->id);
+}
+
+enum qr_status qri_remove_all(struct qr_control *control, const struct qr_database_row *row,
+                              struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    if (row->replica_of != 0) { /* it has no storage of its own */
+        end_processes(control, row);
+        QR_TRY(qr_registry_remove_database(registry, row->id, err));
+        qri_control_forget_rules(control, row->id);
+        return QR_OK;
+    }
+    if (qr_database_is_hyper(row)) {
+        end_processes(control, row);
+        if (row->state == QR_DATABASE_DROPPING)
+            return qr_registry_set_state(registry, row->id, QR_DATABASE_DROPPED, err);
+        QR_TRY(qr_registry_set_state(registry, row->id, QR_DATABASE_PURGING, err));
+        (void)!qri_retention_purge(control, row, NULL); /* the thread goes on with it */
+        return QR_OK;
+    }
+    QR_TRY(qri_control_node_call(control, row, QR_NODE_REMOVE, err));
+    if (row->state == QR_DATABASE_DROPPING) /* its backups are there */
+        return qr_registry_set_state(registry, row->id, QR_DATABASE_DROPPED, err);
+    QR_TRY(qr_registry_remove_database(registry, row->id, err));
+    qri_control_forget_rules(control, row->id);
+    return QR_OK;
+}
+
+enum qr_status qri_control_tidy(struct qr_control *control, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row row;
+    for (size_t i = 0; qr_registry_database_at(registry, i, &row);) {
+        bool half = row.state == QR_DATABASE_CREATING || row.state == QR_DATABASE_DROPPING;
+        uint32_t owner =
+            row.replica_of != 0 && row.state == QR_DATABASE_DROPPING ? row.replica_of : row.id;
+        if (!half || qri_ops_is_active(control, row.id) || qri_ops_is_active(control, owner)) {
+            i++;
+            continue;
+        }
+        QR_TRY(qri_remove_all(control, &row, err)); /* the row goes, or is in another state */
+        QR_LOG(&control->options.log, QR_INFO, "database_tidied", QR_F("db", &row.name[0]));
+    }
+    return QR_OK;
+}
+
+/* ---- for the supervisor ---- */
+
+enum qr_status qr_control_create_database(struct qr_control *control,
+                                          const struct qr_control_ask *ask, struct qr_err *err)
+{
+    return qri_ops_run(control, QR_CONTROL_CREATE, ask, err);
+}
+
+enum qr_status qr_control_drop_database(struct qr_control *control,
+                                        const struct qr_control_ask *ask, struct qr_err *err)
+{
+    return qri_ops_run(control, QR_CONTROL_DROP, ask, err);
+}
+
+enum qr_status qr_control_fill_database(struct qr_control *control, struct qr_str name,
+                                        struct qr_err *err)
+{
+    struct qr_database_row row;
+    if (qr_registry_find_database(control->options.registry, name, &row) != QR_OK)
+        return qr_fail(err, QR_NOT_FOUND, "there is no such database");
+    return qri_control_node_call(control, &row, QR_NODE_FILL, err);
+}

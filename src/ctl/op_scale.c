@@ -1,0 +1,244 @@
+/* op_scale.c - see ops_int.h: tier, objective, size, replicas and traits of a database change.
+ *
+ * A Hyperscale database that runs gets another objective by a new node of that size, which is a
+ * replica until it takes over; then the nodes of the old size go, and new ones come for its HA
+ * replicas. What nobody uses gets its node when somebody comes. Other tiers share a node: their
+ * limits change in place. */
+#include <stdio.h>
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "ctl/place.h"
+#include "ctl/slo.h"
+#include "ops_int.h"
+#include "registry_int.h"
+#include "base/banned.h"
+
+static const int64_t READY_NS = INT64_C(60) * 1000000000, SWITCH_NS = INT64_C(30) * 1000000000,
+                     DAY_NS = INT64_C(86400) * 1000000000;
+enum { REVERSE_DAYS = 45 };
+
+static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
+{
+    return (struct qr_database_wish){
+        .edition = ask->edition,
+        .objective = ask->objective,
+        .max_bytes = ask->max_bytes,
+        .max_text = ask->max_text,
+        .ha_replicas = ask->ha_replicas,
+        .traits = ask->traits,
+        .tags = ask->tags,
+    };
+}
+
+/* ---- from and to Hyperscale: what has to be true before ---- */
+
+static enum qr_status check_to_hyper(struct qr_control *control, const struct qri_op *op,
+                                     const struct qr_database_row *row, struct qr_err *err)
+{
+    (void)control;
+    if (op->ask.objective.n == 0)
+        return qr_fail(err, QR_INVALID,
+                       "To move database '%s' to Hyperscale, both EDITION and SERVICE_OBJECTIVE "
+                       "must be specified.",
+                       row->name);
+    return qr_fail(err, QR_UNSUPPORTED,
+                   "Database '%s' can move to Hyperscale, but the move of its data from edition "
+                   "'%s' is not supported by this version.",
+                   row->name, row->edition);
+}
+
+static enum qr_status check_from_hyper(struct qr_control *control, const struct qri_op *op,
+                                       const struct qr_database_row *row,
+                                       const struct qr_database_row *wanted, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    int64_t now = qr_env_wall_ns(control->options.env);
+    struct qr_database_row other;
+    (void)op;
+    if (row->migrated_wall_ns == 0)
+        return qr_fail(err, QR_INVALID,
+                       "Reverse migration of database '%s' is not possible: it was created in the "
+                       "Hyperscale service tier.",
+                       row->name);
+    if (now - row->migrated_wall_ns > REVERSE_DAYS * DAY_NS)
+        return qr_fail(err, QR_INVALID,
+                       "Reverse migration of database '%s' is not possible: more than %d days have "
+                       "passed since it was migrated to Hyperscale.",
+                       row->name, REVERSE_DAYS);
+    if (strcmp(wanted->edition, "GeneralPurpose") != 0)
+        return qr_fail(err, QR_INVALID,
+                       "Reverse migration of database '%s' is possible to the General Purpose "
+                       "service tier only, not to '%s'.",
+                       row->name, wanted->edition);
+    for (size_t i = 0; qr_registry_database_at(registry, i, &other); i++)
+        if (other.replica_of == row->id)
+            return qr_fail(err, QR_INVALID,
+                           "Reverse migration of database '%s' is not possible: it has the named "
+                           "replica '%s'.",
+                           row->name, other.name);
+    return qr_fail(err, QR_UNSUPPORTED,
+                   "Database '%s' may move to '%s', but the move of its data out of Hyperscale is "
+                   "not supported by this version.",
+                   row->name, wanted->objective);
+}
+
+enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_wish wish = wish_of(&op->ask);
+    struct qr_database_row row;
+    char name[QR_NAME_BYTES_MAX + 1];
+    snprintf(name, sizeof name, "%.*s", (int)op->ask.name.n, op->ask.name.p);
+    if (qr_registry_find_database(registry, op->ask.name, &row) != QR_OK)
+        return qr_sql_fail(err, 911, name);
+    op->row.database_id = row.id;
+    memcpy(op->row.database, row.name, sizeof op->row.database);
+    QR_TRY(qri_ops_check_free(control, op, &row, err));
+    struct qr_database_row wanted = row;
+    QR_TRY(qri_wish_apply(&wish, &wanted, err));
+    if (qr_database_is_hyper(&row) != qr_database_is_hyper(&wanted))
+        return qr_database_is_hyper(&row) ? check_from_hyper(control, op, &row, &wanted, err)
+                                          : check_to_hyper(control, op, &row, err);
+    if (op->ask.tags.n > 0)
+        QR_TRY(qri_check_tags(op->ask.tags, err));
+    QR_TRY(qri_registry_check_quota(registry, &wanted, err));
+    QR_TRY(qri_op_set_text(op, &op->ask.edition, wanted.edition, err));
+    return qri_op_set_text(op, &op->ask.objective, wanted.objective, err);
+}
+
+/* ---- steps ---- */
+
+/* A name that no ready or wanted member has, so that the new node is another process; if all are
+ * taken, that of a replica. 0: the primary does not run. */
+static uint32_t choose_member(struct qr_control *control, const struct qr_database_row *row)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
+    uint32_t chosen = 0;
+    pthread_mutex_lock(&control->mu);
+    qri_reign_place(control, row, primary);
+    bool runs = qri_control_ready(control, primary);
+    pthread_mutex_unlock(&control->mu);
+    for (uint32_t i = 0; runs && i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(row->id, i, name);
+        if (strcmp(name, primary) == 0)
+            continue;
+        bool is_free = host->pid(host->ctx, name) == 0;
+        if (chosen == 0 || is_free)
+            chosen = i + 1;
+        if (is_free)
+            break;
+    }
+    return chosen;
+}
+
+static bool changes_node(const struct qr_database_row *row, const struct qri_op *op)
+{
+    return qr_database_is_hyper(row) && row->replica_of == 0 &&
+           !qr_str_ieqz(op->ask.objective, row->objective);
+}
+
+enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    struct qr_database_row row;
+    char name[QR_NODE_NAME_BYTES];
+    QR_TRY(qri_op_row(control, op, &row, err));
+    op->member = changes_node(&row, op) ? choose_member(control, &row) : 0;
+    if (op->member == 0)
+        return QR_OK;
+    QR_TRY(qri_ops_save(control, op, err)); /* its size is the operation's from now on */
+    qr_place_member(row.id, op->member - 1, name);
+    if (host->pid(host->ctx, name) != 0)
+        host->end(host->ctx, name); /* one of the old size */
+    QR_TRY(host->want(host->ctx, name, err));
+    qri_ops_progress(control, op, 20);
+    int64_t until = qr_env_mono_ns(control->options.env) + READY_NS;
+    enum qr_status status = qri_control_wait_ready(control, name, until, err);
+    return status == QR_TIMEOUT ? qr_sql_fail(err, 40886) : status;
+}
+
+enum qr_status qri_scale_unprepare(struct qr_control *control, struct qri_op *op,
+                                   struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char name[QR_NODE_NAME_BYTES], primary[QR_NODE_NAME_BYTES];
+    struct qr_database_row row;
+    (void)err;
+    if (op->member == 0 || qri_op_row(control, op, &row, NULL) != QR_OK)
+        return QR_OK;
+    qr_place_member(row.id, op->member - 1, name);
+    op->member = 0;
+    pthread_mutex_lock(&control->mu);
+    qri_reign_place(control, &row, primary);
+    pthread_mutex_unlock(&control->mu);
+    if (strcmp(name, primary) != 0)
+        host->end(host->ctx, name);
+    qri_reign_want(control, row.id);
+    return QR_OK;
+}
+
+enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_wish wish = wish_of(&op->ask);
+    struct qr_database_row row;
+    QR_TRY(qri_op_row(control, op, &row, err));
+    if (op->ask.tags.n > 0)
+        QR_TRY(qr_registry_set_tags(registry, row.id, op->ask.tags, err));
+    return qr_registry_alter_database(registry, qr_str(row.name), &wish, &row, err);
+}
+
+/* The new node takes over. If it is gone meanwhile, the old one comes back in the new size. */
+enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_row row;
+    char name[QR_NODE_NAME_BYTES];
+    if (qri_op_row(control, op, &row, NULL) != QR_OK)
+        return QR_OK;
+    if (!qr_database_is_hyper(&row)) {
+        (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
+        return QR_OK;
+    }
+    if (op->member == 0)
+        return QR_OK;
+    qr_place_member(row.id, op->member - 1, name);
+    QR_TRY(qri_reign_yield(control, &row, name, err));
+    return qri_reign_wait(control, &row, qr_env_mono_ns(control->options.env) + SWITCH_NS, err);
+}
+
+enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_row row;
+    (void)err;
+    if (qri_op_row(control, op, &row, NULL) != QR_OK || !qr_database_is_hyper(&row))
+        return QR_OK;
+    if (op->member != 0)
+        qri_reign_end(control, row.id, false); /* replicas of the old size */
+    qri_reign_want(control, row.id);
+    return QR_OK;
+}
+
+/* ---- the size of a node ---- */
+
+const struct qr_slo *qr_control_node_slo(struct qr_control *control, const char *node)
+{
+    struct qr_database_row row;
+    char name[QR_NODE_NAME_BYTES];
+    uint32_t id;
+    if (!qr_place_database_of(node, &id) ||
+        qr_registry_find_id(control->options.registry, id, &row) != QR_OK)
+        return NULL;
+    struct qr_str objective = qr_str(row.objective);
+    const struct qr_slo *slo = NULL;
+    pthread_mutex_lock(&control->ops.mu);
+    for (struct qri_op *op = control->ops.newest; op != NULL && slo == NULL; op = op->next) {
+        if (op->row.database_id != id || op->row.state != QR_OPERATION_RUNNING || op->member == 0)
+            continue;
+        qr_place_member(id, op->member - 1, name);
+        if (strcmp(name, node) == 0)
+            slo = qr_slo_find(op->ask.objective);
+    }
+    pthread_mutex_unlock(&control->ops.mu);
+    return slo != NULL ? slo : qr_slo_find(objective);
+}

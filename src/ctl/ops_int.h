@@ -1,0 +1,135 @@
+/* ops_int.h - operations as persisted state machines; see ctl/resources.h.
+ *
+ * A kind of operation is a table of steps. A step may run more than once: after a crash it begins
+ * anew. What has run up to the point of no return can be undone, step by step backwards; behind it
+ * there is only forward. */
+#pragma once
+#include <jansson.h>
+#include "control_int.h"
+#include "ctl/resources.h"
+
+struct qri_op;
+enum { QRI_STEPS_MAX = 5 };
+
+struct qri_step {
+    const char *name;
+    uint8_t percent; /* when it begins */
+    enum qr_status (*run)(struct qr_control *control, struct qri_op *op, struct qr_err *err);
+    /* Idempotent; also called of a step that failed, or never began. NULL: nothing to do. */
+    enum qr_status (*undo)(struct qr_control *control, struct qri_op *op, struct qr_err *err);
+    bool is_cancellable; /* up to its end */
+    bool is_final;       /* once it has begun there is only forward: it is tried until it is done */
+};
+
+struct qri_op_kind {
+    const char *name; /* in the metadata and the log */
+    /* All that can be checked at once, and the row of a new database; waits for nobody. */
+    enum qr_status (*begin)(struct qr_control *control, struct qri_op *op, struct qr_err *err);
+    /* After the last step. May be NULL. */
+    void (*done)(struct qr_control *control, struct qri_op *op);
+    struct qri_step steps[QRI_STEPS_MAX + 1]; /* ends with one without a name */
+};
+extern const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT];
+
+/* Who waits for the end. */
+struct qri_waiter {
+    struct qri_waiter *next;
+    struct qr_rpc_request *request;
+};
+
+struct qri_op {
+    struct qri_op *next; /* an older one */
+    struct qr_operation_row row;
+    uint32_t step;             /* that runs, or is being undone */
+    uint32_t source_id;        /* of a copy: its source; of a named replica: its primary; 0 */
+    uint32_t member;           /* UPDATE: of the node that takes over, one more; 0: none */
+    struct qr_control_ask ask; /* texts point into `texts` */
+    json_t *texts;
+    uint64_t version; /* of its key */
+    bool resumed;     /* begun before this start */
+    bool runs, cancel_wished;
+    struct qri_claim claims[2];
+    size_t claim_count;
+    struct qri_waiter *waiters;
+};
+
+/* ---- ops.c ---- */
+/* Error 40802, 45182 or 40812 if another operation runs on that database; mu held. */
+QR_NODISCARD enum qr_status qri_ops_check_free(struct qr_control *control, const struct qri_op *op,
+                                               const struct qr_database_row *row,
+                                               struct qr_err *err);
+/* The step has come so far: shown, and never less. */
+void qri_ops_progress(struct qr_control *control, struct qri_op *op, uint32_t percent);
+/* mu held for these. NULL: there is none. */
+struct qri_op *qri_ops_find_id(struct qr_control *control, struct qr_str id);
+struct qri_op *qri_ops_find_active(struct qr_control *control, uint32_t database_id);
+bool qri_ops_is_cancellable(const struct qri_op *op);
+/* Keeps what a step has decided. */
+QR_NODISCARD enum qr_status qri_ops_save(struct qr_control *control, struct qri_op *op,
+                                         struct qr_err *err);
+
+/* ---- op_rows.c ---- */
+QR_NODISCARD enum qr_status qri_op_store(struct qr_control *control, struct qri_op *op,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_op_remove(struct qr_control *control, const struct qri_op *op,
+                                          struct qr_err *err);
+/* Copies the texts. */
+QR_NODISCARD enum qr_status qri_op_set_ask(struct qri_op *op, const struct qr_control_ask *ask,
+                                           struct qr_err *err);
+/* A new text of the ask, kept with it. */
+QR_NODISCARD enum qr_status qri_op_set_text(struct qri_op *op, struct qr_str *member,
+                                            const char *text, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_ops_load(struct qr_control *control, struct qr_err *err);
+void qri_op_free(struct qri_op *op); /* NULL is accepted */
+
+/* ---- op_make.c, op_change.c, op_scale.c: steps ---- */
+QR_NODISCARD enum qr_status qri_op_row(struct qr_control *control, const struct qri_op *op,
+                                       struct qr_database_row *ret_row, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_make_begin(struct qr_control *control, struct qri_op *op,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_make_storage(struct qr_control *control, struct qri_op *op,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_make_online(struct qr_control *control, struct qri_op *op,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_make_undo(struct qr_control *control, struct qri_op *op,
+                                          struct qr_err *err);
+void qri_make_done(struct qr_control *control, struct qri_op *op);
+QR_NODISCARD enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op,
+                                              struct qr_err *err);
+QR_NODISCARD enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op,
+                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_rename_begin(struct qr_control *control, struct qri_op *op,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_rename_record(struct qr_control *control, struct qri_op *op,
+                                              struct qr_err *err);
+void qri_tell_done(struct qr_control *control, struct qri_op *op);
+QR_NODISCARD enum qr_status qri_drop_begin(struct qr_control *control, struct qri_op *op,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_hold(struct qr_control *control, struct qri_op *op,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_release(struct qr_control *control, struct qri_op *op,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_mark(struct qr_control *control, struct qri_op *op,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_remove(struct qr_control *control, struct qri_op *op,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_failover_begin(struct qr_control *control, struct qri_op *op,
+                                               struct qr_err *err);
+QR_NODISCARD enum qr_status qri_failover_switch(struct qr_control *control, struct qri_op *op,
+                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_failover_ready(struct qr_control *control, struct qri_op *op,
+                                               struct qr_err *err);
+QR_NODISCARD enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op,
+                                              struct qr_err *err);
+QR_NODISCARD enum qr_status qri_scale_unprepare(struct qr_control *control, struct qri_op *op,
+                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op,
+                                              struct qr_err *err);

@@ -1,0 +1,101 @@
+/* resource_serve.c - see control_int.h: answers about resources */
+#include <stdio.h>
+#include <string.h>
+#include "control_int.h"
+#include "registry_int.h"
+#include "resources_int.h"
+#include "base/banned.h"
+
+enum { ANSWER_BYTES = 256 * 1024 }; /* of a list; the next call gets the rest */
+static const int64_t DAYS_TO_1970 = 719162, TICKS_A_DAY = INT64_C(864000000000);
+
+static enum qr_status describe(struct qr_control *control, const struct qr_database_row *row,
+                               struct qr_resource_database *d, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row primary;
+    memset(d, 0, offsetof(struct qr_resource_database, tags));
+    d->row = *row;
+    memcpy(d->requested_edition, row->edition, sizeof d->requested_edition);
+    memcpy(d->requested_objective, row->objective, sizeof d->requested_objective);
+    d->create_wall_ns = (row->create_ticks - DAYS_TO_1970 * TICKS_A_DAY) * 100;
+    if (row->replica_of == 0 && row->id != QR_MASTER_ID) {
+        int64_t end =
+            qr_database_is_live(row) ? qr_env_wall_ns(control->options.env) : row->dropped_wall_ns;
+        int64_t first = end - qri_retention_ns(row);
+        d->earliest_restore_wall_ns = first > d->create_wall_ns ? first : d->create_wall_ns;
+    }
+    if (row->replica_of != 0 && qr_registry_find_id(registry, row->replica_of, &primary) == QR_OK)
+        memcpy(d->primary, primary.name, sizeof d->primary);
+    qri_ops_describe(control, d);
+    return qr_registry_tags(registry, row->id, d->tags, &d->version, err);
+}
+
+static enum qr_status get(struct qr_control *control, const struct qr_control_ask *ask,
+                          struct qr_buf *answer, struct qr_err *err)
+{
+    struct qr_resource_database d;
+    struct qr_database_row row;
+    QR_TRY(qr_registry_find_database(control->options.registry, ask->name, &row));
+    QR_TRY(describe(control, &row, &d, err));
+    qri_resource_put(answer, &d);
+    return QR_OK;
+}
+
+static enum qr_status list(struct qr_control *control, const struct qr_control_ask *ask,
+                           struct qr_buf *answer, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_resource_database d;
+    struct qr_database_row row;
+    for (size_t i = qr_registry_index_after(registry, ask->id);
+         answer->len < ANSWER_BYTES && qr_registry_database_at(registry, i, &row); i++) {
+        enum qr_status status = describe(control, &row, &d, err);
+        if (status == QR_OK && row.id > ask->id)
+            qri_resource_put(answer, &d);
+        else if (status != QR_NOT_FOUND) /* gone meanwhile */
+            QR_TRY(status);
+    }
+    return QR_OK;
+}
+
+static enum qr_status set_admin_hash(struct qr_control *control, const struct qr_control_ask *ask,
+                                     struct qr_buf *answer, struct qr_err *err)
+{
+    (void)answer;
+    if (ask->text.n == 0)
+        return qr_fail(err, QR_INVALID, "an empty hash");
+    QR_TRY(qr_registry_set_admin_hash(control->options.registry, ask->text, err));
+    qri_control_tell_gateway(control, true);
+    return QR_OK;
+}
+
+static enum qr_status (*const calls[])(struct qr_control *control, const struct qr_control_ask *ask,
+                                       struct qr_buf *answer, struct qr_err *err) = {
+    [QR_CONTROL_RESOURCE - QR_CONTROL_RESOURCE] = get,
+    [QR_CONTROL_RESOURCES - QR_CONTROL_RESOURCE] = list,
+    [QR_CONTROL_OPERATION - QR_CONTROL_RESOURCE] = qri_ops_get,
+    [QR_CONTROL_OPERATIONS - QR_CONTROL_RESOURCE] = qri_ops_list,
+    [QR_CONTROL_CANCEL - QR_CONTROL_RESOURCE] = qri_ops_cancel,
+    [QR_CONTROL_DOC - QR_CONTROL_RESOURCE] = qri_docs_get,
+    [QR_CONTROL_DOCS - QR_CONTROL_RESOURCE] = qri_docs_list,
+    [QR_CONTROL_DOC_PUT - QR_CONTROL_RESOURCE] = qri_docs_put,
+    [QR_CONTROL_DOC_DELETE - QR_CONTROL_RESOURCE] = qri_docs_delete,
+    [QR_CONTROL_ADMIN_HASH - QR_CONTROL_RESOURCE] = set_admin_hash,
+};
+
+bool qri_resource_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request)
+{
+    struct qr_err err = {0};
+    struct qr_buf answer;
+    size_t index = (size_t)own_request->method - QR_CONTROL_RESOURCE;
+    if (index >= sizeof calls / sizeof calls[0])
+        return false;
+    qr_buf_init(&answer, QR_CONTROL_ANSWER_BYTES_MAX);
+    enum qr_status status = calls[index](control, ask, &answer, &err);
+    if (status == QR_NOT_FOUND && err.text[0] == '\0')
+        (void)qr_fail(&err, status, "no such resource");
+    qri_control_answer(own_request, &answer, status, &err);
+    return true;
+}

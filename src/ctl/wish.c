@@ -1,0 +1,180 @@
+/* wish.c - see registry_int.h: what CREATE and ALTER DATABASE wish, checked against the tables of
+ * objectives and sizes */
+#include <stdio.h>
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "registry_int.h"
+#include "base/banned.h"
+
+enum { SLICES_DEFAULT = 1, AUTO_PAUSE_DEFAULT = 60, AUTO_PAUSE_STEP = 10, AUTO_PAUSE_MAX = 10080 };
+
+static bool is_hyperscale(struct qr_str edition)
+{
+    return qr_str_ieqz(edition, "Hyperscale");
+}
+
+static void cut(char dst[QR_NAME_BYTES_MAX + 1], struct qr_str s)
+{
+    if (!qri_copy_text(dst, QR_NAME_BYTES_MAX + 1, s))
+        dst[0] = '\0';
+}
+
+/* The objective of a wish, or of the row, or the edition's own. */
+static enum qr_status choose_objective(const struct qr_database_wish *wish,
+                                       const struct qr_database_row *row,
+                                       const struct qr_slo **ret_slo, struct qr_err *err)
+{
+    struct qr_str edition = wish->edition.n != 0 ? wish->edition : qr_str(row->edition);
+    const struct qr_slo *slo = NULL;
+    char text[QR_NAME_BYTES_MAX + 1];
+    cut(text, edition);
+    if (wish->edition.n != 0 && qr_slo_default(edition) == NULL)
+        return qr_sql_fail(err, 40633, text);
+    if (qr_str_ieqz(wish->objective, "ElasticPool"))
+        return qr_sql_fail(err, 40862);
+    if (wish->objective.n != 0) {
+        slo = qr_slo_find(wish->objective);
+        cut(text, wish->objective);
+        if (slo == NULL)
+            return qr_sql_fail(err, 40804, text);
+        if (wish->edition.n == 0)
+            edition = qr_str(slo->edition);
+    } else {
+        slo = qr_slo_find(qr_str(row->objective));
+        if (slo == NULL || !qr_str_ieqz(edition, slo->edition))
+            slo = qr_slo_default(edition);
+    }
+    if (slo == NULL) { /* a row of a later release */
+        cut(text, edition);
+        return qr_sql_fail(err, 40633, text);
+    }
+    if (!qr_str_ieqz(edition, slo->edition)) {
+        const struct qr_slo *of_edition = qr_slo_default(edition);
+        return qr_sql_fail(err, 40808, of_edition == NULL ? "" : of_edition->edition, slo->name);
+    }
+    *ret_slo = slo;
+    return QR_OK;
+}
+
+/* A new edition has a size of its own unless one is said; from Hyperscale, the most there is. */
+static enum qr_status apply_size(const struct qr_database_wish *wish, const struct qr_slo *slo,
+                                 struct qr_database_row *row, struct qr_err *err)
+{
+    bool hyper = is_hyperscale(qr_str(slo->edition)), was_hyper = qr_database_is_hyper(row);
+    bool same = qr_str_ieqz(qr_str(row->edition), slo->edition);
+    uint64_t max_bytes = wish->max_bytes != 0 ? wish->max_bytes
+                         : was_hyper          ? slo->max_data_bytes
+                         : same               ? row->max_bytes
+                                              : qr_slo_default_max_bytes(slo);
+    bool fits = hyper ? wish->max_bytes == 0 /* it grows as it needs to, there is nothing to set */
+                : wish->max_bytes == 0 && same ? max_bytes <= slo->max_data_bytes
+                                               : qr_slo_takes_max_bytes(slo, max_bytes);
+    if (!fits) {
+        char text[QR_NAME_BYTES_MAX + 1];
+        cut(text, wish->max_text);
+        if (text[0] == '\0')
+            snprintf(text, sizeof text, "%llu", (unsigned long long)max_bytes);
+        return qr_sql_fail(err, 40619, slo->edition, text);
+    }
+    row->max_bytes = hyper ? 0 : max_bytes;
+    row->slices = hyper ? (row->slices == 0 ? SLICES_DEFAULT : row->slices) : 0;
+    return QR_OK;
+}
+
+static enum qr_status apply_replicas(const struct qr_database_wish *wish, const struct qr_slo *slo,
+                                     struct qr_database_row *row, struct qr_err *err)
+{
+    bool hyper = is_hyperscale(qr_str(slo->edition));
+    if (wish->ha_replicas > 0 &&
+        (!hyper || row->replica_of != 0 || wish->ha_replicas > QR_HA_REPLICAS_MAX + 1))
+        return qr_fail(err, QR_INVALID, "HA_REPLICAS is 0 to %d, of a primary in Hyperscale.",
+                       QR_HA_REPLICAS_MAX);
+    if (wish->ha_replicas > 0)
+        row->ha_replicas = wish->ha_replicas - 1;
+    return QR_OK;
+}
+
+/* ---- traits ---- */
+
+static enum qr_status apply_serverless(const struct qr_database_traits *said,
+                                       const struct qr_slo *slo, struct qr_database_traits *traits,
+                                       struct qr_err *err)
+{
+    int32_t pause = said->auto_pause_minutes;
+    uint32_t least = said->min_capacity_pct;
+    if (!slo->is_serverless) { /* what a client echoes of the tier before */
+        traits->auto_pause_minutes = 0;
+        traits->min_capacity_pct = 0;
+        return QR_OK;
+    }
+    if (pause == 0)
+        pause = traits->auto_pause_minutes == 0 ? AUTO_PAUSE_DEFAULT : traits->auto_pause_minutes;
+    bool on =
+        pause >= AUTO_PAUSE_DEFAULT && pause <= AUTO_PAUSE_MAX && pause % AUTO_PAUSE_STEP == 0;
+    if (pause != -1 && !on)
+        return qr_fail(err, QR_INVALID,
+                       "The auto-pause delay is %d to %d minutes in steps of %d, or -1.",
+                       AUTO_PAUSE_DEFAULT, AUTO_PAUSE_MAX, AUTO_PAUSE_STEP);
+    if (least == 0)
+        least = traits->min_capacity_pct < slo->min_capacity_pct ? slo->min_capacity_pct
+                                                                 : traits->min_capacity_pct;
+    if (least < slo->min_capacity_pct || least > slo->capacity * 100)
+        return qr_fail(err, QR_INVALID, "The min capacity of '%s' is %u.%02u to %u vCores.",
+                       slo->name, slo->min_capacity_pct / 100, slo->min_capacity_pct % 100,
+                       slo->capacity);
+    traits->auto_pause_minutes = pause;
+    traits->min_capacity_pct = least;
+    return QR_OK;
+}
+
+static enum qr_status apply_traits(const struct qr_database_wish *wish, const struct qr_slo *slo,
+                                   bool is_new, struct qr_database_row *row, struct qr_err *err)
+{
+    const struct qr_database_traits *said = &wish->traits;
+    struct qr_database_traits *traits = &row->traits;
+    struct qr_str edition = qr_str(slo->edition);
+    bool hyper = is_hyperscale(edition);
+    bool reads =
+        hyper || qr_str_ieqz(edition, "BusinessCritical") || qr_str_ieqz(edition, "Premium");
+    bool moves = !is_new && !qr_str_ieqz(edition, row->edition);
+    if (said->read_scale == QR_SAID_YES && !reads && !moves)
+        return qr_sql_fail(err, 45148, "Read scale-out", slo->edition);
+    if (hyper && !is_new && !moves && said->redundancy != 0 &&
+        said->redundancy != traits->redundancy)
+        return qr_sql_fail(err, 45151, "BackupStorageRedundancy", "Database");
+    if (traits->read_scale == 0 || moves || !reads)
+        traits->read_scale = reads ? QR_SAID_YES : QR_SAID_NO;
+    if (said->read_scale != 0 && !moves)
+        traits->read_scale = said->read_scale;
+    if (traits->zone_redundant == 0)
+        traits->zone_redundant = QR_SAID_NO;
+    if (said->zone_redundant != 0)
+        traits->zone_redundant = said->zone_redundant;
+    if (traits->redundancy == 0)
+        traits->redundancy = QR_REDUNDANCY_LOCAL;
+    if (said->redundancy != 0)
+        traits->redundancy = said->redundancy;
+    if (traits->license == 0)
+        traits->license = QR_LICENSE_INCLUDED;
+    if (said->license != 0)
+        traits->license = said->license;
+    if (slo->is_dtu || slo->is_serverless)
+        traits->license = 0;
+    return apply_serverless(said, slo, traits, err);
+}
+
+enum qr_status qri_wish_apply(const struct qr_database_wish *wish, struct qr_database_row *row,
+                              struct qr_err *err)
+{
+    const struct qr_slo *slo = NULL;
+    bool is_new = row->edition[0] == '\0';
+    struct qr_database_row changed = *row;
+    QR_TRY(choose_objective(wish, row, &slo, err));
+    QR_TRY(apply_size(wish, slo, &changed, err));
+    QR_TRY(apply_replicas(wish, slo, &changed, err));
+    QR_TRY(apply_traits(wish, slo, is_new, &changed, err));
+    snprintf(changed.edition, sizeof changed.edition, "%s", slo->edition);
+    snprintf(changed.objective, sizeof changed.objective, "%s", slo->name);
+    *row = changed;
+    return QR_OK;
+}
