@@ -1,4 +1,4 @@
-/* fn_hash.c - see expr/func.h: NEWID, HASHBYTES */
+/* fn_hash.c - see expr/func.h: NEWID, CRYPT_GEN_RANDOM, HASHBYTES, BASE64_* */
 #include "expr_int.h"
 #include <openssl/evp.h>
 #include <string.h>
@@ -19,6 +19,25 @@ static enum qr_status fn_newid(const struct qr_call *c, struct qr_value *ret, st
     wire[8] = (uint8_t)((wire[8] & 0x3F) | 0x80);
     qr_guid_from_wire(wire, (uint8_t *)ordered);
     *ret = qr_value_blob(ordered, sizeof wire);
+    return QR_OK;
+}
+
+/* A length that a varbinary cannot have gives NULL. The seed may only add to what is random
+ * already.
+ */
+static enum qr_status fn_crypt_gen_random(const struct qr_call *c, struct qr_value *ret,
+                                          struct qr_err *err)
+{
+    int64_t bytes = c->args[0].i;
+    char *out;
+    *ret = qr_value_null();
+    if (bytes < 1 || bytes > QR_CHAR_LENGTH_MAX)
+        return QR_OK;
+    if (c->ctx->host_ops == NULL || c->ctx->host_ops->random == NULL)
+        return qr_sql_fail(err, 40510, "CRYPT_GEN_RANDOM");
+    QR_TRY(qri_room(c, (size_t)bytes, &out, err));
+    c->ctx->host_ops->random(c->ctx->host, out, (size_t)bytes);
+    *ret = qr_value_blob(out, (size_t)bytes);
     return QR_OK;
 }
 
@@ -158,6 +177,8 @@ static enum qr_status fn_decode(const struct qr_call *c, struct qr_value *ret, s
 static const struct qr_func hash_funcs[] = {
     {"BASE64_DECODE", 1, 1, "*", type_decode, 0, 0, fn_decode, 0, QR_HOST_NONE},
     {"BASE64_ENCODE", 1, 2, "bt", type_encode, 0, 0, fn_encode, 0, QR_HOST_NONE},
+    {"CRYPT_GEN_RANDOM", 1, 2, "ib", NULL, QR_TYPE_VARBINARY, QR_CHAR_LENGTH_MAX,
+     fn_crypt_gen_random, QR_FUNC_VOLATILE | QR_FUNC_NULLABLE, QR_HOST_NONE},
     {"HASHBYTES", 2, 2, "s*", type_hashbytes, 0, 0, fn_hashbytes, 0, QR_HOST_NONE},
     {"NEWID", 0, 0, "", NULL, QR_TYPE_UNIQUEIDENTIFIER, 0, fn_newid,
      QR_FUNC_VOLATILE | QR_FUNC_NOT_NULL, QR_HOST_NONE},

@@ -96,6 +96,8 @@ static void test_conversion(void **state)
          "0xBA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD", NULL, 0},
         {"HASHBYTES('MD5', N'a')", "0x4144E195F46DE78A3623DA7364D04F11", NULL, 0},
         {"HASHBYTES('nosuch', 'abc')", "NULL", NULL, 0},
+        {"DATALENGTH(CRYPT_GEN_RANDOM(8000, 0x01))", "8000", NULL, 0},
+        {"CRYPT_GEN_RANDOM(0)", "NULL", NULL, 0},
         {"LEN(CAST(NEWID() AS varchar(36)))", "36", NULL, 0},
         {"@@MAX_PRECISION", "38", "tinyint", 0},
         {"@@DATEFIRST", "7", "tinyint", 0},
