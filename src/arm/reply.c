@@ -68,9 +68,14 @@ static const struct {
     {40617, 400, "FirewallRuleNameTooLong"},
     {40618, 400, "FirewallRuleNameEmpty"},
     {40619, 400, "InvalidMaxSizeTierCombination"},
+    {40565, 409, "ConflictingDatabaseOperation"},
+    {40656, 429, "TooManyRequests"},
+    {40663, 409, "ConflictingDatabaseOperation"},
     {40802, 409, "ConflictingDatabaseOperation"},
     {40804, 400, "InvalidSkuName"},
     {40808, 400, "InvalidTierSkuCombination"},
+    {45138, 409, "DatabaseAlreadyExists"},
+    {45143, 404, "ResourceNotFound"},
     /* clang-format on */
 };
 

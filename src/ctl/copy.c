@@ -47,7 +47,7 @@ static enum qr_status find_source(struct qr_control *control, const struct qr_co
     if (ret_row->id == QR_MASTER_ID)
         return qr_fail(err, QR_INVALID, "master is not copied");
     if (ret_row->replica_of != 0)
-        return qr_fail(err, QR_INVALID, "A named replica is not copied; its primary is.");
+        return qr_sql_fail(err, 40681, ret_row->name);
     return QR_OK;
 }
 

@@ -9,6 +9,8 @@
 #include "ops_int.h"
 #include "base/banned.h"
 
+enum { NAME_TAKEN = 1801 };
+
 static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
 {
     return (struct qr_database_wish){
@@ -47,6 +49,17 @@ static enum qr_status add_row(struct qr_control *control, struct qri_op *op, str
     return status;
 }
 
+/* Of copies and replicas the taken name is that of their target. */
+static enum qr_status name_target(struct qr_control *control, enum qr_status status,
+                                  struct qr_str target, struct qr_err *err)
+{
+    char name[QR_NAME_BYTES_MAX + 1];
+    if (status != QR_SQL || err->number != NAME_TAKEN)
+        return status;
+    snprintf(name, sizeof name, "%.*s", (int)target.n, target.p);
+    return qr_sql_fail(err, 45138, name, qr_registry_server_name(control->options.registry));
+}
+
 enum qr_status qri_make_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_database_wish wish = wish_of(&op->ask);
@@ -58,9 +71,10 @@ enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op, str
     struct qr_database_wish wish = wish_of(&op->ask);
     struct qr_database_row source;
     QR_TRY(qri_copy_check(control, &op->ask, &wish, &source, err));
+    QR_TRY(qri_ops_check_copies(control, op, source.id, err));
     op->source_id = source.id;
     memcpy(op->row.other, source.name, sizeof op->row.other);
-    return add_row(control, op, op->ask.name, &wish, err);
+    return name_target(control, add_row(control, op, op->ask.name, &wish, err), op->ask.name, err);
 }
 
 /* Only the primary has one to start from: its first start makes the catalog. */
@@ -68,11 +82,17 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row primary;
-    if (qr_registry_find_database(registry, op->ask.name, &primary) != QR_OK)
-        return qr_fail(err, QR_NOT_FOUND, "There is no such database.");
-    if (!qr_database_is_hyper(&primary) || primary.replica_of != 0)
-        return qr_fail(err, QR_INVALID,
-                       "Only the primary of a Hyperscale database has named replicas.");
+    if (qr_registry_find_database(registry, op->ask.name, &primary) != QR_OK) {
+        char name[QR_NAME_BYTES_MAX + 1];
+        snprintf(name, sizeof name, "%.*s", (int)op->ask.name.n, op->ask.name.p);
+        return qr_sql_fail(err, 45143, name);
+    }
+    if (primary.id == QR_MASTER_ID)
+        return qr_sql_fail(err, 45149);
+    if (primary.replica_of != 0)
+        return qr_sql_fail(err, 40694); /* no chains */
+    if (!qr_database_is_hyper(&primary))
+        return qr_sql_fail(err, 45148, "SECONDARY_TYPE = Named", primary.name);
     QR_TRY(qri_ops_check_free(control, op, &primary, err));
     struct qr_database_wish wish = {
         .edition = qr_str(primary.edition),
@@ -82,7 +102,8 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
     };
     op->source_id = primary.id;
     memcpy(op->row.other, primary.name, sizeof op->row.other);
-    return add_row(control, op, op->ask.new_name, &wish, err);
+    return name_target(control, add_row(control, op, op->ask.new_name, &wish, err),
+                       op->ask.new_name, err);
 }
 
 /* ---- steps ---- */
@@ -105,6 +126,8 @@ enum qr_status qri_make_storage(struct qr_control *control, struct qri_op *op, s
         op->source_id != 0           ? qri_copy_make(control, op->source_id, &op->ask, &row, err)
         : qr_database_is_hyper(&row) ? qri_hyper_make(control, &row, err)
                                      : qri_control_node_call(control, &row, QR_NODE_MAKE, err);
+    if (op->row.kind == QR_OPERATION_COPY && (status == QR_CLOSED || status == QR_TIMEOUT))
+        return qr_sql_fail(err, 40568);
     return as_statement(control, &row, status, err);
 }
 

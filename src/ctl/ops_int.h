@@ -58,6 +58,11 @@ struct qri_op {
 QR_NODISCARD enum qr_status qri_ops_check_free(struct qr_control *control, const struct qri_op *op,
                                                const struct qr_database_row *row,
                                                struct qr_err *err);
+/* Error 40565 if the source is just being copied, 40656 if so many restores run that the workers
+ * would have none left for others; mu held. */
+QR_NODISCARD enum qr_status qri_ops_check_copies(struct qr_control *control,
+                                                 const struct qri_op *op, uint32_t source_id,
+                                                 struct qr_err *err);
 /* The step has come so far: shown, and never less. */
 void qri_ops_progress(struct qr_control *control, struct qri_op *op, uint32_t percent);
 /* mu held for these. NULL: there is none. */

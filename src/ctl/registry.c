@@ -245,8 +245,7 @@ static enum qr_status follow(const struct qr_registry *registry,
     for (size_t i = 0; i < registry->count; i++)
         others += registry->entries[i].row.replica_of == primary->id;
     if (others >= QR_NAMED_REPLICAS_MAX)
-        return qr_fail(err, QR_FULL, "A database has at most %d named replicas.",
-                       QR_NAMED_REPLICAS_MAX);
+        return qr_sql_fail(err, 40689, primary->name, (int)QR_NAMED_REPLICAS_MAX);
     row->replica_of = primary->id;
     row->slices = primary->slices;
     row->ha_replicas = 0;

@@ -107,7 +107,7 @@ class Copies:
         with server.Server(announced=ANNOUNCED) as quired:
             self.make(quired, "source")
             self.assertEqual(numbers(quired, "CREATE DATABASE c AS COPY OF missing"), [45143])
-            self.assertEqual(numbers(quired, "CREATE DATABASE source AS COPY OF source"), [1801])
+            self.assertEqual(numbers(quired, "CREATE DATABASE source AS COPY OF source"), [45138])
             self.assertEqual(numbers(quired, "CREATE DATABASE c AS COPY OF elsewhere.source"), [40561])
             self.assertTrue(numbers(quired, "CREATE DATABASE c AS COPY OF source (EDITION = '%s')"
                                     % self.other_edition))

@@ -60,7 +60,7 @@ class Replicas(unittest.TestCase):
             self.assertEqual(
                 [e.number for e in master.batch(
                     "ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH (SECONDARY_TYPE = Named, "
-                    "DATABASE_NAME = [H_Reports])").errors], [1801])
+                    "DATABASE_NAME = [H_Reports])").errors], [45138])
             drop(quired, "h")  # and its replica with it
             self.assertEqual(master.execute("SELECT name FROM sys.databases"), [("master",)])
 
