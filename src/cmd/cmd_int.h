@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/arena.h"
+#include "crypt/keyring.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "ctl/registry.h"
@@ -19,7 +20,7 @@
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
     const char *log_level, *blob, *blob_credential_file, *landing_zone, *role, *name, *run_dir;
-    const char *advertise, *log_at, *page_at, *join;
+    const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent;
     int64_t tds_fd, https_fd;
@@ -43,6 +44,8 @@ QR_NODISCARD enum qr_status qri_machine_address(const char *option, const char *
  *   children              held by its child processes together
  *   format                "quire 1"
  *   admin-password        of the first start, mode 0600
+ *   server.key            the server key, unless --server-key-file names another file
+ *   server-key-id         which key it must be
  *   tls/key.pem, tls/cert.pem
  *   tls/token-key.pem     what tokens of the management API are signed with
  *   meta/meta.db          the metadata store
@@ -87,6 +90,22 @@ QR_NODISCARD enum qr_status qri_machines_prepare(const struct qri_datadir *dir,
                                                  const struct qri_settings *settings,
                                                  struct qr_err *err);
 
+/* ---- keys.c: the server key ---- */
+
+/* Where it is; in the arena, or the option's. */
+const char *qri_datadir_key_path(const struct qri_datadir *dir, struct qr_arena *arena,
+                                 const char *server_key_file);
+/* `make`: in a directory that never had one. QR_NOT_FOUND and QR_DENIED name the key that the
+ * directory is encrypted under. */
+QR_NODISCARD enum qr_status qri_datadir_key(const struct qri_datadir *dir, struct qr_arena *arena,
+                                            const char *server_key_file, bool make,
+                                            struct qr_server_key **ret_key, struct qr_err *err);
+/* From now on it must be this one. */
+QR_NODISCARD enum qr_status qri_datadir_key_note(const struct qri_datadir *dir,
+                                                 struct qr_arena *arena,
+                                                 const struct qr_server_key *key,
+                                                 struct qr_err *err);
+
 /* ---- admin.c: the logical server's first start and its administrator's password ---- */
 
 /* Makes the server at the first start; checks names against the options at later ones. A password
@@ -104,6 +123,7 @@ struct qri_role {
     struct qr_log log; /* its component tells the role */
     const struct qri_settings *settings;
     struct qr_arena *arena;
+    struct qr_server_key *server_key;
     struct qri_datadir dir; /* no lock: that is the supervisor's */
     const char *name;       /* among control's members */
     struct qr_rpc_loop *loop;

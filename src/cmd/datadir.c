@@ -37,13 +37,6 @@ static enum qr_status make_path(struct qr_env *env, const char *path, struct qr_
     return QR_OK;
 }
 
-const char *qri_datadir_path(const struct qri_datadir *dir, struct qr_arena *arena,
-                             const char *folder, const char *name)
-{
-    return qr_arena_printf(arena, "%s/%s%s%s", dir->path, folder, name == NULL ? "" : "/",
-                           name == NULL ? "" : name);
-}
-
 static enum qr_status take_lock(struct qri_datadir *dir, struct qr_arena *arena, struct qr_err *err)
 {
     const char *path = qri_datadir_path(dir, arena, "lock", NULL);

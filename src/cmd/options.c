@@ -52,6 +52,10 @@ static const struct qr_option rows[] = {
     {"blob-credential-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "file with `key=BASE64` or `sas=QUERY` for --blob",
      offsetof(struct qri_settings, blob_credential_file)},
+    {"server-key-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "file of the key that wraps the keys that data are encrypted with; made by the first start, "
+     "the file server.key in the data directory if not given",
+     offsetof(struct qri_settings, server_key_file)},
     {"landing-zone", "", QR_OPTION_TEXT, "file", 0, 0, "file|blob", "start",
      "where commits of Hyperscale databases become durable: in files of the data directory, or in "
      "append objects below landing/ in the store that --blob names; do not change it while there "

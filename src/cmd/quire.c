@@ -41,10 +41,13 @@ int main(int argc, char **argv)
         return qri_quire_db(argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "machine") == 0)
         return qri_quire_machine(argc - 2, argv + 2);
+    if (argc >= 2 && strcmp(argv[1], "key") == 0)
+        return qri_quire_key(argc - 2, argv + 2);
     if (argc > 1)
         fprintf(stderr, "quire: '%s' is not supported by this version\n", argv[1]);
     fprintf(stderr, "usage: quire version\n       quire storage inspect|verify|dump-log PLACE ...\n"
                     "       quire db copy|restore|list-deleted|set-retention ...\n"
-                    "       quire machine add ...\n");
+                    "       quire machine add ...\n"
+                    "       quire key rotate|id ...\n");
     return EXIT_USAGE;
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 /* What follows `quire db`. */
+/* quire_key.c */
+int qri_quire_key(int argc, char **argv);
 int qri_quire_db(int argc, char **argv);
 /* What follows `quire machine`. */
 int qri_quire_machine(int argc, char **argv);

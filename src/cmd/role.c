@@ -252,10 +252,11 @@ void qri_role_fatal(void *ctx, const struct qr_err *err)
 static const struct {
     const char *role, *log_name;
     enum qr_status (*serve)(struct qri_role *role, struct qr_err *err);
+    bool has_key; /* not who parses what strangers send */
 } kinds[] = {
-    {"log", "logsvc", qri_serve_log},          {"page", "pagesvc", qri_serve_page},
-    {"gateway", "gateway", qri_serve_gateway}, {"api", "api", qri_serve_api},
-    {"compute", "node", qri_serve_compute},
+    {"log", "logsvc", qri_serve_log, true},           {"page", "pagesvc", qri_serve_page, true},
+    {"gateway", "gateway", qri_serve_gateway, false}, {"api", "api", qri_serve_api, false},
+    {"compute", "node", qri_serve_compute, true},
 };
 
 /* NULL: there is no such directory. */
@@ -316,12 +317,16 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
     enum qr_status status = qr_vfs_init(&err);
     if (status == QR_OK)
         status = open_role(&role, &err);
+    if (status == QR_OK && kinds[i].has_key && role.server_key == NULL)
+        status = qri_datadir_key(&role.dir, arena, settings->server_key_file, false,
+                                 &role.server_key, &err);
     if (status == QR_OK)
         status = kinds[i].serve(&role, &err);
     if (status != QR_OK)
         QR_LOG(&role.log, QR_ERROR, "not_started", QR_F("name", role.name),
                QR_F("status", qr_status_info(status)->name), QR_F("reason", &err.text[0]));
     close_role(&role);
+    qr_server_key_close(role.server_key);
     qri_datadir_close(&role.dir);
     return status == QR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

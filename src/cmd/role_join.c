@@ -54,6 +54,9 @@ static enum qr_status take_service(struct qri_role *role, const struct qr_contro
     if (*settings->blob == '\0')
         return qr_fail(err, QR_INVALID,
                        "--blob: machines need a blob store that all of them reach");
+    if (*settings->server_key_file == '\0')
+        QR_TRY(qr_server_key_parse(copy->server_key, "the server key from control",
+                                   &role->server_key, err));
     role->service = copy;
     role->settings = settings;
     return QR_OK;

@@ -8,7 +8,8 @@
 
 enum { TICK_MS = 10000, STOP_MS = 2000 };
 
-static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct qr_err *err)
+static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct qr_keyring *ring,
+                            struct qr_err *err)
 {
     struct qr_logsvc *svc = NULL;
     struct qri_role_listeners listeners = {0};
@@ -17,6 +18,7 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
         .log = role->log,
         .dir = qri_datadir_path(&role->dir, role->arena, "log", NULL),
         .blob = blob,
+        .keyring = ring,
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
     };
@@ -46,7 +48,11 @@ enum qr_status qri_serve_log(struct qri_role *role, struct qr_err *err)
 {
     struct qr_blob *blob = NULL;
     QR_TRY(qri_role_blob(role, &blob, err));
-    enum qr_status status = serve(role, blob, err);
+    struct qr_keyring *ring = NULL;
+    enum qr_status status = qr_keyring_new(role->env, role->server_key, blob, &ring, err);
+    if (status == QR_OK)
+        status = serve(role, blob, ring, err);
+    qr_keyring_free(ring);
     qr_blob_close(blob);
     return status;
 }

@@ -13,6 +13,7 @@ enum { TICK_MS = 100, STOP_MS = 2000, WORKERS = 4, WORKER_STACK_BYTES = 1 << 20,
 struct page_role {
     struct qri_role *role;
     struct qr_blob *blob;
+    struct qr_keyring *keyring;
     struct qr_pagesvc *svc;
     struct qr_rpc_loop *feed_loop; /* ingest runs on it */
     struct qr_rpc_client *log;
@@ -65,6 +66,7 @@ static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
         .log = role->log,
         .dir = qri_datadir_path(&role->dir, role->arena, "page", NULL),
         .blob = p->blob,
+        .keyring = p->keyring,
     };
     struct qr_rpc_loop_options loop = qri_role_loop(role, "feed");
     if (options.dir == NULL)
@@ -96,6 +98,8 @@ enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
     struct page_role p = {.role = role};
     enum qr_status status = qri_role_blob(role, &p.blob, err);
     if (status == QR_OK)
+        status = qr_keyring_new(role->env, role->server_key, p.blob, &p.keyring, err);
+    if (status == QR_OK)
         status = open_pages(&p, err);
     if (status == QR_OK) {
         QR_LOG(&role->log, QR_INFO, "slices_attached", QR_F("slices", p.attached),
@@ -111,6 +115,7 @@ enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
     qr_rpc_client_free(p.log);
     qr_rpc_loop_free(p.feed_loop);
     qr_pagesvc_close(p.svc);
+    qr_keyring_free(p.keyring);
     qr_blob_close(p.blob);
     return status;
 }

@@ -39,6 +39,7 @@ struct supervisor {
     const struct qri_settings *settings;
     struct qri_datadir dir;
     const char *run_dir;
+    struct qr_server_key *server_key;
     struct qr_meta *meta;
     struct qr_registry *registry;
     int tds_fd, https_fd;
@@ -121,6 +122,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--blob", settings->blob);
     add_text(&args, "--blob-credential-file", settings->blob_credential_file);
     add_text(&args, "--landing-zone", settings->landing_zone);
+    add_text(&args, "--server-key-file", settings->server_key_file);
     add_text(&args, "--listen", settings->listen);
     add_text(&args, "--advertise", settings->advertise);
     add_text(&args, "--log-at", settings->log_at);
@@ -239,6 +241,7 @@ static enum qr_status know_machines(struct supervisor *s, struct qr_err *err)
     snprintf(service->admin_login, sizeof service->admin_login, "%s",
              qr_registry_admin_login(s->registry));
     snprintf(service->blob, sizeof service->blob, "%s", settings->blob);
+    qr_server_key_text(s->server_key, service->server_key);
     snprintf(service->landing_zone, sizeof service->landing_zone, "%s", settings->landing_zone);
     return QR_OK;
 }
@@ -297,7 +300,9 @@ static enum qr_status start(struct supervisor *s, struct qr_err *err)
     QR_TRY(qri_datadir_run(&s->dir, s->arena, &s->run_dir, err));
     QR_TRY(make_blob(s, err));
     QR_TRY(make_certificate(s, err));
-    QR_TRY(qr_vfs_init(err)); /* configures SQLite, before metadata uses it */
+    QR_TRY(qri_datadir_key(&s->dir, s->arena, settings->server_key_file, true, &s->server_key,
+                           err)); /* the roles find it made */
+    QR_TRY(qr_vfs_init(err));     /* configures SQLite, before metadata uses it */
     QR_TRY(open_metadata(s, err));
     QR_TRY(open_control(s, err));
     QR_TRY(qr_control_start(s->control, until, err));
@@ -355,6 +360,7 @@ static void stop(struct supervisor *s)
     qr_control_free(s->control);
     qr_registry_close(s->registry);
     qr_meta_close(s->meta);
+    qr_server_key_close(s->server_key);
     if (s->tds_fd >= 0)
         close(s->tds_fd);
     if (s->https_fd >= 0)

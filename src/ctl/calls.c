@@ -80,8 +80,8 @@ static const struct {
     /* clang-format on */
 };
 static const struct qri_field service_fields[] = {
-    SERVICE(server_name), SERVICE(admin_login),  SERVICE(log),    SERVICE(page),
-    SERVICE(blob),        SERVICE(landing_zone), {QRI_END, 0, 0},
+    SERVICE(server_name), SERVICE(admin_login),  SERVICE(log),        SERVICE(page),
+    SERVICE(blob),        SERVICE(landing_zone), SERVICE(server_key), {QRI_END, 0, 0},
 };
 static const struct qri_field row_fields[] = {
     ROW(WORD, id, 0),

@@ -157,7 +157,7 @@ static void look_at_slice(struct qri_run *run, struct qr_blob *blob, const char 
     qri_where(run, "%s %s", url, object->name);
     if (get(run, blob, object, MANIFEST_BYTES_MAX, &buf)) {
         qri_look_at_manifest(run, buf.data, buf.len);
-        if (qr_manifest_info_decode(buf.data, buf.len, &m, NULL) == QR_OK) {
+        if (qr_manifest_info_decode(buf.data, buf.len, run->keyring, &m, NULL) == QR_OK) {
             char want[QR_LAYER_NAME_BYTES_MAX], hex[QR_TIMELINE_HEX_BYTES];
             qr_timeline_hex(&m.id.timeline, hex);
             snprintf(want, sizeof want, "pages/%s/%u/manifest", hex, m.id.no);
@@ -273,7 +273,7 @@ static void look_at_one(struct qri_run *run, struct qr_blob *blob, const char *u
     qri_where(run, "%s %s", url, object->name);
     if (get(run, blob, object, QR_LOG_OBJECT_BYTES_MAX + QR_LOG_OBJECT_HEADER_BYTES, &buf)) {
         qri_look_at_log_object(run, buf.data, buf.len);
-        good = qr_log_object_unpack(&buf, &o, NULL) == QR_OK;
+        good = qr_log_object_unpack(&buf, run->keyring, &o, NULL) == QR_OK;
     }
     if (good && (o.first_lsn != named || !qr_timeline_eq(&o.timeline, &c->timeline))) {
         qri_damage(run, "object", "it holds other log");

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "blob/blob.h"
+#include "crypt/keyring.h"
 #include "env/env.h"
 #include "inspect/inspect.h"
 #include "logsvc/inspect.h"
@@ -60,6 +61,9 @@ struct qri_run {
     struct qr_timeline timeline;
     uint64_t from_lsn, to_lsn;
     const char *credential;
+    struct qr_server_key *server_key; /* NULL: none found */
+    struct qr_blob *key_store;        /* opened for its keys alone; may be NULL */
+    struct qr_keyring *keyring;       /* NULL: no keys of timelines */
     uint64_t damage_count, checked_count;
     bool failed, found;
     char where[QRI_WHERE_MAX]; /* what is being looked at */
@@ -75,6 +79,13 @@ void qri_where(struct qri_run *run, const char *fmt, ...) QR_PRINTF(2, 3);
 bool qri_wanted(const struct qri_run *run, const struct qr_timeline *timeline);
 bool qri_parse_timeline(const char *hex, size_t count, struct qr_timeline *ret_timeline);
 
+/* --- keys.c --- */
+/* Looks for the server key and the timelines' keys near `place` (NULL: a URL). */
+void qri_keys_open(struct qri_run *run, const char *place, const char *server_key_file);
+/* Keys are in this store, unless they were found already. */
+void qri_keys_in(struct qri_run *run, struct qr_blob *blob);
+void qri_keys_close(struct qri_run *run);
+
 /* --- find.c: what a directory or a file is --- */
 void qri_look_at_path(struct qri_run *run, const char *path);
 
@@ -82,7 +93,8 @@ void qri_look_at_path(struct qri_run *run, const char *path);
 void qri_look_at_journal(struct qri_run *run, const char *dir);
 void qri_look_at_landing(struct qri_run *run, struct qr_blob *blob, const char *url);
 void qri_look_at_timelines(struct qri_run *run, const uint8_t *bytes, size_t count);
-void qri_look_at_journal_segment(struct qri_run *run, struct qr_file *file); /* one alone */
+/* One alone, at run->where. */
+void qri_look_at_journal_segment(struct qri_run *run, struct qr_file *file);
 
 /* --- objects.c: long-term log and pages in a blob store --- */
 void qri_look_at_blob(struct qri_run *run, struct qr_blob *blob, const char *url);

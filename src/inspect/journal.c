@@ -108,7 +108,9 @@ static void on_damage(void *ctx, const char *file, uint64_t offset, const char *
 
 void qri_look_at_journal(struct qri_run *run, const char *dir)
 {
-    struct qr_journal_sight sight = {.ctx = run,
+    struct qr_journal_sight sight = {.server_key = run->server_key,
+                                     .keyring = run->keyring,
+                                     .ctx = run,
                                      .head = on_head,
                                      .row = on_row,
                                      .segment = on_segment,
@@ -127,7 +129,9 @@ void qri_look_at_journal(struct qri_run *run, const char *dir)
 void qri_look_at_landing(struct qri_run *run, struct qr_blob *blob, const char *url)
 {
     static const char dir[] = "landing";
-    struct qr_journal_sight sight = {.ctx = run,
+    struct qr_journal_sight sight = {.server_key = run->server_key,
+                                     .keyring = run->keyring,
+                                     .ctx = run,
                                      .head = on_head,
                                      .row = on_row,
                                      .segment = on_segment,
@@ -161,11 +165,17 @@ void qri_look_at_timelines(struct qri_run *run, const uint8_t *bytes, size_t cou
 /* A segment without its neighbours: its blocks are intact and numbered one behind the other. */
 void qri_look_at_journal_segment(struct qri_run *run, struct qr_file *file)
 {
-    struct qr_journal_sight sight = {
-        .ctx = run, .segment = on_segment, .entry = on_entry, .damage = on_damage};
+    struct qr_journal_sight sight = {.server_key = run->server_key,
+                                     .ctx = run,
+                                     .segment = on_segment,
+                                     .entry = on_entry,
+                                     .damage = on_damage};
+    char dir[QRI_WHERE_MAX + 2];
+    qr_env_dir_name(run->where, dir);
     struct qr_err err;
     uint64_t damage_count;
     qr_err_reset(&err);
-    (void)qri_take(run, "journal", qr_journal_look_at_segment(file, &sight, &damage_count, &err),
+    (void)qri_take(run, "journal",
+                   qr_journal_look_at_segment(run->env, dir, file, &sight, &damage_count, &err),
                    &err);
 }

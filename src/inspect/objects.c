@@ -48,7 +48,7 @@ static void layer_damage(void *ctx, const char *part, const char *text)
 
 void qri_look_at_layer(struct qri_run *run, struct qr_file *file, const struct qr_layer_info *want)
 {
-    struct qr_layer_sight sight = {.ctx = run, .damage = layer_damage};
+    struct qr_layer_sight sight = {.keyring = run->keyring, .ctx = run, .damage = layer_damage};
     struct qr_layer_info info;
     struct qr_err err;
     uint64_t damage_count = 0;
@@ -133,7 +133,8 @@ void qri_look_at_manifest(struct qri_run *run, const uint8_t *bytes, size_t coun
     struct qr_manifest_info m;
     struct qr_err err;
     qr_err_reset(&err);
-    if (!qri_take(run, "manifest", qr_manifest_info_decode(bytes, count, &m, &err), &err))
+    if (!qri_take(run, "manifest", qr_manifest_info_decode(bytes, count, run->keyring, &m, &err),
+                  &err))
         return;
     run->checked_count++;
     if (run->task == QRI_INSPECT)
@@ -155,7 +156,7 @@ void qri_look_at_log_object(struct qri_run *run, const uint8_t *bytes, size_t co
     qr_buf_add(&copy, bytes, count);
     enum qr_status status = qr_buf_status(&copy, &err);
     if (status == QR_OK)
-        status = qr_log_object_unpack(&copy, &o, &err);
+        status = qr_log_object_unpack(&copy, run->keyring, &o, &err);
     qr_buf_done(&copy);
     if (!qri_take(run, "object", status, &err))
         return;

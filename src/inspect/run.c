@@ -11,8 +11,11 @@ static const char usage_text[] =
     "       quire storage verify   PLACE [--format table|json] [--timeline ID]\n"
     "       quire storage dump-log PLACE [--format table|json] --timeline ID\n"
     "                              [--from LSN] [--to LSN] [--bytes]\n"
+    "                              [--server-key-file FILE]\n"
     "PLACE is a data directory, a directory below it, one file, or a blob store's URL\n"
-    "(--credential-file FILE: a line key=... or sas=...). verify ends with 1 if anything is\n"
+    "(--credential-file FILE: a line key=... or sas=...). What is encrypted is read with\n"
+    "--server-key-file, or the server.key that is found in PLACE or above it. verify ends with 1 "
+    "if anything is\n"
     "damaged, one line for each.\n";
 
 /* --- damage --- */
@@ -75,7 +78,7 @@ bool qri_parse_timeline(const char *hex, size_t count, struct qr_timeline *ret_t
 /* --- arguments --- */
 
 struct args {
-    const char *place, *format, *timeline, *from, *to, *credential_file;
+    const char *place, *format, *timeline, *from, *to, *credential_file, *server_key_file;
     bool bytes;
 };
 
@@ -114,6 +117,7 @@ static bool parse_args(int argc, const char *const *argv, struct args *args)
         {"--from", &args->from},
         {"--to", &args->to},
         {"--credential-file", &args->credential_file},
+        {"--server-key-file", &args->server_key_file},
     };
     for (int i = 1; i < argc; i++) {
         bool known = false;
@@ -179,15 +183,20 @@ static void look_at_url(struct qri_run *run, const char *url, const char *creden
         credential.len--;
     if (status == QR_OK)
         status = qr_blob_open(run->env, NULL, url, qr_buf_cstr(&credential), &blob, &err);
-    if (qri_take(run, "blob store", status, &err))
+    if (qri_take(run, "blob store", status, &err)) {
+        qri_keys_in(run, blob);
         qri_look_at_blob(run, blob, url);
+    }
+    qr_keyring_free(QR_TAKE(run->keyring)); /* it reads from the store */
     qr_blob_close(blob);
     qr_buf_done(&credential);
 }
 
 static void run_all(struct qri_run *run, const struct args *args)
 {
-    if (strstr(args->place, "://") != NULL)
+    bool is_url = strstr(args->place, "://") != NULL;
+    qri_keys_open(run, is_url ? NULL : args->place, args->server_key_file);
+    if (is_url)
         look_at_url(run, args->place, args->credential_file);
     else
         qri_look_at_path(run, args->place);
@@ -225,6 +234,7 @@ enum qr_inspect_exit qr_inspect_run(struct qr_env *env, int argc, const char *co
     else
         run_all(&run, &args);
     qri_dump_free(run.dump);
+    qri_keys_close(&run);
     const struct qr_map_entry *entry;
     for (size_t i = 0; qr_map_next(&run.known, &i, &entry);)
         free(entry->value);

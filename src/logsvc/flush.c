@@ -18,8 +18,10 @@ struct batch {
 static void take(struct qr_logsvc *svc, struct batch *b, uint64_t room)
 {
     uint64_t max = room / QR_SECTOR_BYTES * QR_SECTOR_BYTES;
-    max = max < QR_JOURNAL_BLOCK_HEADER_BYTES ? 0 : max - QR_JOURNAL_BLOCK_HEADER_BYTES;
+    uint64_t head = QR_JOURNAL_BLOCK_HEADER_BYTES, seal = qri_seal_bytes(svc);
+    max = max < head ? 0 : max - head;
     max = max < QR_JOURNAL_PAYLOAD_BYTES_MAX ? max : QR_JOURNAL_PAYLOAD_BYTES_MAX;
+    max = max < seal ? 0 : max - seal;
     while (svc->queue.first != NULL) {
         struct qri_op *op = svc->queue.first;
         uint32_t bytes = op->barrier ? 0 : QR_JOURNAL_ENTRY_BYTES + op->entry.data_bytes;
@@ -75,7 +77,7 @@ static enum qr_status take_batch(struct qr_logsvc *svc, struct batch *b, struct 
     return QR_OK;
 }
 
-static enum qr_status write_block(struct qr_logsvc *svc, const struct batch *b, struct qr_err *err)
+static enum qr_status write_block(struct qr_logsvc *svc, struct batch *b, struct qr_err *err)
 {
     uint8_t *p = svc->block + QR_JOURNAL_BLOCK_HEADER_BYTES;
     for (const struct qri_op *op = b->ops.first; op != NULL; op = op->next) {
@@ -93,7 +95,9 @@ static enum qr_status write_block(struct qr_logsvc *svc, const struct batch *b, 
                                       .entry_count = b->entry_count,
                                       .payload_bytes = b->payload_bytes};
     memcpy(header.journal_id, svc->journal_id, QR_JOURNAL_ID_BYTES);
-    qr_journal_block_seal(svc->block, &header);
+    const struct qr_cipher_key *key = qr_cipher_is_on(&svc->cipher) ? &svc->cipher : NULL;
+    QR_TRY(qr_journal_block_seal(svc->block, &header, key, err));
+    b->payload_bytes = header.payload_bytes; /* as stored */
     uint64_t bytes = qr_journal_block_file_bytes(b->payload_bytes);
     assert(svc->offset + bytes <= svc->current->bytes);
     if (qr_sim_broken(QR_BREAK_SYNC))

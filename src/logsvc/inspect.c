@@ -96,6 +96,7 @@ struct walk {
     uint64_t last_segment_no; /* the highest there is */
     uint64_t damage_count;
     uint8_t *block, *scan;
+    struct qr_data_key data_key; /* id 0: none */
 };
 
 QR_PRINTF(3, 4) static void report(struct walk *w, uint64_t offset, const char *fmt, ...)
@@ -292,7 +293,8 @@ static enum qr_status load(struct walk *w, uint64_t offset, struct qr_journal_bl
         ret_header->generation > w->head.generation)
         return qr_fail(err, QR_CORRUPT, "another journal's block");
     QR_TRY(qr_file_pread(w->file, w->block, bytes, offset, &got, err));
-    return qr_journal_block_verify(w->block, got, err);
+    QR_TRY(qr_journal_block_verify(w->block, got, err));
+    return qr_journal_block_open(w->block, &w->data_key, NULL, err);
 }
 
 /* Looks for an intact block that was written when the expected one was durable already. */
@@ -482,12 +484,34 @@ static void walk_done(struct walk *w)
     free(w->scan);
 }
 
-enum qr_status qr_journal_look_at_segment(struct qr_file *file,
+/* What it cannot open says so. */
+static enum qr_status take_key(struct walk *w, const uint8_t journal_id[QR_JOURNAL_ID_BYTES],
+                               struct qr_err *err)
+{
+    struct qr_timeline owner;
+    char path[QRI_PATH_BYTES_MAX];
+    memcpy(owner.id, journal_id, sizeof owner.id);
+    enum qr_status status = QR_NOT_FOUND;
+    if (w->grows && w->sight->keyring != NULL)
+        status = qr_keyring_read(w->sight->keyring, &owner, &w->data_key, err);
+    if (!w->grows && w->sight->server_key != NULL) {
+        snprintf(path, sizeof path, "%s/key", w->dir);
+        status = qr_key_file_take(w->sight->server_key, w->env, path, owner.id, false, &w->data_key,
+                                  err);
+    }
+    return status == QR_NOT_FOUND ? QR_OK : status;
+}
+
+enum qr_status qr_journal_look_at_segment(struct qr_env *env, const char *dir, struct qr_file *file,
                                           const struct qr_journal_sight *sight,
                                           uint64_t *ret_damage_count, struct qr_err *err)
 {
-    struct walk w = {
-        .sight = sight, .file = file, .name = "segment", .head.generation = UINT64_MAX};
+    struct walk w = {.env = env,
+                     .dir = dir,
+                     .sight = sight,
+                     .file = file,
+                     .name = "segment",
+                     .head.generation = UINT64_MAX};
     uint8_t sector[QR_SECTOR_BYTES];
     uint64_t file_bytes = 0;
     enum qr_status status = walk_init(&w, err);
@@ -501,6 +525,8 @@ enum qr_status qr_journal_look_at_segment(struct qr_file *file,
         report(&w, 0, "it has %" PRIu64 " of %" PRIu64 " bytes", file_bytes, w.segment.file_bytes);
         w.segment.file_bytes = file_bytes;
     }
+    if (status == QR_OK)
+        status = take_key(&w, w.segment.journal_id, err);
     if (status == QR_OK)
         status = walk_segment(&w, err);
     if (status == QR_OK && sight->segment != NULL)
@@ -520,6 +546,8 @@ static enum qr_status look(struct qr_env *env, const char *dir, bool grows,
     enum qr_status status = walk_init(&w, err);
     if (status == QR_OK)
         status = read_table(&w, &names, err);
+    if (status == QR_OK)
+        status = take_key(&w, w.head.journal_id, err);
     if (status == QR_OK)
         status = walk_segments(&w, &names, err);
     if (status == QR_OK)

@@ -80,23 +80,44 @@ static uint32_t block_crc(const uint8_t *block, uint32_t payload_bytes)
                      (size_t)QR_JOURNAL_BLOCK_HEADER_BYTES - CRC_OFFSET - 4 + payload_bytes);
 }
 
-void qr_journal_block_seal(uint8_t *block, const struct qr_journal_block *header)
+void qr_journal_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
+                       const uint8_t journal_id[QR_JOURNAL_ID_BYTES], uint64_t generation,
+                       const uint8_t salt[QR_SALT_BYTES])
 {
-    uint32_t payload = header->payload_bytes;
-    assert(payload > 0 && payload <= QR_JOURNAL_PAYLOAD_BYTES_MAX);
+    uint8_t context[QR_JOURNAL_ID_BYTES + 8];
+    memcpy(context, journal_id, QR_JOURNAL_ID_BYTES);
+    qr_put64le(context + QR_JOURNAL_ID_BYTES, generation);
+    qr_cipher_derive(ret_key, data_key, "journal", context, sizeof context, salt);
+}
+
+enum qr_status qr_journal_block_seal(uint8_t *block, struct qr_journal_block *header,
+                                     const struct qr_cipher_key *key, struct qr_err *err)
+{
+    uint32_t clear = header->payload_bytes, payload = clear + (key == NULL ? 0 : QR_SEAL_BYTES);
+    assert(clear > 0 && payload <= QR_JOURNAL_PAYLOAD_BYTES_MAX);
     memset(block, 0, QR_JOURNAL_BLOCK_HEADER_BYTES);
     memcpy(block, block_magic, sizeof block_magic);
     block[4] = QR_FORMAT_VERSION;
     block[5] = QR_CHECKSUM_CRC32C;
+    qr_put32le(block + 8, key == NULL ? 0 : key->id);
     qr_put64le(block + 16, header->block_no);
     qr_put64le(block + 24, header->synced_block_no);
     qr_put64le(block + 32, header->generation);
     qr_put32le(block + 40, header->entry_count);
     qr_put32le(block + 44, payload);
     memcpy(block + 48, header->journal_id, QR_JOURNAL_ID_BYTES);
+    if (key != NULL) {
+        uint8_t *entries = block + QR_JOURNAL_BLOCK_HEADER_BYTES, *seal = entries + clear;
+        memcpy(seal, key->salt, QR_SALT_BYTES);
+        QR_TRY(qr_gcm_seal(key, header->block_no, 0, block, QR_JOURNAL_BLOCK_HEADER_BYTES, entries,
+                           clear, seal + QR_SALT_BYTES, err));
+    }
+    header->payload_bytes = payload;
+    header->key_id = key == NULL ? 0 : key->id;
     qr_put32le(block + CRC_OFFSET, block_crc(block, payload));
     memset(block + QR_JOURNAL_BLOCK_HEADER_BYTES + payload, 0,
            (size_t)qr_journal_block_file_bytes(payload) - QR_JOURNAL_BLOCK_HEADER_BYTES - payload);
+    return QR_OK;
 }
 
 enum qr_status qr_journal_block_peek(const uint8_t *block, size_t count,
@@ -106,7 +127,7 @@ enum qr_status qr_journal_block_peek(const uint8_t *block, size_t count,
         memcmp(block, block_magic, sizeof block_magic) != 0)
         return qr_fail(err, QR_CORRUPT, "no journal block here");
     if (block[4] != QR_FORMAT_VERSION || block[5] != QR_CHECKSUM_CRC32C || block[6] != 0 ||
-        block[7] != 0 || qr_get32le(block + 8) != 0)
+        block[7] != 0)
         return qr_fail(err, QR_CORRUPT, "journal block of version %u, checksum %u, compression %u",
                        block[4], block[5], block[6]);
     struct qr_journal_block h = {
@@ -115,14 +136,30 @@ enum qr_status qr_journal_block_peek(const uint8_t *block, size_t count,
         .generation = qr_get64le(block + 32),
         .entry_count = qr_get32le(block + 40),
         .payload_bytes = qr_get32le(block + 44),
+        .key_id = qr_get32le(block + 8),
     };
+    uint32_t seal = h.key_id == 0 ? 0 : QR_SEAL_BYTES;
     memcpy(h.journal_id, block + 48, QR_JOURNAL_ID_BYTES);
     if (h.block_no == 0 || h.synced_block_no >= h.block_no || h.entry_count == 0 ||
-        h.payload_bytes > QR_JOURNAL_PAYLOAD_BYTES_MAX ||
-        h.entry_count > h.payload_bytes / QR_JOURNAL_ENTRY_BYTES)
+        h.payload_bytes > QR_JOURNAL_PAYLOAD_BYTES_MAX || h.payload_bytes < seal ||
+        h.entry_count > (h.payload_bytes - seal) / QR_JOURNAL_ENTRY_BYTES)
         return qr_fail(err, QR_CORRUPT, "journal block of %u bytes", h.payload_bytes);
     *ret_header = h;
     return QR_OK;
+}
+
+static enum qr_status verify_entries(const uint8_t *block, const struct qr_journal_block *h,
+                                     uint32_t bytes, struct qr_err *err)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < h->entry_count; i++) {
+        struct qr_journal_entry entry;
+        QR_TRY(
+            qr_journal_entry_next(block + QR_JOURNAL_BLOCK_HEADER_BYTES, bytes, &at, &entry, err));
+    }
+    return at == bytes ? QR_OK
+                       : qr_fail(err, QR_CORRUPT, "journal block %llu: bytes behind its entries",
+                                 (unsigned long long)h->block_no);
 }
 
 enum qr_status qr_journal_block_verify(const uint8_t *block, size_t count, struct qr_err *err)
@@ -133,16 +170,34 @@ enum qr_status qr_journal_block_verify(const uint8_t *block, size_t count, struc
         qr_get32le(block + CRC_OFFSET) != block_crc(block, h.payload_bytes))
         return qr_fail(err, QR_CORRUPT, "journal block %llu: checksum",
                        (unsigned long long)h.block_no);
-    size_t at = 0;
-    for (uint32_t i = 0; i < h.entry_count; i++) {
-        struct qr_journal_entry entry;
-        QR_TRY(qr_journal_entry_next(block + QR_JOURNAL_BLOCK_HEADER_BYTES, h.payload_bytes, &at,
-                                     &entry, err));
-    }
-    return at == h.payload_bytes
-               ? QR_OK
-               : qr_fail(err, QR_CORRUPT, "journal block %llu: bytes behind its entries",
-                         (unsigned long long)h.block_no);
+    return h.key_id != 0 ? QR_OK : verify_entries(block, &h, h.payload_bytes, err);
+}
+
+enum qr_status qr_journal_block_open(uint8_t *block, const struct qr_data_key *data_key,
+                                     const struct qr_cipher_key *own, struct qr_err *err)
+{
+    struct qr_journal_block h;
+    QR_TRY(qr_journal_block_peek(block, QR_JOURNAL_BLOCK_HEADER_BYTES, &h, err));
+    if (h.key_id == 0)
+        return QR_OK;
+    if (h.key_id != data_key->id)
+        return qr_fail(err, QR_DENIED,
+                       "journal block %llu is encrypted under key %08x, which is not there",
+                       (unsigned long long)h.block_no, h.key_id);
+    uint32_t clear = h.payload_bytes - QR_SEAL_BYTES;
+    uint8_t *entries = block + QR_JOURNAL_BLOCK_HEADER_BYTES, *seal = entries + clear;
+    uint8_t head[QR_JOURNAL_BLOCK_HEADER_BYTES];
+    memcpy(head, block, sizeof head);
+    qr_put32le(head + CRC_OFFSET, 0);
+    struct qr_cipher_key derived;
+    bool is_own = own != NULL && memcmp(own->salt, seal, QR_SALT_BYTES) == 0;
+    if (!is_own)
+        qr_journal_cipher(&derived, data_key, h.journal_id, h.generation, seal);
+    QR_TRY(qr_wrap(err,
+                   qr_gcm_open(is_own ? own : &derived, h.block_no, 0, head, sizeof head, entries,
+                               clear, seal + QR_SALT_BYTES, err),
+                   "journal block %llu", (unsigned long long)h.block_no));
+    return verify_entries(block, &h, clear, err);
 }
 
 void qr_journal_segment_encode(uint8_t sector[QR_SECTOR_BYTES],

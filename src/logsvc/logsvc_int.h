@@ -144,6 +144,8 @@ struct qr_logsvc {
     char dir[QR_LOGSVC_DIR_BYTES_MAX + 1];
     uint8_t journal_id[QR_JOURNAL_ID_BYTES];
     uint64_t generation;
+    struct qr_data_key data_key; /* id 0: none */
+    struct qr_cipher_key cipher; /* of the blocks that this process writes; off: in clear */
     int64_t opened_ns;
     uint32_t append_bytes_max; /* a block with one must fit a segment */
     struct qr_file *lock_file;
@@ -247,11 +249,22 @@ void qri_segment_drop_before(struct qr_logsvc *svc, uint64_t no);
 void qri_segments_done(struct qr_logsvc *svc);
 bool qri_segment_want_spare(struct qr_logsvc *svc);
 
-/* Reads the block at `offset` whole into `block` (QRI_BLOCK_BYTES_MAX) and verifies it. */
+/* Reads the block at `offset` whole into `block` (QRI_BLOCK_BYTES_MAX), verifies and decrypts it;
+ * _stored leaves it encrypted. */
 QR_NODISCARD enum qr_status qri_block_load(const struct qr_logsvc *svc,
                                            const struct qri_segment *segment, uint64_t offset,
                                            uint8_t *block, struct qr_journal_block *ret_header,
                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_block_load_stored(const struct qr_logsvc *svc,
+                                                  const struct qri_segment *segment,
+                                                  uint64_t offset, uint8_t *block,
+                                                  struct qr_journal_block *ret_header,
+                                                  struct qr_err *err);
+/* Of a block's payload, behind its entries. */
+static inline uint32_t qri_seal_bytes(const struct qr_logsvc *svc)
+{
+    return qr_cipher_is_on(&svc->cipher) ? QR_SEAL_BYTES : 0;
+}
 
 /* snapshot.c: the file `timelines` */
 struct qri_snapshot_head {
@@ -267,6 +280,15 @@ QR_NODISCARD enum qr_status
 qri_snapshot_decode(const uint8_t *bytes, size_t count, struct qri_snapshot_head *ret_head,
                     enum qr_status (*add)(void *arg, const struct qri_timeline *row), void *arg,
                     struct qr_err *err);
+
+/* key.c; without a key ring nothing is encrypted */
+QR_NODISCARD enum qr_status qri_key_load(struct qr_logsvc *svc, struct qr_err *err);
+/* Makes the key if there is none, and the cipher of this generation's blocks. */
+QR_NODISCARD enum qr_status qri_key_use(struct qr_logsvc *svc, struct qr_err *err);
+/* For one new object. */
+QR_NODISCARD enum qr_status qri_object_cipher(struct qr_logsvc *svc,
+                                              const struct qr_timeline *timeline,
+                                              struct qr_cipher_key *ret_key, struct qr_err *err);
 
 /* recover.c */
 QR_NODISCARD enum qr_status qri_recover(struct qr_logsvc *svc, struct qr_err *err);

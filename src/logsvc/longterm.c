@@ -121,7 +121,8 @@ static enum qr_status get_object(struct qr_logsvc *svc, const struct qri_timelin
         status = qr_blob_get(svc->options.blob, name, 0, SIZE_MAX, buf, NULL, err);
     }
     QR_TRY(status);
-    QR_TRY(qr_wrap(err, qr_log_object_unpack(buf, ret_object, err), "'%s'", name));
+    QR_TRY(qr_wrap(err, qr_log_object_unpack(buf, svc->options.keyring, ret_object, err), "'%s'",
+                   name));
     return qr_timeline_eq(&ret_object->timeline, &tl->id)
                ? QR_OK
                : qr_fail(err, QR_CORRUPT, "'%s' holds other log", name);
@@ -191,8 +192,9 @@ static enum qr_status gather(struct qr_logsvc *svc, struct qri_timeline *tl, str
     return qr_buf_status(buf, err);
 }
 
-/* Compresses what was gathered, if that pays, and writes the header before it. */
-static void pack(struct qr_logsvc *svc, struct qr_buf *buf, struct qr_log_object *object)
+/* Compresses what was gathered, if that pays, encrypts it, and writes the header before it. */
+static enum qr_status pack(struct qr_logsvc *svc, struct qr_buf *buf, struct qr_log_object *object,
+                           struct qr_err *err)
 {
     size_t head = QR_LOG_OBJECT_HEADER_BYTES, raw = buf->len - head, count = 0;
     size_t bound = qr_compress_bound(QR_COMPRESSION_ZSTD, raw);
@@ -212,9 +214,11 @@ static void pack(struct qr_logsvc *svc, struct qr_buf *buf, struct qr_log_object
     } else {
         qr_buf_done(&packed);
     }
-    object->payload_bytes = buf->len - head;
-    object->payload_crc = qr_crc32c(0, buf->data + head, buf->len - head);
-    qr_log_object_put(buf->data, object);
+    struct qr_cipher_key key;
+    bool encrypted = svc->options.keyring != NULL;
+    if (encrypted)
+        QR_TRY(qri_object_cipher(svc, &object->timeline, &key, err));
+    return qr_log_object_seal(buf, object, encrypted ? &key : NULL, err);
 }
 
 static enum qr_status put_object(struct qr_logsvc *svc, struct qri_timeline *tl, struct qr_buf *buf,
@@ -222,7 +226,7 @@ static enum qr_status put_object(struct qr_logsvc *svc, struct qri_timeline *tl,
 {
     char name[NAME_BYTES];
     struct qr_blob_tag tag;
-    pack(svc, buf, object);
+    QR_TRY(pack(svc, buf, object, err));
     object_name(tl, object->first_lsn, name);
     enum qr_status status =
         qr_blob_put(svc->options.blob, name, buf->data, buf->len, "", &tag, err);

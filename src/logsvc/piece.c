@@ -8,7 +8,7 @@
 
 static const char object_magic[4] = {'Q', 'R', 'L', 'O'};
 
-enum { CRC_OFFSET = 12 };
+enum { CRC_OFFSET = 12, PAYLOAD_CRC_AT = 88, SALT_AT = 104 };
 
 static bool grow_last(struct qr_buf *buf, size_t last_at, const struct qr_piece *piece)
 {
@@ -82,7 +82,7 @@ static uint32_t header_crc(const uint8_t *header)
     return qr_crc32c(crc, header + CRC_OFFSET + 4, QR_LOG_OBJECT_HEADER_BYTES - CRC_OFFSET - 4);
 }
 
-void qr_log_object_put(uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES], const struct qr_log_object *object)
+static void put_header(uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES], const struct qr_log_object *object)
 {
     memset(dst, 0, QR_LOG_OBJECT_HEADER_BYTES);
     memcpy(dst, object_magic, sizeof object_magic);
@@ -99,6 +99,8 @@ void qr_log_object_put(uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES], const struct qr_
     qr_put64le(dst + 80, object->payload_bytes);
     qr_put32le(dst + 88, object->payload_crc);
     qr_put64le(dst + 96, object->raw_bytes);
+    qr_put32le(dst + 8, object->key_id);
+    memcpy(dst + SALT_AT, object->salt, QR_SALT_BYTES);
     qr_put32le(dst + CRC_OFFSET, header_crc(dst));
 }
 
@@ -110,7 +112,7 @@ enum qr_status qr_log_object_header(const uint8_t *bytes, size_t count,
         qr_get32le(bytes + CRC_OFFSET) != header_crc(bytes))
         return qr_fail(err, QR_CORRUPT, "long-term log: header");
     if (bytes[4] != QR_FORMAT_VERSION || bytes[5] != QR_CHECKSUM_CRC32C ||
-        !qr_compression_known(bytes[6]) || bytes[7] != 0 || qr_get32le(bytes + 8) != 0)
+        !qr_compression_known(bytes[6]) || bytes[7] != 0)
         return qr_fail(err, QR_UNSUPPORTED, "long-term log of version %u, compression %u", bytes[4],
                        bytes[6]);
     struct qr_log_object o = {
@@ -124,17 +126,75 @@ enum qr_status qr_log_object_header(const uint8_t *bytes, size_t count,
         .payload_crc = qr_get32le(bytes + 88),
         .compression = bytes[6],
         .raw_bytes = qr_get64le(bytes + 96),
+        .key_id = qr_get32le(bytes + 8),
     };
-    o.raw_bytes = o.raw_bytes == 0 ? o.payload_bytes : o.raw_bytes;
+    uint64_t tag = o.key_id == 0 ? 0 : QR_TAG_BYTES;
+    memcpy(o.salt, bytes + SALT_AT, QR_SALT_BYTES);
+    o.raw_bytes = o.raw_bytes == 0 ? o.payload_bytes - tag : o.raw_bytes;
     memcpy(o.timeline.id, bytes + 16, QR_TIMELINE_BYTES);
-    if (o.first_lsn >= o.end_lsn || o.end_lsn > UINT64_MAX / 2 || o.payload_bytes == 0 ||
+    if (o.first_lsn >= o.end_lsn || o.end_lsn > UINT64_MAX / 2 || o.payload_bytes <= tag ||
         o.payload_bytes > QR_LOG_OBJECT_BYTES_MAX || o.raw_bytes > QR_LOG_OBJECT_BYTES_MAX ||
-        (o.compression == QR_COMPRESSION_NONE && o.raw_bytes != o.payload_bytes) ||
+        (o.compression == QR_COMPRESSION_NONE && o.raw_bytes != o.payload_bytes - tag) ||
         o.before_commit_lsn > o.commit_lsn || o.commit_lsn > o.end_lsn)
         return qr_fail(err, QR_CORRUPT, "long-term log from %llu to %llu",
                        (unsigned long long)o.first_lsn, (unsigned long long)o.end_lsn);
     *ret_object = o;
     return QR_OK;
+}
+
+void qr_log_object_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
+                          const struct qr_timeline *timeline, const uint8_t salt[QR_SALT_BYTES])
+{
+    qr_cipher_derive(ret_key, data_key, "log object", timeline->id, QR_TIMELINE_BYTES, salt);
+}
+
+/* The header as associated data: without the checksums, which come last. */
+static void bound_header(const uint8_t *head, uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES])
+{
+    memcpy(dst, head, QR_LOG_OBJECT_HEADER_BYTES);
+    qr_put32le(dst + CRC_OFFSET, 0);
+    qr_put32le(dst + PAYLOAD_CRC_AT, 0);
+}
+
+enum qr_status qr_log_object_seal(struct qr_buf *buf, struct qr_log_object *object,
+                                  const struct qr_cipher_key *key, struct qr_err *err)
+{
+    enum { HEAD = QR_LOG_OBJECT_HEADER_BYTES };
+    size_t clear = buf->len - HEAD, tag = key == NULL ? 0 : QR_TAG_BYTES;
+    qr_buf_fill(buf, 0, tag);
+    QR_TRY(qr_buf_status(buf, err));
+    object->payload_bytes = clear + tag;
+    object->payload_crc = 0;
+    object->key_id = key == NULL ? 0 : key->id;
+    if (key != NULL) {
+        uint8_t bound[HEAD];
+        memcpy(object->salt, key->salt, QR_SALT_BYTES);
+        put_header(buf->data, object);
+        bound_header(buf->data, bound);
+        QR_TRY(qr_gcm_seal(key, object->first_lsn, 0, bound, sizeof bound, buf->data + HEAD, clear,
+                           buf->data + HEAD + clear, err));
+    }
+    object->payload_crc = qr_crc32c(0, buf->data + HEAD, buf->len - HEAD);
+    put_header(buf->data, object);
+    return QR_OK;
+}
+
+static enum qr_status decrypt(struct qr_buf *buf, struct qr_keyring *ring, struct qr_log_object *o,
+                              struct qr_err *err)
+{
+    struct qr_data_key data_key;
+    struct qr_cipher_key key;
+    uint8_t bound[QR_LOG_OBJECT_HEADER_BYTES];
+    if (o->key_id == 0)
+        return QR_OK;
+    QR_TRY(qr_keyring_find(ring, &o->timeline, o->key_id, &data_key, err));
+    qr_log_object_cipher(&key, &data_key, &o->timeline, o->salt);
+    bound_header(buf->data, bound);
+    o->payload_bytes -= QR_TAG_BYTES;
+    buf->len -= QR_TAG_BYTES;
+    return qr_gcm_open(&key, o->first_lsn, 0, bound, sizeof bound,
+                       buf->data + QR_LOG_OBJECT_HEADER_BYTES, (size_t)o->payload_bytes,
+                       buf->data + buf->len, err);
 }
 
 /* What lies behind the header, as it was before compression. */
@@ -161,8 +221,8 @@ static enum qr_status inflate(struct qr_buf *buf, const struct qr_log_object *o,
     return QR_OK;
 }
 
-enum qr_status qr_log_object_unpack(struct qr_buf *buf, struct qr_log_object *ret_object,
-                                    struct qr_err *err)
+enum qr_status qr_log_object_unpack(struct qr_buf *buf, struct qr_keyring *ring,
+                                    struct qr_log_object *ret_object, struct qr_err *err)
 {
     struct qr_log_object o;
     QR_TRY(qr_log_object_header(buf->data, buf->len, &o, err));
@@ -171,6 +231,8 @@ enum qr_status qr_log_object_unpack(struct qr_buf *buf, struct qr_log_object *re
         qr_crc32c(0, payload, (size_t)o.payload_bytes) != o.payload_crc)
         return qr_fail(err, QR_CORRUPT, "long-term log at %llu: checksum",
                        (unsigned long long)o.first_lsn);
+    QR_TRY(qr_wrap(err, decrypt(buf, ring, &o, err), "long-term log at %llu",
+                   (unsigned long long)o.first_lsn));
     QR_TRY(inflate(buf, &o, err));
     payload = buf->data + QR_LOG_OBJECT_HEADER_BYTES;
     uint64_t lsn = o.first_lsn;

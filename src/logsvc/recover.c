@@ -357,7 +357,7 @@ static enum qr_status write_last_again(struct reader *r, struct qr_err *err)
     struct qr_journal_block h;
     if (r->last_segment == NULL)
         return QR_OK;
-    QR_TRY(qri_block_load(r->svc, r->last_segment, r->last_offset, r->block, &h, err));
+    QR_TRY(qri_block_load_stored(r->svc, r->last_segment, r->last_offset, r->block, &h, err));
     return qr_file_pwrite_sync(r->last_segment->file, r->block,
                                qr_journal_block_file_bytes(h.payload_bytes), r->last_offset, err);
 }
@@ -413,9 +413,11 @@ enum qr_status qri_recover(struct qr_logsvc *svc, struct qr_err *err)
     svc->generation = r.head.generation + 1;
     svc->first_segment_no = r.head.first_segment_no;
     svc->first_block_no = r.head.first_block_no;
+    QR_TRY(qri_key_load(svc, err));
     QR_TRY(open_segments(&r, err));
     QR_TRY(read_journal(&r, err));
     settle_timelines(svc);
+    QR_TRY(qri_key_use(svc, err));
     QR_TRY(qri_snapshot_write(svc, err)); /* before any block of this generation */
     if (svc->segments == NULL) {
         QR_TRY(qri_segment_extend(svc, false, err));

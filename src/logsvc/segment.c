@@ -259,9 +259,9 @@ void qri_segments_done(struct qr_logsvc *svc)
     }
 }
 
-enum qr_status qri_block_load(const struct qr_logsvc *svc, const struct qri_segment *segment,
-                              uint64_t offset, uint8_t *block, struct qr_journal_block *ret_header,
-                              struct qr_err *err)
+enum qr_status qri_block_load_stored(const struct qr_logsvc *svc, const struct qri_segment *segment,
+                                     uint64_t offset, uint8_t *block,
+                                     struct qr_journal_block *ret_header, struct qr_err *err)
 {
     size_t got = 0;
     QR_TRY(qr_file_pread(segment->file, block, QR_SECTOR_BYTES, offset, &got, err));
@@ -277,4 +277,13 @@ enum qr_status qri_block_load(const struct qr_logsvc *svc, const struct qri_segm
         got += QR_SECTOR_BYTES;
     }
     return qr_journal_block_verify(block, got, err);
+}
+
+enum qr_status qri_block_load(const struct qr_logsvc *svc, const struct qri_segment *segment,
+                              uint64_t offset, uint8_t *block, struct qr_journal_block *ret_header,
+                              struct qr_err *err)
+{
+    QR_TRY(qri_block_load_stored(svc, segment, offset, block, ret_header, err));
+    return qr_journal_block_open(block, &svc->data_key,
+                                 qr_cipher_is_on(&svc->cipher) ? &svc->cipher : NULL, err);
 }

@@ -98,7 +98,7 @@ static struct qr_logsvc *new_service(const struct qr_logsvc_options *options)
     svc->options = *options;
     snprintf(svc->dir, sizeof svc->dir, "%s", options->dir);
     svc->options.dir = svc->dir;
-    uint64_t fits = options->segment_bytes - QR_JOURNAL_HEADER_BYTES - QRI_REST_MIN;
+    uint64_t fits = options->segment_bytes - QR_JOURNAL_HEADER_BYTES - QRI_REST_MIN - QR_SEAL_BYTES;
     svc->append_bytes_max =
         fits < QR_LOGSVC_APPEND_BYTES_MAX ? (uint32_t)fits : QR_LOGSVC_APPEND_BYTES_MAX;
     svc->opened_ns = qr_env_mono_ns(options->env);
@@ -136,6 +136,7 @@ static void free_service(struct qr_logsvc *svc)
     for (size_t i = 0; i < sizeof mutexes / sizeof mutexes[0]; i++)
         pthread_mutex_destroy(mutexes[i]);
     free(svc->block);
+    qr_cipher_forget(svc, sizeof *svc);
     free(svc);
 }
 

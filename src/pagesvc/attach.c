@@ -15,6 +15,11 @@ enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const struct qr_slice_i
     enum qr_status status = qr_blob_get(svc->options.blob, name, 0, SIZE_MAX, &buf, ret_tag, err);
     if (status == QR_OK)
         status = qri_manifest_decode(buf.data, buf.len, ret_manifest, err);
+    if (status == QR_OK) {
+        status = qri_manifest_verify(svc->options.keyring, buf.data, buf.len, err);
+        if (status != QR_OK)
+            qri_manifest_done(ret_manifest);
+    }
     qr_buf_done(&buf);
     if (status == QR_OK && (ret_manifest->id.no != id->no ||
                             !qr_timeline_eq(&ret_manifest->id.timeline, &id->timeline))) {
@@ -32,7 +37,7 @@ static enum qr_status put_new(struct qr_pagesvc *svc, const struct qri_manifest 
     struct qr_buf buf;
     qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
     qri_manifest_encode(m, &buf);
-    enum qr_status status = qr_buf_status(&buf, err);
+    enum qr_status status = qri_manifest_seal(svc, m, &buf, err);
     if (status == QR_OK)
         status = qr_blob_put(svc->options.blob, name, buf.data, buf.len, "", ret_tag, err);
     qr_buf_done(&buf);

@@ -135,8 +135,7 @@ static enum qr_status write_merged(struct qri_slice *slice, struct qri_layer **l
     for (size_t i = 0; i < count && scans != NULL; i++)
         qri_layer_scan_init(&scans[i], layers[i]);
     if (status == QR_OK)
-        status = qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes,
-                                      qri_layer_compression(slice->svc), &writer, err);
+        status = qri_layer_begin(slice, path, &desc, &writer, err);
     if (status == QR_OK)
         status = merge_entries(scans, count, writer, err);
     if (status == QR_OK)
@@ -287,8 +286,7 @@ static enum qr_status write_image(struct qri_slice *slice, uint32_t first, uint3
     char path[QRI_LAYER_PATH_BYTES_MAX];
     qri_layer_path(slice->svc, &desc, path);
     struct qri_layer_writer *writer = NULL;
-    QR_TRY(qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes,
-                                qri_layer_compression(slice->svc), &writer, err));
+    QR_TRY(qri_layer_begin(slice, path, &desc, &writer, err));
     struct qr_buf page, record, none;
     qr_buf_init(&page, QR_PAGE_BYTES_MAX);
     qr_buf_init(&record, QR_RECORD_BYTES_MAX);

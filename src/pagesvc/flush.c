@@ -1,6 +1,7 @@
 /* flush.c - memory layers into files, objects and the manifest; see slice_int.h. */
 #include <stdlib.h>
 #include <string.h>
+#include "layer_int.h"
 #include "slice_int.h"
 #include "base/endian.h"
 #include "base/banned.h"
@@ -23,6 +24,27 @@ struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer
                                    .id = slice->manifest.generation << 32 | ++slice->next_layer_no,
                                    .kind = kind,
                                    .lsn_max = UINT64_MAX};
+}
+
+enum qr_status qri_layer_begin(struct qri_slice *slice, const char *path,
+                               const struct qri_layer_desc *desc,
+                               struct qri_layer_writer **ret_writer, struct qr_err *err)
+{
+    struct qr_pagesvc *svc = slice->svc;
+    struct qr_cipher_key key;
+    bool encrypted = svc->options.keyring != NULL;
+    if (encrypted) {
+        struct qr_data_key data_key;
+        uint8_t salt[QR_SALT_BYTES];
+        QR_TRY(qr_keyring_take(svc->options.keyring, &desc->origin, &data_key, err));
+        qr_env_random(svc->env, salt, sizeof salt);
+        qri_layer_cipher(&key, &data_key, desc, salt);
+        qr_cipher_forget(&data_key, sizeof data_key);
+    }
+    return qri_layer_writer_new(svc->env, path, desc, slice->page_bytes,
+                                svc->options.compression_off ? QR_COMPRESSION_NONE
+                                                             : QR_COMPRESSION_LZ4,
+                                encrypted ? &key : NULL, ret_writer, err);
 }
 
 /* --- local copies --- */
@@ -65,7 +87,8 @@ enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_de
 {
     char path[QRI_LAYER_PATH_BYTES_MAX];
     qri_layer_path(svc, desc, path);
-    enum qr_status status = qri_layer_open(svc->env, path, desc, ret_layer, err);
+    enum qr_status status =
+        qri_layer_open(svc->env, svc->options.keyring, path, desc, ret_layer, err);
     if (status != QR_NOT_FOUND && status != QR_CORRUPT && status != QR_TRUNCATED)
         return status;
     if (status != QR_NOT_FOUND)
@@ -74,7 +97,7 @@ enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_de
     if (err != NULL)
         qr_err_reset(err);
     QR_TRY(fetch(svc, desc, path, err));
-    return qri_layer_open(svc->env, path, desc, ret_layer, err);
+    return qri_layer_open(svc->env, svc->options.keyring, path, desc, ret_layer, err);
 }
 
 enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
@@ -88,7 +111,7 @@ enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *
            QR_F("went_on", "fetched again"));
     QR_TRY(fetch(slice->svc, &desc, path, err));
     struct qri_layer *layer = NULL;
-    QR_TRY(qri_layer_open(slice->svc->env, path, &desc, &layer, err));
+    QR_TRY(qri_layer_open(slice->svc->env, slice->svc->options.keyring, path, &desc, &layer, err));
     enum qr_status status =
         qri_set_replace(slice, (const void *const[]){source->layer}, 1, layer, err);
     qri_layer_unref(layer);
@@ -108,7 +131,7 @@ enum qr_status qri_layer_store(struct qri_slice *slice, const struct qri_layer_d
     qri_layer_path(svc, desc, path);
     qri_layer_name(desc, name);
     struct qri_layer *layer = NULL;
-    QR_TRY(qri_layer_open(svc->env, path, desc, &layer, err));
+    QR_TRY(qri_layer_open(svc->env, svc->options.keyring, path, desc, &layer, err));
     enum qr_status status =
         qr_blob_put_file(svc->options.blob, name, layer->file, desc->bytes, NULL, NULL, err);
     if (status != QR_OK) {
@@ -151,7 +174,7 @@ enum qr_status qri_manifest_swap(struct qri_slice *slice, struct qri_manifest *o
     qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
     qri_manifest_name(&slice->id, name);
     qri_manifest_encode(own_next, &buf);
-    enum qr_status status = qr_buf_status(&buf, err);
+    enum qr_status status = qri_manifest_seal(slice->svc, own_next, &buf, err);
     struct qr_blob_tag tag;
     struct qr_blob *blob = slice->svc->options.blob;
     if (status == QR_OK)
@@ -202,8 +225,7 @@ static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, ui
     size_t count;
     QR_TRY(qri_mem_sorted(mem, &entries, &count, err));
     struct qri_layer_writer *writer = NULL;
-    enum qr_status status = qri_layer_writer_new(slice->svc->env, path, &desc, slice->page_bytes,
-                                                 qri_layer_compression(slice->svc), &writer, err);
+    enum qr_status status = qri_layer_begin(slice, path, &desc, &writer, err);
     for (size_t i = 0; i < count && status == QR_OK; i++) {
         const struct qri_mem_entry *e = entries[i];
         if (e->lsn <= desc.last_lsn)

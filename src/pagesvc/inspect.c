@@ -78,10 +78,12 @@ static bool copy_rows(const struct qri_manifest *m, struct qr_manifest_info *inf
     return true;
 }
 
-enum qr_status qr_manifest_info_decode(const uint8_t *bytes, size_t count,
+enum qr_status qr_manifest_info_decode(const uint8_t *bytes, size_t count, struct qr_keyring *ring,
                                        struct qr_manifest_info *ret_info, struct qr_err *err)
 {
     struct qri_manifest m = {0};
+    if (ring != NULL)
+        QR_TRY(qri_manifest_verify(ring, bytes, count, err));
     QR_TRY(qri_manifest_decode(bytes, count, &m, err));
     struct qr_manifest_info info = {.id = m.id,
                                     .page_bytes = m.page_bytes,
@@ -117,6 +119,7 @@ struct look {
     struct qri_layer layer; /* on the stack: nobody else has it */
     struct qr_layer_info info;
     bool has_header;
+    uint8_t head[QRI_LAYER_HEADER_BYTES];
     uint64_t file_bytes, damage_count, entry_count;
     bool whole; /* every block could be read */
     bool any;   /* an entry came before: what follows is it */
@@ -152,13 +155,17 @@ static enum qr_status look_at_header(struct look *k, const struct qr_layer_info 
 {
     uint8_t head[QRI_LAYER_HEADER_BYTES];
     struct qri_layer_desc d;
+    struct qri_layer_form form;
     enum qr_status status = qr_file_read_exactly(k->layer.file, head, sizeof head, 0, err);
     if (status == QR_OK)
-        status = qri_header_decode(head, &d, &k->layer.page_bytes, &k->layer.compression, err);
+        status = qri_header_decode(head, &d, &form, err);
     if (!is_good(k, "header", &status, err))
         return status;
     k->has_header = true;
     k->layer.desc = d;
+    k->layer.page_bytes = form.page_bytes;
+    k->layer.compression = form.compression;
+    memcpy(k->head, head, sizeof head);
     k->info = info_of(&d);
     k->info.page_bytes = k->layer.page_bytes;
     k->info.compression = k->layer.compression;
@@ -171,7 +178,7 @@ static enum qr_status look_at_header(struct look *k, const struct qr_layer_info 
                          d.first_page != want->first_page || d.last_page != want->last_page ||
                          d.bytes != want->bytes || k->layer.page_bytes != want->page_bytes))
         report(k, "header", "it is another layer than the manifest names");
-    return QR_OK;
+    return qri_layer_take_key(&k->layer, k->sight->keyring, &form, err);
 }
 
 static enum qr_status look_at_section(struct look *k, const char *part,
@@ -181,7 +188,7 @@ static enum qr_status look_at_section(struct look *k, const char *part,
     qr_buf_clear(buf);
     if (k->sight->section != NULL)
         k->sight->section(k->sight->ctx, part, section->offset, section->bytes);
-    enum qr_status status = qri_layer_read_section(k->layer.file, section, buf, err);
+    enum qr_status status = qri_layer_read_section(&k->layer, section, buf, err);
     *ret_good = is_good(k, part, &status, err);
     return status;
 }
@@ -325,6 +332,11 @@ static enum qr_status look_at_body(struct look *k, struct qr_buf *buf, struct qr
         status = qri_footer_decode(tail, k->file_bytes, &footer, err);
     if (!is_good(k, "footer", &status, err))
         return status;
+    if (qr_cipher_is_on(&k->layer.key)) {
+        status = qri_ends_open(&k->layer.key, k->head, tail, err);
+        if (!is_good(k, "footer", &status, err) && status != QR_OK)
+            return status;
+    }
     bool good;
     QR_TRY(look_at_section(k, "filter", &footer.sections[QRI_SECTION_FILTER], buf, &good, err));
     if (good && buf->len >= 8 && buf->len <= UINT32_MAX / 8) {
@@ -370,6 +382,7 @@ enum qr_status qr_layer_look(struct qr_file *file, const struct qr_layer_info *w
     qr_buf_done(&buf);
     free(k.layer.blocks);
     free(k.layer.filter);
+    qr_cipher_forget(&k.layer.key, sizeof k.layer.key);
     if (status != QR_OK)
         return status;
     *ret_info = k.info;

@@ -18,7 +18,45 @@ enum {
     FILTER_BITS_MIN = 64,
 };
 
-void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes, uint8_t compression,
+void qri_layer_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
+                      const struct qri_layer_desc *desc, const uint8_t salt[QR_SALT_BYTES])
+{
+    uint8_t context[QR_TIMELINE_BYTES + 12];
+    memcpy(context, desc->origin.id, QR_TIMELINE_BYTES);
+    qr_put32le(context + QR_TIMELINE_BYTES, desc->slice_no);
+    qr_put64le(context + QR_TIMELINE_BYTES + 4, desc->id);
+    qr_cipher_derive(ret_key, data_key, "layer", context, sizeof context, salt);
+}
+
+enum { ENDS_BYTES = QRI_LAYER_HEADER_BYTES + QRI_LAYER_TAG_AT };
+
+static void bind_ends(const uint8_t *header, const uint8_t *footer, uint8_t dst[ENDS_BYTES])
+{
+    memcpy(dst, header, QRI_LAYER_HEADER_BYTES);
+    memcpy(dst + QRI_LAYER_HEADER_BYTES, footer, QRI_LAYER_TAG_AT);
+}
+
+enum qr_status qri_ends_seal(const struct qr_cipher_key *key, const uint8_t *header,
+                             uint8_t *footer, struct qr_err *err)
+{
+    uint8_t ends[ENDS_BYTES], nothing[1];
+    bind_ends(header, footer, ends);
+    QR_TRY(qr_gcm_seal(key, 0, QRI_PART_ENDS, ends, sizeof ends, nothing, 0,
+                       footer + QRI_LAYER_TAG_AT, err));
+    qr_put32le(footer + FOOTER_CRC_AT, qr_crc32c(0, footer, FOOTER_CRC_AT));
+    return QR_OK;
+}
+
+enum qr_status qri_ends_open(const struct qr_cipher_key *key, const uint8_t *header,
+                             const uint8_t *footer, struct qr_err *err)
+{
+    uint8_t ends[ENDS_BYTES], nothing[1];
+    bind_ends(header, footer, ends);
+    return qr_gcm_open(key, 0, QRI_PART_ENDS, ends, sizeof ends, nothing, 0,
+                       footer + QRI_LAYER_TAG_AT, err);
+}
+
+void qri_header_encode(const struct qri_layer_desc *desc, const struct qri_layer_form *form,
                        uint8_t dst[QRI_LAYER_HEADER_BYTES])
 {
     memset(dst, 0, QRI_LAYER_HEADER_BYTES);
@@ -26,10 +64,12 @@ void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes, u
     dst[4] = QR_FORMAT_VERSION;
     dst[5] = QR_CHECKSUM_CRC32C;
     dst[6] = (uint8_t)desc->kind;
-    dst[7] = compression;
+    dst[7] = form->compression;
+    qr_put32le(dst + 8, form->key_id);
+    memcpy(dst + QRI_LAYER_SALT_AT, form->salt, QR_SALT_BYTES);
     memcpy(dst + 16, desc->origin.id, QR_TIMELINE_BYTES);
     qr_put32le(dst + 32, desc->slice_no);
-    qr_put32le(dst + 36, page_bytes);
+    qr_put32le(dst + 36, form->page_bytes);
     qr_put64le(dst + 40, desc->id);
     qr_put64le(dst + 48, desc->first_lsn);
     qr_put64le(dst + 56, desc->last_lsn);
@@ -40,8 +80,8 @@ void qri_header_encode(const struct qri_layer_desc *desc, uint32_t page_bytes, u
 }
 
 enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
-                                 struct qri_layer_desc *ret_desc, uint32_t *ret_page_bytes,
-                                 uint8_t *ret_compression, struct qr_err *err)
+                                 struct qri_layer_desc *ret_desc, struct qri_layer_form *ret_form,
+                                 struct qr_err *err)
 {
     uint8_t copy[QRI_LAYER_HEADER_BYTES];
     memcpy(copy, src, sizeof copy);
@@ -49,9 +89,9 @@ enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
     if (qr_get32le(src) != MAGIC)
         return qr_fail(err, QR_CORRUPT, "no layer file");
     if (src[4] != QR_FORMAT_VERSION || src[5] != QR_CHECKSUM_CRC32C ||
-        !qr_compression_known(src[7]) || qr_get32le(src + 8) != 0)
-        return qr_fail(err, QR_CORRUPT, "layer of version %u, algorithm %u, compression %u, key %u",
-                       src[4], src[5], src[7], qr_get32le(src + 8));
+        !qr_compression_known(src[7]))
+        return qr_fail(err, QR_CORRUPT, "layer of version %u, algorithm %u, compression %u", src[4],
+                       src[5], src[7]);
     if (qr_get32le(src + CRC_AT) != qr_crc32c(0, copy, sizeof copy))
         return qr_fail(err, QR_CORRUPT, "checksum of a layer's header");
     struct qri_layer_desc d = {.slice_no = qr_get32le(src + 32),
@@ -70,8 +110,9 @@ enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
         page_bytes > QR_PAGE_BYTES_MAX || (page_bytes & (page_bytes - 1)) != 0)
         return qr_fail(err, QR_CORRUPT, "layer header breaks its form");
     *ret_desc = d;
-    *ret_page_bytes = page_bytes;
-    *ret_compression = src[7];
+    *ret_form = (struct qri_layer_form){
+        .page_bytes = page_bytes, .compression = src[7], .key_id = qr_get32le(src + 8)};
+    memcpy(ret_form->salt, src + QRI_LAYER_SALT_AT, QR_SALT_BYTES);
     return QR_OK;
 }
 
@@ -138,7 +179,7 @@ enum qr_status qri_index_decode(const uint8_t *bytes, size_t count, uint64_t fil
                                       .lsn = qr_get64le(bytes + 8),
                                       .offset = qr_get64le(bytes + 16)};
         if (b->offset > file_bytes || b->bytes + UINT64_C(8) > file_bytes - b->offset ||
-            b->bytes > QRI_LAYER_ENTRIES_BYTES_MAX + QRI_LAYER_RAW_BYTES ||
+            b->bytes > QRI_LAYER_ENTRIES_BYTES_MAX + QRI_LAYER_RAW_BYTES + QR_TAG_BYTES ||
             (i > 0 && !in_order(&blocks[i - 1], b))) {
             free(blocks);
             return qr_fail(err, QR_CORRUPT, "row %zu of a layer's index", i);

@@ -17,6 +17,7 @@ static void free_layer(struct qri_layer *layer)
     qr_file_close(layer->file);
     free(layer->blocks);
     free(layer->filter);
+    qr_cipher_forget(&layer->key, sizeof layer->key);
     free(layer);
 }
 
@@ -32,28 +33,39 @@ void qri_layer_unref(struct qri_layer *layer)
         free_layer(layer);
 }
 
-enum qr_status qri_layer_read_section(struct qr_file *file, const struct qri_layer_section *section,
-                                      struct qr_buf *buf, struct qr_err *err)
+enum qr_status qri_layer_read_section(const struct qri_layer *layer,
+                                      const struct qri_layer_section *section, struct qr_buf *buf,
+                                      struct qr_err *err)
 {
     uint8_t *place = qr_buf_reserve(buf, section->bytes + 1);
     if (place == NULL)
         return qr_buf_status(buf, err);
-    QR_TRY(qr_file_read_exactly(file, place, section->bytes, section->offset, err));
+    QR_TRY(qr_file_read_exactly(layer->file, place, section->bytes, section->offset, err));
     if (qr_crc32c(0, place, section->bytes) != section->crc)
         return qr_fail(err, QR_CORRUPT, "checksum of a layer's section");
-    buf->len += section->bytes;
+    uint32_t clear = section->bytes;
+    if (qr_cipher_is_on(&layer->key)) {
+        if (clear < QR_TAG_BYTES)
+            return qr_fail(err, QR_CORRUPT, "encrypted section of %u bytes", clear);
+        clear -= QR_TAG_BYTES;
+        QR_TRY(qr_gcm_open(&layer->key, section->offset, QRI_PART_SECTION, NULL, 0, place, clear,
+                           place + clear, err));
+    }
+    buf->len += clear;
     return QR_OK;
 }
 
 static enum qr_status check_header(struct qri_layer *layer, const struct qri_layer_desc *want,
-                                   uint64_t file_bytes, struct qr_err *err)
+                                   uint64_t file_bytes, uint8_t head[QRI_LAYER_HEADER_BYTES],
+                                   struct qri_layer_form *ret_form, struct qr_err *err)
 {
-    uint8_t head[QRI_LAYER_HEADER_BYTES];
     if (file_bytes < QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES)
         return qr_fail(err, QR_CORRUPT, "layer of %llu bytes", (unsigned long long)file_bytes);
-    QR_TRY(qr_file_read_exactly(layer->file, head, sizeof head, 0, err));
+    QR_TRY(qr_file_read_exactly(layer->file, head, QRI_LAYER_HEADER_BYTES, 0, err));
     struct qri_layer_desc have;
-    QR_TRY(qri_header_decode(head, &have, &layer->page_bytes, &layer->compression, err));
+    QR_TRY(qri_header_decode(head, &have, ret_form, err));
+    layer->page_bytes = ret_form->page_bytes;
+    layer->compression = ret_form->compression;
     if (have.id != want->id || !qr_timeline_eq(&have.origin, &want->origin) ||
         have.slice_no != want->slice_no || have.kind != want->kind ||
         have.first_lsn != want->first_lsn || have.last_lsn != want->last_lsn ||
@@ -62,26 +74,40 @@ static enum qr_status check_header(struct qri_layer *layer, const struct qri_lay
     return QR_OK;
 }
 
-static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, struct qr_err *err)
+enum qr_status qri_layer_take_key(struct qri_layer *layer, struct qr_keyring *ring,
+                                  const struct qri_layer_form *form, struct qr_err *err)
+{
+    struct qr_data_key data_key;
+    if (form->key_id == 0)
+        return QR_OK;
+    QR_TRY(qr_keyring_find(ring, &layer->desc.origin, form->key_id, &data_key, err));
+    qri_layer_cipher(&layer->key, &data_key, &layer->desc, form->salt);
+    qr_cipher_forget(&data_key, sizeof data_key);
+    return QR_OK;
+}
+
+static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, const uint8_t *head,
+                                 struct qr_err *err)
 {
     uint8_t tail[QRI_LAYER_FOOTER_BYTES];
     struct qri_layer_footer footer;
     QR_TRY(qr_file_read_exactly(layer->file, tail, sizeof tail, file_bytes - sizeof tail, err));
     QR_TRY(qri_footer_decode(tail, file_bytes, &footer, err));
+    if (qr_cipher_is_on(&layer->key))
+        QR_TRY(qri_ends_open(&layer->key, head, tail, err));
     layer->meta = footer.sections[QRI_SECTION_META];
     layer->marks = footer.sections[QRI_SECTION_MARKS];
     layer->changes = footer.sections[QRI_SECTION_CHANGES];
     struct qr_buf buf;
     qr_buf_init(&buf, SECTION_BYTES_MAX);
     enum qr_status status =
-        qri_layer_read_section(layer->file, &footer.sections[QRI_SECTION_INDEX], &buf, err);
+        qri_layer_read_section(layer, &footer.sections[QRI_SECTION_INDEX], &buf, err);
     if (status == QR_OK)
         status = qri_index_decode(buf.data, buf.len, file_bytes, &layer->blocks,
                                   &layer->block_count, err);
     qr_buf_clear(&buf);
     if (status == QR_OK)
-        status =
-            qri_layer_read_section(layer->file, &footer.sections[QRI_SECTION_FILTER], &buf, err);
+        status = qri_layer_read_section(layer, &footer.sections[QRI_SECTION_FILTER], &buf, err);
     if (status == QR_OK && (buf.len < 8 || buf.len > UINT32_MAX / 8))
         status = qr_fail(err, QR_CORRUPT, "filter of %zu bytes", buf.len);
     if (status == QR_OK) {
@@ -93,7 +119,7 @@ static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, s
     return status;
 }
 
-enum qr_status qri_layer_open(struct qr_env *env, const char *path,
+enum qr_status qri_layer_open(struct qr_env *env, struct qr_keyring *ring, const char *path,
                               const struct qri_layer_desc *desc, struct qri_layer **ret_layer,
                               struct qr_err *err)
 {
@@ -102,14 +128,18 @@ enum qr_status qri_layer_open(struct qr_env *env, const char *path,
         return qr_fail(err, QR_NOMEM, "layer");
     atomic_init(&layer->refs, 1);
     layer->desc = *desc;
+    uint8_t head[QRI_LAYER_HEADER_BYTES];
+    struct qri_layer_form form;
     uint64_t file_bytes = 0;
     enum qr_status status = qr_env_open(env, path, QR_OPEN_READ, &layer->file, err);
     if (status == QR_OK)
         status = qr_file_size(layer->file, &file_bytes, err);
     if (status == QR_OK)
-        status = check_header(layer, desc, file_bytes, err);
+        status = check_header(layer, desc, file_bytes, head, &form, err);
     if (status == QR_OK)
-        status = read_index(layer, file_bytes, err);
+        status = qri_layer_take_key(layer, ring, &form, err);
+    if (status == QR_OK)
+        status = read_index(layer, file_bytes, head, err);
     if (status != QR_OK) {
         free_layer(layer);
         return qr_wrap(err, status, "open layer '%s'", path);
@@ -159,10 +189,20 @@ enum qr_status qri_layer_read_block(const struct qri_layer *layer, size_t block_
         qr_get32le(place + 4) != qr_crc32c(0, place + HEAD, b->bytes))
         return qr_fail(err, QR_CORRUPT, "checksum of block %zu of layer %llx", block_index,
                        (unsigned long long)layer->desc.id);
+    uint32_t bytes = b->bytes;
+    if (qr_cipher_is_on(&layer->key)) {
+        if (bytes < QR_TAG_BYTES)
+            return qr_fail(err, QR_CORRUPT, "encrypted block of %u bytes", bytes);
+        bytes -= QR_TAG_BYTES;
+        QR_TRY(qr_wrap(err,
+                       qr_gcm_open(&layer->key, b->offset, QRI_PART_BLOCK, NULL, 0, place + HEAD,
+                                   bytes, place + HEAD + bytes, err),
+                       "block %zu of layer %llx", block_index, (unsigned long long)layer->desc.id));
+    }
     if (layer->compression != QR_COMPRESSION_NONE)
-        return inflate(layer, b->bytes, buf, err);
-    memmove(place, place + HEAD, b->bytes);
-    buf->len = b->bytes;
+        return inflate(layer, bytes, buf, err);
+    memmove(place, place + HEAD, bytes);
+    buf->len = bytes;
     return QR_OK;
 }
 
@@ -229,21 +269,26 @@ enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, ui
     return status;
 }
 
+static uint32_t clear_bytes(const struct qri_layer *layer, const struct qri_layer_section *section)
+{
+    return section->bytes - (qr_cipher_is_on(&layer->key) ? QR_TAG_BYTES : 0);
+}
+
 enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta,
                               struct qr_buf *marks, struct qr_buf *changes, struct qr_err *err)
 {
     struct qr_buf buf;
     qr_buf_init(&buf, SECTION_BYTES_MAX);
-    enum qr_status status = qri_layer_read_section(layer->file, &layer->meta, &buf, err);
+    enum qr_status status = qri_layer_read_section(layer, &layer->meta, &buf, err);
     if (status == QR_OK)
         status = qri_meta_decode(buf.data, buf.len, ret_meta, err);
     qr_buf_done(&buf);
     if (status == QR_OK)
-        status = qri_layer_read_section(layer->file, &layer->marks, marks, err);
+        status = qri_layer_read_section(layer, &layer->marks, marks, err);
     if (status == QR_OK)
-        status = qri_layer_read_section(layer->file, &layer->changes, changes, err);
-    if (status == QR_OK &&
-        (layer->marks.bytes % QRI_MARK_BYTES != 0 || layer->changes.bytes % QRI_CHANGE_BYTES != 0))
+        status = qri_layer_read_section(layer, &layer->changes, changes, err);
+    if (status == QR_OK && (clear_bytes(layer, &layer->marks) % QRI_MARK_BYTES != 0 ||
+                            clear_bytes(layer, &layer->changes) % QRI_CHANGE_BYTES != 0))
         status =
             qr_fail(err, QR_CORRUPT, "marks of layer %llx", (unsigned long long)layer->desc.id);
     return status;

@@ -22,6 +22,7 @@ struct qri_layer_writer {
     uint64_t written;  /* bytes in the file */
     struct qr_buf out; /* on their way to it */
     uint8_t compression;
+    struct qr_cipher_key key;     /* off: in clear */
     uint64_t saved;               /* by compression */
     struct qr_buf block;          /* the open one's entries */
     struct qri_layer_block first; /* of the open block */
@@ -37,19 +38,22 @@ static void free_writer(struct qri_layer_writer *w)
     qr_buf_done(&w->block);
     qr_buf_done(&w->index);
     free(w->pages);
+    qr_cipher_forget(&w->key, sizeof w->key);
     free(w);
 }
 
 enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
                                     const struct qri_layer_desc *desc, uint32_t page_bytes,
-                                    uint8_t compression, struct qri_layer_writer **ret_writer,
-                                    struct qr_err *err)
+                                    uint8_t compression, const struct qr_cipher_key *key,
+                                    struct qri_layer_writer **ret_writer, struct qr_err *err)
 {
     struct qri_layer_writer *w = calloc(1, sizeof *w);
     if (w == NULL)
         return qr_fail(err, QR_NOMEM, "layer writer");
     *w = (struct qri_layer_writer){
         .env = env, .desc = *desc, .page_bytes = page_bytes, .compression = compression};
+    if (key != NULL)
+        w->key = *key;
     snprintf(w->path, sizeof w->path, "%s", path);
     qr_buf_init(&w->out, WRITE_BYTES + BLOCK_BYTES_MAX + SECTION_BYTES_MAX);
     qr_buf_init(&w->block, BLOCK_BYTES_MAX);
@@ -93,6 +97,20 @@ static void add_entries(struct qri_layer_writer *w)
     qr_buf_add(&w->out, w->block.data, raw);
 }
 
+/* Encrypts what lies behind `at` in `out`, and adds the tag. */
+static enum qr_status seal_from(struct qri_layer_writer *w, size_t at, uint64_t position,
+                                enum qri_layer_part part, struct qr_err *err)
+{
+    QR_TRY(qr_buf_status(&w->out, err));
+    if (!qr_cipher_is_on(&w->key))
+        return QR_OK;
+    size_t count = w->out.len - at;
+    qr_buf_fill(&w->out, 0, QR_TAG_BYTES);
+    QR_TRY(qr_buf_status(&w->out, err));
+    uint8_t *bytes = w->out.data + at;
+    return qr_gcm_seal(&w->key, position, part, NULL, 0, bytes, count, bytes + count, err);
+}
+
 static enum qr_status end_block(struct qri_layer_writer *w, struct qr_err *err)
 {
     if (w->block.len == 0)
@@ -101,7 +119,7 @@ static enum qr_status end_block(struct qri_layer_writer *w, struct qr_err *err)
     size_t at = w->out.len;
     qr_buf_fill(&w->out, 0, QRI_LAYER_BLOCK_HEADER_BYTES);
     add_entries(w);
-    QR_TRY(qr_buf_status(&w->out, err));
+    QR_TRY(seal_from(w, at + QRI_LAYER_BLOCK_HEADER_BYTES, w->written + at, QRI_PART_BLOCK, err));
     bytes = (uint32_t)(w->out.len - at) - QRI_LAYER_BLOCK_HEADER_BYTES;
     qri_block_encode(&(struct qri_layer_block){.page_no = w->first.page_no,
                                                .bytes = bytes,
@@ -149,14 +167,18 @@ enum qr_status qri_layer_writer_add(struct qri_layer_writer *w, uint32_t page_no
     return qr_buf_status(&w->block, err);
 }
 
-static struct qri_layer_section add_section(struct qri_layer_writer *w, const void *bytes,
-                                            size_t count)
+static enum qr_status add_section(struct qri_layer_writer *w, struct qri_layer_footer *footer,
+                                  enum qri_layer_section_no no, const void *bytes, size_t count,
+                                  struct qr_err *err)
 {
-    struct qri_layer_section section = {.offset = w->written + w->out.len,
-                                        .bytes = (uint32_t)count,
-                                        .crc = qr_crc32c(0, bytes, count)};
+    size_t at = w->out.len;
+    uint64_t offset = w->written + at;
     qr_buf_add(&w->out, bytes, count);
-    return section;
+    QR_TRY(seal_from(w, at, offset, QRI_PART_SECTION, err));
+    size_t stored = w->out.len - at;
+    footer->sections[no] = (struct qri_layer_section){
+        .offset = offset, .bytes = (uint32_t)stored, .crc = qr_crc32c(0, w->out.data + at, stored)};
+    return QR_OK;
 }
 
 static enum qr_status add_filter(struct qri_layer_writer *w, struct qri_layer_footer *footer,
@@ -168,9 +190,28 @@ static enum qr_status add_filter(struct qri_layer_writer *w, struct qri_layer_fo
         return qr_fail(err, QR_NOMEM, "filter of a layer");
     for (size_t i = 0; i < w->page_count; i++)
         qri_filter_add(filter, bits, w->pages[i]);
-    footer->sections[QRI_SECTION_FILTER] = add_section(w, filter, bits / 8);
+    enum qr_status status = add_section(w, footer, QRI_SECTION_FILTER, filter, bits / 8, err);
     free(filter);
-    return QR_OK;
+    return status;
+}
+
+static enum qr_status write_ends(struct qri_layer_writer *w, const struct qri_layer_footer *footer,
+                                 struct qr_err *err)
+{
+    struct qri_layer_form form = {
+        .page_bytes = w->page_bytes, .compression = w->compression, .key_id = w->key.id};
+    uint8_t head[QRI_LAYER_HEADER_BYTES], tail[QRI_LAYER_FOOTER_BYTES];
+    memcpy(form.salt, w->key.salt, QR_SALT_BYTES);
+    w->desc.bytes = w->written + w->out.len + sizeof tail;
+    w->desc.raw_bytes = w->desc.bytes + w->saved;
+    qri_header_encode(&w->desc, &form, head);
+    qri_footer_encode(footer, tail);
+    if (qr_cipher_is_on(&w->key))
+        QR_TRY(qri_ends_seal(&w->key, head, tail, err));
+    qr_buf_add(&w->out, tail, sizeof tail);
+    QR_TRY(write_out(w, err));
+    QR_TRY(qr_file_pwrite(w->file, head, sizeof head, 0, err));
+    return qr_file_sync(w->file, err);
 }
 
 static enum qr_status write_end(struct qri_layer_writer *w, const struct qri_meta *meta,
@@ -183,27 +224,19 @@ static enum qr_status write_end(struct qri_layer_writer *w, const struct qri_met
         w->desc.first_page = w->page_count > 0 ? w->pages[0] : 0;
         w->desc.last_page = w->page_count > 0 ? w->pages[w->page_count - 1] : 0;
     }
-    footer.sections[QRI_SECTION_INDEX] = add_section(w, w->index.data, w->index.len);
+    QR_TRY(add_section(w, &footer, QRI_SECTION_INDEX, w->index.data, w->index.len, err));
     QR_TRY(add_filter(w, &footer, err));
     struct qr_buf encoded;
     qr_buf_init(&encoded, SECTION_BYTES_MAX);
     qri_meta_encode(meta, &encoded);
     enum qr_status status = qr_buf_status(&encoded, err);
-    footer.sections[QRI_SECTION_META] = add_section(w, encoded.data, encoded.len);
+    if (status == QR_OK)
+        status = add_section(w, &footer, QRI_SECTION_META, encoded.data, encoded.len, err);
     qr_buf_done(&encoded);
     QR_TRY(status);
-    footer.sections[QRI_SECTION_MARKS] = add_section(w, marks->data, marks->len);
-    footer.sections[QRI_SECTION_CHANGES] = add_section(w, changes->data, changes->len);
-    uint8_t tail[QRI_LAYER_FOOTER_BYTES];
-    qri_footer_encode(&footer, tail);
-    qr_buf_add(&w->out, tail, sizeof tail);
-    QR_TRY(write_out(w, err));
-    w->desc.bytes = w->written;
-    w->desc.raw_bytes = w->written + w->saved;
-    uint8_t head[QRI_LAYER_HEADER_BYTES];
-    qri_header_encode(&w->desc, w->page_bytes, w->compression, head);
-    QR_TRY(qr_file_pwrite(w->file, head, sizeof head, 0, err));
-    return qr_file_sync(w->file, err);
+    QR_TRY(add_section(w, &footer, QRI_SECTION_MARKS, marks->data, marks->len, err));
+    QR_TRY(add_section(w, &footer, QRI_SECTION_CHANGES, changes->data, changes->len, err));
+    return write_ends(w, &footer, err);
 }
 
 enum qr_status qri_layer_writer_end(struct qri_layer_writer *own_writer,

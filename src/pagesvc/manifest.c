@@ -2,7 +2,9 @@
  *
  *   u32 magic "QRMF", u8 version, u8 checksum algorithm, u16 flags (1: dropped), u32 crc of all
  * (this as 0), u32 page bytes, timeline, u32 slice, u32 0, u64 generation, serial, start LSN, disk
- * LSN, horizon LSN, u32 counts of lineage, layers, pins, garbage, then the rows. Little-endian. */
+ * LSN, horizon LSN, u32 counts of lineage, layers, pins, garbage, then the rows. Little-endian.
+ * With flag 2 a seal follows: u32 key id, u32 0, 16 bytes of salt, 16 of tag (AES-256-GCM over all
+ * before the tag, the crc as 0). There is no user's data in a manifest, so it is in clear. */
 #include <stdlib.h>
 #include <string.h>
 #include "slice_int.h"
@@ -13,6 +15,7 @@
 enum {
     MAGIC = 0x464D5251, /* "QRMF" */
     HEADER_BYTES = 96,
+    FLAGS_AT = 6,
     CRC_AT = 8,
     DESC_BYTES = 88,
     LINEAGE_BYTES = 24,
@@ -20,6 +23,8 @@ enum {
     PIN_BYTES = 40,
     GARBAGE_BYTES = DESC_BYTES + 24,
     FLAG_DROPPED = 1,
+    FLAG_SEALED = 2,
+    SEAL_BYTES = 8 + QR_SEAL_BYTES,
 };
 
 void qri_manifest_done(struct qri_manifest *m)
@@ -138,6 +143,63 @@ void qri_manifest_encode(const struct qri_manifest *m, struct qr_buf *buf)
         qr_put32le(buf->data + start + CRC_AT, qr_crc32c(0, buf->data + start, buf->len - start));
 }
 
+static void seal_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
+                        const uint8_t *manifest, const uint8_t *salt)
+{
+    qr_cipher_derive(ret_key, data_key, "manifest", manifest + 16, QR_TIMELINE_BYTES + 4, salt);
+}
+
+enum qr_status qri_manifest_seal(struct qr_pagesvc *svc, const struct qri_manifest *m,
+                                 struct qr_buf *buf, struct qr_err *err)
+{
+    struct qr_data_key data_key;
+    struct qr_cipher_key key;
+    uint8_t salt[QR_SALT_BYTES], tag[QR_TAG_BYTES] = {0}, nothing[1];
+    QR_TRY(qr_buf_status(buf, err));
+    if (svc->options.keyring == NULL)
+        return QR_OK;
+    QR_TRY(qr_keyring_take(svc->options.keyring, &m->id.timeline, &data_key, err));
+    qr_env_random(svc->env, salt, sizeof salt);
+    qr_buf_add32le(buf, data_key.id);
+    qr_buf_add32le(buf, 0);
+    qr_buf_add(buf, salt, sizeof salt);
+    qr_buf_add(buf, tag, sizeof tag);
+    QR_TRY(qr_buf_status(buf, err));
+    qr_put16le(buf->data + FLAGS_AT, qr_get16le(buf->data + FLAGS_AT) | FLAG_SEALED);
+    qr_put32le(buf->data + CRC_AT, 0);
+    seal_cipher(&key, &data_key, buf->data, salt);
+    qr_cipher_forget(&data_key, sizeof data_key);
+    QR_TRY(qr_gcm_seal(&key, 0, 0, buf->data, buf->len - sizeof tag, nothing, 0,
+                       buf->data + buf->len - sizeof tag, err));
+    qr_put32le(buf->data + CRC_AT, qr_crc32c(0, buf->data, buf->len));
+    return QR_OK;
+}
+
+enum qr_status qri_manifest_verify(struct qr_keyring *ring, const uint8_t *bytes, size_t count,
+                                   struct qr_err *err)
+{
+    if (count < HEADER_BYTES + SEAL_BYTES || (qr_get16le(bytes + FLAGS_AT) & FLAG_SEALED) == 0)
+        return QR_OK;
+    const uint8_t *seal = bytes + count - SEAL_BYTES;
+    struct qr_timeline timeline;
+    struct qr_data_key data_key;
+    struct qr_cipher_key key;
+    uint8_t nothing[1];
+    memcpy(timeline.id, bytes + 16, QR_TIMELINE_BYTES);
+    QR_TRY(qr_keyring_find(ring, &timeline, qr_get32le(seal), &data_key, err));
+    uint8_t *copy = malloc(count);
+    if (copy == NULL)
+        return qr_fail(err, QR_NOMEM, "manifest");
+    memcpy(copy, bytes, count);
+    qr_put32le(copy + CRC_AT, 0);
+    seal_cipher(&key, &data_key, bytes, seal + 8);
+    qr_cipher_forget(&data_key, sizeof data_key);
+    enum qr_status status = qr_gcm_open(&key, 0, 0, copy, count - QR_TAG_BYTES, nothing, 0,
+                                        bytes + count - QR_TAG_BYTES, err);
+    free(copy);
+    return qr_wrap(err, status, "manifest");
+}
+
 static bool get_desc(const uint8_t *p, struct qri_layer_desc *d)
 {
     *d = (struct qri_layer_desc){.slice_no = qr_get32le(p + 16),
@@ -224,6 +286,7 @@ enum qr_status qri_manifest_decode(const uint8_t *bytes, size_t count,
         n[i] = qr_get32le(bytes + 80 + 4 * i);
     uint64_t want = HEADER_BYTES + (uint64_t)n[0] * LINEAGE_BYTES + (uint64_t)n[1] * LAYER_BYTES +
                     (uint64_t)n[2] * PIN_BYTES + (uint64_t)n[3] * GARBAGE_BYTES;
+    want += (qr_get16le(bytes + FLAGS_AT) & FLAG_SEALED) != 0 ? SEAL_BYTES : 0;
     if (want != count || m.page_bytes < QR_PAGE_BYTES_MIN || m.page_bytes > QR_PAGE_BYTES_MAX ||
         (m.page_bytes & (m.page_bytes - 1)) != 0)
         return qr_fail(err, QR_CORRUPT, "manifest of %zu bytes", count);

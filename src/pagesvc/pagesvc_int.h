@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "base/buf.h"
+#include "crypt/keyring.h"
 #include "env/env.h"
 #include "page/record.h"
 #include "pagesvc/pagesvc.h"
@@ -155,6 +156,7 @@ struct qri_layer_writer;
 QR_NODISCARD enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
                                                  const struct qri_layer_desc *desc,
                                                  uint32_t page_bytes, uint8_t compression,
+                                                 const struct qr_cipher_key *key, /* NULL: clear */
                                                  struct qri_layer_writer **ret_writer,
                                                  struct qr_err *err);
 /* In (page, LSN) order. */
@@ -183,6 +185,7 @@ struct qri_layer {
     struct qr_file *file;
     uint32_t page_bytes;
     uint8_t compression;
+    struct qr_cipher_key key;       /* off: in clear */
     struct qri_layer_block *blocks; /* by (page, LSN) of the first entry */
     size_t block_count;
     uint8_t *filter;
@@ -190,8 +193,8 @@ struct qri_layer {
     struct qri_layer_section meta, marks, changes;
 };
 /* Reads and verifies header, footer, index and filter against `desc`. Hostile input. */
-QR_NODISCARD enum qr_status qri_layer_open(struct qr_env *env, const char *path,
-                                           const struct qri_layer_desc *desc,
+QR_NODISCARD enum qr_status qri_layer_open(struct qr_env *env, struct qr_keyring *ring,
+                                           const char *path, const struct qri_layer_desc *desc,
                                            struct qri_layer **ret_layer, struct qr_err *err);
 struct qri_layer *qri_layer_ref(struct qri_layer *layer);
 void qri_layer_unref(struct qri_layer *layer); /* NULL is accepted */

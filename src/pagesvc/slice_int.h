@@ -46,7 +46,13 @@ void qri_manifest_done(struct qri_manifest *m);
 QR_NODISCARD enum qr_status qri_manifest_copy(const struct qri_manifest *m,
                                               struct qri_manifest *ret_copy, struct qr_err *err);
 void qri_manifest_encode(const struct qri_manifest *m, struct qr_buf *buf);
-/* Hostile input. */
+/* Of what qri_manifest_encode wrote: adds the tag. */
+QR_NODISCARD enum qr_status qri_manifest_seal(struct qr_pagesvc *svc, const struct qri_manifest *m,
+                                              struct qr_buf *buf, struct qr_err *err);
+/* The tag of a manifest that has one; whoever changed it without the key is found. */
+QR_NODISCARD enum qr_status qri_manifest_verify(struct qr_keyring *ring, const uint8_t *bytes,
+                                                size_t count, struct qr_err *err);
+/* Hostile input. Does not look at the tag. */
 QR_NODISCARD enum qr_status qri_manifest_decode(const uint8_t *bytes, size_t count,
                                                 struct qri_manifest *ret_manifest,
                                                 struct qr_err *err);
@@ -202,10 +208,11 @@ QR_NODISCARD enum qr_status qri_layer_mend(struct qri_slice *slice, const struct
 QR_NODISCARD enum qr_status qri_layer_store(struct qri_slice *slice,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
-static inline uint8_t qri_layer_compression(const struct qr_pagesvc *svc)
-{
-    return svc->options.compression_off ? QR_COMPRESSION_NONE : QR_COMPRESSION_LZ4;
-}
+/* A layer compressed and encrypted as the service's options say. */
+QR_NODISCARD enum qr_status qri_layer_begin(struct qri_slice *slice, const char *path,
+                                            const struct qri_layer_desc *desc,
+                                            struct qri_layer_writer **ret_writer,
+                                            struct qr_err *err);
 /* With task_mu held: a name for a new layer. */
 struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer_kind kind);
 /* With set_mu not held: the set without `gone` sources (by memory or layer), with `layer` (or NULL)

@@ -80,6 +80,15 @@ static void check_log_after_start(struct world *w)
     }
 }
 
+/* Every process has its own, which knows nothing at its start. */
+static struct qr_keyring *new_keyring(struct world *w, struct qr_env *env)
+{
+    struct qr_keyring *ring = NULL;
+    if (w->server_key != NULL && qr_keyring_new(env, w->server_key, w->blob, &ring, NULL) != QR_OK)
+        abort();
+    return ring;
+}
+
 static void log_up(struct world *w)
 {
     struct qr_logsvc_options options = {.env = qr_sim_env(w->log.disk),
@@ -99,9 +108,11 @@ static void log_up(struct world *w)
                                         .threads_off = true};
     struct qr_err err;
     qr_err_reset(&err);
+    options.keyring = w->log.keyring = new_keyring(w, options.env);
     enum qr_status status = qr_logsvc_open(&options, &w->log.svc, &err);
     say(w, "log: up: %s", status == QR_OK ? "ok" : err.text);
     if (status != QR_OK) {
+        qr_keyring_free(QR_TAKE(w->log.keyring));
         w->log.svc = NULL;
         w->log.up_at_ns = now(w) + 5 * MS;
         if (status == QR_CORRUPT)
@@ -122,6 +133,7 @@ void log_down(struct world *w, bool power)
     w->crashes++;
     qr_simnet_down(w->log.node);
     qr_logsvc_abandon(w->log.svc);
+    qr_keyring_free(QR_TAKE(w->log.keyring));
     w->log.svc = NULL;
     w->log.flush_due = false;
     w->log.up_at_ns = now(w) + (int64_t)pick(w, 20 * (uint64_t)MS);
@@ -181,9 +193,11 @@ static void server_up(struct world *w, int n)
                                          .lease_ns_max = 40 * MS,
                                          .fan_in = 3,
                                          .threads_off = true};
+    options.keyring = p->keyring = new_keyring(w, options.env);
     enum qr_status status = qr_pagesvc_open(&options, &p->svc, NULL);
     say(w, "page %d: up: %s", n, qr_status_info(status)->name);
     if (status != QR_OK) {
+        qr_keyring_free(QR_TAKE(p->keyring));
         p->svc = NULL;
         p->up_at_ns = now(w) + 5 * MS;
         return;
@@ -214,6 +228,7 @@ void server_down(struct world *w, int n, bool power)
     qr_simnet_down(p->node);
     qr_pagefeed_free(p->feed);
     qr_pagesvc_close(p->svc);
+    qr_keyring_free(QR_TAKE(p->keyring));
     p->svc = NULL;
     p->feed = NULL;
     memset(p->visible, 0, sizeof p->visible);
@@ -285,6 +300,9 @@ void nodes_init(struct world *w)
     if (qr_blob_open(env, NULL, "file:///blob", "", &w->store, NULL) != QR_OK)
         abort();
     w->blob = qr_simblob_new(env, w->store, pick(w, UINT64_MAX), &(struct qr_simblob_faults){0});
+    if (w->seed % 2 == 0 &&
+        qr_server_key_open(env, "/server.key", true, &w->server_key, NULL) != QR_OK)
+        abort();
     log_up(w);
     for (int n = 0; n < SERVERS; n++) {
         struct page_node *p = &w->servers[n];
@@ -316,6 +334,7 @@ void nodes_done(struct world *w)
     log_down(w, false);
     qr_simnet_free(w->net);
     asks_free(w);
+    qr_server_key_close(w->server_key);
     qr_blob_close(w->blob);
     qr_blob_close(w->store);
     for (int n = 0; n < COMPUTES; n++)

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/buf.h"
 #include "blob/simblob.h"
+#include "crypt/keyring.h"
 #include "env/sim.h"
 #include "logsvc/client.h"
 #include "logsvc/serve.h"
@@ -86,7 +87,8 @@ struct log_node {
     struct qr_simnet_node *node;
     struct qr_sim *disk;
     struct qr_logsvc *svc; /* NULL: down */
-    bool failed;           /* it said that its journal failed */
+    struct qr_keyring *keyring;
+    bool failed; /* it said that its journal failed */
     bool flush_due;
     int64_t up_at_ns;
 };
@@ -94,6 +96,7 @@ struct page_node {
     struct qr_simnet_node *node;
     struct qr_sim *disk;
     struct qr_pagesvc *svc; /* NULL: down */
+    struct qr_keyring *keyring;
     struct qr_pagefeed *feed;
     int64_t up_at_ns;
     uint64_t visible[TIMELINES_MAX]; /* at the last look; 0: not attached */
@@ -180,7 +183,8 @@ struct world {
     struct qr_simnet *net;
     struct qr_log_sink sink; /* of the processes; goes into the trace */
     struct qr_sim *blob_disk;
-    struct qr_blob *store, *blob; /* a directory, and the one that fails in front of it */
+    struct qr_blob *store, *blob;     /* a directory, and the one that fails in front of it */
+    struct qr_server_key *server_key; /* NULL in half of the worlds: nothing is encrypted */
     int64_t blob_ok_at_ns;
     struct log_node log;
     struct page_node servers[SERVERS];

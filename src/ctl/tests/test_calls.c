@@ -187,7 +187,8 @@ static void test_what_a_service_says_of_itself_arrives_and_no_cut_of_it(void **s
                                          .log = "tcp:[::1]:7434",
                                          .page = "tcp:b.example:7435",
                                          .blob = "https://a.blob.example/c",
-                                         .landing_zone = "file"};
+                                         .landing_zone = "file",
+                                         .server_key = "quire server key 1\n"};
     struct qr_control_service got;
     struct qr_buf buf;
     qr_buf_init(&buf, 1 << 20);
@@ -199,6 +200,7 @@ static void test_what_a_service_says_of_itself_arrives_and_no_cut_of_it(void **s
     assert_string_equal(got.page, service.page);
     assert_string_equal(got.blob, service.blob);
     assert_string_equal(got.landing_zone, service.landing_zone);
+    assert_string_equal(got.server_key, service.server_key);
     for (size_t n = 0; n < buf.len; n++)
         assert_int_equal(qr_control_service_get(buf.data, n, &got, NULL), QR_PROTOCOL);
     qr_buf_add8(&buf, 0);

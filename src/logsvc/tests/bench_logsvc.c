@@ -18,6 +18,7 @@
 #include "env/thread.h"
 #include "logsvc/logsvc.h"
 #include "page/record.h"
+#include "test_ring.h"
 
 enum { APPENDERS = 16, WINDOW_MAX = 8, RAW_FILE_BYTES = 256 << 20 };
 
@@ -292,7 +293,8 @@ int main(int argc, char **argv)
     static const uint32_t sizes[] = {1024, 65536};
     static const int windows[] = {1, 4};
     char log_dir[1100], url[1100];
-    struct qr_blob *blob = NULL;
+    struct qr_blob *blob = NULL, *key_store = NULL;
+    char key_path[1100];
     if (argc > 1)
         dir = argv[1];
     if (argc > 2)
@@ -307,6 +309,15 @@ int main(int argc, char **argv)
                                   .blob = blob,
                                   .journal_bytes_max = (with_blob ? UINT64_C(1) : UINT64_C(16))
                                                        << 30};
+    struct t_ring keys = {.ring = NULL};
+    if (strcmp(argv[argc - 1], "keys") == 0) { /* encrypted */
+        if (blob == NULL)
+            check(qr_blob_open(qr_env_real(), NULL, url, "", &key_store, NULL) == QR_OK, "keys");
+        snprintf(key_path, sizeof key_path, "%s/bench-server.key", dir);
+        check(t_ring_open_at(&keys, o.env, key_path, blob == NULL ? key_store : blob) == QR_OK,
+              "keys");
+        o.keyring = keys.ring;
+    }
     check(qr_logsvc_open(&o, &svc, NULL) == QR_OK, "open");
     if (with_blob) {
         raw(sizes[1] * APPENDERS, true);
@@ -323,6 +334,8 @@ int main(int argc, char **argv)
         }
     }
     qr_logsvc_close(svc);
+    t_ring_close(&keys);
+    qr_blob_close(key_store);
     qr_blob_close(blob);
     return 0;
 }

@@ -56,7 +56,7 @@ static void whole_files(uint8_t *data, size_t size)
     struct qr_buf copy;
     qr_buf_init(&copy, 4 << 20); /* what it claims to be before compression is bounded by this */
     qr_buf_add(&copy, data, size);
-    (void)!qr_log_object_unpack(&copy, &object, NULL);
+    (void)!qr_log_object_unpack(&copy, NULL, &object, NULL);
     qr_buf_done(&copy);
     if (size >= QR_SECTOR_BYTES)
         (void)!qr_journal_segment_decode(data, &segment, NULL);
@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct qr_journal_block header;
     if (qr_journal_block_peek(data, size, &header, NULL) == QR_OK &&
-        qr_journal_block_verify(data, size, NULL) == QR_OK)
+        qr_journal_block_verify(data, size, NULL) == QR_OK && header.key_id == 0)
         walk_entries(data + QR_JOURNAL_BLOCK_HEADER_BYTES, header.payload_bytes);
     walk_entries(data, size);
     walk_pieces(data, size);

@@ -1,6 +1,7 @@
 /* test_crash.c - what was acknowledged is there after a crash at any I/O, what was refused is not,
  * fences hold for ever, LSNs are never given twice; damage is told from a torn tail. */
 #include "helper.h"
+#include "test_ring.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(QR_TEST_LANDING)
 enum { SEEDS = 20 };
@@ -35,6 +36,7 @@ static uint64_t seed_now; /* to be printed by what fails */
 struct world {
     struct qr_sim *sim;
     struct qr_blob *blob;
+    struct t_ring keys;
     struct qr_logsvc *svc;
     struct model *m;
     bool failed; /* the journal's fatal call */
@@ -75,8 +77,15 @@ static enum qr_status open_world(struct world *w)
     o.landing = w->blob;
 #endif
     w->failed = false;
-    enum qr_status status = qr_logsvc_open(&o, &w->svc, NULL);
+    enum qr_status status = QR_OK;
+#ifdef QR_TEST_KEYS
+    status = t_ring_open(&w->keys, o.env, w->blob);
+    o.keyring = w->keys.ring;
+#endif
+    if (status == QR_OK)
+        status = qr_logsvc_open(&o, &w->svc, NULL);
     if (status != QR_OK) {
+        t_ring_close(&w->keys);
         qr_blob_close(w->blob);
         w->blob = NULL;
         w->svc = NULL;
@@ -111,6 +120,7 @@ static void close_world(struct world *w, bool crash)
     w->svc = NULL;
     settle(w);
     assert_int_equal(w->flying_count, 0);
+    t_ring_close(&w->keys);
     qr_blob_close(w->blob);
     w->blob = NULL;
     memset(w->m->epoch, 0, sizeof w->m->epoch); /* the primaries find out */

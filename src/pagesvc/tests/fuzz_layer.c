@@ -72,15 +72,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct qr_env *env = qr_sim_env(sim);
     struct qr_file *file;
     struct qri_layer_desc desc;
-    uint32_t page_bytes;
-    uint8_t compression;
+    struct qri_layer_form form;
     if (qr_env_open(env, "/l", QR_OPEN_RW | QR_OPEN_CREATE, &file, NULL) == QR_OK) {
         (void)!qr_file_pwrite(file, copy, size, 0, NULL);
         qr_file_close(file);
     }
     struct qri_layer *layer;
-    if (qri_header_decode(copy, &desc, &page_bytes, &compression, NULL) == QR_OK &&
-        qri_layer_open(env, "/l", &desc, &layer, NULL) == QR_OK) {
+    if (qri_header_decode(copy, &desc, &form, NULL) == QR_OK &&
+        qri_layer_open(env, NULL, "/l", &desc, &layer, NULL) == QR_OK) {
         use(layer);
         qri_layer_unref(layer);
     }

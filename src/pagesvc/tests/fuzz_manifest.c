@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct qr_buf buf;
         qr_buf_init(&buf, 1 << 24);
         qri_manifest_encode(&m, &buf);
-        if (buf.len != size)
+        size_t seal = (copy[6] & 2) != 0 ? 40 : 0; /* which decoding does not keep */
+        if (buf.len != size - seal)
             abort();
         qr_buf_done(&buf);
         qri_manifest_done(&m);

@@ -5,6 +5,7 @@
 #include "blob/simblob.h"
 #include "env/sim.h"
 #include "qr_test.h"
+#include "test_ring.h"
 #include "world.h"
 
 enum { EVERYTHING = 1000000 /* parts per million */ };
@@ -13,6 +14,7 @@ struct bed {
     struct qr_sim *sim;
     struct qr_blob *store, *blob; /* the directory; what fails in front of it */
     struct qr_pagesvc *svc;
+    struct t_ring keys;
     struct world w;
     struct qr_slice_id id;
     bool compression_off;
@@ -36,6 +38,10 @@ static void open_service(struct bed *b, uint64_t open_layer_bytes)
                                          .grace_ns = 1000,
                                          .compression_off = b->compression_off,
                                          .threads_off = true};
+#ifdef QR_TEST_KEYS
+    assert_int_equal(t_ring_open(&b->keys, env, b->blob), QR_OK);
+    options.keyring = b->keys.ring;
+#endif
     if (qr_pagesvc_open(&options, &b->svc, &err) != QR_OK)
         fail_msg("%s", err.text);
 }
@@ -43,6 +49,7 @@ static void open_service(struct bed *b, uint64_t open_layer_bytes)
 static void close_service(struct bed *b)
 {
     qr_pagesvc_close(QR_TAKE(b->svc));
+    t_ring_close(&b->keys);
     qr_blob_close(QR_TAKE(b->blob));
     qr_blob_close(QR_TAKE(b->store));
 }
@@ -385,6 +392,7 @@ static void test_a_lost_answer_never_takes_a_manifest_from_another_server(void *
     struct qr_pagesvc_options options = {.env = qr_sim_env(b.sim),
                                          .dir = "/layers2",
                                          .blob = b.store,
+                                         .keyring = b.keys.ring,
                                          .open_layer_bytes = 8192,
                                          .threads_off = true};
     second.svc = NULL;

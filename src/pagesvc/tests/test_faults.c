@@ -4,12 +4,14 @@
 #include <string.h>
 #include "env/sim.h"
 #include "qr_test.h"
+#include "test_ring.h"
 #include "world.h"
 
 struct bed {
     struct qr_sim *sim;
     struct qr_blob *blob;
     struct qr_pagesvc *svc;
+    struct t_ring keys;
 };
 
 static enum qr_status open_service(struct bed *bed, struct qr_err *err)
@@ -23,12 +25,17 @@ static enum qr_status open_service(struct bed *bed, struct qr_err *err)
                                          .fan_in = 2,
                                          .grace_ns = 1000,
                                          .threads_off = true};
+#ifdef QR_TEST_KEYS
+    QR_TRY(t_ring_open(&bed->keys, env, bed->blob));
+    options.keyring = bed->keys.ring;
+#endif
     return qr_pagesvc_open(&options, &bed->svc, err);
 }
 
 static void close_service(struct bed *bed)
 {
     qr_pagesvc_close(QR_TAKE(bed->svc));
+    t_ring_close(&bed->keys);
     qr_blob_close(QR_TAKE(bed->blob));
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "env/sim.h"
 #include "qr_test.h"
+#include "test_ring.h"
 #include "world.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -15,6 +16,7 @@ struct bed {
     struct qr_sim *sim;
     struct qr_blob *blob;
     struct qr_pagesvc *svc;
+    struct t_ring keys;
     struct qr_pagesvc_options options;
 };
 
@@ -31,6 +33,10 @@ static void open_service(struct bed *bed)
                                                .fan_in = 3,
                                                .grace_ns = 1000,
                                                .threads_off = true};
+#ifdef QR_TEST_KEYS
+    assert_int_equal(t_ring_open(&bed->keys, bed->options.env, bed->blob), QR_OK);
+    bed->options.keyring = bed->keys.ring;
+#endif
     if (qr_pagesvc_open(&bed->options, &bed->svc, &err) != QR_OK)
         fail_msg("open: %s", err.text);
 }
@@ -38,6 +44,7 @@ static void open_service(struct bed *bed)
 static void close_service(struct bed *bed)
 {
     qr_pagesvc_close(bed->svc);
+    t_ring_close(&bed->keys);
     qr_blob_close(bed->blob);
 }
 

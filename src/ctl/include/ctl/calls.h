@@ -126,6 +126,7 @@ struct qr_control_service {
     char log[QR_CONTROL_PLACE_BYTES], page[QR_CONTROL_PLACE_BYTES]; /* "tcp:HOST:PORT" */
     char blob[QR_CONTROL_URL_BYTES]; /* of the blob store; "": no other machine reaches it */
     char landing_zone[8];
+    char server_key[256]; /* as in its file: nobody else is told, and it is kept in memory alone */
 };
 void qr_control_service_put(struct qr_buf *buf, const struct qr_control_service *service);
 QR_NODISCARD enum qr_status qr_control_service_get(const uint8_t *bytes, size_t count,

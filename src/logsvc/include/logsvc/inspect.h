@@ -26,6 +26,10 @@ qr_timelines_decode(const uint8_t *bytes, size_t count, struct qr_timelines_head
 
 /* What a walk meets, in order. Each slot may be NULL; pointers live until it returns. */
 struct qr_journal_sight {
+    /* Of an encrypted journal: the key that wraps the one beside it; the keys of a blob store.
+     * NULL: QR_DENIED at its first block. */
+    const struct qr_server_key *server_key;
+    struct qr_keyring *keyring;
     void *ctx;
     void (*head)(void *ctx, const struct qr_timelines_head *head);
     void (*row)(void *ctx, const struct qr_timelines_row *row); /* of `timelines` */
@@ -48,8 +52,10 @@ QR_NODISCARD enum qr_status qr_journal_look_in_blob(struct qr_env *env, struct q
                                                     const char *dir,
                                                     const struct qr_journal_sight *sight,
                                                     uint64_t *ret_damage_count, struct qr_err *err);
-/* One segment's file alone: its header and its blocks, which have numbers without gaps. */
-QR_NODISCARD enum qr_status qr_journal_look_at_segment(struct qr_file *file,
+/* One segment's file alone: its header and its blocks, which have numbers without gaps. `dir`:
+ * where it is, for its key. */
+QR_NODISCARD enum qr_status qr_journal_look_at_segment(struct qr_env *env, const char *dir,
+                                                       struct qr_file *file,
                                                        const struct qr_journal_sight *sight,
                                                        uint64_t *ret_damage_count,
                                                        struct qr_err *err);

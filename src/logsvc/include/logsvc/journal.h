@@ -10,7 +10,9 @@
  * data bytes   8 16 bytes of timeline 24 u64 epoch   32 u64 lsn   40 u64 commit LSN   48 u64 commit
  * wall_ns   56 u64 extra Block numbers start at 1 and have no gaps, so the block that follows is
  * known before it is read; the journal id is random, so nothing that a client stores can pass for a
- * block.
+ * block. With a key id the payload is encrypted (AES-256-GCM over the header as associated data,
+ * its crc as 0; nonce: the block number) and ends with 16 bytes of salt, random for each process
+ * that writes, and 16 of tag; the crc is of what is stored.
  *
  * Pure; any thread; hostile input. QR_CORRUPT for what is not whole and intact, QR_UNSUPPORTED for
  * an intact segment of another version. */
@@ -18,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/status.h"
+#include "crypt/cipher.h"
 #include "page/block.h"
 #include "page/timeline.h"
 
@@ -52,7 +55,8 @@ struct qr_journal_entry {
 
 struct qr_journal_block {
     uint64_t block_no, synced_block_no, generation;
-    uint32_t entry_count, payload_bytes;
+    uint32_t entry_count, payload_bytes; /* as stored */
+    uint32_t key_id;                     /* 0: in clear */
     uint8_t journal_id[QR_JOURNAL_ID_BYTES];
 };
 
@@ -76,15 +80,30 @@ QR_NODISCARD enum qr_status qr_journal_entry_next(const uint8_t *payload, size_t
                                                   size_t *at, struct qr_journal_entry *ret_entry,
                                                   struct qr_err *err);
 
-/* `block` has room for the header before its payload, which is in place. Zeroes the padding. */
-void qr_journal_block_seal(uint8_t *block, const struct qr_journal_block *header);
+/* The key of one process's blocks. */
+void qr_journal_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
+                       const uint8_t journal_id[QR_JOURNAL_ID_BYTES], uint64_t generation,
+                       const uint8_t salt[QR_SALT_BYTES]);
+/* `block` has room for the header before its payload, which is in place, and for QR_SEAL_BYTES
+ * behind it. header->payload_bytes is of the entries, and then as stored. Encrypts unless `key` is
+ * NULL. Zeroes the padding. Fails for lack of memory only. */
+QR_NODISCARD enum qr_status qr_journal_block_seal(uint8_t *block, struct qr_journal_block *header,
+                                                  const struct qr_cipher_key *key,
+                                                  struct qr_err *err);
 /* The header alone; lengths are within bounds, the checksum is not verified yet. */
 QR_NODISCARD enum qr_status qr_journal_block_peek(const uint8_t *block, size_t count,
                                                   struct qr_journal_block *ret_header,
                                                   struct qr_err *err);
-/* `count` bytes from the header on. After QR_OK the entries fill the payload exactly. */
+/* `count` bytes from the header on: the checksum, and of a block in clear that the entries fill the
+ * payload exactly. */
 QR_NODISCARD enum qr_status qr_journal_block_verify(const uint8_t *block, size_t count,
                                                     struct qr_err *err);
+/* Decrypts the payload of a verified block in place and verifies its entries; one in clear is left
+ * as it is. `own`: a cipher that may fit (NULL: none). QR_DENIED: not encrypted under this key. */
+QR_NODISCARD enum qr_status qr_journal_block_open(uint8_t *block,
+                                                  const struct qr_data_key *data_key,
+                                                  const struct qr_cipher_key *own,
+                                                  struct qr_err *err);
 
 void qr_journal_segment_encode(uint8_t sector[QR_SECTOR_BYTES],
                                const struct qr_journal_segment *header);

@@ -23,6 +23,7 @@
 
 struct qr_logsvc;
 struct qr_blob;
+struct qr_keyring;
 struct qri_timeline;
 
 enum {
@@ -36,10 +37,11 @@ enum {
 struct qr_logsvc_options { /* 0 takes the value in brackets */
     struct qr_env *env;
     struct qr_log log;
-    const char *dir;         /* its parent must exist */
-    struct qr_blob *landing; /* the journal is kept there, as append objects below `dir` (a name
-                                without a slash in front); NULL: in files */
-    struct qr_blob *blob;    /* NULL: nothing is destaged and the journal only grows */
+    const char *dir;            /* its parent must exist */
+    struct qr_blob *landing;    /* the journal is kept there, as append objects below `dir` (a name
+                                   without a slash in front); NULL: in files */
+    struct qr_blob *blob;       /* NULL: nothing is destaged and the journal only grows */
+    struct qr_keyring *keyring; /* encrypts journal and long-term log; NULL: in clear */
     uint32_t landing_appends_max; /* [40000] to one object; the service takes 50,000 */
     uint64_t segment_bytes;       /* [64 MiB]; at least 4 KiB, a block must fit an append */
     uint64_t journal_bytes_max;   /* [1 GiB] appends are refused (QR_BUSY) beyond it */

@@ -13,13 +13,17 @@
  * of timeline 32 u64 first LSN   40 u64 end LSN   48 u64 commit LSN before it   56 u64 its wall_ns
  *  64 u64 last commit LSN at its end   72 u64 its wall_ns   80 u64 payload bytes, as stored
  *  88 u32 crc of the payload, as stored   92 u32 0   96 u64 payload bytes before compression
- * (0: the same)   104 zeros. Compression is an id of page/compress.h.
+ * (0: the same)   104 16 bytes of salt   120 zeros. Compression is an id of page/compress.h. With a
+ * key id the payload is encrypted after compression (AES-256-GCM under a key of this object alone;
+ * the header with its crc and that of the payload as 0 is associated data) and ends with 16 bytes
+ * of tag.
  *
  * Pure; any thread; hostile input. Errors: QR_CORRUPT, QR_NOMEM and QR_TOO_BIG from the buffer. */
 #pragma once
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/status.h"
+#include "crypt/keyring.h"
 #include "page/timeline.h"
 
 enum {
@@ -53,14 +57,23 @@ struct qr_log_object {
     uint64_t payload_bytes, raw_bytes; /* as stored; before compression */
     uint32_t payload_crc;
     uint8_t compression; /* enum qr_compression */
+    uint32_t key_id;     /* 0: in clear */
+    uint8_t salt[QR_SALT_BYTES];
 };
-void qr_log_object_put(uint8_t dst[QR_LOG_OBJECT_HEADER_BYTES], const struct qr_log_object *object);
 /* The header alone: `bytes` are its 128. */
 QR_NODISCARD enum qr_status qr_log_object_header(const uint8_t *bytes, size_t count,
                                                  struct qr_log_object *ret_object,
                                                  struct qr_err *err);
+/* The key of one object: never used for another, because its salt is random. */
+void qr_log_object_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
+                          const struct qr_timeline *timeline, const uint8_t salt[QR_SALT_BYTES]);
+/* `buf` has room for the header, then the payload: completes the object. object->payload_bytes is
+ * of the payload, and then as stored. `key` NULL: in clear. */
+QR_NODISCARD enum qr_status qr_log_object_seal(struct qr_buf *buf, struct qr_log_object *object,
+                                               const struct qr_cipher_key *key, struct qr_err *err);
 /* A whole object in `buf`: checks header, checksum, and pieces that go from first to end without a
- * gap. Then its header and the pieces as they were before compression are in `buf`; after a failure
- * anything. */
-QR_NODISCARD enum qr_status
-qr_log_object_unpack(struct qr_buf *buf, struct qr_log_object *ret_object, struct qr_err *err);
+ * gap. Then its header and the pieces as they were before encryption and compression are in `buf`;
+ * after a failure anything. `ring` NULL: QR_DENIED if it is encrypted. */
+QR_NODISCARD enum qr_status qr_log_object_unpack(struct qr_buf *buf, struct qr_keyring *ring,
+                                                 struct qr_log_object *ret_object,
+                                                 struct qr_err *err);

@@ -41,14 +41,16 @@ struct qr_manifest_info {
     struct qr_layer_info *garbage; /* those it named */
     size_t pin_count, lineage_count, layer_count, garbage_count;
 };
-/* QR_CORRUPT: damaged, or no manifest. */
+/* QR_CORRUPT: damaged, or no manifest. `ring` (may be NULL): its tag is verified, too. */
 QR_NODISCARD enum qr_status qr_manifest_info_decode(const uint8_t *bytes, size_t count,
+                                                    struct qr_keyring *ring,
                                                     struct qr_manifest_info *ret_info,
                                                     struct qr_err *err);
 void qr_manifest_info_done(struct qr_manifest_info *info);
 
 /* Each slot may be NULL. */
 struct qr_layer_sight {
+    struct qr_keyring *keyring; /* NULL: an encrypted layer is QR_DENIED */
     void *ctx;
     /* `part` is a literal: header, footer, index, filter, meta, marks, changes, block, entry. */
     void (*damage)(void *ctx, const char *part, const char *text);

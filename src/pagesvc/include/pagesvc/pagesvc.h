@@ -21,6 +21,7 @@
 #define QR_SLICE_BYTES (UINT64_C(128) << 30)
 
 struct qr_pagesvc;
+struct qr_keyring;
 
 /* Zero means the default in brackets. */
 struct qr_pagesvc_options {
@@ -28,6 +29,7 @@ struct qr_pagesvc_options {
     struct qr_log log;  /* [none] */
     const char *dir;    /* local copies of layers; made if missing; copied */
     struct qr_blob *blob;
+    struct qr_keyring *keyring; /* encrypts layers, seals manifests; NULL: in clear */
     uint64_t open_layer_bytes; /* [64 MiB] */
     int64_t flush_age_ns;      /* an open layer is frozen after this long [60 s] */
     int64_t grace_ns;          /* between leaving the manifest and being deleted [10 min] */

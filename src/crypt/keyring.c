@@ -1,0 +1,221 @@
+/* keyring.c - see crypt/keyring.h */
+#include "crypt/keyring.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/map.h"
+#include "base/banned.h"
+
+enum { NAME_BYTES = 5 + QR_TIMELINE_HEX_BYTES };
+static const char prefix[] = "keys/";
+
+struct qr_keyring {
+    struct qr_env *env;
+    const struct qr_server_key *server_key;
+    struct qr_blob *blob;
+    pthread_mutex_t mu;
+    struct qr_map keys; /* timeline -> struct qr_data_key; guarded by mu */
+};
+
+static struct qr_str as_str(const struct qr_timeline *timeline)
+{
+    return (struct qr_str){(const char *)timeline->id, QR_TIMELINE_BYTES};
+}
+
+static void name_of(const struct qr_timeline *timeline, char dst[NAME_BYTES])
+{
+    memcpy(dst, prefix, sizeof prefix);
+    qr_timeline_hex(timeline, dst + sizeof prefix - 1);
+}
+
+enum qr_status qr_keyring_new(struct qr_env *env, const struct qr_server_key *key,
+                              struct qr_blob *blob, struct qr_keyring **ret_ring,
+                              struct qr_err *err)
+{
+    struct qr_keyring *ring = calloc(1, sizeof *ring);
+    if (ring == NULL)
+        return qr_fail(err, QR_NOMEM, "key ring");
+    *ring = (struct qr_keyring){.env = env, .server_key = key, .blob = blob};
+    pthread_mutex_init(&ring->mu, NULL);
+    qr_map_init(&ring->keys, false);
+    *ret_ring = ring;
+    return QR_OK;
+}
+
+static void free_key(struct qr_data_key *key)
+{
+    if (key != NULL)
+        qr_cipher_forget(key, sizeof *key);
+    free(key);
+}
+
+void qr_keyring_free(struct qr_keyring *ring)
+{
+    if (ring == NULL)
+        return;
+    const struct qr_map_entry *entry;
+    for (size_t i = 0; qr_map_next(&ring->keys, &i, &entry);)
+        free_key(entry->value);
+    qr_map_done(&ring->keys);
+    pthread_mutex_destroy(&ring->mu);
+    free(ring);
+}
+
+static bool look_up(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                    struct qr_data_key *ret_key)
+{
+    pthread_mutex_lock(&ring->mu);
+    const struct qr_data_key *key = qr_map_get(&ring->keys, as_str(timeline));
+    if (key != NULL)
+        *ret_key = *key;
+    pthread_mutex_unlock(&ring->mu);
+    return key != NULL;
+}
+
+/* Without memory it is asked for again. */
+static void remember(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                     const struct qr_data_key *key)
+{
+    struct qr_data_key *copy = malloc(sizeof *copy);
+    if (copy == NULL)
+        return;
+    *copy = *key;
+    pthread_mutex_lock(&ring->mu);
+    struct qr_data_key *old = qr_map_get(&ring->keys, as_str(timeline));
+    if (qr_map_put(&ring->keys, as_str(timeline), copy) != QR_OK)
+        old = copy;
+    pthread_mutex_unlock(&ring->mu);
+    free_key(old);
+}
+
+static enum qr_status fetch(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                            struct qr_data_key *ret_key, struct qr_err *err)
+{
+    char name[NAME_BYTES];
+    struct qr_buf buf;
+    name_of(timeline, name);
+    qr_buf_init(&buf, 2 * QR_WRAPPED_BYTES);
+    enum qr_status status = qr_blob_get(ring->blob, name, 0, SIZE_MAX, &buf, NULL, err);
+    if (status == QR_OK)
+        status = qr_wrap(
+            err,
+            qr_data_key_unwrap(ring->server_key, buf.data, buf.len, timeline->id, ret_key, err),
+            "read '%s'", name);
+    qr_buf_done(&buf);
+    if (status == QR_OK)
+        remember(ring, timeline, ret_key);
+    return status;
+}
+
+static enum qr_status make(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                           struct qr_data_key *ret_key, struct qr_err *err)
+{
+    char name[NAME_BYTES];
+    uint8_t wrapped[QR_WRAPPED_BYTES];
+    struct qr_data_key made;
+    name_of(timeline, name);
+    QR_TRY(qr_data_key_make(ring->server_key, ring->env, timeline->id, &made, wrapped, err));
+    enum qr_status status = qr_blob_put(ring->blob, name, wrapped, sizeof wrapped, "", NULL, err);
+    if (status == QR_OK) {
+        remember(ring, timeline, &made);
+        *ret_key = made;
+    }
+    qr_cipher_forget(&made, sizeof made);
+    return status == QR_CONFLICT ? fetch(ring, timeline, ret_key, err) : status;
+}
+
+const struct qr_server_key *qr_keyring_server_key(const struct qr_keyring *ring)
+{
+    return ring->server_key;
+}
+
+enum qr_status qr_keyring_take(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                               struct qr_data_key *ret_key, struct qr_err *err)
+{
+    enum qr_status status = qr_keyring_read(ring, timeline, ret_key, err);
+    return status == QR_NOT_FOUND ? make(ring, timeline, ret_key, err) : status;
+}
+
+enum qr_status qr_keyring_read(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                               struct qr_data_key *ret_key, struct qr_err *err)
+{
+    return look_up(ring, timeline, ret_key) ? QR_OK : fetch(ring, timeline, ret_key, err);
+}
+
+enum qr_status qr_keyring_find(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                               uint32_t key_id, struct qr_data_key *ret_key, struct qr_err *err)
+{
+    char name[NAME_BYTES];
+    name_of(timeline, name);
+    if (ring == NULL)
+        return qr_fail(
+            err, QR_DENIED,
+            "it is encrypted under key %08x of '%s', and no server key, or no store of keys, "
+            "is at hand",
+            key_id, name);
+    if (look_up(ring, timeline, ret_key) && ret_key->id == key_id)
+        return QR_OK;
+    enum qr_status status = fetch(ring, timeline, ret_key, err);
+    if (status == QR_NOT_FOUND || (status == QR_OK && ret_key->id != key_id))
+        return qr_fail(err, QR_DENIED, "it is encrypted under key %08x, which '%s' does not have",
+                       key_id, name);
+    return status;
+}
+
+/* ---- all of them ---- */
+
+struct rewrap {
+    struct qr_keyring *ring;
+    enum qr_status status;
+    struct qr_err *err;
+    uint64_t changed;
+};
+
+static enum qr_status rewrap_one(struct rewrap *r, const char *name)
+{
+    struct qr_blob_tag tag;
+    struct qr_buf buf;
+    bool changed = false;
+    qr_buf_init(&buf, 2 * QR_WRAPPED_BYTES);
+    enum qr_status status = qr_blob_get(r->ring->blob, name, 0, SIZE_MAX, &buf, &tag, r->err);
+    if (status == QR_OK && buf.len != QR_WRAPPED_BYTES)
+        status = qr_fail(r->err, QR_CORRUPT, "no wrapped key");
+    if (status == QR_OK)
+        status = qr_data_key_rewrap(r->ring->server_key, r->ring->env, buf.data, &changed, r->err);
+    if (status == QR_OK && changed)
+        status = qr_blob_put(r->ring->blob, name, buf.data, buf.len, tag.z, NULL, r->err);
+    qr_buf_done(&buf);
+    r->changed += changed && status == QR_OK;
+    return qr_wrap(r->err, status, "wrap '%s' again", name);
+}
+
+static bool rewrap_name(void *arg, const char *name, const struct qr_blob_info *info)
+{
+    (void)info;
+    struct rewrap *r = arg;
+    r->status = rewrap_one(r, name);
+    return r->status == QR_OK;
+}
+
+enum qr_status qr_keyring_rewrap(struct qr_keyring *ring, uint64_t *ret_changed, struct qr_err *err)
+{
+    struct rewrap r = {.ring = ring, .status = QR_OK, .err = err};
+    QR_TRY(qr_blob_list(ring->blob, prefix, rewrap_name, &r, err));
+    QR_TRY(r.status);
+    *ret_changed = r.changed;
+    return QR_OK;
+}
+
+enum qr_status qr_keyring_destroy(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                                  struct qr_err *err)
+{
+    char name[NAME_BYTES];
+    name_of(timeline, name);
+    QR_TRY(qr_blob_delete(ring->blob, name, NULL, err));
+    pthread_mutex_lock(&ring->mu);
+    struct qr_data_key *old = qr_map_remove(&ring->keys, as_str(timeline));
+    pthread_mutex_unlock(&ring->mu);
+    free_key(old);
+    return QR_OK;
+}

@@ -1,0 +1,32 @@
+/* test_ring.h - a server key and a key ring, for the tests of those who encrypt. */
+#pragma once
+#include "crypt/keyring.h"
+
+struct t_ring {
+    struct qr_server_key *key;
+    struct qr_keyring *ring;
+};
+
+static inline void t_ring_close(struct t_ring *r)
+{
+    qr_keyring_free(r->ring);
+    qr_server_key_close(r->key);
+    *r = (struct t_ring){.ring = NULL};
+}
+
+QR_NODISCARD static inline enum qr_status t_ring_open_at(struct t_ring *r, struct qr_env *env,
+                                                         const char *path, struct qr_blob *blob)
+{
+    enum qr_status status = qr_server_key_open(env, path, true, &r->key, NULL);
+    if (status == QR_OK)
+        status = qr_keyring_new(env, r->key, blob, &r->ring, NULL);
+    if (status != QR_OK)
+        t_ring_close(r);
+    return status;
+}
+
+QR_NODISCARD static inline enum qr_status t_ring_open(struct t_ring *r, struct qr_env *env,
+                                                      struct qr_blob *blob)
+{
+    return t_ring_open_at(r, env, "/server.key", blob);
+}
