@@ -2,7 +2,7 @@
  * so that a change of it counts at once */
 #include <stdio.h>
 #include <string.h>
-#include "arm_int.h"
+#include "server_int.h"
 #include "base/banned.h"
 
 static const char scheme[] = "Bearer ";
@@ -71,5 +71,13 @@ bool qri_access(struct qri_request *r)
                    r->who.name, wait_s);
         return false;
     }
-    return true;
+    if (r->route->right == QRI_SIGNED_IN || qri_may(r))
+        return true;
+    if (r->status == 0)
+        qri_refuse(r, 403, "AuthorizationFailed",
+                   "The client '%s' with object id '%s' does not have authorization to perform "
+                   "'%s' over scope '%.512s' or the scope is invalid. If access was recently "
+                   "granted, please refresh your credentials.",
+                   r->who.name, r->who.object_id, qri_method_name(r->method), r->raw_path);
+    return false;
 }

@@ -13,6 +13,7 @@
 #include "base/str.h"
 
 enum {
+    QRI_HASH_BYTES = 128,
     QRI_SEGMENTS_MAX = 24,
     QRI_VARS_MAX = 8,
     QRI_HEADERS_MAX = 12,
@@ -94,16 +95,19 @@ enum qri_method { QRI_GET, QRI_HEAD, QRI_PUT, QRI_PATCH, QRI_POST, QRI_DELETE, Q
 
 /* What a principal must be allowed to do. */
 enum qri_right {
-    QRI_ANYBODY, /* no token is asked for */
+    QRI_ANYBODY,   /* no token is asked for */
+    QRI_SIGNED_IN, /* whoever has one */
     QRI_READ,
     QRI_WRITE_DATABASES, /* make, change and drop databases */
     QRI_WRITE,           /* all else but who may do what */
+    QRI_GRANT,           /* who may do what */
     QRI_RIGHT_COUNT
 };
 
 struct qri_principal {
     char name[QRI_NAME_BYTES + 1]; /* of the login or application */
     char object_id[QRI_GUID_BYTES + 1];
+    bool is_admin; /* the server's administrator: he may do everything */
 };
 
 struct qri_header {
@@ -165,6 +169,9 @@ void qri_refuse(struct qri_request *r, unsigned status, const char *code, const 
     QR_PRINTF(4, 5);
 /* What control answered. `target` may be NULL. */
 void qri_refuse_err(struct qri_request *r, enum qr_status status, const struct qr_err *err);
+/* The HTTP status and code of an error. */
+void qri_error_of(enum qr_status status, const struct qr_err *err, unsigned *ret_http,
+                  const char **ret_code);
 void qri_guid_new(struct qr_env *env, char dst[QRI_GUID_BYTES + 1]);
 bool qri_is_guid(struct qr_str text);
 /* The copy is the arena's; NUL-terminated. "" when out of memory. */
@@ -186,6 +193,13 @@ enum qri_password_result qri_password_check(struct qri_request *r, struct qr_str
                                             uint32_t *ret_wait_s);
 /* The principal that a token names, as it is now. False: there is none of that name any more. */
 bool qri_principal_find(struct qr_arm *arm, const char *name, struct qri_principal *ret_who);
+/* A new secret's hash; false: out of memory. */
+bool qri_password_hash(struct qr_str password, char dst[QRI_HASH_BYTES]);
+
+/* ---- roles.c ---- */
+/* Does one of the principal's roles, at a scope that holds the request's path, have the route's
+ * right? False with r->status set: it could not be told. */
+bool qri_may(struct qri_request *r);
 
 /* ---- the server ---- */
 struct qr_arm {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "arm_int.h"
 #include "ctl/peer.h"
+#include "resource_int.h"
 #include "env/thread.h"
 #include "base/banned.h"
 
@@ -59,7 +59,35 @@ void qri_passwords_free(struct qri_passwords *passwords)
     free(passwords);
 }
 
-/* The hash of that login, and its own spelling. */
+bool qri_password_hash(struct qr_str password, char dst[QRI_HASH_BYTES])
+{
+    _Static_assert(crypto_pwhash_STRBYTES <= QRI_HASH_BYTES, "a hash fits");
+    return crypto_pwhash_str_alg(dst, password.p, password.n, OPS, MEM_BYTES,
+                                 crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
+
+/* A service principal is a document of control. */
+static enum qr_status find_service(struct qr_arm *arm, struct qr_str name,
+                                   struct qri_principal *who, char hash[QR_HASH_BYTES_MAX + 1])
+{
+    enum qr_status status;
+    json_t *doc = qri_doc_find(arm, QR_DOC_PRINCIPAL, name, NULL, &status, NULL);
+    const char *own_name = json_string_value(json_object_get(doc, "name"));
+    const char *object_id = json_string_value(json_object_get(doc, "objectId"));
+    const char *secret = json_string_value(json_object_get(doc, "secretHash"));
+    if (status == QR_OK && (own_name == NULL || object_id == NULL || secret == NULL))
+        status = QR_CORRUPT;
+    if (status == QR_OK) {
+        snprintf(who->name, sizeof who->name, "%s", own_name);
+        snprintf(who->object_id, sizeof who->object_id, "%s", object_id);
+        snprintf(hash, QR_HASH_BYTES_MAX + 1, "%s", secret);
+        who->is_admin = false;
+    }
+    json_decref(doc);
+    return status;
+}
+
+/* The hash of that login or service principal, and its own spelling. */
 static enum qr_status find_login(struct qr_arm *arm, struct qr_str name, struct qri_principal *who,
                                  char hash[QR_HASH_BYTES_MAX + 1])
 {
@@ -80,9 +108,10 @@ static enum qr_status find_login(struct qr_arm *arm, struct qr_str name, struct 
         char what[QRI_NAME_BYTES + 16];
         snprintf(what, sizeof what, "principal %s", who->name);
         qri_signer_guid(arm->signer, what, who->object_id);
+        who->is_admin = item.flag;
     }
     qr_buf_done(&reply);
-    return status;
+    return status == QR_NOT_FOUND ? find_service(arm, name, who, hash) : status;
 }
 
 bool qri_principal_find(struct qr_arm *arm, const char *name, struct qri_principal *ret_who)

@@ -69,40 +69,64 @@ static const struct {
     {40618, 400, "FirewallRuleNameEmpty"},
     {40619, 400, "InvalidMaxSizeTierCombination"},
     {40565, 409, "ConflictingDatabaseOperation"},
+    {40627, 409, "ConflictingServerOperation"},
+    {40631, 400, "PasswordTooLong"},
+    {40632, 400, "PasswordNotComplex"},
+    {40633, 400, "InvalidTier"},
+    {40652, 400, "ServerQuotaExceeded"},
     {40656, 429, "TooManyRequests"},
     {40663, 409, "ConflictingDatabaseOperation"},
     {40802, 409, "ConflictingDatabaseOperation"},
     {40804, 400, "InvalidSkuName"},
     {40808, 400, "InvalidTierSkuCombination"},
+    {40811, 409, "CannotCancelOperation"},
+    {40812, 409, "ConflictingDatabaseOperation"},
+    {40862, 400, "TargetElasticPoolDoesNotExist"},
     {45138, 409, "DatabaseAlreadyExists"},
     {45143, 404, "ResourceNotFound"},
+    {45148, 400, "InvalidReadScaleEdition"},
+    {45182, 409, "ConflictingDatabaseOperation"},
+    {45184, 404, "OperationIdNotFound"},
     /* clang-format on */
 };
+
+void qri_error_of(enum qr_status status, const struct qr_err *err, unsigned *ret_http,
+                  const char **ret_code)
+{
+    const struct qr_status_info *info = qr_status_info(status);
+    *ret_http = (unsigned)info->http_status;
+    *ret_code = info->arm_code;
+    for (size_t i = 0; status == QR_SQL && i < sizeof sql_errors / sizeof sql_errors[0]; i++)
+        if (sql_errors[i].number == err->number) {
+            *ret_http = sql_errors[i].status;
+            *ret_code = sql_errors[i].code;
+        }
+    if (status == QR_UNSUPPORTED) { /* a client would try it again after a 501 */
+        *ret_http = 400;
+        *ret_code = "FeatureNotSupported";
+    } else if (status == QR_TIMEOUT || status == QR_CLOSED || status == QR_FENCED) {
+        *ret_http = 503;
+        *ret_code = "ServiceUnavailable";
+    }
+}
 
 void qri_refuse_err(struct qri_request *r, enum qr_status status, const struct qr_err *err)
 {
     const struct qr_status_info *info = qr_status_info(status);
-    unsigned http = (unsigned)info->http_status;
-    const char *code = info->arm_code;
-    for (size_t i = 0; status == QR_SQL && i < sizeof sql_errors / sizeof sql_errors[0]; i++)
-        if (sql_errors[i].number == err->number) {
-            http = sql_errors[i].status;
-            code = sql_errors[i].code;
-        }
+    unsigned http;
+    const char *code;
+    qri_error_of(status, err, &http, &code);
     if (status == QR_SQL || http < 500) {
         qri_refuse(r, http, code, "%s", *err->text != '\0' ? err->text : info->meaning);
         return;
     }
     QR_LOG(&r->arm->options.log, QR_WARN, "not_answered", QR_F("request", &r->id[0]),
            QR_F("status", info->name), QR_F("reason", &err->text[0]));
-    if (status == QR_UNSUPPORTED) /* a client must not try it again, as it would after a 501 */
-        qri_refuse(r, 400, "FeatureNotSupported", "%s", err->text);
-    else if (status == QR_TIMEOUT || status == QR_CLOSED || status == QR_FENCED)
-        qri_refuse(r, 503, "ServiceUnavailable", "The service is not available. Try again later.");
+    if (http == 503)
+        qri_refuse(r, http, code, "The service is not available. Try again later.");
     else
         qri_refuse(r, http, code,
-                   "An unexpected error occured while processing the request. "
-                   "Tracking ID: '%s'",
+                   "An unexpected error occured while processing the request. Tracking ID: '%s'",
                    r->id);
 }
 

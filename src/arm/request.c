@@ -80,8 +80,7 @@ static bool take_length(struct qri_request *r, const char *length)
     return false;
 }
 
-void qri_arm_begin(struct qri_request *r, const char *method, const char *host,
-                       const char *length)
+void qri_arm_begin(struct qri_request *r, const char *method, const char *host, const char *length)
 {
     bool other_method = false;
     r->method = QRI_METHOD_COUNT;

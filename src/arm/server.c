@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "router_int.h"
+#include "resource_int.h"
 #include "server_int.h"
 #include "base/banned.h"
 
@@ -228,14 +229,31 @@ static enum qr_status listen_on(struct qr_arm *arm, struct qr_err *err)
     return QR_OK;
 }
 
+static enum qr_status find_subscription(struct qr_arm *arm, struct qr_err *err)
+{
+    enum qr_status status;
+    json_t *doc = qri_doc_find(arm, QR_DOC_SUBSCRIPTION, qr_str("default"), NULL, &status, err);
+    const char *tenant = json_string_value(json_object_get(doc, "tenantId"));
+    const char *id = json_string_value(json_object_get(doc, "subscriptionId"));
+    bool good =
+        tenant != NULL && id != NULL && qri_is_guid(qr_str(tenant)) && qri_is_guid(qr_str(id));
+    if (good) {
+        snprintf(arm->tenant, sizeof arm->tenant, "%s", tenant);
+        snprintf(arm->subscription, sizeof arm->subscription, "%s", id);
+    } else if (status == QR_OK) {
+        status = qr_fail(err, QR_CORRUPT, "control's subscription has no ids");
+    }
+    json_decref(doc);
+    return status;
+}
+
 static enum qr_status open_arm(struct qr_arm *arm, struct qr_err *err)
 {
     const struct qr_arm_options *options = &arm->options;
     uint32_t per_minute =
         options->requests_per_minute == 0 ? REQUESTS_PER_MINUTE : options->requests_per_minute;
     QR_TRY(qri_signer_new(options->token_key_pem, &arm->signer, err));
-    qri_signer_guid(arm->signer, "tenant", arm->tenant);
-    qri_signer_guid(arm->signer, "subscription", arm->subscription);
+    QR_TRY(find_subscription(arm, err));
     QR_TRY(qri_throttle_new(options->env, per_minute, &arm->throttle, err));
     QR_TRY(qri_passwords_new(arm, &arm->passwords, err));
     return listen_on(arm, err);

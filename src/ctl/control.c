@@ -364,12 +364,12 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
                                         QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE};
     const struct qr_control_host *host = &control->options.host;
     size_t count = has_hyper(control->options.registry) ? 5 : 3;
+    QR_TRY(qri_docs_prepare(control, err)); /* before anybody asks for them */
     for (size_t i = 0; i < count; i++)
         QR_TRY(host->want(host->ctx, names[i], err));
     for (size_t i = 0; i < count; i++)
         if (!qri_control_is_away(control, names[i])) /* another machine may be off just now */
             QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
-    QR_TRY(qri_docs_prepare(control, err));
     QR_TRY(qri_control_tidy(control, err));
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));

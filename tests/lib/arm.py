@@ -17,11 +17,14 @@ class Api:
     def certificate(self):
         return os.path.join(self.server.data_dir, "tls", "cert.pem")
 
-    def send(self, method, path, body=None, headers=None, host="localhost"):
-        """(status, headers, JSON or None). `body`: bytes, or what JSON is made of."""
-        connection = http.client.HTTPSConnection(
-            host, self.server.https_port, timeout=30,
+    def connect(self):
+        return http.client.HTTPSConnection(
+            "localhost", self.server.https_port, timeout=30,
             context=ssl.create_default_context(cafile=self.certificate))
+
+    def send(self, method, path, body=None, headers=None):
+        """(status, headers, JSON or None). `body`: bytes, or what JSON is made of."""
+        connection = self.connect()
         headers = dict(headers or {})
         if self.token:
             headers.setdefault("Authorization", "Bearer " + self.token)

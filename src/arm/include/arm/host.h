@@ -8,8 +8,6 @@
 #include "base/status.h"
 #include "rpc/rpc.h"
 
-enum { QR_ARM_HASH_BYTES = 128 };
-
 struct qr_arm_host {
     /* Control's short calls, and its operations. */
     struct qr_rpc_peer *control, *operate;

@@ -1,0 +1,451 @@
+/* database_body.c - see resource_int.h: `az sql db update` reads a database, changes a few members
+ * and sends all of them back, so the old tier's values come with the new tier. What is as it is, is
+ * no wish; what belongs to the tier before, is none either. */
+#include <math.h>
+#include <string.h>
+#include "body_int.h"
+#include "resource_int.h"
+#include "base/banned.h"
+
+enum { NAME_CHARS_MAX = 128, HA_REPLICAS_DEFAULT = 1 /* as in Azure */ };
+
+struct form { /* a body as it was read */
+    const struct qr_slo *slo;
+    struct qr_str location, collation, tags;
+    struct qr_str source, dropped_source, restore_time, deletion_time;
+    int64_t max_bytes, ha_replicas, auto_pause;                       /* INT64_MIN: not said */
+    double min_capacity;                                              /* NAN: not said */
+    int create_mode, secondary_type, license, redundancy, read_scale; /* -1: not said */
+    bool zone_given, zone;
+};
+
+enum create_mode {
+    MODE_DEFAULT,
+    MODE_COPY,
+    MODE_POINT_IN_TIME,
+    MODE_RESTORE,
+    MODE_SECONDARY,
+    MODE_ONLINE_SECONDARY,
+    MODE_RECOVERY,
+    MODE_LONG_TERM,
+};
+static const char *const create_modes[] = {"Default",
+                                           "Copy",
+                                           "PointInTimeRestore",
+                                           "Restore",
+                                           "Secondary",
+                                           "OnlineSecondary",
+                                           "Recovery",
+                                           "RestoreLongTermRetentionBackup",
+                                           NULL};
+static const char *const secondary_types[] = {"Geo", "Named", "Standby", NULL};
+static const char *const licenses[] = {"LicenseIncluded", "BasePrice", NULL};
+static const char *const redundancies[] = {"Local", "Zone", "Geo", "GeoZone", NULL};
+static const char *const switches[] = {"Enabled", "Disabled", NULL};
+
+static bool read_sku(struct qri_request *r, struct form *form)
+{
+    struct qri_sku_error error;
+    if (qri_sku_parse(qri_member(r->json, "sku"), &form->slo, &error))
+        return true;
+    qri_refuse(r, 400, error.code, "%s", error.text);
+    return false;
+}
+
+/* What is not there, and is not ours to leave out silently. */
+static bool refuse_absent(struct qri_request *r, const json_t *p)
+{
+    static const char *const absent[] = {"elasticPoolId",
+                                         "elasticPoolName",
+                                         "longTermRetentionBackupResourceId",
+                                         "recoverableDatabaseId",
+                                         "recoveryServicesRecoveryPointId",
+                                         "sampleName"};
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+        if (qri_member(p, absent[i]) != NULL) {
+            qri_refuse(r, 400, "FeatureNotSupported",
+                       "The property '%s' is not supported by this version.", absent[i]);
+            return false;
+        }
+    bool ledger = json_is_true(qri_member(p, "isLedgerOn"));
+    if (ledger)
+        qri_refuse(r, 400, "FeatureNotSupported",
+                   "Ledger databases are not supported by this version.");
+    return !ledger;
+}
+
+static bool read_form(struct qri_request *r, struct form *form)
+{
+    json_t *p = NULL;
+    *form = (struct form){.max_bytes = INT64_MIN,
+                          .ha_replicas = INT64_MIN,
+                          .auto_pause = INT64_MIN,
+                          .min_capacity = NAN,
+                          .create_mode = -1,
+                          .secondary_type = -1,
+                          .license = -1,
+                          .redundancy = -1,
+                          .read_scale = -1};
+    return qri_body_object(r, r->json, "properties", &p) && read_sku(r, form) &&
+           refuse_absent(r, p) && qri_body_text(r, r->json, "location", &form->location) &&
+           qri_body_tags(r, r->json, &form->tags) &&
+           qri_body_text(r, p, "collation", &form->collation) &&
+           qri_body_text(r, p, "sourceDatabaseId", &form->source) &&
+           qri_body_text(r, p, "restorableDroppedDatabaseId", &form->dropped_source) &&
+           qri_body_text(r, p, "restorePointInTime", &form->restore_time) &&
+           qri_body_text(r, p, "sourceDatabaseDeletionDate", &form->deletion_time) &&
+           qri_body_integer(r, p, "maxSizeBytes", &form->max_bytes) &&
+           qri_body_integer(r, p, "highAvailabilityReplicaCount", &form->ha_replicas) &&
+           qri_body_integer(r, p, "autoPauseDelay", &form->auto_pause) &&
+           qri_body_number(r, p, "minCapacity", &form->min_capacity) &&
+           qri_body_word(r, p, "createMode", create_modes, &form->create_mode) &&
+           qri_body_word(r, p, "secondaryType", secondary_types, &form->secondary_type) &&
+           qri_body_word(r, p, "licenseType", licenses, &form->license) &&
+           qri_body_word(r, p, "requestedBackupStorageRedundancy", redundancies,
+                         &form->redundancy) &&
+           qri_body_word(r, p, "readScale", switches, &form->read_scale) &&
+           qri_body_bool(r, p, "zoneRedundant", &form->zone_given, &form->zone);
+}
+
+/* ---- from a form to a wish ---- */
+
+static bool is_hyper(const char *edition)
+{
+    return qr_str_ieqz(qr_str(edition), "Hyperscale");
+}
+
+static void say_tier(struct qri_database_change *c, const struct qr_slo *slo)
+{
+    c->ask.edition = qr_str(slo->edition);
+    c->ask.objective = qr_str(slo->name);
+    c->changes = true;
+}
+
+static bool say_size(struct qri_request *r, const struct form *form, bool to_hyper,
+                     const struct qr_resource_database *now, struct qri_database_change *c)
+{
+    bool same_tier = now != NULL && is_hyper(now->requested_edition) == to_hyper;
+    bool is_as_it_is = same_tier && !to_hyper && (int64_t)now->row.max_bytes == form->max_bytes;
+    if (form->max_bytes == INT64_MIN || form->max_bytes == -1 || is_as_it_is)
+        return true;
+    if (to_hyper && !same_tier)
+        return true; /* the tier before had a size */
+    if (form->max_bytes <= 0 || to_hyper) {
+        qri_refuse(r, 400, "InvalidMaxSizeTierCombination",
+                   "The specified tier does not support the database data max size '%lld'.",
+                   (long long)form->max_bytes);
+        return false;
+    }
+    c->ask.max_bytes = (uint64_t)form->max_bytes;
+    c->ask.max_text = qr_str(qr_arena_printf(&r->arena, "%lld", (long long)form->max_bytes));
+    c->changes = true;
+    return true;
+}
+
+static bool say_replicas(struct qri_request *r, const struct form *form, bool to_hyper,
+                         const struct qr_resource_database *now, struct qri_database_change *c)
+{
+    int64_t count = form->ha_replicas;
+    bool was_hyper = now != NULL && is_hyper(now->requested_edition);
+    if (count == INT64_MIN && to_hyper && !was_hyper)
+        count = HA_REPLICAS_DEFAULT;
+    if (count == INT64_MIN || (was_hyper && !to_hyper) ||
+        (was_hyper && (int64_t)now->row.ha_replicas == count))
+        return true;
+    if (!to_hyper && count == 0)
+        return true;
+    if (!to_hyper || count < 0 || count > QR_HA_REPLICAS_MAX) {
+        qri_refuse(r, 400, "InvalidReadScaleUnits",
+                   "The number of high-availability replicas is 0 to %d, of Hyperscale databases.",
+                   QR_HA_REPLICAS_MAX);
+        return false;
+    }
+    c->ask.ha_replicas = (uint32_t)count + 1;
+    c->changes = true;
+    return true;
+}
+
+static void say_trait(uint8_t *trait, uint8_t wished, uint8_t is, struct qri_database_change *c)
+{
+    if (wished == is)
+        return;
+    *trait = wished;
+    c->changes = true;
+}
+
+static bool say_traits(struct qri_request *r, const struct form *form, bool moves,
+                       const struct qr_resource_database *now, struct qri_database_change *c)
+{
+    static const struct qr_database_traits none = {0};
+    const struct qr_database_traits *is = now == NULL ? &none : &now->row.traits;
+    struct qr_database_traits *t = &c->ask.traits;
+    if (form->read_scale >= 0 && !moves)
+        say_trait(&t->read_scale, form->read_scale == 0 ? QR_SAID_YES : QR_SAID_NO, is->read_scale,
+                  c);
+    if (form->zone_given)
+        say_trait(&t->zone_redundant, form->zone ? QR_SAID_YES : QR_SAID_NO, is->zone_redundant, c);
+    if (form->license >= 0)
+        say_trait(&t->license, (uint8_t)(QR_LICENSE_INCLUDED + form->license), is->license, c);
+    if (form->redundancy >= 0)
+        say_trait(&t->redundancy, (uint8_t)(QR_REDUNDANCY_LOCAL + form->redundancy), is->redundancy,
+                  c);
+    if (!isnan(form->min_capacity)) {
+        if (!(form->min_capacity >= 0 && form->min_capacity <= 1000)) {
+            qri_refuse(r, 400, "InvalidParameterValue", "minCapacity is a number of vCores.");
+            return false;
+        }
+        uint32_t pct = (uint32_t)(form->min_capacity * 100 + 0.5);
+        if (pct != is->min_capacity_pct) {
+            t->min_capacity_pct = pct;
+            c->changes = true;
+        }
+    }
+    if (form->auto_pause != INT64_MIN && form->auto_pause != is->auto_pause_minutes) {
+        if (form->auto_pause < -1 || form->auto_pause == 0 || form->auto_pause > 1000000) {
+            qri_refuse(r, 400, "InvalidParameterValue",
+                       "autoPauseDelay is a number of minutes, or -1.");
+            return false;
+        }
+        t->auto_pause_minutes = (int32_t)form->auto_pause;
+        c->changes = true;
+    }
+    return true;
+}
+
+static bool say_wishes(struct qri_request *r, const struct form *form, const struct qr_slo *slo,
+                       const struct qr_resource_database *now, struct qri_database_change *c)
+{
+    bool to_hyper = is_hyper(slo->edition);
+    bool moves = now != NULL && !qr_str_ieqz(qr_str(now->requested_edition), slo->edition);
+    if (form->tags.n > 0) {
+        c->ask.tags = form->tags;
+        c->changes |= now == NULL || !qr_str_eq(form->tags, qr_str(now->tags));
+    }
+    return say_size(r, form, to_hyper, now, c) && say_replicas(r, form, to_hyper, now, c) &&
+           say_traits(r, form, moves, now, c);
+}
+
+/* ---- one that is there ---- */
+
+static bool update_of(struct qri_request *r, const struct form *form,
+                      const struct qr_resource_database *now, struct qri_database_change *c)
+{
+    const struct qr_slo *is = qr_slo_find(qr_str(now->requested_objective));
+    if (now->row.id == QR_MASTER_ID || is == NULL) {
+        qri_refuse(r, 400, "CannotUseReservedDatabaseName", "The database '%s' cannot be changed.",
+                   now->row.name);
+        return false;
+    }
+    if (form->create_mode > MODE_DEFAULT) {
+        qri_refuse(r, 409, "DatabaseAlreadyExists", "Database '%s' already exists.", now->row.name);
+        return false;
+    }
+    if (form->collation.n > 0 && !qr_str_ieqz(form->collation, now->row.collation)) {
+        qri_refuse(r, 400, "InvalidCollation", "The collation of a database cannot be changed.");
+        return false;
+    }
+    const struct qr_slo *slo = form->slo == NULL ? is : form->slo;
+    c->method = QR_CONTROL_ALTER;
+    if (slo != is)
+        say_tier(c, slo);
+    return say_wishes(r, form, slo, now, c);
+}
+
+/* ---- one that is to be made ---- */
+
+static bool check_name(struct qri_request *r, struct qr_str name)
+{
+    static const char *const reserved[] = {"master", "model", "msdb", "tempdb"};
+    size_t chars = 0;
+    bool good = name.n > 0 && name.p[name.n - 1] != '.' && name.p[name.n - 1] != ' ';
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        chars += (c & 0xc0) != 0x80;
+        good = good && c >= 0x20 && strchr("<>*%&:\\/?", c) == NULL;
+    }
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (qr_str_ieqz(name, reserved[i])) {
+            qri_refuse(r, 400, "CannotUseReservedDatabaseName",
+                       "Cannot use reserved database name '%s' in this operation.", reserved[i]);
+            return false;
+        }
+    json_t *text = json_stringn(name.p, name.n); /* NULL: it is no UTF-8 */
+    good = good && text != NULL && chars <= NAME_CHARS_MAX;
+    json_decref(text);
+    if (good)
+        return true;
+    qri_refuse(r, 400, "InvalidResourceName",
+               "The name of a database has 1 to %d characters, none of <>*%%&:\\/? and none that "
+               "cannot be seen, and does not end with '.' or a blank.",
+               NAME_CHARS_MAX);
+    return false;
+}
+
+static bool take_source(struct qri_request *r, const struct qri_place *place, struct qr_str id,
+                        struct qr_str *ret_name)
+{
+    struct qr_str server;
+    if (id.n == 0) {
+        qri_refuse(r, 400, "MissingSourceDatabaseId", "The source database id is missing.");
+        return false;
+    }
+    if (!qri_id_parse(r, id, "databases", &server, ret_name)) {
+        qri_refuse(r, 400, "SourceDatabaseNotFound", "'%.500s' is no id of a database.",
+                   qri_copy(r, id));
+        return false;
+    }
+    if (qr_str_ieqz(server, place->server))
+        return true;
+    qri_refuse(r, 400, "SourceServerNotFound", "The source server '%.128s' does not exist.",
+               qri_copy(r, server));
+    return false;
+}
+
+static bool find_source(struct qri_request *r, const struct qri_place *place, struct qr_str name,
+                        struct qr_resource_database *ret_source)
+{
+    bool found = false;
+    if (!qri_database_find(r, place, name, &found, ret_source))
+        return false;
+    if (!found || ret_source->row.id == QR_MASTER_ID)
+        qri_refuse(r, 400, "SourceDatabaseNotFound", "The source database '%.400s' does not exist.",
+                   qri_copy(r, name));
+    return found && ret_source->row.id != QR_MASTER_ID;
+}
+
+static bool take_time(struct qri_request *r, struct qr_str text, const char *missing,
+                      int64_t *ret_wall_ns)
+{
+    if (text.n == 0 && missing == NULL)
+        return true;
+    if (text.n > 0 && qri_time_parse(text, ret_wall_ns))
+        return true;
+    qri_refuse(r, 400, missing != NULL && text.n == 0 ? missing : "InvalidParameterValue",
+               text.n == 0 ? "A time is missing." : "'%.60s' is no time.", qri_copy(r, text));
+    return false;
+}
+
+/* "NAME,FILETIME" as restorableDroppedDatabases names it, or the old id and the time. */
+static bool restore_of(struct qri_request *r, const struct qri_place *place,
+                       const struct form *form, struct qri_database_change *c)
+{
+    int64_t restore_ns = 0, dropped_ns = 0;
+    struct qr_str server;
+    if (form->dropped_source.n > 0) {
+        if (!qri_id_parse(r, form->dropped_source, "restorableDroppedDatabases", &server,
+                          &c->ask.copy_of) ||
+            !qri_dropped_name_parse(c->ask.copy_of, &c->ask.copy_of, &dropped_ns)) {
+            qri_refuse(r, 400, "InvalidDroppedDatabase", "'%.500s' is no dropped database.",
+                       form->dropped_source.p);
+            return false;
+        }
+    } else if (!take_source(r, place, form->source, &c->ask.copy_of) ||
+               !take_time(r, form->deletion_time, "MissingSourceDatabaseDeletionDate",
+                          &dropped_ns)) {
+        return false;
+    }
+    if (!take_time(r, form->restore_time, NULL, &restore_ns))
+        return false;
+    c->ask.dropped = true;
+    c->ask.dropped_wall_ns = dropped_ns;
+    c->ask.restore_wall_ns = (uint64_t)restore_ns;
+    return true;
+}
+
+static bool replica_of(struct qri_request *r, const struct qri_place *place,
+                       const struct form *form, struct qr_str name, struct qri_database_change *c)
+{
+    struct qr_resource_database source;
+    struct qr_str primary;
+    if (form->secondary_type != 1) {
+        qri_refuse(r, 400, "FeatureNotSupported",
+                   "Geo-replication is not supported by this version; secondaryType is Named.");
+        return false;
+    }
+    if (!take_source(r, place, form->source, &primary) || !find_source(r, place, primary, &source))
+        return false;
+    if (!is_hyper(source.row.edition) || source.row.replica_of != 0) {
+        bool chained = source.row.replica_of != 0;
+        qri_refuse(r, 400,
+                   chained ? "DatabaseNamedReplicaChainingNotAllowed"
+                           : "DatabaseNamedReplicaInvalidSourceDatabase",
+                   "A named replica's primary is a Hyperscale database that is no replica itself.");
+        return false;
+    }
+    c->method = QR_CONTROL_ADD_REPLICA;
+    c->ask.name = primary;
+    c->ask.new_name = name;
+    c->ask.objective = form->slo == NULL ? qr_str(source.row.objective) : qr_str(form->slo->name);
+    c->ask.objective = qr_str(qri_copy(r, c->ask.objective));
+    return true;
+}
+
+/* A copy is of its source's tier unless another is said. */
+static bool copy_of(struct qri_request *r, const struct qri_place *place, const struct form *form,
+                    struct qri_database_change *c)
+{
+    struct qr_resource_database source;
+    int64_t restore_ns = 0;
+    if (form->create_mode == MODE_RESTORE)
+        return restore_of(r, place, form, c);
+    if (!take_source(r, place, form->source, &c->ask.copy_of) ||
+        !find_source(r, place, c->ask.copy_of, &source))
+        return false;
+    if (form->create_mode == MODE_POINT_IN_TIME &&
+        !take_time(r, form->restore_time, "MissingRestorePointInTime", &restore_ns))
+        return false;
+    c->ask.restore_wall_ns = (uint64_t)restore_ns;
+    return true;
+}
+
+static bool create_of(struct qri_request *r, const struct qri_place *place, const struct form *form,
+                      struct qr_str name, struct qri_database_change *c)
+{
+    if (!check_name(r, name))
+        return false;
+    c->method = QR_CONTROL_CREATE;
+    c->ask.collation = form->collation;
+    c->changes = true;
+    switch (form->create_mode < 0 ? MODE_DEFAULT : (enum create_mode)form->create_mode) {
+    case MODE_DEFAULT:
+        say_tier(c, form->slo == NULL ? qr_slo_default(qr_str("GeneralPurpose")) : form->slo);
+        return say_wishes(r, form, qr_slo_find(c->ask.objective), NULL, c);
+    case MODE_SECONDARY:
+    case MODE_ONLINE_SECONDARY:
+        return replica_of(r, place, form, name, c);
+    case MODE_COPY:
+    case MODE_POINT_IN_TIME:
+    case MODE_RESTORE:
+        if (form->slo != NULL)
+            say_tier(c, form->slo);
+        if (form->tags.n > 0)
+            c->ask.tags = form->tags;
+        return copy_of(r, place, form, c);
+    case MODE_RECOVERY:
+    case MODE_LONG_TERM:
+        break;
+    }
+    qri_refuse(r, 400, "FeatureNotSupported",
+               "The create mode '%s' is not supported by this version.",
+               create_modes[form->create_mode]);
+    return false;
+}
+
+bool qri_database_change(struct qri_request *r, const struct qri_place *place, struct qr_str name,
+                         const struct qr_resource_database *now,
+                         struct qri_database_change *ret_change)
+{
+    struct form form;
+    if (!read_form(r, &form))
+        return false;
+    if (form.location.n > 0 && !qri_is_location(form.location, place->location)) {
+        qri_refuse(r, 409, "InvalidResourceLocation",
+                   "The location '%.100s' is not that of the server, '%s'.",
+                   qri_copy(r, form.location), place->location);
+        return false;
+    }
+    *ret_change = (struct qri_database_change){
+        .ask = {.name = name, .no_wait = true, .operation_id = qr_str(r->id)}};
+    return now == NULL ? create_of(r, place, &form, name, ret_change)
+                       : update_of(r, &form, now, ret_change);
+}

@@ -1,0 +1,122 @@
+/* dropped.c - see resource_int.h: databases that were dropped and can be restored */
+#include <stdlib.h>
+#include <string.h>
+#include "resource_int.h"
+#include "base/banned.h"
+
+/* 100 ns between 1601-01-01, where such names count from, and 1970-01-01. */
+#define EPOCH_TICKS INT64_C(116444736000000000)
+enum { TICKS_DIGITS_MAX = 18 };
+
+bool qri_dropped_name_parse(struct qr_str text, struct qr_str *ret_name, int64_t *ret_wall_ns)
+{
+    size_t comma = text.n;
+    int64_t ticks = 0;
+    while (comma > 0 && text.p[comma - 1] != ',')
+        comma--;
+    if (comma < 2 || text.n == comma || text.n - comma > TICKS_DIGITS_MAX)
+        return false;
+    for (size_t i = comma; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+        ticks = ticks * 10 + (text.p[i] - '0');
+    }
+    if (ticks < EPOCH_TICKS || (ticks - EPOCH_TICKS) > INT64_MAX / 100)
+        return false;
+    *ret_wall_ns = (ticks - EPOCH_TICKS) * 100;
+    *ret_name = qr_str_n(text.p, comma - 1);
+    return true;
+}
+
+static json_t *dropped_json(struct qri_request *r, const struct qri_place *place,
+                            const struct qr_resource_database *d)
+{
+    long long ticks = (long long)(d->row.dropped_wall_ns / 100 + EPOCH_TICKS);
+    const char *name = qr_arena_printf(&r->arena, "%s,%lld", d->row.name, ticks);
+    bool hyper = qr_database_is_hyper(&d->row);
+    if (name == NULL)
+        return NULL;
+    json_t *p = json_pack("{s:s,s:I,s:s,s:s}", "databaseName", d->row.name, "maxSizeBytes",
+                          hyper ? (json_int_t)-1 : (json_int_t)d->row.max_bytes, "creationDate",
+                          qri_time_text(r, d->create_wall_ns), "deletionDate",
+                          qri_time_text(r, d->row.dropped_wall_ns));
+    if (p != NULL && d->earliest_restore_wall_ns != 0)
+        json_object_set_new(p, "earliestRestoreDate",
+                            json_string(qri_time_text(r, d->earliest_restore_wall_ns)));
+    return json_pack("{s:o,s:s,s:{},s:o,s:s++,s:s,s:s}", "sku", qri_sku_json(d->row.objective),
+                     "location", place->location, "tags", "properties", p, "id", place->server_id,
+                     "/restorableDroppedDatabases/", name, "name", name, "type",
+                     "Microsoft.Sql/servers/restorableDroppedDatabases");
+}
+
+struct listing {
+    struct qri_request *r;
+    const struct qri_place *place;
+    json_t *list;
+};
+
+static enum qr_status add(void *ctx, const struct qr_resource_database *d)
+{
+    struct listing *l = ctx;
+    if (d->row.state != QR_DATABASE_DROPPED)
+        return QR_OK;
+    return json_array_append_new(l->list, dropped_json(l->r, l->place, d)) == 0 ? QR_OK : QR_NOMEM;
+}
+
+static json_t *read_dropped(struct qri_request *r, const struct qri_place *place)
+{
+    struct listing l = {r, place, json_array()};
+    struct qr_err err = {0};
+    enum qr_status status =
+        l.list == NULL
+            ? QR_NOMEM
+            : qr_resource_each_database(r->arm->options.host->control, QRI_ASK_NS, add, &l, &err);
+    if (status == QR_OK)
+        return l.list;
+    json_decref(l.list);
+    qri_refuse_err(r, status, &err);
+    return NULL;
+}
+
+void qri_list_dropped(struct qri_request *r)
+{
+    struct qri_place place;
+    if (!qri_place_server(r, &place))
+        return;
+    json_t *list = read_dropped(r, &place);
+    if (list != NULL)
+        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+}
+
+void qri_get_dropped(struct qri_request *r)
+{
+    struct qri_place place;
+    size_t i;
+    json_t *item, *found = NULL;
+    if (!qri_place_server(r, &place))
+        return;
+    json_t *list = read_dropped(r, &place);
+    if (list == NULL)
+        return;
+    json_array_foreach(list, i, item)
+    {
+        if (qr_str_ieqz(r->vars[3], json_string_value(json_object_get(item, "name"))))
+            found = json_incref(item);
+    }
+    json_decref(list);
+    if (found != NULL)
+        qri_reply(r, 200, found);
+    else
+        qri_refuse(r, 404, "ResourceNotFound",
+                   "The requested resource of type 'Microsoft.Sql/servers/"
+                   "restorableDroppedDatabases' with name '%.400s' was not found.",
+                   qri_copy(r, r->vars[3]));
+}
+
+/* Of a kind of which this version has none. */
+void qri_list_none(struct qri_request *r)
+{
+    struct qri_place place;
+    if (qri_place_server(r, &place))
+        qri_reply(r, 200, json_pack("{s:[]}", "value"));
+}

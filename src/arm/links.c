@@ -1,0 +1,113 @@
+/* links.c - see resource_int.h: replication links. A named replica is linked with its primary; the
+ * link's id is the replica's own. */
+#include "resource_int.h"
+#include "base/banned.h"
+
+static json_t *link_json(struct qri_request *r, const struct qri_place *place,
+                         const struct qr_resource_database *replica, bool of_primary)
+{
+    const char *own = of_primary ? replica->primary : replica->row.name;
+    const char *other = of_primary ? replica->row.name : replica->primary;
+    json_t *p = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s++,s:s,s:s,s:s,s:s,s:i,s:s,s:b}", "linkType", "NAMED", "partnerServer",
+        place->server, "partnerDatabase", other, "partnerLocation", place->location,
+        "partnerDatabaseId", place->server_id, "/databases/", other, "role",
+        of_primary ? "Primary" : "Secondary", "partnerRole", of_primary ? "Secondary" : "Primary",
+        "replicationMode", "ASYNC", "replicationState", "CATCH_UP", "percentComplete", 100,
+        "startTime", qri_time_text(r, replica->create_wall_ns), "isTerminationAllowed", 0);
+    return json_pack("{s:s++++,s:s,s:s,s:o}", "id", place->server_id, "/databases/", own,
+                     "/replicationLinks/", replica->row.guid, "name", replica->row.guid, "type",
+                     "Microsoft.Sql/servers/databases/replicationLinks", "properties", p);
+}
+
+struct listing {
+    struct qri_request *r;
+    const struct qri_place *place;
+    struct qr_str database; /* n = 0: of all */
+    struct qr_str link;     /* n = 0: all */
+    json_t *list;
+};
+
+static enum qr_status add(void *ctx, const struct qr_resource_database *d)
+{
+    struct listing *l = ctx;
+    if (d->row.replica_of == 0 || !qr_database_is_live(&d->row) ||
+        (l->link.n > 0 && !qr_str_ieqz(l->link, d->row.guid)))
+        return QR_OK;
+    for (int of_primary = 0; of_primary < 2; of_primary++) {
+        const char *owner = of_primary ? d->primary : d->row.name;
+        if ((l->database.n == 0 || qr_str_ieqz(l->database, owner)) &&
+            json_array_append_new(l->list, link_json(l->r, l->place, d, of_primary)) != 0)
+            return QR_NOMEM;
+    }
+    return QR_OK;
+}
+
+static json_t *read_links(struct qri_request *r, const struct qri_place *place,
+                          struct qr_str database, struct qr_str link)
+{
+    struct listing l = {r, place, database, link, json_array()};
+    struct qr_err err = {0};
+    enum qr_status status =
+        l.list == NULL
+            ? QR_NOMEM
+            : qr_resource_each_database(r->arm->options.host->control, QRI_ASK_NS, add, &l, &err);
+    if (status == QR_OK)
+        return l.list;
+    json_decref(l.list);
+    qri_refuse_err(r, status, &err);
+    return NULL;
+}
+
+void qri_list_links(struct qri_request *r)
+{
+    struct qri_place place;
+    struct qr_resource_database d;
+    if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d))
+        return;
+    json_t *list = read_links(r, &place, r->vars[3], (struct qr_str){NULL, 0});
+    if (list != NULL)
+        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+}
+
+void qri_list_server_links(struct qri_request *r)
+{
+    struct qri_place place;
+    static const struct qr_str all = {NULL, 0};
+    if (!qri_place_server(r, &place))
+        return;
+    json_t *list = read_links(r, &place, all, all);
+    if (list != NULL)
+        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+}
+
+static json_t *find_link(struct qri_request *r)
+{
+    struct qri_place place;
+    if (!qri_place_server(r, &place))
+        return NULL;
+    json_t *list = read_links(r, &place, r->vars[3], r->vars[4]);
+    json_t *found = json_incref(json_array_get(list, 0));
+    if (list != NULL && found == NULL)
+        qri_refuse(r, 404, "ResourceNotFound",
+                   "The replication link with Id '%.64s' was not found.", qri_copy(r, r->vars[4]));
+    json_decref(list);
+    return found;
+}
+
+void qri_get_link(struct qri_request *r)
+{
+    json_t *found = find_link(r);
+    if (found != NULL)
+        qri_reply(r, 200, found);
+}
+
+/* DELETE, and the two POSTs that change roles: a named replica has neither. */
+void qri_delete_link(struct qri_request *r)
+{
+    json_t *found = find_link(r);
+    if (found != NULL)
+        qri_refuse(r, 400, "DatabaseNamedReplicaInvalidOperation",
+                   "The operation is not supported for named replicas; drop the replica instead.");
+    json_decref(found);
+}

@@ -1,0 +1,97 @@
+/* resource_int.h - what the handlers of resources share. They answer themselves when they return
+ * false or NULL. */
+#pragma once
+#include "arm_int.h"
+#include "ctl/resources.h"
+#include "ctl/slo.h"
+
+#define QRI_ASK_NS (INT64_C(20) * 1000000000)
+#define QRI_WAIT_NS (INT64_C(600) * 1000000000) /* for what is answered when it is done */
+
+/* ---- docs.c ---- */
+/* A copy; NULL: there is none of that name (*ret_status QR_NOT_FOUND) or it could not be asked. */
+json_t *qri_doc_find(struct qr_arm *arm, enum qr_doc_kind kind, struct qr_str name,
+                     uint64_t *ret_version, enum qr_status *ret_status, struct qr_err *err);
+/* All that start with `prefix`, as an array. NULL: answered. */
+json_t *qri_doc_list(struct qri_request *r, enum qr_doc_kind kind, struct qr_str prefix);
+/* False: answered. `version` as qr_doc_put has it. */
+bool qri_doc_store(struct qri_request *r, enum qr_doc_kind kind, const char *name, json_t *doc,
+                   uint64_t version);
+/* The texts of a document, the arena's; "" if it is none. */
+const char *qri_doc_text(struct qri_request *r, const json_t *doc, const char *key);
+
+/* ---- place.c: what the path of a request names ---- */
+struct qri_place { /* texts are the arena's, in the spelling of their making */
+    const char *group, *group_location;
+    const char *server, *location;
+    const char *server_id; /* /subscriptions/.../servers/NAME */
+};
+/* "East US" is "eastus". */
+bool qri_is_location(struct qr_str text, const char *location);
+/* vars[0] is the subscription. */
+bool qri_place_subscription(struct qri_request *r);
+/* vars[1] too, a group. */
+bool qri_place_group(struct qri_request *r, struct qri_place *ret_place);
+/* vars[2] too, a server in it. */
+bool qri_place_server(struct qri_request *r, struct qri_place *ret_place);
+/* "/subscriptions/ID" of this server, the arena's. */
+const char *qri_subscription_id(struct qri_request *r);
+
+/* ---- sku.c: objectives as ARM writes them. Pure ---- */
+/* "GP_Gen5" of GP_Gen5_2, "Standard" of S1. */
+struct qr_str qri_sku_base(const struct qr_slo *slo);
+json_t *qri_sku_json(const char *objective);
+/* QR_OK; else the code and words of a refusal. *ret_slo is NULL if the body says nothing. */
+struct qri_sku_error {
+    const char *code;
+    char text[256];
+};
+bool qri_sku_parse(const json_t *sku, const struct qr_slo **ret_slo,
+                   struct qri_sku_error *ret_error);
+
+/* ---- databases.c ---- */
+/* A database that is there for clients. False: answered with 404, or *ret_found is false if that is
+ * not NULL. */
+bool qri_database_find(struct qri_request *r, const struct qri_place *place, struct qr_str name,
+                       bool *ret_found, struct qr_resource_database *ret_database);
+json_t *qri_database_json(struct qri_request *r, const struct qri_place *place,
+                          const struct qr_resource_database *database);
+/* Answers 404 as ARM words it. */
+void qri_refuse_no_database(struct qri_request *r, struct qr_str name);
+
+/* ---- database_body.c: what a PUT or PATCH of a database wishes ---- */
+struct qri_database_change {
+    enum qr_control_method method;
+    struct qr_control_ask ask;
+    bool changes; /* something of it is not as it is */
+};
+/* `now` is NULL for one that is to be made. Texts go to the arena. False: answered. */
+bool qri_database_change(struct qri_request *r, const struct qri_place *place, struct qr_str name,
+                         const struct qr_resource_database *now,
+                         struct qri_database_change *ret_change);
+
+/* ---- dropped.c ---- */
+/* "NAME,FILETIME" of restorableDroppedDatabases. */
+bool qri_dropped_name_parse(struct qr_str text, struct qr_str *ret_name, int64_t *ret_wall_ns);
+
+/* ---- operations.c ---- */
+/* 202 and where to ask for it. */
+void qri_reply_started(struct qri_request *r, const struct qri_place *place,
+                       const struct qr_operation_row *row);
+qri_handler qri_list_operations, qri_cancel_operation, qri_poll_operation, qri_operation_result;
+
+/* ---- the others' handlers, as sql.c names them ---- */
+qri_handler qri_list_servers, qri_list_group_servers, qri_get_server, qri_put_server,
+    qri_patch_server, qri_delete_server, qri_check_server_name, qri_get_connection_policy,
+    qri_put_connection_policy;                                           /* servers.c */
+qri_handler qri_list_rules, qri_get_rule, qri_put_rule, qri_delete_rule; /* rules.c */
+qri_handler qri_list_databases, qri_get_database;                        /* databases.c */
+qri_handler qri_put_database, qri_patch_database, qri_delete_database, qri_move_database,
+    qri_failover_database; /* database_change.c */
+qri_handler qri_get_short_policy, qri_put_short_policy, qri_get_long_policy, qri_put_long_policy,
+    qri_get_encryption, qri_put_encryption;                                       /* policies.c */
+qri_handler qri_list_links, qri_list_server_links, qri_get_link, qri_delete_link; /* links.c */
+qri_handler qri_list_dropped, qri_get_dropped, qri_list_none;                     /* dropped.c */
+qri_handler qri_capabilities; /* capabilities.c */
+qri_handler qri_list_principals, qri_get_principal, qri_put_principal,
+    qri_delete_principal; /* principals.c */
