@@ -105,7 +105,7 @@ static enum qr_status find_primary(struct walk *w, struct qr_err *err)
         char name[QR_NODE_NAME_BYTES];
         enum qr_duty duty;
         qr_place_member(w->primary_id, i, name);
-        QR_TRY(qr_control_duty(w->options->control, qr_str(name), ASK_NS, &duty, err));
+        QR_TRY(qr_control_duty(w->options->control, qr_str(name), ASK_NS, &duty, NULL, err));
         if (duty != QR_DUTY_PRIMARY)
             continue;
         w->primary_member = i;

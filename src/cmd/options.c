@@ -36,10 +36,12 @@ static const struct qr_option rows[] = {
     {"connections-max", "connections", QR_OPTION_INT, "4096", 1, 30000, NULL, "start",
      "connections that may be open", offsetof(struct qri_settings, connections_max)},
     {"cache-mib", "MiB", QR_OPTION_INT, "256", 8, 1048576, NULL, "start",
-     "page cache of each open database", offsetof(struct qri_settings, cache_mib)},
+     "page cache of each open database; of a Hyperscale database with HS_Gen5_2, with other "
+     "objectives in proportion to their memory, up to a quarter of the machine's",
+     offsetof(struct qri_settings, cache_mib)},
     {"rbpex-percent", "%", QR_OPTION_INT, "300", 0, 10000, NULL, "start",
      "pages that the process of a Hyperscale database keeps on its local disk (RBPEX), in percent "
-     "of --cache-mib; 0 means none",
+     "of its page cache; 0 means none",
      offsetof(struct qri_settings, rbpex_percent)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
      "table variables and rows that statements keep, of all sessions; who would pass it gets error "

@@ -5,8 +5,10 @@
  * it, which control tells: it is ready when that is open, and ends when nobody has used it for a
  * while; a replica that can take over ends when its primary has. */
 #include <stdlib.h>
+#include <unistd.h>
 #include "blob/blob.h"
 #include "cmd_int.h"
+#include "ctl/slo.h"
 #include "gateway/gateway.h"
 #include "store/store.h"
 #include "base/banned.h"
@@ -33,15 +35,37 @@ struct compute_role {
     uint32_t database_id;
 };
 
+/* --cache-mib is that of the objective below; the others' is in proportion to their memory. What is
+ * more than the option says takes no more than a quarter of the machine. */
+static uint64_t size_cache(uint64_t option_mib, uint32_t memory_mib)
+{
+    const struct qr_slo *base = qr_slo_find(qr_str("HS_Gen5_2"));
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    uint64_t machine_mib =
+        pages <= 0 || page_bytes <= 0 ? 0 : ((uint64_t)pages * (uint64_t)page_bytes) >> 20;
+    if (memory_mib == 0)
+        return option_mib;
+    uint64_t mib = option_mib * memory_mib / base->memory_mib;
+    if (mib > option_mib && mib > machine_mib / 4)
+        mib = machine_mib / 4 > option_mib ? machine_mib / 4 : option_mib;
+    return mib;
+}
+
 static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
 {
     struct qri_role *role = c->role;
     const struct qri_settings *settings = role->settings;
     struct qr_rpc_loop_options loop = qri_role_loop(role, "storage");
     enum qr_duty duty = QR_DUTY_PRIMARY;
+    uint32_t memory_mib = 0;
     if (c->one_database)
-        QR_TRY(
-            qr_control_duty(qr_rpc_client_peer(role->control), qr_str(role->name), 0, &duty, err));
+        QR_TRY(qr_control_duty(qr_rpc_client_peer(role->control), qr_str(role->name), 0, &duty,
+                               &memory_mib, err));
+    uint64_t cache_mib = size_cache((uint64_t)settings->cache_mib, memory_mib);
+    uint64_t rbpex_bytes = (cache_mib << 20) * (uint64_t)settings->rbpex_percent / 100;
+    if (c->one_database)
+        QR_LOG(&role->log, QR_INFO, "node_sized", QR_F("cache_mib", cache_mib),
+               QR_F("rbpex_mib", rbpex_bytes >> 20));
     QR_TRY(qr_rpc_loop_new(&loop, &c->storage_loop, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_LOG, true, &c->log, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_PAGE, true, &c->pages, err));
@@ -60,8 +84,8 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .blob = c->blob,
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
-        .cache_bytes = (uint64_t)settings->cache_mib << 20,
-        .rbpex_bytes = ((uint64_t)settings->cache_mib << 20) / 100 * settings->rbpex_percent,
+        .cache_bytes = cache_mib << 20,
+        .rbpex_bytes = rbpex_bytes,
         .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
     };
     return qri_node_open(&options, &c->node, err);

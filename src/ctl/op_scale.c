@@ -184,6 +184,8 @@ enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, s
     struct qr_database_wish wish = wish_of(&op->ask);
     struct qr_database_row row;
     QR_TRY(qri_op_row(control, op, &row, err));
+    if (row.replica_of != 0 && !qr_str_ieqz(op->ask.objective, row.objective))
+        op->member = 1; /* its only node; nobody takes over from it */
     if (op->ask.tags.n > 0)
         QR_TRY(qr_registry_set_tags(registry, row.id, op->ask.tags, err));
     return qr_registry_alter_database(registry, qr_str(row.name), &wish, &row, err);
@@ -200,11 +202,24 @@ enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, s
         (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
         return QR_OK;
     }
-    if (op->member == 0)
+    if (op->member == 0 || row.replica_of != 0)
         return QR_OK;
     qr_place_member(row.id, op->member - 1, name);
     QR_TRY(qri_reign_yield(control, &row, name, err));
     return qri_reign_wait(control, &row, qr_env_mono_ns(control->options.env) + SWITCH_NS, err);
+}
+
+/* Sessions end with the node of the old size; one that runs comes back in the new one. */
+static enum qr_status replace_named(struct qr_control *control, const struct qr_database_row *row)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char name[QR_NODE_NAME_BYTES];
+    qr_place_member(row->id, 0, name);
+    if (host->pid(host->ctx, name) == 0)
+        return QR_OK;
+    host->end(host->ctx, name);
+    (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
+    return QR_OK;
 }
 
 enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -213,6 +228,8 @@ enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, 
     (void)err;
     if (qri_op_row(control, op, &row, NULL) != QR_OK || !qr_database_is_hyper(&row))
         return QR_OK;
+    if (op->member != 0 && row.replica_of != 0)
+        return replace_named(control, &row);
     if (op->member != 0)
         qri_reign_end(control, row.id, false); /* replicas of the old size */
     qri_reign_want(control, row.id);

@@ -5,6 +5,7 @@
 #include "base/sqlmsg.h"
 #include "control_int.h"
 #include "ctl/place.h"
+#include "ctl/slo.h"
 #include "rpc/identity.h"
 #include "base/banned.h"
 
@@ -207,10 +208,13 @@ static void serve_duty(struct qr_control *control, const struct qr_control_ask *
     if (qr_place_database_of(name, &id))
         status = qr_registry_find_id(control->options.registry, id, &row);
     qr_buf_init(&buf, 16);
-    if (status == QR_OK)
+    const struct qr_slo *slo = qr_control_node_slo(control, name);
+    if (status == QR_OK) {
         qr_buf_add8(&buf, (uint8_t)qri_reign_duty(control, &row, name));
-    else
+        qr_buf_add32le(&buf, slo == NULL ? 0 : slo->memory_mib);
+    } else {
         (void)qr_fail(&err, status, "no database has the node '%s'", name);
+    }
     qri_control_answer(own_request, &buf, status, &err);
 }
 

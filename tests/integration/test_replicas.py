@@ -93,6 +93,38 @@ class Replicas(unittest.TestCase):
         quired.stop()
         quired.remove()
 
+    def test_a_named_replica_has_a_size_of_its_own_and_goes_alone(self):
+        sized = re.compile(r'ev=node_sized cache_mib=(\d+) rbpex_mib=(\d+)')
+        with server.Server("--cache-mib", "8") as quired, quired.connect() as master:
+            def sizes():
+                return [(int(m[1]), int(m[2])) for m in map(sized.search, quired.log) if m]
+
+            master.execute(CREATE.format("h"))
+            with quired.connect("h") as primary:
+                primary.execute("CREATE TABLE t (a int); INSERT t VALUES (1)")
+                master.execute("ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH (SERVICE_OBJECTIVE"
+                               " = 'HS_Gen5_4', SECONDARY_TYPE = Named, DATABASE_NAME = [r])")
+                with quired.connect("r") as replica:
+                    self.assertEqual(replica.execute(
+                        "SELECT DATABASEPROPERTYEX('r', 'ServiceObjective')"), [("HS_Gen5_4",)])
+                self.assertEqual(sizes(), [(8, 24), (16, 48)])
+                # another size is another process
+                master.execute("ALTER DATABASE r MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_8')")
+                wait_for(lambda: len(sizes()) == 3)
+                with connect_patiently(quired, "r") as replica:
+                    self.assertEqual(replica.execute("SELECT a FROM t"), [(1,)])
+                    self.assertEqual(replica.execute(
+                        "SELECT DATABASEPROPERTYEX('r', 'ServiceObjective')"), [("HS_Gen5_8",)])
+                self.assertEqual(sizes(), [(8, 24), (16, 48), (31, 93)])
+                error, = master.batch("ALTER DATABASE r MODIFY (HA_REPLICAS = 1)").errors
+                self.assertIn("HA replicas of the named replica", error.text)
+                drop(quired, "r")
+                primary.execute("INSERT t VALUES (2)")
+                self.assertEqual(primary.execute("SELECT COUNT(*) FROM t"), [(2,)])
+                self.assertEqual(primary.execute("SELECT service_objective FROM "
+                                                 "sys.database_service_objectives"), [("HS_Gen5_2",)])
+            drop(quired, "h")
+
     def test_lag_is_visible_on_the_primary_and_on_replicas(self):
         with server.Server() as quired, quired.connect() as master:
             master.execute(CREATE.format("h"))

@@ -313,7 +313,8 @@ static void expect_duty(struct fixture *f, const char *node, enum qr_duty wanted
 {
     enum qr_duty duty = QR_DUTY_COUNT;
     assert_int_equal(
-        qr_control_duty(qr_rpc_client_peer(f->brief), qr_str(node), TIME_NS, &duty, NULL), QR_OK);
+        qr_control_duty(qr_rpc_client_peer(f->brief), qr_str(node), TIME_NS, &duty, NULL, NULL),
+        QR_OK);
     assert_int_equal(duty, wanted);
 }
 

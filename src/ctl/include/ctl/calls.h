@@ -24,7 +24,8 @@ enum qr_control_method {
     QR_CONTROL_FIND,  /* a database by name or, if that is empty, by id; answer: a row */
     QR_CONTROL_DATABASES, /* those with an id above; answer: rows, not always all */
     QR_CONTROL_RULES,     /* of id; answer: items */
-    QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty */
+    QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty, u32 MiB of memory
+                             that its objective promises (0: none) */
     QR_CONTROL_LOGIN,     /* name; answer: an item */
     QR_CONTROL_JOIN,      /* role: what a process on another machine has to know; answer: struct
                              qr_control_service */

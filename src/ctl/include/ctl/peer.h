@@ -19,10 +19,11 @@ QR_NODISCARD enum qr_status qr_control_join(struct qr_rpc_peer *peer, enum qr_ro
                                             int64_t timeout_ns,
                                             struct qr_control_service *ret_service,
                                             struct qr_err *err);
-/* What the node of that name has to be. */
+/* What the node of that name has to be, and of which size: the memory of its objective; 0: that
+ * has none. `ret_memory_mib` may be NULL. */
 QR_NODISCARD enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node,
                                             int64_t timeout_ns, enum qr_duty *ret_duty,
-                                            struct qr_err *err);
+                                            uint32_t *ret_memory_mib, struct qr_err *err);
 /* Every database in order of id; QR_OK unless a call or `each` fails. */
 QR_NODISCARD enum qr_status
 qr_control_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
