@@ -4,6 +4,8 @@
 #include "base/checked.h"
 #include "base/sqlmsg.h"
 #include "cmd_int.h"
+#include "codec/value.h"
+#include "ctl/resources.h"
 #include "tsql/ast.h"
 #include "base/banned.h"
 
@@ -335,6 +337,55 @@ static enum qr_status each_database(void *ctx,
     return status == QR_CANCELLED ? QR_CLOSED : status; /* no client has cancelled anything */
 }
 
+/* ---- operations ---- */
+
+struct show_operation {
+    enum qr_status (*each)(void *each_ctx, const struct qr_operation_seen *seen);
+    void *each_ctx;
+};
+
+static int64_t ticks_of(int64_t wall_ns)
+{
+    static const int64_t days_to_1970 = 719162;
+    return wall_ns / 100 + days_to_1970 * 86400 * INT64_C(10000000);
+}
+
+static enum qr_status show_operation(void *ctx, const struct qr_operation_row *row)
+{
+    const struct show_operation *show = ctx;
+    bool is_copy = row->kind == QR_OPERATION_COPY || row->kind == QR_OPERATION_RESTORE;
+    struct qr_operation_seen seen = {
+        .database_id = row->database_id,
+        .source_id = row->source_id,
+        .database = qr_str(row->database),
+        .source = qr_str(row->other),
+        .operation = qr_str(qr_operation_info((enum qr_operation_kind)row->kind)->sql_name),
+        .state = row->state <= QR_OPERATION_CANCELLED ? row->state : QR_OPERATION_RUNNING,
+        .percent = (int)row->percent,
+        .error_number = (int)row->error_number,
+        .error_severity = (int)row->error_severity,
+        .error_state = (int)row->error_state,
+        .error_text = qr_str(row->error_text),
+        .start_ticks = ticks_of(row->start_wall_ns),
+        .modify_ticks = ticks_of(row->modify_wall_ns),
+        .is_copy = is_copy,
+    };
+    if (!qr_guid_parse(qr_str(row->id), seen.id))
+        return QR_OK;
+    return show->each(show->each_ctx, &seen);
+}
+
+static enum qr_status each_operation(void *ctx,
+                                     enum qr_status (*each)(void *each_ctx,
+                                                            const struct qr_operation_seen *seen),
+                                     void *each_ctx)
+{
+    struct show_operation show = {each, each_ctx};
+    struct qr_rpc_peer *control = qri_node_options_of(ctx)->control;
+    enum qr_status status = qr_operation_each(control, qr_str(""), 0, show_operation, &show, NULL);
+    return status == QR_CANCELLED ? QR_CLOSED : status;
+}
+
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
 {
     return (struct qr_instance_host){
@@ -343,6 +394,7 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .alter_database = alter_database,
         .drop_database = drop_database,
         .each_database = each_database,
+        .each_operation = each_operation,
         .set_firewall_rule = qri_firewall_set_rule,
         .delete_firewall_rule = qri_firewall_delete_rule,
         .each_firewall_rule = qri_firewall_each_rule,

@@ -72,7 +72,7 @@ enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op, str
     struct qr_database_row source;
     QR_TRY(qri_copy_check(control, &op->ask, &wish, &source, err));
     QR_TRY(qri_ops_check_copies(control, op, source.id, err));
-    op->source_id = source.id;
+    op->row.source_id = source.id;
     memcpy(op->row.other, source.name, sizeof op->row.other);
     return name_target(control, add_row(control, op, op->ask.name, &wish, err), op->ask.name, err);
 }
@@ -100,7 +100,7 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
         .tags = op->ask.tags,
         .replica_of = &primary,
     };
-    op->source_id = primary.id;
+    op->row.source_id = primary.id;
     memcpy(op->row.other, primary.name, sizeof op->row.other);
     return name_target(control, add_row(control, op, op->ask.new_name, &wish, err),
                        op->ask.new_name, err);
@@ -123,7 +123,7 @@ enum qr_status qri_make_storage(struct qr_control *control, struct qri_op *op, s
     struct qr_database_row row;
     QR_TRY(qri_op_row(control, op, &row, err));
     enum qr_status status =
-        op->source_id != 0           ? qri_copy_make(control, op->source_id, &op->ask, &row, err)
+        op->row.source_id != 0 ? qri_copy_make(control, op->row.source_id, &op->ask, &row, err)
         : qr_database_is_hyper(&row) ? qri_hyper_make(control, &row, err)
                                      : qri_control_node_call(control, &row, QR_NODE_MAKE, err);
     if (op->row.kind == QR_OPERATION_COPY && (status == QR_CLOSED || status == QR_TIMEOUT))
@@ -138,7 +138,7 @@ enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op
     int64_t until = qr_env_mono_ns(control->options.env) + INT64_C(30) * 1000000000;
     struct qr_database_row primary;
     char node[QR_NODE_NAME_BYTES];
-    if (qr_registry_find_id(control->options.registry, op->source_id, &primary) != QR_OK ||
+    if (qr_registry_find_id(control->options.registry, op->row.source_id, &primary) != QR_OK ||
         primary.state != QR_DATABASE_ONLINE)
         return qr_sql_fail(err, 40562);
     pthread_mutex_lock(&control->mu);

@@ -145,7 +145,7 @@ static json_t *json_of_op(const struct qri_op *op)
                      "errorNumber", (int)row->error_number, "errorSeverity",
                      (int)row->error_severity, "errorState", (int)row->error_state, "errorStatus",
                      (int)row->error_status, "errorText", row->error_text, "sourceId",
-                     (int)op->source_id, "member", (int)op->member, "ask", ask);
+                     (int)op->row.source_id, "member", (int)op->member, "ask", ask);
 }
 
 enum qr_status qri_op_store(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -216,7 +216,7 @@ static bool op_of_json(const json_t *o, struct qri_op *op)
                 take_word(o, "step", QRI_STEPS_MAX - 1, &op->step) &&
                 take_word(o, "percent", 100, &row->percent) &&
                 take_word(o, "databaseId", INT32_MAX, &row->database_id) &&
-                take_word(o, "sourceId", INT32_MAX, &op->source_id) &&
+                take_word(o, "sourceId", INT32_MAX, &op->row.source_id) &&
                 take_word(o, "member", QR_HA_REPLICAS_MAX + 1, &op->member) &&
                 take_word(o, "errorNumber", INT32_MAX, &row->error_number) &&
                 take_word(o, "errorSeverity", 255, &row->error_severity) &&

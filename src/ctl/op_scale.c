@@ -32,12 +32,24 @@ static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
 
 /* ---- from and to Hyperscale: what has to be true before ---- */
 
+/* Error 45305 with the rule that is not met. */
+static enum qr_status not_met(struct qr_err *err, const char *form, ...) QR_PRINTF(2, 3);
+static enum qr_status not_met(struct qr_err *err, const char *form, ...)
+{
+    char rule[500];
+    va_list args;
+    va_start(args, form);
+    vsnprintf(rule, sizeof rule, form, args);
+    va_end(args);
+    return qr_sql_fail(err, 45305, rule);
+}
+
 static enum qr_status check_to_hyper(struct qr_control *control, const struct qri_op *op,
                                      const struct qr_database_row *row, struct qr_err *err)
 {
     (void)control;
     if (op->ask.objective.n == 0)
-        return qr_fail(err, QR_INVALID,
+        return not_met(err,
                        "To move database '%s' to Hyperscale, both EDITION and SERVICE_OBJECTIVE "
                        "must be specified.",
                        row->name);
@@ -56,23 +68,23 @@ static enum qr_status check_from_hyper(struct qr_control *control, const struct 
     struct qr_database_row other;
     (void)op;
     if (row->migrated_wall_ns == 0)
-        return qr_fail(err, QR_INVALID,
+        return not_met(err,
                        "Reverse migration of database '%s' is not possible: it was created in the "
                        "Hyperscale service tier.",
                        row->name);
     if (now - row->migrated_wall_ns > REVERSE_DAYS * DAY_NS)
-        return qr_fail(err, QR_INVALID,
+        return not_met(err,
                        "Reverse migration of database '%s' is not possible: more than %d days have "
                        "passed since it was migrated to Hyperscale.",
                        row->name, REVERSE_DAYS);
     if (strcmp(wanted->edition, "GeneralPurpose") != 0)
-        return qr_fail(err, QR_INVALID,
+        return not_met(err,
                        "Reverse migration of database '%s' is possible to the General Purpose "
                        "service tier only, not to '%s'.",
                        row->name, wanted->edition);
     for (size_t i = 0; qr_registry_database_at(registry, i, &other); i++)
         if (other.replica_of == row->id)
-            return qr_fail(err, QR_INVALID,
+            return not_met(err,
                            "Reverse migration of database '%s' is not possible: it has the named "
                            "replica '%s'.",
                            row->name, other.name);

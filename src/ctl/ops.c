@@ -197,7 +197,7 @@ static void release_claims(struct qr_control *control, struct qri_op *op)
 
 static bool take_claims(struct qr_control *control, struct qri_op *op) /* held */
 {
-    uint32_t ids[] = {op->row.database_id, op->source_id};
+    uint32_t ids[] = {op->row.database_id, op->row.source_id};
     for (size_t i = 0; i < 2 && ids[i] != 0; i++) {
         if (!qri_control_try_claim(control, &op->claims[op->claim_count], ids[i])) {
             release_claims(control, op);
@@ -250,6 +250,14 @@ static bool keep(struct qr_control *control, struct qri_op *op) /* held */
     return true;
 }
 
+static bool dies(const struct qr_control *control, const struct qri_op *op, bool undoes,
+                 bool has_run)
+{
+    const struct qr_control_options *o = &control->options;
+    return o->dies != NULL && o->dies(o->dies_ctx, qri_op_kinds[op->row.kind].name,
+                                      steps_of(op)[op->step].name, undoes, has_run);
+}
+
 static void run_op(struct qr_control *control, struct qri_op *op)
 {
     struct qri_ops *ops = &control->ops;
@@ -260,9 +268,13 @@ static void run_op(struct qr_control *control, struct qri_op *op)
         pthread_mutex_lock(&ops->mu);
         bool undoes = op->row.state != QR_OPERATION_RUNNING;
         pthread_mutex_unlock(&ops->mu);
+        if (dies(control, op, undoes, false))
+            return;
         goes_on = run_step(control, op, undoes, &status, &err);
         if (!goes_on)
             break;
+        if (dies(control, op, undoes, true))
+            return;
         pthread_mutex_lock(&ops->mu);
         after_step(op, status, &err);
         goes_on = keep(control, op);
@@ -370,7 +382,8 @@ enum qr_status qri_ops_check_copies(struct qr_control *control, const struct qri
         if (qr_operation_is_over(other->row.state) || other == op)
             continue;
         restores += other->row.kind == QR_OPERATION_RESTORE;
-        copied = copied || (other->row.kind == QR_OPERATION_COPY && other->source_id == source_id);
+        copied =
+            copied || (other->row.kind == QR_OPERATION_COPY && other->row.source_id == source_id);
     }
     if (op->row.kind == QR_OPERATION_COPY && copied)
         return qr_sql_fail(err, 40565);

@@ -41,7 +41,6 @@ struct qri_op {
     struct qri_op *next; /* an older one */
     struct qr_operation_row row;
     uint32_t step;             /* that runs, or is being undone */
-    uint32_t source_id;        /* of a copy: its source; of a named replica: its primary; 0 */
     uint32_t member;           /* UPDATE: of the node that takes over, one more; 0: none */
     struct qr_control_ask ask; /* texts point into `texts` */
     json_t *texts;

@@ -36,6 +36,7 @@ static const struct qri_field operation_fields[] = {
     OP(FLAG, is_cancellable, 0),
     OP(WORD, percent, 0),
     OP(WORD, database_id, 0),
+    OP(WORD, source_id, 0),
     OP(CHARS, database, QR_NAME_BYTES_MAX),
     OP(CHARS, other, QR_NAME_BYTES_MAX),
     OP(CHARS, phase, QR_WORD_BYTES_MAX),

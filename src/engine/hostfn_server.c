@@ -10,6 +10,7 @@ struct find_database {
     struct qr_str name;
     int64_t id;
     struct qr_str found_name;
+    struct qr_database_info found; /* its tier and size */
     int64_t found_id;
     struct qr_arena *arena;
 };
@@ -21,6 +22,11 @@ static enum qr_status look_at(void *ctx, const struct qr_database_info *info)
     if (match) {
         f->found_id = info->database_id;
         f->found_name = qr_arena_str(f->arena, info->name);
+        f->found = (struct qr_database_info){
+            .edition = qr_arena_str(f->arena, info->edition),
+            .service_objective = qr_arena_str(f->arena, info->service_objective),
+            .max_bytes = info->max_bytes,
+        };
     }
     return QR_OK;
 }
@@ -83,9 +89,29 @@ static enum qr_status answer(struct qri_host_call *h, const struct property *row
     return qri_host_null(h);
 }
 
+/* What a scale changes while the database is open is asked of control. */
+static bool is_of_tier(struct qr_str name)
+{
+    return qr_str_ieqz(name, "Edition") || qr_str_ieqz(name, "ServiceObjective") ||
+           qr_str_ieqz(name, "MaxSizeInBytes");
+}
+
+static enum qr_status tier_property(struct qri_host_call *h, struct qr_str name)
+{
+    struct find_database f = {.name = qri_host_arg_text(h, 0)};
+    if (!find_database(h, &f)) /* control cannot be asked just now */
+        f.found = h->session->db->info;
+    if (qr_str_ieqz(name, "Edition"))
+        return qri_host_variant_text(h, f.found.edition);
+    if (qr_str_ieqz(name, "ServiceObjective"))
+        return qri_host_variant_text(h, f.found.service_objective);
+    struct qr_type type = qr_type_of(QR_TYPE_BIGINT);
+    struct qr_value v = qr_value_int((int64_t)f.found.max_bytes);
+    return qr_variant_make(h->eval->arena, &type, &v, h->ret_value);
+}
+
 static enum qr_status databasepropertyex(struct qri_host_call *h)
 {
-    const struct qr_database_info *info = &h->session->db->info;
     static const struct property rows[] = {
         {"Status", "ONLINE", 0},
         {"Updateability", "READ_WRITE", 0},
@@ -125,17 +151,10 @@ static enum qr_status databasepropertyex(struct qri_host_call *h)
     bool ex = h->func == QR_HOST_DATABASEPROPERTYEX;
     if (ex && qr_str_ieqz(name, "Collation"))
         return qri_host_variant_text(h, qr_str(qr_collation_get(QR_COLLATION_DEFAULT)->name));
-    if (ex && qr_str_ieqz(name, "Edition"))
-        return qri_host_variant_text(h, info->edition);
-    if (ex && qr_str_ieqz(name, "ServiceObjective"))
-        return qri_host_variant_text(h, info->service_objective);
+    if (ex && is_of_tier(name))
+        return tier_property(h, name);
     if (ex && qr_str_ieqz(name, "Updateability") && qr_store_is_read_only(h->session->db->store))
         return qri_host_variant_text(h, qr_str("READ_ONLY"));
-    if (ex && qr_str_ieqz(name, "MaxSizeInBytes")) {
-        struct qr_type type = qr_type_of(QR_TYPE_BIGINT);
-        struct qr_value v = qr_value_int((int64_t)info->max_bytes);
-        return qr_variant_make(h->eval->arena, &type, &v, h->ret_value);
-    }
     return answer(h, rows, sizeof rows / sizeof rows[0], name, ex);
 }
 

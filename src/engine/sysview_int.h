@@ -26,6 +26,7 @@ extern const struct qri_sysview qri_sysviews_type[];    /* sysview_type.c */
 extern const struct qri_sysview qri_sysviews_server[];  /* sysview_server.c */
 extern const struct qri_sysview qri_sysviews_storage[]; /* sysview_storage.c */
 extern const struct qri_sysview qri_sysviews_replica[]; /* sysview_replica.c */
+extern const struct qri_sysview qri_sysviews_control[]; /* sysview_control.c */
 extern const struct qri_sysview qri_sysviews_text[];    /* sysview_text.c */
 extern const struct qri_sysview qri_sysviews_absent[];  /* sysview_absent.c */
 extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INFORMATION_SCHEMA */
@@ -33,7 +34,7 @@ extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INF
 /* Adds a row. One argument for each column that has no constant, by its type:
  * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t, QRI_SYS_NULL_BIGINT for
  * NULL; float: double; datetime, datetime2: int64_t datetime2 ticks, 0 for NULL; strings and
- * binaries: struct qr_str, p NULL for NULL; decimal, sql_variant: struct qr_value *, an int or NULL
+ * binaries: struct qr_str, p NULL for NULL; decimal, sql_variant, datetimeoffset: struct qr_value *, an int or NULL
  * cell. */
 QR_NODISCARD enum qr_status qri_sysrow(struct qri_sysrows *rows, ...);
 struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows); /* lives as long as the rows */

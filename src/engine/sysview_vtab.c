@@ -70,6 +70,7 @@ static struct qr_value take_argument(const struct qr_type *type, va_list *args)
     case QR_TYPE_DECIMAL:
     case QR_TYPE_NUMERIC:
     case QR_TYPE_SQL_VARIANT:
+    case QR_TYPE_DATETIMEOFFSET:
         return *va_arg(*args, const struct qr_value *);
     default: {
         struct qr_str s = va_arg(*args, struct qr_str);

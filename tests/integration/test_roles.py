@@ -224,7 +224,7 @@ class Hyperscale(unittest.TestCase):
                     connection.batch("DBCC CHECKDB WITH NO_INFOMSGS").errors, [])
                 self.assertEqual([e.number for e in master.batch("DROP DATABASE h").errors], [3702])
             for text, number in (
-                    ("ALTER DATABASE h MODIFY (EDITION = 'GeneralPurpose')", 40510),
+                    ("ALTER DATABASE h MODIFY (EDITION = 'GeneralPurpose')", 45305),
                     ("CREATE DATABASE x (EDITION = 'Hyperscale', MAXSIZE = 32 GB)", 40619)):
                 self.assertEqual([e.number for e in master.batch(text).errors], [number], text)
             self.assertNotEqual(quired.role_pid("shared"), quired.role_pid("hs-5"))

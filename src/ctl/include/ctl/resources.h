@@ -86,9 +86,9 @@ struct qr_operation_row {
     char id[QR_GUID_TEXT_BYTES + 1];
     uint64_t number; /* grows in order of start */
     uint8_t kind, state;
-    bool is_cancellable; /* now */
-    uint32_t percent;    /* never falls */
-    uint32_t database_id;
+    bool is_cancellable;                  /* now */
+    uint32_t percent;                     /* never falls */
+    uint32_t database_id, source_id;      /* source_id: of `other`, 0 of a new name */
     char database[QR_NAME_BYTES_MAX + 1]; /* as it was called when the operation began */
     char other[QR_NAME_BYTES_MAX + 1]; /* source of a copy, new name, a named replica's primary */
     char phase[QR_WORD_BYTES_MAX + 1]; /* the step: "storage" */

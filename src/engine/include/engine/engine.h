@@ -32,6 +32,7 @@ struct qr_firewall_info;
 /* What the rest of the server knows and the engine asks for; every slot may be called by any
  * thread. NULL slots are not allowed. */
 struct qr_replica_info;
+struct qr_operation_seen;
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -62,6 +63,25 @@ struct qr_instance_host {
                                    enum qr_status (*each)(void *each_ctx,
                                                           const struct qr_replica_info *info),
                                    void *each_ctx);
+    /* Operations of the control plane that run or were over lately. May be NULL. */
+    enum qr_status (*each_operation)(void *ctx,
+                                     enum qr_status (*each)(void *each_ctx,
+                                                            const struct qr_operation_seen *seen),
+                                     void *each_ctx);
+};
+
+/* An operation as sys.dm_operation_status has it. */
+struct qr_operation_seen {
+    uint8_t id[16];                  /* in comparison order (qr_guid_parse) */
+    uint32_t database_id, source_id; /* source_id: of a copy, else 0 */
+    struct qr_str database, source;  /* names */
+    struct qr_str operation;         /* "ALTER DATABASE" */
+    int state;                       /* 0 pending, running, completed, failed, 4 cancelled */
+    int percent;
+    int error_number, error_severity, error_state; /* 0: none */
+    struct qr_str error_text;
+    int64_t start_ticks, modify_ticks; /* datetime2 ticks, UTC */
+    bool is_copy;                      /* from source_id to database_id */
 };
 
 /* As sys.dm_hs_database_replicas numbers them. */
