@@ -12,7 +12,7 @@
 #include "resources_int.h"
 #include "base/banned.h"
 
-enum { OPS_MAX = 20000, RESTORES_MAX = QRI_OP_WORKERS / 2 };
+enum { OPS_MAX = 20000 };
 static const int64_t BLOCKED_NS = 20000000, REPEAT_NS = 100000000, EXPIRE_NS = 5000000000;
 
 enum event { EV_TAKEN, EV_STEP_DONE, EV_ALL_DONE, EV_FAILED, EV_CANCEL, EV_UNDONE };
@@ -353,51 +353,6 @@ struct qri_op *qri_ops_find_active(struct qr_control *control, uint32_t database
            (qr_operation_is_over(op->row.state) || op->row.database_id != database_id))
         op = op->next;
     return op;
-}
-
-enum qr_status qri_ops_check_free(struct qr_control *control, const struct qri_op *op,
-                                  const struct qr_database_row *row, struct qr_err *err)
-{
-    const char *server = qr_registry_server_name(control->options.registry);
-    struct qri_op *other = qri_ops_find_active(control, row->id);
-    if (other == NULL)
-        return QR_OK;
-    if (op->row.kind == QR_OPERATION_UPDATE && other->row.kind == QR_OPERATION_UPDATE)
-        return qr_sql_fail(err, 40802, server, row->name);
-    if (op->row.kind == QR_OPERATION_DROP && other->row.kind == QR_OPERATION_RESTORE)
-        return qr_sql_fail(err, 40663, row->name);
-    if (op->row.kind == QR_OPERATION_DROP && row->state == QR_DATABASE_CREATING) {
-        other->cancel_wished = true;
-        return qr_sql_fail(err, 40812, row->name);
-    }
-    return qr_sql_fail(err, 45182, row->name);
-}
-
-enum qr_status qri_ops_check_copies(struct qr_control *control, const struct qri_op *op,
-                                    uint32_t source_id, struct qr_err *err)
-{
-    uint32_t restores = 0;
-    bool copied = false;
-    for (const struct qri_op *other = control->ops.newest; other != NULL; other = other->next) {
-        if (qr_operation_is_over(other->row.state) || other == op)
-            continue;
-        restores += other->row.kind == QR_OPERATION_RESTORE;
-        copied =
-            copied || (other->row.kind == QR_OPERATION_COPY && other->row.source_id == source_id);
-    }
-    if (op->row.kind == QR_OPERATION_COPY && copied)
-        return qr_sql_fail(err, 40565);
-    if (op->row.kind == QR_OPERATION_RESTORE && restores >= RESTORES_MAX)
-        return qr_sql_fail(err, 40656);
-    return QR_OK;
-}
-
-bool qri_ops_is_active(struct qr_control *control, uint32_t database_id)
-{
-    pthread_mutex_lock(&control->ops.mu);
-    bool active = qri_ops_find_active(control, database_id) != NULL;
-    pthread_mutex_unlock(&control->ops.mu);
-    return active;
 }
 
 static uint8_t kind_of(uint16_t method, const struct qr_control_ask *ask)
