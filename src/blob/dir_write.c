@@ -7,7 +7,7 @@
 #include "dir_int.h"
 #include "base/banned.h"
 
-enum { COPY_BYTES = 1 << 20, KNOWN_MAX = 8192, UNCACHE_BYTES = 256 << 10 };
+enum { PIECE_BYTES = 1 << 20, DIRECT_ALIGN = 4096, KNOWN_MAX = 8192, LARGE_BYTES = 256 << 10 };
 static const int64_t LOCK_POLL_NS = 2000000, LOCK_WAIT_NS = INT64_C(10) * 1000000000;
 
 enum qr_status qri_dir_lock(struct qri_dir *dir, const char *name, struct qri_dir_lock *ret_lock,
@@ -121,34 +121,65 @@ static enum qr_status write_bytes(struct qr_file *to, const void *bytes, size_t 
     return qr_file_sync(to, err);
 }
 
-static enum qr_status copy_chunks(struct qr_file *to, struct qr_file *from, uint64_t bytes,
-                                  uint8_t *chunk, uint32_t *ret_crc, struct qr_err *err)
+/* --- large objects: past the machine's page cache, as nobody reads them soon --- */
+
+struct source {
+    struct qr_file *file; /* or NULL: */
+    const uint8_t *bytes;
+    uint64_t count;
+};
+
+static enum qr_status read_source(const struct source *from, uint8_t *dst, size_t count,
+                                  uint64_t at, struct qr_err *err)
 {
-    uint32_t crc = 0;
-    for (uint64_t at = 0; at < bytes;) {
-        size_t n = bytes - at < COPY_BYTES ? (size_t)(bytes - at) : COPY_BYTES;
-        QR_TRY(qr_file_read_exactly(from, chunk, n, at, err));
-        crc = qr_crc32c(crc, chunk, n);
-        QR_TRY(qr_file_pwrite(to, chunk, n, QRI_DIR_HEADER_BYTES + at, err));
-        at += n;
-    }
-    *ret_crc = crc;
+    if (from->file != NULL)
+        return qr_file_read_exactly(from->file, dst, count, at, err);
+    memcpy(dst, from->bytes + at, count);
     return QR_OK;
 }
 
-static enum qr_status write_file(struct qr_file *to, struct qr_file *from, uint64_t bytes,
-                                 struct qri_dir_header *header, struct qr_err *err)
+/* All but the last sector's bytes can go past the page cache. */
+static enum qr_status write_piece(struct qr_file *to, const uint8_t *piece, size_t count,
+                                  uint64_t at, struct qr_err *err)
 {
-    uint8_t *chunk = malloc(COPY_BYTES), head[QRI_DIR_HEADER_BYTES];
-    if (chunk == NULL)
-        return qr_fail(err, QR_NOMEM, "copy a file");
-    enum qr_status status = copy_chunks(to, from, bytes, chunk, &header->data_crc, err);
-    free(chunk);
-    QR_TRY(status);
-    header->bytes = bytes;
-    qri_dir_header_put(header, head);
-    QR_TRY(qr_file_pwrite(to, head, sizeof head, 0, err));
+    size_t whole = count / DIRECT_ALIGN * DIRECT_ALIGN;
+    QR_TRY(qr_file_pwrite(to, piece, whole, at, err));
+    return whole == count ? QR_OK
+                          : qr_file_pwrite(to, piece + whole, count - whole, at + whole, err);
+}
+
+/* The first piece has the header and so is written last, when the checksum is known. */
+static enum qr_status write_pieces(struct qr_file *to, const struct source *from, uint8_t *first,
+                                   uint8_t *piece, struct qri_dir_header *header,
+                                   struct qr_err *err)
+{
+    uint64_t end = QRI_DIR_HEADER_BYTES + from->count, at = 0;
+    size_t first_bytes = end < PIECE_BYTES ? (size_t)end : PIECE_BYTES;
+    uint8_t *data = first + QRI_DIR_HEADER_BYTES;
+    size_t count = first_bytes - QRI_DIR_HEADER_BYTES;
+    QR_TRY(read_source(from, data, count, 0, err));
+    header->data_crc = qr_crc32c(0, data, count);
+    for (at = first_bytes; at < end; at += count) {
+        count = end - at < PIECE_BYTES ? (size_t)(end - at) : PIECE_BYTES;
+        QR_TRY(read_source(from, piece, count, at - QRI_DIR_HEADER_BYTES, err));
+        header->data_crc = qr_crc32c(header->data_crc, piece, count);
+        QR_TRY(write_piece(to, piece, count, at, err));
+    }
+    header->bytes = from->count;
+    qri_dir_header_put(header, first);
+    QR_TRY(write_piece(to, first, first_bytes, 0, err));
     return qr_file_sync(to, err);
+}
+
+static enum qr_status write_large(struct qr_file *to, const struct source *from,
+                                  struct qri_dir_header *header, struct qr_err *err)
+{
+    uint8_t *both = aligned_alloc(DIRECT_ALIGN, (size_t)2 * PIECE_BYTES);
+    if (both == NULL)
+        return qr_fail(err, QR_NOMEM, "write an object");
+    enum qr_status status = write_pieces(to, from, both, both + PIECE_BYTES, header, err);
+    free(both);
+    return status;
 }
 
 /* With the name locked. */
@@ -197,23 +228,22 @@ static void new_header(struct qri_dir *dir, enum qri_dir_kind kind,
     qr_env_random(dir->env, ret_header->tag, sizeof ret_header->tag);
 }
 
-/* From `file` if it is not NULL, else from `bytes`. */
-static enum qr_status put(struct qri_dir *dir, const char *name, const void *bytes,
-                          struct qr_file *file, uint64_t count, const char *if_tag,
-                          struct qr_blob_tag *ret_tag, struct qr_err *err)
+static enum qr_status put(struct qri_dir *dir, const char *name, const struct source *from,
+                          const char *if_tag, struct qr_blob_tag *ret_tag, struct qr_err *err)
 {
     struct qri_dir_header header;
     struct qri_dir_path temp;
     struct qr_file *to = NULL;
+    bool large = from->file != NULL || from->count >= LARGE_BYTES;
+    unsigned flags = QR_OPEN_WRITE | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE;
     new_header(dir, QRI_DIR_WHOLE, &header);
     QR_TRY(ensure_dirs(dir, name, err));
     temp_path(dir, name, &temp);
-    QR_TRY(qr_env_open(dir->env, temp.z, QR_OPEN_WRITE | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE, &to,
-                       err));
-    enum qr_status status = file == NULL ? write_bytes(to, bytes, (size_t)count, &header, err)
-                                         : write_file(to, file, count, &header, err);
-    if (status == QR_OK && count >= UNCACHE_BYTES)
-        qr_file_uncache(to); /* layers and long-term log: their readers have copies of their own */
+    QR_TRY(qr_env_open(dir->env, temp.z, large ? flags | QR_OPEN_DIRECT : flags, &to, err));
+    enum qr_status status = large ? write_large(to, from, &header, err)
+                                  : write_bytes(to, from->bytes, (size_t)from->count, &header, err);
+    if (status == QR_OK && large)
+        qr_file_uncache(to); /* where the file system knows no direct writes */
     qr_file_close(to);
     if (status == QR_OK)
         status = publish(dir, name, temp.z, if_tag, err);
@@ -230,14 +260,16 @@ static enum qr_status put(struct qri_dir *dir, const char *name, const void *byt
 enum qr_status qri_dir_put(struct qr_blob *blob, const char *name, const void *bytes, size_t count,
                            const char *if_tag, struct qr_blob_tag *ret_tag, struct qr_err *err)
 {
-    return put((struct qri_dir *)blob, name, bytes, NULL, count, if_tag, ret_tag, err);
+    struct source from = {.bytes = bytes, .count = count};
+    return put((struct qri_dir *)blob, name, &from, if_tag, ret_tag, err);
 }
 
 enum qr_status qri_dir_put_file(struct qr_blob *blob, const char *name, struct qr_file *file,
                                 uint64_t bytes, const char *if_tag, struct qr_blob_tag *ret_tag,
                                 struct qr_err *err)
 {
-    return put((struct qri_dir *)blob, name, NULL, file, bytes, if_tag, ret_tag, err);
+    struct source from = {.file = file, .count = bytes};
+    return put((struct qri_dir *)blob, name, &from, if_tag, ret_tag, err);
 }
 
 static enum qr_status remove_locked(struct qri_dir *dir, const char *name, const char *if_tag,
