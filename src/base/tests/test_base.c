@@ -63,6 +63,18 @@ static void test_crc_matches_the_published_vector(void **state)
     assert_int_equal(qr_crc32c(qr_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
 }
 
+static void test_crc_of_the_processor_is_that_of_the_tables(void **state)
+{
+    enum { BYTES = 5000 };
+    static uint8_t bytes[BYTES + 8];
+    (void)state;
+    for (uint32_t i = 0, x = 1; i < sizeof bytes; i++, x = x * 1664525u + 1013904223u)
+        bytes[i] = (uint8_t)(x >> 24);
+    for (uint32_t count = 0; count < BYTES; count += count < 900 ? 1 : 13)
+        assert_int_equal(qr_crc32c(count, bytes + count % 8, count),
+                         qri_crc32c_plain(count, bytes + count % 8, count));
+}
+
 static void test_messages_are_sorted_and_format(void **state)
 {
     (void)state;
@@ -91,6 +103,7 @@ int main(void)
         cmocka_unit_test(test_buffer_error_sticks_and_keeps_contents),
         cmocka_unit_test(test_map_finds_what_was_put_and_not_what_was_removed),
         cmocka_unit_test(test_crc_matches_the_published_vector),
+        cmocka_unit_test(test_crc_of_the_processor_is_that_of_the_tables),
         cmocka_unit_test(test_messages_are_sorted_and_format),
         cmocka_unit_test(test_wrap_builds_a_chain),
     };

@@ -5,3 +5,5 @@
 
 /* Continues from `crc` (0 to start). */
 uint32_t qr_crc32c(uint32_t crc, const void *bytes, size_t count);
+/* The same without the processor's instruction; for tests. */
+uint32_t qri_crc32c_plain(uint32_t crc, const void *bytes, size_t count);
