@@ -31,6 +31,7 @@ struct fixture {
         bool runs;
     } nodes[NODES_MAX];
     size_t node_count;
+    pthread_mutex_t listen_mu; /* one listener an address; before mu */
     pthread_mutex_t mu;
     pthread_cond_t changed;
     uint32_t files[FILES_MAX]; /* ids of databases whose files are there */
@@ -94,6 +95,7 @@ static enum qr_status listen_as(struct fixture *f, const char *name, struct qr_e
 {
     char address[160];
     struct qr_rpc_listener *listener = NULL;
+    pthread_mutex_lock(&f->listen_mu);
     pthread_mutex_lock(&f->mu);
     bool listens = node_of(f, name)->listener != NULL;
     pthread_mutex_unlock(&f->mu);
@@ -104,6 +106,7 @@ static enum qr_status listen_as(struct fixture *f, const char *name, struct qr_e
     if (listener != NULL)
         node_of(f, name)->listener = listener;
     pthread_mutex_unlock(&f->mu);
+    pthread_mutex_unlock(&f->listen_mu);
     return status;
 }
 
@@ -239,6 +242,7 @@ static struct fixture *new_fixture(void)
     memcpy(f->dir, "/tmp/qr_test_ops_XXXXXX", 24);
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/meta.db", f->dir);
+    pthread_mutex_init(&f->listen_mu, NULL);
     pthread_mutex_init(&f->mu, NULL);
     qr_cond_init(&f->changed);
     open_control(f, 0);
@@ -348,51 +352,18 @@ static const struct scenario {
         fails_by; /* a node's refusal makes it fail; 0: it can be cancelled instead, or neither */
     bool same_undone; /* is_done says the same of both */
 } scenarios[] = {
-    {QR_OPERATION_CREATE,
-     QR_CONTROL_CREATE,
-     {.name = NAME("new")},
-     new_is_there,
-     QR_NODE_MAKE,
-     false},
-    {QR_OPERATION_COPY,
-     QR_CONTROL_CREATE,
-     {.name = NAME("new"), .copy_of = NAME("src")},
-     new_is_there,
-     QR_NODE_COPY,
-     false},
-    {QR_OPERATION_RESTORE,
-     QR_CONTROL_CREATE,
-     {.name = NAME("new"), .copy_of = NAME("src"), .restore_wall_ns = 1},
-     new_is_there,
-     0,
-     false},
-    {QR_OPERATION_ADD_REPLICA,
-     QR_CONTROL_ADD_REPLICA,
-     {.name = NAME("h"), .new_name = NAME("new")},
-     new_is_there,
-     0,
-     false},
-    {QR_OPERATION_UPDATE,
-     QR_CONTROL_ALTER,
-     {.name = NAME("src"), .objective = NAME("GP_Gen5_4")},
-     src_is_larger,
-     0,
-     false},
-    {QR_OPERATION_UPDATE,
-     QR_CONTROL_ALTER,
-     {.name = NAME("h"), .objective = NAME("HS_Gen5_8")},
-     h_is_larger,
-     0,
-     false},
-    {QR_OPERATION_RENAME,
-     QR_CONTROL_RENAME,
-     {.name = NAME("src"), .new_name = NAME("new")},
-     new_is_there,
-     0,
-     false},
-    {QR_OPERATION_DROP, QR_CONTROL_DROP, {.name = NAME("src")}, src_is_gone, QR_NODE_HOLD, false},
-    {QR_OPERATION_DROP, QR_CONTROL_DROP, {.name = NAME("h")}, h_is_gone, QR_NODE_HOLD, false},
-    {QR_OPERATION_FAILOVER, QR_CONTROL_FAILOVER, {.name = NAME("h")}, always, 0, true},
+    /* clang-format off */
+    {QR_OPERATION_CREATE,      QR_CONTROL_CREATE,      {.name = NAME("new")}, new_is_there, QR_NODE_MAKE, false},
+    {QR_OPERATION_COPY,        QR_CONTROL_CREATE,      {.name = NAME("new"), .copy_of = NAME("src")}, new_is_there, QR_NODE_COPY, false},
+    {QR_OPERATION_RESTORE,     QR_CONTROL_CREATE,      {.name = NAME("new"), .copy_of = NAME("src"), .restore_wall_ns = 1}, new_is_there, 0, false},
+    {QR_OPERATION_ADD_REPLICA, QR_CONTROL_ADD_REPLICA, {.name = NAME("h"), .new_name = NAME("new")}, new_is_there, 0, false},
+    {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("src"), .objective = NAME("GP_Gen5_4")}, src_is_larger, 0, false},
+    {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("h"), .objective = NAME("HS_Gen5_8")}, h_is_larger, 0, false},
+    {QR_OPERATION_RENAME,      QR_CONTROL_RENAME,      {.name = NAME("src"), .new_name = NAME("new")}, new_is_there, 0, false},
+    {QR_OPERATION_DROP,        QR_CONTROL_DROP,        {.name = NAME("src")}, src_is_gone, QR_NODE_HOLD, false},
+    {QR_OPERATION_DROP,        QR_CONTROL_DROP,        {.name = NAME("h")}, h_is_gone, QR_NODE_HOLD, false},
+    {QR_OPERATION_FAILOVER,    QR_CONTROL_FAILOVER,    {.name = NAME("h")}, always, 0, true},
+    /* clang-format on */
 };
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 
