@@ -2,6 +2,7 @@
 #pragma once
 #include "backup/backup.h"
 #include "base/buf.h"
+#include "crypt/keyring.h"
 #include "logsvc/piece.h"
 #include "page/record.h"
 
@@ -28,14 +29,18 @@ struct qri_part {
     uint32_t chain, seq, part_no; /* whose it is */
     uint32_t page_bytes;
     uint32_t raw_bytes, stored_bytes;
+    uint32_t key_id; /* 0: in clear */
+    uint8_t salt[QR_SALT_BYTES];
 };
-/* Compresses `raw` and fills in the lengths. */
+/* Compresses `raw`, encrypts it unless `ring` is NULL, and fills in lengths, key id and salt. */
 QR_NODISCARD enum qr_status qri_part_encode(struct qri_part *part, const struct qr_buf *raw,
+                                            struct qr_keyring *ring, struct qr_env *env,
                                             struct qr_buf *dst, struct qr_err *err);
-/* Verifies and decompresses. Hostile input; memory is bounded by QRI_PART_RAW_BYTES_MAX. */
+/* Verifies, decrypts and decompresses. Hostile input; memory is bounded by QRI_PART_RAW_BYTES_MAX.
+ */
 QR_NODISCARD enum qr_status qri_part_decode(const uint8_t *bytes, size_t count,
-                                            struct qri_part *ret_part, struct qr_buf *raw,
-                                            struct qr_err *err);
+                                            struct qr_keyring *ring, struct qri_part *ret_part,
+                                            struct qr_buf *raw, struct qr_err *err);
 
 /* A page in a part; its reserved bytes are not stored. */
 void qri_page_add(struct qr_buf *raw, uint32_t page_no, struct qr_lsn version, const uint8_t *page,

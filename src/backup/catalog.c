@@ -150,7 +150,7 @@ enum qr_status qri_part_get(const struct qr_backup_place *place, const struct qr
     if (status == QR_NOT_FOUND)
         status = qr_fail(err, QR_CORRUPT, "it is not there");
     if (status == QR_OK)
-        status = qri_part_decode(buf.data, buf.len, ret_part, raw, err);
+        status = qri_part_decode(buf.data, buf.len, place->keyring, ret_part, raw, err);
     qr_buf_done(&buf);
     if (status == QR_OK && (ret_part->set_id != row->set_id || ret_part->chain != row->chain ||
                             ret_part->seq != row->seq || ret_part->part_no != part_no ||

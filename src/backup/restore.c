@@ -283,6 +283,8 @@ static enum qr_status build(struct restore *r, const char *dir, struct qr_err *e
                                      .commit_wall_ns = b->wall_ns,
                                      .epoch = b->epoch};
     QR_TRY(qr_archive_build(r->place->env != NULL ? r->place->env : qr_env_real(), dir, &point,
+                            r->place->keyring == NULL ? NULL
+                                                      : qr_keyring_server_key(r->place->keyring),
                             &r->builder, err));
     QR_TRY(build_database(r, err));
     QR_TRY(each_piece(r, &to_the_end, build_piece, &end, err));

@@ -40,7 +40,8 @@ static enum qr_status put_part(struct set *s, enum qri_content content, struct q
     char name[QRI_OBJECT_NAME_BYTES];
     s->part.content = content;
     qr_buf_clear(&s->stored);
-    QR_TRY(qri_part_encode(&s->part, &s->raw, &s->stored, err));
+    QR_TRY(qri_part_encode(&s->part, &s->raw, s->place->keyring,
+                           s->place->env != NULL ? s->place->env : qr_env_real(), &s->stored, err));
     qri_backup_part_name(s->place, s->row.chain, s->row.seq, s->part.part_no, name);
     QR_TRY(qr_wrap(
         err, qr_blob_put(s->place->blob, name, s->stored.data, s->stored.len, NULL, NULL, err),

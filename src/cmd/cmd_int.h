@@ -216,7 +216,9 @@ struct qri_node_options {
     const char *server_name, *admin_login; /* of the logical server */
     struct qr_rpc_peer *control, *operate;
     struct qr_rpc_peer *log_service, *pages; /* for Hyperscale databases */
-    struct qr_blob *blob;                    /* for backups of the others; NULL: there are none */
+    const struct qr_server_key *server_key;
+    struct qr_keyring *keyring; /* of the shared node: for backups */
+    struct qr_blob *blob;       /* for backups of the others; NULL: there are none */
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;
     uint64_t cache_bytes;        /* of each open database */

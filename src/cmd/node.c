@@ -118,6 +118,7 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
     struct qr_store_options options = {
         .env = node->options.env,
         .log = {.sink = node->options.log.sink, .comp = "store"},
+        .server_key = node->options.server_key,
         .tmp_dir = qri_datadir_path(node->options.dir, arena, "tmp", NULL),
         .cache_bytes = node->options.cache_bytes,
         .max_data_bytes = row->max_bytes,

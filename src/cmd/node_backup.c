@@ -43,6 +43,7 @@ static struct qr_backup_place place_of(const struct qri_node *node, const char *
     return (struct qr_backup_place){.env = o->env,
                                     .log = {.sink = o->log.sink, .comp = "backup"},
                                     .blob = o->blob,
+                                    .keyring = o->keyring,
                                     .prefix = prefix};
 }
 
@@ -198,7 +199,8 @@ enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row
 void qri_backup_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
 {
     const struct qri_node_options *o = qri_node_options_of(node);
-    struct qr_store_options options = {.env = o->env, .log_hold_bytes = QRI_LOG_HOLD_BYTES};
+    struct qr_store_options options = {
+        .env = o->env, .server_key = o->server_key, .log_hold_bytes = QRI_LOG_HOLD_BYTES};
     struct qr_store *store = NULL;
     struct qr_err err = {0};
     char prefix[PREFIX_BYTES];
@@ -220,5 +222,13 @@ enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_r
 {
     char prefix[PREFIX_BYTES];
     struct qr_backup_place place = place_of(node, row->timeline, prefix);
-    return qr_backup_delete_all(&place, err);
+    struct qr_backup_catalog catalog;
+    QR_TRY(qr_backup_list(&place, &catalog, err));
+    struct qr_timeline timeline = catalog.timeline;
+    qr_backup_catalog_done(&catalog);
+    QR_TRY(qr_backup_delete_all(&place, err));
+    /* Nothing else was encrypted under it. */
+    return place.keyring == NULL || qr_timeline_is_none(&timeline)
+               ? QR_OK
+               : qr_keyring_destroy(place.keyring, &timeline, err);
 }

@@ -25,6 +25,7 @@ struct compute_role {
     struct qri_role *role;
     struct qr_rpc_loop *storage_loop;
     struct qr_rpc_client *log, *pages;
+    struct qr_keyring *keyring;
     struct qr_blob *blob; /* of the shared node: for backups */
     struct qri_node *node;
     struct qri_backups *backups;
@@ -81,6 +82,8 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .operate = qr_rpc_client_peer(role->operate),
         .log_service = qr_rpc_client_peer(c->log),
         .pages = qr_rpc_client_peer(c->pages),
+        .server_key = role->server_key,
+        .keyring = c->keyring,
         .blob = c->blob,
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
@@ -144,6 +147,8 @@ static enum qr_status serve(struct compute_role *c, struct qr_err *err)
 {
     if (!c->one_database)
         QR_TRY(qri_role_blob(c->role, &c->blob, err));
+    if (!c->one_database)
+        QR_TRY(qr_keyring_new(c->role->env, c->role->server_key, c->blob, &c->keyring, err));
     QR_TRY(open_node(c, err));
     if (c->one_database)
         QR_TRY(open_its_database(c, err));
@@ -170,6 +175,7 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     qr_rpc_listener_free(c.listener);
     qri_backups_stop(c.backups);
     qri_node_close(c.node);
+    qr_keyring_free(c.keyring);
     qr_blob_close(c.blob);
     qr_rpc_client_free(c.log);
     qr_rpc_client_free(c.pages);

@@ -153,27 +153,27 @@ enum qr_status qr_gcm_open(const struct qr_cipher_key *key, uint64_t position, u
 }
 
 static enum qr_status run_xts(enum use use, const struct qr_cipher_key *key, uint64_t position,
-                              uint32_t part, const uint8_t *src, uint8_t *dst, size_t count,
+                              uint64_t part, const uint8_t *src, uint8_t *dst, size_t count,
                               struct qr_err *err)
 {
     uint8_t tweak[TWEAK_BYTES] = {0};
     int got = 0;
     assert(count >= TWEAK_BYTES && count <= INT_MAX);
     qr_put64le(tweak, position);
-    qr_put32le(tweak + 8, part);
+    qr_put64le(tweak + 8, part);
     EVP_CIPHER_CTX *ctx = context_for(use, key, tweak);
     if (ctx == NULL || EVP_CipherUpdate(ctx, dst, &got, src, (int)count) != 1)
         return qr_fail(err, QR_NOMEM, "%s a page", use == XTS_SEAL ? "encrypt" : "decrypt");
     return QR_OK;
 }
 
-enum qr_status qr_xts_seal(const struct qr_cipher_key *key, uint64_t position, uint32_t part,
+enum qr_status qr_xts_seal(const struct qr_cipher_key *key, uint64_t position, uint64_t part,
                            const uint8_t *src, uint8_t *dst, size_t count, struct qr_err *err)
 {
     return run_xts(XTS_SEAL, key, position, part, src, dst, count, err);
 }
 
-enum qr_status qr_xts_open(const struct qr_cipher_key *key, uint64_t position, uint32_t part,
+enum qr_status qr_xts_open(const struct qr_cipher_key *key, uint64_t position, uint64_t part,
                            const uint8_t *src, uint8_t *dst, size_t count, struct qr_err *err)
 {
     return run_xts(XTS_OPEN, key, position, part, src, dst, count, err);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "crypt/page.h"
 #include "store_int.h"
 #include "base/banned.h"
 
@@ -23,6 +24,8 @@ struct log_walk {
     bool started; /* a block was taken */
     uint64_t blocks;
     uint8_t *block, *scan;
+    uint8_t *payload;            /* of the block, decrypted */
+    struct qr_data_key data_key; /* id 0: none yet */
 };
 
 static bool look_at_name(void *arg, const char *name)
@@ -61,6 +64,23 @@ static enum qr_status open_segment(struct log_walk *w, uint64_t no, struct qr_er
     return QR_OK;
 }
 
+/* The store's key, when the first block is met that needs it. */
+static enum qr_status take_key(struct log_walk *w, const struct qr_block_header *h,
+                               struct qr_err *err)
+{
+    char path[QRI_PATH_MAX + 32];
+    if (h->key_id == 0 || w->data_key.id != 0)
+        return QR_OK;
+    if (w->run->server_key == NULL)
+        return qr_fail(err, QR_DENIED,
+                       "the log is encrypted under key %08x, and there is no "
+                       "server key",
+                       h->key_id);
+    snprintf(path, sizeof path, "%s/key", w->dir);
+    return qr_key_file_take(w->run->server_key, w->run->env, path, h->timeline, false, &w->data_key,
+                            err);
+}
+
 static enum qr_status load(struct log_walk *w, uint64_t offset, struct qr_block_header *ret_header,
                            struct qr_err *err)
 {
@@ -71,7 +91,9 @@ static enum qr_status load(struct log_walk *w, uint64_t offset, struct qr_block_
                          &got, err));
     if (memcmp(ret_header->timeline, w->segment.timeline, QR_TIMELINE_BYTES) != 0)
         return qr_fail(err, QR_CORRUPT, "log block of another timeline");
-    return qr_block_verify(w->block, got, err);
+    QR_TRY(qr_block_verify(w->block, got, err));
+    QR_TRY(take_key(w, ret_header, err));
+    return qr_block_open_as(&w->data_key, NULL, w->block, ret_header, w->payload, err);
 }
 
 static bool continues(const struct log_walk *w, const struct qr_block_header *h)
@@ -82,8 +104,7 @@ static bool continues(const struct log_walk *w, const struct qr_block_header *h)
         return h->first_lsn == w->lsn;
     struct qr_record rec;
     return h->epoch > w->epoch && h->first_lsn >= w->lsn &&
-           qr_record_decode(w->block + QR_BLOCK_HEADER_BYTES, h->stored_bytes, &rec, NULL) ==
-               QR_OK &&
+           qr_record_decode(w->payload, h->raw_bytes, &rec, NULL) == QR_OK &&
            rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
 }
 
@@ -93,8 +114,8 @@ static void take_block(struct log_walk *w, const struct qr_block_header *h)
     memcpy(id.id, h->timeline, sizeof id.id);
     bool fresh = !w->started || h->epoch != w->epoch;
     if (w->run->task == QRI_DUMP)
-        qri_dump_log(w->run->dump, &id, h->epoch, h->first_lsn, w->block + QR_BLOCK_HEADER_BYTES,
-                     h->stored_bytes, fresh ? h->first_lsn : 0);
+        qri_dump_log(w->run->dump, &id, h->epoch, h->first_lsn, w->payload, h->raw_bytes,
+                     fresh ? h->first_lsn : 0);
     w->started = true;
     w->epoch = h->epoch;
     w->lsn = h->first_lsn + h->raw_bytes;
@@ -203,8 +224,9 @@ void qri_look_at_store_log(struct qri_run *run, const char *dir,
     *ret_end = 0;
     qri_where(run, "%s", dir);
     w.block = malloc(BLOCK_MAX);
+    w.payload = malloc(BLOCK_MAX);
     w.scan = malloc(SCAN_BYTES);
-    enum qr_status status = w.block == NULL || w.scan == NULL
+    enum qr_status status = w.block == NULL || w.payload == NULL || w.scan == NULL
                                 ? qr_fail(&err, QR_NOMEM, "look at a log")
                                 : qr_env_list(run->env, dir, look_at_name, &w, &err);
     uint64_t no = header != NULL ? header->log_segment_no : w.first_no;
@@ -220,17 +242,21 @@ void qri_look_at_store_log(struct qri_run *run, const char *dir,
         *ret_end = w.lsn;
     qr_file_close(w.file);
     free(w.block);
+    free(w.payload);
     free(w.scan);
 }
 
 void qri_look_at_log_segment(struct qri_run *run, struct qr_file *file)
 {
-    struct log_walk w = {.run = run, .file = file, .offset = QR_SEGMENT_HEADER_BYTES};
+    char dir[QRI_WHERE_MAX + 2];
+    qr_env_dir_name(run->where, dir);
+    struct log_walk w = {.run = run, .dir = dir, .file = file, .offset = QR_SEGMENT_HEADER_BYTES};
     uint8_t sector[QR_SECTOR_BYTES];
     struct qr_err err;
     qr_err_reset(&err);
     w.block = malloc(BLOCK_MAX);
-    enum qr_status status = w.block == NULL
+    w.payload = malloc(BLOCK_MAX);
+    enum qr_status status = w.block == NULL || w.payload == NULL
                                 ? qr_fail(&err, QR_NOMEM, "look at a log")
                                 : qr_file_read_exactly(file, sector, sizeof sector, 0, &err);
     if (status == QR_OK)
@@ -239,4 +265,5 @@ void qri_look_at_log_segment(struct qri_run *run, struct qr_file *file)
         status = walk_segment(&w, &err);
     (void)qri_take(run, "log", status, &err);
     free(w.block);
+    free(w.payload);
 }

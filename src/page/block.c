@@ -20,19 +20,25 @@ static uint32_t block_crc(const uint8_t *block, uint32_t stored_bytes)
                      (size_t)QR_BLOCK_HEADER_BYTES - CRC_OFFSET - 4 + stored_bytes);
 }
 
-void qr_block_seal(uint8_t *block, const struct qr_block_header *header)
+void qr_block_encode(uint8_t *block, const struct qr_block_header *header)
 {
     assert(header->stored_bytes > 0 && header->stored_bytes <= QR_BLOCK_PAYLOAD_BYTES_MAX);
     memset(block, 0, QR_BLOCK_HEADER_BYTES);
     memcpy(block, block_magic, sizeof block_magic);
     block[4] = QR_FORMAT_VERSION;
     block[5] = QR_CHECKSUM_CRC32C;
+    qr_put32le(block + 8, header->key_id);
     qr_put64le(block + 16, header->first_lsn);
     qr_put64le(block + 24, header->synced_lsn);
     qr_put32le(block + 32, header->raw_bytes);
     qr_put32le(block + 36, header->stored_bytes);
     qr_put64le(block + 40, header->epoch);
     memcpy(block + 48, header->timeline, QR_TIMELINE_BYTES);
+}
+
+void qr_block_seal(uint8_t *block, const struct qr_block_header *header)
+{
+    qr_block_encode(block, header);
     qr_put32le(block + CRC_OFFSET, block_crc(block, header->stored_bytes));
 }
 
@@ -42,7 +48,7 @@ enum qr_status qr_block_peek(const uint8_t *block, size_t count, struct qr_block
     if (count < QR_BLOCK_HEADER_BYTES || memcmp(block, block_magic, sizeof block_magic) != 0)
         return qr_fail(err, QR_CORRUPT, "no log block here");
     if (block[4] != QR_FORMAT_VERSION || block[5] != QR_CHECKSUM_CRC32C || block[6] != 0 ||
-        block[7] != 0 || qr_get32le(block + 8) != 0)
+        block[7] != 0)
         return qr_fail(err, QR_CORRUPT, "log block of version %u, checksum %u, compression %u",
                        block[4], block[5], block[6]);
     struct qr_block_header h = {
@@ -51,10 +57,12 @@ enum qr_status qr_block_peek(const uint8_t *block, size_t count, struct qr_block
         .raw_bytes = qr_get32le(block + 32),
         .stored_bytes = qr_get32le(block + 36),
         .epoch = qr_get64le(block + 40),
+        .key_id = qr_get32le(block + 8),
     };
+    uint32_t seal = h.key_id == 0 ? 0 : QR_BLOCK_SEAL_BYTES;
     memcpy(h.timeline, block + 48, QR_TIMELINE_BYTES);
-    if (h.stored_bytes == 0 || h.stored_bytes > QR_BLOCK_PAYLOAD_BYTES_MAX ||
-        h.raw_bytes != h.stored_bytes || h.first_lsn > UINT64_MAX / 2)
+    if (h.stored_bytes <= seal || h.stored_bytes > QR_BLOCK_PAYLOAD_BYTES_MAX ||
+        h.raw_bytes != h.stored_bytes - seal || h.first_lsn > UINT64_MAX / 2)
         return qr_fail(err, QR_CORRUPT, "log block of %u bytes", h.stored_bytes);
     *ret_header = h;
     return QR_OK;

@@ -24,6 +24,7 @@ void qr_data_header_encode(uint8_t slot[QR_DATA_HEADER_SLOT_BYTES],
     qr_put32le(slot + 8, QR_FORMAT_VERSION);
     slot[12] = QR_CHECKSUM_CRC32C;
     slot[13] = (uint8_t)header->state;
+    qr_put32le(slot + 16, header->key_id);
     qr_put32le(slot + 20, header->page_bytes);
     qr_put64le(slot + 24, header->sequence);
     memcpy(slot + 32, header->timeline, QR_TIMELINE_BYTES);
@@ -46,12 +47,12 @@ enum qr_status qr_data_header_decode(const uint8_t slot[QR_DATA_HEADER_SLOT_BYTE
     if (memcmp(slot, data_magic, sizeof data_magic) != 0 ||
         qr_get32le(slot + QR_SECTOR_BYTES - 4) != qr_crc32c(0, slot, QR_SECTOR_BYTES - 4))
         return qr_fail(err, QR_CORRUPT, "data file header");
-    if (qr_get32le(slot + 8) != QR_FORMAT_VERSION || slot[12] != QR_CHECKSUM_CRC32C ||
-        qr_get32le(slot + 16) != 0)
-        return qr_fail(err, QR_UNSUPPORTED, "data file of version %u, checksum %u, key %u",
-                       qr_get32le(slot + 8), slot[12], qr_get32le(slot + 16));
+    if (qr_get32le(slot + 8) != QR_FORMAT_VERSION || slot[12] != QR_CHECKSUM_CRC32C)
+        return qr_fail(err, QR_UNSUPPORTED, "data file of version %u, checksum %u",
+                       qr_get32le(slot + 8), slot[12]);
     struct qr_data_header h = {
         .state = (enum qr_data_state)slot[13],
+        .key_id = qr_get32le(slot + 16),
         .page_bytes = qr_get32le(slot + 20),
         .sequence = qr_get64le(slot + 24),
         .epoch = qr_get64le(slot + 48),

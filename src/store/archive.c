@@ -94,8 +94,7 @@ enum qr_status qr_archive_read(struct qr_archive *a, uint32_t page_no, uint8_t *
 static bool begins_epoch(const struct qri_reader *r, const struct qr_block_header *h)
 {
     struct qr_record rec;
-    return qr_record_decode(r->block + QR_BLOCK_HEADER_BYTES, h->stored_bytes, &rec, NULL) ==
-               QR_OK &&
+    return qr_record_decode(r->payload, h->raw_bytes, &rec, NULL) == QR_OK &&
            rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
 }
 
@@ -108,13 +107,12 @@ static void add_block(const struct qri_reader *r, const struct qr_block_header *
     if (first >= end)
         return;
     bool begins = first == h->first_lsn && begins_epoch(r, h);
-    qr_piece_add(
-        pieces, last_at,
-        &(struct qr_piece){.first_lsn = first,
-                           .epoch = h->epoch,
-                           .bytes = (uint32_t)(end - first),
-                           .flags = begins ? QR_PIECE_NEW_EPOCH : 0,
-                           .data = r->block + QR_BLOCK_HEADER_BYTES + (first - h->first_lsn)});
+    qr_piece_add(pieces, last_at,
+                 &(struct qr_piece){.first_lsn = first,
+                                    .epoch = h->epoch,
+                                    .bytes = (uint32_t)(end - first),
+                                    .flags = begins ? QR_PIECE_NEW_EPOCH : 0,
+                                    .data = r->payload + (first - h->first_lsn)});
 }
 
 static enum qr_status read_log(struct qri_reader *r, uint64_t from, uint64_t until,

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "logsvc/piece.h"
-#include "page/trailer.h"
 #include "store/archive.h"
 #include "store_int.h"
 #include "base/banned.h"
@@ -16,7 +15,8 @@ struct qr_archive_builder {
     struct qr_store *store; /* never opened: its file functions are used */
     struct qr_archive_point point;
     uint64_t next_lsn, epoch; /* of the log */
-    uint32_t fill;            /* payload bytes in store->log.block */
+    uint8_t salt[QR_SALT_BYTES];
+    uint32_t fill; /* payload bytes in store->log.block */
 };
 
 void qr_archive_abandon(struct qr_archive_builder *b)
@@ -52,6 +52,7 @@ static enum qr_status next_segment(struct qr_archive_builder *b, struct qr_err *
 
 enum qr_status qr_archive_build(struct qr_env *env, const char *dir,
                                 const struct qr_archive_point *point,
+                                const struct qr_server_key *server_key,
                                 struct qr_archive_builder **ret_builder, struct qr_err *err)
 {
     QR_TRY(check_point(point, err));
@@ -59,11 +60,13 @@ enum qr_status qr_archive_build(struct qr_env *env, const char *dir,
     if (b == NULL)
         return qr_fail(err, QR_NOMEM, "restore");
     struct qr_store_options options = {.env = env,
+                                       .server_key = server_key,
                                        .page_bytes = point->page_bytes,
                                        .log_segment_bytes = SEGMENT_BYTES,
                                        .threads_off = true};
     b->point = *point;
     b->next_lsn = point->lsn.v;
+    qr_env_random(env, b->salt, sizeof b->salt);
     enum qr_status status = qri_files_begin(dir, &options, &b->store, err);
     if (status == QR_OK)
         status = next_segment(b, err);
@@ -80,7 +83,8 @@ enum qr_status qr_archive_build_page(struct qr_archive_builder *b, uint32_t page
     if (page_no == 0 || page_no > b->point.pages || version.v > b->point.lsn.v)
         return qr_fail(err, QR_INVALID, "page %u of LSN %llu", page_no,
                        (unsigned long long)version.v);
-    qr_page_seal(page, b->store->page_bytes, page_no, version.v);
+    QR_TRY(qr_page_seal_as(&b->store->page_cipher, page, b->store->page_bytes, page_no, version.v,
+                           err));
     return qr_wrap(err,
                    qr_file_pwrite(b->store->data_file, page, b->store->page_bytes,
                                   qri_page_offset(b->store, page_no), err),
@@ -99,16 +103,16 @@ static enum qr_status write_block(struct qr_archive_builder *b, struct qr_err *e
     struct qri_log *log = &b->store->log;
     if (b->fill == 0)
         return QR_OK;
-    uint64_t file_bytes = qr_block_file_bytes(b->fill);
     struct qr_block_header header = {.first_lsn = b->next_lsn - b->fill,
                                      .synced_lsn = b->next_lsn - b->fill,
                                      .raw_bytes = b->fill,
-                                     .stored_bytes = b->fill,
                                      .epoch = b->epoch};
     memcpy(header.timeline, b->store->timeline, QR_TIMELINE_BYTES);
-    qr_block_seal(log->block, &header);
-    memset(log->block + QR_BLOCK_HEADER_BYTES + b->fill, 0,
-           file_bytes - QR_BLOCK_HEADER_BYTES - b->fill);
+    if (b->store->data_key.id != 0) /* the epoch is in it, and may have changed */
+        qr_log_cipher(&b->store->log_cipher, &b->store->data_key, b->store->timeline, b->epoch,
+                      b->salt);
+    QR_TRY(qr_block_seal_as(&b->store->log_cipher, log->block, &header, err));
+    uint64_t file_bytes = qr_block_file_bytes(header.stored_bytes);
     QR_TRY(qr_file_pwrite(log->current->file, log->block, file_bytes, log->offset, err));
     log->offset += file_bytes;
     b->fill = 0;
@@ -119,7 +123,8 @@ static enum qr_status write_block(struct qr_archive_builder *b, struct qr_err *e
 static uint32_t block_room(const struct qri_log *log, uint32_t fill)
 {
     uint64_t rest = segment_rest(log) / QR_SECTOR_BYTES * QR_SECTOR_BYTES - QR_BLOCK_HEADER_BYTES;
-    return (uint32_t)(rest < QR_BLOCK_PAYLOAD_BYTES_MAX ? rest : QR_BLOCK_PAYLOAD_BYTES_MAX) - fill;
+    uint64_t max = rest < QR_BLOCK_PAYLOAD_BYTES_MAX ? rest : QR_BLOCK_PAYLOAD_BYTES_MAX;
+    return (uint32_t)max - QR_BLOCK_SEAL_BYTES - fill; /* room for the seal, used or not */
 }
 
 static enum qr_status add_bytes(struct qr_archive_builder *b, const uint8_t *bytes, size_t count,
@@ -170,6 +175,7 @@ static enum qr_status finish(struct qr_archive_builder *b, const struct qr_buf *
     struct qr_data_header *h = &store->checkpointer.header;
     *h = (struct qr_data_header){
         .page_bytes = store->page_bytes,
+        .key_id = store->data_key.id,
         .state = QR_DATA_ACTIVE,
         .epoch = b->epoch > b->point.epoch ? b->epoch : b->point.epoch,
         .checkpoint_lsn = b->point.lsn.v,

@@ -161,7 +161,8 @@ static enum qr_status add_page(struct qr_store *store, struct batch *b, uint32_t
     uint32_t i = b->header.page_count;
     uint64_t version = 0;
     QR_TRY(qri_version_read(store, page_no, lsn, batch_page(store, b, i), &version, err));
-    qr_page_seal(batch_page(store, b, i), store->page_bytes, page_no, version);
+    QR_TRY(qr_page_seal_as(&store->page_cipher, batch_page(store, b, i), store->page_bytes, page_no,
+                           version, err));
     b->header.page_no[i] = page_no;
     b->header.page_count++;
     return b->header.page_count == b->capacity ? write_batch(store, b, err) : QR_OK;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "page/trailer.h"
 #include "base/banned.h"
 
 enum { BLOCK_ALIGN = 4096 /* of memory, for writes past the page cache */ };
@@ -53,7 +52,7 @@ static enum qr_status files_read_page(struct qr_store *store, uint32_t page_no, 
         return qr_fail(err, QR_CORRUPT, "page %u is behind the end of the data file", page_no);
     QR_TRY(qr_wrap(err, status, "read page %u", page_no));
     atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
-    return qr_page_verify(dst, store->page_bytes, page_no, ret_lsn, err);
+    return qr_page_open_as(&store->page_cipher, dst, store->page_bytes, page_no, ret_lsn, err);
 }
 
 static const struct qri_backend files_backend = {
@@ -92,6 +91,38 @@ static enum qr_status new_files(const char *dir, const struct qr_store_options *
     return QR_OK;
 }
 
+/* --- keys --- */
+
+/* Makes the store's key, or reads it; `key_id` 0: whichever it is. */
+static enum qr_status take_key(struct qr_store *store, bool make, uint32_t key_id,
+                               struct qr_err *err)
+{
+    char path[QR_STORE_PATH_BYTES_MAX + 64];
+    qri_store_path(store, path, "key");
+    if (store->options.server_key == NULL)
+        return qr_fail(err, QR_DENIED,
+                       "it is encrypted under key %08x ('%s'), and no server key was given", key_id,
+                       path);
+    enum qr_status status = qr_key_file_take(store->options.server_key, store->env, path,
+                                             store->timeline, make, &store->data_key, err);
+    if (status == QR_NOT_FOUND || (status == QR_OK && key_id != 0 && store->data_key.id != key_id))
+        return qr_fail(err, QR_DENIED, "it is encrypted under key %08x, which '%s' does not have",
+                       key_id, path);
+    QR_TRY(status);
+    qr_page_cipher(&store->page_cipher, &store->data_key, "data page", store->timeline,
+                   QR_TIMELINE_BYTES);
+    return QR_OK;
+}
+
+static void begin_log_cipher(struct qr_store *store)
+{
+    uint8_t salt[QR_SALT_BYTES];
+    if (store->data_key.id == 0)
+        return;
+    qr_env_random(store->env, salt, sizeof salt);
+    qr_log_cipher(&store->log_cipher, &store->data_key, store->timeline, store->epoch, salt);
+}
+
 /* --- create --- */
 
 static enum qr_status remove_leftovers(struct qr_store *store, struct qr_err *err);
@@ -110,6 +141,8 @@ static enum qr_status begin_files(struct qr_store *store, struct qr_err *err)
         return qr_fail(err, status, "look into '%s'", store->dir);
     QR_TRY(remove_leftovers(store, err));
     qr_env_random(store->env, store->timeline, QR_TIMELINE_BYTES);
+    if (store->options.server_key != NULL)
+        QR_TRY(take_key(store, true, 0, err));
     QR_TRY(qri_store_open_file(store, "double-write",
                                QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &store->dw_file,
                                err));
@@ -150,6 +183,7 @@ static enum qr_status write_new_files(struct qr_store *store, struct qr_err *err
     qri_logfile_append(store, segment);
     struct qr_data_header *h = &store->checkpointer.header;
     *h = (struct qr_data_header){.page_bytes = store->page_bytes,
+                                 .key_id = store->data_key.id,
                                  .state = QR_DATA_ACTIVE,
                                  .checkpoint_lsn = QRI_FIRST_LSN,
                                  .log_segment_no = 1,
@@ -193,6 +227,8 @@ static enum qr_status open_files(struct qr_store *store, struct qr_err *err)
                        (unsigned long long)h->checkpoint_lsn);
     store->page_bytes = h->page_bytes;
     memcpy(store->timeline, h->timeline, QR_TIMELINE_BYTES);
+    if (h->key_id != 0)
+        QR_TRY(take_key(store, false, h->key_id, err));
     return qr_file_size(store->data_file, &store->checkpointer.file_bytes_ready, err);
 }
 
@@ -203,6 +239,7 @@ static enum qr_status open_store(struct qr_store *store, struct qr_err *err)
     struct qr_data_header *h = &store->checkpointer.header;
     h->epoch++;
     store->epoch = h->epoch;
+    begin_log_cipher(store);
     store->was_clean = h->clean != 0;
     h->clean = 0;
     QR_TRY(qri_header_write(store, err)); /* before anything is written in this epoch */
@@ -241,7 +278,8 @@ struct leftovers {
 static bool is_ours(const char *name)
 {
     static const char *const ours[] = {"data", "data.tmp", "double-write", "versions.tmp",
-                                       "lock", "rbpex",    "rbpex-table",  "rbpex-table.new"};
+                                       "lock", "rbpex",    "rbpex-table",  "rbpex-table.new",
+                                       "key",  "key.tmp"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (strcmp(name, ours[i]) == 0)
             return true;

@@ -92,14 +92,11 @@ static enum qr_status write_block(struct qr_store *store, struct qri_batch *b, b
         .first_lsn = log->written_lsn,
         .synced_lsn = b->synced_lsn,
         .raw_bytes = b->fill,
-        .stored_bytes = b->fill,
         .epoch = store->epoch,
     };
     memcpy(header.timeline, store->timeline, QR_TIMELINE_BYTES);
-    qr_block_seal(log->block, &header);
-    uint64_t file_bytes = qr_block_file_bytes(b->fill);
-    memset(log->block + QR_BLOCK_HEADER_BYTES + b->fill, 0,
-           file_bytes - QR_BLOCK_HEADER_BYTES - b->fill);
+    QR_TRY(qr_block_seal_as(&store->log_cipher, log->block, &header, err));
+    uint64_t file_bytes = qr_block_file_bytes(header.stored_bytes);
     if (log->offset == QR_SEGMENT_HEADER_BYTES)
         qri_logfile_begins(store, log->current, log->written_lsn);
     QR_TRY(put_block(store, b, last, file_bytes, err));
@@ -113,11 +110,13 @@ static enum qr_status write_block(struct qr_store *store, struct qri_batch *b, b
 }
 
 /* Room for payload in the block being filled, in this segment. */
-static uint32_t block_room(const struct qri_log *log, const struct qri_batch *b)
+static uint32_t block_room(const struct qr_store *store, const struct qri_batch *b)
 {
+    const struct qri_log *log = &store->log;
+    uint32_t seal = qr_cipher_is_on(&store->log_cipher) ? QR_BLOCK_SEAL_BYTES : 0;
     uint64_t rest = segment_rest(log) / QR_SECTOR_BYTES * QR_SECTOR_BYTES - QR_BLOCK_HEADER_BYTES;
     uint64_t max = rest < QR_BLOCK_PAYLOAD_BYTES_MAX ? rest : QR_BLOCK_PAYLOAD_BYTES_MAX;
-    return (uint32_t)max - b->fill;
+    return (uint32_t)max - seal - b->fill;
 }
 
 static enum qr_status write_batch(struct qr_store *store, struct qri_batch *b, struct qr_err *err)
@@ -127,7 +126,7 @@ static enum qr_status write_batch(struct qr_store *store, struct qri_batch *b, s
         for (size_t at = 0; at < c->len;) {
             if (b->fill == 0 && segment_rest(log) < QRI_SEGMENT_REST_MIN)
                 QR_TRY(next_segment(store, b, err));
-            uint32_t room = block_room(log, b);
+            uint32_t room = block_room(store, b);
             uint32_t bytes = c->len - at < room ? (uint32_t)(c->len - at) : room;
             memcpy(log->block + QR_BLOCK_HEADER_BYTES + b->fill, c->data + at, bytes);
             b->fill += bytes;

@@ -235,6 +235,7 @@ static enum qr_status open_tier(struct qri_hyper *hy, uint64_t visible_lsn, stru
     uint64_t queue = hy->options.rbpex_bytes / store->page_bytes / QUEUE_PART;
     struct qri_rbpex_options o = {.env = store->env,
                                   .dir = store->dir,
+                                  .server_key = store->options.server_key,
                                   .timeline = hy->options.timeline,
                                   .page_bytes = store->page_bytes,
                                   .bytes = hy->options.rbpex_bytes,

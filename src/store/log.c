@@ -110,9 +110,9 @@ uint64_t qri_commit_time(struct qr_store *store)
 
 int64_t qri_log_cost(uint64_t bytes)
 {
-    uint64_t blocks = bytes / QR_BLOCK_PAYLOAD_BYTES_MAX + 2;
+    uint64_t blocks = bytes / (QR_BLOCK_PAYLOAD_BYTES_MAX - QR_BLOCK_SEAL_BYTES) + 2;
     return (int64_t)(bytes + EPOCH_RECORD_BYTES +
-                     blocks * (QR_BLOCK_HEADER_BYTES + QR_SECTOR_BYTES));
+                     blocks * (QR_BLOCK_HEADER_BYTES + QR_BLOCK_SEAL_BYTES + QR_SECTOR_BYTES));
 }
 
 static void link_chunk(struct qri_log *log, struct qri_log_chunk *chunk)

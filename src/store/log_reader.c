@@ -12,13 +12,15 @@ enum qr_status qri_reader_init(struct qri_reader *r, struct qr_store *store,
         .store = store, .segment = segment, .offset = offset, .lsn = lsn, .until = UINT64_MAX};
     qr_buf_init(&r->carry, 2 * QR_RECORD_BYTES_MAX);
     r->block = malloc((size_t)QR_BLOCK_HEADER_BYTES + QR_BLOCK_PAYLOAD_BYTES_MAX + QR_SECTOR_BYTES);
-    return r->block != NULL ? QR_OK : qr_fail(err, QR_NOMEM, "log block");
+    r->payload = malloc(QR_BLOCK_PAYLOAD_BYTES_MAX);
+    return r->block != NULL && r->payload != NULL ? QR_OK : qr_fail(err, QR_NOMEM, "log block");
 }
 
 void qri_reader_done(struct qri_reader *r)
 {
     qr_buf_done(&r->carry);
     free(r->block);
+    free(r->payload);
 }
 
 enum qr_status qri_reader_load(struct qri_reader *r, uint64_t offset,
@@ -38,14 +40,15 @@ enum qr_status qri_reader_load(struct qri_reader *r, uint64_t offset,
     }
     if (memcmp(ret_header->timeline, r->store->timeline, QR_TIMELINE_BYTES) != 0)
         return qr_fail(err, QR_CORRUPT, "log block of another timeline");
-    return qr_block_verify(r->block, got, err);
+    QR_TRY(qr_block_verify(r->block, got, err));
+    return qr_block_open_as(&r->store->data_key, &r->store->log_cipher, r->block, ret_header,
+                            r->payload, err);
 }
 
 static bool starts_with_epoch(const struct qri_reader *r, const struct qr_block_header *h)
 {
     struct qr_record rec;
-    return qr_record_decode(r->block + QR_BLOCK_HEADER_BYTES, h->stored_bytes, &rec, NULL) ==
-               QR_OK &&
+    return qr_record_decode(r->payload, h->raw_bytes, &rec, NULL) == QR_OK &&
            rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
 }
 

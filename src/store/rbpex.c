@@ -7,14 +7,13 @@
 #include "env/thread.h"
 #include "page/block.h"
 #include "page/record.h"
-#include "page/trailer.h"
 #include "rbpex_int.h"
 #include "base/banned.h"
 
 /* The file of slots: one page's room for a header, then the slots, each a sealed page
  * (page/trailer.h). Header, little-endian: 0 u32 magic "QRRX", 4 u8 version, 5 u8 checksum
- * algorithm, 6 u16 0, 8 u32 key id (0), 12 u32 page bytes, 16 16 bytes of timeline, 32 u64 id of
- * the file, 40 u32 crc of all before it. */
+ * algorithm, 6 u16 0, 8 u32 key id (0: in clear), 12 u32 page bytes, 16 16 bytes of timeline, 32
+ * u64 id of the file, 40 u32 crc of all before it. */
 #define MAGIC UINT32_C(0x58525251)
 enum { HEADER_BYTES = 44, HEADER_CRC_OFFSET = 40, PATH_BYTES = 4096, QUEUE_PAGES = 256 };
 
@@ -36,7 +35,7 @@ static uint64_t slot_offset(const struct qri_rbpex *rb, uint32_t slot_no)
 static bool header_is_ours(struct qri_rbpex *rb, const uint8_t *h)
 {
     return qr_get32le(h) == MAGIC && h[4] == QR_FORMAT_VERSION && h[5] == QR_CHECKSUM_CRC32C &&
-           qr_get32le(h + 8) == 0 && qr_get32le(h + 12) == rb->page_bytes &&
+           qr_get32le(h + 8) == rb->data_key.id && qr_get32le(h + 12) == rb->page_bytes &&
            memcmp(h + 16, rb->timeline.id, QR_TIMELINE_BYTES) == 0 &&
            qr_get32le(h + HEADER_CRC_OFFSET) == qr_crc32c(0, h, HEADER_CRC_OFFSET);
 }
@@ -48,6 +47,7 @@ static enum qr_status write_header(struct qri_rbpex *rb, struct qr_err *err)
     qr_put32le(h, MAGIC);
     h[4] = QR_FORMAT_VERSION;
     h[5] = QR_CHECKSUM_CRC32C;
+    qr_put32le(h + 8, rb->data_key.id);
     qr_put32le(h + 12, rb->page_bytes);
     memcpy(h + 16, rb->timeline.id, QR_TIMELINE_BYTES);
     qr_put64le(h + 32, rb->data_id);
@@ -55,6 +55,37 @@ static enum qr_status write_header(struct qri_rbpex *rb, struct qr_err *err)
     QR_TRY(qr_file_truncate(rb->data_file, 0, err));
     QR_TRY(qr_file_pwrite(rb->data_file, h, sizeof h, 0, err));
     return qr_file_sync(rb->data_file, err);
+}
+
+/* What is kept here can be had again, so a key that does not fit is replaced. */
+static enum qr_status take_key(struct qri_rbpex *rb, const struct qr_server_key *server_key,
+                               struct qr_err *err)
+{
+    char path[PATH_BYTES];
+    if (server_key == NULL)
+        return QR_OK;
+    qri_rb_path(rb, path, sizeof path, "key");
+    rb->sealed = malloc((size_t)QRI_RB_BATCH * rb->page_bytes);
+    if (rb->sealed == NULL)
+        return qr_fail(err, QR_NOMEM, "encrypted pages");
+    enum qr_status status =
+        qr_key_file_take(server_key, rb->env, path, rb->timeline.id, true, &rb->data_key, err);
+    if (status != QR_CORRUPT && status != QR_DENIED && status != QR_UNSUPPORTED)
+        return status;
+    if (err != NULL)
+        qr_err_reset(err);
+    QR_TRY(qr_env_unlink(rb->env, path, err));
+    return qr_key_file_take(server_key, rb->env, path, rb->timeline.id, true, &rb->data_key, err);
+}
+
+static void begin_cipher(struct qri_rbpex *rb)
+{
+    uint8_t owner[QR_TIMELINE_BYTES + 8];
+    if (rb->data_key.id == 0)
+        return;
+    memcpy(owner, rb->timeline.id, QR_TIMELINE_BYTES);
+    qr_put64le(owner + QR_TIMELINE_BYTES, rb->data_id);
+    qr_page_cipher(&rb->cipher, &rb->data_key, "cache page", owner, sizeof owner);
 }
 
 static enum qr_status open_data(struct qri_rbpex *rb, struct qr_err *err)
@@ -90,6 +121,7 @@ static enum qr_status make_queue(struct qri_rbpex *rb, uint32_t pages, struct qr
 static enum qr_status recover(struct qri_rbpex *rb, uint64_t trust_lsn, struct qr_err *err)
 {
     QR_TRY(qr_wrap(err, open_data(rb, err), "file of slots"));
+    begin_cipher(rb);
     QR_TRY(qr_wrap(err, qri_rb_journal_read(rb, trust_lsn, err), "read the table"));
     if (rb->used_count == 0)
         rb->mark_lsn = trust_lsn;
@@ -124,6 +156,8 @@ enum qr_status qri_rbpex_open(const struct qri_rbpex_options *options, struct qr
     if (status == QR_OK)
         status = make_queue(rb, options->queue_pages, err);
     if (status == QR_OK)
+        status = take_key(rb, options->server_key, err);
+    if (status == QR_OK)
         status = recover(rb, options->trust_lsn, err);
     if (status == QR_OK)
         *ret_rbpex = rb;
@@ -144,6 +178,9 @@ void qri_rbpex_free(struct qri_rbpex *rb)
     free(rb->items);
     free(rb->item_pages);
     free(rb->dir);
+    free(rb->sealed);
+    qr_cipher_forget(&rb->data_key, sizeof rb->data_key);
+    qr_cipher_forget(&rb->cipher, sizeof rb->cipher);
     pthread_cond_destroy(&rb->wake);
     pthread_mutex_destroy(&rb->mu);
     pthread_mutex_destroy(&rb->step_mu);
@@ -152,7 +189,7 @@ void qri_rbpex_free(struct qri_rbpex *rb)
 
 void qri_rbpex_remove(struct qr_env *env, const char *dir)
 {
-    static const char *const names[] = {"rbpex-table", "rbpex-table.new", "rbpex"};
+    static const char *const names[] = {"rbpex-table", "rbpex-table.new", "rbpex", "key"};
     char path[PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
@@ -297,9 +334,16 @@ static void write_run(struct qri_rbpex *rb, struct batch *b, uint32_t from, uint
     struct iovec iov[QRI_RB_BATCH];
     for (uint32_t i = from; i < to; i++) {
         struct qri_rb_item *item = &rb->items[b->of[i].at];
-        qr_page_seal(item->page, rb->page_bytes, item->page_no, item->lsn);
-        b->of[i].crc = seal_crc(rb, item->page);
-        iov[i - from] = (struct iovec){item->page, rb->page_bytes};
+        uint8_t *page = item->page; /* whose reserved bytes mean nothing to who reads it */
+        if (rb->sealed != NULL) {
+            page = rb->sealed + (size_t)(i - from) * rb->page_bytes;
+            memcpy(page, item->page, rb->page_bytes);
+        }
+        if (qr_page_seal_as(&rb->cipher, page, rb->page_bytes, item->page_no, item->lsn, NULL) !=
+            QR_OK)
+            return; /* not written */
+        b->of[i].crc = seal_crc(rb, page);
+        iov[i - from] = (struct iovec){page, rb->page_bytes};
     }
     uint64_t offset = slot_offset(rb, rb->items[b->of[from].at].slot);
     bool ok = qr_file_pwritev(rb->data_file, iov, (int)(to - from), offset, NULL) == QR_OK;
@@ -402,7 +446,7 @@ static bool read_slot(struct qri_rbpex *rb, uint32_t slot_no, const struct qri_r
     return qr_file_read_exactly(rb->data_file, dst, rb->page_bytes, slot_offset(rb, slot_no),
                                 NULL) == QR_OK &&
            seal_crc(rb, dst) == slot->crc &&
-           qr_page_verify(dst, rb->page_bytes, slot->page_no, &lsn, NULL) == QR_OK &&
+           qr_page_open_as(&rb->cipher, dst, rb->page_bytes, slot->page_no, &lsn, NULL) == QR_OK &&
            lsn == slot->lsn;
 }
 

@@ -20,7 +20,8 @@ struct qri_rbpex;
 struct qri_rbpex_options {
     struct qr_env *env;
     const char *dir; /* has the files "rbpex" and "rbpex-table"; borrowed for the call */
-    struct qr_timeline timeline; /* pages of another one are forgotten */
+    const struct qr_server_key *server_key; /* wraps the key in the file `key`; NULL: in clear */
+    struct qr_timeline timeline;            /* pages of another one are forgotten */
     uint32_t page_bytes;
     uint64_t bytes;       /* of pages on disk; at least QRI_RBPEX_PAGES_MIN pages */
     uint32_t queue_pages; /* 0: 256. Wait to be written; when they are full, pages are not taken */

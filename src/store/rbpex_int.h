@@ -1,6 +1,8 @@
 /* rbpex_int.h - the parts of rbpex.h. */
 #pragma once
 #include <pthread.h>
+#include "crypt/page.h"
+#include "crypt/server_key.h"
 #include "base/buf.h"
 #include "rbpex.h"
 
@@ -54,6 +56,10 @@ struct qri_rbpex {
     struct qr_env *env;
     char *dir;
     struct qr_timeline timeline;
+    struct qr_data_key data_key; /* id 0: in clear */
+    struct qr_cipher_key cipher;
+    uint8_t
+        *sealed; /* room for a batch of encrypted pages: readers copy from the queue meanwhile */
     uint32_t page_bytes, slot_count, hash_mask;
     uint32_t key_crc; /* where checksums begin: with the timeline */
     uint64_t data_id, recovered_lsn;

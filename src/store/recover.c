@@ -152,8 +152,7 @@ static enum qr_status walk(struct qri_reader *r, record_fn *each, void *ctx, str
         QR_TRY(qri_reader_next_block(r, &h, &end, err));
         if (end)
             return QR_OK;
-        QR_TRY(walk_block(r, r->block + QR_BLOCK_HEADER_BYTES, h.stored_bytes, h.first_lsn, each,
-                          ctx, err));
+        QR_TRY(walk_block(r, r->payload, h.raw_bytes, h.first_lsn, each, ctx, err));
     }
     return QR_OK;
 }

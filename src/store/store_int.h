@@ -3,6 +3,8 @@
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
+#include "crypt/page.h"
+#include "crypt/server_key.h"
 #include "base/buf.h"
 #include "env/thread.h"
 #include "page/datafile.h"
@@ -234,6 +236,8 @@ struct qr_store {
     uint32_t page_bytes;
     uint8_t timeline[QR_TIMELINE_BYTES];
     uint64_t epoch;
+    struct qr_data_key data_key;                  /* of files; id 0: in clear */
+    struct qr_cipher_key page_cipher, log_cipher; /* likewise; the log's is this epoch's */
     struct qr_file *lock_file, *data_file, *dw_file;
 
     _Atomic(struct qri_chunk *) *table; /* QRI_CHUNK_COUNT entries, mapped without reserve */
@@ -440,7 +444,8 @@ struct qri_reader {
     uint64_t epoch;      /* of the block before; 0: none was read */
     uint64_t until;      /* stop behind this LSN */
     uint64_t synced_lsn; /* the last block knew that everything before was synced */
-    uint8_t *block;
+    uint8_t *block;      /* as stored */
+    uint8_t *payload;    /* its log, decrypted */
     struct qr_buf carry; /* the start of a record whose rest is in the next block */
     uint64_t carry_lsn;  /* where that record starts */
 };

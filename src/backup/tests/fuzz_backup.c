@@ -56,7 +56,7 @@ static void try_part(const uint8_t *bytes, size_t count)
     struct qri_part part;
     struct qr_buf raw;
     qr_buf_init(&raw, QRI_PART_RAW_BYTES_MAX + 1);
-    if (qri_part_decode(bytes, count, &part, &raw, NULL) == QR_OK) {
+    if (qri_part_decode(bytes, count, NULL, &part, &raw, NULL) == QR_OK) {
         assert(raw.len == part.raw_bytes && raw.len <= QRI_PART_RAW_BYTES_MAX);
         try_pages(&part, &raw);
         try_log(raw.data, raw.len);

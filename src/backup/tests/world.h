@@ -8,6 +8,7 @@
 #include "env/sim.h"
 #include "store/archive.h"
 #include "vfs/conn.h"
+#include "test_ring.h"
 
 enum { PAGE_BYTES = 4096 };
 static const uint64_t MIB = 1 << 20;
@@ -31,6 +32,7 @@ static inline void check(enum qr_status status, const struct qr_err *err)
 static inline struct qr_store_options options_of(const struct world *w)
 {
     return (struct qr_store_options){.env = qr_sim_env(w->sim),
+                                     .server_key = t_server_key(),
                                      .page_bytes = PAGE_BYTES,
                                      .cache_bytes = MIB,
                                      .log_segment_bytes = 256 << 10,
@@ -44,6 +46,8 @@ static inline void open_blob(struct world *w)
     check(qr_blob_open(qr_sim_env(w->sim), NULL, "file:///blob", "", &w->blob, &err), &err);
     w->place = (struct qr_backup_place){
         .env = qr_sim_env(w->sim), .blob = w->blob, .prefix = "backups/one"};
+    if (t_server_key() != NULL)
+        check(qr_keyring_new(w->place.env, t_server_key(), w->blob, &w->place.keyring, &err), &err);
 }
 
 static inline void open_store(struct world *w, const char *dir, bool make)

@@ -1,6 +1,7 @@
 /* test_ring.h - a server key and a key ring, for the tests of those who encrypt. */
 #pragma once
 #include "crypt/keyring.h"
+#include "env/sim.h"
 
 struct t_ring {
     struct qr_server_key *key;
@@ -29,4 +30,19 @@ QR_NODISCARD static inline enum qr_status t_ring_open(struct t_ring *r, struct q
                                                       struct qr_blob *blob)
 {
     return t_ring_open_at(r, env, "/server.key", blob);
+}
+
+/* One for the whole program, on no disk of the test's. With QR_TEST_KEYS only: else NULL. */
+static inline const struct qr_server_key *t_server_key(void)
+{
+    static struct qr_server_key *key;
+#ifdef QR_TEST_KEYS
+    static struct qr_sim *sim;
+    if (key == NULL) {
+        sim = qr_sim_new(&(struct qr_sim_options){.seed = 77});
+        if (qr_server_key_open(qr_sim_env(sim), "/server.key", true, &key, NULL) != QR_OK)
+            __builtin_trap();
+    }
+#endif
+    return key;
 }

@@ -8,6 +8,7 @@
 #include "env/sim.h"
 #include "page/record.h"
 #include "rbpex.h"
+#include "test_ring.h"
 
 enum { PAGE_BYTES = 4096, PAGES = 60, SLOTS = 24, HISTORY = 4096, START_LSN = 5000 };
 static const struct qr_timeline TIMELINE = {{0x52, 0x42}};
@@ -50,15 +51,21 @@ static uint64_t newest(const struct model *m, uint32_t page_no)
     return START_LSN;
 }
 
+static struct qri_rbpex_options options_of(const struct model *m)
+{
+    return (struct qri_rbpex_options){.env = qr_sim_env(m->sim),
+                                      .server_key = t_server_key(),
+                                      .dir = "/n",
+                                      .timeline = TIMELINE,
+                                      .page_bytes = PAGE_BYTES,
+                                      .bytes = SLOTS * PAGE_BYTES,
+                                      .trust_lsn = m->durable};
+}
+
 static enum qr_status open_it(struct model *m, struct qr_err *err)
 {
-    struct qri_rbpex_options o = {.env = qr_sim_env(m->sim),
-                                  .dir = "/n",
-                                  .timeline = TIMELINE,
-                                  .page_bytes = PAGE_BYTES,
-                                  .bytes = SLOTS * PAGE_BYTES,
-                                  .queue_pages = 8,
-                                  .trust_lsn = m->durable};
+    struct qri_rbpex_options o = options_of(m);
+    o.queue_pages = 8;
     m->rb = NULL;
     return qri_rbpex_open(&o, &m->rb, err);
 }
@@ -447,12 +454,8 @@ static void test_another_timeline_or_a_log_that_went_back_finds_nothing(void **s
     assert_true(look(&m, 2));
     close_it(&m, m.durable);
     qri_rbpex_free(m.rb);
-    struct qri_rbpex_options o = {.env = qr_sim_env(m.sim),
-                                  .dir = "/n",
-                                  .timeline = {{9}},
-                                  .page_bytes = PAGE_BYTES,
-                                  .bytes = SLOTS * PAGE_BYTES,
-                                  .trust_lsn = m.durable};
+    struct qri_rbpex_options o = options_of(&m);
+    o.timeline = (struct qr_timeline){{9}};
     assert_int_equal(qri_rbpex_open(&o, &m.rb, NULL), QR_OK);
     qri_rbpex_confirm_all(m.rb, true);
     assert_false(look(&m, 2));
@@ -472,12 +475,8 @@ static void test_a_smaller_file_keeps_what_fits(void **state)
     }
     close_it(&m, m.durable);
     qri_rbpex_free(m.rb);
-    struct qri_rbpex_options o = {.env = qr_sim_env(m.sim),
-                                  .dir = "/n",
-                                  .timeline = TIMELINE,
-                                  .page_bytes = PAGE_BYTES,
-                                  .bytes = QRI_RBPEX_PAGES_MIN * PAGE_BYTES,
-                                  .trust_lsn = m.durable};
+    struct qri_rbpex_options o = options_of(&m);
+    o.bytes = QRI_RBPEX_PAGES_MIN * PAGE_BYTES;
     assert_int_equal(qri_rbpex_open(&o, &m.rb, NULL), QR_OK);
     qri_rbpex_confirm_all(m.rb, true);
     assert_int_equal(look_at_all(&m), QRI_RBPEX_PAGES_MIN);
@@ -553,11 +552,9 @@ static void test_threads_find_their_own_pages_while_others_are_written(void **st
     (void)state;
     struct model m;
     begin(&m, 7);
-    struct qri_rbpex_options o = {.env = qr_sim_env(m.sim),
-                                  .dir = "/n",
-                                  .timeline = TIMELINE,
-                                  .page_bytes = PAGE_BYTES,
-                                  .bytes = 2 * PAGES * PAGE_BYTES};
+    struct qri_rbpex_options o = options_of(&m);
+    o.trust_lsn = 0;
+    o.bytes = 2 * PAGES * PAGE_BYTES;
     assert_int_equal(qri_rbpex_open(&o, &m.rb, NULL), QR_OK);
     qri_rbpex_confirm_all(m.rb, true);
     shared = m.rb;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "env/sim.h"
 #include "vfs/conn.h"
+#include "test_ring.h"
 
 enum { COMMITS = 18, SEEDS = 3 };
 
@@ -31,6 +32,7 @@ static void note_fatal(void *ctx, const struct qr_err *err)
 static struct qr_store_options options_on(struct qr_sim *sim, struct history *h)
 {
     return (struct qr_store_options){.env = qr_sim_env(sim),
+                                     .server_key = t_server_key(),
                                      .threads_off = true,
                                      .log_segment_bytes = 256 << 10,
                                      .cache_bytes = 300 << 10,

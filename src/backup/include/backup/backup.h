@@ -17,13 +17,16 @@
 #include "page/timeline.h"
 #include "store/store.h"
 
+struct qr_keyring;
+
 enum { QR_BACKUP_PREFIX_BYTES_MAX = 300 };
 
 struct qr_backup_place {
     struct qr_env *env; /* NULL: qr_env_real() */
     struct qr_log log;
     struct qr_blob *blob;
-    const char *prefix; /* without a slash at its end */
+    const char *prefix;         /* without a slash at its end */
+    struct qr_keyring *keyring; /* encrypts backups, and what is restored; NULL: in clear */
 };
 
 /* One backup, as its manifest names it. */

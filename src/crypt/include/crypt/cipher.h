@@ -56,8 +56,8 @@ QR_NODISCARD enum qr_status qr_gcm_open(const struct qr_cipher_key *key, uint64_
 
 /* At least 16 bytes; `dst` may be `src`. The tweak is (position, part). */
 QR_NODISCARD enum qr_status qr_xts_seal(const struct qr_cipher_key *key, uint64_t position,
-                                        uint32_t part, const uint8_t *src, uint8_t *dst,
+                                        uint64_t part, const uint8_t *src, uint8_t *dst,
                                         size_t count, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_xts_open(const struct qr_cipher_key *key, uint64_t position,
-                                        uint32_t part, const uint8_t *src, uint8_t *dst,
+                                        uint64_t part, const uint8_t *src, uint8_t *dst,
                                         size_t count, struct qr_err *err);

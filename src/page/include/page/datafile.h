@@ -4,7 +4,7 @@
  * the higher sequence counts. Pages follow from QR_DATA_PAGES_OFFSET. The double-write area is a
  * header that lists page numbers, then those pages' images, sealed by trailers. Pure; any thread;
  * hostile input. QR_CORRUPT for what is damaged or breaks the format, QR_UNSUPPORTED for an intact
- * header of a version, algorithm or key that is not ours. */
+ * header of a version or algorithm that is not ours. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +24,7 @@ enum qr_data_state { QR_DATA_ACTIVE = 1, QR_DATA_MOVED = 2 }; /* moved at checkp
 struct qr_data_header {
     uint64_t sequence; /* of header writes */
     uint32_t page_bytes;
+    uint32_t key_id; /* pages and log are encrypted under it; 0: in clear */
     enum qr_data_state state;
     uint8_t timeline[QR_TIMELINE_BYTES];
     uint64_t epoch;          /* raised by every open (S7) */

@@ -50,10 +50,10 @@ void qr_archive_release(struct qr_store *store, struct qr_lsn before);
 struct qr_archive_builder;
 /* Makes `dir` (its parent must exist). Nothing is a store there before finish. QR_EXISTS if one is.
  */
-QR_NODISCARD enum qr_status qr_archive_build(struct qr_env *env, const char *dir,
-                                             const struct qr_archive_point *point,
-                                             struct qr_archive_builder **ret_builder,
-                                             struct qr_err *err);
+QR_NODISCARD enum qr_status
+qr_archive_build(struct qr_env *env, const char *dir, const struct qr_archive_point *point,
+                 const struct qr_server_key *server_key, /* NULL: in clear */
+                 struct qr_archive_builder **ret_builder, struct qr_err *err);
 /* In any order; the last one of a page counts. The trailer in `page` is overwritten. */
 QR_NODISCARD enum qr_status qr_archive_build_page(struct qr_archive_builder *builder,
                                                   uint32_t page_no, struct qr_lsn version,

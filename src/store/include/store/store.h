@@ -19,15 +19,19 @@
 #include "obs/log.h"
 #include "page/lsn.h"
 
+struct qr_server_key;
 struct qr_store;
 
 enum { QR_STORE_PATH_BYTES_MAX = 3072 };
 
 /* Zero means the default in brackets. */
 struct qr_store_options {
-    struct qr_env *env;         /* [qr_env_real()] */
-    struct qr_log log;          /* events: recovered, failed, clock_jumped ... [none] */
-    const char *tmp_dir;        /* SQLite's temporary files [the store's directory]; copied */
+    struct qr_env *env;  /* [qr_env_real()] */
+    struct qr_log log;   /* events: recovered, failed, clock_jumped ... [none] */
+    const char *tmp_dir; /* SQLite's temporary files [the store's directory]; copied */
+    /* New stores are encrypted under a key of their own that this one wraps, in the file `key`, and
+     * so are pages kept behind the cache; who has such files needs it. [in clear]; borrowed */
+    const struct qr_server_key *server_key;
     uint32_t page_bytes;        /* at create: 4096 to 65536, a power of 2 [8192] */
     uint64_t cache_bytes;       /* pages in memory, soft limit [64 MiB] */
     uint64_t txn_bytes_max;     /* unpublished pages of one transaction in memory [1 GiB] */
