@@ -419,17 +419,20 @@ enum qr_status qri_node_release(struct qri_node *node, const struct qr_database_
     return QR_OK;
 }
 
-/* A new size limit takes effect at once if the database is open. */
+/* A new name, objective or size takes effect at once if the database is open. */
 enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_row *row,
                                struct qr_err *err)
 {
-    (void)err;
+    struct qr_database_info info = qri_database_info(row);
+    enum qr_status status = QR_OK;
     pthread_mutex_lock(&node->mu);
     const struct hosted *hosted = find_settled(node, row->id);
-    if (hosted != NULL)
+    if (hosted != NULL && hosted->has_files)
         qr_store_set_max_data_bytes(qr_database_store(hosted->db), row->max_bytes);
+    if (hosted != NULL)
+        status = qr_database_update(hosted->db, &info, err);
     pthread_mutex_unlock(&node->mu);
-    return QR_OK;
+    return status;
 }
 
 enum qr_status qri_node_promote(struct qri_node *node, const struct qr_database_row *row,

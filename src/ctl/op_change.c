@@ -58,6 +58,20 @@ enum qr_status qri_rename_record(struct qr_control *control, struct qri_op *op, 
                                        op->ask.new_name, err);
 }
 
+/* Those who have it open. One that opens it later learns the name then. */
+enum qr_status qri_rename_nodes(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_row row;
+    (void)err;
+    if (qri_op_row(control, op, &row, NULL) != QR_OK)
+        return QR_OK;
+    if (qr_database_is_hyper(&row))
+        (void)!qri_reign_each_ready(control, &row, QR_NODE_RESIZE, NULL);
+    else
+        (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
+    return QR_OK;
+}
+
 /* ---- drop ---- */
 
 enum qr_status qri_drop_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)

@@ -22,7 +22,8 @@ const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT] = {
         {"switch",  60, qri_scale_switch,    NULL,                false, true },
         {"replace", 80, qri_scale_replace,   NULL,                false, true }}},
     [QR_OPERATION_RENAME] = {"rename", qri_rename_begin, qri_tell_done, {
-        {"record",  50, qri_rename_record,   NULL,          false, false}}},
+        {"record",  50, qri_rename_record,   NULL,          false, false},
+        {"nodes",   70, qri_rename_nodes,    NULL,          false, true }}},
     [QR_OPERATION_DROP] = {"drop", qri_drop_begin, qri_tell_done, {
         {"hold",    10, qri_drop_hold,       qri_drop_release, false, false},
         {"mark",    30, qri_drop_mark,       NULL,             false, true },

@@ -108,6 +108,8 @@ QR_NODISCARD enum qr_status qri_rename_begin(struct qr_control *control, struct 
                                              struct qr_err *err);
 QR_NODISCARD enum qr_status qri_rename_record(struct qr_control *control, struct qri_op *op,
                                               struct qr_err *err);
+QR_NODISCARD enum qr_status qri_rename_nodes(struct qr_control *control, struct qri_op *op,
+                                             struct qr_err *err);
 void qri_tell_done(struct qr_control *control, struct qri_op *op);
 QR_NODISCARD enum qr_status qri_drop_begin(struct qr_control *control, struct qri_op *op,
                                            struct qr_err *err);

@@ -401,8 +401,10 @@ enum qr_status qr_registry_rename_database(struct qr_registry *registry, struct 
             status = qr_fail(err, QR_INVALID, "This name is not possible for the database.");
         else if (other != NULL && other != entry)
             status = qr_sql_fail(err, 1801, row.name);
-        else
+        else {
+            row.create_ticks = qri_registry_now_ticks(registry); /* "creation or rename" */
             status = update(registry, entry, &row, err);
+        }
     }
     pthread_mutex_unlock(&registry->mu);
     return status;

@@ -73,6 +73,10 @@ void qri_catalog_unref(struct qri_catalog *catalog); /* accepts NULL */
  * holds the writer lock; runs in the open transaction, or in one of its own. */
 QR_NODISCARD enum qr_status qri_catalog_bootstrap(sqlite3 *conn, int64_t now_ticks,
                                                   struct qr_err *err);
+/* The same picture of a database of another name. */
+QR_NODISCARD enum qr_status qri_catalog_rename(const struct qri_catalog *old, struct qr_str name,
+                                               struct qri_catalog **ret_catalog,
+                                               struct qr_err *err);
 QR_NODISCARD enum qr_status qri_catalog_load(sqlite3 *conn, struct qr_str database_name,
                                              uint32_t database_id, struct qri_catalog **ret_catalog,
                                              struct qr_err *err);

@@ -237,6 +237,25 @@ static enum qr_status copy_record(struct qri_catalog *c, const struct qri_record
     return QR_OK;
 }
 
+enum qr_status qri_catalog_rename(const struct qri_catalog *old, struct qr_str name,
+                                  struct qri_catalog **ret_catalog, struct qr_err *err)
+{
+    QR_AUTO(catalog_unrefp) struct qri_catalog *c = catalog_alloc();
+    if (c == NULL)
+        return qr_fail(err, QR_NOMEM, "catalog");
+    c->cat.database_name = qr_arena_str(&c->arena, name);
+    c->cat.database_id = old->cat.database_id;
+    c->records = qr_arena_array(&c->arena, old->record_count, sizeof *c->records);
+    if (c->records == NULL)
+        return qr_fail(err, QR_NOMEM, "catalog");
+    for (size_t i = 0; i < old->record_count; i++)
+        if (copy_record(c, &old->records[i]) != QR_OK)
+            return qr_fail(err, QR_NOMEM, "catalog");
+    QR_TRY(build(c, err));
+    *ret_catalog = QR_TAKE(c);
+    return QR_OK;
+}
+
 /* A new picture: the old one's rows with those of `change` put over them. */
 static enum qr_status merge(const struct qri_catalog *old, const struct qri_change *change,
                             const struct qr_buf *meta, struct qri_catalog **ret_catalog,

@@ -35,10 +35,10 @@ static enum qr_status load_followed(struct qr_database *db, struct qr_conn *conn
     atomic_store(&db->follows, true);
     QR_TRY(qr_conn_pin(conn, err));
     db->catalog_lsn = qr_conn_pinned_lsn(conn);
-    return qr_wrap(
-        err,
-        qri_catalog_load(qr_conn_db(conn), db->info.name, db->info.database_id, &db->catalog, err),
-        "load the catalog");
+    return qr_wrap(err,
+                   qri_catalog_load(qr_conn_db(conn), qri_info(db)->name, db->info.database_id,
+                                    &db->catalog, err),
+                   "load the catalog");
 }
 
 /* The catalog's tables are made in a transaction of their own the first time. */
@@ -51,12 +51,63 @@ static enum qr_status load(struct qr_database *db, struct qr_err *err)
     QR_TRY(qr_conn_lock_writer(conn, 1, NULL, NULL, err));
     QR_TRY(qr_wrap(err, qri_catalog_bootstrap(qr_conn_db(conn), now_ticks(db->instance), err),
                    "make the catalog"));
-    enum qr_status status =
-        qri_catalog_load(qr_conn_db(conn), db->info.name, db->info.database_id, &db->catalog, err);
+    enum qr_status status = qri_catalog_load(qr_conn_db(conn), qri_info(db)->name,
+                                             db->info.database_id, &db->catalog, err);
     qr_conn_unlock_writer(conn);
     db->catalog_lsn = qr_conn_commit_lsn(conn);
     QR_TRY(qr_wrap(err, status, "load the catalog"));
     return db->catalog_lsn.v == 0 ? QR_OK : qr_store_wait_durable(db->store, db->catalog_lsn, err);
+}
+
+/* What was there before stays: somebody may be looking at it. */
+static enum qr_status keep_info(struct qr_database *db, const struct qr_database_info *info)
+{
+    struct qr_database_info kept = *info, *place;
+    struct qr_str *texts[] = {&kept.name, &kept.edition, &kept.service_objective, &kept.collation};
+    pthread_mutex_lock(&db->mu);
+    place = qr_arena_alloc(&db->arena, sizeof *place);
+    bool good = place != NULL;
+    for (size_t i = 0; good && i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = qr_arena_str(&db->arena, *texts[i]);
+        good = texts[i]->p != NULL;
+    }
+    if (good) {
+        *place = kept;
+        atomic_store_explicit(&db->newest_info, place, memory_order_release);
+    }
+    pthread_mutex_unlock(&db->mu);
+    return good ? QR_OK : QR_NOMEM;
+}
+
+static bool is_same(const struct qr_database_info *a, const struct qr_database_info *b)
+{
+    return qr_str_eq(a->name, b->name) && qr_str_eq(a->edition, b->edition) &&
+           qr_str_eq(a->service_objective, b->service_objective) && a->max_bytes == b->max_bytes;
+}
+
+enum qr_status qr_database_update(struct qr_database *db, const struct qr_database_info *info,
+                                  struct qr_err *err)
+{
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&db->catalog_mu);
+    if (!is_same(qri_info(db), info))
+        status = keep_info(db, info);
+    if (status == QR_OK)
+        status = qri_database_rename_catalog(db);
+    pthread_mutex_unlock(&db->catalog_mu);
+    return status == QR_OK ? QR_OK : qr_fail(err, status, "change a database");
+}
+
+enum qr_status qri_database_rename_catalog(struct qr_database *db)
+{
+    struct qri_catalog *renamed = NULL;
+    if (qr_str_eq(db->catalog->cat.database_name, qri_info(db)->name))
+        return QR_OK;
+    QR_TRY(qri_catalog_rename(db->catalog, qri_info(db)->name, &renamed, NULL));
+    qri_catalog_unref(db->catalog);
+    db->catalog = renamed;
+    atomic_store(&db->catalog_serial, atomic_fetch_add(&db->last_serial, 1) + 1);
+    return QR_OK;
 }
 
 enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_database_info *info,
@@ -71,16 +122,12 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     pthread_mutex_init(&db->catalog_mu, NULL);
     db->instance = instance;
     db->store = own_store;
-    db->info = *info;
-    db->info.name = qr_arena_str(&db->arena, info->name);
-    db->info.edition = qr_arena_str(&db->arena, info->edition);
-    db->info.service_objective = qr_arena_str(&db->arena, info->service_objective);
-    db->info.collation = qr_arena_str(&db->arena, info->collation);
+    db->info.database_id = info->database_id;
     atomic_init(&db->catalog_serial, 1);
     atomic_init(&db->last_serial, 1);
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
-    enum qr_status status =
-        db->cache == NULL ? qr_fail(err, QR_NOMEM, "open a database") : load(db, err);
+    bool good = db->cache != NULL && keep_info(db, info) == QR_OK;
+    enum qr_status status = good ? load(db, err) : qr_fail(err, QR_NOMEM, "open a database");
     if (status != QR_OK) {
         free_database(db);
         return status;

@@ -56,7 +56,7 @@ static enum qr_status fail_547(struct qri_run *run, const char *verb, const char
     const struct qr_cat_column *column =
         column_id == 0 ? NULL : qr_cat_column_by_id(where, column_id);
     return qr_sql_fail(run->err, 547, verb, kind, z(run, constraint),
-                       z(run, session->db->info.name), table == NULL ? "" : table,
+                       z(run, qri_info(session->db)->name), table == NULL ? "" : table,
                        column == NULL ? "" : ", column '",
                        column == NULL ? "" : z(run, column->name), column == NULL ? "" : "'");
 }

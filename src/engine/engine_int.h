@@ -49,8 +49,12 @@ struct qr_instance {
 struct qr_database {
     struct qr_instance *instance;
     struct qr_database *next; /* guarded by the instance's mu */
-    struct qr_database_info info;
-    struct qr_arena arena;
+    struct {
+        uint32_t database_id;
+    } info;
+    /* The rest of it may change: qri_info. What was there stays in the arena. */
+    _Atomic(const struct qr_database_info *) newest_info;
+    struct qr_arena arena; /* guarded by mu */
     struct qr_store *store;
     pthread_mutex_t mu;
     /* Held while a commit changes the catalog: whoever sees its pages gets it too. */
@@ -69,6 +73,14 @@ struct qr_database {
     size_t session_count;         /* guarded by mu */
     struct qri_cache *cache;
 };
+
+/* Its name, objective and size as they are now. */
+static inline const struct qr_database_info *qri_info(const struct qr_database *db)
+{
+    return atomic_load_explicit(&db->newest_info, memory_order_acquire);
+}
+/* With catalog_mu held: the catalog has the database's name again. */
+enum qr_status qri_database_rename_catalog(struct qr_database *db);
 
 /* SET options; a module gets a copy that its end puts back. */
 struct qri_options {

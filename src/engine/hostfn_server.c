@@ -53,7 +53,7 @@ static enum qr_status db_id(struct qri_host_call *h)
 static enum qr_status db_name(struct qri_host_call *h)
 {
     if (h->arg_count == 0 || qri_host_arg_int(h, 0) == h->session->db->info.database_id)
-        return qri_host_text(h, h->session->db->info.name);
+        return qri_host_text(h, qri_info(h->session->db)->name);
     if (qri_host_arg_int(h, 0) == 2)
         return qri_host_text(h, qr_str("tempdb"));
     struct find_database f = {.id = qri_host_arg_int(h, 0)};
@@ -63,7 +63,7 @@ static enum qr_status db_name(struct qri_host_call *h)
 static bool is_known_database(const struct qri_host_call *h, struct qr_str name)
 {
     struct find_database f = {.name = name};
-    return qr_str_ieq(name, h->session->db->info.name) || qr_str_ieqz(name, "tempdb") ||
+    return qr_str_ieq(name, qri_info(h->session->db)->name) || qr_str_ieqz(name, "tempdb") ||
            find_database(h, &f);
 }
 
@@ -100,7 +100,7 @@ static enum qr_status tier_property(struct qri_host_call *h, struct qr_str name)
 {
     struct find_database f = {.name = qri_host_arg_text(h, 0)};
     if (!find_database(h, &f)) /* control cannot be asked just now */
-        f.found = h->session->db->info;
+        f.found = *qri_info(h->session->db);
     if (qr_str_ieqz(name, "Edition"))
         return qri_host_variant_text(h, f.found.edition);
     if (qr_str_ieqz(name, "ServiceObjective"))

@@ -100,7 +100,7 @@ static enum qr_status set_identity_insert(struct qri_frame *frame,
     const struct qr_cat_object *other =
         *now == 0 || *now == table->object_id ? NULL : qri_object_by_id(session, *now);
     if (other != NULL)
-        return qr_sql_fail(err, 8107, session->db->info.name.p, "dbo",
+        return qr_sql_fail(err, 8107, qri_info(session->db)->name.p, "dbo",
                            qr_arena_str(&frame->arena, other->name).p, name);
     *now = table->object_id;
     return QR_OK;

@@ -258,7 +258,7 @@ static enum qr_status refuse_repair(struct dbcc *d)
 static enum qr_status checkdb(struct dbcc *d)
 {
     struct qr_session *session = d->session;
-    struct qr_str own = session->db->info.name, name = arg_text(d, 0);
+    struct qr_str own = qri_info(session->db)->name, name = arg_text(d, 0);
     if (name.n > 0 && !qr_str_ieqz(name, "0") && !qr_str_ieq(name, own))
         return qr_sql_fail(d->err, 2520, qr_arena_str(&d->frame->arena, name).p);
     QR_TRY(refuse_repair(d));

@@ -31,7 +31,7 @@ const struct qr_cat_object *qri_object_by_id(struct qr_session *session, uint32_
 
 static bool is_own_database(const struct qr_session *session, struct qr_str name)
 {
-    return name.n == 0 || qr_str_ieq(name, session->db->info.name);
+    return name.n == 0 || qr_str_ieq(name, qri_info(session->db)->name);
 }
 
 enum qr_status qri_find_object(struct qr_session *session, const struct qr_ast_name *name,

@@ -64,7 +64,7 @@ enum qr_status qri_run_use(struct qri_frame *frame, const struct qri_op *op, str
 {
     const struct qr_ast_use *stmt = (const struct qr_ast_use *)op->stmt;
     struct qr_session *session = frame->session;
-    struct qr_str name = session->db->info.name;
+    struct qr_str name = qri_info(session->db)->name;
     if (!qr_str_ieq(stmt->database.text, name))
         return qr_sql_fail(err, 40508);
     QR_TRY(session->sink->env_change(session->sink->ctx, QR_ENV_DATABASE, name, name, 0));

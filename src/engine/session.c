@@ -163,7 +163,7 @@ uint32_t qr_session_trancount(const struct qr_session *session)
 
 struct qr_str qr_session_database_name(const struct qr_session *session)
 {
-    return session->db->info.name;
+    return qri_info(session->db)->name;
 }
 
 /* ---- what other sessions see ---- */
@@ -258,7 +258,7 @@ static void log_damage(const struct qr_session *session, const struct qr_err *er
         (err->number != READ_FAILED && err->number != PAGE_DAMAGED))
         return;
     QR_LOG(session->db->instance->options.log, QR_ERROR, "storage_failed",
-           QR_F("db", session->db->info.name), QR_F("error", err->number),
+           QR_F("db", qri_info(session->db)->name), QR_F("error", err->number),
            QR_F("reason", &err->text[0]));
 }
 

@@ -88,8 +88,9 @@ static enum qr_status replica_row(void *ctx, const struct qr_replica_info *r)
 
 static enum qr_status hs_replicas(struct qri_sysrows *rows, struct qr_session *session)
 {
-    return qr_str_ieqz(session->db->info.edition, "Hyperscale") ? each(rows, session, replica_row)
-                                                                : QR_OK;
+    return qr_str_ieqz(qri_info(session->db)->edition, "Hyperscale")
+               ? each(rows, session, replica_row)
+               : QR_OK;
 }
 
 const struct qri_sysview qri_sysviews_replica[] = {

@@ -54,7 +54,7 @@ static enum qr_status lock_writer(struct qr_session *session, struct qr_err *err
     if (status == QR_TIMEOUT)
         return qr_sql_fail(err, 1222);
     if (status == QR_READ_ONLY)
-        return qr_sql_fail(err, 3906, session->db->info.name.p);
+        return qr_sql_fail(err, 3906, qri_info(session->db)->name.p);
     return status;
 }
 
@@ -143,6 +143,8 @@ static enum qr_status commit_catalog(struct qr_session *session, struct qr_err *
         session->tran.catalog_changed = false;
     }
     atomic_store(&db->catalog_serial, serial);
+    if (status == QR_OK) /* the database was renamed meanwhile */
+        (void)!qri_database_rename_catalog(db);
     pthread_mutex_unlock(&db->catalog_mu);
     return status;
 }

@@ -140,6 +140,9 @@ QR_NODISCARD enum qr_status qr_database_open(struct qr_instance *instance,
                                              const struct qr_database_info *info,
                                              struct qr_store *own_store,
                                              struct qr_database **ret_db, struct qr_err *err);
+/* It has another name, objective or size: open sessions see it from their next statement on. */
+QR_NODISCARD enum qr_status
+qr_database_update(struct qr_database *db, const struct qr_database_info *info, struct qr_err *err);
 /* Fails with QR_BUSY while sessions use it. Closes the store. */
 QR_NODISCARD enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err);
 struct qr_store *qr_database_store(struct qr_database *db);
