@@ -87,6 +87,7 @@ static const char *new_secret(struct qri_request *r)
     struct qr_buf buf;
     qr_env_random(r->arm->options.env, bytes, sizeof bytes);
     qr_buf_init(&buf, 4 * SECRET_BYTES);
+    qr_buf_add8(&buf, 's'); /* no hyphen comes first: `az login -p` would take it for an option */
     qri_base64url_put(&buf, bytes, sizeof bytes);
     const char *secret = qri_copy(r, qr_str(qr_buf_cstr(&buf)));
     qr_buf_done(&buf);

@@ -28,7 +28,8 @@ static enum qr_status read_password(struct qr_env *env, struct qr_arena *arena, 
     return status;
 }
 
-/* 24 characters of 57, about 140 bits; none that look alike, at least one of each kind. */
+/* 24 characters of 57, about 140 bits; none that look alike, at least one of each kind. No hyphen
+ * comes first: `az login -p` would take it for an option. */
 static void make_password(struct qr_env *env, char dst[PASSWORD_CHARS + 2])
 {
     static const char chars[] = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789-";
@@ -45,7 +46,7 @@ static void make_password(struct qr_env *env, char dst[PASSWORD_CHARS + 2])
             upper |= dst[i] >= 'A' && dst[i] <= 'Z';
             digit |= dst[i] >= '2' && dst[i] <= '9';
         }
-    } while (!lower || !upper || !digit);
+    } while (!lower || !upper || !digit || dst[0] == '-');
     dst[PASSWORD_CHARS] = '\n';
     dst[PASSWORD_CHARS + 1] = '\0';
 }
