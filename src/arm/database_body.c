@@ -121,14 +121,18 @@ static void say_tier(struct qri_database_change *c, const struct qr_slo *slo)
     c->changes = true;
 }
 
-static bool say_size(struct qri_request *r, const struct form *form, bool to_hyper,
+/* The size that it has comes along when it moves between tiers that both have sizes. */
+static bool say_size(struct qri_request *r, const struct form *form, const struct qr_slo *slo,
                      const struct qr_resource_database *now, struct qri_database_change *c)
 {
-    bool same_tier = now != NULL && is_hyper(now->requested_edition) == to_hyper;
-    bool is_as_it_is = same_tier && !to_hyper && (int64_t)now->row.max_bytes == form->max_bytes;
-    if (form->max_bytes == INT64_MIN || form->max_bytes == -1 || is_as_it_is)
+    bool to_hyper = is_hyper(slo->edition);
+    bool was_hyper = now != NULL && is_hyper(now->requested_edition);
+    bool moves = now != NULL && !qr_str_ieqz(qr_str(now->requested_edition), slo->edition);
+    bool is_as_it_is = now != NULL && !was_hyper && (int64_t)now->row.max_bytes == form->max_bytes;
+    if (form->max_bytes == INT64_MIN || form->max_bytes == -1 ||
+        (is_as_it_is && !(moves && qr_slo_takes_max_bytes(slo, now->row.max_bytes))))
         return true;
-    if (to_hyper && !same_tier)
+    if (to_hyper && now != NULL && !was_hyper)
         return true; /* the tier before had a size */
     if (form->max_bytes <= 0 || to_hyper) {
         qri_refuse(r, 400, "InvalidMaxSizeTierCombination",
@@ -221,7 +225,7 @@ static bool say_wishes(struct qri_request *r, const struct form *form, const str
         c->ask.tags = form->tags;
         c->changes |= now == NULL || !qr_str_eq(form->tags, qr_str(now->tags));
     }
-    return say_size(r, form, to_hyper, now, c) && say_replicas(r, form, to_hyper, now, c) &&
+    return say_size(r, form, slo, now, c) && say_replicas(r, form, to_hyper, now, c) &&
            say_traits(r, form, moves, now, c);
 }
 

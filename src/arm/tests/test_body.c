@@ -234,6 +234,11 @@ static void test_an_echo_of_the_tier_before_is_no_wish(void **state)
          "2},"
          "\"properties\":{" ECHO_HS("-1") "}}",
          "", 0, 0, false},
+        {"GeneralPurpose", "GP_Gen5_2",
+         "{\"sku\":{\"name\":\"BC_Gen5_2\"},\"properties\":{" ECHO_GP "}}", "BC_Gen5_2",
+         UINT64_C(34359738368), 0, true},
+        {"GeneralPurpose", "GP_Gen5_2", "{\"sku\":{\"name\":\"S1\"},\"properties\":{" ECHO_GP "}}",
+         "S1", 0, 0, true},
         {"Hyperscale", "HS_Gen5_2", "{\"properties\":{\"highAvailabilityReplicaCount\":2}}", "", 0,
          3, true},
         {"Hyperscale", "HS_Gen5_2", "{\"properties\":{\"highAvailabilityReplicaCount\":null}}", "",
