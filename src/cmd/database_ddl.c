@@ -158,13 +158,32 @@ static enum qr_status no_database(struct qr_str name, struct qr_err *err)
     return qr_sql_fail(err, 911, text);
 }
 
-static enum qr_status check_settings(const struct qr_ast_options *options, struct qr_err *err)
+/* What is stored is not written again for it. */
+static enum qr_status check_encryption(const struct qr_ast_option *option,
+                                       const struct qr_database_row *row, struct qr_err *err)
+{
+    if (!qr_str_ieqz(option->word, row->encrypted != 0 ? "ON" : "OFF"))
+        return qr_fail(err, QR_UNSUPPORTED,
+                       row->encrypted != 0
+                           ? "Database '%s' is encrypted, which cannot be turned off."
+                           : "Database '%s' cannot be encrypted in place; a copy of it "
+                             "(CREATE DATABASE ... AS COPY OF) is encrypted.",
+                       row->name);
+    return QR_OK;
+}
+
+static enum qr_status check_settings(const struct qr_ast_options *options,
+                                     const struct qr_database_row *row, struct qr_err *err)
 {
     char text[QR_WORD_BYTES_MAX + 1];
     for (size_t i = 0; i < options->count; i++) {
         struct qr_str name = options->items[i].name;
         if (is_kept(&options->items[i]))
             continue;
+        if (qr_str_ieqz(name, "ENCRYPTION") && options->items[i].word.n > 0) {
+            QR_TRY(check_encryption(&options->items[i], row, err));
+            continue;
+        }
         size_t n = name.n < QR_WORD_BYTES_MAX ? name.n : QR_WORD_BYTES_MAX;
         memcpy(text, name.p, n);
         text[n] = '\0';
@@ -265,7 +284,7 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
             qr_control_find(qri_node_options_of(ctx)->control, name, 0, 0, &row, err);
         if (status != QR_OK)
             return status == QR_NOT_FOUND ? no_database(name, err) : qri_node_asked(status, err);
-        return check_settings(&alter->options, err);
+        return check_settings(&alter->options, &row, err);
     }
     if (qr_str_ieqz(alter->action, "MODIFY")) {
         struct qr_database_wish wish = {0};

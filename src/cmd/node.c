@@ -61,6 +61,7 @@ struct qr_database_info qri_database_info(const struct qr_database_row *row)
         .create_ticks = row->create_ticks,
         .max_bytes = qr_database_is_hyper(row) ? UINT64_MAX /* shown as -1: no limit is set */
                                                : row->max_bytes,
+        .is_encrypted = row->encrypted != 0,
     };
 }
 
@@ -497,6 +498,8 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
         .host = qri_database_ddl_host(node),
         .query_memory_bytes_max = options->query_memory_bytes,
     };
+    if (options->server_key != NULL)
+        qr_server_key_id_raw(options->server_key, instance.server_key_id);
     enum qr_status status = qr_instance_new(&instance, &node->instance, err);
     if (status != QR_OK)
         qri_node_close(node);

@@ -227,6 +227,11 @@ void qr_server_key_id(const struct qr_server_key *key, char dst[QR_SERVER_KEY_ID
     hex(key->keys[0].id, QR_SERVER_KEY_ID_BYTES, dst);
 }
 
+void qr_server_key_id_raw(const struct qr_server_key *key, uint8_t dst[QR_SERVER_KEY_ID_BYTES])
+{
+    memcpy(dst, key->keys[0].id, QR_SERVER_KEY_ID_BYTES);
+}
+
 bool qr_server_key_has(const struct qr_server_key *key, const char *id_hex)
 {
     uint8_t id[QR_SERVER_KEY_ID_BYTES];

@@ -106,6 +106,7 @@ static const struct qri_field row_fields[] = {
     ROW(BYTE, traits.redundancy, QR_REDUNDANCY_COUNT),
     ROW(WORD, traits.auto_pause_minutes, 0),
     ROW(WORD, traits.min_capacity_pct, 0),
+    ROW(WORD, encrypted, 0),
     ROW(LONG, migrated_wall_ns, 0),
     {QRI_END, 0, 0},
 };

@@ -69,6 +69,7 @@ static enum qr_status inherit(const struct qr_database_row *source, struct qr_da
         wish->edition = qr_str(source->edition);
     if (wish->collation.n == 0)
         wish->collation = qr_str(source->collation);
+    wish->in_clear = qr_database_is_hyper(source) && !source->encrypted; /* it reads its pages */
     if (wish->max_bytes == 0 && !qr_database_is_hyper(source))
         wish->max_bytes = source->max_bytes;
     return QR_OK;

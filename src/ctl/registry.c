@@ -248,6 +248,7 @@ static enum qr_status follow(const struct qr_registry *registry,
         return qr_sql_fail(err, 40689, primary->name, (int)QR_NAMED_REPLICAS_MAX);
     row->replica_of = primary->id;
     row->slices = primary->slices;
+    row->encrypted = primary->encrypted;
     row->ha_replicas = 0;
     memcpy(row->timeline, primary->timeline, sizeof row->timeline);
     memcpy(row->collation, primary->collation, sizeof row->collation);
@@ -316,6 +317,7 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
         return qr_fail(err, QR_INVALID, "The name of a collation is too long.");
     row.id = is_master(name) ? QR_MASTER_ID : registry->next_id;
     row.create_ticks = qri_registry_now_ticks(registry);
+    row.encrypted = !wish->in_clear;
     qri_new_guid(registry->env, row.guid);
     if (wish->replica_of == NULL)
         qri_new_guid(registry->env, row.timeline);

@@ -85,6 +85,7 @@ static const struct member members[] = {
     {"redundancy",     BYTE, AT(traits.redundancy), 0, 0, QR_REDUNDANCY_COUNT - 1, true},
     {"autoPauseMinutes", WORD, AT(traits.auto_pause_minutes), 0, -1, INT32_MAX, true},
     {"minCapacityPct", WORD, AT(traits.min_capacity_pct), 0, 0, INT32_MAX, true},
+    {"encrypted",      WORD, AT(encrypted),      0, 0, 1, true},
     {"migratedWallNs", LONG, AT(migrated_wall_ns), 0, 0, INT64_MAX, true},
     /* clang-format on */
 };

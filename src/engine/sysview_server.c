@@ -21,7 +21,8 @@ static enum qr_status database_row(void *ctx, const struct qr_database_info *inf
         return QR_OK;
     struct qr_arena *arena = qri_sysrows_arena(w->rows);
     return qri_sysrow(w->rows, qr_arena_str(arena, info->name), (int)info->database_id,
-                      info->create_ticks, qr_arena_str(arena, info->collation));
+                      info->create_ticks, qr_arena_str(arena, info->collation),
+                      (int)info->is_encrypted);
 }
 
 static enum qr_status databases(struct qri_sysrows *rows, struct qr_session *session)
@@ -256,25 +257,25 @@ static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *sessi
     return QR_OK;
 }
 
-#define DESCRIBE_COLUMNS                                                                            \
-    "is_hidden bit, column_ordinal int, name nvarchar(128) null, is_nullable bit, "                 \
-    "system_type_id int, system_type_name nvarchar(256) null, max_length smallint, "                \
-    "precision tinyint, scale tinyint, collation_name nvarchar(128) null, "                         \
-    "user_type_id int null, user_type_database nvarchar(128) null, user_type_schema "               \
-    "nvarchar(128) null, user_type_name nvarchar(128) null, "                                       \
-    "assembly_qualified_type_name nvarchar(4000) null, xml_collection_id int null, "                \
-    "xml_collection_database nvarchar(128) null, xml_collection_schema "                            \
-    "nvarchar(128) null, xml_collection_name nvarchar(128) null, is_xml_document "                  \
-    "bit, is_case_sensitive bit, is_fixed_length_clr_type bit, source_server "                      \
-    "nvarchar(128) null, source_database nvarchar(128) null, source_schema "                        \
-    "nvarchar(128) null, source_table nvarchar(128) null, source_column "                           \
-    "nvarchar(128) null, is_identity_column bit null, is_part_of_unique_key bit "                   \
-    "null, is_updateable bit null, is_computed_column bit null, "                                   \
-    "is_sparse_column_set bit null, ordinal_in_order_by_list smallint null, "                       \
-    "order_by_list_length smallint null, order_by_is_descending smallint null, "                    \
-    "tds_type_id int, tds_length int, tds_collation_id int null, "                                  \
-    "tds_collation_sort_id tinyint null, error_number int null, error_severity int "                \
-    "null, error_state int null, error_message nvarchar(4000) null, error_type int "                \
+#define DESCRIBE_COLUMNS                                                                           \
+    "is_hidden bit, column_ordinal int, name nvarchar(128) null, is_nullable bit, "                \
+    "system_type_id int, system_type_name nvarchar(256) null, max_length smallint, "               \
+    "precision tinyint, scale tinyint, collation_name nvarchar(128) null, "                        \
+    "user_type_id int null, user_type_database nvarchar(128) null, user_type_schema "              \
+    "nvarchar(128) null, user_type_name nvarchar(128) null, "                                      \
+    "assembly_qualified_type_name nvarchar(4000) null, xml_collection_id int null, "               \
+    "xml_collection_database nvarchar(128) null, xml_collection_schema "                           \
+    "nvarchar(128) null, xml_collection_name nvarchar(128) null, is_xml_document "                 \
+    "bit, is_case_sensitive bit, is_fixed_length_clr_type bit, source_server "                     \
+    "nvarchar(128) null, source_database nvarchar(128) null, source_schema "                       \
+    "nvarchar(128) null, source_table nvarchar(128) null, source_column "                          \
+    "nvarchar(128) null, is_identity_column bit null, is_part_of_unique_key bit "                  \
+    "null, is_updateable bit null, is_computed_column bit null, "                                  \
+    "is_sparse_column_set bit null, ordinal_in_order_by_list smallint null, "                      \
+    "order_by_list_length smallint null, order_by_is_descending smallint null, "                   \
+    "tds_type_id int, tds_length int, tds_collation_id int null, "                                 \
+    "tds_collation_sort_id tinyint null, error_number int null, error_severity int "               \
+    "null, error_state int null, error_message nvarchar(4000) null, error_type int "               \
     "null, error_type_desc nvarchar(60) null"
 
 const struct qri_sysview qri_sysviews_server[] = {
@@ -303,7 +304,7 @@ const struct qri_sysview qri_sysviews_server[] = {
      "is_merge_published bit =0, is_distributor bit =0, is_sync_with_backup bit =0, "
      "service_broker_guid uniqueidentifier null =null, is_broker_enabled bit =0, "
      "log_reuse_wait tinyint null =0, log_reuse_wait_desc nvarchar(60) null ='NOTHING', "
-     "is_date_correlation_on bit =0, is_cdc_enabled bit =0, is_encrypted bit null =0, "
+     "is_date_correlation_on bit =0, is_cdc_enabled bit =0, is_encrypted bit null, "
      "is_honor_broker_priority_on bit null =0, replica_id uniqueidentifier null =null, "
      "group_database_id uniqueidentifier null =null, resource_pool_id int null =null, "
      "default_language_lcid smallint null =1033, default_language_name nvarchar(128) null "

@@ -156,6 +156,34 @@ static enum qr_status virtual_file_stats(struct qri_sysrows *rows, struct qr_ses
     return status;
 }
 
+/* ---- sys.dm_database_encryption_keys ---- */
+
+struct key_walk {
+    struct qri_sysrows *rows;
+    struct qr_session *session;
+};
+
+/* One key for each database that is encrypted; the server's wraps it. */
+static enum qr_status key_row(void *ctx, const struct qr_database_info *info)
+{
+    struct key_walk *w = ctx;
+    const struct qr_instance_options *options = &w->session->db->instance->options;
+    uint32_t own = w->session->db->info.database_id;
+    if (!info->is_encrypted || (own != 1 && info->database_id != own))
+        return QR_OK;
+    return qri_sysrow(
+        w->rows, (int)info->database_id, info->create_ticks, info->create_ticks, info->create_ticks,
+        info->create_ticks, info->create_ticks,
+        qr_str_n((const char *)options->server_key_id, sizeof options->server_key_id));
+}
+
+static enum qr_status encryption_keys(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct key_walk w = {rows, session};
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    return host->each_database(host->ctx, key_row, &w);
+}
+
 #define WAIT_COLUMNS                                                                               \
     "wait_type nvarchar(60), waiting_tasks_count bigint, wait_time_ms bigint, "                    \
     "max_wait_time_ms bigint, signal_wait_time_ms bigint =0"
@@ -163,6 +191,15 @@ static enum qr_status virtual_file_stats(struct qri_sysrows *rows, struct qr_ses
 const struct qri_sysview qri_sysviews_storage[] = {
     {"sys", "dm_db_wait_stats", WAIT_COLUMNS, db_wait_stats, NULL, false},
     {"sys", "dm_os_wait_stats", WAIT_COLUMNS, os_wait_stats, NULL, false},
+    {"sys", "dm_database_encryption_keys",
+     "database_id int, encryption_state int =3, create_date datetime, regenerate_date datetime, "
+     "modify_date datetime, set_date datetime, opened_date datetime, "
+     "key_algorithm nvarchar(32) ='AES', key_length int =256, encryptor_thumbprint varbinary(20), "
+     "encryptor_type nvarchar(32) ='CERTIFICATE', percent_complete real =0, "
+     "encryption_state_desc nvarchar(32) ='ENCRYPTED', encryption_scan_state int =4, "
+     "encryption_scan_state_desc nvarchar(32) ='COMPLETE', "
+     "encryption_scan_modify_date datetime null =null",
+     encryption_keys, NULL, false},
     {"sys", "virtual_file_stats$",
      "database_id smallint, file_id smallint, sample_ms bigint, num_of_reads bigint, "
      "num_of_bytes_read bigint, io_stall_read_ms bigint, num_of_writes bigint, "

@@ -79,6 +79,21 @@ class Encryption(unittest.TestCase):
         # The search finds what is there: a name of a table is in clear in no file either, a database's is.
         self.assertNotEqual(files_with(self.quired.data_dir, [b"small2"]), [])
 
+    def test_views_and_statements_say_so(self):
+        key_id = quire("key", "id", "--data-dir", self.quired.data_dir)[1].strip()
+        with self.quired.connect() as connection:
+            rows = connection.execute("SELECT name, is_encrypted FROM sys.databases WHERE name <> 'master'")
+            self.assertEqual(sorted(tuple(row) for row in rows), [("hyper", True), ("small", True)])
+            rows = connection.execute(
+                "SELECT d.name, k.encryption_state, k.key_algorithm, k.key_length, k.encryptor_thumbprint, "
+                "k.encryption_state_desc FROM sys.dm_database_encryption_keys AS k "
+                "JOIN sys.databases AS d ON d.database_id = k.database_id WHERE d.name = 'small'")
+            self.assertEqual([tuple(row) for row in rows],
+                             [("small", 3, "AES", 256, bytes.fromhex(key_id), "ENCRYPTED")])
+            connection.execute("ALTER DATABASE [small] SET ENCRYPTION ON")
+            error, = connection.batch("ALTER DATABASE [small] SET ENCRYPTION OFF").errors
+            self.assertIn("cannot be turned off", error.text)
+
     def test_without_its_key_nothing_starts_and_everything_says_which_key(self):
         key = os.path.join(self.quired.data_dir, "server.key")
         away = key + "-away"

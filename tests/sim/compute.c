@@ -146,6 +146,7 @@ void compute_start(struct world *w, int n, int timeline)
     x->moves = h->moves;
     x->applied = 0;
     struct qr_store_options o = {.env = qr_sim_env(x->disk),
+                                 .server_key = w->server_key,
                                  .log = {&w->sink, "store"},
                                  .page_bytes = PAGE_BYTES,
                                  .cache_bytes = CACHE_PAGES * PAGE_BYTES,

@@ -48,6 +48,7 @@ QR_NODISCARD enum qr_status qr_server_key_retire(struct qr_env *env, const char 
                                                  struct qr_err *err);
 /* In hex, of the key in use. */
 void qr_server_key_id(const struct qr_server_key *key, char dst[QR_SERVER_KEY_ID_HEX_BYTES]);
+void qr_server_key_id_raw(const struct qr_server_key *key, uint8_t dst[QR_SERVER_KEY_ID_BYTES]);
 /* Whether the file has the key of this id, in use or before. */
 bool qr_server_key_has(const struct qr_server_key *key, const char *id_hex);
 const char *qr_server_key_path(const struct qr_server_key *key);

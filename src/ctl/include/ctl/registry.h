@@ -85,6 +85,7 @@ struct qr_database_row {
     uint64_t branch_lsn;               /* where */
     char guid[QR_GUID_TEXT_BYTES + 1]; /* of the database itself, never used again */
     struct qr_database_traits traits;
+    uint32_t encrypted;       /* 1: all that it ever stored is */
     int64_t migrated_wall_ns; /* when it came to Hyperscale from another tier; 0: it did not */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
@@ -111,6 +112,7 @@ struct qr_database_wish {
     struct qr_database_traits traits;
     struct qr_str tags;                       /* n = 0: kept; a JSON object */
     const struct qr_database_row *replica_of; /* CREATE: the primary of a named replica */
+    bool in_clear;                            /* it inherits what is not encrypted */
 };
 
 /* Loads what is there, and brings rows of earlier releases up to date; `env` for time and random.

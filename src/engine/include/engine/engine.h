@@ -116,13 +116,15 @@ struct qr_database_info {
     struct qr_str collation;
     int64_t create_ticks; /* datetime2 ticks, UTC */
     uint64_t max_bytes;
+    bool is_encrypted; /* at rest, all of it */
 };
 
 struct qr_instance_options {
     struct qr_env *env;
     struct qr_log *log;
     struct qr_str server_name;
-    struct qr_str version; /* of quire */
+    struct qr_str version;    /* of quire */
+    uint8_t server_key_id[8]; /* of the key that wraps the databases' keys; zeros: none */
     struct qr_instance_host host;
     size_t plan_cache_bytes_max; /* per database [64 MiB] */
     size_t connections_idle_max; /* pooled SQLite connections per database [16] */
