@@ -32,8 +32,17 @@ QR_NODISCARD enum qr_status qri_settings_check(const struct qri_settings *settin
                                                struct qr_err *err);
 
 /* Of a machine whose options say "HOST" or "HOST:PORT": its first port (QRI_PORT_DEFAULT if none is
- * said) is control's, those of the log service and the page server follow. */
-enum { QRI_PORT_DEFAULT = 7433, QRI_PORT_CONTROL = 0, QRI_PORT_LOG, QRI_PORT_PAGE, QRI_PORT_COUNT };
+ * said) is control's, and the others follow. */
+enum {
+    QRI_PORT_DEFAULT = 7433,
+    QRI_PORT_CONTROL = 0,
+    QRI_PORT_LOG,
+    QRI_PORT_PAGE,
+    QRI_PORT_OPERATE,
+    QRI_PORT_NODE,
+    QRI_PORT_SESSION,
+    QRI_PORT_COUNT
+};
 /* "tcp:HOST:PORT" of one of them; QR_INVALID names the option. */
 QR_NODISCARD enum qr_status qri_machine_address(const char *option, const char *text, unsigned port,
                                                 char dst[QR_CONTROL_PLACE_BYTES],
@@ -128,12 +137,13 @@ struct qri_role {
     const char *name;       /* among control's members */
     struct qr_rpc_loop *loop;
     struct qr_rpc_client *control, *operate; /* wait until there is a connection; operate is NULL
-                                                on another machine */
+                                                of a log service or page server with --join */
     const char *identity;        /* PEM file for TCP; NULL: there are no other machines */
     const char *control_address; /* with --join; NULL: it is on this machine */
     const struct qr_control_service *service; /* the same */
     pthread_t registering;
     bool registers;
+    _Atomic bool leaves; /* a compute node with --join: it does not register again */
 };
 enum { QRI_EXIT_FATAL = 3 };
 /* The addresses of this server, in the arena: "unix:RUN/NAME.ENDING". */
@@ -176,6 +186,8 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
 /* ---- role_join.c ---- */
 /* Opens loop and control's client of a role with --join, and makes its settings whole. */
 QR_NODISCARD enum qr_status qri_role_join(struct qri_role *role, struct qr_err *err);
+/* Registers every second until the role leaves; ends the process if it has no place any more. */
+void qri_role_stay_registered(struct qri_role *role, struct qr_control_ask *ask);
 
 /* ---- role_*.c: start, serve until told to end, end ---- */
 QR_NODISCARD enum qr_status qri_serve_api(struct qri_role *role, struct qr_err *err);

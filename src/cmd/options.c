@@ -64,7 +64,7 @@ static const struct qr_option rows[] = {
      "are Hyperscale databases",
      offsetof(struct qri_settings, landing_zone)},
     {"advertise", "HOST[:PORT]", QR_OPTION_TEXT, "", 0, 255, NULL, "start",
-     "where other machines reach this one, over TLS: PORT (7433 if not given) and the two behind "
+     "where other machines reach this one, over TLS: PORT (7433 if not given) and the five behind "
      "it; "
      "without it everything is on one machine",
      offsetof(struct qri_settings, advertise)},
@@ -87,14 +87,16 @@ static const struct qr_option rows[] = {
      "compute; "
      "everything if not given",
      offsetof(struct qri_settings, role)},
-    {"name", "name", QR_OPTION_TEXT, "", 0, 31, NULL, "start",
-     "with --role compute: `shared`, or `hs-` and the id of a Hyperscale database",
+    {"name", "name", QR_OPTION_TEXT, "", 0, 128, NULL, "start",
+     "with --role compute: `shared`, or `hs-` and the id of a Hyperscale database; with --join the "
+     "name of a named replica",
      offsetof(struct qri_settings, name)},
     {"run-dir", "path", QR_OPTION_TEXT, "", 0, 68, NULL, "start",
      "with --role: the directory of the server's sockets", offsetof(struct qri_settings, run_dir)},
     {"join", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
-     "with --role log or page: run it for a service on another machine, with this file that `quire "
-     "machine add` made there",
+     "with --role log, page or compute: run it for a service on another machine, with this file "
+     "that "
+     "`quire machine add` made there",
      offsetof(struct qri_settings, join)},
     {"tds-fd", "descriptor", QR_OPTION_INT, "0", 0, 65535, NULL, "start",
      "with --role gateway: the listening socket for SQL clients, if it is bound already",
@@ -179,10 +181,10 @@ static enum qr_status check_machines(const struct qri_settings *settings, struct
     if (joins && (away || *settings->run_dir != '\0'))
         return qr_fail(err, QR_INVALID,
                        "--log-at, --page-at and --run-dir are of the service, not of who joins it");
-    if (joins && strcmp(settings->role, "log") != 0 && strcmp(settings->role, "page") != 0)
+    if (joins && strcmp(settings->role, "log") != 0 && strcmp(settings->role, "page") != 0 &&
+        strcmp(settings->role, "compute") != 0)
         return qr_fail(err, QR_UNSUPPORTED,
-                       "--join: only --role log and --role page run on another machine; gateway "
-                       "and compute nodes share one");
+                       "--join: only --role log, page and compute run on another machine");
     return QR_OK;
 }
 
@@ -203,9 +205,11 @@ static enum qr_status check_role(const struct qri_settings *settings, struct qr_
     if (*settings->role != '\0' && *settings->run_dir == '\0' && *settings->join == '\0')
         return qr_fail(err, QR_INVALID, "--run-dir: a role needs it");
     bool is_compute = strcmp(settings->role, "compute") == 0;
-    if (is_compute ? strcmp(settings->name, QR_NODE_SHARED) != 0 &&
-                         !qr_place_database_of(settings->name, &id)
-                   : *settings->name != '\0')
+    bool is_node = *settings->join != '\0'
+                       ? *settings->name != '\0' && strcmp(settings->name, QR_NODE_SHARED) != 0
+                       : strcmp(settings->name, QR_NODE_SHARED) == 0 ||
+                             qr_place_database_of(settings->name, &id);
+    if (is_compute ? !is_node : *settings->name != '\0')
         return qr_fail(err, QR_INVALID, "--name: a compute node is 'shared' or 'hs-' and a number");
     return QR_OK;
 }

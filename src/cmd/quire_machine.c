@@ -31,9 +31,10 @@ static const struct {
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: quire machine add --name MACHINE --role log|page|log,page --output FILE "
+            "usage: quire machine add --name MACHINE --role ROLE[,ROLE]... --output FILE "
             "[--data-dir DIR]\n"
-            "DIR is the data directory [data-dir] of a server that was started with --advertise. "
+            "ROLE is log, page or compute. DIR is the data directory [data-dir] of a server that "
+            "was started with --advertise. "
             "FILE is for\n`quired --role ... --join FILE` on that machine: it holds a key, so keep "
             "it secret.\n");
     return EXIT_USAGE;
@@ -59,17 +60,20 @@ static bool take_words(int argc, char **argv, struct machine_words *words)
 /* "log,page" into the words of an identity. */
 static bool take_roles(const char *text, struct qr_identity *identity)
 {
-    static const char *const known[] = {"log", "page", "log,page", "page,log"};
-    size_t i = 0;
-    while (i < sizeof known / sizeof known[0] && strcmp(text, known[i]) != 0)
-        i++;
-    if (i == sizeof known / sizeof known[0])
-        return false;
-    snprintf(identity->roles, sizeof identity->roles, "%s", text);
-    char *comma = strchr(identity->roles, ',');
-    if (comma != NULL)
-        *comma = ' ';
-    return true;
+    static const char *const known[] = {"log", "page", "compute"};
+    size_t count = sizeof known / sizeof known[0], used = 0;
+    for (const char *at = text;;) {
+        size_t n = strcspn(at, ","), i = 0;
+        while (i < count && (strlen(known[i]) != n || memcmp(known[i], at, n) != 0))
+            i++;
+        if (i == count || used + n + 2 > sizeof identity->roles)
+            return false;
+        used += (size_t)snprintf(identity->roles + used, sizeof identity->roles - used, "%s%s",
+                                 used == 0 ? "" : " ", known[i]);
+        if (at[n] == '\0')
+            return true;
+        at += n + 1;
+    }
 }
 
 static enum qr_status read_of_machines(const char *data_dir, const char *name, struct qr_buf *text,
@@ -116,7 +120,7 @@ int qri_quire_machine(int argc, char **argv)
     if (argc < 1 || strcmp(argv[0], "add") != 0 || !take_words(argc - 1, argv + 1, &words))
         return usage();
     if (!take_roles(words.role, &identity)) {
-        fprintf(stderr, "quire: --role: log, page or log,page run on another machine, not '%s'\n",
+        fprintf(stderr, "quire: --role: log, page and compute run on another machine, not '%s'\n",
                 words.role);
         return EXIT_USAGE;
     }

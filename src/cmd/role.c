@@ -44,9 +44,10 @@ static enum qr_status away_address(const struct qri_role *role, const char *name
          is_page = strcmp(name, QR_ROLE_NAME_PAGE) == 0;
     *ret_away = true;
     if (role->control_address != NULL) {
-        const char *address = is_log    ? role->service->log
-                              : is_page ? role->service->page
-                                        : role->control_address;
+        const char *address = is_log                         ? role->service->log
+                              : is_page                      ? role->service->page
+                              : strcmp(name, "operate") == 0 ? role->service->operate
+                                                             : role->control_address;
         snprintf(dst, QR_CONTROL_PLACE_BYTES, "%s", address);
         return QR_OK;
     }
@@ -69,20 +70,13 @@ enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc_loop *loop, 
     QR_TRY(away_address(role, name, address, &away, err));
     struct qr_rpc_client_options options = {
         .address = away ? address : qri_role_address(role, name, "sock"),
-        .roles = name,
+        .roles = strcmp(name, "operate") == 0 ? "control" : name,
         .backoff_max_ns = away ? away_backoff_max_ns : backoff_max_ns,
         .patient = patient,
     };
     if (options.address == NULL)
         return qr_fail(err, QR_NOMEM, "reach '%s'", name);
     return qr_rpc_client_new(loop, &options, ret_client, err);
-}
-
-/* Does somebody on another machine need this role here? */
-static bool has_askers_away(const struct qri_role *role)
-{
-    return role->control_address != NULL ||
-           (*role->settings->page_at != '\0' && strcmp(role->name, QR_ROLE_NAME_LOG) == 0);
 }
 
 enum qr_status qri_role_listen(struct qri_role *role, const struct qr_rpc_listen_options *options,
@@ -92,7 +86,7 @@ enum qr_status qri_role_listen(struct qri_role *role, const struct qr_rpc_listen
     struct qr_rpc_listen_options own = *options;
     char address[QR_CONTROL_PLACE_BYTES];
     own.roles = asker_roles;
-    if (has_askers_away(role)) {
+    if (*role->settings->advertise != '\0') {
         bool is_log = strcmp(role->name, QR_ROLE_NAME_LOG) == 0;
         QR_TRY(qri_machine_address("advertise", role->settings->advertise,
                                    is_log ? QRI_PORT_LOG : QRI_PORT_PAGE, address, err));
@@ -156,6 +150,10 @@ static void *register_main(void *arg)
     struct qr_err err = {0};
     enum qr_status status;
     free(registration);
+    if (role->control_address != NULL && ask.role == QR_ROLE_COMPUTE) {
+        qri_role_stay_registered(role, &ask);
+        return NULL;
+    }
     do
         status = qr_control_call(qr_rpc_client_peer(role->control), QR_CONTROL_REGISTER, &ask,
                                  REGISTER_NS, NULL, &err);
@@ -291,6 +289,7 @@ static enum qr_status open_role(struct qri_role *role, struct qr_err *err)
 
 static void close_role(struct qri_role *role)
 {
+    atomic_store(&role->leaves, true);
     qr_rpc_client_stop(role->control); /* the registration may still be under way */
     if (role->registers)
         pthread_join(role->registering, NULL);
@@ -317,7 +316,10 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
     enum qr_status status = qr_vfs_init(&err);
     if (status == QR_OK)
         status = open_role(&role, &err);
-    if (status == QR_OK && kinds[i].has_key && role.server_key == NULL)
+    /* a compute node of another machine gets log and pages from those who have the key */
+    bool keyless = !kinds[i].has_key ||
+                   (role.control_address != NULL && strcmp(settings->role, "compute") == 0);
+    if (status == QR_OK && !keyless && role.server_key == NULL)
         status = qri_datadir_key(&role.dir, arena, settings->server_key_file, false,
                                  &role.server_key, &err);
     if (status == QR_OK)

@@ -11,6 +11,7 @@
 #include "ctl/slo.h"
 #include "gateway/gateway.h"
 #include "store/store.h"
+#include "tunnel/tunnel.h"
 #include "base/banned.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
     NODE_WORKERS = 4,
     WORKER_STACK_BYTES = 8 << 20
 };
+static const size_t SESSION_BYTES_MAX = (size_t)512 << 20;
 
 struct compute_role {
     struct qri_role *role;
@@ -32,6 +34,8 @@ struct compute_role {
     struct qr_service service;
     struct qr_gateway *gateway;
     struct qr_rpc_listener *listener;
+    struct qr_tunnel_far *tunnel; /* with --join: sessions come through it */
+    struct qr_rpc_listener *tunnel_listener;
     bool one_database;
     uint32_t database_id;
 };
@@ -108,6 +112,37 @@ static enum qr_status open_its_database(struct compute_role *c, struct qr_err *e
     return status;
 }
 
+/* Control and gateway are on another machine. */
+static enum qr_status listen_for_machines(struct compute_role *c,
+                                          struct qr_rpc_listen_options *listen,
+                                          const char *handoff_address, struct qr_err *err)
+{
+    struct qri_role *role = c->role;
+    char address[QR_CONTROL_PLACE_BYTES];
+    struct qr_tunnel_far_options far = {
+        .env = role->env,
+        .log = {role->sink, "tunnel"},
+        .handoff_address = handoff_address,
+    };
+    struct qr_rpc_listen_options sessions = {
+        .address = address,
+        .roles = "control",
+        .serve = qr_tunnel_far_serve,
+        .link_requests_max = 4 * QR_TUNNEL_SESSIONS_MAX,
+        .link_bytes_max = SESSION_BYTES_MAX,
+    };
+    QR_TRY(qr_tunnel_far_new(&far, &c->tunnel, err));
+    sessions.ctx = c->tunnel;
+    QR_TRY(qri_machine_address("advertise", role->settings->advertise, QRI_PORT_SESSION, address,
+                               err));
+    QR_TRY(qr_rpc_listen(role->loop, &sessions, &c->tunnel_listener, err));
+    QR_TRY(
+        qri_machine_address("advertise", role->settings->advertise, QRI_PORT_NODE, address, err));
+    listen->address = address;
+    listen->roles = "control";
+    return qr_rpc_listen(role->loop, listen, &c->listener, err);
+}
+
 static enum qr_status listen_for_all(struct compute_role *c, struct qr_err *err)
 {
     struct qri_role *role = c->role;
@@ -132,13 +167,16 @@ static enum qr_status listen_for_all(struct compute_role *c, struct qr_err *err)
     if (options.handoff_address == NULL || listen.address == NULL)
         return qr_fail(err, QR_NOMEM, "start the compute node");
     QR_TRY(qr_gateway_start(&options, &c->gateway, err));
+    if (role->control_address != NULL)
+        return listen_for_machines(c, &listen, options.handoff_address, err);
     return qr_rpc_listen(role->loop, &listen, &c->listener, err);
 }
 
 static bool tick(void *ctx)
 {
     struct compute_role *c = ctx;
-    bool open = qri_node_tick(c->node);
+    /* nobody starts it again on this machine, so it does not end when nobody uses it */
+    bool open = c->role->control_address != NULL || qri_node_tick(c->node);
     qri_give_back_memory();
     return open || !c->one_database;
 }
@@ -170,6 +208,8 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
         qr_log_event(&role->log, QR_WARN, "sessions_left_at_stop", NULL);
         _Exit(EXIT_SUCCESS);
     }
+    qr_rpc_listener_free(c.tunnel_listener);
+    qr_tunnel_far_free(c.tunnel);
     qr_gateway_free(c.gateway);
     qr_rpc_client_stop(role->operate); /* statements of node calls end with their sessions */
     qr_rpc_listener_free(c.listener);

@@ -6,6 +6,7 @@
 #include "cmd_int.h"
 #include "env/thread.h"
 #include "gateway/gateway.h"
+#include "tunnel/tunnel.h"
 #include "base/banned.h"
 
 enum {
@@ -22,8 +23,36 @@ static const int64_t AGAIN_NS = 10000000;
 struct asked {
     struct qr_rpc_call call; /* first */
     struct qr_route_job *job;
+    struct gateway_role *gateway;
     struct qr_buf body;
 };
+
+struct gateway_role {
+    struct qri_role *role;
+    struct qri_gateway_state *state;
+    struct qr_router router;
+    struct qr_login_directory logins;
+    struct qr_buf key_pem, cert_pem;
+    struct qr_gateway *gateway;
+    struct qr_rpc_loop *tunnel_loop; /* with --advertise: to nodes on other machines */
+    struct qr_tunnel_near *tunnel;
+};
+
+/* A node on another machine has "tcp:HOST:PORT/NODE"; it is reached through a socket here. */
+static enum qr_status place(struct gateway_role *g, struct qr_control_route *route,
+                            struct qr_route_job *job)
+{
+    char *slash = strncmp(route->address, "tcp:", 4) == 0 ? strrchr(route->address, '/') : NULL;
+    job->database_id = route->database_id;
+    if (slash == NULL) {
+        memcpy(job->address, route->address, sizeof route->address);
+        return QR_OK;
+    }
+    if (g->tunnel == NULL)
+        return qr_fail(&job->err, QR_PROTOCOL, "a route to another machine");
+    *slash = '\0';
+    return qr_tunnel_near_address(g->tunnel, slash + 1, route->address, job->address, &job->err);
+}
 
 static void route_done(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 {
@@ -31,15 +60,14 @@ static void route_done(struct qr_rpc_call *call, const struct qr_rpc_reply *repl
     struct qr_route_job *job = asked->job;
     struct qr_control_route route;
     _Static_assert(sizeof route.address <= sizeof job->address, "one address, two headers");
+    _Static_assert(sizeof job->address >= QR_TUNNEL_ADDRESS_BYTES, "as well");
     job->status = reply->status;
     if (reply->status != QR_OK) {
         job->err = *reply->err;
     } else {
         job->status = qr_control_route_get(reply->body, reply->bytes, &route, &job->err);
-        if (job->status == QR_OK) {
-            memcpy(job->address, route.address, sizeof route.address);
-            job->database_id = route.database_id;
-        }
+        if (job->status == QR_OK)
+            job->status = place(asked->gateway, &route, job);
     }
     qr_buf_done(&asked->body);
     free(asked);
@@ -48,7 +76,8 @@ static void route_done(struct qr_rpc_call *call, const struct qr_rpc_reply *repl
 
 static void route(void *ctx, struct qr_route_job *job)
 {
-    struct qri_role *role = ctx;
+    struct gateway_role *g = ctx;
+    struct qri_role *role = g->role;
     struct asked *asked = calloc(1, sizeof *asked);
     struct qr_control_ask ask = {.name = job->database, .read_only = job->read_only_intent};
     int64_t left_ns = job->deadline_mono_ns - qr_env_mono_ns(role->env);
@@ -58,6 +87,7 @@ static void route(void *ctx, struct qr_route_job *job)
         return;
     }
     asked->job = job;
+    asked->gateway = g;
     qr_buf_init(&asked->body, ASK_BYTES_MAX);
     qr_control_ask_put(&asked->body, QR_CONTROL_ROUTE, &ask);
     asked->call = (struct qr_rpc_call){
@@ -72,14 +102,16 @@ static void route(void *ctx, struct qr_route_job *job)
 
 /* ---- the process ---- */
 
-struct gateway_role {
-    struct qri_role *role;
-    struct qri_gateway_state *state;
-    struct qr_router router;
-    struct qr_login_directory logins;
-    struct qr_buf key_pem, cert_pem;
-    struct qr_gateway *gateway;
-};
+static enum qr_status open_tunnel(struct gateway_role *g, struct qr_err *err)
+{
+    struct qri_role *role = g->role;
+    struct qr_rpc_loop_options loop = qri_role_loop(role, "tunnels");
+    struct qr_tunnel_near_options options = {
+        .env = role->env, .log = {role->sink, "tunnel"}, .dir = role->settings->run_dir};
+    QR_TRY(qr_rpc_loop_new(&loop, &g->tunnel_loop, err));
+    options.loop = g->tunnel_loop;
+    return qr_tunnel_near_new(&options, &g->tunnel, err);
+}
 
 static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
 {
@@ -87,7 +119,9 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
     const struct qri_settings *settings = role->settings;
     QR_TRY(qri_gateway_state_open(role, &g->state, err));
     QR_TRY(qri_datadir_tls(&role->dir, role->arena, &g->key_pem, &g->cert_pem, err));
-    g->router = (struct qr_router){.ctx = role, .route = route};
+    if (role->identity != NULL)
+        QR_TRY(open_tunnel(g, err));
+    g->router = (struct qr_router){.ctx = g, .route = route};
     g->logins = (struct qr_login_directory){.ctx = g->state, .find = qri_gateway_state_login};
     struct qr_gateway_options options = {
         .env = role->env,
@@ -136,6 +170,8 @@ enum qr_status qri_serve_gateway(struct qri_role *role, struct qr_err *err)
     qr_rpc_client_stop(
         role->control); /* every route must be answered before the gateway is freed */
     qr_gateway_free(g.gateway);
+    qr_tunnel_near_free(g.tunnel);
+    qr_rpc_loop_free(g.tunnel_loop);
     qri_gateway_state_close(g.state);
     qr_buf_done(&g.key_pem);
     qr_buf_done(&g.cert_pem);

@@ -2,15 +2,18 @@
  *
  * What it has is a data directory of its own and the file that `quire machine add` made; the rest
  * control tells. A service that is not there is waited for. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "cmd_int.h"
 #include "ctl/control.h"
 #include "machine_file.h"
 #include "rpc/identity.h"
 #include "base/banned.h"
 
-static const int64_t JOIN_NS = INT64_C(10) * 1000000000, DAY_NS = INT64_C(86400) * 1000000000;
+static const int64_t JOIN_NS = INT64_C(10) * 1000000000, BEAT_NS = INT64_C(1000000000),
+                     BEAT_TIMEOUT_NS = INT64_C(3000000000), DAY_NS = INT64_C(86400) * 1000000000;
 
 /* Whose file is it, what may it play, and where is control? */
 static enum qr_status read_file(struct qri_role *role, const char *pem, struct qr_err *err)
@@ -36,9 +39,33 @@ static enum qr_status read_file(struct qri_role *role, const char *pem, struct q
     return role->control_address != NULL ? QR_OK : qr_fail(err, QR_NOMEM, "join");
 }
 
+/* The node of a database by its name, and a directory for sockets. */
+static enum qr_status take_node(struct qri_role *role, struct qri_settings *settings,
+                                struct qr_err *err)
+{
+    struct qr_database_row row;
+    uint32_t id;
+    QR_TRY(qri_datadir_run(&role->dir, role->arena, &settings->run_dir, err));
+    QR_TRY(qri_role_client(role, role->loop, "operate", true, &role->operate, err));
+    if (!qr_place_database_of(settings->name, &id)) {
+        char node[QR_NODE_NAME_BYTES];
+        enum qr_status status = qr_control_find(qr_rpc_client_peer(role->control),
+                                                qr_str(settings->name), 0, 0, &row, err);
+        if (status == QR_NOT_FOUND)
+            return qr_fail(err, status, "--name: there is no database '%s'", settings->name);
+        QR_TRY(status);
+        qr_place_node(&row, node);
+        settings->name = qr_arena_dup(role->arena, node, strlen(node));
+        if (settings->name == NULL)
+            return qr_fail(err, QR_NOMEM, "join");
+    }
+    role->name = settings->name;
+    return QR_OK;
+}
+
 /* Control's answer goes where the options of a role of this machine's own service would be. */
-static enum qr_status take_service(struct qri_role *role, const struct qr_control_service *service,
-                                   struct qr_err *err)
+static enum qr_status take_service(struct qri_role *role, enum qr_role kind,
+                                   const struct qr_control_service *service, struct qr_err *err)
 {
     struct qri_settings *settings = qr_arena_alloc(role->arena, sizeof *settings);
     struct qr_control_service *copy = qr_arena_alloc(role->arena, sizeof *copy);
@@ -51,23 +78,49 @@ static enum qr_status take_service(struct qri_role *role, const struct qr_contro
     settings->landing_zone = copy->landing_zone;
     if (*settings->blob == '\0')
         settings->blob = copy->blob;
-    if (*settings->blob == '\0')
+    if (*settings->blob == '\0' && kind != QR_ROLE_COMPUTE)
         return qr_fail(err, QR_INVALID,
                        "--blob: machines need a blob store that all of them reach");
-    if (*settings->server_key_file == '\0')
+    if (kind != QR_ROLE_COMPUTE && *settings->server_key_file == '\0')
         QR_TRY(qr_server_key_parse(copy->server_key, "the server key from control",
                                    &role->server_key, err));
     role->service = copy;
     role->settings = settings;
-    return QR_OK;
+    return kind == QR_ROLE_COMPUTE ? take_node(role, settings, err) : QR_OK;
+}
+
+void qri_role_stay_registered(struct qri_role *role, struct qr_control_ask *ask)
+{
+    char node[QR_CONTROL_PLACE_BYTES], session[QR_CONTROL_PLACE_BYTES];
+    struct qr_err err = {0};
+    const char *advertise = role->settings->advertise;
+    enum qr_status status = qri_machine_address("advertise", advertise, QRI_PORT_NODE, node, &err);
+    if (status == QR_OK)
+        status = qri_machine_address("advertise", advertise, QRI_PORT_SESSION, session, &err);
+    ask->node_address = qr_str(node);
+    ask->session_address = qr_str(session);
+    while (status == QR_OK && !atomic_load(&role->leaves)) {
+        status = qr_control_call(qr_rpc_client_peer(role->control), QR_CONTROL_REGISTER, ask,
+                                 BEAT_TIMEOUT_NS, NULL, &err);
+        if (status == QR_TIMEOUT || status == QR_CLOSED || status == QR_BUSY)
+            status = QR_OK; /* it starts again, or ends the process that it has in our place */
+        if (status == QR_OK)
+            qr_env_sleep_ns(role->env, BEAT_NS);
+    }
+    if (status == QR_OK || status == QR_CANCELLED || atomic_load(&role->leaves))
+        return;
+    QR_LOG(&role->log, status == QR_NOT_FOUND ? QR_INFO : QR_ERROR, "place_lost",
+           QR_F("name", role->name), QR_F("reason", &err.text[0]));
+    kill(getpid(), SIGTERM); /* as a person would end it */
 }
 
 enum qr_status qri_role_join(struct qri_role *role, struct qr_err *err)
 {
     struct qr_buf pem;
     struct qr_control_service service;
-    enum qr_role kind =
-        strcmp(role->settings->role, QR_ROLE_NAME_LOG) == 0 ? QR_ROLE_LOG : QR_ROLE_PAGE;
+    enum qr_role kind = strcmp(role->settings->role, QR_ROLE_NAME_LOG) == 0    ? QR_ROLE_LOG
+                        : strcmp(role->settings->role, QR_ROLE_NAME_PAGE) == 0 ? QR_ROLE_PAGE
+                                                                               : QR_ROLE_COMPUTE;
     qr_buf_init(&pem, QR_IDENTITY_PEM_BYTES_MAX);
     enum qr_status status =
         qr_wrap(err, qr_env_read_file(role->env, role->settings->join, &pem, err), "--join");
@@ -89,5 +142,5 @@ enum qr_status qri_role_join(struct qri_role *role, struct qr_err *err)
                    QR_F("reason", &err->text[0]));
         told = true;
     }
-    return status == QR_OK ? take_service(role, &service, err) : status;
+    return status == QR_OK ? take_service(role, kind, &service, err) : status;
 }

@@ -246,6 +246,9 @@ static enum qr_status know_machines(struct supervisor *s, struct qr_err *err)
                                QRI_PORT_PAGE, service->page, err));
     m->identity = qri_datadir_path(&s->dir, s->arena, "machines", "self.pem");
     m->address = qr_arena_printf(s->arena, "%s", address);
+    m->operate_address = service->operate;
+    QR_TRY(qri_machine_address("advertise", settings->advertise, QRI_PORT_OPERATE, service->operate,
+                               err));
     if (m->identity == NULL || m->address == NULL)
         return qr_fail(err, QR_NOMEM, "know other machines");
     snprintf(service->server_name, sizeof service->server_name, "%s",

@@ -38,7 +38,8 @@ static const struct {
     struct qri_field fields[FIELDS_MAX];
 } asks[] = {
     /* clang-format off */
-    {QR_CONTROL_REGISTER,    {ASK(BYTE, role, QR_ROLE_COUNT), ASK(TEXT, name, WORDS_MAX), ASK(WORD, pid, 0)}},
+    {QR_CONTROL_REGISTER,    {ASK(BYTE, role, QR_ROLE_COUNT), ASK(TEXT, name, WORDS_MAX), ASK(WORD, pid, 0),
+                              ASK(TEXT, node_address, NAMES_MAX), ASK(TEXT, session_address, NAMES_MAX)}},
     {QR_CONTROL_ROUTE,       {ASK(TEXT, name, NAMES_MAX), ASK(FLAG, read_only, 0)}},
     {QR_CONTROL_STATE,       {ASK(LONG, version, 0)}},
     {QR_CONTROL_FIND,        {ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
@@ -80,8 +81,9 @@ static const struct {
     /* clang-format on */
 };
 static const struct qri_field service_fields[] = {
-    SERVICE(server_name), SERVICE(admin_login),  SERVICE(log),        SERVICE(page),
-    SERVICE(blob),        SERVICE(landing_zone), SERVICE(server_key), {QRI_END, 0, 0},
+    SERVICE(server_name),  SERVICE(admin_login), SERVICE(operate),
+    SERVICE(log),          SERVICE(page),        SERVICE(blob),
+    SERVICE(landing_zone), SERVICE(server_key),  {QRI_END, 0, 0},
 };
 static const struct qri_field row_fields[] = {
     ROW(WORD, id, 0),

@@ -10,7 +10,7 @@
 #include "base/banned.h"
 
 enum { SHORT_WORKERS = 2, OPERATION_WORKERS = 8, WORKER_STACK_BYTES = 1 << 20 };
-static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000, AWAY_NS = 500000000;
+static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000;
 
 /* ---- members; mu held where said ---- */
 
@@ -61,7 +61,7 @@ void qr_control_exited(struct qr_control *control, const char *name, bool return
 {
     pthread_mutex_lock(&control->mu);
     struct qri_member *member = find_member(control, name);
-    if (member != NULL) {
+    if (member != NULL && !member->is_away) { /* else it has been replaced already */
         member->ready = false;
         member->generation += 1;
     }
@@ -90,13 +90,6 @@ void qri_control_tell_gateway(struct qr_control *control, bool wait)
 
 /* ---- node calls ---- */
 
-bool qri_control_is_away(const struct qr_control *control, const char *name)
-{
-    const struct qr_control_machines *machines = control->options.machines;
-    return machines != NULL && ((machines->log_away && strcmp(name, QR_ROLE_NAME_LOG) == 0) ||
-                                (machines->page_away && strcmp(name, QR_ROLE_NAME_PAGE) == 0));
-}
-
 static enum qr_status new_client(struct qr_control *control, const char *socket, bool is_node,
                                  struct qr_rpc_client **ret_client, struct qr_err *err)
 {
@@ -105,12 +98,8 @@ static enum qr_status new_client(struct qr_control *control, const char *socket,
              is_node ? "node" : "sock");
     /* not patient: who repeats looks whether it is all over */
     struct qr_rpc_client_options options = {.address = address, .backoff_max_ns = REPEAT_NS};
-    if (!is_node && qri_control_is_away(control, socket)) {
-        const struct qr_control_service *service = &control->options.machines->service;
-        options.address = strcmp(socket, QR_ROLE_NAME_LOG) == 0 ? service->log : service->page;
-        options.roles = socket;
-        options.backoff_max_ns = AWAY_NS;
-    }
+    if (!is_node && qri_machines_have(control, socket))
+        return qri_machines_client(control, socket, ret_client, err);
     return qr_rpc_client_new(control->loop, &options, ret_client, err);
 }
 
@@ -122,10 +111,10 @@ enum qr_status qri_control_node(struct qr_control *control, const char *name,
     struct qri_member *member = qri_control_member(control, name);
     if (member == NULL)
         status = qr_fail(err, QR_NOMEM, "reach '%s'", name);
-    else if (member->client == NULL)
+    else if (!member->is_away && member->client == NULL)
         status = new_client(control, name, true, &member->client, err);
     if (status == QR_OK)
-        *ret_peer = qr_rpc_client_peer(member->client);
+        *ret_peer = qr_rpc_client_peer(member->is_away ? member->away_client : member->client);
     pthread_mutex_unlock(&control->mu);
     return status;
 }
@@ -143,6 +132,7 @@ void qri_control_forget_node(struct qr_control *control, const char *name)
     if (member == NULL)
         return;
     qr_rpc_client_free(member->client);
+    qr_rpc_client_free(member->away_client);
     free(member);
 }
 
@@ -243,19 +233,6 @@ static enum qr_status listen_at(struct qr_control *control, const char *socket, 
     return qr_rpc_listen(control->loop, &options, ret_listener, err);
 }
 
-static enum qr_status listen_for_machines(struct qr_control *control, struct qr_err *err)
-{
-    struct qr_rpc_listen_options options = {
-        .address = control->options.machines->address,
-        .roles = QR_ROLE_NAME_LOG " " QR_ROLE_NAME_PAGE,
-        .serve = qri_control_serve_short,
-        .ctx = control,
-        .workers = SHORT_WORKERS,
-        .worker_stack_bytes = WORKER_STACK_BYTES,
-    };
-    return qr_rpc_listen(control->loop, &options, &control->machine_listener, err);
-}
-
 static enum qr_status open_control(struct qr_control *control, struct qr_err *err)
 {
     const struct qr_control_machines *machines = control->options.machines;
@@ -272,7 +249,7 @@ static enum qr_status open_control(struct qr_control *control, struct qr_err *er
     QR_TRY(listen_at(control, "operate", OPERATION_WORKERS, qri_control_serve_operation,
                      &control->operation_listener, err));
     if (machines != NULL)
-        QR_TRY(listen_for_machines(control, err));
+        QR_TRY(qri_machines_listen(control, err));
     QR_TRY(qr_thread_start("qr-reign", 0, qri_reign_main, control, &control->reign_thread, err));
     control->reign_thread_runs = true;
     return QR_OK;
@@ -327,10 +304,13 @@ void qr_control_free(struct qr_control *control)
     qr_rpc_listener_free(control->short_listener);
     qr_rpc_listener_free(control->operation_listener);
     qr_rpc_listener_free(control->machine_listener);
+    qr_rpc_listener_free(control->machine_operation_listener);
     if (control->reign_thread_runs)
         pthread_join(control->reign_thread, NULL);
-    for (struct qri_member *member = control->members; member != NULL; member = member->next)
+    for (struct qri_member *member = control->members; member != NULL; member = member->next) {
         qr_rpc_client_free(member->client);
+        qr_rpc_client_free(member->away_client);
+    }
     qr_rpc_client_free(control->log);
     qr_rpc_client_free(control->pages);
     qr_rpc_loop_free(control->loop);
@@ -368,7 +348,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     for (size_t i = 0; i < count; i++)
         QR_TRY(host->want(host->ctx, names[i], err));
     for (size_t i = 0; i < count; i++)
-        if (!qri_control_is_away(control, names[i])) /* another machine may be off just now */
+        if (!qri_machines_have(control, names[i])) /* another machine may be off just now */
             QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
     QR_TRY(qri_control_tidy(control, err));
     qri_ops_resume(control);
@@ -383,6 +363,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
 void qr_control_tick(struct qr_control *control)
 {
     pthread_mutex_lock(&control->mu);
+    qri_machines_tick(control);
     qri_control_look_at_parked(control);
     pthread_mutex_unlock(&control->mu);
     qri_ops_expire(control);

@@ -16,6 +16,13 @@ struct qri_member {
     bool ready;
     uint64_t generation;          /* raised by each registration and each exit */
     struct qr_rpc_client *client; /* of its node calls; compute nodes only */
+    /* of a process on another machine (machines.c) */
+    bool is_away; /* it is there now */
+    bool moves;   /* ours has to end for it */
+    uint32_t away_pid;
+    int64_t until_ns; /* unless it says again that it is there */
+    struct qr_rpc_client *away_client;
+    char node_address[QR_CONTROL_PLACE_BYTES], session_address[QR_CONTROL_ADDRESS_BYTES];
 };
 
 /* Who is the primary of a Hyperscale database, once that had to be thought about (reign.c). */
@@ -69,7 +76,7 @@ struct qr_control {
     char run_dir[QRI_PATH_BYTES];
     struct qr_rpc_loop *loop;
     struct qr_rpc_listener *short_listener, *operation_listener;
-    struct qr_rpc_listener *machine_listener; /* short calls of other machines */
+    struct qr_rpc_listener *machine_listener, *machine_operation_listener; /* machines.c */
     struct qr_rpc_client *log, *pages;
     _Atomic bool stopping;
     struct qri_ops ops;
@@ -125,8 +132,19 @@ bool qri_control_try_claim(struct qr_control *control, struct qri_claim *claim,
                            uint32_t database_id);
 void qri_control_unclaim(struct qr_control *control, struct qri_claim *claim);
 
-/* Does that role, by its name, run on another machine? */
-bool qri_control_is_away(const struct qr_control *control, const char *name);
+/* ---- machines.c: options.machines is not NULL, but where said ---- */
+/* Does that role, by its name, run on another machine? Whatever the options. */
+bool qri_machines_have(const struct qr_control *control, const char *role);
+/* Its peer. */
+QR_NODISCARD enum qr_status qri_machines_client(struct qr_control *control, const char *role,
+                                                struct qr_rpc_client **ret_client,
+                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_machines_listen(struct qr_control *control, struct qr_err *err);
+/* Nodes that have been silent are not there any more; mu held. Whatever the options. */
+void qri_machines_tick(struct qr_control *control);
+/* Ends a process of ours that has moved; mu held, and given back meanwhile. False: there is none.
+ * Whatever the options. */
+bool qri_machines_move(struct qr_control *control);
 
 /* ---- serve.c: qr_rpc_serve_fn whose ctx is the struct qr_control ---- */
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request);

@@ -311,6 +311,8 @@ void *qri_reign_main(void *arg)
     struct qr_control *control = arg;
     pthread_mutex_lock(&control->mu);
     while (!control->stopping) {
+        if (qri_machines_move(control))
+            continue;
         const struct qri_reign *reign = find_work(control);
         if (reign == NULL) {
             (void)qr_cond_wait(&control->changed, &control->mu, -1);

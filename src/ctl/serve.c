@@ -6,7 +6,6 @@
 #include "control_int.h"
 #include "ctl/place.h"
 #include "ctl/slo.h"
-#include "rpc/identity.h"
 #include "base/banned.h"
 
 enum { ROWS_ANSWER_BYTES = 256 * 1024 }; /* of DATABASES; the next call gets the rest */
@@ -46,7 +45,11 @@ static void answer_route(struct qr_control *control, const struct qri_parked *p,
     struct qr_err err = {0};
     struct qr_buf buf;
     qr_buf_init(&buf, 1024);
-    int n = snprintf(route.address, sizeof route.address, "unix:%s/%s.tds", control->run_dir, node);
+    const struct qri_member *member = qri_control_member(control, node);
+    int n = member != NULL && member->is_away
+                ? snprintf(route.address, sizeof route.address, "%s", member->session_address)
+                : snprintf(route.address, sizeof route.address, "unix:%s/%s.tds", control->run_dir,
+                           node);
     enum qr_status status = n > 0 && (size_t)n < sizeof route.address
                                 ? QR_OK
                                 : qr_fail(&err, QR_BUG, "a node's address is too long");
@@ -147,15 +150,13 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
     struct qr_err err = {0};
     snprintf(name, sizeof name, "%.*s", (int)ask->name.n, ask->name.p);
     const struct qr_control_host *host = &control->options.host;
-    const struct qr_identity *from = own_request->from;
     /* under mu, as exited is: a process that is gone cannot be noted after its end */
     pthread_mutex_lock(&control->mu);
-    int pid = from == NULL ? host->pid(host->ctx, name) : (int)ask->pid;
-    bool ours = from == NULL ? pid == (int)ask->pid
-                             : qri_control_is_away(control, name) && qr_identity_plays(from, name);
-    struct qri_member *member = ours ? qri_control_member(control, name) : NULL;
+    int pid = host->pid(host->ctx, name);
+    struct qri_member *member = pid == (int)ask->pid ? qri_control_member(control, name) : NULL;
     if (member != NULL) {
         member->ready = true;
+        member->is_away = false;
         member->generation += 1;
         qri_control_look_at_parked(control);
         pthread_cond_broadcast(&control->changed);
@@ -166,33 +167,11 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
         qr_rpc_refuse(own_request, QR_DENIED, &err);
         return;
     }
-    QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]), QR_F("pid", pid),
-           QR_F("machine", from == NULL ? "here" : (const char *)from->name));
+    QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]), QR_F("pid", pid));
     qr_rpc_answer(own_request, NULL, 0);
     uint32_t id;
     if (qr_place_database_of(name, &id))
         qri_reign_want(control, id);
-}
-
-static void serve_join(struct qr_control *control, const struct qr_control_ask *ask,
-                       struct qr_rpc_request *own_request)
-{
-    static const char *const names[QR_ROLE_COUNT] = {
-        QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_ROLE_NAME_GATEWAY, "compute", QR_ROLE_NAME_API};
-    const struct qr_identity *from = own_request->from;
-    const char *name = names[ask->role];
-    struct qr_err err = {0};
-    struct qr_buf buf;
-    enum qr_status status = QR_OK;
-    qr_buf_init(&buf, sizeof(struct qr_control_service) + 64);
-    if (from == NULL || !qr_identity_plays(from, name))
-        status =
-            qr_fail(&err, QR_DENIED, "this machine has no certificate for the role '%s'", name);
-    else if (!qri_control_is_away(control, name))
-        status = qr_fail(&err, QR_DENIED, "the role '%s' is not placed on another machine", name);
-    else
-        qr_control_service_put(&buf, &control->options.machines->service);
-    qri_control_answer(own_request, &buf, status, &err);
 }
 
 static void serve_duty(struct qr_control *control, const struct qr_control_ask *ask,
@@ -330,13 +309,6 @@ static void serve_login(struct qr_control *control, const struct qr_control_ask 
     qri_control_answer(own_request, &buf, status, &err);
 }
 
-/* What another machine may call; the rest could tell it passwords' hashes. */
-static const bool for_machines[QR_CONTROL_METHOD_SHORT_LAST - QR_CONTROL_REGISTER + 1] = {
-    [QR_CONTROL_REGISTER - QR_CONTROL_REGISTER] = true,
-    [QR_CONTROL_DATABASES - QR_CONTROL_REGISTER] = true,
-    [QR_CONTROL_JOIN - QR_CONTROL_REGISTER] = true,
-};
-
 static void (*const short_calls[])(struct qr_control *control, const struct qr_control_ask *ask,
                                    struct qr_rpc_request *own_request) = {
     [QR_CONTROL_REGISTER - QR_CONTROL_REGISTER] = serve_register,
@@ -347,7 +319,6 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_RULES - QR_CONTROL_REGISTER] = serve_rules,
     [QR_CONTROL_DUTY - QR_CONTROL_REGISTER] = serve_duty,
     [QR_CONTROL_LOGIN - QR_CONTROL_REGISTER] = serve_login,
-    [QR_CONTROL_JOIN - QR_CONTROL_REGISTER] = serve_join,
 };
 
 /* What is no operation that may take its time (ops.c). */
@@ -368,9 +339,6 @@ void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)
     enum qr_status status =
         !is_short && own_request->method < QR_CONTROL_RESOURCE
             ? qr_fail(&err, QR_UNSUPPORTED, "no short call %u", own_request->method)
-        : own_request->from != NULL && (!is_short || !for_machines[index])
-            ? qr_fail(&err, QR_DENIED, "short call %u is not for other machines",
-                      own_request->method)
             : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes, &ask,
                                  &err);
     if (status == QR_OK && is_short)

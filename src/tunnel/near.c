@@ -1,4 +1,4 @@
-/* near.c - see tunnel/tunnel.h: the end beside the gateway.
+/* near.c - see tunnel/tunnel.h: the end beside the gateway, its sessions.
  *
  * A gate is a socket that handoffs come to; a link is a gateway's connection to it, with one login
  * at a time under way. The end's thread waits for sockets, the rpc loop runs what calls come back
@@ -6,105 +6,41 @@
  * for. A session has a call of each kind at most, and its memory goes when none is under way and
  * the thread has fetched no event of it. */
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/endian.h"
-#include "env/thread.h"
-#include "tunnel_int.h"
+#include "near_int.h"
 #include "base/banned.h"
 
-enum { EVENTS = 32, SWEEP_MS = 1000, BACKLOG = 1024, LINKS_MAX = 1024 };
+enum { EVENTS = 32, SWEEP_MS = 1000, LINKS_MAX = 1024 };
 static const int64_t CALL_NS = INT64_C(20) * 1000000000,
                      FOREVER_NS = INT64_C(315360000) * 1000000000;
 
-enum kind { GATE, LINK, SESSION };
-
-/* What an event names: the first member of what follows. */
-struct watched {
-    enum kind kind;
-    int fd; /* -1: closed */
-    struct watched *next_closed;
-};
-
-struct gate {
-    struct watched watched;
-    struct gate *next;
-    struct qr_rpc_client *client;
-    char node[64], address[QR_TUNNEL_ADDRESS_BYTES], path[QR_TUNNEL_ADDRESS_BYTES];
-};
-
-struct session;
-struct link {
-    struct watched watched;
-    struct link *prev, *next;
-    struct gate *gate;
-    struct session *opening; /* whose answer the gateway waits for */
-};
-
-struct session {
-    struct watched watched; /* the client's socket, or the gateway's pair */
-    struct session *prev, *next;
-    struct qr_tunnel_near *near;
-    struct qr_rpc_peer *peer;
-    struct link *link; /* while it opens; NULL: the gateway has gone */
-    uint64_t id;       /* 0: it opens */
-    struct qr_rpc_call open, send, take, hold, close;
-    int calls; /* under way */
-    bool sending, taking, holding, client_ended, over;
-    uint8_t head[8];
-    uint8_t *up;   /* the handoff's message, then what is being sent */
-    uint8_t *down; /* what the client has not read yet */
-    size_t down_at, down_bytes;
-    int64_t told_ns;
-};
-
-struct qr_tunnel_near {
-    struct qr_tunnel_near_options options;
-    int epoll_fd, wake_fd;
-    pthread_t thread;
-    bool thread_runs;
-    pthread_mutex_t gates_mu; /* before no other, and held while the rpc loop is waited for */
-    struct gate *gates;       /* guarded by gates_mu, as their count */
-    size_t gate_count;
-    pthread_mutex_t mu; /* guards all below */
-    pthread_cond_t no_calls;
-    bool stop;
-    struct link *links;
-    struct session *sessions;
-    struct watched *closed; /* an event may name them until the thread fetches the next */
-    size_t link_count, session_count;
-    uint8_t message[QRI_TUNNEL_MESSAGE_BYTES_MAX];
-};
-
 /* ---- events; mu held ---- */
 
-static void rearm(struct qr_tunnel_near *near, struct watched *w, uint32_t events)
+static void rearm(struct qr_tunnel_near *near, struct qri_near_watched *w, uint32_t events)
 {
     struct epoll_event event = {.events = events | EPOLLONESHOT, .data.ptr = w};
     (void)epoll_ctl(near->epoll_fd, EPOLL_CTL_MOD, w->fd, &event);
 }
 
-static bool watch(struct qr_tunnel_near *near, struct watched *w, uint32_t events)
+bool qri_near_watch(struct qr_tunnel_near *near, struct qri_near_watched *w, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = w};
     return epoll_ctl(near->epoll_fd, EPOLL_CTL_ADD, w->fd, &event) == 0;
 }
 
-static void bury(struct qr_tunnel_near *near, struct watched *w)
+static void bury(struct qr_tunnel_near *near, struct qri_near_watched *w)
 {
     w->next_closed = near->closed;
     near->closed = w;
 }
 
 /* What the session waits for; nothing: the outcome of a call. */
-static void await(struct session *s)
+static void await(struct qri_near_session *s)
 {
     uint32_t events =
         (s->sending || s->client_ended ? 0u : EPOLLIN) | (s->down_bytes > 0 ? EPOLLOUT : 0u);
@@ -114,7 +50,7 @@ static void await(struct session *s)
 
 /* ---- the end of a session; mu held ---- */
 
-static void settle(struct session *s)
+static void settle(struct qri_near_session *s)
 {
     struct qr_tunnel_near *near = s->near;
     if (!s->over || s->calls > 0)
@@ -131,8 +67,8 @@ static void settle(struct session *s)
         pthread_cond_broadcast(&near->no_calls);
 }
 
-static void start(struct session *s, struct qr_rpc_call *call, uint16_t method, int64_t timeout_ns,
-                  const void *bytes, size_t count,
+static void start(struct qri_near_session *s, struct qr_rpc_call *call, uint16_t method,
+                  int64_t timeout_ns, const void *bytes, size_t count,
                   void (*done)(struct qr_rpc_call *call, const struct qr_rpc_reply *reply))
 {
     *call = (struct qr_rpc_call){.method = method, .timeout_ns = timeout_ns, .done = done};
@@ -144,14 +80,14 @@ static void start(struct session *s, struct qr_rpc_call *call, uint16_t method, 
     qr_rpc_start(s->peer, call); /* `done` comes from the loop */
 }
 
-static struct session *session_of(struct qr_rpc_call *call, size_t offset)
+static struct qri_near_session *session_of(struct qr_rpc_call *call, size_t offset)
 {
-    return (struct session *)(void *)((char *)call - offset);
+    return (struct qri_near_session *)(void *)((char *)call - offset);
 }
 
 static void closed(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 {
-    struct session *s = session_of(call, offsetof(struct session, close));
+    struct qri_near_session *s = session_of(call, offsetof(struct qri_near_session, close));
     struct qr_tunnel_near *near = s->near;
     (void)reply;
     pthread_mutex_lock(&near->mu);
@@ -161,7 +97,7 @@ static void closed(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 }
 
 /* `tell`: the far end does not know yet. */
-static void end_session(struct session *s, bool tell)
+void qri_near_end_session(struct qri_near_session *s, bool tell)
 {
     if (s->over)
         return;
@@ -179,7 +115,7 @@ static void end_session(struct session *s, bool tell)
 
 static void taken(struct qr_rpc_call *call, const struct qr_rpc_reply *reply);
 
-static void take_more(struct session *s)
+static void take_more(struct qri_near_session *s)
 {
     if (s->taking || s->down_bytes > 0 || s->over)
         return;
@@ -188,7 +124,7 @@ static void take_more(struct session *s)
 }
 
 /* How much of it the client takes now; less than none: it is gone. */
-static ssize_t write_some(const struct session *s, const uint8_t *bytes, size_t count)
+static ssize_t write_some(const struct qri_near_session *s, const uint8_t *bytes, size_t count)
 {
     size_t done = 0;
     while (done < count) {
@@ -204,11 +140,11 @@ static ssize_t write_some(const struct session *s, const uint8_t *bytes, size_t 
     return (ssize_t)done;
 }
 
-static void write_down(struct session *s)
+static void write_down(struct qri_near_session *s)
 {
     ssize_t n = write_some(s, s->down + s->down_at, s->down_bytes);
     if (n < 0) {
-        end_session(s, true);
+        qri_near_end_session(s, true);
         return;
     }
     s->down_at += (size_t)n;
@@ -217,16 +153,16 @@ static void write_down(struct session *s)
         take_more(s);
 }
 
-static void deliver(struct session *s, const struct qr_rpc_reply *reply)
+static void deliver(struct qri_near_session *s, const struct qr_rpc_reply *reply)
 {
     ssize_t n = write_some(s, reply->body, reply->bytes);
     size_t rest = n < 0 ? 0 : reply->bytes - (size_t)n;
     if (n < 0 || rest > QR_TUNNEL_STEP_BYTES) {
-        end_session(s, true);
+        qri_near_end_session(s, true);
         return;
     }
     if (rest > 0 && s->down == NULL && (s->down = malloc(QR_TUNNEL_STEP_BYTES)) == NULL) {
-        end_session(s, true);
+        qri_near_end_session(s, true);
         return;
     }
     if (rest > 0)
@@ -240,7 +176,7 @@ static void deliver(struct session *s, const struct qr_rpc_reply *reply)
 
 static void taken(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 {
-    struct session *s = session_of(call, offsetof(struct session, take));
+    struct qri_near_session *s = session_of(call, offsetof(struct qri_near_session, take));
     struct qr_tunnel_near *near = s->near;
     pthread_mutex_lock(&near->mu);
     s->calls -= 1;
@@ -248,7 +184,7 @@ static void taken(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     if (s->over)
         settle(s);
     else if (reply->status != QR_OK || reply->bytes == 0) /* the node, or its machine, is gone */
-        end_session(s, reply->status != QR_OK);
+        qri_near_end_session(s, reply->status != QR_OK);
     else
         deliver(s, reply);
     pthread_mutex_unlock(&near->mu);
@@ -258,7 +194,7 @@ static void taken(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 
 static void sent(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 {
-    struct session *s = session_of(call, offsetof(struct session, send));
+    struct qri_near_session *s = session_of(call, offsetof(struct qri_near_session, send));
     struct qr_tunnel_near *near = s->near;
     pthread_mutex_lock(&near->mu);
     s->calls -= 1;
@@ -266,13 +202,13 @@ static void sent(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     if (s->over)
         settle(s);
     else if (reply->status != QR_OK)
-        end_session(s, true);
+        qri_near_end_session(s, true);
     else
         await(s);
     pthread_mutex_unlock(&near->mu);
 }
 
-static void read_up(struct session *s)
+static void read_up(struct qri_near_session *s)
 {
     ssize_t n;
     do
@@ -281,7 +217,7 @@ static void read_up(struct session *s)
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return;
     if (n < 0) {
-        end_session(s, true);
+        qri_near_end_session(s, true);
         return;
     }
     s->client_ended = n == 0;
@@ -292,7 +228,7 @@ static void read_up(struct session *s)
 
 static void held(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 {
-    struct session *s = session_of(call, offsetof(struct session, hold));
+    struct qri_near_session *s = session_of(call, offsetof(struct qri_near_session, hold));
     struct qr_tunnel_near *near = s->near;
     pthread_mutex_lock(&near->mu);
     s->calls -= 1;
@@ -300,15 +236,15 @@ static void held(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     if (s->over)
         settle(s);
     else if (reply->status != QR_OK)
-        end_session(s, true);
+        qri_near_end_session(s, true);
     pthread_mutex_unlock(&near->mu);
 }
 
 /* ---- a login; mu held ---- */
 
-static void tell_gateway(struct qr_tunnel_near *near, struct session *s, uint8_t answer)
+static void tell_gateway(struct qr_tunnel_near *near, struct qri_near_session *s, uint8_t answer)
 {
-    struct link *link = QR_TAKE(s->link);
+    struct qri_near_link *link = QR_TAKE(s->link);
     bool told = false;
     if (link != NULL) {
         link->opening = NULL;
@@ -316,7 +252,7 @@ static void tell_gateway(struct qr_tunnel_near *near, struct session *s, uint8_t
         rearm(near, &link->watched, EPOLLIN);
     }
     if (answer != QRI_TUNNEL_TAKEN || !told) { /* the client is the gateway's again */
-        end_session(s, true);
+        qri_near_end_session(s, true);
         return;
     }
     s->told_ns = qr_env_mono_ns(near->options.env);
@@ -326,7 +262,7 @@ static void tell_gateway(struct qr_tunnel_near *near, struct session *s, uint8_t
 
 static void opened(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
 {
-    struct session *s = session_of(call, offsetof(struct session, open));
+    struct qri_near_session *s = session_of(call, offsetof(struct qri_near_session, open));
     struct qr_tunnel_near *near = s->near;
     uint8_t answer = QRI_TUNNEL_NOT_HERE;
     pthread_mutex_lock(&near->mu);
@@ -344,17 +280,18 @@ static void opened(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     pthread_mutex_unlock(&near->mu);
 }
 
-static void begin_session(struct qr_tunnel_near *near, struct link *link, size_t bytes, int own_fd)
+static void begin_session(struct qr_tunnel_near *near, struct qri_near_link *link, size_t bytes,
+                          int own_fd)
 {
     size_t room = bytes > QR_TUNNEL_STEP_BYTES ? bytes : QR_TUNNEL_STEP_BYTES;
-    struct session *s = NULL;
+    struct qri_near_session *s = NULL;
     if (near->session_count < QR_TUNNEL_SESSIONS_MAX && !near->stop)
         s = calloc(1, sizeof *s);
     if (s != NULL)
         s->up = malloc(room);
     if (s != NULL)
-        s->watched = (struct watched){.kind = SESSION, .fd = own_fd};
-    if (s == NULL || s->up == NULL || !watch(near, &s->watched, EPOLLONESHOT)) {
+        s->watched = (struct qri_near_watched){.kind = QRI_NEAR_SESSION, .fd = own_fd};
+    if (s == NULL || s->up == NULL || !qri_near_watch(near, &s->watched, EPOLLONESHOT)) {
         uint8_t answer = QRI_TUNNEL_NOT_HERE;
         if (s != NULL)
             free(s->up);
@@ -377,7 +314,7 @@ static void begin_session(struct qr_tunnel_near *near, struct link *link, size_t
     start(s, &s->open, QRI_TUNNEL_OPEN, CALL_NS, s->up, bytes, opened);
 }
 
-static void close_link(struct qr_tunnel_near *near, struct link *link)
+void qri_near_close_link(struct qr_tunnel_near *near, struct qri_near_link *link)
 {
     if (link->opening != NULL)
         link->opening->link = NULL; /* when its answer comes, nobody wants it */
@@ -393,22 +330,22 @@ static void close_link(struct qr_tunnel_near *near, struct link *link)
     bury(near, &link->watched);
 }
 
-static void link_ready(struct qr_tunnel_near *near, struct link *link)
+static void link_ready(struct qr_tunnel_near *near, struct qri_near_link *link)
 {
     int fd = -1;
     ssize_t n = qri_tunnel_catch(link->watched.fd, near->message, sizeof near->message, &fd);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         rearm(near, &link->watched, EPOLLIN);
     else if (n <= 0 || fd < 0)
-        close_link(near, link);
+        qri_near_close_link(near, link);
     else
         begin_session(near, link, (size_t)n, fd);
 }
 
-static void gate_ready(struct qr_tunnel_near *near, struct gate *gate)
+static void gate_ready(struct qr_tunnel_near *near, struct qri_near_gate *gate)
 {
     int fd = accept4(gate->watched.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    struct link *link = NULL;
+    struct qri_near_link *link = NULL;
     if (fd >= 0 && qri_tunnel_is_ours(fd) && near->link_count < LINKS_MAX)
         link = calloc(1, sizeof *link);
     if (link == NULL) {
@@ -416,9 +353,9 @@ static void gate_ready(struct qr_tunnel_near *near, struct gate *gate)
             close(fd);
         return;
     }
-    link->watched = (struct watched){.kind = LINK, .fd = fd};
+    link->watched = (struct qri_near_watched){.kind = QRI_NEAR_LINK, .fd = fd};
     link->gate = gate;
-    if (!watch(near, &link->watched, EPOLLIN | EPOLLONESHOT)) {
+    if (!qri_near_watch(near, &link->watched, EPOLLIN | EPOLLONESHOT)) {
         close(fd);
         free(link);
         return;
@@ -430,7 +367,7 @@ static void gate_ready(struct qr_tunnel_near *near, struct gate *gate)
     near->link_count += 1;
 }
 
-static void session_ready(struct session *s, uint32_t events)
+static void session_ready(struct qri_near_session *s, uint32_t events)
 {
     if (s->id == 0)
         return; /* it opens: whatever happened is seen afterwards */
@@ -443,14 +380,14 @@ static void session_ready(struct session *s, uint32_t events)
 
 /* ---- the thread ---- */
 
-static void free_closed(struct qr_tunnel_near *near)
+void qri_near_free_closed(struct qr_tunnel_near *near)
 {
     while (near->closed != NULL) {
-        struct watched *w = near->closed;
+        struct qri_near_watched *w = near->closed;
         near->closed = w->next_closed;
-        if (w->kind == SESSION) {
-            free(((struct session *)w)->up);
-            free(((struct session *)w)->down);
+        if (w->kind == QRI_NEAR_SESSION) {
+            free(((struct qri_near_session *)w)->up);
+            free(((struct qri_near_session *)w)->down);
         }
         free(w);
     }
@@ -460,7 +397,7 @@ static void free_closed(struct qr_tunnel_near *near)
 static void hold_slow(struct qr_tunnel_near *near)
 {
     int64_t now = qr_env_mono_ns(near->options.env);
-    for (struct session *s = near->sessions; s != NULL; s = s->next) {
+    for (struct qri_near_session *s = near->sessions; s != NULL; s = s->next) {
         if (s->id == 0 || s->over || s->taking || s->holding ||
             now - s->told_ns < QRI_TUNNEL_HOLD_NS)
             continue;
@@ -472,24 +409,24 @@ static void hold_slow(struct qr_tunnel_near *near)
 
 static void handle(struct qr_tunnel_near *near, const struct epoll_event *event)
 {
-    struct watched *w = event->data.ptr;
+    struct qri_near_watched *w = event->data.ptr;
     if (w == NULL || w->fd < 0) /* to be woken; closed since */
         return;
-    if (w->kind == GATE)
-        gate_ready(near, (struct gate *)w);
-    else if (w->kind == LINK)
-        link_ready(near, (struct link *)w);
+    if (w->kind == QRI_NEAR_GATE)
+        gate_ready(near, (struct qri_near_gate *)w);
+    else if (w->kind == QRI_NEAR_LINK)
+        link_ready(near, (struct qri_near_link *)w);
     else
-        session_ready((struct session *)w, event->events);
+        session_ready((struct qri_near_session *)w, event->events);
 }
 
-static void *near_main(void *arg)
+void *qri_near_main(void *arg)
 {
     struct qr_tunnel_near *near = arg;
     struct epoll_event events[EVENTS];
     pthread_mutex_lock(&near->mu);
     while (!near->stop) {
-        free_closed(near);
+        qri_near_free_closed(near);
         pthread_mutex_unlock(&near->mu);
         int n = epoll_wait(near->epoll_fd, events, EVENTS, SWEEP_MS);
         pthread_mutex_lock(&near->mu);
@@ -499,153 +436,4 @@ static void *near_main(void *arg)
     }
     pthread_mutex_unlock(&near->mu);
     return NULL;
-}
-
-/* ---- gates ---- */
-
-static enum qr_status listen_at(struct qr_tunnel_near *near, struct gate *gate, struct qr_err *err)
-{
-    struct sockaddr_un address;
-    QR_TRY(qri_tunnel_unix(gate->path, &address, err));
-    unlink(address.sun_path); /* of a gateway that died: the directory is our server's own */
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    gate->watched = (struct watched){.kind = GATE, .fd = fd};
-    /* before bind: the name never has another mode */
-    if (fd >= 0 && fchmod(fd, S_IRUSR | S_IWUSR) == 0 &&
-        bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        listen(fd, BACKLOG) == 0 && watch(near, &gate->watched, EPOLLIN))
-        return QR_OK;
-    enum qr_status status = qr_fail(err, QR_IO, "listen on '%s': error %d", gate->path, errno);
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
-static enum qr_status make_gate(struct qr_tunnel_near *near, const char *node, const char *address,
-                                struct gate **ret_gate, struct qr_err *err)
-{
-    struct gate *gate = NULL;
-    if (near->gate_count >= QR_TUNNEL_GATES_MAX)
-        return qr_fail(err, QR_FULL, "at most %d nodes are on other machines", QR_TUNNEL_GATES_MAX);
-    if (strlen(node) >= sizeof gate->node || strlen(address) >= sizeof gate->address)
-        return qr_fail(err, QR_INVALID, "'%s' at '%s' is too long", node, address);
-    if ((gate = calloc(1, sizeof *gate)) == NULL)
-        return qr_fail(err, QR_NOMEM, "open a tunnel");
-    snprintf(gate->node, sizeof gate->node, "%s", node);
-    snprintf(gate->address, sizeof gate->address, "%s", address);
-    int n = snprintf(gate->path, sizeof gate->path, "unix:%s/%s-%zu.away", near->options.dir, node,
-                     near->gate_count);
-    struct qr_rpc_client_options options = {
-        .address = address, .roles = "compute", .timeout_ns = CALL_NS};
-    enum qr_status status = n > 0 && (size_t)n < sizeof gate->path
-                                ? QR_OK
-                                : qr_fail(err, QR_INVALID, "the path of a socket is too long");
-    if (status == QR_OK)
-        status = qr_rpc_client_new(near->options.loop, &options, &gate->client, err);
-    if (status == QR_OK)
-        status = listen_at(near, gate, err);
-    if (status != QR_OK) {
-        qr_rpc_client_free(gate->client);
-        free(gate);
-        return status;
-    }
-    gate->next = near->gates;
-    near->gates = gate;
-    near->gate_count += 1;
-    *ret_gate = gate;
-    return QR_OK;
-}
-
-enum qr_status qr_tunnel_near_address(struct qr_tunnel_near *near, const char *node,
-                                      const char *address, char dst[QR_TUNNEL_ADDRESS_BYTES],
-                                      struct qr_err *err)
-{
-    enum qr_status status = QR_OK;
-    pthread_mutex_lock(&near->gates_mu);
-    struct gate *gate = near->gates;
-    while (gate != NULL && (strcmp(gate->node, node) != 0 || strcmp(gate->address, address) != 0))
-        gate = gate->next;
-    if (gate == NULL)
-        status = make_gate(near, node, address, &gate, err);
-    if (status == QR_OK)
-        memcpy(dst, gate->path, sizeof gate->path);
-    pthread_mutex_unlock(&near->gates_mu);
-    return status;
-}
-
-/* ---- start and stop ---- */
-
-enum qr_status qr_tunnel_near_new(const struct qr_tunnel_near_options *options,
-                                  struct qr_tunnel_near **ret_near, struct qr_err *err)
-{
-    struct qr_tunnel_near *near = calloc(1, sizeof *near);
-    if (near == NULL)
-        return qr_fail(err, QR_NOMEM, "open a tunnel");
-    near->options = *options;
-    pthread_mutex_init(&near->gates_mu, NULL);
-    pthread_mutex_init(&near->mu, NULL);
-    qr_cond_init(&near->no_calls);
-    near->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    near->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event event = {.events = EPOLLIN};
-    enum qr_status status = QR_OK;
-    if (near->epoll_fd < 0 || near->wake_fd < 0 ||
-        epoll_ctl(near->epoll_fd, EPOLL_CTL_ADD, near->wake_fd, &event) != 0)
-        status = qr_fail(err, QR_IO, "make a tunnel's event queue: error %d", errno);
-    if (status == QR_OK)
-        status = qr_thread_start("tunnel", 0, near_main, near, &near->thread, err);
-    near->thread_runs = status == QR_OK;
-    if (status != QR_OK)
-        qr_tunnel_near_free(near);
-    else
-        *ret_near = near;
-    return status;
-}
-
-static void end_all(struct qr_tunnel_near *near)
-{
-    uint64_t one = 1;
-    pthread_mutex_lock(&near->mu);
-    near->stop = true;
-    pthread_mutex_unlock(&near->mu);
-    if (near->thread_runs) {
-        (void)!write(near->wake_fd, &one, sizeof one);
-        pthread_join(near->thread, NULL);
-    }
-    for (struct gate *gate = near->gates; gate != NULL; gate = gate->next)
-        qr_rpc_client_stop(gate->client); /* every call has come back when this returns */
-    pthread_mutex_lock(&near->mu);
-    for (struct session *s = near->sessions, *next; s != NULL; s = next) {
-        next = s->next;
-        end_session(s, false);
-    }
-    while (near->session_count > 0)
-        qr_cond_wait(&near->no_calls, &near->mu, -1);
-    while (near->links != NULL)
-        close_link(near, near->links);
-    pthread_mutex_unlock(&near->mu);
-}
-
-void qr_tunnel_near_free(struct qr_tunnel_near *near)
-{
-    if (near == NULL)
-        return;
-    end_all(near);
-    while (near->gates != NULL) {
-        struct gate *gate = near->gates;
-        near->gates = gate->next;
-        unlink(gate->path + 5);
-        close(gate->watched.fd);
-        qr_rpc_client_free(gate->client);
-        free(gate);
-    }
-    free_closed(near);
-    if (near->epoll_fd >= 0)
-        close(near->epoll_fd);
-    if (near->wake_fd >= 0)
-        close(near->wake_fd);
-    pthread_cond_destroy(&near->no_calls);
-    pthread_mutex_destroy(&near->mu);
-    pthread_mutex_destroy(&near->gates_mu);
-    free(near);
 }

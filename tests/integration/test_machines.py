@@ -13,12 +13,14 @@ import time
 import unittest
 
 import server
-from test_replicas import wait_for
-from test_roles import ALL, ANNOUNCED, CREATE, PATIENCE, Load, connect_patiently
+import tds
+from test_replicas import wait_for, wait_log
+from test_roles import (ALL, ANNOUNCED, CREATE, GONE, PATIENCE, Load, connect_patiently,
+                        drop)
 
 ROUNDS = 20 if ALL else 3
 DOCS = os.path.join(server.ROOT, "docs", "machines.md")
-AWAY = ANNOUNCED + ("database_not_opened", "fatal", "not_started")
+AWAY = ANNOUNCED + ("database_not_opened", "fatal", "not_started", "machine_lost")
 
 
 def free_port(count):
@@ -26,7 +28,7 @@ def free_port(count):
     for first in range(20000 + os.getpid() % 5000, 32000):
         try:
             for port in range(first, first + count):
-                for host in ("127.0.0.1", "127.0.0.2"):
+                for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
                     with socket.socket() as probe:
                         probe.bind((host, port))
             return first
@@ -70,12 +72,13 @@ class World:
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="quire-test-")
-        self.port = free_port(3)
+        self.port = free_port(6)
         with open(DOCS, encoding="utf-8") as file:
             blocks = re.findall(r"```sh\n(.*?)```", file.read(), re.S)
-        self.service_line, made, started = blocks
+        self.service_line, made, started, made_node, self.node_line = blocks
         self.add_line, self.copy_line = made.splitlines()
         log, page = started.splitlines()
+        self.node_add_line, self.node_copy_line = made_node.splitlines()
         options = self.words(self.service_line)[1:]
         data = options.index("--data-dir")
         self.quired = server.Server(*options[:data], *options[data + 2:],
@@ -83,22 +86,22 @@ class World:
         self.log, self.page = Role(self.words(log)[1:]), Role(self.words(page)[1:])
 
     def words(self, line):
-        line = line.replace("10.0.0.2:/", "/")
+        line = re.sub(r"10\.0\.0\.[23]:/", "/", line)
         for where in ("/var/lib/", "/srv/", "/etc/"):
             line = line.replace(where, self.folder + "/")
-        line = re.sub(r"10\.0\.0\.([12])", rf"127.0.0.\1:{self.port}", line)
+        line = re.sub(r"10\.0\.0\.([123])", rf"127.0.0.\1:{self.port}", line)
         return shlex.split(line)
 
-    def add(self, **changed):
-        words = self.words(self.add_line)
+    def add(self, line=None, **changed):
+        words = self.words(line or self.add_line)
         for name, value in changed.items():
             words[words.index("--" + name) + 1] = value
         return subprocess.run([server.program("quire"), *words[1:]], cwd=self.folder,
                               capture_output=True, text=True, check=False)
 
-    def bring(self):
+    def bring(self, line=None):
         os.makedirs(os.path.join(self.folder, "quire"), exist_ok=True)
-        words = self.words(self.copy_line)
+        words = self.words(line or self.copy_line)
         shutil.copy(os.path.join(self.folder, words[1]), words[2])
 
     def start(self):
@@ -207,11 +210,70 @@ class Machines(unittest.TestCase):
         self.assertTrue(any("ev=asker_refused" in line for line in quired.log))
         other.quired.stop()
         shutil.rmtree(other.folder)
-        for changed, want in (({"role": "control"}, 2), ({"role": "compute"}, 2),
+        for changed, want in (({"role": "control"}, 2), ({"role": "log,gateway"}, 2),
                               ({"name": "a b", "output": "x"}, 1), ({}, 1)):  # b.join is there
             self.assertEqual(world.add(**changed).returncode, want, changed)
         with connect_patiently(quired, "h") as connection:
             connection.execute("CREATE TABLE t (a int)")
+        world.end(self)
+
+
+    def test_a_named_replica_is_served_on_another_machine(self):
+        world = World().start()
+        quired = world.quired
+        master = quired.connect()
+        master.execute(CREATE.format("shop"))
+        with quired.connect("shop") as primary:
+            primary.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY, b varchar(8000))")
+            primary.execute("INSERT t VALUES (1, 'one')")
+            master.execute("ALTER DATABASE shop ADD SECONDARY ON SERVER server01 WITH "
+                           "(SECONDARY_TYPE = Named, DATABASE_NAME = [shop_reports])")
+            with quired.connect("shop_reports") as replica:  # here, so far
+                self.assertEqual(replica.execute("SELECT a FROM t"), [(1,)])
+            self.assertEqual(world.add(world.node_add_line).returncode, 0)
+            world.bring(world.node_copy_line)
+            node = Role(world.words(world.node_line)[1:])
+            node.start()
+            wait_log(quired, 'machine="c"')
+            for encrypt in (tds.ENCRYPT_ON, tds.ENCRYPT_OFF):
+                with quired.connect("shop_reports", encrypt=encrypt) as replica:
+                    self.assertEqual(replica.execute("SELECT b, DB_NAME() FROM t WHERE a = 1"),
+                                     [("one", "shop_reports")])
+                    self.assertEqual([e.number for e in replica.batch("DELETE t").errors], [3906])
+                    primary.execute(f"INSERT t VALUES ({encrypt + 10}, REPLICATE('x', 8000))")
+                    wait_for(lambda: replica.execute(
+                        f"SELECT LEN(b) FROM t WHERE a = {encrypt + 10}") == [(8000,)])
+                    rows = replica.execute("SELECT a.value, REPLICATE('y', 4000) FROM "
+                                           "GENERATE_SERIES(1, 2000) a")  # more than is on the way
+                    self.assertEqual([len(row[1]) for row in rows], [4000] * 2000)
+                    self.assertEqual(replica.execute("SELECT name FROM sys.databases"),
+                                     [("master",), ("shop_reports",)])  # asked of control
+                    text = "z" * 500000  # and so is a large request
+                    self.assertEqual(replica.execute(f"SELECT LEN('{text}')"), [(500000,)])
+            wait_for(lambda: sum(" ev=login " in line for line in node.log) == 2)
+            # the machine dies in the middle of a session: the service serves the replica itself
+            replica = quired.connect("shop_reports")
+            node.end(signal.SIGKILL)
+            with self.assertRaises(GONE):
+                replica.execute("SELECT 1")
+            with connect_patiently(quired, "shop_reports") as replica:
+                self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
+            self.assertTrue(any("ev=machine_lost" in line for line in quired.log))
+            mark = len(quired.log)
+            logins = sum(" ev=login " in line for line in node.log)
+            node.start()
+            wait_for(lambda: any('machine="c"' in line for line in quired.log[mark:]))
+            with connect_patiently(quired, "shop_reports") as replica:
+                self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
+            wait_for(lambda: sum(" ev=login " in line for line in node.log) > logins)
+            # the service's gateway dies: the sessions that it relayed end, and the node goes on
+            os.kill(quired.role_pid("gateway"), signal.SIGKILL)
+            with connect_patiently(quired, "shop_reports") as replica:
+                self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
+        drop(quired, "shop_reports")
+        self.assertEqual(node.process.wait(PATIENCE), 0)
+        server.running.discard(node.process)
+        master.close()
         world.end(self)
 
 

@@ -1,6 +1,7 @@
 /* Goal: another machine gets what its role needs of control, and nothing else. Method: control with
  * a TCP address, asked by holders of several certificates. */
 #include "qr_test.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "ctl/control.h"
@@ -11,7 +12,9 @@
 static const int64_t TIME_NS = INT64_C(20) * 1000000000;
 
 struct fixture {
-    char dir[64], path[96], run[96], self[96], other[96], address[64];
+    char dir[64], path[96], run[96], self[96], other[96], address[64], operate[64];
+    _Atomic int pid; /* what the host says of every name */
+    _Atomic int ended;
     struct qr_buf ca;
     struct qr_meta *meta;
     struct qr_registry *registry;
@@ -31,15 +34,17 @@ static enum qr_status want(void *ctx, const char *node, struct qr_err *err)
 
 static void end(void *ctx, const char *node)
 {
-    (void)ctx;
-    (void)node;
+    struct fixture *f = ctx;
+    if (strcmp(node, "hs-6") != 0) /* its HA replicas, of which there are none */
+        return;
+    atomic_store(&f->pid, 0);
+    atomic_fetch_add(&f->ended, 1);
 }
 
 static int pid_of(void *ctx, const char *name)
 {
-    (void)ctx;
     (void)name;
-    return 77;
+    return atomic_load(&((struct fixture *)ctx)->pid);
 }
 
 static void issue(struct fixture *f, const char *path, const char *roles)
@@ -64,13 +69,17 @@ static enum qr_status open_control(struct fixture *f)
         .machines = &f->machines,
         .host = {.ctx = f, .want = want, .end = end, .pid = pid_of},
     };
-    f->machines =
-        (struct qr_control_machines){.identity = f->self, .address = f->address, .log_away = true};
+    f->machines = (struct qr_control_machines){.identity = f->self,
+                                               .address = f->address,
+                                               .operate_address = f->operate,
+                                               .log_away = true};
     snprintf(f->machines.service.log, sizeof f->machines.service.log, "tcp:127.0.0.2:9");
     snprintf(f->machines.service.page, sizeof f->machines.service.page, "tcp:127.0.0.1:9");
     snprintf(f->machines.service.blob, sizeof f->machines.service.blob, "file:///there");
+    snprintf(f->machines.service.server_key, sizeof f->machines.service.server_key, "secret");
     enum qr_status status = QR_EXISTS;
-    for (unsigned port = 20000 + (unsigned)getpid() % 10000; status == QR_EXISTS; port++) {
+    for (unsigned port = 20000 + (unsigned)getpid() % 10000; status == QR_EXISTS; port += 2) {
+        snprintf(f->operate, sizeof f->operate, "tcp:127.0.0.1:%u", port + 1);
         snprintf(f->address, sizeof f->address, "tcp:127.0.0.1:%u", port);
         status = qr_control_new(&options, &f->control, NULL);
     }
@@ -81,6 +90,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     memcpy(f->dir, "/tmp/qr_test_machines_XXXXXX", 29);
+    f->pid = 77;
     if (mkdtemp(f->dir) == NULL)
         return 1;
     snprintf(f->path, sizeof f->path, "%s/meta.db", f->dir);
@@ -155,7 +165,10 @@ static void test_a_role_that_is_placed_away_joins_and_registers(void **state)
     assert_string_equal(service.log, "tcp:127.0.0.2:9");
     assert_string_equal(service.page, "tcp:127.0.0.1:9");
     assert_string_equal(service.blob, "file:///there");
+    assert_string_equal(service.server_key, "secret");
     assert_int_equal(call(peer, QR_CONTROL_REGISTER, "log", QR_ROLE_LOG), QR_OK);
+    assert_int_equal(call(peer, QR_CONTROL_DATABASES, "", QR_ROLE_LOG), QR_DENIED);
+    peer = connect_as(f, "page");
     assert_int_equal(call(peer, QR_CONTROL_DATABASES, "", QR_ROLE_LOG), QR_OK);
 }
 
@@ -168,7 +181,11 @@ static void test_a_certificate_does_for_its_own_role_only(void **state)
     static const char *const names[] = {"log", "page", "gateway", "shared", "hs-5", "control", ""};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) /* with the right process id */
         assert_int_equal(call(peer, QR_CONTROL_REGISTER, names[i], QR_ROLE_PAGE), QR_DENIED);
-    assert_int_equal(join(connect_as(f, "compute"), QR_ROLE_LOG), QR_CLOSED);
+    assert_int_equal(join(connect_as(f, "compute"), QR_ROLE_LOG), QR_DENIED);
+    struct qr_control_service service;
+    assert_int_equal(
+        qr_control_join(connect_as(f, "compute"), QR_ROLE_COMPUTE, TIME_NS, &service, NULL), QR_OK);
+    assert_string_equal(service.server_key, ""); /* for those who read the blob store */
     assert_int_equal(join(connect_as(f, "gateway"), QR_ROLE_LOG), QR_CLOSED);
 }
 
@@ -176,12 +193,86 @@ static void test_what_other_machines_may_not_ask_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct qr_rpc_peer *peer = connect_as(f, "log page");
-    static const enum qr_control_method methods[] = {QR_CONTROL_ROUTE, QR_CONTROL_STATE,
-                                                     QR_CONTROL_FIND,  QR_CONTROL_RULES,
-                                                     QR_CONTROL_DUTY,  QR_CONTROL_LOGIN};
+    static const enum qr_control_method methods[] = {
+        QR_CONTROL_ROUTE, QR_CONTROL_STATE, QR_CONTROL_FIND,       QR_CONTROL_RULES,
+        QR_CONTROL_DUTY,  QR_CONTROL_LOGIN, QR_CONTROL_ADMIN_HASH, QR_CONTROL_DOC_PUT,
+        QR_CONTROL_DROP,  QR_CONTROL_GROW,  QR_CONTROL_CREATE,     QR_CONTROL_RESOURCES};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         assert_int_equal(call(peer, methods[i], "master", QR_ROLE_LOG), QR_DENIED);
-    assert_int_equal(call(peer, QR_CONTROL_DROP, "master", QR_ROLE_LOG), QR_UNSUPPORTED);
+}
+
+static enum qr_status register_node(struct qr_rpc_peer *peer, const char *name, const char *address)
+{
+    struct qr_control_ask ask = {.name = qr_str(name),
+                                 .role = QR_ROLE_COMPUTE,
+                                 .pid = 99,
+                                 .node_address = qr_str(address),
+                                 .session_address = qr_str("tcp:127.0.0.2:8")};
+    return qr_control_call(peer, QR_CONTROL_REGISTER, &ask, TIME_NS, NULL, NULL);
+}
+
+/* As the gateway is told, which is on control's machine. */
+static enum qr_status ask_route(struct fixture *f, int64_t timeout_ns,
+                                struct qr_control_route *ret_route)
+{
+    char address[128];
+    struct qr_rpc_loop *loop = NULL;
+    struct qr_rpc_client *client = NULL;
+    struct qr_control_ask ask = {.name = qr_str("reports")};
+    struct qr_buf reply;
+    qr_buf_init(&reply, 4096);
+    snprintf(address, sizeof address, "unix:%s/control.sock", f->run);
+    struct qr_rpc_client_options options = {.address = address};
+    assert_int_equal(
+        qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &loop, NULL), QR_OK);
+    assert_int_equal(qr_rpc_client_new(loop, &options, &client, NULL), QR_OK);
+    enum qr_status status = qr_control_call(qr_rpc_client_peer(client), QR_CONTROL_ROUTE, &ask,
+                                            timeout_ns, &reply, NULL);
+    if (status == QR_OK)
+        status = qr_control_route_get(reply.data, reply.len, ret_route, NULL);
+    qr_buf_done(&reply);
+    qr_rpc_client_free(client);
+    qr_rpc_loop_free(loop);
+    return status;
+}
+
+static void test_a_named_replica_is_served_where_its_node_says_that_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row primary, row;
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
+    struct qr_control_route route;
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &primary, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, primary.id, QR_DATABASE_ONLINE, NULL),
+                     QR_OK);
+    wish.replica_of = &primary;
+    assert_int_equal(qr_registry_add_database(f->registry, qr_str("reports"), &wish, &row, NULL),
+                     QR_OK);
+    struct qr_rpc_peer *peer = connect_as(f, "compute");
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_NOT_FOUND); /* not yet */
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    static const char *const others[] = {"hs-5", "hs-6-r1", "shared", "gateway", "log", "hs-7"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_int_not_equal(register_node(peer, others[i], "tcp:127.0.0.2:7"), QR_OK);
+
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_BUSY); /* one runs here */
+    while (atomic_load(&f->ended) == 0)
+        qr_env_sleep_ns(qr_env_real(), 1000000);
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
+    qr_control_exited(f->control, "hs-6", false); /* of the one that ran here */
+    assert_int_equal(ask_route(f, TIME_NS, &route), QR_OK);
+    assert_string_equal(route.address, "tcp:127.0.0.2:8/hs-6");
+    assert_int_equal(route.database_id, row.id);
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:77"), QR_CONFLICT);
+
+    qr_env_sleep_ns(qr_env_real(), INT64_C(5200000000)); /* it is silent */
+    qr_control_tick(f->control);
+    assert_int_not_equal(ask_route(f, 100000000, &route),
+                         QR_OK); /* and nobody has started another */
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
+    assert_int_equal(ask_route(f, TIME_NS, &route), QR_OK);
+    assert_string_equal(route.address, "tcp:127.0.0.2:8/hs-6");
 }
 
 int main(void)
@@ -190,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_a_role_that_is_placed_away_joins_and_registers),
         cmocka_unit_test(test_a_certificate_does_for_its_own_role_only),
         cmocka_unit_test(test_what_other_machines_may_not_ask_is_refused),
+        cmocka_unit_test(test_a_named_replica_is_served_where_its_node_says_that_it_is),
     };
     return cmocka_run_group_tests_name("ctl/machines", tests, setup, teardown);
 }

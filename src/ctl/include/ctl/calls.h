@@ -18,7 +18,9 @@
 
 enum qr_control_method {
     /* short */
-    QR_CONTROL_REGISTER = 0x301, /* role, name, pid: this process is ready */
+    QR_CONTROL_REGISTER = 0x301, /* role, name, pid: this process is ready; of a compute node on
+                                    another machine also node_address, session_address, and it
+                                    says so again every second */
     QR_CONTROL_ROUTE, /* name of a database, read_only; waits; answer: struct qr_control_route */
     QR_CONTROL_STATE, /* version; waits for a newer one; answer: u64 version, items */
     QR_CONTROL_FIND,  /* a database by name or, if that is empty, by id; answer: a row */
@@ -27,9 +29,10 @@ enum qr_control_method {
     QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty, u32 MiB of memory
                              that its objective promises (0: none) */
     QR_CONTROL_LOGIN,     /* name; answer: an item */
-    QR_CONTROL_JOIN,      /* role: what a process on another machine has to know; answer: struct
-                             qr_control_service */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_JOIN,
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LOGIN,
+    /* of other machines only */
+    QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
+                                qr_control_service */
     /* operations */
     QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, dropped, dropped_wall_ns,
                                   restore_wall_ns, ha_replicas, traits, tags, ... */
@@ -88,8 +91,9 @@ enum qr_role {
 struct qr_control_ask {
     struct qr_str name, new_name;
     struct qr_str edition, objective, collation, max_text;
-    struct qr_str copy_of;      /* CREATE: the database to copy; n = 0: none */
-    struct qr_str start, end;   /* of a rule, as the statement has them */
+    struct qr_str copy_of;                       /* CREATE: the database to copy; n = 0: none */
+    struct qr_str start, end;                    /* of a rule, as the statement has them */
+    struct qr_str node_address, session_address; /* "tcp:HOST:PORT" */
     struct qr_str operation_id; /* a GUID: asked again, it is not done again; n = 0: control's */
     struct qr_str tags;         /* a JSON object; n = 0: not said */
     struct qr_str text;         /* a document; a hash */
@@ -112,7 +116,9 @@ QR_NODISCARD enum qr_status qr_control_ask_get(uint16_t method, const uint8_t *b
                                                struct qr_control_ask *ret_ask, struct qr_err *err);
 
 struct qr_control_route {
-    char address[QR_CONTROL_ADDRESS_BYTES]; /* of the node's handoff socket: "unix:/path" */
+    /* Of the node's handoff socket: "unix:/path"; on another machine of the tunnel to it:
+     * "tcp:HOST:PORT/NODE". */
+    char address[QR_CONTROL_ADDRESS_BYTES];
     uint32_t database_id;
 };
 void qr_control_route_put(struct qr_buf *buf, const struct qr_control_route *route);
@@ -124,7 +130,8 @@ QR_NODISCARD enum qr_status qr_control_route_get(const uint8_t *bytes, size_t co
 enum { QR_CONTROL_URL_BYTES = 2049, QR_CONTROL_PLACE_BYTES = 300 };
 struct qr_control_service {
     char server_name[64], admin_login[129];
-    char log[QR_CONTROL_PLACE_BYTES], page[QR_CONTROL_PLACE_BYTES]; /* "tcp:HOST:PORT" */
+    char operate[QR_CONTROL_PLACE_BYTES]; /* control's operations: "tcp:HOST:PORT", as below */
+    char log[QR_CONTROL_PLACE_BYTES], page[QR_CONTROL_PLACE_BYTES];
     char blob[QR_CONTROL_URL_BYTES]; /* of the blob store; "": no other machine reaches it */
     char landing_zone[8];
     char server_key[256]; /* as in its file: nobody else is told, and it is kept in memory alone */

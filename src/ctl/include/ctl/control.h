@@ -7,9 +7,10 @@
  * which). A named replica is a database of its own, with a node "hs-<id>".
  * Addresses, in the run directory: control.sock (short calls), operate.sock (operations), log.sock,
  * page.sock, NAME.node (node calls), NAME.tds (handoffs of a gateway). With other machines
- * (struct qr_control_machines) the log service and the page server may run on one of them; control
- * then takes short calls on TCP, too: what such a role needs, and nothing else.
- * Threads: any. Errors: T-SQL errors where a statement could be at fault, else statuses. */
+ * (struct qr_control_machines) the log service and the page server may run on one of them;control
+ * then takes calls on TCP, too: what such a role needs, and nothing else. So may the node of a
+ * named replica, which says every second that it is there. Threads: any. Errors: T-SQL errors where
+ * a statement could be at fault, else statuses. */
 #pragma once
 #include "ctl/calls.h"
 #include "ctl/registry.h"
@@ -25,6 +26,7 @@ enum { QR_NODE_NAME_BYTES = 32, QR_RULES_MAX = 128 /* of each owner, as in Azure
 #define QR_ROLE_NAME_PAGE "page"
 #define QR_ROLE_NAME_GATEWAY "gateway"
 #define QR_ROLE_NAME_API "api"
+#define QR_ROLE_NAME_COMPUTE "compute" /* of certificates: every node */
 /* Of every page server's database, so far. */
 enum { QR_CONTROL_PAGE_BYTES = 8192 };
 
@@ -41,8 +43,9 @@ struct qr_control_host {
 
 /* What there is to know with more than one machine. */
 struct qr_control_machines {
-    const char *identity;              /* PEM file (rpc/identity.h) */
-    const char *address;               /* "tcp:HOST:PORT", on which other machines reach control */
+    const char *identity; /* PEM file (rpc/identity.h) */
+    /* "tcp:HOST:PORT", on which other machines reach control; its operations */
+    const char *address, *operate_address;
     bool log_away, page_away;          /* that role runs on another machine: it is not our host's */
     struct qr_control_service service; /* the addresses are those that other machines use */
 };

@@ -1,0 +1,287 @@
+/* machines.c - see control_int.h: processes of this service that run on other machines.
+ *
+ * Log service and page server are placed there by the server's options; whether they are there is
+ * seen by who calls them. The node of a named replica is where it says, again and again, that it
+ * is: when it has been silent for LAPSE_NS, the server's own host starts one with the next route,
+ * and ends it when the other is back. */
+#include <stdio.h>
+#include <string.h>
+#include "base/sqlmsg.h"
+#include "control_int.h"
+#include "ctl/place.h"
+#include "rpc/identity.h"
+#include "base/banned.h"
+
+static const int64_t LAPSE_NS = INT64_C(5) * 1000000000, AWAY_NS = 250000000;
+enum { WORKERS = 2, OPERATION_WORKERS = 4, WORKER_STACK_BYTES = 1 << 20 };
+#define ALL_ROLES QR_ROLE_NAME_LOG " " QR_ROLE_NAME_PAGE " " QR_ROLE_NAME_COMPUTE
+
+/* What another machine may call, and as what; everything else is refused. */
+static const struct {
+    uint16_t method;
+    const char *roles;
+} allowed[] = {
+    {QR_CONTROL_REGISTER, ALL_ROLES},
+    {QR_CONTROL_JOIN, ALL_ROLES},
+    {QR_CONTROL_DATABASES, QR_ROLE_NAME_PAGE " " QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_FIND, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_RULES, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_DUTY, QR_ROLE_NAME_COMPUTE},
+    /* what statements of an administrator ask for */
+    {QR_CONTROL_CREATE, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_ALTER, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_RENAME, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_DROP, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_SET_RULE, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_DELETE_RULE, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_ADD_REPLICA, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_FAILOVER, QR_ROLE_NAME_COMPUTE},
+};
+
+static bool may_call(const struct qr_rpc_request *request)
+{
+    size_t i = 0;
+    while (i < sizeof allowed / sizeof allowed[0] && allowed[i].method != request->method)
+        i++;
+    return i < sizeof allowed / sizeof allowed[0] && request->from != NULL &&
+           qr_identity_plays(request->from, allowed[i].roles);
+}
+
+static const char *role_name(uint8_t role)
+{
+    static const char *const names[QR_ROLE_COUNT] = {
+        [QR_ROLE_LOG] = QR_ROLE_NAME_LOG,         [QR_ROLE_PAGE] = QR_ROLE_NAME_PAGE,
+        [QR_ROLE_GATEWAY] = QR_ROLE_NAME_GATEWAY, [QR_ROLE_COMPUTE] = QR_ROLE_NAME_COMPUTE,
+        [QR_ROLE_API] = QR_ROLE_NAME_API,
+    };
+    return names[role];
+}
+
+bool qri_machines_have(const struct qr_control *control, const char *role)
+{
+    const struct qr_control_machines *machines = control->options.machines;
+    return machines != NULL && ((machines->log_away && strcmp(role, QR_ROLE_NAME_LOG) == 0) ||
+                                (machines->page_away && strcmp(role, QR_ROLE_NAME_PAGE) == 0));
+}
+
+enum qr_status qri_machines_client(struct qr_control *control, const char *role,
+                                   struct qr_rpc_client **ret_client, struct qr_err *err)
+{
+    const struct qr_control_service *service = &control->options.machines->service;
+    struct qr_rpc_client_options options = {
+        .address = strcmp(role, QR_ROLE_NAME_LOG) == 0 ? service->log : service->page,
+        .roles = role,
+        .backoff_max_ns = AWAY_NS,
+    };
+    return qr_rpc_client_new(control->loop, &options, ret_client, err);
+}
+
+/* ---- registration ---- */
+
+/* Has the process the certificate of what it says it is, and is that placed away? */
+static enum qr_status check(struct qr_control *control, const struct qr_control_ask *ask,
+                            const struct qr_identity *from, const char *name, struct qr_err *err)
+{
+    const char *role = role_name(ask->role);
+    struct qr_database_row row;
+    uint32_t id = 0;
+    if (!qr_identity_plays(from, role))
+        return qr_fail(err, QR_DENIED, "machine '%s' has no certificate for the role '%s'",
+                       from->name, role);
+    if (ask->role != QR_ROLE_COMPUTE)
+        return strcmp(name, role) == 0 && qri_machines_have(control, role)
+                   ? QR_OK
+                   : qr_fail(err, QR_DENIED, "'%s' is not placed on another machine", name);
+    if (!qr_place_database_of(name, &id) || qr_place_member_of(name) != 0)
+        return qr_fail(err, QR_DENIED, "'%s' is no node for another machine", name);
+    if (qr_registry_find_id(control->options.registry, id, &row) != QR_OK ||
+        row.state != QR_DATABASE_ONLINE)
+        return qr_fail(err, QR_NOT_FOUND, "there is no database %u", id);
+    return row.replica_of != 0 ? QR_OK
+                               : qr_fail(err, QR_DENIED,
+                                         "database '%s' is no named replica, and only these run "
+                                         "on other machines",
+                                         row.name);
+}
+
+/* The client of a member's node calls at that address. */
+static enum qr_status place_at(struct qr_control *control, struct qri_member *member,
+                               const struct qr_control_ask *ask, struct qr_err *err) /* held */
+{
+    char address[QR_CONTROL_PLACE_BYTES];
+    snprintf(address, sizeof address, "%.*s", (int)ask->node_address.n, ask->node_address.p);
+    if (member->away_client != NULL && strcmp(address, member->node_address) != 0)
+        return qr_fail(err, QR_CONFLICT, "'%s' was at %s before: restart the service to move it",
+                       member->name, member->node_address);
+    struct qr_rpc_client_options options = {
+        .address = address, .roles = QR_ROLE_NAME_COMPUTE, .backoff_max_ns = AWAY_NS};
+    if (member->away_client == NULL)
+        QR_TRY(qr_rpc_client_new(control->loop, &options, &member->away_client, err));
+    memcpy(member->node_address, address, sizeof address);
+    int n = snprintf(member->session_address, sizeof member->session_address, "%.*s/%s",
+                     (int)ask->session_address.n, ask->session_address.p, member->name);
+    return n > 0 && (size_t)n < sizeof member->session_address
+               ? QR_OK
+               : qr_fail(err, QR_TOO_BIG, "the address of '%s' is too long", member->name);
+}
+
+/* True: it was not there before. */
+static enum qr_status note(struct qr_control *control, const struct qr_control_ask *ask,
+                           const char *name, bool *ret_new, struct qr_err *err) /* held */
+{
+    const struct qr_control_host *host = &control->options.host;
+    struct qri_member *member = qri_control_member(control, name);
+    if (member == NULL)
+        return qr_fail(err, QR_NOMEM, "register");
+    *ret_new = !member->ready || !member->is_away || member->away_pid != ask->pid;
+    if (ask->role == QR_ROLE_COMPUTE && host->pid(host->ctx, name) != 0) {
+        member->moves = true; /* the thread of reigns ends ours */
+        pthread_cond_broadcast(&control->changed);
+        return qr_fail(err, QR_BUSY, "'%s' still runs here", name);
+    }
+    if (ask->role == QR_ROLE_COMPUTE)
+        QR_TRY(place_at(control, member, ask, err));
+    member->is_away = member->ready = true;
+    member->away_pid = ask->pid;
+    member->until_ns = qr_env_mono_ns(control->options.env) + LAPSE_NS;
+    if (*ret_new) {
+        member->generation += 1;
+        qri_control_look_at_parked(control);
+        pthread_cond_broadcast(&control->changed);
+    }
+    return QR_OK;
+}
+
+static void serve_register(struct qr_control *control, const struct qr_control_ask *ask,
+                           struct qr_rpc_request *own_request)
+{
+    char name[QR_NODE_NAME_BYTES];
+    struct qr_err err = {0};
+    bool is_new = false;
+    snprintf(name, sizeof name, "%.*s", (int)ask->name.n, ask->name.p);
+    enum qr_status status = check(control, ask, own_request->from, name, &err);
+    if (status == QR_OK) {
+        pthread_mutex_lock(&control->mu);
+        status = note(control, ask, name, &is_new, &err);
+        pthread_mutex_unlock(&control->mu);
+    }
+    if (is_new && status == QR_OK)
+        QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]),
+               QR_F("pid", ask->pid), QR_F("machine", &own_request->from->name[0]));
+    if (status == QR_OK)
+        qr_rpc_answer(own_request, NULL, 0);
+    else
+        qr_rpc_refuse(own_request, status, &err);
+}
+
+void qri_machines_tick(struct qr_control *control)
+{
+    int64_t now = qr_env_mono_ns(control->options.env);
+    for (struct qri_member *member = control->members; member != NULL; member = member->next) {
+        /* a log service or page server registers once, and nobody waits for it to be ready */
+        if (!member->is_away || member->away_client == NULL || now < member->until_ns)
+            continue;
+        member->is_away = member->ready = false;
+        member->generation += 1;
+        QR_LOG(&control->options.log, QR_WARN, "machine_lost", QR_F("node", &member->name[0]),
+               QR_F("address", &member->node_address[0]));
+        pthread_cond_broadcast(&control->changed);
+    }
+}
+
+bool qri_machines_move(struct qr_control *control)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char name[QR_NODE_NAME_BYTES];
+    struct qri_member *member = control->members;
+    while (member != NULL && !member->moves)
+        member = member->next;
+    if (member == NULL)
+        return false;
+    member->moves = false;
+    memcpy(name, member->name, sizeof name);
+    pthread_mutex_unlock(&control->mu);
+    host->end(host->ctx, name);
+    pthread_mutex_lock(&control->mu);
+    return true;
+}
+
+/* ---- calls ---- */
+
+static void put_service(const struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_buf *buf)
+{
+    struct qr_control_service service = control->options.machines->service;
+    if (ask->role == QR_ROLE_COMPUTE) /* it reads no object of the blob store */
+        service.server_key[0] = '\0';
+    qr_control_service_put(buf, &service);
+}
+
+static void serve_join(struct qr_control *control, const struct qr_control_ask *ask,
+                       struct qr_rpc_request *own_request)
+{
+    const char *role = role_name(ask->role);
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    enum qr_status status = QR_OK;
+    qr_buf_init(&buf, sizeof(struct qr_control_service) + 64);
+    if (!qr_identity_plays(own_request->from, role))
+        status = qr_fail(&err, QR_DENIED, "machine '%s' has no certificate for the role '%s'",
+                         own_request->from->name, role);
+    else if (ask->role != QR_ROLE_COMPUTE && !qri_machines_have(control, role))
+        status = qr_fail(&err, QR_DENIED, "the role '%s' is not placed on another machine", role);
+    else
+        put_service(control, ask, &buf);
+    qri_control_answer(own_request, &buf, status, &err);
+}
+
+static void serve_machine(void *ctx, struct qr_rpc_request *own_request)
+{
+    struct qr_control *control = ctx;
+    struct qr_control_ask ask;
+    struct qr_err err = {0};
+    bool is_own =
+        own_request->method == QR_CONTROL_REGISTER || own_request->method == QR_CONTROL_JOIN;
+    enum qr_status status = QR_OK;
+    if (!may_call(own_request))
+        status = qr_fail(&err, QR_DENIED, "call %u is not for this machine", own_request->method);
+    else if (is_own)
+        status = qr_control_ask_get(own_request->method, own_request->body, own_request->bytes,
+                                    &ask, &err);
+    if (status != QR_OK)
+        qr_rpc_refuse(own_request, status, &err);
+    else if (own_request->method == QR_CONTROL_JOIN)
+        serve_join(control, &ask, own_request);
+    else if (own_request->method == QR_CONTROL_REGISTER)
+        serve_register(control, &ask, own_request);
+    else
+        qri_control_serve_short(control, own_request);
+}
+
+static void serve_machine_operation(void *ctx, struct qr_rpc_request *own_request)
+{
+    if (may_call(own_request))
+        qri_control_serve_operation(ctx, own_request);
+    else
+        qr_rpc_refuse(own_request, QR_DENIED, NULL);
+}
+
+enum qr_status qri_machines_listen(struct qr_control *control, struct qr_err *err)
+{
+    const struct qr_control_machines *machines = control->options.machines;
+    struct qr_rpc_listen_options brief = {
+        .address = machines->address,
+        .roles = ALL_ROLES,
+        .serve = serve_machine,
+        .ctx = control,
+        .workers = WORKERS,
+        .worker_stack_bytes = WORKER_STACK_BYTES,
+    };
+    struct qr_rpc_listen_options operations = brief;
+    operations.address = machines->operate_address;
+    operations.roles = QR_ROLE_NAME_COMPUTE;
+    operations.serve = serve_machine_operation;
+    operations.workers = OPERATION_WORKERS;
+    QR_TRY(qr_rpc_listen(control->loop, &brief, &control->machine_listener, err));
+    return qr_rpc_listen(control->loop, &operations, &control->machine_operation_listener, err);
+}
