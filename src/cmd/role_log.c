@@ -24,6 +24,9 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
     };
     if (strcmp(role->settings->landing_zone, "blob") == 0) {
         options.landing = blob;
+        options.landing_leases = qri_datadir_path(&role->dir, role->arena, "landing-leases", NULL);
+        if (options.landing_leases == NULL)
+            return qr_fail(err, QR_NOMEM, "start the log service");
         options.dir = "landing"; /* below this name in the store */
     }
     struct qr_rpc_listen_options listen = {.serve = qr_logsvc_serve};

@@ -148,6 +148,7 @@ static enum qr_status open_zone(struct qr_logsvc *svc, struct qr_err *err)
         return QR_OK;
     QR_TRY(qri_zone_new(o->env, &o->log, o->landing, svc->dir, false, o->threads_off, &svc->zone,
                         err));
+    QR_TRY(qri_zone_keep_leases(svc->zone, o->landing_leases, err));
     svc->env = qri_zone_env(svc->zone);
     return QR_OK;
 }

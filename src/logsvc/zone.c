@@ -6,7 +6,7 @@
 #include "base/banned.h"
 
 static const int64_t SECOND_NS = 1000000000;
-enum { LEASE_S = 15, RENEW_S = 4, TAKE_WAIT_S = 30 };
+enum { LEASE_S = 15, RENEW_S = 4, TAKE_WAIT_S = 30, LEASES_BYTES_MAX = 8 << 10 };
 
 struct qr_env *qri_zone_env(struct qri_zone *zone)
 {
@@ -32,6 +32,62 @@ static struct qri_zone_lease *lease_row(struct qri_zone *z, const char *name, bo
             free_row = l;
     }
     return make ? free_row : NULL;
+}
+
+/* --- leases of a process that was killed --- */
+
+/* With mu. A row is the lease's id, a blank, the object's name. What cannot be kept costs the next
+ * process its wait, no more. */
+static void save_leases(struct qri_zone *z)
+{
+    struct qr_buf text;
+    if (z->leases_path == NULL)
+        return;
+    qr_buf_init(&text, LEASES_BYTES_MAX);
+    for (size_t i = 0; i < QRI_ZONE_LEASES_MAX; i++)
+        if (z->leases[i].name[0] != '\0')
+            qr_buf_printf(&text, "%s %s\n", z->leases[i].id.z, z->leases[i].name);
+    struct qr_err err = {0};
+    enum qr_status status = qr_buf_status(&text, &err);
+    if (status == QR_OK)
+        status = qr_env_replace_file(z->env, z->leases_path, text.data, text.len, &err);
+    if (status != QR_OK)
+        QR_LOG(&z->log, QR_WARN, "landing_zone_leases_not_kept", QR_F("path", z->leases_path),
+               QR_F("err", (const char *)err.text));
+    qr_buf_done(&text);
+}
+
+/* Below our prefix only, whatever the file says. */
+static void give_back(struct qri_zone *z, const char *text, bool locks)
+{
+    char id[sizeof((struct qr_blob_tag *)0)->z], name[QRI_ZONE_NAME_BYTES];
+    size_t prefix = strlen(z->dir);
+    for (int n = 0; sscanf(text, "%63s %255s%n", id, name, &n) == 2; text += n, n = 0) {
+        bool ours = strncmp(name, z->dir, prefix) == 0 && name[prefix] == '/';
+        if (ours && (strcmp(name, z->lock_name) == 0) == locks)
+            (void)!qr_blob_release(z->blob, name, id, NULL); /* it may have run out long ago */
+    }
+}
+
+enum qr_status qri_zone_keep_leases(struct qri_zone *zone, const char *path, struct qr_err *err)
+{
+    struct qr_buf text;
+    if (path == NULL)
+        return QR_OK;
+    zone->leases_path = strdup(path);
+    if (zone->leases_path == NULL)
+        return qr_fail(err, QR_NOMEM, "landing zone");
+    qr_buf_init(&text, LEASES_BYTES_MAX);
+    if (qr_env_read_file(zone->env, path, &text, NULL) == QR_OK &&
+        memchr(text.data, '\0', text.len) == NULL) {
+        qr_buf_add8(&text, 0);
+        if (qr_buf_status(&text, NULL) == QR_OK) {
+            give_back(zone, (const char *)text.data, false);
+            give_back(zone, (const char *)text.data, true); /* last: who has it may write */
+        }
+    }
+    qr_buf_done(&text);
+    return QR_OK;
 }
 
 static enum qr_status renew(struct qri_zone *z, struct qri_zone_lease *l, struct qr_err *err)
@@ -93,6 +149,7 @@ enum qr_status qri_zone_take(struct qri_zone *z, const char *name, bool wait, st
                 snprintf(l->name, sizeof l->name, "%s", name);
                 l->id = id;
                 l->renewed_ns = asked_ns;
+                save_leases(z);
             }
             pthread_mutex_unlock(&z->mu);
             return l != NULL ? QR_OK : qr_fail(err, QR_BUG, "too many leases");
@@ -115,6 +172,7 @@ void qri_zone_give(struct qri_zone *z, const char *name)
     if (l != NULL) {
         gone = *l;
         l->name[0] = '\0';
+        save_leases(z);
     }
     pthread_mutex_unlock(&z->mu);
     if (gone.name[0] != '\0')
@@ -304,6 +362,7 @@ void qri_zone_free(struct qri_zone *zone, bool abandon)
         qri_zone_give(zone, zone->lock_name); /* last: who has it may write */
     for (size_t i = 0; i < QRI_ZONE_PENDING_MAX; i++)
         qr_buf_done(&zone->pending[i].bytes);
+    free(zone->leases_path);
     pthread_cond_destroy(&zone->stop_wake);
     pthread_mutex_destroy(&zone->stop_mu);
     pthread_mutex_destroy(&zone->mu);

@@ -20,6 +20,11 @@ QR_NODISCARD enum qr_status qri_zone_new(struct qr_env *env, const struct qr_log
                                          struct qr_blob *blob, const char *dir, bool read_only,
                                          bool threads_off, struct qri_zone **ret_zone,
                                          struct qr_err *err);
+/* Leases are kept in that file (NULL: nowhere) from now on; those that a process before left there
+ * are given back. It was the only one with this file and is gone: what it still has under way at
+ * the store fails, because its leases are no more. */
+QR_NODISCARD enum qr_status qri_zone_keep_leases(struct qri_zone *zone, const char *path,
+                                                 struct qr_err *err);
 /* Gives the leases back, so that the next process need not wait; `abandon`: does not. All files
  * must be closed. NULL is accepted. */
 void qri_zone_free(struct qri_zone *zone, bool abandon);

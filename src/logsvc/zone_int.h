@@ -31,6 +31,7 @@ struct qri_zone {
     char dir[QRI_ZONE_NAME_BYTES], lock_name[QRI_ZONE_NAME_BYTES];
     pthread_mutex_t mu; /* guards what follows; lease calls are made under it */
     struct qri_zone_lease leases[QRI_ZONE_LEASES_MAX];
+    char *leases_path; /* NULL: they are kept nowhere */
     struct qri_zone_pending pending[QRI_ZONE_PENDING_MAX];
     char current[QRI_ZONE_NAME_BYTES]; /* the segment written last */
     struct qr_blob_tag table_tag;      /* of `timelines`, as read or put last; "": there is none */

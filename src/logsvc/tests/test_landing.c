@@ -127,6 +127,43 @@ static void test_log_is_there_after_a_close_and_after_a_kill(void **state)
     end(&f);
 }
 
+/* The supervisor starts it again at once, on the same machine. */
+static void test_who_was_killed_gets_its_leases_back_at_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    qr_logsvc_close(f.svc);
+    f.options.landing_leases = "/leases";
+    must_open(&f);
+    for (int i = 0; i < 4; i++) {
+        for (int n = 0; n < 120; n++) /* more than a segment */
+            assert_int_equal(append(&f), QR_OK);
+        int64_t began = qr_env_mono_ns(qr_sim_env(f.sim));
+        qr_logsvc_abandon(f.svc);
+        qr_sim_kill(f.sim);
+        must_open(&f);
+        assert_true(qr_env_mono_ns(qr_sim_env(f.sim)) - began < INT64_C(1000000000));
+        check(&f, false);
+    }
+    /* What it had under way then does not come behind what follows. */
+    struct fixture old = f;
+    f.svc = NULL;
+    must_open(&f);
+    assert_int_equal(append(&old), QR_CLOSED);
+    qr_logsvc_abandon(old.svc);
+    assert_int_equal(append(&f), QR_OK);
+    check(&f, false);
+
+    qr_logsvc_abandon(f.svc); /* another machine has not got the file */
+    f.options.landing_leases = "/others";
+    int64_t began = qr_env_mono_ns(qr_sim_env(f.sim));
+    must_open(&f);
+    assert_true(qr_env_mono_ns(qr_sim_env(f.sim)) - began >= INT64_C(10000000000));
+    check(&f, false);
+    end(&f);
+}
+
 static void test_objects_are_rolled_before_the_service_refuses_appends(void **state)
 {
     (void)state;
@@ -279,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_is_there_after_a_close_and_after_a_kill),
         cmocka_unit_test(test_objects_are_rolled_before_the_service_refuses_appends),
+        cmocka_unit_test(test_who_was_killed_gets_its_leases_back_at_once),
         cmocka_unit_test(test_who_lost_the_lease_hardens_nothing_more),
         cmocka_unit_test(test_a_living_holder_keeps_others_out),
         cmocka_unit_test(test_no_answer_of_the_store_loses_or_doubles_log),

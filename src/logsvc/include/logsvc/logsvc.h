@@ -5,7 +5,8 @@
  * service's threads, from a step, or before the call that started it has returned; it may make
  * further calls but must not block. With threads_off the caller drives flush, destage and tick.
  * Memory is bounded: queue, ring, feeds and readers have maxima; what is over one gets QR_BUSY.
- * With `landing` an open waits until the lease of a process that is gone has run out (15 s).
+ * With `landing` an open waits until the lease of a process that is gone has run out (15 s), but
+ * for one whose `landing_leases` it has.
  * Errors: QR_NOT_FOUND no such timeline, or log that was trimmed; QR_FENCED an older epoch;
  * QR_CONFLICT a gap, an overlap that differs, an epoch nobody opened; QR_CORRUPT damage found;
  * QR_CLOSED the journal failed (fatal was called) or the service is closing: the outcome is open.
@@ -40,6 +41,9 @@ struct qr_logsvc_options { /* 0 takes the value in brackets */
     const char *dir;            /* its parent must exist */
     struct qr_blob *landing;    /* the journal is kept there, as append objects below `dir` (a name
                                    without a slash in front); NULL: in files */
+    const char *landing_leases; /* a file of this process's own machine, in which its leases are
+                                   kept: whoever opens with it after the process was killed gives
+                                   them back instead of waiting. Copied. [NULL: none] */
     struct qr_blob *blob;       /* NULL: nothing is destaged and the journal only grows */
     struct qr_keyring *keyring; /* encrypts journal and long-term log; NULL: in clear */
     uint32_t landing_appends_max; /* [40000] to one object; the service takes 50,000 */
