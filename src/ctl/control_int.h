@@ -63,6 +63,7 @@ struct qri_ops {
     pthread_mutex_t mu; /* guards everything below; before the registry's and control's */
     pthread_cond_t changed;
     struct qri_op *newest;
+    struct qri_op *active; /* those that are not over, newest first; few */
     size_t count;
     uint64_t next_number;
     bool may_resume;

@@ -4,31 +4,31 @@
 
 const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT] = {
     /* clang-format off */
-    [QR_OPERATION_CREATE] = {"create", qri_make_begin, qri_make_done, {
+    [QR_OPERATION_CREATE] = {"create", qri_make_begin, true, qri_make_done, {
         {"storage", 10, qri_make_storage,    qri_make_undo, true,  false},
         {"online",  80, qri_make_online,     NULL,          false, false}}},
-    [QR_OPERATION_COPY] = {"copy", qri_copy_begin, qri_make_done, {
+    [QR_OPERATION_COPY] = {"copy", qri_copy_begin, true, qri_make_done, {
         {"storage", 10, qri_make_storage,    qri_make_undo, true,  false},
         {"online",  90, qri_make_online,     NULL,          false, false}}},
-    [QR_OPERATION_RESTORE] = {"restore", qri_copy_begin, qri_make_done, {
+    [QR_OPERATION_RESTORE] = {"restore", qri_copy_begin, true, qri_make_done, {
         {"storage", 10, qri_make_storage,    qri_make_undo, true,  false},
         {"online",  90, qri_make_online,     NULL,          false, false}}},
-    [QR_OPERATION_ADD_REPLICA] = {"add-replica", qri_replica_begin, qri_make_done, {
+    [QR_OPERATION_ADD_REPLICA] = {"add-replica", qri_replica_begin, true, qri_make_done, {
         {"primary", 10, qri_replica_primary, qri_make_undo, true,  false},
         {"online",  80, qri_make_online,     NULL,          false, false}}},
-    [QR_OPERATION_UPDATE] = {"update", qri_scale_begin, qri_tell_done, {
+    [QR_OPERATION_UPDATE] = {"update", qri_scale_begin, false, qri_tell_done, {
         {"prepare", 10, qri_scale_prepare,   qri_scale_unprepare, true,  false},
         {"record",  50, qri_scale_record,    NULL,                false, false},
         {"switch",  60, qri_scale_switch,    NULL,                false, true },
         {"replace", 80, qri_scale_replace,   NULL,                false, true }}},
-    [QR_OPERATION_RENAME] = {"rename", qri_rename_begin, qri_tell_done, {
+    [QR_OPERATION_RENAME] = {"rename", qri_rename_begin, false, qri_tell_done, {
         {"record",  50, qri_rename_record,   NULL,          false, false},
         {"nodes",   70, qri_rename_nodes,    NULL,          false, true }}},
-    [QR_OPERATION_DROP] = {"drop", qri_drop_begin, qri_tell_done, {
+    [QR_OPERATION_DROP] = {"drop", qri_drop_begin, true, qri_tell_done, {
         {"hold",    10, qri_drop_hold,       qri_drop_release, false, false},
         {"mark",    30, qri_drop_mark,       NULL,             false, true },
         {"remove",  50, qri_drop_remove,     NULL,             false, true }}},
-    [QR_OPERATION_FAILOVER] = {"failover", qri_failover_begin, NULL, {
+    [QR_OPERATION_FAILOVER] = {"failover", qri_failover_begin, false, NULL, {
         {"switch",  20, qri_failover_switch, NULL,          false, false},
         {"ready",   60, qri_failover_ready,  NULL,          false, false}}},
     /* clang-format on */

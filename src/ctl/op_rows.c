@@ -259,6 +259,10 @@ static bool load_one(void *arg, struct qr_str key, struct qr_str value, uint64_t
              qri_op_kinds[op->row.kind].steps[op->step].name);
     op->next = ops->newest; /* keys come in order of number */
     ops->newest = op;
+    if (!qr_operation_is_over(op->row.state)) {
+        op->next_active = ops->active;
+        ops->active = op;
+    }
     ops->count += 1;
     ops->next_number = op->row.number + 1;
     return true;

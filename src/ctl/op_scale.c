@@ -261,7 +261,7 @@ const struct qr_slo *qr_control_node_slo(struct qr_control *control, const char 
     struct qr_str objective = qr_str(row.objective);
     const struct qr_slo *slo = NULL;
     pthread_mutex_lock(&control->ops.mu);
-    for (struct qri_op *op = control->ops.newest; op != NULL && slo == NULL; op = op->next) {
+    for (struct qri_op *op = control->ops.active; op != NULL && slo == NULL; op = op->next_active) {
         if (op->row.database_id != id || op->row.state != QR_OPERATION_RUNNING || op->member == 0)
             continue;
         qr_place_member(id, op->member - 1, name);

@@ -198,7 +198,8 @@ static void release_claims(struct qr_control *control, struct qri_op *op)
 static bool take_claims(struct qr_control *control, struct qri_op *op) /* held */
 {
     uint32_t ids[] = {op->row.database_id, op->row.source_id};
-    for (size_t i = 0; i < 2 && ids[i] != 0; i++) {
+    bool needed = qri_op_kinds[op->row.kind].claims;
+    for (size_t i = 0; needed && i < 2 && ids[i] != 0; i++) {
         if (!qri_control_try_claim(control, &op->claims[op->claim_count], ids[i])) {
             release_claims(control, op);
             return false;
@@ -206,6 +207,14 @@ static bool take_claims(struct qr_control *control, struct qri_op *op) /* held *
         op->claim_count += 1;
     }
     return true;
+}
+
+static void forget_active(struct qr_control *control, const struct qri_op *op) /* held */
+{
+    struct qri_op **at = &control->ops.active;
+    while (*at != op)
+        at = &(*at)->next_active;
+    *at = op->next_active;
 }
 
 static void finish(struct qr_control *control, struct qri_op *op)
@@ -224,6 +233,7 @@ static void finish(struct qr_control *control, struct qri_op *op)
     struct qr_operation_row row = op->row;
     op->waiters = NULL;
     op->runs = false;
+    forget_active(control, op);
     pthread_cond_broadcast(&control->ops.changed);
     pthread_mutex_unlock(&control->ops.mu);
     while (waiters != NULL) {
@@ -296,7 +306,7 @@ static struct qri_op *choose_op(struct qr_control *control, bool *ret_blocked)
 {
     struct qri_op *chosen = NULL;
     *ret_blocked = false;
-    for (struct qri_op *op = control->ops.newest; op != NULL; op = op->next) {
+    for (struct qri_op *op = control->ops.active; op != NULL; op = op->next_active) {
         if (op->runs || qr_operation_is_over(op->row.state) ||
             (op->resumed && !control->ops.may_resume))
             continue;
@@ -348,10 +358,10 @@ struct qri_op *qri_ops_find_id(struct qr_control *control, struct qr_str id) /* 
 
 struct qri_op *qri_ops_find_active(struct qr_control *control, uint32_t database_id) /* held */
 {
-    struct qri_op *op = control->ops.newest;
+    struct qri_op *op = control->ops.active;
     while (op != NULL &&
            (qr_operation_is_over(op->row.state) || op->row.database_id != database_id))
-        op = op->next;
+        op = op->next_active;
     return op;
 }
 
@@ -403,6 +413,8 @@ static enum qr_status begin(struct qr_control *control, uint16_t method,
     }
     op->next = ops->newest;
     ops->newest = op;
+    op->next_active = ops->active;
+    ops->active = op;
     ops->count += 1;
     ops->next_number += 1;
     pthread_cond_broadcast(&ops->changed);

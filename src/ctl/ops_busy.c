@@ -28,7 +28,8 @@ enum qr_status qri_ops_check_copies(struct qr_control *control, const struct qri
 {
     uint32_t restores = 0;
     bool copied = false;
-    for (const struct qri_op *other = control->ops.newest; other != NULL; other = other->next) {
+    for (const struct qri_op *other = control->ops.active; other != NULL;
+         other = other->next_active) {
         if (qr_operation_is_over(other->row.state) || other == op)
             continue;
         restores += other->row.kind == QR_OPERATION_RESTORE;

@@ -25,6 +25,9 @@ struct qri_op_kind {
     const char *name; /* in the metadata and the log */
     /* All that can be checked at once, and the row of a new database; waits for nobody. */
     enum qr_status (*begin)(struct qr_control *control, struct qri_op *op, struct qr_err *err);
+    /* It makes, reads or ends storage: it has to know all slices, and none may be made or trimmed
+     * meanwhile (qri_control_grow, retention.c). A primary that is only moved may grow. */
+    bool claims;
     /* After the last step. May be NULL. */
     void (*done)(struct qr_control *control, struct qri_op *op);
     struct qri_step steps[QRI_STEPS_MAX + 1]; /* ends with one without a name */
@@ -38,7 +41,8 @@ struct qri_waiter {
 };
 
 struct qri_op {
-    struct qri_op *next; /* an older one */
+    struct qri_op *next;        /* an older one */
+    struct qri_op *next_active; /* an older one that is not over */
     struct qr_operation_row row;
     uint32_t step;             /* that runs, or is being undone */
     uint32_t member;           /* UPDATE: of the node that takes over, one more; 0: none */

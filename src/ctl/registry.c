@@ -72,12 +72,25 @@ static enum qr_status load_next_id(struct qr_registry *registry, struct qr_err *
     return QR_OK;
 }
 
+/* Where the first row with that id or a higher one is; they are in order. */
+static size_t lower_bound(const struct qr_registry *registry, uint32_t id)
+{
+    size_t low = 0;
+    for (size_t high = registry->count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (registry->entries[middle].row.id >= id)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 static struct qri_entry *find_id(struct qr_registry *registry, uint32_t id)
 {
-    for (size_t i = 0; i < registry->count; i++)
-        if (registry->entries[i].row.id == id)
-            return &registry->entries[i];
-    return NULL;
+    size_t at = lower_bound(registry, id);
+    bool is_there = at < registry->count && registry->entries[at].row.id == id;
+    return is_there ? &registry->entries[at] : NULL;
 }
 
 uint64_t qri_registry_version(struct qr_registry *registry, uint32_t id)
@@ -481,17 +494,10 @@ enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
 
 size_t qr_registry_index_after(struct qr_registry *registry, uint32_t id)
 {
-    size_t low = 0;
     pthread_mutex_lock(&registry->mu);
-    for (size_t high = registry->count; low < high;) {
-        size_t middle = low + (high - low) / 2;
-        if (registry->entries[middle].row.id > id)
-            high = middle;
-        else
-            low = middle + 1;
-    }
+    size_t index = lower_bound(registry, id + 1);
     pthread_mutex_unlock(&registry->mu);
-    return low;
+    return index;
 }
 
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
