@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "ctl/peer.h"
+#include "ctl/resources.h"
 #include "rpc/socket.h"
 #include "base/banned.h"
 
@@ -13,7 +14,7 @@ enum { PATH_BYTES = 4096, TIME_TEXT_BYTES = 40, EXIT_USAGE = 2 };
 static const int64_t OPERATION_NS = INT64_C(3600) * 1000000000;
 
 struct db_words {
-    const char *data_dir, *name, *dest_name, *time, *deleted_time, *days, *service_objective;
+    const char *data_dir, *name, *dest_name, *time, *deleted_time, *days, *service_objective, *id;
     bool deleted;
 };
 
@@ -33,6 +34,7 @@ static const struct {
     {"--deleted-time", offsetof(struct db_words, deleted_time)},
     {"--retention-days", offsetof(struct db_words, days)},
     {"--service-objective", offsetof(struct db_words, service_objective)},
+    {"--id", offsetof(struct db_words, id)},
 };
 
 static int usage(void)
@@ -44,6 +46,8 @@ static int usage(void)
             "       quire db restore --name DATABASE --dest-name NEW --deleted [--deleted-time T] "
             "[--time T]\n"
             "       quire db list-deleted\n"
+            "       quire db op-list [--name DATABASE]\n"
+            "       quire db op-cancel --id OPERATION\n"
             "       quire db set-retention --name DATABASE --retention-days DAYS\n"
             "Each takes --data-dir DIR, the server's [data-dir]. Times are UTC: "
             "2026-05-04T10:11:12Z\n");
@@ -223,13 +227,60 @@ static int list_deleted(const struct db_words *words)
     return finish(status, &err);
 }
 
+/* ---- operations ---- */
+
+static enum qr_status print_operation(void *ctx, const struct qr_operation_row *row)
+{
+    static const char *const states[QR_OPERATION_STATE_COUNT] = {
+        "pending",   "running",      "completed",      "failed",
+        "cancelled", "being undone", "being cancelled"};
+    (void)ctx;
+    char text[TIME_TEXT_BYTES];
+    time_t seconds = (time_t)(row->start_wall_ns / 1000000000);
+    struct tm tm;
+    if (gmtime_r(&seconds, &tm) == NULL)
+        return QR_OK;
+    (void)!strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    printf("%s %s %s %s %s %u%%", row->id, text, row->database,
+           qr_operation_info((enum qr_operation_kind)row->kind)->sql_name, states[row->state],
+           row->percent);
+    if (row->error_number != 0)
+        printf(" error %u: %s", row->error_number, row->error_text);
+    printf("\n");
+    return QR_OK;
+}
+
+static int op_list(const struct db_words *words)
+{
+    struct db_server s;
+    struct qr_err err = {0};
+    struct qr_str name = qr_str(words->name == NULL ? "" : words->name);
+    enum qr_status status = reach(words, "control", &s, &err);
+    if (status == QR_OK)
+        status =
+            qr_operation_each(qr_rpc_client_peer(s.client), name, 0, print_operation, NULL, &err);
+    leave(&s);
+    return finish(status, &err);
+}
+
+static int op_cancel(const struct db_words *words)
+{
+    struct db_server s;
+    struct qr_err err = {0};
+    if (words->id == NULL)
+        return usage();
+    enum qr_status status = reach(words, "control", &s, &err);
+    if (status == QR_OK)
+        status = qr_operation_cancel(qr_rpc_client_peer(s.client), qr_str(words->id), 0, &err);
+    leave(&s);
+    return finish(status, &err);
+}
+
 static const struct {
     const char *word;
     int (*run)(const struct db_words *words);
-} commands[] = {{"copy", copy_now},
-                {"restore", restore},
-                {"list-deleted", list_deleted},
-                {"set-retention", set_retention}};
+} commands[] = {{"copy", copy_now},   {"restore", restore},     {"list-deleted", list_deleted},
+                {"op-list", op_list}, {"op-cancel", op_cancel}, {"set-retention", set_retention}};
 
 int qri_quire_db(int argc, char **argv)
 {

@@ -12,7 +12,7 @@
 #include "resources_int.h"
 #include "base/banned.h"
 
-enum { OPS_MAX = 20000 };
+enum { OPS_MAX = 20000, EXPIRE_AT_ONCE = 40 };
 static const int64_t BLOCKED_NS = 20000000, REPEAT_NS = 100000000, EXPIRE_NS = 5000000000;
 
 enum event { EV_TAKEN, EV_STEP_DONE, EV_ALL_DONE, EV_FAILED, EV_CANCEL, EV_UNDONE };
@@ -520,7 +520,8 @@ void qri_ops_expire(struct qr_control *control)
     bool due = now >= ops->expire_at_ns;
     if (due)
         ops->expire_at_ns = now + EXPIRE_NS;
-    for (struct qri_op **at = &ops->newest; due && *at != NULL;) {
+    int left = EXPIRE_AT_ONCE; /* each is a transaction, and others wait meanwhile */
+    for (struct qri_op **at = &ops->newest; due && left > 0 && *at != NULL;) {
         struct qri_op *op = *at;
         bool old =
             qr_operation_is_over(op->row.state) && !op->runs && op->row.modify_wall_ns < before;
@@ -530,6 +531,7 @@ void qri_ops_expire(struct qr_control *control)
         }
         *at = op->next;
         ops->count -= 1;
+        left -= 1;
         qri_op_free(op);
     }
     pthread_mutex_unlock(&ops->mu);

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import statistics
+import subprocess
 import threading
 import time
 import unittest
@@ -24,6 +25,11 @@ OVER = "SELECT COUNT(*) FROM sys.dm_operation_status WHERE state IN (0, 1)"
 
 def number(master, text):
     return [e.number for e in master.batch(text).errors]
+
+
+def quire(quired, *words):
+    return subprocess.run([server.program("quire"), "db", *words, "--data-dir", quired.data_dir],
+                          capture_output=True, text=True, check=False)
 
 
 def wait_over(quired):
@@ -49,8 +55,13 @@ class Status(unittest.TestCase):
                 self.assertEqual(connection.execute(
                     "SELECT DATABASEPROPERTYEX(DB_NAME(), 'ServiceObjective'), a FROM t"),
                     [("HS_Gen5_8", 1)])
-            columns = master.execute("SELECT TOP 0 * FROM sys.dm_database_copies")
-            self.assertEqual(columns, [])
+            self.assertEqual(master.execute("SELECT * FROM sys.dm_database_copies"), [])
+            listed = quire(quired, "op-list", "--name", "h")
+            self.assertEqual([line.split(" ", 2)[2] for line in listed.stdout.splitlines()],
+                             ["h ALTER DATABASE completed 100%", "h CREATE DATABASE completed 100%"])
+            refused = quire(quired, "op-cancel", "--id", listed.stdout.split()[0])
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("error 40811", refused.stderr)
 
     def test_all_tiers_are_taken_and_what_they_do_not_have_is_refused(self):
         with server.Server() as quired, quired.connect() as master:

@@ -1,0 +1,216 @@
+/* Goal: what is kept for who serves resources arrives as it was put, in order, with versions that
+ * tell who came second. Method: control over its real sockets; a node that answers. */
+#include <jansson.h>
+#include "control_bed.h"
+#include "ctl/resources.h"
+#include "ops_int.h"
+
+static struct qr_rpc_peer *peer_of(struct fixture *f)
+{
+    return qr_rpc_client_peer(f->brief);
+}
+
+static enum qr_status put(struct fixture *f, enum qr_doc_kind kind, const char *name,
+                          const char *text, uint64_t version, struct qr_err *err)
+{
+    struct qr_doc doc = {qr_str(name), qr_str(text), version};
+    return qr_doc_put(peer_of(f), kind, &doc, TIME_NS, err);
+}
+
+static uint64_t version_of(struct fixture *f, enum qr_doc_kind kind, const char *name)
+{
+    struct qr_buf buf;
+    struct qr_doc doc;
+    qr_buf_init(&buf, 1 << 20);
+    enum qr_status status = qr_doc_get(peer_of(f), kind, qr_str(name), TIME_NS, &buf, &doc, NULL);
+    qr_buf_done(&buf);
+    assert_true(status == QR_OK || status == QR_NOT_FOUND);
+    return status == QR_OK ? doc.version : 0;
+}
+
+static int prepared(void **state)
+{
+    int code = setup(state);
+    struct fixture *f = *state;
+    return code != 0 ? code : qri_docs_prepare(f->control, NULL) != QR_OK;
+}
+
+static void test_the_first_start_makes_what_clients_ask_for(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_buf buf;
+    struct qr_doc doc;
+    qr_buf_init(&buf, 1 << 20);
+    assert_int_equal(
+        qr_doc_get(peer_of(f), QR_DOC_SERVER, qr_str("SERVER01"), TIME_NS, &buf, &doc, NULL),
+        QR_OK);
+    json_t *o = json_loadb(doc.text.p, doc.text.n, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(o, "group")), "myResourceGroup");
+    assert_string_equal(json_string_value(json_object_get(o, "adminLogin")), "boss");
+    assert_true(qr_str_eq(doc.name, qr_str("server01"))); /* as it was made */
+    json_decref(o);
+    uint64_t version = version_of(f, QR_DOC_SUBSCRIPTION, "default");
+    assert_true(version > 0);
+    assert_int_equal(qri_docs_prepare(f->control, NULL), QR_OK); /* the next start keeps them */
+    assert_int_equal(version_of(f, QR_DOC_SUBSCRIPTION, "default"), version);
+    assert_true(version_of(f, QR_DOC_REGION, "eastus") > 0);
+    qr_buf_done(&buf);
+}
+
+static void test_who_comes_second_is_told(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, QR_DOC_GROUP, "one", "{\"a\":1}", 0, NULL), QR_OK);
+    uint64_t first = version_of(f, QR_DOC_GROUP, "ONE");
+    assert_int_equal(put(f, QR_DOC_GROUP, "one", "{\"a\":2}", 0, NULL), QR_CONFLICT);
+    assert_int_equal(put(f, QR_DOC_GROUP, "One", "{\"a\":2}", first, NULL), QR_OK);
+    assert_int_equal(put(f, QR_DOC_GROUP, "one", "{\"a\":3}", first, NULL), QR_CONFLICT);
+    assert_int_equal(put(f, QR_DOC_GROUP, "one", "{\"a\":3}", UINT64_MAX, NULL), QR_OK);
+    assert_true(version_of(f, QR_DOC_GROUP, "one") > first);
+    assert_int_equal(qr_doc_delete(peer_of(f), QR_DOC_GROUP, qr_str("ONE"), TIME_NS, NULL), QR_OK);
+    assert_int_equal(version_of(f, QR_DOC_GROUP, "one"), 0);
+    assert_int_equal(qr_doc_delete(peer_of(f), QR_DOC_GROUP, qr_str("one"), TIME_NS, NULL),
+                     QR_NOT_FOUND);
+}
+
+static void test_what_has_to_stay_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_err err = {0};
+    char big[QR_DOC_TEXT_BYTES_MAX + 2];
+    memset(big, ' ', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    assert_int_equal(put(f, QR_DOC_SERVER, "other", "{\"group\":\"myResourceGroup\"}", 0, &err),
+                     QR_SQL);
+    assert_int_equal(err.number, 40652);
+    assert_int_equal(put(f, QR_DOC_SERVER, "server01", "{\"group\":\"no\"}", UINT64_MAX, NULL),
+                     QR_NOT_FOUND);
+    assert_int_equal(put(f, QR_DOC_GROUP, "x", "[1]", 0, NULL), QR_INVALID);
+    assert_int_equal(put(f, QR_DOC_GROUP, "x", "{\"a\":1,\"a\":2}", 0, NULL), QR_INVALID);
+    assert_int_equal(put(f, QR_DOC_GROUP, "x", "{", 0, NULL), QR_INVALID);
+    assert_int_equal(put(f, QR_DOC_GROUP, "", "{}", 0, NULL), QR_INVALID);
+    assert_int_equal(put(f, QR_DOC_GROUP, "\xff", "{}", 0, NULL), QR_INVALID);
+    assert_int_equal(put(f, QR_DOC_GROUP, "x", big, 0, NULL), QR_TOO_BIG);
+    static const struct {
+        enum qr_doc_kind kind;
+        const char *name;
+    } kept[] = {{QR_DOC_SERVER, "server01"},
+                {QR_DOC_GROUP, "MYresourceGROUP"},
+                {QR_DOC_SUBSCRIPTION, "default"}};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        assert_int_equal(
+            qr_doc_delete(peer_of(f), kept[i].kind, qr_str(kept[i].name), TIME_NS, NULL),
+            QR_CONFLICT);
+}
+
+struct seen {
+    int count;
+    char last[64];
+};
+
+static enum qr_status see(void *ctx, const struct qr_doc *doc)
+{
+    struct seen *seen = ctx;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)doc->name.n, doc->name.p);
+    assert_true(strcmp(name, seen->last) > 0);
+    memcpy(seen->last, name, sizeof name);
+    seen->count++;
+    return QR_OK;
+}
+
+static void test_a_long_list_comes_whole_and_in_order(void **state)
+{
+    struct fixture *f = *state;
+    static char text[20000];
+    struct seen all = {0, ""}, some = {0, ""};
+    int n = snprintf(text, sizeof text, "{\"a\":\"");
+    memset(text + n, 'x', sizeof text - (size_t)n - 3);
+    memcpy(text + sizeof text - 3, "\"}", 3);
+    for (int i = 0; i < 60; i++) { /* more than one answer takes */
+        char name[32];
+        snprintf(name, sizeof name, "%c/%02d", 'a' + i % 2, i);
+        assert_int_equal(put(f, QR_DOC_POLICY, name, text, 0, NULL), QR_OK);
+    }
+    assert_int_equal(qr_doc_each(peer_of(f), QR_DOC_POLICY, qr_str(""), TIME_NS, see, &all, NULL),
+                     QR_OK);
+    assert_int_equal(all.count, 60);
+    assert_int_equal(
+        qr_doc_each(peer_of(f), QR_DOC_POLICY, qr_str("b/"), TIME_NS, see, &some, NULL), QR_OK);
+    assert_int_equal(some.count, 30);
+}
+
+static void test_a_database_is_shown_with_traits_tags_and_version(void **state)
+{
+    struct fixture *f = *state;
+    static struct qr_resource_database d;
+    struct qr_control_ask ask = {
+        .name = qr_str("shop"),
+        .objective = qr_str("GP_S_Gen5_2"),
+        .tags = qr_str("{\"team\":\"sales\"}"),
+        .traits = {.auto_pause_minutes = -1, .redundancy = QR_REDUNDANCY_GEO}};
+    assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
+    assert_int_equal(qr_resource_database_get(peer_of(f), qr_str("SHOP"), TIME_NS, &d, NULL),
+                     QR_OK);
+    assert_string_equal(d.tags, "{\"team\":\"sales\"}");
+    assert_int_equal(d.row.traits.auto_pause_minutes, -1);
+    assert_int_equal(d.row.traits.redundancy, QR_REDUNDANCY_GEO);
+    assert_string_equal(qr_resource_status(&d), "Online");
+    assert_string_equal(d.requested_objective, "GP_S_Gen5_2");
+    assert_true(d.earliest_restore_wall_ns == d.create_wall_ns);
+    uint64_t version = d.version;
+    ask = (struct qr_control_ask){.name = qr_str("shop"), .tags = qr_str("{}")};
+    assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_OK);
+    assert_int_equal(qr_resource_database_get(peer_of(f), qr_str("shop"), TIME_NS, &d, NULL),
+                     QR_OK);
+    assert_string_equal(d.tags, "{}");
+    assert_true(d.version > version);
+    ask.tags = qr_str("[]");
+    assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_INVALID);
+    assert_int_equal(qr_resource_database_get(peer_of(f), qr_str("no"), TIME_NS, &d, NULL),
+                     QR_NOT_FOUND);
+}
+
+static enum qr_status count(void *ctx, const struct qr_operation_row *row)
+{
+    (void)row;
+    *(int *)ctx += 1;
+    return QR_OK;
+}
+
+static void test_operations_are_forgotten_an_hour_after_their_end(void **state)
+{
+    struct fixture *f = *state;
+    int before = 0, after = 0;
+    create(f, "shop");
+    create(f, "other");
+    assert_int_equal(qr_operation_each(peer_of(f), qr_str(""), TIME_NS, count, &before, NULL),
+                     QR_OK);
+    pthread_mutex_lock(&f->control->ops.mu);
+    f->control->ops.newest->row.modify_wall_ns -= QR_OPERATION_KEPT_NS + 1000000000;
+    f->control->ops.expire_at_ns = 0;
+    pthread_mutex_unlock(&f->control->ops.mu);
+    qr_control_tick(f->control);
+    assert_int_equal(qr_operation_each(peer_of(f), qr_str(""), TIME_NS, count, &after, NULL),
+                     QR_OK);
+    assert_int_equal(after, before - 1);
+    after = 0;
+    assert_int_equal(qr_operation_each(peer_of(f), qr_str("SHOP"), TIME_NS, count, &after, NULL),
+                     QR_OK);
+    assert_int_equal(after, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, prepared, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_the_first_start_makes_what_clients_ask_for),
+        T(test_who_comes_second_is_told),
+        T(test_what_has_to_stay_is_kept),
+        T(test_a_long_list_comes_whole_and_in_order),
+        T(test_a_database_is_shown_with_traits_tags_and_version),
+        T(test_operations_are_forgotten_an_hour_after_their_end),
+    };
+    return cmocka_run_group_tests_name("ctl/resources", tests, NULL, NULL);
+}
