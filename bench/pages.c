@@ -2,7 +2,7 @@
  * it, written bytes for each ingested one, and GetPage over a unix socket: a process that has just
  * opened the layers, which are not in the machine's page cache either, and the same pages again.
  *
- *   pages DIR [megabytes of log, default 512] */
+ *   pages DIR [megabytes of log, default 512] [clear: not encrypted] */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "crypt/keyring.h"
 #include "page/record.h"
 #include "pagesvc/client.h"
 #include "rpc/socket.h"
@@ -131,6 +132,8 @@ static void make_cold(const char *dir)
 struct server {
     char dir[1200], address[1300];
     struct qr_blob *blob;
+    struct qr_server_key *key;
+    struct qr_keyring *keyring; /* NULL: in clear */
     struct qr_pagesvc *svc;
     struct qr_rpc_loop *loop, *client_loop;
     struct qr_rpc_listener *listener;
@@ -140,9 +143,17 @@ struct server {
 static void open_server(struct server *s)
 {
     struct qr_err err = {0};
-    check(qr_pagesvc_open(&(struct qr_pagesvc_options){.dir = s->dir, .blob = s->blob}, &s->svc,
-                          &err),
-          &err);
+    struct qr_pagesvc_options o = {.dir = s->dir, .blob = s->blob, .keyring = s->keyring};
+    check(qr_pagesvc_open(&o, &s->svc, &err), &err);
+}
+
+static void make_keys(struct server *s, const char *dir)
+{
+    struct qr_err err = {0};
+    char path[1300];
+    snprintf(path, sizeof path, "%s/server.key", dir);
+    check(qr_server_key_open(qr_env_real(), path, true, &s->key, &err), &err);
+    check(qr_keyring_new(qr_env_real(), s->key, s->blob, &s->keyring, &err), &err);
 }
 
 static void serve(struct server *s)
@@ -193,6 +204,8 @@ int main(int argc, char **argv)
         return 2;
     snprintf(s.address, sizeof s.address, "unix:%s/run/s", argv[1]);
     check(qr_blob_open(qr_env_real(), NULL, url, "", &s.blob, &err), &err);
+    if (argc < 4 || strcmp(argv[3], "clear") != 0)
+        make_keys(&s, argv[1]);
     open_server(&s);
     struct qr_slice_id id = {{{1}}, 0};
     check(qr_pagesvc_create(s.svc, &id, PAGE_BYTES, qr_lsn(4096), &err), &err);
@@ -219,6 +232,8 @@ int main(int argc, char **argv)
     read_pages(qr_rpc_client_peer(s.client), &id, 64, "GetPage of 64 pages, warm");
     end_service(&s);
     qr_pagesvc_close(s.svc);
+    qr_keyring_free(s.keyring);
+    qr_server_key_close(s.key);
     qr_blob_close(s.blob);
     qr_buf_done(&log);
     free(written);

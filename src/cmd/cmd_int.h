@@ -109,6 +109,9 @@ const char *qri_datadir_key_path(const struct qri_datadir *dir, struct qr_arena 
 QR_NODISCARD enum qr_status qri_datadir_key(const struct qri_datadir *dir, struct qr_arena *arena,
                                             const char *server_key_file, bool make,
                                             struct qr_server_key **ret_key, struct qr_err *err);
+/* Whether the key in use is that one; else a rotation was cut short. */
+bool qri_datadir_key_is_noted(const struct qri_datadir *dir, struct qr_arena *arena,
+                              const struct qr_server_key *key);
 /* From now on it must be this one. */
 QR_NODISCARD enum qr_status qri_datadir_key_note(const struct qri_datadir *dir,
                                                  struct qr_arena *arena,

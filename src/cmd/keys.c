@@ -44,6 +44,14 @@ static enum qr_status read_id(const struct qri_datadir *dir, struct qr_arena *ar
     return status;
 }
 
+bool qri_datadir_key_is_noted(const struct qri_datadir *dir, struct qr_arena *arena,
+                              const struct qr_server_key *key)
+{
+    char noted[QR_SERVER_KEY_ID_HEX_BYTES], id[QR_SERVER_KEY_ID_HEX_BYTES];
+    qr_server_key_id(key, id);
+    return read_id(dir, arena, noted, NULL) == QR_OK && strcmp(noted, id) == 0;
+}
+
 enum qr_status qri_datadir_key(const struct qri_datadir *dir, struct qr_arena *arena,
                                const char *server_key_file, bool make,
                                struct qr_server_key **ret_key, struct qr_err *err)

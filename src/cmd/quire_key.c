@@ -166,7 +166,10 @@ static enum qr_status rotate(struct rotation *r, struct qr_err *err)
     /* It must be the one that wraps what is there: then, and only then, may there be another. */
     QR_TRY(qri_datadir_key(&r->dir, &r->arena, r->words->server_key_file, false, &old, err));
     const char *path = qri_datadir_key_path(&r->dir, &r->arena, r->words->server_key_file);
+    bool finished = qri_datadir_key_is_noted(&r->dir, &r->arena, old);
     qr_server_key_close(old);
+    if (finished) /* but for the old key, perhaps: then this is the next rotation */
+        QR_TRY(qr_server_key_retire(r->env, path, err));
     QR_TRY(qr_server_key_renew(r->env, path, err));
     QR_TRY(qr_server_key_open(r->env, path, false, &r->key, err));
     QR_TRY(rewrap_files(r, err));

@@ -347,6 +347,20 @@ static enum qr_status open_pending(struct zone_file *f, struct qr_err *err)
     return p != NULL ? QR_OK : qr_fail(err, QR_BUG, "too many files without a name");
 }
 
+/* Without a block an object may still be what an append left that nobody heard of: torn. */
+static enum qr_status is_torn(struct zone_file *f, bool *ret_torn, struct qr_err *err)
+{
+    struct qr_journal_segment header;
+    struct qr_buf buf;
+    qr_buf_init(&buf, QR_SECTOR_BYTES);
+    enum qr_status status =
+        qr_blob_get(f->zone->blob, f->name, 0, QR_SECTOR_BYTES, &buf, NULL, err);
+    if (status == QR_OK)
+        *ret_torn = qr_journal_segment_decode(buf.data, &header, NULL) == QR_CORRUPT;
+    qr_buf_done(&buf);
+    return status;
+}
+
 /* Whoever wrote to it before cannot any more: its lease has ended, and its number is no longer the
  * one that counts. */
 static enum qr_status open_segment(struct zone_file *f, unsigned flags, struct qr_err *err)
@@ -361,7 +375,10 @@ static enum qr_status open_segment(struct zone_file *f, unsigned flags, struct q
     }
     QR_TRY(qr_blob_stat(f->zone->blob, f->name, &info, err));
     f->end = info.bytes;
-    if (info.bytes >= QR_JOURNAL_HEADER_BYTES || f->zone->read_only)
+    bool unused = info.bytes < QR_JOURNAL_HEADER_BYTES;
+    if (info.bytes == QR_JOURNAL_HEADER_BYTES)
+        QR_TRY(is_torn(f, &unused, err));
+    if (!unused || f->zone->read_only)
         return QR_OK;
     /* It was being made when its maker ended; nothing was ever written to it. */
     QR_TRY(qr_blob_delete(f->zone->blob, f->name, NULL, err));
