@@ -140,7 +140,7 @@ static void reply_encryption(struct qri_request *r, const struct qri_place *plac
 {
     qri_reply(r, 200,
               part_json(place, d->row.name, "transparentDataEncryption", "current",
-                        json_pack("{s:s}", "state", "Disabled")));
+                        json_pack("{s:s}", "state", d->row.encrypted ? "Enabled" : "Disabled")));
 }
 
 void qri_get_encryption(struct qri_request *r)
@@ -158,14 +158,17 @@ void qri_put_encryption(struct qri_request *r)
     struct qr_resource_database d;
     json_t *p = NULL;
     int state = 0;
-    if (!find(r, &place, &d) || !qri_body_object(r, r->json, "properties", &p) ||
+    if (!find(r, &place, &d))
+        return;
+    state = d.row.encrypted ? 1 : 0;
+    if (!qri_body_object(r, r->json, "properties", &p) ||
         !qri_body_word(r, p, "state", states, &state))
         return;
-    if (state == 0)
+    if (state == (d.row.encrypted ? 1 : 0))
         reply_encryption(r, &place, &d);
     else
         qri_refuse(r, 400, "FeatureNotSupported",
-                   "Transparent data encryption is not supported by this version.");
+                   "Whether a database is encrypted at rest is decided when it is made.");
 }
 
 /* ---- connection policy of the server ---- */

@@ -95,3 +95,5 @@ qri_handler qri_list_dropped, qri_get_dropped, qri_list_none;                   
 qri_handler qri_capabilities; /* capabilities.c */
 qri_handler qri_list_principals, qri_get_principal, qri_put_principal,
     qri_delete_principal; /* principals.c */
+qri_handler qri_list_location_usages, qri_list_server_usages, qri_list_resources,
+    qri_list_long_backups; /* usages.c */

@@ -272,6 +272,8 @@ const struct qri_route qri_routes_subscription[] = {
     {QRI_HEAD,   SUB "/resourceGroups/{}",                  QRI_READ,  head_group, true, false},
     {QRI_PUT,    SUB "/resourceGroups/{}",                  QRI_WRITE, put_group, true, false},
     {QRI_DELETE, SUB "/resourceGroups/{}",                  QRI_WRITE, delete_group, true, false},
+    {QRI_GET,    SUB "/resources",                          QRI_READ,  qri_list_resources, true, false},
+    {QRI_GET,    SUB "/resourceGroups/{}/resources",        QRI_READ,  qri_list_resources, true, false},
     {QRI_GET,    SUB "/providers",                          QRI_READ,  list_providers, true, false},
     {QRI_GET,    SUB "/providers/Microsoft.Sql",            QRI_READ,  get_provider, true, false},
     {QRI_POST,   SUB "/providers/Microsoft.Sql/register",   QRI_WRITE, get_provider, true, false},

@@ -1,4 +1,7 @@
 """Servers, databases, operations and rights over the management API, without a client library."""
+import os
+import signal
+import threading
 import time
 import unittest
 import uuid
@@ -177,7 +180,48 @@ class Databases(Case):
         self.refused(self.send("PUT", part, {"properties": {"retentionDays": 99}}), 400,
                      "InvalidBackupRetentionPeriod")
         self.assertEqual(self.good("GET", "/databases/parts/replicationLinks"), {"value": []})
+        encryption = "/databases/parts/transparentDataEncryption/current"
+        state = self.good("GET", encryption)["properties"]["state"]
+        self.good("PUT", encryption, {"properties": {"state": state}})
+        other = {"Enabled": "Disabled", "Disabled": "Enabled"}[state]
+        self.refused(self.send("PUT", encryption, {"properties": {"state": other}}), 400,
+                     "FeatureNotSupported")
         self.refused(self.send("GET", "/databases/parts/nothing"), 404, "InvalidResourceType")
+
+
+    def test_two_changes_at_once_are_a_conflict(self):
+        self.make("busy")
+        answers = [None, None]
+
+        def change(index):
+            answers[index] = self.send("PATCH", "/databases/busy",
+                                       {"sku": {"name": ("GP_Gen5_4", "GP_Gen5_6")[index]}})
+
+        threads = [threading.Thread(target=change, args=(i,)) for i in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for answer in answers:
+            if answer[0] != 202:
+                self.refused(answer, 409, "ConflictingDatabaseOperation")
+            else:
+                self.assertEqual(self.finished(answer)["status"], "Succeeded")
+        self.assertIn(202, [answer[0] for answer in answers])
+
+    def test_an_operation_that_is_over_cannot_be_cancelled(self):
+        self.make("over")
+        operation = self.good("GET", "/databases/over/operations")["value"][0]
+        self.refused(self.send("POST", operation["id"] + "/cancel"), 409, "CannotCancelOperation")
+        unknown = "/databases/over/operations/" + str(uuid.uuid4())
+        self.refused(self.send("POST", unknown + "/cancel"), 404, "OperationIdNotFound")
+
+    def test_an_operation_outlives_the_process_that_took_it(self):
+        answer = self.send("PUT", "/databases/outlives", {"location": "eastus"})
+        os.kill(self.server.role_pid("api"), signal.SIGKILL)
+        self.server.announced.add("child_ended")
+        self.assertEqual(self.finished(answer)["status"], "Succeeded")
+        self.good("GET", "/databases/outlives")
 
 
 class Servers(Case):
@@ -241,6 +285,10 @@ class Servers(Case):
             self.assertEqual(len(chosen), 1, edition["name"])
         self.assertEqual([e["name"] for e in editions if e["status"] == "Default"],
                          ["GeneralPurpose"])
+        for path in (self.subscription + "/providers/Microsoft.Sql/locations/eastus/usages",
+                     self.at + "/usages", self.subscription + "/resources",
+                     self.subscription + "/resourceGroups/myResourceGroup/resources"):
+            self.assertGreater(len(self.good("GET", path)["value"]), 0, path)
 
 
 class Roles(Case):

@@ -45,7 +45,7 @@ class ArmSql(unittest.TestCase):
                            ["CreateLogicalDatabase", "Succeeded"]]})
 
     def test_hyperscale_fails_over_and_has_a_named_replica(self):
-        self.server.announced |= {"child_ended"}  # the primary that yields
+        self.server.announced |= {"child_ended", "primary_lost"}  # the primary that yields
         self.assertEqual(self.node("hyperscale"), {
             "made": [-1, 1], "named": "Named", "links": [["node3_NR", "Primary"]]})
 
