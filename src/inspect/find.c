@@ -14,7 +14,7 @@ enum {
     ENTRIES_BYTES_MAX = 16 << 20,
 };
 
-enum place_kind { PLACE_JOURNAL, PLACE_BLOB, PLACE_STORE, PLACE_LAYERS };
+enum place_kind { PLACE_JOURNAL, PLACE_BLOB, PLACE_STORE, PLACE_LAYERS, PLACE_CACHE, PLACE_KINDS };
 
 struct place {
     enum place_kind kind;
@@ -29,7 +29,7 @@ struct places {
 /* --- directories --- */
 
 struct traits {
-    bool journal, blob, data, spare, log, layers;
+    bool journal, blob, data, spare, log, layers, cache;
     struct qr_buf names; /* zero-terminated, for looking further */
     size_t name_count;
 };
@@ -57,6 +57,7 @@ static bool look_at_entry(void *arg, const char *name)
     t->log =
         t->log || (strncmp(name, "log.", 4) == 0 && strlen(name) == 20 && is_hex(name + 4, 16));
     t->layers = t->layers || is_layer_name(name);
+    t->cache = t->cache || strcmp(name, "rbpex") == 0;
     qr_buf_add(&t->names, name, strlen(name) + 1);
     t->name_count++;
     return true;
@@ -80,7 +81,7 @@ static bool find_places(struct places *p, const char *path, int depth)
     qr_buf_init(&t.names, ENTRIES_BYTES_MAX);
     bool is_dir = qr_env_list(p->run->env, path, look_at_entry, &t, NULL) == QR_OK;
     bool store = t.data + t.spare + t.log >= 2; /* one of the three may be lost */
-    bool ours = t.journal || t.blob || store || t.layers;
+    bool ours = t.journal || t.blob || store || t.layers || t.cache;
     if (is_dir && t.journal)
         add_place(p, PLACE_JOURNAL, path);
     if (is_dir && t.blob)
@@ -89,6 +90,8 @@ static bool find_places(struct places *p, const char *path, int depth)
         add_place(p, PLACE_STORE, path);
     if (is_dir && t.layers)
         add_place(p, PLACE_LAYERS, path);
+    if (is_dir && t.cache)
+        add_place(p, PLACE_CACHE, path);
     const char *name = (const char *)t.names.data;
     for (size_t i = 0; is_dir && !ours && depth < DEPTH_MAX && i < t.name_count; i++) {
         char below[QRI_PATH_MAX];
@@ -136,6 +139,8 @@ static void look_at_place(struct qri_run *run, const struct place *place)
         struct layer_dir dir = {run, place->path};
         (void)qri_take(run, "layers",
                        qr_env_list(run->env, place->path, look_at_local_layer, &dir, &err), &err);
+    } else if (place->kind == PLACE_CACHE && run->task != QRI_DUMP) {
+        qri_look_at_cache(run, place->path);
     } else if (place->kind == PLACE_BLOB) {
         char url[QRI_PATH_MAX + 16];
         struct qr_blob *blob = NULL;
@@ -149,12 +154,12 @@ static void look_at_place(struct qri_run *run, const struct place *place)
 /* Journals say what long-term log and manifests are compared with; but old log is dumped first. */
 static void look_at_places(struct qri_run *run, const struct places *p)
 {
-    static const enum place_kind order[][4] = {
-        [QRI_INSPECT] = {PLACE_JOURNAL, PLACE_BLOB, PLACE_LAYERS, PLACE_STORE},
-        [QRI_VERIFY] = {PLACE_JOURNAL, PLACE_BLOB, PLACE_LAYERS, PLACE_STORE},
-        [QRI_DUMP] = {PLACE_BLOB, PLACE_JOURNAL, PLACE_STORE, PLACE_LAYERS},
+    static const enum place_kind order[][PLACE_KINDS] = {
+        [QRI_INSPECT] = {PLACE_JOURNAL, PLACE_BLOB, PLACE_LAYERS, PLACE_STORE, PLACE_CACHE},
+        [QRI_VERIFY] = {PLACE_JOURNAL, PLACE_BLOB, PLACE_LAYERS, PLACE_STORE, PLACE_CACHE},
+        [QRI_DUMP] = {PLACE_BLOB, PLACE_JOURNAL, PLACE_STORE, PLACE_LAYERS, PLACE_CACHE},
     };
-    for (size_t k = 0; k < 4; k++) {
+    for (size_t k = 0; k < PLACE_KINDS; k++) {
         for (size_t i = 0; i < p->count; i++) {
             if (p->list[i].kind == order[run->task][k])
                 look_at_place(run, &p->list[i]);

@@ -89,6 +89,9 @@ void qri_keys_close(struct qri_run *run);
 /* --- find.c: what a directory or a file is --- */
 void qri_look_at_path(struct qri_run *run, const char *path);
 
+/* --- cache.c --- */
+void qri_look_at_cache(struct qri_run *run, const char *dir);
+
 /* --- journal.c --- */
 void qri_look_at_journal(struct qri_run *run, const char *dir);
 void qri_look_at_landing(struct qri_run *run, struct qr_blob *blob, const char *url);

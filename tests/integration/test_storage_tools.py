@@ -52,6 +52,39 @@ class Tools(unittest.TestCase):
         self.assertEqual((code, errors), (0, ""), out)
         self.assertIn("whole", out)
 
+    def test_the_cache_of_a_node_is_looked_at(self):
+        self.quired.stop()
+        (directory,) = glob.glob(os.path.join(self.quired.data_dir, "compute", "*"))
+        path = os.path.join(directory, "rbpex")
+
+        def look():
+            code, out, errors = rows("inspect", directory)
+            self.assertEqual((code, errors), (0, ""))
+            (row,) = (row for row in out if row["kind"] == "cache")
+            return row["pages"], row["pages_lost"]
+
+        pages, lost = look()
+        self.assertGreater(pages, 3)
+        self.assertEqual(lost, 0)
+        with open(path, "r+b") as file:  # a cache that lost a page is whole: it is asked for again
+            for at in range(8192 + 100, os.path.getsize(path), 8192):
+                file.seek(at)
+                file.write(b"something else")
+        self.assertEqual(look(), (pages, pages))
+        code, out, _ = storage("verify", self.quired.data_dir)
+        self.assertEqual(code, 0, out)
+        self.assertIn("pages_lost", out)
+        with open(path, "r+b") as file:
+            file.seek(20)
+            file.write(b"something else")
+        code, out, _ = storage("verify", self.quired.data_dir)
+        self.assertEqual(code, 1, out)
+        self.assertIn("the header of the file of slots is damaged", out)
+        self.quired.start()
+        self.assertEqual(count(self.quired, "hyper"), ROWS)
+        self.quired.stop()
+        self.assert_whole()
+
     def test_storage_is_whole_after_a_stop_and_after_a_kill(self):
         self.quired.restart()
         fill(self.quired, "hyper", ROWS)
