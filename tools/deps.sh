@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that are missing. usage: tools/deps.sh build|test|lint...
+# Installs the Debian packages that are missing. usage: tools/deps.sh build|test|az|lint...
 # A tool that is there from elsewhere (a newer node, say) counts as present.
 set -eu
 
@@ -9,6 +9,7 @@ packages_build="gcc libc6-dev make meson ninja-build=ninja pkg-config=pkg-config
     libssl-dev liblz4-dev libzstd-dev"
 packages_test="freetds-bin=tsql freetds-dev tdsodbc unixodbc=isql python3-pymssql python3-pyodbc
     nodejs=node npm=npm"
+packages_az="azure-cli=az" # large: only who wants the tests of the Azure CLI
 packages_lint="clang=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck"
 
 installed() {

@@ -1,5 +1,6 @@
 """The real Azure CLI, unchanged: the commands of the article about managing Hyperscale databases, word for
-word, and the others of `az sql`. Needs the Debian package azure-cli."""
+word, and the others of `az sql`. Needs the Debian package azure-cli
+(sh tools/deps.sh az)."""
 import json
 import os
 import shutil
@@ -55,7 +56,7 @@ class Failed(AssertionError):
         self.code, self.text = done.returncode, done.stderr
 
 
-@unittest.skipUnless(shutil.which("az"), "the package azure-cli is not installed")
+@unittest.skipUnless(shutil.which("az"), "the package azure-cli is not installed: sh tools/deps.sh az")
 class Az(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
