@@ -9,6 +9,8 @@
 
 enum { FREE_PAGES_OFFSET = 36, LOG_SEGMENT_BYTES_MIN = 256 << 10 };
 
+static const int64_t LOCK_WAIT_NS = INT64_C(3000000000), LOCK_POLL_NS = 10000000;
+
 static const struct qr_store_options defaults = {
     .page_bytes = 8192,
     .cache_bytes = UINT64_C(64) << 20,
@@ -113,10 +115,17 @@ enum qr_status qri_store_open_file(struct qr_store *store, const char *name, uns
     return qr_wrap(err, qr_env_open(store->env, path, flags, ret_file, err), "open '%s'", path);
 }
 
+/* A node that comes back meets the one before it, which may still be ending. */
 enum qr_status qri_store_lock_dir(struct qr_store *store, struct qr_err *err)
 {
     QR_TRY(qri_store_open_file(store, "lock", QR_OPEN_RW | QR_OPEN_CREATE, &store->lock_file, err));
-    return qr_wrap(err, qr_file_lock(store->lock_file, err), "lock '%s'", store->dir);
+    int64_t until = qr_env_mono_ns(store->env) + LOCK_WAIT_NS;
+    enum qr_status status = qr_file_lock(store->lock_file, err);
+    while (status == QR_LOCKED && qr_env_mono_ns(store->env) < until) {
+        qr_env_sleep_ns(store->env, LOCK_POLL_NS);
+        status = qr_file_lock(store->lock_file, err);
+    }
+    return qr_wrap(err, status, "lock '%s'", store->dir);
 }
 
 static void join_flushers(struct qr_store *store)

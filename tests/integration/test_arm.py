@@ -129,10 +129,10 @@ class Hostile(Case):
     def test_what_is_no_http_harms_nobody(self):
         context = ssl.create_default_context(cafile=self.api.certificate)
         for data in (b"\0\1\2\3\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 70000):
-            plain = socket.create_connection(("localhost", self.server.https_port), 10)
-            with context.wrap_socket(plain, server_hostname="localhost") as stream:
+            plain = socket.create_connection(("127.0.0.1", self.server.https_port), 10)
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as stream:
                 stream.sendall(data)
-            with socket.create_connection(("localhost", self.server.https_port), 10) as plain:
+            with socket.create_connection(("127.0.0.1", self.server.https_port), 10) as plain:
                 plain.sendall(data)
             self.assertEqual(self.api.send("GET", "/healthz")[0], 200)
 

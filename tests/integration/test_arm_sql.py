@@ -30,7 +30,7 @@ class ArmSql(unittest.TestCase):
     def node(self, case):
         env = {**os.environ, "QUIRE_TOKEN": self.api.token,
                "NODE_EXTRA_CA_CERTS": self.api.certificate}
-        done = subprocess.run(["node", "armsql.js", f"https://localhost:{self.server.https_port}",
+        done = subprocess.run(["node", "armsql.js", f"https://127.0.0.1:{self.server.https_port}",
                                self.subscription, "myResourceGroup", "server01", case],
                               cwd=os.path.join(HERE, "node"), env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)

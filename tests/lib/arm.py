@@ -19,7 +19,7 @@ class Api:
 
     def connect(self):
         return http.client.HTTPSConnection(
-            "localhost", self.server.https_port, timeout=30,
+            "127.0.0.1", self.server.https_port, timeout=30,
             context=ssl.create_default_context(cafile=self.certificate))
 
     def send(self, method, path, body=None, headers=None):
