@@ -177,8 +177,10 @@ enum qr_status qri_write_feed(struct qri_feed *feed)
     struct qri_stmt *stmt = NULL;
     QR_TRY(qri_stmt_take(session->link, writer->table->insert_fed, &stmt, run->err));
     bool row = false;
-    enum qr_status status = QR_NOMEM;
-    if (sqlite3_bind_pointer(stmt->stmt, 1, feed, "qr_feed", NULL) == SQLITE_OK) {
+    enum qr_status status = QR_OK;
+    if (sqlite3_bind_pointer(stmt->stmt, 1, feed, "qr_feed", NULL) != SQLITE_OK) {
+        status = qr_fail(run->err, QR_NOMEM, "insert rows");
+    } else {
         session->no_interrupt = true; /* an interrupted write would undo the whole transaction */
         status = qri_stmt_step(session->link, stmt, &row, run->err);
         session->no_interrupt = false;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "env/descriptor.h"
 #include "sender_int.h"
 #include "base/banned.h"
 
@@ -116,30 +117,14 @@ bool qri_lane_send(struct qri_lane *lane, struct qri_handoff *handoff)
     int own, fd = descriptor_for(handoff, &own);
     if (fd < 0)
         return false;
-    struct iovec iov = {handoff->message.data, handoff->message.len};
-    union {
-        struct cmsghdr head;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control.bytes};
-    control.head.cmsg_level = SOL_SOCKET;
-    control.head.cmsg_type = SCM_RIGHTS;
-    control.head.cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
-    ssize_t n;
-    do
-        n = sendmsg(lane->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    bool sent = qr_descriptor_send(lane->fd, handoff->message.data, handoff->message.len, fd);
     if (own >= 0)
         close(own);
-    if (n < 0 && handoff->pair_fd >= 0) {
+    if (!sent && handoff->pair_fd >= 0) {
         close(handoff->pair_fd);
         handoff->pair_fd = -1;
     }
-    return n >= 0;
+    return sent;
 }
 
 void qri_node_unqueue(struct qri_node *node, const struct qri_handoff *handoff)

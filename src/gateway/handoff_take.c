@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "env/descriptor.h"
 #include "handoff_int.h"
 #include "base/banned.h"
 
@@ -17,7 +18,6 @@ enum {
     LINKS_MAX = 1024, /* of all fronts together */
     BACKLOG = 1024,
     EVENTS = 16,
-    DESCRIPTORS_MAX = 4, /* that a message may bring; all but one are a mistake */
     LISTENER = -1,
 };
 
@@ -94,26 +94,6 @@ static bool take_fronts(struct qr_gateway *gateway)
 
 /* ---- messages ---- */
 
-/* The one descriptor of a message, -1 if there is not exactly one. */
-static int take_descriptor(struct msghdr *msg)
-{
-    int fds[DESCRIPTORS_MAX], count = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len && count < DESCRIPTORS_MAX;
-             at += sizeof(int)) {
-            memcpy(&fds[count], (const char *)c + at, sizeof(int));
-            count += 1;
-        }
-    }
-    if (count == 1)
-        return fds[0];
-    for (int i = 0; i < count; i++)
-        close(fds[i]);
-    return -1;
-}
-
 static bool is_stream(int fd)
 {
     int type = 0;
@@ -152,16 +132,8 @@ static enum qr_status take_login(struct qr_gateway *gateway, struct qri_link *li
 static void take_message(struct qr_gateway *gateway, struct qri_link *link)
 {
     struct qri_taker *taker = gateway->taker;
-    struct iovec iov = {taker->message, sizeof taker->message};
-    union {
-        struct cmsghdr head;
-        char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
-    } control;
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control.bytes};
-    ssize_t n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    int fd = -1, flags = 0;
+    ssize_t n = qr_descriptor_receive(link->fd, taker->message, sizeof taker->message, &fd, &flags);
     if (n < 0 && (errno == EAGAIN || errno == EINTR) && arm(taker, link, EPOLL_CTL_MOD))
         return;
     if (n <= 0) {
@@ -170,12 +142,11 @@ static void take_message(struct qr_gateway *gateway, struct qri_link *link)
     }
     struct qr_err err = {0};
     enum qr_status status = QR_OK;
-    int fd = take_descriptor(&msg);
     if (fd < 0) {
-        bool shortage = (msg.msg_flags & MSG_CTRUNC) != 0;
+        bool shortage = (flags & MSG_CTRUNC) != 0;
         status =
             qr_fail(&err, shortage ? QR_BUSY : QR_PROTOCOL, "a handoff without its descriptor");
-    } else if ((msg.msg_flags & MSG_TRUNC) != 0) {
+    } else if ((flags & MSG_TRUNC) != 0) {
         status = qr_fail(&err, QR_TOO_BIG, "a handoff message over its bound");
         close(fd);
     } else {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/endian.h"
 #include "env/thread.h"
+#include "env/descriptor.h"
 #include "tunnel_int.h"
 #include "base/banned.h"
 
@@ -156,7 +157,7 @@ static enum qr_status hand_over(struct qr_tunnel_far *far, struct session *s,
               connect(s->link, (const struct sockaddr *)&far->node, sizeof far->node) == 0 &&
               qri_tunnel_is_ours(s->link) &&
               setsockopt(s->link, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes) == 0 &&
-              qri_tunnel_pass(s->link, request->body, request->bytes, pair[1]) &&
+              qr_descriptor_send(s->link, request->body, request->bytes, pair[1]) &&
               add_to_epoll(far, s, s->fd) && add_to_epoll(far, s, s->link);
     close(pair[1]);
     if (ok)

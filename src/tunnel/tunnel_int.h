@@ -25,7 +25,5 @@ QR_NODISCARD enum qr_status qri_tunnel_unix(const char *address, struct sockaddr
                                             struct qr_err *err);
 /* True: the process at the other end runs as our own user. */
 bool qri_tunnel_is_ours(int fd);
-/* One message with one descriptor over a SOCK_SEQPACKET socket. False: errno says why. */
-bool qri_tunnel_pass(int link, const void *message, size_t bytes, int fd);
-/* Bytes of the message, 0 at the end, -1 and errno; *ret_fd is -1 unless there was just one. */
+/* qr_descriptor_receive of a whole message. Its bytes, 0 at the end, -1 and errno; *ret_fd is -1 unless there was just one. */
 ssize_t qri_tunnel_catch(int link, void *dst, size_t bytes, int *ret_fd);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "env/descriptor.h"
 #include "../tunnel_int.h"
 #include "env/thread.h"
 
@@ -110,7 +111,7 @@ static int pass_login(int link, const char *message)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    assert_true(qri_tunnel_pass(link, message, strlen(message), pair[1]));
+    assert_true(qr_descriptor_send(link, message, strlen(message), pair[1]));
     close(pair[1]);
     return pair[0];
 }
