@@ -260,6 +260,9 @@ static bool load_one(void *arg, struct qr_str key, struct qr_str value, uint64_t
     op->next = ops->newest; /* keys come in order of number */
     ops->newest = op;
     if (!qr_operation_is_over(op->row.state)) {
+        uint32_t begins = qri_op_kinds[op->row.kind].steps[op->step].percent;
+        if (op->row.percent < begins) /* a first step is begun without being kept */
+            op->row.percent = begins;
         op->next_active = ops->active;
         ops->active = op;
     }

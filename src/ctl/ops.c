@@ -64,13 +64,6 @@ static void raise_percent(struct qri_op *op, uint32_t percent) /* held */
         op->row.percent = percent;
 }
 
-void qri_ops_progress(struct qr_control *control, struct qri_op *op, uint32_t percent)
-{
-    pthread_mutex_lock(&control->ops.mu);
-    raise_percent(op, percent < 100 ? percent : 99);
-    pthread_mutex_unlock(&control->ops.mu);
-}
-
 static enum qr_status save(struct qr_control *control, struct qri_op *op,
                            struct qr_err *err) /* held */
 {
@@ -86,6 +79,17 @@ enum qr_status qri_ops_save(struct qr_control *control, struct qri_op *op, struc
     enum qr_status status = save(control, op, err);
     pthread_mutex_unlock(&control->ops.mu);
     return status;
+}
+
+void qri_ops_progress(struct qr_control *control, struct qri_op *op, uint32_t percent)
+{
+    struct qr_err err = {0};
+    pthread_mutex_lock(&control->ops.mu);
+    uint32_t before = op->row.percent;
+    raise_percent(op, percent < 100 ? percent : 99);
+    if (save(control, op, &err) != QR_OK)
+        op->row.percent = before; /* what is shown is kept, or it falls at the next start */
+    pthread_mutex_unlock(&control->ops.mu);
 }
 
 /* As many bytes as fit, and no half character. */
