@@ -121,7 +121,7 @@ bool qri_body_word(struct qri_request *r, const json_t *object, const char *key,
     struct qr_str text = {NULL, 0};
     if (!qri_body_text(r, object, key, &text))
         return false;
-    if (text.p == NULL)
+    if (text.n == 0) /* Az.Sql writes "" for what it was not told */
         return true;
     for (int i = 0; words[i] != NULL; i++)
         if (qr_str_ieqz(text, words[i])) {

@@ -55,17 +55,6 @@ static enum qr_status bind_grouping(struct qri_compile *c, const struct qr_ast_c
     return qri_leaf(c, leaf, &shape, ret_expr);
 }
 
-static const struct special {
-    const char *name;
-    enum qr_status (*bind)(struct qri_compile *c, const struct qr_ast_call *ast,
-                           const struct qr_expr **ret_expr);
-} specials[] = {
-    {"IIF", bind_iif},
-    {"TRIM", bind_trim},
-    {"GROUPING", bind_grouping},
-    {"GROUPING_ID", bind_grouping},
-};
-
 /* "" if it is something else. */
 static struct qr_str bare_word(const struct qr_ast_expr *ast)
 {
@@ -114,6 +103,40 @@ static enum qr_status bind_builtin(struct qri_compile *c, const struct qr_ast_ca
     }
     return qr_expr_call(&c->b, name, args, ast->args.count, ret_expr);
 }
+
+/* CHECKSUM(*): of all columns of FROM. */
+static enum qr_status bind_checksum(struct qri_compile *c, const struct qr_ast_call *ast,
+                                    const struct qr_expr **ret_expr)
+{
+    const struct qri_scope *scope = c->scope;
+    if (ast->args.count != 1 || ast->args.items[0]->kind != QR_AE_STAR)
+        return bind_builtin(c, ast, ret_expr);
+    if (scope == NULL || scope->count == 0)
+        return qr_sql_fail(c->err, 263);
+    size_t capacity = 0, count = 0;
+    for (size_t i = 0; i < scope->count; i++)
+        capacity += scope->items[i]->column_count;
+    const struct qr_expr **args = QRI_ARRAY(c, capacity + 1, const struct qr_expr *);
+    if (args == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < scope->count; i++) {
+        struct qri_source *source = scope->items[i];
+        for (size_t k = 0; k < source->column_count; k++)
+            if ((source->columns[k].flags & QR_COLUMN_HIDDEN) == 0)
+                QR_TRY(qri_column_leaf(c, source, k, &args[count++]));
+    }
+    return qr_expr_call(&c->b, builtin_name(ast), args, count, ret_expr);
+}
+
+static const struct special {
+    const char *name;
+    enum qr_status (*bind)(struct qri_compile *c, const struct qr_ast_call *ast,
+                           const struct qr_expr **ret_expr);
+} specials[] = {
+    {"IIF", bind_iif},           {"TRIM", bind_trim},
+    {"GROUPING", bind_grouping}, {"GROUPING_ID", bind_grouping},
+    {"CHECKSUM", bind_checksum}, {"BINARY_CHECKSUM", bind_checksum},
+};
 
 /* --- user-defined scalar functions --- */
 

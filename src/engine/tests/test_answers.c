@@ -7,6 +7,20 @@ static const struct batch batches[] = {
      "insert wt values(1,10,'a'),(2,20,'b')",
      "DONE\n"
      "DONE 2\n"},
+    {"select id, case when checksum(*) = checksum(id,a,s) then 1 end from wt\n"
+     "select case when binary_checksum(*) = binary_checksum(x.id,x.a,x.s,y.id) then 1 end\n"
+     "from wt x cross join (select 7 as id) y\n"
+     "select checksum(*)",
+     "COLS id int, int\n"
+     "ROW 1|1\n"
+     "ROW 2|1\n"
+     "DONE 2\n"
+     "COLS int\n"
+     "ROW 1\n"
+     "ROW 1\n"
+     "DONE 2\n"
+     "MSG 263 16 1 line 4: Must specify table to select from.\n"
+     "DONE error\n"},
     {"create view wv as select id as k,a from wt",
      "DONE\n"},
     {"insert wv values(3,30)\n"
