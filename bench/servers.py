@@ -122,7 +122,8 @@ class Quire:
         if not line.startswith("quired ready"):
             sys.exit("quired did not start: see %s.log" % self.dir)
         self.ready_ms = (time.monotonic() - begin) * 1000
-        self.port = int(line.split("tds=")[1].split()[0].rsplit(":", 1)[1])
+        self.port, self.https_port = (int(line.split(word)[1].split()[0].rsplit(":", 1)[1])
+                                      for word in ("tds=", "https="))
 
     def args(self, database="bench"):
         return ["--target", "quire", "--port", str(self.port), "--user", "quireadmin",
