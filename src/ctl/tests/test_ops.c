@@ -153,17 +153,25 @@ static int pid_of(void *ctx, const char *name)
 
 static const char operation_id[] = "00000000-0000-4000-8000-000000000001";
 
+static uint32_t percent_seen(struct fixture *f, uint32_t percent) /* the largest so far */
+{
+    pthread_mutex_lock(&f->mu);
+    if (percent > f->percent_seen)
+        f->percent_seen = percent;
+    percent = f->percent_seen;
+    pthread_mutex_unlock(&f->mu);
+    return percent;
+}
+
 /* A percent that falls is seen here. False: there is no such operation. */
 static bool look(struct fixture *f, struct qr_operation_row *row)
 {
+    uint32_t before = percent_seen(f, 0);
     if (qr_operation_get(qr_rpc_client_peer(f->brief), qr_str(operation_id), TIME_NS, row, NULL) !=
         QR_OK)
         return false;
-    pthread_mutex_lock(&f->mu);
-    bool fell = row->percent < f->percent_seen;
-    f->percent_seen = row->percent;
-    pthread_mutex_unlock(&f->mu);
-    assert_false(fell);
+    assert_true(row->percent >= before);
+    percent_seen(f, row->percent);
     return true;
 }
 
@@ -179,10 +187,8 @@ static bool dies(void *ctx, const char *operation, const char *step, bool undoes
         assert_int_equal(
             qr_operation_cancel(qr_rpc_client_peer(f->brief), qr_str(operation_id), TIME_NS, NULL),
             QR_OK);
-    pthread_mutex_lock(&f->mu); /* seen right before the death, whoever else looks */
-    if (is_known && row.percent > f->percent_seen)
-        f->percent_seen = row.percent;
-    pthread_mutex_unlock(&f->mu);
+    if (is_known) /* right before the death, whoever else looks */
+        percent_seen(f, row.percent);
     if (strcmp(step, f->at.step) != 0 || undoes != f->at.undoes || has_run != f->at.has_run)
         return false;
     pthread_mutex_lock(&f->mu);
