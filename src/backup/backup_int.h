@@ -72,6 +72,18 @@ QR_NODISCARD enum qr_status qri_part_get(const struct qr_backup_place *place,
                                          const struct qr_backup_row *row, uint32_t part_no,
                                          struct qri_part *ret_part, struct qr_buf *raw,
                                          struct qr_err *err);
+/* --- choose.c: which backups lead to a time --- */
+struct qri_choice {
+    const struct qr_backup_row *full, *diff; /* diff: NULL if none */
+    const struct qr_backup_row *base;        /* of both the one whose commit the pages are of */
+};
+/* attempt 0: the newest; those above are older. QR_NOT_FOUND: there is none any more. */
+QR_NODISCARD enum qr_status qri_choose_base(const struct qr_backup_catalog *catalog,
+                                            uint64_t until_wall_ns, uint32_t attempt,
+                                            struct qri_choice *ret_choice, struct qr_err *err);
+/* The log backup that holds `lsn`; NULL: none. */
+const struct qr_backup_row *qri_log_at(const struct qr_backup_catalog *catalog, uint64_t lsn);
+
 /* The newest full backup; NULL: none. */
 const struct qr_backup_row *qri_newest_full(const struct qr_backup_catalog *catalog);
 /* The log backup that reaches furthest; NULL: none. */

@@ -18,53 +18,18 @@ struct restore {
     const struct qr_backup_place *place;
     struct qr_backup_catalog catalog;
     uint64_t until_wall_ns;
-    const struct qr_backup_row *full, *diff; /* diff: NULL if none */
-    const struct qr_backup_row *base;        /* whose commit the pages are of */
+    struct qri_choice use;
     struct qri_log_walk walk;
     struct qr_map counters;        /* struct counter by the bytes of its id */
     uint64_t cut_lsn, cut_wall_ns; /* the last commit that counts */
+    bool in_log;                   /* it reads log, which no other choice has twice */
+    uint64_t least_lsn; /* what is restored is not before this: the first choice's base */
     struct qr_archive_builder *builder;
     struct qr_buf raw;
     struct qr_restored done;
 };
 
 /* --- what to use --- */
-
-static bool counts(const struct restore *r, const struct qr_backup_row *row)
-{
-    return row->kind != QR_BACKUP_LOG && row->wall_ns <= r->until_wall_ns;
-}
-
-static enum qr_status choose_base(struct restore *r, struct qr_err *err)
-{
-    const struct qr_backup_catalog *c = &r->catalog;
-    const struct qr_backup_row *full = NULL;
-    for (size_t i = 0; i < c->count; i++) {
-        const struct qr_backup_row *row = &c->rows[i];
-        if (row->kind == QR_BACKUP_FULL && counts(r, row) &&
-            (r->full == NULL || row->last.v >= r->full->last.v)) {
-            r->full = full = row;
-            r->diff = NULL;
-        } else if (row->kind == QR_BACKUP_DIFF && counts(r, row) && full != NULL &&
-                   row->chain == full->chain && row->base.v == full->last.v) {
-            r->diff = row;
-        }
-    }
-    if (r->full == NULL)
-        return qr_fail(err, QR_NOT_FOUND, "there is no full backup of that time");
-    r->base = r->diff != NULL ? r->diff : r->full;
-    return QR_OK;
-}
-
-/* The log backup that holds `lsn`. */
-static const struct qr_backup_row *log_at(const struct qr_backup_catalog *c, uint64_t lsn)
-{
-    for (size_t i = 0; i < c->count; i++)
-        if (c->rows[i].kind == QR_BACKUP_LOG && c->rows[i].first.v <= lsn &&
-            lsn < c->rows[i].last.v)
-            return &c->rows[i];
-    return NULL;
-}
 
 /* Commits behind a gap may be of the time that is asked for. */
 static enum qr_status check_gap(const struct restore *r, uint64_t end_lsn, struct qr_err *err)
@@ -163,16 +128,17 @@ static enum qr_status build_set(struct restore *r, const struct qr_backup_row *r
 
 static enum qr_status build_database(struct restore *r, struct qr_err *err)
 {
-    uint8_t *page = malloc(r->base->page_bytes);
+    uint8_t *page = malloc(r->use.base->page_bytes);
     if (page == NULL)
         return qr_fail(err, QR_NOMEM, "page");
     enum qr_status status = QR_OK;
-    if (r->full->page_bytes != r->base->page_bytes || r->full->pages > r->base->pages)
+    if (r->use.full->page_bytes != r->use.base->page_bytes ||
+        r->use.full->pages > r->use.base->pages)
         status = qr_fail(err, QR_CORRUPT, "a differential backup does not fit its full one");
     if (status == QR_OK)
-        status = build_set(r, r->full, page, err);
-    if (status == QR_OK && r->diff != NULL)
-        status = build_set(r, r->diff, page, err);
+        status = build_set(r, r->use.full, page, err);
+    if (status == QR_OK && r->use.diff != NULL)
+        status = build_set(r, r->use.diff, page, err);
     free(page);
     return status;
 }
@@ -180,12 +146,12 @@ static enum qr_status build_database(struct restore *r, struct qr_err *err)
 /* The counters of the base are all in it, even when it is a differential one. */
 static enum qr_status read_counters(struct restore *r, struct qr_err *err)
 {
-    for (uint32_t i = 0; i < r->base->part_count; i++) {
+    for (uint32_t i = 0; i < r->use.base->part_count; i++) {
         struct qri_part part;
-        uint32_t from_end = r->base->part_count - 1 - i; /* they are the last parts */
+        uint32_t from_end = r->use.base->part_count - 1 - i; /* they are the last parts */
         qr_buf_clear(&r->raw);
-        QR_TRY(
-            qri_part_get(r->place, &r->catalog.timeline, r->base, from_end, &part, &r->raw, err));
+        QR_TRY(qri_part_get(r->place, &r->catalog.timeline, r->use.base, from_end, &part, &r->raw,
+                            err));
         if (part.content != QRI_CONTENT_COUNTERS)
             return QR_OK;
         QR_TRY(note_counters(r, err));
@@ -218,8 +184,9 @@ typedef enum qr_status piece_fn(struct restore *r, struct qr_piece *piece, struc
 static enum qr_status each_piece(struct restore *r, const bool *stop, piece_fn *each,
                                  uint64_t *ret_end, struct qr_err *err)
 {
-    uint64_t lsn = r->base->last.v;
-    for (const struct qr_backup_row *row; (row = log_at(&r->catalog, lsn)) != NULL;) {
+    uint64_t lsn = r->use.base->last.v;
+    r->in_log = true;
+    for (const struct qr_backup_row *row; (row = qri_log_at(&r->catalog, lsn)) != NULL;) {
         for (uint32_t i = 0; i < row->part_count && !*stop; i++) {
             struct qri_part part;
             qr_buf_clear(&r->raw);
@@ -235,6 +202,7 @@ static enum qr_status each_piece(struct restore *r, const bool *stop, piece_fn *
             break;
     }
     *ret_end = lsn;
+    r->in_log = false;
     return QR_OK;
 }
 
@@ -246,7 +214,7 @@ static enum qr_status walk_piece(struct restore *r, struct qr_piece *piece, stru
 /* What of the piece lies between the base's commit and the cut. */
 static enum qr_status build_piece(struct restore *r, struct qr_piece *p, struct qr_err *err)
 {
-    uint64_t first = r->base->last.v, end = p->first_lsn + p->bytes;
+    uint64_t first = r->use.base->last.v, end = p->first_lsn + p->bytes;
     if (end <= first || p->first_lsn >= r->cut_lsn)
         return QR_OK;
     if (p->first_lsn < first) {
@@ -264,8 +232,8 @@ static enum qr_status build_piece(struct restore *r, struct qr_piece *p, struct 
 static enum qr_status find_end(struct restore *r, struct qr_err *err)
 {
     uint64_t end = 0;
-    r->cut_lsn = r->base->last.v;
-    r->cut_wall_ns = r->base->wall_ns;
+    r->cut_lsn = r->use.base->last.v;
+    r->cut_wall_ns = r->use.base->wall_ns;
     QR_TRY(read_counters(r, err));
     QR_TRY(each_piece(r, &r->walk.over, walk_piece, &end, err));
     return r->walk.over || r->until_wall_ns == UINT64_MAX ? QR_OK : check_gap(r, end, err);
@@ -273,7 +241,7 @@ static enum qr_status find_end(struct restore *r, struct qr_err *err)
 
 static enum qr_status build(struct restore *r, const char *dir, struct qr_err *err)
 {
-    const struct qr_backup_row *b = r->base;
+    const struct qr_backup_row *b = r->use.base;
     const bool to_the_end = false;
     uint64_t end = 0;
     struct qr_archive_point point = {.page_bytes = b->page_bytes,
@@ -299,14 +267,45 @@ static enum qr_status build(struct restore *r, const char *dir, struct qr_err *e
     return qr_archive_finish(QR_TAKE(r->builder), &r->raw, err);
 }
 
+/* The k-th choice; what an earlier one has left goes. */
+static enum qr_status try_choice(struct restore *r, uint32_t attempt, const char *dir,
+                                 struct qr_err *err)
+{
+    QR_TRY(qri_choose_base(&r->catalog, r->until_wall_ns, attempt, &r->use, err));
+    qr_archive_abandon(QR_TAKE(r->builder));
+    forget_counters(r);
+    r->done = (struct qr_restored){.pages = 0};
+    qri_log_walk_init(&r->walk, r->use.base->last.v);
+    enum qr_status status = find_end(r, err);
+    qri_log_walk_done(&r->walk);
+    if (status == QR_OK && r->cut_lsn < r->least_lsn)
+        return qr_fail(err, QR_CORRUPT, "log behind an older full backup is in no backup");
+    return status == QR_OK ? build(r, dir, err) : status;
+}
+
+/* A damaged backup is gone around, by an older one and the log behind that. */
 static enum qr_status run(struct restore *r, const char *dir, struct qr_err *err)
 {
     QR_TRY(qr_wrap(err, qr_backup_list(r->place, &r->catalog, err), "list backups"));
-    QR_TRY(choose_base(r, err));
-    qri_log_walk_init(&r->walk, r->base->last.v);
-    enum qr_status status = find_end(r, err);
-    qri_log_walk_done(&r->walk);
-    return status == QR_OK ? build(r, dir, err) : status;
+    enum qr_status status = try_choice(r, 0, dir, err);
+    r->least_lsn = r->use.base != NULL ? r->use.base->last.v : 0;
+    struct qr_err first = {0};
+    for (uint32_t attempt = 1; status == QR_CORRUPT && !r->in_log; attempt++) {
+        struct qri_choice other;
+        if (qri_choose_base(&r->catalog, r->until_wall_ns, attempt, &other, NULL) != QR_OK)
+            break;
+        if (attempt == 1 && err != NULL)
+            first = *err;
+        QR_LOG(&r->place->log, QR_WARN, "backup_damaged", QR_F("prefix", r->place->prefix),
+               QR_F("reason", err == NULL ? "" : (const char *)err->text));
+        status = try_choice(r, attempt, dir, err);
+        if (status == QR_NOT_FOUND) { /* a gap: the damage is what is to be told */
+            status = QR_CORRUPT;
+            if (err != NULL)
+                *err = first;
+        }
+    }
+    return status;
 }
 
 enum qr_status qr_backup_restore(const struct qr_backup_place *place, uint64_t wall_ns,

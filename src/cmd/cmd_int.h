@@ -287,11 +287,16 @@ QR_NODISCARD enum qr_status qri_backups_start(struct qri_node *node,
                                               struct qri_backups **ret_backups, struct qr_err *err);
 void qri_backups_stop(struct qri_backups *backups); /* NULL is accepted */
 /* Of a database that is being dropped and is not open. */
-void qri_backup_last(struct qri_node *node, const struct qr_database_row *row, const char *path);
+QR_NODISCARD enum qr_status qri_backup_and_remove(struct qri_node *node,
+                                                  const struct qr_database_row *row,
+                                                  const char *path, struct qr_err *err);
 /* Files of `row` as `source` was at that time (0: as it is now, or was at its end). */
 QR_NODISCARD enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row *row,
                                           const struct qr_database_row *source, uint64_t wall_ns,
                                           struct qr_err *err);
+/* The newest state of `source`, which is brought up to date, as a long-term backup. */
+QR_NODISCARD enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row *kept,
+                                          const struct qr_database_row *source, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_forget(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
 

@@ -165,10 +165,8 @@ enum qr_status qri_node_remove(struct qri_node *node, const struct qr_database_r
     struct qr_arena arena;
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
     const char *path = qri_datadir_path(node->options.dir, &arena, "databases", row->timeline);
-    if (path != NULL && node->options.blob != NULL && row->state == QR_DATABASE_DROPPING)
-        qri_backup_last(node, row, path);
     enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "remove a database")
-                                         : qr_store_remove(node->options.env, path, err);
+                                         : qri_backup_and_remove(node, row, path, err);
     qr_arena_done(&arena);
     if (status != QR_OK && status != QR_NOT_FOUND)
         return status;

@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "backup/keep.h"
 #include "backup/restore.h"
 #include "cmd_int.h"
+#include "ctl/place.h"
 #include "env/thread.h"
 #include "base/banned.h"
 
@@ -195,8 +197,30 @@ enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row
     return status == QR_EXISTS ? QR_OK : status; /* the answer to an earlier ask was lost */
 }
 
-/* What it has that is in no backup yet; a failure costs that much, not the drop. */
-void qri_backup_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
+enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row *kept,
+                             const struct qr_database_row *source, struct qr_err *err)
+{
+    const struct qri_node_options *o = qri_node_options_of(node);
+    struct qr_timeline timeline;
+    char from_prefix[PREFIX_BYTES], to_prefix[PREFIX_BYTES];
+    struct qr_backup_place from = place_of(node, source->timeline, from_prefix);
+    struct qr_backup_place to = place_of(node, kept->timeline, to_prefix);
+    uint64_t bytes = 0;
+    QR_TRY(qr_place_timeline(kept, &timeline, err));
+    pthread_mutex_lock(&one_at_a_time);
+    enum qr_status status =
+        qr_wrap(err, catch_up_open(node, source, &from, err), "back up the database");
+    if (status == QR_OK)
+        status = qr_backup_keep(&from, &to, &timeline, &bytes, err);
+    pthread_mutex_unlock(&one_at_a_time);
+    if (status == QR_OK)
+        QR_LOG(&o->log, QR_INFO, "backup_kept", QR_F("db", &source->name[0]),
+               QR_F("place", &to_prefix[0]), QR_F("bytes", bytes));
+    return status;
+}
+
+/* What it has that is in no backup yet; a failure costs that much, not the drop. held */
+static void back_up_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
 {
     const struct qri_node_options *o = qri_node_options_of(node);
     struct qr_store_options options = {
@@ -205,16 +229,28 @@ void qri_backup_last(struct qri_node *node, const struct qr_database_row *row, c
     struct qr_err err = {0};
     char prefix[PREFIX_BYTES];
     struct qr_backup_place place = place_of(node, row->timeline, prefix);
-    pthread_mutex_lock(&one_at_a_time);
     enum qr_status status = qr_store_open(path, &options, &store, &err);
     if (status == QR_OK) {
         status = catch_up(&place, store, &err);
         qr_store_abandon(store);
     }
-    pthread_mutex_unlock(&one_at_a_time);
     if (status != QR_OK && status != QR_NOT_FOUND)
         QR_LOG(&o->log, QR_WARN, "last_backup_failed", QR_F("db", &row->name[0]),
                QR_F("reason", &err.text[0]));
+}
+
+/* Both under one lock: control asks again when an answer takes too long, and the second ask must
+ * not back up what the first one is just removing. */
+enum qr_status qri_backup_and_remove(struct qri_node *node, const struct qr_database_row *row,
+                                     const char *path, struct qr_err *err)
+{
+    const struct qri_node_options *o = qri_node_options_of(node);
+    pthread_mutex_lock(&one_at_a_time);
+    if (o->blob != NULL && row->state == QR_DATABASE_DROPPING)
+        back_up_last(node, row, path);
+    enum qr_status status = qr_store_remove(o->env, path, err);
+    pthread_mutex_unlock(&one_at_a_time);
+    return status;
 }
 
 enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_row *row,
@@ -226,6 +262,8 @@ enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_r
     QR_TRY(qr_backup_list(&place, &catalog, err));
     struct qr_timeline timeline = catalog.timeline;
     qr_backup_catalog_done(&catalog);
+    if (qr_timeline_is_none(&timeline) && row->kept_of[0] != '\0') /* half made; its key is there */
+        QR_TRY(qr_place_timeline(row, &timeline, err));
     QR_TRY(qr_backup_delete_all(&place, err));
     /* Nothing else was encrypted under it. */
     return place.keyring == NULL || qr_timeline_is_none(&timeline)

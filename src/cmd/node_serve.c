@@ -27,6 +27,18 @@ static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *r
     return qri_node_copy(node, &row, &source, qr_get64le(request->body + at), err);
 }
 
+static enum qr_status keep(struct qri_node *node, const struct qr_rpc_request *request,
+                           struct qr_err *err)
+{
+    struct qr_database_row row, source;
+    size_t at = 0;
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &row, err));
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &source, err));
+    if (request->bytes - at != 8)
+        return qr_fail(err, QR_PROTOCOL, "a call to keep a backup breaks its format");
+    return qri_node_keep(node, &row, &source, err);
+}
+
 static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *request,
                           struct qr_err *err)
 {
@@ -34,6 +46,8 @@ static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *re
     size_t at = 0, i = 0;
     if (request->method == QR_NODE_COPY)
         return copy(node, request, err);
+    if (request->method == QR_NODE_KEEP)
+        return keep(node, request, err);
     while (i < sizeof rows / sizeof rows[0] && rows[i].method != request->method)
         i++;
     if (i == sizeof rows / sizeof rows[0])

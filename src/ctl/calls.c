@@ -50,7 +50,7 @@ static const struct {
     {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
     {QR_CONTROL_CREATE,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
-                              ASK(TEXT, copy_of, NAMES_MAX), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
+                              ASK(TEXT, copy_of, NAMES_MAX), ASK(TEXT, kept, QR_GUID_TEXT_BYTES), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
                               ASK(LONG, restore_wall_ns, 0), ASK(WORD, ha_replicas, 0), TRAITS,
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
     {QR_CONTROL_ALTER,       {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
@@ -66,6 +66,7 @@ static const struct {
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
     {QR_CONTROL_FAILOVER,    {ASK(TEXT, name, NAMES_MAX), STARTS}},
     {QR_CONTROL_RETENTION,   {ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
+    {QR_CONTROL_UNKEEP,      {ASK(TEXT, kept, QR_GUID_TEXT_BYTES)}},
     {QR_CONTROL_RESOURCE,    {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_RESOURCES,   {ASK(WORD, id, 0)}},
     {QR_CONTROL_OPERATION,   {ASK(TEXT, operation_id, QR_GUID_TEXT_BYTES)}},
@@ -110,6 +111,10 @@ static const struct qri_field row_fields[] = {
     ROW(WORD, traits.min_capacity_pct, 0),
     ROW(WORD, encrypted, 0),
     ROW(LONG, migrated_wall_ns, 0),
+    ROW(LONG, kept_wall_ns, 0),
+    ROW(LONG, expires_wall_ns, 0),
+    ROW(CHARS, kept_of, QR_GUID_TEXT_BYTES),
+    ROW(CHARS, kept_server, QR_KEPT_SERVER_BYTES_MAX),
     {QRI_END, 0, 0},
 };
 static const struct qri_field item_fields[] = {
@@ -200,7 +205,7 @@ enum qr_status qr_control_row_next(const uint8_t *bytes, size_t count, size_t *a
 {
     struct qr_database_row row = {0};
     size_t next = *at;
-    if (count - next < 1 || bytes[next] > QR_DATABASE_PURGING)
+    if (count - next < 1 || bytes[next] > QR_DATABASE_KEPT)
         return qr_fail(err, QR_PROTOCOL, "the row of a database breaks its format");
     row.state = (enum qr_database_state)bytes[next++];
     if (!qri_fields_take(bytes, count, &next, row_fields, &row))

@@ -298,6 +298,7 @@ void qr_control_free(struct qr_control *control)
         return;
     qr_control_stop(control);
     qri_retention_stop(control);
+    qri_vault_stop(control);
     qri_ops_join(control);
     qri_ops_refuse(control); /* who came meanwhile */
     /* the other processes are gone, so nothing that an operation waits for takes long */
@@ -353,6 +354,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     QR_TRY(qri_control_tidy(control, err));
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));
+    QR_TRY(qri_vault_start(control, err));
     struct qr_database_row row;
     if (qr_registry_find_database(control->options.registry, qr_str("master"), &row) == QR_OK)
         return QR_OK;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "ctl/control.h"
+#include "ctl/keep.h"
 #include "ctl/resources.h"
 #include "rpc/socket.h"
 #include "store/hyper_branch.h"
@@ -96,6 +97,10 @@ struct qr_control {
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
     pthread_t retention;
     bool retains; /* that thread runs */
+    pthread_t vault;
+    bool has_vault;                     /* that thread runs */
+    struct qri_vault_wait *vault_waits; /* that thread's */
+    _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
 };
 
 /* ---- control.c ---- */
@@ -188,6 +193,11 @@ QR_NODISCARD enum qr_status qri_ops_cancel(struct qr_control *control,
                                            struct qr_err *err);
 
 /* ---- docs.c: the same of documents ---- */
+struct json_t;
+/* The caller's to free; QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qri_docs_read(struct qr_control *control, uint8_t kind,
+                                          struct qr_str name, struct json_t **ret_doc,
+                                          struct qr_err *err);
 QR_NODISCARD enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_docs_get(struct qr_control *control,
                                          const struct qr_control_ask *ask, struct qr_buf *answer,
@@ -263,6 +273,11 @@ QR_NODISCARD enum qr_status qri_copy_check(struct qr_control *control,
 QR_NODISCARD enum qr_status qri_copy_make(struct qr_control *control, uint32_t source_id,
                                           const struct qr_control_ask *ask,
                                           const struct qr_database_row *row, struct qr_err *err);
+/* A branch of `source` at what is asked; `row` gets its parent. */
+QR_NODISCARD enum qr_status qri_copy_branch(struct qr_control *control,
+                                            const struct qr_database_row *source,
+                                            const struct qr_control_ask *ask,
+                                            const struct qr_database_row *row, struct qr_err *err);
 struct qr_hyper_services qri_hyper_services(struct qr_control *control);
 
 /* ---- retention.c ---- */
@@ -277,6 +292,18 @@ QR_NODISCARD enum qr_status qri_retention_purge(struct qr_control *control,
                                                 struct qr_err *err);
 QR_NODISCARD enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err);
 void qri_retention_stop(struct qr_control *control); /* after qr_control_stop */
+
+/* ---- vault.c: long-term backups ---- */
+#define QRI_LONG_POLICY "/longTermRetention" /* behind the guid: a document of kind POLICY */
+/* That database is given up for good: its long-term backups know since when. */
+void qri_vault_note_drop(struct qr_control *control, const struct qr_database_row *dropped);
+QR_NODISCARD enum qr_status qri_vault_unkeep(struct qr_control *control,
+                                             const struct qr_control_ask *ask, struct qr_err *err);
+/* What the policy of a database says; off if there is none. */
+QR_NODISCARD enum qr_status qri_vault_policy(struct qr_control *control, const char *guid,
+                                             struct qr_keep_policy *ret_policy, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_vault_start(struct qr_control *control, struct qr_err *err);
+void qri_vault_stop(struct qr_control *control); /* after qr_control_stop */
 
 /* ---- rules.c ---- */
 QR_NODISCARD enum qr_status qri_control_set_rule(struct qr_control *control,

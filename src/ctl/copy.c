@@ -34,15 +34,23 @@ static enum qr_status nothing_of_that_time(const struct qr_control_ask *ask, str
     return qr_sql_fail(err, 40653, name, text);
 }
 
+static enum qr_database_state state_of_source(const struct qr_control_ask *ask)
+{
+    return ask->kept.n > 0 ? QR_DATABASE_KEPT
+           : ask->dropped  ? QR_DATABASE_DROPPED
+                           : QR_DATABASE_ONLINE;
+}
+
 static enum qr_status find_source(struct qr_control *control, const struct qr_control_ask *ask,
                                   struct qr_database_row *ret_row, struct qr_err *err)
 {
     struct qr_registry *registry = control->options.registry;
     enum qr_status status =
-        ask->dropped
+        ask->kept.n > 0 ? qr_registry_find_kept(registry, ask->kept, ret_row)
+        : ask->dropped
             ? qr_registry_find_dropped(registry, ask->copy_of, ask->dropped_wall_ns, ret_row)
             : qr_registry_find_database(registry, ask->copy_of, ret_row);
-    if (status != QR_OK || (!ask->dropped && ret_row->state != QR_DATABASE_ONLINE))
+    if (status != QR_OK || ret_row->state != state_of_source(ask))
         return no_source(ask, err);
     if (ret_row->id == QR_MASTER_ID)
         return qr_fail(err, QR_INVALID, "master is not copied");
@@ -82,6 +90,8 @@ static enum qr_status check_time(struct qr_control *control, const struct qr_con
     int64_t now = qr_env_wall_ns(control->options.env);
     int64_t end = source->state == QR_DATABASE_DROPPED ? source->dropped_wall_ns : now;
     uint64_t first = (uint64_t)(end - qri_retention_ns(source));
+    if (ask->kept.n > 0) /* of one moment */
+        return ask->restore_wall_ns == 0 ? QR_OK : nothing_of_that_time(ask, err);
     if (ask->restore_wall_ns == 0 ||
         (ask->restore_wall_ns >= first && ask->restore_wall_ns <= (uint64_t)now))
         return QR_OK;
@@ -107,9 +117,9 @@ struct qr_hyper_services qri_hyper_services(struct qr_control *control)
                                       .timeout_ns = CALL_NS};
 }
 
-static enum qr_status branch(struct qr_control *control, const struct qr_database_row *source,
-                             const struct qr_control_ask *ask, const struct qr_database_row *row,
-                             struct qr_err *err)
+enum qr_status qri_copy_branch(struct qr_control *control, const struct qr_database_row *source,
+                               const struct qr_control_ask *ask, const struct qr_database_row *row,
+                               struct qr_err *err)
 {
     struct qr_hyper_services services = qri_hyper_services(control);
     struct qr_timeline parent, child;
@@ -155,13 +165,12 @@ enum qr_status qri_copy_make(struct qr_control *control, uint32_t source_id,
 {
     const struct qr_control_host *host = &control->options.host;
     struct qr_database_row source;
-    enum qr_database_state state = ask->dropped ? QR_DATABASE_DROPPED : QR_DATABASE_ONLINE;
     if (qr_registry_find_id(control->options.registry, source_id, &source) != QR_OK ||
-        source.state != state)
+        source.state != state_of_source(ask))
         return qr_sql_fail(err, 40562); /* it went, or came back, before its turn was here */
     if (!qr_database_is_hyper(&source))
         return copy_files(control, &source, ask, row, err);
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_LOG, err));
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_PAGE, err));
-    return branch(control, &source, ask, row, err);
+    return qri_copy_branch(control, &source, ask, row, err);
 }

@@ -81,6 +81,25 @@ static enum qr_status read_doc(struct qr_control *control, uint8_t kind, struct 
     return qr_meta_get(meta_of(control), key_of(kind, name, key), value, ret_version, err);
 }
 
+enum qr_status qri_docs_read(struct qr_control *control, uint8_t kind, struct qr_str name,
+                             json_t **ret_doc, struct qr_err *err)
+{
+    struct qr_buf value;
+    qr_buf_init(&value, QR_META_VALUE_BYTES_MAX);
+    enum qr_status status = read_doc(control, kind, name, &value, NULL, err);
+    json_t *root = status != QR_OK ? NULL
+                                   : json_loadb((const char *)value.data, value.len,
+                                                JSON_REJECT_DUPLICATES, NULL);
+    json_t *doc = json_incref(json_object_get(root, "doc"));
+    json_decref(root);
+    qr_buf_done(&value);
+    if (status == QR_OK && doc == NULL)
+        return qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read");
+    if (status == QR_OK)
+        *ret_doc = doc;
+    return status;
+}
+
 enum qr_status qri_docs_get(struct qr_control *control, const struct qr_control_ask *ask,
                             struct qr_buf *answer, struct qr_err *err)
 {

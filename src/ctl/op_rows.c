@@ -29,6 +29,7 @@ static const struct {
     ASK("collation", TEXT, collation),
     ASK("maxText", TEXT, max_text),
     ASK("copyOf", TEXT, copy_of),
+    ASK("kept", TEXT, kept),
     ASK("tags", TEXT, tags),
     ASK("maxBytes", LONG, max_bytes),
     ASK("dropped", FLAG, dropped),

@@ -378,7 +378,7 @@ static uint8_t kind_of(uint16_t method, const struct qr_control_ask *ask)
         [QR_CONTROL_ADD_REPLICA - QR_CONTROL_CREATE] = QR_OPERATION_ADD_REPLICA,
         [QR_CONTROL_FAILOVER - QR_CONTROL_CREATE] = QR_OPERATION_FAILOVER,
     };
-    bool restores = ask->dropped || ask->restore_wall_ns != 0;
+    bool restores = ask->dropped || ask->restore_wall_ns != 0 || ask->kept.n > 0;
     if (method == QR_CONTROL_CREATE)
         return ask->copy_of.n == 0 ? QR_OPERATION_CREATE
                : restores          ? QR_OPERATION_RESTORE

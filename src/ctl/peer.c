@@ -117,9 +117,10 @@ enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node, int
     return status;
 }
 
-enum qr_status qr_node_copy(struct qr_rpc_peer *peer, const struct qr_database_row *row,
-                            const struct qr_database_row *source, uint64_t wall_ns,
-                            int64_t timeout_ns, struct qr_err *err)
+static enum qr_status call_with_rows(struct qr_rpc_peer *peer, enum qr_control_method method,
+                                     const struct qr_database_row *row,
+                                     const struct qr_database_row *source, uint64_t wall_ns,
+                                     int64_t timeout_ns, struct qr_err *err)
 {
     struct qr_buf body;
     qr_buf_init(&body, ASK_BYTES_MAX);
@@ -129,7 +130,21 @@ enum qr_status qr_node_copy(struct qr_rpc_peer *peer, const struct qr_database_r
     struct iovec iov = {.iov_base = body.data, .iov_len = body.len};
     enum qr_status status = qr_buf_status(&body, err);
     if (status == QR_OK)
-        status = qr_rpc_call_wait(peer, QR_NODE_COPY, &iov, 1, timeout_ns, NULL, err);
+        status = qr_rpc_call_wait(peer, (uint16_t)method, &iov, 1, timeout_ns, NULL, err);
     qr_buf_done(&body);
     return status;
+}
+
+enum qr_status qr_node_copy(struct qr_rpc_peer *peer, const struct qr_database_row *row,
+                            const struct qr_database_row *source, uint64_t wall_ns,
+                            int64_t timeout_ns, struct qr_err *err)
+{
+    return call_with_rows(peer, QR_NODE_COPY, row, source, wall_ns, timeout_ns, err);
+}
+
+enum qr_status qr_node_keep(struct qr_rpc_peer *peer, const struct qr_database_row *kept,
+                            const struct qr_database_row *source, int64_t timeout_ns,
+                            struct qr_err *err)
+{
+    return call_with_rows(peer, QR_NODE_KEEP, kept, source, 0, timeout_ns, err);
 }

@@ -310,6 +310,23 @@ enum qr_status qri_registry_check_quota(struct qr_registry *registry,
     return status;
 }
 
+/* A row with the next id: in the metadata, and in its place in memory. held */
+static enum qr_status add_row(struct qr_registry *registry, const struct qr_database_row *row,
+                              struct qr_err *err)
+{
+    uint64_t version = 0;
+    QR_TRY(insert_row(registry, row, &version, err));
+    struct qri_entry *at = add_entry(registry);
+    if (at == NULL)
+        return qr_fail(err, QR_NOMEM, "add a database"); /* tidied up at the next start */
+    while (at > registry->entries && at[-1].row.id > row->id) {
+        at[0] = at[-1];
+        at--;
+    }
+    *at = (struct qri_entry){*row, version, qr_slo_find(qr_str(row->objective))};
+    return QR_OK;
+}
+
 static enum qr_status add_database(struct qr_registry *registry, struct qr_str name,
                                    const struct qr_database_wish *wish,
                                    struct qr_database_row *ret_row, struct qr_err *err)
@@ -336,18 +353,7 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
         qri_new_guid(registry->env, row.timeline);
     else
         QR_TRY(follow(registry, wish->replica_of, &row, err));
-
-    uint64_t version = 0;
-    QR_TRY(insert_row(registry, &row, &version, err));
-    struct qri_entry *entry = add_entry(registry);
-    if (entry == NULL)
-        return qr_fail(err, QR_NOMEM, "add a database"); /* the row stays CREATING: tidied up */
-    struct qri_entry *at = entry;
-    while (at > registry->entries && at[-1].row.id > row.id) {
-        at[0] = at[-1];
-        at--;
-    }
-    *at = (struct qri_entry){row, version, qr_slo_find(qr_str(row.objective))};
+    QR_TRY(add_row(registry, &row, err));
     *ret_row = row;
     return QR_OK;
 }
@@ -359,6 +365,33 @@ enum qr_status qr_registry_add_database(struct qr_registry *registry, struct qr_
     pthread_mutex_lock(&registry->mu);
     enum qr_status status = add_database(registry, name, wish, ret_row, err);
     pthread_mutex_unlock(&registry->mu);
+    return status;
+}
+
+enum qr_status qr_registry_add_kept(struct qr_registry *registry,
+                                    const struct qr_database_row *source, int64_t expires_wall_ns,
+                                    struct qr_database_row *ret_row, struct qr_err *err)
+{
+    struct qr_database_row row = *source;
+    row.state = QR_DATABASE_PURGING;
+    row.ha_replicas = 0;
+    row.dropped_wall_ns = 0;
+    row.parent[0] = '\0';
+    row.branch_lsn = 0;
+    row.kept_wall_ns = qr_env_wall_ns(registry->env);
+    row.expires_wall_ns = expires_wall_ns;
+    memcpy(row.kept_of, source->guid, sizeof row.kept_of);
+    (void)!qri_copy_text(row.kept_server, sizeof row.kept_server, qr_str(registry->name));
+    qri_new_guid(registry->env, row.guid);
+    qri_new_guid(registry->env, row.timeline);
+    pthread_mutex_lock(&registry->mu);
+    row.id = registry->next_id;
+    enum qr_status status = registry->count >= ROWS_MAX - 2 * DATABASES_MAX
+                                ? qr_fail(err, QR_FULL, "there are too many long-term backups")
+                                : add_row(registry, &row, err);
+    pthread_mutex_unlock(&registry->mu);
+    if (status == QR_OK)
+        *ret_row = row;
     return status;
 }
 

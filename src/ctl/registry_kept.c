@@ -25,7 +25,7 @@ static void change_state(struct qr_database_row *row, const void *arg)
 {
     const struct new_state *to = arg;
     row->state = to->state;
-    if (!qr_database_is_live(row) && row->dropped_wall_ns == 0)
+    if (!qr_database_is_live(row) && row->dropped_wall_ns == 0 && row->kept_of[0] == '\0')
         row->dropped_wall_ns = to->wall_ns;
 }
 
@@ -107,6 +107,45 @@ enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_
         found = true;
     }
     return found ? QR_OK : QR_NOT_FOUND;
+}
+
+/* ---- long-term backups ---- */
+
+static void change_kept(struct qr_database_row *row, const void *arg)
+{
+    row->kept_wall_ns = *(const int64_t *)arg;
+}
+
+enum qr_status qr_registry_set_kept(struct qr_registry *registry, const struct qr_database_row *row,
+                                    uint32_t source_id, struct qr_err *err)
+{
+    /* in this order: a crash between the two makes another one, not none */
+    QR_TRY(qr_registry_set_state(registry, row->id, QR_DATABASE_KEPT, err));
+    return qri_registry_change(registry, source_id, change_kept, &row->kept_wall_ns, err);
+}
+
+static void change_kept_drop(struct qr_database_row *row, const void *arg)
+{
+    row->dropped_wall_ns = *(const int64_t *)arg;
+}
+
+enum qr_status qr_registry_set_kept_drop(struct qr_registry *registry, uint32_t id,
+                                         int64_t dropped_wall_ns, struct qr_err *err)
+{
+    return qri_registry_change(registry, id, change_kept_drop, &dropped_wall_ns, err);
+}
+
+enum qr_status qr_registry_find_kept(struct qr_registry *registry, struct qr_str guid,
+                                     struct qr_database_row *ret_row)
+{
+    struct qr_database_row row;
+    for (size_t i = 0; qr_registry_database_at(registry, i, &row); i++) {
+        if (row.state != QR_DATABASE_KEPT || !qr_str_ieqz(guid, row.guid))
+            continue;
+        *ret_row = row;
+        return QR_OK;
+    }
+    return QR_NOT_FOUND;
 }
 
 /* ---- tags ---- */

@@ -4,11 +4,10 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-static const char *const state_names[] = {[QR_DATABASE_CREATING] = "creating",
-                                          [QR_DATABASE_ONLINE] = "online",
-                                          [QR_DATABASE_DROPPING] = "dropping",
-                                          [QR_DATABASE_DROPPED] = "dropped",
-                                          [QR_DATABASE_PURGING] = "purging"};
+static const char *const state_names[] = {
+    [QR_DATABASE_CREATING] = "creating", [QR_DATABASE_ONLINE] = "online",
+    [QR_DATABASE_DROPPING] = "dropping", [QR_DATABASE_DROPPED] = "dropped",
+    [QR_DATABASE_PURGING] = "purging",   [QR_DATABASE_KEPT] = "kept"};
 
 bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s)
 {
@@ -87,6 +86,10 @@ static const struct member members[] = {
     {"minCapacityPct", WORD, AT(traits.min_capacity_pct), 0, 0, INT32_MAX, true},
     {"encrypted",      WORD, AT(encrypted),      0, 0, 1, true},
     {"migratedWallNs", LONG, AT(migrated_wall_ns), 0, 0, INT64_MAX, true},
+    {"keptWallNs",     LONG, AT(kept_wall_ns),   0, 0, INT64_MAX, true},
+    {"expiresWallNs",  LONG, AT(expires_wall_ns), 0, 0, INT64_MAX, true},
+    {"keptOf",         TEXT, CHARS(kept_of),                      true},
+    {"keptServer",     TEXT, CHARS(kept_server),                  true},
     /* clang-format on */
 };
 enum { MEMBER_COUNT = sizeof members / sizeof members[0] };

@@ -98,6 +98,8 @@ enum qr_status qri_retention_purge(struct qr_control *control, const struct qr_d
 {
     struct qr_registry *registry = control->options.registry;
     bool gone = false, hyper = qr_database_is_hyper(row);
+    if (row->state == QR_DATABASE_DROPPED)
+        qri_vault_note_drop(control, row);
     QR_TRY(qr_registry_set_state(registry, row->id, QR_DATABASE_PURGING, err));
     qri_control_forget_rules(control, row->id);
     enum qr_status status = hyper ? purge_hyper(control, row, &gone, err)
@@ -142,12 +144,16 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
         (!qr_database_is_hyper(row) && qr_database_is_live(row)) ||
         !qri_control_try_claim(control, &claim, row->id))
         return;
+    /* read before the state: once it is over, the state is right */
+    bool in_the_making = row->kept_of[0] != '\0' && atomic_load(&control->vault_makes);
     enum qr_status status = qr_registry_find_id(registry, row->id, &now);
     if (status == QR_OK) {
         bool over =
             now.state == QR_DATABASE_DROPPED &&
             qr_env_wall_ns(control->options.env) - now.dropped_wall_ns > qri_retention_ns(&now);
-        if (now.state == QR_DATABASE_PURGING || over)
+        bool expired = now.state == QR_DATABASE_KEPT &&
+                       qr_env_wall_ns(control->options.env) > now.expires_wall_ns;
+        if ((now.state == QR_DATABASE_PURGING && !in_the_making) || over || expired)
             status = qri_retention_purge(control, &now, &err);
         else if (retains && qr_database_is_hyper(&now) &&
                  (now.state == QR_DATABASE_ONLINE || now.state == QR_DATABASE_DROPPED))

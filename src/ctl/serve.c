@@ -328,6 +328,7 @@ static enum qr_status (*const changes[])(struct qr_control *control,
     [QR_CONTROL_DELETE_RULE - QR_CONTROL_CREATE] = qri_control_delete_rule,
     [QR_CONTROL_RETENTION - QR_CONTROL_CREATE] = qri_control_set_retention,
     [QR_CONTROL_GROW - QR_CONTROL_CREATE] = qri_control_grow,
+    [QR_CONTROL_UNKEEP - QR_CONTROL_CREATE] = qri_vault_unkeep,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)
@@ -352,7 +353,7 @@ void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request)
     struct qr_control_ask ask;
     struct qr_err err = {0};
     size_t index = (size_t)own_request->method - QR_CONTROL_CREATE;
-    bool is_known = index <= QR_CONTROL_GROW - QR_CONTROL_CREATE;
+    bool is_known = index < sizeof changes / sizeof changes[0];
     enum qr_status status =
         !is_known ? qr_fail(&err, QR_UNSUPPORTED, "no operation %u", own_request->method)
                   : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes,

@@ -13,6 +13,8 @@
 enum { CALLS_MAX = 32 };
 static const int64_t TIME_NS = INT64_C(60) * 1000000000;
 
+static struct qr_env *bed_env; /* NULL: the real one */
+
 struct fixture {
     char dir[64], path[96], run[96];
     struct qr_meta *meta;
@@ -95,7 +97,7 @@ static inline enum qr_status open_control(struct fixture *f)
 {
     char address[128];
     struct qr_control_options options = {
-        .env = qr_env_real(),
+        .env = bed_env != NULL ? bed_env : qr_env_real(),
         .registry = f->registry,
         .run_dir = f->run,
         .host = {.ctx = f, .want = want, .end = end, .pid = pid_of},
@@ -122,7 +124,8 @@ static inline int setup(void **state)
     f->pid = (int)getpid();
     *state = f;
     return qr_meta_open(f->path, &f->meta, NULL) != QR_OK ||
-           qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL) != QR_OK ||
+           qr_registry_open(f->meta, bed_env != NULL ? bed_env : qr_env_real(), &f->registry,
+                            NULL) != QR_OK ||
            qr_registry_make_server(f->registry, qr_str("server01"), qr_str("boss"), qr_str("hash"),
                                    NULL) != QR_OK ||
            open_control(f) != QR_OK;

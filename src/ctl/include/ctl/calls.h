@@ -34,8 +34,9 @@ enum qr_control_method {
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */
     /* operations */
-    QR_CONTROL_CREATE = 0x311, /* name, edition ... max_text, copy_of, dropped, dropped_wall_ns,
-                                  restore_wall_ns, ha_replicas, traits, tags, ... */
+    QR_CONTROL_CREATE =
+        0x311,              /* name, edition ... max_text, copy_of, kept, dropped, dropped_wall_ns,
+                               restore_wall_ns, ha_replicas, traits, tags, ... */
     QR_CONTROL_ALTER,       /* name, edition, objective, max_bytes, max_text, ha_replicas, traits,
                                tags, ... */
     QR_CONTROL_RENAME,      /* name, new_name */
@@ -46,6 +47,7 @@ enum qr_control_method {
     QR_CONTROL_FAILOVER,    /* name: an HA replica takes over */
     QR_CONTROL_RETENTION,   /* name, id: for how many days it can be restored */
     QR_CONTROL_GROW,        /* id, slices: a primary has made them */
+    QR_CONTROL_UNKEEP,      /* kept: that long-term backup goes; QR_BUSY while it is restored */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
     QR_CONTROL_RESOURCES,        /* those with an id above; answer: not always all */
@@ -67,6 +69,7 @@ enum qr_control_method {
     QR_NODE_COPY,    /* files as another database has or had them: its row, u64 wall_ns (0: now) */
     QR_NODE_FORGET,  /* its backups */
     QR_NODE_PROMOTE, /* the replica takes over; the primary before is gone for sure */
+    QR_NODE_KEEP,    /* a long-term backup: its row, its database's */
 };
 
 /* What a node that starts has to be. */
@@ -91,8 +94,9 @@ enum qr_role {
 struct qr_control_ask {
     struct qr_str name, new_name;
     struct qr_str edition, objective, collation, max_text;
-    struct qr_str copy_of;                       /* CREATE: the database to copy; n = 0: none */
-    struct qr_str start, end;                    /* of a rule, as the statement has them */
+    struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: none */
+    struct qr_str kept;       /* CREATE with copy_of: from this long-term backup of it; a guid */
+    struct qr_str start, end; /* of a rule, as the statement has them */
     struct qr_str node_address, session_address; /* "tcp:HOST:PORT" */
     struct qr_str operation_id; /* a GUID: asked again, it is not done again; n = 0: control's */
     struct qr_str tags;         /* a JSON object; n = 0: not said */

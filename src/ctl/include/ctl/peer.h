@@ -34,6 +34,11 @@ QR_NODISCARD enum qr_status qr_node_copy(struct qr_rpc_peer *peer,
                                          const struct qr_database_row *row,
                                          const struct qr_database_row *source, uint64_t wall_ns,
                                          int64_t timeout_ns, struct qr_err *err);
+/* KEEP. */
+QR_NODISCARD enum qr_status qr_node_keep(struct qr_rpc_peer *peer,
+                                         const struct qr_database_row *kept,
+                                         const struct qr_database_row *source, int64_t timeout_ns,
+                                         struct qr_err *err);
 QR_NODISCARD enum qr_status qr_node_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                          const struct qr_database_row *row, int64_t timeout_ns,
                                          struct qr_err *err);

@@ -24,6 +24,7 @@ enum {
     QR_TAGS_BYTES_MAX = 8192, /* of a resource's tags, as JSON */
     QR_MASTER_ID = 1,
     QR_SLICES_MAX = 1024, /* of one database */
+    QR_KEPT_SERVER_BYTES_MAX = 128,
 };
 
 /* A database is made in steps, each recorded, so that a crash between them is tidied up. */
@@ -33,6 +34,7 @@ enum qr_database_state {
     QR_DATABASE_DROPPING, /* its files may be half gone: a start removes the rest */
     QR_DATABASE_DROPPED,  /* it can be restored; its name is free */
     QR_DATABASE_PURGING,  /* given up for good; its storage may still be there */
+    QR_DATABASE_KEPT,     /* no database: a long-term backup of one, with storage of its own */
 };
 enum {
     QR_RETENTION_DAYS_MIN = 1,
@@ -79,7 +81,7 @@ struct qr_database_row {
     uint32_t replica_of;  /* a named replica: the id of its primary, whose timeline it reads */
     uint32_t ha_replicas; /* Hyperscale: processes that can take over */
     uint32_t retention_days; /* how far back it can be restored */
-    int64_t dropped_wall_ns; /* when, if it is DROPPED or PURGING */
+    int64_t dropped_wall_ns; /* when, if it is DROPPED or PURGING; KEPT: when its database was */
     char parent[QR_TIMELINE_TEXT_BYTES +
                 1];                    /* Hyperscale: timeline of which it is a branch, or "" */
     uint64_t branch_lsn;               /* where */
@@ -87,6 +89,10 @@ struct qr_database_row {
     struct qr_database_traits traits;
     uint32_t encrypted;       /* 1: all that it ever stored is */
     int64_t migrated_wall_ns; /* when it came to Hyperscale from another tier; 0: it did not */
+    int64_t kept_wall_ns;    /* KEPT: of when it is; else when the last long-term backup was made */
+    int64_t expires_wall_ns; /* KEPT: until when */
+    char kept_of[QR_GUID_TEXT_BYTES + 1]; /* KEPT: the guid of its database; else "" */
+    char kept_server[QR_KEPT_SERVER_BYTES_MAX + 1]; /* KEPT: its server's name, which may be gone */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
 /* Somebody may name it. */
@@ -167,6 +173,21 @@ enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr
 /* One that was dropped: at that time, or the last of that name if it is 0. QR_NOT_FOUND. */
 enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_str name,
                                         int64_t dropped_wall_ns, struct qr_database_row *ret_row);
+/* A long-term backup of that database in the making: its row, in state PURGING until
+ * qr_registry_set_kept, so that what a crash leaves of its storage goes. */
+QR_NODISCARD enum qr_status
+qr_registry_add_kept(struct qr_registry *registry, const struct qr_database_row *source,
+                     int64_t expires_wall_ns, struct qr_database_row *ret_row, struct qr_err *err);
+/* It is there; its database remembers when that was. */
+QR_NODISCARD enum qr_status qr_registry_set_kept(struct qr_registry *registry,
+                                                 const struct qr_database_row *row,
+                                                 uint32_t source_id, struct qr_err *err);
+/* Its database was dropped then. */
+QR_NODISCARD enum qr_status qr_registry_set_kept_drop(struct qr_registry *registry, uint32_t id,
+                                                      int64_t dropped_wall_ns, struct qr_err *err);
+/* By its guid, without case. QR_NOT_FOUND. */
+enum qr_status qr_registry_find_kept(struct qr_registry *registry, struct qr_str guid,
+                                     struct qr_database_row *ret_row);
 /* It is a branch of that timeline since. */
 QR_NODISCARD enum qr_status qr_registry_set_branch(struct qr_registry *registry, uint32_t id,
                                                    const struct qr_database_row *parent,

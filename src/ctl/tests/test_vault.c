@@ -1,0 +1,220 @@
+/* test_vault.c - long-term backups are made when their policy says so, outlive their database, can
+ * be restored, and go when they expire or somebody says so; a clock is moved for it. */
+#include "control_bed.h"
+#include "control_int.h"
+#include "ctl/keep.h"
+
+static const int64_t DAY = INT64_C(86400) * 1000000000;
+
+/* The machine's environment with a clock of its own. */
+static int64_t start_ns;
+static _Atomic int64_t moved_ns;
+
+static int64_t moved_wall_ns(struct qr_env *env)
+{
+    (void)env;
+    return start_ns + atomic_load(&moved_ns);
+}
+
+static int setup_moved(void **state)
+{
+    static struct qr_env_ops ops;
+    static struct qr_env moved = {&ops};
+    ops = *qr_env_real()->ops;
+    ops.wall_ns = moved_wall_ns;
+    start_ns = INT64_C(1700000000) * 1000000000; /* Tuesday, 14 November 2023 */
+    atomic_store(&moved_ns, 0);
+    bed_env = &moved;
+    return setup(state);
+}
+
+static int teardown_moved(void **state)
+{
+    int code = teardown(state);
+    bed_env = NULL;
+    return code;
+}
+
+static void put_policy(struct fixture *f, const char *name, const char *weekly)
+{
+    struct qr_database_row row;
+    char doc_name[80], text[200];
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str(name), &row), QR_OK);
+    snprintf(doc_name, sizeof doc_name, "%s" QRI_LONG_POLICY, row.guid);
+    snprintf(
+        text, sizeof text,
+        "{\"weeklyRetention\":\"%s\",\"monthlyRetention\":\"PT0S\",\"yearlyRetention\":\"PT0S\","
+        "\"weekOfYear\":0}",
+        weekly);
+    struct qr_doc doc = {qr_str(doc_name), qr_str(text), 0};
+    assert_int_equal(qr_doc_put(qr_rpc_client_peer(f->brief), QR_DOC_POLICY, &doc, TIME_NS, NULL),
+                     QR_OK);
+}
+
+/* How many rows are in that state; one of them. */
+static int count_rows(struct fixture *f, enum qr_database_state state, struct qr_database_row *one)
+{
+    struct qr_database_row row;
+    int count = 0;
+    for (size_t i = 0; qr_registry_database_at(f->registry, i, &row); i++) {
+        if (row.state != state)
+            continue;
+        count++;
+        *one = row;
+    }
+    return count;
+}
+
+static void wait_rows(struct fixture *f, enum qr_database_state state, int count,
+                      struct qr_database_row *one)
+{
+    int64_t until = qr_env_mono_ns(qr_env_real()) + TIME_NS;
+    while (count_rows(f, state, one) != count) {
+        assert_true(qr_env_mono_ns(qr_env_real()) < until);
+        qr_env_sleep_ns(qr_env_real(), 5000000);
+    }
+}
+
+static int count_calls(struct fixture *f, uint16_t method)
+{
+    int count = 0;
+    pthread_mutex_lock(&f->mu);
+    for (int i = 0; i < f->call_count; i++)
+        count += f->calls[i] == method;
+    pthread_mutex_unlock(&f->mu);
+    return count;
+}
+
+static enum qr_status unkeep(struct fixture *f, const struct qr_database_row *kept)
+{
+    return call(f->operate, QR_CONTROL_UNKEEP, &(struct qr_control_ask){.kept = qr_str(kept->guid)},
+                NULL, NULL);
+}
+
+static void test_a_policy_makes_one_a_week(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row kept, row;
+    create(f, "db");
+    create(f, "other");
+    put_policy(f, "db", "P4W");
+    assert_int_equal(qri_vault_start(f->control, NULL), QR_OK);
+    wait_rows(f, QR_DATABASE_KEPT, 1, &kept);
+    assert_int_equal(count_calls(f, QR_NODE_KEEP), 1);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("db"), &row), QR_OK);
+    assert_string_equal(kept.kept_of, row.guid);
+    assert_string_equal(kept.name, "db");
+    assert_string_equal(kept.kept_server, "server01");
+    assert_string_not_equal(kept.timeline, row.timeline);
+    assert_int_equal(kept.kept_wall_ns, start_ns);
+    assert_int_equal(kept.expires_wall_ns, start_ns + 28 * DAY);
+    assert_int_equal(kept.dropped_wall_ns, 0);
+    atomic_store(&moved_ns, 6 * DAY); /* Monday */
+    wait_rows(f, QR_DATABASE_KEPT, 2, &kept);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("db"), &row), QR_OK);
+    assert_int_equal(row.kept_wall_ns, start_ns + 6 * DAY);
+    assert_int_equal(count_calls(f, QR_NODE_KEEP), 2);
+}
+
+static void test_what_has_expired_goes_with_its_storage(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row kept;
+    create(f, "db");
+    put_policy(f, "db", "P1W");
+    assert_int_equal(qri_vault_start(f->control, NULL), QR_OK);
+    wait_rows(f, QR_DATABASE_KEPT, 1, &kept);
+    assert_int_equal(call(f->operate, QR_CONTROL_DROP,
+                          &(struct qr_control_ask){.name = qr_str("db")}, NULL, NULL),
+                     QR_OK);
+    assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &kept), 1);
+    atomic_store(&moved_ns, 8 * DAY); /* the dropped database and its long-term backup */
+    assert_int_equal(qri_retention_start(f->control, NULL), QR_OK);
+    wait_rows(f, QR_DATABASE_KEPT, 0, &kept);
+    wait_rows(f, QR_DATABASE_DROPPED, 0, &kept);
+    wait_rows(f, QR_DATABASE_PURGING, 0, &kept);
+    assert_int_equal(count_calls(f, QR_NODE_FORGET), 2);
+}
+
+struct restoring {
+    struct fixture *f;
+    const struct qr_database_row *kept;
+    enum qr_status status;
+};
+
+static void *restore_main(void *arg)
+{
+    struct restoring *r = arg;
+    struct qr_control_ask ask = {
+        .name = qr_str("back"), .copy_of = qr_str("db"), .kept = qr_str(r->kept->guid)};
+    r->status = call(r->f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL);
+    return NULL;
+}
+
+/* Its database and that one's backups are gone for good. */
+static void test_one_is_restored_and_cannot_go_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row kept, row;
+    pthread_t thread;
+    create(f, "db");
+    put_policy(f, "db", "P10Y");
+    assert_int_equal(qri_vault_start(f->control, NULL), QR_OK);
+    wait_rows(f, QR_DATABASE_KEPT, 1, &kept);
+    assert_int_equal(call(f->operate, QR_CONTROL_DROP,
+                          &(struct qr_control_ask){.name = qr_str("db")}, NULL, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_find_dropped(f->registry, qr_str("db"), 0, &row), QR_OK);
+    assert_int_equal(qri_retention_purge(f->control, &row, NULL), QR_OK);
+    assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &kept), 1);
+    assert_int_equal(kept.dropped_wall_ns, row.dropped_wall_ns);
+    f->keep_method = QR_NODE_COPY;
+    struct restoring r = {f, &kept, QR_BUG};
+    assert_int_equal(pthread_create(&thread, NULL, restore_main, &r), 0);
+    pthread_mutex_lock(&f->mu);
+    while (f->kept_count == 0)
+        (void)qr_cond_wait(&f->changed, &f->mu, TIME_NS);
+    pthread_mutex_unlock(&f->mu);
+    assert_int_equal(unkeep(f, &kept), QR_BUSY);
+    qr_rpc_answer(f->kept[0], NULL, 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(r.status, QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("back"), &row), QR_OK);
+    assert_int_equal(row.state, QR_DATABASE_ONLINE);
+    assert_int_equal(unkeep(f, &kept), QR_OK);
+    assert_int_equal(unkeep(f, &kept), QR_NOT_FOUND);
+    assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &kept), 0);
+    assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &kept), 0);
+}
+
+static void test_one_that_failed_leaves_nothing_and_is_tried_again_later(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    create(f, "db");
+    put_policy(f, "db", "P1W");
+    f->fail_method = QR_NODE_KEEP;
+    assert_int_equal(qri_vault_start(f->control, NULL), QR_OK);
+    wait_rows(f, QR_DATABASE_PURGING, 1, &row);
+    while (atomic_load(&f->control->vault_makes))
+        qr_env_sleep_ns(qr_env_real(), 1000000);
+    assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &row), 0);
+    assert_int_equal(qr_registry_find_database(f->registry, qr_str("db"), &row), QR_OK);
+    assert_int_equal(row.kept_wall_ns, 0);
+    assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 1);
+    assert_int_equal(qri_retention_purge(f->control, &row, NULL), QR_OK);
+    assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 0);
+    assert_int_equal(count_calls(f, QR_NODE_KEEP), 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup_moved, teardown_moved)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_a_policy_makes_one_a_week),
+        T(test_what_has_expired_goes_with_its_storage),
+        T(test_one_is_restored_and_cannot_go_meanwhile),
+        T(test_one_that_failed_leaves_nothing_and_is_tried_again_later),
+    };
+    return cmocka_run_group_tests_name("ctl/vault", tests, NULL, NULL);
+}
