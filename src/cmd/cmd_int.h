@@ -232,7 +232,7 @@ struct qri_node_options {
     struct qr_rpc_peer *control, *operate;
     struct qr_rpc_peer *log_service, *pages; /* for Hyperscale databases */
     const struct qr_server_key *server_key;
-    struct qr_keyring *keyring; /* of the shared node: for backups */
+    struct qr_keyring *keyring; /* for backups */
     struct qr_blob *blob;       /* for backups of the others; NULL: there are none */
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;
@@ -252,6 +252,10 @@ QR_NODISCARD enum qr_status qri_node_enter(struct qri_node *node, struct qr_str 
 QR_NODISCARD enum qr_status qri_node_enter_row(struct qri_node *node,
                                                const struct qr_database_row *row,
                                                struct qr_database **ret_db, struct qr_err *err);
+/* The same of the database that a node of one database is for; made if it is being created. */
+QR_NODISCARD enum qr_status qri_node_open_own(struct qri_node *node,
+                                              const struct qr_database_row *row,
+                                              struct qr_database **ret_db, struct qr_err *err);
 void qri_node_leave(struct qri_node *node, struct qr_database *db);
 /* Closes databases that nobody has used for a while. False: none is open any more. */
 bool qri_node_tick(struct qri_node *node);
@@ -305,6 +309,10 @@ QR_NODISCARD enum qr_status qri_node_make(struct qri_node *node, const struct qr
                                           struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row *row,
                                           struct qr_err *err);
+/* Ends the sessions of a database that moves to another node, and closes it; until it is released
+ * nobody enters. */
+QR_NODISCARD enum qr_status qri_node_vacate(struct qri_node *node,
+                                            const struct qr_database_row *row, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_release(struct qri_node *node,
                                              const struct qr_database_row *row, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_remove(struct qri_node *node,

@@ -1,181 +1,21 @@
 /* node.c - see cmd_int.h: which databases are open.
  *
  * A database opens at its first login and closes when nobody has used it for IDLE_NS. */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/sqlmsg.h"
-#include "cmd_int.h"
-#include "env/thread.h"
+#include "node_int.h"
 #include "store/hyper.h"
 #include "store/store.h"
 #include "base/banned.h"
 
-enum { STRINGS_BYTES_MAX = 64 * 1024 };
 static const int64_t SOON_IDLE_NS = INT64_C(60) * 1000000000;
-static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000,
-                     GROW_NS = INT64_C(30) * 1000000000;
-
-enum hosted_state { HOSTED_OPENING, HOSTED_OPEN, HOSTED_CLOSING };
-
-struct hosted {
-    struct hosted *next;
-    uint32_t id;
-    enum hosted_state state;
-    struct qr_database *db;
-    uint32_t refs;
-    uint32_t retention_days;
-    int64_t idle_since_ns;
-    bool has_files, backing_up;
-    char timeline[QR_TIMELINE_TEXT_BYTES + 1];
-};
-
-struct held {
-    struct held *next;
-    uint32_t id;
-};
-
-struct qri_node {
-    struct qri_node_options options;
-    struct qr_instance *instance;
-    struct qr_session_host session_host;
-    pthread_mutex_t mu;        /* guards the lists */
-    pthread_cond_t changed;    /* a database has opened or closed */
-    uint32_t hyper_id;         /* of its one Hyperscale database */
-    _Atomic enum qr_duty duty; /* as in the options, until it is promoted */
-    pthread_mutex_t promote_mu;
-    struct hosted *hosted;
-    struct held *held; /* databases that nobody may enter: they are being dropped */
-};
-
-struct qr_database_info qri_database_info(const struct qr_database_row *row)
-{
-    return (struct qr_database_info){
-        .database_id = row->id,
-        .name = qr_str(row->name),
-        .edition = qr_str(row->edition),
-        .service_objective = qr_str(row->objective),
-        .collation = qr_str(row->collation),
-        .create_ticks = row->create_ticks,
-        .max_bytes = qr_database_is_hyper(row) ? UINT64_MAX /* shown as -1: no limit is set */
-                                               : row->max_bytes,
-        .is_encrypted = row->encrypted != 0,
-    };
-}
-
-/* ---- stores ---- */
-
-/* What this process keeps for itself; nothing of it must survive. */
-static enum qr_status hyper_dir(struct qri_node *node, struct qr_arena *arena, const char **ret_dir,
-                                struct qr_err *err)
-{
-    const char *parent = qri_datadir_path(node->options.dir, arena, "compute", NULL);
-    *ret_dir = qri_datadir_path(node->options.dir, arena, "compute", node->options.name);
-    if (parent == NULL || *ret_dir == NULL)
-        return qr_fail(err, QR_NOMEM, "open a database");
-    enum qr_status status = qr_env_make_dir(node->options.env, parent, err);
-    return status == QR_EXISTS ? QR_OK : status;
-}
-
-static enum qr_status grown(void *ctx, uint32_t slice_count, struct qr_err *err)
-{
-    struct qri_node *node = ctx;
-    struct qr_control_ask ask = {.id = node->hyper_id, .slices = slice_count};
-    return qr_control_call(node->options.operate, QR_CONTROL_GROW, &ask, GROW_NS, NULL, err);
-}
-
-static enum qr_status open_hyper(struct qri_node *node, const struct qr_database_row *row,
-                                 const struct qr_store_options *options, struct qr_arena *arena,
-                                 struct qr_store **ret_store, struct qr_err *err)
-{
-    struct qr_hyper_options hyper = {
-        .log = node->options.log_service,
-        .pages = node->options.pages,
-        .slice_count = row->slices,
-        .reader_id = qri_node_reader_id(row->id, qr_place_member_of(node->options.name)),
-        .rbpex_bytes = node->options.rbpex_bytes,
-        .grown = grown,
-        .grown_ctx = node,
-        .force = true, /* one process a name, and the one before it was reaped (super.h, U2, U3) */
-    };
-    struct qr_store_options with_pages = *options;
-    const char *dir = NULL;
-    with_pages.page_bytes = QR_CONTROL_PAGE_BYTES;
-    node->hyper_id = row->id;
-    QR_TRY(qr_place_timeline(row, &hyper.timeline, err));
-    QR_TRY(hyper_dir(node, arena, &dir, err));
-    return atomic_load(&node->duty) == QR_DUTY_PRIMARY
-               ? qr_hyper_open(dir, &with_pages, &hyper, ret_store, err)
-               : qr_hyper_open_replica(dir, &with_pages, &hyper, ret_store, err);
-}
-
-static enum qr_status open_store(struct qri_node *node, const struct qr_database_row *row,
-                                 bool make, struct qr_arena *arena, struct qr_store **ret_store,
-                                 struct qr_err *err)
-{
-    const char *path = qri_datadir_path(node->options.dir, arena, "databases", row->timeline);
-    struct qr_store_options options = {
-        .env = node->options.env,
-        .log = {.sink = node->options.log.sink, .comp = "store"},
-        .server_key = node->options.server_key,
-        .tmp_dir = qri_datadir_path(node->options.dir, arena, "tmp", NULL),
-        .cache_bytes = node->options.cache_bytes,
-        .max_data_bytes = row->max_bytes,
-        .fatal = node->options.fatal,
-        .fatal_ctx = node->options.fatal_ctx,
-    };
-    if (path == NULL || options.tmp_dir == NULL)
-        return qr_fail(err, QR_NOMEM, "open a database");
-    if (qr_database_is_hyper(row))
-        return open_hyper(node, row, &options, arena, ret_store, err);
-    if (node->options.blob != NULL && row->id != QR_MASTER_ID)
-        options.log_hold_bytes = QRI_LOG_HOLD_BYTES;
-    if (!make)
-        return qr_store_open(path, &options, ret_store, err);
-    enum qr_status status = qr_store_create(path, &options, ret_store, err);
-    if (status != QR_EXISTS)
-        return status;
-    /* made by a node that died before it could say so; nobody has entered it yet */
-    QR_TRY(qr_store_remove(node->options.env, path, err));
-    return qr_store_create(path, &options, ret_store, err);
-}
-
-static enum qr_status open_files(struct qri_node *node, const struct qr_database_row *row,
-                                 bool make, struct qr_database **ret_db, struct qr_err *err)
-{
-    struct qr_arena arena;
-    struct qr_store *store = NULL;
-    struct qr_database_info info = qri_database_info(row);
-    qr_arena_init(&arena, STRINGS_BYTES_MAX);
-    enum qr_status status = open_store(node, row, make, &arena, &store, err);
-    if (status == QR_OK) {
-        status = qr_database_open(node->instance, &info, store, ret_db, err);
-        if (status != QR_OK)
-            qr_store_abandon(store);
-    }
-    qr_arena_done(&arena);
-    return status;
-}
-
-enum qr_status qri_node_remove(struct qri_node *node, const struct qr_database_row *row,
-                               struct qr_err *err)
-{
-    struct qr_arena arena;
-    qr_arena_init(&arena, STRINGS_BYTES_MAX);
-    const char *path = qri_datadir_path(node->options.dir, &arena, "databases", row->timeline);
-    enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "remove a database")
-                                         : qri_backup_and_remove(node, row, path, err);
-    qr_arena_done(&arena);
-    if (status != QR_OK && status != QR_NOT_FOUND)
-        return status;
-    return qri_node_release(node, row, err);
-}
+static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000;
 
 /* ---- opening and closing; node.mu held where said ---- */
 
-static struct hosted *find_hosted(struct qri_node *node, uint32_t id) /* held */
+struct hosted *qri_node_find_hosted(struct qri_node *node, uint32_t id) /* held */
 {
     struct hosted *hosted = node->hosted;
     while (hosted != NULL && hosted->id != id)
@@ -194,10 +34,10 @@ static void forget(struct qri_node *node, struct hosted *hosted) /* held */
 }
 
 /* Waits while the database is opening or closing; NULL: it is not open. */
-static struct hosted *find_settled(struct qri_node *node, uint32_t id) /* held */
+struct hosted *qri_node_find_settled(struct qri_node *node, uint32_t id) /* held */
 {
     struct hosted *hosted;
-    while ((hosted = find_hosted(node, id)) != NULL && hosted->state != HOSTED_OPEN)
+    while ((hosted = qri_node_find_hosted(node, id)) != NULL && hosted->state != HOSTED_OPEN)
         pthread_cond_wait(&node->changed, &node->mu);
     return hosted;
 }
@@ -217,7 +57,7 @@ static enum qr_status open_hosted(struct qri_node *node, const struct qr_databas
     node->hosted = hosted;
     pthread_mutex_unlock(&node->mu);
     int64_t start = qr_env_mono_ns(node->options.env);
-    enum qr_status status = open_files(node, row, make, &hosted->db, err);
+    enum qr_status status = qri_node_open_files(node, row, make, &hosted->db, err);
     int64_t took_ms = (qr_env_mono_ns(node->options.env) - start) / 1000000;
     pthread_mutex_lock(&node->mu);
     if (status != QR_OK) {
@@ -235,7 +75,7 @@ static enum qr_status open_hosted(struct qri_node *node, const struct qr_databas
     return QR_OK;
 }
 
-static void close_hosted(struct qri_node *node, struct hosted *hosted) /* held, given back */
+void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted) /* held, given back */
 {
     struct qr_err err = {0};
     hosted->state = HOSTED_CLOSING;
@@ -248,20 +88,31 @@ static void close_hosted(struct qri_node *node, struct hosted *hosted) /* held, 
     forget(node, hosted);
 }
 
-static bool is_held(const struct qri_node *node, uint32_t id) /* held */
+struct held *qri_node_find_held(const struct qri_node *node, uint32_t id) /* held */
 {
-    const struct held *held = node->held;
+    struct held *held = node->held;
     while (held != NULL && held->id != id)
         held = held->next;
-    return held != NULL;
+    return held;
+}
+
+enum qr_status qri_node_open_own(struct qri_node *node, const struct qr_database_row *row,
+                                 struct qr_database **ret_db, struct qr_err *err)
+{
+    /* who makes it is the first one to open it; one that was made elsewhere is not CREATING here */
+    bool make = qr_database_has_copies(row) && row->state == QR_DATABASE_CREATING;
+    if (make)
+        QR_TRY(qri_node_make(node, row, err));
+    return qri_node_enter_row(node, row, ret_db, err);
 }
 
 enum qr_status qri_node_enter_row(struct qri_node *node, const struct qr_database_row *row,
                                   struct qr_database **ret_db, struct qr_err *err)
 {
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = find_settled(node, row->id);
-    enum qr_status status = is_held(node, row->id) ? QR_NOT_FOUND : QR_OK;
+    struct hosted *hosted = qri_node_find_settled(node, row->id);
+    const struct held *held = qri_node_find_held(node, row->id);
+    enum qr_status status = held == NULL ? QR_OK : held->moves ? QR_BUSY : QR_NOT_FOUND;
     if (status == QR_OK && hosted == NULL)
         status = open_hosted(node, row, false, &hosted, err);
     if (status == QR_OK) {
@@ -287,7 +138,7 @@ enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
     if (status == QR_OK) {
         uint32_t own = 0; /* the shared node's database */
         (void)qr_place_database_of(node->options.name, &own);
-        status = own == (qr_database_is_hyper(&row) ? row.id : 0)
+        status = own == (qr_database_has_nodes(&row) ? row.id : 0)
                      ? qri_node_enter_row(node, &row, ret_db, err)
                      : qr_fail(err, QR_BUSY, "the database is on another node");
     }
@@ -322,7 +173,7 @@ bool qri_node_tick(struct qri_node *node)
                     atomic_load(&node->duty) != QR_DUTY_HA_REPLICA && !hosted->backing_up &&
                     now - hosted->idle_since_ns >= IDLE_NS;
         if (idle) {
-            close_hosted(node, hosted);
+            qri_node_close_hosted(node, hosted);
             hosted = node->hosted; /* the list may have changed meanwhile */
         } else {
             hosted = hosted->next;
@@ -361,7 +212,7 @@ bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
 void qri_node_backed_up(struct qri_node *node, uint32_t id)
 {
     pthread_mutex_lock(&node->mu);
-    find_hosted(node, id)->backing_up = false;
+    qri_node_find_hosted(node, id)->backing_up = false;
     pthread_cond_broadcast(&node->changed);
     pthread_mutex_unlock(&node->mu);
 }
@@ -372,50 +223,13 @@ enum qr_status qri_node_make(struct qri_node *node, const struct qr_database_row
                              struct qr_err *err)
 {
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = find_settled(node, row->id); /* the answer to an earlier ask was lost */
+    struct hosted *hosted =
+        qri_node_find_settled(node, row->id); /* the answer to an earlier ask was lost */
     enum qr_status status = hosted != NULL ? QR_OK : open_hosted(node, row, true, &hosted, err);
     if (status == QR_OK)
         hosted->idle_since_ns = qr_env_mono_ns(node->options.env);
     pthread_mutex_unlock(&node->mu);
     return status;
-}
-
-enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row *row,
-                             struct qr_err *err)
-{
-    struct held *held = calloc(1, sizeof *held);
-    enum qr_status status = held == NULL ? qr_fail(err, QR_NOMEM, "drop a database") : QR_OK;
-    pthread_mutex_lock(&node->mu);
-    struct hosted *hosted;
-    while ((hosted = find_settled(node, row->id)) != NULL && hosted->backing_up)
-        pthread_cond_wait(&node->changed, &node->mu);
-    if (status == QR_OK && hosted != NULL && hosted->refs > 0)
-        status = qr_sql_fail(err, 3702, row->name);
-    if (status == QR_OK && !is_held(node, row->id)) {
-        *held = (struct held){node->held, row->id}; /* from here on nobody enters it */
-        node->held = QR_TAKE(held);
-    }
-    if (status == QR_OK && hosted != NULL)
-        close_hosted(node, hosted);
-    pthread_mutex_unlock(&node->mu);
-    free(held);
-    return status;
-}
-
-enum qr_status qri_node_release(struct qri_node *node, const struct qr_database_row *row,
-                                struct qr_err *err)
-{
-    (void)err;
-    pthread_mutex_lock(&node->mu);
-    struct held **at = &node->held;
-    while (*at != NULL && (*at)->id != row->id)
-        at = &(*at)->next;
-    struct held *held = *at;
-    if (held != NULL)
-        *at = held->next;
-    pthread_mutex_unlock(&node->mu);
-    free(held);
-    return QR_OK;
 }
 
 /* A new name, objective or size takes effect at once if the database is open. */
@@ -425,7 +239,7 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
     struct qr_database_info info = qri_database_info(row);
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&node->mu);
-    const struct hosted *hosted = find_settled(node, row->id);
+    const struct hosted *hosted = qri_node_find_settled(node, row->id);
     if (hosted != NULL && hosted->has_files)
         qr_store_set_max_data_bytes(qr_database_store(hosted->db), row->max_bytes);
     if (hosted != NULL)
@@ -487,6 +301,8 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     node->session_host = (struct qr_session_host){.ctx = node,
                                                   .enter = session_enter,
                                                   .leave = session_leave,
+                                                  .came = qri_node_guest_came,
+                                                  .went = qri_node_guest_went,
                                                   .server_name = qr_str(options->server_name)};
     struct qr_instance_options instance = {
         .env = options->env,
@@ -512,7 +328,7 @@ void qri_node_close(struct qri_node *node)
         return;
     pthread_mutex_lock(&node->mu);
     while (node->hosted != NULL)
-        close_hosted(node, node->hosted);
+        qri_node_close_hosted(node, node->hosted);
     pthread_mutex_unlock(&node->mu);
     if (node->instance != NULL)
         qr_instance_free(node->instance);

@@ -99,12 +99,13 @@ static enum qr_status take_named(void *ctx, const struct qr_database_row *row)
     return row->replica_of == w->primary_id ? tell_readers(w, row) : QR_OK;
 }
 
-static enum qr_status find_primary(struct walk *w, struct qr_err *err)
+static enum qr_status find_primary(struct walk *w, const struct qr_database_row *primary,
+                                   struct qr_err *err)
 {
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         char name[QR_NODE_NAME_BYTES];
         enum qr_duty duty;
-        qr_place_member(w->primary_id, i, name);
+        qr_place_member(primary, i, name);
         QR_TRY(qr_control_duty(w->options->control, qr_str(name), ASK_NS, &duty, NULL, err));
         if (duty != QR_DUTY_PRIMARY)
             continue;
@@ -125,7 +126,7 @@ static enum qr_status walk_hyper(struct walk *w, const struct qr_database_row *o
     QR_TRY(qr_place_timeline(own, &w->timeline, err));
     if (own->replica_of != 0)
         QR_TRY(qr_control_find(control, qr_str(""), w->primary_id, ASK_NS, &primary, err));
-    QR_TRY(find_primary(w, err));
+    QR_TRY(find_primary(w, &primary, err));
     QR_TRY(qr_logsvc_peer_readers(w->options->log_service, &w->timeline, ASK_NS, &w->readers, err));
     qr_hyper_get_lag(store, &w->own);
     QR_TRY(tell(w, &primary, w->primary_member, QR_REPLICA_PRIMARY, NULL));

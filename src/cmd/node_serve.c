@@ -13,6 +13,7 @@ static const struct {
     {QR_NODE_HOLD, qri_node_hold},       {QR_NODE_RELEASE, qri_node_release},
     {QR_NODE_REMOVE, qri_node_remove},   {QR_NODE_RESIZE, qri_node_resize},
     {QR_NODE_PROMOTE, qri_node_promote}, {QR_NODE_FORGET, qri_node_forget},
+    {QR_NODE_VACATE, qri_node_vacate},
 };
 
 static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *request,

@@ -1,6 +1,7 @@
 /* role_compute.c - see cmd_int.h: the process that runs sessions.
  *
  * The node "shared" hosts master and all databases that have files, each opened by its first login.
+ * A node "bc-<id>" hosts one database of Business Critical or Premium, which has files, too.
  * A node "hs-<id>" or "hs-<id>-r<n>" hosts one Hyperscale database, as its primary or a replica of
  * it, which control tells: it is ready when that is open, and ends when nobody has used it for a
  * while; a replica that can take over ends when its primary has. */
@@ -28,7 +29,7 @@ struct compute_role {
     struct qr_rpc_loop *storage_loop;
     struct qr_rpc_client *log, *pages;
     struct qr_keyring *keyring;
-    struct qr_blob *blob; /* of the shared node: for backups */
+    struct qr_blob *blob; /* for backups of databases that have files */
     struct qri_node *node;
     struct qri_backups *backups;
     struct qr_service service;
@@ -37,6 +38,7 @@ struct compute_role {
     struct qr_tunnel_far *tunnel; /* with --join: sessions come through it */
     struct qr_rpc_listener *tunnel_listener;
     bool one_database;
+    bool has_files; /* of what it hosts: backups are its own to take */
     uint32_t database_id;
 };
 
@@ -105,7 +107,7 @@ static enum qr_status open_its_database(struct compute_role *c, struct qr_err *e
     struct qr_database *db = NULL;
     QR_TRY(qr_control_find(qr_rpc_client_peer(c->role->control), qr_str(""), c->database_id, 0,
                            &row, err));
-    QR_TRY(qri_node_enter_row(c->node, &row, &db, err));
+    QR_TRY(qri_node_open_own(c->node, &row, &db, err));
     /* what its first start makes is there for the replicas that follow */
     enum qr_status status = qr_store_flush(qr_database_store(db), err);
     qri_node_leave(c->node, db);
@@ -183,14 +185,14 @@ static bool tick(void *ctx)
 
 static enum qr_status serve(struct compute_role *c, struct qr_err *err)
 {
-    if (!c->one_database)
+    if (c->has_files)
         QR_TRY(qri_role_blob(c->role, &c->blob, err));
-    if (!c->one_database)
+    if (c->has_files)
         QR_TRY(qr_keyring_new(c->role->env, c->role->server_key, c->blob, &c->keyring, err));
     QR_TRY(open_node(c, err));
     if (c->one_database)
         QR_TRY(open_its_database(c, err));
-    else
+    if (c->has_files)
         QR_TRY(qri_backups_start(c->node, &c->backups, err));
     QR_TRY(listen_for_all(c, err));
     QR_TRY(qri_role_ready(c->role, QR_ROLE_COMPUTE, err));
@@ -203,6 +205,7 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
 {
     struct compute_role c = {.role = role};
     c.one_database = qr_place_database_of(role->name, &c.database_id);
+    c.has_files = !c.one_database || qr_place_has_copy(role->name);
     enum qr_status status = serve(&c, err);
     if (c.gateway != NULL && !qr_gateway_stop(c.gateway, GRACE_MS)) {
         qr_log_event(&role->log, QR_WARN, "sessions_left_at_stop", NULL);

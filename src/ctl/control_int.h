@@ -37,6 +37,7 @@ struct qri_reign {
     uint32_t database_id;
     enum qri_reign_state state;
     char primary[QR_NODE_NAME_BYTES];
+    bool held_back;                /* it moves: routes wait, and nothing is started for them */
     bool yields;                   /* the primary is ended so that another takes over */
     char heir[QR_NODE_NAME_BYTES]; /* the one that should, "" any */
 };
@@ -230,6 +231,10 @@ void qri_reign_place(struct qr_control *control, const struct qr_database_row *r
 /* The node of a new session; false: it is not ready yet. mu held. */
 bool qri_reign_route(struct qr_control *control, const struct qr_database_row *row, bool read_only,
                      char dst[QR_NODE_NAME_BYTES]);
+/* Nobody is led to its nodes until that is taken back. */
+void qri_reign_hold_back(struct qr_control *control, uint32_t database_id, bool held_back);
+/* mu held */
+bool qri_reign_is_held_back(const struct qr_control *control, uint32_t database_id);
 enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database_row *row,
                             const char *name);
 /* A process is gone; mu held. */

@@ -149,8 +149,17 @@ static enum qr_status copy_files(struct qr_control *control, const struct qr_dat
                                  const struct qr_control_ask *ask,
                                  const struct qr_database_row *row, struct qr_err *err)
 {
+    const struct qr_control_host *host = &control->options.host;
     struct qr_rpc_peer *peer = NULL;
-    QR_TRY(qri_control_node(control, QR_NODE_SHARED, &peer, err));
+    char node[QR_NODE_NAME_BYTES] = QR_NODE_SHARED;
+    if (qr_database_has_copies(source) && source->state == QR_DATABASE_ONLINE) {
+        /* what is in no backup yet, only its own process can put there */
+        pthread_mutex_lock(&control->mu);
+        qri_reign_place(control, source, node);
+        pthread_mutex_unlock(&control->mu);
+        QR_TRY(host->want(host->ctx, node, err));
+    }
+    QR_TRY(qri_control_node(control, node, &peer, err));
     int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
     enum qr_status status;
     do

@@ -65,7 +65,7 @@ enum qr_status qri_rename_nodes(struct qr_control *control, struct qri_op *op, s
     (void)err;
     if (qri_op_row(control, op, &row, NULL) != QR_OK)
         return QR_OK;
-    if (qr_database_is_hyper(&row))
+    if (qr_database_has_nodes(&row))
         (void)!qri_reign_each_ready(control, &row, QR_NODE_RESIZE, NULL);
     else
         (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
@@ -116,17 +116,17 @@ static enum qr_status each_row(struct qr_control *control, struct qri_op *op,
 static enum qr_status release(struct qr_control *control, const struct qr_database_row *row,
                               struct qr_err *err)
 {
-    return qr_database_is_hyper(row) ? qri_reign_each_ready(control, row, QR_NODE_RELEASE, err)
-                                     : qri_control_node_call(control, row, QR_NODE_RELEASE, err);
+    return qr_database_has_nodes(row) ? qri_reign_each_ready(control, row, QR_NODE_RELEASE, err)
+                                      : qri_control_node_call(control, row, QR_NODE_RELEASE, err);
 }
 
 /* Nobody uses it, and nobody will until release. */
 static enum qr_status hold(struct qr_control *control, const struct qr_database_row *row,
                            struct qr_err *err)
 {
-    if (!qr_database_is_hyper(row))
+    if (!qr_database_has_nodes(row))
         return qri_control_node_call(control, row, QR_NODE_HOLD, err);
-    /* a Hyperscale database without a process is used by nobody; one that starts is ended */
+    /* a database without a process of its own is used by nobody; one that starts is ended */
     return qri_reign_each_ready(control, row, QR_NODE_HOLD, err);
 }
 

@@ -118,14 +118,26 @@ static enum qr_status as_statement(struct qr_control *control, const struct qr_d
                        "none");
 }
 
+/* A database with copies is made by its own first process. */
+static enum qr_status make_files(struct qr_control *control, const struct qr_database_row *row,
+                                 struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char node[QR_NODE_NAME_BYTES];
+    qr_place_node(row, node);
+    if (qr_database_has_copies(row))
+        QR_TRY(host->want(host->ctx, node, err));
+    return qri_control_call_node(control, node, row, QR_NODE_MAKE, err);
+}
+
 enum qr_status qri_make_storage(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_database_row row;
     QR_TRY(qri_op_row(control, op, &row, err));
-    enum qr_status status =
-        op->row.source_id != 0 ? qri_copy_make(control, op->row.source_id, &op->ask, &row, err)
-        : qr_database_is_hyper(&row) ? qri_hyper_make(control, &row, err)
-                                     : qri_control_node_call(control, &row, QR_NODE_MAKE, err);
+    enum qr_status status = op->row.source_id != 0
+                                ? qri_copy_make(control, op->row.source_id, &op->ask, &row, err)
+                            : qr_database_is_hyper(&row) ? qri_hyper_make(control, &row, err)
+                                                         : make_files(control, &row, err);
     if (op->row.kind == QR_OPERATION_COPY && (status == QR_CLOSED || status == QR_TIMEOUT))
         return qr_sql_fail(err, 40568);
     return as_statement(control, &row, status, err);
@@ -167,7 +179,7 @@ void qri_make_done(struct qr_control *control, struct qri_op *op)
 {
     struct qr_database_row row;
     qri_control_tell_gateway(control, false);
-    if (qri_op_row(control, op, &row, NULL) != QR_OK || !qr_database_is_hyper(&row))
+    if (qri_op_row(control, op, &row, NULL) != QR_OK || !qr_database_has_nodes(&row))
         return;
     char node[QR_NODE_NAME_BYTES]; /* somebody will come */
     qr_place_node(&row, node);
@@ -200,7 +212,9 @@ enum qr_status qri_remove_all(struct qr_control *control, const struct qr_databa
         (void)!qri_retention_purge(control, row, NULL); /* the thread goes on with it */
         return QR_OK;
     }
-    QR_TRY(qri_control_node_call(control, row, QR_NODE_REMOVE, err));
+    if (qr_database_has_copies(row))
+        end_processes(control, row);
+    QR_TRY(qri_control_call_node(control, QR_NODE_SHARED, row, QR_NODE_REMOVE, err));
     if (row->state == QR_DATABASE_DROPPING) /* its backups are there */
         return qr_registry_set_state(registry, row->id, QR_DATABASE_DROPPED, err);
     QR_TRY(qr_registry_remove_database(registry, row->id, err));

@@ -132,7 +132,7 @@ static uint32_t choose_member(struct qr_control *control, const struct qr_databa
     bool runs = qri_control_ready(control, primary);
     pthread_mutex_unlock(&control->mu);
     for (uint32_t i = 0; runs && i <= QR_HA_REPLICAS_MAX; i++) {
-        qr_place_member(row->id, i, name);
+        qr_place_member(row, i, name);
         if (strcmp(name, primary) == 0)
             continue;
         bool is_free = host->pid(host->ctx, name) == 0;
@@ -157,10 +157,14 @@ enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op, 
     char name[QR_NODE_NAME_BYTES];
     QR_TRY(qri_op_row(control, op, &row, err));
     op->member = changes_node(&row, op) ? choose_member(control, &row) : 0;
+    if (qr_database_has_copies(&row)) { /* all of its processes come back in the new size */
+        op->member = qr_str_ieqz(op->ask.objective, row.objective) ? 0 : 1;
+        return qri_ops_save(control, op, err);
+    }
     if (op->member == 0)
         return QR_OK;
     QR_TRY(qri_ops_save(control, op, err)); /* its size is the operation's from now on */
-    qr_place_member(row.id, op->member - 1, name);
+    qr_place_member(&row, op->member - 1, name);
     if (host->pid(host->ctx, name) != 0)
         host->end(host->ctx, name); /* one of the old size */
     QR_TRY(host->want(host->ctx, name, err));
@@ -179,7 +183,9 @@ enum qr_status qri_scale_unprepare(struct qr_control *control, struct qri_op *op
     (void)err;
     if (op->member == 0 || qri_op_row(control, op, &row, NULL) != QR_OK)
         return QR_OK;
-    qr_place_member(row.id, op->member - 1, name);
+    if (!qr_database_is_hyper(&row))
+        return QR_OK;
+    qr_place_member(&row, op->member - 1, name);
     op->member = 0;
     pthread_mutex_lock(&control->mu);
     qri_reign_place(control, &row, primary);
@@ -194,13 +200,21 @@ enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, s
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_wish wish = wish_of(&op->ask);
-    struct qr_database_row row;
+    struct qr_database_row row, wanted;
     QR_TRY(qri_op_row(control, op, &row, err));
+    wanted = row;
+    QR_TRY(qri_wish_apply(&wish, &wanted, err));
+    if (qri_home_moves(&row, &wanted))
+        QR_TRY(qri_home_leave(control, &row, err));
     if (row.replica_of != 0 && !qr_str_ieqz(op->ask.objective, row.objective))
         op->member = 1; /* its only node; nobody takes over from it */
     if (op->ask.tags.n > 0)
         QR_TRY(qr_registry_set_tags(registry, row.id, op->ask.tags, err));
-    return qr_registry_alter_database(registry, qr_str(row.name), &wish, &row, err);
+    enum qr_status status =
+        qr_registry_alter_database(registry, qr_str(row.name), &wish, &row, err);
+    if (status != QR_OK && qri_home_moves(&row, &wanted))
+        qri_home_settle(control, &row); /* it stays where it was */
+    return status;
 }
 
 /* The new node takes over. If it is gone meanwhile, the old one comes back in the new size. */
@@ -211,12 +225,15 @@ enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, s
     if (qri_op_row(control, op, &row, NULL) != QR_OK)
         return QR_OK;
     if (!qr_database_is_hyper(&row)) {
+        qri_home_settle(control, &row);
+        if (qr_database_has_copies(&row) && op->member != 0)
+            return qri_home_restart(control, &row);
         (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
         return QR_OK;
     }
     if (op->member == 0 || row.replica_of != 0)
         return QR_OK;
-    qr_place_member(row.id, op->member - 1, name);
+    qr_place_member(&row, op->member - 1, name);
     QR_TRY(qri_reign_yield(control, &row, name, err));
     return qri_reign_wait(control, &row, qr_env_mono_ns(control->options.env) + SWITCH_NS, err);
 }
@@ -226,7 +243,7 @@ static enum qr_status replace_named(struct qr_control *control, const struct qr_
 {
     const struct qr_control_host *host = &control->options.host;
     char name[QR_NODE_NAME_BYTES];
-    qr_place_member(row->id, 0, name);
+    qr_place_member(row, 0, name);
     if (host->pid(host->ctx, name) == 0)
         return QR_OK;
     host->end(host->ctx, name);
@@ -264,7 +281,7 @@ const struct qr_slo *qr_control_node_slo(struct qr_control *control, const char 
     for (struct qri_op *op = control->ops.active; op != NULL && slo == NULL; op = op->next_active) {
         if (op->row.database_id != id || op->row.state != QR_OPERATION_RUNNING || op->member == 0)
             continue;
-        qr_place_member(id, op->member - 1, name);
+        qr_place_member(&row, op->member - 1, name);
         if (strcmp(name, node) == 0)
             slo = qr_slo_find(op->ask.objective);
     }

@@ -90,6 +90,16 @@ QR_NODISCARD enum qr_status qri_op_set_text(struct qri_op *op, struct qr_str *me
 QR_NODISCARD enum qr_status qri_ops_load(struct qr_control *control, struct qr_err *err);
 void qri_op_free(struct qri_op *op); /* NULL is accepted */
 
+/* ---- op_home.c ---- */
+bool qri_home_moves(const struct qr_database_row *row, const struct qr_database_row *wanted);
+/* Its sessions end, nobody has it open, and nobody enters until it is settled; may be repeated. */
+QR_NODISCARD enum qr_status qri_home_leave(struct qr_control *control,
+                                           const struct qr_database_row *row, struct qr_err *err);
+/* It is where its row says. */
+void qri_home_settle(struct qr_control *control, const struct qr_database_row *row);
+/* Its processes come back in the size that its row says, if they run. */
+enum qr_status qri_home_restart(struct qr_control *control, const struct qr_database_row *row);
+
 /* ---- op_make.c, op_change.c, op_scale.c: steps ---- */
 QR_NODISCARD enum qr_status qri_op_row(struct qr_control *control, const struct qri_op *op,
                                        struct qr_database_row *ret_row, struct qr_err *err);

@@ -4,22 +4,35 @@
 #include <string.h>
 #include "base/banned.h"
 
-static const char prefix[] = "hs-";
+static const char hyper_prefix[] = "hs-", copy_prefix[] = "bc-";
+enum { PREFIX_BYTES = sizeof hyper_prefix - 1 };
+
+bool qr_database_has_copies(const struct qr_database_row *row)
+{
+    return strcmp(row->edition, "BusinessCritical") == 0 || strcmp(row->edition, "Premium") == 0;
+}
 
 void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTES])
 {
-    if (qr_database_is_hyper(row))
-        qr_place_member(row->id, 0, dst);
+    if (qr_database_has_nodes(row))
+        qr_place_member(row, 0, dst);
     else
         snprintf(dst, QR_NODE_NAME_BYTES, "%s", QR_NODE_SHARED);
 }
 
-void qr_place_member(uint32_t database_id, uint32_t member, char dst[QR_NODE_NAME_BYTES])
+void qr_place_member(const struct qr_database_row *row, uint32_t member,
+                     char dst[QR_NODE_NAME_BYTES])
 {
+    const char *prefix = qr_database_has_copies(row) ? copy_prefix : hyper_prefix;
     if (member == 0)
-        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u", prefix, database_id);
+        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u", prefix, row->id);
     else
-        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u-r%u", prefix, database_id, member);
+        snprintf(dst, QR_NODE_NAME_BYTES, "%s%u-r%u", prefix, row->id, member);
+}
+
+bool qr_place_has_copy(const char *node)
+{
+    return strncmp(node, copy_prefix, PREFIX_BYTES) == 0;
 }
 
 /* What follows the id: "", or "-r1" to "-r4". */
@@ -31,9 +44,9 @@ static bool is_member(const char *p)
 
 bool qr_place_database_of(const char *node, uint32_t *ret_id)
 {
-    if (strncmp(node, prefix, sizeof prefix - 1) != 0)
+    if (strncmp(node, hyper_prefix, PREFIX_BYTES) != 0 && !qr_place_has_copy(node))
         return false;
-    const char *digits = node + sizeof prefix - 1;
+    const char *digits = node + PREFIX_BYTES;
     uint64_t id = 0;
     size_t n = 0;
     for (; digits[n] >= '0' && digits[n] <= '9' && n < 10; n++)

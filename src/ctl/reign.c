@@ -19,6 +19,16 @@
 static const int64_t PROMOTE_NS = INT64_C(10) * 1000000000, PAUSE_NS = 10000000,
                      LOOK_NS = 100000000;
 
+/* The name of a member, by its database's id. */
+static void member_name(struct qr_control *control, uint32_t id, uint32_t member,
+                        char dst[QR_NODE_NAME_BYTES])
+{
+    struct qr_database_row row;
+    if (qr_registry_find_id(control->options.registry, id, &row) != QR_OK)
+        row = (struct qr_database_row){.id = id};
+    qr_place_member(&row, member, dst);
+}
+
 static struct qri_reign *find_reign(struct qr_control *control, uint32_t id) /* held */
 {
     struct qri_reign *reign = control->reigns;
@@ -33,7 +43,7 @@ static struct qri_reign *get_reign(struct qr_control *control, uint32_t id) /* h
     struct qri_reign *reign = find_reign(control, id);
     if (reign == NULL && (reign = calloc(1, sizeof *reign)) != NULL) {
         reign->database_id = id;
-        qr_place_member(id, 0, reign->primary);
+        member_name(control, id, 0, reign->primary);
         reign->next = control->reigns;
         control->reigns = reign;
     }
@@ -45,7 +55,7 @@ static void primary_of(struct qr_control *control, uint32_t id,
 {
     const struct qri_reign *reign = find_reign(control, id);
     if (reign == NULL)
-        qr_place_member(id, 0, dst);
+        member_name(control, id, 0, dst);
     else
         memcpy(dst, reign->primary, QR_NODE_NAME_BYTES);
 }
@@ -53,7 +63,7 @@ static void primary_of(struct qr_control *control, uint32_t id,
 void qri_reign_place(struct qr_control *control, const struct qr_database_row *row,
                      char dst[QR_NODE_NAME_BYTES])
 {
-    if (qr_database_is_hyper(row))
+    if (qr_database_has_nodes(row))
         primary_of(control, row->id, dst);
     else
         qr_place_node(row, dst);
@@ -65,7 +75,7 @@ static bool choose_replica(struct qr_control *control, uint32_t id, uint32_t tur
                            const char *primary, char dst[QR_NODE_NAME_BYTES]) /* held */
 {
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
-        qr_place_member(id, (turn + i) % (QR_HA_REPLICAS_MAX + 1), dst);
+        member_name(control, id, (turn + i) % (QR_HA_REPLICAS_MAX + 1), dst);
         if (strcmp(dst, primary) != 0 && qri_control_ready(control, dst))
             return true;
     }
@@ -77,7 +87,11 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
 {
     char primary[QR_NODE_NAME_BYTES];
     qri_reign_place(control, row, primary);
-    struct qri_reign *reign = qr_database_is_hyper(row) ? find_reign(control, row->id) : NULL;
+    struct qri_reign *reign = qr_database_has_nodes(row) ? find_reign(control, row->id) : NULL;
+    if (reign != NULL && reign->held_back) {
+        memcpy(dst, primary, QR_NODE_NAME_BYTES);
+        return false;
+    }
     if (read_only && row->ha_replicas > 0) {
         uint32_t turn = control->turn++;
         if (choose_replica(control, row->id, turn, primary, dst))
@@ -86,6 +100,25 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
     memcpy(dst, primary, QR_NODE_NAME_BYTES);
     bool vacant = reign != NULL && reign->state == QRI_REIGN_VACANT;
     return !vacant && qri_control_ready(control, primary);
+}
+
+void qri_reign_hold_back(struct qr_control *control, uint32_t id, bool held_back)
+{
+    pthread_mutex_lock(&control->mu);
+    struct qri_reign *reign = held_back ? get_reign(control, id) : find_reign(control, id);
+    if (reign != NULL) /* without memory a login may start the node again, and be cut off */
+        reign->held_back = held_back;
+    if (!held_back)
+        qri_control_look_at_parked(control);
+    pthread_mutex_unlock(&control->mu);
+}
+
+bool qri_reign_is_held_back(const struct qr_control *control, uint32_t id)
+{
+    const struct qri_reign *reign = control->reigns;
+    while (reign != NULL && reign->database_id != id)
+        reign = reign->next;
+    return reign != NULL && reign->held_back;
 }
 
 enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database_row *row,
@@ -145,7 +178,7 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
         return;
     uint32_t count = 0;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
-        qr_place_member(row.id, i, name);
+        qr_place_member(&row, i, name);
         if (strcmp(name, primary) == 0 || qri_ops_has_member(control, row.id, i))
             continue;
         if (count++ < row.ha_replicas)
@@ -163,7 +196,7 @@ void qri_reign_end(struct qr_control *control, uint32_t database_id, bool primar
     primary_of(control, database_id, primary);
     pthread_mutex_unlock(&control->mu);
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
-        qr_place_member(database_id, i, name);
+        member_name(control, database_id, i, name);
         if (strcmp(name, primary) != 0)
             host->end(host->ctx, name);
     }
@@ -184,7 +217,7 @@ void qri_reign_forget(struct qr_control *control, uint32_t database_id)
     pthread_mutex_unlock(&control->mu);
     free(reign);
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
-        qr_place_member(database_id, i, name);
+        member_name(control, database_id, i, name);
         qri_control_forget_node(control, name);
     }
 }
@@ -195,7 +228,7 @@ enum qr_status qri_reign_each_ready(struct qr_control *control, const struct qr_
     char name[QR_NODE_NAME_BYTES];
     enum qr_status status = QR_OK;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX && status == QR_OK; i++) {
-        qr_place_member(row->id, i, name);
+        qr_place_member(row, i, name);
         pthread_mutex_lock(&control->mu);
         bool ready = qri_control_ready(control, name);
         pthread_mutex_unlock(&control->mu);

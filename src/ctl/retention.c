@@ -102,8 +102,9 @@ enum qr_status qri_retention_purge(struct qr_control *control, const struct qr_d
         qri_vault_note_drop(control, row);
     QR_TRY(qr_registry_set_state(registry, row->id, QR_DATABASE_PURGING, err));
     qri_control_forget_rules(control, row->id);
-    enum qr_status status = hyper ? purge_hyper(control, row, &gone, err)
-                                  : qri_control_node_call(control, row, QR_NODE_FORGET, err);
+    enum qr_status status =
+        hyper ? purge_hyper(control, row, &gone, err)
+              : qri_control_call_node(control, QR_NODE_SHARED, row, QR_NODE_FORGET, err);
     gone = gone || !hyper;
     if (status == QR_OK && gone)
         return qr_registry_remove_database(registry, row->id, err);

@@ -93,7 +93,7 @@ static void answer_state(struct qr_control *control, struct qr_rpc_request *own_
 }
 
 /* True: it has been answered or refused. */
-static bool settle(struct qr_control *control, const struct qri_parked *p, int64_t now_ns)
+static bool settle(struct qr_control *control, struct qri_parked *p, int64_t now_ns)
 {
     bool over = now_ns >= p->deadline_ns || qr_rpc_request_gone(p->request);
     if (p->method == QR_CONTROL_STATE) {
@@ -103,6 +103,7 @@ static bool settle(struct qr_control *control, const struct qri_parked *p, int64
         return true;
     }
     char node[QR_NODE_NAME_BYTES];
+    (void)!qr_registry_find_id(control->options.registry, p->row.id, &p->row); /* it may move */
     if (qri_reign_route(control, &p->row, p->read_only, node))
         answer_route(control, p, node);
     else if (over)
@@ -216,7 +217,8 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
         return;
     }
     pthread_mutex_lock(&control->mu);
-    bool ready = qri_reign_route(control, &p.row, p.read_only, node);
+    bool ready = qri_reign_route(control, &p.row, p.read_only, node) ||
+                 qri_reign_is_held_back(control, p.row.id); /* it starts nothing */
     pthread_mutex_unlock(&control->mu);
     enum qr_status status = QR_OK;
     const struct qr_control_host *host = &control->options.host;

@@ -184,6 +184,8 @@ static void free_served(struct qri_served *s)
         else
             settle_wait(s);
     }
+    if (s->is_guest)
+        s->host->went(s->host->ctx, &s->guest);
     qr_session_free(s->engine);
     if (s->db != NULL)
         s->host->leave(s->host->ctx, s->db);
@@ -240,6 +242,14 @@ static void answer_login(struct qri_served *s, const struct qr_login *login)
     qr_tds_put_done(w, s->client.version, QR_TDS_TOKEN_DONE, 0, 0, 0);
 }
 
+static void end_guest(struct qr_session_guest *guest)
+{
+    struct qri_served *s =
+        (struct qri_served *)(void *)((uint8_t *)guest - offsetof(struct qri_served, guest));
+    qr_session_kill(s->engine);
+    s->channel->ops->abort(s->channel);
+}
+
 static enum qr_status open_engine(struct qri_served *s, const struct qr_login *login,
                                   struct qr_err *err)
 {
@@ -260,7 +270,13 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .language = login->language,
     };
     QR_TRY(s->host->enter(s->host->ctx, login, &s->db, err));
-    return qr_session_new(s->db, &options, &s->engine, err);
+    QR_TRY(qr_session_new(s->db, &options, &s->engine, err));
+    if (s->host->came != NULL) {
+        s->guest = (struct qr_session_guest){.db = s->db, .end = end_guest};
+        s->is_guest = true;
+        s->host->came(s->host->ctx, &s->guest);
+    }
+    return QR_OK;
 }
 
 static enum qr_status service_open(void *ctx, struct qr_channel *channel,

@@ -219,10 +219,22 @@ static void test_names_of_nodes_are_of_one_database_each(void **state)
     assert_string_equal(node, "hs-12");
     assert_true(qr_place_database_of(node, &id));
     assert_int_equal(id, 12);
-    qr_place_member(12, 4, node);
+    qr_place_member(&row, 4, node);
     assert_string_equal(node, "hs-12-r4");
     assert_true(qr_place_database_of(node, &id));
     assert_int_equal(id, 12);
+    assert_false(qr_place_has_copy(node));
+    row.slices = 0;
+    qr_place_node(&row, node);
+    assert_string_equal(node, "shared");
+    snprintf(row.edition, sizeof row.edition, "BusinessCritical");
+    qr_place_node(&row, node);
+    assert_string_equal(node, "bc-12");
+    qr_place_member(&row, 3, node);
+    assert_string_equal(node, "bc-12-r3");
+    assert_true(qr_place_database_of(node, &id));
+    assert_int_equal(id, 12);
+    assert_true(qr_place_has_copy(node));
     static const char *const bad[] = {
         "hs-1-r0", "hs-1-r5", "hs-1-r11",       "hs-1-",         "shared", "hs-", "hs-0",
         "hs-07",   "hs-1x",   "hs-99999999999", "hs-2147483648", "hs--1",  ""};

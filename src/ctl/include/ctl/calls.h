@@ -70,6 +70,8 @@ enum qr_control_method {
     QR_NODE_FORGET,  /* its backups */
     QR_NODE_PROMOTE, /* the replica takes over; the primary before is gone for sure */
     QR_NODE_KEEP,    /* a long-term backup: its row, its database's */
+    QR_NODE_VACATE,  /* it moves to another node: its sessions end, it is closed, and until RELEASE
+                        who comes is told to look for another node */
 };
 
 /* What a node that starts has to be. */

@@ -5,9 +5,13 @@
 
 /* "shared", or the database's first member. */
 void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTES]);
-/* "hs-<id>", with `member` 1 to QR_HA_REPLICAS_MAX "hs-<id>-r<member>". All members of a Hyperscale
- * database are equal: any of them can be its primary, the others its HA replicas. */
-void qr_place_member(uint32_t database_id, uint32_t member, char dst[QR_NODE_NAME_BYTES]);
+/* "hs-<id>" of a Hyperscale database, "bc-<id>" of one with copies; with `member` 1 to
+ * QR_HA_REPLICAS_MAX "hs-<id>-r<member>". All members of a database are equal: any of them can be
+ * its primary, the others its secondaries. */
+void qr_place_member(const struct qr_database_row *row, uint32_t member,
+                     char dst[QR_NODE_NAME_BYTES]);
+/* Of a node of one database: does it keep a copy of its own? */
+bool qr_place_has_copy(const char *node);
 /* False: it is no node of one database. */
 bool qr_place_database_of(const char *node, uint32_t *ret_id);
 /* Of a node of one database: 0 of "hs-5", 2 of "hs-5-r2". */

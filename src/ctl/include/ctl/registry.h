@@ -105,6 +105,13 @@ static inline bool qr_database_is_hyper(const struct qr_database_row *row)
 {
     return row->slices != 0;
 }
+/* Business Critical and Premium: it has files, in processes of its own, each with a copy. */
+bool qr_database_has_copies(const struct qr_database_row *row);
+/* It has processes of its own; the others share one. */
+static inline bool qr_database_has_nodes(const struct qr_database_row *row)
+{
+    return qr_database_is_hyper(row) || qr_database_has_copies(row);
+}
 
 /* What CREATE and ALTER DATABASE may ask for; an empty text or 0 keeps what is or takes the
  * default. */

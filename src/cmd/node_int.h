@@ -1,0 +1,58 @@
+/* node_int.h - what the files of a compute node share. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include "cmd_int.h"
+#include "env/thread.h"
+
+enum hosted_state { HOSTED_OPENING, HOSTED_OPEN, HOSTED_CLOSING };
+
+struct hosted {
+    struct hosted *next;
+    uint32_t id;
+    enum hosted_state state;
+    struct qr_database *db;
+    uint32_t refs;
+    uint32_t retention_days;
+    int64_t idle_since_ns;
+    bool has_files, backing_up;
+    char timeline[QR_TIMELINE_TEXT_BYTES + 1];
+};
+
+struct held {
+    struct held *next;
+    uint32_t id;
+    bool moves; /* to another node: who comes has to ask for a route again */
+};
+
+struct qri_node {
+    struct qri_node_options options;
+    struct qr_instance *instance;
+    struct qr_session_host session_host;
+    pthread_mutex_t mu;        /* guards the lists */
+    pthread_cond_t changed;    /* a database has opened or closed */
+    uint32_t hyper_id;         /* of its one Hyperscale database */
+    _Atomic enum qr_duty duty; /* as in the options, until it is promoted */
+    pthread_mutex_t promote_mu;
+    struct hosted *hosted;
+    struct held *held; /* databases that nobody may enter: they are dropped, or move */
+    struct qr_session_guest *guests;
+};
+
+/* ---- node.c ---- */
+/* node.mu held; NULL: it is not open. */
+struct hosted *qri_node_find_hosted(struct qri_node *node, uint32_t id);
+/* node.mu held, and given back while the database is opening or closing. */
+struct hosted *qri_node_find_settled(struct qri_node *node, uint32_t id);
+void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted);
+/* node.mu held; NULL: it may be entered. */
+struct held *qri_node_find_held(const struct qri_node *node, uint32_t id);
+
+/* ---- node_store.c ---- */
+QR_NODISCARD enum qr_status qri_node_open_files(struct qri_node *node,
+                                                const struct qr_database_row *row, bool make,
+                                                struct qr_database **ret_db, struct qr_err *err);
+
+/* ---- node_hold.c: slots of the session host ---- */
+void qri_node_guest_came(void *node, struct qr_session_guest *guest);
+void qri_node_guest_went(void *node, struct qr_session_guest *guest);

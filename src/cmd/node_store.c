@@ -1,0 +1,131 @@
+/* node_store.c - see node_int.h: stores of the databases that a compute node has */
+#include "node_int.h"
+#include "store/hyper.h"
+#include "store/store.h"
+#include "base/banned.h"
+
+enum { STRINGS_BYTES_MAX = 64 * 1024 };
+static const int64_t GROW_NS = INT64_C(30) * 1000000000;
+
+struct qr_database_info qri_database_info(const struct qr_database_row *row)
+{
+    return (struct qr_database_info){
+        .database_id = row->id,
+        .name = qr_str(row->name),
+        .edition = qr_str(row->edition),
+        .service_objective = qr_str(row->objective),
+        .collation = qr_str(row->collation),
+        .create_ticks = row->create_ticks,
+        .max_bytes = qr_database_is_hyper(row) ? UINT64_MAX /* shown as -1: no limit is set */
+                                               : row->max_bytes,
+        .is_encrypted = row->encrypted != 0,
+    };
+}
+
+/* ---- stores ---- */
+
+/* What this process keeps for itself; nothing of it must survive. */
+static enum qr_status hyper_dir(struct qri_node *node, struct qr_arena *arena, const char **ret_dir,
+                                struct qr_err *err)
+{
+    const char *parent = qri_datadir_path(node->options.dir, arena, "compute", NULL);
+    *ret_dir = qri_datadir_path(node->options.dir, arena, "compute", node->options.name);
+    if (parent == NULL || *ret_dir == NULL)
+        return qr_fail(err, QR_NOMEM, "open a database");
+    enum qr_status status = qr_env_make_dir(node->options.env, parent, err);
+    return status == QR_EXISTS ? QR_OK : status;
+}
+
+static enum qr_status grown(void *ctx, uint32_t slice_count, struct qr_err *err)
+{
+    struct qri_node *node = ctx;
+    struct qr_control_ask ask = {.id = node->hyper_id, .slices = slice_count};
+    return qr_control_call(node->options.operate, QR_CONTROL_GROW, &ask, GROW_NS, NULL, err);
+}
+
+static enum qr_status open_hyper(struct qri_node *node, const struct qr_database_row *row,
+                                 const struct qr_store_options *options, struct qr_arena *arena,
+                                 struct qr_store **ret_store, struct qr_err *err)
+{
+    struct qr_hyper_options hyper = {
+        .log = node->options.log_service,
+        .pages = node->options.pages,
+        .slice_count = row->slices,
+        .reader_id = qri_node_reader_id(row->id, qr_place_member_of(node->options.name)),
+        .rbpex_bytes = node->options.rbpex_bytes,
+        .grown = grown,
+        .grown_ctx = node,
+        .force = true, /* one process a name, and the one before it was reaped (super.h, U2, U3) */
+    };
+    struct qr_store_options with_pages = *options;
+    const char *dir = NULL;
+    with_pages.page_bytes = QR_CONTROL_PAGE_BYTES;
+    node->hyper_id = row->id;
+    QR_TRY(qr_place_timeline(row, &hyper.timeline, err));
+    QR_TRY(hyper_dir(node, arena, &dir, err));
+    return atomic_load(&node->duty) == QR_DUTY_PRIMARY
+               ? qr_hyper_open(dir, &with_pages, &hyper, ret_store, err)
+               : qr_hyper_open_replica(dir, &with_pages, &hyper, ret_store, err);
+}
+
+static enum qr_status open_store(struct qri_node *node, const struct qr_database_row *row,
+                                 bool make, struct qr_arena *arena, struct qr_store **ret_store,
+                                 struct qr_err *err)
+{
+    const char *path = qri_datadir_path(node->options.dir, arena, "databases", row->timeline);
+    struct qr_store_options options = {
+        .env = node->options.env,
+        .log = {.sink = node->options.log.sink, .comp = "store"},
+        .server_key = node->options.server_key,
+        .tmp_dir = qri_datadir_path(node->options.dir, arena, "tmp", NULL),
+        .cache_bytes = node->options.cache_bytes,
+        .max_data_bytes = row->max_bytes,
+        .fatal = node->options.fatal,
+        .fatal_ctx = node->options.fatal_ctx,
+    };
+    if (path == NULL || options.tmp_dir == NULL)
+        return qr_fail(err, QR_NOMEM, "open a database");
+    if (qr_database_is_hyper(row))
+        return open_hyper(node, row, &options, arena, ret_store, err);
+    if (node->options.blob != NULL && row->id != QR_MASTER_ID)
+        options.log_hold_bytes = QRI_LOG_HOLD_BYTES;
+    if (!make)
+        return qr_store_open(path, &options, ret_store, err);
+    enum qr_status status = qr_store_create(path, &options, ret_store, err);
+    if (status != QR_EXISTS)
+        return status;
+    /* made by a node that died before it could say so; nobody has entered it yet */
+    QR_TRY(qr_store_remove(node->options.env, path, err));
+    return qr_store_create(path, &options, ret_store, err);
+}
+
+enum qr_status qri_node_open_files(struct qri_node *node, const struct qr_database_row *row,
+                                   bool make, struct qr_database **ret_db, struct qr_err *err)
+{
+    struct qr_arena arena;
+    struct qr_store *store = NULL;
+    struct qr_database_info info = qri_database_info(row);
+    qr_arena_init(&arena, STRINGS_BYTES_MAX);
+    enum qr_status status = open_store(node, row, make, &arena, &store, err);
+    if (status == QR_OK) {
+        status = qr_database_open(node->instance, &info, store, ret_db, err);
+        if (status != QR_OK)
+            qr_store_abandon(store);
+    }
+    qr_arena_done(&arena);
+    return status;
+}
+
+enum qr_status qri_node_remove(struct qri_node *node, const struct qr_database_row *row,
+                               struct qr_err *err)
+{
+    struct qr_arena arena;
+    qr_arena_init(&arena, STRINGS_BYTES_MAX);
+    const char *path = qri_datadir_path(node->options.dir, &arena, "databases", row->timeline);
+    enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "remove a database")
+                                         : qri_backup_and_remove(node, row, path, err);
+    qr_arena_done(&arena);
+    if (status != QR_OK && status != QR_NOT_FOUND)
+        return status;
+    return qri_node_release(node, row, err);
+}
