@@ -12,7 +12,7 @@ enum { NAME_CHARS_MAX = 128, HA_REPLICAS_DEFAULT = 1 /* as in Azure */ };
 struct form { /* a body as it was read */
     const struct qr_slo *slo;
     struct qr_str location, collation, tags;
-    struct qr_str source, dropped_source, restore_time, deletion_time;
+    struct qr_str source, dropped_source, restore_time, deletion_time, long_backup;
     int64_t max_bytes, ha_replicas, auto_pause;                       /* INT64_MIN: not said */
     double min_capacity;                                              /* NAN: not said */
     int create_mode, secondary_type, license, redundancy, read_scale; /* -1: not said */
@@ -55,11 +55,8 @@ static bool read_sku(struct qri_request *r, struct form *form)
 /* What is not there, and is not ours to leave out silently. */
 static bool refuse_absent(struct qri_request *r, const json_t *p)
 {
-    static const char *const absent[] = {"elasticPoolId",
-                                         "elasticPoolName",
-                                         "longTermRetentionBackupResourceId",
-                                         "recoverableDatabaseId",
-                                         "recoveryServicesRecoveryPointId",
+    static const char *const absent[] = {"elasticPoolId", "elasticPoolName",
+                                         "recoverableDatabaseId", "recoveryServicesRecoveryPointId",
                                          "sampleName"};
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         if (qri_member(p, absent[i]) != NULL) {
@@ -93,6 +90,7 @@ static bool read_form(struct qri_request *r, struct form *form)
            qri_body_text(r, p, "sourceDatabaseId", &form->source) &&
            qri_body_text(r, p, "restorableDroppedDatabaseId", &form->dropped_source) &&
            qri_body_text(r, p, "restorePointInTime", &form->restore_time) &&
+           qri_body_text(r, p, "longTermRetentionBackupResourceId", &form->long_backup) &&
            qri_body_text(r, p, "sourceDatabaseDeletionDate", &form->deletion_time) &&
            qri_body_integer(r, p, "maxSizeBytes", &form->max_bytes) &&
            qri_body_integer(r, p, "highAvailabilityReplicaCount", &form->ha_replicas) &&
@@ -425,8 +423,12 @@ static bool create_of(struct qri_request *r, const struct qri_place *place, cons
         if (form->tags.n > 0)
             c->ask.tags = form->tags;
         return copy_of(r, place, form, c);
-    case MODE_RECOVERY:
     case MODE_LONG_TERM:
+        if (form->slo != NULL)
+            say_tier(c, form->slo);
+        c->ask.tags = form->tags;
+        return qri_long_backup_of(r, form->long_backup, &c->ask);
+    case MODE_RECOVERY:
         break;
     }
     qri_refuse(r, 400, "FeatureNotSupported",

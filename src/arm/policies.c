@@ -92,47 +92,6 @@ void qri_put_short_policy(struct qri_request *r)
         qri_refuse_err(r, status, &err);
 }
 
-/* ---- long-term retention: off ---- */
-
-static void reply_long(struct qri_request *r, const struct qri_place *place,
-                       const struct qr_resource_database *d)
-{
-    json_t *p = json_pack("{s:s,s:s,s:s,s:i}", "weeklyRetention", "PT0S", "monthlyRetention",
-                          "PT0S", "yearlyRetention", "PT0S", "weekOfYear", 0);
-    qri_reply(r, 200,
-              part_json(place, d->row.name, "backupLongTermRetentionPolicies", "default", p));
-}
-
-void qri_get_long_policy(struct qri_request *r)
-{
-    struct qri_place place;
-    struct qr_resource_database d;
-    if (find(r, &place, &d))
-        reply_long(r, &place, &d);
-}
-
-/* Only what is so already is taken: nothing here keeps backups for longer. */
-void qri_put_long_policy(struct qri_request *r)
-{
-    static const char *const keys[] = {"weeklyRetention", "monthlyRetention", "yearlyRetention"};
-    struct qri_place place;
-    struct qr_resource_database d;
-    json_t *p = NULL;
-    if (!find(r, &place, &d) || !qri_body_object(r, r->json, "properties", &p))
-        return;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        struct qr_str text = qr_str("PT0S");
-        if (!qri_body_text(r, p, keys[i], &text))
-            return;
-        if (!qr_str_ieqz(text, "PT0S")) {
-            qri_refuse(r, 400, "FeatureNotSupported",
-                       "Long-term retention of backups is not supported by this version.");
-            return;
-        }
-    }
-    reply_long(r, &place, &d);
-}
-
 /* ---- transparent data encryption ---- */
 
 static void reply_encryption(struct qri_request *r, const struct qri_place *place,

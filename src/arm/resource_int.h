@@ -74,6 +74,10 @@ bool qri_database_change(struct qri_request *r, const struct qri_place *place, s
 /* "NAME,FILETIME" of restorableDroppedDatabases. */
 bool qri_dropped_name_parse(struct qr_str text, struct qr_str *ret_name, int64_t *ret_wall_ns);
 
+/* ---- long.c ---- */
+/* `id` names a long-term backup: copy_of and kept of `ask`, the arena's. False: answered. */
+bool qri_long_backup_of(struct qri_request *r, struct qr_str id, struct qr_control_ask *ask);
+
 /* ---- operations.c ---- */
 /* 202 and where to ask for it. */
 void qri_reply_started(struct qri_request *r, const struct qri_place *place,
@@ -88,12 +92,13 @@ qri_handler qri_list_rules, qri_get_rule, qri_put_rule, qri_delete_rule; /* rule
 qri_handler qri_list_databases, qri_get_database;                        /* databases.c */
 qri_handler qri_put_database, qri_patch_database, qri_delete_database, qri_move_database,
     qri_failover_database; /* database_change.c */
-qri_handler qri_get_short_policy, qri_put_short_policy, qri_get_long_policy, qri_put_long_policy,
-    qri_get_encryption, qri_put_encryption;                                       /* policies.c */
+qri_handler qri_get_short_policy, qri_put_short_policy, qri_get_encryption,
+    qri_put_encryption;                                                           /* policies.c */
 qri_handler qri_list_links, qri_list_server_links, qri_get_link, qri_delete_link; /* links.c */
 qri_handler qri_list_dropped, qri_get_dropped, qri_list_none;                     /* dropped.c */
 qri_handler qri_capabilities; /* capabilities.c */
 qri_handler qri_list_principals, qri_get_principal, qri_put_principal,
-    qri_delete_principal; /* principals.c */
-qri_handler qri_list_location_usages, qri_list_server_usages, qri_list_resources,
-    qri_list_long_backups; /* usages.c */
+    qri_delete_principal;                                                         /* principals.c */
+qri_handler qri_list_location_usages, qri_list_server_usages, qri_list_resources; /* usages.c */
+qri_handler qri_get_long_policy, qri_put_long_policy, qri_list_long_backups, qri_get_long_backup,
+    qri_delete_long_backup; /* long.c */

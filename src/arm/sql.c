@@ -7,6 +7,9 @@
 #define RP "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Sql"
 #define SV RP "/servers/{}"
 #define DB SV "/databases/{}"
+#define LTR "/locations/{}"
+#define LTR_SERVER "/longTermRetentionServers/{}"
+#define LTR_DATABASE LTR_SERVER "/longTermRetentionDatabases/{}"
 
 const struct qri_route qri_routes_sql[] = {
     /* clang-format off */
@@ -14,8 +17,16 @@ const struct qri_route qri_routes_sql[] = {
     {QRI_POST,   SUB "/checkNameAvailability",            QRI_READ,  qri_check_server_name, true, false},
     {QRI_GET,    SUB "/locations/{}/capabilities",        QRI_READ,  qri_capabilities, true, false},
     {QRI_GET,    SUB "/locations/{}/usages",              QRI_READ,  qri_list_location_usages, true, false},
-    {QRI_GET,    SUB "/locations/{}/longTermRetentionBackups", QRI_READ, qri_list_long_backups, true, false},
-    {QRI_GET,    RP "/locations/{}/longTermRetentionBackups",  QRI_READ, qri_list_long_backups, true, false},
+    {QRI_GET,    SUB LTR "/longTermRetentionBackups",  QRI_READ, qri_list_long_backups, true, false},
+    {QRI_GET,    SUB LTR LTR_SERVER "/longTermRetentionBackups", QRI_READ, qri_list_long_backups, true, false},
+    {QRI_GET,    SUB LTR LTR_DATABASE "/longTermRetentionBackups", QRI_READ, qri_list_long_backups, true, false},
+    {QRI_GET,    SUB LTR LTR_DATABASE "/longTermRetentionBackups/{}", QRI_READ, qri_get_long_backup, true, false},
+    {QRI_DELETE, SUB LTR LTR_DATABASE "/longTermRetentionBackups/{}", QRI_WRITE_DATABASES, qri_delete_long_backup, true, false},
+    {QRI_GET,    RP LTR "/longTermRetentionBackups",  QRI_READ, qri_list_long_backups, true, false},
+    {QRI_GET,    RP LTR LTR_SERVER "/longTermRetentionBackups", QRI_READ, qri_list_long_backups, true, false},
+    {QRI_GET,    RP LTR LTR_DATABASE "/longTermRetentionBackups", QRI_READ, qri_list_long_backups, true, false},
+    {QRI_GET,    RP LTR LTR_DATABASE "/longTermRetentionBackups/{}", QRI_READ, qri_get_long_backup, true, false},
+    {QRI_DELETE, RP LTR LTR_DATABASE "/longTermRetentionBackups/{}", QRI_WRITE_DATABASES, qri_delete_long_backup, true, false},
     {QRI_GET,    RP "/servers",                           QRI_READ,  qri_list_group_servers, true, false},
     {QRI_GET,    SV,                                      QRI_READ,  qri_get_server, true, false},
     {QRI_PUT,    SV,                                      QRI_WRITE, qri_put_server, true, false},

@@ -117,10 +117,3 @@ void qri_list_resources(struct qri_request *r)
     json_decref(l.list);
     qri_refuse_err(r, status, &err);
 }
-
-/* Backups that are kept for longer: this version keeps none. */
-void qri_list_long_backups(struct qri_request *r)
-{
-    if (qri_place_subscription(r))
-        qri_reply(r, 200, json_pack("{s:[]}", "value"));
-}

@@ -1,0 +1,95 @@
+"""Long-term backups over the management API: kept by a policy, restored when their database is gone."""
+import time
+import unittest
+import urllib.parse
+
+import server
+import test_arm_databases
+import test_backup
+
+RETENTION = "/backupLongTermRetentionPolicies/default"
+ID = "longTermRetentionBackupResourceId"
+
+
+class LongBackups(test_arm_databases.Case):
+    def backups(self, below="", query=""):
+        path = self.subscription + "/providers/Microsoft.Sql/locations/eastus" + below
+        return self.good("GET", path + "/longTermRetentionBackups" + query)["value"]
+
+    def wait_backup(self, database):
+        below = f"/longTermRetentionServers/server01/longTermRetentionDatabases/{database}"
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while not self.backups(below):
+            self.assertLess(time.monotonic(), deadline, "no long-term backup was made")
+            time.sleep(0.05)
+        return self.backups(below)[0]
+
+    def keep(self, name, sku, value):
+        self.make(name, sku={"name": sku})
+        with self.server.connect(name) as connection:
+            connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY)")
+            connection.execute(f"INSERT t VALUES ({value})")
+        policy = {"weeklyRetention": "P4W", "monthlyRetention": "PT0S", "yearlyRetention": "P5Y",
+                  "weekOfYear": 2}
+        shown = self.good("PUT", f"/databases/{name}{RETENTION}", {"properties": policy})
+        self.assertEqual(shown["properties"], policy)
+        self.assertEqual(self.good("GET", f"/databases/{name}{RETENTION}"), shown)
+        return self.wait_backup(name)
+
+    def put_back(self, name, backup):
+        self.make(name, properties={"createMode": "RestoreLongTermRetentionBackup", ID: backup["id"]})
+        self.assertEqual(test_backup.rows(self.server, name), [7])
+
+    def outlives(self, name, sku):
+        backup = self.keep(name, sku, 7)
+        self.assertEqual(backup["properties"]["databaseName"], name)
+        self.assertEqual(backup["properties"]["serverName"], "server01")
+        self.assertNotIn("databaseDeletionTime", backup["properties"])
+        with self.server.connect(name) as connection:
+            connection.execute("INSERT t VALUES (8)")
+        path = urllib.parse.quote(backup["id"])
+        self.assertEqual(self.good("GET", path)["name"], backup["name"])
+        poll = self.finished(self.send("DELETE", "/databases/" + name))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        deleted = self.good("GET", path)
+        self.assertIn("databaseDeletionTime", deleted["properties"])
+        self.assertIn(backup["name"], [b["name"] for b in self.backups(query="?databaseState=Deleted")])
+        self.assertNotIn(backup["name"], [b["name"] for b in self.backups(query="?databaseState=Live")])
+        self.put_back(name + "_back", backup)
+        return path
+
+    def test_backups_of_files_outlive_their_database_and_a_restart(self):
+        path = self.outlives("files", "GP_Gen5_2")
+        self.server.stop()
+        self.server.start()
+        self.api.login()
+        backup = self.good("GET", path)
+        self.put_back("files_again", backup)
+        self.assertEqual(self.send("DELETE", path)[0], 200)
+        self.assertEqual(self.send("DELETE", path)[0], 204)
+        self.assertEqual(self.send("GET", path)[0], 404)
+        answer = self.send("PUT", "/databases/nothing", {"location": "eastus", "properties": {
+            "createMode": "RestoreLongTermRetentionBackup", ID: backup["id"]}})
+        self.refused(answer, 400, "LongTermRetentionBackupNotFound")
+        self.assertEqual(test_backup.rows(self.server, "files_again"), [7])
+
+    def test_backups_of_hyperscale_outlive_their_database(self):
+        path = self.outlives("pages", "HS_Gen5_2")
+        self.assertEqual(self.send("DELETE", path)[0], 200)
+        self.assertEqual(test_backup.rows(self.server, "pages_back"), [7])
+
+    def test_policies_that_are_none_are_refused(self):
+        self.make("policies")
+        at = "/databases/policies" + RETENTION
+        for bad in ({"weeklyRetention": "P3D"}, {"monthlyRetention": "P11Y"}, {"weekOfYear": 53},
+                    {"yearlyRetention": "P1Y"}, {"weeklyRetention": "a while"}):
+            self.refused(self.send("PUT", at, {"properties": bad}), 400,
+                         "LongTermRetentionPolicyInvalid")
+        self.assertEqual(self.good("GET", at)["properties"]["weeklyRetention"], "PT0S")
+        self.refused(self.send("PUT", "/databases/master" + RETENTION,
+                               {"properties": {"weeklyRetention": "P1W"}}), 400,
+                     "LongTermRetentionPolicyInvalid")
+
+
+if __name__ == "__main__":
+    unittest.main()
