@@ -1,9 +1,10 @@
-/* quire.c - the command line: its version, copies and restores, other machines, storage looked at
- * offline; everything else it names as missing. */
+/* quire.c - the command line: what works on this machine's files, other machines and keys is here;
+ * all that asks a service is src/cli's. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/cli.h"
 #include "inspect/inspect.h"
 #include "quire_int.h"
 #include "base/banned.h"
@@ -43,11 +44,5 @@ int main(int argc, char **argv)
         return qri_quire_machine(argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "key") == 0)
         return qri_quire_key(argc - 2, argv + 2);
-    if (argc > 1)
-        fprintf(stderr, "quire: '%s' is not supported by this version\n", argv[1]);
-    fprintf(stderr, "usage: quire version\n       quire storage inspect|verify|dump-log PLACE ...\n"
-                    "       quire db copy|restore|list-deleted|set-retention ...\n"
-                    "       quire machine add ...\n"
-                    "       quire key rotate|id ...\n");
-    return EXIT_USAGE;
+    return qr_cli_run(argc - 1, argv + 1);
 }

@@ -1,0 +1,111 @@
+/* commands.c - see cli_int.h: every command, one row each; parsing, help, completion and
+ * docs/cli.md come from here. The words are az's. */
+#include "cli_int.h"
+#include "base/banned.h"
+
+#define SUB "/subscriptions/{subscription}"
+#define SQL_OF(group)                                                                              \
+    "/subscriptions/{subscription}/resourceGroups/" group "/providers/Microsoft.Sql"
+#define SQL SQL_OF("{group}")
+#define SV SQL "/servers/{server}"
+#define SN SQL "/servers/{server-name}"
+#define DB SV "/databases/{db}"
+#define TO SQL_OF("{dest-group}") "/servers/{dest-server}/databases/{dest}"
+#define PARTNER SQL_OF("{partner-group}") "/servers/{partner-server}/databases/{partner-db}"
+#define OF "server group "
+#define SKU                                                                                        \
+    "edition family capacity objective model max-size ha-replicas min-capacity auto-pause "        \
+    "redundancy license read-scale zone tags "
+#define COLUMNS                                                                                    \
+    "{Name:name, Location:location, Status:status, Tier:sku.tier, "                                \
+    "ServiceObjective:currentServiceObjectiveName, MaxSizeBytes:maxSizeBytes, "                    \
+    "HAReplicas:highAvailabilityReplicaCount}"
+#define SERVER_COLUMNS                                                                             \
+    "{Name:name, ResourceGroup:resourceGroup, Location:location, State:state, "                    \
+    "Administrator:administratorLogin, Host:fullyQualifiedDomainName}"
+#define RULE_COLUMNS "{Name:name, StartIpAddress:startIpAddress, EndIpAddress:endIpAddress}"
+
+const struct qri_command qri_commands[] = {
+    /* clang-format off */
+    {"login", "Log in to an instance. The token is kept in ~/.quire, the password is not.",
+     "endpoint username! password service tenant ca", NULL, NULL, NULL, qri_login, NULL,
+     "quire login --endpoint https://localhost:8443 --ca DATA/tls/cert.pem -u quireadmin"},
+    {"logout", "Forget the token.", "", NULL, NULL, NULL, qri_logout, NULL, NULL},
+    {"account show", "Who is logged in where, and the defaults.", "", NULL, NULL, NULL, qri_account_show, NULL, NULL},
+    {"configure", "Set the group and the server that are taken where none is given.",
+     "defaults!", NULL, NULL, NULL, qri_configure, NULL, "quire configure --defaults server=server01"},
+    {"rest", "Send any request of the API.", "method url! body", NULL, NULL, NULL, qri_rest, NULL,
+     "quire rest --url /subscriptions?api-version=2022-12-01"},
+    {"completion", "Print the script of bash's completion.", "shell", NULL, NULL, NULL, qri_complete, NULL,
+     "quire completion > /etc/bash_completion.d/quire"},
+
+    {"group list", "List resource groups.", "", "GET", SUB "/resourceGroups", NULL, NULL,
+     "[].{Name:name, Location:location}", NULL},
+    {"group show", "Show a resource group.", "group-name!", "GET", SUB "/resourceGroups/{group-name}", NULL, NULL,
+     "{Name:name, Location:location}", NULL},
+    {"group create", "Make a resource group.", "group-name! location! tags", "PUT", SUB "/resourceGroups/{group-name}", NULL, NULL,
+     "{Name:name, Location:location}", NULL},
+    {"group delete", "Delete a resource group that is empty.", "group-name! yes", "DELETE", SUB "/resourceGroups/{group-name}",
+     qri_prepare_delete, NULL, NULL, NULL},
+
+    {"sql db create", "Make a database.", "db! " OF SKU "collation yes no-wait", "PUT", DB, qri_prepare_create, NULL, COLUMNS,
+     "quire sql db create -n shop --edition Hyperscale --service-objective HS_Gen5_2"},
+    {"sql db update", "Change a database: its tier, objective, size, replicas.", "db! " OF SKU "no-wait", "PATCH", DB, qri_prepare_update, NULL, COLUMNS,
+     "quire sql db update -n shop --service-objective HS_Gen5_4"},
+    {"sql db show", "Show a database.", "db! " OF, "GET", DB, NULL, NULL, COLUMNS, NULL},
+    {"sql db list", "List the databases of a server.", OF, "GET", SV "/databases", NULL, NULL, "[]." COLUMNS,
+     "quire sql db list --query \"[?sku.tier=='Hyperscale'].name\" -o tsv"},
+    {"sql db list-deleted", "List the databases that were deleted and can be restored.", OF, "GET", SV "/restorableDroppedDatabases", NULL, NULL,
+     "[].{Database:databaseName, Deleted:deletionDate, EarliestRestore:earliestRestoreDate, Tier:sku.tier}", NULL},
+    {"sql db delete", "Delete a database.", "db! " OF "yes no-wait", "DELETE", DB, qri_prepare_delete, NULL, NULL, NULL},
+    {"sql db rename", "Give a database another name.", "db! new-name! " OF, NULL, NULL, NULL, qri_rename, COLUMNS, NULL},
+    {"sql db copy", "Copy a database as it is now.", "db! dest! dest-server dest-group " OF SKU "no-wait", "PUT",
+     TO, qri_prepare_copy, NULL, COLUMNS, "quire sql db copy -n shop --dest-name shop2"},
+    {"sql db restore", "Restore a database, or a deleted one, to a point in time, as a new database.",
+     "db! dest! dest-server dest-group time deleted-time " OF SKU "no-wait", "PUT", TO, qri_prepare_restore, NULL, COLUMNS,
+     "quire sql db restore -n shop --dest-name shop3 --time 2026-05-04T10:11:12Z"},
+    {"sql db failover", "Let another node serve the database.", "db! " OF "no-wait", "POST", DB "/failover", NULL, NULL, NULL, NULL},
+    {"sql db list-editions", "List tiers and their objectives.", "at-location! edition objective available", NULL, NULL, NULL, qri_list_editions,
+     "[].supportedServiceLevelObjectives[].{ServiceObjective:name, Tier:sku.tier, Family:sku.family, Capacity:performanceLevel.value, Unit:performanceLevel.unit, Model:computeModel}",
+     "quire sql db list-editions -l eastus -o table"},
+    {"sql db op list", "List the operations on a database.", "op-db! " OF, "GET", SV "/databases/{op-db}/operations", NULL, NULL,
+     "[].{Operation:operationFriendlyName, State:state, Percent:percentComplete, Started:startTime, Name:name, Error:errorDescription}", NULL},
+    {"sql db op cancel", "Ask an operation to stop.", "op! op-db! " OF, "POST", SV "/databases/{op-db}/operations/{op}/cancel", NULL, NULL, NULL, NULL},
+    {"sql db replica create", "Make a replica of a database.", "db! partner-db partner-server partner-group secondary " OF SKU "no-wait", "PUT",
+     PARTNER, qri_prepare_replica, NULL, COLUMNS,
+     "quire sql db replica create -n shop --partner-database shop_r --secondary-type Named --service-objective HS_Gen5_2"},
+    {"sql db replica list-links", "List the replicas of a database.", "db! " OF, "GET", DB "/replicationLinks", NULL, NULL,
+     "[].{Role:role, PartnerServer:partnerServer, PartnerDatabase:partnerDatabase, State:replicationState, Name:name}", NULL},
+    {"sql db replica delete-link", "End the replication to a server.", "db! partner-server! " OF "yes", NULL, NULL, NULL, qri_delete_link, NULL, NULL},
+    {"sql db str-policy show", "Show for how long backups are kept.", "db! " OF, "GET", DB "/backupShortTermRetentionPolicies/default", NULL, NULL,
+     "{RetentionDays:retentionDays, DiffBackupHours:diffBackupIntervalInHours}", NULL},
+    {"sql db str-policy set", "Set for how long backups are kept.", "db! retention! diff-hours " OF "no-wait", "PUT", DB "/backupShortTermRetentionPolicies/default", NULL, NULL,
+     "{RetentionDays:retentionDays, DiffBackupHours:diffBackupIntervalInHours}", "quire sql db str-policy set -n shop --retention-days 14"},
+    {"sql db ltr-policy show", "Show for how long weekly, monthly and yearly backups are kept.", "db! " OF, "GET", DB "/backupLongTermRetentionPolicies/default", NULL, NULL,
+     "{Weekly:weeklyRetention, Monthly:monthlyRetention, Yearly:yearlyRetention, WeekOfYear:weekOfYear}", NULL},
+    {"sql db ltr-policy set", "Set for how long weekly, monthly and yearly backups are kept.", "db! weekly monthly yearly week " OF "no-wait", "PUT", DB "/backupLongTermRetentionPolicies/default", NULL, NULL,
+     "{Weekly:weeklyRetention, Monthly:monthlyRetention, Yearly:yearlyRetention, WeekOfYear:weekOfYear}", NULL},
+    {"sql db tde show", "Show whether a database is encrypted at rest.", "op-db! " OF, "GET", SV "/databases/{op-db}/transparentDataEncryption/current", NULL, NULL, "{State:state}", NULL},
+    {"sql db tde set", "Set whether a database is encrypted at rest.", "op-db! status! " OF, "PUT", SV "/databases/{op-db}/transparentDataEncryption/current", NULL, NULL, "{State:state}", NULL},
+
+    {"sql server create", "Make a logical server.", "new-server! location! admin-user! admin-password tls public tags group no-wait", "PUT",
+     SQL "/servers/{new-server}", qri_prepare_server, NULL, SERVER_COLUMNS, NULL},
+    {"sql server update", "Change a logical server.", "server-name group admin-password tls public tags no-wait", "PATCH", SN, qri_prepare_server, NULL, SERVER_COLUMNS, NULL},
+    {"sql server show", "Show a logical server.", "server-name group", "GET", SN, NULL, NULL, SERVER_COLUMNS, NULL},
+    {"sql server list", "List logical servers.", "group", "GET", SUB "/providers/Microsoft.Sql/servers", NULL, NULL, "[]." SERVER_COLUMNS, NULL},
+    {"sql server delete", "Delete a logical server and its databases.", "new-server! group yes no-wait", "DELETE", SQL "/servers/{new-server}", qri_prepare_delete, NULL, NULL, NULL},
+    {"sql server list-usages", "List what a server uses of its limits.", "server-name group", "GET", SN "/usages", NULL, NULL,
+     "[].{Name:name, Used:currentValue, Limit:limit, Unit:unit}", NULL},
+    {"sql server firewall-rule create", "Let a range of addresses in.", "rule! start-ip! end-ip! " OF, "PUT", SV "/firewallRules/{rule}", NULL, NULL, RULE_COLUMNS,
+     "quire sql server firewall-rule create -n office --start-ip-address 10.0.0.1 --end-ip-address 10.0.0.9"},
+    {"sql server firewall-rule update", "Change the range of a rule.", "rule! start-ip! end-ip! " OF, "PUT", SV "/firewallRules/{rule}", NULL, NULL, RULE_COLUMNS, NULL},
+    {"sql server firewall-rule show", "Show a rule.", "rule! " OF, "GET", SV "/firewallRules/{rule}", NULL, NULL, RULE_COLUMNS, NULL},
+    {"sql server firewall-rule list", "List the rules of a server.", OF, "GET", SV "/firewallRules", NULL, NULL, "[]." RULE_COLUMNS, NULL},
+    {"sql server firewall-rule delete", "Delete a rule.", "rule! " OF "yes", "DELETE", SV "/firewallRules/{rule}", NULL, NULL, NULL, NULL},
+    {"sql server conn-policy show", "Show how clients are connected.", OF, "GET", SV "/connectionPolicies/default", NULL, NULL, "{ConnectionType:connectionType}", NULL},
+    {"sql server conn-policy update", "Change how clients are connected.", "connection! " OF, "PUT", SV "/connectionPolicies/default", NULL, NULL, "{ConnectionType:connectionType}", NULL},
+    {"sql list-usages", "List what a region uses of its limits.", "at-location!", "GET", SUB "/providers/Microsoft.Sql/locations/{at-location}/usages", NULL, NULL,
+     "[].{Name:name, Used:currentValue, Limit:limit, Unit:unit}", NULL},
+    {0},
+    /* clang-format on */
+};

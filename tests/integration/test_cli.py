@@ -1,0 +1,351 @@
+"""`quire`: the command line over the HTTPS API, with az's words, and its T-SQL prompt."""
+import json
+import os
+import pty
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import unittest
+import uuid
+
+import server
+
+# The article about managing Hyperscale databases has these commands, with az's name in the place of quire's.
+VARIABLES = """
+resourceGroupName="myResourceGroup"
+serverName="server01"
+databaseName="mySampleDatabase"
+"""
+MIGRATE = """
+serviceObjective="HS_Gen5_2"
+
+az sql db update -g $resourceGroupName -s $serverName -n $databaseName \\
+    --edition Hyperscale --service-objective $serviceObjective
+"""
+REVERSE = """
+serviceObjective="GP_Gen5_2"
+computeModel="Provisioned"
+
+az sql db update -g $resourceGroupName -s $serverName -n $databaseName \\
+    --edition GeneralPurpose --service-objective $serviceObjective \\
+    --compute-model $computeModel 
+"""
+REVERSE_WITH_SIZE = """
+serviceObjective="GP_Gen5_2"
+computeModel="Provisioned"
+maxsize="200GB"
+
+az sql db update -g $resourceGroupName -s $serverName -n $databaseName \\
+    --edition GeneralPurpose --service-objective $serviceObjective \\
+    --compute-model $computeModel --max-size $maxsize
+"""
+OPERATIONS = """
+az sql db op list -g $resourceGroupName -s $serverName --database $databaseName
+"""
+LIST = """
+az sql db list -g $resourceGroupName -s $serverName --query "[].{Name:name, Location:location, \
+SLO:currentServiceObjectiveName, Tier:currentSku.tier, maxSizeBytes:maxSizeBytes,\
+HAreplicas:highAvailabilityReplicaCount}[?Tier=='Hyperscale']" --output table
+"""
+
+
+class Failed(AssertionError):
+    def __init__(self, done):
+        super().__init__(f"exit status {done.returncode}: {done.stdout}{done.stderr}")
+        self.code, self.text = done.returncode, done.stderr
+
+
+served = None
+
+
+def setUpModule():
+    global served
+    served = server.Server("--sample").start()
+
+
+def tearDownModule():
+    served.stop()
+    served.remove()
+
+
+class Cli(unittest.TestCase):
+    """One server for all tests, one login for those of a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = served
+        cls.home = tempfile.mkdtemp(prefix="quire-cli-")
+        cls.endpoint = f"https://localhost:{cls.server.https_port}"
+        cls.ca = os.path.join(cls.server.data_dir, "tls", "cert.pem")
+        cls.env = {**os.environ, "QUIRE_HOME": cls.home, "NO_PROXY": "localhost",
+                   "QUIRE_PASSWORD": cls.server.password, "LC_ALL": "C.UTF-8"}
+        cls.run_quire("login", "--endpoint", cls.endpoint, "--ca", cls.ca, "-u", "quireadmin")
+        del cls.env["QUIRE_PASSWORD"]
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.home)
+
+    @classmethod
+    def run_quire(cls, *words, env=None, text=""):
+        done = subprocess.run([server.program("quire"), *words], env={**cls.env, **(env or {})},
+                              input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=120)
+        if done.returncode != 0:
+            raise Failed(done)
+        return done.stdout
+
+    def quire(self, line, **more):
+        out = self.run_quire(*line.split(), **more)
+        return json.loads(out) if out.strip() else None
+
+    def refused(self, line, code, words, **more):
+        with self.assertRaises(Failed) as failure:
+            self.quire(line, **more)
+        self.assertEqual(failure.exception.code, code, failure.exception.text)
+        self.assertIn(words, failure.exception.text)
+
+    def on_terminal(self, *words, keys=b"", until=None):
+        """Runs it on a terminal; types `keys` when `until` has been shown. What it showed, and its status."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(server.program("quire"), ["quire", *words], {**self.env, "TERM": "xterm"})
+        shown = b""
+        while True:
+            if until is not None and until in shown:
+                os.write(fd, keys)
+                until = None
+            try:
+                data = os.read(fd, 65536)
+            except OSError:  # the other end is closed
+                data = b""
+            if not data:
+                break
+            shown += data
+        os.close(fd)
+        return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+class Article(Cli):
+    """az's commands as they are printed, with quire's name in the place of az's."""
+
+    def shell(self, text):
+        text = re.sub(r"^az ", f"'{server.program('quire')}' ", VARIABLES + text, flags=re.M)
+        done = subprocess.run(["bash", "-c", text], env=self.env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        if done.returncode != 0:
+            raise Failed(done)
+        return done.stdout
+
+    def test_operations_are_listed(self):
+        found = json.loads(self.shell(OPERATIONS))
+        self.assertEqual(found[-1]["operation"], "CreateLogicalDatabase")
+
+    def test_hyperscale_databases_are_listed(self):
+        self.quire("sql db create -n listed --edition Hyperscale --service-objective HS_Gen5_2")
+        lines = self.shell(LIST).splitlines()
+        self.assertEqual(lines[0].split(),
+                         ["Name", "Location", "SLO", "Tier", "MaxSizeBytes", "HAreplicas"])
+        self.assertIn(["listed", "eastus", "HS_Gen5_2", "Hyperscale", "-1", "1"],
+                      [line.split() for line in lines])
+        self.quire("sql db delete -n listed --yes")
+
+    def test_to_hyperscale_and_back(self):
+        try:
+            shown = json.loads(self.shell(MIGRATE))
+        except Failed as failure:
+            if "FeatureNotSupported: " in failure.text:
+                self.skipTest("this version does not move data between Hyperscale and other tiers")
+            raise
+        self.assertEqual((shown["currentServiceObjectiveName"], shown["maxSizeBytes"]),
+                         ("HS_Gen5_2", -1))
+        shown = json.loads(self.shell(REVERSE))
+        self.assertEqual((shown["currentServiceObjectiveName"], shown["maxSizeBytes"]),
+                         ("GP_Gen5_2", 1 << 40))
+        self.shell(MIGRATE)
+        shown = json.loads(self.shell(REVERSE_WITH_SIZE))
+        self.assertEqual((shown["currentServiceObjectiveName"], shown["maxSizeBytes"]),
+                         ("GP_Gen5_2", 200 << 30))
+
+
+class Commands(Cli):
+    def test_a_database_from_create_to_delete(self):
+        made = self.quire("sql db create -n d -e Hyperscale --service-objective HS_Gen5_2 "
+                          "--ha-replicas 0 --tags a=b c=d")
+        self.assertEqual((made["sku"]["name"], made["sku"]["capacity"], made["tags"],
+                          made["highAvailabilityReplicaCount"]),
+                         ("HS_Gen5", 2, {"a": "b", "c": "d"}, 0))
+        self.assertEqual(self.quire("sql db update -n d -c 4")["currentServiceObjectiveName"],
+                         "HS_Gen5_4")
+        operations = self.quire("sql db op list -d d")
+        self.assertEqual([o["operationFriendlyName"] for o in operations],
+                         ["ALTER DATABASE", "CREATE DATABASE"])
+        self.refused(f"sql db op cancel -d d -n {operations[0]['name']}", 1, "CannotCancelOperation: ")
+        self.assertEqual(self.quire("sql db rename -n d --new-name e")["name"], "e")
+        self.assertEqual(self.quire("sql db copy -n e --dest-name f")["name"], "f")
+        time = self.quire("sql db show -n e")["earliestRestoreDate"]
+        self.assertEqual(self.quire(f"sql db restore -n e --dest-name g --time {time}")["name"], "g")
+        replica = self.quire("sql db replica create -n e --partner-database r --secondary-type named "
+                             "--service-objective HS_Gen5_2 --ha-replicas 0")
+        self.assertEqual(replica["secondaryType"], "Named")
+        self.assertEqual([link["partnerDatabase"] for link in
+                          self.quire("sql db replica list-links -n e")], ["r"])
+        self.refused("sql db delete -n r", 2, "--yes")
+        for name in ("r", "g", "f", "e"):
+            self.assertIsNone(self.quire(f"sql db delete -n {name} --yes"))
+        self.assertIsNone(self.quire("sql db delete -n e --yes"))  # again is no error
+        gone = {d["databaseName"]: d for d in self.quire("sql db list-deleted")}
+        self.assertLess({"e", "f"}, set(gone))
+        back = self.quire(f"sql db restore -n f --dest-name f --deleted-time {gone['f']['deletionDate']}")
+        self.assertEqual(back["name"], "f")
+        self.quire("sql db delete -n f --yes --no-wait")
+
+    def test_policies_rules_and_servers(self):
+        self.assertEqual(self.quire("sql db str-policy set -n mySampleDatabase --retention-days 14")
+                         ["retentionDays"], 14)
+        self.assertEqual(self.quire("sql db str-policy show -n mySampleDatabase")["retentionDays"], 14)
+        self.quire("sql server firewall-rule create -n r --start-ip-address 10.0.0.1 "
+                   "--end-ip-address 10.0.0.2")
+        self.assertEqual(self.quire("sql server firewall-rule list --query [].endIpAddress"),
+                         ["10.0.0.2"])
+        self.quire("sql server firewall-rule delete -n r")
+        self.assertEqual(self.quire("sql server firewall-rule list"), [])
+        self.assertEqual(self.quire("sql server update --tags x=y")["tags"], {"x": "y"})
+        self.assertEqual(self.quire("sql server list --query [].name"), ["server01"])
+        found = self.quire("sql db list-editions -l eastus -e Hyperscale --query "
+                           "[].supportedServiceLevelObjectives[].name")
+        self.assertIn("HS_Gen5_2", found)
+
+    def test_output_is_as_asked_for(self):
+        query = "[?name=='master'].{N:name,tier:sku.tier}"
+        for form, want in (("json", '[\n  {\n    "N": "master",\n    "tier": "System"\n  }\n]\n'),
+                           ("table", "N       Tier\n------  ------\nmaster  System\n"),
+                           ("tsv", "master\tSystem\n"),
+                           ("yaml", '- "N": "master"\n  "tier": "System"\n'),
+                           ("none", "")):
+            self.assertEqual(self.run_quire("sql", "db", "list", "--query", query, "-o", form), want)
+
+    def test_errors_and_exit_codes(self):
+        self.refused("sql db create -n x --service-objective GP_Gen5_3", 1, "quire: InvalidSkuName: ")
+        self.refused("sql db create -n x --editon Hyperscale", 2, "is it '--edition'?")
+        self.refused("sql db lst", 2, "is it 'sql db list'?")
+        self.refused("sql db list --query [", 2, "--query: query, column 2: ")
+        self.refused("sql db create -n never --query [", 2, "--query: ")
+        self.refused("sql db show -n never", 3, "quire: ResourceNotFound: ")
+        self.refused("sql db list -s other", 3, "ResourceNotFound: ")
+        self.refused("rest --url https://example.com/x", 2, "is not of https://localhost:")
+
+    def test_a_bar_shows_how_far_an_operation_is(self):
+        shown, code = self.on_terminal("sql", "db", "create", "-n", "bar", "-o", "tsv", "--query", "name")
+        self.assertEqual(code, 0, shown)
+        self.assertRegex(shown, r"\rsql db create \[\.{30}\]   0 % 00:00")
+        self.assertRegex(shown, r"\rsql db create \[#{30}\] 100 % 00:\d\d\r\x1b\[K")
+        self.assertTrue(shown.endswith("bar\r\n"), shown)
+        shown, code = self.on_terminal("sql", "db", "delete", "-n", "bar", keys=b"n\n", until=b"(y/n)")
+        self.assertEqual(code, 1, shown)
+        shown, code = self.on_terminal("sql", "db", "delete", "-n", "bar", keys=b"y\n", until=b"(y/n)")
+        self.assertEqual(code, 0, shown)
+        self.refused("sql db show -n bar", 3, "ResourceNotFound")
+
+    def test_completion_follows_the_table(self):
+        script = self.run_quire("completion") + """
+            complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _quire
+                              echo "${COMPREPLY[@]}"; }
+            complete_line quire sql db op ''
+            complete_line quire sql db update --compute
+            complete_line quire sql db update --edition Hyp
+        """
+        done = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+        self.assertEqual(done.stdout.splitlines()[-3:], ["list cancel", "--compute-model", "Hyperscale"])
+
+
+class Login(Cli):
+    def login(self, *words, home, **more):
+        return self.run_quire("login", "--endpoint", self.endpoint, "-u", "quireadmin", *words,
+                              env={"QUIRE_HOME": home, **more})
+
+    def login_fails(self, code, words, *args, **more):
+        with tempfile.TemporaryDirectory(prefix="quire-cli-") as home:
+            with self.assertRaises(Failed) as failure:
+                self.login(*args, home=home, **more)
+            self.assertEqual(failure.exception.code, code, failure.exception.text)
+            self.assertIn(words, failure.exception.text)
+            self.assertEqual(os.listdir(home), [])
+
+    def test_wrong_secrets_and_certificates_are_refused_and_leave_nothing(self):
+        self.login_fails(4, "invalid_grant: ", "--ca", self.ca, QUIRE_PASSWORD="wrong")
+        self.login_fails(4, "invalid_client: ", "--ca", self.ca, "--service-principal", "-p", "wrong")
+        self.login_fails(5, "is not trusted", QUIRE_PASSWORD=self.server.password)
+        self.login_fails(2, "QUIRE_PASSWORD", "--ca", self.ca)
+        self.login_fails(2, "--ca: ", "--ca", "/nonexistent", "-p", "x")
+        with tempfile.TemporaryDirectory(prefix="quire-cli-") as home:
+            self.refused("sql db list", 4, "nobody is logged in", env={"QUIRE_HOME": home})
+
+    def test_what_is_kept_is_for_its_owner_only_and_no_password(self):
+        self.assertEqual(stat.S_IMODE(os.stat(self.home).st_mode), 0o700)
+        for name in os.listdir(self.home):
+            path = os.path.join(self.home, name)
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600, name)
+            with open(path, encoding="utf-8") as file:
+                self.assertNotIn(self.server.password, file.read())
+
+    def token(self, change=None):
+        path = os.path.join(self.home, "token.json")
+        with open(path, encoding="utf-8") as file:
+            token = json.load(file)
+        if change is not None:
+            token.update(change)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(token, file)
+        return token
+
+    def test_a_token_that_has_expired_or_is_not_taken_is_renewed(self):
+        before = self.token({"expiresOn": 1})
+        self.assertIn("master", self.quire("sql db list --query [].name"))
+        after = self.token()
+        self.assertGreater(after["expiresOn"], 1)
+        self.assertNotEqual((after["accessToken"], after["refreshToken"]),
+                            (before["accessToken"], ""))
+        self.token({"accessToken": "x.y.z"})  # good by its date, but not by its signature
+        self.assertIn("master", self.quire("sql db list --query [].name"))
+        kept = self.token({"expiresOn": 1, "refreshToken": "x.y.z"})
+        self.refused("sql db list", 4, "log in again: invalid_grant: ")
+        self.token({**kept, "refreshToken": after["refreshToken"]})
+
+    def test_a_service_principal_may_do_what_its_role_allows(self):
+        at = f"/subscriptions/{self.quire('account show')['subscription']}"
+        made = self.quire(f"rest -m put --url {at}/providers/Quire.Identity/servicePrincipals/ci"
+                          "?api-version=2026-01-01 -b {}")["properties"]
+        with tempfile.TemporaryDirectory(prefix="quire-cli-") as home:
+            login = f"login --endpoint {self.endpoint} --ca {self.ca} -u ci --service-principal --tenant local"
+            env = {"QUIRE_HOME": home, "QUIRE_PASSWORD": made["secret"]}
+            self.refused(login, 4, "AuthorizationFailed: ", env=env)
+            reader = {"principalId": made["objectId"],
+                      "roleDefinitionId": "acdd72a7-3385-48ef-bd42-f606fba81ae7"}
+            self.quire(f"rest -m put --url {at}/providers/Microsoft.Authorization/roleAssignments/"
+                       f"{uuid.uuid4()}?api-version=2022-04-01 -b " +
+                       json.dumps({"properties": reader}, separators=(",", ":")))
+            self.quire(login, env=env)
+            del env["QUIRE_PASSWORD"]
+            self.assertIn("master", self.quire("sql db list --query [].name", env=env))
+            self.refused("sql db create -n no", 4, "AuthorizationFailed: ", env=env)
+            path = os.path.join(home, "token.json")
+            with open(path, encoding="utf-8") as file:
+                token = json.load(file)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({**token, "expiresOn": 1}, file)
+            self.refused("sql db list", 4, "the login of 'ci' has expired", env=env)
+            env["QUIRE_PASSWORD"] = made["secret"]
+            self.assertIn("master", self.quire("sql db list --query [].name", env=env))
+
+    def test_logging_out_forgets_the_token_and_not_the_endpoint(self):
+        self.quire("logout")
+        self.refused("sql db list", 4, "nobody is logged in")
+        self.quire("login -u quireadmin -p " + self.server.password)
+        self.assertIn("master", self.quire("sql db list --query [].name"))
+
+
+if __name__ == "__main__":
+    unittest.main()
