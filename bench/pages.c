@@ -2,7 +2,10 @@
  * it, written bytes for each ingested one, and GetPage over a unix socket: a process that has just
  * opened the layers, which are not in the machine's page cache either, and the same pages again.
  *
- *   pages DIR [megabytes of log, default 512] [clear: not encrypted] */
+ *   pages DIR [megabytes of log, default 512] [clear: not encrypted] [bulk]
+ *
+ * The log is of small changes to pages by chance; with `bulk` that of a load: whole pages that do
+ * not compress, one behind the other, and changes to the few pages that lead there. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +18,16 @@
 #include "pagesvc/client.h"
 #include "rpc/socket.h"
 
-enum { PAGE_BYTES = 8192, PAGES = 40000, PIECE_BYTES = 1 << 20, PAGES_A_COMMIT = 6 };
+enum {
+    PAGE_BYTES = 8192,
+    PAGES = 40000,
+    PIECE_BYTES = 1 << 20,
+    PAGES_A_COMMIT = 6,
+    NEW_PAGES_A_COMMIT = 2500, /* of a load */
+    LEADING_PAGES = 50,        /* new pages have a page above them that changes with each */
+};
+
+static uint32_t page_count = PAGES;
 
 static uint64_t seed = 88172645463325252ULL;
 static uint64_t chance(void)
@@ -52,6 +64,29 @@ static void add_commit(struct qr_buf *log, uint8_t *written, uint64_t no)
         written[page_no] = 1;
     }
     qr_record_add_commit(log, PAGES, PAGES_A_COMMIT, no, no);
+}
+
+/* One commit of a load. */
+static void add_load(struct qr_buf *log, uint64_t no)
+{
+    static uint8_t page[PAGE_BYTES], before[PAGE_BYTES], after[PAGE_BYTES];
+    uint32_t count = 0;
+    page_count = no == 1 ? LEADING_PAGES : page_count;
+    for (uint32_t i = 1; i <= LEADING_PAGES && no == 1; i++, count++)
+        qr_record_add_page(log, i, NULL, before, PAGE_BYTES);
+    for (uint32_t i = 0; i < NEW_PAGES_A_COMMIT; i++, count++) {
+        for (size_t at = 0; at < PAGE_BYTES; at += 8) {
+            uint64_t word = chance();
+            memcpy(page + at, &word, sizeof word);
+        }
+        qr_record_add_page(log, ++page_count, NULL, page, PAGE_BYTES);
+    }
+    for (uint32_t i = 0; i < 4 && no > 1; i++, count++) {
+        memcpy(after, before, sizeof after);
+        memset(after + chance() % (PAGE_BYTES - 400), (int)(1 + chance() % 255), 300);
+        qr_record_add_page(log, 1 + (uint32_t)(no + i) % LEADING_PAGES, before, after, PAGE_BYTES);
+    }
+    qr_record_add_commit(log, page_count, count, no, no);
 }
 
 static double ingest(struct qr_pagesvc *svc, const struct qr_slice_id *id, const struct qr_buf *log,
@@ -91,7 +126,7 @@ static void read_pages(struct qr_rpc_peer *peer, const struct qr_slice_id *id, u
     seed = 42;
     for (size_t i = 0; i < calls; i++) {
         for (uint32_t k = 0; k < batch; k++)
-            wants[k] = (struct qr_pages_want){.page_no = 1 + (uint32_t)(chance() % PAGES),
+            wants[k] = (struct qr_pages_want){.page_no = 1 + (uint32_t)(chance() % page_count),
                                               .lsn = qr_lsn(UINT64_MAX)};
         qr_buf_clear(&request);
         qr_buf_clear(&reply);
@@ -204,7 +239,12 @@ int main(int argc, char **argv)
         return 2;
     snprintf(s.address, sizeof s.address, "unix:%s/run/s", argv[1]);
     check(qr_blob_open(qr_env_real(), NULL, url, "", &s.blob, &err), &err);
-    if (argc < 4 || strcmp(argv[3], "clear") != 0)
+    bool clear = false, bulk = false;
+    for (int i = 3; i < argc; i++) {
+        clear = clear || strcmp(argv[i], "clear") == 0;
+        bulk = bulk || strcmp(argv[i], "bulk") == 0;
+    }
+    if (!clear)
         make_keys(&s, argv[1]);
     open_server(&s);
     struct qr_slice_id id = {{{1}}, 0};
@@ -212,8 +252,12 @@ int main(int argc, char **argv)
     struct qr_buf log;
     qr_buf_init(&log, (megabytes + 64) << 20);
     uint8_t *written = calloc(PAGES + 1, 1);
-    for (uint64_t no = 1; log.len < megabytes << 20; no++)
-        add_commit(&log, written, no);
+    for (uint64_t no = 1; log.len < megabytes << 20; no++) {
+        if (bulk)
+            add_load(&log, no);
+        else
+            add_commit(&log, written, no);
+    }
     double took = ingest(s.svc, &id, &log, 4096);
     printf("%-36s %8.1f MB/s\n", "ingest, layers written behind it", (double)log.len / 1e6 / took);
     serve(&s);

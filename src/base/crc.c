@@ -12,6 +12,8 @@
 #endif
 #include "base/banned.h"
 
+#define POLYNOMIAL 0x82f63b78u /* reflected: bit 31 is x^0 */
+
 static uint32_t table[8][256];
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
@@ -20,7 +22,7 @@ static void make_table(void)
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
         for (int k = 0; k < 8; k++)
-            c = (c & 1) != 0 ? (c >> 1) ^ 0x82f63b78u : c >> 1;
+            c = (c & 1) != 0 ? (c >> 1) ^ POLYNOMIAL : c >> 1;
         table[0][i] = c;
     }
     for (int t = 1; t < 8; t++)
@@ -130,4 +132,30 @@ uint32_t qri_crc32c_plain(uint32_t crc, const void *bytes, size_t count)
 uint32_t qr_crc32c(uint32_t crc, const void *bytes, size_t count)
 {
     return has_fast() ? ~crc_fast(~crc, bytes, count) : qri_crc32c_plain(crc, bytes, count);
+}
+
+/* --- joining --- */
+
+/* Modulo the polynomial. */
+static uint32_t product(uint32_t a, uint32_t b)
+{
+    uint32_t sum = 0;
+    for (uint32_t bit = UINT32_C(1) << 31; bit != 0; bit >>= 1) {
+        if ((a & bit) != 0)
+            sum ^= b;
+        b = (b & 1) != 0 ? (b >> 1) ^ POLYNOMIAL : b >> 1;
+    }
+    return sum;
+}
+
+/* Bytes behind a piece multiply its sum by x^8 each; the inversions at both ends cancel out. */
+uint32_t qr_crc32c_join(uint32_t first, uint32_t second, uint64_t second_bytes)
+{
+    uint32_t over = UINT32_C(1) << 31, square = UINT32_C(1) << (31 - 8);
+    for (uint64_t n = second_bytes; n != 0; n >>= 1) {
+        if ((n & 1) != 0)
+            over = product(over, square);
+        square = product(square, square);
+    }
+    return product(over, first) ^ second;
 }

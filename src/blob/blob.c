@@ -1,4 +1,5 @@
 /* blob.c - see blob/blob.h: names, URLs, and the way to the backend */
+#include <assert.h>
 #include <string.h>
 #include "blob_int.h"
 #include "base/banned.h"
@@ -131,6 +132,69 @@ enum qr_status qr_blob_list(struct qr_blob *blob, const char *prefix, qr_blob_li
 {
     QR_TRY(check_prefix(prefix, err));
     return qr_wrap(err, blob->ops->list(blob, prefix, each, arg, err), "list '%s'", prefix);
+}
+
+/* --- objects that are files --- */
+
+bool qr_blob_has_files(struct qr_blob *blob)
+{
+    return blob->ops->has_files != NULL && blob->ops->has_files(blob);
+}
+
+static enum qr_status check_files(struct qr_blob *blob, struct qr_err *err)
+{
+    if (!qr_blob_has_files(blob))
+        return qr_fail(err, QR_UNSUPPORTED, "the blob store's objects are no files here");
+    return QR_OK;
+}
+
+enum qr_status qr_blob_stage_begin(struct qr_blob *blob, const char *name,
+                                   struct qr_blob_stage **ret_stage, struct qr_err *err)
+{
+    QR_TRY(check_files(blob, err));
+    QR_TRY(check_name(name, err));
+    return qr_wrap(err, blob->ops->stage_begin(blob, name, ret_stage, err), "begin '%s'", name);
+}
+
+enum qr_status qr_blob_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,
+                                 const void *bytes, size_t count, struct qr_err *err)
+{
+    return blob->ops->stage_add(blob, stage, bytes, count, err);
+}
+
+enum qr_status qr_blob_stage_end(struct qr_blob *blob, struct qr_blob_stage *own_stage,
+                                 const void *head, size_t head_count, const char *if_tag,
+                                 struct qr_blob_tag *ret_tag, struct qr_err *err)
+{
+    struct qr_blob_tag unused;
+    assert(head_count <= QR_BLOB_HEAD_BYTES_MAX);
+    return blob->ops->stage_end(blob, own_stage, head, head_count, if_tag,
+                                ret_tag == NULL ? &unused : ret_tag, err);
+}
+
+void qr_blob_stage_abandon(struct qr_blob *blob, struct qr_blob_stage *own_stage)
+{
+    if (own_stage != NULL)
+        blob->ops->stage_abandon(blob, own_stage);
+}
+
+enum qr_status qr_blob_drop_stages(struct qr_blob *blob, const char *folder, struct qr_err *err)
+{
+    QR_TRY(check_files(blob, err));
+    QR_TRY(check_prefix(folder, err));
+    size_t bytes = strlen(folder);
+    if (bytes == 0 || folder[0] == '/' || folder[bytes - 1] != '/')
+        return qr_fail(err, QR_INVALID, "'%s' is no folder of objects", folder);
+    return qr_wrap(err, blob->ops->drop_stages(blob, folder, err), "clean '%s'", folder);
+}
+
+enum qr_status qr_blob_open_file(struct qr_blob *blob, const char *name, struct qr_file **ret_file,
+                                 uint64_t *ret_start, struct qr_err *err)
+{
+    QR_TRY(check_files(blob, err));
+    QR_TRY(check_name(name, err));
+    return qr_wrap(err, blob->ops->open_file(blob, name, ret_file, ret_start, err), "open '%s'",
+                   name);
 }
 
 enum qr_status qr_blob_append(struct qr_blob *blob, const char *name, uint64_t at_offset,

@@ -171,6 +171,12 @@ static void dir_close(struct qr_blob *blob)
     free(dir);
 }
 
+static bool dir_has_files(struct qr_blob *blob)
+{
+    (void)blob;
+    return true;
+}
+
 static const struct qr_blob_ops dir_ops = {
     .put = qri_dir_put,
     .put_file = qri_dir_put_file,
@@ -181,6 +187,13 @@ static const struct qr_blob_ops dir_ops = {
     .append = qri_dir_append,
     .lease = qri_dir_lease,
     .release = qri_dir_release,
+    .has_files = dir_has_files,
+    .stage_begin = qri_dir_stage_begin,
+    .stage_add = qri_dir_stage_add,
+    .stage_end = qri_dir_stage_end,
+    .stage_abandon = qri_dir_stage_abandon,
+    .drop_stages = qri_dir_drop_stages,
+    .open_file = qri_dir_open_file,
     .close = dir_close,
 };
 

@@ -64,16 +64,42 @@ struct qri_dir_lock {
 QR_NODISCARD enum qr_status qri_dir_lock(struct qri_dir *dir, const char *name,
                                          struct qri_dir_lock *ret_lock, struct qr_err *err);
 void qri_dir_unlock(struct qri_dir_lock *lock);
+/* A new file beside the object, with the folders for both. */
+QR_NODISCARD enum qr_status qri_dir_open_temp(struct qri_dir *dir, const char *name,
+                                              unsigned more_flags, struct qri_dir_path *ret_temp,
+                                              struct qr_file **ret_file, struct qr_err *err);
+void qri_dir_drop_temp(struct qri_dir *dir, const char *temp);
+/* Gives the finished temporary file its name, if the condition holds. */
+QR_NODISCARD enum qr_status qri_dir_publish(struct qri_dir *dir, const char *name, const char *temp,
+                                            const char *if_tag, struct qr_err *err);
+void qri_dir_new_header(struct qri_dir *dir, enum qri_dir_kind kind,
+                        struct qri_dir_header *ret_header);
 enum qr_status qri_dir_put(struct qr_blob *blob, const char *name, const void *bytes, size_t count,
                            const char *if_tag, struct qr_blob_tag *ret_tag, struct qr_err *err);
-enum qr_status qri_dir_put_file(struct qr_blob *blob, const char *name, struct qr_file *file,
-                                uint64_t bytes, const char *if_tag, struct qr_blob_tag *ret_tag,
-                                struct qr_err *err);
 enum qr_status qri_dir_remove(struct qr_blob *blob, const char *name, const char *if_tag,
                               struct qr_err *err);
 enum qr_status qri_dir_append(struct qr_blob *blob, const char *name, uint64_t at_offset,
                               const struct iovec *iov, int iov_count, const char *lease_id,
                               struct qr_err *err);
+
+/* dir_stage.c */
+enum qr_status qri_dir_put_file(struct qr_blob *blob, const char *name, struct qr_file *file,
+                                uint64_t bytes, const char *if_tag, struct qr_blob_tag *ret_tag,
+                                struct qr_err *err);
+enum qr_status qri_dir_put_large(struct qri_dir *dir, const char *name, const void *bytes,
+                                 size_t count, const char *if_tag, struct qr_blob_tag *ret_tag,
+                                 struct qr_err *err);
+enum qr_status qri_dir_stage_begin(struct qr_blob *blob, const char *name,
+                                   struct qr_blob_stage **ret_stage, struct qr_err *err);
+enum qr_status qri_dir_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,
+                                 const void *bytes, size_t count, struct qr_err *err);
+enum qr_status qri_dir_stage_end(struct qr_blob *blob, struct qr_blob_stage *own_stage,
+                                 const void *head, size_t head_count, const char *if_tag,
+                                 struct qr_blob_tag *ret_tag, struct qr_err *err);
+void qri_dir_stage_abandon(struct qr_blob *blob, struct qr_blob_stage *own_stage);
+enum qr_status qri_dir_drop_stages(struct qr_blob *blob, const char *folder, struct qr_err *err);
+enum qr_status qri_dir_open_file(struct qr_blob *blob, const char *name, struct qr_file **ret_file,
+                                 uint64_t *ret_start, struct qr_err *err);
 
 /* dir_list.c */
 enum qr_status qri_dir_list(struct qr_blob *blob, const char *prefix, qr_blob_list_fn *each,

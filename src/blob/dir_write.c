@@ -7,7 +7,7 @@
 #include "dir_int.h"
 #include "base/banned.h"
 
-enum { PIECE_BYTES = 1 << 20, DIRECT_ALIGN = 4096, KNOWN_MAX = 8192, LARGE_BYTES = 256 << 10 };
+enum { KNOWN_MAX = 8192, LARGE_BYTES = 256 << 10 };
 static const int64_t LOCK_POLL_NS = 2000000, LOCK_WAIT_NS = INT64_C(10) * 1000000000;
 
 enum qr_status qri_dir_lock(struct qri_dir *dir, const char *name, struct qri_dir_lock *ret_lock,
@@ -109,6 +109,24 @@ static void temp_path(struct qri_dir *dir, const char *name, struct qri_dir_path
     assert(more > 0 && n + (size_t)more < sizeof ret_path->z);
 }
 
+enum qr_status qri_dir_open_temp(struct qri_dir *dir, const char *name, unsigned more_flags,
+                                 struct qri_dir_path *ret_temp, struct qr_file **ret_file,
+                                 struct qr_err *err)
+{
+    QR_TRY(ensure_dirs(dir, name, err));
+    temp_path(dir, name, ret_temp);
+    return qr_env_open(dir->env, ret_temp->z,
+                       QR_OPEN_WRITE | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE | more_flags, ret_file,
+                       err);
+}
+
+void qri_dir_drop_temp(struct qri_dir *dir, const char *temp)
+{
+    /* After a rename there is nothing to remove; else what stays is removed by a listing. */
+    enum qr_status removed = qr_env_unlink(dir->env, temp, NULL);
+    (void)removed;
+}
+
 static enum qr_status write_bytes(struct qr_file *to, const void *bytes, size_t count,
                                   struct qri_dir_header *header, struct qr_err *err)
 {
@@ -119,67 +137,6 @@ static enum qr_status write_bytes(struct qr_file *to, const void *bytes, size_t 
     struct iovec iov[2] = {{head, sizeof head}, {(void *)(uintptr_t)bytes, count}};
     QR_TRY(qr_file_pwritev(to, iov, count > 0 ? 2 : 1, 0, err));
     return qr_file_sync(to, err);
-}
-
-/* --- large objects: past the machine's page cache, as nobody reads them soon --- */
-
-struct source {
-    struct qr_file *file; /* or NULL: */
-    const uint8_t *bytes;
-    uint64_t count;
-};
-
-static enum qr_status read_source(const struct source *from, uint8_t *dst, size_t count,
-                                  uint64_t at, struct qr_err *err)
-{
-    if (from->file != NULL)
-        return qr_file_read_exactly(from->file, dst, count, at, err);
-    memcpy(dst, from->bytes + at, count);
-    return QR_OK;
-}
-
-/* All but the last sector's bytes can go past the page cache. */
-static enum qr_status write_piece(struct qr_file *to, const uint8_t *piece, size_t count,
-                                  uint64_t at, struct qr_err *err)
-{
-    size_t whole = count / DIRECT_ALIGN * DIRECT_ALIGN;
-    QR_TRY(qr_file_pwrite(to, piece, whole, at, err));
-    return whole == count ? QR_OK
-                          : qr_file_pwrite(to, piece + whole, count - whole, at + whole, err);
-}
-
-/* The first piece has the header and so is written last, when the checksum is known. */
-static enum qr_status write_pieces(struct qr_file *to, const struct source *from, uint8_t *first,
-                                   uint8_t *piece, struct qri_dir_header *header,
-                                   struct qr_err *err)
-{
-    uint64_t end = QRI_DIR_HEADER_BYTES + from->count, at = 0;
-    size_t first_bytes = end < PIECE_BYTES ? (size_t)end : PIECE_BYTES;
-    uint8_t *data = first + QRI_DIR_HEADER_BYTES;
-    size_t count = first_bytes - QRI_DIR_HEADER_BYTES;
-    QR_TRY(read_source(from, data, count, 0, err));
-    header->data_crc = qr_crc32c(0, data, count);
-    for (at = first_bytes; at < end; at += count) {
-        count = end - at < PIECE_BYTES ? (size_t)(end - at) : PIECE_BYTES;
-        QR_TRY(read_source(from, piece, count, at - QRI_DIR_HEADER_BYTES, err));
-        header->data_crc = qr_crc32c(header->data_crc, piece, count);
-        QR_TRY(write_piece(to, piece, count, at, err));
-    }
-    header->bytes = from->count;
-    qri_dir_header_put(header, first);
-    QR_TRY(write_piece(to, first, first_bytes, 0, err));
-    return qr_file_sync(to, err);
-}
-
-static enum qr_status write_large(struct qr_file *to, const struct source *from,
-                                  struct qri_dir_header *header, struct qr_err *err)
-{
-    uint8_t *both = aligned_alloc(DIRECT_ALIGN, (size_t)2 * PIECE_BYTES);
-    if (both == NULL)
-        return qr_fail(err, QR_NOMEM, "write an object");
-    enum qr_status status = write_pieces(to, from, both, both + PIECE_BYTES, header, err);
-    free(both);
-    return status;
 }
 
 /* With the name locked. */
@@ -203,9 +160,8 @@ static enum qr_status check_condition(struct qri_dir *dir, const char *path, con
     return QR_OK;
 }
 
-/* Gives the finished temporary file its name, if the condition holds. */
-static enum qr_status publish(struct qri_dir *dir, const char *name, const char *temp,
-                              const char *if_tag, struct qr_err *err)
+enum qr_status qri_dir_publish(struct qri_dir *dir, const char *name, const char *temp,
+                               const char *if_tag, struct qr_err *err)
 {
     struct qri_dir_path path = qri_dir_path_of(dir, name, "~");
     struct qri_dir_lock lock;
@@ -221,55 +177,34 @@ static enum qr_status publish(struct qri_dir *dir, const char *name, const char 
     return status;
 }
 
-static void new_header(struct qri_dir *dir, enum qri_dir_kind kind,
-                       struct qri_dir_header *ret_header)
+void qri_dir_new_header(struct qri_dir *dir, enum qri_dir_kind kind,
+                        struct qri_dir_header *ret_header)
 {
     *ret_header = (struct qri_dir_header){.kind = kind, .wall_ns = qr_env_wall_ns(dir->env)};
     qr_env_random(dir->env, ret_header->tag, sizeof ret_header->tag);
 }
 
-static enum qr_status put(struct qri_dir *dir, const char *name, const struct source *from,
-                          const char *if_tag, struct qr_blob_tag *ret_tag, struct qr_err *err)
+enum qr_status qri_dir_put(struct qr_blob *blob, const char *name, const void *bytes, size_t count,
+                           const char *if_tag, struct qr_blob_tag *ret_tag, struct qr_err *err)
 {
+    struct qri_dir *dir = (struct qri_dir *)blob;
     struct qri_dir_header header;
     struct qri_dir_path temp;
     struct qr_file *to = NULL;
-    bool large = from->file != NULL || from->count >= LARGE_BYTES;
-    unsigned flags = QR_OPEN_WRITE | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE;
-    new_header(dir, QRI_DIR_WHOLE, &header);
-    QR_TRY(ensure_dirs(dir, name, err));
-    temp_path(dir, name, &temp);
-    QR_TRY(qr_env_open(dir->env, temp.z, large ? flags | QR_OPEN_DIRECT : flags, &to, err));
-    enum qr_status status = large ? write_large(to, from, &header, err)
-                                  : write_bytes(to, from->bytes, (size_t)from->count, &header, err);
-    if (status == QR_OK && large)
-        qr_file_uncache(to); /* where the file system knows no direct writes */
+    if (count >= LARGE_BYTES)
+        return qri_dir_put_large(dir, name, bytes, count, if_tag, ret_tag, err);
+    qri_dir_new_header(dir, QRI_DIR_WHOLE, &header);
+    QR_TRY(qri_dir_open_temp(dir, name, 0, &temp, &to, err));
+    enum qr_status status = write_bytes(to, bytes, count, &header, err);
     qr_file_close(to);
     if (status == QR_OK)
-        status = publish(dir, name, temp.z, if_tag, err);
+        status = qri_dir_publish(dir, name, temp.z, if_tag, err);
     if (status != QR_OK) {
-        /* After a rename there is nothing to remove; else what stays is removed by a listing. */
-        enum qr_status removed = qr_env_unlink(dir->env, temp.z, NULL);
-        (void)removed;
+        qri_dir_drop_temp(dir, temp.z);
         return status;
     }
     qri_dir_tag_of(&header, ret_tag);
     return QR_OK;
-}
-
-enum qr_status qri_dir_put(struct qr_blob *blob, const char *name, const void *bytes, size_t count,
-                           const char *if_tag, struct qr_blob_tag *ret_tag, struct qr_err *err)
-{
-    struct source from = {.bytes = bytes, .count = count};
-    return put((struct qri_dir *)blob, name, &from, if_tag, ret_tag, err);
-}
-
-enum qr_status qri_dir_put_file(struct qr_blob *blob, const char *name, struct qr_file *file,
-                                uint64_t bytes, const char *if_tag, struct qr_blob_tag *ret_tag,
-                                struct qr_err *err)
-{
-    struct source from = {.file = file, .count = bytes};
-    return put((struct qri_dir *)blob, name, &from, if_tag, ret_tag, err);
 }
 
 static enum qr_status remove_locked(struct qri_dir *dir, const char *name, const char *if_tag,
@@ -308,12 +243,9 @@ static enum qr_status create_append_object(struct qri_dir *dir, const char *name
     struct qri_dir_path temp;
     struct qri_dir_header header;
     uint8_t head[QRI_DIR_HEADER_BYTES];
-    QR_TRY(ensure_dirs(dir, name, err));
-    temp_path(dir, name, &temp);
     struct qr_file *file = NULL;
-    QR_TRY(qr_env_open(dir->env, temp.z, QR_OPEN_WRITE | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE, &file,
-                       err));
-    new_header(dir, QRI_DIR_APPEND, &header);
+    QR_TRY(qri_dir_open_temp(dir, name, 0, &temp, &file, err));
+    qri_dir_new_header(dir, QRI_DIR_APPEND, &header);
     qri_dir_header_put(&header, head);
     enum qr_status status = qr_file_pwrite(file, head, sizeof head, 0, err);
     if (status == QR_OK)

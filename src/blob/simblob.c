@@ -14,7 +14,7 @@ struct simblob {
     pthread_mutex_t mu; /* guards what follows */
     struct qr_simblob_faults faults;
     uint64_t random_state, operations, failures;
-    bool gone;
+    bool gone, remote;
 };
 
 /* splitmix64; with mu */
@@ -152,6 +152,67 @@ static enum qr_status sim_release(struct qr_blob *blob, const char *name, const 
     return leave(qr_blob_release(behind(blob), name, lease_id, err), lose, err);
 }
 
+static bool sim_has_files(struct qr_blob *blob)
+{
+    struct simblob *sim = (struct simblob *)blob;
+    pthread_mutex_lock(&sim->mu);
+    bool remote = sim->remote;
+    pthread_mutex_unlock(&sim->mu);
+    return !remote && qr_blob_has_files(sim->behind);
+}
+
+/* What is staged is the store's behind; no answer of these is worth losing but that of the end. */
+static enum qr_status sim_stage_begin(struct qr_blob *blob, const char *name,
+                                      struct qr_blob_stage **ret_stage, struct qr_err *err)
+{
+    QR_TRY(enter(blob, true, NULL, err));
+    return qr_blob_stage_begin(behind(blob), name, ret_stage, err);
+}
+
+static enum qr_status sim_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,
+                                    const void *bytes, size_t count, struct qr_err *err)
+{
+    QR_TRY(enter(blob, true, NULL, err));
+    return qr_blob_stage_add(behind(blob), stage, bytes, count, err);
+}
+
+static enum qr_status sim_stage_end(struct qr_blob *blob, struct qr_blob_stage *own_stage,
+                                    const void *head, size_t head_count, const char *if_tag,
+                                    struct qr_blob_tag *ret_tag, struct qr_err *err)
+{
+    bool lose;
+    struct qr_blob_tag tag;
+    enum qr_status status = enter(blob, true, &lose, err);
+    if (status != QR_OK) {
+        qr_blob_stage_abandon(behind(blob), own_stage);
+        return status;
+    }
+    QR_TRY(leave(qr_blob_stage_end(behind(blob), own_stage, head, head_count, if_tag, &tag, err),
+                 lose, err));
+    *ret_tag = tag;
+    return QR_OK;
+}
+
+static void sim_stage_abandon(struct qr_blob *blob, struct qr_blob_stage *own_stage)
+{
+    qr_blob_stage_abandon(behind(blob), own_stage);
+}
+
+static enum qr_status sim_drop_stages(struct qr_blob *blob, const char *folder, struct qr_err *err)
+{
+    bool lose;
+    QR_TRY(enter(blob, true, &lose, err));
+    return leave(qr_blob_drop_stages(behind(blob), folder, err), lose, err);
+}
+
+static enum qr_status sim_open_file(struct qr_blob *blob, const char *name,
+                                    struct qr_file **ret_file, uint64_t *ret_start,
+                                    struct qr_err *err)
+{
+    QR_TRY(enter(blob, false, NULL, err));
+    return qr_blob_open_file(behind(blob), name, ret_file, ret_start, err);
+}
+
 static void sim_close(struct qr_blob *blob)
 {
     pthread_mutex_destroy(&((struct simblob *)blob)->mu);
@@ -168,6 +229,13 @@ static const struct qr_blob_ops sim_ops = {
     .append = sim_append,
     .lease = sim_lease,
     .release = sim_release,
+    .has_files = sim_has_files,
+    .stage_begin = sim_stage_begin,
+    .stage_add = sim_stage_add,
+    .stage_end = sim_stage_end,
+    .stage_abandon = sim_stage_abandon,
+    .drop_stages = sim_drop_stages,
+    .open_file = sim_open_file,
     .close = sim_close,
 };
 
@@ -199,6 +267,14 @@ void qr_simblob_set_gone(struct qr_blob *simblob, bool gone)
     struct simblob *sim = (struct simblob *)simblob;
     pthread_mutex_lock(&sim->mu);
     sim->gone = gone;
+    pthread_mutex_unlock(&sim->mu);
+}
+
+void qr_simblob_set_remote(struct qr_blob *simblob, bool remote)
+{
+    struct simblob *sim = (struct simblob *)simblob;
+    pthread_mutex_lock(&sim->mu);
+    sim->remote = remote;
     pthread_mutex_unlock(&sim->mu);
 }
 

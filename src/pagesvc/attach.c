@@ -142,7 +142,7 @@ static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *m
 }
 
 /* Objects of this timeline that the manifest does not name: what a crash left between the upload of
- * a layer and the manifest that would have named it. */
+ * a layer and the manifest that would have named it; and objects that it left half written. */
 struct orphans {
     struct qr_pagesvc *svc;
     const struct qri_manifest *manifest;
@@ -182,8 +182,9 @@ static enum qr_status drop_orphans(struct qr_pagesvc *svc, const struct qri_mani
 {
     char prefix[QRI_NAME_BYTES_MAX];
     qri_manifest_name(&m->id, prefix);
-    *strrchr(prefix, '/') = '\0';
-    strncat(prefix, "/", sizeof prefix - strlen(prefix) - 1);
+    strrchr(prefix, '/')[1] = '\0';
+    if (svc->files)
+        QR_TRY(qr_blob_drop_stages(svc->options.blob, prefix, err));
     struct orphans o = {.svc = svc, .manifest = m, .err = err};
     QR_TRY(qr_blob_list(svc->options.blob, prefix, drop_orphan, &o, err));
     return o.status;

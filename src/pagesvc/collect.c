@@ -22,7 +22,7 @@ static bool has_image(const struct qri_set *set, uint32_t first, uint32_t last, 
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct qri_layer *layer = set->sources[i].layer;
-        if (layer != NULL && layer->desc.kind == QRI_LAYER_IMAGE &&
+        if (layer != NULL && layer->desc.kind == QRI_LAYER_IMAGE && !atomic_load(&layer->damaged) &&
             layer->desc.first_page <= first && layer->desc.last_page >= last &&
             layer->desc.last_lsn >= from && layer->desc.last_lsn <= to)
             return true;
@@ -33,6 +33,8 @@ static bool has_image(const struct qri_set *set, uint32_t first, uint32_t last, 
 /* May the layer hold entries of these pages? A block reaches up to where the next begins. */
 static bool touches(const struct qri_layer *layer, uint32_t first, uint32_t last)
 {
+    if (layer->lost)
+        return layer->desc.first_page <= last && layer->desc.last_page >= first;
     for (size_t i = 0; i < layer->block_count; i++) {
         uint32_t end =
             i + 1 < layer->block_count ? layer->blocks[i + 1].page_no : layer->desc.last_page;
@@ -151,6 +153,8 @@ static enum qr_status delete_layer(struct qri_slice *slice, const struct qri_lay
     char name[QRI_NAME_BYTES_MAX], path[QRI_LAYER_PATH_BYTES_MAX];
     qri_layer_name(desc, name);
     QR_TRY(qr_blob_delete(slice->svc->options.blob, name, NULL, err));
+    if (slice->svc->files)
+        return QR_OK;
     qri_layer_path(slice->svc, desc, path);
     (void)!qr_env_unlink(slice->svc->env, path, NULL);
     return QR_OK;

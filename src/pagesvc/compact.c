@@ -48,12 +48,18 @@ static int level_of(const struct qri_slice *slice, const struct qri_layer *layer
     return level;
 }
 
-/* Own layers only: what a parent owns is the parent's to merge. */
+/* Own layers only: what a parent owns is the parent's to merge. One with damage stays alone, so
+ * that it keeps nobody else from being merged and its damage stays that of a few pages. */
+static bool can_merge(const struct qri_slice *slice, const struct qri_layer *layer)
+{
+    return qr_timeline_eq(&layer->desc.origin, &slice->id.timeline) &&
+           layer->desc.lsn_max == UINT64_MAX && !atomic_load(&layer->damaged);
+}
+
 static bool goes_on(const struct qri_slice *slice, const struct qri_layer *a,
                     const struct qri_layer *b)
 {
-    return qr_timeline_eq(&b->desc.origin, &slice->id.timeline) && b->desc.lsn_max == UINT64_MAX &&
-           a->desc.last_lsn == b->desc.first_lsn && level_of(slice, a) == level_of(slice, b);
+    return a->desc.last_lsn == b->desc.first_lsn && level_of(slice, a) == level_of(slice, b);
 }
 
 /* Index of the first of `fan_in` that can be merged; `count` if there are none. */
@@ -61,9 +67,9 @@ static size_t find_run(const struct qri_slice *slice, struct qri_layer **deltas,
 {
     size_t run = 0;
     for (size_t i = 0; i < count; i++) {
-        bool own = qr_timeline_eq(&deltas[i]->desc.origin, &slice->id.timeline) &&
-                   deltas[i]->desc.lsn_max == UINT64_MAX;
-        run = !own ? 0 : run > 0 && goes_on(slice, deltas[i - 1], deltas[i]) ? run + 1 : 1;
+        run = !can_merge(slice, deltas[i])                          ? 0
+              : run > 0 && goes_on(slice, deltas[i - 1], deltas[i]) ? run + 1
+                                                                    : 1;
         if (run == slice->svc->options.fan_in)
             return i + 1 - run;
     }
@@ -121,8 +127,6 @@ static enum qr_status write_merged(struct qri_slice *slice, struct qri_layer **l
     struct qri_layer_desc desc = qri_layer_new_desc(slice, QRI_LAYER_DELTA);
     desc.first_lsn = layers[0]->desc.first_lsn;
     desc.last_lsn = layers[count - 1]->desc.last_lsn;
-    char path[QRI_LAYER_PATH_BYTES_MAX];
-    qri_layer_path(slice->svc, &desc, path);
     struct qri_meta meta = {0};
     struct qr_buf marks, changes;
     qr_buf_init(&marks, 1 << 30);
@@ -135,7 +139,7 @@ static enum qr_status write_merged(struct qri_slice *slice, struct qri_layer **l
     for (size_t i = 0; i < count && scans != NULL; i++)
         qri_layer_scan_init(&scans[i], layers[i]);
     if (status == QR_OK)
-        status = qri_layer_begin(slice, path, &desc, &writer, err);
+        status = qri_layer_begin(slice, &desc, &writer, err);
     if (status == QR_OK)
         status = merge_entries(scans, count, writer, err);
     if (status == QR_OK)
@@ -202,12 +206,25 @@ enum qr_status qri_manifest_replace(struct qri_slice *slice, struct qri_layer **
     return status;
 }
 
+/* So that the next try finds them well, where there is another copy. */
+static void mend_damaged(struct qri_slice *slice, struct qri_layer **layers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct qri_source source = {.layer = layers[i], .lsn_max = layers[i]->desc.lsn_max};
+        if (atomic_load(&layers[i]->damaged))
+            (void)!qri_layer_mend(slice, &source, NULL);
+    }
+}
+
 static enum qr_status merge(struct qri_slice *slice, struct qri_layer **layers, size_t count,
                             struct qr_err *err)
 {
     struct qri_layer_desc desc;
     struct qri_layer *merged = NULL;
-    QR_TRY(write_merged(slice, layers, count, &desc, err));
+    enum qr_status written = write_merged(slice, layers, count, &desc, err);
+    if (written == QR_CORRUPT)
+        mend_damaged(slice, layers, count);
+    QR_TRY(written);
     QR_TRY(qri_layer_store(slice, &desc, &merged, err));
     enum qr_status status = qri_manifest_replace(slice, layers, count, &desc, err);
     if (status == QR_OK)
@@ -238,12 +255,25 @@ static uint64_t newest_image(const struct qri_set *set, uint32_t first, uint32_t
     uint64_t lsn = 0;
     for (size_t i = 0; i < set->count; i++) {
         const struct qri_layer *layer = set->sources[i].layer;
-        if (layer != NULL && layer->desc.kind == QRI_LAYER_IMAGE &&
+        if (layer != NULL && layer->desc.kind == QRI_LAYER_IMAGE && !atomic_load(&layer->damaged) &&
             layer->desc.first_page <= first && layer->desc.last_page >= last &&
             layer->desc.last_lsn > lsn)
             lsn = layer->desc.last_lsn;
     }
     return lsn;
+}
+
+/* Some of its pages since that image are known to be damaged: there is nothing to make another of.
+ */
+static bool is_hurt(const struct qri_set *set, uint64_t image_lsn, uint32_t first, uint32_t last)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct qri_layer *layer = set->sources[i].layer;
+        if (layer != NULL && atomic_load(&layer->damaged) && layer->desc.last_lsn > image_lsn &&
+            layer->desc.first_page <= last && layer->desc.last_page >= first)
+            return true;
+    }
+    return false;
 }
 
 static bool wants_image(const struct qri_slice *slice, struct qri_layer **deltas, size_t count,
@@ -283,10 +313,8 @@ static enum qr_status write_image(struct qri_slice *slice, uint32_t first, uint3
     desc.first_lsn = desc.last_lsn = lsn;
     desc.first_page = first;
     desc.last_page = last;
-    char path[QRI_LAYER_PATH_BYTES_MAX];
-    qri_layer_path(slice->svc, &desc, path);
     struct qri_layer_writer *writer = NULL;
-    QR_TRY(qri_layer_begin(slice, path, &desc, &writer, err));
+    QR_TRY(qri_layer_begin(slice, &desc, &writer, err));
     struct qr_buf page, record, none;
     qr_buf_init(&page, QR_PAGE_BYTES_MAX);
     qr_buf_init(&record, QR_RECORD_BYTES_MAX);
@@ -336,7 +364,8 @@ static enum qr_status image_one(struct qri_slice *slice, const struct qri_set *s
         uint32_t last = (uint32_t)(at + QRI_PARTITION_PAGES - 1);
         uint32_t pages = (uint32_t)((end < last ? end : last) - first + 1);
         uint64_t image_lsn = newest_image(set, first, last);
-        if (image_lsn < lsn && wants_image(slice, deltas, count, image_lsn, first, last, pages)) {
+        if (image_lsn < lsn && !is_hurt(set, image_lsn, first, last) &&
+            wants_image(slice, deltas, count, image_lsn, first, last, pages)) {
             *ret_did = true;
             return make_image(slice, first, last, lsn, err);
         }

@@ -26,11 +26,17 @@ struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer
                                    .lsn_max = UINT64_MAX};
 }
 
-enum qr_status qri_layer_begin(struct qri_slice *slice, const char *path,
-                               const struct qri_layer_desc *desc,
+enum qr_status qri_layer_begin(struct qri_slice *slice, const struct qri_layer_desc *desc,
                                struct qri_layer_writer **ret_writer, struct qr_err *err)
 {
     struct qr_pagesvc *svc = slice->svc;
+    struct qri_layer_place place = {.env = svc->env, .blob = NULL};
+    if (svc->files) {
+        place.blob = svc->options.blob;
+        qri_layer_name(desc, place.name);
+    } else {
+        qri_layer_path(svc, desc, place.name);
+    }
     struct qr_cipher_key key;
     bool encrypted = svc->options.keyring != NULL;
     if (encrypted) {
@@ -41,10 +47,47 @@ enum qr_status qri_layer_begin(struct qri_slice *slice, const char *path,
         qri_layer_cipher(&key, &data_key, desc, salt);
         qr_cipher_forget(&data_key, sizeof data_key);
     }
-    return qri_layer_writer_new(svc->env, path, desc, slice->page_bytes,
+    return qri_layer_writer_new(&place, desc, slice->page_bytes,
                                 svc->options.compression_off ? QR_COMPRESSION_NONE
                                                              : QR_COMPRESSION_LZ4,
                                 encrypted ? &key : NULL, ret_writer, err);
+}
+
+/* --- the store's own files --- */
+
+static enum qr_status open_object(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                                  struct qri_layer **ret_layer, struct qr_err *err)
+{
+    char name[QRI_NAME_BYTES_MAX];
+    struct qr_file *file = NULL;
+    uint64_t start = 0;
+    qri_layer_name(desc, name);
+    QR_TRY(qr_blob_open_file(svc->options.blob, name, &file, &start, err));
+    return qr_wrap(err,
+                   qri_layer_open_file(file, start, svc->options.keyring, desc, ret_layer, err),
+                   "open layer '%s'", name);
+}
+
+static bool is_damage(enum qr_status status)
+{
+    return status == QR_NOT_FOUND || status == QR_CORRUPT || status == QR_TRUNCATED;
+}
+
+/* There is no other copy. What does not need this layer shall be readable all the same. */
+static enum qr_status bring_object(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                                   struct qri_layer **ret_layer, struct qr_err *err)
+{
+    struct qr_err local;
+    qr_err_reset(&local);
+    enum qr_status status = open_object(svc, desc, ret_layer, &local);
+    if (is_damage(status)) {
+        QR_LOG(&svc->options.log, QR_ERROR, "layer_damaged",
+               QR_F("error", (const char *)local.text), QR_F("went_on", "without it"));
+        return qri_layer_lost(desc, ret_layer, err);
+    }
+    if (status != QR_OK && err != NULL)
+        *err = local;
+    return status;
 }
 
 /* --- local copies --- */
@@ -86,10 +129,12 @@ enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_de
                                struct qri_layer **ret_layer, struct qr_err *err)
 {
     char path[QRI_LAYER_PATH_BYTES_MAX];
+    if (svc->files)
+        return bring_object(svc, desc, ret_layer, err);
     qri_layer_path(svc, desc, path);
     enum qr_status status =
         qri_layer_open(svc->env, svc->options.keyring, path, desc, ret_layer, err);
-    if (status != QR_NOT_FOUND && status != QR_CORRUPT && status != QR_TRUNCATED)
+    if (!is_damage(status))
         return status;
     if (status != QR_NOT_FOUND)
         QR_LOG(&svc->options.log, QR_WARN, "layer_damaged", QR_F("path", (const char *)path),
@@ -104,6 +149,14 @@ enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *
                               struct qr_err *err)
 {
     struct qri_layer_desc desc = source->layer->desc;
+    if (slice->svc->files) {
+        char name[QRI_NAME_BYTES_MAX];
+        qri_layer_name(&desc, name);
+        if (!atomic_exchange(&source->layer->told, true))
+            QR_LOG(&slice->svc->options.log, QR_ERROR, "layer_damaged",
+                   QR_F("object", (const char *)name), QR_F("went_on", "without what is damaged"));
+        return qr_fail(err, QR_CORRUPT, "'%s' is damaged, and there is no other copy", name);
+    }
     desc.lsn_max = source->lsn_max;
     char path[QRI_LAYER_PATH_BYTES_MAX];
     qri_layer_path(slice->svc, &desc, path);
@@ -131,6 +184,12 @@ enum qr_status qri_layer_store(struct qri_slice *slice, const struct qri_layer_d
     qri_layer_path(svc, desc, path);
     qri_layer_name(desc, name);
     struct qri_layer *layer = NULL;
+    if (svc->files) { /* writing it made the object */
+        enum qr_status opened = open_object(svc, desc, ret_layer, err);
+        if (opened != QR_OK)
+            (void)!qr_blob_delete(svc->options.blob, name, NULL, NULL);
+        return opened;
+    }
     QR_TRY(qri_layer_open(svc->env, svc->options.keyring, path, desc, &layer, err));
     enum qr_status status =
         qr_blob_put_file(svc->options.blob, name, layer->file, desc->bytes, NULL, NULL, err);
@@ -219,13 +278,11 @@ static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, ui
     struct qri_layer_desc desc = qri_layer_new_desc(slice, QRI_LAYER_DELTA);
     desc.first_lsn = mem->first_lsn;
     desc.last_lsn = mem->last_lsn < lsn_max ? mem->last_lsn : lsn_max;
-    char path[QRI_LAYER_PATH_BYTES_MAX];
-    qri_layer_path(slice->svc, &desc, path);
     struct qri_mem_entry **entries = NULL;
     size_t count;
     QR_TRY(qri_mem_sorted(mem, &entries, &count, err));
     struct qri_layer_writer *writer = NULL;
-    enum qr_status status = qri_layer_begin(slice, path, &desc, &writer, err);
+    enum qr_status status = qri_layer_begin(slice, &desc, &writer, err);
     for (size_t i = 0; i < count && status == QR_OK; i++) {
         const struct qri_mem_entry *e = entries[i];
         if (e->lsn <= desc.last_lsn)

@@ -40,7 +40,8 @@ enum qr_status qri_layer_read_section(const struct qri_layer *layer,
     uint8_t *place = qr_buf_reserve(buf, section->bytes + 1);
     if (place == NULL)
         return qr_buf_status(buf, err);
-    QR_TRY(qr_file_read_exactly(layer->file, place, section->bytes, section->offset, err));
+    QR_TRY(qr_file_read_exactly(layer->file, place, section->bytes, layer->start + section->offset,
+                                err));
     if (qr_crc32c(0, place, section->bytes) != section->crc)
         return qr_fail(err, QR_CORRUPT, "checksum of a layer's section");
     uint32_t clear = section->bytes;
@@ -61,7 +62,7 @@ static enum qr_status check_header(struct qri_layer *layer, const struct qri_lay
 {
     if (file_bytes < QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES)
         return qr_fail(err, QR_CORRUPT, "layer of %llu bytes", (unsigned long long)file_bytes);
-    QR_TRY(qr_file_read_exactly(layer->file, head, QRI_LAYER_HEADER_BYTES, 0, err));
+    QR_TRY(qr_file_read_exactly(layer->file, head, QRI_LAYER_HEADER_BYTES, layer->start, err));
     struct qri_layer_desc have;
     QR_TRY(qri_header_decode(head, &have, ret_form, err));
     layer->page_bytes = ret_form->page_bytes;
@@ -91,7 +92,8 @@ static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, c
 {
     uint8_t tail[QRI_LAYER_FOOTER_BYTES];
     struct qri_layer_footer footer;
-    QR_TRY(qr_file_read_exactly(layer->file, tail, sizeof tail, file_bytes - sizeof tail, err));
+    QR_TRY(qr_file_read_exactly(layer->file, tail, sizeof tail,
+                                layer->start + file_bytes - sizeof tail, err));
     QR_TRY(qri_footer_decode(tail, file_bytes, &footer, err));
     if (qr_cipher_is_on(&layer->key))
         QR_TRY(qri_ends_open(&layer->key, head, tail, err));
@@ -119,33 +121,76 @@ static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, c
     return status;
 }
 
-enum qr_status qri_layer_open(struct qr_env *env, struct qr_keyring *ring, const char *path,
-                              const struct qri_layer_desc *desc, struct qri_layer **ret_layer,
-                              struct qr_err *err)
+static struct qri_layer *new_layer(const struct qri_layer_desc *desc)
 {
     struct qri_layer *layer = calloc(1, sizeof *layer);
     if (layer == NULL)
-        return qr_fail(err, QR_NOMEM, "layer");
+        return NULL;
     atomic_init(&layer->refs, 1);
+    atomic_init(&layer->damaged, false);
     layer->desc = *desc;
+    return layer;
+}
+
+enum qr_status qri_layer_open_file(struct qr_file *own_file, uint64_t start,
+                                   struct qr_keyring *ring, const struct qri_layer_desc *desc,
+                                   struct qri_layer **ret_layer, struct qr_err *err)
+{
+    struct qri_layer *layer = new_layer(desc);
+    if (layer == NULL) {
+        qr_file_close(own_file);
+        return qr_fail(err, QR_NOMEM, "layer");
+    }
+    layer->file = own_file;
+    layer->start = start;
     uint8_t head[QRI_LAYER_HEADER_BYTES];
     struct qri_layer_form form;
     uint64_t file_bytes = 0;
-    enum qr_status status = qr_env_open(env, path, QR_OPEN_READ, &layer->file, err);
-    if (status == QR_OK)
-        status = qr_file_size(layer->file, &file_bytes, err);
-    if (status == QR_OK)
+    enum qr_status status = qr_file_size(layer->file, &file_bytes, err);
+    if (status == QR_OK) {
+        file_bytes -= file_bytes < start ? file_bytes : start;
         status = check_header(layer, desc, file_bytes, head, &form, err);
+    }
     if (status == QR_OK)
         status = qri_layer_take_key(layer, ring, &form, err);
     if (status == QR_OK)
         status = read_index(layer, file_bytes, head, err);
     if (status != QR_OK) {
         free_layer(layer);
-        return qr_wrap(err, status, "open layer '%s'", path);
+        return status;
     }
     *ret_layer = layer;
     return QR_OK;
+}
+
+enum qr_status qri_layer_open(struct qr_env *env, struct qr_keyring *ring, const char *path,
+                              const struct qri_layer_desc *desc, struct qri_layer **ret_layer,
+                              struct qr_err *err)
+{
+    struct qr_file *file = NULL;
+    enum qr_status status = qr_env_open(env, path, QR_OPEN_READ, &file, err);
+    if (status == QR_OK)
+        status = qri_layer_open_file(file, 0, ring, desc, ret_layer, err);
+    return qr_wrap(err, status, "open layer '%s'", path);
+}
+
+enum qr_status qri_layer_lost(const struct qri_layer_desc *desc, struct qri_layer **ret_layer,
+                              struct qr_err *err)
+{
+    struct qri_layer *layer = new_layer(desc);
+    if (layer == NULL)
+        return qr_fail(err, QR_NOMEM, "layer");
+    layer->lost = true;
+    atomic_store(&layer->told, true);
+    atomic_store(&layer->damaged, true);
+    *ret_layer = layer;
+    return QR_OK;
+}
+
+static enum qr_status fail_lost(const struct qri_layer *layer, struct qr_err *err)
+{
+    return qr_fail(err, QR_CORRUPT, "layer %llx cannot be read",
+                   (unsigned long long)layer->desc.id);
 }
 
 /* The stored block is in `buf`, not counted; the entries take its place. */
@@ -184,7 +229,8 @@ enum qr_status qri_layer_read_block(const struct qri_layer *layer, size_t block_
     uint8_t *place = qr_buf_reserve(buf, b->bytes + HEAD + raw);
     if (place == NULL)
         return qr_buf_status(buf, err);
-    QR_TRY(qr_file_read_exactly(layer->file, place, b->bytes + HEAD, b->offset, err));
+    QR_TRY(
+        qr_file_read_exactly(layer->file, place, b->bytes + HEAD, layer->start + b->offset, err));
     if (qr_get32le(place) != b->bytes ||
         qr_get32le(place + 4) != qr_crc32c(0, place + HEAD, b->bytes))
         return qr_fail(err, QR_CORRUPT, "checksum of block %zu of layer %llx", block_index,
@@ -248,6 +294,8 @@ enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, ui
     if (walk->page_no < d->first_page || walk->page_no > d->last_page ||
         (image ? d->last_lsn > bound : d->first_lsn >= bound))
         return QR_OK;
+    if (layer->lost)
+        return fail_lost(layer, err);
     struct qr_buf block;
     qr_buf_init(&block, BLOCK_BYTES_MAX);
     enum qr_status status = QR_OK;
@@ -261,6 +309,8 @@ enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, ui
             status = walk_block(&block, walk, bound, &past, err);
     }
     qr_buf_done(&block);
+    if (status == QR_CORRUPT)
+        atomic_store(&layer->damaged, true);
     /* Nothing happened to the page between its version here and the image's LSN. */
     if (status == QR_OK && image && d->last_lsn > walk->base_lsn) {
         walk->base_lsn = d->last_lsn;
@@ -277,6 +327,8 @@ static uint32_t clear_bytes(const struct qri_layer *layer, const struct qri_laye
 enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta,
                               struct qr_buf *marks, struct qr_buf *changes, struct qr_err *err)
 {
+    if (layer->lost)
+        return fail_lost(layer, err);
     struct qr_buf buf;
     qr_buf_init(&buf, SECTION_BYTES_MAX);
     enum qr_status status = qri_layer_read_section(layer, &layer->meta, &buf, err);
@@ -291,6 +343,8 @@ enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta
                             clear_bytes(layer, &layer->changes) % QRI_CHANGE_BYTES != 0))
         status =
             qr_fail(err, QR_CORRUPT, "marks of layer %llx", (unsigned long long)layer->desc.id);
+    if (status == QR_CORRUPT)
+        atomic_store(&layer->damaged, true);
     return status;
 }
 
@@ -306,8 +360,10 @@ void qri_layer_scan_done(struct qri_layer_scan *scan)
     qr_buf_done(&scan->block);
 }
 
-enum qr_status qri_layer_scan_next(struct qri_layer_scan *scan, bool *ret_more, struct qr_err *err)
+static enum qr_status next_entry(struct qri_layer_scan *scan, bool *ret_more, struct qr_err *err)
 {
+    if (scan->layer->lost)
+        return fail_lost(scan->layer, err);
     while (scan->at >= scan->block.len) {
         if (scan->block_index == scan->layer->block_count) {
             *ret_more = false;
@@ -320,4 +376,12 @@ enum qr_status qri_layer_scan_next(struct qri_layer_scan *scan, bool *ret_more, 
                             &scan->lsn, &scan->record, &scan->bytes, err));
     *ret_more = true;
     return QR_OK;
+}
+
+enum qr_status qri_layer_scan_next(struct qri_layer_scan *scan, bool *ret_more, struct qr_err *err)
+{
+    enum qr_status status = next_entry(scan, ret_more, err);
+    if (status == QR_CORRUPT)
+        atomic_store(&scan->layer->damaged, true);
+    return status;
 }

@@ -14,9 +14,10 @@ enum {
 };
 
 struct qri_layer_writer {
-    struct qr_env *env;
+    struct qri_layer_place place;
+    struct qr_blob_stage *stage; /* or */
     struct qr_file *file;
-    char path[QRI_LAYER_PATH_BYTES_MAX];
+    uint8_t head[QRI_LAYER_HEADER_BYTES];
     struct qri_layer_desc desc;
     uint32_t page_bytes;
     uint64_t written;  /* bytes in the file */
@@ -42,7 +43,7 @@ static void free_writer(struct qri_layer_writer *w)
     free(w);
 }
 
-enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
+enum qr_status qri_layer_writer_new(const struct qri_layer_place *place,
                                     const struct qri_layer_desc *desc, uint32_t page_bytes,
                                     uint8_t compression, const struct qr_cipher_key *key,
                                     struct qri_layer_writer **ret_writer, struct qr_err *err)
@@ -51,18 +52,19 @@ enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
     if (w == NULL)
         return qr_fail(err, QR_NOMEM, "layer writer");
     *w = (struct qri_layer_writer){
-        .env = env, .desc = *desc, .page_bytes = page_bytes, .compression = compression};
+        .place = *place, .desc = *desc, .page_bytes = page_bytes, .compression = compression};
     if (key != NULL)
         w->key = *key;
-    snprintf(w->path, sizeof w->path, "%s", path);
     qr_buf_init(&w->out, WRITE_BYTES + BLOCK_BYTES_MAX + SECTION_BYTES_MAX);
     qr_buf_init(&w->block, BLOCK_BYTES_MAX);
     qr_buf_init(&w->index, SECTION_BYTES_MAX);
-    enum qr_status status =
-        qr_env_open(env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &w->file, err);
+    unsigned flags = QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE;
+    enum qr_status status = place->blob != NULL
+                                ? qr_blob_stage_begin(place->blob, place->name, &w->stage, err)
+                                : qr_env_open(place->env, place->name, flags, &w->file, err);
     if (status != QR_OK) {
         free_writer(w);
-        return qr_wrap(err, status, "make layer '%s'", path);
+        return qr_wrap(err, status, "make layer '%s'", place->name);
     }
     qr_buf_fill(&w->out, 0, QRI_LAYER_HEADER_BYTES); /* written for good at the end */
     *ret_writer = w;
@@ -72,7 +74,9 @@ enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
 static enum qr_status write_out(struct qri_layer_writer *w, struct qr_err *err)
 {
     QR_TRY(qr_buf_status(&w->out, err));
-    QR_TRY(qr_file_pwrite(w->file, w->out.data, w->out.len, w->written, err));
+    QR_TRY(w->stage != NULL
+               ? qr_blob_stage_add(w->place.blob, w->stage, w->out.data, w->out.len, err)
+               : qr_file_pwrite(w->file, w->out.data, w->out.len, w->written, err));
     w->written += w->out.len;
     qr_buf_clear(&w->out);
     return QR_OK;
@@ -200,17 +204,20 @@ static enum qr_status write_ends(struct qri_layer_writer *w, const struct qri_la
 {
     struct qri_layer_form form = {
         .page_bytes = w->page_bytes, .compression = w->compression, .key_id = w->key.id};
-    uint8_t head[QRI_LAYER_HEADER_BYTES], tail[QRI_LAYER_FOOTER_BYTES];
+    uint8_t tail[QRI_LAYER_FOOTER_BYTES];
     memcpy(form.salt, w->key.salt, QR_SALT_BYTES);
     w->desc.bytes = w->written + w->out.len + sizeof tail;
     w->desc.raw_bytes = w->desc.bytes + w->saved;
-    qri_header_encode(&w->desc, &form, head);
+    qri_header_encode(&w->desc, &form, w->head);
     qri_footer_encode(footer, tail);
     if (qr_cipher_is_on(&w->key))
-        QR_TRY(qri_ends_seal(&w->key, head, tail, err));
+        QR_TRY(qri_ends_seal(&w->key, w->head, tail, err));
     qr_buf_add(&w->out, tail, sizeof tail);
     QR_TRY(write_out(w, err));
-    QR_TRY(qr_file_pwrite(w->file, head, sizeof head, 0, err));
+    if (w->stage != NULL)
+        return qr_blob_stage_end(w->place.blob, QR_TAKE(w->stage), w->head, sizeof w->head, NULL,
+                                 NULL, err);
+    QR_TRY(qr_file_pwrite(w->file, w->head, sizeof w->head, 0, err));
     return qr_file_sync(w->file, err);
 }
 
@@ -245,7 +252,7 @@ enum qr_status qri_layer_writer_end(struct qri_layer_writer *own_writer,
                                     struct qr_err *err)
 {
     enum qr_status status = qr_wrap(err, write_end(own_writer, meta, marks, changes, err),
-                                    "write layer '%s'", own_writer->path);
+                                    "write layer '%s'", own_writer->place.name);
     if (status != QR_OK) {
         qri_layer_writer_abandon(own_writer);
         return status;
@@ -259,6 +266,12 @@ void qri_layer_writer_abandon(struct qri_layer_writer *own_writer)
 {
     if (own_writer == NULL)
         return;
-    (void)!qr_env_unlink(own_writer->env, own_writer->path, NULL);
+    const struct qri_layer_place *place = &own_writer->place;
+    if (own_writer->stage != NULL)
+        qr_blob_stage_abandon(place->blob, own_writer->stage);
+    else if (place->blob != NULL) /* its end failed, and may have happened */
+        (void)!qr_blob_delete(place->blob, place->name, NULL, NULL);
+    else
+        (void)!qr_env_unlink(place->env, place->name, NULL);
     free_writer(own_writer);
 }

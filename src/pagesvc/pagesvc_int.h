@@ -152,8 +152,16 @@ struct qri_layer_desc {
     uint64_t lsn_max;   /* foreign: nothing newer is read (G7); else UINT64_MAX */
 };
 
+/* Where a layer is written: an object of a store whose objects are files, or a file of our own that
+ * becomes an object then. */
+struct qri_layer_place {
+    struct qr_env *env;
+    struct qr_blob *blob; /* NULL: a file */
+    char name[QRI_LAYER_PATH_BYTES_MAX];
+};
+
 struct qri_layer_writer;
-QR_NODISCARD enum qr_status qri_layer_writer_new(struct qr_env *env, const char *path,
+QR_NODISCARD enum qr_status qri_layer_writer_new(const struct qri_layer_place *place,
                                                  const struct qri_layer_desc *desc,
                                                  uint32_t page_bytes, uint8_t compression,
                                                  const struct qr_cipher_key *key, /* NULL: clear */
@@ -164,7 +172,8 @@ QR_NODISCARD enum qr_status qri_layer_writer_add(struct qri_layer_writer *writer
                                                  uint64_t lsn, const uint8_t *record,
                                                  uint32_t bytes, struct qr_err *err);
 /* Writes index, filter, meta, marks and footer, syncs, and fills in ret_desc's pages, bytes and
- * count. Frees the writer, also on failure. */
+ * count. Frees the writer, also on failure; nothing is left of the layer then, unless it is an
+ * object whose store does not tell. */
 QR_NODISCARD enum qr_status
 qri_layer_writer_end(struct qri_layer_writer *own_writer, const struct qri_meta *meta,
                      const struct qr_buf *marks, const struct qr_buf *changes,
@@ -183,6 +192,10 @@ struct qri_layer {
     _Atomic int refs;
     struct qri_layer_desc desc;
     struct qr_file *file;
+    uint64_t start;       /* of the layer in its file */
+    _Atomic bool damaged; /* a checksum was wrong: not merged, not believed to replace another */
+    _Atomic bool told;    /* of that */
+    bool lost;            /* it could not be opened: whatever needs it is QR_CORRUPT */
     uint32_t page_bytes;
     uint8_t compression;
     struct qr_cipher_key key;       /* off: in clear */
@@ -195,6 +208,14 @@ struct qri_layer {
 /* Reads and verifies header, footer, index and filter against `desc`. Hostile input. */
 QR_NODISCARD enum qr_status qri_layer_open(struct qr_env *env, struct qr_keyring *ring,
                                            const char *path, const struct qri_layer_desc *desc,
+                                           struct qri_layer **ret_layer, struct qr_err *err);
+/* The same of an open file in which the layer begins at `start`. */
+QR_NODISCARD enum qr_status qri_layer_open_file(struct qr_file *own_file, uint64_t start,
+                                                struct qr_keyring *ring,
+                                                const struct qri_layer_desc *desc,
+                                                struct qri_layer **ret_layer, struct qr_err *err);
+/* In the place of one that cannot be opened, so that what does not need it can be read. */
+QR_NODISCARD enum qr_status qri_layer_lost(const struct qri_layer_desc *desc,
                                            struct qri_layer **ret_layer, struct qr_err *err);
 struct qri_layer *qri_layer_ref(struct qri_layer *layer);
 void qri_layer_unref(struct qri_layer *layer); /* NULL is accepted */

@@ -128,6 +128,7 @@ struct qr_pagesvc {
     struct qr_env *env;
     struct qr_pagesvc_options options;
     char *dir;
+    bool files; /* the store's objects are files here: no copies of our own */
     pthread_mutex_t mu;
     struct qri_slice *slices; /* guarded by mu */
     size_t slice_count;
@@ -193,7 +194,8 @@ QR_NODISCARD enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const stru
 /* --- flush.c --- */
 void qri_layer_path(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
                     char dst[QRI_LAYER_PATH_BYTES_MAX]);
-/* Opens the local copy, fetching it from the blob store if it is missing or damaged. */
+/* Opens the object's file; or the local copy, fetching it from the blob store if it is missing or
+ * damaged. */
 QR_NODISCARD enum qr_status qri_layer_bring(struct qr_pagesvc *svc,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
@@ -201,15 +203,16 @@ QR_NODISCARD enum qr_status qri_layer_bring(struct qr_pagesvc *svc,
  * the slice's; frees it on failure. */
 QR_NODISCARD enum qr_status qri_manifest_swap(struct qri_slice *slice,
                                               struct qri_manifest *own_next, struct qr_err *err);
-/* The blob store's copy in place of a damaged local one, for all who read the slice. */
+/* The blob store's copy in place of a damaged local one, for all who read the slice. QR_CORRUPT if
+ * there is no other copy than the damaged one. */
 QR_NODISCARD enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
                                            struct qr_err *err);
-/* With task_mu held: uploads a written layer and opens it. */
+/* With task_mu held: uploads a written layer if it is not an object yet, and opens it. */
 QR_NODISCARD enum qr_status qri_layer_store(struct qri_slice *slice,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
 /* A layer compressed and encrypted as the service's options say. */
-QR_NODISCARD enum qr_status qri_layer_begin(struct qri_slice *slice, const char *path,
+QR_NODISCARD enum qr_status qri_layer_begin(struct qri_slice *slice,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer_writer **ret_writer,
                                             struct qr_err *err);

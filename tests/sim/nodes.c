@@ -300,6 +300,7 @@ void nodes_init(struct world *w)
     if (qr_blob_open(env, NULL, "file:///blob", "", &w->store, NULL) != QR_OK)
         abort();
     w->blob = qr_simblob_new(env, w->store, pick(w, UINT64_MAX), &(struct qr_simblob_faults){0});
+    qr_simblob_set_remote(w->blob, w->seed / 2 % 2 == 0);
     if (w->seed % 2 == 0 &&
         qr_server_key_open(env, "/server.key", true, &w->server_key, NULL) != QR_OK)
         abort();

@@ -61,6 +61,14 @@ static void test_crc_matches_the_published_vector(void **state)
     (void)state;
     assert_int_equal(qr_crc32c(0, "123456789", 9), 0xe3069283u);
     assert_int_equal(qr_crc32c(qr_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
+    for (size_t n = 0; n <= 9; n++)
+        assert_int_equal(qr_crc32c_join(qr_crc32c(0, "123456789", n),
+                                        qr_crc32c(0, &"123456789"[n], 9 - n), 9 - n),
+                         0xe3069283u);
+    static uint8_t zeros[100000]; /* more bits in the length */
+    assert_int_equal(
+        qr_crc32c_join(qr_crc32c(0, "12345", 5), qr_crc32c(0, zeros, sizeof zeros), sizeof zeros),
+        qr_crc32c(qr_crc32c(0, "12345", 5), zeros, sizeof zeros));
 }
 
 static void test_crc_of_the_processor_is_that_of_the_tables(void **state)

@@ -308,6 +308,68 @@ static void test_files_are_put_whole(void **state)
     qr_blob_close(blob);
 }
 
+/* Of the backends whose objects are files; the others say that theirs are not. */
+static void test_a_staged_object_is_there_at_its_end_and_read_as_a_file(void **state)
+{
+    (void)state;
+    enum { BYTES = 3 << 20, HEAD = 128 };
+    struct qr_blob *blob = open_blob();
+    struct qr_blob_stage *stage = NULL;
+    struct qr_file *file = NULL;
+    uint64_t start = 0;
+    if (!qr_blob_has_files(blob)) {
+        assert_int_equal(qr_blob_stage_begin(blob, "s/x", &stage, NULL), QR_UNSUPPORTED);
+        assert_int_equal(qr_blob_open_file(blob, "s/x", &file, &start, NULL), QR_UNSUPPORTED);
+        assert_int_equal(qr_blob_drop_stages(blob, "s/", NULL), QR_UNSUPPORTED);
+        qr_blob_close(blob);
+        return;
+    }
+    uint8_t *bytes = malloc(BYTES), *found = malloc(BYTES);
+    assert_non_null(bytes);
+    assert_non_null(found);
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (uint8_t)(i * 11 + (i >> 13));
+    static const size_t sizes[] = {HEAD, 5000, (1 << 20) - 64, (1 << 20) - 63, 1 << 20, BYTES};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct qr_blob_info info;
+        struct qr_blob_tag tag;
+        struct qr_buf buf;
+        assert_ok(qr_blob_stage_begin(blob, "s/x", &stage, e));
+        for (size_t at = 0, count = HEAD; at < sizes[i]; at += count, count = 70001) {
+            count = count < sizes[i] - at ? count : sizes[i] - at;
+            static const uint8_t zeros[HEAD];
+            assert_ok(qr_blob_stage_add(blob, stage, at == 0 ? zeros : bytes + at, count, e));
+        }
+        assert_int_equal(qr_blob_stat(blob, "s/x", &info, NULL), QR_NOT_FOUND);
+        assert_ok(qr_blob_stage_end(blob, stage, bytes, HEAD, "", &tag, e));
+        qr_buf_init(&buf, BYTES);
+        assert_ok(qr_blob_get(blob, "s/x", 0, SIZE_MAX, &buf, NULL, e)); /* and its checksum */
+        assert_int_equal(buf.len, sizes[i]);
+        assert_memory_equal(buf.data, bytes, sizes[i]);
+        qr_buf_done(&buf);
+        assert_ok(qr_blob_stat(blob, "s/x", &info, e));
+        assert_string_equal(info.tag.z, tag.z);
+        assert_ok(qr_blob_open_file(blob, "s/x", &file, &start, e));
+        assert_ok(qr_blob_delete(blob, "s/x", tag.z, e)); /* who has it open goes on */
+        memset(found, 0, sizes[i]);
+        assert_ok(qr_file_read_exactly(file, found, sizes[i], start, e));
+        assert_memory_equal(found, bytes, sizes[i]);
+        qr_file_close(file);
+    }
+    assert_ok(qr_blob_stage_begin(blob, "s/x", &stage, e));
+    assert_ok(qr_blob_stage_add(blob, stage, bytes, BYTES, e));
+    qr_blob_stage_abandon(blob, stage);
+    assert_int_equal(qr_blob_open_file(blob, "s/x", &file, &start, NULL), QR_NOT_FOUND);
+    assert_ok(qr_blob_put(blob, "s/x", "y", 1, NULL, NULL, e));
+    assert_ok(qr_blob_stage_begin(blob, "s/x", &stage, e));
+    assert_ok(qr_blob_stage_add(blob, stage, "no", 2, e));
+    assert_int_equal(qr_blob_stage_end(blob, stage, NULL, 0, "", NULL, NULL), QR_CONFLICT);
+    assert_holds(blob, "s/x", "y");
+    free(bytes);
+    free(found);
+    qr_blob_close(blob);
+}
+
 static void test_appends_come_one_behind_the_other(void **state)
 {
     (void)state;
@@ -413,6 +475,7 @@ static int run_all(void)
         cmocka_unit_test(test_lists_are_in_byte_order_of_whole_names),
         cmocka_unit_test(test_a_long_list_is_whole),
         cmocka_unit_test(test_files_are_put_whole),
+        cmocka_unit_test(test_a_staged_object_is_there_at_its_end_and_read_as_a_file),
         cmocka_unit_test(test_appends_come_one_behind_the_other),
         cmocka_unit_test(test_a_lease_keeps_others_out),
         cmocka_unit_test(test_writers_at_once_lose_no_count),

@@ -222,6 +222,53 @@ static bool ignore(void *arg, const char *name, const struct qr_blob_info *info)
     return true;
 }
 
+/* Each I/O fails once, and the power goes then: the object is whole or not there, what was there
+ * before stays, and nothing else is left in the folder after a sweep. */
+static void test_a_staged_object_survives_every_io_fault(void **state)
+{
+    (void)state;
+    enum { BYTES = (2 << 20) + 77 };
+    uint8_t *bytes = calloc(1, BYTES);
+    assert_non_null(bytes);
+    bool fired = true;
+    for (uint64_t nth = 1; fired; nth++) {
+        struct qr_sim *sim = qr_sim_new(&(struct qr_sim_options){.seed = nth});
+        struct qr_blob *blob = open_sim(sim);
+        struct qr_blob_stage *stage = NULL;
+        assert_int_equal(qr_blob_put(blob, "d/x", "old", 3, NULL, NULL, NULL), QR_OK);
+        qr_sim_fault_next(sim, nth, nth % 2 == 0, QR_IO);
+        enum qr_status status = qr_blob_stage_begin(blob, "d/x", &stage, NULL);
+        if (status == QR_OK) {
+            status = qr_blob_stage_add(blob, stage, bytes, BYTES, NULL);
+            if (status == QR_OK)
+                status = qr_blob_stage_end(blob, stage, "head", 4, NULL, NULL, NULL);
+            else
+                qr_blob_stage_abandon(blob, stage);
+        }
+        fired = qr_sim_fault_fired(sim);
+        assert_true(fired || status == QR_OK);
+        qr_blob_close(blob);
+        qr_sim_fault_next(sim, 0, false, QR_OK);
+        qr_sim_power_cut(sim);
+        blob = open_sim(sim);
+        assert_int_equal(qr_blob_drop_stages(blob, "d/", NULL), QR_OK);
+        assert_int_equal(qr_blob_drop_stages(blob, "none/", NULL), QR_OK);
+        struct qr_buf got;
+        qr_buf_init(&got, BYTES);
+        assert_int_equal(qr_blob_get(blob, "d/x", 0, SIZE_MAX, &got, NULL, NULL), QR_OK);
+        bool is_new = got.len == BYTES && memcmp(got.data, "head", 4) == 0;
+        assert_true(is_new || (got.len == 3 && memcmp(got.data, "old", 3) == 0));
+        assert_true(is_new || status != QR_OK);
+        qr_buf_done(&got);
+        int files = 0;
+        assert_int_equal(qr_env_list(qr_sim_env(sim), "/store/d", count_one, &files, NULL), QR_OK);
+        assert_int_equal(files, 1);
+        qr_blob_close(blob);
+        qr_sim_free(sim);
+    }
+    free(bytes);
+}
+
 static void test_a_listing_removes_what_a_crash_left_when_it_is_old(void **state)
 {
     (void)state;
@@ -325,6 +372,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_opening_survives_every_io_fault),
         cmocka_unit_test(test_a_full_disk_is_told_and_hurts_nothing),
         cmocka_unit_test(test_damage_is_noticed),
+        cmocka_unit_test(test_a_staged_object_survives_every_io_fault),
         cmocka_unit_test(test_a_listing_removes_what_a_crash_left_when_it_is_old),
         cmocka_unit_test(test_a_lease_runs_out),
         cmocka_unit_test(test_processes_lose_no_count),

@@ -2,6 +2,7 @@
 #include "yard.h"
 #include <stdlib.h>
 #include <string.h>
+#include "blob/simblob.h"
 #include "page/record.h"
 #include "pagesvc/pagesvc.h"
 #include "store/store.h"
@@ -223,7 +224,11 @@ void yard_make(struct yard *y, uint64_t seed)
     assert_int_equal(qr_env_make_dir(y->env, "/yard", NULL), QR_OK);
     assert_int_equal(qr_blob_open(y->env, NULL, "file:///yard/blobs", "", &blob, NULL), QR_OK);
     make_log(y, blob);
-    make_pages(y, blob);
+    /* with copies of its own, as beside a store that is elsewhere */
+    struct qr_blob *remote = qr_simblob_new(y->env, blob, 1, &(struct qr_simblob_faults){0});
+    qr_simblob_set_remote(remote, true);
+    make_pages(y, remote);
+    qr_blob_close(remote);
     make_store(y);
     qr_blob_close(blob);
 }

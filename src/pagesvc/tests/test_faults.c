@@ -2,6 +2,7 @@
  * again from layers and log, and damage is found. */
 #include <stdlib.h>
 #include <string.h>
+#include "blob/simblob.h"
 #include "env/sim.h"
 #include "qr_test.h"
 #include "test_ring.h"
@@ -9,15 +10,23 @@
 
 struct bed {
     struct qr_sim *sim;
-    struct qr_blob *blob;
+    struct qr_blob *store, *blob;
     struct qr_pagesvc *svc;
     struct t_ring keys;
+    bool files; /* the blob store's objects are files here */
 };
+#ifdef QR_TEST_REMOTE
+enum { FILES = false };
+#else
+enum { FILES = true };
+#endif
 
 static enum qr_status open_service(struct bed *bed, struct qr_err *err)
 {
     struct qr_env *env = qr_sim_env(bed->sim);
-    QR_TRY(qr_blob_open(env, NULL, "file:///blobs", "", &bed->blob, err));
+    QR_TRY(qr_blob_open(env, NULL, "file:///blobs", "", &bed->store, err));
+    bed->blob = qr_simblob_new(env, bed->store, 1, &(struct qr_simblob_faults){0});
+    qr_simblob_set_remote(bed->blob, !bed->files);
     struct qr_pagesvc_options options = {.env = env,
                                          .dir = "/layers",
                                          .blob = bed->blob,
@@ -37,6 +46,7 @@ static void close_service(struct bed *bed)
     qr_pagesvc_close(QR_TAKE(bed->svc));
     t_ring_close(&bed->keys);
     qr_blob_close(QR_TAKE(bed->blob));
+    qr_blob_close(QR_TAKE(bed->store));
 }
 
 /* A life: create, ingest, work, branch. Stops at the first failure. */
@@ -87,7 +97,8 @@ static void test_after_any_failed_io_and_a_power_cut_nothing_is_lost(void **stat
     bool fired = true;
     for (uint64_t nth = 1; fired; nth++) {
         struct bed bed = {.sim = qr_sim_new(&(struct qr_sim_options){
-                              .seed = nth, .io_fault_at = nth, .io_fault_stays = nth % 2 == 0})};
+                              .seed = nth, .io_fault_at = nth, .io_fault_stays = nth % 2 == 0}),
+                          .files = FILES};
         struct world w;
         world_init(&w, 7, 1, 4096);
         for (int i = 0; i < 120; i++) {
@@ -126,7 +137,7 @@ static bool count_object(void *arg, const char *name, const struct qr_blob_info 
 static void test_what_a_crash_left_in_the_blob_store_is_removed_at_attach(void **state)
 {
     (void)state;
-    struct bed bed = {.sim = qr_sim_new(&(struct qr_sim_options){.seed = 5})};
+    struct bed bed = {.sim = qr_sim_new(&(struct qr_sim_options){.seed = 5}), .files = FILES};
     struct world w;
     world_init(&w, 5, 1, 4096);
     for (int i = 0; i < 100; i++)

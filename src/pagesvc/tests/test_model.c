@@ -1,6 +1,7 @@
 /* test_model.c - random logs against a model: every page at every commit that must be kept. */
 #include <stdlib.h>
 #include <string.h>
+#include "blob/simblob.h"
 #include "env/sim.h"
 #include "qr_test.h"
 #include "test_ring.h"
@@ -14,7 +15,8 @@ enum { SEEDS = 60 };
 
 struct bed {
     struct qr_sim *sim;
-    struct qr_blob *blob;
+    struct qr_blob *store, *blob;
+    bool remote; /* the blob store's objects are no files here */
     struct qr_pagesvc *svc;
     struct t_ring keys;
     struct qr_pagesvc_options options;
@@ -24,8 +26,10 @@ static void open_service(struct bed *bed)
 {
     struct qr_err err;
     qr_err_reset(&err);
-    if (qr_blob_open(qr_sim_env(bed->sim), NULL, "file:///blobs", "", &bed->blob, &err) != QR_OK)
+    if (qr_blob_open(qr_sim_env(bed->sim), NULL, "file:///blobs", "", &bed->store, &err) != QR_OK)
         fail_msg("blob: %s", err.text);
+    bed->blob = qr_simblob_new(qr_sim_env(bed->sim), bed->store, 1, &(struct qr_simblob_faults){0});
+    qr_simblob_set_remote(bed->blob, bed->remote);
     bed->options = (struct qr_pagesvc_options){.env = qr_sim_env(bed->sim),
                                                .dir = "/layers",
                                                .blob = bed->blob,
@@ -46,11 +50,13 @@ static void close_service(struct bed *bed)
     qr_pagesvc_close(bed->svc);
     t_ring_close(&bed->keys);
     qr_blob_close(bed->blob);
+    qr_blob_close(bed->store);
 }
 
 static void setup(struct bed *bed, uint64_t seed)
 {
-    *bed = (struct bed){.sim = qr_sim_new(&(struct qr_sim_options){.seed = seed})};
+    *bed = (struct bed){.sim = qr_sim_new(&(struct qr_sim_options){.seed = seed}),
+                        .remote = seed % 2 == 0};
     open_service(bed);
 }
 

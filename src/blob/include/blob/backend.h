@@ -27,6 +27,19 @@ struct qr_blob_ops {
                             struct qr_blob_tag *ret_lease_id, struct qr_err *err);
     enum qr_status (*release)(struct qr_blob *blob, const char *name, const char *lease_id,
                               struct qr_err *err);
+    /* Of a store whose objects are files here; NULL in others. stage_end frees the stage always. */
+    bool (*has_files)(struct qr_blob *blob);
+    enum qr_status (*stage_begin)(struct qr_blob *blob, const char *name,
+                                  struct qr_blob_stage **ret_stage, struct qr_err *err);
+    enum qr_status (*stage_add)(struct qr_blob *blob, struct qr_blob_stage *stage,
+                                const void *bytes, size_t count, struct qr_err *err);
+    enum qr_status (*stage_end)(struct qr_blob *blob, struct qr_blob_stage *own_stage,
+                                const void *head, size_t head_count, const char *if_tag,
+                                struct qr_blob_tag *ret_tag, struct qr_err *err);
+    void (*stage_abandon)(struct qr_blob *blob, struct qr_blob_stage *own_stage);
+    enum qr_status (*drop_stages)(struct qr_blob *blob, const char *folder, struct qr_err *err);
+    enum qr_status (*open_file)(struct qr_blob *blob, const char *name, struct qr_file **ret_file,
+                                uint64_t *ret_start, struct qr_err *err);
     void (*close)(struct qr_blob *blob);
 };
 /* First member of every backend's store. */

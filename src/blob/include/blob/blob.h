@@ -70,6 +70,41 @@ typedef bool qr_blob_list_fn(void *arg, const char *name, const struct qr_blob_i
 QR_NODISCARD enum qr_status qr_blob_list(struct qr_blob *blob, const char *prefix,
                                          qr_blob_list_fn *each, void *arg, struct qr_err *err);
 
+/* --- objects that are files here --- */
+
+/* Does the store keep each object in a file of this machine? Then a large object needs no copy of
+ * its own beside it, before it is put or while it is read. Other stores answer QR_UNSUPPORTED to
+ * what follows. */
+bool qr_blob_has_files(struct qr_blob *blob);
+
+/* An object on its way: written from front to back, and there only at its end. One thread's. */
+struct qr_blob_stage;
+enum { QR_BLOB_HEAD_BYTES_MAX = 4096 };
+QR_NODISCARD enum qr_status qr_blob_stage_begin(struct qr_blob *blob, const char *name,
+                                                struct qr_blob_stage **ret_stage,
+                                                struct qr_err *err);
+/* After a failure it can only be abandoned. */
+QR_NODISCARD enum qr_status qr_blob_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,
+                                              const void *bytes, size_t count, struct qr_err *err);
+/* The first `head_count` bytes that were added become `head`: for what is known at the end only.
+ * Then as qr_blob_put. Frees the stage, also on failure. */
+QR_NODISCARD enum qr_status qr_blob_stage_end(struct qr_blob *blob, struct qr_blob_stage *own_stage,
+                                              const void *head, size_t head_count,
+                                              const char *if_tag, struct qr_blob_tag *ret_tag,
+                                              struct qr_err *err);
+/* As if it had not begun. NULL is accepted. */
+void qr_blob_stage_abandon(struct qr_blob *blob, struct qr_blob_stage *own_stage);
+/* What was begun in this folder (a prefix with the slash at its end) by a process that is gone. Who
+ * lives and has not ended yet fails then. */
+QR_NODISCARD enum qr_status qr_blob_drop_stages(struct qr_blob *blob, const char *folder,
+                                                struct qr_err *err);
+/* For reading; the object's bytes are those from *ret_start to the file's end. No checksum is
+ * looked at: who reads a piece of it has one for the piece. What is open can be read to the end,
+ * also when the object is replaced or deleted meanwhile. */
+QR_NODISCARD enum qr_status qr_blob_open_file(struct qr_blob *blob, const char *name,
+                                              struct qr_file **ret_file, uint64_t *ret_start,
+                                              struct qr_err *err);
+
 /* Append objects with a position condition and a lease, for a landing zone that is not on this
  * machine. Offset 0 makes the object if there is none. QR_CONFLICT if the object does not end at
  * `at_offset`; at most QR_BLOB_APPEND_BYTES_MAX at once. `lease_id` "": without. */

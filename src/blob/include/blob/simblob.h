@@ -21,5 +21,7 @@ struct qr_blob *qr_simblob_new(struct qr_env *env, struct qr_blob *blob, uint64_
 void qr_simblob_set_faults(struct qr_blob *simblob, const struct qr_simblob_faults *faults);
 /* Everything ends with QR_CLOSED until it is told otherwise: the service is gone. */
 void qr_simblob_set_gone(struct qr_blob *simblob, bool gone);
+/* Its objects are no files here, wherever those of the store behind are (before it is used). */
+void qr_simblob_set_remote(struct qr_blob *simblob, bool remote);
 uint64_t qr_simblob_operations(struct qr_blob *simblob);
 uint64_t qr_simblob_failures(struct qr_blob *simblob);

@@ -2,12 +2,12 @@
  *
  * A slice is 128 GiB of page numbers of one timeline; page_no / (128 GiB / page_bytes) is its
  * number. The log comes in pieces as the log service gives them; layers and manifests go to the
- * blob store, a copy of every layer stays in `dir`.
+ * blob store; unless its objects are files of this machine a copy of every layer stays in `dir`.
  *
  * Threads: any. Ingest of one slice is one call at a time (calls wait for each other). Without
  * threads (a simulation) the caller drives qr_pagesvc_work.
- * Errors: QR_NOT_FOUND no such slice or page, QR_CORRUPT damage that the blob store's copy does not
- * mend, QR_GONE it is not kept any more, QR_FENCED another server has attached the slice, QR_FULL,
+ * Errors: QR_NOT_FOUND no such slice or page, QR_CORRUPT damage that no other copy
+ * mends, QR_GONE it is not kept any more, QR_FENCED another server has attached the slice, QR_FULL,
  * QR_IO, QR_NOMEM, QR_BUSY. */
 #pragma once
 #include <stdbool.h>
@@ -27,16 +27,16 @@ struct qr_keyring;
 struct qr_pagesvc_options {
     struct qr_env *env; /* [qr_env_real()] */
     struct qr_log log;  /* [none] */
-    const char *dir;    /* local copies of layers; made if missing; copied */
+    const char *dir;    /* local copies of layers, if there are any; made then; copied */
     struct qr_blob *blob;
     struct qr_keyring *keyring; /* encrypts layers, seals manifests; NULL: in clear */
-    uint64_t open_layer_bytes; /* [64 MiB] */
-    int64_t flush_age_ns;      /* an open layer is frozen after this long [60 s] */
-    int64_t grace_ns;          /* between leaving the manifest and being deleted [10 min] */
-    int64_t lease_ns_max;      /* of snapshot leases [30 s] */
-    bool compression_off;      /* of layers' blocks */
-    uint32_t fan_in;           /* layers merged at once [8] */
-    uint64_t slice_bytes;      /* for tests; of all page servers the same [QR_SLICE_BYTES] */
+    uint64_t open_layer_bytes;  /* [64 MiB] */
+    int64_t flush_age_ns;       /* an open layer is frozen after this long [60 s] */
+    int64_t grace_ns;           /* between leaving the manifest and being deleted [10 min] */
+    int64_t lease_ns_max;       /* of snapshot leases [30 s] */
+    bool compression_off;       /* of layers' blocks */
+    uint32_t fan_in;            /* layers merged at once [8] */
+    uint64_t slice_bytes;       /* for tests; of all page servers the same [QR_SLICE_BYTES] */
     bool threads_off;
 };
 
