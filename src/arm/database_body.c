@@ -17,6 +17,7 @@ struct form { /* a body as it was read */
     double min_capacity;                                              /* NAN: not said */
     int create_mode, secondary_type, license, redundancy, read_scale; /* -1: not said */
     bool zone_given, zone;
+    bool verify; /* our own: restore, check, report, and remove */
 };
 
 enum create_mode {
@@ -74,6 +75,7 @@ static bool refuse_absent(struct qri_request *r, const json_t *p)
 static bool read_form(struct qri_request *r, struct form *form)
 {
     json_t *p = NULL;
+    bool given = false;
     *form = (struct form){.max_bytes = INT64_MIN,
                           .ha_replicas = INT64_MIN,
                           .auto_pause = INT64_MIN,
@@ -102,7 +104,8 @@ static bool read_form(struct qri_request *r, struct form *form)
            qri_body_word(r, p, "requestedBackupStorageRedundancy", redundancies,
                          &form->redundancy) &&
            qri_body_word(r, p, "readScale", switches, &form->read_scale) &&
-           qri_body_bool(r, p, "zoneRedundant", &form->zone_given, &form->zone);
+           qri_body_bool(r, p, "zoneRedundant", &form->zone_given, &form->zone) &&
+           qri_body_bool(r, p, "quireVerifyOnly", &given, &form->verify);
 }
 
 /* ---- from a form to a wish ---- */
@@ -406,10 +409,16 @@ static bool create_of(struct qri_request *r, const struct qri_place *place, cons
     if (!check_name(r, name))
         return false;
     c->method = QR_CONTROL_CREATE;
+    c->ask.verify = form->verify;
     c->ask.collation = form->collation;
     c->changes = true;
     switch (form->create_mode < 0 ? MODE_DEFAULT : (enum create_mode)form->create_mode) {
     case MODE_DEFAULT:
+        if (form->verify) {
+            qri_refuse(r, 400, "InvalidParameterValue",
+                       "quireVerifyOnly is for create modes that copy or restore.");
+            return false;
+        }
         say_tier(c, form->slo == NULL ? qr_slo_default(qr_str("GeneralPurpose")) : form->slo);
         return say_wishes(r, form, qr_slo_find(c->ask.objective), NULL, c);
     case MODE_SECONDARY:

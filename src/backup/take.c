@@ -97,6 +97,12 @@ static enum qr_status put_database(struct set *s, struct qr_archive *archive, st
 
 /* --- the manifest --- */
 
+static void set_end(struct set *s)
+{
+    struct qr_env *env = s->place->env != NULL ? s->place->env : qr_env_real();
+    s->row.end_wall_ns = (uint64_t)qr_env_wall_ns(env);
+}
+
 /* Rows of the chain and the new one; compare-and-set, so that of two writers one fails. */
 static enum qr_status put_row(const struct qr_backup_place *place,
                               const struct qr_backup_catalog *catalog,
@@ -183,6 +189,7 @@ static enum qr_status take_pages(const struct qr_backup_place *place,
     struct set s;
     set_begin(&s, place, &point->timeline, &row);
     enum qr_status status = put_database(&s, archive, err);
+    set_end(&s);
     if (status == QR_OK)
         status = put_row(place, catalog, &point->timeline, &s.row, err);
     if (status == QR_OK)
@@ -270,6 +277,7 @@ static enum qr_status write_log_set(struct set *s, const struct qr_backup_catalo
     if (status == QR_OK && s->row.part_count > 0) {
         s->row.wall_ns = marks.wall_ns != 0 ? marks.wall_ns : s->row.wall_ns;
         s->row.commit_no = marks.commit_no;
+        set_end(s);
         status = put_row(s->place, catalog, &s->part.timeline, &s->row, err);
     }
     return status;

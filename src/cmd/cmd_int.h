@@ -301,6 +301,28 @@ QR_NODISCARD enum qr_status qri_node_copy(struct qri_node *node, const struct qr
 /* The newest state of `source`, which is brought up to date, as a long-term backup. */
 QR_NODISCARD enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row *kept,
                                           const struct qr_database_row *source, struct qr_err *err);
+/* --- node_check.c --- */
+/* Reads every page and index of it, as DBCC CHECKDB does. */
+QR_NODISCARD enum qr_status qri_node_check(struct qri_node *node, const struct qr_database_row *row,
+                                           struct qr_err *err);
+/* --- node_backup_show.c --- */
+/* Appends its backups (ctl/backups.h). */
+QR_NODISCARD enum qr_status qri_node_list_backups(struct qri_node *node,
+                                                  const struct qr_database_row *row, bool geo,
+                                                  struct qr_buf *buf, struct qr_err *err);
+/* struct qr_instance_host */
+enum qr_status qri_node_each_backup(void *node, uint32_t database_id,
+                                    enum qr_status (*each)(void *ctx,
+                                                           const struct qr_backup_info *info),
+                                    void *each_ctx);
+/* --- quiet.c --- */
+/* Keeps the first error in `first`, and drops all else. */
+struct qr_sink qri_quiet_sink(struct qr_err *first);
+/* --- node_backup.c --- */
+enum { QRI_BACKUP_PREFIX_BYTES = 64 };
+struct qr_backup_place;
+struct qr_backup_place qri_backup_place(const struct qri_node *node, const char *timeline,
+                                        char prefix[QRI_BACKUP_PREFIX_BYTES]);
 QR_NODISCARD enum qr_status qri_node_forget(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
 

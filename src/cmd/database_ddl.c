@@ -417,6 +417,7 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .drop_database = drop_database,
         .each_database = each_database,
         .each_operation = each_operation,
+        .each_backup = qri_node_each_backup,
         .set_firewall_rule = qri_firewall_set_rule,
         .delete_firewall_rule = qri_firewall_delete_rule,
         .each_firewall_rule = qri_firewall_each_rule,

@@ -13,7 +13,7 @@
 #include "env/thread.h"
 #include "base/banned.h"
 
-enum { STRINGS_BYTES_MAX = 16 * 1024, PREFIX_BYTES = 64 };
+enum { STRINGS_BYTES_MAX = 16 * 1024, PREFIX_BYTES = QRI_BACKUP_PREFIX_BYTES };
 /* A look at what is not due costs nothing, and a new database shall have its first backup soon. */
 static const int64_t LOOK_NS = INT64_C(2) * 1000000000, RETRY_NS = INT64_C(60) * 1000000000;
 
@@ -37,8 +37,8 @@ struct qri_backups {
     struct due *dues;
 };
 
-static struct qr_backup_place place_of(const struct qri_node *node, const char *timeline,
-                                       char prefix[PREFIX_BYTES])
+struct qr_backup_place qri_backup_place(const struct qri_node *node, const char *timeline,
+                                        char prefix[PREFIX_BYTES])
 {
     const struct qri_node_options *o = qri_node_options_of(node);
     snprintf(prefix, PREFIX_BYTES, "backups/%s", timeline);
@@ -88,7 +88,7 @@ static void look_at(struct qri_backups *b, const struct qri_open_database *open)
     if (waits && (!open->idle || due->failed))
         return;
     char prefix[PREFIX_BYTES];
-    struct qr_backup_place place = place_of(b->node, open->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(b->node, open->timeline, prefix);
     struct qr_backup_tick tick;
     struct qr_err err = {0};
     pthread_mutex_lock(&one_at_a_time);
@@ -182,7 +182,7 @@ enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row
     struct qr_arena arena;
     char prefix[PREFIX_BYTES];
     struct qr_restored restored;
-    struct qr_backup_place place = place_of(node, source->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(node, source->timeline, prefix);
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
     const char *path = qri_datadir_path(o->dir, &arena, "databases", row->timeline);
     enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "copy a database") : QR_OK;
@@ -203,8 +203,8 @@ enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row
     const struct qri_node_options *o = qri_node_options_of(node);
     struct qr_timeline timeline;
     char from_prefix[PREFIX_BYTES], to_prefix[PREFIX_BYTES];
-    struct qr_backup_place from = place_of(node, source->timeline, from_prefix);
-    struct qr_backup_place to = place_of(node, kept->timeline, to_prefix);
+    struct qr_backup_place from = qri_backup_place(node, source->timeline, from_prefix);
+    struct qr_backup_place to = qri_backup_place(node, kept->timeline, to_prefix);
     uint64_t bytes = 0;
     QR_TRY(qr_place_timeline(kept, &timeline, err));
     pthread_mutex_lock(&one_at_a_time);
@@ -228,7 +228,7 @@ static void back_up_last(struct qri_node *node, const struct qr_database_row *ro
     struct qr_store *store = NULL;
     struct qr_err err = {0};
     char prefix[PREFIX_BYTES];
-    struct qr_backup_place place = place_of(node, row->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(node, row->timeline, prefix);
     enum qr_status status = qr_store_open(path, &options, &store, &err);
     if (status == QR_OK) {
         status = catch_up(&place, store, &err);
@@ -257,7 +257,7 @@ enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_r
                                struct qr_err *err)
 {
     char prefix[PREFIX_BYTES];
-    struct qr_backup_place place = place_of(node, row->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(node, row->timeline, prefix);
     struct qr_backup_catalog catalog;
     QR_TRY(qr_backup_list(&place, &catalog, err));
     struct qr_timeline timeline = catalog.timeline;

@@ -13,7 +13,7 @@ static const struct {
     {QR_NODE_HOLD, qri_node_hold},       {QR_NODE_RELEASE, qri_node_release},
     {QR_NODE_REMOVE, qri_node_remove},   {QR_NODE_RESIZE, qri_node_resize},
     {QR_NODE_PROMOTE, qri_node_promote}, {QR_NODE_FORGET, qri_node_forget},
-    {QR_NODE_VACATE, qri_node_vacate},
+    {QR_NODE_CHECK, qri_node_check},     {QR_NODE_VACATE, qri_node_vacate},
 };
 
 static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *request,
@@ -38,6 +38,29 @@ static enum qr_status keep(struct qri_node *node, const struct qr_rpc_request *r
     if (request->bytes - at != 8)
         return qr_fail(err, QR_PROTOCOL, "a call to keep a backup breaks its format");
     return qri_node_keep(node, &row, &source, err);
+}
+
+static void list_backups(struct qri_node *node, struct qr_rpc_request *own_request)
+{
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_buf answer;
+    size_t at = 0;
+    qr_buf_init(&answer, QR_CONTROL_ANSWER_BYTES_MAX);
+    enum qr_status status =
+        qr_control_row_next(own_request->body, own_request->bytes, &at, &row, &err);
+    if (status == QR_OK && (own_request->bytes - at != 1 || own_request->body[at] > 1))
+        status = qr_fail(&err, QR_PROTOCOL, "a call for backups breaks its format");
+    if (status == QR_OK)
+        status = qri_node_list_backups(node, &row, own_request->body[at] == 1, &answer, &err);
+    if (status == QR_OK)
+        status = qr_buf_status(&answer, &err);
+    struct iovec iov = {.iov_base = answer.data, .iov_len = answer.len};
+    if (status == QR_OK)
+        qr_rpc_answer(own_request, &iov, 1);
+    else
+        qr_rpc_refuse(own_request, status, &err);
+    qr_buf_done(&answer);
 }
 
 static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *request,
@@ -72,6 +95,10 @@ enum qr_status qri_node_asked(enum qr_status status, struct qr_err *err)
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
 {
     struct qr_err err = {0};
+    if (own_request->method == QR_NODE_BACKUPS) {
+        list_backups(ctx, own_request);
+        return;
+    }
     enum qr_status status = run(ctx, own_request, &err);
     if (status == QR_OK)
         qr_rpc_answer(own_request, NULL, 0);

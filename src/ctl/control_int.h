@@ -278,6 +278,10 @@ QR_NODISCARD enum qr_status qri_copy_check(struct qr_control *control,
 QR_NODISCARD enum qr_status qri_copy_make(struct qr_control *control, uint32_t source_id,
                                           const struct qr_control_ask *ask,
                                           const struct qr_database_row *row, struct qr_err *err);
+/* Who reads the backups of a database that has files, and takes what is in none yet. */
+QR_NODISCARD enum qr_status qri_copy_node(struct qr_control *control,
+                                          const struct qr_database_row *source,
+                                          struct qr_rpc_peer **ret_peer, struct qr_err *err);
 /* A branch of `source` at what is asked; `row` gets its parent. */
 QR_NODISCARD enum qr_status qri_copy_branch(struct qr_control *control,
                                             const struct qr_database_row *source,
@@ -309,6 +313,10 @@ QR_NODISCARD enum qr_status qri_vault_policy(struct qr_control *control, const c
                                              struct qr_keep_policy *ret_policy, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_vault_start(struct qr_control *control, struct qr_err *err);
 void qri_vault_stop(struct qr_control *control); /* after qr_control_stop */
+
+/* ---- backups.c ---- */
+void qri_backups_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                       struct qr_rpc_request *own_request);
 
 /* ---- rules.c ---- */
 QR_NODISCARD enum qr_status qri_control_set_rule(struct qr_control *control,

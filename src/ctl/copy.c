@@ -145,12 +145,10 @@ enum qr_status qri_copy_branch(struct qr_control *control, const struct qr_datab
 
 /* ---- others: by backups ---- */
 
-static enum qr_status copy_files(struct qr_control *control, const struct qr_database_row *source,
-                                 const struct qr_control_ask *ask,
-                                 const struct qr_database_row *row, struct qr_err *err)
+enum qr_status qri_copy_node(struct qr_control *control, const struct qr_database_row *source,
+                             struct qr_rpc_peer **ret_peer, struct qr_err *err)
 {
     const struct qr_control_host *host = &control->options.host;
-    struct qr_rpc_peer *peer = NULL;
     char node[QR_NODE_NAME_BYTES] = QR_NODE_SHARED;
     if (qr_database_has_copies(source) && source->state == QR_DATABASE_ONLINE) {
         /* what is in no backup yet, only its own process can put there */
@@ -159,7 +157,15 @@ static enum qr_status copy_files(struct qr_control *control, const struct qr_dat
         pthread_mutex_unlock(&control->mu);
         QR_TRY(host->want(host->ctx, node, err));
     }
-    QR_TRY(qri_control_node(control, node, &peer, err));
+    return qri_control_node(control, node, ret_peer, err);
+}
+
+static enum qr_status copy_files(struct qr_control *control, const struct qr_database_row *source,
+                                 const struct qr_control_ask *ask,
+                                 const struct qr_database_row *row, struct qr_err *err)
+{
+    struct qr_rpc_peer *peer = NULL;
+    QR_TRY(qri_copy_node(control, source, &peer, err));
     int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
     enum qr_status status;
     do

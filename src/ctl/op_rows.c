@@ -30,6 +30,8 @@ static const struct {
     ASK("maxText", TEXT, max_text),
     ASK("copyOf", TEXT, copy_of),
     ASK("kept", TEXT, kept),
+    ASK("geo", FLAG, geo),
+    ASK("verify", FLAG, verify),
     ASK("tags", TEXT, tags),
     ASK("maxBytes", LONG, max_bytes),
     ASK("dropped", FLAG, dropped),

@@ -378,7 +378,9 @@ static uint8_t kind_of(uint16_t method, const struct qr_control_ask *ask)
         [QR_CONTROL_ADD_REPLICA - QR_CONTROL_CREATE] = QR_OPERATION_ADD_REPLICA,
         [QR_CONTROL_FAILOVER - QR_CONTROL_CREATE] = QR_OPERATION_FAILOVER,
     };
-    bool restores = ask->dropped || ask->restore_wall_ns != 0 || ask->kept.n > 0;
+    bool restores = ask->dropped || ask->restore_wall_ns != 0 || ask->kept.n > 0 || ask->geo;
+    if (method == QR_CONTROL_CREATE && ask->copy_of.n != 0 && ask->verify)
+        return QR_OPERATION_VERIFY;
     if (method == QR_CONTROL_CREATE)
         return ask->copy_of.n == 0 ? QR_OPERATION_CREATE
                : restores          ? QR_OPERATION_RESTORE
@@ -411,7 +413,7 @@ static enum qr_status begin(struct qr_control *control, uint16_t method,
     if (status != QR_OK) { /* nobody will hear of it, so nothing of it stays */
         enum qr_status (*undo)(struct qr_control *, struct qri_op *, struct qr_err *) =
             steps_of(op)[0].undo;
-        if (undo == qri_make_undo)
+        if (undo == qri_make_undo || undo == qri_verify_remove)
             (void)!undo(control, op, NULL);
         return status;
     }

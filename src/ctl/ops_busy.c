@@ -5,6 +5,11 @@
 
 enum { RESTORES_MAX = QRI_OP_WORKERS / 2 };
 
+static bool restores_one(const struct qri_op *op)
+{
+    return op->row.kind == QR_OPERATION_RESTORE || op->row.kind == QR_OPERATION_VERIFY;
+}
+
 enum qr_status qri_ops_check_free(struct qr_control *control, const struct qri_op *op,
                                   const struct qr_database_row *row, struct qr_err *err)
 {
@@ -32,13 +37,13 @@ enum qr_status qri_ops_check_copies(struct qr_control *control, const struct qri
          other = other->next_active) {
         if (qr_operation_is_over(other->row.state) || other == op)
             continue;
-        restores += other->row.kind == QR_OPERATION_RESTORE;
+        restores += restores_one(other);
         copied =
             copied || (other->row.kind == QR_OPERATION_COPY && other->row.source_id == source_id);
     }
     if (op->row.kind == QR_OPERATION_COPY && copied)
         return qr_sql_fail(err, 40565);
-    if (op->row.kind == QR_OPERATION_RESTORE && restores >= RESTORES_MAX)
+    if (restores_one(op) && restores >= RESTORES_MAX)
         return qr_sql_fail(err, 40656);
     return QR_OK;
 }

@@ -114,6 +114,11 @@ QR_NODISCARD enum qr_status qri_make_online(struct qr_control *control, struct q
 QR_NODISCARD enum qr_status qri_make_undo(struct qr_control *control, struct qri_op *op,
                                           struct qr_err *err);
 void qri_make_done(struct qr_control *control, struct qri_op *op);
+/* op_verify.c */
+QR_NODISCARD enum qr_status qri_verify_check(struct qr_control *control, struct qri_op *op,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_verify_remove(struct qr_control *control, struct qri_op *op,
+                                              struct qr_err *err);
 QR_NODISCARD enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op,
                                               struct qr_err *err);
 QR_NODISCARD enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op,

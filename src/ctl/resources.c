@@ -67,6 +67,7 @@ static const struct qr_operation_info operation_infos[QR_OPERATION_KIND_COUNT] =
     [QR_OPERATION_RENAME]      = {"ALTER DATABASE",       "RenameLogicalDatabase",  "Online"},
     [QR_OPERATION_DROP]        = {"DROP DATABASE",        "DropLogicalDatabase",    "Online"},
     [QR_OPERATION_FAILOVER]    = {"ALTER DATABASE",       "FailoverDatabase",       "Online"},
+    [QR_OPERATION_VERIFY]      = {"RESTORE DATABASE",     "VerifyLogicalDatabase",  "Restoring"},
     /* clang-format on */
 };
 

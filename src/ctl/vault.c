@@ -15,7 +15,7 @@
 #include "base/banned.h"
 
 static const int64_t LOOK_NS = INT64_C(2) * 1000000000, FAILED_NS = INT64_C(30) * 1000000000,
-                     FAILED_NS_MAX = INT64_C(3600) * 1000000000,
+                     TIME_NS = INT64_C(60) * 1000000000, FAILED_NS_MAX = INT64_C(3600) * 1000000000,
                      FILES_NS = INT64_C(24) * 3600 * 1000000000; /* by size of the data */
 enum { POLICY_NAME_BYTES = QR_GUID_TEXT_BYTES + sizeof QRI_LONG_POLICY };
 
@@ -72,8 +72,13 @@ static enum qr_status make_storage(struct qr_control *control, const struct qr_d
         struct qr_control_ask as_it_is = {.copy_of = qr_str(source->name)};
         return qri_copy_branch(control, source, &as_it_is, kept, err);
     }
-    QR_TRY(qri_control_node(control, QR_NODE_SHARED, &peer, err));
-    return qr_node_keep(peer, kept, source, FILES_NS, err);
+    int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
+    enum qr_status status;
+    QR_TRY(qri_copy_node(control, source, &peer, err));
+    do
+        status = qr_node_keep(peer, kept, source, FILES_NS, err);
+    while (qri_control_repeats(control, status, until));
+    return status;
 }
 
 /* Claimed: nothing else happens to the database meanwhile. */

@@ -82,7 +82,39 @@ static enum qr_status database_copies(struct qri_sysrows *rows, struct qr_sessio
     return each(rows, session, copy_row);
 }
 
+/* ---- sys.dm_database_backups ---- */
+
+static enum qr_status backup_row(void *ctx, const struct qr_backup_info *b)
+{
+    struct qri_sysrows *rows = ctx;
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    struct qr_str id = qr_arena_str(arena, qr_str_n((const char *)b->id, sizeof b->id));
+    struct qr_str guid =
+        qr_arena_str(arena, qr_str_n((const char *)b->database_guid, sizeof b->database_guid));
+    return qri_sysrow(rows, id, guid, qr_arena_str(arena, b->physical_name),
+                      qr_arena_str(arena, b->server_name), qr_arena_str(arena, b->database_name),
+                      b->start_ticks, b->finish_ticks,
+                      qr_str(b->type == 'D'   ? "D"
+                             : b->type == 'I' ? "I"
+                                              : "L"),
+                      (int)b->in_retention);
+}
+
+static enum qr_status database_backups(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    return host->each_backup == NULL
+               ? QR_OK
+               : host->each_backup(host->ctx, session->db->info.database_id, backup_row, rows);
+}
+
 const struct qri_sysview qri_sysviews_control[] = {
+    {"sys", "dm_database_backups",
+     "backup_file_id uniqueidentifier, logical_database_id uniqueidentifier, "
+     "physical_database_name nvarchar(128), logical_server_name nvarchar(128), "
+     "logical_database_name nvarchar(128), backup_start_date datetime2, backup_finish_date "
+     "datetime2, backup_type char(1), in_retention bit null",
+     database_backups, NULL, false},
     {"sys", "dm_database_copies",
      "database_id int, start_date datetimeoffset, modify_date datetimeoffset, percent_complete "
      "real null, error_code int null, error_desc nvarchar(4000) null, error_severity int null, "

@@ -347,6 +347,10 @@ static bool h_is_gone(struct fixture *f)
 {
     return !is_there(f, "h");
 }
+static bool new_is_gone(struct fixture *f)
+{
+    return !is_there(f, "new");
+}
 static bool always(struct fixture *f)
 {
     return is_there(f, "h");
@@ -376,6 +380,7 @@ static const struct scenario {
     {QR_OPERATION_DROP,        QR_CONTROL_DROP,        {.name = NAME("src")}, src_is_gone, QR_NODE_HOLD, false},
     {QR_OPERATION_DROP,        QR_CONTROL_DROP,        {.name = NAME("h")}, h_is_gone, QR_NODE_HOLD, false},
     {QR_OPERATION_FAILOVER,    QR_CONTROL_FAILOVER,    {.name = NAME("h")}, always, 0, true},
+    {QR_OPERATION_VERIFY,      QR_CONTROL_CREATE,      {.name = NAME("new"), .copy_of = NAME("src"), .verify = true}, new_is_gone, QR_NODE_CHECK, true},
     /* clang-format on */
 };
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };

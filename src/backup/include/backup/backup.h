@@ -38,8 +38,9 @@ struct qr_backup_row {
     struct qr_lsn base;        /* of a differential: the full one's commit */
     struct qr_lsn first, last; /* log [first, last); else both the commit that it is of */
     uint64_t wall_ns;          /* of the last commit in it; log without one: of that before */
-    uint64_t taken_wall_ns;
-    uint64_t commit_no, epoch;        /* of full and differential ones */
+    uint64_t taken_wall_ns;    /* when it was begun */
+    uint64_t end_wall_ns;      /* when all of it was there; 0: of an earlier release */
+    uint64_t commit_no, epoch; /* of full and differential ones */
     uint64_t raw_bytes, stored_bytes; /* before and after compression */
     uint32_t page_bytes, pages;       /* pages: how many the database has */
 };

@@ -48,6 +48,7 @@ enum qr_control_method {
     QR_CONTROL_RETENTION,   /* name, id: for how many days it can be restored */
     QR_CONTROL_GROW,        /* id, slices: a primary has made them */
     QR_CONTROL_UNKEEP,      /* kept: that long-term backup goes; QR_BUSY while it is restored */
+    QR_CONTROL_BACKUPS,     /* name or kept, geo; answer: its backups (ctl/backups.h) */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
     QR_CONTROL_RESOURCES,        /* those with an id above; answer: not always all */
@@ -70,6 +71,8 @@ enum qr_control_method {
     QR_NODE_FORGET,  /* its backups */
     QR_NODE_PROMOTE, /* the replica takes over; the primary before is gone for sure */
     QR_NODE_KEEP,    /* a long-term backup: its row, its database's */
+    QR_NODE_BACKUPS, /* u8 geo; answer: its backups (ctl/backups.h) */
+    QR_NODE_CHECK,   /* every page and index of it; QR_CORRUPT names the damage */
     QR_NODE_VACATE,  /* it moves to another node: its sessions end, it is closed, and until RELEASE
                         who comes is told to look for another node */
 };
@@ -115,6 +118,8 @@ struct qr_control_ask {
     uint8_t doc_kind;     /* enum qr_doc_kind */
     bool no_wait;         /* an operation: the answer comes when it has been started */
     bool read_only;
+    bool geo;    /* CREATE with copy_of, BACKUPS: from the second store of backups */
+    bool verify; /* CREATE with copy_of: it is checked, and goes again */
 };
 void qr_control_ask_put(struct qr_buf *buf, enum qr_control_method method,
                         const struct qr_control_ask *ask);

@@ -91,7 +91,7 @@ struct qr_database_row {
     int64_t migrated_wall_ns; /* when it came to Hyperscale from another tier; 0: it did not */
     int64_t kept_wall_ns;    /* KEPT: of when it is; else when the last long-term backup was made */
     int64_t expires_wall_ns; /* KEPT: until when */
-    char kept_of[QR_GUID_TEXT_BYTES + 1]; /* KEPT: the guid of its database; else "" */
+    char kept_of[QR_GUID_TEXT_BYTES + 1];           /* KEPT: the guid of its database; else "" */
     char kept_server[QR_KEPT_SERVER_BYTES_MAX + 1]; /* KEPT: its server's name, which may be gone */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };

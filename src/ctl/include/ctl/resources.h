@@ -58,6 +58,7 @@ enum qr_operation_kind {
     QR_OPERATION_RENAME,
     QR_OPERATION_DROP,
     QR_OPERATION_FAILOVER,
+    QR_OPERATION_VERIFY, /* a restore that is checked, and goes again */
     QR_OPERATION_KIND_COUNT,
 };
 enum qr_operation_state { /* the first and the last four are those of sys.dm_operation_status */

@@ -33,6 +33,7 @@ struct qr_firewall_info;
  * thread. NULL slots are not allowed. */
 struct qr_replica_info;
 struct qr_operation_seen;
+struct qr_backup_info;
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -68,6 +69,20 @@ struct qr_instance_host {
                                      enum qr_status (*each)(void *each_ctx,
                                                             const struct qr_operation_seen *seen),
                                      void *each_ctx);
+    /* Backups of the database, of all in master. May be NULL. */
+    enum qr_status (*each_backup)(void *ctx, uint32_t database_id,
+                                  enum qr_status (*each)(void *each_ctx,
+                                                         const struct qr_backup_info *info),
+                                  void *each_ctx);
+};
+
+/* A backup as sys.dm_database_backups has it. */
+struct qr_backup_info {
+    uint8_t id[16], database_guid[16]; /* in comparison order (qr_guid_parse) */
+    struct qr_str physical_name, server_name, database_name;
+    int64_t start_ticks, finish_ticks; /* datetime2 ticks, UTC */
+    char type;                         /* D full, I differential, L log */
+    bool in_retention;
 };
 
 /* An operation as sys.dm_operation_status has it. */

@@ -1,4 +1,4 @@
-"""Long-term backups over the management API: kept by a policy, restored when their database is gone."""
+"""Backups over the management API: kept for long, listed, and tried."""
 import time
 import unittest
 import urllib.parse
@@ -11,7 +11,7 @@ RETENTION = "/backupLongTermRetentionPolicies/default"
 ID = "longTermRetentionBackupResourceId"
 
 
-class LongBackups(test_arm_databases.Case):
+class Backups(test_arm_databases.Case):
     def backups(self, below="", query=""):
         path = self.subscription + "/providers/Microsoft.Sql/locations/eastus" + below
         return self.good("GET", path + "/longTermRetentionBackups" + query)["value"]
@@ -77,6 +77,44 @@ class LongBackups(test_arm_databases.Case):
         path = self.outlives("pages", "HS_Gen5_2")
         self.assertEqual(self.send("DELETE", path)[0], 200)
         self.assertEqual(test_backup.rows(self.server, "pages_back"), [7])
+
+    def try_restore(self, name, source):
+        answer = self.send("PUT", "/databases/" + name, {"location": "eastus", "properties": {
+            "createMode": "Copy", "sourceDatabaseId": self.at + "/databases/" + source,
+            "quireVerifyOnly": True}})
+        return self.finished(answer)
+
+    def test_backups_are_listed_and_tried(self):
+        for name, sku in (("tried", "GP_Gen5_2"), ("tried_pages", "HS_Gen5_2")):
+            self.make(name, sku={"name": sku})
+            with self.server.connect(name) as connection:
+                connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY, b varchar(10))")
+                connection.execute("CREATE INDEX i ON t (b)")
+                connection.execute("INSERT t VALUES (1, 'x')")
+            poll = self.try_restore(name + "_scratch", name)
+            self.assertEqual(poll["status"], "Succeeded", poll)
+            self.assertEqual(self.send("GET", f"/databases/{name}_scratch")[0], 404)
+        query = ("SELECT backup_type, in_retention, logical_server_name, logical_database_name, "
+                 "DATEDIFF(second, backup_start_date, backup_finish_date) FROM sys.dm_database_backups "
+                 "ORDER BY backup_start_date")
+        with self.server.connect("tried") as connection:
+            rows = connection.execute(query)
+            ids = connection.execute("SELECT COUNT(DISTINCT backup_file_id), COUNT(DISTINCT "
+                                     "logical_database_id) FROM sys.dm_database_backups")
+        self.assertEqual(rows[0][0], "D", rows)
+        self.assertLessEqual({row[0] for row in rows}, {"D", "I", "L"})
+        self.assertEqual({tuple(row[1:4]) for row in rows}, {(True, "server01", "tried")})
+        self.assertTrue(all(0 <= row[4] < 60 for row in rows), rows)
+        self.assertEqual(tuple(ids[0]), (len(rows), 1))
+        with self.server.connect() as master:
+            names = {row[3] for row in master.execute(query)}
+        self.assertIn("tried", names)
+        self.assertNotIn("tried_pages", names)  # Hyperscale has no such files
+
+    def test_a_verification_is_of_a_restore(self):
+        answer = self.send("PUT", "/databases/empty", {"location": "eastus",
+                                                       "properties": {"quireVerifyOnly": True}})
+        self.refused(answer, 400, "InvalidParameterValue")
 
     def test_policies_that_are_none_are_refused(self):
         self.make("policies")
