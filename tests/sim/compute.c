@@ -443,6 +443,8 @@ void compute_check_end(struct world *w, int n)
     if (x->store == NULL || x->failed)
         return;
     struct history *h = history_of(w, x);
+    if (!h->alive) /* dropped, and its step did not come before the end */
+        return;
     uint64_t durable = qr_store_durable_lsn(x->store).v;
     if (!x->is_primary && !x->late && durable != h->log_visible)
         violation(w, "compute %d, a replica, stays at LSN %llx of timeline %d, %llx is hardened", n,
