@@ -222,6 +222,8 @@ static void print_written(struct qr_pagesvc *svc)
            (double)(s.flushed_bytes + s.merged_bytes + s.image_bytes) / log,
            (double)s.flushed_bytes / log, (double)s.merged_bytes / log, (double)s.image_bytes / log,
            (unsigned long long)s.layers);
+    for (int i = 0; i < QR_PAGESVC_LEVELS && s.level_bytes[i] > 0; i++)
+        printf("  of merges of level %-17d %7.2f\n", i + 1, (double)s.level_bytes[i] / log);
 }
 
 int main(int argc, char **argv)

@@ -2,11 +2,19 @@
  *
  * Merging: `fan_in` neighbours of one level become one layer of the next; a level is how often
  * open_layer_bytes times fan_in goes into the size. Images: a partition gets one when its entries
- * since the last weigh as much as its pages. Both leave what they replace to collect.c. */
+ * since the last weigh as much as its pages. Both leave what they replace to collect.c.
+ *
+ * A load writes each page whole, and once: its layers are as good as images already. They are
+ * merged when they are many only, and not again, and their entries weigh half, so that an image is
+ * made only when there are two versions of everything in it, and one of them can go. */
 #include <stdlib.h>
 #include <string.h>
 #include "slice_int.h"
 #include "base/banned.h"
+
+/* A reader passes by this many layers of loads for each one that is merged at once, at most:
+ * looking into the filters of all costs a fraction of what reading one block does. */
+enum { LOADS_IN_FAN = 16 };
 
 static int by_first_lsn(const void *a, const void *b)
 {
@@ -48,6 +56,15 @@ static int level_of(const struct qri_slice *slice, const struct qri_layer *layer
     return level;
 }
 
+/* Is it of a load: full, and its entries are whole pages, most of them? */
+static bool is_load(const struct qri_slice *slice, const struct qri_layer *layer)
+{
+    const struct qri_layer_desc *d = &layer->desc;
+    uint64_t raw = raw_of(layer, d->bytes);
+    return d->entry_count > 0 && raw >= d->entry_count * (slice->page_bytes / 2) &&
+           raw >= slice->svc->options.open_layer_bytes / 2;
+}
+
 /* Own layers only: what a parent owns is the parent's to merge. One with damage stays alone, so
  * that it keeps nobody else from being merged and its damage stays that of a few pages. */
 static bool can_merge(const struct qri_slice *slice, const struct qri_layer *layer)
@@ -62,16 +79,30 @@ static bool goes_on(const struct qri_slice *slice, const struct qri_layer *a,
     return a->desc.last_lsn == b->desc.first_lsn && level_of(slice, a) == level_of(slice, b);
 }
 
+/* Layers of one load are left alone; those between others go with them. */
+static bool is_worth(const struct qri_slice *slice, struct qri_layer **run, uint32_t fan_in,
+                     size_t load_count)
+{
+    uint32_t loads = 0;
+    for (uint32_t i = 0; i < fan_in; i++)
+        loads += is_load(slice, run[i]);
+    return loads * 2 <= fan_in ||
+           (level_of(slice, run[0]) == 0 && load_count > (size_t)LOADS_IN_FAN * fan_in);
+}
+
 /* Index of the first of `fan_in` that can be merged; `count` if there are none. */
 static size_t find_run(const struct qri_slice *slice, struct qri_layer **deltas, size_t count)
 {
-    size_t run = 0;
+    uint32_t fan_in = slice->svc->options.fan_in;
+    size_t run = 0, load_count = 0;
+    for (size_t i = 0; i < count; i++)
+        load_count += level_of(slice, deltas[i]) == 0 && is_load(slice, deltas[i]);
     for (size_t i = 0; i < count; i++) {
         run = !can_merge(slice, deltas[i])                          ? 0
               : run > 0 && goes_on(slice, deltas[i - 1], deltas[i]) ? run + 1
                                                                     : 1;
-        if (run == slice->svc->options.fan_in)
-            return i + 1 - run;
+        if (run >= fan_in && is_worth(slice, deltas + i + 1 - fan_in, fan_in, load_count))
+            return i + 1 - fan_in;
     }
     return count;
 }
@@ -229,22 +260,37 @@ static enum qr_status merge(struct qri_slice *slice, struct qri_layer **layers, 
     enum qr_status status = qri_manifest_replace(slice, layers, count, &desc, err);
     if (status == QR_OK)
         status = qri_set_replace(slice, (const void *const *)layers, count, merged, err);
-    atomic_fetch_add(&slice->svc->merged_bytes, desc.bytes);
+    int level = level_of(slice, merged);
+    level = level < 1 ? 1 : level > QR_PAGESVC_LEVELS ? QR_PAGESVC_LEVELS : level;
+    atomic_fetch_add(&slice->svc->merged_bytes[level - 1], desc.bytes);
     qri_layer_unref(merged);
     return status;
 }
 
 /* --- images --- */
 
-/* Bytes of entries in a partition, by the index: a block counts where it begins. */
-static uint64_t partition_bytes(const struct qri_layer *layer, uint32_t first, uint32_t last)
+/* Of a load's layer: is the block one of pages, each once, and not of many changes to a few? It has
+ * about as many bytes as the pages up to the next one. */
+static bool is_of_pages(const struct qri_slice *slice, const struct qri_layer *layer, size_t i)
+{
+    const struct qri_layer_block *b = &layer->blocks[i];
+    uint64_t next = i + 1 < layer->block_count ? b[1].page_no : layer->desc.last_page + 1ull;
+    uint64_t bytes = (next - b->page_no) * slice->page_bytes, raw = raw_of(layer, b->bytes);
+    return raw <= bytes * 2 && raw >= bytes / 2;
+}
+
+/* What entries in a partition weigh, by the index: a block counts where it begins. */
+static uint64_t partition_weight(const struct qri_slice *slice, const struct qri_layer *layer,
+                                 uint32_t first, uint32_t last)
 {
     uint64_t bytes = 0;
     if (layer->desc.last_page < first || layer->desc.first_page > last)
         return 0;
+    bool load = is_load(slice, layer);
     for (size_t i = 0; i < layer->block_count; i++) {
-        if (layer->blocks[i].page_no >= first && layer->blocks[i].page_no <= last)
-            bytes += layer->blocks[i].bytes;
+        const struct qri_layer_block *b = &layer->blocks[i];
+        if (b->page_no >= first && b->page_no <= last)
+            bytes += load && is_of_pages(slice, layer, i) ? b->bytes / 2 : b->bytes;
     }
     return raw_of(layer, bytes);
 }
@@ -279,12 +325,12 @@ static bool is_hurt(const struct qri_set *set, uint64_t image_lsn, uint32_t firs
 static bool wants_image(const struct qri_slice *slice, struct qri_layer **deltas, size_t count,
                         uint64_t image_lsn, uint32_t first, uint32_t last, uint32_t pages)
 {
-    uint64_t bytes = 0;
+    uint64_t weight = 0;
     for (size_t i = 0; i < count; i++) {
         if (deltas[i]->desc.last_lsn > image_lsn)
-            bytes += partition_bytes(deltas[i], first, last);
+            weight += partition_weight(slice, deltas[i], first, last);
     }
-    return bytes >= (uint64_t)pages * slice->page_bytes && pages > 0;
+    return weight >= (uint64_t)pages * slice->page_bytes && pages > 0;
 }
 
 static enum qr_status add_image(struct qri_slice *slice, struct qri_layer_writer *writer,

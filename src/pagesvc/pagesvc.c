@@ -286,8 +286,11 @@ void qr_pagesvc_get_stats(struct qr_pagesvc *svc, struct qr_pagesvc_stats *ret_s
                                      .page_gets = atomic_load(&svc->page_gets),
                                      .ingested_bytes = atomic_load(&svc->ingested_bytes),
                                      .flushed_bytes = atomic_load(&svc->flushed_bytes),
-                                     .merged_bytes = atomic_load(&svc->merged_bytes),
                                      .image_bytes = atomic_load(&svc->image_bytes)};
+    for (int i = 0; i < QR_PAGESVC_LEVELS; i++) {
+        stats.level_bytes[i] = atomic_load(&svc->merged_bytes[i]);
+        stats.merged_bytes += stats.level_bytes[i];
+    }
     for (struct qri_slice *s = qri_slice_after(svc, NULL); s != NULL; s = qri_slice_after(svc, s)) {
         struct qri_set *set = qri_set_take(s);
         stats.slices++;

@@ -135,7 +135,8 @@ struct qr_pagesvc {
     struct qri_lease *leases; /* guarded by mu */
     size_t lease_count;
     _Atomic uint64_t page_gets, waiting_gets;
-    _Atomic uint64_t ingested_bytes, flushed_bytes, merged_bytes, image_bytes;
+    _Atomic uint64_t ingested_bytes, flushed_bytes, image_bytes;
+    _Atomic uint64_t merged_bytes[QR_PAGESVC_LEVELS];
     pthread_cond_t wake; /* of the worker; with mu */
     pthread_t worker;
     bool worker_runs, stopping; /* guarded by mu */

@@ -143,8 +143,11 @@ QR_NODISCARD enum qr_status qr_pagesvc_work(struct qr_pagesvc *svc, bool *ret_mo
 QR_NODISCARD enum qr_status qr_pagesvc_flush(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                              struct qr_err *err);
 
+enum { QR_PAGESVC_LEVELS = 4 }; /* of merges that are counted apart */
+
 struct qr_pagesvc_stats {
     uint64_t slices, layers, layer_bytes, memory_bytes, waiting_gets, page_gets;
     uint64_t ingested_bytes, flushed_bytes, merged_bytes, image_bytes; /* written in all */
+    uint64_t level_bytes[QR_PAGESVC_LEVELS]; /* of merged_bytes; the last: of all behind it, too */
 };
 void qr_pagesvc_get_stats(struct qr_pagesvc *svc, struct qr_pagesvc_stats *ret_stats);
