@@ -12,7 +12,7 @@ enum { NAME_CHARS_MAX = 128, HA_REPLICAS_DEFAULT = 1 /* as in Azure */ };
 struct form { /* a body as it was read */
     const struct qr_slo *slo;
     struct qr_str location, collation, tags;
-    struct qr_str source, dropped_source, restore_time, deletion_time, long_backup;
+    struct qr_str source, dropped_source, restore_time, deletion_time, long_backup, recoverable;
     int64_t max_bytes, ha_replicas, auto_pause;                       /* INT64_MIN: not said */
     double min_capacity;                                              /* NAN: not said */
     int create_mode, secondary_type, license, redundancy, read_scale; /* -1: not said */
@@ -57,8 +57,7 @@ static bool read_sku(struct qri_request *r, struct form *form)
 static bool refuse_absent(struct qri_request *r, const json_t *p)
 {
     static const char *const absent[] = {"elasticPoolId", "elasticPoolName",
-                                         "recoverableDatabaseId", "recoveryServicesRecoveryPointId",
-                                         "sampleName"};
+                                         "recoveryServicesRecoveryPointId", "sampleName"};
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         if (qri_member(p, absent[i]) != NULL) {
             qri_refuse(r, 400, "FeatureNotSupported",
@@ -93,6 +92,7 @@ static bool read_form(struct qri_request *r, struct form *form)
            qri_body_text(r, p, "restorableDroppedDatabaseId", &form->dropped_source) &&
            qri_body_text(r, p, "restorePointInTime", &form->restore_time) &&
            qri_body_text(r, p, "longTermRetentionBackupResourceId", &form->long_backup) &&
+           qri_body_text(r, p, "recoverableDatabaseId", &form->recoverable) &&
            qri_body_text(r, p, "sourceDatabaseDeletionDate", &form->deletion_time) &&
            qri_body_integer(r, p, "maxSizeBytes", &form->max_bytes) &&
            qri_body_integer(r, p, "highAvailabilityReplicaCount", &form->ha_replicas) &&
@@ -385,6 +385,20 @@ static bool replica_of(struct qri_request *r, const struct qri_place *place,
     return true;
 }
 
+/* The id of a recoverable database, or of the database itself. */
+static bool take_recoverable(struct qri_request *r, const struct qri_place *place,
+                             const struct form *form, struct qri_database_change *c)
+{
+    struct qr_str server;
+    struct qr_str id = form->recoverable.n > 0 ? form->recoverable : form->source;
+    struct qr_resource_database source;
+    bool good =
+        qri_id_parse(r, id, "recoverableDatabases", &server, &c->ask.copy_of)
+            ? qr_str_ieqz(server, place->server) || take_source(r, place, id, &c->ask.copy_of)
+            : take_source(r, place, id, &c->ask.copy_of);
+    return good && find_source(r, place, c->ask.copy_of, &source);
+}
+
 /* A copy is of its source's tier unless another is said. */
 static bool copy_of(struct qri_request *r, const struct qri_place *place, const struct form *form,
                     struct qri_database_change *c)
@@ -440,10 +454,11 @@ static bool create_of(struct qri_request *r, const struct qri_place *place, cons
     case MODE_RECOVERY:
         break;
     }
-    qri_refuse(r, 400, "FeatureNotSupported",
-               "The create mode '%s' is not supported by this version.",
-               create_modes[form->create_mode]);
-    return false;
+    if (form->slo != NULL)
+        say_tier(c, form->slo);
+    c->ask.tags = form->tags;
+    c->ask.geo = true;
+    return take_recoverable(r, place, form, c);
 }
 
 bool qri_database_change(struct qri_request *r, const struct qri_place *place, struct qr_str name,

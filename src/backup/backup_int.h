@@ -67,6 +67,8 @@ void qri_backup_part_name(const struct qr_backup_place *place, uint32_t chain, u
                           uint64_t part_no, char dst[QRI_OBJECT_NAME_BYTES]);
 QR_NODISCARD enum qr_status qri_backup_delete_prefix(const struct qr_backup_place *place,
                                                      const char *prefix, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_backup_delete_chain(const struct qr_backup_place *place,
+                                                    uint32_t chain, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_part_get(const struct qr_backup_place *place,
                                          const struct qr_timeline *timeline,
                                          const struct qr_backup_row *row, uint32_t part_no,

@@ -186,8 +186,8 @@ enum qr_status qri_backup_delete_prefix(const struct qr_backup_place *place, con
 }
 
 /* The manifest goes first: from then on the chain is not there. */
-static enum qr_status delete_chain(const struct qr_backup_place *place, uint32_t chain,
-                                   struct qr_err *err)
+enum qr_status qri_backup_delete_chain(const struct qr_backup_place *place, uint32_t chain,
+                                       struct qr_err *err)
 {
     char name[QRI_OBJECT_NAME_BYTES];
     qri_chain_name(place, chain, name);
@@ -250,7 +250,7 @@ enum qr_status qr_backup_expire(const struct qr_backup_place *place, uint64_t ke
         first = c.rows[i].chain;
         if (next == NULL || next->wall_ns > keep_from_wall_ns)
             break;
-        status = delete_chain(place, first, err);
+        status = qri_backup_delete_chain(place, first, err);
         chains++;
     }
     if (status == QR_OK && first > 0)

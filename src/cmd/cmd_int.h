@@ -19,7 +19,8 @@
 
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
-    const char *log_level, *blob, *blob_credential_file, *landing_zone, *role, *name, *run_dir;
+    const char *log_level, *blob, *blob_credential_file, *geo_blob, *geo_blob_credential_file,
+        *landing_zone, *role, *name, *run_dir;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent;
@@ -171,6 +172,8 @@ QR_NODISCARD enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc
 struct qr_blob;
 QR_NODISCARD enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob,
                                           struct qr_err *err);
+/* That of --geo-blob; NULL if there is none, or it cannot be opened now, which is logged. */
+void qri_role_geo_blob(struct qri_role *role, struct qr_blob **ret_blob);
 /* Tells control that the role is ready, now or when it can be reached. */
 QR_NODISCARD enum qr_status qri_role_ready(struct qri_role *role, enum qr_role kind,
                                            struct qr_err *err);
@@ -234,6 +237,8 @@ struct qri_node_options {
     const struct qr_server_key *server_key;
     struct qr_keyring *keyring; /* for backups */
     struct qr_blob *blob;       /* for backups of the others; NULL: there are none */
+    struct qr_blob *geo_blob;   /* for their copies; NULL: there are none */
+    struct qr_keyring *geo_keyring;
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;
     uint64_t cache_bytes;        /* of each open database */
@@ -297,10 +302,19 @@ QR_NODISCARD enum qr_status qri_backup_and_remove(struct qri_node *node,
 /* Files of `row` as `source` was at that time (0: as it is now, or was at its end). */
 QR_NODISCARD enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row *row,
                                           const struct qr_database_row *source, uint64_t wall_ns,
-                                          struct qr_err *err);
+                                          bool geo, struct qr_err *err);
 /* The newest state of `source`, which is brought up to date, as a long-term backup. */
 QR_NODISCARD enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row *kept,
                                           const struct qr_database_row *source, struct qr_err *err);
+/* --- node_geo.c --- */
+struct qri_geo;
+/* A thread that copies backups to the second store; none if there is no such store. */
+QR_NODISCARD enum qr_status qri_geo_start(struct qri_node *node, struct qri_geo **ret_geo,
+                                          struct qr_err *err);
+void qri_geo_stop(struct qri_geo *geo); /* NULL is accepted */
+/* The copies of its backups, and their key, go for good. */
+QR_NODISCARD enum qr_status qri_geo_forget(struct qri_node *node, const struct qr_database_row *row,
+                                           struct qr_err *err);
 /* --- node_check.c --- */
 /* Reads every page and index of it, as DBCC CHECKDB does. */
 QR_NODISCARD enum qr_status qri_node_check(struct qri_node *node, const struct qr_database_row *row,
@@ -321,7 +335,8 @@ struct qr_sink qri_quiet_sink(struct qr_err *first);
 /* --- node_backup.c --- */
 enum { QRI_BACKUP_PREFIX_BYTES = 64 };
 struct qr_backup_place;
-struct qr_backup_place qri_backup_place(const struct qri_node *node, const char *timeline,
+/* `geo`: in the second store; its blob is NULL if there is none. */
+struct qr_backup_place qri_backup_place(const struct qri_node *node, bool geo, const char *timeline,
                                         char prefix[QRI_BACKUP_PREFIX_BYTES]);
 QR_NODISCARD enum qr_status qri_node_forget(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);

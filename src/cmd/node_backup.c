@@ -37,15 +37,15 @@ struct qri_backups {
     struct due *dues;
 };
 
-struct qr_backup_place qri_backup_place(const struct qri_node *node, const char *timeline,
+struct qr_backup_place qri_backup_place(const struct qri_node *node, bool geo, const char *timeline,
                                         char prefix[PREFIX_BYTES])
 {
     const struct qri_node_options *o = qri_node_options_of(node);
     snprintf(prefix, PREFIX_BYTES, "backups/%s", timeline);
     return (struct qr_backup_place){.env = o->env,
                                     .log = {.sink = o->log.sink, .comp = "backup"},
-                                    .blob = o->blob,
-                                    .keyring = o->keyring,
+                                    .blob = geo ? o->geo_blob : o->blob,
+                                    .keyring = geo ? o->geo_keyring : o->keyring,
                                     .prefix = prefix};
 }
 
@@ -88,7 +88,7 @@ static void look_at(struct qri_backups *b, const struct qri_open_database *open)
     if (waits && (!open->idle || due->failed))
         return;
     char prefix[PREFIX_BYTES];
-    struct qr_backup_place place = qri_backup_place(b->node, open->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(b->node, false, open->timeline, prefix);
     struct qr_backup_tick tick;
     struct qr_err err = {0};
     pthread_mutex_lock(&one_at_a_time);
@@ -175,19 +175,21 @@ static enum qr_status catch_up_open(struct qri_node *node, const struct qr_datab
 }
 
 enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row *row,
-                             const struct qr_database_row *source, uint64_t wall_ns,
+                             const struct qr_database_row *source, uint64_t wall_ns, bool geo,
                              struct qr_err *err)
 {
     const struct qri_node_options *o = qri_node_options_of(node);
     struct qr_arena arena;
     char prefix[PREFIX_BYTES];
     struct qr_restored restored;
-    struct qr_backup_place place = qri_backup_place(node, source->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(node, geo, source->timeline, prefix);
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
     const char *path = qri_datadir_path(o->dir, &arena, "databases", row->timeline);
     enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "copy a database") : QR_OK;
+    if (status == QR_OK && place.blob == NULL)
+        status = qr_fail(err, QR_NOT_FOUND, "there is no store of such backups");
     pthread_mutex_lock(&one_at_a_time);
-    if (status == QR_OK && source->state == QR_DATABASE_ONLINE)
+    if (status == QR_OK && source->state == QR_DATABASE_ONLINE && !geo)
         status = qr_wrap(err, catch_up_open(node, source, &place, err), "back up the source");
     if (status == QR_OK)
         status =
@@ -203,8 +205,8 @@ enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row
     const struct qri_node_options *o = qri_node_options_of(node);
     struct qr_timeline timeline;
     char from_prefix[PREFIX_BYTES], to_prefix[PREFIX_BYTES];
-    struct qr_backup_place from = qri_backup_place(node, source->timeline, from_prefix);
-    struct qr_backup_place to = qri_backup_place(node, kept->timeline, to_prefix);
+    struct qr_backup_place from = qri_backup_place(node, false, source->timeline, from_prefix);
+    struct qr_backup_place to = qri_backup_place(node, false, kept->timeline, to_prefix);
     uint64_t bytes = 0;
     QR_TRY(qr_place_timeline(kept, &timeline, err));
     pthread_mutex_lock(&one_at_a_time);
@@ -228,7 +230,7 @@ static void back_up_last(struct qri_node *node, const struct qr_database_row *ro
     struct qr_store *store = NULL;
     struct qr_err err = {0};
     char prefix[PREFIX_BYTES];
-    struct qr_backup_place place = qri_backup_place(node, row->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(node, false, row->timeline, prefix);
     enum qr_status status = qr_store_open(path, &options, &store, &err);
     if (status == QR_OK) {
         status = catch_up(&place, store, &err);
@@ -257,7 +259,7 @@ enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_r
                                struct qr_err *err)
 {
     char prefix[PREFIX_BYTES];
-    struct qr_backup_place place = qri_backup_place(node, row->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(node, false, row->timeline, prefix);
     struct qr_backup_catalog catalog;
     QR_TRY(qr_backup_list(&place, &catalog, err));
     struct qr_timeline timeline = catalog.timeline;
@@ -266,7 +268,7 @@ enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_r
         QR_TRY(qr_place_timeline(row, &timeline, err));
     QR_TRY(qr_backup_delete_all(&place, err));
     /* Nothing else was encrypted under it. */
-    return place.keyring == NULL || qr_timeline_is_none(&timeline)
-               ? QR_OK
-               : qr_keyring_destroy(place.keyring, &timeline, err);
+    if (place.keyring != NULL && !qr_timeline_is_none(&timeline))
+        QR_TRY(qr_keyring_destroy(place.keyring, &timeline, err));
+    return qri_geo_forget(node, row, err); /* last: nothing is there any more to copy again */
 }

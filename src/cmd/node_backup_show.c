@@ -26,9 +26,9 @@ static enum qr_status each_row(struct qri_node *node, const struct qr_database_r
 {
     const struct qri_node_options *o = qri_node_options_of(node);
     char prefix[QRI_BACKUP_PREFIX_BYTES];
-    struct qr_backup_place place = qri_backup_place(node, row->timeline, prefix);
+    struct qr_backup_place place = qri_backup_place(node, geo, row->timeline, prefix);
     struct qr_backup_catalog catalog;
-    if (geo)
+    if (geo && o->geo_blob == NULL)
         return qr_fail(err, QR_NOT_FOUND, "there is no second store of backups");
     int64_t end = row->state == QR_DATABASE_DROPPED ? row->dropped_wall_ns : qr_env_wall_ns(o->env);
     int64_t first = row->state == QR_DATABASE_KEPT ? 0 : end - row->retention_days * DAY_NS;

@@ -23,9 +23,10 @@ static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *r
     size_t at = 0;
     QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &row, err));
     QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &source, err));
-    if (request->bytes - at != 8)
+    if (request->bytes - at != 9 || request->body[at + 8] > 1)
         return qr_fail(err, QR_PROTOCOL, "a copy's call breaks its format");
-    return qri_node_copy(node, &row, &source, qr_get64le(request->body + at), err);
+    return qri_node_copy(node, &row, &source, qr_get64le(request->body + at),
+                         request->body[at + 8] == 1, err);
 }
 
 static enum qr_status keep(struct qri_node *node, const struct qr_rpc_request *request,
@@ -35,7 +36,7 @@ static enum qr_status keep(struct qri_node *node, const struct qr_rpc_request *r
     size_t at = 0;
     QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &row, err));
     QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &source, err));
-    if (request->bytes - at != 8)
+    if (request->bytes - at != 9)
         return qr_fail(err, QR_PROTOCOL, "a call to keep a backup breaks its format");
     return qri_node_keep(node, &row, &source, err);
 }

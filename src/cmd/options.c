@@ -54,6 +54,14 @@ static const struct qr_option rows[] = {
     {"blob-credential-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "file with `key=BASE64` or `sas=QUERY` for --blob",
      offsetof(struct qri_settings, blob_credential_file)},
+    {"geo-blob", "URL", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "a second store, for copies of the backups of databases whose backup storage redundancy is "
+     "Geo or "
+     "GeoZone; as --blob, and nothing of it is shared with that one",
+     offsetof(struct qri_settings, geo_blob)},
+    {"geo-blob-credential-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "as --blob-credential-file, for --geo-blob",
+     offsetof(struct qri_settings, geo_blob_credential_file)},
     {"server-key-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "file of the key that wraps the keys that data are encrypted with; made by the first start, "
      "the file server.key in the data directory if not given",

@@ -14,7 +14,8 @@
 enum { PATH_BYTES = 4096, EXIT_USAGE = 2, CREDENTIAL_BYTES_MAX = 4096 };
 
 struct words {
-    const char *data_dir, *server_key_file, *blob, *blob_credential_file;
+    const char *data_dir, *server_key_file, *blob, *blob_credential_file, *geo_blob,
+        *geo_blob_credential_file;
 };
 
 struct rotation {
@@ -33,6 +34,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: quire key rotate [--data-dir DIR] [--server-key-file FILE]\n"
                     "                        [--blob URL [--blob-credential-file FILE]]\n"
+                    "                        [--geo-blob URL [--geo-blob-credential-file FILE]]\n"
                     "       quire key id     [--data-dir DIR] [--server-key-file FILE]\n"
                     "The server must be stopped for a rotation; the options are those that it is "
                     "started with.\n");
@@ -41,14 +43,16 @@ static int usage(void)
 
 static bool take_words(int argc, char **argv, struct words *words)
 {
-    *words = (struct words){"data-dir", "", "", ""};
+    *words = (struct words){"data-dir", "", "", "", "", ""};
     const struct {
         const char *name;
         const char **value;
     } rows[] = {{"--data-dir", &words->data_dir},
                 {"--server-key-file", &words->server_key_file},
                 {"--blob", &words->blob},
-                {"--blob-credential-file", &words->blob_credential_file}};
+                {"--blob-credential-file", &words->blob_credential_file},
+                {"--geo-blob", &words->geo_blob},
+                {"--geo-blob-credential-file", &words->geo_blob_credential_file}};
     for (int i = 0; i < argc; i += 2) {
         size_t k = 0;
         while (k < sizeof rows / sizeof rows[0] && strcmp(argv[i], rows[k].name) != 0)
@@ -130,19 +134,17 @@ static enum qr_status rewrap_files(struct rotation *r, struct qr_err *err)
     return QR_OK;
 }
 
-static enum qr_status rewrap_objects(struct rotation *r, struct qr_err *err)
+static enum qr_status rewrap_objects(struct rotation *r, const char *url,
+                                     const char *credential_file, struct qr_err *err)
 {
     struct qr_blob *blob = NULL;
     struct qr_keyring *ring = NULL;
     struct qr_buf credential;
     uint64_t count = 0;
-    const char *url = *r->words->blob != '\0'
-                          ? r->words->blob
-                          : qr_arena_printf(&r->arena, "file://%s/blob", r->dir.path);
     qr_buf_init(&credential, CREDENTIAL_BYTES_MAX);
     enum qr_status status = url == NULL ? qr_fail(err, QR_NOMEM, "open the blob store") : QR_OK;
-    if (status == QR_OK && *r->words->blob_credential_file != '\0')
-        status = qr_env_read_file(r->env, r->words->blob_credential_file, &credential, err);
+    if (status == QR_OK && *credential_file != '\0')
+        status = qr_env_read_file(r->env, credential_file, &credential, err);
     while (credential.len > 0 && credential.data[credential.len - 1] <= ' ')
         credential.len--;
     if (status == QR_OK)
@@ -173,7 +175,12 @@ static enum qr_status rotate(struct rotation *r, struct qr_err *err)
     QR_TRY(qr_server_key_renew(r->env, path, err));
     QR_TRY(qr_server_key_open(r->env, path, false, &r->key, err));
     QR_TRY(rewrap_files(r, err));
-    QR_TRY(rewrap_objects(r, err));
+    const struct words *w = r->words;
+    const char *url =
+        *w->blob != '\0' ? w->blob : qr_arena_printf(&r->arena, "file://%s/blob", r->dir.path);
+    QR_TRY(rewrap_objects(r, url, w->blob_credential_file, err));
+    if (*w->geo_blob != '\0')
+        QR_TRY(rewrap_objects(r, w->geo_blob, w->geo_blob_credential_file, err));
     QR_TRY(qri_datadir_key_note(&r->dir, &r->arena, r->key, err));
     return qr_server_key_retire(r->env, path, err);
 }

@@ -108,21 +108,15 @@ void qri_role_unlisten(struct qri_role_listeners *listeners)
     *listeners = (struct qri_role_listeners){0};
 }
 
-enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob, struct qr_err *err)
+static enum qr_status open_blob(struct qri_role *role, const char *url, const char *credential_file,
+                                struct qr_blob **ret_blob, struct qr_err *err)
 {
-    const struct qri_settings *settings = role->settings;
-    char url[URL_BYTES_MAX];
     struct qr_buf credential;
     enum qr_status status = QR_OK;
-    int n = *settings->blob != '\0' ? snprintf(url, sizeof url, "%s", settings->blob)
-                                    : snprintf(url, sizeof url, "file://%s/blob", role->dir.path);
-    if (n < 0 || (size_t)n >= sizeof url)
-        return qr_fail(err, QR_TOO_BIG, "--blob: the URL is too long");
     qr_buf_init(&credential, CREDENTIAL_BYTES_MAX);
-    if (*settings->blob_credential_file != '\0')
-        status = qr_wrap(
-            err, qr_env_read_file(role->env, settings->blob_credential_file, &credential, err),
-            "--blob-credential-file");
+    if (*credential_file != '\0')
+        status = qr_wrap(err, qr_env_read_file(role->env, credential_file, &credential, err),
+                         "credential of the blob store");
     if (status == QR_OK) {
         struct qr_str text = qr_str_trim(qr_str(qr_buf_cstr(&credential)));
         const char *copy = qr_arena_dup(role->arena, text.p, text.n);
@@ -132,6 +126,28 @@ enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob, s
     }
     qr_buf_done(&credential);
     return status;
+}
+
+enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob, struct qr_err *err)
+{
+    const struct qri_settings *settings = role->settings;
+    char url[URL_BYTES_MAX];
+    int n = *settings->blob != '\0' ? snprintf(url, sizeof url, "%s", settings->blob)
+                                    : snprintf(url, sizeof url, "file://%s/blob", role->dir.path);
+    if (n < 0 || (size_t)n >= sizeof url)
+        return qr_fail(err, QR_TOO_BIG, "--blob: the URL is too long");
+    return open_blob(role, url, settings->blob_credential_file, ret_blob, err);
+}
+
+void qri_role_geo_blob(struct qri_role *role, struct qr_blob **ret_blob)
+{
+    const struct qri_settings *settings = role->settings;
+    struct qr_err err = {0};
+    if (*settings->geo_blob == '\0' ||
+        open_blob(role, settings->geo_blob, settings->geo_blob_credential_file, ret_blob, &err) ==
+            QR_OK)
+        return;
+    QR_LOG(&role->log, QR_WARN, "geo_blob_not_opened", QR_F("reason", &err.text[0]));
 }
 
 /* ---- registration ---- */

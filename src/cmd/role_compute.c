@@ -29,7 +29,10 @@ struct compute_role {
     struct qr_rpc_loop *storage_loop;
     struct qr_rpc_client *log, *pages;
     struct qr_keyring *keyring;
-    struct qr_blob *blob; /* for backups of databases that have files */
+    struct qr_blob *blob;     /* for backups of databases that have files */
+    struct qr_blob *geo_blob; /* for their copies; NULL: there are none */
+    struct qr_keyring *geo_keyring;
+    struct qri_geo *geo;
     struct qri_node *node;
     struct qri_backups *backups;
     struct qr_service service;
@@ -91,6 +94,8 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .server_key = role->server_key,
         .keyring = c->keyring,
         .blob = c->blob,
+        .geo_blob = c->geo_blob,
+        .geo_keyring = c->geo_keyring,
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
         .cache_bytes = cache_mib << 20,
@@ -189,11 +194,18 @@ static enum qr_status serve(struct compute_role *c, struct qr_err *err)
         QR_TRY(qri_role_blob(c->role, &c->blob, err));
     if (c->has_files)
         QR_TRY(qr_keyring_new(c->role->env, c->role->server_key, c->blob, &c->keyring, err));
+    if (c->has_files)
+        qri_role_geo_blob(c->role, &c->geo_blob);
+    if (c->geo_blob != NULL)
+        QR_TRY(
+            qr_keyring_new(c->role->env, c->role->server_key, c->geo_blob, &c->geo_keyring, err));
     QR_TRY(open_node(c, err));
     if (c->one_database)
         QR_TRY(open_its_database(c, err));
     if (c->has_files)
         QR_TRY(qri_backups_start(c->node, &c->backups, err));
+    if (c->geo_blob != NULL)
+        QR_TRY(qri_geo_start(c->node, &c->geo, err));
     QR_TRY(listen_for_all(c, err));
     QR_TRY(qri_role_ready(c->role, QR_ROLE_COMPUTE, err));
     qri_role_wait(c->role, TICK_MS, tick, c);
@@ -216,10 +228,13 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     qr_gateway_free(c.gateway);
     qr_rpc_client_stop(role->operate); /* statements of node calls end with their sessions */
     qr_rpc_listener_free(c.listener);
+    qri_geo_stop(c.geo);
     qri_backups_stop(c.backups);
     qri_node_close(c.node);
     qr_keyring_free(c.keyring);
     qr_blob_close(c.blob);
+    qr_keyring_free(c.geo_keyring);
+    qr_blob_close(c.geo_blob);
     qr_rpc_client_free(c.log);
     qr_rpc_client_free(c.pages);
     qr_rpc_loop_free(c.storage_loop);

@@ -133,6 +133,8 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--admin-login", qr_registry_admin_login(s->registry));
     add_text(&args, "--blob", settings->blob);
     add_text(&args, "--blob-credential-file", settings->blob_credential_file);
+    add_text(&args, "--geo-blob", settings->geo_blob);
+    add_text(&args, "--geo-blob-credential-file", settings->geo_blob_credential_file);
     add_text(&args, "--landing-zone", settings->landing_zone);
     add_text(&args, "--server-key-file", settings->server_key_file);
     add_text(&args, "--listen", settings->listen);

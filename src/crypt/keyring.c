@@ -163,6 +163,27 @@ enum qr_status qr_keyring_find(struct qr_keyring *ring, const struct qr_timeline
     return status;
 }
 
+enum qr_status qr_keyring_copy(struct qr_keyring *ring, const struct qr_timeline *timeline,
+                               struct qr_keyring *to, struct qr_err *err)
+{
+    char name[NAME_BYTES];
+    struct qr_buf have, want;
+    name_of(timeline, name);
+    qr_buf_init(&want, 2 * QR_WRAPPED_BYTES);
+    qr_buf_init(&have, 2 * QR_WRAPPED_BYTES);
+    enum qr_status status = qr_blob_get(ring->blob, name, 0, SIZE_MAX, &want, NULL, err);
+    bool none = status == QR_NOT_FOUND;
+    if (status == QR_OK)
+        status = qr_blob_get(to->blob, name, 0, SIZE_MAX, &have, NULL, err);
+    bool same =
+        status == QR_OK && have.len == want.len && memcmp(have.data, want.data, want.len) == 0;
+    if (!none && !same && (status == QR_OK || status == QR_NOT_FOUND))
+        status = qr_blob_put(to->blob, name, want.data, want.len, NULL, NULL, err);
+    qr_buf_done(&want);
+    qr_buf_done(&have);
+    return none ? QR_OK : qr_wrap(err, status, "copy '%s'", name);
+}
+
 /* ---- all of them ---- */
 
 struct rewrap {

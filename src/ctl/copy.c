@@ -104,6 +104,9 @@ enum qr_status qri_copy_check(struct qr_control *control, const struct qr_contro
 {
     QR_TRY(find_source(control, ask, ret_source, err));
     QR_TRY(check_time(control, ask, ret_source, err));
+    if (ask->geo && qr_database_is_hyper(ret_source))
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "A Hyperscale database has no copies of its backups in a second store.");
     return inherit(ret_source, wish, err);
 }
 
@@ -165,11 +168,14 @@ static enum qr_status copy_files(struct qr_control *control, const struct qr_dat
                                  const struct qr_database_row *row, struct qr_err *err)
 {
     struct qr_rpc_peer *peer = NULL;
-    QR_TRY(qri_copy_node(control, source, &peer, err));
+    if (ask->geo) /* nothing is taken for it */
+        QR_TRY(qri_control_node(control, QR_NODE_SHARED, &peer, err));
+    else
+        QR_TRY(qri_copy_node(control, source, &peer, err));
     int64_t until = qr_env_mono_ns(control->options.env) + TIME_NS;
     enum qr_status status;
     do
-        status = qr_node_copy(peer, row, source, ask->restore_wall_ns, FILES_NS, err);
+        status = qr_node_copy(peer, row, source, ask->restore_wall_ns, ask->geo, FILES_NS, err);
     while (qri_control_repeats(control, status, until));
     return status == QR_NOT_FOUND ? nothing_of_that_time(ask, err) : status;
 }

@@ -120,13 +120,14 @@ enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node, int
 static enum qr_status call_with_rows(struct qr_rpc_peer *peer, enum qr_control_method method,
                                      const struct qr_database_row *row,
                                      const struct qr_database_row *source, uint64_t wall_ns,
-                                     int64_t timeout_ns, struct qr_err *err)
+                                     bool geo, int64_t timeout_ns, struct qr_err *err)
 {
     struct qr_buf body;
     qr_buf_init(&body, ASK_BYTES_MAX);
     qr_control_row_put(&body, row);
     qr_control_row_put(&body, source);
     qr_buf_add64le(&body, wall_ns);
+    qr_buf_add8(&body, geo);
     struct iovec iov = {.iov_base = body.data, .iov_len = body.len};
     enum qr_status status = qr_buf_status(&body, err);
     if (status == QR_OK)
@@ -136,15 +137,15 @@ static enum qr_status call_with_rows(struct qr_rpc_peer *peer, enum qr_control_m
 }
 
 enum qr_status qr_node_copy(struct qr_rpc_peer *peer, const struct qr_database_row *row,
-                            const struct qr_database_row *source, uint64_t wall_ns,
+                            const struct qr_database_row *source, uint64_t wall_ns, bool geo,
                             int64_t timeout_ns, struct qr_err *err)
 {
-    return call_with_rows(peer, QR_NODE_COPY, row, source, wall_ns, timeout_ns, err);
+    return call_with_rows(peer, QR_NODE_COPY, row, source, wall_ns, geo, timeout_ns, err);
 }
 
 enum qr_status qr_node_keep(struct qr_rpc_peer *peer, const struct qr_database_row *kept,
                             const struct qr_database_row *source, int64_t timeout_ns,
                             struct qr_err *err)
 {
-    return call_with_rows(peer, QR_NODE_KEEP, kept, source, 0, timeout_ns, err);
+    return call_with_rows(peer, QR_NODE_KEEP, kept, source, 0, false, timeout_ns, err);
 }

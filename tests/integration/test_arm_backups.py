@@ -1,4 +1,7 @@
 """Backups over the management API: kept for long, listed, and tried."""
+import os
+import shutil
+import tempfile
 import time
 import unittest
 import urllib.parse
@@ -127,6 +130,70 @@ class Backups(test_arm_databases.Case):
         self.refused(self.send("PUT", "/databases/master" + RETENTION,
                                {"properties": {"weeklyRetention": "P1W"}}), 400,
                      "LongTermRetentionPolicyInvalid")
+
+
+class SecondStore(test_arm_databases.Case):
+    """What the first store had is gone, and it is gone itself."""
+    # nothing can be backed up, copied or forgotten without it
+    ANNOUNCED = ("backup_failed", "backups_not_copied", "purge_delayed", "last_backup_failed")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.second = tempfile.mkdtemp()
+        cls.server = server.Server("--geo-blob", "file://" + os.path.join(cls.second, "geo"),
+                                   announced=cls.ANNOUNCED)
+        cls.start(cls.server)
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        shutil.rmtree(cls.second)
+
+    def recoverable(self):
+        return {d["name"]: d["properties"] for d in self.good("GET", "/recoverableDatabases")["value"]}
+
+    def test_it_restores_alone_what_is_to_be_geo_redundant(self):
+        redundancy = "requestedBackupStorageRedundancy"
+        self.make("local", properties={redundancy: "Local"})
+        self.make("geo", properties={redundancy: "Geo"})
+        with self.server.connect("geo") as connection:
+            connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY)")
+            connection.execute("INSERT t VALUES (7)")
+        self.make("copy", properties={"createMode": "Copy",  # brings its backups up to date
+                                      "sourceDatabaseId": self.at + "/databases/geo"})
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while not self.holds("geo", 7):
+            self.assertLess(time.monotonic(), deadline, "no backup was copied")
+            time.sleep(0.2)
+        self.assertEqual(set(self.recoverable()), {"geo"})
+        self.assertEqual(self.recoverable()["geo"]["edition"], "GeneralPurpose")
+        self.assertEqual(self.good("GET", "/recoverableDatabases/geo")["name"], "geo")
+        self.assertEqual(self.send("GET", "/recoverableDatabases/local")[0], 404)
+        os.rename(os.path.join(self.server.data_dir, "blob"),
+                  os.path.join(self.server.data_dir, "gone"))
+        self.recover("found")
+        self.assertEqual(test_backup.rows(self.server, "found"), [7])
+        answer = self.send("PUT", "/databases/none", {"location": "eastus", "properties": {
+            "createMode": "Recovery", "recoverableDatabaseId": self.at + "/recoverableDatabases/local"}})
+        poll = self.finished(answer)
+        self.assertEqual((poll["status"], "40653" in str(poll) or "Could not find" in str(poll)),
+                         ("Failed", True), poll)
+        os.rename(os.path.join(self.server.data_dir, "gone"),
+                  os.path.join(self.server.data_dir, "blob"))
+
+    def recover(self, name):
+        self.make(name, properties={
+            "createMode": "Recovery", "recoverableDatabaseId": self.at + "/recoverableDatabases/geo"})
+
+    def holds(self, name, value):
+        """The second store has what was committed: tried by a restore that keeps nothing of it."""
+        if name not in self.recoverable():
+            return False
+        self.tries = getattr(self, "tries", 0) + 1
+        self.recover(f"try{self.tries}")
+        with self.server.connect(f"try{self.tries}") as connection:
+            there = connection.execute("SELECT OBJECT_ID('t')")[0][0] is not None
+            return there and [r[0] for r in connection.execute("SELECT a FROM t")] == [value]
 
 
 if __name__ == "__main__":

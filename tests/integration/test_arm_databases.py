@@ -16,7 +16,12 @@ SERVER = "/resourceGroups/myResourceGroup/providers/Microsoft.Sql/servers/server
 class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server().start()
+        cls.server = server.Server()
+        cls.start(cls.server)
+
+    @classmethod
+    def start(cls, quired):
+        quired.start()
         cls.api = arm.Api(cls.server).login()
         _, _, answer = cls.api.send("GET", "/subscriptions?" + VERSION)
         cls.subscription = answer["value"][0]["id"]

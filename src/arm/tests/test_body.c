@@ -279,7 +279,7 @@ static void test_a_body_that_cannot_be_meant_is_refused(void **state)
         {"{\"location\":\"west us\"}", "InvalidResourceLocation", true},
         {"{\"properties\":{\"isLedgerOn\":true}}", "FeatureNotSupported", true},
         {"{\"properties\":{\"elasticPoolId\":\"x\"}}", "FeatureNotSupported", true},
-        {"{\"properties\":{\"createMode\":\"Recovery\"}}", "FeatureNotSupported", true},
+        {"{\"properties\":{\"createMode\":\"Recovery\"}}", "MissingSourceDatabaseId", true},
         {"{\"properties\":{\"createMode\":\"Secondary\",\"sourceDatabaseId\":\"x\"}}",
          "FeatureNotSupported", true},
         {"{\"properties\":{\"createMode\":\"Secondary\",\"secondaryType\":\"named\","

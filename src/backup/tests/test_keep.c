@@ -1,6 +1,7 @@
 /* test_keep.c - a backup that is kept for long needs nothing of what it was made of; a damaged
  * backup is gone around where another one helps. */
 #include "backup/keep.h"
+#include "backup/mirror.h"
 #include "world.h"
 
 #define FILL                                                                                       \
@@ -169,6 +170,99 @@ static void test_damaged_log_is_named(void **state)
     end(&w);
 }
 
+/* ---- the second store ---- */
+
+static struct qr_backup_place open_second(struct world *w)
+{
+    struct qr_err err = {0};
+    struct qr_backup_place place = w->place;
+    check(qr_blob_open(qr_sim_env(w->sim), NULL, "file:///second", "", &place.blob, &err), &err);
+    if (t_server_key() != NULL)
+        check(qr_keyring_new(place.env, t_server_key(), place.blob, &place.keyring, &err), &err);
+    return place;
+}
+
+static struct qr_mirrored mirror(struct world *w, const struct qr_backup_place *to, bool adds)
+{
+    struct qr_err err = {0};
+    struct qr_mirrored done = {0};
+    check(qr_backup_mirror(&w->place, to, adds, &done, &err), &err);
+    return done;
+}
+
+static void test_the_second_store_alone_restores(void **state)
+{
+    (void)state;
+    struct world w;
+    struct qr_err err = {0};
+    begin(&w, 46);
+    make_chain(&w);
+    struct qr_backup_place second = open_second(&w);
+    assert_int_equal(mirror(&w, &second, false).backups, 0); /* nothing is wanted there yet */
+    assert_int_equal(mirror(&w, &second, true).backups, 4);
+    assert_int_equal(mirror(&w, &second, true).backups, 0);
+    step(&w, 4);
+    take(&w, QR_BACKUP_LOG);
+    assert_int_equal(mirror(&w, &second, true).backups, 1);
+    step(&w, 5);
+    take(&w, QR_BACKUP_FULL);
+    step(&w, 6);
+    take(&w, QR_BACKUP_LOG);
+    assert_int_equal(mirror(&w, &second, true).backups, 2);
+    struct qr_backup_report report;
+    check(qr_backup_verify(&second, &report, &err), &err);
+    assert_int_equal(report.backups, 7);
+    uint32_t chains = 0;
+    check(qr_backup_expire(&w.place, UINT64_MAX, &chains, &err), &err);
+    assert_int_equal(chains, 1);
+    assert_int_equal(mirror(&w, &second, false).backups, 0);
+    check(qr_backup_verify(&second, &report, &err), &err);
+    assert_int_equal(report.backups, 2);
+    check(qr_backup_delete_all(&w.place, &err), &err);
+    struct qr_timeline timeline = qr_store_timeline(w.store);
+    if (w.place.keyring != NULL)
+        check(qr_keyring_destroy(w.place.keyring, &timeline, &err), &err);
+    assert_int_equal(mirror(&w, &second, true).backups, 0); /* a first store that is lost */
+    struct qr_backup_place first = w.place;
+    w.place = second;
+    assert_int_equal(ask_restored(&w, UINT64_MAX, STEP), 6);
+    w.place = first;
+    qr_keyring_free(second.keyring);
+    qr_blob_close(second.blob);
+    end(&w);
+}
+
+static void test_mirroring_survives_every_stop(void **state)
+{
+    (void)state;
+    struct world w;
+    struct qr_err err = {0};
+    begin(&w, 47);
+    make_chain(&w);
+    bool fired = true;
+    for (uint64_t nth = 1; fired; nth++) {
+        struct qr_mirrored done;
+        struct qr_backup_place second = open_second(&w);
+        qr_sim_fault_next(w.sim, nth, true, QR_IO);
+        enum qr_status status = qr_backup_mirror(&w.place, &second, true, &done, &err);
+        fired = qr_sim_fault_fired(w.sim);
+        assert_true(status == QR_OK || fired);
+        qr_keyring_free(second.keyring);
+        qr_blob_close(second.blob);
+        crash(&w);
+        second = open_second(&w);
+        struct qr_backup_report report = {0};
+        check(qr_backup_verify(&second, &report, &err), &err); /* what is named is whole */
+        mirror(&w, &second, true);
+        check(qr_backup_verify(&second, &report, &err), &err);
+        assert_int_equal(report.backups, 4);
+        check(qr_backup_delete_all(&second, &err), &err);
+        qr_keyring_free(second.keyring);
+        qr_blob_close(second.blob);
+    }
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_keeping_survives_every_stop),
         cmocka_unit_test(test_a_damaged_base_is_gone_around),
         cmocka_unit_test(test_damaged_log_is_named),
+        cmocka_unit_test(test_the_second_store_alone_restores),
+        cmocka_unit_test(test_mirroring_survives_every_stop),
     };
     return cmocka_run_group_tests_name("backup/keep", tests, NULL, NULL);
 }

@@ -34,6 +34,10 @@ QR_NODISCARD enum qr_status qr_keyring_read(struct qr_keyring *ring,
 QR_NODISCARD enum qr_status qr_keyring_find(struct qr_keyring *ring,
                                             const struct qr_timeline *timeline, uint32_t key_id,
                                             struct qr_data_key *ret_key, struct qr_err *err);
+/* The timeline's key, as it is wrapped, into another store. QR_OK also if it has none. */
+QR_NODISCARD enum qr_status qr_keyring_copy(struct qr_keyring *ring,
+                                            const struct qr_timeline *timeline,
+                                            struct qr_keyring *to, struct qr_err *err);
 /* Wraps all of the store's keys with the server key in use. */
 QR_NODISCARD enum qr_status qr_keyring_rewrap(struct qr_keyring *ring, uint64_t *ret_changed,
                                               struct qr_err *err);

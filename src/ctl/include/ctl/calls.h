@@ -67,7 +67,8 @@ enum qr_control_method {
     QR_NODE_RELEASE,      /* the end of a hold */
     QR_NODE_REMOVE,       /* its files */
     QR_NODE_RESIZE,       /* name, objective or max_bytes have changed */
-    QR_NODE_COPY,    /* files as another database has or had them: its row, u64 wall_ns (0: now) */
+    QR_NODE_COPY,    /* files as another database has or had them: its row, u64 wall_ns (0: now),
+                       u8 geo */
     QR_NODE_FORGET,  /* its backups */
     QR_NODE_PROMOTE, /* the replica takes over; the primary before is gone for sure */
     QR_NODE_KEEP,    /* a long-term backup: its row, its database's */

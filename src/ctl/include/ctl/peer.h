@@ -33,7 +33,7 @@ qr_control_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
 QR_NODISCARD enum qr_status qr_node_copy(struct qr_rpc_peer *peer,
                                          const struct qr_database_row *row,
                                          const struct qr_database_row *source, uint64_t wall_ns,
-                                         int64_t timeout_ns, struct qr_err *err);
+                                         bool geo, int64_t timeout_ns, struct qr_err *err);
 /* KEEP. */
 QR_NODISCARD enum qr_status qr_node_keep(struct qr_rpc_peer *peer,
                                          const struct qr_database_row *kept,

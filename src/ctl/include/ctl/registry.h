@@ -53,7 +53,7 @@ enum qr_license {
 };
 enum qr_redundancy {
     QR_REDUNDANCY_NOT_SAID,
-    QR_REDUNDANCY_LOCAL, /* all that there is; the others are recorded as wished */
+    QR_REDUNDANCY_LOCAL, /* ZONE is recorded as wished; the others copy backups to --geo-blob */
     QR_REDUNDANCY_ZONE,
     QR_REDUNDANCY_GEO,
     QR_REDUNDANCY_GEO_ZONE,
