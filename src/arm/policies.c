@@ -7,8 +7,6 @@
 #include "resource_int.h"
 #include "base/banned.h"
 
-enum { DIFF_HOURS = 24 };
-
 /* The document, or an empty one. NULL: answered. */
 static json_t *find_policy(struct qri_request *r, const char *owner, const char *kind)
 {
@@ -46,11 +44,11 @@ static json_t *part_json(const struct qri_place *place, const char *database, co
 /* ---- short-term retention ---- */
 
 static void reply_short(struct qri_request *r, const struct qri_place *place,
-                        const struct qr_resource_database *d, int64_t days)
+                        const struct qr_resource_database *d, int64_t days, int64_t hours)
 {
     json_t *p = json_pack("{s:I}", "retentionDays", (json_int_t)days);
     if (p != NULL && !qr_database_is_hyper(&d->row))
-        json_object_set_new(p, "diffBackupIntervalInHours", json_integer(DIFF_HOURS));
+        json_object_set_new(p, "diffBackupIntervalInHours", json_integer(hours));
     qri_reply(r, 200,
               part_json(place, d->row.name, "backupShortTermRetentionPolicies", "default", p));
 }
@@ -60,7 +58,7 @@ void qri_get_short_policy(struct qri_request *r)
     struct qri_place place;
     struct qr_resource_database d;
     if (find(r, &place, &d))
-        reply_short(r, &place, &d, d.row.retention_days);
+        reply_short(r, &place, &d, d.row.retention_days, d.row.diff_hours);
 }
 
 void qri_put_short_policy(struct qri_request *r)
@@ -69,25 +67,30 @@ void qri_put_short_policy(struct qri_request *r)
     struct qr_resource_database d;
     struct qr_err err = {0};
     json_t *p = NULL;
-    int64_t days, hours = DIFF_HOURS;
+    int64_t days, hours;
     if (!find(r, &place, &d))
         return;
     days = d.row.retention_days;
+    hours = d.row.diff_hours;
     if (!qri_body_object(r, r->json, "properties", &p) ||
         !qri_body_integer(r, p, "retentionDays", &days) ||
         !qri_body_integer(r, p, "diffBackupIntervalInHours", &hours))
         return;
-    if (days < QR_RETENTION_DAYS_MIN || days > QR_RETENTION_DAYS_MAX || hours != DIFF_HOURS) {
+    int most = qr_str_ieqz(qr_str(d.row.edition), "Basic") ? QR_RETENTION_DAYS_BASIC
+                                                           : QR_RETENTION_DAYS_MAX;
+    if (days < QR_RETENTION_DAYS_MIN || days > most ||
+        (hours != QR_DIFF_HOURS && hours != QR_DIFF_HOURS_LONG)) {
         qri_refuse(r, 400, "InvalidBackupRetentionPeriod",
-                   "retentionDays is %d to %d, diffBackupIntervalInHours is %d.",
-                   QR_RETENTION_DAYS_MIN, QR_RETENTION_DAYS_MAX, DIFF_HOURS);
+                   "retentionDays is %d to %d, diffBackupIntervalInHours is %d or %d.",
+                   QR_RETENTION_DAYS_MIN, most, QR_DIFF_HOURS, QR_DIFF_HOURS_LONG);
         return;
     }
-    struct qr_control_ask ask = {.name = qr_str(d.row.name), .id = (uint32_t)days};
+    struct qr_control_ask ask = {
+        .name = qr_str(d.row.name), .id = (uint32_t)days, .diff_hours = (uint32_t)hours};
     enum qr_status status = qr_control_call(r->arm->options.host->operate, QR_CONTROL_RETENTION,
                                             &ask, QRI_ASK_NS, NULL, &err);
     if (status == QR_OK)
-        reply_short(r, &place, &d, days);
+        reply_short(r, &place, &d, days, hours);
     else
         qri_refuse_err(r, status, &err);
 }

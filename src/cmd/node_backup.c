@@ -15,7 +15,8 @@
 
 enum { STRINGS_BYTES_MAX = 16 * 1024, PREFIX_BYTES = QRI_BACKUP_PREFIX_BYTES };
 /* A look at what is not due costs nothing, and a new database shall have its first backup soon. */
-static const int64_t LOOK_NS = INT64_C(2) * 1000000000, RETRY_NS = INT64_C(60) * 1000000000;
+static const int64_t LOOK_NS = INT64_C(2) * 1000000000, RETRY_NS = INT64_C(60) * 1000000000,
+                     HOUR_NS = INT64_C(3600) * 1000000000, FIND_NS = INT64_C(5) * 1000000000;
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
@@ -75,6 +76,23 @@ static struct due *due_of(struct qri_backups *b, uint32_t id)
     return due;
 }
 
+/* What is due by the policy that its row has now; of what it had when it was opened, if nobody can
+ * be asked. */
+static enum qr_status run_due(const struct qri_backups *b, const struct qri_open_database *open,
+                              const struct qr_backup_place *place, struct qr_store *store,
+                              struct qr_backup_tick *tick, struct qr_err *err)
+{
+    const struct qri_node_options *o = qri_node_options_of(b->node);
+    struct qr_database_row row;
+    struct qr_backup_policy policy = {.diff_every_ns = QR_DIFF_HOURS * HOUR_NS};
+    uint32_t days = open->retention_days;
+    if (qr_control_find(o->control, qr_str(""), open->id, FIND_NS, &row, NULL) == QR_OK) {
+        policy.diff_every_ns = row.diff_hours * HOUR_NS;
+        days = row.retention_days;
+    }
+    return qr_backup_run_due(place, store, &policy, (int)days, tick, err);
+}
+
 static void look_at(struct qri_backups *b, const struct qri_open_database *open)
 {
     const struct qri_node_options *o = qri_node_options_of(b->node);
@@ -95,7 +113,7 @@ static void look_at(struct qri_backups *b, const struct qri_open_database *open)
     tick.next_wall_ns = INT64_MAX;
     enum qr_status status =
         waits ? catch_up(&place, store, &err) /* who opens it next may come in a year */
-              : qr_backup_run_due(&place, store, NULL, (int)open->retention_days, &tick, &err);
+              : run_due(b, open, &place, store, &tick, &err);
     pthread_mutex_unlock(&one_at_a_time);
     due->seen = durable;
     due->failed = status != QR_OK;

@@ -331,7 +331,7 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
                                    const struct qr_database_wish *wish,
                                    struct qr_database_row *ret_row, struct qr_err *err)
 {
-    struct qr_database_row row = {.retention_days = QR_RETENTION_DAYS};
+    struct qr_database_row row = {.retention_days = QR_RETENTION_DAYS, .diff_hours = QR_DIFF_HOURS};
     if (name.n == 0 || !qri_copy_text(row.name, sizeof row.name, name))
         return qr_fail(err, QR_INVALID, "The name of a database has 1 to 128 characters.");
     if (find_name(registry, name) != NULL)

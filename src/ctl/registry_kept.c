@@ -60,18 +60,33 @@ enum qr_status qr_registry_set_branch(struct qr_registry *registry, uint32_t id,
                                &(struct new_branch){parent, branch_lsn}, err);
 }
 
+struct new_retention {
+    uint32_t days, diff_hours;
+};
+
 static void change_retention(struct qr_database_row *row, const void *arg)
 {
-    row->retention_days = *(const uint32_t *)arg;
+    const struct new_retention *to = arg;
+    row->retention_days = to->days != 0 ? to->days : row->retention_days;
+    row->diff_hours = to->diff_hours != 0 ? to->diff_hours : row->diff_hours;
 }
 
 enum qr_status qr_registry_set_retention(struct qr_registry *registry, uint32_t id, uint32_t days,
-                                         struct qr_err *err)
+                                         uint32_t diff_hours, struct qr_err *err)
 {
-    if (days < QR_RETENTION_DAYS_MIN || days > QR_RETENTION_DAYS_MAX)
+    struct qr_database_row row;
+    struct new_retention to = {days, diff_hours};
+    if ((days == 0 && diff_hours == 0) || days > QR_RETENTION_DAYS_MAX)
         return qr_fail(err, QR_INVALID, "Backups are kept for %d to %d days.",
                        QR_RETENTION_DAYS_MIN, QR_RETENTION_DAYS_MAX);
-    return qri_registry_change(registry, id, change_retention, &days, err);
+    if (diff_hours != 0 && diff_hours != QR_DIFF_HOURS && diff_hours != QR_DIFF_HOURS_LONG)
+        return qr_fail(err, QR_INVALID, "Differential backups are taken every %d or %d hours.",
+                       QR_DIFF_HOURS, QR_DIFF_HOURS_LONG);
+    if (qr_registry_find_id(registry, id, &row) == QR_OK && days > QR_RETENTION_DAYS_BASIC &&
+        qr_str_ieqz(qr_str(row.edition), "Basic"))
+        return qr_fail(err, QR_INVALID, "Backups of Basic databases are kept for %d to %d days.",
+                       QR_RETENTION_DAYS_MIN, QR_RETENTION_DAYS_BASIC);
+    return qri_registry_change(registry, id, change_retention, &to, err);
 }
 
 static void change_slices(struct qr_database_row *row, const void *arg)

@@ -74,6 +74,7 @@ static const struct member members[] = {
     {"replicaOf",      WORD, AT(replica_of),     0, 0, INT32_MAX, true},
     {"haReplicas",     WORD, AT(ha_replicas),    0, 0, QR_HA_REPLICAS_MAX, true},
     {"retentionDays",  WORD, AT(retention_days), 0, QR_RETENTION_DAYS_MIN, QR_RETENTION_DAYS_MAX, true},
+    {"diffHours",      WORD, AT(diff_hours),     0, QR_DIFF_HOURS, QR_DIFF_HOURS_LONG, true},
     {"droppedWallNs",  LONG, AT(dropped_wall_ns), 0, INT64_MIN, INT64_MAX, true},
     {"parent",         TEXT, CHARS(parent),                       true},
     {"branchLsn",      LONG, AT(branch_lsn),     0, 0, INT64_MAX, true},
@@ -115,7 +116,8 @@ static bool take_member(const json_t *object, const struct member *m, struct qr_
 
 bool qri_row_of_json(const json_t *o, struct qr_database_row *row)
 {
-    *row = (struct qr_database_row){.retention_days = QR_RETENTION_DAYS};
+    *row =
+        (struct qr_database_row){.retention_days = QR_RETENTION_DAYS, .diff_hours = QR_DIFF_HOURS};
     for (size_t i = 0; i < MEMBER_COUNT; i++)
         if (!take_member(o, &members[i], row))
             return false;

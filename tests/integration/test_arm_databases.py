@@ -182,6 +182,12 @@ class Databases(Case):
         self.assertEqual(self.good("GET", part)["properties"]["retentionDays"], 7)
         self.good("PUT", part, {"properties": {"retentionDays": 14}})
         self.assertEqual(self.good("GET", part)["properties"]["retentionDays"], 14)
+        self.assertEqual(self.good("GET", part)["properties"].get("diffBackupIntervalInHours"), 12)
+        self.good("PUT", part, {"properties": {"diffBackupIntervalInHours": 24}})
+        self.assertEqual(self.good("GET", part)["properties"],
+                         {"retentionDays": 14, "diffBackupIntervalInHours": 24})
+        self.refused(self.send("PUT", part, {"properties": {"diffBackupIntervalInHours": 6}}), 400,
+                     "InvalidBackupRetentionPeriod")
         self.refused(self.send("PUT", part, {"properties": {"retentionDays": 99}}), 400,
                      "InvalidBackupRetentionPeriod")
         self.assertEqual(self.good("GET", "/databases/parts/replicationLinks"), {"value": []})

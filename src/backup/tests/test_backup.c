@@ -401,6 +401,39 @@ static void test_a_month_on_schedule_keeps_what_retention_says(void **state)
     end(&w);
 }
 
+/* Goal: a database that is written all the time gets what the tiers document, and no more. Method:
+ * the clock moves by minutes for two weeks, backups are only counted. */
+static void test_two_weeks_have_the_documented_backups(void **state)
+{
+    (void)state;
+    const int64_t M = 60 * SECOND, H = 60 * M, D = 24 * H, start = 19000 * D;
+    static const struct {
+        int64_t diff_hours;
+        int full, diff, log_min, log_max;
+    } rows[] = {{12, 2, 26, 1980, 2016}, {24, 2, 12, 1990, 2016}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct qr_backup_policy policy = {.diff_every_ns = rows[i].diff_hours * H};
+        struct qr_backup_past past = {.full_ns = 0};
+        int counts[4] = {0};
+        for (int64_t now = start; now < start + 14 * D; now += M) {
+            past.changed = true;
+            past.log_bytes += 1 << 20;
+            struct qr_backup_due due = qr_backup_next(&policy, &past, now);
+            if (due.at_ns > now)
+                continue;
+            counts[due.kind]++;
+            *(due.kind == QR_BACKUP_FULL   ? &past.full_ns
+              : due.kind == QR_BACKUP_DIFF ? &past.diff_ns
+                                           : &past.log_ns) = now;
+            if (due.kind == QR_BACKUP_LOG)
+                past.log_bytes = 0;
+        }
+        assert_int_equal(counts[QR_BACKUP_FULL], rows[i].full);
+        assert_int_equal(counts[QR_BACKUP_DIFF], rows[i].diff);
+        assert_in_range(counts[QR_BACKUP_LOG], rows[i].log_min, rows[i].log_max);
+    }
+}
+
 int main(void)
 {
     if (qr_vfs_init(NULL) != QR_OK)
@@ -417,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_backups_of_another_store_are_left_alone),
         cmocka_unit_test(test_the_schedule_is_the_documented_one),
         cmocka_unit_test(test_a_month_on_schedule_keeps_what_retention_says),
+        cmocka_unit_test(test_two_weeks_have_the_documented_backups),
     };
     return cmocka_run_group_tests_name("backup/backup", tests, NULL, NULL);
 }

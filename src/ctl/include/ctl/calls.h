@@ -45,7 +45,8 @@ enum qr_control_method {
     QR_CONTROL_DELETE_RULE, /* id, name */
     QR_CONTROL_ADD_REPLICA, /* name of the primary, new_name, objective */
     QR_CONTROL_FAILOVER,    /* name: an HA replica takes over */
-    QR_CONTROL_RETENTION,   /* name, id: for how many days it can be restored */
+    QR_CONTROL_RETENTION,   /* name, id: for how many days it can be restored; diff_hours: between
+                               differential backups; 0 keeps what is */
     QR_CONTROL_GROW,        /* id, slices: a primary has made them */
     QR_CONTROL_UNKEEP,      /* kept: that long-term backup goes; QR_BUSY while it is restored */
     QR_CONTROL_BACKUPS,     /* name or kept, geo; answer: its backups (ctl/backups.h) */
@@ -113,7 +114,7 @@ struct qr_control_ask {
     int64_t dropped_wall_ns;  /* ... at this time, to the millisecond; 0: the last */
     uint64_t restore_wall_ns; /* CREATE with copy_of: as of this time; 0: its newest state */
     uint64_t version;
-    uint32_t id, pid, slices;
+    uint32_t id, pid, slices, diff_hours;
     uint32_t ha_replicas; /* one more than wished; 0: not said */
     uint8_t role;         /* enum qr_role */
     uint8_t doc_kind;     /* enum qr_doc_kind */

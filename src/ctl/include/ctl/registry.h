@@ -39,7 +39,10 @@ enum qr_database_state {
 enum {
     QR_RETENTION_DAYS_MIN = 1,
     QR_RETENTION_DAYS_MAX = 35,
-    QR_RETENTION_DAYS = 7, /* unless the row says otherwise */
+    QR_RETENTION_DAYS = 7,       /* unless the row says otherwise */
+    QR_RETENTION_DAYS_BASIC = 7, /* the most, of Basic */
+    QR_DIFF_HOURS = 12,          /* between differential backups, or ... */
+    QR_DIFF_HOURS_LONG = 24,
 };
 
 /* What ARM says of a database beside its tier and size. In a wish 0 means that it is not said; in a
@@ -81,6 +84,7 @@ struct qr_database_row {
     uint32_t replica_of;  /* a named replica: the id of its primary, whose timeline it reads */
     uint32_t ha_replicas; /* Hyperscale: processes that can take over */
     uint32_t retention_days; /* how far back it can be restored */
+    uint32_t diff_hours;     /* between differential backups, of a database that has files */
     int64_t dropped_wall_ns; /* when, if it is DROPPED or PURGING; KEPT: when its database was */
     char parent[QR_TIMELINE_TEXT_BYTES +
                 1];                    /* Hyperscale: timeline of which it is a branch, or "" */
@@ -199,8 +203,10 @@ enum qr_status qr_registry_find_kept(struct qr_registry *registry, struct qr_str
 QR_NODISCARD enum qr_status qr_registry_set_branch(struct qr_registry *registry, uint32_t id,
                                                    const struct qr_database_row *parent,
                                                    uint64_t branch_lsn, struct qr_err *err);
+/* 0 keeps what is. QR_INVALID: out of bounds. */
 QR_NODISCARD enum qr_status qr_registry_set_retention(struct qr_registry *registry, uint32_t id,
-                                                      uint32_t days, struct qr_err *err);
+                                                      uint32_t days, uint32_t diff_hours,
+                                                      struct qr_err *err);
 enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
                                    struct qr_database_row *ret_row);
 /* The version of its row, and its tags: a JSON object. QR_NOT_FOUND. */
