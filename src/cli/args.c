@@ -6,7 +6,6 @@
 #include "base/banned.h"
 
 enum { NEAR_MAX = 3, WORD_BYTES_MAX = 64 };
-static const char everywhere[] = "help output query subscription";
 
 /* ---- the tables ---- */
 
@@ -45,6 +44,11 @@ bool qri_command_has(const struct qri_command *command, const char *key)
     return false;
 }
 
+const char *qri_common_keys(const struct qri_command *command)
+{
+    return qri_command_has(command, "headers") ? "help" : "help output query subscription";
+}
+
 static bool has_name(const struct qri_argument *row, struct qr_str name)
 {
     struct qr_str word;
@@ -57,7 +61,7 @@ static bool has_name(const struct qri_argument *row, struct qr_str name)
 /* Those of the command come first: its -o is not that of all others. */
 static const struct qri_argument *find_option(const struct qri_command *command, struct qr_str name)
 {
-    const char *lists[] = {command->takes, everywhere};
+    const char *lists[] = {command->takes, qri_common_keys(command)};
     struct qr_str word;
     for (size_t i = 0; i < 2; i++)
         for (const char *at = lists[i]; (word = qri_word_next(&at)).n > 0;)
@@ -272,7 +276,7 @@ static enum qr_status fail_command(struct qri_cli *cli, const char *words, struc
 static enum qr_status fail_option(struct qri_cli *cli, const char *option, struct qr_err *err)
 {
     const char *names[QRI_ARGUMENTS_MAX * 3];
-    const char *lists[] = {cli->command->takes, everywhere};
+    const char *lists[] = {cli->command->takes, qri_common_keys(cli->command)};
     size_t count = 0;
     struct qr_str word, name;
     for (size_t i = 0; i < 2; i++)

@@ -106,7 +106,7 @@ enum qr_status qri_prepare_update(struct qri_cli *cli, json_t *body, struct qr_e
 {
     const char *path = NULL;
     json_t *now = NULL;
-    QR_TRY(qri_path(cli, cli->command->path, &path, err));
+    QR_TRY(qri_fill_path(cli, cli->command->path, &path, err));
     QR_TRY(qri_fetch(cli, path, &now, err));
     enum qr_status status = add_sku(cli, json_object_get(now, "sku"), body, err);
     json_decref(now);
@@ -160,8 +160,8 @@ enum qr_status qri_rename(struct qri_cli *cli, struct qr_err *err)
     if (of_old == NULL || of_new == NULL)
         return qr_fail(err, QR_NOMEM, "rename");
     QR_TRY(qri_token_get(cli, false, err));
-    QR_TRY(qri_path(cli, of_old, &from, err));
-    QR_TRY(qri_path(cli, of_new, &to, err));
+    QR_TRY(qri_fill_path(cli, of_old, &from, err));
+    QR_TRY(qri_fill_path(cli, of_new, &to, err));
     size_t n = strlen(to) - strlen(qri_url_encode(&cli->arena, qri_arg(cli, "new-name")));
     const char *id = qr_arena_printf(&cli->arena, "%.*s%s", (int)n, to, qri_arg(cli, "new-name"));
     const char *move = qr_arena_printf(&cli->arena, "%s/move", from);
@@ -196,7 +196,7 @@ enum qr_status qri_prepare_delete(struct qri_cli *cli, json_t *body, struct qr_e
     return qr_fail(err, QR_CANCELLED, "nothing was deleted");
 }
 
-enum qr_status qri_delete_link(struct qri_cli *cli, struct qr_err *err)
+enum qr_status qri_delete_replica(struct qri_cli *cli, struct qr_err *err)
 {
     struct qri_reply reply = {0};
     json_t *links = NULL, *item;
@@ -204,10 +204,11 @@ enum qr_status qri_delete_link(struct qri_cli *cli, struct qr_err *err)
     size_t i;
     QR_TRY(qri_token_get(cli, false, err));
     QR_TRY(qri_prepare_delete(cli, NULL, err));
-    QR_TRY(qri_path(cli,
-                    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Sql/"
-                    "servers/{server}/databases/{db}/replicationLinks",
-                    &list, err));
+    QR_TRY(qri_fill_path(
+        cli,
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Sql/"
+        "servers/{server}/databases/{db}/replicationLinks",
+        &list, err));
     QR_TRY(qri_fetch(cli, list, &links, err));
     json_array_foreach(links, i, item)
     {
@@ -285,10 +286,11 @@ enum qr_status qri_list_editions(struct qri_cli *cli, struct qr_err *err)
     const char *path = NULL;
     json_t *all = NULL;
     QR_TRY(qri_token_get(cli, false, err));
-    QR_TRY(qri_path(cli,
-                    "/subscriptions/{subscription}/providers/Microsoft.Sql/locations/{at-location}/"
-                    "capabilities",
-                    &path, err));
+    QR_TRY(qri_fill_path(
+        cli,
+        "/subscriptions/{subscription}/providers/Microsoft.Sql/locations/{at-location}/"
+        "capabilities",
+        &path, err));
     QR_TRY(qri_fetch(cli, path, &all, err));
     json_t *version = json_array_get(json_object_get(all, "supportedServerVersions"), 0);
     json_t *editions = json_object_get(version, "supportedEditions");

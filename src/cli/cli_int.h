@@ -73,6 +73,7 @@ struct qri_profile {      /* ~/.quire/profile.json */
     const char *endpoint; /* https://HOST:PORT; "": nobody has logged in */
     const char *ca;       /* a file of certificates; "": the system's */
     const char *login, *subscription, *group, *server;
+    const char *sql; /* HOST,PORT of the prompt; "": not said */
     bool is_service;
 };
 
@@ -109,6 +110,8 @@ const char *qri_nearest(const char *word, const char *const *words);
 
 /* help.c */
 void qri_print_help(const struct qri_cli *cli, FILE *out);
+/* Keys of the options that every command takes; the prompt has its own. */
+const char *qri_common_keys(const struct qri_command *command);
 bool qri_command_has(const struct qri_command *command, const char *key);
 
 /* output.c */
@@ -167,8 +170,8 @@ QR_NODISCARD enum qr_status qri_ask(struct qri_cli *cli, const char *method, con
                                     const json_t *body, struct qri_reply *ret_reply,
                                     struct qr_err *err);
 /* The row's path with its values. */
-QR_NODISCARD enum qr_status qri_path(struct qri_cli *cli, const char *pattern,
-                                     const char **ret_path, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_fill_path(struct qri_cli *cli, const char *pattern,
+                                          const char **ret_path, struct qr_err *err);
 /* All pages of a list, or one resource; flattened as az shows them. */
 QR_NODISCARD enum qr_status qri_fetch(struct qri_cli *cli, const char *path, json_t **ret_value,
                                       struct qr_err *err);
@@ -176,6 +179,9 @@ json_t *qri_flatten(json_t *resource); /* takes the reference, gives one */
 /* The command's request, its operation waited for; prints what comes of it. */
 QR_NODISCARD enum qr_status qri_request(struct qri_cli *cli, struct qr_err *err);
 const char *qri_argument_value(const struct qri_cli *cli, struct qr_str key);
+
+/* connect.c */
+enum qr_status qri_connect(struct qri_cli *cli, struct qr_err *err);
 
 /* wait.c: until the operation is over; *ret_result is what it made, or NULL. */
 QR_NODISCARD enum qr_status qri_wait(struct qri_cli *cli, struct qri_reply *started,
@@ -191,6 +197,6 @@ enum qr_status qri_prepare_server(struct qri_cli *cli, json_t *body, struct qr_e
 enum qr_status qri_prepare_delete(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_rename(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_list_editions(struct qri_cli *cli, struct qr_err *err);
-enum qr_status qri_delete_link(struct qri_cli *cli, struct qr_err *err);
+enum qr_status qri_delete_replica(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_rest(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_complete(struct qri_cli *cli, struct qr_err *err);

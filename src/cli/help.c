@@ -56,10 +56,7 @@ static void print_command(const struct qri_command *command, FILE *out)
     fprintf(out, "quire %s: %s\n\nOptions:\n", command->words, command->help);
     print_list(command->takes, true, out);
     print_list(command->takes, false, out);
-    print_list(command->example != NULL && strstr(command->takes, "header") != NULL
-                   ? "help"
-                   : "output query subscription help",
-               false, out);
+    print_list(qri_common_keys(command), false, out);
     if (command->example != NULL)
         fprintf(out, "\nExample:\n  %s\n", command->example);
 }
@@ -91,10 +88,11 @@ void qri_print_help(const struct qri_cli *cli, FILE *out)
 
 static const char docs_head[] =
     "# The command line: `quire`\n\n"
-    "`quire` manages an instance by the same HTTPS API as `az`, with az's words, from any machine, "
-    "and\n"
-    "Printed from the rows of `src/cli/commands.c` and\n"
-    "`src/cli/arguments.c` by `print_cli_docs`; a test holds them together.\n\n"
+    "`quire` manages an instance by the same HTTPS API as `az`, with az's words, from any "
+    "machine,\n"
+    "and `quire connect` talks T-SQL to it. This page is printed from the rows of\n"
+    "`src/cli/commands.c` and `src/cli/arguments.c` by `print_cli_docs`; a test holds them "
+    "together.\n\n"
     "```sh\n"
     "quire login --endpoint https://localhost:8443 --ca DATA/tls/cert.pem -u quireadmin\n"
     "quire sql db create -n shop --edition Hyperscale --service-objective HS_Gen5_2\n"
@@ -141,6 +139,30 @@ static const char docs_head[] =
     "| 3 | what is named is not there |\n"
     "| 4 | nobody is logged in, the secret is wrong, or he may not do that |\n"
     "| 5 | no answer, or no certificate that is trusted |\n\n"
+    "## The prompt\n\n"
+    "`quire connect` reads T-SQL from a terminal, from standard input, from files (`-i`) or from "
+    "the\n"
+    "command line (`-Q`), and prints results as sqlcmd does; options that sqlcmd has, too, mean "
+    "the\n"
+    "same. On a terminal it has a history (`~/.quire/history`, without lines about passwords), "
+    "and\n"
+    "Ctrl-C cancels the batch under way. The server's certificate is checked against `--ca`, the "
+    "one\n"
+    "of the login, or the system's.\n\n"
+    "| line | meaning |\n|---|---|\n"
+    "| `GO [N]` | run the batch so far, N times |\n"
+    "| `:r FILE` | read lines from a file |\n"
+    "| `:setvar NAME [VALUE]` | what `$(NAME)` stands for; variables of the environment count, too "
+    "|\n"
+    "| `:listvar`, `:list`, `:reset`, `:help` | show variables, show or forget the batch, show "
+    "commands |\n"
+    "| `:on error exit`, `:on error ignore` | whether an error ends it (`-b`) |\n"
+    "| `:quit`, `:exit`, `quit`, `exit` | end, without the batch so far |\n\n"
+    "They count where no string and no comment is open. Exit codes are sqlcmd's: 0; 1 if the "
+    "login\n"
+    "fails, the connection breaks, a file or a variable is missing, or, with `-b`, a batch has an "
+    "error\n"
+    "of severity 11 or more; 2 if the command line is wrong.\n\n"
     "## Options of every command\n\n";
 
 static void print_docs_argument(struct qr_str word, FILE *out)
@@ -188,7 +210,7 @@ static void print_words(const struct qri_command *command, FILE *out)
 {
     struct qr_str word, name;
     bool needed;
-    const char *lists[] = {command->takes, "output query help"};
+    const char *lists[] = {command->takes, qri_common_keys(command)};
     for (size_t i = 0; i < 2; i++)
         for (const char *at = lists[i]; (word = qri_word_next(&at)).n > 0;) {
             const char *names = row_of(word, &needed)->names;

@@ -32,10 +32,11 @@ static enum qr_status ask_secret(struct qri_cli *cli, const char *prompt, const 
         return qr_fail(err, QR_IO, "the terminal: %s", strerror(errno));
     silent = before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent); /* before anybody is asked to type */
     fputs(prompt, stderr);
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    fflush(stderr);
     const char *got = fgets(text, sizeof text, stdin);
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     fputs("\n", stderr);
     if (got == NULL)
         return qr_fail(err, QR_CANCELLED, "no password");
@@ -164,7 +165,7 @@ static enum qr_status take_endpoint(struct qri_cli *cli, struct qr_err *err)
         if (endpoint == NULL)
             return qr_fail(err, QR_NOMEM, "login");
         if (strcmp(endpoint, cli->profile.endpoint) != 0)
-            cli->profile = (struct qri_profile){"", "", "", "", "", "", false};
+            cli->profile = (struct qri_profile){"", "", "", "", "", "", "", false};
         cli->profile.endpoint = endpoint;
     }
     if (ca != NULL && access(ca, R_OK) != 0)
@@ -211,8 +212,8 @@ static enum qr_status take_defaults(struct qri_cli *cli, struct qr_err *err)
         cli, json_string_value(json_object_get(json_array_get(list, 0), "subscriptionId")));
     json_decref(list);
     const char *path = NULL;
-    QR_TRY(
-        qri_path(cli, "/subscriptions/{subscription}/providers/Microsoft.Sql/servers", &path, err));
+    QR_TRY(qri_fill_path(cli, "/subscriptions/{subscription}/providers/Microsoft.Sql/servers",
+                         &path, err));
     QR_TRY(qri_fetch(cli, path, &list, err));
     bool kept = false;
     json_array_foreach(list, i, item)
@@ -264,9 +265,9 @@ enum qr_status qri_account_show(struct qri_cli *cli, struct qr_err *err)
         cli->exit_code = QR_CLI_LOGIN;
         return qr_fail(err, QR_DENIED, "nobody is logged in: see quire login --help");
     }
-    json_t *shown = json_pack("{s:s,s:s,s:s,s:s,s:s}", "endpoint", p->endpoint, "login", p->login,
-                              "subscription", p->subscription, "defaultGroup", p->group,
-                              "defaultServer", p->server);
+    json_t *shown = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "endpoint", p->endpoint, "login",
+                              p->login, "subscription", p->subscription, "defaultGroup", p->group,
+                              "defaultServer", p->server, "defaultConnect", p->sql);
     enum qr_status status = qri_print(cli, shown, err);
     json_decref(shown);
     return status;
@@ -283,9 +284,12 @@ enum qr_status qri_configure(struct qri_cli *cli, struct qr_err *err)
             cli->profile.group = value;
         else if (qr_str_ieqz(qr_str_n(at, name), "server"))
             cli->profile.server = value;
+        else if (qr_str_ieqz(qr_str_n(at, name), "connect"))
+            cli->profile.sql = value;
         else
-            return qr_fail(err, QR_INVALID, "--defaults: '%.*s' is not one of group, server",
-                           (int)name, at);
+            return qr_fail(err, QR_INVALID,
+                           "--defaults: '%.*s' is not one of group, server, connect", (int)name,
+                           at);
     }
     return qri_profile_save(cli, err);
 }

@@ -84,6 +84,7 @@ enum qr_status qri_profile_load(struct qri_cli *cli, struct qr_err *err)
         .subscription = text_of(cli, json, "subscription"),
         .group = text_of(cli, json, "group"),
         .server = text_of(cli, json, "server"),
+        .sql = text_of(cli, json, "connect"),
         .is_service = json_is_true(json_object_get(json, "servicePrincipal")),
     };
     json_decref(json);
@@ -94,9 +95,10 @@ enum qr_status qri_profile_save(struct qri_cli *cli, struct qr_err *err)
 {
     const struct qri_profile *p = &cli->profile;
     return save(cli, "profile.json",
-                json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:b}", "endpoint", p->endpoint, "ca", p->ca,
+                json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b}", "endpoint", p->endpoint, "ca", p->ca,
                           "login", p->login, "subscription", p->subscription, "group", p->group,
-                          "server", p->server, "servicePrincipal", p->is_service),
+                          "server", p->server, "connect", p->sql, "servicePrincipal",
+                          p->is_service),
                 err);
 }
 

@@ -5,7 +5,7 @@
 #include "query_int.h"
 #include "base/banned.h"
 
-enum { WORK_MAX = 5 * 1000 * 1000 };
+enum { WORK_MAX = 2 * 1000 * 1000 };
 
 json_t *qri_query_fail(struct qri_query_state *state, const char *fmt, ...)
 {

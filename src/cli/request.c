@@ -32,8 +32,8 @@ const char *qri_argument_value(const struct qri_cli *cli, struct qr_str key)
     return qr_str_ieqz(key, "server") || qr_str_ieqz(key, "server-name") ? cli->profile.server : "";
 }
 
-enum qr_status qri_path(struct qri_cli *cli, const char *pattern, const char **ret_path,
-                        struct qr_err *err)
+enum qr_status qri_fill_path(struct qri_cli *cli, const char *pattern, const char **ret_path,
+                             struct qr_err *err)
 {
     const char *path = "";
     for (const char *at = pattern; path != NULL && *at != '\0';) {
@@ -276,7 +276,7 @@ enum qr_status qri_request(struct qri_cli *cli, struct qr_err *err)
 {
     const char *path = NULL;
     QR_TRY(qri_token_get(cli, false, err)); /* who is not logged in has no defaults either */
-    QR_TRY(qri_path(cli, cli->command->path, &path, err));
+    QR_TRY(qri_fill_path(cli, cli->command->path, &path, err));
     if (strcmp(cli->command->method, "GET") == 0)
         return get(cli, path, err);
     json_t *body = json_object();

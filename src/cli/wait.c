@@ -69,7 +69,8 @@ static void find_operations(struct waiting *w, const char *url)
     size_t n = (size_t)(database - pattern) + strcspn(database, "}") + 1;
     const char *of_database = qr_arena_printf(&w->cli->arena, "%.*s/operations", (int)n, pattern);
     w->id = qr_arena_dup(&w->cli->arena, slash + 1, strcspn(slash + 1, "?"));
-    if (of_database != NULL && w->id != NULL && qri_path(w->cli, of_database, &path, &err) == QR_OK)
+    if (of_database != NULL && w->id != NULL &&
+        qri_fill_path(w->cli, of_database, &path, &err) == QR_OK)
         w->operations = path;
 }
 

@@ -3,7 +3,9 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -107,16 +109,22 @@ class Cli(unittest.TestCase):
         self.assertEqual(failure.exception.code, code, failure.exception.text)
         self.assertIn(words, failure.exception.text)
 
-    def on_terminal(self, *words, keys=b"", until=None):
-        """Runs it on a terminal; types `keys` when `until` has been shown. What it showed, and its status."""
+    def on_terminal(self, *words, typed=(), env=None):
+        """Runs it on a terminal. `typed`: pairs (what has to be shown first, keys). What it showed, and its
+        exit status."""
         pid, fd = pty.fork()
         if pid == 0:
-            os.execve(server.program("quire"), ["quire", *words], {**self.env, "TERM": "xterm"})
-        shown = b""
+            os.execve(server.program("quire"), ["quire", *words],
+                      {**self.env, "TERM": "xterm", **(env or {})})
+        shown, typed, seen = b"", list(typed), 0
         while True:
-            if until is not None and until in shown:
-                os.write(fd, keys)
-                until = None
+            while typed and typed[0][0] in shown[seen:]:
+                seen = shown.index(typed[0][0], seen) + len(typed[0][0])
+                os.write(fd, typed.pop(0)[1])
+            if not select.select([fd], [], [], 60)[0]:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                self.fail(f"waits for {typed[:1]} in {shown[seen:]}")
             try:
                 data = os.read(fd, 65536)
             except OSError:  # the other end is closed
@@ -243,9 +251,9 @@ class Commands(Cli):
         self.assertRegex(shown, r"\rsql db create \[\.{30}\]   0 % 00:00")
         self.assertRegex(shown, r"\rsql db create \[#{30}\] 100 % 00:\d\d\r\x1b\[K")
         self.assertTrue(shown.endswith("bar\r\n"), shown)
-        shown, code = self.on_terminal("sql", "db", "delete", "-n", "bar", keys=b"n\n", until=b"(y/n)")
+        shown, code = self.on_terminal("sql", "db", "delete", "-n", "bar", typed=[(b"(y/n)", b"n\n")])
         self.assertEqual(code, 1, shown)
-        shown, code = self.on_terminal("sql", "db", "delete", "-n", "bar", keys=b"y\n", until=b"(y/n)")
+        shown, code = self.on_terminal("sql", "db", "delete", "-n", "bar", typed=[(b"(y/n)", b"y\n")])
         self.assertEqual(code, 0, shown)
         self.refused("sql db show -n bar", 3, "ResourceNotFound")
 
@@ -345,6 +353,124 @@ class Login(Cli):
         self.refused("sql db list", 4, "nobody is logged in")
         self.quire("login -u quireadmin -p " + self.server.password)
         self.assertIn("master", self.quire("sql db list --query [].name"))
+
+
+class Connect(Cli):
+    """The T-SQL prompt."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env["QUIRE_PASSWORD"] = cls.server.password
+        cls.run_quire("configure", "--defaults", f"connect=localhost,{cls.server.port}")
+
+    def connect(self, *words, text="", code=0, env=None):
+        done = subprocess.run([server.program("quire"), "connect", *words],
+                              env={**self.env, **(env or {})}, input=text, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_results_are_tables(self):
+        self.assertEqual(
+            self.connect("-d", "mySampleDatabase", "-Q", "SELECT TOP 2 Name, CustomerId AS Id, "
+                         "CAST(NULL AS int) AS N FROM Sales.Customer ORDER BY CustomerId; PRINT 'done'"),
+            "Name           Id N\n"
+            "-------------- -- ----\n"
+            "Åsa Lindqvist   1 NULL\n"
+            "Bindery Moreau  2 NULL\n"
+            "\n(2 rows affected)\ndone\n")
+        self.assertEqual(self.connect("-W", "-s", ",", "-h", "-1", "-Q",
+                                      "SET NOCOUNT ON SELECT 'a b' AS x, SERVERPROPERTY('Edition') "
+                                      "AS y, 0x0102 AS z"), "a b,SQL Azure,0x0102\n")
+        out = self.connect("-h", "2", "-Q", "SELECT value FROM STRING_SPLIT('a,b,c', ',')")
+        self.assertEqual(out, "value\n-----\na    \nb    \nvalue\n-----\nc    \n\n"
+                              "(3 rows affected)\n".replace("    \n", "\n"))
+
+    def test_many_rows_and_long_values_come_whole(self):
+        out = self.connect("-W", "-h", "-1", "-Q", "SELECT value FROM GENERATE_SERIES(1, 5000)").split()
+        self.assertEqual(out[:5000], [str(i) for i in range(1, 5001)])
+        out = self.connect("-W", "-h", "-1", "-Q", "SELECT REPLICATE(CAST('x' AS varchar(max)), 300000)")
+        self.assertEqual(len(out.splitlines()[0]), 300000)
+        long = "-- " + "y" * 200000 + "\nSELECT 7"
+        self.assertIn("\n7\n", self.connect("-W", text=long))
+
+    def test_errors_and_exit_codes_are_those_of_sqlcmd(self):
+        wrong = "SELECT * FROM nowhere"
+        told = ("Msg 208, Level 16, State 1, Server server01, Line 1\n"
+                "Invalid object name 'nowhere'.\n")
+        self.assertEqual(self.connect("-Q", wrong), told)
+        self.assertEqual(self.connect("-b", "-Q", wrong, code=1), told)
+        self.assertEqual(self.connect("-b", "-Q", "RAISERROR('low', 10, 1)"), "low\n")
+        script = wrong + "\nGO\nPRINT 'on'\nGO\n"
+        self.assertEqual(self.connect(text=script), told + "on\n")
+        self.assertEqual(self.connect("-b", text=script, code=1), told)
+        self.assertEqual(self.connect(text=":on error exit\n" + script, code=1), told)
+        self.assertIn("Login failed", self.connect("-P", "wrong", "-Q", "SELECT 1", code=1))
+        self.assertIn("does not answer", self.connect("-S", "localhost,1", "-Q", "SELECT 1", code=1))
+        self.assertIn("No such file", self.connect("-i", "/nonexistent.sql", code=1))
+        self.assertIn("is not set", self.connect("-Q", "SELECT $(nothing_of_that_name)", code=1))
+        self.assertIn("is no option", self.connect("--frob", code=2))
+        with tempfile.TemporaryDirectory(prefix="quire-cli-") as home:
+            self.assertIn("is not trusted", self.connect(
+                "-S", f"localhost,{self.server.port}", "-U", "quireadmin", "-Q", "SELECT 1", code=1,
+                env={"QUIRE_HOME": home}))
+        self.assertIn("took too long", self.connect("-t", "1", "-Q", "WAITFOR DELAY '00:01:00'"))
+
+    def test_files_counts_and_variables(self):
+        with tempfile.TemporaryDirectory(prefix="quire-cli-") as folder:
+            first, inner, out = (os.path.join(folder, n) for n in ("first.sql", "in ner.sql", "out"))
+            with open(first, "w", encoding="utf-8") as file:
+                file.write(f"CREATE TABLE #t (i int)\nGO\nSET NOCOUNT ON INSERT #t VALUES (1)\nGO 3\n"
+                           f":r \"{inner}\"\nPRINT '$(word)$(v)'\n:quit\nPRINT 'never'\nGO\n")
+            with open(inner, "w", encoding="utf-8") as file:
+                file.write(":setvar word 'it''s'\n:setvar word \"two words\"\n"
+                           "SELECT COUNT(*) AS n FROM #t\nGO\nPRINT '$(word)'\nGO\n")
+            self.connect("-W", "-i", first, "-o", out, "-v", "v=!")
+            with open(out, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "n\n-\n3\ntwo words\n")
+            self.assertEqual(self.connect("-i", f"{inner},{inner}", "-x", "-h", "-1", code=0).count(
+                "Invalid object name '#t'"), 2)
+
+    def test_a_terminal_has_prompts_a_history_and_a_way_to_cancel(self):
+        with tempfile.TemporaryDirectory(prefix="quire-cli-") as home:
+            shutil.copytree(self.home, home, dirs_exist_ok=True)
+            env = {"QUIRE_HOME": home}
+            shown, code = self.on_terminal("connect", env=env, typed=[
+                (b"1> ", b"SELECT 6 * 7 AS answer\n"), (b"2> ", b"GO\n"),
+                (b"(1 row affected)", b""), (b"1> ", b"PRINT 'the password'\n"), (b"2> ", b"GO\n"),
+                (b"1> ", b":frob\n"), (b"is no command here", b""),
+                (b"1> ", b"RAISERROR('waits', 0, 1) WITH NOWAIT WAITFOR DELAY '00:01:00'\n"), (b"2> ", b"GO\n"),
+                (b"\nwaits", b"\x03"), (b"cancelled", b""),
+                (b"1> ", b"PRINT 'still here'\n"), (b"2> ", b"GO\n"), (b"\nstill here", b""),
+                (b"1> ", b"quit\n")])
+            self.assertEqual(code, 0, shown)
+            self.assertRegex(shown, "answer\r\n------\r\n    42\r\n")
+            history = os.path.join(home, "history")
+            self.assertEqual(stat.S_IMODE(os.stat(history).st_mode), 0o600)
+            with open(history, encoding="utf-8") as file:
+                text = file.read()
+            self.assertIn("answer", text)
+            self.assertNotIn("password", text)
+            up = b"\x1b[A"  # quit, GO, PRINT 'still here'
+            shown, code = self.on_terminal("connect", env=env, typed=[
+                (b"1> ", up * 3 + b"\n"), (b"2> ", b"GO\n"), (b"\nstill here", b""), (b"1> ", b"\x04")])
+            self.assertEqual(code, 0, shown)
+            shown, code = self.on_terminal("connect", env={**env, "QUIRE_PASSWORD": self.server.password},
+                                           typed=[(b"1> ", b"\x04")])
+            self.assertEqual(code, 0, shown)
+
+    def test_a_password_is_asked_for_and_not_shown(self):
+        env = dict(self.env)
+        del self.env["QUIRE_PASSWORD"]
+        try:
+            shown, code = self.on_terminal("connect", "-Q", "PRINT 'in'", typed=[
+                (b"Password: ", self.server.password.encode() + b"\n")])
+        finally:
+            type(self).env = env
+        self.assertEqual(code, 0, shown)
+        self.assertIn("in\r\n", shown)
+        self.assertNotIn(self.server.password, shown)
 
 
 if __name__ == "__main__":
