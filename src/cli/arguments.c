@@ -108,6 +108,7 @@ const struct qri_argument qri_arguments[] = {
     {"query-timeout", "--query-timeout -t", "SECONDS", "How long a batch may take; 0: as long as it wants [0].", QRI_INTEGER, NULL, NULL},
     {"echo",      "--echo -e",          NULL,     "Print each batch before it runs.", QRI_FLAG, NULL, NULL},
     {"as-sqlcmd", "-I -N",              NULL,     "Taken for sqlcmd's sake: they are always on.", QRI_FLAG, NULL, NULL},
+    {"data-dir",  "--data-dir",         "DIR",    "The server's data directory, on its own machine.", QRI_TEXT, NULL, NULL},
     {"shell",     "--shell",            "SHELL",  "The shell [bash].", QRI_CHOICE, NULL, shells},
     {0},
     /* clang-format on */

@@ -180,7 +180,8 @@ json_t *qri_flatten(json_t *resource); /* takes the reference, gives one */
 QR_NODISCARD enum qr_status qri_request(struct qri_cli *cli, struct qr_err *err);
 const char *qri_argument_value(const struct qri_cli *cli, struct qr_str key);
 
-/* connect.c */
+/* status.c, connect.c */
+enum qr_status qri_status(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_connect(struct qri_cli *cli, struct qr_err *err);
 
 /* wait.c: until the operation is over; *ret_result is what it made, or NULL. */

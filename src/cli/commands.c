@@ -34,6 +34,8 @@ const struct qri_command qri_commands[] = {
     {"account show", "Who is logged in where, and the defaults.", "", NULL, NULL, NULL, qri_account_show, NULL, NULL},
     {"configure", "Set the group, the server and the prompt's address that are taken where none is given.",
      "defaults!", NULL, NULL, NULL, qri_configure, NULL, "quire configure --defaults server=server01"},
+    {"status", "The instance on one page: servers, databases, what runs on them; with --data-dir its processes and disk.",
+     "data-dir", NULL, NULL, NULL, qri_status, NULL, "quire status --data-dir data-dir"},
     {"connect", "A T-SQL prompt, or batches from a file or the command line, as sqlcmd.",
      "sql-server sql-db sql-user sql-password ca run run-first input out-file stop headers separator trims variables no-variables login-timeout query-timeout echo as-sqlcmd",
      NULL, NULL, NULL, qri_connect, NULL, "quire connect -d shop -Q \"SELECT TOP 5 name FROM sys.objects\""},

@@ -257,6 +257,21 @@ class Commands(Cli):
         self.assertEqual(code, 0, shown)
         self.refused("sql db show -n bar", 3, "ResourceNotFound")
 
+    def test_status_is_the_instance_on_one_page(self):
+        page = self.run_quire("status", "--data-dir", self.server.data_dir)
+        self.assertTrue(page.startswith(f"{self.endpoint}: ok\n\nservers: "), page)
+        self.assertRegex(page, r"server01 +mySampleDatabase +Online")
+        self.assertRegex(page, rf"supervisor +{self.server.pid} ")
+        self.assertRegex(page, rf"gateway +{self.server.role_pid('gateway')} ")
+        self.assertRegex(page, rf"compute +shared +{self.server.role_pid('shared')} ")
+        self.assertRegex(page, r"meta +\d+ +metadata")
+        shown = self.quire("status -o json")
+        self.assertEqual((shown["health"], "processes" in shown), ("ok", False))
+        with tempfile.TemporaryDirectory(prefix="quire-cli-") as folder:
+            self.refused(f"status --data-dir {folder}", 1, "no server runs on it",
+                         env={"QUIRE_HOME": folder})
+            self.refused("status", 4, "nobody is logged in", env={"QUIRE_HOME": folder})
+
     def test_completion_follows_the_table(self):
         script = self.run_quire("completion") + """
             complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _quire
