@@ -58,7 +58,7 @@ struct listing {
 static enum qr_status add(void *ctx, const struct qr_resource_database *d)
 {
     struct listing *l = ctx;
-    if (d->row.state != QR_DATABASE_DROPPED)
+    if (d->row.state != QR_DATABASE_DROPPED || d->row.moved_to != 0)
         return QR_OK;
     return json_array_append_new(l->list, dropped_json(l->r, l->place, d)) == 0 ? QR_OK : QR_NOMEM;
 }

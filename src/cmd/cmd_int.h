@@ -359,6 +359,25 @@ QR_NODISCARD enum qr_status qri_node_resize(struct qri_node *node,
 QR_NODISCARD enum qr_status qri_node_promote(struct qri_node *node,
                                              const struct qr_database_row *row, struct qr_err *err);
 
+/* Nobody enters the database (40613), and its sessions end, until no more than so many have it.
+ * Until qri_node_release, also after a failure. */
+QR_NODISCARD enum qr_status qri_node_seclude(struct qri_node *node,
+                                             const struct qr_database_row *row, uint32_t refs,
+                                             int64_t until_ns, struct qr_err *err);
+/* If it is open and nobody has it. */
+void qri_node_close_database(struct qri_node *node, uint32_t id);
+
+/* ---- node_move.c: data that goes to Hyperscale, or comes back ---- */
+struct qri_moves;
+struct qr_move_state;
+void qri_moves_init(struct qri_moves **ret_moves); /* NULL: out of memory */
+void qri_moves_end(struct qri_node *node, struct qri_moves *own_moves);
+struct qri_moves *qri_node_moves(const struct qri_node *node);
+/* MOVE of ctl/calls.h. */
+QR_NODISCARD enum qr_status qri_node_move(struct qri_node *node, const struct qr_database_row *row,
+                                          const struct qr_database_row *target, uint8_t wish,
+                                          struct qr_move_state *ret_state, struct qr_err *err);
+
 /* ---- node_serve.c: a qr_rpc_serve_fn whose ctx is the struct qri_node ---- */
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request);
 

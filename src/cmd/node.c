@@ -160,6 +160,7 @@ void qri_node_leave(struct qri_node *node, struct qr_database *db)
         hosted = hosted->next;
     hosted->refs -= 1;
     hosted->idle_since_ns = qr_env_mono_ns(node->options.env);
+    pthread_cond_broadcast(&node->changed);
     pthread_mutex_unlock(&node->mu);
 }
 
@@ -297,12 +298,11 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     atomic_init(&node->duty, options->duty);
     pthread_mutex_init(&node->promote_mu, NULL);
     pthread_mutex_init(&node->mu, NULL);
-    pthread_cond_init(&node->changed, NULL);
+    qr_cond_init(&node->changed);
+    qri_moves_init(&node->moves);
     node->session_host = (struct qr_session_host){.ctx = node,
                                                   .enter = session_enter,
                                                   .leave = session_leave,
-                                                  .came = qri_node_guest_came,
-                                                  .went = qri_node_guest_went,
                                                   .server_name = qr_str(options->server_name)};
     struct qr_instance_options instance = {
         .env = options->env,
@@ -326,6 +326,7 @@ void qri_node_close(struct qri_node *node)
 {
     if (node == NULL)
         return;
+    qri_moves_end(node, node->moves);
     pthread_mutex_lock(&node->mu);
     while (node->hosted != NULL)
         qri_node_close_hosted(node, node->hosted);
@@ -346,6 +347,11 @@ void qri_node_close(struct qri_node *node)
 struct qr_session_host *qri_node_session_host(struct qri_node *node)
 {
     return &node->session_host;
+}
+
+struct qri_moves *qri_node_moves(const struct qri_node *node)
+{
+    return node->moves;
 }
 
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node)

@@ -243,8 +243,10 @@ enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row
 static void back_up_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
 {
     const struct qri_node_options *o = qri_node_options_of(node);
-    struct qr_store_options options = {
-        .env = o->env, .server_key = o->server_key, .log_hold_bytes = QRI_LOG_HOLD_BYTES};
+    struct qr_store_options options = {.env = o->env,
+                                       .server_key = o->server_key,
+                                       .log_hold_bytes = QRI_LOG_HOLD_BYTES,
+                                       .open_moved = true};
     struct qr_store *store = NULL;
     struct qr_err err = {0};
     char prefix[PREFIX_BYTES];
@@ -266,7 +268,8 @@ enum qr_status qri_backup_and_remove(struct qri_node *node, const struct qr_data
 {
     const struct qri_node_options *o = qri_node_options_of(node);
     pthread_mutex_lock(&one_at_a_time);
-    if (o->blob != NULL && row->state == QR_DATABASE_DROPPING)
+    if (o->blob != NULL &&
+        (row->state == QR_DATABASE_DROPPING || row->state == QR_DATABASE_DROPPED))
         back_up_last(node, row, path);
     enum qr_status status = qr_store_remove(o->env, path, err);
     pthread_mutex_unlock(&one_at_a_time);

@@ -4,7 +4,7 @@
 #include "node_int.h"
 #include "base/banned.h"
 
-static const int64_t VACATE_NS = INT64_C(20) * 1000000000, LOOK_NS = 20000000;
+static const int64_t VACATE_NS = INT64_C(20) * 1000000000, LOOK_NS = 5000000, BREAK_NS = 300000000;
 
 enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row *row,
                              struct qr_err *err)
@@ -28,41 +28,49 @@ enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row
     return status;
 }
 
-/* Sessions end, running ones within a moment: their transactions are rolled back. */
-static void end_guests(struct qri_node *node, const struct qr_database *db) /* held */
+enum qr_status qri_node_seclude(struct qri_node *node, const struct qr_database_row *row,
+                                uint32_t refs, int64_t until_ns, struct qr_err *err)
 {
-    for (struct qr_session_guest *g = node->guests; g != NULL; g = g->next)
-        if (g->db == db)
-            g->end(g);
+    const int64_t break_all_ns = qr_env_mono_ns(node->options.env) + BREAK_NS;
+    struct held *held = calloc(1, sizeof *held);
+    enum qr_status status = held == NULL ? qr_fail(err, QR_NOMEM, "move a database") : QR_OK;
+    pthread_mutex_lock(&node->mu);
+    if (status == QR_OK && qri_node_find_held(node, row->id) == NULL) {
+        *held = (struct held){node->held, row->id, true};
+        node->held = QR_TAKE(held);
+    }
+    const struct hosted *hosted = qri_node_find_settled(node, row->id);
+    while (status == QR_OK && hosted != NULL && hosted->refs > refs) {
+        int64_t now = qr_env_mono_ns(node->options.env);
+        qr_database_end_sessions(hosted->db, now >= break_all_ns);
+        if (now >= until_ns)
+            status = qr_fail(err, QR_TIMEOUT, "sessions of '%s' do not end", row->name);
+        (void)qr_cond_wait(&node->changed, &node->mu, LOOK_NS);
+        hosted = qri_node_find_settled(node, row->id);
+    }
+    pthread_mutex_unlock(&node->mu);
+    free(held);
+    return status;
+}
+
+void qri_node_close_database(struct qri_node *node, uint32_t id)
+{
+    pthread_mutex_lock(&node->mu);
+    struct hosted *hosted;
+    while ((hosted = qri_node_find_settled(node, id)) != NULL && hosted->backing_up)
+        pthread_cond_wait(&node->changed, &node->mu);
+    if (hosted != NULL && hosted->refs == 0)
+        qri_node_close_hosted(node, hosted);
+    pthread_mutex_unlock(&node->mu);
 }
 
 enum qr_status qri_node_vacate(struct qri_node *node, const struct qr_database_row *row,
                                struct qr_err *err)
 {
-    struct held *held = calloc(1, sizeof *held);
     int64_t until = qr_env_mono_ns(node->options.env) + VACATE_NS;
-    if (held == NULL)
-        return qr_fail(err, QR_NOMEM, "move a database");
-    enum qr_status status = QR_OK;
-    struct hosted *hosted;
-    pthread_mutex_lock(&node->mu);
-    if (qri_node_find_held(node, row->id) == NULL) {
-        *held = (struct held){node->held, row->id, true};
-        node->held = QR_TAKE(held);
-    }
-    while ((hosted = qri_node_find_settled(node, row->id)) != NULL && status == QR_OK &&
-           (hosted->backing_up || hosted->refs > 0)) {
-        end_guests(node, hosted->db);
-        if (qr_env_mono_ns(node->options.env) >= until)
-            status = qr_fail(err, QR_TIMEOUT, "sessions of '%s' do not end", row->name);
-        else
-            (void)qr_cond_wait(&node->changed, &node->mu, LOOK_NS);
-    }
-    if (status == QR_OK && hosted != NULL)
-        qri_node_close_hosted(node, hosted);
-    pthread_mutex_unlock(&node->mu);
-    free(held);
-    return status;
+    QR_TRY(qri_node_seclude(node, row, 0, until, err));
+    qri_node_close_database(node, row->id);
+    return QR_OK;
 }
 
 enum qr_status qri_node_release(struct qri_node *node, const struct qr_database_row *row,
@@ -79,25 +87,4 @@ enum qr_status qri_node_release(struct qri_node *node, const struct qr_database_
     pthread_mutex_unlock(&node->mu);
     free(held);
     return QR_OK;
-}
-
-void qri_node_guest_came(void *ctx, struct qr_session_guest *guest)
-{
-    struct qri_node *node = ctx;
-    pthread_mutex_lock(&node->mu);
-    guest->next = node->guests;
-    if (guest->next != NULL)
-        guest->next->prev = guest;
-    node->guests = guest;
-    pthread_mutex_unlock(&node->mu);
-}
-
-void qri_node_guest_went(void *ctx, struct qr_session_guest *guest)
-{
-    struct qri_node *node = ctx;
-    pthread_mutex_lock(&node->mu);
-    if (guest->next != NULL)
-        guest->next->prev = guest->prev;
-    *(guest->prev != NULL ? &guest->prev->next : &node->guests) = guest->next;
-    pthread_mutex_unlock(&node->mu);
 }

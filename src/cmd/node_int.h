@@ -22,7 +22,7 @@ struct hosted {
 struct held {
     struct held *next;
     uint32_t id;
-    bool moves; /* to another node: who comes has to ask for a route again */
+    bool moves; /* to another node or store: who comes has to ask for a route again */
 };
 
 struct qri_node {
@@ -36,7 +36,7 @@ struct qri_node {
     pthread_mutex_t promote_mu;
     struct hosted *hosted;
     struct held *held; /* databases that nobody may enter: they are dropped, or move */
-    struct qr_session_guest *guests;
+    struct qri_moves *moves;
 };
 
 /* ---- node.c ---- */
@@ -52,7 +52,3 @@ struct held *qri_node_find_held(const struct qri_node *node, uint32_t id);
 QR_NODISCARD enum qr_status qri_node_open_files(struct qri_node *node,
                                                 const struct qr_database_row *row, bool make,
                                                 struct qr_database **ret_db, struct qr_err *err);
-
-/* ---- node_hold.c: slots of the session host ---- */
-void qri_node_guest_came(void *node, struct qr_session_guest *guest);
-void qri_node_guest_went(void *node, struct qr_session_guest *guest);

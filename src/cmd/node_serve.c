@@ -64,6 +64,26 @@ static void list_backups(struct qri_node *node, struct qr_rpc_request *own_reque
     qr_buf_done(&answer);
 }
 
+static enum qr_status move(struct qri_node *node, struct qr_rpc_request *request,
+                           struct qr_err *err)
+{
+    struct qr_database_row row, target;
+    struct qr_move_state state = {.phase = QR_MOVE_NONE};
+    uint8_t answer[25];
+    size_t at = 0;
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &row, err));
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &target, err));
+    if (request->bytes - at != 1 || request->body[at] >= QR_MOVE_WISH_COUNT)
+        return qr_fail(err, QR_PROTOCOL, "a move's call breaks its format");
+    QR_TRY(qri_node_move(node, &row, &target, request->body[at], &state, err));
+    answer[0] = state.phase;
+    qr_put64le(answer + 1, state.done);
+    qr_put64le(answer + 9, state.total);
+    qr_put64le(answer + 17, state.lsn);
+    qr_rpc_answer(request, &(struct iovec){answer, sizeof answer}, 1);
+    return QR_OK;
+}
+
 static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *request,
                           struct qr_err *err)
 {
@@ -100,7 +120,10 @@ void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
         list_backups(ctx, own_request);
         return;
     }
-    enum qr_status status = run(ctx, own_request, &err);
+    bool answers = own_request->method == QR_NODE_MOVE;
+    enum qr_status status = answers ? move(ctx, own_request, &err) : run(ctx, own_request, &err);
+    if (status == QR_OK && answers)
+        return;
     if (status == QR_OK)
         qr_rpc_answer(own_request, NULL, 0);
     else

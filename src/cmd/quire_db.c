@@ -207,7 +207,7 @@ static enum qr_status print_deleted(void *ctx, const struct qr_database_row *row
     char text[TIME_TEXT_BYTES];
     time_t seconds = (time_t)(row->dropped_wall_ns / 1000000000);
     struct tm tm;
-    if (row->state != QR_DATABASE_DROPPED || gmtime_r(&seconds, &tm) == NULL)
+    if (row->state != QR_DATABASE_DROPPED || row->moved_to != 0 || gmtime_r(&seconds, &tm) == NULL)
         return QR_OK;
     (void)!strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
     printf("%s deleted %s.%03dZ %s kept %u days\n", row->name, text,

@@ -47,7 +47,8 @@ static void page_serve(void *ctx, struct qr_rpc_request *own_request)
     struct page_role *p = ctx;
     uint16_t method = own_request->method;
     qr_pagesvc_serve(p->svc, own_request);
-    if (method != QR_PAGES_GET && method != QR_PAGES_CURSOR && method != QR_PAGES_LEASE)
+    if (method != QR_PAGES_GET && method != QR_PAGES_CURSOR && method != QR_PAGES_LEASE &&
+        method != QR_PAGES_IMPORT)
         qr_pagefeed_poke(p->feed);
 }
 

@@ -231,7 +231,7 @@ void qri_reign_place(struct qr_control *control, const struct qr_database_row *r
 /* The node of a new session; false: it is not ready yet. mu held. */
 bool qri_reign_route(struct qr_control *control, const struct qr_database_row *row, bool read_only,
                      char dst[QR_NODE_NAME_BYTES]);
-/* Nobody is led to its nodes until that is taken back. */
+/* Nobody is led to it, also where it has no node of its own, until that is taken back. */
 void qri_reign_hold_back(struct qr_control *control, uint32_t database_id, bool held_back);
 /* mu held */
 bool qri_reign_is_held_back(const struct qr_control *control, uint32_t database_id);
@@ -267,6 +267,12 @@ QR_NODISCARD enum qr_status qri_hyper_make(struct qr_control *control,
 
 QR_NODISCARD enum qr_status qri_control_grow(struct qr_control *control,
                                              const struct qr_control_ask *ask, struct qr_err *err);
+
+/* ---- op_move_check.c ---- */
+/* How large its data is, if an ALTER depends on it; waits for the node, so without any lock.
+ * UINT64_MAX: it does not, or nobody could say. */
+uint64_t qri_move_used_bytes(struct qr_control *control, uint16_t method,
+                             const struct qr_control_ask *ask);
 
 /* ---- copy.c: CREATE ... AS COPY OF, and restores ---- */
 /* Finds the source and fills in of the wish what the copy has from it; the texts are the source's.

@@ -35,5 +35,15 @@ const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT] = {
         {"storage", 10, qri_make_storage,    qri_verify_remove, true,  false},
         {"check",   50, qri_verify_check,    NULL,              true,  false},
         {"remove",  90, qri_verify_remove,   NULL,              false, true }}},
+    [QR_OPERATION_MIGRATE] = {"migrate", qri_move_begin, true, qri_move_done, {
+        {"copy",    10, qri_move_copy,       qri_move_uncopy, true,  false},
+        {"cutover", 85, qri_move_cut,        qri_move_uncut,  false, false},
+        {"switch",  90, qri_move_switch,     NULL,            false, false},
+        {"open",    95, qri_move_open,       NULL,            false, true }}},
+    [QR_OPERATION_REVERSE_MIGRATE] = {"reverse-migrate", qri_move_begin, true, qri_move_done, {
+        {"copy",    10, qri_move_copy,       qri_move_uncopy, true,  false},
+        {"cutover", 85, qri_move_cut,        qri_move_uncut,  false, false},
+        {"switch",  90, qri_move_switch,     NULL,            false, false},
+        {"open",    95, qri_move_open,       NULL,            false, true }}},
     /* clang-format on */
 };

@@ -230,7 +230,10 @@ enum qr_status qri_control_tidy(struct qr_control *control, struct qr_err *err)
         bool half = row.state == QR_DATABASE_CREATING || row.state == QR_DATABASE_DROPPING;
         uint32_t owner =
             row.replica_of != 0 && row.state == QR_DATABASE_DROPPING ? row.replica_of : row.id;
-        if (!half || qri_ops_is_active(control, row.id) || qri_ops_is_active(control, owner)) {
+        bool is_target = row.moved_to != 0 && row.state == QR_DATABASE_CREATING &&
+                         qri_ops_has_target(control, row.moved_to, row.id);
+        if (!half || is_target || qri_ops_is_active(control, row.id) ||
+            qri_ops_is_active(control, owner)) {
             i++;
             continue;
         }

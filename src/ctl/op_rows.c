@@ -262,6 +262,7 @@ static bool load_one(void *arg, struct qr_str key, struct qr_str value, uint64_t
              qri_op_kinds[op->row.kind].steps[op->step].name);
     op->next = ops->newest; /* keys come in order of number */
     ops->newest = op;
+    op->used_bytes = UINT64_MAX;
     if (!qr_operation_is_over(op->row.state)) {
         uint32_t begins = qri_op_kinds[op->row.kind].steps[op->step].percent;
         if (op->row.percent < begins) /* a first step is begun without being kept */

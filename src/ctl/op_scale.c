@@ -3,7 +3,7 @@
  * A Hyperscale database that runs gets another objective by a new node of that size, which is a
  * replica until it takes over; then the nodes of the old size go, and new ones come for its HA
  * replicas. What nobody uses gets its node when somebody comes. Other tiers share a node: their
- * limits change in place. */
+ * limits change in place. To and from Hyperscale: op_move.c. */
 #include <stdio.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -13,91 +13,12 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-static const int64_t READY_NS = INT64_C(60) * 1000000000, SWITCH_NS = INT64_C(30) * 1000000000,
-                     DAY_NS = INT64_C(86400) * 1000000000;
-enum { REVERSE_DAYS = 45 };
-
-static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
-{
-    return (struct qr_database_wish){
-        .edition = ask->edition,
-        .objective = ask->objective,
-        .max_bytes = ask->max_bytes,
-        .max_text = ask->max_text,
-        .ha_replicas = ask->ha_replicas,
-        .traits = ask->traits,
-        .tags = ask->tags,
-    };
-}
-
-/* ---- from and to Hyperscale: what has to be true before ---- */
-
-/* Error 45305 with the rule that is not met. */
-static enum qr_status not_met(struct qr_err *err, const char *form, ...) QR_PRINTF(2, 3);
-static enum qr_status not_met(struct qr_err *err, const char *form, ...)
-{
-    char rule[500];
-    va_list args;
-    va_start(args, form);
-    vsnprintf(rule, sizeof rule, form, args);
-    va_end(args);
-    return qr_sql_fail(err, 45305, rule);
-}
-
-static enum qr_status check_to_hyper(struct qr_control *control, const struct qri_op *op,
-                                     const struct qr_database_row *row, struct qr_err *err)
-{
-    (void)control;
-    if (op->ask.objective.n == 0)
-        return not_met(err,
-                       "To move database '%s' to Hyperscale, both EDITION and SERVICE_OBJECTIVE "
-                       "must be specified.",
-                       row->name);
-    return qr_fail(err, QR_UNSUPPORTED,
-                   "Database '%s' can move to Hyperscale, but the move of its data from edition "
-                   "'%s' is not supported by this version.",
-                   row->name, row->edition);
-}
-
-static enum qr_status check_from_hyper(struct qr_control *control, const struct qri_op *op,
-                                       const struct qr_database_row *row,
-                                       const struct qr_database_row *wanted, struct qr_err *err)
-{
-    struct qr_registry *registry = control->options.registry;
-    int64_t now = qr_env_wall_ns(control->options.env);
-    struct qr_database_row other;
-    (void)op;
-    if (row->migrated_wall_ns == 0)
-        return not_met(err,
-                       "Reverse migration of database '%s' is not possible: it was created in the "
-                       "Hyperscale service tier.",
-                       row->name);
-    if (now - row->migrated_wall_ns > REVERSE_DAYS * DAY_NS)
-        return not_met(err,
-                       "Reverse migration of database '%s' is not possible: more than %d days have "
-                       "passed since it was migrated to Hyperscale.",
-                       row->name, REVERSE_DAYS);
-    if (strcmp(wanted->edition, "GeneralPurpose") != 0)
-        return not_met(err,
-                       "Reverse migration of database '%s' is possible to the General Purpose "
-                       "service tier only, not to '%s'.",
-                       row->name, wanted->edition);
-    for (size_t i = 0; qr_registry_database_at(registry, i, &other); i++)
-        if (other.replica_of == row->id)
-            return not_met(err,
-                           "Reverse migration of database '%s' is not possible: it has the named "
-                           "replica '%s'.",
-                           row->name, other.name);
-    return qr_fail(err, QR_UNSUPPORTED,
-                   "Database '%s' may move to '%s', but the move of its data out of Hyperscale is "
-                   "not supported by this version.",
-                   row->name, wanted->objective);
-}
+static const int64_t READY_NS = INT64_C(60) * 1000000000, SWITCH_NS = INT64_C(30) * 1000000000;
 
 enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_registry *registry = control->options.registry;
-    struct qr_database_wish wish = wish_of(&op->ask);
+    struct qr_database_wish wish = qri_op_wish(&op->ask);
     struct qr_database_row row;
     char name[QR_NAME_BYTES_MAX + 1];
     snprintf(name, sizeof name, "%.*s", (int)op->ask.name.n, op->ask.name.p);
@@ -108,9 +29,7 @@ enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, st
     QR_TRY(qri_ops_check_free(control, op, &row, err));
     struct qr_database_row wanted = row;
     QR_TRY(qri_wish_apply(&wish, &wanted, err));
-    if (qr_database_is_hyper(&row) != qr_database_is_hyper(&wanted))
-        return qr_database_is_hyper(&row) ? check_from_hyper(control, op, &row, &wanted, err)
-                                          : check_to_hyper(control, op, &row, err);
+    QR_TRY(qri_move_check_size(op, &row, &wanted, err));
     if (op->ask.tags.n > 0)
         QR_TRY(qri_check_tags(op->ask.tags, err));
     QR_TRY(qri_registry_check_quota(registry, &wanted, err));
@@ -199,7 +118,7 @@ enum qr_status qri_scale_unprepare(struct qr_control *control, struct qri_op *op
 enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_registry *registry = control->options.registry;
-    struct qr_database_wish wish = wish_of(&op->ask);
+    struct qr_database_wish wish = qri_op_wish(&op->ask);
     struct qr_database_row row, wanted;
     QR_TRY(qri_op_row(control, op, &row, err));
     wanted = row;

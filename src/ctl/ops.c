@@ -176,6 +176,8 @@ static void after_step(struct qri_op *op, enum qr_status status, const struct qr
     if (undoes) {
         move(op, op->step == 0 ? EV_UNDONE : EV_STEP_DONE);
         op->step -= op->step > 0;
+    } else if (status == QR_CANCELLED && op->cancel_wished && steps[op->step].is_cancellable) {
+        move(op, EV_CANCEL);
     } else if (status != QR_OK) {
         note_error(op, status, err);
         move(op, EV_FAILED);
@@ -395,6 +397,8 @@ static enum qr_status begin(struct qr_control *control, uint16_t method,
 {
     struct qri_ops *ops = &control->ops;
     op->row.kind = kind_of(method, ask);
+    if (op->row.kind == QR_OPERATION_UPDATE)
+        op->row.kind = qri_move_kind(control, ask);
     op->row.number = ops->next_number;
     op->row.start_wall_ns = qr_env_wall_ns(control->options.env);
     if (control->stopping)
@@ -429,13 +433,15 @@ static enum qr_status begin(struct qr_control *control, uint16_t method,
 
 /* held */
 static enum qr_status start(struct qr_control *control, uint16_t method,
-                            const struct qr_control_ask *ask, struct qri_op **ret_op,
-                            struct qr_err *err)
+                            const struct qr_control_ask *ask, uint64_t used_bytes,
+                            struct qri_op **ret_op, struct qr_err *err)
 {
     struct qri_op *op =
         ask->operation_id.n == 0 ? NULL : qri_ops_find_id(control, ask->operation_id);
     if (op == NULL) {
         op = calloc(1, sizeof *op);
+        if (op != NULL)
+            op->used_bytes = used_bytes;
         enum qr_status status = op == NULL ? qr_fail(err, QR_NOMEM, "start an operation")
                                            : begin(control, method, ask, op, err);
         if (status != QR_OK) {
@@ -454,10 +460,11 @@ void qri_ops_serve(struct qr_control *control, const struct qr_control_ask *ask,
     struct qri_op *op = NULL;
     struct qr_operation_row row;
     struct qri_waiter *waiter = ask->no_wait ? NULL : calloc(1, sizeof *waiter);
+    uint64_t used_bytes = qri_move_used_bytes(control, own_request->method, ask);
     pthread_mutex_lock(&control->ops.mu);
     enum qr_status status = !ask->no_wait && waiter == NULL
                                 ? qr_fail(&err, QR_NOMEM, "wait for an operation")
-                                : start(control, own_request->method, ask, &op, &err);
+                                : start(control, own_request->method, ask, used_bytes, &op, &err);
     bool over = status == QR_OK && qr_operation_is_over(op->row.state) && !op->runs;
     if (status == QR_OK && !over && !ask->no_wait) {
         *waiter = (struct qri_waiter){op->waiters, own_request};
@@ -479,8 +486,9 @@ enum qr_status qri_ops_run(struct qr_control *control, uint16_t method,
                            const struct qr_control_ask *ask, struct qr_err *err)
 {
     struct qri_op *op = NULL;
+    uint64_t used_bytes = qri_move_used_bytes(control, method, ask);
     pthread_mutex_lock(&control->ops.mu);
-    enum qr_status status = start(control, method, ask, &op, err);
+    enum qr_status status = start(control, method, ask, used_bytes, &op, err);
     while (status == QR_OK && !control->stopping &&
            (!qr_operation_is_over(op->row.state) || op->runs))
         (void)qr_cond_wait(&control->ops.changed, &control->ops.mu, -1);
@@ -503,6 +511,7 @@ enum qr_status qri_ops_open(struct qr_control *control, struct qr_err *err)
 {
     struct qri_ops *ops = &control->ops;
     QR_TRY(qri_ops_load(control, err));
+    qri_move_resume(control);
     for (; ops->worker_count < QRI_OP_WORKERS; ops->worker_count++)
         QR_TRY(qr_thread_start("qr-operation", 0, worker_main, control,
                                &ops->workers[ops->worker_count], err));

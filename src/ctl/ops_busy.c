@@ -17,7 +17,7 @@ enum qr_status qri_ops_check_free(struct qr_control *control, const struct qri_o
     struct qri_op *other = qri_ops_find_active(control, row->id);
     if (other == NULL)
         return QR_OK;
-    if (op->row.kind == QR_OPERATION_UPDATE && other->row.kind == QR_OPERATION_UPDATE)
+    if (qr_operation_is_update(op->row.kind) && qr_operation_is_update(other->row.kind))
         return qr_sql_fail(err, 40802, server, row->name);
     if (op->row.kind == QR_OPERATION_DROP && other->row.kind == QR_OPERATION_RESTORE)
         return qr_sql_fail(err, 40663, row->name);

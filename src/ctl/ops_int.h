@@ -45,6 +45,7 @@ struct qri_op {
     struct qri_op *next_active; /* an older one that is not over */
     struct qr_operation_row row;
     uint32_t step;             /* that runs, or is being undone */
+    uint64_t used_bytes;       /* of its data when it began; UINT64_MAX: not asked, or not known */
     uint32_t member;           /* UPDATE: of the node that takes over, one more; 0: none */
     struct qr_control_ask ask; /* texts point into `texts` */
     json_t *texts;
@@ -158,3 +159,37 @@ QR_NODISCARD enum qr_status qri_scale_switch(struct qr_control *control, struct 
                                              struct qr_err *err);
 QR_NODISCARD enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op,
                                               struct qr_err *err);
+
+/* ---- op_move.c, op_move_check.c ---- */
+/* What an ALTER is: UPDATE, or a move of the data. */
+uint8_t qri_move_kind(struct qr_control *control, const struct qr_control_ask *ask);
+/* Its data is on its way to a target, and will be switched (row: of a database). */
+bool qri_ops_has_target(struct qr_control *control, uint32_t database_id, uint32_t target_id);
+QR_NODISCARD enum qr_status qri_move_begin(struct qr_control *control, struct qri_op *op,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_move_copy(struct qr_control *control, struct qri_op *op,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_move_uncopy(struct qr_control *control, struct qri_op *op,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_move_cut(struct qr_control *control, struct qri_op *op,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_move_uncut(struct qr_control *control, struct qri_op *op,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_move_switch(struct qr_control *control, struct qri_op *op,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_move_open(struct qr_control *control, struct qri_op *op,
+                                          struct qr_err *err);
+/* Operations that were cut short: nobody gets at what they have cut. Before anybody is served. */
+void qri_move_resume(struct qr_control *control);
+void qri_move_done(struct qr_control *control, struct qri_op *op);
+/* What has to be true before its data moves: error 45305 with the rule that is not met. */
+QR_NODISCARD enum qr_status qri_move_check(struct qr_control *control, const struct qri_op *op,
+                                           const struct qr_database_row *row,
+                                           const struct qr_database_row *wanted,
+                                           struct qr_err *err);
+/* A size that is asked for holds what there is; `row` is of the database. */
+QR_NODISCARD enum qr_status qri_move_check_size(const struct qri_op *op,
+                                                const struct qr_database_row *row,
+                                                const struct qr_database_row *wanted,
+                                                struct qr_err *err);
+struct qr_database_wish qri_op_wish(const struct qr_control_ask *ask);

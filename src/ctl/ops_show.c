@@ -76,7 +76,7 @@ void qri_ops_describe(struct qr_control *control, struct qr_resource_database *d
     const struct qri_op *op = qri_ops_find_active(control, d->row.id);
     if (op != NULL) {
         d->operation_kind = op->row.kind;
-        if (op->row.kind == QR_OPERATION_UPDATE) {
+        if (qr_operation_is_update(op->row.kind)) {
             (void)qri_copy_text(d->requested_edition, sizeof d->requested_edition, op->ask.edition);
             (void)qri_copy_text(d->requested_objective, sizeof d->requested_objective,
                                 op->ask.objective);

@@ -3,7 +3,7 @@
 #include "base/endian.h"
 #include "base/banned.h"
 
-enum { ASK_BYTES_MAX = 64 * 1024, DUTY_BYTES = 5 };
+enum { ASK_BYTES_MAX = 64 * 1024, DUTY_BYTES = 5, MOVE_BYTES = 25 };
 
 enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                const struct qr_control_ask *ask, int64_t timeout_ns,
@@ -148,4 +148,30 @@ enum qr_status qr_node_keep(struct qr_rpc_peer *peer, const struct qr_database_r
                             struct qr_err *err)
 {
     return call_with_rows(peer, QR_NODE_KEEP, kept, source, 0, false, timeout_ns, err);
+}
+
+enum qr_status qr_node_move(struct qr_rpc_peer *peer, const struct qr_database_row *row,
+                            const struct qr_database_row *target, enum qr_move_wish wish,
+                            int64_t timeout_ns, struct qr_move_state *ret_state, struct qr_err *err)
+{
+    struct qr_buf body, reply;
+    qr_buf_init(&body, ASK_BYTES_MAX);
+    qr_buf_init(&reply, MOVE_BYTES);
+    qr_control_row_put(&body, row);
+    qr_control_row_put(&body, target);
+    qr_buf_add8(&body, (uint8_t)wish);
+    struct iovec iov = {.iov_base = body.data, .iov_len = body.len};
+    enum qr_status status = qr_buf_status(&body, err);
+    if (status == QR_OK)
+        status = qr_rpc_call_wait(peer, QR_NODE_MOVE, &iov, 1, timeout_ns, &reply, err);
+    if (status == QR_OK && (reply.len != MOVE_BYTES || reply.data[0] >= QR_MOVE_PHASE_COUNT))
+        status = qr_fail(err, QR_PROTOCOL, "the answer about a move breaks its format");
+    if (status == QR_OK)
+        *ret_state = (struct qr_move_state){.phase = reply.data[0],
+                                            .done = qr_get64le(reply.data + 1),
+                                            .total = qr_get64le(reply.data + 9),
+                                            .lsn = qr_get64le(reply.data + 17)};
+    qr_buf_done(&body);
+    qr_buf_done(&reply);
+    return status;
 }

@@ -39,6 +39,11 @@ static struct qr_str database_key(uint32_t id, char dst[KEY_BYTES])
     return qr_str(dst);
 }
 
+struct qr_str qri_database_key(uint32_t id, char dst[32])
+{
+    return database_key(id, dst);
+}
+
 /* ---- loading ---- */
 
 enum qr_status qri_registry_load(struct qr_registry *registry, const char *key, json_t **ret_object,
@@ -91,6 +96,11 @@ static struct qri_entry *find_id(struct qr_registry *registry, uint32_t id)
     size_t at = lower_bound(registry, id);
     bool is_there = at < registry->count && registry->entries[at].row.id == id;
     return is_there ? &registry->entries[at] : NULL;
+}
+
+struct qri_entry *qri_registry_entry(struct qr_registry *registry, uint32_t id)
+{
+    return find_id(registry, id);
 }
 
 uint64_t qri_registry_version(struct qr_registry *registry, uint32_t id)
@@ -310,21 +320,30 @@ enum qr_status qri_registry_check_quota(struct qr_registry *registry,
     return status;
 }
 
-/* A row with the next id: in the metadata, and in its place in memory. held */
-static enum qr_status add_row(struct qr_registry *registry, const struct qr_database_row *row,
-                              struct qr_err *err)
+static enum qr_status insert_entry(struct qr_registry *registry, const struct qr_database_row *row,
+                                   struct qr_err *err)
 {
     uint64_t version = 0;
     QR_TRY(insert_row(registry, row, &version, err));
-    struct qri_entry *at = add_entry(registry);
-    if (at == NULL)
-        return qr_fail(err, QR_NOMEM, "add a database"); /* tidied up at the next start */
+    struct qri_entry *entry = add_entry(registry);
+    if (entry == NULL)
+        return qr_fail(err, QR_NOMEM, "add a database"); /* the row stays CREATING: tidied up */
+    struct qri_entry *at = entry;
     while (at > registry->entries && at[-1].row.id > row->id) {
         at[0] = at[-1];
         at--;
     }
     *at = (struct qri_entry){*row, version, qr_slo_find(qr_str(row->objective))};
     return QR_OK;
+}
+
+enum qr_status qri_registry_insert(struct qr_registry *registry, struct qr_database_row *row,
+                                   struct qr_err *err)
+{
+    if (registry->count >= ROWS_MAX)
+        return qr_fail(err, QR_FULL, "there are too many databases");
+    row->id = registry->next_id;
+    return insert_entry(registry, row, err);
 }
 
 static enum qr_status add_database(struct qr_registry *registry, struct qr_str name,
@@ -353,7 +372,7 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
         qri_new_guid(registry->env, row.timeline);
     else
         QR_TRY(follow(registry, wish->replica_of, &row, err));
-    QR_TRY(add_row(registry, &row, err));
+    QR_TRY(insert_entry(registry, &row, err));
     *ret_row = row;
     return QR_OK;
 }
@@ -388,7 +407,7 @@ enum qr_status qr_registry_add_kept(struct qr_registry *registry,
     row.id = registry->next_id;
     enum qr_status status = registry->count >= ROWS_MAX - 2 * DATABASES_MAX
                                 ? qr_fail(err, QR_FULL, "there are too many long-term backups")
-                                : add_row(registry, &row, err);
+                                : insert_entry(registry, &row, err);
     pthread_mutex_unlock(&registry->mu);
     if (status == QR_OK)
         *ret_row = row;

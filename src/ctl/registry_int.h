@@ -32,6 +32,12 @@ QR_NODISCARD enum qr_status qri_registry_load(struct qr_registry *registry, cons
                                               json_t **ret_object, uint64_t *ret_version,
                                               struct qr_err *err);
 
+/* mu held for these three. A new row, whose id is its own from now on. */
+QR_NODISCARD enum qr_status qri_registry_insert(struct qr_registry *registry,
+                                                struct qr_database_row *row, struct qr_err *err);
+struct qri_entry *qri_registry_entry(struct qr_registry *registry, uint32_t id);
+struct qr_str qri_database_key(uint32_t id, char dst[32]);
+
 /* ---- registry_server.c ---- */
 QR_NODISCARD enum qr_status qri_registry_load_server(struct qr_registry *registry,
                                                      struct qr_err *err);

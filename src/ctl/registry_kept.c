@@ -115,8 +115,8 @@ enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_
         /* who asks has the time in milliseconds */
         bool of_then =
             dropped_wall_ns == 0 || row.dropped_wall_ns / 1000000 == dropped_wall_ns / 1000000;
-        if (row.state != QR_DATABASE_DROPPED || !qr_str_ieqz(name, row.name) || !of_then ||
-            (found && row.dropped_wall_ns < ret_row->dropped_wall_ns))
+        if (row.state != QR_DATABASE_DROPPED || row.moved_to != 0 || !qr_str_ieqz(name, row.name) ||
+            !of_then || (found && row.dropped_wall_ns < ret_row->dropped_wall_ns))
             continue;
         *ret_row = row;
         found = true;

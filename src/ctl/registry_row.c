@@ -91,6 +91,8 @@ static const struct member members[] = {
     {"expiresWallNs",  LONG, AT(expires_wall_ns), 0, 0, INT64_MAX, true},
     {"keptOf",         TEXT, CHARS(kept_of),                      true},
     {"keptServer",     TEXT, CHARS(kept_server),                  true},
+    {"eraWallNs",      LONG, AT(era_wall_ns),    0, 0, INT64_MAX, true},
+    {"movedTo",        WORD, AT(moved_to),       0, 0, INT32_MAX, true},
     /* clang-format on */
 };
 enum { MEMBER_COUNT = sizeof members / sizeof members[0] };

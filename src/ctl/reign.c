@@ -87,7 +87,7 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
 {
     char primary[QR_NODE_NAME_BYTES];
     qri_reign_place(control, row, primary);
-    struct qri_reign *reign = qr_database_has_nodes(row) ? find_reign(control, row->id) : NULL;
+    struct qri_reign *reign = find_reign(control, row->id);
     if (reign != NULL && reign->held_back) {
         memcpy(dst, primary, QR_NODE_NAME_BYTES);
         return false;
@@ -98,7 +98,7 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
             return true;
     }
     memcpy(dst, primary, QR_NODE_NAME_BYTES);
-    bool vacant = reign != NULL && reign->state == QRI_REIGN_VACANT;
+    bool vacant = reign != NULL && qr_database_has_nodes(row) && reign->state == QRI_REIGN_VACANT;
     return !vacant && qri_control_ready(control, primary);
 }
 
@@ -172,7 +172,7 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
         return;
     pthread_mutex_lock(&control->mu);
     primary_of(control, row.id, primary);
-    bool ready = qri_control_ready(control, primary);
+    bool ready = qri_control_ready(control, primary) && !qri_reign_is_held_back(control, row.id);
     pthread_mutex_unlock(&control->mu);
     if (!ready) /* it makes the catalog of a new database, and without it there is nothing to do */
         return;

@@ -68,6 +68,8 @@ static const struct qr_operation_info operation_infos[QR_OPERATION_KIND_COUNT] =
     [QR_OPERATION_DROP]        = {"DROP DATABASE",        "DropLogicalDatabase",    "Online"},
     [QR_OPERATION_FAILOVER]    = {"ALTER DATABASE",       "FailoverDatabase",       "Online"},
     [QR_OPERATION_VERIFY]      = {"RESTORE DATABASE",     "VerifyLogicalDatabase",  "Restoring"},
+    [QR_OPERATION_MIGRATE]     = {"ALTER DATABASE",       "UpdateLogicalDatabase",  "Scaling"},
+    [QR_OPERATION_REVERSE_MIGRATE] = {"ALTER DATABASE",   "UpdateLogicalDatabase",  "Scaling"},
     /* clang-format on */
 };
 

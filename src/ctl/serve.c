@@ -225,9 +225,11 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
     if (!ready && !control->stopping)
         status = host->want(host->ctx, node, &err);
     pthread_mutex_lock(&control->mu);
-    if (qri_reign_route(control, &p.row, p.read_only, node))
-        answer_route(control, &p, node);
-    else if (status != QR_OK || !park(control, &p))
+    if (settle(control, &p, qr_env_mono_ns(control->options.env))) {
+        pthread_mutex_unlock(&control->mu);
+        return;
+    }
+    if (status != QR_OK || !park(control, &p))
         refuse_route(control, &p);
     pthread_mutex_unlock(&control->mu);
 }

@@ -167,6 +167,8 @@ struct qr_session {
     struct qr_session_options login;
     int64_t login_ticks;
     _Atomic bool killed;
+    void (*break_it)(void *ctx); /* guarded by the instance's mu, as break_ctx */
+    void *break_ctx;
     pthread_mutex_t seen_mu;
     struct qri_session_seen seen; /* guarded by seen_mu */
 

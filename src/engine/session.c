@@ -146,6 +146,32 @@ void qr_session_kill(struct qr_session *session)
     atomic_store(&session->killed, true);
 }
 
+void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx), void *ctx)
+{
+    struct qr_instance *instance = session->db->instance;
+    pthread_mutex_lock(&instance->mu);
+    session->break_it = break_it;
+    session->break_ctx = ctx;
+    pthread_mutex_unlock(&instance->mu);
+}
+
+void qr_database_end_sessions(struct qr_database *db, bool all)
+{
+    struct qr_instance *instance = db->instance;
+    pthread_mutex_lock(&instance->mu);
+    for (struct qr_session *s = instance->sessions; s != NULL; s = s->next) {
+        if (s->db != db)
+            continue;
+        qr_session_kill(s);
+        pthread_mutex_lock(&s->seen_mu);
+        bool runs = s->seen.is_running;
+        pthread_mutex_unlock(&s->seen_mu);
+        if (s->break_it != NULL && (all || !runs))
+            s->break_it(s->break_ctx);
+    }
+    pthread_mutex_unlock(&instance->mu);
+}
+
 uint64_t qr_session_answer_lsn(const struct qr_session *session)
 {
     return session->answer_lsn;

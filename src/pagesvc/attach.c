@@ -114,6 +114,16 @@ static enum qr_status add_open(struct qri_slice *slice, struct qr_err *err)
     return status;
 }
 
+/* Nothing tells what the database was: only imported pages are there, or nothing at all. */
+static bool has_no_delta(const struct qri_set *set)
+{
+    size_t i = 0;
+    while (i < set->count && set->sources[i].layer != NULL &&
+           set->sources[i].layer->desc.kind == QRI_LAYER_IMAGE)
+        i++;
+    return i == set->count;
+}
+
 /* A slice object for a manifest that is in the blob store, ready to ingest from `visible` on. */
 static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
                             const struct qr_blob_tag *tag, const struct qri_set *parent_set,
@@ -127,7 +137,7 @@ static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *m
     enum qr_status status = make_set(slice, parent_set, shared, shared_count, err);
     if (status == QR_OK) {
         status = qri_slice_meta(slice, visible, &slice->meta, NULL);
-        if (status == QR_NOT_FOUND && slice->set->count == 0) { /* nothing was ever written */
+        if (status == QR_NOT_FOUND && has_no_delta(slice->set)) { /* its log is all to come */
             slice->meta.mark.lsn = visible;
             status = QR_OK;
         }

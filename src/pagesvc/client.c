@@ -64,6 +64,17 @@ enum qr_status qr_pages_meta_decode(const uint8_t *bytes, size_t count,
     return QR_OK;
 }
 
+void qr_pages_import_encode(const struct qr_slice_id *id, const struct qr_pages_import *import,
+                            uint8_t dst[QR_PAGES_IMPORT_HEADER_BYTES])
+{
+    memcpy(dst, id->timeline.id, QR_TIMELINE_BYTES);
+    qr_put32le(dst + 16, id->no);
+    qr_put64le(dst + 20, import->lsn.v);
+    qr_put32le(dst + 28, import->first_page);
+    qr_put32le(dst + 32, import->count);
+    dst[36] = (uint8_t)((import->begins ? 1 : 0) | (import->ends ? 2 : 0));
+}
+
 static enum qr_status call(struct qr_rpc_peer *peer, enum qr_pages_method method,
                            const struct qr_buf *request, struct qr_buf *reply, struct qr_err *err)
 {

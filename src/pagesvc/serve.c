@@ -186,6 +186,27 @@ static enum qr_status serve_lease(struct qr_pagesvc *svc, const struct qr_slice_
     return QR_OK;
 }
 
+static enum qr_status serve_import(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                   struct qr_rpc_request *request, struct qr_err *err)
+{
+    uint8_t out[4];
+    uint32_t sum = 0;
+    if (request->bytes < QR_PAGES_IMPORT_HEADER_BYTES)
+        return qr_fail(err, QR_PROTOCOL, "IMPORT in %zu bytes", request->bytes);
+    const uint8_t *p = request->body + ID_BYTES;
+    struct qr_pages_import import = {.lsn = qr_lsn(qr_get64le(p)),
+                                     .first_page = qr_get32le(p + 8),
+                                     .count = qr_get32le(p + 12),
+                                     .begins = (p[16] & 1) != 0,
+                                     .ends = (p[16] & 2) != 0,
+                                     .pages = request->body + QR_PAGES_IMPORT_HEADER_BYTES,
+                                     .bytes = request->bytes - QR_PAGES_IMPORT_HEADER_BYTES};
+    QR_TRY(qr_pagesvc_import(svc, id, &import, &sum, err));
+    qr_put32le(out, sum);
+    qr_rpc_answer(request, &(struct iovec){out, sizeof out}, 1);
+    return QR_OK;
+}
+
 static enum qr_status serve_fixed(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                   struct qr_rpc_request *request, struct qr_err *err)
 {
@@ -209,11 +230,12 @@ void qr_pagesvc_serve(void *svc, struct qr_rpc_request *own_request)
     } else {
         struct qr_slice_id id = {timeline_at(own_request->body),
                                  qr_get32le(own_request->body + QR_TIMELINE_BYTES)};
-        status = own_request->method == QR_PAGES_GET ? serve_get(svc, &id, own_request, &err)
-                 : own_request->method == QR_PAGES_CURSOR
-                     ? serve_cursor(svc, &id, own_request, &err)
-                 : own_request->method == QR_PAGES_LEASE ? serve_lease(svc, &id, own_request, &err)
-                                                         : serve_fixed(svc, &id, own_request, &err);
+        status =
+            own_request->method == QR_PAGES_GET      ? serve_get(svc, &id, own_request, &err)
+            : own_request->method == QR_PAGES_CURSOR ? serve_cursor(svc, &id, own_request, &err)
+            : own_request->method == QR_PAGES_LEASE  ? serve_lease(svc, &id, own_request, &err)
+            : own_request->method == QR_PAGES_IMPORT ? serve_import(svc, &id, own_request, &err)
+                                                     : serve_fixed(svc, &id, own_request, &err);
     }
     if (status != QR_OK)
         qr_rpc_refuse(own_request, status, &err);

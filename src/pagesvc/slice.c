@@ -382,6 +382,7 @@ struct qri_slice *qri_slice_find(struct qr_pagesvc *svc, const struct qr_slice_i
 static void free_slice(struct qri_slice *slice)
 {
     assert(slice->gets_first == NULL);
+    qri_import_abandon(slice);
     qri_set_unref(slice->set);
     qri_manifest_done(&slice->manifest);
     qri_meta_done(&slice->meta);
@@ -393,6 +394,7 @@ static void free_slice(struct qri_slice *slice)
     pthread_mutex_destroy(&slice->set_mu);
     pthread_mutex_destroy(&slice->work_mu);
     pthread_mutex_destroy(&slice->task_mu);
+    pthread_mutex_destroy(&slice->import_mu);
     pthread_mutex_destroy(&slice->ingest_mu);
     free(slice);
 }
@@ -423,6 +425,7 @@ enum qr_status qri_slice_new(struct qr_pagesvc *svc, const struct qri_manifest *
     pthread_mutex_init(&slice->set_mu, NULL);
     pthread_mutex_init(&slice->work_mu, NULL);
     pthread_mutex_init(&slice->task_mu, NULL);
+    pthread_mutex_init(&slice->import_mu, NULL);
     pthread_mutex_init(&slice->ingest_mu, NULL);
     qr_buf_init(&slice->partial, PARTIAL_BYTES_MAX);
     enum qr_status status = first > UINT32_MAX

@@ -105,6 +105,13 @@ struct qri_slice {
     size_t change_count, change_capacity;
     struct qri_meta meta; /* at the visible LSN */
 
+    pthread_mutex_t import_mu; /* before task_mu; guards what follows */
+    struct qri_import {
+        struct qri_layer_writer *writer; /* NULL: no part is being written */
+        struct qri_layer_desc desc;
+        uint32_t next_page;
+    } import;
+
     pthread_mutex_t task_mu; /* one flush, merge or collection at a time: who removes layers */
     uint32_t next_layer_no;  /* guarded by task_mu */
     bool parent_released;    /* guarded by task_mu */
@@ -176,6 +183,10 @@ QR_NODISCARD enum qr_status qri_slice_freeze(struct qri_slice *slice, struct qr_
 /* Which timeline's log holds `lsn`, and where that ends (UINT64_MAX: its own). */
 void qri_lineage_at(const struct qri_slice *slice, uint64_t lsn, struct qr_timeline *ret_timeline,
                     uint64_t *ret_end);
+
+/* --- import.c --- */
+/* Nobody goes on with the part that is being written; with import_mu held. */
+void qri_import_abandon(struct qri_slice *slice);
 
 /* --- lease.c --- */
 /* How far the horizon may go, `lsn` at most; that is promised from now on. */

@@ -184,8 +184,6 @@ static void free_served(struct qri_served *s)
         else
             settle_wait(s);
     }
-    if (s->is_guest)
-        s->host->went(s->host->ctx, &s->guest);
     qr_session_free(s->engine);
     if (s->db != NULL)
         s->host->leave(s->host->ctx, s->db);
@@ -242,11 +240,9 @@ static void answer_login(struct qri_served *s, const struct qr_login *login)
     qr_tds_put_done(w, s->client.version, QR_TDS_TOKEN_DONE, 0, 0, 0);
 }
 
-static void end_guest(struct qr_session_guest *guest)
+static void break_connection(void *ctx)
 {
-    struct qri_served *s =
-        (struct qri_served *)(void *)((uint8_t *)guest - offsetof(struct qri_served, guest));
-    qr_session_kill(s->engine);
+    struct qri_served *s = ctx;
     s->channel->ops->abort(s->channel);
 }
 
@@ -271,11 +267,7 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
     };
     QR_TRY(s->host->enter(s->host->ctx, login, &s->db, err));
     QR_TRY(qr_session_new(s->db, &options, &s->engine, err));
-    if (s->host->came != NULL) {
-        s->guest = (struct qr_session_guest){.db = s->db, .end = end_guest};
-        s->is_guest = true;
-        s->host->came(s->host->ctx, &s->guest);
-    }
+    qr_session_on_break(s->engine, break_connection, s);
     return QR_OK;
 }
 

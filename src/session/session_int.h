@@ -46,8 +46,6 @@ struct qri_answer {
 struct qri_served {
     struct qr_served served;
     const struct qr_session_host *host;
-    struct qr_session_guest guest;
-    bool is_guest;
     struct qr_channel *channel;
     struct qr_database *db;
     struct qr_session *engine;

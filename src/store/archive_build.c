@@ -77,6 +77,12 @@ enum qr_status qr_archive_build(struct qr_env *env, const char *dir,
     return qr_wrap(err, status, "restore into '%s'", dir);
 }
 
+void qr_archive_build_point(struct qr_archive_builder *b, const struct qr_archive_point *point)
+{
+    b->point = *point;
+    b->next_lsn = point->lsn.v;
+}
+
 enum qr_status qr_archive_build_page(struct qr_archive_builder *b, uint32_t page_no,
                                      struct qr_lsn version, uint8_t *page, struct qr_err *err)
 {
@@ -89,6 +95,11 @@ enum qr_status qr_archive_build_page(struct qr_archive_builder *b, uint32_t page
                    qr_file_pwrite(b->store->data_file, page, b->store->page_bytes,
                                   qri_page_offset(b->store, page_no), err),
                    "write page %u", page_no);
+}
+
+enum qr_status qr_archive_build_sync(struct qr_archive_builder *b, struct qr_err *err)
+{
+    return qr_file_sync(b->store->data_file, err);
 }
 
 /* --- log --- */

@@ -222,9 +222,9 @@ static enum qr_status open_files(struct qr_store *store, struct qr_err *err)
                                err));
     QR_TRY(qri_header_read(store, err));
     struct qr_data_header *h = &store->checkpointer.header;
-    if (h->state == QR_DATA_MOVED)
+    if (h->state == QR_DATA_MOVED && !store->options.open_moved)
         return qr_fail(err, QR_FENCED, "the database was moved at LSN %llu",
-                       (unsigned long long)h->checkpoint_lsn);
+                       (unsigned long long)h->log_end_lsn);
     store->page_bytes = h->page_bytes;
     memcpy(store->timeline, h->timeline, QR_TIMELINE_BYTES);
     if (h->key_id != 0)

@@ -232,6 +232,8 @@ static bool is_held(struct qr_store *store, const struct qri_segment *s, uint64_
     uint64_t max = store->options.log_hold_bytes, bytes = 0, behind = UINT64_MAX;
     if (s->next != NULL && s->next->first_lsn != 0)
         behind = s->next->first_lsn;
+    if (atomic_load(&store->log.keeps_all))
+        return true;
     if (max == 0 || behind <= atomic_load(&store->log.hold_lsn))
         return false;
     for (const struct qri_segment *h = s; h != NULL && h->no < no; h = h->next)

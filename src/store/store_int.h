@@ -135,6 +135,7 @@ struct qri_log {
     pthread_mutex_t segments_mu;  /* the list of segments */
     struct qri_segment *segments; /* oldest first */
     int archive_readers;          /* while there are any no segment goes; guarded by segments_mu */
+    _Atomic bool keeps_all;       /* somebody follows the log: none of it goes */
     _Atomic uint64_t hold_lsn;    /* log from here on stays for backups, if there is a hold */
     _Atomic uint64_t unneeded_no; /* the checkpoint needs no segment before it */
     _Atomic uint64_t since_checkpoint; /* record bytes appended behind the last checkpoint */

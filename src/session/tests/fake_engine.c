@@ -89,6 +89,13 @@ void fake_harden(uint64_t lsn)
 
 /* ---- sessions ---- */
 
+void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx), void *ctx)
+{
+    (void)session;
+    (void)break_it;
+    (void)ctx;
+}
+
 enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_options *options,
                               struct qr_session **ret_session, struct qr_err *err)
 {

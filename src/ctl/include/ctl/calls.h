@@ -77,6 +77,33 @@ enum qr_control_method {
     QR_NODE_CHECK,   /* every page and index of it; QR_CORRUPT names the damage */
     QR_NODE_VACATE,  /* it moves to another node: its sessions end, it is closed, and until RELEASE
                         who comes is told to look for another node */
+    QR_NODE_MOVE,    /* a database's row, that of its target, u8 enum qr_move_wish; answer: struct
+                        qr_move_state */
+};
+
+/* Data on its way between files and Hyperscale, by the shared node. Each call starts what is wished
+ * if it has not been started, and says at once how far it is; what failed is refused, again and
+ * again until UNDO. */
+enum qr_move_wish {
+    QR_MOVE_SIZE,   /* nothing moves: how much there is (`total`) */
+    QR_MOVE_FOLLOW, /* copy, then follow */
+    QR_MOVE_CUT,    /* nobody uses it from now on; the rest is brought. Files are marked as moved */
+    QR_MOVE_UNDO,   /* it ends; files are as they were before CUT */
+    QR_MOVE_END,    /* the target counts: what was here is closed */
+    QR_MOVE_WISH_COUNT,
+};
+enum qr_move_phase {
+    QR_MOVE_NONE,
+    QR_MOVE_COPYING,
+    QR_MOVE_FOLLOWING, /* little is left to bring */
+    QR_MOVE_CUTTING,
+    QR_MOVE_IS_CUT, /* all is there */
+    QR_MOVE_PHASE_COUNT,
+};
+struct qr_move_state {
+    uint8_t phase;        /* enum qr_move_phase */
+    uint64_t done, total; /* bytes of the copy */
+    uint64_t lsn;         /* both sides are the same up to here */
 };
 
 /* What a node that starts has to be. */

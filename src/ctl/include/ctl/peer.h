@@ -39,6 +39,12 @@ QR_NODISCARD enum qr_status qr_node_keep(struct qr_rpc_peer *peer,
                                          const struct qr_database_row *kept,
                                          const struct qr_database_row *source, int64_t timeout_ns,
                                          struct qr_err *err);
+/* MOVE. QR_GONE: what there is of the target is of no use, begin with another one. */
+QR_NODISCARD enum qr_status qr_node_move(struct qr_rpc_peer *peer,
+                                         const struct qr_database_row *row,
+                                         const struct qr_database_row *target,
+                                         enum qr_move_wish wish, int64_t timeout_ns,
+                                         struct qr_move_state *ret_state, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_node_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                          const struct qr_database_row *row, int64_t timeout_ns,
                                          struct qr_err *err);

@@ -97,12 +97,16 @@ struct qr_database_row {
     int64_t expires_wall_ns; /* KEPT: until when */
     char kept_of[QR_GUID_TEXT_BYTES + 1];           /* KEPT: the guid of its database; else "" */
     char kept_server[QR_KEPT_SERVER_BYTES_MAX + 1]; /* KEPT: its server's name, which may be gone */
+    int64_t era_wall_ns;      /* since when its data has been where it is; 0: always */
+    /* Where the data of that database (an id) goes to, while it is CREATING; then where it was
+     * before: DROPPED, and from what it had can be restored. Nobody names it. 0: a database. */
+    uint32_t moved_to;
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
 /* Somebody may name it. */
 static inline bool qr_database_is_live(const struct qr_database_row *row)
 {
-    return row->state < QR_DATABASE_DROPPED;
+    return row->state < QR_DATABASE_DROPPED && row->moved_to == 0;
 }
 /* Its pages and log are in services, not in files of a compute node. */
 static inline bool qr_database_is_hyper(const struct qr_database_row *row)
@@ -221,6 +225,22 @@ size_t qr_registry_index_after(struct qr_registry *registry, uint32_t id);
 /* The index-th row in order of id; false behind the last. */
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row);
+
+/* ---- data that moves (registry_move.c) ---- */
+
+/* The row of where `source`'s data will be, in state CREATING: as `wanted`, with an id and a
+ * timeline of its own. */
+QR_NODISCARD enum qr_status qr_registry_add_target(struct qr_registry *registry,
+                                                   const struct qr_database_row *wanted,
+                                                   struct qr_database_row *ret_target,
+                                                   struct qr_err *err);
+/* In one transaction: the database is where its target says, and what it was; the target's row is
+ * where it was; what was before that is given up (PURGING). Again: nothing. */
+QR_NODISCARD enum qr_status qr_registry_switch(struct qr_registry *registry, uint32_t id,
+                                               uint32_t target_id, struct qr_err *err);
+/* Where its data was before, if it can be restored as of then. QR_NOT_FOUND. */
+enum qr_status qr_registry_find_former(struct qr_registry *registry, uint32_t id,
+                                       struct qr_database_row *ret_row);
 
 struct qr_rule_row {
     uint32_t database_id; /* 0: a rule of the server */

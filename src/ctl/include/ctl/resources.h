@@ -59,8 +59,16 @@ enum qr_operation_kind {
     QR_OPERATION_DROP,
     QR_OPERATION_FAILOVER,
     QR_OPERATION_VERIFY, /* a restore that is checked, and goes again */
+    QR_OPERATION_MIGRATE,         /* from files to Hyperscale */
+    QR_OPERATION_REVERSE_MIGRATE, /* and back */
     QR_OPERATION_KIND_COUNT,
 };
+/* A change that ALTER DATABASE ... MODIFY or a PATCH asks for. */
+static inline bool qr_operation_is_update(uint8_t kind)
+{
+    return kind == QR_OPERATION_UPDATE || kind == QR_OPERATION_MIGRATE ||
+           kind == QR_OPERATION_REVERSE_MIGRATE;
+}
 enum qr_operation_state { /* the first and the last four are those of sys.dm_operation_status */
                           QR_OPERATION_PENDING,
                           QR_OPERATION_RUNNING,

@@ -238,6 +238,12 @@ struct qr_str qr_session_language(const struct qr_session *session);
 uint16_t qr_session_id(const struct qr_session *session); /* @@SPID, > 50 */
 /* Ends the session's running statement and marks it dead; any thread. */
 void qr_session_kill(struct qr_session *session);
+/* Breaks the session's connection, so that it is freed soon, even if it never asks for anything
+ * again; any thread, short, until the session is freed. */
+void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx), void *ctx);
+/* All sessions of the database end: what runs is stopped, connections that wait for their client
+ * are broken; with `all` the others, too. Returns at once; any thread. */
+void qr_database_end_sessions(struct qr_database *db, bool all);
 
 /* An argument of a call. `value` has the memory form of `type` (codec/value.h); table-valued: rows.
  */

@@ -19,7 +19,7 @@ enum {
     QR_DW_PAGES_MAX = 512,
 };
 
-enum qr_data_state { QR_DATA_ACTIVE = 1, QR_DATA_MOVED = 2 }; /* moved at checkpoint_lsn (S18) */
+enum qr_data_state { QR_DATA_ACTIVE = 1, QR_DATA_MOVED = 2 }; /* moved at log_end_lsn (S18) */
 
 struct qr_data_header {
     uint64_t sequence; /* of header writes */

@@ -8,6 +8,8 @@
  *   PIN      16 bytes of name, u64 LSN            UNPIN   16 bytes of name
  *   HORIZON  u64 LSN
  *   LEASE    u64 holder, u64 LSN, u64 ns; answer: u64 horizon; of all slices of the timeline
+ *   IMPORT   u64 LSN, u32 first page, u32 count, u8 flags (1 begins, 2 ends), then the pages as
+ *            struct qr_pages_import has them; answer: u32 sum
  *   CURSOR   answer: 16 bytes of source, u64 next, u64 visible, u64 disk LSN
  * Every method may be repeated. Pure; any thread; decoded bytes are hostile. */
 #pragma once
@@ -26,6 +28,7 @@ enum qr_pages_method {
     QR_PAGES_FLUSH,
     QR_PAGES_CURSOR,
     QR_PAGES_LEASE,
+    QR_PAGES_IMPORT,
 };
 
 enum { QR_PAGES_GET_MAX = 512 }; /* pages in one call: 4 MiB of 8 KiB */
@@ -84,6 +87,11 @@ QR_NODISCARD enum qr_status qr_pages_lease_answer(const uint8_t *bytes, size_t c
                                                   struct qr_lsn *ret_horizon, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_pages_cursor(struct qr_rpc_peer *peer, const struct qr_slice_id *id,
                                             struct qr_slice_cursor *ret_cursor, struct qr_err *err);
+
+/* An IMPORT for who has many on their way: the header; the pages follow it. */
+enum { QR_PAGES_IMPORT_HEADER_BYTES = 37 };
+void qr_pages_import_encode(const struct qr_slice_id *id, const struct qr_pages_import *import,
+                            uint8_t dst[QR_PAGES_IMPORT_HEADER_BYTES]);
 
 /* The serving side: a qr_rpc_serve_fn whose ctx is the struct qr_pagesvc. Blocks in some methods:
  * give the listener workers. */

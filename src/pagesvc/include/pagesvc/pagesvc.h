@@ -91,6 +91,28 @@ QR_NODISCARD enum qr_status qr_pagesvc_lease(struct qr_pagesvc *svc,
 QR_NODISCARD enum qr_status qr_pagesvc_drop(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                             struct qr_err *err);
 
+/* --- pages in --- */
+
+/* Pages of a database that was elsewhere, as of `lsn`: some of one part, which is 16,384 page
+ * numbers from a multiple of that on (the first part begins with page 1), in order and without a
+ * gap. Its last call makes it an image layer; the log that leads from `lsn` on may come then. */
+struct qr_pages_import {
+    struct qr_lsn lsn;
+    uint32_t first_page, count;
+    bool begins, ends;    /* a part; what was there of it without its end is forgotten */
+    const uint8_t *pages; /* count times { u64 version LSN, the page } */
+    size_t bytes;
+};
+enum { QR_PAGES_PART = 16384 };
+/* *ret_sum, at a part's end: of what its layer has, read from its file. A part may be imported
+ * again. QR_CONFLICT: the call before this one did not come: begin the part anew. */
+QR_NODISCARD enum qr_status qr_pagesvc_import(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                              const struct qr_pages_import *import,
+                                              uint32_t *ret_sum, struct qr_err *err);
+/* Continues from `sum` (0 to start) with one page. Its trailer does not count. */
+uint32_t qr_pages_import_sum(uint32_t sum, uint32_t page_no, struct qr_lsn version,
+                             const uint8_t *page, uint32_t page_bytes);
+
 /* --- log in --- */
 
 /* What a slice wants next. */

@@ -10,15 +10,6 @@
 
 struct qr_database;
 
-/* A session that is open, as its host sees it. */
-struct qr_session_guest {
-    struct qr_session_guest *prev, *next; /* the host's */
-    struct qr_database *db;
-    /* Stops what it runs and breaks its connection; it leaves soon. Any thread, while it is a
-     * guest. */
-    void (*end)(struct qr_session_guest *guest);
-};
-
 /* What the session asks of whoever wires the server; every slot may be called by any thread. */
 struct qr_session_host {
     void *ctx;
@@ -27,10 +18,7 @@ struct qr_session_host {
     enum qr_status (*enter)(void *ctx, const struct qr_login *login, struct qr_database **ret_db,
                             struct qr_err *err);
     void (*leave)(void *ctx, struct qr_database *db);
-    /* Between enter and leave, for a host that may have to end sessions. Both or neither. */
-    void (*came)(void *ctx, struct qr_session_guest *guest);
-    void (*went)(void *ctx, struct qr_session_guest *guest); /* it is not touched any more */
-    struct qr_str server_name;                               /* in ERROR and INFO tokens */
+    struct qr_str server_name; /* in ERROR and INFO tokens */
 };
 
 /* `host` must outlive the service. */

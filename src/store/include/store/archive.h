@@ -45,6 +45,23 @@ QR_NODISCARD enum qr_status qr_archive_log(struct qr_store *store, struct qr_lsn
 /* Nobody will ask for log before `before`. */
 void qr_archive_release(struct qr_store *store, struct qr_lsn before);
 
+/* All log stays, whatever backups release, while somebody follows it; until false. Not over a
+ * restart. */
+void qr_archive_keep_log(struct qr_store *store, bool keep);
+
+/* --- a database that moves elsewhere (S18) --- */
+
+/* Nobody writes any more. What is published is hardened, and the data file says, durably, that the
+ * database was moved at that LSN: from then on it does not open (QR_FENCED). This store stays as it
+ * is. */
+QR_NODISCARD enum qr_status qr_archive_mark_moved(struct qr_store *store, struct qr_lsn *ret_lsn,
+                                                  struct qr_err *err);
+/* It was not moved after all. */
+QR_NODISCARD enum qr_status qr_archive_clear_moved(struct qr_store *store, struct qr_err *err);
+/* The same of a store that is not open; QR_OK if it was not marked. */
+QR_NODISCARD enum qr_status
+qr_archive_reclaim(const char *dir, const struct qr_store_options *options, struct qr_err *err);
+
 /* --- making a store --- */
 
 struct qr_archive_builder;
@@ -54,10 +71,16 @@ QR_NODISCARD enum qr_status
 qr_archive_build(struct qr_env *env, const char *dir, const struct qr_archive_point *point,
                  const struct qr_server_key *server_key, /* NULL: in clear */
                  struct qr_archive_builder **ret_builder, struct qr_err *err);
+/* The pages are those of this later commit: what was built and has changed since is built again. */
+void qr_archive_build_point(struct qr_archive_builder *builder,
+                            const struct qr_archive_point *point);
 /* In any order; the last one of a page counts. The trailer in `page` is overwritten. */
 QR_NODISCARD enum qr_status qr_archive_build_page(struct qr_archive_builder *builder,
                                                   uint32_t page_no, struct qr_lsn version,
                                                   uint8_t *page, struct qr_err *err);
+/* What was built is on the disk, so that finish does not take long. */
+QR_NODISCARD enum qr_status qr_archive_build_sync(struct qr_archive_builder *builder,
+                                                  struct qr_err *err);
 /* The log behind point.lsn, in order, without a gap but for new epochs. */
 struct qr_piece;
 QR_NODISCARD enum qr_status qr_archive_build_log(struct qr_archive_builder *builder,

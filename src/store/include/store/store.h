@@ -44,7 +44,8 @@ struct qr_store_options {
     uint64_t max_data_bytes;   /* size quota of the database [none] */
     uint64_t tmp_bytes_max;    /* all temporary files together [16 GiB] */
     bool threads_off;          /* no threads: the caller drives flush and checkpoint */
-    bool sync_off;             /* tests and benchmarks only: commits are not durable */
+    bool open_moved; /* one that was moved elsewhere, too: for its last backup (store/archive.h) */
+    bool sync_off;   /* tests and benchmarks only: commits are not durable */
     /* Called once when the log can no longer be hardened (S3). [write a line to standard error and
      * abort.] If it returns, every later call answers QR_CLOSED and nothing is acknowledged. */
     void (*fatal)(void *ctx, const struct qr_err *err);
