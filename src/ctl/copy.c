@@ -59,6 +59,21 @@ static enum qr_status find_source(struct qr_control *control, const struct qr_co
     return QR_OK;
 }
 
+/* As of a time before its data came to where it is: where it was then. What was before that is gone
+ * for good, when its data moved again. */
+static enum qr_status find_place_then(struct qr_control *control, const struct qr_control_ask *ask,
+                                      struct qr_database_row *row, struct qr_err *err)
+{
+    struct qr_database_row former;
+    if (ask->restore_wall_ns == 0 || ask->restore_wall_ns >= (uint64_t)row->era_wall_ns)
+        return QR_OK;
+    if (qr_registry_find_former(control->options.registry, row->id, &former) != QR_OK ||
+        ask->restore_wall_ns < (uint64_t)former.era_wall_ns)
+        return nothing_of_that_time(ask, err);
+    *row = former;
+    return QR_OK;
+}
+
 /* A copy is of its source's tier; what is not said is as there. */
 static enum qr_status inherit(const struct qr_database_row *source, struct qr_database_wish *wish,
                               struct qr_err *err)
@@ -104,6 +119,7 @@ enum qr_status qri_copy_check(struct qr_control *control, const struct qr_contro
 {
     QR_TRY(find_source(control, ask, ret_source, err));
     QR_TRY(check_time(control, ask, ret_source, err));
+    QR_TRY(find_place_then(control, ask, ret_source, err));
     if (ask->geo && qr_database_is_hyper(ret_source))
         return qr_fail(err, QR_UNSUPPORTED,
                        "A Hyperscale database has no copies of its backups in a second store.");
@@ -186,8 +202,9 @@ enum qr_status qri_copy_make(struct qr_control *control, uint32_t source_id,
 {
     const struct qr_control_host *host = &control->options.host;
     struct qr_database_row source;
-    if (qr_registry_find_id(control->options.registry, source_id, &source) != QR_OK ||
-        source.state != state_of_source(ask))
+    bool found = qr_registry_find_id(control->options.registry, source_id, &source) == QR_OK;
+    bool was_moved = found && source.moved_to != 0;
+    if (!found || source.state != (was_moved ? QR_DATABASE_DROPPED : state_of_source(ask)))
         return qr_sql_fail(err, 40562); /* it went, or came back, before its turn was here */
     if (!qr_database_is_hyper(&source))
         return copy_files(control, &source, ask, row, err);

@@ -23,6 +23,9 @@ enum qr_status qri_control_set_retention(struct qr_control *control,
     struct qr_registry *registry = control->options.registry;
     if (qr_registry_find_database(registry, ask->name, &row) != QR_OK)
         return qr_fail(err, QR_NOT_FOUND, "There is no such database.");
+    QR_TRY(qr_registry_set_retention(registry, row.id, ask->id, ask->diff_hours, err));
+    if (qr_registry_find_former(registry, row.id, &row) != QR_OK)
+        return QR_OK;
     return qr_registry_set_retention(registry, row.id, ask->id, ask->diff_hours, err);
 }
 
@@ -135,6 +138,14 @@ static void retain(struct qr_control *control, const struct qr_database_row *row
                QR_F("reason", &err.text[0]));
 }
 
+/* Where the data of a database was before that is gone itself. */
+static bool is_nobodys(struct qr_registry *registry, const struct qr_database_row *row)
+{
+    struct qr_database_row owner;
+    return row->moved_to != 0 && (qr_registry_find_id(registry, row->moved_to, &owner) != QR_OK ||
+                                  owner.state == QR_DATABASE_PURGING);
+}
+
 static void look_at(struct qr_control *control, const struct qr_database_row *row, bool retains)
 {
     struct qr_registry *registry = control->options.registry;
@@ -154,7 +165,8 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
             qr_env_wall_ns(control->options.env) - now.dropped_wall_ns > qri_retention_ns(&now);
         bool expired = now.state == QR_DATABASE_KEPT &&
                        qr_env_wall_ns(control->options.env) > now.expires_wall_ns;
-        if ((now.state == QR_DATABASE_PURGING && !in_the_making) || over || expired)
+        bool purges = now.state == QR_DATABASE_PURGING && !in_the_making;
+        if (purges || over || expired || is_nobodys(registry, &now))
             status = qri_retention_purge(control, &now, &err);
         else if (retains && qr_database_is_hyper(&now) &&
                  (now.state == QR_DATABASE_ONLINE || now.state == QR_DATABASE_DROPPED))

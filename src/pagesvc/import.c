@@ -37,7 +37,6 @@ static void part_of(const struct qri_slice *slice, uint32_t page_no, uint32_t *r
 static enum qr_status begin(struct qri_slice *slice, const struct qr_pages_import *import,
                             struct qr_err *err)
 {
-    char path[QRI_LAYER_PATH_BYTES_MAX];
     uint32_t first, last;
     part_of(slice, import->first_page, &first, &last);
     qri_import_abandon(slice);
@@ -54,8 +53,7 @@ static enum qr_status begin(struct qri_slice *slice, const struct qr_pages_impor
     desc.last_page = last;
     slice->import.desc = desc;
     slice->import.next_page = first;
-    qri_layer_path(slice->svc, &desc, path);
-    return qri_layer_begin(slice, path, &desc, &slice->import.writer, err);
+    return qri_layer_begin(slice, &desc, &slice->import.writer, err);
 }
 
 static enum qr_status add(struct qri_slice *slice, const struct qr_pages_import *import,

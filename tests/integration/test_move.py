@@ -8,10 +8,12 @@ import os
 import re
 import signal
 import threading
+import time
 import unittest
 
 import server
 import tds
+from test_backup import drop, quire, utc
 from test_operations import HISTORY, number, tables, wait_over
 from test_replicas import wait_for
 from test_roles import ALL, ANNOUNCED, GONE, PATIENCE, TRANSIENT, connect_patiently
@@ -159,6 +161,46 @@ class Moves(unittest.TestCase):
                     with self.subTest(kind=kind, step=step, victim=victim):
                         completed += self.kill_in(kind, step, victim) == "COMPLETED"
         self.assertGreater(completed, 0)
+
+
+class Backups(unittest.TestCase):
+    def test_only_the_current_tier_and_the_one_before_can_be_restored(self):
+        """The six steps of the article: what is left are the backups of the fifth and the sixth."""
+        business = ("ALTER DATABASE d MODIFY (EDITION = 'BusinessCritical', SERVICE_OBJECTIVE = 'BC_Gen5_2')",
+                    "BC_Gen5_2")
+        with server.Server() as quired:
+            make(quired)
+            moments, second = [], None
+            for place, step in enumerate((None, TO_HYPER, TO_FILES, business, TO_HYPER, TO_FILES), 1):
+                if step is not None:
+                    self.assertEqual(move(quired, step[0])[1], "COMPLETED")
+                with connect_patiently(quired, "d") as connection:
+                    connection.execute(f"INSERT t VALUES (0, {place}, '')")
+                moments.append(utc(time.time()))
+                if place == 2:
+                    second = self.restored(quired, moments, 1)
+                    self.assertEqual(self.restored(quired, moments, 2), "HS_Gen5_2")
+            self.assertEqual(second, "GP_Gen5_2")
+            for place in (1, 2, 3, 4):
+                self.assertIn("40653", self.restore(quired, moments, place, ok=False))
+            self.assertEqual(self.restored(quired, moments, 5, "late"), "HS_Gen5_2")
+            drop(quired, "d")
+            self.assertIn("40653", self.restore(quired, moments, 4, "gone", ok=False, more=["--deleted"]))
+            self.assertEqual(self.restored(quired, moments, 5, "gone", more=["--deleted"]), "HS_Gen5_2")
+            self.assertEqual(self.restored(quired, [*moments, moments[5]], 6, "last", more=["--deleted"]),
+                             "GP_Gen5_2")
+
+    def restore(self, quired, moments, place, prefix="then", ok=True, more=()):
+        return quire(quired, "restore", "--name", "d", "--dest-name", f"{prefix}{place}", "--time",
+                     moments[place - 1], *more, ok=ok)
+
+    def restored(self, quired, moments, place, prefix="then", more=()):
+        self.restore(quired, moments, place, prefix, more=more)
+        with connect_patiently(quired, f"{prefix}{place}") as connection:
+            self.assertEqual([row[0] for row in connection.execute("SELECT n FROM t ORDER BY n")],
+                             list(range(1, place + 1)))
+            return connection.execute(
+                "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'ServiceObjective') AS varchar(20))")[0][0]
 
 
 class Rules(unittest.TestCase):
