@@ -124,7 +124,6 @@ static void test_a_page_damaged_in_every_copy_is_824_and_the_rest_answers(void *
     fill(conn);
     qr_simnet_run(w.net, 200 * HW_MS);
     hw_check(qr_pagesvc_flush(w.pages, &w.slice, NULL), NULL);
-    damage_in(&w, "/pages", "-");
     char hex[QR_TIMELINE_HEX_BYTES], folder[128];
     qr_timeline_hex(&w.slice.timeline, hex);
     snprintf(folder, sizeof folder, "/blob/pages/%s/0", hex);
