@@ -167,12 +167,67 @@ static enum qr_status begin_anew(struct qr_control *control, struct qri_op *op, 
     return remove_target(control, rows.target.id, err);
 }
 
+/* ---- a source with nodes of its own ---- */
+
+static enum qr_status change_home(struct qr_control *control, struct qr_database_row *row,
+                                  struct qr_str objective, struct qr_err *err)
+{
+    struct qr_database_wish wish = {.objective = objective, .max_bytes = row->max_bytes};
+    QR_TRY(qri_home_leave(control, row, err));
+    enum qr_status status =
+        qr_registry_alter_database(control->options.registry, qr_str(row->name), &wish, row, err);
+    qri_home_settle(control, row); /* where it is now, or where it was */
+    return status;
+}
+
+/* The smallest of General Purpose that is as large. */
+static const struct qr_slo *general_purpose_of(const struct qr_database_row *row)
+{
+    const struct qr_slo *slo = qr_slo_find(qr_str(row->objective)), *found = NULL;
+    for (size_t i = 0; i < qr_slo_count(); i++) {
+        const struct qr_slo *s = qr_slo_at(i);
+        bool large = slo == NULL || slo->is_dtu || s->capacity >= slo->capacity;
+        if (strcmp(s->edition, "GeneralPurpose") == 0 && strcmp(s->family, "Gen5") == 0 &&
+            !s->is_serverless && large && qr_slo_takes_max_bytes(s, row->max_bytes) &&
+            (found == NULL || s->capacity < found->capacity))
+            found = s;
+    }
+    return found;
+}
+
+/* The shared node moves data, so it has to have the files: of Business Critical it gets them first.
+ * No data moves for that. The objective from before is kept in the ask, for the way back. */
+static enum qr_status come_home(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_row row;
+    QR_TRY(qri_op_row(control, op, &row, err));
+    if (!qr_database_has_copies(&row))
+        return QR_OK;
+    const struct qr_slo *slo = general_purpose_of(&row);
+    if (slo == NULL)
+        return qr_fail(err, QR_UNSUPPORTED, "no objective of General Purpose is as large as '%s'",
+                       row.objective);
+    QR_TRY(qri_op_set_text(op, &op->ask.new_name, row.objective, err));
+    QR_TRY(qri_ops_save(control, op, err));
+    return change_home(control, &row, qr_str(slo->name), err);
+}
+
+static enum qr_status go_back(struct qr_control *control, struct qri_op *op, struct qr_err *err)
+{
+    struct qr_database_row row;
+    if (op->ask.new_name.n == 0)
+        return QR_OK;
+    QR_TRY(qri_op_row(control, op, &row, err));
+    return qr_database_has_copies(&row) ? QR_OK : change_home(control, &row, op->ask.new_name, err);
+}
+
 /* ---- steps ---- */
 
 enum qr_status qri_move_copy(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     const struct qr_control_host *host = &control->options.host;
     enum qr_status status;
+    QR_TRY(come_home(control, op, err));
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_LOG, err));
     QR_TRY(host->want(host->ctx, QR_ROLE_NAME_PAGE, err));
     while ((status = drive(control, op, QR_MOVE_FOLLOW, QR_MOVE_FOLLOWING, err)) == QR_GONE)
@@ -185,9 +240,10 @@ enum qr_status qri_move_uncopy(struct qr_control *control, struct qri_op *op, st
     struct qr_move_state state;
     struct rows rows;
     if (get_rows(control, op, &rows, NULL) != QR_OK)
-        return QR_OK;
+        return go_back(control, op, err);
     QR_TRY(ask_node(control, &rows, QR_MOVE_UNDO, &state, err));
-    return remove_target(control, op->row.source_id, err);
+    QR_TRY(remove_target(control, op->row.source_id, err));
+    return go_back(control, op, err);
 }
 
 static enum qr_status cut(struct qr_control *control, struct qri_op *op, struct qr_err *err)

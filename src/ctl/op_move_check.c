@@ -45,6 +45,21 @@ uint8_t qri_move_kind(struct qr_control *control, const struct qr_control_ask *a
     return qr_database_is_hyper(&row) ? QR_OPERATION_REVERSE_MIGRATE : QR_OPERATION_MIGRATE;
 }
 
+/* Hyperscale's numbers are the log service's: any node can ask for them. */
+static enum qr_status find_node(struct qr_control *control, const struct qr_database_row *row,
+                                struct qr_rpc_peer **ret_peer)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char node[QR_NODE_NAME_BYTES] = QR_NODE_SHARED;
+    if (qr_database_has_copies(row)) {
+        pthread_mutex_lock(&control->mu);
+        qri_reign_place(control, row, node);
+        pthread_mutex_unlock(&control->mu);
+        QR_TRY(host->want(host->ctx, node, NULL));
+    }
+    return qri_control_node(control, node, ret_peer, NULL);
+}
+
 uint64_t qri_move_used_bytes(struct qr_control *control, uint16_t method,
                              const struct qr_control_ask *ask)
 {
@@ -56,7 +71,7 @@ uint64_t qri_move_used_bytes(struct qr_control *control, uint16_t method,
         return UINT64_MAX;
     bool moves = qr_database_is_hyper(&row) != qr_database_is_hyper(&wanted);
     bool shrinks = !qr_database_is_hyper(&wanted) && wanted.max_bytes < row.max_bytes;
-    if ((!moves && !shrinks) || qri_control_node(control, QR_NODE_SHARED, &peer, NULL) != QR_OK ||
+    if ((!moves && !shrinks) || find_node(control, &row, &peer) != QR_OK ||
         qr_node_move(peer, &row, &row, QR_MOVE_SIZE, SIZE_NS, &state, NULL) != QR_OK)
         return UINT64_MAX;
     return state.total;

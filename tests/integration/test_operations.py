@@ -147,7 +147,7 @@ STATEMENTS = {
     "failover": ("ALTER DATABASE h FAILOVER",),
 }
 LIKE = {"restore": "copy"}  # the same steps, and no T-SQL
-ELSEWHERE = {"migrate", "reverse-migrate"}  # test_move.py
+ELSEWHERE = {"migrate", "reverse-migrate", "verify"}  # test_move.py; src/ctl/tests/test_ops.c
 
 
 def tables():
