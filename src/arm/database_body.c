@@ -236,7 +236,7 @@ static bool update_of(struct qri_request *r, const struct form *form,
                       const struct qr_resource_database *now, struct qri_database_change *c)
 {
     const struct qr_slo *is = qr_slo_find(qr_str(now->requested_objective));
-    if (now->row.id == QR_MASTER_ID || is == NULL) {
+    if (qr_is_master(now->row.id) || is == NULL) {
         qri_refuse(r, 400, "CannotUseReservedDatabaseName", "The database '%s' cannot be changed.",
                    now->row.name);
         return false;
@@ -286,8 +286,9 @@ static bool check_name(struct qri_request *r, struct qr_str name)
     return false;
 }
 
+/* It may be on another server than that of the request. */
 static bool take_source(struct qri_request *r, const struct qri_place *place, struct qr_str id,
-                        struct qr_str *ret_name)
+                        struct qri_place *ret_place, struct qr_str *ret_name)
 {
     struct qr_str server;
     if (id.n == 0) {
@@ -299,7 +300,8 @@ static bool take_source(struct qri_request *r, const struct qri_place *place, st
                    qri_copy(r, id));
         return false;
     }
-    if (qr_str_ieqz(server, place->server))
+    *ret_place = *place;
+    if (qr_str_ieqz(server, place->server) || qri_place_named(r, server, ret_place))
         return true;
     qri_refuse(r, 400, "SourceServerNotFound", "The source server '%.128s' does not exist.",
                qri_copy(r, server));
@@ -312,10 +314,10 @@ static bool find_source(struct qri_request *r, const struct qri_place *place, st
     bool found = false;
     if (!qri_database_find(r, place, name, &found, ret_source))
         return false;
-    if (!found || ret_source->row.id == QR_MASTER_ID)
+    if (!found || qr_is_master(ret_source->row.id))
         qri_refuse(r, 400, "SourceDatabaseNotFound", "The source database '%.400s' does not exist.",
                    qri_copy(r, name));
-    return found && ret_source->row.id != QR_MASTER_ID;
+    return found && !qr_is_master(ret_source->row.id);
 }
 
 static bool take_time(struct qri_request *r, struct qr_str text, const char *missing,
@@ -330,11 +332,23 @@ static bool take_time(struct qri_request *r, struct qr_str text, const char *mis
     return false;
 }
 
+/* Backups are those of a server, so a restore stays on it; a copy may leave it. */
+static bool is_same(struct qri_request *r, const struct qri_place *place,
+                    const struct qri_place *source)
+{
+    if (source->number != place->number)
+        qri_refuse(r, 400, "SourceDatabaseNotFound",
+                   "A database is restored on its own server. A copy (createMode Copy) may go to "
+                   "another one.");
+    return source->number == place->number;
+}
+
 /* "NAME,FILETIME" as restorableDroppedDatabases names it, or the old id and the time. */
 static bool restore_of(struct qri_request *r, const struct qri_place *place,
                        const struct form *form, struct qri_database_change *c)
 {
     int64_t restore_ns = 0, dropped_ns = 0;
+    struct qri_place source;
     struct qr_str server;
     if (form->dropped_source.n > 0) {
         if (!qri_id_parse(r, form->dropped_source, "restorableDroppedDatabases", &server,
@@ -344,12 +358,14 @@ static bool restore_of(struct qri_request *r, const struct qri_place *place,
                        form->dropped_source.p);
             return false;
         }
-    } else if (!take_source(r, place, form->source, &c->ask.copy_of) ||
+        if (!qri_place_named(r, server, &source))
+            source = (struct qri_place){.number = QR_SERVER_ANY};
+    } else if (!take_source(r, place, form->source, &source, &c->ask.copy_of) ||
                !take_time(r, form->deletion_time, "MissingSourceDatabaseDeletionDate",
                           &dropped_ns)) {
         return false;
     }
-    if (!take_time(r, form->restore_time, NULL, &restore_ns))
+    if (!take_time(r, form->restore_time, NULL, &restore_ns) || !is_same(r, place, &source))
         return false;
     c->ask.dropped = true;
     c->ask.dropped_wall_ns = dropped_ns;
@@ -361,14 +377,21 @@ static bool replica_of(struct qri_request *r, const struct qri_place *place,
                        const struct form *form, struct qr_str name, struct qri_database_change *c)
 {
     struct qr_resource_database source;
+    struct qri_place of;
     struct qr_str primary;
     if (form->secondary_type != 1) {
         qri_refuse(r, 400, "FeatureNotSupported",
                    "Geo-replication is not supported by this version; secondaryType is Named.");
         return false;
     }
-    if (!take_source(r, place, form->source, &primary) || !find_source(r, place, primary, &source))
+    if (!take_source(r, place, form->source, &of, &primary) ||
+        !find_source(r, &of, primary, &source))
         return false;
+    if (!qr_str_ieqz(qr_str(of.location), place->location)) {
+        qri_refuse(r, 400, "DatabaseNamedReplicaInvalidRegion",
+                   "A named replica is in the region of its primary, '%s'.", of.location);
+        return false;
+    }
     if (!is_hyper(source.row.edition) || source.row.replica_of != 0) {
         bool chained = source.row.replica_of != 0;
         qri_refuse(r, 400,
@@ -378,6 +401,8 @@ static bool replica_of(struct qri_request *r, const struct qri_place *place,
         return false;
     }
     c->method = QR_CONTROL_ADD_REPLICA;
+    c->ask.server = of.number;
+    c->ask.other_server = place->number;
     c->ask.name = primary;
     c->ask.new_name = name;
     c->ask.objective = form->slo == NULL ? qr_str(source.row.objective) : qr_str(form->slo->name);
@@ -390,13 +415,16 @@ static bool take_recoverable(struct qri_request *r, const struct qri_place *plac
                              const struct form *form, struct qri_database_change *c)
 {
     struct qr_str server;
+    struct qri_place of = *place; /* a copy of a backup may be restored on any server */
     struct qr_str id = form->recoverable.n > 0 ? form->recoverable : form->source;
     struct qr_resource_database source;
-    bool good =
-        qri_id_parse(r, id, "recoverableDatabases", &server, &c->ask.copy_of)
-            ? qr_str_ieqz(server, place->server) || take_source(r, place, id, &c->ask.copy_of)
-            : take_source(r, place, id, &c->ask.copy_of);
-    return good && find_source(r, place, c->ask.copy_of, &source);
+    bool is_copy = qri_id_parse(r, id, "recoverableDatabases", &server, &c->ask.copy_of);
+    bool is_near = is_copy && qr_str_ieqz(server, place->server);
+    if (!is_near && !(is_copy && qri_place_named(r, server, &of)) &&
+        !take_source(r, place, id, &of, &c->ask.copy_of))
+        return false;
+    c->ask.other_server = of.number;
+    return find_source(r, &of, c->ask.copy_of, &source);
 }
 
 /* A copy is of its source's tier unless another is said. */
@@ -404,15 +432,18 @@ static bool copy_of(struct qri_request *r, const struct qri_place *place, const 
                     struct qri_database_change *c)
 {
     struct qr_resource_database source;
+    struct qri_place of;
     int64_t restore_ns = 0;
     if (form->create_mode == MODE_RESTORE)
         return restore_of(r, place, form, c);
-    if (!take_source(r, place, form->source, &c->ask.copy_of) ||
-        !find_source(r, place, c->ask.copy_of, &source))
+    if (!take_source(r, place, form->source, &of, &c->ask.copy_of) ||
+        !find_source(r, &of, c->ask.copy_of, &source))
         return false;
     if (form->create_mode == MODE_POINT_IN_TIME &&
-        !take_time(r, form->restore_time, "MissingRestorePointInTime", &restore_ns))
+        (!is_same(r, place, &of) ||
+         !take_time(r, form->restore_time, "MissingRestorePointInTime", &restore_ns)))
         return false;
+    c->ask.other_server = of.number;
     c->ask.restore_wall_ns = (uint64_t)restore_ns;
     return true;
 }
@@ -474,8 +505,11 @@ bool qri_database_change(struct qri_request *r, const struct qri_place *place, s
                    qri_copy(r, form.location), place->location);
         return false;
     }
-    *ret_change = (struct qri_database_change){
-        .ask = {.name = name, .no_wait = true, .operation_id = qr_str(r->id)}};
+    *ret_change = (struct qri_database_change){.ask = {.server = place->number,
+                                                       .other_server = place->number,
+                                                       .name = name,
+                                                       .no_wait = true,
+                                                       .operation_id = qr_str(r->id)}};
     return now == NULL ? create_of(r, place, &form, name, ret_change)
                        : update_of(r, &form, now, ret_change);
 }

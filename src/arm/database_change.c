@@ -81,13 +81,15 @@ void qri_delete_database(struct qri_request *r)
         qri_reply_empty(r, 204);
         return;
     }
-    if (now.row.id == QR_MASTER_ID) {
+    if (qr_is_master(now.row.id)) {
         qri_refuse(r, 400, "CannotUseReservedDatabaseName",
                    "Cannot use reserved database name 'master' in this operation.");
         return;
     }
-    struct qr_control_ask ask = {
-        .name = qr_str(now.row.name), .no_wait = true, .operation_id = qr_str(r->id)};
+    struct qr_control_ask ask = {.server = place.number,
+                                 .name = qr_str(now.row.name),
+                                 .no_wait = true,
+                                 .operation_id = qr_str(r->id)};
     if (check_tag(r, &now))
         start(r, &place, QR_CONTROL_DROP, &ask);
 }
@@ -107,8 +109,10 @@ void qri_move_database(struct qri_request *r)
                    "The member 'id' is the new id of a database of the same server.");
         return;
     }
-    struct qr_control_ask ask = {
-        .name = qr_str(now.row.name), .new_name = name, .operation_id = qr_str(r->id)};
+    struct qr_control_ask ask = {.server = place.number,
+                                 .name = qr_str(now.row.name),
+                                 .new_name = name,
+                                 .operation_id = qr_str(r->id)};
     enum qr_status status = qr_control_call(r->arm->options.host->operate, QR_CONTROL_RENAME, &ask,
                                             QRI_WAIT_NS, NULL, &err);
     if (status == QR_OK)
@@ -123,7 +127,9 @@ void qri_failover_database(struct qri_request *r)
     struct qr_resource_database now;
     if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &now))
         return;
-    struct qr_control_ask ask = {
-        .name = qr_str(now.row.name), .no_wait = true, .operation_id = qr_str(r->id)};
+    struct qr_control_ask ask = {.server = place.number,
+                                 .name = qr_str(now.row.name),
+                                 .no_wait = true,
+                                 .operation_id = qr_str(r->id)};
     start(r, &place, QR_CONTROL_FAILOVER, &ask);
 }

@@ -23,12 +23,12 @@ static bool is_here(const struct qr_resource_database *database)
 bool qri_database_find(struct qri_request *r, const struct qri_place *place, struct qr_str name,
                        bool *ret_found, struct qr_resource_database *ret_database)
 {
-    (void)place; /* one server has them all */
     struct qr_err err = {0};
-    enum qr_status status = name.n == 0 || name.n > QR_NAME_BYTES_MAX
-                                ? QR_NOT_FOUND
-                                : qr_resource_database_get(r->arm->options.host->control, name,
-                                                           QRI_ASK_NS, ret_database, &err);
+    enum qr_status status =
+        name.n == 0 || name.n > QR_NAME_BYTES_MAX
+            ? QR_NOT_FOUND
+            : qr_resource_database_get(r->arm->options.host->control, place->number, name,
+                                       QRI_ASK_NS, ret_database, &err);
     bool found = status == QR_OK && is_here(ret_database);
     if (ret_found != NULL)
         *ret_found = found;
@@ -101,7 +101,7 @@ static void add_tier(struct qri_request *r, json_t *p, const struct qr_resource_
 
 static json_t *properties_of(struct qri_request *r, const struct qr_resource_database *d)
 {
-    bool is_master = d->row.id == QR_MASTER_ID;
+    bool is_master = qr_is_master(d->row.id);
     const char *objective = is_master ? "System0" : d->row.objective;
     const char *requested = is_master ? "System0" : d->requested_objective;
     const char *redundancy = redundancy_of(d->row.traits.redundancy);
@@ -128,7 +128,7 @@ static json_t *properties_of(struct qri_request *r, const struct qr_resource_dat
 json_t *qri_database_json(struct qri_request *r, const struct qri_place *place,
                           const struct qr_resource_database *d)
 {
-    bool is_master = d->row.id == QR_MASTER_ID;
+    bool is_master = qr_is_master(d->row.id);
     const char *objective = is_master ? "System0" : d->requested_objective;
     const struct qr_slo *slo = is_master ? NULL : qr_slo_find(qr_str(d->row.objective));
     json_t *tags = json_loads(*d->tags == '\0' ? "{}" : d->tags, 0, NULL);
@@ -183,10 +183,10 @@ void qri_list_databases(struct qri_request *r)
     struct page page = {.r = r, .place = &place, .list = json_array()};
     if (qri_form_get(&r->arena, qr_str(r->query), "$skiptoken", &token))
         page.after_id = (uint32_t)strtoul(qri_copy(r, token), NULL, 10);
-    enum qr_status status = page.list == NULL
-                                ? QR_NOMEM
-                                : qr_resource_each_database(r->arm->options.host->control,
-                                                            QRI_ASK_NS, add, &page, &err);
+    enum qr_status status =
+        page.list == NULL ? QR_NOMEM
+                          : qr_resource_each_database(r->arm->options.host->control, place.number,
+                                                      QRI_ASK_NS, add, &page, &err);
     if (status != QR_OK && !page.more) {
         json_decref(page.list);
         qri_refuse_err(r, status, &err);

@@ -68,9 +68,9 @@ static json_t *read_dropped(struct qri_request *r, const struct qri_place *place
     struct listing l = {r, place, json_array()};
     struct qr_err err = {0};
     enum qr_status status =
-        l.list == NULL
-            ? QR_NOMEM
-            : qr_resource_each_database(r->arm->options.host->control, QRI_ASK_NS, add, &l, &err);
+        l.list == NULL ? QR_NOMEM
+                       : qr_resource_each_database(r->arm->options.host->control, place->number,
+                                                   QRI_ASK_NS, add, &l, &err);
     if (status == QR_OK)
         return l.list;
     json_decref(l.list);

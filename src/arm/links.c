@@ -3,18 +3,23 @@
 #include "resource_int.h"
 #include "base/banned.h"
 
+/* `place` is the server of the end that is shown; the other end may be on another one. */
 static json_t *link_json(struct qri_request *r, const struct qri_place *place,
                          const struct qr_resource_database *replica, bool of_primary)
 {
     const char *own = of_primary ? replica->primary : replica->row.name;
     const char *other = of_primary ? replica->row.name : replica->primary;
+    const char *partner = of_primary ? replica->row.server : replica->primary_server;
+    struct qri_place far = *place;
+    if (!qr_str_ieqz(qr_str(partner), place->server) && !qri_place_named(r, qr_str(partner), &far))
+        return NULL;
     json_t *p = json_pack(
         "{s:s,s:s,s:s,s:s,s:s++,s:s,s:s,s:s,s:s,s:i,s:s,s:b}", "linkType", "NAMED", "partnerServer",
-        place->server, "partnerDatabase", other, "partnerLocation", place->location,
-        "partnerDatabaseId", place->server_id, "/databases/", other, "role",
-        of_primary ? "Primary" : "Secondary", "partnerRole", of_primary ? "Secondary" : "Primary",
-        "replicationMode", "ASYNC", "replicationState", "CATCH_UP", "percentComplete", 100,
-        "startTime", qri_time_text(r, replica->create_wall_ns), "isTerminationAllowed", 0);
+        far.server, "partnerDatabase", other, "partnerLocation", far.location, "partnerDatabaseId",
+        far.server_id, "/databases/", other, "role", of_primary ? "Primary" : "Secondary",
+        "partnerRole", of_primary ? "Secondary" : "Primary", "replicationMode", "ASYNC",
+        "replicationState", "CATCH_UP", "percentComplete", 100, "startTime",
+        qri_time_text(r, replica->create_wall_ns), "isTerminationAllowed", 0);
     return json_pack("{s:s++++,s:s,s:s,s:o}", "id", place->server_id, "/databases/", own,
                      "/replicationLinks/", replica->row.guid, "name", replica->row.guid, "type",
                      "Microsoft.Sql/servers/databases/replicationLinks", "properties", p);
@@ -36,7 +41,8 @@ static enum qr_status add(void *ctx, const struct qr_resource_database *d)
         return QR_OK;
     for (int of_primary = 0; of_primary < 2; of_primary++) {
         const char *owner = of_primary ? d->primary : d->row.name;
-        if ((l->database.n == 0 || qr_str_ieqz(l->database, owner)) &&
+        uint32_t server = qr_server_of(of_primary ? d->row.replica_of : d->row.id);
+        if (server == l->place->number && (l->database.n == 0 || qr_str_ieqz(l->database, owner)) &&
             json_array_append_new(l->list, link_json(l->r, l->place, d, of_primary)) != 0)
             return QR_NOMEM;
     }
@@ -49,9 +55,9 @@ static json_t *read_links(struct qri_request *r, const struct qri_place *place,
     struct listing l = {r, place, database, link, json_array()};
     struct qr_err err = {0};
     enum qr_status status =
-        l.list == NULL
-            ? QR_NOMEM
-            : qr_resource_each_database(r->arm->options.host->control, QRI_ASK_NS, add, &l, &err);
+        l.list == NULL ? QR_NOMEM
+                       : qr_resource_each_database(r->arm->options.host->control, QR_SERVER_ANY,
+                                                   QRI_ASK_NS, add, &l, &err);
     if (status == QR_OK)
         return l.list;
     json_decref(l.list);

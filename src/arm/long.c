@@ -104,7 +104,7 @@ void qri_put_long_policy(struct qri_request *r)
     json_t *p = NULL;
     if (!find_database(r, &place, &d) || !qri_body_object(r, r->json, "properties", &p))
         return;
-    if (d.row.id == QR_MASTER_ID || d.row.replica_of != 0) {
+    if (qr_is_master(d.row.id) || d.row.replica_of != 0) {
         qri_refuse(r, 400, "LongTermRetentionPolicyInvalid",
                    "'%s' has no backups of its own to keep.", d.row.name);
         return;
@@ -307,7 +307,8 @@ static json_t *read_backups(struct wanted *w)
     enum qr_status status =
         w->list == NULL || w->owners == NULL || w->newest == NULL || w->servers == NULL
             ? QR_NOMEM
-            : qr_resource_each_database(w->r->arm->options.host->control, QRI_ASK_NS, add, w, &err);
+            : qr_resource_each_database(w->r->arm->options.host->control, QR_SERVER_ANY, QRI_ASK_NS,
+                                        add, w, &err);
     if (status == QR_OK && (list = chosen(w)) == NULL)
         status = QR_NOMEM;
     json_decref(w->list);
@@ -422,9 +423,10 @@ bool qri_long_backup_of(struct qri_request *r, struct qr_str id, struct qr_contr
     bool good = id.n > 0 && qri_path_parse(&r->arena, id, &path) && path.count >= 2 &&
                 qr_str_ieqz(path.segments[path.count - 2], "longTermRetentionBackups") &&
                 take_guid(path.segments[path.count - 1], &s.guid);
-    enum qr_status status = good ? qr_resource_each_database(r->arm->options.host->control,
-                                                             QRI_ASK_NS, look_for, &s, &err)
-                                 : QR_OK;
+    enum qr_status status =
+        good ? qr_resource_each_database(r->arm->options.host->control, QR_SERVER_ANY, QRI_ASK_NS,
+                                         look_for, &s, &err)
+             : QR_OK;
     if (status != QR_OK)
         qri_refuse_err(r, status, &err);
     else if (!s.found)

@@ -27,7 +27,8 @@ void qri_reply_started(struct qri_request *r, const struct qri_place *place,
                        const struct qr_operation_row *row)
 {
     const struct qr_operation_info *info = qr_operation_info((enum qr_operation_kind)row->kind);
-    add_urls(r, place->group, place->location, "database", row->id);
+    add_urls(r, place->group, place->location,
+             row->kind == QR_OPERATION_DROP_SERVER ? "server" : "database", row->id);
     qri_reply(r, 202,
               json_pack("{s:s,s:s}", "operation", info->arm_name, "startTime",
                         qri_time_text(r, row->start_wall_ns)));
@@ -114,7 +115,7 @@ void qri_list_operations(struct qri_request *r)
     enum qr_status status =
         listing.list == NULL
             ? QR_NOMEM
-            : qr_operation_each(control, r->vars[3], QRI_ASK_NS, add, &listing, &err);
+            : qr_operation_each(control, place.number, r->vars[3], QRI_ASK_NS, add, &listing, &err);
     if (status == QR_OK && json_array_size(listing.list) == 0) {
         struct qr_resource_database d; /* one of which nothing is known is not there */
         if (!qri_database_find(r, &place, r->vars[3], NULL, &d)) {
@@ -151,7 +152,7 @@ void qri_cancel_operation(struct qri_request *r)
     struct qr_err err = {0};
     if (!qri_place_server(r, &place) || !find_operation(r, r->vars[4], &row))
         return;
-    if (!qr_str_ieqz(r->vars[3], row.database)) {
+    if (!qr_str_ieqz(r->vars[3], row.database) || qr_server_of(row.database_id) != place.number) {
         qri_refuse(r, 404, "OperationIdNotFound",
                    "The operation with Id '%s' is not one of that database.", row.id);
         return;
@@ -192,18 +193,37 @@ void qri_poll_operation(struct qri_request *r)
     qri_reply(r, 200, answer);
 }
 
+/* The server that its database is of; false: that is gone. */
+static bool place_of_operation(struct qri_request *r, const struct qr_operation_row *row,
+                               struct qri_place *ret_place)
+{
+    size_t i;
+    json_t *doc;
+    bool found = false;
+    json_t *docs = qri_doc_list(r, QR_DOC_SERVER, qr_str(""));
+    json_array_foreach(docs, i, doc)
+    {
+        if (!found && json_integer_value(json_object_get(doc, "number")) ==
+                          (json_int_t)qr_server_of(row->database_id))
+            found = qri_place_named(r, qr_str(qri_doc_text(r, doc, "name")), ret_place);
+    }
+    json_decref(docs);
+    return found;
+}
+
 /* What the operation was for, as its GET shows it. */
 static void reply_result(struct qri_request *r, const struct qr_operation_row *row)
 {
     struct qri_place place;
     struct qr_resource_database d;
-    if (row->kind == QR_OPERATION_DROP) {
+    if (row->kind == QR_OPERATION_DROP || row->kind == QR_OPERATION_DROP_SERVER) {
         qri_reply_empty(r, 204);
         return;
     }
-    r->vars[2] = qr_str(r->arm->options.host->server_name);
     const char *name = row->kind == QR_OPERATION_RENAME ? row->other : row->database;
-    if (qri_place_server(r, &place) && qri_database_find(r, &place, qr_str(name), NULL, &d))
+    if (!place_of_operation(r, row, &place))
+        qri_refuse_no_database(r, qr_str(name));
+    else if (qri_database_find(r, &place, qr_str(name), NULL, &d))
         qri_reply(r, 200, qri_database_json(r, &place, &d));
 }
 

@@ -52,6 +52,29 @@ bool qri_place_group(struct qri_request *r, struct qri_place *ret_place)
     return true;
 }
 
+static void take_server(struct qri_request *r, const json_t *server, struct qri_place *place)
+{
+    place->server = qri_doc_text(r, server, "name");
+    place->location = qri_doc_text(r, server, "location");
+    place->number = (uint32_t)json_integer_value(json_object_get(server, "number"));
+    place->server_id = qr_arena_printf(
+        &r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Sql/servers/%s",
+        r->arm->subscription, place->group, place->server);
+}
+
+bool qri_place_named(struct qri_request *r, struct qr_str name, struct qri_place *ret_place)
+{
+    struct qr_err err = {0};
+    enum qr_status status;
+    json_t *server = qri_doc_find(r->arm, QR_DOC_SERVER, name, NULL, &status, &err);
+    if (server == NULL)
+        return false;
+    *ret_place = (struct qri_place){.group = qri_doc_text(r, server, "group")};
+    take_server(r, server, ret_place);
+    json_decref(server);
+    return ret_place->server_id != NULL;
+}
+
 bool qri_place_server(struct qri_request *r, struct qri_place *ret_place)
 {
     struct qr_err err = {0};
@@ -62,13 +85,8 @@ bool qri_place_server(struct qri_request *r, struct qri_place *ret_place)
     json_t *server = qri_doc_find(r->arm, QR_DOC_SERVER, r->vars[2], NULL, &status, &err);
     bool here =
         server != NULL && qr_str_ieqz(qr_str(qri_doc_text(r, server, "group")), place.group);
-    if (here) {
-        place.server = qri_doc_text(r, server, "name");
-        place.location = qri_doc_text(r, server, "location");
-        place.server_id = qr_arena_printf(
-            &r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Sql/servers/%s",
-            r->arm->subscription, place.group, place.server);
-    }
+    if (here)
+        take_server(r, server, &place);
     json_decref(server);
     if (here && place.server_id != NULL) {
         *ret_place = place;

@@ -85,8 +85,10 @@ void qri_put_short_policy(struct qri_request *r)
                    QR_RETENTION_DAYS_MIN, most, QR_DIFF_HOURS, QR_DIFF_HOURS_LONG);
         return;
     }
-    struct qr_control_ask ask = {
-        .name = qr_str(d.row.name), .id = (uint32_t)days, .diff_hours = (uint32_t)hours};
+    struct qr_control_ask ask = {.server = place.number,
+                                 .name = qr_str(d.row.name),
+                                 .id = (uint32_t)days,
+                                 .diff_hours = (uint32_t)hours};
     enum qr_status status = qr_control_call(r->arm->options.host->operate, QR_CONTROL_RETENTION,
                                             &ask, QRI_ASK_NS, NULL, &err);
     if (status == QR_OK)

@@ -37,11 +37,11 @@ static enum qr_status add(void *ctx, const struct qr_resource_database *d)
     bool wants = d->row.traits.redundancy == QR_REDUNDANCY_GEO ||
                  d->row.traits.redundancy == QR_REDUNDANCY_GEO_ZONE;
     if (!wants || !qr_database_is_live(&d->row) || qr_database_is_hyper(&d->row) ||
-        d->row.id == QR_MASTER_ID || (l->name.n > 0 && !qr_str_ieqz(l->name, d->row.name)))
+        qr_is_master(d->row.id) || (l->name.n > 0 && !qr_str_ieqz(l->name, d->row.name)))
         return QR_OK;
-    enum qr_status status =
-        qr_control_each_backup(l->r->arm->options.host->operate, qr_str(d->row.name), qr_str(""),
-                               true, QRI_ASK_NS, note_last, &last, &err);
+    enum qr_status status = qr_control_each_backup(
+        l->r->arm->options.host->operate, l->place->number, qr_str(d->row.name), qr_str(""), true,
+        QRI_ASK_NS, note_last, &last, &err);
     if (status == QR_NOT_FOUND || (status == QR_OK && last == 0))
         return QR_OK; /* there is no second store, or nothing in it yet */
     if (status != QR_OK)
@@ -56,9 +56,9 @@ static json_t *read_recoverable(struct qri_request *r, const struct qri_place *p
     struct listing l = {r, place, name, json_array()};
     struct qr_err err = {0};
     enum qr_status status =
-        l.list == NULL
-            ? QR_NOMEM
-            : qr_resource_each_database(r->arm->options.host->control, QRI_ASK_NS, add, &l, &err);
+        l.list == NULL ? QR_NOMEM
+                       : qr_resource_each_database(r->arm->options.host->control, place->number,
+                                                   QRI_ASK_NS, add, &l, &err);
     if (status == QR_OK)
         return l.list;
     json_decref(l.list);

@@ -25,6 +25,7 @@ struct qri_place { /* texts are the arena's, in the spelling of their making */
     const char *group, *group_location;
     const char *server, *location;
     const char *server_id; /* /subscriptions/.../servers/NAME */
+    uint32_t number;       /* of the server, as control has it */
 };
 /* "East US" is "eastus". */
 bool qri_is_location(struct qr_str text, const char *location);
@@ -34,6 +35,8 @@ bool qri_place_subscription(struct qri_request *r);
 bool qri_place_group(struct qri_request *r, struct qri_place *ret_place);
 /* vars[2] too, a server in it. */
 bool qri_place_server(struct qri_request *r, struct qri_place *ret_place);
+/* Another server, in whatever group; false: there is none, and nothing is answered. */
+bool qri_place_named(struct qri_request *r, struct qr_str server, struct qri_place *ret_place);
 /* "/subscriptions/ID" of this server, the arena's. */
 const char *qri_subscription_id(struct qri_request *r);
 

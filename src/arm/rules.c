@@ -29,11 +29,12 @@ static json_t *read_rules(struct qri_request *r, const struct qri_place *place, 
     struct qr_err err = {0};
     struct qr_control_item item;
     json_t *list = json_array();
+    struct qr_control_ask ask = {.id = qr_database_id(place->number, 0)};
     qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
-    enum qr_status status =
-        list == NULL ? QR_NOMEM
-                     : qr_control_call(r->arm->options.host->control, QR_CONTROL_RULES,
-                                       &(struct qr_control_ask){.id = 0}, QRI_ASK_NS, &reply, &err);
+    enum qr_status status = list == NULL
+                                ? QR_NOMEM
+                                : qr_control_call(r->arm->options.host->control, QR_CONTROL_RULES,
+                                                  &ask, QRI_ASK_NS, &reply, &err);
     for (size_t at = 0; status == QR_OK && at < reply.len;) {
         status = qr_control_item_next(reply.data, reply.len, &at, &item, &err);
         if (status != QR_OK || (only.p != NULL && !qr_str_ieq(only, item.name)))
@@ -102,7 +103,8 @@ void qri_put_rule(struct qri_request *r)
     json_decref(old);
     if (answered)
         return;
-    struct qr_control_ask ask = {.name = r->vars[3], .start = start, .end = end};
+    struct qr_control_ask ask = {
+        .id = qr_database_id(place.number, 0), .name = r->vars[3], .start = start, .end = end};
     enum qr_status status = qr_control_call(r->arm->options.host->operate, QR_CONTROL_SET_RULE,
                                             &ask, QRI_ASK_NS, NULL, &err);
     if (status != QR_OK)
@@ -123,9 +125,9 @@ void qri_delete_rule(struct qri_request *r)
     json_decref(old);
     if (answered)
         return;
-    enum qr_status status =
-        qr_control_call(r->arm->options.host->operate, QR_CONTROL_DELETE_RULE,
-                        &(struct qr_control_ask){.name = r->vars[3]}, QRI_ASK_NS, NULL, &err);
+    struct qr_control_ask ask = {.id = qr_database_id(place.number, 0), .name = r->vars[3]};
+    enum qr_status status = qr_control_call(r->arm->options.host->operate, QR_CONTROL_DELETE_RULE,
+                                            &ask, QRI_ASK_NS, NULL, &err);
     if (status == QR_OK || status == QR_NOT_FOUND)
         qri_reply_empty(r, old != NULL ? 200 : 204);
     else

@@ -9,6 +9,7 @@ enum {
     PASSWORD_CHARS_MIN = 8,
     PASSWORD_BYTES_MAX = 128 * 3,
     NAME_BYTES_MAX = 63,
+    LOGIN_BYTES_MAX = 128,
 };
 static const char suffix[] = ".database.localhost";
 
@@ -89,6 +90,12 @@ void qri_get_server(struct qri_request *r)
         reply_server(r, 200, place.server);
 }
 
+static void refuse_taken(struct qri_request *r, const char *name)
+{
+    qri_refuse(r, 409, "NameAlreadyExists",
+               "The name '%.128s' already exists. Choose a different name.", name);
+}
+
 /* ---- changes ---- */
 
 /* Three of four kinds of characters, as Azure asks for. */
@@ -106,10 +113,9 @@ static bool is_complex(struct qr_str password, struct qr_str login)
     return lower + upper + digit + other >= 3 && !holds_login;
 }
 
-static bool set_password(struct qri_request *r, struct qr_str password, struct qr_str login)
+static bool hash_password(struct qri_request *r, struct qr_str password, struct qr_str login,
+                          char dst[QRI_HASH_BYTES])
 {
-    char hash[QRI_HASH_BYTES];
-    struct qr_err err = {0};
     if (password.n < PASSWORD_CHARS_MIN || password.n > PASSWORD_BYTES_MAX ||
         !is_complex(password, login)) {
         qri_refuse(r, 400, "PasswordNotComplex",
@@ -117,10 +123,21 @@ static bool set_password(struct qri_request *r, struct qr_str password, struct q
                    "because it is not complex enough.");
         return false;
     }
-    enum qr_status status = QR_NOMEM;
-    if (qri_password_hash(password, hash))
-        status = qr_resource_set_admin_hash(r->arm->options.host->control, qr_str(hash), QRI_ASK_NS,
-                                            &err);
+    bool good = qri_password_hash(password, dst);
+    if (!good)
+        qri_refuse_err(r, QR_NOMEM, &(struct qr_err){0});
+    return good;
+}
+
+static bool set_password(struct qri_request *r, uint32_t number, struct qr_str password,
+                         struct qr_str login)
+{
+    char hash[QRI_HASH_BYTES];
+    struct qr_err err = {0};
+    if (!hash_password(r, password, login, hash))
+        return false;
+    enum qr_status status = qr_resource_set_admin_hash(r->arm->options.host->control, number,
+                                                       qr_str(hash), QRI_ASK_NS, &err);
     if (status != QR_OK)
         qri_refuse_err(r, status, &err);
     return status == QR_OK;
@@ -183,7 +200,7 @@ static void update(struct qri_request *r, const struct qri_place *place)
         json_object_set_new(doc, "minimalTlsVersion", json_string(tls_versions[form.tls]));
     if (form.network >= 0)
         json_object_set_new(doc, "publicNetworkAccess", json_string(switches[form.network]));
-    good = good && (form.password.n == 0 || set_password(r, form.password, login)) &&
+    good = good && (form.password.n == 0 || set_password(r, place->number, form.password, login)) &&
            qri_doc_store(r, QR_DOC_SERVER, place->server, doc, version);
     if (good)
         qri_reply(r, 200, server_json(r, doc));
@@ -201,33 +218,97 @@ static bool is_server_name(struct qr_str name)
     return good;
 }
 
-/* Control says whether there may be another one. */
+/* What cannot be a login's name: a statement could not name it, or the gateway takes a part of it
+ * for a server's. */
+static bool is_login(struct qr_str login)
+{
+    static const char *const reserved[] = {"admin", "administrator", "sa",  "root",  "dbmanager",
+                                           "guest", "loginmanager",  "dbo", "public"};
+    bool good = login.n > 0 && login.n <= LOGIN_BYTES_MAX;
+    for (size_t i = 0; i < login.n; i++)
+        good = good && (unsigned char)login.p[i] > 0x20 &&
+               strchr("@\\\"'<>:|/?*#%&[],", login.p[i]) == NULL;
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        good = good && !qr_str_ieqz(login, reserved[i]);
+    return good;
+}
+
+static bool check_new(struct qri_request *r, const struct server_form *form)
+{
+    if (!is_server_name(r->vars[2])) {
+        qri_refuse(r, 400, "InvalidServerName",
+                   "Invalid server name. A server's name has lowercase letters, digits and "
+                   "hyphens, the latter not at an end, and at most %d of them.",
+                   NAME_BYTES_MAX);
+        return false;
+    }
+    if (form->login.n == 0 || form->password.n == 0) {
+        qri_refuse(r, 400, "MissingAdministratorLogin",
+                   "administratorLogin and administratorLoginPassword are needed.");
+        return false;
+    }
+    if (!is_login(form->login)) {
+        qri_refuse(r, 400, "InvalidLoginName", "'%.128s' is not a valid login name.",
+                   qri_copy(r, form->login));
+        return false;
+    }
+    return true;
+}
+
+/* A location of ours, in its own spelling; NULL: answered. */
+static const char *take_location(struct qri_request *r, const struct qri_place *group,
+                                 struct qr_str wished)
+{
+    struct qr_str location = wished.n > 0 ? wished : qr_str(group->group_location);
+    const char *found = NULL;
+    size_t i;
+    json_t *doc, *docs = qri_doc_list(r, QR_DOC_REGION, qr_str(""));
+    json_array_foreach(docs, i, doc)
+    {
+        const char *name = qri_doc_text(r, doc, "name");
+        if (found == NULL && qri_is_location(location, name))
+            found = name;
+    }
+    json_decref(docs);
+    if (found == NULL && r->status == 0)
+        qri_refuse(r, 400, "LocationNotAvailableForResourceType",
+                   "The provided location '%.64s' is not available for resource type "
+                   "'Microsoft.Sql/servers'.",
+                   qri_copy(r, location));
+    return found;
+}
+
+/* Control makes the server, its document and its master, and says whether there may be one. */
 static void make(struct qri_request *r, const struct qri_place *group)
 {
     struct server_form form;
-    if (!read_form(r, &form))
+    struct qr_err err = {0};
+    char hash[QRI_HASH_BYTES];
+    if (!read_form(r, &form) || !check_new(r, &form))
         return;
-    if (!is_server_name(r->vars[2])) {
-        qri_refuse(r, 400, "InvalidResourceName",
-                   "A server's name has lowercase letters, digits and hyphens, the latter not at "
-                   "an end, and at most %d of them.",
-                   NAME_BYTES_MAX);
-        return;
-    }
-    if (form.login.n == 0 || form.password.n == 0) {
-        qri_refuse(r, 400, "MissingAdministratorLogin",
-                   "administratorLogin and administratorLoginPassword are needed.");
-        return;
-    }
+    const char *location = take_location(r, group, form.location);
     const char *name = qri_copy(r, r->vars[2]);
-    json_t *doc = json_pack("{s:s,s:s,s:s,s:s}", "name", name, "group", group->group, "location",
-                            form.location.n > 0 ? form.location.p : group->group_location,
-                            "adminLogin", form.login.p);
-    if (doc != NULL && qri_doc_store(r, QR_DOC_SERVER, name, doc, 0))
-        qri_reply(r, 201, server_json(r, doc));
-    else if (r->status == 0)
-        qri_refuse_err(r, QR_NOMEM, &(struct qr_err){0});
+    if (location == NULL || !hash_password(r, form.password, form.login, hash))
+        return;
+    json_t *doc = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o}", "name", name, "group", group->group,
+                            "location", location, "adminLogin", form.login.p, "minimalTlsVersion",
+                            tls_versions[form.tls < 0 ? 0 : form.tls], "publicNetworkAccess",
+                            switches[form.network < 0 ? 0 : form.network], "tags",
+                            form.tags.n > 0 ? json_loads(form.tags.p, 0, NULL) : json_object());
+    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_COMPACT);
     json_decref(doc);
+    enum qr_status status =
+        text == NULL
+            ? QR_NOMEM
+            : qr_resource_make_server(r->arm->options.host->operate, qr_str(name), form.login,
+                                      qr_str(hash), qr_str(text), QRI_WAIT_NS, &err);
+    free(text);
+    if (status == QR_OK)
+        reply_server(r, 201, name);
+    else if (status == QR_EXISTS)
+        refuse_taken(r, name);
+    else
+        qri_refuse_err(r, status, &err);
 }
 
 void qri_put_server(struct qri_request *r)
@@ -238,11 +319,15 @@ void qri_put_server(struct qri_request *r)
     if (!qri_place_group(r, &place))
         return;
     json_t *doc = qri_doc_find(r->arm, QR_DOC_SERVER, r->vars[2], NULL, &found, &err);
+    bool elsewhere =
+        doc != NULL && !qr_str_ieqz(qr_str(qri_doc_text(r, doc, "group")), place.group);
     json_decref(doc);
     if (doc == NULL && found == QR_NOT_FOUND)
         make(r, &place);
     else if (doc == NULL)
         qri_refuse_err(r, found, &err);
+    else if (elsewhere)
+        refuse_taken(r, qri_copy(r, r->vars[2]));
     else if (qri_place_server(r, &place))
         update(r, &place);
 }
@@ -254,16 +339,29 @@ void qri_patch_server(struct qri_request *r)
         update(r, &place);
 }
 
+/* With all its databases, which cannot be restored then. */
 void qri_delete_server(struct qri_request *r)
 {
     struct qri_place place;
+    struct qr_operation_row row;
     struct qr_err err = {0};
+    enum qr_status found;
     if (!qri_place_group(r, &place))
         return;
-    enum qr_status status =
-        qr_doc_delete(r->arm->options.host->control, QR_DOC_SERVER, r->vars[2], QRI_ASK_NS, &err);
-    if (status == QR_OK || status == QR_NOT_FOUND)
-        qri_reply_empty(r, status == QR_OK ? 200 : 204);
+    json_t *doc = qri_doc_find(r->arm, QR_DOC_SERVER, r->vars[2], NULL, &found, &err);
+    bool here = doc != NULL && qr_str_ieqz(qr_str(qri_doc_text(r, doc, "group")), place.group);
+    json_decref(doc);
+    if (doc == NULL && found != QR_NOT_FOUND)
+        qri_refuse_err(r, found, &err);
+    else if (!here)
+        qri_reply_empty(r, 204);
+    if (!here || !qri_place_server(r, &place))
+        return;
+    struct qr_control_ask ask = {.server = place.number, .operation_id = qr_str(r->id)};
+    enum qr_status status = qr_operation_start(
+        r->arm->options.host->operate, QR_CONTROL_DROP_SERVER, &ask, QRI_ASK_NS, &row, &err);
+    if (status == QR_OK)
+        qri_reply_started(r, &place, &row);
     else
         qri_refuse_err(r, status, &err);
 }

@@ -69,6 +69,8 @@ const struct qri_route qri_routes_sql[] = {
     {QRI_PUT,    DB "/transparentDataEncryption/current", QRI_WRITE_DATABASES, qri_put_encryption, true, false},
     {QRI_GET,    RP "/locations/{}/databaseAzureAsyncOperation/{}", QRI_SIGNED_IN, qri_poll_operation, true, false},
     {QRI_GET,    RP "/locations/{}/databaseOperationResults/{}",    QRI_SIGNED_IN, qri_operation_result, true, false},
+    {QRI_GET,    RP "/locations/{}/serverAzureAsyncOperation/{}", QRI_SIGNED_IN, qri_poll_operation, true, false},
+    {QRI_GET,    RP "/locations/{}/serverOperationResults/{}",    QRI_SIGNED_IN, qri_operation_result, true, false},
     {0},
     /* clang-format on */
 };

@@ -2,7 +2,7 @@
 #include "resource_int.h"
 #include "base/banned.h"
 
-enum { SERVERS_MAX = 1, DATABASES_MAX = 5000 };
+enum { DATABASES_MAX = 5000, DTUS_MAX = 54000, VCORES_MAX = 540 };
 
 struct usage {
     const char *name, *display, *unit;
@@ -18,9 +18,18 @@ static json_t *usage_json(const char *owner, const char *type, const struct usag
 
 void qri_list_location_usages(struct qri_request *r)
 {
-    struct usage servers = {"ServerQuota", "Regional Server Quota", "Count", 1, SERVERS_MAX};
-    if (!qri_place_subscription(r))
+    struct usage servers = {"ServerQuota", "Regional Server Quota", "Count", 0,
+                            QR_SERVERS_A_REGION};
+    size_t i;
+    json_t *doc,
+        *docs = qri_place_subscription(r) ? qri_doc_list(r, QR_DOC_SERVER, qr_str("")) : NULL;
+    if (docs == NULL)
         return;
+    json_array_foreach(docs, i, doc)
+    {
+        servers.value += qri_is_location(r->vars[1], qri_doc_text(r, doc, "location"));
+    }
+    json_decref(docs);
     const char *owner =
         qr_arena_printf(&r->arena, "/subscriptions/%s/providers/Microsoft.Sql/locations/%s",
                         r->arm->subscription, qri_copy(r, r->vars[1]));
@@ -29,10 +38,27 @@ void qri_list_location_usages(struct qri_request *r)
     qri_reply(r, 200, one == NULL ? NULL : json_pack("{s:[o]}", "value", one));
 }
 
+struct used {
+    double databases, dtus, vcores;
+};
+
 static enum qr_status count(void *ctx, const struct qr_resource_database *d)
 {
-    *(double *)ctx += qr_database_is_live(&d->row);
+    struct used *used = ctx;
+    const struct qr_slo *slo = qr_slo_find(qr_str(d->row.objective));
+    if (!qr_database_is_live(&d->row) || qr_is_master(d->row.id))
+        return QR_OK;
+    used->databases += 1;
+    if (slo != NULL)
+        *(slo->is_dtu ? &used->dtus : &used->vcores) += (double)slo->capacity;
     return QR_OK;
+}
+
+static json_t *old_usage_json(const struct qri_place *place, const struct usage *u)
+{
+    return json_pack("{s:s,s:s,s:s,s:f,s:f,s:s,s:n}", "name", u->name, "resourceName",
+                     place->server, "displayName", u->display, "currentValue", u->value, "limit",
+                     u->limit, "unit", u->unit, "nextResetTime");
 }
 
 /* Two shapes: that of 2014, flat, and the later one. */
@@ -40,21 +66,26 @@ void qri_list_server_usages(struct qri_request *r)
 {
     struct qri_place place;
     struct qr_err err = {0};
-    struct usage u = {"database_count", "Databases", "Count", 0, DATABASES_MAX};
+    struct used used = {0, 0, 0};
+    bool flat = qr_str_ieqz(qr_str(r->api_version), "2014-04-01");
     if (!qri_place_server(r, &place))
         return;
-    enum qr_status status =
-        qr_resource_each_database(r->arm->options.host->control, QRI_ASK_NS, count, &u.value, &err);
+    enum qr_status status = qr_resource_each_database(r->arm->options.host->control, place.number,
+                                                      QRI_ASK_NS, count, &used, &err);
     if (status != QR_OK) {
         qri_refuse_err(r, status, &err);
         return;
     }
-    json_t *one = qr_str_ieqz(qr_str(r->api_version), "2014-04-01")
-                      ? json_pack("{s:s,s:s,s:s,s:f,s:f,s:s,s:n}", "name", u.name, "resourceName",
-                                  place.server, "displayName", u.display, "currentValue", u.value,
-                                  "limit", u.limit, "unit", u.unit, "nextResetTime")
-                      : usage_json(place.server_id, "Microsoft.Sql/servers/usages", &u);
-    qri_reply(r, 200, one == NULL ? NULL : json_pack("{s:[o]}", "value", one));
+    const struct usage rows[] = {
+        {"database_count", "Databases", "Count", used.databases, DATABASES_MAX},
+        {"server_dtu_quota_current", "Database Throughput Unit Quota", "DTUs", used.dtus, DTUS_MAX},
+        {"server_vcore_quota_current", "vCores", "Count", used.vcores, VCORES_MAX}};
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        json_array_append_new(
+            list, flat ? old_usage_json(&place, &rows[i])
+                       : usage_json(place.server_id, "Microsoft.Sql/servers/usages", &rows[i]));
+    qri_reply(r, 200, json_pack("{s:o}", "value", list));
 }
 
 /* ---- all resources, as `az resource list` wants them ---- */
@@ -81,39 +112,44 @@ static enum qr_status add(void *ctx, const struct qr_resource_database *d)
     return json_array_append_new(l->list, one) == 0 ? QR_OK : QR_NOMEM;
 }
 
-/* There is one server; vars[1], if there is one, is a group. */
+/* One server and its databases. */
+static enum qr_status add_server(struct qri_request *r, const json_t *doc, json_t *list,
+                                 struct qr_err *err)
+{
+    struct qri_place place;
+    if (!qri_place_named(r, qr_str(qri_doc_text(r, doc, "name")), &place))
+        return QR_OK; /* gone meanwhile */
+    struct listing l = {list, place.server_id, place.location};
+    json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "id", place.server_id, "name",
+                                          place.server, "type", "Microsoft.Sql/servers", "location",
+                                          place.location));
+    return qr_resource_each_database(r->arm->options.host->control, place.number, QRI_ASK_NS, add,
+                                     &l, err);
+}
+
+/* vars[1], if there is one, is a group. */
 void qri_list_resources(struct qri_request *r)
 {
     struct qr_err err = {0};
-    enum qr_status found;
     struct qri_place group;
+    enum qr_status status = QR_OK;
+    size_t i;
     bool of_group = r->vars[1].n > 0;
     if (of_group ? !qri_place_group(r, &group) : !qri_place_subscription(r))
         return;
-    json_t *doc = qri_doc_find(r->arm, QR_DOC_SERVER, qr_str(r->arm->options.host->server_name),
-                               NULL, &found, &err);
-    if (doc == NULL) {
-        qri_refuse_err(r, found, &err);
+    json_t *doc, *list = json_array(), *docs = qri_doc_list(r, QR_DOC_SERVER, qr_str(""));
+    json_array_foreach(docs, i, doc)
+    {
+        const char *owner = qri_doc_text(r, doc, "group");
+        if (status == QR_OK && (!of_group || qr_str_ieqz(qr_str(owner), group.group)))
+            status = add_server(r, doc, list, &err);
+    }
+    json_decref(docs);
+    if (docs != NULL && status == QR_OK) {
+        qri_reply(r, 200, json_pack("{s:o}", "value", list));
         return;
     }
-    const char *name = qri_doc_text(r, doc, "name"), *owner = qri_doc_text(r, doc, "group");
-    struct listing l = {.list = json_array(), .location = qri_doc_text(r, doc, "location")};
-    json_decref(doc);
-    l.server_id = qr_arena_printf(
-        &r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Sql/servers/%s",
-        r->arm->subscription, owner, name);
-    enum qr_status status = l.list == NULL || l.server_id == NULL ? QR_NOMEM : QR_OK;
-    if (status == QR_OK && (!of_group || qr_str_ieqz(qr_str(owner), group.group))) {
-        json_array_append_new(l.list,
-                              json_pack("{s:s,s:s,s:s,s:s}", "id", l.server_id, "name", name,
-                                        "type", "Microsoft.Sql/servers", "location", l.location));
-        status =
-            qr_resource_each_database(r->arm->options.host->control, QRI_ASK_NS, add, &l, &err);
-    }
-    if (status == QR_OK) {
-        qri_reply(r, 200, json_pack("{s:o}", "value", l.list));
-        return;
-    }
-    json_decref(l.list);
-    qri_refuse_err(r, status, &err);
+    json_decref(list);
+    if (docs != NULL)
+        qri_refuse_err(r, status, &err);
 }

@@ -71,7 +71,8 @@ static enum qr_status make_server(const struct qri_datadir *dir, struct qr_arena
     QR_TRY(qr_password_hash(password, hash, err));
     const char *name = *settings->server_name != '\0' ? settings->server_name : "server01";
     const char *login = *settings->admin_login != '\0' ? settings->admin_login : "quireadmin";
-    QR_TRY(qr_registry_make_server(registry, qr_str(name), qr_str(login), qr_str(hash), err));
+    QR_TRY(qr_registry_make_server(registry, qr_str(name), qr_str(login), qr_str(hash), NULL, NULL,
+                                   err));
     QR_LOG(log, QR_INFO, "server_made", QR_F("server", name), QR_F("admin_login", login));
     return QR_OK;
 }
@@ -85,12 +86,12 @@ static enum qr_status follow_file(const struct qri_datadir *dir, struct qr_arena
     char old[QR_HASH_BYTES_MAX + 1], hash[QR_PASSWORD_HASH_BYTES];
     bool is_admin;
     QR_TRY(read_password(dir->env, arena, path, &password, err));
-    QR_TRY(qr_registry_login_hash(registry, qr_str(qr_registry_admin_login(registry)), old,
+    QR_TRY(qr_registry_login_hash(registry, 0, qr_str(qr_registry_first_login(registry)), old,
                                   &is_admin, err));
     if (crypto_pwhash_str_verify(old, password.p, password.n) == 0)
         return QR_OK;
     QR_TRY(qr_password_hash(password, hash, err));
-    QR_TRY(qr_registry_set_admin_hash(registry, qr_str(hash), err));
+    QR_TRY(qr_registry_set_admin_hash(registry, 0, qr_str(hash), err));
     QR_LOG(log, QR_INFO, "admin_password_changed", QR_F("file", path));
     return QR_OK;
 }
@@ -106,8 +107,8 @@ enum qr_status qri_admin_prepare(const struct qri_datadir *dir, struct qr_arena 
         return qr_fail(err, QR_BUG, "libsodium did not start");
     if (!qr_registry_has_server(registry))
         return make_server(dir, arena, settings, registry, path, log, err);
-    const char *name = qr_registry_server_name(registry);
-    const char *login = qr_registry_admin_login(registry);
+    const char *name = qr_registry_first_name(registry);
+    const char *login = qr_registry_first_login(registry);
     if (*settings->server_name != '\0' && !qr_str_ieqz(qr_str(settings->server_name), name))
         return qr_fail(err, QR_INVALID, "--server-name: this data directory is of server '%s'",
                        name);

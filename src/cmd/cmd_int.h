@@ -218,9 +218,10 @@ QR_NODISCARD enum qr_status qri_gateway_state_open(struct qri_role *role,
 void qri_gateway_state_close(struct qri_gateway_state *state); /* NULL is accepted */
 struct qr_firewall *qri_gateway_state_firewall(struct qri_gateway_state *state);
 /* Slots of the gateway's options; ctx is the state. */
-enum qr_status qri_gateway_state_login(void *ctx, struct qr_str login,
+enum qr_status qri_gateway_state_login(void *ctx, uint32_t server_id, struct qr_str login,
                                        struct qr_login_record *ret_record, struct qr_err *err);
-uint32_t qri_gateway_state_database(void *ctx, struct qr_str name);
+uint32_t qri_gateway_state_database(void *ctx, uint32_t server_id, struct qr_str name);
+bool qri_gateway_state_server(void *ctx, struct qr_str name, uint32_t *ret_id);
 
 /* ---- node.c: the databases of a compute process ---- */
 
@@ -251,8 +252,9 @@ QR_NODISCARD enum qr_status qri_node_open(const struct qri_node_options *options
 void qri_node_close(struct qri_node *node);
 struct qr_session_host *qri_node_session_host(struct qri_node *node);
 /* The database, opened if it was not, until qri_node_leave. Errors 4060, 40613, 824. */
-QR_NODISCARD enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
-                                           struct qr_database **ret_db, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_enter(struct qri_node *node, uint32_t server,
+                                           struct qr_str name, struct qr_database **ret_db,
+                                           struct qr_err *err);
 /* The same from its row. */
 QR_NODISCARD enum qr_status qri_node_enter_row(struct qri_node *node,
                                                const struct qr_database_row *row,

@@ -203,9 +203,18 @@ static enum qr_status operate(void *ctx, enum qr_control_method method,
         err);
 }
 
-static struct qr_control_ask ask_of(struct qr_str name, const struct qr_database_wish *wish)
+/* Statements name databases of their own logical server, unless they say another one. */
+static uint32_t server_of(const struct qr_session *session)
+{
+    return qr_server_of(qr_session_server_id(session));
+}
+
+static struct qr_control_ask ask_of(const struct qr_session *session, struct qr_str name,
+                                    const struct qr_database_wish *wish)
 {
     return (struct qr_control_ask){
+        .server = server_of(session),
+        .other_server = server_of(session),
         .name = name,
         .edition = wish->edition,
         .objective = wish->objective,
@@ -218,11 +227,33 @@ static struct qr_control_ask ask_of(struct qr_str name, const struct qr_database
     };
 }
 
-/* ADD SECONDARY ON SERVER this WITH (SECONDARY_TYPE = Named, DATABASE_NAME = [n], ...) */
-static enum qr_status add_secondary(struct qri_node *node, struct qr_str name,
-                                    const struct qr_ast_alter_database *alter, struct qr_err *err)
+/* Of a named server; error 40561 if there is none. */
+static enum qr_status find_server(struct qri_node *node, struct qr_str name, uint32_t *ret_server,
+                                  struct qr_err *err)
 {
     struct qr_control_ask ask = {.name = name};
+    struct qr_buf reply;
+    size_t at = 0;
+    qr_buf_init(&reply, QR_CONTROL_TEXT_BYTES_MAX);
+    enum qr_status status = qr_control_call(qri_node_options_of(node)->control, QR_CONTROL_SERVER,
+                                            &ask, 0, &reply, err);
+    struct qr_control_item item = {.database_id = 0};
+    if (status == QR_OK)
+        status = qr_control_item_next(reply.data, reply.len, &at, &item, err);
+    qr_buf_done(&reply);
+    if (status == QR_NOT_FOUND)
+        return qr_sql_fail(err, 40561);
+    QR_TRY(qri_node_asked(status, err));
+    *ret_server = qr_server_of(item.database_id);
+    return QR_OK;
+}
+
+/* ADD SECONDARY ON SERVER s WITH (SECONDARY_TYPE = Named, DATABASE_NAME = [n], ...) */
+static enum qr_status add_secondary(struct qri_node *node, const struct qr_session *session,
+                                    struct qr_str name, const struct qr_ast_alter_database *alter,
+                                    struct qr_err *err)
+{
+    struct qr_control_ask ask = {.server = server_of(session), .name = name};
     struct qr_database_wish wish = {0};
     bool is_named = false;
     for (size_t i = 0; i < alter->options.count; i++) {
@@ -245,9 +276,7 @@ static enum qr_status add_secondary(struct qri_node *node, struct qr_str name,
         return qr_fail(err, QR_UNSUPPORTED,
                        "Geo secondaries are not supported by this version; SECONDARY_TYPE = Named "
                        "makes a named replica.");
-    if (!qr_str_ieqz(alter->server.text, qri_node_options_of(node)->server_name))
-        return qr_fail(err, QR_UNSUPPORTED,
-                       "A named replica on another server is not supported by this version.");
+    QR_TRY(find_server(node, alter->server.text, &ask.other_server, err));
     if (ask.new_name.n == 0)
         return qr_fail(err, QR_INVALID, "A named replica needs a DATABASE_NAME.");
     ask.objective = wish.objective;
@@ -257,18 +286,16 @@ static enum qr_status add_secondary(struct qri_node *node, struct qr_str name,
 static enum qr_status create_database(void *ctx, struct qr_session *session,
                                       const struct qr_ast_stmt *stmt, struct qr_err *err)
 {
-    (void)session;
     const struct qr_ast_create_database *create = (const struct qr_ast_create_database *)stmt;
     struct qr_database_wish wish = {.collation = create->collation.text};
     if (create->copy_of.count > 0)
         wish.copy_of = create->copy_of.parts[create->copy_of.count - 1].text;
-    if (create->copy_of.count > 1 &&
-        !qr_str_ieqz(create->copy_of.parts[0].text, qri_node_options_of(ctx)->server_name))
-        return qr_sql_fail(err, 40561); /* there is no other server that we could ask */
     if (create->files.n > 0)
         return qr_sql_fail(err, 40517, "ON");
     QR_TRY(take_options(&create->options, &wish, err));
-    struct qr_control_ask ask = ask_of(create->name.text, &wish);
+    struct qr_control_ask ask = ask_of(session, create->name.text, &wish);
+    if (create->copy_of.count > 1)
+        QR_TRY(find_server(ctx, create->copy_of.parts[0].text, &ask.other_server, err));
     enum qr_status status = qr_control_call(qri_node_options_of(ctx)->operate, QR_CONTROL_CREATE,
                                             &ask, OPERATION_NS, NULL, err);
     /* a long copy goes on without the statement, and sys.dm_database_copies shows it */
@@ -283,8 +310,8 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
         alter->name.text.n > 0 ? alter->name.text : qr_session_database_name(session);
     if (qr_str_ieqz(alter->action, "SET") && alter->options.count > 0) {
         struct qr_database_row row;
-        enum qr_status status =
-            qr_control_find(qri_node_options_of(ctx)->control, name, 0, 0, &row, err);
+        enum qr_status status = qr_control_find(qri_node_options_of(ctx)->control,
+                                                server_of(session), name, 0, 0, &row, err);
         if (status != QR_OK)
             return status == QR_NOT_FOUND ? no_database(name, err) : qri_node_asked(status, err);
         return check_settings(&alter->options, &row, err);
@@ -292,7 +319,7 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
     if (qr_str_ieqz(alter->action, "MODIFY")) {
         struct qr_database_wish wish = {0};
         QR_TRY(take_options(&alter->options, &wish, err));
-        struct qr_control_ask ask = ask_of(name, &wish);
+        struct qr_control_ask ask = ask_of(session, name, &wish);
         ask.no_wait = true; /* sys.dm_operation_status shows how far it is */
         return operate(ctx, QR_CONTROL_ALTER, &ask, err);
     }
@@ -301,14 +328,15 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
         alter->options.items[0].value->kind == QR_AE_COLUMN) {
         const struct qr_ast_column *column =
             (const struct qr_ast_column *)alter->options.items[0].value;
-        struct qr_control_ask ask = {.name = name,
+        struct qr_control_ask ask = {.server = server_of(session),
+                                     .name = name,
                                      .new_name = column->name.parts[column->name.count - 1].text};
         return operate(ctx, QR_CONTROL_RENAME, &ask, err);
     }
     if (qr_str_ieqz(alter->action, "ADD SECONDARY"))
-        return add_secondary(ctx, name, alter, err);
+        return add_secondary(ctx, session, name, alter, err);
     if (qr_str_ieqz(alter->action, "FAILOVER") && alter->rest.n == 0) {
-        struct qr_control_ask ask = {.name = name};
+        struct qr_control_ask ask = {.server = server_of(session), .name = name};
         enum qr_status status = operate(ctx, QR_CONTROL_FAILOVER, &ask, err);
         return status == QR_NOT_FOUND ? no_database(name, err) : status;
     }
@@ -322,15 +350,14 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
 static enum qr_status drop_database(void *ctx, struct qr_session *session, struct qr_str name,
                                     bool if_exists, struct qr_err *err)
 {
-    (void)session;
+    struct qr_control_ask ask = {.server = server_of(session), .name = name};
     char text[QR_NAME_BYTES_MAX + 1];
     size_t n = name.n < QR_NAME_BYTES_MAX ? name.n : QR_NAME_BYTES_MAX;
     memcpy(text, name.p, n);
     text[n] = '\0';
     if (qr_str_ieqz(name, "master"))
         return qr_sql_fail(err, 3708, "drop", "database", text, "system database");
-    enum qr_status status =
-        operate(ctx, QR_CONTROL_DROP, &(struct qr_control_ask){.name = name}, err);
+    enum qr_status status = operate(ctx, QR_CONTROL_DROP, &ask, err);
     if (status != QR_NOT_FOUND)
         return status;
     return if_exists ? QR_OK : qr_sql_fail(err, 3701, "drop", "database", text);
@@ -348,14 +375,15 @@ static enum qr_status show_row(void *ctx, const struct qr_database_row *row)
     return row->state == QR_DATABASE_ONLINE ? show->each(show->each_ctx, &info) : QR_OK;
 }
 
-static enum qr_status each_database(void *ctx,
+static enum qr_status each_database(void *ctx, uint32_t server_id,
                                     enum qr_status (*each)(void *each_ctx,
                                                            const struct qr_database_info *info),
                                     void *each_ctx)
 {
     struct show show = {each, each_ctx};
     struct qr_rpc_peer *control = qri_node_options_of(ctx)->control;
-    enum qr_status status = qr_control_each_database(control, 0, show_row, &show, NULL);
+    enum qr_status status =
+        qr_control_each_database(control, qr_server_of(server_id), 0, show_row, &show, NULL);
     return status == QR_CANCELLED ? QR_CLOSED : status; /* no client has cancelled anything */
 }
 
@@ -377,8 +405,8 @@ static enum qr_status show_operation(void *ctx, const struct qr_operation_row *r
     const struct show_operation *show = ctx;
     bool is_copy = row->kind == QR_OPERATION_COPY || row->kind == QR_OPERATION_RESTORE;
     struct qr_operation_seen seen = {
-        .database_id = row->database_id,
-        .source_id = row->source_id,
+        .database_id = qr_number_of(row->database_id),
+        .source_id = qr_number_of(row->source_id),
         .database = qr_str(row->database),
         .source = qr_str(row->other),
         .operation = qr_str(qr_operation_info((enum qr_operation_kind)row->kind)->sql_name),
@@ -397,14 +425,15 @@ static enum qr_status show_operation(void *ctx, const struct qr_operation_row *r
     return show->each(show->each_ctx, &seen);
 }
 
-static enum qr_status each_operation(void *ctx,
+static enum qr_status each_operation(void *ctx, uint32_t server_id,
                                      enum qr_status (*each)(void *each_ctx,
                                                             const struct qr_operation_seen *seen),
                                      void *each_ctx)
 {
     struct show_operation show = {each, each_ctx};
     struct qr_rpc_peer *control = qri_node_options_of(ctx)->control;
-    enum qr_status status = qr_operation_each(control, qr_str(""), 0, show_operation, &show, NULL);
+    enum qr_status status = qr_operation_each(control, qr_server_of(server_id), qr_str(""), 0,
+                                              show_operation, &show, NULL);
     return status == QR_CANCELLED ? QR_CLOSED : status;
 }
 

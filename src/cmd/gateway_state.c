@@ -13,9 +13,11 @@ enum { THREAD_STACK_BYTES = 512 * 1024, VERSION_BYTES = 8, ARENA_BYTES_MAX = 256
 static const int64_t ASK_NS = INT64_C(30) * 1000000000, AGAIN_NS = 20000000;
 
 struct known_login {
+    uint32_t server_id;
     struct qr_str name, hash;
     bool is_admin;
 };
+/* With number 0 a server. */
 struct known_database {
     struct qr_str name;
     uint32_t id;
@@ -72,7 +74,8 @@ static bool take_item(struct version *version, struct qr_firewall *firewall,
         if (logins == NULL || name.p == NULL || hash.p == NULL)
             return false;
         version->logins = logins;
-        logins[version->login_count++] = (struct known_login){name, hash, item->flag};
+        logins[version->login_count++] =
+            (struct known_login){item->database_id, name, hash, item->flag};
         return true;
     }
     struct known_database *databases =
@@ -224,7 +227,7 @@ static void copy_text(char *dst, size_t dst_bytes, struct qr_str s)
     dst[n] = '\0';
 }
 
-enum qr_status qri_gateway_state_login(void *ctx, struct qr_str login,
+enum qr_status qri_gateway_state_login(void *ctx, uint32_t server_id, struct qr_str login,
                                        struct qr_login_record *ret_record, struct qr_err *err)
 {
     struct qri_gateway_state *state = ctx;
@@ -232,7 +235,7 @@ enum qr_status qri_gateway_state_login(void *ctx, struct qr_str login,
     pthread_rwlock_rdlock(&state->lock);
     for (size_t i = 0; i < state->now->login_count && status != QR_OK; i++) {
         const struct known_login *known = &state->now->logins[i];
-        if (!qr_str_ieq(known->name, login))
+        if (known->server_id != server_id || !qr_str_ieq(known->name, login))
             continue;
         copy_text(ret_record->hash, sizeof ret_record->hash, known->hash);
         copy_text(ret_record->name, sizeof ret_record->name, known->name);
@@ -244,14 +247,35 @@ enum qr_status qri_gateway_state_login(void *ctx, struct qr_str login,
     return status == QR_OK ? QR_OK : qr_fail(err, status, "no such login");
 }
 
-uint32_t qri_gateway_state_database(void *ctx, struct qr_str name)
+uint32_t qri_gateway_state_database(void *ctx, uint32_t server_id, struct qr_str name)
 {
     struct qri_gateway_state *state = ctx;
-    uint32_t id = name.n == 0 ? QR_MASTER_ID : 0;
+    uint32_t server = qr_server_of(server_id);
+    uint32_t id = name.n == 0 ? qr_database_id(server, QR_MASTER_ID) : 0;
     pthread_rwlock_rdlock(&state->lock);
-    for (size_t i = 0; id == 0 && i < state->now->database_count; i++)
-        if (qr_str_ieq(state->now->databases[i].name, name))
-            id = state->now->databases[i].id;
+    for (size_t i = 0; id == 0 && i < state->now->database_count; i++) {
+        const struct known_database *known = &state->now->databases[i];
+        if (qr_server_of(known->id) == server && qr_number_of(known->id) != 0 &&
+            qr_str_ieq(known->name, name))
+            id = known->id;
+    }
     pthread_rwlock_unlock(&state->lock);
     return id;
+}
+
+bool qri_gateway_state_server(void *ctx, struct qr_str name, uint32_t *ret_id)
+{
+    struct qri_gateway_state *state = ctx;
+    bool found = false;
+    pthread_rwlock_rdlock(&state->lock);
+    for (size_t i = 0; !found && i < state->now->database_count; i++) {
+        const struct known_database *known = &state->now->databases[i];
+        if (qr_number_of(known->id) != 0)
+            break; /* servers come first */
+        found = qr_str_ieq(known->name, name);
+        if (found)
+            *ret_id = known->id;
+    }
+    pthread_rwlock_unlock(&state->lock);
+    return found;
 }

@@ -123,7 +123,7 @@ enum qr_status qri_node_enter_row(struct qri_node *node, const struct qr_databas
     return status;
 }
 
-enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
+enum qr_status qri_node_enter(struct qri_node *node, uint32_t server, struct qr_str name,
                               struct qr_database **ret_db, struct qr_err *err)
 {
     struct qr_database_row row;
@@ -132,7 +132,8 @@ enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
     memcpy(text, n == 0 ? "" : name.p, n);
     text[n] = '\0';
     /* not under mu: control may be waiting for us just now */
-    enum qr_status status = qr_control_find(node->options.control, name, 0, FIND_NS, &row, err);
+    enum qr_status status =
+        qr_control_find(node->options.control, server, name, 0, FIND_NS, &row, err);
     if (status == QR_NOT_FOUND || (status == QR_OK && row.state != QR_DATABASE_ONLINE))
         return qr_sql_fail(err, 4060, text);
     if (status == QR_OK) {
@@ -145,8 +146,8 @@ enum qr_status qri_node_enter(struct qri_node *node, struct qr_str name,
     if (status == QR_NOT_FOUND) /* dropped since */
         return qr_sql_fail(err, 4060, text);
     if (status == QR_CORRUPT) /* its log or its first pages; the reason is in our log */
-        return qr_sql_fail(err, 824, "incorrect checksum", "read", "(0:0)", (int)row.id,
-                           "0x0000000000000000", text);
+        return qr_sql_fail(err, 824, "incorrect checksum", "read", "(0:0)",
+                           (int)qr_number_of(row.id), "0x0000000000000000", text);
     if (status != QR_OK)
         return qr_sql_fail(err, 40613, text, node->options.server_name, "none");
     return QR_OK;
@@ -193,7 +194,7 @@ bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
     struct hosted *next = NULL;
     pthread_mutex_lock(&node->mu);
     for (struct hosted *h = node->hosted; h != NULL; h = h->next)
-        if (h->state == HOSTED_OPEN && h->has_files && h->id > after_id &&
+        if (h->state == HOSTED_OPEN && h->has_files && h->id > after_id && !qr_is_master(h->id) &&
             (next == NULL || h->id < next->id))
             next = h;
     if (next != NULL) {
@@ -280,7 +281,7 @@ static enum qr_status session_enter(void *ctx, const struct qr_login *login,
         snprintf(text, sizeof text, "%.*s", (int)name.n, name.p);
         return qr_sql_fail(err, 40613, text, node->options.server_name, "none");
     }
-    return qri_node_enter(node, name, ret_db, err);
+    return qri_node_enter(node, qr_server_of(login->server_id), name, ret_db, err);
 }
 
 static void session_leave(void *ctx, struct qr_database *db)

@@ -86,7 +86,7 @@ static enum qr_status run_due(const struct qri_backups *b, const struct qri_open
     struct qr_database_row row;
     struct qr_backup_policy policy = {.diff_every_ns = QR_DIFF_HOURS * HOUR_NS};
     uint32_t days = open->retention_days;
-    if (qr_control_find(o->control, qr_str(""), open->id, FIND_NS, &row, NULL) == QR_OK) {
+    if (qr_control_find(o->control, 0, qr_str(""), open->id, FIND_NS, &row, NULL) == QR_OK) {
         policy.diff_every_ns = row.diff_hours * HOUR_NS;
         days = row.retention_days;
     }
@@ -129,7 +129,7 @@ static void *backups_main(void *arg)
     pthread_mutex_lock(&b->mu);
     while (!b->stopping) {
         (void)qr_cond_wait(&b->wake, &b->mu, LOOK_NS);
-        struct qri_open_database open = {.id = QR_MASTER_ID};
+        struct qri_open_database open = {.id = 0};
         while (!b->stopping && qri_node_next_open(b->node, open.id, &open)) {
             pthread_mutex_unlock(&b->mu);
             look_at(b, &open);

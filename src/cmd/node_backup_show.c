@@ -32,7 +32,7 @@ static enum qr_status each_row(struct qri_node *node, const struct qr_database_r
         return qr_fail(err, QR_NOT_FOUND, "there is no second store of backups");
     int64_t end = row->state == QR_DATABASE_DROPPED ? row->dropped_wall_ns : qr_env_wall_ns(o->env);
     int64_t first = row->state == QR_DATABASE_KEPT ? 0 : end - row->retention_days * DAY_NS;
-    if (o->blob == NULL || qr_database_is_hyper(row) || row->id == QR_MASTER_ID)
+    if (o->blob == NULL || qr_database_is_hyper(row) || qr_is_master(row->id))
         return QR_OK;
     QR_TRY(qr_backup_list(&place, &catalog, err));
     enum qr_status status = QR_OK;
@@ -89,7 +89,7 @@ static enum qr_status show_backup(void *ctx, const struct qr_database_row *row,
     uint64_t end = backup->end_wall_ns != 0 ? backup->end_wall_ns : backup->taken_wall_ns;
     struct qr_backup_info info = {
         .physical_name = qr_str(row->timeline),
-        .server_name = qr_str(qri_node_options_of(show->node)->server_name),
+        .server_name = qr_str(row->server),
         .database_name = qr_str(row->name),
         .start_ticks = ticks_of((int64_t)backup->taken_wall_ns),
         .finish_ticks = ticks_of((int64_t)end),
@@ -108,7 +108,7 @@ static enum qr_status show_row(void *ctx, const struct qr_database_row *row)
 {
     struct show *show = ctx;
     if (row->state != QR_DATABASE_ONLINE || row->replica_of != 0 ||
-        (show->database_id != QR_MASTER_ID && show->database_id != row->id))
+        (!qr_is_master(show->database_id) && show->database_id != row->id))
         return QR_OK;
     return each_row(show->node, row, false, show_backup, show, NULL);
 }
@@ -120,6 +120,7 @@ enum qr_status qri_node_each_backup(void *node, uint32_t database_id,
 {
     struct show show = {node, database_id, each, each_ctx};
     struct qr_rpc_peer *control = qri_node_options_of(node)->control;
-    enum qr_status status = qr_control_each_database(control, 0, show_row, &show, NULL);
+    enum qr_status status =
+        qr_control_each_database(control, qr_server_of(database_id), 0, show_row, &show, NULL);
     return status == QR_CANCELLED ? QR_CLOSED : status; /* no client has cancelled anything */
 }

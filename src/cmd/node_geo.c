@@ -52,7 +52,7 @@ static bool is_mine(const struct qri_node *node, const struct qr_database_row *r
     uint32_t own = 0;
     bool wants = row->traits.redundancy == QR_REDUNDANCY_GEO ||
                  row->traits.redundancy == QR_REDUNDANCY_GEO_ZONE;
-    if (!wants || qr_database_is_hyper(row) || row->replica_of != 0 || row->id == QR_MASTER_ID ||
+    if (!wants || qr_database_is_hyper(row) || row->replica_of != 0 || qr_is_master(row->id) ||
         row->state == QR_DATABASE_PURGING)
         return false;
     bool has_own = qr_place_database_of(qri_node_options_of(node)->name, &own);
@@ -138,7 +138,7 @@ static void *geo_main(void *arg)
         if (g->stopping)
             break;
         pthread_mutex_unlock(&g->mu);
-        (void)!qr_control_each_database(control, 0, look_at, g, NULL);
+        (void)!qr_control_each_database(control, QR_SERVER_ANY, 0, look_at, g, NULL);
         pthread_mutex_lock(&g->mu);
     }
     pthread_mutex_unlock(&g->mu);

@@ -47,8 +47,9 @@ static enum qr_status tell(struct walk *w, const struct qr_database_row *row, ui
     struct qr_replica_info info = {
         .role = role,
         .is_local = row->id == w->own_id && member == w->own_member,
-        .database_id = row->id,
+        .database_id = qr_number_of(row->id),
         .database_name = qr_str(row->name),
+        .server_name = qr_str(row->server),
         .commit_lsn = w->readers.commit_lsn,
         .commit_ticks = ticks_of(w->readers.commit_wall_ns),
         .applied_lsn = w->readers.commit_lsn,
@@ -125,13 +126,13 @@ static enum qr_status walk_hyper(struct walk *w, const struct qr_database_row *o
     w->primary_id = own->replica_of != 0 ? own->replica_of : own->id;
     QR_TRY(qr_place_timeline(own, &w->timeline, err));
     if (own->replica_of != 0)
-        QR_TRY(qr_control_find(control, qr_str(""), w->primary_id, ASK_NS, &primary, err));
+        QR_TRY(qr_control_find(control, 0, qr_str(""), w->primary_id, ASK_NS, &primary, err));
     QR_TRY(find_primary(w, &primary, err));
     QR_TRY(qr_logsvc_peer_readers(w->options->log_service, &w->timeline, ASK_NS, &w->readers, err));
     qr_hyper_get_lag(store, &w->own);
     QR_TRY(tell(w, &primary, w->primary_member, QR_REPLICA_PRIMARY, NULL));
     QR_TRY(tell_readers(w, &primary));
-    return qr_control_each_database(control, ASK_NS, take_named, w, err);
+    return qr_control_each_database(control, QR_SERVER_ANY, ASK_NS, take_named, w, err);
 }
 
 enum qr_status qri_node_each_replica(void *ctx, uint32_t database_id, struct qr_store *store,
@@ -142,7 +143,7 @@ enum qr_status qri_node_each_replica(void *ctx, uint32_t database_id, struct qr_
     struct walk w = {.options = qri_node_options_of(ctx), .each = each, .each_ctx = each_ctx};
     struct qr_database_row row;
     struct qr_err err = {0};
-    QR_TRY(qr_control_find(w.options->control, qr_str(""), database_id, ASK_NS, &row, &err));
+    QR_TRY(qr_control_find(w.options->control, 0, qr_str(""), database_id, ASK_NS, &row, &err));
     if (qr_database_is_hyper(&row))
         return walk_hyper(&w, &row, store, &err);
     QR_TRY(qr_place_timeline(&row, &w.timeline, &err));

@@ -10,7 +10,10 @@ static const int64_t GROW_NS = INT64_C(30) * 1000000000;
 struct qr_database_info qri_database_info(const struct qr_database_row *row)
 {
     return (struct qr_database_info){
-        .database_id = row->id,
+        .database_id = qr_number_of(row->id),
+        .own_id = row->id,
+        .server_id = qr_database_id(qr_server_of(row->id), 0),
+        .server_name = qr_str(row->server),
         .name = qr_str(row->name),
         .edition = qr_str(row->edition),
         .service_objective = qr_str(row->objective),
@@ -87,7 +90,7 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
         return qr_fail(err, QR_NOMEM, "open a database");
     if (qr_database_is_hyper(row))
         return open_hyper(node, row, &options, arena, ret_store, err);
-    if (node->options.blob != NULL && row->id != QR_MASTER_ID)
+    if (node->options.blob != NULL && !qr_is_master(row->id))
         options.log_hold_bytes = QRI_LOG_HOLD_BYTES;
     if (!make)
         return qr_store_open(path, &options, ret_store, err);

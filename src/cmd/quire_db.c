@@ -222,7 +222,7 @@ static int list_deleted(const struct db_words *words)
     enum qr_status status = reach(words, "control", &s, &err);
     if (status == QR_OK)
         status =
-            qr_control_each_database(qr_rpc_client_peer(s.client), 0, print_deleted, NULL, &err);
+            qr_control_each_database(qr_rpc_client_peer(s.client), 0, 0, print_deleted, NULL, &err);
     leave(&s);
     return finish(status, &err);
 }
@@ -257,8 +257,8 @@ static int op_list(const struct db_words *words)
     struct qr_str name = qr_str(words->name == NULL ? "" : words->name);
     enum qr_status status = reach(words, "control", &s, &err);
     if (status == QR_OK)
-        status =
-            qr_operation_each(qr_rpc_client_peer(s.client), name, 0, print_operation, NULL, &err);
+        status = qr_operation_each(qr_rpc_client_peer(s.client), 0, name, 0, print_operation, NULL,
+                                   &err);
     leave(&s);
     return finish(status, &err);
 }

@@ -110,7 +110,7 @@ static enum qr_status open_its_database(struct compute_role *c, struct qr_err *e
 {
     struct qr_database_row row;
     struct qr_database *db = NULL;
-    QR_TRY(qr_control_find(qr_rpc_client_peer(c->role->control), qr_str(""), c->database_id, 0,
+    QR_TRY(qr_control_find(qr_rpc_client_peer(c->role->control), 0, qr_str(""), c->database_id, 0,
                            &row, err));
     QR_TRY(qri_node_open_own(c->node, &row, &db, err));
     /* what its first start makes is there for the replicas that follow */

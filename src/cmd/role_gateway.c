@@ -79,7 +79,9 @@ static void route(void *ctx, struct qr_route_job *job)
     struct gateway_role *g = ctx;
     struct qri_role *role = g->role;
     struct asked *asked = calloc(1, sizeof *asked);
-    struct qr_control_ask ask = {.name = job->database, .read_only = job->read_only_intent};
+    struct qr_control_ask ask = {.server = qr_server_of(job->server_id),
+                                 .name = job->database,
+                                 .read_only = job->read_only_intent};
     int64_t left_ns = job->deadline_mono_ns - qr_env_mono_ns(role->env);
     if (asked == NULL) {
         job->status = qr_fail(&job->err, QR_NOMEM, "ask a route");
@@ -135,8 +137,9 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
         .router = &g->router,
         .logins = &g->logins,
         .firewall = qri_gateway_state_firewall(g->state),
+        .server_id = qri_gateway_state_server,
         .database_id = qri_gateway_state_database,
-        .database_id_ctx = g->state,
+        .lookup_ctx = g->state,
         .allow_plaintext_login = settings->allow_plaintext_login,
         .workers = (uint32_t)settings->workers,
         .connections_max = (uint32_t)settings->connections_max,

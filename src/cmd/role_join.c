@@ -49,7 +49,7 @@ static enum qr_status take_node(struct qri_role *role, struct qri_settings *sett
     QR_TRY(qri_role_client(role, role->loop, "operate", true, &role->operate, err));
     if (!qr_place_database_of(settings->name, &id)) {
         char node[QR_NODE_NAME_BYTES];
-        enum qr_status status = qr_control_find(qr_rpc_client_peer(role->control),
+        enum qr_status status = qr_control_find(qr_rpc_client_peer(role->control), 0,
                                                 qr_str(settings->name), 0, 0, &row, err);
         if (status == QR_NOT_FOUND)
             return qr_fail(err, status, "--name: there is no database '%s'", settings->name);

@@ -73,7 +73,8 @@ static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
     if (options.dir == NULL)
         return qr_fail(err, QR_NOMEM, "start the page server");
     QR_TRY(qr_pagesvc_open(&options, &p->svc, err));
-    QR_TRY(qr_control_each_database(qr_rpc_client_peer(role->control), 0, attach, p, err));
+    QR_TRY(qr_control_each_database(qr_rpc_client_peer(role->control), QR_SERVER_ANY, 0, attach, p,
+                                    err));
     QR_TRY(qr_rpc_loop_new(&loop, &p->feed_loop, err));
     QR_TRY(qri_role_client(role, p->feed_loop, QR_ROLE_NAME_LOG, false, &p->log, err));
     struct qr_pagefeed_options feed = {

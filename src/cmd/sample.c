@@ -78,7 +78,7 @@ enum qr_status qri_sample_prepare(struct qr_control *control, struct qr_registry
     struct qr_database_row row;
     struct qr_err reason = {0};
     struct qr_control_ask ask = {.name = qr_str(sample_name), .edition = qr_str("GeneralPurpose")};
-    if (qr_registry_find_database(registry, qr_str(sample_name), &row) == QR_OK)
+    if (qr_registry_find_database(registry, 0, qr_str(sample_name), &row) == QR_OK)
         return QR_OK;
     QR_TRY(qr_control_create_database(control, &ask, err));
     enum qr_status status = qr_control_fill_database(control, qr_str(sample_name), &reason);
@@ -107,13 +107,13 @@ static const char *reachable(const char *listen)
 void qri_sample_print_help(struct qr_registry *registry, const char *listen,
                            const char *password_path, uint16_t tds_port)
 {
-    const char *host = reachable(listen), *login = qr_registry_admin_login(registry);
+    const char *host = reachable(listen), *login = qr_registry_first_login(registry);
     printf("\n"
            "Resource group myResourceGroup, server %s, database %s.\n"
            "The password of login %s is in %s\n"
            "\n"
            "tsql     tsql -H %s -p %u -U %s -P \"$(cat '%s')\" -D %s\n",
-           qr_registry_server_name(registry), sample_name, login, password_path, host, tds_port,
+           qr_registry_first_name(registry), sample_name, login, password_path, host, tds_port,
            login, password_path, sample_name);
     printf("\n"
            "pymssql  import pymssql\n"

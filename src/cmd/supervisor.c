@@ -129,8 +129,8 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--data-dir", s->dir.path);
     add_text(&args, "--run-dir", s->run_dir);
     add_text(&args, "--log-level", settings->log_level);
-    add_text(&args, "--server-name", qr_registry_server_name(s->registry));
-    add_text(&args, "--admin-login", qr_registry_admin_login(s->registry));
+    add_text(&args, "--server-name", qr_registry_first_name(s->registry));
+    add_text(&args, "--admin-login", qr_registry_first_login(s->registry));
     add_text(&args, "--blob", settings->blob);
     add_text(&args, "--blob-credential-file", settings->blob_credential_file);
     add_text(&args, "--geo-blob", settings->geo_blob);
@@ -254,9 +254,9 @@ static enum qr_status know_machines(struct supervisor *s, struct qr_err *err)
     if (m->identity == NULL || m->address == NULL)
         return qr_fail(err, QR_NOMEM, "know other machines");
     snprintf(service->server_name, sizeof service->server_name, "%s",
-             qr_registry_server_name(s->registry));
+             qr_registry_first_name(s->registry));
     snprintf(service->admin_login, sizeof service->admin_login, "%s",
-             qr_registry_admin_login(s->registry));
+             qr_registry_first_login(s->registry));
     snprintf(service->blob, sizeof service->blob, "%s", settings->blob);
     qr_server_key_text(s->server_key, service->server_key);
     snprintf(service->landing_zone, sizeof service->landing_zone, "%s", settings->landing_zone);

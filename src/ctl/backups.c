@@ -35,11 +35,12 @@ static enum qr_status each_in(const struct qr_buf *reply, qr_backup_fn *each, vo
     return QR_OK;
 }
 
-enum qr_status qr_control_each_backup(struct qr_rpc_peer *operate, struct qr_str name,
-                                      struct qr_str kept, bool geo, int64_t timeout_ns,
-                                      qr_backup_fn *each, void *ctx, struct qr_err *err)
+enum qr_status qr_control_each_backup(struct qr_rpc_peer *operate, uint32_t server,
+                                      struct qr_str name, struct qr_str kept, bool geo,
+                                      int64_t timeout_ns, qr_backup_fn *each, void *ctx,
+                                      struct qr_err *err)
 {
-    struct qr_control_ask ask = {.name = name, .kept = kept, .geo = geo};
+    struct qr_control_ask ask = {.server = server, .name = name, .kept = kept, .geo = geo};
     struct qr_buf reply;
     qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
     enum qr_status status =
@@ -76,12 +77,13 @@ void qri_backups_serve(struct qr_control *control, const struct qr_control_ask *
     struct qr_rpc_peer *peer = NULL;
     struct qr_err err = {0};
     struct qr_buf answer;
-    enum qr_status status = ask->kept.n > 0 ? qr_registry_find_kept(registry, ask->kept, &row)
-                                            : qr_registry_find_database(registry, ask->name, &row);
+    enum qr_status status = ask->kept.n > 0
+                                ? qr_registry_find_kept(registry, ask->kept, &row)
+                                : qr_registry_find_database(registry, ask->server, ask->name, &row);
     qr_buf_init(&answer, QR_CONTROL_ANSWER_BYTES_MAX);
     if (status != QR_OK)
         (void)qr_fail(&err, status, "no such database");
-    else if (!qr_database_is_hyper(&row) && row.id != QR_MASTER_ID)
+    else if (!qr_database_is_hyper(&row) && !qr_is_master(row.id))
         status = qri_control_node(control, QR_NODE_SHARED, &peer, &err);
     if (status == QR_OK && peer != NULL)
         status = qr_node_backups(peer, &row, ask->geo, LIST_NS, &answer, &err);

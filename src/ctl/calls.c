@@ -31,7 +31,7 @@
         ASK(BYTE, traits.redundancy, QR_REDUNDANCY_COUNT),                                         \
         ASK(WORD, traits.auto_pause_minutes, 0), ASK(WORD, traits.min_capacity_pct, 0)
 #define STARTS ASK(TEXT, operation_id, QR_GUID_TEXT_BYTES), ASK(FLAG, no_wait, 0)
-enum { WORDS_MAX = QR_WORD_BYTES_MAX, NAMES_MAX = QR_NAME_BYTES_MAX, FIELDS_MAX = 24 };
+enum { WORDS_MAX = QR_WORD_BYTES_MAX, NAMES_MAX = QR_NAME_BYTES_MAX, FIELDS_MAX = 30 };
 
 static const struct {
     uint16_t method;
@@ -40,38 +40,40 @@ static const struct {
     /* clang-format off */
     {QR_CONTROL_REGISTER,    {ASK(BYTE, role, QR_ROLE_COUNT), ASK(TEXT, name, WORDS_MAX), ASK(WORD, pid, 0),
                               ASK(TEXT, node_address, NAMES_MAX), ASK(TEXT, session_address, NAMES_MAX)}},
-    {QR_CONTROL_ROUTE,       {ASK(TEXT, name, NAMES_MAX), ASK(FLAG, read_only, 0)}},
+    {QR_CONTROL_ROUTE,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(FLAG, read_only, 0)}},
     {QR_CONTROL_STATE,       {ASK(LONG, version, 0)}},
-    {QR_CONTROL_FIND,        {ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
-    {QR_CONTROL_DATABASES,   {ASK(WORD, id, 0)}},
+    {QR_CONTROL_FIND,        {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
+    {QR_CONTROL_DATABASES,   {ASK(WORD, server, 0), ASK(WORD, id, 0)}},
     {QR_CONTROL_RULES,       {ASK(WORD, id, 0)}},
     {QR_CONTROL_DUTY,        {ASK(TEXT, name, WORDS_MAX)}},
-    {QR_CONTROL_LOGIN,       {ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_LOGIN,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_SERVER,      {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
-    {QR_CONTROL_CREATE,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
+    {QR_CONTROL_CREATE,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
-                              ASK(TEXT, copy_of, NAMES_MAX), ASK(TEXT, kept, QR_GUID_TEXT_BYTES), ASK(FLAG, geo, 0), ASK(FLAG, verify, 0), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
+                              ASK(TEXT, copy_of, NAMES_MAX), ASK(WORD, other_server, 0), ASK(TEXT, kept, QR_GUID_TEXT_BYTES), ASK(FLAG, geo, 0), ASK(FLAG, verify, 0), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
                               ASK(LONG, restore_wall_ns, 0), ASK(WORD, ha_replicas, 0), TRAITS,
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
-    {QR_CONTROL_ALTER,       {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
+    {QR_CONTROL_ALTER,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
                               ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX), ASK(WORD, ha_replicas, 0), TRAITS,
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
-    {QR_CONTROL_RENAME,      {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), STARTS}},
-    {QR_CONTROL_DROP,        {ASK(TEXT, name, NAMES_MAX), STARTS}},
+    {QR_CONTROL_RENAME,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), STARTS}},
+    {QR_CONTROL_DROP,        {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), STARTS}},
     {QR_CONTROL_SET_RULE,    {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, start, WORDS_MAX),
                               ASK(TEXT, end, WORDS_MAX)}},
     {QR_CONTROL_GROW,        {ASK(WORD, id, 0), ASK(WORD, slices, 0)}},
     {QR_CONTROL_DELETE_RULE, {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX)}},
-    {QR_CONTROL_ADD_REPLICA, {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
+    {QR_CONTROL_ADD_REPLICA, {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), ASK(WORD, other_server, 0),
+                              ASK(TEXT, objective, NAMES_MAX),
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
-    {QR_CONTROL_FAILOVER,    {ASK(TEXT, name, NAMES_MAX), STARTS}},
-    {QR_CONTROL_RETENTION,   {ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0), ASK(WORD, diff_hours, 0)}},
+    {QR_CONTROL_FAILOVER,    {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), STARTS}},
+    {QR_CONTROL_RETENTION,   {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0), ASK(WORD, diff_hours, 0)}},
     {QR_CONTROL_UNKEEP,      {ASK(TEXT, kept, QR_GUID_TEXT_BYTES)}},
-    {QR_CONTROL_BACKUPS,     {ASK(TEXT, name, NAMES_MAX), ASK(TEXT, kept, QR_GUID_TEXT_BYTES), ASK(FLAG, geo, 0)}},
-    {QR_CONTROL_RESOURCE,    {ASK(TEXT, name, NAMES_MAX)}},
-    {QR_CONTROL_RESOURCES,   {ASK(WORD, id, 0)}},
+    {QR_CONTROL_BACKUPS,     {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, kept, QR_GUID_TEXT_BYTES), ASK(FLAG, geo, 0)}},
+    {QR_CONTROL_RESOURCE,    {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_RESOURCES,   {ASK(WORD, server, 0), ASK(WORD, id, 0)}},
     {QR_CONTROL_OPERATION,   {ASK(TEXT, operation_id, QR_GUID_TEXT_BYTES)}},
-    {QR_CONTROL_OPERATIONS,  {ASK(TEXT, name, NAMES_MAX), ASK(LONG, version, 0)}},
+    {QR_CONTROL_OPERATIONS,  {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(LONG, version, 0)}},
     {QR_CONTROL_CANCEL,      {ASK(TEXT, operation_id, QR_GUID_TEXT_BYTES)}},
     {QR_CONTROL_DOC,         {ASK(BYTE, doc_kind, QR_DOC_KIND_COUNT), ASK(TEXT, name, QR_DOC_NAME_BYTES_MAX)}},
     {QR_CONTROL_DOCS,        {ASK(BYTE, doc_kind, QR_DOC_KIND_COUNT), ASK(TEXT, name, QR_DOC_NAME_BYTES_MAX),
@@ -79,7 +81,10 @@ static const struct {
     {QR_CONTROL_DOC_PUT,     {ASK(BYTE, doc_kind, QR_DOC_KIND_COUNT), ASK(TEXT, name, QR_DOC_NAME_BYTES_MAX),
                               ASK(TEXT, text, QR_DOC_TEXT_BYTES_MAX), ASK(LONG, version, 0)}},
     {QR_CONTROL_DOC_DELETE,  {ASK(BYTE, doc_kind, QR_DOC_KIND_COUNT), ASK(TEXT, name, QR_DOC_NAME_BYTES_MAX)}},
-    {QR_CONTROL_ADMIN_HASH,  {ASK(TEXT, text, QR_HASH_BYTES_MAX)}},
+    {QR_CONTROL_ADMIN_HASH,  {ASK(WORD, server, 0), ASK(TEXT, hash, QR_HASH_BYTES_MAX)}},
+    {QR_CONTROL_MAKE_SERVER, {ASK(TEXT, name, QR_SERVER_NAME_BYTES_MAX), ASK(TEXT, new_name, NAMES_MAX),
+                              ASK(TEXT, hash, QR_HASH_BYTES_MAX), ASK(TEXT, text, QR_DOC_TEXT_BYTES_MAX)}},
+    {QR_CONTROL_DROP_SERVER, {ASK(WORD, server, 0), STARTS}},
     /* clang-format on */
 };
 static const struct qri_field service_fields[] = {
@@ -89,6 +94,7 @@ static const struct qri_field service_fields[] = {
 };
 static const struct qri_field row_fields[] = {
     ROW(WORD, id, 0),
+    ROW(CHARS, server, QR_SERVER_NAME_BYTES_MAX),
     ROW(CHARS, name, QR_NAME_BYTES_MAX),
     ROW(CHARS, edition, QR_WORD_BYTES_MAX),
     ROW(CHARS, objective, QR_WORD_BYTES_MAX),

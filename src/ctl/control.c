@@ -355,11 +355,11 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));
     QR_TRY(qri_vault_start(control, err));
-    struct qr_database_row row;
-    if (qr_registry_find_database(control->options.registry, qr_str("master"), &row) == QR_OK)
-        return QR_OK;
-    return qr_control_create_database(control, &(struct qr_control_ask){.name = qr_str("master")},
-                                      err);
+    struct qr_server_row server;
+    for (size_t i = 0; qr_registry_server_at(control->options.registry, i, &server); i++)
+        if (!qri_ops_is_active(control, qr_database_id(server.number, 0))) /* it is being deleted */
+            QR_TRY(qri_control_make_master(control, server.number, err));
+    return QR_OK;
 }
 
 void qr_control_tick(struct qr_control *control)

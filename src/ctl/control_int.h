@@ -160,9 +160,30 @@ void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request);
 void qri_control_look_at_parked(struct qr_control *control);
 void qri_control_refuse_parked(struct qr_control *control);
 
+/* Of a list: its rows come behind this id, and this is one of them. */
+uint32_t qri_control_list_after(const struct qr_control_ask *ask);
+bool qri_control_is_listed(const struct qr_control_ask *ask, const struct qr_database_row *row);
+
 /* Takes the answer, which is `own_buf`, or refuses. */
 void qri_control_answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
                         enum qr_status status, struct qr_err *err);
+
+/* ---- op_server.c ---- */
+QR_NODISCARD enum qr_status qri_control_make_server(struct qr_control *control,
+                                                    const struct qr_control_ask *ask,
+                                                    struct qr_err *err);
+/* Its master, unless it has one. */
+QR_NODISCARD enum qr_status qri_control_make_master(struct qr_control *control, uint32_t server,
+                                                    struct qr_err *err);
+
+/* ---- docs.c ---- */
+/* What puts a new server's document, for its transaction; its value is the caller's to free. */
+enum { QRI_DOC_KEY_BYTES = 32 + QR_DOC_NAME_BYTES_MAX };
+QR_NODISCARD enum qr_status qri_docs_new_server(struct qr_control *control, struct qr_str name,
+                                                struct qr_str text, char key[QRI_DOC_KEY_BYTES],
+                                                struct qr_meta_op *ret_put, struct qr_err *err);
+/* What deletes it. */
+struct qr_meta_op qri_docs_old_server(struct qr_str name, char key[QRI_DOC_KEY_BYTES]);
 
 /* ---- ops.c, ops_show.c: operations ---- */
 void qri_ops_init(struct qr_control *control);

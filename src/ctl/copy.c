@@ -48,11 +48,12 @@ static enum qr_status find_source(struct qr_control *control, const struct qr_co
     enum qr_status status =
         ask->kept.n > 0 ? qr_registry_find_kept(registry, ask->kept, ret_row)
         : ask->dropped
-            ? qr_registry_find_dropped(registry, ask->copy_of, ask->dropped_wall_ns, ret_row)
-            : qr_registry_find_database(registry, ask->copy_of, ret_row);
+            ? qr_registry_find_dropped(registry, ask->other_server, ask->copy_of,
+                                       ask->dropped_wall_ns, ret_row)
+            : qr_registry_find_database(registry, ask->other_server, ask->copy_of, ret_row);
     if (status != QR_OK || ret_row->state != state_of_source(ask))
         return no_source(ask, err);
-    if (ret_row->id == QR_MASTER_ID)
+    if (qr_is_master(ret_row->id))
         return qr_fail(err, QR_INVALID, "master is not copied");
     if (ret_row->replica_of != 0)
         return qr_sql_fail(err, 40681, ret_row->name);

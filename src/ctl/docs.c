@@ -10,15 +10,13 @@
 #include "resources_int.h"
 #include "base/banned.h"
 
-enum { KEY_BYTES = 32 + QR_DOC_NAME_BYTES_MAX, DOCS_ANSWER_BYTES = 256 * 1024 };
+enum { KEY_BYTES = QRI_DOC_KEY_BYTES, DOCS_ANSWER_BYTES = 256 * 1024 };
 
 static enum qr_status check_server(struct qr_control *control, struct qr_str name,
                                    const json_t *doc, struct qr_err *err);
-static enum qr_status keep_server(struct qr_control *control, struct qr_str name,
-                                  struct qr_err *err);
 static enum qr_status keep_all(struct qr_control *control, struct qr_str name, struct qr_err *err);
-static enum qr_status keep_group_of_server(struct qr_control *control, struct qr_str name,
-                                           struct qr_err *err);
+static enum qr_status keep_group_of_servers(struct qr_control *control, struct qr_str name,
+                                            struct qr_err *err);
 
 static const struct {
     const char *word;
@@ -32,8 +30,8 @@ static const struct {
     /* clang-format off */
     [QR_DOC_SUBSCRIPTION] = {"subscription", 1,     NULL,         keep_all},
     [QR_DOC_REGION]       = {"region",       100,   NULL,         NULL},
-    [QR_DOC_GROUP]        = {"group",        980,   NULL,         keep_group_of_server},
-    [QR_DOC_SERVER]       = {"server",       2,     check_server, keep_server},
+    [QR_DOC_GROUP]        = {"group",        980,   NULL,         keep_group_of_servers},
+    [QR_DOC_SERVER]       = {"server",       2000,  check_server, keep_all},
     [QR_DOC_PRINCIPAL]    = {"principal",    1000,  NULL,         NULL},
     [QR_DOC_ROLE]         = {"role",         4000,  NULL,         NULL},
     [QR_DOC_POLICY]       = {"policy",       50000, NULL,         NULL},
@@ -58,12 +56,19 @@ static struct qr_meta *meta_of(struct qr_control *control)
 
 /* ---- reading ---- */
 
-/* The stored value as a document; `ret_root` and `ret_text` hold what it points into. */
-static bool doc_of(struct qr_str value, uint64_t version, json_t **ret_root, char **ret_text,
-                   struct qr_doc *ret_doc)
+/* The stored value as a document; `ret_root` and `ret_text` hold what it points into. A server's
+ * number is told and not stored. */
+static bool doc_of(struct qr_control *control, uint8_t kind, struct qr_str value, uint64_t version,
+                   json_t **ret_root, char **ret_text, struct qr_doc *ret_doc)
 {
     json_t *root = json_loadb(value.p, value.n, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *name = json_object_get(root, "name"), *doc = json_object_get(root, "doc");
+    const json_t *name = json_object_get(root, "name");
+    json_t *doc = json_object_get(root, "doc");
+    struct qr_server_row server;
+    if (kind == QR_DOC_SERVER && json_is_string(name) &&
+        qr_registry_find_server(control->options.registry, qr_str(json_string_value(name)),
+                                &server) == QR_OK)
+        (void)json_object_set_new(doc, "number", json_integer(server.number));
     char *text = json_is_string(name) && json_is_object(doc) ? json_dumps(doc, JSON_COMPACT) : NULL;
     *ret_root = root;
     *ret_text = text;
@@ -111,7 +116,8 @@ enum qr_status qri_docs_get(struct qr_control *control, const struct qr_control_
     qr_buf_init(&value, QR_META_VALUE_BYTES_MAX);
     enum qr_status status = read_doc(control, ask->doc_kind, ask->name, &value, &version, err);
     if (status == QR_OK &&
-        !doc_of(qr_str_n((const char *)value.data, value.len), version, &root, &text, &doc))
+        !doc_of(control, ask->doc_kind, qr_str_n((const char *)value.data, value.len), version,
+                &root, &text, &doc))
         status = qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read");
     if (status == QR_OK)
         qri_doc_put(answer, &doc);
@@ -122,6 +128,8 @@ enum qr_status qri_docs_get(struct qr_control *control, const struct qr_control_
 }
 
 struct list {
+    struct qr_control *control;
+    uint8_t kind;
     struct qr_buf *answer;
     char after_key[KEY_BYTES];
     struct qr_str after;
@@ -138,7 +146,7 @@ static bool list_one(void *arg, struct qr_str key, struct qr_str value, uint64_t
     int order = n == 0 ? 1 : memcmp(key.p, list->after.p, n);
     if (list->after.n > 0 && (order < 0 || (order == 0 && key.n <= list->after.n)))
         return true;
-    list->damaged = !doc_of(value, version, &root, &text, &doc);
+    list->damaged = !doc_of(list->control, list->kind, value, version, &root, &text, &doc);
     if (!list->damaged)
         qri_doc_put(list->answer, &doc);
     free(text);
@@ -149,7 +157,7 @@ static bool list_one(void *arg, struct qr_str key, struct qr_str value, uint64_t
 enum qr_status qri_docs_list(struct qr_control *control, const struct qr_control_ask *ask,
                              struct qr_buf *answer, struct qr_err *err)
 {
-    struct list list = {.answer = answer};
+    struct list list = {.control = control, .kind = ask->doc_kind, .answer = answer};
     char prefix[KEY_BYTES];
     if (ask->new_name.n > 0)
         list.after = key_of(ask->doc_kind, ask->new_name, list.after_key);
@@ -181,6 +189,17 @@ static enum qr_status check_count(struct qr_control *control, uint8_t kind, stru
                          count, kinds[kind].word);
 }
 
+/* As it is stored. NULL: not UTF-8. */
+static char *text_of(struct qr_str name, json_t *doc, struct qr_err *err)
+{
+    json_t *root = json_pack("{s:s%, s:O}", "name", name.p, name.n, "doc", doc);
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (text == NULL)
+        (void)qr_fail(err, QR_INVALID, "The name of a resource is UTF-8.");
+    return text;
+}
+
 static enum qr_status write_doc(struct qr_control *control, uint8_t kind, struct qr_str name,
                                 json_t *doc, uint64_t wanted, struct qr_err *err)
 {
@@ -193,11 +212,9 @@ static enum qr_status write_doc(struct qr_control *control, uint8_t kind, struct
     QR_TRY(status);
     if (wanted != UINT64_MAX && wanted != version)
         return qr_fail(err, QR_CONFLICT, "The resource has changed since it was read.");
-    json_t *root = json_pack("{s:s%, s:O}", "name", name.p, name.n, "doc", doc);
-    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-    json_decref(root);
+    char *text = text_of(name, doc, err);
     if (text == NULL)
-        return qr_fail(err, QR_INVALID, "The name of a resource is UTF-8.");
+        return QR_INVALID;
     struct qr_meta_compare compare = {key_of(kind, name, key), version};
     struct qr_meta_op op = {.key = compare.key, .value = qr_str(text)};
     status = qr_meta_txn(meta_of(control), &compare, 1, &op, 1, &applied, NULL, err);
@@ -238,18 +255,9 @@ enum qr_status qri_docs_delete(struct qr_control *control, const struct qr_contr
 
 /* ---- what has to stay true ---- */
 
-static bool is_own_server(struct qr_control *control, struct qr_str name)
+static enum qr_status check_group(struct qr_control *control, const json_t *doc, struct qr_err *err)
 {
-    return qr_str_ieqz(name, qr_registry_server_name(control->options.registry));
-}
-
-static enum qr_status check_server(struct qr_control *control, struct qr_str name,
-                                   const json_t *doc, struct qr_err *err)
-{
-    char subscription[QR_GUID_TEXT_BYTES + 1] = "default";
     const char *group = json_string_value(json_object_get(doc, "group"));
-    if (!is_own_server(control, name)) /* ports, logins and database ids are those of one server */
-        return qr_sql_fail(err, 40652, subscription);
     if (group == NULL)
         return qr_fail(err, QR_INVALID, "A server has a resource group.");
     enum qr_status status = read_doc(control, QR_DOC_GROUP, qr_str(group), NULL, NULL, err);
@@ -257,12 +265,14 @@ static enum qr_status check_server(struct qr_control *control, struct qr_str nam
                                   : qr_fail(err, QR_NOT_FOUND, "There is no such resource group.");
 }
 
-static enum qr_status keep_server(struct qr_control *control, struct qr_str name,
-                                  struct qr_err *err)
+static enum qr_status check_server(struct qr_control *control, struct qr_str name,
+                                   const json_t *doc, struct qr_err *err)
 {
-    (void)control;
-    return qr_fail(err, QR_CONFLICT, "'%.*s' is the one server of this instance.", (int)name.n,
-                   name.p);
+    struct qr_server_row row;
+    if (qr_registry_find_server(control->options.registry, name, &row) != QR_OK)
+        return qr_fail(err, QR_NOT_FOUND, "There is no such server.");
+    (void)json_object_del((json_t *)(uintptr_t)doc, "number");
+    return check_group(control, doc, err);
 }
 
 static enum qr_status keep_all(struct qr_control *control, struct qr_str name, struct qr_err *err)
@@ -271,22 +281,87 @@ static enum qr_status keep_all(struct qr_control *control, struct qr_str name, s
     return qr_fail(err, QR_CONFLICT, "'%.*s' cannot be deleted.", (int)name.n, name.p);
 }
 
-static enum qr_status keep_group_of_server(struct qr_control *control, struct qr_str name,
-                                           struct qr_err *err)
+/* Servers with that value of a member. */
+struct census {
+    const char *member;
+    struct qr_str value;
+    size_t count;
+    char name[QR_SERVER_NAME_BYTES_MAX + 1]; /* of one of them */
+};
+
+static bool count_server(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
 {
-    struct qr_buf value;
-    qr_buf_init(&value, QR_META_VALUE_BYTES_MAX);
-    struct qr_str server = qr_str(qr_registry_server_name(control->options.registry));
-    enum qr_status status = read_doc(control, QR_DOC_SERVER, server, &value, NULL, err);
-    json_t *root =
-        status == QR_OK ? json_loadb((const char *)value.data, value.len, 0, NULL) : NULL;
-    const char *group = json_string_value(json_object_get(json_object_get(root, "doc"), "group"));
-    if (group != NULL && qr_str_ieqz(name, group))
-        status =
-            qr_fail(err, QR_CONFLICT, "The group has the server '%.*s'.", (int)server.n, server.p);
+    struct census *census = arg;
+    (void)key;
+    (void)version;
+    json_t *root = json_loadb(value.p, value.n, 0, NULL);
+    const json_t *doc = json_object_get(root, "doc");
+    const char *text = json_string_value(json_object_get(doc, census->member));
+    if (text != NULL && qr_str_ieqz(census->value, text)) {
+        census->count += 1;
+        (void)qri_take_text(root, "name", census->name, sizeof census->name);
+    }
     json_decref(root);
-    qr_buf_done(&value);
-    return status == QR_NOT_FOUND ? QR_OK : status;
+    return true;
+}
+
+static enum qr_status count_servers(struct qr_control *control, struct census *census,
+                                    struct qr_err *err)
+{
+    char prefix[KEY_BYTES];
+    return qr_meta_range(meta_of(control), key_of(QR_DOC_SERVER, qr_str(""), prefix), count_server,
+                         census, err);
+}
+
+static enum qr_status keep_group_of_servers(struct qr_control *control, struct qr_str name,
+                                            struct qr_err *err)
+{
+    struct census census = {.member = "group", .value = name};
+    QR_TRY(count_servers(control, &census, err));
+    return census.count == 0
+               ? QR_OK
+               : qr_fail(err, QR_CONFLICT, "The group has the server '%s'.", census.name);
+}
+
+/* ---- servers come and go with their documents ---- */
+
+/* Azure's default for a subscription in a region. */
+static enum qr_status check_quota(struct qr_control *control, const json_t *doc, struct qr_err *err)
+{
+    char subscription[QR_GUID_TEXT_BYTES + 1] = "default";
+    const char *location = json_string_value(json_object_get(doc, "location"));
+    struct census census = {.member = "location"};
+    if (location == NULL)
+        return qr_fail(err, QR_INVALID, "A server has a location.");
+    census.value = qr_str(location);
+    QR_TRY(count_servers(control, &census, err));
+    return census.count < QR_SERVERS_A_REGION ? QR_OK : qr_sql_fail(err, 40652, subscription);
+}
+
+enum qr_status qri_docs_new_server(struct qr_control *control, struct qr_str name,
+                                   struct qr_str text, char key[QRI_DOC_KEY_BYTES],
+                                   struct qr_meta_op *ret_put, struct qr_err *err)
+{
+    json_t *doc = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+    enum qr_status status =
+        json_is_object(doc) ? QR_OK : qr_fail(err, QR_INVALID, "A resource is a JSON object.");
+    if (status == QR_OK)
+        status = check_group(control, doc, err);
+    if (status == QR_OK)
+        status = check_quota(control, doc, err);
+    (void)json_object_set_new(doc, "createdWallNs",
+                              json_integer(qr_env_wall_ns(control->options.env)));
+    char *value = status == QR_OK ? text_of(name, doc, err) : NULL;
+    json_decref(doc);
+    if (value == NULL)
+        return status == QR_OK ? QR_INVALID : status;
+    *ret_put = (struct qr_meta_op){.key = key_of(QR_DOC_SERVER, name, key), .value = qr_str(value)};
+    return QR_OK;
+}
+
+struct qr_meta_op qri_docs_old_server(struct qr_str name, char key[QRI_DOC_KEY_BYTES])
+{
+    return (struct qr_meta_op){.key = key_of(QR_DOC_SERVER, name, key), .is_delete = true};
 }
 
 /* ---- the first start ---- */
@@ -309,7 +384,7 @@ enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err)
         const char *name, *display, *paired;
     } regions[] = {{"eastus", "East US", "westus"}, {"westus", "West US", "eastus"}};
     struct qr_registry *registry = control->options.registry;
-    const char *server = qr_registry_server_name(registry);
+    const char *server = qr_registry_first_name(registry);
     char subscription[QR_GUID_TEXT_BYTES + 1], tenant[QR_GUID_TEXT_BYTES + 1];
     qri_new_guid(control->options.env, subscription);
     qri_new_guid(control->options.env, tenant);
@@ -329,7 +404,7 @@ enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err)
     return put_first(control, QR_DOC_SERVER, server,
                      json_pack("{s:s, s:s, s:s, s:{}, s:s, s:I, s:s, s:s}", "name", server, "group",
                                group, "location", "eastus", "tags", "adminLogin",
-                               qr_registry_admin_login(registry), "createdWallNs",
+                               qr_registry_first_login(registry), "createdWallNs",
                                (json_int_t)qr_env_wall_ns(control->options.env),
                                "publicNetworkAccess", "Enabled", "minimalTlsVersion", "1.2"),
                      err);

@@ -15,7 +15,8 @@ static const int64_t TIME_NS = INT64_C(30) * 1000000000;
 static enum qr_status find(struct qr_control *control, struct qri_op *op,
                            struct qr_database_row *ret_row, struct qr_err *err)
 {
-    QR_TRY(qr_registry_find_database(control->options.registry, op->ask.name, ret_row));
+    QR_TRY(qr_registry_find_database(control->options.registry, op->ask.server, op->ask.name,
+                                     ret_row));
     op->row.database_id = ret_row->id;
     memcpy(op->row.database, ret_row->name, sizeof op->row.database);
     return qri_ops_check_free(control, op, ret_row, err);
@@ -42,9 +43,10 @@ enum qr_status qri_rename_begin(struct qr_control *control, struct qri_op *op, s
         return qr_fail(err, QR_INVALID, "This name is not possible for the database.");
     snprintf(op->row.other, sizeof op->row.other, "%.*s", (int)op->ask.new_name.n,
              op->ask.new_name.p);
-    if (row.id == QR_MASTER_ID)
+    if (qr_is_master(row.id))
         return qr_fail(err, QR_INVALID, "This name is not possible for the database.");
-    if (qr_registry_find_database(control->options.registry, op->ask.new_name, &other) == QR_OK &&
+    if (qr_registry_find_database(control->options.registry, op->ask.server, op->ask.new_name,
+                                  &other) == QR_OK &&
         other.id != row.id)
         return qr_sql_fail(err, 1801, op->row.other);
     return QR_OK;
@@ -54,8 +56,8 @@ enum qr_status qri_rename_record(struct qr_control *control, struct qri_op *op, 
 {
     struct qr_database_row row;
     QR_TRY(qri_op_row(control, op, &row, err));
-    return qr_registry_rename_database(control->options.registry, qr_str(row.name),
-                                       op->ask.new_name, err);
+    return qr_registry_rename_database(control->options.registry, qr_server_of(row.id),
+                                       qr_str(row.name), op->ask.new_name, err);
 }
 
 /* Those who have it open. One that opens it later learns the name then. */
@@ -79,7 +81,7 @@ enum qr_status qri_drop_begin(struct qr_control *control, struct qri_op *op, str
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row row, replica;
     QR_TRY(find(control, op, &row, err));
-    if (row.id == QR_MASTER_ID)
+    if (qr_is_master(row.id))
         return qr_fail(err, QR_INVALID, "master is not dropped");
     for (size_t i = 0; qr_registry_database_at(registry, i, &replica); i++)
         if (replica.replica_of == row.id)
@@ -87,7 +89,8 @@ enum qr_status qri_drop_begin(struct qr_control *control, struct qri_op *op, str
     return QR_OK;
 }
 
-/* The rows that go: first its replicas, then the database. Stops at the first failure. */
+/* The rows that go: first its replicas, then the database. A replica on a server with a lower
+ * number comes before its primary in order of ids. Stops at the first failure. */
 static enum qr_status each_row(struct qr_control *control, struct qri_op *op,
                                enum qr_status (*act)(struct qr_control *control,
                                                      const struct qr_database_row *row,
@@ -96,7 +99,7 @@ static enum qr_status each_row(struct qr_control *control, struct qri_op *op,
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row row;
-    uint32_t after = op->row.database_id; /* a replica is younger than its primary */
+    uint32_t after = 0;
     size_t i = 0;
     while (qr_registry_database_at(registry, i, &row)) {
         bool is_next = row.replica_of == op->row.database_id && row.id > after;

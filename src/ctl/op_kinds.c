@@ -45,5 +45,9 @@ const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT] = {
         {"cutover", 85, qri_move_cut,        qri_move_uncut,  false, false},
         {"switch",  90, qri_move_switch,     NULL,            false, false},
         {"open",    95, qri_move_open,       NULL,            false, true }}},
+    [QR_OPERATION_DROP_SERVER] = {"drop-server", qri_drop_server_begin, false, qri_tell_done, {
+        {"hold",    5,  qri_drop_server_hold,   qri_drop_server_release, false, false},
+        {"mark",    20, qri_drop_server_mark,   NULL,          false, true },
+        {"remove",  30, qri_drop_server_remove, NULL,          false, true }}},
     /* clang-format on */
 };

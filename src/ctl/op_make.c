@@ -34,12 +34,14 @@ enum qr_status qri_op_row(struct qr_control *control, const struct qri_op *op,
 }
 
 /* Its row, and what the operation remembers of it. */
-static enum qr_status add_row(struct qr_control *control, struct qri_op *op, struct qr_str name,
-                              const struct qr_database_wish *wish, struct qr_err *err)
+static enum qr_status add_row(struct qr_control *control, struct qri_op *op, uint32_t server,
+                              struct qr_str name, const struct qr_database_wish *wish,
+                              struct qr_err *err)
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row row;
-    QR_TRY(qr_registry_add_database(registry, name, wish, &row, err));
+    QR_TRY(qri_ops_check_server(control, server, err));
+    QR_TRY(qr_registry_add_database(registry, server, name, wish, &row, err));
     op->row.database_id = row.id;
     memcpy(op->row.database, row.name, sizeof op->row.database);
     enum qr_status status =
@@ -51,19 +53,20 @@ static enum qr_status add_row(struct qr_control *control, struct qri_op *op, str
 
 /* Of copies and replicas the taken name is that of their target. */
 static enum qr_status name_target(struct qr_control *control, enum qr_status status,
-                                  struct qr_str target, struct qr_err *err)
+                                  uint32_t number, struct qr_str target, struct qr_err *err)
 {
-    char name[QR_NAME_BYTES_MAX + 1];
+    char name[QR_NAME_BYTES_MAX + 1], server[QR_SERVER_NAME_BYTES_MAX + 1];
     if (status != QR_SQL || err->number != NAME_TAKEN)
         return status;
     snprintf(name, sizeof name, "%.*s", (int)target.n, target.p);
-    return qr_sql_fail(err, 45138, name, qr_registry_server_name(control->options.registry));
+    qr_registry_server_name(control->options.registry, number, server);
+    return qr_sql_fail(err, 45138, name, server);
 }
 
 enum qr_status qri_make_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_database_wish wish = wish_of(&op->ask);
-    return add_row(control, op, op->ask.name, &wish, err);
+    return add_row(control, op, op->ask.server, op->ask.name, &wish, err);
 }
 
 enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -74,7 +77,8 @@ enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op, str
     QR_TRY(qri_ops_check_copies(control, op, source.id, err));
     op->row.source_id = source.id;
     memcpy(op->row.other, source.name, sizeof op->row.other);
-    return name_target(control, add_row(control, op, op->ask.name, &wish, err), op->ask.name, err);
+    return name_target(control, add_row(control, op, op->ask.server, op->ask.name, &wish, err),
+                       op->ask.server, op->ask.name, err);
 }
 
 /* Only the primary has one to start from: its first start makes the catalog. */
@@ -82,12 +86,12 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row primary;
-    if (qr_registry_find_database(registry, op->ask.name, &primary) != QR_OK) {
+    if (qr_registry_find_database(registry, op->ask.server, op->ask.name, &primary) != QR_OK) {
         char name[QR_NAME_BYTES_MAX + 1];
         snprintf(name, sizeof name, "%.*s", (int)op->ask.name.n, op->ask.name.p);
         return qr_sql_fail(err, 45143, name);
     }
-    if (primary.id == QR_MASTER_ID)
+    if (qr_is_master(primary.id))
         return qr_sql_fail(err, 45149);
     if (primary.replica_of != 0)
         return qr_sql_fail(err, 40694); /* no chains */
@@ -102,20 +106,20 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
     };
     op->row.source_id = primary.id;
     memcpy(op->row.other, primary.name, sizeof op->row.other);
-    return name_target(control, add_row(control, op, op->ask.new_name, &wish, err),
-                       op->ask.new_name, err);
+    return name_target(control,
+                       add_row(control, op, op->ask.other_server, op->ask.new_name, &wish, err),
+                       op->ask.other_server, op->ask.new_name, err);
 }
 
 /* ---- steps ---- */
 
 /* A process of ours that is not there is nothing that a statement knows. */
-static enum qr_status as_statement(struct qr_control *control, const struct qr_database_row *row,
-                                   enum qr_status status, struct qr_err *err)
+static enum qr_status as_statement(const struct qr_database_row *row, enum qr_status status,
+                                   struct qr_err *err)
 {
     if (status != QR_CLOSED && status != QR_TIMEOUT)
         return status;
-    return qr_sql_fail(err, 40613, row->name, qr_registry_server_name(control->options.registry),
-                       "none");
+    return qr_sql_fail(err, 40613, row->name, row->server, "none");
 }
 
 /* A database with copies is made by its own first process. */
@@ -140,7 +144,7 @@ enum qr_status qri_make_storage(struct qr_control *control, struct qri_op *op, s
                                                          : make_files(control, &row, err);
     if (op->row.kind == QR_OPERATION_COPY && (status == QR_CLOSED || status == QR_TIMEOUT))
         return qr_sql_fail(err, 40568);
-    return as_statement(control, &row, status, err);
+    return as_statement(&row, status, err);
 }
 
 enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op,
@@ -157,7 +161,7 @@ enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op
     qri_reign_place(control, &primary, node);
     pthread_mutex_unlock(&control->mu);
     QR_TRY(host->want(host->ctx, node, err));
-    return as_statement(control, &primary, qri_control_wait_ready(control, node, until, err), err);
+    return as_statement(&primary, qri_control_wait_ready(control, node, until, err), err);
 }
 
 enum qr_status qri_make_online(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -230,10 +234,11 @@ enum qr_status qri_control_tidy(struct qr_control *control, struct qr_err *err)
         bool half = row.state == QR_DATABASE_CREATING || row.state == QR_DATABASE_DROPPING;
         uint32_t owner =
             row.replica_of != 0 && row.state == QR_DATABASE_DROPPING ? row.replica_of : row.id;
+        uint32_t server = qr_database_id(qr_server_of(row.id), 0);
         bool is_target = row.moved_to != 0 && row.state == QR_DATABASE_CREATING &&
                          qri_ops_has_target(control, row.moved_to, row.id);
         if (!half || is_target || qri_ops_is_active(control, row.id) ||
-            qri_ops_is_active(control, owner)) {
+            qri_ops_is_active(control, owner) || qri_ops_is_active(control, server)) {
             i++;
             continue;
         }
@@ -261,7 +266,7 @@ enum qr_status qr_control_fill_database(struct qr_control *control, struct qr_st
                                         struct qr_err *err)
 {
     struct qr_database_row row;
-    if (qr_registry_find_database(control->options.registry, name, &row) != QR_OK)
+    if (qr_registry_find_database(control->options.registry, 0, name, &row) != QR_OK)
         return qr_fail(err, QR_NOT_FOUND, "there is no such database");
     return qri_control_node_call(control, &row, QR_NODE_FILL, err);
 }

@@ -41,7 +41,7 @@ enum qr_status qri_move_begin(struct qr_control *control, struct qri_op *op, str
     struct qr_database_row row, wanted;
     char name[QR_NAME_BYTES_MAX + 1];
     snprintf(name, sizeof name, "%.*s", (int)op->ask.name.n, op->ask.name.p);
-    if (qr_registry_find_database(registry, op->ask.name, &row) != QR_OK)
+    if (qr_registry_find_database(registry, op->ask.server, op->ask.name, &row) != QR_OK)
         return qr_sql_fail(err, 911, name);
     op->row.database_id = row.id;
     memcpy(op->row.database, row.name, sizeof op->row.database);
@@ -174,8 +174,8 @@ static enum qr_status change_home(struct qr_control *control, struct qr_database
 {
     struct qr_database_wish wish = {.objective = objective, .max_bytes = row->max_bytes};
     QR_TRY(qri_home_leave(control, row, err));
-    enum qr_status status =
-        qr_registry_alter_database(control->options.registry, qr_str(row->name), &wish, row, err);
+    enum qr_status status = qr_registry_alter_database(
+        control->options.registry, qr_server_of(row->id), qr_str(row->name), &wish, row, err);
     qri_home_settle(control, row); /* where it is now, or where it was */
     return status;
 }

@@ -30,7 +30,7 @@ static bool foresee(struct qr_control *control, const struct qr_control_ask *ask
                     struct qr_database_row *row, struct qr_database_row *wanted)
 {
     struct qr_database_wish wish = qri_op_wish(ask);
-    if (qr_registry_find_database(control->options.registry, ask->name, row) != QR_OK)
+    if (qr_registry_find_database(control->options.registry, ask->server, ask->name, row) != QR_OK)
         return false;
     *wanted = *row;
     return qri_wish_apply(&wish, wanted, NULL) == QR_OK;
@@ -67,7 +67,7 @@ uint64_t qri_move_used_bytes(struct qr_control *control, uint16_t method,
     struct qr_rpc_peer *peer = NULL;
     struct qr_move_state state;
     if (method != QR_CONTROL_ALTER || !foresee(control, ask, &row, &wanted) ||
-        row.replica_of != 0 || row.id == QR_MASTER_ID || row.state != QR_DATABASE_ONLINE)
+        row.replica_of != 0 || qr_is_master(row.id) || row.state != QR_DATABASE_ONLINE)
         return UINT64_MAX;
     bool moves = qr_database_is_hyper(&row) != qr_database_is_hyper(&wanted);
     bool shrinks = !qr_database_is_hyper(&wanted) && wanted.max_bytes < row.max_bytes;
@@ -156,7 +156,7 @@ enum qr_status qri_move_check(struct qr_control *control, const struct qri_op *o
                               const struct qr_database_row *row,
                               const struct qr_database_row *wanted, struct qr_err *err)
 {
-    if (row->id == QR_MASTER_ID)
+    if (qr_is_master(row->id))
         return qr_fail(err, QR_INVALID, "master stays where it is");
     if (row->state != QR_DATABASE_ONLINE)
         return qr_sql_fail(err, 45182, row->name);

@@ -38,6 +38,8 @@ static const struct {
     ASK("droppedWallNs", LONG, dropped_wall_ns),
     ASK("restoreWallNs", LONG, restore_wall_ns),
     ASK("haReplicas", WORD, ha_replicas),
+    ASK("server", WORD, server),
+    ASK("otherServer", WORD, other_server),
     ASK("zoneRedundant", BYTE, traits.zone_redundant),
     ASK("readScale", BYTE, traits.read_scale),
     ASK("license", BYTE, traits.license),

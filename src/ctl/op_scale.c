@@ -22,7 +22,7 @@ enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, st
     struct qr_database_row row;
     char name[QR_NAME_BYTES_MAX + 1];
     snprintf(name, sizeof name, "%.*s", (int)op->ask.name.n, op->ask.name.p);
-    if (qr_registry_find_database(registry, op->ask.name, &row) != QR_OK)
+    if (qr_registry_find_database(registry, op->ask.server, op->ask.name, &row) != QR_OK)
         return qr_sql_fail(err, 911, name);
     op->row.database_id = row.id;
     memcpy(op->row.database, row.name, sizeof op->row.database);
@@ -129,8 +129,8 @@ enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, s
         op->member = 1; /* its only node; nobody takes over from it */
     if (op->ask.tags.n > 0)
         QR_TRY(qr_registry_set_tags(registry, row.id, op->ask.tags, err));
-    enum qr_status status =
-        qr_registry_alter_database(registry, qr_str(row.name), &wish, &row, err);
+    enum qr_status status = qr_registry_alter_database(registry, qr_server_of(row.id),
+                                                       qr_str(row.name), &wish, &row, err);
     if (status != QR_OK && qri_home_moves(&row, &wanted))
         qri_home_settle(control, &row); /* it stays where it was */
     return status;

@@ -10,13 +10,21 @@ static bool restores_one(const struct qri_op *op)
     return op->row.kind == QR_OPERATION_RESTORE || op->row.kind == QR_OPERATION_VERIFY;
 }
 
+enum qr_status qri_ops_check_server(struct qr_control *control, uint32_t server, struct qr_err *err)
+{
+    const struct qri_op *drop = qri_ops_find_active(control, qr_database_id(server, 0));
+    if (drop == NULL)
+        return QR_OK;
+    return qr_fail(err, QR_CONFLICT, "The server '%s' is being deleted.", drop->row.database);
+}
+
 enum qr_status qri_ops_check_free(struct qr_control *control, const struct qri_op *op,
                                   const struct qr_database_row *row, struct qr_err *err)
 {
-    const char *server = qr_registry_server_name(control->options.registry);
+    const char *server = row->server;
     struct qri_op *other = qri_ops_find_active(control, row->id);
     if (other == NULL)
-        return QR_OK;
+        return qri_ops_check_server(control, qr_server_of(row->id), err);
     if (qr_operation_is_update(op->row.kind) && qr_operation_is_update(other->row.kind))
         return qr_sql_fail(err, 40802, server, row->name);
     if (op->row.kind == QR_OPERATION_DROP && other->row.kind == QR_OPERATION_RESTORE)

@@ -62,6 +62,9 @@ struct qri_op {
 QR_NODISCARD enum qr_status qri_ops_check_free(struct qr_control *control, const struct qri_op *op,
                                                const struct qr_database_row *row,
                                                struct qr_err *err);
+/* QR_CONFLICT while the server is being deleted; mu held. */
+QR_NODISCARD enum qr_status qri_ops_check_server(struct qr_control *control, uint32_t server,
+                                                 struct qr_err *err);
 /* Error 40565 if the source is just being copied, 40656 if so many restores run that the workers
  * would have none left for others; mu held. */
 QR_NODISCARD enum qr_status qri_ops_check_copies(struct qr_control *control,
@@ -101,7 +104,7 @@ void qri_home_settle(struct qr_control *control, const struct qr_database_row *r
 /* Its processes come back in the size that its row says, if they run. */
 enum qr_status qri_home_restart(struct qr_control *control, const struct qr_database_row *row);
 
-/* ---- op_make.c, op_change.c, op_scale.c: steps ---- */
+/* ---- op_make.c, op_change.c, op_scale.c, op_server.c: steps ---- */
 QR_NODISCARD enum qr_status qri_op_row(struct qr_control *control, const struct qri_op *op,
                                        struct qr_database_row *ret_row, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_make_begin(struct qr_control *control, struct qri_op *op,
@@ -147,6 +150,16 @@ QR_NODISCARD enum qr_status qri_failover_switch(struct qr_control *control, stru
                                                 struct qr_err *err);
 QR_NODISCARD enum qr_status qri_failover_ready(struct qr_control *control, struct qri_op *op,
                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_server_begin(struct qr_control *control, struct qri_op *op,
+                                                  struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_server_hold(struct qr_control *control, struct qri_op *op,
+                                                 struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_server_release(struct qr_control *control, struct qri_op *op,
+                                                    struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_server_mark(struct qr_control *control, struct qri_op *op,
+                                                 struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_server_remove(struct qr_control *control, struct qri_op *op,
+                                                   struct qr_err *err);
 QR_NODISCARD enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op,
                                             struct qr_err *err);
 QR_NODISCARD enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op,

@@ -25,7 +25,8 @@ enum qr_status qri_ops_list(struct qr_control *control, const struct qr_control_
                             struct qr_buf *answer, struct qr_err *err)
 {
     struct qr_database_row row;
-    bool named = qr_registry_find_database(control->options.registry, ask->name, &row) == QR_OK;
+    bool named =
+        qr_registry_find_database(control->options.registry, ask->server, ask->name, &row) == QR_OK;
     (void)err;
     pthread_mutex_lock(&control->ops.mu);
     for (struct qri_op *op = control->ops.newest; op != NULL && answer->len < ANSWER_BYTES;
@@ -33,7 +34,10 @@ enum qr_status qri_ops_list(struct qr_control *control, const struct qr_control_
         bool behind = ask->version == 0 || op->row.number < ask->version;
         bool of_name = ask->name.n == 0 || qr_str_ieqz(ask->name, op->row.database) ||
                        (named && op->row.database_id == row.id);
-        if (behind && of_name)
+        bool of_server =
+            qr_number_of(op->row.database_id) != 0 &&
+            (ask->server == QR_SERVER_ANY || qr_server_of(op->row.database_id) == ask->server);
+        if (behind && of_server && of_name)
             qri_operation_put(answer, &op->row);
     }
     pthread_mutex_unlock(&control->ops.mu);

@@ -20,16 +20,15 @@ enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method 
     return status;
 }
 
-enum qr_status qr_control_find(struct qr_rpc_peer *peer, struct qr_str name, uint32_t id,
-                               int64_t timeout_ns, struct qr_database_row *ret_row,
+enum qr_status qr_control_find(struct qr_rpc_peer *peer, uint32_t server, struct qr_str name,
+                               uint32_t id, int64_t timeout_ns, struct qr_database_row *ret_row,
                                struct qr_err *err)
 {
     struct qr_buf reply;
     size_t at = 0;
     qr_buf_init(&reply, ASK_BYTES_MAX);
-    enum qr_status status =
-        qr_control_call(peer, QR_CONTROL_FIND, &(struct qr_control_ask){.name = name, .id = id},
-                        timeout_ns, &reply, err);
+    struct qr_control_ask ask = {.server = server, .name = name, .id = id};
+    enum qr_status status = qr_control_call(peer, QR_CONTROL_FIND, &ask, timeout_ns, &reply, err);
     if (status == QR_OK)
         status = qr_control_row_next(reply.data, reply.len, &at, ret_row, err);
     qr_buf_done(&reply);
@@ -65,10 +64,10 @@ static enum qr_status each_row(const struct qr_buf *reply,
     return QR_OK;
 }
 
-enum qr_status qr_control_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
-                                        enum qr_status (*each)(void *ctx,
-                                                               const struct qr_database_row *row),
-                                        void *ctx, struct qr_err *err)
+enum qr_status
+qr_control_each_database(struct qr_rpc_peer *peer, uint32_t server, int64_t timeout_ns,
+                         enum qr_status (*each)(void *ctx, const struct qr_database_row *row),
+                         void *ctx, struct qr_err *err)
 {
     struct qr_buf reply;
     enum qr_status status = QR_OK;
@@ -76,8 +75,8 @@ enum qr_status qr_control_each_database(struct qr_rpc_peer *peer, int64_t timeou
     qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
     do {
         qr_buf_clear(&reply);
-        status = qr_control_call(peer, QR_CONTROL_DATABASES, &(struct qr_control_ask){.id = after},
-                                 timeout_ns, &reply, err);
+        struct qr_control_ask ask = {.server = server, .id = after};
+        status = qr_control_call(peer, QR_CONTROL_DATABASES, &ask, timeout_ns, &reply, err);
         if (status == QR_OK)
             status = each_row(&reply, each, ctx, &after, err);
     } while (status == QR_OK && reply.len > 0);

@@ -1,7 +1,7 @@
 /* registry.c - see ctl/registry.h: the rows, and the copy of them in memory.
  *
- * Keys: `server`, `next_database_id`, `database/<id in hexadecimal>`, and those of registry_kept.c
- * and firewall_rows.c; values are JSON objects. Every change goes to the metadata store first and
+ * Keys: `database/<id in hexadecimal>`, and those of registry_server.c, registry_kept.c and
+ * firewall_rows.c; values are JSON objects. Every change goes to the metadata store first and
  * then to memory. */
 #include "ctl/registry.h"
 #include <assert.h>
@@ -20,7 +20,6 @@ enum {
     DTUS_MAX = 54000,
     VCORES_MAX = 540,
     KEY_BYTES = QRI_KEY_BYTES,
-    DATABASE_ID_FIRST = 5,
 };
 
 static void json_freep(json_t **json)
@@ -61,20 +60,10 @@ enum qr_status qri_registry_load(struct qr_registry *registry, const char *key, 
     return status;
 }
 
-static enum qr_status load_next_id(struct qr_registry *registry, struct qr_err *err)
+static void set_server(struct qr_registry *registry, struct qr_database_row *row)
 {
-    QR_AUTO(json_freep) json_t *object = NULL;
-    enum qr_status status =
-        qri_registry_load(registry, "next_database_id", &object, &registry->next_id_version, err);
-    registry->next_id = DATABASE_ID_FIRST;
-    if (status == QR_NOT_FOUND)
-        return QR_OK;
-    QR_TRY(status);
-    json_int_t id;
-    if (!qri_take_number(object, "id", &id) || id < DATABASE_ID_FIRST || id > INT32_MAX)
-        return qr_fail(err, QR_CORRUPT, "metadata: 'next_database_id' is damaged");
-    registry->next_id = (uint32_t)id;
-    return QR_OK;
+    const struct qri_server *server = qri_registry_server(registry, qr_server_of(row->id));
+    snprintf(row->server, sizeof row->server, "%s", server == NULL ? "" : server->row.name);
 }
 
 /* Where the first row with that id or a higher one is; they are in order. */
@@ -143,6 +132,8 @@ static bool load_database(void *arg, struct qr_str key, struct qr_str value, uin
         load->status = QR_CORRUPT;
     else
         *entry = (struct qri_entry){entry->row, version, qr_slo_find(qr_str(entry->row.objective))};
+    if (load->status == QR_OK)
+        set_server(load->registry, &entry->row);
     return load->status == QR_OK;
 }
 
@@ -156,9 +147,7 @@ enum qr_status qr_registry_open(struct qr_meta *meta, struct qr_env *env,
     registry->env = env;
     pthread_mutex_init(&registry->mu, NULL);
     struct load load = {registry, QR_OK};
-    enum qr_status status = qri_registry_load_server(registry, err);
-    if (status == QR_OK)
-        status = load_next_id(registry, err);
+    enum qr_status status = qri_registry_load_servers(registry, err);
     if (status == QR_OK)
         status = qr_meta_range(meta, qr_str("database/"), load_database, &load, err);
     if (status == QR_OK && load.status != QR_OK)
@@ -178,6 +167,7 @@ void qr_registry_close(struct qr_registry *registry)
     if (registry == NULL)
         return;
     pthread_mutex_destroy(&registry->mu);
+    free(registry->servers);
     free(registry->entries);
     free(registry);
 }
@@ -218,9 +208,11 @@ int64_t qri_registry_now_ticks(const struct qr_registry *registry)
 
 /* ---- databases ---- */
 
-static struct qri_entry *find_name(struct qr_registry *registry, struct qr_str name)
+static struct qri_entry *find_name(struct qr_registry *registry, uint32_t server,
+                                   struct qr_str name)
 {
-    for (size_t i = 0; i < registry->count; i++)
+    for (size_t i = lower_bound(registry, qr_database_id(server, 0));
+         i < registry->count && qr_server_of(registry->entries[i].row.id) == server; i++)
         if (qr_database_is_live(&registry->entries[i].row) &&
             qr_str_ieqz(name, registry->entries[i].row.name))
             return &registry->entries[i];
@@ -232,29 +224,59 @@ static bool is_master(struct qr_str name)
     return qr_str_ieqz(name, "master");
 }
 
-/* The row and the next id in one transaction. */
-static enum qr_status insert_row(struct qr_registry *registry, const struct qr_database_row *row,
-                                 uint64_t *ret_version, struct qr_err *err)
+bool qri_registry_has_rows(const struct qr_registry *registry, uint32_t server)
 {
-    char key[KEY_BYTES], next[64];
+    size_t at = lower_bound(registry, qr_database_id(server, 0));
+    return at < registry->count && qr_server_of(registry->entries[at].row.id) == server;
+}
+
+void qri_registry_orphan(struct qr_registry *registry, uint32_t server)
+{
+    for (size_t i = 0; i < registry->count; i++)
+        if (qr_server_of(registry->entries[i].row.id) == server)
+            registry->entries[i].row.server[0] = '\0';
+}
+
+/* Its next number; when all were used, one that nothing is left of. */
+static enum qr_status choose_id(struct qr_registry *registry, const struct qri_server *server,
+                                uint32_t *ret_id, struct qr_err *err)
+{
+    uint32_t number = server->next;
+    for (uint32_t tries = 0; tries <= ROWS_MAX; tries++, number++) {
+        if (number > QR_DATABASE_NUMBER_MAX)
+            number = QRI_NUMBER_FIRST;
+        *ret_id = qr_database_id(server->row.number, number);
+        if (find_id(registry, *ret_id) == NULL)
+            return QR_OK;
+    }
+    return qr_fail(err, QR_FULL, "There are no ids left for databases.");
+}
+
+/* The row and the next id in one transaction. */
+static enum qr_status insert_row(struct qr_registry *registry, struct qri_server *server,
+                                 const struct qr_database_row *row, uint64_t *ret_version,
+                                 struct qr_err *err)
+{
+    char key[KEY_BYTES], next[64], next_key[KEY_BYTES];
     QR_AUTO(json_freep) json_t *object = qri_json_of_row(row);
     QR_AUTO(free_textp) char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
     if (text == NULL)
         return qr_fail(err, QR_INVALID, "the name of a database is not UTF-8");
-    bool counts = row->id != QR_MASTER_ID;
-    snprintf(next, sizeof next, "{\"id\":%u}", row->id + 1);
+    bool counts = !qr_is_master(row->id);
+    struct qr_str number = qri_registry_next_key(server->row.number, next_key);
+    snprintf(next, sizeof next, "{\"id\":%u}", qr_number_of(row->id) + 1);
     struct qr_meta_compare compares[] = {{database_key(row->id, key), 0},
-                                         {qr_str("next_database_id"), registry->next_id_version}};
+                                         {number, server->next_version}};
     struct qr_meta_op ops[] = {{.key = qr_str(key), .value = qr_str(text)},
-                               {.key = qr_str("next_database_id"), .value = qr_str(next)}};
+                               {.key = number, .value = qr_str(next)}};
     bool applied = false;
     QR_TRY(qr_meta_txn(registry->meta, compares, 1 + counts, ops, 1 + counts, &applied, ret_version,
                        err));
     if (!applied)
         return qr_fail(err, QR_BUSY, "metadata: the list of databases has changed");
     if (counts) {
-        registry->next_id = row->id + 1;
-        registry->next_id_version = *ret_version;
+        server->next = qr_number_of(row->id) + 1;
+        server->next_version = *ret_version;
     }
     return QR_OK;
 }
@@ -284,20 +306,21 @@ static enum qr_status check_quota(const struct qr_registry *registry,
                                   struct qr_err *err)
 {
     const struct qr_slo *slo = qr_slo_find(qr_str(row->objective)), *before = NULL;
+    uint32_t server = qr_server_of(row->id);
     uint64_t sums[2] = {0, 0}; /* vCores, DTUs */
     size_t live = 0;
     for (size_t i = 0; i < registry->count; i++) {
         const struct qr_database_row *other = &registry->entries[i].row;
-        if (!qr_database_is_live(other))
+        if (!qr_database_is_live(other) || qr_server_of(other->id) != server)
             continue;
-        live += other->id != QR_MASTER_ID;
+        live += !qr_is_master(other->id);
         const struct qr_slo *of_other = registry->entries[i].slo;
         if (other->id == row->id)
             before = of_other;
-        else if (of_other != NULL && other->id != QR_MASTER_ID)
+        else if (of_other != NULL && !qr_is_master(other->id))
             sums[of_other->is_dtu] += of_other->capacity;
     }
-    if (row->id == QR_MASTER_ID || is_master(qr_str(row->name)))
+    if (qr_is_master(row->id) || is_master(qr_str(row->name)))
         return QR_OK;
     if (is_new && (live >= DATABASES_MAX || registry->count >= ROWS_MAX))
         return qr_sql_fail(err, 40604, "create the database");
@@ -320,11 +343,11 @@ enum qr_status qri_registry_check_quota(struct qr_registry *registry,
     return status;
 }
 
-static enum qr_status insert_entry(struct qr_registry *registry, const struct qr_database_row *row,
-                                   struct qr_err *err)
+static enum qr_status insert_entry(struct qr_registry *registry, struct qri_server *server,
+                                   const struct qr_database_row *row, struct qr_err *err)
 {
     uint64_t version = 0;
-    QR_TRY(insert_row(registry, row, &version, err));
+    QR_TRY(insert_row(registry, server, row, &version, err));
     struct qri_entry *entry = add_entry(registry);
     if (entry == NULL)
         return qr_fail(err, QR_NOMEM, "add a database"); /* the row stays CREATING: tidied up */
@@ -342,18 +365,26 @@ enum qr_status qri_registry_insert(struct qr_registry *registry, struct qr_datab
 {
     if (registry->count >= ROWS_MAX)
         return qr_fail(err, QR_FULL, "there are too many databases");
-    row->id = registry->next_id;
-    return insert_entry(registry, row, err);
+    struct qri_server *server = qri_registry_server(registry, qr_server_of(row->id));
+    if (server == NULL)
+        return qr_fail(err, QR_NOT_FOUND, "the server is gone");
+    QR_TRY(choose_id(registry, server, &row->id, err));
+    return insert_entry(registry, server, row, err);
 }
 
-static enum qr_status add_database(struct qr_registry *registry, struct qr_str name,
-                                   const struct qr_database_wish *wish,
+static enum qr_status add_database(struct qr_registry *registry, uint32_t server_number,
+                                   struct qr_str name, const struct qr_database_wish *wish,
                                    struct qr_database_row *ret_row, struct qr_err *err)
 {
-    struct qr_database_row row = {.retention_days = QR_RETENTION_DAYS, .diff_hours = QR_DIFF_HOURS};
+    struct qr_database_row row = {.id = qr_database_id(server_number, 0),
+                                  .retention_days = QR_RETENTION_DAYS,
+                                  .diff_hours = QR_DIFF_HOURS};
+    struct qri_server *server = qri_registry_server(registry, server_number);
+    if (server == NULL)
+        return qr_fail(err, QR_NOT_FOUND, "There is no such server.");
     if (name.n == 0 || !qri_copy_text(row.name, sizeof row.name, name))
         return qr_fail(err, QR_INVALID, "The name of a database has 1 to 128 characters.");
-    if (find_name(registry, name) != NULL)
+    if (find_name(registry, server_number, name) != NULL)
         return qr_sql_fail(err, 1801, row.name);
     struct qr_database_wish defaulted = *wish;
     if (defaulted.edition.n == 0 && defaulted.objective.n == 0)
@@ -364,7 +395,10 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
         wish->collation.n != 0 ? wish->collation : qr_str("SQL_Latin1_General_CP1_CI_AS");
     if (!qri_copy_text(row.collation, sizeof row.collation, collation))
         return qr_fail(err, QR_INVALID, "The name of a collation is too long.");
-    row.id = is_master(name) ? QR_MASTER_ID : registry->next_id;
+    row.id = qr_database_id(server_number, QR_MASTER_ID);
+    if (!is_master(name))
+        QR_TRY(choose_id(registry, server, &row.id, err));
+    set_server(registry, &row);
     row.create_ticks = qri_registry_now_ticks(registry);
     row.encrypted = !wish->in_clear;
     qri_new_guid(registry->env, row.guid);
@@ -372,17 +406,17 @@ static enum qr_status add_database(struct qr_registry *registry, struct qr_str n
         qri_new_guid(registry->env, row.timeline);
     else
         QR_TRY(follow(registry, wish->replica_of, &row, err));
-    QR_TRY(insert_entry(registry, &row, err));
+    QR_TRY(insert_entry(registry, server, &row, err));
     *ret_row = row;
     return QR_OK;
 }
 
-enum qr_status qr_registry_add_database(struct qr_registry *registry, struct qr_str name,
-                                        const struct qr_database_wish *wish,
+enum qr_status qr_registry_add_database(struct qr_registry *registry, uint32_t server,
+                                        struct qr_str name, const struct qr_database_wish *wish,
                                         struct qr_database_row *ret_row, struct qr_err *err)
 {
     pthread_mutex_lock(&registry->mu);
-    enum qr_status status = add_database(registry, name, wish, ret_row, err);
+    enum qr_status status = add_database(registry, server, name, wish, ret_row, err);
     pthread_mutex_unlock(&registry->mu);
     return status;
 }
@@ -400,14 +434,17 @@ enum qr_status qr_registry_add_kept(struct qr_registry *registry,
     row.kept_wall_ns = qr_env_wall_ns(registry->env);
     row.expires_wall_ns = expires_wall_ns;
     memcpy(row.kept_of, source->guid, sizeof row.kept_of);
-    (void)!qri_copy_text(row.kept_server, sizeof row.kept_server, qr_str(registry->name));
+    (void)!qri_copy_text(row.kept_server, sizeof row.kept_server, qr_str(source->server));
     qri_new_guid(registry->env, row.guid);
     qri_new_guid(registry->env, row.timeline);
     pthread_mutex_lock(&registry->mu);
-    row.id = registry->next_id;
-    enum qr_status status = registry->count >= ROWS_MAX - 2 * DATABASES_MAX
+    struct qri_server *server = qri_registry_server(registry, qr_server_of(source->id));
+    enum qr_status status = server == NULL ? qr_fail(err, QR_NOT_FOUND, "the server is gone")
+                            : registry->count >= ROWS_MAX - 2 * DATABASES_MAX
                                 ? qr_fail(err, QR_FULL, "there are too many long-term backups")
-                                : insert_entry(registry, &row, err);
+                                : choose_id(registry, server, &row.id, err);
+    if (status == QR_OK)
+        status = insert_entry(registry, server, &row, err);
     pthread_mutex_unlock(&registry->mu);
     if (status == QR_OK)
         *ret_row = row;
@@ -426,13 +463,13 @@ static enum qr_status update(struct qr_registry *registry, struct qri_entry *ent
     return QR_OK;
 }
 
-enum qr_status qr_registry_alter_database(struct qr_registry *registry, struct qr_str name,
-                                          const struct qr_database_wish *wish,
+enum qr_status qr_registry_alter_database(struct qr_registry *registry, uint32_t server,
+                                          struct qr_str name, const struct qr_database_wish *wish,
                                           struct qr_database_row *ret_row, struct qr_err *err)
 {
     enum qr_status status;
     pthread_mutex_lock(&registry->mu);
-    struct qri_entry *entry = find_name(registry, name);
+    struct qri_entry *entry = find_name(registry, server, name);
     if (entry == NULL) {
         status = qri_fail_no_database(name, err);
     } else {
@@ -451,18 +488,19 @@ enum qr_status qr_registry_alter_database(struct qr_registry *registry, struct q
     return status;
 }
 
-enum qr_status qr_registry_rename_database(struct qr_registry *registry, struct qr_str name,
-                                           struct qr_str new_name, struct qr_err *err)
+enum qr_status qr_registry_rename_database(struct qr_registry *registry, uint32_t server,
+                                           struct qr_str name, struct qr_str new_name,
+                                           struct qr_err *err)
 {
     enum qr_status status;
     pthread_mutex_lock(&registry->mu);
-    struct qri_entry *entry = find_name(registry, name);
+    struct qri_entry *entry = find_name(registry, server, name);
     struct qr_database_row row;
     if (entry == NULL) {
         status = qri_fail_no_database(name, err);
     } else {
         row = entry->row;
-        const struct qri_entry *other = find_name(registry, new_name);
+        const struct qri_entry *other = find_name(registry, server, new_name);
         if (is_master(name) || new_name.n == 0 ||
             !qri_copy_text(row.name, sizeof row.name, new_name))
             status = qr_fail(err, QR_INVALID, "This name is not possible for the database.");
@@ -530,11 +568,11 @@ static enum qr_status give_row(struct qr_registry *registry, const struct qri_en
     return entry != NULL ? QR_OK : QR_NOT_FOUND;
 }
 
-enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr_str name,
-                                         struct qr_database_row *ret_row)
+enum qr_status qr_registry_find_database(struct qr_registry *registry, uint32_t server,
+                                         struct qr_str name, struct qr_database_row *ret_row)
 {
     pthread_mutex_lock(&registry->mu);
-    return give_row(registry, find_name(registry, name), ret_row);
+    return give_row(registry, find_name(registry, server, name), ret_row);
 }
 
 enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,

@@ -5,6 +5,8 @@
 #include "ctl/registry.h"
 #include "ctl/slo.h"
 
+enum { QRI_KEY_BYTES = 32, QRI_NUMBER_FIRST = 5 /* of databases that users make */ };
+
 /* ---- registry.c ---- */
 struct qri_entry {
     struct qr_database_row row;
@@ -12,17 +14,23 @@ struct qri_entry {
     const struct qr_slo *slo; /* of the row; NULL: a later release's */
 };
 
+struct qri_server {
+    struct qr_server_row row;
+    char admin_hash[QR_HASH_BYTES_MAX + 1];
+    uint64_t version;
+    uint32_t next; /* number of a database */
+    uint64_t next_version;
+};
+
 struct qr_registry {
     struct qr_meta *meta;
     struct qr_env *env;
     pthread_mutex_t mu; /* guards everything below */
-    bool has_server;
-    char name[QR_NAME_BYTES_MAX + 1], admin_login[QR_NAME_BYTES_MAX + 1];
-    char admin_hash[QR_HASH_BYTES_MAX + 1];
+    char name[QR_SERVER_NAME_BYTES_MAX + 1], admin_login[QR_NAME_BYTES_MAX + 1]; /* the first's */
+    struct qri_server *servers;                                                  /* by number */
+    size_t server_count;
     struct qri_entry *entries; /* by id */
     size_t count, capacity;
-    uint32_t next_id;
-    uint64_t next_id_version;
 };
 /* Puts one key whose version has to be `version`; QR_BUSY if another writer was there. */
 QR_NODISCARD enum qr_status qri_registry_put(struct qr_registry *registry, struct qr_str key,
@@ -32,15 +40,22 @@ QR_NODISCARD enum qr_status qri_registry_load(struct qr_registry *registry, cons
                                               json_t **ret_object, uint64_t *ret_version,
                                               struct qr_err *err);
 
-/* mu held for these three. A new row, whose id is its own from now on. */
+/* mu held for these three. A new row, with the id of another one of its server;
+ * from now on with one of its own. */
 QR_NODISCARD enum qr_status qri_registry_insert(struct qr_registry *registry,
                                                 struct qr_database_row *row, struct qr_err *err);
 struct qri_entry *qri_registry_entry(struct qr_registry *registry, uint32_t id);
 struct qr_str qri_database_key(uint32_t id, char dst[32]);
+/* mu held: a database of that server is there, in whatever state; they have no server any more. */
+bool qri_registry_has_rows(const struct qr_registry *registry, uint32_t server);
+void qri_registry_orphan(struct qr_registry *registry, uint32_t server);
 
 /* ---- registry_server.c ---- */
-QR_NODISCARD enum qr_status qri_registry_load_server(struct qr_registry *registry,
-                                                     struct qr_err *err);
+QR_NODISCARD enum qr_status qri_registry_load_servers(struct qr_registry *registry,
+                                                      struct qr_err *err);
+/* Where the next number of its databases is kept. */
+struct qr_str qri_registry_next_key(uint32_t server, char dst[QRI_KEY_BYTES]);
+struct qri_server *qri_registry_server(struct qr_registry *registry, uint32_t number); /* mu held */
 
 /* A changed row; memory follows when it is durable. QR_NOT_FOUND. */
 QR_NODISCARD enum qr_status qri_registry_change(struct qr_registry *registry, uint32_t id,
@@ -62,7 +77,6 @@ QR_NODISCARD enum qr_status qri_registry_check_quota(struct qr_registry *registr
 
 /* registry_kept.c */
 QR_NODISCARD enum qr_status qri_check_tags(struct qr_str tags, struct qr_err *err);
-enum { QRI_KEY_BYTES = 32 };
 struct qr_str qri_tags_key(uint32_t id, char dst[QRI_KEY_BYTES]);
 /* Rows of earlier releases get what they lack. */
 QR_NODISCARD enum qr_status qri_registry_upgrade(struct qr_registry *registry, struct qr_err *err);

@@ -1,6 +1,7 @@
 /* registry_kept.c - see ctl/registry.h: what becomes of a database's row: its states, its parent,
  * its size, how long it can be restored; its tags (key `tags/<id in hexadecimal>`); rows of earlier
- * releases (key `format`: `{"version": 2}`; the first release had none) */
+ * releases (key `format`: `{"version": 3}`; the first release had none, and those before 3 one
+ * server) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,12 +107,14 @@ enum qr_status qr_registry_grow_database(struct qr_registry *registry, uint32_t 
     return qri_registry_change(registry, id, change_slices, &slices, err);
 }
 
-enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_str name,
-                                        int64_t dropped_wall_ns, struct qr_database_row *ret_row)
+enum qr_status qr_registry_find_dropped(struct qr_registry *registry, uint32_t server,
+                                        struct qr_str name, int64_t dropped_wall_ns,
+                                        struct qr_database_row *ret_row)
 {
     struct qr_database_row row;
     bool found = false;
-    for (size_t i = 0; qr_registry_database_at(registry, i, &row); i++) {
+    for (size_t i = qr_registry_index_after(registry, qr_database_id(server, 0));
+         qr_registry_database_at(registry, i, &row) && qr_server_of(row.id) == server; i++) {
         /* who asks has the time in milliseconds */
         bool of_then =
             dropped_wall_ns == 0 || row.dropped_wall_ns / 1000000 == dropped_wall_ns / 1000000;
@@ -245,7 +248,7 @@ enum qr_status qr_registry_set_tags(struct qr_registry *registry, uint32_t id, s
 
 /* ---- earlier releases ---- */
 
-enum { FORMAT_VERSION = 2 };
+enum { FORMAT_VERSION = 3 };
 
 static enum qr_status read_format(struct qr_meta *meta, json_int_t *ret_version, struct qr_err *err)
 {
@@ -287,11 +290,14 @@ enum qr_status qri_registry_upgrade(struct qr_registry *registry, struct qr_err 
     QR_TRY(read_format(meta, &version, err));
     if (version == FORMAT_VERSION)
         return QR_OK;
-    for (size_t i = 0; qr_registry_database_at(registry, i, &row); i++) {
+    for (size_t i = 0; qr_registry_database_at(registry, i, &row); i++)
+        if (version < 3 && qr_server_of(row.id) != 0)
+            return qr_fail(err, QR_UNSUPPORTED, "metadata: database %u has too high an id", row.id);
+    for (size_t i = 0; version < 2 && qr_registry_database_at(registry, i, &row); i++) {
         char guid[QR_GUID_TEXT_BYTES + 1];
         qri_new_guid(qri_registry_env(registry), guid);
         QR_TRY(qri_registry_change(registry, row.id, complete, guid, err));
     }
-    struct qr_meta_op op = {.key = qr_str("format"), .value = qr_str("{\"version\":2}")};
+    struct qr_meta_op op = {.key = qr_str("format"), .value = qr_str("{\"version\":3}")};
     return qr_meta_txn(meta, NULL, 0, &op, 1, &applied, NULL, err);
 }

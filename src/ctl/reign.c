@@ -274,8 +274,7 @@ enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_databa
         if (control->stopping)
             status = qr_fail(err, QR_CANCELLED, "it is being stopped");
         else if (left <= 0)
-            status = qr_sql_fail(err, 40613, row->name,
-                                 qr_registry_server_name(control->options.registry), "none");
+            status = qr_sql_fail(err, 40613, row->name, row->server, "none");
         else
             (void)qr_cond_wait(&control->changed, &control->mu, left < LOOK_NS ? left : LOOK_NS);
         pthread_mutex_unlock(&control->mu);

@@ -31,14 +31,16 @@ static enum qr_status describe(struct qr_control *control, const struct qr_datab
     memcpy(d->requested_edition, row->edition, sizeof d->requested_edition);
     memcpy(d->requested_objective, row->objective, sizeof d->requested_objective);
     d->create_wall_ns = (row->create_ticks - DAYS_TO_1970 * TICKS_A_DAY) * 100;
-    if (row->replica_of == 0 && row->id != QR_MASTER_ID) {
+    if (row->replica_of == 0 && !qr_is_master(row->id)) {
         int64_t end =
             qr_database_is_live(row) ? qr_env_wall_ns(control->options.env) : row->dropped_wall_ns;
         int64_t first = end - qri_retention_ns(row), begin = begin_of(control, row, d);
         d->earliest_restore_wall_ns = first > begin ? first : begin;
     }
-    if (row->replica_of != 0 && qr_registry_find_id(registry, row->replica_of, &primary) == QR_OK)
+    if (row->replica_of != 0 && qr_registry_find_id(registry, row->replica_of, &primary) == QR_OK) {
         memcpy(d->primary, primary.name, sizeof d->primary);
+        memcpy(d->primary_server, primary.server, sizeof d->primary_server);
+    }
     qri_ops_describe(control, d);
     return qr_registry_tags(registry, row->id, d->tags, &d->version, err);
 }
@@ -48,7 +50,7 @@ static enum qr_status get(struct qr_control *control, const struct qr_control_as
 {
     struct qr_resource_database d;
     struct qr_database_row row;
-    QR_TRY(qr_registry_find_database(control->options.registry, ask->name, &row));
+    QR_TRY(qr_registry_find_database(control->options.registry, ask->server, ask->name, &row));
     QR_TRY(describe(control, &row, &d, err));
     qri_resource_put(answer, &d);
     return QR_OK;
@@ -60,10 +62,13 @@ static enum qr_status list(struct qr_control *control, const struct qr_control_a
     struct qr_registry *registry = control->options.registry;
     struct qr_resource_database d;
     struct qr_database_row row;
-    for (size_t i = qr_registry_index_after(registry, ask->id);
-         answer->len < ANSWER_BYTES && qr_registry_database_at(registry, i, &row); i++) {
+    uint32_t after = qri_control_list_after(ask);
+    for (size_t i = qr_registry_index_after(registry, after);
+         answer->len < ANSWER_BYTES && qr_registry_database_at(registry, i, &row) &&
+         qri_control_is_listed(ask, &row);
+         i++) {
         enum qr_status status = describe(control, &row, &d, err);
-        if (status == QR_OK && row.id > ask->id)
+        if (status == QR_OK && row.id > after)
             qri_resource_put(answer, &d);
         else if (status != QR_NOT_FOUND) /* gone meanwhile */
             QR_TRY(status);
@@ -75,9 +80,7 @@ static enum qr_status set_admin_hash(struct qr_control *control, const struct qr
                                      struct qr_buf *answer, struct qr_err *err)
 {
     (void)answer;
-    if (ask->text.n == 0)
-        return qr_fail(err, QR_INVALID, "an empty hash");
-    QR_TRY(qr_registry_set_admin_hash(control->options.registry, ask->text, err));
+    QR_TRY(qr_registry_set_admin_hash(control->options.registry, ask->server, ask->hash, err));
     qri_control_tell_gateway(control, true);
     return QR_OK;
 }

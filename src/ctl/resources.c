@@ -23,6 +23,7 @@ static const struct qri_field database_fields[] = {
     DB(CHARS, requested_edition, QR_WORD_BYTES_MAX),
     DB(CHARS, requested_objective, QR_WORD_BYTES_MAX),
     DB(CHARS, primary, QR_NAME_BYTES_MAX),
+    DB(CHARS, primary_server, QR_SERVER_NAME_BYTES_MAX),
     DB(LONG, create_wall_ns, 0),
     DB(LONG, earliest_restore_wall_ns, 0),
     DB(CHARS, tags, QR_TAGS_BYTES_MAX),
@@ -70,6 +71,7 @@ static const struct qr_operation_info operation_infos[QR_OPERATION_KIND_COUNT] =
     [QR_OPERATION_VERIFY]      = {"RESTORE DATABASE",     "VerifyLogicalDatabase",  "Restoring"},
     [QR_OPERATION_MIGRATE]     = {"ALTER DATABASE",       "UpdateLogicalDatabase",  "Scaling"},
     [QR_OPERATION_REVERSE_MIGRATE] = {"ALTER DATABASE",   "UpdateLogicalDatabase",  "Scaling"},
+    [QR_OPERATION_DROP_SERVER] = {"DROP SERVER",          "DropLogicalServer",      "Online"},
     /* clang-format on */
 };
 
@@ -137,12 +139,12 @@ static enum qr_status take_doc(const uint8_t *bytes, size_t count, size_t *at,
 
 /* ---- databases ---- */
 
-enum qr_status qr_resource_database_get(struct qr_rpc_peer *peer, struct qr_str name,
-                                        int64_t timeout_ns,
+enum qr_status qr_resource_database_get(struct qr_rpc_peer *peer, uint32_t server,
+                                        struct qr_str name, int64_t timeout_ns,
                                         struct qr_resource_database *ret_database,
                                         struct qr_err *err)
 {
-    struct qr_control_ask ask = {.name = name};
+    struct qr_control_ask ask = {.server = server, .name = name};
     struct qr_buf reply;
     size_t at = 0;
     qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
@@ -168,9 +170,9 @@ static enum qr_status each_in_reply(const struct qr_buf *reply, qr_resource_data
     return QR_OK;
 }
 
-enum qr_status qr_resource_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
-                                         qr_resource_database_fn *each, void *ctx,
-                                         struct qr_err *err)
+enum qr_status qr_resource_each_database(struct qr_rpc_peer *peer, uint32_t server,
+                                         int64_t timeout_ns, qr_resource_database_fn *each,
+                                         void *ctx, struct qr_err *err)
 {
     struct qr_buf reply;
     enum qr_status status = QR_OK;
@@ -178,8 +180,8 @@ enum qr_status qr_resource_each_database(struct qr_rpc_peer *peer, int64_t timeo
     qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
     do {
         qr_buf_clear(&reply);
-        status = qr_control_call(peer, QR_CONTROL_RESOURCES, &(struct qr_control_ask){.id = after},
-                                 timeout_ns, &reply, err);
+        struct qr_control_ask ask = {.server = server, .id = after};
+        status = qr_control_call(peer, QR_CONTROL_RESOURCES, &ask, timeout_ns, &reply, err);
         if (status == QR_OK)
             status = each_in_reply(&reply, each, ctx, &after, err);
     } while (status == QR_OK && reply.len > 0);
@@ -219,11 +221,11 @@ enum qr_status qr_operation_get(struct qr_rpc_peer *peer, struct qr_str id, int6
     return ask_for_operation(peer, QR_CONTROL_OPERATION, &ask, timeout_ns, ret_row, err);
 }
 
-enum qr_status qr_operation_each(struct qr_rpc_peer *peer, struct qr_str database,
+enum qr_status qr_operation_each(struct qr_rpc_peer *peer, uint32_t server, struct qr_str database,
                                  int64_t timeout_ns, qr_operation_fn *each, void *ctx,
                                  struct qr_err *err)
 {
-    struct qr_control_ask ask = {.name = database};
+    struct qr_control_ask ask = {.server = server, .name = database};
     struct qr_operation_row row;
     struct qr_buf reply;
     enum qr_status status = QR_OK;
@@ -307,9 +309,18 @@ enum qr_status qr_doc_delete(struct qr_rpc_peer *peer, enum qr_doc_kind kind, st
     return qr_control_call(peer, QR_CONTROL_DOC_DELETE, &ask, timeout_ns, NULL, err);
 }
 
-enum qr_status qr_resource_set_admin_hash(struct qr_rpc_peer *peer, struct qr_str hash,
-                                          int64_t timeout_ns, struct qr_err *err)
+enum qr_status qr_resource_make_server(struct qr_rpc_peer *operate, struct qr_str name,
+                                       struct qr_str login, struct qr_str hash, struct qr_str text,
+                                       int64_t timeout_ns, struct qr_err *err)
 {
-    struct qr_control_ask ask = {.text = hash};
+    struct qr_control_ask ask = {.name = name, .new_name = login, .hash = hash, .text = text};
+    return qr_control_call(operate, QR_CONTROL_MAKE_SERVER, &ask, timeout_ns, NULL, err);
+}
+
+enum qr_status qr_resource_set_admin_hash(struct qr_rpc_peer *peer, uint32_t server,
+                                          struct qr_str hash, int64_t timeout_ns,
+                                          struct qr_err *err)
+{
+    struct qr_control_ask ask = {.server = server, .hash = hash};
     return qr_control_call(peer, QR_CONTROL_ADMIN_HASH, &ask, timeout_ns, NULL, err);
 }

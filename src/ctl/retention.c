@@ -21,7 +21,7 @@ enum qr_status qri_control_set_retention(struct qr_control *control,
 {
     struct qr_database_row row;
     struct qr_registry *registry = control->options.registry;
-    if (qr_registry_find_database(registry, ask->name, &row) != QR_OK)
+    if (qr_registry_find_database(registry, ask->server, ask->name, &row) != QR_OK)
         return qr_fail(err, QR_NOT_FOUND, "There is no such database.");
     QR_TRY(qr_registry_set_retention(registry, row.id, ask->id, ask->diff_hours, err));
     if (qr_registry_find_former(registry, row.id, &row) != QR_OK)

@@ -60,9 +60,31 @@ static void answer_route(struct qr_control *control, const struct qri_parked *p,
 static void refuse_route(struct qr_control *control, const struct qri_parked *p)
 {
     struct qr_err err = {0};
-    (void)qr_sql_fail(&err, 40613, p->row.name, qr_registry_server_name(control->options.registry),
-                      "none");
+    (void)control;
+    (void)qr_sql_fail(&err, 40613, p->row.name, p->row.server, "none");
     qr_rpc_refuse(p->request, QR_SQL, &err);
+}
+
+/* A server that goes just now has no login any more, and is none. */
+static void put_servers(struct qr_registry *registry, struct qr_buf *buf)
+{
+    char hash[QR_HASH_BYTES_MAX + 1];
+    struct qr_server_row row;
+    for (size_t i = 0; qr_registry_server_at(registry, i, &row); i++) {
+        uint32_t owner = qr_database_id(row.number, 0);
+        struct qr_control_item server = {
+            .kind = QR_ITEM_DATABASE, .name = qr_str(row.name), .database_id = owner};
+        struct qr_control_item login = {.kind = QR_ITEM_LOGIN,
+                                        .name = qr_str(row.admin_login),
+                                        .text = qr_str(hash),
+                                        .database_id = owner};
+        if (qr_registry_login_hash(registry, row.number, login.name, hash, &login.flag, NULL) !=
+            QR_OK)
+            continue;
+        login.text = qr_str(hash);
+        qr_control_item_put(buf, &server);
+        qr_control_item_put(buf, &login);
+    }
 }
 
 static void answer_state(struct qr_control *control, struct qr_rpc_request *own_request)
@@ -70,17 +92,10 @@ static void answer_state(struct qr_control *control, struct qr_rpc_request *own_
     struct qr_registry *registry = control->options.registry;
     struct qr_err err = {0};
     struct qr_buf buf;
-    char hash[QR_HASH_BYTES_MAX + 1];
-    struct qr_control_item login = {.kind = QR_ITEM_LOGIN,
-                                    .name = qr_str(qr_registry_admin_login(registry))};
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
     qr_buf_add64le(&buf, control->version);
-    enum qr_status status = qr_registry_login_hash(registry, login.name, hash, &login.flag, &err);
-    if (status == QR_OK) {
-        login.text = qr_str(hash);
-        qr_control_item_put(&buf, &login);
-        status = qri_control_put_rules(control, true, 0, &buf, &err);
-    }
+    put_servers(registry, &buf);
+    enum qr_status status = qri_control_put_rules(control, true, 0, &buf, &err);
     struct qr_database_row row;
     for (size_t i = 0; status == QR_OK && qr_registry_database_at(registry, i, &row); i++) {
         if (!qr_database_is_live(&row))
@@ -208,7 +223,7 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
                            .method = QR_CONTROL_ROUTE,
                            .read_only = ask->read_only,
                            .deadline_ns = own_request->deadline_mono_ns};
-    if (qr_registry_find_database(control->options.registry, name, &p.row) != QR_OK ||
+    if (qr_registry_find_database(control->options.registry, ask->server, name, &p.row) != QR_OK ||
         p.row.state != QR_DATABASE_ONLINE) {
         char text[QR_NAME_BYTES_MAX + 1];
         snprintf(text, sizeof text, "%.*s", (int)name.n, name.p);
@@ -260,14 +275,26 @@ static void serve_find(struct qr_control *control, const struct qr_control_ask *
     struct qr_database_row row;
     struct qr_err err = {0};
     struct qr_buf buf;
-    enum qr_status status = ask->name.n == 0 ? qr_registry_find_id(registry, ask->id, &row)
-                                             : qr_registry_find_database(registry, ask->name, &row);
+    enum qr_status status = ask->name.n == 0
+                                ? qr_registry_find_id(registry, ask->id, &row)
+                                : qr_registry_find_database(registry, ask->server, ask->name, &row);
     qr_buf_init(&buf, ROWS_ANSWER_BYTES);
     if (status == QR_OK)
         qr_control_row_put(&buf, &row);
     else
         (void)qr_fail(&err, status, "no such database");
     qri_control_answer(own_request, &buf, status, &err);
+}
+
+uint32_t qri_control_list_after(const struct qr_control_ask *ask)
+{
+    uint32_t first = ask->server == QR_SERVER_ANY ? 0 : qr_database_id(ask->server, 0);
+    return ask->id > first ? ask->id : first;
+}
+
+bool qri_control_is_listed(const struct qr_control_ask *ask, const struct qr_database_row *row)
+{
+    return ask->server == QR_SERVER_ANY || qr_server_of(row->id) == ask->server;
 }
 
 static void serve_databases(struct qr_control *control, const struct qr_control_ask *ask,
@@ -277,10 +304,13 @@ static void serve_databases(struct qr_control *control, const struct qr_control_
     struct qr_err err = {0};
     struct qr_buf buf;
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
-    for (size_t i = qr_registry_index_after(control->options.registry, ask->id);
-         buf.len < ROWS_ANSWER_BYTES && qr_registry_database_at(control->options.registry, i, &row);
+    uint32_t after = qri_control_list_after(ask);
+    for (size_t i = qr_registry_index_after(control->options.registry, after);
+         buf.len < ROWS_ANSWER_BYTES &&
+         qr_registry_database_at(control->options.registry, i, &row) &&
+         qri_control_is_listed(ask, &row);
          i++)
-        if (row.id > ask->id)
+        if (row.id > after)
             qr_control_row_put(&buf, &row);
     qri_control_answer(own_request, &buf, QR_OK, &err);
 }
@@ -300,16 +330,38 @@ static void serve_login(struct qr_control *control, const struct qr_control_ask 
 {
     struct qr_registry *registry = control->options.registry;
     char hash[QR_HASH_BYTES_MAX + 1];
+    struct qr_server_row row = {.number = ask->server};
     struct qr_control_item item = {.kind = QR_ITEM_LOGIN,
-                                   .name = qr_str(qr_registry_admin_login(registry))};
+                                   .database_id = qr_database_id(ask->server, 0)};
     struct qr_err err = {0};
     struct qr_buf buf;
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
-    enum qr_status status = qr_registry_login_hash(registry, ask->name, hash, &item.flag, &err);
+    (void)qr_registry_server(registry, ask->server, &row);
+    enum qr_status status =
+        qr_registry_login_hash(registry, ask->server, ask->name, hash, &item.flag, &err);
+    item.name = qr_str(row.admin_login); /* as it was made */
     if (status == QR_OK) {
         item.text = qr_str(hash);
         qr_control_item_put(&buf, &item);
     }
+    qri_control_answer(own_request, &buf, status, &err);
+}
+
+static void serve_server(struct qr_control *control, const struct qr_control_ask *ask,
+                         struct qr_rpc_request *own_request)
+{
+    struct qr_server_row row;
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    enum qr_status status = qr_registry_find_server(control->options.registry, ask->name, &row);
+    qr_buf_init(&buf, QR_CONTROL_TEXT_BYTES_MAX);
+    if (status == QR_OK)
+        qr_control_item_put(
+            &buf, &(struct qr_control_item){.kind = QR_ITEM_DATABASE,
+                                            .name = qr_str(row.name),
+                                            .database_id = qr_database_id(row.number, 0)});
+    else
+        (void)qr_fail(&err, status, "There is no such server.");
     qri_control_answer(own_request, &buf, status, &err);
 }
 
@@ -323,6 +375,7 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_RULES - QR_CONTROL_REGISTER] = serve_rules,
     [QR_CONTROL_DUTY - QR_CONTROL_REGISTER] = serve_duty,
     [QR_CONTROL_LOGIN - QR_CONTROL_REGISTER] = serve_login,
+    [QR_CONTROL_SERVER - QR_CONTROL_REGISTER] = serve_server,
 };
 
 /* What is no operation that may take its time (ops.c). */
@@ -333,6 +386,7 @@ static enum qr_status (*const changes[])(struct qr_control *control,
     [QR_CONTROL_RETENTION - QR_CONTROL_CREATE] = qri_control_set_retention,
     [QR_CONTROL_GROW - QR_CONTROL_CREATE] = qri_control_grow,
     [QR_CONTROL_UNKEEP - QR_CONTROL_CREATE] = qri_vault_unkeep,
+    [QR_CONTROL_MAKE_SERVER - QR_CONTROL_CREATE] = qri_control_make_server,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)

@@ -63,7 +63,8 @@ static enum qr_status load(struct qr_database *db, struct qr_err *err)
 static enum qr_status keep_info(struct qr_database *db, const struct qr_database_info *info)
 {
     struct qr_database_info kept = *info, *place;
-    struct qr_str *texts[] = {&kept.name, &kept.edition, &kept.service_objective, &kept.collation};
+    struct qr_str *texts[] = {&kept.name, &kept.edition, &kept.service_objective, &kept.collation,
+                              &kept.server_name};
     pthread_mutex_lock(&db->mu);
     place = qr_arena_alloc(&db->arena, sizeof *place);
     bool good = place != NULL;
@@ -77,6 +78,12 @@ static enum qr_status keep_info(struct qr_database *db, const struct qr_database
     }
     pthread_mutex_unlock(&db->mu);
     return good ? QR_OK : QR_NOMEM;
+}
+
+struct qr_str qr_database_server_name(const struct qr_database *db)
+{
+    struct qr_str name = qri_info(db)->server_name;
+    return name.n > 0 ? name : db->instance->options.server_name;
 }
 
 static bool is_same(const struct qr_database_info *a, const struct qr_database_info *b)
@@ -123,6 +130,8 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     db->instance = instance;
     db->store = own_store;
     db->info.database_id = info->database_id;
+    db->info.own_id = info->own_id;
+    db->info.server_id = info->server_id;
     atomic_init(&db->catalog_serial, 1);
     atomic_init(&db->last_serial, 1);
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);

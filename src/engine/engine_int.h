@@ -50,7 +50,7 @@ struct qr_database {
     struct qr_instance *instance;
     struct qr_database *next; /* guarded by the instance's mu */
     struct {
-        uint32_t database_id;
+        uint32_t database_id, own_id, server_id;
     } info;
     /* The rest of it may change: qri_info. What was there stays in the arena. */
     _Atomic(const struct qr_database_info *) newest_info;

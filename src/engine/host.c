@@ -131,7 +131,7 @@ static enum qr_status fn_version(struct qri_host_call *h)
 }
 static enum qr_status fn_servername(struct qri_host_call *h)
 {
-    struct qr_str name = h->session->db->instance->options.server_name;
+    struct qr_str name = qr_database_server_name(h->session->db);
     return text(h, name.p, name.n);
 }
 static enum qr_status fn_servicename(struct qri_host_call *h)

@@ -36,7 +36,8 @@ static bool find_database(const struct qri_host_call *h, struct find_database *f
     const struct qr_instance_host *host = &h->session->db->instance->options.host;
     f->arena = h->eval->arena;
     f->found_id = 0;
-    return host->each_database(host->ctx, look_at, f) == QR_OK && f->found_id != 0;
+    return host->each_database(host->ctx, h->session->db->info.server_id, look_at, f) == QR_OK &&
+           f->found_id != 0;
 }
 
 static enum qr_status db_id(struct qri_host_call *h)
@@ -218,7 +219,7 @@ static enum qr_status serverproperty(struct qri_host_call *h)
     };
     struct qr_str p = qr_str_trim(qri_host_arg_text(h, 0));
     if (qr_str_ieqz(p, "ServerName") || qr_str_ieqz(p, "MachineName"))
-        return qri_host_variant_text(h, h->session->db->instance->options.server_name);
+        return qri_host_variant_text(h, qr_database_server_name(h->session->db));
     if (qr_str_ieqz(p, "ProcessID"))
         return qri_host_null(h);
     return answer(h, rows, sizeof rows / sizeof rows[0], p, true);

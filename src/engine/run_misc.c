@@ -176,7 +176,7 @@ enum qr_status qri_run_kill(struct qri_frame *frame, const struct qri_op *op, st
     bool found = false;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; s != NULL && !found; s = s->next) {
-        found = s->id == id;
+        found = s->id == id && s->db->info.server_id == session->db->info.server_id;
         if (found)
             qr_session_kill(s);
     }

@@ -187,6 +187,11 @@ uint32_t qr_session_trancount(const struct qr_session *session)
     return session->tran.count;
 }
 
+uint32_t qr_session_server_id(const struct qr_session *session)
+{
+    return session->db->info.server_id;
+}
+
 struct qr_str qr_session_database_name(const struct qr_session *session)
 {
     return qri_info(session->db)->name;

@@ -325,7 +325,7 @@ static enum qr_status want_rule_name(const struct qri_call_arg *args, size_t cou
 }
 
 static enum qr_status set_rule(struct qr_session *session, const struct qri_call_arg *args,
-                               size_t count, const char *proc, uint32_t database_id,
+                               size_t count, const char *proc, uint32_t owner_id,
                                struct qr_err *err)
 {
     const struct qr_instance_host *host = &session->db->instance->options.host;
@@ -333,17 +333,17 @@ static enum qr_status set_rule(struct qr_session *session, const struct qri_call
     QR_TRY(want_rule_name(args, count, proc, &name, err));
     QR_TRY(want_text(args, count, proc, "@start_ip_address", 1, &start, err));
     QR_TRY(want_text(args, count, proc, "@end_ip_address", 2, &end, err));
-    return host->set_firewall_rule(host->ctx, database_id, name, start, end, err);
+    return host->set_firewall_rule(host->ctx, owner_id, name, start, end, err);
 }
 
 static enum qr_status delete_rule(struct qr_session *session, const struct qri_call_arg *args,
-                                  size_t count, const char *proc, uint32_t database_id,
+                                  size_t count, const char *proc, uint32_t owner_id,
                                   struct qr_err *err)
 {
     const struct qr_instance_host *host = &session->db->instance->options.host;
     struct qr_str name;
     QR_TRY(want_rule_name(args, count, proc, &name, err));
-    return host->delete_firewall_rule(host->ctx, database_id, name, err);
+    return host->delete_firewall_rule(host->ctx, owner_id, name, err);
 }
 
 /* The server's rules are changed in master alone. */
@@ -359,7 +359,7 @@ static enum qr_status sp_set_firewall_rule(struct qr_session *session, struct qr
 {
     (void)ret_status;
     QR_TRY(want_master(session, "sp_set_firewall_rule", err));
-    return set_rule(session, args, count, "sp_set_firewall_rule", 0, err);
+    return set_rule(session, args, count, "sp_set_firewall_rule", session->db->info.server_id, err);
 }
 
 static enum qr_status sp_delete_firewall_rule(struct qr_session *session, struct qri_call_arg *args,
@@ -367,7 +367,8 @@ static enum qr_status sp_delete_firewall_rule(struct qr_session *session, struct
 {
     (void)ret_status;
     QR_TRY(want_master(session, "sp_delete_firewall_rule", err));
-    return delete_rule(session, args, count, "sp_delete_firewall_rule", 0, err);
+    return delete_rule(session, args, count, "sp_delete_firewall_rule", session->db->info.server_id,
+                       err);
 }
 
 static enum qr_status sp_set_database_firewall_rule(struct qr_session *session,
@@ -375,8 +376,8 @@ static enum qr_status sp_set_database_firewall_rule(struct qr_session *session,
                                                     int32_t *ret_status, struct qr_err *err)
 {
     (void)ret_status;
-    return set_rule(session, args, count, "sp_set_database_firewall_rule",
-                    session->db->info.database_id, err);
+    return set_rule(session, args, count, "sp_set_database_firewall_rule", session->db->info.own_id,
+                    err);
 }
 
 static enum qr_status sp_delete_database_firewall_rule(struct qr_session *session,
@@ -385,7 +386,7 @@ static enum qr_status sp_delete_database_firewall_rule(struct qr_session *sessio
 {
     (void)ret_status;
     return delete_rule(session, args, count, "sp_delete_database_firewall_rule",
-                       session->db->info.database_id, err);
+                       session->db->info.own_id, err);
 }
 
 /* ---- describing ---- */

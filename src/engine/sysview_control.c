@@ -7,7 +7,9 @@ static enum qr_status each(struct qri_sysrows *rows, struct qr_session *session,
                            enum qr_status (*row)(void *ctx, const struct qr_operation_seen *seen))
 {
     const struct qr_instance_host *host = &session->db->instance->options.host;
-    return host->each_operation == NULL ? QR_OK : host->each_operation(host->ctx, row, rows);
+    return host->each_operation == NULL
+               ? QR_OK
+               : host->each_operation(host->ctx, session->db->info.server_id, row, rows);
 }
 
 static enum qr_status variant(struct qr_arena *arena, struct qr_str text, struct qr_value *ret)
@@ -105,7 +107,7 @@ static enum qr_status database_backups(struct qri_sysrows *rows, struct qr_sessi
     const struct qr_instance_host *host = &session->db->instance->options.host;
     return host->each_backup == NULL
                ? QR_OK
-               : host->each_backup(host->ctx, session->db->info.database_id, backup_row, rows);
+               : host->each_backup(host->ctx, session->db->info.own_id, backup_row, rows);
 }
 
 const struct qri_sysview qri_sysviews_control[] = {

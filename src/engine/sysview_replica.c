@@ -62,8 +62,7 @@ static enum qr_status each(struct qri_sysrows *rows, struct qr_session *session,
     const struct qr_instance_host *host = &session->db->instance->options.host;
     if (host->each_replica == NULL || session->db->info.database_id == 1)
         return QR_OK;
-    return host->each_replica(host->ctx, session->db->info.database_id, session->db->store, row,
-                              &w);
+    return host->each_replica(host->ctx, session->db->info.own_id, session->db->store, row, &w);
 }
 
 static enum qr_status replica_states(struct qri_sysrows *rows, struct qr_session *session)
@@ -79,7 +78,7 @@ static enum qr_status replica_row(void *ctx, const struct qr_replica_info *r)
                                         "Named replica"};
     struct walk *w = ctx;
     struct qr_arena *arena = qri_sysrows_arena(w->rows);
-    return qri_sysrow(w->rows, guid(arena, r->id), w->session->db->instance->options.server_name,
+    return qri_sysrow(w->rows, guid(arena, r->id), qr_arena_str(arena, r->server_name),
                       qr_arena_str(arena, r->database_name), (int)r->is_local, (int)r->role,
                       qr_str(names[r->role]), (int)r->database_id,
                       r->role == QR_REPLICA_NAMED ? guid(arena, r->parent_id)

@@ -29,7 +29,7 @@ static enum qr_status databases(struct qri_sysrows *rows, struct qr_session *ses
 {
     struct database_walk w = {rows, session};
     const struct qr_instance_host *host = &session->db->instance->options.host;
-    return host->each_database(host->ctx, database_row, &w);
+    return host->each_database(host->ctx, session->db->info.server_id, database_row, &w);
 }
 
 static enum qr_status objective_row(void *ctx, const struct qr_database_info *info)
@@ -47,7 +47,7 @@ static enum qr_status service_objectives(struct qri_sysrows *rows, struct qr_ses
 {
     struct database_walk w = {rows, session};
     const struct qr_instance_host *host = &session->db->instance->options.host;
-    return host->each_database(host->ctx, objective_row, &w);
+    return host->each_database(host->ctx, session->db->info.server_id, objective_row, &w);
 }
 
 /* ---- firewall rules ---- */
@@ -67,13 +67,13 @@ static enum qr_status firewall_rules(struct qri_sysrows *rows, struct qr_session
     const struct qr_instance_host *host = &session->db->instance->options.host;
     if (session->db->info.database_id != 1)
         return QR_OK;
-    return host->each_firewall_rule(host->ctx, 0, rule_row, rows);
+    return host->each_firewall_rule(host->ctx, session->db->info.server_id, rule_row, rows);
 }
 
 static enum qr_status database_firewall_rules(struct qri_sysrows *rows, struct qr_session *session)
 {
     const struct qr_instance_host *host = &session->db->instance->options.host;
-    return host->each_firewall_rule(host->ctx, session->db->info.database_id, rule_row, rows);
+    return host->each_firewall_rule(host->ctx, session->db->info.own_id, rule_row, rows);
 }
 
 /* ---- sessions ---- */
@@ -88,6 +88,12 @@ static struct qr_str dateformat_name(uint8_t format)
     static const char *const names[] = {[QR_MDY] = "mdy", [QR_DMY] = "dmy", [QR_YMD] = "ymd",
                                         [QR_YDM] = "ydm", [QR_MYD] = "myd", [QR_DYM] = "dym"};
     return qr_str(names[format]);
+}
+
+/* Sessions of other logical servers are nobody's here. */
+static bool is_of_server(const struct qr_session *s, const struct qr_session *asker)
+{
+    return s->db->info.server_id == asker->db->info.server_id;
 }
 
 static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s,
@@ -117,7 +123,8 @@ static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session 
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        status = session_row(rows, s, session);
+        if (is_of_server(s, session))
+            status = session_row(rows, s, session);
     pthread_mutex_unlock(&instance->mu);
     return status;
 }
@@ -129,10 +136,11 @@ static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_sessi
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        status =
-            qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
-                       qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), (int)s->login.packet_bytes,
-                       text_or_null(arena, s->login.client_address));
+        if (is_of_server(s, session))
+            status = qri_sysrow(
+                rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
+                qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), (int)s->login.packet_bytes,
+                text_or_null(arena, s->login.client_address));
     pthread_mutex_unlock(&instance->mu);
     return status;
 }

@@ -151,7 +151,8 @@ static enum qr_status virtual_file_stats(struct qri_sysrows *rows, struct qr_ses
     pthread_mutex_lock(&instance->mu);
     for (const struct qr_database *db = instance->databases; status == QR_OK && db != NULL;
          db = db->next)
-        status = file_rows(rows, db);
+        if (db->info.server_id == session->db->info.server_id)
+            status = file_rows(rows, db);
     pthread_mutex_unlock(&instance->mu);
     return status;
 }
@@ -181,7 +182,7 @@ static enum qr_status encryption_keys(struct qri_sysrows *rows, struct qr_sessio
 {
     struct key_walk w = {rows, session};
     const struct qr_instance_host *host = &session->db->instance->options.host;
-    return host->each_database(host->ctx, key_row, &w);
+    return host->each_database(host->ctx, session->db->info.server_id, key_row, &w);
 }
 
 #define WAIT_COLUMNS                                                                               \

@@ -3,10 +3,10 @@
  * At most VERIFIERS Argon2id verifications run at once, each on a thread of its own with 19 MiB. A
  * login that was verified is remembered under a keyed hash of login, password and stored hash, so
  * the next one costs a microsecond until the password changes. Failures are counted by (login,
- * address): after FREE_FAILURES each further attempt of that pair waits, twice as long as the one
- * before, in a queue that costs no thread. Another address is not delayed: nobody locks another
- * out. The wait comes before the remembered logins are asked, or they would tell a guess from the
- * answer's speed. */
+ * server, address): after FREE_FAILURES each further attempt of that pair waits, twice as long as
+ * the one before, in a queue that costs no thread. Another address is not delayed: nobody locks
+ * another out. The wait comes before the remembered logins are asked, or they would tell a guess
+ * from the answer's speed. */
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -147,9 +147,10 @@ static void remember(struct qri_auth *auth, const struct tag *tag)
 
 static uint64_t penalty_key(const struct qri_auth *auth, const struct qri_auth_job *job)
 {
+    /* by server too: who has a login on one could else forgive himself guesses on another */
     struct tag tag =
         tag_of(auth, job->login, qr_str_n((const char *)job->address_key, sizeof job->address_key),
-               qr_str("penalty"));
+               qr_str_n((const char *)&job->server_id, sizeof job->server_id));
     return number_of(&tag);
 }
 
@@ -236,7 +237,8 @@ static bool ensure_dummy(struct qri_auth *auth)
 static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *job)
 {
     struct qr_login_record record = {0};
-    enum qr_status status = auth->logins->find(auth->logins->ctx, job->login, &record, NULL);
+    enum qr_status status =
+        auth->logins->find(auth->logins->ctx, job->server_id, job->login, &record, NULL);
     if (status != QR_OK && status != QR_NOT_FOUND)
         return QRI_AUTH_ERROR;
     bool known = status == QR_OK;

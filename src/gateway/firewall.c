@@ -94,14 +94,16 @@ void qr_firewall_remove_all(struct qr_firewall *firewall, uint32_t database_id)
     pthread_rwlock_unlock(&firewall->lock);
 }
 
-bool qr_firewall_allows(struct qr_firewall *firewall, uint32_t database_id, uint32_t address)
+bool qr_firewall_allows(struct qr_firewall *firewall, uint32_t server_id, uint32_t database_id,
+                        uint32_t address)
 {
     bool allows = false;
     pthread_rwlock_rdlock(&firewall->lock);
     for (size_t i = 0; i < firewall->count && !allows; i++) {
         const struct qr_firewall_rule *rule = &firewall->rules[i];
-        allows = (rule->database_id == 0 || rule->database_id == database_id) &&
-                 address >= rule->start && address <= rule->end;
+        bool is_of_it = rule->database_id == server_id ||
+                        (database_id != 0 && rule->database_id == database_id);
+        allows = is_of_it && address >= rule->start && address <= rule->end;
     }
     pthread_rwlock_unlock(&firewall->lock);
     return allows;

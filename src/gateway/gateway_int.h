@@ -28,6 +28,16 @@ struct qr_gateway;
 struct qri_conn;
 struct qri_link;
 
+/* ---- server_name.c: pure but for the look-up ---- */
+struct qri_server_choice {
+    uint32_t id;
+    struct qr_str name; /* points into what was given */
+};
+/* `login@server` becomes `login`; `host` is the name that the client connected to. False: there is
+ * no server of ret_choice->name. */
+bool qri_server_choose(const struct qr_gateway_options *options, struct qr_str *user,
+                       struct qr_str host, struct qri_server_choice *ret_choice);
+
 /* ---- auth.c ---- */
 
 enum qri_auth_result {
@@ -43,7 +53,8 @@ const char *qri_auth_result_name(enum qri_auth_result result);
 /* One check of a password; the caller's until `done` is called, on a verifier thread. */
 struct qri_auth_job {
     struct qr_str login, password; /* borrowed */
-    uint8_t address_key[16];       /* IPv6 /64 or IPv4 */
+    uint32_t server_id;
+    uint8_t address_key[16]; /* IPv6 /64 or IPv4 */
     int64_t wait_ns_max;
     void (*done)(struct qri_auth_job *job);
     /* set before done */
@@ -196,6 +207,8 @@ struct qri_login {
     struct qr_tds_login7 login7;
     struct qr_login info;
     struct qri_auth_job job;
+    struct qr_str dialled; /* LOGIN7's name of the server */
+    struct qr_str server;  /* name of the logical server; n = 0: not known yet */
     bool was_taken;        /* outcome of PHASE_ROUTING: by a node; else `refusal` says why not */
     struct qr_err refusal; /* of PHASE_ROUTING */
     uint8_t *facts;        /* in a node: the message that `info` points into */

@@ -80,6 +80,7 @@ enum qr_status qri_handoff_encode(const struct qr_login *login, size_t early_byt
     qr_buf_add8(dst, (uint8_t)login7->feature_count);
     qr_buf_add(dst, login7->client_id, sizeof login7->client_id);
     qr_buf_add16le(dst, 0);
+    qr_buf_add32le(dst, login->server_id);
     for (size_t i = 0; i < login7->feature_count; i++)
         qr_buf_add8(dst, login7->features[i].id);
     for (size_t i = 0; i < TEXT_ROWS; i++) {
@@ -122,6 +123,7 @@ static enum qr_status take_head(struct qr_tds_cursor *c, struct qr_login *login,
     login7->feature_count = qr_tds_take8(c);
     const uint8_t *client_id = qr_tds_take(c, sizeof login7->client_id);
     uint16_t zero = qr_tds_take16(c);
+    login->server_id = qr_tds_take32(c);
     if (c->failed)
         return qr_fail(err, QR_TRUNCATED, "handoff ends in its head");
     memcpy(login7->client_id, client_id, sizeof login7->client_id);

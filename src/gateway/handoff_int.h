@@ -14,13 +14,13 @@
  *   magic u32, version u16, flags u16 (enum handoff_flags), TDS version u32 (as in LOGINACK),
  *   wish for a packet size u32, client program version u32, client pid u32,
  *   time zone i32, lcid u32, negotiated packet size u16, user type u8, feature count u8,
- *   client id 6 bytes, two zero bytes, the features' ids u8 each,
+ *   client id 6 bytes, two zero bytes, server id u32, the features' ids u8 each,
  *   seven texts (u16 bytes, UTF-8): user, database, host, application, library, language, address,
  *   pipelined bytes: u32 count, bytes; the message ends with them.
  * Features come without their data: no session looks at it, and it can be a secret. */
 enum {
     QRI_HANDOFF_MAGIC = 0x4F485251, /* "QRHO" */
-    QRI_HANDOFF_VERSION = 1,
+    QRI_HANDOFF_VERSION = 2,
     QRI_HANDOFF_TEXT_BYTES_MAX = 3 * 128, /* LOGIN7's bound of 128 UTF-16 units */
     QRI_HANDOFF_EARLY_BYTES_MAX = QRI_READ_BYTES,
     QRI_HANDOFF_FACTS_BYTES_MAX = 4096,
@@ -50,6 +50,9 @@ QR_NODISCARD enum qr_status qri_handoff_address(const char *text, struct sockadd
                                                 struct qr_err *err);
 /* True: the process at the other end runs as our own user. */
 bool qri_handoff_peer_is_ours(int fd);
+
+/* login.c: of the logical server that the login is for. */
+void qri_login_server_name(const struct qri_conn *conn, char dst[QRI_HANDOFF_TEXT_BYTES_MAX + 1]);
 
 /* handoff_send.c: the front's thread that asks routes and hands over. */
 enum qr_status qri_sender_start(struct qr_gateway *gateway, struct qr_err *err);

@@ -9,6 +9,7 @@ enum { ROUTES_MAX = 1024 };
 
 struct route {
     struct route *next; /* used later than this one's successors */
+    uint32_t server_id;
     struct qr_str database;
     bool read_only_intent;
     char address[QR_ROUTE_ADDRESS_BYTES];
@@ -17,7 +18,7 @@ struct route {
 
 static bool is_for(const struct route *route, const struct qr_route_job *job)
 {
-    return route->read_only_intent == job->read_only_intent &&
+    return route->read_only_intent == job->read_only_intent && route->server_id == job->server_id &&
            qr_str_ieq(route->database, job->database);
 }
 
@@ -47,6 +48,7 @@ void qri_routes_keep(struct qri_routes *routes, const struct qr_route_job *job)
         if (job->database.n > 0)
             memcpy(route->text, job->database.p, job->database.n);
         route->database = qr_str_n(route->text, job->database.n);
+        route->server_id = job->server_id;
         route->read_only_intent = job->read_only_intent;
         routes->count += 1;
     } else {

@@ -74,7 +74,9 @@ static void refuse_unavailable(struct qri_sender *sender, struct qri_handoff *ha
         memcpy(database, handoff->database, handoff->job.database.n);
         database[handoff->job.database.n] = '\0';
     }
-    qr_sql_fail(&err, 40613, database, sender->gateway->options.server_name, "");
+    char server[QRI_HANDOFF_TEXT_BYTES_MAX + 1];
+    qri_login_server_name(handoff->conn, server);
+    qr_sql_fail(&err, 40613, database, server, "");
     conclude(sender, handoff, &err);
 }
 
@@ -339,6 +341,7 @@ static struct qri_handoff *new_handoff(struct qri_conn *conn)
     if (info->database.n > 0)
         memcpy(handoff->database, info->database.p, info->database.n);
     handoff->job = (struct qr_route_job){
+        .server_id = info->server_id,
         .database = qr_str_n(handoff->database, info->database.n),
         .read_only_intent = info->login7->read_only_intent,
         .deadline_mono_ns = conn->deadline_ns - QRI_LOGIN_ROUND_MS * INT64_C(1000000),

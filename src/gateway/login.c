@@ -49,6 +49,22 @@ static enum qr_status append_out(void *ctx, const uint8_t *packets, size_t bytes
     return QR_OK;
 }
 
+/* As the client wrote it, once that is known. */
+static struct qr_str server_of(const struct qri_conn *conn)
+{
+    return conn->login != NULL && conn->login->server.n > 0
+               ? conn->login->server
+               : qr_str(conn->gateway->options.server_name);
+}
+
+void qri_login_server_name(const struct qri_conn *conn, char dst[QRI_HANDOFF_TEXT_BYTES_MAX + 1])
+{
+    struct qr_str name = server_of(conn);
+    size_t n = name.n < QRI_HANDOFF_TEXT_BYTES_MAX ? name.n : QRI_HANDOFF_TEXT_BYTES_MAX;
+    memcpy(dst, name.p, n);
+    dst[n] = '\0';
+}
+
 /* Puts the errors, one behind the other, and DONE into `out`; the connection closes behind them. */
 static void refuse(struct qri_conn *conn, const char *reason, const struct qr_err *errs,
                    size_t count)
@@ -64,7 +80,7 @@ static void refuse(struct qri_conn *conn, const char *reason, const struct qr_er
             .state = errs[i].state,
             .severity = errs[i].severity,
             .text = qr_str(errs[i].text),
-            .server = qr_str(conn->gateway->options.server_name),
+            .server = server_of(conn),
             .line = 1,
         };
         qr_tds_put_notice(&writer, version, &notice);
@@ -187,23 +203,6 @@ void qri_login_free(struct qri_login *login)
     free(login);
 }
 
-/* `user@server` becomes `user`; false: another server's name. */
-static bool strip_server(struct qr_str *user, const char *server_name, struct qr_str *ret_server)
-{
-    const char *at = user->n == 0 ? NULL : memrchr(user->p, '@', user->n);
-    if (at == NULL)
-        return true;
-    struct qr_str server = qr_str_n(at + 1, user->n - (size_t)(at + 1 - user->p));
-    const char *dot = server.n == 0 ? NULL : memchr(server.p, '.', server.n);
-    if (dot != NULL)
-        server.n = (size_t)(dot - server.p); /* the full name of the server */
-    *ret_server = server;
-    if (!qr_str_ieqz(server, server_name))
-        return false;
-    user->n = (size_t)(at - user->p);
-    return true;
-}
-
 static bool dup_texts(struct qri_login *login)
 {
     struct qr_login *info = &login->info;
@@ -212,13 +211,10 @@ static bool dup_texts(struct qri_login *login)
         struct qr_tds_utf16 from;
         struct qr_str *to;
     } texts[] = {
-        {login7->user, &info->user},
-        {login7->database, &info->database},
-        {login7->host, &info->host},
-        {login7->application, &info->application},
-        {login7->library, &info->library},
-        {login7->language, &info->language},
-        {login7->password, &login->job.password},
+        {login7->user, &info->user},       {login7->database, &info->database},
+        {login7->host, &info->host},       {login7->application, &info->application},
+        {login7->library, &info->library}, {login7->language, &info->language},
+        {login7->server, &login->dialled}, {login7->password, &login->job.password},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i].to = qr_tds_utf16_dup(&login->arena, texts[i].from);
@@ -228,25 +224,38 @@ static bool dup_texts(struct qri_login *login)
     return true;
 }
 
-static bool firewall_allows(const struct qri_conn *conn, struct qr_str database)
+static bool firewall_allows(const struct qri_conn *conn, uint32_t server_id, struct qr_str database)
 {
     const struct qri_address *address = &conn->address;
     const struct qr_gateway_options *options = &conn->gateway->options;
     if (address->is_loopback || !address->is_v4)
         return address->is_loopback;
-    uint32_t id =
-        options->database_id == NULL ? 0 : options->database_id(options->database_id_ctx, database);
-    return qr_firewall_allows(options->firewall, id, address->v4);
+    uint32_t id = options->database_id == NULL
+                      ? 0
+                      : options->database_id(options->lookup_ctx, server_id, database);
+    return qr_firewall_allows(options->firewall, server_id, id, address->v4);
+}
+
+/* The name that the client connected to, as LOGIN7 or else TLS has it. */
+static struct qr_str dialled(const struct qri_conn *conn)
+{
+    const char *sni =
+        conn->ssl == NULL ? NULL : SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name);
+    struct qr_str name = conn->login->dialled;
+    return name.n > 0 ? name : qr_str(sni == NULL ? "" : sni);
 }
 
 static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
 {
     const struct qr_gateway_options *options = &conn->gateway->options;
-    struct qr_str server;
-    if (!strip_server(&login->info.user, options->server_name, &server))
-        return refuse_number(conn, "other_server", 40532, zero_ended(login, server));
-    if (!firewall_allows(conn, login->info.database))
-        return refuse_number(conn, "firewall", 40615, options->server_name, conn->address.text);
+    struct qri_server_choice server;
+    if (!qri_server_choose(options, &login->info.user, dialled(conn), &server))
+        return refuse_number(conn, "other_server", 40532, zero_ended(login, server.name));
+    login->server = server.name;
+    login->info.server_id = login->job.server_id = server.id;
+    if (!firewall_allows(conn, server.id, login->info.database))
+        return refuse_number(conn, "firewall", 40615, zero_ended(login, server.name),
+                             conn->address.text);
     if (login->login7.integrated_security)
         return refuse_number(conn, "integrated_security", 18452, "");
     if (login->login7.change_password) {

@@ -150,16 +150,17 @@ void qri_answer_message(struct qri_served *s, const struct qr_err *message)
     /* Severity 10 goes out as 0, for the sake of old clients (SQL Server's documentation of
      * severities); ERROR_SEVERITY() and the message table keep 10. */
     enum { SEVERITY_INFORM = 10 };
-    qr_tds_put_notice(&s->writer, s->client.version,
-                      &(struct qr_tds_notice){
-                          .number = message->number,
-                          .state = message->state == 0 ? 1 : message->state,
-                          .severity = message->severity == SEVERITY_INFORM ? 0 : message->severity,
-                          .text = qr_str(message->text),
-                          .server = s->host->server_name,
-                          .procedure = qr_str(message->procedure),
-                          .line = message->line <= 0 ? 1 : (uint32_t)message->line,
-                      });
+    qr_tds_put_notice(
+        &s->writer, s->client.version,
+        &(struct qr_tds_notice){
+            .number = message->number,
+            .state = message->state == 0 ? 1 : message->state,
+            .severity = message->severity == SEVERITY_INFORM ? 0 : message->severity,
+            .text = qr_str(message->text),
+            .server = s->db == NULL ? s->host->server_name : qr_database_server_name(s->db),
+            .procedure = qr_str(message->procedure),
+            .line = message->line <= 0 ? 1 : (uint32_t)message->line,
+        });
 }
 
 static enum qr_status sink_message(void *ctx, const struct qr_err *message)

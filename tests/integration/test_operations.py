@@ -147,7 +147,8 @@ STATEMENTS = {
     "failover": ("ALTER DATABASE h FAILOVER",),
 }
 LIKE = {"restore": "copy"}  # the same steps, and no T-SQL
-ELSEWHERE = {"migrate", "reverse-migrate", "verify"}  # test_move.py; src/ctl/tests/test_ops.c
+# test_servers.py, test_move.py, src/ctl/tests/test_ops.c
+ELSEWHERE = {"drop-server", "migrate", "reverse-migrate", "verify"}
 
 
 def tables():

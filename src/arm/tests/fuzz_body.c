@@ -8,7 +8,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const objectives[] = {"", "GP_Gen5_2", "HS_Gen5_2", "GP_S_Gen5_2", "S1"};
-    static const struct qri_place place = {"g", "eastus", "server01", "eastus", "/subscriptions/x"};
+    static const struct qri_place place = {.group = "g",
+                                           .group_location = "eastus",
+                                           .server = "server01",
+                                           .location = "eastus",
+                                           .server_id = "/subscriptions/x"};
     struct world w;
     struct qri_request r;
     struct qri_database_change change;

@@ -87,7 +87,7 @@ static void bench_five_thousand_databases(void **state)
     one.name = qr_str("one too many");
     assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &one, NULL, NULL), QR_SQL); /* 40604 */
     began = now_ns();
-    assert_int_equal(qr_resource_each_database(qr_rpc_client_peer(f->brief), TIME_NS,
+    assert_int_equal(qr_resource_each_database(qr_rpc_client_peer(f->brief), QR_SERVER_ANY, TIME_NS,
                                                count_database, &count, NULL),
                      QR_OK);
     print_result("list", now_ns() - began, count);
@@ -96,14 +96,14 @@ static void bench_five_thousand_databases(void **state)
     for (int i = 0; i < 200; i++) {
         char name[32];
         snprintf(name, sizeof name, "db%04d", i * 24);
-        assert_int_equal(
-            qr_resource_database_get(qr_rpc_client_peer(f->brief), qr_str(name), TIME_NS, &d, NULL),
-            QR_OK);
+        assert_int_equal(qr_resource_database_get(qr_rpc_client_peer(f->brief), 0, qr_str(name),
+                                                  TIME_NS, &d, NULL),
+                         QR_OK);
     }
     print_result("show", now_ns() - began, 200);
     count = 0;
     began = now_ns();
-    assert_int_equal(qr_operation_each(qr_rpc_client_peer(f->brief), qr_str(""), TIME_NS,
+    assert_int_equal(qr_operation_each(qr_rpc_client_peer(f->brief), 0, qr_str(""), TIME_NS,
                                        count_operation, &count, NULL),
                      QR_OK);
     print_result("list_operations", now_ns() - began, count);

@@ -127,7 +127,7 @@ static inline int setup(void **state)
            qr_registry_open(f->meta, bed_env != NULL ? bed_env : qr_env_real(), &f->registry,
                             NULL) != QR_OK ||
            qr_registry_make_server(f->registry, qr_str("server01"), qr_str("boss"), qr_str("hash"),
-                                   NULL) != QR_OK ||
+                                   NULL, NULL, NULL) != QR_OK ||
            open_control(f) != QR_OK;
 }
 

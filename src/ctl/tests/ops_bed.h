@@ -259,7 +259,7 @@ static inline void open_control(struct fixture *f, int turn)
     assert_int_equal(qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL), QR_OK);
     if (!qr_registry_has_server(f->registry))
         assert_int_equal(qr_registry_make_server(f->registry, qr_str("server01"), qr_str("boss"),
-                                                 qr_str("hash"), NULL),
+                                                 qr_str("hash"), NULL, NULL, NULL),
                          QR_OK);
     struct qr_control_options options = {
         .env = qr_env_real(),
@@ -328,7 +328,7 @@ static inline enum qr_status operate(struct fixture *f, enum qr_control_method m
 
 static inline bool find(struct fixture *f, const char *name, struct qr_database_row *row)
 {
-    return qr_registry_find_database(f->registry, qr_str(name), row) == QR_OK;
+    return qr_registry_find_database(f->registry, 0, qr_str(name), row) == QR_OK;
 }
 
 /* "src" has files; "h" is Hyperscale, with a process and one HA replica; "m" is Hyperscale and was
@@ -340,7 +340,8 @@ static inline void prepare(struct fixture *f)
     assert_int_equal(
         operate(f, QR_CONTROL_CREATE, &(struct qr_control_ask){.name = qr_str("src")}, NULL),
         QR_OK);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     char node[QR_NODE_NAME_BYTES];
     qr_place_node(&row, node);
@@ -348,7 +349,7 @@ static inline void prepare(struct fixture *f)
     struct qr_database_row target;
     struct qr_database_wish moved = {.edition = qr_str("Hyperscale")};
     assert_int_equal(
-        qr_registry_add_database(f->registry, qr_str("m"),
+        qr_registry_add_database(f->registry, 0, qr_str("m"),
                                  &(struct qr_database_wish){.edition = qr_str("GeneralPurpose")},
                                  &row, NULL),
         QR_OK);

@@ -132,15 +132,15 @@ static void test_a_database_is_made_by_its_node_and_found_afterwards(void **stat
     create(f, "shop");
     assert_int_equal(f->calls[0], QR_NODE_MAKE);
     assert_int_equal(
-        qr_control_find(qr_rpc_client_peer(f->brief), qr_str("Shop"), 0, TIME_NS, &row, NULL),
+        qr_control_find(qr_rpc_client_peer(f->brief), 0, qr_str("Shop"), 0, TIME_NS, &row, NULL),
         QR_OK);
     assert_int_equal(row.state, QR_DATABASE_ONLINE);
     assert_int_equal(
-        qr_control_find(qr_rpc_client_peer(f->brief), qr_str(""), row.id, TIME_NS, &row, NULL),
+        qr_control_find(qr_rpc_client_peer(f->brief), 0, qr_str(""), row.id, TIME_NS, &row, NULL),
         QR_OK);
     assert_string_equal(row.name, "shop");
     assert_int_equal(
-        qr_control_find(qr_rpc_client_peer(f->brief), qr_str("no"), 0, TIME_NS, &row, NULL),
+        qr_control_find(qr_rpc_client_peer(f->brief), 0, qr_str("no"), 0, TIME_NS, &row, NULL),
         QR_NOT_FOUND);
 }
 
@@ -154,7 +154,7 @@ static void test_what_the_node_cannot_make_is_not_there(void **state)
     assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, &err), QR_SQL);
     assert_int_equal(err.number, 3702); /* what the node said */
     assert_int_equal(f->calls[1], QR_NODE_REMOVE);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("shop"), &row), QR_NOT_FOUND);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("shop"), &row), QR_NOT_FOUND);
     ask.name = qr_str("x");
     ask.objective = qr_str("GP_Gen5_3");
     assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, &err), QR_SQL);
@@ -171,7 +171,7 @@ static void test_a_database_in_use_is_not_dropped(void **state)
     f->fail_method = QR_NODE_HOLD;
     assert_int_equal(call(f->operate, QR_CONTROL_DROP, &ask, NULL, &err), QR_SQL);
     assert_int_equal(err.number, 3702);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("shop"), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("shop"), &row), QR_OK);
     assert_int_equal(row.state, QR_DATABASE_ONLINE);
     f->fail_method = 0;
     assert_int_equal(call(f->operate, QR_CONTROL_DROP, &ask, NULL, &err), QR_OK);
@@ -185,7 +185,7 @@ static void test_a_start_finishes_what_a_crash_left(void **state)
     struct fixture *f = *state;
     struct qr_database_row half;
     struct qr_database_wish wish = {0};
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("half"), &wish, &half, NULL),
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("half"), &wish, &half, NULL),
                      QR_OK);
     for (int i = 0; i < 5; i++)
         assert_int_equal(make_ready(f, (enum qr_role)i, names[i]), QR_OK);
@@ -193,8 +193,9 @@ static void test_a_start_finishes_what_a_crash_left(void **state)
                      QR_OK);
     assert_int_equal(f->calls[0], QR_NODE_REMOVE);
     assert_int_equal(f->calls[1], QR_NODE_MAKE);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("half"), &half), QR_NOT_FOUND);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("master"), &half), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("half"), &half),
+                     QR_NOT_FOUND);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("master"), &half), QR_OK);
     assert_int_equal(half.id, QR_MASTER_ID);
 }
 
@@ -246,7 +247,7 @@ static void test_a_rule_is_known_to_the_gateway_when_the_statement_ends(void **s
     create(f, "another"); /* news again */
     wait_call(&news);
     (void)read_state(news.reply, news.reply_bytes, QR_ITEM_DATABASE, &rules);
-    assert_int_equal(rules, 1);
+    assert_int_equal(rules, 2); /* the server is one of them */
 }
 
 static void test_rules_are_checked(void **state)
@@ -325,7 +326,8 @@ static void test_a_ready_replica_takes_over_when_the_primary_is_gone(void **stat
     struct qr_database_wish wish = {.edition = qr_str("Hyperscale"), .ha_replicas = 2};
     struct qr_rpc_listener *replica = NULL;
     char address[128];
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     snprintf(address, sizeof address, "unix:%s/hs-5-r1.node", f->run);
     struct qr_rpc_listen_options listen = {.address = address, .serve = serve_node, .ctx = f};
@@ -355,7 +357,8 @@ static void test_without_a_ready_replica_the_primary_comes_back(void **state)
     struct fixture *f = *state;
     struct qr_database_row row;
     struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
     qr_control_exited(f->control, "hs-5", true);
@@ -371,11 +374,12 @@ static void test_a_named_replica_is_a_row_that_follows_its_primary(void **state)
     struct qr_err err = {0};
     struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
     struct qr_control_ask ask = {.name = qr_str("h"), .new_name = qr_str("reports")};
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
     assert_int_equal(call(f->operate, QR_CONTROL_ADD_REPLICA, &ask, NULL, NULL), QR_OK);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("reports"), &replica), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("reports"), &replica), QR_OK);
     assert_int_equal(replica.replica_of, row.id);
     assert_string_equal(replica.timeline, row.timeline);
     expect_duty(f, "hs-6", QR_DUTY_NAMED_REPLICA);
@@ -386,7 +390,7 @@ static void test_a_named_replica_is_a_row_that_follows_its_primary(void **state)
     assert_int_equal(err.number, 40694);
     ask = (struct qr_control_ask){.name = qr_str("reports")};
     assert_int_equal(call(f->operate, QR_CONTROL_DROP, &ask, NULL, NULL), QR_OK);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("h"), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("h"), &row), QR_OK);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -12,7 +12,8 @@ static void test_a_primary_has_thirty_named_replicas(void **state)
     struct qr_control_ask ask = {.name = qr_str("h")};
     create(f, "gp");
     create(f, "master");
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &row, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-6"), QR_OK);
     for (int i = 0; i <= 30; i++) {

@@ -1,58 +1,7 @@
 /* Goal: metadata changes whole or not at all and survives a restart; the registry refuses what the
  * tables of objectives do not allow. */
-#include "qr_test.h"
-#include <stdlib.h>
-#include <unistd.h>
-#include "ctl/meta.h"
-#include "ctl/registry.h"
+#include "registry_bed.h"
 #include "ctl/slo.h"
-
-struct fixture {
-    char dir[64], path[80];
-    struct qr_meta *meta;
-    struct qr_registry *registry;
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    memcpy(f->dir, "/tmp/qr_test_ctl_XXXXXX", 24);
-    if (mkdtemp(f->dir) == NULL)
-        return 1;
-    snprintf(f->path, sizeof f->path, "%s/meta.db", f->dir);
-    *state = f;
-    return qr_meta_open(f->path, &f->meta, NULL) != QR_OK;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    qr_registry_close(f->registry);
-    qr_meta_close(f->meta);
-    unlink(f->path);
-    rmdir(f->dir);
-    free(f);
-    return 0;
-}
-
-static void reopen(struct fixture *f)
-{
-    qr_registry_close(f->registry);
-    qr_meta_close(f->meta);
-    f->registry = NULL;
-    assert_int_equal(qr_meta_open(f->path, &f->meta, NULL), QR_OK);
-}
-
-static void assert_value(struct fixture *f, const char *key, const char *want, uint64_t version)
-{
-    struct qr_buf buf;
-    uint64_t have = 0;
-    qr_buf_init(&buf, 1000);
-    assert_int_equal(qr_meta_get(f->meta, qr_str(key), &buf, &have, NULL), QR_OK);
-    assert_string_equal(qr_buf_cstr(&buf), want);
-    assert_int_equal(have, version);
-    qr_buf_done(&buf);
-}
 
 static void test_values_keep_their_version_over_a_restart(void **state)
 {
@@ -139,11 +88,6 @@ static void test_a_file_that_is_no_metadata_is_refused(void **state)
 
 /* ---- registry ---- */
 
-static void open_registry(struct fixture *f)
-{
-    assert_int_equal(qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL), QR_OK);
-}
-
 static void test_the_server_and_its_login_are_remembered(void **state)
 {
     struct fixture *f = *state;
@@ -152,18 +96,18 @@ static void test_the_server_and_its_login_are_remembered(void **state)
     open_registry(f);
     assert_false(qr_registry_has_server(f->registry));
     assert_int_equal(qr_registry_make_server(f->registry, qr_str("server01"), qr_str("quireadmin"),
-                                             qr_str("$h1"), NULL),
+                                             qr_str("$h1"), NULL, NULL, NULL),
                      QR_OK);
-    assert_int_equal(qr_registry_set_admin_hash(f->registry, qr_str("$h2"), NULL), QR_OK);
+    assert_int_equal(qr_registry_set_admin_hash(f->registry, 0, qr_str("$h2"), NULL), QR_OK);
     reopen(f);
     open_registry(f);
     assert_true(qr_registry_has_server(f->registry));
-    assert_string_equal(qr_registry_server_name(f->registry), "server01");
+    assert_string_equal(qr_registry_first_name(f->registry), "server01");
     assert_int_equal(
-        qr_registry_login_hash(f->registry, qr_str("QuireAdmin"), hash, &is_admin, NULL), QR_OK);
+        qr_registry_login_hash(f->registry, 0, qr_str("QuireAdmin"), hash, &is_admin, NULL), QR_OK);
     assert_string_equal(hash, "$h2");
     assert_true(is_admin);
-    assert_int_equal(qr_registry_login_hash(f->registry, qr_str("sa"), hash, &is_admin, NULL),
+    assert_int_equal(qr_registry_login_hash(f->registry, 0, qr_str("sa"), hash, &is_admin, NULL),
                      QR_NOT_FOUND);
 }
 
@@ -172,18 +116,18 @@ static void test_databases_get_new_ids_and_are_remembered(void **state)
     struct fixture *f = *state;
     struct qr_database_wish wish = {0};
     struct qr_database_row a, b, row;
-    open_registry(f);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("A"), &wish, &a, NULL), QR_OK);
+    open_served(f);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("A"), &wish, &a, NULL), QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, a.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     assert_int_equal(qr_registry_remove_database(f->registry, a.id, NULL), QR_OK);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("a"), &wish, &b, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("a"), &wish, &b, NULL), QR_OK);
     assert_int_not_equal(a.id, b.id);
     assert_string_not_equal(a.timeline, b.timeline);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("master"), &wish, &row, NULL),
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("master"), &wish, &row, NULL),
                      QR_OK);
     assert_int_equal(row.id, QR_MASTER_ID);
     reopen(f);
-    open_registry(f);
+    open_served(f);
     assert_true(qr_registry_database_at(f->registry, 0, &row));
     assert_string_equal(row.name, "master");
     assert_true(qr_registry_database_at(f->registry, 1, &row));
@@ -229,7 +173,7 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
         {"", "ElasticPool", 0, 40862, ""},
     };
     struct fixture *f = *state;
-    open_registry(f);
+    open_served(f);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_database_wish wish = {.edition = qr_str(rows[i].edition),
                                         .objective = qr_str(rows[i].objective),
@@ -240,7 +184,7 @@ static void test_wishes_are_checked_against_the_objectives(void **state)
         char name[16];
         snprintf(name, sizeof name, "db%zu", i);
         enum qr_status status =
-            qr_registry_add_database(f->registry, qr_str(name), &wish, &row, &err);
+            qr_registry_add_database(f->registry, 0, qr_str(name), &wish, &row, &err);
         if (rows[i].want == 0) {
             assert_int_equal(status, QR_OK);
             assert_string_equal(row.objective, rows[i].got);
@@ -261,19 +205,20 @@ static void test_a_database_stays_on_its_side_of_hyperscale(void **state)
     struct qr_database_wish hyper = {.edition = qr_str("Hyperscale")},
                             general = {.edition = qr_str("GeneralPurpose")},
                             larger = {.objective = qr_str("HS_Gen5_8")};
-    open_registry(f);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &hyper, &row, NULL), QR_OK);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("g"), &general, &row, NULL),
+    open_served(f);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &hyper, &row, NULL),
                      QR_OK);
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("h"), &general, &row, NULL),
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("g"), &general, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("h"), &general, &row, NULL),
                      QR_UNSUPPORTED);
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("g"), &hyper, &row, NULL),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("g"), &hyper, &row, NULL),
                      QR_UNSUPPORTED);
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("h"), &larger, &row, NULL),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("h"), &larger, &row, NULL),
                      QR_OK);
     qr_registry_close(f->registry); /* and its row survives a restart */
-    open_registry(f);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("H"), &row), QR_OK);
+    open_served(f);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("H"), &row), QR_OK);
     assert_string_equal(row.objective, "HS_Gen5_8");
     assert_true(qr_database_is_hyper(&row));
     struct qr_database_row by_id;
@@ -287,7 +232,8 @@ static void add(struct fixture *f, const char *name, const char *objective, int 
     struct qr_database_wish wish = {.objective = qr_str(objective)};
     struct qr_database_row row;
     struct qr_err err = {0};
-    enum qr_status status = qr_registry_add_database(f->registry, qr_str(name), &wish, &row, &err);
+    enum qr_status status =
+        qr_registry_add_database(f->registry, 0, qr_str(name), &wish, &row, &err);
     assert_int_equal(status, want == 0 ? QR_OK : QR_SQL);
     assert_int_equal(status == QR_OK ? 0 : err.number, want);
 }
@@ -299,15 +245,15 @@ static void test_a_server_has_its_quota_of_vcores_and_dtus(void **state)
     struct qr_err err = {0};
     struct qr_database_wish larger = {.objective = qr_str("GP_Gen5_80")},
                             smaller = {.objective = qr_str("GP_Gen5_2")};
-    open_registry(f);
+    open_served(f);
     for (int i = 0; i < 6; i++)
         add(f, (char[]){'a', (char)('0' + i), 0}, "GP_Gen5_80", 0); /* 480 of 540 */
     add(f, "b", "GP_Gen5_80", 40904);
     add(f, "b", "GP_Gen5_40", 0);
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("b"), &larger, &row, &err),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("b"), &larger, &row, &err),
                      QR_SQL);
     assert_int_equal(err.number, 40904);
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("b"), &smaller, &row, &err),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("b"), &smaller, &row, &err),
                      QR_OK);
     for (int i = 0; i < 13; i++)
         add(f, (char[]){'p', (char)('a' + i), 0}, "P15", 0); /* 52000 of 54000 */
@@ -322,27 +268,28 @@ static void test_traits_are_those_that_the_objective_has(void **state)
     struct qr_err err = {0};
     struct qr_database_wish wish = {.objective = qr_str("GP_S_Gen5_2"),
                                     .traits = {.auto_pause_minutes = 120, .min_capacity_pct = 75}};
-    open_registry(f);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("s"), &wish, &row, NULL), QR_OK);
+    open_served(f);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("s"), &wish, &row, NULL),
+                     QR_OK);
     assert_int_equal(row.traits.auto_pause_minutes, 120);
     assert_int_equal(row.traits.min_capacity_pct, 75);
     assert_int_equal(row.traits.license, 0);
     assert_int_equal(strlen(row.guid), QR_GUID_TEXT_BYTES);
     wish.objective = qr_str("GP_Gen5_2"); /* what a client echoes of the tier before is no wish */
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, NULL),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, NULL),
                      QR_OK);
     assert_int_equal(row.traits.auto_pause_minutes, 0);
     assert_int_equal(row.traits.license, QR_LICENSE_INCLUDED);
     wish = (struct qr_database_wish){.traits = {.read_scale = QR_SAID_YES}};
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, &err),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, &err),
                      QR_SQL);
     assert_int_equal(err.number, 45148);
     wish = (struct qr_database_wish){.objective = qr_str("GP_S_Gen5_2"),
                                      .traits = {.auto_pause_minutes = 65}};
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, &err),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, &err),
                      QR_INVALID);
     wish.traits = (struct qr_database_traits){.min_capacity_pct = 300};
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("s"), &wish, &row, &err),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, &err),
                      QR_INVALID);
     assert_int_equal(qr_registry_set_tags(f->registry, row.id, qr_str("{\"a\": \"b\"}"), NULL),
                      QR_OK);
@@ -350,7 +297,7 @@ static void test_traits_are_those_that_the_objective_has(void **state)
                      QR_INVALID);
     assert_int_equal(qr_registry_set_tags(f->registry, row.id, qr_str("[]"), NULL), QR_INVALID);
     reopen(f);
-    open_registry(f);
+    open_served(f);
     char tags[QR_TAGS_BYTES_MAX + 1];
     uint64_t version = 0;
     assert_int_equal(qr_registry_tags(f->registry, row.id, tags, &version, NULL), QR_OK);
@@ -369,15 +316,15 @@ static void test_rows_of_the_first_release_are_completed(void **state)
     bool applied = false;
     struct qr_meta_op ops[] = {
         {.key = qr_str("database/00000005"), .value = qr_str(row_text)},
-        {.key = qr_str("format"), .value = qr_str("{\"version\":3}")},
+        {.key = qr_str("format"), .value = qr_str("{\"version\":4}")},
     };
     assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops, 1, &applied, NULL, NULL), QR_OK);
-    open_registry(f);
+    open_served(f);
     assert_int_equal(qr_registry_find_id(f->registry, 5, &row), QR_OK);
     assert_string_equal(row.guid, row.timeline);
     assert_int_equal(row.traits.read_scale, QR_SAID_YES);
     assert_int_equal(row.retention_days, QR_RETENTION_DAYS);
-    assert_value(f, "format", "{\"version\":2}", 3);
+    assert_value(f, "format", "{\"version\":3}", 3);
     assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops + 1, 1, &applied, NULL, NULL), QR_OK);
     reopen(f); /* and those of a later one are left alone */
     assert_int_equal(qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL), QR_CORRUPT);
@@ -396,9 +343,10 @@ static void test_a_database_only_grows(void **state)
     struct qr_database_row row;
     struct qr_database_wish hyper = {.edition = qr_str("Hyperscale")},
                             general = {.edition = qr_str("GeneralPurpose")};
-    open_registry(f);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &hyper, &row, NULL), QR_OK);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("g"), &general, &row, NULL),
+    open_served(f);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &hyper, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("g"), &general, &row, NULL),
                      QR_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(qr_registry_grow_database(f->registry, rows[i].id, rows[i].slices, NULL),
@@ -407,7 +355,7 @@ static void test_a_database_only_grows(void **state)
         assert_int_equal(row.slices, rows[i].have);
     }
     qr_registry_close(f->registry);
-    open_registry(f);
+    open_served(f);
     assert_int_equal(qr_registry_find_id(f->registry, 5, &row), QR_OK);
     assert_int_equal(row.slices, 7);
 }
@@ -418,22 +366,24 @@ static void test_altering_and_renaming_change_one_row(void **state)
     struct qr_database_wish none = {0}, wish = {.objective = qr_str("GP_Gen5_4")};
     struct qr_database_row row;
     struct qr_err err = {0};
-    open_registry(f);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("a"), &none, &row, NULL), QR_OK);
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("b"), &none, &row, NULL), QR_OK);
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("B"), &wish, &row, NULL),
+    open_served(f);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("a"), &none, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("b"), &none, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("B"), &wish, &row, NULL),
                      QR_OK);
     assert_string_equal(row.objective, "GP_Gen5_4");
-    assert_int_equal(qr_registry_alter_database(f->registry, qr_str("c"), &wish, &row, &err),
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("c"), &wish, &row, &err),
                      QR_SQL);
     assert_int_equal(err.number, 911);
-    assert_int_equal(qr_registry_rename_database(f->registry, qr_str("b"), qr_str("A"), &err),
+    assert_int_equal(qr_registry_rename_database(f->registry, 0, qr_str("b"), qr_str("A"), &err),
                      QR_SQL);
     assert_int_equal(err.number, 1801);
-    assert_int_equal(qr_registry_rename_database(f->registry, qr_str("b"), qr_str("c"), NULL),
+    assert_int_equal(qr_registry_rename_database(f->registry, 0, qr_str("b"), qr_str("c"), NULL),
                      QR_OK);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("b"), &row), QR_NOT_FOUND);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("C"), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("b"), &row), QR_NOT_FOUND);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("C"), &row), QR_OK);
     assert_string_equal(row.objective, "GP_Gen5_4");
 }
 
@@ -448,7 +398,7 @@ static void test_firewall_rules_are_rows(void **state)
     struct fixture *f = *state;
     struct qr_buf rules;
     qr_buf_init(&rules, 1000);
-    open_registry(f);
+    open_served(f);
     static const struct {
         uint32_t database_id;
         const char *name;

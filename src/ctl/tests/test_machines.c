@@ -104,7 +104,7 @@ static int setup(void **state)
     return qr_meta_open(f->path, &f->meta, NULL) != QR_OK ||
            qr_registry_open(f->meta, qr_env_real(), &f->registry, NULL) != QR_OK ||
            qr_registry_make_server(f->registry, qr_str("server01"), qr_str("boss"), qr_str("hash"),
-                                   NULL) != QR_OK ||
+                                   NULL, NULL, NULL) != QR_OK ||
            open_control(f) != QR_OK;
 }
 
@@ -242,12 +242,12 @@ static void test_a_named_replica_is_served_where_its_node_says_that_it_is(void *
     struct qr_database_row primary, row;
     struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
     struct qr_control_route route;
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("h"), &wish, &primary, NULL),
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &primary, NULL),
                      QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, primary.id, QR_DATABASE_ONLINE, NULL),
                      QR_OK);
     wish.replica_of = &primary;
-    assert_int_equal(qr_registry_add_database(f->registry, qr_str("reports"), &wish, &row, NULL),
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("reports"), &wish, &row, NULL),
                      QR_OK);
     struct qr_rpc_peer *peer = connect_as(f, "compute");
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_NOT_FOUND); /* not yet */

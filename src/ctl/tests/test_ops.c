@@ -39,6 +39,11 @@ static bool new_is_gone(struct fixture *f)
 {
     return !is_there(f, "new");
 }
+static bool server_is_gone(struct fixture *f) /* with all that it had */
+{
+    return qr_registry_index_after(f->registry, 1 << QR_SERVER_SHIFT) ==
+           qr_registry_index_after(f->registry, INT32_MAX);
+}
 static bool src_is_hyper(struct fixture *f)
 {
     struct qr_database_row row;
@@ -84,8 +89,16 @@ static const struct scenario {
     {QR_OPERATION_VERIFY,      QR_CONTROL_CREATE,      {.name = NAME("new"), .copy_of = NAME("src"), .verify = true}, new_is_gone, QR_NODE_CHECK, true},
     {QR_OPERATION_MIGRATE,     QR_CONTROL_ALTER,       {.name = NAME("src"), .edition = NAME("Hyperscale"), .objective = NAME("HS_Gen5_2")}, src_is_hyper, 0, false},
     {QR_OPERATION_REVERSE_MIGRATE, QR_CONTROL_ALTER,   {.name = NAME("m"), .edition = NAME("GeneralPurpose"), .objective = NAME("GP_Gen5_2")}, m_has_files, 0, false},
+    {QR_OPERATION_DROP_SERVER, QR_CONTROL_DROP_SERVER, {.server = 1}, server_is_gone, QR_NODE_VACATE, false},
     /* clang-format on */
 };
+/* A second server, with a database of a name that the first one has, too. */
+static const struct qr_control_ask
+    second = {.name = NAME("other"),
+              .new_name = NAME("boss"),
+              .hash = NAME("hash"),
+              .text = NAME("{\"group\":\"myResourceGroup\",\"location\":\"eastus\"}")},
+    second_src = {.server = 1, .name = NAME("src")};
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 
 static void wait_for_death_or_end(struct fixture *f)
@@ -122,6 +135,10 @@ static bool walk(const struct scenario *s, const struct break_point *at, bool fa
     struct fixture *f = new_fixture();
     struct qr_operation_row row;
     prepare(f);
+    if (s->kind == QR_OPERATION_DROP_SERVER) {
+        assert_int_equal(operate(f, QR_CONTROL_MAKE_SERVER, &second, NULL), QR_OK);
+        assert_int_equal(operate(f, QR_CONTROL_CREATE, &second_src, NULL), QR_OK);
+    }
     f->fail_method = fails ? s->fails_by : 0;
     f->cancels = fails && s->fails_by == 0;
     f->at = *at;

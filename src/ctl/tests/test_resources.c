@@ -81,8 +81,7 @@ static void test_what_has_to_stay_is_kept(void **state)
     memset(big, ' ', sizeof big - 1);
     big[sizeof big - 1] = '\0';
     assert_int_equal(put(f, QR_DOC_SERVER, "other", "{\"group\":\"myResourceGroup\"}", 0, &err),
-                     QR_SQL);
-    assert_int_equal(err.number, 40652);
+                     QR_NOT_FOUND);
     assert_int_equal(put(f, QR_DOC_SERVER, "server01", "{\"group\":\"no\"}", UINT64_MAX, NULL),
                      QR_NOT_FOUND);
     assert_int_equal(put(f, QR_DOC_GROUP, "x", "[1]", 0, NULL), QR_INVALID);
@@ -101,6 +100,40 @@ static void test_what_has_to_stay_is_kept(void **state)
         assert_int_equal(
             qr_doc_delete(peer_of(f), kept[i].kind, qr_str(kept[i].name), TIME_NS, NULL),
             QR_CONFLICT);
+}
+
+static enum qr_status make_server(struct fixture *f, const char *name, const char *doc,
+                                  struct qr_err *err)
+{
+    return qr_resource_make_server(qr_rpc_client_peer(f->operate), qr_str(name), qr_str("boss"),
+                                   qr_str("hash"), qr_str(doc), TIME_NS, err);
+}
+
+static void test_a_region_has_as_many_servers_as_it_may(void **state)
+{
+    static const char east[] = "{\"group\":\"myResourceGroup\",\"location\":\"eastus\"}";
+    static const char west[] = "{\"group\":\"myResourceGroup\",\"location\":\"westus\"}";
+    struct fixture *f = *state;
+    struct qr_err err = {0};
+    char name[16];
+    for (int i = 2; i <= QR_SERVERS_A_REGION; i++) {
+        snprintf(name, sizeof name, "s%d", i);
+        assert_int_equal(make_server(f, name, east, &err), QR_OK);
+    }
+    assert_int_equal(make_server(f, "more", east, &err), QR_SQL);
+    assert_int_equal(err.number, 40652);
+    assert_int_equal(make_server(f, "S2", west, &err), QR_EXISTS);
+    assert_int_equal(make_server(f, "more", "{\"group\":\"no\",\"location\":\"westus\"}", &err),
+                     QR_NOT_FOUND);
+    assert_int_equal(make_server(f, "more", "[]", &err), QR_INVALID);
+    assert_int_equal(make_server(f, "more", west, &err), QR_OK);
+    for (uint32_t number = 0; number <= QR_SERVERS_A_REGION; number++) {
+        struct qr_resource_database d;
+        if (number > 0) /* the bed makes no master of the first one */
+            assert_int_equal(
+                qr_resource_database_get(peer_of(f), number, qr_str("master"), TIME_NS, &d, NULL),
+                QR_OK);
+    }
 }
 
 struct seen {
@@ -150,7 +183,7 @@ static void test_a_database_is_shown_with_traits_tags_and_version(void **state)
         .tags = qr_str("{\"team\":\"sales\"}"),
         .traits = {.auto_pause_minutes = -1, .redundancy = QR_REDUNDANCY_GEO}};
     assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
-    assert_int_equal(qr_resource_database_get(peer_of(f), qr_str("SHOP"), TIME_NS, &d, NULL),
+    assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str("SHOP"), TIME_NS, &d, NULL),
                      QR_OK);
     assert_string_equal(d.tags, "{\"team\":\"sales\"}");
     assert_int_equal(d.row.traits.auto_pause_minutes, -1);
@@ -161,13 +194,13 @@ static void test_a_database_is_shown_with_traits_tags_and_version(void **state)
     uint64_t version = d.version;
     ask = (struct qr_control_ask){.name = qr_str("shop"), .tags = qr_str("{}")};
     assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_OK);
-    assert_int_equal(qr_resource_database_get(peer_of(f), qr_str("shop"), TIME_NS, &d, NULL),
+    assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str("shop"), TIME_NS, &d, NULL),
                      QR_OK);
     assert_string_equal(d.tags, "{}");
     assert_true(d.version > version);
     ask.tags = qr_str("[]");
     assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_INVALID);
-    assert_int_equal(qr_resource_database_get(peer_of(f), qr_str("no"), TIME_NS, &d, NULL),
+    assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str("no"), TIME_NS, &d, NULL),
                      QR_NOT_FOUND);
 }
 
@@ -184,18 +217,18 @@ static void test_operations_are_forgotten_an_hour_after_their_end(void **state)
     int before = 0, after = 0;
     create(f, "shop");
     create(f, "other");
-    assert_int_equal(qr_operation_each(peer_of(f), qr_str(""), TIME_NS, count, &before, NULL),
+    assert_int_equal(qr_operation_each(peer_of(f), 0, qr_str(""), TIME_NS, count, &before, NULL),
                      QR_OK);
     pthread_mutex_lock(&f->control->ops.mu);
     f->control->ops.newest->row.modify_wall_ns -= QR_OPERATION_KEPT_NS + 1000000000;
     f->control->ops.expire_at_ns = 0;
     pthread_mutex_unlock(&f->control->ops.mu);
     qr_control_tick(f->control);
-    assert_int_equal(qr_operation_each(peer_of(f), qr_str(""), TIME_NS, count, &after, NULL),
+    assert_int_equal(qr_operation_each(peer_of(f), 0, qr_str(""), TIME_NS, count, &after, NULL),
                      QR_OK);
     assert_int_equal(after, before - 1);
     after = 0;
-    assert_int_equal(qr_operation_each(peer_of(f), qr_str("SHOP"), TIME_NS, count, &after, NULL),
+    assert_int_equal(qr_operation_each(peer_of(f), 0, qr_str("SHOP"), TIME_NS, count, &after, NULL),
                      QR_OK);
     assert_int_equal(after, 1);
 }
@@ -208,6 +241,7 @@ int main(void)
         T(test_the_first_start_makes_what_clients_ask_for),
         T(test_who_comes_second_is_told),
         T(test_what_has_to_stay_is_kept),
+        T(test_a_region_has_as_many_servers_as_it_may),
         T(test_a_long_list_comes_whole_and_in_order),
         T(test_a_database_is_shown_with_traits_tags_and_version),
         T(test_operations_are_forgotten_an_hour_after_their_end),

@@ -39,7 +39,7 @@ static void put_policy(struct fixture *f, const char *name, const char *weekly)
 {
     struct qr_database_row row;
     char doc_name[80], text[200];
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str(name), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str(name), &row), QR_OK);
     snprintf(doc_name, sizeof doc_name, "%s" QRI_LONG_POLICY, row.guid);
     snprintf(
         text, sizeof text,
@@ -101,7 +101,7 @@ static void test_a_policy_makes_one_a_week(void **state)
     assert_int_equal(qri_vault_start(f->control, NULL), QR_OK);
     wait_rows(f, QR_DATABASE_KEPT, 1, &kept);
     assert_int_equal(count_calls(f, QR_NODE_KEEP), 1);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("db"), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("db"), &row), QR_OK);
     assert_string_equal(kept.kept_of, row.guid);
     assert_string_equal(kept.name, "db");
     assert_string_equal(kept.kept_server, "server01");
@@ -111,7 +111,7 @@ static void test_a_policy_makes_one_a_week(void **state)
     assert_int_equal(kept.dropped_wall_ns, 0);
     atomic_store(&moved_ns, 6 * DAY); /* Monday */
     wait_rows(f, QR_DATABASE_KEPT, 2, &kept);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("db"), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("db"), &row), QR_OK);
     assert_int_equal(row.kept_wall_ns, start_ns + 6 * DAY);
     assert_int_equal(count_calls(f, QR_NODE_KEEP), 2);
 }
@@ -164,7 +164,7 @@ static void test_one_is_restored_and_cannot_go_meanwhile(void **state)
     assert_int_equal(call(f->operate, QR_CONTROL_DROP,
                           &(struct qr_control_ask){.name = qr_str("db")}, NULL, NULL),
                      QR_OK);
-    assert_int_equal(qr_registry_find_dropped(f->registry, qr_str("db"), 0, &row), QR_OK);
+    assert_int_equal(qr_registry_find_dropped(f->registry, 0, qr_str("db"), 0, &row), QR_OK);
     assert_int_equal(qri_retention_purge(f->control, &row, NULL), QR_OK);
     assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &kept), 1);
     assert_int_equal(kept.dropped_wall_ns, row.dropped_wall_ns);
@@ -179,7 +179,7 @@ static void test_one_is_restored_and_cannot_go_meanwhile(void **state)
     qr_rpc_answer(f->kept[0], NULL, 0);
     pthread_join(thread, NULL);
     assert_int_equal(r.status, QR_OK);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("back"), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("back"), &row), QR_OK);
     assert_int_equal(row.state, QR_DATABASE_ONLINE);
     assert_int_equal(unkeep(f, &kept), QR_OK);
     assert_int_equal(unkeep(f, &kept), QR_NOT_FOUND);
@@ -199,7 +199,7 @@ static void test_one_that_failed_leaves_nothing_and_is_tried_again_later(void **
     while (atomic_load(&f->control->vault_makes))
         qr_env_sleep_ns(qr_env_real(), 1000000);
     assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &row), 0);
-    assert_int_equal(qr_registry_find_database(f->registry, qr_str("db"), &row), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("db"), &row), QR_OK);
     assert_int_equal(row.kept_wall_ns, 0);
     assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 1);
     assert_int_equal(qri_retention_purge(f->control, &row, NULL), QR_OK);

@@ -34,11 +34,13 @@ static const struct qr_database_info info = {
     .collation = {"SQL_Latin1_General_CP1_CI_AS", 28},
 };
 
-static enum qr_status
-each_database(void *ctx, enum qr_status (*each)(void *each_ctx, const struct qr_database_info *row),
-              void *each_ctx)
+static enum qr_status each_database(void *ctx, uint32_t server_id,
+                                    enum qr_status (*each)(void *each_ctx,
+                                                           const struct qr_database_info *row),
+                                    void *each_ctx)
 {
     (void)ctx;
+    (void)server_id;
     return each(each_ctx, &info);
 }
 

@@ -274,10 +274,11 @@ static enum qr_status open_session(void *ctx, struct qr_channel *channel,
     return QR_OK;
 }
 
-static enum qr_status find_login(void *ctx, struct qr_str login, struct qr_login_record *ret_record,
-                                 struct qr_err *err)
+static enum qr_status find_login(void *ctx, uint32_t server_id, struct qr_str login,
+                                 struct qr_login_record *ret_record, struct qr_err *err)
 {
     (void)ctx;
+    (void)server_id;
     if (!qr_str_ieqz(login, "admin") && !qr_str_ieqz(login, "sleeper"))
         return qr_fail(err, QR_NOT_FOUND, "no such login");
     memcpy(ret_record->hash, password_hash, sizeof password_hash);

@@ -16,18 +16,18 @@ static void test_firewall_allows_what_a_rule_covers_and_nothing_else(void **stat
     qr_firewall_init(&f);
     assert_true(qr_firewall_parse_address(qr_str("10.0.0.10"), &a));
     assert_true(qr_firewall_parse_address(qr_str("10.0.0.20"), &b));
-    assert_false(qr_firewall_allows(&f, 5, a));
+    assert_false(qr_firewall_allows(&f, 0, 5, a));
     assert_int_equal(qr_firewall_set(&f, 0, qr_str("office"), a, b, NULL), QR_OK);
-    assert_true(qr_firewall_allows(&f, 5, a));
-    assert_true(qr_firewall_allows(&f, 5, b));
-    assert_false(qr_firewall_allows(&f, 5, a - 1));
-    assert_false(qr_firewall_allows(&f, 5, b + 1));
+    assert_true(qr_firewall_allows(&f, 0, 5, a));
+    assert_true(qr_firewall_allows(&f, 0, 5, b));
+    assert_false(qr_firewall_allows(&f, 0, 5, a - 1));
+    assert_false(qr_firewall_allows(&f, 0, 5, b + 1));
     assert_int_equal(qr_firewall_set(&f, 0, qr_str("OFFICE"), b, b, NULL), QR_OK);
-    assert_false(qr_firewall_allows(&f, 5, a));
+    assert_false(qr_firewall_allows(&f, 0, 5, a));
     assert_int_equal(f.count, 1);
     assert_true(qr_firewall_remove(&f, 0, qr_str("Office")));
     assert_false(qr_firewall_remove(&f, 0, qr_str("Office")));
-    assert_false(qr_firewall_allows(&f, 5, b));
+    assert_false(qr_firewall_allows(&f, 0, 5, b));
     qr_firewall_done(&f);
 }
 
@@ -38,13 +38,13 @@ static void test_a_rule_of_a_database_lets_nobody_into_another(void **state)
     qr_firewall_init(&f);
     assert_int_equal(qr_firewall_set(&f, 5, qr_str("office"), 10, 20, NULL), QR_OK);
     assert_int_equal(qr_firewall_set(&f, 6, qr_str("office"), 30, 40, NULL), QR_OK);
-    assert_true(qr_firewall_allows(&f, 5, 10));
-    assert_false(qr_firewall_allows(&f, 6, 10));
-    assert_false(qr_firewall_allows(&f, 0, 10));
+    assert_true(qr_firewall_allows(&f, 0, 5, 10));
+    assert_false(qr_firewall_allows(&f, 0, 6, 10));
+    assert_false(qr_firewall_allows(&f, 0, 0, 10));
     assert_false(qr_firewall_remove(&f, 0, qr_str("office")));
     qr_firewall_remove_all(&f, 5);
-    assert_false(qr_firewall_allows(&f, 5, 10));
-    assert_true(qr_firewall_allows(&f, 6, 30));
+    assert_false(qr_firewall_allows(&f, 0, 5, 10));
+    assert_true(qr_firewall_allows(&f, 0, 6, 30));
     qr_firewall_done(&f);
 }
 
@@ -100,10 +100,11 @@ static void test_the_certificate_names_localhost_and_its_key_fits(void **state)
 
 static char hash[QR_PASSWORD_HASH_BYTES];
 
-static enum qr_status find_login(void *ctx, struct qr_str login, struct qr_login_record *ret_record,
-                                 struct qr_err *err)
+static enum qr_status find_login(void *ctx, uint32_t server_id, struct qr_str login,
+                                 struct qr_login_record *ret_record, struct qr_err *err)
 {
     (void)ctx;
+    (void)server_id;
     if (!qr_str_ieqz(login, "sa") && !qr_str_ieqz(login, "off"))
         return qr_fail(err, QR_NOT_FOUND, "no such login");
     *ret_record = (struct qr_login_record){.is_disabled = qr_str_ieqz(login, "off")};

@@ -44,6 +44,12 @@ struct qr_database *fake_database(void)
 
 /* ---- store ---- */
 
+struct qr_str qr_database_server_name(const struct qr_database *db)
+{
+    (void)db;
+    return qr_str("srv");
+}
+
 struct qr_store *qr_database_store(struct qr_database *db)
 {
     return (struct qr_store *)db;

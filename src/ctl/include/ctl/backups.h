@@ -20,12 +20,12 @@ typedef enum qr_status qr_backup_fn(void *ctx, const struct qr_backup_seen *back
 
 void qr_backup_seen_put(struct qr_buf *buf, const struct qr_backup_seen *backup);
 
-/* Asks control, on its address of operations: of the database of that name, or of a long-term
- * backup (its guid). `geo`: those in the second store. QR_NOT_FOUND. */
-QR_NODISCARD enum qr_status qr_control_each_backup(struct qr_rpc_peer *operate, struct qr_str name,
-                                                   struct qr_str kept, bool geo, int64_t timeout_ns,
-                                                   qr_backup_fn *each, void *ctx,
-                                                   struct qr_err *err);
+/* Asks control, on its address of operations: of the server's database of that name, or of a
+ * long-term backup (its guid). `geo`: those in the second store. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_control_each_backup(struct qr_rpc_peer *operate, uint32_t server,
+                                                   struct qr_str name, struct qr_str kept, bool geo,
+                                                   int64_t timeout_ns, qr_backup_fn *each,
+                                                   void *ctx, struct qr_err *err);
 /* Asks the node; the answer's bytes go to `reply`. */
 QR_NODISCARD enum qr_status qr_node_backups(struct qr_rpc_peer *peer,
                                             const struct qr_database_row *row, bool geo,

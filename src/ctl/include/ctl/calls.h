@@ -21,46 +21,53 @@ enum qr_control_method {
     QR_CONTROL_REGISTER = 0x301, /* role, name, pid: this process is ready; of a compute node on
                                     another machine also node_address, session_address, and it
                                     says so again every second */
-    QR_CONTROL_ROUTE, /* name of a database, read_only; waits; answer: struct qr_control_route */
-    QR_CONTROL_STATE, /* version; waits for a newer one; answer: u64 version, items */
-    QR_CONTROL_FIND,  /* a database by name or, if that is empty, by id; answer: a row */
-    QR_CONTROL_DATABASES, /* those with an id above; answer: rows, not always all */
+    QR_CONTROL_ROUTE,            /* server, name of a database, read_only; waits; answer: struct
+                                    qr_control_route */
+    QR_CONTROL_STATE,            /* version; waits for a newer one; answer: u64 version, items */
+    QR_CONTROL_FIND, /* a database by server and name or, if that is empty, by id; answer: a row */
+    QR_CONTROL_DATABASES, /* those of a server (or QR_SERVER_ANY) with an id above; answer: rows,
+                             not always all */
     QR_CONTROL_RULES,     /* of id; answer: items */
     QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty, u32 MiB of memory
                              that its objective promises (0: none) */
-    QR_CONTROL_LOGIN,     /* name; answer: an item */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LOGIN,
+    QR_CONTROL_LOGIN,     /* server, name; answer: an item */
+    QR_CONTROL_SERVER,    /* name of a server; answer: an item with its database_id */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_SERVER,
     /* of other machines only */
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */
     /* operations */
-    QR_CONTROL_CREATE =
-        0x311,              /* name, edition ... max_text, copy_of, kept, dropped, dropped_wall_ns,
-                               restore_wall_ns, ha_replicas, traits, tags, ... */
-    QR_CONTROL_ALTER,       /* name, edition, objective, max_bytes, max_text, ha_replicas, traits,
-                               tags, ... */
+    QR_CONTROL_CREATE = 0x311, /* server, name, edition ... max_text, copy_of of other_server,
+                                  kept, dropped, dropped_wall_ns, restore_wall_ns, ha_replicas,
+                                  traits, tags, ... */
+    QR_CONTROL_ALTER, /* server, as in all that have a name of a database; name, edition, objective,
+                         max_bytes, max_text, ha_replicas, traits, tags, ... */
     QR_CONTROL_RENAME,      /* name, new_name */
     QR_CONTROL_DROP,        /* name */
     QR_CONTROL_SET_RULE,    /* id, name, start, end */
     QR_CONTROL_DELETE_RULE, /* id, name */
-    QR_CONTROL_ADD_REPLICA, /* name of the primary, new_name, objective */
+    QR_CONTROL_ADD_REPLICA, /* name of the primary, new_name on other_server, objective */
     QR_CONTROL_FAILOVER,    /* name: an HA replica takes over */
     QR_CONTROL_RETENTION,   /* name, id: for how many days it can be restored; diff_hours: between
                                differential backups; 0 keeps what is */
     QR_CONTROL_GROW,        /* id, slices: a primary has made them */
     QR_CONTROL_UNKEEP,      /* kept: that long-term backup goes; QR_BUSY while it is restored */
-    QR_CONTROL_BACKUPS,     /* name or kept, geo; answer: its backups (ctl/backups.h) */
+    QR_CONTROL_BACKUPS,     /* server and name, or kept, geo; answer: its backups (ctl/backups.h) */
+    QR_CONTROL_DROP_SERVER, /* server; an operation as those above are */
+    QR_CONTROL_MAKE_SERVER, /* name, new_name: its administrator, hash, text: its document; with
+                               its master when it ends */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
-    QR_CONTROL_RESOURCES,        /* those with an id above; answer: not always all */
+    QR_CONTROL_RESOURCES,        /* those of a server with an id above; answer: not always all */
     QR_CONTROL_OPERATION,        /* operation_id; answer: its row */
-    QR_CONTROL_OPERATIONS,       /* name, version: with a number below it (0: all); newest first */
+    QR_CONTROL_OPERATIONS,       /* server, name, version: with a number below it (0: all); newest
+                                    first */
     QR_CONTROL_CANCEL,           /* operation_id */
     QR_CONTROL_DOC,              /* doc_kind, name; answer: a document */
     QR_CONTROL_DOCS,             /* doc_kind, name: a prefix, new_name: those behind it */
     QR_CONTROL_DOC_PUT,          /* doc_kind, name, text, version */
     QR_CONTROL_DOC_DELETE,       /* doc_kind, name */
-    QR_CONTROL_ADMIN_HASH,       /* text */
+    QR_CONTROL_ADMIN_HASH,       /* server, hash */
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x321, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
@@ -134,13 +141,16 @@ struct qr_control_ask {
     struct qr_str node_address, session_address; /* "tcp:HOST:PORT" */
     struct qr_str operation_id; /* a GUID: asked again, it is not done again; n = 0: control's */
     struct qr_str tags;         /* a JSON object; n = 0: not said */
-    struct qr_str text;         /* a document; a hash */
+    struct qr_str text;         /* a document */
+    struct qr_str hash;         /* of a password */
     struct qr_database_traits traits;
     uint64_t max_bytes;       /* 0: not said */
     bool dropped;             /* CREATE with copy_of: of one that was dropped ... */
     int64_t dropped_wall_ns;  /* ... at this time, to the millisecond; 0: the last */
     uint64_t restore_wall_ns; /* CREATE with copy_of: as of this time; 0: its newest state */
     uint64_t version;
+    uint32_t server;       /* whose `name` is; QR_SERVER_ANY in a list */
+    uint32_t other_server; /* whose the other name is */
     uint32_t id, pid, slices, diff_hours;
     uint32_t ha_replicas; /* one more than wished; 0: not said */
     uint8_t role;         /* enum qr_role */
@@ -189,9 +199,10 @@ QR_NODISCARD enum qr_status qr_control_row_next(const uint8_t *bytes, size_t cou
 
 /* What a gateway holds in memory, one item after the other. */
 enum qr_control_item_kind {
-    QR_ITEM_LOGIN = 1, /* name, text: its hash, flag: the administrator */
+    QR_ITEM_LOGIN = 1, /* database_id: of the server; name, text: its hash, flag: the
+                          administrator */
     QR_ITEM_RULE,      /* database_id, name, start, end, id, create_ticks, modify_ticks */
-    QR_ITEM_DATABASE,  /* database_id, name */
+    QR_ITEM_DATABASE,  /* database_id, name; with number 0 a server */
 };
 struct qr_control_item {
     enum qr_control_item_kind kind;

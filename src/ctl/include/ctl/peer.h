@@ -10,9 +10,9 @@
 QR_NODISCARD enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                             const struct qr_control_ask *ask, int64_t timeout_ns,
                                             struct qr_buf *reply, struct qr_err *err);
-/* By name, or if that is empty by id. QR_NOT_FOUND. */
-QR_NODISCARD enum qr_status qr_control_find(struct qr_rpc_peer *peer, struct qr_str name,
-                                            uint32_t id, int64_t timeout_ns,
+/* By server and name, or if that is empty by id. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_control_find(struct qr_rpc_peer *peer, uint32_t server,
+                                            struct qr_str name, uint32_t id, int64_t timeout_ns,
                                             struct qr_database_row *ret_row, struct qr_err *err);
 /* What a process on another machine, which is to play that role, has to know. */
 QR_NODISCARD enum qr_status qr_control_join(struct qr_rpc_peer *peer, enum qr_role role,
@@ -24,9 +24,10 @@ QR_NODISCARD enum qr_status qr_control_join(struct qr_rpc_peer *peer, enum qr_ro
 QR_NODISCARD enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node,
                                             int64_t timeout_ns, enum qr_duty *ret_duty,
                                             uint32_t *ret_memory_mib, struct qr_err *err);
-/* Every database in order of id; QR_OK unless a call or `each` fails. */
+/* Every database of a server, or of all (QR_SERVER_ANY), in order of id; QR_OK unless a call or
+ * `each` fails. */
 QR_NODISCARD enum qr_status
-qr_control_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
+qr_control_each_database(struct qr_rpc_peer *peer, uint32_t server, int64_t timeout_ns,
                          enum qr_status (*each)(void *ctx, const struct qr_database_row *row),
                          void *ctx, struct qr_err *err);
 /* COPY. */

@@ -1,6 +1,10 @@
-/* ctl/registry.h - the logical server: its administrator, databases and firewall rules, kept in the
- * metadata store and in memory.
+/* ctl/registry.h - the logical servers: their administrators, databases and firewall rules, kept in
+ * the metadata store and in memory.
  *
+ * A server has a number; the first one, which is made at the first start, has 0. A database's id
+ * holds the number of its server in its upper bits and below it the number that the server's users
+ * see (DB_ID(): master is 1), so an id alone tells whose it is. What belongs to the server itself
+ * and not to a database of it (a firewall rule, an operation) has the id with number 0.
  * Names compare without case (ASCII; others exactly) and are UTF-8.
  * Threads: any; one internal lock, the metadata store's is taken inside it.
  * Errors: T-SQL errors (1801, 911, 40804, ...) where a statement could be at fault, else statuses.
@@ -22,10 +26,33 @@ enum {
     QR_TIMELINE_TEXT_BYTES = 36,
     QR_GUID_TEXT_BYTES = 36,
     QR_TAGS_BYTES_MAX = 8192, /* of a resource's tags, as JSON */
-    QR_MASTER_ID = 1,
+    QR_MASTER_ID = 1,         /* of every server */
+    QR_SERVER_NAME_BYTES_MAX = 128,
+    QR_SERVER_SHIFT = 20,
+    QR_SERVER_NUMBER_MAX = 2046,
+    QR_DATABASE_NUMBER_MAX = (1 << QR_SERVER_SHIFT) - 1,
     QR_SLICES_MAX = 1024, /* of one database */
     QR_KEPT_SERVER_BYTES_MAX = 128,
 };
+
+#define QR_SERVER_ANY UINT32_MAX /* where a number of a server restricts: none does */
+static inline uint32_t qr_database_id(uint32_t server, uint32_t number)
+{
+    return server << QR_SERVER_SHIFT | number;
+}
+static inline uint32_t qr_server_of(uint32_t database_id)
+{
+    return database_id >> QR_SERVER_SHIFT;
+}
+/* What the server's users see. */
+static inline uint32_t qr_number_of(uint32_t database_id)
+{
+    return database_id & QR_DATABASE_NUMBER_MAX;
+}
+static inline bool qr_is_master(uint32_t database_id)
+{
+    return qr_number_of(database_id) == QR_MASTER_ID;
+}
 
 /* A database is made in steps, each recorded, so that a crash between them is tidied up. */
 enum qr_database_state {
@@ -72,6 +99,7 @@ struct qr_database_traits {
 
 struct qr_database_row {
     uint32_t id;
+    char server[QR_SERVER_NAME_BYTES_MAX + 1]; /* "" once the server is gone; it follows the id */
     enum qr_database_state state;
     char name[QR_NAME_BYTES_MAX + 1];
     char edition[QR_WORD_BYTES_MAX + 1];
@@ -97,7 +125,7 @@ struct qr_database_row {
     int64_t expires_wall_ns; /* KEPT: until when */
     char kept_of[QR_GUID_TEXT_BYTES + 1];           /* KEPT: the guid of its database; else "" */
     char kept_server[QR_KEPT_SERVER_BYTES_MAX + 1]; /* KEPT: its server's name, which may be gone */
-    int64_t era_wall_ns;      /* since when its data has been where it is; 0: always */
+    int64_t era_wall_ns; /* since when its data has been where it is; 0: always */
     /* Where the data of that database (an id) goes to, while it is CREATING; then where it was
      * before: DROPPED, and from what it had can be restored. Nobody names it. 0: a database. */
     uint32_t moved_to;
@@ -144,36 +172,60 @@ void qr_registry_close(struct qr_registry *registry); /* NULL is accepted */
 
 /* False before the first qr_registry_make_server. */
 bool qr_registry_has_server(struct qr_registry *registry);
+/* The first one gets number 0. `with` happens in the same transaction; NULL: nothing does.
+ * QR_EXISTS if there is one of that name, QR_FULL. */
 QR_NODISCARD enum qr_status qr_registry_make_server(struct qr_registry *registry,
                                                     struct qr_str name, struct qr_str admin_login,
-                                                    struct qr_str admin_hash, struct qr_err *err);
-/* These two do not change while the registry is open. */
-const char *qr_registry_server_name(struct qr_registry *registry);
-const char *qr_registry_admin_login(struct qr_registry *registry);
+                                                    struct qr_str admin_hash,
+                                                    const struct qr_meta_op *with,
+                                                    uint32_t *ret_server, struct qr_err *err);
+/* Not the first one. Its rows have to be gone or to be PURGING. */
+QR_NODISCARD enum qr_status qr_registry_remove_server(struct qr_registry *registry, uint32_t server,
+                                                      const struct qr_meta_op *with,
+                                                      struct qr_err *err);
+struct qr_server_row {
+    uint32_t number;
+    char name[QR_SERVER_NAME_BYTES_MAX + 1], admin_login[QR_NAME_BYTES_MAX + 1];
+};
+/* QR_NOT_FOUND, without words. */
+enum qr_status qr_registry_find_server(struct qr_registry *registry, struct qr_str name,
+                                       struct qr_server_row *ret_row);
+enum qr_status qr_registry_server(struct qr_registry *registry, uint32_t number,
+                                  struct qr_server_row *ret_row);
+/* The index-th in order of number; false behind the last. */
+bool qr_registry_server_at(struct qr_registry *registry, size_t index,
+                           struct qr_server_row *ret_row);
+/* Of the server with that number: "" if there is none. */
+void qr_registry_server_name(struct qr_registry *registry, uint32_t server,
+                             char dst[QR_SERVER_NAME_BYTES_MAX + 1]);
+/* Of the first server; these two do not change while the registry is open. */
+const char *qr_registry_first_name(struct qr_registry *registry);
+const char *qr_registry_first_login(struct qr_registry *registry);
 /* QR_NOT_FOUND if the server has no such login. */
-QR_NODISCARD enum qr_status qr_registry_login_hash(struct qr_registry *registry,
+QR_NODISCARD enum qr_status qr_registry_login_hash(struct qr_registry *registry, uint32_t server,
                                                    struct qr_str login,
                                                    char dst[QR_HASH_BYTES_MAX + 1],
                                                    bool *ret_is_admin, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_registry_set_admin_hash(struct qr_registry *registry,
-                                                       struct qr_str hash, struct qr_err *err);
+                                                       uint32_t server, struct qr_str hash,
+                                                       struct qr_err *err);
 
 /* Adds the row in state CREATING; the caller makes the files and then sets it ONLINE. Errors 1801,
- * 40804, 40808, 40619, QR_UNSUPPORTED for editions that are not there. */
-QR_NODISCARD enum qr_status qr_registry_add_database(struct qr_registry *registry,
+ * 40804, 40808, 40619, QR_UNSUPPORTED for editions that are not there, QR_NOT_FOUND no server. */
+QR_NODISCARD enum qr_status qr_registry_add_database(struct qr_registry *registry, uint32_t server,
                                                      struct qr_str name,
                                                      const struct qr_database_wish *wish,
                                                      struct qr_database_row *ret_row,
                                                      struct qr_err *err);
 /* New edition, objective or size. Error 911 and those above. */
 QR_NODISCARD enum qr_status qr_registry_alter_database(struct qr_registry *registry,
-                                                       struct qr_str name,
+                                                       uint32_t server, struct qr_str name,
                                                        const struct qr_database_wish *wish,
                                                        struct qr_database_row *ret_row,
                                                        struct qr_err *err);
 QR_NODISCARD enum qr_status qr_registry_rename_database(struct qr_registry *registry,
-                                                        struct qr_str name, struct qr_str new_name,
-                                                        struct qr_err *err);
+                                                        uint32_t server, struct qr_str name,
+                                                        struct qr_str new_name, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_registry_set_state(struct qr_registry *registry, uint32_t id,
                                                   enum qr_database_state state, struct qr_err *err);
 /* A Hyperscale database has that many slices now; fewer than before changes nothing. QR_NOT_FOUND,
@@ -183,11 +235,12 @@ QR_NODISCARD enum qr_status qr_registry_grow_database(struct qr_registry *regist
 QR_NODISCARD enum qr_status qr_registry_remove_database(struct qr_registry *registry, uint32_t id,
                                                         struct qr_err *err);
 /* QR_NOT_FOUND, without words: the caller knows which T-SQL error it is. */
-enum qr_status qr_registry_find_database(struct qr_registry *registry, struct qr_str name,
-                                         struct qr_database_row *ret_row);
+enum qr_status qr_registry_find_database(struct qr_registry *registry, uint32_t server,
+                                         struct qr_str name, struct qr_database_row *ret_row);
 /* One that was dropped: at that time, or the last of that name if it is 0. QR_NOT_FOUND. */
-enum qr_status qr_registry_find_dropped(struct qr_registry *registry, struct qr_str name,
-                                        int64_t dropped_wall_ns, struct qr_database_row *ret_row);
+enum qr_status qr_registry_find_dropped(struct qr_registry *registry, uint32_t server,
+                                        struct qr_str name, int64_t dropped_wall_ns,
+                                        struct qr_database_row *ret_row);
 /* A long-term backup of that database in the making: its row, in state PURGING until
  * qr_registry_set_kept, so that what a crash leaves of its storage goes. */
 QR_NODISCARD enum qr_status
@@ -243,7 +296,7 @@ enum qr_status qr_registry_find_former(struct qr_registry *registry, uint32_t id
                                        struct qr_database_row *ret_row);
 
 struct qr_rule_row {
-    uint32_t database_id; /* 0: a rule of the server */
+    uint32_t database_id; /* with number 0: a rule of the server */
     int id;               /* among the rules of its owner */
     char name[QR_NAME_BYTES_MAX + 1];
     uint32_t start, end;                /* IPv4 addresses in host order, inclusive */

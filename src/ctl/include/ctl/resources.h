@@ -23,7 +23,8 @@ struct qr_resource_database {
     uint8_t operation_kind; /* of the one that runs on it now, enum qr_operation_kind; or NONE */
     char requested_edition[QR_WORD_BYTES_MAX + 1]; /* as in the row unless a change runs */
     char requested_objective[QR_WORD_BYTES_MAX + 1];
-    char primary[QR_NAME_BYTES_MAX + 1]; /* of a named replica; else "" */
+    char primary[QR_NAME_BYTES_MAX + 1]; /* of a named replica, and its server; else "" */
+    char primary_server[QR_SERVER_NAME_BYTES_MAX + 1];
     int64_t create_wall_ns;
     int64_t
         earliest_restore_wall_ns; /* 0: it has no backups of its own (a named replica, master) */
@@ -34,14 +35,15 @@ struct qr_resource_database {
 const char *qr_resource_status(const struct qr_resource_database *database);
 
 /* By name, without case. QR_NOT_FOUND. */
-QR_NODISCARD enum qr_status qr_resource_database_get(struct qr_rpc_peer *peer, struct qr_str name,
-                                                     int64_t timeout_ns,
+QR_NODISCARD enum qr_status qr_resource_database_get(struct qr_rpc_peer *peer, uint32_t server,
+                                                     struct qr_str name, int64_t timeout_ns,
                                                      struct qr_resource_database *ret_database,
                                                      struct qr_err *err);
-/* All rows in order of id, master and dropped ones (row.state) too. `each` may stop it with a
- * status. */
+/* All rows of a server, or of all servers (QR_SERVER_ANY), in order of id, master and dropped ones
+ * (row.state) too. `each` may stop it with a status. */
 typedef enum qr_status qr_resource_database_fn(void *ctx, const struct qr_resource_database *d);
-QR_NODISCARD enum qr_status qr_resource_each_database(struct qr_rpc_peer *peer, int64_t timeout_ns,
+QR_NODISCARD enum qr_status qr_resource_each_database(struct qr_rpc_peer *peer, uint32_t server,
+                                                      int64_t timeout_ns,
                                                       qr_resource_database_fn *each, void *ctx,
                                                       struct qr_err *err);
 
@@ -58,9 +60,10 @@ enum qr_operation_kind {
     QR_OPERATION_RENAME,
     QR_OPERATION_DROP,
     QR_OPERATION_FAILOVER,
-    QR_OPERATION_VERIFY, /* a restore that is checked, and goes again */
+    QR_OPERATION_VERIFY,          /* a restore that is checked, and goes again */
     QR_OPERATION_MIGRATE,         /* from files to Hyperscale */
     QR_OPERATION_REVERSE_MIGRATE, /* and back */
+    QR_OPERATION_DROP_SERVER,     /* database_id has number 0; `database` is the server's name */
     QR_OPERATION_KIND_COUNT,
 };
 /* A change that ALTER DATABASE ... MODIFY or a PATCH asks for. */
@@ -109,7 +112,8 @@ struct qr_operation_row {
 /* Kept for this long after their end (sys.dm_operation_status: about an hour). */
 #define QR_OPERATION_KEPT_NS (INT64_C(3600) * 1000000000)
 
-/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA or FAILOVER of calls.h. */
+/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA, FAILOVER or DROP_SERVER of
+ * calls.h. */
 QR_NODISCARD enum qr_status qr_operation_start(struct qr_rpc_peer *operate,
                                                enum qr_control_method method,
                                                const struct qr_control_ask *ask, int64_t timeout_ns,
@@ -119,12 +123,12 @@ QR_NODISCARD enum qr_status qr_operation_start(struct qr_rpc_peer *operate,
 QR_NODISCARD enum qr_status qr_operation_get(struct qr_rpc_peer *peer, struct qr_str id,
                                              int64_t timeout_ns, struct qr_operation_row *ret_row,
                                              struct qr_err *err);
-/* Newest first; of the database that has that name, or had it when the operation began; empty: of
- * all. */
+/* Newest first; of the server's database that has that name, or had it when the operation began;
+ * empty: of all. DROP_SERVER is not among them. */
 typedef enum qr_status qr_operation_fn(void *ctx, const struct qr_operation_row *row);
-QR_NODISCARD enum qr_status qr_operation_each(struct qr_rpc_peer *peer, struct qr_str database,
-                                              int64_t timeout_ns, qr_operation_fn *each, void *ctx,
-                                              struct qr_err *err);
+QR_NODISCARD enum qr_status qr_operation_each(struct qr_rpc_peer *peer, uint32_t server,
+                                              struct qr_str database, int64_t timeout_ns,
+                                              qr_operation_fn *each, void *ctx, struct qr_err *err);
 /* Error 45184 there is none, 40811 it is over, 45148 it cannot be cancelled any more. It is asked
  * to stop; its row tells when it has. */
 QR_NODISCARD enum qr_status qr_operation_cancel(struct qr_rpc_peer *peer, struct qr_str id,
@@ -165,15 +169,25 @@ QR_NODISCARD enum qr_status qr_doc_each(struct qr_rpc_peer *peer, enum qr_doc_ki
                                         struct qr_str prefix, int64_t timeout_ns, qr_doc_fn *each,
                                         void *ctx, struct qr_err *err);
 /* `version`: what it has to be, 0 it is new, UINT64_MAX whatever it is; else QR_CONFLICT.
- * QR_INVALID no JSON object; QR_FULL there are too many of that kind (error 40652 for servers: this
- * instance serves one). */
+ * QR_INVALID no JSON object; QR_FULL there are too many of that kind; QR_NOT_FOUND a server's
+ * without the server: qr_resource_make_server makes both. A server's document has member `number`.
+ */
 QR_NODISCARD enum qr_status qr_doc_put(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
                                        const struct qr_doc *doc, int64_t timeout_ns,
                                        struct qr_err *err);
-/* QR_NOT_FOUND; QR_CONFLICT: a group that has the server, the server itself, the subscription. */
+/* QR_NOT_FOUND; QR_CONFLICT: a group that has a server, a server, the subscription. */
 QR_NODISCARD enum qr_status qr_doc_delete(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
                                           struct qr_str name, int64_t timeout_ns,
                                           struct qr_err *err);
+/* A logical server with its document (group and location in it) and its master; `operate` as for
+ * operations. QR_EXISTS; QR_NOT_FOUND no such group; error 40652 the region has as many as it may.
+ */
+enum { QR_SERVERS_A_REGION = 20 };
+QR_NODISCARD enum qr_status qr_resource_make_server(struct qr_rpc_peer *operate, struct qr_str name,
+                                                    struct qr_str login, struct qr_str hash,
+                                                    struct qr_str text, int64_t timeout_ns,
+                                                    struct qr_err *err);
 /* The administrator's new password, as its hash (base/password or gateway's form). */
-QR_NODISCARD enum qr_status qr_resource_set_admin_hash(struct qr_rpc_peer *peer, struct qr_str hash,
-                                                       int64_t timeout_ns, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_resource_set_admin_hash(struct qr_rpc_peer *peer, uint32_t server,
+                                                       struct qr_str hash, int64_t timeout_ns,
+                                                       struct qr_err *err);

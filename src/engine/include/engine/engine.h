@@ -44,33 +44,33 @@ struct qr_instance_host {
                                      const struct qr_ast_stmt *stmt, struct qr_err *err);
     enum qr_status (*drop_database)(void *ctx, struct qr_session *session, struct qr_str name,
                                     bool if_exists, struct qr_err *err);
-    /* Rows of sys.databases: calls `each` once a database, in database_id order. */
-    enum qr_status (*each_database)(void *ctx,
+    /* Rows of sys.databases of that server: calls `each` once a database, in database_id order. */
+    enum qr_status (*each_database)(void *ctx, uint32_t server_id,
                                     enum qr_status (*each)(void *each_ctx,
                                                            const struct qr_database_info *info),
                                     void *each_ctx);
-    /* Firewall rules, of the server (database_id 0) or of a database. Addresses are checked here:
+    /* Firewall rules of a server or of a database, by its own_id. Addresses are checked here:
      * errors 40609, 40611, 40614. A rule that is not there may be deleted. */
-    enum qr_status (*set_firewall_rule)(void *ctx, uint32_t database_id, struct qr_str name,
+    enum qr_status (*set_firewall_rule)(void *ctx, uint32_t owner_id, struct qr_str name,
                                         struct qr_str start, struct qr_str end, struct qr_err *err);
-    enum qr_status (*delete_firewall_rule)(void *ctx, uint32_t database_id, struct qr_str name,
+    enum qr_status (*delete_firewall_rule)(void *ctx, uint32_t owner_id, struct qr_str name,
                                            struct qr_err *err);
     enum qr_status (*each_firewall_rule)(
-        void *ctx, uint32_t database_id,
+        void *ctx, uint32_t owner_id,
         enum qr_status (*each)(void *each_ctx, const struct qr_firewall_info *info),
         void *each_ctx);
     /* Who serves the database, the primary first; `store` is its store in this process. */
-    enum qr_status (*each_replica)(void *ctx, uint32_t database_id, struct qr_store *store,
+    enum qr_status (*each_replica)(void *ctx, uint32_t own_id, struct qr_store *store,
                                    enum qr_status (*each)(void *each_ctx,
                                                           const struct qr_replica_info *info),
                                    void *each_ctx);
-    /* Operations of the control plane that run or were over lately. May be NULL. */
-    enum qr_status (*each_operation)(void *ctx,
+    /* Operations of the server's databases that run or were over lately. May be NULL. */
+    enum qr_status (*each_operation)(void *ctx, uint32_t server_id,
                                      enum qr_status (*each)(void *each_ctx,
                                                             const struct qr_operation_seen *seen),
                                      void *each_ctx);
     /* Backups of the database, of all in master. May be NULL. */
-    enum qr_status (*each_backup)(void *ctx, uint32_t database_id,
+    enum qr_status (*each_backup)(void *ctx, uint32_t own_id,
                                   enum qr_status (*each)(void *each_ctx,
                                                          const struct qr_backup_info *info),
                                   void *each_ctx);
@@ -109,7 +109,7 @@ struct qr_replica_info {
     bool is_local;
     bool is_silent; /* nothing was heard of it lately */
     uint32_t database_id;
-    struct qr_str database_name;
+    struct qr_str database_name, server_name;
     uint64_t applied_lsn, commit_lsn; /* its newest commit; that of the primary */
     int64_t applied_ticks,
         commit_ticks;   /* when they were made: datetime2 ticks, UTC; 0: not known */
@@ -124,7 +124,10 @@ struct qr_firewall_info {
 };
 
 struct qr_database_info {
-    uint32_t database_id; /* 1 = master */
+    uint32_t database_id; /* that users see; 1 = master */
+    /* What the host calls the database and its logical server; its calls get these. */
+    uint32_t own_id, server_id;
+    struct qr_str server_name; /* n = 0: the instance's */
     struct qr_str name;
     struct qr_str edition;           /* "GeneralPurpose" */
     struct qr_str service_objective; /* "GP_Gen5_2" */
@@ -163,6 +166,8 @@ qr_database_update(struct qr_database *db, const struct qr_database_info *info, 
 /* Fails with QR_BUSY while sessions use it. Closes the store. */
 QR_NODISCARD enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err);
 struct qr_store *qr_database_store(struct qr_database *db);
+/* Of its logical server; it lives as long as the database. */
+struct qr_str qr_database_server_name(const struct qr_database *db);
 
 /* ---- sink: where a session's results go ---- */
 
@@ -308,3 +313,5 @@ uint64_t qr_session_answer_lsn(const struct qr_session *session);
 uint64_t qr_session_tran_descriptor(const struct qr_session *session); /* 0: no transaction */
 uint32_t qr_session_trancount(const struct qr_session *session);
 struct qr_str qr_session_database_name(const struct qr_session *session);
+/* As the host told it (struct qr_database_info). */
+uint32_t qr_session_server_id(const struct qr_session *session);

@@ -19,9 +19,9 @@ struct qr_login_record {
 /* Answers quickly and from memory or a local file: it is called on the path of every login. */
 struct qr_login_directory {
     void *ctx;
-    /* `login` compares without case. QR_NOT_FOUND if there is none. */
-    enum qr_status (*find)(void *ctx, struct qr_str login, struct qr_login_record *ret_record,
-                           struct qr_err *err);
+    /* `login` compares without case. QR_NOT_FOUND if that server has none. */
+    enum qr_status (*find)(void *ctx, uint32_t server_id, struct qr_str login,
+                           struct qr_login_record *ret_record, struct qr_err *err);
 };
 
 /* Makes a new hash with a random salt; takes about 20 ms and 19 MiB. */

@@ -14,7 +14,7 @@
 enum { QR_FIREWALL_NAME_BYTES_MAX = 3 * 128, QR_FIREWALL_RULES_MAX = 128 /* of each owner */ };
 
 struct qr_firewall_rule {
-    uint32_t database_id; /* whose rule it is; 0: the server's */
+    uint32_t database_id; /* whose rule it is: a database's or a server's */
     uint32_t start, end;  /* inclusive, in host order: 127.0.0.1 is 0x7f000001 */
     char name[QR_FIREWALL_NAME_BYTES_MAX + 1];
 };
@@ -38,6 +38,7 @@ void qr_firewall_remove_all(struct qr_firewall *firewall, uint32_t database_id);
 /* The rules of each become those of the other, at once; `other` is nobody else's. */
 void qr_firewall_swap(struct qr_firewall *firewall, struct qr_firewall *other);
 /* By a rule of the server, or of the database if database_id is not 0. */
-bool qr_firewall_allows(struct qr_firewall *firewall, uint32_t database_id, uint32_t address);
+bool qr_firewall_allows(struct qr_firewall *firewall, uint32_t server_id, uint32_t database_id,
+                        uint32_t address);
 /* "10.0.0.1" to host order; false if it is none. */
 bool qr_firewall_parse_address(struct qr_str text, uint32_t *ret_address);

@@ -38,15 +38,18 @@ struct qr_gateway_options {
      * counts, nor do key, certificate, logins, firewall and the limits of logins. */
     const char *handoff_address;
     const char *key_pem, *cert_pem;
-    const char *server_name;          /* of the logical server: `login@server01` is `login` */
+    const char *server_name;          /* of the first logical server, whose id is 0 */
     const struct qr_service *service; /* this or `router`: who serves those that logged in */
     const struct qr_router *router;
     const struct qr_login_directory *logins;
     struct qr_firewall *firewall; /* loopback is always allowed */
+    /* The id of the logical server of that name, which logins, firewall rules and databases are
+     * asked by; false: there is none. NULL: only the first one is there. */
+    bool (*server_id)(void *ctx, struct qr_str name, uint32_t *ret_id);
     /* Whose rules count besides the server's: the id of the database that a login asks for, 0 if
      * there is none of that name. NULL: only the server's rules count. */
-    uint32_t (*database_id)(void *ctx, struct qr_str name);
-    void *database_id_ctx;
+    uint32_t (*database_id)(void *ctx, uint32_t server_id, struct qr_str name);
+    void *lookup_ctx; /* of these two */
     bool allow_plaintext_login;
     uint32_t workers;             /* that run at once [one per processor, at least 2] */
     uint32_t connections_max;     /* [4096] */

@@ -15,6 +15,7 @@ enum { QR_ROUTE_ADDRESS_BYTES = 128 }; /* "unix:PATH" and NUL; a PATH has at mos
 /* One question; the router's from `route` until it has called `done`. */
 struct qr_route_job {
     /* asked */
+    uint32_t server_id;
     struct qr_str database; /* as the login named it; n = 0: the default */
     bool read_only_intent;
     uint32_t attempt; /* 0, 1, ...: from 1 on the route before did not work, so look again */

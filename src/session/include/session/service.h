@@ -65,6 +65,7 @@ struct qr_login {
     const struct qr_tds_login7 *login7; /* passwords are wiped */
     struct qr_str user;                 /* login name without @server */
     struct qr_str database;             /* as asked for, n = 0: the default */
+    uint32_t server_id;                 /* of the logical server that the login is for */
     struct qr_str host, application, library, language;
     struct qr_str address; /* of the client, without port */
     uint16_t packet_bytes; /* negotiated; the session tells the client with ENVCHANGE */
