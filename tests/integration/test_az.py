@@ -184,8 +184,36 @@ class Commands(Az):
         kept = self.az(f"sql db str-policy set {AT} -n s --retention-days 14 --diffbackup-hours 24")
         self.assertEqual(kept["retentionDays"], 14)
         self.az("sql server update -g myResourceGroup -n server01 --set tags.x=y")
-        self.refused("sql server create -g myResourceGroup -n server02 -u a -p Secret-123456 "
-                     "-l eastus", 1, "ServerQuotaExceeded")
+
+    def test_a_second_server(self):
+        of = "-g myResourceGroup -n server02"
+        made = self.az(f"sql server create {of} -u boss -p Secret-123456 -l eastus")
+        self.assertEqual((made["name"], made["administratorLogin"], made["location"]),
+                         ("server02", "boss", "eastus"))
+        self.refused("sql server create -g myResourceGroup -n server03 -u sa -p Secret-123456 "
+                     "-l eastus", 1, "InvalidLoginName")
+        self.assertEqual({s["name"] for s in self.az("sql server list -g myResourceGroup")},
+                         {"server01", "server02"})
+        self.az(f"sql server update {of} --set tags.x=y -p Another-Secret-7")
+        self.assertEqual(self.az(f"sql server show {of}")["tags"], {"x": "y"})
+        self.az("sql server firewall-rule create -g myResourceGroup -s server02 -n office "
+                "--start-ip-address 10.0.0.1 --end-ip-address 10.0.0.9")
+        self.assertEqual(self.az(f"sql server firewall-rule list {AT}"), [])
+        self.az(f"sql db create {AT} -n origin")
+        self.az(f"sql db copy {AT} -n origin --dest-server server02 --dest-name copied")
+        self.az(f"sql db create {AT} -n large -e Hyperscale --service-objective HS_Gen5_2 "
+                "--ha-replicas 0")
+        named = self.az(f"sql db replica create {AT} -n large --partner-server server02 "
+                        "--partner-database reader --secondary-type named --ha-replicas 0 "
+                        "--service-objective HS_Gen5_2")
+        self.assertIn("/servers/server02/databases/reader", named["id"])
+        self.assertEqual({d["name"] for d in self.az("sql db list -g myResourceGroup -s server02")},
+                         {"master", "copied", "reader"})
+        self.assertEqual([link["partnerServer"] for link in
+                          self.az(f"sql db replica list-links {AT} -n large")], ["server02"])
+        self.az(f"sql server delete {of} --yes")
+        self.assertEqual({s["name"] for s in self.az("sql server list")}, {"server01"})
+        self.assertEqual(self.az(f"sql db replica list-links {AT} -n large"), [])
 
     def test_a_user_logs_in_too(self):
         folder = tempfile.mkdtemp(prefix="quire-az-")
