@@ -55,6 +55,8 @@ const struct qri_route qri_routes_sql[] = {
     {QRI_POST,   DB "/failover",                          QRI_WRITE_DATABASES, qri_failover_database, true, false},
     {QRI_GET,    DB "/operations",                        QRI_READ,  qri_list_operations, true, false},
     {QRI_POST,   DB "/operations/{}/cancel",              QRI_WRITE_DATABASES, qri_cancel_operation, true, false},
+    {QRI_GET,    DB "/providers/Microsoft.Insights/metrics", QRI_READ, qri_list_metrics, true, false},
+    {QRI_GET,    DB "/providers/Microsoft.Insights/metricDefinitions", QRI_READ, qri_list_metric_definitions, true, false},
     {QRI_GET,    DB "/replicationLinks",                  QRI_READ,  qri_list_links, true, false},
     {QRI_GET,    DB "/replicationLinks/{}",               QRI_READ,  qri_get_link, true, false},
     {QRI_DELETE, DB "/replicationLinks/{}",               QRI_WRITE_DATABASES, qri_delete_link, true, false},

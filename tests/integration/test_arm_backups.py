@@ -114,6 +114,22 @@ class Backups(test_arm_databases.Case):
         self.assertIn("tried", names)
         self.assertNotIn("tried_pages", names)  # Hyperscale has no such files
 
+    def test_what_backups_take_is_a_metric(self):
+        self.make("measured")
+        at = "/databases/measured/providers/Microsoft.Insights/metrics"
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        sizes = {}
+        while not sizes.get("full_backup_size_bytes"):
+            self.assertLess(time.monotonic(), deadline, "no backup was taken")
+            sizes = {m["name"]["value"]: m["timeseries"][0]["data"][0]["maximum"]
+                     for m in self.good("GET", at)["value"]}
+        self.assertEqual(sizes["diff_backup_size_bytes"], 0)
+        one = self.good("GET", at + "?metricnames=log_backup_size_bytes")["value"]
+        self.assertEqual([m["name"]["value"] for m in one], ["log_backup_size_bytes"])
+        self.refused(self.send("GET", at + "?metricnames=cpu_percent"), 400, "BadRequest")
+        defined = self.good("GET", at[:-1] + "Definitions")["value"]
+        self.assertEqual({m["name"]["value"] for m in defined}, set(sizes))
+
     def test_a_verification_is_of_a_restore(self):
         answer = self.send("PUT", "/databases/empty", {"location": "eastus",
                                                        "properties": {"quireVerifyOnly": True}})

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 import server
@@ -60,8 +61,8 @@ class Failed(AssertionError):
 class Az(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server("--sample").start()
         cls.folder = tempfile.mkdtemp(prefix="quire-az-")
+        cls.server = server.Server("--sample", *cls.more_options()).start()
         cls.env = {**os.environ, "AZURE_CONFIG_DIR": cls.folder, "NO_PROXY": "localhost",
                    "AZURE_CORE_COLLECT_TELEMETRY": "no", "AZURE_CORE_NO_COLOR": "yes",
                    "REQUESTS_CA_BUNDLE": os.path.join(cls.server.data_dir, "tls", "cert.pem")}
@@ -70,6 +71,10 @@ class Az(unittest.TestCase):
         cls.shell("az cloud set -n Local")
         cls.shell("az login --service-principal -u quireadmin -p '" + cls.server.password +
                   "' --tenant local")
+
+    @classmethod
+    def more_options(cls):
+        return ()
 
     @classmethod
     def tearDownClass(cls):
@@ -228,6 +233,50 @@ class Commands(Az):
                              {"name": "quireadmin", "type": "user"})
         finally:
             shutil.rmtree(folder)
+
+
+@unittest.skipUnless(ALL, "with --all")
+class Backups(Az):
+    """Retention, long-term backups, the second store."""
+
+    @classmethod
+    def more_options(cls):
+        return ("--geo-blob", "file://" + os.path.join(cls.folder, "geo"))
+
+    def wait(self, command):
+        deadline = time.monotonic() + 120 * server.SLOWNESS
+        while not (found := self.az(command)):
+            self.assertLess(time.monotonic(), deadline, command)
+            time.sleep(0.2)
+        return found
+
+    def test_long_term_backups(self):
+        policy = self.az(f"sql db ltr-policy set {AT} -n mySampleDatabase --weekly-retention P4W "
+                         "--monthly-retention P12M --yearly-retention P5Y --week-of-year 2")
+        self.assertEqual(self.az(f"sql db ltr-policy show {AT} -n mySampleDatabase"), policy)
+        self.assertEqual((policy["weeklyRetention"], policy["weekOfYear"]), ("P4W", 2))
+        backup = self.wait("sql db ltr-backup list -l eastus -s server01 -d mySampleDatabase")[0]
+        at = f"-l eastus -s server01 -d mySampleDatabase -n '{backup['name']}'"
+        self.assertEqual(self.az("sql db ltr-backup show " + at), backup)
+        restored = self.az(f"sql db ltr-backup restore --backup-id '{backup['id']}' --dest-database "
+                           "from_years --dest-server server01 --dest-resource-group myResourceGroup")
+        self.assertEqual((restored["name"], restored["status"]), ("from_years", "Online"))
+        self.az("sql db ltr-backup delete --yes " + at)
+        self.assertEqual(self.az("sql db ltr-backup list -l eastus"), [])
+
+    def test_what_backups_take(self):
+        at = self.az(f"sql db show {AT} -n mySampleDatabase")["id"]
+        self.wait(f"monitor metrics list --resource {at} --metrics full_backup_size_bytes "
+                  "--aggregation Maximum --query 'value[?timeseries[0].data[0].maximum > `0`]'")
+
+    def test_the_second_store(self):
+        self.az(f"sql db create {AT} -n far --backup-storage-redundancy Geo -y")
+        found = self.wait(f"sql db geo-backup list {AT}")
+        self.assertEqual([d["name"] for d in found], ["far"])
+        self.assertEqual(self.az(f"sql db geo-backup show {AT} -d far")["name"], "far")
+        restored = self.az(f"sql db geo-backup restore --geo-backup-id '{found[0]['id']}' --dest-database "
+                           "near --dest-server server01 --resource-group myResourceGroup")
+        self.assertEqual((restored["name"], restored["status"]), ("near", "Online"))
 
 
 del Az  # it has no tests of its own
