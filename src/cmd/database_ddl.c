@@ -75,13 +75,24 @@ static enum qr_status take_max_size(const struct qr_ast_option *option,
     return qr_sql_fail(err, 40629, z);
 }
 
-/* Where backups lie is recorded by nobody yet, and all choices mean this machine. */
 static enum qr_status take_redundancy(const struct qr_ast_option *option,
                                       struct qr_database_wish *wish, struct qr_err *err)
 {
-    (void)wish;
+    static const char *const words[QR_REDUNDANCY_COUNT] = {[QR_REDUNDANCY_NOT_SAID] = "",
+                                                           [QR_REDUNDANCY_LOCAL] = "LOCAL",
+                                                           [QR_REDUNDANCY_ZONE] = "ZONE",
+                                                           [QR_REDUNDANCY_GEO] = "GEO",
+                                                           [QR_REDUNDANCY_GEO_ZONE] = "GEOZONE"};
     struct qr_str text;
-    return take_text(option, &text, err);
+    QR_TRY(take_text(option, &text, err));
+    for (uint8_t i = QR_REDUNDANCY_LOCAL; i < QR_REDUNDANCY_COUNT; i++) {
+        if (!qr_str_ieqz(text, words[i]))
+            continue;
+        wish->traits.redundancy = i;
+        return QR_OK;
+    }
+    return qr_fail(err, QR_INVALID,
+                   "BACKUP_STORAGE_REDUNDANCY is 'LOCAL', 'ZONE', 'GEO' or 'GEOZONE'.");
 }
 
 /* Ours: how many processes can take over at once. */
@@ -224,6 +235,7 @@ static struct qr_control_ask ask_of(const struct qr_session *session, struct qr_
         .copy_of = wish->copy_of,
         .restore_wall_ns = wish->restore_wall_ns,
         .ha_replicas = wish->ha_replicas,
+        .traits = wish->traits,
     };
 }
 

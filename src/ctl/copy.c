@@ -193,7 +193,8 @@ static enum qr_status copy_files(struct qr_control *control, const struct qr_dat
     enum qr_status status;
     do
         status = qr_node_copy(peer, row, source, ask->restore_wall_ns, ask->geo, FILES_NS, err);
-    while (qri_control_repeats(control, status, until));
+    while (status != QR_CORRUPT && /* that is a backup's: it stays damaged */
+           qri_control_repeats(control, status, until));
     return status == QR_NOT_FOUND ? nothing_of_that_time(ask, err) : status;
 }
 

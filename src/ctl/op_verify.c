@@ -34,7 +34,7 @@ enum qr_status qri_verify_check(struct qr_control *control, struct qri_op *op, s
     do {
         QR_TRY(find_checker(control, &row, &peer, err));
         status = qr_node_call(peer, QR_NODE_CHECK, &row, CHECK_NS, err);
-    } while (qri_control_repeats(control, status, until));
+    } while (status != QR_CORRUPT && qri_control_repeats(control, status, until));
     return status;
 }
 

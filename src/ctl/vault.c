@@ -77,7 +77,7 @@ static enum qr_status make_storage(struct qr_control *control, const struct qr_d
     QR_TRY(qri_copy_node(control, source, &peer, err));
     do
         status = qr_node_keep(peer, kept, source, FILES_NS, err);
-    while (qri_control_repeats(control, status, until));
+    while (status != QR_CORRUPT && qri_control_repeats(control, status, until));
     return status;
 }
 

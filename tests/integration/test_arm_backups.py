@@ -1,4 +1,5 @@
 """Backups over the management API: kept for long, listed, and tried."""
+import glob
 import os
 import shutil
 import tempfile
@@ -130,6 +131,14 @@ class Backups(test_arm_databases.Case):
         defined = self.good("GET", at[:-1] + "Definitions")["value"]
         self.assertEqual({m["name"]["value"] for m in defined}, set(sizes))
 
+    def test_statements_choose_the_redundancy(self):
+        with self.server.connect() as master:
+            master.execute("CREATE DATABASE chosen WITH BACKUP_STORAGE_REDUNDANCY = 'ZONE'")
+            wrong = master.batch("CREATE DATABASE wrong WITH BACKUP_STORAGE_REDUNDANCY = 'MOON'")
+        self.assertTrue(wrong.errors)
+        properties = self.good("GET", "/databases/chosen")["properties"]
+        self.assertEqual(properties["requestedBackupStorageRedundancy"], "Zone")
+
     def test_a_verification_is_of_a_restore(self):
         answer = self.send("PUT", "/databases/empty", {"location": "eastus",
                                                        "properties": {"quireVerifyOnly": True}})
@@ -151,7 +160,7 @@ class Backups(test_arm_databases.Case):
 class SecondStore(test_arm_databases.Case):
     """What the first store had is gone, and it is gone itself."""
     # nothing can be backed up, copied or forgotten without it
-    ANNOUNCED = ("backup_failed", "backups_not_copied", "purge_delayed", "last_backup_failed")
+    ANNOUNCED = ("backup_damaged", "backup_failed", "backups_not_copied", "purge_delayed", "last_backup_failed")
 
     @classmethod
     def setUpClass(cls):
@@ -196,6 +205,30 @@ class SecondStore(test_arm_databases.Case):
                          ("Failed", True), poll)
         os.rename(os.path.join(self.server.data_dir, "gone"),
                   os.path.join(self.server.data_dir, "blob"))
+
+    def test_a_damaged_backup_is_told_by_its_name(self):
+        self.make("hurt")
+        self.make("whole", properties={"createMode": "Copy",
+                                       "sourceDatabaseId": self.at + "/databases/hurt"})
+        with self.server.connect("hurt") as connection:
+            id = connection.execute("SELECT DISTINCT physical_database_name FROM "
+                                    "sys.dm_database_backups")[0][0]
+        parts = glob.glob(os.path.join(self.server.data_dir, "blob", "backups", id, "data", "*", "*"))
+        self.assertTrue(parts, id)
+        for part in parts:
+            with open(part, "r+b") as file:
+                file.seek(150)
+                byte = file.read(1)[0]
+                file.seek(150)
+                file.write(bytes([byte ^ 1]))
+        answer = self.send("PUT", "/databases/tried", {"location": "eastus", "properties": {
+            "createMode": "Copy", "sourceDatabaseId": self.at + "/databases/hurt",
+            "quireVerifyOnly": True}})
+        poll = self.finished(answer)
+        self.assertEqual(poll["status"], "Failed", poll)
+        self.assertIn(f"backups/{id}/data/", poll["error"]["message"])
+        self.assertEqual(self.send("GET", "/databases/tried")[0], 404)
+        self.assertEqual(self.good("GET", "/databases/whole")["name"], "whole")
 
     def recover(self, name):
         self.make(name, properties={

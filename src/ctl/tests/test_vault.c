@@ -207,6 +207,65 @@ static void test_one_that_failed_leaves_nothing_and_is_tried_again_later(void **
     assert_int_equal(count_calls(f, QR_NODE_KEEP), 1);
 }
 
+/* Starts a long-term backup; returns when the node was asked for it, and does not answer. */
+static void begin_keep(struct fixture *f)
+{
+    create(f, "db");
+    put_policy(f, "db", "P1W");
+    pthread_mutex_lock(&f->mu);
+    f->keep_method = QR_NODE_KEEP;
+    pthread_mutex_unlock(&f->mu);
+    assert_int_equal(qri_vault_start(f->control, NULL), QR_OK);
+    pthread_mutex_lock(&f->mu);
+    while (f->kept_count == 0)
+        (void)qr_cond_wait(&f->changed, &f->mu, TIME_NS);
+    f->keep_method = 0;
+    pthread_mutex_unlock(&f->mu);
+}
+
+static void test_a_drop_waits_for_the_backup_that_is_made(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_operation_row op;
+    begin_keep(f);
+    struct qr_control_ask drop = {.name = qr_str("db"), .no_wait = true};
+    assert_int_equal(qr_operation_start(qr_rpc_client_peer(f->operate), QR_CONTROL_DROP, &drop,
+                                        TIME_NS, &op, NULL),
+                     QR_OK);
+    for (int i = 0; i < 20; i++) { /* longer than an operation waits between two looks */
+        qr_env_sleep_ns(qr_env_real(), 5000000);
+        assert_int_equal(count_rows(f, QR_DATABASE_DROPPED, &row), 0);
+    }
+    qr_rpc_answer(f->kept[0], NULL, 0);
+    wait_rows(f, QR_DATABASE_DROPPED, 1, &row);
+    assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &row), 1);
+    assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 0);
+}
+
+static void test_what_a_crash_leaves_of_one_goes_and_it_is_made_again(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    begin_keep(f);
+    assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 1);
+    assert_int_equal(qri_retention_start(f->control, NULL), QR_OK);
+    qr_env_sleep_ns(qr_env_real(), INT64_C(5500) * 1000000);       /* a look at all rows */
+    assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 1); /* it is being made */
+    qr_control_stop(f->control);
+    qr_rpc_refuse(f->kept[0], QR_CLOSED, NULL); /* the node dies with it */
+    close_control(f);
+    f->control = NULL;
+    assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 1);
+    assert_int_equal(count_rows(f, QR_DATABASE_KEPT, &row), 0);
+    assert_int_equal(open_control(f), QR_OK);
+    assert_int_equal(qri_vault_start(f->control, NULL), QR_OK);
+    assert_int_equal(qri_retention_start(f->control, NULL), QR_OK);
+    wait_rows(f, QR_DATABASE_KEPT, 1, &row);
+    wait_rows(f, QR_DATABASE_PURGING, 0, &row);
+    assert_int_equal(count_calls(f, QR_NODE_FORGET), 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_moved, teardown_moved)
 int main(void)
 {
@@ -215,6 +274,8 @@ int main(void)
         T(test_what_has_expired_goes_with_its_storage),
         T(test_one_is_restored_and_cannot_go_meanwhile),
         T(test_one_that_failed_leaves_nothing_and_is_tried_again_later),
+        T(test_a_drop_waits_for_the_backup_that_is_made),
+        T(test_what_a_crash_leaves_of_one_goes_and_it_is_made_again),
     };
     return cmocka_run_group_tests_name("ctl/vault", tests, NULL, NULL);
 }
