@@ -141,6 +141,14 @@ def server_suites(totals, build, everything):
                            "--edition", "Hyperscale"] + more)
 
 
+def seed_suites(totals, build, everything):
+    """The articles that define the service, command by command; the Azure CLI's where it is installed."""
+    if everything:
+        subprocess.run(["sh", "tools/deps.sh", "az"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+    command_suite(totals, "seeds", [SYSTEM_PYTHON, os.path.join("tests", "seeds", "manage_hyperscale.py"),
+                                    "--build", build])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
@@ -154,6 +162,7 @@ def main():
     command_suite(totals, "storage-doc", [sys.executable, "tools/check_storage_doc.py"])
     command_suite(totals, "messages", [sys.executable, "tools/check_messages.py", "."])
     server_suites(totals, build, args.all)
+    seed_suites(totals, build, args.all)
     if args.all:
         command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"),
                                         "--rounds", "200"])
