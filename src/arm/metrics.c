@@ -90,8 +90,8 @@ void qri_list_metrics(struct qri_request *r)
         return;
     (void)qri_form_get(&r->arena, qr_str(r->query), "metricnames", &names);
     enum qr_status status =
-        qr_control_each_backup(r->arm->options.host->operate, qr_str(d.row.name), qr_str(""), false,
-                               QRI_ASK_NS, add_size, sizes, &err);
+        qr_control_each_backup(r->arm->options.host->operate, place.number, qr_str(d.row.name),
+                               qr_str(""), false, QRI_ASK_NS, add_size, sizes, &err);
     const char *id = id_of(r, &place, &d);
     if (status != QR_OK || id == NULL) {
         qri_refuse_err(r, status == QR_OK ? QR_NOMEM : status, &err);

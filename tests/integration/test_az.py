@@ -25,7 +25,7 @@ class Az(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="quire-az-")
-        cls.server = server.Server(*cls.more_options()).start()
+        cls.server = server.Server("--sample", *cls.more_options()).start()
         cls.env = {**os.environ, "AZURE_CONFIG_DIR": cls.folder, "NO_PROXY": "localhost",
                    "AZURE_CORE_COLLECT_TELEMETRY": "no", "AZURE_CORE_NO_COLOR": "yes",
                    "REQUESTS_CA_BUNDLE": os.path.join(cls.server.data_dir, "tls", "cert.pem")}
