@@ -54,10 +54,10 @@ class CommandLine(unittest.TestCase):
                 self.assertRegex(done.stderr, f"ev=not_started .*{port}.*in use")
 
     def test_quire_names_what_it_does_not_have(self):
-        done = subprocess.run([server.program("quire"), "sql", "db", "list"],
+        done = subprocess.run([server.program("quire"), "sql", "db", "frobnicate"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("'sql' is not supported", done.stderr)
+        self.assertIn("there is no command 'sql db frobnicate'", done.stderr)
 
 
 class DataDirectory(unittest.TestCase):
