@@ -109,19 +109,20 @@ static enum qr_status sum_layer(struct qri_slice *slice, struct qri_layer *layer
     return status;
 }
 
-static enum qr_status end(struct qri_slice *slice, uint32_t *ret_sum, struct qr_err *err)
+/* Without any lock but at its end: nobody else knows the layer, and the next part comes meanwhile.
+ */
+static enum qr_status end(struct qri_slice *slice, struct qri_layer_writer *own_writer,
+                          uint32_t *ret_sum, struct qr_err *err)
 {
     struct qri_layer_desc desc;
     struct qri_layer *layer = NULL;
     struct qr_buf none;
-    struct qri_layer_writer *writer = slice->import.writer;
-    slice->import.writer = NULL;
     qr_buf_init(&none, 0);
-    QR_TRY(qri_layer_writer_end(writer, &(struct qri_meta){0}, &none, &none, &desc, err));
-    pthread_mutex_lock(&slice->task_mu);
+    QR_TRY(qri_layer_writer_end(own_writer, &(struct qri_meta){0}, &none, &none, &desc, err));
     enum qr_status status = qri_layer_store(slice, &desc, &layer, err);
     if (status == QR_OK)
         status = sum_layer(slice, layer, ret_sum, err);
+    pthread_mutex_lock(&slice->task_mu);
     if (status == QR_OK)
         status = qri_manifest_replace(slice, NULL, 0, &desc, err);
     if (status == QR_OK)
@@ -148,11 +149,14 @@ enum qr_status qr_pagesvc_import(struct qr_pagesvc *svc, const struct qr_slice_i
         status = begin(slice, import, err);
     if (status == QR_OK)
         status = add(slice, import, err);
-    if (status == QR_OK && import->ends)
-        status = end(slice, ret_sum, err);
     if (status != QR_OK)
         qri_import_abandon(slice);
+    struct qri_layer_writer *writer = import->ends ? slice->import.writer : NULL;
+    if (writer != NULL)
+        slice->import.writer = NULL;
     pthread_mutex_unlock(&slice->import_mu);
+    if (writer != NULL)
+        status = end(slice, writer, ret_sum, err);
     qri_slice_unref(slice);
     return status;
 }

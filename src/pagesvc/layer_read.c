@@ -121,6 +121,8 @@ static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, c
     return status;
 }
 
+static _Atomic uint64_t layer_serial; /* of the one that was opened last */
+
 static struct qri_layer *new_layer(const struct qri_layer_desc *desc)
 {
     struct qri_layer *layer = calloc(1, sizeof *layer);
@@ -128,6 +130,7 @@ static struct qri_layer *new_layer(const struct qri_layer_desc *desc)
         return NULL;
     atomic_init(&layer->refs, 1);
     atomic_init(&layer->damaged, false);
+    layer->serial = atomic_fetch_add(&layer_serial, 1) + 1;
     layer->desc = *desc;
     return layer;
 }
@@ -285,6 +288,32 @@ static enum qr_status walk_block(const struct qr_buf *block, struct qri_walk *wa
     return QR_OK;
 }
 
+/* Blocks that were read last, some of all layers: who reads pages in order wants the same one
+ * again.
+ */
+enum { LAST_BLOCKS = 16 };
+static struct last_block {
+    _Atomic bool taken; /* whoever finds it taken reads for himself */
+    uint64_t serial;    /* of the layer; 0: nothing */
+    size_t index;
+    struct qr_buf block;
+} last_blocks[LAST_BLOCKS];
+
+/* Taken. */
+static enum qr_status read_last(struct last_block *last, const struct qri_layer *layer,
+                                size_t index, struct qr_err *err)
+{
+    if (last->serial == layer->serial && last->index == index)
+        return QR_OK;
+    if (last->block.bytes_max == 0)
+        qr_buf_init(&last->block, BLOCK_BYTES_MAX);
+    last->serial = 0;
+    QR_TRY(qri_layer_read_block(layer, index, &last->block, err));
+    last->serial = layer->serial;
+    last->index = index;
+    return QR_OK;
+}
+
 enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, uint64_t lsn_max,
                               struct qr_err *err)
 {
@@ -299,15 +328,20 @@ enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, ui
     struct qr_buf block;
     qr_buf_init(&block, BLOCK_BYTES_MAX);
     enum qr_status status = QR_OK;
+    struct last_block *last = &last_blocks[layer->serial % LAST_BLOCKS];
+    bool kept = !atomic_exchange_explicit(&last->taken, true, memory_order_acquire);
     bool past = !qri_filter_may_have(layer->filter, layer->filter_bits, walk->page_no);
     for (size_t i = first_block(layer, walk->page_no);
          status == QR_OK && !past && i < layer->block_count &&
          layer->blocks[i].page_no <= walk->page_no;
          i++) {
-        status = qri_layer_read_block(layer, i, &block, err);
+        status =
+            kept ? read_last(last, layer, i, err) : qri_layer_read_block(layer, i, &block, err);
         if (status == QR_OK)
-            status = walk_block(&block, walk, bound, &past, err);
+            status = walk_block(kept ? &last->block : &block, walk, bound, &past, err);
     }
+    if (kept)
+        atomic_store_explicit(&last->taken, false, memory_order_release);
     qr_buf_done(&block);
     if (status == QR_CORRUPT)
         atomic_store(&layer->damaged, true);

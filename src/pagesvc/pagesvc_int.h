@@ -204,6 +204,7 @@ struct qri_layer {
     uint8_t *filter;
     uint32_t filter_bits;
     struct qri_layer_section meta, marks, changes;
+    uint64_t serial; /* of this opening of it, in this process */
 };
 /* Reads and verifies header, footer, index and filter against `desc`. Hostile input. */
 QR_NODISCARD enum qr_status qri_layer_open(struct qr_env *env, struct qr_keyring *ring,

@@ -219,7 +219,7 @@ QR_NODISCARD enum qr_status qri_manifest_swap(struct qri_slice *slice,
  * there is no other copy than the damaged one. */
 QR_NODISCARD enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
                                            struct qr_err *err);
-/* With task_mu held: uploads a written layer if it is not an object yet, and opens it. */
+/* Uploads a written layer if it is not an object yet, and opens it. Nobody else knows it yet. */
 QR_NODISCARD enum qr_status qri_layer_store(struct qri_slice *slice,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
