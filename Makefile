@@ -27,6 +27,7 @@ bench: build
 	python3 bench/hyper.py --build $(BUILD)
 	python3 bench/constant.py --build $(BUILD)
 	python3 bench/control.py --build $(BUILD)
+	python3 bench/move.py --build $(BUILD)
 
 fuzz:
 	python3 tools/fuzz.py

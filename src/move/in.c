@@ -10,7 +10,7 @@
 #include "store/archive.h"
 #include "base/banned.h"
 
-enum { READ_BYTES = 4 << 20 };
+enum { READ_BYTES = 4 << 20, COPY_PAGES = 16 * QRI_GET_PAGES };
 static const int64_t CALL_NS = INT64_C(10000000000);
 
 struct qr_move_in {
@@ -26,6 +26,7 @@ struct qr_move_in {
     /* Since the last round; what that one brought; what comes behind the next one's commit. */
     struct qri_changes changed, last, later;
     struct qr_buf counters;
+    bool is_reader;             /* the log service knows of us */
     struct qr_archive *archive; /* of the check */
     uint8_t page[QR_PAGE_BYTES_DEFAULT];
 };
@@ -48,21 +49,6 @@ enum qr_status qr_move_in_new(const struct qr_move_options *options, const char 
     qr_buf_init(&in->counters, SIZE_MAX / 4);
     *ret_in = in;
     return QR_OK;
-}
-
-void qr_move_in_free(struct qr_move_in *in)
-{
-    if (in == NULL)
-        return;
-    qr_archive_abandon(in->builder);
-    qr_archive_close(in->archive);
-    qri_changes_done(&in->changed);
-    qri_changes_done(&in->last);
-    qri_changes_done(&in->later);
-    qri_scan_done(&in->scan);
-    qri_remote_done(&in->remote);
-    qr_buf_done(&in->counters);
-    free(in);
 }
 
 /* What the database is as of the newest commit, or as of a later one that came meanwhile. */
@@ -103,13 +89,13 @@ static enum qr_status build_page(void *ctx, uint32_t page_no, struct qr_lsn vers
 
 enum qr_status qr_move_in_copy(struct qr_move_in *in, struct qr_err *err)
 {
-    uint32_t pages[QRI_GET_PAGES];
+    uint32_t pages[COPY_PAGES];
     QR_TRY(take_point(in, err));
     QR_TRY(qr_archive_build(in->env, in->dir, &in->point, in->server_key, &in->builder, err));
     in->read_lsn = in->point.lsn.v;
     for (uint64_t at = 1; at <= in->point.pages;) {
         uint32_t count = 0;
-        for (; count < QRI_GET_PAGES && at <= in->point.pages; at++)
+        for (; count < COPY_PAGES && at <= in->point.pages; at++)
             pages[count++] = (uint32_t)at;
         QR_TRY(qri_remote_get(&in->remote, pages, count, in->point.lsn, build_page, in, err));
         if (in->options.progress != NULL)
@@ -136,6 +122,51 @@ enum qr_status qr_move_size(const struct qr_move_options *options, uint64_t *ret
 }
 
 /* ---- rounds ---- */
+
+/* The log service hears how far behind we are, as of a replica: a primary that writes faster than
+ * its changes can be brought is slowed down, so that this ends. Until free. */
+static void tell_reader(struct qr_move_in *in, bool is_over)
+{
+    struct qr_logsvc_cursor cursor = {.timeline = in->options.timeline,
+                                      .from_lsn = in->read_lsn,
+                                      .reader_id = in->remote.holder,
+                                      .kind = QR_READER_REPLICA,
+                                      .applied_lsn = in->read_lsn};
+    struct qr_logsvc_ask forget = {.timeline = in->options.timeline,
+                                   .reader_id = in->remote.holder};
+    struct qr_buf ask, reply;
+    qr_buf_init(&ask, READ_BYTES);
+    qr_buf_init(&reply, QR_RPC_BODY_BYTES_MAX);
+    if (is_over)
+        qr_logsvc_ask_put(&ask, &forget);
+    else
+        qr_logsvc_feed_put(&ask, &cursor, 1, 1, 0);
+    struct iovec body = {ask.data, ask.len};
+    if (qr_buf_status(&ask, NULL) == QR_OK) /* a reader that is not known slows nobody down */
+        (void)!qr_rpc_call_wait(in->options.log_service,
+                                is_over ? QR_LOGSVC_CALL_FORGET : QR_LOGSVC_CALL_FEED, &body, 1,
+                                CALL_NS, &reply, NULL);
+    qr_buf_done(&ask);
+    qr_buf_done(&reply);
+    in->is_reader = !is_over;
+}
+
+void qr_move_in_free(struct qr_move_in *in)
+{
+    if (in == NULL)
+        return;
+    if (in->is_reader)
+        tell_reader(in, true);
+    qr_archive_abandon(in->builder);
+    qr_archive_close(in->archive);
+    qri_changes_done(&in->changed);
+    qri_changes_done(&in->last);
+    qri_changes_done(&in->later);
+    qri_scan_done(&in->scan);
+    qri_remote_done(&in->remote);
+    qr_buf_done(&in->counters);
+    free(in);
+}
 
 static enum qr_status note(void *ctx, const struct qr_record *record, const uint8_t *bytes,
                            uint64_t lsn, struct qr_err *err)
@@ -191,15 +222,16 @@ static enum qr_status read_log(struct qr_move_in *in, uint64_t until, struct qr_
 enum qr_status qr_move_in_round(struct qr_move_in *in, struct qr_lsn *ret_lsn, uint64_t *ret_bytes,
                                 struct qr_err *err)
 {
-    uint32_t pages[QRI_GET_PAGES], at = 0, count;
+    uint32_t pages[COPY_PAGES], at = 0, count;
     uint64_t before = in->read_lsn;
+    tell_reader(in, false);
     QR_TRY(take_point(in, err));
     QR_TRY(read_log(in, in->point.lsn.v, err));
     qr_archive_build_point(in->builder, &in->point);
     qri_changes_done(&in->last);
     qri_changes_swap(&in->last, &in->changed);
     qri_changes_swap(&in->changed, &in->later);
-    while ((count = qri_changes_next(&in->last, &at, in->point.pages, pages, QRI_GET_PAGES)) > 0)
+    while ((count = qri_changes_next(&in->last, &at, in->point.pages, pages, COPY_PAGES)) > 0)
         QR_TRY(qri_remote_get(&in->remote, pages, count, in->point.lsn, build_page, in, err));
     QR_TRY(qr_archive_build_sync(in->builder, err));
     *ret_lsn = in->point.lsn;

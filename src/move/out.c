@@ -10,7 +10,12 @@
 #include "store/archive.h"
 #include "base/banned.h"
 
-enum { APPEND_BYTES = 512 << 10, READ_BYTES = 4 << 20, IMPORT_PAGES = 256 };
+enum {
+    APPEND_BYTES = 512 << 10,
+    READ_BYTES = 4 << 20,
+    IMPORT_PAGES = 256,
+    ENTRY_BYTES = 8 + QR_PAGE_BYTES_DEFAULT
+};
 static const int64_t APPEND_NS = INT64_C(10000000000);
 
 struct qr_move_out {
@@ -48,7 +53,7 @@ enum qr_status qr_move_out_new(const struct qr_move_options *options, struct qr_
     qri_remote_init(&out->remote, &out->options);
     qri_scan_init(&out->scan);
     qr_buf_init(&out->chunk, 2 * APPEND_BYTES + QR_RECORD_BYTES_MAX);
-    out->pages = malloc((size_t)2 * IMPORT_PAGES * (8 + QR_PAGE_BYTES_DEFAULT));
+    out->pages = malloc((size_t)3 * IMPORT_PAGES * ENTRY_BYTES);
     if (out->pages == NULL) {
         qr_move_out_free(out);
         return qr_fail(err, QR_NOMEM, "move a database");
@@ -261,61 +266,109 @@ static void fly(struct qr_move_out *out, struct flight *f, const struct qr_pages
     qr_rpc_start(out->options.pages, &f->call);
 }
 
-/* Pages first to last, which are one part, or the begin of one. */
-static enum qr_status import_part(struct qr_move_out *out, uint32_t first, uint32_t last,
-                                  struct qr_err *err)
+/* A part whose last pages are on their way: its layer is made while the next part is read. */
+struct part_end {
+    struct flight flight;
+    uint32_t first, last, sum;
+};
+
+static enum qr_status land_end(struct qr_move_out *out, struct part_end *end, struct qr_err *err)
 {
-    const struct qr_archive_point *point = qr_archive_point(out->archive);
-    const size_t entry = 8 + QR_PAGE_BYTES_DEFAULT;
-    struct flight flights[2] = {{.flies = false}, {.flies = false}};
+    if (!end->flight.flies)
+        return QR_OK;
+    QR_TRY(land(out, &end->flight, err));
+    if (end->flight.sum != end->sum)
+        return qr_fail(err, QR_CONFLICT, "pages %u to %u are not what was sent", end->first,
+                       end->last);
+    return QR_OK;
+}
+
+/* Some pages from import->first_page on, into `room`. */
+static enum qr_status read_pages(struct qr_move_out *out, struct qr_pages_import *import,
+                                 uint32_t last, uint8_t *room, uint32_t *sum, struct qr_err *err)
+{
+    uint8_t *p = room;
+    import->pages = room;
+    QR_TRY(qri_remote_check(&out->remote, err));
+    for (uint32_t page = import->first_page; import->count < IMPORT_PAGES && page <= last; page++) {
+        struct qr_lsn version = {0};
+        QR_TRY(qr_archive_read(out->archive, page, p + 8, &version, err));
+        for (int i = 0; i < 8; i++)
+            p[i] = (uint8_t)(version.v >> 8 * i);
+        *sum = qr_pages_import_sum(*sum, page, version, p + 8, QR_PAGE_BYTES_DEFAULT);
+        import->count += 1;
+        p += ENTRY_BYTES;
+    }
+    import->bytes = (size_t)(p - room);
+    return QR_OK;
+}
+
+/* Pages first to last, which are one part, or the begin of one. Its end lands later. */
+static enum qr_status import_part(struct qr_move_out *out, uint32_t first, uint32_t last,
+                                  struct part_end *end, struct qr_err *err)
+{
+    const size_t room_bytes = (size_t)IMPORT_PAGES * ENTRY_BYTES;
+    struct flight flight = {.flies = false};
     uint32_t sum = 0, turn = 0;
     enum qr_status status = QR_OK;
     for (uint32_t page = first; status == QR_OK && page <= last; turn ^= 1) {
-        uint8_t *room = out->pages + turn * IMPORT_PAGES * entry, *p = room;
-        struct qr_pages_import import = {
-            .lsn = point->lsn, .first_page = page, .begins = page == first, .pages = room};
-        status = qri_remote_check(&out->remote, err);
-        for (; status == QR_OK && import.count < IMPORT_PAGES && page <= last; page++) {
-            struct qr_lsn version = {0};
-            status = qr_archive_read(out->archive, page, p + 8, &version, err);
-            for (int i = 0; i < 8; i++)
-                p[i] = (uint8_t)(version.v >> 8 * i);
-            sum = qr_pages_import_sum(sum, page, version, p + 8, QR_PAGE_BYTES_DEFAULT);
-            import.count += 1;
-            p += entry;
-        }
-        import.ends = page > last;
-        import.bytes = import.count * entry;
-        enum qr_status before = land(out, &flights[turn ^ 1], status == QR_OK ? err : NULL);
+        bool ends = last - page < IMPORT_PAGES;
+        struct qr_pages_import import = {.lsn = qr_archive_point(out->archive)->lsn,
+                                         .first_page = page,
+                                         .begins = page == first,
+                                         .ends = ends};
+        if (ends) /* its room is that of the end before */
+            status = land_end(out, end, err);
+        if (status == QR_OK)
+            status = read_pages(out, &import, last, out->pages + (ends ? 2 : turn) * room_bytes,
+                                &sum, err);
+        enum qr_status before = land(out, &flight, status == QR_OK ? err : NULL);
         status = status == QR_OK ? before : status;
         if (status == QR_OK)
-            fly(out, &flights[turn], &import);
+            fly(out, ends ? &end->flight : &flight, &import);
+        page += import.count;
     }
-    enum qr_status status_0 = land(out, &flights[0], status == QR_OK ? err : NULL);
-    enum qr_status status_1 = land(out, &flights[1], status == QR_OK ? err : NULL);
-    status = status != QR_OK ? status : status_0 != QR_OK ? status_0 : status_1;
-    if (status == QR_OK && flights[turn ^ 1].sum != sum)
-        return qr_fail(err, QR_CORRUPT, "pages %u to %u are not what was sent", first, last);
+    end->first = first;
+    end->last = last;
+    end->sum = sum;
     return status;
+}
+
+static void show(struct qr_move_out *out, uint64_t done, uint32_t pages)
+{
+    if (out->options.progress != NULL)
+        out->options.progress(out->options.ctx, done * QR_PAGE_BYTES_DEFAULT,
+                              (uint64_t)pages * QR_PAGE_BYTES_DEFAULT);
+}
+
+/* From the part at `*at` on, which moves behind what is surely there. */
+static enum qr_status import_from(struct qr_move_out *out, uint64_t *at, struct qr_err *err)
+{
+    uint32_t pages = qr_archive_point(out->archive)->pages;
+    struct part_end end = {.first = 0};
+    enum qr_status status = QR_OK;
+    for (uint64_t next = *at; status == QR_OK && next <= pages; next += QR_PAGES_PART) {
+        uint32_t first = next == 0 ? 1 : (uint32_t)next;
+        uint32_t last =
+            next + QR_PAGES_PART - 1 < pages ? (uint32_t)next + QR_PAGES_PART - 1 : pages;
+        show(out, first - 1, pages);
+        status = import_part(out, first, last, &end, err);
+        if (status == QR_OK)
+            *at = next; /* all parts before this one have landed */
+    }
+    enum qr_status landed_status = land_end(out, &end, status == QR_OK ? err : NULL);
+    return status == QR_OK ? landed_status : status;
 }
 
 static enum qr_status import_pages(struct qr_move_out *out, struct qr_err *err)
 {
-    uint32_t pages = qr_archive_point(out->archive)->pages;
-    for (uint64_t at = 0; at <= pages; at += QR_PAGES_PART) {
-        uint32_t first = at == 0 ? 1 : (uint32_t)at;
-        uint32_t last = at + QR_PAGES_PART - 1 < pages ? (uint32_t)at + QR_PAGES_PART - 1 : pages;
-        int64_t until = qri_remote_until(&out->remote);
-        enum qr_status status;
-        if (out->options.progress != NULL)
-            out->options.progress(out->options.ctx, (uint64_t)(first - 1) * QR_PAGE_BYTES_DEFAULT,
-                                  (uint64_t)pages * QR_PAGE_BYTES_DEFAULT);
-        do
-            status = first > last ? QR_OK : import_part(out, first, last, err);
-        while (status == QR_CONFLICT || qri_remote_repeats(&out->remote, status, until));
-        QR_TRY(qr_wrap(err, status, "copy pages"));
-    }
-    return QR_OK;
+    int64_t until = qri_remote_until(&out->remote);
+    uint64_t at = 0;
+    enum qr_status status;
+    do
+        status = import_from(out, &at, err);
+    while (qri_remote_repeats(&out->remote, status == QR_CONFLICT ? QR_BUSY : status, until));
+    return qr_wrap(err, status, "copy pages");
 }
 
 /* The group that makes the target a database as of the copied commit. */
