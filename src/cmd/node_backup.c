@@ -192,6 +192,28 @@ static enum qr_status catch_up_open(struct qri_node *node, const struct qr_datab
     return status;
 }
 
+/* What it has that is in no backup yet; a failure costs that much, not the drop. held */
+static void back_up_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
+{
+    const struct qri_node_options *o = qri_node_options_of(node);
+    struct qr_store_options options = {.env = o->env,
+                                       .server_key = o->server_key,
+                                       .log_hold_bytes = QRI_LOG_HOLD_BYTES,
+                                       .open_moved = true};
+    struct qr_store *store = NULL;
+    struct qr_err err = {0};
+    char prefix[PREFIX_BYTES];
+    struct qr_backup_place place = qri_backup_place(node, false, row->timeline, prefix);
+    enum qr_status status = qr_store_open(path, &options, &store, &err);
+    if (status == QR_OK) {
+        status = catch_up(&place, store, &err);
+        qr_store_abandon(store);
+    }
+    if (status != QR_OK && status != QR_NOT_FOUND)
+        QR_LOG(&o->log, QR_WARN, "last_backup_failed", QR_F("db", &row->name[0]),
+               QR_F("reason", &err.text[0]));
+}
+
 enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row *row,
                              const struct qr_database_row *source, uint64_t wall_ns, bool geo,
                              struct qr_err *err)
@@ -203,10 +225,14 @@ enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row
     struct qr_backup_place place = qri_backup_place(node, geo, source->timeline, prefix);
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
     const char *path = qri_datadir_path(o->dir, &arena, "databases", row->timeline);
-    enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "copy a database") : QR_OK;
+    const char *was = qri_datadir_path(o->dir, &arena, "databases", source->timeline);
+    enum qr_status status =
+        path == NULL || was == NULL ? qr_fail(err, QR_NOMEM, "copy a database") : QR_OK;
     if (status == QR_OK && place.blob == NULL)
         status = qr_fail(err, QR_NOT_FOUND, "there is no store of such backups");
     pthread_mutex_lock(&one_at_a_time);
+    if (status == QR_OK && source->leftovers != 0 && !geo)
+        back_up_last(node, source, was);
     if (status == QR_OK && source->state == QR_DATABASE_ONLINE && !geo)
         status = qr_wrap(err, catch_up_open(node, source, &place, err), "back up the source");
     if (status == QR_OK)
@@ -237,28 +263,6 @@ enum qr_status qri_node_keep(struct qri_node *node, const struct qr_database_row
         QR_LOG(&o->log, QR_INFO, "backup_kept", QR_F("db", &source->name[0]),
                QR_F("place", &to_prefix[0]), QR_F("bytes", bytes));
     return status;
-}
-
-/* What it has that is in no backup yet; a failure costs that much, not the drop. held */
-static void back_up_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
-{
-    const struct qri_node_options *o = qri_node_options_of(node);
-    struct qr_store_options options = {.env = o->env,
-                                       .server_key = o->server_key,
-                                       .log_hold_bytes = QRI_LOG_HOLD_BYTES,
-                                       .open_moved = true};
-    struct qr_store *store = NULL;
-    struct qr_err err = {0};
-    char prefix[PREFIX_BYTES];
-    struct qr_backup_place place = qri_backup_place(node, false, row->timeline, prefix);
-    enum qr_status status = qr_store_open(path, &options, &store, &err);
-    if (status == QR_OK) {
-        status = catch_up(&place, store, &err);
-        qr_store_abandon(store);
-    }
-    if (status != QR_OK && status != QR_NOT_FOUND)
-        QR_LOG(&o->log, QR_WARN, "last_backup_failed", QR_F("db", &row->name[0]),
-               QR_F("reason", &err.text[0]));
 }
 
 /* Both under one lock: control asks again when an answer takes too long, and the second ask must

@@ -95,10 +95,11 @@ static bool look(struct move *m, int64_t wait_ns)
     return cuts;
 }
 
-static const char *path_of(struct move *m, const struct qr_database_row *row, struct qr_err *err)
+static const char *path_of(struct qri_node *node, struct qr_arena *arena,
+                           const struct qr_database_row *row, struct qr_err *err)
 {
     const char *path =
-        qri_datadir_path(qri_node_options_of(m->node)->dir, &m->arena, "databases", row->timeline);
+        qri_datadir_path(qri_node_options_of(node)->dir, arena, "databases", row->timeline);
     if (path == NULL)
         (void)qr_fail(err, QR_NOMEM, "move a database");
     return path;
@@ -118,13 +119,18 @@ static enum qr_status round_of(struct move *m, uint64_t *ret_bytes, struct qr_er
 /* ---- the steps ---- */
 
 /* A source that was marked, and whose move did not count. */
-static enum qr_status reclaim(struct move *m, struct qr_err *err)
+static enum qr_status reclaim(struct qri_node *node, const struct qr_database_row *row,
+                              struct qr_err *err)
 {
-    const struct qri_node_options *o = qri_node_options_of(m->node);
+    const struct qri_node_options *o = qri_node_options_of(node);
     struct qr_store_options options = {
         .env = o->env, .server_key = o->server_key, .log_hold_bytes = QRI_LOG_HOLD_BYTES};
-    const char *path = path_of(m, &m->row, err);
-    return path == NULL ? QR_NOMEM : qr_archive_reclaim(path, &options, err);
+    struct qr_arena arena;
+    qr_arena_init(&arena, STRINGS_BYTES_MAX);
+    const char *path = path_of(node, &arena, row, err);
+    enum qr_status status = path == NULL ? QR_NOMEM : qr_archive_reclaim(path, &options, err);
+    qr_arena_done(&arena);
+    return status;
 }
 
 static enum qr_status enter_source(struct move *m, struct qr_err *err)
@@ -132,7 +138,7 @@ static enum qr_status enter_source(struct move *m, struct qr_err *err)
     enum qr_status status = qri_node_enter_row(m->node, &m->row, &m->db, err);
     if (status != QR_FENCED)
         return status;
-    QR_TRY(reclaim(m, err));
+    QR_TRY(reclaim(m->node, &m->row, err));
     return qri_node_enter_row(m->node, &m->row, &m->db, err);
 }
 
@@ -143,7 +149,7 @@ static enum qr_status copy(struct move *m, struct qr_err *err)
         QR_TRY(qr_move_out_new(&m->options, qr_database_store(m->db), &m->out, err));
         return qr_move_out_copy(m->out, err);
     }
-    const char *path = path_of(m, &m->target, err);
+    const char *path = path_of(m->node, &m->arena, &m->target, err);
     if (path == NULL)
         return QR_NOMEM;
     /* a store that an earlier try has finished is of an older commit, or of this one */
@@ -333,6 +339,10 @@ static enum qr_status undo(struct qri_node *node, struct qri_moves *moves,
         status = qr_archive_clear_moved(qr_database_store(m->db), err);
     if (m != NULL)
         free_move(m);
+    else if (!qr_database_is_hyper(row)) /* of a process before this one */
+        status = reclaim(node, row, err);
+    if (status == QR_LOCKED || status == QR_NOT_FOUND) /* it is open, so it is not marked */
+        status = QR_OK;
     if (qr_database_is_hyper(row))
         qri_node_close_database(node, row->id); /* the files, which will go */
     return status == QR_OK ? qri_node_release(node, row, err) : status;

@@ -125,6 +125,7 @@ static const struct qri_field row_fields[] = {
     ROW(CHARS, kept_server, QR_KEPT_SERVER_BYTES_MAX),
     ROW(LONG, era_wall_ns, 0),
     ROW(WORD, moved_to, 0),
+    ROW(WORD, leftovers, 0),
     {QRI_END, 0, 0},
 };
 static const struct qri_field item_fields[] = {

@@ -4,7 +4,7 @@
  * and change the metadata. Copy: pages and log go over while everybody works on. Cutover: nobody is
  * sent to the database any more, its sessions end, the source is marked, the rest follows and is
  * compared. Switch: one transaction, from which on there is only forward. Open: what is new is
- * served, what is old is closed.
+ * served, what is old is closed; its files get their last backup and go behind that (retention.c).
  *
  * Whoever is killed begins his step again. A process that comes back finds what is on disk: a
  * timeline with log goes on with the log, one without is given up for another; files are copied
@@ -308,7 +308,6 @@ enum qr_status qri_move_open(struct qr_control *control, struct qri_op *op, stru
         qri_reign_forget(control, rows.row.id);
         return QR_OK;
     }
-    QR_TRY(qri_control_node_call(control, &rows.target, QR_NODE_REMOVE, err));
     qr_place_node(&rows.row, node);
     if (control->options.host.want(control->options.host.ctx, node, NULL) == QR_OK)
         (void)!qri_control_wait_ready(control, node, until, NULL); /* else it comes with a route */

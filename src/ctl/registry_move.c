@@ -105,6 +105,7 @@ static enum qr_status switch_rows(struct qr_registry *registry, uint32_t id, uin
     former->state = QR_DATABASE_DROPPED;
     former->dropped_wall_ns = now;
     former->moved_to = id;
+    former->leftovers = !qr_database_is_hyper(former);
     for (size_t i = 0; i < registry->count && c.count < 2 + FORMER_MAX; i++) {
         const struct qr_database_row *other = &registry->entries[i].row;
         if (other->moved_to != id || other->id == target_id || other->state != QR_DATABASE_DROPPED)
@@ -138,4 +139,16 @@ enum qr_status qr_registry_find_former(struct qr_registry *registry, uint32_t id
     }
     pthread_mutex_unlock(&registry->mu);
     return status;
+}
+
+static void change_cleaned(struct qr_database_row *row, const void *arg)
+{
+    (void)arg;
+    row->leftovers = 0;
+}
+
+enum qr_status qr_registry_set_cleaned(struct qr_registry *registry, uint32_t id,
+                                       struct qr_err *err)
+{
+    return qri_registry_change(registry, id, change_cleaned, NULL, err);
 }

@@ -93,6 +93,7 @@ static const struct member members[] = {
     {"keptServer",     TEXT, CHARS(kept_server),                  true},
     {"eraWallNs",      LONG, AT(era_wall_ns),    0, 0, INT64_MAX, true},
     {"movedTo",        WORD, AT(moved_to),       0, 0, INT32_MAX, true},
+    {"leftovers",      WORD, AT(leftovers),      0, 0, 1, true},
     /* clang-format on */
 };
 enum { MEMBER_COUNT = sizeof members / sizeof members[0] };

@@ -146,6 +146,14 @@ static bool is_nobodys(struct qr_registry *registry, const struct qr_database_ro
                                   owner.state == QR_DATABASE_PURGING);
 }
 
+/* Files of where a database was: what no backup has of them goes into the last one. */
+static enum qr_status clean(struct qr_control *control, const struct qr_database_row *row,
+                            struct qr_err *err)
+{
+    QR_TRY(qri_control_call_node(control, QR_NODE_SHARED, row, QR_NODE_REMOVE, err));
+    return qr_registry_set_cleaned(control->options.registry, row->id, err);
+}
+
 static void look_at(struct qr_control *control, const struct qr_database_row *row, bool retains)
 {
     struct qr_registry *registry = control->options.registry;
@@ -166,7 +174,9 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
         bool expired = now.state == QR_DATABASE_KEPT &&
                        qr_env_wall_ns(control->options.env) > now.expires_wall_ns;
         bool purges = now.state == QR_DATABASE_PURGING && !in_the_making;
-        if (purges || over || expired || is_nobodys(registry, &now))
+        if (now.leftovers != 0)
+            status = clean(control, &now, &err);
+        else if (purges || over || expired || is_nobodys(registry, &now))
             status = qri_retention_purge(control, &now, &err);
         else if (retains && qr_database_is_hyper(&now) &&
                  (now.state == QR_DATABASE_ONLINE || now.state == QR_DATABASE_DROPPED))

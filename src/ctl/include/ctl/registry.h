@@ -129,6 +129,8 @@ struct qr_database_row {
     /* Where the data of that database (an id) goes to, while it is CREATING; then where it was
      * before: DROPPED, and from what it had can be restored. Nobody names it. 0: a database. */
     uint32_t moved_to;
+    uint32_t
+        leftovers; /* 1: files of where it was have yet to be backed up for the last time, and go */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
 /* Somebody may name it. */
@@ -294,6 +296,10 @@ QR_NODISCARD enum qr_status qr_registry_switch(struct qr_registry *registry, uin
 /* Where its data was before, if it can be restored as of then. QR_NOT_FOUND. */
 enum qr_status qr_registry_find_former(struct qr_registry *registry, uint32_t id,
                                        struct qr_database_row *ret_row);
+
+/* Its files have gone. */
+QR_NODISCARD enum qr_status qr_registry_set_cleaned(struct qr_registry *registry, uint32_t id,
+                                                    struct qr_err *err);
 
 struct qr_rule_row {
     uint32_t database_id; /* with number 0: a rule of the server */
