@@ -125,8 +125,10 @@ class Moves(unittest.TestCase):
             with quired.connect() as master:
                 master.execute(statement)
                 wait_for(lambda: any(line.search(text) for text in quired.log[mark:]))
-                pid = quired.pid if victim == "supervisor" else quired.role_pid(victim)
-                os.kill(pid, signal.SIGKILL)
+                if victim != "supervisor":
+                    wait_for(lambda: quired.role_pid(victim) != 0)
+                os.kill(quired.pid if victim == "supervisor" else quired.role_pid(victim),
+                        signal.SIGKILL)
             if victim == "supervisor":
                 quired.kill()
                 quired.start()
@@ -163,6 +165,7 @@ class Moves(unittest.TestCase):
         self.assertGreater(completed, 0)
 
 
+@unittest.skipUnless(ALL, "takes long: with --all only")
 class Backups(unittest.TestCase):
     def test_only_the_current_tier_and_the_one_before_can_be_restored(self):
         """The six steps of the article: what is left are the backups of the fifth and the sixth."""
@@ -225,6 +228,7 @@ class Rules(unittest.TestCase):
             self.assertIn("named replica 'n'", master.batch(TO_FILES[0]).errors[0].text)
             self.assertEqual(number(master, TO_FILES[0]), [45305])
 
+    @unittest.skipUnless(ALL, "takes long: with --all only")
     def test_a_size_holds_what_there_is_and_is_the_largest_if_none_is_said(self):
         with server.Server() as quired, quired.connect() as master:
             make(quired)
