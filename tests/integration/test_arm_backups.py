@@ -115,6 +115,32 @@ class Backups(test_arm_databases.Case):
         self.assertIn("tried", names)
         self.assertNotIn("tried_pages", names)  # Hyperscale has no such files
 
+    def test_backups_outlive_their_server(self):
+        other = self.at.replace("server01", "server77")
+        body = {"location": "eastus", "properties": {
+            "administratorLogin": "boss", "administratorLoginPassword": "Correct-Horse-7"}}
+        answer = self.send("PUT", other, body)
+        self.assertEqual(answer[0], 201, answer)
+        poll = self.finished(self.send("PUT", other + "/databases/far", {"location": "eastus"}))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        self.good("PUT", other + "/databases/far" + RETENTION,
+                  {"properties": {"weeklyRetention": "P4W"}})
+        below = "/longTermRetentionServers/server77"
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while not self.backups(below):
+            self.assertLess(time.monotonic(), deadline, "no long-term backup was made")
+            time.sleep(0.05)
+        self.assertEqual(self.finished(self.send("DELETE", other))["status"], "Succeeded")
+        self.assertEqual(self.send("GET", other)[0], 404)
+        kept = self.backups(below)
+        self.assertEqual([b["properties"]["databaseName"] for b in kept], ["far"])
+        self.assertIn("databaseDeletionTime", kept[0]["properties"])
+        self.make("near", properties={"createMode": "RestoreLongTermRetentionBackup",
+                                      ID: kept[0]["id"]})
+        self.assertEqual(self.good("GET", "/databases/near")["properties"]["status"], "Online")
+        self.assertEqual(self.send("DELETE", urllib.parse.quote(kept[0]["id"]))[0], 200)
+        self.assertEqual(self.backups(below), [])
+
     def test_what_backups_take_is_a_metric(self):
         self.make("measured")
         at = "/databases/measured/providers/Microsoft.Insights/metrics"
