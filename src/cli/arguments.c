@@ -10,6 +10,7 @@ static const char *const redundancies[] = {"Local", "Zone", "Geo", "GeoZone", NU
 static const char *const licenses[] = {"LicenseIncluded", "BasePrice", NULL};
 static const char *const states[] = {"Enabled", "Disabled", NULL};
 static const char *const secondaries[] = {"Geo", "Named", "Standby", NULL};
+static const char *const database_states[] = {"All", "Live", "Deleted", NULL};
 static const char *const connections[] = {"Default", "Proxy", "Redirect", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const methods[] = {"get", "put", "patch", "post", "delete", "head", NULL};
@@ -50,12 +51,21 @@ const struct qri_argument qri_arguments[] = {
     {"zone",      "--zone-redundant -z", "BOOL",  "Whether it is in several zones.", QRI_SWITCH, "properties.zoneRedundant", NULL},
     {"collation", "--collation",        "COLLATION", "Its collation.", QRI_TEXT, "properties.collation", NULL},
     {"tags",      "--tags",             "NAME=VALUE...", "Tags, in the place of those before.", QRI_PAIRS, "tags", NULL},
-    {"dest",      "--dest-name",        "DATABASE", "The new database.", QRI_TEXT, NULL, NULL},
+    {"dest",      "--dest-name --dest-database", "DATABASE", "The new database.", QRI_TEXT, NULL, NULL},
     {"dest-server", "--dest-server",    "SERVER", "The server of the new database [the same].", QRI_TEXT, NULL, NULL},
     {"dest-group", "--dest-resource-group", "GROUP", "The group of that server [the same].", QRI_TEXT, NULL, NULL},
     {"new-name",  "--new-name",         "DATABASE", "The new name.", QRI_TEXT, NULL, NULL},
     {"time",      "--time -t",          "TIME",   "The point in time, UTC: 2026-05-04T10:11:12Z.", QRI_TIME, "properties.restorePointInTime", NULL},
     {"deleted-time", "--deleted-time",  "TIME",   "A deleted database: when it was deleted.", QRI_TIME, "properties.sourceDatabaseDeletionDate", NULL},
+    {"verify",    "--verify",           NULL,     "Only try it: every page, row and index is read, nothing is kept.", QRI_FLAG, "properties.quireVerifyOnly", NULL},
+    {"backup-id", "--backup-id",        "ID",     "The id of a long-term backup, as they are listed.", QRI_TEXT, "properties.longTermRetentionBackupResourceId", NULL},
+    {"geo-backup-id", "--geo-backup-id", "ID",    "The id of a database's copied backups, as they are listed.", QRI_TEXT, "properties.recoverableDatabaseId", NULL},
+    {"backup",    "--name -n",          "BACKUP", "The name of the backup.", QRI_TEXT, NULL, NULL},
+    {"ltr-server", "--server -s",       "SERVER", "Only those of the server.", QRI_TEXT, NULL, NULL},
+    {"ltr-db",    "--database -d",      "DATABASE", "Only those of the database of that server.", QRI_TEXT, NULL, NULL},
+    {"ltr-group", "--resource-group -g", "GROUP", "Only those of servers in the group.", QRI_TEXT, NULL, NULL},
+    {"db-state",  "--database-state --state", "STATE", "Only those of such databases [All].", QRI_CHOICE, NULL, database_states},
+    {"latest",    "--only-latest-per-database --latest", "BOOL", "Only the latest of each database.", QRI_SWITCH, NULL, NULL},
     {"op",        "--name -n --operation-id", "ID",  "The operation.", QRI_TEXT, NULL, NULL},
     {"op-db",     "--database -d -n",   "DATABASE", "The database.", QRI_TEXT, NULL, NULL},
     {"partner-server", "--partner-server", "SERVER", "The replica's server [the same].", QRI_TEXT, NULL, NULL},

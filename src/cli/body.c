@@ -144,6 +144,50 @@ enum qr_status qri_prepare_restore(struct qri_cli *cli, json_t *body, struct qr_
     return name_source(cli, of_deleted ? "Restore" : "PointInTimeRestore", body, err);
 }
 
+static enum qr_status restore_backup(struct qri_cli *cli, const char *mode, json_t *body,
+                                     struct qr_err *err)
+{
+    json_object_set_new(properties_of(body), "createMode", json_string(mode));
+    return add_sku(cli, NULL, body, err);
+}
+
+enum qr_status qri_prepare_long_restore(struct qri_cli *cli, json_t *body, struct qr_err *err)
+{
+    return restore_backup(cli, "RestoreLongTermRetentionBackup", body, err);
+}
+
+enum qr_status qri_prepare_geo_restore(struct qri_cli *cli, json_t *body, struct qr_err *err)
+{
+    return restore_backup(cli, "Recovery", body, err);
+}
+
+/* The path says how much of a region is meant. */
+enum qr_status qri_list_long_backups_of(struct qri_cli *cli, struct qr_err *err)
+{
+    const char *state = qri_arg(cli, "db-state"), *path = NULL;
+    bool of_group = qri_arg_given(cli, "ltr-group"), of_server = qri_arg_given(cli, "ltr-server");
+    bool of_database = qri_arg_given(cli, "ltr-db");
+    json_t *list = NULL;
+    QR_TRY(qri_token_get(cli, false, err));
+    if (of_database && !of_server)
+        return qr_fail(err, QR_INVALID, "--server is missing: the database is one of it");
+    const char *pattern = qr_arena_printf(
+        &cli->arena,
+        "/subscriptions/{subscription}%s/providers/Microsoft.Sql/locations/{at-location}%s%s/"
+        "longTermRetentionBackups?databaseState=%s&onlyLatestPerDatabase=%s",
+        of_group ? "/resourceGroups/{ltr-group}" : "",
+        of_server ? "/longTermRetentionServers/{ltr-server}" : "",
+        of_database ? "/longTermRetentionDatabases/{ltr-db}" : "", state == NULL ? "All" : state,
+        qri_arg_true(cli, "latest") ? "true" : "false");
+    if (pattern == NULL)
+        return qr_fail(err, QR_NOMEM, "path");
+    QR_TRY(qri_fill_path(cli, pattern, &path, err));
+    QR_TRY(qri_fetch(cli, path, &list, err));
+    enum qr_status status = qri_print(cli, list, err);
+    json_decref(list);
+    return status;
+}
+
 enum qr_status qri_prepare_replica(struct qri_cli *cli, json_t *body, struct qr_err *err)
 {
     return name_source(cli, "Secondary", body, err);

@@ -16,6 +16,12 @@
 #define SKU                                                                                        \
     "edition family capacity objective model max-size ha-replicas min-capacity auto-pause "        \
     "redundancy license read-scale zone tags "
+#define LTR                                                                                        \
+    SUB "/providers/Microsoft.Sql/locations/{at-location}/longTermRetentionServers/{server}/"      \
+        "longTermRetentionDatabases/{ltr-db}/longTermRetentionBackups"
+#define LTR_COLUMNS                                                                                \
+    "[].{Server:serverName, Database:databaseName, Taken:backupTime, "                             \
+    "Expires:backupExpirationTime, Name:name}"
 #define COLUMNS                                                                                    \
     "{Name:name, Location:location, Status:status, Tier:sku.tier, "                                \
     "ServiceObjective:currentServiceObjectiveName, MaxSizeBytes:maxSizeBytes, "                    \
@@ -67,7 +73,7 @@ const struct qri_command qri_commands[] = {
     {"sql db copy", "Copy a database as it is now.", "db! dest! dest-server dest-group " OF SKU "no-wait", "PUT",
      TO, qri_prepare_copy, NULL, COLUMNS, "quire sql db copy -n shop --dest-name shop2"},
     {"sql db restore", "Restore a database, or a deleted one, to a point in time, as a new database.",
-     "db! dest! dest-server dest-group time deleted-time " OF SKU "no-wait", "PUT", TO, qri_prepare_restore, NULL, COLUMNS,
+     "db! dest! dest-server dest-group time deleted-time verify " OF SKU "no-wait", "PUT", TO, qri_prepare_restore, NULL, COLUMNS,
      "quire sql db restore -n shop --dest-name shop3 --time 2026-05-04T10:11:12Z"},
     {"sql db failover", "Let another node serve the database.", "db! " OF "no-wait", "POST", DB "/failover", NULL, NULL, NULL, NULL},
     {"sql db list-editions", "List tiers and their objectives.", "at-location! edition objective available", NULL, NULL, NULL, qri_list_editions,
@@ -90,6 +96,17 @@ const struct qri_command qri_commands[] = {
      "{Weekly:weeklyRetention, Monthly:monthlyRetention, Yearly:yearlyRetention, WeekOfYear:weekOfYear}", NULL},
     {"sql db ltr-policy set", "Set for how long weekly, monthly and yearly backups are kept.", "db! weekly monthly yearly week " OF "no-wait", "PUT", DB "/backupLongTermRetentionPolicies/default", NULL, NULL,
      "{Weekly:weeklyRetention, Monthly:monthlyRetention, Yearly:yearlyRetention, WeekOfYear:weekOfYear}", NULL},
+    {"sql db ltr-backup list", "List long-term backups.", "at-location! ltr-server ltr-db ltr-group db-state latest", NULL, NULL, NULL, qri_list_long_backups_of, LTR_COLUMNS,
+     "quire sql db ltr-backup list -l eastus -s server01 -d shop -o table"},
+    {"sql db ltr-backup show", "Show a long-term backup.", "at-location! server ltr-db! backup!", "GET", LTR "/{backup}", NULL, NULL, NULL, NULL},
+    {"sql db ltr-backup delete", "Delete a long-term backup.", "at-location! server ltr-db! backup! yes no-wait", "DELETE", LTR "/{backup}", qri_prepare_delete, NULL, NULL, NULL},
+    {"sql db ltr-backup restore", "Restore a long-term backup as a new database.", "backup-id! dest! dest-server dest-group " OF SKU "no-wait", "PUT", TO,
+     qri_prepare_long_restore, NULL, COLUMNS, NULL},
+    {"sql db geo-backup list", "List databases whose backups are in the second store.", OF, "GET", SV "/recoverableDatabases", NULL, NULL,
+     "[].{Name:name, Edition:edition, ServiceObjective:serviceLevelObjective, LastBackup:lastAvailableBackupDate}", NULL},
+    {"sql db geo-backup show", "Show what the second store has of a database.", "op-db! " OF, "GET", SV "/recoverableDatabases/{op-db}", NULL, NULL, NULL, NULL},
+    {"sql db geo-backup restore", "Restore a database from the second store as a new database.", "geo-backup-id! dest! dest-server dest-group " OF SKU "no-wait", "PUT", TO,
+     qri_prepare_geo_restore, NULL, COLUMNS, NULL},
     {"sql db tde show", "Show whether a database is encrypted at rest.", "op-db! " OF, "GET", SV "/databases/{op-db}/transparentDataEncryption/current", NULL, NULL, "{State:state}", NULL},
     {"sql db tde set", "Set whether a database is encrypted at rest.", "op-db! status! " OF, "PUT", SV "/databases/{op-db}/transparentDataEncryption/current", NULL, NULL, "{State:state}", NULL},
 

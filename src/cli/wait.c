@@ -151,7 +151,8 @@ enum qr_status qri_wait(struct qri_cli *cli, struct qri_reply *started, json_t *
     }
     if (w.bar)
         fputs("\r\033[K", stderr);
-    if (status != QR_OK || *started->location == '\0')
+    bool leaves_nothing = qri_arg_given(cli, "verify");
+    if (status != QR_OK || *started->location == '\0' || leaves_nothing)
         return status;
     QR_TRY(qri_ask(cli, "GET", started->location, NULL, &reply, err));
     if (reply.json != NULL)

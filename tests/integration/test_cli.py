@@ -1,4 +1,5 @@
 """`quire`: the command line over the HTTPS API, with az's words, and its T-SQL prompt."""
+import datetime
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
 import uuid
 
@@ -193,8 +195,8 @@ class Commands(Cli):
         self.refused(f"sql db op cancel -d d -n {operations[0]['name']}", 1, "CannotCancelOperation: ")
         self.assertEqual(self.quire("sql db rename -n d --new-name e")["name"], "e")
         self.assertEqual(self.quire("sql db copy -n e --dest-name f")["name"], "f")
-        time = self.quire("sql db show -n e")["earliestRestoreDate"]
-        self.assertEqual(self.quire(f"sql db restore -n e --dest-name g --time {time}")["name"], "g")
+        moment = self.quire("sql db show -n e")["earliestRestoreDate"]
+        self.assertEqual(self.quire(f"sql db restore -n e --dest-name g --time {moment}")["name"], "g")
         replica = self.quire("sql db replica create -n e --partner-database r --secondary-type named "
                              "--service-objective HS_Gen5_2 --ha-replicas 0")
         self.assertEqual(replica["secondaryType"], "Named")
@@ -209,6 +211,28 @@ class Commands(Cli):
         back = self.quire(f"sql db restore -n f --dest-name f --deleted-time {gone['f']['deletionDate']}")
         self.assertEqual(back["name"], "f")
         self.quire("sql db delete -n f --yes --no-wait")
+
+    def test_backups_are_listed_tried_and_restored(self):
+        kept = self.quire("sql db ltr-policy set -n mySampleDatabase --weekly-retention P4W")
+        self.assertEqual(kept["weeklyRetention"], "P4W")
+        listing = "sql db ltr-backup list -l eastus -s server01 -d mySampleDatabase --state Live"
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while not (backups := self.quire(listing)):
+            self.assertLess(time.monotonic(), deadline, "no long-term backup was made")
+        at = "-l eastus -d mySampleDatabase -n " + backups[0]["name"]
+        self.assertEqual(self.quire(f"sql db ltr-backup show {at}")["id"], backups[0]["id"])
+        back = self.quire(f"sql db ltr-backup restore --backup-id {backups[0]['id']} --dest-database back")
+        self.assertEqual(back["name"], "back")
+        self.quire("sql db delete -n back --yes")
+        moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self.assertIsNone(self.quire("sql db restore -n mySampleDatabase --dest-name tried --verify "
+                                     f"--time {moment}"))
+        self.refused("sql db show -n tried", 3, "ResourceNotFound")
+        self.quire(f"sql db ltr-backup delete {at} --yes")
+        self.refused(f"sql db ltr-backup show {at}", 3, "NotFound")
+        self.refused("sql db ltr-backup list -l eastus -d x", 2, "--server is missing")
+        self.assertEqual(self.quire("sql db geo-backup list"), [])
+        self.quire("sql db ltr-policy set -n mySampleDatabase --weekly-retention PT0S")
 
     def test_policies_rules_and_servers(self):
         self.assertEqual(self.quire("sql db str-policy set -n mySampleDatabase --retention-days 14")
