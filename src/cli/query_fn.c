@@ -440,30 +440,39 @@ static bool is_of_kind(const json_t *value, char kind)
     }
 }
 
+/* Evaluates the arguments. False: the state says why. */
+static bool take_arguments(struct call *c, const struct function *f, const struct qri_query *call,
+                           json_t *value)
+{
+    for (; c->count < call->item_count; c->count++) {
+        const struct qri_query *item = call->items[c->count].value;
+        json_t **arg = &c->args[c->count];
+        if (item->kind == QRI_Q_REFERENCE) {
+            c->references[c->count] = item->left;
+            continue;
+        }
+        *arg = qri_query_eval(c->state, item, value);
+        if (*arg == NULL)
+            return false;
+        if (!is_of_kind(*arg, kind_at(f, c->count))) {
+            qri_query_fail(c->state, "%s(): argument %zu is not of the type that it takes", f->name,
+                           c->count + 1);
+            return false;
+        }
+        c->state->work += json_array_size(*arg);
+    }
+    return true;
+}
+
 json_t *qri_query_call(struct qri_query_state *state, const struct qri_query *call, json_t *value)
 {
     const struct function *f = find(call->text);
     struct call c = {.state = state, .name = f->name};
     json_t *result = NULL;
-    bool good = true;
-    for (size_t i = 0; good && i < call->item_count; i++, c.count++) {
-        const struct qri_query *item = call->items[i].value;
-        if (item->kind == QRI_Q_REFERENCE) {
-            c.references[i] = item->left;
-            continue;
-        }
-        c.args[i] = qri_query_eval(state, item, value);
-        good = c.args[i] != NULL;
-        if (good && !is_of_kind(c.args[i], kind_at(f, i))) {
-            qri_query_fail(state, "%s(): argument %zu is not of the type that it takes", f->name,
-                           i + 1);
-            good = false;
-        }
-        state->work += json_array_size(c.args[i]);
-    }
-    if (good)
+    if (take_arguments(&c, f, call, value))
         result = f->run(&c);
     for (size_t i = 0; i < ARGS_MAX; i++)
         json_decref(c.args[i]);
+    /* cppcheck-suppress returnDanglingLifetime ; it takes the result for a list that holds c */
     return result;
 }

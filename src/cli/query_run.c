@@ -77,6 +77,17 @@ static json_t *index_of(const struct qri_query *q, json_t *value)
     return at < 0 || at >= size ? json_null() : json_incref(json_array_get(value, (size_t)at));
 }
 
+/* An end of a slice inside [low, high]; a negative one counts from behind. */
+static int64_t slice_end(bool given, int64_t at, int64_t otherwise, int64_t size, int64_t low,
+                         int64_t high)
+{
+    if (!given)
+        return otherwise;
+    if (at < 0)
+        at += size;
+    return at < low ? low : at > high ? high : at;
+}
+
 /* As Python's slices, by which the specification describes them. */
 static json_t *slice(const struct qri_query *q, json_t *value)
 {
@@ -85,14 +96,8 @@ static json_t *slice(const struct qri_query *q, json_t *value)
     int64_t size = (int64_t)json_array_size(value);
     bool down = q->step < 0;
     int64_t low = down ? -1 : 0, high = down ? size - 1 : size;
-    int64_t from = q->has_from ? q->from : down ? high : low;
-    int64_t to = q->has_to ? q->to : down ? low : high;
-    if (q->has_from && from < 0)
-        from += size;
-    if (q->has_to && to < 0)
-        to += size;
-    from = from < low ? low : from > high ? high : from;
-    to = to < low ? low : to > high ? high : to;
+    int64_t from = slice_end(q->has_from, q->from, down ? high : low, size, low, high);
+    int64_t to = slice_end(q->has_to, q->to, down ? low : high, size, low, high);
     json_t *list = json_array();
     for (int64_t i = from; down ? i > to : i < to;) {
         json_array_append(list, json_array_get(value, (size_t)i));
