@@ -32,6 +32,23 @@ const char *qri_argument_value(const struct qri_cli *cli, struct qr_str key)
     return qr_str_ieqz(key, "server") || qr_str_ieqz(key, "server-name") ? cli->profile.server : "";
 }
 
+/* What goes into a path: something, and no step up. */
+static enum qr_status check_segment(struct qr_str key, const char *value, struct qr_err *err)
+{
+    const struct qri_argument *row = qri_arguments;
+    while (row->key != NULL && !qr_str_eq(key, qr_str(row->key)))
+        row++;
+    const char *names = row->key == NULL ? "" : row->names;
+    struct qr_str name = qri_word_next(&names);
+    if (*value == '\0')
+        return qr_fail(err, QR_INVALID,
+                       "%.*s is missing, and there is no default: quire configure --defaults",
+                       (int)name.n, name.p);
+    if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+        return qr_fail(err, QR_INVALID, "%.*s: '%s' is no name", (int)name.n, name.p, value);
+    return QR_OK;
+}
+
 enum qr_status qri_fill_path(struct qri_cli *cli, const char *pattern, const char **ret_path,
                              struct qr_err *err)
 {
@@ -44,10 +61,7 @@ enum qr_status qri_fill_path(struct qri_cli *cli, const char *pattern, const cha
             continue;
         struct qr_str key = qr_str_n(at + 1, strcspn(at, "}") - 1);
         const char *value = qri_argument_value(cli, key);
-        if (*value == '\0')
-            return qr_fail(err, QR_INVALID,
-                           "--%.*s is missing, and there is no default: quire configure --defaults",
-                           (int)key.n, key.p);
+        QR_TRY(check_segment(key, value, err));
         path = qr_arena_printf(&cli->arena, "%s%s", path, qri_url_encode(&cli->arena, value));
         at += key.n + 2;
     }

@@ -267,6 +267,11 @@ class Commands(Cli):
         self.refused("sql db create -n never --query [", 2, "--query: ")
         self.refused("sql db show -n never", 3, "quire: ResourceNotFound: ")
         self.refused("sql db list -s other", 3, "ResourceNotFound: ")
+        for name in (".", ".."):  # of a path that is made shorter, the server would be left
+            self.refused(f"sql db delete --yes -n {name}", 2, f"--name: '{name}' is no name")
+            self.refused(f"sql db delete --yes -s {name} -n x", 2, f"--server: '{name}' is no name")
+        self.refused("sql db show --name=", 2, "--name is missing")
+        self.refused("rest --url /subscriptions/x/../y", 3, ": ")
         self.refused("rest --url https://example.com/x", 2, "is not of https://localhost:")
 
     def test_a_bar_shows_how_far_an_operation_is(self):
