@@ -75,13 +75,15 @@ void qri_print_help(const struct qri_cli *cli, FILE *out)
         if (n == 0 || (strncmp(row->words, group, n) == 0 && row->words[n] == ' '))
             fprintf(out, "  %-34s %s\n", row->words, row->help);
     if (n == 0)
-        fprintf(out,
-                "\nOf this machine's data directory:\n"
-                "  %-34s %s\n  %-34s %s\n  %-34s %s\n"
-                "\nquire COMMAND --help shows what a command takes.\n",
-                "storage inspect|verify|dump-log", "Look at storage while the server is stopped.",
-                "machine add", "Let another machine join the service.", "key rotate|id",
-                "Change the server key.");
+        fputs("\nOf this machine's data directory, without a login:\n"
+              "  storage inspect|verify|dump-log    Look at storage while the server is stopped.\n"
+              "  machine add                        Let another machine join the service.\n"
+              "  key rotate|id                      Change the server key.\n"
+              "  db                                 Copies, restores and operations by the "
+              "server's socket.\n"
+              "\nquire COMMAND --help shows what a command takes; quire version, which version "
+              "this is.\n",
+              out);
 }
 
 /* ---- docs/cli.md ---- */
