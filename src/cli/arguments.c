@@ -114,7 +114,7 @@ const struct qri_argument qri_arguments[] = {
     {"trims",     "--trim -W",          NULL,     "No blanks for the sake of columns.", QRI_FLAG, NULL, NULL},
     {"variables", "--variable -v",      "NAME=VALUE...", "What $(NAME) stands for.", QRI_PAIRS, NULL, NULL},
     {"no-variables", "--no-variables -x", NULL,   "$(NAME) is text like any other.", QRI_FLAG, NULL, NULL},
-    {"login-timeout", "--login-timeout -l", "SECONDS", "How long a login may take [15].", QRI_INTEGER, NULL, NULL},
+    {"login-timeout", "--login-timeout -l", "SECONDS", "How long a login may take [30].", QRI_INTEGER, NULL, NULL},
     {"query-timeout", "--query-timeout -t", "SECONDS", "How long a batch may take; 0: as long as it wants [0].", QRI_INTEGER, NULL, NULL},
     {"echo",      "--echo -e",          NULL,     "Print each batch before it runs.", QRI_FLAG, NULL, NULL},
     {"as-sqlcmd", "-I -N",              NULL,     "Taken for sqlcmd's sake: they are always on.", QRI_FLAG, NULL, NULL},

@@ -12,7 +12,7 @@
 #include "sql_print.h"
 #include "base/banned.h"
 
-enum { LOGIN_TIMEOUT_S = 15, SEVERITY_OF_ERRORS = 11, PORT_BYTES = 16 };
+enum { LOGIN_TIMEOUT_S = 30, SEVERITY_OF_ERRORS = 11, PORT_BYTES = 16 };
 
 struct prompt {
     struct qri_cli *cli;

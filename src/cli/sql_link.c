@@ -25,7 +25,7 @@ enum {
     HELLO_BYTES_MAX = 64 * 1024,
     BATCH_BYTES_MAX = 128 * 1024 * 1024,
     ROW_ARENA_BYTES_MAX = 512 * 1024 * 1024,
-    CANCEL_S = 10, /* for the server to say that it has stopped */
+    CANCEL_S = 60, /* for the server to say that it has stopped */
 };
 
 struct qri_sql_link {
