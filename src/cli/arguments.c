@@ -27,6 +27,7 @@ const struct qri_argument qri_arguments[] = {
     {"yes",       "--yes -y",           NULL,     "Do not ask.", QRI_FLAG, NULL, NULL},
     /* where */
     {"group",     "--resource-group -g", "GROUP", "The resource group [the instance's].", QRI_TEXT, NULL, NULL},
+    {"in-group",  "--resource-group -g", "GROUP", "Only those in the group.", QRI_TEXT, NULL, NULL},
     {"server",    "--server -s",        "SERVER", "The logical server [the instance's].", QRI_TEXT, NULL, NULL},
     {"server-name", "--name -n --server -s", "SERVER", "The logical server [the instance's].", QRI_TEXT, NULL, NULL},
     {"new-server", "--name -n",         "SERVER", "The name of the logical server.", QRI_TEXT, NULL, NULL},
@@ -63,7 +64,6 @@ const struct qri_argument qri_arguments[] = {
     {"backup",    "--name -n",          "BACKUP", "The name of the backup.", QRI_TEXT, NULL, NULL},
     {"ltr-server", "--server -s",       "SERVER", "Only those of the server.", QRI_TEXT, NULL, NULL},
     {"ltr-db",    "--database -d",      "DATABASE", "Only those of the database of that server.", QRI_TEXT, NULL, NULL},
-    {"ltr-group", "--resource-group -g", "GROUP", "Only those of servers in the group.", QRI_TEXT, NULL, NULL},
     {"db-state",  "--database-state --state", "STATE", "Only those of such databases [All].", QRI_CHOICE, NULL, database_states},
     {"latest",    "--only-latest-per-database --latest", "BOOL", "Only the latest of each database.", QRI_SWITCH, NULL, NULL},
     {"op",        "--name -n --operation-id", "ID",  "The operation.", QRI_TEXT, NULL, NULL},

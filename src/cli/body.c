@@ -165,7 +165,7 @@ enum qr_status qri_prepare_geo_restore(struct qri_cli *cli, json_t *body, struct
 enum qr_status qri_list_long_backups_of(struct qri_cli *cli, struct qr_err *err)
 {
     const char *state = qri_arg(cli, "db-state"), *path = NULL;
-    bool of_group = qri_arg_given(cli, "ltr-group"), of_server = qri_arg_given(cli, "ltr-server");
+    bool of_group = qri_arg_given(cli, "in-group"), of_server = qri_arg_given(cli, "ltr-server");
     bool of_database = qri_arg_given(cli, "ltr-db");
     json_t *list = NULL;
     QR_TRY(qri_token_get(cli, false, err));
@@ -175,7 +175,7 @@ enum qr_status qri_list_long_backups_of(struct qri_cli *cli, struct qr_err *err)
         &cli->arena,
         "/subscriptions/{subscription}%s/providers/Microsoft.Sql/locations/{at-location}%s%s/"
         "longTermRetentionBackups?databaseState=%s&onlyLatestPerDatabase=%s",
-        of_group ? "/resourceGroups/{ltr-group}" : "",
+        of_group ? "/resourceGroups/{in-group}" : "",
         of_server ? "/longTermRetentionServers/{ltr-server}" : "",
         of_database ? "/longTermRetentionDatabases/{ltr-db}" : "", state == NULL ? "All" : state,
         qri_arg_true(cli, "latest") ? "true" : "false");
@@ -279,6 +279,23 @@ enum qr_status qri_delete_replica(struct qri_cli *cli, struct qr_err *err)
 }
 
 /* ---- servers ---- */
+
+enum qr_status qri_list_servers_of(struct qri_cli *cli, struct qr_err *err)
+{
+    const char *path = NULL;
+    json_t *list = NULL;
+    QR_TRY(qri_token_get(cli, false, err));
+    QR_TRY(qri_fill_path(cli,
+                         qri_arg_given(cli, "in-group")
+                             ? "/subscriptions/{subscription}/resourceGroups/{in-group}/providers/"
+                               "Microsoft.Sql/servers"
+                             : "/subscriptions/{subscription}/providers/Microsoft.Sql/servers",
+                         &path, err));
+    QR_TRY(qri_fetch(cli, path, &list, err));
+    enum qr_status status = qri_print(cli, list, err);
+    json_decref(list);
+    return status;
+}
 
 enum qr_status qri_prepare_server(struct qri_cli *cli, json_t *body, struct qr_err *err)
 {

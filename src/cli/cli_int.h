@@ -199,6 +199,7 @@ enum qr_status qri_list_long_backups_of(struct qri_cli *cli, struct qr_err *err)
 enum qr_status qri_prepare_replica(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_prepare_server(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_prepare_delete(struct qri_cli *cli, json_t *body, struct qr_err *err);
+enum qr_status qri_list_servers_of(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_rename(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_list_editions(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_delete_replica(struct qri_cli *cli, struct qr_err *err);

@@ -245,7 +245,10 @@ class Commands(Cli):
         self.quire("sql server firewall-rule delete -n r")
         self.assertEqual(self.quire("sql server firewall-rule list"), [])
         self.assertEqual(self.quire("sql server update --tags x=y")["tags"], {"x": "y"})
-        self.assertEqual(self.quire("sql server list --query [].name"), ["server01"])
+        self.assertIn("server01", self.quire("sql server list --query [].name"))
+        self.quire("group create -n empty -l eastus")
+        self.assertEqual(self.quire("sql server list -g empty"), [])
+        self.quire("group delete -n empty --yes")
         found = self.quire("sql db list-editions -l eastus -e Hyperscale --query "
                            "[].supportedServiceLevelObjectives[].name")
         self.assertIn("HS_Gen5_2", found)
