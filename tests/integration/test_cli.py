@@ -163,12 +163,7 @@ class Article(Cli):
         self.quire("sql db delete -n listed --yes")
 
     def test_to_hyperscale_and_back(self):
-        try:
-            shown = json.loads(self.shell(MIGRATE))
-        except Failed as failure:
-            if "FeatureNotSupported: " in failure.text:
-                self.skipTest("this version does not move data between Hyperscale and other tiers")
-            raise
+        shown = json.loads(self.shell(MIGRATE))
         self.assertEqual((shown["currentServiceObjectiveName"], shown["maxSizeBytes"]),
                          ("HS_Gen5_2", -1))
         shown = json.loads(self.shell(REVERSE))
