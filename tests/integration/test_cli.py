@@ -248,6 +248,20 @@ class Commands(Cli):
                            "[].supportedServiceLevelObjectives[].name")
         self.assertIn("HS_Gen5_2", found)
 
+    def test_of_several_servers_one_is_named_or_the_default(self):
+        self.quire("sql server create -n server02 -l eastus -u admin2 -p Secret-123456")
+        try:
+            self.assertIn("master", self.quire("sql db list -s server02 --query [].name"))
+            with tempfile.TemporaryDirectory(prefix="quire-cli-") as home:
+                env = {"QUIRE_HOME": home, "QUIRE_PASSWORD": self.server.password}
+                self.quire(f"login --endpoint {self.endpoint} --ca {self.ca} -u quireadmin", env=env)
+                self.refused("sql db list", 2, "is missing, and there is no default", env=env)
+                self.quire("configure --defaults group=myResourceGroup server=server02", env=env)
+                self.assertEqual(self.quire("sql db list --query [].name", env=env), ["master"])
+        finally:
+            self.quire("sql server delete -n server02 --yes")
+        self.assertNotIn("server02", self.quire("sql server list --query [].name"))
+
     def test_output_is_as_asked_for(self):
         query = "[?name=='master'].{N:name,tier:sku.tier}"
         for form, want in (("json", '[\n  {\n    "N": "master",\n    "tier": "System"\n  }\n]\n'),
