@@ -59,7 +59,8 @@ QR_NODISCARD enum qr_status qri_machine_address(const char *option, const char *
  *   tls/key.pem, tls/cert.pem
  *   tls/token-key.pem     what tokens of the management API are signed with
  *   meta/meta.db          the metadata store
- *   databases/<timeline>  one directory per database that has files
+ *   databases/<timeline>  one directory per database that has files; of one with copies also
+ *                         <timeline>.r<n>, of its n-th member
  *   log/, page/           of the log service and the page server
  *   blob/                 the blob store, unless --blob names another
  *   machines/             the service's CA and its own certificate, with --advertise
@@ -230,7 +231,8 @@ struct qri_node_options {
     struct qr_env *env;
     struct qr_log log;
     const struct qri_datadir *dir;
-    const char *name;  /* of the node */
+    const char *name; /* of the node */
+    const char *run_dir;
     enum qr_duty duty; /* of a node with one database; another one's is PRIMARY */
     const char *server_name, *admin_login; /* of the logical server */
     struct qr_rpc_peer *control, *operate;
@@ -352,6 +354,9 @@ QR_NODISCARD enum qr_status qri_node_hold(struct qri_node *node, const struct qr
  * nobody enters. */
 QR_NODISCARD enum qr_status qri_node_vacate(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
+/* Nobody has it open: copies that its first member's process does not keep go. */
+QR_NODISCARD enum qr_status qri_node_tidy(struct qri_node *node, const struct qr_database_row *row,
+                                          struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_release(struct qri_node *node,
                                              const struct qr_database_row *row, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_remove(struct qri_node *node,

@@ -100,7 +100,8 @@ enum qr_status qri_node_open_own(struct qri_node *node, const struct qr_database
                                  struct qr_database **ret_db, struct qr_err *err)
 {
     /* who makes it is the first one to open it; one that was made elsewhere is not CREATING here */
-    bool make = qr_database_has_copies(row) && row->state == QR_DATABASE_CREATING;
+    bool make = qr_database_has_copies(row) && row->state == QR_DATABASE_CREATING &&
+                atomic_load(&node->duty) == QR_DUTY_PRIMARY;
     if (make)
         QR_TRY(qri_node_make(node, row, err));
     return qri_node_enter_row(node, row, ret_db, err);
@@ -173,6 +174,7 @@ bool qri_node_tick(struct qri_node *node)
         /* a replica that can take over is of use without sessions */
         bool idle = hosted->state == HOSTED_OPEN && hosted->refs == 0 &&
                     atomic_load(&node->duty) != QR_DUTY_HA_REPLICA && !hosted->backing_up &&
+                    node->copy == NULL && /* its secondaries would begin anew with it */
                     now - hosted->idle_since_ns >= IDLE_NS;
         if (idle) {
             qri_node_close_hosted(node, hosted);
@@ -195,7 +197,7 @@ bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
     pthread_mutex_lock(&node->mu);
     for (struct hosted *h = node->hosted; h != NULL; h = h->next)
         if (h->state == HOSTED_OPEN && h->has_files && h->id > after_id && !qr_is_master(h->id) &&
-            (next == NULL || h->id < next->id))
+            atomic_load(&node->duty) == QR_DUTY_PRIMARY && (next == NULL || h->id < next->id))
             next = h;
     if (next != NULL) {
         next->backing_up = true;
@@ -260,7 +262,8 @@ enum qr_status qri_node_promote(struct qri_node *node, const struct qr_database_
     if (atomic_load(&node->duty) == QR_DUTY_NAMED_REPLICA)
         status = qr_fail(err, QR_INVALID, "a named replica does not take over");
     else if (atomic_load(&node->duty) == QR_DUTY_HA_REPLICA)
-        status = qr_hyper_promote(qr_database_store(db), 0, true, err);
+        status = node->copy != NULL ? qri_copy_promote(node, err)
+                                    : qr_hyper_promote(qr_database_store(db), 0, true, err);
     if (status == QR_OK)
         atomic_store(&node->duty, QR_DUTY_PRIMARY);
     pthread_mutex_unlock(&node->promote_mu);
@@ -328,10 +331,12 @@ void qri_node_close(struct qri_node *node)
     if (node == NULL)
         return;
     qri_moves_end(node, node->moves);
+    qri_copy_stop(node);
     pthread_mutex_lock(&node->mu);
     while (node->hosted != NULL)
         qri_node_close_hosted(node, node->hosted);
     pthread_mutex_unlock(&node->mu);
+    qri_copy_close(node);
     if (node->instance != NULL)
         qr_instance_free(node->instance);
     while (node->held != NULL) {

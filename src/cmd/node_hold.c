@@ -21,7 +21,7 @@ enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row
         *held = (struct held){node->held, row->id, false}; /* from here on nobody enters it */
         node->held = QR_TAKE(held);
     }
-    if (status == QR_OK && hosted != NULL)
+    if (status == QR_OK && hosted != NULL && node->copy == NULL) /* that one is its process' */
         qri_node_close_hosted(node, hosted);
     pthread_mutex_unlock(&node->mu);
     free(held);

@@ -37,6 +37,7 @@ struct qri_node {
     struct hosted *hosted;
     struct held *held; /* databases that nobody may enter: they are dropped, or move */
     struct qri_moves *moves;
+    struct qri_copy_node *copy; /* of its one database that has copies */
 };
 
 /* ---- node.c ---- */
@@ -52,3 +53,24 @@ struct held *qri_node_find_held(const struct qri_node *node, uint32_t id);
 QR_NODISCARD enum qr_status qri_node_open_files(struct qri_node *node,
                                                 const struct qr_database_row *row, bool make,
                                                 struct qr_database **ret_db, struct qr_err *err);
+
+/* ---- node_copy.c ---- */
+struct qr_store_options;
+struct qr_copy_info;
+/* Where that member keeps the database; NULL if out of memory. */
+const char *qri_copy_path(const struct qri_datadir *dir, struct qr_arena *arena,
+                          const struct qr_database_row *row, uint32_t member);
+/* As the node's duty says: a primary when its members have what it has, a secondary when it has
+ * caught up. Blocks; QR_CANCELLED when the process is told to end. */
+QR_NODISCARD enum qr_status qri_copy_open(struct qri_node *node, const struct qr_database_row *row,
+                                          const struct qr_store_options *options, const char *path,
+                                          struct qr_store **ret_store, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_copy_promote(struct qri_node *node, struct qr_err *err);
+/* Before its store is closed, and after. */
+void qri_copy_stop(struct qri_node *node);
+void qri_copy_close(struct qri_node *node);
+size_t qri_copy_list(struct qri_node *node, struct qr_copy_info *dst);
+/* All but the primary's. */
+QR_NODISCARD enum qr_status qri_copy_remove_others(struct qri_node *node,
+                                                   const struct qr_database_row *row,
+                                                   struct qr_err *err);

@@ -2,12 +2,14 @@
  *
  * Control says which processes there are, the log service what each of them has applied. */
 #include <string.h>
-#include "cmd_int.h"
+#include "node_int.h"
 #include "ctl/place.h"
 #include "logsvc/peer.h"
+#include "store/copies.h"
 #include "store/hyper.h"
 #include "base/banned.h"
 
+#define LSN_JUMP (UINT64_C(1) << 32) /* an epoch begins behind one */
 enum { TAG = 0x7152, TAG_SHIFT = 48, ID_SHIFT = 8, MEMBER_MASK = 0xff };
 static const int64_t ASK_NS = INT64_C(5) * 1000000000, SILENT_NS = INT64_C(15) * 1000000000,
                      GONE_NS = INT64_C(60) * 1000000000;
@@ -23,6 +25,7 @@ struct walk {
     uint32_t primary_id, own_id, own_member, primary_member;
     struct qr_logsvc_readers readers;
     struct qr_hyper_lag own;
+    bool has_copies;
     enum qr_status (*each)(void *ctx, const struct qr_replica_info *info);
     void *each_ctx;
 };
@@ -65,6 +68,7 @@ static enum qr_status tell(struct walk *w, const struct qr_database_row *row, ui
         info.lag_ns = reader->behind_ns;
         info.is_silent = reader->silent_ns > SILENT_NS;
     }
+    info.is_synchronous = w->has_copies && !info.is_silent;
     if (info.is_local) { /* we know better */
         info.applied_lsn = w->own.applied_lsn.v;
         info.applied_ticks = ticks_of(w->own.applied_wall_ns);
@@ -135,6 +139,34 @@ static enum qr_status walk_hyper(struct walk *w, const struct qr_database_row *o
     return qr_control_each_database(control, QR_SERVER_ANY, ASK_NS, take_named, w, err);
 }
 
+/* Of a database with copies its primary knows the others; a secondary knows of itself. */
+static enum qr_status walk_copies(struct walk *w, struct qri_node *node,
+                                  const struct qr_database_row *row, struct qr_store *store)
+{
+    struct qr_copy_info others[QR_COPIES_MAX];
+    uint64_t durable = qr_store_durable_lsn(store).v;
+    w->has_copies = true;
+    w->primary_id = w->own_id = row->id;
+    w->primary_member = row->primary;
+    w->own_member = qr_place_member_of(w->options->name);
+    w->readers.commit_lsn = w->own.applied_lsn.v = durable;
+    bool is_primary = !qr_store_is_read_only(store);
+    if (is_primary)
+        w->primary_member = w->own_member;
+    QR_TRY(tell(w, row, w->own_member, is_primary ? QR_REPLICA_PRIMARY : QR_REPLICA_HA, NULL));
+    size_t count = is_primary ? qri_copy_list(node, others) : 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t has = others[i].hardened.v < durable ? others[i].hardened.v : durable;
+        bool is_in = others[i].state == QR_COPY_SYNCHRONOUS;
+        struct qr_logsvc_reader_info r = {.applied_lsn = is_in ? durable : has,
+                                          .lag_bytes = is_in ? 0 : (durable - has) % LSN_JUMP,
+                                          .silent_ns = is_in ? 0 : INT64_MAX};
+        if (is_in || others[i].state == QR_COPY_CATCHING_UP)
+            QR_TRY(tell(w, row, others[i].index, QR_REPLICA_HA, &r));
+    }
+    return QR_OK;
+}
+
 enum qr_status qri_node_each_replica(void *ctx, uint32_t database_id, struct qr_store *store,
                                      enum qr_status (*each)(void *ctx,
                                                             const struct qr_replica_info *info),
@@ -147,6 +179,8 @@ enum qr_status qri_node_each_replica(void *ctx, uint32_t database_id, struct qr_
     if (qr_database_is_hyper(&row))
         return walk_hyper(&w, &row, store, &err);
     QR_TRY(qr_place_timeline(&row, &w.timeline, &err));
+    if (qr_database_has_copies(&row))
+        return walk_copies(&w, ctx, &row, store);
     w.primary_id = w.own_id = row.id;
     w.own.applied_lsn = qr_store_durable_lsn(store);
     return tell(&w, &row, 0, QR_REPLICA_PRIMARY, NULL);

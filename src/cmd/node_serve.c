@@ -14,6 +14,7 @@ static const struct {
     {QR_NODE_REMOVE, qri_node_remove},   {QR_NODE_RESIZE, qri_node_resize},
     {QR_NODE_PROMOTE, qri_node_promote}, {QR_NODE_FORGET, qri_node_forget},
     {QR_NODE_CHECK, qri_node_check},     {QR_NODE_VACATE, qri_node_vacate},
+    {QR_NODE_TIDY, qri_node_tidy},
 };
 
 static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *request,

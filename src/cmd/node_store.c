@@ -75,7 +75,9 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
                                  bool make, struct qr_arena *arena, struct qr_store **ret_store,
                                  struct qr_err *err)
 {
-    const char *path = qri_datadir_path(node->options.dir, arena, "databases", row->timeline);
+    bool copies = qr_database_has_copies(row);
+    uint32_t member = copies ? qr_place_member_of(node->options.name) : 0;
+    const char *path = qri_copy_path(node->options.dir, arena, row, member);
     struct qr_store_options options = {
         .env = node->options.env,
         .log = {.sink = node->options.log.sink, .comp = "store"},
@@ -93,13 +95,19 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
     if (node->options.blob != NULL && !qr_is_master(row->id))
         options.log_hold_bytes = QRI_LOG_HOLD_BYTES;
     if (!make)
-        return qr_store_open(path, &options, ret_store, err);
+        return copies ? qri_copy_open(node, row, &options, path, ret_store, err)
+                      : qr_store_open(path, &options, ret_store, err);
     enum qr_status status = qr_store_create(path, &options, ret_store, err);
-    if (status != QR_EXISTS)
+    if (status == QR_EXISTS) {
+        /* made by a node that died before it could say so; nobody has entered it yet */
+        QR_TRY(qr_store_remove(node->options.env, path, err));
+        status = qr_store_create(path, &options, ret_store, err);
+    }
+    if (status != QR_OK || !copies)
         return status;
-    /* made by a node that died before it could say so; nobody has entered it yet */
-    QR_TRY(qr_store_remove(node->options.env, path, err));
-    return qr_store_create(path, &options, ret_store, err);
+    QR_TRY(qr_store_close(*ret_store, err));
+    *ret_store = NULL;
+    return qri_copy_open(node, row, &options, path, ret_store, err);
 }
 
 enum qr_status qri_node_open_files(struct qri_node *node, const struct qr_database_row *row,
@@ -124,9 +132,11 @@ enum qr_status qri_node_remove(struct qri_node *node, const struct qr_database_r
 {
     struct qr_arena arena;
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
-    const char *path = qri_datadir_path(node->options.dir, &arena, "databases", row->timeline);
-    enum qr_status status = path == NULL ? qr_fail(err, QR_NOMEM, "remove a database")
-                                         : qri_backup_and_remove(node, row, path, err);
+    const char *path = qri_copy_path(node->options.dir, &arena, row, row->primary);
+    enum qr_status others = qri_copy_remove_others(node, row, err);
+    enum qr_status status = others != QR_OK ? others
+                            : path == NULL  ? qr_fail(err, QR_NOMEM, "remove a database")
+                                            : qri_backup_and_remove(node, row, path, err);
     qr_arena_done(&arena);
     if (status != QR_OK && status != QR_NOT_FOUND)
         return status;

@@ -84,6 +84,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .log = role->log,
         .dir = &role->dir,
         .name = role->name,
+        .run_dir = settings->run_dir,
         .duty = duty,
         .server_name = settings->server_name,
         .admin_login = settings->admin_login,

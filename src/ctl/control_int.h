@@ -256,6 +256,7 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
 void qri_reign_hold_back(struct qr_control *control, uint32_t database_id, bool held_back);
 /* mu held */
 bool qri_reign_is_held_back(const struct qr_control *control, uint32_t database_id);
+bool qri_reign_is_primary(struct qr_control *control, const char *name);
 enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database_row *row,
                             const char *name);
 /* A process is gone; mu held. */
@@ -279,6 +280,11 @@ QR_NODISCARD enum qr_status qri_reign_yield(struct qr_control *control,
 QR_NODISCARD enum qr_status qri_reign_wait(struct qr_control *control,
                                            const struct qr_database_row *row, int64_t until_ns,
                                            struct qr_err *err);
+/* Calls of a database's primary that has copies (ctl/calls.h). */
+QR_NODISCARD enum qr_status qri_reign_grant(struct qr_control *control,
+                                            const struct qr_control_ask *ask, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_reign_members(struct qr_control *control,
+                                              const struct qr_control_ask *ask, struct qr_err *err);
 void *qri_reign_main(void *control); /* until it is stopped */
 void qri_reign_done(struct qr_control *control);
 

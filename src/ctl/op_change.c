@@ -175,8 +175,11 @@ enum qr_status qri_failover_begin(struct qr_control *control, struct qri_op *op,
 {
     struct qr_database_row row;
     QR_TRY(find(control, op, &row, err));
-    if (!qr_database_is_hyper(&row) || row.replica_of != 0)
-        return qr_fail(err, QR_INVALID, "Only the primary of a Hyperscale database fails over.");
+    if (!qr_database_has_nodes(&row) || row.replica_of != 0)
+        return qr_fail(
+            err, QR_INVALID,
+            "Only a primary that has secondaries of its own fails over: one in Hyperscale, "
+            "Business Critical or Premium.");
     return QR_OK;
 }
 

@@ -188,6 +188,8 @@ void qri_make_done(struct qr_control *control, struct qri_op *op)
     char node[QR_NODE_NAME_BYTES]; /* somebody will come */
     qr_place_node(&row, node);
     (void)!control->options.host.want(control->options.host.ctx, node, NULL);
+    if (qr_database_has_copies(&row))
+        qri_reign_want(control, row.id);
 }
 
 /* ---- what a database consists of goes ---- */

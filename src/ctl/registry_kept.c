@@ -61,6 +61,55 @@ enum qr_status qr_registry_set_branch(struct qr_registry *registry, uint32_t id,
                                &(struct new_branch){parent, branch_lsn}, err);
 }
 
+/* ---- copies ---- */
+
+struct new_reign {
+    uint32_t member;
+    uint64_t above;
+};
+
+static void change_reign(struct qr_database_row *row, const void *arg)
+{
+    const struct new_reign *to = arg;
+    if (row->members == 0)
+        row->members = UINT32_C(1) << to->member;
+    else if (row->primary != to->member)
+        row->members &= ~(UINT32_C(1) << row->primary);
+    row->primary = to->member;
+    row->epoch = (row->epoch > to->above ? row->epoch : to->above) + 1;
+}
+
+enum qr_status qr_registry_begin_reign(struct qr_registry *registry, uint32_t id, uint32_t member,
+                                       uint64_t above, struct qr_err *err)
+{
+    struct qr_database_row row;
+    if (member > QR_HA_REPLICAS_MAX || qr_registry_find_id(registry, id, &row) != QR_OK ||
+        (row.members != 0 && (row.members >> member & 1) == 0))
+        return qr_fail(err, QR_FENCED, "member %u of database %u is not up to date", member, id);
+    return qri_registry_change(registry, id, change_reign, &(struct new_reign){member, above}, err);
+}
+
+static void change_members(struct qr_database_row *row, const void *arg)
+{
+    const struct qr_database_row *to = arg;
+    if (row->epoch == to->epoch && row->primary == to->primary)
+        row->members = to->members;
+}
+
+enum qr_status qr_registry_set_members(struct qr_registry *registry, uint32_t id, uint32_t member,
+                                       uint64_t epoch, uint32_t members, struct qr_err *err)
+{
+    struct qr_database_row to = {.epoch = epoch, .primary = member, .members = members}, row;
+    bool is_it = (members >> member & 1) != 0 && members < 2u << QR_HA_REPLICAS_MAX;
+    if (!is_it)
+        return qr_fail(err, QR_INVALID, "a primary is a member");
+    QR_TRY(qri_registry_change(registry, id, change_members, &to, err));
+    if (qr_registry_find_id(registry, id, &row) == QR_OK && row.epoch == epoch &&
+        row.primary == member)
+        return QR_OK;
+    return qr_fail(err, QR_FENCED, "member %u of database %u is not its primary", member, id);
+}
+
 struct new_retention {
     uint32_t days, diff_hours;
 };

@@ -1,6 +1,7 @@
 /* reign.c - see control_int.h: which member of a Hyperscale database is its primary.
  *
- * Nothing is stored: after a start of control the first member is. When the primary's process is
+ * Of Hyperscale nothing is stored: after a start of control the first member is. Of a database with
+ * copies the row says who is, and who may be. When the primary's process is
  * gone, a member that is ready becomes the primary at once, in memory, so that whoever starts later
  * is told that it is a replica; then it is asked to take over, again and again until it has or is
  * gone itself. Without a ready member the primary's own process comes back as the primary. Routes
@@ -37,13 +38,21 @@ static struct qri_reign *find_reign(struct qr_control *control, uint32_t id) /* 
     return reign;
 }
 
+/* Who is the primary as far as that is stored. */
+static void stored_primary(struct qr_control *control, uint32_t id, char dst[QR_NODE_NAME_BYTES])
+{
+    struct qr_database_row row;
+    bool there = qr_registry_find_id(control->options.registry, id, &row) == QR_OK;
+    member_name(control, id, there && qr_database_has_copies(&row) ? row.primary : 0, dst);
+}
+
 /* NULL: no memory. */
 static struct qri_reign *get_reign(struct qr_control *control, uint32_t id) /* held */
 {
     struct qri_reign *reign = find_reign(control, id);
     if (reign == NULL && (reign = calloc(1, sizeof *reign)) != NULL) {
         reign->database_id = id;
-        member_name(control, id, 0, reign->primary);
+        stored_primary(control, id, reign->primary);
         reign->next = control->reigns;
         control->reigns = reign;
     }
@@ -55,7 +64,7 @@ static void primary_of(struct qr_control *control, uint32_t id,
 {
     const struct qri_reign *reign = find_reign(control, id);
     if (reign == NULL)
-        member_name(control, id, 0, dst);
+        stored_primary(control, id, dst);
     else
         memcpy(dst, reign->primary, QR_NODE_NAME_BYTES);
 }
@@ -69,14 +78,21 @@ void qri_reign_place(struct qr_control *control, const struct qr_database_row *r
         qr_place_node(row, dst);
 }
 
-/* A ready member that is not the primary, from `turn` on; 0 is a member as good as any. False:
- * there is none. */
+/* A ready member that is not the primary, from `turn` on; 0 is a member as good as any. Of a
+ * database with copies only those in the record. False: there is none. */
 static bool choose_replica(struct qr_control *control, uint32_t id, uint32_t turn,
                            const char *primary, char dst[QR_NODE_NAME_BYTES]) /* held */
 {
+    struct qr_database_row row;
+    uint32_t may = UINT32_MAX;
+    if (qr_registry_find_id(control->options.registry, id, &row) == QR_OK &&
+        qr_database_has_copies(&row))
+        may = row.members;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
-        member_name(control, id, (turn + i) % (QR_HA_REPLICAS_MAX + 1), dst);
-        if (strcmp(dst, primary) != 0 && qri_control_ready(control, dst))
+        uint32_t member = (turn + i) % (QR_HA_REPLICAS_MAX + 1);
+        member_name(control, id, member, dst);
+        if (strcmp(dst, primary) != 0 && (may >> member & 1) != 0 &&
+            qri_control_ready(control, dst))
             return true;
     }
     return false;
@@ -92,7 +108,8 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
         memcpy(dst, primary, QR_NODE_NAME_BYTES);
         return false;
     }
-    if (read_only && row->ha_replicas > 0) {
+    bool reads = !qr_database_has_copies(row) || row->traits.read_scale != QR_SAID_NO;
+    if (read_only && reads && qr_database_secondaries(row) > 0) {
         uint32_t turn = control->turn++;
         if (choose_replica(control, row->id, turn, primary, dst))
             return true;
@@ -119,6 +136,18 @@ bool qri_reign_is_held_back(const struct qr_control *control, uint32_t id)
     while (reign != NULL && reign->database_id != id)
         reign = reign->next;
     return reign != NULL && reign->held_back;
+}
+
+bool qri_reign_is_primary(struct qr_control *control, const char *name)
+{
+    char primary[QR_NODE_NAME_BYTES];
+    uint32_t id;
+    if (!qr_place_database_of(name, &id))
+        return false;
+    pthread_mutex_lock(&control->mu);
+    primary_of(control, id, primary);
+    pthread_mutex_unlock(&control->mu);
+    return strcmp(name, primary) == 0;
 }
 
 enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database_row *row,
@@ -151,7 +180,9 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
         memcpy(reign->primary, reign->heir, sizeof reign->primary);
     reign->yields = false;
     reign->heir[0] = '\0';
-    reign->state = replaced ? QRI_REIGN_VACANT : returns ? QRI_REIGN_STEADY : QRI_REIGN_RESTED;
+    /* what has copies does not rest: who ends its primary ends the others, too */
+    bool rests = !returns && !qr_place_has_copy(name);
+    reign->state = replaced ? QRI_REIGN_VACANT : rests ? QRI_REIGN_RESTED : QRI_REIGN_STEADY;
     if (!replaced)
         memcpy(reign->primary, primary, sizeof reign->primary);
     else
@@ -174,14 +205,19 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
     primary_of(control, row.id, primary);
     bool ready = qri_control_ready(control, primary) && !qri_reign_is_held_back(control, row.id);
     pthread_mutex_unlock(&control->mu);
-    if (!ready) /* it makes the catalog of a new database, and without it there is nothing to do */
+    bool copies = qr_database_has_copies(&row);
+    if (copies && row.state != QR_DATABASE_ONLINE)
+        return;
+    if (copies) /* it waits for those in the record */
+        (void)!host->want(host->ctx, primary, NULL);
+    else if (!ready) /* it makes the catalog of a new one; without it there is nothing to do */
         return;
     uint32_t count = 0;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         qr_place_member(&row, i, name);
         if (strcmp(name, primary) == 0 || qri_ops_has_member(control, row.id, i))
             continue;
-        if (count++ < row.ha_replicas)
+        if (count++ < qr_database_secondaries(&row))
             (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
         else if (host->pid(host->ctx, name) != 0)
             host->end(host->ctx, name);
@@ -284,6 +320,44 @@ enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_databa
     }
     pthread_mutex_unlock(&control->mu);
     return status;
+}
+
+/* ---- copies: their primary's record ---- */
+
+static enum qr_status check_primary(struct qr_control *control, const struct qr_control_ask *ask,
+                                    uint32_t *ret_id, uint32_t *ret_member, struct qr_err *err)
+{
+    char name[QR_NODE_NAME_BYTES];
+    struct qr_database_row row;
+    snprintf(name, sizeof name, "%.*s", (int)ask->name.n, ask->name.p);
+    if (!qr_place_has_copy(name) || !qr_place_database_of(name, ret_id) ||
+        qr_registry_find_id(control->options.registry, *ret_id, &row) != QR_OK ||
+        !qr_database_has_copies(&row))
+        return qr_fail(err, QR_NOT_FOUND, "no database has copies at '%s'", name);
+    *ret_member = qr_place_member_of(name);
+    if (qri_reign_duty(control, &row, name) != QR_DUTY_PRIMARY)
+        return qr_fail(err, QR_FENCED, "'%s' is not the primary", name);
+    return QR_OK;
+}
+
+enum qr_status qri_reign_grant(struct qr_control *control, const struct qr_control_ask *ask,
+                               struct qr_err *err)
+{
+    uint32_t id = 0, member = 0;
+    QR_TRY(check_primary(control, ask, &id, &member, err));
+    return qr_registry_begin_reign(control->options.registry, id, member, ask->version, err);
+}
+
+enum qr_status qri_reign_members(struct qr_control *control, const struct qr_control_ask *ask,
+                                 struct qr_err *err)
+{
+    uint32_t id = 0, member = 0;
+    QR_TRY(check_primary(control, ask, &id, &member, err));
+    QR_TRY(qr_registry_set_members(control->options.registry, id, member, ask->version, ask->slices,
+                                   err));
+    QR_LOG(&control->options.log, QR_INFO, "members_changed", QR_F("database_id", id),
+           QR_F("epoch", ask->version), QR_F("primary", member), QR_F("members", ask->slices));
+    return QR_OK;
 }
 
 /* ---- the thread that carries it out ---- */

@@ -186,7 +186,8 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
     QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]), QR_F("pid", pid));
     qr_rpc_answer(own_request, NULL, 0);
     uint32_t id;
-    if (qr_place_database_of(name, &id))
+    bool alone = qr_place_has_copy(name) && !qri_reign_is_primary(control, name);
+    if (qr_place_database_of(name, &id) && !alone) /* it wants nobody that its primary does not */
         qri_reign_want(control, id);
 }
 
@@ -239,6 +240,8 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
     const struct qr_control_host *host = &control->options.host;
     if (!ready && !control->stopping)
         status = host->want(host->ctx, node, &err);
+    if (!ready && qr_database_has_copies(&p.row)) /* they start together: it waits for them */
+        qri_reign_want(control, p.row.id);
     pthread_mutex_lock(&control->mu);
     if (settle(control, &p, qr_env_mono_ns(control->options.env))) {
         pthread_mutex_unlock(&control->mu);
@@ -385,6 +388,8 @@ static enum qr_status (*const changes[])(struct qr_control *control,
     [QR_CONTROL_DELETE_RULE - QR_CONTROL_CREATE] = qri_control_delete_rule,
     [QR_CONTROL_RETENTION - QR_CONTROL_CREATE] = qri_control_set_retention,
     [QR_CONTROL_GROW - QR_CONTROL_CREATE] = qri_control_grow,
+    [QR_CONTROL_REIGN - QR_CONTROL_CREATE] = qri_reign_grant,
+    [QR_CONTROL_MEMBERS - QR_CONTROL_CREATE] = qri_reign_members,
     [QR_CONTROL_UNKEEP - QR_CONTROL_CREATE] = qri_vault_unkeep,
     [QR_CONTROL_MAKE_SERVER - QR_CONTROL_CREATE] = qri_control_make_server,
 };

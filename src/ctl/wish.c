@@ -179,6 +179,8 @@ enum qr_status qri_wish_apply(const struct qr_database_wish *wish, struct qr_dat
     QR_TRY(apply_traits(wish, slo, is_new, &changed, err));
     snprintf(changed.edition, sizeof changed.edition, "%s", slo->edition);
     snprintf(changed.objective, sizeof changed.objective, "%s", slo->name);
+    if (!qr_database_has_copies(&changed)) /* the epoch stays: none is given twice */
+        changed.primary = changed.members = 0;
     *row = changed;
     return QR_OK;
 }

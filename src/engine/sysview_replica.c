@@ -25,15 +25,16 @@ static enum qr_status own_row(const struct walk *w, const struct qr_replica_info
     struct qr_arena *arena = qri_sysrows_arena(w->rows);
     bool primary = r->role == QR_REPLICA_PRIMARY;
     const struct qr_value *redone = primary ? &v->null : &v->applied;
-    int state = r->is_silent ? 0 : primary ? 2 : 1;
-    struct qr_str state_desc = qr_str(r->is_silent ? "NOT SYNCHRONIZING"
-                                      : primary    ? "SYNCHRONIZED"
-                                                   : "SYNCHRONIZING");
+    bool synchronous = primary || r->is_synchronous;
+    int state = r->is_silent ? 0 : synchronous ? 2 : 1;
+    struct qr_str state_desc = qr_str(r->is_silent  ? "NOT SYNCHRONIZING"
+                                      : synchronous ? "SYNCHRONIZED"
+                                                    : "SYNCHRONIZING");
     int64_t bytes = (int64_t)r->lag_bytes;
     return qri_sysrow(
         w->rows, (int)r->database_id, guid(arena, r->group_id), guid(arena, r->id),
-        guid(arena, r->group_id), (int)r->is_local, (int)primary, state, state_desc, (int)primary,
-        r->is_silent ? 0 : 2, qr_str(r->is_silent ? "NOT_HEALTHY" : "HEALTHY"),
+        guid(arena, r->group_id), (int)r->is_local, (int)primary, state, state_desc,
+        (int)synchronous, r->is_silent ? 0 : 2, qr_str(r->is_silent ? "NOT_HEALTHY" : "HEALTHY"),
         /* sent: all that is hardened, as soon as it is asked for; received is applied at once */
         primary ? &v->null : &v->commit, redone, &v->commit, r->commit_ticks, redone,
         primary ? 0 : r->applied_ticks, primary ? QRI_SYS_NULL_BIGINT : (bytes + 1023) / 1024,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "logsvc/piece.h"
-#include "store_int.h"
+#include "copies_int.h"
 #include "base/banned.h"
 
 struct qr_archive {
@@ -123,6 +123,8 @@ static enum qr_status read_log(struct qri_reader *r, uint64_t from, uint64_t unt
         struct qr_block_header h;
         bool end = false;
         QR_TRY(qri_reader_next_block(r, &h, &end, err));
+        if (end && until == UINT64_MAX)
+            break;
         if (end)
             return qr_fail(err, QR_CORRUPT, "the log is damaged at LSN %llu",
                            (unsigned long long)r->lsn);
@@ -131,16 +133,10 @@ static enum qr_status read_log(struct qri_reader *r, uint64_t from, uint64_t unt
     return qr_buf_status(pieces, err);
 }
 
-enum qr_status qr_archive_log(struct qr_store *store, struct qr_lsn from, size_t bytes_max,
-                              struct qr_buf *pieces, struct qr_lsn *ret_end, struct qr_err *err)
+static enum qr_status log_until(struct qr_store *store, struct qr_lsn from, uint64_t until,
+                                size_t bytes_max, struct qr_buf *pieces, struct qr_lsn *ret_end,
+                                struct qr_err *err)
 {
-    uint64_t until = atomic_load(&store->durable_lsn);
-    if (!store->checkpointer.ready)
-        return qr_fail(err, QR_UNSUPPORTED, "this store keeps no log of its own");
-    if (from.v >= until) {
-        *ret_end = from;
-        return QR_OK;
-    }
     struct qri_segment *segment = qri_logfile_read_from(store, from.v);
     if (segment == NULL)
         return qr_fail(err, QR_NOT_FOUND, "log at LSN %llu is not kept any more",
@@ -155,6 +151,27 @@ enum qr_status qr_archive_log(struct qr_store *store, struct qr_lsn from, size_t
     qri_reader_done(&r);
     qri_logfile_read_done(store);
     return status;
+}
+
+enum qr_status qr_archive_log(struct qr_store *store, struct qr_lsn from, size_t bytes_max,
+                              struct qr_buf *pieces, struct qr_lsn *ret_end, struct qr_err *err)
+{
+    uint64_t until = atomic_load(&store->durable_lsn);
+    if (!store->checkpointer.ready)
+        return qr_fail(err, QR_UNSUPPORTED, "this store keeps no log of its own");
+    if (from.v < until)
+        return log_until(store, from, until, bytes_max, pieces, ret_end, err);
+    *ret_end = from;
+    return QR_OK;
+}
+
+enum qr_status qri_log_read_rest(struct qr_store *store, uint64_t from, size_t bytes_max,
+                                 struct qr_buf *pieces, uint64_t *ret_end, struct qr_err *err)
+{
+    struct qr_lsn end = qr_lsn(from);
+    QR_TRY(log_until(store, qr_lsn(from), UINT64_MAX, bytes_max, pieces, &end, err));
+    *ret_end = end.v;
+    return QR_OK;
 }
 
 void qr_archive_release(struct qr_store *store, struct qr_lsn before)

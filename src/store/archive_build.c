@@ -6,7 +6,7 @@
 #include <string.h>
 #include "logsvc/piece.h"
 #include "store/archive.h"
-#include "store_int.h"
+#include "copies_int.h"
 #include "base/banned.h"
 
 enum { SEGMENT_BYTES = 64 << 20 };
@@ -50,10 +50,11 @@ static enum qr_status next_segment(struct qr_archive_builder *b, struct qr_err *
     return QR_OK;
 }
 
-enum qr_status qr_archive_build(struct qr_env *env, const char *dir,
-                                const struct qr_archive_point *point,
-                                const struct qr_server_key *server_key,
-                                struct qr_archive_builder **ret_builder, struct qr_err *err)
+static enum qr_status build(struct qr_env *env, const char *dir,
+                            const struct qr_archive_point *point,
+                            const struct qr_timeline *timeline,
+                            const struct qr_server_key *server_key,
+                            struct qr_archive_builder **ret_builder, struct qr_err *err)
 {
     QR_TRY(check_point(point, err));
     struct qr_archive_builder *b = calloc(1, sizeof *b);
@@ -67,7 +68,7 @@ enum qr_status qr_archive_build(struct qr_env *env, const char *dir,
     b->point = *point;
     b->next_lsn = point->lsn.v;
     qr_env_random(env, b->salt, sizeof b->salt);
-    enum qr_status status = qri_files_begin(dir, &options, &b->store, err);
+    enum qr_status status = qri_files_begin(dir, &options, timeline, &b->store, err);
     if (status == QR_OK)
         status = next_segment(b, err);
     if (status != QR_OK)
@@ -81,6 +82,22 @@ void qr_archive_build_point(struct qr_archive_builder *b, const struct qr_archiv
 {
     b->point = *point;
     b->next_lsn = point->lsn.v;
+}
+
+enum qr_status qr_archive_build(struct qr_env *env, const char *dir,
+                                const struct qr_archive_point *point,
+                                const struct qr_server_key *server_key,
+                                struct qr_archive_builder **ret_builder, struct qr_err *err)
+{
+    return build(env, dir, point, NULL, server_key, ret_builder, err);
+}
+
+enum qr_status qri_archive_build_copy(struct qr_env *env, const char *dir,
+                                      const struct qr_archive_point *point,
+                                      const struct qr_server_key *server_key,
+                                      struct qr_archive_builder **ret_builder, struct qr_err *err)
+{
+    return build(env, dir, point, &point->timeline, server_key, ret_builder, err);
 }
 
 enum qr_status qr_archive_build_page(struct qr_archive_builder *b, uint32_t page_no,
@@ -209,4 +226,16 @@ enum qr_status qr_archive_finish(struct qr_archive_builder *b, const struct qr_b
     enum qr_status status = qr_wrap(err, finish(b, counters, err), "finish the restore");
     qr_archive_abandon(b);
     return status;
+}
+
+enum qr_status qri_archive_finish_copy(struct qr_archive_builder *b, const struct qr_buf *counters,
+                                       struct qr_err *err)
+{
+    struct qr_buf none;
+    qr_buf_init(&none, 1);
+    enum qr_status status = qri_counter_file_write(b->store, counters, err);
+    if (status == QR_OK)
+        status = finish(b, &none, err);
+    qr_archive_abandon(b);
+    return qr_wrap(err, status, "finish the copy");
 }

@@ -4,7 +4,7 @@
  * batch into the double-write area, synced, then the same pages in place, synced. When all are
  * there, the header says C and log before it may go. Pages newer than the header's LSN (a
  * checkpoint that did not finish) are harmless: recovery skips changes that a page has already. */
-#include "store_int.h"
+#include "copies_int.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,12 +296,32 @@ static uint64_t hardened_end(struct qr_store *store)
     return lsn;
 }
 
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+/* But a member's log is not its own. */
+static enum qr_status write_counters(struct qr_store *store, struct qr_err *err)
+{
+    struct qr_buf records;
+    qr_buf_init(&records, SIZE_MAX / 4);
+    qri_counters_list(store, &records, nothing, NULL);
+    enum qr_status status = qri_counter_file_write(store, &records, err);
+    qr_buf_done(&records);
+    return status;
+}
+
 static enum qr_status finish(struct qr_store *store, const struct target *t, bool closing,
                              struct qr_err *err)
 {
     /* Counters are in the log only: they must be behind the new start before the old one goes. */
-    QR_TRY(qri_counters_log_all(store, closing, err));
-    QR_TRY(qri_log_flush(store, err));
+    if (store->pending.on) {
+        QR_TRY(write_counters(store, err));
+    } else {
+        QR_TRY(qri_counters_log_all(store, closing, err));
+        QR_TRY(qri_log_flush(store, err));
+    }
     struct qr_data_header *h = &store->checkpointer.header;
     struct qr_data_header before = *h;
     h->checkpoint_lsn = t->lsn;
@@ -324,6 +344,8 @@ static enum qr_status finish(struct qr_store *store, const struct target *t, boo
     atomic_store(&store->clean_lsn, t->lsn);
     atomic_fetch_sub(&store->log.since_checkpoint, t->log_bytes);
     atomic_fetch_add(&store->checkpointer.count, 1);
+    if (!store->pending.on)
+        qri_counter_file_remove(store);
     qri_logfile_drop_before(store, t->pos.segment_no);
     return QR_OK;
 }

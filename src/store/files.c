@@ -1,5 +1,5 @@
 /* files.c - the backend that keeps a database in a directory; see store/store.h */
-#include "store_int.h"
+#include "copies_int.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +24,23 @@ static void files_free(struct qr_store *store)
     qr_file_close(store->dw_file);
 }
 
+/* A member's log is hardened by whoever takes it. */
+static enum qr_status files_flush(struct qr_store *store, struct qr_err *err)
+{
+    return store->pending.on ? qri_store_check(store, err) : qri_files_flush(store, err);
+}
+
 static enum qr_status files_checkpoint(struct qr_store *store, struct qr_err *err)
 {
     return qri_checkpoint(store, false, err);
 }
 
+/* The log of a copy is its primary's: nothing is hardened without the others, so a close is what a
+ * crash is, and the next open recovers. */
 static enum qr_status files_close(struct qr_store *store, struct qr_err *err)
 {
+    if (store->pending.on || store->copies != NULL)
+        return QR_OK;
     return qri_checkpoint(store, true, err);
 }
 
@@ -60,7 +70,7 @@ static const struct qri_backend files_backend = {
     .reserve = qri_files_reserve,
     .unreserve = qri_files_unreserve,
     .harden = qri_files_flush,
-    .flush = qri_files_flush,
+    .flush = files_flush,
     .read_page = files_read_page,
     .upkeep = qri_files_upkeep,
     .checkpoint = files_checkpoint,
@@ -127,7 +137,8 @@ static void begin_log_cipher(struct qr_store *store)
 
 static enum qr_status remove_leftovers(struct qr_store *store, struct qr_err *err);
 
-static enum qr_status begin_files(struct qr_store *store, struct qr_err *err)
+static enum qr_status begin_files(struct qr_store *store, const struct qr_timeline *timeline,
+                                  struct qr_err *err)
 {
     enum qr_status status = qr_env_make_dir(store->env, store->dir, err);
     if (status != QR_OK && status != QR_EXISTS)
@@ -140,7 +151,10 @@ static enum qr_status begin_files(struct qr_store *store, struct qr_err *err)
     if (status != QR_NOT_FOUND)
         return qr_fail(err, status, "look into '%s'", store->dir);
     QR_TRY(remove_leftovers(store, err));
-    qr_env_random(store->env, store->timeline, QR_TIMELINE_BYTES);
+    if (timeline == NULL)
+        qr_env_random(store->env, store->timeline, QR_TIMELINE_BYTES);
+    else
+        memcpy(store->timeline, timeline->id, QR_TIMELINE_BYTES);
     if (store->options.server_key != NULL)
         QR_TRY(take_key(store, true, 0, err));
     QR_TRY(qri_store_open_file(store, "double-write",
@@ -152,11 +166,12 @@ static enum qr_status begin_files(struct qr_store *store, struct qr_err *err)
 }
 
 enum qr_status qri_files_begin(const char *dir, const struct qr_store_options *options,
-                               struct qr_store **ret_store, struct qr_err *err)
+                               const struct qr_timeline *timeline, struct qr_store **ret_store,
+                               struct qr_err *err)
 {
     struct qr_store *store = NULL;
     QR_TRY(new_files(dir, options, &store, err));
-    enum qr_status status = begin_files(store, err);
+    enum qr_status status = begin_files(store, timeline, err);
     if (status != QR_OK)
         qri_store_free(store);
     else
@@ -204,7 +219,7 @@ enum qr_status qr_store_create(const char *dir, const struct qr_store_options *o
                             (page_bytes & (page_bytes - 1)) != 0))
         return qr_fail(err, QR_INVALID, "page size %u", page_bytes);
     struct qr_store *store = NULL;
-    enum qr_status status = qri_files_begin(dir, options, &store, err);
+    enum qr_status status = qri_files_begin(dir, options, NULL, &store, err);
     if (status == QR_OK)
         status = write_new_files(store, err);
     qri_store_free(store);
@@ -237,7 +252,7 @@ static enum qr_status open_store(struct qr_store *store, struct qr_err *err)
     int64_t start = qr_env_mono_ns(store->env);
     QR_TRY(open_files(store, err));
     struct qr_data_header *h = &store->checkpointer.header;
-    h->epoch++;
+    h->epoch += !store->pending.on; /* a member's is its primary's */
     store->epoch = h->epoch;
     begin_log_cipher(store);
     store->was_clean = h->clean != 0;
@@ -268,6 +283,78 @@ enum qr_status qr_store_open(const char *dir, const struct qr_store_options *opt
     return status;
 }
 
+/* --- copies --- */
+
+enum qr_status qri_files_open_member(const char *dir, const struct qr_store_options *options,
+                                     uint64_t until, struct qr_store **ret_store,
+                                     struct qr_err *err)
+{
+    struct qr_store *store = NULL;
+    QR_TRY(new_files(dir, options, &store, err));
+    store->pending.on = true;
+    store->recover_until = until;
+    atomic_store(&store->read_only, true);
+    enum qr_status status = qr_wrap(err, open_store(store, err), "open store '%s'", dir);
+    if (status != QR_OK)
+        qri_store_free(store);
+    else
+        *ret_store = store;
+    return status;
+}
+
+/* Recovery takes no block of an epoch that the header does not know. */
+static enum qr_status raise_epoch(struct qr_store *store, uint64_t epoch, struct qr_err *err)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    pthread_mutex_lock(&cp->run_mu);
+    struct qr_data_header before = cp->header;
+    cp->header.epoch = epoch;
+    enum qr_status status = qri_header_write(store, err);
+    if (status != QR_OK) {
+        uint64_t sequence = cp->header.sequence;
+        cp->header = before;
+        cp->header.sequence = sequence + 1;
+    }
+    pthread_mutex_unlock(&cp->run_mu);
+    if (status != QR_OK)
+        return status;
+    pthread_mutex_lock(&store->log.flush_mu);
+    store->epoch = epoch;
+    begin_log_cipher(store);
+    pthread_mutex_unlock(&store->log.flush_mu);
+    return QR_OK;
+}
+
+static void continue_at(struct qr_store *store, uint64_t lsn)
+{
+    pthread_mutex_lock(&store->log.flush_mu);
+    pthread_mutex_lock(&store->log.mu);
+    store->log.append_lsn = store->log.written_lsn = lsn;
+    pthread_mutex_unlock(&store->log.mu);
+    pthread_mutex_unlock(&store->log.flush_mu);
+}
+
+enum qr_status qri_files_follow_epoch(struct qr_store *store, uint64_t epoch, uint64_t first_lsn,
+                                      struct qr_err *err)
+{
+    QR_TRY(raise_epoch(store, epoch, err));
+    continue_at(store, first_lsn);
+    return QR_OK;
+}
+
+enum qr_status qri_files_own_epoch(struct qr_store *store, uint64_t epoch, struct qr_err *err)
+{
+    struct qri_log *log = &store->log;
+    QR_TRY(raise_epoch(store, epoch, err));
+    continue_at(store, log->written_lsn + QRI_EPOCH_LSN_JUMP);
+    pthread_mutex_lock(&log->mu);
+    qr_buf_clear(&log->epoch_record);
+    qr_record_add_epoch(&log->epoch_record, epoch, log->commit_lsn, store->commit_wall_ns);
+    log->epoch_pending = true;
+    pthread_mutex_unlock(&log->mu);
+    return qr_buf_status(&log->epoch_record, err);
+}
+
 /* --- remove --- */
 
 struct leftovers {
@@ -279,7 +366,7 @@ static bool is_ours(const char *name)
 {
     static const char *const ours[] = {"data", "data.tmp", "double-write", "versions.tmp",
                                        "lock", "rbpex",    "rbpex-table",  "rbpex-table.new",
-                                       "key",  "key.tmp"};
+                                       "key",  "key.tmp",  "counters",     "counters.tmp"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (strcmp(name, ours[i]) == 0)
             return true;

@@ -1,5 +1,5 @@
 /* files_log.c - the log in files: promises space, writes blocks, syncs; see store_int.h. */
-#include "store_int.h"
+#include "copies_int.h"
 #include <assert.h>
 #include <sched.h>
 #include <string.h>
@@ -102,6 +102,7 @@ static enum qr_status write_block(struct qr_store *store, struct qri_batch *b, b
     QR_TRY(put_block(store, b, last, file_bytes, err));
     log->offset += file_bytes;
     log->written_lsn += b->fill;
+    log->end_lsn = log->written_lsn;
     b->file_bytes += file_bytes;
     b->fill = 0;
     atomic_fetch_add_explicit(&log->blocks, 1, memory_order_relaxed);
@@ -141,6 +142,43 @@ static enum qr_status write_batch(struct qr_store *store, struct qri_batch *b, s
     return sync_current(store, b, err);
 }
 
+/* With log.mu held. */
+static void settle(struct qr_store *store, const struct qri_hardened *h)
+{
+    store->log.durable_pos = h->pos;
+    store->durable_commit_no = h->commit_no;
+    store->durable_commit_wall_ns = h->commit_wall_ns;
+    store->durable_pages_max = h->pages_max;
+    atomic_store(&store->durable_lsn, h->commit_lsn);
+}
+
+/* With log.mu held. One too many takes the place of the last: it says more. */
+static void hold_back(struct qri_pending *held, const struct qri_hardened *h)
+{
+    if (held->ragged)
+        return;
+    if (held->count < QRI_PENDING_MAX)
+        held->count++;
+    held->items[held->count - 1] = *h;
+}
+
+void qri_pending_release(struct qr_store *store, uint64_t lsn)
+{
+    struct qri_pending *held = &store->pending;
+    pthread_mutex_lock(&store->log.mu);
+    size_t count = 0;
+    while (count < held->count && held->items[count].commit_lsn <= lsn)
+        count++;
+    uint64_t reached = count == 0 ? 0 : held->items[count - 1].commit_lsn;
+    if (count > 0)
+        settle(store, &held->items[count - 1]);
+    held->count -= count;
+    memmove(held->items, held->items + count, held->count * sizeof held->items[0]);
+    pthread_mutex_unlock(&store->log.mu);
+    if (reached != 0)
+        qri_durable_reached(store, reached);
+}
+
 /* True: there is more to flush, and somebody sleeps who can do it. */
 static bool finish_batch(struct qr_store *store, struct qri_batch *b)
 {
@@ -149,12 +187,16 @@ static bool finish_batch(struct qr_store *store, struct qri_batch *b)
     log->flushing = false;
     bool wake = log->flush_wanted && log->flushers_asleep > 0;
     log->room += b->cost - (int64_t)b->file_bytes;
-    log->durable_pos = (struct qri_log_pos){
-        .lsn = b->end_lsn, .segment_no = log->current->no, .offset = log->offset};
-    store->durable_commit_no = b->commit_no;
-    store->durable_commit_wall_ns = b->commit_wall_ns;
-    store->durable_pages_max = b->pages_max;
-    atomic_store(&store->durable_lsn, b->commit_lsn);
+    struct qri_hardened h = {
+        .commit_lsn = b->commit_lsn,
+        .commit_no = b->commit_no,
+        .commit_wall_ns = b->commit_wall_ns,
+        .pages_max = b->pages_max,
+        .pos = {.lsn = b->end_lsn, .segment_no = log->current->no, .offset = log->offset}};
+    if (store->pending.on)
+        hold_back(&store->pending, &h);
+    else
+        settle(store, &h);
     struct qri_log_chunk *old = qri_log_keep_spares(store, b->chunks);
     pthread_mutex_unlock(&log->mu);
     qri_log_free_chunks(old);
@@ -164,7 +206,8 @@ static bool finish_batch(struct qr_store *store, struct qri_batch *b)
 /* Without flush_mu: the other flusher writes and syncs while this one sends the answers. */
 static void tell_who_waits(struct qr_store *store, uint64_t commit_lsn)
 {
-    qri_durable_reached(store, commit_lsn);
+    if (!store->pending.on)
+        qri_durable_reached(store, commit_lsn);
     if (store->threads_running &&
         atomic_load(&store->log.since_checkpoint) > store->options.checkpoint_bytes)
         qri_upkeep_want(store);
@@ -176,7 +219,7 @@ static void tell_who_waits(struct qr_store *store, uint64_t commit_lsn)
 static void gather(struct qr_store *store)
 {
     struct qri_log *log = &store->log;
-    int64_t now = store->threads_running ? qr_env_mono_ns(store->env) : 0;
+    int64_t now = store->threads_running && !store->pending.on ? qr_env_mono_ns(store->env) : 0;
     if (now <= log->gather_again_ns)
         return;
     int64_t start_ns = now;
@@ -205,17 +248,25 @@ enum qr_status qri_files_flush(struct qr_store *store, struct qr_err *err)
     if (status == QR_OK && qri_log_take(store, &b)) {
         qr_err_reset(&local);
         int64_t start_ns = qr_env_mono_ns(store->env);
+        uint64_t first_lsn = store->log.written_lsn;
         status = write_batch(store, &b, &local);
+        if (status == QR_OK && store->copies != NULL) /* what is hardened here is sent (S4) */
+            status = qri_copies_harden(store->copies, first_lsn, b.chunks, &local);
         if (status == QR_OK) {
             qri_waited(&store->log_writes, qr_env_mono_ns(store->env) - start_ns);
             wake = finish_batch(store, &b);
             done = true;
+        } else if (status == QR_CANCELLED) { /* told to nobody, as after a crash */
+            qri_log_free_chunks(b.chunks);
+            atomic_store(&store->health, QR_CLOSED);
         } else {
             qri_log_free_chunks(b.chunks);
             qri_store_fail(store, &local);
             status = qr_fail(err, QR_CLOSED, "harden the log: %.500s", local.text);
         }
     }
+    if (done && store->copies != NULL)
+        qri_copies_show(store->copies, b.commit_lsn);
     pthread_mutex_unlock(&store->log.flush_mu);
     if (wake)
         qri_log_wake(store);

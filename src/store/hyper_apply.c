@@ -11,61 +11,6 @@
 #include "base/sim_break.h"
 #include "base/banned.h"
 
-struct qri_change {
-    const uint8_t *record;
-    uint32_t page_no, bytes;
-    struct qri_frame *old, *new; /* of the first change of the page; old is pinned */
-};
-
-static enum qr_status add_change(struct qri_replica *rep, size_t count, const uint8_t *bytes,
-                                 const struct qr_record *record, struct qr_err *err)
-{
-    if (count == rep->change_capacity) {
-        size_t capacity = count == 0 ? 64 : count * 2;
-        struct qri_change *more = realloc(rep->changes, capacity * sizeof *more);
-        if (more == NULL)
-            return qr_fail(err, QR_NOMEM, "log group of %zu pages", count);
-        rep->changes = more;
-        rep->change_capacity = capacity;
-    }
-    rep->changes[count] = (struct qri_change){
-        .record = bytes, .page_no = record->page.page_no, .bytes = record->bytes};
-    return QR_OK;
-}
-
-static int by_page(const void *a, const void *b)
-{
-    const struct qri_change *x = a, *y = b;
-    if (x->page_no != y->page_no)
-        return x->page_no < y->page_no ? -1 : 1;
-    return (x->record > y->record) - (x->record < y->record);
-}
-
-static enum qr_status gather(struct qri_replica *rep, const uint8_t *records, size_t bytes,
-                             size_t *ret_count, struct qr_err *err)
-{
-    size_t count = 0;
-    for (size_t at = 0; at < bytes;) {
-        struct qr_record record;
-        QR_TRY(qr_record_decode(records + at, bytes - at, &record, err));
-        if (record.kind == QR_RECORD_DELTA || record.kind == QR_RECORD_IMAGE)
-            QR_TRY(add_change(rep, count++, records + at, &record, err));
-        at += record.bytes;
-    }
-    if (count > 1)
-        qsort(rep->changes, count, sizeof rep->changes[0], by_page);
-    *ret_count = count;
-    return QR_OK;
-}
-
-static size_t end_of_page(const struct qri_change *changes, size_t count, size_t from)
-{
-    size_t end = from + 1;
-    while (end < count && changes[end].page_no == changes[from].page_no)
-        end++;
-    return end;
-}
-
 /* Eviction runs under cache.mu; without it a frame that it takes out and puts back, because of our
  * pin, could look as if it were gone. */
 static struct qri_frame *pin_newest(struct qr_store *store, uint32_t page_no)
@@ -102,7 +47,7 @@ static void find_pages(struct qri_hyper *hy, size_t count, uint64_t lsn)
     pthread_mutex_lock(&rep->fetch_mu);
     rep->applying_lsn = lsn;
     for (size_t i = 0, end; i < count; i = end) {
-        end = end_of_page(rep->changes, count, i);
+        end = qri_changes_end(rep->changes, count, i);
         struct qri_change *c = &rep->changes[i];
         c->old = pin_newest(hy->store, c->page_no);
         qri_tier_changed(hy->store, c->page_no, lsn); /* behind an eviction that offers it */
@@ -144,7 +89,7 @@ static enum qr_status make_versions(struct qri_hyper *hy, size_t count, uint64_t
 {
     struct qri_replica *rep = hy->replica;
     for (size_t i = 0, end; i < count; i = end) {
-        end = end_of_page(rep->changes, count, i);
+        end = qri_changes_end(rep->changes, count, i);
         struct qri_change *c = &rep->changes[i];
         if (c->old == NULL && !makes_page_1(rep, c))
             continue;
@@ -248,7 +193,8 @@ enum qr_status qri_replica_apply(struct qri_hyper *hy, const uint8_t *records, s
                                  uint64_t lsn, const struct qr_record *commit, struct qr_err *err)
 {
     size_t count = 0;
-    QR_TRY(gather(hy->replica, records, bytes, &count, err));
+    QR_TRY(qri_changes_gather(&hy->replica->changes, &hy->replica->change_capacity, records, bytes,
+                              &count, err));
     find_pages(hy, count, lsn);
     enum qr_status status = make_versions(hy, count, lsn, err);
     if (status == QR_OK)

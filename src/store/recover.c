@@ -2,7 +2,7 @@
  *
  * The log is read twice from the last checkpoint on: first to find the last commit mark and the
  * groups that a crash cut off, then to apply what is complete. */
-#include "store_int.h"
+#include "copies_int.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,7 +282,9 @@ static enum qr_status apply_commit(struct qri_reader *r, struct replay *rp,
     rp->group_start = 0;
     if (rec->commit.db_pages > store->pages_max)
         store->pages_max = rec->commit.db_pages;
-    return qri_cache_is_over(store) ? qri_checkpoint_pages(store, lsn, err) : QR_OK;
+    /* what a member has may be given up, so it stays out of the pages */
+    return qri_cache_is_over(store) && !store->pending.on ? qri_checkpoint_pages(store, lsn, err)
+                                                          : QR_OK;
 }
 
 static enum qr_status apply_record(struct qri_reader *r, void *ctx, const struct qr_record *rec,
@@ -399,11 +401,15 @@ static void continue_log(struct qr_store *store, const struct qri_reader *end,
     struct qri_log *log = &store->log;
     log->current = end->segment;
     log->offset = end->offset;
-    log->append_lsn = log->written_lsn = end->lsn + QRI_EPOCH_LSN_JUMP;
+    log->append_lsn = log->written_lsn = log->end_lsn = end->lsn;
     log->commit_lsn = found->last_commit;
-    qr_record_add_epoch(&log->epoch_record, store->epoch, found->last_commit,
-                        found->commit_wall_ns);
-    log->epoch_pending = true;
+    store->pending.ragged = found->in_group || end->carry.len > 0;
+    if (!store->pending.on) {
+        log->append_lsn = log->written_lsn = end->lsn + QRI_EPOCH_LSN_JUMP;
+        qr_record_add_epoch(&log->epoch_record, store->epoch, found->last_commit,
+                            found->commit_wall_ns);
+        log->epoch_pending = true;
+    }
     log->durable_pos = (struct qri_log_pos){
         .lsn = end->lsn, .segment_no = end->segment->no, .offset = end->offset};
     log->room = qri_logfile_room(end->segment, end->offset);
@@ -444,10 +450,20 @@ enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
     atomic_store(&store->checkpoint_lsn, h->checkpoint_lsn);
     atomic_store(&store->clean_lsn, h->checkpoint_lsn);
     QR_TRY(open_segments(store, err));
+    QR_TRY(qri_counter_file_read(store, err));
     enum qr_status status = reader_init(&r, store, err);
+    bool cuts = store->recover_until != 0;
+    if (cuts)
+        r.until = store->recover_until;
     if (status == QR_OK)
         status = walk(&r, find_record, &found, err);
-    if (status == QR_OK)
+    /* What is behind the cut was given up; it is overwritten, or its epoch is over. */
+    cuts = cuts && r.lsn >= store->recover_until;
+    if (status == QR_OK && cuts &&
+        (r.lsn > store->recover_until || h->checkpoint_lsn > store->recover_until))
+        status = qr_fail(err, QR_CONFLICT, "the log cannot be cut at LSN %llu",
+                         (unsigned long long)store->recover_until);
+    if (status == QR_OK && !cuts)
         status = check_end(&r, err);
     if (status == QR_OK && !store->was_clean && !store->options.sync_off)
         status = write_tail_again(store, r.synced_lsn, err);
@@ -457,6 +473,7 @@ enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
         status = qri_logfiles_open_held(store, r.segment, r.offset == QR_SEGMENT_HEADER_BYTES, err);
     if (status == QR_OK) {
         continue_log(store, &r, &found);
+        store->log_epoch = r.epoch != 0 ? r.epoch : h->epoch;
         remove_stale(store);
         status = qr_buf_status(&store->log.epoch_record, err);
     }

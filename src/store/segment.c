@@ -213,7 +213,7 @@ static bool reuse_segment(struct qr_store *store, struct qri_segment *segment)
         qr_env_sync_dir(store->env, store->dir, NULL) != QR_OK)
         return false;
     segment->no = no;
-    segment->first_lsn = 0;
+    segment->first_lsn = segment->after_lsn = 0;
     return true;
 }
 
@@ -289,6 +289,7 @@ void qri_logfile_begins(struct qr_store *store, struct qri_segment *segment, uin
 {
     pthread_mutex_lock(&store->log.segments_mu);
     segment->first_lsn = lsn;
+    segment->after_lsn = store->log.end_lsn; /* flush_mu is held */
     pthread_mutex_unlock(&store->log.segments_mu);
 }
 
@@ -299,7 +300,7 @@ static enum qr_status note_first_lsn(struct qri_segment *s, struct qr_err *err)
     size_t got = 0;
     QR_TRY(qr_file_pread(s->file, sector, sizeof sector, QR_SEGMENT_HEADER_BYTES, &got, err));
     if (qr_block_peek(sector, got, &h, NULL) == QR_OK)
-        s->first_lsn = h.first_lsn;
+        s->first_lsn = s->after_lsn = h.first_lsn;
     return QR_OK;
 }
 
@@ -332,7 +333,7 @@ struct qri_segment *qri_logfile_read_from(struct qr_store *store, uint64_t lsn)
     struct qri_segment *found = NULL;
     pthread_mutex_lock(&store->log.segments_mu);
     for (struct qri_segment *s = store->log.segments; s != NULL; s = s->next)
-        if (s->first_lsn != 0 && s->first_lsn <= lsn)
+        if (s->first_lsn != 0 && s->after_lsn <= lsn)
             found = s;
     if (found != NULL)
         store->log.archive_readers++;

@@ -134,9 +134,9 @@ static void join_flushers(struct qr_store *store)
         pthread_join(store->flusher_threads[--store->flusher_count], NULL);
 }
 
-static enum qr_status start_flushers(struct qr_store *store, struct qr_err *err)
+enum qr_status qri_store_start_flushers(struct qr_store *store, struct qr_err *err)
 {
-    while (store->flusher_count < store->backend->flushers) {
+    while (!store->pending.on && store->flusher_count < store->backend->flushers) {
         QR_TRY(qr_thread_start("qr-flusher", 0, qri_log_flusher_main, store,
                                &store->flusher_threads[store->flusher_count], err));
         store->flusher_count++;
@@ -149,7 +149,7 @@ enum qr_status qri_store_start(struct qr_store *store, struct qr_err *err)
     if (store->options.threads_off)
         return QR_OK;
     store->threads_running = true; /* the threads read it */
-    enum qr_status status = start_flushers(store, err);
+    enum qr_status status = qri_store_start_flushers(store, err);
     if (status == QR_OK)
         status =
             qr_thread_start("qr-upkeep", 0, qri_upkeep_main, store, &store->upkeep_thread, err);

@@ -101,6 +101,7 @@ struct qri_segment {
     struct qr_file *file;
     uint64_t bytes;
     uint64_t first_lsn; /* of its first block; 0: it has none yet. guarded by segments_mu */
+    uint64_t after_lsn; /* where the log ended before that block; guarded likewise */
     struct qri_segment *next;
 };
 
@@ -129,6 +130,7 @@ struct qri_log {
     struct qri_segment *current;
     uint64_t offset; /* in current */
     uint64_t written_lsn;
+    uint64_t end_lsn; /* of the log that is written: written_lsn, but before a new epoch's jump */
     int64_t gather_again_ns, gather_pause_ns;
     uint8_t *block;               /* QR_BLOCK_PAYLOAD_BYTES_MAX and header and padding; aligned */
     pthread_mutex_t extend_mu;    /* one new segment at a time */
@@ -151,6 +153,23 @@ struct qri_batch {
     uint64_t synced_lsn, file_bytes;
     uint32_t fill; /* payload bytes in log.block */
     bool unsynced; /* blocks are written and not synced */
+};
+
+/* The end of a flushed batch. */
+struct qri_hardened {
+    uint64_t commit_lsn, commit_no, commit_wall_ns;
+    uint32_t pages_max;
+    struct qri_log_pos pos;
+};
+
+/* What is hardened here and not yet everywhere (a copy of several): nobody is told. Oldest first;
+ * guarded by log.mu. */
+enum { QRI_PENDING_MAX = 16 };
+struct qri_pending {
+    _Atomic bool on;
+    bool ragged; /* what is flushed next ends in the middle of a group: nothing starts there */
+    struct qri_hardened items[QRI_PENDING_MAX];
+    size_t count;
 };
 
 /* The thread that frees versions, gives memory back and does the backend's upkeep. */
@@ -227,6 +246,14 @@ struct qri_checkpointer {
 };
 
 struct qri_counters; /* counter.c */
+struct qri_copies;   /* copies_int.h */
+
+/* One record of a group that comes from elsewhere. */
+struct qri_change {
+    const uint8_t *record;
+    uint32_t page_no, bytes;
+    struct qri_frame *old, *new; /* of the first change of the page; old is pinned */
+};
 
 struct qr_store {
     const struct qri_backend *backend;
@@ -278,6 +305,11 @@ struct qr_store {
     struct qri_upkeep upkeep;
     struct qri_checkpointer checkpointer; /* of the files */
     struct qri_counters *counters;
+    struct qri_pending pending;
+    struct qri_copies *copies; /* it is the primary of several; guarded by log.flush_mu */
+    bool has_counter_file;     /* counters are beside the log, too; run_mu */
+    uint64_t recover_until;    /* of the log at open; 0: all */
+    uint64_t log_epoch;        /* of the last log that was there at open, or came until promoted */
 
     pthread_mutex_t waits_mu;
     struct qr_durable_wait *waits_first, *waits_last; /* sorted by LSN; guarded by waits_mu */
@@ -396,8 +428,11 @@ QR_NODISCARD enum qr_status qri_store_check(const struct qr_store *store, struct
 /* files.c */
 /* A directory with files for a new store, not published: without its data file's name it is none.
  */
-QR_NODISCARD enum qr_status qri_files_begin(const char *dir, const struct qr_store_options *options,
-                                            struct qr_store **ret_store, struct qr_err *err);
+struct qr_timeline;
+QR_NODISCARD enum qr_status
+qri_files_begin(const char *dir, const struct qr_store_options *options,
+                const struct qr_timeline *timeline, /* NULL: a new one */
+                struct qr_store **ret_store, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_files_publish(struct qr_store *store, struct qr_err *err);
 
 /* files_log.c */
@@ -463,6 +498,12 @@ QR_NODISCARD enum qr_status qri_reader_next_block(struct qri_reader *r,
                                                   struct qr_block_header *ret_header, bool *ret_end,
                                                   struct qr_err *err);
 
+/* changes.c: page records of a group, sorted by page; *changes grows, and is the caller's. */
+QR_NODISCARD enum qr_status qri_changes_gather(struct qri_change **changes, size_t *capacity,
+                                               const uint8_t *records, size_t bytes,
+                                               size_t *ret_count, struct qr_err *err);
+size_t qri_changes_end(const struct qri_change *changes, size_t count, size_t from);
+
 /* durable.c */
 void qri_durable_reached(struct qr_store *store, uint64_t lsn);
 
@@ -512,6 +553,8 @@ QR_NODISCARD enum qr_status qri_store_new(const char *dir, const struct qr_store
                                           struct qr_store **ret_store, struct qr_err *err);
 void qri_store_free(struct qr_store *store);
 QR_NODISCARD enum qr_status qri_store_start(struct qr_store *store, struct qr_err *err);
+/* Of a member that becomes the primary. */
+QR_NODISCARD enum qr_status qri_store_start_flushers(struct qr_store *store, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_store_lock_dir(struct qr_store *store, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_store_open_file(struct qr_store *store, const char *name,
                                                 unsigned flags, struct qr_file **ret_file,

@@ -28,8 +28,10 @@ struct fixture {
     struct node {
         char name[QR_NODE_NAME_BYTES];
         struct qr_rpc_listener *listener;
-        bool runs;
+        bool runs, registers, is_ready;
     } nodes[NODES_MAX];
+    pthread_t registering;
+    bool ends; /* that thread */
     size_t node_count;
     pthread_mutex_t listen_mu; /* one listener an address; before mu */
     pthread_mutex_t mu;
@@ -166,10 +168,53 @@ static inline enum qr_status want(void *ctx, const char *name, struct qr_err *er
     pthread_mutex_unlock(&f->mu);
     if (runs)
         return QR_OK;
-    struct qr_control_ask ask = {
-        .role = QR_ROLE_COMPUTE, .name = qr_str(name), .pid = (uint32_t)getpid()};
-    return qr_control_call(qr_rpc_client_peer(f->brief), QR_CONTROL_REGISTER, &ask, TIME_NS, NULL,
-                           err);
+    pthread_mutex_lock(&f->mu);
+    node_of(f, name)->registers = true;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->mu);
+    return QR_OK;
+}
+
+static inline struct node *next_to_register(struct fixture *f) /* held */
+{
+    for (size_t i = 0; i < f->node_count; i++)
+        if (f->nodes[i].registers)
+            return &f->nodes[i];
+    return NULL;
+}
+
+/* Who wants a node may be a call of control's, so another thread says that it is ready. */
+static inline void *register_main(void *arg)
+{
+    struct fixture *f = arg;
+    pthread_mutex_lock(&f->mu);
+    while (!f->ends) {
+        struct node *node = next_to_register(f);
+        if (node == NULL) {
+            (void)qr_cond_wait(&f->changed, &f->mu, -1);
+            continue;
+        }
+        node->registers = false;
+        struct qr_control_ask ask = {
+            .role = QR_ROLE_COMPUTE, .name = qr_str(node->name), .pid = (uint32_t)getpid()};
+        pthread_mutex_unlock(&f->mu);
+        (void)!qr_control_call(qr_rpc_client_peer(f->brief), QR_CONTROL_REGISTER, &ask, TIME_NS,
+                               NULL, NULL);
+        pthread_mutex_lock(&f->mu);
+        node->is_ready = true;
+        pthread_cond_broadcast(&f->changed);
+    }
+    pthread_mutex_unlock(&f->mu);
+    return NULL;
+}
+
+static inline void want_and_wait(struct fixture *f, const char *name)
+{
+    assert_int_equal(want(f, name, NULL), QR_OK);
+    pthread_mutex_lock(&f->mu);
+    while (!node_of(f, name)->is_ready)
+        (void)qr_cond_wait(&f->changed, &f->mu, -1);
+    pthread_mutex_unlock(&f->mu);
 }
 
 static inline void end(void *ctx, const char *name)
@@ -178,7 +223,7 @@ static inline void end(void *ctx, const char *name)
     pthread_mutex_lock(&f->mu);
     struct node *node = node_of(f, name);
     bool runs = node->runs;
-    node->runs = false;
+    node->runs = node->registers = node->is_ready = false;
     pthread_mutex_unlock(&f->mu);
     if (runs)
         qr_control_exited(f->control, name, false);
@@ -275,6 +320,8 @@ static inline void open_control(struct fixture *f, int turn)
         QR_OK);
     assert_int_equal(new_client(f, "control", &f->brief), QR_OK);
     assert_int_equal(new_client(f, "operate", &f->operate), QR_OK);
+    f->ends = false;
+    assert_int_equal(pthread_create(&f->registering, NULL, register_main, f), 0);
     struct qr_err err = {0};
     if (qr_control_start(f->control, qr_env_mono_ns(qr_env_real()) + TIME_NS, &err) != QR_OK)
         fail_msg("%s", err.text);
@@ -284,6 +331,11 @@ static inline void close_control(struct fixture *f)
 {
     qr_control_stop(f->control);
     qr_control_free(f->control); /* its threads use the clients */
+    pthread_mutex_lock(&f->mu);
+    f->ends = true;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->mu);
+    pthread_join(f->registering, NULL);
     qr_rpc_client_free(f->brief);
     qr_rpc_client_free(f->operate);
     for (size_t i = 0; i < f->node_count; i++)
@@ -331,8 +383,8 @@ static inline bool find(struct fixture *f, const char *name, struct qr_database_
     return qr_registry_find_database(f->registry, 0, qr_str(name), row) == QR_OK;
 }
 
-/* "src" has files; "h" is Hyperscale, with a process and one HA replica; "m" is Hyperscale and was
- * not always. */
+/* "src" has files; "b" has them in processes of its own; "h" is Hyperscale, with a process and one
+ * HA replica; "m" is Hyperscale and was not always. */
 static inline void prepare(struct fixture *f)
 {
     struct qr_database_row row;
@@ -345,7 +397,18 @@ static inline void prepare(struct fixture *f)
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     char node[QR_NODE_NAME_BYTES];
     qr_place_node(&row, node);
-    assert_int_equal(want(f, node, NULL), QR_OK);
+    want_and_wait(f, node);
+    wish = (struct qr_database_wish){.edition = qr_str("BusinessCritical")};
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("b"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    assert_int_equal(qr_registry_begin_reign(f->registry, row.id, 0, 1, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_members(f->registry, row.id, 0, 2, 7, NULL), QR_OK);
+    pthread_mutex_lock(&f->mu);
+    keep_file(f, &row, true);
+    pthread_mutex_unlock(&f->mu);
+    qr_place_node(&row, node);
+    want_and_wait(f, node);
     struct qr_database_row target;
     struct qr_database_wish moved = {.edition = qr_str("Hyperscale")};
     assert_int_equal(

@@ -433,6 +433,40 @@ static void test_every_objective_has_an_edition(void **state)
     assert_null(qr_slo_find(qr_str("GP_Gen5_1")));
 }
 
+/* Who is in the record may take over; only the primary of the epoch changes it. */
+static void test_the_record_of_members_is_its_primarys(void **state)
+{
+    struct fixture *f = *state;
+    open_registry(f);
+    struct qr_registry *registry = f->registry;
+    struct qr_database_wish wish = {.edition = qr_str("BusinessCritical")};
+    struct qr_database_row row;
+    assert_int_equal(qr_registry_add_database(registry, 0, qr_str("b"), &wish, &row, NULL), QR_OK);
+    uint32_t id = row.id;
+    assert_int_equal(qr_registry_begin_reign(registry, id, 0, 7, NULL), QR_OK);
+    assert_int_equal(qr_registry_find_id(registry, id, &row), QR_OK);
+    assert_int_equal(row.epoch, 8);
+    assert_int_equal(row.members, 1);
+    assert_int_equal(qr_registry_begin_reign(registry, id, 1, 0, NULL), QR_FENCED);
+    assert_int_equal(qr_registry_set_members(registry, id, 0, 8, 7, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_members(registry, id, 0, 7, 1, NULL), QR_FENCED);
+    assert_int_equal(qr_registry_set_members(registry, id, 1, 8, 6, NULL), QR_FENCED);
+    assert_int_equal(qr_registry_set_members(registry, id, 0, 8, 6, NULL), QR_INVALID);
+    assert_int_equal(qr_registry_begin_reign(registry, id, 3, 0, NULL), QR_FENCED);
+    assert_int_equal(qr_registry_begin_reign(registry, id, 2, 0, NULL), QR_OK);
+    assert_int_equal(qr_registry_find_id(registry, id, &row), QR_OK);
+    assert_int_equal(row.epoch, 9);
+    assert_int_equal(row.primary, 2);
+    assert_int_equal(row.members, 6); /* the one before is gone */
+    assert_int_equal(qr_registry_set_members(registry, id, 0, 8, 7, NULL), QR_FENCED);
+    assert_int_equal(qr_registry_set_members(registry, id, 2, 9, 7, NULL), QR_OK);
+    struct qr_database_wish shared = {.edition = qr_str("GeneralPurpose")};
+    assert_int_equal(qr_registry_alter_database(registry, 0, qr_str("b"), &shared, &row, NULL),
+                     QR_OK);
+    assert_int_equal(row.members, 0);
+    assert_int_equal(row.epoch, 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +493,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_altering_and_renaming_change_one_row, setup, teardown),
         cmocka_unit_test_setup_teardown(test_firewall_rules_are_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_record_of_members_is_its_primarys, setup,
+                                        teardown),
         cmocka_unit_test(test_every_objective_has_an_edition),
     };
     return cmocka_run_group_tests_name("ctl", tests, NULL, NULL);

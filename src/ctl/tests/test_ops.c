@@ -57,6 +57,37 @@ static bool m_has_files(struct fixture *f)
     return !qr_database_is_hyper(&row) && row.migrated_wall_ns == 0 &&
            strcmp(row.edition, "GeneralPurpose") == 0;
 }
+static bool is_at(struct fixture *f, const char *name, const char *node)
+{
+    struct qr_database_row row;
+    char place[QR_NODE_NAME_BYTES];
+    if (!find(f, name, &row))
+        return false;
+    qr_place_node(&row, place);
+    return strncmp(place, node, strlen(node)) == 0;
+}
+static bool new_has_copies(struct fixture *f)
+{
+    return is_at(f, "new", "bc-");
+}
+static bool src_has_copies(struct fixture *f)
+{
+    return is_at(f, "src", "bc-");
+}
+static bool b_is_shared(struct fixture *f)
+{
+    return is_at(f, "b", "shared");
+}
+static bool b_is_larger(struct fixture *f)
+{
+    struct qr_database_row row;
+    assert_true(find(f, "b", &row));
+    return strcmp(row.objective, "BC_Gen5_4") == 0;
+}
+static bool b_is_gone(struct fixture *f)
+{
+    return !is_there(f, "b");
+}
 static bool always(struct fixture *f)
 {
     return is_there(f, "h");
@@ -90,6 +121,13 @@ static const struct scenario {
     {QR_OPERATION_MIGRATE,     QR_CONTROL_ALTER,       {.name = NAME("src"), .edition = NAME("Hyperscale"), .objective = NAME("HS_Gen5_2")}, src_is_hyper, 0, false},
     {QR_OPERATION_REVERSE_MIGRATE, QR_CONTROL_ALTER,   {.name = NAME("m"), .edition = NAME("GeneralPurpose"), .objective = NAME("GP_Gen5_2")}, m_has_files, 0, false},
     {QR_OPERATION_DROP_SERVER, QR_CONTROL_DROP_SERVER, {.server = 1}, server_is_gone, QR_NODE_VACATE, false},
+    {QR_OPERATION_CREATE,      QR_CONTROL_CREATE,      {.name = NAME("new"), .edition = NAME("Premium")}, new_has_copies, QR_NODE_MAKE, false},
+    {QR_OPERATION_COPY,        QR_CONTROL_CREATE,      {.name = NAME("new"), .copy_of = NAME("b")}, new_has_copies, QR_NODE_COPY, false},
+    {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("src"), .edition = NAME("BusinessCritical")}, src_has_copies, 0, false},
+    {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("b"), .edition = NAME("GeneralPurpose")}, b_is_shared, 0, false},
+    {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("b"), .objective = NAME("BC_Gen5_4")}, b_is_larger, 0, false},
+    {QR_OPERATION_DROP,        QR_CONTROL_DROP,        {.name = NAME("b")}, b_is_gone, QR_NODE_HOLD, false},
+    {QR_OPERATION_FAILOVER,    QR_CONTROL_FAILOVER,    {.name = NAME("b")}, always, 0, true},
     /* clang-format on */
 };
 /* A second server, with a database of a name that the first one has, too. */

@@ -56,6 +56,8 @@ enum qr_control_method {
     QR_CONTROL_DROP_SERVER, /* server; an operation as those above are */
     QR_CONTROL_MAKE_SERVER, /* name, new_name: its administrator, hash, text: its document; with
                                its master when it ends */
+    QR_CONTROL_REIGN,   /* name of a node, version: the epoch of its copy; it is in the row then */
+    QR_CONTROL_MEMBERS, /* name of a node, version: its epoch, slices: the members, as bits */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
     QR_CONTROL_RESOURCES,        /* those of a server with an id above; answer: not always all */
@@ -82,6 +84,7 @@ enum qr_control_method {
     QR_NODE_KEEP,    /* a long-term backup: its row, its database's */
     QR_NODE_BACKUPS, /* u8 geo; answer: its backups (ctl/backups.h) */
     QR_NODE_CHECK,   /* every page and index of it; QR_CORRUPT names the damage */
+    QR_NODE_TIDY,    /* its other copies go */
     QR_NODE_VACATE,  /* it moves to another node: its sessions end, it is closed, and until RELEASE
                         who comes is told to look for another node */
     QR_NODE_MOVE,    /* a database's row, that of its target, u8 enum qr_move_wish; answer: struct

@@ -119,7 +119,11 @@ struct qr_database_row {
     uint64_t branch_lsn;               /* where */
     char guid[QR_GUID_TEXT_BYTES + 1]; /* of the database itself, never used again */
     struct qr_database_traits traits;
-    uint32_t encrypted;       /* 1: all that it ever stored is */
+    uint32_t encrypted; /* 1: all that it ever stored is */
+    /* Of a database with copies, one record: its primary's epoch, which of the members that is, and
+     * the members that have all that was acknowledged, as bits; 0: none has served yet. */
+    uint64_t epoch;
+    uint32_t primary, members;
     int64_t migrated_wall_ns; /* when it came to Hyperscale from another tier; 0: it did not */
     int64_t kept_wall_ns;    /* KEPT: of when it is; else when the last long-term backup was made */
     int64_t expires_wall_ns; /* KEPT: until when */
@@ -132,7 +136,7 @@ struct qr_database_row {
     uint32_t
         leftovers; /* 1: files of where it was have yet to be backed up for the last time, and go */
 };
-enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30 };
+enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30, QR_COPY_SECONDARIES = 3 };
 /* Somebody may name it. */
 static inline bool qr_database_is_live(const struct qr_database_row *row)
 {
@@ -145,6 +149,11 @@ static inline bool qr_database_is_hyper(const struct qr_database_row *row)
 }
 /* Business Critical and Premium: it has files, in processes of its own, each with a copy. */
 bool qr_database_has_copies(const struct qr_database_row *row);
+/* Secondaries that it is to have. */
+static inline uint32_t qr_database_secondaries(const struct qr_database_row *row)
+{
+    return qr_database_has_copies(row) ? QR_COPY_SECONDARIES : row->ha_replicas;
+}
 /* It has processes of its own; the others share one. */
 static inline bool qr_database_has_nodes(const struct qr_database_row *row)
 {
@@ -234,6 +243,16 @@ QR_NODISCARD enum qr_status qr_registry_set_state(struct qr_registry *registry, 
  * QR_FULL beyond QR_SLICES_MAX, QR_INVALID for one that has files. */
 QR_NODISCARD enum qr_status qr_registry_grow_database(struct qr_registry *registry, uint32_t id,
                                                       uint32_t slices, struct qr_err *err);
+/* That member becomes the primary of a database with copies, in an epoch above all before and above
+ * `above`. The primary before, if that is another, is gone for sure: it is a member no more.
+ * QR_FENCED: it is no member. */
+QR_NODISCARD enum qr_status qr_registry_begin_reign(struct qr_registry *registry, uint32_t id,
+                                                    uint32_t member, uint64_t above,
+                                                    struct qr_err *err);
+/* The primary of that epoch says who its members are. QR_FENCED: it is the primary no more. */
+QR_NODISCARD enum qr_status qr_registry_set_members(struct qr_registry *registry, uint32_t id,
+                                                    uint32_t member, uint64_t epoch,
+                                                    uint32_t members, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_registry_remove_database(struct qr_registry *registry, uint32_t id,
                                                         struct qr_err *err);
 /* QR_NOT_FOUND, without words: the caller knows which T-SQL error it is. */

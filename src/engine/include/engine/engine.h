@@ -107,7 +107,8 @@ struct qr_replica_info {
     uint8_t group_id[16];          /* the same for all of one primary */
     enum qr_replica_role role;
     bool is_local;
-    bool is_silent; /* nothing was heard of it lately */
+    bool is_silent;      /* nothing was heard of it lately */
+    bool is_synchronous; /* every commit waits for it */
     uint32_t database_id;
     struct qr_str database_name, server_name;
     uint64_t applied_lsn, commit_lsn; /* its newest commit; that of the primary */

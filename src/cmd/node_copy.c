@@ -1,0 +1,217 @@
+/* node_copy.c - see node_int.h: one copy of a Business Critical or Premium database in its process.
+ *
+ * The primary reaches the others at NAME.copy in the run directory. A secondary opens its database
+ * to readers when it has caught up; the record of who has is in the database's row. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "node_int.h"
+#include "store/copies.h"
+#include "base/banned.h"
+
+enum { WORKER_STACK_BYTES = 1 << 20, ADDRESS_BYTES = 256 };
+static const int64_t ASK_NS = INT64_C(5) * 1000000000, LOOK_NS = 200000000,
+                     BACKOFF_MAX_NS = 50000000;
+
+struct qri_copy_node {
+    struct qri_node *node;
+    uint32_t database_id, own;
+    struct qr_member *member;
+    struct qr_rpc_loop *loop;
+    struct qr_rpc_listener *listener;
+    struct qr_rpc_client *others[QR_COPIES_MAX];
+};
+
+const char *qri_copy_path(const struct qri_datadir *dir, struct qr_arena *arena,
+                          const struct qr_database_row *row, uint32_t member)
+{
+    const char *name = row->timeline;
+    if (member != 0)
+        name = qr_arena_printf(arena, "%s.r%u", row->timeline, member);
+    return name == NULL ? NULL : qri_datadir_path(dir, arena, "databases", name);
+}
+
+/* ---- the record ---- */
+
+static enum qr_status reign(void *ctx, uint64_t above, uint64_t *ret_epoch, uint32_t *ret_recorded,
+                            struct qr_err *err)
+{
+    const struct qri_copy_node *c = ctx;
+    const struct qri_node_options *o = &c->node->options;
+    struct qr_control_ask ask = {.name = qr_str(o->name), .version = above};
+    struct qr_database_row row;
+    QR_TRY(qr_control_call(o->operate, QR_CONTROL_REIGN, &ask, ASK_NS, NULL, err));
+    QR_TRY(qr_control_find(o->control, 0, qr_str(""), c->database_id, ASK_NS, &row, err));
+    if (row.primary != c->own) /* another one was faster */
+        return qr_fail(err, QR_FENCED, "member %u is the primary", row.primary);
+    *ret_epoch = row.epoch;
+    *ret_recorded = row.members;
+    return QR_OK;
+}
+
+static enum qr_status record(void *ctx, uint64_t epoch, uint32_t members, struct qr_err *err)
+{
+    const struct qri_copy_node *c = ctx;
+    const struct qri_node_options *o = &c->node->options;
+    struct qr_control_ask ask = {.name = qr_str(o->name), .version = epoch, .slices = members};
+    return qr_control_call(o->operate, QR_CONTROL_MEMBERS, &ask, ASK_NS, NULL, err);
+}
+
+/* ---- opening ---- */
+
+/* Its supervisor starts another, which sees what is valid of what is there. */
+static void start_anew(void *ctx)
+{
+    const struct qri_copy_node *c = ctx;
+    qr_log_event(&c->node->options.log, QR_INFO, "copy_begins_anew", NULL);
+    _exit(QRI_EXIT_FATAL);
+}
+
+static enum qr_status make_address(const struct qri_copy_node *c, const struct qr_database_row *row,
+                                   uint32_t member, char dst[ADDRESS_BYTES], struct qr_err *err)
+{
+    char name[QR_NODE_NAME_BYTES];
+    qr_place_member(row, member, name);
+    int n = snprintf(dst, ADDRESS_BYTES, "unix:%s/%s.copy", c->node->options.run_dir, name);
+    return n > 0 && n < ADDRESS_BYTES ? QR_OK
+                                      : qr_fail(err, QR_TOO_BIG, "a copy's address is too long");
+}
+
+static enum qr_status open_links(struct qri_copy_node *c, const struct qr_database_row *row,
+                                 struct qr_err *err)
+{
+    char address[ADDRESS_BYTES];
+    struct qr_rpc_loop_options loop = {
+        .env = c->node->options.env, .log = &c->node->options.log, .name = "copies"};
+    QR_TRY(qr_rpc_loop_new(&loop, &c->loop, err));
+    for (uint32_t i = 0; i < QR_COPIES_MAX; i++) {
+        struct qr_rpc_client_options client = {.address = address,
+                                               .backoff_max_ns = BACKOFF_MAX_NS};
+        QR_TRY(make_address(c, row, i, address, err));
+        if (i != c->own)
+            QR_TRY(qr_rpc_client_new(c->loop, &client, &c->others[i], err));
+    }
+    struct qr_rpc_listen_options listen = {.address = address,
+                                           .serve = qr_member_serve,
+                                           .ctx = c->member,
+                                           .workers = 1,
+                                           .worker_stack_bytes = WORKER_STACK_BYTES};
+    QR_TRY(make_address(c, row, c->own, address, err));
+    return qr_rpc_listen(c->loop, &listen, &c->listener, err);
+}
+
+static enum qr_status promote(struct qri_copy_node *c, struct qr_store **ret_store,
+                              struct qr_err *err)
+{
+    struct qr_copies_options options = {.own = c->own, .reign = reign, .record = record, .ctx = c};
+    for (uint32_t i = 0; i < QR_COPIES_MAX; i++)
+        if (c->others[i] != NULL)
+            options.peers[i] = qr_rpc_client_peer(c->others[i]);
+    return qr_member_promote(c->member, &options, ret_store, err);
+}
+
+static bool is_told_to_end(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+static enum qr_status wait_for_primary(struct qri_copy_node *c, struct qr_store **ret_store,
+                                       struct qr_err *err)
+{
+    enum qr_status status;
+    do
+        status = is_told_to_end() ? qr_fail(err, QR_CANCELLED, "it is being stopped")
+                                  : qr_member_wait(c->member, LOOK_NS, ret_store, err);
+    while (status == QR_TIMEOUT);
+    return status;
+}
+
+enum qr_status qri_copy_open(struct qri_node *node, const struct qr_database_row *row,
+                             const struct qr_store_options *options, const char *path,
+                             struct qr_store **ret_store, struct qr_err *err)
+{
+    struct qri_copy_node *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return qr_fail(err, QR_NOMEM, "open a copy");
+    *c = (struct qri_copy_node){
+        .node = node, .database_id = row->id, .own = qr_place_member_of(node->options.name)};
+    node->copy = c;
+    struct qr_member_options member = {
+        .dir = path, .store = options, .start_anew = start_anew, .ctx = c};
+    QR_TRY(qr_member_new(&member, &c->member, err));
+    QR_TRY(open_links(c, row, err));
+    return atomic_load(&node->duty) == QR_DUTY_PRIMARY ? promote(c, ret_store, err)
+                                                       : wait_for_primary(c, ret_store, err);
+}
+
+enum qr_status qri_copy_promote(struct qri_node *node, struct qr_err *err)
+{
+    struct qr_store *store = NULL;
+    return promote(node->copy, &store, err);
+}
+
+void qri_copy_stop(struct qri_node *node)
+{
+    if (node->copy == NULL)
+        return;
+    qr_member_stop(node->copy->member);
+    qr_rpc_listener_free(node->copy->listener);
+    node->copy->listener = NULL;
+}
+
+void qri_copy_close(struct qri_node *node)
+{
+    struct qri_copy_node *c = node->copy;
+    if (c == NULL)
+        return;
+    qri_copy_stop(node);
+    qr_member_free(c->member);
+    for (uint32_t i = 0; i < QR_COPIES_MAX; i++)
+        qr_rpc_client_free(c->others[i]);
+    qr_rpc_loop_free(c->loop);
+    free(c);
+    node->copy = NULL;
+}
+
+size_t qri_copy_list(struct qri_node *node, struct qr_copy_info *dst)
+{
+    return node->copy == NULL ? 0 : qr_member_list(node->copy->member, dst);
+}
+
+/* ---- files ---- */
+
+static enum qr_status remove_copies(struct qri_node *node, const struct qr_database_row *row,
+                                    uint32_t kept, struct qr_err *err)
+{
+    struct qr_arena arena;
+    enum qr_status status = QR_OK;
+    qr_arena_init(&arena, 64 * 1024);
+    for (uint32_t i = 0; i < QR_COPIES_MAX && status == QR_OK; i++) {
+        const char *path = qri_copy_path(node->options.dir, &arena, row, i);
+        if (path == NULL)
+            status = qr_fail(err, QR_NOMEM, "remove a copy");
+        else if (i != kept)
+            status = qr_store_remove(node->options.env, path, err);
+        if (status == QR_NOT_FOUND)
+            status = QR_OK;
+    }
+    qr_arena_done(&arena);
+    return status;
+}
+
+enum qr_status qri_node_tidy(struct qri_node *node, const struct qr_database_row *row,
+                             struct qr_err *err)
+{
+    return remove_copies(node, row, 0, err);
+}
+
+enum qr_status qri_copy_remove_others(struct qri_node *node, const struct qr_database_row *row,
+                                      struct qr_err *err)
+{
+    return remove_copies(node, row, row->primary, err);
+}
