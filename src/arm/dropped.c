@@ -113,6 +113,30 @@ void qri_get_dropped(struct qri_request *r)
                    qri_copy(r, r->vars[3]));
 }
 
+/* Of a kind of which this version has none: PUT and PATCH. */
+void qri_refuse_kind(struct qri_request *r)
+{
+    struct qri_place place;
+    if (qri_place_server(r, &place))
+        qri_refuse(r, 400, "FeatureNotSupported",
+                   "Elastic pools and failover groups are not supported by this version.");
+}
+
+void qri_get_none(struct qri_request *r)
+{
+    struct qri_place place;
+    if (qri_place_server(r, &place))
+        qri_refuse(r, 404, "ResourceNotFound", "The requested resource '%.400s' was not found.",
+                   qri_copy(r, r->vars[3]));
+}
+
+void qri_delete_none(struct qri_request *r)
+{
+    struct qri_place place;
+    if (qri_place_server(r, &place))
+        qri_reply_empty(r, 204);
+}
+
 /* Of a kind of which this version has none. */
 void qri_list_none(struct qri_request *r)
 {

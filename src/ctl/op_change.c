@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "ops_int.h"
+#include "registry_int.h"
 #include "base/banned.h"
 
 static const int64_t TIME_NS = INT64_C(30) * 1000000000;
@@ -43,6 +44,7 @@ enum qr_status qri_rename_begin(struct qr_control *control, struct qri_op *op, s
         return qr_fail(err, QR_INVALID, "This name is not possible for the database.");
     snprintf(op->row.other, sizeof op->row.other, "%.*s", (int)op->ask.new_name.n,
              op->ask.new_name.p);
+    QR_TRY(qri_check_name(op->ask.new_name, err));
     if (qr_is_master(row.id))
         return qr_fail(err, QR_INVALID, "This name is not possible for the database.");
     if (qr_registry_find_database(control->options.registry, op->ask.server, op->ask.new_name,

@@ -382,8 +382,8 @@ static enum qr_status add_database(struct qr_registry *registry, uint32_t server
     struct qri_server *server = qri_registry_server(registry, server_number);
     if (server == NULL)
         return qr_fail(err, QR_NOT_FOUND, "There is no such server.");
-    if (name.n == 0 || !qri_copy_text(row.name, sizeof row.name, name))
-        return qr_fail(err, QR_INVALID, "The name of a database has 1 to 128 characters.");
+    QR_TRY(qri_check_name(name, err));
+    (void)qri_copy_text(row.name, sizeof row.name, name);
     if (find_name(registry, server_number, name) != NULL)
         return qr_sql_fail(err, 1801, row.name);
     struct qr_database_wish defaulted = *wish;

@@ -88,6 +88,8 @@ QR_NODISCARD enum qr_status qri_wish_apply(const struct qr_database_wish *wish,
 
 /* registry_row.c: false for what does not fit, or is not there as that type. */
 bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s); /* NUL-terminates */
+/* Of a database to be; errors 1801 for one that every server has, 45190, QR_INVALID. */
+QR_NODISCARD enum qr_status qri_check_name(struct qr_str name, struct qr_err *err);
 bool qri_take_text(const json_t *object, const char *name, char *dst, size_t dst_bytes);
 bool qri_take_number(const json_t *object, const char *name, json_int_t *ret_number);
 bool qri_row_of_json(const json_t *o, struct qr_database_row *row);

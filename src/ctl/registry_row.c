@@ -1,6 +1,7 @@
 /* registry_row.c - see registry_int.h: rows of the registry as JSON */
 #include <stdio.h>
 #include <string.h>
+#include "base/sqlmsg.h"
 #include "registry_int.h"
 #include "base/banned.h"
 
@@ -169,4 +170,28 @@ void qri_new_guid(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1])
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
              b[15]);
+}
+
+/* As Azure has them: what a URL, a path or a terminal would take for something else. */
+enum qr_status qri_check_name(struct qr_str name, struct qr_err *err)
+{
+    static const char *const taken[] = {"model", "msdb", "tempdb"};
+    char text[QR_NAME_BYTES_MAX + 1];
+    if (name.n == 0 || !qri_copy_text(text, sizeof text, name))
+        return qr_fail(err, QR_INVALID, "The name of a database has 1 to 128 characters.");
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+        if (qr_str_ieqz(name, taken[i]))
+            return qr_sql_fail(err, 1801, text);
+    bool good = name.p[name.n - 1] != '.' && name.p[name.n - 1] != ' ';
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        if (c < 0x20 || c == 0x7f)
+            return qr_sql_fail(err, 45190, text);
+        good = good && strchr("<>*%&:\\/?", c) == NULL;
+    }
+    return good
+               ? QR_OK
+               : qr_fail(err, QR_INVALID,
+                         "The name of a database has none of <>*%%&:\\/? and does not end with '.' "
+                         "or a blank.");
 }

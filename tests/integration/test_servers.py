@@ -1,12 +1,15 @@
 """Several logical servers in one instance: each has its own databases, logins and rules."""
 import os
 import signal
+import threading
+import unittest
 
 import arm
 import server
 import tds
 from test_arm_databases import Case
 from test_replicas import wait_for
+from test_roles import ALL
 
 PASSWORD = "Another-Secret-2"
 SOURCE = "server01"
@@ -124,6 +127,49 @@ class Servers(Case):
         self.assertEqual(self.errors_of(server="nowhere.database.windows.net"), [40532])
         self.assertEqual(self.errors_of(database="mine"), [4060, 18456])
         self.drop_server("own")
+
+    def test_names_that_cannot_be_are_refused_and_odd_ones_work(self):
+        wrong = {"tempdb": 1801, "Model": 1801, "msdb": 1801, "master": 1801, "a/b": None,
+                 "../up": None, "a\\b": None, "*": None, "end.": None, "end ": None, "a\x01b": 45190,
+                 "b" * 129: 103}
+        odd = ["a" * 128, "\u00fc" * 128, "a]b", "a'b", "\U0001f600"]
+        with self.server.connect() as connection:
+            for name, number in wrong.items():
+                errors = [e.number for e in connection.batch(f"CREATE DATABASE [{name}]").errors]
+                self.assertEqual(len(errors), 1, name)
+                self.assertIn(number, (None, *errors), name)
+            for name in odd:
+                connection.execute(f"CREATE DATABASE [{name.replace(']', ']]')}]")
+                self.assertEqual(self.values(connection, "SELECT COUNT(*) FROM sys.databases "
+                                             f"WHERE name = N'{name.replace(chr(39), chr(39) * 2)}'"),
+                                 [1])
+            self.assertEqual([e.number for e in connection.batch(
+                "ALTER DATABASE [a]]b] MODIFY NAME = [tempdb]").errors], [1801])
+            for name in odd:
+                connection.execute(f"DROP DATABASE [{name.replace(']', ']]')}]")
+
+    @unittest.skipUnless(ALL, "takes long")
+    def test_a_hundred_are_made_at_once(self):
+        answers = []
+
+        def make(i):
+            answers.append(self.send("PUT", f"/databases/crowd{i}", {"location": "eastus"})[0])
+        threads = [threading.Thread(target=make, args=(i,)) for i in range(100)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(answers, [202] * 100)
+        wait_for(lambda: [d["properties"]["status"] for d in self.good("GET", "/databases")["value"]
+                          if d["name"].startswith("crowd")] == ["Online"] * 100)
+
+    def test_what_is_not_there_yet_says_so(self):
+        for kind in ("elasticPools", "failoverGroups"):
+            self.assertEqual(self.good("GET", "/" + kind)["value"], [])
+            self.refused(self.send("GET", f"/{kind}/x"), 404, "ResourceNotFound")
+            self.refused(self.send("PUT", f"/{kind}/x", {"location": "eastus"}), 400,
+                         "FeatureNotSupported")
+            self.assertEqual(self.send("DELETE", f"/{kind}/x")[0], 204)
 
     def test_rules_and_passwords_are_those_of_a_server(self):
         self.make_server("ruled")
