@@ -257,6 +257,8 @@ enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_i
     }
     if (status == QR_OK)
         status = drop_orphans(svc, &slice->manifest, err);
+    if (status == QR_OK)
+        status = qri_copies_drop_unnamed(svc, &slice->manifest, err);
     struct qri_slice *ready = NULL;
     if (status == QR_OK)
         status = build(svc, &slice->manifest, &slice->tag, NULL, NULL, 0, slice->manifest.disk_lsn,

@@ -43,47 +43,6 @@ static enum qr_status take_options(struct qr_pagesvc *svc, const struct qr_pages
     return svc->dir == NULL ? qr_fail(err, QR_NOMEM, "page server") : QR_OK;
 }
 
-/* --- the directory of local copies --- */
-
-/* "<timeline>-<slice>-<id>", and ".new" behind it while it is fetched. */
-static bool is_copy(const char *name)
-{
-    unsigned slice_no;
-    char id[17] = "";
-    int end = 0;
-    if (strspn(name, "0123456789abcdef") != QR_TIMELINE_HEX_BYTES - 1 ||
-        sscanf(name + QR_TIMELINE_HEX_BYTES - 1, "-%u-%16[0-9a-f]%n", &slice_no, id, &end) != 2)
-        return false;
-    const char *rest = name + QR_TIMELINE_HEX_BYTES - 1 + end;
-    return strlen(id) == 16 && (rest[0] == '\0' || strcmp(rest, ".new") == 0);
-}
-
-static bool drop_copy(void *arg, const char *name)
-{
-    struct qr_pagesvc *svc = arg;
-    char path[QRI_LAYER_PATH_BYTES_MAX];
-    if (is_copy(name)) {
-        snprintf(path, sizeof path, "%s/%s", svc->dir, name);
-        enum qr_status status = qr_env_unlink(svc->env, path, NULL);
-        QR_LOG(&svc->options.log, QR_INFO, "local_copy_removed", QR_F("path", (const char *)path),
-               QR_F("removed", status == QR_OK));
-    }
-    return true;
-}
-
-/* What an earlier version kept beside a store whose objects are files. All of it is in the store:
- * a layer was named only once it was there, and log that is in no named layer comes again. */
-static enum qr_status drop_copies(struct qr_pagesvc *svc, struct qr_err *err)
-{
-    enum qr_status status = qr_env_list(svc->env, svc->dir, drop_copy, svc, err);
-    if (status == QR_NOT_FOUND) {
-        if (err != NULL)
-            qr_err_reset(err);
-        status = QR_OK;
-    }
-    return qr_wrap(err, status, "clean '%s'", svc->dir);
-}
-
 static enum qr_status make_dir(struct qr_pagesvc *svc, struct qr_err *err)
 {
     enum qr_status status = qr_env_make_dir(svc->env, svc->dir, err);
@@ -104,8 +63,10 @@ enum qr_status qr_pagesvc_open(const struct qr_pagesvc_options *options,
     pthread_mutex_init(&svc->mu, NULL);
     qr_cond_init(&svc->wake);
     enum qr_status status = take_options(svc, options, err);
+    if (status == QR_OK && !svc->files)
+        status = make_dir(svc, err);
     if (status == QR_OK)
-        status = svc->files ? drop_copies(svc, err) : make_dir(svc, err);
+        status = qri_copies_clean(svc, err);
     if (status == QR_OK && !svc->options.threads_off) {
         svc->worker_runs = true;
         status = qr_thread_start("qr-pagework", 0, worker_main, svc, &svc->worker, err);

@@ -203,6 +203,15 @@ QR_NODISCARD enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const stru
                                               struct qri_manifest *ret_manifest,
                                               struct qr_blob_tag *ret_tag, struct qr_err *err);
 
+/* --- copies.c --- */
+/* At the start, while nobody uses them: copies that were half fetched; and all that an earlier
+ * version made beside a store whose objects are files here. All of it is in the store: a layer was
+ * named only once it was there, and log that is in no named layer comes again. */
+QR_NODISCARD enum qr_status qri_copies_clean(struct qr_pagesvc *svc, struct qr_err *err);
+/* Those of the slice's own layers that its manifest does not name. */
+QR_NODISCARD enum qr_status
+qri_copies_drop_unnamed(struct qr_pagesvc *svc, const struct qri_manifest *m, struct qr_err *err);
+
 /* --- flush.c --- */
 void qri_layer_path(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
                     char dst[QRI_LAYER_PATH_BYTES_MAX]);

@@ -214,6 +214,56 @@ static void test_what_earlier_versions_and_crashes_left_is_removed(void **state)
     bed_free(&b);
 }
 
+static void test_a_layer_that_is_gone_hides_no_other(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_make(&b, false, 300, 1 << 20);
+    for (int i = 0; i < 3; i++) {
+        world_commit(&b.w);
+        bed_ingest(&b);
+        assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    }
+    uint32_t pages = b.w.commits[b.w.commit_count - 1].db_pages;
+    bed_close(&b);
+    char path[600];
+    snprintf(path, sizeof path, "%s/0000000100000002.delta~", bed_objects);
+    assert_int_equal(qr_env_unlink(qr_sim_env(b.sim), path, NULL), QR_OK);
+    bed_open(&b, 1 << 20);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    uint32_t right = bed_count_right(&b);
+    assert_true(right < pages && right > 0);
+    bed_work(&b);
+    assert_int_equal(bed_count_right(&b), right);
+    bed_free(&b);
+}
+
+static void test_copies_of_layers_that_no_manifest_names_are_removed(void **state)
+{
+    (void)state;
+    static const char unnamed[] = "/layers/01000000000000000000000000000000-0-00000001000000ff",
+                      others[] = "/layers/02000000000000000000000000000000-0-00000001000000ff";
+    struct bed b;
+    char path[100];
+    bed_make(&b, true, 300, 8192);
+    bed_ingest(&b);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    int copies = files_in(&b, "/layers", "-").count;
+    assert_true(copies > 2);
+    bed_close(&b);
+    snprintf(path, sizeof path, "%s.new", others);
+    make_file(&b, path);
+    make_file(&b, others);
+    make_file(&b, unnamed);
+    bed_open(&b, 8192);
+    assert_int_equal(files_in(&b, "/layers", "-").count, copies + 2);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    assert_int_equal(files_in(&b, "/layers", "-").count, copies + 1);
+    assert_int_equal(files_in(&b, "/layers", "02000000").count, 1);
+    bed_check(&b);
+    bed_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_a_damaged_block_costs_its_pages_and_no_more),
         cmocka_unit_test(test_damage_does_not_stop_merges_of_what_is_well),
         cmocka_unit_test(test_a_layer_that_cannot_be_opened_hides_no_other),
+        cmocka_unit_test(test_a_layer_that_is_gone_hides_no_other),
+        cmocka_unit_test(test_copies_of_layers_that_no_manifest_names_are_removed),
         cmocka_unit_test(test_what_earlier_versions_and_crashes_left_is_removed),
     };
     return cmocka_run_group_tests_name("pagesvc/files", tests, NULL, NULL);

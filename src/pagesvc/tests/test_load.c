@@ -8,7 +8,7 @@
 #include "pagesvc/pagesvc.h"
 #include "qr_test.h"
 
-enum { PAGE_BYTES = 4096, PAGES = 3000, PAGES_A_COMMIT = 60, OPEN_BYTES = 1 << 20, FAN_IN = 4 };
+enum { PAGE_BYTES = 4096, PAGES = 3000, PAGES_A_COMMIT = 30, FAN_IN = 4 };
 
 struct load {
     struct qr_sim *sim;
@@ -20,7 +20,7 @@ struct load {
     uint8_t (*pages)[PAGE_BYTES]; /* by number, as of the last commit */
 };
 
-static void open_service(struct load *l)
+static void open_service(struct load *l, uint64_t open_layer_bytes)
 {
     struct qr_env *env = qr_sim_env(l->sim);
     struct qr_err err;
@@ -29,14 +29,14 @@ static void open_service(struct load *l)
     struct qr_pagesvc_options options = {.env = env,
                                          .dir = "/layers",
                                          .blob = l->blob,
-                                         .open_layer_bytes = OPEN_BYTES,
+                                         .open_layer_bytes = open_layer_bytes,
                                          .fan_in = FAN_IN,
                                          .grace_ns = 1000,
                                          .threads_off = true};
     assert_int_equal(qr_pagesvc_open(&options, &l->svc, &err), QR_OK);
 }
 
-static void begin(struct load *l)
+static void begin(struct load *l, uint64_t open_layer_bytes)
 {
     *l = (struct load){.sim = qr_sim_new(&(struct qr_sim_options){.seed = 4}),
                        .id = {{{1}}, 0},
@@ -45,7 +45,7 @@ static void begin(struct load *l)
     qr_buf_init(&l->log, 1 << 28);
     l->pages = calloc(PAGES + 1, sizeof *l->pages);
     assert_non_null(l->pages);
-    open_service(l);
+    open_service(l, open_layer_bytes);
     assert_int_equal(qr_pagesvc_create(l->svc, &l->id, PAGE_BYTES, qr_lsn(l->start), NULL), QR_OK);
     qr_record_add_epoch(&l->log, 1, l->start, 0);
 }
@@ -153,7 +153,7 @@ static void test_a_load_is_written_once(void **state)
     (void)state;
     struct load l;
     struct qr_pagesvc_stats stats;
-    begin(&l);
+    begin(&l, 1 << 20);
     load_all(&l);
     assert_true(written(&l, &stats) < l.log.len * 21 / 20);
     assert_true(stats.layers > FAN_IN * 2); /* they could have been merged */
@@ -161,8 +161,25 @@ static void test_a_load_is_written_once(void **state)
     check_pages(&l);
     qr_pagesvc_close(l.svc);
     qr_blob_close(l.blob);
-    open_service(&l);
+    open_service(&l, 1 << 20);
     assert_int_equal(qr_pagesvc_attach(l.svc, &l.id, NULL), QR_OK);
+    check_pages(&l);
+    end(&l);
+}
+
+static void test_of_many_layers_of_a_load_the_oldest_are_merged_once(void **state)
+{
+    (void)state;
+    enum { ALONE_MAX = 16 * FAN_IN };
+    struct load l;
+    struct qr_pagesvc_stats stats;
+    begin(&l, 100 << 10); /* a layer for each commit */
+    load_all(&l);
+    assert_true(written(&l, &stats) < l.log.len * 41 / 20);
+    assert_true(l.commit_no > ALONE_MAX * 5 / 4);
+    assert_true(stats.merged_bytes > 0);
+    assert_int_equal(stats.merged_bytes, stats.level_bytes[0]);
+    assert_in_range(stats.layers, ALONE_MAX, ALONE_MAX * 2);
     check_pages(&l);
     end(&l);
 }
@@ -173,7 +190,7 @@ static void test_of_pages_that_are_loaded_again_the_old_go(void **state)
     (void)state;
     struct load l;
     struct qr_pagesvc_stats stats;
-    begin(&l);
+    begin(&l, 1 << 20);
     load_all(&l);
     uint64_t bytes = l.log.len;
     for (int i = 0; i < 7; i++) {
@@ -197,7 +214,7 @@ static void test_changes_after_a_load_are_merged_and_make_images(void **state)
     (void)state;
     struct load l;
     struct qr_pagesvc_stats stats;
-    begin(&l);
+    begin(&l, 1 << 20);
     load_all(&l);
     uint64_t log = l.log.len;
     while (l.log.len - log < log * 3 / 2) {
@@ -218,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_load_is_written_once),
+        cmocka_unit_test(test_of_many_layers_of_a_load_the_oldest_are_merged_once),
         cmocka_unit_test(test_of_pages_that_are_loaded_again_the_old_go),
         cmocka_unit_test(test_changes_after_a_load_are_merged_and_make_images),
     };
