@@ -148,12 +148,13 @@ static enum qr_status check_files(struct qr_blob *blob, struct qr_err *err)
     return QR_OK;
 }
 
-enum qr_status qr_blob_stage_begin(struct qr_blob *blob, const char *name,
+enum qr_status qr_blob_stage_begin(struct qr_blob *blob, const char *name, bool read_soon,
                                    struct qr_blob_stage **ret_stage, struct qr_err *err)
 {
     QR_TRY(check_files(blob, err));
     QR_TRY(check_name(name, err));
-    return qr_wrap(err, blob->ops->stage_begin(blob, name, ret_stage, err), "begin '%s'", name);
+    return qr_wrap(err, blob->ops->stage_begin(blob, name, read_soon, ret_stage, err), "begin '%s'",
+                   name);
 }
 
 enum qr_status qr_blob_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,

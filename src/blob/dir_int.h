@@ -89,7 +89,7 @@ enum qr_status qri_dir_put_file(struct qr_blob *blob, const char *name, struct q
 enum qr_status qri_dir_put_large(struct qri_dir *dir, const char *name, const void *bytes,
                                  size_t count, const char *if_tag, struct qr_blob_tag *ret_tag,
                                  struct qr_err *err);
-enum qr_status qri_dir_stage_begin(struct qr_blob *blob, const char *name,
+enum qr_status qri_dir_stage_begin(struct qr_blob *blob, const char *name, bool read_soon,
                                    struct qr_blob_stage **ret_stage, struct qr_err *err);
 enum qr_status qri_dir_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,
                                  const void *bytes, size_t count, struct qr_err *err);

@@ -1,5 +1,5 @@
-/* dir_stage.c - see blob/blob.h: large objects, written piece by piece past the machine's page
- * cache, and read as the files that they are */
+/* dir_stage.c - see blob/blob.h: large objects, written piece by piece, past the machine's page
+ * cache unless they are read soon, and read as the files that they are */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@ struct qr_blob_stage {
     uint64_t at;            /* where the open piece begins in the file; 0: it is the first */
     size_t filled;          /* of the open piece */
     uint32_t rest_crc;      /* of what is behind the first piece, and written */
+    bool cached;            /* it may stay in the page cache */
     bool failed;
 };
 
@@ -31,7 +32,7 @@ static void free_stage(struct qr_blob_stage *stage)
     free(stage);
 }
 
-enum qr_status qri_dir_stage_begin(struct qr_blob *blob, const char *name,
+enum qr_status qri_dir_stage_begin(struct qr_blob *blob, const char *name, bool read_soon,
                                    struct qr_blob_stage **ret_stage, struct qr_err *err)
 {
     struct qri_dir *dir = (struct qri_dir *)blob;
@@ -47,8 +48,9 @@ enum qr_status qri_dir_stage_begin(struct qr_blob *blob, const char *name,
     stage->filled = QRI_DIR_HEADER_BYTES;
     snprintf(stage->name, sizeof stage->name, "%s", name);
     qri_dir_new_header(dir, QRI_DIR_WHOLE, &stage->header);
-    enum qr_status status =
-        qri_dir_open_temp(dir, name, QR_OPEN_DIRECT, &stage->temp, &stage->file, err);
+    enum qr_status status = qri_dir_open_temp(dir, name, read_soon ? 0 : QR_OPEN_DIRECT,
+                                              &stage->temp, &stage->file, err);
+    stage->cached = read_soon;
     if (status != QR_OK)
         free_stage(stage);
     else
@@ -69,7 +71,10 @@ static enum qr_status write_piece(struct qr_file *to, const uint8_t *piece, size
 static enum qr_status write_open_piece(struct qr_blob_stage *stage, struct qr_err *err)
 {
     stage->rest_crc = qr_crc32c(stage->rest_crc, stage->piece, stage->filled);
-    return write_piece(stage->file, stage->piece, stage->filled, stage->at, err);
+    QR_TRY(write_piece(stage->file, stage->piece, stage->filled, stage->at, err));
+    if (stage->cached)
+        qr_file_write_back(stage->file, stage->at, stage->filled);
+    return QR_OK;
 }
 
 struct source {
@@ -135,7 +140,8 @@ static enum qr_status write_end(struct qr_blob_stage *stage, const void *head, s
     qri_dir_header_put(&stage->header, stage->first);
     QR_TRY(write_piece(stage->file, stage->first, first_bytes, 0, err));
     QR_TRY(qr_file_sync(stage->file, err));
-    qr_file_uncache(stage->file); /* where the file system knows no direct writes */
+    if (!stage->cached)
+        qr_file_uncache(stage->file); /* where the file system knows no direct writes */
     return QR_OK;
 }
 
@@ -167,7 +173,7 @@ static enum qr_status put(struct qri_dir *dir, const char *name, const struct so
                           const char *if_tag, struct qr_blob_tag *ret_tag, struct qr_err *err)
 {
     struct qr_blob_stage *stage = NULL;
-    QR_TRY(qri_dir_stage_begin(&dir->base, name, &stage, err));
+    QR_TRY(qri_dir_stage_begin(&dir->base, name, false, &stage, err));
     enum qr_status status = add(stage, from, err);
     if (status != QR_OK) {
         qri_dir_stage_abandon(&dir->base, stage);

@@ -162,11 +162,11 @@ static bool sim_has_files(struct qr_blob *blob)
 }
 
 /* What is staged is the store's behind; no answer of these is worth losing but that of the end. */
-static enum qr_status sim_stage_begin(struct qr_blob *blob, const char *name,
+static enum qr_status sim_stage_begin(struct qr_blob *blob, const char *name, bool read_soon,
                                       struct qr_blob_stage **ret_stage, struct qr_err *err)
 {
     QR_TRY(enter(blob, true, NULL, err));
-    return qr_blob_stage_begin(behind(blob), name, ret_stage, err);
+    return qr_blob_stage_begin(behind(blob), name, read_soon, ret_stage, err);
 }
 
 static enum qr_status sim_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,

@@ -214,7 +214,13 @@ static void real_uncache(struct qr_file *file)
     (void)posix_fadvise(fd_of(file), 0, 0, POSIX_FADV_DONTNEED);
 }
 
+static void real_write_back(struct qr_file *file, uint64_t offset, uint64_t bytes)
+{
+    (void)sync_file_range(fd_of(file), (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 static const struct qr_file_ops real_file_ops = {
+    .write_back = real_write_back,
     .uncache = real_uncache,
     .pread = real_pread,
     .pwrite = real_pwrite,

@@ -170,7 +170,7 @@ static enum qr_status write_merged(struct qri_slice *slice, struct qri_layer **l
     for (size_t i = 0; i < count && scans != NULL; i++)
         qri_layer_scan_init(&scans[i], layers[i]);
     if (status == QR_OK)
-        status = qri_layer_begin(slice, &desc, &writer, err);
+        status = qri_layer_begin(slice, &desc, false, &writer, err);
     if (status == QR_OK)
         status = merge_entries(scans, count, writer, err);
     if (status == QR_OK)
@@ -360,7 +360,7 @@ static enum qr_status write_image(struct qri_slice *slice, uint32_t first, uint3
     desc.first_page = first;
     desc.last_page = last;
     struct qri_layer_writer *writer = NULL;
-    QR_TRY(qri_layer_begin(slice, &desc, &writer, err));
+    QR_TRY(qri_layer_begin(slice, &desc, false, &writer, err));
     struct qr_buf page, record, none;
     qr_buf_init(&page, QR_PAGE_BYTES_MAX);
     qr_buf_init(&record, QR_RECORD_BYTES_MAX);

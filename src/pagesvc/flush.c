@@ -27,10 +27,11 @@ struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer
 }
 
 enum qr_status qri_layer_begin(struct qri_slice *slice, const struct qri_layer_desc *desc,
-                               struct qri_layer_writer **ret_writer, struct qr_err *err)
+                               bool read_soon, struct qri_layer_writer **ret_writer,
+                               struct qr_err *err)
 {
     struct qr_pagesvc *svc = slice->svc;
-    struct qri_layer_place place = {.env = svc->env, .blob = NULL};
+    struct qri_layer_place place = {.env = svc->env, .read_soon = read_soon};
     if (svc->files) {
         place.blob = svc->options.blob;
         qri_layer_name(desc, place.name);
@@ -282,7 +283,7 @@ static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, ui
     size_t count;
     QR_TRY(qri_mem_sorted(mem, &entries, &count, err));
     struct qri_layer_writer *writer = NULL;
-    enum qr_status status = qri_layer_begin(slice, &desc, &writer, err);
+    enum qr_status status = qri_layer_begin(slice, &desc, true, &writer, err);
     for (size_t i = 0; i < count && status == QR_OK; i++) {
         const struct qri_mem_entry *e = entries[i];
         if (e->lsn <= desc.last_lsn)

@@ -53,7 +53,7 @@ static enum qr_status begin(struct qri_slice *slice, const struct qr_pages_impor
     desc.last_page = last;
     slice->import.desc = desc;
     slice->import.next_page = first;
-    return qri_layer_begin(slice, &desc, &slice->import.writer, err);
+    return qri_layer_begin(slice, &desc, false, &slice->import.writer, err);
 }
 
 static enum qr_status add(struct qri_slice *slice, const struct qr_pages_import *import,

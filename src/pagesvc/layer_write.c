@@ -59,9 +59,10 @@ enum qr_status qri_layer_writer_new(const struct qri_layer_place *place,
     qr_buf_init(&w->block, BLOCK_BYTES_MAX);
     qr_buf_init(&w->index, SECTION_BYTES_MAX);
     unsigned flags = QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE;
-    enum qr_status status = place->blob != NULL
-                                ? qr_blob_stage_begin(place->blob, place->name, &w->stage, err)
-                                : qr_env_open(place->env, place->name, flags, &w->file, err);
+    enum qr_status status =
+        place->blob != NULL
+            ? qr_blob_stage_begin(place->blob, place->name, place->read_soon, &w->stage, err)
+            : qr_env_open(place->env, place->name, flags, &w->file, err);
     if (status != QR_OK) {
         free_writer(w);
         return qr_wrap(err, status, "make layer '%s'", place->name);

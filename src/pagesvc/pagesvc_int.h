@@ -157,6 +157,7 @@ struct qri_layer_desc {
 struct qri_layer_place {
     struct qr_env *env;
     struct qr_blob *blob; /* NULL: a file */
+    bool read_soon;
     char name[QRI_LAYER_PATH_BYTES_MAX];
 };
 

@@ -232,9 +232,10 @@ QR_NODISCARD enum qr_status qri_layer_mend(struct qri_slice *slice, const struct
 QR_NODISCARD enum qr_status qri_layer_store(struct qri_slice *slice,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
-/* A layer compressed and encrypted as the service's options say. */
+/* A layer compressed and encrypted as the service's options say. `read_soon`: by merges, and those
+ * who ask for pages that changed lately. */
 QR_NODISCARD enum qr_status qri_layer_begin(struct qri_slice *slice,
-                                            const struct qri_layer_desc *desc,
+                                            const struct qri_layer_desc *desc, bool read_soon,
                                             struct qri_layer_writer **ret_writer,
                                             struct qr_err *err);
 /* With task_mu held: a name for a new layer. */

@@ -318,7 +318,7 @@ static void test_a_staged_object_is_there_at_its_end_and_read_as_a_file(void **s
     struct qr_file *file = NULL;
     uint64_t start = 0;
     if (!qr_blob_has_files(blob)) {
-        assert_int_equal(qr_blob_stage_begin(blob, "s/x", &stage, NULL), QR_UNSUPPORTED);
+        assert_int_equal(qr_blob_stage_begin(blob, "s/x", true, &stage, NULL), QR_UNSUPPORTED);
         assert_int_equal(qr_blob_open_file(blob, "s/x", &file, &start, NULL), QR_UNSUPPORTED);
         assert_int_equal(qr_blob_drop_stages(blob, "s/", NULL), QR_UNSUPPORTED);
         qr_blob_close(blob);
@@ -334,7 +334,7 @@ static void test_a_staged_object_is_there_at_its_end_and_read_as_a_file(void **s
         struct qr_blob_info info;
         struct qr_blob_tag tag;
         struct qr_buf buf;
-        assert_ok(qr_blob_stage_begin(blob, "s/x", &stage, e));
+        assert_ok(qr_blob_stage_begin(blob, "s/x", false, &stage, e));
         for (size_t at = 0, count = HEAD; at < sizes[i]; at += count, count = 70001) {
             count = count < sizes[i] - at ? count : sizes[i] - at;
             static const uint8_t zeros[HEAD];
@@ -356,12 +356,12 @@ static void test_a_staged_object_is_there_at_its_end_and_read_as_a_file(void **s
         assert_memory_equal(found, bytes, sizes[i]);
         qr_file_close(file);
     }
-    assert_ok(qr_blob_stage_begin(blob, "s/x", &stage, e));
+    assert_ok(qr_blob_stage_begin(blob, "s/x", true, &stage, e));
     assert_ok(qr_blob_stage_add(blob, stage, bytes, BYTES, e));
     qr_blob_stage_abandon(blob, stage);
     assert_int_equal(qr_blob_open_file(blob, "s/x", &file, &start, NULL), QR_NOT_FOUND);
     assert_ok(qr_blob_put(blob, "s/x", "y", 1, NULL, NULL, e));
-    assert_ok(qr_blob_stage_begin(blob, "s/x", &stage, e));
+    assert_ok(qr_blob_stage_begin(blob, "s/x", false, &stage, e));
     assert_ok(qr_blob_stage_add(blob, stage, "no", 2, e));
     assert_int_equal(qr_blob_stage_end(blob, stage, NULL, 0, "", NULL, NULL), QR_CONFLICT);
     assert_holds(blob, "s/x", "y");

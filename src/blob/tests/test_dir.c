@@ -237,7 +237,7 @@ static void test_a_staged_object_survives_every_io_fault(void **state)
         struct qr_blob_stage *stage = NULL;
         assert_int_equal(qr_blob_put(blob, "d/x", "old", 3, NULL, NULL, NULL), QR_OK);
         qr_sim_fault_next(sim, nth, nth % 2 == 0, QR_IO);
-        enum qr_status status = qr_blob_stage_begin(blob, "d/x", &stage, NULL);
+        enum qr_status status = qr_blob_stage_begin(blob, "d/x", true, &stage, NULL);
         if (status == QR_OK) {
             status = qr_blob_stage_add(blob, stage, bytes, BYTES, NULL);
             if (status == QR_OK)

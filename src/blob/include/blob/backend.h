@@ -29,7 +29,7 @@ struct qr_blob_ops {
                               struct qr_err *err);
     /* Of a store whose objects are files here; NULL in others. stage_end frees the stage always. */
     bool (*has_files)(struct qr_blob *blob);
-    enum qr_status (*stage_begin)(struct qr_blob *blob, const char *name,
+    enum qr_status (*stage_begin)(struct qr_blob *blob, const char *name, bool read_soon,
                                   struct qr_blob_stage **ret_stage, struct qr_err *err);
     enum qr_status (*stage_add)(struct qr_blob *blob, struct qr_blob_stage *stage,
                                 const void *bytes, size_t count, struct qr_err *err);

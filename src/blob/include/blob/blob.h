@@ -80,8 +80,9 @@ bool qr_blob_has_files(struct qr_blob *blob);
 /* An object on its way: written from front to back, and there only at its end. One thread's. */
 struct qr_blob_stage;
 enum { QR_BLOB_HEAD_BYTES_MAX = 4096 };
+/* `read_soon`: it may stay in the machine's page cache. */
 QR_NODISCARD enum qr_status qr_blob_stage_begin(struct qr_blob *blob, const char *name,
-                                                struct qr_blob_stage **ret_stage,
+                                                bool read_soon, struct qr_blob_stage **ret_stage,
                                                 struct qr_err *err);
 /* After a failure it can only be abandoned. */
 QR_NODISCARD enum qr_status qr_blob_stage_add(struct qr_blob *blob, struct qr_blob_stage *stage,

@@ -70,6 +70,9 @@ struct qr_file_ops {
     /* A hint, may be NULL: what was written and synced will hardly be read again, so other files
      * may have the memory that caches it. */
     void (*uncache)(struct qr_file *file);
+    /* A hint, may be NULL: the disk may begin with what was written there, so that a sync finds
+     * little left to do. Does not wait. */
+    void (*write_back)(struct qr_file *file, uint64_t offset, uint64_t bytes);
 };
 
 /* First member of every implementation's file. */
@@ -202,6 +205,11 @@ static inline void qr_file_uncache(struct qr_file *file)
 {
     if (file->ops->uncache != NULL)
         file->ops->uncache(file);
+}
+static inline void qr_file_write_back(struct qr_file *file, uint64_t offset, uint64_t bytes)
+{
+    if (file->ops->write_back != NULL)
+        file->ops->write_back(file, offset, bytes);
 }
 QR_NODISCARD static inline enum qr_status qr_file_preallocate(struct qr_file *file, uint64_t offset,
                                                               uint64_t bytes, struct qr_err *err)
