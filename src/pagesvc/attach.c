@@ -136,8 +136,10 @@ static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *m
     slice->next_lsn = slice->visible_lsn = visible;
     enum qr_status status = make_set(slice, parent_set, shared, shared_count, err);
     if (status == QR_OK) {
-        status = qri_slice_meta(slice, visible, &slice->meta, NULL);
+        status = qri_slice_meta(slice, visible, &slice->meta, err);
         if (status == QR_NOT_FOUND && has_no_delta(slice->set)) { /* its log is all to come */
+            if (err != NULL)
+                qr_err_reset(err);
             slice->meta.mark.lsn = visible;
             status = QR_OK;
         }

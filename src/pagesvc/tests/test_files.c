@@ -214,6 +214,30 @@ static void test_what_earlier_versions_and_crashes_left_is_removed(void **state)
     bed_free(&b);
 }
 
+/* It says where ingest goes on. */
+static void
+test_without_the_newest_layer_a_slice_is_not_attached_and_the_error_says_why(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct qr_err err;
+    qr_err_reset(&err);
+    bed_make(&b, false, 300, 1 << 20);
+    bed_ingest(&b);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    bed_close(&b);
+    struct files layers = files_in(&b, bed_objects, ".delta");
+    assert_int_equal(layers.count, 1);
+    assert_int_equal(qr_sim_flip_bit(b.sim, layers.last, (64 + 20) * 8), QR_OK);
+    bed_open(&b, 1 << 20);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, &err), QR_CORRUPT);
+    assert_non_null(strstr(err.text, "layer 100000001"));
+    assert_int_equal(qr_sim_flip_bit(b.sim, layers.last, (64 + 20) * 8), QR_OK);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, &err), QR_OK);
+    bed_check(&b);
+    bed_free(&b);
+}
+
 static void test_a_layer_that_is_gone_hides_no_other(void **state)
 {
     (void)state;
@@ -271,6 +295,8 @@ int main(void)
         cmocka_unit_test(test_a_damaged_block_costs_its_pages_and_no_more),
         cmocka_unit_test(test_damage_does_not_stop_merges_of_what_is_well),
         cmocka_unit_test(test_a_layer_that_cannot_be_opened_hides_no_other),
+        cmocka_unit_test(
+            test_without_the_newest_layer_a_slice_is_not_attached_and_the_error_says_why),
         cmocka_unit_test(test_a_layer_that_is_gone_hides_no_other),
         cmocka_unit_test(test_copies_of_layers_that_no_manifest_names_are_removed),
         cmocka_unit_test(test_what_earlier_versions_and_crashes_left_is_removed),
