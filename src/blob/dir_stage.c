@@ -8,7 +8,7 @@
 #include "dir_int.h"
 #include "base/banned.h"
 
-enum { PIECE_BYTES = 1 << 20, DIRECT_ALIGN = 4096 };
+enum { PIECE_BYTES = 1 << 20, FIRST_BYTES = 32 << 10, DIRECT_ALIGN = 4096 };
 
 /* The first piece has the header and stays in memory until the end, when that is known. */
 struct qr_blob_stage {
@@ -16,7 +16,8 @@ struct qr_blob_stage {
     char name[QR_BLOB_NAME_BYTES_MAX + 1];
     struct qri_dir_header header;
     struct qr_file *file;
-    uint8_t *first, *piece; /* one allocation */
+    uint8_t *first, *piece; /* `first` grows to a piece; the other comes when that is full */
+    size_t first_bytes;     /* of the memory */
     uint64_t bytes;         /* of the object, so far */
     uint64_t at;            /* where the open piece begins in the file; 0: it is the first */
     size_t filled;          /* of the open piece */
@@ -29,6 +30,7 @@ static void free_stage(struct qr_blob_stage *stage)
 {
     qr_file_close(stage->file);
     free(stage->first);
+    free(stage->piece);
     free(stage);
 }
 
@@ -37,14 +39,14 @@ enum qr_status qri_dir_stage_begin(struct qr_blob *blob, const char *name, bool 
 {
     struct qri_dir *dir = (struct qri_dir *)blob;
     struct qr_blob_stage *stage = calloc(1, sizeof *stage);
-    uint8_t *both = aligned_alloc(DIRECT_ALIGN, (size_t)2 * PIECE_BYTES);
-    if (stage == NULL || both == NULL) {
+    uint8_t *first = aligned_alloc(DIRECT_ALIGN, FIRST_BYTES);
+    if (stage == NULL || first == NULL) {
         free(stage);
-        free(both);
+        free(first);
         return qr_fail(err, QR_NOMEM, "write an object");
     }
-    stage->first = both;
-    stage->piece = both + PIECE_BYTES;
+    stage->first = first;
+    stage->first_bytes = FIRST_BYTES;
     stage->filled = QRI_DIR_HEADER_BYTES;
     snprintf(stage->name, sizeof stage->name, "%s", name);
     qri_dir_new_header(dir, QRI_DIR_WHOLE, &stage->header);
@@ -92,18 +94,39 @@ static enum qr_status read_source(const struct source *from, uint8_t *dst, size_
     return QR_OK;
 }
 
+/* Memory for at least one more byte in the open piece, whose number is *ret_room then. */
+static enum qr_status make_room(struct qr_blob_stage *stage, size_t *ret_room, struct qr_err *err)
+{
+    if (stage->filled == PIECE_BYTES) {
+        if (stage->at > 0)
+            QR_TRY(write_open_piece(stage, err));
+        else
+            stage->piece = aligned_alloc(DIRECT_ALIGN, PIECE_BYTES);
+        if (stage->piece == NULL)
+            return qr_fail(err, QR_NOMEM, "write an object");
+        stage->at += PIECE_BYTES;
+        stage->filled = 0;
+    } else if (stage->at == 0 && stage->filled == stage->first_bytes) {
+        uint8_t *more = aligned_alloc(DIRECT_ALIGN, stage->first_bytes * 2);
+        if (more == NULL)
+            return qr_fail(err, QR_NOMEM, "write an object");
+        memcpy(more, stage->first, stage->filled);
+        free(stage->first);
+        stage->first = more;
+        stage->first_bytes *= 2;
+    }
+    *ret_room = (stage->at == 0 ? stage->first_bytes : PIECE_BYTES) - stage->filled;
+    return QR_OK;
+}
+
 static enum qr_status add(struct qr_blob_stage *stage, const struct source *from,
                           struct qr_err *err)
 {
     for (uint64_t at = 0; at < from->count;) {
-        if (stage->filled == PIECE_BYTES) {
-            if (stage->at > 0)
-                QR_TRY(write_open_piece(stage, err));
-            stage->at += PIECE_BYTES;
-            stage->filled = 0;
-        }
+        size_t room = 0;
+        QR_TRY(make_room(stage, &room, err));
         uint64_t rest = from->count - at;
-        size_t room = PIECE_BYTES - stage->filled, count = rest < room ? (size_t)rest : room;
+        size_t count = rest < room ? (size_t)rest : room;
         uint8_t *open = stage->at == 0 ? stage->first : stage->piece;
         QR_TRY(read_source(from, open + stage->filled, count, at, err));
         stage->filled += count;
