@@ -437,7 +437,7 @@ static void test_every_objective_has_an_edition(void **state)
 static void test_the_record_of_members_is_its_primarys(void **state)
 {
     struct fixture *f = *state;
-    open_registry(f);
+    open_served(f);
     struct qr_registry *registry = f->registry;
     struct qr_database_wish wish = {.edition = qr_str("BusinessCritical")};
     struct qr_database_row row;
