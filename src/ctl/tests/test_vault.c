@@ -111,7 +111,9 @@ static void test_a_policy_makes_one_a_week(void **state)
     assert_int_equal(kept.dropped_wall_ns, 0);
     atomic_store(&moved_ns, 6 * DAY); /* Monday */
     wait_rows(f, QR_DATABASE_KEPT, 2, &kept);
-    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("db"), &row), QR_OK);
+    do /* its database's row follows */
+        assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("db"), &row), QR_OK);
+    while (row.kept_wall_ns == start_ns);
     assert_int_equal(row.kept_wall_ns, start_ns + 6 * DAY);
     assert_int_equal(count_calls(f, QR_NODE_KEEP), 2);
 }
