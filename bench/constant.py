@@ -24,41 +24,29 @@ import pymssql
 from servers import Quire
 
 HYPERSCALE = "(EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Gen5_2')"
-ROW_BYTES = 4000
 
 
 class Constant:
     def __init__(self, options, root):
         self.options, self.root = options, root
         self.quire = Quire(options.build, root)
-        self.master = self.connect("master")
+        self.master = self.quire.connect("master")
         self.times = {}
-
-    def connect(self, database):
-        return pymssql.connect(server="127.0.0.1", port=str(self.quire.port), user="quireadmin",
-                               password=self.quire.password, database=database, autocommit=True,
-                               login_timeout=60)
 
     def load(self, size):
         name = "size_%d" % size
         self.master.cursor().execute("CREATE DATABASE %s %s" % (name, HYPERSCALE))
-        with self.connect(name) as connection:
+        with self.quire.connect(name) as connection:
             cursor = connection.cursor()
             cursor.execute("CREATE TABLE small (a int)")
             cursor.execute("INSERT small VALUES (1)")
-            cursor.execute("CREATE TABLE wide (a int, b varbinary(%d))" % ROW_BYTES)
-            left = size * 1000 * 1000 // ROW_BYTES
-            while left > 0:
-                rows = min(left, 10000)
-                cursor.execute("INSERT wide SELECT value, CRYPT_GEN_RANDOM(%d) "
-                               "FROM GENERATE_SERIES(1, %d)" % (ROW_BYTES, rows))
-                left -= rows
+            self.quire.fill(cursor, size)
         return name
 
     def first_query(self, name):
         while True:
             try:
-                with self.connect(name) as connection:
+                with self.quire.connect(name) as connection:
                     cursor = connection.cursor()
                     cursor.execute("SELECT a FROM small")
                     return cursor.fetchone()[0]

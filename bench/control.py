@@ -29,7 +29,6 @@ import pymssql
 
 from servers import Quire
 
-ROW_BYTES = 4000
 WRITERS, SESSIONS = 4, 50
 VERSION = "?api-version=2021-11-01"
 
@@ -37,28 +36,17 @@ VERSION = "?api-version=2021-11-01"
 class Scale:
     def __init__(self, quire, options):
         self.quire, self.options, self.results = quire, options, []
-        self.master = self.connect("master")
-
-    def connect(self, database):
-        return pymssql.connect(server="127.0.0.1", port=str(self.quire.port), user="quireadmin",
-                               password=self.quire.password, database=database, autocommit=True,
-                               login_timeout=60)
+        self.master = self.quire.connect("master")
 
     def load(self, size):
         name = "size_%d" % size
         cursor = self.master.cursor()
         cursor.execute("CREATE DATABASE %s (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = "
                        "'HS_Gen5_2')" % name)
-        with self.connect(name) as connection:
+        with self.quire.connect(name) as connection:
             cursor = connection.cursor()
             cursor.execute("CREATE TABLE writes (writer int, n int, PRIMARY KEY (writer, n))")
-            cursor.execute("CREATE TABLE wide (a int, b varbinary(%d))" % ROW_BYTES)
-            left = size * 1000 * 1000 // ROW_BYTES
-            while left > 0:
-                rows = min(left, 10000)
-                cursor.execute("INSERT wide SELECT value, CRYPT_GEN_RANDOM(%d) "
-                               "FROM GENERATE_SERIES(1, %d)" % (ROW_BYTES, rows))
-                left -= rows
+            self.quire.fill(cursor, size)
         return name
 
     def write(self, name, writer, stop, commits):
@@ -66,7 +54,7 @@ class Scale:
         n, connection = 0, None
         while not stop.is_set():
             try:
-                connection = connection or self.connect(name)
+                connection = connection or self.quire.connect(name)
                 n += 1
                 connection.cursor().execute("INSERT writes VALUES (%d, %d)" % (writer, n))
                 commits.append(time.monotonic())
@@ -120,13 +108,8 @@ class Registry:
     def __init__(self, quire, options):
         self.quire, self.options, self.results = quire, options, []
 
-    def connect(self):
-        return pymssql.connect(server="127.0.0.1", port=str(self.quire.port), user="quireadmin",
-                               password=self.quire.password, database="master", autocommit=True,
-                               login_timeout=60, timeout=600)
-
     def make(self, first, last, took):
-        with self.connect() as connection:
+        with self.quire.connect("master", timeout=600) as connection:
             for i in range(first, last):
                 begin = time.monotonic()
                 connection.cursor().execute("CREATE DATABASE d%d (EDITION = 'Basic')" % i)
@@ -175,11 +158,11 @@ class Registry:
                           ("show", lambda: self.send("GET", at + "/d7" + VERSION)[1])):
             self.results.append(figure(what, self.median(act), "ms", ""))
         alone = []
-        with self.connect() as connection:
+        with self.quire.connect("master", timeout=600) as connection:
             connection.cursor().execute("DROP DATABASE d0")
         for i in range(5):
             self.make(0, 1, alone)
-            with self.connect() as connection:
+            with self.quire.connect("master", timeout=600) as connection:
                 connection.cursor().execute("DROP DATABASE d0")
         self.results.append(figure("create among %d" % count, statistics.median(alone), "ms",
                                    "a sync of the disk %.2f ms" % sync_ms(self.quire.dir)))

@@ -7,6 +7,10 @@ import subprocess
 import sys
 import time
 
+sys.path.append("/usr/lib/python3/dist-packages")
+import pymssql
+
+WIDE_BYTES = 4000
 PG_BIN = "/usr/lib/postgresql/15/bin"
 
 
@@ -124,6 +128,21 @@ class Quire:
         self.ready_ms = (time.monotonic() - begin) * 1000
         self.port, self.https_port = (int(line.split(word)[1].split()[0].rsplit(":", 1)[1])
                                       for word in ("tds=", "https="))
+
+    def connect(self, database, **more):
+        return pymssql.connect(server="127.0.0.1", port=str(self.port), user="quireadmin",
+                               password=self.password, database=database, autocommit=True,
+                               login_timeout=60, **more)
+
+    def fill(self, cursor, size):
+        """A table of so many MB of rows that do not compress."""
+        cursor.execute("CREATE TABLE wide (a int, b varbinary(%d))" % WIDE_BYTES)
+        left = size * 1000 * 1000 // WIDE_BYTES
+        while left > 0:
+            rows = min(left, 10000)
+            cursor.execute("INSERT wide SELECT value, CRYPT_GEN_RANDOM(%d) FROM "
+                           "GENERATE_SERIES(1, %d)" % (WIDE_BYTES, rows))
+            left -= rows
 
     def args(self, database="bench"):
         return ["--target", "quire", "--port", str(self.port), "--user", "quireadmin",
