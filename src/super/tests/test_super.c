@@ -151,6 +151,7 @@ static void test_a_child_that_was_ended_stays_ended(void **state)
     wait_word(f);
     qr_super_end(f->super, "ends");
     qr_super_reap(f->super, "ends", INT64_MAX);
+    wait_exits(f, 1);
     assert_int_equal(f->count, 1);
     assert_int_equal(f->exits[0].code, -SIGTERM);
     assert_int_equal(f->exits[0].pause_ns, -1);
@@ -167,6 +168,7 @@ static void test_who_ignores_sigterm_is_killed_when_its_time_is_over(void **stat
     wait_word(f);
     qr_super_end(f->super, "stays");
     qr_super_reap(f->super, "stays", qr_env_mono_ns(qr_env_real()));
+    wait_exits(f, 1);
     assert_int_equal(f->exits[0].code, -SIGKILL);
 }
 
@@ -194,7 +196,7 @@ static void test_all_but_some_are_ended_together(void **state)
     }
     qr_super_end_but(f->super, kept);
     qr_super_reap_ended(f->super, INT64_MAX);
-    assert_int_equal(f->count, 2);
+    wait_exits(f, 2);
     assert_int_equal(qr_super_pid(f->super, "one"), 0);
     assert_int_equal(qr_super_pid(f->super, "two"), 0);
     assert_true(qr_super_pid(f->super, "stays") > 0);

@@ -68,7 +68,8 @@ QR_NODISCARD enum qr_status qr_super_start(struct qr_super *super,
                                            const struct qr_super_child *child, struct qr_err *err);
 /* SIGTERM, and it is not started again. Unknown names are fine, as below. */
 void qr_super_end(struct qr_super *super, const char *name);
-/* Waits until an ended child is gone, from `until_mono_ns` on with SIGKILL, and forgets it. */
+/* Waits until an ended child is gone, from `until_mono_ns` on with SIGKILL, and forgets it. Its
+ * `exited` may still run when this returns: who waits may hold what that needs. */
 void qr_super_reap(struct qr_super *super, const char *name, int64_t until_mono_ns);
 /* The same for all children but those named (the list ends with NULL), and for all ended ones. */
 void qr_super_end_but(struct qr_super *super, const char *const *kept);
