@@ -139,6 +139,8 @@ def server_suites(totals, build, everything):
             command_suite(totals, f"{name} on Hyperscale",
                           [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"), "--build", build,
                            "--edition", "Hyperscale"] + more)
+    command_suite(totals, "isolation", [SYSTEM_PYTHON, os.path.join("tests", "isolation", "run.py"),
+                                        "--build", build] + more)
 
 
 def seed_suites(totals, build, everything):

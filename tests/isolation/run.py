@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Isolation tests against a real quired. Ends with `N passed, N failed`. See README.md.
+
+usage: run.py [--build DIR] [--all] [--specs [NAME...]] ...
+  run.py                              what `./test` runs
+  run.py --specs lost_update          that spec, whatever it needs
+  run.py --specs --needs deadlock     the specs that wait for `deadlock`
+  run.py --specs NAME --level SER --order "a1 b1 a2 b2" --verbose   one order, with its transcript
+"""
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+
+def parse_options():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--build", default="build")
+    p.add_argument("--all", action="store_true", help="every order, the long forms")
+    p.add_argument("--specs", nargs="*", metavar="NAME", help="only specs; these, or all")
+    p.add_argument("--needs", help="specs and programs that wait for this word")
+    p.add_argument("--pending", action="store_true", help="run what is not expected to pass, too")
+    p.add_argument("--level", help="RU, RC, RR, SI or SER")
+    p.add_argument("--order", type=str.split, help="one order of the steps")
+    p.add_argument("--limit", type=int, help="orders of a spec at a level")
+    p.add_argument("--verbose", action="store_true", help="the transcript of each order")
+    p.add_argument("--edition", default="", help="of the databases")
+    options = p.parse_args()
+    os.environ["QUIRE_BUILD"] = os.path.abspath(options.build)
+    os.environ["QUIRE_TEST_EDITION"] = options.edition
+    return options
+
+
+def available():
+    """The words of `needs:` that the server meets today."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "available")
+    with open(path, encoding="utf-8") as file:
+        return {line.split("#")[0].strip() for line in file} - {""}
+
+
+def is_chosen(needs, named, options):
+    if options.needs:
+        return options.needs in needs
+    return named or options.pending or not set(needs) - available()
+
+
+def spec_suite(quired, options):
+    import specs
+    if options.limit is None:
+        options.limit = specs.ALL_ORDERS if options.all or options.specs else specs.QUICK_ORDERS
+    found = specs.load_specs(options.specs)
+    chosen = [s for s in found if is_chosen(s.needs, bool(options.specs), options)]
+    for spec in found:
+        if spec not in chosen:
+            print(f"skipped {spec.name}: needs {' '.join(spec.needs)}")
+    results = specs.run_specs(quired, chosen, options) if chosen else []
+    for r in results:
+        print(f"{'FAILED' if r.problems else 'ok':6} {r.spec.name} {r.level}: {r.orders} orders, "
+              f"{r.seconds:.1f} s", flush=True)
+    failed = sum(bool(r.problems) for r in results)
+    return len(results) - failed, failed
+
+
+def main():
+    options = parse_options()
+    import wire
+    passed = failed = 0
+    with wire.server.Server("--allow-plaintext-login",
+                            announced={"deadlock"}) as quired:
+        passed, failed = spec_suite(quired, options)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
