@@ -292,6 +292,16 @@ static void session_leave(void *ctx, struct qr_database *db)
     qri_node_leave(ctx, db);
 }
 
+static void session_end_all(void *ctx)
+{
+    struct qri_node *node = ctx;
+    pthread_mutex_lock(&node->mu);
+    for (struct hosted *hosted = node->hosted; hosted != NULL; hosted = hosted->next)
+        if (hosted->state == HOSTED_OPEN)
+            qr_database_end_sessions(hosted->db, false);
+    pthread_mutex_unlock(&node->mu);
+}
+
 enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_node **ret_node,
                              struct qr_err *err)
 {
@@ -307,6 +317,7 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     node->session_host = (struct qr_session_host){.ctx = node,
                                                   .enter = session_enter,
                                                   .leave = session_leave,
+                                                  .end_sessions = session_end_all,
                                                   .server_name = qr_str(options->server_name)};
     struct qr_instance_options instance = {
         .env = options->env,

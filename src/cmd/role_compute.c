@@ -17,7 +17,8 @@
 
 enum {
     TICK_MS = 10000,
-    GRACE_MS = 2500,
+    GRACE_MS = 2000,       /* the service stops */
+    SWITCH_GRACE_MS = 200, /* another node of the database takes over, and clients wait for it */
     STOP_MS = 4000,
     NODE_WORKERS = 4,
     WORKER_STACK_BYTES = 8 << 20
@@ -220,7 +221,8 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     c.one_database = qr_place_database_of(role->name, &c.database_id);
     c.has_files = !c.one_database || qr_place_has_copy(role->name);
     enum qr_status status = serve(&c, err);
-    if (c.gateway != NULL && !qr_gateway_stop(c.gateway, GRACE_MS)) {
+    int64_t grace_ms = c.one_database ? SWITCH_GRACE_MS : GRACE_MS;
+    if (c.gateway != NULL && !qr_gateway_stop(c.gateway, grace_ms)) {
         qr_log_event(&role->log, QR_WARN, "sessions_left_at_stop", NULL);
         _Exit(EXIT_SUCCESS);
     }

@@ -166,8 +166,8 @@ struct qr_session {
     struct qr_arena arena; /* login strings */
     struct qr_session_options login;
     int64_t login_ticks;
-    _Atomic bool killed;
-    void (*break_it)(void *ctx); /* guarded by the instance's mu, as break_ctx */
+    atomic_int killed; /* 0, or the number of the error that says why it is over */
+    void (*break_it)(void *ctx, bool at_once); /* guarded by the instance's mu, as break_ctx */
     void *break_ctx;
     pthread_mutex_t seen_mu;
     struct qri_session_seen seen; /* guarded by seen_mu */
@@ -258,6 +258,8 @@ struct qri_session_seen qri_session_look(const struct qr_session *session);
 void qri_session_show(struct qr_session *session);
 /* What it last showed; any thread, with instance.mu. */
 struct qri_session_seen qri_session_shown(struct qr_session *session);
+/* Tells who has its connection that it is over; the instance's mu held. */
+void qri_session_break(struct qr_session *session, bool at_once);
 /* Takes the newest catalog; keeps the transaction's own, and that of a snapshot that is open. */
 void qri_session_refresh_catalog(struct qr_session *session);
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp);

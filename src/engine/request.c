@@ -12,7 +12,7 @@
 enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sink *sink)
 {
     assert(session->frame == NULL && session->sink == NULL);
-    if (atomic_load(&session->killed))
+    if (atomic_load(&session->killed) != 0)
         return QR_CLOSED;
     session->sink = sink;
     session->answer_lsn = 0;
@@ -81,8 +81,6 @@ enum qr_status qri_request_end(struct qr_session *session, enum qr_status status
     }
     session->sink = NULL;
     qri_session_show(session);
-    if (atomic_load(&session->killed))
-        return QR_CLOSED;
     return status;
 }
 
@@ -380,5 +378,5 @@ enum qr_status qr_session_reset(struct qr_session *session, bool keep_tran,
     qri_link_put(session);
     session->sink = NULL;
     qri_session_show(session);
-    return atomic_load(&session->killed) ? QR_CLOSED : QR_OK;
+    return atomic_load(&session->killed) != 0 ? QR_CLOSED : QR_OK;
 }

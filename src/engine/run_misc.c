@@ -177,8 +177,10 @@ enum qr_status qri_run_kill(struct qri_frame *frame, const struct qri_op *op, st
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; s != NULL && !found; s = s->next) {
         found = s->id == id && s->db->info.server_id == session->db->info.server_id;
-        if (found)
+        if (found) {
             qr_session_kill(s);
+            qri_session_break(s, false); /* its transaction goes now, not at its next request */
+        }
     }
     pthread_mutex_unlock(&instance->mu);
     if (!found)

@@ -141,12 +141,48 @@ uint16_t qr_session_id(const struct qr_session *session)
     return session->id;
 }
 
-void qr_session_kill(struct qr_session *session)
+enum { KILLED = 596, MOVED = 40197 };
+
+static void end_session(struct qr_session *session, int why)
 {
-    atomic_store(&session->killed, true);
+    int lives = 0;
+    atomic_compare_exchange_strong(&session->killed, &lives, why);
 }
 
-void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx), void *ctx)
+void qr_session_kill(struct qr_session *session)
+{
+    end_session(session, KILLED);
+}
+
+bool qr_session_is_over(const struct qr_session *session, struct qr_err *ret_why)
+{
+    int why = atomic_load(&session->killed);
+    if (why == 0)
+        return false;
+    qr_session_why_over(why == KILLED, ret_why);
+    return true;
+}
+
+void qr_session_why_over(bool was_killed, struct qr_err *ret_why)
+{
+    enum { RECONFIGURATION = 40166, SEVERITY_FATAL = 20 };
+    qr_err_reset(ret_why);
+    if (was_killed) {
+        (void)!qr_sql_fail(ret_why, KILLED);
+        return;
+    }
+    (void)!qr_sql_fail(ret_why, MOVED, RECONFIGURATION);
+    ret_why->severity = SEVERITY_FATAL; /* here the connection ends with it */
+}
+
+void qri_session_break(struct qr_session *session, bool at_once)
+{
+    if (session->break_it != NULL)
+        session->break_it(session->break_ctx, at_once);
+}
+
+void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx, bool at_once),
+                         void *ctx)
 {
     struct qr_instance *instance = session->db->instance;
     pthread_mutex_lock(&instance->mu);
@@ -162,12 +198,8 @@ void qr_database_end_sessions(struct qr_database *db, bool all)
     for (struct qr_session *s = instance->sessions; s != NULL; s = s->next) {
         if (s->db != db)
             continue;
-        qr_session_kill(s);
-        pthread_mutex_lock(&s->seen_mu);
-        bool runs = s->seen.is_running;
-        pthread_mutex_unlock(&s->seen_mu);
-        if (s->break_it != NULL && (all || !runs))
-            s->break_it(s->break_ctx);
+        end_session(s, MOVED);
+        qri_session_break(s, all);
     }
     pthread_mutex_unlock(&instance->mu);
 }

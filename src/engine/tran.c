@@ -536,7 +536,7 @@ void qri_tran_abort(struct qr_session *session)
     bool had = tran->count > 0;
     end_tran(session);
     if (had && tell(session, QR_ENV_ROLLBACK_TRAN, descriptor) != QR_OK)
-        atomic_store(&session->killed, true);
+        qr_session_kill(session);
 }
 
 enum qr_status qri_tran_check(struct qr_session *session, struct qr_err *err)

@@ -135,6 +135,11 @@ static void channel_abort(struct qr_channel *channel)
     qri_conn_abort(conn_of(channel));
 }
 
+static void channel_end(struct qr_channel *channel, const struct qr_err *why)
+{
+    qri_conn_end(conn_of(channel), why);
+}
+
 const struct qr_channel_ops qri_channel_ops = {
     .send = channel_send,
     .receive = channel_receive,
@@ -144,4 +149,5 @@ const struct qr_channel_ops qri_channel_ops = {
     .block_end = channel_block_end,
     .release = channel_release,
     .abort = channel_abort,
+    .end = channel_end,
 };

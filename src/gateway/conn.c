@@ -87,6 +87,7 @@ static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn,
 
 static void free_conn(struct qri_conn *conn)
 {
+    free(atomic_load(&conn->why));
     qri_login_free(conn->login);
     qri_tds_tls_free(conn);
     qr_buf_done(&conn->in);
@@ -217,16 +218,21 @@ void qri_conn_unref(struct qri_conn *conn)
         free_conn(conn);
 }
 
+void qri_conn_free_session(struct qri_conn *conn)
+{
+    if (conn->served == NULL)
+        return;
+    qri_pump_block_begin(conn->gateway); /* a rollback may take long */
+    conn->served->ops->free(conn->served);
+    qri_pump_block_end(conn->gateway);
+    conn->served = NULL;
+}
+
 /* By the owner, who stays it for ever: nobody finds the connection any more. */
 static void close_conn(struct qri_conn *conn)
 {
     struct qr_gateway *gateway = conn->gateway;
-    if (conn->served != NULL) {
-        qri_pump_block_begin(gateway); /* a rollback may take long */
-        conn->served->ops->free(conn->served);
-        qri_pump_block_end(gateway);
-        conn->served = NULL;
-    }
+    qri_conn_free_session(conn);
     if (conn->relay_fd >= 0)
         close(conn->relay_fd);
     conn->relay_fd = -1;
@@ -273,13 +279,32 @@ static enum qri_step run_request(struct qri_conn *conn, const struct qr_request 
     return conn->peer_gone && tail.kind != QR_TAIL_HELD ? STEP_CLOSE : take_tail(conn, &tail);
 }
 
+void qri_conn_begin_close(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    qri_conn_leave_lobby(conn);
+    conn->phase = PHASE_CLOSING;
+    conn->close_after = false;
+    conn->deadline_ns = qr_env_mono_ns(gateway->options.env) + LINGER_MS * INT64_C(1000000);
+    shutdown(conn->fd, SHUT_WR); /* a close with unread input would reset what we have just sent */
+}
+
+/* The connection cannot go on. A front is told by the order of a close that this is meant. */
+static enum qri_step give_up(struct qri_conn *conn)
+{
+    if (!conn->is_pair)
+        return STEP_CLOSE;
+    qri_conn_begin_close(conn);
+    return STEP_AGAIN;
+}
+
 /* The rest of an oversized message is in front of whatever follows, so the connection ends. */
 static enum qri_step refuse_size(struct qri_conn *conn)
 {
     QR_LOG(&conn->gateway->options.log, QR_WARN, "message_too_big",
            QR_F("address", &conn->address.text[0]), QR_F("phase", (int)conn->phase),
            QR_F("bytes_max", conn->message.body.bytes_max));
-    return STEP_CLOSE;
+    return give_up(conn);
 }
 
 static enum qri_step session_message(struct qri_conn *conn)
@@ -317,12 +342,16 @@ static enum qri_step collect(struct qri_conn *conn)
             return STEP_CLOSE;
         if (qr_tds_reader_step(&conn->reader, conn->input, conn->input_bytes, &used, &read, NULL) !=
             QR_OK)
-            return STEP_CLOSE;
+            return give_up(conn);
         qri_stream_consume(conn, used);
         if (read.kind == QR_TDS_READ_MORE)
             return STEP_AGAIN;
         if (conn->phase == PHASE_SESSION && read.type == QR_TDS_PACKET_BULK)
             return bulk_message(conn, &read);
+        if (conn->phase == PHASE_OVER && read.kind == QR_TDS_READ_DATA)
+            continue;
+        if (conn->phase == PHASE_OVER)
+            return qri_over_answer(conn);
         if (read.kind == QR_TDS_READ_DATA) {
             qr_buf_add(&message->body, read.data, read.data_bytes);
             if (message->body.failed != QR_OK)
@@ -346,16 +375,6 @@ static enum qri_step drop_input(struct qri_conn *conn)
     return qri_stream_fill(conn);
 }
 
-void qri_conn_begin_close(struct qri_conn *conn)
-{
-    struct qr_gateway *gateway = conn->gateway;
-    qri_conn_leave_lobby(conn);
-    conn->phase = PHASE_CLOSING;
-    conn->close_after = false;
-    conn->deadline_ns = qr_env_mono_ns(gateway->options.env) + LINGER_MS * INT64_C(1000000);
-    shutdown(conn->fd, SHUT_WR); /* a close with unread input would reset what we have just sent */
-}
-
 static enum qri_step next_step(struct qri_conn *conn)
 {
     if (atomic_load(&conn->aborted))
@@ -363,23 +382,30 @@ static enum qri_step next_step(struct qri_conn *conn)
     enum qri_step step = qri_stream_flush(conn);
     if (step != STEP_AGAIN)
         return step;
+    bool stopping = atomic_load(&conn->gateway->stopping);
     if (conn->close_after) {
         qri_conn_begin_close(conn);
-        return STEP_AGAIN;
+        /* a front closes its end at once; for a client's time there is none */
+        return stopping && !conn->is_pair ? STEP_CLOSE : STEP_AGAIN;
     }
     if (conn->phase == PHASE_CLOSING)
         return drop_input(conn);
-    if (conn->attention) { /* it came while a request was ending and was not answered with it */
+    bool between = qr_tds_reader_idle(&conn->reader);
+    if (conn->phase == PHASE_SESSION && (atomic_load(&conn->why) != NULL || (stopping && between)))
+        return qri_over_begin(conn);
+    if (conn->attention &&
+        conn->phase ==
+            PHASE_SESSION) { /* it came while a request was ending and was not answered with it */
         conn->attention = false;
         struct qr_request request = {.type = QR_TDS_PACKET_ATTENTION};
         return run_request(conn, &request);
     }
-    if (atomic_load(&conn->gateway->stopping) && qr_tds_reader_idle(&conn->reader))
+    if (stopping && between && conn->phase != PHASE_OVER)
         return STEP_CLOSE;
     step = qri_stream_fill(conn);
-    if (step != STEP_AGAIN)
-        return step;
-    return collect(conn);
+    if (step == STEP_INPUT && stopping && between)
+        return qri_over_part(conn);
+    return step == STEP_AGAIN ? collect(conn) : step;
 }
 
 static void note_events(struct qri_conn *conn, unsigned sides)
@@ -498,6 +524,37 @@ void qri_conn_abort(struct qri_conn *conn)
         shutdown(conn->fd, SHUT_RDWR); /* makes an event */
 }
 
+/* An owner sees it before it leaves, or a worker becomes the owner. */
+static void wake(struct qri_conn *conn, bool and_writing)
+{
+    pthread_mutex_lock(&conn->mu);
+    bool mine = conn->state == CONN_IDLE || (and_writing && conn->state == CONN_WRITING);
+    if (mine)
+        conn->state = CONN_RUNNING;
+    else
+        conn->pending |= SIDE_LOOK;
+    pthread_mutex_unlock(&conn->mu);
+    if (!mine)
+        return;
+    note_events(conn, SIDE_CLIENT); /* what came is looked for */
+    qri_pump_post(conn);
+}
+
+void qri_conn_end(struct qri_conn *conn, const struct qr_err *why)
+{
+    struct qr_err *copy = malloc(sizeof *copy);
+    if (copy == NULL) {
+        qri_conn_abort(conn);
+        return;
+    }
+    *copy = *why;
+    struct qr_err *none = NULL;
+    if (atomic_compare_exchange_strong(&conn->why, &none, copy))
+        wake(conn, true);
+    else
+        free(copy);
+}
+
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
 {
     pthread_mutex_lock(&gateway->mu);
@@ -512,18 +569,22 @@ void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
     pthread_mutex_unlock(&gateway->mu);
 }
 
-void qri_conns_abort_idle(struct qr_gateway *gateway, bool all)
+void qri_conns_abort(struct qr_gateway *gateway)
+{
+    pthread_mutex_lock(&gateway->mu);
+    for (uint32_t i = 0; i < gateway->slot_count; i++)
+        if (gateway->slots[i].conn != NULL)
+            qri_conn_abort(gateway->slots[i].conn);
+    pthread_mutex_unlock(&gateway->mu);
+}
+
+void qri_conns_wake_idle(struct qr_gateway *gateway)
 {
     pthread_mutex_lock(&gateway->mu);
     for (uint32_t i = 0; i < gateway->slot_count; i++) {
         struct qri_conn *conn = gateway->slots[i].conn;
-        if (conn == NULL)
-            continue;
-        pthread_mutex_lock(&conn->mu);
-        bool idle = conn->state == CONN_IDLE && !atomic_load(&conn->relays);
-        pthread_mutex_unlock(&conn->mu);
-        if (idle || all)
-            qri_conn_abort(conn);
+        if (conn != NULL && !atomic_load(&conn->relays))
+            wake(conn, false);
     }
     pthread_mutex_unlock(&gateway->mu);
 }

@@ -12,6 +12,7 @@ enum {
     LOGIN_MS_MAX_DEFAULT = 15000,
     REQUEST_BYTES_MAX_DEFAULT = 256 * 1024 * 1024,
     AFTER_GRACE_MS = 1000,
+    END_MS = 1000,     /* for requests that were told to end */
     SPARE_FILES = 512, /* descriptors that are not connections */
 };
 
@@ -131,11 +132,16 @@ bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms)
     atomic_store(&gateway->stopping, true);
     qri_listen_stop(gateway);
     qri_sender_stop(gateway);
-    qri_conns_abort_idle(gateway, false);
+    qri_conns_wake_idle(gateway);
+    const struct qr_service *service = gateway->options.service;
     bool gone = wait_gone(gateway, grace_ms);
+    if (!gone && service != NULL && service->end_all != NULL) {
+        service->end_all(service->ctx);
+        gone = wait_gone(gateway, END_MS);
+    }
     if (!gone) {
         atomic_store(&gateway->cancel_all, true);
-        qri_conns_abort_idle(gateway, true);
+        qri_conns_abort(gateway);
         gone = wait_gone(gateway, AFTER_GRACE_MS);
     }
     if (!gone || !qri_sender_wait(gateway, AFTER_GRACE_MS))

@@ -118,6 +118,7 @@ enum qri_conn_state {
 enum qri_side { /* of a relay; all else has a client only */
                 SIDE_CLIENT = 1,
                 SIDE_NODE = 2,
+                SIDE_LOOK = 4, /* no side: the session is over, or the gateway stops */
 };
 #define QRI_NODE_SIDE (UINT64_C(1) << 31)
 
@@ -129,7 +130,8 @@ enum qri_phase { /* what the next message has to be */
                  PHASE_ROUTING,  /* a node is looked for and given the login; input waits */
                  PHASE_OPENING,  /* in the node: it came from a front and has no session yet */
                  PHASE_SESSION,
-                 PHASE_RELAY,   /* the session is in a node, its encryption here */
+                 PHASE_OVER,  /* there is no session any more; what is asked is answered with why */
+                 PHASE_RELAY, /* the session is in a node, its encryption here */
                  PHASE_CLOSING, /* all is said; reads until the client closes or the time is up */
                  PHASE_COUNT
 };
@@ -164,11 +166,12 @@ struct qri_conn {
     atomic_bool relays; /* in PHASE_RELAY, for those who are not the owner */
 
     pthread_mutex_t mu;
-    enum qri_conn_state state;   /* guarded by mu */
-    unsigned pending;            /* guarded by mu: enum qri_side, events that came while owned */
-    atomic_bool half_closed;     /* the client will send no more: short reads prove nothing */
-    bool released;               /* guarded by mu: release came before request returned */
-    struct qri_conn *ready_next; /* pump.mu */
+    enum qri_conn_state state;    /* guarded by mu */
+    unsigned pending;             /* guarded by mu: enum qri_side, events that came while owned */
+    _Atomic(struct qr_err *) why; /* set once, then constant: the session is over, and why */
+    atomic_bool half_closed;      /* the client will send no more: short reads prove nothing */
+    bool released;                /* guarded by mu: release came before request returned */
+    struct qri_conn *ready_next;  /* pump.mu */
 
     /* owner's */
     enum qri_phase phase;
@@ -187,12 +190,18 @@ struct qri_conn {
     struct qr_tds_message message;
     bool in_stream, stream_end;      /* a bulk request's body is being handed out */
     struct qr_tds_read stream_first; /* its first slice, MORE once that is handed out */
+    enum qr_tds_version version;     /* of TDS, once the login was read */
     enum qr_tds_tls_scope tls_scope;
     SSL *ssl; /* NULL: in clear */
     BIO *ssl_in, *ssl_out;
     struct qri_login *login; /* from LOGIN7 to the end of the login */
     struct qr_served *served;
-    struct qri_link *link;   /* PHASE_OPENING: where the front waits for our answer */
+    struct qri_link *link;             /* PHASE_OPENING: where the front waits for our answer */
+    struct qr_tds_reader relay_reader; /* PHASE_RELAY: over what the node sends; `reader`: client */
+    uint32_t relay_owed;     /* messages of the client's, one of them the login, not yet answered */
+    bool relay_unframed;     /* what passes is no TDS: nothing of our own may come between it */
+    bool relay_broken;       /* the node takes nothing any more */
+    bool relay_lost;         /* PHASE_OVER: the node is gone */
     int relay_fd;            /* PHASE_RELAY: our end of the pair; -1: none */
     bool relay_drained;      /* as `drained` */
     bool is_pair;            /* `fd` is one end of a pair, whose output is watched only while ... */
@@ -256,9 +265,11 @@ void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, enum qri_s
 void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker); /* by the owner */
 void qri_conn_release(struct qri_conn *conn);                        /* any thread */
 void qri_conn_abort(struct qri_conn *conn);                          /* any thread */
+void qri_conn_end(struct qri_conn *conn, const struct qr_err *why);  /* any thread */
 /* It logged in, or ends: it takes no place of those that have yet to log in. gateway.mu not held.
  */
 void qri_conn_leave_lobby(struct qri_conn *conn);
+void qri_conn_free_session(struct qri_conn *conn); /* by the owner */
 void qri_conn_begin_close(
     struct qri_conn *conn); /* after the tail; lingers until the peer closes */
 /* In a node: the connection of a login that came from a front and is opened by a worker next.
@@ -266,7 +277,21 @@ void qri_conn_begin_close(
 enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri_login *own_login,
                               struct qr_str early, struct qri_link *link, struct qr_err *err);
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);
-void qri_conns_abort_idle(struct qr_gateway *gateway, bool all);
+void qri_conns_abort(struct qr_gateway *gateway);
+/* A worker looks at each that nobody has, so that it sees that the gateway stops. */
+void qri_conns_wake_idle(struct qr_gateway *gateway);
+
+/* over.c: connections whose session went before they did. By the owner. */
+/* Frees the session; what the client waits for is answered now. Else the connection goes on until
+ * its client asks for something, for 30 s. */
+enum qri_step qri_over_begin(struct qri_conn *conn);
+/* Puts the error into `out`; the connection closes behind it. */
+enum qri_step qri_over_answer(struct qri_conn *conn);
+/* The gateway stops, and the client asks for nothing: where no front is left to answer it later,
+ * the error goes ahead, and is what it reads when it asks. */
+enum qri_step qri_over_part(struct qri_conn *conn);
+/* PHASE_RELAY, the node sends no more: it is gone, in no answer's middle, and the client is not. */
+bool qri_over_node_lost(const struct qri_conn *conn);
 
 /* stream.c: bytes in and out */
 /* Makes conn->input hold something; STEP_AGAIN if it does, else what to wait for. */
@@ -277,7 +302,10 @@ bool qri_stream_stash(
 /* Sends `out` and the tail without blocking: STEP_AGAIN when all is gone. */
 enum qri_step qri_stream_flush(struct qri_conn *conn);
 void qri_stream_look(struct qri_conn *conn); /* non-blocking: attention, end of file */
-/* Puts a message of one packet type into `out`. */
+/* For a writer: puts packets into `out`, through TLS where there is any; ctx is the connection. */
+enum qr_status qri_stream_append(void *ctx, const uint8_t *packets, size_t bytes,
+                                 struct qr_err *err);
+/* Puts a message of one packet type into `out`, in clear. */
 enum qr_status qri_stream_put_packets(struct qri_conn *conn, uint8_t type, const uint8_t *bytes,
                                       size_t count);
 

@@ -392,6 +392,7 @@ enum qri_step qri_handoff_end(struct qri_conn *conn)
            QR_F("db", login->info.database), QR_F("relayed", relayed));
     qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
     qr_metric_add(&gateway->metrics, QR_GATEWAY_HANDED_OFF, 1);
+    conn->version = login->login7.version;
     qri_login_free(login);
     conn->login = NULL;
     qr_buf_done(&conn->message.body);
@@ -400,6 +401,8 @@ enum qri_step qri_handoff_end(struct qri_conn *conn)
         return STEP_CLOSE;
     }
     conn->phase = PHASE_RELAY;
+    conn->relay_owed = 1; /* the login */
+    qr_tds_reader_init(&conn->relay_reader);
     atomic_store(&conn->relays, true);
     qr_metric_add(&gateway->metrics, QR_GATEWAY_RELAYS, 1);
     return qri_pump_watch(gateway, conn->relay_fd, conn->id | QRI_NODE_SIDE, false, NULL) == QR_OK

@@ -33,22 +33,6 @@ static enum qri_step close_because(struct qri_conn *conn, const char *reason)
     return STEP_CLOSE;
 }
 
-static enum qr_status append_out(void *ctx, const uint8_t *packets, size_t bytes,
-                                 struct qr_err *err)
-{
-    struct qri_conn *conn = ctx;
-    if (conn->ssl == NULL) {
-        qr_buf_add(&conn->out, packets, bytes);
-        return qr_buf_status(&conn->out, err);
-    }
-    enum { STEP_BYTES = 16384 };
-    for (size_t at = 0; at < bytes; at += STEP_BYTES) {
-        size_t n = bytes - at < STEP_BYTES ? bytes - at : STEP_BYTES;
-        QR_TRY(qri_tds_tls_encrypt(conn, packets + at, n));
-    }
-    return QR_OK;
-}
-
 /* As the client wrote it, once that is known. */
 static struct qr_str server_of(const struct qri_conn *conn)
 {
@@ -72,7 +56,7 @@ static void refuse(struct qri_conn *conn, const char *reason, const struct qr_er
     enum qr_tds_version version = conn->login->login7.version;
     struct qr_tds_writer writer;
     log_refusal(conn, reason, errs[0].number);
-    qr_tds_writer_init(&writer, QR_TDS_PACKET_BYTES_DEFAULT, 0, append_out, conn);
+    qr_tds_writer_init(&writer, QR_TDS_PACKET_BYTES_DEFAULT, 0, qri_stream_append, conn);
     qr_tds_writer_begin(&writer, QR_TDS_PACKET_REPLY);
     for (size_t i = 0; i < count; i++) {
         struct qr_tds_notice notice = {
@@ -322,6 +306,7 @@ void qri_login_opened(struct qri_conn *conn, const struct qr_tail *tail)
            QR_F("login", login->info.user), QR_F("db", login->info.database),
            QR_F("app", login->info.application), QR_F("encrypted", login->info.is_encrypted));
     qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
+    conn->version = login->login7.version;
     qri_login_free(login);
     conn->login = NULL;
     qri_conn_leave_lobby(conn);

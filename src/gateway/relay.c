@@ -18,10 +18,32 @@ static void want_output(struct qri_conn *conn, bool wants)
     conn->relay_wants_output = wants;
 }
 
+/* Counts the messages that pass, so that it is known at the node's end what the client waits for.
+ */
+static size_t pass(struct qri_conn *conn, struct qr_tds_reader *reader, const uint8_t *bytes,
+                   size_t count)
+{
+    size_t ends = 0;
+    while (!conn->relay_unframed) {
+        size_t used;
+        struct qr_tds_read read;
+        if (qr_tds_reader_step(reader, bytes, count, &used, &read, NULL) != QR_OK) {
+            conn->relay_unframed = true;
+            break;
+        }
+        bytes += used;
+        count -= used;
+        if (read.kind == QR_TDS_READ_MORE)
+            break;
+        ends += read.kind == QR_TDS_READ_END;
+    }
+    return ends;
+}
+
 static enum qri_step to_node(struct qri_conn *conn)
 {
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        if (conn->relay_sent_end)
+        if (conn->relay_sent_end || conn->relay_broken)
             return STEP_INPUT;
         enum qri_step step = qri_stream_fill(conn);
         if (step == STEP_CLOSE) { /* the node has all it sent; the answer may still be coming */
@@ -38,9 +60,9 @@ static enum qri_step to_node(struct qri_conn *conn)
             return STEP_OUTPUT;
         }
         if (n < 0 && errno != EINTR) { /* the node is gone, which the other way finds out */
-            conn->relay_sent_end = true;
-            conn->input_bytes = 0;
+            conn->relay_broken = true;
         } else if (n > 0) {
+            conn->relay_owed += (uint32_t)pass(conn, &conn->reader, conn->input, (size_t)n);
             qri_stream_consume(conn, (size_t)n);
             want_output(conn, false);
         }
@@ -50,10 +72,14 @@ static enum qri_step to_node(struct qri_conn *conn)
 
 static enum qri_step end_relay(struct qri_conn *conn)
 {
+    bool lost = qri_over_node_lost(conn);
     close(conn->relay_fd);
     conn->relay_fd = -1;
     if (atomic_exchange(&conn->relays, false))
         qr_metric_add(&conn->gateway->metrics, QR_GATEWAY_RELAYS, -1);
+    conn->relay_lost = lost;
+    if (lost)
+        return qri_over_begin(conn);
     if (atomic_load(&conn->gateway->stopping))
         return STEP_CLOSE; /* all was sent, and the client has its connections open until it looks
                             */
@@ -77,6 +103,8 @@ static enum qri_step to_client(struct qri_conn *conn)
             return end_relay(conn);
         conn->relay_drained =
             n < (ssize_t)QRI_READ_BYTES && (n < 0 || !atomic_load(&conn->half_closed));
+        size_t answered = n > 0 ? pass(conn, &conn->relay_reader, bytes, (size_t)n) : 0;
+        conn->relay_owed -= answered < conn->relay_owed ? (uint32_t)answered : conn->relay_owed;
         for (ssize_t at = 0; at < n; at += TLS_STEP_BYTES) {
             ssize_t step_bytes = n - at < TLS_STEP_BYTES ? n - at : TLS_STEP_BYTES;
             if (qri_tds_tls_encrypt(conn, bytes + at, (size_t)step_bytes) != QR_OK)

@@ -190,8 +190,23 @@ void qri_stream_look(struct qri_conn *conn)
     find_attention(conn);
 }
 
-static enum qr_status append_out(void *ctx, const uint8_t *packets, size_t bytes,
+enum qr_status qri_stream_append(void *ctx, const uint8_t *packets, size_t bytes,
                                  struct qr_err *err)
+{
+    struct qri_conn *conn = ctx;
+    if (conn->ssl == NULL) {
+        qr_buf_add(&conn->out, packets, bytes);
+        return qr_buf_status(&conn->out, err);
+    }
+    for (size_t at = 0; at < bytes; at += TLS_STEP_BYTES) {
+        size_t n = bytes - at < TLS_STEP_BYTES ? bytes - at : TLS_STEP_BYTES;
+        QR_TRY(qri_tds_tls_encrypt(conn, packets + at, n));
+    }
+    return QR_OK;
+}
+
+static enum qr_status append_clear(void *ctx, const uint8_t *packets, size_t bytes,
+                                   struct qr_err *err)
 {
     struct qri_conn *conn = ctx;
     qr_buf_add(&conn->out, packets, bytes);
@@ -202,7 +217,7 @@ enum qr_status qri_stream_put_packets(struct qri_conn *conn, uint8_t type, const
                                       size_t count)
 {
     struct qr_tds_writer writer;
-    qr_tds_writer_init(&writer, QR_TDS_PACKET_BYTES_DEFAULT, 0, append_out, conn);
+    qr_tds_writer_init(&writer, QR_TDS_PACKET_BYTES_DEFAULT, 0, append_clear, conn);
     qr_tds_writer_begin(&writer, type);
     uint8_t *dst = qr_tds_writer_reserve(&writer, count);
     if (dst != NULL) {

@@ -294,8 +294,15 @@ void qri_answer_fail(struct qri_served *s, const struct qr_err *err)
 
 void qri_answer_verdict(struct qri_served *s, enum qr_status status)
 {
-    if (status == QR_CLOSED)
+    struct qr_err why;
+    if (status == QR_OK || s->answer.is_broken)
+        return;
+    if (qr_session_is_over(s->engine, &why)) {
+        qri_answer_message(s, &why);
         s->answer.is_broken = true;
+    } else if (status == QR_CLOSED) {
+        s->answer.is_broken = true;
+    }
 }
 
 void qri_answer_end_call(struct qri_served *s)

@@ -240,10 +240,14 @@ static void answer_login(struct qri_served *s, const struct qr_login *login)
     qr_tds_put_done(w, s->client.version, QR_TDS_TOKEN_DONE, 0, 0, 0);
 }
 
-static void break_connection(void *ctx)
+static void break_connection(void *ctx, bool at_once)
 {
     struct qri_served *s = ctx;
-    s->channel->ops->abort(s->channel);
+    struct qr_err why;
+    if (at_once || !qr_session_is_over(s->engine, &why))
+        s->channel->ops->abort(s->channel);
+    else
+        s->channel->ops->end(s->channel, &why);
 }
 
 static enum qr_status open_engine(struct qri_served *s, const struct qr_login *login,
@@ -303,8 +307,16 @@ static enum qr_status service_open(void *ctx, struct qr_channel *channel,
     return QR_OK;
 }
 
+static void service_end_all(void *ctx)
+{
+    const struct qr_session_host *host = ctx;
+    if (host->end_sessions != NULL)
+        host->end_sessions(host->ctx);
+}
+
 void qr_session_service_init(struct qr_service *ret_service, const struct qr_session_host *host)
 {
     /* The slot takes a plain pointer for services that change; this one is only read. */
-    *ret_service = (struct qr_service){.ctx = (void *)(uintptr_t)host, .open = service_open};
+    *ret_service = (struct qr_service){
+        .ctx = (void *)(uintptr_t)host, .open = service_open, .end_all = service_end_all};
 }

@@ -74,7 +74,8 @@ void qri_answer_end(struct qri_served *s);
 /* An error of the session itself, followed by a DONE with the error bit. */
 void qri_answer_fail(struct qri_served *s, const struct qr_err *err);
 void qri_answer_message(struct qri_served *s, const struct qr_err *message);
-/* The engine's verdict on a request; CLOSED breaks the connection. */
+/* The engine's verdict on a request; CLOSED breaks the connection. If the session was ended from
+ * outside the client is told so: without that, its answer would look like a success. */
 void qri_answer_verdict(struct qri_served *s, enum qr_status status);
 
 /* ---- requests ---- */

@@ -28,6 +28,7 @@ static char password_hash[QR_PASSWORD_HASH_BYTES];
 atomic_bool select1_is_away;
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t held_changed; /* with mu */
+static atomic_bool ends_all;        /* until the next session opens */
 static struct session *held;        /* guarded by mu: whose answers wait for RELEASE */
 
 static enum qr_status flush(void *ctx, const uint8_t *packets, size_t bytes, struct qr_err *err)
@@ -123,12 +124,21 @@ static void run_flood(struct session *s)
     done(s, 0, rows);
 }
 
+static void put_over(struct session *s)
+{
+    struct qr_err why = {0};
+    (void)!qr_sql_fail(&why, 40197, 40166);
+    struct qr_tds_notice notice = {
+        .number = why.number, .state = 1, .severity = 20, .text = qr_str(why.text), .line = 1};
+    qr_tds_put_notice(&s->writer, s->version, &notice);
+}
+
 /* Attention comes by looking: a blocked request of the engine looks for it in the same way. */
-static void run_wait(struct session *s, bool for_held)
+static enum qr_tail_kind run_wait(struct session *s, bool for_held)
 {
     bool there = false;
     s->channel->ops->block_begin(s->channel);
-    while (!there && !s->channel->ops->cancelled(s->channel)) {
+    while (!there && !atomic_load(&ends_all) && !s->channel->ops->cancelled(s->channel)) {
         pthread_mutex_lock(&mu);
         there = for_held && held != NULL;
         if (!there)
@@ -136,7 +146,11 @@ static void run_wait(struct session *s, bool for_held)
         pthread_mutex_unlock(&mu);
     }
     s->channel->ops->block_end(s->channel);
+    bool ended = !there && atomic_load(&ends_all);
+    if (ended)
+        put_over(s);
     done(s, there ? 0 : QR_TDS_DONE_ERROR, 0);
+    return ended ? QR_TAIL_CLOSE : QR_TAIL_SEND;
 }
 
 /* UTF-16LE after the headers to ASCII. */
@@ -173,11 +187,16 @@ static void run_batch(struct session *s, const struct qr_request *request, struc
     } else if (strncmp(text, "FLOOD", 5) == 0) {
         run_flood(s);
     } else if (strncmp(text, "WAIT", 4) == 0) {
-        run_wait(s, false);
+        kind = run_wait(s, false);
     } else if (strncmp(text, "AWAIT", 5) == 0) {
-        run_wait(s, true);
+        kind = run_wait(s, true);
     } else if (strncmp(text, "RELEASE", 7) == 0) {
         release_held();
+        done(s, 0, 0);
+    } else if (strncmp(text, "OVER", 4) == 0) {
+        struct qr_err why = {0};
+        (void)!qr_sql_fail(&why, 596);
+        s->channel->ops->end(s->channel, &why);
         done(s, 0, 0);
     } else if (strncmp(text, "BURN", 4) == 0) {
         int64_t until = qr_env_mono_ns(qr_env_real()) + INT64_C(1000000000);
@@ -260,6 +279,7 @@ static enum qr_status open_session(void *ctx, struct qr_channel *channel,
         return qr_sql_fail(err, 4060, "missing");
     if (qr_str_ieqz(login->database, "away") && atomic_load(&select1_is_away))
         return qr_sql_fail(err, 40613, "away", "server01", "");
+    atomic_store(&ends_all, false);
     struct session *s = calloc(1, sizeof *s);
     assert(s != NULL);
     s->served.ops = &served_ops;
@@ -287,7 +307,13 @@ static enum qr_status find_login(void *ctx, uint32_t server_id, struct qr_str lo
     return QR_OK;
 }
 
-const struct qr_service select1_service = {.open = open_session};
+static void end_all(void *ctx)
+{
+    (void)ctx;
+    atomic_store(&ends_all, true);
+}
+
+const struct qr_service select1_service = {.open = open_session, .end_all = end_all};
 const struct qr_login_directory select1_logins = {.find = find_login};
 
 bool select1_init(void)

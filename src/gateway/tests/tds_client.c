@@ -256,6 +256,19 @@ void client_send_attention(struct client *client)
     send_bytes(client, packet, put_packet(packet, QR_TDS_PACKET_ATTENTION, packet, 0));
 }
 
+int client_error(const struct client *client)
+{
+    bool is_error = client->reply_bytes > 7 && client->reply[0] == QR_TDS_TOKEN_ERROR;
+    return is_error ? (int)qr_get32le(client->reply + 3) : 0;
+}
+
+int client_last_word(struct client *client)
+{
+    int rc = client_read(client, TIMEOUT_MS);
+    int number = client_error(client);
+    return rc != 0 ? rc : client_read(client, TIMEOUT_MS) == CLIENT_CLOSED ? number : 0;
+}
+
 /* Walks the tokens of a login's answer. */
 int client_login_answer(struct client *client)
 {

@@ -29,6 +29,10 @@ void client_send_attention(struct client *client);
 int64_t client_skip(struct client *client, int timeout_ms);
 /* Reads one message into `reply`: 0, CLIENT_CLOSED or CLIENT_TIMED_OUT. */
 int client_read(struct client *client, int timeout_ms);
+/* The number of the error that `reply` begins with, or 0. */
+int client_error(const struct client *client);
+/* Reads that error, and nothing behind it but the end of the connection: its number, or < 0. */
+int client_last_word(struct client *client);
 /* The login's answer: 0 let in, > 0 the first error's number, < 0 as client_read. */
 int client_login_answer(struct client *client);
 /* client_open, client_send_login, client_login_answer. */

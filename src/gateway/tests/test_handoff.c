@@ -196,8 +196,9 @@ static void test_sessions_end_with_their_node_and_new_ones_go_to_the_next(void *
     for (int encrypted = 0; encrypted < 2; encrypted++)
         assert_int_equal(client_login(&clients[encrypted], world_port(world), encrypted, ""), 0);
     assert_true(world_stop_node(world, 0));
+    client_send_batch(&clients[1], "SELECT 1"); /* its front is still there, and waits for that */
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(client_read(&clients[i], 5000), CLIENT_CLOSED);
+        assert_int_equal(client_last_word(&clients[i]), 40197);
         client_close(&clients[i]);
     }
     assert_true(world_reaches(world->front, QR_GATEWAY_OPEN, 0));
@@ -206,6 +207,45 @@ static void test_sessions_end_with_their_node_and_new_ones_go_to_the_next(void *
         assert_int_equal(client_login(&clients[encrypted], world_port(world), encrypted, ""), 0);
         assert_true(client_select(&clients[encrypted], 6));
         client_close(&clients[encrypted]);
+    }
+}
+
+/* Here, behind a front, and relayed: what was asked is answered, and the next thing is not. */
+static void test_a_session_that_is_over_answers_what_is_asked_next_with_why(void **state)
+{
+    struct world *world = *state;
+    static struct client client;
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(client_login(&client, world_port(world), i % 2 == 1, ""), 0);
+        client_send_batch(&client, "OVER");
+        if (i < 2) /* pipelined */
+            client_send_batch(&client, "SELECT 1");
+        assert_int_equal(client_read(&client, 5000), 0);
+        assert_int_equal(client_error(&client), 0);
+        if (i == 2 || i == 3)
+            client_send_batch(&client, "SELECT 1");
+        if (i > 3)
+            client_send_attention(&client);
+        assert_int_equal(client_last_word(&client), 596);
+        client_close(&client);
+    }
+    assert_true(world_reaches(world->node, QR_GATEWAY_OPEN, 0));
+}
+
+/* A request that is told to end says so itself; the grace is over before it would be. */
+static void test_requests_that_run_when_a_node_stops_are_told_to_end(void **state)
+{
+    struct world *world = *state;
+    static struct client clients[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+        client_send_batch(&clients[i], "WAIT");
+    }
+    assert_true(world_reaches(world->node, QR_GATEWAY_REQUESTS, 2));
+    assert_true(world_stop_node(world, 20));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(client_last_word(&clients[i]), 40197);
+        client_close(&clients[i]);
     }
 }
 
@@ -234,7 +274,7 @@ static void test_a_stopping_front_relays_until_the_node_ends_its_sessions(void *
     for (int i = 0; i < 20; i++)
         assert_true(client_select(&client, i));
     assert_true(world_stop_node(world, 0));
-    assert_int_equal(client_read(&client, 5000), CLIENT_CLOSED);
+    assert_int_equal(client_last_word(&client), 40197);
     client_close(&client);
     pthread_join(thread, &stopped);
     assert_ptr_equal(stopped, world);
@@ -341,6 +381,8 @@ int main(void)
         IN_WORLD(test_a_login_waits_for_a_database_that_is_elsewhere),
         IN_WORLD(test_a_login_waits_for_the_router),
         IN_WORLD(test_sessions_end_with_their_node_and_new_ones_go_to_the_next),
+        IN_WORLD(test_a_session_that_is_over_answers_what_is_asked_next_with_why),
+        IN_WORLD(test_requests_that_run_when_a_node_stops_are_told_to_end),
         IN_WORLD(test_a_stopping_front_relays_until_the_node_ends_its_sessions),
         IN_WORLD(test_clients_wait_in_the_backlog_of_an_inherited_socket),
         IN_WORLD(test_an_attention_passes_a_result_that_nobody_reads),

@@ -355,19 +355,25 @@ static void kill_process(struct node_process *process)
 static void test_a_killed_node_closes_its_clients_and_the_next_one_serves(void **state)
 {
     struct world *world = *state;
-    static struct client clients[4];
+    static struct client clients[6];
     struct node_process process = start_process(world);
     world_start_front(world, LONG_LOGIN_MS);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         assert_int_equal(client_login(&clients[i], world_port(world), i % 2 == 1, ""), 0);
         assert_true(client_select(&clients[i], i));
     }
     client_send_batch(&clients[0], "WAIT");
     client_send_batch(&clients[1], "FLOOD"); /* and nobody reads it */
+    client_send_batch(&clients[3], "WAIT");
+    assert_int_equal(client_read(&clients[3], 100), CLIENT_TIMED_OUT); /* the node has it */
     kill_process(&process);
-    for (int i = 0; i < 4; i++) {
-        if (i != 1)
-            assert_int_equal(client_read(&clients[i], 5000), CLIENT_CLOSED);
+    client_send_batch(&clients[5], "SELECT 1"); /* asked when nobody is there */
+    static const int words[6] = {CLIENT_CLOSED, 0, CLIENT_CLOSED, 40197, CLIENT_CLOSED, 40197};
+    for (int i = 0; i < 6; i++) {
+        if (i == 1) /* in the middle of an answer there is no place for a word */
+            assert_int_equal(client_skip(&clients[i], 5000), CLIENT_CLOSED);
+        else
+            assert_int_equal(client_last_word(&clients[i]), words[i]);
         client_close(&clients[i]);
     }
     assert_true(world_reaches(world->front, QR_GATEWAY_OPEN, 0));

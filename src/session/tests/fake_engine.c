@@ -95,11 +95,21 @@ void fake_harden(uint64_t lsn)
 
 /* ---- sessions ---- */
 
-void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx), void *ctx)
+void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx, bool at_once),
+                         void *ctx)
 {
     (void)session;
-    (void)break_it;
-    (void)ctx;
+    fake.break_it = break_it;
+    fake.break_ctx = ctx;
+}
+
+bool qr_session_is_over(const struct qr_session *session, struct qr_err *ret_why)
+{
+    (void)session;
+    if (fake.is_over)
+        *ret_why =
+            (struct qr_err){.status = QR_SQL, .number = 40197, .severity = 20, .text = "over"};
+    return fake.is_over;
 }
 
 enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_options *options,
@@ -217,6 +227,12 @@ static enum qr_status run_word(struct qr_session *session, const char *word,
     }
     if (strcmp(word, "close") == 0)
         return QR_CLOSED;
+    if (strcmp(word, "over") == 0) { /* ended from outside while it runs */
+        fake.is_over = true;
+        return QR_CANCELLED;
+    }
+    if (strcmp(word, "late") == 0) /* the same, when all is done */
+        fake.is_over = true;
     session->in_module = strcmp(word, "module") == 0;
     return QR_OK;
 }

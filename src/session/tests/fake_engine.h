@@ -5,7 +5,8 @@
  * with a count), done, error:NUMBER (ERROR and DONE with the error bit), print, begin, commit
  * (shows LSN 100), status:N, value:N (output parameter), proc (DONEPROC), module / end (statements
  * inside a module), wait (until cancelled), close, null (a NULL in a NOT NULL column), batch
- * (DONE_BATCH). */
+ * (DONE_BATCH), over (the session is ended from outside, which stops the batch), late (the same,
+ * too late to stop it). */
 #pragma once
 #include <stdbool.h>
 #include "engine/engine.h"
@@ -19,7 +20,10 @@ struct fake_engine {
     struct qr_durable_wait *wait; /* registered and not called */
     int wait_calls;               /* blocking waits */
     int sessions, rowsets;        /* alive */
-    bool fail_row;                /* bulk: the next row is refused */
+    bool is_over;                 /* qr_session_is_over */
+    void (*break_it)(void *ctx, bool at_once);
+    void *break_ctx;
+    bool fail_row; /* bulk: the next row is refused */
     uint64_t bulk_rows;
 };
 extern struct fake_engine fake;

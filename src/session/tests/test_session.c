@@ -72,6 +72,18 @@ static void channel_release(struct qr_channel *channel)
     ((struct channel *)channel)->releases++;
 }
 
+static int aborts, ended_with;
+static void channel_abort(struct qr_channel *channel)
+{
+    (void)channel;
+    aborts++;
+}
+static void channel_end(struct qr_channel *channel, const struct qr_err *why)
+{
+    (void)channel;
+    ended_with = why->number;
+}
+
 static const struct qr_channel_ops channel_ops = {
     .send = channel_send,
     .receive = channel_receive,
@@ -80,7 +92,8 @@ static const struct qr_channel_ops channel_ops = {
     .block_begin = channel_block,
     .block_end = channel_block,
     .release = channel_release,
-    .abort = channel_block,
+    .abort = channel_abort,
+    .end = channel_end,
 };
 
 static int entered;
@@ -594,6 +607,52 @@ static void test_unreadable_requests(void **state)
     end(&f);
 }
 
+/* An answer without the error would tell the client that all of it was done. */
+static void test_a_request_of_a_session_that_is_ended_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *batch, *words;
+        enum qr_tail_kind tail;
+    } rows[] = {
+        {"over", "ERROR40197 DONE:error", QR_TAIL_CLOSE},
+        {"count:1 over count:2", "DONE:more,count=1 ERROR40197 DONE:error", QR_TAIL_CLOSE},
+        {"count:1 late", "DONE:count=1", QR_TAIL_SEND}, /* its next request is told */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+        begin(&f);
+        batch(&f, rows[i].batch);
+        assert_string_equal(f.words, rows[i].words);
+        assert_int_equal(f.tail.kind, rows[i].tail);
+        end(&f);
+    }
+    struct fixture f;
+    begin(&f);
+    fake.is_over = true; /* before the call */
+    struct call c = call_id(10);
+    add_text(&c, "", "over");
+    run_call(&f, &c);
+    assert_string_equal(f.words, "ERROR40197 STATUS=-6 DONEPROC:error");
+    assert_int_equal(f.tail.kind, QR_TAIL_CLOSE);
+    end(&f);
+}
+
+static void test_ending_a_session_tells_its_connection_why(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    aborts = ended_with = 0;
+    fake.is_over = true;
+    fake.break_it(fake.break_ctx, false);
+    assert_int_equal(ended_with, 40197);
+    assert_int_equal(aborts, 0);
+    fake.break_it(fake.break_ctx, true);
+    assert_int_equal(aborts, 1);
+    end(&f);
+}
+
 static void test_a_client_that_is_gone_ends_the_request(void **state)
 {
     (void)state;
@@ -674,6 +733,8 @@ int main(void)
         cmocka_unit_test(test_reset_is_acknowledged_before_the_answer),
         cmocka_unit_test(test_a_wrong_value_is_an_error_and_not_a_damaged_stream),
         cmocka_unit_test(test_unreadable_requests),
+        cmocka_unit_test(test_a_request_of_a_session_that_is_ended_says_so),
+        cmocka_unit_test(test_ending_a_session_tells_its_connection_why),
         cmocka_unit_test(test_a_client_that_is_gone_ends_the_request),
         cmocka_unit_test(test_bulk_loads_stream),
     };

@@ -202,6 +202,36 @@ const cases = {
     return seen.sets[0].rows;
   },
 
+  // Four sessions while `extra` sends their database elsewhere: what each is told, how many ended.
+  async cut() {
+    const told = {};
+    let ended = 0;
+    const open = async () => {
+      const connection = await connect();
+      connection.on('end', () => { ended += 1; });
+      return connection;
+    };
+    const [running, tran, idle, result, master] =
+      [await open(), await open(), await open(), await open(), await connect({ database: 'master' })];
+    const ask = async (connection, sql) => {
+      const seen = await run(connection, sql, { how: 'execSqlBatch' });
+      return seen.error ? seen.error.number || seen.error.code : 0;
+    };
+    await ask(tran, 'BEGIN TRAN');
+    const requests = [ask(running, 'WAITFOR DELAY \'00:01:00\''),
+      ask(result, 'SELECT TOP 10 name FROM sys.objects; WAITFOR DELAY \'00:01:00\'')];
+    for (let count = 0; count < 3;) {
+      const seen = await run(idle, 'SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE status = \'running\'');
+      count = seen.sets[0].rows[0][0];
+    }
+    await ask(master, extra);
+    [told.running, told.result] = await Promise.all(requests);
+    told.tran = await ask(tran, 'SELECT 1');
+    told.idle = await ask(idle, 'SELECT 1');
+    while (ended < 4) await new Promise((resolve) => { setTimeout(resolve, 5); });
+    return { ...told, ended };
+  },
+
   async encryption() {
     const result = [];
     for (const encrypt of [true, false]) {

@@ -244,11 +244,18 @@ struct qr_str qr_session_language(const struct qr_session *session);
 uint16_t qr_session_id(const struct qr_session *session); /* @@SPID, > 50 */
 /* Ends the session's running statement and marks it dead; any thread. */
 void qr_session_kill(struct qr_session *session);
-/* Breaks the session's connection, so that it is freed soon, even if it never asks for anything
- * again; any thread, short, until the session is freed. */
-void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx), void *ctx);
-/* All sessions of the database end: what runs is stopped, connections that wait for their client
- * are broken; with `all` the others, too. Returns at once; any thread. */
+/* True: it was killed, or its database goes elsewhere; *ret_why is then the error for its client,
+ * behind which the connection ends. What ended a request without a word of its own was this. */
+bool qr_session_is_over(const struct qr_session *session, struct qr_err *ret_why);
+/* That error: 596 for KILL, else 40197. */
+void qr_session_why_over(bool was_killed, struct qr_err *ret_why);
+/* Sees to it that the session is freed soon, even if its client never asks for anything again: as
+ * soon as no request of it runs, or with `at_once` by breaking its connection. Any thread, short,
+ * until the session is freed. */
+void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx, bool at_once),
+                         void *ctx);
+/* All sessions of the database end: what runs is stopped, and nothing begins; with `all`
+ * connections are broken, too. Returns at once; any thread. */
 void qr_database_end_sessions(struct qr_database *db, bool all);
 
 /* An argument of a call. `value` has the memory form of `type` (codec/value.h); table-valued: rows.

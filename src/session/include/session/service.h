@@ -49,8 +49,12 @@ struct qr_channel_ops {
     void (*block_end)(struct qr_channel *channel);
     /* Any thread, short, once for each QR_TAIL_HELD; may come before `request` has returned. */
     void (*release)(struct qr_channel *channel);
-    /* Any thread: breaks the connection (KILL, drop of its database). The session is freed soon. */
+    /* Any thread: breaks the connection. The session is freed soon. */
     void (*abort)(struct qr_channel *channel);
+    /* Any thread, any number of times: the session is over (KILL, its database goes elsewhere). It
+     * is freed once no request of it runs; what the client asks for then is answered with `why`,
+     * and the connection closes. */
+    void (*end)(struct qr_channel *channel, const struct qr_err *why);
 };
 
 /* First member of the gateway's connection. */
@@ -118,4 +122,6 @@ struct qr_service {
     enum qr_status (*open)(void *ctx, struct qr_channel *channel, const struct qr_login *login,
                            struct qr_served **ret_served, struct qr_tail *ret_tail,
                            struct qr_err *err);
+    /* Requests that run are stopped and answered with an error; NULL: they cannot be. */
+    void (*end_all)(void *ctx);
 };

@@ -18,6 +18,8 @@ struct qr_session_host {
     enum qr_status (*enter)(void *ctx, const struct qr_login *login, struct qr_database **ret_db,
                             struct qr_err *err);
     void (*leave)(void *ctx, struct qr_database *db);
+    /* Every session ends as soon as it can: qr_database_end_sessions. NULL: there is no way. */
+    void (*end_sessions)(void *ctx);
     struct qr_str server_name; /* in ERROR and INFO tokens */
 };
 
