@@ -8,6 +8,7 @@
 static const char *const editions[] = {"GeneralPurpose", "BusinessCritical", "Hyperscale",
                                        "Basic",          "Standard",         "Premium"};
 static const json_int_t MIB = 1048576;
+enum { PCT = 100 };
 
 static json_t *size_of(json_int_t megabytes)
 {
@@ -60,6 +61,65 @@ static json_t *edition_json(const struct qr_arm *arm, const char *edition, bool 
                      objectives);
 }
 
+/* ---- elastic pools ---- */
+
+/* What one database may have at least, for each that it may have at most. */
+static json_t *choices_json(const struct qr_pool_size *size)
+{
+    const char *unit = size->is_dtu ? "DTU" : "VCores";
+    json_t *all = json_array();
+    bool any = *size->maxima == '\0'; /* any whole number: the most stands for them */
+    uint32_t most, least;
+    for (size_t i = 0; any ? i == 0 : qr_pool_choice_at(size->maxima, i, &most); i++) {
+        json_t *minima = json_array();
+        if (any)
+            most = size->capacity * PCT;
+        if (any)
+            json_array_append_new(minima, json_pack("{s:f,s:s,s:s}", "limit", 0.0, "unit", unit,
+                                                    "status", "Default"));
+        for (size_t k = 0; qr_pool_choice_at(size->minima, k, &least); k++)
+            if (least <= most)
+                json_array_append_new(minima, json_pack("{s:f,s:s,s:s}", "limit",
+                                                        (double)least / PCT, "unit", unit, "status",
+                                                        k == 0 ? "Default" : "Available"));
+        json_array_append_new(all, json_pack("{s:f,s:s,s:s,s:o}", "limit", (double)most / PCT,
+                                             "unit", unit, "status",
+                                             most == size->capacity * PCT ? "Default" : "Available",
+                                             "supportedPerDatabaseMinPerformanceLevels", minima));
+    }
+    return all;
+}
+
+static json_t *pool_size_json(const struct qr_pool_size *size)
+{
+    uint64_t included = size->is_dtu ? size->included_bytes : UINT64_C(32) << 30;
+    json_int_t most = (json_int_t)(size->max_bytes / (uint64_t)MIB);
+    uint64_t of_one = size->database_max_bytes != 0 ? size->database_max_bytes : size->max_bytes;
+    return json_pack(
+        "{s:{s:f,s:s},s:o,s:s,s:[],s:i,s:o,s:[{s:o,s:o,s:o,s:s}],s:[{s:o,s:o,s:o,s:s}],s:o,s:b}",
+        "performanceLevel", "value", (double)size->capacity, "unit",
+        size->is_dtu ? "DTU" : "VCores", "sku", qri_pool_sku_json(size), "status",
+        size == qr_pool_size_default(qr_str(size->edition)) ? "Default" : "Available",
+        "supportedLicenseTypes", "maxDatabaseCount", (int)size->databases_max, "includedMaxSize",
+        size_of((json_int_t)(included / (uint64_t)MIB)), "supportedMaxSizes", "minValue",
+        size_of(1024), "maxValue", size_of(most), "scaleSize", size_of(1024), "status", "Default",
+        "supportedPerDatabaseMaxSizes", "minValue", size_of(1024), "maxValue",
+        size_of((json_int_t)(of_one / (uint64_t)MIB)), "scaleSize", size_of(1024), "status",
+        "Default", "supportedPerDatabaseMaxPerformanceLevels", choices_json(size), "zoneRedundant",
+        0);
+}
+
+static json_t *pool_edition_json(const char *edition, bool is_default)
+{
+    json_t *sizes = json_array();
+    for (size_t i = 0; i < qr_pool_size_count(); i++)
+        if (strcmp(qr_pool_size_at(i)->edition, edition) == 0)
+            json_array_append_new(sizes, pool_size_json(qr_pool_size_at(i)));
+    return json_pack("{s:s,s:s,s:b,s:o}", "name", edition, "status",
+                     is_default ? "Default" : "Available", "zoneRedundant", 0,
+                     "supportedElasticPoolPerformanceLevels", sizes);
+}
+
 void qri_capabilities(struct qri_request *r)
 {
     struct qr_err err = {0};
@@ -76,14 +136,17 @@ void qri_capabilities(struct qri_request *r)
             qri_refuse_err(r, found, &err);
         return;
     }
-    json_t *all = json_array();
-    for (size_t i = 0; all != NULL && i < sizeof editions / sizeof editions[0]; i++)
+    json_t *all = json_array(), *pools = json_array();
+    for (size_t i = 0; all != NULL && i < sizeof editions / sizeof editions[0]; i++) {
         json_array_append_new(all, edition_json(r->arm, editions[i], i == 0));
+        if (qr_pool_size_default(qr_str(editions[i])) != NULL)
+            json_array_append_new(pools, pool_edition_json(editions[i], i == 0));
+    }
     qri_reply(r, 200,
-              json_pack("{s:s,s:s,s:[],s:[{s:s,s:s,s:o,s:[]}]}", "name",
+              json_pack("{s:s,s:s,s:[],s:[{s:s,s:s,s:o,s:o}]}", "name",
                         qri_doc_text(r, region, "displayName"), "status", "Available",
                         "supportedManagedInstanceVersions", "supportedServerVersions", "name",
                         "12.0", "status", "Default", "supportedEditions", all,
-                        "supportedElasticPoolEditions"));
+                        "supportedElasticPoolEditions", pools));
     json_decref(region);
 }

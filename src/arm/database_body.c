@@ -11,6 +11,8 @@ enum { NAME_CHARS_MAX = 128, HA_REPLICAS_DEFAULT = 1 /* as in Azure */ };
 
 struct form { /* a body as it was read */
     const struct qr_slo *slo;
+    bool in_pool;       /* the sku is ElasticPool */
+    struct qr_str pool; /* its id */
     struct qr_str location, collation, tags;
     struct qr_str source, dropped_source, restore_time, deletion_time, long_backup, recoverable;
     int64_t max_bytes, ha_replicas, auto_pause;                       /* INT64_MIN: not said */
@@ -47,7 +49,7 @@ static const char *const switches[] = {"Enabled", "Disabled", NULL};
 static bool read_sku(struct qri_request *r, struct form *form)
 {
     struct qri_sku_error error;
-    if (qri_sku_parse(qri_member(r->json, "sku"), &form->slo, &error))
+    if (qri_sku_parse(qri_member(r->json, "sku"), &form->slo, &form->in_pool, &error))
         return true;
     qri_refuse(r, 400, error.code, "%s", error.text);
     return false;
@@ -56,8 +58,7 @@ static bool read_sku(struct qri_request *r, struct form *form)
 /* What is not there, and is not ours to leave out silently. */
 static bool refuse_absent(struct qri_request *r, const json_t *p)
 {
-    static const char *const absent[] = {"elasticPoolId", "elasticPoolName",
-                                         "recoveryServicesRecoveryPointId", "sampleName"};
+    static const char *const absent[] = {"recoveryServicesRecoveryPointId", "sampleName"};
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         if (qri_member(p, absent[i]) != NULL) {
             qri_refuse(r, 400, "FeatureNotSupported",
@@ -88,6 +89,7 @@ static bool read_form(struct qri_request *r, struct form *form)
            refuse_absent(r, p) && qri_body_text(r, r->json, "location", &form->location) &&
            qri_body_tags(r, r->json, &form->tags) &&
            qri_body_text(r, p, "collation", &form->collation) &&
+           qri_body_text(r, p, "elasticPoolId", &form->pool) &&
            qri_body_text(r, p, "sourceDatabaseId", &form->source) &&
            qri_body_text(r, p, "restorableDroppedDatabaseId", &form->dropped_source) &&
            qri_body_text(r, p, "restorePointInTime", &form->restore_time) &&
@@ -230,12 +232,64 @@ static bool say_wishes(struct qri_request *r, const struct form *form, const str
            say_traits(r, form, moves, now, c);
 }
 
+/* ---- pools ---- */
+
+/* The edition's own objective stands for what it will have there. False: answered. */
+static bool enter_pool(struct qri_request *r, const struct qri_place *place,
+                       const struct form *form, struct qri_database_change *c,
+                       const struct qr_slo **ret_slo)
+{
+    struct qr_str server, name;
+    struct qr_pool_row pool;
+    bool found = false;
+    if (!qri_id_parse(r, form->pool, "elasticPools", &server, &name)) {
+        qri_refuse(r, 400, "InvalidParameterValue", "'%.500s' is no id of an elastic pool.",
+                   qri_copy(r, form->pool));
+        return false;
+    }
+    if (qr_str_ieqz(server, place->server) && !qri_pool_find(r, place, name, &found, &pool))
+        return false;
+    if (!found) {
+        qri_refuse(r, 400, "TargetElasticPoolDoesNotExist",
+                   "Elastic pool not found for server: '%s', elastic pool name: '%.400s'.",
+                   place->server, qri_copy(r, name));
+        return false;
+    }
+    if (form->slo != NULL) {
+        qri_refuse(r, 400, "ElasticPoolSkuCombinationInvalid",
+                   "Elastic pool '%s' and service level objective '%s' combination is invalid.",
+                   pool.name, form->slo->name);
+        return false;
+    }
+    const struct qr_pool_size *size = qr_pool_size_find(qr_str(pool.size));
+    *ret_slo = size == NULL ? NULL : qr_slo_default(qr_str(size->edition));
+    c->ask.pool = qr_str(qri_copy(r, qr_str(pool.name)));
+    c->ask.objective = qr_str(QR_POOL_OBJECTIVE);
+    return *ret_slo != NULL;
+}
+
+/* A new one of whatever kind: a pool, or a tier if one is said. */
+static bool say_home(struct qri_request *r, const struct qri_place *place, const struct form *form,
+                     struct qri_database_change *c, const struct qr_slo **ret_slo)
+{
+    *ret_slo = form->slo;
+    if (form->pool.n > 0)
+        return enter_pool(r, place, form, c, ret_slo);
+    if (form->in_pool)
+        c->ask.objective = qr_str(QR_POOL_OBJECTIVE); /* control says that a name is missing */
+    if (form->slo != NULL)
+        say_tier(c, form->slo);
+    return true;
+}
+
 /* ---- one that is there ---- */
 
-static bool update_of(struct qri_request *r, const struct form *form,
+static bool update_of(struct qri_request *r, const struct qri_place *place, const struct form *form,
                       const struct qr_resource_database *now, struct qri_database_change *c)
 {
-    const struct qr_slo *is = qr_slo_find(qr_str(now->requested_objective));
+    bool pooled = qr_str_ieqz(qr_str(now->requested_objective), QR_POOL_OBJECTIVE);
+    const struct qr_slo *is = pooled ? qr_slo_default(qr_str(now->requested_edition))
+                                     : qr_slo_find(qr_str(now->requested_objective));
     if (qr_is_master(now->row.id) || is == NULL) {
         qri_refuse(r, 400, "CannotUseReservedDatabaseName", "The database '%s' cannot be changed.",
                    now->row.name);
@@ -251,8 +305,16 @@ static bool update_of(struct qri_request *r, const struct form *form,
     }
     const struct qr_slo *slo = form->slo == NULL ? is : form->slo;
     c->method = QR_CONTROL_ALTER;
-    if (slo != is)
+    if (form->pool.n > 0) {
+        if (!enter_pool(r, place, form, c, &slo))
+            return false;
+        c->changes = !qr_str_ieqz(c->ask.pool, now->row.pool);
+    } else if (form->in_pool && !pooled) {
+        c->ask.objective = qr_str(QR_POOL_OBJECTIVE);
+        c->changes = true;
+    } else if (slo != is || (pooled && form->slo != NULL)) {
         say_tier(c, slo);
+    }
     return say_wishes(r, form, slo, now, c);
 }
 
@@ -379,6 +441,11 @@ static bool replica_of(struct qri_request *r, const struct qri_place *place,
     struct qr_resource_database source;
     struct qri_place of;
     struct qr_str primary;
+    if (form->pool.n > 0 || form->in_pool) {
+        qri_refuse(r, 400, "ElasticPoolTierCombinationInvalid",
+                   "Elastic pool does not support database edition 'Hyperscale'.");
+        return false;
+    }
     if (form->secondary_type != 1) {
         qri_refuse(r, 400, "FeatureNotSupported",
                    "Geo-replication is not supported by this version; secondaryType is Named.");
@@ -451,6 +518,7 @@ static bool copy_of(struct qri_request *r, const struct qri_place *place, const 
 static bool create_of(struct qri_request *r, const struct qri_place *place, const struct form *form,
                       struct qr_str name, struct qri_database_change *c)
 {
+    const struct qr_slo *slo = NULL;
     if (!check_name(r, name))
         return false;
     c->method = QR_CONTROL_CREATE;
@@ -464,32 +532,32 @@ static bool create_of(struct qri_request *r, const struct qri_place *place, cons
                        "quireVerifyOnly is for create modes that copy or restore.");
             return false;
         }
-        say_tier(c, form->slo == NULL ? qr_slo_default(qr_str("GeneralPurpose")) : form->slo);
-        return say_wishes(r, form, qr_slo_find(c->ask.objective), NULL, c);
+        if (!say_home(r, place, form, c, &slo))
+            return false;
+        if (slo == NULL) {
+            slo = qr_slo_default(qr_str("GeneralPurpose"));
+            if (!form->in_pool)
+                say_tier(c, slo);
+        }
+        return say_wishes(r, form, slo, NULL, c);
     case MODE_SECONDARY:
     case MODE_ONLINE_SECONDARY:
         return replica_of(r, place, form, name, c);
     case MODE_COPY:
     case MODE_POINT_IN_TIME:
     case MODE_RESTORE:
-        if (form->slo != NULL)
-            say_tier(c, form->slo);
-        if (form->tags.n > 0)
-            c->ask.tags = form->tags;
-        return copy_of(r, place, form, c);
-    case MODE_LONG_TERM:
-        if (form->slo != NULL)
-            say_tier(c, form->slo);
         c->ask.tags = form->tags;
-        return qri_long_backup_of(r, form->long_backup, &c->ask);
+        return say_home(r, place, form, c, &slo) && copy_of(r, place, form, c);
+    case MODE_LONG_TERM:
+        c->ask.tags = form->tags;
+        return say_home(r, place, form, c, &slo) &&
+               qri_long_backup_of(r, form->long_backup, &c->ask);
     case MODE_RECOVERY:
         break;
     }
-    if (form->slo != NULL)
-        say_tier(c, form->slo);
     c->ask.tags = form->tags;
     c->ask.geo = true;
-    return take_recoverable(r, place, form, c);
+    return say_home(r, place, form, c, &slo) && take_recoverable(r, place, form, c);
 }
 
 bool qri_database_change(struct qri_request *r, const struct qri_place *place, struct qr_str name,
@@ -511,5 +579,5 @@ bool qri_database_change(struct qri_request *r, const struct qri_place *place, s
                                                        .no_wait = true,
                                                        .operation_id = qr_str(r->id)}};
     return now == NULL ? create_of(r, place, &form, name, ret_change)
-                       : update_of(r, &form, now, ret_change);
+                       : update_of(r, place, &form, now, ret_change);
 }

@@ -51,10 +51,14 @@ static bool is_edition(const char *edition, const char *name)
     return qr_str_ieqz(qr_str(edition), name);
 }
 
-static const char *kind_of(const struct qr_slo *slo)
+static const char *kind_of(const struct qr_resource_database *d)
 {
-    if (slo == NULL)
+    const struct qr_slo *slo = qr_slo_find(qr_str(d->row.objective)),
+                        *of_edition = qr_slo_default(qr_str(d->row.edition));
+    if (qr_is_master(d->row.id) || of_edition == NULL)
         return "v12.0,system";
+    if (slo == NULL)
+        return of_edition->is_dtu ? "v12.0,user,pool" : "v12.0,user,vcore,pool";
     if (slo->is_dtu)
         return "v12.0,user";
     if (is_edition(slo->edition, "Hyperscale"))
@@ -75,7 +79,8 @@ static void set(json_t *object, const char *key, json_t *own_value)
 }
 
 /* What depends on the tier that it has now. */
-static void add_tier(struct qri_request *r, json_t *p, const struct qr_resource_database *d)
+static void add_tier(struct qri_request *r, const struct qri_place *place, json_t *p,
+                     const struct qr_resource_database *d)
 {
     const struct qr_database_traits *traits = &d->row.traits;
     const struct qr_slo *slo = qr_slo_find(qr_str(d->row.objective));
@@ -93,26 +98,31 @@ static void add_tier(struct qri_request *r, json_t *p, const struct qr_resource_
         set(p, "minCapacity", json_real(traits->min_capacity_pct / 100.0));
         set(p, "autoPauseDelay", json_integer(traits->auto_pause_minutes));
     }
+    if (d->row.pool[0] != '\0')
+        set(p, "elasticPoolId",
+            json_pack("s++", place->server_id, "/elasticPools/", &d->row.pool[0]));
     if (d->row.replica_of != 0)
         set(p, "secondaryType", json_string("Named"));
     if (d->earliest_restore_wall_ns != 0)
         set(p, "earliestRestoreDate", json_string(qri_time_text(r, d->earliest_restore_wall_ns)));
 }
 
-static json_t *properties_of(struct qri_request *r, const struct qr_resource_database *d)
+static json_t *properties_of(struct qri_request *r, const struct qri_place *place,
+                             const struct qr_resource_database *d)
 {
     bool is_master = qr_is_master(d->row.id);
     const char *objective = is_master ? "System0" : d->row.objective;
     const char *requested = is_master ? "System0" : d->requested_objective;
     const char *redundancy = redundancy_of(d->row.traits.redundancy);
-    json_t *p = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:b,s:b,s:s}", "collation", d->row.collation,
-        "catalogCollation", "SQL_Latin1_General_CP1_CI_AS", "status", qr_resource_status(d),
-        "databaseId", d->row.guid, "creationDate", qri_time_text(r, d->create_wall_ns),
-        "currentServiceObjectiveName", objective, "requestedServiceObjectiveName", requested,
-        "currentSku", qri_sku_json(objective), "currentBackupStorageRedundancy", redundancy,
-        "requestedBackupStorageRedundancy", redundancy, "isLedgerOn", 0, "isInfraEncryptionEnabled",
-        0, "availabilityZone", "NoPreference");
+    json_t *p = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:b,s:b,s:s}", "collation",
+                          d->row.collation, "catalogCollation", "SQL_Latin1_General_CP1_CI_AS",
+                          "status", qr_resource_status(d), "databaseId", d->row.guid,
+                          "creationDate", qri_time_text(r, d->create_wall_ns),
+                          "currentServiceObjectiveName", objective, "requestedServiceObjectiveName",
+                          requested, "currentSku", qri_database_sku_json(objective, d->row.edition),
+                          "currentBackupStorageRedundancy", redundancy,
+                          "requestedBackupStorageRedundancy", redundancy, "isLedgerOn", 0,
+                          "isInfraEncryptionEnabled", 0, "availabilityZone", "NoPreference");
     const char *maintenance = qr_arena_printf(
         &r->arena,
         "/subscriptions/%s/providers/Microsoft.Maintenance/publicMaintenanceConfigurations/"
@@ -121,7 +131,7 @@ static json_t *properties_of(struct qri_request *r, const struct qr_resource_dat
     if (p != NULL && maintenance != NULL)
         set(p, "maintenanceConfigurationId", json_string(maintenance));
     if (p != NULL)
-        add_tier(r, p, d);
+        add_tier(r, place, p, d);
     return p;
 }
 
@@ -130,13 +140,12 @@ json_t *qri_database_json(struct qri_request *r, const struct qri_place *place,
 {
     bool is_master = qr_is_master(d->row.id);
     const char *objective = is_master ? "System0" : d->requested_objective;
-    const struct qr_slo *slo = is_master ? NULL : qr_slo_find(qr_str(d->row.objective));
     json_t *tags = json_loads(*d->tags == '\0' ? "{}" : d->tags, 0, NULL);
-    return json_pack("{s:o,s:s,s:s,s:o,s:s++,s:s,s:s,s:o}", "sku", qri_sku_json(objective), "kind",
-                     kind_of(slo), "location", place->location, "tags",
-                     tags == NULL ? json_object() : tags, "id", place->server_id, "/databases/",
-                     d->row.name, "name", d->row.name, "type", "Microsoft.Sql/servers/databases",
-                     "properties", properties_of(r, d));
+    return json_pack("{s:o,s:s,s:s,s:o,s:s++,s:s,s:s,s:o}", "sku",
+                     qri_database_sku_json(objective, d->requested_edition), "kind", kind_of(d),
+                     "location", place->location, "tags", tags == NULL ? json_object() : tags, "id",
+                     place->server_id, "/databases/", d->row.name, "name", d->row.name, "type",
+                     "Microsoft.Sql/servers/databases", "properties", properties_of(r, place, d));
 }
 
 void qri_get_database(struct qri_request *r)

@@ -43,8 +43,9 @@ static json_t *dropped_json(struct qri_request *r, const struct qri_place *place
     if (p != NULL && d->earliest_restore_wall_ns != 0)
         json_object_set_new(p, "earliestRestoreDate",
                             json_string(qri_time_text(r, d->earliest_restore_wall_ns)));
-    return json_pack("{s:o,s:s,s:{},s:o,s:s++,s:s,s:s}", "sku", qri_sku_json(d->row.objective),
-                     "location", place->location, "tags", "properties", p, "id", place->server_id,
+    return json_pack("{s:o,s:s,s:{},s:o,s:s++,s:s,s:s}", "sku",
+                     qri_database_sku_json(d->row.objective, d->row.edition), "location",
+                     place->location, "tags", "properties", p, "id", place->server_id,
                      "/restorableDroppedDatabases/", name, "name", name, "type",
                      "Microsoft.Sql/servers/restorableDroppedDatabases");
 }
@@ -119,7 +120,7 @@ void qri_refuse_kind(struct qri_request *r)
     struct qri_place place;
     if (qri_place_server(r, &place))
         qri_refuse(r, 400, "FeatureNotSupported",
-                   "Elastic pools and failover groups are not supported by this version.");
+                   "Failover groups are not supported by this version.");
 }
 
 void qri_get_none(struct qri_request *r)

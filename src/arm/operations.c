@@ -23,12 +23,20 @@ static void add_urls(struct qri_request *r, const char *group, const char *locat
     qri_header(r, "Retry-After", "%d", RETRY_AFTER_S);
 }
 
+static bool is_of_pool(const struct qr_operation_row *row)
+{
+    return qr_number_of(row->database_id) == QR_POOL_OPERATION_NUMBER;
+}
+
 void qri_reply_started(struct qri_request *r, const struct qri_place *place,
                        const struct qr_operation_row *row)
 {
     const struct qr_operation_info *info = qr_operation_info((enum qr_operation_kind)row->kind);
     add_urls(r, place->group, place->location,
-             row->kind == QR_OPERATION_DROP_SERVER ? "server" : "database", row->id);
+             row->kind == QR_OPERATION_DROP_SERVER ? "server"
+             : is_of_pool(row)                     ? "elasticPool"
+                                                   : "database",
+             row->id);
     qri_reply(r, 202,
               json_pack("{s:s,s:s}", "operation", info->arm_name, "startTime",
                         qri_time_text(r, row->start_wall_ns)));
@@ -57,8 +65,8 @@ static json_t *error_json(const struct qr_operation_row *row)
 
 /* ---- …/operations ---- */
 
-static json_t *operation_json(struct qri_request *r, const struct qri_place *place,
-                              const struct qr_operation_row *row)
+json_t *qri_operation_json(struct qri_request *r, const struct qri_place *place, const char *kind,
+                           const struct qr_operation_row *row)
 {
     static const char *const states[QR_OPERATION_STATE_COUNT] = {
         [QR_OPERATION_PENDING] = "Pending",
@@ -71,13 +79,13 @@ static json_t *operation_json(struct qri_request *r, const struct qri_place *pla
     };
     const struct qr_operation_info *info = qr_operation_info((enum qr_operation_kind)row->kind);
     bool over = qr_operation_is_over((enum qr_operation_state)row->state);
-    json_t *p =
-        json_pack("{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:b}", "databaseName", row->database, "serverName",
-                  place->server, "operation", info->arm_name, "operationFriendlyName",
-                  info->sql_name, "percentComplete", over ? 100 : (int)row->percent, "startTime",
-                  qri_time_text(r, row->start_wall_ns), "state",
-                  row->state < QR_OPERATION_STATE_COUNT ? states[row->state] : "InProgress",
-                  "isCancellable", row->is_cancellable && !over);
+    json_t *p = json_pack(
+        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:b}", *kind == 'e' ? "elasticPoolName" : "databaseName",
+        row->database, "serverName", place->server, "operation", info->arm_name,
+        "operationFriendlyName", info->sql_name, "percentComplete", over ? 100 : (int)row->percent,
+        "startTime", qri_time_text(r, row->start_wall_ns), "state",
+        row->state < QR_OPERATION_STATE_COUNT ? states[row->state] : "InProgress", "isCancellable",
+        row->is_cancellable && !over);
     if (p != NULL && row->state == QR_OPERATION_FAILED) {
         json_object_set_new(p, "errorCode", json_integer(row->error_number));
         json_object_set_new(p, "errorDescription", json_string(row->error_text));
@@ -86,9 +94,9 @@ static json_t *operation_json(struct qri_request *r, const struct qri_place *pla
     }
     if (p != NULL && !over && *row->phase != '\0')
         json_object_set_new(p, "operationPhaseDetails", json_pack("{s:s}", "phase", row->phase));
-    return json_pack("{s:s+++++,s:s,s:s,s:o}", "id", place->server_id, "/databases/", row->database,
-                     "/operations/", row->id, "", "name", row->id, "type",
-                     "Microsoft.Sql/servers/databases/operations", "properties", p);
+    return json_pack("{s:s++++++,s:s,s:s++,s:o}", "id", place->server_id, "/", kind, "/",
+                     row->database, "/operations/", row->id, "name", row->id, "type",
+                     "Microsoft.Sql/servers/", kind, "/operations", "properties", p);
 }
 
 struct listing {
@@ -100,8 +108,9 @@ struct listing {
 static enum qr_status add(void *ctx, const struct qr_operation_row *row)
 {
     struct listing *l = ctx;
-    return json_array_append_new(l->list, operation_json(l->r, l->place, row)) == 0 ? QR_OK
-                                                                                    : QR_NOMEM;
+    return json_array_append_new(l->list, qri_operation_json(l->r, l->place, "databases", row)) == 0
+               ? QR_OK
+               : QR_NOMEM;
 }
 
 void qri_list_operations(struct qri_request *r)
@@ -216,13 +225,16 @@ static void reply_result(struct qri_request *r, const struct qr_operation_row *r
 {
     struct qri_place place;
     struct qr_resource_database d;
-    if (row->kind == QR_OPERATION_DROP || row->kind == QR_OPERATION_DROP_SERVER) {
+    if (row->kind == QR_OPERATION_DROP || row->kind == QR_OPERATION_DROP_SERVER ||
+        row->kind == QR_OPERATION_POOL_DROP) {
         qri_reply_empty(r, 204);
         return;
     }
     const char *name = row->kind == QR_OPERATION_RENAME ? row->other : row->database;
     if (!place_of_operation(r, row, &place))
         qri_refuse_no_database(r, qr_str(name));
+    else if (is_of_pool(row))
+        (void)qri_pool_reply(r, &place, qr_str(name));
     else if (qri_database_find(r, &place, qr_str(name), NULL, &d))
         qri_reply(r, 200, qri_database_json(r, &place, &d));
 }

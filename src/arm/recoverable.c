@@ -21,11 +21,12 @@ static enum qr_status note_last(void *ctx, const struct qr_backup_seen *backup)
 static json_t *recoverable_json(struct listing *l, const struct qr_resource_database *d,
                                 int64_t last_wall_ns)
 {
-    return json_pack("{s:s++,s:s,s:s,s:{s:s,s:s,s:n,s:s}}", "id", l->place->server_id,
+    return json_pack("{s:s++,s:s,s:s,s:{s:s,s:s,s:s?,s:s}}", "id", l->place->server_id,
                      "/recoverableDatabases/", d->row.name, "name", d->row.name, "type",
                      "Microsoft.Sql/servers/recoverableDatabases", "properties", "edition",
                      d->row.edition, "serviceLevelObjective", d->row.objective, "elasticPoolName",
-                     "lastAvailableBackupDate", qri_time_text(l->r, last_wall_ns));
+                     *d->row.pool == '\0' ? NULL : &d->row.pool[0], "lastAvailableBackupDate",
+                     qri_time_text(l->r, last_wall_ns));
 }
 
 /* The copies themselves say how new they are. */

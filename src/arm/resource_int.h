@@ -44,12 +44,16 @@ const char *qri_subscription_id(struct qri_request *r);
 /* "GP_Gen5" of GP_Gen5_2, "Standard" of S1. */
 struct qr_str qri_sku_base(const struct qr_slo *slo);
 json_t *qri_sku_json(const char *objective);
-/* QR_OK; else the code and words of a refusal. *ret_slo is NULL if the body says nothing. */
+/* Of a database: in a pool "ElasticPool" of the edition. */
+json_t *qri_database_sku_json(const char *objective, const char *edition);
+json_t *qri_pool_sku_json(const struct qr_pool_size *size);
+/* Else the code and words of a refusal. *ret_slo is NULL if the body says nothing, or that it is in
+ * a pool. */
 struct qri_sku_error {
     const char *code;
     char text[256];
 };
-bool qri_sku_parse(const json_t *sku, const struct qr_slo **ret_slo,
+bool qri_sku_parse(const json_t *sku, const struct qr_slo **ret_slo, bool *ret_in_pool,
                    struct qri_sku_error *ret_error);
 
 /* ---- databases.c ---- */
@@ -81,7 +85,19 @@ bool qri_dropped_name_parse(struct qr_str text, struct qr_str *ret_name, int64_t
 /* `id` names a long-term backup: copy_of and kept of `ask`, the arena's. False: answered. */
 bool qri_long_backup_of(struct qri_request *r, struct qr_str id, struct qr_control_ask *ask);
 
+/* ---- pools.c ---- */
+/* As qri_database_find. */
+bool qri_pool_find(struct qri_request *r, const struct qri_place *place, struct qr_str name,
+                   bool *ret_found, struct qr_pool_row *ret_pool);
+/* Answers with the pool; false: with 404. */
+bool qri_pool_reply(struct qri_request *r, const struct qri_place *place, struct qr_str name);
+qri_handler qri_list_pools, qri_get_pool, qri_put_pool, qri_patch_pool, qri_delete_pool,
+    qri_list_pool_databases, qri_list_pool_operations;
+
 /* ---- operations.c ---- */
+/* `kind`: "databases" or "elasticPools". */
+json_t *qri_operation_json(struct qri_request *r, const struct qri_place *place, const char *kind,
+                           const struct qr_operation_row *row);
 /* 202 and where to ask for it. */
 void qri_reply_started(struct qri_request *r, const struct qri_place *place,
                        const struct qr_operation_row *row);

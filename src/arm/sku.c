@@ -26,6 +26,22 @@ json_t *qri_sku_json(const char *objective)
     return sku;
 }
 
+json_t *qri_database_sku_json(const char *objective, const char *edition)
+{
+    if (!qr_str_ieqz(qr_str(objective), QR_POOL_OBJECTIVE))
+        return qri_sku_json(objective);
+    return json_pack("{s:s,s:s,s:i}", "name", QR_POOL_OBJECTIVE, "tier", edition, "capacity", 0);
+}
+
+json_t *qri_pool_sku_json(const struct qr_pool_size *size)
+{
+    json_t *sku = json_pack("{s:s,s:s}", "name", size->sku, "tier", size->edition);
+    if (sku != NULL && !size->is_dtu)
+        json_object_set_new(sku, "family", json_string(size->family));
+    json_object_set_new(sku, "capacity", json_integer(size->capacity));
+    return sku;
+}
+
 static bool fail(struct qri_sku_error *error, const char *code, const char *fmt, const char *word)
 {
     error->code = code;
@@ -80,10 +96,11 @@ static bool find_name(struct qr_str name, const json_t *capacity, const struct q
     return true;
 }
 
-bool qri_sku_parse(const json_t *sku, const struct qr_slo **ret_slo,
+bool qri_sku_parse(const json_t *sku, const struct qr_slo **ret_slo, bool *ret_in_pool,
                    struct qri_sku_error *ret_error)
 {
     *ret_slo = NULL;
+    *ret_in_pool = false;
     if (sku == NULL)
         return true;
     const json_t *name = json_object_get(sku, "name"), *tier = json_object_get(sku, "tier"),
@@ -104,9 +121,9 @@ bool qri_sku_parse(const json_t *sku, const struct qr_slo **ret_slo,
                fail(ret_error, "InvalidTier", "Invalid tier '%.100s'.", tier_text);
     }
     const char *text = json_string_value(name);
-    if (qr_str_ieqz(qr_str(text), "ElasticPool"))
-        return fail(ret_error, "TargetElasticPoolDoesNotExist",
-                    "The elastic pool of the sku '%.100s' does not exist.", text);
+    *ret_in_pool = qr_str_ieqz(qr_str(text), QR_POOL_OBJECTIVE);
+    if (*ret_in_pool)
+        return true;
     const struct qr_slo *slo = NULL;
     if (!find_name(qr_str(text), capacity, &slo, ret_error))
         return false;

@@ -61,6 +61,15 @@ static json_t *old_usage_json(const struct qri_place *place, const struct usage 
                      u->limit, "unit", u->unit, "nextResetTime");
 }
 
+static enum qr_status count_pool(void *ctx, const struct qr_pool_row *pool)
+{
+    struct used *used = ctx;
+    const struct qr_pool_size *size = qr_pool_size_find(qr_str(pool->size));
+    if (size != NULL)
+        *(size->is_dtu ? &used->dtus : &used->vcores) += (double)size->capacity;
+    return QR_OK;
+}
+
 /* Two shapes: that of 2014, flat, and the later one. */
 void qri_list_server_usages(struct qri_request *r)
 {
@@ -72,6 +81,9 @@ void qri_list_server_usages(struct qri_request *r)
         return;
     enum qr_status status = qr_resource_each_database(r->arm->options.host->control, place.number,
                                                       QRI_ASK_NS, count, &used, &err);
+    if (status == QR_OK)
+        status = qr_resource_each_pool(r->arm->options.host->control, place.number, QRI_ASK_NS,
+                                       count_pool, &used, &err);
     if (status != QR_OK) {
         qri_refuse_err(r, status, &err);
         return;

@@ -72,10 +72,22 @@ static enum qr_status sku_of_parts(struct qri_cli *cli, const json_t *now, json_
     return QR_OK;
 }
 
+static json_t *properties_of(json_t *body)
+{
+    json_t *properties = json_object_get(body, "properties");
+    if (properties != NULL)
+        return properties;
+    properties = json_object();
+    json_object_set_new(body, "properties", properties);
+    return properties;
+}
+
 static enum qr_status add_sku(struct qri_cli *cli, const json_t *now, json_t *body,
                               struct qr_err *err)
 {
     const char *objective = qri_arg(cli, "objective");
+    if (qri_arg_given(cli, "elastic-pool"))
+        QR_TRY(qri_add_pool(cli, properties_of(body), err));
     if (objective == NULL && !qri_arg_given(cli, "edition") && !qri_arg_given(cli, "family") &&
         !qri_arg_given(cli, "capacity") && !qri_arg_given(cli, "model"))
         return QR_OK;
@@ -86,16 +98,6 @@ static enum qr_status add_sku(struct qri_cli *cli, const json_t *now, json_t *bo
 }
 
 /* ---- databases ---- */
-
-static json_t *properties_of(json_t *body)
-{
-    json_t *properties = json_object_get(body, "properties");
-    if (properties != NULL)
-        return properties;
-    properties = json_object();
-    json_object_set_new(body, "properties", properties);
-    return properties;
-}
 
 enum qr_status qri_prepare_create(struct qri_cli *cli, json_t *body, struct qr_err *err)
 {

@@ -188,6 +188,12 @@ enum qr_status qri_connect(struct qri_cli *cli, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_wait(struct qri_cli *cli, struct qri_reply *started,
                                      json_t **ret_result, struct qr_err *err);
 
+/* body_pool.c */
+QR_NODISCARD enum qr_status qri_add_pool(struct qri_cli *cli, json_t *properties,
+                                         struct qr_err *err);
+enum qr_status qri_prepare_pool(struct qri_cli *cli, json_t *body, struct qr_err *err);
+enum qr_status qri_list_databases_of(struct qri_cli *cli, struct qr_err *err);
+
 /* body.c: handlers of rows. */
 enum qr_status qri_prepare_create(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_prepare_update(struct qri_cli *cli, json_t *body, struct qr_err *err);

@@ -13,9 +13,15 @@
 #define TO SQL_OF("{dest-group}") "/servers/{dest-server}/databases/{dest}"
 #define PARTNER SQL_OF("{partner-group}") "/servers/{partner-server}/databases/{partner-db}"
 #define OF "server group "
+#define POOL SV "/elasticPools/{pool}"
+#define POOL_SKU                                                                                   \
+    "edition family pool-capacity db-max-capacity db-min-capacity pool-size license zone tags "
+#define POOL_COLUMNS                                                                               \
+    "{Name:name, Location:location, State:state, Tier:sku.tier, Sku:sku.name, "                    \
+    "Capacity:sku.capacity, MaxSizeBytes:maxSizeBytes, DbMax:perDatabaseSettings.maxCapacity}"
 #define SKU                                                                                        \
     "edition family capacity objective model max-size ha-replicas min-capacity auto-pause "        \
-    "redundancy license read-scale zone tags "
+    "redundancy license read-scale zone tags elastic-pool "
 #define LTR                                                                                        \
     SUB "/providers/Microsoft.Sql/locations/{at-location}/longTermRetentionServers/{server}/"      \
         "longTermRetentionDatabases/{ltr-db}/longTermRetentionBackups"
@@ -64,7 +70,7 @@ const struct qri_command qri_commands[] = {
     {"sql db update", "Change a database: its tier, objective, size, replicas.", "db! " OF SKU "no-wait", "PATCH", DB, qri_prepare_update, NULL, COLUMNS,
      "quire sql db update -n shop --service-objective HS_Gen5_4"},
     {"sql db show", "Show a database.", "db! " OF, "GET", DB, NULL, NULL, COLUMNS, NULL},
-    {"sql db list", "List the databases of a server.", OF, "GET", SV "/databases", NULL, NULL, "[]." COLUMNS,
+    {"sql db list", "List the databases of a server, or of an elastic pool.", OF "in-pool", NULL, NULL, NULL, qri_list_databases_of, "[]." COLUMNS,
      "quire sql db list --query \"[?sku.tier=='Hyperscale'].name\" -o tsv"},
     {"sql db list-deleted", "List the databases that were deleted and can be restored.", OF, "GET", SV "/restorableDroppedDatabases", NULL, NULL,
      "[].{Database:databaseName, Deleted:deletionDate, EarliestRestore:earliestRestoreDate, Tier:sku.tier}", NULL},
@@ -126,6 +132,15 @@ const struct qri_command qri_commands[] = {
     {"sql server firewall-rule delete", "Delete a rule.", "rule! " OF "yes", "DELETE", SV "/firewallRules/{rule}", NULL, NULL, NULL, NULL},
     {"sql server conn-policy show", "Show how clients are connected.", OF, "GET", SV "/connectionPolicies/default", NULL, NULL, "{ConnectionType:connectionType}", NULL},
     {"sql server conn-policy update", "Change how clients are connected.", "connection! " OF, "PUT", SV "/connectionPolicies/default", NULL, NULL, "{ConnectionType:connectionType}", NULL},
+    {"sql elastic-pool create", "Make an elastic pool.", "pool! " OF POOL_SKU "no-wait", "PUT", POOL, qri_prepare_pool, NULL, POOL_COLUMNS,
+     "quire sql elastic-pool create -n pool --edition GeneralPurpose --capacity 4 --db-max-capacity 2"},
+    {"sql elastic-pool update", "Change an elastic pool.", "pool! " OF POOL_SKU "no-wait", "PATCH", POOL, qri_prepare_pool, NULL, POOL_COLUMNS, NULL},
+    {"sql elastic-pool show", "Show an elastic pool.", "pool! " OF, "GET", POOL, NULL, NULL, POOL_COLUMNS, NULL},
+    {"sql elastic-pool list", "List the elastic pools of a server.", OF, "GET", SV "/elasticPools", NULL, NULL, "[]." POOL_COLUMNS, NULL},
+    {"sql elastic-pool list-dbs", "List the databases in an elastic pool.", "pool! " OF, "GET", POOL "/databases", NULL, NULL, "[]." COLUMNS, NULL},
+    {"sql elastic-pool delete", "Delete an elastic pool that is empty.", "pool! " OF "yes no-wait", "DELETE", POOL, NULL, NULL, NULL, NULL},
+    {"sql elastic-pool op list", "List the operations on an elastic pool.", "op-pool! " OF, "GET", SV "/elasticPools/{op-pool}/operations", NULL, NULL,
+     "[].{Operation:operationFriendlyName, State:state, Percent:percentComplete, Started:startTime, Name:name}", NULL},
     {"sql list-usages", "List what a region uses of its limits.", "at-location!", "GET", SUB "/providers/Microsoft.Sql/locations/{at-location}/usages", NULL, NULL,
      "[].{Name:name, Used:currentValue, Limit:limit, Unit:unit}", NULL},
     {0},

@@ -5,6 +5,7 @@
 #include "base/sqlmsg.h"
 #include "cmd_int.h"
 #include "codec/value.h"
+#include "ctl/pool.h"
 #include "ctl/resources.h"
 #include "tsql/ast.h"
 #include "base/banned.h"
@@ -30,6 +31,21 @@ static enum qr_status take_text(const struct qr_ast_option *option, struct qr_st
     return qr_sql_fail(err, 40517, text);
 }
 
+/* `NAME = n`, `[n]` or `'n'`. */
+static enum qr_status take_name(const struct qr_ast_option *option, struct qr_str *ret_name,
+                                struct qr_err *err)
+{
+    const struct qr_ast_column *column = (const struct qr_ast_column *)option->value;
+    if (column != NULL && column->head.kind == QR_AE_COLUMN)
+        *ret_name = column->name.parts[column->name.count - 1].text;
+    else if (option->word.n > 0)
+        *ret_name = qr_str_n(option->text.p + option->text.n - option->word.n,
+                             option->word.n); /* as written, not in capitals */
+    else
+        return take_text(option, ret_name, err);
+    return QR_OK;
+}
+
 static enum qr_status take_edition(const struct qr_ast_option *option,
                                    struct qr_database_wish *wish, struct qr_err *err)
 {
@@ -39,7 +55,13 @@ static enum qr_status take_edition(const struct qr_ast_option *option,
 static enum qr_status take_objective(const struct qr_ast_option *option,
                                      struct qr_database_wish *wish, struct qr_err *err)
 {
-    return take_text(option, &wish->objective, err);
+    if (!qr_str_ieqz(option->word, "ELASTIC_POOL"))
+        return take_text(option, &wish->objective, err);
+    const struct qr_ast_option *name = option->sub_count == 1 ? &option->subs[0] : NULL;
+    if (name == NULL || !qr_str_ieqz(name->name, "NAME"))
+        return qr_sql_fail(err, 40862);
+    wish->objective = qr_str(QR_POOL_OBJECTIVE);
+    return take_name(name, &wish->pool, err);
 }
 
 /* `MAXSIZE = 32 GB`, read from the text: 40629 if it is no size. */
@@ -229,6 +251,7 @@ static struct qr_control_ask ask_of(const struct qr_session *session, struct qr_
         .name = name,
         .edition = wish->edition,
         .objective = wish->objective,
+        .pool = wish->pool,
         .collation = wish->collation,
         .max_bytes = wish->max_bytes,
         .max_text = wish->max_text,
@@ -270,17 +293,10 @@ static enum qr_status add_secondary(struct qri_node *node, const struct qr_sessi
     bool is_named = false;
     for (size_t i = 0; i < alter->options.count; i++) {
         const struct qr_ast_option *option = &alter->options.items[i];
-        const struct qr_ast_column *column = (const struct qr_ast_column *)option->value;
-        bool is_name = qr_str_ieqz(option->name, "DATABASE_NAME");
         if (qr_str_ieqz(option->name, "SECONDARY_TYPE"))
             is_named = qr_str_ieqz(option->word, "NAMED");
-        else if (is_name && column != NULL && column->head.kind == QR_AE_COLUMN)
-            ask.new_name = column->name.parts[column->name.count - 1].text;
-        else if (is_name && option->word.n > 0)
-            ask.new_name = qr_str_n(option->text.p + option->text.n - option->word.n,
-                                    option->word.n); /* as written, not in capitals */
-        else if (is_name)
-            QR_TRY(take_text(option, &ask.new_name, err));
+        else if (qr_str_ieqz(option->name, "DATABASE_NAME"))
+            QR_TRY(take_name(option, &ask.new_name, err));
         else
             QR_TRY(take_option(option, &wish, err));
     }
@@ -291,6 +307,8 @@ static enum qr_status add_secondary(struct qri_node *node, const struct qr_sessi
     QR_TRY(find_server(node, alter->server.text, &ask.other_server, err));
     if (ask.new_name.n == 0)
         return qr_fail(err, QR_INVALID, "A named replica needs a DATABASE_NAME.");
+    if (wish.pool.n > 0)
+        return qr_sql_fail(err, 40859, "Hyperscale");
     ask.objective = wish.objective;
     return operate(node, QR_CONTROL_ADD_REPLICA, &ask, err);
 }

@@ -17,6 +17,7 @@ struct qr_database_info qri_database_info(const struct qr_database_row *row)
         .name = qr_str(row->name),
         .edition = qr_str(row->edition),
         .service_objective = qr_str(row->objective),
+        .elastic_pool = qr_str(row->pool),
         .collation = qr_str(row->collation),
         .create_ticks = row->create_ticks,
         .max_bytes = qr_database_is_hyper(row) ? UINT64_MAX /* shown as -1: no limit is set */

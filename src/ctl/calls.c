@@ -31,6 +31,10 @@
         ASK(BYTE, traits.redundancy, QR_REDUNDANCY_COUNT),                                         \
         ASK(WORD, traits.auto_pause_minutes, 0), ASK(WORD, traits.min_capacity_pct, 0)
 #define STARTS ASK(TEXT, operation_id, QR_GUID_TEXT_BYTES), ASK(FLAG, no_wait, 0)
+#define POOL_WISH                                                                                  \
+    ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),             \
+        ASK(LONG, max_bytes, 0), ASK(WORD, pool_min_pct, 0), ASK(WORD, pool_max_pct, 0), TRAITS,   \
+        ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS
 enum { WORDS_MAX = QR_WORD_BYTES_MAX, NAMES_MAX = QR_NAME_BYTES_MAX, FIELDS_MAX = 30 };
 
 static const struct {
@@ -49,12 +53,12 @@ static const struct {
     {QR_CONTROL_LOGIN,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_SERVER,      {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
-    {QR_CONTROL_CREATE,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
+    {QR_CONTROL_CREATE,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
                               ASK(TEXT, copy_of, NAMES_MAX), ASK(WORD, other_server, 0), ASK(TEXT, kept, QR_GUID_TEXT_BYTES), ASK(FLAG, geo, 0), ASK(FLAG, verify, 0), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
                               ASK(LONG, restore_wall_ns, 0), ASK(WORD, ha_replicas, 0), TRAITS,
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
-    {QR_CONTROL_ALTER,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX),
+    {QR_CONTROL_ALTER,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX), ASK(WORD, ha_replicas, 0), TRAITS,
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
     {QR_CONTROL_RENAME,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), STARTS}},
@@ -75,7 +79,7 @@ static const struct {
     {QR_CONTROL_RESOURCE,    {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_RESOURCES,   {ASK(WORD, server, 0), ASK(WORD, id, 0)}},
     {QR_CONTROL_OPERATION,   {ASK(TEXT, operation_id, QR_GUID_TEXT_BYTES)}},
-    {QR_CONTROL_OPERATIONS,  {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(LONG, version, 0)}},
+    {QR_CONTROL_OPERATIONS,  {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(LONG, version, 0), ASK(TEXT, pool, NAMES_MAX)}},
     {QR_CONTROL_CANCEL,      {ASK(TEXT, operation_id, QR_GUID_TEXT_BYTES)}},
     {QR_CONTROL_DOC,         {ASK(BYTE, doc_kind, QR_DOC_KIND_COUNT), ASK(TEXT, name, QR_DOC_NAME_BYTES_MAX)}},
     {QR_CONTROL_DOCS,        {ASK(BYTE, doc_kind, QR_DOC_KIND_COUNT), ASK(TEXT, name, QR_DOC_NAME_BYTES_MAX),
@@ -87,6 +91,11 @@ static const struct {
     {QR_CONTROL_MAKE_SERVER, {ASK(TEXT, name, QR_SERVER_NAME_BYTES_MAX), ASK(TEXT, new_name, NAMES_MAX),
                               ASK(TEXT, hash, QR_HASH_BYTES_MAX), ASK(TEXT, text, QR_DOC_TEXT_BYTES_MAX)}},
     {QR_CONTROL_DROP_SERVER, {ASK(WORD, server, 0), STARTS}},
+    {QR_CONTROL_POOL_CREATE, {POOL_WISH}},
+    {QR_CONTROL_POOL_ALTER,  {POOL_WISH}},
+    {QR_CONTROL_POOL_DROP,   {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX), STARTS}},
+    {QR_CONTROL_POOL,        {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX)}},
+    {QR_CONTROL_POOLS,       {ASK(WORD, server, 0), ASK(WORD, id, 0)}},
     /* clang-format on */
 };
 static const struct qri_field service_fields[] = {
@@ -131,6 +140,7 @@ static const struct qri_field row_fields[] = {
     ROW(LONG, era_wall_ns, 0),
     ROW(WORD, moved_to, 0),
     ROW(WORD, leftovers, 0),
+    ROW(CHARS, pool, QR_NAME_BYTES_MAX),
     {QRI_END, 0, 0},
 };
 static const struct qri_field item_fields[] = {

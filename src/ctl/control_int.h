@@ -214,6 +214,14 @@ QR_NODISCARD enum qr_status qri_ops_cancel(struct qr_control *control,
                                            const struct qr_control_ask *ask, struct qr_buf *answer,
                                            struct qr_err *err);
 
+/* ---- op_pool.c: of elastic pools ---- */
+QR_NODISCARD enum qr_status qri_pool_get(struct qr_control *control,
+                                         const struct qr_control_ask *ask, struct qr_buf *answer,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_pool_list(struct qr_control *control,
+                                          const struct qr_control_ask *ask, struct qr_buf *answer,
+                                          struct qr_err *err);
+
 /* ---- docs.c: the same of documents ---- */
 struct json_t;
 /* The caller's to free; QR_NOT_FOUND. */

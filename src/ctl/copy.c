@@ -6,7 +6,7 @@
 #include "control_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
-#include "ctl/slo.h"
+#include "ctl/pool.h"
 #include "store/hyper_branch.h"
 #include "base/banned.h"
 
@@ -76,20 +76,31 @@ static enum qr_status find_place_then(struct qr_control *control, const struct q
 }
 
 /* A copy is of its source's tier; what is not said is as there. */
-static enum qr_status inherit(const struct qr_database_row *source, struct qr_database_wish *wish,
+static enum qr_status inherit(struct qr_control *control, uint32_t server,
+                              const struct qr_database_row *source, struct qr_database_wish *wish,
                               struct qr_err *err)
 {
     const struct qr_slo *slo = qr_slo_find(wish->objective);
+    struct qr_pool_row pool;
+    bool unsaid = wish->edition.n == 0 && wish->objective.n == 0 && wish->pool.n == 0;
     struct qr_str edition = wish->edition.n != 0 ? wish->edition
                             : slo != NULL        ? qr_str(slo->edition)
                                                  : qr_str(source->edition);
-    if (wish->edition.n == 0 && wish->objective.n == 0)
+    if (wish->pool.n > 0 &&
+        qr_registry_find_pool(control->options.registry, server, wish->pool, &pool) == QR_OK)
+        edition = qr_str(qr_pool_database_slo(&pool)->edition);
+    if (unsaid && source->pool[0] == '\0')
         wish->objective = qr_str(source->objective);
+    else if (unsaid && qr_server_of(source->id) == server &&
+             qr_registry_find_pool(control->options.registry, server, qr_str(source->pool),
+                                   &pool) == QR_OK &&
+             qr_str_ieqz(edition, qr_pool_database_slo(&pool)->edition))
+        wish->pool = qr_str(source->pool); /* it is beside its source */
     if (!qr_str_ieqz(edition, source->edition))
         return qr_fail(err, QR_UNSUPPORTED,
                        "A copy of a database of edition '%s' has that edition, too.",
                        source->edition);
-    if (wish->edition.n == 0 && slo == NULL)
+    if (wish->edition.n == 0 && slo == NULL && wish->pool.n == 0)
         wish->edition = qr_str(source->edition);
     if (wish->collation.n == 0)
         wish->collation = qr_str(source->collation);
@@ -124,7 +135,7 @@ enum qr_status qri_copy_check(struct qr_control *control, const struct qr_contro
     if (ask->geo && qr_database_is_hyper(ret_source))
         return qr_fail(err, QR_UNSUPPORTED,
                        "A Hyperscale database has no copies of its backups in a second store.");
-    return inherit(ret_source, wish, err);
+    return inherit(control, ask->server, ret_source, wish, err);
 }
 
 /* ---- Hyperscale: a branch ---- */

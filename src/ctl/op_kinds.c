@@ -49,5 +49,11 @@ const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT] = {
         {"hold",    5,  qri_drop_server_hold,   qri_drop_server_release, false, false},
         {"mark",    20, qri_drop_server_mark,   NULL,          false, true },
         {"remove",  30, qri_drop_server_remove, NULL,          false, true }}},
+    [QR_OPERATION_POOL_CREATE] = {"create-pool", qri_pool_begin, false, NULL, {
+        {"record",  50, qri_pool_record,     NULL,          false, false}}},
+    [QR_OPERATION_POOL_UPDATE] = {"update-pool", qri_pool_begin, false, NULL, {
+        {"record",  50, qri_pool_record,     NULL,          false, false}}},
+    [QR_OPERATION_POOL_DROP] = {"drop-pool", qri_pool_drop_begin, false, NULL, {
+        {"record",  50, qri_pool_drop_record, NULL,         false, false}}},
     /* clang-format on */
 };

@@ -16,6 +16,7 @@ static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
     return (struct qr_database_wish){
         .edition = ask->edition,
         .objective = ask->objective,
+        .pool = ask->pool,
         .collation = ask->collation,
         .max_bytes = ask->max_bytes,
         .max_text = ask->max_text,

@@ -47,7 +47,7 @@ enum qr_status qri_move_begin(struct qr_control *control, struct qri_op *op, str
     memcpy(op->row.database, row.name, sizeof op->row.database);
     QR_TRY(qri_ops_check_free(control, op, &row, err));
     wanted = row;
-    QR_TRY(qri_wish_apply(&wish, &wanted, err));
+    QR_TRY(qri_registry_apply(registry, &wish, &wanted, err));
     QR_TRY(qri_move_check(control, op, &row, &wanted, err));
     if (op->ask.tags.n > 0)
         QR_TRY(qri_check_tags(op->ask.tags, err));
@@ -170,9 +170,10 @@ static enum qr_status begin_anew(struct qr_control *control, struct qri_op *op, 
 /* ---- a source with nodes of its own ---- */
 
 static enum qr_status change_home(struct qr_control *control, struct qr_database_row *row,
-                                  struct qr_str objective, struct qr_err *err)
+                                  struct qr_str objective, struct qr_str pool, struct qr_err *err)
 {
-    struct qr_database_wish wish = {.objective = objective, .max_bytes = row->max_bytes};
+    struct qr_database_wish wish = {
+        .objective = objective, .pool = pool, .max_bytes = row->max_bytes};
     QR_TRY(qri_home_leave(control, row, err));
     enum qr_status status = qr_registry_alter_database(
         control->options.registry, qr_server_of(row->id), qr_str(row->name), &wish, row, err);
@@ -208,8 +209,9 @@ static enum qr_status come_home(struct qr_control *control, struct qri_op *op, s
         return qr_fail(err, QR_UNSUPPORTED, "no objective of General Purpose is as large as '%s'",
                        row.objective);
     QR_TRY(qri_op_set_text(op, &op->ask.new_name, row.objective, err));
+    QR_TRY(qri_op_set_text(op, &op->ask.pool, row.pool, err));
     QR_TRY(qri_ops_save(control, op, err));
-    return change_home(control, &row, qr_str(slo->name), err);
+    return change_home(control, &row, qr_str(slo->name), qr_str(""), err);
 }
 
 static enum qr_status go_back(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -218,7 +220,9 @@ static enum qr_status go_back(struct qr_control *control, struct qri_op *op, str
     if (op->ask.new_name.n == 0)
         return QR_OK;
     QR_TRY(qri_op_row(control, op, &row, err));
-    return qr_database_has_copies(&row) ? QR_OK : change_home(control, &row, op->ask.new_name, err);
+    return qr_database_has_copies(&row)
+               ? QR_OK
+               : change_home(control, &row, op->ask.new_name, op->ask.pool, err);
 }
 
 /* ---- steps ---- */

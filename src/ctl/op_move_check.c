@@ -17,6 +17,7 @@ struct qr_database_wish qri_op_wish(const struct qr_control_ask *ask)
     return (struct qr_database_wish){
         .edition = ask->edition,
         .objective = ask->objective,
+        .pool = ask->pool,
         .max_bytes = ask->max_bytes,
         .max_text = ask->max_text,
         .ha_replicas = ask->ha_replicas,
@@ -33,7 +34,7 @@ static bool foresee(struct qr_control *control, const struct qr_control_ask *ask
     if (qr_registry_find_database(control->options.registry, ask->server, ask->name, row) != QR_OK)
         return false;
     *wanted = *row;
-    return qri_wish_apply(&wish, wanted, NULL) == QR_OK;
+    return qri_registry_apply(control->options.registry, &wish, wanted, NULL) == QR_OK;
 }
 
 uint8_t qri_move_kind(struct qr_control *control, const struct qr_control_ask *ask)

@@ -46,6 +46,9 @@ static const struct {
     ASK("redundancy", BYTE, traits.redundancy),
     ASK("autoPauseMinutes", WORD, traits.auto_pause_minutes),
     ASK("minCapacityPct", WORD, traits.min_capacity_pct),
+    ASK("pool", TEXT, pool),
+    ASK("poolMinPct", WORD, pool_min_pct),
+    ASK("poolMaxPct", WORD, pool_max_pct),
 };
 enum { ASK_COUNT = sizeof ask_members / sizeof ask_members[0] };
 

@@ -28,12 +28,13 @@ enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, st
     memcpy(op->row.database, row.name, sizeof op->row.database);
     QR_TRY(qri_ops_check_free(control, op, &row, err));
     struct qr_database_row wanted = row;
-    QR_TRY(qri_wish_apply(&wish, &wanted, err));
+    QR_TRY(qri_registry_apply(registry, &wish, &wanted, err));
     QR_TRY(qri_move_check_size(op, &row, &wanted, err));
     if (op->ask.tags.n > 0)
         QR_TRY(qri_check_tags(op->ask.tags, err));
     QR_TRY(qri_registry_check_quota(registry, &wanted, err));
     QR_TRY(qri_op_set_text(op, &op->ask.edition, wanted.edition, err));
+    QR_TRY(qri_op_set_text(op, &op->ask.pool, wanted.pool, err));
     return qri_op_set_text(op, &op->ask.objective, wanted.objective, err);
 }
 
@@ -77,7 +78,9 @@ enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op, 
     QR_TRY(qri_op_row(control, op, &row, err));
     op->member = changes_node(&row, op) ? choose_member(control, &row) : 0;
     if (qr_database_has_copies(&row)) { /* all of its processes come back in the new size */
-        op->member = qr_str_ieqz(op->ask.objective, row.objective) ? 0 : 1;
+        bool same =
+            qr_str_ieqz(op->ask.objective, row.objective) && qr_str_ieqz(op->ask.pool, row.pool);
+        op->member = same ? 0 : 1;
         return qri_ops_save(control, op, err);
     }
     if (op->member == 0)
@@ -122,7 +125,7 @@ enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, s
     struct qr_database_row row, wanted;
     QR_TRY(qri_op_row(control, op, &row, err));
     wanted = row;
-    QR_TRY(qri_wish_apply(&wish, &wanted, err));
+    QR_TRY(qri_registry_apply(registry, &wish, &wanted, err));
     if (qri_home_moves(&row, &wanted))
         QR_TRY(qri_home_leave(control, &row, err));
     if (row.replica_of != 0 && !qr_str_ieqz(op->ask.objective, row.objective))
@@ -194,16 +197,19 @@ const struct qr_slo *qr_control_node_slo(struct qr_control *control, const char 
     if (!qr_place_database_of(node, &id) ||
         qr_registry_find_id(control->options.registry, id, &row) != QR_OK)
         return NULL;
-    struct qr_str objective = qr_str(row.objective);
-    const struct qr_slo *slo = NULL;
+    struct qr_database_row wished = row;
+    bool is_wished = false;
     pthread_mutex_lock(&control->ops.mu);
-    for (struct qri_op *op = control->ops.active; op != NULL && slo == NULL; op = op->next_active) {
+    for (struct qri_op *op = control->ops.active; op != NULL && !is_wished; op = op->next_active) {
         if (op->row.database_id != id || op->row.state != QR_OPERATION_RUNNING || op->member == 0)
             continue;
         qr_place_member(&row, op->member - 1, name);
-        if (strcmp(name, node) == 0)
-            slo = qr_slo_find(op->ask.objective);
+        is_wished = strcmp(name, node) == 0 &&
+                    qri_copy_text(wished.objective, sizeof wished.objective, op->ask.objective) &&
+                    qri_copy_text(wished.pool, sizeof wished.pool, op->ask.pool);
     }
     pthread_mutex_unlock(&control->ops.mu);
-    return slo != NULL ? slo : qr_slo_find(objective);
+    const struct qr_slo *slo =
+        is_wished ? qr_registry_limits(control->options.registry, &wished) : NULL;
+    return slo != NULL ? slo : qr_registry_limits(control->options.registry, &row);
 }

@@ -380,6 +380,9 @@ static uint8_t kind_of(uint16_t method, const struct qr_control_ask *ask)
         [QR_CONTROL_ADD_REPLICA - QR_CONTROL_CREATE] = QR_OPERATION_ADD_REPLICA,
         [QR_CONTROL_FAILOVER - QR_CONTROL_CREATE] = QR_OPERATION_FAILOVER,
         [QR_CONTROL_DROP_SERVER - QR_CONTROL_CREATE] = QR_OPERATION_DROP_SERVER,
+        [QR_CONTROL_POOL_CREATE - QR_CONTROL_CREATE] = QR_OPERATION_POOL_CREATE,
+        [QR_CONTROL_POOL_ALTER - QR_CONTROL_CREATE] = QR_OPERATION_POOL_UPDATE,
+        [QR_CONTROL_POOL_DROP - QR_CONTROL_CREATE] = QR_OPERATION_POOL_DROP,
     };
     bool restores = ask->dropped || ask->restore_wall_ns != 0 || ask->kept.n > 0 || ask->geo;
     if (method == QR_CONTROL_CREATE && ask->copy_of.n != 0 && ask->verify)

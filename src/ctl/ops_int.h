@@ -118,6 +118,15 @@ QR_NODISCARD enum qr_status qri_make_online(struct qr_control *control, struct q
 QR_NODISCARD enum qr_status qri_make_undo(struct qr_control *control, struct qri_op *op,
                                           struct qr_err *err);
 void qri_make_done(struct qr_control *control, struct qri_op *op);
+/* op_pool.c */
+QR_NODISCARD enum qr_status qri_pool_begin(struct qr_control *control, struct qri_op *op,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_pool_record(struct qr_control *control, struct qri_op *op,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_pool_drop_begin(struct qr_control *control, struct qri_op *op,
+                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_pool_drop_record(struct qr_control *control, struct qri_op *op,
+                                                 struct qr_err *err);
 /* op_verify.c */
 QR_NODISCARD enum qr_status qri_verify_check(struct qr_control *control, struct qri_op *op,
                                              struct qr_err *err);

@@ -34,8 +34,12 @@ enum qr_status qri_ops_list(struct qr_control *control, const struct qr_control_
         bool behind = ask->version == 0 || op->row.number < ask->version;
         bool of_name = ask->name.n == 0 || qr_str_ieqz(ask->name, op->row.database) ||
                        (named && op->row.database_id == row.id);
+        uint32_t number = qr_number_of(op->row.database_id);
+        bool of_pool = number == QR_POOL_OPERATION_NUMBER;
+        if (of_pool)
+            of_name = qr_str_ieqz(ask->pool, op->row.database);
         bool of_server =
-            qr_number_of(op->row.database_id) != 0 &&
+            number != 0 && of_pool == (ask->pool.n > 0) &&
             (ask->server == QR_SERVER_ANY || qr_server_of(op->row.database_id) == ask->server);
         if (behind && of_server && of_name)
             qri_operation_put(answer, &op->row);

@@ -14,13 +14,7 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-enum {
-    DATABASES_MAX = 5000,
-    ROWS_MAX = 50000, /* dropped ones, too */
-    DTUS_MAX = 54000,
-    VCORES_MAX = 540,
-    KEY_BYTES = QRI_KEY_BYTES,
-};
+enum { DATABASES_MAX = QRI_DATABASES_MAX, ROWS_MAX = QRI_ROWS_MAX, KEY_BYTES = QRI_KEY_BYTES };
 
 static void json_freep(json_t **json)
 {
@@ -149,6 +143,8 @@ enum qr_status qr_registry_open(struct qr_meta *meta, struct qr_env *env,
     struct load load = {registry, QR_OK};
     enum qr_status status = qri_registry_load_servers(registry, err);
     if (status == QR_OK)
+        status = qri_registry_load_pools(registry, err);
+    if (status == QR_OK)
         status = qr_meta_range(meta, qr_str("database/"), load_database, &load, err);
     if (status == QR_OK && load.status != QR_OK)
         status = qr_fail(err, load.status, "metadata: a database's row cannot be read");
@@ -169,6 +165,7 @@ void qr_registry_close(struct qr_registry *registry)
     pthread_mutex_destroy(&registry->mu);
     free(registry->servers);
     free(registry->entries);
+    free(registry->pools);
     free(registry);
 }
 
@@ -300,49 +297,6 @@ static enum qr_status follow(const struct qr_registry *registry,
     return QR_OK;
 }
 
-/* Limits of a logical server: databases, vCores, DTUs. Only what grows is refused. */
-static enum qr_status check_quota(const struct qr_registry *registry,
-                                  const struct qr_database_row *row, bool is_new,
-                                  struct qr_err *err)
-{
-    const struct qr_slo *slo = qr_slo_find(qr_str(row->objective)), *before = NULL;
-    uint32_t server = qr_server_of(row->id);
-    uint64_t sums[2] = {0, 0}; /* vCores, DTUs */
-    size_t live = 0;
-    for (size_t i = 0; i < registry->count; i++) {
-        const struct qr_database_row *other = &registry->entries[i].row;
-        if (!qr_database_is_live(other) || qr_server_of(other->id) != server)
-            continue;
-        live += !qr_is_master(other->id);
-        const struct qr_slo *of_other = registry->entries[i].slo;
-        if (other->id == row->id)
-            before = of_other;
-        else if (of_other != NULL && !qr_is_master(other->id))
-            sums[of_other->is_dtu] += of_other->capacity;
-    }
-    if (qr_is_master(row->id) || is_master(qr_str(row->name)))
-        return QR_OK;
-    if (is_new && (live >= DATABASES_MAX || registry->count >= ROWS_MAX))
-        return qr_sql_fail(err, 40604, "create the database");
-    bool grows = is_new || before == NULL || before->is_dtu != slo->is_dtu ||
-                 before->capacity < slo->capacity;
-    uint32_t limit = slo->is_dtu ? DTUS_MAX : VCORES_MAX;
-    if (!grows || sums[slo->is_dtu] + slo->capacity <= limit)
-        return QR_OK;
-    if (slo->is_dtu)
-        return qr_sql_fail(err, 40847, DTUS_MAX);
-    return qr_sql_fail(err, 40904, "vCore", VCORES_MAX);
-}
-
-enum qr_status qri_registry_check_quota(struct qr_registry *registry,
-                                        const struct qr_database_row *row, struct qr_err *err)
-{
-    pthread_mutex_lock(&registry->mu);
-    enum qr_status status = check_quota(registry, row, false, err);
-    pthread_mutex_unlock(&registry->mu);
-    return status;
-}
-
 static enum qr_status insert_entry(struct qr_registry *registry, struct qri_server *server,
                                    const struct qr_database_row *row, struct qr_err *err)
 {
@@ -387,10 +341,10 @@ static enum qr_status add_database(struct qr_registry *registry, uint32_t server
     if (find_name(registry, server_number, name) != NULL)
         return qr_sql_fail(err, 1801, row.name);
     struct qr_database_wish defaulted = *wish;
-    if (defaulted.edition.n == 0 && defaulted.objective.n == 0)
+    if (defaulted.edition.n == 0 && defaulted.objective.n == 0 && defaulted.pool.n == 0)
         defaulted.edition = qr_str("GeneralPurpose");
-    QR_TRY(qri_wish_apply(&defaulted, &row, err));
-    QR_TRY(check_quota(registry, &row, true, err));
+    QR_TRY(qri_registry_apply_held(registry, &defaulted, &row, err));
+    QR_TRY(qri_registry_check_quota_held(registry, &row, true, err));
     struct qr_str collation =
         wish->collation.n != 0 ? wish->collation : qr_str("SQL_Latin1_General_CP1_CI_AS");
     if (!qri_copy_text(row.collation, sizeof row.collation, collation))
@@ -474,11 +428,11 @@ enum qr_status qr_registry_alter_database(struct qr_registry *registry, uint32_t
         status = qri_fail_no_database(name, err);
     } else {
         struct qr_database_row row = entry->row;
-        status = qri_wish_apply(wish, &row, err);
+        status = qri_registry_apply_held(registry, wish, &row, err);
         if (status == QR_OK && qr_database_is_hyper(&row) != qr_database_is_hyper(&entry->row))
             status = qr_fail(err, QR_UNSUPPORTED, "a row alone does not move data");
         if (status == QR_OK)
-            status = check_quota(registry, &row, false, err);
+            status = qri_registry_check_quota_held(registry, &row, false, err);
         if (status == QR_OK)
             status = update(registry, entry, &row, err);
         if (status == QR_OK)

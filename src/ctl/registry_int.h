@@ -2,16 +2,27 @@
 #pragma once
 #include <jansson.h>
 #include <pthread.h>
+#include "ctl/pool.h"
 #include "ctl/registry.h"
 #include "ctl/slo.h"
 
-enum { QRI_KEY_BYTES = 32, QRI_NUMBER_FIRST = 5 /* of databases that users make */ };
+enum {
+    QRI_KEY_BYTES = 32,
+    QRI_NUMBER_FIRST = 5, /* of databases that users make */
+    QRI_DATABASES_MAX = 5000,
+    QRI_ROWS_MAX = 50000, /* dropped ones, too */
+};
 
 /* ---- registry.c ---- */
 struct qri_entry {
     struct qr_database_row row;
     uint64_t version;
-    const struct qr_slo *slo; /* of the row; NULL: a later release's */
+    const struct qr_slo *slo; /* of the row; NULL: its pool's, or a later release's */
+};
+
+struct qri_pool {
+    struct qr_pool_row row;
+    uint64_t version;
 };
 
 struct qri_server {
@@ -31,6 +42,8 @@ struct qr_registry {
     size_t server_count;
     struct qri_entry *entries; /* by id */
     size_t count, capacity;
+    struct qri_pool *pools; /* by server and number */
+    size_t pool_count;
 };
 /* Puts one key whose version has to be `version`; QR_BUSY if another writer was there. */
 QR_NODISCARD enum qr_status qri_registry_put(struct qr_registry *registry, struct qr_str key,
@@ -70,6 +83,34 @@ int64_t qri_registry_now_ticks(const struct qr_registry *registry); /* 100 ns si
 /* Of the row's last change; 0: there is no such database. */
 uint64_t qri_registry_version(struct qr_registry *registry, uint32_t id);
 
+/* ---- registry_pool.c ---- */
+QR_NODISCARD enum qr_status qri_registry_load_pools(struct qr_registry *registry,
+                                                    struct qr_err *err);
+/* What is wished becomes part of the row, which is as before if that fails: wish.c with the pool
+ * that is meant, error 40857 if there is none. */
+QR_NODISCARD enum qr_status qri_registry_apply(struct qr_registry *registry,
+                                               const struct qr_database_wish *wish,
+                                               struct qr_database_row *row, struct qr_err *err);
+/* mu held for these. */
+QR_NODISCARD enum qr_status qri_registry_apply_held(struct qr_registry *registry,
+                                                    const struct qr_database_wish *wish,
+                                                    struct qr_database_row *row,
+                                                    struct qr_err *err);
+/* One more database in its pool: errors 40857, 40873, 40881. */
+QR_NODISCARD enum qr_status qri_registry_check_in_pool(struct qr_registry *registry,
+                                                       const struct qr_database_row *row,
+                                                       struct qr_err *err);
+/* Those of a server that goes. */
+QR_NODISCARD enum qr_status qri_registry_remove_pools(struct qr_registry *registry, uint32_t server,
+                                                      struct qr_err *err);
+
+/* ---- registry_quota.c; mu held for those that say so ---- */
+QR_NODISCARD enum qr_status qri_registry_check_quota_held(struct qr_registry *registry,
+                                                          const struct qr_database_row *row,
+                                                          bool is_new, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_registry_check_pool_quota(struct qr_registry *registry, /* held */
+                                                          const struct qr_pool_row *row,
+                                                          struct qr_err *err);
 /* A changed row has to fit the server. */
 QR_NODISCARD enum qr_status qri_registry_check_quota(struct qr_registry *registry,
                                                      const struct qr_database_row *row,
@@ -82,12 +123,15 @@ struct qr_str qri_tags_key(uint32_t id, char dst[QRI_KEY_BYTES]);
 QR_NODISCARD enum qr_status qri_registry_upgrade(struct qr_registry *registry, struct qr_err *err);
 
 /* wish.c: what is wished becomes part of the row, if the tables allow it. Errors 40619, 40633,
- * 40804, 40808, 45148 ..., QR_INVALID; the row is then as before. */
+ * 40804, 40808, 40860 to 40862, 45148 ..., QR_INVALID; the row is then as before. `pool`: the one
+ * that is wished or that the row is in, or NULL. */
 QR_NODISCARD enum qr_status qri_wish_apply(const struct qr_database_wish *wish,
+                                           const struct qr_pool_row *pool,
                                            struct qr_database_row *row, struct qr_err *err);
 
 /* registry_row.c: false for what does not fit, or is not there as that type. */
 bool qri_copy_text(char *dst, size_t dst_bytes, struct qr_str s); /* NUL-terminates */
+bool qri_is_plain_name(struct qr_str name); /* nothing that a URL or a terminal takes for more */
 /* Of a database to be; errors 1801 for one that every server has, 45190, QR_INVALID. */
 QR_NODISCARD enum qr_status qri_check_name(struct qr_str name, struct qr_err *err);
 bool qri_take_text(const json_t *object, const char *name, char *dst, size_t dst_bytes);

@@ -321,7 +321,7 @@ static enum qr_status read_format(struct qr_meta *meta, json_int_t *ret_version,
 static void complete(struct qr_database_row *row, const void *arg)
 {
     struct qr_database_wish nothing = {.ha_replicas = 0};
-    (void)!qri_wish_apply(&nothing, row, NULL); /* traits as the objective has them */
+    (void)!qri_wish_apply(&nothing, NULL, row, NULL); /* traits as the objective has them */
     if (row->guid[0] != '\0')
         return;
     if (row->replica_of == 0)

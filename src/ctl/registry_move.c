@@ -37,6 +37,7 @@ static void take_place(struct qr_database_row *to, const struct qr_database_row 
     memcpy(to->parent, from->parent, sizeof to->parent);
     memcpy(to->edition, from->edition, sizeof to->edition);
     memcpy(to->objective, from->objective, sizeof to->objective);
+    memcpy(to->pool, from->pool, sizeof to->pool);
     to->branch_lsn = from->branch_lsn;
     to->slices = from->slices;
     to->max_bytes = from->max_bytes;

@@ -98,6 +98,7 @@ static const struct member members[] = {
     {"eraWallNs",      LONG, AT(era_wall_ns),    0, 0, INT64_MAX, true},
     {"movedTo",        WORD, AT(moved_to),       0, 0, INT32_MAX, true},
     {"leftovers",      WORD, AT(leftovers),      0, 0, 1, true},
+    {"pool",           TEXT, CHARS(pool),                         true},
     /* clang-format on */
 };
 enum { MEMBER_COUNT = sizeof members / sizeof members[0] };
@@ -173,6 +174,16 @@ void qri_new_guid(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1])
 }
 
 /* As Azure has them: what a URL, a path or a terminal would take for something else. */
+bool qri_is_plain_name(struct qr_str name)
+{
+    bool good = name.n > 0 && name.p[name.n - 1] != '.' && name.p[name.n - 1] != ' ';
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        good = good && c >= 0x20 && c != 0x7f && strchr("<>*%&:\\/?", c) == NULL;
+    }
+    return good;
+}
+
 enum qr_status qri_check_name(struct qr_str name, struct qr_err *err)
 {
     static const char *const taken[] = {"model", "msdb", "tempdb"};
@@ -182,14 +193,10 @@ enum qr_status qri_check_name(struct qr_str name, struct qr_err *err)
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
         if (qr_str_ieqz(name, taken[i]))
             return qr_sql_fail(err, 1801, text);
-    bool good = name.p[name.n - 1] != '.' && name.p[name.n - 1] != ' ';
-    for (size_t i = 0; i < name.n; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        if (c < 0x20 || c == 0x7f)
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
             return qr_sql_fail(err, 45190, text);
-        good = good && strchr("<>*%&:\\/?", c) == NULL;
-    }
-    return good
+    return qri_is_plain_name(name)
                ? QR_OK
                : qr_fail(err, QR_INVALID,
                          "The name of a database has none of <>*%%&:\\/? and does not end with '.' "

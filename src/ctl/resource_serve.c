@@ -97,6 +97,8 @@ static enum qr_status (*const calls[])(struct qr_control *control, const struct 
     [QR_CONTROL_DOC_PUT - QR_CONTROL_RESOURCE] = qri_docs_put,
     [QR_CONTROL_DOC_DELETE - QR_CONTROL_RESOURCE] = qri_docs_delete,
     [QR_CONTROL_ADMIN_HASH - QR_CONTROL_RESOURCE] = set_admin_hash,
+    [QR_CONTROL_POOL - QR_CONTROL_RESOURCE] = qri_pool_get,
+    [QR_CONTROL_POOLS - QR_CONTROL_RESOURCE] = qri_pool_list,
 };
 
 bool qri_resource_serve(struct qr_control *control, const struct qr_control_ask *ask,

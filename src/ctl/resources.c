@@ -13,6 +13,10 @@
     {                                                                                              \
         QRI_##kind, offsetof(struct qr_operation_row, member), max                                 \
     }
+#define POOL(kind, member, max)                                                                    \
+    {                                                                                              \
+        QRI_##kind, offsetof(struct qr_pool_row, member), max                                      \
+    }
 #define DOC(kind, member, max)                                                                     \
     {                                                                                              \
         QRI_##kind, offsetof(struct qr_doc, member), max                                           \
@@ -50,6 +54,20 @@ static const struct qri_field operation_fields[] = {
     OP(CHARS, error_text, QR_OPERATION_ERROR_BYTES_MAX),
     {QRI_END, 0, 0},
 };
+static const struct qri_field pool_fields[] = {
+    POOL(WORD, server, QR_SERVER_NUMBER_MAX + 1),
+    POOL(WORD, number, 0),
+    POOL(CHARS, name, QR_NAME_BYTES_MAX),
+    POOL(CHARS, size, QR_WORD_BYTES_MAX),
+    POOL(LONG, max_bytes, 0),
+    POOL(WORD, min_pct, 0),
+    POOL(WORD, max_pct, 0),
+    POOL(BYTE, license, QR_LICENSE_COUNT),
+    POOL(BYTE, zone_redundant, QR_SAID_COUNT),
+    POOL(LONG, create_wall_ns, 0),
+    POOL(CHARS, tags, QR_TAGS_BYTES_MAX),
+    {QRI_END, 0, 0},
+};
 static const struct qri_field doc_fields[] = {
     DOC(TEXT, name, QR_DOC_NAME_BYTES_MAX),
     DOC(TEXT, text, QR_DOC_TEXT_BYTES_MAX),
@@ -72,6 +90,9 @@ static const struct qr_operation_info operation_infos[QR_OPERATION_KIND_COUNT] =
     [QR_OPERATION_MIGRATE]     = {"ALTER DATABASE",       "UpdateLogicalDatabase",  "Scaling"},
     [QR_OPERATION_REVERSE_MIGRATE] = {"ALTER DATABASE",   "UpdateLogicalDatabase",  "Scaling"},
     [QR_OPERATION_DROP_SERVER] = {"DROP SERVER",          "DropLogicalServer",      "Online"},
+    [QR_OPERATION_POOL_CREATE] = {"CREATE ELASTIC POOL",  "CreateElasticPool",      "Online"},
+    [QR_OPERATION_POOL_UPDATE] = {"ALTER ELASTIC POOL",   "UpdateElasticPool",      "Online"},
+    [QR_OPERATION_POOL_DROP]   = {"DROP ELASTIC POOL",    "DropElasticPool",        "Online"},
     /* clang-format on */
 };
 
@@ -121,6 +142,19 @@ enum qr_status qri_operation_take(const uint8_t *bytes, size_t count, size_t *at
         row.error_status >= QR_STATUS_COUNT)
         return qr_fail(err, QR_PROTOCOL, "an operation breaks its format");
     *ret_row = row;
+    return QR_OK;
+}
+
+void qri_pool_put(struct qr_buf *buf, const struct qr_pool_row *row)
+{
+    qri_fields_put(buf, pool_fields, row);
+}
+
+static enum qr_status take_pool(const struct qr_buf *reply, size_t *at, struct qr_pool_row *ret_row,
+                                struct qr_err *err)
+{
+    if (!qri_fields_take(reply->data, reply->len, at, pool_fields, ret_row))
+        return qr_fail(err, QR_PROTOCOL, "an elastic pool breaks its format");
     return QR_OK;
 }
 
@@ -221,11 +255,10 @@ enum qr_status qr_operation_get(struct qr_rpc_peer *peer, struct qr_str id, int6
     return ask_for_operation(peer, QR_CONTROL_OPERATION, &ask, timeout_ns, ret_row, err);
 }
 
-enum qr_status qr_operation_each(struct qr_rpc_peer *peer, uint32_t server, struct qr_str database,
-                                 int64_t timeout_ns, qr_operation_fn *each, void *ctx,
-                                 struct qr_err *err)
+static enum qr_status each_operation(struct qr_rpc_peer *peer, struct qr_control_ask ask,
+                                     int64_t timeout_ns, qr_operation_fn *each, void *ctx,
+                                     struct qr_err *err)
 {
-    struct qr_control_ask ask = {.server = server, .name = database};
     struct qr_operation_row row;
     struct qr_buf reply;
     enum qr_status status = QR_OK;
@@ -246,11 +279,68 @@ enum qr_status qr_operation_each(struct qr_rpc_peer *peer, uint32_t server, stru
     return status;
 }
 
+enum qr_status qr_operation_each(struct qr_rpc_peer *peer, uint32_t server, struct qr_str database,
+                                 int64_t timeout_ns, qr_operation_fn *each, void *ctx,
+                                 struct qr_err *err)
+{
+    return each_operation(peer, (struct qr_control_ask){.server = server, .name = database},
+                          timeout_ns, each, ctx, err);
+}
+
+enum qr_status qr_operation_each_of_pool(struct qr_rpc_peer *peer, uint32_t server,
+                                         struct qr_str pool, int64_t timeout_ns,
+                                         qr_operation_fn *each, void *ctx, struct qr_err *err)
+{
+    return each_operation(peer, (struct qr_control_ask){.server = server, .pool = pool}, timeout_ns,
+                          each, ctx, err);
+}
+
 enum qr_status qr_operation_cancel(struct qr_rpc_peer *peer, struct qr_str id, int64_t timeout_ns,
                                    struct qr_err *err)
 {
     struct qr_control_ask ask = {.operation_id = id};
     return qr_control_call(peer, QR_CONTROL_CANCEL, &ask, timeout_ns, NULL, err);
+}
+
+/* ---- elastic pools ---- */
+
+enum qr_status qr_resource_pool_get(struct qr_rpc_peer *peer, uint32_t server, struct qr_str name,
+                                    int64_t timeout_ns, struct qr_pool_row *ret_pool,
+                                    struct qr_err *err)
+{
+    struct qr_control_ask ask = {.server = server, .pool = name};
+    struct qr_buf reply;
+    size_t at = 0;
+    qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
+    enum qr_status status = qr_control_call(peer, QR_CONTROL_POOL, &ask, timeout_ns, &reply, err);
+    if (status == QR_OK)
+        status = take_pool(&reply, &at, ret_pool, err);
+    qr_buf_done(&reply);
+    return status;
+}
+
+enum qr_status qr_resource_each_pool(struct qr_rpc_peer *peer, uint32_t server, int64_t timeout_ns,
+                                     qr_resource_pool_fn *each, void *ctx, struct qr_err *err)
+{
+    struct qr_control_ask ask = {.server = server};
+    struct qr_pool_row row;
+    struct qr_buf reply;
+    enum qr_status status = QR_OK;
+    qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
+    do {
+        qr_buf_clear(&reply);
+        status = qr_control_call(peer, QR_CONTROL_POOLS, &ask, timeout_ns, &reply, err);
+        for (size_t at = 0; status == QR_OK && at < reply.len;) {
+            status = take_pool(&reply, &at, &row, err);
+            if (status == QR_OK && row.number <= ask.id)
+                status = qr_fail(err, QR_PROTOCOL, "elastic pools come out of order");
+            ask.id = row.number;
+            if (status == QR_OK)
+                status = each(ctx, &row);
+        }
+    } while (status == QR_OK && reply.len > 0);
+    qr_buf_done(&reply);
+    return status;
 }
 
 /* ---- documents ---- */

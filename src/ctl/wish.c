@@ -19,6 +19,42 @@ static void cut(char dst[QR_NAME_BYTES_MAX + 1], struct qr_str s)
         dst[0] = '\0';
 }
 
+/* ---- pools ---- */
+
+/* Nothing is wished that would take it out of the pool that it is in. */
+static bool stays_in_pool(const struct qr_database_wish *wish, const struct qr_database_row *row)
+{
+    return row->pool[0] != '\0' &&
+           (wish->edition.n == 0 || qr_str_ieqz(wish->edition, row->edition)) &&
+           (wish->objective.n == 0 || qr_str_ieqz(wish->objective, QR_POOL_OBJECTIVE));
+}
+
+static enum qr_status choose_in_pool(const struct qr_database_wish *wish,
+                                     const struct qr_pool_row *pool,
+                                     const struct qr_database_row *row,
+                                     const struct qr_slo **ret_slo, struct qr_err *err)
+{
+    char text[QR_NAME_BYTES_MAX + 1];
+    const struct qr_slo *slo = qr_pool_database_slo(pool);
+    if (slo == NULL)
+        return qr_fail(err, QR_UNSUPPORTED, "no objective is like the elastic pool '%s'",
+                       pool->name);
+    if (wish->objective.n > 0 && !qr_str_ieqz(wish->objective, QR_POOL_OBJECTIVE)) {
+        cut(text, wish->objective);
+        return qr_sql_fail(err, 40860, pool->name, text);
+    }
+    if (wish->edition.n > 0 && is_hyperscale(wish->edition))
+        return qr_sql_fail(err, 40859, "Hyperscale");
+    if (wish->edition.n > 0 && !qr_str_ieqz(wish->edition, slo->edition)) {
+        cut(text, wish->edition);
+        return qr_sql_fail(err, 40861, text, slo->edition);
+    }
+    if (row->replica_of != 0)
+        return qr_sql_fail(err, 40859, "Hyperscale");
+    *ret_slo = slo;
+    return QR_OK;
+}
+
 /* The objective of a wish, or of the row, or the edition's own. */
 static enum qr_status choose_objective(const struct qr_database_wish *wish,
                                        const struct qr_database_row *row,
@@ -30,7 +66,7 @@ static enum qr_status choose_objective(const struct qr_database_wish *wish,
     cut(text, edition);
     if (wish->edition.n != 0 && qr_slo_default(edition) == NULL)
         return qr_sql_fail(err, 40633, text);
-    if (qr_str_ieqz(wish->objective, "ElasticPool"))
+    if (qr_str_ieqz(wish->objective, QR_POOL_OBJECTIVE))
         return qr_sql_fail(err, 40862);
     if (wish->objective.n != 0) {
         slo = qr_slo_find(wish->objective);
@@ -167,18 +203,25 @@ static enum qr_status apply_traits(const struct qr_database_wish *wish, const st
     return apply_serverless(said, slo, traits, err);
 }
 
-enum qr_status qri_wish_apply(const struct qr_database_wish *wish, struct qr_database_row *row,
-                              struct qr_err *err)
+enum qr_status qri_wish_apply(const struct qr_database_wish *wish, const struct qr_pool_row *pool,
+                              struct qr_database_row *row, struct qr_err *err)
 {
     const struct qr_slo *slo = NULL;
     bool is_new = row->edition[0] == '\0';
+    bool pooled = pool != NULL && (wish->pool.n > 0 || stays_in_pool(wish, row));
     struct qr_database_row changed = *row;
-    QR_TRY(choose_objective(wish, row, &slo, err));
-    QR_TRY(apply_size(wish, slo, &changed, err));
+    QR_TRY(pooled ? choose_in_pool(wish, pool, row, &slo, err)
+                  : choose_objective(wish, row, &slo, err));
+    struct qr_slo bound = *slo;
+    if (pooled)
+        bound.max_data_bytes = qr_pool_database_max_bytes(pool);
+    QR_TRY(apply_size(wish, &bound, &changed, err));
     QR_TRY(apply_replicas(wish, slo, &changed, err));
     QR_TRY(apply_traits(wish, slo, is_new, &changed, err));
     snprintf(changed.edition, sizeof changed.edition, "%s", slo->edition);
-    snprintf(changed.objective, sizeof changed.objective, "%s", slo->name);
+    snprintf(changed.objective, sizeof changed.objective, "%s",
+             pooled ? QR_POOL_OBJECTIVE : slo->name);
+    snprintf(changed.pool, sizeof changed.pool, "%s", pooled ? pool->name : "");
     if (!qr_database_has_copies(&changed)) /* the epoch stays: none is given twice */
         changed.primary = changed.members = 0;
     *row = changed;

@@ -63,8 +63,8 @@ static enum qr_status load(struct qr_database *db, struct qr_err *err)
 static enum qr_status keep_info(struct qr_database *db, const struct qr_database_info *info)
 {
     struct qr_database_info kept = *info, *place;
-    struct qr_str *texts[] = {&kept.name, &kept.edition, &kept.service_objective, &kept.collation,
-                              &kept.server_name};
+    struct qr_str *texts[] = {&kept.name,         &kept.edition,   &kept.service_objective,
+                              &kept.elastic_pool, &kept.collation, &kept.server_name};
     pthread_mutex_lock(&db->mu);
     place = qr_arena_alloc(&db->arena, sizeof *place);
     bool good = place != NULL;

@@ -39,8 +39,10 @@ static enum qr_status objective_row(void *ctx, const struct qr_database_info *in
     if (own != 1 && info->database_id != own)
         return QR_OK;
     struct qr_arena *arena = qri_sysrows_arena(w->rows);
+    struct qr_str none = {NULL, 0};
     return qri_sysrow(w->rows, (int)info->database_id, qr_arena_str(arena, info->edition),
-                      qr_arena_str(arena, info->service_objective));
+                      qr_arena_str(arena, info->service_objective),
+                      info->elastic_pool.n == 0 ? none : qr_arena_str(arena, info->elastic_pool));
 }
 
 static enum qr_status service_objectives(struct qri_sysrows *rows, struct qr_session *session)
@@ -326,8 +328,7 @@ const struct qri_sysview qri_sysviews_server[] = {
      "physical_database_name nvarchar(128) null =null",
      databases, NULL, false},
     {"sys", "database_service_objectives",
-     "database_id int, edition sysname, service_objective sysname, elastic_pool_name sysname null "
-     "=null",
+     "database_id int, edition sysname, service_objective sysname, elastic_pool_name sysname null",
      service_objectives, NULL, false},
     {"sys", "firewall_rules",
      "id int, name nvarchar(128), start_ip_address varchar(45), end_ip_address varchar(45), "

@@ -120,6 +120,23 @@ class Commands(Az):
         self.assertEqual(kept["retentionDays"], 14)
         self.az("sql server update -g myResourceGroup -n server01 --set tags.x=y")
 
+    @unittest.skipUnless(ALL, "takes long: with --all only")
+    def test_elastic_pools(self):
+        made = self.az(f"sql elastic-pool create {AT} -n pool1 -e GeneralPurpose -f Gen5 -c 4 --db-max-capacity 2")
+        self.assertEqual((made["sku"]["name"], made["sku"]["capacity"], made["perDatabaseSettings"]["maxCapacity"]),
+                         ("GP_Gen5", 4, 2.0))
+        made = self.az(f"sql db create {AT} -n d --elastic-pool pool1")
+        self.assertEqual((made["currentServiceObjectiveName"], made["elasticPoolName"]), ("ElasticPool", "pool1"))
+        self.assertEqual(self.az(f"sql elastic-pool update {AT} -n pool1 --capacity 8")["sku"]["capacity"], 8)
+        self.assertEqual([d["name"] for d in self.az(f"sql elastic-pool list-dbs {AT} -n pool1")], ["d"])
+        self.refused(f"sql elastic-pool delete {AT} -n pool1", 1, "ElasticPoolNotEmpty")
+        self.assertEqual(self.az(f"sql db update {AT} -n d --service-objective GP_Gen5_2")["elasticPoolName"], None)
+        self.assertEqual(self.az(f"sql db update {AT} -n d --elastic-pool pool1")["elasticPoolName"], "pool1")
+        self.az(f"sql db delete {AT} -n d --yes")
+        self.assertGreaterEqual(len(self.az(f"sql elastic-pool op list {AT} --elastic-pool pool1")), 2)
+        self.az(f"sql elastic-pool delete {AT} -n pool1")
+        self.assertEqual(self.az(f"sql elastic-pool list {AT}"), [])
+
     def test_a_second_server(self):
         of = "-g myResourceGroup -n server02"
         made = self.az(f"sql server create {of} -u boss -p Secret-123456 -l eastus")

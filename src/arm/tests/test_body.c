@@ -144,8 +144,9 @@ static void test_skus_name_objectives(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct qr_slo *slo = NULL;
         struct qri_sku_error error = {.code = "none"};
+        bool in_pool = false;
         json_t *sku = json_loads(rows[i].sku, 0, NULL);
-        bool good = qri_sku_parse(sku, &slo, &error);
+        bool good = qri_sku_parse(sku, &slo, &in_pool, &error);
         if (strcmp(good && slo != NULL ? slo->name : error.code, rows[i].want) != 0)
             fail_msg("%s: %s", rows[i].sku, good && slo != NULL ? slo->name : error.code);
         json_decref(sku);
@@ -158,8 +159,9 @@ static void test_every_objective_is_found_by_the_sku_that_shows_it(void **state)
     for (size_t i = 0; i < qr_slo_count(); i++) {
         const struct qr_slo *slo = NULL;
         struct qri_sku_error error;
+        bool in_pool = false;
         json_t *sku = qri_sku_json(qr_slo_at(i)->name);
-        if (!qri_sku_parse(sku, &slo, &error) || slo != qr_slo_at(i))
+        if (!qri_sku_parse(sku, &slo, &in_pool, &error) || in_pool || slo != qr_slo_at(i))
             fail_msg("%s", qr_slo_at(i)->name);
         json_decref(sku);
     }
@@ -278,7 +280,7 @@ static void test_a_body_that_cannot_be_meant_is_refused(void **state)
         {"{\"properties\":{\"maxSizeBytes\":0}}", "InvalidMaxSizeTierCombination", true},
         {"{\"location\":\"west us\"}", "InvalidResourceLocation", true},
         {"{\"properties\":{\"isLedgerOn\":true}}", "FeatureNotSupported", true},
-        {"{\"properties\":{\"elasticPoolId\":\"x\"}}", "FeatureNotSupported", true},
+        {"{\"properties\":{\"elasticPoolId\":\"x\"}}", "InvalidParameterValue", true},
         {"{\"properties\":{\"createMode\":\"Recovery\"}}", "MissingSourceDatabaseId", true},
         {"{\"properties\":{\"createMode\":\"Secondary\",\"sourceDatabaseId\":\"x\"}}",
          "FeatureNotSupported", true},

@@ -418,7 +418,7 @@ static inline void prepare(struct fixture *f)
         QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
     struct qr_database_row wanted = row;
-    assert_int_equal(qri_wish_apply(&moved, &wanted, NULL), QR_OK);
+    assert_int_equal(qri_wish_apply(&moved, NULL, &wanted, NULL), QR_OK);
     assert_int_equal(qr_registry_add_target(f->registry, &wanted, &target, NULL), QR_OK);
     assert_int_equal(qr_registry_switch(f->registry, row.id, target.id, NULL), QR_OK);
 }

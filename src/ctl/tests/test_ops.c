@@ -88,6 +88,30 @@ static bool b_is_gone(struct fixture *f)
 {
     return !is_there(f, "b");
 }
+static bool pool_is(struct fixture *f, const char *name, const char *size)
+{
+    struct qr_pool_row pool;
+    bool there = qr_registry_find_pool(f->registry, 0, qr_str(name), &pool) == QR_OK;
+    return size == NULL ? !there : there && strcmp(pool.size, size) == 0;
+}
+static bool pool_is_made(struct fixture *f)
+{
+    return pool_is(f, "made", "GP_Gen5_2");
+}
+static bool pool_is_larger(struct fixture *f)
+{
+    return pool_is(f, "pool", "GP_Gen5_4");
+}
+static bool pool_is_gone(struct fixture *f)
+{
+    return pool_is(f, "pool", NULL);
+}
+static bool src_is_in_pool(struct fixture *f)
+{
+    struct qr_database_row row;
+    assert_true(find(f, "src", &row));
+    return strcmp(row.pool, "pool") == 0;
+}
 static bool always(struct fixture *f)
 {
     return is_there(f, "h");
@@ -128,6 +152,10 @@ static const struct scenario {
     {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("b"), .objective = NAME("BC_Gen5_4")}, b_is_larger, 0, false},
     {QR_OPERATION_DROP,        QR_CONTROL_DROP,        {.name = NAME("b")}, b_is_gone, QR_NODE_HOLD, false},
     {QR_OPERATION_FAILOVER,    QR_CONTROL_FAILOVER,    {.name = NAME("b")}, always, 0, true},
+    {QR_OPERATION_POOL_CREATE, QR_CONTROL_POOL_CREATE, {.pool = NAME("made")}, pool_is_made, 0, false},
+    {QR_OPERATION_POOL_UPDATE, QR_CONTROL_POOL_ALTER,  {.pool = NAME("pool"), .objective = NAME("GP_Gen5_4")}, pool_is_larger, 0, false},
+    {QR_OPERATION_POOL_DROP,   QR_CONTROL_POOL_DROP,   {.pool = NAME("pool")}, pool_is_gone, 0, false},
+    {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("src"), .pool = NAME("pool")}, src_is_in_pool, 0, false},
     /* clang-format on */
 };
 /* A second server, with a database of a name that the first one has, too. */
@@ -172,7 +200,11 @@ static bool walk(const struct scenario *s, const struct break_point *at, bool fa
 {
     struct fixture *f = new_fixture();
     struct qr_operation_row row;
+    struct qr_pool_wish pool = {.name = qr_str("pool")};
+    struct qr_pool_row pool_row;
     prepare(f);
+    assert_int_equal(qr_registry_put_pool(f->registry, 0, &pool, true, false, &pool_row, NULL),
+                     QR_OK);
     if (s->kind == QR_OPERATION_DROP_SERVER) {
         assert_int_equal(operate(f, QR_CONTROL_MAKE_SERVER, &second, NULL), QR_OK);
         assert_int_equal(operate(f, QR_CONTROL_CREATE, &second_src, NULL), QR_OK);

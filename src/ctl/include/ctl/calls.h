@@ -58,20 +58,27 @@ enum qr_control_method {
                                its master when it ends */
     QR_CONTROL_REIGN,   /* name of a node, version: the epoch of its copy; it is in the row then */
     QR_CONTROL_MEMBERS, /* name of a node, version: its epoch, slices: the members, as bits */
+    QR_CONTROL_POOL_CREATE, /* server, pool, objective: its size, max_bytes, pool_min_pct,
+                               pool_max_pct, traits, tags; these three are operations, too */
+    QR_CONTROL_POOL_ALTER,  /* the same; what is not said stays */
+    QR_CONTROL_POOL_DROP,   /* server, pool */
+    QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
     QR_CONTROL_RESOURCES,        /* those of a server with an id above; answer: not always all */
     QR_CONTROL_OPERATION,        /* operation_id; answer: its row */
     QR_CONTROL_OPERATIONS,       /* server, name, version: with a number below it (0: all); newest
-                                    first */
+                                    first; pool: those on that pool, and no others */
     QR_CONTROL_CANCEL,           /* operation_id */
     QR_CONTROL_DOC,              /* doc_kind, name; answer: a document */
     QR_CONTROL_DOCS,             /* doc_kind, name: a prefix, new_name: those behind it */
     QR_CONTROL_DOC_PUT,          /* doc_kind, name, text, version */
     QR_CONTROL_DOC_DELETE,       /* doc_kind, name */
     QR_CONTROL_ADMIN_HASH,       /* server, hash */
+    QR_CONTROL_POOL,             /* server, pool; answer: a pool */
+    QR_CONTROL_POOLS,            /* those of a server with a number above id; not always all */
     /* of compute nodes; the database is a row */
-    QR_NODE_MAKE = 0x321, /* files of a new database; opens it */
+    QR_NODE_MAKE = 0x351, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
     QR_NODE_HOLD,         /* closes it and lets nobody in; error 3702 if it is in use */
     QR_NODE_RELEASE,      /* the end of a hold */
@@ -146,6 +153,7 @@ struct qr_control_ask {
     struct qr_str tags;         /* a JSON object; n = 0: not said */
     struct qr_str text;         /* a document */
     struct qr_str hash;         /* of a password */
+    struct qr_str pool;         /* CREATE, ALTER: it goes into it; its objective is ElasticPool */
     struct qr_database_traits traits;
     uint64_t max_bytes;       /* 0: not said */
     bool dropped;             /* CREATE with copy_of: of one that was dropped ... */
@@ -155,10 +163,11 @@ struct qr_control_ask {
     uint32_t server;       /* whose `name` is; QR_SERVER_ANY in a list */
     uint32_t other_server; /* whose the other name is */
     uint32_t id, pid, slices, diff_hours;
-    uint32_t ha_replicas; /* one more than wished; 0: not said */
-    uint8_t role;         /* enum qr_role */
-    uint8_t doc_kind;     /* enum qr_doc_kind */
-    bool no_wait;         /* an operation: the answer comes when it has been started */
+    uint32_t ha_replicas;                /* one more than wished; 0: not said */
+    uint32_t pool_min_pct, pool_max_pct; /* of a database in it; one more than wished */
+    uint8_t role;                        /* enum qr_role */
+    uint8_t doc_kind;                    /* enum qr_doc_kind */
+    bool no_wait; /* an operation: the answer comes when it has been started */
     bool read_only;
     bool geo;    /* CREATE with copy_of, BACKUPS: from the second store of backups */
     bool verify; /* CREATE with copy_of: it is checked, and goes again */

@@ -135,6 +135,7 @@ struct qr_database_row {
     uint32_t moved_to;
     uint32_t
         leftovers; /* 1: files of where it was have yet to be backed up for the last time, and go */
+    char pool[QR_NAME_BYTES_MAX + 1]; /* of its server; its objective is ElasticPool. "": none */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30, QR_COPY_SECONDARIES = 3 };
 /* Somebody may name it. */
@@ -164,6 +165,7 @@ static inline bool qr_database_has_nodes(const struct qr_database_row *row)
  * default. */
 struct qr_database_wish {
     struct qr_str edition, objective, collation;
+    struct qr_str pool; /* it goes into that pool, and may have the objective ElasticPool */
     uint64_t max_bytes;
     struct qr_str max_text;   /* as written, for the error */
     struct qr_str copy_of;    /* CREATE: the database to copy; n = 0: a new one */
@@ -319,6 +321,32 @@ enum qr_status qr_registry_find_former(struct qr_registry *registry, uint32_t id
 /* Its files have gone. */
 QR_NODISCARD enum qr_status qr_registry_set_cleaned(struct qr_registry *registry, uint32_t id,
                                                     struct qr_err *err);
+
+/* ---- elastic pools (registry_pool.c) ---- */
+
+struct qr_pool_row;
+struct qr_pool_wish;
+struct qr_slo;
+/* A new pool, or the change of one. `only_check`: nothing changes. Errors 40857, 40858, those of
+ * qr_pool_apply (ctl/pool.h), 40873, 40881, 40889 what is in it does not fit, 40847, 40904. */
+QR_NODISCARD enum qr_status qr_registry_put_pool(struct qr_registry *registry, uint32_t server,
+                                                 const struct qr_pool_wish *wish, bool is_new,
+                                                 bool only_check, struct qr_pool_row *ret_row,
+                                                 struct qr_err *err);
+/* Error 40877 it is not empty; QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_registry_remove_pool(struct qr_registry *registry, uint32_t server,
+                                                    struct qr_str name, bool only_check,
+                                                    struct qr_err *err);
+/* QR_NOT_FOUND, without words. */
+enum qr_status qr_registry_find_pool(struct qr_registry *registry, uint32_t server,
+                                     struct qr_str name, struct qr_pool_row *ret_row);
+/* The server's first one with a number above that; false: there is none. */
+bool qr_registry_pool_after(struct qr_registry *registry, uint32_t server, uint32_t number,
+                            struct qr_pool_row *ret_row);
+/* The limits that a database has: its objective's, or those that its pool gives to one. NULL: not
+ * known. */
+const struct qr_slo *qr_registry_limits(struct qr_registry *registry,
+                                        const struct qr_database_row *row);
 
 struct qr_rule_row {
     uint32_t database_id; /* with number 0: a rule of the server */

@@ -12,6 +12,7 @@
  * create. QR_NOT_FOUND has no words: the caller knows which error it is. */
 #pragma once
 #include "ctl/calls.h"
+#include "ctl/pool.h"
 #include "rpc/rpc.h"
 
 /* ---- databases ---- */
@@ -64,8 +65,12 @@ enum qr_operation_kind {
     QR_OPERATION_MIGRATE,         /* from files to Hyperscale */
     QR_OPERATION_REVERSE_MIGRATE, /* and back */
     QR_OPERATION_DROP_SERVER,     /* database_id has number 0; `database` is the server's name */
+    QR_OPERATION_POOL_CREATE, /* these three: `database` is the pool's name, and database_id ... */
+    QR_OPERATION_POOL_UPDATE,
+    QR_OPERATION_POOL_DROP,
     QR_OPERATION_KIND_COUNT,
 };
+enum { QR_POOL_OPERATION_NUMBER = QR_DATABASE_NUMBER_MAX }; /* ... has this number */
 /* A change that ALTER DATABASE ... MODIFY or a PATCH asks for. */
 static inline bool qr_operation_is_update(uint8_t kind)
 {
@@ -112,8 +117,8 @@ struct qr_operation_row {
 /* Kept for this long after their end (sys.dm_operation_status: about an hour). */
 #define QR_OPERATION_KEPT_NS (INT64_C(3600) * 1000000000)
 
-/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA, FAILOVER or DROP_SERVER of
- * calls.h. */
+/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA, FAILOVER, DROP_SERVER or one of
+ * the pools' of calls.h. */
 QR_NODISCARD enum qr_status qr_operation_start(struct qr_rpc_peer *operate,
                                                enum qr_control_method method,
                                                const struct qr_control_ask *ask, int64_t timeout_ns,
@@ -124,15 +129,32 @@ QR_NODISCARD enum qr_status qr_operation_get(struct qr_rpc_peer *peer, struct qr
                                              int64_t timeout_ns, struct qr_operation_row *ret_row,
                                              struct qr_err *err);
 /* Newest first; of the server's database that has that name, or had it when the operation began;
- * empty: of all. DROP_SERVER is not among them. */
+ * empty: of all. DROP_SERVER and those of pools are not among them. */
 typedef enum qr_status qr_operation_fn(void *ctx, const struct qr_operation_row *row);
 QR_NODISCARD enum qr_status qr_operation_each(struct qr_rpc_peer *peer, uint32_t server,
                                               struct qr_str database, int64_t timeout_ns,
                                               qr_operation_fn *each, void *ctx, struct qr_err *err);
+/* Those on a pool. */
+QR_NODISCARD enum qr_status qr_operation_each_of_pool(struct qr_rpc_peer *peer, uint32_t server,
+                                                      struct qr_str pool, int64_t timeout_ns,
+                                                      qr_operation_fn *each, void *ctx,
+                                                      struct qr_err *err);
 /* Error 45184 there is none, 40811 it is over, 45148 it cannot be cancelled any more. It is asked
  * to stop; its row tells when it has. */
 QR_NODISCARD enum qr_status qr_operation_cancel(struct qr_rpc_peer *peer, struct qr_str id,
                                                 int64_t timeout_ns, struct qr_err *err);
+
+/* ---- elastic pools ---- */
+
+/* QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qr_resource_pool_get(struct qr_rpc_peer *peer, uint32_t server,
+                                                 struct qr_str name, int64_t timeout_ns,
+                                                 struct qr_pool_row *ret_pool, struct qr_err *err);
+/* Those of a server, in order of their making. `each` may stop it with a status. */
+typedef enum qr_status qr_resource_pool_fn(void *ctx, const struct qr_pool_row *pool);
+QR_NODISCARD enum qr_status qr_resource_each_pool(struct qr_rpc_peer *peer, uint32_t server,
+                                                  int64_t timeout_ns, qr_resource_pool_fn *each,
+                                                  void *ctx, struct qr_err *err);
 
 /* ---- documents: JSON objects by kind and name ---- */
 
@@ -147,7 +169,7 @@ enum qr_doc_kind {
     QR_DOC_PRINCIPAL,    /* none */
     QR_DOC_ROLE,         /* none; names "<object id>/<assignment id>" */
     QR_DOC_POLICY,       /* none; names "<database guid>/<policy>" */
-    QR_DOC_POOL,         /* none */
+    QR_DOC_POOL,         /* none; pools are rows */
     QR_DOC_KIND_COUNT,
 };
 enum {

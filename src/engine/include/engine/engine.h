@@ -131,7 +131,8 @@ struct qr_database_info {
     struct qr_str server_name; /* n = 0: the instance's */
     struct qr_str name;
     struct qr_str edition;           /* "GeneralPurpose" */
-    struct qr_str service_objective; /* "GP_Gen5_2" */
+    struct qr_str service_objective; /* "GP_Gen5_2"; "ElasticPool" */
+    struct qr_str elastic_pool;      /* its name; n = 0: none */
     struct qr_str collation;
     int64_t create_ticks; /* datetime2 ticks, UTC */
     uint64_t max_bytes;

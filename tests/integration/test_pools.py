@@ -1,0 +1,183 @@
+"""Elastic pools over the management API, by T-SQL, and by `quire`; tests/integration/test_az.py has those of the real
+Azure CLI."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import server
+import tds
+from test_arm_databases import Case
+
+GP4 = {"name": "GP_Gen5", "tier": "GeneralPurpose", "family": "Gen5", "capacity": 4}
+
+
+class Pools(Case):
+    def pool(self, name):
+        return f"{self.at}/elasticPools/{name}"
+
+    def make_pool(self, name, sku=None, **properties):
+        poll = self.finished(self.send("PUT", self.pool(name), {
+            "location": "eastus", **({"sku": sku} if sku else {}), "properties": properties}))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+
+    def test_a_pool_is_made_changed_and_deleted(self):
+        answer = self.send("PUT", self.pool("One"), {"location": "East US", "tags": {"a": "b"}, "sku": GP4,
+                                                     "properties": {"perDatabaseSettings": {"maxCapacity": 2}}})
+        self.assertEqual(self.finished(answer)["status"], "Succeeded")
+        location = answer[1]["location"].split("/", 3)[3]
+        status, _, result = self.api.send("GET", "/" + location)
+        self.assertEqual((status, result["name"], result["sku"]), (200, "One", GP4))
+        shown = self.good("GET", self.pool("oNE"))
+        self.assertEqual(shown["id"], self.pool("One"))
+        self.assertEqual((shown["kind"], shown["tags"], shown["properties"]["state"]),
+                         ("vcore,pool", {"a": "b"}, "Ready"))
+        self.assertEqual((shown["properties"]["maxSizeBytes"], shown["properties"]["perDatabaseSettings"]),
+                         (32 << 30, {"minCapacity": 0.0, "maxCapacity": 2.0}))
+        self.finished(self.send("PATCH", self.pool("one"), {"sku": {"name": "GP_Gen5", "capacity": 8},
+                                                            "properties": {"maxSizeBytes": 100 << 30}}))
+        shown = self.good("GET", self.pool("one"))
+        self.assertEqual((shown["sku"]["capacity"], shown["properties"]["maxSizeBytes"], shown["tags"]),
+                         (8, 100 << 30, {"a": "b"}))
+        operations = self.good("GET", self.pool("one") + "/operations")["value"]
+        self.assertEqual([(o["properties"]["operation"], o["properties"]["state"]) for o in operations],
+                         [("UpdateElasticPool", "Succeeded"), ("CreateElasticPool", "Succeeded")])
+        self.assertEqual(operations[0]["properties"]["elasticPoolName"], "One")
+        self.assertIn("One", [p["name"] for p in self.good("GET", "/elasticPools")["value"]])
+        answer = self.send("DELETE", self.pool("one"))
+        self.assertEqual(self.finished(answer)["status"], "Succeeded")
+        self.assertEqual(self.api.send("GET", "/" + answer[1]["location"].split("/", 3)[3])[0], 204)
+        self.assertEqual(self.send("GET", self.pool("one"))[0], 404)
+        self.assertEqual(self.send("DELETE", self.pool("one"))[0], 204)
+
+    def test_what_the_tables_do_not_have_is_refused(self):
+        self.make_pool("bounds", {"name": "StandardPool", "tier": "Standard", "capacity": 100})
+        for sku, properties, code in (
+                ({"name": "Nope"}, {}, "InvalidSkuName"),
+                ({"name": "HS_Gen5", "capacity": 2}, {}, "InvalidSkuName"),
+                ({"tier": "Hyperscale"}, {}, "InvalidTier"),
+                ({"name": "GP_Gen5", "capacity": 3}, {}, "UnsupportedCapacity"),
+                ({"name": "GP_Gen5_4", "capacity": 2}, {}, "MismatchedSkuNameAndCapacity"),
+                ({"name": "GP_Gen5", "tier": "BusinessCritical", "capacity": 4}, {}, "ElasticPoolSkuCombinationInvalid"),
+                ({"name": "StandardPool", "capacity": 10}, {}, "ElasticPoolDtuBelowLimit"),
+                ({"name": "StandardPool", "capacity": 9999}, {}, "ElasticPoolDtuAboveLimit"),
+                ({"name": "StandardPool", "capacity": 100}, {"maxSizeBytes": 7000 << 30}, "ElasticPoolStorageLimitExceeded"),
+                ({"name": "StandardPool", "capacity": 100}, {"perDatabaseSettings": {"maxCapacity": 200}}, "ElasticPoolDbDtuMaxAboveLimit"),
+                ({"name": "StandardPool", "capacity": 100}, {"perDatabaseSettings": {"maxCapacity": 1e300}}, "InvalidParameterValue"),
+                ({"name": "StandardPool", "capacity": 100}, {"perDatabaseSettings": []}, "InvalidRequestContent"),
+                (GP4, {"maxSizeBytes": -1}, "InvalidParameterValue")):
+            answer = self.send("PUT", self.pool("bad"), {"location": "eastus", "sku": sku, "properties": properties})
+            self.refused(answer, 400, code)
+        self.refused(self.send("PATCH", self.pool("bounds"), {"sku": GP4}), 400, "ElasticPoolTierChangeNotSupported")
+        self.refused(self.send("PUT", self.pool("a%3Ab"), {"location": "eastus"}), 400, "InvalidParameterValue")
+        self.refused(self.send("PUT", self.pool("x"), {"location": "westus"}), 409, "InvalidResourceLocation")
+
+    def test_databases_go_in_and_out(self):
+        self.make_pool("basin", {"name": "GP_Gen5", "capacity": 4})
+        self.make("pooled", properties={"elasticPoolId": self.pool("BASIN")})
+        shown = self.good("GET", "/databases/pooled")
+        in_pool = {"name": "ElasticPool", "tier": "GeneralPurpose", "capacity": 0}
+        self.assertEqual((shown["sku"], shown["kind"], shown["properties"]["currentSku"]),
+                         (in_pool, "v12.0,user,vcore,pool", in_pool))
+        self.assertEqual((shown["properties"]["elasticPoolId"], shown["properties"]["currentServiceObjectiveName"],
+                          shown["properties"].get("licenseType")), (self.pool("basin"), "ElasticPool", None))
+        self.assertEqual([d["name"] for d in self.good("GET", self.pool("basin") + "/databases")["value"]], ["pooled"])
+        self.refused(self.send("DELETE", self.pool("basin")), 409, "ElasticPoolNotEmpty")
+        # a PUT of what was read changes nothing: it stays
+        echo = {"location": "eastus", "sku": shown["sku"], "properties": {"maxSizeBytes": shown["properties"]["maxSizeBytes"]}}
+        self.good("PUT", "/databases/pooled", echo)
+        self.refused(self.send("PATCH", "/databases/pooled", {"sku": {"name": "GP_Gen5_2"}, "properties": {
+            "elasticPoolId": self.pool("basin")}}), 400, "ElasticPoolSkuCombinationInvalid")
+        self.refused(self.send("PUT", "/databases/none", {"location": "eastus", "properties": {
+            "elasticPoolId": self.pool("nope")}}), 400, "TargetElasticPoolDoesNotExist")
+        self.refused(self.send("PUT", "/databases/none", {"location": "eastus", "sku": {"name": "ElasticPool"}}),
+                     400, "TargetElasticPoolDoesNotExist")
+        poll = self.finished(self.send("PUT", "/databases/beside", {"location": "eastus", "properties": {
+            "createMode": "Copy", "sourceDatabaseId": self.at + "/databases/pooled"}}))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        self.assertEqual(self.good("GET", "/databases/beside")["properties"]["elasticPoolId"], self.pool("basin"))
+        poll = self.finished(self.send("PATCH", "/databases/pooled", {"sku": {"name": "GP_Gen5_2"}}))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        shown = self.good("GET", "/databases/pooled")
+        self.assertEqual((shown["properties"]["currentServiceObjectiveName"], shown["properties"].get("elasticPoolId")),
+                         ("GP_Gen5_2", None))
+        self.finished(self.send("DELETE", "/databases/beside"))
+        self.assertEqual(self.finished(self.send("DELETE", self.pool("basin")))["status"], "Succeeded")
+
+    def test_by_statements(self):
+        self.make_pool("lake", {"name": "GP_Gen5", "capacity": 2})
+        with self.server.connect() as c:
+            c.execute("CREATE DATABASE fish (SERVICE_OBJECTIVE = ELASTIC_POOL(name = [lake]))")
+            objectives = ("SELECT edition, service_objective, elastic_pool_name FROM sys.database_service_objectives "
+                          "WHERE database_id = DB_ID('fish')")
+            self.assertEqual([tuple(r) for r in c.execute(objectives)], [("GeneralPurpose", "ElasticPool", "lake")])
+            self.assertEqual(c.execute("SELECT DATABASEPROPERTYEX('fish', 'ServiceObjective')")[0][0], "ElasticPool")
+            for sql, number in (
+                    ("ALTER DATABASE fish MODIFY (SERVICE_OBJECTIVE = ELASTIC_POOL(name = pond))", 40857),
+                    ("ALTER DATABASE fish MODIFY (SERVICE_OBJECTIVE = ELASTIC_POOL(name = lake), EDITION = 'Standard')", 40861),
+                    ("CREATE DATABASE bird (SERVICE_OBJECTIVE = 'ElasticPool')", 40862),
+                    ("CREATE DATABASE bird (SERVICE_OBJECTIVE = ELASTIC_POOL())", None)):
+                with self.assertRaises(tds.Failed) as caught:
+                    c.execute(sql)
+                if number:
+                    self.assertEqual(caught.exception.messages[0].number, number)
+            self.make_pool("river", {"name": "GP_Gen5", "capacity": 2})
+            for service, name in (("ELASTIC_POOL(name = river)", "river"), ("'GP_Gen5_2'", None),
+                                  ("ELASTIC_POOL(name = [lake])", "lake")):
+                c.execute(f"ALTER DATABASE fish MODIFY (SERVICE_OBJECTIVE = {service})")
+                self.wait_for_pool(c, objectives, name)
+        with self.server.connect("fish") as c:
+            c.execute("CREATE TABLE t (a int); INSERT t VALUES (1)")
+
+    def wait_for_pool(self, c, sql, name):
+        for _ in range(600):
+            if c.execute(sql)[0][2] == name:
+                return
+            c.execute("WAITFOR DELAY '00:00:00.05'")
+        self.fail(f"it does not come to {name}")
+
+    def test_a_pool_survives_a_restart_and_counts_in_the_quota(self):
+        self.make_pool("kept", {"name": "GP_Gen5", "capacity": 8})
+        self.make("inside", properties={"elasticPoolId": self.pool("kept")})
+        before = {u["name"]: u["properties"]["currentValue"] for u in self.good("GET", "/usages")["value"]}
+        self.finished(self.send("PATCH", self.pool("kept"), {"sku": {"name": "GP_Gen5", "capacity": 10}}))
+        after = {u["name"]: u["properties"]["currentValue"] for u in self.good("GET", "/usages")["value"]}
+        self.assertEqual(after["server_vcore_quota_current"] - before["server_vcore_quota_current"], 2)
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(self.good("GET", self.pool("kept"))["sku"]["capacity"], 10)
+        self.assertEqual(self.good("GET", "/databases/inside")["properties"]["elasticPoolId"], self.pool("kept"))
+
+    def test_by_quire(self):
+        quire = os.path.join(os.environ["QUIRE_BUILD"], "quire")
+        folder = tempfile.mkdtemp(prefix="quire-pools-")
+        env = {**os.environ, "QUIRE_HOME": folder, "QUIRE_PASSWORD": self.server.password}
+
+        def run(*words):
+            done = subprocess.run([quire, *words], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout) if done.stdout.strip() else None
+        try:
+            run("login", "--endpoint", f"https://localhost:{self.server.https_port}", "-u", "quireadmin",
+                "--ca", os.path.join(self.server.data_dir, "tls", "cert.pem"))
+            made = run("sql", "elastic-pool", "create", "-n", "p1", "--capacity", "4", "--db-max-capacity", "0.5")
+            self.assertEqual((made["sku"]["name"], made["sku"]["capacity"], made["perDatabaseSettings"]["maxCapacity"]),
+                             ("GP_Gen5", 4, 0.5))
+            self.assertEqual(run("sql", "elastic-pool", "update", "-n", "p1", "-c", "2")["sku"]["capacity"], 2)
+            made = run("sql", "db", "create", "-n", "q1", "--elastic-pool", "p1")
+            self.assertEqual(made["elasticPoolId"], self.pool("p1"))
+            self.assertEqual([d["name"] for d in run("sql", "db", "list", "--elastic-pool", "p1")], ["q1"])
+            self.assertEqual([d["name"] for d in run("sql", "elastic-pool", "list-dbs", "-n", "p1")], ["q1"])
+            self.assertEqual(run("sql", "db", "update", "-n", "q1", "--service-objective", "GP_Gen5_2")[
+                "currentServiceObjectiveName"], "GP_Gen5_2")
+            self.assertEqual(len(run("sql", "elastic-pool", "op", "list", "--elastic-pool", "p1")), 2)
+            run("sql", "elastic-pool", "delete", "-n", "p1")
+            self.assertNotIn("p1", [p["name"] for p in run("sql", "elastic-pool", "list")])
+        finally:
+            shutil.rmtree(folder)
+
+
+del Case
