@@ -63,6 +63,7 @@ const struct qri_route qri_routes_sql[] = {
     {QRI_DELETE, DB,                                      QRI_WRITE_DATABASES, qri_delete_database, true, false},
     {QRI_POST,   DB "/move",                              QRI_WRITE_DATABASES, qri_move_database, true, false},
     {QRI_POST,   DB "/failover",                          QRI_WRITE_DATABASES, qri_failover_database, true, false},
+    {QRI_GET,    DB "/usages",                            QRI_READ,  qri_list_database_usages, true, false},
     {QRI_GET,    DB "/operations",                        QRI_READ,  qri_list_operations, true, false},
     {QRI_POST,   DB "/operations/{}/cancel",              QRI_WRITE_DATABASES, qri_cancel_operation, true, false},
     {QRI_GET,    DB "/providers/Microsoft.Insights/metrics", QRI_READ, qri_list_metrics, true, false},

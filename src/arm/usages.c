@@ -100,6 +100,38 @@ void qri_list_server_usages(struct qri_request *r)
     qri_reply(r, 200, json_pack("{s:o}", "value", list));
 }
 
+/* Hyperscale has no limit but that of the service. */
+void qri_list_database_usages(struct qri_request *r)
+{
+    static const double hyper_bytes = 100.0 * 1024 * 1024 * 1024 * 1024;
+    struct qri_place place;
+    struct qr_resource_database d;
+    struct qr_err err = {0};
+    uint64_t used = 0, allocated = 0;
+    if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d))
+        return;
+    json_t *list = json_array();
+    enum qr_status status = QR_OK;
+    if (d.row.state == QR_DATABASE_ONLINE)
+        status = qr_resource_usage(r->arm->options.host->operate, place.number, qr_str(d.row.name),
+                                   QRI_ASK_NS, &used, &allocated, &err);
+    double limit = qr_database_is_hyper(&d.row) ? hyper_bytes : (double)d.row.max_bytes;
+    const struct usage rows[] = {
+        {"database_size", "Database Size", "Bytes", (double)used, limit},
+        {"database_allocated_size", "Database Allocated Size", "Bytes", (double)allocated, limit}};
+    const char *owner = qr_arena_printf(&r->arena, "%s/databases/%s", place.server_id, d.row.name);
+    bool told = status == QR_OK && d.row.state == QR_DATABASE_ONLINE && owner != NULL;
+    for (size_t i = 0; told && i < sizeof rows / sizeof rows[0]; i++)
+        json_array_append_new(
+            list, usage_json(owner, "Microsoft.Sql/servers/databases/usages", &rows[i]));
+    if (status == QR_OK) {
+        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+        return;
+    }
+    json_decref(list);
+    qri_refuse_err(r, status, &err);
+}
+
 /* ---- all resources, as `az resource list` wants them ---- */
 
 struct listing {

@@ -82,6 +82,8 @@ const struct qri_command qri_commands[] = {
      "db! dest! dest-server dest-group time deleted-time verify " OF SKU "no-wait", "PUT", TO, qri_prepare_restore, NULL, COLUMNS,
      "quire sql db restore -n shop --dest-name shop3 --time 2026-05-04T10:11:12Z"},
     {"sql db failover", "Let another node serve the database.", "db! " OF "no-wait", "POST", DB "/failover", NULL, NULL, NULL, NULL},
+    {"sql db list-usages", "List what a database uses of its limits.", "db! " OF, "GET", DB "/usages", NULL, NULL,
+     "[].{Name:name, Used:currentValue, Limit:limit, Unit:unit}", NULL},
     {"sql db list-editions", "List tiers and their objectives.", "at-location! edition objective available", NULL, NULL, NULL, qri_list_editions,
      "[].supportedServiceLevelObjectives[].{ServiceObjective:name, Tier:sku.tier, Family:sku.family, Capacity:performanceLevel.value, Unit:performanceLevel.unit, Model:computeModel}",
      "quire sql db list-editions -l eastus -o table"},

@@ -379,7 +379,7 @@ void qri_moves_end(struct qri_node *node, struct qri_moves *moves)
 /* ---- what control asks ---- */
 
 static enum qr_status size_of(struct qri_node *node, const struct qr_database_row *row,
-                              uint64_t *ret_bytes, struct qr_err *err)
+                              struct qr_move_state *state, struct qr_err *err)
 {
     const struct qri_node_options *o = qri_node_options_of(node);
     struct qr_database *db = NULL;
@@ -387,16 +387,19 @@ static enum qr_status size_of(struct qri_node *node, const struct qr_database_ro
     struct qr_timeline timeline;
     if (qr_database_is_hyper(row)) {
         QR_TRY(qr_place_timeline(row, &timeline, err));
-        return qr_move_size(&(struct qr_move_options){.env = o->env,
+        QR_TRY(qr_move_size(&(struct qr_move_options){.env = o->env,
                                                       .log_service = o->log_service,
                                                       .pages = o->pages,
                                                       .timeline = timeline},
-                            ret_bytes, err);
+                            &state->total, err));
+        state->done = state->total; /* which of its pages are free is not asked */
+        return QR_OK;
     }
     QR_TRY(qri_node_enter_row(node, row, &db, err));
     qr_store_get_stats(qr_database_store(db), &stats);
     qri_node_leave(node, db);
-    *ret_bytes = stats.data_bytes;
+    state->done = stats.used_bytes;
+    state->total = stats.data_bytes;
     return QR_OK;
 }
 
@@ -430,7 +433,7 @@ enum qr_status qri_node_move(struct qri_node *node, const struct qr_database_row
     struct qri_moves *moves = qri_node_moves(node);
     enum qr_status status = QR_OK;
     if (wish == QR_MOVE_SIZE)
-        return size_of(node, row, &ret_state->total, err);
+        return size_of(node, row, ret_state, err);
     if (moves == NULL)
         return qr_fail(err, QR_NOMEM, "move a database");
     pthread_mutex_lock(&moves->mu);

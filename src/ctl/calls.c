@@ -94,6 +94,7 @@ static const struct {
     {QR_CONTROL_POOL_CREATE, {POOL_WISH}},
     {QR_CONTROL_POOL_ALTER,  {POOL_WISH}},
     {QR_CONTROL_POOL_DROP,   {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX), STARTS}},
+    {QR_CONTROL_USAGE,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_POOL,        {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX)}},
     {QR_CONTROL_POOLS,       {ASK(WORD, server, 0), ASK(WORD, id, 0)}},
     /* clang-format on */

@@ -214,6 +214,14 @@ QR_NODISCARD enum qr_status qri_ops_cancel(struct qr_control *control,
                                            const struct qr_control_ask *ask, struct qr_buf *answer,
                                            struct qr_err *err);
 
+/* How large it is, as a node of it says. */
+struct qr_move_state;
+QR_NODISCARD enum qr_status qri_move_size(struct qr_control *control,
+                                          const struct qr_database_row *row,
+                                          struct qr_move_state *ret_state);
+void qri_usage_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                     struct qr_rpc_request *own_request);
+
 /* ---- op_pool.c: of elastic pools ---- */
 QR_NODISCARD enum qr_status qri_pool_get(struct qr_control *control,
                                          const struct qr_control_ask *ask, struct qr_buf *answer,

@@ -61,19 +61,25 @@ static enum qr_status find_node(struct qr_control *control, const struct qr_data
     return qri_control_node(control, node, ret_peer, NULL);
 }
 
+enum qr_status qri_move_size(struct qr_control *control, const struct qr_database_row *row,
+                             struct qr_move_state *ret_state)
+{
+    struct qr_rpc_peer *peer = NULL;
+    QR_TRY(find_node(control, row, &peer));
+    return qr_node_move(peer, row, row, QR_MOVE_SIZE, SIZE_NS, ret_state, NULL);
+}
+
 uint64_t qri_move_used_bytes(struct qr_control *control, uint16_t method,
                              const struct qr_control_ask *ask)
 {
     struct qr_database_row row, wanted;
-    struct qr_rpc_peer *peer = NULL;
     struct qr_move_state state;
     if (method != QR_CONTROL_ALTER || !foresee(control, ask, &row, &wanted) ||
         row.replica_of != 0 || qr_is_master(row.id) || row.state != QR_DATABASE_ONLINE)
         return UINT64_MAX;
     bool moves = qr_database_is_hyper(&row) != qr_database_is_hyper(&wanted);
     bool shrinks = !qr_database_is_hyper(&wanted) && wanted.max_bytes < row.max_bytes;
-    if ((!moves && !shrinks) || find_node(control, &row, &peer) != QR_OK ||
-        qr_node_move(peer, &row, &row, QR_MOVE_SIZE, SIZE_NS, &state, NULL) != QR_OK)
+    if ((!moves && !shrinks) || qri_move_size(control, &row, &state) != QR_OK)
         return UINT64_MAX;
     return state.total;
 }

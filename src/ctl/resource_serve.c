@@ -76,6 +76,28 @@ static enum qr_status list(struct qr_control *control, const struct qr_control_a
     return QR_OK;
 }
 
+void qri_usage_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                     struct qr_rpc_request *own_request)
+{
+    struct qr_database_row row;
+    struct qr_move_state state = {.phase = QR_MOVE_NONE};
+    struct qr_err err = {0};
+    struct qr_buf answer;
+    enum qr_status status =
+        qr_registry_find_database(control->options.registry, ask->server, ask->name, &row);
+    if (status != QR_OK)
+        (void)qr_fail(&err, status, "no such database");
+    else if (row.state != QR_DATABASE_ONLINE)
+        status = qr_fail(&err, QR_BUSY, "The database '%s' is not online.", row.name);
+    else if ((status = qri_move_size(control, &row, &state)) != QR_OK)
+        status = qr_fail(&err, QR_BUSY,
+                         "How large database '%s' is could not be found out just now.", row.name);
+    qr_buf_init(&answer, 16);
+    qr_buf_add64le(&answer, state.done);
+    qr_buf_add64le(&answer, state.total);
+    qri_control_answer(own_request, &answer, status, &err);
+}
+
 static enum qr_status set_admin_hash(struct qr_control *control, const struct qr_control_ask *ask,
                                      struct qr_buf *answer, struct qr_err *err)
 {

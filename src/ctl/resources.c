@@ -1,6 +1,7 @@
 /* resources.c - see ctl/resources.h: the asker's side, and the formats of both sides */
 #include "ctl/resources.h"
 #include <string.h>
+#include "base/endian.h"
 #include "ctl/peer.h"
 #include "resources_int.h"
 #include "base/banned.h"
@@ -186,6 +187,25 @@ enum qr_status qr_resource_database_get(struct qr_rpc_peer *peer, uint32_t serve
         qr_control_call(peer, QR_CONTROL_RESOURCE, &ask, timeout_ns, &reply, err);
     if (status == QR_OK)
         status = qri_resource_take(reply.data, reply.len, &at, ret_database, err);
+    qr_buf_done(&reply);
+    return status;
+}
+
+enum qr_status qr_resource_usage(struct qr_rpc_peer *operate, uint32_t server, struct qr_str name,
+                                 int64_t timeout_ns, uint64_t *ret_used, uint64_t *ret_allocated,
+                                 struct qr_err *err)
+{
+    struct qr_control_ask ask = {.server = server, .name = name};
+    struct qr_buf reply;
+    qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
+    enum qr_status status =
+        qr_control_call(operate, QR_CONTROL_USAGE, &ask, timeout_ns, &reply, err);
+    if (status == QR_OK && reply.len != 16)
+        status = qr_fail(err, QR_PROTOCOL, "the answer about a size breaks its format");
+    if (status == QR_OK) {
+        *ret_used = qr_get64le(reply.data);
+        *ret_allocated = qr_get64le(reply.data + 8);
+    }
     qr_buf_done(&reply);
     return status;
 }

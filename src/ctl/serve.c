@@ -417,14 +417,18 @@ void qri_control_serve_operation(void *ctx, struct qr_rpc_request *own_request)
     struct qr_control_ask ask;
     struct qr_err err = {0};
     size_t index = (size_t)own_request->method - QR_CONTROL_CREATE;
-    bool lists = own_request->method == QR_CONTROL_BACKUPS;
+    bool lists =
+        own_request->method == QR_CONTROL_BACKUPS || own_request->method == QR_CONTROL_USAGE;
     bool is_known = index < sizeof changes / sizeof changes[0] || lists;
     enum qr_status status =
         !is_known ? qr_fail(&err, QR_UNSUPPORTED, "no operation %u", own_request->method)
                   : qr_control_ask_get(own_request->method, own_request->body, own_request->bytes,
                                        &ask, &err);
     if (status == QR_OK && lists) {
-        qri_backups_serve(ctx, &ask, own_request);
+        if (own_request->method == QR_CONTROL_USAGE)
+            qri_usage_serve(ctx, &ask, own_request);
+        else
+            qri_backups_serve(ctx, &ask, own_request);
         return;
     }
     if (status == QR_OK && changes[index] == NULL) {

@@ -64,6 +64,25 @@ class Case(unittest.TestCase):
 
 
 class Databases(Case):
+    def usages(self, name):
+        return {u["name"]: u["properties"] for u in self.good("GET", f"/databases/{name}/usages")["value"]}
+
+    def test_a_database_says_how_large_it_is(self):
+        for name, sku, limit in (("small", "GP_Gen5_2", 32 << 30), ("hyper", "HS_Gen5_2", 100 << 40)):
+            self.make(name, sku={"name": sku})
+            before = self.usages(name)
+            self.assertEqual({u["limit"] for u in before.values()}, {limit})
+            with self.server.connect(name) as connection:
+                connection.execute("CREATE TABLE t (a varchar(8000)); DECLARE @i int = 0; BEGIN TRAN; WHILE @i < 1000 "
+                                   "BEGIN INSERT t VALUES (REPLICATE('x', 8000)); SET @i += 1 END; COMMIT")
+            after = self.usages(name)
+            for kind in ("database_size", "database_allocated_size"):
+                grown = after[kind]["currentValue"] - before[kind]["currentValue"]
+                self.assertTrue(8000000 <= grown < 30000000, (name, kind, before, after))
+            self.assertLessEqual(after["database_size"]["currentValue"], after["database_allocated_size"]["currentValue"])
+            self.finished(self.send("DELETE", "/databases/" + name))
+        self.assertEqual(self.send("GET", "/databases/none/usages")[0], 404)
+
     def test_a_database_is_made_shown_changed_and_deleted(self):
         self.send("DELETE", "/databases/One")
         answer = self.send("PUT", "/databases/One",

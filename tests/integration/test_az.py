@@ -119,6 +119,8 @@ class Commands(Az):
         kept = self.az(f"sql db str-policy set {AT} -n s --retention-days 14 --diffbackup-hours 24")
         self.assertEqual(kept["retentionDays"], 14)
         self.az("sql server update -g myResourceGroup -n server01 --set tags.x=y")
+        self.assertEqual([u["name"] for u in self.az(f"sql db list-usages {AT} -n s")],
+                         ["database_size", "database_allocated_size"])
 
     @unittest.skipUnless(ALL, "takes long: with --all only")
     def test_elastic_pools(self):

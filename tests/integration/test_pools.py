@@ -173,6 +173,8 @@ class Pools(Case):
             self.assertEqual([d["name"] for d in run("sql", "elastic-pool", "list-dbs", "-n", "p1")], ["q1"])
             self.assertEqual(run("sql", "db", "update", "-n", "q1", "--service-objective", "GP_Gen5_2")[
                 "currentServiceObjectiveName"], "GP_Gen5_2")
+            self.assertEqual([u["name"] for u in run("sql", "db", "list-usages", "-n", "q1")],
+                             ["database_size", "database_allocated_size"])
             self.assertEqual(len(run("sql", "elastic-pool", "op", "list", "--elastic-pool", "p1")), 2)
             run("sql", "elastic-pool", "delete", "-n", "p1")
             self.assertNotIn("p1", [p["name"] for p in run("sql", "elastic-pool", "list")])

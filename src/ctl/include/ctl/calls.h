@@ -62,6 +62,7 @@ enum qr_control_method {
                                pool_max_pct, traits, tags; these three are operations, too */
     QR_CONTROL_POOL_ALTER,  /* the same; what is not said stays */
     QR_CONTROL_POOL_DROP,   /* server, pool */
+    QR_CONTROL_USAGE,       /* server, name; answer: u64 bytes in use, u64 bytes it takes */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
@@ -102,7 +103,7 @@ enum qr_control_method {
  * if it has not been started, and says at once how far it is; what failed is refused, again and
  * again until UNDO. */
 enum qr_move_wish {
-    QR_MOVE_SIZE,   /* nothing moves: how much there is (`total`) */
+    QR_MOVE_SIZE,   /* nothing moves: how much there is (`total`), how much of it in use (`done`) */
     QR_MOVE_FOLLOW, /* copy, then follow */
     QR_MOVE_CUT,    /* nobody uses it from now on; the rest is brought. Files are marked as moved */
     QR_MOVE_UNDO,   /* it ends; files are as they were before CUT */

@@ -48,6 +48,13 @@ QR_NODISCARD enum qr_status qr_resource_each_database(struct qr_rpc_peer *peer, 
                                                       qr_resource_database_fn *each, void *ctx,
                                                       struct qr_err *err);
 
+/* Bytes of its data that are in use, and that it takes; `operate` as for operations, for a node is
+ * asked. QR_BUSY: not just now. */
+QR_NODISCARD enum qr_status qr_resource_usage(struct qr_rpc_peer *operate, uint32_t server,
+                                              struct qr_str name, int64_t timeout_ns,
+                                              uint64_t *ret_used, uint64_t *ret_allocated,
+                                              struct qr_err *err);
+
 /* ---- operations ---- */
 
 /* Rows are only appended: the number is stored. The names are in qr_operation_info. */
