@@ -26,6 +26,7 @@ struct due {
     uint32_t id;
     int64_t at_wall_ns; /* INT64_MAX: when something was committed */
     bool failed;
+    bool told;          /* control knows of its first full backup */
     struct qr_lsn seen; /* durable when that was decided */
 };
 
@@ -93,6 +94,29 @@ static enum qr_status run_due(const struct qri_backups *b, const struct qri_open
     return qr_backup_run_due(place, store, &policy, (int)days, tick, err);
 }
 
+/* Control is told from when on it can be restored; what fails is tried again with the next look. */
+static bool tell_first(const struct qri_backups *b, const struct qri_open_database *open,
+                       const struct qr_backup_place *place)
+{
+    static const uint64_t ms = 1000000; /* times are shown to the millisecond */
+    const struct qri_node_options *o = qri_node_options_of(b->node);
+    struct qr_backup_catalog catalog;
+    uint64_t wall_ns = 0;
+    if (qr_backup_list(place, &catalog, NULL) != QR_OK)
+        return false;
+    for (size_t i = 0; i < catalog.count && wall_ns == 0; i++)
+        if (catalog.rows[i].kind == QR_BACKUP_FULL)
+            wall_ns = catalog.rows[i].wall_ns > catalog.rows[i].taken_wall_ns
+                          ? catalog.rows[i].wall_ns
+                          : catalog.rows[i].taken_wall_ns;
+    qr_backup_catalog_done(&catalog);
+    struct qr_control_ask ask = {.id = open->id,
+                                 .name = qr_str(open->timeline),
+                                 .restore_wall_ns = (wall_ns + ms - 1) / ms * ms};
+    return wall_ns != 0 &&
+           qr_control_call(o->operate, QR_CONTROL_BACKED_UP, &ask, FIND_NS, NULL, NULL) == QR_OK;
+}
+
 static void look_at(struct qri_backups *b, const struct qri_open_database *open)
 {
     const struct qri_node_options *o = qri_node_options_of(b->node);
@@ -116,6 +140,8 @@ static void look_at(struct qri_backups *b, const struct qri_open_database *open)
               : run_due(b, open, &place, store, &tick, &err);
     pthread_mutex_unlock(&one_at_a_time);
     due->seen = durable;
+    if (status == QR_OK && !due->told)
+        due->told = tell_first(b, open, &place);
     due->failed = status != QR_OK;
     due->at_wall_ns = status == QR_OK ? tick.next_wall_ns : now + RETRY_NS;
     if (status != QR_OK)

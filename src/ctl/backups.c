@@ -69,6 +69,15 @@ enum qr_status qr_node_backups(struct qr_rpc_peer *peer, const struct qr_databas
 
 /* ---- control's side ---- */
 
+enum qr_status qri_backups_note(struct qr_control *control, const struct qr_control_ask *ask,
+                                struct qr_err *err)
+{
+    if (ask->restore_wall_ns == 0 || ask->restore_wall_ns > INT64_MAX)
+        return qr_fail(err, QR_INVALID, "a first backup of no time");
+    return qr_registry_set_first_backup(control->options.registry, ask->id, ask->name,
+                                        (int64_t)ask->restore_wall_ns, err);
+}
+
 void qri_backups_serve(struct qr_control *control, const struct qr_control_ask *ask,
                        struct qr_rpc_request *own_request)
 {

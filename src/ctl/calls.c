@@ -94,6 +94,7 @@ static const struct {
     {QR_CONTROL_POOL_CREATE, {POOL_WISH}},
     {QR_CONTROL_POOL_ALTER,  {POOL_WISH}},
     {QR_CONTROL_POOL_DROP,   {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX), STARTS}},
+    {QR_CONTROL_BACKED_UP,   {ASK(WORD, id, 0), ASK(TEXT, name, QR_TIMELINE_TEXT_BYTES), ASK(LONG, restore_wall_ns, 0)}},
     {QR_CONTROL_USAGE,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_POOL,        {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX)}},
     {QR_CONTROL_POOLS,       {ASK(WORD, server, 0), ASK(WORD, id, 0)}},
@@ -142,6 +143,7 @@ static const struct qri_field row_fields[] = {
     ROW(WORD, moved_to, 0),
     ROW(WORD, leftovers, 0),
     ROW(CHARS, pool, QR_NAME_BYTES_MAX),
+    ROW(LONG, first_backup_wall_ns, 0),
     {QRI_END, 0, 0},
 };
 static const struct qri_field item_fields[] = {

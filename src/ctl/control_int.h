@@ -214,6 +214,9 @@ QR_NODISCARD enum qr_status qri_ops_cancel(struct qr_control *control,
                                            const struct qr_control_ask *ask, struct qr_buf *answer,
                                            struct qr_err *err);
 
+/* A node has taken the first full backup of a database. */
+QR_NODISCARD enum qr_status qri_backups_note(struct qr_control *control,
+                                             const struct qr_control_ask *ask, struct qr_err *err);
 /* How large it is, as a node of it says. */
 struct qr_move_state;
 QR_NODISCARD enum qr_status qri_move_size(struct qr_control *control,

@@ -191,6 +191,26 @@ enum qr_status qr_registry_set_kept(struct qr_registry *registry, const struct q
     return qri_registry_change(registry, source_id, change_kept, &row->kept_wall_ns, err);
 }
 
+struct first_backup {
+    struct qr_str timeline;
+    int64_t wall_ns;
+};
+
+static void change_first_backup(struct qr_database_row *row, const void *arg)
+{
+    const struct first_backup *first = arg;
+    if (row->first_backup_wall_ns == 0 && qr_str_eq(first->timeline, qr_str(row->timeline)))
+        row->first_backup_wall_ns = first->wall_ns;
+}
+
+enum qr_status qr_registry_set_first_backup(struct qr_registry *registry, uint32_t id,
+                                            struct qr_str timeline, int64_t wall_ns,
+                                            struct qr_err *err)
+{
+    struct first_backup first = {timeline, wall_ns};
+    return qri_registry_change(registry, id, change_first_backup, &first, err);
+}
+
 static void change_kept_drop(struct qr_database_row *row, const void *arg)
 {
     row->dropped_wall_ns = *(const int64_t *)arg;

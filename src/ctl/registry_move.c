@@ -19,6 +19,7 @@ enum qr_status qr_registry_add_target(struct qr_registry *registry,
     target.moved_to = wanted->id;
     target.parent[0] = '\0';
     target.branch_lsn = 0;
+    target.first_backup_wall_ns = 0;
     target.encrypted = 1;
     qri_new_guid(registry->env, target.guid);
     qri_new_guid(registry->env, target.timeline);
@@ -39,6 +40,7 @@ static void take_place(struct qr_database_row *to, const struct qr_database_row 
     memcpy(to->objective, from->objective, sizeof to->objective);
     memcpy(to->pool, from->pool, sizeof to->pool);
     to->branch_lsn = from->branch_lsn;
+    to->first_backup_wall_ns = from->first_backup_wall_ns;
     to->slices = from->slices;
     to->max_bytes = from->max_bytes;
     to->ha_replicas = from->ha_replicas;

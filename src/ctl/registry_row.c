@@ -99,6 +99,7 @@ static const struct member members[] = {
     {"movedTo",        WORD, AT(moved_to),       0, 0, INT32_MAX, true},
     {"leftovers",      WORD, AT(leftovers),      0, 0, 1, true},
     {"pool",           TEXT, CHARS(pool),                         true},
+    {"firstBackupWallNs", LONG, AT(first_backup_wall_ns), 0, 0, INT64_MAX, true},
     /* clang-format on */
 };
 enum { MEMBER_COUNT = sizeof members / sizeof members[0] };

@@ -9,16 +9,24 @@
 enum { ANSWER_BYTES = 256 * 1024 }; /* of a list; the next call gets the rest */
 static const int64_t DAYS_TO_1970 = 719162, TICKS_A_DAY = INT64_C(864000000000);
 
+/* From when on what was there can be restored; 0: it cannot yet. */
+static int64_t begin_there(const struct qr_database_row *row, const struct qr_resource_database *d)
+{
+    if (!qr_database_is_hyper(row))
+        return row->first_backup_wall_ns;
+    return row->era_wall_ns == 0 ? d->create_wall_ns : row->era_wall_ns;
+}
+
 /* From when on there are backups at all: those of where its data is, and of where it was before. */
 static int64_t begin_of(struct qr_control *control, const struct qr_database_row *row,
                         const struct qr_resource_database *d)
 {
     struct qr_database_row former;
-    if (row->era_wall_ns == 0)
-        return d->create_wall_ns;
-    if (qr_registry_find_former(control->options.registry, row->id, &former) != QR_OK)
-        return row->era_wall_ns;
-    return former.era_wall_ns == 0 ? d->create_wall_ns : former.era_wall_ns;
+    int64_t before = 0;
+    if (row->era_wall_ns != 0 &&
+        qr_registry_find_former(control->options.registry, row->id, &former) == QR_OK)
+        before = begin_there(&former, d);
+    return before != 0 ? before : begin_there(row, d);
 }
 
 static enum qr_status describe(struct qr_control *control, const struct qr_database_row *row,
@@ -35,7 +43,7 @@ static enum qr_status describe(struct qr_control *control, const struct qr_datab
         int64_t end =
             qr_database_is_live(row) ? qr_env_wall_ns(control->options.env) : row->dropped_wall_ns;
         int64_t first = end - qri_retention_ns(row), begin = begin_of(control, row, d);
-        d->earliest_restore_wall_ns = first > begin ? first : begin;
+        d->earliest_restore_wall_ns = begin == 0 || first < begin ? begin : first;
     }
     if (row->replica_of != 0 && qr_registry_find_id(registry, row->replica_of, &primary) == QR_OK) {
         memcpy(d->primary, primary.name, sizeof d->primary);

@@ -64,6 +64,18 @@ class Case(unittest.TestCase):
 
 
 class Databases(Case):
+    def test_files_can_be_restored_from_their_first_backup_on(self):
+        self.make("young", sku={"name": "GP_Gen5_2"})
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while "earliestRestoreDate" not in (shown := self.good("GET", "/databases/young")["properties"]):
+            self.assertLess(time.monotonic(), deadline, "no full backup was taken")
+            time.sleep(0.05)
+        self.assertGreater(shown["earliestRestoreDate"], shown["creationDate"])
+        self.make("again", properties={"createMode": "PointInTimeRestore", "sourceDatabaseId": self.at + "/databases/young",
+                                       "restorePointInTime": shown["earliestRestoreDate"]})
+        for name in ("young", "again"):
+            self.finished(self.send("DELETE", "/databases/" + name))
+
     def usages(self, name):
         return {u["name"]: u["properties"] for u in self.good("GET", f"/databases/{name}/usages")["value"]}
 

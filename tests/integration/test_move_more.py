@@ -72,6 +72,7 @@ class Surroundings(unittest.TestCase):
             make(quired)
             api = arm.Api(quired).login()
             at = api.send("GET", "/subscriptions" + VERSION)[2]["value"][0]["id"] + DATABASE + VERSION
+            wait_for(lambda: "earliestRestoreDate" in api.send("GET", at)[2]["properties"])
             earliest = [api.send("GET", at)[2]["properties"]["earliestRestoreDate"]]
             for sku in ("HS_Gen5_2", "GP_S_Gen5_2", "HS_Gen5_2"):
                 self.assertEqual(api.send("PATCH", at, {"sku": {"name": sku}})[0], 202)

@@ -190,7 +190,15 @@ static void test_a_database_is_shown_with_traits_tags_and_version(void **state)
     assert_int_equal(d.row.traits.redundancy, QR_REDUNDANCY_GEO);
     assert_string_equal(qr_resource_status(&d), "Online");
     assert_string_equal(d.requested_objective, "GP_S_Gen5_2");
-    assert_true(d.earliest_restore_wall_ns == d.create_wall_ns);
+    assert_true(d.earliest_restore_wall_ns == 0); /* it has no backup yet */
+    struct qr_control_ask backed_up = {
+        .id = d.row.id, .name = qr_str(d.row.timeline), .restore_wall_ns = 7000000};
+    backed_up.restore_wall_ns += (uint64_t)d.create_wall_ns;
+    for (int i = 0; i < 2; i++, backed_up.restore_wall_ns += 1) /* the first one counts */
+        assert_int_equal(call(f->operate, QR_CONTROL_BACKED_UP, &backed_up, NULL, NULL), QR_OK);
+    assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str("shop"), TIME_NS, &d, NULL),
+                     QR_OK);
+    assert_true(d.earliest_restore_wall_ns == d.create_wall_ns + 7000000);
     uint64_t version = d.version;
     ask = (struct qr_control_ask){.name = qr_str("shop"), .tags = qr_str("{}")};
     assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_OK);

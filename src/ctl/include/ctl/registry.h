@@ -136,6 +136,7 @@ struct qr_database_row {
     uint32_t
         leftovers; /* 1: files of where it was have yet to be backed up for the last time, and go */
     char pool[QR_NAME_BYTES_MAX + 1]; /* of its server; its objective is ElasticPool. "": none */
+    int64_t first_backup_wall_ns; /* of files: from when on its backups restore it; 0: not yet */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30, QR_COPY_SECONDARIES = 3 };
 /* Somebody may name it. */
@@ -287,6 +288,10 @@ QR_NODISCARD enum qr_status qr_registry_set_branch(struct qr_registry *registry,
 QR_NODISCARD enum qr_status qr_registry_set_retention(struct qr_registry *registry, uint32_t id,
                                                       uint32_t days, uint32_t diff_hours,
                                                       struct qr_err *err);
+/* Its first full backup; what was said before, and of another timeline, stays. */
+QR_NODISCARD enum qr_status qr_registry_set_first_backup(struct qr_registry *registry, uint32_t id,
+                                                         struct qr_str timeline, int64_t wall_ns,
+                                                         struct qr_err *err);
 enum qr_status qr_registry_find_id(struct qr_registry *registry, uint32_t id,
                                    struct qr_database_row *ret_row);
 /* The version of its row, and its tags: a JSON object. QR_NOT_FOUND. */

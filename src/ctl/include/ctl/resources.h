@@ -27,8 +27,8 @@ struct qr_resource_database {
     char primary[QR_NAME_BYTES_MAX + 1]; /* of a named replica, and its server; else "" */
     char primary_server[QR_SERVER_NAME_BYTES_MAX + 1];
     int64_t create_wall_ns;
-    int64_t
-        earliest_restore_wall_ns; /* 0: it has no backups of its own (a named replica, master) */
+    int64_t earliest_restore_wall_ns; /* 0: it has no backups of its own (a named replica, master),
+                                         or none yet */
     char tags[QR_TAGS_BYTES_MAX + 1]; /* a JSON object */
 };
 /* The word that ARM has for its state: "Online", "Creating", "Copying", "Restoring", "Scaling" ...
