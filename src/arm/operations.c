@@ -33,9 +33,10 @@ void qri_reply_started(struct qri_request *r, const struct qri_place *place,
 {
     const struct qr_operation_info *info = qr_operation_info((enum qr_operation_kind)row->kind);
     add_urls(r, place->group, place->location,
-             row->kind == QR_OPERATION_DROP_SERVER ? "server"
-             : is_of_pool(row)                     ? "elasticPool"
-                                                   : "database",
+             row->kind == QR_OPERATION_DROP_SERVER || row->kind == QR_OPERATION_DROP_GROUP
+                 ? "server"
+             : is_of_pool(row) ? "elasticPool"
+                               : "database",
              row->id);
     qri_reply(r, 202,
               json_pack("{s:s,s:s}", "operation", info->arm_name, "startTime",
@@ -226,7 +227,7 @@ static void reply_result(struct qri_request *r, const struct qr_operation_row *r
     struct qri_place place;
     struct qr_resource_database d;
     if (row->kind == QR_OPERATION_DROP || row->kind == QR_OPERATION_DROP_SERVER ||
-        row->kind == QR_OPERATION_POOL_DROP) {
+        row->kind == QR_OPERATION_POOL_DROP || row->kind == QR_OPERATION_DROP_GROUP) {
         qri_reply_empty(r, 204);
         return;
     }

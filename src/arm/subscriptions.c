@@ -216,12 +216,16 @@ static void put_group(struct qri_request *r)
 static void delete_group(struct qri_request *r)
 {
     struct qr_err err = {0};
-    if (!qri_place_subscription(r))
+    struct qr_operation_row row;
+    struct qri_place place;
+    if (!qri_place_group(r, &place))
         return;
-    enum qr_status status =
-        qr_doc_delete(r->arm->options.host->control, QR_DOC_GROUP, r->vars[1], QRI_ASK_NS, &err);
+    place.location = place.group_location;
+    struct qr_control_ask ask = {.name = qr_str(place.group), .operation_id = qr_str(r->id)};
+    enum qr_status status = qr_operation_start(r->arm->options.host->operate, QR_CONTROL_DROP_GROUP,
+                                               &ask, QRI_ASK_NS, &row, &err);
     if (status == QR_OK)
-        qri_reply_empty(r, 200);
+        qri_reply_started(r, &place, &row);
     else if (status == QR_NOT_FOUND)
         refuse_no_group(r);
     else

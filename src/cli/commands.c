@@ -62,7 +62,7 @@ const struct qri_command qri_commands[] = {
      "{Name:name, Location:location}", NULL},
     {"group create", "Make a resource group.", "group-name! location! tags", "PUT", SUB "/resourceGroups/{group-name}", NULL, NULL,
      "{Name:name, Location:location}", NULL},
-    {"group delete", "Delete a resource group that is empty.", "group-name! yes", "DELETE", SUB "/resourceGroups/{group-name}",
+    {"group delete", "Delete a resource group and what is in it.", "group-name! yes no-wait", "DELETE", SUB "/resourceGroups/{group-name}",
      qri_prepare_delete, NULL, NULL, NULL},
 
     {"sql db create", "Make a database.", "db! " OF SKU "collation yes no-wait", "PUT", DB, qri_prepare_create, NULL, COLUMNS,

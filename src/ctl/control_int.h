@@ -249,6 +249,20 @@ QR_NODISCARD enum qr_status qri_docs_list(struct qr_control *control,
 QR_NODISCARD enum qr_status qri_docs_put(struct qr_control *control,
                                          const struct qr_control_ask *ask, struct qr_buf *answer,
                                          struct qr_err *err);
+/* The group's name as it was made; QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qri_docs_group(struct qr_control *control, struct qr_str name,
+                                           char *dst, size_t dst_bytes, struct qr_err *err);
+/* The name of the server behind the first *after ones in that group, of which there is one more
+ * then. QR_NOT_FOUND. */
+QR_NODISCARD enum qr_status qri_docs_server_in(struct qr_control *control, struct qr_str group,
+                                               uint32_t *after,
+                                               char dst[QR_SERVER_NAME_BYTES_MAX + 1],
+                                               struct qr_err *err);
+/* What is kept about a server beside its document goes. */
+QR_NODISCARD enum qr_status qri_docs_forget_server(struct qr_control *control, struct qr_str name,
+                                                   struct qr_err *err);
+/* op_group.c: an operation deletes it. */
+bool qri_group_goes(struct qr_control *control, struct qr_str group);
 QR_NODISCARD enum qr_status qri_docs_delete(struct qr_control *control,
                                             const struct qr_control_ask *ask, struct qr_buf *answer,
                                             struct qr_err *err);

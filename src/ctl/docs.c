@@ -260,6 +260,8 @@ static enum qr_status check_group(struct qr_control *control, const json_t *doc,
     const char *group = json_string_value(json_object_get(doc, "group"));
     if (group == NULL)
         return qr_fail(err, QR_INVALID, "A server has a resource group.");
+    if (qri_group_goes(control, qr_str(group)))
+        return qr_fail(err, QR_CONFLICT, "The resource group '%s' is being deleted.", group);
     enum qr_status status = read_doc(control, QR_DOC_GROUP, qr_str(group), NULL, NULL, err);
     return status != QR_NOT_FOUND ? status
                                   : qr_fail(err, QR_NOT_FOUND, "There is no such resource group.");
@@ -286,6 +288,7 @@ struct census {
     const char *member;
     struct qr_str value;
     size_t count;
+    size_t wanted;                           /* how many are passed over for `name` */
     char name[QR_SERVER_NAME_BYTES_MAX + 1]; /* of one of them */
 };
 
@@ -298,8 +301,9 @@ static bool count_server(void *arg, struct qr_str key, struct qr_str value, uint
     const json_t *doc = json_object_get(root, "doc");
     const char *text = json_string_value(json_object_get(doc, census->member));
     if (text != NULL && qr_str_ieqz(census->value, text)) {
+        if (census->count >= census->wanted && census->name[0] == '\0')
+            (void)qri_take_text(root, "name", census->name, sizeof census->name);
         census->count += 1;
-        (void)qri_take_text(root, "name", census->name, sizeof census->name);
     }
     json_decref(root);
     return true;
@@ -321,6 +325,39 @@ static enum qr_status keep_group_of_servers(struct qr_control *control, struct q
     return census.count == 0
                ? QR_OK
                : qr_fail(err, QR_CONFLICT, "The group has the server '%s'.", census.name);
+}
+
+enum qr_status qri_docs_group(struct qr_control *control, struct qr_str name, char *dst,
+                              size_t dst_bytes, struct qr_err *err)
+{
+    json_t *doc = NULL;
+    QR_TRY(qri_docs_read(control, QR_DOC_GROUP, name, &doc, err));
+    bool good = qri_take_text(doc, "name", dst, dst_bytes);
+    json_decref(doc);
+    return good ? QR_OK : qr_fail(err, QR_CORRUPT, "metadata: a group has no name");
+}
+
+enum qr_status qri_docs_server_in(struct qr_control *control, struct qr_str group, uint32_t *after,
+                                  char dst[QR_SERVER_NAME_BYTES_MAX + 1], struct qr_err *err)
+{
+    struct census census = {.member = "group", .value = group, .wanted = *after};
+    QR_TRY(count_servers(control, &census, err));
+    if (census.count <= *after)
+        return QR_NOT_FOUND;
+    *after += 1;
+    memcpy(dst, census.name, sizeof census.name);
+    return QR_OK;
+}
+
+enum qr_status qri_docs_forget_server(struct qr_control *control, struct qr_str name,
+                                      struct qr_err *err)
+{
+    static const char ending[] = "/connection";
+    char policy[QR_SERVER_NAME_BYTES_MAX + sizeof ending];
+    int n = snprintf(policy, sizeof policy, "%.*s%s", (int)name.n, name.p, ending);
+    struct qr_control_ask ask = {.doc_kind = QR_DOC_POLICY, .name = qr_str_n(policy, (size_t)n)};
+    enum qr_status status = qri_docs_delete(control, &ask, NULL, err);
+    return status == QR_NOT_FOUND ? QR_OK : status;
 }
 
 /* ---- servers come and go with their documents ---- */

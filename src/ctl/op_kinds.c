@@ -55,5 +55,8 @@ const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT] = {
         {"record",  50, qri_pool_record,     NULL,          false, false}}},
     [QR_OPERATION_POOL_DROP] = {"drop-pool", qri_pool_drop_begin, false, NULL, {
         {"record",  50, qri_pool_drop_record, NULL,         false, false}}},
+    [QR_OPERATION_DROP_GROUP] = {"drop-group", qri_drop_group_begin, false, NULL, {
+        {"servers", 5,  qri_drop_group_servers, NULL,       true,  false},
+        {"record",  95, qri_drop_group_record,  NULL,       false, false}}},
     /* clang-format on */
 };

@@ -176,6 +176,7 @@ enum qr_status qri_drop_server_remove(struct qr_control *control, struct qri_op 
     char key[QRI_DOC_KEY_BYTES];
     QR_TRY(each_row(control, op, remove_one, err));
     qri_control_forget_rules(control, qr_database_id(server, 0));
+    QR_TRY(qri_docs_forget_server(control, qr_str(op->row.database), err));
     struct qr_meta_op gone = qri_docs_old_server(qr_str(op->row.database), key);
     return qr_registry_remove_server(control->options.registry, server, &gone, err);
 }

@@ -127,6 +127,13 @@ QR_NODISCARD enum qr_status qri_pool_drop_begin(struct qr_control *control, stru
                                                 struct qr_err *err);
 QR_NODISCARD enum qr_status qri_pool_drop_record(struct qr_control *control, struct qri_op *op,
                                                  struct qr_err *err);
+/* op_group.c */
+QR_NODISCARD enum qr_status qri_drop_group_begin(struct qr_control *control, struct qri_op *op,
+                                                 struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_group_servers(struct qr_control *control, struct qri_op *op,
+                                                   struct qr_err *err);
+QR_NODISCARD enum qr_status qri_drop_group_record(struct qr_control *control, struct qri_op *op,
+                                                  struct qr_err *err);
 /* op_verify.c */
 QR_NODISCARD enum qr_status qri_verify_check(struct qr_control *control, struct qri_op *op,
                                              struct qr_err *err);

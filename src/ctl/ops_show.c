@@ -39,7 +39,7 @@ enum qr_status qri_ops_list(struct qr_control *control, const struct qr_control_
         if (of_pool)
             of_name = qr_str_ieqz(ask->pool, op->row.database);
         bool of_server =
-            number != 0 && of_pool == (ask->pool.n > 0) &&
+            number != 0 && number != QR_GROUP_OPERATION_NUMBER && of_pool == (ask->pool.n > 0) &&
             (ask->server == QR_SERVER_ANY || qr_server_of(op->row.database_id) == ask->server);
         if (behind && of_server && of_name)
             qri_operation_put(answer, &op->row);

@@ -132,11 +132,14 @@ class Pools(Case):
             c.execute("CREATE TABLE t (a int); INSERT t VALUES (1)")
 
     def wait_for_pool(self, c, sql, name):
+        running = ("SELECT COUNT(*) FROM sys.dm_operation_status WHERE major_resource_id = 'fish' "
+                   "AND state_desc IN ('PENDING', 'IN_PROGRESS')")
         for _ in range(600):
-            if c.execute(sql)[0][2] == name:
+            if c.execute(running)[0][0] == 0:
+                self.assertEqual(c.execute(sql)[0][2], name)
                 return
             c.execute("WAITFOR DELAY '00:00:00.05'")
-        self.fail(f"it does not come to {name}")
+        self.fail("the operation does not end")
 
     def test_a_pool_survives_a_restart_and_counts_in_the_quota(self):
         self.make_pool("kept", {"name": "GP_Gen5", "capacity": 8})

@@ -163,6 +163,31 @@ class Servers(Case):
         wait_for(lambda: [d["properties"]["status"] for d in self.good("GET", "/databases")["value"]
                           if d["name"].startswith("crowd")] == ["Online"] * 100)
 
+    def test_a_group_is_deleted_with_its_servers(self):
+        group = self.subscription + "/resourceGroups/brief"
+        self.good("PUT", group, {"location": "westus"}, status=201)
+        servers = [f"{group}/providers/Microsoft.Sql/servers/brief{i}" for i in range(2)]
+        for path in servers:
+            self.assertEqual(self.send("PUT", path, {"location": "westus", "properties": {
+                "administratorLogin": "boss", "administratorLoginPassword": PASSWORD}})[0], 201)
+        self.good("PUT", servers[0] + "/connectionPolicies/default", {"properties": {"connectionType": "Proxy"}})
+        poll = self.finished(self.send("PUT", servers[1] + "/databases/d", {"location": "westus"}))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        here = self.subscription + "/resourceGroups/myResourceGroup"
+        self.assertEqual(self.send("DELETE", here)[0], 409)  # it has the first server
+        answer = self.send("DELETE", group)
+        poll = self.finished(answer)
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        self.assertEqual(self.api.send("GET", "/" + answer[1]["location"].split("/", 3)[3])[0], 204)
+        self.refused(self.send("GET", group), 404, "ResourceGroupNotFound")
+        self.refused(self.send("DELETE", group), 404, "ResourceGroupNotFound")
+        names = [s["name"] for s in self.good("GET", self.subscription + "/providers/Microsoft.Sql/servers")["value"]]
+        self.assertEqual([n for n in names if n.startswith("brief")], [])
+        self.make_server("brief0")  # of its namesake nothing is left
+        policy = self.good("GET", self.path_of("brief0") + "/connectionPolicies/default")
+        self.assertEqual(policy["properties"]["connectionType"], "Default")
+        self.drop_server("brief0")
+
     def test_what_is_not_there_yet_says_so(self):
         for kind in ("failoverGroups",):
             self.assertEqual(self.good("GET", "/" + kind)["value"], [])

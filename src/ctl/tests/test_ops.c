@@ -112,6 +112,17 @@ static bool src_is_in_pool(struct fixture *f)
     assert_true(find(f, "src", &row));
     return strcmp(row.pool, "pool") == 0;
 }
+static bool group_is_gone(struct fixture *f)
+{
+    struct qr_buf buf;
+    struct qr_doc doc;
+    qr_buf_init(&buf, 100000);
+    bool gone =
+        server_is_gone(f) && qr_doc_get(qr_rpc_client_peer(f->brief), QR_DOC_GROUP, qr_str("mine"),
+                                        TIME_NS, &buf, &doc, NULL) == QR_NOT_FOUND;
+    qr_buf_done(&buf);
+    return gone;
+}
 static bool always(struct fixture *f)
 {
     return is_there(f, "h");
@@ -152,6 +163,7 @@ static const struct scenario {
     {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("b"), .objective = NAME("BC_Gen5_4")}, b_is_larger, 0, false},
     {QR_OPERATION_DROP,        QR_CONTROL_DROP,        {.name = NAME("b")}, b_is_gone, QR_NODE_HOLD, false},
     {QR_OPERATION_FAILOVER,    QR_CONTROL_FAILOVER,    {.name = NAME("b")}, always, 0, true},
+    {QR_OPERATION_DROP_GROUP,  QR_CONTROL_DROP_GROUP,  {.name = NAME("mine")}, group_is_gone, QR_NODE_VACATE, false},
     {QR_OPERATION_POOL_CREATE, QR_CONTROL_POOL_CREATE, {.pool = NAME("made")}, pool_is_made, 0, false},
     {QR_OPERATION_POOL_UPDATE, QR_CONTROL_POOL_ALTER,  {.pool = NAME("pool"), .objective = NAME("GP_Gen5_4")}, pool_is_larger, 0, false},
     {QR_OPERATION_POOL_DROP,   QR_CONTROL_POOL_DROP,   {.pool = NAME("pool")}, pool_is_gone, 0, false},
@@ -164,6 +176,10 @@ static const struct qr_control_ask
               .new_name = NAME("boss"),
               .hash = NAME("hash"),
               .text = NAME("{\"group\":\"myResourceGroup\",\"location\":\"eastus\"}")},
+    grouped = {.name = NAME("other"),
+               .new_name = NAME("boss"),
+               .hash = NAME("hash"),
+               .text = NAME("{\"group\":\"mine\",\"location\":\"eastus\"}")},
     second_src = {.server = 1, .name = NAME("src")};
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 
@@ -205,8 +221,14 @@ static bool walk(const struct scenario *s, const struct break_point *at, bool fa
     prepare(f);
     assert_int_equal(qr_registry_put_pool(f->registry, 0, &pool, true, false, &pool_row, NULL),
                      QR_OK);
-    if (s->kind == QR_OPERATION_DROP_SERVER) {
-        assert_int_equal(operate(f, QR_CONTROL_MAKE_SERVER, &second, NULL), QR_OK);
+    bool of_group = s->kind == QR_OPERATION_DROP_GROUP;
+    struct qr_doc group = {.name = qr_str("mine"), .text = qr_str("{\"name\":\"mine\"}")};
+    if (of_group)
+        assert_int_equal(
+            qr_doc_put(qr_rpc_client_peer(f->brief), QR_DOC_GROUP, &group, TIME_NS, NULL), QR_OK);
+    if (of_group || s->kind == QR_OPERATION_DROP_SERVER) {
+        assert_int_equal(operate(f, QR_CONTROL_MAKE_SERVER, of_group ? &grouped : &second, NULL),
+                         QR_OK);
         assert_int_equal(operate(f, QR_CONTROL_CREATE, &second_src, NULL), QR_OK);
     }
     f->fail_method = fails ? s->fails_by : 0;

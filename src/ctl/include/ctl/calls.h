@@ -64,6 +64,7 @@ enum qr_control_method {
     QR_CONTROL_POOL_DROP,   /* server, pool */
     QR_CONTROL_BACKED_UP,   /* id, name: the timeline, restore_wall_ns: from when on its first full
                                backup restores it; said again, it changes nothing */
+    QR_CONTROL_DROP_GROUP,  /* name: a group and the servers in it; an operation */
     QR_CONTROL_USAGE,       /* server, name; answer: u64 bytes in use, u64 bytes it takes */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */

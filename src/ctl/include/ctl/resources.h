@@ -75,9 +75,13 @@ enum qr_operation_kind {
     QR_OPERATION_POOL_CREATE, /* these three: `database` is the pool's name, and database_id ... */
     QR_OPERATION_POOL_UPDATE,
     QR_OPERATION_POOL_DROP,
+    QR_OPERATION_DROP_GROUP, /* `database` is the group's name, and database_id's number ... */
     QR_OPERATION_KIND_COUNT,
 };
-enum { QR_POOL_OPERATION_NUMBER = QR_DATABASE_NUMBER_MAX }; /* ... has this number */
+enum {
+    QR_POOL_OPERATION_NUMBER = QR_DATABASE_NUMBER_MAX, /* ... has this number */
+    QR_GROUP_OPERATION_NUMBER = QR_DATABASE_NUMBER_MAX - 1,
+};
 /* A change that ALTER DATABASE ... MODIFY or a PATCH asks for. */
 static inline bool qr_operation_is_update(uint8_t kind)
 {
@@ -124,8 +128,8 @@ struct qr_operation_row {
 /* Kept for this long after their end (sys.dm_operation_status: about an hour). */
 #define QR_OPERATION_KEPT_NS (INT64_C(3600) * 1000000000)
 
-/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA, FAILOVER, DROP_SERVER or one of
- * the pools' of calls.h. */
+/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA, FAILOVER, DROP_SERVER,
+ * DROP_GROUP or one of the pools' of calls.h. */
 QR_NODISCARD enum qr_status qr_operation_start(struct qr_rpc_peer *operate,
                                                enum qr_control_method method,
                                                const struct qr_control_ask *ask, int64_t timeout_ns,
@@ -136,7 +140,7 @@ QR_NODISCARD enum qr_status qr_operation_get(struct qr_rpc_peer *peer, struct qr
                                              int64_t timeout_ns, struct qr_operation_row *ret_row,
                                              struct qr_err *err);
 /* Newest first; of the server's database that has that name, or had it when the operation began;
- * empty: of all. DROP_SERVER and those of pools are not among them. */
+ * empty: of all. Those of servers, groups and pools are not among them. */
 typedef enum qr_status qr_operation_fn(void *ctx, const struct qr_operation_row *row);
 QR_NODISCARD enum qr_status qr_operation_each(struct qr_rpc_peer *peer, uint32_t server,
                                               struct qr_str database, int64_t timeout_ns,
@@ -204,7 +208,8 @@ QR_NODISCARD enum qr_status qr_doc_each(struct qr_rpc_peer *peer, enum qr_doc_ki
 QR_NODISCARD enum qr_status qr_doc_put(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
                                        const struct qr_doc *doc, int64_t timeout_ns,
                                        struct qr_err *err);
-/* QR_NOT_FOUND; QR_CONFLICT: a group that has a server, a server, the subscription. */
+/* QR_NOT_FOUND; QR_CONFLICT: a group that has a server (DROP_GROUP deletes it, too), a server, the
+ * subscription. */
 QR_NODISCARD enum qr_status qr_doc_delete(struct qr_rpc_peer *peer, enum qr_doc_kind kind,
                                           struct qr_str name, int64_t timeout_ns,
                                           struct qr_err *err);
