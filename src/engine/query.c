@@ -78,6 +78,9 @@ static enum qr_status bind_all(struct qri_query *query, const struct qr_plan_sql
         case QR_PARAM_FOR:
             sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->for_call, "qr_for", NULL);
             break;
+        case QR_PARAM_LOCK:
+            sqlite3_bind_pointer(stmt, index, (void *)(uintptr_t)param->lock, "qr_lock", NULL);
+            break;
         case QR_PARAM_ROWS:
             QR_TRY(bind_rows(query, index, param->rows, err));
             break;

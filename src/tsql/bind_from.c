@@ -3,35 +3,6 @@
 
 #include "base/banned.h"
 
-static const char *const table_hints[] = {
-    "NOLOCK",          "READUNCOMMITTED",
-    "READCOMMITTED",   "READCOMMITTEDLOCK",
-    "REPEATABLEREAD",  "SERIALIZABLE",
-    "HOLDLOCK",        "SNAPSHOT",
-    "ROWLOCK",         "PAGLOCK",
-    "TABLOCK",         "TABLOCKX",
-    "UPDLOCK",         "XLOCK",
-    "READPAST",        "NOWAIT",
-    "INDEX",           "FORCESEEK",
-    "FORCESCAN",       "NOEXPAND",
-    "FASTFIRSTROW",    "KEEPIDENTITY",
-    "KEEPDEFAULTS",    "IGNORE_CONSTRAINTS",
-    "IGNORE_TRIGGERS", "SPATIAL_WINDOW_MAX_CELLS",
-};
-
-/* Accepted and without effect: readers never block here. */
-static enum qr_status check_hints(struct qri_compile *c, const struct qr_ast_options *hints)
-{
-    for (size_t i = 0; i < hints->count; i++) {
-        bool known = false;
-        for (size_t k = 0; k < sizeof(table_hints) / sizeof(table_hints[0]); k++)
-            known = known || qr_str_ieqz(hints->items[i].name, table_hints[k]);
-        if (!known)
-            return qr_sql_fail(c->err, 321, qri_text_z(c, hints->items[i].name));
-    }
-    return QR_OK;
-}
-
 static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_name *name,
                                     struct qri_source **ret_source)
 {
@@ -65,13 +36,17 @@ static enum qr_status bind_table(struct qri_compile *c, const struct qr_ast_sour
                                  struct qri_source **ret_source)
 {
     const struct qr_ast_table_source *ast = (const struct qr_ast_table_source *)head;
-    QR_TRY(check_hints(c, &ast->hints));
+    uint32_t hints = 0;
+    QR_TRY(qri_hints_bind(c, &ast->hints, &hints));
     if (ast->sample != NULL)
         return qr_fail(c->err, QR_UNSUPPORTED, "TABLESAMPLE is not supported");
     if (ast->temporal != QR_TEMPORAL_NONE || ast->for_path)
         return qr_fail(c->err, QR_UNSUPPORTED, "FOR SYSTEM_TIME and FOR PATH are not supported");
     QR_TRY(qri_cte_source(c, &ast->name, ret_source));
-    return *ret_source != NULL ? QR_OK : object_source(c, &ast->name, ret_source);
+    if (*ret_source == NULL)
+        QR_TRY(object_source(c, &ast->name, ret_source));
+    qri_hints_add(*ret_source, hints);
+    return QR_OK;
 }
 
 static enum qr_status bind_variable(struct qri_compile *c, const struct qr_ast_source *head,
@@ -82,7 +57,8 @@ static enum qr_status bind_variable(struct qri_compile *c, const struct qr_ast_s
     const struct qr_bind_var *var = hidden ? NULL : qri_bind_var(c->env, ast->name);
     if (var == NULL || var->table == NULL)
         return qr_sql_fail(c->err, 1087, qri_text_z(c, ast->name));
-    QR_TRY(check_hints(c, &ast->hints));
+    uint32_t unused = 0; /* nobody else sees a table variable */
+    QR_TRY(qri_hints_bind(c, &ast->hints, &unused));
     return qri_rowset_source(c, var->name, var->table, ret_source);
 }
 

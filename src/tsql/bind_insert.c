@@ -297,13 +297,18 @@ enum qr_status qri_insert(struct qri_compile *c, const struct qr_ast_insert *ast
 {
     struct insert in = {.c = c, .ast = ast};
     struct qri_extras extras = {0};
+    uint32_t hints = 0;
     plan->kind = QR_PLAN_INSERT;
     QR_TRY(qri_bind_options(c, &ast->options));
     QR_TRY(qri_with(c, ast->with));
     QR_TRY(qri_target_of(c, ast->target, &in.t));
+    QR_TRY(qri_hints_of_target(c, ast->target, NULL, &hints));
     if (in.t.object->type == QR_CAT_VIEW && !qri_view_has_trigger(in.t.object, QRI_CHANGE_INSERT))
         QR_TRY(resolve_view(&in));
     QR_TRY(qri_dml_new(c, &in.t, plan, &in.dml));
+    in.dml->no_wait = (hints & QRI_HINT_NOWAIT) != 0;
+    if (plan->needs_write_lock)
+        QR_TRY(qri_prelock_target(c, in.t.object, hints));
     QR_TRY(choose_columns(&in));
     in.dml->sets = QRI_ARRAY(c, in.count + 1, struct qr_plan_set);
     if (in.dml->sets == NULL)

@@ -25,6 +25,7 @@ enum {
 };
 
 struct qri_query;
+struct qri_row_locks;
 struct qri_source;
 struct qri_scope;
 struct qri_leaf;
@@ -77,10 +78,30 @@ struct qri_source {
     uint32_t with_id, with_text; /* ROWS kept in a WITH term, see qri_rows_are_kept */
     bool needs_rid;              /* its rowid must be seen through parentheses around a join */
     bool needs_mark;             /* MERGE asks whether a row is there: query emits column km */
+    bool is_target;              /* TABLE: DML changes its rows, and locks them itself */
+    uint32_t hints;              /* TABLE: QRI_HINT_* */
     /* JOIN */
     enum qr_ast_join_kind join;
     struct qri_source *left, *right;
     const struct qr_expr *on;
+};
+
+/* Table hints that mean something here. */
+enum qri_hint {
+    QRI_HINT_NOLOCK = 1 << 0,
+    QRI_HINT_READCOMMITTED = 1 << 1,
+    QRI_HINT_READCOMMITTEDLOCK = 1 << 2,
+    QRI_HINT_REPEATABLEREAD = 1 << 3,
+    QRI_HINT_SERIALIZABLE = 1 << 4, /* and HOLDLOCK */
+    QRI_HINT_SNAPSHOT = 1 << 5,
+    QRI_HINT_ROWLOCK = 1 << 6,
+    QRI_HINT_PAGLOCK = 1 << 7,
+    QRI_HINT_TABLOCK = 1 << 8,
+    QRI_HINT_TABLOCKX = 1 << 9,
+    QRI_HINT_UPDLOCK = 1 << 10,
+    QRI_HINT_XLOCK = 1 << 11,
+    QRI_HINT_READPAST = 1 << 12,
+    QRI_HINT_NOWAIT = 1 << 13,
 };
 
 /* Where an expression stands: which leaves it may have. */
@@ -216,7 +237,8 @@ struct qri_query {
     size_t anchor_count;
     uint32_t recursion_max;
     /* emitter: its WITH term once it has one */
-    uint32_t weight; /* emitter: queries it expands to, 0 = not known yet */
+    struct qri_row_locks *locks; /* emitter: rows to lock; NULL: not known yet */
+    uint32_t weight;             /* emitter: queries it expands to, 0 = not known yet */
     uint32_t with_id;
     uint32_t with_text; /* in which text: its number */
 };
@@ -270,6 +292,10 @@ struct qri_compile {
     uint32_t recursion_max;
     const struct qr_cat_object **depends;
     size_t depend_count, depend_capacity;
+    struct qr_plan_prelock *prelocks;
+    size_t prelock_count, prelock_capacity;
+    bool locks_rows;     /* a qlock() was printed */
+    uint8_t heeds_level; /* enum qr_heeds */
     /* row expressions: columns are inputs of this table */
     const struct qr_cat_object *row_table;
 };
@@ -373,6 +399,22 @@ QR_NODISCARD enum qr_status qri_pivot_source(struct qri_compile *c, const struct
 QR_NODISCARD enum qr_status qri_unpivot_source(struct qri_compile *c,
                                                const struct qr_ast_unpivot *ast,
                                                struct qri_source **ret_source);
+
+/* --- bind_hint.c --- */
+/* QRI_HINT_*; 321, 1047, 650. */
+QR_NODISCARD enum qr_status qri_hints_bind(struct qri_compile *c, const struct qr_ast_options *ast,
+                                           uint32_t *ret_bits);
+/* Those of a view or common table expression go to the tables it is made of. */
+void qri_hints_add(struct qri_source *source, uint32_t bits);
+/* The hints after the target's name; `source`: what it is in FROM, or NULL. 1065 for NOLOCK. */
+QR_NODISCARD enum qr_status qri_hints_of_target(struct qri_compile *c,
+                                                const struct qr_ast_source *target,
+                                                struct qri_source *source, uint32_t *ret_bits);
+/* TABLOCK of INSERT's target. */
+QR_NODISCARD enum qr_status qri_prelock_target(struct qri_compile *c,
+                                               const struct qr_cat_object *table, uint32_t hints);
+/* enum qr_isolation by the hints, else the session's. */
+uint8_t qri_hint_level(const struct qri_compile *c, uint32_t bits);
 
 /* --- bind_expr.c --- */
 QR_NODISCARD enum qr_status qri_expr(struct qri_compile *c, const struct qr_ast_expr *ast,
@@ -499,6 +541,12 @@ QR_NODISCARD enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_
                                          struct qr_str text, bool is_condition,
                                          const struct qr_type *want,
                                          const struct qr_expr **ret_expr);
+
+/* --- bind_target.c --- */
+/* What names a row of a table: the clustered key's columns, or the rowid. In the scope of `source`.
+ */
+QR_NODISCARD enum qr_status qri_source_key(struct qri_compile *c, struct qri_source *source,
+                                           const struct qr_expr ***ret_keys, size_t *ret_count);
 
 /* --- bind_dml*.c --- */
 QR_NODISCARD enum qr_status qri_insert(struct qri_compile *c, const struct qr_ast_insert *ast,

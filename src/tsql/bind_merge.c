@@ -19,6 +19,7 @@ struct merge {
     const struct qr_expr *has_target, *has_source; /* predicates */
     const struct qr_expr **fires; /* pairwise with whens: this clause acts, if none before did */
     const struct qr_expr *action;
+    uint32_t hints; /* of the target */
 };
 
 static bool has_match(const struct qr_ast_merge *ast, enum qr_ast_merge_match match)
@@ -77,6 +78,7 @@ static enum qr_status bind_from(struct merge *m)
         return qri_nomem(c);
     m->stage->from[0] = join;
     m->stage->from_count = 1;
+    QR_TRY(qri_hints_of_target(c, ast->target, target, &m->hints));
     QR_TRY(qri_target_reach(c, target, NULL, QRI_CHANGE_NONE, &m->t));
     QR_TRY(qr_expr_is_null(&c->b, m->t.keys[0], true, &m->has_target));
     return mark_source(m);
@@ -262,6 +264,7 @@ enum qr_status qri_merge(struct qri_compile *c, const struct qr_ast_merge *ast,
     QR_TRY(bind_from(&m));
     QR_TRY(qri_dml_new(c, &m.t, plan, &m.dml));
     QR_TRY(bind_action(&m));
+    m.dml->no_wait = (m.hints & QRI_HINT_NOWAIT) != 0;
     m.dml->may_repeat = true;
     QR_TRY(qri_stage_target(c, m.stage, &m.capacity, &m.t, m.dml));
     QR_TRY(qri_stage_add(c, m.stage, &m.capacity, m.action, &m.dml->action_index));

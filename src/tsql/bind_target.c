@@ -46,27 +46,39 @@ struct reach {
     const struct qr_expr *check; /* as in struct qri_target */
 };
 
-static enum qr_status reach_table(struct qri_compile *c, struct qri_source *source, struct reach *r)
+enum qr_status qri_source_key(struct qri_compile *c, struct qri_source *source,
+                              const struct qr_expr ***ret_keys, size_t *ret_count)
 {
     const struct qr_cat_object *object = source->object;
     const struct qr_cat_index *clustered = qr_cat_clustered(object);
     bool keyed = object->storage == QR_STORE_KEYED && clustered != NULL;
-    r->object = object;
-    r->base = source;
-    source->needs_rid = !keyed && object->storage != QR_STORE_ROWID && source->scope->count > 2;
-    r->key_count = keyed ? clustered->key_count : 1;
-    r->keys = QRI_ARRAY(c, r->key_count, const struct qr_expr *);
-    r->olds = QRI_ARRAY(c, object->column_count + 1, const struct qr_expr *);
-    if (r->keys == NULL || r->olds == NULL)
+    size_t count = keyed ? clustered->key_count : 1;
+    const struct qr_expr **keys = QRI_ARRAY(c, count, const struct qr_expr *);
+    if (keys == NULL)
         return qri_nomem(c);
-    for (size_t i = 0; i < r->key_count; i++) {
+    source->needs_rid = !keyed && object->storage != QR_STORE_ROWID && source->scope->count > 2;
+    for (size_t i = 0; i < count; i++) {
         size_t column = source->column_count; /* rowid */
         if (keyed)
             column = qr_cat_column_index(object, clustered->columns[i].column_id);
         else if (object->storage == QR_STORE_ROWID && object->rowid_column != 0)
             column = qr_cat_column_index(object, object->rowid_column);
-        QR_TRY(qri_column_leaf(c, source, column, &r->keys[i]));
+        QR_TRY(qri_column_leaf(c, source, column, &keys[i]));
     }
+    *ret_keys = keys;
+    *ret_count = count;
+    return QR_OK;
+}
+
+static enum qr_status reach_table(struct qri_compile *c, struct qri_source *source, struct reach *r)
+{
+    const struct qr_cat_object *object = source->object;
+    r->object = object;
+    r->base = source;
+    QR_TRY(qri_source_key(c, source, &r->keys, &r->key_count));
+    r->olds = QRI_ARRAY(c, object->column_count + 1, const struct qr_expr *);
+    if (r->olds == NULL)
+        return qri_nomem(c);
     for (size_t i = 0; i < object->column_count; i++)
         QR_TRY(qri_column_leaf(c, source, i, &r->olds[i]));
     return QR_OK;
@@ -243,6 +255,7 @@ enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source
     c->scope = scope;
     t->source = source;
     t->base = r.base;
+    r.base->is_target = true;
     t->object = r.object;
     t->is_temp = r.base->is_temp;
     t->rowset_name = r.base->kind == QRI_SOURCE_ROWS ? r.base->rows->name : qr_str("");

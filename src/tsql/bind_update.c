@@ -17,6 +17,7 @@ struct change {
     struct qri_query *stage;
     size_t capacity;
     struct qr_plan_dml *dml;
+    uint32_t hints; /* of the target */
 };
 
 /* UPDATE a … FROM t AS a: the target is one of FROM's sources, by alias or by name. */
@@ -77,6 +78,7 @@ static enum qr_status bind_from(struct change *ch)
             return qri_nomem(c);
         q->from[q->from_count++] = source;
     }
+    QR_TRY(qri_hints_of_target(c, ch->target, source, &ch->hints));
     return qri_target_reach(c, source, ch->wanted, ch->change, &ch->t);
 }
 
@@ -95,6 +97,7 @@ static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
         return qri_nomem(c);
     QR_TRY(bind_from(ch));
     QR_TRY(qri_dml_new(c, &ch->t, plan, &ch->dml));
+    ch->dml->no_wait = (ch->hints & QRI_HINT_NOWAIT) != 0;
     ch->dml->may_repeat = q->scope->count > 1 && ch->t.key_count > 0;
     if (ch->where != NULL) {
         c->clause = QRI_CLAUSE_WHERE;

@@ -188,6 +188,14 @@ static enum qr_status compile_select(struct qri_compile *c, const struct qr_ast_
     return qri_emit_stage(c, query, &plan->select);
 }
 
+static void note_locks(const struct qri_compile *c, struct qr_plan *plan)
+{
+    plan->locks_rows = c->locks_rows;
+    plan->heeds_level = c->heeds_level;
+    plan->prelocks = c->prelocks;
+    plan->prelock_count = c->prelock_count;
+}
+
 static enum qr_status compile_stmt(struct qri_compile *c, const struct qr_ast_stmt *stmt,
                                    struct qr_plan *plan)
 {
@@ -223,6 +231,7 @@ enum qr_status qr_tsql_compile(struct qr_arena *arena_plan, const struct qr_bind
     plan->reads_user_tables = c.reads_user_tables;
     plan->warns_null_aggregate = c.warns_null_aggregate;
     plan->is_volatile = c.is_volatile;
+    note_locks(&c, plan);
     *ret_plan = plan;
     return QR_OK;
 }
@@ -244,6 +253,7 @@ static enum qr_status scalar_plan(struct qri_compile *c, const struct qr_expr *e
     plan->depends = c->depends;
     plan->depend_count = c->depend_count;
     plan->reads_user_tables = c->reads_user_tables;
+    note_locks(c, plan);
     *ret_plan = plan;
     return QR_OK;
 }

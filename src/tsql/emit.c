@@ -69,6 +69,8 @@ static bool same_param(const struct qr_plan_param *a, const struct qr_plan_param
         return a->rows == b->rows;
     case QR_PARAM_FOR:
         return a->for_call == b->for_call;
+    case QR_PARAM_LOCK:
+        return a->lock == b->lock;
     }
     return false;
 }

@@ -40,6 +40,7 @@ struct qri_emit {
     const struct qri_query *grouping; /* printing one of its grouping sets: … */
     const struct qri_grouping *set;   /* … this one */
     struct qri_emit_args *args;       /* inside a plan of qrows(), else NULL */
+    const struct qri_query *locked;   /* printing this block, whose rows are locked around it */
 };
 
 void qri_emit_init(struct qri_emit *em, struct qri_compile *c);
@@ -87,6 +88,29 @@ QR_NODISCARD enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *ou
                                           struct qri_source *const *from, size_t count);
 QR_NODISCARD enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out,
                                             struct qri_source *source);
+
+/* --- emit_lock.c --- */
+struct qri_row_lock {
+    const struct qr_plan_lock *lock;
+    const struct qr_expr **keys;
+    size_t key_count;
+};
+struct qri_row_locks {
+    struct qri_row_lock *items;
+    size_t count;
+};
+/* Finds out once what the block's tables are locked for: q->locks, c->prelocks. */
+QR_NODISCARD enum qr_status qri_block_locks(struct qri_emit *em, struct qri_query *q);
+/* Are its rows locked after they are sorted, around it? Then its columns are followed by keys
+ * (", key AS l1"), else its WHERE locks. */
+bool qri_locks_outside(const struct qri_query *q);
+QR_NODISCARD enum qr_status qri_emit_lock_keys(struct qri_emit *em, struct qr_buf *out,
+                                               const struct qri_query *q);
+/* "qlock(?1, key) AND ...": the keys by the names above, or as they are. */
+QR_NODISCARD enum qr_status qri_emit_locks(struct qri_emit *em, struct qr_buf *out,
+                                           const struct qri_query *q, bool by_name);
+QR_NODISCARD enum qr_status qri_emit_where_locked(struct qri_emit *em, struct qr_buf *out,
+                                                  struct qri_query *q);
 
 /* --- emit_select.c, emit_setop.c --- */
 enum qri_form {

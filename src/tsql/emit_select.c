@@ -61,9 +61,26 @@ static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
+static enum qr_status emit_where(struct qri_emit *em, struct qr_buf *out, struct qri_query *q)
+{
+    bool locks = q->locks->count > 0 && em->locked != q;
+    const struct qri_grouping *set = em->set;
+    em->depth = 0;
+    em->set = NULL;
+    if (locks) {
+        QR_TRY(qri_emit_where_locked(em, out, q));
+    } else if (q->where != NULL) {
+        qr_buf_addz(out, " WHERE ");
+        QR_TRY(qri_emit_expr(em, out, q->where));
+    }
+    em->set = set;
+    return QR_OK;
+}
+
 static enum qr_status emit_plain_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
                                        enum qri_form form, bool with_order_items, const char *extra)
 {
+    QR_TRY(qri_block_locks(em, q));
     qr_buf_addz(out, q->distinct && form != QRI_FORM_EXISTS ? "SELECT DISTINCT " : "SELECT ");
     if (form == QRI_FORM_EXISTS)
         qr_buf_addz(out, "1");
@@ -73,14 +90,7 @@ static enum qr_status emit_plain_block(struct qri_emit *em, struct qr_buf *out, 
         QR_TRY(emit_order_items(em, out, q));
     qr_buf_addz(out, extra);
     QR_TRY(qri_emit_from(em, out, q->from, q->from_count));
-    em->depth = 0;
-    if (q->where != NULL) {
-        const struct qri_grouping *set = em->set;
-        em->set = NULL;
-        qr_buf_addz(out, " WHERE ");
-        QR_TRY(qri_emit_expr(em, out, q->where));
-        em->set = set;
-    }
+    QR_TRY(emit_where(em, out, q));
     QR_TRY(emit_group_by(em, out, q));
     if (q->having != NULL) {
         em->depth = 0;
@@ -268,6 +278,38 @@ static enum qr_status emit_sets(struct qri_emit *em, struct qr_buf *out, struct 
     return emit_limit(em, out, q);
 }
 
+/* The rows, sorted, with their keys; what locks them, and counts them, stands around it. */
+static enum qr_status emit_locked(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                                  enum qri_form form)
+{
+    const struct qri_query *locked = em->locked;
+    struct qr_buf keys;
+    qr_buf_init(&keys, QRI_TEXT_BYTES_MAX);
+    qr_buf_addz(out, "SELECT ");
+    if (form == QRI_FORM_EXISTS)
+        qr_buf_addz(out, "1");
+    else
+        emit_names(out, q);
+    qr_buf_addz(out, " FROM (");
+    enum qr_status status = qri_emit_enter(em, QRI_LEVEL_QUERY);
+    if (status == QR_OK)
+        status = qri_emit_lock_keys(em, &keys, q);
+    if (status == QR_OK)
+        status = qr_buf_status(&keys, em->c->err);
+    em->locked = q;
+    if (status == QR_OK)
+        status = emit_plain_block(em, out, q, form == QRI_FORM_PLAIN ? QRI_FORM_NAMED : form, false,
+                                  qr_buf_cstr(&keys));
+    em->locked = locked;
+    qr_buf_done(&keys);
+    QR_TRY(status);
+    QR_TRY(emit_order_by(em, out, q, false));
+    qri_emit_leave(em, QRI_LEVEL_QUERY);
+    qr_buf_addz(out, " LIMIT -1) WHERE ");
+    QR_TRY(qri_emit_locks(em, out, q, true));
+    return emit_limit(em, out, q);
+}
+
 static bool is_bare(const struct qri_query *q)
 {
     return !q->is_grouped && q->top.amount == NULL && q->offset == NULL && q->fetch == NULL &&
@@ -288,7 +330,10 @@ enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct q
         qr_buf_addz(out, "SELECT * FROM (");
         QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
     }
-    if (counted) {
+    QR_TRY(qri_block_locks(em, q));
+    if (qri_locks_outside(q)) {
+        QR_TRY(emit_locked(em, out, q, form));
+    } else if (counted) {
         QR_TRY(emit_counted_top(em, out, q));
     } else if (q->set_count > 0) {
         QR_TRY(emit_sets(em, out, q));

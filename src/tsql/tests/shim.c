@@ -22,6 +22,7 @@ void shim_init(struct shim *s)
     qr_arena_init(&s->arena, 64 << 20);
     qr_arena_init(&s->work, 256 << 20);
     qr_buf_init(&s->out, 16 << 20);
+    qr_buf_init(&s->locks, 1 << 20);
     s->schemas[0] = (struct qr_cat_schema){.schema_id = QR_SCHEMA_DBO, .name = qr_str("dbo")};
     s->schemas[1] = (struct qr_cat_schema){.schema_id = 5, .name = qr_str("app")};
     s->catalog = (struct qr_catalog){.version = 1,
@@ -52,6 +53,7 @@ void shim_done(struct shim *s)
     sqlite3_close(s->db);
     qr_cat_done(&s->catalog);
     qr_buf_done(&s->out);
+    qr_buf_done(&s->locks);
     qr_arena_done(&s->work);
     qr_arena_done(&s->arena);
 }
@@ -335,6 +337,9 @@ enum qr_status shim_bind(struct shim *s, sqlite3_stmt *stmt, const struct qr_pla
         case QR_PARAM_ROWS:
             sqlite3_bind_pointer(stmt, i, (void *)(uintptr_t)p->rows, "qr_rows", NULL);
             break;
+        case QR_PARAM_LOCK:
+            sqlite3_bind_pointer(stmt, i, (void *)(uintptr_t)p->lock, "qr_lock", NULL);
+            break;
         case QR_PARAM_FOR:
             sqlite3_bind_pointer(stmt, i, (void *)(uintptr_t)p->for_call, "qr_for", NULL);
             break;
@@ -367,21 +372,27 @@ static enum qr_status finish(struct shim *s, sqlite3_stmt *stmt, int rc)
     return rc == SQLITE_DONE ? QR_OK : s->err.status;
 }
 
-static void print_value(struct shim *s, const struct qr_type *type, const struct qr_value *value)
+static void print_to(struct shim *s, struct qr_buf *out, const struct qr_type *type,
+                     const struct qr_value *value)
 {
     struct qr_eval eval;
     struct qr_value text;
     struct qr_type to = qr_type_sized(QR_TYPE_NVARCHAR, 0);
     to.collation = QR_COLLATION_DEFAULT;
     if (qr_value_is_null(value)) {
-        qr_buf_addz(&s->out, "NULL");
+        qr_buf_addz(out, "NULL");
         return;
     }
     shim_eval_init(s, &eval);
     must(qr_eval_cast(&eval, type, value, &to, type->id == QR_TYPE_DATETIME ? 121 : 0,
                       QR_CAST_EXPLICIT, NULL, NULL, &text, &s->err),
          &s->err);
-    qr_buf_add(&s->out, text.p, text.n);
+    qr_buf_add(out, text.p, text.n);
+}
+
+static void print_value(struct shim *s, const struct qr_type *type, const struct qr_value *value)
+{
+    print_to(s, &s->out, type, value);
 }
 
 static enum qr_status run_select(struct shim *s, const struct qr_plan *plan)
@@ -629,6 +640,30 @@ static enum qr_status run_dml(struct shim *s, const struct qr_plan *plan)
     return QR_OK;
 }
 
+static const char *const lock_modes[] = {"", "IS", "IX", "S", "U", "X"};
+
+static void print_prelock(struct shim *s, const struct qr_plan_prelock *lock)
+{
+    struct qr_eval eval;
+    shim_eval_init(s, &eval);
+    qr_buf_printf(&s->locks, "%s%s%s %.*s", lock_modes[lock->mode], lock->is_brief ? "-" : "",
+                  lock->no_wait ? "!" : "", (int)lock->table->name.n, lock->table->name.p);
+    for (size_t i = 0; lock->index != NULL && i < lock->index->key_count; i++) {
+        struct qr_value value;
+        must(qr_expr_eval(lock->key[i], &eval, &value, &s->err), &s->err);
+        qr_buf_addz(&s->locks, i == 0 ? "(" : ",");
+        print_to(s, &s->locks, &lock->key[i]->type, &value);
+    }
+    qr_buf_addz(&s->locks, lock->index != NULL ? ") " : " ");
+}
+
+void shim_lock_row(struct shim *s, const struct qr_plan_lock *lock, const char *key)
+{
+    static const char *const rows[] = {"", "is", "ix", "s", "u", "x"};
+    qr_buf_printf(&s->locks, "%s%s%s %.*s(%s) ", rows[lock->mode], lock->is_brief ? "-" : "",
+                  lock->no_wait ? "!" : "", (int)lock->table->name.n, lock->table->name.p, key);
+}
+
 static enum qr_status run_all(struct shim *s, const char *sql)
 {
     struct qr_tsql_options options = {.quoted_identifier = true};
@@ -637,6 +672,8 @@ static enum qr_status run_all(struct shim *s, const char *sql)
     for (size_t i = 0; i < batch->stmts.count; i++) {
         struct qr_plan *plan = NULL;
         QR_TRY(qr_tsql_compile(&s->work, &s->env, batch->stmts.items[i], &plan, &s->err));
+        for (size_t k = 0; k < plan->prelock_count; k++)
+            print_prelock(s, &plan->prelocks[k]);
         QR_TRY(plan->dml != NULL ? run_dml(s, plan) : run_select(s, plan));
     }
     return QR_OK;
@@ -645,6 +682,7 @@ static enum qr_status run_all(struct shim *s, const char *sql)
 const char *shim_run(struct shim *s, const char *sql)
 {
     qr_buf_clear(&s->out);
+    qr_buf_clear(&s->locks);
     qr_arena_reset(&s->work);
     qr_err_reset(&s->err);
     if (run_all(s, sql) == QR_OK)

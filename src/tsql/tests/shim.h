@@ -28,6 +28,8 @@ struct shim {
     bool prefer_direct;  /* run the direct form of UPDATE and DELETE where there is one */
     size_t direct_count; /* how often that was */
     bool print_sql;
+    struct qr_buf locks; /* what was locked: "S t " before, "s t(1) " as rows were found */
+    const char *busy;    /* first key column's text of a row that is somebody else's: READPAST */
 };
 
 void shim_init(struct shim *s);
@@ -45,6 +47,8 @@ void shim_freeze(struct shim *s);
 const char *shim_run(struct shim *s, const char *sql);
 /* The SQLite text that a statement becomes. */
 const char *shim_text(struct shim *s, const char *sql);
+
+void shim_lock_row(struct shim *s, const struct qr_plan_lock *lock, const char *key);
 
 /* shim_functions.c */
 void shim_register(struct shim *s);

@@ -28,6 +28,9 @@
  *   qfail(n)                    raises T-SQL error n.
  *   qdepth(d, max)              d if d <= max, else error 530 (recursion of common table
  *                               expressions).
+ *   qlock(?p, k...)             1 when the row with the key k... is locked as ?p says, 0 when it is
+ *                               left out (READPAST); ?p is QR_PARAM_LOCK. NULL keys (an outer join
+ *                               found no row): 1. Fails when the lock has to be waited for.
  *   qrows(?p, a...)             eponymous table-valued function, columns c1.. c1024 without
  *                               affinity (c<column_id> for tables, c1.. by position for the
  *                               others), rowid; ?p is QR_PARAM_ROWS, a... up to QR_ROWS_ARGS_MAX
@@ -69,6 +72,54 @@ enum qr_param_kind {
                       the session's data (a table variable) is looked up by the engine, which
                       binds its own structure around `rows` */
     QR_PARAM_FOR,  /* sqlite3_bind_pointer(for_call, "qr_for"): operand of qfor() */
+    QR_PARAM_LOCK, /* sqlite3_bind_pointer(lock, "qr_lock"): operand of qlock() */
+};
+
+/* SET TRANSACTION ISOLATION LEVEL, numbered as sys.dm_exec_sessions does. */
+enum qr_isolation {
+    QR_READ_UNCOMMITTED = 1,
+    QR_READ_COMMITTED,
+    QR_REPEATABLE_READ,
+    QR_SERIALIZABLE,
+    QR_SNAPSHOT,
+};
+
+/* What of env.isolation and env.in_transaction a plan was made for. */
+enum qr_heeds {
+    QR_HEEDS_NOTHING,
+    QR_HEEDS_LOCKS, /* whether reads keep locks: REPEATABLE READ or SERIALIZABLE in a transaction */
+    QR_HEEDS_LEVEL, /* the very level */
+};
+
+enum qr_plan_lock_mode {
+    QR_PLAN_LOCK_NONE,
+    QR_PLAN_LOCK_IS,
+    QR_PLAN_LOCK_IX,
+    QR_PLAN_LOCK_S,
+    QR_PLAN_LOCK_U,
+    QR_PLAN_LOCK_X,
+};
+
+/* Rows of one source, locked as they are read. */
+struct qr_plan_lock {
+    const struct qr_cat_object *table;
+    enum qr_plan_lock_mode mode;
+    bool read_past;                  /* a row that somebody else has locked is left out */
+    bool no_wait;                    /* ... or fails the statement at once (1222) */
+    bool is_brief;                   /* nobody may have it, but it need not be kept */
+    const struct qr_type *key_types; /* of the clustered key's columns; one bigint: the rowid */
+    size_t key_count;
+};
+
+/* What is locked before the statement runs: a table, or the row and the key of a unique index that
+ * the statement names (whether or not there is such a row). */
+struct qr_plan_prelock {
+    const struct qr_cat_object *table;
+    enum qr_plan_lock_mode mode;
+    bool no_wait, is_brief;           /* brief: until the statement's end */
+    const struct qr_cat_index *index; /* NULL: the whole table */
+    const struct qr_expr **key; /* in the order of the index, of its columns' types, over variables;
+                                   if one is NULL or fails, the whole table instead */
 };
 
 /* A scalar expression that SQLite calls: QR_EXPR_INPUT i is the i-th argument after the pointer.
@@ -157,6 +208,7 @@ struct qr_plan_param {
     const struct qr_plan_agg_sorted *sorted;
     const struct qr_plan_rows *rows;
     const struct qr_plan_for *for_call;
+    const struct qr_plan_lock *lock;
 };
 
 enum {
@@ -243,6 +295,7 @@ struct qr_plan_dml {
     size_t stage_column_count;
     struct qr_type *stage_types;
     size_t key_count, old_index;
+    bool no_wait;    /* NOWAIT: locks are had at once, or 1222 */
     bool may_repeat; /* a join may stage one target row several times: the first counts; MERGE: an
                         UPDATE or DELETE of one row twice is 8672 */
     size_t extra_index, extra_count; /* what OUTPUT needs of other tables */
@@ -301,6 +354,10 @@ struct qr_plan {
     bool reads_user_tables;
     bool is_volatile;          /* uses RAND/NEWID/GETDATE…: informational */
     bool warns_null_aggregate; /* may raise warning 8153 */
+    bool locks_rows;           /* reads with qlock(): runs where it can lock */
+    uint8_t heeds_level;       /* enum qr_heeds: when it has to be compiled anew */
+    const struct qr_plan_prelock *prelocks;
+    size_t prelock_count;
     /* every object it depends on with the version it was compiled against */
     const struct qr_cat_object **depends;
     size_t depend_count;
@@ -336,6 +393,9 @@ struct qr_bind_env {
     uint32_t default_schema_id;
     struct qr_bind_options options;
     bool in_function; /* side effects are refused (443) */
+    bool takes_locks; /* false: there is nobody to lock rows against; hints are checked only */
+    bool in_transaction;
+    uint8_t isolation;                     /* enum qr_isolation; 0: read committed */
     const struct qr_expr_untyped *untyped; /* variables of QR_TYPE_NULL are asked for; or NULL */
 };
 

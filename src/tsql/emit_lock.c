@@ -1,0 +1,431 @@
+/* emit_lock.c - which rows, keys and tables a query locks, and the text that does it.
+ *
+ * Rows are locked by qlock() as SQLite finds them, as the last condition of their block:
+ *     WHERE (w) AND CASE WHEN (w) THEN (SELECT qlock(?1, key)) END
+ * (as a plain term SQLite would call it before others). Where only some of the rows are wanted, it
+ * must be called in the order of the result, so that TOP (1) ... ORDER BY locks one row:
+ *     SELECT k1, k2 FROM (SELECT ... AS k1, ... AS k2, key AS l1 FROM ... ORDER BY ... LIMIT -1)
+ *     WHERE qlock(?1, l1) LIMIT 1
+ * (LIMIT -1 keeps SQLite from merging the two). Source: [STORAGE.md] S19. */
+#include "emit_int.h"
+
+#include "base/banned.h"
+
+enum { POINT_ROWS_MAX = 100, CONDITIONS_MAX = 64, KEY_COLUMNS_MAX = 32 };
+
+struct need {
+    enum qr_plan_lock_mode row, table, point;
+    bool row_is_brief, table_is_brief;
+};
+
+static enum qr_plan_lock_mode mode_of(const struct qri_source *s)
+{
+    if (s->is_target || (s->hints & (QRI_HINT_XLOCK | QRI_HINT_TABLOCKX)) != 0)
+        return QR_PLAN_LOCK_X;
+    return (s->hints & QRI_HINT_UPDLOCK) != 0 ? QR_PLAN_LOCK_U : QR_PLAN_LOCK_S;
+}
+
+/* The level that counts for the source. One statement alone needs no locks to be repeatable. */
+static uint8_t level_of(struct qri_compile *c, const struct qri_source *s)
+{
+    enum {
+        LEVELS = QRI_HINT_NOLOCK | QRI_HINT_READCOMMITTED | QRI_HINT_READCOMMITTEDLOCK |
+                 QRI_HINT_REPEATABLEREAD | QRI_HINT_SERIALIZABLE | QRI_HINT_SNAPSHOT
+    };
+    uint8_t level = qri_hint_level(c, s->hints);
+    if ((s->hints & LEVELS) != 0)
+        return level;
+    if (c->heeds_level < QR_HEEDS_LOCKS)
+        c->heeds_level = QR_HEEDS_LOCKS;
+    bool locks = level == QR_REPEATABLE_READ || level == QR_SERIALIZABLE;
+    return locks && !c->env->in_transaction ? (uint8_t)QR_READ_COMMITTED : level;
+}
+
+static struct need need_of(struct qri_compile *c, const struct qri_source *s)
+{
+    uint32_t h = s->hints;
+    uint8_t level = level_of(c, s);
+    enum qr_plan_lock_mode mode = mode_of(s);
+    bool keeps = level == QR_REPEATABLE_READ || level == QR_SERIALIZABLE;
+    if ((h & QRI_HINT_TABLOCKX) != 0 || ((h & QRI_HINT_TABLOCK) != 0 && mode != QR_PLAN_LOCK_S))
+        return (struct need){.table = QR_PLAN_LOCK_X};
+    if ((h & QRI_HINT_TABLOCK) != 0)
+        return (struct need){.table = QR_PLAN_LOCK_S, .table_is_brief = !keeps};
+    if (level == QR_SERIALIZABLE) /* U of a target: two who changed S to IX would wait for ever */
+        return (struct need){.table = s->is_target ? QR_PLAN_LOCK_U : mode, .point = mode};
+    if (s->is_target) {
+        bool now = (h & (QRI_HINT_READPAST | QRI_HINT_NOWAIT)) != 0;
+        return (struct need){.row = now ? QR_PLAN_LOCK_X : QR_PLAN_LOCK_NONE,
+                             .table = now ? QR_PLAN_LOCK_IX : QR_PLAN_LOCK_NONE};
+    }
+    if (mode != QR_PLAN_LOCK_S)
+        return (struct need){.row = mode, .table = QR_PLAN_LOCK_IX};
+    if (keeps)
+        return (struct need){.row = QR_PLAN_LOCK_S, .table = QR_PLAN_LOCK_IS};
+    if ((h & (QRI_HINT_READCOMMITTEDLOCK | QRI_HINT_READPAST)) != 0)
+        return (struct need){.row = QR_PLAN_LOCK_S,
+                             .table = QR_PLAN_LOCK_IS,
+                             .row_is_brief = true,
+                             .table_is_brief = true};
+    return (struct need){0};
+}
+
+/* ---- the key that a query names ---- */
+
+struct point {
+    struct qri_compile *c;
+    struct qri_source *source;
+    const struct qr_expr *conditions[CONDITIONS_MAX];
+    size_t condition_count;
+    size_t row, row_count; /* of VALUES whose columns the key is compared with */
+    enum qr_status status;
+};
+
+static void add_condition(struct point *p, const struct qr_expr *expr)
+{
+    if (expr == NULL)
+        return;
+    for (size_t i = 0; expr->kind == QR_EXPR_AND && i < expr->arg_count; i++)
+        add_condition(p, expr->args[i]);
+    bool equality = expr->kind == QR_EXPR_CMP && expr->u.cmp == QR_CMP_EQ;
+    if (equality && p->condition_count < CONDITIONS_MAX)
+        p->conditions[p->condition_count++] = expr;
+}
+
+/* Adds the conditions of the joins above the source that its rows have to meet to be looked at. */
+static bool add_joins(struct point *p, const struct qri_source *s)
+{
+    if (s == p->source)
+        return true;
+    if (s->kind == QRI_SOURCE_EXPAND)
+        return s->left != NULL && add_joins(p, s->left);
+    if (s->kind != QRI_SOURCE_JOIN)
+        return false;
+    bool both = s->join == QR_JOIN_INNER || s->join == QR_JOIN_CROSS;
+    if (add_joins(p, s->left)) {
+        add_condition(p, both || s->join == QR_JOIN_RIGHT ? s->on : NULL);
+        return true;
+    }
+    if (!add_joins(p, s->right))
+        return false;
+    add_condition(p, both || s->join == QR_JOIN_LEFT ? s->on : NULL);
+    return true;
+}
+
+/* A column of (SELECT 1 AS a) or (VALUES (1), (2)) stands for what is written there. */
+static const struct qr_expr *written_value(void *arg, const struct qr_expr *expr)
+{
+    struct point *p = (struct point *)arg;
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    const struct qr_expr *ret = NULL;
+    if (leaf == NULL || p->status != QR_OK)
+        return NULL;
+    p->status = QR_NOT_FOUND;
+    if (leaf->kind != QRI_LEAF_COLUMN || leaf->source->kind != QRI_SOURCE_QUERY)
+        return NULL;
+    const struct qri_query *q = leaf->source->query;
+    if (leaf->column >= q->out_count)
+        return NULL;
+    if (q->kind == QRI_QUERY_VALUES && q->row_count <= POINT_ROWS_MAX) {
+        p->row_count = q->row_count > p->row_count ? q->row_count : p->row_count;
+        ret = q->rows[p->row < q->row_count ? p->row : 0][leaf->column];
+    } else if (q->kind == QRI_QUERY_SELECT && q->from_count == 0 && q->where == NULL &&
+               !q->is_grouped && q->for_inner == NULL) {
+        ret = q->items[leaf->column];
+    }
+    if (ret != NULL && !ret->has_foreign)
+        p->status = QR_OK;
+    return p->status == QR_OK ? ret : NULL;
+}
+
+/* Is `value` compared with the column as the index compares? */
+static bool compares_as_index(const struct qr_type *column, const struct qr_expr *value)
+{
+    if (!qr_type_is_string(column))
+        return qr_type_family(column) == qr_type_family(&value->type);
+    return qr_type_is_string(&value->type) &&
+           (value->type.collation == column->collation || value->label < QR_LABEL_IMPLICIT);
+}
+
+/* Will it be the same in the lock and in the query? GETDATE() would not. */
+static bool is_settled(const struct qr_expr *expr)
+{
+    while (expr->kind == QR_EXPR_CAST)
+        expr = expr->args[0];
+    return expr->kind == QR_EXPR_VAR || expr->volatility == QR_DETERMINISTIC;
+}
+
+static enum qr_status value_of(struct point *p, uint32_t column_id, const struct qr_expr **ret_expr)
+{
+    *ret_expr = NULL;
+    for (size_t i = 0; i < 2 * p->condition_count; i++) {
+        const struct qr_expr *cmp = p->conditions[i / 2];
+        const struct qr_expr *value = cmp->args[1 - i % 2];
+        const struct qri_leaf *leaf = qri_leaf_of(cmp->args[i % 2]);
+        if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN || leaf->source != p->source ||
+            leaf->column >= p->source->column_count ||
+            p->source->columns[leaf->column].column_id != column_id)
+            continue;
+        const struct qr_type *type = &p->source->columns[leaf->column].type;
+        p->status = QR_OK;
+        QR_TRY(qr_expr_rewrite(p->c->arena, value, written_value, p, &value, p->c->err));
+        if (p->status != QR_OK || value->has_foreign || !is_settled(value) ||
+            !compares_as_index(type, value))
+            continue;
+        return qr_expr_convert(&p->c->b, *type, value, ret_expr);
+    }
+    return QR_OK;
+}
+
+static enum qr_status push_prelock(struct qri_compile *c, const struct qr_plan_prelock *prelock)
+{
+    c->prelocks = (struct qr_plan_prelock *)qr_arena_grow(
+        c->arena, c->prelocks, c->prelock_count, &c->prelock_capacity, c->prelock_count + 1,
+        sizeof(*c->prelocks));
+    if (c->prelocks == NULL)
+        return qri_nomem(c);
+    c->prelocks[c->prelock_count++] = *prelock;
+    return QR_OK;
+}
+
+/* One lock of the key, or one for each row of VALUES that it is compared with. */
+static enum qr_status lock_index(struct point *p, const struct qr_cat_index *index,
+                                 const struct qr_plan_prelock *how, bool *ret_done)
+{
+    struct qri_compile *c = p->c;
+    size_t before = c->prelock_count;
+    p->row_count = 1;
+    for (p->row = 0; p->row < p->row_count; p->row++) {
+        struct qr_plan_prelock prelock = *how;
+        prelock.index = index;
+        prelock.key = QRI_ARRAY(c, index->key_count, const struct qr_expr *);
+        if (prelock.key == NULL)
+            return qri_nomem(c);
+        for (size_t k = 0; k < index->key_count; k++) {
+            QR_TRY(value_of(p, index->columns[k].column_id, &prelock.key[k]));
+            if (prelock.key[k] == NULL) {
+                c->prelock_count = before;
+                return QR_OK;
+            }
+        }
+        QR_TRY(push_prelock(c, &prelock));
+    }
+    *ret_done = true;
+    return QR_OK;
+}
+
+static enum qr_status lock_point(struct qri_compile *c, const struct qri_query *q,
+                                 struct qri_source *s, const struct qr_plan_prelock *how,
+                                 bool *ret_done)
+{
+    struct point p = {.c = c, .source = s};
+    add_condition(&p, q->where);
+    for (size_t i = 0; i < q->from_count; i++)
+        (void)add_joins(&p, q->from[i]);
+    for (size_t i = 0; i < s->object->index_count && !*ret_done; i++) {
+        const struct qr_cat_index *index = &s->object->indexes[i];
+        if (index->is_unique && !index->is_disabled && index->filter_text.n == 0 &&
+            index->key_count <= KEY_COLUMNS_MAX)
+            QR_TRY(lock_index(&p, index, how, ret_done));
+    }
+    return QR_OK;
+}
+
+static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
+                              struct qri_source *s, const struct need *need)
+{
+    struct qr_plan_prelock lock = {.table = s->object,
+                                   .mode = need->point,
+                                   .no_wait = (s->hints & QRI_HINT_NOWAIT) != 0,
+                                   .is_brief = need->table_is_brief};
+    bool done = false;
+    if (need->point != QR_PLAN_LOCK_NONE)
+        QR_TRY(lock_point(c, q, s, &lock, &done));
+    lock.mode = need->table;
+    if (done) /* the table's intention, before the key */
+        lock.mode = need->point == QR_PLAN_LOCK_S ? QR_PLAN_LOCK_IS : QR_PLAN_LOCK_IX;
+    return lock.mode == QR_PLAN_LOCK_NONE ? QR_OK : push_prelock(c, &lock);
+}
+
+enum qr_status qri_prelock_target(struct qri_compile *c, const struct qr_cat_object *table,
+                                  uint32_t hints)
+{
+    struct qr_plan_prelock lock = {
+        .table = table, .mode = QR_PLAN_LOCK_X, .no_wait = (hints & QRI_HINT_NOWAIT) != 0};
+    bool whole = (hints & (QRI_HINT_TABLOCK | QRI_HINT_TABLOCKX)) != 0;
+    return whole && c->env->takes_locks ? push_prelock(c, &lock) : QR_OK;
+}
+
+/* ---- rows ---- */
+
+static bool has_rows_to_lock(const struct qri_source *s)
+{
+    return s->kind == QRI_SOURCE_TABLE && !s->is_temp && s->object->type == QR_CAT_TABLE &&
+           (s->object->storage == QR_STORE_ROWID || s->object->storage == QR_STORE_KEYED ||
+            s->object->storage == QR_STORE_HEAP);
+}
+
+static enum qr_status row_lock(struct qri_compile *c, struct qri_query *q, struct qri_source *s,
+                               const struct need *need)
+{
+    struct qri_row_lock *item = &q->locks->items[q->locks->count];
+    struct qr_plan_lock *lock = QRI_NEW(c, struct qr_plan_lock);
+    if (lock == NULL)
+        return qri_nomem(c);
+    struct qri_scope *scope = c->scope;
+    c->scope = s->scope;
+    enum qr_status status = qri_source_key(c, s, &item->keys, &item->key_count);
+    c->scope = scope;
+    QR_TRY(status);
+    struct qr_type *types = QRI_ARRAY(c, item->key_count, struct qr_type);
+    if (types == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < item->key_count; i++)
+        types[i] = item->keys[i]->type;
+    lock->table = s->object;
+    lock->mode = need->row;
+    lock->read_past = (s->hints & QRI_HINT_READPAST) != 0;
+    lock->no_wait = (s->hints & QRI_HINT_NOWAIT) != 0;
+    lock->is_brief = need->row_is_brief;
+    lock->key_types = types;
+    lock->key_count = item->key_count;
+    item->lock = lock;
+    q->locks->count++;
+    c->locks_rows = true;
+    return QR_OK;
+}
+
+static enum qr_status lock_source(struct qri_compile *c, struct qri_query *q, struct qri_source *s)
+{
+    if (s->kind == QRI_SOURCE_JOIN) {
+        QR_TRY(lock_source(c, q, s->left));
+        return lock_source(c, q, s->right);
+    }
+    if (s->kind == QRI_SOURCE_EXPAND)
+        return s->left == NULL ? QR_OK : lock_source(c, q, s->left);
+    if (!has_rows_to_lock(s))
+        return QR_OK;
+    struct need need = need_of(c, s);
+    if (!c->env->takes_locks)
+        return QR_OK;
+    QR_TRY(prelock(c, q, s, &need));
+    return need.row == QR_PLAN_LOCK_NONE ? QR_OK : row_lock(c, q, s, &need);
+}
+
+static size_t count_sources(const struct qri_source *s)
+{
+    if (s == NULL)
+        return 0;
+    return s->kind == QRI_SOURCE_JOIN     ? count_sources(s->left) + count_sources(s->right)
+           : s->kind == QRI_SOURCE_EXPAND ? count_sources(s->left)
+                                          : 1;
+}
+
+enum qr_status qri_block_locks(struct qri_emit *em, struct qri_query *q)
+{
+    struct qri_compile *c = em->c;
+    if (q->locks != NULL)
+        return QR_OK;
+    size_t count = 0;
+    for (size_t i = 0; i < q->from_count; i++)
+        count += count_sources(q->from[i]);
+    q->locks = QRI_NEW(c, struct qri_row_locks);
+    if (q->locks == NULL)
+        return qri_nomem(c);
+    q->locks->items = QRI_ARRAY(c, count + 1, struct qri_row_lock);
+    if (q->locks->items == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < q->from_count; i++)
+        QR_TRY(lock_source(c, q, q->from[i]));
+    return QR_OK;
+}
+
+/* ---- text ---- */
+
+bool qri_locks_outside(const struct qri_query *q)
+{
+    bool limited = q->top.amount != NULL || q->offset != NULL || q->fetch != NULL;
+    return q->locks->count > 0 && limited && !q->is_grouped && !q->distinct && !q->has_window &&
+           q->set_count == 0 && !q->top.percent && !q->top.with_ties && !qri_assigns_live(q);
+}
+
+enum qr_status qri_emit_lock_keys(struct qri_emit *em, struct qr_buf *out,
+                                  const struct qri_query *q)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < q->locks->count; i++)
+        for (size_t k = 0; k < q->locks->items[i].key_count; k++) {
+            qr_buf_addz(out, ", ");
+            em->depth = 0;
+            QR_TRY(qri_emit_expr(em, out, q->locks->items[i].keys[k]));
+            qr_buf_printf(out, " AS l%zu", ++n);
+        }
+    return QR_OK;
+}
+
+enum qr_status qri_emit_locks(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q,
+                              bool by_name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < q->locks->count; i++) {
+        const struct qri_row_lock *item = &q->locks->items[i];
+        struct qr_plan_param param = {.kind = QR_PARAM_LOCK, .lock = item->lock};
+        qr_buf_addz(out, i == 0 ? "qlock(" : " AND qlock(");
+        QR_TRY(qri_emit_param(em, out, &param));
+        for (size_t k = 0; k < item->key_count; k++) {
+            qr_buf_addz(out, ", ");
+            em->depth = 0;
+            if (by_name)
+                qr_buf_printf(out, "l%zu", ++n);
+            else
+                QR_TRY(qri_emit_expr(em, out, item->keys[k]));
+        }
+        qr_buf_addz(out, ")");
+    }
+    return QR_OK;
+}
+
+static enum qr_status emit_conditions(struct qri_emit *em, struct qr_buf *out,
+                                      const struct qri_source *s, size_t *count)
+{
+    if (s->kind != QRI_SOURCE_JOIN)
+        return QR_OK;
+    QR_TRY(emit_conditions(em, out, s->left, count));
+    QR_TRY(emit_conditions(em, out, s->right, count));
+    const struct qr_expr *on = s->right->kind == QRI_SOURCE_EXPAND ? s->right->on : s->on;
+    if (on == NULL || (s->join != QR_JOIN_INNER && s->join != QR_JOIN_CROSS_APPLY))
+        return QR_OK;
+    qr_buf_addz(out, (*count)++ == 0 ? "(" : " AND (");
+    em->depth = 0;
+    QR_TRY(qri_emit_expr(em, out, on));
+    qr_buf_addz(out, ")");
+    return QR_OK;
+}
+
+enum qr_status qri_emit_where_locked(struct qri_emit *em, struct qr_buf *out, struct qri_query *q)
+{
+    size_t count = 0;
+    qr_buf_addz(out, " WHERE ");
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_NODE + QRI_LEVEL_QUERY));
+    if (q->where != NULL) {
+        qr_buf_addz(out, "(");
+        QR_TRY(qri_emit_expr(em, out, q->where));
+        qr_buf_addz(out, ") AND ");
+    }
+    qr_buf_addz(out, "CASE WHEN ");
+    for (size_t i = 0; i < q->from_count; i++)
+        QR_TRY(emit_conditions(em, out, q->from[i], &count));
+    em->depth = 0;
+    if (q->where != NULL) {
+        qr_buf_addz(out, count++ == 0 ? "(" : " AND (");
+        QR_TRY(qri_emit_expr(em, out, q->where));
+        qr_buf_addz(out, ")");
+    }
+    /* SQLite leaves conditions with subqueries to the end, also behind those of a query around a
+     * view, and so locks what passes all of them */
+    qr_buf_addz(out, count == 0 ? "1 THEN (SELECT " : " THEN (SELECT ");
+    QR_TRY(qri_emit_locks(em, out, q, false));
+    qr_buf_addz(out, ") END");
+    qri_emit_leave(em, QRI_LEVEL_NODE + QRI_LEVEL_QUERY);
+    return QR_OK;
+}
