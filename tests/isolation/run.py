@@ -5,6 +5,7 @@ usage: run.py [--build DIR] [--all] [--specs [NAME...]] ...
   run.py                              what `./test` runs
   run.py --specs lost_update          that spec, whatever it needs
   run.py --specs --needs deadlock     the specs that wait for `deadlock`
+  run.py --histories RR SER --seconds 20
   run.py --specs NAME --level SER --order "a1 b1 a2 b2" --verbose   one order, with its transcript
 """
 import argparse
@@ -27,6 +28,9 @@ def parse_options():
     p.add_argument("--limit", type=int, help="orders of a spec at a level")
     p.add_argument("--verbose", action="store_true", help="the transcript of each order")
     p.add_argument("--edition", default="", help="of the databases")
+    p.add_argument("--histories", nargs="*", metavar="LEVEL", help="only histories; these levels, or all")
+    p.add_argument("--seconds", type=int, help="of all histories together")
+    p.add_argument("--seed", type=int, default=0)
     options = p.parse_args()
     os.environ["QUIRE_BUILD"] = os.path.abspath(options.build)
     os.environ["QUIRE_TEST_EDITION"] = options.edition
@@ -63,13 +67,40 @@ def spec_suite(quired, options):
     return len(results) - failed, failed
 
 
+def history_suite(quired, options):
+    import histories
+    if options.seconds:
+        histories.SHORT_SECONDS = histories.LONG_SECONDS = options.seconds
+    chosen = []
+    for kind in histories.KINDS:
+        if options.histories and kind[0] not in options.histories:
+            continue
+        if is_chosen(kind[2], bool(options.histories), options):
+            chosen.append(kind)
+        else:
+            print(f"skipped history {kind[0]}: needs {' '.join(kind[2])}")
+    return histories.run(quired, chosen, options.all, options.edition, os.environ["QUIRE_BUILD"],
+                         options.seed)
+
+
+def run_suite(suite, options, announced=()):
+    import wire
+    with wire.server.Server("--allow-plaintext-login", announced=announced) as quired:
+        return suite(quired, options)
+
+
 def main():
     options = parse_options()
-    import wire
-    passed = failed = 0
-    with wire.server.Server("--allow-plaintext-login",
-                            announced={"deadlock"}) as quired:
-        passed, failed = spec_suite(quired, options)
+    import histories
+    counts = []
+    if options.histories is None:
+        counts.append(run_suite(spec_suite, options, {"deadlock"}))
+    if options.specs is None and not options.needs:
+        counts.append(run_suite(history_suite, options, {"deadlock"} | histories.ANNOUNCED))
+        if options.all and not options.edition:
+            options.edition = os.environ["QUIRE_TEST_EDITION"] = "Hyperscale"
+            counts.append(run_suite(history_suite, options, {"deadlock"} | histories.ANNOUNCED))
+    passed, failed = (sum(column) for column in zip(*counts))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

@@ -1,7 +1,6 @@
 """Connections that one thread can watch by the dozen: a request is sent, its reply is picked up later."""
 import os
 import select
-import socket
 import struct
 import sys
 
@@ -64,13 +63,11 @@ class Connection(tds.Connection):
 
     def poll(self):
         """The reply to what was submitted, or None: not all of it is here yet. Raises what GONE names."""
-        try:
-            data = self.socket.recv(1 << 18, socket.MSG_DONTWAIT)
+        if wait_any([self], 0):  # a socket with a timeout would wait for it in recv
+            data = self.socket.recv(1 << 18)
             if not data:
                 raise tds.Closed()
             self.clear += data
-        except BlockingIOError:
-            pass
         while (last := self.packet()) is not None:
             if not last:
                 continue
