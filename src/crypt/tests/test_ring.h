@@ -37,11 +37,11 @@ static inline const struct qr_server_key *t_server_key(void)
 {
     static struct qr_server_key *key;
 #ifdef QR_TEST_KEYS
-    static struct qr_sim *sim;
-    if (key == NULL) {
-        sim = qr_sim_new(&(struct qr_sim_options){.seed = 77});
+    if (key == NULL) { /* it needs its disk only while it is opened */
+        struct qr_sim *sim = qr_sim_new(&(struct qr_sim_options){.seed = 77});
         if (qr_server_key_open(qr_sim_env(sim), "/server.key", true, &key, NULL) != QR_OK)
             __builtin_trap();
+        qr_sim_free(sim);
     }
 #endif
     return key;
