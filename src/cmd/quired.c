@@ -21,7 +21,7 @@ static int print_help(void)
 int main(int argc, char **argv)
 {
     struct qri_settings settings = {0};
-    struct qr_log_sink sink;
+    static struct qr_log_sink sink; /* whoever cuts a slow end short writes a line while we exit */
     struct qr_arena arena;
     struct qr_err err = {0};
     struct qr_env *env = qr_env_real();

@@ -244,12 +244,10 @@ static void *end_in_time(void *arg)
 
 void qri_role_end_within(struct qri_role *role, int ms, int code)
 {
-    struct watchdog *watchdog = qr_arena_alloc(role->arena, sizeof *watchdog);
+    static struct watchdog watchdog; /* the thread is there as long as the process */
     pthread_t thread;
-    if (watchdog == NULL)
-        return;
-    *watchdog = (struct watchdog){role->env, role->log, ms, code};
-    if (qr_thread_start("stop", 0, end_in_time, watchdog, &thread, NULL) == QR_OK)
+    watchdog = (struct watchdog){role->env, role->log, ms, code};
+    if (qr_thread_start("stop", 0, end_in_time, &watchdog, &thread, NULL) == QR_OK)
         pthread_detach(thread);
 }
 
