@@ -50,6 +50,14 @@ static inline void open_blob(struct world *w)
         check(qr_keyring_new(w->place.env, t_server_key(), w->blob, &w->place.keyring, &err), &err);
 }
 
+static inline void close_blob(struct world *w)
+{
+    qr_keyring_free(w->place.keyring);
+    qr_blob_close(w->blob);
+    w->place.keyring = NULL;
+    w->blob = NULL;
+}
+
 static inline void open_store(struct world *w, const char *dir, bool make)
 {
     struct qr_err err = {0};
@@ -82,7 +90,7 @@ static inline void crash(struct world *w)
     if (w->conn != NULL)
         qr_conn_close(w->conn);
     qr_store_abandon(w->store);
-    qr_blob_close(w->blob);
+    close_blob(w);
     w->conn = NULL;
     w->store = NULL;
     qr_sim_power_cut(w->sim);
@@ -93,7 +101,7 @@ static inline void end(struct world *w)
 {
     if (w->store != NULL)
         close_store(w);
-    qr_blob_close(w->blob);
+    close_blob(w);
     qr_sim_free(w->sim);
 }
 
