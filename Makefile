@@ -25,6 +25,7 @@ test-all: build
 bench: build
 	python3 bench/run.py --build $(BUILD)
 	python3 bench/hyper.py --build $(BUILD)
+	python3 bench/txn.py --build $(BUILD)
 	python3 bench/constant.py --build $(BUILD)
 	python3 bench/control.py --build $(BUILD)
 	python3 bench/move.py --build $(BUILD)

@@ -5,106 +5,14 @@
  *        [--clients 16] [--seconds 5] [--scale 16] [--rows 1000000]
  * Prints one JSON line: per second, mean and percentiles in microseconds, CPU of this program. */
 #include "load.h"
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CLIENTS_MAX = 256, SAMPLES_MAX = 8 << 20, STEPS_MAX = 16 };
-
-void load_die(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-uint32_t load_random(struct load_conn *c, uint32_t below)
-{
-    uint32_t x = c->random;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    c->random = x;
-    return (uint32_t)(((uint64_t)x * below) >> 32);
-}
-
-void load_put(struct load_conn *c, const void *bytes, size_t n)
-{
-    if (c->out_len + n > c->out_cap) {
-        c->out_cap = (c->out_len + n) * 2;
-        c->out = realloc(c->out, c->out_cap);
-        if (c->out == NULL)
-            load_die("out of memory");
-    }
-    memcpy(c->out + c->out_len, bytes, n);
-    c->out_len += n;
-}
-
-void load_flush(struct load_conn *c)
-{
-    for (size_t done = 0; done < c->out_len;) {
-        ssize_t n = write(c->fd, c->out + done, c->out_len - done);
-        if (n <= 0)
-            load_die("write: %s", strerror(errno));
-        done += (size_t)n;
-    }
-    c->out_len = 0;
-}
-
-/* Reads what is there (or waits for some). False at the end of the connection. */
-bool load_read(struct load_conn *c)
-{
-    if (c->in_cap - c->in_len < 65536) {
-        c->in_cap = c->in_cap == 0 ? 262144 : c->in_cap * 2;
-        c->in = realloc(c->in, c->in_cap);
-        if (c->in == NULL)
-            load_die("out of memory");
-    }
-    ssize_t n = read(c->fd, c->in + c->in_len, c->in_cap - c->in_len);
-    if (n <= 0)
-        return false;
-    c->in_len += (size_t)n;
-    c->answer_bytes += (uint64_t)n;
-    return true;
-}
-
-void load_await(struct load_conn *c, const struct load_protocol *p)
-{
-    while (!p->answered(c))
-        if (!load_read(c))
-            load_die("the server closed the connection");
-}
-
-void load_open(struct load_conn *c, const char *host, int port)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int one = 1;
-    inet_pton(AF_INET, host, &to.sin_addr);
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
-        load_die("connect to %s:%d: %s", host, port, strerror(errno));
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-}
 
 /* ---- the loop ---- */
 
@@ -141,7 +49,7 @@ static void answer(struct load_conn *c, int *step, const struct load_protocol *p
         begin(c, p, w, o, *step);
         return;
     }
-    int64_t now = now_ns();
+    int64_t now = load_now_ns();
     f->done++;
     f->failed += c->failed ? 1 : 0;
     if (f->count < SAMPLES_MAX)
@@ -161,11 +69,11 @@ static void loop(struct load_conn *conns, const struct load_protocol *p, enum lo
 {
     int steps[CLIENTS_MAX] = {0};
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    int64_t start = now_ns(), end = start + (int64_t)o->seconds * 1000000000;
+    int64_t start = load_now_ns(), end = start + (int64_t)o->seconds * 1000000000;
     for (int i = 0; i < o->clients; i++) {
         struct epoll_event e = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
         epoll_ctl(epoll, EPOLL_CTL_ADD, conns[i].fd, &e);
-        conns[i].started_ns = now_ns();
+        conns[i].started_ns = load_now_ns();
         begin(&conns[i], p, w, o, 0);
     }
     for (int open = o->clients; open > 0;) {
@@ -185,7 +93,7 @@ static void loop(struct load_conn *conns, const struct load_protocol *p, enum lo
                 open--;
         }
     }
-    f->seconds = (double)(now_ns() - start) / 1e9;
+    f->seconds = (double)(load_now_ns() - start) / 1e9;
     close(epoll);
 }
 
@@ -214,7 +122,7 @@ static void print(const struct load_options *o, struct figures *f)
 static void once(struct load_conn *c, const struct load_protocol *p, enum load_workload w,
                  const struct load_options *o)
 {
-    int64_t start = now_ns();
+    int64_t start = load_now_ns();
     if (w == LOAD_BULK) {
         p->bulk(c, o->rows);
     } else {
@@ -222,7 +130,7 @@ static void once(struct load_conn *c, const struct load_protocol *p, enum load_w
         begin(c, p, w, o, 0);
         load_await(c, p);
     }
-    double seconds = (double)(now_ns() - start) / 1e9;
+    double seconds = (double)(load_now_ns() - start) / 1e9;
     if (c->failed)
         load_die("the request failed");
     printf("{\"target\":\"%s\",\"workload\":\"%s\",\"clients\":1,\"seconds\":%.3f,\"rows\":%ld,"
@@ -261,8 +169,8 @@ static void run_input(struct load_conn *c, const struct load_protocol *p)
 
 static enum load_workload workload_of(const char *name)
 {
-    static const char *const names[LOAD_WORKLOADS] = {
-        "tpcb", "tpcb_step", "insert", "point", "point_text", "stream", "bulk"};
+    static const char *const names[LOAD_WORKLOADS] = {"tpcb",       "tpcb_step", "insert", "point",
+                                                      "point_text", "stream",    "bulk"};
     for (int i = 0; i < LOAD_WORKLOADS; i++)
         if (strcmp(name, names[i]) == 0)
             return (enum load_workload)i;
@@ -305,9 +213,16 @@ static void parse_options(struct load_options *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static struct load_conn conns[CLIENTS_MAX];
-    struct load_options o = {.target = "quire", .host = "127.0.0.1", .user = "", .password = "",
-                             .database = "master", .workload = "tpcb", .clients = 16,
-                             .seconds = 5, .scale = 16, .rows = 1000000};
+    struct load_options o = {.target = "quire",
+                             .host = "127.0.0.1",
+                             .user = "",
+                             .password = "",
+                             .database = "master",
+                             .workload = "tpcb",
+                             .clients = 16,
+                             .seconds = 5,
+                             .scale = 16,
+                             .rows = 1000000};
     parse_options(&o, argc, argv);
     const struct load_protocol *p = strcmp(o.target, "pg") == 0 ? &load_pg : &load_tds;
     if (strcmp(o.workload, "init") == 0) { /* SQL from standard input */
@@ -331,7 +246,7 @@ int main(int argc, char **argv)
     if (single)
         o.clients = 1;
     for (int i = 0; i < o.clients; i++) {
-        conns[i].random = 2463534242u + (uint32_t)i * 7919u + (uint32_t)now_ns();
+        conns[i].random = 2463534242u + (uint32_t)i * 7919u + (uint32_t)load_now_ns();
         p->connect(&conns[i], &o);
         if (w != LOAD_BULK)
             p->prepare(&conns[i], w, &o);

@@ -8,12 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { LOAD_SLOTS = 32 }; /* prepared statements of a connection of txn.c */
+
 struct load_conn {
     int fd;
     uint32_t random; /* xorshift state */
     uint8_t *out, *in;
     size_t out_len, out_cap, in_len, in_cap, in_at; /* in_at: how far the answer was looked at */
-    int32_t handle;  /* of the prepared statement */
+    int32_t handle;                                 /* of the prepared statement */
+    int32_t handles[LOAD_SLOTS];
+    uint64_t tran; /* TDS: descriptor of the open transaction */
     int64_t started_ns;
     uint64_t answer_bytes;
     bool in_message; /* TDS: packets of one answer have come, more follow */
@@ -32,8 +36,8 @@ enum load_workload {
     LOAD_INSERT,
     LOAD_POINT,
     LOAD_POINT_TEXT, /* the same without parameters, every text a new one: ad-hoc SQL */
-    LOAD_STREAM, /* one connection, one big answer */
-    LOAD_BULK,   /* one connection, one bulk load */
+    LOAD_STREAM,     /* one connection, one big answer */
+    LOAD_BULK,       /* one connection, one bulk load */
     LOAD_WORKLOADS
 };
 
@@ -50,13 +54,20 @@ struct load_protocol {
     bool (*answered)(struct load_conn *c);
     /* Sends `rows` rows and waits for the answer; blocking. */
     void (*bulk)(struct load_conn *c, long rows);
+    /* txn.c: prepares a text with int parameters @1, @2, ... (blocking); appends its execution, or
+     * a text, to c->out. */
+    void (*prepare_slot)(struct load_conn *c, int slot, const char *text, int count);
+    void (*execute_slot)(struct load_conn *c, int slot, const int32_t *values, int count);
+    void (*query)(struct load_conn *c, const char *text);
 };
 extern const struct load_protocol load_tds, load_pg;
 
-/* load.c: buffers and blocking I/O that the protocols share */
+/* load_io.c: buffers and blocking I/O that the protocols share */
+int64_t load_now_ns(void);
 void load_put(struct load_conn *c, const void *bytes, size_t n);
-void load_flush(struct load_conn *c);               /* writes all of c->out, blocking */
-void load_await(struct load_conn *c, const struct load_protocol *p); /* reads one answer, blocking */
+void load_flush(struct load_conn *c); /* writes all of c->out, blocking */
+void load_await(struct load_conn *c,
+                const struct load_protocol *p); /* reads one answer, blocking */
 /* Reads what is there, or waits for some. False at the end of the connection. */
 bool load_read(struct load_conn *c);
 void load_open(struct load_conn *c, const char *host, int port);

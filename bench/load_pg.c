@@ -257,4 +257,34 @@ static void bulk(struct load_conn *c, long rows)
     load_await(c, &load_pg);
 }
 
-const struct load_protocol load_pg = {pg_connect, prepare, run, request, answered, bulk};
+static void prepare_slot(struct load_conn *c, int slot, const char *text, int count)
+{
+    char name[16], numbered[1024];
+    size_t at = 0;
+    (void)count;
+    for (; *text != '\0' && at + 2 < sizeof numbered; text++)
+        numbered[at++] = *text == '@' ? '$' : *text;
+    numbered[at] = '\0';
+    snprintf(name, sizeof name, "s%d", slot);
+    parse(c, name, numbered);
+    sync(c);
+    load_flush(c);
+    load_await(c, &load_pg);
+    if (c->failed)
+        load_die("prepare failed: %.300s", numbered);
+}
+
+static void execute_slot(struct load_conn *c, int slot, const int32_t *values, int count)
+{
+    char name[16], texts[8][16];
+    const char *pointers[8];
+    snprintf(name, sizeof name, "s%d", slot);
+    for (int i = 0; i < count; i++) {
+        snprintf(texts[i], sizeof texts[i], "%d", (int)values[i]);
+        pointers[i] = texts[i];
+    }
+    execute(c, name, pointers, count);
+}
+
+const struct load_protocol load_pg = {
+    pg_connect, prepare, run, request, answered, bulk, prepare_slot, execute_slot, query};

@@ -58,6 +58,15 @@ static void packetise(struct load_conn *c, uint8_t type, size_t start)
     free(payload);
 }
 
+/* BEGIN TRAN is answered by ENVCHANGE 8 with a descriptor; its end by 9 or 10. */
+static void note_tran(struct load_conn *c, const uint8_t *change)
+{
+    if (change[3] == 8 && change[4] == 8)
+        memcpy(&c->tran, change + 5, 8);
+    else if (change[3] == 9 || change[3] == 10)
+        c->tran = 0;
+}
+
 /* Answers end with the packet whose status says so; a DONE in it tells errors. */
 static bool answered(struct load_conn *c)
 {
@@ -71,6 +80,8 @@ static bool answered(struct load_conn *c)
         bool last = (head[1] & 1) != 0;
         if (!c->in_message && head[8] == 0xAA) /* an answer that begins with an error */
             c->failed = true;
+        if (!c->in_message && n >= 21 && head[8] == 0xE3) /* it begins with an ENVCHANGE */
+            note_tran(c, head + 8);
         c->in_message = !last;
         if (last && n >= 21) { /* DONE: token, status (2), command (2), count (8) */
             const uint8_t *done = head + n - 13;
@@ -159,7 +170,7 @@ static void all_headers(struct load_conn *c)
     put32(c, 22);
     put32(c, 18);
     put16(c, 2); /* transaction descriptor */
-    put64(c, 0);
+    put64(c, c->tran);
     put32(c, 1);
 }
 
@@ -234,6 +245,26 @@ static int32_t handle_in(const uint8_t *p, size_t n)
     return 0;
 }
 
+static int32_t prepare_text(struct load_conn *c, const char *params, const char *text)
+{
+    size_t start = c->out_len;
+    rpc(c, 11); /* sp_prepare */
+    int_param(c, 0, true, true);
+    text_param(c, params);
+    text_param(c, text);
+    int_param(c, 1, false, false);
+    packetise(c, 0x03, start);
+    load_flush(c);
+    while (c->in_len < 8 || c->in_len < ((size_t)c->in[2] << 8 | c->in[3])) /* one packet */
+        if (!load_read(c))
+            load_die("the server closed the connection");
+    int32_t handle = handle_in(c->in, c->in_len);
+    load_await(c, &load_tds);
+    if (c->failed || handle == 0)
+        load_die("prepare failed: %.300s", text);
+    return handle;
+}
+
 static const char tpcb_text[] =
     "BEGIN TRAN UPDATE accounts SET abalance = abalance + @delta WHERE aid = @aid "
     "SELECT abalance FROM accounts WHERE aid = @aid "
@@ -257,21 +288,7 @@ static void prepare(struct load_conn *c, enum load_workload w, const struct load
         return;
     if (texts[w].text == NULL)
         load_die("this workload is for PostgreSQL");
-    size_t start = c->out_len;
-    rpc(c, 11); /* sp_prepare */
-    int_param(c, 0, true, true);
-    text_param(c, texts[w].params);
-    text_param(c, texts[w].text);
-    int_param(c, 1, false, false);
-    packetise(c, 0x03, start);
-    load_flush(c);
-    while (c->in_len < 8 || c->in_len < ((size_t)c->in[2] << 8 | c->in[3])) /* one packet */
-        if (!load_read(c))
-            load_die("the server closed the connection");
-    c->handle = handle_in(c->in, c->in_len);
-    load_await(c, &load_tds);
-    if (c->failed || c->handle == 0)
-        load_die("prepare failed");
+    c->handle = prepare_text(c, texts[w].params, texts[w].text);
 }
 
 static void text_request(struct load_conn *c, const struct load_options *o)
@@ -396,4 +413,40 @@ static void bulk(struct load_conn *c, long rows)
     load_await(c, &load_tds);
 }
 
-const struct load_protocol load_tds = {tds_connect, prepare, run, request, answered, bulk};
+/* ---- transactions of several requests (txn.c) ---- */
+
+static void prepare_slot(struct load_conn *c, int slot, const char *text, int count)
+{
+    char params[256] = "", named[1024];
+    size_t n = 0, at = 0;
+    for (int i = 1; i <= count; i++)
+        n += (size_t)snprintf(params + n, sizeof params - n, "%s@p%d int", i > 1 ? ", " : "", i);
+    for (; *text != '\0' && at + 3 < sizeof named; text++) {
+        named[at++] = *text;
+        if (*text == '@')
+            named[at++] = 'p';
+    }
+    named[at] = '\0';
+    c->handles[slot] = prepare_text(c, params, named);
+}
+
+static void execute_slot(struct load_conn *c, int slot, const int32_t *values, int count)
+{
+    size_t start = c->out_len;
+    rpc(c, 12); /* sp_execute */
+    int_param(c, c->handles[slot], false, false);
+    for (int i = 0; i < count; i++)
+        int_param(c, values[i], false, false);
+    packetise(c, 0x03, start);
+}
+
+static void query(struct load_conn *c, const char *text)
+{
+    size_t start = c->out_len;
+    all_headers(c);
+    put_utf16(c, text);
+    packetise(c, 0x01, start);
+}
+
+const struct load_protocol load_tds = {
+    tds_connect, prepare, run, request, answered, bulk, prepare_slot, execute_slot, query};
