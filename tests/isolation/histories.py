@@ -54,9 +54,9 @@ def patient_execute(quired, database, text):
 
 
 def prepare(quired, edition):
-    quired.create_database("histories")
-    if edition == "Hyperscale":
-        with quired.connect() as master:
+    with quired.connect() as master:
+        master.execute("CREATE DATABASE histories" + (f" (EDITION = '{edition}')" if edition else ""))
+        if edition == "Hyperscale":
             master.execute("ALTER DATABASE histories MODIFY (HA_REPLICAS = 1)")
     patient_execute(quired, "histories", load.SCHEMA)
 

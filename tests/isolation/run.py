@@ -5,10 +5,12 @@ usage: run.py [--build DIR] [--all] [--specs [NAME...]] ...
   run.py                              what `./test` runs
   run.py --specs lost_update          that spec, whatever it needs
   run.py --specs --needs deadlock     the specs that wait for `deadlock`
+  run.py --programs queue_by_lock
   run.py --histories RR SER --seconds 20
   run.py --specs NAME --level SER --order "a1 b1 a2 b2" --verbose   one order, with its transcript
 """
 import argparse
+import concurrent.futures
 import os
 import sys
 
@@ -28,6 +30,7 @@ def parse_options():
     p.add_argument("--limit", type=int, help="orders of a spec at a level")
     p.add_argument("--verbose", action="store_true", help="the transcript of each order")
     p.add_argument("--edition", default="", help="of the databases")
+    p.add_argument("--programs", nargs="*", metavar="NAME", help="only programs; these, or all")
     p.add_argument("--histories", nargs="*", metavar="LEVEL", help="only histories; these levels, or all")
     p.add_argument("--seconds", type=int, help="of all histories together")
     p.add_argument("--seed", type=int, default=0)
@@ -67,6 +70,19 @@ def spec_suite(quired, options):
     return len(results) - failed, failed
 
 
+def program_suite(quired, options):
+    import programs
+    chosen = []
+    for name, (needs, _) in programs.PROGRAMS.items():
+        if options.programs and name not in options.programs:
+            continue
+        if is_chosen(needs, bool(options.programs), options):
+            chosen.append(name)
+        else:
+            print(f"skipped program {name}: needs {' '.join(needs)}")
+    return programs.run(quired, chosen, options.all)
+
+
 def history_suite(quired, options):
     import histories
     if options.seconds:
@@ -92,14 +108,20 @@ def run_suite(suite, options, announced=()):
 def main():
     options = parse_options()
     import histories
-    counts = []
-    if options.histories is None:
-        counts.append(run_suite(spec_suite, options, {"deadlock"}))
-    if options.specs is None and not options.needs:
-        counts.append(run_suite(history_suite, options, {"deadlock"} | histories.ANNOUNCED))
+    only = [options.specs, options.programs, options.histories] != [None, None, None]
+    steps, load = [], []  # side by side: specs mostly wait
+    if not only or options.specs is not None:
+        steps.append((spec_suite, options, {"deadlock"}))
+    if not only or options.programs is not None:
+        steps.append((program_suite, options, {"deadlock"}))
+    if options.histories is not None or not only and not options.needs:
+        load.append((history_suite, options, {"deadlock"} | histories.ANNOUNCED))
         if options.all and not options.edition:
-            options.edition = os.environ["QUIRE_TEST_EDITION"] = "Hyperscale"
-            counts.append(run_suite(history_suite, options, {"deadlock"} | histories.ANNOUNCED))
+            on_hyperscale = argparse.Namespace(**{**vars(options), "edition": "Hyperscale"})
+            load.append((history_suite, on_hyperscale, {"deadlock"} | histories.ANNOUNCED))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        rows = pool.map(lambda suites: [run_suite(*suite) for suite in suites], (steps, load))
+        counts = [count for row in rows for count in row]
     passed, failed = (sum(column) for column in zip(*counts))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0

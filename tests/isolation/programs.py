@@ -1,0 +1,282 @@
+"""What takes more than a few steps: many clients at once, each a thread, and a count at the end."""
+import random
+import threading
+import time
+
+import wire
+
+WORKERS, PATIENCE = 32, 60 * wire.server.SLOWNESS
+DEADLOCK, DUPLICATE = 1205, 2627
+
+
+class Wrong(AssertionError):
+    pass
+
+
+class Crew:
+    """Threads that each run `work(connection, number, dice)`; the first failure of any is raised."""
+
+    def __init__(self, quired, database, count, work, seed=0):
+        self.quired, self.database, self.work, self.failures = quired, database, work, []
+        self.threads = [threading.Thread(target=self.run, args=(n, random.Random(f"{seed}.{n}")), daemon=True)
+                        for n in range(count)]
+
+    def run(self, number, dice):
+        try:
+            self.work(self.connect(), number, dice)
+        except BaseException as error:
+            self.failures.append(error)
+
+    def connect(self):
+        return wire.Connection(self.quired, self.database, timeout=PATIENCE)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        deadline = time.monotonic() + 2 * PATIENCE
+        for thread in self.threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        if kind is None and self.failures:
+            raise self.failures[0]
+        if kind is None and any(thread.is_alive() for thread in self.threads):
+            raise Wrong("a client is still at work")
+
+
+def ok(reply, allowed=()):
+    """True; False if it failed as it may; raises otherwise."""
+    for error in reply.errors:
+        if error.number not in allowed:
+            raise Wrong(repr(error))
+    return not reply.errors
+
+
+def expect(rows, wanted, what):
+    if rows != wanted:
+        raise Wrong(f"{what}: {rows}, not {wanted}")
+
+
+def job_queue(quired, database, big, take):
+    """Workers take jobs off a table; some give theirs back, some die with one. Every job is done once."""
+    jobs = 2000 if big else 200
+    with wire.Connection(quired, database) as owner:
+        owner.execute("CREATE TABLE jobs (id int NOT NULL PRIMARY KEY, taken bit NOT NULL); "
+                      "CREATE TABLE done (id int NOT NULL, worker int NOT NULL)")
+        owner.execute(f"INSERT jobs SELECT value, 0 FROM GENERATE_SERIES(1, {jobs})")
+
+        def work(connection, number, dice):
+            while True:
+                ok(connection.batch("BEGIN TRAN"))
+                rows = take(connection)
+                if not rows:  # the rest is held by others, or done
+                    ok(connection.batch("ROLLBACK"))
+                    if connection.execute("SELECT COUNT(*) FROM jobs WHERE taken = 0") == [(0,)]:
+                        return
+                    continue
+                (job,), = rows
+                ok(connection.batch(f"INSERT done VALUES ({job}, {number})"))
+                chance = dice.random()
+                if chance < 0.05:
+                    ok(connection.batch("ROLLBACK"))
+                elif chance < 0.08:
+                    connection.close()
+                    connection = wire.Connection(quired, database, timeout=PATIENCE)
+                else:
+                    ok(connection.batch("COMMIT"))
+
+        with Crew(quired, database, WORKERS, work):
+            pass
+        expect(owner.execute("SELECT COUNT(*), COUNT(DISTINCT id), COUNT(DISTINCT worker) FROM done")[0][:2],
+               (jobs, jobs), "jobs done, different jobs")
+
+
+def take_by_lock(connection):
+    rows = connection.execute("SELECT TOP (1) id FROM jobs WITH (UPDLOCK, READPAST, ROWLOCK) "
+                              "WHERE taken = 0 ORDER BY id")
+    if rows:
+        reply = connection.batch(f"UPDATE jobs SET taken = 1 WHERE id = {rows[0][0]}")
+        ok(reply)
+        expect(reply.dones[-1].count, 1, "rows updated")
+    return rows
+
+
+def take_by_output(connection):
+    return connection.execute("WITH first AS (SELECT TOP (1) id, taken FROM jobs WITH (ROWLOCK, READPAST, UPDLOCK) "
+                              "WHERE taken = 0 ORDER BY id) UPDATE first SET taken = 1 OUTPUT inserted.id")
+
+
+def queue_by_lock(quired, database, big):
+    job_queue(quired, database, big, take_by_lock)
+
+
+def queue_by_output(quired, database, big):
+    job_queue(quired, database, big, take_by_output)
+
+
+def bank(quired, database, big):
+    """Transfers between accounts, by statements with pauses; every look at all accounts sees the same sum."""
+    accounts, rounds = 16, 100 if big else 8
+    with wire.Connection(quired, database) as owner:
+        owner.execute("CREATE TABLE account (id int NOT NULL PRIMARY KEY, v int NOT NULL); "
+                      f"INSERT account SELECT value, 100 FROM GENERATE_SERIES(1, {accounts})")
+        over = threading.Event()
+
+        def transfer(connection, _, dice):
+            for _ in range(rounds):
+                a, b = dice.sample(range(1, accounts + 1), 2)
+                connection.execute("BEGIN TRAN")
+                for sign, account in (("-", a), ("+", b)):
+                    if not ok(connection.batch(f"UPDATE account SET v = v {sign} 1 WHERE id = {account}"),
+                              {DEADLOCK}):
+                        break
+                    time.sleep(dice.random() * 0.004)
+                else:
+                    connection.execute("COMMIT" if dice.random() < 0.9 else "ROLLBACK")
+
+        def audit(connection, number, _):
+            levels = ("READ COMMITTED", "SNAPSHOT")
+            connection.execute(f"SET TRANSACTION ISOLATION LEVEL {levels[number % 2]}")
+            while not over.is_set():
+                connection.execute("BEGIN TRAN")
+                expect(connection.execute("SELECT SUM(v), COUNT(*) FROM account"),
+                       [(100 * accounts, accounts)], "money and accounts")
+                connection.execute("COMMIT")
+
+        with Crew(quired, database, 4, audit):
+            try:
+                with Crew(quired, database, 16, transfer):
+                    pass
+            finally:
+                over.set()
+
+
+def unique_storm(quired, database, big):
+    """All insert the same keys, some roll back: a key is refused only where it is there, and is there once."""
+    keys, workers = 200 if big else 20, 12
+    kept, refused, mutex = {}, set(), threading.Lock()
+    with wire.Connection(quired, database) as owner:
+        owner.execute("CREATE TABLE uniq (id int NOT NULL IDENTITY PRIMARY KEY, k int NOT NULL UNIQUE, w int NOT NULL)")
+
+        def work(connection, number, dice):
+            for key in range(keys):
+                connection.execute("BEGIN TRAN")
+                inserted = ok(connection.batch(f"INSERT uniq (k, w) VALUES ({key}, {number})"), {DUPLICATE})
+                if inserted and dice.random() < 0.7:
+                    with mutex:
+                        if key in kept:
+                            raise Wrong(f"{key} was inserted by {kept[key]} and by {number}")
+                        kept[key] = number
+                    connection.execute("COMMIT")
+                    continue
+                connection.execute("ROLLBACK")
+                if not inserted:
+                    with mutex:
+                        refused.add(key)
+
+        with Crew(quired, database, workers, work):
+            pass
+        expect(dict(owner.execute("SELECT k, w FROM uniq")), kept, "keys and who inserted them")
+        expect(sorted(refused - kept.keys()), [], "keys that were refused and are not there")
+
+
+def disconnect_storm(quired, database, big):
+    """Clients die in the midst of transactions; nothing that they held or wrote is left."""
+    rounds = 50 if big else 5
+    with wire.Connection(quired, database) as owner:
+        owner.execute("CREATE TABLE held (id int NOT NULL PRIMARY KEY, v int NOT NULL); "
+                      "INSERT held SELECT value, 0 FROM GENERATE_SERIES(1, 64)")
+
+        def work(connection, number, dice):
+            for _ in range(rounds):
+                connection.execute("BEGIN TRAN")
+                connection.execute(f"UPDATE held SET v = 1 WHERE id = {number + 1}")
+                connection.execute(f"INSERT held VALUES ({1000 + number}, 1)")
+                if dice.random() < 0.5:
+                    connection.submit(f"UPDATE held SET v = 2 WHERE id = {number + 33}")
+                connection.close()
+                connection = wire.Connection(quired, database, timeout=PATIENCE)
+            connection.close()
+
+        with Crew(quired, database, 16, work):
+            pass
+        owner.execute(f"SET LOCK_TIMEOUT {int(PATIENCE * 500)}")
+        reply = owner.batch("UPDATE held SET v = v + 10")
+        ok(reply)
+        expect(owner.execute("SELECT DISTINCT v, (SELECT COUNT(*) FROM held) FROM held"), [(10, 64)],
+               "what is left")
+
+
+def identity_storm(quired, database, big):
+    """Inserters of one table, some of whom roll back: no value is given twice, none comes back."""
+    rounds = 100 if big else 10
+    given, mutex = [], threading.Lock()
+    with wire.Connection(quired, database) as owner:
+        owner.execute("CREATE TABLE ident (id int NOT NULL IDENTITY PRIMARY KEY, w int NOT NULL)")
+
+        def work(connection, number, dice):
+            kept = []
+            for _ in range(rounds):
+                connection.execute("BEGIN TRAN")
+                values = [connection.execute(f"INSERT ident (w) OUTPUT inserted.id VALUES ({number})")[0][0]
+                          for _ in range(2)]
+                end = dice.choice(("COMMIT", "ROLLBACK"))
+                connection.execute(end)
+                with mutex:
+                    given.extend(values)
+                kept += values if end == "COMMIT" else []
+            expect([row[0] for row in connection.execute(f"SELECT id FROM ident WHERE w = {number} ORDER BY id")],
+                   kept, f"identities kept by {number}")
+
+        with Crew(quired, database, 8, work):
+            pass
+        expect(len(set(given)), len(given), "different identities")
+
+
+def huge(quired, database, big):
+    """A transaction of many rows beside small ones on other tables, and its rollback."""
+    rows = 300000 if big else 20000
+    with wire.Connection(quired, database) as owner, wire.Connection(quired, database) as other:
+        owner.timeout = PATIENCE
+        owner.socket.settimeout(PATIENCE * 5)
+        owner.execute("CREATE TABLE many (id int NOT NULL PRIMARY KEY, v int NOT NULL, filler char(100) NOT NULL); "
+                      "CREATE TABLE few (id int NOT NULL IDENTITY PRIMARY KEY)")
+        owner.execute(f"INSERT many SELECT value, 0, 'x' FROM GENERATE_SERIES(1, {rows})")
+        for end, value in (("ROLLBACK", 0), ("COMMIT", 1)):
+            owner.execute("BEGIN TRAN")
+            owner.execute("UPDATE many SET v = v + 1")
+            ok(other.batch("SET LOCK_TIMEOUT 5000; INSERT few DEFAULT VALUES"))
+            expect(other.execute("SELECT DISTINCT v FROM many"), [(0,)], "what others see of it")
+            expect(owner.execute("SELECT DISTINCT v FROM many"), [(1,)], "what it sees of itself")
+            owner.execute(end)
+            expect(other.execute("SELECT DISTINCT v, (SELECT COUNT(*) FROM many) FROM many"), [(value, rows)],
+                   f"what is there after {end}")
+        expect(other.execute("SELECT COUNT(*) FROM few"), [(2,)], "small transactions")
+
+
+# name: (what it needs of the server, the program)
+PROGRAMS = {
+    "bank": ((), bank),
+    "disconnect_storm": ((), disconnect_storm),
+    "huge": (("deferred",), huge),
+    "identity_storm": ((), identity_storm),
+    "queue_by_lock": (("deferred", "locks"), queue_by_lock),
+    "queue_by_output": (("deferred", "locks"), queue_by_output),
+    "unique_storm": ((), unique_storm),
+}
+
+
+def run(quired, names, big):
+    passed = failed = 0
+    for name in names:
+        quired.create_database(name)
+        begun = time.monotonic()
+        try:
+            PROGRAMS[name][1](quired, name, big)
+            passed += 1
+            print(f"ok     program {name}: {time.monotonic() - begun:.1f} s", flush=True)
+        except Exception as error:
+            failed += 1
+            print(f"FAILED program {name}: {type(error).__name__}: {error}", flush=True)
+    return passed, failed
