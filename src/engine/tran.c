@@ -348,11 +348,10 @@ enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status
         note_commit(session);
         qr_conn_unlock_writer(link->conn);
     }
-    if (!tran->is_write) {
-        struct qr_lsn pinned = qr_conn_pinned_lsn(link->conn);
-        if (pinned.v > session->answer_lsn)
-            session->answer_lsn = pinned.v;
-    }
+    /* a writer's too: it ran at the head, which may not be durable yet (S2) */
+    struct qr_lsn pinned = qr_conn_pinned_lsn(link->conn);
+    if (pinned.v > session->answer_lsn)
+        session->answer_lsn = pinned.v;
     return status;
 }
 

@@ -158,6 +158,25 @@ static void test_a_reader_sees_only_what_is_committed(void **state)
     fixture_close(&f);
 }
 
+static void test_the_answer_of_a_statement_that_ran_at_the_head_waits_for_what_it_read(void **state)
+{
+    struct fixture f;
+    struct client a, b;
+    (void)state;
+    with_table(&f, &a);
+    client_open(&f, &b);
+    expect(&b, "insert t values (3, N'three')", "DONE 1\n");
+    uint64_t committed = qr_session_answer_lsn(b.session);
+    expect(&a, "begin transaction", "ENV BEGIN\nDONE\n");
+    expect(&a, "update t set v = N'x' where id = 3", "DONE 1\n");
+    assert_true(qr_session_answer_lsn(a.session) >= committed);
+    expect(&a, "select count(*) from t", "COLS int\nROW 3\nDONE 1\n");
+    assert_true(qr_session_answer_lsn(a.session) >= committed);
+    client_close(&a);
+    client_close(&b);
+    fixture_close(&f);
+}
+
 static void test_a_second_writer_gives_up_after_lock_timeout(void **state)
 {
     struct fixture f;
@@ -508,6 +527,8 @@ int main(void)
         cmocka_unit_test(test_a_temporary_procedure_is_its_sessions_own),
         cmocka_unit_test(test_output_parameters_come_back_after_the_status),
         cmocka_unit_test(test_a_reader_sees_only_what_is_committed),
+        cmocka_unit_test(
+            test_the_answer_of_a_statement_that_ran_at_the_head_waits_for_what_it_read),
         cmocka_unit_test(test_a_second_writer_gives_up_after_lock_timeout),
         cmocka_unit_test(test_a_session_that_ends_lets_the_writer_lock_go),
         cmocka_unit_test(test_a_session_sees_how_another_ended_its_last_request),
