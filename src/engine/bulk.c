@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "codec/convert.h"
 #include "dml_stage.h"
+#include "lock_int.h"
 #include "prepared_int.h"
 #include "base/banned.h"
 
@@ -391,7 +392,11 @@ static enum qr_status end_bulk(struct qr_session *session, uint64_t *ret_count)
     QR_TRY(session->bulk->failed);
     struct qri_frame frame;
     QR_TRY(qri_frame_push(session, &frame, session->bulk_unit, &session->err));
-    enum qr_status status = load_in_frame(&frame, ret_count);
+    enum qr_status status = QR_OK;
+    for (bool again = true; again;) {
+        status = load_in_frame(&frame, ret_count);
+        status = qri_lock_again(session, status, &again, &session->err);
+    }
     qri_frame_pop(&frame);
     return status;
 }

@@ -20,11 +20,17 @@ static bool is_plain(const struct qr_type *type)
     }
 }
 
+struct qr_value qri_stored(const struct qr_type *type, const struct qr_value *value,
+                           uint8_t scratch[16])
+{
+    return is_plain(type) ? *value : qr_value_store(type, value, scratch);
+}
+
 static enum qr_status bind(sqlite3_stmt *stmt, int index, const struct qr_type *type,
                            const struct qr_value *value, bool copy, struct qr_err *err)
 {
     uint8_t scratch[16];
-    struct qr_value v = is_plain(type) ? *value : qr_value_store(type, value, scratch);
+    struct qr_value v = qri_stored(type, value, scratch);
     int rc = SQLITE_OK;
     /* transient for what lies on this stack; the rest lives as long as its frame or row */
     sqlite3_destructor_type keep =

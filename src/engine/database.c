@@ -21,6 +21,7 @@ static void free_database(struct qr_database *db)
     }
     qri_follow_done(db);
     qri_cache_free(db->cache);
+    qr_locks_free(db->locks);
     qri_catalog_unref(db->catalog);
     pthread_mutex_destroy(&db->mu);
     pthread_mutex_destroy(&db->catalog_mu);
@@ -135,7 +136,9 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     atomic_init(&db->catalog_serial, 1);
     atomic_init(&db->last_serial, 1);
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
-    bool good = db->cache != NULL && keep_info(db, info) == QR_OK;
+    struct qr_lock_options lock_options = {.env = instance->options.env};
+    bool good = db->cache != NULL && keep_info(db, info) == QR_OK &&
+                qr_locks_new(&lock_options, &db->locks, err) == QR_OK;
     enum qr_status status = good ? load(db, err) : qr_fail(err, QR_NOMEM, "open a database");
     if (status != QR_OK) {
         free_database(db);

@@ -1,6 +1,7 @@
 /* ddl_host.c - see ddl_host.h */
 #include "ddl_host.h"
 #include "temp_int.h"
+#include "lock_int.h"
 #include "base/banned.h"
 
 /* ---- what the DDL calls back ---- */
@@ -126,10 +127,14 @@ static enum qr_status bracket(struct qri_frame *frame, enum qri_access access, q
                               void *ctx, struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    enum qr_status status = qri_tran_statement_begin(session, access, err);
-    if (status == QR_OK)
-        status = run(frame, change, ctx, err);
-    return qri_tran_statement_end(session, status, err);
+    for (bool again = true; again;) {
+        enum qr_status status = qri_tran_statement_begin(session, access, err);
+        if (status == QR_OK)
+            status = run(frame, change, ctx, err);
+        status = qri_tran_statement_end(session, status, err);
+        QR_TRY(qri_lock_again(session, status, &again, err));
+    }
+    return QR_OK;
 }
 
 static enum qr_status run_stmt(struct qri_ddl *ddl, void *ctx, struct qr_err *err)
@@ -140,12 +145,12 @@ static enum qr_status run_stmt(struct qri_ddl *ddl, void *ctx, struct qr_err *er
 enum qr_status qri_ddl_statement(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
                                  struct qr_err *err)
 {
-    enum qri_access access = qri_ddl_is_temp_only(stmt) ? QRI_WRITE_TEMP : QRI_WRITE;
+    enum qri_access access = qri_ddl_is_temp_only(stmt) ? QRI_DDL_TEMP : QRI_DDL;
     return bracket(frame, access, run_stmt, (void *)(uintptr_t)stmt, err);
 }
 
 enum qr_status qri_ddl_call(struct qri_frame *frame, qri_ddl_fn *change, void *ctx,
                             struct qr_err *err)
 {
-    return bracket(frame, QRI_WRITE, change, ctx, err);
+    return bracket(frame, QRI_DDL, change, ctx, err);
 }

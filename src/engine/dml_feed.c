@@ -88,6 +88,10 @@ static int feed_next(sqlite3_vtab_cursor *base)
     struct qr_err *err = feed->writer->run->err;
     enum qr_status status = feed->next(feed, &more, err);
     cursor->at_end = !more;
+    if (status == QR_OK && more)
+        status = qri_lock_change(feed->writer, NULL, feed->row, feed->rowid);
+    if (status == QR_OK && more)
+        status = qri_record_insert(feed->writer, feed->row, feed->rowid);
     if (status == QR_OK)
         return SQLITE_OK;
     qri_function_fail(((struct feed_vtab *)base->pVtab)->link, NULL, status, err);

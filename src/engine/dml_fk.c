@@ -51,6 +51,7 @@ static enum qr_status check_out(struct qri_run *run, const struct qri_table *tab
     if (has_null(row, out->columns, count))
         return QR_OK;
     bool found = false;
+    QR_TRY(qri_lock_parent(run, out, row));
     QR_TRY(qri_probe(run, out->probe, table, out->columns, count, row, NULL, 0, &found));
     if (found)
         return QR_OK;

@@ -153,6 +153,8 @@ struct qri_writer {
     struct qri_sql update_sql;
     const uint16_t *updated;
     size_t updated_count;
+    bool is_locked, has_table; /* the table: IX at least, X */
+    uint32_t lock_count;
 };
 void qri_writer_init(struct qri_writer *writer, struct qri_run *run, const struct qri_table *table);
 void qri_writer_done(struct qri_writer *writer);
@@ -177,6 +179,23 @@ QR_NODISCARD enum qr_status qri_probe(struct qri_run *run, struct qri_sql sql,
 QR_NODISCARD enum qr_status qri_probe_insert(struct qri_run *run, const struct qri_table *table,
                                              const struct qri_unique *unique,
                                              const struct qr_value *row, bool *ret_found);
+
+/* ---- dml_lock.c: before a row changes, and after ---- */
+/* `old` NULL: it is inserted; `row` NULL: deleted. QR_AGAIN: see lock_int.h. */
+QR_NODISCARD enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value *old,
+                                            const struct qr_value *row, int64_t rowid);
+/* The key that a foreign key of `row` points at stays there until the transaction's end. */
+QR_NODISCARD enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out,
+                                            const struct qr_value *row);
+QR_NODISCARD enum qr_status qri_record_insert(struct qri_writer *writer, const struct qr_value *row,
+                                              int64_t rowid);
+QR_NODISCARD enum qr_status qri_record_update(struct qri_writer *writer, const struct qr_value *old,
+                                              const struct qr_value *row, int64_t rowid);
+QR_NODISCARD enum qr_status qri_record_delete(struct qri_writer *writer, const struct qr_value *old,
+                                              int64_t rowid);
+/* A statement without parameters. */
+QR_NODISCARD enum qr_status qri_record_sql(struct qr_session *session, const char *sql,
+                                           struct qr_err *err);
 
 /* ---- dml_feed.c: inserting many rows by one statement ---- */
 struct qri_feed {

@@ -4,6 +4,7 @@
 #include "ddl_host.h"
 #include "dml_stage.h"
 #include "temp_int.h"
+#include "lock_int.h"
 #include "base/banned.h"
 
 /* ---- SELECT INTO ---- */
@@ -115,7 +116,7 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code, 
     bool is_temp = names_temp((*code)->plan->into_name);
     struct into into = {.frame = frame, .code = *code, .err = err};
     enum qr_status status =
-        qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err);
+        qri_tran_statement_begin(session, is_temp ? QRI_DDL_TEMP : QRI_DDL, err);
     if (status == QR_OK)
         status = make_guarded(&into, err);
     status = qri_tran_statement_end(session, status, err);
@@ -149,7 +150,13 @@ static enum qr_status truncate(struct qri_frame *frame, const struct qr_cat_obje
     if (guard)
         QR_TRY(qri_guard_begin(session, &mark, err));
     session->no_interrupt = true;
-    enum qr_status status = qri_exec(session->link, sql, err);
+    enum qr_status status = QR_OK;
+    if (session->tran.lockful && !is_temp)
+        status = qri_lock_table(session, table->object_id, QR_LOCK_X, err);
+    if (status == QR_OK)
+        status = qri_exec(session->link, sql, err);
+    if (status == QR_OK)
+        status = qri_record_sql(session, sql, err);
     session->no_interrupt = false;
     const struct qr_cat_column *identity =
         table->identity_column == 0 ? NULL : qr_cat_column_by_id(table, table->identity_column);
@@ -169,13 +176,16 @@ enum qr_status qri_run_truncate(struct qri_frame *frame, const struct qri_op *op
         return qr_fail(err, QR_UNSUPPORTED, "TRUNCATE TABLE WITH (PARTITIONS) is not supported.");
     QR_TRY(qri_tran_implicit(session, err));
     bool is_temp = names_temp(&stmt->table);
-    QR_TRY(qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err));
-    enum qr_status status = qri_find_object(session, &stmt->table, &table, err);
-    if (status == QR_OK)
-        status = check_truncate(frame, table, qri_name_print(&frame->arena, &stmt->table), err);
-    if (status == QR_OK)
-        status = truncate(frame, table, is_temp, err);
-    QR_TRY(qri_tran_statement_end(session, status, err));
+    for (bool again = true; again;) {
+        QR_TRY(qri_tran_statement_begin(session, is_temp ? QRI_WRITE_TEMP : QRI_WRITE, err));
+        enum qr_status status = qri_find_object(session, &stmt->table, &table, err);
+        if (status == QR_OK)
+            status = check_truncate(frame, table, qri_name_print(&frame->arena, &stmt->table), err);
+        if (status == QR_OK)
+            status = truncate(frame, table, is_temp, err);
+        status = qri_tran_statement_end(session, status, err);
+        QR_TRY(qri_lock_again(session, status, &again, err));
+    }
     session->error = 0;
     session->rowcount = 0;
     return qri_send_done(session, false, 0, false, 0xFD);

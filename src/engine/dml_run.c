@@ -1,6 +1,7 @@
 /* dml_run.c - the order of a DML statement's steps; see dml_int.h */
 #include <assert.h>
 #include "dml_stage.h"
+#include "lock_int.h"
 #include "base/banned.h"
 
 static const struct kind_row {
@@ -298,9 +299,16 @@ static enum qri_access access_of(const struct qri_run *run, bool single)
 {
     if (run->dml->table->is_rowset && run->dml->output_table == NULL)
         return QRI_READ;
-    if (run->dml->table->is_temp)
+    const struct qri_table *into = run->dml->output_table;
+    if (run->dml->table->is_temp && (into == NULL || into->is_temp || into->is_rowset))
         return QRI_WRITE_TEMP;
     return single ? QRI_WRITE_SINGLE : QRI_WRITE;
+}
+
+/* Somebody may hold rows: they are locked one by one, which the direct way does not do. */
+static bool takes_locks(const struct qri_run *run)
+{
+    return run->session->tran.lockful && !run->dml->table->is_temp;
 }
 
 static enum qr_status run_long(struct qri_run *run, struct qr_rowset *exec_rows)
@@ -319,10 +327,11 @@ static enum qr_status attempt(struct qri_run *run, struct qri_code *code, bool a
                               struct qr_rowset *exec_rows, bool *ret_again)
 {
     struct qr_session *session = run->session;
-    bool direct = allow_direct && is_direct(run), one_row = is_one_row(run->dml);
+    bool direct = allow_direct && is_direct(run) && session->tran.count == 0;
+    bool one_row = is_one_row(run->dml);
     QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), run->err));
     enum qr_status status = QR_OK;
-    if (!qri_code_holds(code, session))
+    if (!qri_code_holds(code, session) || (direct && takes_locks(run)))
         *ret_again = true;
     else if (direct)
         status = run_direct(run);
@@ -352,7 +361,62 @@ static enum qr_status finish(struct qri_run *run)
 struct tries {
     struct qr_rowset *exec_rows; /* of INSERT ... EXEC, which runs once */
     bool allow_direct, again;
+    struct qr_value *vars; /* what the variables that it assigns held before */
+    uint64_t output_end;   /* of the table variable that takes OUTPUT's rows */
+    int64_t output_identity;
 };
+
+/* The table variable of OUTPUT INTO; NULL: there is none. */
+static struct qr_rowset *output_rowset(struct qri_run *run)
+{
+    const struct qr_plan_dml *plan = run->dml->plan;
+    const struct qr_plan_output *outputs[] = {&plan->output_into, &plan->output};
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t slot = 0;
+        struct qr_rowset *rowset = NULL;
+        if (outputs[i]->count > 0 && outputs[i]->into_rowset.n > 0 &&
+            qri_var_find(run->frame, outputs[i]->into_rowset, &slot) &&
+            qri_var_rowset(run->frame, slot, &rowset, NULL) == QR_OK)
+            return rowset;
+    }
+    return NULL;
+}
+
+/* Variables are no part of a transaction: what a statement that runs again did to them is taken
+ * back by hand. */
+static enum qr_status keep_vars(struct qri_run *run, struct tries *tries)
+{
+    const struct qr_plan_dml *plan = run->dml->plan;
+    struct qri_frame *frame = run->frame;
+    struct qr_rowset *rowset = output_rowset(run);
+    if (rowset != NULL) {
+        tries->output_end = qri_rowset_end(rowset);
+        tries->output_identity = *qri_rowset_identity(rowset);
+    }
+    if (plan->assign_count == 0)
+        return QR_OK;
+    tries->vars = qr_arena_array(&frame->arena, plan->assign_count, sizeof *tries->vars);
+    if (tries->vars == NULL)
+        return qr_fail(run->err, QR_NOMEM, "keep variables");
+    for (size_t i = 0; i < plan->assign_count; i++)
+        if (qr_value_copy(&frame->arena, &frame->vars[plan->assigns[i].slot], &tries->vars[i]) !=
+            QR_OK)
+            return qr_fail(run->err, QR_NOMEM, "keep variables");
+    return QR_OK;
+}
+
+static enum qr_status put_vars_back(struct qri_run *run, const struct tries *tries)
+{
+    const struct qr_plan_dml *plan = run->dml->plan;
+    struct qr_rowset *rowset = output_rowset(run);
+    if (rowset != NULL) {
+        qri_rowset_cut(rowset, tries->output_end);
+        *qri_rowset_identity(rowset) = tries->output_identity;
+    }
+    for (size_t i = 0; tries->vars != NULL && i < plan->assign_count; i++)
+        QR_TRY(qri_var_set(run->frame, plan->assigns[i].slot, &tries->vars[i], run->err));
+    return QR_OK;
+}
 
 static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
                                       struct tries *tries, struct qri_run *run, struct qr_err *err)
@@ -368,7 +432,12 @@ static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_a
     QR_TRY(begin_run(run, frame, code->dml, err));
     if (code->plan->dml->exec != NULL && tries->exec_rows == NULL)
         QR_TRY(qri_collect_exec(run, &tries->exec_rows));
-    return attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
+    QR_TRY(keep_vars(run, tries));
+    enum qr_status status =
+        attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
+    if (status == QR_AGAIN)
+        QR_TRY(put_vars_back(run, tries));
+    return status;
 }
 
 enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)
@@ -388,6 +457,9 @@ enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, str
             tries.again = false;
         if (hold)
             status = qri_tran_statement_end(session, status, err);
+        bool waited = false;
+        status = qri_lock_again(session, status, &waited, err);
+        tries.again |= waited;
         tries.allow_direct = false;
         if (status == QR_OK && !tries.again && run.dml != NULL)
             status = finish(&run);

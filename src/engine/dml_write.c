@@ -175,6 +175,7 @@ enum qr_status qri_write_insert(struct qri_writer *writer, const struct qr_value
 {
     const struct qri_table *table = writer->table;
     *ret_ignored = false;
+    QR_TRY(qri_lock_change(writer, NULL, row, rowid));
     QR_TRY(want(writer, &writer->insert, table->insert));
     struct qri_stmt *stmt = writer->insert;
     for (size_t i = 0; i < table->stored_count; i++)
@@ -182,6 +183,8 @@ enum qr_status qri_write_insert(struct qri_writer *writer, const struct qr_value
     if (table->is_heap)
         sqlite3_bind_int64(stmt->stmt, (int)table->stored_count + 1, rowid);
     enum qr_status status = step(writer, stmt);
+    if (status == QR_OK)
+        return qri_record_insert(writer, row, rowid);
     if (status != QR_EXISTS)
         return status;
     if (qri_ignores_duplicates(table))
@@ -192,21 +195,27 @@ enum qr_status qri_write_insert(struct qri_writer *writer, const struct qr_value
 enum qr_status qri_write_update(struct qri_writer *writer, const struct qr_value *old,
                                 const struct qr_value *row, int64_t rowid)
 {
+    QR_TRY(qri_lock_change(writer, old, row, rowid));
     QR_TRY(want(writer, &writer->update, writer->update_sql));
     struct qri_stmt *stmt = writer->update;
     for (size_t i = 0; i < writer->updated_count; i++)
         QR_TRY(bind_column(writer, stmt, i + 1, row, writer->updated[i]));
     QR_TRY(bind_key(writer->run, writer->table, stmt, writer->updated_count + 1, old, rowid));
     enum qr_status status = step(writer, stmt);
+    if (status == QR_OK)
+        return qri_record_update(writer, old, row, rowid);
     return status == QR_EXISTS ? qri_fail_key(writer, row, old, rowid) : status;
 }
 
 enum qr_status qri_write_delete(struct qri_writer *writer, const struct qr_value *old,
                                 int64_t rowid)
 {
+    QR_TRY(qri_lock_change(writer, old, NULL, rowid));
     QR_TRY(want(writer, &writer->delete, writer->table->delete));
     QR_TRY(bind_key(writer->run, writer->table, writer->delete, 1, old, rowid));
     enum qr_status status = step(writer, writer->delete);
+    if (status == QR_OK)
+        return qri_record_delete(writer, old, rowid);
     return status == QR_EXISTS ? qr_fail(writer->run->err, QR_CORRUPT, "a delete broke a key")
                                : status;
 }

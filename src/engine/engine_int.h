@@ -15,6 +15,7 @@
 #include "engine/rowset.h"
 #include "expr/eval.h"
 #include "expr/language.h"
+#include "lock/lock.h"
 #include "tsql/parse.h"
 #include "tsql/plan.h"
 #include "vfs/conn.h"
@@ -68,6 +69,8 @@ struct qr_database {
     struct qr_conn *follow_conn;   /* guarded by catalog_mu, like the next */
     struct sqlite3_stmt *follow_stmt;
     struct qri_applock *applocks; /* guarded by mu */
+    struct qr_locks *locks;
+    _Atomic uint32_t lockers; /* sessions that may hold locks between their statements: lock_int.h */
     struct qri_link *idle_links;  /* guarded by mu; last used first */
     size_t idle_link_count;       /* guarded by mu */
     size_t session_count;         /* guarded by mu */
@@ -106,10 +109,22 @@ struct qri_pictures {
     struct qri_catalog *temp;
 };
 
+struct qri_oplog;
+struct qri_oplog_mark { /* a place in it */
+    uint64_t bytes, count;
+};
+
 struct qri_savepoint {
     struct qr_str name; /* in the transaction's arena */
     struct qri_pictures pictures;
     uint32_t guard_depth; /* statements' savepoints that lie below it */
+    struct qri_oplog_mark mark;
+};
+
+/* The lock that somebody else is in the way of. */
+struct qri_conflict {
+    struct qr_lock_resource resource;
+    enum qr_lock_mode mode;
 };
 
 /* The session's transaction, and how it maps onto SQLite's. */
@@ -118,10 +133,14 @@ struct qri_tran {
     bool doomed;          /* XACT_STATE() = -1 */
     bool sqlite_open;     /* BEGIN was done on the session's link */
     bool statement_open;  /* that BEGIN belongs to one autocommit statement */
-    bool is_write;        /* the writer lock is held */
+    bool is_write;        /* permanent tables were changed, or are about to be */
+    bool holds;           /* the writer lock stays to the end: DDL */
+    bool lockful;         /* the running statement takes row locks */
     bool catalog_changed; /* session.catalog is this transaction's own */
     uint32_t depth;       /* statements within each other */
     uint32_t guard_depth; /* savepoints of statements now open */
+    struct qr_lsn seen_lsn;  /* what its last statement read: the next one reads no less */
+    struct qri_oplog *oplog; /* what it has changed, unless it `holds`; NULL: nothing */
     uint64_t descriptor;
     struct qr_arena arena;
     struct qr_str name;
@@ -186,6 +205,9 @@ struct qr_session {
     struct qr_map temp_counters; /* key: 8 bytes counter id; value: struct qri_temp_counter */
     struct qri_options options, login_options;
     struct qri_tran tran;
+    struct qr_lock_owner *lock_owner; /* NULL: it never took a lock in this database */
+    bool is_locker;                   /* counted in db->lockers */
+    struct qri_conflict conflict;     /* what QR_AGAIN is about */
     struct qr_lsn commit_lsn; /* of the session's last commit */
     uint64_t answer_lsn;
 
@@ -287,6 +309,8 @@ enum qri_access {
     QRI_WRITE,        /* permanent tables: the writer lock, BEGIN */
     QRI_WRITE_SINGLE, /* the same by one SQLite statement: without BEGIN where none is open */
     QRI_WRITE_TEMP,   /* #tables only */
+    QRI_DDL,          /* the writer lock stays until the transaction's end */
+    QRI_DDL_TEMP,
 };
 /* Brackets every statement; may nest (triggers, functions), where only the outermost acts. Between
  * them the session's catalog is the one of what the statement sees: what was compiled before may
@@ -294,7 +318,7 @@ enum qri_access {
 QR_NODISCARD enum qr_status qri_tran_statement_begin(struct qr_session *session,
                                                      enum qri_access access, struct qr_err *err);
 /* Commits an autocommit statement, or undoes it; `status` is the statement's. Returns it, or why
- * the commit failed. */
+ * the commit failed. QR_AGAIN: everything is undone but its locks; see qri_lock_again. */
 QR_NODISCARD enum qr_status qri_tran_statement_end(struct qr_session *session,
                                                    enum qr_status status, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name,
@@ -318,6 +342,7 @@ QR_NODISCARD enum qr_status qri_tran_implicit(struct qr_session *session, struct
 struct qri_guard {
     uint32_t depth; /* 0: none was made */
     size_t savepoint_count;
+    struct qri_oplog_mark mark;
 };
 QR_NODISCARD enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,
                                             struct qr_err *err);

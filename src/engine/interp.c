@@ -176,6 +176,8 @@ static enum qr_status treat_error(struct qri_frame *frame, const struct qri_op *
     struct qr_session *session = frame->session;
     if (session->unwind != QRI_UNWIND_NONE)
         return QR_SQL;
+    if (status == QR_AGAIN) /* in a trigger: the statement that fired it runs again */
+        return status;
     session->err.status = status;
     if (ends_request(status)) {
         if (session->options.xact_abort && session->tran.count > 0)

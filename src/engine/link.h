@@ -60,6 +60,9 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
 /* ---- cell.c: values in and out of SQLite ---- */
 QR_NODISCARD enum qr_status qri_bind(sqlite3_stmt *stmt, int index, const struct qr_type *type,
                                      const struct qr_value *value, struct qr_err *err);
+/* What SQLite is given for the value: never QR_CELL_WIDE. */
+struct qr_value qri_stored(const struct qr_type *type, const struct qr_value *value,
+                           uint8_t scratch[16]);
 /* The same; the bytes may change while the statement runs. */
 QR_NODISCARD enum qr_status qri_bind_copy(sqlite3_stmt *stmt, int index, const struct qr_type *type,
                                           const struct qr_value *value, struct qr_err *err);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "applock_int.h"
+#include "lock_int.h"
 #include "cursor_int.h"
 #include "frame.h"
 #include "prepared_int.h"
@@ -121,6 +122,7 @@ void qr_session_free(struct qr_session *session)
     qri_session_clear(session, false);
     qri_link_put(session);
     assert(session->link == NULL);
+    qri_locks_leave(session);
     remove_session(db->instance, session);
     pthread_mutex_destroy(&session->seen_mu);
     qri_catalog_unref(session->catalog);

@@ -202,8 +202,19 @@ enum qr_status qr_conn_lock_writer(struct qr_conn *conn, uint64_t owner, qr_writ
 
 void qr_conn_unlock_writer(struct qr_conn *conn)
 {
-    assert(conn->lock < SQLITE_LOCK_RESERVED);
+    assert(conn->lock < SQLITE_LOCK_RESERVED || conn->is_private);
     qr_writer_release(&conn->writer);
+}
+
+void qr_conn_set_private(struct qr_conn *conn, bool is_private)
+{
+    assert(is_private || conn->lock < SQLITE_LOCK_RESERVED || qr_conn_has_writer(conn));
+    conn->is_private = is_private;
+}
+
+bool qr_conn_at_head(const struct qr_conn *conn)
+{
+    return qr_txn_at_head(conn->txn);
 }
 
 bool qr_conn_has_writer(const struct qr_conn *conn)

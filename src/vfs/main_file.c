@@ -79,7 +79,7 @@ static int main_lock(sqlite3_file *file, int level)
         if (rc != SQLITE_OK)
             return rc;
     }
-    if (level >= SQLITE_LOCK_RESERVED && conn->lock < SQLITE_LOCK_RESERVED) {
+    if (level >= SQLITE_LOCK_RESERVED && conn->lock < SQLITE_LOCK_RESERVED && !conn->is_private) {
         if (!qr_conn_has_writer(conn))
             return SQLITE_BUSY;
         if (!qr_txn_at_head(conn->txn))
@@ -233,6 +233,8 @@ static int main_control(sqlite3_file *file, int op, void *arg)
     if (op == SQLITE_FCNTL_SYNC) { /* the last point that may fail: SQLite then rolls back */
         if (!qr_txn_has_writes(conn->txn))
             return SQLITE_OK;
+        if (!qr_conn_has_writer(conn) || !qr_txn_at_head(conn->txn))
+            return SQLITE_IOERR_FSYNC; /* private pages: nobody may commit them as they are */
         return qri_sqlite_code(conn, qr_txn_prepare(conn->txn, &conn->err), SQLITE_IOERR_FSYNC);
     }
     if (op == SQLITE_FCNTL_COMMIT_PHASETWO)

@@ -28,6 +28,7 @@ struct qr_conn {
     struct qri_journal journal;
     int lock;  /* SQLITE_LOCK_* of the main file */
     bool held; /* qr_conn_pin: the snapshot stays without a lock of SQLite's */
+    bool is_private; /* writes without the writer lock are allowed, commits are not */
 
     /* SQLite keeps its cache while the change counter stays; this one is the connection's own and
      * moves exactly when the snapshot does. */

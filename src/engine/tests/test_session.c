@@ -185,12 +185,13 @@ static void test_a_second_writer_gives_up_after_lock_timeout(void **state)
     with_table(&f, &a);
     client_open(&f, &b);
     expect(&a, "begin tran delete t where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    expect(&b, "set lock_timeout 50 delete t where id = 2 select @@error",
+    expect(&b, "set lock_timeout 50 delete t where id = 1 select @@error",
            "MSG 1222 16 51 line 1: Lock request time out period exceeded.\n"
            "INFO 3621: The statement has been terminated.\nDONE error\n"
            "COLS int\nROW 1222\nDONE 1\n");
-    expect(&a, "rollback", "ENV ROLLBACK\nDONE\n");
     expect(&b, "delete t where id = 2", "DONE 1\n");
+    expect(&a, "rollback", "ENV ROLLBACK\nDONE\n");
+    expect(&b, "delete t where id = 1", "DONE 1\n");
     client_close(&a);
     client_close(&b);
     fixture_close(&f);

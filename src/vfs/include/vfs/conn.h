@@ -61,9 +61,17 @@ QR_NODISCARD enum qr_status qr_conn_lock_writer(struct qr_conn *conn, uint64_t o
                                                 qr_writer_poll_fn *poll, void *poll_ctx,
                                                 struct qr_err *err);
 /* Any thread, provided that no statement is running on the connection. An open SQLite write
- * transaction must have ended (assertion). Nothing if not held. */
+ * transaction must have ended or be private (assertion). Nothing if not held. */
 void qr_conn_unlock_writer(struct qr_conn *conn);
 bool qr_conn_has_writer(const struct qr_conn *conn);
+
+/* Private: a transaction may write without the writer lock, on whatever snapshot it has pinned; its
+ * pages are seen by nobody, and the lock may be given back while it is open. To commit, take the
+ * lock; if the snapshot is not the head, roll back and do it again on the head. A COMMIT without
+ * both fails with SQLITE_IOERR_FSYNC and is rolled back. */
+void qr_conn_set_private(struct qr_conn *conn, bool is_private);
+/* The pinned snapshot is the newest commit; lasting only with the writer lock. */
+bool qr_conn_at_head(const struct qr_conn *conn);
 
 /* LSN of the last commit that this connection published; 0 if none. A commit without changes does
  * not move it. */

@@ -1,0 +1,173 @@
+/* dml_lock.c - the locks of a row that is about to change, and its place in the op log.
+ *
+ * Keys that appear or vanish are locked apart from the row itself: a foreign key that points at a
+ * row holds its key, not the row, so that the row's other columns may change meanwhile. A row that
+ * is inserted needs no lock of its own: nobody sees it before the commit. */
+#include "dml_int.h"
+#include "lock_int.h"
+#include "lock_key.h"
+#include "oplog_int.h"
+#include "base/banned.h"
+
+enum { ESCALATION_ROWS = 5000 };
+
+static bool takes_locks(const struct qri_writer *writer)
+{
+    const struct qri_table *table = writer->table;
+    return writer->session->tran.lockful && !table->is_temp && !table->is_rowset;
+}
+
+/* Many rows of one table: the whole of it, if nobody else is in it. */
+static enum qr_status escalate(struct qri_writer *writer, struct qr_err *err)
+{
+    struct qr_lock_resource table = qri_lock_table_of(writer->table->object->object_id);
+    writer->lock_count = 0;
+    enum qr_status status =
+        qr_lock_try(writer->session->lock_owner, QR_LOCK_OF_TRAN, &table, QR_LOCK_X, err);
+    writer->has_table = status == QR_OK;
+    return status == QR_BUSY ? QR_OK : status;
+}
+
+static enum qr_status begin_table(struct qri_writer *writer, struct qr_err *err)
+{
+    struct qr_session *session = writer->session;
+    struct qr_lock_resource table = qri_lock_table_of(writer->table->object->object_id);
+    QR_TRY(qri_lock(session, &table, QR_LOCK_IX, err));
+    writer->is_locked = true;
+    writer->has_table =
+        qr_lock_held(session->lock_owner, QR_LOCK_OF_TRAN, &table) == QR_LOCK_X;
+    return QR_OK;
+}
+
+static enum qr_status lock_one(struct qri_writer *writer, const struct qr_lock_resource *resource,
+                               struct qr_err *err)
+{
+    if (++writer->lock_count > ESCALATION_ROWS)
+        QR_TRY(escalate(writer, err));
+    return writer->has_table ? QR_OK : qri_lock(writer->session, resource, QR_LOCK_X, err);
+}
+
+static bool same_key(const struct qri_table *table, const struct qri_unique *unique,
+                     const struct qr_value *a, const struct qr_value *b)
+{
+    struct qr_lock_resource x = qri_lock_key_of(table, unique, a);
+    struct qr_lock_resource y = qri_lock_key_of(table, unique, b);
+    return x.hash == y.hash;
+}
+
+enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value *old,
+                               const struct qr_value *row, int64_t rowid)
+{
+    const struct qri_table *table = writer->table;
+    struct qr_err *err = writer->run->err;
+    if (!takes_locks(writer))
+        return QR_OK;
+    if (!writer->is_locked)
+        QR_TRY(begin_table(writer, err));
+    if (writer->has_table)
+        return QR_OK;
+    if (old != NULL) {
+        struct qr_lock_resource own = qri_lock_row_of(table, old, rowid);
+        QR_TRY(lock_one(writer, &own, err));
+    }
+    for (size_t i = 0; i < table->unique_count; i++) {
+        const struct qri_unique *unique = &table->uniques[i];
+        if (old != NULL && row != NULL && same_key(table, unique, old, row))
+            continue;
+        const struct qr_value *sides[] = {old, row};
+        for (size_t k = 0; k < 2; k++) {
+            if (sides[k] == NULL)
+                continue;
+            struct qr_lock_resource key = qri_lock_key_of(table, unique, sides[k]);
+            QR_TRY(lock_one(writer, &key, err));
+        }
+    }
+    return QR_OK;
+}
+
+enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out,
+                               const struct qr_value *row)
+{
+    struct qr_session *session = run->session;
+    struct qr_lock_resource key;
+    if (!session->tran.lockful || !qri_lock_parent_key_of(out, row, &key))
+        return QR_OK;
+    QR_TRY(qri_lock_table(session, out->parent->object_id, QR_LOCK_IS, run->err));
+    return qri_lock(session, &key, QR_LOCK_S, run->err);
+}
+
+/* ---- the op log ---- */
+
+static bool records(const struct qr_session *session)
+{
+    return session->tran.count > 0 && !session->tran.holds;
+}
+
+static enum qr_status begin_op(struct qr_session *session, struct qri_sql sql, struct qr_err *err)
+{
+    if (session->tran.oplog == NULL)
+        QR_TRY(qri_oplog_new(session->db->store, &session->tran.oplog, err));
+    return qri_oplog_begin(session->tran.oplog, sql, err);
+}
+
+static void add_columns(const struct qri_writer *writer, const uint16_t *columns, size_t count,
+                        const struct qr_value *row)
+{
+    for (size_t i = 0; i < count; i++)
+        qri_oplog_cell(writer->session->tran.oplog,
+                       &writer->table->object->columns[columns[i]].type, &row[columns[i]]);
+}
+
+static void add_key(const struct qri_writer *writer, const struct qr_value *old, int64_t rowid)
+{
+    const struct qri_table *table = writer->table;
+    if (table->by_rowid)
+        qri_oplog_int(writer->session->tran.oplog, rowid);
+    else
+        add_columns(writer, table->key, table->key_count, old);
+}
+
+enum qr_status qri_record_insert(struct qri_writer *writer, const struct qr_value *row,
+                                 int64_t rowid)
+{
+    const struct qri_table *table = writer->table;
+    struct qr_session *session = writer->session;
+    if (!records(session))
+        return QR_OK;
+    QR_TRY(begin_op(session, table->insert, writer->run->err));
+    add_columns(writer, table->stored, table->stored_count, row);
+    if (table->is_heap)
+        qri_oplog_int(session->tran.oplog, rowid);
+    return qri_oplog_end(session->tran.oplog, writer->run->err);
+}
+
+enum qr_status qri_record_update(struct qri_writer *writer, const struct qr_value *old,
+                                 const struct qr_value *row, int64_t rowid)
+{
+    struct qr_session *session = writer->session;
+    if (!records(session))
+        return QR_OK;
+    QR_TRY(begin_op(session, writer->update_sql, writer->run->err));
+    add_columns(writer, writer->updated, writer->updated_count, row);
+    add_key(writer, old, rowid);
+    return qri_oplog_end(session->tran.oplog, writer->run->err);
+}
+
+enum qr_status qri_record_delete(struct qri_writer *writer, const struct qr_value *old,
+                                 int64_t rowid)
+{
+    struct qr_session *session = writer->session;
+    if (!records(session))
+        return QR_OK;
+    QR_TRY(begin_op(session, writer->table->delete, writer->run->err));
+    add_key(writer, old, rowid);
+    return qri_oplog_end(session->tran.oplog, writer->run->err);
+}
+
+enum qr_status qri_record_sql(struct qr_session *session, const char *sql, struct qr_err *err)
+{
+    if (!records(session))
+        return QR_OK;
+    QR_TRY(begin_op(session, qri_sql(qr_str(sql)), err));
+    return qri_oplog_end(session->tran.oplog, err);
+}

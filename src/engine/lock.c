@@ -1,0 +1,142 @@
+/* lock.c - see lock_int.h */
+#include "lock_int.h"
+#include "link.h"
+#include "oplog_int.h"
+#include "base/banned.h"
+
+/* ---- waiting ---- */
+
+struct waiting {
+    struct qr_session *session;
+    int64_t begun_ns;
+    bool blocked; /* the pool was told */
+    bool times_out, is_commit;
+};
+
+static enum qr_status poll_wait(void *ctx)
+{
+    struct waiting *w = ctx;
+    struct qr_session *session = w->session;
+    if (!w->blocked && session->sink != NULL) {
+        w->blocked = true;
+        session->sink->block_begin(session->sink->ctx);
+    }
+    if (w->is_commit)
+        return QR_OK;
+    if (atomic_load_explicit(&session->killed, memory_order_relaxed))
+        return QR_CLOSED;
+    if (session->sink != NULL && session->sink->cancelled(session->sink->ctx))
+        return QR_CANCELLED;
+    int32_t timeout_ms = session->options.lock_timeout_ms;
+    int64_t waited_ns = qr_env_mono_ns(session->db->instance->options.env) - w->begun_ns;
+    if (w->times_out && timeout_ms >= 0 && waited_ns / 1000000 >= timeout_ms)
+        return QR_TIMEOUT;
+    return QR_OK;
+}
+
+enum qr_status qri_lock_writer(struct qr_session *session, bool is_commit, struct qr_err *err)
+{
+    struct qr_conn *conn = session->link->conn;
+    if (qr_conn_has_writer(conn))
+        return QR_OK;
+    struct waiting w = {.session = session,
+                        .begun_ns = qr_env_mono_ns(session->db->instance->options.env),
+                        .times_out = true,
+                        .is_commit = is_commit};
+    enum qr_status status = qr_conn_lock_writer(conn, session->id, poll_wait, &w, err);
+    if (w.blocked)
+        session->sink->block_end(session->sink->ctx);
+    if (status == QR_TIMEOUT)
+        return qr_sql_fail(err, 1222);
+    if (status == QR_READ_ONLY)
+        return qr_sql_fail(err, 3906, qri_info(session->db)->name.p);
+    return status;
+}
+
+/* ---- locks ---- */
+
+static enum qr_status need_owner(struct qr_session *session, struct qr_err *err)
+{
+    if (session->lock_owner != NULL)
+        return QR_OK;
+    return qr_lock_owner_new(session->db->locks, session->id, &session->lock_owner, err);
+}
+
+enum qr_status qri_lock(struct qr_session *session, const struct qr_lock_resource *resource,
+                        enum qr_lock_mode mode, struct qr_err *err)
+{
+    QR_TRY(need_owner(session, err));
+    enum qr_status status =
+        qr_lock_try(session->lock_owner, QR_LOCK_OF_TRAN, resource, mode, err);
+    if (status != QR_BUSY)
+        return status;
+    if (session->tran.holds) /* whoever is in the way needs the writer lock to end: a deadlock */
+        return qr_sql_fail(err, 1205, (int)session->id, "lock");
+    session->conflict = (struct qri_conflict){*resource, mode};
+    return QR_AGAIN;
+}
+
+enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
+                              enum qr_lock_mode mode, struct qr_err *err)
+{
+    struct qr_lock_resource table = {.kind = QR_LOCK_TABLE, .object = object_id};
+    return qri_lock(session, &table, mode, err);
+}
+
+static enum qr_status wait_for_conflict(struct qr_session *session, struct qr_err *err)
+{
+    struct waiting w = {.session = session};
+    const struct qri_conflict *conflict = &session->conflict;
+    qr_lock_owner_set(session->lock_owner, 0, qri_oplog_mark(session->tran.oplog).count);
+    enum qr_status status = qr_lock_wait(session->lock_owner, QR_LOCK_OF_TRAN, &conflict->resource,
+                                         conflict->mode, NULL, session->options.lock_timeout_ms,
+                                         poll_wait, &w, err);
+    if (w.blocked)
+        session->sink->block_end(session->sink->ctx);
+    return status;
+}
+
+enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status, bool *ret_again,
+                              struct qr_err *err)
+{
+    *ret_again = false;
+    if (status != QR_AGAIN || session->tran.depth > 0)
+        return status;
+    status = wait_for_conflict(session, err);
+    *ret_again = status == QR_OK;
+    if (status != QR_OK && session->tran.count == 0)
+        qri_locks_release(session);
+    return status;
+}
+
+/* ---- lockers ---- */
+
+enum qr_status qri_locker_begin(struct qr_session *session, bool passes_by, struct qr_err *err)
+{
+    QR_TRY(need_owner(session, err));
+    if (session->is_locker)
+        return QR_OK;
+    session->is_locker = true;
+    atomic_fetch_add(&session->db->lockers, 1);
+    if (!passes_by || qr_conn_has_writer(session->link->conn))
+        return QR_OK;
+    QR_TRY(qri_lock_writer(session, false, err));
+    qr_conn_unlock_writer(session->link->conn);
+    return QR_OK;
+}
+
+void qri_locks_release(struct qr_session *session)
+{
+    if (session->lock_owner != NULL)
+        qr_lock_release_all(session->lock_owner, QR_LOCK_OF_TRAN);
+    if (session->is_locker)
+        atomic_fetch_sub(&session->db->lockers, 1);
+    session->is_locker = false;
+}
+
+void qri_locks_leave(struct qr_session *session)
+{
+    qri_locks_release(session);
+    qr_lock_owner_free(session->lock_owner);
+    session->lock_owner = NULL;
+}

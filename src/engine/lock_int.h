@@ -1,0 +1,36 @@
+/* lock_int.h - how statements take locks, and what happens when somebody is in the way.
+ *
+ * A write statement runs under the store's writer lock, where nobody may wait: it tries its locks.
+ * On a conflict it fails with QR_AGAIN; the outermost statement undoes what it did, gives the writer
+ * lock back, waits for the lock and runs again. What it has locked stays locked, so it gets on.
+ *
+ * Lockers: sessions that may hold locks while they do not have the writer lock, that is, those in a
+ * transaction that has written or reads with locks. While a database has none, write statements
+ * take no locks: nobody could be in the way, and nobody gets in without passing the writer lock. */
+#pragma once
+#include "engine_int.h"
+
+/* Takes the lock, or notes the conflict: QR_AGAIN. */
+QR_NODISCARD enum qr_status qri_lock(struct qr_session *session,
+                                     const struct qr_lock_resource *resource,
+                                     enum qr_lock_mode mode, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
+                                           enum qr_lock_mode mode, struct qr_err *err);
+
+/* After a statement's end. *ret_again: it met a conflict, has waited, and is to be run again;
+ * returns QR_OK then. A statement within another one leaves the wait to that one. */
+QR_NODISCARD enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
+                                           bool *ret_again, struct qr_err *err);
+
+/* Before a transaction's first lock. Who does not take the writer lock next asks to pass by it, so
+ * that no statement runs that did not know of him. */
+QR_NODISCARD enum qr_status qri_locker_begin(struct qr_session *session, bool passes_by,
+                                             struct qr_err *err);
+/* All of the transaction, or of an autocommit statement. */
+void qri_locks_release(struct qr_session *session);
+/* The session leaves the database. */
+void qri_locks_leave(struct qr_session *session);
+
+/* The writer lock. `is_commit`: whatever LOCK_TIMEOUT and attention say, it cannot stop here. */
+QR_NODISCARD enum qr_status qri_lock_writer(struct qr_session *session, bool is_commit,
+                                            struct qr_err *err);

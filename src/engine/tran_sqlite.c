@@ -1,0 +1,502 @@
+/* tran_sqlite.c - SQLite's side of a transaction, and the bracket around every statement.
+ *
+ * Whoever writes has the writer lock while the statement runs, and the head as its snapshot. An
+ * autocommit statement commits with it. One of a transaction leaves SQLite's transaction open and
+ * private: the lock goes back, the pages stay where nobody sees them, and the op log knows how to
+ * make them again on the head that is newest when the next statement, or COMMIT, comes. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "frame.h"
+#include "lock_int.h"
+#include "oplog_int.h"
+#include "tran_int.h"
+#include "base/banned.h"
+
+enum { ISOLATION_REPEATABLE = 3, ISOLATION_SERIALIZABLE = 4, ISOLATION_SNAPSHOT = 5 };
+
+/* ---- savepoints ---- */
+
+void qri_savepoints_release(struct qri_tran *tran, size_t from)
+{
+    for (size_t i = from; i < tran->savepoint_count; i++)
+        qri_pictures_drop(&tran->savepoints[i].pictures);
+    tran->savepoint_count = from;
+}
+
+enum qr_status qri_sqlite_savepoint(struct qr_session *session, size_t index, struct qr_err *err)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "SAVEPOINT t%zu", index);
+    session->tran.savepoints[index].guard_depth = session->tran.guard_depth;
+    return qri_exec(session->link, sql, err);
+}
+
+enum qr_status qri_sqlite_rollback_to(struct qr_session *session, size_t index, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    char sql[48];
+    snprintf(sql, sizeof sql, "ROLLBACK TO t%zu", index);
+    QR_TRY(qri_exec(session->link, sql, err));
+    tran->guard_depth = tran->savepoints[index].guard_depth;
+    qri_oplog_cut(tran->oplog, tran->savepoints[index].mark);
+    return QR_OK;
+}
+
+/* ---- begin, rebase, commit, rollback ---- */
+
+static void choose_snapshot(struct qr_session *session)
+{
+    struct qr_lsn lsn = session->commit_lsn;
+    if (session->catalog_lsn.v > lsn.v) /* the catalog names what only this commit made */
+        lsn = session->catalog_lsn;
+    if (session->tran.seen_lsn.v > lsn.v) /* a transaction never goes back in time */
+        lsn = session->tran.seen_lsn;
+    qr_conn_read_at_least(session->link->conn, lsn);
+}
+
+/* Pins what the statement reads and takes the catalog of the same commit. */
+static enum qr_status pin_snapshot(struct qr_session *session, struct qr_err *err)
+{
+    struct qr_conn *conn = session->link->conn;
+    const struct qr_database *db = session->db;
+    if (qr_conn_in_read(conn)) /* a statement around this one has */
+        return QR_OK;
+    for (;;) {
+        qri_session_refresh_catalog(session);
+        choose_snapshot(session);
+        QR_TRY(qr_conn_pin(conn, err));
+        if (session->tran.catalog_changed)
+            return QR_OK;
+        bool again = atomic_load(&db->catalog_serial) != session->catalog_serial;
+        enum qr_status status = QR_OK;
+        if (!again && atomic_load(&db->follows))
+            status = qri_follow(session, &again, err);
+        if (status == QR_OK && !again)
+            return QR_OK;
+        qr_conn_unpin(conn);
+        QR_TRY(status);
+    }
+}
+
+static enum qr_status lock_and_refresh(struct qr_session *session, bool is_commit,
+                                       struct qr_err *err)
+{
+    QR_TRY(qri_lock_writer(session, is_commit, err));
+    if (atomic_load(&session->db->follows)) {
+        enum qr_status status = qri_follow_head(session, err);
+        if (status != QR_OK) {
+            qr_conn_unlock_writer(session->link->conn);
+            return status;
+        }
+    }
+    qri_session_refresh_catalog(session); /* nobody changes it now */
+    return QR_OK;
+}
+
+static enum qr_status begin_sqlite(struct qr_session *session, bool write, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
+    tran->sqlite_open = true;
+    tran->is_write = write;
+    tran->temp_before = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
+    for (size_t i = 0; i < tran->savepoint_count; i++) /* taken before there was anything to save */
+        QR_TRY(qri_sqlite_savepoint(session, i, err));
+    return QR_OK;
+}
+
+struct replay {
+    struct qr_session *session;
+    size_t savepoint; /* the next to make */
+};
+
+static enum qr_status make_savepoints(void *ctx, uint64_t number, struct qr_err *err)
+{
+    struct replay *replay = ctx;
+    const struct qri_tran *tran = &replay->session->tran;
+    while (replay->savepoint < tran->savepoint_count &&
+           tran->savepoints[replay->savepoint].mark.count <= number)
+        QR_TRY(qri_sqlite_savepoint(replay->session, replay->savepoint++, err));
+    return QR_OK;
+}
+
+static enum qr_status replay_all(struct qr_session *session, struct qr_err *err)
+{
+    struct qr_conn *conn = session->link->conn;
+    bool write = qr_conn_has_writer(conn);
+    if (!sqlite3_get_autocommit(session->link->db))
+        QR_TRY(qri_exec(session->link, "ROLLBACK", err));
+    qr_conn_unpin(conn);
+    if (write)
+        qri_session_refresh_catalog(session);
+    else
+        QR_TRY(pin_snapshot(session, err));
+    QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
+    struct replay replay = {.session = session};
+    return qri_oplog_play(session->tran.oplog, session->link, make_savepoints, &replay, err);
+}
+
+/* The transaction's changes on a newer snapshot: the head for who has the writer lock, else what is
+ * durable. A failure ends the transaction. */
+static enum qr_status rebase(struct qr_session *session, struct qr_err *err)
+{
+    assert(!session->tran.holds && session->tran.guard_depth == 0);
+    session->no_interrupt = true;
+    enum qr_status status = replay_all(session, err);
+    session->no_interrupt = false;
+    if (status != QR_OK)
+        qri_tran_abort(session);
+    return status;
+}
+
+static void note_commit(struct qr_session *session)
+{
+    struct qr_lsn lsn = qr_conn_commit_lsn(session->link->conn);
+    session->commit_lsn = qr_lsn_max(session->commit_lsn, lsn);
+    if (lsn.v > session->answer_lsn)
+        session->answer_lsn = lsn.v;
+}
+
+/* COMMIT. A reader may see its pages as soon as they are durable, so it must find the catalog then:
+ * until `catalog` has followed, whoever asks for it waits. */
+static enum qr_status commit_catalog(struct qr_session *session, struct qr_err *err)
+{
+    struct qr_database *db = session->db;
+    pthread_mutex_lock(&db->catalog_mu);
+    uint64_t serial = atomic_exchange(&db->catalog_serial, QRI_CATALOG_CHANGES);
+    enum qr_status status = qri_exec(session->link, "COMMIT", err);
+    if (status == QR_OK) {
+        qri_catalog_unref(db->catalog);
+        db->catalog = qri_catalog_ref(session->catalog);
+        db->catalog_lsn = qr_conn_commit_lsn(session->link->conn);
+        serial = session->catalog_serial;
+        session->tran.catalog_changed = false;
+    }
+    atomic_store(&db->catalog_serial, serial);
+    if (status == QR_OK) /* the database was renamed meanwhile */
+        (void)!qri_database_rename_catalog(db);
+    pthread_mutex_unlock(&db->catalog_mu);
+    return status;
+}
+
+static void forget_sqlite(struct qr_session *session)
+{
+    struct qri_tran *tran = &session->tran;
+    struct qr_conn *conn = session->link->conn;
+    tran->sqlite_open = tran->statement_open = tran->is_write = tran->holds = false;
+    tran->guard_depth = 0;
+    tran->seen_lsn = qr_lsn(0);
+    qri_catalog_unref(tran->temp_before);
+    tran->temp_before = NULL;
+    qr_conn_unpin(conn);
+    qr_conn_set_private(conn, false);
+    qr_conn_unlock_writer(conn);
+}
+
+void qri_sqlite_rollback(struct qr_session *session)
+{
+    struct qri_tran *tran = &session->tran;
+    if (!tran->sqlite_open)
+        return;
+    session->no_interrupt = true;
+    if (!sqlite3_get_autocommit(session->link->db))
+        sqlite3_exec(session->link->db, "ROLLBACK", NULL, NULL, NULL);
+    session->no_interrupt = false;
+    assert(sqlite3_get_autocommit(session->link->db));
+    if (session->temp != tran->temp_before)
+        qri_session_set_temp(session,
+                             tran->temp_before == NULL ? NULL : qri_catalog_ref(tran->temp_before));
+    bool changed = tran->catalog_changed;
+    tran->catalog_changed = false;
+    forget_sqlite(session);
+    if (changed) {
+        session->catalog_serial = 0;
+        qri_session_refresh_catalog(session);
+    }
+}
+
+/* A deferred transaction comes to the head to be committed there. */
+static enum qr_status prepare_commit(struct qr_session *session, struct qr_err *err)
+{
+    struct qr_conn *conn = session->link->conn;
+    if (!session->tran.is_write || qr_conn_has_writer(conn))
+        return QR_OK;
+    QR_TRY(lock_and_refresh(session, true, err));
+    return qr_conn_at_head(conn) ? QR_OK : rebase(session, err);
+}
+
+enum qr_status qri_sqlite_commit(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (!tran->sqlite_open)
+        return QR_OK;
+    if (tran->count > 0 && !tran->holds && qri_oplog_mark(tran->oplog).count == 0) {
+        qri_sqlite_rollback(session); /* it only read, or changed no row */
+        return QR_OK;
+    }
+    enum qr_status status = prepare_commit(session, err);
+    if (!tran->sqlite_open) /* a failed rebase has ended it */
+        return status;
+    session->no_interrupt = true;
+    if (status == QR_OK)
+        status = tran->catalog_changed ? commit_catalog(session, err)
+                                       : qri_exec(session->link, "COMMIT", err);
+    session->no_interrupt = false;
+    if (status != QR_OK) {
+        qri_sqlite_rollback(session);
+        return status;
+    }
+    if (tran->is_write)
+        note_commit(session);
+    qri_locks_release(session); /* before the next writer comes and finds them */
+    forget_sqlite(session);
+    return QR_OK;
+}
+
+/* ---- the bracket ---- */
+
+/* At the outermost statement's end, unless a transaction keeps it. */
+static void unpin(struct qr_session *session)
+{
+    if (session->link != NULL && session->tran.depth <= 1 && !session->tran.sqlite_open)
+        qr_conn_unpin(session->link->conn);
+}
+
+/* A snapshot that was read from becomes one that is written to. */
+static enum qr_status upgrade_snapshot(struct qr_session *session, struct qr_err *err)
+{
+    if (!qr_conn_at_head(session->link->conn) && qr_conn_in_read(session->link->conn)) {
+        qr_conn_unlock_writer(session->link->conn);
+        session->tran.doomed = true;
+        return qr_sql_fail(err, 3960, "the table", "the database");
+    }
+    session->tran.holds = session->tran.is_write = true;
+    return QR_OK;
+}
+
+static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_access access,
+                                          struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    struct qr_conn *conn = session->link->conn;
+    QR_TRY(qri_locker_begin(session, false, err));
+    QR_TRY(lock_and_refresh(session, false, err));
+    tran->lockful = true;
+    if (!tran->sqlite_open)
+        QR_TRY(begin_sqlite(session, true, err));
+    else if (session->options.isolation == ISOLATION_SNAPSHOT && !tran->holds)
+        QR_TRY(upgrade_snapshot(session, err));
+    else if (!tran->holds && (!tran->is_write || !qr_conn_at_head(conn)))
+        QR_TRY(rebase(session, err));
+    tran->is_write = true;
+    tran->holds |= access == QRI_DDL || access == QRI_DDL_TEMP ||
+                   session->options.isolation == ISOLATION_SNAPSHOT;
+    return QR_OK;
+}
+
+static enum qr_status begin_write(struct qr_session *session, enum qri_access access,
+                                  struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    QR_TRY(lock_and_refresh(session, false, err));
+    tran->lockful = atomic_load(&session->db->lockers) > 0;
+    if (access == QRI_WRITE_SINGLE)
+        return QR_OK;
+    tran->statement_open = true;
+    return begin_sqlite(session, true, err);
+}
+
+/* Something that was acknowledged is not in the snapshot. */
+static bool is_old(const struct qr_session *session)
+{
+    struct qr_lsn pinned = qr_conn_pinned_lsn(session->link->conn);
+    return !qr_lsn_le(qr_store_durable_lsn(session->db->store), pinned);
+}
+
+/* Only #tables are written: SQLite's transaction, without the writer lock. */
+static enum qr_status begin_temp(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (!tran->sqlite_open) {
+        QR_TRY(pin_snapshot(session, err));
+        tran->statement_open = tran->count == 0;
+        return begin_sqlite(session, false, err);
+    }
+    bool newest = tran->count > 0 && !tran->holds &&
+                  session->options.isolation < ISOLATION_REPEATABLE &&
+                  !qr_store_is_read_only(session->db->store);
+    return newest && is_old(session) ? rebase(session, err) : QR_OK;
+}
+
+/* A statement of a transaction that reads. */
+static enum qr_status begin_read(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    uint8_t isolation = session->options.isolation;
+    bool replica = qr_store_is_read_only(session->db->store);
+    if (tran->count == 0 || (!tran->sqlite_open && isolation < ISOLATION_REPEATABLE && !replica))
+        return pin_snapshot(session, err);
+    if (isolation == ISOLATION_SNAPSHOT || replica) { /* on a replica all are snapshots */
+        if (tran->sqlite_open)
+            return QR_OK;
+        QR_TRY(pin_snapshot(session, err));
+        return begin_sqlite(session, false, err);
+    }
+    if (tran->holds)
+        return QR_OK;
+    if (isolation < ISOLATION_REPEATABLE)
+        return is_old(session) ? rebase(session, err) : QR_OK;
+    QR_TRY(begin_write_in_tran(session, QRI_WRITE, err)); /* what was read stays as it is */
+    tran->holds = true;
+    return QR_OK;
+}
+
+static enum qr_status begin_access(struct qr_session *session, enum qri_access access,
+                                   struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    bool replica = qr_store_is_read_only(session->db->store);
+    if (tran->doomed && access != QRI_READ)
+        return qr_sql_fail(err, 3930);
+    if (tran->depth > 0 && tran->sqlite_open) /* within a statement that has seen to it */
+        return QR_OK;
+    if (access == QRI_READ)
+        return begin_read(session, err);
+    if (access == QRI_WRITE_TEMP || (access == QRI_DDL_TEMP && (tran->count == 0 || replica)))
+        return begin_temp(session, err);
+    return tran->count > 0 ? begin_write_in_tran(session, access, err)
+                           : begin_write(session, access, err);
+}
+
+/* Gives the writer lock back; the transaction's pages stay private. */
+static void defer(struct qr_session *session)
+{
+    struct qr_conn *conn = session->link->conn;
+    struct qri_tran *tran = &session->tran;
+    if (tran->holds || !tran->sqlite_open)
+        return;
+    qr_conn_set_private(conn, true);
+    tran->seen_lsn = qr_conn_pinned_lsn(conn);
+    if (qr_conn_has_writer(conn))
+        qr_conn_unlock_writer(conn);
+}
+
+/* Nothing is left of a statement that could not begin. */
+static void begin_failed(struct qr_session *session)
+{
+    if (session->tran.depth > 0)
+        return;
+    if (session->tran.statement_open)
+        qri_sqlite_rollback(session);
+    if (session->tran.sqlite_open)
+        defer(session);
+    else
+        qr_conn_unlock_writer(session->link->conn);
+}
+
+enum qr_status qri_tran_statement_begin(struct qr_session *session, enum qri_access access,
+                                        struct qr_err *err)
+{
+    QR_TRY(qri_link_take(session, err));
+    session->has_pending = false;
+    enum qr_status status = begin_access(session, access, err);
+    if (status == QR_OK)
+        session->tran.depth++;
+    else
+        begin_failed(session);
+    if (status != QR_OK)
+        unpin(session);
+    return status;
+}
+
+static enum qr_status end_outermost(struct qr_session *session, enum qr_status status,
+                                    struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    struct qr_conn *conn = session->link->conn;
+    if (tran->sqlite_open && tran->statement_open) {
+        if (status == QR_OK)
+            status = qri_sqlite_commit(session, err);
+        else
+            qri_sqlite_rollback(session);
+    } else if (!tran->sqlite_open && qr_conn_has_writer(conn)) {
+        note_commit(session);
+        if (status != QR_AGAIN)
+            qri_locks_release(session);
+        qr_conn_unlock_writer(conn);
+    } else {
+        defer(session);
+    }
+    if (tran->count == 0 && status != QR_AGAIN)
+        qri_locks_release(session);
+    /* what others have committed shows in the answer, so it has to be durable */
+    struct qr_lsn pinned = qr_conn_pinned_lsn(conn);
+    if (pinned.v > session->answer_lsn)
+        session->answer_lsn = pinned.v;
+    return status;
+}
+
+enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status status,
+                                      struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    unpin(session);
+    if (tran->depth == 0) /* it never began, or a rollback inside has ended everything */
+        return status;
+    tran->depth--;
+    if (tran->depth > 0)
+        return status;
+    if (tran->sqlite_open && sqlite3_get_autocommit(session->link->db)) {
+        if (status == QR_OK)
+            return qri_tran_check(session, err);
+        qri_tran_abort(session); /* and the error that made SQLite roll back is the one to tell */
+        return status;
+    }
+    return end_outermost(session, status, err);
+}
+
+static enum qr_status exec_numbered(struct qr_session *session, const char *format, size_t n,
+                                    struct qr_err *err)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, format, n);
+    session->no_interrupt = true;
+    enum qr_status status = qri_exec(session->link, sql, err);
+    session->no_interrupt = false;
+    return status;
+}
+
+enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,
+                               struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    *guard = (struct qri_guard){0};
+    QR_TRY(exec_numbered(session, "SAVEPOINT s%zu", tran->guard_depth + 1, err));
+    *guard = (struct qri_guard){.depth = ++tran->guard_depth,
+                                .savepoint_count = tran->savepoint_count,
+                                .mark = qri_oplog_mark(tran->oplog)};
+    return QR_OK;
+}
+
+enum qr_status qri_guard_end(struct qr_session *session, const struct qri_guard *guard,
+                             enum qr_status status, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (guard->depth == 0 || guard->depth > tran->guard_depth || !tran->sqlite_open)
+        return status;
+    tran->guard_depth = guard->depth - 1;
+    if (status != QR_OK) { /* the first error counts: what these do is known to be possible */
+        qri_savepoints_release(tran, guard->savepoint_count);
+        qri_oplog_cut(tran->oplog, guard->mark);
+        if (sqlite3_get_autocommit(session->link->db))
+            return status;
+        if (exec_numbered(session, "ROLLBACK TO s%zu", guard->depth, NULL) == QR_OK)
+            (void)!exec_numbered(session, "RELEASE s%zu", guard->depth, NULL);
+        return status;
+    }
+    /* releasing would take SAVE TRANSACTIONs made since along; left open it does no harm */
+    if (tran->savepoint_count > guard->savepoint_count)
+        return QR_OK;
+    return exec_numbered(session, "RELEASE s%zu", guard->depth, err);
+}
