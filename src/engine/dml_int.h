@@ -52,7 +52,7 @@ struct qri_table {
     uint16_t identity, rowversion, rowid_column; /* column index; UINT16_MAX: none */
     struct qri_sql insert, update_all, delete;
     struct qri_sql insert_fed; /* many rows, from a feed */
-    struct qri_sql exists; /* keyed tables: is there a row with this key? */
+    struct qri_sql exists;     /* keyed tables: is there a row with this key? */
     struct qri_unique *uniques;
     size_t unique_count;
     struct qri_fk_out *fks;
@@ -202,8 +202,8 @@ struct qri_feed {
     struct qri_writer *writer;
     const struct qr_value *row; /* the table's columns */
     int64_t rowid;
-    /* Makes the next row `row` and `rowid`; they stay until the next call. *ret_more false: that was
-     * all. It may run other statements on the link. */
+    /* Makes the next row `row` and `rowid`; they stay until the next call. *ret_more false: that
+     * was all. It may run other statements on the link. */
     enum qr_status (*next)(struct qri_feed *feed, bool *ret_more, struct qr_err *err);
     /* IGNORE_DUP_KEY has left the row out. */
     enum qr_status (*ignored)(struct qri_feed *feed, struct qr_err *err);

@@ -34,8 +34,7 @@ static enum qr_status begin_table(struct qri_writer *writer, struct qr_err *err)
     struct qr_lock_resource table = qri_lock_table_of(writer->table->object->object_id);
     QR_TRY(qri_lock(session, &table, QR_LOCK_IX, err));
     writer->is_locked = true;
-    writer->has_table =
-        qr_lock_held(session->lock_owner, QR_LOCK_OF_TRAN, &table) == QR_LOCK_X;
+    writer->has_table = qr_lock_held(session->lock_owner, QR_LOCK_OF_TRAN, &table) == QR_LOCK_X;
     return QR_OK;
 }
 

@@ -70,10 +70,11 @@ struct qr_database {
     struct sqlite3_stmt *follow_stmt;
     struct qri_applock *applocks; /* guarded by mu */
     struct qr_locks *locks;
-    _Atomic uint32_t lockers; /* sessions that may hold locks between their statements: lock_int.h */
-    struct qri_link *idle_links;  /* guarded by mu; last used first */
-    size_t idle_link_count;       /* guarded by mu */
-    size_t session_count;         /* guarded by mu */
+    _Atomic uint32_t
+        lockers; /* sessions that may hold locks between their statements: lock_int.h */
+    struct qri_link *idle_links; /* guarded by mu; last used first */
+    size_t idle_link_count;      /* guarded by mu */
+    size_t session_count;        /* guarded by mu */
     struct qri_cache *cache;
 };
 
@@ -129,16 +130,16 @@ struct qri_conflict {
 
 /* The session's transaction, and how it maps onto SQLite's. */
 struct qri_tran {
-    uint32_t count;       /* @@TRANCOUNT */
-    bool doomed;          /* XACT_STATE() = -1 */
-    bool sqlite_open;     /* BEGIN was done on the session's link */
-    bool statement_open;  /* that BEGIN belongs to one autocommit statement */
-    bool is_write;        /* permanent tables were changed, or are about to be */
-    bool holds;           /* the writer lock stays to the end: DDL */
-    bool lockful;         /* the running statement takes row locks */
-    bool catalog_changed; /* session.catalog is this transaction's own */
-    uint32_t depth;       /* statements within each other */
-    uint32_t guard_depth; /* savepoints of statements now open */
+    uint32_t count;          /* @@TRANCOUNT */
+    bool doomed;             /* XACT_STATE() = -1 */
+    bool sqlite_open;        /* BEGIN was done on the session's link */
+    bool statement_open;     /* that BEGIN belongs to one autocommit statement */
+    bool is_write;           /* permanent tables were changed, or are about to be */
+    bool holds;              /* the writer lock stays to the end: DDL */
+    bool lockful;            /* the running statement takes row locks */
+    bool catalog_changed;    /* session.catalog is this transaction's own */
+    uint32_t depth;          /* statements within each other */
+    uint32_t guard_depth;    /* savepoints of statements now open */
     struct qr_lsn seen_lsn;  /* what its last statement read: the next one reads no less */
     struct qri_oplog *oplog; /* what it has changed, unless it `holds`; NULL: nothing */
     uint64_t descriptor;
@@ -208,7 +209,7 @@ struct qr_session {
     struct qr_lock_owner *lock_owner; /* NULL: it never took a lock in this database */
     bool is_locker;                   /* counted in db->lockers */
     struct qri_conflict conflict;     /* what QR_AGAIN is about */
-    struct qr_lsn commit_lsn; /* of the session's last commit */
+    struct qr_lsn commit_lsn;         /* of the session's last commit */
     uint64_t answer_lsn;
 
     struct qri_frame *frame; /* innermost */

@@ -66,8 +66,7 @@ enum qr_status qri_lock(struct qr_session *session, const struct qr_lock_resourc
                         enum qr_lock_mode mode, struct qr_err *err)
 {
     QR_TRY(need_owner(session, err));
-    enum qr_status status =
-        qr_lock_try(session->lock_owner, QR_LOCK_OF_TRAN, resource, mode, err);
+    enum qr_status status = qr_lock_try(session->lock_owner, QR_LOCK_OF_TRAN, resource, mode, err);
     if (status != QR_BUSY)
         return status;
     if (session->tran.holds) /* whoever is in the way needs the writer lock to end: a deadlock */
@@ -88,9 +87,9 @@ static enum qr_status wait_for_conflict(struct qr_session *session, struct qr_er
     struct waiting w = {.session = session};
     const struct qri_conflict *conflict = &session->conflict;
     qr_lock_owner_set(session->lock_owner, 0, qri_oplog_mark(session->tran.oplog).count);
-    enum qr_status status = qr_lock_wait(session->lock_owner, QR_LOCK_OF_TRAN, &conflict->resource,
-                                         conflict->mode, NULL, session->options.lock_timeout_ms,
-                                         poll_wait, &w, err);
+    enum qr_status status =
+        qr_lock_wait(session->lock_owner, QR_LOCK_OF_TRAN, &conflict->resource, conflict->mode,
+                     NULL, session->options.lock_timeout_ms, poll_wait, &w, err);
     if (w.blocked)
         session->sink->block_end(session->sink->ctx);
     return status;

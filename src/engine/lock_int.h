@@ -1,8 +1,9 @@
 /* lock_int.h - how statements take locks, and what happens when somebody is in the way.
  *
  * A write statement runs under the store's writer lock, where nobody may wait: it tries its locks.
- * On a conflict it fails with QR_AGAIN; the outermost statement undoes what it did, gives the writer
- * lock back, waits for the lock and runs again. What it has locked stays locked, so it gets on.
+ * On a conflict it fails with QR_AGAIN; the outermost statement undoes what it did, gives the
+ * writer lock back, waits for the lock and runs again. What it has locked stays locked, so it gets
+ * on.
  *
  * Lockers: sessions that may hold locks while they do not have the writer lock, that is, those in a
  * transaction that has written or reads with locks. While a database has none, write statements

@@ -1,7 +1,8 @@
 /* oplog.c - see oplog_int.h
  *
  * Bytes of an operation: length of all of it (8), statement (2), cells (2), then for each cell its
- * kind (1) and 8 bytes, or a length (8) and that many. They never leave the process: native order. */
+ * kind (1) and 8 bytes, or a length (8) and that many. They never leave the process: native order.
+ */
 #include "oplog_int.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,10 +249,9 @@ static enum qr_status bind_cell(sqlite3_stmt *stmt, int index, const uint8_t **a
     case QR_CELL_BLOB:
         memcpy(&n, *at, sizeof n);
         *at += sizeof n;
-        rc = kind == QR_CELL_TEXT
-                 ? sqlite3_bind_text64(stmt, index, (const char *)*at, n, SQLITE_STATIC,
-                                       SQLITE_UTF8)
-                 : sqlite3_bind_blob64(stmt, index, *at, n, SQLITE_STATIC);
+        rc = kind == QR_CELL_TEXT ? sqlite3_bind_text64(stmt, index, (const char *)*at, n,
+                                                        SQLITE_STATIC, SQLITE_UTF8)
+                                  : sqlite3_bind_blob64(stmt, index, *at, n, SQLITE_STATIC);
         *at += n;
         break;
     }

@@ -1,8 +1,9 @@
 /* oplog_int.h - what a deferred transaction has changed, to be done again on a newer snapshot.
  *
- * An operation is the SQL of a statement on one row and the cells bound to it; played in order, with
- * the locks of everything they touch held, they cannot fail but for want of memory or space. Small
- * logs stay in memory; larger ones go to a file without a name, within the quota of temporary files. */
+ * An operation is the SQL of a statement on one row and the cells bound to it; played in order,
+ * with the locks of everything they touch held, they cannot fail but for want of memory or space.
+ * Small logs stay in memory; larger ones go to a file without a name, within the quota of temporary
+ * files. */
 #pragma once
 #include "link.h"
 

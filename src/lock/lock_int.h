@@ -115,7 +115,7 @@ struct qri_node *qri_table_chain(const struct qri_table *table, uint64_t hash);
 /* False: no room. */
 bool qri_table_put(struct qr_locks *m, struct qri_table *table, struct qri_node *node);
 void qri_table_remove(struct qr_locks *m, struct qri_table *table, struct qri_node *node);
-void qri_table_done(struct qr_locks *m, struct qri_table *table);
+void qri_locks_table_done(struct qr_locks *m, struct qri_table *table);
 /* Zeroed; NULL: no room. */
 void *qri_pool_take(struct qr_locks *m, struct qri_pool *pool);
 void qri_pool_give(struct qr_locks *m, struct qri_pool *pool, void *item);

@@ -92,7 +92,7 @@ void qri_table_remove(struct qr_locks *m, struct qri_table *table, struct qri_no
         (void)!resize(m, table, BUCKETS_MIN);
 }
 
-void qri_table_done(struct qr_locks *m, struct qri_table *table)
+void qri_locks_table_done(struct qr_locks *m, struct qri_table *table)
 {
     assert(table->count == 0);
     qri_free(m, table->buckets, table->bucket_count * sizeof(struct qri_node *));
