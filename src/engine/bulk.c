@@ -373,7 +373,9 @@ static enum qr_status load_in_frame(struct qri_frame *frame, uint64_t *ret_count
     qri_bind_env(frame, NULL, &env);
     bool guard = session->tran.count > 0;
     struct qri_guard mark = {0};
-    enum qr_status status = guard ? qri_guard_begin(session, &mark, err) : QR_OK;
+    enum qr_status status = qri_tran_to_head(session, err);
+    if (status == QR_OK && guard)
+        status = qri_guard_begin(session, &mark, err);
     if (status == QR_OK)
         status = prepare_load(&l, frame, &env);
     if (status == QR_OK)

@@ -53,6 +53,7 @@ struct qri_table {
     struct qri_sql insert, update_all, delete;
     struct qri_sql insert_fed; /* many rows, from a feed */
     struct qri_sql exists;     /* keyed tables: is there a row with this key? */
+    struct qri_sql read;       /* the stored columns by key */
     struct qri_unique *uniques;
     size_t unique_count;
     struct qri_fk_out *fks;
@@ -169,6 +170,9 @@ bool qri_ignores_duplicates(const struct qri_table *table);
 /* Words the error of the key that `row` broke; `old`: the row that it was made of, or NULL. */
 enum qr_status qri_fail_key(struct qri_writer *writer, const struct qr_value *row,
                             const struct qr_value *old, int64_t rowid);
+QR_NODISCARD enum qr_status qri_bind_key(struct qri_run *run, const struct qri_table *table,
+                                         struct qri_stmt *stmt, size_t first,
+                                         const struct qr_value *old, int64_t rowid);
 /* Steps a probe; binds the columns of `row`. */
 QR_NODISCARD enum qr_status qri_probe(struct qri_run *run, struct qri_sql sql,
                                       const struct qri_table *table, const uint16_t *columns,
@@ -184,6 +188,9 @@ QR_NODISCARD enum qr_status qri_probe_insert(struct qri_run *run, const struct q
 /* `old` NULL: it is inserted; `row` NULL: deleted. QR_AGAIN: see lock_int.h. */
 QR_NODISCARD enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value *old,
                                             const struct qr_value *row, int64_t rowid);
+/* SNAPSHOT: the row at the head is still the one that was found in the snapshot; else 3960. */
+QR_NODISCARD enum qr_status qri_check_found(struct qri_writer *writer, const struct qr_value *old,
+                                            int64_t rowid);
 /* The key that a foreign key of `row` points at stays there until the transaction's end. */
 QR_NODISCARD enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out,
                                             const struct qr_value *row);

@@ -182,6 +182,8 @@ enum qr_status qri_run_truncate(struct qri_frame *frame, const struct qri_op *op
         if (status == QR_OK)
             status = check_truncate(frame, table, qri_name_print(&frame->arena, &stmt->table), err);
         if (status == QR_OK)
+            status = qri_tran_to_head(session, err);
+        if (status == QR_OK)
             status = truncate(frame, table, is_temp, err);
         status = qri_tran_statement_end(session, status, err);
         QR_TRY(qri_lock_again(session, status, &again, err));

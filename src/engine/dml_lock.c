@@ -3,6 +3,7 @@
  * Keys that appear or vanish are locked apart from the row itself: a foreign key that points at a
  * row holds its key, not the row, so that the row's other columns may change meanwhile. A row that
  * is inserted needs no lock of its own: nobody sees it before the commit. */
+#include <string.h>
 #include "dml_int.h"
 #include "lock_int.h"
 #include "lock_key.h"
@@ -83,6 +84,62 @@ enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value 
     }
     return QR_OK;
 }
+
+/* ---- SNAPSHOT ---- */
+
+static bool is_cell(sqlite3_stmt *stmt, int index, const struct qr_value *v)
+{
+    switch (sqlite3_column_type(stmt, index)) {
+    case SQLITE_INTEGER:
+        if (v->cell == QR_CELL_REAL) /* SQLite keeps whole ones as integers */
+            return sqlite3_column_double(stmt, index) == v->r;
+        return v->cell == QR_CELL_INT && sqlite3_column_int64(stmt, index) == v->i;
+    case SQLITE_FLOAT:
+        return v->cell == QR_CELL_REAL && sqlite3_column_double(stmt, index) == v->r;
+    case SQLITE_NULL:
+        return v->cell == QR_CELL_NULL;
+    default: {
+        const void *bytes = sqlite3_column_blob(stmt, index);
+        size_t n = (size_t)sqlite3_column_bytes(stmt, index);
+        return (v->cell == QR_CELL_TEXT || v->cell == QR_CELL_BLOB) && v->n == n &&
+               (n == 0 || memcmp(bytes, v->p, n) == 0);
+    }
+    }
+}
+
+static bool is_row(const struct qri_table *table, sqlite3_stmt *stmt, const struct qr_value *old)
+{
+    for (size_t i = 0; i < table->stored_count; i++) {
+        uint8_t scratch[16];
+        uint16_t column = table->stored[i];
+        struct qr_value v = qri_stored(&table->object->columns[column].type, &old[column], scratch);
+        if (!is_cell(stmt, (int)i, &v))
+            return false;
+    }
+    return true;
+}
+
+enum qr_status qri_check_found(struct qri_writer *writer, const struct qr_value *old, int64_t rowid)
+{
+    const struct qri_table *table = writer->table;
+    struct qr_session *session = writer->session;
+    struct qri_run *run = writer->run;
+    if (!session->tran.moved || session->trigger_level > 0 || table->is_temp)
+        return QR_OK;
+    struct qri_stmt *stmt = NULL;
+    QR_TRY(qri_stmt_take(session->link, table->read, &stmt, run->err));
+    bool found = false;
+    enum qr_status status = qri_bind_key(run, table, stmt, 1, old, rowid);
+    if (status == QR_OK)
+        status = qri_stmt_step(session->link, stmt, &found, run->err);
+    found = found && status == QR_OK && is_row(table, stmt->stmt, old);
+    qri_stmt_put(session->link, stmt);
+    if (status != QR_OK || found)
+        return status;
+    return qr_sql_fail(run->err, 3960, table->name, qri_info(session->db)->name.p);
+}
+
+/* ---- foreign keys ---- */
 
 enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out,
                                const struct qr_value *row)

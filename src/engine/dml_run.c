@@ -318,6 +318,7 @@ static enum qr_status run_long(struct qri_run *run, struct qr_rowset *exec_rows)
         QR_TRY(qri_stage_exec(run, exec_rows));
     else
         QR_TRY(qri_stage(run));
+    QR_TRY(qri_tran_to_head(run->session, run->err));
     return apply_guarded(run);
 }
 

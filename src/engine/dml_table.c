@@ -110,6 +110,19 @@ static enum qr_status exists_sql(struct qri_table_set *set, struct qri_table *ta
     return keep_sql(set, &buf, &table->exists);
 }
 
+static enum qr_status read_sql(struct qri_table_set *set, struct qri_table *table)
+{
+    struct qr_buf buf;
+    qr_buf_init(&buf, SQL_BYTES_MAX);
+    qr_buf_addz(&buf, "SELECT ");
+    for (size_t i = 0; i < table->stored_count; i++)
+        qr_buf_printf(&buf, "%sc%u", i == 0 ? "" : ",", column_id(table, table->stored[i]));
+    qr_buf_printf(&buf, "%s FROM %st%u WHERE ", table->stored_count == 0 ? "1" : "",
+                  schema_of(table->is_temp), table->object->object_id);
+    add_key_match(&buf, table, 1);
+    return keep_sql(set, &buf, &table->read);
+}
+
 enum qr_status qri_table_update_sql(struct qri_table_set *set, const struct qri_table *table,
                                     const uint16_t *columns, size_t count, struct qri_sql *ret_sql)
 {
@@ -346,6 +359,7 @@ static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
     QR_TRY(insert_fed_sql(set, table));
     QR_TRY(delete_sql(set, table));
     QR_TRY(exists_sql(set, table));
+    QR_TRY(read_sql(set, table));
     QR_TRY(
         qri_table_update_sql(set, table, table->stored, table->stored_count, &table->update_all));
     if (table->is_temp)

@@ -38,9 +38,9 @@ static enum qr_status bind_column(struct qri_writer *writer, struct qri_stmt *st
                     &row[column], writer->run->err);
 }
 
-static enum qr_status bind_key(struct qri_run *run, const struct qri_table *table,
-                               struct qri_stmt *stmt, size_t first, const struct qr_value *old,
-                               int64_t rowid)
+enum qr_status qri_bind_key(struct qri_run *run, const struct qri_table *table,
+                            struct qri_stmt *stmt, size_t first, const struct qr_value *old,
+                            int64_t rowid)
 {
     if (table->by_rowid) {
         sqlite3_bind_int64(stmt->stmt, (int)first, rowid);
@@ -66,7 +66,7 @@ enum qr_status qri_probe(struct qri_run *run, struct qri_sql sql, const struct q
         status = qri_bind(stmt->stmt, (int)i + 1, &table->object->columns[columns[i]].type,
                           &row[columns[i]], run->err);
     if (status == QR_OK && own != NULL)
-        status = bind_key(run, table, stmt, count + 1, own, own_rowid);
+        status = qri_bind_key(run, table, stmt, count + 1, own, own_rowid);
     if (status == QR_OK)
         status = qri_stmt_step(link, stmt, ret_found, run->err);
     qri_stmt_put(link, stmt);
@@ -196,11 +196,12 @@ enum qr_status qri_write_update(struct qri_writer *writer, const struct qr_value
                                 const struct qr_value *row, int64_t rowid)
 {
     QR_TRY(qri_lock_change(writer, old, row, rowid));
+    QR_TRY(qri_check_found(writer, old, rowid));
     QR_TRY(want(writer, &writer->update, writer->update_sql));
     struct qri_stmt *stmt = writer->update;
     for (size_t i = 0; i < writer->updated_count; i++)
         QR_TRY(bind_column(writer, stmt, i + 1, row, writer->updated[i]));
-    QR_TRY(bind_key(writer->run, writer->table, stmt, writer->updated_count + 1, old, rowid));
+    QR_TRY(qri_bind_key(writer->run, writer->table, stmt, writer->updated_count + 1, old, rowid));
     enum qr_status status = step(writer, stmt);
     if (status == QR_OK)
         return qri_record_update(writer, old, row, rowid);
@@ -211,8 +212,9 @@ enum qr_status qri_write_delete(struct qri_writer *writer, const struct qr_value
                                 int64_t rowid)
 {
     QR_TRY(qri_lock_change(writer, old, NULL, rowid));
+    QR_TRY(qri_check_found(writer, old, rowid));
     QR_TRY(want(writer, &writer->delete, writer->table->delete));
-    QR_TRY(bind_key(writer->run, writer->table, writer->delete, 1, old, rowid));
+    QR_TRY(qri_bind_key(writer->run, writer->table, writer->delete, 1, old, rowid));
     enum qr_status status = step(writer, writer->delete);
     if (status == QR_OK)
         return qri_record_delete(writer, old, rowid);

@@ -130,16 +130,18 @@ struct qri_conflict {
 
 /* The session's transaction, and how it maps onto SQLite's. */
 struct qri_tran {
-    uint32_t count;          /* @@TRANCOUNT */
-    bool doomed;             /* XACT_STATE() = -1 */
-    bool sqlite_open;        /* BEGIN was done on the session's link */
-    bool statement_open;     /* that BEGIN belongs to one autocommit statement */
-    bool is_write;           /* permanent tables were changed, or are about to be */
-    bool holds;              /* the writer lock stays to the end: DDL */
-    bool lockful;            /* the running statement takes row locks */
-    bool catalog_changed;    /* session.catalog is this transaction's own */
-    uint32_t depth;          /* statements within each other */
-    uint32_t guard_depth;    /* savepoints of statements now open */
+    uint32_t count;       /* @@TRANCOUNT */
+    bool doomed;          /* XACT_STATE() = -1 */
+    bool sqlite_open;     /* BEGIN was done on the session's link */
+    bool statement_open;  /* that BEGIN belongs to one autocommit statement */
+    bool is_write;        /* permanent tables were changed, or are about to be */
+    bool holds;           /* the writer lock stays to the end: DDL */
+    bool lockful;         /* the running statement takes row locks */
+    bool at_kept;         /* SNAPSHOT: a statement that writes finds its rows in its old snapshot */
+    bool moved;           /* ... and has come from there to the head, where rows may differ */
+    bool catalog_changed; /* session.catalog is this transaction's own */
+    uint32_t depth;       /* statements within each other */
+    uint32_t guard_depth; /* savepoints of statements now open */
     struct qr_lsn seen_lsn;  /* what its last statement read: the next one reads no less */
     struct qri_oplog *oplog; /* what it has changed, unless it `holds`; NULL: nothing */
     uint64_t descriptor;
@@ -327,6 +329,9 @@ QR_NODISCARD enum qr_status qri_tran_begin(struct qr_session *session, struct qr
 QR_NODISCARD enum qr_status qri_tran_commit(struct qr_session *session, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_tran_rollback(struct qr_session *session, struct qr_str name,
                                               struct qr_err *err);
+/* Between finding rows and changing them: under SNAPSHOT the former is done in the transaction's
+ * snapshot, the latter at the head, where a row must be as it was found (3960). */
+QR_NODISCARD enum qr_status qri_tran_to_head(struct qr_session *session, struct qr_err *err);
 void qri_pictures_take(struct qr_session *session, struct qri_pictures *ret_pictures);
 void qri_pictures_go_back(struct qr_session *session, const struct qri_pictures *pictures);
 void qri_pictures_drop(struct qri_pictures *pictures);

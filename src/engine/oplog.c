@@ -276,9 +276,6 @@ static enum qr_status play_one(struct player *p, const uint8_t *op)
     bool row = false;
     enum qr_status status = qri_stmt_step(p->link, stmt, &row, p->err);
     sqlite3_reset(stmt->stmt);
-    if (status == QR_EXISTS)
-        return qr_fail(p->err, QR_CORRUPT, "a change that is locked met another's key: %s",
-                       sqlite3_errmsg(p->link->db));
     return status;
 }
 

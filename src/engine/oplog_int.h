@@ -24,6 +24,7 @@ struct qri_oplog_mark qri_oplog_mark(const struct qri_oplog *log); /* NULL: an e
 void qri_oplog_cut(struct qri_oplog *log, struct qri_oplog_mark mark);
 /* Called before the operation with this number, and with their count at the end. */
 typedef enum qr_status qri_oplog_at_fn(void *ctx, uint64_t number, struct qr_err *err);
-/* Runs all of it on the link, inside its transaction. `at` may be NULL; a log of NULL is empty. */
+/* Runs all of it on the link, inside its transaction. QR_EXISTS: a key is there. `at` may be NULL;
+ * a log of NULL is empty. */
 QR_NODISCARD enum qr_status qri_oplog_play(struct qri_oplog *log, struct qri_link *link,
                                            qri_oplog_at_fn *at, void *ctx, struct qr_err *err);

@@ -34,8 +34,8 @@ extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INF
 /* Adds a row. One argument for each column that has no constant, by its type:
  * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t, QRI_SYS_NULL_BIGINT for
  * NULL; float: double; datetime, datetime2: int64_t datetime2 ticks, 0 for NULL; strings and
- * binaries: struct qr_str, p NULL for NULL; decimal, sql_variant, datetimeoffset: struct qr_value *, an int or NULL
- * cell. */
+ * binaries: struct qr_str, p NULL for NULL; decimal, sql_variant, datetimeoffset: struct qr_value
+ * *, an int or NULL cell. */
 QR_NODISCARD enum qr_status qri_sysrow(struct qri_sysrows *rows, ...);
 struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows); /* lives as long as the rows */
 #define QRI_SYS_NULL ((int)0x80000000)

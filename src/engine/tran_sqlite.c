@@ -121,33 +121,63 @@ static enum qr_status make_savepoints(void *ctx, uint64_t number, struct qr_err 
     return QR_OK;
 }
 
-static enum qr_status replay_all(struct qr_session *session, struct qr_err *err)
+static enum qr_status replay_all(struct qr_session *session, bool kept, struct qr_err *err)
 {
     struct qr_conn *conn = session->link->conn;
     bool write = qr_conn_has_writer(conn);
+    qr_conn_use_kept(conn, kept);
     if (!sqlite3_get_autocommit(session->link->db))
         QR_TRY(qri_exec(session->link, "ROLLBACK", err));
     qr_conn_unpin(conn);
     if (write)
         qri_session_refresh_catalog(session);
-    else
+    else if (!kept)
         QR_TRY(pin_snapshot(session, err));
+    else
+        QR_TRY(qr_conn_pin(conn, err));
     QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
     struct replay replay = {.session = session};
     return qri_oplog_play(session->tran.oplog, session->link, make_savepoints, &replay, err);
 }
 
-/* The transaction's changes on a newer snapshot: the head for who has the writer lock, else what is
- * durable. A failure ends the transaction. */
-static enum qr_status rebase(struct qr_session *session, struct qr_err *err)
+/* The transaction's changes on another snapshot: the kept one, the head for who has the writer
+ * lock, else what is durable. A failure ends the transaction. */
+static enum qr_status rebase_on(struct qr_session *session, bool kept, struct qr_err *err)
 {
     assert(!session->tran.holds && session->tran.guard_depth == 0);
+    qr_conn_set_private(session->link->conn, true);
     session->no_interrupt = true;
-    enum qr_status status = replay_all(session, err);
+    enum qr_status status = replay_all(session, kept, err);
     session->no_interrupt = false;
-    if (status != QR_OK)
-        qri_tran_abort(session);
+    if (status == QR_OK)
+        return QR_OK;
+    if (status == QR_EXISTS && kept) /* a key that was free at the head is not in the snapshot */
+        status = qr_sql_fail(err, 3960, "the table", qri_info(session->db)->name.p);
+    else if (status == QR_EXISTS)
+        status = qr_fail(err, QR_CORRUPT, "a change that is locked met another's key: %s",
+                         sqlite3_errmsg(session->link->db));
+    qri_tran_abort(session);
     return status;
+}
+
+static enum qr_status rebase(struct qr_session *session, struct qr_err *err)
+{
+    return rebase_on(session, false, err);
+}
+
+static bool is_at_kept(const struct qr_conn *conn)
+{
+    return qr_lsn_eq(qr_conn_kept_lsn(conn), qr_conn_pinned_lsn(conn));
+}
+
+enum qr_status qri_tran_to_head(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (!tran->at_kept)
+        return QR_OK;
+    tran->at_kept = false;
+    tran->moved = true;
+    return rebase(session, err);
 }
 
 static void note_commit(struct qr_session *session)
@@ -185,11 +215,13 @@ static void forget_sqlite(struct qr_session *session)
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
     tran->sqlite_open = tran->statement_open = tran->is_write = tran->holds = false;
+    tran->at_kept = tran->moved = false;
     tran->guard_depth = 0;
     tran->seen_lsn = qr_lsn(0);
     qri_catalog_unref(tran->temp_before);
     tran->temp_before = NULL;
     qr_conn_unpin(conn);
+    qr_conn_drop_kept(conn);
     qr_conn_set_private(conn, false);
     qr_conn_unlock_writer(conn);
 }
@@ -263,16 +295,20 @@ static void unpin(struct qr_session *session)
         qr_conn_unpin(session->link->conn);
 }
 
-/* A snapshot that was read from becomes one that is written to. */
-static enum qr_status upgrade_snapshot(struct qr_session *session, struct qr_err *err)
+/* SNAPSHOT, with the writer lock: rows are found in the transaction's own snapshot. */
+static enum qr_status begin_write_in_snapshot(struct qr_session *session, uint64_t serial,
+                                              struct qr_err *err)
 {
-    if (!qr_conn_at_head(session->link->conn) && qr_conn_in_read(session->link->conn)) {
-        qr_conn_unlock_writer(session->link->conn);
-        session->tran.doomed = true;
-        return qr_sql_fail(err, 3960, "the table", "the database");
+    struct qri_tran *tran = &session->tran;
+    struct qr_conn *conn = session->link->conn;
+    if (serial != session->catalog_serial && !tran->catalog_changed) {
+        tran->doomed = true;
+        return qr_sql_fail(err, 3961, qri_info(session->db)->name.p);
     }
-    session->tran.holds = session->tran.is_write = true;
-    return QR_OK;
+    if (is_at_kept(conn) && qr_conn_at_head(conn) && tran->is_write)
+        return QR_OK;
+    tran->at_kept = true;
+    return tran->is_write && is_at_kept(conn) ? QR_OK : rebase_on(session, true, err);
 }
 
 static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_access access,
@@ -280,18 +316,26 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
 {
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
+    bool snapshot = session->options.isolation == ISOLATION_SNAPSHOT;
+    uint64_t serial = session->catalog_serial;
     QR_TRY(qri_locker_begin(session, false, err));
+    if (snapshot && tran->sqlite_open && !tran->holds && qr_conn_kept_lsn(conn).v == 0)
+        QR_TRY(qr_conn_keep(conn, err));
     QR_TRY(lock_and_refresh(session, false, err));
     tran->lockful = true;
+    tran->moved = false;
     if (!tran->sqlite_open)
         QR_TRY(begin_sqlite(session, true, err));
-    else if (session->options.isolation == ISOLATION_SNAPSHOT && !tran->holds)
-        QR_TRY(upgrade_snapshot(session, err));
+    else if (snapshot && !tran->holds)
+        QR_TRY(begin_write_in_snapshot(session, serial, err));
     else if (!tran->holds && (!tran->is_write || !qr_conn_at_head(conn)))
         QR_TRY(rebase(session, err));
+    if (snapshot && !tran->holds && qr_conn_kept_lsn(conn).v == 0)
+        QR_TRY(qr_conn_keep(conn, err));
+    if (access != QRI_WRITE) /* it finds no rows first */
+        QR_TRY(qri_tran_to_head(session, err));
     tran->is_write = true;
-    tran->holds |= access == QRI_DDL || access == QRI_DDL_TEMP ||
-                   session->options.isolation == ISOLATION_SNAPSHOT;
+    tran->holds |= access == QRI_DDL || access == QRI_DDL_TEMP;
     return QR_OK;
 }
 
@@ -333,13 +377,15 @@ static enum qr_status begin_temp(struct qr_session *session, struct qr_err *err)
 static enum qr_status begin_read(struct qr_session *session, struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
+    struct qr_conn *conn = session->link->conn;
     uint8_t isolation = session->options.isolation;
     bool replica = qr_store_is_read_only(session->db->store);
     if (tran->count == 0 || (!tran->sqlite_open && isolation < ISOLATION_REPEATABLE && !replica))
         return pin_snapshot(session, err);
     if (isolation == ISOLATION_SNAPSHOT || replica) { /* on a replica all are snapshots */
+        bool away = tran->sqlite_open && !tran->holds && qr_conn_kept_lsn(conn).v != 0;
         if (tran->sqlite_open)
-            return QR_OK;
+            return away && !is_at_kept(conn) ? rebase_on(session, true, err) : QR_OK;
         QR_TRY(pin_snapshot(session, err));
         return begin_sqlite(session, false, err);
     }
@@ -376,6 +422,7 @@ static void defer(struct qr_session *session)
     struct qri_tran *tran = &session->tran;
     if (tran->holds || !tran->sqlite_open)
         return;
+    tran->at_kept = false;
     qr_conn_set_private(conn, true);
     tran->seen_lsn = qr_conn_pinned_lsn(conn);
     if (qr_conn_has_writer(conn))

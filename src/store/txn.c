@@ -121,6 +121,15 @@ enum qr_status qr_txn_pin_head(struct qr_txn *txn, struct qr_err *err)
     return begin_snapshot(txn, err);
 }
 
+enum qr_status qr_txn_pin_as(struct qr_txn *txn, const struct qr_txn *holder, struct qr_err *err)
+{
+    assert(txn->snapshot == 0 && holder->snapshot != 0);
+    QR_TRY(qri_store_check(txn->store, err));
+    txn->snapshot = holder->snapshot;
+    atomic_store(&txn->slot.lsn, txn->snapshot); /* the holder's slot keeps it until then */
+    return begin_snapshot(txn, err);
+}
+
 void qr_txn_unpin(struct qr_txn *txn)
 {
     if (txn->page_1 != NULL)

@@ -118,6 +118,7 @@ void qr_conn_close(struct qr_conn *conn)
     if (conn->vfs.zName != NULL)
         sqlite3_vfs_unregister(&conn->vfs);
     qr_conn_unpin(conn);
+    qr_conn_drop_kept(conn);
     qr_txn_free(conn->txn);
     qr_writer_release(&conn->writer);
     free(conn->journal.entries);
@@ -210,6 +211,34 @@ void qr_conn_set_private(struct qr_conn *conn, bool is_private)
 {
     assert(is_private || conn->lock < SQLITE_LOCK_RESERVED || qr_conn_has_writer(conn));
     conn->is_private = is_private;
+}
+
+enum qr_status qr_conn_keep(struct qr_conn *conn, struct qr_err *err)
+{
+    assert(conn->kept == NULL && qr_conn_in_read(conn));
+    QR_TRY(qr_txn_new(conn->store, &conn->kept, err));
+    enum qr_status status = qr_txn_pin_as(conn->kept, conn->txn, err);
+    if (status != QR_OK)
+        qr_conn_drop_kept(conn);
+    return status;
+}
+
+struct qr_lsn qr_conn_kept_lsn(const struct qr_conn *conn)
+{
+    return conn->kept == NULL ? qr_lsn(0) : qr_txn_pinned(conn->kept);
+}
+
+void qr_conn_use_kept(struct qr_conn *conn, bool use)
+{
+    assert(!use || conn->kept != NULL);
+    conn->uses_kept = use;
+}
+
+void qr_conn_drop_kept(struct qr_conn *conn)
+{
+    qr_txn_free(conn->kept);
+    conn->kept = NULL;
+    conn->uses_kept = false;
 }
 
 bool qr_conn_at_head(const struct qr_conn *conn)

@@ -51,7 +51,8 @@ int qri_pin(struct qr_conn *conn)
 {
     if (conn->held)
         return SQLITE_OK;
-    enum qr_status status = qr_conn_has_writer(conn)
+    enum qr_status status = conn->uses_kept ? qr_txn_pin_as(conn->txn, conn->kept, &conn->err)
+                            : qr_conn_has_writer(conn)
                                 ? qr_txn_pin_head(conn->txn, &conn->err)
                                 : qr_txn_pin(conn->txn, conn->at_least, &conn->err);
     if (status != QR_OK)

@@ -23,6 +23,8 @@ struct qr_conn {
     char vfs_name[QRI_VFS_NAME_BYTES];
     struct qr_store *store;
     struct qr_txn *txn;
+    struct qr_txn *kept; /* holds a snapshot to come back to; NULL: none */
+    bool uses_kept;
     sqlite3 *db;
     struct qr_writer writer;
     struct qri_journal journal;

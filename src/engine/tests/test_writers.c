@@ -239,7 +239,8 @@ static void what_a_statement_did_to_variables_is_taken_back_when_it_runs_again(v
     (void)run(&t.b, "create table log_of_t(id int)");
     (void)run(&t.b,
               "create trigger tr on t after update as insert log_of_t select id from inserted");
-    answers(&t.a, "begin tran update t set v = 1 where id = 3", "ENV BEGIN\nDONE\nDONEINPROC 1\nDONE 1\n");
+    answers(&t.a, "begin tran update t set v = 1 where id = 3",
+            "ENV BEGIN\nDONE\nDONEINPROC 1\nDONE 1\n");
     start(&l, &t.b,
           "declare @n int = 0, @o table(id int)\n"
           "update t set v = v + 1, @n = @n + 1 output inserted.id into @o\n"
@@ -308,6 +309,34 @@ static void a_failed_statement_leaves_its_transaction_whole(void **state)
     close_two(&t);
 }
 
+static void a_snapshot_stays_while_others_commit_and_rows_that_changed_are_conflicts(void **state)
+{
+    (void)state;
+    struct two t;
+    open_two(&t);
+    answers(&t.a,
+            "set transaction isolation level snapshot begin tran select v from t where id = 1",
+            "ENV BEGIN\nDONE\nROW 10\nDONE 1\n");
+    answers(&t.b, "update t set v = 22 where id = 2 insert t values (5,50,500)",
+            "DONE 1\nDONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "update t set v = v + 1 where id = 1 select v from t order by id",
+            "DONE 1\nROW 11\nROW 20\nROW 30\nDONE 3\n");
+    answers(&t.b, "update t set v = 33 where id = 3", "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "insert t values (6,60,600) select v from t order by id",
+            "DONE 1\nROW 11\nROW 20\nROW 30\nROW 60\nDONE 4\n");
+    answers(&t.a, "commit select v from t order by id",
+            "ENV COMMIT\nDONE\nROW 11\nROW 22\nROW 33\nROW 50\nROW 60\nDONE 5\n");
+    answers(&t.a, "begin tran select count(*) from t", "ENV BEGIN\nDONE\nROW 5\nDONE 1\n");
+    answers(&t.b, "update t set v = 0 where id = 1", "DONE 1\n");
+    settle(&t.b);
+    const char *out = run(&t.a, "update t set v = v + 1 where id = 1");
+    assert_non_null(strstr(out, "MSG 3960 16"));
+    answers(&t.a, "select @@trancount, v from t where id = 1", "ROW 0|0\nDONE 1\n");
+    close_two(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +351,7 @@ int main(void)
         cmocka_unit_test(inserters_do_not_wait_for_each_other),
         cmocka_unit_test(temporary_tables_follow_their_transaction),
         cmocka_unit_test(a_failed_statement_leaves_its_transaction_whole),
+        cmocka_unit_test(a_snapshot_stays_while_others_commit_and_rows_that_changed_are_conflicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,9 @@ QR_NODISCARD enum qr_status qr_txn_pin(struct qr_txn *txn, struct qr_lsn at_leas
                                        struct qr_err *err);
 /* Pins the head; for the holder of the writer lock. */
 QR_NODISCARD enum qr_status qr_txn_pin_head(struct qr_txn *txn, struct qr_err *err);
+/* Pins what `holder` has pinned, and keeps pinned meanwhile. */
+QR_NODISCARD enum qr_status qr_txn_pin_as(struct qr_txn *txn, const struct qr_txn *holder,
+                                          struct qr_err *err);
 void qr_txn_unpin(struct qr_txn *txn);
 struct qr_lsn qr_txn_pinned(const struct qr_txn *txn); /* 0: not pinned */
 bool qr_txn_at_head(const struct qr_txn *txn);

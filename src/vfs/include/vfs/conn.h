@@ -70,6 +70,12 @@ bool qr_conn_has_writer(const struct qr_conn *conn);
  * lock; if the snapshot is not the head, roll back and do it again on the head. A COMMIT without
  * both fails with SQLITE_IOERR_FSYNC and is rolled back. */
 void qr_conn_set_private(struct qr_conn *conn, bool is_private);
+/* Keeps the snapshot that is pinned now, whatever is read meanwhile, to come back to it. */
+QR_NODISCARD enum qr_status qr_conn_keep(struct qr_conn *conn, struct qr_err *err);
+struct qr_lsn qr_conn_kept_lsn(const struct qr_conn *conn); /* 0: none is kept */
+/* Transactions that begin later read the kept snapshot, with the writer lock or without. */
+void qr_conn_use_kept(struct qr_conn *conn, bool use);
+void qr_conn_drop_kept(struct qr_conn *conn); /* nothing if none is kept */
 /* The pinned snapshot is the newest commit; lasting only with the writer lock. */
 bool qr_conn_at_head(const struct qr_conn *conn);
 
