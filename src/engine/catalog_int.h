@@ -117,6 +117,8 @@ struct qri_ddl {
     /* Next value of the counter without taking it. */
     enum qr_status (*counter_peek)(void *ctx, uint64_t counter, bool is_temp, int64_t *ret_next,
                                    struct qr_err *err);
+    /* Sch-M on a table: nobody has a transaction open that changed it. QR_AGAIN. */
+    enum qr_status (*lock)(void *ctx, uint32_t object_id, struct qr_err *err);
     /* Did the running scope make this #table? Those of outer scopes may be shadowed. */
     bool (*temp_is_own)(void *ctx, uint32_t object_id);
     /* An informational message. */

@@ -26,6 +26,12 @@ static enum qr_status counter_peek(void *ctx, uint64_t counter, bool is_temp, in
     return QR_OK;
 }
 
+static enum qr_status lock(void *ctx, uint32_t object_id, struct qr_err *err)
+{
+    struct qr_session *session = ctx;
+    return session->tran.lockful ? qri_lock_table(session, object_id, QR_LOCK_SCH_M, err) : QR_OK;
+}
+
 static bool temp_is_own(void *ctx, uint32_t object_id)
 {
     const struct qr_session *session = ctx;
@@ -59,6 +65,7 @@ void qri_ddl_init(struct qri_frame *frame, struct qr_bind_env *env, struct qr_ev
                             .counter_set = counter_set,
                             .counter_drop = counter_drop,
                             .counter_peek = counter_peek,
+                            .lock = lock,
                             .temp_is_own = temp_is_own,
                             .inform = inform};
 }

@@ -106,7 +106,31 @@ enum qr_status qri_ddl_begin(struct qri_ddl_stmt *s, struct qri_ddl *ddl, bool i
     return QR_OK;
 }
 
+/* The tables that were there before; a foreign key that is new has to hold at both its ends. */
+static enum qr_status lock_changed(struct qri_ddl_stmt *s, const struct qri_catalog *before)
+{
+    struct qri_ddl *ddl = s->ddl;
+    for (size_t i = 0; i < s->change.count; i++) {
+        const struct qri_record *record = &s->change.records[i];
+        const struct qr_cat_object *old =
+            record->kind == QRI_REC_OBJECT ? qr_cat_by_id(&before->cat, record->id) : NULL;
+        if (old == NULL || old->type != QR_CAT_TABLE)
+            continue;
+        QR_TRY(ddl->lock(ddl->ctx, old->object_id, s->err));
+        const struct qr_cat_object *now = qr_cat_by_id(&(*s->catalog)->cat, record->id);
+        for (size_t k = 0; now != NULL && now->fk_count > old->fk_count && k < now->fk_count; k++)
+            QR_TRY(ddl->lock(ddl->ctx, now->fks[k].referenced_object_id, s->err));
+    }
+    return QR_OK;
+}
+
 enum qr_status qri_ddl_commit(struct qri_ddl_stmt *s)
 {
-    return qri_change_apply(&s->change, s->is_temp ? NULL : s->ddl->conn, s->catalog, s->err);
+    struct qri_catalog *before = s->is_temp ? NULL : qri_catalog_ref(*s->catalog);
+    enum qr_status status =
+        qri_change_apply(&s->change, s->is_temp ? NULL : s->ddl->conn, s->catalog, s->err);
+    if (status == QR_OK && before != NULL)
+        status = lock_changed(s, before);
+    qri_catalog_unref(before);
+    return status;
 }

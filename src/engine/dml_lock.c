@@ -156,7 +156,7 @@ enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out
 
 static bool records(const struct qr_session *session)
 {
-    return session->tran.count > 0 && !session->tran.holds;
+    return session->tran.count > 0 && !session->tran.holds && !session->tran.is_ddl;
 }
 
 static enum qr_status begin_op(struct qr_session *session, struct qri_sql sql, struct qr_err *err)

@@ -136,6 +136,7 @@ struct qri_tran {
     bool statement_open;  /* that BEGIN belongs to one autocommit statement */
     bool is_write;        /* permanent tables were changed, or are about to be */
     bool holds;           /* the writer lock stays to the end: DDL */
+    bool is_ddl;          /* the running statement: with it `holds` begins */
     bool lockful;         /* the running statement takes row locks */
     bool at_kept;         /* SNAPSHOT: a statement that writes finds its rows in its old snapshot */
     bool moved;           /* ... and has come from there to the head, where rows may differ */

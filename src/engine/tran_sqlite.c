@@ -215,7 +215,7 @@ static void forget_sqlite(struct qr_session *session)
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
     tran->sqlite_open = tran->statement_open = tran->is_write = tran->holds = false;
-    tran->at_kept = tran->moved = false;
+    tran->at_kept = tran->moved = tran->is_ddl = false;
     tran->guard_depth = 0;
     tran->seen_lsn = qr_lsn(0);
     qri_catalog_unref(tran->temp_before);
@@ -335,7 +335,7 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
     if (access != QRI_WRITE) /* it finds no rows first */
         QR_TRY(qri_tran_to_head(session, err));
     tran->is_write = true;
-    tran->holds |= access == QRI_DDL || access == QRI_DDL_TEMP;
+    tran->is_ddl = access == QRI_DDL || access == QRI_DDL_TEMP;
     return QR_OK;
 }
 
@@ -473,8 +473,10 @@ static enum qr_status end_outermost(struct qr_session *session, enum qr_status s
             qri_locks_release(session);
         qr_conn_unlock_writer(conn);
     } else {
+        tran->holds |= tran->is_ddl && tran->sqlite_open && status == QR_OK;
         defer(session);
     }
+    tran->is_ddl = false;
     if (tran->count == 0 && status != QR_AGAIN)
         qri_locks_release(session);
     /* what others have committed shows in the answer, so it has to be durable */

@@ -337,6 +337,33 @@ static void a_snapshot_stays_while_others_commit_and_rows_that_changed_are_confl
     close_two(&t);
 }
 
+static void a_table_that_a_transaction_has_changed_keeps_its_shape_until_the_end(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    open_two(&t);
+    answers(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    answers(&t.b, "create table other(x int)", "DONE\n");
+    settle(&t.b);
+    start(&l, &t.b, "alter table t add w int null");
+    await_wait(&l);
+    answers(&t.a, "insert t values (4,40,400) commit", "DONE 1\nENV COMMIT\nDONE\n");
+    finish(&l, "DONE\n");
+    settle(&t.b);
+    answers(&t.a, "begin tran create table third(x int) insert third values (1)",
+            "ENV BEGIN\nDONE\nDONE\nDONE 1\n");
+    start(&l, &t.b, "update t set w = 1 where id = 4"); /* it waits for the writer */
+    await_wait(&l);
+    answers(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
+    finish(&l, "DONE 1\n");
+    answers(&t.b, "begin tran update t set v = 5 where id = 2", "ENV BEGIN\nDONE\nDONE 1\n");
+    const char *out = run(&t.a, "begin tran create table third(x int) alter table t add z int");
+    assert_non_null(strstr(out, "MSG 1205"));
+    answers(&t.b, "commit select count(*) from t", "ENV COMMIT\nDONE\nROW 4\nDONE 1\n");
+    close_two(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +378,7 @@ int main(void)
         cmocka_unit_test(inserters_do_not_wait_for_each_other),
         cmocka_unit_test(temporary_tables_follow_their_transaction),
         cmocka_unit_test(a_failed_statement_leaves_its_transaction_whole),
+        cmocka_unit_test(a_table_that_a_transaction_has_changed_keeps_its_shape_until_the_end),
         cmocka_unit_test(a_snapshot_stays_while_others_commit_and_rows_that_changed_are_conflicts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
