@@ -6,7 +6,13 @@
 #include <zstd.h>
 #include "base/banned.h"
 
-enum { ZSTD_LEVEL = 1, PAYS_PART = 8 };
+enum {
+    ZSTD_LEVEL = 1,
+    PAYS_PART = 8,
+    SAMPLE_BYTES = 1024,
+    SAMPLES_APART = 8, /* a sample in as many times its size */
+    SAMPLE_PAYS_PART = 32,
+};
 
 bool qr_compression_known(uint8_t id)
 {
@@ -20,11 +26,28 @@ size_t qr_compress_bound(enum qr_compression algorithm, size_t count)
                                            : ZSTD_compressBound(count);
 }
 
+/* Noise, or what is compressed already, costs most and gains nothing. Samples tell: not one of them
+ * shrinks. They are less sure of it than the whole, so less of a gain makes them wrong. */
+static bool looks_like_noise(const uint8_t *src, size_t count)
+{
+    char dst[LZ4_COMPRESSBOUND(SAMPLE_BYTES)];
+    if (count < 2 * SAMPLES_APART * (size_t)SAMPLE_BYTES)
+        return false;
+    for (size_t at = 0; at + SAMPLE_BYTES <= count; at += SAMPLES_APART * (size_t)SAMPLE_BYTES) {
+        int n = LZ4_compress_default((const char *)src + at, dst, SAMPLE_BYTES, sizeof dst);
+        if (n <= SAMPLE_BYTES - SAMPLE_BYTES / SAMPLE_PAYS_PART)
+            return false;
+    }
+    return true;
+}
+
 size_t qr_compress(enum qr_compression algorithm, const uint8_t *src, size_t count, uint8_t *dst,
                    size_t dst_bytes)
 {
     size_t got = 0;
     assert(dst_bytes >= qr_compress_bound(algorithm, count));
+    if (looks_like_noise(src, count))
+        return 0;
     if (algorithm == QR_COMPRESSION_LZ4) {
         int n = LZ4_compress_default((const char *)src, (char *)dst, (int)count,
                                      dst_bytes > INT_MAX ? INT_MAX : (int)dst_bytes);

@@ -43,15 +43,6 @@ static uint32_t find_plain(const uint8_t *a, const uint8_t *b, uint32_t offset, 
     return offset;
 }
 
-static find_fn *choose_find(void)
-{
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
-        return find_avx2;
-#endif
-    return find_plain;
-}
-
 /* Ranges are written straight behind the record's header as they are found. */
 struct ranges {
     uint8_t *out;
@@ -72,20 +63,72 @@ static void close_range(struct ranges *r)
     r->count++;
 }
 
-static void diff_stride(struct ranges *r, const uint8_t *old_page, uint32_t offset, uint32_t bytes)
+/* Joins bytes first to last - 1, which differ, to the open range if they are near it. */
+static void add_range(struct ranges *r, uint32_t first, uint32_t last)
+{
+    if (r->start == r->end || first - r->end >= GAP_MERGED) {
+        close_range(r);
+        r->start = first;
+    }
+    r->end = last;
+}
+
+static void diff_words(struct ranges *r, const uint8_t *old_page, uint32_t offset, uint32_t bytes)
 {
     for (uint32_t i = offset; i < offset + bytes; i += 8) {
         uint64_t x = qr_get64le(old_page + i) ^ qr_get64le(r->page + i);
-        if (x == 0)
-            continue;
-        uint32_t first = i + (uint32_t)__builtin_ctzll(x) / 8;
-        uint32_t last = i + 8 - (uint32_t)__builtin_clzll(x) / 8;
-        if (r->start == r->end || first - r->end >= GAP_MERGED) {
-            close_range(r);
-            r->start = first;
-        }
-        r->end = last;
+        if (x != 0)
+            add_range(r, i + (uint32_t)__builtin_ctzll(x) / 8,
+                      i + 8 - (uint32_t)__builtin_clzll(x) / 8);
     }
+}
+
+/* A new page is dense, and then a stride is all of one range: one look at which of its bytes differ
+ * tells that. */
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void diff_avx2(struct ranges *r, const uint8_t *old_page,
+                                                      uint32_t offset)
+{
+    const uint8_t *a = old_page + offset, *b = r->page + offset;
+    __m256i low =
+        _mm256_cmpeq_epi8(_mm256_loadu_si256((const void *)a), _mm256_loadu_si256((const void *)b));
+    __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256((const void *)(a + 32)),
+                                     _mm256_loadu_si256((const void *)(b + 32)));
+    uint64_t same =
+        (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+    uint64_t twice = same & same >> 1, four = twice & twice >> 2;
+    if (~same == 0)
+        return;
+    uint32_t first = (uint32_t)__builtin_ctzll(~same), last = 64 - (uint32_t)__builtin_clzll(~same);
+    /* Bits of `gaps` begin runs of GAP_MERGED bytes that are the same. */
+    uint64_t gaps = four & four >> 4, inside = gaps >> first << first;
+    if (last < STRIDE)
+        inside &= (UINT64_C(1) << last) - 1;
+    if (inside == 0)
+        add_range(r, offset + first, offset + last);
+    else
+        diff_words(r, old_page, offset, STRIDE);
+}
+#endif
+
+static void diff_plain(struct ranges *r, const uint8_t *old_page, uint32_t offset)
+{
+    diff_words(r, old_page, offset, STRIDE);
+}
+
+/* For whole strides. */
+struct differ {
+    find_fn *find;
+    void (*diff)(struct ranges *r, const uint8_t *old_page, uint32_t offset);
+};
+
+static struct differ choose_differ(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        return (struct differ){find_avx2, diff_avx2};
+#endif
+    return (struct differ){find_plain, diff_plain};
 }
 
 void qr_record_add_page(struct qr_buf *buf, uint32_t page_no, const uint8_t *old_page,
@@ -100,10 +143,10 @@ void qr_record_add_page(struct qr_buf *buf, uint32_t page_no, const uint8_t *old
     const uint8_t *base = image ? zero_page : old_page;
     struct ranges r = {.out = start + QR_RECORD_HEADER_BYTES + 4, .page = new_page};
     uint32_t limit = page_bytes - QR_PAGE_RESERVED_BYTES, strides = limit / STRIDE * STRIDE;
-    find_fn *find = choose_find();
-    for (uint32_t i = 0; (i = find(base, new_page, i, strides)) < strides; i += STRIDE)
-        diff_stride(&r, base, i, STRIDE);
-    diff_stride(&r, base, strides, limit - strides);
+    struct differ with = choose_differ();
+    for (uint32_t i = 0; (i = with.find(base, new_page, i, strides)) < strides; i += STRIDE)
+        with.diff(&r, base, i);
+    diff_words(&r, base, strides, limit - strides);
     close_range(&r);
     if (r.count == 0 && !image)
         return;

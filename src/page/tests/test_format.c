@@ -52,6 +52,59 @@ static void test_delta_of_random_edits_rebuilds_the_page(void **state)
     free(new_page);
 }
 
+/* What qr_record_add_page must make, byte by byte: ranges that differ, joined over gaps of up to 7.
+ */
+static size_t plain_ranges(const uint8_t *old_page, const uint8_t *new_page, uint8_t *dst)
+{
+    size_t len = 0;
+    for (uint32_t i = 0, end; i < PAGE - QR_PAGE_RESERVED_BYTES; i = end) {
+        end = i + 1;
+        if (old_page[i] == new_page[i])
+            continue;
+        for (uint32_t k = end; k < end + 8 && k < PAGE - QR_PAGE_RESERVED_BYTES; k++)
+            if (old_page[k] != new_page[k])
+                end = k + 1;
+        qr_put16le(dst + len, (uint16_t)i);
+        qr_put16le(dst + len + 2, (uint16_t)(end - i));
+        memcpy(dst + len + 4, new_page + i, end - i);
+        len += 4 + end - i;
+    }
+    return len;
+}
+
+static void test_ranges_are_those_of_a_plain_comparison(void **state)
+{
+    (void)state;
+    uint64_t seed = 12;
+    uint8_t *old_page = calloc(1, PAGE), *new_page = calloc(1, PAGE), *want = malloc(2 * PAGE);
+    for (int round = 0; round < 4000; round++) {
+        uint32_t alike = (uint32_t)(next_random(&seed) % 20); /* of 20 bytes so many, in runs */
+        for (uint32_t i = 0, run; i < PAGE; i += run) {
+            bool same = next_random(&seed) % 20 < alike;
+            run = 1 + (uint32_t)(next_random(&seed) % (round % 2 == 0 ? 12 : 100));
+            for (uint32_t k = i; k < i + run && k < PAGE; k++) {
+                old_page[k] = round % 3 == 0 ? 0 : (uint8_t)next_random(&seed);
+                new_page[k] = (uint8_t)(old_page[k] + !same);
+            }
+        }
+        struct qr_buf buf;
+        struct qr_record rec;
+        qr_buf_init(&buf, 1 << 20);
+        qr_record_add_page(&buf, 7, round % 3 == 0 ? NULL : old_page, new_page, PAGE);
+        size_t len = plain_ranges(old_page, new_page, want);
+        if (buf.len > 0) {
+            assert_int_equal(qr_record_decode(buf.data, buf.len, &rec, NULL), QR_OK);
+            assert_int_equal(rec.page.ranges_bytes, len);
+            assert_memory_equal(rec.page.ranges, want, len);
+        }
+        assert_true(buf.len > 0 || len == 0);
+        qr_buf_done(&buf);
+    }
+    free(old_page);
+    free(new_page);
+    free(want);
+}
+
 static void test_worst_case_delta_fits_its_reservation(void **state)
 {
     (void)state;
@@ -229,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_delta_of_random_edits_rebuilds_the_page),
+        cmocka_unit_test(test_ranges_are_those_of_a_plain_comparison),
         cmocka_unit_test(test_worst_case_delta_fits_its_reservation),
         cmocka_unit_test(test_equal_pages_leave_no_record),
         cmocka_unit_test(test_other_records_round_trip),
