@@ -167,7 +167,7 @@ static uint8_t forget_use(struct qr_store *store, struct qri_frame *f)
 
 void qri_frame_inherit(struct qr_store *store, struct qri_frame *f, struct qri_frame *old)
 {
-    uint8_t used = old == NULL ? 0 : forget_use(store, old);
+    uint8_t used = old == NULL ? QRI_USED_NEW : forget_use(store, old);
     (void)change_used(store, f, 0, used);
     qri_frame_touch(store, f);
 }
@@ -215,7 +215,7 @@ static bool try_evict(struct qr_store *store, struct qri_frame *f, bool cooling)
     if (evicted && !was_hot)
         atomic_store_explicit(ghost_of(store, page_no), page_no, memory_order_relaxed);
     if (evicted && store->backend->evicted != NULL)
-        store->backend->evicted(store, f, was_hot);
+        store->backend->evicted(store, f, used);
     pthread_mutex_unlock(qri_stripe(store, page_no));
     return evicted;
 }

@@ -188,7 +188,7 @@ void qri_tier_free(struct qri_hyper *hyper);
 uint64_t qri_tier_find(struct qri_hyper *hyper, uint32_t page_no, uint8_t *dst, bool *ret_newest);
 bool qri_tier_has(struct qri_hyper *hyper, uint32_t page_no);
 void qri_tier_confirm(struct qri_hyper *hyper, uint32_t page_no, uint64_t lsn);
-void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, bool hot);
+void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, uint8_t used);
 /* For every new version of a page, from whomever it comes, before it can be durable. */
 void qri_tier_changed(struct qr_store *store, uint32_t page_no, uint64_t lsn);
 void qri_tier_stats(struct qri_hyper *hyper, struct qr_store_rbpex *ret_stats);

@@ -337,12 +337,15 @@ void qri_tier_changed(struct qr_store *store, uint32_t page_no, uint64_t lsn)
         qri_rbpex_changed(store->hyper->tier->rbpex, page_no, lsn);
 }
 
-void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, bool hot)
+void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, uint8_t used)
 {
+    enum qri_rbpex_offer kind = (used & QRI_USED_WAS_HOT) != 0 ? QRI_RBPEX_HOT
+                                : used == (QRI_USED_NEW | 1)   ? QRI_RBPEX_NEW
+                                                               : QRI_RBPEX_COLD;
     struct qri_hyper *hy = store->hyper;
     if (hy->tier != NULL)
         qri_rbpex_offer(hy->tier->rbpex, atomic_load(&frame->page_no), frame->lsn, frame->data,
-                        hot ? QRI_RBPEX_HOT : QRI_RBPEX_COLD);
+                        kind);
 }
 
 void qri_tier_stats(struct qri_hyper *hy, struct qr_store_rbpex *ret_stats)

@@ -59,6 +59,7 @@ void qri_log_done(struct qr_store *store)
     struct qri_log *log = &store->log;
     qri_log_free_chunks(log->first);
     qri_log_free_chunks(log->spares);
+    qri_log_free_chunks(log->large);
     qr_buf_done(&log->epoch_record);
     pthread_cond_destroy(&log->wake);
     pthread_mutex_destroy(&log->flush_mu);
@@ -221,18 +222,72 @@ bool qri_log_take(struct qr_store *store, struct qri_batch *b)
     return b->chunks != NULL;
 }
 
-struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log_chunk *old)
+/* --- buffers kept --- */
+
+static bool keep(struct qr_store *store, struct qri_log_chunk *chunk)
 {
     struct qri_log *log = &store->log;
-    while (old != NULL && log->spare_count < SPARES && old->capacity == QRI_LOG_CHUNK_BYTES) {
-        struct qri_log_chunk *next = old->next;
-        old->len = 0;
-        old->next = log->spares;
-        log->spares = old;
+    if (log->spare_count < SPARES && chunk->capacity == QRI_LOG_CHUNK_BYTES) {
+        chunk->len = 0;
+        chunk->next = log->spares;
+        log->spares = chunk;
         log->spare_count++;
+        return true;
+    }
+    if (log->large != NULL || chunk->capacity <= QRI_LOG_CHUNK_BYTES ||
+        chunk->capacity > QRI_LOG_LARGE_BYTES)
+        return false;
+    chunk->len = 0;
+    chunk->next = NULL;
+    log->large = chunk;
+    log->large_idle = false;
+    atomic_store(&log->large_kept, true);
+    qri_upkeep_look(store);
+    return true;
+}
+
+struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log_chunk *old)
+{
+    struct qri_log_chunk *rest = NULL;
+    while (old != NULL) {
+        struct qri_log_chunk *next = old->next;
+        if (!keep(store, old)) {
+            old->next = rest;
+            rest = old;
+        }
         old = next;
     }
-    return old;
+    return rest;
+}
+
+static struct qri_log_chunk *take_large(struct qri_log *log, bool idle_only)
+{
+    pthread_mutex_lock(&log->mu);
+    struct qri_log_chunk *large = idle_only && !log->large_idle ? NULL : log->large;
+    log->large_idle = true;
+    if (large != NULL) {
+        log->large = NULL;
+        atomic_store(&log->large_kept, false);
+    }
+    pthread_mutex_unlock(&log->mu);
+    return large;
+}
+
+void qri_log_lend(struct qr_store *store, struct qr_buf *group)
+{
+    struct qri_log_chunk *large = take_large(&store->log, false);
+    if (large == NULL)
+        return;
+    size_t bytes_max = group->bytes_max;
+    qr_buf_done(group);
+    *group =
+        (struct qr_buf){.data = large->data, .capacity = large->capacity, .bytes_max = bytes_max};
+    free(large);
+}
+
+void qri_log_trim(struct qr_store *store)
+{
+    qri_log_free_chunks(take_large(&store->log, true));
 }
 
 enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err)

@@ -22,7 +22,7 @@ enum {
     HEADER_CRC_OFFSET = 40,
     PATH_BYTES = 4096,
     QUEUE_PAGES = 256,
-    LOOK_SLOTS_MAX = 1 << 26
+    LOOK_SLOTS_MAX = 1 << 26,
 };
 
 /* The seal has the page's checksum, number and version in it, this one the seal and the timeline.
@@ -239,6 +239,7 @@ enum qr_status qri_rbpex_open(const struct qri_rbpex_options *options, struct qr
     rb->timeline = options->timeline;
     rb->page_bytes = options->page_bytes;
     rb->key_crc = qr_crc32c(0, rb->timeline.id, QR_TIMELINE_BYTES);
+    rb->new_bytes_max = options->new_bytes_max != 0 ? options->new_bytes_max : QRI_RB_NEW_BYTES_MAX;
     rb->stats.bytes_max = slots * rb->page_bytes;
     pthread_mutex_init(&rb->step_mu, NULL);
     pthread_mutex_init(&rb->mu, NULL);

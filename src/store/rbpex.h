@@ -23,9 +23,10 @@ struct qri_rbpex_options {
     const struct qr_server_key *server_key; /* wraps the key in the file `key`; NULL: in clear */
     struct qr_timeline timeline;            /* pages of another one are forgotten */
     uint32_t page_bytes;
-    uint64_t bytes;       /* of pages on disk; at least QRI_RBPEX_PAGES_MIN pages */
-    uint32_t queue_pages; /* 0: 256. Wait to be written; when they are full, pages are not taken */
-    uint64_t trust_lsn;   /* no version behind it can be right */
+    uint64_t bytes;        /* of pages on disk; at least QRI_RBPEX_PAGES_MIN pages */
+    uint32_t queue_pages;  /* 0: 256. Wait to be written; when they are full, pages are not taken */
+    uint64_t trust_lsn;    /* no version behind it can be right */
+    int64_t new_bytes_max; /* of new pages taken at once; 0: a default */
 };
 
 enum { QRI_RBPEX_PAGES_MIN = 16 };
@@ -56,6 +57,7 @@ enum qri_rbpex_offer {
     QRI_RBPEX_COLD,  /* leaves memory, was used once there: kept if it comes a second time */
     QRI_RBPEX_HOT,   /* others make room for it */
     QRI_RBPEX_SPARE, /* stays in memory: kept while there is room */
+    QRI_RBPEX_NEW,   /* COLD, but nobody has read it: kept as far as the rate allows */
 };
 void qri_rbpex_offer(struct qri_rbpex *rbpex, uint32_t page_no, uint64_t lsn, const uint8_t *page,
                      enum qri_rbpex_offer kind);

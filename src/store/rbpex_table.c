@@ -13,6 +13,8 @@ static uint32_t hash_of(const struct qri_rbpex *rb, uint32_t page_no)
 
 enum qr_status qri_rb_table_init(struct qri_rbpex *rb, uint32_t slot_count, struct qr_err *err)
 {
+    rb->new_bytes = rb->new_bytes_max;
+    rb->new_ns = qr_env_mono_ns(rb->env);
     uint32_t hash_count = 1;
     while (hash_count < slot_count)
         hash_count *= 2;
@@ -110,18 +112,39 @@ static bool make_room(struct qri_rbpex *rb)
     return false;
 }
 
+/* With mu held. A load makes pages faster than they are worth writing here: nobody may ever ask for
+ * them, and its log wants the processor. Those left out come with the first read. */
+static bool new_may_come(struct qri_rbpex *rb)
+{
+    int64_t now = qr_env_mono_ns(rb->env), ns = now - rb->new_ns;
+    int64_t full_ns = 1000000 * (rb->new_bytes_max / QRI_RB_NEW_BYTES_PER_MS + 1);
+    if (ns > full_ns)
+        ns = full_ns;
+    if (ns >= 1000000) {
+        rb->new_bytes += ns / 1000000 * QRI_RB_NEW_BYTES_PER_MS;
+        rb->new_ns = now;
+    }
+    if (rb->new_bytes > rb->new_bytes_max)
+        rb->new_bytes = rb->new_bytes_max;
+    if (rb->new_bytes < rb->page_bytes)
+        return false;
+    rb->new_bytes -= rb->page_bytes;
+    return true;
+}
+
 /* What a scan brings in is offered once and then not for long: it must not drive out what others
  * come back for, nor be written for nothing. */
 bool qri_rb_take_slot(struct qri_rbpex *rb, uint32_t page_no, enum qri_rbpex_offer kind,
                       uint32_t *ret_slot)
 {
-    if (rb->free_first == 0 && kind == QRI_RBPEX_SPARE)
+    if ((rb->free_first == 0 && kind == QRI_RBPEX_SPARE) ||
+        (kind == QRI_RBPEX_NEW && !new_may_come(rb)))
         return false;
     if (rb->free_first == 0) {
         uint32_t *ghost = &rb->ghosts[hash_of(rb, page_no)];
         bool again = *ghost == page_no;
         *ghost = again ? 0 : page_no;
-        if ((kind == QRI_RBPEX_COLD && !again) || !make_room(rb))
+        if ((kind != QRI_RBPEX_HOT && !again) || !make_room(rb))
             return false;
     }
     uint32_t at = rb->free_first;

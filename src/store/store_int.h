@@ -20,8 +20,9 @@ enum {
     QRI_CHUNK_COUNT = 1 << 22, /* covers every 32-bit page number */
     QRI_STRIPES = 256,
     QRI_SLAB_BYTES = 1 << 20,
-    QRI_LOG_CHUNK_BYTES = 1 << 18, /* commits are gathered in buffers of this size */
-    QRI_FIRST_LSN = 4096,          /* so that 0 is "none" */
+    QRI_LOG_CHUNK_BYTES = 1 << 18,  /* commits are gathered in buffers of this size */
+    QRI_LOG_LARGE_BYTES = 32 << 20, /* of a large commit's buffer that is kept for the next */
+    QRI_FIRST_LSN = 4096,           /* so that 0 is "none" */
     QRI_FLUSHERS_MAX = 2,
     QRI_SEGMENT_REST_MIN = 2 * QR_SECTOR_BYTES, /* a segment's rest below this stays unused */
 };
@@ -48,6 +49,7 @@ enum qri_used {
     QRI_USED_HOT = 2, /* of the count, which ends at its mask */
     QRI_USED_COUNT = 3,
     QRI_USED_WAS_HOT = 4,
+    QRI_USED_NEW = 8, /* a commit made the page; with a count of 1 nobody has read it since */
 };
 
 struct qri_chunk {
@@ -118,6 +120,9 @@ struct qri_log {
     struct qri_log_chunk *first, *last; /* guarded by mu */
     struct qri_log_chunk *spares;       /* empty buffers; guarded by mu */
     size_t spare_count;
+    struct qri_log_chunk *large;    /* an empty one of a large commit, or NULL; guarded by mu */
+    bool large_idle;                /* since a round of upkeep; guarded by mu */
+    _Atomic bool large_kept;        /* there is one: upkeep looks after it */
     int64_t queued_cost;            /* promised for what is in the chunks; guarded by mu */
     uint64_t append_lsn;            /* guarded by mu */
     uint64_t commit_lsn;            /* last commit mark appended; guarded by mu */
@@ -209,7 +214,7 @@ struct qri_backend {
     /* Before the only frame of a page goes; with its stripe and cache.mu held. May be NULL. */
     void (*evicting)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
     /* When it is gone, under the same locks; `hot`: it was used more than once. May be NULL. */
-    void (*evicted)(struct qr_store *store, const struct qri_frame *frame, bool hot);
+    void (*evicted)(struct qr_store *store, const struct qri_frame *frame, uint8_t used);
     /* A version was published, with log.mu held. May be NULL. */
     void (*changed)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
     /* Writers wait here before they take the lock (S1). May be NULL. */
@@ -417,6 +422,12 @@ bool qri_log_take(struct qr_store *store, struct qri_batch *b);
 /* With log.mu held: keeps some of a hardened batch's buffers; returns those to be freed. */
 struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log_chunk *old);
 void qri_log_free_chunks(struct qri_log_chunk *chunk);
+/* A large group's records go into `group`, which is empty: gives it a buffer that was kept, if
+ * there is one. Memory that a load has touched before costs less than what the system has to clear.
+ */
+void qri_log_lend(struct qr_store *store, struct qr_buf *group);
+/* Frees what was kept and not asked for since the last call. */
+void qri_log_trim(struct qr_store *store);
 /* Hardens everything appended so far. */
 QR_NODISCARD enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err);
 void *qri_log_flusher_main(void *store);
@@ -545,6 +556,7 @@ QR_NODISCARD enum qr_status qri_files_recover(struct qr_store *store, struct qr_
 void qri_upkeep_init(struct qr_store *store);
 void qri_upkeep_done(struct qr_store *store);
 void qri_upkeep_want(struct qr_store *store); /* there is too little room somewhere */
+void qri_upkeep_look(struct qr_store *store); /* with log.mu held or not */
 void *qri_upkeep_main(void *store);
 
 /* store.c */

@@ -14,6 +14,8 @@ enum {
     VERSION_VALID_OFFSET = 92,
 };
 
+enum { PAGE_RECORD_EXTRA_BYTES = 32 };
+
 struct entry {
     uint32_t page_no;
     bool dropped;            /* nothing changed, or behind the end */
@@ -446,6 +448,18 @@ static enum qr_status check_quota(struct qr_txn *txn, struct qr_err *err)
     return qr_fail(err, QR_FULL, "the database has reached its size quota");
 }
 
+/* Room for whole pages at once: a buffer that grows by and by is copied as often. What the records
+ * do not need is never touched. */
+static void reserve_group(struct qr_txn *txn)
+{
+    uint64_t bytes = txn->count * (uint64_t)(txn->store->page_bytes + PAGE_RECORD_EXTRA_BYTES);
+    if (bytes <= QRI_LOG_CHUNK_BYTES)
+        return;
+    if (txn->group.capacity < bytes)
+        qri_log_lend(txn->store, &txn->group);
+    (void)qr_buf_reserve(&txn->group, bytes < QRI_LOG_LARGE_BYTES ? bytes : QRI_LOG_LARGE_BYTES);
+}
+
 static enum qr_status build_group(struct qr_txn *txn, struct qr_err *err)
 {
     struct entry *first = find_entry(txn, 1);
@@ -461,6 +475,7 @@ static enum qr_status build_group(struct qr_txn *txn, struct qr_err *err)
     }
     QR_TRY(check_quota(txn, err));
     QR_TRY(fill_gaps(txn, err));
+    reserve_group(txn);
     txn->page_count = 0;
     assert(txn->count == 0 || txn->entries != NULL);
     for (size_t i = 0; i < txn->count; i++)

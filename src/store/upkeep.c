@@ -36,6 +36,15 @@ void qri_upkeep_want(struct qr_store *store)
         pthread_cond_signal(&up->wake);
 }
 
+/* It may sleep without an end: there is something that it frees after a while. */
+void qri_upkeep_look(struct qr_store *store)
+{
+    struct qri_upkeep *up = &store->upkeep;
+    pthread_mutex_lock(&up->mu);
+    pthread_cond_signal(&up->wake);
+    pthread_mutex_unlock(&up->mu);
+}
+
 static void one_round(struct qr_store *store, bool wanted)
 {
     struct qri_upkeep *up = &store->upkeep;
@@ -43,6 +52,7 @@ static void one_round(struct qr_store *store, bool wanted)
     while (qri_collect(store, true))
         ;
     qri_cache_trim(store);
+    qri_log_trim(store);
     bool over = qri_cache_is_over(store);
     if (over)
         qri_spill(store);
@@ -69,9 +79,9 @@ void *qri_upkeep_main(void *arg)
     struct qri_upkeep *up = &store->upkeep;
     while (!atomic_load(&store->stopping)) {
         pthread_mutex_lock(&up->mu);
-        bool versions = atomic_load(&store->held_count) > 0;
+        bool again = atomic_load(&store->held_count) > 0 || atomic_load(&store->log.large_kept);
         if (!up->wanted && !atomic_load(&store->stopping))
-            (void)qr_cond_wait(&up->wake, &up->mu, versions ? IDLE_NS : -1);
+            (void)qr_cond_wait(&up->wake, &up->mu, again ? IDLE_NS : -1);
         bool wanted = up->wanted;
         up->wanted = false;
         pthread_mutex_unlock(&up->mu);

@@ -169,7 +169,7 @@ static void work(struct model *m, int steps)
             (void)look(m, page_no);
             break;
         default:
-            offer(m, page_no, (enum qri_rbpex_offer)pick(m, 3));
+            offer(m, page_no, (enum qri_rbpex_offer)pick(m, 4));
         }
     }
 }
@@ -534,7 +534,7 @@ static void *user_main(void *arg)
             break;
         case 1:
             fill(page, page_no, lsns[n]);
-            qri_rbpex_offer(shared, page_no, lsns[n], page, (enum qri_rbpex_offer)pick(&m, 3));
+            qri_rbpex_offer(shared, page_no, lsns[n], page, (enum qri_rbpex_offer)pick(&m, 4));
             break;
         default:
             if (qri_rbpex_read(shared, page_no, page, &lsn) != QRI_RBPEX_NEWEST)
