@@ -227,6 +227,8 @@ void qr_logsvc_append(struct qr_logsvc *svc, struct qr_logsvc_append *a)
         piece = qri_piece_new(a);
         status = piece == NULL ? QR_NOMEM : QR_OK;
         why = why_memory;
+    } else {
+        free(QR_TAKE(a->own_memory));
     }
     pthread_mutex_lock(&svc->mu);
     if (status == QR_OK && qri_check_health(svc, NULL) != QR_OK) {

@@ -46,9 +46,12 @@ struct qri_piece {
     uint8_t flags;
     struct qri_piece *ring_next; /* guarded by mu */
     struct qri_timeline *tl;     /* while it is in the ring; guarded by mu */
-    uint8_t data[];
+    const uint8_t *data;
+    void *memory; /* where data lies; NULL: in `copy` */
+    uint8_t copy[];
 };
-struct qri_piece *qri_piece_new(const struct qr_logsvc_append *append); /* NULL: no memory */
+/* Takes the append's memory. NULL: no memory. */
+struct qri_piece *qri_piece_new(struct qr_logsvc_append *append);
 void qri_piece_unref(struct qri_piece *piece);
 
 struct qri_segment {
@@ -73,7 +76,8 @@ struct qri_place {
 struct qri_reader {
     uint64_t id, applied_lsn;
     enum qr_logsvc_reader kind;
-    int64_t seen_ns, behind_ns; /* behind_ns: when it was first seen without the last commit; 0: it had it */
+    int64_t seen_ns,
+        behind_ns; /* behind_ns: when it was first seen without the last commit; 0: it had it */
 };
 
 /* A feed that waits for a timeline. */

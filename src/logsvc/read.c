@@ -74,6 +74,18 @@ static bool borrow(struct qri_timeline *tl, uint64_t from_lsn, size_t bytes_max,
     return true;
 }
 
+/* Room for all at once: a buffer that grows by and by is copied as often. */
+static void reserve(struct qr_buf *buf, const struct borrowed *b, size_t bytes_max)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < b->count; i++)
+        bytes += QR_PIECE_HEADER_BYTES + b->pieces[i]->bytes;
+    if (bytes > bytes_max)
+        bytes = bytes_max;
+    if (bytes < buf->bytes_max - buf->len)
+        (void)qr_buf_reserve(buf, bytes);
+}
+
 static enum qr_status emit_borrowed(struct qri_log_emit *emit, struct borrowed *b,
                                     struct qr_err *err)
 {
@@ -106,6 +118,7 @@ enum qr_status qri_read_memory(struct qr_logsvc *svc, struct qri_timeline *tl, u
     pthread_mutex_unlock(&svc->mu);
     struct qri_log_emit emit;
     qri_log_emit_init(&emit, buf, from_lsn, end, bytes_max);
+    reserve(buf, &b, bytes_max);
     QR_TRY(emit_borrowed(&emit, &b, err));
     *ret_complete = complete;
     return QR_OK;

@@ -7,11 +7,14 @@
 #include <string.h>
 #include "base/banned.h"
 
-struct qri_piece *qri_piece_new(const struct qr_logsvc_append *append)
+struct qri_piece *qri_piece_new(struct qr_logsvc_append *append)
 {
-    struct qri_piece *piece = malloc(sizeof *piece + append->byte_count);
-    if (piece == NULL)
+    void *memory = QR_TAKE(append->own_memory);
+    struct qri_piece *piece = malloc(sizeof *piece + (memory == NULL ? append->byte_count : 0));
+    if (piece == NULL) {
+        free(memory);
         return NULL;
+    }
     *piece = (struct qri_piece){
         .refs = 1,
         .bytes = append->byte_count,
@@ -20,15 +23,20 @@ struct qri_piece *qri_piece_new(const struct qr_logsvc_append *append)
         .commit_lsn = append->commit_lsn,
         .commit_wall_ns = append->commit_wall_ns,
         .flags = append->new_epoch ? QR_PIECE_NEW_EPOCH : 0,
+        .data = memory != NULL ? append->bytes : piece->copy,
+        .memory = memory,
     };
-    memcpy(piece->data, append->bytes, append->byte_count);
+    if (memory == NULL)
+        memcpy(piece->copy, append->bytes, append->byte_count);
     return piece;
 }
 
 void qri_piece_unref(struct qri_piece *piece)
 {
-    if (piece != NULL && atomic_fetch_sub(&piece->refs, 1) == 1)
+    if (piece != NULL && atomic_fetch_sub(&piece->refs, 1) == 1) {
+        free(piece->memory);
         free(piece);
+    }
 }
 
 static uint64_t cost_of(const struct qri_piece *piece)

@@ -98,6 +98,7 @@ static enum qr_status serve_append(struct qr_logsvc *svc, struct qr_rpc_request 
         return status;
     }
     x->request = request;
+    x->append.own_memory = qr_rpc_request_take_body(request);
     x->append.done = append_done;
     qr_logsvc_append(svc, &x->append);
     return QR_OK;
@@ -124,7 +125,9 @@ static void free_feed(struct served_feed *x)
 static void feed_done(struct qr_logsvc_feed *feed)
 {
     struct served_feed *x = (struct served_feed *)feed;
-    if (feed->status == QR_OK)
+    if (feed->status == QR_OK && x->answer.failed == QR_OK)
+        qr_rpc_answer_own(x->request, &x->answer);
+    else if (feed->status == QR_OK)
         answer_buf(x->request, &x->answer, NULL);
     else
         refuse(x->request, feed->status, qr_status_info(feed->status)->meaning);

@@ -45,20 +45,36 @@ enum qr_status qr_rpc_call_wait(struct qr_rpc_peer *peer, uint16_t method, const
     return waited.status;
 }
 
+static void refuse_too_big(struct qr_rpc_request *own_request, size_t bytes)
+{
+    struct qr_err err;
+    qr_err_reset(&err);
+    (void)qr_fail(&err, QR_TOO_BIG, "an answer of %zu bytes is too big for a frame", bytes);
+    qr_rpc_refuse(own_request, QR_TOO_BIG, &err);
+}
+
 void qr_rpc_answer(struct qr_rpc_request *own_request, const struct iovec *body, int body_count)
 {
     assert(body_count >= 0 && body_count <= QR_RPC_IOV_MAX);
     size_t bytes = 0;
     for (int i = 0; i < body_count; i++)
         bytes += body[i].iov_len;
-    if (bytes > QR_RPC_BODY_BYTES_MAX) {
-        struct qr_err err;
-        qr_err_reset(&err);
-        (void)qr_fail(&err, QR_TOO_BIG, "an answer of %zu bytes is too big for a frame", bytes);
-        qr_rpc_refuse(own_request, QR_TOO_BIG, &err);
-        return;
+    if (bytes > QR_RPC_BODY_BYTES_MAX)
+        refuse_too_big(own_request, bytes);
+    else
+        own_request->ops->reply(own_request, QR_OK, body, body_count, NULL);
+}
+
+void qr_rpc_answer_own(struct qr_rpc_request *own_request, struct qr_buf *own_body)
+{
+    struct iovec body = {.iov_base = own_body->data, .iov_len = own_body->len};
+    if (body.iov_len > QR_RPC_BODY_BYTES_MAX) {
+        refuse_too_big(own_request, body.iov_len);
+    } else {
+        own_request->ops->reply(own_request, QR_OK, &body, 1, own_body->data);
+        *own_body = (struct qr_buf){.bytes_max = own_body->bytes_max};
     }
-    own_request->ops->reply(own_request, QR_OK, body, body_count);
+    qr_buf_done(own_body);
 }
 
 void qr_rpc_refuse(struct qr_rpc_request *own_request, enum qr_status status,
@@ -73,5 +89,5 @@ void qr_rpc_refuse(struct qr_rpc_request *own_request, enum qr_status status,
     }
     uint8_t bytes[QR_RPC_ERROR_BYTES_MAX];
     struct iovec body = {.iov_base = bytes, .iov_len = qr_rpc_error_put(err, bytes)};
-    own_request->ops->reply(own_request, status, &body, 1);
+    own_request->ops->reply(own_request, status, &body, 1, NULL);
 }

@@ -13,31 +13,39 @@ enum { WRITE_IOV_MAX = 64, WRITE_BYTES_MAX = 1 << 20 };
 struct own_out {
     struct qr_rpc_out out; /* first */
     struct iovec iov;
+    void *memory; /* of the body; NULL: it is `bytes` */
     uint8_t bytes[];
 };
 
 static void free_own(struct qr_rpc_out *out)
 {
+    free(((struct own_out *)out)->memory);
     free(out);
 }
 
-struct qr_rpc_out *qri_out_new(struct qr_rpc_frame *frame, const struct iovec *body, int body_count)
+struct qr_rpc_out *qri_out_new(const uint8_t header[QR_RPC_HEADER_BYTES], const struct iovec *body,
+                               int body_count, void *own_memory)
 {
     size_t bytes = 0;
     for (int i = 0; i < body_count; i++)
         bytes += body[i].iov_len;
-    struct own_out *own = malloc(sizeof *own + bytes);
-    if (own == NULL)
+    struct own_out *own = malloc(sizeof *own + (own_memory == NULL ? bytes : 0));
+    if (own == NULL) {
+        free(own_memory);
         return NULL;
+    }
     own->out = (struct qr_rpc_out){.sent = free_own, .body = &own->iov, .body_count = 1};
     own->out.bytes = QR_RPC_HEADER_BYTES + bytes;
     own->iov = (struct iovec){.iov_base = own->bytes, .iov_len = bytes};
-    for (int i = 0, at = 0; i < body_count; i++) {
+    own->memory = own_memory;
+    if (own_memory != NULL)
+        own->iov = body[0];
+    for (int i = 0, at = 0; i < body_count && own_memory == NULL; i++) {
         if (body[i].iov_len > 0)
             memcpy(own->bytes + at, body[i].iov_base, body[i].iov_len);
         at += (int)body[i].iov_len;
     }
-    qr_rpc_frame_put(frame, &own->iov, 1, own->out.header);
+    memcpy(own->out.header, header, QR_RPC_HEADER_BYTES);
     return &own->out;
 }
 
@@ -252,6 +260,7 @@ void qri_link_unsend(struct qri_link *link, struct qr_rpc_out *out)
     assert(at == left && out == link->out_first);
     unlink_out(link, out);
     /* Looks like a frame whose header has left. */
+    rest->memory = NULL;
     rest->iov = (struct iovec){.iov_base = rest->bytes, .iov_len = left};
     rest->out = (struct qr_rpc_out){.sent = free_own,
                                     .body = &rest->iov,
@@ -272,7 +281,9 @@ void qri_link_send_small(struct qri_link *link, struct qr_rpc_frame *frame, cons
                          size_t bytes)
 {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)body, .iov_len = bytes};
-    struct qr_rpc_out *out = qri_out_new(frame, &iov, bytes > 0);
+    uint8_t header[QR_RPC_HEADER_BYTES];
+    qr_rpc_frame_put(frame, &iov, bytes > 0, header);
+    struct qr_rpc_out *out = qri_out_new(header, &iov, bytes > 0, NULL);
     if (out == NULL)
         qri_link_break(link);
     else

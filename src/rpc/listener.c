@@ -76,9 +76,9 @@ static bool request_gone(const struct qr_rpc_request *base)
     return atomic_load(&((const struct request *)base)->gone);
 }
 
-/* With mu held: what the socket does not take at once is copied. */
+/* With mu held: what the socket does not take at once is copied, unless its memory comes along. */
 static void send_reply(struct served_link *link, uint64_t id, enum qr_status status,
-                       const struct iovec *body, int body_count)
+                       const struct iovec *body, int body_count, void *own_memory)
 {
     struct qr_rpc_frame frame = {.kind = QR_RPC_REPLY, .call_id = id, .status = status};
     struct iovec iov[QR_RPC_IOV_MAX + 1];
@@ -91,13 +91,14 @@ static void send_reply(struct served_link *link, uint64_t id, enum qr_status sta
     bool was_corked = link->link.corked;
     if (total >= DIRECT_BYTES)
         link->link.corked = false;
+    qr_rpc_frame_put(&frame, body, body_count, header);
     if (!link->link.corked) {
-        qr_rpc_frame_put(&frame, body, body_count, header);
         iov[0] = (struct iovec){.iov_base = header, .iov_len = sizeof header};
         sent = qri_link_write_now(&link->link, iov, body_count + 1);
     }
     if (sent < total) {
-        struct qr_rpc_out *out = qri_out_new(&frame, body, body_count);
+        struct qr_rpc_out *out = qri_out_new(header, body, body_count, own_memory);
+        own_memory = NULL;
         if (out == NULL) {
             qri_link_break(&link->link);
         } else {
@@ -105,13 +106,14 @@ static void send_reply(struct served_link *link, uint64_t id, enum qr_status sta
             qri_link_send(&link->link, out);
         }
     }
+    free(own_memory);
     link->link.corked = was_corked;
     if (link->link.out_bytes > link->unread_bytes_max)
         qri_link_break(&link->link);
 }
 
 static void request_reply(struct qr_rpc_request *base, enum qr_status status,
-                          const struct iovec *body, int body_count)
+                          const struct iovec *body, int body_count, void *own_memory)
 {
     struct request *request = (struct request *)base;
     struct served_link *link = request->link;
@@ -125,16 +127,24 @@ static void request_reply(struct qr_rpc_request *base, enum qr_status status,
     link->request_count -= 1;
     link->request_bytes -= base->bytes;
     if (!link->link.dead && !atomic_load(&request->gone))
-        send_reply(link, request->id, status, body, body_count);
+        send_reply(link, request->id, status, body, body_count, own_memory);
+    else
+        free(own_memory);
     if (!link->link.dead && link->link.paused)
         qri_source_due(&link->link.source, 0);
     pthread_mutex_unlock(&link->mu);
     free_request(request);
 }
 
+static void *request_take_body(struct qr_rpc_request *base)
+{
+    return QR_TAKE(((struct request *)base)->message);
+}
+
 static const struct qr_rpc_request_ops request_ops = {
     .reply = request_reply,
     .gone = request_gone,
+    .take_body = request_take_body,
 };
 
 static enum qr_status take_call(struct served_link *link, const struct qr_rpc_frame *frame,
@@ -315,6 +325,7 @@ static void take_socket(struct qr_rpc_listener *listener, int fd)
             close(fd);
             return;
         }
+        qri_address_tune_unix(fd);
     } else {
         qri_address_tune_tcp(fd);
     }

@@ -223,7 +223,7 @@ static void unlink_request(struct qr_simnet *net, struct qri_net_request *reques
 }
 
 static void request_reply(struct qr_rpc_request *base, enum qr_status status,
-                          const struct iovec *body, int body_count)
+                          const struct iovec *body, int body_count, void *own_memory)
 {
     struct qri_net_request *request = (struct qri_net_request *)base;
     struct qri_net_peer *peer = request->peer;
@@ -233,6 +233,7 @@ static void request_reply(struct qr_rpc_request *base, enum qr_status status,
             .kind = QR_RPC_REPLY, .call_id = request->call_id, .status = status};
         send_frame(peer, false, &frame, body, body_count);
     }
+    free(own_memory);
     free(request);
 }
 

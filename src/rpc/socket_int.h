@@ -135,9 +135,10 @@ void qri_link_send_small(struct qri_link *link, struct qr_rpc_frame *frame, cons
 /* Writes what the socket takes of the frame right now, if nothing is queued; returns how much. */
 size_t qri_link_write_now(struct qri_link *link, const struct iovec *iov, int iov_count);
 
-/* A new out whose body is a copy; NULL without memory. Its `sent` frees it. */
-struct qr_rpc_out *qri_out_new(struct qr_rpc_frame *frame, const struct iovec *body,
-                               int body_count);
+/* A new out for a frame whose header is made. Its body is a copy, or is `own_memory` itself, taken
+ * in any case. NULL without memory. Its `sent` frees all. */
+struct qr_rpc_out *qri_out_new(const uint8_t header[QR_RPC_HEADER_BYTES], const struct iovec *body,
+                               int body_count, void *own_memory);
 
 /* tls.c -------------------------------------------------------------------------------------- */
 
@@ -172,6 +173,7 @@ QR_NODISCARD enum qr_status qri_address_connect(const struct qri_address *addres
 /* Unix sockets: QR_DENIED unless the other side is our user or root. */
 QR_NODISCARD enum qr_status qri_address_check_user(int fd, struct qr_err *err);
 void qri_address_tune_tcp(int fd);
+void qri_address_tune_unix(int fd);
 
 /* workers.c ---------------------------------------------------------------------------------- */
 

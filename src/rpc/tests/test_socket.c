@@ -83,9 +83,8 @@ static void test_a_call_is_answered(void **state)
     stop(f);
 }
 
-static void test_bodies_of_every_size_come_back_as_they_were(void **state)
+static void check_bodies_of_every_size(uint16_t method)
 {
-    (void)state;
     static const size_t sizes[] = {0,     1,     4095,   65496,   65535,
                                    65536, 65537, 200000, 1 << 20, QR_RPC_BODY_BYTES_MAX};
     struct fixture *f = start((struct qr_rpc_listen_options){0}, (struct qr_rpc_client_options){0});
@@ -99,15 +98,27 @@ static void test_bodies_of_every_size_come_back_as_they_were(void **state)
         qr_buf_init(&reply, QR_RPC_BODY_BYTES_MAX);
         struct iovec body[2] = {{sent, sizes[i] / 3},
                                 {sent + sizes[i] / 3, sizes[i] - sizes[i] / 3}};
-        assert_int_equal(qr_rpc_call_wait(f->peer, ECHO, body, 2, 0, &reply, &err), QR_OK);
+        assert_int_equal(qr_rpc_call_wait(f->peer, method, body, 2, 0, &reply, &err), QR_OK);
         assert_int_equal(reply.len, sizes[i]);
         assert_memory_equal(reply.data == NULL ? sent : reply.data, sent, sizes[i]);
         qr_buf_done(&reply);
     }
     struct iovec over = {sent, QR_RPC_BODY_BYTES_MAX + 1};
-    assert_int_equal(qr_rpc_call_wait(f->peer, ECHO, &over, 1, 0, NULL, &err), QR_TOO_BIG);
+    assert_int_equal(qr_rpc_call_wait(f->peer, method, &over, 1, 0, NULL, &err), QR_TOO_BIG);
     free(sent);
     stop(f);
+}
+
+static void test_bodies_of_every_size_come_back_as_they_were(void **state)
+{
+    (void)state;
+    check_bodies_of_every_size(ECHO);
+}
+
+static void test_bodies_whose_memory_changes_hands_come_back_as_they_were(void **state)
+{
+    (void)state;
+    check_bodies_of_every_size(ECHO_OWN);
 }
 
 static void test_a_refusal_travels_with_its_status_and_text(void **state)
@@ -314,8 +325,8 @@ static void test_more_queued_than_allowed_is_refused(void **state)
 {
     (void)state;
     struct fixture *f = start((struct qr_rpc_listen_options){.workers = 1, .link_requests_max = 1},
-                              (struct qr_rpc_client_options){.queue_bytes_max = 1 << 20});
-    uint8_t *big = calloc(1, 512 << 10);
+                              (struct qr_rpc_client_options){.queue_bytes_max = 8 << 20});
+    uint8_t *big = calloc(1, 4 << 20);
     assert_non_null(big);
     qr_put32le(big, 300);
     static struct note notes[12];
@@ -323,7 +334,7 @@ static void test_more_queued_than_allowed_is_refused(void **state)
     for (int i = 0; i < 12; i++) {
         notes[i] = (struct note){
             .call = {.method = i == 0 ? SLEEP_MS : ECHO, .done = note_done, .body_count = 1}};
-        notes[i].call.body[0] = (struct iovec){big, i == 0 ? 4 : 512 << 10};
+        notes[i].call.body[0] = (struct iovec){big, i == 0 ? 4 : 4 << 20};
         qr_rpc_start(f->peer, &notes[i].call);
     }
     for (int i = 0; i < 12; i++) {
@@ -536,6 +547,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_call_is_answered),
         cmocka_unit_test(test_bodies_of_every_size_come_back_as_they_were),
+        cmocka_unit_test(test_bodies_whose_memory_changes_hands_come_back_as_they_were),
         cmocka_unit_test(test_a_refusal_travels_with_its_status_and_text),
         cmocka_unit_test(test_thousands_of_pipelined_calls_from_several_threads),
         cmocka_unit_test(test_thousands_of_calls_served_by_workers),

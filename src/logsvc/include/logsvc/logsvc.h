@@ -151,7 +151,8 @@ struct qr_logsvc_append {
     struct qr_timeline timeline;
     uint64_t epoch;
     uint64_t first_lsn;
-    const uint8_t *bytes; /* copied by the call */
+    const uint8_t *bytes; /* copied by the call, unless their memory comes along: */
+    void *own_memory;     /* where they lie, from malloc, taken by the call; or NULL */
     uint32_t byte_count;  /* 1 .. QR_LOGSVC_APPEND_BYTES_MAX */
     bool new_epoch; /* the first of its epoch: starts with the EPOCH record; the LSN may jump */
     uint64_t commit_lsn; /* end of the last COMMIT record in it; 0: none */

@@ -106,10 +106,11 @@ struct qr_rpc_request {
 };
 struct qr_rpc_request_ops {
     /* Ends the request. `status` QR_OK: `body` is the answer, else an error made by qr_rpc_refuse.
-     */
+     * `own_memory`: NULL, or where the one part of the body begins; to be freed. */
     void (*reply)(struct qr_rpc_request *own_request, enum qr_status status,
-                  const struct iovec *body, int body_count);
+                  const struct iovec *body, int body_count, void *own_memory);
     bool (*gone)(const struct qr_rpc_request *request);
+    void *(*take_body)(struct qr_rpc_request *request); /* NULL: there never is one to take */
 };
 
 /* Leads to exactly one qr_rpc_answer or qr_rpc_refuse, now or later, from any thread. */
@@ -118,6 +119,9 @@ typedef void qr_rpc_serve_fn(void *ctx, struct qr_rpc_request *own_request);
 /* The body is borrowed for the call. When the asker is gone nothing happens. A body over
  * QR_RPC_BODY_BYTES_MAX becomes a refusal with QR_TOO_BIG. */
 void qr_rpc_answer(struct qr_rpc_request *own_request, const struct iovec *body, int body_count);
+/* The same without a copy: what the socket does not take at once is sent from the buffer's memory,
+ * which is empty afterwards. */
+void qr_rpc_answer_own(struct qr_rpc_request *own_request, struct qr_buf *own_body);
 /* `err` may be NULL: the status' own meaning is sent. */
 void qr_rpc_refuse(struct qr_rpc_request *own_request, enum qr_status status,
                    const struct qr_err *err);
@@ -126,4 +130,10 @@ void qr_rpc_refuse(struct qr_rpc_request *own_request, enum qr_status status,
 static inline bool qr_rpc_request_gone(const struct qr_rpc_request *request)
 {
     return request->ops->gone(request);
+}
+/* For who keeps the body beyond the reply: memory in which it lies, the caller's to free, or NULL:
+ * it does not lie alone and must be copied. Large ones do. `body` stays where it is. */
+static inline void *qr_rpc_request_take_body(struct qr_rpc_request *request)
+{
+    return request->ops->take_body == NULL ? NULL : request->ops->take_body(request);
 }
