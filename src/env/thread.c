@@ -1,13 +1,16 @@
 /* thread.c - see env/thread.h */
 #include "env/thread.h"
+#include "env/background.h"
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/banned.h"
 
-enum { STACK_BYTES_DEFAULT = 256 * 1024 };
+enum { STACK_BYTES_DEFAULT = 256 * 1024, BACKGROUND_NICE = 5 };
 
 enum qr_status qr_thread_start(const char *name, size_t stack_bytes, void *(*run)(void *arg),
                                void *arg, pthread_t *ret_thread, struct qr_err *err)
@@ -34,6 +37,11 @@ enum qr_status qr_thread_start(const char *name, size_t stack_bytes, void *(*run
     pthread_setname_np(thread, short_name);
     *ret_thread = thread;
     return QR_OK;
+}
+
+void qr_thread_background(void)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE); /* Linux: of the thread */
 }
 
 void qr_cond_init(pthread_cond_t *cond)

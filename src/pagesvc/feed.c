@@ -16,6 +16,8 @@ enum {
     BYTES_DEFAULT = 4 << 20,
 };
 static const int64_t WAIT_NS = INT64_C(5000000000), REST_NS = INT64_C(1000000000);
+static const int64_t FULL_REST_NS = 50000000;
+static const uint64_t FROZEN_BYTES = UINT64_C(512) << 20;
 static const int64_t ANSWER_NS = INT64_C(10000000000);
 
 struct row {
@@ -67,6 +69,7 @@ enum qr_status qr_pagefeed_new(const struct qr_pagefeed_options *options,
     o->wait_ns = o->wait_ns != 0 ? o->wait_ns : WAIT_NS;
     o->answer_ns = o->answer_ns != 0 ? o->answer_ns : ANSWER_NS;
     o->rest_ns = o->rest_ns != 0 ? o->rest_ns : REST_NS;
+    o->frozen_bytes_max = o->frozen_bytes_max != 0 ? o->frozen_bytes_max : FROZEN_BYTES;
     pthread_mutex_init(&feed->mu, NULL);
     pthread_cond_init(&feed->idle, NULL);
     qr_buf_init(&feed->request, REQUEST_BYTES_MAX);
@@ -196,6 +199,10 @@ static bool encode_request(struct qr_pagefeed *feed, struct qr_logsvc_cursor *cu
         if (row->sick || row->rest_until_ns > now)
             continue;
         row->rest_until_ns = 0;
+        if (row->at.frozen_bytes > feed->options.frozen_bytes_max) {
+            row->rest_until_ns = now + FULL_REST_NS;
+            continue;
+        }
         add_cursor(feed, row, &cursors[feed->fed_count]);
         feed->fed[feed->fed_count++] = (uint32_t)at;
     }

@@ -273,6 +273,14 @@ static struct qr_buf up_to(const struct qr_buf *rows, size_t row_bytes, uint64_t
     return view;
 }
 
+/* Of a load nothing is merged soon, and nobody waits for its pages: the page cache would only be in
+ * the way of its log (README.md). */
+static bool is_load(const struct qri_slice *slice, const struct qri_mem *mem)
+{
+    return mem->entry_count > 0 && mem->bytes / mem->entry_count >= slice->page_bytes / 2 &&
+           mem->bytes >= slice->svc->options.open_layer_bytes / 2;
+}
+
 static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, uint64_t lsn_max,
                                 struct qri_layer_desc *ret_desc, struct qr_err *err)
 {
@@ -283,7 +291,7 @@ static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, ui
     size_t count;
     QR_TRY(qri_mem_sorted(mem, &entries, &count, err));
     struct qri_layer_writer *writer = NULL;
-    enum qr_status status = qri_layer_begin(slice, &desc, true, &writer, err);
+    enum qr_status status = qri_layer_begin(slice, &desc, !is_load(slice, mem), &writer, err);
     for (size_t i = 0; i < count && status == QR_OK; i++) {
         const struct qri_mem_entry *e = entries[i];
         if (e->lsn <= desc.last_lsn)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "env/thread.h"
 #include "slice_int.h"
+#include "env/background.h"
 #include "base/banned.h"
 
 static const struct qr_pagesvc_options defaults = {
@@ -166,6 +167,7 @@ static void *worker_main(void *arg)
 {
     struct qr_pagesvc *svc = arg;
     struct qr_err err;
+    qr_thread_background(); /* the feed takes no more log once too much waits */
     pthread_mutex_lock(&svc->mu);
     while (!svc->stopping) {
         pthread_mutex_unlock(&svc->mu);
@@ -205,6 +207,16 @@ enum qr_status qr_pagesvc_flush(struct qr_pagesvc *svc, const struct qr_slice_id
 
 /* --- what is there --- */
 
+static uint64_t frozen_bytes(struct qri_slice *slice)
+{
+    uint64_t bytes = 0;
+    struct qri_set *set = qri_set_take(slice);
+    for (size_t i = 1; i < set->count; i++) /* the first is the open one */
+        bytes += set->sources[i].mem == NULL ? 0 : set->sources[i].mem->bytes;
+    qri_set_unref(set);
+    return bytes;
+}
+
 static void read_cursor(struct qri_slice *slice, struct qr_slice_cursor *ret_cursor)
 {
     uint64_t end;
@@ -217,6 +229,7 @@ static void read_cursor(struct qri_slice *slice, struct qr_slice_cursor *ret_cur
     pthread_mutex_lock(&slice->work_mu);
     c.disk = qr_lsn(slice->manifest.disk_lsn);
     pthread_mutex_unlock(&slice->work_mu);
+    c.frozen_bytes = frozen_bytes(slice);
     *ret_cursor = c;
 }
 

@@ -21,6 +21,7 @@ struct fixture {
     struct qr_pagefeed *feed;
     uint64_t end[3]; /* of each timeline's log */
     bool waits;
+    uint64_t open_layer_bytes, frozen_bytes_max; /* 0: the defaults */
 };
 
 static struct qr_timeline timeline(int n)
@@ -44,8 +45,11 @@ static void open_logsvc(struct fixture *f, const char *dir, bool threads)
 
 static void open_pagesvc(struct fixture *f, const char *dir)
 {
-    struct qr_pagesvc_options options = {
-        .env = f->env, .dir = dir, .blob = f->blob, .threads_off = true};
+    struct qr_pagesvc_options options = {.env = f->env,
+                                         .dir = dir,
+                                         .blob = f->blob,
+                                         .open_layer_bytes = f->open_layer_bytes,
+                                         .threads_off = true};
     assert_int_equal(qr_pagesvc_open(&options, &f->pagesvc, NULL), QR_OK);
 }
 
@@ -56,7 +60,8 @@ static void new_feed(struct fixture *f, struct qr_rpc_peer *peer)
                                           .logsvc = peer,
                                           .reader_id = 7,
                                           .wait_ns = 1000 * ms,
-                                          .rest_ns = 50 * ms};
+                                          .rest_ns = 50 * ms,
+                                          .frozen_bytes_max = f->frozen_bytes_max};
     assert_int_equal(qr_pagefeed_new(&options, &f->feed, NULL), QR_OK);
 }
 
@@ -173,9 +178,11 @@ struct simulated {
     struct qr_simnet_node *log_node, *page_node;
 };
 
-static void begin(struct simulated *s)
+static void begin_with(struct simulated *s, uint64_t open_layer_bytes, uint64_t frozen_bytes_max)
 {
-    *s = (struct simulated){.sim = qr_sim_new(&(struct qr_sim_options){.seed = 3})};
+    *s = (struct simulated){
+        .f = {.open_layer_bytes = open_layer_bytes, .frozen_bytes_max = frozen_bytes_max},
+        .sim = qr_sim_new(&(struct qr_sim_options){.seed = 3})};
     s->net = qr_simnet_new(&(struct qr_simnet_options){.seed = 4, .sim = s->sim});
     s->f.env = qr_sim_env(s->sim);
     s->log_node = qr_simnet_node(s->net, "log");
@@ -185,6 +192,11 @@ static void begin(struct simulated *s)
     open_pagesvc(&s->f, "/page");
     qr_simnet_serve(s->log_node, 0, qr_logsvc_serve, s->f.logsvc);
     new_feed(&s->f, qr_simnet_peer(s->net, s->page_node, s->log_node, 0));
+}
+
+static void begin(struct simulated *s)
+{
+    begin_with(s, 0, 0);
 }
 
 static void end(struct simulated *s)
@@ -245,6 +257,29 @@ static void test_the_feed_survives_a_restart_of_the_log_service(void **state)
     commit(&s.f, 0, 'b');
     run_for(&s, 100 * ms);
     assert_page(&s.f, 0, 'b');
+    end(&s);
+}
+
+/* Who writes layers is behind: memory has an end, and the log stays where it is. */
+static void test_no_more_log_comes_than_memory_may_hold_until_it_is_written(void **state)
+{
+    (void)state;
+    struct simulated s;
+    begin_with(&s, PAGE_BYTES, 3 * PAGE_BYTES);
+    make(&s.f, 0);
+    for (int i = 0; i < 12; i++) { /* each makes a layer */
+        commit(&s.f, 0, (uint8_t)('a' + i));
+        run_for(&s, 200 * ms);
+    }
+    uint64_t stopped = visible(&s.f, 0);
+    assert_in_range(s.f.end[0] - stopped, 7 * PAGE_BYTES, 10 * PAGE_BYTES);
+    run_for(&s, 2000 * ms);
+    assert_int_equal(visible(&s.f, 0), stopped);
+    for (bool more = true; more;)
+        assert_int_equal(qr_pagesvc_work(s.f.pagesvc, &more, NULL), QR_OK);
+    run_for(&s, 500 * ms);
+    assert_int_equal(visible(&s.f, 0), s.f.end[0]);
+    assert_page(&s.f, 0, 'l');
     end(&s);
 }
 
@@ -326,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_comes_by_itself_and_a_new_slice_joins),
         cmocka_unit_test(test_the_feed_survives_a_restart_of_the_log_service),
+        cmocka_unit_test(test_no_more_log_comes_than_memory_may_hold_until_it_is_written),
         cmocka_unit_test(test_a_slice_whose_log_is_broken_or_gone_holds_up_nobody),
         cmocka_unit_test(test_log_comes_over_sockets),
     };

@@ -3,7 +3,8 @@
  * One FEED call is in flight at a time; its `done` ingests what came and starts the next. A call
  * that fails waits for the next tick, so who drives it sets the pace of trying again. A slice whose
  * log does not fit (damage, a gap) is detached and attached again by tick; one whose log the
- * service does not have rests for a while.
+ * service does not have rests for a while. So does one whose memory layers are not written as fast
+ * as its log comes: then its lag grows, and the log service slows down who appends.
  *
  * Threads: any. Ingest runs on the loop thread of the peer, and can wait there for a branch of the
  * same slice: give that client a loop of its own. */
@@ -24,6 +25,8 @@ struct qr_pagefeed_options {
     int64_t wait_ns;    /* how long an answer may wait for news [5 s] */
     int64_t answer_ns;  /* how long it may take on top of that [10 s] */
     int64_t rest_ns;    /* between attempts at a slice that failed [1 s] */
+    uint64_t
+        frozen_bytes_max; /* a slice with more that waits to be written gets no log [512 MiB] */
 };
 
 QR_NODISCARD enum qr_status qr_pagefeed_new(const struct qr_pagefeed_options *options,
