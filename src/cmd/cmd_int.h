@@ -187,6 +187,14 @@ void qri_role_end_within(struct qri_role *role, int ms, int code);
 void qri_role_fatal(void *ctx, const struct qr_err *err);
 /* Gives memory back that large requests have freed. */
 void qri_give_back_memory(void);
+/* For roles through which log streams: memory that large messages free is kept for the next ones.
+ * It goes back once `work`, told with every tick, has not grown for a while. */
+struct qri_calm {
+    uint64_t work;
+    int ticks;
+};
+void qri_keep_memory(void);
+void qri_give_back_when_calm(struct qri_calm *calm, uint64_t work);
 int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
                  struct qr_arena *arena);
 

@@ -209,6 +209,21 @@ void qri_give_back_memory(void)
         malloc_trim(0);
 }
 
+void qri_keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
+void qri_give_back_when_calm(struct qri_calm *calm, uint64_t work)
+{
+    enum { CALM_TICKS = 20 };
+    calm->ticks = work == calm->work ? calm->ticks + 1 : 0;
+    calm->work = work;
+    if (calm->ticks == CALM_TICKS)
+        malloc_trim(0);
+}
+
 void qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), void *ctx)
 {
     const struct timespec pause = {.tv_sec = tick_ms / 1000,

@@ -6,7 +6,21 @@
 #include "logsvc/serve.h"
 #include "base/banned.h"
 
-enum { TICK_MS = 10000, STOP_MS = 2000 };
+enum { TICK_MS = 500, STOP_MS = 2000 };
+
+struct log_role {
+    struct qr_logsvc *svc;
+    struct qri_calm calm;
+};
+
+static bool tick(void *ctx)
+{
+    struct log_role *l = ctx;
+    struct qr_logsvc_stats stats;
+    qr_logsvc_stats(l->svc, &stats);
+    qri_give_back_when_calm(&l->calm, stats.append_bytes);
+    return true;
+}
 
 static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct qr_keyring *ring,
                             struct qr_err *err)
@@ -32,6 +46,7 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
     struct qr_rpc_listen_options listen = {.serve = qr_logsvc_serve};
     if (options.dir == NULL)
         return qr_fail(err, QR_NOMEM, "start the log service");
+    qri_keep_memory();
     enum qr_status status = qr_logsvc_open(&options, &svc, err);
     listen.ctx = svc;
     if (status == QR_OK)
@@ -39,7 +54,7 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
     if (status == QR_OK)
         status = qri_role_ready(role, QR_ROLE_LOG, err);
     if (status == QR_OK) {
-        qri_role_wait(role, TICK_MS, NULL, NULL);
+        qri_role_wait(role, TICK_MS, tick, &(struct log_role){.svc = svc});
         qri_role_end_within(role, STOP_MS, 0);
     }
     qri_role_unlisten(&listeners);

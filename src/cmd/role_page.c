@@ -20,6 +20,7 @@ struct page_role {
     struct qr_pagefeed *feed;
     struct qri_role_listeners listeners;
     uint64_t attached, not_attached;
+    struct qri_calm calm;
 };
 
 static enum qr_status attach(void *ctx, const struct qr_database_row *row)
@@ -55,7 +56,10 @@ static void page_serve(void *ctx, struct qr_rpc_request *own_request)
 static bool tick(void *ctx)
 {
     struct page_role *p = ctx;
+    struct qr_pagesvc_stats stats;
     qr_pagefeed_tick(p->feed);
+    qr_pagesvc_get_stats(p->svc, &stats);
+    qri_give_back_when_calm(&p->calm, stats.ingested_bytes + stats.flushed_bytes);
     return true;
 }
 
@@ -98,6 +102,7 @@ static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
 enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
 {
     struct page_role p = {.role = role};
+    qri_keep_memory();
     enum qr_status status = qri_role_blob(role, &p.blob, err);
     if (status == QR_OK)
         status = qr_keyring_new(role->env, role->server_key, p.blob, &p.keyring, err);
