@@ -11,12 +11,12 @@ enum {
     QRI_RB_REF_MAX = 3, /* times that the clock's hand lets a slot be */
     QRI_RB_RECORD_BYTES = 24,
     QRI_RB_BLOCK_HEADER_BYTES = 40,
-    QRI_RB_PENDING_MAX = 1 << 20,       /* records that wait; with more the table is written anew */
-    QRI_RB_PENDING_MANY = 64 << 10,     /* worth a block without pages */
-    QRI_RB_BLOCK_MAX = 2 << 20,         /* payload of one block */
-    QRI_RB_NEW_BYTES_PER_MS = 16 << 10, /* of new pages: 16 MB/s, */
-    QRI_RB_NEW_BYTES_MAX = 128 << 20,   /* and this much at once */
-    QRI_RB_CHUNK_SLOTS = 2048,          /* of a rewrite, between which others get at the table */
+    QRI_RB_PENDING_MAX = 1 << 20,      /* records that wait; with more the table is written anew */
+    QRI_RB_PENDING_MANY = 64 << 10,    /* worth a block without pages */
+    QRI_RB_BLOCK_MAX = 2 << 20,        /* payload of one block */
+    QRI_RB_NEW_BYTES_PER_MS = 4 << 10, /* of new pages: 4 MB/s, */
+    QRI_RB_NEW_BYTES_MAX = 128 << 20,  /* and this much at once */
+    QRI_RB_CHUNK_SLOTS = 2048,         /* of a rewrite, between which others get at the table */
 };
 
 enum qri_rb_state { QRI_RB_FREE, QRI_RB_QUEUED, QRI_RB_READY };
