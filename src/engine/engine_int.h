@@ -26,7 +26,6 @@ struct qri_unit;
 struct qri_frame;
 struct qri_cursor;
 struct qri_cache;
-struct qri_applock;
 
 enum {
     QRI_NEST_MAX = 32, /* procedures, triggers, functions, dynamic SQL (217) */
@@ -68,7 +67,6 @@ struct qr_database {
     _Atomic uint64_t followed_lsn; /* up to here the catalog is the newest */
     struct qr_conn *follow_conn;   /* guarded by catalog_mu, like the next */
     struct sqlite3_stmt *follow_stmt;
-    struct qri_applock *applocks; /* guarded by mu */
     struct qr_locks *locks;
     _Atomic uint32_t
         lockers; /* sessions that may hold locks between their statements: lock_int.h */
@@ -99,6 +97,7 @@ struct qri_options {
     const char *language;
     int language_id;
     int32_t lock_timeout_ms;  /* -1: for ever */
+    int8_t deadlock_priority; /* -10 to 10 */
     int32_t textsize;         /* -1: no limit */
     uint64_t rowcount;        /* 0: no limit */
     uint32_t identity_insert; /* object id, 0: none */
@@ -146,6 +145,7 @@ struct qri_tran {
     struct qr_lsn seen_lsn;  /* what its last statement read: the next one reads no less */
     struct qri_oplog *oplog; /* what it has changed, unless it `holds`; NULL: nothing */
     uint64_t descriptor;
+    int64_t begin_ticks;
     struct qr_arena arena;
     struct qr_str name;
     struct qri_savepoint *savepoints;
@@ -179,7 +179,12 @@ struct qri_session_seen {
     int64_t request_ticks; /* when the last request began */
     int64_t rowcount;
     int32_t error;
+    uint32_t nest_level;
     uint32_t tran_count;
+    uint64_t tran_id; /* its descriptor; 0: none, or a statement's own */
+    int64_t tran_ticks;
+    uint64_t tran_ops, tran_bytes; /* what it has changed */
+    char tran_name[4 * 32 + 1];
 };
 
 struct qr_session {
@@ -255,7 +260,6 @@ struct qr_session {
     struct qri_prepared *prepared;
     size_t prepared_count, prepared_capacity;
     int32_t last_handle;
-    uint32_t applock_count; /* of db->applocks, waiting ones too */
     struct qri_bulk *bulk;
     const struct qr_ast_stmt *bulk_stmt; /* INSERT BULK that waits for its rows */
     struct qri_unit *bulk_unit;

@@ -19,6 +19,7 @@ static enum qr_status poll_wait(void *ctx)
     struct qr_session *session = w->session;
     if (!w->blocked && session->sink != NULL) {
         w->blocked = true;
+        qri_session_show(session); /* others see what it has changed so far */
         session->sink->block_begin(session->sink->ctx);
     }
     if (w->is_commit)
@@ -55,7 +56,7 @@ enum qr_status qri_lock_writer(struct qr_session *session, bool is_commit, struc
 
 /* ---- locks ---- */
 
-static enum qr_status need_owner(struct qr_session *session, struct qr_err *err)
+enum qr_status qri_lock_need_owner(struct qr_session *session, struct qr_err *err)
 {
     if (session->lock_owner != NULL)
         return QR_OK;
@@ -65,7 +66,7 @@ static enum qr_status need_owner(struct qr_session *session, struct qr_err *err)
 enum qr_status qri_lock(struct qr_session *session, const struct qr_lock_resource *resource,
                         enum qr_lock_mode mode, struct qr_err *err)
 {
-    QR_TRY(need_owner(session, err));
+    QR_TRY(qri_lock_need_owner(session, err));
     enum qr_status status = qr_lock_try(session->lock_owner, QR_LOCK_OF_TRAN, resource, mode, err);
     if (status != QR_BUSY)
         return status;
@@ -82,14 +83,16 @@ enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
     return qri_lock(session, &table, mode, err);
 }
 
-static enum qr_status wait_for_conflict(struct qr_session *session, struct qr_err *err)
+enum qr_status qri_lock_wait(struct qr_session *session, enum qr_lock_scope scope,
+                             const struct qr_lock_resource *resource, enum qr_lock_mode mode,
+                             const char *name, int32_t timeout_ms, struct qr_err *err)
 {
     struct waiting w = {.session = session};
-    const struct qri_conflict *conflict = &session->conflict;
-    qr_lock_owner_set(session->lock_owner, 0, qri_oplog_mark(session->tran.oplog).count);
-    enum qr_status status =
-        qr_lock_wait(session->lock_owner, QR_LOCK_OF_TRAN, &conflict->resource, conflict->mode,
-                     NULL, session->options.lock_timeout_ms, poll_wait, &w, err);
+    QR_TRY(qri_lock_need_owner(session, err));
+    qr_lock_owner_set(session->lock_owner, session->options.deadlock_priority,
+                      qri_oplog_mark(session->tran.oplog).count);
+    enum qr_status status = qr_lock_wait(session->lock_owner, scope, resource, mode, name,
+                                         timeout_ms, poll_wait, &w, err);
     if (w.blocked)
         session->sink->block_end(session->sink->ctx);
     return status;
@@ -101,7 +104,8 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
     *ret_again = false;
     if (status != QR_AGAIN || session->tran.depth > 0)
         return status;
-    status = wait_for_conflict(session, err);
+    status = qri_lock_wait(session, QR_LOCK_OF_TRAN, &session->conflict.resource,
+                           session->conflict.mode, NULL, session->options.lock_timeout_ms, err);
     *ret_again = status == QR_OK;
     if (status != QR_OK && session->tran.count == 0)
         qri_locks_release(session);
@@ -112,7 +116,7 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
 
 enum qr_status qri_locker_begin(struct qr_session *session, bool passes_by, struct qr_err *err)
 {
-    QR_TRY(need_owner(session, err));
+    QR_TRY(qri_lock_need_owner(session, err));
     if (session->is_locker)
         return QR_OK;
     session->is_locker = true;

@@ -18,6 +18,15 @@ QR_NODISCARD enum qr_status qri_lock(struct qr_session *session,
 QR_NODISCARD enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
                                            enum qr_lock_mode mode, struct qr_err *err);
 
+/* Waits for it, unless it is free: LOCK_TIMEOUT's errors, attention and KILL as lock/lock.h says.
+ * Not under the writer lock, which who is in the way may need. */
+QR_NODISCARD enum qr_status qri_lock_wait(struct qr_session *session, enum qr_lock_scope scope,
+                                          const struct qr_lock_resource *resource,
+                                          enum qr_lock_mode mode, const char *name,
+                                          int32_t timeout_ms, struct qr_err *err);
+/* The session has session->lock_owner. */
+QR_NODISCARD enum qr_status qri_lock_need_owner(struct qr_session *session, struct qr_err *err);
+
 /* After a statement's end. *ret_again: it met a conflict, has waited, and is to be run again;
  * returns QR_OK then. A statement within another one leaves the wait to that one. */
 QR_NODISCARD enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,

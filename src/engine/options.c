@@ -1,12 +1,13 @@
 /* options.c - SET options: one row is one option. */
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include "codec/datetime.h"
 #include "frame.h"
 #include "base/banned.h"
 
 enum { LOCK_TIMEOUT_FOREVER = -1, TEXTSIZE_MAX = INT32_MAX, CONTEXT_INFO_BYTES = 128 };
-enum { COMMAND_SET = 0xF9 };
+enum { COMMAND_SET = 0xF9, DEADLOCK_PRIORITY_MAX = 10 };
 
 void qri_options_init(struct qri_options *options, bool is_odbc)
 {
@@ -269,6 +270,30 @@ static enum qr_status word_value(struct qri_frame *frame, const struct qr_ast_se
     return QR_OK;
 }
 
+/* LOW, NORMAL, HIGH, or a number as text. */
+static enum qr_status set_deadlock_priority(struct qri_frame *frame, struct qr_str word,
+                                            struct qr_err *err)
+{
+    static const struct {
+        const char *name;
+        int8_t priority;
+    } names[] = {{"LOW", -5}, {"NORMAL", 0}, {"HIGH", 5}};
+    int8_t *place = &frame->session->options.deadlock_priority;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (word.p != NULL && qr_str_ieqz(word, names[i].name)) {
+            *place = names[i].priority;
+            return QR_OK;
+        }
+    const char *text = qr_arena_str(&frame->arena, word).p;
+    char *end = NULL;
+    long n = text == NULL ? 0 : strtol(text, &end, 10);
+    if (text == NULL || end == text || *end != '\0' || n < -DEADLOCK_PRIORITY_MAX ||
+        n > DEADLOCK_PRIORITY_MAX)
+        return qr_sql_fail(err, 155, text, "DEADLOCK_PRIORITY");
+    *place = (int8_t)n;
+    return QR_OK;
+}
+
 static enum qr_status set_value(struct qri_frame *frame, const struct qr_ast_set_option *stmt,
                                 struct qr_str name, struct qr_err *err)
 {
@@ -291,8 +316,10 @@ static enum qr_status set_value(struct qri_frame *frame, const struct qr_ast_set
         return set_dateformat(frame, word, err);
     if (qr_str_ieqz(name, "TRANSACTION ISOLATION LEVEL"))
         return set_isolation(frame, word, err);
-    if (qr_str_ieqz(name, "DEADLOCK_PRIORITY") || qr_str_ieqz(name, "FIPS_FLAGGER"))
-        return QR_OK; /* there is one writer at a time: no deadlock to choose a victim of */
+    if (qr_str_ieqz(name, "DEADLOCK_PRIORITY"))
+        return set_deadlock_priority(frame, word, err);
+    if (qr_str_ieqz(name, "FIPS_FLAGGER"))
+        return QR_OK; /* warns of nothing in Azure SQL Database either */
     return qr_sql_fail(err, 195, qr_arena_str(&frame->arena, name).p, "SET option");
 }
 

@@ -1,9 +1,11 @@
 /* session.c - making and ending sessions, and what every statement of one needs. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "applock_int.h"
 #include "lock_int.h"
+#include "oplog_int.h"
 #include "cursor_int.h"
 #include "frame.h"
 #include "prepared_int.h"
@@ -100,7 +102,7 @@ void qri_session_clear(struct qr_session *session, bool keep_tran)
     qri_prepared_clear(session);
     qri_temp_drop_all(session);
     qri_context_clear(session);
-    qri_applocks_release(session, true);
+    qri_applocks_release(session);
     session->options = session->login_options;
     session->rowcount = 0;
     session->error = 0;
@@ -235,12 +237,24 @@ struct qr_str qr_session_database_name(const struct qr_session *session)
 
 struct qri_session_seen qri_session_look(const struct qr_session *session)
 {
-    return (struct qri_session_seen){.options = session->options,
-                                     .is_running = session->sink != NULL,
-                                     .request_ticks = session->request_ticks,
-                                     .rowcount = session->rowcount,
-                                     .error = session->error,
-                                     .tran_count = session->tran.count};
+    const struct qri_tran *tran = &session->tran;
+    struct qri_oplog_mark changed = qri_oplog_mark(tran->oplog);
+    struct qri_session_seen seen = {.options = session->options,
+                                    .is_running = session->sink != NULL,
+                                    .request_ticks = session->request_ticks,
+                                    .rowcount = session->rowcount,
+                                    .error = session->error,
+                                    .nest_level = session->nest_level,
+                                    .tran_count = tran->count};
+    if (tran->count == 0)
+        return seen;
+    seen.tran_id = tran->descriptor;
+    seen.tran_ticks = tran->begin_ticks;
+    seen.tran_ops = changed.count;
+    seen.tran_bytes = changed.bytes;
+    struct qr_str name = tran->name.n > 0 ? tran->name : qr_str("user_transaction");
+    (void)snprintf(seen.tran_name, sizeof seen.tran_name, "%.*s", (int)name.n, name.p);
+    return seen;
 }
 
 void qri_session_show(struct qr_session *session)

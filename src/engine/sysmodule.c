@@ -462,12 +462,33 @@ const struct qri_sysmodule qri_sysmodules[] = {
      "i.index_id AND c.is_included_column = 0) AS nvarchar(2078)) AS index_keys FROM sys.indexes i "
      "WHERE i.object_id = OBJECT_ID(@objname) AND i.index_id > 0 ORDER BY i.name END"},
     {"sp_who",
-     "CREATE PROCEDURE sys.sp_who @loginame sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT "
-     "s.session_id AS spid, CAST(0 AS smallint) AS ecid, CAST(s.status AS nchar(30)) AS status, "
-     "CAST(s.login_name AS nchar(128)) AS loginame, CAST(s.host_name AS nchar(128)) AS hostname, "
-     "CAST('0' AS char(5)) AS blk, CAST(DB_NAME(s.database_id) AS nchar(128)) AS dbname, CAST("
-     "'AWAITING COMMAND' AS nchar(26)) AS cmd, 0 AS request_id FROM sys.dm_exec_sessions s WHERE "
-     "@loginame IS NULL OR s.login_name = @loginame END"},
+     "CREATE PROCEDURE sys.sp_who @loginame sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT p.spid, "
+     "CAST(0 AS smallint) AS ecid, p.status, p.loginame, p.hostname, CAST(p.blocked AS char(5)) AS "
+     "blk, CAST(DB_NAME(p.dbid) AS nchar(128)) AS dbname, p.cmd, 0 AS request_id FROM "
+     "sys.sysprocesses p WHERE @loginame IS NULL OR RTRIM(p.loginame) = @loginame OR (@loginame = "
+     "'active' AND p.cmd <> 'AWAITING COMMAND') OR CAST(p.spid AS nvarchar(10)) = @loginame ORDER "
+     "BY p.spid END"},
+    {"sp_who2",
+     "CREATE PROCEDURE sys.sp_who2 @loginame sysname = NULL AS BEGIN SET NOCOUNT ON; SELECT "
+     "CAST(p.spid AS char(5)) AS SPID, p.status AS Status, p.loginame AS Login, ISNULL(p.hostname, "
+     "N'  .') AS HostName, CASE p.blocked WHEN 0 THEN '  .  ' ELSE CAST(p.blocked AS char(5)) END AS "
+     "BlkBy, DB_NAME(p.dbid) AS DBName, p.cmd AS Command, p.cpu AS CPUTime, 0 AS DiskIO, "
+     "CONVERT(varchar(14), p.last_batch, 120) AS LastBatch, p.program_name AS ProgramName, "
+     "CAST(p.spid AS char(5)) AS SPID, 0 AS REQUESTID FROM sys.sysprocesses p WHERE @loginame IS "
+     "NULL OR RTRIM(p.loginame) = @loginame OR (@loginame = 'active' AND p.cmd <> 'AWAITING "
+     "COMMAND') OR CAST(p.spid AS nvarchar(10)) = @loginame ORDER BY p.spid END"},
+    {"sp_lock",
+     "CREATE PROCEDURE sys.sp_lock @spid1 int = NULL, @spid2 int = NULL AS BEGIN SET NOCOUNT ON; "
+     "SELECT CAST(l.request_session_id AS smallint) AS spid, CAST(l.resource_database_id AS "
+     "smallint) AS dbid, CAST(CASE WHEN l.resource_type IN ('KEY', 'RID') THEN "
+     "l.resource_associated_entity_id / 65536 ELSE l.resource_associated_entity_id END AS int) AS "
+     "ObjId, CAST(CASE WHEN l.resource_type IN ('KEY', 'RID') THEN l.resource_associated_entity_id "
+     "% 65536 ELSE 0 END AS smallint) AS IndId, CAST(CASE l.resource_type WHEN 'OBJECT' THEN 'TAB' "
+     "WHEN 'DATABASE' THEN 'DB' WHEN 'APPLICATION' THEN 'APP' ELSE l.resource_type END AS nchar(4)) "
+     "AS Type, CAST(l.resource_description AS nchar(32)) AS Resource, CAST(l.request_mode AS "
+     "nvarchar(8)) AS Mode, CAST(CASE l.request_status WHEN 'CONVERT' THEN 'CNVT' ELSE "
+     "l.request_status END AS nvarchar(5)) AS Status FROM sys.dm_tran_locks l WHERE (@spid1 IS NULL "
+     "AND @spid2 IS NULL) OR l.request_session_id IN (@spid1, @spid2) ORDER BY spid END"},
     {"sp_server_info",
      "CREATE PROCEDURE sys.sp_server_info @attribute_id int = NULL AS BEGIN SET NOCOUNT ON; SELECT "
      "CAST(a.id AS int) AS attribute_id, CAST(a.name AS varchar(60)) AS attribute_name, "

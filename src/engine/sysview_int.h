@@ -24,6 +24,8 @@ extern const struct qri_sysview qri_sysviews_object[];  /* sysview_object.c; end
 extern const struct qri_sysview qri_sysviews_table[];   /* sysview_table.c */
 extern const struct qri_sysview qri_sysviews_type[];    /* sysview_type.c */
 extern const struct qri_sysview qri_sysviews_server[];  /* sysview_server.c */
+extern const struct qri_sysview qri_sysviews_session[]; /* sysview_session.c */
+extern const struct qri_sysview qri_sysviews_lock[];    /* sysview_lock.c */
 extern const struct qri_sysview qri_sysviews_storage[]; /* sysview_storage.c */
 extern const struct qri_sysview qri_sysviews_replica[]; /* sysview_replica.c */
 extern const struct qri_sysview qri_sysviews_control[]; /* sysview_control.c */

@@ -1,4 +1,4 @@
-/* sysview_server.c - databases, sessions, requests, configuration and files; see sysview_int.h. */
+/* sysview_server.c - databases, configuration and files; see sysview_int.h. */
 #include "sysview_int.h"
 #include "link.h"
 #include <stdio.h>
@@ -76,87 +76,6 @@ static enum qr_status database_firewall_rules(struct qri_sysrows *rows, struct q
 {
     const struct qr_instance_host *host = &session->db->instance->options.host;
     return host->each_firewall_rule(host->ctx, session->db->info.own_id, rule_row, rows);
-}
-
-/* ---- sessions ---- */
-
-static struct qr_str text_or_null(struct qr_arena *arena, struct qr_str s)
-{
-    return s.n == 0 ? (struct qr_str){NULL, 0} : qr_arena_str(arena, s);
-}
-
-static struct qr_str dateformat_name(uint8_t format)
-{
-    static const char *const names[] = {[QR_MDY] = "mdy", [QR_DMY] = "dmy", [QR_YMD] = "ymd",
-                                        [QR_YDM] = "ydm", [QR_MYD] = "myd", [QR_DYM] = "dym"};
-    return qr_str(names[format]);
-}
-
-/* Sessions of other logical servers are nobody's here. */
-static bool is_of_server(const struct qr_session *s, const struct qr_session *asker)
-{
-    return s->db->info.server_id == asker->db->info.server_id;
-}
-
-static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s,
-                                  const struct qr_session *asker)
-{
-    struct qr_arena *arena = qri_sysrows_arena(rows);
-    struct qri_session_seen seen = s == asker ? qri_session_look(s) : qri_session_shown(s);
-    const struct qri_options *o = &seen.options;
-    return qri_sysrow(
-        rows, (int)s->id, s->login_ticks, text_or_null(arena, s->login.host_name),
-        text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
-        (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
-        qr_arena_str(arena, s->login.login), qr_arena_str(arena, s->login.login),
-        qr_str(seen.is_running ? "running" : "sleeping"), seen.request_ticks, seen.request_ticks,
-        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
-        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
-        (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
-        (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
-        (int)o->isolation, (int)o->lock_timeout_ms, seen.rowcount, (int)seen.error,
-        qr_arena_str(arena, s->login.login), (int)s->db->info.database_id,
-        (int)s->db->info.database_id, (int)seen.tran_count);
-}
-
-static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session *session)
-{
-    struct qr_instance *instance = session->db->instance;
-    enum qr_status status = QR_OK;
-    pthread_mutex_lock(&instance->mu);
-    for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        if (is_of_server(s, session))
-            status = session_row(rows, s, session);
-    pthread_mutex_unlock(&instance->mu);
-    return status;
-}
-
-static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_session *session)
-{
-    struct qr_instance *instance = session->db->instance;
-    struct qr_arena *arena = qri_sysrows_arena(rows);
-    enum qr_status status = QR_OK;
-    pthread_mutex_lock(&instance->mu);
-    for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        if (is_of_server(s, session))
-            status = qri_sysrow(
-                rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
-                qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), (int)s->login.packet_bytes,
-                text_or_null(arena, s->login.client_address));
-    pthread_mutex_unlock(&instance->mu);
-    return status;
-}
-
-/* The asking request itself: what others run is not looked into. */
-static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session *session)
-{
-    const struct qri_options *o = &session->options;
-    return qri_sysrow(rows, (int)session->id, session->request_ticks,
-                      (int)session->db->info.database_id, (int)session->tran.count,
-                      (int)o->textsize, (int)o->datefirst, (int)o->quoted_identifier,
-                      (int)o->arithabort, (int)o->ansi_warnings, (int)o->ansi_padding,
-                      (int)o->ansi_nulls, (int)o->concat_null_yields_null, (int)o->isolation,
-                      (int)o->lock_timeout_ms, (int)session->nest_level);
 }
 
 /* ---- configuration ---- */
@@ -338,48 +257,6 @@ const struct qri_sysview qri_sysviews_server[] = {
      "id int, name nvarchar(128), start_ip_address varchar(50), end_ip_address varchar(50), "
      "create_date datetime, modify_date datetime",
      database_firewall_rules, NULL, false},
-    {"sys", "dm_exec_sessions",
-     "session_id smallint, login_time datetime, host_name nvarchar(128) null, "
-     "program_name nvarchar(128) null, host_process_id int null, client_version int null, "
-     "client_interface_name nvarchar(32) null, security_id varbinary(85) =null, "
-     "login_name nvarchar(128), nt_domain nvarchar(128) null =null, "
-     "nt_user_name nvarchar(128) null =null, original_login_name nvarchar(128), "
-     "status nvarchar(30), context_info varbinary(128) null =null, cpu_time int =0, "
-     "memory_usage int =0, total_scheduled_time int =0, total_elapsed_time int =0, "
-     "endpoint_id int =0, last_request_start_time datetime, last_request_end_time datetime null, "
-     "reads bigint =0, writes bigint =0, logical_reads bigint =0, is_user_process bit =1, "
-     "text_size int, language nvarchar(128) null, date_format nvarchar(3) null, "
-     "date_first smallint, quoted_identifier bit, arithabort bit, ansi_null_dflt_on bit, "
-     "ansi_defaults bit, ansi_warnings bit, ansi_padding bit, ansi_nulls bit, "
-     "concat_null_yields_null bit, transaction_isolation_level smallint, lock_timeout int, "
-     "deadlock_priority int =0, row_count bigint, prev_error int, "
-     "original_security_id varbinary(85) =null, last_successful_logon datetime null =null, "
-     "last_unsuccessful_logon datetime null =null, unsuccessful_logons bigint null =null, "
-     "group_id int =2, authentication_id nvarchar(128) null, database_id smallint, "
-     "authenticating_database_id int null, open_transaction_count int",
-     exec_sessions, NULL, false},
-    {"sys", "dm_exec_connections",
-     "session_id int null, most_recent_session_id int null, connect_time datetime, "
-     "net_transport nvarchar(40) ='TCP', protocol_type nvarchar(40) null ='TSQL', "
-     "protocol_version int null, endpoint_id int null =0, encrypt_option nvarchar(40), "
-     "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null =null, "
-     "num_writes int null =null, last_read datetime null =null, last_write datetime null =null, "
-     "net_packet_size int null, client_net_address varchar(48) null",
-     exec_connections, NULL, false},
-    {"sys", "dm_exec_requests",
-     "session_id smallint, request_id int =0, start_time datetime, status nvarchar(30) ='running', "
-     "command nvarchar(32) ='SELECT', database_id smallint, user_id int =1, "
-     "blocking_session_id smallint null =0, wait_type nvarchar(60) null =null, wait_time int =0, "
-     "last_wait_type nvarchar(60) ='', wait_resource nvarchar(256) ='', "
-     "open_transaction_count int, open_resultset_count int =1, percent_complete real =0, "
-     "estimated_completion_time bigint =0, cpu_time int =0, total_elapsed_time int =0, "
-     "reads bigint =0, writes bigint =0, logical_reads bigint =0, text_size int, "
-     "date_first smallint, quoted_identifier bit, arithabort bit, ansi_warnings bit, "
-     "ansi_padding bit, ansi_nulls bit, concat_null_yields_null bit, "
-     "transaction_isolation_level smallint, lock_timeout int, deadlock_priority int =0, "
-     "row_count bigint =0, prev_error int =0, nest_level int, granted_query_memory int =0, "
-     "executing_managed_code bit =0, group_id int =2",
-     exec_requests, NULL, false},
     {"sys", "configurations",
      "configuration_id int, name nvarchar(35), value sql_variant null, minimum sql_variant null, "
      "maximum sql_variant null, value_in_use sql_variant null, description nvarchar(255), "

@@ -178,14 +178,17 @@ const struct qri_sysview qri_sysviews_text[] = {
      "nchar(30), hostname nchar(128) null, program_name nchar(128) null, hostprocess nchar(10) "
      "null, cmd nchar(26), loginame nchar(128) null",
      NULL,
-     "SELECT session_id AS spid, CAST(0 AS smallint) AS kpid, CAST(0 AS smallint) AS blocked, "
-     "CAST(0 AS binary(2)) AS waittype, CAST(0 AS bigint) AS waittime, CAST('' AS nchar(32)) AS "
-     "lastwaittype, CAST('' AS nchar(256)) AS waitresource, database_id AS dbid, CAST(1 AS "
-     "smallint) AS uid, cpu_time AS cpu, login_time, last_request_start_time AS last_batch, "
-     "CAST(open_transaction_count AS smallint) AS open_tran, CAST(status AS nchar(30)) AS status, "
-     "CAST(host_name AS nchar(128)) AS hostname, CAST(program_name AS nchar(128)) AS program_name, "
-     "CAST(host_process_id AS nchar(10)) AS hostprocess, CAST('' AS nchar(26)) AS cmd, "
-     "CAST(login_name AS nchar(128)) AS loginame FROM sys.dm_exec_sessions",
+     "SELECT s.session_id AS spid, CAST(0 AS smallint) AS kpid, "
+     "ISNULL(r.blocking_session_id, CAST(0 AS smallint)) AS blocked, CAST(0 AS binary(2)) AS "
+     "waittype, CAST(ISNULL(r.wait_time, 0) AS bigint) AS waittime, CAST(ISNULL(r.last_wait_type, "
+     "'') AS nchar(32)) AS lastwaittype, CAST(ISNULL(r.wait_resource, '') AS nchar(256)) AS "
+     "waitresource, s.database_id AS dbid, CAST(1 AS smallint) AS uid, s.cpu_time AS cpu, "
+     "s.login_time, s.last_request_start_time AS last_batch, CAST(s.open_transaction_count AS "
+     "smallint) AS open_tran, CAST(ISNULL(r.status, s.status) AS nchar(30)) AS status, "
+     "CAST(s.host_name AS nchar(128)) AS hostname, CAST(s.program_name AS nchar(128)) AS "
+     "program_name, CAST(s.host_process_id AS nchar(10)) AS hostprocess, CAST(ISNULL(r.command, "
+     "'AWAITING COMMAND') AS nchar(26)) AS cmd, CAST(s.login_name AS nchar(128)) AS loginame FROM "
+     "sys.dm_exec_sessions s LEFT JOIN sys.dm_exec_requests r ON r.session_id = s.session_id",
      false},
     {0},
 };

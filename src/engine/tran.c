@@ -3,7 +3,6 @@
  * It begins at BEGIN TRAN and may be nothing but a count. SQLite's begins with the first statement
  * that writes, or that has to see one snapshot (tran_sqlite.c). */
 #include <assert.h>
-#include "applock_int.h"
 #include "lock_int.h"
 #include "oplog_int.h"
 #include "tran_int.h"
@@ -69,7 +68,6 @@ static void end_tran(struct qr_session *session)
     qri_oplog_free(tran->oplog);
     tran->oplog = NULL;
     tran->holds = false;
-    qri_applocks_release(session, false);
     qri_locks_release(session);
 }
 
@@ -83,6 +81,7 @@ enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name, st
     qr_arena_init(&tran->arena, 1 << 20);
     tran->name = qr_arena_str(&tran->arena, name);
     tran->descriptor = atomic_fetch_add(&last_descriptor, 1) + 1;
+    tran->begin_ticks = qri_now_ticks(session);
     return tell(session, QR_ENV_BEGIN_TRAN, tran->descriptor);
 }
 

@@ -56,9 +56,9 @@ struct qri_hold *qri_find_hold(const struct qr_lock_owner *owner, enum qr_lock_s
     return NULL;
 }
 
-void qri_ask(const struct qr_lock_owner *owner, enum qr_lock_scope scope,
-             const struct qr_lock_resource *resource, enum qr_lock_mode mode,
-             struct qri_ask *ret_ask)
+void qri_lock_ask(const struct qr_lock_owner *owner, enum qr_lock_scope scope,
+                  const struct qr_lock_resource *resource, enum qr_lock_mode mode,
+                  struct qri_ask *ret_ask)
 {
     assert(resource->kind < QR_LOCK_KINDS && (unsigned)scope < QR_LOCK_SCOPES);
     struct qr_locks *m = owner->locks;

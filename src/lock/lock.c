@@ -87,7 +87,7 @@ enum qr_status qr_lock_try(struct qr_lock_owner *owner, enum qr_lock_scope scope
     struct qr_locks *m = owner->locks;
     struct qri_ask ask;
     pthread_mutex_lock(&m->mu);
-    qri_ask(owner, scope, resource, mode, &ask);
+    qri_lock_ask(owner, scope, resource, mode, &ask);
     bool is_free = qri_may_grant(&ask);
     bool has_room = !is_free || qri_grant(&ask, NULL);
     pthread_mutex_unlock(&m->mu);
@@ -149,7 +149,7 @@ enum qr_status qr_lock_wait(struct qr_lock_owner *owner, enum qr_lock_scope scop
     enum outcome outcome = TIMED_OUT;
     struct qri_ask ask;
     pthread_mutex_lock(&m->mu);
-    qri_ask(owner, scope, resource, mode, &ask);
+    qri_lock_ask(owner, scope, resource, mode, &ask);
     if (qri_may_grant(&ask)) {
         outcome = qri_grant(&ask, name) ? TAKEN : NO_ROOM;
     } else if (timeout_ms != 0 && !qri_enqueue(&ask)) {
@@ -184,7 +184,7 @@ enum qr_lock_mode qr_lock_held(const struct qr_lock_owner *owner, enum qr_lock_s
         return QR_LOCK_NONE;
     struct qri_ask ask;
     pthread_mutex_lock(&owner->locks->mu);
-    qri_ask(owner, scope, resource, QR_LOCK_NONE, &ask);
+    qri_lock_ask(owner, scope, resource, QR_LOCK_NONE, &ask);
     const struct qri_hold *hold = ask.holds[scope];
     enum qr_lock_mode mode = hold == NULL ? QR_LOCK_NONE : (enum qr_lock_mode)hold->mode;
     pthread_mutex_unlock(&owner->locks->mu);
@@ -203,7 +203,7 @@ bool qr_lock_may(const struct qr_lock_owner *owner, const struct qr_lock_resourc
 {
     struct qri_ask ask;
     pthread_mutex_lock(&owner->locks->mu);
-    qri_ask(owner, QR_LOCK_OF_TRAN, resource, mode, &ask);
+    qri_lock_ask(owner, QR_LOCK_OF_TRAN, resource, mode, &ask);
     bool may = qri_may_grant(&ask);
     pthread_mutex_unlock(&owner->locks->mu);
     return may;
@@ -221,7 +221,7 @@ enum qr_status qr_lock_release(struct qr_lock_owner *owner, enum qr_lock_scope s
 {
     struct qri_ask ask;
     pthread_mutex_lock(&owner->locks->mu);
-    qri_ask(owner, scope, resource, QR_LOCK_NONE, &ask);
+    qri_lock_ask(owner, scope, resource, QR_LOCK_NONE, &ask);
     struct qri_hold *hold = ask.holds[scope];
     if (hold != NULL && --hold->count == 0)
         qri_drop(hold);

@@ -125,9 +125,9 @@ void *qri_alloc(struct qr_locks *m, size_t bytes);
 void qri_free(struct qr_locks *m, void *p, size_t bytes);
 
 /* hold.c */
-void qri_ask(const struct qr_lock_owner *owner, enum qr_lock_scope scope,
-             const struct qr_lock_resource *resource, enum qr_lock_mode mode,
-             struct qri_ask *ret_ask);
+void qri_lock_ask(const struct qr_lock_owner *owner, enum qr_lock_scope scope,
+                  const struct qr_lock_resource *resource, enum qr_lock_mode mode,
+                  struct qri_ask *ret_ask);
 bool qri_may_grant(const struct qri_ask *ask);
 /* False: no room, nothing has changed. */
 bool qri_grant(const struct qri_ask *ask, const char *name);

@@ -60,7 +60,7 @@ static const struct batch batches[] = {
      "STATUS 0\n"
      "DONEPROC\n"
      "COLS nvarchar(32)\n"
-     "ROW Exclusive\n"
+     "ROW UpdateIntentExclusive\n"
      "DONE 1\n"
      "ENV COMMIT\n"
      "DONE\n"

@@ -179,7 +179,7 @@ static void ask(struct world *w, int owner, bool may_wait)
     if (!may_wait)
         return;
     struct qri_ask request;
-    qri_ask(w->owners[owner], (enum qr_lock_scope)scope, &things[t].resource, mode, &request);
+    qri_lock_ask(w->owners[owner], (enum qr_lock_scope)scope, &things[t].resource, mode, &request);
     assert_true(qri_enqueue(&request));
     n->waits[owner] = (struct naive_wait){.active = true,
                                           .is_conversion = is_conversion,

@@ -1,0 +1,285 @@
+/* sysview_lock.c - what is locked and who waits for it; see sysview_int.h. */
+#include "sysview_lock_int.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/banned.h"
+
+/* ---- what the lock manager tells, kept until it has let go of its mutex ---- */
+
+static void keep_info(void *ctx, const struct qr_lock_info *info)
+{
+    struct qri_lock_waits *list = ctx;
+    if (list->count == list->capacity && !list->full) {
+        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        struct qri_lock_wait *grown = realloc(list->items, capacity * sizeof *grown);
+        list->full = grown == NULL;
+        if (grown != NULL) {
+            list->items = grown;
+            list->capacity = capacity;
+        }
+    }
+    if (list->full)
+        return;
+    struct qri_lock_wait *kept = &list->items[list->count++];
+    *kept = (struct qri_lock_wait){.info = *info};
+    if (info->name != NULL)
+        (void)snprintf(kept->name, sizeof kept->name, "%s", info->name);
+    kept->info.name = NULL;
+}
+
+static enum qr_status gather(struct qri_lock_waits *list, struct qr_database *db, bool only_waits)
+{
+    size_t first = list->count;
+    if (only_waits)
+        qr_locks_list_waits(db->locks, keep_info, list);
+    else
+        qr_locks_list(db->locks, keep_info, list);
+    int64_t now = qr_env_mono_ns(db->instance->options.env);
+    for (size_t i = first; i < list->count; i++) {
+        list->items[i].database_id = db->info.database_id;
+        list->items[i].now_mono_ns = now;
+    }
+    return list->full ? QR_NOMEM : QR_OK;
+}
+
+enum qr_status qri_lock_waits_add(struct qri_lock_waits *waits, struct qr_database *db)
+{
+    return gather(waits, db, true);
+}
+
+static int by_session(const void *a, const void *b)
+{
+    uint32_t x = ((const struct qri_lock_wait *)a)->info.session_id;
+    uint32_t y = ((const struct qri_lock_wait *)b)->info.session_id;
+    return (x > y) - (x < y);
+}
+
+void qri_lock_waits_sort(struct qri_lock_waits *waits)
+{
+    if (waits->count > 0)
+        qsort(waits->items, waits->count, sizeof waits->items[0], by_session);
+}
+
+const struct qri_lock_wait *qri_lock_waits_find(const struct qri_lock_waits *waits,
+                                                uint32_t session_id)
+{
+    struct qri_lock_wait key = {.info.session_id = session_id};
+    return waits->count == 0 ? NULL
+                             : bsearch(&key, waits->items, waits->count, sizeof key, by_session);
+}
+
+void qri_lock_waits_done(struct qri_lock_waits *waits)
+{
+    free(waits->items);
+    *waits = (struct qri_lock_waits){0};
+}
+
+/* ---- texts ---- */
+
+enum { TEXT_BYTES_MAX = 256 };
+#define HASH_SHOWN UINT64_C(0xFFFFFFFFFFFF) /* six bytes, as SQL Server shows keys */
+
+static struct qr_str keep(struct qri_sysrows *rows, const char *text)
+{
+    return qr_arena_str(qri_sysrows_arena(rows), qr_str(text));
+}
+
+static bool is_rid(const struct qr_lock_resource *r)
+{
+    return r->kind == QR_LOCK_ROW && r->is_rowid;
+}
+
+/* sys.partitions.hobt_id; a clustered row is in index 1. */
+static int64_t hobt_id(const struct qr_lock_resource *r)
+{
+    uint32_t index = r->kind == QR_LOCK_KEY ? r->index : !r->is_rowid;
+    return (int64_t)r->object << 16 | index;
+}
+
+static int64_t entity_id(const struct qr_lock_resource *r)
+{
+    bool is_row = r->kind == QR_LOCK_ROW || r->kind == QR_LOCK_KEY;
+    return is_row ? hobt_id(r) : r->kind == QR_LOCK_TABLE ? (int64_t)r->object : 0;
+}
+
+static const char *type_name(const struct qr_lock_resource *r)
+{
+    static const char *const names[QR_LOCK_KINDS] = {[QR_LOCK_DATABASE] = "DATABASE",
+                                                     [QR_LOCK_TABLE] = "OBJECT",
+                                                     [QR_LOCK_ROW] = "KEY",
+                                                     [QR_LOCK_KEY] = "KEY",
+                                                     [QR_LOCK_APP] = "APPLICATION"};
+    return is_rid(r) ? "RID" : names[r->kind];
+}
+
+/* resource_description. */
+static void describe(const struct qri_lock_wait *w, char dst[TEXT_BYTES_MAX])
+{
+    const struct qr_lock_resource *r = &w->info.resource;
+    dst[0] = '\0';
+    if (is_rid(r)) /* file, page and slot: the row's number stands for the last two */
+        (void)snprintf(dst, TEXT_BYTES_MAX, "1:%llu:0", (unsigned long long)r->hash);
+    else if (r->kind == QR_LOCK_ROW || r->kind == QR_LOCK_KEY)
+        (void)snprintf(dst, TEXT_BYTES_MAX, "(%012llx)",
+                       (unsigned long long)(r->hash & HASH_SHOWN));
+    else if (r->kind == QR_LOCK_APP)
+        (void)snprintf(dst, TEXT_BYTES_MAX, "%s", w->name);
+}
+
+struct qr_str qri_lock_wait_type(struct qri_sysrows *rows, const struct qri_lock_wait *wait)
+{
+    static const char *const names[QR_LOCK_MODES] = {
+        [QR_LOCK_NONE] = "",       [QR_LOCK_SCH_S] = "LCK_M_SCH_S", [QR_LOCK_SCH_M] = "LCK_M_SCH_M",
+        [QR_LOCK_IS] = "LCK_M_IS", [QR_LOCK_S] = "LCK_M_S",         [QR_LOCK_U] = "LCK_M_U",
+        [QR_LOCK_IX] = "LCK_M_IX", [QR_LOCK_SIX] = "LCK_M_SIX",     [QR_LOCK_UIX] = "LCK_M_UIX",
+        [QR_LOCK_X] = "LCK_M_X"};
+    (void)rows;
+    return qr_str(names[wait->info.mode]);
+}
+
+int64_t qri_lock_wait_ms(const struct qri_lock_wait *wait)
+{
+    int64_t ms = (wait->now_mono_ns - wait->info.since_mono_ns) / 1000000;
+    return ms < 0 ? 0 : ms > INT32_MAX ? INT32_MAX : ms;
+}
+
+struct qr_str qri_lock_wait_resource(struct qri_sysrows *rows, const struct qri_lock_wait *wait)
+{
+    const struct qr_lock_resource *r = &wait->info.resource;
+    char what[TEXT_BYTES_MAX], text[TEXT_BYTES_MAX + 64];
+    describe(wait, what);
+    if (r->kind == QR_LOCK_TABLE)
+        (void)snprintf(text, sizeof text, "OBJECT: %u:%u:0 ", wait->database_id, r->object);
+    else if (r->kind == QR_LOCK_DATABASE)
+        (void)snprintf(text, sizeof text, "DATABASE: %u:0 ", wait->database_id);
+    else if (is_rid(r) || r->kind == QR_LOCK_APP)
+        (void)snprintf(text, sizeof text, "%s: %u:%s", type_name(r), wait->database_id, what);
+    else
+        (void)snprintf(text, sizeof text, "KEY: %u:%lld %s", wait->database_id,
+                       (long long)hobt_id(r), what);
+    return keep(rows, text);
+}
+
+/* The same in sys.dm_tran_locks.lock_owner_address and sys.dm_os_waiting_tasks.resource_address,
+ * which are joined. */
+static struct qr_str address(struct qri_sysrows *rows, const struct qr_lock_info *info)
+{
+    const uint64_t parts[] = {info->resource.kind, info->resource.object, info->resource.index,
+                              info->resource.hash, info->session_id,      info->scope,
+                              info->is_waiting};
+    uint64_t hash = qr_hash_bytes(parts, sizeof parts, 1);
+    return qr_arena_str(qri_sysrows_arena(rows), qr_str_n((const char *)&hash, sizeof hash));
+}
+
+/* ---- views ---- */
+
+static uint64_t tran_id(struct qr_session *asker, uint32_t session_id)
+{
+    uint64_t id = 0;
+    for (struct qr_session *s = asker->db->instance->sessions; s != NULL; s = s->next)
+        if (s->id == session_id)
+            id = (s == asker ? qri_session_look(s) : qri_session_shown(s)).tran_id;
+    return id;
+}
+
+static enum qr_status lock_row(struct qri_sysrows *rows, const struct qri_lock_wait *w,
+                               uint64_t owner_id)
+{
+    const struct qr_lock_info *info = &w->info;
+    bool of_tran = info->scope == QR_LOCK_OF_TRAN;
+    char what[TEXT_BYTES_MAX];
+    describe(w, what);
+    return qri_sysrow(rows, qr_str(type_name(&info->resource)), (int)w->database_id,
+                      keep(rows, what), entity_id(&info->resource),
+                      qr_str(qr_lock_mode_name(info->mode)),
+                      qr_str(!info->is_waiting     ? "GRANT"
+                             : info->is_converting ? "CONVERT"
+                                                   : "WAIT"),
+                      (int)(info->count > INT16_MAX ? INT16_MAX : info->count),
+                      (int)info->session_id, qr_str(of_tran ? "TRANSACTION" : "SESSION"),
+                      of_tran ? (int64_t)owner_id : INT64_C(0), address(rows, info));
+}
+
+static enum qr_status tran_locks(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    struct qri_lock_waits list = {0};
+    enum qr_status status = gather(&list, session->db, false);
+    uint32_t last = 0;
+    uint64_t owner_id = 0;
+    qri_lock_waits_sort(&list);
+    for (size_t i = 0; status == QR_OK && i < list.count; i++) {
+        if (list.items[i].info.session_id != last) {
+            last = list.items[i].info.session_id;
+            pthread_mutex_lock(&instance->mu);
+            owner_id = tran_id(session, last);
+            pthread_mutex_unlock(&instance->mu);
+        }
+        status = lock_row(rows, &list.items[i], owner_id);
+    }
+    qri_lock_waits_done(&list);
+    return status;
+}
+
+static void describe_task(const struct qri_lock_wait *w, char *dst, size_t bytes)
+{
+    const struct qr_lock_resource *r = &w->info.resource;
+    const char *mode = qr_lock_mode_name(w->info.mode);
+    unsigned long long hash = r->hash & HASH_SHOWN;
+    if (r->kind == QR_LOCK_TABLE)
+        (void)snprintf(dst, bytes,
+                       "objectlock lockPartition=0 objid=%u subresource=FULL dbid=%u mode=%s "
+                       "associatedObjectId=%u",
+                       r->object, w->database_id, mode, r->object);
+    else if (r->kind == QR_LOCK_DATABASE)
+        (void)snprintf(dst, bytes, "databaselock subresource=FULL dbid=%u mode=%s", w->database_id,
+                       mode);
+    else if (r->kind == QR_LOCK_APP)
+        (void)snprintf(dst, bytes, "applicationlock hash=%s dbid=%u mode=%s", w->name,
+                       w->database_id, mode);
+    else
+        (void)snprintf(dst, bytes,
+                       "%s %s=%lld dbid=%u id=lock%012llx mode=%s associatedObjectId=%lld",
+                       is_rid(r) ? "ridlock" : "keylock", is_rid(r) ? "rowid" : "hobtid",
+                       is_rid(r) ? (long long)r->hash : (long long)hobt_id(r), w->database_id, hash,
+                       mode, (long long)hobt_id(r));
+}
+
+static enum qr_status waiting_tasks(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qri_lock_waits list = {0};
+    enum qr_status status = gather(&list, session->db, true);
+    for (size_t i = 0; status == QR_OK && i < list.count; i++) {
+        const struct qri_lock_wait *w = &list.items[i];
+        int blocker = (int)w->info.blocking_session_id;
+        char text[TEXT_BYTES_MAX + 128];
+        describe_task(w, text, sizeof text);
+        status =
+            qri_sysrow(rows, address(rows, &w->info), (int)w->info.session_id, qri_lock_wait_ms(w),
+                       qri_lock_wait_type(rows, w), address(rows, &w->info),
+                       qri_sys_null_if(blocker == 0, blocker), keep(rows, text));
+    }
+    qri_lock_waits_done(&list);
+    return status;
+}
+
+const struct qri_sysview qri_sysviews_lock[] = {
+    {"sys", "dm_tran_locks",
+     "resource_type nvarchar(60), resource_subtype nvarchar(60) ='', resource_database_id int, "
+     "resource_description nvarchar(256), resource_associated_entity_id bigint null, "
+     "resource_lock_partition int =0, request_mode nvarchar(60), request_type nvarchar(60) "
+     "='LOCK', request_status nvarchar(60), request_reference_count smallint, "
+     "request_lifetime int =0, request_session_id int, request_exec_context_id int =0, "
+     "request_request_id int =0, request_owner_type nvarchar(60), request_owner_id bigint null, "
+     "request_owner_guid uniqueidentifier null =null, request_owner_lockspace_id nvarchar(32) "
+     "='', lock_owner_address varbinary(8)",
+     tran_locks, NULL, false},
+    {"sys", "dm_os_waiting_tasks",
+     "waiting_task_address varbinary(8), session_id smallint null, exec_context_id int null =0, "
+     "wait_duration_ms bigint null, wait_type nvarchar(60) null, resource_address varbinary(8) "
+     "null, blocking_task_address varbinary(8) null =null, blocking_session_id smallint null, "
+     "blocking_exec_context_id int null =null, resource_description nvarchar(3072) null",
+     waiting_tasks, NULL, false},
+    {0},
+};

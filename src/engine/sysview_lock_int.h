@@ -1,0 +1,30 @@
+/* sysview_lock_int.h - requests that wait for locks, for the views that show sessions. */
+#pragma once
+#include "sysview_int.h"
+
+struct qri_lock_wait {
+    struct qr_lock_info info; /* its name is gone */
+    uint32_t database_id;
+    int64_t now_mono_ns;
+    char name[64]; /* APPLICATION */
+};
+/* Sorted by session. */
+struct qri_lock_waits {
+    struct qri_lock_wait *items;
+    size_t count, capacity;
+    bool full; /* no memory for all */
+};
+QR_NODISCARD enum qr_status qri_lock_waits_add(struct qri_lock_waits *waits,
+                                               struct qr_database *db);
+void qri_lock_waits_sort(struct qri_lock_waits *waits);
+const struct qri_lock_wait *qri_lock_waits_find(const struct qri_lock_waits *waits,
+                                                uint32_t session_id); /* NULL: it waits for none */
+void qri_lock_waits_done(struct qri_lock_waits *waits);
+
+/* "LCK_M_X"; milliseconds until now; "KEY: 5:72057594043432960 (8194443284a0)". */
+struct qr_str qri_lock_wait_type(struct qri_sysrows *rows, const struct qri_lock_wait *wait);
+int64_t qri_lock_wait_ms(const struct qri_lock_wait *wait);
+struct qr_str qri_lock_wait_resource(struct qri_sysrows *rows, const struct qri_lock_wait *wait);
+
+/* Sessions of other logical servers are nobody's here. */
+bool qri_sys_is_of_server(const struct qr_session *s, const struct qr_session *asker);

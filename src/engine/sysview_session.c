@@ -1,0 +1,257 @@
+/* sysview_session.c - sessions, their connections, requests and transactions; see sysview_int.h. */
+#include "sysview_int.h"
+#include "sysview_lock_int.h"
+#include <stdlib.h>
+#include "base/banned.h"
+
+static struct qr_str text_or_null(struct qr_arena *arena, struct qr_str s)
+{
+    return s.n == 0 ? (struct qr_str){NULL, 0} : qr_arena_str(arena, s);
+}
+
+static struct qr_str dateformat_name(uint8_t format)
+{
+    static const char *const names[] = {[QR_MDY] = "mdy", [QR_DMY] = "dmy", [QR_YMD] = "ymd",
+                                        [QR_YDM] = "ydm", [QR_MYD] = "myd", [QR_DYM] = "dym"};
+    return qr_str(names[format]);
+}
+
+bool qri_sys_is_of_server(const struct qr_session *s, const struct qr_session *asker)
+{
+    return s->db->info.server_id == asker->db->info.server_id;
+}
+
+static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s,
+                                  const struct qr_session *asker)
+{
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    struct qri_session_seen seen = s == asker ? qri_session_look(s) : qri_session_shown(s);
+    const struct qri_options *o = &seen.options;
+    return qri_sysrow(
+        rows, (int)s->id, s->login_ticks, text_or_null(arena, s->login.host_name),
+        text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
+        (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
+        qr_arena_str(arena, s->login.login), qr_arena_str(arena, s->login.login),
+        qr_str(seen.is_running ? "running" : "sleeping"), seen.request_ticks, seen.request_ticks,
+        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
+        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
+        (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
+        (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen.rowcount,
+        (int)seen.error, qr_arena_str(arena, s->login.login), (int)s->db->info.database_id,
+        (int)s->db->info.database_id, (int)seen.tran_count);
+}
+
+static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&instance->mu);
+    for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
+        if (qri_sys_is_of_server(s, session))
+            status = session_row(rows, s, session);
+    pthread_mutex_unlock(&instance->mu);
+    return status;
+}
+
+static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&instance->mu);
+    for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
+        if (qri_sys_is_of_server(s, session))
+            status = qri_sysrow(
+                rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
+                qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), (int)s->login.packet_bytes,
+                text_or_null(arena, s->login.client_address));
+    pthread_mutex_unlock(&instance->mu);
+    return status;
+}
+
+/* ---- requests ---- */
+
+static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s,
+                                  const struct qri_session_seen *seen,
+                                  const struct qri_lock_wait *wait)
+{
+    const struct qri_options *o = &seen->options;
+    int64_t elapsed_ms = (qri_now_ticks(s) - seen->request_ticks) / 10000;
+    struct qr_str none = {NULL, 0};
+    return qri_sysrow(
+        rows, (int)s->id, seen->request_ticks, qr_str(wait == NULL ? "running" : "suspended"),
+        (int)s->db->info.database_id, wait == NULL ? 0 : (int)wait->info.blocking_session_id,
+        wait == NULL ? none : qri_lock_wait_type(rows, wait),
+        wait == NULL ? 0 : (int)qri_lock_wait_ms(wait),
+        wait == NULL ? qr_str("") : qri_lock_wait_type(rows, wait),
+        wait == NULL ? qr_str("") : qri_lock_wait_resource(rows, wait), (int)seen->tran_count,
+        (int64_t)seen->tran_id, (int)(elapsed_ms < 0 ? 0 : elapsed_ms), (int)o->textsize,
+        (int)o->datefirst, (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_warnings,
+        (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
+        (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority,
+        (int)seen->nest_level);
+}
+
+static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    struct qri_lock_waits waits = {0};
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&instance->mu);
+    for (struct qr_database *db = instance->databases; status == QR_OK && db != NULL; db = db->next)
+        if (db->info.server_id == session->db->info.server_id)
+            status = qri_lock_waits_add(&waits, db);
+    qri_lock_waits_sort(&waits);
+    for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
+        if (!qri_sys_is_of_server(s, session))
+            continue;
+        struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
+        if (seen.is_running)
+            status = request_row(rows, s, &seen, qri_lock_waits_find(&waits, s->id));
+    }
+    pthread_mutex_unlock(&instance->mu);
+    qri_lock_waits_done(&waits);
+    return status;
+}
+
+/* ---- transactions ---- */
+
+enum tran_view { ACTIVE, SESSION, DATABASE };
+
+/* As the documentation numbers them: type 1 reads and writes, 2 only reads; state 2 is active;
+ * of the database's part, 3 has logged nothing yet, 4 has. */
+static enum qr_status tran_row(struct qri_sysrows *rows, const struct qr_session *s,
+                               const struct qri_session_seen *seen, enum tran_view view)
+{
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    int type = seen->tran_ops > 0 ? 1 : 2;
+    uint8_t descriptor[8];
+    for (int i = 0; i < 8; i++)
+        descriptor[i] = (uint8_t)(seen->tran_id >> 8 * i);
+    switch (view) {
+    case ACTIVE:
+        return qri_sysrow(rows, (int64_t)seen->tran_id,
+                          qr_arena_str(arena, qr_str(seen->tran_name)), seen->tran_ticks, type);
+    case SESSION:
+        return qri_sysrow(rows, (int)s->id, (int64_t)seen->tran_id,
+                          qr_arena_str(arena, qr_str_n((const char *)descriptor, 8)),
+                          (int)seen->tran_count);
+    case DATABASE:
+        break;
+    }
+    return qri_sysrow(rows, (int64_t)seen->tran_id, (int)s->db->info.database_id,
+                      seen->tran_ops > 0 ? seen->tran_ticks : 0, type, seen->tran_ops > 0 ? 4 : 3,
+                      (int64_t)seen->tran_ops, (int64_t)seen->tran_bytes);
+}
+
+static enum qr_status each_tran(struct qri_sysrows *rows, struct qr_session *session,
+                                enum tran_view view)
+{
+    struct qr_instance *instance = session->db->instance;
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&instance->mu);
+    for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
+        if (!qri_sys_is_of_server(s, session))
+            continue;
+        struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
+        if (seen.tran_count > 0)
+            status = tran_row(rows, s, &seen, view);
+    }
+    pthread_mutex_unlock(&instance->mu);
+    return status;
+}
+
+static enum qr_status active_transactions(struct qri_sysrows *rows, struct qr_session *session)
+{
+    return each_tran(rows, session, ACTIVE);
+}
+
+static enum qr_status session_transactions(struct qri_sysrows *rows, struct qr_session *session)
+{
+    return each_tran(rows, session, SESSION);
+}
+
+static enum qr_status database_transactions(struct qri_sysrows *rows, struct qr_session *session)
+{
+    return each_tran(rows, session, DATABASE);
+}
+
+const struct qri_sysview qri_sysviews_session[] = {
+    {"sys", "dm_exec_sessions",
+     "session_id smallint, login_time datetime, host_name nvarchar(128) null, "
+     "program_name nvarchar(128) null, host_process_id int null, client_version int null, "
+     "client_interface_name nvarchar(32) null, security_id varbinary(85) =null, "
+     "login_name nvarchar(128), nt_domain nvarchar(128) null =null, "
+     "nt_user_name nvarchar(128) null =null, original_login_name nvarchar(128), "
+     "status nvarchar(30), context_info varbinary(128) null =null, cpu_time int =0, "
+     "memory_usage int =0, total_scheduled_time int =0, total_elapsed_time int =0, "
+     "endpoint_id int =0, last_request_start_time datetime, last_request_end_time datetime null, "
+     "reads bigint =0, writes bigint =0, logical_reads bigint =0, is_user_process bit =1, "
+     "text_size int, language nvarchar(128) null, date_format nvarchar(3) null, "
+     "date_first smallint, quoted_identifier bit, arithabort bit, ansi_null_dflt_on bit, "
+     "ansi_defaults bit, ansi_warnings bit, ansi_padding bit, ansi_nulls bit, "
+     "concat_null_yields_null bit, transaction_isolation_level smallint, lock_timeout int, "
+     "deadlock_priority int, row_count bigint, prev_error int, "
+     "original_security_id varbinary(85) =null, last_successful_logon datetime null =null, "
+     "last_unsuccessful_logon datetime null =null, unsuccessful_logons bigint null =null, "
+     "group_id int =2, authentication_id nvarchar(128) null, database_id smallint, "
+     "authenticating_database_id int null, open_transaction_count int",
+     exec_sessions, NULL, false},
+    {"sys", "dm_exec_connections",
+     "session_id int null, most_recent_session_id int null, connect_time datetime, "
+     "net_transport nvarchar(40) ='TCP', protocol_type nvarchar(40) null ='TSQL', "
+     "protocol_version int null, endpoint_id int null =0, encrypt_option nvarchar(40), "
+     "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null =null, "
+     "num_writes int null =null, last_read datetime null =null, last_write datetime null =null, "
+     "net_packet_size int null, client_net_address varchar(48) null",
+     exec_connections, NULL, false},
+    {"sys", "dm_exec_requests",
+     "session_id smallint, request_id int =0, start_time datetime, status nvarchar(30), "
+     "command nvarchar(32) ='SELECT', sql_handle varbinary(64) null =null, "
+     "statement_start_offset int null =0, statement_end_offset int null =-1, "
+     "plan_handle varbinary(64) null =null, database_id smallint, user_id int =1, "
+     "connection_id uniqueidentifier null =null, "
+     "blocking_session_id smallint null, wait_type nvarchar(60) null, wait_time int, "
+     "last_wait_type nvarchar(60), wait_resource nvarchar(256), "
+     "open_transaction_count int, open_resultset_count int =1, transaction_id bigint, "
+     "context_info varbinary(128) null =null, percent_complete real =0, "
+     "estimated_completion_time bigint =0, cpu_time int =0, total_elapsed_time int, "
+     "scheduler_id int null =null, task_address varbinary(8) null =null, "
+     "reads bigint =0, writes bigint =0, logical_reads bigint =0, text_size int, "
+     "date_first smallint, quoted_identifier bit, arithabort bit, ansi_warnings bit, "
+     "ansi_padding bit, ansi_nulls bit, concat_null_yields_null bit, "
+     "transaction_isolation_level smallint, lock_timeout int, deadlock_priority int, "
+     "row_count bigint =0, prev_error int =0, nest_level int, granted_query_memory int =0, "
+     "executing_managed_code bit =0, group_id int =2",
+     exec_requests, NULL, false},
+    {"sys", "dm_tran_active_transactions",
+     "transaction_id bigint, name nvarchar(32), transaction_begin_time datetime, "
+     "transaction_type int, transaction_uow uniqueidentifier null =null, transaction_state int =2, "
+     "transaction_status int =0, transaction_status2 int =0, dtc_state int =0, dtc_status int =0, "
+     "dtc_isolation_level int =-1, filestream_transaction_id varbinary(128) null =null",
+     active_transactions, NULL, false},
+    {"sys", "dm_tran_session_transactions",
+     "session_id int, transaction_id bigint, transaction_descriptor binary(8), "
+     "enlist_count int =0, is_user_transaction bit =1, is_local bit =1, is_enlisted bit =0, "
+     "is_bound bit =0, open_transaction_count int",
+     session_transactions, NULL, false},
+    {"sys", "dm_tran_database_transactions",
+     "transaction_id bigint, database_id int, database_transaction_begin_time datetime null, "
+     "database_transaction_type int, database_transaction_state int, "
+     "database_transaction_status int =0, database_transaction_status2 int =0, "
+     "database_transaction_log_record_count bigint, "
+     "database_transaction_replicate_record_count int =0, "
+     "database_transaction_log_bytes_used bigint, "
+     "database_transaction_log_bytes_reserved bigint =0, "
+     "database_transaction_log_bytes_used_system int =0, "
+     "database_transaction_log_bytes_reserved_system int =0, "
+     "database_transaction_begin_lsn numeric(25,0) null =null, "
+     "database_transaction_last_lsn numeric(25,0) null =null, "
+     "database_transaction_most_recent_savepoint_lsn numeric(25,0) null =null, "
+     "database_transaction_commit_lsn numeric(25,0) null =null, "
+     "database_transaction_last_rollback_lsn numeric(25,0) null =null, "
+     "database_transaction_next_undo_lsn numeric(25,0) null =null",
+     database_transactions, NULL, false},
+    {0},
+};
