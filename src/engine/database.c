@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "frame.h"
-#include "obs/log.h"
+#include "lock_int.h"
 #include "base/banned.h"
 
 enum { DAYS_TO_1970 = 719162 };
@@ -119,14 +119,6 @@ enum qr_status qri_database_rename_catalog(struct qr_database *db)
     return QR_OK;
 }
 
-static void log_deadlock(void *ctx, uint32_t victim_session_id, const char *text)
-{
-    const struct qr_database *db = ctx;
-    if (db->instance->options.log != NULL)
-        QR_LOG(db->instance->options.log, QR_INFO, "deadlock", QR_F("db", qri_info(db)->name),
-               QR_F("victim", victim_session_id), QR_F("report", text));
-}
-
 enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_database_info *info,
                                 struct qr_store *own_store, struct qr_database **ret_db,
                                 struct qr_err *err)
@@ -146,7 +138,7 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     atomic_init(&db->last_serial, 1);
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
     struct qr_lock_options lock_options = {
-        .env = instance->options.env, .on_deadlock = log_deadlock, .ctx = db};
+        .env = instance->options.env, .on_deadlock = qri_log_deadlock, .ctx = db};
     bool good = db->cache != NULL && keep_info(db, info) == QR_OK &&
                 qr_locks_new(&lock_options, &db->locks, err) == QR_OK;
     enum qr_status status = good ? load(db, err) : qr_fail(err, QR_NOMEM, "open a database");

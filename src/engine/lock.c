@@ -1,6 +1,7 @@
 /* lock.c - see lock_int.h */
 #include "lock_int.h"
 #include "link.h"
+#include "obs/log.h"
 #include "oplog_int.h"
 #include "base/banned.h"
 
@@ -11,7 +12,50 @@ struct waiting {
     int64_t begun_ns;
     bool blocked; /* the pool was told */
     bool times_out, is_commit;
+    bool has_writer; /* it waits for a lock and has the writer lock */
+    bool is_victim;
 };
+
+void qri_log_deadlock(void *ctx, uint32_t victim_session_id, const char *text)
+{
+    const struct qr_database *db = ctx;
+    if (db->instance->options.log != NULL)
+        QR_LOG(db->instance->options.log, QR_INFO, "deadlock", QR_F("db", qri_info(db)->name),
+               QR_F("victim", victim_session_id), QR_F("report", text));
+}
+
+/* ---- the writer lock, which the lock manager knows nothing of ---- */
+
+struct blocker {
+    uint32_t of, session_id;
+};
+
+static void note_blocker(void *ctx, const struct qr_lock_info *info)
+{
+    struct blocker *b = ctx;
+    if (info->session_id == b->of)
+        b->session_id = info->blocking_session_id;
+}
+
+/* Does one that it waits for, over others that wait for locks, wait for the writer lock? */
+static bool is_circle(const struct qr_session *session)
+{
+    enum { WRITERS_MAX = 128, CHAIN_MAX = 64 };
+    struct qr_writer_info writers[WRITERS_MAX];
+    size_t count = qr_store_list_writers(session->db->store, writers, WRITERS_MAX);
+    struct blocker b = {.of = session->id};
+    for (int depth = 0; depth < CHAIN_MAX; depth++) {
+        b.session_id = 0;
+        qr_locks_list_waits(session->db->locks, note_blocker, &b);
+        for (size_t i = 0; i < count && i < WRITERS_MAX; i++)
+            if (b.session_id == writers[i].owner && b.session_id != session->id)
+                return true;
+        if (b.session_id == 0)
+            return false;
+        b.of = b.session_id;
+    }
+    return false;
+}
 
 static enum qr_status poll_wait(void *ctx)
 {
@@ -24,6 +68,9 @@ static enum qr_status poll_wait(void *ctx)
     }
     if (w->is_commit)
         return QR_OK;
+    w->is_victim = w->has_writer && is_circle(session);
+    if (w->is_victim)
+        return QR_LOCKED;
     if (atomic_load_explicit(&session->killed, memory_order_relaxed))
         return QR_CLOSED;
     if (session->sink != NULL && session->sink->cancelled(session->sink->ctx))
@@ -87,7 +134,8 @@ enum qr_status qri_lock_wait(struct qr_session *session, enum qr_lock_scope scop
                              const struct qr_lock_resource *resource, enum qr_lock_mode mode,
                              const char *name, int32_t timeout_ms, struct qr_err *err)
 {
-    struct waiting w = {.session = session};
+    bool has_writer = session->link != NULL && qr_conn_has_writer(session->link->conn);
+    struct waiting w = {.session = session, .has_writer = has_writer};
     QR_TRY(qri_lock_need_owner(session, err));
     qr_lock_owner_set(session->lock_owner, session->options.deadlock_priority,
                       qri_oplog_mark(session->tran.oplog).count);
@@ -95,7 +143,12 @@ enum qr_status qri_lock_wait(struct qr_session *session, enum qr_lock_scope scop
                                          timeout_ms, poll_wait, &w, err);
     if (w.blocked)
         session->sink->block_end(session->sink->ctx);
-    return status;
+    if (status == QR_OK || !w.is_victim)
+        return status;
+    qri_log_deadlock(session->db, session->id,
+                     "the victim has the writer lock and waits for a lock of a session that waits "
+                     "for the writer lock");
+    return qr_sql_fail(err, 1205, (int)session->id, "lock");
 }
 
 enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status, bool *ret_again,

@@ -87,10 +87,12 @@ static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s
         wait == NULL ? qr_str("") : qri_lock_wait_type(rows, wait),
         wait == NULL ? qr_str("") : qri_lock_wait_resource(rows, wait), (int)seen->tran_count,
         (int64_t)seen->tran_id, (int)(elapsed_ms < 0 ? 0 : elapsed_ms), (int)o->textsize,
-        (int)o->datefirst, (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_warnings,
+        qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
+        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
-        (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority,
-        (int)seen->nest_level);
+        (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen->rowcount,
+        (int)seen->error, (int)seen->nest_level);
 }
 
 static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session *session)
@@ -211,19 +213,23 @@ const struct qri_sysview qri_sysviews_session[] = {
      "command nvarchar(32) ='SELECT', sql_handle varbinary(64) null =null, "
      "statement_start_offset int null =0, statement_end_offset int null =-1, "
      "plan_handle varbinary(64) null =null, database_id smallint, user_id int =1, "
-     "connection_id uniqueidentifier null =null, "
-     "blocking_session_id smallint null, wait_type nvarchar(60) null, wait_time int, "
-     "last_wait_type nvarchar(60), wait_resource nvarchar(256), "
-     "open_transaction_count int, open_resultset_count int =1, transaction_id bigint, "
-     "context_info varbinary(128) null =null, percent_complete real =0, "
+     "connection_id uniqueidentifier null =null, blocking_session_id smallint null, "
+     "wait_type nvarchar(60) null, wait_time int, last_wait_type nvarchar(60), "
+     "wait_resource nvarchar(256), open_transaction_count int, open_resultset_count int =1, "
+     "transaction_id bigint, context_info varbinary(128) null =null, percent_complete real =0, "
      "estimated_completion_time bigint =0, cpu_time int =0, total_elapsed_time int, "
-     "scheduler_id int null =null, task_address varbinary(8) null =null, "
-     "reads bigint =0, writes bigint =0, logical_reads bigint =0, text_size int, "
-     "date_first smallint, quoted_identifier bit, arithabort bit, ansi_warnings bit, "
-     "ansi_padding bit, ansi_nulls bit, concat_null_yields_null bit, "
-     "transaction_isolation_level smallint, lock_timeout int, deadlock_priority int, "
-     "row_count bigint =0, prev_error int =0, nest_level int, granted_query_memory int =0, "
-     "executing_managed_code bit =0, group_id int =2",
+     "scheduler_id int null =null, task_address varbinary(8) null =null, reads bigint =0, "
+     "writes bigint =0, logical_reads bigint =0, text_size int, language nvarchar(128) null, "
+     "date_format nvarchar(3) null, date_first smallint, quoted_identifier bit, arithabort bit, "
+     "ansi_null_dflt_on bit, ansi_defaults bit, ansi_warnings bit, ansi_padding bit, "
+     "ansi_nulls bit, concat_null_yields_null bit, transaction_isolation_level smallint, "
+     "lock_timeout int, deadlock_priority int, row_count bigint, prev_error int, nest_level int, "
+     "granted_query_memory int =0, executing_managed_code bit =0, group_id int =2, "
+     "query_hash binary(8) null =null, query_plan_hash binary(8) null =null, "
+     "statement_sql_handle varbinary(64) null =null, statement_context_id bigint null =null, "
+     "dop int =1, parallel_worker_count int null =null, "
+     "external_script_request_id uniqueidentifier null =null, is_resumable bit =0, "
+     "page_resource binary(8) null =null, page_server_reads bigint =0",
      exec_requests, NULL, false},
     {"sys", "dm_tran_active_transactions",
      "transaction_id bigint, name nvarchar(32), transaction_begin_time datetime, "

@@ -190,6 +190,23 @@ static void the_victim_of_an_application_lock_keeps_its_transaction(void **state
     close_two(&t);
 }
 
+static void a_circle_over_a_name_and_the_writer_lock_is_found(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    open_two(&t);
+    run(&t.a, "begin tran exec sp_getapplock 'x', 'Exclusive'");
+    run(&t.b, "begin tran create table made(v int)"); /* keeps the writer lock */
+    start(&l, &t.a, "update t set v = 0 where id = 1");
+    answers(&t.b, "declare @r int exec @r = sp_getapplock 'x', 'Shared' select @r",
+            "STATUS -3\nDONEPROC\nROW -3\nDONE 1\n");
+    run(&t.b, "rollback");
+    finish(&l, "DONE 1\n");
+    run(&t.a, "rollback");
+    close_two(&t);
+}
+
 static void deadlock_priority_is_a_word_a_number_or_a_variable(void **state)
 {
     static const struct {
@@ -286,6 +303,7 @@ int main(void)
         cmocka_unit_test(application_locks_are_seen_beside_the_others),
         cmocka_unit_test(a_circle_over_a_row_and_a_name_is_found),
         cmocka_unit_test(the_victim_of_an_application_lock_keeps_its_transaction),
+        cmocka_unit_test(a_circle_over_a_name_and_the_writer_lock_is_found),
         cmocka_unit_test(deadlock_priority_is_a_word_a_number_or_a_variable),
         cmocka_unit_test(a_wait_ends_by_lock_timeout_and_the_transaction_stays),
         cmocka_unit_test(attention_ends_a_wait_at_once),
