@@ -159,6 +159,8 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
         return status;
     status = qri_lock_wait(session, QR_LOCK_OF_TRAN, &session->conflict.resource,
                            session->conflict.mode, NULL, session->options.lock_timeout_ms, err);
+    if (status == QR_OK) /* who gave up while it waited changes nothing any more */
+        status = qri_check_cancelled(session, err);
     *ret_again = status == QR_OK;
     if (status != QR_OK && session->tran.count == 0)
         qri_locks_release(session);

@@ -28,6 +28,26 @@ static void keep_info(void *ctx, const struct qr_lock_info *info)
     kept->info.name = NULL;
 }
 
+/* Those that wait for the writer lock, which DDL keeps to its transaction's end. It goes from hand
+ * to hand between statements: who has not waited long is not told of. */
+static void keep_writers(struct qri_lock_waits *list, struct qr_database *db)
+{
+    enum { WRITERS_MAX = 256, TOLD_NS = 20 * 1000 * 1000 };
+    struct qr_writer_info writers[WRITERS_MAX];
+    int64_t now = qr_env_mono_ns(db->instance->options.env);
+    size_t count = qr_store_list_writers(db->store, writers, WRITERS_MAX);
+    for (size_t i = 1; i < count && i < WRITERS_MAX; i++) {
+        struct qr_lock_info info = {.resource = {.kind = QR_LOCK_DATABASE},
+                                    .session_id = (uint32_t)writers[i].owner,
+                                    .mode = QR_LOCK_X,
+                                    .is_waiting = true,
+                                    .since_mono_ns = writers[i].since_mono_ns,
+                                    .blocking_session_id = (uint32_t)writers[0].owner};
+        if (now - writers[i].since_mono_ns >= TOLD_NS)
+            keep_info(list, &info);
+    }
+}
+
 static enum qr_status gather(struct qri_lock_waits *list, struct qr_database *db, bool only_waits)
 {
     size_t first = list->count;
@@ -35,6 +55,7 @@ static enum qr_status gather(struct qri_lock_waits *list, struct qr_database *db
         qr_locks_list_waits(db->locks, keep_info, list);
     else
         qr_locks_list(db->locks, keep_info, list);
+    keep_writers(list, db);
     int64_t now = qr_env_mono_ns(db->instance->options.env);
     for (size_t i = first; i < list->count; i++) {
         list->items[i].database_id = db->info.database_id;

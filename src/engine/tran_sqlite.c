@@ -214,6 +214,8 @@ static void forget_sqlite(struct qr_session *session)
 {
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
+    if (tran->holds) /* it is over: the next writer, who may wait for no lock, finds none of it */
+        qri_locks_release(session);
     tran->sqlite_open = tran->statement_open = tran->is_write = tran->holds = false;
     tran->at_kept = tran->moved = tran->is_ddl = false;
     tran->guard_depth = 0;

@@ -170,7 +170,13 @@ class Stage:
         """The outcome's rows, and the sessions as they were before."""
         for actor in self.actors.values():
             if actor.connection is not None and actor.now is None:
-                actor.connection.batch("IF @@TRANCOUNT > 0 ROLLBACK")
+                try:
+                    reply = actor.connection.batch("IF @@TRANCOUNT > 0 ROLLBACK")
+                    over = 596 in [m.number for m in reply.errors]
+                except wire.GONE:
+                    over = True
+                if over:  # killed while it did nothing
+                    actor.connection = None
         run.final = list(self.observer.execute(self.spec.final)) if self.spec.final else []
 
     # --- one order ---

@@ -207,6 +207,24 @@ static void a_circle_over_a_name_and_the_writer_lock_is_found(void **state)
     close_two(&t);
 }
 
+static void who_waits_for_the_writer_lock_is_seen(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    open_two(&t);
+    run(&t.a, "begin tran create table made(v int)");
+    start(&l, &t.b, "update t set v = 0 where id = 1");
+    while (strcmp(strchr(run(&t.a, "select blocking_session_id, wait_type from "
+                                   "sys.dm_exec_requests where session_id = 52"),
+                         '\n'),
+                  "\nROW 51|LCK_M_X\nDONE 1\n") != 0)
+        sched_yield();
+    run(&t.a, "rollback");
+    finish(&l, "DONE 1\n");
+    close_two(&t);
+}
+
 static void deadlock_priority_is_a_word_a_number_or_a_variable(void **state)
 {
     static const struct {
@@ -304,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_circle_over_a_row_and_a_name_is_found),
         cmocka_unit_test(the_victim_of_an_application_lock_keeps_its_transaction),
         cmocka_unit_test(a_circle_over_a_name_and_the_writer_lock_is_found),
+        cmocka_unit_test(who_waits_for_the_writer_lock_is_seen),
         cmocka_unit_test(deadlock_priority_is_a_word_a_number_or_a_variable),
         cmocka_unit_test(a_wait_ends_by_lock_timeout_and_the_transaction_stays),
         cmocka_unit_test(attention_ends_a_wait_at_once),
