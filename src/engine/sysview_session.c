@@ -100,6 +100,7 @@ static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session 
     struct qr_instance *instance = session->db->instance;
     struct qri_lock_waits waits = {0};
     enum qr_status status = QR_OK;
+    /* Below it only the mutexes of a lock manager and of a queue of writers, which call nobody. */
     pthread_mutex_lock(&instance->mu);
     for (struct qr_database *db = instance->databases; status == QR_OK && db != NULL; db = db->next)
         if (db->info.server_id == session->db->info.server_id)
