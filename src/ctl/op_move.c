@@ -51,7 +51,9 @@ enum qr_status qri_move_begin(struct qr_control *control, struct qri_op *op, str
     QR_TRY(qri_move_check(control, op, &row, &wanted, err));
     if (op->ask.tags.n > 0)
         QR_TRY(qri_check_tags(op->ask.tags, err));
-    QR_TRY(qri_registry_check_quota(registry, &wanted, err));
+    const struct qr_slo *slo = qr_slo_find(qr_str(row.objective));
+    wanted.reserved_dtus = slo != NULL && slo->is_dtu ? slo->capacity : 0;
+    memcpy(wanted.reserved_pool, row.pool, sizeof wanted.reserved_pool);
     if (!qr_database_is_hyper(&wanted))
         wanted.ha_replicas = 0;
     else if (op->used_bytes != UINT64_MAX) /* and what comes while it moves */
@@ -170,15 +172,24 @@ static enum qr_status begin_anew(struct qr_control *control, struct qri_op *op, 
 /* ---- a source with nodes of its own ---- */
 
 static enum qr_status change_home(struct qr_control *control, struct qr_database_row *row,
-                                  struct qr_str objective, struct qr_str pool, struct qr_err *err)
+                                  struct qr_str objective, struct qr_str pool, bool is_back,
+                                  struct qr_err *err)
 {
+    enum qr_status (*alter)(struct qr_registry *, uint32_t, struct qr_str,
+                            const struct qr_database_wish *, struct qr_database_row *,
+                            struct qr_err *) =
+        is_back ? qri_registry_alter_reserved : qr_registry_alter_database;
     struct qr_database_wish wish = {
         .objective = objective, .pool = pool, .max_bytes = row->max_bytes};
     QR_TRY(qri_home_leave(control, row, err));
-    enum qr_status status = qr_registry_alter_database(
-        control->options.registry, qr_server_of(row->id), qr_str(row->name), &wish, row, err);
+    enum qr_status status =
+        alter(control->options.registry, qr_server_of(row->id), qr_str(row->name), &wish, row, err);
     qri_home_settle(control, row); /* where it is now, or where it was */
-    return status;
+    if (!is_back || status != QR_SQL)
+        return status;
+    QR_LOG(&control->options.log, QR_WARN, "no_way_back", QR_F("db", &row->name[0]),
+           QR_F("objective", objective), QR_F("error", err->number));
+    return QR_OK; /* a rule says so, and will say so again: it stays where it is served */
 }
 
 /* The smallest of General Purpose that is as large. */
@@ -211,9 +222,10 @@ static enum qr_status come_home(struct qr_control *control, struct qri_op *op, s
     QR_TRY(qri_op_set_text(op, &op->ask.new_name, row.objective, err));
     QR_TRY(qri_op_set_text(op, &op->ask.pool, row.pool, err));
     QR_TRY(qri_ops_save(control, op, err));
-    return change_home(control, &row, qr_str(slo->name), qr_str(""), err);
+    return change_home(control, &row, qr_str(slo->name), qr_str(""), false, err);
 }
 
+/* While its target is there, what it had is kept for it (registry_quota.c). */
 static enum qr_status go_back(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_database_row row;
@@ -222,7 +234,7 @@ static enum qr_status go_back(struct qr_control *control, struct qri_op *op, str
     QR_TRY(qri_op_row(control, op, &row, err));
     return qr_database_has_copies(&row)
                ? QR_OK
-               : change_home(control, &row, op->ask.new_name, op->ask.pool, err);
+               : change_home(control, &row, op->ask.new_name, op->ask.pool, true, err);
 }
 
 /* ---- steps ---- */
@@ -246,8 +258,8 @@ enum qr_status qri_move_uncopy(struct qr_control *control, struct qri_op *op, st
     if (get_rows(control, op, &rows, NULL) != QR_OK)
         return go_back(control, op, err);
     QR_TRY(ask_node(control, &rows, QR_MOVE_UNDO, &state, err));
-    QR_TRY(remove_target(control, op->row.source_id, err));
-    return go_back(control, op, err);
+    QR_TRY(go_back(control, op, err));
+    return remove_target(control, op->row.source_id, err);
 }
 
 static enum qr_status cut(struct qr_control *control, struct qri_op *op, struct qr_err *err)

@@ -417,9 +417,9 @@ static enum qr_status update(struct qr_registry *registry, struct qri_entry *ent
     return QR_OK;
 }
 
-enum qr_status qr_registry_alter_database(struct qr_registry *registry, uint32_t server,
-                                          struct qr_str name, const struct qr_database_wish *wish,
-                                          struct qr_database_row *ret_row, struct qr_err *err)
+static enum qr_status alter(struct qr_registry *registry, uint32_t server, struct qr_str name,
+                            const struct qr_database_wish *wish, bool is_reserved,
+                            struct qr_database_row *ret_row, struct qr_err *err)
 {
     enum qr_status status;
     pthread_mutex_lock(&registry->mu);
@@ -431,7 +431,7 @@ enum qr_status qr_registry_alter_database(struct qr_registry *registry, uint32_t
         status = qri_registry_apply_held(registry, wish, &row, err);
         if (status == QR_OK && qr_database_is_hyper(&row) != qr_database_is_hyper(&entry->row))
             status = qr_fail(err, QR_UNSUPPORTED, "a row alone does not move data");
-        if (status == QR_OK)
+        if (status == QR_OK && !is_reserved)
             status = qri_registry_check_quota_held(registry, &row, false, err);
         if (status == QR_OK)
             status = update(registry, entry, &row, err);
@@ -440,6 +440,20 @@ enum qr_status qr_registry_alter_database(struct qr_registry *registry, uint32_t
     }
     pthread_mutex_unlock(&registry->mu);
     return status;
+}
+
+enum qr_status qr_registry_alter_database(struct qr_registry *registry, uint32_t server,
+                                          struct qr_str name, const struct qr_database_wish *wish,
+                                          struct qr_database_row *ret_row, struct qr_err *err)
+{
+    return alter(registry, server, name, wish, false, ret_row, err);
+}
+
+enum qr_status qri_registry_alter_reserved(struct qr_registry *registry, uint32_t server,
+                                           struct qr_str name, const struct qr_database_wish *wish,
+                                           struct qr_database_row *ret_row, struct qr_err *err)
+{
+    return alter(registry, server, name, wish, true, ret_row, err);
 }
 
 enum qr_status qr_registry_rename_database(struct qr_registry *registry, uint32_t server,

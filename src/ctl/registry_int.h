@@ -116,6 +116,13 @@ QR_NODISCARD enum qr_status qri_registry_check_quota(struct qr_registry *registr
                                                      const struct qr_database_row *row,
                                                      struct qr_err *err);
 
+/* As qr_registry_alter_database, back to what a move has kept for the database. */
+QR_NODISCARD enum qr_status qri_registry_alter_reserved(struct qr_registry *registry,
+                                                        uint32_t server, struct qr_str name,
+                                                        const struct qr_database_wish *wish,
+                                                        struct qr_database_row *ret_row,
+                                                        struct qr_err *err);
+
 /* registry_kept.c */
 QR_NODISCARD enum qr_status qri_check_tags(struct qr_str tags, struct qr_err *err);
 struct qr_str qri_tags_key(uint32_t id, char dst[QRI_KEY_BYTES]);

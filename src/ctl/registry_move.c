@@ -24,7 +24,9 @@ enum qr_status qr_registry_add_target(struct qr_registry *registry,
     qri_new_guid(registry->env, target.guid);
     qri_new_guid(registry->env, target.timeline);
     pthread_mutex_lock(&registry->mu);
-    enum qr_status status = qri_registry_insert(registry, &target, err);
+    enum qr_status status = qri_registry_check_quota_held(registry, wanted, false, err);
+    if (status == QR_OK)
+        status = qri_registry_insert(registry, &target, err);
     pthread_mutex_unlock(&registry->mu);
     if (status == QR_OK)
         *ret_target = target;

@@ -120,10 +120,12 @@ enum qr_status qri_registry_load_pools(struct qr_registry *registry, struct qr_e
                : qr_fail(err, load.status, "metadata: an elastic pool cannot be read");
 }
 
+/* A place that is kept for who may come back counts as taken. */
 static bool is_in(const struct qr_database_row *row, const struct qr_pool_row *pool)
 {
+    const char *name = row->pool[0] != '\0' ? row->pool : row->reserved_pool;
     return qr_server_of(row->id) == pool->server && row->state <= QR_DATABASE_DROPPING &&
-           row->pool[0] != '\0' && qr_str_ieqz(qr_str(row->pool), pool->name);
+           name[0] != '\0' && qr_str_ieqz(qr_str(name), pool->name);
 }
 
 static uint32_t count_in(const struct qr_registry *registry, const struct qr_pool_row *pool,

@@ -1,5 +1,9 @@
 /* registry_quota.c - see registry_int.h: what fits one logical server. A database in an elastic
- * pool takes nothing of the server's vCores and DTUs; its pool does. Only what grows is refused. */
+ * pool takes nothing of the server's vCores and DTUs; its pool does. Only what grows is refused.
+ *
+ * While a database's data moves it counts as the largest that it may be at the end: where it goes
+ * (its target's row), and where it comes from, in case that it has to go back. So nobody else takes
+ * what one of the two ends needs. */
 #include "base/sqlmsg.h"
 #include "registry_int.h"
 #include "base/banned.h"
@@ -16,15 +20,36 @@ struct use {
     size_t live;
 };
 
+static uint64_t units_of(const struct qr_slo *slo, bool is_dtu)
+{
+    return slo != NULL && slo->is_dtu == is_dtu ? slo->capacity : 0;
+}
+
+/* What a target keeps for its database beyond what that one's own row counts. */
+static uint64_t kept_by(struct qr_registry *registry, const struct qri_entry *target, bool is_dtu)
+{
+    const struct qri_entry *owner = qri_registry_entry(registry, target->row.moved_to);
+    uint64_t own = owner == NULL ? 0 : units_of(owner->slo, is_dtu);
+    uint64_t wanted = units_of(target->slo, is_dtu);
+    if (is_dtu && target->row.reserved_dtus > wanted)
+        wanted = target->row.reserved_dtus;
+    return wanted > own ? wanted - own : 0;
+}
+
 /* Of all but that database and that pool. */
-static struct use use_of(const struct qr_registry *registry, uint32_t server, uint32_t but_database,
+static struct use use_of(struct qr_registry *registry, uint32_t server, uint32_t but_database,
                          uint32_t but_pool)
 {
     struct use use = {{0, 0}, 0};
     for (size_t i = 0; i < registry->count; i++) {
         const struct qri_entry *other = &registry->entries[i];
-        if (!qr_database_is_live(&other->row) || qr_server_of(other->row.id) != server ||
-            qr_is_master(other->row.id))
+        if (qr_server_of(other->row.id) != server || qr_is_master(other->row.id))
+            continue;
+        bool keeps = other->row.moved_to != 0 && other->row.state == QR_DATABASE_CREATING &&
+                     other->row.moved_to != but_database;
+        for (int is_dtu = 0; keeps && is_dtu < 2; is_dtu++)
+            use.sums[is_dtu] += kept_by(registry, other, is_dtu != 0);
+        if (!qr_database_is_live(&other->row))
             continue;
         use.live += 1;
         if (other->row.id != but_database && other->slo != NULL)

@@ -123,6 +123,12 @@ static bool group_is_gone(struct fixture *f)
     qr_buf_done(&buf);
     return gone;
 }
+static bool b_is_hyper(struct fixture *f)
+{
+    struct qr_database_row row;
+    assert_true(find(f, "b", &row));
+    return qr_database_is_hyper(&row) && row.migrated_wall_ns != 0;
+}
 static bool always(struct fixture *f)
 {
     return is_there(f, "h");
@@ -168,6 +174,7 @@ static const struct scenario {
     {QR_OPERATION_POOL_UPDATE, QR_CONTROL_POOL_ALTER,  {.pool = NAME("pool"), .objective = NAME("GP_Gen5_4")}, pool_is_larger, 0, false},
     {QR_OPERATION_POOL_DROP,   QR_CONTROL_POOL_DROP,   {.pool = NAME("pool")}, pool_is_gone, 0, false},
     {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("src"), .pool = NAME("pool")}, src_is_in_pool, 0, false},
+    {QR_OPERATION_MIGRATE,     QR_CONTROL_ALTER,       {.name = NAME("b"), .edition = NAME("Hyperscale"), .objective = NAME("HS_Gen5_2")}, b_is_hyper, 0, false},
     /* clang-format on */
 };
 /* A second server, with a database of a name that the first one has, too. */
@@ -384,6 +391,68 @@ static void test_a_second_operation_on_a_database_is_refused(void **state)
     free_fixture(f);
 }
 
+/* Databases of an objective until no more fit; the number of the error that says so. */
+static int fill_quota(struct fixture *f, const char *objective)
+{
+    struct qr_database_wish wish = {.objective = qr_str(objective)};
+    struct qr_err err = {0};
+    struct qr_database_row row;
+    char name[32];
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "%s %d", objective, i);
+        enum qr_status status =
+            qr_registry_add_database(f->registry, 0, qr_str(name), &wish, &row, &err);
+        if (status == QR_OK)
+            status = qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, &err);
+        if (status != QR_OK && err.number != 1801) /* from the last time */
+            return err.number;
+    }
+    return 0;
+}
+
+/* Goal: a move that is undone goes back, whatever of the quota others would have
+ * taken meanwhile. Method: all DTUs are used, and the database goes to vCores on its way; others
+ * try to take what it had, and every vCore. */
+static void test_a_move_that_is_undone_has_kept_its_quota(void **state)
+{
+    static const struct scenario move = {
+        QR_OPERATION_MIGRATE,
+        QR_CONTROL_ALTER,
+        {.name = NAME("b"), .edition = NAME("Hyperscale"), .objective = NAME("HS_Gen5_4")},
+        b_is_hyper,
+        0,
+        false};
+    struct qr_database_wish premium = {.objective = qr_str("P15")};
+    struct fixture *f = new_fixture();
+    struct qr_operation_row op;
+    struct qr_database_row row;
+    (void)state;
+    prepare(f);
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("b"), &premium, &row, NULL),
+                     QR_OK);
+    assert_int_equal(fill_quota(f, "S12"), 40847);
+    f->at = (struct break_point){"migrate", "copy", false, true};
+    start(f, &move);
+    wait_for_death_or_end(f);
+    assert_true(find(f, "b", &row));
+    assert_string_equal(row.edition, "GeneralPurpose"); /* as the shared node has it */
+    assert_int_equal(fill_quota(f, "S12"), 40847);
+    assert_int_equal(fill_quota(f, "GP_Gen5_80"), 40904);
+    assert_int_equal(fill_quota(f, "GP_Gen5_2"), 40904);
+    close_control(f);
+    f->at.operation = NULL;
+    f->fail_wish = QR_MOVE_CUT;
+    open_control(f, 1);
+    f->is_dead = false;
+    wait_for_death_or_end(f);
+    assert_true(look(f, &op));
+    assert_int_equal(op.state, QR_OPERATION_FAILED);
+    assert_true(find(f, "b", &row));
+    assert_string_equal(row.objective, "P15");
+    assert_int_equal(fill_quota(f, "S12"), 40847);
+    free_fixture(f);
+}
+
 static void test_a_drop_cancels_a_create_that_runs(void **state)
 {
     struct fixture *f = new_fixture();
@@ -430,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind_is_walked_and_its_table_is_sound),
         cmocka_unit_test(test_a_second_operation_on_a_database_is_refused),
+        cmocka_unit_test(test_a_move_that_is_undone_has_kept_its_quota),
         cmocka_unit_test(test_a_drop_cancels_a_create_that_runs),
         cmocka_unit_test(test_what_a_cancel_is_told),
         cmocka_unit_test(test_a_cutover_that_fails_leaves_the_source_as_it_was),

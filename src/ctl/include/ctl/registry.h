@@ -135,6 +135,9 @@ struct qr_database_row {
     uint32_t moved_to;
     uint32_t
         leftovers; /* 1: files of where it was have yet to be backed up for the last time, and go */
+    /* CREATING with moved_to: what is kept for the way back, of the server's DTUs, in a pool. */
+    uint32_t reserved_dtus;
+    char reserved_pool[QR_NAME_BYTES_MAX + 1];
     char pool[QR_NAME_BYTES_MAX + 1]; /* of its server; its objective is ElasticPool. "": none */
     int64_t first_backup_wall_ns; /* of files: from when on its backups restore it; 0: not yet */
 };
