@@ -75,6 +75,25 @@ void qr_pages_import_encode(const struct qr_slice_id *id, const struct qr_pages_
     dst[36] = (uint8_t)((import->begins ? 1 : 0) | (import->ends ? 2 : 0));
 }
 
+enum qr_status qr_pages_import_decode(const uint8_t *bytes, size_t count,
+                                      struct qr_pages_import *ret_import, struct qr_err *err)
+{
+    if (count < QR_PAGES_IMPORT_HEADER_BYTES)
+        return qr_fail(err, QR_PROTOCOL, "IMPORT in %zu bytes", count);
+    const uint8_t *p = bytes + QR_TIMELINE_BYTES + 4;
+    struct qr_pages_import import = {.lsn = qr_lsn(qr_get64le(p)),
+                                     .first_page = qr_get32le(p + 8),
+                                     .count = qr_get32le(p + 12),
+                                     .begins = (p[16] & 1) != 0,
+                                     .ends = (p[16] & 2) != 0,
+                                     .pages = bytes + QR_PAGES_IMPORT_HEADER_BYTES,
+                                     .bytes = count - QR_PAGES_IMPORT_HEADER_BYTES};
+    if (p[16] > 3 || import.count == 0)
+        return qr_fail(err, QR_PROTOCOL, "IMPORT of %u pages with flags %u", import.count, p[16]);
+    *ret_import = import;
+    return QR_OK;
+}
+
 static enum qr_status call(struct qr_rpc_peer *peer, enum qr_pages_method method,
                            const struct qr_buf *request, struct qr_buf *reply, struct qr_err *err)
 {

@@ -133,6 +133,15 @@ static enum qr_status end(struct qri_slice *slice, struct qri_layer_writer *own_
     return status;
 }
 
+/* The log says what the pages are from then on. */
+static enum qr_status check_no_log(struct qri_slice *slice, struct qr_err *err)
+{
+    pthread_mutex_lock(&slice->ingest_mu);
+    bool has_log = slice->next_lsn != slice->start_lsn;
+    pthread_mutex_unlock(&slice->ingest_mu);
+    return has_log ? qr_fail(err, QR_CONFLICT, "slice %u has log already", slice->id.no) : QR_OK;
+}
+
 enum qr_status qr_pagesvc_import(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                  const struct qr_pages_import *import, uint32_t *ret_sum,
                                  struct qr_err *err)
@@ -141,9 +150,9 @@ enum qr_status qr_pagesvc_import(struct qr_pagesvc *svc, const struct qr_slice_i
     *ret_sum = 0;
     if (slice == NULL)
         return qr_fail(err, QR_NOT_FOUND, "slice %u is not served here", id->no);
-    enum qr_status status = QR_OK;
+    enum qr_status status = check_no_log(slice, err);
     pthread_mutex_lock(&slice->import_mu);
-    if (import->bytes != import->count * (8 + (uint64_t)slice->page_bytes))
+    if (status == QR_OK && import->bytes != import->count * (8 + (uint64_t)slice->page_bytes))
         status = qr_fail(err, QR_PROTOCOL, "%u pages in %zu bytes", import->count, import->bytes);
     if (status == QR_OK && import->begins)
         status = begin(slice, import, err);

@@ -191,16 +191,8 @@ static enum qr_status serve_import(struct qr_pagesvc *svc, const struct qr_slice
 {
     uint8_t out[4];
     uint32_t sum = 0;
-    if (request->bytes < QR_PAGES_IMPORT_HEADER_BYTES)
-        return qr_fail(err, QR_PROTOCOL, "IMPORT in %zu bytes", request->bytes);
-    const uint8_t *p = request->body + ID_BYTES;
-    struct qr_pages_import import = {.lsn = qr_lsn(qr_get64le(p)),
-                                     .first_page = qr_get32le(p + 8),
-                                     .count = qr_get32le(p + 12),
-                                     .begins = (p[16] & 1) != 0,
-                                     .ends = (p[16] & 2) != 0,
-                                     .pages = request->body + QR_PAGES_IMPORT_HEADER_BYTES,
-                                     .bytes = request->bytes - QR_PAGES_IMPORT_HEADER_BYTES};
+    struct qr_pages_import import;
+    QR_TRY(qr_pages_import_decode(request->body, request->bytes, &import, err));
     QR_TRY(qr_pagesvc_import(svc, id, &import, &sum, err));
     qr_put32le(out, sum);
     qr_rpc_answer(request, &(struct iovec){out, sizeof out}, 1);

@@ -92,6 +92,11 @@ QR_NODISCARD enum qr_status qr_pages_cursor(struct qr_rpc_peer *peer, const stru
 enum { QR_PAGES_IMPORT_HEADER_BYTES = 37 };
 void qr_pages_import_encode(const struct qr_slice_id *id, const struct qr_pages_import *import,
                             uint8_t dst[QR_PAGES_IMPORT_HEADER_BYTES]);
+/* The same with its pages, which ret_import points to. Hostile input; whether there are as many
+ * bytes as pages only the slice knows. */
+QR_NODISCARD enum qr_status qr_pages_import_decode(const uint8_t *bytes, size_t count,
+                                                   struct qr_pages_import *ret_import,
+                                                   struct qr_err *err);
 
 /* The serving side: a qr_rpc_serve_fn whose ctx is the struct qr_pagesvc. Blocks in some methods:
  * give the listener workers. */

@@ -105,7 +105,8 @@ struct qr_pages_import {
 };
 enum { QR_PAGES_PART = 16384 };
 /* *ret_sum, at a part's end: of what its layer has, read from its file. A part may be imported
- * again. QR_CONFLICT: the call before this one did not come: begin the part anew. */
+ * again. QR_CONFLICT: the call before this one did not come: begin the part anew; or log has come,
+ * and nothing can be imported any more. */
 QR_NODISCARD enum qr_status qr_pagesvc_import(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                               const struct qr_pages_import *import,
                                               uint32_t *ret_sum, struct qr_err *err);
