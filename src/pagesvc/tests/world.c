@@ -229,7 +229,8 @@ static void check_page(const struct world *w, struct qr_pagesvc *svc, const stru
         assert_int_equal(a.status, QR_OK);
         assert_int_equal(a.get.version.v, w->image_lsn[at->version[page]]);
         assert_int_equal(a.buf.len, WORLD_PAGE_BYTES);
-        assert_memory_equal(a.buf.data, w->images[at->version[page]], WORLD_PAGE_BYTES);
+        if (memcmp(a.buf.data, w->images[at->version[page]], WORLD_PAGE_BYTES) != 0) /* fast */
+            assert_memory_equal(a.buf.data, w->images[at->version[page]], WORLD_PAGE_BYTES);
     }
     qr_buf_done(&a.buf);
 }
