@@ -4,7 +4,9 @@ import re
 import signal
 import time
 import unittest
+import urllib.parse
 
+import arm
 import server
 import tds
 from test_replicas import ANNOUNCED, UPDATEABILITY, connect_patiently, wait_for
@@ -75,6 +77,51 @@ class OwnNode(unittest.TestCase):
                     self.assertEqual(connection.execute("SELECT a FROM t ORDER BY a"), rows)
             with self.assertRaises((tds.Closed, OSError)):
                 held.execute("SELECT 1")
+
+
+class ReadScale(unittest.TestCase):
+    """`az sql db update --read-scale`: whether sessions with read-only intent may go to a secondary."""
+
+    def set_read_scale(self, api, path, word):
+        status, headers, _ = api.send("PATCH", path + "?api-version=2021-11-01",
+                                      {"properties": {"readScale": word}})
+        self.assertEqual(status, 202)
+        address = urllib.parse.urlsplit(headers["azure-asyncoperation"])
+        wait_for(lambda: api.send("GET", f"{address.path}?{address.query}")[2]["status"] == "Succeeded")
+        _, _, shown = api.send("GET", path + "?api-version=2021-11-01")
+        self.assertEqual(shown["properties"]["readScale"], word)
+
+    def test_it_is_switched_off_and_on(self):
+        with server.Server(announced=ANNOUNCED) as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE b (EDITION = 'BusinessCritical')")
+            wait_complete(quired, "b")
+            api = arm.Api(quired).login()
+            root = api.send("GET", "/subscriptions?api-version=2021-11-01")[2]["value"][0]["id"]
+            path = root + "/resourceGroups/myResourceGroup/providers/Microsoft.Sql/servers/server01/databases/b"
+            with quired.connect("b", read_only=True) as reader:
+                self.assertEqual(reader.execute(UPDATEABILITY), [("READ_ONLY",)])
+                self.set_read_scale(api, path, "Disabled")
+                # who is there stays; who comes is at the primary, and may write
+                self.assertEqual(reader.execute(UPDATEABILITY), [("READ_ONLY",)])
+            for _ in range(8):  # more than there are secondaries
+                with quired.connect("b", read_only=True) as reader:
+                    self.assertEqual(reader.execute(UPDATEABILITY), [("READ_WRITE",)])
+            with quired.connect("b", read_only=True) as reader:
+                reader.execute("CREATE TABLE t (a int)")
+                master.execute("ALTER DATABASE b FAILOVER")
+            with connect_patiently(quired, "b", read_only=True) as reader:  # the new primary
+                self.assertEqual(reader.execute(UPDATEABILITY), [("READ_WRITE",)])
+            wait_complete(quired, "b")
+            master.execute("ALTER DATABASE b MODIFY (SERVICE_OBJECTIVE = 'BC_Gen5_4')")
+            wait_for(lambda: master.execute("SELECT COUNT(*) FROM sys.dm_operation_status "
+                                            "WHERE state_desc <> 'COMPLETED'") == [(0,)])
+            with connect_patiently(quired, "b", read_only=True) as reader:  # it is kept
+                self.assertEqual(reader.execute(UPDATEABILITY), [("READ_WRITE",)])
+            wait_complete(quired, "b")
+            self.set_read_scale(api, path, "Enabled")
+            with quired.connect("b", read_only=True) as reader:
+                self.assertEqual(reader.execute(UPDATEABILITY), [("READ_ONLY",)])
+                self.assertEqual([e.number for e in reader.batch("INSERT t VALUES (2)").errors], [3906])
 
 
 class Copies(unittest.TestCase):

@@ -47,6 +47,10 @@ class Failed(Exception):
         self.messages = messages
 
 
+class Over(Failed, Closed):
+    """A request that raised an error with which the connection ends: how it ended is not known."""
+
+
 class Column:
     def __init__(self, name, type_info, flags):
         self.name, self.type, self.flags = name, type_info, flags
@@ -516,7 +520,7 @@ class Connection:
         """Runs a batch that must not fail; its rows."""
         reply = self.batch(sql)
         if reply.errors:
-            raise Failed(reply.errors)
+            raise (Over if any(e.severity >= 20 for e in reply.errors) else Failed)(reply.errors)
         return reply.rows
 
     def bulk_load(self, table, columns, rows):
