@@ -1,23 +1,29 @@
 #!/usr/bin/env python3
 """Benchmarks of the control plane.
 
-  bench/control.py --build build [--only scale,registry] [--sizes 100,8000] [--rounds 20] [--databases 4990]
+  bench/control.py --build build [--only scale,registry,tiers] [--sizes 100,8000] [--rounds 20]
+                   [--databases 4990] [--seconds 5]
 
 scale: a Hyperscale database under load goes between HS_Gen5_2 and HS_Gen5_8, --rounds times, at each
 size (MB of rows that do not compress): from the request to completed, and the longest time between two
 commits of one client around it. Azure's own words for it are 2 minutes and 12 seconds.
 registry: --databases databases, made by 50 sessions at once; then how long a list, a show and one more
-create take, and what the processes have of memory. Beside it what a create cannot be without: a sync of
-the disk.
+create take, with the processor time that all processes had for it, and what they have of memory, while
+databases are open and once those that nobody uses are closed. Beside it what a create cannot be without: a
+sync of the disk.
+tiers: what a commit costs in Business Critical, where three more processes sync it first, and in Hyperscale,
+against General Purpose: single-row inserts of one client and of 16, in turns, --rounds times.
 Writes BUILD/bench/control.jsonl.
 """
 import argparse
+import glob
 import http.client
 import json
 import os
 import shutil
 import ssl
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -29,7 +35,8 @@ import pymssql
 
 from servers import Quire
 
-WRITERS, SESSIONS = 4, 50
+WRITERS, SESSIONS, TIMES = 4, 50, 20
+CLOSED_S = 120  # what nobody has entered is closed within some seconds, so many at a time
 VERSION = "?api-version=2021-11-01"
 
 
@@ -133,11 +140,25 @@ class Registry:
         self.token = self.send("POST", "/adfs/oauth2/token", form, {
             "Content-Type": "application/x-www-form-urlencoded"})[0]["access_token"]
 
-    def median(self, act, times=20):
-        return statistics.median(act() for _ in range(times))
+    def median(self, act):
+        return statistics.median(act() for _ in range(TIMES))
+
+    def open_count(self):
+        """Databases whose files are open, master left out."""
+        folders = set()
+        for pid, _ in self.quire.processes():
+            for fd in glob.glob("/proc/%d/fd/*" % pid):
+                try:
+                    path = os.readlink(fd)
+                except OSError:
+                    continue
+                if "/databases/" in path:
+                    folders.add(path.split("/databases/")[1].split("/")[0])
+        return max(len(folders) - 1, 0)
 
     def measure(self):
         count, before, took = self.options.databases, self.quire.memory_kb(), []
+        worked = self.quire.cpu_ms()
         share, begin = (count + SESSIONS - 1) // SESSIONS, time.monotonic()
         threads = [threading.Thread(target=self.make, args=(
             i * share, min((i + 1) * share, count), took)) for i in range(SESSIONS)]
@@ -147,8 +168,11 @@ class Registry:
             thread.join()
         assert len(took) == count, "%d of %d were made" % (len(took), count)
         rate = count / (time.monotonic() - begin)
-        self.results.append(figure("creates, 50 sessions", rate, "/s", "median %.0f ms, max %.0f ms" % (
-            statistics.median(took), max(took))))
+        self.results.append(figure("creates, 50 sessions", rate, "/s", "median %.0f ms, max %.0f ms, %.1f ms of "
+                                   "processors each" % (statistics.median(took), max(took),
+                                                        (self.quire.cpu_ms() - worked) / count)))
+        self.results.append(figure("memory of a database, first", (self.quire.memory_kb() - before) / count,
+                                   "KB", "%d of %d are open" % (self.open_count(), count)))
         self.login()
         root = self.send("GET", "/subscriptions" + VERSION)[0]["value"][0]["id"]
         at = root + "/resourceGroups/myResourceGroup/providers/Microsoft.Sql/servers/server01/databases"
@@ -156,7 +180,9 @@ class Registry:
         assert len(shown) == count + 1, len(shown)
         for what, act in (("list of %d" % count, lambda: self.send("GET", at + VERSION)[1]),
                           ("show", lambda: self.send("GET", at + "/d7" + VERSION)[1])):
-            self.results.append(figure(what, self.median(act), "ms", ""))
+            worked = self.quire.cpu_ms()
+            self.results.append(figure(what, self.median(act), "ms", "%.1f ms of processors" % (
+                (self.quire.cpu_ms() - worked) / TIMES)))
         alone = []
         with self.quire.connect("master", timeout=600) as connection:
             connection.cursor().execute("DROP DATABASE d0")
@@ -166,8 +192,59 @@ class Registry:
                 connection.cursor().execute("DROP DATABASE d0")
         self.results.append(figure("create among %d" % count, statistics.median(alone), "ms",
                                    "a sync of the disk %.2f ms" % sync_ms(self.quire.dir)))
-        self.results.append(figure("memory of a database", (self.quire.memory_kb() - before) / count,
-                                   "KB", ""))
+        begin = time.monotonic()
+        while self.open_count() > count // 100 and time.monotonic() - begin < CLOSED_S:
+            time.sleep(1)
+        self.results.append(figure("memory of a database, later", (self.quire.memory_kb() - before) / count,
+                                   "KB", "%d are open %.0f s later" % (self.open_count(),
+                                                                       time.monotonic() - begin)))
+
+
+class Tiers:
+    """The load generator inserts rows one by one, each its own commit."""
+    DATABASES = (("General Purpose", "g", "EDITION = 'GeneralPurpose'"),
+                 ("Business Critical", "b", "EDITION = 'BusinessCritical'"),
+                 ("Hyperscale", "h", "EDITION = 'Hyperscale'"))
+
+    def __init__(self, quire, options):
+        self.quire, self.options, self.results = quire, options, []
+
+    def run(self, database, clients):
+        done = subprocess.run([os.path.join(self.options.build, "bench", "load"), *self.quire.args(database),
+                               "--workload", "insert", "--seconds", str(self.options.seconds),
+                               "--clients", str(clients)], stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def wait_complete(self):
+        """Until three secondaries have all that is acknowledged: a commit waits for them from then on."""
+        with self.quire.connect("b") as connection:
+            cursor, synchronous = connection.cursor(), 0
+            while synchronous < 4:
+                cursor.execute("SELECT COUNT(*) FROM sys.dm_database_replica_states WHERE is_commit_participant = 1 "
+                               "AND synchronization_state_desc = 'SYNCHRONIZED'")
+                synchronous = cursor.fetchone()[0]
+                time.sleep(0.05)
+
+    def measure(self):
+        with self.quire.connect("master") as master:
+            for _, name, tier in self.DATABASES:
+                master.cursor().execute("CREATE DATABASE %s (%s)" % (name, tier))
+        for _, name, _ in self.DATABASES:
+            with self.quire.connect(name) as connection:
+                connection.cursor().execute("CREATE TABLE bench_insert (id int IDENTITY(1,1) PRIMARY KEY, "
+                                            "a int NOT NULL, b varchar(100) NOT NULL)")
+        self.wait_complete()
+        for clients in (1, 16):
+            runs = {name: [] for _, name, _ in self.DATABASES}
+            for _ in range(min(self.options.rounds, 5)):
+                for _, name, _ in self.DATABASES:
+                    runs[name].append(self.run(name, clients))
+            rate = {name: statistics.median(r["per_second"] for r in rows) for name, rows in runs.items()}
+            for what, name, _ in self.DATABASES:
+                late = statistics.median(r["p50_us"] for r in runs[name])
+                self.results.append(figure(
+                    "%s, %d client%s" % (what, clients, "s" if clients > 1 else ""), rate[name], "/s",
+                    "median %d us, %.2f of General Purpose" % (late, rate[name] / rate["g"])))
 
 
 def sync_ms(directory):
@@ -193,17 +270,18 @@ def figure(name, value, unit, note, target=None):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--build", default="build")
-    p.add_argument("--only", default="scale,registry")
+    p.add_argument("--only", default="scale,registry,tiers")
     p.add_argument("--sizes", default="100,8000", type=lambda s: [int(n) for n in s.split(",")])
     p.add_argument("--rounds", type=int, default=20)
     p.add_argument("--databases", type=int, default=4990)
+    p.add_argument("--seconds", type=int, default=5, help="of a run of tiers")
     p.add_argument("--dir", help="where the server keeps its data [a new temporary directory]")
     options = p.parse_args()
     options.build = os.path.abspath(options.build)
     root = tempfile.mkdtemp(prefix="quire-bench-", dir=options.dir)
     quire, results = Quire(options.build, root), []
     try:
-        for name, part in (("scale", Scale), ("registry", Registry)):
+        for name, part in (("scale", Scale), ("registry", Registry), ("tiers", Tiers)):
             if name in options.only.split(","):
                 bench = part(quire, options)
                 bench.results = results

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """A database moves from General Purpose to Hyperscale and back while it is written.
 
-  bench/move.py --build build [--size 2000] [--clients 16] [--rounds 5] [--seconds 5]
+  bench/move.py --build build [--size 2000] [--clients 16] [--rounds 10] [--seconds 5]
 
 --size MB of rows that do not compress, --clients that insert numbered rows as fast as they can. Each
-round goes there and back. Per direction: MB/s from the request to its end, against `cp` and sync of the
-same file under the same load in the same round (target: 40 %); commits a second while it moves against
-those before (60 %); the longest time between two commits of each client around the cutover. At the end a
-checker reads all rows: every one that was acknowledged is there, none twice, none that nobody sent.
-Writes BUILD/bench/move.jsonl.
+round goes there and back. Per direction three figures: MB/s from the request to its end, against `cp` and
+sync of the same file under the same load in the same round (target: 40 %, median of the rounds); commits a
+second while it moves against those before (60 %, median); and the gap at the cutover, which is the longest
+time between two commits that any of the clients saw in that move (median and maximum of the rounds). A line
+a move tells how it goes. At the end a checker reads all rows: every one that was acknowledged is there, none
+twice, none that nobody sent. Writes BUILD/bench/move.jsonl.
 """
 import argparse
 import glob
@@ -124,13 +125,18 @@ class Bench:
         end = time.monotonic()
         assert state == "COMPLETED", state
         time.sleep(1)
+        gaps = []
         for writer in self.writers:
             times = [t for t in list(writer.times) if t > begin - 1]
-            self.note(way + ", gap of a client", max((b - a for a, b in zip(times, times[1:])),
-                                                     default=0) * 1000)
-        self.note(way + ", MB/s", size_mb / (end - begin))
-        self.note(way + ", commits while it moves",
-                  self.commits(begin, cut or end) / self.commits(before, begin))
+            gaps.append(max((b - a for a, b in zip(times, times[1:])), default=end - begin) * 1000)
+        rate, kept = size_mb / (end - begin), self.commits(begin, cut or end) / self.commits(before, begin)
+        print("%-20s %6.1f s  %6.1f MB/s, %3.0f %% of cp  commits %3.0f %% of %5.0f/s  gap %5.0f ms" % (
+            way, end - begin, rate, 100 * rate / self.values["cp and sync, MB/s"][-1], 100 * kept,
+            self.commits(before, begin), max(gaps)), flush=True)
+        self.note(way + ", gap", max(gaps))
+        self.note(way + ", MB/s", rate)
+        self.note(way + ", of cp", rate / self.values["cp and sync, MB/s"][-1])
+        self.note(way + ", commits while it moves", kept)
         self.note("commits a second before", self.commits(before, begin))
 
     def note(self, what, value):
@@ -167,12 +173,13 @@ class Bench:
         rows = [("cp and sync", copied, "MB/s", "", None),
                 ("commits before", median["commits a second before"], "1/s", "", None)]
         for way, _ in WAYS:
-            rate, kept = median[way + ", MB/s"], median[way + ", commits while it moves"]
-            gaps = self.values[way + ", gap of a client"]
-            rows += [(way, rate, "MB/s", "%.0f %% of cp" % (100 * rate / copied), rate / copied >= 0.4),
+            of_copy, kept = median[way + ", of cp"], median[way + ", commits while it moves"]
+            gaps = self.values[way + ", gap"]
+            rows += [(way + ", rate", median[way + ", MB/s"], "MB/s", "%.0f %% of cp" % (100 * of_copy),
+                      of_copy >= 0.4),
                      (way + ", commits meanwhile", 100 * kept, "% of before", "", kept >= 0.6),
-                     (way + ", gap of a client", statistics.median(gaps), "ms",
-                      "max %.0f" % max(gaps), None)]
+                     (way + ", gap at the cutover", statistics.median(gaps), "ms",
+                      "max of %d: %.0f" % (len(gaps), max(gaps)), None)]
         return rows
 
 
@@ -182,7 +189,7 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--size", type=int, default=2000, help="MB")
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=5, help="of load between two moves")
     options = parser.parse_args()
     os.makedirs(os.path.join(options.build, "bench"), exist_ok=True)
