@@ -298,7 +298,8 @@ struct qri_open_database {
 };
 bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
                         struct qri_open_database *ret_open);
-void qri_node_backed_up(struct qri_node *node, uint32_t id);
+/* `has_backup`: it has one, and none is due. */
+void qri_node_backed_up(struct qri_node *node, uint32_t id, bool has_backup);
 
 /* ---- node_backup.c ---- */
 #define QRI_LOG_HOLD_BYTES (UINT64_C(1) << 30) /* that no backup has, of each database */

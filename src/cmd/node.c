@@ -1,6 +1,7 @@
 /* node.c - see cmd_int.h: which databases are open.
  *
- * A database opens at its first login and closes when nobody has used it for IDLE_NS. */
+ * A database opens at its first login and closes when nobody has used it for IDLE_NS, and one that
+ * was only made soon: there may be thousands. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "store/store.h"
 #include "base/banned.h"
 
+static const int64_t UNUSED_NS = INT64_C(10) * 1000000000, CLOSING_NS = INT64_C(2) * 1000000000;
 static const int64_t SOON_IDLE_NS = INT64_C(60) * 1000000000;
 static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000;
 
@@ -118,6 +120,7 @@ enum qr_status qri_node_enter_row(struct qri_node *node, const struct qr_databas
         status = open_hosted(node, row, false, &hosted, err);
     if (status == QR_OK) {
         hosted->refs += 1;
+        hosted->was_used = true;
         *ret_db = hosted->db;
     }
     pthread_mutex_unlock(&node->mu);
@@ -166,16 +169,24 @@ void qri_node_leave(struct qri_node *node, struct qr_database *db)
     pthread_mutex_unlock(&node->mu);
 }
 
+/* Who was never entered has all it will ever have in its first backup. */
+static int64_t idle_ns_max(const struct hosted *hosted)
+{
+    return hosted->was_used || !hosted->has_backup ? IDLE_NS : UNUSED_NS;
+}
+
 bool qri_node_tick(struct qri_node *node)
 {
-    int64_t now = qr_env_mono_ns(node->options.env);
+    int64_t begin = qr_env_mono_ns(node->options.env), now = begin;
     pthread_mutex_lock(&node->mu);
-    for (struct hosted *hosted = node->hosted; hosted != NULL;) {
+    /* a signal waits for the end of this, and a close for a disk */
+    for (struct hosted *hosted = node->hosted; hosted != NULL && now - begin < CLOSING_NS;
+         now = qr_env_mono_ns(node->options.env)) {
         /* a replica that can take over is of use without sessions */
         bool idle = hosted->state == HOSTED_OPEN && hosted->refs == 0 &&
                     atomic_load(&node->duty) != QR_DUTY_HA_REPLICA && !hosted->backing_up &&
                     node->copy == NULL && /* its secondaries would begin anew with it */
-                    now - hosted->idle_since_ns >= IDLE_NS;
+                    now - hosted->idle_since_ns >= idle_ns_max(hosted);
         if (idle) {
             qri_node_close_hosted(node, hosted);
             hosted = node->hosted; /* the list may have changed meanwhile */
@@ -213,10 +224,12 @@ bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
     return next != NULL;
 }
 
-void qri_node_backed_up(struct qri_node *node, uint32_t id)
+void qri_node_backed_up(struct qri_node *node, uint32_t id, bool has_backup)
 {
     pthread_mutex_lock(&node->mu);
-    qri_node_find_hosted(node, id)->backing_up = false;
+    struct hosted *hosted = qri_node_find_hosted(node, id);
+    hosted->backing_up = false;
+    hosted->has_backup |= has_backup;
     pthread_cond_broadcast(&node->changed);
     pthread_mutex_unlock(&node->mu);
 }

@@ -117,7 +117,8 @@ static bool tell_first(const struct qri_backups *b, const struct qri_open_databa
            qr_control_call(o->operate, QR_CONTROL_BACKED_UP, &ask, FIND_NS, NULL, NULL) == QR_OK;
 }
 
-static void look_at(struct qri_backups *b, const struct qri_open_database *open)
+/* True: it has a backup, of which control knows, and no other one is due. */
+static bool look_at(struct qri_backups *b, const struct qri_open_database *open)
 {
     const struct qri_node_options *o = qri_node_options_of(b->node);
     struct due *due = due_of(b, open->id);
@@ -125,10 +126,10 @@ static void look_at(struct qri_backups *b, const struct qri_open_database *open)
     int64_t now = qr_env_wall_ns(o->env);
     struct qr_lsn durable = qr_store_durable_lsn(store);
     if (due == NULL || (due->at_wall_ns == INT64_MAX && durable.v == due->seen.v))
-        return;
+        return due != NULL && due->told && !due->failed;
     bool waits = due->at_wall_ns != INT64_MAX && due->at_wall_ns > now;
     if (waits && (!open->idle || due->failed))
-        return;
+        return due->told && !due->failed;
     char prefix[PREFIX_BYTES];
     struct qr_backup_place place = qri_backup_place(b->node, false, open->timeline, prefix);
     struct qr_backup_tick tick;
@@ -147,6 +148,7 @@ static void look_at(struct qri_backups *b, const struct qri_open_database *open)
     if (status != QR_OK)
         QR_LOG(&o->log, QR_WARN, "backup_failed", QR_F("id", open->id),
                QR_F("reason", &err.text[0]));
+    return due->told && !due->failed;
 }
 
 static void *backups_main(void *arg)
@@ -158,8 +160,8 @@ static void *backups_main(void *arg)
         struct qri_open_database open = {.id = 0};
         while (!b->stopping && qri_node_next_open(b->node, open.id, &open)) {
             pthread_mutex_unlock(&b->mu);
-            look_at(b, &open);
-            qri_node_backed_up(b->node, open.id);
+            bool has_backup = look_at(b, &open);
+            qri_node_backed_up(b->node, open.id, has_backup);
             pthread_mutex_lock(&b->mu);
         }
     }

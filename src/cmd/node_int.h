@@ -16,6 +16,7 @@ struct hosted {
     uint32_t retention_days;
     int64_t idle_since_ns;
     bool has_files, backing_up;
+    bool was_used, has_backup; /* was entered since it was opened; a backup, and none is due */
     char timeline[QR_TIMELINE_TEXT_BYTES + 1];
 };
 
