@@ -160,6 +160,21 @@ static enum qr_status walk(struct listing *listing, size_t name_bytes)
     return status;
 }
 
+/* The folder that the prefix names in full, up to its slash; 0: the root. A listing begins there,
+ * because those above may hold thousands of others. What can be no folder's name ("..") is left to
+ * the comparison. */
+static size_t folder_of(struct listing *listing)
+{
+    const char *slash = strrchr(listing->prefix, '/');
+    size_t bytes = slash == NULL ? 0 : (size_t)(slash - listing->prefix);
+    memcpy(listing->name, listing->prefix, bytes);
+    listing->name[bytes] = '\0';
+    if (!qri_blob_is_name(listing->name))
+        return 0;
+    listing->name[bytes] = '/';
+    return bytes + 1;
+}
+
 enum qr_status qri_dir_list(struct qr_blob *blob, const char *prefix, qr_blob_list_fn *each,
                             void *arg, struct qr_err *err)
 {
@@ -169,5 +184,11 @@ enum qr_status qri_dir_list(struct qr_blob *blob, const char *prefix, qr_blob_li
                               .arg = arg,
                               .err = err,
                               .go_on = true};
-    return walk(&listing, 0);
+    size_t folder_bytes = folder_of(&listing);
+    enum qr_status status = walk(&listing, folder_bytes);
+    if (status != QR_NOT_FOUND || folder_bytes == 0)
+        return status;
+    if (err != NULL)
+        qr_err_reset(err);
+    return QR_OK; /* there is no such folder */
 }

@@ -208,6 +208,7 @@ bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
     pthread_mutex_lock(&node->mu);
     for (struct hosted *h = node->hosted; h != NULL; h = h->next)
         if (h->state == HOSTED_OPEN && h->has_files && h->id > after_id && !qr_is_master(h->id) &&
+            (h->was_used || !h->has_backup) && /* else it is about to be closed */
             atomic_load(&node->duty) == QR_DUTY_PRIMARY && (next == NULL || h->id < next->id))
             next = h;
     if (next != NULL) {

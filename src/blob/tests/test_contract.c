@@ -225,6 +225,12 @@ static void test_lists_are_in_byte_order_of_whole_names(void **state)
         {"l/nothing", ""},
         {"l/a/xx", ""},
         {"nowhere/at/all", ""},
+        {"l/b/1/", "l/b/1/10 l/b/1/2 "},
+        {"l/b/2/", ""},
+        {"l/a/x/", ""},
+        {"l//", ""},
+        {"l/../l/", ""},
+        {"/", ""},
     };
     struct qr_blob *blob = open_blob();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
