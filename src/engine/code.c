@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "dml_int.h"
 #include "frame.h"
+#include "lock_read.h"
 #include "base/banned.h"
 
 /* A catalog object belongs to #tables by its id. */
@@ -38,6 +39,7 @@ void qri_bind_env(const struct qri_frame *frame, const struct qri_op *op, struct
     /* dynamic SQL inside a trigger does not see inserted and deleted; its own statements do */
     if (frame->trigger != NULL)
         env->inserted = env->deleted = frame->trigger->table;
+    qri_lock_env(session, env);
 }
 
 static uint64_t options_key(const struct qri_options *o)
@@ -77,7 +79,8 @@ static bool depends_hold(const struct qri_code *code, const struct qr_session *s
 
 bool qri_code_holds(struct qri_code *code, const struct qr_session *session)
 {
-    if (code->options_key != options_key(&session->options))
+    if (code->options_key != options_key(&session->options) ||
+        !qri_lock_level_holds(code->plan, code->lock_level, session))
         return false;
     bool same_temp = !code->uses_temp || code->temp_serial == session->temp_serial;
     if (code->catalog_serial == session->catalog_serial && same_temp)
@@ -107,6 +110,7 @@ static enum qr_status renew(struct qri_frame *frame, size_t place, struct qri_co
     code->catalog_serial = session->catalog_serial;
     code->temp_serial = session->temp_serial;
     code->options_key = options_key(&session->options);
+    code->lock_level = qri_lock_level(session);
     *ret_code = code;
     return QR_OK;
 }
@@ -159,9 +163,17 @@ enum qr_status qri_code_begin_read(struct qri_frame *frame, const struct qr_ast_
                                    struct qri_code **code, struct qr_err *err)
 {
     struct qr_session *session = frame->session;
-    QR_TRY(qri_tran_statement_begin(session, QRI_READ, err));
-    enum qr_status status = qri_code_stmt(frame, 0, stmt, code, err);
-    return status == QR_OK ? QR_OK : qri_tran_statement_end(session, status, err);
+    for (;;) {
+        QR_TRY(qri_code_stmt(frame, 0, stmt, code, err));
+        QR_TRY(qri_prelock(frame, (*code)->plan, err));
+        QR_TRY(qri_tran_statement_begin(session, QRI_READ, err));
+        if (qri_code_holds(*code, session))
+            return QR_OK;
+        enum qr_status status = qri_code_stmt(frame, 0, stmt, code, err);
+        if (status == QR_OK && (*code)->plan->prelock_count == 0)
+            return QR_OK;
+        QR_TRY(qri_tran_statement_end(session, status, err));
+    }
 }
 
 /* ---- scalars ---- */
@@ -210,6 +222,17 @@ static enum qr_status keep_value(void *ctx, const struct qr_value *values, size_
     return status == QR_OK ? QR_OK : qr_fail(err, status, "keep a value");
 }
 
+struct scalar_compile {
+    struct qri_frame *frame;
+    const struct scalar *scalar;
+};
+
+static enum qr_status compile_scalar(void *ctx, struct qri_code **ret_code, struct qr_err *err)
+{
+    struct scalar_compile *s = ctx;
+    return code_scalar(s->frame, s->scalar, ret_code, err);
+}
+
 /* Runs what reads tables. */
 static enum qr_status query_scalar(struct qri_frame *frame, const struct scalar *scalar,
                                    struct qri_code **code, struct qr_value *ret_value,
@@ -217,6 +240,18 @@ static enum qr_status query_scalar(struct qri_frame *frame, const struct scalar 
 {
     struct one_value one = {.frame = frame, .value = qr_value_null()};
     uint64_t count = 0;
+    if ((*code)->plan->locks_rows) {
+        struct scalar_compile compile = {frame, scalar};
+        struct qri_locked_read read = {.frame = frame,
+                                       .compile = compile_scalar,
+                                       .compile_ctx = &compile,
+                                       .row = keep_value,
+                                       .row_ctx = &one};
+        QR_TRY(qri_read_locked(&read, code, err));
+        *ret_value = one.value;
+        return QR_OK;
+    }
+    QR_TRY(qri_prelock(frame, (*code)->plan, err));
     QR_TRY(qri_tran_statement_begin(frame->session, QRI_READ, err));
     enum qr_status status = code_scalar(frame, scalar, code, err);
     if (status == QR_OK)

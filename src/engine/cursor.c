@@ -1,5 +1,6 @@
 /* cursor.c - DECLARE CURSOR, OPEN, FETCH, CLOSE, DEALLOCATE; see cursor_int.h */
 #include "cursor_int.h"
+#include "lock_read.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,45 @@ static enum qr_status copy_columns(struct qri_cursor *cursor, const struct qr_pl
     return qr_rowset_new(types, plan->column_count, &cursor->rows, err);
 }
 
+static enum qr_status opened(struct qr_session *session, struct qri_cursor *cursor, uint64_t count)
+{
+    cursor->is_open = true;
+    cursor->position = -1;
+    session->cursor_rows = (int32_t)(count > INT32_MAX ? INT32_MAX : count);
+    return done(session);
+}
+
+struct to_compile {
+    struct qri_frame *frame;
+    const struct qr_ast_stmt *select;
+    struct qri_cursor *cursor;
+};
+
+static enum qr_status compile_select(void *ctx, struct qri_code **ret_code, struct qr_err *err)
+{
+    struct to_compile *to = ctx;
+    QR_TRY(qri_code_stmt(to->frame, 0, to->select, ret_code, err));
+    return copy_columns(to->cursor, (*ret_code)->plan, err);
+}
+
+static enum qr_status materialise_locked(struct qri_frame *frame, struct qri_cursor *cursor,
+                                         const struct qr_ast_stmt *select, struct qri_code *code,
+                                         struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    struct to_compile to = {frame, select, cursor};
+    struct qri_locked_read read = {.frame = frame,
+                                   .compile = compile_select,
+                                   .compile_ctx = &to,
+                                   .row = keep_row,
+                                   .row_ctx = cursor};
+    uint64_t limit = session->options.rowcount;
+    session->options.rowcount = 0;
+    enum qr_status status = qri_read_locked(&read, &code, err);
+    session->options.rowcount = limit;
+    return status == QR_OK ? opened(session, cursor, read.count) : status;
+}
+
 static enum qr_status materialise(struct qri_frame *frame, struct qri_cursor *cursor,
                                   const struct qr_ast_stmt *select, struct qr_err *err)
 {
@@ -223,6 +263,8 @@ static enum qr_status materialise(struct qri_frame *frame, struct qri_cursor *cu
     struct qri_code *code = NULL;
     qri_session_refresh_catalog(session);
     QR_TRY(qri_code_stmt(frame, 0, select, &code, err));
+    if (code->plan->locks_rows)
+        return materialise_locked(frame, cursor, select, code, err);
     QR_TRY(qri_code_begin_read(frame, select, &code, err));
     uint64_t count = 0, limit = session->options.rowcount;
     session->options.rowcount = 0;
@@ -231,10 +273,7 @@ static enum qr_status materialise(struct qri_frame *frame, struct qri_cursor *cu
         status = qri_select_each(frame, code, keep_row, cursor, &count, err);
     session->options.rowcount = limit;
     QR_TRY(qri_tran_statement_end(session, status, err));
-    cursor->is_open = true;
-    cursor->position = -1;
-    session->cursor_rows = (int32_t)(count > INT32_MAX ? INT32_MAX : count);
-    return done(session);
+    return opened(session, cursor, count);
 }
 
 /* The text that declared it is not running any more: its SELECT is compiled anew. */

@@ -5,6 +5,7 @@
 #include "dml_stage.h"
 #include "temp_int.h"
 #include "lock_int.h"
+#include "lock_read.h"
 #include "base/banned.h"
 
 /* ---- SELECT INTO ---- */
@@ -115,6 +116,7 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code, 
     struct qr_session *session = frame->session;
     bool is_temp = names_temp((*code)->plan->into_name);
     struct into into = {.frame = frame, .code = *code, .err = err};
+    QR_TRY(qri_prelock(frame, (*code)->plan, err));
     enum qr_status status =
         qri_tran_statement_begin(session, is_temp ? QRI_DDL_TEMP : QRI_DDL, err);
     if (status == QR_OK)

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include "dml_stage.h"
 #include "lock_int.h"
+#include "lock_read.h"
 #include "base/banned.h"
 
 static const struct kind_row {
@@ -330,6 +331,7 @@ static enum qr_status attempt(struct qri_run *run, struct qri_code *code, bool a
     struct qr_session *session = run->session;
     bool direct = allow_direct && is_direct(run) && session->tran.count == 0;
     bool one_row = is_one_row(run->dml);
+    QR_TRY(qri_prelock(run->frame, code->plan, run->err));
     QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), run->err));
     enum qr_status status = QR_OK;
     if (!qri_code_holds(code, session) || (direct && takes_locks(run)))

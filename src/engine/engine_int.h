@@ -144,6 +144,7 @@ struct qri_tran {
     uint32_t guard_depth; /* savepoints of statements now open */
     struct qr_lsn seen_lsn;  /* what its last statement read: the next one reads no less */
     struct qri_oplog *oplog; /* what it has changed, unless it `holds`; NULL: nothing */
+    uint8_t first_level;     /* isolation level of its first access to data; 0: none yet */
     uint64_t descriptor;
     int64_t begin_ticks;
     struct qr_arena arena;
@@ -217,6 +218,7 @@ struct qr_session {
     struct qr_lock_owner *lock_owner; /* NULL: it never took a lock in this database */
     bool is_locker;                   /* counted in db->lockers */
     struct qri_conflict conflict;     /* what QR_AGAIN is about */
+    uint32_t row_lock_count;          /* of the running statement that reads with locks */
     struct qr_lsn commit_lsn;         /* of the session's last commit */
     uint64_t answer_lsn;
 

@@ -18,6 +18,7 @@ struct qri_code {
     struct qri_catalog *catalog, *temp;   /* references: the plan points into them */
     uint64_t catalog_serial, temp_serial; /* last checked against */
     uint64_t options_key;
+    uint16_t lock_level; /* of the session then: lock_read.h */
     bool uses_temp;
     const struct qr_expr *expr; /* or */
     struct qr_plan *plan;

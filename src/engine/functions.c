@@ -5,6 +5,7 @@
 #include "expr/agg.h"
 #include "frame.h"
 #include "functions_int.h"
+#include "lock_read.h"
 #include "base/banned.h"
 
 enum { ARGS_MAX = 127 };
@@ -405,6 +406,8 @@ enum qr_status qri_functions_register(struct qri_link *link, struct qr_err *err)
                                         NULL, one_row_step, one_row_final, NULL);
     if (rc == SQLITE_OK)
         rc = qri_sorted_register(link);
+    if (rc == SQLITE_OK)
+        rc = qri_lock_register(link);
     if (rc == SQLITE_OK)
         rc = qri_for_register(link);
     return rc == SQLITE_OK ? QR_OK : qr_fail(err, QR_NOMEM, "register functions: %d", rc);

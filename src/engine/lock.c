@@ -155,7 +155,8 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
                               struct qr_err *err)
 {
     *ret_again = false;
-    if (status != QR_AGAIN || session->tran.depth > 0)
+    bool within = session->tran.depth > 0 && qr_conn_has_writer(session->link->conn);
+    if (status != QR_AGAIN || within)
         return status;
     status = qri_lock_wait(session, QR_LOCK_OF_TRAN, &session->conflict.resource,
                            session->conflict.mode, NULL, session->options.lock_timeout_ms, err);

@@ -30,5 +30,11 @@ struct qr_lock_resource qri_lock_row_of_key(const struct qr_cat_object *object,
 struct qr_lock_resource qri_lock_key_of_key(const struct qr_cat_object *object,
                                             const struct qr_cat_index *index,
                                             const struct qr_value *values);
+/* Is that key the name of the row as well? */
+static inline bool qri_key_names_row(const struct qr_cat_object *object,
+                                     const struct qr_cat_index *index)
+{
+    return index->is_clustered && object->storage != QR_STORE_HEAP;
+}
 /* A heap's row, or one of a table with a rowid alias. */
 struct qr_lock_resource qri_lock_row_of_rowid(const struct qr_cat_object *object, int64_t rowid);

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "dml_int.h"
 #include "frame.h"
+#include "lock_read.h"
 #include "base/banned.h"
 
 enum {
@@ -99,10 +100,15 @@ static bool has_lob(const struct qr_plan *plan)
     return false;
 }
 
-static enum qr_status send_result(struct to_client *to, struct qri_frame *frame,
-                                  struct qri_code *code, uint64_t *count, struct qr_err *err)
+static enum qr_status compile_op(void *ctx, struct qri_code **ret_code, struct qr_err *err)
 {
-    const struct qr_plan *plan = code->plan;
+    struct qri_frame *frame = ctx;
+    return qri_code_stmt(frame, 0, frame->op->stmt, ret_code, err);
+}
+
+static enum qr_status begin_result(struct to_client *to, struct qri_frame *frame,
+                                   const struct qr_plan *plan, struct qr_err *err)
+{
     struct qr_session *session = to->session;
     if (session->options.textsize >= 0 && session->options.textsize != INT32_MAX && has_lob(plan)) {
         to->cut = qr_arena_array(&frame->arena, plan->column_count, sizeof *to->cut);
@@ -113,8 +119,45 @@ static enum qr_status send_result(struct to_client *to, struct qri_frame *frame,
     QR_TRY(to->sink->columns(to->sink->ctx, plan->columns, plan->column_count, plan->order_columns,
                              plan->order_count));
     session->result_open = true;
-    return session->options.fmtonly ? QR_OK
-                                    : qri_select_each(frame, code, send_row, to, count, err);
+    return QR_OK;
+}
+
+static enum qr_status send_result(struct to_client *to, struct qri_frame *frame,
+                                  struct qri_code *code, uint64_t *count, struct qr_err *err)
+{
+    QR_TRY(begin_result(to, frame, code->plan, err));
+    return to->session->options.fmtonly ? QR_OK
+                                        : qri_select_each(frame, code, send_row, to, count, err);
+}
+
+/* The rows are kept back until the statement, which may run several times, has ended. */
+struct locked_result {
+    struct to_client *to;
+    struct qri_frame *frame;
+    struct qri_code **code;
+};
+
+static enum qr_status send_kept_row(void *ctx, const struct qr_value *values, size_t count,
+                                    struct qr_err *err)
+{
+    struct locked_result *result = ctx;
+    if (result->to->plan == NULL)
+        QR_TRY(begin_result(result->to, result->frame, (*result->code)->plan, err));
+    return send_row(result->to, values, count, err);
+}
+
+static enum qr_status send_locked(struct to_client *to, struct qri_frame *frame,
+                                  struct qri_code **code, uint64_t *ret_count, struct qr_err *err)
+{
+    struct locked_result result = {to, frame, code};
+    struct qri_locked_read read = {.frame = frame,
+                                   .compile = compile_op,
+                                   .compile_ctx = frame,
+                                   .row = send_kept_row,
+                                   .row_ctx = &result};
+    QR_TRY(qri_read_locked(&read, code, err));
+    *ret_count = read.count;
+    return to->plan != NULL ? QR_OK : begin_result(to, frame, (*code)->plan, err);
 }
 
 static enum qr_status select_to_client(struct qri_frame *frame, struct qri_code *code,
@@ -125,6 +168,8 @@ static enum qr_status select_to_client(struct qri_frame *frame, struct qri_code 
     uint64_t count = 0;
     if (session->options.fmtonly) {
         QR_TRY(send_result(&to, frame, code, &count, err));
+    } else if (code->plan->locks_rows) {
+        QR_TRY(send_locked(&to, frame, &code, &count, err));
     } else {
         QR_TRY(qri_code_begin_read(frame, frame->op->stmt, &code, err));
         enum qr_status status = send_result(&to, frame, code, &count, err);
@@ -159,11 +204,21 @@ static enum qr_status select_assign(struct qri_frame *frame, struct qri_code *co
 {
     struct qr_session *session = frame->session;
     uint64_t count = 0;
-    QR_TRY(qri_code_begin_read(frame, frame->op->stmt, &code, err));
-    session->copies_vars = true;
-    enum qr_status status = qri_select_each(frame, code, assign_row, frame, &count, err);
-    session->copies_vars = false;
-    QR_TRY(qri_tran_statement_end(session, status, err));
+    if (code->plan->locks_rows) {
+        struct qri_locked_read read = {.frame = frame,
+                                       .compile = compile_op,
+                                       .compile_ctx = frame,
+                                       .row = assign_row,
+                                       .row_ctx = frame};
+        QR_TRY(qri_read_locked(&read, &code, err));
+        count = read.count;
+    } else {
+        QR_TRY(qri_code_begin_read(frame, frame->op->stmt, &code, err));
+        session->copies_vars = true;
+        enum qr_status status = qri_select_each(frame, code, assign_row, frame, &count, err);
+        session->copies_vars = false;
+        QR_TRY(qri_tran_statement_end(session, status, err));
+    }
     QR_TRY(null_warning(session, code->plan));
     session->rowcount = (int64_t)count;
     session->error = 0;
@@ -198,6 +253,7 @@ enum qr_status qri_run_select(struct qri_frame *frame, const struct qri_op *op, 
         return QR_OK;
     if (code->plan->reads_user_tables)
         QR_TRY(qri_tran_implicit(session, err));
+    QR_TRY(qri_code_stmt(frame, 0, op->stmt, &code, err)); /* in a transaction it may lock */
     session->null_eliminated = false;
     if (code->plan->kind == QR_PLAN_SELECT_ASSIGN)
         return select_assign(frame, code, err);

@@ -65,6 +65,7 @@ static void end_tran(struct qr_session *session)
     tran->depth = 0;
     tran->doomed = false;
     tran->descriptor = 0;
+    tran->first_level = 0;
     qri_oplog_free(tran->oplog);
     tran->oplog = NULL;
     tran->holds = false;

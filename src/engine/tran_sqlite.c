@@ -13,7 +13,7 @@
 #include "tran_int.h"
 #include "base/banned.h"
 
-enum { ISOLATION_REPEATABLE = 3, ISOLATION_SERIALIZABLE = 4, ISOLATION_SNAPSHOT = 5 };
+enum { ISOLATION_SNAPSHOT = QR_SNAPSHOT };
 
 /* ---- savepoints ---- */
 
@@ -357,7 +357,8 @@ static enum qr_status begin_write(struct qr_session *session, enum qri_access ac
 static bool is_old(const struct qr_session *session)
 {
     struct qr_lsn pinned = qr_conn_pinned_lsn(session->link->conn);
-    return !qr_lsn_le(qr_store_durable_lsn(session->db->store), pinned);
+    return !qr_lsn_le(qr_store_durable_lsn(session->db->store), pinned) ||
+           !qr_lsn_le(session->commit_lsn, pinned);
 }
 
 /* Only #tables are written: SQLite's transaction, without the writer lock. */
@@ -370,7 +371,7 @@ static enum qr_status begin_temp(struct qr_session *session, struct qr_err *err)
         return begin_sqlite(session, false, err);
     }
     bool newest = tran->count > 0 && !tran->holds &&
-                  session->options.isolation < ISOLATION_REPEATABLE &&
+                  session->options.isolation != ISOLATION_SNAPSHOT &&
                   !qr_store_is_read_only(session->db->store);
     return newest && is_old(session) ? rebase(session, err) : QR_OK;
 }
@@ -382,7 +383,7 @@ static enum qr_status begin_read(struct qr_session *session, struct qr_err *err)
     struct qr_conn *conn = session->link->conn;
     uint8_t isolation = session->options.isolation;
     bool replica = qr_store_is_read_only(session->db->store);
-    if (tran->count == 0 || (!tran->sqlite_open && isolation < ISOLATION_REPEATABLE && !replica))
+    if (tran->count == 0 || (!tran->sqlite_open && isolation != ISOLATION_SNAPSHOT && !replica))
         return pin_snapshot(session, err);
     if (isolation == ISOLATION_SNAPSHOT || replica) { /* on a replica all are snapshots */
         bool away = tran->sqlite_open && !tran->holds && qr_conn_kept_lsn(conn).v != 0;
@@ -391,13 +392,7 @@ static enum qr_status begin_read(struct qr_session *session, struct qr_err *err)
         QR_TRY(pin_snapshot(session, err));
         return begin_sqlite(session, false, err);
     }
-    if (tran->holds)
-        return QR_OK;
-    if (isolation < ISOLATION_REPEATABLE)
-        return is_old(session) ? rebase(session, err) : QR_OK;
-    QR_TRY(begin_write_in_tran(session, QRI_WRITE, err)); /* what was read stays as it is */
-    tran->holds = true;
-    return QR_OK;
+    return !tran->holds && is_old(session) ? rebase(session, err) : QR_OK;
 }
 
 static enum qr_status begin_access(struct qr_session *session, enum qri_access access,

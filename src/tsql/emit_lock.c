@@ -77,7 +77,8 @@ struct point {
     struct qri_source *source;
     const struct qr_expr *conditions[CONDITIONS_MAX];
     size_t condition_count;
-    size_t row, row_count; /* of VALUES whose columns the key is compared with */
+    size_t row, row_count; /* of what has several values for the key: … */
+    const void *rows;      /* … VALUES, or x IN (…); NULL: nothing */
     enum qr_status status;
 };
 
@@ -87,7 +88,8 @@ static void add_condition(struct point *p, const struct qr_expr *expr)
         return;
     for (size_t i = 0; expr->kind == QR_EXPR_AND && i < expr->arg_count; i++)
         add_condition(p, expr->args[i]);
-    bool equality = expr->kind == QR_EXPR_CMP && expr->u.cmp == QR_CMP_EQ;
+    bool equality = (expr->kind == QR_EXPR_CMP && expr->u.cmp == QR_CMP_EQ) ||
+                    (expr->kind == QR_EXPR_IN && expr->arg_count > 1);
     if (equality && p->condition_count < CONDITIONS_MAX)
         p->conditions[p->condition_count++] = expr;
 }
@@ -112,6 +114,18 @@ static bool add_joins(struct point *p, const struct qri_source *s)
     return true;
 }
 
+/* Only one thing may have several values: two would make all their combinations. */
+static bool takes_rows(struct point *p, const void *rows, size_t count)
+{
+    if (count == 1)
+        return true;
+    if (count > POINT_ROWS_MAX || (p->rows != NULL && p->rows != rows))
+        return false;
+    p->rows = rows;
+    p->row_count = count;
+    return true;
+}
+
 /* A column of (SELECT 1 AS a) or (VALUES (1), (2)) stands for what is written there. */
 static const struct qr_expr *written_value(void *arg, const struct qr_expr *expr)
 {
@@ -126,9 +140,8 @@ static const struct qr_expr *written_value(void *arg, const struct qr_expr *expr
     const struct qri_query *q = leaf->source->query;
     if (leaf->column >= q->out_count)
         return NULL;
-    if (q->kind == QRI_QUERY_VALUES && q->row_count <= POINT_ROWS_MAX) {
-        p->row_count = q->row_count > p->row_count ? q->row_count : p->row_count;
-        ret = q->rows[p->row < q->row_count ? p->row : 0][leaf->column];
+    if (q->kind == QRI_QUERY_VALUES && takes_rows(p, q, q->row_count)) {
+        ret = q->rows[q->row_count == 1 ? 0 : p->row][leaf->column];
     } else if (q->kind == QRI_QUERY_SELECT && q->from_count == 0 && q->where == NULL &&
                !q->is_grouped && q->for_inner == NULL) {
         ret = q->items[leaf->column];
@@ -155,18 +168,32 @@ static bool is_settled(const struct qr_expr *expr)
     return expr->kind == QR_EXPR_VAR || expr->volatility == QR_DETERMINISTIC;
 }
 
+/* What the condition compares its `side` with; NULL: it has more values than can be followed. */
+static const struct qr_expr *other_side(struct point *p, const struct qr_expr *condition,
+                                        size_t side)
+{
+    if (condition->kind == QR_EXPR_CMP)
+        return condition->args[1 - side];
+    size_t count = condition->arg_count - 1;
+    if (side != 0 || !takes_rows(p, condition, count))
+        return NULL;
+    return condition->args[count == 1 ? 1 : 1 + p->row];
+}
+
 static enum qr_status value_of(struct point *p, uint32_t column_id, const struct qr_expr **ret_expr)
 {
     *ret_expr = NULL;
     for (size_t i = 0; i < 2 * p->condition_count; i++) {
-        const struct qr_expr *cmp = p->conditions[i / 2];
-        const struct qr_expr *value = cmp->args[1 - i % 2];
-        const struct qri_leaf *leaf = qri_leaf_of(cmp->args[i % 2]);
+        const struct qr_expr *condition = p->conditions[i / 2];
+        const struct qri_leaf *leaf = qri_leaf_of(condition->args[i % 2]);
         if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN || leaf->source != p->source ||
             leaf->column >= p->source->column_count ||
             p->source->columns[leaf->column].column_id != column_id)
             continue;
         const struct qr_type *type = &p->source->columns[leaf->column].type;
+        const struct qr_expr *value = other_side(p, condition, i % 2);
+        if (value == NULL)
+            continue;
         p->status = QR_OK;
         QR_TRY(qr_expr_rewrite(p->c->arena, value, written_value, p, &value, p->c->err));
         if (p->status != QR_OK || value->has_foreign || !is_settled(value) ||
@@ -195,6 +222,7 @@ static enum qr_status lock_index(struct point *p, const struct qr_cat_index *ind
     struct qri_compile *c = p->c;
     size_t before = c->prelock_count;
     p->row_count = 1;
+    p->rows = NULL;
     for (p->row = 0; p->row < p->row_count; p->row++) {
         struct qr_plan_prelock prelock = *how;
         prelock.index = index;
@@ -231,8 +259,13 @@ static enum qr_status lock_point(struct qri_compile *c, const struct qri_query *
     return QR_OK;
 }
 
+static bool names_row(const struct qr_cat_object *table, const struct qr_cat_index *index)
+{
+    return index->is_clustered && table->storage != QR_STORE_HEAP;
+}
+
 static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
-                              struct qri_source *s, const struct need *need)
+                              struct qri_source *s, struct need *need)
 {
     struct qr_plan_prelock lock = {.table = s->object,
                                    .mode = need->point,
@@ -242,7 +275,9 @@ static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
     if (need->point != QR_PLAN_LOCK_NONE)
         QR_TRY(lock_point(c, q, s, &lock, &done));
     lock.mode = need->table;
-    if (done) /* the table's intention, before the key */
+    if (done && !s->is_target && !names_row(s->object, c->prelocks[c->prelock_count - 1].index))
+        need->row = need->point; /* which row has the key shows only when it is read */
+    if (done)
         lock.mode = need->point == QR_PLAN_LOCK_S ? QR_PLAN_LOCK_IS : QR_PLAN_LOCK_IX;
     return lock.mode == QR_PLAN_LOCK_NONE ? QR_OK : push_prelock(c, &lock);
 }

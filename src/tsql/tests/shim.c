@@ -657,13 +657,6 @@ static void print_prelock(struct shim *s, const struct qr_plan_prelock *lock)
     qr_buf_addz(&s->locks, lock->index != NULL ? ") " : " ");
 }
 
-void shim_lock_row(struct shim *s, const struct qr_plan_lock *lock, const char *key)
-{
-    static const char *const rows[] = {"", "is", "ix", "s", "u", "x"};
-    qr_buf_printf(&s->locks, "%s%s%s %.*s(%s) ", rows[lock->mode], lock->is_brief ? "-" : "",
-                  lock->no_wait ? "!" : "", (int)lock->table->name.n, lock->table->name.p, key);
-}
-
 static enum qr_status run_all(struct shim *s, const char *sql)
 {
     struct qr_tsql_options options = {.quoted_identifier = true};

@@ -48,7 +48,8 @@ const char *shim_run(struct shim *s, const char *sql);
 /* The SQLite text that a statement becomes. */
 const char *shim_text(struct shim *s, const char *sql);
 
-void shim_lock_row(struct shim *s, const struct qr_plan_lock *lock, const char *key);
+/* shim_lock.c */
+void shim_lock_register(struct shim *s);
 
 /* shim_functions.c */
 void shim_register(struct shim *s);

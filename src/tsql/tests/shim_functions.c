@@ -327,28 +327,6 @@ static void fn_qfail(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     fail(sqlite3_user_data(ctx), ctx, sqlite3_value_int(argv[0]));
 }
 
-static void fn_qlock(sqlite3_context *ctx, int argc, sqlite3_value **argv)
-{
-    struct shim *s = sqlite3_user_data(ctx);
-    const struct qr_plan_lock *lock = sqlite3_value_pointer(argv[0], "qr_lock");
-    char key[100] = "";
-    if (lock == NULL || lock->key_count != (size_t)argc - 1)
-        abort();
-    sqlite3_result_int(ctx, 1);
-    for (int i = 1; i < argc; i++) {
-        const char *text = (const char *)sqlite3_value_text(argv[i]);
-        if (text == NULL)
-            return; /* no row */
-        if (i == 1 && s->busy != NULL && strcmp(text, s->busy) == 0 && lock->read_past) {
-            sqlite3_result_int(ctx, 0);
-            return;
-        }
-        size_t n = strlen(key);
-        snprintf(key + n, sizeof key - n, "%s%s", i == 1 ? "" : ",", text);
-    }
-    shim_lock_row(s, lock, key);
-}
-
 /* FOR: enough to see what reaches it: name=value pairs, rows by ';'. */
 static void for_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -581,16 +559,16 @@ void shim_register(struct shim *s)
         {"qx", -1, fn_qx},      {"qv", -1, fn_qx},        {"qi1", 1, fn_qi1},
         {"qi2", 1, fn_qi2},     {"qi4", 1, fn_qi4},       {"qi8", 1, fn_qi8},
         {"qdiv", 2, fn_qdiv},   {"qdepth", 2, fn_qdepth}, {"qvar", 1, fn_qvar},
-        {"qfail", 1, fn_qfail}, {"qset", 2, fn_qset},     {"qlock", -1, fn_qlock},
+        {"qfail", 1, fn_qfail}, {"qset", 2, fn_qset},
     };
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         sqlite3_create_function(s->db, fns[i].name, fns[i].argc,
                                 SQLITE_UTF8 | (fns[i].fn == fn_qvar || fns[i].fn == fn_qset ||
-                                                       fns[i].fn == fn_qfail ||
-                                                       fns[i].fn == fn_qlock || i == 1
+                                                       fns[i].fn == fn_qfail || i == 1
                                                    ? 0
                                                    : SQLITE_DETERMINISTIC),
                                 s, fns[i].fn, NULL, NULL);
+    shim_lock_register(s);
     sqlite3_create_function(s->db, "qagg", -1, SQLITE_UTF8, s, NULL, agg_step, agg_final);
     sqlite3_create_window_function(s->db, "qaggw", -1, SQLITE_UTF8, s, agg_step, agg_final,
                                    agg_value, agg_inverse, NULL);

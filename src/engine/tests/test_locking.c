@@ -1,0 +1,249 @@
+/* test_locking.c - reads with locks: what hints and isolation levels make others wait for. */
+#include "two.h"
+
+static const char setup_sql[] = "create table t(id int primary key, v int, u int unique)\n"
+                                "insert t values (1,10,100),(2,20,200),(3,30,300)\n"
+                                "create table q(id int identity primary key, prio int, state int)\n"
+                                "insert q(prio, state) values (5,0),(9,0),(7,0)\n"
+                                "create table h(a int, b varchar(10))\n"
+                                "insert h values (1,'one'),(2,'two')";
+
+static void updlock_keeps_writers_and_others_like_it_off_that_row_alone(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.a, "begin tran select v from t with (updlock) where id = 2", "ROW 20\nDONE 1\n");
+    answers(&t.b, "select v from t where id = 2", "ROW 20\nDONE 1\n");
+    answers(&t.b, "update t set v = 31 where id = 3", "DONE 1\n");
+    answers(&t.b, "set lock_timeout 0 update t set v = 21 where id = 2",
+            "MSG 1222 16 51 line 1: Lock request time out period exceeded.\n"
+            "INFO 3621: The statement has been terminated.\nDONE error\n");
+    answers(&t.b, "select v from t with (updlock) where id = 2",
+            "MSG 1222 16 51 line 1: Lock request time out period exceeded.\nDONE error\n");
+    answers(&t.b, "set lock_timeout -1", "");
+    later_start(&l, &t.b, "select v from t with (updlock) where id = 2");
+    answers(&t.a, "update t set v = 22 where id = 2 commit", "DONE 1\n");
+    later_end(&l, "ROW 22\nDONE 1\n");
+    two_close(&t);
+}
+
+static void nowait_fails_at_once(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, setup_sql);
+    answers(&t.a, "begin tran update t set v = 11 where id = 1", "DONE 1\n");
+    answers(&t.b, "select v from t with (updlock, nowait) where id = 1",
+            "MSG 1222 16 51 line 1: Lock request time out period exceeded.\nDONE error\n");
+    answers(&t.b, "select v from t with (tablockx, nowait) where id = 2",
+            "MSG 1222 16 51 line 1: Lock request time out period exceeded.\nDONE error\n");
+    two_close(&t);
+}
+
+static void readpast_leaves_out_what_others_have(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, setup_sql);
+    answers(&t.a, "begin tran update t set v = 11 where id = 1", "DONE 1\n");
+    answers(&t.b, "select id from t with (readpast) order by id", "ROW 2\nROW 3\nDONE 2\n");
+    answers(&t.b, "select id from t with (updlock, readpast) order by id",
+            "ROW 2\nROW 3\nDONE 2\n");
+    answers(&t.b, "update t with (readpast) set v = v + 1", "DONE 2\n");
+    answers(&t.b, "delete from t with (readpast, rowlock) where id < 3", "DONE 1\n");
+    answers(&t.a, "commit", "");
+    settle(&t.a);
+    answers(&t.b, "select id, v from t with (readpast) order by id",
+            "ROW 1|11\nROW 3|31\nDONE 2\n");
+    two_close(&t);
+}
+
+/* The queue of every job runner, in its three common forms. */
+static void a_queue_hands_out_each_row_once(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, setup_sql);
+    const char *take = "select top (1) id from q with (updlock, readpast, rowlock)"
+                       " where state = 0 order by prio desc";
+    answers(&t.a, "begin tran", "");
+    answers(&t.b, "begin tran", "");
+    answers(&t.a, take, "ROW 2\nDONE 1\n");
+    answers(&t.b, take, "ROW 3\nDONE 1\n");
+    answers(&t.a, "update q set state = 1 where id = 2 commit", "DONE 1\n");
+    settle(&t.a);
+    answers(&t.b, "update q set state = 1 where id = 3 commit", "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "insert q(prio, state) values (1,0),(2,0)", "DONE 2\n");
+    const char *remove = "with n as (select top (1) * from q with (readpast, rowlock)"
+                         " where state = 0 order by prio desc) delete from n output deleted.prio";
+    answers(&t.a, "begin tran", "");
+    answers(&t.b, "begin tran", "");
+    answers(&t.a, remove, "ROW 5\nDONE 1\n");
+    answers(&t.b, remove, "ROW 2\nDONE 1\n");
+    answers(&t.b, "rollback", "");
+    answers(&t.a, remove, "ROW 2\nDONE 1\n");
+    answers(&t.a, "commit", "");
+    settle(&t.a);
+    const char *update = "update top (1) q with (readpast) set state = 2"
+                         " output inserted.id where state = 1";
+    answers(&t.a, "begin tran", "");
+    answers(&t.a, update, "ROW 2\nDONE 1\n");
+    answers(&t.b, update, "ROW 3\nDONE 1\n");
+    two_close(&t);
+}
+
+static void repeatable_read_keeps_what_it_has_read(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.a,
+            "set transaction isolation level repeatable read begin tran\n"
+            "select v from t where id = 1",
+            "ROW 10\nDONE 1\n");
+    answers(&t.b, "select v from t where id = 1", "ROW 10\nDONE 1\n");
+    answers(&t.b, "update t set v = 21 where id = 2", "DONE 1\n");
+    answers(&t.b, "insert t values (4,40,400)", "DONE 1\n"); /* a phantom */
+    settle(&t.b);
+    later_start(&l, &t.b, "update t set v = 11 where id = 1");
+    answers(&t.a, "select id, v from t where id in (1,4) order by id",
+            "ROW 1|10\nROW 4|40\nDONE 2\n");
+    answers(&t.a, "commit", "");
+    later_end(&l, "DONE 1\n");
+    two_close(&t);
+}
+
+static void serializable_keeps_others_from_making_rows_it_looked_for(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.a,
+            "set transaction isolation level serializable begin tran\n"
+            "select v from t where id = 9",
+            "DONE 0\n");
+    answers(&t.b, "insert t values (8,80,800) update t set v = 21 where id = 2",
+            "DONE 1\nDONE 1\n"); /* an idle session stops nobody else */
+    later_start(&l, &t.b, "insert t values (9,90,900)");
+    answers(&t.a, "select v from t where id = 9", "DONE 0\n");
+    answers(&t.a, "commit", "");
+    later_end(&l, "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "begin tran select v from t where u = 900", "ROW 90\nDONE 1\n");
+    later_start(&l, &t.b, "update t set v = 91 where id = 9"); /* found by its other key */
+    answers(&t.a, "commit begin tran", "");
+    later_end(&l, "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "select count(*) from h where b = 'one'", "ROW 1\nDONE 1\n");
+    later_start(&l, &t.b, "insert h values (3,'one')");
+    answers(&t.a, "select count(*) from h where b = 'one'", "ROW 1\nDONE 1\n");
+    answers(&t.a, "commit", "");
+    later_end(&l, "DONE 1\n");
+    two_close(&t);
+}
+
+static void an_upsert_under_holdlock_is_had_by_one_at_a_time(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.a, "begin tran", "");
+    answers(&t.a,
+            "if not exists (select * from t with (updlock, holdlock) where id = 7)\n"
+            "insert t values (7,70,700)",
+            "DONE 1\n");
+    later_start(&l, &t.b,
+                "begin tran if not exists (select * from t with (updlock, holdlock) where id = 7)\n"
+                "insert t values (7,71,701) else update t set v = v + 1 where id = 7 commit");
+    answers(&t.a, "commit", "");
+    later_end(&l, "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "select v from t where id = 7", "ROW 71\nDONE 1\n");
+    const char *merge = "merge t with (holdlock) using (select 6 as id) s on t.id = s.id"
+                        " when matched then update set v = v + 1"
+                        " when not matched then insert values (s.id, 60, 600);";
+    answers(&t.a, "begin tran", "");
+    answers(&t.a, merge, "DONE 1\n");
+    later_start(&l, &t.b, merge);
+    answers(&t.a, "commit", "");
+    later_end(&l, "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "select v from t where id = 6", "ROW 61\nDONE 1\n");
+    two_close(&t);
+}
+
+static void table_locks_wait_for_everybody(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.a, "begin tran select count(*) from t with (tablockx)", "ROW 3\nDONE 1\n");
+    answers(&t.b, "select count(*) from t", "ROW 3\nDONE 1\n");
+    later_start(&l, &t.b, "update t set v = 21 where id = 2");
+    answers(&t.a, "commit", "");
+    later_end(&l, "DONE 1\n");
+    answers(&t.a, "begin tran update t set v = 22 where id = 2", "DONE 1\n");
+    later_start(&l, &t.b, "select v from t with (tablock) where id = 2");
+    answers(&t.a, "commit", "");
+    later_end(&l, "ROW 22\nDONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "begin tran select v from t with (tablock) where id = 2", "ROW 22\nDONE 1\n");
+    answers(&t.b, "update t set v = 23 where id = 2", "DONE 1\n"); /* that lock was brief */
+    two_close(&t);
+}
+
+static void rows_of_heaps_and_variables_survive_a_wait(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.a, "begin tran update h set b = 'ten' where a = 1", "DONE 1\n");
+    later_start(&l, &t.b,
+                "declare @s varchar(100) = '' select @s = @s + b + ';' from h with (xlock)"
+                " order by a desc select @s");
+    answers(&t.a, "commit", "");
+    later_end(&l, "ROW two;ten;\nDONE 1\n");
+    two_close(&t);
+}
+
+static void snapshot_cannot_begin_within_another_level(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, setup_sql);
+    answers(&t.a, "begin tran select v from t where id = 1", "ROW 10\nDONE 1\n");
+    const char *out = run(&t.a, "set transaction isolation level snapshot select v from t");
+    assert_non_null(strstr(out, "MSG 3951 16 1"));
+    answers(&t.a, "select @@trancount", "ROW 0\nDONE 1\n");
+    answers(&t.a, "begin tran select v from t where id = 1", "ROW 10\nDONE 1\n");
+    answers(&t.a, "set transaction isolation level read committed select v from t where id = 2",
+            "ROW 20\nDONE 1\n");
+    answers(&t.a, "set transaction isolation level snapshot select v from t where id = 3 commit",
+            "ROW 30\nDONE 1\n");
+    two_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(updlock_keeps_writers_and_others_like_it_off_that_row_alone),
+        cmocka_unit_test(nowait_fails_at_once),
+        cmocka_unit_test(readpast_leaves_out_what_others_have),
+        cmocka_unit_test(a_queue_hands_out_each_row_once),
+        cmocka_unit_test(repeatable_read_keeps_what_it_has_read),
+        cmocka_unit_test(serializable_keeps_others_from_making_rows_it_looked_for),
+        cmocka_unit_test(an_upsert_under_holdlock_is_had_by_one_at_a_time),
+        cmocka_unit_test(table_locks_wait_for_everybody),
+        cmocka_unit_test(rows_of_heaps_and_variables_survive_a_wait),
+        cmocka_unit_test(snapshot_cannot_begin_within_another_level),
+    };
+    return cmocka_run_group_tests_name("engine/locking", tests, NULL, NULL);
+}
