@@ -1,5 +1,8 @@
-/* run_dbcc.c - DBCC: CHECKDB, CHECKTABLE, CHECKIDENT, and commands that have nothing to do here. */
+/* run_dbcc.c - DBCC: CHECKDB, CHECKTABLE, CHECKIDENT, USEROPTIONS, and commands that have nothing
+ * to do here. */
 #include <stdio.h>
+#include "codec/collation.h"
+#include "codec/datetime.h"
 #include "frame.h"
 #include "sysview_int.h"
 #include "temp_int.h"
@@ -14,6 +17,7 @@ struct dbcc {
     struct qr_err *err;
     bool quiet; /* WITH NO_INFOMSGS */
     int problems;
+    uint64_t rows; /* sent */
 };
 
 static bool has_option(const struct qr_ast_dbcc *stmt, const char *name)
@@ -366,6 +370,80 @@ static enum qr_status checkident(struct dbcc *d)
     return qri_tran_statement_end(d->session, status, d->err);
 }
 
+/* ---- USEROPTIONS ---- */
+
+static enum qr_status tell_option(struct dbcc *d, const char *name, const char *value)
+{
+    const struct qr_sink *sink = d->session->sink;
+    if (value == NULL)
+        return qr_fail(d->err, QR_NOMEM, "list options");
+    struct qr_value row[] = {qr_value_text(name, strlen(name)),
+                             qr_value_text(value, strlen(value))};
+    d->rows++;
+    return sink->row(sink->ctx, row, 2);
+}
+
+static enum qr_status tell_number(struct dbcc *d, const char *name, int number)
+{
+    return tell_option(d, name, qr_arena_printf(&d->frame->arena, "%d", number));
+}
+
+static enum qr_status tell_switches(struct dbcc *d)
+{
+    const struct qri_options *o = &d->session->options;
+    const struct {
+        const char *name;
+        bool is_on;
+    } switches[] = {
+        {"quoted_identifier", o->quoted_identifier},
+        {"arithabort", o->arithabort},
+        {"nocount", o->nocount},
+        {"xact_abort", o->xact_abort},
+        {"implicit_transactions", o->implicit_transactions},
+        {"cursor_close_on_commit", o->cursor_close_on_commit},
+        {"ansi_null_dflt_on", o->ansi_null_dflt_on},
+        {"ansi_null_dflt_off", o->ansi_null_dflt_off},
+        {"ansi_warnings", o->ansi_warnings},
+        {"ansi_padding", o->ansi_padding},
+        {"ansi_nulls", o->ansi_nulls},
+        {"concat_null_yields_null", o->concat_null_yields_null},
+        {"numeric_roundabort", o->numeric_roundabort},
+    };
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++)
+        if (switches[i].is_on)
+            QR_TRY(tell_option(d, switches[i].name, "SET"));
+    return QR_OK;
+}
+
+static enum qr_status useroptions(struct dbcc *d)
+{
+    static const char *const formats[] = {[QR_MDY] = "mdy", [QR_DMY] = "dmy", [QR_YMD] = "ymd",
+                                          [QR_YDM] = "ydm", [QR_MYD] = "myd", [QR_DYM] = "dym"};
+    static const char *const levels[] = {"",
+                                         "read uncommitted",
+                                         "read committed snapshot", /* as the database is set */
+                                         "repeatable read",
+                                         "serializable",
+                                         "snapshot"};
+    const struct qri_options *o = &d->session->options;
+    const struct qr_sink *sink = d->session->sink;
+    struct qr_plan_column columns[2] = {{.name = qr_str("Set Option")}, {.name = qr_str("Value")}};
+    for (size_t i = 0; i < 2; i++) {
+        columns[i].type = qr_type_sized(QR_TYPE_NVARCHAR, 128);
+        columns[i].type.collation = QR_COLLATION_DEFAULT;
+        columns[i].flags = QR_COLUMN_NULLABLE;
+    }
+    QR_TRY(sink->columns(sink->ctx, columns, 2, NULL, 0));
+    d->session->result_open = true;
+    QR_TRY(tell_number(d, "textsize", o->textsize));
+    QR_TRY(tell_option(d, "language", o->language));
+    QR_TRY(tell_option(d, "dateformat", formats[o->dateformat]));
+    QR_TRY(tell_number(d, "datefirst", o->datefirst));
+    QR_TRY(tell_number(d, "lock_timeout", o->lock_timeout_ms));
+    QR_TRY(tell_switches(d));
+    return tell_option(d, "isolation level", levels[o->isolation]);
+}
+
 /* ---- which ---- */
 
 static enum qr_status nothing(struct dbcc *d)
@@ -383,6 +461,7 @@ static const struct command {
     {"CHECKDB",          checkdb,    true },
     {"CHECKTABLE",       checktable, true },
     {"CHECKIDENT",       checkident, true },
+    {"USEROPTIONS",      useroptions, true },
     {"TRACEON",          nothing,    false},
     {"TRACEOFF",         nothing,    false},
     {"FREEPROCCACHE",    nothing,    true },
@@ -402,6 +481,8 @@ enum qr_status qri_run_dbcc(struct qri_frame *frame, const struct qri_op *op, st
             continue;
         qri_session_refresh_catalog(session);
         QR_TRY(commands[i].run(&d));
+        if (d.rows > 0)
+            QR_TRY(qri_send_done(session, true, d.rows, false, COMMAND_DBCC));
         if (!(d.quiet && commands[i].is_quiet))
             QR_TRY(qri_inform(session, 2528));
         session->error = 0;

@@ -103,7 +103,10 @@ void qri_session_clear(struct qr_session *session, bool keep_tran)
     qri_temp_drop_all(session);
     qri_context_clear(session);
     qri_applocks_release(session);
+    uint8_t isolation = session->options.isolation;
     session->options = session->login_options;
+    if (session->tran.count > 0) /* a transaction that was kept goes on as it was */
+        session->options.isolation = isolation;
     session->rowcount = 0;
     session->error = 0;
     session->fetch_status = 0;

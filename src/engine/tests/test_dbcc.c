@@ -48,6 +48,27 @@ static const struct batch batches[] = {
      "MSG 2501 16 45 line 1: Cannot find a table or object with the name \"nosuch\"."
      " Check the system catalog.\n"
      "DONE error\n"},
+    {"set transaction isolation level repeatable read set nocount on dbcc useroptions",
+     "COLS Set Option nvarchar(128), Value nvarchar(128)\n"
+     "ROW textsize|2147483647\n"
+     "ROW language|us_english\n"
+     "ROW dateformat|mdy\n"
+     "ROW datefirst|7\n"
+     "ROW lock_timeout|-1\n"
+     "ROW quoted_identifier|SET\n"
+     "ROW arithabort|SET\n"
+     "ROW nocount|SET\n"
+     "ROW ansi_null_dflt_on|SET\n"
+     "ROW ansi_warnings|SET\n"
+     "ROW ansi_padding|SET\n"
+     "ROW ansi_nulls|SET\n"
+     "ROW concat_null_yields_null|SET\n"
+     "ROW isolation level|repeatable read\n"
+     "DONE 14\n"
+     "INFO 2528: DBCC execution completed. If DBCC printed error messages, contact your"
+     " system administrator.\n"
+     "DONE\n"},
+    {"set transaction isolation level read committed set nocount off", ""},
     {"dbcc checkident('k')",
      "INFO 7998: Checking identity information: current identity value '2', current"
      " column value '2'.\n"

@@ -231,6 +231,78 @@ static void snapshot_cannot_begin_within_another_level(void **state)
     two_close(&t);
 }
 
+/* SELECT's level as the session has it now. */
+static const char level_sql[] =
+    "select transaction_isolation_level from sys.dm_exec_sessions where session_id = @@spid";
+
+static void a_level_lasts_as_long_as_its_scope(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, setup_sql);
+    (void)run(&t.a, "create procedure p as begin\n"
+                    "set transaction isolation level serializable\n"
+                    "select v from t where id = 9\n"
+                    "end");
+    answers(&t.a, level_sql, "ROW 2\nDONE 1\n");
+    (void)run(&t.a, "begin tran exec p");
+    answers(&t.a, level_sql, "ROW 2\nDONE 1\n");
+    answers(&t.b, "set lock_timeout 0", ""); /* what it has locked stays locked */
+    assert_non_null(strstr(run(&t.b, "insert t values (9,90,900)"), "MSG 1222"));
+    (void)run(&t.a, "commit exec('set transaction isolation level snapshot')");
+    answers(&t.a, level_sql, "ROW 2\nDONE 1\n");
+    static const char *const words[] = {"read uncommitted", "read committed", "repeatable read",
+                                        "serializable", "snapshot"};
+    for (int i = 0; i < 5; i++) {
+        char sql[100], want[40];
+        snprintf(sql, sizeof sql, "set transaction isolation level %s", words[i]);
+        snprintf(want, sizeof want, "ROW %d\nDONE 1\n", i + 1);
+        answers(&t.a, sql, "");
+        answers(&t.a, level_sql, want);
+    }
+    two_close(&t);
+}
+
+static void a_reset_goes_back_to_read_committed_unless_its_transaction_goes_on(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, setup_sql);
+    answers(&t.a, "set transaction isolation level serializable begin tran", "");
+    assert_int_equal(qr_session_reset(t.a.session, true, client_sink(&t.a)), QR_OK);
+    answers(&t.a, level_sql, "ROW 4\nDONE 1\n");
+    assert_int_equal(qr_session_reset(t.a.session, false, client_sink(&t.a)), QR_OK);
+    answers(&t.a, level_sql, "ROW 2\nDONE 1\n");
+    answers(&t.a, "select @@trancount", "ROW 0\nDONE 1\n");
+    two_close(&t);
+}
+
+static void the_victim_of_a_deadlock_has_the_lowest_priority(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.a, "set deadlock_priority high begin tran update t set v = 1 where id = 1",
+            "DONE 1\n");
+    answers(&t.b,
+            "set deadlock_priority 4 begin tran update t set v = 2 where id = 2\n"
+            "update t set v = 3 where id = 3",
+            "DONE 1\nDONE 1\n");
+    later_start(&l, &t.b,
+                "update t set v = 5 where id = 1"); /* it has done more, but counts less */
+    answers(&t.a, "update t set v = 4 where id = 2", "DONE 1\n");
+    later_end(&l, "MSG 1205 13");
+    answers(&t.a, "commit", "");
+    settle(&t.a);
+    answers(&t.b, "select @@trancount, v from t order by id",
+            "ROW 0|1\nROW 0|4\nROW 0|30\nDONE 3\n");
+    answers(&t.a, "set deadlock_priority 11",
+            "MSG 155 15 1 line 1: '11' is not a recognized DEADLOCK_PRIORITY option.\nDONE error\n");
+    answers(&t.a, "set deadlock_priority -10 set deadlock_priority low", "");
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +316,9 @@ int main(void)
         cmocka_unit_test(table_locks_wait_for_everybody),
         cmocka_unit_test(rows_of_heaps_and_variables_survive_a_wait),
         cmocka_unit_test(snapshot_cannot_begin_within_another_level),
+        cmocka_unit_test(the_victim_of_a_deadlock_has_the_lowest_priority),
+        cmocka_unit_test(a_level_lasts_as_long_as_its_scope),
+        cmocka_unit_test(a_reset_goes_back_to_read_committed_unless_its_transaction_goes_on),
     };
     return cmocka_run_group_tests_name("engine/locking", tests, NULL, NULL);
 }
