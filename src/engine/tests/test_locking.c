@@ -298,7 +298,7 @@ static void the_victim_of_a_deadlock_has_the_lowest_priority(void **state)
     answers(&t.b, "select @@trancount, v from t order by id",
             "ROW 0|1\nROW 0|4\nROW 0|30\nDONE 3\n");
     answers(&t.a, "set deadlock_priority 11",
-            "MSG 155 15 1 line 1: '11' is not a recognized DEADLOCK_PRIORITY option.\nDONE error\n");
+            "MSG 155 15 2 line 1: '11' is not a recognized DEADLOCK_PRIORITY option.\nDONE error\n");
     answers(&t.a, "set deadlock_priority -10 set deadlock_priority low", "");
     two_close(&t);
 }
