@@ -144,8 +144,11 @@ class Client:
             yield "connect", None
         if level != self.level:
             reply = yield "sql", f"SET TRANSACTION ISOLATION LEVEL {wire.LEVELS[level]}"
-            if reply.errors:
+            if reply.errors and not self.window.disturbed:
                 raise NotImplementedError(repr(reply.errors[0]))
+            if reply.errors:
+                yield from self.give_up(reply)
+                return
             self.level = level
         form = self.dice.random()
         txn = Txn(self.number, level, time.monotonic_ns(), state=FAIL)
