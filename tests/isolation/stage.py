@@ -107,7 +107,7 @@ class Run:
                 "before": lambda a, b: of[a].issued < of[b].issued,
                 "after": lambda a, b: of[a].issued > of[b].ended > 0,
                 "ended": lambda a, b: 0 < of[a].ended < of[b].issued,
-                "waited": [n for n, o in of.items() if o.blocked],
+                "waited": [n for n, o in of.items() if not o.free],
                 "victims": sum(1205 in o.errors for o in of.values()),
                 "all": all, "any": any, "sum": sum, "len": len, "set": set, "sorted": sorted,
                 "min": min, "max": max, "range": range, "abs": abs, "bool": bool, "int": int,
