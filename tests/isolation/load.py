@@ -165,7 +165,7 @@ class Client:
             return
         for request in self.statements(5):
             yield "pause", self.dice.expovariate(1 / self.window.think)
-            if self.dice.random() < 0.04 and not (yield from self.undone()):
+            if self.dice.random() < 0.04 and not (yield from self.undone(txn)):
                 return
             statement = Statement(time.monotonic_ns(), None, request.writes)
             txn.statements.append(statement)
@@ -181,9 +181,11 @@ class Client:
         reply = yield ("sql", "COMMIT") if self.dice.random() < 0.5 else ("tm", "commit")
         yield from self.settle(txn, reply)
 
-    def undone(self):
-        """Something is appended and rolled back to a savepoint: a transaction of its own that failed."""
+    def undone(self, txn):
+        """Something is appended and rolled back to a savepoint: a transaction of its own that failed. To
+        `txn` it is a statement that may have been its first, with which its snapshot began."""
         request = make_append(self.window.keys, next(self.window.values))
+        txn.statements.append(Statement(time.monotonic_ns(), None, []))
         self.window.txns.append(Txn(self.number, self.level, time.monotonic_ns(), [
             Statement(time.monotonic_ns(), None, request.writes)], FAIL))
         for text in (f"SAVE TRAN s; {request.sql}", "ROLLBACK TRAN s"):
