@@ -170,7 +170,8 @@ enum qr_status qri_status_disk(const char *data_dir, json_t **ret_list, struct q
     } parts[] = {
         {"databases", "databases that have files"},   {"log", "commits of Hyperscale databases"},
         {"blob", "Hyperscale databases and backups"}, {"page", "copies of pages"},
-        {"compute", "caches of compute nodes"},       {"meta", "metadata"}};
+        {"compute", "caches of compute nodes"},       {"meta", "metadata"},
+        {"regions", "data of other regions"}};
     struct statvfs fs;
     char path[PATH_BYTES];
     json_t *list = json_array();

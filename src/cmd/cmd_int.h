@@ -19,8 +19,8 @@
 
 struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
-    const char *log_level, *blob, *blob_credential_file, *geo_blob, *geo_blob_credential_file,
-        *landing_zone, *role, *name, *run_dir;
+    const char *region_roots, *log_level, *blob, *blob_credential_file, *geo_blob,
+        *geo_blob_credential_file, *landing_zone, *role, *name, *run_dir;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent;
@@ -69,7 +69,8 @@ QR_NODISCARD enum qr_status qri_machine_address(const char *option, const char *
  *   tmp/                  emptied at every start */
 struct qri_datadir {
     struct qr_env *env;
-    const char *path; /* absolute */
+    const char *path;         /* absolute */
+    const char *region_roots; /* as --region-roots; NULL: not said */
     struct qr_file *lock;
 };
 /* Makes the directory and what is in it, and takes the lock: QR_LOCKED if another process has it.
@@ -78,6 +79,18 @@ QR_NODISCARD enum qr_status qri_datadir_open(struct qr_env *env, const char *pat
                                              struct qr_arena *arena, struct qri_datadir *ret_dir,
                                              struct qr_err *err);
 void qri_datadir_close(struct qri_datadir *dir);
+/* Makes the directories of the other regions (ctl/place.h); QR_INVALID for --region-roots that are
+ * none. */
+QR_NODISCARD enum qr_status qri_datadir_regions(const struct qri_datadir *dir,
+                                                struct qr_arena *arena, struct qr_err *err);
+/* Where the data of a region are; NULL if out of memory. */
+const char *qri_region_root(const struct qri_datadir *dir, struct qr_arena *arena, uint32_t region);
+/* The directory of a database's files; `name` begins with its timeline, which tells the region. */
+const char *qri_database_path(const struct qri_datadir *dir, struct qr_arena *arena,
+                              const char *name);
+/* The URL of the store of a region's objects, beside --blob ("": not given). */
+const char *qri_region_blob(const struct qri_datadir *dir, struct qr_arena *arena, const char *blob,
+                            uint32_t region);
 /* `path` joined with up to two names, in the arena; NULL if out of memory. */
 const char *qri_datadir_path(const struct qri_datadir *dir, struct qr_arena *arena,
                              const char *folder, const char *name);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cmd_int.h"
+#include "ctl/place.h"
 #include "gateway/cert.h"
 #include "base/banned.h"
 
@@ -131,6 +132,38 @@ enum qr_status qri_datadir_open(struct qr_env *env, const char *path, struct qr_
     else
         *ret_dir = dir;
     return status;
+}
+
+/* ---- regions ---- */
+
+static enum qr_status check_roots(const char *roots, struct qr_err *err)
+{
+    for (const char *at = roots == NULL ? "" : roots; *at != '\0';) {
+        size_t n = strcspn(at, ","), of_name = strcspn(at, "=,");
+        uint32_t region = qr_place_region(qr_str_n(at, of_name));
+        if (of_name + 1 >= n || region == 0 || at[of_name + 1] != '/')
+            return qr_fail(err, QR_INVALID,
+                           "--region-roots is NAME=DIR,..., with the names of regions but the "
+                           "first ('%s') and absolute paths",
+                           qr_place_region_name(0));
+        at += n;
+        at += *at == ',';
+    }
+    return QR_OK;
+}
+
+enum qr_status qri_datadir_regions(const struct qri_datadir *dir, struct qr_arena *arena,
+                                   struct qr_err *err)
+{
+    QR_TRY(check_roots(dir->region_roots, err));
+    for (uint32_t i = 1; i < QR_PLACE_REGIONS; i++) {
+        const char *root = qri_region_root(dir, arena, i), *path;
+        path = root == NULL ? NULL : qr_arena_printf(arena, "%s/databases", root);
+        if (path == NULL)
+            return qr_fail(err, QR_NOMEM, "make the directory of a region");
+        QR_TRY(qr_wrap(err, make_path(dir->env, path, err), "make the directory '%s'", path));
+    }
+    return QR_OK;
 }
 
 void qri_datadir_close(struct qri_datadir *dir)

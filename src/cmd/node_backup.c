@@ -252,8 +252,8 @@ enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row
     struct qr_restored restored;
     struct qr_backup_place place = qri_backup_place(node, geo, source->timeline, prefix);
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
-    const char *path = qri_datadir_path(o->dir, &arena, "databases", row->timeline);
-    const char *was = qri_datadir_path(o->dir, &arena, "databases", source->timeline);
+    const char *path = qri_database_path(o->dir, &arena, row->timeline);
+    const char *was = qri_database_path(o->dir, &arena, source->timeline);
     enum qr_status status =
         path == NULL || was == NULL ? qr_fail(err, QR_NOMEM, "copy a database") : QR_OK;
     if (status == QR_OK && place.blob == NULL)

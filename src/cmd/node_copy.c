@@ -31,7 +31,7 @@ const char *qri_copy_path(const struct qri_datadir *dir, struct qr_arena *arena,
     const char *name = row->timeline;
     if (member != 0)
         name = qr_arena_printf(arena, "%s.r%u", row->timeline, member);
-    return name == NULL ? NULL : qri_datadir_path(dir, arena, "databases", name);
+    return name == NULL ? NULL : qri_database_path(dir, arena, name);
 }
 
 /* ---- the record ---- */

@@ -98,8 +98,7 @@ static bool look(struct move *m, int64_t wait_ns)
 static const char *path_of(struct qri_node *node, struct qr_arena *arena,
                            const struct qr_database_row *row, struct qr_err *err)
 {
-    const char *path =
-        qri_datadir_path(qri_node_options_of(node)->dir, arena, "databases", row->timeline);
+    const char *path = qri_database_path(qri_node_options_of(node)->dir, arena, row->timeline);
     if (path == NULL)
         (void)qr_fail(err, QR_NOMEM, "move a database");
     return path;

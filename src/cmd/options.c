@@ -54,6 +54,11 @@ static const struct qr_option rows[] = {
     {"blob-credential-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "file with `key=BASE64` or `sas=QUERY` for --blob",
      offsetof(struct qri_settings, blob_credential_file)},
+    {"region-roots", "NAME=DIR,...", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "where the data of logical servers in regions but eastus lie: an absolute path for each "
+     "region; "
+     "regions/NAME in the data directory if not given",
+     offsetof(struct qri_settings, region_roots)},
     {"geo-blob", "URL", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "a second store, for copies of the backups of databases whose backup storage redundancy is "
      "Geo or "

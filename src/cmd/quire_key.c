@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "cmd_int.h"
 #include "crypt/keyring.h"
+#include "ctl/place.h"
 #include "quire_int.h"
 #include "base/banned.h"
 
@@ -15,13 +16,14 @@ enum { PATH_BYTES = 4096, EXIT_USAGE = 2, CREDENTIAL_BYTES_MAX = 4096 };
 
 struct words {
     const char *data_dir, *server_key_file, *blob, *blob_credential_file, *geo_blob,
-        *geo_blob_credential_file;
+        *geo_blob_credential_file, *region_roots;
 };
 
 struct rotation {
     struct qr_env *env;
     struct qr_arena arena;
     struct qri_datadir dir;
+    const char *root; /* of the region that is walked over */
     struct qr_file *children;
     const struct words *words;
     struct qr_server_key *key;
@@ -34,6 +36,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: quire key rotate [--data-dir DIR] [--server-key-file FILE]\n"
                     "                        [--blob URL [--blob-credential-file FILE]]\n"
+                    "                        [--region-roots NAME=DIR,...]\n"
                     "                        [--geo-blob URL [--geo-blob-credential-file FILE]]\n"
                     "       quire key id     [--data-dir DIR] [--server-key-file FILE]\n"
                     "The server must be stopped for a rotation; the options are those that it is "
@@ -43,7 +46,7 @@ static int usage(void)
 
 static bool take_words(int argc, char **argv, struct words *words)
 {
-    *words = (struct words){"data-dir", "", "", "", "", ""};
+    *words = (struct words){"data-dir", "", "", "", "", "", ""};
     const struct {
         const char *name;
         const char **value;
@@ -52,7 +55,8 @@ static bool take_words(int argc, char **argv, struct words *words)
                 {"--blob", &words->blob},
                 {"--blob-credential-file", &words->blob_credential_file},
                 {"--geo-blob", &words->geo_blob},
-                {"--geo-blob-credential-file", &words->geo_blob_credential_file}};
+                {"--geo-blob-credential-file", &words->geo_blob_credential_file},
+                {"--region-roots", &words->region_roots}};
     for (int i = 0; i < argc; i += 2) {
         size_t k = 0;
         while (k < sizeof rows / sizeof rows[0] && strcmp(argv[i], rows[k].name) != 0)
@@ -92,7 +96,7 @@ static enum qr_status rewrap_file(struct rotation *r, const char *path, struct q
 
 static bool rewrap_in(struct rotation *r, const char *folder, const char *name)
 {
-    const char *path = qr_arena_printf(&r->arena, "%s/%s/%s/key", r->dir.path, folder, name);
+    const char *path = qr_arena_printf(&r->arena, "%s/%s/%s/key", r->root, folder, name);
     r->status =
         path == NULL ? qr_fail(r->err, QR_NOMEM, "wrap keys again") : rewrap_file(r, path, r->err);
     return r->status == QR_OK;
@@ -114,17 +118,20 @@ static enum qr_status rewrap_files(struct rotation *r, struct qr_err *err)
         const char *folder;
         qr_env_list_fn *each;
     } folders[] = {{"databases", rewrap_database}, {"compute", rewrap_cache}};
+    enum { COUNT = sizeof folders / sizeof folders[0] };
     const char *journal = qri_datadir_path(&r->dir, &r->arena, "log", "key");
     if (journal == NULL)
         return qr_fail(err, QR_NOMEM, "wrap keys again");
     QR_TRY(rewrap_file(r, journal, err));
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        const char *path = qri_datadir_path(&r->dir, &r->arena, folders[i].folder, NULL);
+    for (size_t i = 0; i < QR_PLACE_REGIONS * COUNT; i++) {
+        const char *folder = folders[i % COUNT].folder, *path;
+        r->root = qri_region_root(&r->dir, &r->arena, (uint32_t)(i / COUNT));
+        path = r->root == NULL ? NULL : qr_arena_printf(&r->arena, "%s/%s", r->root, folder);
         if (path == NULL)
             return qr_fail(err, QR_NOMEM, "wrap keys again");
         r->status = QR_OK;
         r->err = err;
-        enum qr_status status = qr_env_list(r->env, path, folders[i].each, r, err);
+        enum qr_status status = qr_env_list(r->env, path, folders[i % COUNT].each, r, err);
         if (status == QR_NOT_FOUND)
             qr_err_reset(err);
         else
@@ -176,9 +183,10 @@ static enum qr_status rotate(struct rotation *r, struct qr_err *err)
     QR_TRY(qr_server_key_open(r->env, path, false, &r->key, err));
     QR_TRY(rewrap_files(r, err));
     const struct words *w = r->words;
-    const char *url =
-        *w->blob != '\0' ? w->blob : qr_arena_printf(&r->arena, "file://%s/blob", r->dir.path);
-    QR_TRY(rewrap_objects(r, url, w->blob_credential_file, err));
+    for (uint32_t i = 0; i < QR_PLACE_REGIONS; i++) {
+        const char *url = qri_region_blob(&r->dir, &r->arena, w->blob, i);
+        QR_TRY(rewrap_objects(r, url, w->blob_credential_file, err));
+    }
     if (*w->geo_blob != '\0')
         QR_TRY(rewrap_objects(r, w->geo_blob, w->geo_blob_credential_file, err));
     QR_TRY(qri_datadir_key_note(&r->dir, &r->arena, r->key, err));

@@ -8,13 +8,14 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "blob/blob.h"
+#include "blob/regions.h"
 #include "cmd_int.h"
+#include "ctl/place.h"
 #include "env/thread.h"
 #include "vfs/conn.h"
 #include "base/banned.h"
 
-enum { CREDENTIAL_BYTES_MAX = 4096, URL_BYTES_MAX = 4096 };
+enum { CREDENTIAL_BYTES_MAX = 4096 };
 static const int64_t REGISTER_NS = INT64_C(10) * 1000000000;
 
 const char *qri_role_address(const struct qri_role *role, const char *name, const char *ending)
@@ -131,12 +132,21 @@ static enum qr_status open_blob(struct qri_role *role, const char *url, const ch
 enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob, struct qr_err *err)
 {
     const struct qri_settings *settings = role->settings;
-    char url[URL_BYTES_MAX];
-    int n = *settings->blob != '\0' ? snprintf(url, sizeof url, "%s", settings->blob)
-                                    : snprintf(url, sizeof url, "file://%s/blob", role->dir.path);
-    if (n < 0 || (size_t)n >= sizeof url)
-        return qr_fail(err, QR_TOO_BIG, "--blob: the URL is too long");
-    return open_blob(role, url, settings->blob_credential_file, ret_blob, err);
+    struct qr_blob *stores[QR_PLACE_REGIONS];
+    enum qr_status status = QR_OK;
+    size_t count = 0;
+    while (count < QR_PLACE_REGIONS && status == QR_OK) {
+        const char *url = qri_region_blob(&role->dir, role->arena, settings->blob, (uint32_t)count);
+        status = url == NULL
+                     ? qr_fail(err, QR_NOMEM, "open the blob store")
+                     : open_blob(role, url, settings->blob_credential_file, &stores[count], err);
+        count += status == QR_OK;
+    }
+    if (status == QR_OK)
+        return qr_blob_regions(stores, count, ret_blob, err);
+    while (count > 0)
+        qr_blob_close(stores[--count]);
+    return status;
 }
 
 void qri_role_geo_blob(struct qri_role *role, struct qr_blob **ret_blob)
@@ -300,9 +310,12 @@ static enum qr_status open_role(struct qri_role *role, struct qr_err *err)
     const struct qri_settings *settings = role->settings;
     if (*settings->join != '\0') {
         QR_TRY(qri_datadir_open(role->env, settings->data_dir, role->arena, &role->dir, err));
+        role->dir.region_roots = settings->region_roots;
+        QR_TRY(qri_datadir_regions(&role->dir, role->arena, err));
         return qri_role_join(role, err);
     }
     role->dir.path = real_path(role);
+    role->dir.region_roots = settings->region_roots;
     if (role->dir.path == NULL)
         return qr_fail(err, QR_NOT_FOUND, "there is no data directory '%s'", settings->data_dir);
     if (*settings->advertise != '\0') {

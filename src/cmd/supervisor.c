@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "blob/blob.h"
 #include "cmd_int.h"
+#include "ctl/place.h"
 #include "ctl/control.h"
 #include "ctl/slo.h"
 #include "super/super.h"
@@ -133,6 +134,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--admin-login", qr_registry_first_login(s->registry));
     add_text(&args, "--blob", settings->blob);
     add_text(&args, "--blob-credential-file", settings->blob_credential_file);
+    add_text(&args, "--region-roots", settings->region_roots);
     add_text(&args, "--geo-blob", settings->geo_blob);
     add_text(&args, "--geo-blob-credential-file", settings->geo_blob_credential_file);
     add_text(&args, "--landing-zone", settings->landing_zone);
@@ -294,15 +296,15 @@ static enum qr_status make_certificate(struct supervisor *s, struct qr_err *err)
 /* The directory that log service and page server share is made before both find it missing. */
 static enum qr_status make_blob(struct supervisor *s, struct qr_err *err)
 {
-    struct qr_blob *blob = NULL;
-    const char *url = qr_arena_printf(s->arena, "file://%s/blob", s->dir.path);
-    if (*s->settings->blob != '\0')
-        url = s->settings->blob;
-    if (url == NULL)
-        return qr_fail(err, QR_NOMEM, "open the blob store");
-    if (strncmp(url, "file:", 5) == 0)
-        QR_TRY(qr_blob_open(s->env, NULL, url, "", &blob, err));
-    qr_blob_close(blob);
+    for (uint32_t i = 0; i < QR_PLACE_REGIONS; i++) {
+        struct qr_blob *blob = NULL;
+        const char *url = qri_region_blob(&s->dir, s->arena, s->settings->blob, i);
+        if (url == NULL)
+            return qr_fail(err, QR_NOMEM, "open the blob store");
+        if (strncmp(url, "file:", 5) == 0)
+            QR_TRY(qr_blob_open(s->env, NULL, url, "", &blob, err));
+        qr_blob_close(blob);
+    }
     return QR_OK;
 }
 
@@ -311,6 +313,8 @@ static enum qr_status start(struct supervisor *s, struct qr_err *err)
     const struct qri_settings *settings = s->settings;
     int64_t until = qr_env_mono_ns(s->env) + START_S * INT64_C(1000000000);
     QR_TRY(qri_datadir_open(s->env, settings->data_dir, s->arena, &s->dir, err));
+    s->dir.region_roots = settings->region_roots;
+    QR_TRY(qri_datadir_regions(&s->dir, s->arena, err));
     QR_TRY(listen_at(s, settings->tds_port, &s->tds_fd, &s->tds_port, err));
     QR_TRY(listen_at(s, settings->https_port, &s->https_fd, &s->https_port, err));
     QR_TRY(open_super(s, err)); /* from here on no process of an earlier start is left */

@@ -258,6 +258,8 @@ QR_NODISCARD enum qr_status qri_docs_server_in(struct qr_control *control, struc
                                                uint32_t *after,
                                                char dst[QR_SERVER_NAME_BYTES_MAX + 1],
                                                struct qr_err *err);
+/* The number of the region that the server is in. */
+uint32_t qri_docs_region_of(struct qr_control *control, uint32_t server);
 /* What is kept about a server beside its document goes. */
 QR_NODISCARD enum qr_status qri_docs_forget_server(struct qr_control *control, struct qr_str name,
                                                    struct qr_err *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "control_int.h"
+#include "ctl/place.h"
 #include "registry_int.h"
 #include "resources_int.h"
 #include "base/banned.h"
@@ -349,6 +350,19 @@ enum qr_status qri_docs_server_in(struct qr_control *control, struct qr_str grou
     return QR_OK;
 }
 
+uint32_t qri_docs_region_of(struct qr_control *control, uint32_t server)
+{
+    char name[QR_SERVER_NAME_BYTES_MAX + 1];
+    json_t *doc = NULL;
+    qr_registry_server_name(control->options.registry, server, name);
+    if (qri_docs_read(control, QR_DOC_SERVER, qr_str(name), &doc, NULL) != QR_OK)
+        return 0; /* the first start: it is made before its document */
+    const char *location = json_string_value(json_object_get(doc, "location"));
+    uint32_t region = location == NULL ? 0 : qr_place_region(qr_str(location));
+    json_decref(doc);
+    return region;
+}
+
 enum qr_status qri_docs_forget_server(struct qr_control *control, struct qr_str name,
                                       struct qr_err *err)
 {
@@ -417,9 +431,6 @@ static enum qr_status put_first(struct qr_control *control, uint8_t kind, const 
 enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err)
 {
     static const char group[] = "myResourceGroup";
-    static const struct {
-        const char *name, *display, *paired;
-    } regions[] = {{"eastus", "East US", "westus"}, {"westus", "West US", "eastus"}};
     struct qr_registry *registry = control->options.registry;
     const char *server = qr_registry_first_name(registry);
     char subscription[QR_GUID_TEXT_BYTES + 1], tenant[QR_GUID_TEXT_BYTES + 1];
@@ -429,12 +440,14 @@ enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err)
                      json_pack("{s:s, s:s, s:s}", "subscriptionId", subscription, "tenantId",
                                tenant, "displayName", "Self-hosted"),
                      err));
-    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++)
-        QR_TRY(put_first(control, QR_DOC_REGION, regions[i].name,
-                         json_pack("{s:s, s:s, s:s, s:s}", "name", regions[i].name, "displayName",
-                                   regions[i].display, "pairedRegion", regions[i].paired, "storage",
-                                   ""),
+    for (uint32_t i = 0; i < QR_PLACE_REGIONS; i++) {
+        const char *name = qr_place_region_name(i);
+        QR_TRY(put_first(control, QR_DOC_REGION, name,
+                         json_pack("{s:s, s:s, s:s, s:s}", "name", name, "displayName",
+                                   qr_place_region_display(i), "pairedRegion",
+                                   qr_place_region_name(i ^ 1), "storage", ""),
                          err));
+    }
     QR_TRY(put_first(control, QR_DOC_GROUP, group,
                      json_pack("{s:s, s:s, s:{}}", "name", group, "location", "eastus", "tags"),
                      err));

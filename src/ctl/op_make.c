@@ -41,8 +41,10 @@ static enum qr_status add_row(struct qr_control *control, struct qri_op *op, uin
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row row;
+    struct qr_database_wish here = *wish;
+    here.region = qri_docs_region_of(control, server);
     QR_TRY(qri_ops_check_server(control, server, err));
-    QR_TRY(qr_registry_add_database(registry, server, name, wish, &row, err));
+    QR_TRY(qr_registry_add_database(registry, server, name, &here, &row, err));
     op->row.database_id = row.id;
     memcpy(op->row.database, row.name, sizeof op->row.database);
     enum qr_status status =

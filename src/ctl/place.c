@@ -89,3 +89,27 @@ enum qr_status qr_place_timeline(const struct qr_database_row *row,
     *ret_timeline = timeline;
     return QR_OK;
 }
+
+/* ---- regions: rows are only appended, for timelines have the numbers ---- */
+
+static const struct {
+    const char *name, *display;
+} regions[QR_PLACE_REGIONS] = {{"eastus", "East US"}, {"westus", "West US"}};
+
+const char *qr_place_region_name(uint32_t number)
+{
+    return number < QR_PLACE_REGIONS ? regions[number].name : NULL;
+}
+
+const char *qr_place_region_display(uint32_t number)
+{
+    return number < QR_PLACE_REGIONS ? regions[number].display : NULL;
+}
+
+uint32_t qr_place_region(struct qr_str name)
+{
+    uint32_t number = QR_PLACE_REGIONS;
+    while (number > 1 && !qr_str_ieqz(name, regions[number - 1].name))
+        number--;
+    return number - 1;
+}

@@ -357,7 +357,7 @@ static enum qr_status add_database(struct qr_registry *registry, uint32_t server
     row.encrypted = !wish->in_clear;
     qri_new_guid(registry->env, row.guid);
     if (wish->replica_of == NULL)
-        qri_new_guid(registry->env, row.timeline);
+        qri_new_timeline(registry->env, wish->region, row.timeline);
     else
         QR_TRY(follow(registry, wish->replica_of, &row, err));
     QR_TRY(insert_entry(registry, server, &row, err));
@@ -390,7 +390,7 @@ enum qr_status qr_registry_add_kept(struct qr_registry *registry,
     memcpy(row.kept_of, source->guid, sizeof row.kept_of);
     (void)!qri_copy_text(row.kept_server, sizeof row.kept_server, qr_str(source->server));
     qri_new_guid(registry->env, row.guid);
-    qri_new_guid(registry->env, row.timeline);
+    qri_new_timeline(registry->env, qri_region_of(source), row.timeline);
     pthread_mutex_lock(&registry->mu);
     struct qri_server *server = qri_registry_server(registry, qr_server_of(source->id));
     enum qr_status status = server == NULL ? qr_fail(err, QR_NOT_FOUND, "the server is gone")

@@ -145,4 +145,7 @@ bool qri_take_text(const json_t *object, const char *name, char *dst, size_t dst
 bool qri_take_number(const json_t *object, const char *name, json_int_t *ret_number);
 bool qri_row_of_json(const json_t *o, struct qr_database_row *row);
 void qri_new_guid(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1]); /* a random UUID */
+/* The id of new data in that region (base/region.h); the region of a row's data. */
+void qri_new_timeline(struct qr_env *env, uint32_t region, char dst[QR_GUID_TEXT_BYTES + 1]);
+uint32_t qri_region_of(const struct qr_database_row *row);
 json_t *qri_json_of_row(const struct qr_database_row *row); /* NULL: not UTF-8, or no memory */

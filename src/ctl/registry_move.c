@@ -22,7 +22,7 @@ enum qr_status qr_registry_add_target(struct qr_registry *registry,
     target.first_backup_wall_ns = 0;
     target.encrypted = 1;
     qri_new_guid(registry->env, target.guid);
-    qri_new_guid(registry->env, target.timeline);
+    qri_new_timeline(registry->env, qri_region_of(wanted), target.timeline);
     pthread_mutex_lock(&registry->mu);
     enum qr_status status = qri_registry_check_quota_held(registry, wanted, false, err);
     if (status == QR_OK)

@@ -1,6 +1,7 @@
 /* registry_row.c - see registry_int.h: rows of the registry as JSON */
 #include <stdio.h>
 #include <string.h>
+#include "base/region.h"
 #include "base/sqlmsg.h"
 #include "registry_int.h"
 #include "base/banned.h"
@@ -174,6 +175,19 @@ void qri_new_guid(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1])
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
              b[15]);
+}
+
+void qri_new_timeline(struct qr_env *env, uint32_t region, char dst[QR_GUID_TEXT_BYTES + 1])
+{
+    qri_new_guid(env, dst);
+    qr_region_mark(dst, region);
+}
+
+uint32_t qri_region_of(const struct qr_database_row *row)
+{
+    uint32_t region = 0;
+    (void)qr_region_of(qr_str(row->timeline), &region);
+    return region;
 }
 
 /* As Azure has them: what a URL, a path or a terminal would take for something else. */

@@ -1,5 +1,6 @@
 /* ctl/place.h - where a database is: its compute node and its timeline, from its row. Pure. */
 #pragma once
+#include "base/region.h"
 #include "ctl/control.h"
 #include "page/timeline.h"
 
@@ -19,3 +20,11 @@ uint32_t qr_place_member_of(const char *node);
 /* QR_CORRUPT: the row's timeline is no UUID. */
 QR_NODISCARD enum qr_status qr_place_timeline(const struct qr_database_row *row,
                                               struct qr_timeline *ret_timeline, struct qr_err *err);
+
+/* Regions have numbers, by which timelines name them (base/region.h); the first one's data are in
+ * the data directory itself. NULL: there is no such region. */
+enum { QR_PLACE_REGIONS = 2 };
+const char *qr_place_region_name(uint32_t number);
+const char *qr_place_region_display(uint32_t number); /* "East US" */
+/* Without case; 0 if there is none of that name. */
+uint32_t qr_place_region(struct qr_str name);
