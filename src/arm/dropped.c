@@ -50,33 +50,17 @@ static json_t *dropped_json(struct qri_request *r, const struct qri_place *place
                      "Microsoft.Sql/servers/restorableDroppedDatabases");
 }
 
-struct listing {
-    struct qri_request *r;
-    const struct qri_place *place;
-    json_t *list;
-};
-
 static enum qr_status add(void *ctx, const struct qr_resource_database *d)
 {
-    struct listing *l = ctx;
+    struct qri_listing *l = ctx;
     if (d->row.state != QR_DATABASE_DROPPED || d->row.moved_to != 0)
         return QR_OK;
-    return json_array_append_new(l->list, dropped_json(l->r, l->place, d)) == 0 ? QR_OK : QR_NOMEM;
-}
-
-static json_t *read_dropped(struct qri_request *r, const struct qri_place *place)
-{
-    struct listing l = {r, place, json_array()};
-    struct qr_err err = {0};
-    enum qr_status status =
-        l.list == NULL ? QR_NOMEM
-                       : qr_resource_each_database(r->arm->options.host->control, place->number,
-                                                   QRI_ASK_NS, add, &l, &err);
-    if (status == QR_OK)
-        return l.list;
-    json_decref(l.list);
-    qri_refuse_err(r, status, &err);
-    return NULL;
+    json_t *json = dropped_json(l->r, l->place, d);
+    if (l->of.n > 0 && !qr_str_ieqz(l->of, json_string_value(json_object_get(json, "name")))) {
+        json_decref(json);
+        return QR_OK;
+    }
+    return qri_list_append(l, json);
 }
 
 void qri_list_dropped(struct qri_request *r)
@@ -84,34 +68,20 @@ void qri_list_dropped(struct qri_request *r)
     struct qri_place place;
     if (!qri_place_server(r, &place))
         return;
-    json_t *list = read_dropped(r, &place);
-    if (list != NULL)
-        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+    struct qri_listing l = {.r = r, .place = &place};
+    qri_reply_list(r, qri_list_rows(&l, place.number, add));
 }
 
 void qri_get_dropped(struct qri_request *r)
 {
     struct qri_place place;
-    size_t i;
-    json_t *item, *found = NULL;
     if (!qri_place_server(r, &place))
         return;
-    json_t *list = read_dropped(r, &place);
-    if (list == NULL)
-        return;
-    json_array_foreach(list, i, item)
-    {
-        if (qr_str_ieqz(r->vars[3], json_string_value(json_object_get(item, "name"))))
-            found = json_incref(item);
-    }
-    json_decref(list);
+    struct qri_listing l = {.r = r, .place = &place, .of = r->vars[3]};
+    json_t *found = qri_list_first(r, qri_list_rows(&l, place.number, add),
+                                   "restorableDroppedDatabases", r->vars[3]);
     if (found != NULL)
         qri_reply(r, 200, found);
-    else
-        qri_refuse(r, 404, "ResourceNotFound",
-                   "The requested resource of type 'Microsoft.Sql/servers/"
-                   "restorableDroppedDatabases' with name '%.400s' was not found.",
-                   qri_copy(r, r->vars[3]));
 }
 
 /* Of a kind of which this version has none: PUT and PATCH. */

@@ -25,44 +25,20 @@ static json_t *link_json(struct qri_request *r, const struct qri_place *place,
                      "Microsoft.Sql/servers/databases/replicationLinks", "properties", p);
 }
 
-struct listing {
-    struct qri_request *r;
-    const struct qri_place *place;
-    struct qr_str database; /* n = 0: of all */
-    struct qr_str link;     /* n = 0: all */
-    json_t *list;
-};
-
 static enum qr_status add(void *ctx, const struct qr_resource_database *d)
 {
-    struct listing *l = ctx;
+    struct qri_listing *l = ctx;
     if (d->row.replica_of == 0 || !qr_database_is_live(&d->row) ||
-        (l->link.n > 0 && !qr_str_ieqz(l->link, d->row.guid)))
+        (l->id.n > 0 && !qr_str_ieqz(l->id, d->row.guid)))
         return QR_OK;
     for (int of_primary = 0; of_primary < 2; of_primary++) {
         const char *owner = of_primary ? d->primary : d->row.name;
         uint32_t server = qr_server_of(of_primary ? d->row.replica_of : d->row.id);
-        if (server == l->place->number && (l->database.n == 0 || qr_str_ieqz(l->database, owner)) &&
-            json_array_append_new(l->list, link_json(l->r, l->place, d, of_primary)) != 0)
+        if (server == l->place->number && (l->of.n == 0 || qr_str_ieqz(l->of, owner)) &&
+            qri_list_append(l, link_json(l->r, l->place, d, of_primary)) != QR_OK)
             return QR_NOMEM;
     }
     return QR_OK;
-}
-
-static json_t *read_links(struct qri_request *r, const struct qri_place *place,
-                          struct qr_str database, struct qr_str link)
-{
-    struct listing l = {r, place, database, link, json_array()};
-    struct qr_err err = {0};
-    enum qr_status status =
-        l.list == NULL ? QR_NOMEM
-                       : qr_resource_each_database(r->arm->options.host->control, QR_SERVER_ANY,
-                                                   QRI_ASK_NS, add, &l, &err);
-    if (status == QR_OK)
-        return l.list;
-    json_decref(l.list);
-    qri_refuse_err(r, status, &err);
-    return NULL;
 }
 
 void qri_list_links(struct qri_request *r)
@@ -71,20 +47,17 @@ void qri_list_links(struct qri_request *r)
     struct qr_resource_database d;
     if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d))
         return;
-    json_t *list = read_links(r, &place, r->vars[3], (struct qr_str){NULL, 0});
-    if (list != NULL)
-        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+    struct qri_listing l = {.r = r, .place = &place, .of = r->vars[3]};
+    qri_reply_list(r, qri_list_rows(&l, QR_SERVER_ANY, add));
 }
 
 void qri_list_server_links(struct qri_request *r)
 {
     struct qri_place place;
-    static const struct qr_str all = {NULL, 0};
     if (!qri_place_server(r, &place))
         return;
-    json_t *list = read_links(r, &place, all, all);
-    if (list != NULL)
-        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+    struct qri_listing l = {.r = r, .place = &place};
+    qri_reply_list(r, qri_list_rows(&l, QR_SERVER_ANY, add));
 }
 
 static json_t *find_link(struct qri_request *r)
@@ -92,13 +65,9 @@ static json_t *find_link(struct qri_request *r)
     struct qri_place place;
     if (!qri_place_server(r, &place))
         return NULL;
-    json_t *list = read_links(r, &place, r->vars[3], r->vars[4]);
-    json_t *found = json_incref(json_array_get(list, 0));
-    if (list != NULL && found == NULL)
-        qri_refuse(r, 404, "ResourceNotFound",
-                   "The replication link with Id '%.64s' was not found.", qri_copy(r, r->vars[4]));
-    json_decref(list);
-    return found;
+    struct qri_listing l = {.r = r, .place = &place, .of = r->vars[3], .id = r->vars[4]};
+    return qri_list_first(r, qri_list_rows(&l, QR_SERVER_ANY, add), "databases/replicationLinks",
+                          r->vars[4]);
 }
 
 void qri_get_link(struct qri_request *r)

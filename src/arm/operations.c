@@ -100,18 +100,10 @@ json_t *qri_operation_json(struct qri_request *r, const struct qri_place *place,
                      "Microsoft.Sql/servers/", kind, "/operations", "properties", p);
 }
 
-struct listing {
-    struct qri_request *r;
-    const struct qri_place *place;
-    json_t *list;
-};
-
 static enum qr_status add(void *ctx, const struct qr_operation_row *row)
 {
-    struct listing *l = ctx;
-    return json_array_append_new(l->list, qri_operation_json(l->r, l->place, "databases", row)) == 0
-               ? QR_OK
-               : QR_NOMEM;
+    struct qri_listing *l = ctx;
+    return qri_list_append(l, qri_operation_json(l->r, l->place, "databases", row));
 }
 
 void qri_list_operations(struct qri_request *r)
@@ -120,7 +112,7 @@ void qri_list_operations(struct qri_request *r)
     struct qr_err err = {0};
     if (!qri_place_server(r, &place))
         return;
-    struct listing listing = {r, &place, json_array()};
+    struct qri_listing listing = {.r = r, .place = &place, .list = json_array()};
     struct qr_rpc_peer *control = r->arm->options.host->control;
     enum qr_status status =
         listing.list == NULL
@@ -133,12 +125,7 @@ void qri_list_operations(struct qri_request *r)
             return;
         }
     }
-    if (status == QR_OK) {
-        qri_reply(r, 200, json_pack("{s:o}", "value", listing.list));
-        return;
-    }
-    json_decref(listing.list);
-    qri_refuse_err(r, status, &err);
+    qri_reply_listing(&listing, status, &err);
 }
 
 static bool find_operation(struct qri_request *r, struct qr_str id, struct qr_operation_row *ret)

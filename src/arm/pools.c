@@ -69,32 +69,10 @@ void qri_get_pool(struct qri_request *r)
         qri_reply(r, 200, pool_json(r, &place, &pool));
 }
 
-struct listing {
-    struct qri_request *r;
-    const struct qri_place *place;
-    const char *pool; /* databases and operations: of that one */
-    json_t *list;
-};
-
-static enum qr_status append(struct listing *l, json_t *own_json)
-{
-    return json_array_append_new(l->list, own_json) == 0 ? QR_OK : QR_NOMEM;
-}
-
-static void reply_list(struct listing *l, enum qr_status status, const struct qr_err *err)
-{
-    if (status == QR_OK) {
-        qri_reply(l->r, 200, json_pack("{s:o}", "value", l->list));
-        return;
-    }
-    json_decref(l->list);
-    qri_refuse_err(l->r, status, err);
-}
-
 static enum qr_status add_pool(void *ctx, const struct qr_pool_row *pool)
 {
-    struct listing *l = ctx;
-    return append(l, pool_json(l->r, l->place, pool));
+    struct qri_listing *l = ctx;
+    return qri_list_append(l, pool_json(l->r, l->place, pool));
 }
 
 void qri_list_pools(struct qri_request *r)
@@ -103,39 +81,34 @@ void qri_list_pools(struct qri_request *r)
     struct qr_err err = {0};
     if (!qri_place_server(r, &place))
         return;
-    struct listing l = {.r = r, .place = &place, .list = json_array()};
-    reply_list(&l,
-               qr_resource_each_pool(r->arm->options.host->control, place.number, QRI_ASK_NS,
-                                     add_pool, &l, &err),
-               &err);
+    struct qri_listing l = {.r = r, .place = &place, .list = json_array()};
+    enum qr_status status = qr_resource_each_pool(r->arm->options.host->control, place.number,
+                                                  QRI_ASK_NS, add_pool, &l, &err);
+    qri_reply_listing(&l, status, &err);
 }
 
 static enum qr_status add_database(void *ctx, const struct qr_resource_database *d)
 {
-    struct listing *l = ctx;
-    if (!qr_database_is_live(&d->row) || !qr_str_ieqz(qr_str(d->row.pool), l->pool))
+    struct qri_listing *l = ctx;
+    if (!qr_database_is_live(&d->row) || !qr_str_ieqz(l->of, d->row.pool))
         return QR_OK;
-    return append(l, qri_database_json(l->r, l->place, d));
+    return qri_list_append(l, qri_database_json(l->r, l->place, d));
 }
 
 void qri_list_pool_databases(struct qri_request *r)
 {
     struct qri_place place;
     struct qr_pool_row pool;
-    struct qr_err err = {0};
     if (!qri_place_server(r, &place) || !qri_pool_find(r, &place, r->vars[3], NULL, &pool))
         return;
-    struct listing l = {r, &place, pool.name, json_array()};
-    reply_list(&l,
-               qr_resource_each_database(r->arm->options.host->control, place.number, QRI_ASK_NS,
-                                         add_database, &l, &err),
-               &err);
+    struct qri_listing l = {.r = r, .place = &place, .of = qr_str(pool.name)};
+    qri_reply_list(r, qri_list_rows(&l, place.number, add_database));
 }
 
 static enum qr_status add_operation(void *ctx, const struct qr_operation_row *row)
 {
-    struct listing *l = ctx;
-    return append(l, qri_operation_json(l->r, l->place, "elasticPools", row));
+    struct qri_listing *l = ctx;
+    return qri_list_append(l, qri_operation_json(l->r, l->place, "elasticPools", row));
 }
 
 void qri_list_pool_operations(struct qri_request *r)
@@ -145,11 +118,11 @@ void qri_list_pool_operations(struct qri_request *r)
     struct qr_err err = {0};
     if (!qri_place_server(r, &place) || !qri_pool_find(r, &place, r->vars[3], NULL, &pool))
         return;
-    struct listing l = {r, &place, pool.name, json_array()};
-    reply_list(&l,
-               qr_operation_each_of_pool(r->arm->options.host->control, place.number,
-                                         qr_str(pool.name), QRI_ASK_NS, add_operation, &l, &err),
-               &err);
+    struct qri_listing l = {.r = r, .place = &place, .list = json_array()};
+    enum qr_status status =
+        qr_operation_each_of_pool(r->arm->options.host->control, place.number, qr_str(pool.name),
+                                  QRI_ASK_NS, add_operation, &l, &err);
+    qri_reply_listing(&l, status, &err);
 }
 
 bool qri_pool_reply(struct qri_request *r, const struct qri_place *place, struct qr_str name)

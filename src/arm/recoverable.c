@@ -4,13 +4,6 @@
 #include "resource_int.h"
 #include "base/banned.h"
 
-struct listing {
-    struct qri_request *r;
-    const struct qri_place *place;
-    struct qr_str name; /* n = 0: all */
-    json_t *list;
-};
-
 static enum qr_status note_last(void *ctx, const struct qr_backup_seen *backup)
 {
     int64_t *last = ctx;
@@ -18,7 +11,7 @@ static enum qr_status note_last(void *ctx, const struct qr_backup_seen *backup)
     return QR_OK;
 }
 
-static json_t *recoverable_json(struct listing *l, const struct qr_resource_database *d,
+static json_t *recoverable_json(struct qri_listing *l, const struct qr_resource_database *d,
                                 int64_t last_wall_ns)
 {
     return json_pack("{s:s++,s:s,s:s,s:{s:s,s:s,s:s?,s:s}}", "id", l->place->server_id,
@@ -32,13 +25,13 @@ static json_t *recoverable_json(struct listing *l, const struct qr_resource_data
 /* The copies themselves say how new they are. */
 static enum qr_status add(void *ctx, const struct qr_resource_database *d)
 {
-    struct listing *l = ctx;
+    struct qri_listing *l = ctx;
     struct qr_err err = {0};
     int64_t last = 0;
     bool wants = d->row.traits.redundancy == QR_REDUNDANCY_GEO ||
                  d->row.traits.redundancy == QR_REDUNDANCY_GEO_ZONE;
     if (!wants || !qr_database_is_live(&d->row) || qr_database_is_hyper(&d->row) ||
-        qr_is_master(d->row.id) || (l->name.n > 0 && !qr_str_ieqz(l->name, d->row.name)))
+        qr_is_master(d->row.id) || (l->of.n > 0 && !qr_str_ieqz(l->of, d->row.name)))
         return QR_OK;
     enum qr_status status = qr_control_each_backup(
         l->r->arm->options.host->operate, l->place->number, qr_str(d->row.name), qr_str(""), true,
@@ -47,48 +40,26 @@ static enum qr_status add(void *ctx, const struct qr_resource_database *d)
         return QR_OK; /* there is no second store, or nothing in it yet */
     if (status != QR_OK)
         return status;
-    return json_array_append_new(l->list, recoverable_json(l, d, last)) == 0 ? QR_OK : QR_NOMEM;
-}
-
-/* NULL: answered. */
-static json_t *read_recoverable(struct qri_request *r, const struct qri_place *place,
-                                struct qr_str name)
-{
-    struct listing l = {r, place, name, json_array()};
-    struct qr_err err = {0};
-    enum qr_status status =
-        l.list == NULL ? QR_NOMEM
-                       : qr_resource_each_database(r->arm->options.host->control, place->number,
-                                                   QRI_ASK_NS, add, &l, &err);
-    if (status == QR_OK)
-        return l.list;
-    json_decref(l.list);
-    qri_refuse_err(r, status, &err);
-    return NULL;
+    return qri_list_append(l, recoverable_json(l, d, last));
 }
 
 void qri_list_recoverable(struct qri_request *r)
 {
     struct qri_place place;
-    json_t *list;
-    if (qri_place_server(r, &place) &&
-        (list = read_recoverable(r, &place, qr_str_n(NULL, 0))) != NULL)
-        qri_reply(r, 200, json_pack("{s:o}", "value", list));
+    if (!qri_place_server(r, &place))
+        return;
+    struct qri_listing l = {.r = r, .place = &place};
+    qri_reply_list(r, qri_list_rows(&l, place.number, add));
 }
 
 void qri_get_recoverable(struct qri_request *r)
 {
     struct qri_place place;
-    json_t *list;
-    if (!qri_place_server(r, &place) || (list = read_recoverable(r, &place, r->vars[3])) == NULL)
+    if (!qri_place_server(r, &place))
         return;
-    json_t *found = json_incref(json_array_get(list, 0));
-    json_decref(list);
+    struct qri_listing l = {.r = r, .place = &place, .of = r->vars[3]};
+    json_t *found =
+        qri_list_first(r, qri_list_rows(&l, place.number, add), "recoverableDatabases", r->vars[3]);
     if (found != NULL)
         qri_reply(r, 200, found);
-    else
-        qri_refuse(r, 404, "ResourceNotFound",
-                   "The requested resource of type 'Microsoft.Sql/servers/recoverableDatabases' "
-                   "with name '%.400s' was not found.",
-                   qri_copy(r, r->vars[3]));
 }

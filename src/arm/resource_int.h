@@ -66,6 +66,24 @@ json_t *qri_database_json(struct qri_request *r, const struct qri_place *place,
 /* Answers 404 as ARM words it. */
 void qri_refuse_no_database(struct qri_request *r, struct qr_str name);
 
+/* ---- listing.c: lists that are made of rows of control ---- */
+struct qri_listing {
+    struct qri_request *r;
+    const struct qri_place *place;
+    json_t *list;
+    struct qr_str of, id; /* what `add` takes; n = 0: all */
+};
+/* What `add` made of the rows of a server's databases (QR_SERVER_ANY: of all). NULL: answered. */
+json_t *qri_list_rows(struct qri_listing *l, uint32_t server, qr_resource_database_fn *add);
+QR_NODISCARD enum qr_status qri_list_append(struct qri_listing *l, json_t *own_json);
+/* {"value": list}; a list that is NULL has been answered. */
+void qri_reply_list(struct qri_request *r, json_t *own_list);
+/* What came to l->list, or the failure. */
+void qri_reply_listing(struct qri_listing *l, enum qr_status status, const struct qr_err *err);
+/* The first, or 404 for a resource of Microsoft.Sql/servers/KIND; NULL: answered. */
+json_t *qri_list_first(struct qri_request *r, json_t *own_list, const char *kind,
+                       struct qr_str name);
+
 /* ---- database_body.c: what a PUT or PATCH of a database wishes ---- */
 struct qri_database_change {
     enum qr_control_method method;

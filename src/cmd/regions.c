@@ -48,7 +48,8 @@ const char *qri_region_blob(const struct qri_datadir *dir, struct qr_arena *aren
     if (region == 0 && *blob != '\0')
         return blob;
     if (is_remote && name != NULL)
-        return qr_arena_printf(arena, "%s/regions/%s", blob, name);
+        return qr_arena_printf(arena, "%s%sregions/%s", blob,
+                               blob[strlen(blob) - 1] == '/' ? "" : "/", name);
     root = qri_region_root(dir, arena, region);
     return root == NULL ? NULL : qr_arena_printf(arena, "file://%s/blob", root);
 }

@@ -53,6 +53,15 @@ struct qri_parked {
     int64_t deadline_ns;
 };
 
+/* A thread that looks at everything, waits, and looks again (rounds.c). */
+struct qri_rounds {
+    pthread_t thread;
+    bool runs;
+    struct qr_control *control;
+    void (*look)(struct qr_control *control);
+    int64_t every_ns;
+};
+
 /* One operation on a database at a time. */
 struct qri_claim {
     struct qri_claim *next;
@@ -96,11 +105,9 @@ struct qr_control {
     size_t parked_count;
     uint64_t version;         /* of the gateway's state */
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
-    pthread_t retention;
-    bool retains; /* that thread runs */
-    pthread_t vault;
-    bool has_vault;                     /* that thread runs */
-    struct qri_vault_wait *vault_waits; /* that thread's */
+    struct qri_rounds retention, vault;
+    int64_t retain_at_ns;               /* the retention thread's */
+    struct qri_vault_wait *vault_waits; /* the vault thread's */
     _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
 };
 
@@ -369,6 +376,15 @@ QR_NODISCARD enum qr_status qri_retention_purge(struct qr_control *control,
                                                 struct qr_err *err);
 QR_NODISCARD enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err);
 void qri_retention_stop(struct qr_control *control); /* after qr_control_stop */
+
+/* ---- rounds.c ---- */
+/* The first look is `every_ns` from now. */
+QR_NODISCARD enum qr_status qri_rounds_start(struct qri_rounds *rounds, struct qr_control *control,
+                                             const char *name, int64_t every_ns,
+                                             void (*look)(struct qr_control *control),
+                                             struct qr_err *err);
+/* After control is stopping. */
+void qri_rounds_stop(struct qri_rounds *rounds);
 
 /* ---- vault.c: long-term backups ---- */
 #define QRI_LONG_POLICY "/longTermRetention" /* behind the guid: a document of kind POLICY */

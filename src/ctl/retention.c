@@ -4,7 +4,6 @@
 #include <string.h>
 #include "control_int.h"
 #include "ctl/place.h"
-#include "env/thread.h"
 #include "store/hyper_branch.h"
 #include "base/banned.h"
 
@@ -188,40 +187,25 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
                QR_F("reason", &err.text[0]));
 }
 
-static void *retention_main(void *arg)
+static void look(struct qr_control *control)
 {
-    struct qr_control *control = arg;
     struct qr_env *env = control->options.env;
-    int64_t retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
-    pthread_mutex_lock(&control->mu);
-    while (!control->stopping) {
-        int64_t look_at_ns = qr_env_mono_ns(env) + LOOK_NS;
-        while (!control->stopping && qr_env_mono_ns(env) < look_at_ns)
-            (void)qr_cond_wait(&control->changed, &control->mu, look_at_ns - qr_env_mono_ns(env));
-        pthread_mutex_unlock(&control->mu);
-        struct qr_database_row row;
-        bool retains = qr_env_mono_ns(env) >= retain_at_ns;
-        for (size_t i = 0;
-             !control->stopping && qr_registry_database_at(control->options.registry, i, &row); i++)
-            look_at(control, &row, retains);
-        if (retains)
-            retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
-        pthread_mutex_lock(&control->mu);
-    }
-    pthread_mutex_unlock(&control->mu);
-    return NULL;
+    struct qr_database_row row;
+    bool retains = qr_env_mono_ns(env) >= control->retain_at_ns;
+    for (size_t i = 0;
+         !control->stopping && qr_registry_database_at(control->options.registry, i, &row); i++)
+        look_at(control, &row, retains);
+    if (retains)
+        control->retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
 }
 
 enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err)
 {
-    QR_TRY(qr_thread_start("qr-retention", 0, retention_main, control, &control->retention, err));
-    control->retains = true;
-    return QR_OK;
+    control->retain_at_ns = qr_env_mono_ns(control->options.env) + RETAIN_NS;
+    return qri_rounds_start(&control->retention, control, "qr-retention", LOOK_NS, look, err);
 }
 
 void qri_retention_stop(struct qr_control *control)
 {
-    if (control->retains)
-        pthread_join(control->retention, NULL);
-    control->retains = false;
+    qri_rounds_stop(&control->retention);
 }

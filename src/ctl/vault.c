@@ -11,7 +11,6 @@
 #include "base/str.h"
 #include "control_int.h"
 #include "ctl/peer.h"
-#include "env/thread.h"
 #include "base/banned.h"
 
 static const int64_t LOOK_NS = INT64_C(2) * 1000000000, FAILED_NS = INT64_C(30) * 1000000000,
@@ -191,35 +190,14 @@ static void look(struct qr_control *control)
     }
 }
 
-static void *vault_main(void *arg)
-{
-    struct qr_control *control = arg;
-    struct qr_env *env = control->options.env;
-    pthread_mutex_lock(&control->mu);
-    while (!control->stopping) {
-        int64_t look_at_ns = qr_env_mono_ns(env) + LOOK_NS;
-        while (!control->stopping && qr_env_mono_ns(env) < look_at_ns)
-            (void)qr_cond_wait(&control->changed, &control->mu, look_at_ns - qr_env_mono_ns(env));
-        pthread_mutex_unlock(&control->mu);
-        look(control);
-        pthread_mutex_lock(&control->mu);
-    }
-    pthread_mutex_unlock(&control->mu);
-    return NULL;
-}
-
 enum qr_status qri_vault_start(struct qr_control *control, struct qr_err *err)
 {
-    QR_TRY(qr_thread_start("qr-vault", 0, vault_main, control, &control->vault, err));
-    control->has_vault = true;
-    return QR_OK;
+    return qri_rounds_start(&control->vault, control, "qr-vault", LOOK_NS, look, err);
 }
 
 void qri_vault_stop(struct qr_control *control)
 {
-    if (control->has_vault)
-        pthread_join(control->vault, NULL);
-    control->has_vault = false;
+    qri_rounds_stop(&control->vault);
     while (control->vault_waits != NULL)
         forget_wait(control, control->vault_waits->id);
 }
