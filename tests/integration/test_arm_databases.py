@@ -309,7 +309,7 @@ class Servers(Case):
         self.refused(self.send("PUT", group + "2", {"location": "moon"}), 400,
                      "LocationNotAvailableForResourceGroup")
         self.assertEqual(self.send("HEAD", group)[0], 204)
-        self.good("DELETE", group, status=200)
+        self.assertEqual(self.finished(self.send("DELETE", group))["status"], "Succeeded")
         self.assertEqual(self.send("HEAD", group)[0], 404)
         self.refused(self.send("DELETE", self.subscription + "/resourcegroups/myResourceGroup"),
                      409, "Conflict")
