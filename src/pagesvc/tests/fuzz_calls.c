@@ -21,12 +21,13 @@ struct call {
 };
 
 static void replied(struct qr_rpc_request *own_request, enum qr_status status,
-                    const struct iovec *body, int body_count)
+                    const struct iovec *body, int body_count, void *own_memory)
 {
     struct call *call = (struct call *)(void *)own_request;
     (void)status;
     for (int i = 0; i < body_count; i++) /* read, for the sanitizer */
         assert(body[i].iov_len == 0 || memchr(body[i].iov_base, 0, body[i].iov_len) != call);
+    free(own_memory);
     call->replies += 1;
 }
 
@@ -36,7 +37,7 @@ static bool gone(const struct qr_rpc_request *request)
     return false;
 }
 
-static const struct qr_rpc_request_ops ops = {replied, gone};
+static const struct qr_rpc_request_ops ops = {.reply = replied, .gone = gone};
 
 static void work_off(struct qr_sim *sim, struct qr_pagesvc *svc)
 {

@@ -1,6 +1,7 @@
 /* import_bed.c - see import_bed.h */
 #include "import_bed.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/endian.h"
 #include "page/record.h"
@@ -58,7 +59,7 @@ struct asked {
 };
 
 static void reply(struct qr_rpc_request *own_request, enum qr_status status,
-                  const struct iovec *body, int body_count)
+                  const struct iovec *body, int body_count, void *own_memory)
 {
     struct asked *asked = (struct asked *)own_request;
     asked->status = status;
@@ -68,6 +69,7 @@ static void reply(struct qr_rpc_request *own_request, enum qr_status status,
         memcpy(asked->bed->answer + asked->bed->answer_bytes, body[i].iov_base, body[i].iov_len);
         asked->bed->answer_bytes += body[i].iov_len;
     }
+    free(own_memory);
 }
 
 static bool is_gone(const struct qr_rpc_request *request)
