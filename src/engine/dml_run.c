@@ -183,7 +183,9 @@ static enum qr_status apply_all(struct qri_run *run)
 static enum qr_status apply_guarded(struct qri_run *run)
 {
     struct qr_session *session = run->session;
-    bool guard = session->tran.sqlite_open && !run->dml->table->is_rowset &&
+    /* one row with nothing behind it is changed whole or not at all */
+    bool one = run->dml->is_simple && qr_rowset_count(run->changes) <= 1;
+    bool guard = session->tran.sqlite_open && !run->dml->table->is_rowset && !one &&
                  (session->tran.count > 0 || session->tran.depth > 1);
     struct qri_guard mark = {0};
     if (guard)

@@ -331,6 +331,8 @@ QR_NODISCARD enum qr_status qri_tran_statement_begin(struct qr_session *session,
  * the commit failed. QR_AGAIN: everything is undone but its locks; see qri_lock_again. */
 QR_NODISCARD enum qr_status qri_tran_statement_end(struct qr_session *session,
                                                    enum qr_status status, struct qr_err *err);
+/* The request is over, or has to wait: an open transaction gives the writer lock back. */
+void qri_tran_rest(struct qr_session *session);
 QR_NODISCARD enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name,
                                            struct qr_err *err);
 QR_NODISCARD enum qr_status qri_tran_commit(struct qr_session *session, struct qr_err *err);

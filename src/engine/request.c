@@ -73,6 +73,7 @@ enum qr_status qri_request_end(struct qr_session *session, enum qr_status status
     }
     if (session->tran.depth > 0 && !session->tran.sqlite_open)
         session->tran.depth = 0;
+    qri_tran_rest(session);
     qri_link_put(session);
     trim_memory(session);
     if (status == QR_OK && (failed || kind == QR_DONE_BATCH)) {

@@ -412,6 +412,37 @@ static enum qr_status begin_access(struct qr_session *session, enum qri_access a
                            : begin_write(session, access, err);
 }
 
+/* The batch goes straight on to its COMMIT: whoever wants the lock gets it sooner if it is not
+ * given back and taken again with every statement. */
+static bool commits_soon(const struct qr_session *session)
+{
+    enum { LOOK_AHEAD = 32 };
+    const struct qri_frame *frame = session->frame;
+    if (frame == NULL || session->tran.count > 1)
+        return false;
+    const struct qri_unit *unit = frame->unit;
+    size_t at = (size_t)(frame->op - unit->ops) + 1;
+    for (size_t i = at; i < unit->op_count && i < at + LOOK_AHEAD; i++) {
+        if (unit->ops[i].kind != QRI_OP_RUN)
+            return false;
+        switch ((int)unit->ops[i].stmt->kind) {
+        case QR_AS_TRANSACTION:
+            return ((const struct qr_ast_transaction *)unit->ops[i].stmt)->action ==
+                   QR_ATRAN_COMMIT;
+        case QR_AS_INSERT:
+        case QR_AS_UPDATE:
+        case QR_AS_DELETE:
+        case QR_AS_MERGE:
+        case QR_AS_SELECT:
+        case QR_AS_SET_VARIABLE:
+            continue;
+        default:
+            return false;
+        }
+    }
+    return false;
+}
+
 /* Gives the writer lock back; the transaction's pages stay private. */
 static void defer(struct qr_session *session)
 {
@@ -424,6 +455,12 @@ static void defer(struct qr_session *session)
     tran->seen_lsn = qr_conn_pinned_lsn(conn);
     if (qr_conn_has_writer(conn))
         qr_conn_unlock_writer(conn);
+}
+
+void qri_tran_rest(struct qr_session *session)
+{
+    if (session->link != NULL && session->tran.count > 0 && session->tran.sqlite_open)
+        defer(session);
 }
 
 /* Nothing is left of a statement that could not begin. */
@@ -471,7 +508,8 @@ static enum qr_status end_outermost(struct qr_session *session, enum qr_status s
         qr_conn_unlock_writer(conn);
     } else {
         tran->holds |= tran->is_ddl && tran->sqlite_open && status == QR_OK;
-        defer(session);
+        if (status != QR_OK || !qr_conn_has_writer(conn) || !commits_soon(session))
+            defer(session);
     }
     tran->is_ddl = false;
     if (tran->count == 0 && status != QR_AGAIN)
