@@ -134,6 +134,8 @@ enum qr_status qri_lock_wait(struct qr_session *session, enum qr_lock_scope scop
                              const struct qr_lock_resource *resource, enum qr_lock_mode mode,
                              const char *name, int32_t timeout_ms, struct qr_err *err)
 {
+    if (session->tran.depth == 0) /* between two statements: nobody needs to wait for us */
+        qri_tran_rest(session);
     bool has_writer = session->link != NULL && qr_conn_has_writer(session->link->conn);
     struct waiting w = {.session = session, .has_writer = has_writer};
     QR_TRY(qri_lock_need_owner(session, err));

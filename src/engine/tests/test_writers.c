@@ -364,6 +364,27 @@ static void a_table_that_a_transaction_has_changed_keeps_its_shape_until_the_end
     close_two(&t);
 }
 
+static void a_batch_that_waits_between_its_statements_lets_others_write(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    struct client c;
+    open_two(&t);
+    client_open(&t.f, &c);
+    answers(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    start(&l, &t.b,
+          "begin tran update t set v = 22 where id = 2\n"
+          "select v from t with (holdlock) where id = 1 commit");
+    await_wait(&l);
+    answers(&c, "update t set v = 33 where id = 3", "DONE 1\n");
+    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    pthread_join(l.thread, NULL);
+    assert_non_null(strstr(l.out, "ROW 11\nDONE 1\nENV COMMIT\n"));
+    client_close(&c);
+    close_two(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +399,7 @@ int main(void)
         cmocka_unit_test(inserters_do_not_wait_for_each_other),
         cmocka_unit_test(temporary_tables_follow_their_transaction),
         cmocka_unit_test(a_failed_statement_leaves_its_transaction_whole),
+        cmocka_unit_test(a_batch_that_waits_between_its_statements_lets_others_write),
         cmocka_unit_test(a_table_that_a_transaction_has_changed_keeps_its_shape_until_the_end),
         cmocka_unit_test(a_snapshot_stays_while_others_commit_and_rows_that_changed_are_conflicts),
     };
