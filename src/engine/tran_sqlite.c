@@ -254,7 +254,7 @@ void qri_sqlite_rollback(struct qr_session *session)
 static enum qr_status prepare_commit(struct qr_session *session, struct qr_err *err)
 {
     struct qr_conn *conn = session->link->conn;
-    if (!session->tran.is_write || qr_conn_has_writer(conn))
+    if (!session->tran.is_write || session->tran.holds)
         return QR_OK;
     QR_TRY(lock_and_refresh(session, true, err));
     return qr_conn_at_head(conn) ? QR_OK : rebase(session, err);

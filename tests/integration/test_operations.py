@@ -148,7 +148,8 @@ STATEMENTS = {
 }
 LIKE = {"restore": "copy"}  # the same steps, and no T-SQL
 # test_servers.py, test_move.py, src/ctl/tests/test_ops.c
-ELSEWHERE = {"drop-server", "migrate", "reverse-migrate", "verify"}
+ELSEWHERE = {"create-pool", "drop-group", "drop-pool", "drop-server", "migrate", "reverse-migrate", "update-pool",
+             "verify"}
 
 
 def tables():

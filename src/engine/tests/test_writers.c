@@ -328,6 +328,11 @@ static void a_snapshot_stays_while_others_commit_and_rows_that_changed_are_confl
             "DONE 1\nROW 11\nROW 20\nROW 30\nROW 60\nDONE 4\n");
     answers(&t.a, "commit select v from t order by id",
             "ENV COMMIT\nDONE\nROW 11\nROW 22\nROW 33\nROW 50\nROW 60\nDONE 5\n");
+    answers(&t.a, "begin tran select v from t where id = 6", "ENV BEGIN\nDONE\nROW 60\nDONE 1\n");
+    answers(&t.b, "update t set v = 21 where id = 2", "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "update t set v = 61 where id = 6 select v from t where id in (2,6) commit",
+            "DONE 1\nROW 22\nROW 61\nDONE 2\nENV COMMIT\nDONE\n");
     answers(&t.a, "begin tran select count(*) from t", "ENV BEGIN\nDONE\nROW 5\nDONE 1\n");
     answers(&t.b, "update t set v = 0 where id = 1", "DONE 1\n");
     settle(&t.b);
