@@ -1,80 +1,12 @@
 /* test_locks.c - what is seen of locks, how waits for them end, and locks of applications among
  * them. */
-#include "harness.h"
-#include <pthread.h>
-#include <sched.h>
-
-struct two {
-    struct fixture f;
-    struct client a, b; /* sessions 51 and 52 */
-};
+#include "two.h"
 
 static void open_two(struct two *t)
 {
-    fixture_open(&t->f);
-    client_open(&t->f, &t->a);
-    client_open(&t->f, &t->b);
-    (void)run(&t->a, "create table t(id int primary key, v int)\n"
-                     "insert t values (1,10),(2,20),(3,30)\n"
-                     "create table h(v int) insert h values (7)");
-    settle(&t->a);
-}
-
-static void close_two(struct two *t)
-{
-    client_close(&t->a);
-    client_close(&t->b);
-    fixture_close(&t->f);
-}
-
-/* As expect, but for the names of columns. */
-static void answers(struct client *c, const char *sql, const char *want)
-{
-    char got[4096] = "";
-    const char *out = run(c, sql);
-    while (*out != '\0') {
-        const char *end = strchr(out, '\n') + 1;
-        if (strncmp(out, "COLS ", 5) != 0)
-            strncat(got, out, (size_t)(end - out));
-        out = end;
-    }
-    if (strcmp(got, want) != 0)
-        fail_msg("\"%s\" gave\n%s\ninstead of\n%s", sql, got, want);
-}
-
-/* A request on a thread of its own, which has to wait. */
-struct later {
-    pthread_t thread;
-    struct client *client;
-    const char *sql;
-    char out[4096];
-    _Atomic bool done;
-};
-
-static void *run_later(void *arg)
-{
-    struct later *l = arg;
-    snprintf(l->out, sizeof l->out, "%s", run(l->client, l->sql));
-    atomic_store(&l->done, true);
-    return NULL;
-}
-
-static void start(struct later *l, struct client *client, const char *sql)
-{
-    *l = (struct later){.client = client, .sql = sql};
-    atomic_store(&client->waits, false);
-    assert_int_equal(pthread_create(&l->thread, NULL, run_later, l), 0);
-    while (!atomic_load(&client->waits) && !atomic_load(&l->done))
-        sched_yield();
-    if (atomic_load(&l->done))
-        fail_msg("\"%s\" did not wait: %s", sql, l->out);
-}
-
-static void finish(struct later *l, const char *want)
-{
-    pthread_join(l->thread, NULL);
-    if (strstr(l->out, want) == NULL)
-        fail_msg("\"%s\" gave\n%s\nwithout\n%s", l->sql, l->out, want);
+    two_open(t, "create table t(id int primary key, v int)\n"
+                "insert t values (1,10),(2,20),(3,30)\n"
+                "create table h(v int) insert h values (7)");
 }
 
 static void who_waits_for_whom_is_seen(void **state)
@@ -83,50 +15,50 @@ static void who_waits_for_whom_is_seen(void **state)
     struct two t;
     struct later l;
     open_two(&t);
-    answers(&t.a, "begin tran one update t set v = 0 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    start(&l, &t.b,
-          "begin tran two update t set v = 2 where id = 2 update t set v = 1 where id = 1");
-    answers(&t.a,
+    replies(&t.a, "begin tran one update t set v = 0 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b,
+                "begin tran two update t set v = 2 where id = 2 update t set v = 1 where id = 1");
+    replies(&t.a,
             "select session_id, status, blocking_session_id, wait_type, open_transaction_count, "
             "deadlock_priority, case when wait_time >= 0 and wait_resource like 'KEY: %(%)' then 1 "
             "end from sys.dm_exec_requests where session_id = 52",
             "ROW 52|suspended|51|LCK_M_X|1|0|1\nDONE 1\n");
-    answers(
+    replies(
         &t.a,
         "select session_id, blocking_session_id, wait_type, case when resource_description like "
         "'keylock hobtid=%mode=X%' then 1 end from sys.dm_os_waiting_tasks",
         "ROW 52|51|LCK_M_X|1\nDONE 1\n");
-    answers(&t.a,
+    replies(&t.a,
             "select l.request_session_id, l.resource_type, l.request_mode, l.request_status, "
             "object_name(p.object_id), p.index_id, l.request_owner_type from sys.dm_tran_locks l "
             "join sys.partitions p on p.hobt_id = l.resource_associated_entity_id order by 1, 4",
             "ROW 51|KEY|X|GRANT|t|1|TRANSACTION\nROW 52|KEY|X|GRANT|t|1|TRANSACTION\n"
             "ROW 52|KEY|X|WAIT|t|1|TRANSACTION\nDONE 3\n");
-    answers(&t.a,
+    replies(&t.a,
             "select l.request_session_id, w.blocking_session_id from sys.dm_tran_locks l join "
             "sys.dm_os_waiting_tasks w on w.resource_address = l.lock_owner_address",
             "ROW 52|51\nDONE 1\n");
-    answers(&t.a,
+    replies(&t.a,
             "select distinct l.request_session_id, a.name from sys.dm_tran_locks l join "
             "sys.dm_tran_active_transactions a on a.transaction_id = l.request_owner_id join "
             "sys.dm_tran_session_transactions s on s.transaction_id = a.transaction_id and "
             "s.session_id = l.request_session_id join sys.dm_tran_database_transactions d on "
             "d.transaction_id = a.transaction_id and d.database_transaction_state = 4 order by 1",
             "ROW 51|one\nROW 52|two\nDONE 2\n");
-    answers(&t.a,
+    replies(&t.a,
             "select spid, blocked, rtrim(lastwaittype) from sys.sysprocesses where blocked > 0",
             "ROW 52|51|LCK_M_X\nDONE 1\n");
     assert_non_null(strstr(run(&t.a, "exec sp_lock 52"), "|KEY |"));
     assert_non_null(strstr(run(&t.a, "exec sp_who2"), "|51   |"));
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
-    finish(&l, "DONE 1\nDONE 1\n");
-    answers(&t.a,
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    later_end(&l, "DONE 1\nDONE 1\n");
+    replies(&t.a,
             "select count(*) from sys.dm_os_waiting_tasks select status, blocking_session_id, "
             "wait_type from sys.dm_exec_requests",
             "ROW 0\nDONE 1\nROW running|0|NULL\nDONE 1\n");
     run(&t.b, "rollback");
-    answers(&t.a, "select count(*) from sys.dm_tran_locks", "ROW 0\nDONE 1\n");
-    close_two(&t);
+    replies(&t.a, "select count(*) from sys.dm_tran_locks", "ROW 0\nDONE 1\n");
+    two_close(&t);
 }
 
 static void application_locks_are_seen_beside_the_others(void **state)
@@ -136,19 +68,20 @@ static void application_locks_are_seen_beside_the_others(void **state)
     struct later l;
     open_two(&t);
     run(&t.a, "exec sp_getapplock 'orders', 'Shared', 'Session'");
-    start(&l, &t.b,
-          "begin tran declare @r int exec @r = sp_getapplock 'orders', 'Exclusive' select @r");
-    answers(&t.a,
+    later_start(
+        &l, &t.b,
+        "begin tran declare @r int exec @r = sp_getapplock 'orders', 'Exclusive' select @r");
+    replies(&t.a,
             "select request_session_id, resource_type, case when resource_description like "
             "'0:\\[orders]:(%' escape '\\' then 1 end, request_mode, request_status, "
             "request_owner_type from sys.dm_tran_locks order by 1",
             "ROW 51|APPLICATION|1|S|GRANT|SESSION\nROW 52|APPLICATION|1|X|WAIT|TRANSACTION\n"
             "DONE 2\n");
     run(&t.a, "exec sp_releaseapplock 'orders', 'Session'");
-    finish(&l, "ROW 1\n");
+    later_end(&l, "ROW 1\n");
     run(&t.b, "commit");
-    answers(&t.a, "select count(*) from sys.dm_tran_locks", "ROW 0\nDONE 1\n");
-    close_two(&t);
+    replies(&t.a, "select count(*) from sys.dm_tran_locks", "ROW 0\nDONE 1\n");
+    two_close(&t);
 }
 
 static void a_circle_over_a_row_and_a_name_is_found(void **state)
@@ -160,15 +93,15 @@ static void a_circle_over_a_row_and_a_name_is_found(void **state)
     run(&t.a, "set deadlock_priority low");
     run(&t.a, "begin tran exec sp_getapplock 'x', 'Exclusive' update t set v = 0 where id = 3");
     run(&t.b, "begin tran update t set v = 0 where id = 1");
-    start(&l, &t.b, "declare @r int exec @r = sp_getapplock 'x', 'Exclusive' select @r");
-    answers(&t.a, "update t set v = 5 where id = 1",
+    later_start(&l, &t.b, "declare @r int exec @r = sp_getapplock 'x', 'Exclusive' select @r");
+    replies(&t.a, "update t set v = 5 where id = 1",
             "MSG 1205 13 51 line 1: Transaction (Process ID 51) was deadlocked on lock resources "
             "with another process and has been chosen as the deadlock victim. Rerun the "
             "transaction.\nDONE error\nENV ROLLBACK\n");
-    finish(&l, "ROW 1\n");
-    answers(&t.a, "select @@trancount, v from t where id = 3", "ROW 0|30\nDONE 1\n");
+    later_end(&l, "ROW 1\n");
+    replies(&t.a, "select @@trancount, v from t where id = 3", "ROW 0|30\nDONE 1\n");
     run(&t.b, "commit");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void the_victim_of_an_application_lock_keeps_its_transaction(void **state)
@@ -180,14 +113,14 @@ static void the_victim_of_an_application_lock_keeps_its_transaction(void **state
     run(&t.b, "set deadlock_priority -3");
     run(&t.a, "begin tran exec sp_getapplock 'x', 'Exclusive'");
     run(&t.b, "begin tran exec sp_getapplock 'y', 'Exclusive'");
-    start(
+    later_start(
         &l, &t.b,
         "declare @r int exec @r = sp_getapplock 'x', 'Exclusive' select @r, @@trancount rollback");
-    answers(&t.a, "declare @r int exec @r = sp_getapplock 'y', 'Exclusive' select @r",
+    replies(&t.a, "declare @r int exec @r = sp_getapplock 'y', 'Exclusive' select @r",
             "STATUS 1\nDONEPROC\nROW 1\nDONE 1\n");
-    finish(&l, "ROW -3|1\n");
+    later_end(&l, "ROW -3|1\n");
     run(&t.a, "rollback");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void a_circle_over_a_name_and_the_writer_lock_is_found(void **state)
@@ -198,13 +131,13 @@ static void a_circle_over_a_name_and_the_writer_lock_is_found(void **state)
     open_two(&t);
     run(&t.a, "begin tran exec sp_getapplock 'x', 'Exclusive'");
     run(&t.b, "begin tran create table made(v int)"); /* keeps the writer lock */
-    start(&l, &t.a, "update t set v = 0 where id = 1");
-    answers(&t.b, "declare @r int exec @r = sp_getapplock 'x', 'Shared' select @r",
+    later_start(&l, &t.a, "update t set v = 0 where id = 1");
+    replies(&t.b, "declare @r int exec @r = sp_getapplock 'x', 'Shared' select @r",
             "STATUS -3\nDONEPROC\nROW -3\nDONE 1\n");
     run(&t.b, "rollback");
-    finish(&l, "DONE 1\n");
+    later_end(&l, "DONE 1\n");
     run(&t.a, "rollback");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void who_waits_for_the_writer_lock_is_seen(void **state)
@@ -214,15 +147,15 @@ static void who_waits_for_the_writer_lock_is_seen(void **state)
     struct later l;
     open_two(&t);
     run(&t.a, "begin tran create table made(v int)");
-    start(&l, &t.b, "update t set v = 0 where id = 1");
+    later_start(&l, &t.b, "update t set v = 0 where id = 1");
     while (strcmp(strchr(run(&t.a, "select blocking_session_id, wait_type from "
                                    "sys.dm_exec_requests where session_id = 52"),
                          '\n'),
                   "\nROW 51|LCK_M_X\nDONE 1\n") != 0)
         sched_yield();
     run(&t.a, "rollback");
-    finish(&l, "DONE 1\n");
-    close_two(&t);
+    later_end(&l, "DONE 1\n");
+    two_close(&t);
 }
 
 static void deadlock_priority_is_a_word_a_number_or_a_variable(void **state)
@@ -247,7 +180,7 @@ static void deadlock_priority_is_a_word_a_number_or_a_variable(void **state)
         if (strstr(run(&t.a, sql), want) == NULL)
             fail_msg("%s gave %s", sql, qr_buf_cstr(&t.a.out));
     }
-    close_two(&t);
+    two_close(&t);
 }
 
 static void a_wait_ends_by_lock_timeout_and_the_transaction_stays(void **state)
@@ -256,21 +189,21 @@ static void a_wait_ends_by_lock_timeout_and_the_transaction_stays(void **state)
     struct two t;
     open_two(&t);
     run(&t.a, "begin tran update t set v = 0 where id = 1");
-    answers(&t.b,
+    replies(&t.b,
             "set lock_timeout 30 begin tran update t set v = 9 where id = 2 update t set v = 1 "
             "where id = 1",
             "ENV BEGIN\nDONE\nDONE 1\nMSG 1222 16 51 line 1: Lock request time out period "
             "exceeded.\nINFO 3621: The statement has been terminated.\nDONE error\n");
-    answers(&t.b, "select @@trancount, @@lock_timeout", "ROW 1|30\nDONE 1\n");
-    answers(&t.b, "set lock_timeout 0 update t set v = 1 where id = 1",
+    replies(&t.b, "select @@trancount, @@lock_timeout", "ROW 1|30\nDONE 1\n");
+    replies(&t.b, "set lock_timeout 0 update t set v = 1 where id = 1",
             "MSG 1222 16 51 line 1: Lock request time out period exceeded.\nINFO 3621: The "
             "statement has been terminated.\nDONE error\n");
-    answers(&t.b, "declare @r int exec @r = sp_getapplock 'z', 'Update', 'Session' select @r",
+    replies(&t.b, "declare @r int exec @r = sp_getapplock 'z', 'Update', 'Session' select @r",
             "STATUS 0\nDONEPROC\nROW 0\nDONE 1\n");
     run(&t.b, "commit");
     run(&t.a, "rollback");
-    answers(&t.a, "select v from t where id < 3 order by id", "ROW 10\nROW 9\nDONE 2\n");
-    close_two(&t);
+    replies(&t.a, "select v from t where id < 3 order by id", "ROW 10\nROW 9\nDONE 2\n");
+    two_close(&t);
 }
 
 static void attention_ends_a_wait_at_once(void **state)
@@ -280,14 +213,15 @@ static void attention_ends_a_wait_at_once(void **state)
     struct later l;
     open_two(&t);
     run(&t.a, "begin tran update t set v = 0 where id = 1");
-    start(&l, &t.b, "begin tran update t set v = 9 where id = 2 update t set v = 1 where id = 1");
+    later_start(&l, &t.b,
+                "begin tran update t set v = 9 where id = 2 update t set v = 1 where id = 1");
     atomic_store(&t.b.cancel, true);
-    finish(&l, "DONE 1\n");
+    later_end(&l, "DONE 1\n");
     atomic_store(&t.b.cancel, false);
-    answers(&t.a, "select count(*) from sys.dm_os_waiting_tasks", "ROW 0\nDONE 1\n");
-    answers(&t.b, "select @@trancount rollback", "ROW 1\nDONE 1\nENV ROLLBACK\nDONE\n");
+    replies(&t.a, "select count(*) from sys.dm_os_waiting_tasks", "ROW 0\nDONE 1\n");
+    replies(&t.b, "select @@trancount rollback", "ROW 1\nDONE 1\nENV ROLLBACK\nDONE\n");
     run(&t.a, "rollback");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void whoever_is_killed_while_it_waits_frees_what_it_held(void **state)
@@ -297,19 +231,19 @@ static void whoever_is_killed_while_it_waits_frees_what_it_held(void **state)
     struct later l;
     open_two(&t);
     run(&t.a, "begin tran update t set v = 0 where id = 1");
-    start(
+    later_start(
         &l, &t.b,
         "exec sp_getapplock 'k', 'Exclusive', 'Session' begin tran update t set v = 9 where id = 2 "
         "update t set v = 1 where id = 1");
     qr_session_kill(t.b.session);
-    finish(&l, "DONE 1\n");
+    later_end(&l, "DONE 1\n");
     client_close(&t.b);
-    answers(&t.a,
+    replies(&t.a,
             "update t set v = v + 1 where id = 2 select v from t where id = 2 select applock_test("
             "'public', 'k', 'Exclusive', 'Session')",
             "DONE 1\nROW 21\nDONE 1\nROW 1\nDONE 1\n");
     run(&t.a, "commit");
-    answers(&t.a, "select count(*) from sys.dm_tran_locks", "ROW 0\nDONE 1\n");
+    replies(&t.a, "select count(*) from sys.dm_tran_locks", "ROW 0\nDONE 1\n");
     client_close(&t.a);
     fixture_close(&t.f);
 }

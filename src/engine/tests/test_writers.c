@@ -1,84 +1,11 @@
 /* test_writers.c - transactions beside each other: what waits, what does not, what is seen. */
-#include "harness.h"
-#include <pthread.h>
-#include <sched.h>
-
-struct two {
-    struct fixture f;
-    struct client a, b;
-};
+#include "two.h"
 
 static void open_two(struct two *t)
 {
-    fixture_open(&t->f);
-    client_open(&t->f, &t->a);
-    client_open(&t->f, &t->b);
-    (void)run(&t->a,
-              "create table t(id int primary key, v int, u int unique)\n"
-              "insert t values (1,10,100),(2,20,200),(3,30,300)\n"
-              "create table c(id int primary key, p int references t(id) on delete cascade)");
-    settle(&t->a);
-}
-
-static void close_two(struct two *t)
-{
-    client_close(&t->a);
-    client_close(&t->b);
-    fixture_close(&t->f);
-}
-
-/* As expect, but for the names of columns. */
-static void answers(struct client *c, const char *sql, const char *want)
-{
-    char got[4096] = "";
-    const char *out = run(c, sql);
-    while (*out != '\0') {
-        const char *end = strchr(out, '\n') + 1;
-        if (strncmp(out, "COLS ", 5) != 0)
-            strncat(got, out, (size_t)(end - out));
-        out = end;
-    }
-    if (strcmp(got, want) != 0)
-        fail_msg("\"%s\" gave\n%s\ninstead of\n%s", sql, got, want);
-}
-
-/* A request on a thread of its own, which may have to wait. */
-struct later {
-    pthread_t thread;
-    struct client *client;
-    const char *sql;
-    char out[4096];
-    _Atomic bool done;
-};
-
-static void *run_later(void *arg)
-{
-    struct later *l = arg;
-    snprintf(l->out, sizeof l->out, "%s", run(l->client, l->sql));
-    atomic_store(&l->done, true);
-    return NULL;
-}
-
-static void start(struct later *l, struct client *client, const char *sql)
-{
-    *l = (struct later){.client = client, .sql = sql};
-    atomic_store(&client->waits, false);
-    assert_int_equal(pthread_create(&l->thread, NULL, run_later, l), 0);
-}
-
-static void await_wait(struct later *l)
-{
-    while (!atomic_load(&l->client->waits) && !atomic_load(&l->done))
-        sched_yield();
-    if (atomic_load(&l->done))
-        fail_msg("\"%s\" did not wait: %s", l->sql, l->out);
-}
-
-static void finish(struct later *l, const char *want)
-{
-    pthread_join(l->thread, NULL);
-    if (strcmp(l->out, want) != 0)
-        fail_msg("\"%s\" gave\n%s\ninstead of\n%s", l->sql, l->out, want);
+    two_open(t, "create table t(id int primary key, v int, u int unique)\n"
+                "insert t values (1,10,100),(2,20,200),(3,30,300)\n"
+                "create table c(id int primary key, p int references t(id) on delete cascade)");
 }
 
 static void open_transactions_on_different_rows_do_not_wait(void **state)
@@ -86,20 +13,20 @@ static void open_transactions_on_different_rows_do_not_wait(void **state)
     (void)state;
     struct two t;
     open_two(&t);
-    answers(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    answers(&t.b, "begin tran update t set v = 22 where id = 2", "ENV BEGIN\nDONE\nDONE 1\n");
-    answers(&t.a, "select v from t where id <= 2 order by id", "ROW 11\nROW 20\nDONE 2\n");
-    answers(&t.b, "select v from t where id <= 2 order by id", "ROW 10\nROW 22\nDONE 2\n");
-    answers(&t.b, "commit", "ENV COMMIT\nDONE\n");
+    replies(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    replies(&t.b, "begin tran update t set v = 22 where id = 2", "ENV BEGIN\nDONE\nDONE 1\n");
+    replies(&t.a, "select v from t where id <= 2 order by id", "ROW 11\nROW 20\nDONE 2\n");
+    replies(&t.b, "select v from t where id <= 2 order by id", "ROW 10\nROW 22\nDONE 2\n");
+    replies(&t.b, "commit", "ENV COMMIT\nDONE\n");
     settle(&t.b);
-    answers(&t.a, "select v from t where id <= 2 order by id", "ROW 11\nROW 22\nDONE 2\n");
-    answers(&t.a, "insert t values (4,40,400) update t set v = v + 1 where id in (1,2)",
+    replies(&t.a, "select v from t where id <= 2 order by id", "ROW 11\nROW 22\nDONE 2\n");
+    replies(&t.a, "insert t values (4,40,400) update t set v = v + 1 where id in (1,2)",
             "DONE 1\nDONE 2\n");
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
     settle(&t.a);
-    answers(&t.b, "select id, v from t order by id",
+    replies(&t.b, "select id, v from t order by id",
             "ROW 1|12\nROW 2|23\nROW 3|30\nROW 4|40\nDONE 4\n");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void the_second_writer_of_a_row_waits_and_sees_the_first_ones_value(void **state)
@@ -108,21 +35,19 @@ static void the_second_writer_of_a_row_waits_and_sees_the_first_ones_value(void 
     struct two t;
     struct later l;
     open_two(&t);
-    answers(&t.a, "begin tran update t set v = v + 1 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    start(&l, &t.b, "update t set v = v * 2 where id = 1");
-    await_wait(&l);
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
-    finish(&l, "DONE 1\n");
+    replies(&t.a, "begin tran update t set v = v + 1 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b, "update t set v = v * 2 where id = 1");
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    later_is(&l, "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "select v from t where id = 1", "ROW 22\nDONE 1\n");
-    answers(&t.a, "begin tran update t set v = 0 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    start(&l, &t.b, "begin tran update t set v = v + 1 where id = 1 commit");
-    await_wait(&l);
-    answers(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
-    finish(&l, "ENV BEGIN\nDONE\nDONE 1\nENV COMMIT\nDONE\n");
+    replies(&t.a, "select v from t where id = 1", "ROW 22\nDONE 1\n");
+    replies(&t.a, "begin tran update t set v = 0 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b, "begin tran update t set v = v + 1 where id = 1 commit");
+    replies(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
+    later_is(&l, "ENV BEGIN\nDONE\nDONE 1\nENV COMMIT\nDONE\n");
     settle(&t.b);
-    answers(&t.a, "select v from t where id = 1", "ROW 23\nDONE 1\n");
-    close_two(&t);
+    replies(&t.a, "select v from t where id = 1", "ROW 23\nDONE 1\n");
+    two_close(&t);
 }
 
 static void a_unique_key_that_is_being_inserted_is_waited_for(void **state)
@@ -131,18 +56,16 @@ static void a_unique_key_that_is_being_inserted_is_waited_for(void **state)
     struct two t;
     struct later l;
     open_two(&t);
-    answers(&t.a, "begin tran insert t values (9,9,9)", "ENV BEGIN\nDONE\nDONE 1\n");
-    start(&l, &t.b, "insert t values (10,9,9)");
-    await_wait(&l);
-    answers(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
-    finish(&l, "DONE 1\n");
-    answers(&t.a, "begin tran delete t where id = 10", "ENV BEGIN\nDONE\nDONE 1\n");
-    start(&l, &t.b, "insert t values (11,9,9)");
-    await_wait(&l);
-    answers(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
+    replies(&t.a, "begin tran insert t values (9,9,9)", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b, "insert t values (10,9,9)");
+    replies(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
+    later_is(&l, "DONE 1\n");
+    replies(&t.a, "begin tran delete t where id = 10", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b, "insert t values (11,9,9)");
+    replies(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
     pthread_join(l.thread, NULL);
     assert_non_null(strstr(l.out, "MSG 2627 14 1 line 1: Violation of UNIQUE KEY constraint"));
-    close_two(&t);
+    two_close(&t);
 }
 
 static void a_parent_stays_while_a_child_is_being_inserted(void **state)
@@ -151,21 +74,19 @@ static void a_parent_stays_while_a_child_is_being_inserted(void **state)
     struct two t;
     struct later l;
     open_two(&t);
-    answers(&t.a, "begin tran insert c values (1, 3)", "ENV BEGIN\nDONE\nDONE 1\n");
-    answers(&t.b, "update t set v = 31 where id = 3", "DONE 1\n"); /* not its key */
-    start(&l, &t.b, "delete t where id = 3");
-    await_wait(&l);
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
-    finish(&l, "DONE 1\n");
+    replies(&t.a, "begin tran insert c values (1, 3)", "ENV BEGIN\nDONE\nDONE 1\n");
+    replies(&t.b, "update t set v = 31 where id = 3", "DONE 1\n"); /* not its key */
+    later_start(&l, &t.b, "delete t where id = 3");
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    later_is(&l, "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "select count(*) from c", "ROW 0\nDONE 1\n");
-    answers(&t.a, "begin tran delete t where id = 2", "ENV BEGIN\nDONE\nDONE 1\n");
-    start(&l, &t.b, "insert c values (2, 2)");
-    await_wait(&l);
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    replies(&t.a, "select count(*) from c", "ROW 0\nDONE 1\n");
+    replies(&t.a, "begin tran delete t where id = 2", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b, "insert c values (2, 2)");
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
     pthread_join(l.thread, NULL);
     assert_non_null(strstr(l.out, "MSG 547 16 0 line 1: The INSERT statement conflicted"));
-    close_two(&t);
+    two_close(&t);
 }
 
 static void two_who_wait_for_each_other_are_a_deadlock(void **state)
@@ -174,20 +95,19 @@ static void two_who_wait_for_each_other_are_a_deadlock(void **state)
     struct two t;
     struct later l;
     open_two(&t);
-    answers(&t.a, "begin tran update t set v = 1 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    answers(&t.b, "begin tran update t set v = 2 where id = 2 update t set v = 3 where id = 3",
+    replies(&t.a, "begin tran update t set v = 1 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    replies(&t.b, "begin tran update t set v = 2 where id = 2 update t set v = 3 where id = 3",
             "ENV BEGIN\nDONE\nDONE 1\nDONE 1\n");
-    start(&l, &t.b, "update t set v = 5 where id = 1");
-    await_wait(&l);
+    later_start(&l, &t.b, "update t set v = 5 where id = 1");
     const char *out = run(&t.a, "update t set v = 4 where id = 2"); /* has done less */
     assert_non_null(strstr(out, "MSG 1205 13"));
     assert_non_null(strstr(out, "ENV ROLLBACK"));
-    finish(&l, "DONE 1\n");
-    answers(&t.b, "commit", "ENV COMMIT\nDONE\n");
+    later_is(&l, "DONE 1\n");
+    replies(&t.b, "commit", "ENV COMMIT\nDONE\n");
     settle(&t.b);
-    answers(&t.a, "select @@trancount, v from t order by id",
+    replies(&t.a, "select @@trancount, v from t order by id",
             "ROW 0|5\nROW 0|2\nROW 0|3\nDONE 3\n");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void lock_timeout_ends_the_statement_alone(void **state)
@@ -195,14 +115,14 @@ static void lock_timeout_ends_the_statement_alone(void **state)
     (void)state;
     struct two t;
     open_two(&t);
-    answers(&t.a, "begin tran update t set v = 1 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    replies(&t.a, "begin tran update t set v = 1 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
     (void)run(&t.b, "set lock_timeout 0 begin tran update t set v = 2 where id = 2");
     const char *out = run(&t.b, "update t set v = 2 where id = 1");
     assert_non_null(strstr(out, "MSG 1222 16"));
-    answers(&t.b, "select @@trancount commit", "ROW 1\nDONE 1\nENV COMMIT\nDONE\n");
-    answers(&t.a, "rollback select v from t where id < 3",
+    replies(&t.b, "select @@trancount commit", "ROW 1\nDONE 1\nENV COMMIT\nDONE\n");
+    replies(&t.a, "rollback select v from t where id < 3",
             "ENV ROLLBACK\nDONE\nROW 10\nROW 2\nDONE 2\n");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void savepoints_outlive_what_others_commit_between(void **state)
@@ -210,24 +130,24 @@ static void savepoints_outlive_what_others_commit_between(void **state)
     (void)state;
     struct two t;
     open_two(&t);
-    answers(&t.a,
+    replies(&t.a,
             "begin tran update t set v = 11 where id = 1 save tran one "
             "update t set v = 12 where id = 1 insert t values (7,7,7)",
             "ENV BEGIN\nDONE\nDONE 1\nDONE\nDONE 1\nDONE 1\n");
-    answers(&t.b, "update t set v = 22 where id = 2", "DONE 1\n");
+    replies(&t.b, "update t set v = 22 where id = 2", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "update t set v = 13 where id = 1 save tran two delete t where id = 7",
+    replies(&t.a, "update t set v = 13 where id = 1 save tran two delete t where id = 7",
             "DONE 1\nDONE\nDONE 1\n");
-    answers(&t.b, "update t set v = 33 where id = 3", "DONE 1\n");
+    replies(&t.b, "update t set v = 33 where id = 3", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "rollback tran two select v from t order by id",
+    replies(&t.a, "rollback tran two select v from t order by id",
             "DONE\nROW 13\nROW 22\nROW 33\nROW 7\nDONE 4\n");
-    answers(&t.b, "update t set v = 34 where id = 3", "DONE 1\n");
+    replies(&t.b, "update t set v = 34 where id = 3", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "rollback tran one commit", "DONE\nENV COMMIT\nDONE\n");
+    replies(&t.a, "rollback tran one commit", "DONE\nENV COMMIT\nDONE\n");
     settle(&t.a);
-    answers(&t.b, "select v from t order by id", "ROW 11\nROW 22\nROW 34\nDONE 3\n");
-    close_two(&t);
+    replies(&t.b, "select v from t order by id", "ROW 11\nROW 22\nROW 34\nDONE 3\n");
+    two_close(&t);
 }
 
 static void what_a_statement_did_to_variables_is_taken_back_when_it_runs_again(void **state)
@@ -239,17 +159,16 @@ static void what_a_statement_did_to_variables_is_taken_back_when_it_runs_again(v
     (void)run(&t.b, "create table log_of_t(id int)");
     (void)run(&t.b,
               "create trigger tr on t after update as insert log_of_t select id from inserted");
-    answers(&t.a, "begin tran update t set v = 1 where id = 3",
+    replies(&t.a, "begin tran update t set v = 1 where id = 3",
             "ENV BEGIN\nDONE\nDONEINPROC 1\nDONE 1\n");
-    start(&l, &t.b,
-          "declare @n int = 0, @o table(id int)\n"
-          "update t set v = v + 1, @n = @n + 1 output inserted.id into @o\n"
-          "select @n, (select count(*) from @o), (select count(*) from log_of_t)");
-    await_wait(&l);
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    later_start(&l, &t.b,
+                "declare @n int = 0, @o table(id int)\n"
+                "update t set v = v + 1, @n = @n + 1 output inserted.id into @o\n"
+                "select @n, (select count(*) from @o), (select count(*) from log_of_t)");
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
     pthread_join(l.thread, NULL);
     assert_non_null(strstr(l.out, "ROW 1|3|4\n")); /* each row reads the variable as it was */
-    close_two(&t);
+    two_close(&t);
 }
 
 static void inserters_do_not_wait_for_each_other(void **state)
@@ -261,16 +180,16 @@ static void inserters_do_not_wait_for_each_other(void **state)
         &t.a,
         "create table h(x int identity, y int) create table k(x int identity primary key, y int)");
     settle(&t.a);
-    answers(&t.a, "begin tran insert h values (1) insert k values (1)",
+    replies(&t.a, "begin tran insert h values (1) insert k values (1)",
             "ENV BEGIN\nDONE\nDONE 1\nDONE 1\n");
-    answers(&t.b, "begin tran insert h values (2) insert k values (2) commit",
+    replies(&t.b, "begin tran insert h values (2) insert k values (2) commit",
             "ENV BEGIN\nDONE\nDONE 1\nDONE 1\nENV COMMIT\nDONE\n");
-    answers(&t.a, "insert h values (3) insert k values (3) commit",
+    replies(&t.a, "insert h values (3) insert k values (3) commit",
             "DONE 1\nDONE 1\nENV COMMIT\nDONE\n");
     settle(&t.a);
-    answers(&t.b, "select h.x, h.y, k.y from h join k on h.x = k.x order by 1",
+    replies(&t.b, "select h.x, h.y, k.y from h join k on h.x = k.x order by 1",
             "ROW 1|1|1\nROW 2|2|2\nROW 3|3|3\nDONE 3\n");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void temporary_tables_follow_their_transaction(void **state)
@@ -279,18 +198,18 @@ static void temporary_tables_follow_their_transaction(void **state)
     struct two t;
     open_two(&t);
     (void)run(&t.a, "create table #x(a int) insert #x values (1)");
-    answers(&t.a, "begin tran insert #x values (2) update t set v = 11 where id = 1",
+    replies(&t.a, "begin tran insert #x values (2) update t set v = 11 where id = 1",
             "ENV BEGIN\nDONE\nDONE 1\nDONE 1\n");
-    answers(&t.b, "update t set v = 22 where id = 2", "DONE 1\n");
+    replies(&t.b, "update t set v = 22 where id = 2", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "update #x set a = a * 10 select a, (select v from t where id = 2) from #x",
+    replies(&t.a, "update #x set a = a * 10 select a, (select v from t where id = 2) from #x",
             "DONE 2\nROW 10|22\nROW 20|22\nDONE 2\n");
-    answers(&t.b, "update t set v = 23 where id = 2", "DONE 1\n");
+    replies(&t.b, "update t set v = 23 where id = 2", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "commit select a from #x", "ENV COMMIT\nDONE\nROW 10\nROW 20\nDONE 2\n");
-    answers(&t.a, "begin tran delete #x rollback select a from #x",
+    replies(&t.a, "commit select a from #x", "ENV COMMIT\nDONE\nROW 10\nROW 20\nDONE 2\n");
+    replies(&t.a, "begin tran delete #x rollback select a from #x",
             "ENV BEGIN\nDONE\nDONE 2\nENV ROLLBACK\nDONE\nROW 10\nROW 20\nDONE 2\n");
-    close_two(&t);
+    two_close(&t);
 }
 
 static void a_failed_statement_leaves_its_transaction_whole(void **state)
@@ -301,12 +220,12 @@ static void a_failed_statement_leaves_its_transaction_whole(void **state)
     (void)run(&t.a, "begin tran update t set v = 11 where id = 1");
     const char *out = run(&t.a, "insert t values (5,5,5),(6,6,5)");
     assert_non_null(strstr(out, "MSG 2627"));
-    answers(&t.b, "insert t values (8,8,8)", "DONE 1\n");
+    replies(&t.b, "insert t values (8,8,8)", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "select id, v from t order by id",
+    replies(&t.a, "select id, v from t order by id",
             "ROW 1|11\nROW 2|20\nROW 3|30\nROW 8|8\nDONE 4\n");
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
-    close_two(&t);
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    two_close(&t);
 }
 
 static void a_snapshot_stays_while_others_commit_and_rows_that_changed_are_conflicts(void **state)
@@ -314,32 +233,32 @@ static void a_snapshot_stays_while_others_commit_and_rows_that_changed_are_confl
     (void)state;
     struct two t;
     open_two(&t);
-    answers(&t.a,
+    replies(&t.a,
             "set transaction isolation level snapshot begin tran select v from t where id = 1",
             "ENV BEGIN\nDONE\nROW 10\nDONE 1\n");
-    answers(&t.b, "update t set v = 22 where id = 2 insert t values (5,50,500)",
+    replies(&t.b, "update t set v = 22 where id = 2 insert t values (5,50,500)",
             "DONE 1\nDONE 1\n");
     settle(&t.b);
-    answers(&t.a, "update t set v = v + 1 where id = 1 select v from t order by id",
+    replies(&t.a, "update t set v = v + 1 where id = 1 select v from t order by id",
             "DONE 1\nROW 11\nROW 20\nROW 30\nDONE 3\n");
-    answers(&t.b, "update t set v = 33 where id = 3", "DONE 1\n");
+    replies(&t.b, "update t set v = 33 where id = 3", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "insert t values (6,60,600) select v from t order by id",
+    replies(&t.a, "insert t values (6,60,600) select v from t order by id",
             "DONE 1\nROW 11\nROW 20\nROW 30\nROW 60\nDONE 4\n");
-    answers(&t.a, "commit select v from t order by id",
+    replies(&t.a, "commit select v from t order by id",
             "ENV COMMIT\nDONE\nROW 11\nROW 22\nROW 33\nROW 50\nROW 60\nDONE 5\n");
-    answers(&t.a, "begin tran select v from t where id = 6", "ENV BEGIN\nDONE\nROW 60\nDONE 1\n");
-    answers(&t.b, "update t set v = 21 where id = 2", "DONE 1\n");
+    replies(&t.a, "begin tran select v from t where id = 6", "ENV BEGIN\nDONE\nROW 60\nDONE 1\n");
+    replies(&t.b, "update t set v = 21 where id = 2", "DONE 1\n");
     settle(&t.b);
-    answers(&t.a, "update t set v = 61 where id = 6 select v from t where id in (2,6) commit",
+    replies(&t.a, "update t set v = 61 where id = 6 select v from t where id in (2,6) commit",
             "DONE 1\nROW 22\nROW 61\nDONE 2\nENV COMMIT\nDONE\n");
-    answers(&t.a, "begin tran select count(*) from t", "ENV BEGIN\nDONE\nROW 5\nDONE 1\n");
-    answers(&t.b, "update t set v = 0 where id = 1", "DONE 1\n");
+    replies(&t.a, "begin tran select count(*) from t", "ENV BEGIN\nDONE\nROW 5\nDONE 1\n");
+    replies(&t.b, "update t set v = 0 where id = 1", "DONE 1\n");
     settle(&t.b);
     const char *out = run(&t.a, "update t set v = v + 1 where id = 1");
     assert_non_null(strstr(out, "MSG 3960 16"));
-    answers(&t.a, "select @@trancount, v from t where id = 1", "ROW 0|0\nDONE 1\n");
-    close_two(&t);
+    replies(&t.a, "select @@trancount, v from t where id = 1", "ROW 0|0\nDONE 1\n");
+    two_close(&t);
 }
 
 static void a_table_that_a_transaction_has_changed_keeps_its_shape_until_the_end(void **state)
@@ -348,25 +267,23 @@ static void a_table_that_a_transaction_has_changed_keeps_its_shape_until_the_end
     struct two t;
     struct later l;
     open_two(&t);
-    answers(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    answers(&t.b, "create table other(x int)", "DONE\n");
+    replies(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    replies(&t.b, "create table other(x int)", "DONE\n");
     settle(&t.b);
-    start(&l, &t.b, "alter table t add w int null");
-    await_wait(&l);
-    answers(&t.a, "insert t values (4,40,400) commit", "DONE 1\nENV COMMIT\nDONE\n");
-    finish(&l, "DONE\n");
+    later_start(&l, &t.b, "alter table t add w int null");
+    replies(&t.a, "insert t values (4,40,400) commit", "DONE 1\nENV COMMIT\nDONE\n");
+    later_is(&l, "DONE\n");
     settle(&t.b);
-    answers(&t.a, "begin tran create table third(x int) insert third values (1)",
+    replies(&t.a, "begin tran create table third(x int) insert third values (1)",
             "ENV BEGIN\nDONE\nDONE\nDONE 1\n");
-    start(&l, &t.b, "update t set w = 1 where id = 4"); /* it waits for the writer */
-    await_wait(&l);
-    answers(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
-    finish(&l, "DONE 1\n");
-    answers(&t.b, "begin tran update t set v = 5 where id = 2", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b, "update t set w = 1 where id = 4"); /* it waits for the writer */
+    replies(&t.a, "rollback", "ENV ROLLBACK\nDONE\n");
+    later_is(&l, "DONE 1\n");
+    replies(&t.b, "begin tran update t set v = 5 where id = 2", "ENV BEGIN\nDONE\nDONE 1\n");
     const char *out = run(&t.a, "begin tran create table third(x int) alter table t add z int");
     assert_non_null(strstr(out, "MSG 1205"));
-    answers(&t.b, "commit select count(*) from t", "ENV COMMIT\nDONE\nROW 4\nDONE 1\n");
-    close_two(&t);
+    replies(&t.b, "commit select count(*) from t", "ENV COMMIT\nDONE\nROW 4\nDONE 1\n");
+    two_close(&t);
 }
 
 static void a_batch_that_waits_between_its_statements_lets_others_write(void **state)
@@ -377,17 +294,16 @@ static void a_batch_that_waits_between_its_statements_lets_others_write(void **s
     struct client c;
     open_two(&t);
     client_open(&t.f, &c);
-    answers(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
-    start(&l, &t.b,
-          "begin tran update t set v = 22 where id = 2\n"
-          "select v from t with (holdlock) where id = 1 commit");
-    await_wait(&l);
-    answers(&c, "update t set v = 33 where id = 3", "DONE 1\n");
-    answers(&t.a, "commit", "ENV COMMIT\nDONE\n");
+    replies(&t.a, "begin tran update t set v = 11 where id = 1", "ENV BEGIN\nDONE\nDONE 1\n");
+    later_start(&l, &t.b,
+                "begin tran update t set v = 22 where id = 2\n"
+                "select v from t with (holdlock) where id = 1 commit");
+    replies(&c, "update t set v = 33 where id = 3", "DONE 1\n");
+    replies(&t.a, "commit", "ENV COMMIT\nDONE\n");
     pthread_join(l.thread, NULL);
     assert_non_null(strstr(l.out, "ROW 11\nDONE 1\nENV COMMIT\n"));
     client_close(&c);
-    close_two(&t);
+    two_close(&t);
 }
 
 int main(void)

@@ -25,20 +25,31 @@ static inline void two_close(struct two *t)
     fixture_close(&t->f);
 }
 
-/* As expect, but only rows, messages and counts. */
-static inline void answers(struct client *c, const char *sql, const char *want)
+static inline void compare_lines(struct client *c, const char *sql, bool states, const char *want)
 {
     char got[4096] = "";
     const char *out = run(c, sql);
     while (*out != '\0') {
         const char *end = strchr(out, '\n') + 1;
-        if (strncmp(out, "COLS ", 5) != 0 && strncmp(out, "ENV ", 4) != 0 &&
-            strncmp(out, "DONE\n", 5) != 0)
+        bool is_state = strncmp(out, "ENV ", 4) == 0 || strncmp(out, "DONE\n", 5) == 0;
+        if (strncmp(out, "COLS ", 5) != 0 && (states || !is_state))
             strncat(got, out, (size_t)(end - out));
         out = end;
     }
     if (strcmp(got, want) != 0)
         fail_msg("\"%s\" gave\n%s\ninstead of\n%s", sql, got, want);
+}
+
+/* As expect, but only rows, messages and counts. */
+static inline void answers(struct client *c, const char *sql, const char *want)
+{
+    compare_lines(c, sql, false, want);
+}
+
+/* As expect, but for the names of columns. */
+static inline void replies(struct client *c, const char *sql, const char *want)
+{
+    compare_lines(c, sql, true, want);
 }
 
 /* A request on a thread of its own, which may have to wait. */
@@ -75,4 +86,12 @@ static inline void later_end(struct later *l, const char *want)
     pthread_join(l->thread, NULL);
     if (strstr(l->out, want) == NULL)
         fail_msg("\"%s\" gave\n%s\nwithout\n%s", l->sql, l->out, want);
+}
+
+/* Its answer is `want`. */
+static inline void later_is(struct later *l, const char *want)
+{
+    pthread_join(l->thread, NULL);
+    if (strcmp(l->out, want) != 0)
+        fail_msg("\"%s\" gave\n%s\ninstead of\n%s", l->sql, l->out, want);
 }
