@@ -142,7 +142,9 @@ class Copies(unittest.TestCase):
                     connection.execute("INSERT t VALUES (2, 'two')")
                 wait_for(lambda: reader.batch("SELECT b FROM t").errors == [])
                 wait_for(lambda: reader.execute("SELECT a, b FROM t ORDER BY a") == [(1, None), (2, "two")])
-            master.execute("ALTER DATABASE b FAILOVER")
+            master.execute("ALTER DATABASE b FAILOVER")  # it answers before it has happened
+            wait_for(lambda: master.execute("SELECT COUNT(*) FROM sys.dm_operation_status "
+                                            "WHERE state_desc <> 'COMPLETED'") == [(0,)])
             with connect_patiently(quired, "b") as connection:
                 self.assertEqual(connection.execute(UPDATEABILITY), [("READ_WRITE",)])
                 connection.execute("INSERT t VALUES (3, 'three')")
