@@ -237,14 +237,19 @@ const struct qri_sysview qri_sysviews_server[] = {
      "is_honor_broker_priority_on bit null =0, replica_id uniqueidentifier null =null, "
      "group_database_id uniqueidentifier null =null, resource_pool_id int null =null, "
      "default_language_lcid smallint null =1033, default_language_name nvarchar(128) null "
-     "='us_english', containment tinyint null =0, containment_desc nvarchar(60) null ='NONE', "
+     "='us_english', default_fulltext_language_lcid int null =null, "
+     "default_fulltext_language_name nvarchar(128) null =null, is_nested_triggers_on bit null "
+     "=null, is_transform_noise_words_on bit null =null, two_digit_year_cutoff smallint null "
+     "=null, containment tinyint null =0, containment_desc nvarchar(60) null ='NONE', "
      "target_recovery_time_in_seconds int null =60, delayed_durability int null =0, "
      "delayed_durability_desc nvarchar(60) null ='DISABLED', "
      "is_memory_optimized_elevate_to_snapshot_on bit null =0, is_federation_member bit null =0, "
      "is_remote_data_archive_enabled bit null =0, is_mixed_page_allocation_on bit null =0, "
      "is_temporal_history_retention_enabled bit null =1, catalog_collation_type int null =0, "
      "catalog_collation_type_desc nvarchar(60) null ='DATABASE_DEFAULT', "
-     "physical_database_name nvarchar(128) null =null",
+     "physical_database_name nvarchar(128) null =null, is_result_set_caching_on bit =0, "
+     "is_accelerated_database_recovery_on bit =1, is_tempdb_spill_to_remote_store bit =0, "
+     "is_stale_page_detection_on bit =0, is_memory_optimized_enabled bit =0, is_ledger_on bit =0",
      databases, NULL, false},
     {"sys", "database_service_objectives",
      "database_id int, edition sysname, service_objective sysname, elastic_pool_name sysname null",
