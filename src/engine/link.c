@@ -234,6 +234,13 @@ enum qr_status qri_link_take(struct qr_session *session, struct qr_err *err)
     return QR_OK;
 }
 
+/* Opening one costs more than a small transaction, so each session may need its own again. */
+static size_t idle_max(const struct qr_database *db, size_t sessions)
+{
+    size_t always = db->instance->options.connections_idle_max;
+    return sessions > always ? sessions : always;
+}
+
 void qri_link_put(struct qr_session *session)
 {
     struct qri_link *link = session->link;
@@ -244,7 +251,7 @@ void qri_link_put(struct qr_session *session)
     session->link = NULL;
     link->session = NULL;
     pthread_mutex_lock(&db->mu);
-    bool keep = db->idle_link_count < db->instance->options.connections_idle_max;
+    bool keep = db->idle_link_count < idle_max(db, db->session_count);
     if (keep) {
         link->next = db->idle_links;
         db->idle_links = link;
@@ -253,6 +260,19 @@ void qri_link_put(struct qr_session *session)
     pthread_mutex_unlock(&db->mu);
     if (!keep)
         qri_link_free(link);
+}
+
+void qri_link_trim(struct qr_database *db)
+{
+    struct qri_link *link = NULL;
+    pthread_mutex_lock(&db->mu);
+    if (db->idle_link_count > idle_max(db, db->session_count - 1)) {
+        link = db->idle_links;
+        db->idle_links = link->next;
+        db->idle_link_count--;
+    }
+    pthread_mutex_unlock(&db->mu);
+    qri_link_free(link);
 }
 
 void qri_link_drop(struct qr_session *session)

@@ -40,6 +40,8 @@ struct qri_link {
 QR_NODISCARD enum qr_status qri_link_take(struct qr_session *session, struct qr_err *err);
 /* Gives it back unless a transaction or #tables hold it. */
 void qri_link_put(struct qr_session *session);
+/* A session is about to leave: the link that is one too many without it goes. */
+void qri_link_trim(struct qr_database *db);
 void qri_link_drop(struct qr_session *session); /* closes it */
 void qri_link_free(struct qri_link *link);
 

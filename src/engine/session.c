@@ -138,6 +138,7 @@ void qr_session_free(struct qr_session *session)
     free(session->prepared);
     qr_arena_done(&session->arena);
     free(session);
+    qri_link_trim(db);
     pthread_mutex_lock(&db->mu);
     db->session_count--;
     pthread_mutex_unlock(&db->mu);

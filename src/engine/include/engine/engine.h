@@ -147,7 +147,7 @@ struct qr_instance_options {
     uint8_t server_key_id[8]; /* of the key that wraps the databases' keys; zeros: none */
     struct qr_instance_host host;
     size_t plan_cache_bytes_max; /* per database [64 MiB] */
-    size_t connections_idle_max; /* pooled SQLite connections per database [16] */
+    size_t connections_idle_max; /* pooled SQLite connections per database, or its sessions [16] */
     size_t
         query_memory_bytes_max; /* of all rowsets of the process [a quarter of physical memory] */
 };
