@@ -4,10 +4,9 @@
  * kind (1) and 8 bytes, or a length (8) and that many. They never leave the process: native order.
  */
 #include "oplog_int.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "store/txn.h"
+#include "store/tmp.h"
 #include "base/banned.h"
 
 enum {
@@ -26,9 +25,9 @@ struct qri_oplog {
     struct qr_store *store;
     struct statement *statements;
     size_t statement_count, statement_capacity, statement_last;
-    struct qr_buf tail;   /* what is not in the file */
-    struct qr_file *file; /* NULL: none yet */
-    uint64_t file_bytes, quota_bytes, count;
+    struct qr_buf tail;       /* what is not in the file */
+    struct qr_tmp_file *file; /* NULL: none yet */
+    uint64_t file_bytes, count;
     size_t op_at; /* of the operation being added, in the tail */
     uint16_t op_cells;
 };
@@ -52,9 +51,7 @@ void qri_oplog_free(struct qri_oplog *log)
         free(log->statements[i].text);
     free(log->statements);
     qr_buf_done(&log->tail);
-    if (log->file != NULL)
-        qr_file_close(log->file);
-    qr_store_tmp_shrink(log->store, log->quota_bytes);
+    qr_tmp_file_free(log->file);
     free(log);
 }
 
@@ -98,31 +95,12 @@ static enum qr_status find_statement(struct qri_oplog *log, struct qri_sql sql, 
     return QR_OK;
 }
 
-static enum qr_status open_file(struct qri_oplog *log, struct qr_err *err)
-{
-    struct qr_env *env = qr_store_env(log->store);
-    uint64_t number;
-    char path[4096];
-    qr_env_random(env, &number, sizeof number);
-    snprintf(path, sizeof path, "%s/changes.%016llx", qr_store_tmp_dir(log->store),
-             (unsigned long long)number);
-    QR_TRY(
-        qr_env_open(env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_EXCLUSIVE, &log->file, err));
-    (void)!qr_env_unlink(env, path, NULL); /* it goes with its handle */
-    return QR_OK;
-}
-
 static enum qr_status spill(struct qri_oplog *log, struct qr_err *err)
 {
-    uint64_t end = log->file_bytes + log->tail.len;
-    if (end > log->quota_bytes) {
-        QR_TRY(qr_store_tmp_grow(log->store, end - log->quota_bytes, err));
-        log->quota_bytes = end;
-    }
     if (log->file == NULL)
-        QR_TRY(open_file(log, err));
-    QR_TRY(qr_file_pwrite(log->file, log->tail.data, log->tail.len, log->file_bytes, err));
-    log->file_bytes = end;
+        QR_TRY(qr_tmp_file_new(log->store, &log->file, err));
+    QR_TRY(qr_tmp_file_write(log->file, log->tail.data, log->tail.len, log->file_bytes, err));
+    log->file_bytes += log->tail.len;
     qr_buf_clear(&log->tail);
     return QR_OK;
 }
@@ -307,7 +285,7 @@ static enum qr_status play_file(struct player *p)
     for (uint64_t at = 0; status == QR_OK && (at < log->file_bytes || have > 0);) {
         uint64_t left = log->file_bytes - at;
         size_t want = left < capacity - have ? (size_t)left : capacity - have, got = 0;
-        status = qr_file_pread(log->file, window + have, want, at, &got, p->err);
+        status = qr_tmp_file_read(log->file, window + have, want, at, &got, p->err);
         if (status == QR_OK && got < want)
             status = qr_fail(p->err, QR_IO, "a transaction's changes cannot be read again");
         at += got;

@@ -10,15 +10,7 @@ enum { SPILL_BATCH = 32 }; /* versions moved under one hold of gc_mu */
 
 static bool open_file(struct qr_store *store)
 {
-    if (store->spill_file != NULL)
-        return true;
-    char path[QR_STORE_PATH_BYTES_MAX + 64];
-    qri_store_path(store, path, "versions.tmp");
-    if (qr_env_open(store->env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE,
-                    &store->spill_file, NULL) != QR_OK)
-        return false;
-    (void)!qr_env_unlink(store->env, path, NULL);
-    return true;
+    return store->spill_file != NULL || qr_tmp_file_new(store, &store->spill_file, NULL) == QR_OK;
 }
 
 static uint64_t take_slot(struct qr_store *store)
@@ -68,8 +60,8 @@ static struct qri_frame *spill_one(struct qr_store *store, struct qri_frame *f)
     stub->lsn = f->lsn;
     stub->superseded_lsn = f->superseded_lsn;
     stub->spill_slot = slot;
-    if (qr_file_pwrite(store->spill_file, f->data, store->page_bytes, slot * store->page_bytes,
-                       NULL) != QR_OK ||
+    if (qr_tmp_file_write(store->spill_file, f->data, store->page_bytes, slot * store->page_bytes,
+                          NULL) != QR_OK ||
         !replace_in_chain(store, f, stub)) {
         give_slot(store, slot);
         free(stub);
@@ -124,8 +116,8 @@ enum qr_status qri_spill_read(struct qr_store *store, const struct qri_frame *st
                               struct qr_err *err)
 {
     return qr_wrap(err,
-                   qr_file_read_exactly(store->spill_file, dst, store->page_bytes,
-                                        stub->spill_slot * store->page_bytes, err),
+                   qr_tmp_file_read_exactly(store->spill_file, dst, store->page_bytes,
+                                            stub->spill_slot * store->page_bytes, err),
                    "read the version file");
 }
 
@@ -146,6 +138,6 @@ void qri_spill_done(struct qr_store *store)
                 free(f);
         }
     }
-    qr_file_close(store->spill_file);
+    qr_tmp_file_free(store->spill_file);
     free(store->spill_free);
 }

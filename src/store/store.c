@@ -18,7 +18,7 @@ static const struct qr_store_options defaults = {
     .log_segment_bytes = UINT64_C(16) << 20,
     .log_bytes_max = UINT64_C(1) << 30,
     .checkpoint_bytes = UINT64_C(64) << 20,
-    .tmp_bytes_max = UINT64_C(16) << 30,
+    .tmp_bytes_max = UINT64_C(64) << 30,
 };
 
 void qri_store_path(const struct qr_store *store, char dst[QR_STORE_PATH_BYTES_MAX + 64],
@@ -63,11 +63,13 @@ void qri_store_free(struct qr_store *store)
     qri_table_done(store);
     qri_cache_done(store);
     qri_upkeep_done(store);
+    qri_tmp_bury(store);
     qr_file_close(store->lock_file);
     pthread_mutex_destroy(&store->slots_mu);
     pthread_mutex_destroy(&store->gc_mu);
     pthread_mutex_destroy(&store->waits_mu);
     pthread_mutex_destroy(&store->writer_mu);
+    pthread_mutex_destroy(&store->tmp_mu);
     free(store);
 }
 
@@ -92,6 +94,7 @@ enum qr_status qri_store_new(const char *dir, const struct qr_store_options *opt
     pthread_mutex_init(&store->gc_mu, NULL);
     pthread_mutex_init(&store->waits_mu, NULL);
     pthread_mutex_init(&store->writer_mu, NULL);
+    pthread_mutex_init(&store->tmp_mu, NULL);
     qri_upkeep_init(store);
     enum qr_status status = qri_cache_init(store, err);
     if (status == QR_OK)
@@ -289,6 +292,7 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
         .versions_held = atomic_load(&store->held_count) - atomic_load(&store->spilled_count),
         .versions_spilled = atomic_load(&store->spilled_count),
         .tmp_bytes = atomic_load(&store->tmp_bytes),
+        .tmp_bytes_written = atomic_load(&store->tmp_bytes_written),
         .log_waits = get_waits(&store->log_waits),
         .page_waits = get_waits(&store->page_waits),
         .log_writes = get_waits(&store->log_writes),
@@ -308,26 +312,6 @@ enum qr_status qr_store_flush(struct qr_store *store, struct qr_err *err)
 enum qr_status qr_store_checkpoint(struct qr_store *store, struct qr_err *err)
 {
     return store->backend->checkpoint(store, err);
-}
-
-enum qr_status qr_store_tmp_grow(struct qr_store *store, uint64_t bytes, struct qr_err *err)
-{
-    uint64_t now = atomic_fetch_add(&store->tmp_bytes, bytes) + bytes;
-    if (now <= store->options.tmp_bytes_max)
-        return QR_OK;
-    atomic_fetch_sub(&store->tmp_bytes, bytes);
-    return qr_fail(err, QR_FULL, "temporary files take more than %llu bytes",
-                   (unsigned long long)store->options.tmp_bytes_max);
-}
-
-void qr_store_tmp_shrink(struct qr_store *store, uint64_t bytes)
-{
-    atomic_fetch_sub(&store->tmp_bytes, bytes);
-}
-
-const char *qr_store_tmp_dir(const struct qr_store *store)
-{
-    return store->tmp_dir;
 }
 
 struct qr_env *qr_store_env(struct qr_store *store)

@@ -12,6 +12,7 @@
 #include "store/counter.h"
 #include "store/durable.h"
 #include "store/store.h"
+#include "store/tmp.h"
 #include "store/txn.h"
 #include "store/writer.h"
 
@@ -61,6 +62,16 @@ struct qri_slab {
     uint32_t frame_count;
     _Atomic uint32_t hot_count; /* of its frames */
     struct qri_frame frames[];
+};
+
+/* store/tmp.h */
+struct qr_tmp_file {
+    struct qr_store *store;
+    struct qr_file *file; /* NULL until the first write */
+    uint64_t bytes, counted_bytes;
+    struct qr_cipher_key cipher; /* off: in clear */
+    uint8_t *buffer;             /* for units on their way to an encrypted file */
+    struct qr_tmp_file *next;
 };
 
 /* A snapshot that keeps versions alive. */
@@ -288,7 +299,9 @@ struct qr_store {
     int64_t clock_base_ns;              /* wall minus monotonic clock; guarded by log.mu */
     uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
     uint32_t durable_pages_max;                         /* guarded by log.mu */
-    _Atomic uint64_t max_data_bytes, tmp_bytes;
+    _Atomic uint64_t max_data_bytes, tmp_bytes, tmp_bytes_written;
+    pthread_mutex_t tmp_mu;       /* a leaf */
+    struct qr_tmp_file *tmp_dead; /* large ones, to be closed by upkeep; guarded by tmp_mu */
     _Atomic uint32_t pages_limit; /* nothing can keep a page behind it; 0: none */
     _Atomic uint64_t pages_read;
     struct qri_waits log_waits, page_waits, log_writes;
@@ -301,7 +314,7 @@ struct qr_store {
     uint64_t oldest_slot_seen;
     size_t held_to_check;
     _Atomic uint64_t held_count, spilled_count;
-    struct qr_file *spill_file; /* the version file; guarded by gc_mu */
+    struct qr_tmp_file *spill_file; /* the version file; guarded by gc_mu */
     uint64_t spill_slots;
     uint64_t *spill_free;
     size_t spill_free_count, spill_free_capacity;
@@ -402,6 +415,9 @@ QR_NODISCARD enum qr_status qri_spill_read(struct qr_store *store, const struct 
                                            uint8_t *dst, struct qr_err *err);
 void qri_spill_free(struct qr_store *store, struct qri_frame *stub); /* with gc_mu held */
 void qri_spill_done(struct qr_store *store);
+
+/* tmp.c: closes what was freed and is large. */
+void qri_tmp_bury(struct qr_store *store);
 
 /* log.c */
 QR_NODISCARD enum qr_status qri_log_init(struct qr_store *store, struct qr_err *err);

@@ -53,6 +53,7 @@ static void one_round(struct qr_store *store, bool wanted)
         ;
     qri_cache_trim(store);
     qri_log_trim(store);
+    qri_tmp_bury(store);
     bool over = qri_cache_is_over(store);
     if (over)
         qri_spill(store);

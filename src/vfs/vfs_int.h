@@ -1,6 +1,7 @@
 /* vfs_int.h - what the parts of the SQLite adapter share. */
 #pragma once
 #include <sqlite3.h>
+#include "store/tmp.h"
 #include "store/txn.h"
 #include "vfs/conn.h"
 
@@ -58,8 +59,7 @@ struct qri_temp_file {
     sqlite3_file base;
     struct qr_conn *conn;
     struct qr_store *store;
-    struct qr_file *file; /* NULL until the first write */
-    uint64_t bytes;
+    struct qr_tmp_file *file; /* NULL until the first write */
 };
 
 extern const sqlite3_io_methods qri_main_methods, qri_journal_methods, qri_temp_methods;

@@ -42,7 +42,7 @@ struct qr_store_options {
     uint64_t log_hold_bytes;
     uint64_t checkpoint_bytes; /* log written before a checkpoint starts [64 MiB] */
     uint64_t max_data_bytes;   /* size quota of the database [none] */
-    uint64_t tmp_bytes_max;    /* all temporary files together [16 GiB] */
+    uint64_t tmp_bytes_max;    /* all temporary files together [64 GiB] */
     bool threads_off;          /* no threads: the caller drives flush and checkpoint */
     bool open_moved; /* one that was moved elsewhere, too: for its last backup (store/archive.h) */
     bool sync_off;   /* tests and benchmarks only: commits are not durable */
@@ -126,7 +126,7 @@ struct qr_store_stats {
     uint64_t cache_hits, cache_misses, evictions;
     uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
     uint64_t versions_spilled; /* the same, in the local version file */
-    uint64_t tmp_bytes;
+    uint64_t tmp_bytes, tmp_bytes_written; /* temporary files now; written since the open */
     struct qr_store_waits log_waits;  /* commits whose answer waited to be durable (WRITELOG) */
     struct qr_store_waits page_waits; /* reads of pages that were not in memory (PAGEIOLATCH_SH) */
     struct qr_store_waits log_writes; /* groups of blocks synced, or appends answered */

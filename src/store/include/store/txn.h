@@ -55,9 +55,4 @@ bool qr_txn_over_quota(const struct qr_txn *txn);
 /* A write was refused because of txn_bytes_max since the last discard or publish. */
 bool qr_txn_over_limit(const struct qr_txn *txn);
 
-/* Bytes of temporary files; QR_FULL beyond tmp_bytes_max. */
-QR_NODISCARD enum qr_status qr_store_tmp_grow(struct qr_store *store, uint64_t bytes,
-                                              struct qr_err *err);
-void qr_store_tmp_shrink(struct qr_store *store, uint64_t bytes);
-const char *qr_store_tmp_dir(const struct qr_store *store);
 struct qr_env *qr_store_env(struct qr_store *store);

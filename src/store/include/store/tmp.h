@@ -1,0 +1,30 @@
+/* store/tmp.h - temporary files: local, without a name, gone with their handle or their process.
+ *
+ * Nothing is on disk before the first write. All files of a store count against its tmp_bytes_max.
+ * Where the store's own files are encrypted so are these, under a key that is in memory only: in
+ * units of 4 KiB (AES-256-XTS), so smaller writes inside of what was written cost a read.
+ *
+ * Threads: one at a time per file; reads may go on side by side while nobody writes.
+ * Errors: QR_FULL over tmp_bytes_max or a full disk, QR_IO, QR_NOMEM. */
+#pragma once
+#include "store/store.h"
+
+struct qr_tmp_file;
+
+QR_NODISCARD enum qr_status qr_tmp_file_new(struct qr_store *store, struct qr_tmp_file **ret_file,
+                                            struct qr_err *err);
+/* Takes no longer for a large file: the store's thread gives its space back. NULL is accepted. */
+void qr_tmp_file_free(struct qr_tmp_file *file);
+uint64_t qr_tmp_file_bytes(const struct qr_tmp_file *file);
+/* *ret_got is less than `bytes` only at the file's end. */
+QR_NODISCARD enum qr_status qr_tmp_file_read(struct qr_tmp_file *file, void *dst, size_t bytes,
+                                             uint64_t offset, size_t *ret_got, struct qr_err *err);
+/* QR_IO if the file ends before. */
+QR_NODISCARD enum qr_status qr_tmp_file_read_exactly(struct qr_tmp_file *file, void *dst,
+                                                     size_t bytes, uint64_t offset,
+                                                     struct qr_err *err);
+/* What lies between the old end and `offset` reads as zeros. */
+QR_NODISCARD enum qr_status qr_tmp_file_write(struct qr_tmp_file *file, const void *src,
+                                              size_t bytes, uint64_t offset, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_tmp_file_truncate(struct qr_tmp_file *file, uint64_t bytes,
+                                                 struct qr_err *err);
