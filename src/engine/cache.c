@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dml_int.h"
+#include "texts_int.h"
 #include "unit_int.h"
 #include "base/banned.h"
 
@@ -138,7 +140,10 @@ enum qr_status qri_unit_take(struct qr_session *session, const struct qri_source
             qri_unit_free(unit);
             return status;
         }
+        uint64_t id[3] = {hash, options, (uint64_t)unit->object_ticks};
+        unit->text = qri_text_ref(session->db->texts, source, qr_hash_bytes(id, sizeof id, 3));
     }
+    qri_text_used(unit->text);
     *ret_unit = unit;
     return QR_OK;
 }
@@ -150,6 +155,7 @@ void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
     struct qri_cache *cache = session->db->cache;
     struct qri_unit *drop = NULL; /* freed outside the lock */
     own_unit->cached_bytes = unit_bytes(own_unit);
+    qri_text_put_back(own_unit->text, own_unit->cached_bytes);
     pthread_mutex_lock(&cache->mu);
     struct qri_unit **bucket = &cache->buckets[own_unit->hash % BUCKETS];
     own_unit->bucket_next = *bucket;
@@ -171,4 +177,43 @@ void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
         qri_unit_free(drop);
         drop = next;
     }
+}
+
+/* ---- for views ---- */
+
+static struct qr_str sql_of(const struct qri_op *op)
+{
+    const struct qri_code *code = op->code_count == 0 ? NULL : op->codes[0];
+    if (op->kind != QRI_OP_RUN || code == NULL || code->plan == NULL)
+        return (struct qr_str){NULL, 0};
+    return code->plan->dml != NULL ? code->plan->dml->stage.text : code->plan->select.text;
+}
+
+enum qr_status qri_cache_sqls(struct qri_cache *cache, uint64_t text_id, struct qr_arena *arena,
+                              struct qri_cached_sql **ret_list, size_t *ret_count)
+{
+    size_t count = 0, capacity = 0;
+    struct qri_cached_sql *list = NULL;
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&cache->mu);
+    const struct qri_unit *unit = cache->newest;
+    while (unit != NULL && (unit->text == NULL || unit->text->id != text_id))
+        unit = unit->older;
+    for (size_t i = 0; unit != NULL && i < unit->op_count && status == QR_OK; i++) {
+        const struct qri_op *op = &unit->ops[i];
+        struct qr_str sql = sql_of(op);
+        if (sql.n == 0)
+            continue;
+        list = qr_arena_grow(arena, list, count, &capacity, count + 1, sizeof *list);
+        if (list == NULL || (sql = qr_arena_str(arena, sql)).p == NULL) {
+            status = QR_NOMEM;
+            break;
+        }
+        list[count++] = (struct qri_cached_sql){(uint32_t)i, op->stmt->pos.offset,
+                                                (uint32_t)op->stmt->text.n, op->stmt->kind, sql};
+    }
+    pthread_mutex_unlock(&cache->mu);
+    *ret_list = list;
+    *ret_count = count;
+    return status;
 }

@@ -26,6 +26,7 @@ struct qri_unit;
 struct qri_frame;
 struct qri_cursor;
 struct qri_cache;
+struct qri_texts;
 
 enum {
     QRI_NEST_MAX = 32, /* procedures, triggers, functions, dynamic SQL (217) */
@@ -74,6 +75,7 @@ struct qr_database {
     size_t idle_link_count;      /* guarded by mu */
     size_t session_count;        /* guarded by mu */
     struct qri_cache *cache;
+    struct qri_texts *texts; /* texts_int.h */
 };
 
 /* Its name, objective and size as they are now. */
@@ -177,7 +179,12 @@ struct qri_prepared {
 struct qri_session_seen {
     struct qri_options options;
     bool is_running;
-    int64_t request_ticks; /* when the last request began */
+    int64_t request_ticks;   /* when the last request began */
+    int64_t ended_ticks;     /* when the last one ended; 0: none has */
+    int64_t scheduled_ticks; /* all of them together */
+    size_t memory_bytes;
+    uint8_t context_info[128];
+    size_t context_info_bytes;
     int64_t rowcount;
     int32_t error;
     uint32_t nest_level;
@@ -186,6 +193,15 @@ struct qri_session_seen {
     int64_t tran_ticks;
     uint64_t tran_ops, tran_bytes; /* what it has changed */
     char tran_name[4 * 32 + 1];
+};
+
+/* The statement that runs, or ran last: written by the session's thread, read by any. */
+struct qri_running {
+    _Atomic uint64_t batch_id; /* text of the request (texts_int.h); 0: none yet */
+    _Atomic uint64_t text_id;  /* that of the statement: a module's, maybe */
+    _Atomic uint32_t object_id;
+    _Atomic uint32_t begin, bytes; /* in that text */
+    _Atomic int kind;              /* enum qr_ast_stmt_kind */
 };
 
 struct qr_session {
@@ -200,6 +216,7 @@ struct qr_session {
     void *break_ctx;
     pthread_mutex_t seen_mu;
     struct qri_session_seen seen; /* guarded by seen_mu */
+    struct qri_running running;
 
     const struct qr_sink *sink;  /* of the running request */
     struct qri_link *link;       /* kept between requests while transaction or #tables need it */
@@ -266,7 +283,9 @@ struct qr_session {
     const struct qr_ast_stmt *bulk_stmt; /* INSERT BULK that waits for its rows */
     struct qri_unit *bulk_unit;
     uint64_t request_count;
-    int64_t request_ticks; /* when the running request began */
+    int64_t request_ticks;                /* when the running request began */
+    int64_t ended_ticks, scheduled_ticks; /* see struct qri_session_seen */
+    uint8_t connection_id[16];
 };
 
 /* ---- session.c, request.c ---- */

@@ -23,6 +23,7 @@ struct qri_code {
     const struct qr_expr *expr; /* or */
     struct qr_plan *plan;
     struct qri_sql select; /* of the plan */
+    bool is_counted;       /* texts_int.h knows it */
     struct qri_dml *dml;
 };
 
@@ -74,6 +75,7 @@ struct qri_unit {
     struct qri_catalog *catalog; /* reference: types and shapes come from it */
     uint64_t catalog_serial;
     bool has_catalog_types; /* an alias or table type is named */
+    struct qri_text *text;  /* texts_int.h; NULL: what it costs is not counted */
     /* of the cache */
     uint64_t hash, options_key;
     struct qr_str key;  /* text and parameter declarations */

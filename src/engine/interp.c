@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include "frame.h"
+#include "texts_int.h"
 #include "base/banned.h"
 
 static enum qr_status push_caught(struct qri_frame *frame)
@@ -225,7 +225,10 @@ static enum qr_status run_op(struct qri_frame *frame, const struct qri_op *op, s
         break;
     }
     qri_settings_stamp(session);
+    struct qri_meter meter;
+    qri_meter_begin(frame, op, &meter);
     QR_TRY(qri_stmt_kinds[op->stmt->kind].run(frame, op, err));
+    qri_meter_end(frame, op, &meter);
     *pc = *pc + 1;
     return QR_OK;
 }

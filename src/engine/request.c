@@ -81,6 +81,9 @@ enum qr_status qri_request_end(struct qr_session *session, enum qr_status status
         status = session->sink->done(session->sink->ctx, &done);
     }
     session->sink = NULL;
+    if (session->ended_ticks < session->request_ticks) /* no statement ran */
+        session->ended_ticks = session->request_ticks;
+    session->scheduled_ticks += session->ended_ticks - session->request_ticks;
     qri_session_show(session);
     return status;
 }

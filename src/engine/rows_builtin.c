@@ -1,28 +1,14 @@
 /* rows_builtin.c - see rows_builtin.h */
-#include "rows_builtin.h"
+#include "rows_builtin_int.h"
 #include "describe_int.h"
 #include "expr/json.h"
 #include "expr/rows.h"
 #include "expr/xml.h"
 #include "base/banned.h"
 
-struct builtin {
-    struct qri_frame *frame;
-    const struct qr_plan_rows *rows;
-    const struct qr_value *args;
-    struct qr_rowset *out;
-    struct qr_arena arena, arena_row;
-    struct qr_err *err;
-};
-
-static bool is_null(const struct builtin *b, size_t index)
+static enum qr_status string_split(struct qri_builtin *b)
 {
-    return index >= b->rows->arg_count || b->args[index].cell == QR_CELL_NULL;
-}
-
-static enum qr_status string_split(struct builtin *b)
-{
-    if (is_null(b, 0) || is_null(b, 1))
+    if (qri_builtin_is_null(b, 0) || qri_builtin_is_null(b, 1))
         return QR_OK;
     struct qr_split split;
     QR_TRY(qr_split_open(&b->rows->arg_types[0], qr_value_bytes(&b->args[0]),
@@ -36,9 +22,10 @@ static enum qr_status string_split(struct builtin *b)
     return QR_OK;
 }
 
-static enum qr_status generate_series(struct builtin *b)
+static enum qr_status generate_series(struct qri_builtin *b)
 {
-    if (is_null(b, 0) || is_null(b, 1) || (b->rows->arg_count > 2 && is_null(b, 2)))
+    if (qri_builtin_is_null(b, 0) || qri_builtin_is_null(b, 1) ||
+        (b->rows->arg_count > 2 && qri_builtin_is_null(b, 2)))
         return QR_OK;
     struct qr_series series;
     QR_TRY(qr_series_open(&b->rows->column_types[0], &b->args[0], &b->args[1],
@@ -54,9 +41,9 @@ static enum qr_status generate_series(struct builtin *b)
 
 /* ---- OPENJSON ---- */
 
-static struct qr_str path_of(const struct builtin *b)
+static struct qr_str path_of(const struct qri_builtin *b)
 {
-    return is_null(b, 1) ? (struct qr_str){NULL, 0} : qr_value_bytes(&b->args[1]);
+    return qri_builtin_is_null(b, 1) ? (struct qr_str){NULL, 0} : qr_value_bytes(&b->args[1]);
 }
 
 static struct qr_value text_value(struct qr_str text)
@@ -64,7 +51,7 @@ static struct qr_value text_value(struct qr_str text)
     return text.p == NULL ? qr_value_null() : qr_value_str(text);
 }
 
-static enum qr_status json_members(struct builtin *b, struct qr_str json)
+static enum qr_status json_members(struct qri_builtin *b, struct qr_str json)
 {
     struct qr_json_rows rows;
     QR_TRY(qr_json_rows_open(&b->arena, json, path_of(b), &rows, b->err));
@@ -87,7 +74,7 @@ static enum qr_status json_members(struct builtin *b, struct qr_str json)
 }
 
 /* One row of OPENJSON WITH: each column's path is followed below the item. */
-static enum qr_status json_record(struct builtin *b, const struct qr_json_path *paths,
+static enum qr_status json_record(struct qri_builtin *b, const struct qr_json_path *paths,
                                   struct qr_str item)
 {
     const struct qr_plan_rows *rows = b->rows;
@@ -108,7 +95,7 @@ static enum qr_status json_record(struct builtin *b, const struct qr_json_path *
     return qr_rowset_append(b->out, values, b->err);
 }
 
-static enum qr_status json_records(struct builtin *b, struct qr_str json)
+static enum qr_status json_records(struct qri_builtin *b, struct qr_str json)
 {
     const struct qr_plan_rows *rows = b->rows;
     struct qr_json_path *paths = qr_arena_array(&b->arena, rows->column_count, sizeof *paths);
@@ -138,9 +125,9 @@ static enum qr_status json_records(struct builtin *b, struct qr_str json)
     }
 }
 
-static enum qr_status openjson(struct builtin *b)
+static enum qr_status openjson(struct qri_builtin *b)
 {
-    if (is_null(b, 0))
+    if (qri_builtin_is_null(b, 0))
         return QR_OK;
     struct qr_str json = qr_value_bytes(&b->args[0]);
     return b->rows->has_with ? json_records(b, json) : json_members(b, json);
@@ -148,11 +135,11 @@ static enum qr_status openjson(struct builtin *b)
 
 /* ---- nodes() of xml ---- */
 
-static enum qr_status xml_nodes(struct builtin *b)
+static enum qr_status xml_nodes(struct qri_builtin *b)
 {
     struct qr_xml_node *context = NULL;
     struct qr_xml_found found;
-    if (is_null(b, 0) || is_null(b, 1))
+    if (qri_builtin_is_null(b, 0) || qri_builtin_is_null(b, 1))
         return QR_OK;
     QR_TRY(qr_xml_read(&b->arena, qr_value_bytes(&b->args[0]), &context, b->err));
     QR_TRY(qr_xml_path(&b->arena, context, qr_value_bytes(&b->args[1]), &found, b->err));
@@ -175,7 +162,7 @@ enum { DESCRIBED = 39, DESCRIBE_COLUMNS = DESCRIBED + 6 };
 
 static enum qr_status describe_row(void *ctx, const struct qr_value *values, size_t count)
 {
-    struct builtin *b = ctx;
+    struct qri_builtin *b = ctx;
     struct qr_value row[DESCRIBE_COLUMNS];
     for (size_t i = 0; i < DESCRIBE_COLUMNS; i++)
         row[i] = i < count ? values[i] : qr_value_null();
@@ -183,7 +170,7 @@ static enum qr_status describe_row(void *ctx, const struct qr_value *values, siz
 }
 
 /* An error is told in a row of its own. */
-static enum qr_status describe_error(struct builtin *b, const struct qr_err *err)
+static enum qr_status describe_error(struct qri_builtin *b, const struct qr_err *err)
 {
     enum { NUMBER = DESCRIBED, SEVERITY, STATE, MESSAGE, KIND, KIND_DESC };
     struct qr_value row[DESCRIBE_COLUMNS];
@@ -200,11 +187,12 @@ static enum qr_status describe_error(struct builtin *b, const struct qr_err *err
     return qr_rowset_append(b->out, row, b->err);
 }
 
-static enum qr_status describe_it(struct builtin *b, struct qri_describe *what)
+static enum qr_status describe_it(struct qri_builtin *b, struct qri_describe *what)
 {
     struct qr_err err;
     qr_err_reset(&err);
-    what->browse = !is_null(b, b->rows->arg_count - 1) && b->args[b->rows->arg_count - 1].i != 0;
+    what->browse =
+        !qri_builtin_is_null(b, b->rows->arg_count - 1) && b->args[b->rows->arg_count - 1].i != 0;
     what->row = describe_row;
     what->ctx = b;
     enum qr_status status = qri_describe(b->frame->session, what, &err);
@@ -215,26 +203,26 @@ static enum qr_status describe_it(struct builtin *b, struct qri_describe *what)
     return status;
 }
 
-static enum qr_status describe_text(struct builtin *b)
+static enum qr_status describe_text(struct qri_builtin *b)
 {
     if (b->rows->arg_count != 3)
         return qr_sql_fail(b->err, b->rows->arg_count < 3 ? 313 : 8144, b->rows->name.p);
-    if (is_null(b, 0) || b->args[0].cell != QR_CELL_TEXT)
+    if (qri_builtin_is_null(b, 0) || b->args[0].cell != QR_CELL_TEXT)
         return QR_OK;
     struct qri_describe what = {.text = qr_value_bytes(&b->args[0])};
-    if (!is_null(b, 1) && b->args[1].cell == QR_CELL_TEXT)
+    if (!qri_builtin_is_null(b, 1) && b->args[1].cell == QR_CELL_TEXT)
         what.params = qr_value_bytes(&b->args[1]);
     return describe_it(b, &what);
 }
 
-static enum qr_status describe_object(struct builtin *b)
+static enum qr_status describe_object(struct qri_builtin *b)
 {
     if (b->rows->arg_count != 2)
         return qr_sql_fail(b->err, b->rows->arg_count < 2 ? 313 : 8144, b->rows->name.p);
-    if (is_null(b, 0) || b->args[0].cell != QR_CELL_INT)
+    if (qri_builtin_is_null(b, 0) || b->args[0].cell != QR_CELL_INT)
         return QR_OK;
-    struct qri_describe what = {
-        .module = qri_object_by_id(b->frame->session, (uint32_t)b->args[0].i)};
+    struct qri_describe what = {.module =
+                                    qri_object_by_id(b->frame->session, (uint32_t)b->args[0].i)};
     if (what.module == NULL || what.module->type != QR_CAT_PROC)
         return QR_OK;
     return describe_it(b, &what);
@@ -242,7 +230,7 @@ static enum qr_status describe_object(struct builtin *b)
 
 static const struct builtin_row {
     const char *name;
-    enum qr_status (*run)(struct builtin *b);
+    enum qr_status (*run)(struct qri_builtin *b);
 } builtins[] = {
     /* clang-format off */
     {"STRING_SPLIT",    string_split   },
@@ -251,6 +239,10 @@ static const struct builtin_row {
     {"XML NODES",       xml_nodes      },
     {"dm_exec_describe_first_result_set", describe_text},
     {"dm_exec_describe_first_result_set_for_object", describe_object},
+    {"dm_exec_sql_text",     qri_rows_sql_text    },
+    {"dm_exec_query_plan",   qri_rows_query_plan  },
+    {"dm_exec_text_query_plan", qri_rows_query_plan},
+    {"dm_exec_input_buffer", qri_rows_input_buffer},
     /* clang-format on */
 };
 
@@ -258,7 +250,7 @@ enum qr_status qri_rows_builtin(struct qri_frame *frame, const struct qr_plan_ro
                                 const struct qr_value *args, struct qr_rowset **ret_rowset,
                                 struct qr_err *err)
 {
-    struct builtin b = {.frame = frame, .rows = rows, .args = args, .err = err};
+    struct qri_builtin b = {.frame = frame, .rows = rows, .args = args, .err = err};
     size_t i = 0, count = sizeof builtins / sizeof builtins[0];
     while (i < count && !qr_str_ieqz(rows->name, builtins[i].name))
         i++;

@@ -71,6 +71,11 @@ enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_op
         qri_options_language(&session->login_options, language);
     session->options = session->login_options;
     session->login_ticks = session->request_ticks = qri_now_ticks(session);
+    uint64_t of_connection[2] = {(uint64_t)session->login_ticks, (uintptr_t)session};
+    for (uint64_t i = 0; i < 2; i++) {
+        uint64_t half = qr_hash_bytes(of_connection, sizeof of_connection, i);
+        memcpy(session->connection_id + 8 * i, &half, sizeof half);
+    }
     session->last_identity = session->batch_identity = qr_value_null();
     session->cursor_rows = 0;
     qr_map_init(&session->temp_counters, false);
@@ -239,6 +244,14 @@ struct qr_str qr_session_database_name(const struct qr_session *session)
 
 /* ---- what other sessions see ---- */
 
+static size_t memory_bytes(const struct qr_session *session)
+{
+    size_t bytes = sizeof *session + session->arena.total_bytes;
+    for (size_t i = 0; i < sizeof session->fn_arenas / sizeof session->fn_arenas[0]; i++)
+        bytes += session->fn_arenas[i].total_bytes;
+    return bytes;
+}
+
 struct qri_session_seen qri_session_look(const struct qr_session *session)
 {
     const struct qri_tran *tran = &session->tran;
@@ -246,10 +259,16 @@ struct qri_session_seen qri_session_look(const struct qr_session *session)
     struct qri_session_seen seen = {.options = session->options,
                                     .is_running = session->sink != NULL,
                                     .request_ticks = session->request_ticks,
+                                    .ended_ticks = session->ended_ticks,
+                                    .scheduled_ticks = session->scheduled_ticks,
+                                    .memory_bytes = memory_bytes(session),
+                                    .context_info_bytes = session->context_info_bytes,
                                     .rowcount = session->rowcount,
                                     .error = session->error,
                                     .nest_level = session->nest_level,
                                     .tran_count = tran->count};
+    if (seen.context_info_bytes > 0)
+        memcpy(seen.context_info, session->context_info, sizeof seen.context_info);
     if (tran->count == 0)
         return seen;
     seen.tran_id = tran->descriptor;

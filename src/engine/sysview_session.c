@@ -1,6 +1,7 @@
 /* sysview_session.c - sessions, their connections, requests and transactions; see sysview_int.h. */
 #include "sysview_int.h"
 #include "sysview_lock_int.h"
+#include "texts_int.h"
 #include <stdlib.h>
 #include "base/banned.h"
 
@@ -21,20 +22,39 @@ bool qri_sys_is_of_server(const struct qr_session *s, const struct qr_session *a
     return s->db->info.server_id == asker->db->info.server_id;
 }
 
+static int ms_of_ticks(int64_t ticks)
+{
+    int64_t ms = ticks / 10000;
+    return ms < 0 ? 0 : ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+static struct qr_str context_of(struct qr_arena *arena, const struct qri_session_seen *seen)
+{
+    struct qr_str none = {NULL, 0};
+    return seen->context_info_bytes == 0
+               ? none
+               : qr_arena_str(
+                     arena, qr_str_n((const char *)seen->context_info, sizeof seen->context_info));
+}
+
 static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s,
                                   const struct qr_session *asker)
 {
+    enum { PAGE_BYTES = 8192 };
     struct qr_arena *arena = qri_sysrows_arena(rows);
     struct qri_session_seen seen = s == asker ? qri_session_look(s) : qri_session_shown(s);
     const struct qri_options *o = &seen.options;
+    int64_t now = qri_now_ticks(asker);
+    int64_t scheduled = seen.scheduled_ticks + (seen.is_running ? now - seen.request_ticks : 0);
     return qri_sysrow(
         rows, (int)s->id, s->login_ticks, text_or_null(arena, s->login.host_name),
         text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
-        qr_arena_str(arena, s->login.login), qr_arena_str(arena, s->login.login),
-        qr_str(seen.is_running ? "running" : "sleeping"), seen.request_ticks, seen.request_ticks,
-        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
-        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        qr_arena_str(arena, s->login.login), qr_str(seen.is_running ? "running" : "sleeping"),
+        context_of(arena, &seen), (int)((seen.memory_bytes + PAGE_BYTES - 1) / PAGE_BYTES),
+        ms_of_ticks(scheduled), ms_of_ticks(now - s->login_ticks), seen.request_ticks,
+        seen.ended_ticks, (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat),
+        (int)o->datefirst, (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen.rowcount,
@@ -54,45 +74,101 @@ static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session 
     return status;
 }
 
+static struct qr_str connection_id(struct qr_arena *arena, const struct qr_session *s)
+{
+    return qr_arena_str(arena, qr_str_n((const char *)s->connection_id, sizeof s->connection_id));
+}
+
 static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qr_instance *instance = session->db->instance;
     struct qr_arena *arena = qri_sysrows_arena(rows);
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
-    for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        if (qri_sys_is_of_server(s, session))
-            status = qri_sysrow(
-                rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
-                qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), (int)s->login.packet_bytes,
-                text_or_null(arena, s->login.client_address));
+    for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
+        if (!qri_sys_is_of_server(s, session))
+            continue;
+        struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
+        uint64_t batch_id = atomic_load_explicit(&s->running.batch_id, memory_order_relaxed);
+        struct qri_text text;
+        uint32_t object_id = batch_id != 0 && qri_text_find(s->db->texts, batch_id, arena, &text)
+                                 ? text.object_id
+                                 : 0;
+        status = qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
+                            qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), seen.request_ticks,
+                            seen.ended_ticks, (int)s->login.packet_bytes,
+                            text_or_null(arena, s->login.client_address), connection_id(arena, s),
+                            qri_sql_handle(arena, s->db, batch_id, object_id));
+    }
     pthread_mutex_unlock(&instance->mu);
     return status;
 }
 
 /* ---- requests ---- */
 
+/* What the session's thread said last of its statement. */
+struct running {
+    uint64_t text_id;
+    uint32_t object_id;
+    int start, end; /* bytes of UTF-16; -1: to the end */
+    const char *command;
+    uint64_t query_hash, plan_hash; /* 0: it has not run before */
+};
+
+static void find_costs(struct qr_session *s, uint32_t begin, struct running *r)
+{
+    struct qri_found_cost found;
+    if (!qri_text_cost(s->db->texts, r->text_id, begin, &found))
+        return;
+    r->query_hash = found.query_hash;
+    r->plan_hash = found.plan_hash;
+}
+
+static struct running look_at_running(struct qr_arena *arena, struct qr_session *s)
+{
+    const struct qri_running *seen = &s->running;
+    struct running r = {.text_id = atomic_load_explicit(&seen->text_id, memory_order_relaxed),
+                        .object_id = atomic_load_explicit(&seen->object_id, memory_order_relaxed),
+                        .end = -1};
+    uint32_t begin = atomic_load_explicit(&seen->begin, memory_order_relaxed);
+    uint32_t bytes = atomic_load_explicit(&seen->bytes, memory_order_relaxed);
+    int kind = atomic_load_explicit(&seen->kind, memory_order_relaxed);
+    struct qri_text text;
+    r.command = qr_ast_stmt_command((enum qr_ast_stmt_kind)kind);
+    if (r.text_id == 0)
+        return r;
+    if (qri_text_find(s->db->texts, r.text_id, arena, &text))
+        qri_text_offsets(&text, begin, bytes, &r.start, &r.end);
+    find_costs(s, begin, &r);
+    return r;
+}
+
 static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s,
                                   const struct qri_session_seen *seen,
                                   const struct qri_lock_wait *wait)
 {
+    struct qr_arena *arena = qri_sysrows_arena(rows);
     const struct qri_options *o = &seen->options;
-    int64_t elapsed_ms = (qri_now_ticks(s) - seen->request_ticks) / 10000;
+    int elapsed_ms = ms_of_ticks(qri_now_ticks(s) - seen->request_ticks);
     struct qr_str none = {NULL, 0};
+    struct running r = look_at_running(arena, s);
     return qri_sysrow(
         rows, (int)s->id, seen->request_ticks, qr_str(wait == NULL ? "running" : "suspended"),
-        (int)s->db->info.database_id, wait == NULL ? 0 : (int)wait->info.blocking_session_id,
+        qr_str(r.command), qri_sql_handle(arena, s->db, r.text_id, r.object_id), r.start, r.end,
+        qri_plan_handle(arena, s->db, r.text_id), (int)s->db->info.database_id,
+        connection_id(arena, s), wait == NULL ? 0 : (int)wait->info.blocking_session_id,
         wait == NULL ? none : qri_lock_wait_type(rows, wait),
         wait == NULL ? 0 : (int)qri_lock_wait_ms(wait),
         wait == NULL ? qr_str("") : qri_lock_wait_type(rows, wait),
         wait == NULL ? qr_str("") : qri_lock_wait_resource(rows, wait), (int)seen->tran_count,
-        (int64_t)seen->tran_id, (int)(elapsed_ms < 0 ? 0 : elapsed_ms), (int)o->textsize,
+        (int64_t)seen->tran_id, context_of(arena, seen), elapsed_ms, (int)o->textsize,
         qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
         (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen->rowcount,
-        (int)seen->error, (int)seen->nest_level);
+        (int)seen->error, (int)seen->nest_level, qri_hash_bytes(arena, r.query_hash),
+        qri_hash_bytes(arena, r.plan_hash));
 }
 
 static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session *session)
@@ -186,9 +262,9 @@ const struct qri_sysview qri_sysviews_session[] = {
      "program_name nvarchar(128) null, host_process_id int null, client_version int null, "
      "client_interface_name nvarchar(32) null, security_id varbinary(85) =null, "
      "login_name nvarchar(128), nt_domain nvarchar(128) null =null, "
-     "nt_user_name nvarchar(128) null =null, original_login_name nvarchar(128), "
-     "status nvarchar(30), context_info varbinary(128) null =null, cpu_time int =0, "
-     "memory_usage int =0, total_scheduled_time int =0, total_elapsed_time int =0, "
+     "nt_user_name nvarchar(128) null =null, status nvarchar(30), "
+     "context_info varbinary(128) null, cpu_time int =0, "
+     "memory_usage int, total_scheduled_time int, total_elapsed_time int, "
      "endpoint_id int =0, last_request_start_time datetime, last_request_end_time datetime null, "
      "reads bigint =0, writes bigint =0, logical_reads bigint =0, is_user_process bit =1, "
      "text_size int, language nvarchar(128) null, date_format nvarchar(3) null, "
@@ -196,28 +272,32 @@ const struct qri_sysview qri_sysviews_session[] = {
      "ansi_defaults bit, ansi_warnings bit, ansi_padding bit, ansi_nulls bit, "
      "concat_null_yields_null bit, transaction_isolation_level smallint, lock_timeout int, "
      "deadlock_priority int, row_count bigint, prev_error int, "
-     "original_security_id varbinary(85) =null, last_successful_logon datetime null =null, "
+     "original_security_id varbinary(85) =null, original_login_name nvarchar(128), "
+     "last_successful_logon datetime null =null, "
      "last_unsuccessful_logon datetime null =null, unsuccessful_logons bigint null =null, "
-     "group_id int =2, authentication_id nvarchar(128) null, database_id smallint, "
-     "authenticating_database_id int null, open_transaction_count int",
+     "group_id int =2, database_id smallint, authenticating_database_id int null, "
+     "open_transaction_count int, page_server_reads bigint =0",
      exec_sessions, NULL, false},
     {"sys", "dm_exec_connections",
      "session_id int null, most_recent_session_id int null, connect_time datetime, "
      "net_transport nvarchar(40) ='TCP', protocol_type nvarchar(40) null ='TSQL', "
      "protocol_version int null, endpoint_id int null =0, encrypt_option nvarchar(40), "
      "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null =null, "
-     "num_writes int null =null, last_read datetime null =null, last_write datetime null =null, "
-     "net_packet_size int null, client_net_address varchar(48) null",
+     "num_writes int null =null, last_read datetime null, last_write datetime null, "
+     "net_packet_size int null, client_net_address varchar(48) null, "
+     "client_tcp_port int null =null, local_net_address varchar(48) null =null, "
+     "local_tcp_port int null =null, connection_id uniqueidentifier, "
+     "parent_connection_id uniqueidentifier null =null, most_recent_sql_handle varbinary(64) null",
      exec_connections, NULL, false},
     {"sys", "dm_exec_requests",
      "session_id smallint, request_id int =0, start_time datetime, status nvarchar(30), "
-     "command nvarchar(32) ='SELECT', sql_handle varbinary(64) null =null, "
-     "statement_start_offset int null =0, statement_end_offset int null =-1, "
-     "plan_handle varbinary(64) null =null, database_id smallint, user_id int =1, "
-     "connection_id uniqueidentifier null =null, blocking_session_id smallint null, "
+     "command nvarchar(32), sql_handle varbinary(64) null, "
+     "statement_start_offset int null, statement_end_offset int null, "
+     "plan_handle varbinary(64) null, database_id smallint, user_id int =1, "
+     "connection_id uniqueidentifier null, blocking_session_id smallint null, "
      "wait_type nvarchar(60) null, wait_time int, last_wait_type nvarchar(60), "
      "wait_resource nvarchar(256), open_transaction_count int, open_resultset_count int =1, "
-     "transaction_id bigint, context_info varbinary(128) null =null, percent_complete real =0, "
+     "transaction_id bigint, context_info varbinary(128) null, percent_complete real =0, "
      "estimated_completion_time bigint =0, cpu_time int =0, total_elapsed_time int, "
      "scheduler_id int null =null, task_address varbinary(8) null =null, reads bigint =0, "
      "writes bigint =0, logical_reads bigint =0, text_size int, language nvarchar(128) null, "
@@ -226,7 +306,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "ansi_nulls bit, concat_null_yields_null bit, transaction_isolation_level smallint, "
      "lock_timeout int, deadlock_priority int, row_count bigint, prev_error int, nest_level int, "
      "granted_query_memory int =0, executing_managed_code bit =0, group_id int =2, "
-     "query_hash binary(8) null =null, query_plan_hash binary(8) null =null, "
+     "query_hash binary(8) null, query_plan_hash binary(8) null, "
      "statement_sql_handle varbinary(64) null =null, statement_context_id bigint null =null, "
      "dop int =1, parallel_worker_count int null =null, "
      "external_script_request_id uniqueidentifier null =null, is_resumable bit =0, "

@@ -1,6 +1,7 @@
 /* unit.c - a text parsed and flattened; see frame.h */
 #include <assert.h>
 #include <stdlib.h>
+#include "texts_int.h"
 #include "unit_int.h"
 #include "base/banned.h"
 
@@ -467,6 +468,7 @@ void qri_unit_free(struct qri_unit *unit)
         for (uint32_t k = 0; k < unit->ops[i].code_count; k++)
             qri_code_free(unit->ops[i].codes[k]);
     qri_catalog_unref(unit->catalog);
+    qri_text_unref(unit->text);
     qr_arena_done(&unit->arena);
     free(unit);
 }

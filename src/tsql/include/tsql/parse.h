@@ -61,3 +61,7 @@ QR_NODISCARD enum qr_status qr_tsql_parse_type(struct qr_arena *arena_batch, con
 QR_NODISCARD enum qr_status qr_tsql_parse_params(struct qr_arena *arena_batch, const char *sql,
                                                  size_t sql_bytes, struct qr_ast_params *ret_params,
                                                  struct qr_err *err);
+
+/* The same for statements that differ in constants, blanks, comments and the case of words only.
+ * `sql` is followed by a byte that is not counted, as in a batch's text. */
+uint64_t qr_tsql_fingerprint(const char *sql, size_t sql_bytes);

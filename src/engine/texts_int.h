@@ -1,0 +1,107 @@
+/* texts_int.h - texts that the plan cache holds, and what running their statements has cost.
+ *
+ * All units of one text share one of these; it goes with the last of them, as a plan's statistics
+ * go when the plan leaves the cache. A text is found by its id, of which its handles are made. */
+#pragma once
+#include "frame.h"
+
+enum { QRI_HANDLE_BYTES = 44 };
+
+enum qri_cost_kind {
+    QRI_COST_WORKER_US,
+    QRI_COST_ELAPSED_US,
+    QRI_COST_LOGICAL_READS,
+    QRI_COST_PHYSICAL_READS,
+    QRI_COST_LOGICAL_WRITES,
+    QRI_COST_PAGE_SERVER_READS,
+    QRI_COST_ROWS,
+    QRI_COST_KINDS,
+};
+
+struct qri_cost {
+    int64_t total, last, min, max;
+};
+
+/* A statement of a text: SELECT, INSERT, UPDATE, DELETE or MERGE that has run. */
+struct qri_stmt_cost {
+    struct qri_stmt_cost *next;
+    uint32_t op;           /* of the unit */
+    uint32_t begin, bytes; /* in the text, UTF-8 */
+    uint64_t query_hash, plan_hash;
+    int64_t generation; /* how often it was compiled */
+    int64_t created_ticks, last_ticks;
+    int64_t count; /* runs that ended well */
+    struct qri_cost cost[QRI_COST_KINDS];
+};
+
+struct qri_text {
+    struct qri_texts *texts;
+    struct qri_text *bucket_next;
+    uint64_t id;
+    uint32_t refs;              /* units; guarded by the table's mutex */
+    _Atomic int64_t use_count;  /* units taken */
+    _Atomic int64_t unit_bytes; /* of one of its units, when it was last put back */
+    enum qri_unit_kind kind;
+    uint32_t object_id;          /* of a module, else 0 */
+    bool is_prepared;            /* has parameters declared outside its text */
+    uint32_t text_at;            /* statements' positions count from here: behind the parameters */
+    struct qr_str text;          /* "(@a int)select @a" */
+    pthread_mutex_t mu;          /* of the costs; taken after the table's */
+    struct qri_stmt_cost *costs; /* by op */
+    struct qri_stmt_cost *found; /* the one found last */
+};
+
+/* Null if there is no memory. */
+struct qri_texts *qri_texts_new(void);
+void qri_texts_free(struct qri_texts *texts); /* when no unit is left */
+
+/* The text of a unit that is being made; NULL if there is no memory. */
+struct qri_text *qri_text_ref(struct qri_texts *texts, const struct qri_source *source,
+                              uint64_t id);
+void qri_text_unref(struct qri_text *text); /* accepts NULL */
+void qri_text_used(struct qri_text *text);
+void qri_text_put_back(struct qri_text *text, size_t unit_bytes);
+
+/* All of them with `each`, under the table's mutex: it calls nobody. */
+QR_NODISCARD enum qr_status qri_texts_each(struct qri_texts *texts,
+                                           enum qr_status (*each)(void *ctx, struct qri_text *text),
+                                           void *ctx);
+/* The one with that id, copied into `arena` as far as it is text; false: it is gone. */
+bool qri_text_find(struct qri_texts *texts, uint64_t id, struct qr_arena *arena,
+                   struct qri_text *ret_copy);
+
+/* Handles: what sys.dm_exec_sql_text and sys.dm_exec_query_plan take. */
+struct qr_str qri_sql_handle(struct qr_arena *arena, const struct qr_database *db, uint64_t id,
+                             uint32_t object_id);
+struct qr_str qri_plan_handle(struct qr_arena *arena, const struct qr_database *db, uint64_t id);
+bool qri_handle_id(struct qr_str handle, uint64_t *ret_id);
+/* As binary(8); NULL for 0. */
+struct qr_str qri_hash_bytes(struct qr_arena *arena, uint64_t hash);
+struct qri_found_cost {
+    uint64_t query_hash, plan_hash;
+};
+/* Of the statement that begins there; false: it has not run. */
+bool qri_text_cost(struct qri_texts *texts, uint64_t id, uint32_t begin,
+                   struct qri_found_cost *ret_cost);
+/* Where a statement begins and ends in its text, as views tell it: in bytes of UTF-16. */
+void qri_text_offsets(const struct qri_text *text, uint32_t begin, uint32_t bytes, int *ret_start,
+                      int *ret_end);
+
+/* ---- cache.c: the SQL of a text's statements, of a unit that nobody runs just now ---- */
+struct qri_cached_sql {
+    uint32_t op, begin, bytes;
+    enum qr_ast_stmt_kind kind;
+    struct qr_str sql;
+};
+QR_NODISCARD enum qr_status qri_cache_sqls(struct qri_cache *cache, uint64_t text_id,
+                                           struct qr_arena *arena, struct qri_cached_sql **ret_list,
+                                           size_t *ret_count);
+
+/* ---- stats_run.c: counting ---- */
+struct qri_meter {
+    int64_t ticks; /* when the statement began */
+};
+/* The operation is what the session's views show as running. */
+void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qri_meter *meter);
+/* It ended well. */
+void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struct qri_meter *meter);
