@@ -245,7 +245,7 @@ enum qr_status qri_gateway_state_login(void *ctx, uint32_t server_id, struct qr_
 uint32_t qri_gateway_state_database(void *ctx, uint32_t server_id, struct qr_str name);
 bool qri_gateway_state_server(void *ctx, struct qr_str name, uint32_t *ret_id);
 
-/* ---- node.c: the databases of a compute process ---- */
+/* ---- node.c, node_open.c: the databases of a compute process ---- */
 
 struct qri_node;
 struct qri_node_options {
@@ -268,6 +268,7 @@ struct qri_node_options {
     uint64_t cache_bytes;        /* of each open database */
     uint64_t rbpex_bytes;        /* of each Hyperscale database */
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
+    uint32_t connections_max;    /* what else needs descriptors */
 };
 QR_NODISCARD enum qr_status qri_node_open(const struct qri_node_options *options,
                                           struct qri_node **ret_node, struct qr_err *err);
@@ -287,8 +288,8 @@ QR_NODISCARD enum qr_status qri_node_open_own(struct qri_node *node,
                                               const struct qr_database_row *row,
                                               struct qr_database **ret_db, struct qr_err *err);
 void qri_node_leave(struct qri_node *node, struct qr_database *db);
-/* Closes databases that nobody has used for a while. False: none is open any more. */
-bool qri_node_tick(struct qri_node *node);
+/* Those that nobody has used for a while are closed by themselves. */
+bool qri_node_has_open(struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
 /* --- node_replicas.c --- */
 /* By which the log service knows that node of that database. */
@@ -300,19 +301,23 @@ enum qr_status qri_node_each_replica(void *node, uint32_t database_id, struct qr
 /* The engine's view of a row; it points into the row. */
 struct qr_database_info qri_database_info(const struct qr_database_row *row);
 
-/* An open database that has files, with the least id above `after_id`; it is not closed before
- * qri_node_backed_up. False: there is none. `timeline` is borrowed. */
+/* An open database that has files. It is not closed before the next one is asked for. */
 struct qri_open_database {
     uint32_t id;
     uint32_t retention_days;
-    const char *timeline;
-    bool idle; /* nobody has used it for a while: it will be closed */
+    const char *timeline; /* borrowed */
+    bool idle;            /* nobody has used it for a while: it will be closed */
     struct qr_database *db;
+    /* what has come of it, for who asks for the next one */
+    bool has_backup;   /* it has one, and none is due */
+    bool is_backed_up; /* and all that was in it when it was looked at is in one */
 };
-bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
-                        struct qri_open_database *ret_open);
-/* `has_backup`: it has one, and none is due. */
-void qri_node_backed_up(struct qri_node *node, uint32_t id, bool has_backup);
+/* `open` is the one before, its id 0 for the first one. False: there is no other. */
+bool qri_node_next_open(struct qri_node *node, struct qri_open_database *open);
+/* Waits so long, or until somebody's backup keeps others from being opened, or until it stops,
+ * which is told by qri_node_wake_look. */
+void qri_node_wait_look(struct qri_node *node, int64_t ns, const _Atomic bool *stops);
+void qri_node_wake_look(struct qri_node *node);
 
 /* ---- node_backup.c ---- */
 #define QRI_LOG_HOLD_BYTES (UINT64_C(1) << 30) /* that no backup has, of each database */

@@ -1,7 +1,4 @@
-/* node.c - see cmd_int.h: which databases are open.
- *
- * A database opens at its first login and closes when nobody has used it for IDLE_NS, and one that
- * was only made soon: there may be thousands. */
+/* node.c - see cmd_int.h: who enters the databases of a compute node. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,84 +8,8 @@
 #include "store/store.h"
 #include "base/banned.h"
 
-static const int64_t UNUSED_NS = INT64_C(10) * 1000000000, CLOSING_NS = INT64_C(2) * 1000000000;
 static const int64_t SOON_IDLE_NS = INT64_C(60) * 1000000000;
-static const int64_t IDLE_NS = INT64_C(300) * 1000000000, FIND_NS = INT64_C(15) * 1000000000;
-
-/* ---- opening and closing; node.mu held where said ---- */
-
-struct hosted *qri_node_find_hosted(struct qri_node *node, uint32_t id) /* held */
-{
-    struct hosted *hosted = node->hosted;
-    while (hosted != NULL && hosted->id != id)
-        hosted = hosted->next;
-    return hosted;
-}
-
-static void forget(struct qri_node *node, struct hosted *hosted) /* held */
-{
-    struct hosted **at = &node->hosted;
-    while (*at != hosted)
-        at = &(*at)->next;
-    *at = hosted->next;
-    free(hosted);
-    pthread_cond_broadcast(&node->changed);
-}
-
-/* Waits while the database is opening or closing; NULL: it is not open. */
-struct hosted *qri_node_find_settled(struct qri_node *node, uint32_t id) /* held */
-{
-    struct hosted *hosted;
-    while ((hosted = qri_node_find_hosted(node, id)) != NULL && hosted->state != HOSTED_OPEN)
-        pthread_cond_wait(&node->changed, &node->mu);
-    return hosted;
-}
-
-static enum qr_status open_hosted(struct qri_node *node, const struct qr_database_row *row,
-                                  bool make, struct hosted **ret_hosted, struct qr_err *err)
-{
-    struct hosted *hosted = calloc(1, sizeof *hosted); /* held, and given back for the opening */
-    if (hosted == NULL)
-        return qr_fail(err, QR_NOMEM, "open a database");
-    hosted->id = row->id;
-    hosted->retention_days = row->retention_days;
-    hosted->has_files = !qr_database_is_hyper(row);
-    memcpy(hosted->timeline, row->timeline, sizeof hosted->timeline);
-    hosted->state = HOSTED_OPENING;
-    hosted->next = node->hosted;
-    node->hosted = hosted;
-    pthread_mutex_unlock(&node->mu);
-    int64_t start = qr_env_mono_ns(node->options.env);
-    enum qr_status status = qri_node_open_files(node, row, make, &hosted->db, err);
-    int64_t took_ms = (qr_env_mono_ns(node->options.env) - start) / 1000000;
-    pthread_mutex_lock(&node->mu);
-    if (status != QR_OK) {
-        QR_LOG(&node->options.log, QR_ERROR, "database_not_opened", QR_F("db", &row->name[0]),
-               QR_F("status", qr_status_info(status)->name),
-               QR_F("reason", err == NULL ? "" : (const char *)err->text));
-        forget(node, hosted);
-        return status;
-    }
-    QR_LOG(&node->options.log, QR_INFO, "database_opened", QR_F("db", &row->name[0]),
-           QR_F("took_ms", took_ms));
-    hosted->state = HOSTED_OPEN;
-    pthread_cond_broadcast(&node->changed);
-    *ret_hosted = hosted;
-    return QR_OK;
-}
-
-void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted) /* held, given back */
-{
-    struct qr_err err = {0};
-    hosted->state = HOSTED_CLOSING;
-    pthread_mutex_unlock(&node->mu);
-    enum qr_status status = qr_database_close(hosted->db, &err);
-    pthread_mutex_lock(&node->mu);
-    if (status != QR_OK)
-        QR_LOG(&node->options.log, QR_ERROR, "database_not_closed", QR_F("id", hosted->id),
-               QR_F("reason", &err.text[0]));
-    forget(node, hosted);
-}
+static const int64_t FIND_NS = INT64_C(15) * 1000000000, LOOK_PAUSE_NS = 50000000;
 
 struct held *qri_node_find_held(const struct qri_node *node, uint32_t id) /* held */
 {
@@ -113,14 +34,10 @@ enum qr_status qri_node_enter_row(struct qri_node *node, const struct qr_databas
                                   struct qr_database **ret_db, struct qr_err *err)
 {
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = qri_node_find_settled(node, row->id);
-    const struct held *held = qri_node_find_held(node, row->id);
-    enum qr_status status = held == NULL ? QR_OK : held->moves ? QR_BUSY : QR_NOT_FOUND;
-    if (status == QR_OK && hosted == NULL)
-        status = open_hosted(node, row, false, &hosted, err);
+    struct hosted *hosted = NULL;
+    enum qr_status status = qri_node_need_open(node, row, false, &hosted, err);
     if (status == QR_OK) {
-        hosted->refs += 1;
-        hosted->was_used = true;
+        qri_hosted_enter(node, hosted);
         *ret_db = hosted->db;
     }
     pthread_mutex_unlock(&node->mu);
@@ -160,79 +77,80 @@ enum qr_status qri_node_enter(struct qri_node *node, uint32_t server, struct qr_
 void qri_node_leave(struct qri_node *node, struct qr_database *db)
 {
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = node->hosted;
-    while (hosted->db != db)
-        hosted = hosted->next;
-    hosted->refs -= 1;
-    hosted->idle_since_ns = qr_env_mono_ns(node->options.env);
-    pthread_cond_broadcast(&node->changed);
+    qri_hosted_leave(node, qri_node_find_hosted(node, qr_database_own_id(db)));
     pthread_mutex_unlock(&node->mu);
 }
 
-/* Who was never entered has all it will ever have in its first backup. */
-static int64_t idle_ns_max(const struct hosted *hosted)
+bool qri_node_has_open(struct qri_node *node)
 {
-    return hosted->was_used || !hosted->has_backup ? IDLE_NS : UNUSED_NS;
-}
-
-bool qri_node_tick(struct qri_node *node)
-{
-    int64_t begin = qr_env_mono_ns(node->options.env), now = begin;
     pthread_mutex_lock(&node->mu);
-    /* a signal waits for the end of this, and a close for a disk */
-    for (struct hosted *hosted = node->hosted; hosted != NULL && now - begin < CLOSING_NS;
-         now = qr_env_mono_ns(node->options.env)) {
-        /* a replica that can take over is of use without sessions */
-        bool idle = hosted->state == HOSTED_OPEN && hosted->refs == 0 &&
-                    atomic_load(&node->duty) != QR_DUTY_HA_REPLICA && !hosted->backing_up &&
-                    node->copy == NULL && /* its secondaries would begin anew with it */
-                    now - hosted->idle_since_ns >= idle_ns_max(hosted);
-        if (idle) {
-            qri_node_close_hosted(node, hosted);
-            hosted = node->hosted; /* the list may have changed meanwhile */
-        } else {
-            hosted = hosted->next;
-        }
-    }
-    bool any = node->hosted != NULL;
+    bool any = node->open_count > 0;
     pthread_mutex_unlock(&node->mu);
     return any;
 }
 
 /* ---- for backups ---- */
 
-bool qri_node_next_open(struct qri_node *node, uint32_t after_id,
-                        struct qri_open_database *ret_open)
+static bool wants_look(const struct qri_node *node, const struct hosted *hosted) /* held */
 {
-    struct hosted *next = NULL;
+    return hosted->state == HOSTED_OPEN && hosted->has_files && !qr_is_master(hosted->id) &&
+           (hosted->was_used || !hosted->has_backup) && /* else it is about to be closed */
+           atomic_load(&node->duty) == QR_DUTY_PRIMARY;
+}
+
+/* How the look ended that `open` was for. */
+static void end_look(struct qri_node *node, const struct qri_open_database *open) /* held */
+{
+    struct hosted *hosted = qri_node_find_hosted(node, open->id);
+    hosted->backing_up = false;
+    hosted->has_backup |= open->has_backup;
+    hosted->is_backed_up = open->is_backed_up && !hosted->was_touched;
+    pthread_cond_broadcast(&node->changed);
+    if (hosted->has_backup && (qri_node_is_short(node) || node->idle_count > node->unused_max))
+        pthread_cond_signal(&node->close_wake);
+}
+
+void qri_node_wait_look(struct qri_node *node, int64_t ns, const _Atomic bool *stops)
+{
+    qr_env_sleep_ns(node->options.env, LOOK_PAUSE_NS); /* who closes may be about to */
     pthread_mutex_lock(&node->mu);
-    for (struct hosted *h = node->hosted; h != NULL; h = h->next)
-        if (h->state == HOSTED_OPEN && h->has_files && h->id > after_id && !qr_is_master(h->id) &&
-            (h->was_used || !h->has_backup) && /* else it is about to be closed */
-            atomic_load(&node->duty) == QR_DUTY_PRIMARY && (next == NULL || h->id < next->id))
-            next = h;
+    if (!node->wants_look && !atomic_load(stops))
+        (void)qr_cond_wait(&node->look_wake, &node->mu, ns);
+    node->wants_look = false;
+    pthread_mutex_unlock(&node->mu);
+}
+
+void qri_node_wake_look(struct qri_node *node)
+{
+    pthread_mutex_lock(&node->mu);
+    pthread_cond_signal(&node->look_wake);
+    pthread_mutex_unlock(&node->mu);
+}
+
+bool qri_node_next_open(struct qri_node *node, struct qri_open_database *open)
+{
+    pthread_mutex_lock(&node->mu);
+    struct hosted_link *at =
+        open->id == 0 ? node->opened.after : qri_node_find_hosted(node, open->id)->opened.after;
+    while (at != &node->opened && !wants_look(node, qri_hosted_of(at)))
+        at = at->after;
+    if (open->id != 0)
+        end_look(node, open);
+    struct hosted *next = at == &node->opened ? NULL : qri_hosted_of(at);
+    *open = (struct qri_open_database){.id = 0};
     if (next != NULL) {
+        int64_t idle_ns = qr_env_mono_ns(node->options.env) - next->idle_since_ns;
         next->backing_up = true;
-        *ret_open = (struct qri_open_database){
+        next->was_touched = next->refs > 0;
+        *open = (struct qri_open_database){
             .id = next->id,
             .retention_days = next->retention_days,
             .timeline = next->timeline,
-            .idle = next->refs == 0 &&
-                    qr_env_mono_ns(node->options.env) - next->idle_since_ns >= SOON_IDLE_NS,
+            .idle = next->refs == 0 && (idle_ns >= SOON_IDLE_NS || qri_node_is_short(node)),
             .db = next->db};
     }
     pthread_mutex_unlock(&node->mu);
     return next != NULL;
-}
-
-void qri_node_backed_up(struct qri_node *node, uint32_t id, bool has_backup)
-{
-    pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = qri_node_find_hosted(node, id);
-    hosted->backing_up = false;
-    hosted->has_backup |= has_backup;
-    pthread_cond_broadcast(&node->changed);
-    pthread_mutex_unlock(&node->mu);
 }
 
 /* ---- what control asks for ---- */
@@ -241,11 +159,8 @@ enum qr_status qri_node_make(struct qri_node *node, const struct qr_database_row
                              struct qr_err *err)
 {
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted =
-        qri_node_find_settled(node, row->id); /* the answer to an earlier ask was lost */
-    enum qr_status status = hosted != NULL ? QR_OK : open_hosted(node, row, true, &hosted, err);
-    if (status == QR_OK)
-        hosted->idle_since_ns = qr_env_mono_ns(node->options.env);
+    struct hosted *hosted = NULL; /* open already: the answer to an earlier ask was lost */
+    enum qr_status status = qri_node_need_open(node, row, true, &hosted, err);
     pthread_mutex_unlock(&node->mu);
     return status;
 }
@@ -310,9 +225,9 @@ static void session_end_all(void *ctx)
 {
     struct qri_node *node = ctx;
     pthread_mutex_lock(&node->mu);
-    for (struct hosted *hosted = node->hosted; hosted != NULL; hosted = hosted->next)
-        if (hosted->state == HOSTED_OPEN)
-            qr_database_end_sessions(hosted->db, false);
+    for (struct hosted_link *at = node->opened.after; at != &node->opened; at = at->after)
+        if (qri_hosted_of(at)->state == HOSTED_OPEN)
+            qr_database_end_sessions(qri_hosted_of(at)->db, false);
     pthread_mutex_unlock(&node->mu);
 }
 
@@ -327,6 +242,7 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     pthread_mutex_init(&node->promote_mu, NULL);
     pthread_mutex_init(&node->mu, NULL);
     qr_cond_init(&node->changed);
+    qri_node_init_table(node);
     qri_moves_init(&node->moves);
     node->session_host = (struct qr_session_host){.ctx = node,
                                                   .enter = session_enter,
@@ -344,6 +260,8 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     if (options->server_key != NULL)
         qr_server_key_id_raw(options->server_key, instance.server_key_id);
     enum qr_status status = qr_instance_new(&instance, &node->instance, err);
+    if (status == QR_OK)
+        status = qri_node_begin_closing(node, err);
     if (status != QR_OK)
         qri_node_close(node);
     else
@@ -357,10 +275,7 @@ void qri_node_close(struct qri_node *node)
         return;
     qri_moves_end(node, node->moves);
     qri_copy_stop(node);
-    pthread_mutex_lock(&node->mu);
-    while (node->hosted != NULL)
-        qri_node_close_hosted(node, node->hosted);
-    pthread_mutex_unlock(&node->mu);
+    qri_node_close_all(node);
     qri_copy_close(node);
     if (node->instance != NULL)
         qr_instance_free(node->instance);

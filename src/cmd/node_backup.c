@@ -4,10 +4,12 @@
  * One backup at a time in the process: they are the same disk's work, and a place takes one only.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "backup/keep.h"
 #include "backup/restore.h"
+#include "base/map.h"
 #include "cmd_int.h"
 #include "ctl/place.h"
 #include "env/thread.h"
@@ -22,8 +24,6 @@ static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 /* When a database is due; those that have been closed since stay until the process ends. */
 struct due {
-    struct due *next;
-    uint32_t id;
     int64_t at_wall_ns; /* INT64_MAX: when something was committed */
     bool failed;
     bool told;          /* control knows of its first full backup */
@@ -33,10 +33,8 @@ struct due {
 struct qri_backups {
     struct qri_node *node;
     pthread_t thread;
-    pthread_mutex_t mu;
-    pthread_cond_t wake;
-    bool stopping; /* guarded by mu */
-    struct due *dues;
+    _Atomic bool stops;
+    struct qr_map dues; /* by id */
 };
 
 struct qr_backup_place qri_backup_place(const struct qri_node *node, bool geo, const char *timeline,
@@ -67,12 +65,12 @@ static enum qr_status catch_up(const struct qr_backup_place *place, struct qr_st
 
 static struct due *due_of(struct qri_backups *b, uint32_t id)
 {
-    struct due *due = b->dues;
-    while (due != NULL && due->id != id)
-        due = due->next;
-    if (due == NULL && (due = calloc(1, sizeof *due)) != NULL) {
-        *due = (struct due){.next = b->dues, .id = id};
-        b->dues = due;
+    struct qr_str key = {(const char *)&id, sizeof id};
+    struct due *due = qr_map_get(&b->dues, key);
+    if (due == NULL && (due = calloc(1, sizeof *due)) != NULL &&
+        qr_map_put(&b->dues, key, due) != QR_OK) {
+        free(due);
+        return NULL;
     }
     return due;
 }
@@ -117,19 +115,29 @@ static bool tell_first(const struct qri_backups *b, const struct qri_open_databa
            qr_control_call(o->operate, QR_CONTROL_BACKED_UP, &ask, FIND_NS, NULL, NULL) == QR_OK;
 }
 
-/* True: it has a backup, of which control knows, and no other one is due. */
-static bool look_at(struct qri_backups *b, const struct qri_open_database *open)
+/* What is known of it now, for `open`. */
+static void end_look(const struct due *due, struct qr_store *store, struct qri_open_database *open)
+{
+    open->has_backup = due->told && !due->failed;
+    open->is_backed_up = open->has_backup && due->at_wall_ns == INT64_MAX &&
+                         qr_store_durable_lsn(store).v == due->seen.v;
+}
+
+static void look_at(struct qri_backups *b, struct qri_open_database *open)
 {
     const struct qri_node_options *o = qri_node_options_of(b->node);
     struct due *due = due_of(b, open->id);
     struct qr_store *store = qr_database_store(open->db);
     int64_t now = qr_env_wall_ns(o->env);
     struct qr_lsn durable = qr_store_durable_lsn(store);
-    if (due == NULL || (due->at_wall_ns == INT64_MAX && durable.v == due->seen.v))
-        return due != NULL && due->told && !due->failed;
+    if (due == NULL)
+        return;
     bool waits = due->at_wall_ns != INT64_MAX && due->at_wall_ns > now;
-    if (waits && (!open->idle || due->failed))
-        return due->told && !due->failed;
+    if ((due->at_wall_ns == INT64_MAX && durable.v == due->seen.v) ||
+        (waits && (!open->idle || due->failed))) {
+        end_look(due, store, open);
+        return;
+    }
     char prefix[PREFIX_BYTES];
     struct qr_backup_place place = qri_backup_place(b->node, false, open->timeline, prefix);
     struct qr_backup_tick tick;
@@ -148,24 +156,19 @@ static bool look_at(struct qri_backups *b, const struct qri_open_database *open)
     if (status != QR_OK)
         QR_LOG(&o->log, QR_WARN, "backup_failed", QR_F("id", open->id),
                QR_F("reason", &err.text[0]));
-    return due->told && !due->failed;
+    end_look(due, store, open);
 }
 
 static void *backups_main(void *arg)
 {
     struct qri_backups *b = arg;
-    pthread_mutex_lock(&b->mu);
-    while (!b->stopping) {
-        (void)qr_cond_wait(&b->wake, &b->mu, LOOK_NS);
+    while (!atomic_load(&b->stops)) {
         struct qri_open_database open = {.id = 0};
-        while (!b->stopping && qri_node_next_open(b->node, open.id, &open)) {
-            pthread_mutex_unlock(&b->mu);
-            bool has_backup = look_at(b, &open);
-            qri_node_backed_up(b->node, open.id, has_backup);
-            pthread_mutex_lock(&b->mu);
-        }
+        qri_node_wait_look(b->node, LOOK_NS, &b->stops);
+        while (qri_node_next_open(b->node, &open))
+            if (!atomic_load(&b->stops))
+                look_at(b, &open);
     }
-    pthread_mutex_unlock(&b->mu);
     return NULL;
 }
 
@@ -176,12 +179,9 @@ enum qr_status qri_backups_start(struct qri_node *node, struct qri_backups **ret
     if (b == NULL)
         return qr_fail(err, QR_NOMEM, "backups");
     b->node = node;
-    pthread_mutex_init(&b->mu, NULL);
-    qr_cond_init(&b->wake);
+    qr_map_init(&b->dues, false);
     enum qr_status status = qr_thread_start("qr-backup", 0, backups_main, b, &b->thread, err);
     if (status != QR_OK) {
-        pthread_cond_destroy(&b->wake);
-        pthread_mutex_destroy(&b->mu);
         free(b);
         return status;
     }
@@ -193,18 +193,13 @@ void qri_backups_stop(struct qri_backups *b)
 {
     if (b == NULL)
         return;
-    pthread_mutex_lock(&b->mu);
-    b->stopping = true;
-    pthread_cond_signal(&b->wake);
-    pthread_mutex_unlock(&b->mu);
+    atomic_store(&b->stops, true);
+    qri_node_wake_look(b->node);
     pthread_join(b->thread, NULL);
-    while (b->dues != NULL) {
-        struct due *due = b->dues;
-        b->dues = due->next;
-        free(due);
-    }
-    pthread_cond_destroy(&b->wake);
-    pthread_mutex_destroy(&b->mu);
+    const struct qr_map_entry *entry;
+    for (size_t i = 0; qr_map_next(&b->dues, &i, &entry);)
+        free(entry->value);
+    qr_map_done(&b->dues);
     free(b);
 }
 

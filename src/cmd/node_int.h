@@ -6,9 +6,16 @@
 #include "env/thread.h"
 
 enum hosted_state { HOSTED_OPENING, HOSTED_OPEN, HOSTED_CLOSING };
+enum { HOSTED_BUCKET_BITS = 11 };
+
+/* In a ring: before the first one and after the last is the ring itself. */
+struct hosted_link {
+    struct hosted_link *before, *after;
+};
 
 struct hosted {
-    struct hosted *next;
+    struct hosted *next;             /* in its bucket */
+    struct hosted_link opened, idle; /* in the node's rings; idle: while nobody has it */
     uint32_t id;
     enum hosted_state state;
     struct qr_database *db;
@@ -17,6 +24,8 @@ struct hosted {
     int64_t idle_since_ns;
     bool has_files, backing_up;
     bool was_used, has_backup; /* was entered since it was opened; a backup, and none is due */
+    bool is_backed_up;         /* all that is in it is in a backup: nobody has entered it since */
+    bool was_touched;          /* entered since the backups' thread looked at it */
     char timeline[QR_TIMELINE_TEXT_BYTES + 1];
 };
 
@@ -30,23 +39,48 @@ struct qri_node {
     struct qri_node_options options;
     struct qr_instance *instance;
     struct qr_session_host session_host;
-    pthread_mutex_t mu;        /* guards the lists */
+    pthread_mutex_t mu;        /* guards the lists, and what the rings are beside */
     pthread_cond_t changed;    /* a database has opened or closed */
     uint32_t hyper_id;         /* of its one Hyperscale database */
     _Atomic enum qr_duty duty; /* as in the options, until it is promoted */
     pthread_mutex_t promote_mu;
-    struct hosted *hosted;
+    struct hosted *buckets[1 << HOSTED_BUCKET_BITS]; /* by id */
+    struct hosted_link opened;                       /* all of them, the first opened first */
+    struct hosted_link idle;                         /* the first left first */
+    uint32_t open_count, idle_count, open_max, idle_max, unused_max, waiting;
+    uint64_t machine_bytes;
+    bool memory_is_short, ends, closes;
+    pthread_t closer;
+    pthread_cond_t close_wake, look_wake; /* for those who close, and who take backups */
+    bool wants_look;
     struct held *held; /* databases that nobody may enter: they are dropped, or move */
     struct qri_moves *moves;
     struct qri_copy_node *copy; /* of its one database that has copies */
 };
 
-/* ---- node.c ---- */
-/* node.mu held; NULL: it is not open. */
+/* ---- node_open.c; node.mu is held, but for the last three ---- */
+/* NULL: it is not open. */
 struct hosted *qri_node_find_hosted(struct qri_node *node, uint32_t id);
-/* node.mu held, and given back while the database is opening or closing. */
+/* The same; mu is given back while the database is opening or closing. */
 struct hosted *qri_node_find_settled(struct qri_node *node, uint32_t id);
-void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted);
+/* Opens it if it is not open; mu is given back meanwhile. `make`: it is new, and nobody can hold
+ * it. QR_BUSY, QR_NOT_FOUND: it is held; QR_BUSY also while too many are open. */
+QR_NODISCARD enum qr_status qri_node_need_open(struct qri_node *node,
+                                               const struct qr_database_row *row, bool make,
+                                               struct hosted **ret_hosted, struct qr_err *err);
+void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted); /* mu given back */
+void qri_hosted_enter(struct qri_node *node, struct hosted *hosted);
+void qri_hosted_leave(struct qri_node *node, struct hosted *hosted);
+struct hosted *qri_hosted_of(struct hosted_link *opened);
+/* Some that are idle should be closed soon. */
+bool qri_node_is_short(const struct qri_node *node);
+void qri_node_init_table(struct qri_node *node);
+/* A thread that closes who is idle. */
+QR_NODISCARD enum qr_status qri_node_begin_closing(struct qri_node *node, struct qr_err *err);
+/* Ends it and closes all. */
+void qri_node_close_all(struct qri_node *node);
+
+/* ---- node.c ---- */
 /* node.mu held; NULL: it may be entered. */
 struct held *qri_node_find_held(const struct qri_node *node, uint32_t id);
 

@@ -2,10 +2,23 @@
  * to be. Standard error gets log lines. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include "cmd_int.h"
 #include "base/banned.h"
 
 enum { ARENA_BYTES_MAX = 4 * 1024 * 1024, HELP_BYTES_MAX = 64 * 1024, EXIT_USAGE = 2 };
+
+/* Of this process and its children. Debian's soft limit of 1024 is for programs that use select().
+ */
+static void raise_file_limit(void)
+{
+    static const rlim_t enough = 1 << 20;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= enough)
+        return;
+    limit.rlim_cur = limit.rlim_max < enough ? limit.rlim_max : enough;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 static int print_help(void)
 {
@@ -27,6 +40,7 @@ int main(int argc, char **argv)
     struct qr_env *env = qr_env_real();
     qr_log_sink_init_stderr(&sink, env, QR_INFO);
     qr_arena_init(&arena, ARENA_BYTES_MAX);
+    raise_file_limit();
     int code = EXIT_USAGE;
     if (qr_options_parse(&qri_options, env, argc, argv, &settings, &arena, &err) != QR_OK ||
         qri_settings_check(&settings, &err) != QR_OK) {

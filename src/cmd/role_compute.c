@@ -103,6 +103,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .cache_bytes = cache_mib << 20,
         .rbpex_bytes = rbpex_bytes,
         .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
+        .connections_max = (uint32_t)settings->connections_max,
     };
     return qri_node_open(&options, &c->node, err);
 }
@@ -185,7 +186,7 @@ static bool tick(void *ctx)
 {
     struct compute_role *c = ctx;
     /* nobody starts it again on this machine, so it does not end when nobody uses it */
-    bool open = c->role->control_address != NULL || qri_node_tick(c->node);
+    bool open = c->role->control_address != NULL || qri_node_has_open(c->node);
     qri_give_back_memory();
     return open || !c->one_database;
 }

@@ -180,3 +180,8 @@ struct qr_store *qr_database_store(struct qr_database *db)
 {
     return db->store;
 }
+
+uint32_t qr_database_own_id(const struct qr_database *db)
+{
+    return db->info.own_id;
+}

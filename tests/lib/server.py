@@ -43,10 +43,10 @@ def end_all():
 
 class Server:
     """`announced`: events of warn or error lines that the test expects; any other such line fails the
-    stop."""
+    stop. `under`: a program that becomes it, and its arguments."""
 
-    def __init__(self, *options, data_dir=None, announced=()):
-        self.options = list(options)
+    def __init__(self, *options, data_dir=None, announced=(), under=()):
+        self.options, self.under = list(options), list(under)
         self.own_dir = data_dir is None
         self.data_dir = data_dir or tempfile.mkdtemp(prefix="quire-test-")
         self.announced = set(announced) | SLOW_STOP
@@ -71,7 +71,7 @@ class Server:
         """Starts the process and does not wait until it serves."""
         self.io_of = {}
         self.process = subprocess.Popen(
-            [program(), "--data-dir", self.data_dir, "--tds-port", "0", "--https-port", "0",
+            [*self.under, program(), "--data-dir", self.data_dir, "--tds-port", "0", "--https-port", "0",
              *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         running.add(self.process)

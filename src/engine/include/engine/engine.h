@@ -168,6 +168,7 @@ qr_database_update(struct qr_database *db, const struct qr_database_info *info, 
 /* Fails with QR_BUSY while sessions use it. Closes the store. */
 QR_NODISCARD enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err);
 struct qr_store *qr_database_store(struct qr_database *db);
+uint32_t qr_database_own_id(const struct qr_database *db); /* what its info said at first */
 /* Of its logical server; it lives as long as the database. */
 struct qr_str qr_database_server_name(const struct qr_database *db);
 
