@@ -46,7 +46,9 @@ bool qri_command_has(const struct qri_command *command, const char *key)
 
 const char *qri_common_keys(const struct qri_command *command)
 {
-    return qri_command_has(command, "headers") ? "help" : "help output query subscription";
+    return qri_command_has(command, "headers")      ? "help"
+           : qri_command_has(command, "stress-sql") ? "help output"
+                                                    : "help output query subscription";
 }
 
 static bool has_name(const struct qri_argument *row, struct qr_str name)

@@ -183,6 +183,7 @@ const char *qri_argument_value(const struct qri_cli *cli, struct qr_str key);
 /* status.c, connect.c */
 enum qr_status qri_status(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_connect(struct qri_cli *cli, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_stress(struct qri_cli *cli, struct qr_err *err);
 
 /* wait.c: until the operation is over; *ret_result is what it made, or NULL. */
 QR_NODISCARD enum qr_status qri_wait(struct qri_cli *cli, struct qri_reply *started,

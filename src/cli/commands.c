@@ -51,6 +51,10 @@ const struct qri_command qri_commands[] = {
     {"connect", "A T-SQL prompt, or batches from a file or the command line, as sqlcmd.",
      "sql-server sql-db sql-user sql-password ca run run-first input out-file stop headers separator trims variables no-variables login-timeout query-timeout echo as-sqlcmd",
      NULL, NULL, NULL, qri_connect, NULL, "quire connect -d shop -Q \"SELECT TOP 5 name FROM sys.objects\""},
+    {"stress", "Load a server by TDS: batches, clients, think times, ramps, schedules; latencies, errors, the longest gap.",
+     "sql-server sql-db sql-user sql-password ca stress-sql stress-input stress-config clients iterations duration think stress-rate ramp schedule "
+     "query-timeout login-timeout stop timeline plot",
+     NULL, NULL, NULL, qri_stress, NULL, "quire stress -d shop -Q \"SELECT TOP 5 name FROM sys.objects\" --threads 16 --duration 30"},
     {"rest", "Send any request of the API.", "method url! body", NULL, NULL, NULL, qri_rest, NULL,
      "quire rest --url /subscriptions?api-version=2022-12-01"},
     {"completion", "Print the script of bash's completion.", "shell", NULL, NULL, NULL, qri_complete, NULL,

@@ -12,7 +12,7 @@
 #include "sql_print.h"
 #include "base/banned.h"
 
-enum { LOGIN_TIMEOUT_S = 30, SEVERITY_OF_ERRORS = 11, PORT_BYTES = 16 };
+enum { SEVERITY_OF_ERRORS = 11 };
 
 struct prompt {
     struct qri_cli *cli;
@@ -25,56 +25,13 @@ struct prompt {
     size_t line_bytes;
 };
 
-/* ---- where to ---- */
-
-static enum qr_status take_address(struct qri_cli *cli, struct qri_sql_link_options *o,
-                                   struct qr_err *err)
-{
-    const char *at = qri_arg(cli, "sql-server"), *port = NULL;
-    size_t n;
-    if (at == NULL && *cli->profile.sql != '\0')
-        at = cli->profile.sql;
-    if (at == NULL && *cli->profile.endpoint != '\0') { /* https://HOST:PORT, [::1] too */
-        at = cli->profile.endpoint + sizeof "https://" - 1;
-        n = *at == '[' ? strcspn(at, "]") + 1 : strcspn(at, ":/");
-    } else if (at == NULL) {
-        return qr_fail(err, QR_INVALID, "--server is missing: HOST,PORT");
-    } else {
-        at += strncmp(at, "tcp:", 4) == 0 ? 4 : 0;
-        n = strcspn(at, ",");
-        port = at[n] == ',' ? at + n + 1 : NULL;
-    }
-    if (*at == '[' && n > 2)
-        o->host = qr_arena_dup(&cli->arena, at + 1, n - 2);
-    else
-        o->host = qr_arena_dup(&cli->arena, at, n);
-    o->port = port == NULL ? "1433" : port;
-    if (o->host == NULL || n == 0 || strspn(o->port, "0123456789") != strlen(o->port) ||
-        strlen(o->port) > 5)
-        return qr_fail(err, QR_INVALID, "--server: '%.200s' is not HOST,PORT", at);
-    return QR_OK;
-}
-
 static enum qr_status open_link(struct prompt *p, struct qr_err *err)
 {
-    struct qri_cli *cli = p->cli;
-    const char *ca = qri_arg(cli, "ca"), *user = qri_arg(cli, "sql-user");
-    const char *database = qri_arg(cli, "sql-db");
-    struct qri_sql_link_options o = {
-        .ca = ca == NULL ? cli->profile.ca : ca,
-        .user = user != NULL || cli->profile.is_service ? user : cli->profile.login,
-        .database = database == NULL ? "master" : database,
-        .login_timeout_s = qri_arg_given(cli, "login-timeout")
-                               ? (int)qri_arg_integer(cli, "login-timeout")
-                               : LOGIN_TIMEOUT_S,
-    };
-    QR_TRY(take_address(cli, &o, err));
-    if (o.user == NULL || *o.user == '\0')
-        return qr_fail(err, QR_INVALID, "--user is missing");
-    QR_TRY(qri_password_get(cli, "sql-password", "Password: ", &o.password, err));
+    struct qri_sql_link_options o;
+    QR_TRY(qri_sql_where_take(p->cli, &(struct qri_sql_where){0}, &o, err));
     enum qr_status status = qri_sql_link_open(&o, &p->link, err);
     if (status != QR_OK && status != QR_INVALID)
-        cli->exit_code = QR_CLI_FAILED;
+        p->cli->exit_code = QR_CLI_FAILED;
     return status;
 }
 

@@ -390,7 +390,9 @@ static enum qr_status log_in(struct qri_sql_link *link, const struct qri_sql_lin
         enum qri_sql_event event = QRI_SQL_MORE;
         status = next_event(link, &event, &over, err);
         const struct qri_sql_message *m = &link->reply.message;
-        if (status == QR_OK && !over && event == QRI_SQL_MESSAGE && m->severity > 10)
+        /* the first says why; that the login failed, which follows, does not */
+        if (status == QR_OK && !over && event == QRI_SQL_MESSAGE && m->severity > 10 &&
+            *why.text == '\0')
             qr_fail(&why, QR_DENIED, "Msg %u, Level %u, State %u: %.*s", m->number, m->severity,
                     m->state, (int)m->text.n, m->text.p);
         in |= !over && event == QRI_SQL_LOGGED_IN;

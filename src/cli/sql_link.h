@@ -16,6 +16,17 @@ struct qri_sql_link_options {
     int login_timeout_s;
 };
 
+/* Where to, of what was not said by options; NULL: not said here either. */
+struct qri_sql_where {
+    const char *server, *database, *user, *password;
+};
+struct qri_cli;
+/* By the options of the command line, else `where`, else the profile. Texts are in cli->arena. */
+QR_NODISCARD enum qr_status qri_sql_where_take(struct qri_cli *cli,
+                                               const struct qri_sql_where *where,
+                                               struct qri_sql_link_options *ret_options,
+                                               struct qr_err *err);
+
 /* What a batch tells; every slot is called in the stream's order. A failure ends the batch. */
 struct qri_sql_link_sink {
     enum qr_status (*columns)(void *ctx, const struct qri_sql_column *columns, size_t count,
