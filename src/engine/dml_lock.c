@@ -42,7 +42,7 @@ static enum qr_status begin_table(struct qri_writer *writer, struct qr_err *err)
 static enum qr_status lock_one(struct qri_writer *writer, const struct qr_lock_resource *resource,
                                struct qr_err *err)
 {
-    if (++writer->lock_count > ESCALATION_ROWS)
+    if (++writer->lock_count > ESCALATION_ROWS || qri_locks_are_many(writer->session))
         QR_TRY(escalate(writer, err));
     return writer->has_table ? QR_OK : qri_lock(writer->session, resource, QR_LOCK_X, err);
 }

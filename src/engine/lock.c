@@ -123,6 +123,14 @@ enum qr_status qri_lock(struct qr_session *session, const struct qr_lock_resourc
     return QR_AGAIN;
 }
 
+bool qri_locks_are_many(const struct qr_session *session)
+{
+    enum { MANY = 20000, EACH = 256 }; /* 4 MiB of the lock manager's memory */
+    size_t count =
+        session->lock_owner == NULL ? 0 : qr_lock_count(session->lock_owner, QR_LOCK_OF_TRAN);
+    return count >= MANY && count % EACH == 0;
+}
+
 enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
                               enum qr_lock_mode mode, struct qr_err *err)
 {

@@ -170,9 +170,10 @@ static enum qr_status try_row(struct qr_session *session, const struct qr_plan_l
     if (lock->is_brief)
         return qr_lock_may(owner, resource, QR_LOCK_S) ? QR_OK : QR_BUSY;
     uint32_t count = ++session->row_lock_count;
-    if (count > ESCALATION_ROWS && count % ESCALATION_STEP == 0)
+    bool many = qri_locks_are_many(session);
+    if (many || (count > ESCALATION_ROWS && count % ESCALATION_STEP == 0))
         QR_TRY(escalate(session, lock, err));
-    if (count > ESCALATION_ROWS && has_table(session, lock))
+    if ((many || count > ESCALATION_ROWS) && has_table(session, lock))
         return QR_OK;
     return qr_lock_try(owner, QR_LOCK_OF_TRAN, resource, modes[lock->mode], err);
 }

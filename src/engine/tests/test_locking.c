@@ -297,15 +297,56 @@ static void the_victim_of_a_deadlock_has_the_lowest_priority(void **state)
     settle(&t.a);
     answers(&t.b, "select @@trancount, v from t order by id",
             "ROW 0|1\nROW 0|4\nROW 0|30\nDONE 3\n");
-    answers(&t.a, "set deadlock_priority 11",
-            "MSG 155 15 2 line 1: '11' is not a recognized DEADLOCK_PRIORITY option.\nDONE error\n");
+    answers(
+        &t.a, "set deadlock_priority 11",
+        "MSG 155 15 2 line 1: '11' is not a recognized DEADLOCK_PRIORITY option.\nDONE error\n");
     answers(&t.a, "set deadlock_priority -10 set deadlock_priority low", "");
+    two_close(&t);
+}
+
+static const char how_many_sql[] =
+    "select iif(count(*) < 25000, 'few', 'many'), max(iif(resource_type = 'OBJECT', request_mode, "
+    "'')) from sys.dm_tran_locks where resource_type in ('OBJECT', 'KEY', 'RID')";
+
+static void many_statements_of_one_transaction_end_with_the_table(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, "create table many(id int primary key, v int)");
+    (void)run(&t.a, "set nocount on begin tran declare @i int = 0 while @i < 30000 begin "
+                    "insert many values (@i, 0) set @i += 1 end");
+    answers(&t.a, how_many_sql, "ROW few|X\n");
+    answers(&t.a, "set nocount off commit", "");
+    (void)run(&t.a, "set nocount on set transaction isolation level repeatable read begin tran "
+                    "declare @i int = 0, @v int while @i < 30000 begin "
+                    "select @v = v from many where id = @i set @i += 1 end");
+    answers(&t.a, how_many_sql, "ROW few|S\n");
+    two_close(&t);
+}
+
+/* Somebody else is in the table: rows go on being locked one by one. */
+static void who_is_in_the_way_keeps_his_rows(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, "create table many(id int primary key, v int) insert many values (-1, 0)");
+    answers(&t.b, "begin tran update many set v = 1 where id = -1", "DONE 1\n");
+    (void)run(&t.a, "set nocount on begin tran declare @i int = 0 while @i < 21000 begin "
+                    "insert many values (@i, 0) set @i += 1 end");
+    answers(&t.a,
+            "select max(request_mode) from sys.dm_tran_locks where resource_type = 'OBJECT' "
+            "and request_session_id = @@spid",
+            "ROW IX\n");
+    answers(&t.b, "update many set v = 2 where id = -1 commit", "DONE 1\n");
+    answers(&t.a, "set nocount off commit", "");
     two_close(&t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_statements_of_one_transaction_end_with_the_table),
+        cmocka_unit_test(who_is_in_the_way_keeps_his_rows),
         cmocka_unit_test(updlock_keeps_writers_and_others_like_it_off_that_row_alone),
         cmocka_unit_test(nowait_fails_at_once),
         cmocka_unit_test(readpast_leaves_out_what_others_have),
