@@ -166,11 +166,12 @@ enum qr_status qri_code_begin_read(struct qri_frame *frame, const struct qr_ast_
     for (;;) {
         QR_TRY(qri_code_stmt(frame, 0, stmt, code, err));
         QR_TRY(qri_prelock(frame, (*code)->plan, err));
-        QR_TRY(qri_tran_statement_begin(session, QRI_READ, err));
+        enum qri_access access = qri_tran_read_access(session, (*code)->plan);
+        QR_TRY(qri_tran_statement_begin(session, access, err));
         if (qri_code_holds(*code, session))
             return QR_OK;
         enum qr_status status = qri_code_stmt(frame, 0, stmt, code, err);
-        if (status == QR_OK && (*code)->plan->prelock_count == 0)
+        if (status == QR_OK && (*code)->plan->prelock_count == 0 && access == QRI_READ)
             return QR_OK;
         QR_TRY(qri_tran_statement_end(session, status, err));
     }

@@ -99,7 +99,8 @@ struct qri_dml {
     bool key_changes; /* a clustered or unique key may change: two phases if many rows */
     bool fires;       /* a trigger is there for the event */
     bool instead_of;
-    bool is_simple; /* one row needs nothing after it is applied */
+    bool is_simple;    /* one row needs nothing after it is applied */
+    bool can_be_loose; /* as far as the plan tells: dml_loose.c */
     struct qr_type *change_types;
     size_t change_count;            /* values of a change */
     struct qri_table *output_table; /* OUTPUT INTO */
@@ -123,6 +124,7 @@ struct qri_run {
     struct qr_eval eval;
     struct qr_value *row; /* change_count values under construction */
     bool instead_of;      /* dml->instead_of, unless that trigger itself is what runs */
+    uint64_t stage_max;   /* no more rows need be staged than so many; 0: all */
     uint64_t count;
     struct qr_err *err;
     const char *verb; /* "INSERT", "UPDATE", "DELETE", "MERGE" for messages */
@@ -203,6 +205,18 @@ QR_NODISCARD enum qr_status qri_record_delete(struct qri_writer *writer, const s
 /* A statement without parameters. */
 QR_NODISCARD enum qr_status qri_record_sql(struct qr_session *session, const char *sql,
                                            struct qr_err *err);
+
+/* ---- dml_loose.c: a few rows of a transaction, noted in its op log alone ---- */
+enum qri_loose {
+    QRI_LOOSE_DONE,
+    QRI_LOOSE_AGAIN, /* others have committed meanwhile */
+    QRI_LOOSE_NOT,   /* it has to go the ordinary way */
+};
+bool qri_dml_can_be_loose(const struct qri_dml *dml, const struct qr_plan *plan);
+bool qri_dml_is_loose(const struct qri_run *run, const struct qr_plan *plan);
+/* Not DONE: nothing has changed, but locks may have been taken. */
+QR_NODISCARD enum qr_status qri_run_loose(struct qri_run *run, struct qri_code *code,
+                                          enum qri_loose *ret_outcome);
 
 /* ---- dml_feed.c: inserting many rows by one statement ---- */
 struct qri_feed {

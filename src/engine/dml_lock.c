@@ -156,14 +156,16 @@ enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out
 
 static bool records(const struct qr_session *session)
 {
-    return session->tran.count > 0 && !session->tran.holds && !session->tran.is_ddl;
+    const struct qri_tran *tran = &session->tran;
+    return tran->count > 0 && !tran->holds && !tran->is_ddl && !tran->statement_open;
 }
 
-static enum qr_status begin_op(struct qr_session *session, struct qri_sql sql, struct qr_err *err)
+static enum qr_status begin_op(struct qr_session *session, uint32_t object_id, struct qri_sql sql,
+                               struct qr_err *err)
 {
     if (session->tran.oplog == NULL)
         QR_TRY(qri_oplog_new(session->db->store, &session->tran.oplog, err));
-    return qri_oplog_begin(session->tran.oplog, sql, err);
+    return qri_oplog_begin(session->tran.oplog, object_id, sql, err);
 }
 
 static void add_columns(const struct qri_writer *writer, const uint16_t *columns, size_t count,
@@ -190,7 +192,7 @@ enum qr_status qri_record_insert(struct qri_writer *writer, const struct qr_valu
     struct qr_session *session = writer->session;
     if (!records(session))
         return QR_OK;
-    QR_TRY(begin_op(session, table->insert, writer->run->err));
+    QR_TRY(begin_op(session, table->object->object_id, table->insert, writer->run->err));
     add_columns(writer, table->stored, table->stored_count, row);
     if (table->is_heap)
         qri_oplog_int(session->tran.oplog, rowid);
@@ -203,7 +205,8 @@ enum qr_status qri_record_update(struct qri_writer *writer, const struct qr_valu
     struct qr_session *session = writer->session;
     if (!records(session))
         return QR_OK;
-    QR_TRY(begin_op(session, writer->update_sql, writer->run->err));
+    QR_TRY(
+        begin_op(session, writer->table->object->object_id, writer->update_sql, writer->run->err));
     add_columns(writer, writer->updated, writer->updated_count, row);
     add_key(writer, old, rowid);
     return qri_oplog_end(session->tran.oplog, writer->run->err);
@@ -215,7 +218,8 @@ enum qr_status qri_record_delete(struct qri_writer *writer, const struct qr_valu
     struct qr_session *session = writer->session;
     if (!records(session))
         return QR_OK;
-    QR_TRY(begin_op(session, writer->table->delete, writer->run->err));
+    QR_TRY(begin_op(session, writer->table->object->object_id, writer->table->delete,
+                    writer->run->err));
     add_key(writer, old, rowid);
     return qri_oplog_end(session->tran.oplog, writer->run->err);
 }
@@ -224,6 +228,6 @@ enum qr_status qri_record_sql(struct qr_session *session, const char *sql, struc
 {
     if (!records(session))
         return QR_OK;
-    QR_TRY(begin_op(session, qri_sql(qr_str(sql)), err));
+    QR_TRY(begin_op(session, 0, qri_sql(qr_str(sql)), err));
     return qri_oplog_end(session->tran.oplog, err);
 }

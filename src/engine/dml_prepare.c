@@ -139,6 +139,7 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
         self |= dml->table->fks[i].parent == p->target;
     dml->is_simple = !dml->fires && !self && p->output.count == 0 && p->output_into.count == 0 &&
                      (is_insert || dml->table->ref_count == 0);
+    dml->can_be_loose = qri_dml_can_be_loose(dml, plan);
     *ret_dml = dml;
     return QR_OK;
 }

@@ -365,7 +365,7 @@ static enum qr_status finish(struct qri_run *run)
 /* What one statement's tries have in common. */
 struct tries {
     struct qr_rowset *exec_rows; /* of INSERT ... EXEC, which runs once */
-    bool allow_direct, again;
+    bool allow_direct, allow_loose, again;
     struct qr_value *vars; /* what the variables that it assigns held before */
     uint64_t output_end;   /* of the table variable that takes OUTPUT's rows */
     int64_t output_identity;
@@ -423,6 +423,15 @@ static enum qr_status put_vars_back(struct qri_run *run, const struct tries *tri
     return QR_OK;
 }
 
+static enum qr_status attempt_loose(struct qri_run *run, struct qri_code *code, struct tries *tries)
+{
+    enum qri_loose outcome = QRI_LOOSE_DONE;
+    QR_TRY(qri_run_loose(run, code, &outcome));
+    tries->again = outcome != QRI_LOOSE_DONE;
+    tries->allow_loose = outcome != QRI_LOOSE_NOT;
+    return QR_OK;
+}
+
 static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
                                       struct tries *tries, struct qri_run *run, struct qr_err *err)
 {
@@ -439,8 +448,10 @@ static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_a
         QR_TRY(qri_collect_exec(run, &tries->exec_rows));
     QR_TRY(keep_vars(run, tries));
     enum qr_status status =
-        attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
-    if (status == QR_AGAIN)
+        tries->allow_loose && qri_dml_is_loose(run, code->plan)
+            ? attempt_loose(run, code, tries)
+            : attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
+    if (status == QR_AGAIN || (status == QR_OK && tries->again))
         QR_TRY(put_vars_back(run, tries));
     return status;
 }
@@ -449,7 +460,7 @@ enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, str
 {
     enum { TRIES_WITHOUT_LOCK = 3 };
     struct qr_session *session = frame->session;
-    struct tries tries = {.allow_direct = true, .again = true};
+    struct tries tries = {.allow_direct = true, .allow_loose = true, .again = true};
     enum qr_status status = QR_OK;
     for (int i = 0; tries.again; i++) {
         struct qri_run run = {0};

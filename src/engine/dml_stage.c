@@ -228,7 +228,9 @@ static enum qr_status each_staged(struct qri_run *run, struct qri_query *query, 
     uint64_t limit = run->session->options.rowcount;
     for (;;) {
         bool more = false;
-        if (limit != 0 && qr_rowset_count(run->changes) >= limit)
+        uint64_t staged_count = qr_rowset_count(run->changes);
+        if ((limit != 0 && staged_count >= limit) ||
+            (run->stage_max != 0 && staged_count >= run->stage_max))
             return QR_OK;
         QR_TRY(qri_query_next(query, &more, run->err));
         if (!more)

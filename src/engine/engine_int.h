@@ -69,8 +69,10 @@ struct qr_database {
     struct qr_conn *follow_conn;   /* guarded by catalog_mu, like the next */
     struct sqlite3_stmt *follow_stmt;
     struct qr_locks *locks;
-    _Atomic uint32_t
-        lockers; /* sessions that may hold locks between their statements: lock_int.h */
+    /* Sessions that may hold locks between their statements, and whether a statement runs that took
+     * none because there were none: lock_int.h */
+    _Atomic uint32_t lockers;
+    _Atomic bool lockless;
     struct qri_link *idle_links; /* guarded by mu; last used first */
     size_t idle_link_count;      /* guarded by mu */
     size_t session_count;        /* guarded by mu */
@@ -335,6 +337,8 @@ int32_t qri_options_bits(const struct qri_options *options); /* @@OPTIONS */
 /* ---- tran.c ---- */
 enum qri_access {
     QRI_READ,
+    QRI_READ_APART,   /* nothing that the transaction has changed */
+    QRI_WRITE_LOOSE,  /* looks at the head and changes nothing in SQLite: dml_loose.c */
     QRI_WRITE,        /* permanent tables: the writer lock, BEGIN */
     QRI_WRITE_SINGLE, /* the same by one SQLite statement: without BEGIN where none is open */
     QRI_WRITE_TEMP,   /* #tables only */
@@ -350,6 +354,21 @@ QR_NODISCARD enum qr_status qri_tran_statement_begin(struct qr_session *session,
  * the commit failed. QR_AGAIN: everything is undone but its locks; see qri_lock_again. */
 QR_NODISCARD enum qr_status qri_tran_statement_end(struct qr_session *session,
                                                    enum qr_status status, struct qr_err *err);
+/* ---- tran_loose.c ---- */
+/* A statement that writes one or a few rows may only note what it changes. */
+bool qri_tran_may_write_loose(const struct qr_session *session);
+/* The plan reads no table that the transaction has changed, but for one, and runs no module, which
+ * might read anything. */
+bool qri_tran_reads_apart(const struct qri_tran *tran, const struct qr_plan *plan,
+                          const struct qr_cat_object *but);
+/* QRI_READ or QRI_READ_APART. */
+enum qri_access qri_tran_read_access(const struct qr_session *session, const struct qr_plan *plan);
+/* Of a QRI_WRITE_LOOSE statement: nobody has committed since it took its snapshot; takes the newest
+ * (what was compiled may not hold any more). */
+bool qri_tran_at_newest(const struct qr_session *session);
+QR_NODISCARD enum qr_status qri_tran_pin_again(struct qr_session *session, struct qr_err *err);
+
+/* ---- tran.c, again ---- */
 /* The request is over, or has to wait: an open transaction gives the writer lock back. */
 void qri_tran_rest(struct qr_session *session);
 QR_NODISCARD enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name,

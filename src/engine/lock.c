@@ -187,7 +187,8 @@ enum qr_status qri_locker_begin(struct qr_session *session, bool passes_by, stru
         return QR_OK;
     session->is_locker = true;
     atomic_fetch_add(&session->db->lockers, 1);
-    if (!passes_by || qr_conn_has_writer(session->link->conn))
+    if (!passes_by || qr_conn_has_writer(session->link->conn) ||
+        !atomic_load(&session->db->lockless))
         return QR_OK;
     QR_TRY(qri_lock_writer(session, false, err));
     qr_conn_unlock_writer(session->link->conn);

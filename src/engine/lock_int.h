@@ -7,7 +7,9 @@
  *
  * Lockers: sessions that may hold locks while they do not have the writer lock, that is, those in a
  * transaction that has written or reads with locks. While a database has none, write statements
- * take no locks: nobody could be in the way, and nobody gets in without passing the writer lock. */
+ * take no locks: nobody could be in the way. One of them that runs says so before it looks whether
+ * there are any (db->lockless); who becomes one is counted before it looks whether one runs, and
+ * passes the writer lock then. */
 #pragma once
 #include "engine_int.h"
 

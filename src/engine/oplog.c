@@ -19,6 +19,7 @@ struct statement {
     char *text;
     size_t n;
     uint64_t hash;
+    uint32_t object_id; /* the table; 0: not known */
 };
 
 struct qri_oplog {
@@ -62,8 +63,8 @@ static bool is_statement(const struct statement *s, struct qri_sql sql)
     return s->hash == sql.hash && s->n == sql.text.n && memcmp(s->text, sql.text.p, s->n) == 0;
 }
 
-static enum qr_status find_statement(struct qri_oplog *log, struct qri_sql sql, size_t *ret_index,
-                                     struct qr_err *err)
+static enum qr_status find_statement(struct qri_oplog *log, uint32_t object_id, struct qri_sql sql,
+                                     size_t *ret_index, struct qr_err *err)
 {
     if (log->statement_last < log->statement_count &&
         is_statement(&log->statements[log->statement_last], sql)) {
@@ -91,7 +92,7 @@ static enum qr_status find_statement(struct qri_oplog *log, struct qri_sql sql, 
     memcpy(text, sql.text.p, sql.text.n);
     text[sql.text.n] = '\0';
     *ret_index = log->statement_last = log->statement_count++;
-    log->statements[*ret_index] = (struct statement){text, sql.text.n, sql.hash};
+    log->statements[*ret_index] = (struct statement){text, sql.text.n, sql.hash, object_id};
     return QR_OK;
 }
 
@@ -105,10 +106,19 @@ static enum qr_status spill(struct qri_oplog *log, struct qr_err *err)
     return QR_OK;
 }
 
-enum qr_status qri_oplog_begin(struct qri_oplog *log, struct qri_sql sql, struct qr_err *err)
+bool qri_oplog_changes(const struct qri_oplog *log, uint32_t object_id)
+{
+    for (size_t i = 0; log != NULL && i < log->statement_count; i++)
+        if (log->statements[i].object_id == object_id)
+            return true;
+    return false;
+}
+
+enum qr_status qri_oplog_begin(struct qri_oplog *log, uint32_t object_id, struct qri_sql sql,
+                               struct qr_err *err)
 {
     size_t index = 0;
-    QR_TRY(find_statement(log, sql, &index, err));
+    QR_TRY(find_statement(log, object_id, sql, &index, err));
     if (log->tail.len > TAIL_BYTES_MAX)
         QR_TRY(spill(log, err));
     log->op_at = log->tail.len;

@@ -12,8 +12,10 @@ QR_NODISCARD enum qr_status qri_oplog_new(struct qr_store *store, struct qri_opl
 void qri_oplog_free(struct qri_oplog *log); /* NULL is accepted */
 
 /* Begins an operation; the cells are added in the order of its parameters, then it is ended. */
-QR_NODISCARD enum qr_status qri_oplog_begin(struct qri_oplog *log, struct qri_sql sql,
-                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_oplog_begin(struct qri_oplog *log, uint32_t object_id,
+                                            struct qri_sql sql, struct qr_err *err);
+/* Something of the table is in it, or was before it was cut. NULL is accepted. */
+bool qri_oplog_changes(const struct qri_oplog *log, uint32_t object_id);
 void qri_oplog_cell(struct qri_oplog *log, const struct qr_type *type,
                     const struct qr_value *value);
 void qri_oplog_int(struct qri_oplog *log, int64_t value);

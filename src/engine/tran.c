@@ -69,6 +69,7 @@ static void end_tran(struct qr_session *session)
     qri_oplog_free(tran->oplog);
     tran->oplog = NULL;
     tran->holds = false;
+    tran->seen_lsn = qr_lsn(0);
     qri_locks_release(session);
 }
 
@@ -127,6 +128,8 @@ static enum qr_status rollback_to(struct qr_session *session, size_t index, stru
         return qr_sql_fail(err, 3931);
     if (tran->sqlite_open)
         QR_TRY(qri_sqlite_rollback_to(session, index, err));
+    else
+        qri_oplog_cut(tran->oplog, save->mark);
     qri_pictures_go_back(session, &save->pictures);
     qri_savepoints_release(tran, index + 1);
     return QR_OK;

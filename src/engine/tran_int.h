@@ -10,4 +10,10 @@ QR_NODISCARD enum qr_status qri_sqlite_savepoint(struct qr_session *session, siz
                                                  struct qr_err *err);
 QR_NODISCARD enum qr_status qri_sqlite_rollback_to(struct qr_session *session, size_t index,
                                                    struct qr_err *err);
+/* Its changes are in the op log alone: SQLite has no transaction open. */
+bool qri_tran_is_loose(const struct qri_tran *tran);
+/* It is small enough to leave SQLite after a statement. */
+bool qri_tran_may_loosen(const struct qr_session *session);
+/* The batch goes straight on to its COMMIT. */
+bool qri_tran_commits_soon(const struct qr_session *session);
 void qri_savepoints_release(struct qri_tran *tran, size_t from);

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "frame.h"
+#include "link.h"
 #include "lock_int.h"
 #include "oplog_int.h"
 #include "tran_int.h"
@@ -94,18 +94,6 @@ static enum qr_status lock_and_refresh(struct qr_session *session, bool is_commi
     return QR_OK;
 }
 
-static enum qr_status begin_sqlite(struct qr_session *session, bool write, struct qr_err *err)
-{
-    struct qri_tran *tran = &session->tran;
-    QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
-    tran->sqlite_open = true;
-    tran->is_write = write;
-    tran->temp_before = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
-    for (size_t i = 0; i < tran->savepoint_count; i++) /* taken before there was anything to save */
-        QR_TRY(qri_sqlite_savepoint(session, i, err));
-    return QR_OK;
-}
-
 struct replay {
     struct qr_session *session;
     size_t savepoint; /* the next to make */
@@ -119,6 +107,42 @@ static enum qr_status make_savepoints(void *ctx, uint64_t number, struct qr_err 
            tran->savepoints[replay->savepoint].mark.count <= number)
         QR_TRY(qri_sqlite_savepoint(replay->session, replay->savepoint++, err));
     return QR_OK;
+}
+
+static enum qr_status play(struct qr_session *session, struct qr_err *err)
+{
+    struct replay replay = {.session = session};
+    return qri_oplog_play(session->tran.oplog, session->link, make_savepoints, &replay, err);
+}
+
+/* A change that cannot be played ends the transaction. */
+static enum qr_status play_failed(struct qr_session *session, enum qr_status status, bool kept,
+                                  struct qr_err *err)
+{
+    if (status == QR_EXISTS && kept) /* a key that was free at the head is not in the snapshot */
+        status = qr_sql_fail(err, 3960, "the table", qri_info(session->db)->name.p);
+    else if (status == QR_EXISTS)
+        status = qr_fail(err, QR_CORRUPT, "a change that is locked met another's key: %s",
+                         sqlite3_errmsg(session->link->db));
+    qri_tran_abort(session);
+    return status;
+}
+
+/* A loose transaction gets its changes back. */
+static enum qr_status begin_sqlite(struct qr_session *session, bool write, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    bool is_loose = qri_tran_is_loose(tran);
+    if (is_loose && !write)
+        qr_conn_set_private(session->link->conn, true);
+    QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
+    tran->sqlite_open = true;
+    tran->is_write = write || is_loose;
+    tran->temp_before = session->temp == NULL ? NULL : qri_catalog_ref(session->temp);
+    session->no_interrupt = true;
+    enum qr_status status = play(session, err);
+    session->no_interrupt = false;
+    return status == QR_OK ? QR_OK : play_failed(session, status, false, err);
 }
 
 static enum qr_status replay_all(struct qr_session *session, bool kept, struct qr_err *err)
@@ -136,8 +160,7 @@ static enum qr_status replay_all(struct qr_session *session, bool kept, struct q
     else
         QR_TRY(qr_conn_pin(conn, err));
     QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
-    struct replay replay = {.session = session};
-    return qri_oplog_play(session->tran.oplog, session->link, make_savepoints, &replay, err);
+    return play(session, err);
 }
 
 /* The transaction's changes on another snapshot: the kept one, the head for who has the writer
@@ -149,15 +172,7 @@ static enum qr_status rebase_on(struct qr_session *session, bool kept, struct qr
     session->no_interrupt = true;
     enum qr_status status = replay_all(session, kept, err);
     session->no_interrupt = false;
-    if (status == QR_OK)
-        return QR_OK;
-    if (status == QR_EXISTS && kept) /* a key that was free at the head is not in the snapshot */
-        status = qr_sql_fail(err, 3960, "the table", qri_info(session->db)->name.p);
-    else if (status == QR_EXISTS)
-        status = qr_fail(err, QR_CORRUPT, "a change that is locked met another's key: %s",
-                         sqlite3_errmsg(session->link->db));
-    qri_tran_abort(session);
-    return status;
+    return status == QR_OK ? QR_OK : play_failed(session, status, kept, err);
 }
 
 static enum qr_status rebase(struct qr_session *session, struct qr_err *err)
@@ -210,6 +225,14 @@ static enum qr_status commit_catalog(struct qr_session *session, struct qr_err *
     return status;
 }
 
+static void unlock_writer(struct qr_session *session)
+{
+    struct qr_conn *conn = session->link->conn;
+    if (qr_conn_has_writer(conn))
+        atomic_store(&session->db->lockless, false);
+    qr_conn_unlock_writer(conn);
+}
+
 static void forget_sqlite(struct qr_session *session)
 {
     struct qri_tran *tran = &session->tran;
@@ -225,7 +248,7 @@ static void forget_sqlite(struct qr_session *session)
     qr_conn_unpin(conn);
     qr_conn_drop_kept(conn);
     qr_conn_set_private(conn, false);
-    qr_conn_unlock_writer(conn);
+    unlock_writer(session);
 }
 
 void qri_sqlite_rollback(struct qr_session *session)
@@ -254,24 +277,32 @@ void qri_sqlite_rollback(struct qr_session *session)
 static enum qr_status prepare_commit(struct qr_session *session, struct qr_err *err)
 {
     struct qr_conn *conn = session->link->conn;
-    if (!session->tran.is_write || session->tran.holds)
+    if (session->tran.sqlite_open && (!session->tran.is_write || session->tran.holds))
         return QR_OK;
     QR_TRY(lock_and_refresh(session, true, err));
+    if (!session->tran.sqlite_open)
+        return begin_sqlite(session, true, err);
     return qr_conn_at_head(conn) ? QR_OK : rebase(session, err);
 }
 
 enum qr_status qri_sqlite_commit(struct qr_session *session, struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
-    if (!tran->sqlite_open)
+    if (qri_tran_is_loose(tran))
+        QR_TRY(qri_link_take(session, err));
+    else if (!tran->sqlite_open)
         return QR_OK;
-    if (tran->count > 0 && !tran->holds && qri_oplog_mark(tran->oplog).count == 0) {
-        qri_sqlite_rollback(session); /* it only read, or changed no row */
+    if (tran->count > 0 && !tran->statement_open && !tran->holds &&
+        qri_oplog_mark(tran->oplog).count == 0) {
+        if (tran->sqlite_open)
+            qri_sqlite_rollback(session); /* it only read, or changed no row */
         return QR_OK;
     }
     enum qr_status status = prepare_commit(session, err);
-    if (!tran->sqlite_open) /* a failed rebase has ended it */
+    if (!tran->sqlite_open) { /* a failed rebase has ended it */
+        unlock_writer(session);
         return status;
+    }
     session->no_interrupt = true;
     if (status == QR_OK)
         status = tran->catalog_changed ? commit_catalog(session, err)
@@ -346,7 +377,10 @@ static enum qr_status begin_write(struct qr_session *session, enum qri_access ac
 {
     struct qri_tran *tran = &session->tran;
     QR_TRY(lock_and_refresh(session, false, err));
+    atomic_store(&session->db->lockless, true);
     tran->lockful = atomic_load(&session->db->lockers) > 0;
+    if (tran->lockful)
+        atomic_store(&session->db->lockless, false);
     if (access == QRI_WRITE_SINGLE)
         return QR_OK;
     tran->statement_open = true;
@@ -377,12 +411,17 @@ static enum qr_status begin_temp(struct qr_session *session, struct qr_err *err)
 }
 
 /* A statement of a transaction that reads. */
-static enum qr_status begin_read(struct qr_session *session, struct qr_err *err)
+static enum qr_status begin_read(struct qr_session *session, enum qri_access access,
+                                 struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
     uint8_t isolation = session->options.isolation;
     bool replica = qr_store_is_read_only(session->db->store);
+    if (qri_tran_is_loose(tran) && access == QRI_READ) {
+        QR_TRY(pin_snapshot(session, err));
+        return begin_sqlite(session, false, err);
+    }
     if (tran->count == 0 || (!tran->sqlite_open && isolation != ISOLATION_SNAPSHOT && !replica))
         return pin_snapshot(session, err);
     if (isolation == ISOLATION_SNAPSHOT || replica) { /* on a replica all are snapshots */
@@ -395,52 +434,62 @@ static enum qr_status begin_read(struct qr_session *session, struct qr_err *err)
     return !tran->holds && is_old(session) ? rebase(session, err) : QR_OK;
 }
 
+/* What is changed is locked, so what the head has there stays: the statement looks at the head,
+ * which it need not keep others from moving. */
+static enum qr_status begin_loose(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    QR_TRY(qri_locker_begin(session, true, err));
+    tran->lockful = true;
+    tran->seen_lsn = qr_store_head_lsn(session->db->store);
+    return pin_snapshot(session, err);
+}
+
+enum qr_status qri_tran_pin_again(struct qr_session *session, struct qr_err *err)
+{
+    assert(!session->tran.sqlite_open && session->tran.depth == 1);
+    qr_conn_unpin(session->link->conn);
+    session->tran.seen_lsn = qr_store_head_lsn(session->db->store);
+    return pin_snapshot(session, err);
+}
+
+bool qri_tran_at_newest(const struct qr_session *session)
+{
+    return qr_lsn_eq(qr_conn_pinned_lsn(session->link->conn),
+                     qr_store_head_lsn(session->db->store));
+}
+
 static enum qr_status begin_access(struct qr_session *session, enum qri_access access,
                                    struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
     bool replica = qr_store_is_read_only(session->db->store);
-    if (tran->doomed && access != QRI_READ)
+    if (tran->doomed && access != QRI_READ && access != QRI_READ_APART)
         return qr_sql_fail(err, 3930);
     if (tran->depth > 0 && tran->sqlite_open) /* within a statement that has seen to it */
         return QR_OK;
-    if (access == QRI_READ)
-        return begin_read(session, err);
+    if (access == QRI_READ || access == QRI_READ_APART)
+        return begin_read(session, access, err);
+    if (access == QRI_WRITE_LOOSE)
+        return begin_loose(session, err);
     if (access == QRI_WRITE_TEMP || (access == QRI_DDL_TEMP && (tran->count == 0 || replica)))
         return begin_temp(session, err);
     return tran->count > 0 ? begin_write_in_tran(session, access, err)
                            : begin_write(session, access, err);
 }
 
-/* The batch goes straight on to its COMMIT: whoever wants the lock gets it sooner if it is not
- * given back and taken again with every statement. */
-static bool commits_soon(const struct qr_session *session)
+/* SQLite forgets what the op log knows. */
+static void loosen(struct qr_session *session)
 {
-    enum { LOOK_AHEAD = 32 };
-    const struct qri_frame *frame = session->frame;
-    if (frame == NULL || session->tran.count > 1)
-        return false;
-    const struct qri_unit *unit = frame->unit;
-    size_t at = (size_t)(frame->op - unit->ops) + 1;
-    for (size_t i = at; i < unit->op_count && i < at + LOOK_AHEAD; i++) {
-        if (unit->ops[i].kind != QRI_OP_RUN)
-            return false;
-        switch ((int)unit->ops[i].stmt->kind) {
-        case QR_AS_TRANSACTION:
-            return ((const struct qr_ast_transaction *)unit->ops[i].stmt)->action ==
-                   QR_ATRAN_COMMIT;
-        case QR_AS_INSERT:
-        case QR_AS_UPDATE:
-        case QR_AS_DELETE:
-        case QR_AS_MERGE:
-        case QR_AS_SELECT:
-        case QR_AS_SET_VARIABLE:
-            continue;
-        default:
-            return false;
-        }
-    }
-    return false;
+    struct qri_tran *tran = &session->tran;
+    struct qr_lsn seen_lsn = tran->seen_lsn;
+    session->no_interrupt = true;
+    if (!sqlite3_get_autocommit(session->link->db))
+        (void)!qri_exec(session->link, "ROLLBACK", NULL);
+    session->no_interrupt = false;
+    assert(sqlite3_get_autocommit(session->link->db));
+    forget_sqlite(session);
+    tran->seen_lsn = seen_lsn;
 }
 
 /* Gives the writer lock back; the transaction's pages stay private. */
@@ -453,8 +502,9 @@ static void defer(struct qr_session *session)
     tran->at_kept = false;
     qr_conn_set_private(conn, true);
     tran->seen_lsn = qr_conn_pinned_lsn(conn);
-    if (qr_conn_has_writer(conn))
-        qr_conn_unlock_writer(conn);
+    unlock_writer(session);
+    if (tran->depth == 0 && qri_tran_may_loosen(session))
+        loosen(session);
 }
 
 void qri_tran_rest(struct qr_session *session)
@@ -473,7 +523,7 @@ static void begin_failed(struct qr_session *session)
     if (session->tran.sqlite_open)
         defer(session);
     else
-        qr_conn_unlock_writer(session->link->conn);
+        unlock_writer(session);
 }
 
 enum qr_status qri_tran_statement_begin(struct qr_session *session, enum qri_access access,
@@ -505,10 +555,10 @@ static enum qr_status end_outermost(struct qr_session *session, enum qr_status s
         note_commit(session);
         if (status != QR_AGAIN)
             qri_locks_release(session);
-        qr_conn_unlock_writer(conn);
+        unlock_writer(session);
     } else {
         tran->holds |= tran->is_ddl && tran->sqlite_open && status == QR_OK;
-        if (status != QR_OK || !qr_conn_has_writer(conn) || !commits_soon(session))
+        if (status != QR_OK || !qr_conn_has_writer(conn) || !qri_tran_commits_soon(session))
             defer(session);
     }
     tran->is_ddl = false;
@@ -516,6 +566,8 @@ static enum qr_status end_outermost(struct qr_session *session, enum qr_status s
         qri_locks_release(session);
     /* what others have committed shows in the answer, so it has to be durable */
     struct qr_lsn pinned = qr_conn_pinned_lsn(conn);
+    if (tran->count > 0 && !tran->sqlite_open)
+        tran->seen_lsn = qr_lsn_max(tran->seen_lsn, pinned);
     if (pinned.v > session->answer_lsn)
         session->answer_lsn = pinned.v;
     return status;
@@ -538,49 +590,4 @@ enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status
         return status;
     }
     return end_outermost(session, status, err);
-}
-
-static enum qr_status exec_numbered(struct qr_session *session, const char *format, size_t n,
-                                    struct qr_err *err)
-{
-    char sql[48];
-    snprintf(sql, sizeof sql, format, n);
-    session->no_interrupt = true;
-    enum qr_status status = qri_exec(session->link, sql, err);
-    session->no_interrupt = false;
-    return status;
-}
-
-enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,
-                               struct qr_err *err)
-{
-    struct qri_tran *tran = &session->tran;
-    *guard = (struct qri_guard){0};
-    QR_TRY(exec_numbered(session, "SAVEPOINT s%zu", tran->guard_depth + 1, err));
-    *guard = (struct qri_guard){.depth = ++tran->guard_depth,
-                                .savepoint_count = tran->savepoint_count,
-                                .mark = qri_oplog_mark(tran->oplog)};
-    return QR_OK;
-}
-
-enum qr_status qri_guard_end(struct qr_session *session, const struct qri_guard *guard,
-                             enum qr_status status, struct qr_err *err)
-{
-    struct qri_tran *tran = &session->tran;
-    if (guard->depth == 0 || guard->depth > tran->guard_depth || !tran->sqlite_open)
-        return status;
-    tran->guard_depth = guard->depth - 1;
-    if (status != QR_OK) { /* the first error counts: what these do is known to be possible */
-        qri_savepoints_release(tran, guard->savepoint_count);
-        qri_oplog_cut(tran->oplog, guard->mark);
-        if (sqlite3_get_autocommit(session->link->db))
-            return status;
-        if (exec_numbered(session, "ROLLBACK TO s%zu", guard->depth, NULL) == QR_OK)
-            (void)!exec_numbered(session, "RELEASE s%zu", guard->depth, NULL);
-        return status;
-    }
-    /* releasing would take SAVE TRANSACTIONs made since along; left open it does no harm */
-    if (tran->savepoint_count > guard->savepoint_count)
-        return QR_OK;
-    return exec_numbered(session, "RELEASE s%zu", guard->depth, err);
 }

@@ -131,7 +131,7 @@ static void a_circle_over_a_name_and_the_writer_lock_is_found(void **state)
     open_two(&t);
     run(&t.a, "begin tran exec sp_getapplock 'x', 'Exclusive'");
     run(&t.b, "begin tran create table made(v int)"); /* keeps the writer lock */
-    later_start(&l, &t.a, "update t set v = 0 where id = 1");
+    later_start(&l, &t.a, "update t set id = 10 where id = 1");
     replies(&t.b, "declare @r int exec @r = sp_getapplock 'x', 'Shared' select @r",
             "STATUS -3\nDONEPROC\nROW -3\nDONE 1\n");
     run(&t.b, "rollback");

@@ -1,0 +1,51 @@
+/* tran_guard.c - a statement within a transaction is undone alone: see engine_int.h */
+#include <stdio.h>
+#include "link.h"
+#include "oplog_int.h"
+#include "tran_int.h"
+#include "base/banned.h"
+
+static enum qr_status exec_numbered(struct qr_session *session, const char *format, size_t n,
+                                    struct qr_err *err)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, format, n);
+    session->no_interrupt = true;
+    enum qr_status status = qri_exec(session->link, sql, err);
+    session->no_interrupt = false;
+    return status;
+}
+
+enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,
+                               struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    *guard = (struct qri_guard){0};
+    QR_TRY(exec_numbered(session, "SAVEPOINT s%zu", tran->guard_depth + 1, err));
+    *guard = (struct qri_guard){.depth = ++tran->guard_depth,
+                                .savepoint_count = tran->savepoint_count,
+                                .mark = qri_oplog_mark(tran->oplog)};
+    return QR_OK;
+}
+
+enum qr_status qri_guard_end(struct qr_session *session, const struct qri_guard *guard,
+                             enum qr_status status, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    if (guard->depth == 0 || guard->depth > tran->guard_depth || !tran->sqlite_open)
+        return status;
+    tran->guard_depth = guard->depth - 1;
+    if (status != QR_OK) { /* the first error counts: what these do is known to be possible */
+        qri_savepoints_release(tran, guard->savepoint_count);
+        qri_oplog_cut(tran->oplog, guard->mark);
+        if (sqlite3_get_autocommit(session->link->db))
+            return status;
+        if (exec_numbered(session, "ROLLBACK TO s%zu", guard->depth, NULL) == QR_OK)
+            (void)!exec_numbered(session, "RELEASE s%zu", guard->depth, NULL);
+        return status;
+    }
+    /* releasing would take SAVE TRANSACTIONs made since along; left open it does no harm */
+    if (tran->savepoint_count > guard->savepoint_count)
+        return QR_OK;
+    return exec_numbered(session, "RELEASE s%zu", guard->depth, err);
+}
