@@ -190,6 +190,9 @@ QR_NODISCARD enum qr_status qri_probe_insert(struct qri_run *run, const struct q
 /* `old` NULL: it is inserted; `row` NULL: deleted. QR_AGAIN: see lock_int.h. */
 QR_NODISCARD enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value *old,
                                             const struct qr_value *row, int64_t rowid);
+/* lock_range.c: its keys in every index, against those who have locked intervals of them. */
+QR_NODISCARD enum qr_status qri_lock_keys(struct qri_writer *writer, const struct qr_value *old,
+                                          const struct qr_value *row);
 /* SNAPSHOT: the row at the head is still the one that was found in the snapshot; else 3960. */
 QR_NODISCARD enum qr_status qri_check_found(struct qri_writer *writer, const struct qr_value *old,
                                             int64_t rowid);

@@ -82,7 +82,7 @@ enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value 
             QR_TRY(lock_one(writer, &key, err));
         }
     }
-    return QR_OK;
+    return writer->has_table ? QR_OK : qri_lock_keys(writer, old, row);
 }
 
 /* ---- SNAPSHOT ---- */

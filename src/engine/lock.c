@@ -1,6 +1,7 @@
 /* lock.c - see lock_int.h */
 #include "lock_int.h"
 #include "link.h"
+#include "lock/range.h"
 #include "obs/log.h"
 #include "oplog_int.h"
 #include "base/banned.h"
@@ -110,17 +111,21 @@ enum qr_status qri_lock_need_owner(struct qr_session *session, struct qr_err *er
     return qr_lock_owner_new(session->db->locks, session->id, &session->lock_owner, err);
 }
 
+enum qr_status qri_lock_refused(struct qr_session *session, const struct qr_lock_resource *in_way,
+                                enum qr_lock_mode mode, struct qr_err *err)
+{
+    if (session->tran.holds) /* whoever is in the way needs the writer lock to end: a deadlock */
+        return qr_sql_fail(err, 1205, (int)session->id, "lock");
+    session->conflict = (struct qri_conflict){*in_way, mode};
+    return QR_AGAIN;
+}
+
 enum qr_status qri_lock(struct qr_session *session, const struct qr_lock_resource *resource,
                         enum qr_lock_mode mode, struct qr_err *err)
 {
     QR_TRY(qri_lock_need_owner(session, err));
     enum qr_status status = qr_lock_try(session->lock_owner, QR_LOCK_OF_TRAN, resource, mode, err);
-    if (status != QR_BUSY)
-        return status;
-    if (session->tran.holds) /* whoever is in the way needs the writer lock to end: a deadlock */
-        return qr_sql_fail(err, 1205, (int)session->id, "lock");
-    session->conflict = (struct qri_conflict){*resource, mode};
-    return QR_AGAIN;
+    return status == QR_BUSY ? qri_lock_refused(session, resource, mode, err) : status;
 }
 
 bool qri_locks_are_many(const struct qr_session *session)
@@ -168,8 +173,13 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
     bool within = session->tran.depth > 0 && qr_conn_has_writer(session->link->conn);
     if (status != QR_AGAIN || within)
         return status;
-    status = qri_lock_wait(session, QR_LOCK_OF_TRAN, &session->conflict.resource,
-                           session->conflict.mode, NULL, session->options.lock_timeout_ms, err);
+    const struct qr_lock_resource resource = session->conflict.resource;
+    status = qri_lock_wait(session, QR_LOCK_OF_TRAN, &resource, session->conflict.mode, NULL,
+                           session->options.lock_timeout_ms, err);
+    if (resource.kind == QR_LOCK_RANGE && status == QR_OK) /* it was another's; see lock/range.h */
+        (void)qr_lock_release(session->lock_owner, QR_LOCK_OF_TRAN, &resource);
+    if (status != QR_OK)
+        qr_lock_key_give_up(session->lock_owner);
     if (status == QR_OK) /* who gave up while it waited changes nothing any more */
         status = qri_check_cancelled(session, err);
     *ret_again = status == QR_OK;

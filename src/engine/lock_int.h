@@ -17,6 +17,10 @@
 QR_NODISCARD enum qr_status qri_lock(struct qr_session *session,
                                      const struct qr_lock_resource *resource,
                                      enum qr_lock_mode mode, struct qr_err *err);
+/* Somebody else was in the way: notes the conflict, QR_AGAIN. */
+QR_NODISCARD enum qr_status qri_lock_refused(struct qr_session *session,
+                                             const struct qr_lock_resource *in_way,
+                                             enum qr_lock_mode mode, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
                                            enum qr_lock_mode mode, struct qr_err *err);
 

@@ -96,12 +96,39 @@ static bool eval_key(struct qri_frame *frame, const struct qr_plan_prelock *lock
     return true;
 }
 
+static bool has_table(struct qr_session *session, const struct qr_cat_object *table,
+                      enum qr_lock_mode mode)
+{
+    struct qr_lock_resource resource = qri_lock_table_of(table->object_id);
+    if (session->lock_owner == NULL)
+        return false;
+    enum qr_lock_mode held = qr_lock_held(session->lock_owner, QR_LOCK_OF_TRAN, &resource);
+    return qr_lock_join(held, mode) == held;
+}
+
+static enum qr_status prelock_range(struct qri_frame *frame, const struct qr_plan_prelock *lock,
+                                    struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    bool known = false;
+    bool whole = lock->mode != QR_PLAN_LOCK_IX; /* would do; but IX of the table says less */
+    if (has_table(session, lock->table, whole ? modes[lock->mode] : QR_LOCK_X))
+        return QR_OK;
+    QR_TRY(qri_prelock_range(frame, lock, modes[lock->mode], &known, err));
+    if (known)
+        return QR_OK;
+    struct qr_lock_resource table = qri_lock_table_of(lock->table->object_id);
+    return lock_now(session, lock, &table, err);
+}
+
 static enum qr_status prelock_one(struct qri_frame *frame, const struct qr_plan_prelock *lock,
                                   struct qr_err *err)
 {
     struct qr_session *session = frame->session;
     struct qr_value values[KEY_VALUES_MAX];
     struct qr_lock_resource resource = qri_lock_table_of(lock->table->object_id);
+    if (lock->is_range)
+        return prelock_range(frame, lock, err);
     if (lock->index == NULL || lock->index->key_count > KEY_VALUES_MAX ||
         !eval_key(frame, lock, values)) {
         struct qr_plan_prelock whole = *lock;
@@ -155,14 +182,6 @@ static enum qr_status escalate(struct qr_session *session, const struct qr_plan_
     return status == QR_BUSY ? QR_OK : status;
 }
 
-static bool has_table(const struct qr_session *session, const struct qr_plan_lock *lock)
-{
-    struct qr_lock_resource table = qri_lock_table_of(lock->table->object_id);
-    enum qr_lock_mode held = qr_lock_held(session->lock_owner, QR_LOCK_OF_TRAN, &table);
-    enum qr_lock_mode need = modes[lock->mode];
-    return qr_lock_join(held, need) == held;
-}
-
 static enum qr_status try_row(struct qr_session *session, const struct qr_plan_lock *lock,
                               const struct qr_lock_resource *resource, struct qr_err *err)
 {
@@ -173,7 +192,7 @@ static enum qr_status try_row(struct qr_session *session, const struct qr_plan_l
     bool many = qri_locks_are_many(session);
     if (many || (count > ESCALATION_ROWS && count % ESCALATION_STEP == 0))
         QR_TRY(escalate(session, lock, err));
-    if ((many || count > ESCALATION_ROWS) && has_table(session, lock))
+    if ((many || count > ESCALATION_ROWS) && has_table(session, lock->table, modes[lock->mode]))
         return QR_OK;
     return qr_lock_try(owner, QR_LOCK_OF_TRAN, resource, modes[lock->mode], err);
 }

@@ -21,6 +21,14 @@ QR_NODISCARD enum qr_status qri_level_check(struct qr_session *session, struct q
 QR_NODISCARD enum qr_status qri_prelock(struct qri_frame *frame, const struct qr_plan *plan,
                                         struct qr_err *err);
 
+/* An interval that the plan names, in S, U, X or (against those who lock intervals) IX; waits, or
+ * leaves that to the statement around this one. *ret_known false: its bounds are not to be known.
+ */
+QR_NODISCARD enum qr_status qri_prelock_range(struct qri_frame *frame,
+                                              const struct qr_plan_prelock *lock,
+                                              enum qr_lock_mode mode, bool *ret_known,
+                                              struct qr_err *err);
+
 /* Runs a plan that locks rows, as often as it takes; then each row goes to `row`. `compile` gives
  * the code as it is under the lock. */
 typedef enum qr_status qri_compile_fn(void *ctx, struct qri_code **ret_code, struct qr_err *err);

@@ -10,6 +10,8 @@
 static void keep_info(void *ctx, const struct qr_lock_info *info)
 {
     struct qri_lock_waits *list = ctx;
+    if (info->resource.kind == QR_LOCK_RANGE && info->mode == QR_LOCK_IX && !info->is_waiting)
+        return; /* a writer's keys: the locks of its rows are shown */
     if (list->count == list->capacity && !list->full) {
         size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
         struct qri_lock_wait *grown = realloc(list->items, capacity * sizeof *grown);
@@ -114,23 +116,25 @@ static bool is_rid(const struct qr_lock_resource *r)
 /* sys.partitions.hobt_id; a clustered row is in index 1. */
 static int64_t hobt_id(const struct qr_lock_resource *r)
 {
-    uint32_t index = r->kind == QR_LOCK_KEY ? r->index : !r->is_rowid;
+    uint32_t index = r->kind == QR_LOCK_ROW ? !r->is_rowid : r->index;
     return (int64_t)r->object << 16 | index;
+}
+
+static bool is_key(const struct qr_lock_resource *r)
+{
+    return r->kind == QR_LOCK_ROW || r->kind == QR_LOCK_KEY || r->kind == QR_LOCK_RANGE;
 }
 
 static int64_t entity_id(const struct qr_lock_resource *r)
 {
-    bool is_row = r->kind == QR_LOCK_ROW || r->kind == QR_LOCK_KEY;
-    return is_row ? hobt_id(r) : r->kind == QR_LOCK_TABLE ? (int64_t)r->object : 0;
+    return is_key(r) ? hobt_id(r) : r->kind == QR_LOCK_TABLE ? (int64_t)r->object : 0;
 }
 
 static const char *type_name(const struct qr_lock_resource *r)
 {
-    static const char *const names[QR_LOCK_KINDS] = {[QR_LOCK_DATABASE] = "DATABASE",
-                                                     [QR_LOCK_TABLE] = "OBJECT",
-                                                     [QR_LOCK_ROW] = "KEY",
-                                                     [QR_LOCK_KEY] = "KEY",
-                                                     [QR_LOCK_APP] = "APPLICATION"};
+    static const char *const names[QR_LOCK_KINDS] = {
+        [QR_LOCK_DATABASE] = "DATABASE", [QR_LOCK_TABLE] = "OBJECT", [QR_LOCK_ROW] = "KEY",
+        [QR_LOCK_KEY] = "KEY",           [QR_LOCK_RANGE] = "KEY",    [QR_LOCK_APP] = "APPLICATION"};
     return is_rid(r) ? "RID" : names[r->kind];
 }
 
@@ -141,7 +145,7 @@ static void describe(const struct qri_lock_wait *w, char dst[TEXT_BYTES_MAX])
     dst[0] = '\0';
     if (is_rid(r)) /* file, page and slot: the row's number stands for the last two */
         (void)snprintf(dst, TEXT_BYTES_MAX, "1:%llu:0", (unsigned long long)r->hash);
-    else if (r->kind == QR_LOCK_ROW || r->kind == QR_LOCK_KEY)
+    else if (is_key(r))
         (void)snprintf(dst, TEXT_BYTES_MAX, "(%012llx)",
                        (unsigned long long)(r->hash & HASH_SHOWN));
     else if (r->kind == QR_LOCK_APP)
@@ -155,8 +159,14 @@ struct qr_str qri_lock_wait_type(struct qri_sysrows *rows, const struct qri_lock
         [QR_LOCK_IS] = "LCK_M_IS", [QR_LOCK_S] = "LCK_M_S",         [QR_LOCK_U] = "LCK_M_U",
         [QR_LOCK_IX] = "LCK_M_IX", [QR_LOCK_SIX] = "LCK_M_SIX",     [QR_LOCK_UIX] = "LCK_M_UIX",
         [QR_LOCK_X] = "LCK_M_X"};
+    static const char *const of_ranges[QR_LOCK_MODES] = {[QR_LOCK_S] = "LCK_M_RS_S",
+                                                         [QR_LOCK_U] = "LCK_M_RS_U",
+                                                         [QR_LOCK_X] = "LCK_M_RX_X",
+                                                         [QR_LOCK_IX] = "LCK_M_RIn_NL"};
+    enum qr_lock_mode mode = wait->info.mode;
+    bool is_range = wait->info.resource.kind == QR_LOCK_RANGE && of_ranges[mode] != NULL;
     (void)rows;
-    return qr_str(names[wait->info.mode]);
+    return qr_str(is_range ? of_ranges[mode] : names[mode]);
 }
 
 int64_t qri_lock_wait_ms(const struct qri_lock_wait *wait)
@@ -213,7 +223,7 @@ static enum qr_status lock_row(struct qri_sysrows *rows, const struct qri_lock_w
     describe(w, what);
     return qri_sysrow(rows, qr_str(type_name(&info->resource)), (int)w->database_id,
                       keep(rows, what), entity_id(&info->resource),
-                      qr_str(qr_lock_mode_name(info->mode)),
+                      qr_str(qr_lock_mode_name_on(&info->resource, info->mode)),
                       qr_str(!info->is_waiting     ? "GRANT"
                              : info->is_converting ? "CONVERT"
                                                    : "WAIT"),
@@ -246,7 +256,7 @@ static enum qr_status tran_locks(struct qri_sysrows *rows, struct qr_session *se
 static void describe_task(const struct qri_lock_wait *w, char *dst, size_t bytes)
 {
     const struct qr_lock_resource *r = &w->info.resource;
-    const char *mode = qr_lock_mode_name(w->info.mode);
+    const char *mode = qr_lock_mode_name_on(r, w->info.mode);
     unsigned long long hash = r->hash & HASH_SHOWN;
     if (r->kind == QR_LOCK_TABLE)
         (void)snprintf(dst, bytes,

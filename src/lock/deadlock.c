@@ -162,6 +162,7 @@ static void add_resource(struct text *text, const struct qri_lock *lock)
             (unsigned long long)r->hash);
         break;
     case QR_LOCK_KEY:
+    case QR_LOCK_RANGE:
         add(text, "KEY %u index %u (%016llx)", r->object, r->index, (unsigned long long)r->hash);
         break;
     case QR_LOCK_APP:
@@ -183,10 +184,10 @@ static void write_report(struct qr_lock_owner *start, const struct qr_lock_owner
         enum qr_lock_mode held = qri_held(&ask);
         add(text, "; session %u (priority %d, work %llu) wants %s on ", o->session_id,
             atomic_load(&o->priority), (unsigned long long)atomic_load(&o->work),
-            qr_lock_mode_name((enum qr_lock_mode)o->wait.mode));
+            qr_lock_mode_name_on(&ask.lock->resource, (enum qr_lock_mode)o->wait.mode));
         add_resource(text, ask.lock);
         if (held != QR_LOCK_NONE)
-            add(text, ", has %s", qr_lock_mode_name(held));
+            add(text, ", has %s", qr_lock_mode_name_on(&ask.lock->resource, held));
         add(text, ", waits for session %u", o->circle_next->session_id);
         o = o->circle_next;
     } while (o != start);

@@ -244,5 +244,9 @@ void qri_drop(struct qri_hold *hold)
         owner->holds[hold->scope] = hold->owner_next;
     owner->counts[hold->scope]--;
     qri_pool_give(m, &m->hold_pool, hold);
+    if (lock->ranged != NULL && qri_ranged_owner(lock->ranged) == owner) {
+        qri_ranged_free(m, lock->ranged);
+        lock->ranged = NULL;
+    }
     qri_settle(m, lock);
 }

@@ -33,6 +33,7 @@ void qr_locks_free(struct qr_locks *m)
     assert(m->owner_count == 0);
     qri_locks_table_done(m, &m->locks);
     qri_locks_table_done(m, &m->holds);
+    qri_locks_table_done(m, &m->spaces);
     qri_pool_done(m, &m->lock_pool);
     qri_pool_done(m, &m->hold_pool);
     assert(m->bytes == 0);

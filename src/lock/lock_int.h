@@ -30,7 +30,8 @@ struct qri_pool {
 struct qri_lock {
     struct qri_node node; /* first */
     struct qr_lock_resource resource;
-    char *name; /* own; NULL: none was told */
+    char *name;                /* own; NULL: none was told */
+    struct qri_ranged *ranged; /* RANGE: own, while its maker holds it; else NULL */
     struct qri_hold *holds;
     struct qri_wait *waits_first, *waits_last; /* conversions in front */
     uint64_t search;                           /* the last search that saw the holders, ... */
@@ -75,6 +76,8 @@ struct qr_lock_owner {
                                       that thread waits */
     struct qri_wait wait;
     pthread_cond_t wake;
+    struct qri_ranged *ranges;  /* of range.c: all it has, the last made in front */
+    struct qri_ranged *refused; /* the one whose `refused` is not NULL */
     /* of deadlock.c */
     uint64_t search;
     struct qr_lock_owner *search_from, *search_next, *circle_next;
@@ -84,10 +87,10 @@ struct qr_locks {
     pthread_mutex_t mu;
     struct qr_lock_options options;
     uint64_t seed; /* nobody chooses keys that share a bucket */
-    struct qri_table locks, holds;
+    struct qri_table locks, holds, spaces;
     struct qri_pool lock_pool, hold_pool;
     struct qri_wait *waits_first, *waits_last;
-    uint64_t turn, search;
+    uint64_t turn, search, range_count; /* numbers given */
     size_t bytes, owner_count;
 };
 
@@ -159,6 +162,10 @@ static inline struct qr_lock_owner *qri_wait_owner(const struct qri_wait *wait)
 }
 /* The first that is in its way; NULL: nobody. */
 struct qr_lock_owner *qri_blocker(const struct qri_wait *wait);
+
+/* range.c: the maker of a RANGE drops it. */
+void qri_ranged_free(struct qr_locks *m, struct qri_ranged *ranged);
+const struct qr_lock_owner *qri_ranged_owner(const struct qri_ranged *ranged);
 
 /* deadlock.c: if `start`, which waits, closes a circle, a victim is chosen and no longer waits (it
  * may be `start`), and the report is written. */

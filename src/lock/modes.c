@@ -62,3 +62,19 @@ const char *qr_lock_mode_name(enum qr_lock_mode mode)
     assert((unsigned)mode < QR_LOCK_MODES);
     return modes[mode].name;
 }
+
+const char *qr_lock_mode_name_on(const struct qr_lock_resource *resource, enum qr_lock_mode mode)
+{
+    if (resource->kind != QR_LOCK_RANGE)
+        return qr_lock_mode_name(mode);
+    switch ((int)mode) {
+    case QR_LOCK_S:
+        return "RangeS-S";
+    case QR_LOCK_U:
+        return "RangeS-U";
+    case QR_LOCK_X:
+        return "RangeX-X";
+    default:
+        return "RangeI-N";
+    }
+}

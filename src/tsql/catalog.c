@@ -216,3 +216,19 @@ void qr_cat_done(struct qr_catalog *cat)
 {
     qr_map_done(&cat->by_name);
 }
+
+size_t qr_cat_range_columns(const struct qr_cat_object *obj, const struct qr_cat_index *index)
+{
+    if (index->is_disabled || index->filter_text.n > 0)
+        return 0;
+    size_t count = 0;
+    for (; count < index->key_count; count++) {
+        const struct qr_cat_column *column =
+            qr_cat_column_by_id(obj, index->columns[count].column_id);
+        bool has_order =
+            qr_type_is_comparable(&column->type) && column->type.id != QR_TYPE_SQL_VARIANT;
+        if (!has_order || (column->is_computed && !column->is_persisted))
+            break;
+    }
+    return count;
+}

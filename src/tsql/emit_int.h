@@ -89,6 +89,15 @@ QR_NODISCARD enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *ou
 QR_NODISCARD enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out,
                                             struct qri_source *source);
 
+/* --- emit_key.c --- */
+enum qri_named { QRI_NAMES_NOTHING, QRI_NAMES_KEY, QRI_NAMES_RANGE };
+/* Adds the locks, like `how`, of the keys that the query can look at in the source. */
+QR_NODISCARD enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
+                                           struct qri_source *s, const struct qr_plan_prelock *how,
+                                           enum qri_named *ret_named);
+QR_NODISCARD enum qr_status qri_push_prelock(struct qri_compile *c,
+                                             const struct qr_plan_prelock *prelock);
+
 /* --- emit_lock.c --- */
 struct qri_row_lock {
     const struct qr_plan_lock *lock;

@@ -11,8 +11,6 @@
 
 #include "base/banned.h"
 
-enum { POINT_ROWS_MAX = 100, CONDITIONS_MAX = 64, KEY_COLUMNS_MAX = 32 };
-
 struct need {
     enum qr_plan_lock_mode row, table, point;
     bool row_is_brief, table_is_brief;
@@ -70,198 +68,25 @@ static struct need need_of(struct qri_compile *c, const struct qri_source *s)
     return (struct need){0};
 }
 
-/* ---- the key that a query names ---- */
-
-struct point {
-    struct qri_compile *c;
-    struct qri_source *source;
-    const struct qr_expr *conditions[CONDITIONS_MAX];
-    size_t condition_count;
-    size_t row, row_count; /* of what has several values for the key: … */
-    const void *rows;      /* … VALUES, or x IN (…); NULL: nothing */
-    enum qr_status status;
-};
-
-static void add_condition(struct point *p, const struct qr_expr *expr)
-{
-    if (expr == NULL)
-        return;
-    for (size_t i = 0; expr->kind == QR_EXPR_AND && i < expr->arg_count; i++)
-        add_condition(p, expr->args[i]);
-    bool equality = (expr->kind == QR_EXPR_CMP && expr->u.cmp == QR_CMP_EQ) ||
-                    (expr->kind == QR_EXPR_IN && expr->arg_count > 1);
-    if (equality && p->condition_count < CONDITIONS_MAX)
-        p->conditions[p->condition_count++] = expr;
-}
-
-/* Adds the conditions of the joins above the source that its rows have to meet to be looked at. */
-static bool add_joins(struct point *p, const struct qri_source *s)
-{
-    if (s == p->source)
-        return true;
-    if (s->kind == QRI_SOURCE_EXPAND)
-        return s->left != NULL && add_joins(p, s->left);
-    if (s->kind != QRI_SOURCE_JOIN)
-        return false;
-    bool both = s->join == QR_JOIN_INNER || s->join == QR_JOIN_CROSS;
-    if (add_joins(p, s->left)) {
-        add_condition(p, both || s->join == QR_JOIN_RIGHT ? s->on : NULL);
-        return true;
-    }
-    if (!add_joins(p, s->right))
-        return false;
-    add_condition(p, both || s->join == QR_JOIN_LEFT ? s->on : NULL);
-    return true;
-}
-
-/* Only one thing may have several values: two would make all their combinations. */
-static bool takes_rows(struct point *p, const void *rows, size_t count)
-{
-    if (count == 1)
-        return true;
-    if (count > POINT_ROWS_MAX || (p->rows != NULL && p->rows != rows))
-        return false;
-    p->rows = rows;
-    p->row_count = count;
-    return true;
-}
-
-/* A column of (SELECT 1 AS a) or (VALUES (1), (2)) stands for what is written there. */
-static const struct qr_expr *written_value(void *arg, const struct qr_expr *expr)
-{
-    struct point *p = (struct point *)arg;
-    const struct qri_leaf *leaf = qri_leaf_of(expr);
-    const struct qr_expr *ret = NULL;
-    if (leaf == NULL || p->status != QR_OK)
-        return NULL;
-    p->status = QR_NOT_FOUND;
-    if (leaf->kind != QRI_LEAF_COLUMN || leaf->source->kind != QRI_SOURCE_QUERY)
-        return NULL;
-    const struct qri_query *q = leaf->source->query;
-    if (leaf->column >= q->out_count)
-        return NULL;
-    if (q->kind == QRI_QUERY_VALUES && takes_rows(p, q, q->row_count)) {
-        ret = q->rows[q->row_count == 1 ? 0 : p->row][leaf->column];
-    } else if (q->kind == QRI_QUERY_SELECT && q->from_count == 0 && q->where == NULL &&
-               !q->is_grouped && q->for_inner == NULL) {
-        ret = q->items[leaf->column];
-    }
-    if (ret != NULL && !ret->has_foreign)
-        p->status = QR_OK;
-    return p->status == QR_OK ? ret : NULL;
-}
-
-/* Is `value` compared with the column as the index compares? */
-static bool compares_as_index(const struct qr_type *column, const struct qr_expr *value)
-{
-    if (!qr_type_is_string(column))
-        return qr_type_family(column) == qr_type_family(&value->type);
-    return qr_type_is_string(&value->type) &&
-           (value->type.collation == column->collation || value->label < QR_LABEL_IMPLICIT);
-}
-
-/* Will it be the same in the lock and in the query? GETDATE() would not. */
-static bool is_settled(const struct qr_expr *expr)
-{
-    while (expr->kind == QR_EXPR_CAST)
-        expr = expr->args[0];
-    return expr->kind == QR_EXPR_VAR || expr->volatility == QR_DETERMINISTIC;
-}
-
-/* What the condition compares its `side` with; NULL: it has more values than can be followed. */
-static const struct qr_expr *other_side(struct point *p, const struct qr_expr *condition,
-                                        size_t side)
-{
-    if (condition->kind == QR_EXPR_CMP)
-        return condition->args[1 - side];
-    size_t count = condition->arg_count - 1;
-    if (side != 0 || !takes_rows(p, condition, count))
-        return NULL;
-    return condition->args[count == 1 ? 1 : 1 + p->row];
-}
-
-static enum qr_status value_of(struct point *p, uint32_t column_id, const struct qr_expr **ret_expr)
-{
-    *ret_expr = NULL;
-    for (size_t i = 0; i < 2 * p->condition_count; i++) {
-        const struct qr_expr *condition = p->conditions[i / 2];
-        const struct qri_leaf *leaf = qri_leaf_of(condition->args[i % 2]);
-        if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN || leaf->source != p->source ||
-            leaf->column >= p->source->column_count ||
-            p->source->columns[leaf->column].column_id != column_id)
-            continue;
-        const struct qr_type *type = &p->source->columns[leaf->column].type;
-        const struct qr_expr *value = other_side(p, condition, i % 2);
-        if (value == NULL)
-            continue;
-        p->status = QR_OK;
-        QR_TRY(qr_expr_rewrite(p->c->arena, value, written_value, p, &value, p->c->err));
-        if (p->status != QR_OK || value->has_foreign || !is_settled(value) ||
-            !compares_as_index(type, value))
-            continue;
-        return qr_expr_convert(&p->c->b, *type, value, ret_expr);
-    }
-    return QR_OK;
-}
-
-static enum qr_status push_prelock(struct qri_compile *c, const struct qr_plan_prelock *prelock)
-{
-    c->prelocks = (struct qr_plan_prelock *)qr_arena_grow(
-        c->arena, c->prelocks, c->prelock_count, &c->prelock_capacity, c->prelock_count + 1,
-        sizeof(*c->prelocks));
-    if (c->prelocks == NULL)
-        return qri_nomem(c);
-    c->prelocks[c->prelock_count++] = *prelock;
-    return QR_OK;
-}
-
-/* One lock of the key, or one for each row of VALUES that it is compared with. */
-static enum qr_status lock_index(struct point *p, const struct qr_cat_index *index,
-                                 const struct qr_plan_prelock *how, bool *ret_done)
-{
-    struct qri_compile *c = p->c;
-    size_t before = c->prelock_count;
-    p->row_count = 1;
-    p->rows = NULL;
-    for (p->row = 0; p->row < p->row_count; p->row++) {
-        struct qr_plan_prelock prelock = *how;
-        prelock.index = index;
-        prelock.key = QRI_ARRAY(c, index->key_count, const struct qr_expr *);
-        if (prelock.key == NULL)
-            return qri_nomem(c);
-        for (size_t k = 0; k < index->key_count; k++) {
-            QR_TRY(value_of(p, index->columns[k].column_id, &prelock.key[k]));
-            if (prelock.key[k] == NULL) {
-                c->prelock_count = before;
-                return QR_OK;
-            }
-        }
-        QR_TRY(push_prelock(c, &prelock));
-    }
-    *ret_done = true;
-    return QR_OK;
-}
-
-static enum qr_status lock_point(struct qri_compile *c, const struct qri_query *q,
-                                 struct qri_source *s, const struct qr_plan_prelock *how,
-                                 bool *ret_done)
-{
-    struct point p = {.c = c, .source = s};
-    add_condition(&p, q->where);
-    for (size_t i = 0; i < q->from_count; i++)
-        (void)add_joins(&p, q->from[i]);
-    for (size_t i = 0; i < s->object->index_count && !*ret_done; i++) {
-        const struct qr_cat_index *index = &s->object->indexes[i];
-        if (index->is_unique && !index->is_disabled && index->filter_text.n == 0 &&
-            index->key_count <= KEY_COLUMNS_MAX)
-            QR_TRY(lock_index(&p, index, how, ret_done));
-    }
-    return QR_OK;
-}
-
 static bool names_row(const struct qr_cat_object *table, const struct qr_cat_index *index)
 {
     return index->is_clustered && table->storage != QR_STORE_HEAP;
+}
+
+/* Rows that are locked in X and not changed stop those who lock a range with them in it; others who
+ * lock or change rows they do not. */
+static enum qr_status prelock_as_writer(struct qri_compile *c, const struct qri_source *s,
+                                        const struct qr_plan_prelock *how)
+{
+    for (size_t i = 0; i < s->object->index_count; i++) {
+        struct qr_plan_prelock lock = *how;
+        lock.mode = QR_PLAN_LOCK_IX;
+        lock.is_range = true;
+        lock.index = &s->object->indexes[i];
+        if (qr_cat_range_columns(s->object, lock.index) > 0)
+            QR_TRY(qri_push_prelock(c, &lock));
+    }
+    return QR_OK;
 }
 
 static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
@@ -271,15 +96,20 @@ static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
                                    .mode = need->point,
                                    .no_wait = (s->hints & QRI_HINT_NOWAIT) != 0,
                                    .is_brief = need->table_is_brief};
-    bool done = false;
+    enum qri_named named = QRI_NAMES_NOTHING;
     if (need->point != QR_PLAN_LOCK_NONE)
-        QR_TRY(lock_point(c, q, s, &lock, &done));
-    lock.mode = need->table;
-    if (done && !s->is_target && !names_row(s->object, c->prelocks[c->prelock_count - 1].index))
+        QR_TRY(qri_lock_named(c, q, s, &lock, &named));
+    if (named == QRI_NAMES_KEY && !s->is_target &&
+        !names_row(s->object, c->prelocks[c->prelock_count - 1].index))
         need->row = need->point; /* which row has the key shows only when it is read */
-    if (done)
+    if (named == QRI_NAMES_RANGE && !s->is_target && need->point != QR_PLAN_LOCK_S)
+        need->row = need->point; /* others lock rows so without a range */
+    lock.mode = need->table;
+    if (named != QRI_NAMES_NOTHING)
         lock.mode = need->point == QR_PLAN_LOCK_S ? QR_PLAN_LOCK_IS : QR_PLAN_LOCK_IX;
-    return lock.mode == QR_PLAN_LOCK_NONE ? QR_OK : push_prelock(c, &lock);
+    if (lock.mode == QR_PLAN_LOCK_IX && !s->is_target && mode_of(s) == QR_PLAN_LOCK_X)
+        QR_TRY(prelock_as_writer(c, s, &lock));
+    return lock.mode == QR_PLAN_LOCK_NONE ? QR_OK : qri_push_prelock(c, &lock);
 }
 
 enum qr_status qri_prelock_target(struct qri_compile *c, const struct qr_cat_object *table,
@@ -288,7 +118,7 @@ enum qr_status qri_prelock_target(struct qri_compile *c, const struct qr_cat_obj
     struct qr_plan_prelock lock = {
         .table = table, .mode = QR_PLAN_LOCK_X, .no_wait = (hints & QRI_HINT_NOWAIT) != 0};
     bool whole = (hints & (QRI_HINT_TABLOCK | QRI_HINT_TABLOCKX)) != 0;
-    return whole && c->env->takes_locks ? push_prelock(c, &lock) : QR_OK;
+    return whole && c->env->takes_locks ? qri_push_prelock(c, &lock) : QR_OK;
 }
 
 /* ---- rows ---- */

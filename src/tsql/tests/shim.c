@@ -642,18 +642,38 @@ static enum qr_status run_dml(struct shim *s, const struct qr_plan *plan)
 
 static const char *const lock_modes[] = {"", "IS", "IX", "S", "U", "X"};
 
-static void print_prelock(struct shim *s, const struct qr_plan_prelock *lock)
+static void print_bound(struct shim *s, const char *before, const struct qr_expr *expr)
 {
     struct qr_eval eval;
+    struct qr_value value;
+    if (expr == NULL)
+        return;
     shim_eval_init(s, &eval);
+    must(qr_expr_eval(expr, &eval, &value, &s->err), &s->err);
+    qr_buf_addz(&s->locks, before);
+    print_to(s, &s->locks, &expr->type, &value);
+}
+
+/* "S t(1,2)" a key; "S t#1[1 >2 <=3]" of index 1 what begins with 1 and goes on between 2 and 3. */
+static void print_prelock(struct shim *s, const struct qr_plan_prelock *lock)
+{
     qr_buf_printf(&s->locks, "%s%s%s %.*s", lock_modes[lock->mode], lock->is_brief ? "-" : "",
                   lock->no_wait ? "!" : "", (int)lock->table->name.n, lock->table->name.p);
-    for (size_t i = 0; lock->index != NULL && i < lock->index->key_count; i++) {
-        struct qr_value value;
-        must(qr_expr_eval(lock->key[i], &eval, &value, &s->err), &s->err);
-        qr_buf_addz(&s->locks, i == 0 ? "(" : ",");
-        print_to(s, &s->locks, &lock->key[i]->type, &value);
+    if (lock->is_range) {
+        qr_buf_printf(&s->locks, "#%u[", lock->index->index_id);
+        for (size_t i = 0; i < lock->key_count; i++)
+            print_bound(s, i == 0 ? "" : " ", lock->key[i]);
+        const char *space = lock->key_count > 0 ? " " : "";
+        qr_buf_addz(&s->locks, lock->lo != NULL ? space : "");
+        print_bound(s, lock->lo_is_open ? ">" : ">=", lock->lo);
+        space = lock->key_count > 0 || lock->lo != NULL ? " " : "";
+        qr_buf_addz(&s->locks, lock->hi != NULL ? space : "");
+        print_bound(s, lock->hi_is_open ? "<" : "<=", lock->hi);
+        qr_buf_addz(&s->locks, "] ");
+        return;
     }
+    for (size_t i = 0; lock->index != NULL && i < lock->index->key_count; i++)
+        print_bound(s, i == 0 ? "(" : ",", lock->key[i]);
     qr_buf_addz(&s->locks, lock->index != NULL ? ") " : " ");
 }
 

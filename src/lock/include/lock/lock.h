@@ -42,6 +42,7 @@ enum qr_lock_kind {
     QR_LOCK_ROW,   /* hash: of the clustered key, or the rowid itself */
     QR_LOCK_KEY,   /* index: index_id; hash: of a unique key's values */
     QR_LOCK_APP,   /* hash: of principal and name; the text is kept beside */
+    QR_LOCK_RANGE, /* index: index_id; hash: a number of its own. Made by lock/range.h only */
     QR_LOCK_KINDS
 };
 
@@ -126,6 +127,8 @@ void qr_lock_release_after(struct qr_lock_owner *owner, enum qr_lock_scope scope
 enum qr_lock_mode qr_lock_join(enum qr_lock_mode a, enum qr_lock_mode b);
 bool qr_lock_goes_with(enum qr_lock_mode a, enum qr_lock_mode b);
 const char *qr_lock_mode_name(enum qr_lock_mode mode); /* as sys.dm_tran_locks: "IX", "Sch-M" */
+/* The same of a RANGE: "RangeS-S"; else as above. */
+const char *qr_lock_mode_name_on(const struct qr_lock_resource *resource, enum qr_lock_mode mode);
 
 /* One row per lock and per request that waits. Any thread. `each` is called with the manager's
  * mutex held: it only copies. Strings live during the call. */

@@ -217,6 +217,9 @@ size_t qr_cat_column_index(const struct qr_cat_object *obj,
 const struct qr_cat_usertype *qr_cat_usertype_find(const struct qr_catalog *cat, uint32_t schema_id,
                                                    struct qr_str name);
 const struct qr_cat_usertype *qr_cat_usertype_by_id(const struct qr_catalog *cat, uint32_t id);
+/* How many of the index's leading columns can bound an interval of its keys that is locked; 0: it
+ * does not hold all rows, or the values of its first column are not known in every row. */
+size_t qr_cat_range_columns(const struct qr_cat_object *obj, const struct qr_cat_index *index);
 const struct qr_cat_index *qr_cat_clustered(const struct qr_cat_object *obj); /* NULL for a heap */
 const char *qr_cat_type_code(enum qr_cat_type type);                          /* "U ", "V ", … */
 const char *qr_cat_type_desc(enum qr_cat_type type); /* "USER_TABLE", … */

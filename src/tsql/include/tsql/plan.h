@@ -111,8 +111,9 @@ struct qr_plan_lock {
     size_t key_count;
 };
 
-/* What is locked before the statement runs: a table, or the row and the key of a unique index that
- * the statement names (whether or not there is such a row). */
+/* What is locked before the statement runs: a table; the row and the key of a unique index that the
+ * statement names (whether or not there is such a row); or the interval of an index in which it
+ * looks. An IX interval without bounds is the whole index, against those who lock intervals. */
 struct qr_plan_prelock {
     const struct qr_cat_object *table;
     enum qr_plan_lock_mode mode;
@@ -120,6 +121,11 @@ struct qr_plan_prelock {
     const struct qr_cat_index *index; /* NULL: the whole table */
     const struct qr_expr **key; /* in the order of the index, of its columns' types, over variables;
                                    if one is NULL or fails, the whole table instead */
+    bool is_range;
+    size_t key_count;              /* of a range: so many leading columns are equal to `key` */
+    const struct qr_expr *lo, *hi; /* ... and the next one is between; NULL: no bound. Texts are
+                                      not of the column's length */
+    bool lo_is_open, hi_is_open;
 };
 
 /* A scalar expression that SQLite calls: QR_EXPR_INPUT i is the i-th argument after the pointer.
