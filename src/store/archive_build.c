@@ -97,7 +97,9 @@ enum qr_status qri_archive_build_copy(struct qr_env *env, const char *dir,
                                       const struct qr_server_key *server_key,
                                       struct qr_archive_builder **ret_builder, struct qr_err *err)
 {
-    return build(env, dir, point, &point->timeline, server_key, ret_builder, err);
+    const struct qr_timeline *timeline =
+        qr_timeline_is_none(&point->timeline) ? NULL : &point->timeline;
+    return build(env, dir, point, timeline, server_key, ret_builder, err);
 }
 
 enum qr_status qr_archive_build_page(struct qr_archive_builder *b, uint32_t page_no,

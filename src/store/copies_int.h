@@ -134,6 +134,20 @@ bool qri_copies_all_in(struct qri_copies *copies);
 void qri_copies_join(struct qri_copies *copies); /* each that is away, once */
 void *qri_copies_main(void *copies);
 
+/* One call of it, and its answer. */
+QR_NODISCARD enum qr_status qri_copy_call(struct qri_copy *copy, uint16_t method,
+                                          const struct qri_copy_ask *a, const uint8_t *more,
+                                          size_t more_bytes, struct qri_copy_state *ret_state,
+                                          struct qr_err *err);
+/* Its log from `*from` on, up to what is durable at the end. */
+QR_NODISCARD enum qr_status qri_copy_send_durable(struct qri_copy *copy, uint64_t *from,
+                                                  struct qr_buf *pieces, struct qr_err *err);
+/* All pages. `log_epoch` is that of the commit; `timeline` none: the copy gets one of its own. */
+QR_NODISCARD enum qr_status qri_copy_send_all(struct qri_copy *copy, struct qr_archive *archive,
+                                              uint64_t log_epoch,
+                                              const struct qr_timeline *timeline,
+                                              struct qr_err *err);
+
 /* ---- in other files, for copies ---- */
 /* files.c: as a member, with what the log has up to `until` (0: all). QR_CONFLICT: more than that
  * is in the pages. */
@@ -153,7 +167,8 @@ void qri_pending_release(struct qr_store *store, uint64_t lsn);
 QR_NODISCARD enum qr_status qri_log_read_rest(struct qr_store *store, uint64_t from,
                                               size_t bytes_max, struct qr_buf *pieces,
                                               uint64_t *ret_end, struct qr_err *err);
-/* archive_build.c: a copy of the same timeline, whose log goes on at the point's LSN. */
+/* archive_build.c: a copy, whose log goes on at the point's LSN; of the point's timeline, or of one
+ * of its own if that is none. */
 QR_NODISCARD enum qr_status qri_archive_build_copy(struct qr_env *env, const char *dir,
                                                    const struct qr_archive_point *point,
                                                    const struct qr_server_key *server_key,

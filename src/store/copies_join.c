@@ -13,9 +13,9 @@ enum { LOG_BYTES = 1 << 20, PAGES_BYTES = 1 << 20, LOG_BUFFER_BYTES = 32 << 20 }
 static const int64_t AGAIN_NS = 100000000, AGAIN_SEED_NS = INT64_C(1000000000), PAUSE_NS = 20000000,
                      BEAT_NS = 500000000;
 
-static enum qr_status ask(struct qri_copy *copy, uint16_t method, const struct qri_copy_ask *a,
-                          const uint8_t *more, size_t more_bytes, struct qri_copy_state *ret_state,
-                          struct qr_err *err)
+enum qr_status qri_copy_call(struct qri_copy *copy, uint16_t method, const struct qri_copy_ask *a,
+                             const uint8_t *more, size_t more_bytes,
+                             struct qri_copy_state *ret_state, struct qr_err *err)
 {
     uint8_t head[QRI_COPY_ASK_BYTES];
     struct qr_buf answer;
@@ -39,14 +39,13 @@ static enum qr_status send_log(struct qri_copy *copy, const struct qr_buf *piece
     struct qri_copy_state state;
     if (pieces->len == 0)
         return QR_OK;
-    QR_TRY(ask(copy, QRI_COPY_CALL_LOG, &a, pieces->data, pieces->len, &state, err));
+    QR_TRY(qri_copy_call(copy, QRI_COPY_CALL_LOG, &a, pieces->data, pieces->len, &state, err));
     copy->log_epoch = state.log_epoch;
     return QR_OK;
 }
 
-/* Up to what is durable now; more comes meanwhile. */
-static enum qr_status send_durable(struct qri_copy *copy, uint64_t *from, struct qr_buf *pieces,
-                                   struct qr_err *err)
+enum qr_status qri_copy_send_durable(struct qri_copy *copy, uint64_t *from, struct qr_buf *pieces,
+                                     struct qr_err *err)
 {
     struct qri_copies *copies = copy->copies;
     struct qr_lsn end = qr_lsn(*from);
@@ -99,7 +98,7 @@ static enum qr_status catch_up(struct qri_copy *copy, uint64_t from, struct qr_e
 {
     struct qr_buf pieces;
     qr_buf_init(&pieces, LOG_BUFFER_BYTES);
-    enum qr_status status = send_durable(copy, &from, &pieces, err);
+    enum qr_status status = qri_copy_send_durable(copy, &from, &pieces, err);
     if (status == QR_OK)
         status = send_rest(copy, from, &pieces, err);
     qr_buf_done(&pieces);
@@ -131,7 +130,7 @@ static enum qr_status send_pages(struct qri_copy *copy, struct qr_archive *archi
         qr_put64le(buffer + fill + 4, version.v);
         fill += one;
         if (status == QR_OK && (fill >= PAGES_BYTES || no == point->pages)) {
-            status = ask(copy, QRI_COPY_CALL_PAGES, &a, buffer, fill, &state, err);
+            status = qri_copy_call(copy, QRI_COPY_CALL_PAGES, &a, buffer, fill, &state, err);
             fill = 0;
         }
         if (atomic_load(&copy->copies->stopping))
@@ -141,25 +140,25 @@ static enum qr_status send_pages(struct qri_copy *copy, struct qr_archive *archi
     return status;
 }
 
-static enum qr_status send_all(struct qri_copy *copy, struct qr_archive *archive,
-                               struct qr_err *err)
+enum qr_status qri_copy_send_all(struct qri_copy *copy, struct qr_archive *archive,
+                                 uint64_t log_epoch, const struct qr_timeline *timeline,
+                                 struct qr_err *err)
 {
     const struct qr_archive_point *point = qr_archive_point(archive);
     const struct qr_buf *counters = qr_archive_counters(archive);
-    const struct qri_copies *copies = copy->copies;
     struct qri_copy_state state;
     struct qri_copy_ask a = {.try_no = copy->try_no,
-                             .epoch = copies->epoch,
+                             .epoch = copy->copies->epoch,
                              .lsn = point->lsn.v,
-                             .log_epoch = log_epoch_at(copies, point->lsn.v),
+                             .log_epoch = log_epoch,
                              .commit_no = point->commit_no,
                              .commit_wall_ns = point->commit_wall_ns,
                              .page_bytes = point->page_bytes,
                              .pages = point->pages,
-                             .timeline = point->timeline};
-    QR_TRY(ask(copy, QRI_COPY_CALL_SEED, &a, counters->data, counters->len, &state, err));
+                             .timeline = *timeline};
+    QR_TRY(qri_copy_call(copy, QRI_COPY_CALL_SEED, &a, counters->data, counters->len, &state, err));
     QR_TRY(send_pages(copy, archive, err));
-    return ask(copy, QRI_COPY_CALL_SEEDED, &a, NULL, 0, &state, err);
+    return qri_copy_call(copy, QRI_COPY_CALL_SEEDED, &a, NULL, 0, &state, err);
 }
 
 static enum qr_status seed(struct qri_copy *copy, struct qr_err *err)
@@ -171,7 +170,8 @@ static enum qr_status seed(struct qri_copy *copy, struct qr_err *err)
     struct qr_archive_point point = *qr_archive_point(archive);
     /* the log from there on stays until the copy has it */
     struct qri_segment *segment = qri_logfile_read_from(store, point.lsn.v);
-    enum qr_status status = send_all(copy, archive, err);
+    enum qr_status status = qri_copy_send_all(
+        copy, archive, log_epoch_at(copy->copies, point.lsn.v), &point.timeline, err);
     qr_archive_close(archive);
     if (status == QR_OK) {
         QR_LOG(&store->options.log, QR_INFO, "copy_seeded", QR_F("dir", &store->dir[0]),
@@ -196,7 +196,7 @@ static enum qr_status bring_in(struct qri_copy *copy, struct qr_err *err)
                              .try_no = ++copy->try_no,
                              .lsn = copies->base_lsn,
                              .anew = copy->must_seed};
-    QR_TRY(ask(copy, QRI_COPY_CALL_HELLO, &a, NULL, 0, &state, err));
+    QR_TRY(qri_copy_call(copy, QRI_COPY_CALL_HELLO, &a, NULL, 0, &state, err));
     pthread_mutex_lock(&copies->mu);
     copy->state = QR_COPY_CATCHING_UP;
     copy->hardened_lsn = state.end_lsn;

@@ -348,6 +348,7 @@ enum qr_status qri_files_own_epoch(struct qr_store *store, uint64_t epoch, struc
     QR_TRY(raise_epoch(store, epoch, err));
     continue_at(store, log->written_lsn + QRI_EPOCH_LSN_JUMP);
     pthread_mutex_lock(&log->mu);
+    store->base_lsn = log->commit_lsn;
     qr_buf_clear(&log->epoch_record);
     qr_record_add_epoch(&log->epoch_record, epoch, log->commit_lsn, store->commit_wall_ns);
     log->epoch_pending = true;

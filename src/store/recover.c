@@ -402,7 +402,7 @@ static void continue_log(struct qr_store *store, const struct qri_reader *end,
     log->current = end->segment;
     log->offset = end->offset;
     log->append_lsn = log->written_lsn = log->end_lsn = end->lsn;
-    log->commit_lsn = found->last_commit;
+    log->commit_lsn = store->base_lsn = found->last_commit;
     store->pending.ragged = found->in_group || end->carry.len > 0;
     if (!store->pending.on) {
         log->append_lsn = log->written_lsn = end->lsn + QRI_EPOCH_LSN_JUMP;

@@ -324,10 +324,12 @@ struct qr_store {
     struct qri_checkpointer checkpointer; /* of the files */
     struct qri_counters *counters;
     struct qri_pending pending;
-    struct qri_copies *copies; /* it is the primary of several; guarded by log.flush_mu */
-    bool has_counter_file;     /* counters are beside the log, too; run_mu */
-    uint64_t recover_until;    /* of the log at open; 0: all */
-    uint64_t log_epoch;        /* of the last log that was there at open, or came until promoted */
+    struct qri_copies *copies;  /* it is the primary of several; guarded by log.flush_mu */
+    bool has_counter_file;      /* counters are beside the log, too; run_mu */
+    uint64_t recover_until;     /* of the log at open; 0: all */
+    uint64_t log_epoch;         /* of the last log that was there at open, or came until promoted */
+    uint64_t base_lsn;          /* the commit that our own epoch began at */
+    _Atomic uint32_t follow_no; /* of tries to bring followers in */
 
     pthread_mutex_t waits_mu;
     struct qr_durable_wait *waits_first, *waits_last; /* sorted by LSN; guarded by waits_mu */

@@ -77,3 +77,33 @@ struct qr_copy_info {
 };
 /* Of the primary's others; returns how many there are. 0: it is not the primary. */
 size_t qr_member_list(struct qr_member *member, struct qr_copy_info dst[QR_COPIES_MAX]);
+
+/* ---- a copy that follows, and that no commit waits for (geo-replication) ---- */
+
+/* Brings a member (qr_member_serve) of another database up to a store of files, again and again:
+ * by log, or with all pages if its log does not lead to the store's. It gets a timeline of its own,
+ * so once its process has ended it opens as a store like any other (qr_store_open). Log is not kept
+ * for it beyond what backups keep: who is away for long gets all pages. One thread. */
+struct qr_follow;
+struct qr_follow_options {
+    struct qr_store *store;   /* stays open meanwhile */
+    struct qr_rpc_peer *peer; /* the member */
+    int64_t answer_ns;        /* of a call [10 s] */
+};
+struct qr_follow_info {
+    bool seeds;              /* it is getting all pages */
+    bool follows;            /* it had all that was durable at the end of the last step */
+    struct qr_lsn hardened;  /* it has that */
+    uint32_t seeded;         /* how often it got all pages */
+    uint64_t commit_wall_ns; /* of a commit that it has; 0: not known */
+};
+QR_NODISCARD enum qr_status qr_follow_new(const struct qr_follow_options *options,
+                                          struct qr_follow **ret_follow, struct qr_err *err);
+/* QR_OK: it has, and shows, all that was durable when this was called. Any failure may be tried
+ * again. Blocks. */
+QR_NODISCARD enum qr_status qr_follow_step(struct qr_follow *follow, struct qr_err *err);
+/* Any thread. */
+struct qr_follow_info qr_follow_info(struct qr_follow *follow);
+/* A step ends soon, and no other does anything. Any thread. */
+void qr_follow_stop(struct qr_follow *follow);
+void qr_follow_free(struct qr_follow *follow); /* NULL is accepted */
