@@ -259,9 +259,10 @@ struct qri_node_options {
     struct qr_rpc_peer *control, *operate;
     struct qr_rpc_peer *log_service, *pages; /* for Hyperscale databases */
     const struct qr_server_key *server_key;
-    struct qr_keyring *keyring; /* for backups */
-    struct qr_blob *blob;       /* for backups of the others; NULL: there are none */
-    struct qr_blob *geo_blob;   /* for their copies; NULL: there are none */
+    struct qr_governor *governor; /* NULL: nothing is counted */
+    struct qr_keyring *keyring;   /* for backups */
+    struct qr_blob *blob;         /* for backups of the others; NULL: there are none */
+    struct qr_blob *geo_blob;     /* for their copies; NULL: there are none */
     struct qr_keyring *geo_keyring;
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;

@@ -172,11 +172,13 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
     struct qr_database_info info = qri_database_info(row);
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&node->mu);
-    const struct hosted *hosted = qri_node_find_settled(node, row->id);
+    struct hosted *hosted = qri_node_find_settled(node, row->id);
     if (hosted != NULL && hosted->has_files)
         qr_store_set_max_data_bytes(qr_database_store(hosted->db), row->max_bytes);
     if (hosted != NULL)
         status = qr_database_update(hosted->db, &info, err);
+    if (status == QR_OK && hosted != NULL)
+        status = qri_node_govern(node, row, hosted, err);
     pthread_mutex_unlock(&node->mu);
     return status;
 }

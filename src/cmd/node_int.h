@@ -19,6 +19,7 @@ struct hosted {
     uint32_t id;
     enum hosted_state state;
     struct qr_database *db;
+    struct qr_gov_group *group; /* NULL: it is not governed */
     uint32_t refs;
     uint32_t retention_days;
     int64_t idle_since_ns;
@@ -83,6 +84,12 @@ void qri_node_close_all(struct qri_node *node);
 /* ---- node.c ---- */
 /* node.mu held; NULL: it may be entered. */
 struct held *qri_node_find_held(const struct qri_node *node, uint32_t id);
+
+/* ---- node_limits.c ---- */
+/* As the row says: its group, made or changed. */
+QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
+                                            const struct qr_database_row *row,
+                                            struct hosted *hosted, struct qr_err *err);
 
 /* ---- node_store.c ---- */
 QR_NODISCARD enum qr_status qri_node_open_files(struct qri_node *node,

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "governor/governor.h"
 #include "node_int.h"
 #include "base/banned.h"
 
@@ -159,7 +160,13 @@ static enum qr_status open_hosted(struct qri_node *node, const struct qr_databas
     remember(node, hosted);
     pthread_mutex_unlock(&node->mu);
     int64_t start = qr_env_mono_ns(node->options.env);
-    enum qr_status status = qri_node_open_files(node, row, make, &hosted->db, err);
+    enum qr_status status = qri_node_govern(node, row, hosted, err);
+    if (status == QR_OK)
+        status = qri_node_open_files(node, row, make, &hosted->db, err);
+    if (status == QR_OK)
+        qr_database_set_group(hosted->db, hosted->group);
+    else
+        qr_gov_group_close(hosted->group);
     int64_t took_ms = (qr_env_mono_ns(node->options.env) - start) / 1000000;
     pthread_mutex_lock(&node->mu);
     if (status != QR_OK) {
@@ -231,6 +238,7 @@ void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted)
         end_idle(node, hosted);
     pthread_mutex_unlock(&node->mu);
     enum qr_status status = qr_database_close(hosted->db, &err);
+    qr_gov_group_close(hosted->group);
     pthread_mutex_lock(&node->mu);
     if (status != QR_OK)
         QR_LOG(&node->options.log, QR_ERROR, "database_not_closed", QR_F("id", hosted->id),

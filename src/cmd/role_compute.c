@@ -11,6 +11,7 @@
 #include "cmd_int.h"
 #include "ctl/slo.h"
 #include "gateway/gateway.h"
+#include "governor/governor.h"
 #include "store/store.h"
 #include "tunnel/tunnel.h"
 #include "base/banned.h"
@@ -34,6 +35,7 @@ struct compute_role {
     struct qr_blob *geo_blob; /* for their copies; NULL: there are none */
     struct qr_keyring *geo_keyring;
     struct qri_geo *geo;
+    struct qr_governor *governor;
     struct qri_node *node;
     struct qri_backups *backups;
     struct qr_service service;
@@ -77,6 +79,10 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
     if (c->one_database)
         QR_LOG(&role->log, QR_INFO, "node_sized", QR_F("cache_mib", cache_mib),
                QR_F("rbpex_mib", rbpex_bytes >> 20));
+    struct qr_gov_options governor = {.env = role->env};
+    QR_TRY(qr_governor_new(&governor, &c->governor, err));
+    QR_TRY(qr_governor_start(c->governor, err));
+    qr_governor_set_process(c->governor);
     QR_TRY(qr_rpc_loop_new(&loop, &c->storage_loop, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_LOG, true, &c->log, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_PAGE, true, &c->pages, err));
@@ -94,6 +100,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .log_service = qr_rpc_client_peer(c->log),
         .pages = qr_rpc_client_peer(c->pages),
         .server_key = role->server_key,
+        .governor = c->governor,
         .keyring = c->keyring,
         .blob = c->blob,
         .geo_blob = c->geo_blob,
@@ -235,6 +242,8 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     qri_geo_stop(c.geo);
     qri_backups_stop(c.backups);
     qri_node_close(c.node);
+    qr_governor_stop(c.governor);
+    qr_governor_free(c.governor);
     qr_keyring_free(c.keyring);
     qr_blob_close(c.blob);
     qr_keyring_free(c.geo_keyring);

@@ -84,6 +84,16 @@ static enum qr_status keep_info(struct qr_database *db, const struct qr_database
     return good ? QR_OK : QR_NOMEM;
 }
 
+void qr_database_set_group(struct qr_database *db, struct qr_gov_group *group)
+{
+    db->group = group;
+}
+
+struct qr_gov_group *qr_database_group(const struct qr_database *db)
+{
+    return db->group;
+}
+
 struct qr_str qr_database_server_name(const struct qr_database *db)
 {
     struct qr_str name = qri_info(db)->server_name;

@@ -57,6 +57,7 @@ struct qr_database {
     _Atomic(const struct qr_database_info *) newest_info;
     struct qr_arena arena; /* guarded by mu */
     struct qr_store *store;
+    struct qr_gov_group *group; /* NULL: its sessions are not governed */
     pthread_mutex_t mu;
     /* Held while a commit changes the catalog: whoever sees its pages gets it too. */
     pthread_mutex_t catalog_mu;

@@ -3,6 +3,7 @@
 #include "sysview_int.h"
 #include <assert.h>
 #include <stdlib.h>
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum { PROGRESS_OPS = 2000 }; /* virtual machine steps between looks at the attention flag */
@@ -155,6 +156,7 @@ static int on_progress(void *arg)
 {
     struct qri_link *link = arg;
     struct qr_session *session = link->session;
+    qr_gov_poll();
     if (session == NULL || session->no_interrupt)
         return 0;
     return atomic_load_explicit(&session->killed, memory_order_relaxed) ||

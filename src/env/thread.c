@@ -69,3 +69,10 @@ enum qr_status qr_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mu, int64_t n
     }
     return pthread_cond_timedwait(cond, mu, &until) == ETIMEDOUT ? QR_TIMEOUT : QR_OK;
 }
+
+uint64_t qr_thread_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}

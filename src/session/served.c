@@ -159,6 +159,54 @@ static void trim_arena(struct qr_arena *arena)
     }
 }
 
+/* What waits for its turn looks whether the client still wants it, and whether it was killed. */
+static bool task_cancelled(void *ctx)
+{
+    struct qri_served *s = ctx;
+    struct qr_err why;
+    return s->channel->ops->cancelled(s->channel) ||
+           (s->engine != NULL && qr_session_is_over(s->engine, &why));
+}
+
+static void task_block_begin(void *ctx)
+{
+    struct qri_served *s = ctx;
+    s->channel->ops->block_begin(s->channel);
+}
+
+static void task_block_end(void *ctx)
+{
+    struct qri_served *s = ctx;
+    s->channel->ops->block_end(s->channel);
+}
+
+static const struct qr_gov_task_ops task_ops = {
+    .block_begin = task_block_begin, .block_end = task_block_end, .cancelled = task_cancelled};
+
+/* With a worker, which the request may have to wait for, and on the session's account. */
+static void dispatch_governed(struct qri_served *s, const struct qr_request *request)
+{
+    struct qr_err err;
+    if (!s->is_governed) {
+        dispatch(s, request);
+        return;
+    }
+    enum qr_status status = qr_gov_worker_take(&s->task, &err);
+    if (status == QR_CANCELLED) {
+        qri_answer_verdict(s, status);
+        return;
+    }
+    if (status != QR_OK) {
+        qri_answer_fail(s, &err);
+        return;
+    }
+    qr_gov_enter(&s->task);
+    dispatch(s, request);
+    qr_gov_pay_log();
+    qr_gov_leave(&s->task);
+    qr_gov_worker_give(&s->task);
+}
+
 static void served_request(struct qr_served *served, const struct qr_request *request,
                            struct qr_tail *ret_tail)
 {
@@ -168,7 +216,7 @@ static void served_request(struct qr_served *served, const struct qr_request *re
     if (request->type == QR_TDS_PACKET_ATTENTION) { /* after the answer it was meant to stop */
         qr_tds_put_done(&s->writer, s->client.version, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ATTN, 0, 0);
     } else {
-        dispatch(s, request);
+        dispatch_governed(s, request);
         qri_answer_end(s);
     }
     trim_arena(&s->arena_request);
@@ -185,6 +233,8 @@ static void free_served(struct qri_served *s)
             settle_wait(s);
     }
     qr_session_free(s->engine);
+    if (s->is_governed)
+        qr_gov_task_done(&s->task);
     if (s->db != NULL)
         s->host->leave(s->host->ctx, s->db);
     qr_tds_writer_done(&s->writer);
@@ -270,6 +320,13 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .language = login->language,
     };
     QR_TRY(s->host->enter(s->host->ctx, login, &s->db, err));
+    struct qr_gov_group *group = qr_database_group(s->db);
+    if (group != NULL) {
+        qr_gov_task_init(&s->task, group, &task_ops, s, login->is_admin);
+        s->is_governed = true;
+        options.task = &s->task;
+        QR_TRY(qr_gov_session_take(&s->task, err));
+    }
     QR_TRY(qr_session_new(s->db, &options, &s->engine, err));
     qr_session_on_break(s->engine, break_connection, s);
     return QR_OK;

@@ -6,6 +6,7 @@
 #pragma once
 #include <stdatomic.h>
 #include "engine/engine.h"
+#include "governor/task.h"
 #include "session/service.h"
 #include "session/session.h"
 #include "store/durable.h"
@@ -49,6 +50,8 @@ struct qri_served {
     struct qr_channel *channel;
     struct qr_database *db;
     struct qr_session *engine;
+    bool is_governed;
+    struct qr_gov_task task; /* who pays for its requests, if so */
     struct qr_tds_client client;
     uint16_t packet_bytes;
     struct qr_sink sink;

@@ -1,6 +1,7 @@
 /* writer.c - see store/writer.h */
 #include "store_int.h"
 #include <assert.h>
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum { NONE, WAITS, HELD };
@@ -74,6 +75,8 @@ bool qr_writer_try(struct qr_store *store, struct qr_writer *writer)
     if (taken)
         take(store, writer, now);
     pthread_mutex_unlock(&store->writer_mu);
+    if (taken)
+        writer->task = qr_gov_hold();
     return taken;
 }
 
@@ -176,7 +179,10 @@ enum qr_status qr_writer_acquire(struct qr_store *store, struct qr_writer *write
         }
         pthread_mutex_unlock(&store->writer_mu);
     }
-    return status == QR_OK ? QR_OK : qr_fail(err, status, "wait for the writer lock");
+    if (status != QR_OK)
+        return qr_fail(err, status, "wait for the writer lock");
+    writer->task = qr_gov_hold();
+    return QR_OK;
 }
 
 void qr_writer_release(struct qr_writer *writer)
@@ -184,10 +190,12 @@ void qr_writer_release(struct qr_writer *writer)
     struct qr_store *store = writer->store;
     if (store == NULL)
         return;
+    struct qr_gov_task *task = writer->task;
     pthread_mutex_lock(&store->writer_mu);
     if (writer->state == HELD) {
         unlink_writer(store, writer);
         writer->store = NULL;
+        writer->task = NULL;
         struct qr_writer *next = store->writers_first;
         if (next != NULL) {
             int64_t now = qr_env_mono_ns(store->env);
@@ -199,6 +207,7 @@ void qr_writer_release(struct qr_writer *writer)
         }
     }
     pthread_mutex_unlock(&store->writer_mu);
+    qr_gov_unhold(task);
 }
 
 bool qr_writer_is_held(const struct qr_writer *writer)

@@ -44,6 +44,12 @@ struct qr_database *fake_database(void)
 
 /* ---- store ---- */
 
+struct qr_gov_group *qr_database_group(const struct qr_database *db)
+{
+    (void)db;
+    return fake.group;
+}
+
 struct qr_str qr_database_server_name(const struct qr_database *db)
 {
     (void)db;

@@ -23,7 +23,8 @@ struct fake_engine {
     bool is_over;                 /* qr_session_is_over */
     void (*break_it)(void *ctx, bool at_once);
     void *break_ctx;
-    bool fail_row; /* bulk: the next row is refused */
+    struct qr_gov_group *group; /* that new sessions are of */
+    bool fail_row;              /* bulk: the next row is refused */
     uint64_t bulk_rows;
 };
 extern struct fake_engine fake;

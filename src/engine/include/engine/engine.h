@@ -26,6 +26,8 @@ struct qr_session;
 struct qr_store;
 struct qr_database_info;
 struct qr_firewall_info;
+struct qr_gov_group;
+struct qr_gov_task;
 
 /* ---- instance and databases ---- */
 
@@ -169,6 +171,10 @@ qr_database_update(struct qr_database *db, const struct qr_database_info *info, 
 QR_NODISCARD enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err);
 struct qr_store *qr_database_store(struct qr_database *db);
 uint32_t qr_database_own_id(const struct qr_database *db); /* what its info said at first */
+/* Who pays for what its sessions do (governor/governor.h); before the first of them. NULL: nobody.
+ */
+void qr_database_set_group(struct qr_database *db, struct qr_gov_group *group);
+struct qr_gov_group *qr_database_group(const struct qr_database *db);
 /* Of its logical server; it lives as long as the database. */
 struct qr_str qr_database_server_name(const struct qr_database *db);
 
@@ -234,6 +240,7 @@ struct qr_session_options {
     bool is_odbc;      /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
     bool read_only_intent;
     struct qr_str language;
+    struct qr_gov_task *task; /* that its requests run in; outlives it. NULL: none */
 };
 
 QR_NODISCARD enum qr_status qr_session_new(struct qr_database *db,

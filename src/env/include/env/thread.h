@@ -19,3 +19,5 @@ void qr_cond_init(pthread_cond_t *cond);
 /* Waits at most `ns` (negative: for ever). QR_TIMEOUT, or QR_OK after a wake-up, maybe a false one.
  */
 enum qr_status qr_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mu, int64_t ns);
+/* Processor time that the calling thread has used since it began. Costs about a microsecond. */
+uint64_t qr_thread_cpu_ns(void);

@@ -13,11 +13,12 @@
 #include "store/store.h"
 
 struct qr_writer {
-    uint64_t owner;         /* set by the caller: who this is, for the DMVs (session id); not 0 */
-    int64_t since_mono_ns;  /* when the lock was taken, or since when it waits */
-    struct qr_store *store; /* while it holds or waits */
-    struct qr_writer *next; /* guarded by the queue's mutex, as the rest */
-    pthread_cond_t *wake;   /* of the thread that waits */
+    uint64_t owner;           /* set by the caller: who this is, for the DMVs (session id); not 0 */
+    int64_t since_mono_ns;    /* when the lock was taken, or since when it waits */
+    struct qr_store *store;   /* while it holds or waits */
+    struct qr_writer *next;   /* guarded by the queue's mutex, as the rest */
+    pthread_cond_t *wake;     /* of the thread that waits */
+    struct qr_gov_task *task; /* whose debts wait until it is released */
     int state;
 };
 
