@@ -25,6 +25,7 @@ static void free_database(struct qr_database *db)
     qri_cache_free(db->cache);
     qri_texts_free(db->texts);
     qr_locks_free(db->locks);
+    qri_stamps_free(db);
     qri_catalog_unref(db->catalog);
     pthread_mutex_destroy(&db->mu);
     pthread_mutex_destroy(&db->catalog_mu);

@@ -212,7 +212,7 @@ QR_NODISCARD enum qr_status qri_record_sql(struct qr_session *session, const cha
 /* ---- dml_loose.c: a few rows of a transaction, noted in its op log alone ---- */
 enum qri_loose {
     QRI_LOOSE_DONE,
-    QRI_LOOSE_AGAIN, /* others have committed meanwhile */
+    QRI_LOOSE_AGAIN, /* others have changed what was found */
     QRI_LOOSE_NOT,   /* it has to go the ordinary way */
 };
 bool qri_dml_can_be_loose(const struct qri_dml *dml, const struct qr_plan *plan);

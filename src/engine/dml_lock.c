@@ -26,6 +26,8 @@ static enum qr_status escalate(struct qri_writer *writer, struct qr_err *err)
     enum qr_status status =
         qr_lock_try(writer->session->lock_owner, QR_LOCK_OF_TRAN, &table, QR_LOCK_X, err);
     writer->has_table = status == QR_OK;
+    if (writer->has_table)
+        qri_stamp_all(writer->session);
     return status == QR_BUSY ? QR_OK : status;
 }
 
@@ -36,6 +38,8 @@ static enum qr_status begin_table(struct qri_writer *writer, struct qr_err *err)
     QR_TRY(qri_lock(session, &table, QR_LOCK_IX, err));
     writer->is_locked = true;
     writer->has_table = qr_lock_held(session->lock_owner, QR_LOCK_OF_TRAN, &table) == QR_LOCK_X;
+    if (writer->has_table)
+        qri_stamp_all(session);
     return QR_OK;
 }
 
@@ -44,7 +48,11 @@ static enum qr_status lock_one(struct qri_writer *writer, const struct qr_lock_r
 {
     if (++writer->lock_count > ESCALATION_ROWS || qri_locks_are_many(writer->session))
         QR_TRY(escalate(writer, err));
-    return writer->has_table ? QR_OK : qri_lock(writer->session, resource, QR_LOCK_X, err);
+    if (writer->has_table)
+        return QR_OK;
+    QR_TRY(qri_lock(writer->session, resource, QR_LOCK_X, err));
+    qri_stamp_note(writer->session, resource);
+    return QR_OK;
 }
 
 static bool same_key(const struct qri_table *table, const struct qri_unique *unique,
@@ -149,7 +157,9 @@ enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out
     if (!session->tran.lockful || !qri_lock_parent_key_of(out, row, &key))
         return QR_OK;
     QR_TRY(qri_lock_table(session, out->parent->object_id, QR_LOCK_IS, run->err));
-    return qri_lock(session, &key, QR_LOCK_S, run->err);
+    QR_TRY(qri_lock(session, &key, QR_LOCK_S, run->err));
+    qri_stamp_look(session, &key);
+    return QR_OK;
 }
 
 /* ---- the op log ---- */

@@ -1,10 +1,11 @@
 /* dml_loose.c - a statement of a transaction that changes a few rows by noting them in the op log;
  * see dml_int.h.
  *
- * It runs without the writer lock. Rows are found at the head, and locked; if nobody has committed
- * since, they are as they were found, and the statement has seen what it would have seen under the
- * writer lock. Else it runs again. What the transaction has changed itself is not at the head: a
- * statement that could meet it takes the ordinary way, where SQLite gets to know it first. */
+ * It runs without the writer lock. Rows are found in what is durable, and locked; if the last
+ * commit that changed any of them is in there too, they are as they were found, and stay so; else
+ * the statement runs again on a snapshot that has it. Commits that are not durable yet and touch
+ * none of the rows come after the statement. What the transaction has changed itself is in no
+ * snapshot: a statement that could meet it takes the ordinary way, where SQLite gets to know it. */
 #include <assert.h>
 #include "dml_stage.h"
 #include "lock_int.h"
@@ -84,6 +85,12 @@ bool qri_dml_is_loose(const struct qri_run *run, const struct qr_plan *plan)
     return qri_tran_reads_apart(tran, plan, dml->table->object);
 }
 
+/* Perhaps the shape of the table, until it was locked. */
+static bool catalog_has_changed(const struct qr_session *session)
+{
+    return atomic_load(&session->db->catalog_serial) != session->catalog_serial;
+}
+
 /* ---- INSERT ---- */
 
 static bool has_own_key(const struct qri_run *run, const struct qr_value *row)
@@ -114,21 +121,21 @@ static enum qr_status check_keys(struct qri_run *run, const struct qr_value *row
     return QR_OK;
 }
 
-/* What a locked row and its parents meet, as of a snapshot that nobody has committed behind. */
-static enum qr_status check_at_head(struct qri_run *run, struct qri_code *code,
-                                    const struct qr_value *row, enum qri_loose *ret_outcome)
+/* What a locked row and its parents meet. */
+static enum qr_status check_row(struct qri_run *run, struct qri_code *code,
+                                const struct qr_value *row, enum qri_loose *ret_outcome)
 {
     const struct qri_table *table = run->dml->table;
     struct qr_session *session = run->session;
     if (table->unique_count == 0 && table->fk_count == 0)
         return QR_OK;
     for (int i = 0; i < PINS_MAX; i++) {
-        if (!qri_tran_at_newest(session))
+        if (!qri_tran_sees_locked(session))
             QR_TRY(qri_tran_pin_again(session, run->err));
         if (!qri_code_holds(code, session))
             break;
         enum qr_status status = qri_fk_check_row(run, table, row, "INSERT");
-        if (status == QR_AGAIN || qri_tran_at_newest(session))
+        if (status == QR_AGAIN || qri_tran_sees_locked(session))
             return status == QR_OK ? check_keys(run, row) : status;
     }
     *ret_outcome = QRI_LOOSE_NOT;
@@ -157,10 +164,10 @@ static enum qr_status insert(struct qri_run *run, struct qri_code *code,
     struct qri_writer writer;
     qri_writer_init(&writer, run, table);
     enum qr_status status = qri_lock_change(&writer, NULL, row, rowid);
-    if (status == QR_OK && atomic_load(&session->db->catalog_serial) != session->catalog_serial)
-        *ret_outcome = QRI_LOOSE_AGAIN; /* perhaps this table's shape, until it was locked */
+    if (status == QR_OK && catalog_has_changed(session))
+        *ret_outcome = QRI_LOOSE_AGAIN;
     if (status == QR_OK && *ret_outcome == QRI_LOOSE_DONE)
-        status = check_at_head(run, code, row, ret_outcome);
+        status = check_row(run, code, row, ret_outcome);
     if (status == QR_OK && *ret_outcome == QRI_LOOSE_DONE)
         status = qri_record_insert(&writer, row, rowid);
     qri_writer_done(&writer);
@@ -237,8 +244,9 @@ static enum qr_status change(struct qri_run *run, enum qri_loose *ret_outcome)
         writer.updated_count = dml->updated_count;
     }
     enum qr_status status = lock_all(run, &writer);
-    if (status == QR_OK && !qri_tran_at_newest(run->session)) {
-        /* once more; but a long search would meet a commit again and again */
+    if (status == QR_OK &&
+        (catalog_has_changed(run->session) || !qri_tran_sees_locked(run->session))) {
+        /* once more; but a long search would meet others' changes again and again */
         *ret_outcome = dml->plan->direct.text.n > 0 ? QRI_LOOSE_AGAIN : QRI_LOOSE_NOT;
     } else if (status == QR_OK) {
         *ret_outcome = QRI_LOOSE_DONE;

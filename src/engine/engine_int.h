@@ -74,6 +74,10 @@ struct qr_database {
      * none because there were none: lock_int.h */
     _Atomic uint32_t lockers;
     _Atomic bool lockless;
+    /* Commits that changed what was locked, by its hash; and that changed more than is known:
+     * lock_stamp.c. NULL until somebody becomes a locker. */
+    _Atomic(_Atomic uint64_t *) stamps;
+    _Atomic uint64_t all_stamped;
     struct qri_link *idle_links; /* guarded by mu; last used first */
     size_t idle_link_count;      /* guarded by mu */
     size_t session_count;        /* guarded by mu */
@@ -124,6 +128,15 @@ struct qri_savepoint {
     struct qri_pictures pictures;
     uint32_t guard_depth; /* statements' savepoints that lie below it */
     struct qri_oplog_mark mark;
+};
+
+/* What the session's transaction has locked to change it: lock_stamp.c. */
+enum { QRI_STAMPS_MAX = 48 };
+struct qri_stamps {
+    struct qr_lsn need_lsn; /* the newest commit that changed any of it */
+    uint16_t slots[QRI_STAMPS_MAX];
+    uint16_t count;
+    bool all; /* and more than there is room for */
 };
 
 /* The lock that somebody else is in the way of. */
@@ -238,8 +251,9 @@ struct qr_session {
     struct qr_lock_owner *lock_owner; /* NULL: it never took a lock in this database */
     bool is_locker;                   /* counted in db->lockers */
     struct qri_conflict conflict;     /* what QR_AGAIN is about */
-    uint32_t row_lock_count;          /* of the running statement that reads with locks */
-    struct qr_lsn commit_lsn;         /* of the session's last commit */
+    struct qri_stamps stamps;
+    uint32_t row_lock_count;  /* of the running statement that reads with locks */
+    struct qr_lsn commit_lsn; /* of the session's last commit */
     uint64_t answer_lsn;
 
     struct qri_frame *frame; /* innermost */
@@ -339,7 +353,7 @@ int32_t qri_options_bits(const struct qri_options *options); /* @@OPTIONS */
 enum qri_access {
     QRI_READ,
     QRI_READ_APART,   /* nothing that the transaction has changed */
-    QRI_WRITE_LOOSE,  /* looks at the head and changes nothing in SQLite: dml_loose.c */
+    QRI_WRITE_LOOSE,  /* reads, and changes nothing in SQLite: dml_loose.c */
     QRI_WRITE,        /* permanent tables: the writer lock, BEGIN */
     QRI_WRITE_SINGLE, /* the same by one SQLite statement: without BEGIN where none is open */
     QRI_WRITE_TEMP,   /* #tables only */
@@ -364,9 +378,9 @@ bool qri_tran_reads_apart(const struct qri_tran *tran, const struct qr_plan *pla
                           const struct qr_cat_object *but);
 /* QRI_READ or QRI_READ_APART. */
 enum qri_access qri_tran_read_access(const struct qr_session *session, const struct qr_plan *plan);
-/* Of a QRI_WRITE_LOOSE statement: nobody has committed since it took its snapshot; takes the newest
- * (what was compiled may not hold any more). */
-bool qri_tran_at_newest(const struct qr_session *session);
+/* Of a QRI_WRITE_LOOSE statement: its snapshot has the newest commit of all that the transaction
+ * has locked; takes one that has (what was compiled may not hold any more). */
+bool qri_tran_sees_locked(const struct qr_session *session);
 QR_NODISCARD enum qr_status qri_tran_pin_again(struct qr_session *session, struct qr_err *err);
 
 /* ---- tran.c, again ---- */

@@ -180,6 +180,8 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
         (void)qr_lock_release(session->lock_owner, QR_LOCK_OF_TRAN, &resource);
     if (status != QR_OK)
         qr_lock_key_give_up(session->lock_owner);
+    else
+        qri_stamp_look(session, &resource);
     if (status == QR_OK) /* who gave up while it waited changes nothing any more */
         status = qri_check_cancelled(session, err);
     *ret_again = status == QR_OK;
@@ -195,6 +197,7 @@ enum qr_status qri_locker_begin(struct qr_session *session, bool passes_by, stru
     QR_TRY(qri_lock_need_owner(session, err));
     if (session->is_locker)
         return QR_OK;
+    QR_TRY(qri_stamps_make(session->db, err));
     session->is_locker = true;
     atomic_fetch_add(&session->db->lockers, 1);
     if (!passes_by || qr_conn_has_writer(session->link->conn) ||
@@ -212,6 +215,7 @@ void qri_locks_release(struct qr_session *session)
     if (session->is_locker)
         atomic_fetch_sub(&session->db->lockers, 1);
     session->is_locker = false;
+    session->stamps = (struct qri_stamps){0};
 }
 
 void qri_locks_leave(struct qr_session *session)

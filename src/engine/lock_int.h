@@ -56,3 +56,18 @@ void qri_locks_leave(struct qr_session *session);
 /* The writer lock. `is_commit`: whatever LOCK_TIMEOUT and attention say, it cannot stop here. */
 QR_NODISCARD enum qr_status qri_lock_writer(struct qr_session *session, bool is_commit,
                                             struct qr_err *err);
+
+/* ---- lock_stamp.c ---- */
+/* The newest commit that changed a resource is known to whoever locks it next, so that it need read
+ * no more than what is durable while that commit is. Before the first locker of a database. */
+QR_NODISCARD enum qr_status qri_stamps_make(struct qr_database *db, struct qr_err *err);
+void qri_stamps_free(struct qr_database *db);
+/* The transaction has locked it: it needs its newest commit; and it may change it. */
+void qri_stamp_look(struct qr_session *session, const struct qr_lock_resource *resource);
+void qri_stamp_note(struct qr_session *session, const struct qr_lock_resource *resource);
+/* It has locked more than can be noted. */
+void qri_stamp_all(struct qr_session *session);
+/* What was noted has changed. Before the locks, and the writer lock, are given back. */
+void qri_stamp_commit(struct qr_session *session, struct qr_lsn lsn);
+/* The commit that a snapshot must have to show everything locked as it is. */
+struct qr_lsn qri_stamp_need(const struct qr_session *session);

@@ -199,6 +199,7 @@ static void note_commit(struct qr_session *session)
 {
     struct qr_lsn lsn = qr_conn_commit_lsn(session->link->conn);
     session->commit_lsn = qr_lsn_max(session->commit_lsn, lsn);
+    qri_stamp_commit(session, lsn);
     if (lsn.v > session->answer_lsn)
         session->answer_lsn = lsn.v;
 }
@@ -434,29 +435,29 @@ static enum qr_status begin_read(struct qr_session *session, enum qri_access acc
     return !tran->holds && is_old(session) ? rebase(session, err) : QR_OK;
 }
 
-/* What is changed is locked, so what the head has there stays: the statement looks at the head,
- * which it need not keep others from moving. */
+static enum qr_status pin_what_is_locked(struct qr_session *session, struct qr_err *err)
+{
+    session->tran.seen_lsn = qr_lsn_max(session->tran.seen_lsn, qri_stamp_need(session));
+    return pin_snapshot(session, err);
+}
+
 static enum qr_status begin_loose(struct qr_session *session, struct qr_err *err)
 {
-    struct qri_tran *tran = &session->tran;
     QR_TRY(qri_locker_begin(session, true, err));
-    tran->lockful = true;
-    tran->seen_lsn = qr_store_head_lsn(session->db->store);
-    return pin_snapshot(session, err);
+    session->tran.lockful = true;
+    return pin_what_is_locked(session, err);
 }
 
 enum qr_status qri_tran_pin_again(struct qr_session *session, struct qr_err *err)
 {
     assert(!session->tran.sqlite_open && session->tran.depth == 1);
     qr_conn_unpin(session->link->conn);
-    session->tran.seen_lsn = qr_store_head_lsn(session->db->store);
-    return pin_snapshot(session, err);
+    return pin_what_is_locked(session, err);
 }
 
-bool qri_tran_at_newest(const struct qr_session *session)
+bool qri_tran_sees_locked(const struct qr_session *session)
 {
-    return qr_lsn_eq(qr_conn_pinned_lsn(session->link->conn),
-                     qr_store_head_lsn(session->db->store));
+    return qr_lsn_le(qri_stamp_need(session), qr_conn_pinned_lsn(session->link->conn));
 }
 
 static enum qr_status begin_access(struct qr_session *session, enum qri_access access,
