@@ -1,5 +1,8 @@
 /* dml_error.c - the errors of constraints, worded with constraint, table, column and key. */
+#include <stdio.h>
 #include "dml_int.h"
+#include "oplog_int.h"
+#include "tran_int.h"
 #include "base/banned.h"
 
 static const char *z(struct qri_run *run, struct qr_str s)
@@ -72,4 +75,18 @@ enum qr_status qri_fail_fk(struct qri_run *run, const char *verb, const char *ki
                            uint32_t column_id)
 {
     return fail_547(run, verb, kind, fk->name, where, fk->column_count == 1 ? column_id : 0);
+}
+
+enum qr_status qri_fail_conflict(struct qr_session *session, struct qr_err *err)
+{
+    const struct qr_catalog *catalog = &session->catalog->cat;
+    const struct qr_cat_object *table =
+        qr_cat_by_id(catalog, qri_oplog_played_id(session->tran.oplog));
+    const struct qr_cat_schema *schema =
+        table == NULL ? NULL : qr_cat_schema_by_id(catalog, table->schema_id);
+    char name[2 * 4 * 128 + 2] = "";
+    if (table != NULL)
+        (void)snprintf(name, sizeof name, "%.*s.%.*s", schema == NULL ? 3 : (int)schema->name.n,
+                       schema == NULL ? "dbo" : schema->name.p, (int)table->name.n, table->name.p);
+    return qr_sql_fail(err, 3960, name, qri_info(session->db)->name.p);
 }

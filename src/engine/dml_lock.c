@@ -63,8 +63,8 @@ static bool same_key(const struct qri_table *table, const struct qri_unique *uni
     return x.hash == y.hash;
 }
 
-enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value *old,
-                               const struct qr_value *row, int64_t rowid)
+static enum qr_status lock_change(struct qri_writer *writer, const struct qr_value *old,
+                                  const struct qr_value *row, int64_t rowid)
 {
     const struct qri_table *table = writer->table;
     struct qr_err *err = writer->run->err;
@@ -91,6 +91,15 @@ enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value 
         }
     }
     return writer->has_table ? QR_OK : qri_lock_keys(writer, old, row);
+}
+
+enum qr_status qri_lock_change(struct qri_writer *writer, const struct qr_value *old,
+                               const struct qr_value *row, int64_t rowid)
+{
+    struct qri_run *run = writer->run;
+    enum qr_status status = lock_change(writer, old, row, rowid);
+    bool no_wait = run->dml != NULL && run->dml->plan->no_wait && writer->table == run->dml->table;
+    return status == QR_AGAIN && no_wait ? qr_sql_fail(run->err, 1222) : status;
 }
 
 /* ---- SNAPSHOT ---- */

@@ -3,6 +3,7 @@
 #include "dml_stage.h"
 #include "lock_int.h"
 #include "lock_read.h"
+#include "sink_kept.h"
 #include "base/banned.h"
 
 static const struct kind_row {
@@ -432,6 +433,22 @@ static enum qr_status attempt_loose(struct qri_run *run, struct qri_code *code, 
     return QR_OK;
 }
 
+/* What triggers say is said once, however often they run. */
+static enum qr_status attempt_quietly(struct qri_run *run, struct qri_code *code,
+                                      struct tries *tries)
+{
+    struct qr_session *session = run->session;
+    if (run->dml->is_simple)
+        return attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
+    struct qri_sink_kept kept;
+    qri_sink_keep(&kept, session);
+    enum qr_status status =
+        attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
+    bool forget = status == QR_AGAIN || (status == QR_OK && tries->again);
+    enum qr_status said = qri_sink_restore(&kept, session, forget);
+    return status != QR_OK ? status : said;
+}
+
 static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
                                       struct tries *tries, struct qri_run *run, struct qr_err *err)
 {
@@ -447,10 +464,9 @@ static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_a
     if (code->plan->dml->exec != NULL && tries->exec_rows == NULL)
         QR_TRY(qri_collect_exec(run, &tries->exec_rows));
     QR_TRY(keep_vars(run, tries));
-    enum qr_status status =
-        tries->allow_loose && qri_dml_is_loose(run, code->plan)
-            ? attempt_loose(run, code, tries)
-            : attempt(run, code, tries->allow_direct, tries->exec_rows, &tries->again);
+    enum qr_status status = tries->allow_loose && qri_dml_is_loose(run, code->plan)
+                                ? attempt_loose(run, code, tries)
+                                : attempt_quietly(run, code, tries);
     if (status == QR_AGAIN || (status == QR_OK && tries->again))
         QR_TRY(put_vars_back(run, tries));
     return status;

@@ -27,35 +27,17 @@ void qri_log_deadlock(void *ctx, uint32_t victim_session_id, const char *text)
 
 /* ---- the writer lock, which the lock manager knows nothing of ---- */
 
-struct blocker {
-    uint32_t of, session_id;
-};
-
-static void note_blocker(void *ctx, const struct qr_lock_info *info)
-{
-    struct blocker *b = ctx;
-    if (info->session_id == b->of)
-        b->session_id = info->blocking_session_id;
-}
-
 /* Does one that it waits for, over others that wait for locks, wait for the writer lock? */
 static bool is_circle(const struct qr_session *session)
 {
-    enum { WRITERS_MAX = 128, CHAIN_MAX = 64 };
+    enum { WRITERS_MAX = 1024 };
     struct qr_writer_info writers[WRITERS_MAX];
-    size_t count = qr_store_list_writers(session->db->store, writers, WRITERS_MAX);
-    struct blocker b = {.of = session->id};
-    for (int depth = 0; depth < CHAIN_MAX; depth++) {
-        b.session_id = 0;
-        qr_locks_list_waits(session->db->locks, note_blocker, &b);
-        for (size_t i = 0; i < count && i < WRITERS_MAX; i++)
-            if (b.session_id == writers[i].owner && b.session_id != session->id)
-                return true;
-        if (b.session_id == 0)
-            return false;
-        b.of = b.session_id;
-    }
-    return false;
+    uint32_t ids[WRITERS_MAX];
+    size_t listed = qr_store_list_writers(session->db->store, writers, WRITERS_MAX), count = 0;
+    for (size_t i = 0; i < listed && i < WRITERS_MAX; i++)
+        if (writers[i].owner != session->id)
+            ids[count++] = (uint32_t)writers[i].owner;
+    return count > 0 && qr_lock_waits_for(session->lock_owner, ids, count);
 }
 
 static enum qr_status poll_wait(void *ctx)

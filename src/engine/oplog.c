@@ -29,7 +29,8 @@ struct qri_oplog {
     struct qr_buf tail;       /* what is not in the file */
     struct qr_tmp_file *file; /* NULL: none yet */
     uint64_t file_bytes, count;
-    size_t op_at; /* of the operation being added, in the tail */
+    uint32_t played_id; /* the table of the operation that was played last */
+    size_t op_at;       /* of the operation being added, in the tail */
     uint16_t op_cells;
 };
 
@@ -252,6 +253,7 @@ static enum qr_status play_one(struct player *p, const uint8_t *op)
     memcpy(&index, op + 8, 2);
     memcpy(&cells, op + 10, 2);
     const struct statement *s = &p->log->statements[index];
+    p->log->played_id = s->object_id;
     if (p->stmts[index] == NULL)
         QR_TRY(qri_stmt_take(p->link,
                              (struct qri_sql){.text = qr_str_n(s->text, s->n), .hash = s->hash},
@@ -340,4 +342,9 @@ enum qr_status qri_oplog_play(struct qri_oplog *log, struct qri_link *link, qri_
     if (log != NULL && log->count > 0)
         QR_TRY(play_all(&p));
     return at == NULL ? QR_OK : at(ctx, p.number, err);
+}
+
+uint32_t qri_oplog_played_id(const struct qri_oplog *log)
+{
+    return log == NULL ? 0 : log->played_id;
 }

@@ -30,3 +30,5 @@ typedef enum qr_status qri_oplog_at_fn(void *ctx, uint64_t number, struct qr_err
  * a log of NULL is empty. */
 QR_NODISCARD enum qr_status qri_oplog_play(struct qri_oplog *log, struct qri_link *link,
                                            qri_oplog_at_fn *at, void *ctx, struct qr_err *err);
+/* The table of the operation that was played last: of the one that failed. 0: not known. */
+uint32_t qri_oplog_played_id(const struct qri_oplog *log);

@@ -17,3 +17,5 @@ bool qri_tran_may_loosen(const struct qr_session *session);
 /* The batch goes straight on to its COMMIT. */
 bool qri_tran_commits_soon(const struct qr_session *session);
 void qri_savepoints_release(struct qri_tran *tran, size_t from);
+/* 3960: a key that was free at the head is not in the transaction's snapshot. */
+enum qr_status qri_fail_conflict(struct qr_session *session, struct qr_err *err);

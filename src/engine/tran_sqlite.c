@@ -119,8 +119,8 @@ static enum qr_status play(struct qr_session *session, struct qr_err *err)
 static enum qr_status play_failed(struct qr_session *session, enum qr_status status, bool kept,
                                   struct qr_err *err)
 {
-    if (status == QR_EXISTS && kept) /* a key that was free at the head is not in the snapshot */
-        status = qr_sql_fail(err, 3960, "the table", qri_info(session->db)->name.p);
+    if (status == QR_EXISTS && kept)
+        status = qri_fail_conflict(session, err);
     else if (status == QR_EXISTS)
         status = qr_fail(err, QR_CORRUPT, "a change that is locked met another's key: %s",
                          sqlite3_errmsg(session->link->db));

@@ -13,6 +13,9 @@ struct search {
     struct qr_lock_owner *start, *last; /* the queue of those found */
     struct qr_lock_owner *closer;       /* waits for start; NULL: not found yet */
     uint64_t id;
+    const uint32_t *session_ids; /* who else is looked for */
+    size_t session_count;
+    bool found; /* one of them */
 };
 
 static qri_modes wanted_conflicts(const struct qr_lock_owner *owner)
@@ -23,6 +26,8 @@ static qri_modes wanted_conflicts(const struct qr_lock_owner *owner)
 /* `from` waits for `to`. */
 static void reach(struct search *s, struct qr_lock_owner *from, struct qr_lock_owner *to)
 {
+    for (size_t i = 0; i < s->session_count; i++)
+        s->found |= s->session_ids[i] == to->session_id;
     if (to == s->start && s->closer == NULL)
         s->closer = from;
     if (to->search == s->id || to->wait.state != QRI_WAITS)
@@ -102,15 +107,31 @@ static void make_circle(struct search *s)
     } while (a != s->start);
 }
 
+static void search_from(struct search *s)
+{
+    struct qr_lock_owner *start = s->start;
+    s->last = start;
+    s->id = ++start->locks->search;
+    start->search = s->id;
+    start->search_from = start->search_next = NULL;
+    for (struct qr_lock_owner *o = start; o != NULL && s->closer == NULL && !s->found;
+         o = o->search_next) {
+        reach_holders(s, o);
+        reach_queue(s, o);
+    }
+}
+
+bool qri_reaches(struct qr_lock_owner *start, const uint32_t *session_ids, size_t count)
+{
+    struct search s = {.start = start, .session_ids = session_ids, .session_count = count};
+    search_from(&s);
+    return s.found;
+}
+
 static bool find_circle(struct qr_lock_owner *start)
 {
-    struct search s = {.start = start, .last = start, .id = ++start->locks->search};
-    start->search = s.id;
-    start->search_from = start->search_next = NULL;
-    for (struct qr_lock_owner *o = start; o != NULL && s.closer == NULL; o = o->search_next) {
-        reach_holders(&s, o);
-        reach_queue(&s, o);
-    }
+    struct search s = {.start = start};
+    search_from(&s);
     if (s.closer == NULL)
         return false;
     make_circle(&s);

@@ -178,6 +178,14 @@ enum qr_status qr_lock_wait(struct qr_lock_owner *owner, enum qr_lock_scope scop
 
 /* ---- looking ---- */
 
+bool qr_lock_waits_for(struct qr_lock_owner *owner, const uint32_t *session_ids, size_t count)
+{
+    pthread_mutex_lock(&owner->locks->mu);
+    bool does = owner->wait.state == QRI_WAITS && qri_reaches(owner, session_ids, count);
+    pthread_mutex_unlock(&owner->locks->mu);
+    return does;
+}
+
 enum qr_lock_mode qr_lock_held(const struct qr_lock_owner *owner, enum qr_lock_scope scope,
                                const struct qr_lock_resource *resource)
 {

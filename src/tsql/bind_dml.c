@@ -184,7 +184,7 @@ static enum qr_status set_variable(struct qri_compile *c, const struct qr_ast_se
         set->value = sets->values[column];
     } else {
         QR_TRY(qri_expr(c, item->value, &set->value));
-        QR_TRY(qr_expr_var(&c->b, set->var->slot, set->var->type, &old));
+        QR_TRY(qri_var_expr(c, set->var, &old));
         QR_TRY(qri_assign_op(c, item->assign, old, set->value, &set->value));
     }
     return qr_expr_convert(&c->b, set->var->type, set->value, &set->value);

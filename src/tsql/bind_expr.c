@@ -83,13 +83,16 @@ static bool mark_leaf(void *arg, const struct qr_expr *expr)
     return true;
 }
 
-/* SELECT @s = @s + x FROM t adds up: each row sees what the row before has assigned; and
- * SELECT @a = 1, @b = @a assigns from left to right. */
+/* SELECT @s = @s + x FROM t adds up: each row sees what the row before has assigned, and so does
+ * UPDATE t SET @s = c = @s + x; SELECT @a = 1, @b = @a assigns from left to right. */
 static bool is_live(const struct qri_compile *c, const struct qr_bind_var *var)
 {
     const struct qr_ast_select *ast = c->assigning;
     for (size_t i = 0; ast != NULL && i < c->assigning_live; i++)
         if (qr_str_ieq(ast->items.items[i].variable, var->name))
+            return true;
+    for (size_t i = 0; c->setting != NULL && i < c->setting->count; i++)
+        if (qr_str_ieq(c->setting->items[i].variable, var->name))
             return true;
     return false;
 }

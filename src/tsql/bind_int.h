@@ -25,6 +25,7 @@ enum {
 };
 
 struct qri_query;
+struct qri_row_lock;
 struct qri_row_locks;
 struct qri_source;
 struct qri_scope;
@@ -72,14 +73,15 @@ struct qri_source {
     struct qri_query *query;
     struct qri_column *columns;
     size_t column_count;
-    struct qri_scope *scope;     /* where it stands */
-    size_t row_count;            /* COUNTER */
-    bool is_null_extended;       /* on the inner side of an outer join */
-    uint32_t with_id, with_text; /* ROWS kept in a WITH term, see qri_rows_are_kept */
-    bool needs_rid;              /* its rowid must be seen through parentheses around a join */
-    bool needs_mark;             /* MERGE asks whether a row is there: query emits column km */
-    bool is_target;              /* TABLE: DML changes its rows, and locks them itself */
-    uint32_t hints;              /* TABLE: QRI_HINT_* */
+    struct qri_scope *scope;      /* where it stands */
+    size_t row_count;             /* COUNTER */
+    bool is_null_extended;        /* on the inner side of an outer join */
+    uint32_t with_id, with_text;  /* ROWS kept in a WITH term, see qri_rows_are_kept */
+    bool needs_rid;               /* its rowid must be seen through parentheses around a join */
+    bool needs_mark;              /* MERGE asks whether a row is there: query emits column km */
+    struct qri_row_lock *on_lock; /* TABLE: emitter: locked in the ON of an outer join; or NULL */
+    bool is_target;               /* TABLE: DML changes its rows, and locks them itself */
+    uint32_t hints;               /* TABLE: QRI_HINT_* */
     /* JOIN */
     enum qr_ast_join_kind join;
     struct qri_source *left, *right;
@@ -286,8 +288,9 @@ struct qri_compile {
     bool lateral;                  /* the source about to be bound stands right of APPLY */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */
-    bool is_top_query;     /* the query about to be bound is the statement's own */
-    uint32_t schema_id;    /* for one-part names: the batch's, or the module's */
+    const struct qr_ast_set_items *setting; /* of an UPDATE, are being bound */
+    bool is_top_query;                      /* the query about to be bound is the statement's own */
+    uint32_t schema_id;                     /* for one-part names: the batch's, or the module's */
     bool reads_user_tables, warns_null_aggregate, is_volatile, has_subquery, has_udf;
     uint32_t recursion_max;
     const struct qr_cat_object **depends;

@@ -107,29 +107,62 @@ static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
     return qri_stage_target(c, q, &ch->capacity, &ch->t, ch->dml);
 }
 
+/* Column `column`'s new value, unless it is staged already. */
+static enum qr_status stage_set(struct change *ch, const struct qri_sets *sets, size_t column,
+                                bool *staged)
+{
+    struct qr_plan_dml *dml = ch->dml;
+    size_t i = 0;
+    while (dml->sets[i].column_id != ch->t.object->columns[column].column_id)
+        i++;
+    if (staged[i])
+        return QR_OK;
+    staged[i] = true;
+    return qri_stage_add(ch->c, ch->stage, &ch->capacity, sets->values[column],
+                         &dml->sets[i].stage_index);
+}
+
+/* Variables first, as a column's new value sees what this row has given them; but where both are
+ * given one value, the column, whose value is computed from what they were. */
 static enum qr_status stage_sets(struct change *ch, const struct qri_sets *sets)
 {
     struct qri_compile *c = ch->c;
     struct qr_plan_dml *dml = ch->dml;
     const struct qr_cat_object *table = ch->t.object;
+    bool *staged = QRI_ARRAY(c, sets->count + 1, bool);
     dml->sets = QRI_ARRAY(c, sets->count + 1, struct qr_plan_set);
     dml->assigns = QRI_ARRAY(c, sets->var_count + 1, struct qr_plan_assign);
-    if (dml->sets == NULL || dml->assigns == NULL)
+    if (staged == NULL || dml->sets == NULL || dml->assigns == NULL)
         return qri_nomem(c);
-    for (size_t i = 0; i < table->column_count; i++) {
-        if (sets->values[i] == NULL)
-            continue;
-        struct qr_plan_set *set = &dml->sets[dml->set_count++];
-        set->column_id = table->columns[i].column_id;
-        QR_TRY(qri_stage_add(c, ch->stage, &ch->capacity, sets->values[i], &set->stage_index));
-    }
+    for (size_t i = 0; i < table->column_count; i++)
+        if (sets->values[i] != NULL)
+            dml->sets[dml->set_count++].column_id = table->columns[i].column_id;
     for (size_t i = 0; i < sets->var_count; i++) {
+        const struct qri_var_set *var = &sets->vars[i];
         struct qr_plan_assign *assign = &dml->assigns[dml->assign_count++];
-        assign->slot = sets->vars[i].var->slot;
-        assign->type = sets->vars[i].var->type;
-        QR_TRY(
-            qri_stage_add(c, ch->stage, &ch->capacity, sets->vars[i].value, &assign->column_index));
+        assign->slot = var->var->slot;
+        assign->type = var->var->type;
+        if (var->column != SIZE_MAX)
+            QR_TRY(stage_set(ch, sets, var->column, staged));
+        QR_TRY(qri_stage_add(c, ch->stage, &ch->capacity, var->value, &assign->column_index));
     }
+    for (size_t i = 0; i < table->column_count; i++)
+        if (sets->values[i] != NULL)
+            QR_TRY(stage_set(ch, sets, i, staged));
+    return QR_OK;
+}
+
+/* Each assigns its variable as SQLite computes it (emit_assign.c), if others read it. */
+static enum qr_status name_assigned(struct change *ch, const struct qri_sets *sets)
+{
+    struct qri_query *q = ch->stage;
+    if (sets == NULL || sets->var_count == 0)
+        return QR_OK;
+    q->assign_names = QRI_ARRAY(ch->c, q->out_count + 1, struct qr_str);
+    if (q->assign_names == NULL)
+        return qri_nomem(ch->c);
+    for (size_t i = 0; i < sets->var_count; i++)
+        q->assign_names[ch->dml->assigns[i].column_index] = sets->vars[i].var->name;
     return QR_OK;
 }
 
@@ -139,6 +172,7 @@ static enum qr_status finish(struct change *ch, const struct qri_sets *sets, boo
     struct qri_extras extras = {0};
     QR_TRY(qri_outputs(c, ch->outputs, &ch->t, true, has_inserted, &extras, ch->dml));
     QR_TRY(qri_stage_extras(c, ch->stage, &ch->capacity, &extras, ch->dml));
+    QR_TRY(name_assigned(ch, sets));
     QR_TRY(qri_stage_finish(c, ch->stage, ch->dml));
     return qri_direct(c, &ch->t, ch->stage, sets, ch->dml);
 }
@@ -167,7 +201,9 @@ enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast
         if (ast->set.items[i].column.count > 0)
             ch.wanted = &ast->set.items[i].column;
     QR_TRY(begin(&ch, ast->with, &ast->options, plan));
+    c->setting = &ast->set;
     QR_TRY(qri_set_items(c, &ast->set, &ch.t, &sets));
+    c->setting = NULL;
     QR_TRY(stage_sets(&ch, &sets));
     return finish(&ch, &sets, true);
 }

@@ -36,6 +36,8 @@ bool qri_assigns_live(const struct qri_query *q)
 enum qr_status qri_emit_assigned(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q,
                                  size_t item, const struct qr_expr *expr)
 {
+    if (q->assign_names[item].n == 0)
+        return qri_emit_expr(em, out, expr);
     const struct qr_bind_var *var = qri_bind_var(em->c->env, q->assign_names[item]);
     QR_TRY(qri_emit_enter(em, QRI_LEVEL_CALL));
     qr_buf_printf(out, "qset(%u, ", (unsigned)var->slot);

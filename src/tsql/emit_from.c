@@ -192,8 +192,11 @@ static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, struct 
         qr_buf_addz(out, s->join == QR_JOIN_OUTER_APPLY ? " ON 1" : "");
         return QR_OK;
     }
+    const struct qri_row_lock *lock = s->join == QR_JOIN_LEFT    ? right->on_lock
+                                      : s->join == QR_JOIN_RIGHT ? s->left->on_lock
+                                                                 : NULL;
     qr_buf_addz(out, " ON ");
-    return qri_emit_expr(em, out, on);
+    return lock != NULL ? qri_emit_on_locked(em, out, lock, on) : qri_emit_expr(em, out, on);
 }
 
 enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)

@@ -118,6 +118,10 @@ QR_NODISCARD enum qr_status qri_emit_lock_keys(struct qri_emit *em, struct qr_bu
 /* "qlock(?1, key) AND ...": the keys by the names above, or as they are. */
 QR_NODISCARD enum qr_status qri_emit_locks(struct qri_emit *em, struct qr_buf *out,
                                            const struct qri_query *q, bool by_name);
+/* The condition of an outer join that leaves out the rows of its inner side that are read past. */
+QR_NODISCARD enum qr_status qri_emit_on_locked(struct qri_emit *em, struct qr_buf *out,
+                                               const struct qri_row_lock *item,
+                                               const struct qr_expr *on);
 QR_NODISCARD enum qr_status qri_emit_where_locked(struct qri_emit *em, struct qr_buf *out,
                                                   struct qri_query *q);
 

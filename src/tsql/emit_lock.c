@@ -130,10 +130,9 @@ static bool has_rows_to_lock(const struct qri_source *s)
             s->object->storage == QR_STORE_HEAP);
 }
 
-static enum qr_status row_lock(struct qri_compile *c, struct qri_query *q, struct qri_source *s,
-                               const struct need *need)
+static enum qr_status row_lock(struct qri_compile *c, struct qri_source *s, const struct need *need,
+                               struct qri_row_lock *item)
 {
-    struct qri_row_lock *item = &q->locks->items[q->locks->count];
     struct qr_plan_lock *lock = QRI_NEW(c, struct qr_plan_lock);
     if (lock == NULL)
         return qri_nomem(c);
@@ -155,26 +154,45 @@ static enum qr_status row_lock(struct qri_compile *c, struct qri_query *q, struc
     lock->key_types = types;
     lock->key_count = item->key_count;
     item->lock = lock;
-    q->locks->count++;
     c->locks_rows = true;
     return QR_OK;
 }
 
-static enum qr_status lock_source(struct qri_compile *c, struct qri_query *q, struct qri_source *s)
+/* `on`: rows that are read past are left out of an outer join, which goes on without them. */
+static enum qr_status lock_table(struct qri_compile *c, struct qri_query *q, struct qri_source *s,
+                                 bool on)
 {
-    if (s->kind == QRI_SOURCE_JOIN) {
-        QR_TRY(lock_source(c, q, s->left));
-        return lock_source(c, q, s->right);
-    }
-    if (s->kind == QRI_SOURCE_EXPAND)
-        return s->left == NULL ? QR_OK : lock_source(c, q, s->left);
     if (!has_rows_to_lock(s))
         return QR_OK;
     struct need need = need_of(c, s);
     if (!c->env->takes_locks)
         return QR_OK;
     QR_TRY(prelock(c, q, s, &need));
-    return need.row == QR_PLAN_LOCK_NONE ? QR_OK : row_lock(c, q, s, &need);
+    if (need.row == QR_PLAN_LOCK_NONE)
+        return QR_OK;
+    if (!on)
+        return row_lock(c, s, &need, &q->locks->items[q->locks->count++]);
+    s->on_lock = QRI_NEW(c, struct qri_row_lock);
+    return s->on_lock == NULL ? qri_nomem(c) : row_lock(c, s, &need, s->on_lock);
+}
+
+static enum qr_status lock_source(struct qri_compile *c, struct qri_query *q, struct qri_source *s)
+{
+    if (s->kind == QRI_SOURCE_JOIN) {
+        struct qri_source *sides[] = {s->left, s->right};
+        for (size_t i = 0; i < 2; i++) {
+            bool may_be_null = s->join == (i == 0 ? QR_JOIN_RIGHT : QR_JOIN_LEFT) &&
+                               sides[i]->kind == QRI_SOURCE_TABLE && s->on != NULL;
+            if (may_be_null && (sides[i]->hints & QRI_HINT_READPAST) != 0)
+                QR_TRY(lock_table(c, q, sides[i], true));
+            else
+                QR_TRY(lock_source(c, q, sides[i]));
+        }
+        return QR_OK;
+    }
+    if (s->kind == QRI_SOURCE_EXPAND)
+        return s->left == NULL ? QR_OK : lock_source(c, q, s->left);
+    return lock_table(c, q, s, false);
 }
 
 static size_t count_sources(const struct qri_source *s)
@@ -228,25 +246,49 @@ enum qr_status qri_emit_lock_keys(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
+/* "qlock(?1, key)"; n: NULL, or how many names of keys were used. */
+static enum qr_status emit_lock(struct qri_emit *em, struct qr_buf *out,
+                                const struct qri_row_lock *item, size_t *n)
+{
+    struct qr_plan_param param = {.kind = QR_PARAM_LOCK, .lock = item->lock};
+    qr_buf_addz(out, "qlock(");
+    QR_TRY(qri_emit_param(em, out, &param));
+    for (size_t k = 0; k < item->key_count; k++) {
+        qr_buf_addz(out, ", ");
+        em->depth = 0;
+        if (n != NULL)
+            qr_buf_printf(out, "l%zu", ++*n);
+        else
+            QR_TRY(qri_emit_expr(em, out, item->keys[k]));
+    }
+    qr_buf_addz(out, ")");
+    return QR_OK;
+}
+
 enum qr_status qri_emit_locks(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q,
                               bool by_name)
 {
     size_t n = 0;
     for (size_t i = 0; i < q->locks->count; i++) {
-        const struct qri_row_lock *item = &q->locks->items[i];
-        struct qr_plan_param param = {.kind = QR_PARAM_LOCK, .lock = item->lock};
-        qr_buf_addz(out, i == 0 ? "qlock(" : " AND qlock(");
-        QR_TRY(qri_emit_param(em, out, &param));
-        for (size_t k = 0; k < item->key_count; k++) {
-            qr_buf_addz(out, ", ");
-            em->depth = 0;
-            if (by_name)
-                qr_buf_printf(out, "l%zu", ++n);
-            else
-                QR_TRY(qri_emit_expr(em, out, item->keys[k]));
-        }
-        qr_buf_addz(out, ")");
+        qr_buf_addz(out, i == 0 ? "" : " AND ");
+        QR_TRY(emit_lock(em, out, &q->locks->items[i], by_name ? &n : NULL));
     }
+    return QR_OK;
+}
+
+enum qr_status qri_emit_on_locked(struct qri_emit *em, struct qr_buf *out,
+                                  const struct qri_row_lock *item, const struct qr_expr *on)
+{
+    QR_TRY(qri_emit_enter(em, QRI_LEVEL_NODE + QRI_LEVEL_QUERY));
+    qr_buf_addz(out, "(");
+    QR_TRY(qri_emit_expr(em, out, on));
+    qr_buf_addz(out, ") AND CASE WHEN (");
+    em->depth = 0;
+    QR_TRY(qri_emit_expr(em, out, on));
+    qr_buf_addz(out, ") THEN (SELECT ");
+    QR_TRY(emit_lock(em, out, item, NULL));
+    qr_buf_addz(out, ") END");
+    qri_emit_leave(em, QRI_LEVEL_NODE + QRI_LEVEL_QUERY);
     return QR_OK;
 }
 

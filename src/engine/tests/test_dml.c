@@ -359,6 +359,20 @@ static const struct batch batches[] = {
      "insert f4 values (1,1),(2,2),(1,3),(3,3)\nselect * from f4",
      "DONE\nDONE\nINFO 3604: Duplicate key was ignored.\nDONE 3\nCOLS id int, x int\nROW 1|1\n"
      "ROW 2|2\nROW 3|3\nDONE 3\n"},
+    /* variables row by row */
+    {"create table rt(id int primary key, v int, r int null)\ninsert rt(id, v) values (1,10),(2,20),"
+     "(3,30)",
+     "DONE\nDONE 3\n"},
+    {"declare @n int = 0, @m int, @s varchar(20) = ''\n"
+     "update rt set @n = r = @n + v, @m = @n, @s += cast(id as varchar)\n"
+     "select @n, @m, @s\nselect r from rt",
+     "DONE 3\nCOLS int, int, varchar(20)\nROW 60|60|123\nDONE 1\n"
+     "COLS r int\nROW 10\nROW 30\nROW 60\nDONE 3\n"},
+    {"declare @n int = 100\nupdate rt set r = @n, @n = @n + 1 where id > 1\n"
+     "update rt set @n += 1\nselect @n\nselect r from rt",
+     "DONE 2\nDONE 3\nCOLS int\nROW 105\nDONE 1\nCOLS r int\nROW 10\nROW 101\nROW 102\nDONE 3\n"},
+    {"declare @n int = 0\nupdate top (2) rt set @n = @n + v where v > @n\nselect @n",
+     "DONE 2\nCOLS int\nROW 30\nDONE 1\n"},
     /* clang-format on */
 };
 

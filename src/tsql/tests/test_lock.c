@@ -47,6 +47,9 @@ static const struct lock_row {
     {QR_READ_COMMITTED, true, "with q as (select top (1) a, c from t with (updlock, readpast) where a > 1 order by a) update q set c = 5 output inserted.a", "3", "IX t x t(3) "},
     {QR_READ_COMMITTED, true, "update top (1) t with (readpast) set c = 6 output inserted.a where a in (2, 4)", "4", "IX t x t(4) "},
     {QR_READ_COMMITTED, true, "update t set c = 6 where a = 4", "", ""},
+    {QR_READ_COMMITTED, true, "select l.line, t.a from l left join t with (readpast) on t.a = l.oid order by 1", "1|1\n1|NULL\n2|1", "IS- t s- t(1) s- t(1) "},
+    {QR_READ_COMMITTED, true, "select l.line, t.a from t with (readpast) right join l on t.a = l.oid order by 1", "1|1\n1|NULL\n2|1", "IS- t s- t(1) s- t(1) "},
+    {QR_READ_COMMITTED, true, "select count(*), count(t.a) from l left join t with (updlock, readpast) on t.a = l.oid where l.line = 1", "2|1", "IX t u t(1) "},
     /* tables */
     {QR_READ_COMMITTED, true, "select a from t with (tablock) where a = 1", "1", "S- t "},
     {QR_READ_COMMITTED, true, "select a from t with (tablockx) where a = 1", "1", "X t "},

@@ -104,6 +104,10 @@ QR_NODISCARD enum qr_status qr_lock_wait(struct qr_lock_owner *owner, enum qr_lo
                                          int32_t timeout_ms, qr_lock_poll_fn *poll, void *poll_ctx,
                                          struct qr_err *err);
 
+/* Does the owner, which waits (its own poll asks), wait for one of these sessions, over others that
+ * wait if need be? */
+bool qr_lock_waits_for(struct qr_lock_owner *owner, const uint32_t *session_ids, size_t count);
+
 /* What the owner holds on it in this scope (any scope: the join of both by _held_any). */
 enum qr_lock_mode qr_lock_held(const struct qr_lock_owner *owner, enum qr_lock_scope scope,
                                const struct qr_lock_resource *resource);
