@@ -228,6 +228,18 @@ QR_NODISCARD enum qr_status qri_serve_compute(struct qri_role *role, struct qr_e
 int qri_supervise(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
                   struct qr_arena *arena);
 
+/* ---- reports.c: events that sys.event_log and sys.database_connection_stats are made of ---- */
+
+struct qri_reports;
+struct qri_reports *qri_reports_new(struct qr_env *env,
+                                    const struct qr_log *log); /* NULL: no memory */
+void qri_reports_free(struct qri_reports *reports);
+/* Any thread. Types and subtypes are those of sys.event_log. */
+void qri_reports_count(struct qri_reports *reports, uint32_t server, const char *type, int subtype,
+                       struct qr_str database);
+/* Tells control what was counted; blocks. */
+void qri_reports_send(struct qri_reports *reports, struct qr_rpc_peer *control);
+
 /* ---- gateway_state.c: what a gateway holds in memory of control's metadata ---- */
 
 struct qri_gateway_state;
@@ -257,6 +269,7 @@ struct qri_node_options {
     enum qr_duty duty; /* of a node with one database; another one's is PRIMARY */
     const char *server_name, *admin_login; /* of the logical server */
     struct qr_rpc_peer *control, *operate;
+    struct qri_reports *reports;             /* NULL: nothing is reported */
     struct qr_rpc_peer *log_service, *pages; /* for Hyperscale databases */
     const struct qr_server_key *server_key;
     struct qr_governor *governor; /* NULL: nothing is counted */

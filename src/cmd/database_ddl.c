@@ -7,6 +7,7 @@
 #include "codec/value.h"
 #include "ctl/pool.h"
 #include "ctl/resources.h"
+#include "ctl/telemetry.h"
 #include "tsql/ast.h"
 #include "base/banned.h"
 
@@ -467,6 +468,52 @@ static enum qr_status each_operation(void *ctx, uint32_t server_id,
     return status == QR_CANCELLED ? QR_CLOSED : status;
 }
 
+/* ---- telemetry ---- */
+
+struct show_telemetry {
+    enum qr_status (*each)(void *each_ctx, const struct qr_telemetry_seen *seen);
+    void *each_ctx;
+};
+
+static enum qr_status show_telemetry(void *ctx, const struct qr_telemetry_row *row)
+{
+    const struct show_telemetry *show = ctx;
+    struct qr_telemetry_seen seen = {.at_ticks = ticks_of(row->at_wall_ns),
+                                     .count = row->count,
+                                     .key = row->key,
+                                     .body = row->body};
+    return show->each(show->each_ctx, &seen);
+}
+
+static enum qr_status each_telemetry(void *ctx, uint8_t kind, uint32_t server_id,
+                                     int64_t after_wall_ns,
+                                     enum qr_status (*each)(void *each_ctx,
+                                                            const struct qr_telemetry_seen *seen),
+                                     void *each_ctx)
+{
+    _Static_assert((int)QR_SEEN_EVENTS == QR_TELEMETRY_EVENT &&
+                       (int)QR_SEEN_DATABASES == QR_TELEMETRY_DATABASE &&
+                       (int)QR_SEEN_POOLS == QR_TELEMETRY_POOL,
+                   "two headers, one numbering");
+    struct show_telemetry show = {each, each_ctx};
+    struct qri_node *node = ctx;
+    const struct qri_node_options *options = qri_node_options_of(node);
+    if (options->reports != NULL) /* what was counted here is seen at once */
+        qri_reports_send(options->reports, options->control);
+    enum qr_status status =
+        qr_telemetry_each(options->control, kind, qr_server_of(server_id), after_wall_ns, 0,
+                          show_telemetry, &show, NULL);
+    return status == QR_CANCELLED ? QR_CLOSED : status;
+}
+
+static void count_deadlock(void *ctx, uint32_t own_id, struct qr_str database)
+{
+    struct qri_node *node = ctx;
+    struct qri_reports *reports = qri_node_options_of(node)->reports;
+    if (reports != NULL)
+        qri_reports_count(reports, qr_server_of(own_id), "deadlock", 0, database);
+}
+
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
 {
     return (struct qr_instance_host){
@@ -476,6 +523,8 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .drop_database = drop_database,
         .each_database = each_database,
         .each_operation = each_operation,
+        .each_telemetry = each_telemetry,
+        .deadlock = count_deadlock,
         .each_backup = qri_node_each_backup,
         .set_firewall_rule = qri_firewall_set_rule,
         .delete_firewall_rule = qri_firewall_delete_rule,

@@ -28,6 +28,7 @@ static const size_t SESSION_BYTES_MAX = (size_t)512 << 20;
 
 struct compute_role {
     struct qri_role *role;
+    struct qri_reports *reports;
     struct qr_rpc_loop *storage_loop;
     struct qr_rpc_client *log, *pages;
     struct qr_keyring *keyring;
@@ -74,6 +75,9 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
     if (c->one_database)
         QR_TRY(qr_control_duty(qr_rpc_client_peer(role->control), qr_str(role->name), 0, &duty,
                                &memory_mib, err));
+    c->reports = qri_reports_new(role->env, &role->log);
+    if (c->reports == NULL)
+        return qr_fail(err, QR_NOMEM, "start the compute node");
     uint64_t cache_mib = size_cache((uint64_t)settings->cache_mib, memory_mib);
     uint64_t rbpex_bytes = (cache_mib << 20) * (uint64_t)settings->rbpex_percent / 100;
     if (c->one_database)
@@ -96,6 +100,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .server_name = settings->server_name,
         .admin_login = settings->admin_login,
         .control = qr_rpc_client_peer(role->control),
+        .reports = c->reports,
         .operate = qr_rpc_client_peer(role->operate),
         .log_service = qr_rpc_client_peer(c->log),
         .pages = qr_rpc_client_peer(c->pages),
@@ -192,6 +197,7 @@ static enum qr_status listen_for_all(struct compute_role *c, struct qr_err *err)
 static bool tick(void *ctx)
 {
     struct compute_role *c = ctx;
+    qri_reports_send(c->reports, qr_rpc_client_peer(c->role->control));
     /* nobody starts it again on this machine, so it does not end when nobody uses it */
     bool open = c->role->control_address != NULL || qri_node_has_open(c->node);
     qri_give_back_memory();
@@ -244,6 +250,7 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     qri_node_close(c.node);
     qr_governor_stop(c.governor);
     qr_governor_free(c.governor);
+    qri_reports_free(c.reports);
     qr_keyring_free(c.keyring);
     qr_blob_close(c.blob);
     qr_keyring_free(c.geo_keyring);

@@ -34,6 +34,7 @@ struct gateway_role {
     struct qr_login_directory logins;
     struct qr_buf key_pem, cert_pem;
     struct qr_gateway *gateway;
+    struct qri_reports *reports;
     struct qr_rpc_loop *tunnel_loop; /* with --advertise: to nodes on other machines */
     struct qr_tunnel_near *tunnel;
 };
@@ -102,6 +103,46 @@ static void route(void *ctx, struct qr_route_job *job)
     qr_rpc_start(qr_rpc_client_peer(role->control), &asked->call);
 }
 
+/* ---- events ---- */
+
+/* Subtypes of connection_failed, as sys.event_log numbers them. */
+static const struct failure {
+    int number;
+    const char *reason; /* NULL: any */
+    int subtype;
+} failures[] = {
+    {40615, NULL, 7},                          /* blocked_by_firewall */
+    {18452, NULL, 1},                          /* windows_auth_not_supported */
+    {18456, "password_change_unsupported", 3}, /* change_password_not_supported */
+    {18470, NULL, 5},                          /* login_disabled */
+    {18456, "disabled", 5},
+    {18456, "unknown_login", 0}, /* invalid_login_name */
+    {40532, NULL, 0},
+    {18456, NULL, 4}, /* login_failed_for_user */
+    {40613, NULL, 9}, /* reconfiguration */
+    {0, NULL, 6},     /* failed_to_open_db */
+};
+
+/* Names that nobody has given to a database are no rows of anybody's. */
+static void login_ended(void *ctx, uint32_t server_id, struct qr_str database, int number,
+                        const char *reason)
+{
+    struct gateway_role *g = ctx;
+    const struct failure *f = failures;
+    uint32_t server = qr_server_of(server_id);
+    bool is_known =
+        database.n == 0 || qri_gateway_state_database(g->state, server_id, database) != 0;
+    struct qr_str name = is_known ? database : qr_str("master");
+    if (number == 0) {
+        qri_reports_count(g->reports, server, "connection_successful", 0, name);
+        return;
+    }
+    while (f->number != 0 &&
+           (f->number != number || (f->reason != NULL && strcmp(f->reason, reason) != 0)))
+        f++;
+    qri_reports_count(g->reports, server, "connection_failed", f->subtype, name);
+}
+
 /* ---- the process ---- */
 
 static enum qr_status open_tunnel(struct gateway_role *g, struct qr_err *err)
@@ -119,6 +160,9 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
 {
     struct qri_role *role = g->role;
     const struct qri_settings *settings = role->settings;
+    g->reports = qri_reports_new(role->env, &role->log);
+    if (g->reports == NULL)
+        return qr_fail(err, QR_NOMEM, "start the gateway");
     QR_TRY(qri_gateway_state_open(role, &g->state, err));
     QR_TRY(qri_datadir_tls(&role->dir, role->arena, &g->key_pem, &g->cert_pem, err));
     if (role->identity != NULL)
@@ -140,6 +184,8 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
         .server_id = qri_gateway_state_server,
         .database_id = qri_gateway_state_database,
         .lookup_ctx = g->state,
+        .login_ended = login_ended,
+        .login_ended_ctx = g,
         .allow_plaintext_login = settings->allow_plaintext_login,
         .workers = (uint32_t)settings->workers,
         .connections_max = (uint32_t)settings->connections_max,
@@ -149,7 +195,8 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
 
 static bool tick(void *ctx)
 {
-    (void)ctx;
+    struct gateway_role *g = ctx;
+    qri_reports_send(g->reports, qr_rpc_client_peer(g->role->control));
     qri_give_back_memory();
     return true;
 }
@@ -163,19 +210,22 @@ enum qr_status qri_serve_gateway(struct qri_role *role, struct qr_err *err)
     if (status == QR_OK)
         status = qri_role_ready(role, QR_ROLE_GATEWAY, err);
     if (status == QR_OK) {
-        qri_role_wait(role, TICK_MS, tick, NULL);
+        qri_role_wait(role, TICK_MS, tick, &g);
         qri_role_end_within(role, STOP_MS, 0);
     }
     if (g.gateway != NULL && !qr_gateway_stop(g.gateway, GRACE_MS)) {
         qr_log_event(&role->log, QR_WARN, "sessions_left_at_stop", NULL);
         _Exit(0);
     }
+    if (g.reports != NULL)
+        qri_reports_send(g.reports, qr_rpc_client_peer(role->control));
     qr_rpc_client_stop(
         role->control); /* every route must be answered before the gateway is freed */
     qr_gateway_free(g.gateway);
     qr_tunnel_near_free(g.tunnel);
     qr_rpc_loop_free(g.tunnel_loop);
     qri_gateway_state_close(g.state);
+    qri_reports_free(g.reports);
     qr_buf_done(&g.key_pem);
     qr_buf_done(&g.cert_pem);
     return status;

@@ -18,6 +18,7 @@
 #include "ctl/place.h"
 #include "ctl/control.h"
 #include "ctl/slo.h"
+#include "ctl/telemetry.h"
 #include "super/super.h"
 #include "vfs/conn.h"
 #include "base/banned.h"
@@ -43,6 +44,7 @@ struct supervisor {
     const char *run_dir;
     struct qr_server_key *server_key;
     struct qr_meta *meta;
+    struct qr_telemetry *telemetry;
     struct qr_registry *registry;
     int tds_fd, https_fd;
     uint16_t tds_port, https_port;
@@ -215,6 +217,10 @@ static enum qr_status open_metadata(struct supervisor *s, struct qr_err *err)
     if (path == NULL)
         return qr_fail(err, QR_NOMEM, "open metadata");
     QR_TRY(qr_meta_open(path, &s->meta, err));
+    path = qri_datadir_path(&s->dir, s->arena, "meta", "telemetry.db");
+    if (path == NULL)
+        return qr_fail(err, QR_NOMEM, "open metadata");
+    QR_TRY(qr_telemetry_open(path, &s->telemetry, err));
     QR_TRY(qr_registry_open(s->meta, s->env, &s->registry, err));
     return qri_admin_prepare(&s->dir, s->arena, s->settings, s->registry, &s->log, err);
 }
@@ -275,6 +281,7 @@ static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
         .env = s->env,
         .log = {s->sink, "control"},
         .registry = s->registry,
+        .telemetry = s->telemetry,
         .run_dir = s->run_dir,
         .host = {.ctx = s, .want = want, .end = end_node, .pid = pid_of},
     };
@@ -380,6 +387,7 @@ static void stop(struct supervisor *s)
     qr_super_free(s->super);
     qr_control_free(s->control);
     qr_registry_close(s->registry);
+    qr_telemetry_close(s->telemetry);
     qr_meta_close(s->meta);
     qr_server_key_close(s->server_key);
     if (s->tds_fd >= 0)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include "base/endian.h"
 #include "ctl/resources.h"
+#include "ctl/telemetry.h"
 #include "fields_int.h"
 #include "base/banned.h"
 
@@ -52,6 +53,9 @@ static const struct {
     {QR_CONTROL_DUTY,        {ASK(TEXT, name, WORDS_MAX)}},
     {QR_CONTROL_LOGIN,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_SERVER,      {ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_REPORT,      {ASK(BYTES, text, QR_TELEMETRY_REPORT_BYTES_MAX)}},
+    {QR_CONTROL_TELEMETRY,   {ASK(BYTE, doc_kind, QR_TELEMETRY_KINDS), ASK(WORD, server, 0), ASK(LONG, version, 0),
+                              ASK(TEXT, name, QR_TELEMETRY_KEY_BYTES_MAX)}},
     {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
     {QR_CONTROL_CREATE,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),

@@ -111,6 +111,10 @@ struct qr_control {
     _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
 };
 
+/* ---- telemetry_call.c ---- */
+void qri_telemetry_serve(struct qr_control *control, const struct qr_control_ask *ask, bool is_report,
+                         struct qr_rpc_request *own_request);
+
 /* ---- control.c ---- */
 struct qri_member *qri_control_member(struct qr_control *control, const char *name); /* mu held */
 /* mu held */

@@ -29,6 +29,7 @@ void qri_fields_put(struct qr_buf *buf, const struct qri_field *fields, const vo
             qr_buf_add64le(buf, *(const uint64_t *)(const void *)at);
             break;
         case QRI_TEXT:
+        case QRI_BYTES:
             qri_text_put(buf, *(const struct qr_str *)(const void *)at, f->max);
             break;
         case QRI_CHARS:
@@ -40,18 +41,25 @@ void qri_fields_put(struct qr_buf *buf, const struct qri_field *fields, const vo
     }
 }
 
-bool qri_text_take(const uint8_t *bytes, size_t count, size_t *at, size_t max,
-                   struct qr_str *ret_text)
+static bool bytes_take(const uint8_t *bytes, size_t count, size_t *at, size_t max,
+                       struct qr_str *ret_text)
 {
     if (count - *at < 2)
         return false;
     size_t n = qr_get16le(bytes + *at);
     *at += 2;
-    if (n > max || n > count - *at || memchr(bytes + *at, '\0', n) != NULL)
+    if (n > max || n > count - *at)
         return false;
     *ret_text = qr_str_n((const char *)bytes + *at, n);
     *at += n;
     return true;
+}
+
+bool qri_text_take(const uint8_t *bytes, size_t count, size_t *at, size_t max,
+                   struct qr_str *ret_text)
+{
+    return bytes_take(bytes, count, at, max, ret_text) &&
+           memchr(ret_text->p, '\0', ret_text->n) == NULL;
 }
 
 static bool take_field(const uint8_t *bytes, size_t count, size_t *at, const struct qri_field *f,
@@ -70,6 +78,8 @@ static bool take_field(const uint8_t *bytes, size_t count, size_t *at, const str
         }
         return true;
     }
+    if (f->kind == QRI_BYTES)
+        return bytes_take(bytes, count, at, f->max, (struct qr_str *)(void *)to);
     const uint8_t *p = bytes + *at;
     if (count - *at < widths[f->kind])
         return false;

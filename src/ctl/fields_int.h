@@ -17,6 +17,7 @@ enum qri_field_kind {
     QRI_LONG,  /* uint64_t or int64_t */
     QRI_TEXT,  /* struct qr_str of at most `max` bytes */
     QRI_CHARS, /* char[max + 1] */
+    QRI_BYTES, /* as TEXT, of any bytes */
 };
 struct qri_field {
     enum qri_field_kind kind;

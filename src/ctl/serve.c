@@ -368,6 +368,18 @@ static void serve_server(struct qr_control *control, const struct qr_control_ask
     qri_control_answer(own_request, &buf, status, &err);
 }
 
+static void serve_report(struct qr_control *control, const struct qr_control_ask *ask,
+                         struct qr_rpc_request *own_request)
+{
+    qri_telemetry_serve(control, ask, true, own_request);
+}
+
+static void serve_telemetry(struct qr_control *control, const struct qr_control_ask *ask,
+                            struct qr_rpc_request *own_request)
+{
+    qri_telemetry_serve(control, ask, false, own_request);
+}
+
 static void (*const short_calls[])(struct qr_control *control, const struct qr_control_ask *ask,
                                    struct qr_rpc_request *own_request) = {
     [QR_CONTROL_REGISTER - QR_CONTROL_REGISTER] = serve_register,
@@ -379,6 +391,8 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_DUTY - QR_CONTROL_REGISTER] = serve_duty,
     [QR_CONTROL_LOGIN - QR_CONTROL_REGISTER] = serve_login,
     [QR_CONTROL_SERVER - QR_CONTROL_REGISTER] = serve_server,
+    [QR_CONTROL_REPORT - QR_CONTROL_REGISTER] = serve_report,
+    [QR_CONTROL_TELEMETRY - QR_CONTROL_REGISTER] = serve_telemetry,
 };
 
 /* What is no operation that may take its time (ops.c). */

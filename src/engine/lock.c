@@ -23,6 +23,9 @@ void qri_log_deadlock(void *ctx, uint32_t victim_session_id, const char *text)
     if (db->instance->options.log != NULL)
         QR_LOG(db->instance->options.log, QR_INFO, "deadlock", QR_F("db", qri_info(db)->name),
                QR_F("victim", victim_session_id), QR_F("report", text));
+    const struct qr_instance_host *host = &db->instance->options.host;
+    if (host->deadlock != NULL)
+        host->deadlock(host->ctx, db->info.own_id, qri_info(db)->name);
 }
 
 /* ---- the writer lock, which the lock manager knows nothing of ---- */

@@ -31,6 +31,7 @@ extern const struct qri_sysview qri_sysviews_replica[]; /* sysview_replica.c */
 extern const struct qri_sysview qri_sysviews_control[]; /* sysview_control.c */
 extern const struct qri_sysview qri_sysviews_text[];    /* sysview_text.c */
 extern const struct qri_sysview qri_sysviews_stats[];   /* sysview_stats.c */
+extern const struct qri_sysview qri_sysviews_events[];  /* sysview_events.c */
 extern const struct qri_sysview qri_sysviews_absent[];  /* sysview_absent.c */
 extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INFORMATION_SCHEMA */
 

@@ -334,6 +334,8 @@ enum qri_step qri_login_message(struct qri_conn *conn);
 /* By the owner, PHASE_CHECKING, once released: the password was checked. */
 enum qri_step qri_login_continue(struct qri_conn *conn);
 void qri_login_free(struct qri_login *login);
+/* Tells options.login_ended; number 0: it was let in. */
+void qri_login_tell_end(struct qri_conn *conn, int number, const char *reason);
 /* Puts the error (behind 4060 also 18456) and DONE into `out`; the connection closes behind them.
  * `reason` goes into the log. */
 void qri_login_refuse(struct qri_conn *conn, const char *reason, const struct qr_err *err);

@@ -392,6 +392,7 @@ enum qri_step qri_handoff_end(struct qri_conn *conn)
            QR_F("db", login->info.database), QR_F("relayed", relayed));
     qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
     qr_metric_add(&gateway->metrics, QR_GATEWAY_HANDED_OFF, 1);
+    qri_login_tell_end(conn, 0, "");
     conn->version = login->login7.version;
     qri_login_free(login);
     conn->login = NULL;

@@ -17,6 +17,15 @@ static const uint8_t server_version[4] = {12, 0, 0x07, 0xD0};
 
 /* ---- refusals ---- */
 
+void qri_login_tell_end(struct qri_conn *conn, int number, const char *reason)
+{
+    const struct qr_gateway_options *options = &conn->gateway->options;
+    const struct qr_login *info = &conn->login->info;
+    if (options->login_ended != NULL)
+        options->login_ended(options->login_ended_ctx, info->server_id, info->database, number,
+                             reason);
+}
+
 static void log_refusal(struct qri_conn *conn, const char *reason, int number)
 {
     const struct qri_login *login = conn->login;
@@ -25,6 +34,8 @@ static void log_refusal(struct qri_conn *conn, const char *reason, int number)
     QR_LOG(&conn->gateway->options.log, QR_INFO, "login_refused",
            QR_F("address", &conn->address.text[0]), QR_F("login", user), QR_F("reason", reason),
            QR_F("error", number));
+    if (login != NULL && number != 0)
+        qri_login_tell_end(conn, number, reason);
 }
 
 static enum qri_step close_because(struct qri_conn *conn, const char *reason)
@@ -306,6 +317,7 @@ void qri_login_opened(struct qri_conn *conn, const struct qr_tail *tail)
            QR_F("login", login->info.user), QR_F("db", login->info.database),
            QR_F("app", login->info.application), QR_F("encrypted", login->info.is_encrypted));
     qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
+    qri_login_tell_end(conn, 0, "");
     conn->version = login->login7.version;
     qri_login_free(login);
     conn->login = NULL;

@@ -32,7 +32,10 @@ enum qr_control_method {
                              that its objective promises (0: none) */
     QR_CONTROL_LOGIN,     /* server, name; answer: an item */
     QR_CONTROL_SERVER,    /* name of a server; answer: an item with its database_id */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_SERVER,
+    QR_CONTROL_REPORT,    /* text: rows of telemetry (ctl/telemetry.h) */
+    QR_CONTROL_TELEMETRY, /* doc_kind: of telemetry, server, version: behind that time, name: and
+                             that key; answer: rows, not always all */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_TELEMETRY,
     /* of other machines only */
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */

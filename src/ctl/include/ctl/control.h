@@ -19,6 +19,7 @@
 #include "rpc/rpc.h"
 
 struct qr_control;
+struct qr_telemetry;
 
 enum { QR_NODE_NAME_BYTES = 32, QR_RULES_MAX = 128 /* of each owner, as in Azure (40611) */ };
 #define QR_NODE_SHARED "shared"
@@ -54,6 +55,7 @@ struct qr_control_options {
     struct qr_env *env;
     struct qr_log log;
     struct qr_registry *registry;
+    struct qr_telemetry *telemetry;             /* NULL: none is kept; borrowed */
     const char *run_dir;                        /* mode 0700; copied */
     const struct qr_control_machines *machines; /* NULL: this is the only one; borrowed */
     struct qr_control_host host;

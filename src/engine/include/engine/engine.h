@@ -36,6 +36,7 @@ struct qr_gov_task;
 struct qr_replica_info;
 struct qr_operation_seen;
 struct qr_backup_info;
+struct qr_telemetry_seen;
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -71,6 +72,15 @@ struct qr_instance_host {
                                      enum qr_status (*each)(void *each_ctx,
                                                             const struct qr_operation_seen *seen),
                                      void *each_ctx);
+    /* What control keeps of that kind (ctl/telemetry.h) about the server, in order of time, behind
+     * that time. May be NULL. */
+    enum qr_status (*each_telemetry)(void *ctx, uint8_t kind, uint32_t server_id,
+                                     int64_t after_wall_ns,
+                                     enum qr_status (*each)(void *each_ctx,
+                                                            const struct qr_telemetry_seen *seen),
+                                     void *each_ctx);
+    /* A session of that database was made the victim of a deadlock. May be NULL; short. */
+    void (*deadlock)(void *ctx, uint32_t own_id, struct qr_str database);
     /* Backups of the database, of all in master. May be NULL. */
     enum qr_status (*each_backup)(void *ctx, uint32_t own_id,
                                   enum qr_status (*each)(void *each_ctx,
@@ -85,6 +95,14 @@ struct qr_backup_info {
     int64_t start_ticks, finish_ticks; /* datetime2 ticks, UTC */
     char type;                         /* D full, I differential, L log */
     bool in_retention;
+};
+
+/* The kinds of ctl/telemetry.h, under names of their own: who implements the slot knows both. */
+enum { QR_SEEN_EVENTS = 1, QR_SEEN_DATABASES, QR_SEEN_POOLS };
+struct qr_telemetry_seen {
+    int64_t at_ticks; /* datetime2 ticks, UTC */
+    uint64_t count;   /* of events */
+    struct qr_str key, body;
 };
 
 /* An operation as sys.dm_operation_status has it. */

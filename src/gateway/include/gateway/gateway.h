@@ -50,6 +50,11 @@ struct qr_gateway_options {
      * there is none of that name. NULL: only the server's rules count. */
     uint32_t (*database_id)(void *ctx, uint32_t server_id, struct qr_str name);
     void *lookup_ctx; /* of these two */
+    /* May be NULL. Every login that came to a name and password; number 0: it was let in. `reason`
+     * is that of the log. Any thread, short. */
+    void (*login_ended)(void *ctx, uint32_t server_id, struct qr_str database, int number,
+                        const char *reason);
+    void *login_ended_ctx;
     bool allow_plaintext_login;
     uint32_t workers;             /* that run at once [one per processor, at least 2] */
     uint32_t connections_max;     /* [4096] */
