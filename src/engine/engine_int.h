@@ -43,6 +43,7 @@ struct qr_instance {
     struct qr_session *sessions;   /* guarded by mu */
     uint16_t last_session_id;      /* guarded by mu */
     struct qr_database *databases; /* open ones; guarded by mu */
+    int64_t start_ticks;
 };
 
 #define QRI_CATALOG_CHANGES UINT64_MAX /* a serial that no catalog has */
@@ -199,6 +200,9 @@ struct qri_session_seen {
     int64_t ended_ticks;     /* when the last one ended; 0: none has */
     int64_t scheduled_ticks; /* all of them together */
     size_t memory_bytes;
+    /* what the session had used when its last request began */
+    int cpu_ms_before;
+    int64_t reads_before, writes_before, logical_reads_before;
     uint8_t context_info[128];
     size_t context_info_bytes;
     int64_t rowcount;
@@ -303,9 +307,14 @@ struct qr_session {
     int64_t request_ticks;                /* when the running request began */
     int64_t ended_ticks, scheduled_ticks; /* see struct qri_session_seen */
     uint8_t connection_id[16];
+    struct { /* used when the request began */
+        int cpu_ms;
+        int64_t reads, writes, logical_reads;
+    } before;
 };
 
 /* ---- session.c, request.c ---- */
+int64_t qri_ticks_of_wall(int64_t wall_ns);
 int64_t qri_now_ticks(const struct qr_session *session);
 /* Sends what `err` holds as a message; fills line and procedure from the running frame. */
 QR_NODISCARD enum qr_status qri_send_error(struct qr_session *session, struct qr_err *err);

@@ -49,6 +49,7 @@ enum qr_status qr_instance_new(const struct qr_instance_options *options,
         instance->options.query_memory_bytes_max = quarter_of_memory();
     qr_rowset_memory_bound(instance->options.query_memory_bytes_max);
     instance->last_session_id = QRI_SESSION_ID_FIRST - 1;
+    instance->start_ticks = qri_ticks_of_wall(qr_env_wall_ns(instance->options.env));
     *ret_instance = instance;
     return QR_OK;
 }

@@ -3,11 +3,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include "frame.h"
+#include "governor/task.h"
 #include "prepared_int.h"
 #include "sysproc.h"
 #include "base/banned.h"
 
 /* ---- begin and end ---- */
+
+static void note_usage(struct qr_session *session)
+{
+    const struct qr_gov_task *task = session->login.task;
+    if (task == NULL)
+        return;
+    const struct qr_gov_usage *u = &task->usage;
+    session->before.cpu_ms =
+        (int)(atomic_load_explicit(&u->cpu_ns, memory_order_relaxed) / 1000000);
+    session->before.reads = (int64_t)atomic_load_explicit(&u->reads, memory_order_relaxed);
+    session->before.writes = (int64_t)atomic_load_explicit(&u->writes, memory_order_relaxed);
+    session->before.logical_reads =
+        (int64_t)atomic_load_explicit(&u->logical_reads, memory_order_relaxed);
+}
 
 enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sink *sink)
 {
@@ -24,6 +39,7 @@ enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sin
     qr_err_reset(&session->err);
     qri_settings_stamp(session);
     session->request_ticks = session->settings.now_utc_ticks;
+    note_usage(session);
     qri_session_show(session);
     qri_session_refresh_catalog(session);
     return QR_OK;

@@ -268,6 +268,10 @@ struct qri_session_seen qri_session_look(const struct qr_session *session)
                                     .error = session->error,
                                     .nest_level = session->nest_level,
                                     .tran_count = tran->count};
+    seen.cpu_ms_before = session->before.cpu_ms;
+    seen.reads_before = session->before.reads;
+    seen.writes_before = session->before.writes;
+    seen.logical_reads_before = session->before.logical_reads;
     if (seen.context_info_bytes > 0)
         memcpy(seen.context_info, session->context_info, sizeof seen.context_info);
     if (tran->count == 0)
@@ -298,10 +302,14 @@ struct qri_session_seen qri_session_shown(struct qr_session *session)
 
 /* ---- what statements need ---- */
 
+int64_t qri_ticks_of_wall(int64_t wall_ns)
+{
+    return wall_ns / 100 + (int64_t)DAYS_TO_1970 * 86400 * 10000000;
+}
+
 int64_t qri_now_ticks(const struct qr_session *session)
 {
-    return qr_env_wall_ns(session->db->instance->options.env) / 100 +
-           (int64_t)DAYS_TO_1970 * 86400 * 10000000;
+    return qri_ticks_of_wall(qr_env_wall_ns(session->db->instance->options.env));
 }
 
 void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own_catalog)

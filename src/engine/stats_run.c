@@ -4,9 +4,43 @@
  * unless the same text runs twice at once, and additions. */
 #include <stdlib.h>
 #include "dml_int.h"
+#include "governor/task.h"
 #include "texts_int.h"
 #include "tsql/parse.h"
 #include "base/banned.h"
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void read_task(const struct qr_gov_task *task, struct qri_meter *meter)
+{
+    if (task == NULL)
+        return;
+    meter->cpu_ns = (int64_t)get(&task->usage.cpu_ns);
+    meter->charged_ns = task->enter_ns;
+    meter->waited_ns = task->waited_ns;
+    meter->logical_reads = get(&task->usage.logical_reads);
+    meter->logical_writes = get(&task->usage.logical_writes);
+    meter->reads = get(&task->usage.reads);
+}
+
+/* The governor charges CPU time now and then. If it has not since the statement began, its time is
+ * what went by without waits; else what it charged, with what was not yet charged then and now. */
+static int64_t worker_us(const struct qr_session *session, const struct qri_meter *from,
+                         const struct qri_meter *to, int64_t elapsed_us)
+{
+    int64_t ns = elapsed_us * 1000 - (to->waited_ns - from->waited_ns);
+    if (to->charged_ns != from->charged_ns) {
+        int64_t now = qr_env_mono_ns(session->db->instance->options.env);
+        int64_t before = now - elapsed_us * 1000 - from->charged_ns - from->waited_ns;
+        int64_t after = now - to->charged_ns - to->waited_ns;
+        ns = to->cpu_ns - from->cpu_ns + after - before;
+    }
+    int64_t us = ns / 1000;
+    return us < 0 ? 0 : us > elapsed_us ? elapsed_us : us;
+}
 
 static bool is_counted(enum qr_ast_stmt_kind kind)
 {
@@ -19,7 +53,8 @@ void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qr
     struct qr_session *session = frame->session;
     const struct qri_text *text = frame->unit->text;
     struct qri_running *running = &session->running;
-    meter->ticks = session->settings.now_utc_ticks;
+    *meter = (struct qri_meter){.ticks = session->settings.now_utc_ticks};
+    read_task(session->login.task, meter);
     atomic_store_explicit(&running->text_id, text == NULL ? 0 : text->id, memory_order_relaxed);
     atomic_store_explicit(&running->object_id, frame->unit->object_id, memory_order_relaxed);
     atomic_store_explicit(&running->begin, op->stmt->pos.offset, memory_order_relaxed);
@@ -82,8 +117,15 @@ void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struc
     if (text == NULL || !is_counted(op->stmt->kind) || session->options.noexec)
         return;
     int64_t elapsed_us = (session->ended_ticks - meter->ticks) / 10;
+    elapsed_us = elapsed_us < 0 ? 0 : elapsed_us; /* the clock was set back */
+    struct qri_meter end = {0};
+    read_task(session->login.task, &end);
     int64_t values[QRI_COST_KINDS] = {
-        [QRI_COST_ELAPSED_US] = elapsed_us < 0 ? 0 : elapsed_us, /* the clock was set back */
+        [QRI_COST_WORKER_US] = worker_us(session, meter, &end, elapsed_us),
+        [QRI_COST_ELAPSED_US] = elapsed_us,
+        [QRI_COST_LOGICAL_READS] = (int64_t)(end.logical_reads - meter->logical_reads),
+        [QRI_COST_PHYSICAL_READS] = (int64_t)(end.reads - meter->reads),
+        [QRI_COST_LOGICAL_WRITES] = (int64_t)(end.logical_writes - meter->logical_writes),
         [QRI_COST_ROWS] = session->rowcount,
     };
     struct qri_code *code = op->codes[0];

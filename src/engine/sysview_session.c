@@ -1,5 +1,6 @@
 /* sysview_session.c - sessions, their connections, requests and transactions; see sysview_int.h. */
 #include "sysview_int.h"
+#include "sysview_governor_int.h"
 #include "sysview_lock_int.h"
 #include "texts_int.h"
 #include <stdlib.h>
@@ -37,6 +38,27 @@ static struct qr_str context_of(struct qr_arena *arena, const struct qri_session
                      arena, qr_str_n((const char *)seen->context_info, sizeof seen->context_info));
 }
 
+/* What the session has used; of one that nobody governs nothing is known. */
+struct used {
+    int cpu_ms;
+    int64_t reads, writes, logical_reads;
+    int group_id;
+};
+
+static struct used used_by(const struct qr_session *s)
+{
+    enum { NS_PER_MS = 1000000 };
+    const struct qr_gov_task *task = s->login.task;
+    if (task == NULL)
+        return (struct used){.group_id = 0};
+    const struct qr_gov_usage *u = &task->usage;
+    return (struct used){.cpu_ms = qri_sys_int(qri_sys_counted(&u->cpu_ns) / NS_PER_MS),
+                         .reads = (int64_t)qri_sys_counted(&u->reads),
+                         .writes = (int64_t)qri_sys_counted(&u->writes),
+                         .logical_reads = (int64_t)qri_sys_counted(&u->logical_reads),
+                         .group_id = (int)qr_gov_group_id(task->group)};
+}
+
 static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s,
                                   const struct qr_session *asker)
 {
@@ -44,6 +66,7 @@ static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s
     struct qr_arena *arena = qri_sysrows_arena(rows);
     struct qri_session_seen seen = s == asker ? qri_session_look(s) : qri_session_shown(s);
     const struct qri_options *o = &seen.options;
+    struct used used = used_by(s);
     int64_t now = qri_now_ticks(asker);
     int64_t scheduled = seen.scheduled_ticks + (seen.is_running ? now - seen.request_ticks : 0);
     return qri_sysrow(
@@ -51,15 +74,17 @@ static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s
         text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
         qr_arena_str(arena, s->login.login), qr_str(seen.is_running ? "running" : "sleeping"),
-        context_of(arena, &seen), (int)((seen.memory_bytes + PAGE_BYTES - 1) / PAGE_BYTES),
-        ms_of_ticks(scheduled), ms_of_ticks(now - s->login_ticks), seen.request_ticks,
-        seen.ended_ticks, (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat),
-        (int)o->datefirst, (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        context_of(arena, &seen), used.cpu_ms,
+        (int)((seen.memory_bytes + PAGE_BYTES - 1) / PAGE_BYTES), ms_of_ticks(scheduled),
+        ms_of_ticks(now - s->login_ticks), seen.request_ticks, seen.ended_ticks, used.reads,
+        used.writes, used.logical_reads, (int)o->textsize, qr_str(o->language),
+        dateformat_name(o->dateformat), (int)o->datefirst, (int)o->quoted_identifier,
+        (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen.rowcount,
-        (int)seen.error, qr_arena_str(arena, s->login.login), (int)s->db->info.database_id,
-        (int)s->db->info.database_id, (int)seen.tran_count);
+        (int)seen.error, qr_arena_str(arena, s->login.login), used.group_id,
+        (int)s->db->info.database_id, (int)s->db->info.database_id, (int)seen.tran_count);
 }
 
 static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session *session)
@@ -143,6 +168,33 @@ static struct running look_at_running(struct qr_arena *arena, struct qr_session 
     return r;
 }
 
+struct waiting {
+    struct qr_str type, last; /* type: NULL if it waits for nothing */
+    int ms;
+};
+
+/* For a lock, or for what its task says. */
+static struct waiting wait_of(struct qri_sysrows *rows, const struct qr_session *s,
+                              const struct qri_lock_wait *wait)
+{
+    enum { NS_PER_MS = 1000000 };
+    const struct qr_gov_task *task = s->login.task;
+    if (wait != NULL)
+        return (struct waiting){qri_lock_wait_type(rows, wait), qri_lock_wait_type(rows, wait),
+                                (int)qri_lock_wait_ms(wait)};
+    if (task == NULL)
+        return (struct waiting){.last = qr_str("")};
+    enum qr_wait type = (enum qr_wait)atomic_load_explicit(&task->wait_type, memory_order_relaxed);
+    enum qr_wait last =
+        (enum qr_wait)atomic_load_explicit(&task->last_wait_type, memory_order_relaxed);
+    if (type == QR_WAIT_NONE)
+        return (struct waiting){.last = qr_str(qr_wait_info(last)->name)};
+    int64_t since = atomic_load_explicit(&task->wait_since_mono_ns, memory_order_relaxed);
+    int64_t ns = qr_env_mono_ns(s->db->instance->options.env) - since;
+    struct qr_str name = qr_str(qr_wait_info(type)->name);
+    return (struct waiting){name, name, ns < 0 ? 0 : qri_sys_int((uint64_t)ns / NS_PER_MS)};
+}
+
 static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s,
                                   const struct qri_session_seen *seen,
                                   const struct qri_lock_wait *wait)
@@ -150,24 +202,24 @@ static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s
     struct qr_arena *arena = qri_sysrows_arena(rows);
     const struct qri_options *o = &seen->options;
     int elapsed_ms = ms_of_ticks(qri_now_ticks(s) - seen->request_ticks);
-    struct qr_str none = {NULL, 0};
     struct running r = look_at_running(arena, s);
+    struct used used = used_by(s);
+    struct waiting w = wait_of(rows, s, wait);
     return qri_sysrow(
-        rows, (int)s->id, seen->request_ticks, qr_str(wait == NULL ? "running" : "suspended"),
+        rows, (int)s->id, seen->request_ticks, qr_str(w.type.p == NULL ? "running" : "suspended"),
         qr_str(r.command), qri_sql_handle(arena, s->db, r.text_id, r.object_id), r.start, r.end,
         qri_plan_handle(arena, s->db, r.text_id), (int)s->db->info.database_id,
-        connection_id(arena, s), wait == NULL ? 0 : (int)wait->info.blocking_session_id,
-        wait == NULL ? none : qri_lock_wait_type(rows, wait),
-        wait == NULL ? 0 : (int)qri_lock_wait_ms(wait),
-        wait == NULL ? qr_str("") : qri_lock_wait_type(rows, wait),
-        wait == NULL ? qr_str("") : qri_lock_wait_resource(rows, wait), (int)seen->tran_count,
-        (int64_t)seen->tran_id, context_of(arena, seen), elapsed_ms, (int)o->textsize,
-        qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
+        connection_id(arena, s), wait == NULL ? 0 : (int)wait->info.blocking_session_id, w.type,
+        w.ms, w.last, wait == NULL ? qr_str("") : qri_lock_wait_resource(rows, wait),
+        (int)seen->tran_count, (int64_t)seen->tran_id, context_of(arena, seen),
+        used.cpu_ms - seen->cpu_ms_before, elapsed_ms, used.reads - seen->reads_before,
+        used.writes - seen->writes_before, used.logical_reads - seen->logical_reads_before,
+        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
         (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen->rowcount,
-        (int)seen->error, (int)seen->nest_level, qri_hash_bytes(arena, r.query_hash),
+        (int)seen->error, (int)seen->nest_level, used.group_id, qri_hash_bytes(arena, r.query_hash),
         qri_hash_bytes(arena, r.plan_hash));
 }
 
@@ -263,10 +315,10 @@ const struct qri_sysview qri_sysviews_session[] = {
      "client_interface_name nvarchar(32) null, security_id varbinary(85) =null, "
      "login_name nvarchar(128), nt_domain nvarchar(128) null =null, "
      "nt_user_name nvarchar(128) null =null, status nvarchar(30), "
-     "context_info varbinary(128) null, cpu_time int =0, "
+     "context_info varbinary(128) null, cpu_time int, "
      "memory_usage int, total_scheduled_time int, total_elapsed_time int, "
      "endpoint_id int =0, last_request_start_time datetime, last_request_end_time datetime null, "
-     "reads bigint =0, writes bigint =0, logical_reads bigint =0, is_user_process bit =1, "
+     "reads bigint, writes bigint, logical_reads bigint, is_user_process bit =1, "
      "text_size int, language nvarchar(128) null, date_format nvarchar(3) null, "
      "date_first smallint, quoted_identifier bit, arithabort bit, ansi_null_dflt_on bit, "
      "ansi_defaults bit, ansi_warnings bit, ansi_padding bit, ansi_nulls bit, "
@@ -275,7 +327,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "original_security_id varbinary(85) =null, original_login_name nvarchar(128), "
      "last_successful_logon datetime null =null, "
      "last_unsuccessful_logon datetime null =null, unsuccessful_logons bigint null =null, "
-     "group_id int =2, database_id smallint, authenticating_database_id int null, "
+     "group_id int, database_id smallint, authenticating_database_id int null, "
      "open_transaction_count int, page_server_reads bigint =0",
      exec_sessions, NULL, false},
     {"sys", "dm_exec_connections",
@@ -298,14 +350,14 @@ const struct qri_sysview qri_sysviews_session[] = {
      "wait_type nvarchar(60) null, wait_time int, last_wait_type nvarchar(60), "
      "wait_resource nvarchar(256), open_transaction_count int, open_resultset_count int =1, "
      "transaction_id bigint, context_info varbinary(128) null, percent_complete real =0, "
-     "estimated_completion_time bigint =0, cpu_time int =0, total_elapsed_time int, "
-     "scheduler_id int null =null, task_address varbinary(8) null =null, reads bigint =0, "
-     "writes bigint =0, logical_reads bigint =0, text_size int, language nvarchar(128) null, "
+     "estimated_completion_time bigint =0, cpu_time int, total_elapsed_time int, "
+     "scheduler_id int null =null, task_address varbinary(8) null =null, reads bigint, "
+     "writes bigint, logical_reads bigint, text_size int, language nvarchar(128) null, "
      "date_format nvarchar(3) null, date_first smallint, quoted_identifier bit, arithabort bit, "
      "ansi_null_dflt_on bit, ansi_defaults bit, ansi_warnings bit, ansi_padding bit, "
      "ansi_nulls bit, concat_null_yields_null bit, transaction_isolation_level smallint, "
      "lock_timeout int, deadlock_priority int, row_count bigint, prev_error int, nest_level int, "
-     "granted_query_memory int =0, executing_managed_code bit =0, group_id int =2, "
+     "granted_query_memory int =0, executing_managed_code bit =0, group_id int, "
      "query_hash binary(8) null, query_plan_hash binary(8) null, "
      "statement_sql_handle varbinary(64) null =null, statement_context_id bigint null =null, "
      "dop int =1, parallel_worker_count int null =null, "

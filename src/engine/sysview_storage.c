@@ -1,4 +1,4 @@
-/* sysview_storage.c - waits and file I/O as the stores count them; see sysview_int.h. */
+/* sysview_storage.c - file I/O as the stores count it; see sysview_int.h. */
 #include "sysview_int.h"
 #include <string.h>
 #include "store/store.h"
@@ -9,100 +9,6 @@ enum { NS_PER_MS = 1000000 };
 static int64_t ms_of(uint64_t ns)
 {
     return (int64_t)(ns / NS_PER_MS);
-}
-
-/* ---- waits ---- */
-
-static struct qr_store_waits of_log(const struct qr_store_stats *stats)
-{
-    return stats->log_waits;
-}
-
-static struct qr_store_waits of_pages(const struct qr_store_stats *stats)
-{
-    return stats->page_waits;
-}
-
-static struct qr_store_waits of_rbio(const struct qr_store_stats *stats,
-                                     enum qr_store_rbio_reason reason)
-{
-    const struct qr_store_rbio *rbio = &stats->rbio[reason];
-    return (struct qr_store_waits){rbio->waits, rbio->wait_ns, rbio->wait_ns_max};
-}
-
-static struct qr_store_waits of_destage(const struct qr_store_stats *stats)
-{
-    return of_rbio(stats, QR_RBIO_DESTAGE);
-}
-
-static struct qr_store_waits of_localdestage(const struct qr_store_stats *stats)
-{
-    return of_rbio(stats, QR_RBIO_LOCALDESTAGE);
-}
-
-static struct qr_store_waits of_replica(const struct qr_store_stats *stats)
-{
-    return of_rbio(stats, QR_RBIO_REPLICA);
-}
-
-static struct qr_store_waits of_storage(const struct qr_store_stats *stats)
-{
-    return of_rbio(stats, QR_RBIO_STORAGE);
-}
-
-/* What stores wait for, by the names of data/wait_types.csv. */
-static const struct {
-    const char *name;
-    struct qr_store_waits (*of)(const struct qr_store_stats *stats);
-} wait_kinds[] = {
-    {"PAGEIOLATCH_SH", of_pages},
-    {"RBIO_RG_DESTAGE", of_destage},
-    {"RBIO_RG_LOCALDESTAGE", of_localdestage},
-    {"RBIO_RG_REPLICA", of_replica},
-    {"RBIO_RG_STORAGE", of_storage},
-    {"WRITELOG", of_log},
-};
-enum { WAIT_KINDS = sizeof wait_kinds / sizeof wait_kinds[0] };
-
-static void add_waits(struct qr_store_waits sums[WAIT_KINDS], const struct qr_database *db)
-{
-    struct qr_store_stats stats;
-    qr_store_get_stats(db->store, &stats);
-    for (size_t i = 0; i < WAIT_KINDS; i++) {
-        struct qr_store_waits w = wait_kinds[i].of(&stats);
-        sums[i].count += w.count;
-        sums[i].ns += w.ns;
-        sums[i].ns_max = w.ns_max > sums[i].ns_max ? w.ns_max : sums[i].ns_max;
-    }
-}
-
-static enum qr_status wait_rows(struct qri_sysrows *rows,
-                                const struct qr_store_waits sums[WAIT_KINDS], bool zeros)
-{
-    for (size_t i = 0; i < WAIT_KINDS; i++)
-        if (zeros || sums[i].count > 0)
-            QR_TRY(qri_sysrow(rows, qr_str(wait_kinds[i].name), (int64_t)sums[i].count,
-                              ms_of(sums[i].ns), ms_of(sums[i].ns_max)));
-    return QR_OK;
-}
-
-static enum qr_status db_wait_stats(struct qri_sysrows *rows, struct qr_session *session)
-{
-    struct qr_store_waits sums[WAIT_KINDS] = {0};
-    add_waits(sums, session->db);
-    return wait_rows(rows, sums, false);
-}
-
-/* Of all databases of this compute node. */
-static enum qr_status os_wait_stats(struct qri_sysrows *rows, struct qr_session *session)
-{
-    struct qr_instance *instance = session->db->instance;
-    struct qr_store_waits sums[WAIT_KINDS] = {0};
-    pthread_mutex_lock(&instance->mu);
-    for (const struct qr_database *db = instance->databases; db != NULL; db = db->next)
-        add_waits(sums, db);
-    pthread_mutex_unlock(&instance->mu);
-    return wait_rows(rows, sums, true);
 }
 
 /* ---- files ---- */
@@ -185,13 +91,7 @@ static enum qr_status encryption_keys(struct qri_sysrows *rows, struct qr_sessio
     return host->each_database(host->ctx, session->db->info.server_id, key_row, &w);
 }
 
-#define WAIT_COLUMNS                                                                               \
-    "wait_type nvarchar(60), waiting_tasks_count bigint, wait_time_ms bigint, "                    \
-    "max_wait_time_ms bigint, signal_wait_time_ms bigint =0"
-
 const struct qri_sysview qri_sysviews_storage[] = {
-    {"sys", "dm_db_wait_stats", WAIT_COLUMNS, db_wait_stats, NULL, false},
-    {"sys", "dm_os_wait_stats", WAIT_COLUMNS, os_wait_stats, NULL, false},
     {"sys", "dm_database_encryption_keys",
      "database_id int, encryption_state int =3, create_date datetime, regenerate_date datetime, "
      "modify_date datetime, set_date datetime, opened_date datetime, "

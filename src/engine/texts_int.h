@@ -100,6 +100,9 @@ QR_NODISCARD enum qr_status qri_cache_sqls(struct qri_cache *cache, uint64_t tex
 /* ---- stats_run.c: counting ---- */
 struct qri_meter {
     int64_t ticks; /* when the statement began */
+    /* of the session's task then, if it has one */
+    int64_t cpu_ns, charged_ns, waited_ns;
+    uint64_t logical_reads, logical_writes, reads;
 };
 /* The operation is what the session's views show as running. */
 void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qri_meter *meter);

@@ -184,6 +184,11 @@ enum qr_status qr_gov_group_update(struct qr_gov_group *group,
     return status;
 }
 
+uint32_t qr_gov_group_id(const struct qr_gov_group *group)
+{
+    return group->account.id;
+}
+
 struct qr_governor *qr_gov_group_governor(const struct qr_gov_group *group)
 {
     return group->gov;

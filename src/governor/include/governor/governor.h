@@ -102,6 +102,8 @@ void qr_gov_group_close(struct qr_gov_group *group);
 QR_NODISCARD enum qr_status qr_gov_group_update(struct qr_gov_group *group,
                                                 const struct qr_gov_group_options *options,
                                                 struct qr_err *err);
+/* As resource governor's views number it. */
+uint32_t qr_gov_group_id(const struct qr_gov_group *group);
 struct qr_governor *qr_gov_group_governor(const struct qr_gov_group *group);
 struct qr_gov_limits qr_gov_group_limits(const struct qr_gov_group *group);
 const struct qr_gov_usage *qr_gov_group_usage(const struct qr_gov_group *group);
