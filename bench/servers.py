@@ -107,7 +107,11 @@ class Postgres:
 
 
 class Quire:
-    def __init__(self, build, root):
+    """What is measured is the engine and not the limits of an objective: --governance off unless the options say
+    otherwise (bench/govern.py measures the limits)."""
+
+    def __init__(self, build, root, options=("--governance", "off")):
+        self.options = list(options)
         self.binary, self.dir = os.path.join(build, "quired"), os.path.join(root, "quire")
         self.password = "Bench-Pw-1234567"
         self.password_file = os.path.join(root, "password")
@@ -120,7 +124,7 @@ class Quire:
         begin = time.monotonic()
         self.process = subprocess.Popen(
             [self.binary, "--data-dir", self.dir, "--tds-port", "0", "--https-port", "0",
-             "--admin-password-file", self.password_file, "--allow-plaintext-login"],
+             "--admin-password-file", self.password_file, "--allow-plaintext-login", *self.options],
             stdout=subprocess.PIPE, stderr=open(self.dir + ".log", "ab"), text=True)
         line = self.process.stdout.readline()
         if not line.startswith("quired ready"):

@@ -2,6 +2,7 @@
 """usage: gen_pools.py pools.csv OUT: the rows of the table of sizes of elastic pools (src/ctl/pool.c)."""
 import csv
 import sys
+import gen_slo
 
 
 def number(text, factor=1):
@@ -27,7 +28,8 @@ def main():
                       f'{number(row["edtus" if is_dtu else "vcores"])}, {"true" if is_dtu else "false"}, '
                       + ", ".join(f"UINT64_C({size})" for size in sizes)
                       + f', {number(row["max_databases"])}, '
-                      + ", ".join(f'"{word}"' for word in words) + "},\n")
+                      + ", ".join(f'"{word}"' for word in words) + ", "
+                      + gen_slo.limits(row, number(row["edtus"]) if is_dtu else 0) + "},\n")
 
 
 if __name__ == "__main__":

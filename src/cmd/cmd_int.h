@@ -21,6 +21,7 @@ struct qri_settings {
     const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
     const char *region_roots, *log_level, *blob, *blob_credential_file, *geo_blob,
         *geo_blob_credential_file, *landing_zone, *role, *name, *run_dir;
+    const char *governance, *vcore_cpu;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent;
@@ -31,6 +32,9 @@ extern const struct qr_options qri_options;
 /* What the table of options cannot say: addresses and names. QR_INVALID names the option. */
 QR_NODISCARD enum qr_status qri_settings_check(const struct qri_settings *settings,
                                                struct qr_err *err);
+
+/* What --vcore-cpu says, in millionths of a processor; 0: auto. QR_INVALID. */
+QR_NODISCARD enum qr_status qri_vcore_ppm(const char *text, uint32_t *ret_ppm, struct qr_err *err);
 
 /* Of a machine whose options say "HOST" or "HOST:PORT": its first port (QRI_PORT_DEFAULT if none is
  * said) is control's, and the others follow. */
@@ -273,6 +277,7 @@ struct qri_node_options {
     struct qr_rpc_peer *log_service, *pages; /* for Hyperscale databases */
     const struct qr_server_key *server_key;
     struct qr_governor *governor; /* NULL: nothing is counted */
+    uint32_t vcore_ppm;           /* as qri_vcore_ppm says */
     struct qr_keyring *keyring;   /* for backups */
     struct qr_blob *blob;         /* for backups of the others; NULL: there are none */
     struct qr_blob *geo_blob;     /* for their copies; NULL: there are none */
@@ -305,6 +310,10 @@ void qri_node_leave(struct qri_node *node, struct qr_database *db);
 /* Those that nobody has used for a while are closed by themselves. */
 bool qri_node_has_open(struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
+/* --- node_limits.c --- */
+uint64_t qri_host_cpu_ns_per_s(void); /* that the work of users may have */
+/* Now and then: objectives and pools may have changed. Waits for control. */
+void qri_node_look_at_limits(struct qri_node *node);
 /* --- node_replicas.c --- */
 /* By which the log service knows that node of that database. */
 uint64_t qri_node_reader_id(uint32_t database_id, uint32_t member);

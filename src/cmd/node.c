@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/sqlmsg.h"
+#include "governor/governor.h"
 #include "node_int.h"
 #include "store/hyper.h"
 #include "store/store.h"
@@ -170,15 +171,19 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
                                struct qr_err *err)
 {
     struct qr_database_info info = qri_database_info(row);
+    struct qr_gov_group_options limits;
     enum qr_status status = QR_OK;
+    qri_node_limits(node, row, &limits);
     pthread_mutex_lock(&node->mu);
     struct hosted *hosted = qri_node_find_settled(node, row->id);
     if (hosted != NULL && hosted->has_files)
         qr_store_set_max_data_bytes(qr_database_store(hosted->db), row->max_bytes);
     if (hosted != NULL)
         status = qr_database_update(hosted->db, &info, err);
-    if (status == QR_OK && hosted != NULL)
-        status = qri_node_govern(node, row, hosted, err);
+    if (hosted != NULL)
+        hosted->in_pool = row->pool[0] != '\0';
+    if (status == QR_OK && hosted != NULL && hosted->group != NULL)
+        status = qr_gov_group_update(hosted->group, &limits, err);
     pthread_mutex_unlock(&node->mu);
     return status;
 }

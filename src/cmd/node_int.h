@@ -23,6 +23,7 @@ struct hosted {
     uint32_t refs;
     uint32_t retention_days;
     int64_t idle_since_ns;
+    bool in_pool; /* of an elastic one */
     bool has_files, backing_up;
     bool was_used, has_backup; /* was entered since it was opened; a backup, and none is due */
     bool is_backed_up;         /* all that is in it is in a backup: nobody has entered it since */
@@ -86,7 +87,11 @@ void qri_node_close_all(struct qri_node *node);
 struct held *qri_node_find_held(const struct qri_node *node, uint32_t id);
 
 /* ---- node_limits.c ---- */
-/* As the row says: its group, made or changed. */
+/* What the database may use. Asks control, so without node.mu. */
+struct qr_gov_group_options;
+void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
+                     struct qr_gov_group_options *ret_options);
+/* Its group, with these limits; the same. */
 QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
                                             const struct qr_database_row *row,
                                             struct hosted *hosted, struct qr_err *err);

@@ -47,6 +47,15 @@ static const struct qr_option rows[] = {
      "table variables and rows that statements keep, of all sessions; who would pass it gets error "
      "701; 0 means a quarter of the machine's memory",
      offsetof(struct qri_settings, query_memory_mib)},
+    {"governance", "", QR_OPTION_TEXT, "on", 0, 0, "on|off", "start",
+     "off: what databases use is counted, and nothing is limited to what their objectives allow "
+     "but "
+     "sizes; for measurements of the engine alone",
+     offsetof(struct qri_settings, governance)},
+    {"vcore-cpu", "processors", QR_OPTION_TEXT, "auto", 0, 16, NULL, "start",
+     "how much of a processor a vCore is, from 0.000001 to 1; auto: as much as lets the largest "
+     "objective in use have three quarters of the machine, and at most one",
+     offsetof(struct qri_settings, vcore_cpu)},
     {"blob", "URL", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "where the log, pages and backups of Hyperscale databases lie for good: file:///DIR or "
      "https://ACCOUNT.blob.HOST/CONTAINER; the directory blob in the data directory if not given",
@@ -172,6 +181,19 @@ enum qr_status qri_machine_address(const char *option, const char *text, unsigne
     return QR_OK;
 }
 
+enum qr_status qri_vcore_ppm(const char *text, uint32_t *ret_ppm, struct qr_err *err)
+{
+    char *end = NULL;
+    double share = strtod(text, &end);
+    if (strcmp(text, "auto") == 0)
+        share = 0;
+    else if (end == text || *end != '\0' || !(share >= 1e-6 && share <= 1))
+        return qr_fail(err, QR_INVALID, "--vcore-cpu: '%s' is neither auto nor from 0.000001 to 1",
+                       text);
+    *ret_ppm = (uint32_t)(share * 1e6 + 0.5);
+    return QR_OK;
+}
+
 /* Of machines there is more than one, or nothing is said of any. */
 static enum qr_status check_machines(const struct qri_settings *settings, struct qr_err *err)
 {
@@ -245,6 +267,8 @@ enum qr_status qri_settings_check(const struct qri_settings *settings, struct qr
     if (!is_login_name(settings->admin_login))
         return qr_fail(err, QR_INVALID, "--admin-login: '%s' holds a character that no login has",
                        settings->admin_login);
+    uint32_t ppm;
+    QR_TRY(qri_vcore_ppm(settings->vcore_cpu, &ppm, err));
     QR_TRY(check_role(settings, err));
     return check_machines(settings, err);
 }

@@ -6,6 +6,7 @@
  * it, which control tells: it is ready when that is open, and ends when nobody has used it for a
  * while; a replica that can take over ends when its primary has. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "blob/blob.h"
 #include "cmd_int.h"
@@ -22,6 +23,7 @@ enum {
     SWITCH_GRACE_MS = 200, /* another node of the database takes over, and clients wait for it */
     STOP_MS = 4000,
     NODE_WORKERS = 4,
+    WORKERS_MAX = 2000, /* requests that run or wait, of all databases */
     WORKER_STACK_BYTES = 8 << 20
 };
 static const size_t SESSION_BYTES_MAX = (size_t)512 << 20;
@@ -83,7 +85,14 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
     if (c->one_database)
         QR_LOG(&role->log, QR_INFO, "node_sized", QR_F("cache_mib", cache_mib),
                QR_F("rbpex_mib", rbpex_bytes >> 20));
-    struct qr_gov_options governor = {.env = role->env};
+    struct qr_gov_options governor = {
+        .env = role->env,
+        .enforce = strcmp(settings->governance, "on") == 0,
+        .host_cpu_ns_per_s = qri_host_cpu_ns_per_s(),
+        .workers_max = WORKERS_MAX,
+    };
+    uint32_t vcore_ppm = 0;
+    QR_TRY(qri_vcore_ppm(settings->vcore_cpu, &vcore_ppm, err));
     QR_TRY(qr_governor_new(&governor, &c->governor, err));
     QR_TRY(qr_governor_start(c->governor, err));
     qr_governor_set_process(c->governor);
@@ -106,6 +115,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .pages = qr_rpc_client_peer(c->pages),
         .server_key = role->server_key,
         .governor = c->governor,
+        .vcore_ppm = vcore_ppm,
         .keyring = c->keyring,
         .blob = c->blob,
         .geo_blob = c->geo_blob,
@@ -199,6 +209,7 @@ static bool tick(void *ctx)
     struct compute_role *c = ctx;
     qri_reports_send(c->reports, qr_rpc_client_peer(c->role->control));
     /* nobody starts it again on this machine, so it does not end when nobody uses it */
+    qri_node_look_at_limits(c->node);
     bool open = c->role->control_address != NULL || qri_node_has_open(c->node);
     qri_give_back_memory();
     return open || !c->one_database;

@@ -31,7 +31,7 @@ enum {
     DROP_MS = 3000, /* what a compute node gets whose database is dropped */
     BACKLOG = 1024,
     PEM_BYTES_MAX = 64 * 1024,
-    ARGS_MAX = 56,
+    ARGS_MAX = 72,
 };
 
 struct supervisor {
@@ -145,6 +145,8 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--advertise", settings->advertise);
     add_text(&args, "--log-at", settings->log_at);
     add_text(&args, "--page-at", settings->page_at);
+    add_text(&args, "--governance", settings->governance);
+    add_text(&args, "--vcore-cpu", settings->vcore_cpu);
     add_number(&args, "--workers", workers_of(s, name), numbers[0]);
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
     add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);

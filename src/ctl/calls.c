@@ -56,6 +56,7 @@ static const struct {
     {QR_CONTROL_REPORT,      {ASK(BYTES, text, QR_TELEMETRY_REPORT_BYTES_MAX)}},
     {QR_CONTROL_TELEMETRY,   {ASK(BYTE, doc_kind, QR_TELEMETRY_KINDS), ASK(WORD, server, 0), ASK(LONG, version, 0),
                               ASK(TEXT, name, QR_TELEMETRY_KEY_BYTES_MAX)}},
+    {QR_CONTROL_LIMITS,      {ASK(TEXT, name, WORDS_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
     {QR_CONTROL_CREATE,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),

@@ -100,6 +100,8 @@ struct qr_control {
     struct qri_member *members;
     struct qri_claim *claims;
     struct qri_reign *reigns;
+    int64_t largest_at_ns; /* when the largest objective in use was looked for, and what it is */
+    uint32_t largest_pct;
     uint32_t turn; /* of the replicas that readers are sent to */
     struct qri_parked *parked;
     size_t parked_count;
@@ -178,6 +180,10 @@ bool qri_control_is_listed(const struct qr_control_ask *ask, const struct qr_dat
 /* Takes the answer, which is `own_buf`, or refuses. */
 void qri_control_answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
                         enum qr_status status, struct qr_err *err);
+
+/* ---- limits.c ---- */
+void qri_limits_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                      struct qr_rpc_request *own_request);
 
 /* ---- op_server.c ---- */
 QR_NODISCARD enum qr_status qri_control_make_server(struct qr_control *control,

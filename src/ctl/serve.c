@@ -393,6 +393,7 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_SERVER - QR_CONTROL_REGISTER] = serve_server,
     [QR_CONTROL_REPORT - QR_CONTROL_REGISTER] = serve_report,
     [QR_CONTROL_TELEMETRY - QR_CONTROL_REGISTER] = serve_telemetry,
+    [QR_CONTROL_LIMITS - QR_CONTROL_REGISTER] = qri_limits_serve,
 };
 
 /* What is no operation that may take its time (ops.c). */

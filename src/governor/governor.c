@@ -8,6 +8,8 @@
 #include "base/banned.h"
 
 static const int64_t TICK_NS = 1000000000;
+enum { RESERVE_NS_PER_S = 20 * 1000 * 1000 };
+static const int64_t RESERVE_BURST_NS = INT64_C(2) * 1000000000; /* 40 ms of it */
 enum { FIRST_USER_ID = 256 }; /* of pools and groups; those below are internal */
 
 static _Atomic(struct qr_governor *) process_governor;
@@ -106,6 +108,8 @@ static struct qr_gov_group *make_group(struct qr_governor *gov, const char *name
     init_account(&group->account, name, id);
     group->gov = gov;
     group->share.burst_ns = QRI_CPU_BURST_NS;
+    group->reserve.burst_ns = RESERVE_BURST_NS;
+    atomic_store(&group->reserve.per_s, RESERVE_NS_PER_S);
     atomic_store(&group->weight, 100);
     return group;
 }

@@ -7,7 +7,7 @@
 #include "governor/task.h"
 
 enum {
-    QRI_CPU_BURST_NS = 20 * 1000 * 1000,
+    QRI_CPU_BURST_NS = 100 * 1000 * 1000,
     QRI_IO_BURST_NS = 100 * 1000 * 1000,
     QRI_SLICE_NS = 1000 * 1000,         /* between charges of what runs long */
     QRI_TOLERANCE_NS = 2 * 1000 * 1000, /* debts that nobody sleeps for: a switch costs more */
@@ -61,8 +61,9 @@ struct qr_gov_group {
     uint32_t database_id;
     char database[QR_GOV_NAME_BYTES_MAX + 1], objective[QR_GOV_NAME_BYTES_MAX + 1];
     int64_t closed_mono_ns;
-    struct qri_bucket share; /* of the host, while that is in debt */
-    _Atomic uint32_t weight; /* hundredths of a vCore */
+    struct qri_bucket share;   /* of the host, while that is in debt */
+    struct qri_bucket reserve; /* of the administrator, to begin without waiting */
+    _Atomic uint32_t weight;   /* hundredths of a vCore */
     _Atomic int64_t active_mono_ns;
 };
 

@@ -115,6 +115,9 @@ static void charge(struct qr_gov_task *task, int64_t now)
 {
     int64_t ns = used(task, now), due = ns - task->prepaid_ns;
     task->prepaid_ns = 0;
+    if (task->on_reserve)
+        (void)qri_bucket_charge(&task->group->reserve, now, ns < QRI_SLICE_NS ? ns : QRI_SLICE_NS);
+    task->on_reserve = false;
     QRI_COUNT(task, cpu_ns, (uint64_t)ns);
     if (task->group->gov->options.enforce)
         charge_buckets(task->group, now, due);
@@ -157,6 +160,10 @@ static void wait_cpu(struct qr_gov_task *task, int64_t now, bool begins)
     int64_t due = cpu_due(task, now, &bucket), waited = 0;
     if (due - now < QRI_TOLERANCE_NS)
         return;
+    if (begins && task->is_admin && qri_bucket_due(&task->group->reserve) <= now) {
+        task->on_reserve = true;
+        return;
+    }
     if (begins) {
         task->prepaid_ns = PREPAID_NS;
         charge_buckets(task->group, now, PREPAID_NS);
@@ -203,7 +210,7 @@ void qr_gov_enter(struct qr_gov_task *task)
     }
     task->enter_ns = now;
     task->waited_ns = 0;
-    if (gov->options.enforce && !task->is_admin && task->holds == 0)
+    if (gov->options.enforce && task->holds == 0)
         wait_cpu(task, now, true);
 }
 

@@ -196,7 +196,8 @@ static void test_what_other_machines_may_not_ask_is_refused(void **state)
     static const enum qr_control_method methods[] = {
         QR_CONTROL_ROUTE, QR_CONTROL_STATE, QR_CONTROL_FIND,       QR_CONTROL_RULES,
         QR_CONTROL_DUTY,  QR_CONTROL_LOGIN, QR_CONTROL_ADMIN_HASH, QR_CONTROL_DOC_PUT,
-        QR_CONTROL_DROP,  QR_CONTROL_GROW,  QR_CONTROL_CREATE,     QR_CONTROL_RESOURCES};
+        QR_CONTROL_DROP,  QR_CONTROL_GROW,  QR_CONTROL_CREATE,     QR_CONTROL_RESOURCES,
+        QR_CONTROL_LIMITS};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         assert_int_equal(call(peer, methods[i], "master", QR_ROLE_LOG), QR_DENIED);
 }

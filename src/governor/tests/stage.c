@@ -69,7 +69,7 @@ struct qr_gov_group *stage_group(uint32_t id, uint64_t pool_key, struct qr_gov_l
 void stage_use_cpu(struct actor *a, int64_t ns)
 {
     while (ns > 0 && !a->is_cancelled) {
-        int64_t step = ns < MS / 10 ? ns : MS / 10;
+        int64_t step = ns < MS / 4 ? ns : MS / 4;
         a->cpu_ns += step;
         sleep_ns(NULL, step);
         ns -= step;

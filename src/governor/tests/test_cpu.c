@@ -62,6 +62,31 @@ static void test_a_statement_and_many_light_requests_get_on_together(void **stat
     stage_close();
 }
 
+static void test_the_administrator_has_a_reserve_to_begin_with(void **state)
+{
+    (void)state;
+    for (int flood = 0; flood < 2; flood++) {
+        stage_open((struct qr_gov_options){.enforce = true}, 100000);
+        struct qr_gov_group *group =
+            stage_group(5, 5, (struct qr_gov_limits){.vcores_pct = 200}, unlimited);
+        int64_t start = stage.now_ns, until = start + 5 * S;
+        for (int i = 0; i < 20; i++)
+            stage_enter(group, 50 * MS, until);
+        for (int i = 0; i < 1 + 20 * flood; i++) {
+            struct actor *admin = stage_enter(group, MS / 5, until);
+            admin->task.is_admin = true;
+            admin->pause_ns = flood ? 0 : 20 * MS;
+        }
+        stage_run();
+        double s = (double)(stage.now_ns - start);
+        if (!flood)
+            assert_true(stage.actors[20].worst_ns < MS);
+        else /* who only ever uses that does not get round the limit */
+            assert_near((double)stage_cpu_of(group) / s, 0.2, 4);
+        stage_close();
+    }
+}
+
 static void test_pool_limits_what_its_groups_use_together(void **state)
 {
     (void)state;
@@ -237,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_group_gets_its_cores_and_no_more),
         cmocka_unit_test(test_a_statement_and_many_light_requests_get_on_together),
+        cmocka_unit_test(test_the_administrator_has_a_reserve_to_begin_with),
         cmocka_unit_test(test_pool_limits_what_its_groups_use_together),
         cmocka_unit_test(test_databases_share_a_host_by_their_vcores),
         cmocka_unit_test(test_what_one_database_leaves_another_may_have),

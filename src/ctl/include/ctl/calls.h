@@ -35,7 +35,9 @@ enum qr_control_method {
     QR_CONTROL_REPORT,    /* text: rows of telemetry (ctl/telemetry.h) */
     QR_CONTROL_TELEMETRY, /* doc_kind: of telemetry, server, version: behind that time, name: and
                              that key; answer: rows, not always all */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_TELEMETRY,
+    QR_CONTROL_LIMITS,    /* id of a database (0: none), name of the node that asks; answer: struct
+                             qr_control_limits */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LIMITS,
     /* of other machines only */
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */
@@ -183,6 +185,21 @@ void qr_control_ask_put(struct qr_buf *buf, enum qr_control_method method,
                         const struct qr_control_ask *ask);
 QR_NODISCARD enum qr_status qr_control_ask_get(uint16_t method, const uint8_t *bytes, size_t count,
                                                struct qr_control_ask *ret_ask, struct qr_err *err);
+
+/* What the processes that run databases have to know of their limits. */
+struct qr_control_limits {
+    uint32_t largest_pct; /* hundredths of a vCore of the largest objective in use */
+    char objective[QR_WORD_BYTES_MAX + 1]; /* whose limits the database has there; "": not known */
+    /* of its elastic pool: */
+    uint32_t pool; /* its number among those of all servers; 0: it is in none */
+    char pool_size[QR_WORD_BYTES_MAX + 1];
+    uint32_t min_pct, max_pct; /* of a database in it */
+    uint64_t pool_max_bytes;
+};
+void qr_control_limits_put(struct qr_buf *buf, const struct qr_control_limits *limits);
+QR_NODISCARD enum qr_status qr_control_limits_get(const uint8_t *bytes, size_t count,
+                                                  struct qr_control_limits *ret_limits,
+                                                  struct qr_err *err);
 
 struct qr_control_route {
     /* Of the node's handoff socket: "unix:/path"; on another machine of the tunnel to it:

@@ -24,6 +24,11 @@ QR_NODISCARD enum qr_status qr_control_join(struct qr_rpc_peer *peer, enum qr_ro
 QR_NODISCARD enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node,
                                             int64_t timeout_ns, enum qr_duty *ret_duty,
                                             uint32_t *ret_memory_mib, struct qr_err *err);
+/* Of the database with that id (0: only what is common to all), at the node of that name. */
+QR_NODISCARD enum qr_status qr_control_limits(struct qr_rpc_peer *peer, struct qr_str node,
+                                              uint32_t id, int64_t timeout_ns,
+                                              struct qr_control_limits *ret_limits,
+                                              struct qr_err *err);
 /* Every database of a server, or of all (QR_SERVER_ANY), in order of id; QR_OK unless a call or
  * `each` fails. */
 QR_NODISCARD enum qr_status

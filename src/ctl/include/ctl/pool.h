@@ -18,6 +18,7 @@ struct qr_pool_size {
     const char *minima, *maxima; /* that a database may have, with blanks between; "": any whole
                                     number up to the capacity */
     const char *storages;        /* GiB, in the same way; "": any up to the most */
+    struct qr_slo_limits limits; /* of all databases in it together */
 };
 size_t qr_pool_size_count(void);
 const struct qr_pool_size *qr_pool_size_at(size_t index);

@@ -5,6 +5,17 @@
 #include <stdint.h>
 #include "base/str.h"
 
+/* What it may use; 0: not limited. `is_derived`: the table states some of it not, and README.md
+ * says where it comes from. */
+struct qr_slo_limits {
+    uint32_t vcores_pct, dtus; /* hundredths of a vCore; dtus: 0 if it is not sold by them */
+    uint32_t workers_max, logins_max, sessions_max;
+    uint32_t iops;
+    uint64_t log_bytes_per_s, memory_bytes;
+    uint64_t log_bytes, tempdb_bytes, local_bytes; /* that they may take */
+    bool is_derived;
+};
+
 struct qr_slo {
     const char *name;    /* "GP_Gen5_2" */
     const char *edition; /* "GeneralPurpose" */
@@ -15,6 +26,7 @@ struct qr_slo {
     uint32_t ha_replicas_max;
     uint32_t memory_mib;     /* 0: the table states none */
     uint64_t max_data_bytes; /* the same */
+    struct qr_slo_limits limits;
 };
 
 size_t qr_slo_count(void);

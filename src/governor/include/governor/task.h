@@ -35,7 +35,7 @@ struct qr_gov_task {
     struct qr_gov_group *group;
     const struct qr_gov_task_ops *ops; /* may be NULL */
     void *ctx;
-    bool is_admin; /* waits for no CPU time before a request, and takes what is reserved */
+    bool is_admin; /* has a reserve, of workers, sessions, and CPU time to begin requests with */
     struct qr_gov_usage usage;
     struct qr_waits waits;
     _Atomic uint32_t wait_type; /* enum qr_wait; NONE: it runs, or has nothing to do */
@@ -45,7 +45,7 @@ struct qr_gov_task {
     /* of task.c */
     struct qr_gov_task *outer; /* that the thread was in before */
     uint32_t holds;
-    bool has_session, has_worker;
+    bool has_session, has_worker, on_reserve;
     struct qr_gov_pool *session_pool, *worker_pool; /* that they were taken from */
     int64_t enter_ns, waited_ns;                    /* since the last charge */
     int64_t prepaid_ns;

@@ -1,0 +1,151 @@
+"""Limits that hold: CPU time by objective, workers and sessions, neighbours on one node. What takes seconds of load is
+behind --all; figures are of bench/govern.py."""
+import contextlib
+import os
+import threading
+import time
+import unittest
+
+import server
+import tds
+
+SPIN = "DECLARE @i int = 0; WHILE @i < 2000000000 SET @i += 1"
+LONG = bool(os.environ.get("QUIRE_TEST_ALL"))
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cores(pid, seconds):
+    """Processors that the process uses, as the machine counts them."""
+    used, begin = cpu_seconds(pid), time.monotonic()
+    time.sleep(seconds)
+    return (cpu_seconds(pid) - used) / (time.monotonic() - begin)
+
+
+@contextlib.contextmanager
+def load(connections, sql=SPIN):
+    """Each runs that until the end of the block, when it is cancelled."""
+
+    def run(connection):
+        try:
+            connection.send_batch(sql)
+            while not connection.recv_reply().acknowledged_attention:
+                pass  # it ended by itself
+        except (tds.Closed, OSError):
+            pass  # killed
+    threads = [threading.Thread(target=run, args=(c,)) for c in connections]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.attention()
+        for thread in threads:
+            thread.join()
+
+
+def wait_until(check, seconds=20):
+    deadline = time.monotonic() + seconds * server.SLOWNESS
+    while not check():
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not come to pass")
+        time.sleep(0.02)
+
+
+class Governance(unittest.TestCase):
+    def serve(self, *options, **more):
+        s = server.Server(*options, **more).start()
+        self.addCleanup(s.remove)
+        self.addCleanup(s.stop)
+        return s
+
+    def connections(self, s, count, database="db"):
+        made = [s.connect(database) for _ in range(count)]
+        for connection in made:
+            self.addCleanup(connection.close)
+        return made
+
+    def running(self, connection):
+        return connection.execute("SELECT COUNT(*) FROM sys.dm_exec_requests "
+                                  "WHERE database_id = DB_ID() AND session_id <> @@SPID")[0][0]
+
+    def test_cpu_time_is_what_the_objective_has(self):
+        s = self.serve("--vcore-cpu", "0.1", "--workers", "8")  # GP_Gen5_2: a fifth of a processor
+        with s.connect() as admin:
+            for name in ("db", "calm"):
+                admin.execute(f"CREATE DATABASE {name} (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
+        pid, seconds = s.role_pid("shared"), 10 if LONG else 2
+        admin, calm = self.connections(s, 1)[0], self.connections(s, 1, "calm")[0]
+        spinning = self.connections(s, 4)
+        spid = spinning[0].execute("SELECT @@SPID")[0][0]
+        quiet = self.median_ms(calm)
+        with load(spinning):
+            wait_until(lambda: self.running(admin) == 4)
+            self.check(cores(pid, seconds), 0.2)
+            # the neighbour does not stand in that queue, nor does the administrator
+            self.assertLess(self.median_ms(calm), 3 * quiet + 20 * server.SLOWNESS)
+            self.assertLess(self.median_ms(admin, 20), 3 * quiet + 20 * server.SLOWNESS)
+            admin.execute(f"KILL {spid}")  # while it waits
+            wait_until(lambda: self.running(admin) == 3)
+            if LONG:
+                admin.execute("ALTER DATABASE db MODIFY (SERVICE_OBJECTIVE = 'GP_Gen5_4')")
+                self.assertEqual(self.running(admin), 3)  # nobody was dropped
+                self.check(cores(pid, seconds), 0.4)
+
+    def check(self, used, limit):
+        self.assertLess(used, 1.05 * limit if LONG else 1.2 * limit)
+        # other work on the machine may keep it from having that much
+        self.assertGreater(used, 0.95 * limit if LONG else 0.3 * limit)
+
+    @unittest.skipUnless(LONG, "waits for seconds of CPU time; run with --all")
+    def test_without_governance_nothing_is_limited(self):
+        s = self.serve("--vcore-cpu", "0.001", "--governance", "off")
+        s.create_database("db")
+        pid = s.role_pid("shared")
+        before = cpu_seconds(pid)
+        with load(self.connections(s, 1)):
+            wait_until(lambda: cpu_seconds(pid) - before > 1, 30)  # would take 500 s with it
+
+    def test_workers_are_limited(self):
+        s = self.serve()
+        with s.connect() as admin:
+            admin.execute("CREATE DATABASE db (EDITION = 'Basic')")  # 30 workers
+        users = self.connections(s, 36)
+        # everybody is the administrator here, who has four more than that
+        with load(users[:33], "WAITFOR DELAY '00:10:00'"):
+            wait_until(lambda: self.running(users[34]) == 33)
+            with load([users[33]], "WAITFOR DELAY '00:10:00'"):
+                errors = []
+                wait_until(lambda: self.refused(users[35], errors))
+                self.assertEqual([e.messages[0].number for e in errors], [10928])
+                self.assertIn("Resource ID : 1. The request limit for the database is 30 and has been "
+                              "reached.", errors[0].messages[0].text)
+            # 10928 ends the connection, as its class says
+            wait_until(lambda: self.running(users[34]) == 33)  # a worker was given back
+        self.assertEqual(users[0].execute("SELECT 2"), [(2,)])
+
+    def refused(self, connection, errors):
+        try:
+            connection.execute("SELECT 1")
+            return False
+        except tds.Failed as error:
+            errors.append(error)
+            return True
+
+    def median_ms(self, connection, count=50):
+        took = []
+        for _ in range(count):
+            begin = time.monotonic()
+            connection.execute("SELECT 1")
+            took.append((time.monotonic() - begin) * 1000)
+        return sorted(took)[count // 2]
+
+
+if __name__ == "__main__":
+    unittest.main()
