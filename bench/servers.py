@@ -36,6 +36,19 @@ def process_family(root):
     return found
 
 
+def cpu_ms_of(processes, with_ended=()):
+    """Processor time so far of processes that run now, and of the ended children of some."""
+    ticks = 0
+    for pid, _ in processes:
+        try:
+            with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
+                fields = f.read().rpartition(") ")[2].split()
+        except OSError:
+            continue  # it has ended
+        ticks += sum(map(int, fields[11:15] if pid in with_ended else fields[11:13]))
+    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 class Postgres:
     """A cluster of our own with default, safe settings, on loopback, without TLS. With a standby
     each commit waits until that has it on disk too."""
@@ -95,6 +108,12 @@ class Postgres:
             os.kill(pid, signal.SIGKILL)
         while any(os.path.exists("/proc/%d" % pid) for pid, _ in family):
             time.sleep(0.005)
+
+    def cpu_ms(self):
+        """Processor time so far, sessions that have ended included."""
+        with open(self.dir + "/postmaster.pid", encoding="ascii") as f:
+            root = int(f.readline())
+        return cpu_ms_of(process_family(root), with_ended=(root,))
 
     def args(self):
         return ["--target", "pg", "--port", str(self.port), "--user", self.user, "--database",
@@ -162,11 +181,7 @@ class Quire:
 
     def cpu_ms(self):
         """Processor time so far of the processes that run now."""
-        ticks = 0
-        for pid, _ in self.processes():
-            with open("/proc/%d/stat" % pid, encoding="ascii") as f:
-                ticks += sum(map(int, f.read().rpartition(") ")[2].split()[11:13]))
-        return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+        return cpu_ms_of(self.processes())
 
     def memory_kb(self):
         """What the processes have for themselves; pages shared with others count in part."""

@@ -8,7 +8,8 @@ but the first; every key anywhere. hot: the same mixes, every key with 10 % prob
 the fewest sessions to 32. select: the 99th percentile of a point SELECT beside 32 such writers, and in
 quiet. rollback: of an UPDATE of --big rows. commit: what COMMIT costs by changed rows, when nobody else has
 committed meanwhile and when somebody has (the best of ten).
-Runs alternate; figures are medians. Targets are those of PostgreSQL's ratio unless they say otherwise.
+Runs alternate; figures are medians. Targets are those of PostgreSQL's ratio unless they say otherwise. On a
+machine that others use too, look at the processor time that a transaction costs each server.
 """
 import argparse
 import json
@@ -80,17 +81,20 @@ class Txn(Figures):
         return [os.path.join(self.options.build, "bench", "txn"), *args, "--mix", mix, "--clients",
                 str(sessions), "--hot", str(hot), "--seconds", str(seconds), "--rows", str(self.options.rows)]
 
-    def load_once(self, args, mix, sessions, hot):
-        done = subprocess.run(self.command(args, mix, sessions, hot, self.options.seconds),
+    def load_once(self, server, mix, sessions, hot):
+        before = server.cpu_ms()
+        done = subprocess.run(self.command(server.args(), mix, sessions, hot, self.options.seconds),
                               stdout=subprocess.PIPE, text=True, check=True)
-        return json.loads(done.stdout)
+        figures = json.loads(done.stdout)
+        figures["cpu_us"] = (server.cpu_ms() - before) * 1000 / max(figures["committed"], 1)
+        return figures
 
     def mix(self, mix, hot):
         for sessions in self.options.sessions:
             mine, theirs = [], []
             for _ in range(self.options.runs):
-                mine.append(self.load_once(self.quire.args(), mix, sessions, hot))
-                theirs.append(self.load_once(self.pg.args(), mix, sessions, hot))
+                mine.append(self.load_once(self.quire, mix, sessions, hot))
+                theirs.append(self.load_once(self.pg, mix, sessions, hot))
 
             def median(rows, key):
                 return statistics.median(r[key] for r in rows)
@@ -104,6 +108,8 @@ class Txn(Figures):
             print(f"{'':34s} p50/p99 {r['p50_us']:.0f}/{r['p99_us']:.0f} us, PostgreSQL "
                   f"{r['peer_p50_us']:.0f}/{r['peer_p99_us']:.0f}; given up {given_up[0]:.1%}, "
                   f"{given_up[1]:.1%}", flush=True)
+            self.add("  processor time of the server", median(mine, "cpu_us"), "us each",
+                     median(theirs, "cpu_us"), None, higher=False)
             self.rates[mix, hot, sessions] = (r["value"], r["peer"])
 
     def scaling(self):

@@ -8,13 +8,18 @@
  * snapshot: a statement that could meet it takes the ordinary way, where SQLite gets to know it. */
 #include <assert.h>
 #include "dml_stage.h"
+#include "link.h"
 #include "lock_int.h"
 #include "lock_key.h"
 #include "lock_read.h"
 #include "oplog_int.h"
 #include "base/banned.h"
 
-enum { ROWS_MAX = 64, PINS_MAX = 8 };
+enum {
+    ROWS_MAX = 64,
+    PINS_MAX = 8,
+    QUOTA_RESERVE_BYTES = 1 << 20, /* what is noted has not grown the database yet */
+};
 
 /* ---- which ---- */
 
@@ -268,7 +273,9 @@ enum qr_status qri_run_loose(struct qri_run *run, struct qri_code *code,
     struct qri_oplog_mark mark = qri_oplog_mark(session->tran.oplog);
     enum qr_status status = QR_OK;
     *ret_outcome = QRI_LOOSE_AGAIN;
-    if (qri_code_holds(code, session))
+    if (qr_conn_near_quota(session->link->conn, 2 * mark.bytes + QUOTA_RESERVE_BYTES))
+        *ret_outcome = QRI_LOOSE_NOT; /* SQLite tells now, and not at COMMIT */
+    else if (qri_code_holds(code, session))
         status = run->dml->kind == QR_PLAN_INSERT ? insert(run, code, ret_outcome)
                                                   : change(run, ret_outcome);
     if (status != QR_OK)

@@ -116,7 +116,8 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
     }
     struct qr_err store_err = {0};
     enum qr_status store_status = qr_conn_last_error(link->conn, &store_err);
-    if (store_status == QR_FULL && qr_conn_over_quota(link->conn))
+    bool is_full = store_status == QR_FULL || (rc & 0xff) == SQLITE_FULL; /* it, or SQLite */
+    if (is_full && qr_conn_over_quota(link->conn))
         return qr_sql_fail(err, 40544,
                            qr_arena_str(&link->session->arena, qri_info(link->database)->name).p);
     if (store_status == QR_FULL && qr_conn_over_limit(link->conn))

@@ -274,3 +274,10 @@ bool qr_conn_over_quota(const struct qr_conn *conn)
            (conn->err.status == QR_OK && qr_store_max_data_bytes(conn->store) != 0 &&
             sqlite3_errcode(conn->db) == SQLITE_FULL); /* SQLite kept to its page limit */
 }
+
+bool qr_conn_near_quota(const struct qr_conn *conn, uint64_t more_bytes)
+{
+    uint64_t limit = qr_store_max_data_bytes(conn->store);
+    uint64_t bytes = (uint64_t)qr_txn_db_pages(conn->txn) * qr_store_page_bytes(conn->store);
+    return limit != 0 && bytes + more_bytes > limit;
+}

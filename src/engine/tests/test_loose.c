@@ -180,12 +180,32 @@ static void tables_change_their_shape_beside_a_transaction(void **state)
     two_close(&t);
 }
 
+static void the_statement_that_passes_the_quota_is_told_and_not_commit(void **state)
+{
+    (void)state;
+    struct two t;
+    bool full = false;
+    two_open(&t, "create table t(id int identity primary key, v varchar(4000) not null)");
+    struct qr_store_stats stats;
+    qr_store_get_stats(t.a.store, &stats);
+    qr_store_set_max_data_bytes(t.a.store, stats.data_bytes + (512 << 10));
+    replies(&t.a, "begin tran", "ENV BEGIN\nDONE\n");
+    for (int i = 0; i < 400 && !full; i++)
+        full = strstr(run(&t.a, "insert t values (replicate('x', 4000))"), "MSG 40544 ") != NULL;
+    assert_true(full);
+    (void)run(&t.a, "if @@trancount > 0 rollback");
+    qr_store_set_max_data_bytes(t.a.store, 0);
+    replies(&t.b, "select count(*) from t", "ROW 0\nDONE 1\n");
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_answers_are_the_same),
         cmocka_unit_test(a_row_that_was_waited_for_is_read_again),
         cmocka_unit_test(tables_change_their_shape_beside_a_transaction),
+        cmocka_unit_test(the_statement_that_passes_the_quota_is_told_and_not_commit),
     };
     return cmocka_run_group_tests_name("engine/loose", tests, NULL, NULL);
 }

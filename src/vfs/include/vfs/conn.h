@@ -89,5 +89,7 @@ enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret
  * After any SQLITE_FULL see sqlite3_get_autocommit: unless the statement had a statement journal,
  * SQLite has rolled the whole transaction back. */
 bool qr_conn_over_quota(const struct qr_conn *conn);
+/* So much more than the snapshot that was last pinned might pass the quota. */
+bool qr_conn_near_quota(const struct qr_conn *conn, uint64_t more_bytes);
 /* The last SQLITE_FULL was the bound of one transaction's changes (40552). */
 bool qr_conn_over_limit(const struct qr_conn *conn);
