@@ -19,7 +19,8 @@ struct form { /* a body as it was read */
     double min_capacity;                                              /* NAN: not said */
     int create_mode, secondary_type, license, redundancy, read_scale; /* -1: not said */
     bool zone_given, zone;
-    bool verify; /* our own: restore, check, report, and remove */
+    bool verify;   /* our own: restore, check, report, and remove */
+    bool relocate; /* our own: to new processes */
 };
 
 enum create_mode {
@@ -107,7 +108,8 @@ static bool read_form(struct qri_request *r, struct form *form)
                          &form->redundancy) &&
            qri_body_word(r, p, "readScale", switches, &form->read_scale) &&
            qri_body_bool(r, p, "zoneRedundant", &form->zone_given, &form->zone) &&
-           qri_body_bool(r, p, "quireVerifyOnly", &given, &form->verify);
+           qri_body_bool(r, p, "quireVerifyOnly", &given, &form->verify) &&
+           qri_body_bool(r, p, "quireRelocate", &given, &form->relocate);
 }
 
 /* ---- from a form to a wish ---- */
@@ -315,6 +317,8 @@ static bool update_of(struct qri_request *r, const struct qri_place *place, cons
     } else if (slo != is || (pooled && form->slo != NULL)) {
         say_tier(c, slo);
     }
+    c->ask.relocate = form->relocate;
+    c->changes |= form->relocate;
     return say_wishes(r, form, slo, now, c);
 }
 

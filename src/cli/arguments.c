@@ -66,6 +66,7 @@ const struct qri_argument qri_arguments[] = {
     {"new-name",  "--new-name",         "DATABASE", "The new name.", QRI_TEXT, NULL, NULL},
     {"time",      "--time -t",          "TIME",   "The point in time, UTC: 2026-05-04T10:11:12Z.", QRI_TIME, "properties.restorePointInTime", NULL},
     {"deleted-time", "--deleted-time",  "TIME",   "A deleted database: when it was deleted.", QRI_TIME, "properties.sourceDatabaseDeletionDate", NULL},
+    {"relocate",  "--relocate",         NULL,     "To new processes; else limits change where it runs, and nobody notices.", QRI_FLAG, "properties.quireRelocate", NULL},
     {"verify",    "--verify",           NULL,     "Only try it: every page, row and index is read, nothing is kept.", QRI_FLAG, "properties.quireVerifyOnly", NULL},
     {"backup-id", "--backup-id",        "ID",     "The id of a long-term backup, as they are listed.", QRI_TEXT, "properties.longTermRetentionBackupResourceId", NULL},
     {"geo-backup-id", "--geo-backup-id", "ID",    "The id of a database's copied backups, as they are listed.", QRI_TEXT, "properties.recoverableDatabaseId", NULL},

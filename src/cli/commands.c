@@ -71,7 +71,7 @@ const struct qri_command qri_commands[] = {
 
     {"sql db create", "Make a database.", "db! " OF SKU "collation yes no-wait", "PUT", DB, qri_prepare_create, NULL, COLUMNS,
      "quire sql db create -n shop --edition Hyperscale --service-objective HS_Gen5_2"},
-    {"sql db update", "Change a database: its tier, objective, size, replicas.", "db! " OF SKU "no-wait", "PATCH", DB, qri_prepare_update, NULL, COLUMNS,
+    {"sql db update", "Change a database: its tier, objective, size, replicas.", "db! " OF SKU "relocate no-wait", "PATCH", DB, qri_prepare_update, NULL, COLUMNS,
      "quire sql db update -n shop --service-objective HS_Gen5_4"},
     {"sql db show", "Show a database.", "db! " OF, "GET", DB, NULL, NULL, COLUMNS, NULL},
     {"sql db list", "List the databases of a server, or of an elastic pool.", OF "in-pool", NULL, NULL, NULL, qri_list_databases_of, "[]." COLUMNS,

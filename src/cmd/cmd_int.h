@@ -264,6 +264,16 @@ bool qri_gateway_state_server(void *ctx, struct qr_str name, uint32_t *ret_id);
 /* ---- node.c, node_open.c: the databases of a compute process ---- */
 
 struct qri_node;
+/* What a process keeps of pages. Of one that has a database for itself it follows the memory of its
+ * objective, also while it runs. */
+struct qri_node_sizes {
+    uint64_t option_mib, rbpex_percent; /* --cache-mib, --rbpex-percent */
+    uint64_t cache_bytes;               /* of each open database */
+    uint64_t rbpex_bytes;               /* of each Hyperscale database */
+};
+/* memory_mib 0: not said. */
+void qri_node_size(struct qri_node_sizes *sizes, uint32_t memory_mib);
+
 struct qri_node_options {
     struct qr_env *env;
     struct qr_log log;
@@ -284,8 +294,7 @@ struct qri_node_options {
     struct qr_keyring *geo_keyring;
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;
-    uint64_t cache_bytes;        /* of each open database */
-    uint64_t rbpex_bytes;        /* of each Hyperscale database */
+    struct qri_node_sizes sizes;
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
     uint32_t connections_max;    /* what else needs descriptors */
 };

@@ -131,6 +131,16 @@ static enum qr_status take_ha_replicas(const struct qr_ast_option *option,
     return QR_OK;
 }
 
+/* Ours: the database goes to new processes, as a scale did before limits changed in place. */
+static enum qr_status take_relocate(const struct qr_ast_option *option,
+                                    struct qr_database_wish *wish, struct qr_err *err)
+{
+    wish->relocate = qr_str_ieqz(option->word, "ON");
+    return wish->relocate || qr_str_ieqz(option->word, "OFF")
+               ? QR_OK
+               : qr_fail(err, QR_INVALID, "RELOCATE is ON or OFF.");
+}
+
 static const struct {
     const char *name;
     enum qr_status (*take)(const struct qr_ast_option *option, struct qr_database_wish *wish,
@@ -138,7 +148,7 @@ static const struct {
 } option_rows[] = {
     {"EDITION", take_edition},         {"SERVICE_OBJECTIVE", take_objective},
     {"MAXSIZE", take_max_size},        {"BACKUP_STORAGE_REDUNDANCY", take_redundancy},
-    {"HA_REPLICAS", take_ha_replicas},
+    {"HA_REPLICAS", take_ha_replicas}, {"RELOCATE", take_relocate},
 };
 
 static enum qr_status take_option(const struct qr_ast_option *option, struct qr_database_wish *wish,
@@ -259,6 +269,7 @@ static struct qr_control_ask ask_of(const struct qr_session *session, struct qr_
         .copy_of = wish->copy_of,
         .restore_wall_ns = wish->restore_wall_ns,
         .ha_replicas = wish->ha_replicas,
+        .relocate = wish->relocate,
         .traits = wish->traits,
     };
 }

@@ -176,10 +176,10 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
     qri_node_limits(node, row, &limits);
     pthread_mutex_lock(&node->mu);
     struct hosted *hosted = qri_node_find_settled(node, row->id);
-    if (hosted != NULL && hosted->has_files)
-        qr_store_set_max_data_bytes(qr_database_store(hosted->db), row->max_bytes);
     if (hosted != NULL)
         status = qr_database_update(hosted->db, &info, err);
+    if (hosted != NULL && status == QR_OK)
+        status = qri_node_resize_store(node, row, qr_database_store(hosted->db), err);
     if (hosted != NULL)
         hosted->in_pool = row->pool[0] != '\0';
     if (status == QR_OK && hosted != NULL && hosted->group != NULL)
@@ -245,6 +245,7 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     if (node == NULL)
         return qr_fail(err, QR_NOMEM, "open the databases");
     node->options = *options;
+    node->sizes = options->sizes;
     atomic_init(&node->duty, options->duty);
     pthread_mutex_init(&node->promote_mu, NULL);
     pthread_mutex_init(&node->mu, NULL);

@@ -41,10 +41,11 @@ struct qri_node {
     struct qri_node_options options;
     struct qr_instance *instance;
     struct qr_session_host session_host;
-    pthread_mutex_t mu;        /* guards the lists, and what the rings are beside */
-    pthread_cond_t changed;    /* a database has opened or closed */
-    uint32_t hyper_id;         /* of its one Hyperscale database */
-    _Atomic enum qr_duty duty; /* as in the options, until it is promoted */
+    pthread_mutex_t mu;          /* guards the lists, and what the rings are beside */
+    pthread_cond_t changed;      /* a database has opened or closed */
+    uint32_t hyper_id;           /* of its one Hyperscale database */
+    _Atomic enum qr_duty duty;   /* as in the options, until it is promoted */
+    struct qri_node_sizes sizes; /* the same, until its objective is another one */
     pthread_mutex_t promote_mu;
     struct hosted *buckets[1 << HOSTED_BUCKET_BITS]; /* by id */
     struct hosted_link opened;                       /* all of them, the first opened first */
@@ -100,6 +101,11 @@ QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
 QR_NODISCARD enum qr_status qri_node_open_files(struct qri_node *node,
                                                 const struct qr_database_row *row, bool make,
                                                 struct qr_database **ret_db, struct qr_err *err);
+
+/* The limits of its row are those of the open store from now on. node.mu held. */
+QR_NODISCARD enum qr_status qri_node_resize_store(struct qri_node *node,
+                                                  const struct qr_database_row *row,
+                                                  struct qr_store *store, struct qr_err *err);
 
 /* ---- node_copy.c ---- */
 struct qr_store_options;

@@ -1,4 +1,6 @@
 /* node_store.c - see node_int.h: stores of the databases that a compute node has */
+#include <unistd.h>
+#include "ctl/slo.h"
 #include "node_int.h"
 #include "store/hyper.h"
 #include "store/store.h"
@@ -24,6 +26,51 @@ struct qr_database_info qri_database_info(const struct qr_database_row *row)
                                                : row->max_bytes,
         .is_encrypted = row->encrypted != 0,
     };
+}
+
+/* ---- sizes ---- */
+
+/* --cache-mib is that of the objective below; the others' is in proportion to their memory. What is
+ * more than the option says takes no more than a quarter of the machine. */
+static uint64_t cache_mib(uint64_t option_mib, uint32_t memory_mib)
+{
+    const struct qr_slo *base = qr_slo_find(qr_str("HS_Gen5_2"));
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    uint64_t machine_mib =
+        pages <= 0 || page_bytes <= 0 ? 0 : ((uint64_t)pages * (uint64_t)page_bytes) >> 20;
+    if (memory_mib == 0)
+        return option_mib;
+    uint64_t mib = option_mib * memory_mib / base->memory_mib;
+    if (mib > option_mib && mib > machine_mib / 4)
+        mib = machine_mib / 4 > option_mib ? machine_mib / 4 : option_mib;
+    return mib;
+}
+
+void qri_node_size(struct qri_node_sizes *sizes, uint32_t memory_mib)
+{
+    sizes->cache_bytes = cache_mib(sizes->option_mib, memory_mib) << 20;
+    sizes->rbpex_bytes = sizes->cache_bytes * sizes->rbpex_percent / 100;
+}
+
+/* A process that has the database for itself keeps as much as the new objective is worth. */
+enum qr_status qri_node_resize_store(struct qri_node *node, const struct qr_database_row *row,
+                                     struct qr_store *store, struct qr_err *err)
+{
+    const struct qr_slo *slo = qr_slo_find(qr_str(row->objective));
+    uint32_t own = 0;
+    if (!qr_database_is_hyper(row))
+        qr_store_set_max_data_bytes(store, row->max_bytes);
+    (void)qr_place_database_of(node->options.name, &own);
+    if (own != row->id || slo == NULL)
+        return QR_OK;
+    qri_node_size(&node->sizes, slo->memory_mib);
+    QR_LOG(&node->options.log, QR_INFO, "node_resized",
+           QR_F("cache_mib", node->sizes.cache_bytes >> 20),
+           QR_F("rbpex_mib", node->sizes.rbpex_bytes >> 20));
+    qr_store_set_cache_bytes(store, node->sizes.cache_bytes);
+    return qr_database_is_hyper(row) && node->sizes.rbpex_bytes > 0
+               ? qr_hyper_set_rbpex_bytes(store, node->sizes.rbpex_bytes, err)
+               : QR_OK;
 }
 
 /* ---- stores ---- */
@@ -56,7 +103,7 @@ static enum qr_status open_hyper(struct qri_node *node, const struct qr_database
         .pages = node->options.pages,
         .slice_count = row->slices,
         .reader_id = qri_node_reader_id(row->id, qr_place_member_of(node->options.name)),
-        .rbpex_bytes = node->options.rbpex_bytes,
+        .rbpex_bytes = node->sizes.rbpex_bytes,
         .grown = grown,
         .grown_ctx = node,
         .force = true, /* one process a name, and the one before it was reaped (super.h, U2, U3) */
@@ -84,7 +131,7 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
         .log = {.sink = node->options.log.sink, .comp = "store"},
         .server_key = node->options.server_key,
         .tmp_dir = qri_datadir_path(node->options.dir, arena, "tmp", NULL),
-        .cache_bytes = node->options.cache_bytes,
+        .cache_bytes = node->sizes.cache_bytes,
         .max_data_bytes = row->max_bytes,
         .fatal = node->options.fatal,
         .fatal_ctx = node->options.fatal_ctx,

@@ -51,22 +51,6 @@ struct compute_role {
     uint32_t database_id;
 };
 
-/* --cache-mib is that of the objective below; the others' is in proportion to their memory. What is
- * more than the option says takes no more than a quarter of the machine. */
-static uint64_t size_cache(uint64_t option_mib, uint32_t memory_mib)
-{
-    const struct qr_slo *base = qr_slo_find(qr_str("HS_Gen5_2"));
-    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    uint64_t machine_mib =
-        pages <= 0 || page_bytes <= 0 ? 0 : ((uint64_t)pages * (uint64_t)page_bytes) >> 20;
-    if (memory_mib == 0)
-        return option_mib;
-    uint64_t mib = option_mib * memory_mib / base->memory_mib;
-    if (mib > option_mib && mib > machine_mib / 4)
-        mib = machine_mib / 4 > option_mib ? machine_mib / 4 : option_mib;
-    return mib;
-}
-
 static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
 {
     struct qri_role *role = c->role;
@@ -80,11 +64,12 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
     c->reports = qri_reports_new(role->env, &role->log);
     if (c->reports == NULL)
         return qr_fail(err, QR_NOMEM, "start the compute node");
-    uint64_t cache_mib = size_cache((uint64_t)settings->cache_mib, memory_mib);
-    uint64_t rbpex_bytes = (cache_mib << 20) * (uint64_t)settings->rbpex_percent / 100;
+    struct qri_node_sizes sizes = {.option_mib = (uint64_t)settings->cache_mib,
+                                   .rbpex_percent = (uint64_t)settings->rbpex_percent};
+    qri_node_size(&sizes, memory_mib);
     if (c->one_database)
-        QR_LOG(&role->log, QR_INFO, "node_sized", QR_F("cache_mib", cache_mib),
-               QR_F("rbpex_mib", rbpex_bytes >> 20));
+        QR_LOG(&role->log, QR_INFO, "node_sized", QR_F("cache_mib", sizes.cache_bytes >> 20),
+               QR_F("rbpex_mib", sizes.rbpex_bytes >> 20));
     struct qr_gov_options governor = {
         .env = role->env,
         .enforce = strcmp(settings->governance, "on") == 0,
@@ -122,8 +107,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .geo_keyring = c->geo_keyring,
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
-        .cache_bytes = cache_mib << 20,
-        .rbpex_bytes = rbpex_bytes,
+        .sizes = sizes,
         .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
         .connections_max = (uint32_t)settings->connections_max,
     };

@@ -109,17 +109,6 @@ static void add_number(struct arguments *args, const char *option, int64_t value
     add_text(args, option, dst);
 }
 
-/* The node of one database runs no more requests at once than its objective has vCores. */
-static int64_t workers_of(struct supervisor *s, const char *name)
-{
-    const struct qr_slo *slo = s->control == NULL ? NULL : qr_control_node_slo(s->control, name);
-    int64_t most = s->settings->workers;
-    if (most == 0)
-        most = sysconf(_SC_NPROCESSORS_ONLN);
-    return slo != NULL && !slo->is_dtu && slo->capacity < most ? (int64_t)slo->capacity
-                                                               : s->settings->workers;
-}
-
 /* Every role gets the same; each uses what it needs. */
 static enum qr_status start_child(struct supervisor *s, const char *role, const char *name,
                                   struct qr_err *err)
@@ -147,7 +136,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--page-at", settings->page_at);
     add_text(&args, "--governance", settings->governance);
     add_text(&args, "--vcore-cpu", settings->vcore_cpu);
-    add_number(&args, "--workers", workers_of(s, name), numbers[0]);
+    add_number(&args, "--workers", settings->workers, numbers[0]);
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
     add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);
     add_number(&args, "--query-memory-mib", settings->query_memory_mib, numbers[3]);

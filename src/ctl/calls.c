@@ -65,7 +65,7 @@ static const struct {
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
     {QR_CONTROL_ALTER,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX), ASK(WORD, ha_replicas, 0), TRAITS,
-                              ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
+                              ASK(TEXT, tags, QR_TAGS_BYTES_MAX), ASK(FLAG, relocate, 0), STARTS}},
     {QR_CONTROL_RENAME,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), STARTS}},
     {QR_CONTROL_DROP,        {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), STARTS}},
     {QR_CONTROL_SET_RULE,    {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, start, WORDS_MAX),

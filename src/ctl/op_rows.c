@@ -32,6 +32,8 @@ static const struct {
     ASK("kept", TEXT, kept),
     ASK("geo", FLAG, geo),
     ASK("verify", FLAG, verify),
+    ASK("relocate", FLAG, relocate),
+    ASK("resizes", FLAG, resizes),
     ASK("tags", TEXT, tags),
     ASK("maxBytes", LONG, max_bytes),
     ASK("dropped", FLAG, dropped),

@@ -1,9 +1,9 @@
 /* op_scale.c - see ops_int.h: tier, objective, size, replicas and traits of a database change.
  *
- * A Hyperscale database that runs gets another objective by a new node of that size, which is a
- * replica until it takes over; then the nodes of the old size go, and new ones come for its HA
- * replicas. What nobody uses gets its node when somebody comes. Other tiers share a node: their
- * limits change in place. To and from Hyperscale: op_move.c. */
+ * Processes that run take another objective's limits in place: nobody notices. To new processes it
+ * goes when that is asked for: a Hyperscale database by a node that is a replica until it takes
+ * over; then the old nodes go, and new ones come for its HA replicas. What nobody uses gets its
+ * node when somebody comes. To and from Hyperscale: op_move.c. */
 #include <stdio.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -33,6 +33,7 @@ enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, st
     if (op->ask.tags.n > 0)
         QR_TRY(qri_check_tags(op->ask.tags, err));
     QR_TRY(qri_registry_check_quota(registry, &wanted, err));
+    op->ask.resizes = !qr_str_ieqz(qr_str(wanted.objective), row.objective);
     QR_TRY(qri_op_set_text(op, &op->ask.edition, wanted.edition, err));
     QR_TRY(qri_op_set_text(op, &op->ask.pool, wanted.pool, err));
     return qri_op_set_text(op, &op->ask.objective, wanted.objective, err);
@@ -66,8 +67,7 @@ static uint32_t choose_member(struct qr_control *control, const struct qr_databa
 
 static bool changes_node(const struct qr_database_row *row, const struct qri_op *op)
 {
-    return qr_database_is_hyper(row) && row->replica_of == 0 &&
-           !qr_str_ieqz(op->ask.objective, row->objective);
+    return qr_database_is_hyper(row) && row->replica_of == 0 && op->ask.relocate;
 }
 
 enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -77,10 +77,8 @@ enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op, 
     char name[QR_NODE_NAME_BYTES];
     QR_TRY(qri_op_row(control, op, &row, err));
     op->member = changes_node(&row, op) ? choose_member(control, &row) : 0;
-    if (qr_database_has_copies(&row)) { /* all of its processes come back in the new size */
-        bool same =
-            qr_str_ieqz(op->ask.objective, row.objective) && qr_str_ieqz(op->ask.pool, row.pool);
-        op->member = same ? 0 : 1;
+    if (qr_database_has_copies(&row)) { /* all of its processes come back */
+        op->member = op->ask.relocate ? 1 : 0;
         return qri_ops_save(control, op, err);
     }
     if (op->member == 0)
@@ -128,7 +126,7 @@ enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, s
     QR_TRY(qri_registry_apply(registry, &wish, &wanted, err));
     if (qri_home_moves(&row, &wanted))
         QR_TRY(qri_home_leave(control, &row, err));
-    if (row.replica_of != 0 && !qr_str_ieqz(op->ask.objective, row.objective))
+    if (row.replica_of != 0 && op->ask.relocate)
         op->member = 1; /* its only node; nobody takes over from it */
     if (op->ask.tags.n > 0)
         QR_TRY(qr_registry_set_tags(registry, row.id, op->ask.tags, err));
@@ -139,6 +137,21 @@ enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, s
     return status;
 }
 
+/* The processes that it has learn of their new limits. One that starts just now may have asked for
+ * the old ones already. */
+static void resize_nodes(struct qr_control *control, const struct qr_database_row *row)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char name[QR_NODE_NAME_BYTES];
+    int64_t until = qr_env_mono_ns(control->options.env) + READY_NS;
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(row, i, name);
+        if (host->pid(host->ctx, name) != 0 &&
+            qri_control_wait_ready(control, name, until, NULL) == QR_OK)
+            (void)!qri_control_call_node(control, name, row, QR_NODE_RESIZE, NULL);
+    }
+}
+
 /* The new node takes over. If it is gone meanwhile, the old one comes back in the new size. */
 enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
@@ -146,13 +159,16 @@ enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, s
     char name[QR_NODE_NAME_BYTES];
     if (qri_op_row(control, op, &row, NULL) != QR_OK)
         return QR_OK;
-    if (!qr_database_is_hyper(&row)) {
+    if (!qr_database_is_hyper(&row))
         qri_home_settle(control, &row);
-        if (qr_database_has_copies(&row) && op->member != 0)
-            return qri_home_restart(control, &row);
+    if (qr_database_has_copies(&row) && op->member != 0)
+        return qri_home_restart(control, &row);
+    if (!qr_database_has_nodes(&row)) {
         (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
         return QR_OK;
     }
+    if (op->member == 0 && op->ask.resizes)
+        resize_nodes(control, &row);
     if (op->member == 0 || row.replica_of != 0)
         return QR_OK;
     qr_place_member(&row, op->member - 1, name);

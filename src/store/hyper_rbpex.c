@@ -298,6 +298,14 @@ void qri_tier_free(struct qri_hyper *hy)
     hy->tier = NULL;
 }
 
+enum qr_status qr_hyper_set_rbpex_bytes(struct qr_store *store, uint64_t bytes, struct qr_err *err)
+{
+    struct qri_tier *tier = store->hyper->tier;
+    if (tier == NULL)
+        return QR_OK;
+    return qr_wrap(err, qri_rbpex_resize(tier->rbpex, bytes, err), "page file tier");
+}
+
 /* --- pages --- */
 
 uint64_t qri_tier_find(struct qri_hyper *hy, uint32_t page_no, uint8_t *dst, bool *ret_newest)

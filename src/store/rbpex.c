@@ -8,146 +8,34 @@
 #include "page/block.h"
 #include "page/record.h"
 #include "page/trailer.h"
-#include "store/rbpex_look.h"
 #include "rbpex_int.h"
 #include "base/banned.h"
 
-/* The file of slots: one page's room for a header, then the slots, each a sealed page
- * (page/trailer.h). Header, little-endian: 0 u32 magic "QRRX", 4 u8 version, 5 u8 checksum
- * algorithm, 6 u16 0, 8 u32 key id (0: in clear), 12 u32 page bytes, 16 16 bytes of timeline, 32
- * u64 id of the file, 40 u32 crc of all before it. */
-#define MAGIC UINT32_C(0x58525251)
-enum {
-    HEADER_BYTES = 44,
-    HEADER_CRC_OFFSET = 40,
-    PATH_BYTES = 4096,
-    QUEUE_PAGES = 256,
-    LOOK_SLOTS_MAX = 1 << 26,
-};
-
-/* The seal has the page's checksum, number and version in it, this one the seal and the timeline.
- */
-static uint32_t seal_crc(const struct qri_rbpex *rb, const uint8_t *page)
-{
-    return qr_crc32c(rb->key_crc, page + rb->page_bytes - QR_PAGE_RESERVED_BYTES,
-                     QR_PAGE_RESERVED_BYTES);
-}
-
-static uint64_t slot_offset(const struct qri_rbpex *rb, uint32_t slot_no)
-{
-    return ((uint64_t)slot_no + 1) * rb->page_bytes;
-}
-
-/* --- for tools --- */
-
-/* The header of a file that nobody serves from. */
-static enum qr_status read_header(struct qri_rbpex *rb, struct qr_err *err)
-{
-    uint8_t h[HEADER_BYTES];
-    char path[PATH_BYTES];
-    uint64_t size = 0;
-    qri_rb_path(rb, path, sizeof path, "rbpex");
-    QR_TRY(qr_env_open(rb->env, path, QR_OPEN_READ, &rb->data_file, err));
-    QR_TRY(qr_file_size(rb->data_file, &size, err));
-    if (size < sizeof h) /* a power cut came before its header was there */
-        return QR_OK;
-    QR_TRY(qr_file_read_exactly(rb->data_file, h, sizeof h, 0, err));
-    rb->page_bytes = qr_get32le(h + 12);
-    if (qr_get32le(h) != MAGIC || h[4] != QR_FORMAT_VERSION || h[5] != QR_CHECKSUM_CRC32C ||
-        qr_get32le(h + HEADER_CRC_OFFSET) != qr_crc32c(0, h, HEADER_CRC_OFFSET) ||
-        rb->page_bytes < QR_PAGE_BYTES_MIN || rb->page_bytes > QR_PAGE_BYTES_MAX)
-        return qr_fail(err, QR_CORRUPT, "the header of the file of slots is damaged");
-    memcpy(rb->timeline.id, h + 16, QR_TIMELINE_BYTES);
-    rb->key_crc = qr_crc32c(0, rb->timeline.id, QR_TIMELINE_BYTES);
-    rb->data_key.id = qr_get32le(h + 8);
-    rb->data_id = qr_get64le(h + 32);
-    uint64_t slots = size / rb->page_bytes; /* one too many: the header's room */
-    if (slots > LOOK_SLOTS_MAX)
-        return qr_fail(err, QR_TOO_BIG, "%llu slots", (unsigned long long)slots);
-    return qri_rb_table_init(
-        rb, slots < QRI_RBPEX_PAGES_MIN ? QRI_RBPEX_PAGES_MIN : (uint32_t)slots, err);
-}
-
-/* As it lies there, encrypted or not. */
-static bool is_there(struct qri_rbpex *rb, uint32_t slot_no, uint8_t *page)
-{
-    const struct qri_rb_slot *slot = &rb->slots[slot_no];
-    uint64_t lsn = 0;
-    return qr_file_read_exactly(rb->data_file, page, rb->page_bytes, slot_offset(rb, slot_no),
-                                NULL) == QR_OK &&
-           seal_crc(rb, page) == slot->crc &&
-           qr_page_verify(page, rb->page_bytes, slot->page_no, &lsn, NULL) == QR_OK &&
-           lsn == slot->lsn;
-}
-
-static enum qr_status look(struct qri_rbpex *rb, struct qr_rbpex_sight *sight, struct qr_err *err)
-{
-    QR_TRY(read_header(rb, err));
-    if (rb->slot_count == 0)
-        return QR_OK;
-    QR_TRY(qri_rb_journal_read(rb, UINT64_MAX, err));
-    *sight = (struct qr_rbpex_sight){.timeline = rb->timeline,
-                                     .page_bytes = rb->page_bytes,
-                                     .key_id = rb->data_key.id,
-                                     .slots = rb->slot_count,
-                                     .mark_lsn = rb->mark_lsn};
-    uint8_t *page = malloc(rb->page_bytes);
-    if (page == NULL)
-        return qr_fail(err, QR_NOMEM, "page");
-    for (uint32_t i = 0; i < rb->slot_count; i++) {
-        if (rb->slots[i].state != QRI_RB_READY)
-            continue;
-        sight->pages++;
-        sight->lost += !is_there(rb, i, page);
-    }
-    free(page);
-    return QR_OK;
-}
-
-enum qr_status qr_rbpex_look(struct qr_env *env, const char *dir, struct qr_rbpex_sight *ret_sight,
-                             struct qr_err *err)
-{
-    struct qri_rbpex *rb = calloc(1, sizeof *rb);
-    if (rb == NULL)
-        return qr_fail(err, QR_NOMEM, "cache");
-    rb->env = env;
-    pthread_mutex_init(&rb->step_mu, NULL);
-    pthread_mutex_init(&rb->mu, NULL);
-    qr_cond_init(&rb->wake);
-    qr_buf_init(&rb->pending, QRI_RB_BLOCK_MAX);
-    qr_buf_init(&rb->writing, QRI_RB_BLOCK_MAX);
-    rb->dir = strdup(dir);
-    struct qr_rbpex_sight sight = {.slots = 0};
-    enum qr_status status =
-        rb->dir == NULL ? qr_fail(err, QR_NOMEM, "name") : look(rb, &sight, err);
-    qri_rbpex_free(rb);
-    if (status == QR_OK)
-        *ret_sight = sight;
-    return status;
-}
+enum { PATH_BYTES = 4096, QUEUE_PAGES = 256 };
 
 /* --- open --- */
 
 static bool header_is_ours(struct qri_rbpex *rb, const uint8_t *h)
 {
-    return qr_get32le(h) == MAGIC && h[4] == QR_FORMAT_VERSION && h[5] == QR_CHECKSUM_CRC32C &&
-           qr_get32le(h + 8) == rb->data_key.id && qr_get32le(h + 12) == rb->page_bytes &&
+    return qr_get32le(h) == QRI_RB_MAGIC && h[4] == QR_FORMAT_VERSION &&
+           h[5] == QR_CHECKSUM_CRC32C && qr_get32le(h + 8) == rb->data_key.id &&
+           qr_get32le(h + 12) == rb->page_bytes &&
            memcmp(h + 16, rb->timeline.id, QR_TIMELINE_BYTES) == 0 &&
-           qr_get32le(h + HEADER_CRC_OFFSET) == qr_crc32c(0, h, HEADER_CRC_OFFSET);
+           qr_get32le(h + QRI_RB_HEADER_CRC_OFFSET) == qr_crc32c(0, h, QRI_RB_HEADER_CRC_OFFSET);
 }
 
 static enum qr_status write_header(struct qri_rbpex *rb, struct qr_err *err)
 {
-    uint8_t h[HEADER_BYTES] = {0};
+    uint8_t h[QRI_RB_HEADER_BYTES] = {0};
     qr_env_random(rb->env, &rb->data_id, sizeof rb->data_id);
-    qr_put32le(h, MAGIC);
+    qr_put32le(h, QRI_RB_MAGIC);
     h[4] = QR_FORMAT_VERSION;
     h[5] = QR_CHECKSUM_CRC32C;
     qr_put32le(h + 8, rb->data_key.id);
     qr_put32le(h + 12, rb->page_bytes);
     memcpy(h + 16, rb->timeline.id, QR_TIMELINE_BYTES);
     qr_put64le(h + 32, rb->data_id);
-    qr_put32le(h + HEADER_CRC_OFFSET, qr_crc32c(0, h, HEADER_CRC_OFFSET));
+    qr_put32le(h + QRI_RB_HEADER_CRC_OFFSET, qr_crc32c(0, h, QRI_RB_HEADER_CRC_OFFSET));
     QR_TRY(qr_file_truncate(rb->data_file, 0, err));
     QR_TRY(qr_file_pwrite(rb->data_file, h, sizeof h, 0, err));
     return qr_file_sync(rb->data_file, err);
@@ -187,7 +75,7 @@ static void begin_cipher(struct qri_rbpex *rb)
 static enum qr_status open_data(struct qri_rbpex *rb, struct qr_err *err)
 {
     char path[PATH_BYTES];
-    uint8_t h[HEADER_BYTES] = {0};
+    uint8_t h[QRI_RB_HEADER_BYTES] = {0};
     size_t got = 0;
     uint64_t size = 0;
     qri_rb_path(rb, path, sizeof path, "rbpex");
@@ -197,8 +85,8 @@ static enum qr_status open_data(struct qri_rbpex *rb, struct qr_err *err)
         return write_header(rb, err);
     rb->data_id = qr_get64le(h + 32);
     QR_TRY(qr_file_size(rb->data_file, &size, err));
-    return size > slot_offset(rb, rb->slot_count)
-               ? qr_file_truncate(rb->data_file, slot_offset(rb, rb->slot_count), err)
+    return size > qri_rb_slot_offset(rb, rb->slot_count)
+               ? qr_file_truncate(rb->data_file, qri_rb_slot_offset(rb, rb->slot_count), err)
                : QR_OK;
 }
 
@@ -282,6 +170,26 @@ void qri_rbpex_free(struct qri_rbpex *rb)
     pthread_mutex_destroy(&rb->mu);
     pthread_mutex_destroy(&rb->step_mu);
     free(rb);
+}
+
+enum qr_status qri_rbpex_resize(struct qri_rbpex *rb, uint64_t bytes, struct qr_err *err)
+{
+    uint64_t slots = bytes / rb->page_bytes;
+    if (slots < QRI_RBPEX_PAGES_MIN || slots > UINT32_MAX / 2)
+        return qr_fail(err, QR_INVALID, "%llu pages", (unsigned long long)slots);
+    pthread_mutex_lock(&rb->step_mu);
+    pthread_mutex_lock(&rb->mu);
+    bool fewer = slots < rb->slot_count;
+    enum qr_status status = qri_rb_table_resize(rb, (uint32_t)slots, err);
+    if (status == QR_OK)
+        rb->stats.bytes_max = slots * rb->page_bytes;
+    pthread_mutex_unlock(&rb->mu);
+    /* Who reads behind the end just now finds nothing, and asks elsewhere. If it cannot be cut the
+     * next open does so. */
+    if (status == QR_OK && fewer)
+        (void)!qr_file_truncate(rb->data_file, qri_rb_slot_offset(rb, rb->slot_count), NULL);
+    pthread_mutex_unlock(&rb->step_mu);
+    return status;
 }
 
 void qri_rbpex_remove(struct qr_env *env, const char *dir)
@@ -398,6 +306,8 @@ void qri_rbpex_offer(struct qri_rbpex *rb, uint32_t page_no, uint64_t lsn, const
 static struct qri_rb_slot *slot_of(struct qri_rbpex *rb, uint32_t at)
 {
     const struct qri_rb_item *item = &rb->items[at];
+    if (item->slot >= rb->slot_count) /* there are fewer by now */
+        return NULL;
     struct qri_rb_slot *slot = &rb->slots[item->slot];
     bool same = slot->state == QRI_RB_QUEUED && slot->crc == at && slot->lsn == item->lsn &&
                 slot->page_no == item->page_no;
@@ -439,10 +349,10 @@ static void write_run(struct qri_rbpex *rb, struct batch *b, uint32_t from, uint
         if (qr_page_seal_as(&rb->cipher, page, rb->page_bytes, item->page_no, item->lsn, NULL) !=
             QR_OK)
             return; /* not written */
-        b->of[i].crc = seal_crc(rb, page);
+        b->of[i].crc = qri_rb_seal_crc(rb, page);
         iov[i - from] = (struct iovec){page, rb->page_bytes};
     }
-    uint64_t offset = slot_offset(rb, rb->items[b->of[from].at].slot);
+    uint64_t offset = qri_rb_slot_offset(rb, rb->items[b->of[from].at].slot);
     bool ok = qr_file_pwritev(rb->data_file, iov, (int)(to - from), offset, NULL) == QR_OK;
     for (uint32_t i = from; i < to; i++)
         b->of[i].written = ok;
@@ -540,9 +450,9 @@ static bool read_slot(struct qri_rbpex *rb, uint32_t slot_no, const struct qri_r
                       uint8_t *dst)
 {
     uint64_t lsn = 0;
-    return qr_file_read_exactly(rb->data_file, dst, rb->page_bytes, slot_offset(rb, slot_no),
+    return qr_file_read_exactly(rb->data_file, dst, rb->page_bytes, qri_rb_slot_offset(rb, slot_no),
                                 NULL) == QR_OK &&
-           seal_crc(rb, dst) == slot->crc &&
+           qri_rb_seal_crc(rb, dst) == slot->crc &&
            qr_page_open_as(&rb->cipher, dst, rb->page_bytes, slot->page_no, &lsn, NULL) == QR_OK &&
            lsn == slot->lsn;
 }

@@ -6,8 +6,8 @@
  * reopen what it holds is suspect: the owner tells what changed since the mark, then `confirm_all`.
  * Nothing here is needed: whatever is lost, damaged or in doubt is a miss.
  *
- * Threads: any; `step` excludes itself. Only `open`, `step`, `sync`, `read` and `close` touch the
- * disk. Errors: those of the environment; what `step` and `read` meet is counted, and the pages
+ * Threads: any; `step` excludes itself. Only `open`, `step`, `sync`, `read`, `resize` and `close` touch
+ * the disk. Errors: those of the environment; what `step` and `read` meet is counted, and the pages
  * concerned are forgotten. */
 #pragma once
 #include <stdbool.h>
@@ -38,6 +38,10 @@ QR_NODISCARD enum qr_status qri_rbpex_open(const struct qri_rbpex_options *optio
 void qri_rbpex_close(struct qri_rbpex *rbpex, uint64_t lsn);
 /* As a crash would leave it. NULL is accepted. After close it is still due. */
 void qri_rbpex_free(struct qri_rbpex *rbpex);
+/* Another size, at once; what does not fit any more is forgotten, the rest stays. The next open has
+ * to be told that size. Waits for what is being written. */
+QR_NODISCARD enum qr_status qri_rbpex_resize(struct qri_rbpex *rbpex, uint64_t bytes,
+                                             struct qr_err *err);
 /* For who has no such tier any more. */
 void qri_rbpex_remove(struct qr_env *env, const char *dir);
 

@@ -1,9 +1,11 @@
 /* rbpex_int.h - the parts of rbpex.h. */
 #pragma once
 #include <pthread.h>
+#include "base/crc.h"
 #include "crypt/page.h"
 #include "crypt/server_key.h"
 #include "base/buf.h"
+#include "page/record.h"
 #include "rbpex.h"
 
 enum {
@@ -89,10 +91,33 @@ struct qri_rbpex {
     struct qri_rbpex_stats stats;
 };
 
+/* The file of slots: one page's room for a header, then the slots, each a sealed page
+ * (page/trailer.h). Header, little-endian: 0 u32 magic "QRRX", 4 u8 version, 5 u8 checksum
+ * algorithm, 6 u16 0, 8 u32 key id (0: in clear), 12 u32 page bytes, 16 16 bytes of timeline, 32
+ * u64 id of the file, 40 u32 crc of all before it. */
+#define QRI_RB_MAGIC UINT32_C(0x58525251)
+enum { QRI_RB_HEADER_BYTES = 44, QRI_RB_HEADER_CRC_OFFSET = 40 };
+
+/* The seal has the page's checksum, number and version in it, this one the seal and the timeline.
+ */
+static inline uint32_t qri_rb_seal_crc(const struct qri_rbpex *rb, const uint8_t *page)
+{
+    return qr_crc32c(rb->key_crc, page + rb->page_bytes - QR_PAGE_RESERVED_BYTES,
+                     QR_PAGE_RESERVED_BYTES);
+}
+
+static inline uint64_t qri_rb_slot_offset(const struct qri_rbpex *rb, uint32_t slot_no)
+{
+    return ((uint64_t)slot_no + 1) * rb->page_bytes;
+}
+
 /* rbpex_table.c; all with mu held */
 QR_NODISCARD enum qr_status qri_rb_table_init(struct qri_rbpex *rb, uint32_t slot_count,
                                               struct qr_err *err);
 void qri_rb_table_done(struct qri_rbpex *rb);
+/* With step_mu held too. Slots behind the new end are forgotten. On failure nothing has changed. */
+QR_NODISCARD enum qr_status qri_rb_table_resize(struct qri_rbpex *rb, uint32_t slot_count,
+                                                struct qr_err *err);
 struct qri_rb_slot *qri_rb_find(struct qri_rbpex *rb, uint32_t page_no); /* NULL: none */
 /* Links a slot that is free or, at recovery, any: what it held and what held the page go. */
 void qri_rb_put(struct qri_rbpex *rb, uint32_t slot_no, const struct qri_rb_slot *slot);

@@ -11,10 +11,8 @@ static uint32_t hash_of(const struct qri_rbpex *rb, uint32_t page_no)
     return (uint32_t)((page_no * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & rb->hash_mask;
 }
 
-enum qr_status qri_rb_table_init(struct qri_rbpex *rb, uint32_t slot_count, struct qr_err *err)
+static enum qr_status make_table(struct qri_rbpex *rb, uint32_t slot_count, struct qr_err *err)
 {
-    rb->new_bytes = rb->new_bytes_max;
-    rb->new_ns = qr_env_mono_ns(rb->env);
     uint32_t hash_count = 1;
     while (hash_count < slot_count)
         hash_count *= 2;
@@ -25,6 +23,52 @@ enum qr_status qri_rb_table_init(struct qri_rbpex *rb, uint32_t slot_count, stru
     rb->ghosts = calloc(hash_count, sizeof *rb->ghosts);
     if (rb->slots == NULL || rb->heads == NULL || rb->ghosts == NULL)
         return qr_fail(err, QR_NOMEM, "table of %u slots", slot_count);
+    return QR_OK;
+}
+
+enum qr_status qri_rb_table_init(struct qri_rbpex *rb, uint32_t slot_count, struct qr_err *err)
+{
+    rb->new_bytes = rb->new_bytes_max;
+    rb->new_ns = qr_env_mono_ns(rb->env);
+    return make_table(rb, slot_count, err);
+}
+
+static void link_all(struct qri_rbpex *rb)
+{
+    for (uint32_t i = 0; i < rb->slot_count; i++) {
+        struct qri_rb_slot *slot = &rb->slots[i];
+        if (slot->state == QRI_RB_FREE)
+            continue;
+        uint32_t *head = &rb->heads[hash_of(rb, slot->page_no)];
+        slot->next = *head;
+        *head = i + 1;
+    }
+    qri_rb_build_free_list(rb);
+}
+
+enum qr_status qri_rb_table_resize(struct qri_rbpex *rb, uint32_t slot_count, struct qr_err *err)
+{
+    struct qri_rbpex other = {.slot_count = 0};
+    enum qr_status status = make_table(&other, slot_count, err);
+    if (status != QR_OK) {
+        qri_rb_table_done(&other);
+        return status;
+    }
+    for (uint32_t i = slot_count; i < rb->slot_count; i++) {
+        if (rb->slots[i].state == QRI_RB_READY)
+            qri_rb_note_drop(rb, &rb->slots[i]);
+        rb->used_count -= rb->slots[i].state != QRI_RB_FREE;
+    }
+    uint32_t kept = rb->slot_count < slot_count ? rb->slot_count : slot_count;
+    memcpy(other.slots, rb->slots, kept * sizeof *rb->slots);
+    qri_rb_table_done(rb);
+    rb->slots = other.slots;
+    rb->heads = other.heads;
+    rb->ghosts = other.ghosts;
+    rb->slot_count = other.slot_count;
+    rb->hash_mask = other.hash_mask;
+    rb->hand = 0;
+    link_all(rb);
     return QR_OK;
 }
 

@@ -94,7 +94,48 @@ class Status(unittest.TestCase):
 
 
 class Scale(unittest.TestCase):
-    def test_a_scale_under_load_cuts_sessions_shortly_and_loses_nothing(self):
+    def test_in_place_under_load_nobody_notices(self):
+        """Sessions, transactions, temporary tables and prepared statements go on; so does the process."""
+        with server.Server(announced=ANNOUNCED) as quired, quired.connect() as master:
+            for name, options, sizes in (
+                    ("h", "EDITION = 'Hyperscale'", ("HS_Gen5_8", "HS_Gen5_2")),
+                    ("b", "EDITION = 'BusinessCritical'", ("BC_Gen5_8", "BC_Gen5_2")),
+                    ("g", "EDITION = 'GeneralPurpose'", ("GP_Gen5_8", "GP_Gen5_2"))):
+                master.execute(f"CREATE DATABASE {name} ({options})")
+                self.scale_in_place(quired, master, name, sizes)
+
+    def scale_in_place(self, quired, master, name, sizes):
+        done, told = threading.Event(), []
+        with connect_patiently(quired, name) as connection:
+            connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY)")
+
+        def write():
+            i = 0
+            with connect_patiently(quired, name) as connection:
+                while not done.is_set():
+                    told.append([e.number for e in connection.batch(f"INSERT t VALUES ({i})").errors])
+                    i += 1
+        writer = threading.Thread(target=write)
+        with connect_patiently(quired, name) as within:
+            within.execute("SELECT 1 AS a INTO #kept; BEGIN TRAN; INSERT t VALUES (-1)")
+            writer.start()
+            before = set(quired.pids)
+            for size in sizes:
+                wait_for(lambda: len(told) > 10)
+                seen = len(told)
+                master.execute(f"ALTER DATABASE {name} MODIFY (SERVICE_OBJECTIVE = '{size}')")
+                wait_for(lambda: master.execute(OVER) == [(0,)])
+                wait_for(lambda seen=seen: len(told) > seen + 10)
+                self.assertEqual(within.execute("SELECT DATABASEPROPERTYEX(DB_NAME(), 'ServiceObjective')"),
+                                 [(size,)])
+            within.execute("INSERT t SELECT -2 FROM #kept; COMMIT")
+            done.set()
+            writer.join()
+            self.assertEqual(within.execute("SELECT COUNT(*) FROM t"), [(len(told) + 2,)])
+        self.assertEqual([t for t in told if t], [])
+        self.assertEqual(set(quired.pids), before)
+
+    def test_to_new_processes_under_load_cuts_sessions_shortly_and_loses_nothing(self):
         rounds = 20 if ALL else 4
         with server.Server(announced=ANNOUNCED) as quired, quired.connect() as master:
             master.execute("CREATE DATABASE h (EDITION = 'Hyperscale')")
@@ -120,7 +161,7 @@ class Scale(unittest.TestCase):
                 wait_for(lambda: len(ends) > 20 * (turn + 1))
                 begin = time.monotonic()
                 master.execute("ALTER DATABASE h MODIFY (SERVICE_OBJECTIVE = "
-                               f"'HS_Gen5_{(8, 2)[turn % 2]}')")
+                               f"'HS_Gen5_{(8, 2)[turn % 2]}', RELOCATE = ON)")
                 wait_for(lambda: master.execute(OVER) == [(0,)])
                 took.append(time.monotonic() - begin)
             done.set()
@@ -141,7 +182,7 @@ STATEMENTS = {
     "add-replica": ("ALTER DATABASE h ADD SECONDARY ON SERVER server01 "
                     "WITH (SECONDARY_TYPE = Named, DATABASE_NAME = [new])",),
     "update": ("ALTER DATABASE g MODIFY (SERVICE_OBJECTIVE = 'GP_Gen5_4')",
-               "ALTER DATABASE h MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_8')"),
+               "ALTER DATABASE h MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_8', RELOCATE = ON)"),
     "rename": ("ALTER DATABASE g MODIFY NAME = new", "ALTER DATABASE h MODIFY NAME = new"),
     "drop": ("DROP DATABASE g", "DROP DATABASE h"),
     "failover": ("ALTER DATABASE h FAILOVER",),

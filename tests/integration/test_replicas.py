@@ -108,8 +108,14 @@ class Replicas(unittest.TestCase):
                     self.assertEqual(replica.execute(
                         "SELECT DATABASEPROPERTYEX('r', 'ServiceObjective')"), [("HS_Gen5_4",)])
                 self.assertEqual(sizes(), [(8, 24), (16, 48)])
-                # another size is another process
-                master.execute("ALTER DATABASE r MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_8')")
+                with quired.connect("r") as replica:  # another size in the same process
+                    master.execute("ALTER DATABASE r MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_6')")
+                    wait_for(lambda: replica.execute("SELECT DATABASEPROPERTYEX('r', 'ServiceObjective')")
+                             == [("HS_Gen5_6",)])
+                self.assertEqual(sizes(), [(8, 24), (16, 48)])
+                wait_for(lambda: master.execute("SELECT COUNT(*) FROM sys.dm_operation_status "
+                                                "WHERE state_desc <> 'COMPLETED'") == [(0,)])
+                master.execute("ALTER DATABASE r MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_8', RELOCATE = ON)")
                 wait_for(lambda: len(sizes()) == 3)
                 with connect_patiently(quired, "r") as replica:
                     self.assertEqual(replica.execute("SELECT a FROM t"), [(1,)])

@@ -180,6 +180,8 @@ struct qr_control_ask {
     bool read_only;
     bool geo;    /* CREATE with copy_of, BACKUPS: from the second store of backups */
     bool verify; /* CREATE with copy_of: it is checked, and goes again */
+    bool relocate; /* ALTER: to new processes, whatever changes */
+    bool resizes;  /* control's own: the objective will be another one */
 };
 void qr_control_ask_put(struct qr_buf *buf, enum qr_control_method method,
                         const struct qr_control_ask *ask);

@@ -179,7 +179,8 @@ struct qr_database_wish {
     struct qr_str tags;                       /* n = 0: kept; a JSON object */
     const struct qr_database_row *replica_of; /* CREATE: the primary of a named replica */
     bool in_clear;                            /* it inherits what is not encrypted */
-    uint32_t region;                          /* CREATE: where its data will be */
+    bool relocate;   /* ALTER: to new processes; the registry has nothing to do with it */
+    uint32_t region; /* CREATE: where its data will be */
 };
 
 /* Loads what is there, and brings rows of earlier releases up to date; `env` for time and random.

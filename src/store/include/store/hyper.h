@@ -78,6 +78,10 @@ QR_NODISCARD enum qr_status qr_hyper_open_replica(const char *dir,
  * failure it is a replica still and may be promoted again. Blocks; readers go on. */
 QR_NODISCARD enum qr_status qr_hyper_promote(struct qr_store *store, uint64_t epoch, bool force,
                                              struct qr_err *err);
+/* Another size for the pages on the node's own disk, while the store is used: those that fit stay. A
+ * store without such a tier stays without. Waits for a few writes at most. */
+QR_NODISCARD enum qr_status qr_hyper_set_rbpex_bytes(struct qr_store *store, uint64_t bytes,
+                                                     struct qr_err *err);
 /* Where a replica is, and where the log service last said that the primary is. Of a primary both
  * are what is durable. Wall times are those of the commits. */
 struct qr_hyper_lag {
