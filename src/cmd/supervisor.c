@@ -17,7 +17,6 @@
 #include "cmd_int.h"
 #include "ctl/place.h"
 #include "ctl/control.h"
-#include "ctl/slo.h"
 #include "ctl/telemetry.h"
 #include "super/super.h"
 #include "vfs/conn.h"
