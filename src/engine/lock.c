@@ -8,6 +8,24 @@
 
 /* ---- waiting ---- */
 
+enum qr_wait qri_lock_wait_kind(enum qr_lock_kind kind, enum qr_lock_mode mode)
+{
+    static const enum qr_wait types[QR_LOCK_MODES] = {
+        [QR_LOCK_SCH_S] = QR_WAIT_LCK_M_SCH_S, [QR_LOCK_SCH_M] = QR_WAIT_LCK_M_SCH_M,
+        [QR_LOCK_IS] = QR_WAIT_LCK_M_IS,       [QR_LOCK_S] = QR_WAIT_LCK_M_S,
+        [QR_LOCK_U] = QR_WAIT_LCK_M_U,         [QR_LOCK_IX] = QR_WAIT_LCK_M_IX,
+        [QR_LOCK_SIX] = QR_WAIT_LCK_M_SIX,     [QR_LOCK_UIX] = QR_WAIT_LCK_M_UIX,
+        [QR_LOCK_X] = QR_WAIT_LCK_M_X,
+    };
+    static const enum qr_wait of_ranges[QR_LOCK_MODES] = {
+        [QR_LOCK_S] = QR_WAIT_LCK_M_RS_S,
+        [QR_LOCK_U] = QR_WAIT_LCK_M_RS_U,
+        [QR_LOCK_X] = QR_WAIT_LCK_M_RX_X,
+        [QR_LOCK_IX] = QR_WAIT_LCK_M_RIn_NL,
+    };
+    return kind == QR_LOCK_RANGE && of_ranges[mode] != QR_WAIT_NONE ? of_ranges[mode] : types[mode];
+}
+
 struct waiting {
     struct qr_session *session;
     int64_t begun_ns;
@@ -15,6 +33,8 @@ struct waiting {
     bool times_out, is_commit;
     bool has_writer; /* it waits for a lock and has the writer lock */
     bool is_victim;
+    enum qr_wait type;
+    struct qr_wait_mark mark; /* once blocked */
 };
 
 void qri_log_deadlock(void *ctx, uint32_t victim_session_id, const char *text)
@@ -43,6 +63,14 @@ static bool is_circle(const struct qr_session *session)
     return count > 0 && qr_lock_waits_for(session->lock_owner, ids, count);
 }
 
+static void end_wait(const struct waiting *w)
+{
+    if (!w->blocked)
+        return;
+    qr_wait_end(w->mark);
+    w->session->sink->block_end(w->session->sink->ctx);
+}
+
 static enum qr_status poll_wait(void *ctx)
 {
     struct waiting *w = ctx;
@@ -51,6 +79,7 @@ static enum qr_status poll_wait(void *ctx)
         w->blocked = true;
         qri_session_show(session); /* others see what it has changed so far */
         session->sink->block_begin(session->sink->ctx);
+        w->mark = qr_wait_begin(w->type);
     }
     if (w->is_commit)
         return QR_OK;
@@ -75,11 +104,11 @@ enum qr_status qri_lock_writer(struct qr_session *session, bool is_commit, struc
         return QR_OK;
     struct waiting w = {.session = session,
                         .begun_ns = qr_env_mono_ns(session->db->instance->options.env),
+                        .type = QR_WAIT_LCK_M_X, /* of the whole database, as it were */
                         .times_out = true,
                         .is_commit = is_commit};
     enum qr_status status = qr_conn_lock_writer(conn, session->id, poll_wait, &w, err);
-    if (w.blocked)
-        session->sink->block_end(session->sink->ctx);
+    end_wait(&w);
     if (status == QR_TIMEOUT)
         return qr_sql_fail(err, 1222);
     if (status == QR_READ_ONLY)
@@ -135,14 +164,15 @@ enum qr_status qri_lock_wait(struct qr_session *session, enum qr_lock_scope scop
     if (session->tran.depth == 0) /* between two statements: nobody needs to wait for us */
         qri_tran_rest(session);
     bool has_writer = session->link != NULL && qr_conn_has_writer(session->link->conn);
-    struct waiting w = {.session = session, .has_writer = has_writer};
+    struct waiting w = {.session = session,
+                        .has_writer = has_writer,
+                        .type = qri_lock_wait_kind((enum qr_lock_kind)resource->kind, mode)};
     QR_TRY(qri_lock_need_owner(session, err));
     qr_lock_owner_set(session->lock_owner, session->options.deadlock_priority,
                       qri_oplog_mark(session->tran.oplog).count);
     enum qr_status status = qr_lock_wait(session->lock_owner, scope, resource, mode, name,
                                          timeout_ms, poll_wait, &w, err);
-    if (w.blocked)
-        session->sink->block_end(session->sink->ctx);
+    end_wait(&w);
     if (status == QR_OK || !w.is_victim)
         return status;
     qri_log_deadlock(session->db, session->id,

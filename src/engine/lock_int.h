@@ -12,6 +12,10 @@
  * passes the writer lock then. */
 #pragma once
 #include "engine_int.h"
+#include "governor/wait.h"
+
+/* LCK_M_X and so on. */
+enum qr_wait qri_lock_wait_kind(enum qr_lock_kind kind, enum qr_lock_mode mode);
 
 /* Takes the lock, or notes the conflict: QR_AGAIN. */
 QR_NODISCARD enum qr_status qri_lock(struct qr_session *session,

@@ -6,6 +6,7 @@
 #include "codec/datetime.h"
 #include "cursor_int.h"
 #include "expr/format.h"
+#include "governor/wait.h"
 #include "base/banned.h"
 
 enum {
@@ -293,6 +294,7 @@ static enum qr_status wait_ns(struct qr_session *session, int64_t ns, struct qr_
     int64_t end = qr_env_mono_ns(env) + ns;
     enum qr_status status = QR_OK;
     session->sink->block_begin(session->sink->ctx);
+    struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_WAITFOR);
     for (;;) {
         status = qri_check_cancelled(session, err);
         int64_t left = end - qr_env_mono_ns(env);
@@ -300,6 +302,7 @@ static enum qr_status wait_ns(struct qr_session *session, int64_t ns, struct qr_
             break;
         qr_env_sleep_ns(env, left < WAIT_SLICE_NS ? left : WAIT_SLICE_NS);
     }
+    qr_wait_end(mark);
     session->sink->block_end(session->sink->ctx);
     return status;
 }

@@ -1,5 +1,6 @@
 /* sysview_lock.c - what is locked and who waits for it; see sysview_int.h. */
 #include "sysview_lock_int.h"
+#include "lock_int.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,19 +155,10 @@ static void describe(const struct qri_lock_wait *w, char dst[TEXT_BYTES_MAX])
 
 struct qr_str qri_lock_wait_type(struct qri_sysrows *rows, const struct qri_lock_wait *wait)
 {
-    static const char *const names[QR_LOCK_MODES] = {
-        [QR_LOCK_NONE] = "",       [QR_LOCK_SCH_S] = "LCK_M_SCH_S", [QR_LOCK_SCH_M] = "LCK_M_SCH_M",
-        [QR_LOCK_IS] = "LCK_M_IS", [QR_LOCK_S] = "LCK_M_S",         [QR_LOCK_U] = "LCK_M_U",
-        [QR_LOCK_IX] = "LCK_M_IX", [QR_LOCK_SIX] = "LCK_M_SIX",     [QR_LOCK_UIX] = "LCK_M_UIX",
-        [QR_LOCK_X] = "LCK_M_X"};
-    static const char *const of_ranges[QR_LOCK_MODES] = {[QR_LOCK_S] = "LCK_M_RS_S",
-                                                         [QR_LOCK_U] = "LCK_M_RS_U",
-                                                         [QR_LOCK_X] = "LCK_M_RX_X",
-                                                         [QR_LOCK_IX] = "LCK_M_RIn_NL"};
-    enum qr_lock_mode mode = wait->info.mode;
-    bool is_range = wait->info.resource.kind == QR_LOCK_RANGE && of_ranges[mode] != NULL;
     (void)rows;
-    return qr_str(is_range ? of_ranges[mode] : names[mode]);
+    return qr_str(qr_wait_info(qri_lock_wait_kind((enum qr_lock_kind)wait->info.resource.kind,
+                                                  wait->info.mode))
+                      ->name);
 }
 
 int64_t qri_lock_wait_ms(const struct qri_lock_wait *wait)

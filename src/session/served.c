@@ -49,7 +49,10 @@ static enum qr_status send_packets(void *ctx, const uint8_t *packets, size_t byt
         s->channel->ops->block_end(s->channel);
         QR_TRY(status);
     }
-    return s->channel->ops->send(s->channel, packets, bytes, err);
+    struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_ASYNC_NETWORK_IO);
+    enum qr_status status = s->channel->ops->send(s->channel, packets, bytes, err);
+    qr_wait_end(mark);
+    return status;
 }
 
 /* True if the tail has to wait; `release` is called for it. */
