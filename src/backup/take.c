@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "backup_int.h"
+#include "governor/task.h"
 #include "store/archive.h"
 #include "base/banned.h"
 
@@ -59,6 +60,7 @@ static enum qr_status put_pages(struct set *s, struct qr_archive *archive, uint8
                                 struct qr_err *err)
 {
     for (uint32_t p = 1; p <= s->row.pages; p++) {
+        qr_gov_poll();
         struct qr_lsn version;
         QR_TRY(qr_wrap(err, qr_archive_read(archive, p, page, &version, err), "page %u", p));
         if (s->row.kind == QR_BACKUP_DIFF && version.v <= s->row.base.v)

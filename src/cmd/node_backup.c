@@ -13,6 +13,7 @@
 #include "cmd_int.h"
 #include "ctl/place.h"
 #include "env/thread.h"
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum { STRINGS_BYTES_MAX = 16 * 1024, PREFIX_BYTES = QRI_BACKUP_PREFIX_BYTES };
@@ -142,12 +143,15 @@ static void look_at(struct qri_backups *b, struct qri_open_database *open)
     struct qr_backup_place place = qri_backup_place(b->node, false, open->timeline, prefix);
     struct qr_backup_tick tick;
     struct qr_err err = {0};
+    struct qr_gov_task task;
+    qr_gov_enter_internal(&task, QR_GOV_BACKUP);
     pthread_mutex_lock(&one_at_a_time);
     tick.next_wall_ns = INT64_MAX;
     enum qr_status status =
         waits ? catch_up(&place, store, &err) /* who opens it next may come in a year */
               : run_due(b, open, &place, store, &tick, &err);
     pthread_mutex_unlock(&one_at_a_time);
+    qr_gov_leave_internal(&task);
     due->seen = durable;
     if (status == QR_OK && !due->told)
         due->told = tell_first(b, open, &place);

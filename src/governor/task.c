@@ -9,7 +9,7 @@ enum {
     PREPAID_NS = 100 * 1000, /* of who waits to begin: they shall not all begin at once */
     WEIGHED_NS = 10 * 1000 * 1000,
     ACTIVE_NS = 100 * 1000 * 1000,
-    INTERNAL_WAIT_NS = 50 * 1000 * 1000, /* internal work goes on now and then, whatever users do */
+    INTERNAL_WAIT_NS = 4 * 1000 * 1000, /* internal work goes on, whatever users do */
 };
 static const int64_t CHARGE_NS_MAX = INT64_C(4) * 1000000000; /* that one charge takes to pay */
 
