@@ -4,6 +4,7 @@
 #include "frame.h"
 #include "lock_int.h"
 #include "texts_int.h"
+#include "deadlock_int.h"
 #include "base/banned.h"
 
 enum { DAYS_TO_1970 = 719162 };
@@ -152,7 +153,7 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
     db->texts = qri_texts_new();
     struct qr_lock_options lock_options = {
-        .env = instance->options.env, .on_deadlock = qri_log_deadlock, .ctx = db};
+        .env = instance->options.env, .on_deadlock = qri_deadlock_found, .ctx = db};
     bool good = db->cache != NULL && db->texts != NULL && keep_info(db, info) == QR_OK &&
                 qr_locks_new(&lock_options, &db->locks, err) == QR_OK;
     enum qr_status status = good ? load(db, err) : qr_fail(err, QR_NOMEM, "open a database");

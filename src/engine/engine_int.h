@@ -36,6 +36,22 @@ enum {
     QRI_PREPARED_MAX = 10000, /* handles of one session */
 };
 
+enum { QRI_DEADLOCKS_KEPT = 32 };
+
+/* A deadlock that was; deadlock_int.h. */
+struct qri_deadlock_record {
+    int64_t ticks; /* datetime2, UTC; 0: nothing */
+    uint32_t server_id;
+    uint32_t victim_session_id;
+    char *database, *report; /* own */
+};
+/* The last ones, in a circle. */
+struct qri_deadlocks {
+    pthread_mutex_t mu;
+    struct qri_deadlock_record kept[QRI_DEADLOCKS_KEPT];
+    uint64_t count; /* that there have been */
+};
+
 struct qr_instance {
     struct qr_instance_options options;
     struct qr_arena arena;
@@ -44,6 +60,7 @@ struct qr_instance {
     uint16_t last_session_id;      /* guarded by mu */
     struct qr_database *databases; /* open ones; guarded by mu */
     int64_t start_ticks;
+    struct qri_deadlocks deadlocks;
 };
 
 #define QRI_CATALOG_CHANGES UINT64_MAX /* a serial that no catalog has */

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "engine_int.h"
+#include "deadlock_int.h"
 #include "base/banned.h"
 
 enum {
@@ -36,6 +36,7 @@ enum qr_status qr_instance_new(const struct qr_instance_options *options,
         return qr_fail(err, QR_NOMEM, "make an instance");
     qr_arena_init(&instance->arena, STRINGS_BYTES_MAX);
     pthread_mutex_init(&instance->mu, NULL);
+    qri_deadlocks_init(&instance->deadlocks);
     instance->options = *options;
     instance->options.server_name = qr_arena_str(&instance->arena, options->server_name);
     instance->options.version = qr_arena_str(&instance->arena, options->version);
@@ -59,6 +60,7 @@ void qr_instance_free(struct qr_instance *instance)
     if (instance == NULL)
         return;
     assert(instance->databases == NULL && instance->sessions == NULL);
+    qri_deadlocks_done(&instance->deadlocks);
     pthread_mutex_destroy(&instance->mu);
     qr_arena_done(&instance->arena);
     free(instance);

@@ -1,8 +1,9 @@
 /* lock.c - see lock_int.h */
 #include "lock_int.h"
+#include <stdio.h>
+#include "deadlock_int.h"
 #include "link.h"
 #include "lock/range.h"
-#include "obs/log.h"
 #include "oplog_int.h"
 #include "base/banned.h"
 
@@ -37,18 +38,19 @@ struct waiting {
     struct qr_wait_mark mark; /* once blocked */
 };
 
-void qri_log_deadlock(void *ctx, uint32_t victim_session_id, const char *text)
-{
-    const struct qr_database *db = ctx;
-    if (db->instance->options.log != NULL)
-        QR_LOG(db->instance->options.log, QR_INFO, "deadlock", QR_F("db", qri_info(db)->name),
-               QR_F("victim", victim_session_id), QR_F("report", text));
-    const struct qr_instance_host *host = &db->instance->options.host;
-    if (host->deadlock != NULL)
-        host->deadlock(host->ctx, db->info.own_id, qri_info(db)->name);
-}
-
 /* ---- the writer lock, which the lock manager knows nothing of ---- */
+
+/* The session has it, and somebody who needs it is in its way. */
+static enum qr_status fail_deadlock(struct qr_session *session, struct qr_err *err)
+{
+    struct qr_deadlock d = {.victim_session_id = session->id};
+    (void)snprintf(d.text, sizeof d.text,
+                   "victim: session %u, which has the writer lock and wants a lock of a session "
+                   "that needs the writer lock",
+                   session->id);
+    qri_deadlock_found(session->db, &d);
+    return qr_sql_fail(err, 1205, (int)session->id, "lock");
+}
 
 /* Does one that it waits for, over others that wait for locks, wait for the writer lock? */
 static bool is_circle(const struct qr_session *session)
@@ -128,8 +130,8 @@ enum qr_status qri_lock_need_owner(struct qr_session *session, struct qr_err *er
 enum qr_status qri_lock_refused(struct qr_session *session, const struct qr_lock_resource *in_way,
                                 enum qr_lock_mode mode, struct qr_err *err)
 {
-    if (session->tran.holds) /* whoever is in the way needs the writer lock to end: a deadlock */
-        return qr_sql_fail(err, 1205, (int)session->id, "lock");
+    if (session->tran.holds) /* whoever is in the way needs the writer lock to end */
+        return fail_deadlock(session, err);
     session->conflict = (struct qri_conflict){*in_way, mode};
     return QR_AGAIN;
 }
@@ -175,10 +177,7 @@ enum qr_status qri_lock_wait(struct qr_session *session, enum qr_lock_scope scop
     end_wait(&w);
     if (status == QR_OK || !w.is_victim)
         return status;
-    qri_log_deadlock(session->db, session->id,
-                     "the victim has the writer lock and waits for a lock of a session that waits "
-                     "for the writer lock");
-    return qr_sql_fail(err, 1205, (int)session->id, "lock");
+    return fail_deadlock(session, err);
 }
 
 enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status, bool *ret_again,

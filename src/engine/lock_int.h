@@ -52,8 +52,6 @@ QR_NODISCARD enum qr_status qri_locker_begin(struct qr_session *session, bool pa
                                              struct qr_err *err);
 /* All of the transaction, or of an autocommit statement. */
 void qri_locks_release(struct qr_session *session);
-/* Of qr_lock_options; ctx is the database. */
-void qri_log_deadlock(void *ctx, uint32_t victim_session_id, const char *text);
 /* The session leaves the database. */
 void qri_locks_leave(struct qr_session *session);
 

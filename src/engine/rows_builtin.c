@@ -243,6 +243,7 @@ static const struct builtin_row {
     {"dm_exec_query_plan",   qri_rows_query_plan  },
     {"dm_exec_text_query_plan", qri_rows_query_plan},
     {"dm_exec_input_buffer", qri_rows_input_buffer},
+    {"fn_xe_telemetry_blob_target_read_file", qri_rows_deadlocks},
     /* clang-format on */
 };
 

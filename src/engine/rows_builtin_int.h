@@ -21,3 +21,6 @@ static inline bool qri_builtin_is_null(const struct qri_builtin *b, size_t index
 QR_NODISCARD enum qr_status qri_rows_sql_text(struct qri_builtin *b);
 QR_NODISCARD enum qr_status qri_rows_input_buffer(struct qri_builtin *b);
 QR_NODISCARD enum qr_status qri_rows_query_plan(struct qri_builtin *b);
+
+/* ---- rows_deadlock.c ---- */
+QR_NODISCARD enum qr_status qri_rows_deadlocks(struct qri_builtin *b);

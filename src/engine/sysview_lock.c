@@ -304,5 +304,10 @@ const struct qri_sysview qri_sysviews_lock[] = {
      "null, blocking_task_address varbinary(8) null =null, blocking_session_id smallint null, "
      "blocking_exec_context_id int null =null, resource_description nvarchar(3072) null",
      waiting_tasks, NULL, false},
+    {"sys", "fn_xe_telemetry_blob_target_read_file",
+     "module_guid uniqueidentifier null, package_guid uniqueidentifier null, object_name "
+     "nvarchar(256) null, event_data nvarchar(max) null, file_name nvarchar(260) null, file_offset "
+     "bigint null, timestamp_utc datetime2(7) null",
+     NULL, NULL, false},
     {0},
 };

@@ -193,36 +193,63 @@ static void add_resource(struct text *text, const struct qri_lock *lock)
     }
 }
 
+static enum qr_lock_mode held_by(const struct qr_lock_owner *owner, struct qri_lock *lock)
+{
+    struct qri_ask ask = {.owner = (struct qr_lock_owner *)owner, .lock = lock};
+    for (int i = 0; i < QR_LOCK_SCOPES; i++)
+        ask.holds[i] = qri_find_hold(owner, (enum qr_lock_scope)i, lock);
+    return qri_held(&ask);
+}
+
 static void write_report(struct qr_lock_owner *start, const struct qr_lock_owner *victim,
                          struct text *text)
 {
     struct qr_lock_owner *o = start;
     add(text, "victim: session %u", victim->session_id);
     do {
-        struct qri_ask ask = {.owner = o, .lock = o->wait.lock};
-        for (int i = 0; i < QR_LOCK_SCOPES; i++)
-            ask.holds[i] = qri_find_hold(o, (enum qr_lock_scope)i, ask.lock);
-        enum qr_lock_mode held = qri_held(&ask);
+        const struct qri_lock *lock = o->wait.lock;
+        enum qr_lock_mode held = held_by(o, o->wait.lock);
         add(text, "; session %u (priority %d, work %llu) wants %s on ", o->session_id,
             atomic_load(&o->priority), (unsigned long long)atomic_load(&o->work),
-            qr_lock_mode_name_on(&ask.lock->resource, (enum qr_lock_mode)o->wait.mode));
-        add_resource(text, ask.lock);
+            qr_lock_mode_name_on(&lock->resource, (enum qr_lock_mode)o->wait.mode));
+        add_resource(text, lock);
         if (held != QR_LOCK_NONE)
-            add(text, ", has %s", qr_lock_mode_name_on(&ask.lock->resource, held));
+            add(text, ", has %s", qr_lock_mode_name_on(&lock->resource, held));
         add(text, ", waits for session %u", o->circle_next->session_id);
         o = o->circle_next;
     } while (o != start);
 }
 
-bool qri_break_circle(struct qr_lock_owner *start, uint32_t *ret_victim,
-                      char text[QR_LOCK_REPORT_BYTES_MAX])
+static void list_members(struct qr_lock_owner *start, struct qr_deadlock *d)
+{
+    struct qr_lock_owner *o = start;
+    d->count = 0;
+    do {
+        if (d->count++ >= QR_DEADLOCK_MAX)
+            continue;
+        struct qr_deadlock_member *member = &d->members[d->count - 1];
+        *member = (struct qr_deadlock_member){.session_id = o->session_id,
+                                              .priority = atomic_load(&o->priority),
+                                              .work = atomic_load(&o->work),
+                                              .resource = o->wait.lock->resource,
+                                              .wants = (enum qr_lock_mode)o->wait.mode,
+                                              .has = held_by(o, o->wait.lock),
+                                              .next_has = held_by(o->circle_next, o->wait.lock),
+                                              .since_mono_ns = o->wait.since_mono_ns};
+        if (o->wait.lock->name != NULL)
+            (void)snprintf(member->name, sizeof member->name, "%s", o->wait.lock->name);
+    } while ((o = o->circle_next) != start);
+}
+
+bool qri_break_circle(struct qr_lock_owner *start, struct qr_deadlock *ret_deadlock)
 {
     assert(start->wait.state == QRI_WAITS);
     if (!find_circle(start))
         return false;
     struct qr_lock_owner *victim = choose_victim(start);
-    write_report(start, victim, &(struct text){.dst = text});
-    *ret_victim = victim->session_id;
+    ret_deadlock->victim_session_id = victim->session_id;
+    list_members(start, ret_deadlock);
+    write_report(start, victim, &(struct text){.dst = ret_deadlock->text});
     qri_dequeue(&victim->wait, QRI_VICTIM);
     pthread_cond_signal(&victim->wake);
     return true;

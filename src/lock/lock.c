@@ -101,12 +101,11 @@ enum qr_status qr_lock_try(struct qr_lock_owner *owner, enum qr_lock_scope scope
 static void break_circles(struct qr_lock_owner *owner)
 {
     struct qr_locks *m = owner->locks;
-    uint32_t victim;
-    char text[QR_LOCK_REPORT_BYTES_MAX];
-    while (owner->wait.state == QRI_WAITS && qri_break_circle(owner, &victim, text)) {
+    struct qr_deadlock deadlock;
+    while (owner->wait.state == QRI_WAITS && qri_break_circle(owner, &deadlock)) {
         pthread_mutex_unlock(&m->mu);
         if (m->options.on_deadlock != NULL)
-            m->options.on_deadlock(m->options.ctx, victim, text);
+            m->options.on_deadlock(m->options.ctx, &deadlock);
         pthread_mutex_lock(&m->mu);
     }
 }

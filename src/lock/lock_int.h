@@ -170,5 +170,4 @@ const struct qr_lock_owner *qri_ranged_owner(const struct qri_ranged *ranged);
 /* deadlock.c: if `start`, which waits, closes a circle, a victim is chosen and no longer waits (it
  * may be `start`), and the report is written. */
 bool qri_reaches(struct qr_lock_owner *start, const uint32_t *session_ids, size_t count);
-bool qri_break_circle(struct qr_lock_owner *start, uint32_t *ret_victim,
-                      char text[QR_LOCK_REPORT_BYTES_MAX]);
+bool qri_break_circle(struct qr_lock_owner *start, struct qr_deadlock *ret_deadlock);

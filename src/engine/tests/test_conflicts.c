@@ -172,6 +172,47 @@ static void one_text_locks_as_each_level_asks(void **state)
     two_close(&t);
 }
 
+static void a_deadlock_leaves_a_report(void **state)
+{
+    (void)state;
+    static const char report[] =
+        "with d as (select try_convert(xml, event_data) x from "
+        "sys.fn_xe_telemetry_blob_target_read_file('dl', null, null, null))\n"
+        "select count(*), max(x.value('count(//process)', 'int')),"
+        " max(x.value('(//victimProcess/@id)[1]', 'varchar(20)')),"
+        " max(x.value('(//keylock/@objectname)[1]', 'varchar(50)')),"
+        " max(x.value('(//keylock[1]/owner-list/owner/@mode)[1]', 'varchar(20)')),"
+        " max(x.value('(//process/inputbuf)[1]', 'varchar(200)')),"
+        " max(x.value('(//process/executionStack/frame)[1]', 'varchar(200)')),"
+        " max(x.value('(//process/@isolationlevel)[1]', 'varchar(200)')) from d";
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    answers(&t.b,
+            "select count(*) from sys.fn_xe_telemetry_blob_target_read_file('dl', null, null,"
+            " null)",
+            "ROW 0\nDONE 1\n");
+    answers(&t.a, "begin tran update t set v = 1 where id = 1 insert other values (5,5)",
+            "DONE 1\nDONE 1\n");
+    answers(&t.b, "begin tran update t set v = 1 where id = 2", "DONE 1\n");
+    later_start(&l, &t.a, "print 'a < b' update t set v = 1 where id = 2");
+    const char *out = run(&t.b, "update t set v = 1 where id = 1 -- <b>");
+    assert_non_null(strstr(out, "MSG 1205"));
+    later_end(&l, "DONE 1\n");
+    char victim[20], want[300];
+    snprintf(victim, sizeof victim, "process%u", (unsigned)qr_session_id(t.b.session));
+    snprintf(want, sizeof want,
+             "ROW 1|2|%s|testdb.dbo.t|X|update t set v = 1 where id = 1 -- <b>|"
+             "update t set v = 1 where id = 1|read committed (2)\nDONE 1\n",
+             victim);
+    answers(&t.b, report, want);
+    answers(&t.a,
+            "commit select count(*) from sys.fn_xe_telemetry_blob_target_read_file('x', null,"
+            " null, null)",
+            "ROW 0\nDONE 1\n");
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_transaction_that_cannot_become_a_snapshot_ends_with_one_error),
         cmocka_unit_test(a_circle_over_the_writer_lock_is_found_behind_any_blocker),
         cmocka_unit_test(one_text_locks_as_each_level_asks),
+        cmocka_unit_test(a_deadlock_leaves_a_report),
     };
     return cmocka_run_group_tests_name("engine/conflicts", tests, NULL, NULL);
 }

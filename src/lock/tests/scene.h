@@ -28,14 +28,16 @@ struct scene {
     struct owner owners[OWNERS];
     _Atomic int deadlocks;
     _Atomic uint32_t victim;
+    struct qr_deadlock deadlock;           /* the last; as: */
     char report[QR_LOCK_REPORT_BYTES_MAX]; /* of the last; read when its closer is waiting */
 };
 
-static inline void on_deadlock(void *ctx, uint32_t victim, const char *text)
+static inline void on_deadlock(void *ctx, const struct qr_deadlock *d)
 {
     struct scene *s = ctx;
-    snprintf(s->report, sizeof s->report, "%s", text);
-    atomic_store(&s->victim, victim);
+    snprintf(s->report, sizeof s->report, "%s", d->text);
+    atomic_store(&s->victim, d->victim_session_id);
+    s->deadlock = *d;
     atomic_fetch_add(&s->deadlocks, 1);
 }
 

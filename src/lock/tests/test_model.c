@@ -135,17 +135,18 @@ static void compare(struct world *w)
 /* Somebody that owns no lock waits no more by the same rules, only its place goes. */
 static void break_circles(struct world *w, int start)
 {
-    char text[QR_LOCK_REPORT_BYTES_MAX];
-    uint32_t victim = 0;
+    struct qr_deadlock deadlock = {0};
     bool reach[OWNERS][OWNERS];
     struct naive *n = &w->naive;
     while (n->waits[start].active) {
         close_over(n, reach);
-        bool found = qri_break_circle(w->owners[start], &victim, text);
+        bool found = qri_break_circle(w->owners[start], &deadlock);
         assert_int_equal(found, reach[start][start]);
         if (!found)
             break;
         w->circles++;
+        uint32_t victim = deadlock.victim_session_id;
+        assert_true(deadlock.count >= 2);
         assert_true((int)victim == start || (reach[start][victim] && reach[victim][start]));
         assert_true(atomic_load(&w->owners[victim]->priority) <=
                     atomic_load(&w->owners[start]->priority));

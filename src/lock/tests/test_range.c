@@ -150,6 +150,14 @@ static void check_then_insert_of_one_key_is_a_deadlock(void **state)
     assert_int_equal(come_back(&s, 2), QR_SQL);
     assert_int_equal(s.owners[2].err.number, 1205);
     assert_non_null(strstr(s.report, "wants RangeI-N on KEY 7 index 1"));
+    assert_int_equal(s.deadlock.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(s.deadlock.members[i].session_id, 2 - i); /* who closed it comes first */
+        assert_int_equal(s.deadlock.members[i].resource.kind, QR_LOCK_RANGE);
+        assert_int_equal(s.deadlock.members[i].wants, QR_LOCK_IX);
+        assert_int_equal(s.deadlock.members[i].has, QR_LOCK_NONE);
+        assert_int_equal(s.deadlock.members[i].next_has, QR_LOCK_S);
+    }
     release(&s, 2);
     assert_int_equal(come_back(&s, 1), QR_OK);
     give_back(&s, 1);

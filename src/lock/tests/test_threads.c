@@ -4,6 +4,7 @@
  * victims of deadlocks gives up, so a missed wake-up would never end. */
 #include "qr_test.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include "env/env.h"
 #include "lock/lock.h"
@@ -27,10 +28,10 @@ static unsigned pick(struct worker *w, unsigned below)
     return (unsigned)(w->random >> 33) % below;
 }
 
-static void note_deadlock(void *ctx, uint32_t victim, const char *text)
+static void note_deadlock(void *ctx, const struct qr_deadlock *d)
 {
     (void)ctx;
-    if (victim >= THREADS || strncmp(text, "victim: session ", 16) != 0)
+    if (d->victim_session_id >= THREADS || strncmp(d->text, "victim: session ", 16) != 0)
         atomic_fetch_add(&broken, 1);
     atomic_fetch_add(&reports, 1);
 }
@@ -82,8 +83,10 @@ static void *work(void *arg)
         unsigned count = 1 + pick(w, LOCKS_MAX);
         enum qr_status status = QR_OK;
         qr_lock_owner_set(w->owner, (int)pick(w, 3), 0);
-        for (unsigned k = 0; k < count && status == QR_OK; k++)
+        for (unsigned k = 0; k < count && status == QR_OK; k++) {
             status = take(w, pick(w, ROWS));
+            sched_yield(); /* others come in between, also where there is one core */
+        }
         if (status == QR_OK)
             atomic_fetch_add(&committed, 1);
         for (int row = 0; row < ROWS; row++)

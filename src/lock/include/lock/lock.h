@@ -59,15 +59,32 @@ enum { QR_LOCK_SCOPES = QR_LOCK_OF_SESSION + 1 };
 struct qr_locks;      /* of a database */
 struct qr_lock_owner; /* a session in it */
 
-enum { QR_LOCK_REPORT_BYTES_MAX = 1000, QR_LOCK_NAME_BYTES_MAX = 2048 };
+enum { QR_LOCK_REPORT_BYTES_MAX = 1000, QR_LOCK_NAME_BYTES_MAX = 2048, QR_DEADLOCK_MAX = 16 };
+
+/* One that takes part in a deadlock: it waits for the next, the last for the first. */
+struct qr_deadlock_member {
+    uint32_t session_id;
+    int priority;
+    uint64_t work;
+    struct qr_lock_resource resource;
+    char name[129]; /* APP, cut; else "" */
+    enum qr_lock_mode wants, has;
+    enum qr_lock_mode next_has; /* why it waits for the next: what that one has, or NONE: it stands
+                                   before it in the queue */
+    int64_t since_mono_ns;
+};
+struct qr_deadlock {
+    uint32_t victim_session_id;
+    size_t count; /* members; may be more than are kept */
+    struct qr_deadlock_member members[QR_DEADLOCK_MAX];
+    char text[QR_LOCK_REPORT_BYTES_MAX]; /* session ids, modes, resources in one readable line */
+};
 
 struct qr_lock_options {
     struct qr_env *env;
     size_t bytes_max; /* of all locks; 0: 64 MiB, about 300,000 locks */
-    /* Called without any lock held, on the thread that closed the circle, once for a deadlock.
-     * `text` is a readable report of all who take part (session ids, modes, resources), one line
-     * of at most QR_LOCK_REPORT_BYTES_MAX bytes. */
-    void (*on_deadlock)(void *ctx, uint32_t victim_session_id, const char *text);
+    /* Called without any lock held, on the thread that closed the circle, once for a deadlock. */
+    void (*on_deadlock)(void *ctx, const struct qr_deadlock *deadlock);
     void *ctx;
 };
 QR_NODISCARD enum qr_status qr_locks_new(const struct qr_lock_options *options,
