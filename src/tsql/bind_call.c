@@ -201,7 +201,7 @@ static enum qr_status bind_user(struct qri_compile *c, const struct qr_ast_call 
     for (size_t i = 0; i < found.object->param_count; i++)
         if (found.object->params[i].parameter_id == 0)
             type = found.object->params[i].type;
-    c->has_udf = true;
+    qri_calls_function(c, found.object);
     return qr_expr_udf(&c->b, (void *)(uintptr_t)found.object, type, QR_VOLATILE, args, arg_count,
                        ret_expr);
 }

@@ -152,3 +152,23 @@ enum qr_status qri_hints_of_target(struct qri_compile *c, const struct qr_ast_so
     *ret_bits = bits;
     return (bits & QRI_HINT_NOLOCK) != 0 ? qr_sql_fail(c->err, 1065) : QR_OK;
 }
+
+static bool mentions(struct qr_str text, const char *word)
+{
+    struct qr_str w = qr_str(word);
+    for (size_t i = 0; i + w.n <= text.n; i++)
+        if (qr_str_ieq(qr_str_n(text.p + i, w.n), w))
+            return true;
+    return false;
+}
+
+/* Its statements are compiled when they run, which is too late for the one that calls it: words of
+ * its text decide. Those that it has and does not mean cost the caller speed, and nothing else. */
+void qri_calls_function(struct qri_compile *c, const struct qr_cat_object *function)
+{
+    static const char *const locks[] = {"LOCK", "READPAST", "REPEATABLEREAD", "SERIALIZABLE"};
+    c->has_udf = true;
+    c->udf_reads |= mentions(function->text, "FROM") || mentions(function->text, ".");
+    for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++)
+        c->udf_locks |= mentions(function->text, locks[i]);
+}

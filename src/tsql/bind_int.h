@@ -292,6 +292,7 @@ struct qri_compile {
     bool is_top_query;                      /* the query about to be bound is the statement's own */
     uint32_t schema_id;                     /* for one-part names: the batch's, or the module's */
     bool reads_user_tables, warns_null_aggregate, is_volatile, has_subquery, has_udf;
+    bool udf_reads, udf_locks; /* one may read tables; with hints that lock */
     uint32_t recursion_max;
     const struct qr_cat_object **depends;
     size_t depend_count, depend_capacity;
@@ -414,6 +415,8 @@ QR_NODISCARD enum qr_status qri_hints_of_target(struct qri_compile *c,
                                                 const struct qr_ast_source *target,
                                                 struct qri_source *source, uint32_t *ret_bits);
 /* TABLOCK of INSERT's target. */
+/* The statement calls a function with statements of its own. */
+void qri_calls_function(struct qri_compile *c, const struct qr_cat_object *function);
 QR_NODISCARD enum qr_status qri_prelock_target(struct qri_compile *c,
                                                const struct qr_cat_object *table, uint32_t hints);
 /* enum qr_isolation by the hints, else the session's. */

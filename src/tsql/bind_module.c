@@ -140,7 +140,7 @@ static enum qr_status table_function_source(struct qri_compile *c,
         source->columns[i].flags = 0;
     name_source(c, function, source);
     source->object = NULL;
-    c->has_udf = true;
+    qri_calls_function(c, function);
     *ret_source = source;
     return QR_OK;
 }

@@ -190,8 +190,14 @@ static enum qr_status compile_select(struct qri_compile *c, const struct qr_ast_
 
 static void note_locks(const struct qri_compile *c, struct qr_plan *plan)
 {
-    plan->locks_rows = c->locks_rows;
+    const struct qr_bind_env *env = c->env;
+    bool keeps = env->in_transaction &&
+                 (env->isolation == QR_REPEATABLE_READ || env->isolation == QR_SERIALIZABLE);
+    bool in_function = c->udf_locks || (c->udf_reads && keeps);
+    plan->locks_rows = c->locks_rows || (in_function && env->takes_locks);
     plan->heeds_level = c->heeds_level;
+    if (c->has_udf && plan->heeds_level < QR_HEEDS_LOCKS)
+        plan->heeds_level = QR_HEEDS_LOCKS;
     plan->prelocks = c->prelocks;
     plan->prelock_count = c->prelock_count;
 }

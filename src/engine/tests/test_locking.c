@@ -342,9 +342,54 @@ static void who_is_in_the_way_keeps_his_rows(void **state)
     two_close(&t);
 }
 
+static void what_a_function_reads_is_locked_as_it_says(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    two_open(&t, setup_sql);
+    (void)run(&t.a, "create function held(@id int) returns int as begin\n"
+                    "return (select v from t with (updlock) where id = @id) end");
+    (void)run(&t.a, "create function plain(@id int) returns int as begin\n"
+                    "declare @v int select @v = v from t where id = @id return @v end");
+    (void)run(&t.a, "create function rows_of(@v int) returns @r table(id int) as begin\n"
+                    "insert @r select id from t where v >= @v return end");
+    settle(&t.a);
+    (void)run(&t.b, "set lock_timeout 0");
+    static const char *const held[] = {
+        "select dbo.held(2)", "declare @v int select @v = dbo.held(2)",
+        "declare @v int = dbo.held(2)", "if dbo.held(2) = 20 select 20",
+        "select top (1) dbo.held(id) from t where id = 2"};
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+        (void)run(&t.a, "begin tran");
+        (void)run(&t.a, held[i]);
+        if (strstr(run(&t.b, "update t set v = 21 where id = 2"), "MSG 1222") == NULL)
+            fail_msg("%s locked nothing", held[i]);
+        answers(&t.b, "update t set v = 10 where id = 1", "DONE 1\n");
+        (void)run(&t.a, "commit");
+    }
+    (void)run(&t.a, "begin tran select dbo.plain(2)");
+    answers(&t.b, "update t set v = 20 where id = 2", "DONE 1\n");
+    settle(&t.b);
+    (void)run(&t.a, "commit set transaction isolation level repeatable read begin tran");
+    answers(&t.a, "select dbo.plain(2)", "ROW 20\nDONE 1\n");
+    assert_non_null(strstr(run(&t.b, "update t set v = 21 where id = 2"), "MSG 1222"));
+    (void)run(&t.a, "commit set transaction isolation level serializable begin tran");
+    answers(&t.a, "select count(*) from rows_of(25)", "ROW 1\nDONE 1\n");
+    assert_non_null(strstr(run(&t.b, "insert t values (8, 80, 800)"), "MSG 1222"));
+    (void)run(&t.a, "commit set transaction isolation level read committed");
+    (void)run(&t.b, "set lock_timeout -1");
+    answers(&t.a, "begin tran update t set v = 25 where id = 2", "DONE 1\n");
+    later_start(&l, &t.b, "select dbo.held(2)");
+    answers(&t.a, "commit", "");
+    later_end(&l, "ROW 25\n");
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_function_reads_is_locked_as_it_says),
         cmocka_unit_test(many_statements_of_one_transaction_end_with_the_table),
         cmocka_unit_test(who_is_in_the_way_keeps_his_rows),
         cmocka_unit_test(updlock_keeps_writers_and_others_like_it_off_that_row_alone),
