@@ -1,8 +1,7 @@
-/* metrics.c - see resource_int.h: Microsoft.Insights/metrics of a database: what its backups take.
- *
- * Of each metric there is the value of now; nothing keeps a history of them. */
+/* metrics.c - see resource_int.h: Microsoft.Insights/metrics of a database: what its backups take,
+ * of which there is the value of now, and what it used (metrics_used.c). */
 #include "ctl/backups.h"
-#include "resource_int.h"
+#include "metrics_int.h"
 #include "base/banned.h"
 
 static const struct metric {
@@ -14,7 +13,6 @@ static const struct metric {
     {"log_backup_size_bytes", "Log backup storage size", QR_BACKUP_WORD_LOG},
 };
 enum { METRIC_COUNT = sizeof metrics / sizeof metrics[0] };
-static const int64_t HOUR_NS = INT64_C(3600) * 1000000000;
 
 static enum qr_status add_size(void *ctx, const struct qr_backup_seen *backup)
 {
@@ -53,29 +51,59 @@ static bool is_wanted(struct qr_str names, const char *name)
     return false;
 }
 
+struct wanted {
+    const char *id;
+    struct qr_str names, database;
+    uint32_t server;
+    const uint64_t *sizes;
+    struct qri_used_span span;
+};
+
 static const char *id_of(struct qri_request *r, const struct qri_place *place,
                          const struct qr_resource_database *d)
 {
     return qr_arena_printf(&r->arena, "%s/databases/%s", place->server_id, d->row.name);
 }
 
+static json_t *used_json(struct qri_request *r, const char *id, const struct qri_used_metric *m,
+                         json_t *own_points)
+{
+    (void)r;
+    return json_pack("{s:s++,s:s,s:{s:s,s:s},s:s,s:s,s:s,s:[{s:[],s:o}]}", "id", id,
+                     "/providers/Microsoft.Insights/metrics/", m->name, "type",
+                     "Microsoft.Insights/metrics", "name", "value", m->name, "localizedValue",
+                     m->display, "displayDescription", m->display, "unit", m->unit, "errorCode",
+                     "Success", "timeseries", "metadatavalues", "data", own_points);
+}
+
 /* NULL: refused, there is a name that is none. */
-static json_t *wanted_json(struct qri_request *r, const char *id, struct qr_str names,
-                           const uint64_t *sizes)
+static json_t *wanted_json(struct qri_request *r, const struct wanted *w)
 {
     json_t *list = json_array();
-    size_t wished = names.n > 0;
-    for (size_t i = 0; i < names.n; i++)
-        wished += names.p[i] == ',';
+    size_t wished = w->names.n > 0;
+    for (size_t i = 0; i < w->names.n; i++)
+        wished += w->names.p[i] == ',';
     for (size_t i = 0; i < METRIC_COUNT; i++)
-        if (is_wanted(names, metrics[i].name))
-            (void)json_array_append_new(list,
-                                        metric_json(r, id, &metrics[i], sizes[metrics[i].kind]));
+        if (is_wanted(w->names, metrics[i].name))
+            (void)json_array_append_new(
+                list, metric_json(r, w->id, &metrics[i], w->sizes[metrics[i].kind]));
+    const struct qri_used_metric *m = NULL;
+    for (size_t i = 0; (m = qri_used_metric_at(i)) != NULL; i++) {
+        if (!is_wanted(w->names, m->name))
+            continue;
+        json_t *points = qri_used_points(r, w->server, w->database, m, &w->span);
+        if (points == NULL) {
+            json_decref(list);
+            qri_refuse(r, 503, "ServiceUnavailable", "The metrics could not be read.");
+            return NULL;
+        }
+        (void)json_array_append_new(list, used_json(r, w->id, m, points));
+    }
     if (list != NULL && json_array_size(list) >= wished)
         return list;
     json_decref(list);
-    qri_refuse(r, 400, "BadRequest", "The metrics of a database here are %s, %s and %s: '%.200s'.",
-               metrics[0].name, metrics[1].name, metrics[2].name, qri_copy(r, names));
+    qri_refuse(r, 400, "BadRequest", "Not a metric of a database here: '%.200s'.",
+               qri_copy(r, w->names));
     return NULL;
 }
 
@@ -86,7 +114,9 @@ void qri_list_metrics(struct qri_request *r)
     struct qr_err err = {0};
     struct qr_str names = {NULL, 0};
     uint64_t sizes[QR_BACKUP_WORD_LOG + 1] = {0};
-    if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d))
+    struct wanted wanted = {.sizes = sizes};
+    if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d) ||
+        !qri_used_span(r, &wanted.span))
         return;
     (void)qri_form_get(&r->arena, qr_str(r->query), "metricnames", &names);
     enum qr_status status =
@@ -97,14 +127,20 @@ void qri_list_metrics(struct qri_request *r)
         qri_refuse_err(r, status == QR_OK ? QR_NOMEM : status, &err);
         return;
     }
-    json_t *list = wanted_json(r, id, names, sizes);
-    int64_t now = qr_env_wall_ns(r->arm->options.env);
+    wanted.id = id;
+    wanted.names = names;
+    wanted.database = qr_str(d.row.name);
+    wanted.server = place.number;
+    json_t *list = wanted_json(r, &wanted);
     if (list != NULL)
         qri_reply(r, 200,
                   json_pack("{s:i,s:s++,s:s,s:s,s:s,s:o}", "cost", 0, "timespan",
-                            qri_time_text(r, now - HOUR_NS), "/", qri_time_text(r, now), "interval",
-                            "PT1H", "namespace", "Microsoft.Sql/servers/databases",
-                            "resourceregion", place.location, "value", list));
+                            qri_time_text(r, wanted.span.from_ns), "/",
+                            qri_time_text(r, wanted.span.to_ns), "interval",
+                            qr_arena_printf(&r->arena, "PT%dM",
+                                            (int)(wanted.span.step_ns / INT64_C(60000000000))),
+                            "namespace", "Microsoft.Sql/servers/databases", "resourceregion",
+                            place.location, "value", list));
 }
 
 void qri_list_metric_definitions(struct qri_request *r)
@@ -124,5 +160,15 @@ void qri_list_metric_definitions(struct qri_request *r)
                       name_json(&metrics[i]), "unit", "Bytes", "primaryAggregationType", "Maximum",
                       "supportedAggregationTypes", "Maximum", "isDimensionRequired", 0,
                       "metricAvailabilities", "timeGrain", "PT1H", "retention", "PT1H"));
+    const struct qri_used_metric *m = NULL;
+    for (size_t i = 0; (m = qri_used_metric_at(i)) != NULL && id != NULL; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:s++,s:s,s:s,s:{s:s,s:s},s:s,s:s,s:[s],s:b,s:[{s:s,s:s}]}", "id", id,
+                            "/providers/Microsoft.Insights/metricdefinitions/", m->name,
+                            "resourceId", id, "namespace", "Microsoft.Sql/servers/databases",
+                            "name", "value", m->name, "localizedValue", m->display, "unit", m->unit,
+                            "primaryAggregationType", m->aggregation, "supportedAggregationTypes",
+                            m->aggregation, "isDimensionRequired", 0, "metricAvailabilities",
+                            "timeGrain", "PT5M", "retention", "P14D"));
     qri_reply(r, 200, json_pack("{s:o}", "value", list));
 }

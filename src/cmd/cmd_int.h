@@ -241,6 +241,9 @@ void qri_reports_free(struct qri_reports *reports);
 /* Any thread. Types and subtypes are those of sys.event_log. */
 void qri_reports_count(struct qri_reports *reports, uint32_t server, const char *type, int subtype,
                        struct qr_str database);
+struct qr_telemetry_row;
+/* A row as it is; rows that do not fit until they are sent are lost. */
+void qri_reports_row(struct qri_reports *reports, const struct qr_telemetry_row *row);
 /* Tells control what was counted; blocks. */
 void qri_reports_send(struct qri_reports *reports, struct qr_rpc_peer *control);
 
@@ -318,6 +321,8 @@ QR_NODISCARD enum qr_status qri_node_open_own(struct qri_node *node,
 void qri_node_leave(struct qri_node *node, struct qr_database *db);
 /* Those that nobody has used for a while are closed by themselves. */
 bool qri_node_has_open(struct qri_node *node);
+/* node_report.c: what its databases use, for control and for the governor's samples. */
+void qri_node_report(struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
 /* --- node_limits.c --- */
 uint64_t qri_host_cpu_ns_per_s(void); /* that the work of users may have */

@@ -6,7 +6,10 @@
 #include "ctl/telemetry.h"
 #include "base/banned.h"
 
-enum { COUNTS_MAX = 2048 }; /* of different ones between two reports; more are not counted */
+enum {
+    ROWS_BYTES_MAX = 4 << 20,
+    COUNTS_MAX = 2048
+}; /* of different ones between two reports; more are not counted */
 static const int64_t BUCKET_NS = INT64_C(300) * 1000000000, REPORT_NS = INT64_C(5) * 1000000000;
 
 struct counted {
@@ -20,6 +23,7 @@ struct qri_reports {
     struct qr_env *env;
     struct qr_log log;
     pthread_mutex_t mu; /* guards what follows */
+    struct qr_buf rows; /* as they are sent */
     size_t count;
     struct counted counted[COUNTS_MAX];
 };
@@ -32,6 +36,7 @@ struct qri_reports *qri_reports_new(struct qr_env *env, const struct qr_log *log
     reports->env = env;
     reports->log = *log;
     pthread_mutex_init(&reports->mu, NULL);
+    qr_buf_init(&reports->rows, ROWS_BYTES_MAX);
     return reports;
 }
 
@@ -40,6 +45,7 @@ void qri_reports_free(struct qri_reports *reports)
     if (reports == NULL)
         return;
     pthread_mutex_destroy(&reports->mu);
+    qr_buf_done(&reports->rows);
     free(reports);
 }
 
@@ -68,10 +74,36 @@ void qri_reports_count(struct qri_reports *reports, uint32_t server, const char 
     pthread_mutex_unlock(&reports->mu);
 }
 
+void qri_reports_row(struct qri_reports *reports, const struct qr_telemetry_row *row)
+{
+    pthread_mutex_lock(&reports->mu);
+    if (reports->rows.len + QR_TELEMETRY_KEY_BYTES_MAX + QR_TELEMETRY_BODY_BYTES_MAX <
+        ROWS_BYTES_MAX)
+        qr_telemetry_put(&reports->rows, row);
+    pthread_mutex_unlock(&reports->mu);
+}
+
+/* Whole rows, as many as one report holds. */
+static void take_rows(struct qri_reports *reports, struct qr_buf *buf)
+{
+    struct qr_telemetry_row row;
+    size_t at = 0, next = 0;
+    while (next < reports->rows.len &&
+           qr_telemetry_next(reports->rows.data, reports->rows.len, &next, &row, NULL) == QR_OK &&
+           next < QR_TELEMETRY_REPORT_BYTES_MAX)
+        at = next;
+    qr_buf_add(buf, reports->rows.data, at);
+    size_t left = reports->rows.len - at;
+    memmove(reports->rows.data, reports->rows.data + at, left);
+    reports->rows.len = left;
+}
+
 /* As much as one report holds, taken out. */
 static void take(struct qri_reports *reports, struct qr_buf *buf)
 {
     pthread_mutex_lock(&reports->mu);
+    if (reports->rows.len > 0)
+        take_rows(reports, buf);
     while (reports->count > 0 &&
            buf->len + sizeof(struct counted) < QR_TELEMETRY_REPORT_BYTES_MAX) {
         const struct counted *c = &reports->counted[--reports->count];

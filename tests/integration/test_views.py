@@ -1,6 +1,8 @@
 """Views of monitoring against the truth: what was done, and what the operating system counts."""
+import os
 import time
 import unittest
+from decimal import Decimal
 
 import server
 import tds
@@ -10,6 +12,58 @@ EVENTS = """SELECT event_category, event_type, event_subtype_desc, SUM(event_cou
     ORDER BY event_type, event_subtype_desc"""
 CONNECTIONS = """SELECT SUM(success_count), SUM(total_failure_count), SUM(connection_failure_count)
     FROM sys.database_connection_stats WHERE database_name = '{}'"""
+
+
+# From Microsoft's article on moving from DTUs to vCores; it has to run as it is.
+MAPPING = """WITH dtu_vcore_map AS
+(
+SELECT TOP (1) rg.slo_name,
+               CASE WHEN rg.slo_name LIKE '%SQLG4%' THEN 'Gen4'
+                    WHEN rg.slo_name LIKE '%SQLGZ%' THEN 'Gen4'
+                    WHEN rg.slo_name LIKE '%SQLG5%' THEN 'Gen5'
+                    WHEN rg.slo_name LIKE '%SQLG6%' THEN 'Gen5'
+               END AS dtu_hardware_gen,
+               s.scheduler_count * CAST(rg.instance_cap_cpu/100. AS decimal(3,2)) AS dtu_logical_cpus,
+               CAST((jo.process_memory_limit_mb / s.scheduler_count) / 1024. AS decimal(4,2)) AS dtu_memory_per_core_gb
+FROM sys.dm_user_db_resource_governance AS rg
+CROSS JOIN (SELECT COUNT(1) AS scheduler_count FROM sys.dm_os_schedulers WHERE status = 'VISIBLE ONLINE') AS s
+CROSS JOIN sys.dm_os_job_object AS jo
+WHERE dtu_limit > 0
+      AND
+      DB_NAME() <> 'master'
+)
+SELECT dtu_logical_cpus,
+       dtu_hardware_gen,
+       dtu_memory_per_core_gb,
+       CASE WHEN dtu_hardware_gen = 'Gen4' THEN dtu_logical_cpus
+            WHEN dtu_hardware_gen = 'Gen5' THEN dtu_logical_cpus * 0.7
+       END AS Gen4_vcores,
+       7 AS Gen4_memory_per_core_gb,
+       CASE WHEN dtu_hardware_gen = 'Gen4' THEN dtu_logical_cpus * 1.7
+            WHEN dtu_hardware_gen = 'Gen5' THEN dtu_logical_cpus
+       END AS Gen5_vcores,
+       5.05 AS Gen5_memory_per_core_gb,
+       CASE WHEN dtu_hardware_gen = 'Gen4' THEN dtu_logical_cpus
+            WHEN dtu_hardware_gen = 'Gen5' THEN dtu_logical_cpus * 0.8
+       END AS Fsv2_vcores,
+       1.89 AS Fsv2_memory_per_core_gb,
+       CASE WHEN dtu_hardware_gen = 'Gen4' THEN dtu_logical_cpus * 1.4
+            WHEN dtu_hardware_gen = 'Gen5' THEN dtu_logical_cpus * 0.9
+       END AS M_vcores,
+       29.4 AS M_memory_per_core_gb
+FROM dtu_vcore_map;"""
+# dtu_logical_cpus, dtu_hardware_gen, dtu_memory_per_core_gb, Gen4_vcores, Gen4_memory, Gen5_vcores, Gen5_memory
+MAPPED = {"S0": ("0.25", "Gen4", "0.42", "0.250", 7, "0.425", "5.05"),
+          "S9": ("24.00", "Gen5", "5.40", "16.800", 7, "24.000", "5.05"),
+          "P15": ("42.00", "Gen5", "4.86", "29.400", 7, "42.000", "5.05")}
+ALL = os.environ.get("QUIRE_TEST_ALL")
+
+
+def node_cpu_seconds(connection):
+    """User and kernel time of the node's process, as the kernel has it."""
+    user, kernel = connection.execute(
+        "SELECT total_user_time, total_kernel_time FROM sys.dm_os_job_object")[0]
+    return (user + kernel) / 1e7
 
 
 def wait_for_rows(connection, query, expected, seconds=30):
@@ -39,6 +93,59 @@ class Events(unittest.TestCase):
             with quired.connect("d") as connection:
                 self.assertEqual([e.number for e in
                                   connection.batch("SELECT * FROM sys.event_log").errors], [208])
+
+
+class Objectives(unittest.TestCase):
+    def check_mapping(self, quired, objective):
+        with quired.connect() as master:
+            master.execute(f"CREATE DATABASE [in {objective}] (SERVICE_OBJECTIVE = '{objective}')")
+        with quired.connect(f"in {objective}") as connection:
+            row = connection.execute(MAPPING)[0]
+        expected = tuple(Decimal(v) if isinstance(v, str) and v[0].isdigit() else v
+                         for v in MAPPED[objective])
+        self.assertEqual(row[:7], expected)
+
+    def test_the_mapping_query_of_dtus_gives_the_rows_of_the_guide(self):
+        with server.Server() as quired:
+            self.check_mapping(quired, "S0")
+            self.check_mapping(quired, "S9")
+            with quired.connect() as master:
+                self.assertEqual(master.execute(MAPPING), [])
+                master.execute("CREATE DATABASE v (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
+            with quired.connect("v") as connection:
+                self.assertEqual(connection.execute(MAPPING), [])
+
+    @unittest.skipUnless(ALL, "takes long")
+    def test_the_mapping_query_in_a_premium_database(self):
+        with server.Server() as quired:
+            self.check_mapping(quired, "P15")
+
+
+@unittest.skipUnless(ALL, "takes long")
+class Truth(unittest.TestCase):
+    def test_the_time_of_a_session_is_what_the_kernel_counts(self):
+        loop = "DECLARE @i int = 0; WHILE @i < 3000000 SET @i = @i + 1"
+        own = "SELECT cpu_time FROM sys.dm_exec_sessions WHERE session_id = @@SPID"
+        with server.Server() as quired:
+            quired.create_database("d")
+            with quired.connect("d") as connection:
+                connection.execute("SELECT 1")
+                before, kernel_before = connection.execute(own)[0][0], node_cpu_seconds(connection)
+                connection.execute(loop)
+                counted = (connection.execute(own)[0][0] - before) / 1000
+                kernel = node_cpu_seconds(connection) - kernel_before
+        self.assertLess(abs(counted - kernel), 0.05 * kernel + 0.05, (counted, kernel))
+
+    def test_a_row_of_resource_stats_appears_every_fifteen_seconds(self):
+        with server.Server() as quired:
+            quired.create_database("d")
+            with quired.connect("d") as connection:
+                count = "SELECT COUNT(*) FROM sys.dm_db_resource_stats"
+                self.assertEqual(connection.execute(count), [(0,)])
+                self.assertEqual(wait_for_rows(connection, count, [(2,)], 60), [(2,)])
+                rows = connection.execute("SELECT DATEDIFF(second, MIN(end_time), MAX(end_time)) "
+                                          "FROM sys.dm_db_resource_stats")
+                self.assertIn(rows[0][0], (14, 15, 16))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+/* node_report.c - see node_int.h: what the databases of a compute node used, told to control
+ *
+ * A report may be made again: rows of one time replace each other. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "ctl/slo.h"
+#include "ctl/telemetry.h"
+#include "engine/engine.h"
+#include "governor/sample.h"
+#include "node_int.h"
+#include "store/store.h"
+#include "base/banned.h"
+
+enum { BODY_BYTES = 512 };
+static const int64_t BUCKET_NS = INT64_C(300) * 1000000000, LATE_NS = INT64_C(25) * 1000000000;
+
+/* ---- what is in memory and on disk now ---- */
+
+static void note_sizes(struct qr_gov_group *group, struct qr_database *db)
+{
+    struct qr_store_stats stats;
+    qr_store_get_stats(qr_database_store(db), &stats);
+    qr_gov_group_set_storage(group, stats.used_bytes > 0 ? stats.used_bytes : stats.data_bytes);
+    qr_gov_group_set_memory(group, stats.cache_bytes);
+}
+
+/* ---- rows ---- */
+
+struct sums {
+    double cpu, io, log, instance_cpu, instance_memory;
+    float worker, session;
+    uint64_t storage;
+    size_t count;
+    struct qr_gov_sample newest;
+};
+
+static struct sums sum_up(const struct qr_gov_sample *samples, size_t count, int64_t from,
+                          int64_t to)
+{
+    struct sums s = {0};
+    for (size_t i = 0; i < count; i++) { /* newest first */
+        const struct qr_gov_sample *row = &samples[i];
+        if (row->end_wall_ns <= from || row->end_wall_ns > to)
+            continue;
+        if (s.count++ == 0)
+            s.newest = *row;
+        s.cpu += row->cpu;
+        s.io += row->data_io;
+        s.log += row->log_write;
+        s.instance_cpu += row->instance_cpu;
+        s.instance_memory += row->instance_memory;
+        s.worker = row->workers_max > s.worker ? row->workers_max : s.worker;
+        s.session = row->sessions_max > s.session ? row->sessions_max : s.session;
+        s.storage = row->storage_bytes > s.storage ? row->storage_bytes : s.storage;
+    }
+    return s;
+}
+
+/* Numbers in the order that sysview_used.c reads them; what stands for nothing known is "-". */
+static void put_body(char body[BODY_BYTES], const char *sku, const struct sums *s)
+{
+    double n = s->count == 0 ? 1 : (double)s->count;
+    (void)snprintf(body, BODY_BYTES, "%s %.2f %.2f %.2f %.2f %.2f %.2f %u %.2f %.2f %.2f",
+                   *sku == '\0' ? "-" : sku, (double)s->storage / (1 << 20), s->cpu / n, s->io / n,
+                   s->log / n, (double)s->worker, (double)s->session, s->newest.dtus,
+                   s->instance_cpu / n, s->instance_memory / n, s->newest.vcores_pct / 100.0);
+}
+
+struct report {
+    struct qri_node *node;
+    int64_t now_ns;
+    struct qr_gov_seen seen;
+    bool found;
+};
+
+static void keep_seen(void *ctx, const struct qr_gov_seen *seen)
+{
+    struct report *r = ctx;
+    r->seen = *seen;
+    r->found = true;
+}
+
+static void report_database(struct report *r, uint32_t id, struct qr_gov_sample *samples,
+                            size_t count)
+{
+    char body[BODY_BYTES];
+    int64_t end = r->now_ns - r->now_ns % BUCKET_NS;
+    struct sums s = sum_up(samples, count, end - BUCKET_NS, end);
+    if (r->now_ns - end > LATE_NS || s.count == 0)
+        return;
+    const struct qr_slo *slo = qr_slo_find(qr_str(r->seen.objective));
+    put_body(body, slo == NULL ? "" : slo->edition, &s);
+    struct qr_telemetry_row row = {.kind = QR_TELEMETRY_DATABASE,
+                                   .server = qr_server_of(id),
+                                   .at_wall_ns = end,
+                                   .key = qr_str(r->seen.database),
+                                   .body = qr_str(body)};
+    qri_reports_row(r->node->options.reports, &row);
+}
+
+static void report_pool(struct report *r, uint32_t id, struct qr_gov_sample *samples, size_t count)
+{
+    char body[BODY_BYTES];
+    for (size_t i = 0; i < count && i < 2; i++) {
+        struct sums s = sum_up(&samples[i], 1, samples[i].end_wall_ns - 1, samples[i].end_wall_ns);
+        put_body(body, "", &s);
+        size_t used = strlen(body);
+        (void)snprintf(body + used, sizeof body - used, " %.2f %llu", (double)samples[i].storage,
+                       (unsigned long long)(samples[i].storage_limit >> 20));
+        struct qr_telemetry_row row = {.kind = QR_TELEMETRY_POOL,
+                                       .server = qr_server_of(id),
+                                       .at_wall_ns = samples[i].end_wall_ns,
+                                       .key = qr_str(r->seen.elastic_pool),
+                                       .body = qr_str(body)};
+        qri_reports_row(r->node->options.reports, &row);
+    }
+}
+
+void qri_node_report(struct qri_node *node)
+{
+    struct qr_governor *gov = node->options.governor;
+    struct qr_gov_sample *samples = calloc(QR_GOV_SAMPLES_MAX, sizeof *samples);
+    if (gov == NULL || node->options.reports == NULL || samples == NULL) {
+        free(samples);
+        return;
+    }
+    struct report r = {.node = node, .now_ns = qr_env_wall_ns(node->options.env)};
+    pthread_mutex_lock(&node->mu);
+    for (struct hosted_link *at = node->opened.after; at != &node->opened; at = at->after) {
+        struct hosted *h = qri_hosted_of(at);
+        if (h->state != HOSTED_OPEN || h->group == NULL)
+            continue;
+        note_sizes(h->group, h->db);
+        r.found = false;
+        if (qr_is_master(h->id) || !qr_gov_find_group(gov, h->id, keep_seen, &r) || !r.found)
+            continue;
+        report_database(&r, h->id, samples,
+                        qr_gov_group_samples(gov, h->id, samples, QR_GOV_SAMPLES_MAX));
+        if (r.seen.elastic_pool[0] != '\0')
+            report_pool(&r, h->id, samples, qr_gov_pool_samples(gov, r.seen.pool_key, samples, 2));
+    }
+    pthread_mutex_unlock(&node->mu);
+    free(samples);
+}
