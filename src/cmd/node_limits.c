@@ -77,7 +77,10 @@ void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
     struct qr_control_limits told = {.pool = 0};
     enum qr_status asked = qr_control_limits(node->options.control, qr_str(node->options.name),
                                              row->id, ASK_NS, &told, NULL);
-    const struct qr_slo *slo = qr_slo_find(qr_str(told.objective));
+    /* A row that somebody hands over may be newer than control's own, which follows; but a node
+     * that starts for another size has to know that one. */
+    const struct qr_slo *slo = qr_database_has_nodes(row) ? qr_slo_find(qr_str(told.objective))
+                                                          : qr_slo_find(qr_str(row->objective));
     struct qr_gov_group_options options = {
         .database_id = row->id,
         .shown_id = qr_number_of(row->id),
@@ -87,7 +90,8 @@ void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
         .pool = row->pool,
     };
     if (slo == NULL)
-        slo = qr_slo_find(qr_str(row->objective));
+        slo = qr_slo_find(
+            qr_str(told.objective[0] != '\0' ? told.objective : (const char *)row->objective));
     if (slo != NULL && !qr_is_master(row->id)) {
         options.limits = limits_of(&slo->limits);
         options.limits.vcores_min_pct =

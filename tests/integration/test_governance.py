@@ -93,15 +93,19 @@ class Governance(unittest.TestCase):
             self.assertLess(self.median_ms(admin, 20), 3 * quiet + 20 * server.SLOWNESS)
             admin.execute(f"KILL {spid}")  # while it waits
             wait_until(lambda: self.running(admin) == 3)
+            admin.execute("ALTER DATABASE db MODIFY (SERVICE_OBJECTIVE = 'GP_Gen5_4')")
+            wait_until(lambda: admin.execute(
+                "SELECT cpu_limit, primary_group_max_workers FROM sys.dm_user_db_resource_governance "
+                "WHERE database_id = DB_ID()") == [(4, 400)])
+            self.assertEqual(self.running(admin), 3)  # nobody was dropped
             if LONG:
-                admin.execute("ALTER DATABASE db MODIFY (SERVICE_OBJECTIVE = 'GP_Gen5_4')")
-                self.assertEqual(self.running(admin), 3)  # nobody was dropped
                 self.check(cores(pid, seconds), 0.4)
 
     def check(self, used, limit):
         self.assertLess(used, 1.05 * limit if LONG else 1.2 * limit)
-        # other work on the machine may keep it from having that much
-        self.assertGreater(used, 0.95 * limit if LONG else 0.3 * limit)
+        # a machine with much else to do does not give it that much
+        idle = os.getloadavg()[0] < (os.cpu_count() or 1)
+        self.assertGreater(used, 0.95 * limit if LONG and idle else 0.3 * limit)
 
     @unittest.skipUnless(LONG, "waits for seconds of CPU time; run with --all")
     def test_without_governance_nothing_is_limited(self):
