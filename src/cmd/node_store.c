@@ -132,6 +132,8 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
         .server_key = node->options.server_key,
         .tmp_dir = qri_datadir_path(node->options.dir, arena, "tmp", NULL),
         .cache_bytes = node->sizes.cache_bytes,
+        .txn_memory_bytes = node->options.transaction_memory_bytes,
+        .txn_bytes_max = node->options.transaction_bytes_max,
         .max_data_bytes = row->max_bytes,
         .fatal = node->options.fatal,
         .fatal_ctx = node->options.fatal_ctx,

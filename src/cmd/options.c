@@ -43,6 +43,14 @@ static const struct qr_option rows[] = {
      "pages that the process of a Hyperscale database keeps on its local disk (RBPEX), in percent "
      "of its page cache; 0 means none",
      offsetof(struct qri_settings, rbpex_percent)},
+    {"transaction-memory-mib", "MiB", QR_OPTION_INT, "64", 1, 65536, NULL, "start",
+     "changed pages that one transaction keeps in memory before it writes them to a temporary "
+     "file; "
+     "all of a process together may keep four times as much",
+     offsetof(struct qri_settings, transaction_memory_mib)},
+    {"transaction-max-mib", "MiB", QR_OPTION_INT, "1048576", 1, 1048576, NULL, "start",
+     "pages that one transaction may change; who would pass it gets error 40552",
+     offsetof(struct qri_settings, transaction_max_mib)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
      "table variables and rows that statements keep, of all sessions; who would pass it gets error "
      "701; 0 means a quarter of the machine's memory",

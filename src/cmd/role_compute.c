@@ -108,9 +108,12 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
         .sizes = sizes,
+        .transaction_memory_bytes = (uint64_t)settings->transaction_memory_mib << 20,
+        .transaction_bytes_max = (uint64_t)settings->transaction_max_mib << 20,
         .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
         .connections_max = (uint32_t)settings->connections_max,
     };
+    qr_store_private_bound(4 * options.transaction_memory_bytes);
     return qri_node_open(&options, &c->node, err);
 }
 

@@ -8,7 +8,7 @@ static enum qr_status add_change(struct qri_change **changes, size_t *capacity, 
                                  struct qr_err *err)
 {
     if (count == *capacity) {
-        size_t more = count == 0 ? 64 : count * 2;
+        size_t more = count < 64 ? 64 : count * 2;
         struct qri_change *grown = realloc(*changes, more * sizeof *grown);
         if (grown == NULL)
             return qr_fail(err, QR_NOMEM, "log group of %zu pages", count);
@@ -28,11 +28,11 @@ static int by_page(const void *a, const void *b)
     return (x->record > y->record) - (x->record < y->record);
 }
 
-enum qr_status qri_changes_gather(struct qri_change **changes, size_t *capacity,
-                                  const uint8_t *records, size_t bytes, size_t *ret_count,
+enum qr_status qri_changes_gather(struct qri_change **changes, size_t *capacity, size_t from,
+                                  const uint8_t *records, size_t bytes, size_t *ret_end,
                                   struct qr_err *err)
 {
-    size_t count = 0;
+    size_t count = from;
     for (size_t at = 0; at < bytes;) {
         struct qr_record record;
         QR_TRY(qr_record_decode(records + at, bytes - at, &record, err));
@@ -40,9 +40,9 @@ enum qr_status qri_changes_gather(struct qri_change **changes, size_t *capacity,
             QR_TRY(add_change(changes, capacity, count++, records + at, &record, err));
         at += record.bytes;
     }
-    if (count > 1)
-        qsort(*changes, count, sizeof **changes, by_page);
-    *ret_count = count;
+    if (count > from + 1)
+        qsort(*changes + from, count - from, sizeof **changes, by_page);
+    *ret_end = count;
     return QR_OK;
 }
 

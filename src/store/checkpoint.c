@@ -140,26 +140,37 @@ static enum qr_status grow_data_file(struct qr_store *store, uint32_t pages, str
     return QR_OK;
 }
 
+/* Whether the page's version as of `lsn` is to be written, and whether its place holds a version
+ * that a snapshot may need and that is nowhere else. */
+static bool look_at_page(struct qr_store *store, uint32_t page_no, uint64_t lsn, bool *ret_base)
+{
+    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
+    pthread_mutex_t *stripe = qri_stripe(store, page_no);
+    pthread_mutex_lock(stripe);
+    struct qri_frame *head = qri_head(entry), *f = head;
+    assert(head != NULL); /* dirty pages are not evicted */
+    while (f != NULL && f->lsn > lsn)
+        f = f->older;
+    if (f != head)
+        qri_table_mark_dirty(store, page_no); /* the next checkpoint's */
+    bool is_base = f != NULL && f->data == NULL && f->pages == NULL;
+    bool clean =
+        f == NULL || is_base || (f != head && f->lsn <= atomic_load(&store->checkpoint_lsn));
+    *ret_base = !clean && qri_base_is_there(store, page_no);
+    pthread_mutex_unlock(stripe);
+    return !clean;
+}
+
 static enum qr_status add_page(struct qr_store *store, struct batch *b, uint32_t page_no,
                                uint64_t lsn, struct qr_err *err)
 {
-    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
-    struct qri_frame *head = atomic_load(entry);
-    assert(head != NULL); /* dirty pages are not evicted */
-    if (head->lsn > lsn) {
-        qri_table_mark_dirty(store, page_no); /* the next checkpoint's */
-        pthread_mutex_t *stripe = qri_stripe(store, page_no);
-        pthread_mutex_lock(stripe);
-        struct qri_frame *f = head;
-        while (f != NULL && f->lsn > lsn)
-            f = f->older;
-        bool clean = f == NULL || f->lsn <= atomic_load(&store->checkpoint_lsn);
-        pthread_mutex_unlock(stripe);
-        if (clean)
-            return QR_OK;
-    }
+    bool base = false;
+    if (!look_at_page(store, page_no, lsn, &base))
+        return QR_OK;
     uint32_t i = b->header.page_count;
     uint64_t version = 0;
+    if (base)
+        QR_TRY(qri_base_keep(store, page_no, batch_page(store, b, i), err));
     QR_TRY(qri_version_read(store, page_no, lsn, batch_page(store, b, i), &version, err));
     QR_TRY(qr_page_seal_as(&store->page_cipher, batch_page(store, b, i), store->page_bytes, page_no,
                            version, err));
@@ -354,6 +365,8 @@ enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_er
 {
     struct qri_checkpointer *cp = &store->checkpointer;
     QR_TRY(qri_log_flush(store, err));
+    while (atomic_load(&store->base_stubs) > 0 && qri_collect(store, true))
+        ; /* what nobody needs must not be kept */
     pthread_mutex_lock(&cp->run_mu);
     struct target t;
     choose_target(store, &t);
@@ -365,6 +378,7 @@ enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_er
     }
     atomic_store(&cp->slot.lsn, 0);
     pthread_mutex_unlock(&cp->run_mu);
+    qri_stubs_sweep(store);
     return qr_wrap(err, status, "checkpoint");
 }
 

@@ -73,16 +73,31 @@ static bool send_part(struct qri_copies *copies, const struct qr_logsvc_append *
     return lost;
 }
 
-/* Several small buffers go in one call. */
-static size_t next_part(const struct qri_log_chunk **chunk, size_t *at, struct iovec *parts,
-                        int *ret_count)
+static enum qr_status read_part(struct qri_copies *copies, struct qr_tmp_file *file, size_t bytes,
+                                size_t at, struct qr_err *err)
+{
+    if (copies->part == NULL)
+        copies->part = malloc(PART_BYTES);
+    if (copies->part == NULL)
+        return qr_fail(err, QR_NOMEM, "log for the copies");
+    return qr_tmp_file_read_exactly(file, copies->part, bytes, at, err);
+}
+
+/* Several small buffers go in one call, what is in a file goes alone. */
+static enum qr_status next_part(struct qri_copies *copies, const struct qri_log_chunk **chunk,
+                                size_t *at, struct iovec *parts, int *ret_count, size_t *ret_bytes,
+                                struct qr_err *err)
 {
     size_t bytes = 0;
     int count = 0;
-    while (*chunk != NULL && count < QR_RPC_IOV_MAX - 1 && bytes < PART_BYTES) {
+    bool alone = (*chunk)->file != NULL;
+    while (*chunk != NULL && count < QR_RPC_IOV_MAX - 1 && bytes < PART_BYTES &&
+           (alone ? count == 0 : (*chunk)->file == NULL)) {
         const struct qri_log_chunk *c = *chunk;
         size_t take = c->len - *at < PART_BYTES - bytes ? c->len - *at : PART_BYTES - bytes;
-        parts[count++] = (struct iovec){c->data + *at, take};
+        if (alone)
+            QR_TRY(read_part(copies, c->file, take, *at, err));
+        parts[count++] = (struct iovec){alone ? copies->part : c->data + *at, take};
         bytes += take;
         *at += take;
         if (*at == c->len) {
@@ -91,7 +106,8 @@ static size_t next_part(const struct qri_log_chunk **chunk, size_t *at, struct i
         }
     }
     *ret_count = count;
-    return bytes;
+    *ret_bytes = bytes;
+    return QR_OK;
 }
 
 enum qr_status qri_copies_harden(struct qri_copies *copies, uint64_t first_lsn,
@@ -105,7 +121,9 @@ enum qr_status qri_copies_harden(struct qri_copies *copies, uint64_t first_lsn,
         struct qr_logsvc_append a = {
             .epoch = copies->epoch, .first_lsn = first_lsn, .new_epoch = !copies->epoch_begun};
         memcpy(a.timeline.id, copies->store->timeline, QR_TIMELINE_BYTES);
-        a.byte_count = (uint32_t)next_part(&chunks, &at, parts, &count);
+        size_t bytes = 0;
+        QR_TRY(next_part(copies, &chunks, &at, parts, &count, &bytes, err));
+        a.byte_count = (uint32_t)bytes;
         lost = send_part(copies, &a, parts, count) || lost;
         copies->epoch_begun = true;
         first_lsn += a.byte_count;
@@ -244,5 +262,6 @@ void qri_copies_free(struct qri_copies *copies)
     pthread_cond_destroy(&copies->changed);
     pthread_mutex_destroy(&copies->mu);
     pthread_mutex_destroy(&copies->record_mu);
+    free(copies->part);
     free(copies);
 }

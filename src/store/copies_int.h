@@ -107,6 +107,7 @@ struct qri_copies {
     size_t count;
     uint64_t base_lsn;         /* the commit that the epoch began at */
     bool epoch_begun;          /* its first block is hardened; flush_mu */
+    uint8_t *part;             /* log that is in a file, on its way; flush_mu */
     pthread_mutex_t record_mu; /* one change of the record at a time; guards `recorded` */
     uint32_t recorded;
     pthread_mutex_t mu; /* a leaf */

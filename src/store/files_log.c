@@ -129,7 +129,11 @@ static enum qr_status write_batch(struct qr_store *store, struct qri_batch *b, s
                 QR_TRY(next_segment(store, b, err));
             uint32_t room = block_room(store, b);
             uint32_t bytes = c->len - at < room ? (uint32_t)(c->len - at) : room;
-            memcpy(log->block + QR_BLOCK_HEADER_BYTES + b->fill, c->data + at, bytes);
+            uint8_t *dst = log->block + QR_BLOCK_HEADER_BYTES + b->fill;
+            if (c->file != NULL)
+                QR_TRY(qr_tmp_file_read_exactly(c->file, dst, bytes, at, err));
+            else
+                memcpy(dst, c->data + at, bytes);
             b->fill += bytes;
             at += bytes;
             if (bytes == room)

@@ -23,6 +23,8 @@ static void hyper_free(struct qr_store *store)
     qri_tier_free(hy);
     for (size_t i = 0; i < hy->sending_count; i++)
         qri_log_free_chunks(hy->sending[(hy->sending_first + i) % QRI_SENDING].chunks);
+    for (size_t i = 0; i < QRI_APPENDS; i++)
+        free(hy->appends[i].buffer);
     qri_written_done(&hy->written);
     qri_lease_done(hy);
     qri_hold_done(hy);
@@ -127,6 +129,7 @@ static const struct qri_backend hyper_backend = {
     .harden = qri_hyper_harden,
     .flush = qri_hyper_flush,
     .read_page = qri_hyper_read_page,
+    .read_base = qri_hyper_read_base,
     .evicting = hyper_evicting,
     .evicted = qri_tier_evicted,
     .changed = qri_tier_changed,
@@ -151,6 +154,7 @@ static const struct qri_backend replica_backend = {
     .read_page = qri_replica_read_page,
     .link_page = qri_replica_link_page,
     .read_at = qri_replica_read_at,
+    .read_base = qri_hyper_read_base,
     .evicting = hyper_evicting,
     .evicted = qri_tier_evicted,
     .changed = qri_tier_changed,

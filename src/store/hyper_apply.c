@@ -11,6 +11,8 @@
 #include "base/sim_break.h"
 #include "base/banned.h"
 
+enum { WINDOW_BYTES = 2 << 20 }; /* larger than any record */
+
 /* Eviction runs under cache.mu; without it a frame that it takes out and puts back, because of our
  * pin, could look as if it were gone. */
 static struct qri_frame *pin_newest(struct qr_store *store, uint32_t page_no)
@@ -41,12 +43,12 @@ static void note_absent(struct qri_hyper *hy, const struct qri_change *changes, 
 }
 
 /* From here on pages are fetched as of this commit. */
-static void find_pages(struct qri_hyper *hy, size_t count, uint64_t lsn)
+static void find_pages(struct qri_hyper *hy, size_t from, size_t count, uint64_t lsn)
 {
     struct qri_replica *rep = hy->replica;
     pthread_mutex_lock(&rep->fetch_mu);
     rep->applying_lsn = lsn;
-    for (size_t i = 0, end; i < count; i = end) {
+    for (size_t i = from, end; i < count; i = end) {
         end = qri_changes_end(rep->changes, count, i);
         struct qri_change *c = &rep->changes[i];
         c->old = pin_newest(hy->store, c->page_no);
@@ -84,11 +86,11 @@ static enum qr_status make_version(struct qri_hyper *hy, struct qri_change *chan
     return QR_OK;
 }
 
-static enum qr_status make_versions(struct qri_hyper *hy, size_t count, uint64_t lsn,
+static enum qr_status make_versions(struct qri_hyper *hy, size_t from, size_t count, uint64_t lsn,
                                     struct qr_err *err)
 {
     struct qri_replica *rep = hy->replica;
-    for (size_t i = 0, end; i < count; i = end) {
+    for (size_t i = from, end; i < count; i = end) {
         end = qri_changes_end(rep->changes, count, i);
         struct qri_change *c = &rep->changes[i];
         if (c->old == NULL && !makes_page_1(rep, c))
@@ -189,16 +191,79 @@ static enum qr_status follow_counters(struct qr_store *store, const uint8_t *rec
     return QR_OK;
 }
 
+/* Versions of the pages in memory that these records change go behind the first *count changes. */
+static enum qr_status apply_records(struct qri_hyper *hy, const uint8_t *records, size_t bytes,
+                                    uint64_t lsn, size_t *count, struct qr_err *err)
+{
+    struct qri_replica *rep = hy->replica;
+    size_t from = *count, end = from;
+    QR_TRY(
+        qri_changes_gather(&rep->changes, &rep->change_capacity, from, records, bytes, &end, err));
+    find_pages(hy, from, end, lsn);
+    *count = end; /* what is pinned there is seen to, also after a failure */
+    QR_TRY(make_versions(hy, from, end, lsn, err));
+    size_t kept = from;
+    for (size_t i = from; i < end; i++)
+        if (rep->changes[i].new != NULL)
+            rep->changes[kept++] = rep->changes[i];
+    *count = kept;
+    return follow_counters(hy->store, records, bytes, err);
+}
+
+/* A window on a file of records. */
+struct window {
+    uint8_t *bytes;
+    size_t have;
+    uint64_t at; /* in the file, behind it */
+};
+
+static enum qr_status fill_window(struct window *w, struct qr_tmp_file *file, size_t *ret_whole,
+                                  struct qr_err *err)
+{
+    size_t got = 0, whole = 0;
+    QR_TRY(qr_tmp_file_read(file, w->bytes + w->have, WINDOW_BYTES - w->have, w->at, &got, err));
+    w->have += got;
+    w->at += got;
+    while (w->have - whole >= QR_RECORD_HEADER_BYTES) {
+        uint32_t length;
+        QR_TRY(qr_record_length(w->bytes + whole, &length, err));
+        if (length > w->have - whole)
+            break;
+        whole += length;
+    }
+    if (whole == 0 && w->have > 0)
+        return qr_fail(err, QR_CORRUPT, "a group that was put aside is cut off");
+    *ret_whole = whole;
+    return QR_OK;
+}
+
+static enum qr_status apply_earlier(struct qri_hyper *hy, uint64_t lsn, size_t *count,
+                                    struct qr_err *err)
+{
+    struct window w = {.bytes = malloc(WINDOW_BYTES)};
+    enum qr_status status = w.bytes == NULL ? qr_fail(err, QR_NOMEM, "log group") : QR_OK;
+    size_t whole = 1;
+    while (status == QR_OK && whole > 0) {
+        status = fill_window(&w, hy->replica->earlier, &whole, err);
+        if (status == QR_OK && whole > 0)
+            status = apply_records(hy, w.bytes, whole, lsn, count, err);
+        if (status == QR_OK) {
+            w.have -= whole;
+            memmove(w.bytes, w.bytes + whole, w.have);
+        }
+    }
+    free(w.bytes);
+    return status;
+}
+
 enum qr_status qri_replica_apply(struct qri_hyper *hy, const uint8_t *records, size_t bytes,
                                  uint64_t lsn, const struct qr_record *commit, struct qr_err *err)
 {
     size_t count = 0;
-    QR_TRY(qri_changes_gather(&hy->replica->changes, &hy->replica->change_capacity, records, bytes,
-                              &count, err));
-    find_pages(hy, count, lsn);
-    enum qr_status status = make_versions(hy, count, lsn, err);
+    enum qr_status status =
+        hy->replica->earlier == NULL ? QR_OK : apply_earlier(hy, lsn, &count, err);
     if (status == QR_OK)
-        status = follow_counters(hy->store, records, bytes, err);
+        status = apply_records(hy, records, bytes, lsn, &count, err);
     if (status == QR_OK)
         publish(hy, count, lsn, commit);
     else

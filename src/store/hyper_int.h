@@ -22,6 +22,7 @@ struct qri_append {
     struct qri_hyper *hyper;
     enum qri_append_state state;
     bool ends_batch;
+    uint8_t *buffer; /* for bytes that are in a file */
     int64_t start_ns, give_up_ns;
 };
 
@@ -148,6 +149,9 @@ QR_NODISCARD enum qr_status
 qri_reign_begin(struct qri_hyper *hyper, const struct qr_logsvc_state *state, struct qr_err *err);
 
 /* hyper_page.c */
+QR_NODISCARD enum qr_status qri_hyper_read_base(struct qr_store *store, uint32_t page_no,
+                                                uint64_t lsn, uint8_t *dst, uint64_t *ret_lsn,
+                                                struct qr_err *err);
 QR_NODISCARD enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no,
                                                 uint8_t *dst, uint64_t *ret_lsn,
                                                 struct qr_err *err);

@@ -1,6 +1,7 @@
 /* hyper_log.c - hardens the log by appends to the log service, many in flight; see hyper_int.h. */
 #include "hyper_replica.h"
 #include <assert.h>
+#include <stdlib.h>
 #include "base/endian.h"
 #include "base/sim_break.h"
 #include "base/banned.h"
@@ -33,15 +34,23 @@ static struct qri_append *nth(struct qri_hyper *hy, size_t i)
 /* Fills in the next bytes of the batch; they stay where they are until the batch is done. A commit
  * mark counts where it ends, and every one must: the log service and the page servers have to agree
  * on the visible LSN. */
-static void next_bytes(struct qri_hyper *hy, struct qri_sending *s, struct qr_logsvc_append *a)
+static enum qr_status next_bytes(struct qri_hyper *hy, struct qri_sending *s,
+                                 struct qri_append *append)
 {
+    struct qr_logsvc_append *a = &append->x.append;
     const struct qri_log_chunk *c = s->at_chunk;
     size_t bytes = c->len - s->at < QRI_APPEND_BYTES ? c->len - s->at : QRI_APPEND_BYTES;
-    a->bytes = c->data + s->at;
+    if (c->file != NULL) {
+        append->buffer = malloc(bytes);
+        if (append->buffer == NULL)
+            return QR_NOMEM;
+        QR_TRY(qr_tmp_file_read_exactly(c->file, append->buffer, bytes, s->at, NULL));
+    }
+    a->bytes = c->file != NULL ? append->buffer : c->data + s->at;
     a->byte_count = (uint32_t)bytes;
     a->first_lsn = hy->sent_lsn;
     size_t end = s->at + bytes;
-    while (s->record < end) {
+    while (s->record < end && c->file == NULL) { /* no commit mark is in a file */
         const uint8_t *record = c->data + s->record;
         uint32_t record_bytes = qr_get32le(record);
         if (s->record + record_bytes > end)
@@ -60,6 +69,7 @@ static void next_bytes(struct qri_hyper *hy, struct qri_sending *s, struct qr_lo
         s->at_chunk = c->next;
         s->at = s->record = 0;
     }
+    return QR_OK;
 }
 
 static void append_done(struct qr_logsvc_append *a);
@@ -82,8 +92,9 @@ static struct qri_sending *next_to_send(struct qri_hyper *hy)
     return NULL;
 }
 
-/* The first append of an epoch goes alone: what overtook it would be refused. */
-static void pump(struct qri_hyper *hy)
+/* The first append of an epoch goes alone: what overtook it would be refused. False: log that is in
+ * a file cannot be read, which is as bad as a refusal. */
+static bool pump(struct qri_hyper *hy, struct qr_logsvc_append *ret_broken)
 {
     struct qri_sending *s;
     while (!hy->failed && !hy->ending && (s = next_to_send(hy)) != NULL &&
@@ -95,12 +106,21 @@ static void pump(struct qri_hyper *hy)
         a->epoch = hy->store->epoch;
         a->new_epoch = !hy->epoch_begun;
         a->done = append_done;
-        next_bytes(hy, s, a);
+        a->status = next_bytes(hy, s, append);
+        if (a->status != QR_OK) {
+            *ret_broken = *a;
+            ret_broken->why = "the log of a large transaction cannot be read again";
+            hy->count--;
+            free(QR_TAKE(append->buffer));
+            hy->failed = true;
+            return false;
+        }
         append->ends_batch = s->at_chunk == NULL;
         append->start_ns = qr_env_mono_ns(hy->store->env);
         append->give_up_ns = append->start_ns + hy->options.append_timeout_ns;
         start(hy, append);
     }
+    return true;
 }
 
 /* --- answers --- */
@@ -153,6 +173,7 @@ static uint64_t retire(struct qri_hyper *hy, struct qri_log_chunk **ret_done)
         if (append->ends_batch)
             finish_oldest_batch(hy, ret_done);
         append->state = QRI_APPEND_FREE;
+        free(QR_TAKE(append->buffer));
         hy->first = (hy->first + 1) % QRI_APPENDS;
         hy->count--;
     }
@@ -220,7 +241,7 @@ static void append_done(struct qr_logsvc_append *a)
         hy->hint_until_ns = now_ns + HINT_NS;
     }
     uint64_t commit_lsn = hy->failed ? 0 : retire(hy, &done);
-    pump(hy);
+    fatal = !pump(hy, &copy) || fatal;
     pthread_cond_broadcast(&hy->wake);
     pthread_mutex_unlock(&hy->mu);
     recycle(store, done);
@@ -314,6 +335,8 @@ static void take_and_send(struct qr_store *store)
 {
     struct qri_hyper *hy = store->hyper;
     struct qri_batch b;
+    struct qr_logsvc_append a;
+    bool broken = false;
     pthread_mutex_lock(&store->log.flush_mu);
     pthread_mutex_lock(&hy->mu);
     bool room = hy->sending_count < QRI_SENDING;
@@ -323,7 +346,7 @@ static void take_and_send(struct qr_store *store)
         pthread_mutex_lock(&hy->mu);
         hy->sending[(hy->sending_first + hy->sending_count++) % QRI_SENDING] =
             (struct qri_sending){.chunks = b.chunks, .at_chunk = b.chunks};
-        pump(hy);
+        broken = !pump(hy, &a);
         pthread_mutex_unlock(&hy->mu);
         pthread_mutex_lock(&store->log.mu);
         store->log.flushing = false;
@@ -333,7 +356,9 @@ static void take_and_send(struct qr_store *store)
             early_lsn = b.commit_lsn;
     }
     pthread_mutex_unlock(&store->log.flush_mu);
-    if (early_lsn != 0)
+    if (broken)
+        fail(hy, &a);
+    else if (early_lsn != 0)
         qri_durable_reached(store, early_lsn);
 }
 

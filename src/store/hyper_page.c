@@ -230,3 +230,11 @@ enum qr_status qri_hyper_read_page(struct qr_store *store, uint32_t page_no, uin
     wants[0].have = qr_lsn(have);
     return qri_hyper_get_pages(store, wants, count, dst, ret_lsn, err);
 }
+
+enum qr_status qri_hyper_read_base(struct qr_store *store, uint32_t page_no, uint64_t lsn,
+                                   uint8_t *dst, uint64_t *ret_lsn, struct qr_err *err)
+{
+    if (qri_hyper_find_page(store, page_no, dst, ret_lsn) && *ret_lsn <= lsn)
+        return QR_OK;
+    return qri_replica_read_at(store, page_no, lsn, dst, ret_lsn, err);
+}

@@ -8,7 +8,12 @@
 #include <string.h>
 #include "base/banned.h"
 
-enum { REQUEST_BYTES_MAX = 256, ANSWER_BYTES_MAX = 64 << 20, LOG_SLACK_BYTES = 64 << 20 };
+enum {
+    REQUEST_BYTES_MAX = 256,
+    ANSWER_BYTES_MAX = 64 << 20,
+    LOG_BYTES_MAX = 256 << 20,
+    GROUP_BYTES_MAX = 16 << 20, /* of an open group in memory; then it goes to a file */
+};
 static const int64_t SECOND_NS = 1000000000, RETRY_NS = 20000000;
 
 /* --- records and groups --- */
@@ -43,7 +48,23 @@ static enum qr_status take_record(struct qri_hyper *hy, const struct qr_record *
                                 : qri_replica_apply(hy, rep->log.data + rep->start,
                                                     from - rep->start, rep->at_lsn, record, err);
     rep->start = rep->at;
+    qr_tmp_file_free(QR_TAKE(rep->earlier));
     return status;
+}
+
+/* Whole records of a group that goes on. */
+static enum qr_status put_aside(struct qri_hyper *hy, struct qr_err *err)
+{
+    struct qri_replica *rep = hy->replica;
+    size_t bytes = rep->at - rep->start;
+    if (bytes < hy->store->options.txn_memory_bytes && bytes < GROUP_BYTES_MAX)
+        return QR_OK;
+    if (rep->earlier == NULL)
+        QR_TRY(qr_tmp_file_new(hy->store, &rep->earlier, err));
+    QR_TRY(qr_tmp_file_write(rep->earlier, rep->log.data + rep->start, bytes,
+                             qr_tmp_file_bytes(rep->earlier), err));
+    rep->start = rep->at;
+    return QR_OK;
 }
 
 static enum qr_status take_bytes(struct qri_hyper *hy, const uint8_t *bytes, size_t count,
@@ -62,6 +83,7 @@ static enum qr_status take_bytes(struct qri_hyper *hy, const uint8_t *bytes, siz
         QR_TRY(qr_record_decode(rep->log.data + rep->at, length, &record, err));
         QR_TRY(take_record(hy, &record, err));
     }
+    QR_TRY(put_aside(hy, err));
     qr_buf_consume(&rep->log, rep->start);
     rep->at -= rep->start;
     rep->start = 0;
@@ -252,7 +274,7 @@ enum qr_status qri_replica_new(struct qri_hyper *hy, struct qr_err *err)
     pthread_mutex_init(&rep->fetch_mu, NULL);
     qr_buf_init(&rep->request, REQUEST_BYTES_MAX);
     qr_buf_init(&rep->answer, ANSWER_BYTES_MAX);
-    qr_buf_init(&rep->log, hy->store->options.txn_bytes_max + LOG_SLACK_BYTES);
+    qr_buf_init(&rep->log, LOG_BYTES_MAX);
     hy->replica = rep;
     return QR_OK;
 }
@@ -265,6 +287,7 @@ void qri_replica_free(struct qri_hyper *hy)
     qr_buf_done(&rep->request);
     qr_buf_done(&rep->answer);
     qr_buf_done(&rep->log);
+    qr_tmp_file_free(rep->earlier);
     free(rep->changes);
     pthread_mutex_destroy(&rep->fetch_mu);
     free(rep);

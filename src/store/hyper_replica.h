@@ -15,7 +15,8 @@ struct qri_replica {
     struct qr_rpc_call call;
     struct qr_buf request, answer;
     enum qr_status answer_status;
-    struct qr_buf log; /* from `start` on the open group, parsed up to `at` */
+    struct qr_buf log;           /* from `start` on the open group, parsed up to `at` */
+    struct qr_tmp_file *earlier; /* what was in `log` before, of a large group; NULL: nothing */
     size_t start, at;
     uint64_t at_lsn; /* of the byte at `at` */
     uint64_t next_lsn, log_epoch;
@@ -52,8 +53,8 @@ void qri_replica_drive(struct qri_hyper *hyper); /* the same, and waits for the 
 /* The log service need not wait for this reader any more. */
 void qri_replica_forget(struct qri_hyper *hyper);
 
-/* hyper_apply.c: a complete group, of records without the commit mark, becomes the newest commit.
- */
+/* hyper_apply.c: a complete group, of records without the commit mark, becomes the newest commit:
+ * what is in replica->earlier, then these. It changes each page once. */
 QR_NODISCARD enum qr_status qri_replica_apply(struct qri_hyper *hyper, const uint8_t *records,
                                               size_t bytes, uint64_t lsn,
                                               const struct qr_record *commit, struct qr_err *err);

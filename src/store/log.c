@@ -31,6 +31,7 @@ void qri_log_free_chunks(struct qri_log_chunk *chunk)
     while (chunk != NULL) {
         struct qri_log_chunk *next = chunk->next;
         free(chunk->data);
+        qr_tmp_file_free(chunk->file);
         free(chunk);
         chunk = next;
     }
@@ -128,7 +129,8 @@ static void link_chunk(struct qri_log *log, struct qri_log_chunk *chunk)
 
 static bool copy_to_last(struct qri_log *log, const uint8_t *bytes, size_t count)
 {
-    if (log->last == NULL || log->last->capacity - log->last->len < count) {
+    if (log->last == NULL || log->last->file != NULL ||
+        log->last->capacity - log->last->len < count) {
         if (log->spares == NULL || count > log->spares->capacity)
             return false;
         struct qri_log_chunk *chunk = log->spares;
@@ -158,7 +160,7 @@ uint64_t qri_log_append(struct qr_store *store, struct qri_log_chunk **chunk, in
     log->append_lsn += (*chunk)->len;
     atomic_fetch_add_explicit(&log->since_checkpoint, (*chunk)->len, memory_order_relaxed);
     log->queued_cost += cost;
-    if (!copy_to_last(log, (*chunk)->data, (*chunk)->len))
+    if ((*chunk)->file != NULL || !copy_to_last(log, (*chunk)->data, (*chunk)->len))
         link_chunk(log, QR_TAKE(*chunk));
     return log->append_lsn;
 }

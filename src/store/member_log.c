@@ -111,7 +111,7 @@ static enum qr_status apply(struct qr_member *m, const uint8_t *records, size_t 
                             const struct qr_record *commit, struct qr_err *err)
 {
     size_t count = 0;
-    QR_TRY(qri_changes_gather(&m->changes, &m->change_capacity, records, bytes, &count, err));
+    QR_TRY(qri_changes_gather(&m->changes, &m->change_capacity, 0, records, bytes, &count, err));
     enum qr_status status = make_versions(m, count, lsn, err);
     if (status == QR_OK)
         publish(m, count, lsn, commit);
@@ -255,7 +255,7 @@ enum qr_status qri_member_begin(struct qr_member *m, struct qr_err *err)
     struct qr_store *store = m->store;
     (void)err;
     qr_buf_done(&m->log);
-    qr_buf_init(&m->log, store->options.txn_bytes_max + LOG_SLACK_BYTES);
+    qr_buf_init(&m->log, QRI_COPIES_TXN_BYTES_MAX + LOG_SLACK_BYTES);
     qr_buf_done(&m->counters);
     qr_buf_init(&m->counters, COUNTERS_BYTES_MAX);
     m->start = m->at = 0;

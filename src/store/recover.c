@@ -9,24 +9,32 @@
 #include "base/endian.h"
 #include "base/banned.h"
 
-enum { SCAN_BYTES = 256 << 10 };
+enum {
+    SCAN_BYTES = 256 << 10,
+    LARGE_GROUP_BYTES = 16 << 20, /* pages of one so large go to the data file before it ends */
+};
 
 struct void_range {
     uint64_t from, to;
 };
 
+struct range_list {
+    struct void_range *items;
+    size_t count;
+};
+
 struct findings {
     uint64_t last_commit, commit_no, commit_wall_ns;
-    struct void_range *voids;
-    size_t void_count;
-    uint64_t group_start; /* of the group being read */
+    struct range_list voids, large; /* large groups, each up to its commit's LSN */
+    uint64_t group_start;           /* of the group being read */
     bool in_group;
 };
 
 struct replay {
     const struct findings *found;
-    size_t void_index;
+    size_t void_index, large_index;
     uint64_t group_start;
+    uint64_t group_lsn;         /* of the commit, if the group is large; else 0 */
     struct qri_frame **touched; /* frames of the group being applied */
     size_t touched_count, touched_capacity;
 };
@@ -170,14 +178,26 @@ static enum qr_status reader_init(struct qri_reader *r, struct qr_store *store, 
 
 /* --- first pass --- */
 
-static enum qr_status add_void(struct findings *f, uint64_t from, uint64_t to, struct qr_err *err)
+static enum qr_status add_range(struct range_list *list, uint64_t from, uint64_t to,
+                                struct qr_err *err)
 {
-    struct void_range *voids = realloc(f->voids, (f->void_count + 1) * sizeof *voids);
-    if (voids == NULL)
-        return qr_fail(err, QR_NOMEM, "void ranges");
-    f->voids = voids;
-    f->voids[f->void_count++] = (struct void_range){from, to};
+    struct void_range *items = realloc(list->items, (list->count + 1) * sizeof *items);
+    if (items == NULL)
+        return qr_fail(err, QR_NOMEM, "ranges of the log");
+    list->items = items;
+    list->items[list->count++] = (struct void_range){from, to};
     return QR_OK;
+}
+
+static enum qr_status found_commit(struct findings *f, const struct qr_record *rec, uint64_t lsn,
+                                   struct qr_err *err)
+{
+    f->last_commit = lsn;
+    f->commit_no = rec->commit.commit_no;
+    f->commit_wall_ns = rec->commit.wall_ns;
+    bool is_large = f->in_group && lsn - f->group_start > LARGE_GROUP_BYTES;
+    f->in_group = false;
+    return is_large ? add_range(&f->large, f->group_start, lsn, err) : QR_OK;
 }
 
 static enum qr_status find_record(struct qri_reader *r, void *ctx, const struct qr_record *rec,
@@ -192,11 +212,7 @@ static enum qr_status find_record(struct qri_reader *r, void *ctx, const struct 
         f->in_group = true;
         return QR_OK;
     case QR_RECORD_COMMIT:
-        f->last_commit = start_lsn + rec->bytes;
-        f->commit_no = rec->commit.commit_no;
-        f->commit_wall_ns = rec->commit.wall_ns;
-        f->in_group = false;
-        return QR_OK;
+        return found_commit(f, rec, start_lsn + rec->bytes, err);
     case QR_RECORD_EPOCH:
         if (rec->epoch.last_commit_lsn != f->last_commit)
             return qr_fail(err, QR_CORRUPT, "epoch %llu follows commit %llu, found %llu",
@@ -204,7 +220,7 @@ static enum qr_status find_record(struct qri_reader *r, void *ctx, const struct 
                            (unsigned long long)rec->epoch.last_commit_lsn,
                            (unsigned long long)f->last_commit);
         if (f->in_group)
-            QR_TRY(add_void(f, f->group_start, start_lsn, err));
+            QR_TRY(add_range(&f->voids, f->group_start, start_lsn, err));
         f->in_group = false;
         return QR_OK;
     case QR_RECORD_COUNTER:
@@ -256,6 +272,24 @@ static enum qr_status touch(struct replay *rp, struct qri_frame *f, struct qr_er
     return QR_OK;
 }
 
+/* In the middle of a large group. Its pages are as of its commit from here on: there is one, and
+ * should recovery be cut off, the next one finds that these pages have their changes. */
+static enum qr_status write_touched(struct qr_store *store, struct replay *rp, struct qr_err *err)
+{
+    if (rp->group_lsn == 0 || store->pending.on ||
+        rp->touched_count * (uint64_t)store->page_bytes < LARGE_GROUP_BYTES / 4 ||
+        !qri_cache_is_over(store))
+        return QR_OK;
+    for (size_t i = 0; i < rp->touched_count; i++) {
+        rp->touched[i]->lsn = rp->group_lsn;
+        uint32_t page_no = atomic_load(&rp->touched[i]->page_no);
+        if (page_no > store->pages_max)
+            store->pages_max = page_no;
+    }
+    rp->touched_count = 0;
+    return qri_checkpoint_pages(store, rp->group_lsn, err);
+}
+
 static enum qr_status apply_page(struct qri_reader *r, struct replay *rp,
                                  const struct qr_record *rec, struct qr_err *err)
 {
@@ -269,7 +303,8 @@ static enum qr_status apply_page(struct qri_reader *r, struct replay *rp,
     QR_TRY(qr_record_apply(rec, f->data, store->page_bytes, err));
     qri_table_mark_dirty(store, rec->page.page_no);
     f->lsn = UINT64_MAX; /* not to be evicted; the commit mark tells */
-    return touch(rp, f, err);
+    QR_TRY(touch(rp, f, err));
+    return write_touched(store, rp, err);
 }
 
 static enum qr_status apply_commit(struct qri_reader *r, struct replay *rp,
@@ -279,7 +314,7 @@ static enum qr_status apply_commit(struct qri_reader *r, struct replay *rp,
     for (size_t i = 0; i < rp->touched_count; i++)
         rp->touched[i]->lsn = lsn;
     rp->touched_count = 0;
-    rp->group_start = 0;
+    rp->group_start = rp->group_lsn = 0;
     if (rec->commit.db_pages > store->pages_max)
         store->pages_max = rec->commit.db_pages;
     /* what a member has may be given up, so it stays out of the pages */
@@ -287,22 +322,29 @@ static enum qr_status apply_commit(struct qri_reader *r, struct replay *rp,
                                                           : QR_OK;
 }
 
+/* `at` goes on with the LSN. */
+static bool is_in(const struct range_list *list, size_t *at, uint64_t lsn)
+{
+    while (*at < list->count && lsn >= list->items[*at].to)
+        ++*at;
+    return *at < list->count && lsn >= list->items[*at].from;
+}
+
 static enum qr_status apply_record(struct qri_reader *r, void *ctx, const struct qr_record *rec,
                                    uint64_t start_lsn, struct qr_err *err)
 {
     struct replay *rp = ctx;
-    while (rp->void_index < rp->found->void_count &&
-           start_lsn >= rp->found->voids[rp->void_index].to)
-        rp->void_index++;
-    if (rp->void_index < rp->found->void_count &&
-        start_lsn >= rp->found->voids[rp->void_index].from)
+    if (is_in(&rp->found->voids, &rp->void_index, start_lsn))
         return QR_OK;
     if (rec->kind == QR_RECORD_COMMIT)
         return apply_commit(r, rp, rec, start_lsn + rec->bytes, err);
     if (rec->kind != QR_RECORD_DELTA && rec->kind != QR_RECORD_IMAGE)
         return QR_OK;
-    if (rp->group_start == 0)
+    if (rp->group_start == 0) {
         rp->group_start = start_lsn;
+        if (is_in(&rp->found->large, &rp->large_index, start_lsn))
+            rp->group_lsn = rp->found->large.items[rp->large_index].to;
+    }
     return qr_wrap(err, apply_page(r, rp, rec, err), "log at LSN %llu",
                    (unsigned long long)start_lsn);
 }
@@ -480,6 +522,7 @@ enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err)
     if (status == QR_OK)
         status = read_db_pages(store, err);
     qri_reader_done(&r);
-    free(found.voids);
+    free(found.voids.items);
+    free(found.large.items);
     return status == QR_TRUNCATED ? qr_fail(err, QR_CORRUPT, "the log breaks its format") : status;
 }

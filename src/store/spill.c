@@ -8,9 +8,10 @@
 
 enum { SPILL_BATCH = 32 }; /* versions moved under one hold of gc_mu */
 
-static bool open_file(struct qr_store *store)
+static enum qr_status open_file(struct qr_store *store, struct qr_err *err)
 {
-    return store->spill_file != NULL || qr_tmp_file_new(store, &store->spill_file, NULL) == QR_OK;
+    return store->spill_pages.file != NULL ? QR_OK
+                                           : qr_tmp_file_new(store, &store->spill_pages.file, err);
 }
 
 static uint64_t take_slot(struct qr_store *store)
@@ -30,6 +31,30 @@ static void give_slot(struct qr_store *store, uint64_t slot)
         store->spill_free_capacity = capacity;
     }
     store->spill_free[store->spill_free_count++] = slot;
+}
+
+enum qr_status qri_spill_add(struct qr_store *store, const uint8_t *page, uint64_t *ret_slot,
+                             struct qr_err *err)
+{
+    QR_TRY(open_file(store, err));
+    uint64_t slot = take_slot(store);
+    enum qr_status status = qr_tmp_file_write(store->spill_pages.file, page, store->page_bytes,
+                                              slot * store->page_bytes, err);
+    if (status != QR_OK) {
+        give_slot(store, slot);
+        return status;
+    }
+    atomic_fetch_add(&store->spilled_count, 1);
+    atomic_fetch_add(&store->spill_pages.refs, 1);
+    *ret_slot = slot;
+    return QR_OK;
+}
+
+static void drop_slot(struct qr_store *store, uint64_t slot)
+{
+    give_slot(store, slot);
+    atomic_fetch_sub(&store->spilled_count, 1);
+    atomic_fetch_sub(&store->spill_pages.refs, 1);
 }
 
 /* Puts the stub where the frame was, unless somebody is reading it. */
@@ -52,23 +77,21 @@ static bool replace_in_chain(struct qr_store *store, struct qri_frame *f, struct
 /* With gc_mu held. NULL if it stays in memory. */
 static struct qri_frame *spill_one(struct qr_store *store, struct qri_frame *f)
 {
-    struct qri_frame *stub = calloc(1, sizeof *stub);
-    if (stub == NULL)
-        return NULL;
-    uint64_t slot = take_slot(store);
-    stub->page_no = atomic_load(&f->page_no);
-    stub->lsn = f->lsn;
-    stub->superseded_lsn = f->superseded_lsn;
-    stub->spill_slot = slot;
-    if (qr_tmp_file_write(store->spill_file, f->data, store->page_bytes, slot * store->page_bytes,
-                          NULL) != QR_OK ||
-        !replace_in_chain(store, f, stub)) {
-        give_slot(store, slot);
+    uint64_t slot = 0;
+    struct qri_frame *stub = qri_stub_new(atomic_load(&f->page_no), NULL, 0);
+    if (stub == NULL || qri_spill_add(store, f->data, &slot, NULL) != QR_OK) {
         free(stub);
         return NULL;
     }
-    atomic_fetch_add(&store->spilled_count, 1);
-    return stub;
+    stub->lsn = f->lsn;
+    stub->superseded_lsn = f->superseded_lsn;
+    stub->pages = &store->spill_pages;
+    stub->spill_slot = slot;
+    if (replace_in_chain(store, f, stub))
+        return stub;
+    drop_slot(store, slot);
+    free(stub);
+    return NULL;
 }
 
 /* Goes over the held queue once from where it is; false: nothing could be moved. */
@@ -77,7 +100,7 @@ static bool spill_batch(struct qr_store *store, size_t *left)
     struct qri_frame *freed = NULL;
     size_t count = 0;
     pthread_mutex_lock(&store->gc_mu);
-    if (!open_file(store))
+    if (open_file(store, NULL) != QR_OK)
         *left = 0;
     for (int i = 0; i<SPILL_BATCH && * left> 0 && store->held.first != NULL; i++, --*left) {
         struct qri_frame *f = store->held.first, *stay = f;
@@ -112,20 +135,16 @@ void qri_spill(struct qr_store *store)
         ;
 }
 
-enum qr_status qri_spill_read(struct qr_store *store, const struct qri_frame *stub, uint8_t *dst,
-                              struct qr_err *err)
-{
-    return qr_wrap(err,
-                   qr_tmp_file_read_exactly(store->spill_file, dst, store->page_bytes,
-                                            stub->spill_slot * store->page_bytes, err),
-                   "read the version file");
-}
-
 void qri_spill_free(struct qr_store *store, struct qri_frame *stub)
 {
-    give_slot(store, stub->spill_slot);
-    atomic_fetch_sub(&store->spilled_count, 1);
-    free(stub);
+    if (stub->pages == &store->spill_pages) {
+        drop_slot(store, stub->spill_slot);
+        free(stub);
+        return;
+    }
+    if (stub->pages == NULL)
+        atomic_fetch_sub(&store->base_stubs, 1);
+    qri_stub_free(stub);
 }
 
 void qri_spill_done(struct qr_store *store)
@@ -135,9 +154,10 @@ void qri_spill_done(struct qr_store *store)
         for (struct qri_frame *f = queues[i]->first, *next; f != NULL; f = next) {
             next = f->next;
             if (f->data == NULL)
-                free(f);
+                qri_spill_free(store, f);
         }
     }
-    qr_tmp_file_free(store->spill_file);
+    qri_stubs_done(store);
+    qr_tmp_file_free(store->spill_pages.file);
     free(store->spill_free);
 }

@@ -14,7 +14,8 @@ static const int64_t LOCK_WAIT_NS = INT64_C(3000000000), LOCK_POLL_NS = 10000000
 static const struct qr_store_options defaults = {
     .page_bytes = 8192,
     .cache_bytes = UINT64_C(64) << 20,
-    .txn_bytes_max = UINT64_C(1) << 30,
+    .txn_bytes_max = UINT64_C(1) << 40,
+    .txn_memory_bytes = UINT64_C(64) << 20,
     .log_segment_bytes = UINT64_C(16) << 20,
     .log_bytes_max = UINT64_C(1) << 30,
     .checkpoint_bytes = UINT64_C(64) << 20,
@@ -38,6 +39,7 @@ static void fill_options(struct qr_store *store, const struct qr_store_options *
     DEFAULT(page_bytes);
     DEFAULT(cache_bytes);
     DEFAULT(txn_bytes_max);
+    DEFAULT(txn_memory_bytes);
     DEFAULT(log_segment_bytes);
     DEFAULT(log_bytes_max);
     DEFAULT(checkpoint_bytes);

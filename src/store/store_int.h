@@ -28,6 +28,9 @@ enum {
     QRI_SEGMENT_REST_MIN = 2 * QR_SECTOR_BYTES, /* a segment's rest below this stays unused */
 };
 
+/* Of a transaction whose members take its log group in memory. */
+#define QRI_COPIES_TXN_BYTES_MAX (UINT64_C(1) << 30)
+
 /* Between epochs the LSN jumps by this much: more than could have been written but not hardened. */
 #define QRI_EPOCH_LSN_JUMP (UINT64_C(1) << 32)
 
@@ -40,10 +43,33 @@ struct qri_frame {
     struct qri_frame *older, *newer; /* guarded by the page's stripe, see README */
     struct qri_frame *next;          /* free list, retired or held queue */
     uint64_t superseded_lsn;         /* of the version that replaced this one */
-    uint8_t *data;                   /* NULL: in the version file at spill_slot */
+    uint8_t *data;                   /* NULL: a stub (stub.c) */
+    struct qri_pages *pages; /* of a stub: the file its page is in, NULL: a base; at spill_slot */
     uint64_t spill_slot;
     _Atomic uint8_t used; /* enum qri_used; but for pins the only thing that reading changes */
 };
+
+/* A file of pages that stubs keep. */
+struct qri_pages {
+    struct qr_tmp_file *file;
+    _Atomic uint64_t refs;
+};
+
+/* In the page table a stub's address is marked. Without the page's stripe it must not be touched.
+ */
+static inline bool qri_is_stub(const struct qri_frame *entry)
+{
+    return ((uintptr_t)entry & 1) != 0;
+}
+static inline struct qri_frame *qri_stub_mark(struct qri_frame *stub)
+{
+    return (struct qri_frame *)((uintptr_t)stub | 1);
+}
+/* With the stripe held: the newest version, whatever it is. */
+static inline struct qri_frame *qri_head(_Atomic(struct qri_frame *) *entry)
+{
+    return (struct qri_frame *)((uintptr_t)atomic_load(entry) & ~(uintptr_t)1);
+}
 
 /* How often a frame was used since it came: cache.c lets those used twice be. */
 enum qri_used {
@@ -62,16 +88,6 @@ struct qri_slab {
     uint32_t frame_count;
     _Atomic uint32_t hot_count; /* of its frames */
     struct qri_frame frames[];
-};
-
-/* store/tmp.h */
-struct qr_tmp_file {
-    struct qr_store *store;
-    struct qr_file *file; /* NULL until the first write */
-    uint64_t bytes, counted_bytes;
-    struct qr_cipher_key cipher; /* off: in clear */
-    uint8_t *buffer;             /* for units on their way to an encrypted file */
-    struct qr_tmp_file *next;
 };
 
 /* A snapshot that keeps versions alive. */
@@ -105,8 +121,9 @@ struct qri_cache {
 /* Bytes on their way to the log. */
 struct qri_log_chunk {
     struct qri_log_chunk *next;
-    uint8_t *data;
+    uint8_t *data; /* NULL: in `file`, from its start on, whole records of pages only */
     size_t len, capacity;
+    struct qr_tmp_file *file;
 };
 
 struct qri_segment {
@@ -222,6 +239,11 @@ struct qri_backend {
     /* The version as of `lsn`, when memory has only newer ones or none. NULL with link_page. */
     enum qr_status (*read_at)(struct qr_store *store, uint32_t page_no, uint64_t lsn, uint8_t *dst,
                               uint64_t *ret_lsn, struct qr_err *err);
+    /* The version as of `lsn` of a page that a large transaction has superseded, or is about to,
+     * without having read it. NULL: read_page still has it, because no checkpoint has written the
+     * page since. */
+    enum qr_status (*read_base)(struct qr_store *store, uint32_t page_no, uint64_t lsn,
+                                uint8_t *dst, uint64_t *ret_lsn, struct qr_err *err);
     /* Before the only frame of a page goes; with its stripe and cache.mu held. May be NULL. */
     void (*evicting)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
     /* When it is gone, under the same locks; `hot`: it was used more than once. May be NULL. */
@@ -314,7 +336,8 @@ struct qr_store {
     uint64_t oldest_slot_seen;
     size_t held_to_check;
     _Atomic uint64_t held_count, spilled_count;
-    struct qr_tmp_file *spill_file; /* the version file; guarded by gc_mu */
+    struct qri_pages spill_pages; /* the version file; changed under gc_mu */
+    _Atomic uint64_t head_stubs, base_stubs;
     uint64_t spill_slots;
     uint64_t *spill_free;
     size_t spill_free_count, spill_free_capacity;
@@ -397,29 +420,6 @@ void qri_frame_unpin(struct qri_frame *frame);
 /* Copies a whole page at `lsn`; *ret_lsn is its version. */
 QR_NODISCARD enum qr_status qri_version_read(struct qr_store *store, uint32_t page_no, uint64_t lsn,
                                              uint8_t *dst, uint64_t *ret_lsn, struct qr_err *err);
-
-/* gc.c: snapshots and the versions they keep */
-void qri_slot_add(struct qr_store *store, struct qri_slot *slot);
-void qri_slot_remove(struct qr_store *store, struct qri_slot *slot);
-/* Pins the durable LSN, or at_least if later; returns it. */
-uint64_t qri_slot_pin(struct qr_store *store, struct qri_slot *slot, uint64_t at_least);
-/* What the oldest snapshot reads, of those that are open and those that may begin. */
-uint64_t qri_slot_oldest(struct qr_store *store);
-void qri_retire(struct qr_store *store, struct qri_frame *list, size_t count);
-/* Frees versions that nobody needs; a bounded piece of work, true if there is more. `waits`: it may
- * wait for locks. */
-bool qri_collect(struct qr_store *store, bool waits);
-/* spill.c. Moves needed versions from memory to the version file while the cache is over its limit.
- */
-void qri_spill(struct qr_store *store);
-/* With the page's stripe held. */
-QR_NODISCARD enum qr_status qri_spill_read(struct qr_store *store, const struct qri_frame *stub,
-                                           uint8_t *dst, struct qr_err *err);
-void qri_spill_free(struct qr_store *store, struct qri_frame *stub); /* with gc_mu held */
-void qri_spill_done(struct qr_store *store);
-
-/* tmp.c: closes what was freed and is large. */
-void qri_tmp_bury(struct qr_store *store);
 
 /* log.c */
 QR_NODISCARD enum qr_status qri_log_init(struct qr_store *store, struct qr_err *err);
@@ -527,10 +527,11 @@ QR_NODISCARD enum qr_status qri_reader_next_block(struct qri_reader *r,
                                                   struct qr_block_header *ret_header, bool *ret_end,
                                                   struct qr_err *err);
 
-/* changes.c: page records of a group, sorted by page; *changes grows, and is the caller's. */
+/* changes.c: page records of a group, sorted by page; *changes grows, and is the caller's. They go
+ * behind the first `from` of it. */
 QR_NODISCARD enum qr_status qri_changes_gather(struct qri_change **changes, size_t *capacity,
-                                               const uint8_t *records, size_t bytes,
-                                               size_t *ret_count, struct qr_err *err);
+                                               size_t from, const uint8_t *records, size_t bytes,
+                                               size_t *ret_end, struct qr_err *err);
 size_t qri_changes_end(const struct qri_change *changes, size_t count, size_t from);
 
 /* durable.c */
@@ -591,3 +592,5 @@ QR_NODISCARD enum qr_status qri_store_open_file(struct qr_store *store, const ch
                                                 struct qr_err *err);
 void qri_store_path(const struct qr_store *store, char dst[QR_STORE_PATH_BYTES_MAX + 64],
                     const char *name);
+
+#include "versions_int.h"

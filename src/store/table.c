@@ -68,7 +68,7 @@ static struct qri_frame *try_pin(struct qr_store *store, uint32_t page_no, uint6
 {
     _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
     struct qri_frame *f = entry == NULL ? NULL : atomic_load(entry);
-    if (f == NULL)
+    if (f == NULL || qri_is_stub(f))
         return NULL;
     atomic_fetch_add(&f->pins, 1);
     if (atomic_load(entry) == f && f->lsn <= lsn)
@@ -134,13 +134,15 @@ enum qr_status qri_version_pin(struct qr_store *store, uint32_t page_no, uint64_
     enum qr_status status = QR_OK;
     pthread_mutex_t *stripe = qri_stripe(store, page_no);
     pthread_mutex_lock(stripe);
-    f = atomic_load(entry);
+    f = qri_head(entry);
     if (f == NULL) {
         atomic_fetch_add_explicit(&store->cache.misses, 1, memory_order_relaxed);
         status = page_in(store, page_no, entry, must, &f, err);
     }
     while (status == QR_OK && f != NULL && f->lsn > lsn)
         f = f->older;
+    if (f != NULL && f == qri_head(entry) && f->data == NULL)
+        status = qri_stub_load(store, entry, must, &f, err);
     if (f != NULL && f->data != NULL && status == QR_OK) {
         atomic_fetch_add(&f->pins, 1);
         qri_frame_touch(store, f);
@@ -158,7 +160,7 @@ static enum qr_status read_locked(struct qr_store *store, uint32_t page_no, uint
                                   uint8_t *dst, uint64_t *ret_lsn, struct qr_err *err)
 {
     _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
-    struct qri_frame *f = entry == NULL ? NULL : atomic_load(entry);
+    struct qri_frame *f = entry == NULL ? NULL : qri_head(entry);
     if (f == NULL && store->backend->read_at == NULL)
         return read_page(store, page_no, dst, ret_lsn, err);
     while (f != NULL && f->lsn > lsn)
@@ -170,7 +172,7 @@ static enum qr_status read_locked(struct qr_store *store, uint32_t page_no, uint
                        (unsigned long long)lsn);
     *ret_lsn = f->lsn;
     if (f->data == NULL)
-        return qri_spill_read(store, f, dst, err);
+        return qri_stub_read(store, f, lsn, dst, ret_lsn, err);
     memcpy(dst, f->data, store->page_bytes);
     return QR_OK;
 }

@@ -254,9 +254,8 @@ static enum qr_status fill_gap(struct qr_tmp_file *file, uint64_t until, struct 
 enum qr_status qr_tmp_file_read(struct qr_tmp_file *file, void *dst, size_t bytes, uint64_t offset,
                                 size_t *ret_got, struct qr_err *err)
 {
-    size_t got = offset >= file->bytes          ? 0
-                 : bytes < file->bytes - offset ? bytes
-                                                : (size_t)(file->bytes - offset);
+    uint64_t end = atomic_load(&file->bytes);
+    size_t got = offset >= end ? 0 : bytes < end - offset ? bytes : (size_t)(end - offset);
     if (got > 0)
         QR_TRY(qr_wrap(err,
                        is_sealed(file) ? read_sealed(file, dst, got, offset, err)

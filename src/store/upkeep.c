@@ -54,6 +54,7 @@ static void one_round(struct qr_store *store, bool wanted)
     qri_cache_trim(store);
     qri_log_trim(store);
     qri_tmp_bury(store);
+    qri_stubs_sweep(store);
     bool over = qri_cache_is_over(store);
     if (over)
         qri_spill(store);
@@ -80,7 +81,8 @@ void *qri_upkeep_main(void *arg)
     struct qri_upkeep *up = &store->upkeep;
     while (!atomic_load(&store->stopping)) {
         pthread_mutex_lock(&up->mu);
-        bool again = atomic_load(&store->held_count) > 0 || atomic_load(&store->log.large_kept);
+        bool again = atomic_load(&store->held_count) > 0 || atomic_load(&store->head_stubs) > 0 ||
+                     atomic_load(&store->log.large_kept);
         if (!up->wanted && !atomic_load(&store->stopping))
             (void)qr_cond_wait(&up->wake, &up->mu, again ? IDLE_NS : -1);
         bool wanted = up->wanted;

@@ -36,6 +36,7 @@ static struct qr_store_options options_on(struct qr_sim *sim, struct history *h)
                                      .threads_off = true,
                                      .log_segment_bytes = 256 << 10,
                                      .cache_bytes = 300 << 10,
+                                     .txn_memory_bytes = 64 << 10,
                                      .fatal = note_fatal,
                                      .fatal_ctx = h};
 }

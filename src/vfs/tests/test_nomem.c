@@ -58,6 +58,7 @@ static void work(void)
 {
     struct qr_store_options options = {.threads_off = true,
                                        .sync_off = true,
+                                       .txn_memory_bytes = 64 << 10,
                                        .cache_bytes = 300 << 10,
                                        .log_segment_bytes = 256 << 10};
     struct qr_store *store = NULL;

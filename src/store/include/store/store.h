@@ -34,7 +34,8 @@ struct qr_store_options {
     const struct qr_server_key *server_key;
     uint32_t page_bytes;        /* at create: 4096 to 65536, a power of 2 [8192] */
     uint64_t cache_bytes;       /* pages in memory, soft limit [64 MiB] */
-    uint64_t txn_bytes_max;     /* unpublished pages of one transaction in memory [1 GiB] */
+    uint64_t txn_bytes_max;     /* pages that one transaction changes [1 TiB] */
+    uint64_t txn_memory_bytes;  /* of those in memory before they go to a file [64 MiB] */
     uint64_t log_segment_bytes; /* log files grow from 1 MiB to this [16 MiB]; at least 256 KiB */
     uint64_t log_bytes_max; /* log kept since the last checkpoint: writers wait beyond [1 GiB] */
     /* Log behind the checkpoint is kept for backups until they release it (store/archive.h), as
@@ -80,6 +81,10 @@ enum qr_status qr_store_health(const struct qr_store *store);
 void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes); /* 0: none */
 uint64_t qr_store_max_data_bytes(const struct qr_store *store);
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
+/* Of all stores of the process together: private pages in memory [256 MiB]. Beyond it each
+ * transaction may keep 1 MiB. */
+void qr_store_private_bound(uint64_t bytes_max);
+uint64_t qr_store_private_used(void);
 
 /* Why writers were slowed down (the wait types RBIO_RG_LOCALDESTAGE, _REPLICA, _DESTAGE, _STORAGE).
  */

@@ -4,7 +4,8 @@
  * Where the store's own files are encrypted so are these, under a key that is in memory only: in
  * units of 4 KiB (AES-256-XTS), so smaller writes inside of what was written cost a read.
  *
- * Threads: one at a time per file; reads may go on side by side while nobody writes.
+ * Threads: one at a time per file; but reads may go on beside others, and beside a write of other
+ * units.
  * Errors: QR_FULL over tmp_bytes_max or a full disk, QR_IO, QR_NOMEM. */
 #pragma once
 #include "store/store.h"
