@@ -445,25 +445,30 @@ static bool replica_of(struct qri_request *r, const struct qri_place *place,
     struct qr_resource_database source;
     struct qri_place of;
     struct qr_str primary;
+    bool is_geo = form->secondary_type <= 0;
+    if (is_geo && (form->pool.n > 0 || form->in_pool)) {
+        qri_refuse(r, 400, "FeatureNotSupported",
+                   "A geo-secondary in an elastic pool is not supported by this version.");
+        return false;
+    }
     if (form->pool.n > 0 || form->in_pool) {
         qri_refuse(r, 400, "ElasticPoolTierCombinationInvalid",
                    "Elastic pool does not support database edition 'Hyperscale'.");
         return false;
     }
-    if (form->secondary_type != 1) {
-        qri_refuse(r, 400, "FeatureNotSupported",
-                   "Geo-replication is not supported by this version; secondaryType is Named.");
+    if (form->secondary_type > 1) {
+        qri_refuse(r, 400, "FeatureNotSupported", "A secondary of this version is Geo or Named.");
         return false;
     }
     if (!take_source(r, place, form->source, &of, &primary) ||
         !find_source(r, &of, primary, &source))
         return false;
-    if (!qr_str_ieqz(qr_str(of.location), place->location)) {
+    if (!is_geo && !qr_str_ieqz(qr_str(of.location), place->location)) {
         qri_refuse(r, 400, "DatabaseNamedReplicaInvalidRegion",
                    "A named replica is in the region of its primary, '%s'.", of.location);
         return false;
     }
-    if (!is_hyper(source.row.edition) || source.row.replica_of != 0) {
+    if (!is_geo && (!is_hyper(source.row.edition) || source.row.replica_of != 0)) {
         bool chained = source.row.replica_of != 0;
         qri_refuse(r, 400,
                    chained ? "DatabaseNamedReplicaChainingNotAllowed"
@@ -472,6 +477,7 @@ static bool replica_of(struct qri_request *r, const struct qri_place *place,
         return false;
     }
     c->method = QR_CONTROL_ADD_REPLICA;
+    c->ask.geo = is_geo;
     c->ask.server = of.number;
     c->ask.other_server = place->number;
     c->ask.name = primary;

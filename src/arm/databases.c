@@ -103,6 +103,8 @@ static void add_tier(struct qri_request *r, const struct qri_place *place, json_
             json_pack("s++", place->server_id, "/elasticPools/", &d->row.pool[0]));
     if (d->row.replica_of != 0)
         set(p, "secondaryType", json_string("Named"));
+    if (d->row.geo_of != 0)
+        set(p, "secondaryType", json_string("Geo"));
     if (d->earliest_restore_wall_ns != 0)
         set(p, "earliestRestoreDate", json_string(qri_time_text(r, d->earliest_restore_wall_ns)));
 }

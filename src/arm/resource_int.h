@@ -130,8 +130,9 @@ qri_handler qri_list_databases, qri_get_database;                        /* data
 qri_handler qri_put_database, qri_patch_database, qri_delete_database, qri_move_database,
     qri_failover_database; /* database_change.c */
 qri_handler qri_get_short_policy, qri_put_short_policy, qri_get_encryption,
-    qri_put_encryption;                                                           /* policies.c */
-qri_handler qri_list_links, qri_list_server_links, qri_get_link, qri_delete_link; /* links.c */
+    qri_put_encryption; /* policies.c */
+qri_handler qri_list_links, qri_list_server_links, qri_get_link, qri_delete_link, qri_failover_link,
+    qri_force_link; /* links.c */
 qri_handler qri_list_dropped, qri_get_dropped, qri_list_none, qri_get_none, qri_delete_none,
     qri_refuse_kind;          /* dropped.c */
 qri_handler qri_capabilities; /* capabilities.c */

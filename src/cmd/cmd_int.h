@@ -450,15 +450,34 @@ QR_NODISCARD enum qr_status qri_node_move(struct qri_node *node, const struct qr
                                           const struct qr_database_row *target, uint8_t wish,
                                           struct qr_move_state *ret_state, struct qr_err *err);
 
+/* ---- node_follow.c: a primary's log goes to its geo-secondaries ---- */
+struct qri_follows;
+struct qr_follow_state;
+void qri_follows_init(struct qri_follows **ret_follows); /* NULL: out of memory */
+void qri_follows_end(struct qri_node *node);
+/* Nothing is sent of that primary (0: of any), which is not entered for it any more, until control
+ * asks again. No lock is held. */
+void qri_follows_let_go(struct qri_node *node, uint32_t primary_id);
+/* FOLLOW of ctl/calls.h. */
+QR_NODISCARD enum qr_status qri_node_follow(struct qri_node *node,
+                                            const struct qr_database_row *primary,
+                                            const struct qr_database_row *secondary, uint8_t wish,
+                                            struct qr_follow_state *ret_state, struct qr_err *err);
+
 /* ---- node_serve.c: a qr_rpc_serve_fn whose ctx is the struct qri_node ---- */
 void qri_node_serve(void *ctx, struct qr_rpc_request *own_request);
 
 /* What a statement is told when control could not be asked: an error, never an end without one. */
 enum qr_status qri_node_asked(enum qr_status status, struct qr_err *err);
 
-/* ---- database_ddl.c, firewall_rules.c: what statements ask of control ---- */
+/* ---- database_ddl.c, database_geo.c, firewall_rules.c: what statements ask of control ---- */
+int64_t qri_ticks_of(int64_t wall_ns); /* datetime2 ticks */
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node);
 /* Slots of struct qr_instance_host; ctx is the node. */
+enum qr_status qri_geo_each_link(void *ctx, uint32_t server_id,
+                                 enum qr_status (*each)(void *each_ctx,
+                                                        const struct qr_geo_seen *seen),
+                                 void *each_ctx);
 enum qr_status qri_firewall_set_rule(void *ctx, uint32_t database_id, struct qr_str name,
                                      struct qr_str start, struct qr_str end, struct qr_err *err);
 enum qr_status qri_firewall_delete_rule(void *ctx, uint32_t database_id, struct qr_str name,

@@ -302,27 +302,48 @@ static enum qr_status add_secondary(struct qri_node *node, const struct qr_sessi
 {
     struct qr_control_ask ask = {.server = server_of(session), .name = name};
     struct qr_database_wish wish = {0};
-    bool is_named = false;
+    bool is_geo = true;
     for (size_t i = 0; i < alter->options.count; i++) {
         const struct qr_ast_option *option = &alter->options.items[i];
         if (qr_str_ieqz(option->name, "SECONDARY_TYPE"))
-            is_named = qr_str_ieqz(option->word, "NAMED");
+            is_geo = !qr_str_ieqz(option->word, "NAMED");
+        else if (qr_str_ieqz(option->name, "ALLOW_CONNECTIONS") && qr_str_ieqz(option->word, "ALL"))
+            continue;
+        else if (qr_str_ieqz(option->name, "ALLOW_CONNECTIONS"))
+            return qr_fail(err, QR_UNSUPPORTED, "A secondary of this version can always be read.");
         else if (qr_str_ieqz(option->name, "DATABASE_NAME"))
             QR_TRY(take_name(option, &ask.new_name, err));
         else
             QR_TRY(take_option(option, &wish, err));
     }
-    if (!is_named)
-        return qr_fail(err, QR_UNSUPPORTED,
-                       "Geo secondaries are not supported by this version; SECONDARY_TYPE = Named "
-                       "makes a named replica.");
     QR_TRY(find_server(node, alter->server.text, &ask.other_server, err));
-    if (ask.new_name.n == 0)
+    if (!is_geo && ask.new_name.n == 0)
         return qr_fail(err, QR_INVALID, "A named replica needs a DATABASE_NAME.");
-    if (wish.pool.n > 0)
+    if (!is_geo && wish.pool.n > 0)
         return qr_sql_fail(err, 40859, "Hyperscale");
+    if (wish.pool.n > 0)
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "A geo-secondary in an elastic pool is not supported by this version.");
     ask.objective = wish.objective;
+    ask.geo = ask.no_wait = is_geo; /* sys.dm_operation_status shows how far it is */
     return operate(node, QR_CONTROL_ADD_REPLICA, &ask, err);
+}
+
+/* REMOVE SECONDARY ON SERVER s: of the primary. */
+static enum qr_status remove_secondary(struct qri_node *node, const struct qr_session *session,
+                                       struct qr_str name,
+                                       const struct qr_ast_alter_database *alter,
+                                       struct qr_err *err)
+{
+    struct qr_control_ask ask = {.name = name, .geo_change = QR_GEO_END};
+    struct qr_database_row row;
+    enum qr_status status = qr_control_find(qri_node_options_of(node)->control, server_of(session),
+                                            name, 0, 0, &row, err);
+    if (status != QR_OK)
+        return status == QR_NOT_FOUND ? no_database(name, err) : qri_node_asked(status, err);
+    QR_TRY(find_server(node, alter->server.text, &ask.server, err));
+    ask.id = row.id;
+    return operate(node, QR_CONTROL_GEO_CHANGE, &ask, err);
 }
 
 static enum qr_status create_database(void *ctx, struct qr_session *session,
@@ -377,6 +398,13 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
     }
     if (qr_str_ieqz(alter->action, "ADD SECONDARY"))
         return add_secondary(ctx, session, name, alter, err);
+    if (qr_str_ieqz(alter->action, "REMOVE SECONDARY"))
+        return remove_secondary(ctx, session, name, alter, err);
+    if (qr_str_ieqz(alter->action, "FORCE_FAILOVER_ALLOW_DATA_LOSS") && alter->rest.n == 0) {
+        struct qr_control_ask ask = {
+            .server = server_of(session), .name = name, .geo_change = QR_GEO_FORCE};
+        return operate(ctx, QR_CONTROL_GEO_CHANGE, &ask, err);
+    }
     if (qr_str_ieqz(alter->action, "FAILOVER") && alter->rest.n == 0) {
         struct qr_control_ask ask = {.server = server_of(session), .name = name};
         enum qr_status status = operate(ctx, QR_CONTROL_FAILOVER, &ask, err);
@@ -436,7 +464,7 @@ struct show_operation {
     void *each_ctx;
 };
 
-static int64_t ticks_of(int64_t wall_ns)
+int64_t qri_ticks_of(int64_t wall_ns)
 {
     static const int64_t days_to_1970 = 719162;
     return wall_ns / 100 + days_to_1970 * 86400 * INT64_C(10000000);
@@ -458,8 +486,8 @@ static enum qr_status show_operation(void *ctx, const struct qr_operation_row *r
         .error_severity = (int)row->error_severity,
         .error_state = (int)row->error_state,
         .error_text = qr_str(row->error_text),
-        .start_ticks = ticks_of(row->start_wall_ns),
-        .modify_ticks = ticks_of(row->modify_wall_ns),
+        .start_ticks = qri_ticks_of(row->start_wall_ns),
+        .modify_ticks = qri_ticks_of(row->modify_wall_ns),
         .is_copy = is_copy,
     };
     if (!qr_guid_parse(qr_str(row->id), seen.id))
@@ -489,18 +517,17 @@ struct show_telemetry {
 static enum qr_status show_telemetry(void *ctx, const struct qr_telemetry_row *row)
 {
     const struct show_telemetry *show = ctx;
-    struct qr_telemetry_seen seen = {.at_ticks = ticks_of(row->at_wall_ns),
+    struct qr_telemetry_seen seen = {.at_ticks = qri_ticks_of(row->at_wall_ns),
                                      .count = row->count,
                                      .key = row->key,
                                      .body = row->body};
     return show->each(show->each_ctx, &seen);
 }
 
-static enum qr_status each_telemetry(void *ctx, uint8_t kind, uint32_t server_id,
-                                     int64_t after_wall_ns,
-                                     enum qr_status (*each)(void *each_ctx,
-                                                            const struct qr_telemetry_seen *seen),
-                                     void *each_ctx)
+static enum qr_status
+each_telemetry(void *ctx, uint8_t kind, uint32_t server_id, int64_t after_wall_ns,
+               enum qr_status (*each)(void *each_ctx, const struct qr_telemetry_seen *seen),
+               void *each_ctx)
 {
     _Static_assert((int)QR_SEEN_EVENTS == QR_TELEMETRY_EVENT &&
                        (int)QR_SEEN_DATABASES == QR_TELEMETRY_DATABASE &&
@@ -511,9 +538,8 @@ static enum qr_status each_telemetry(void *ctx, uint8_t kind, uint32_t server_id
     const struct qri_node_options *options = qri_node_options_of(node);
     if (options->reports != NULL) /* what was counted here is seen at once */
         qri_reports_send(options->reports, options->control);
-    enum qr_status status =
-        qr_telemetry_each(options->control, kind, qr_server_of(server_id), after_wall_ns, 0,
-                          show_telemetry, &show, NULL);
+    enum qr_status status = qr_telemetry_each(options->control, kind, qr_server_of(server_id),
+                                              after_wall_ns, 0, show_telemetry, &show, NULL);
     return status == QR_CANCELLED ? QR_CLOSED : status;
 }
 
@@ -541,5 +567,6 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .delete_firewall_rule = qri_firewall_delete_rule,
         .each_firewall_rule = qri_firewall_each_rule,
         .each_replica = qri_node_each_replica,
+        .each_geo_link = qri_geo_each_link,
     };
 }

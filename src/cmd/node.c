@@ -252,6 +252,7 @@ enum qr_status qri_node_open(const struct qri_node_options *options, struct qri_
     qr_cond_init(&node->changed);
     qri_node_init_table(node);
     qri_moves_init(&node->moves);
+    qri_follows_init(&node->follows);
     node->session_host = (struct qr_session_host){.ctx = node,
                                                   .enter = session_enter,
                                                   .leave = session_leave,
@@ -281,6 +282,7 @@ void qri_node_close(struct qri_node *node)
 {
     if (node == NULL)
         return;
+    qri_follows_end(node);
     qri_moves_end(node, node->moves);
     qri_copy_stop(node);
     qri_node_close_all(node);

@@ -91,7 +91,7 @@ static enum qr_status open_links(struct qri_copy_node *c, const struct qr_databa
         struct qr_rpc_client_options client = {.address = address,
                                                .backoff_max_ns = BACKOFF_MAX_NS};
         QR_TRY(make_address(c, row, i, address, err));
-        if (i != c->own)
+        if (i != c->own && row->geo_of == 0) /* a geo-secondary is told by somebody else */
             QR_TRY(qr_rpc_client_new(c->loop, &client, &c->others[i], err));
     }
     struct qr_rpc_listen_options listen = {.address = address,

@@ -11,6 +11,7 @@ enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row
 {
     struct held *held = calloc(1, sizeof *held);
     enum qr_status status = held == NULL ? qr_fail(err, QR_NOMEM, "drop a database") : QR_OK;
+    qri_follows_let_go(node, row->id);
     pthread_mutex_lock(&node->mu);
     struct hosted *hosted;
     while ((hosted = qri_node_find_settled(node, row->id)) != NULL && hosted->backing_up)
@@ -68,6 +69,8 @@ enum qr_status qri_node_vacate(struct qri_node *node, const struct qr_database_r
                                struct qr_err *err)
 {
     int64_t until = qr_env_mono_ns(node->options.env) + VACATE_NS;
+    QR_TRY(qri_node_seclude(node, row, UINT32_MAX, until, err));
+    qri_follows_let_go(node, row->id); /* none comes back now */
     QR_TRY(qri_node_seclude(node, row, 0, until, err));
     qri_node_close_database(node, row->id);
     return QR_OK;

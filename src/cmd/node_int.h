@@ -58,6 +58,7 @@ struct qri_node {
     bool wants_look;
     struct held *held; /* databases that nobody may enter: they are dropped, or move */
     struct qri_moves *moves;
+    struct qri_follows *follows;
     struct qri_copy_node *copy; /* of its one database that has copies */
 };
 

@@ -85,6 +85,23 @@ static enum qr_status move(struct qri_node *node, struct qr_rpc_request *request
     return QR_OK;
 }
 
+static enum qr_status follow(struct qri_node *node, struct qr_rpc_request *request,
+                             struct qr_err *err)
+{
+    struct qr_database_row primary, secondary;
+    struct qr_follow_state state = {.phase = QR_FOLLOW_NONE};
+    uint8_t answer[QR_FOLLOW_BYTES];
+    size_t at = 0;
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &primary, err));
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &secondary, err));
+    if (request->bytes - at != 1 || request->body[at] >= QR_FOLLOW_WISH_COUNT)
+        return qr_fail(err, QR_PROTOCOL, "a call to follow breaks its format");
+    QR_TRY(qri_node_follow(node, &primary, &secondary, request->body[at], &state, err));
+    qr_follow_state_put(answer, &state);
+    qr_rpc_answer(request, &(struct iovec){answer, sizeof answer}, 1);
+    return QR_OK;
+}
+
 static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *request,
                           struct qr_err *err)
 {
@@ -121,8 +138,11 @@ void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
         list_backups(ctx, own_request);
         return;
     }
-    bool answers = own_request->method == QR_NODE_MOVE;
-    enum qr_status status = answers ? move(ctx, own_request, &err) : run(ctx, own_request, &err);
+    bool moves = own_request->method == QR_NODE_MOVE;
+    bool answers = moves || own_request->method == QR_NODE_FOLLOW;
+    enum qr_status status = moves     ? move(ctx, own_request, &err)
+                            : answers ? follow(ctx, own_request, &err)
+                                      : run(ctx, own_request, &err);
     if (status == QR_OK && answers)
         return;
     if (status == QR_OK)

@@ -123,7 +123,7 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
                                  bool make, struct qr_arena *arena, struct qr_store **ret_store,
                                  struct qr_err *err)
 {
-    bool copies = qr_database_has_copies(row);
+    bool copies = qr_database_has_copies(row) || row->geo_of != 0;
     uint32_t member = copies ? qr_place_member_of(node->options.name) : 0;
     const char *path = qri_copy_path(node->options.dir, arena, row, member);
     struct qr_store_options options = {
@@ -135,6 +135,7 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
         .txn_memory_bytes = node->options.transaction_memory_bytes,
         .txn_bytes_max = node->options.transaction_bytes_max,
         .max_data_bytes = row->max_bytes,
+        .epoch_min = copies ? 0 : row->epoch,
         .fatal = node->options.fatal,
         .fatal_ctx = node->options.fatal_ctx,
     };

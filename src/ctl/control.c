@@ -265,6 +265,7 @@ enum qr_status qr_control_new(const struct qr_control_options *options,
     control->version = 1;
     pthread_mutex_init(&control->mu, NULL);
     pthread_mutex_init(&control->rules_mu, NULL);
+    pthread_mutex_init(&control->geo_mu, NULL);
     qr_cond_init(&control->changed);
     qri_ops_init(control);
     size_t n = strlen(options->run_dir);
@@ -299,6 +300,7 @@ void qr_control_free(struct qr_control *control)
     qr_control_stop(control);
     qri_retention_stop(control);
     qri_vault_stop(control);
+    qri_rounds_stop(&control->geo);
     qri_ops_join(control);
     qri_ops_refuse(control); /* who came meanwhile */
     /* the other processes are gone, so nothing that an operation waits for takes long */
@@ -321,9 +323,11 @@ void qr_control_free(struct qr_control *control)
         free(member);
     }
     qri_reign_done(control);
+    qri_geo_done(control);
     qri_ops_done(control);
     pthread_cond_destroy(&control->changed);
     pthread_mutex_destroy(&control->rules_mu);
+    pthread_mutex_destroy(&control->geo_mu);
     pthread_mutex_destroy(&control->mu);
     free(control);
 }
@@ -355,6 +359,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));
     QR_TRY(qri_vault_start(control, err));
+    QR_TRY(qri_links_start(control, err));
     struct qr_server_row server;
     for (size_t i = 0; qr_registry_server_at(control->options.registry, i, &server); i++)
         if (!qri_ops_is_active(control, qr_database_id(server.number, 0))) /* it is being deleted */

@@ -107,7 +107,9 @@ struct qr_control {
     size_t parked_count;
     uint64_t version;         /* of the gateway's state */
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
-    struct qri_rounds retention, vault;
+    struct qri_rounds retention, vault, geo;
+    pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
+    struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
     int64_t retain_at_ns;               /* the retention thread's */
     struct qri_vault_wait *vault_waits; /* the vault thread's */
     _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
@@ -395,6 +397,22 @@ QR_NODISCARD enum qr_status qri_rounds_start(struct qri_rounds *rounds, struct q
                                              struct qr_err *err);
 /* After control is stopping. */
 void qri_rounds_stop(struct qri_rounds *rounds);
+
+/* ---- geo.c: geo-secondaries follow their primaries ---- */
+QR_NODISCARD enum qr_status qri_links_start(struct qr_control *control, struct qr_err *err);
+void qri_geo_done(struct qr_control *control);
+/* Its primary's node is asked to send the log, now and with every round. */
+void qri_geo_look(struct qr_control *control, uint32_t id);
+/* What was last heard of that secondary. */
+struct qr_follow_state;
+struct qr_follow_state qri_geo_state(struct qr_control *control, uint32_t id);
+/* Its primary's node does what is wished; geo_mu held. */
+QR_NODISCARD enum qr_status qri_geo_ask(struct qr_control *control,
+                                        const struct qr_database_row *secondary, uint8_t wish,
+                                        struct qr_follow_state *ret_state, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_geo_links(struct qr_control *control,
+                                          const struct qr_control_ask *ask, struct qr_buf *answer,
+                                          struct qr_err *err);
 
 /* ---- vault.c: long-term backups ---- */
 #define QRI_LONG_POLICY "/longTermRetention" /* behind the guid: a document of kind POLICY */

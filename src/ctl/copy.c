@@ -55,7 +55,7 @@ static enum qr_status find_source(struct qr_control *control, const struct qr_co
         return no_source(ask, err);
     if (qr_is_master(ret_row->id))
         return qr_fail(err, QR_INVALID, "master is not copied");
-    if (ret_row->replica_of != 0)
+    if (ret_row->replica_of != 0 || ret_row->geo_of != 0)
         return qr_sql_fail(err, 40681, ret_row->name);
     return QR_OK;
 }

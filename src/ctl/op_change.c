@@ -51,7 +51,7 @@ enum qr_status qri_rename_begin(struct qr_control *control, struct qri_op *op, s
                                   &other) == QR_OK &&
         other.id != row.id)
         return qr_sql_fail(err, 1801, op->row.other);
-    return QR_OK;
+    return qri_geo_check_alone(control, &row, err);
 }
 
 enum qr_status qri_rename_record(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -88,7 +88,7 @@ enum qr_status qri_drop_begin(struct qr_control *control, struct qri_op *op, str
     for (size_t i = 0; qr_registry_database_at(registry, i, &replica); i++)
         if (replica.replica_of == row.id)
             QR_TRY(qri_ops_check_free(control, op, &replica, err));
-    return QR_OK;
+    return row.geo_of != 0 ? QR_OK : qri_geo_check_alone(control, &row, err);
 }
 
 /* The rows that go: first its replicas, then the database. A replica on a server with a lower
@@ -177,6 +177,11 @@ enum qr_status qri_failover_begin(struct qr_control *control, struct qri_op *op,
 {
     struct qr_database_row row;
     QR_TRY(find(control, op, &row, err));
+    if (row.geo_of != 0) { /* it changes places with its primary */
+        op->row.kind = QR_OPERATION_GEO_CHANGE;
+        op->ask.geo_change = QR_GEO_FAILOVER;
+        return qri_geo_begin(control, op, err);
+    }
     if (!qr_database_has_nodes(&row) || row.replica_of != 0)
         return qr_fail(
             err, QR_INVALID,

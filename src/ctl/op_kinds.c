@@ -31,6 +31,10 @@ const struct qri_op_kind qri_op_kinds[QR_OPERATION_KIND_COUNT] = {
     [QR_OPERATION_FAILOVER] = {"failover", qri_failover_begin, false, NULL, {
         {"switch",  20, qri_failover_switch, NULL,          false, false},
         {"ready",   60, qri_failover_ready,  NULL,          false, false}}},
+    [QR_OPERATION_GEO_CHANGE] = {"geo-change", qri_geo_begin, true, qri_tell_done, {
+        {"drain",   10, qri_geo_drain,       qri_geo_undrain, false, false},
+        {"switch",  50, qri_geo_switch,      qri_geo_undrain, false, false},
+        {"open",    80, qri_geo_open,        NULL,            false, true }}},
     [QR_OPERATION_VERIFY] = {"verify", qri_copy_begin, true, NULL, {
         {"storage", 10, qri_make_storage,    qri_verify_remove, true,  false},
         {"check",   50, qri_verify_check,    NULL,              true,  false},

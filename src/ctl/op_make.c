@@ -35,7 +35,7 @@ enum qr_status qri_op_row(struct qr_control *control, const struct qri_op *op,
 }
 
 /* Its row, and what the operation remembers of it. */
-static enum qr_status add_row(struct qr_control *control, struct qri_op *op, uint32_t server,
+enum qr_status qri_op_add_row(struct qr_control *control, struct qri_op *op, uint32_t server,
                               struct qr_str name, const struct qr_database_wish *wish,
                               struct qr_err *err)
 {
@@ -55,7 +55,7 @@ static enum qr_status add_row(struct qr_control *control, struct qri_op *op, uin
 }
 
 /* Of copies and replicas the taken name is that of their target. */
-static enum qr_status name_target(struct qr_control *control, enum qr_status status,
+enum qr_status qri_op_name_target(struct qr_control *control, enum qr_status status,
                                   uint32_t number, struct qr_str target, struct qr_err *err)
 {
     char name[QR_NAME_BYTES_MAX + 1], server[QR_SERVER_NAME_BYTES_MAX + 1];
@@ -69,7 +69,7 @@ static enum qr_status name_target(struct qr_control *control, enum qr_status sta
 enum qr_status qri_make_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_database_wish wish = wish_of(&op->ask);
-    return add_row(control, op, op->ask.server, op->ask.name, &wish, err);
+    return qri_op_add_row(control, op, op->ask.server, op->ask.name, &wish, err);
 }
 
 enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -80,8 +80,9 @@ enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op, str
     QR_TRY(qri_ops_check_copies(control, op, source.id, err));
     op->row.source_id = source.id;
     memcpy(op->row.other, source.name, sizeof op->row.other);
-    return name_target(control, add_row(control, op, op->ask.server, op->ask.name, &wish, err),
-                       op->ask.server, op->ask.name, err);
+    return qri_op_name_target(control,
+                              qri_op_add_row(control, op, op->ask.server, op->ask.name, &wish, err),
+                              op->ask.server, op->ask.name, err);
 }
 
 /* Only the primary has one to start from: its first start makes the catalog. */
@@ -89,6 +90,8 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row primary;
+    if (op->ask.geo)
+        return qri_geo_add_begin(control, op, err);
     if (qr_registry_find_database(registry, op->ask.server, op->ask.name, &primary) != QR_OK) {
         char name[QR_NAME_BYTES_MAX + 1];
         snprintf(name, sizeof name, "%.*s", (int)op->ask.name.n, op->ask.name.p);
@@ -109,9 +112,9 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
     };
     op->row.source_id = primary.id;
     memcpy(op->row.other, primary.name, sizeof op->row.other);
-    return name_target(control,
-                       add_row(control, op, op->ask.other_server, op->ask.new_name, &wish, err),
-                       op->ask.other_server, op->ask.new_name, err);
+    return qri_op_name_target(
+        control, qri_op_add_row(control, op, op->ask.other_server, op->ask.new_name, &wish, err),
+        op->ask.other_server, op->ask.new_name, err);
 }
 
 /* ---- steps ---- */
@@ -157,6 +160,8 @@ enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op
     int64_t until = qr_env_mono_ns(control->options.env) + INT64_C(30) * 1000000000;
     struct qr_database_row primary;
     char node[QR_NODE_NAME_BYTES];
+    if (op->ask.geo)
+        return qri_geo_seed(control, op, err);
     if (qr_registry_find_id(control->options.registry, op->row.source_id, &primary) != QR_OK ||
         primary.state != QR_DATABASE_ONLINE)
         return qr_sql_fail(err, 40562);
@@ -203,8 +208,8 @@ static void end_processes(struct qr_control *control, const struct qr_database_r
     qri_reign_forget(control, row->id);
 }
 
-enum qr_status qri_remove_all(struct qr_control *control, const struct qr_database_row *row,
-                              struct qr_err *err)
+static enum qr_status remove_it(struct qr_control *control, const struct qr_database_row *row,
+                                struct qr_err *err)
 {
     struct qr_registry *registry = control->options.registry;
     if (row->replica_of != 0) { /* it has no storage of its own */
@@ -221,7 +226,7 @@ enum qr_status qri_remove_all(struct qr_control *control, const struct qr_databa
         (void)!qri_retention_purge(control, row, NULL); /* the thread goes on with it */
         return QR_OK;
     }
-    if (qr_database_has_copies(row))
+    if (qr_database_has_nodes(row))
         end_processes(control, row);
     QR_TRY(qri_control_call_node(control, QR_NODE_SHARED, row, QR_NODE_REMOVE, err));
     if (row->state == QR_DATABASE_DROPPING) /* its backups are there */
@@ -229,6 +234,19 @@ enum qr_status qri_remove_all(struct qr_control *control, const struct qr_databa
     QR_TRY(qr_registry_remove_database(registry, row->id, err));
     qri_control_forget_rules(control, row->id);
     return QR_OK;
+}
+
+enum qr_status qri_remove_all(struct qr_control *control, const struct qr_database_row *row,
+                              struct qr_err *err)
+{
+    struct qr_follow_state state;
+    if (row->geo_of == 0)
+        return remove_it(control, row, err);
+    pthread_mutex_lock(&control->geo_mu); /* nobody sends it anything, or starts its process */
+    (void)!qri_geo_ask(control, row, QR_FOLLOW_END, &state, NULL);
+    enum qr_status status = remove_it(control, row, err);
+    pthread_mutex_unlock(&control->geo_mu);
+    return status;
 }
 
 enum qr_status qri_control_tidy(struct qr_control *control, struct qr_err *err)

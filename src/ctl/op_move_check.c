@@ -167,6 +167,7 @@ enum qr_status qri_move_check(struct qr_control *control, const struct qri_op *o
         return qr_fail(err, QR_INVALID, "master stays where it is");
     if (row->state != QR_DATABASE_ONLINE)
         return qr_sql_fail(err, 45182, row->name);
+    QR_TRY(qri_geo_check_alone(control, row, err));
     QR_TRY(qr_database_is_hyper(row) ? check_from_hyper(control, row, wanted, err)
                                      : check_to_hyper(op, row, err));
     return qri_move_check_size(op, row, wanted, err);

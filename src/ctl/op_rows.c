@@ -34,6 +34,7 @@ static const struct {
     ASK("verify", FLAG, verify),
     ASK("relocate", FLAG, relocate),
     ASK("resizes", FLAG, resizes),
+    ASK("geoChange", BYTE, geo_change),
     ASK("tags", TEXT, tags),
     ASK("maxBytes", LONG, max_bytes),
     ASK("dropped", FLAG, dropped),

@@ -107,6 +107,13 @@ enum qr_status qri_home_restart(struct qr_control *control, const struct qr_data
 /* ---- op_make.c, op_change.c, op_scale.c, op_server.c: steps ---- */
 QR_NODISCARD enum qr_status qri_op_row(struct qr_control *control, const struct qri_op *op,
                                        struct qr_database_row *ret_row, struct qr_err *err);
+/* Its row, and what the operation remembers of it. */
+QR_NODISCARD enum qr_status qri_op_add_row(struct qr_control *control, struct qri_op *op,
+                                           uint32_t server, struct qr_str name,
+                                           const struct qr_database_wish *wish, struct qr_err *err);
+/* Of copies and replicas the taken name is that of their target: 45138 instead of 1801. */
+enum qr_status qri_op_name_target(struct qr_control *control, enum qr_status status,
+                                  uint32_t number, struct qr_str target, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_make_begin(struct qr_control *control, struct qri_op *op,
                                            struct qr_err *err);
 QR_NODISCARD enum qr_status qri_copy_begin(struct qr_control *control, struct qri_op *op,
@@ -188,6 +195,27 @@ QR_NODISCARD enum qr_status qri_scale_switch(struct qr_control *control, struct 
                                              struct qr_err *err);
 QR_NODISCARD enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op,
                                               struct qr_err *err);
+
+/* ---- op_geo.c: geo-secondaries ---- */
+QR_NODISCARD enum qr_status qri_geo_add_begin(struct qr_control *control, struct qri_op *op,
+                                              struct qr_err *err);
+/* Until it has caught up. */
+QR_NODISCARD enum qr_status qri_geo_seed(struct qr_control *control, struct qri_op *op,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_geo_begin(struct qr_control *control, struct qri_op *op,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_geo_drain(struct qr_control *control, struct qri_op *op,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_geo_undrain(struct qr_control *control, struct qri_op *op,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_geo_switch(struct qr_control *control, struct qri_op *op,
+                                           struct qr_err *err);
+QR_NODISCARD enum qr_status qri_geo_open(struct qr_control *control, struct qri_op *op,
+                                         struct qr_err *err);
+/* Error 40680 or 40681 if it has a link: what is asked for is not done with one. */
+QR_NODISCARD enum qr_status qri_geo_check_alone(struct qr_control *control,
+                                                const struct qr_database_row *row,
+                                                struct qr_err *err);
 
 /* ---- op_move.c, op_move_check.c ---- */
 /* What an ALTER is: UPDATE, or a move of the data. */

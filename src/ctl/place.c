@@ -9,7 +9,8 @@ enum { PREFIX_BYTES = sizeof hyper_prefix - 1 };
 
 bool qr_database_has_copies(const struct qr_database_row *row)
 {
-    return strcmp(row->edition, "BusinessCritical") == 0 || strcmp(row->edition, "Premium") == 0;
+    return row->geo_of == 0 &&
+           (strcmp(row->edition, "BusinessCritical") == 0 || strcmp(row->edition, "Premium") == 0);
 }
 
 void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTES])
@@ -23,7 +24,8 @@ void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTE
 void qr_place_member(const struct qr_database_row *row, uint32_t member,
                      char dst[QR_NODE_NAME_BYTES])
 {
-    const char *prefix = qr_database_has_copies(row) ? copy_prefix : hyper_prefix;
+    bool copies = qr_database_has_copies(row) || row->geo_of != 0;
+    const char *prefix = copies ? copy_prefix : hyper_prefix;
     if (member == 0)
         snprintf(dst, QR_NODE_NAME_BYTES, "%s%u", prefix, row->id);
     else

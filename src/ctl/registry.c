@@ -360,6 +360,8 @@ static enum qr_status add_database(struct qr_registry *registry, uint32_t server
         qri_new_timeline(registry->env, wish->region, row.timeline);
     else
         QR_TRY(follow(registry, wish->replica_of, &row, err));
+    if (wish->geo_of != NULL)
+        QR_TRY(qri_registry_link(registry, wish->geo_of, &row, err));
     QR_TRY(insert_entry(registry, server, &row, err));
     *ret_row = row;
     return QR_OK;

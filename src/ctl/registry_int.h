@@ -53,6 +53,22 @@ QR_NODISCARD enum qr_status qri_registry_load(struct qr_registry *registry, cons
                                               json_t **ret_object, uint64_t *ret_version,
                                               struct qr_err *err);
 
+/* registry_geo.c; mu held: the new row is a secondary of that primary. Errors 40688, 40689. */
+QR_NODISCARD enum qr_status qri_registry_link(const struct qr_registry *registry,
+                                              const struct qr_database_row *primary,
+                                              struct qr_database_row *row, struct qr_err *err);
+
+/* Changed rows on their way into one transaction; mu held. */
+enum { QRI_CHANGES_MAX = 10 };
+struct qri_changes {
+    struct qr_registry *registry;
+    size_t count;
+    struct qr_database_row rows[QRI_CHANGES_MAX];
+    char keys[QRI_CHANGES_MAX][QRI_KEY_BYTES];
+};
+/* registry_move.c. QR_BUSY if another writer was there. */
+QR_NODISCARD enum qr_status qri_registry_put_all(struct qri_changes *changes, struct qr_err *err);
+
 /* mu held for these three. A new row, with the id of another one of its server;
  * from now on with one of its own. */
 QR_NODISCARD enum qr_status qri_registry_insert(struct qr_registry *registry,

@@ -8,8 +8,6 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-enum { FORMER_MAX = 8 };
-
 enum qr_status qr_registry_add_target(struct qr_registry *registry,
                                       const struct qr_database_row *wanted,
                                       struct qr_database_row *ret_target, struct qr_err *err)
@@ -50,19 +48,11 @@ static void take_place(struct qr_database_row *to, const struct qr_database_row 
     to->encrypted = from->encrypted;
 }
 
-/* Changed rows on their way into one transaction. */
-struct changes {
-    struct qr_registry *registry;
-    size_t count;
-    struct qr_database_row rows[2 + FORMER_MAX];
-    char keys[2 + FORMER_MAX][QRI_KEY_BYTES];
-};
-
-static enum qr_status put_all(struct changes *c, struct qr_err *err)
+enum qr_status qri_registry_put_all(struct qri_changes *c, struct qr_err *err)
 {
-    struct qr_meta_compare compares[2 + FORMER_MAX];
-    struct qr_meta_op ops[2 + FORMER_MAX];
-    char *texts[2 + FORMER_MAX] = {NULL};
+    struct qr_meta_compare compares[QRI_CHANGES_MAX];
+    struct qr_meta_op ops[QRI_CHANGES_MAX];
+    char *texts[QRI_CHANGES_MAX] = {NULL};
     enum qr_status status = QR_OK;
     uint64_t version = 0;
     bool applied = false;
@@ -100,7 +90,7 @@ static enum qr_status switch_rows(struct qr_registry *registry, uint32_t id, uin
         return qr_fail(err, QR_NOT_FOUND, "there is no target for database %u", id);
     if (target->row.state == QR_DATABASE_DROPPED) /* it has been done */
         return QR_OK;
-    struct changes c = {.registry = registry, .count = 2, .rows = {live->row, live->row}};
+    struct qri_changes c = {.registry = registry, .count = 2, .rows = {live->row, live->row}};
     struct qr_database_row *former = &c.rows[1];
     take_place(&c.rows[0], &target->row);
     c.rows[0].era_wall_ns = now;
@@ -111,14 +101,14 @@ static enum qr_status switch_rows(struct qr_registry *registry, uint32_t id, uin
     former->dropped_wall_ns = now;
     former->moved_to = id;
     former->leftovers = !qr_database_is_hyper(former);
-    for (size_t i = 0; i < registry->count && c.count < 2 + FORMER_MAX; i++) {
+    for (size_t i = 0; i < registry->count && c.count < QRI_CHANGES_MAX; i++) {
         const struct qr_database_row *other = &registry->entries[i].row;
         if (other->moved_to != id || other->id == target_id || other->state != QR_DATABASE_DROPPED)
             continue;
         c.rows[c.count] = *other; /* only the tier before this one can be restored */
         c.rows[c.count++].state = QR_DATABASE_PURGING;
     }
-    return put_all(&c, err);
+    return qri_registry_put_all(&c, err);
 }
 
 enum qr_status qr_registry_switch(struct qr_registry *registry, uint32_t id, uint32_t target_id,

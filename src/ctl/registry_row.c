@@ -74,6 +74,7 @@ static const struct member members[] = {
     {"maxBytes",       LONG, AT(max_bytes),      0, 0, INT64_MAX, false},
     {"slices",         WORD, AT(slices),         0, 0, QR_SLICES_MAX, true},
     {"replicaOf",      WORD, AT(replica_of),     0, 0, INT32_MAX, true},
+    {"geoOf",          WORD, AT(geo_of),         0, 0, INT32_MAX, true},
     {"haReplicas",     WORD, AT(ha_replicas),    0, 0, QR_HA_REPLICAS_MAX, true},
     {"retentionDays",  WORD, AT(retention_days), 0, QR_RETENTION_DAYS_MIN, QR_RETENTION_DAYS_MAX, true},
     {"diffHours",      WORD, AT(diff_hours),     0, QR_DIFF_HOURS, QR_DIFF_HOURS_LONG, true},

@@ -154,7 +154,7 @@ enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database
                             const char *name)
 {
     char primary[QR_NODE_NAME_BYTES];
-    if (row->replica_of != 0)
+    if (row->replica_of != 0 || row->geo_of != 0)
         return QR_DUTY_NAMED_REPLICA;
     pthread_mutex_lock(&control->mu);
     primary_of(control, row->id, primary);
@@ -199,7 +199,7 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
     struct qr_database_row row;
     char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
     if (qr_registry_find_id(control->options.registry, database_id, &row) != QR_OK ||
-        row.replica_of != 0 || !qr_database_is_live(&row) || control->stopping)
+        row.replica_of != 0 || row.geo_of != 0 || !qr_database_is_live(&row) || control->stopping)
         return;
     pthread_mutex_lock(&control->mu);
     primary_of(control, row.id, primary);

@@ -45,7 +45,8 @@ static enum qr_status describe(struct qr_control *control, const struct qr_datab
         int64_t first = end - qri_retention_ns(row), begin = begin_of(control, row, d);
         d->earliest_restore_wall_ns = begin == 0 || first < begin ? begin : first;
     }
-    if (row->replica_of != 0 && qr_registry_find_id(registry, row->replica_of, &primary) == QR_OK) {
+    uint32_t of = row->replica_of != 0 ? row->replica_of : row->geo_of;
+    if (of != 0 && qr_registry_find_id(registry, of, &primary) == QR_OK) {
         memcpy(d->primary, primary.name, sizeof d->primary);
         memcpy(d->primary_server, primary.server, sizeof d->primary_server);
     }
@@ -129,6 +130,7 @@ static enum qr_status (*const calls[])(struct qr_control *control, const struct 
     [QR_CONTROL_ADMIN_HASH - QR_CONTROL_RESOURCE] = set_admin_hash,
     [QR_CONTROL_POOL - QR_CONTROL_RESOURCE] = qri_pool_get,
     [QR_CONTROL_POOLS - QR_CONTROL_RESOURCE] = qri_pool_list,
+    [QR_CONTROL_LINKS - QR_CONTROL_RESOURCE] = qri_geo_links,
 };
 
 bool qri_resource_serve(struct qr_control *control, const struct qr_control_ask *ask,

@@ -94,6 +94,7 @@ static const struct qr_operation_info operation_infos[QR_OPERATION_KIND_COUNT] =
     [QR_OPERATION_POOL_CREATE] = {"CREATE ELASTIC POOL",  "CreateElasticPool",      "Online"},
     [QR_OPERATION_POOL_UPDATE] = {"ALTER ELASTIC POOL",   "UpdateElasticPool",      "Online"},
     [QR_OPERATION_POOL_DROP]   = {"DROP ELASTIC POOL",    "DropElasticPool",        "Online"},
+    [QR_OPERATION_GEO_CHANGE]  = {"ALTER DATABASE",       "FailoverDatabase",       "Online"},
     [QR_OPERATION_DROP_GROUP]  = {"DROP RESOURCE GROUP",  "DropResourceGroup",      "Online"},
     /* clang-format on */
 };

@@ -138,7 +138,8 @@ static bool is_due(struct qr_control *control, const struct qr_database_row *row
 {
     struct qr_keep_policy policy;
     *ret_status = QR_OK;
-    if (row->state != QR_DATABASE_ONLINE || row->replica_of != 0 || qr_is_master(row->id))
+    if (row->state != QR_DATABASE_ONLINE || row->replica_of != 0 || row->geo_of != 0 ||
+        qr_is_master(row->id))
         return false;
     *ret_status = qri_vault_policy(control, row->guid, &policy, err);
     return *ret_status == QR_OK && !qr_keep_policy_is_off(&policy) &&

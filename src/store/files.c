@@ -253,6 +253,8 @@ static enum qr_status open_store(struct qr_store *store, struct qr_err *err)
     QR_TRY(open_files(store, err));
     struct qr_data_header *h = &store->checkpointer.header;
     h->epoch += !store->pending.on; /* a member's is its primary's */
+    if (!store->pending.on && h->epoch < store->options.epoch_min)
+        h->epoch = store->options.epoch_min;
     store->epoch = h->epoch;
     begin_log_cipher(store);
     store->was_clean = h->clean != 0;

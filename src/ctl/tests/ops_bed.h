@@ -97,6 +97,25 @@ static inline bool serve_move(struct fixture *f, const struct qr_rpc_request *re
     return true;
 }
 
+/* Whoever follows has its files from the first page on. */
+static inline void serve_follow(struct fixture *f, const struct qr_rpc_request *request,
+                                uint8_t answer[MOVE_BYTES]) /* held */
+{
+    struct qr_database_row primary, secondary;
+    struct qr_follow_state state = {.phase = QR_FOLLOW_CATCH_UP};
+    size_t at = 0;
+    assert_int_equal(qr_control_row_next(request->body, request->bytes, &at, &primary, NULL),
+                     QR_OK);
+    assert_int_equal(qr_control_row_next(request->body, request->bytes, &at, &secondary, NULL),
+                     QR_OK);
+    assert_int_equal(secondary.geo_of, primary.id);
+    if (request->body[at] == QR_FOLLOW_CUT)
+        state.phase = QR_FOLLOW_IS_CUT;
+    if (request->body[at] == QR_FOLLOW_ON)
+        keep_file(f, &secondary, true);
+    qr_follow_state_put(answer, &state);
+}
+
 static inline void serve_node(void *ctx, struct qr_rpc_request *own_request)
 {
     struct fixture *f = ctx;
@@ -114,10 +133,13 @@ static inline void serve_node(void *ctx, struct qr_rpc_request *own_request)
         keep_file(f, &row, false);
     if (!fails && own_request->method == QR_NODE_MOVE)
         fails = !serve_move(f, own_request, answer);
+    bool follows = own_request->method == QR_NODE_FOLLOW;
+    if (!fails && follows)
+        serve_follow(f, own_request, answer);
     pthread_mutex_unlock(&f->mu);
     if (!fails) {
-        qr_rpc_answer(own_request, &(struct iovec){answer, sizeof answer},
-                      own_request->method == QR_NODE_MOVE);
+        struct iovec iov = {answer, follows ? QR_FOLLOW_BYTES : sizeof answer};
+        qr_rpc_answer(own_request, &iov, follows || own_request->method == QR_NODE_MOVE);
         return;
     }
     (void)qr_fail(&err, QR_SQL, "in use");

@@ -129,6 +129,25 @@ static bool b_is_hyper(struct fixture *f)
     assert_true(find(f, "b", &row));
     return qr_database_is_hyper(&row) && row.migrated_wall_ns != 0;
 }
+static bool src_has_secondary(struct fixture *f)
+{
+    struct qr_database_row row, other;
+    assert_true(find(f, "src", &row));
+    return qr_registry_find_geo(f->registry, row.id, 1, &other);
+}
+static bool src_is_alone(struct fixture *f)
+{
+    return !src_has_secondary(f);
+}
+static bool src_is_secondary(struct fixture *f)
+{
+    struct qr_database_row row, other;
+    assert_true(find(f, "src", &row));
+    assert_int_not_equal(row.geo_of != 0, src_has_secondary(f));
+    assert_true(row.geo_of == 0 || qr_registry_find_id(f->registry, row.geo_of, &other) == QR_OK);
+    assert_true(row.geo_of == 0 || other.epoch > 0);
+    return row.geo_of != 0;
+}
 static bool always(struct fixture *f)
 {
     return is_there(f, "h");
@@ -175,6 +194,10 @@ static const struct scenario {
     {QR_OPERATION_POOL_DROP,   QR_CONTROL_POOL_DROP,   {.pool = NAME("pool")}, pool_is_gone, 0, false},
     {QR_OPERATION_UPDATE,      QR_CONTROL_ALTER,       {.name = NAME("src"), .pool = NAME("pool")}, src_is_in_pool, 0, false},
     {QR_OPERATION_MIGRATE,     QR_CONTROL_ALTER,       {.name = NAME("b"), .edition = NAME("Hyperscale"), .objective = NAME("HS_Gen5_2")}, b_is_hyper, 0, false},
+    {QR_OPERATION_ADD_REPLICA, QR_CONTROL_ADD_REPLICA, {.name = NAME("src"), .other_server = 1, .geo = true}, src_has_secondary, 0, false},
+    {QR_OPERATION_GEO_CHANGE,  QR_CONTROL_GEO_CHANGE,  {.server = 1, .name = NAME("src"), .geo_change = QR_GEO_END}, src_is_alone, 0, false},
+    {QR_OPERATION_GEO_CHANGE,  QR_CONTROL_GEO_CHANGE,  {.server = 1, .name = NAME("src"), .geo_change = QR_GEO_FAILOVER}, src_is_secondary, QR_NODE_VACATE, false},
+    {QR_OPERATION_GEO_CHANGE,  QR_CONTROL_GEO_CHANGE,  {.server = 1, .name = NAME("src"), .geo_change = QR_GEO_FORCE}, src_is_secondary, QR_NODE_VACATE, false},
     /* clang-format on */
 };
 /* A second server, with a database of a name that the first one has, too. */
@@ -187,7 +210,8 @@ static const struct qr_control_ask
                .new_name = NAME("boss"),
                .hash = NAME("hash"),
                .text = NAME("{\"group\":\"mine\",\"location\":\"eastus\"}")},
-    second_src = {.server = 1, .name = NAME("src")};
+    second_src = {.server = 1, .name = NAME("src")},
+    linked = {.name = NAME("src"), .other_server = 1, .geo = true};
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 
 static void wait_for_death_or_end(struct fixture *f)
@@ -238,6 +262,10 @@ static bool walk(const struct scenario *s, const struct break_point *at, bool fa
                          QR_OK);
         assert_int_equal(operate(f, QR_CONTROL_CREATE, &second_src, NULL), QR_OK);
     }
+    if (s->ask.geo || s->kind == QR_OPERATION_GEO_CHANGE)
+        assert_int_equal(operate(f, QR_CONTROL_MAKE_SERVER, &second, NULL), QR_OK);
+    if (s->kind == QR_OPERATION_GEO_CHANGE)
+        assert_int_equal(operate(f, QR_CONTROL_ADD_REPLICA, &linked, NULL), QR_OK);
     f->fail_method = fails ? s->fails_by : 0;
     f->cancels = fails && s->fails_by == 0;
     f->at = *at;

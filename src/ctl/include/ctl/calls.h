@@ -71,6 +71,8 @@ enum qr_control_method {
                                backup restores it; said again, it changes nothing */
     QR_CONTROL_DROP_GROUP,  /* name: a group and the servers in it; an operation */
     QR_CONTROL_USAGE,       /* server, name; answer: u64 bytes in use, u64 bytes it takes */
+    QR_CONTROL_GEO_CHANGE,  /* server and name of a geo-secondary, geo_change, id: of its primary
+                               (0: whichever it is); an operation */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
@@ -86,6 +88,8 @@ enum qr_control_method {
     QR_CONTROL_ADMIN_HASH,       /* server, hash */
     QR_CONTROL_POOL,             /* server, pool; answer: a pool */
     QR_CONTROL_POOLS,            /* those of a server with a number above id; not always all */
+    QR_CONTROL_LINKS,            /* of geo-secondaries with an id above; answer: struct qr_geo_link
+                                    (ctl/peer.h), not always all */
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x351, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
@@ -105,6 +109,37 @@ enum qr_control_method {
                         who comes is told to look for another node */
     QR_NODE_MOVE,    /* a database's row, that of its target, u8 enum qr_move_wish; answer: struct
                         qr_move_state */
+    QR_NODE_FOLLOW,  /* a primary's row, that of a geo-secondary, u8 enum qr_follow_wish; answer:
+                        struct qr_follow_state */
+};
+
+/* What becomes of a geo-secondary. */
+enum qr_geo_change {
+    QR_GEO_END,      /* it is a database of its own */
+    QR_GEO_FAILOVER, /* it changes places with its primary; nothing is lost */
+    QR_GEO_FORCE,    /* the same at once, with what it has */
+    QR_GEO_CHANGE_COUNT,
+};
+/* The node that has the primary sends the log. Each call starts what is wished if it has not been
+ * started; who is not asked for a while ends. */
+enum qr_follow_wish {
+    QR_FOLLOW_ON,
+    QR_FOLLOW_CUT, /* nobody uses the primary from now on, until RELEASE; the rest is sent */
+    QR_FOLLOW_END, /* nothing is sent any more when this is answered */
+    QR_FOLLOW_WISH_COUNT,
+};
+enum qr_follow_phase {
+    QR_FOLLOW_NONE,
+    QR_FOLLOW_SEEDS,     /* all pages are on their way */
+    QR_FOLLOW_CATCH_UP,  /* it has what was durable a moment ago */
+    QR_FOLLOW_SUSPENDED, /* it, or its primary, is not there */
+    QR_FOLLOW_IS_CUT,    /* both are the same, and nobody writes */
+    QR_FOLLOW_PHASE_COUNT,
+};
+struct qr_follow_state {
+    uint8_t phase;               /* enum qr_follow_phase */
+    uint64_t replicated_wall_ns; /* when it was last known to have all; 0: not yet */
+    uint64_t commit_wall_ns;     /* of the newest commit that it has */
 };
 
 /* Data on its way between files and Hyperscale, by the shared node. Each call starts what is wished
@@ -176,9 +211,11 @@ struct qr_control_ask {
     uint32_t pool_min_pct, pool_max_pct; /* of a database in it; one more than wished */
     uint8_t role;                        /* enum qr_role */
     uint8_t doc_kind;                    /* enum qr_doc_kind */
+    uint8_t geo_change;                  /* enum qr_geo_change */
     bool no_wait; /* an operation: the answer comes when it has been started */
     bool read_only;
-    bool geo;    /* CREATE with copy_of, BACKUPS: from the second store of backups */
+    bool geo;    /* CREATE with copy_of, BACKUPS: from the second store of backups; ADD_REPLICA: a
+                    geo-secondary */
     bool verify; /* CREATE with copy_of: it is checked, and goes again */
     bool relocate; /* ALTER: to new processes, whatever changes */
     bool resizes;  /* control's own: the objective will be another one */

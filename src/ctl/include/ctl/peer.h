@@ -51,6 +51,27 @@ QR_NODISCARD enum qr_status qr_node_move(struct qr_rpc_peer *peer,
                                          const struct qr_database_row *target,
                                          enum qr_move_wish wish, int64_t timeout_ns,
                                          struct qr_move_state *ret_state, struct qr_err *err);
+/* FOLLOW. */
+QR_NODISCARD enum qr_status qr_node_follow(struct qr_rpc_peer *peer,
+                                           const struct qr_database_row *primary,
+                                           const struct qr_database_row *secondary, uint8_t wish,
+                                           int64_t timeout_ns, struct qr_follow_state *ret_state,
+                                           struct qr_err *err);
+/* What a node answers to it. */
+enum { QR_FOLLOW_BYTES = 17 };
+void qr_follow_state_put(uint8_t dst[QR_FOLLOW_BYTES], const struct qr_follow_state *state);
+
+/* A geo-secondary and its primary. */
+struct qr_geo_link {
+    struct qr_database_row primary, secondary;
+    struct qr_follow_state state;
+};
+void qr_geo_link_put(struct qr_buf *buf, const struct qr_geo_link *link);
+/* All of them, in order of the secondaries' ids. `each` may stop it with a status. */
+QR_NODISCARD enum qr_status qr_geo_each_link(struct qr_rpc_peer *peer, int64_t timeout_ns,
+                                             enum qr_status (*each)(void *ctx,
+                                                                    const struct qr_geo_link *link),
+                                             void *ctx, struct qr_err *err);
 QR_NODISCARD enum qr_status qr_node_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                          const struct qr_database_row *row, int64_t timeout_ns,
                                          struct qr_err *err);

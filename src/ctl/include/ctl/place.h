@@ -6,9 +6,9 @@
 
 /* "shared", or the database's first member. */
 void qr_place_node(const struct qr_database_row *row, char dst[QR_NODE_NAME_BYTES]);
-/* "hs-<id>" of a Hyperscale database, "bc-<id>" of one with copies; with `member` 1 to
- * QR_HA_REPLICAS_MAX "hs-<id>-r<member>". All members of a database are equal: any of them can be
- * its primary, the others its secondaries. */
+/* "hs-<id>" of a Hyperscale database, "bc-<id>" of one with copies, or of a geo-secondary; with
+ * `member` 1 to QR_HA_REPLICAS_MAX "hs-<id>-r<member>". All members of a database are equal: any of
+ * them can be its primary, the others its secondaries. */
 void qr_place_member(const struct qr_database_row *row, uint32_t member,
                      char dst[QR_NODE_NAME_BYTES]);
 /* Of a node of one database: does it keep a copy of its own? */

@@ -110,6 +110,7 @@ struct qr_database_row {
     uint64_t max_bytes;                        /* 0: what the tier's storage can take */
     uint32_t slices;      /* Hyperscale: of 128 GiB that its page servers have; 0: it has files */
     uint32_t replica_of;  /* a named replica: the id of its primary, whose timeline it reads */
+    uint32_t geo_of;      /* a geo-secondary: the id of its primary, whose log it follows */
     uint32_t ha_replicas; /* Hyperscale: processes that can take over */
     uint32_t retention_days; /* how far back it can be restored */
     uint32_t diff_hours;     /* between differential backups, of a database that has files */
@@ -121,7 +122,8 @@ struct qr_database_row {
     struct qr_database_traits traits;
     uint32_t encrypted; /* 1: all that it ever stored is */
     /* Of a database with copies, one record: its primary's epoch, which of the members that is, and
-     * the members that have all that was acknowledged, as bits; 0: none has served yet. */
+     * the members that have all that was acknowledged, as bits; 0: none has served yet. Of one in
+     * the shared node: the least epoch that its files are opened in. */
     uint64_t epoch;
     uint32_t primary, members;
     int64_t migrated_wall_ns; /* when it came to Hyperscale from another tier; 0: it did not */
@@ -162,7 +164,7 @@ static inline uint32_t qr_database_secondaries(const struct qr_database_row *row
 /* It has processes of its own; the others share one. */
 static inline bool qr_database_has_nodes(const struct qr_database_row *row)
 {
-    return qr_database_is_hyper(row) || qr_database_has_copies(row);
+    return qr_database_is_hyper(row) || qr_database_has_copies(row) || row->geo_of != 0;
 }
 
 /* What CREATE and ALTER DATABASE may ask for; an empty text or 0 keeps what is or takes the
@@ -178,6 +180,7 @@ struct qr_database_wish {
     struct qr_database_traits traits;
     struct qr_str tags;                       /* n = 0: kept; a JSON object */
     const struct qr_database_row *replica_of; /* CREATE: the primary of a named replica */
+    const struct qr_database_row *geo_of;     /* CREATE: the primary of a geo-secondary */
     bool in_clear;                            /* it inherits what is not encrypted */
     bool relocate;   /* ALTER: to new processes; the registry has nothing to do with it */
     uint32_t region; /* CREATE: where its data will be */
@@ -311,6 +314,20 @@ size_t qr_registry_index_after(struct qr_registry *registry, uint32_t id);
 /* The index-th row in order of id; false behind the last. */
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row);
+
+/* ---- geo-secondaries (registry_geo.c) ---- */
+
+enum { QR_GEO_SECONDARIES_MAX = 4 };
+/* The live one with the least id above `after`. False: there is none. */
+bool qr_registry_next_geo(struct qr_registry *registry, uint32_t after,
+                          struct qr_database_row *ret_row);
+/* It has a live one; on that server, if that is not QR_SERVER_ANY. */
+bool qr_registry_find_geo(struct qr_registry *registry, uint32_t primary_id, uint32_t server,
+                          struct qr_database_row *ret_row);
+/* It is a database of its own, in an epoch that nobody had; with `swap` its primary and those that
+ * follow that follow it. One transaction. Again: nothing. */
+QR_NODISCARD enum qr_status qr_registry_end_geo(struct qr_registry *registry, uint32_t id,
+                                                bool swap, struct qr_err *err);
 
 /* ---- data that moves (registry_move.c) ---- */
 

@@ -24,7 +24,8 @@ struct qr_resource_database {
     uint8_t operation_kind; /* of the one that runs on it now, enum qr_operation_kind; or NONE */
     char requested_edition[QR_WORD_BYTES_MAX + 1]; /* as in the row unless a change runs */
     char requested_objective[QR_WORD_BYTES_MAX + 1];
-    char primary[QR_NAME_BYTES_MAX + 1]; /* of a named replica, and its server; else "" */
+    char
+        primary[QR_NAME_BYTES_MAX + 1]; /* of a replica or geo-secondary, and its server; else "" */
     char primary_server[QR_SERVER_NAME_BYTES_MAX + 1];
     int64_t create_wall_ns;
     int64_t earliest_restore_wall_ns; /* 0: it has no backups of its own (a named replica, master),
@@ -76,6 +77,7 @@ enum qr_operation_kind {
     QR_OPERATION_POOL_UPDATE,
     QR_OPERATION_POOL_DROP,
     QR_OPERATION_DROP_GROUP, /* `database` is the group's name, and database_id's number ... */
+    QR_OPERATION_GEO_CHANGE, /* `database` is a geo-secondary's name, `source_id` its primary */
     QR_OPERATION_KIND_COUNT,
 };
 enum {
@@ -128,8 +130,8 @@ struct qr_operation_row {
 /* Kept for this long after their end (sys.dm_operation_status: about an hour). */
 #define QR_OPERATION_KEPT_NS (INT64_C(3600) * 1000000000)
 
-/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA, FAILOVER, DROP_SERVER,
- * DROP_GROUP or one of the pools' of calls.h. */
+/* Starts it: `method` is CREATE, ALTER, RENAME, DROP, ADD_REPLICA, GEO_CHANGE, FAILOVER,
+ * DROP_SERVER, DROP_GROUP or one of the pools' of calls.h. */
 QR_NODISCARD enum qr_status qr_operation_start(struct qr_rpc_peer *operate,
                                                enum qr_control_method method,
                                                const struct qr_control_ask *ask, int64_t timeout_ns,

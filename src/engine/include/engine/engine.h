@@ -37,6 +37,7 @@ struct qr_replica_info;
 struct qr_operation_seen;
 struct qr_backup_info;
 struct qr_telemetry_seen;
+struct qr_geo_seen;
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -86,6 +87,29 @@ struct qr_instance_host {
                                   enum qr_status (*each)(void *each_ctx,
                                                          const struct qr_backup_info *info),
                                   void *each_ctx);
+    /* Links of geo-secondaries whose one end is on that server; NULL: there are none. */
+    enum qr_status (*each_geo_link)(void *ctx, uint32_t server_id,
+                                    enum qr_status (*each)(void *each_ctx,
+                                                           const struct qr_geo_seen *seen),
+                                    void *each_ctx);
+};
+
+/* One end of a link between a database and its geo-secondary, as its server sees it. */
+enum qr_geo_replication_state {
+    QR_GEO_PENDING,
+    QR_GEO_SEEDING,
+    QR_GEO_CATCH_UP,
+    QR_GEO_SUSPENDED = 4
+};
+struct qr_geo_seen {
+    uint32_t database_id; /* that users see */
+    uint8_t link_id[16];
+    struct qr_str partner_server, partner_database;
+    bool is_primary;
+    enum qr_geo_replication_state state;
+    int64_t start_ticks;      /* datetime2 ticks, UTC */
+    int64_t replicated_ticks; /* when the secondary was last known to have all; 0: not yet */
+    int64_t commit_ticks;     /* of the newest commit that it has; 0: not known */
 };
 
 /* A backup as sys.dm_database_backups has it. */

@@ -43,6 +43,7 @@ struct qr_store_options {
     uint64_t log_hold_bytes;
     uint64_t checkpoint_bytes; /* log written before a checkpoint starts [64 MiB] */
     uint64_t max_data_bytes;   /* size quota of the database [none] */
+    uint64_t epoch_min;        /* of an open of files: its epoch is that one or a higher one */
     uint64_t tmp_bytes_max;    /* all temporary files together [64 GiB] */
     bool threads_off;          /* no threads: the caller drives flush and checkpoint */
     bool open_moved; /* one that was moved elsewhere, too: for its last backup (store/archive.h) */
