@@ -283,7 +283,7 @@ static void test_a_body_that_cannot_be_meant_is_refused(void **state)
         {"{\"properties\":{\"elasticPoolId\":\"x\"}}", "InvalidParameterValue", true},
         {"{\"properties\":{\"createMode\":\"Recovery\"}}", "MissingSourceDatabaseId", true},
         {"{\"properties\":{\"createMode\":\"Secondary\",\"sourceDatabaseId\":\"x\"}}",
-         "FeatureNotSupported", true},
+         "SourceDatabaseNotFound", true},
         {"{\"properties\":{\"createMode\":\"Secondary\",\"secondaryType\":\"named\","
          "\"sourceDatabaseId\":\"/subscriptions/" WORLD_SUBSCRIPTION
          "/resourceGroups/g/providers/Microsoft.Sql/servers/server01/databases/nope\"}}",
