@@ -40,13 +40,13 @@ def count_program(result, output):
     return max(run - failed, 0), max(failed, 1)
 
 
-# slowness: a time limit is there for what hangs, not for a slow disk or a busy machine
+# More programs than processors: some only wait. slowness: a time limit is there for what hangs, not for a slow disk or a busy machine
 def meson_suite(totals, name, build, env=None, slowness=3, everything=True):
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
     done = subprocess.run(["meson", "test", "-C", build, "--print-errorlogs", "--num-processes",
-                           str(min(os.cpu_count() or 1, 4)), "--timeout-multiplier",
+                           str(2 * min(os.cpu_count() or 1, 4)), "--timeout-multiplier",
                            str(slowness)] + ([] if everything else ["--no-suite", "long"]),
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace",

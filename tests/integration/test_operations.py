@@ -189,7 +189,7 @@ STATEMENTS = {
 }
 LIKE = {"restore": "copy"}  # the same steps, and no T-SQL
 # test_servers.py, test_move.py, src/ctl/tests/test_ops.c
-ELSEWHERE = {"create-pool", "drop-group", "drop-pool", "drop-server", "migrate", "reverse-migrate", "update-pool",
+ELSEWHERE = {"create-pool", "drop-group", "drop-pool", "drop-server", "geo-change", "migrate", "reverse-migrate", "update-pool",
              "verify"}
 
 
