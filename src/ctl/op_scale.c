@@ -159,17 +159,16 @@ enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, s
     char name[QR_NODE_NAME_BYTES];
     if (qri_op_row(control, op, &row, NULL) != QR_OK)
         return QR_OK;
-    if (!qr_database_is_hyper(&row))
+    if (!qr_database_is_hyper(&row)) {
         qri_home_settle(control, &row);
-    if (qr_database_has_copies(&row) && op->member != 0)
-        return qri_home_restart(control, &row);
-    if (!qr_database_has_nodes(&row)) {
+        if (qr_database_has_copies(&row) && op->member != 0)
+            return qri_home_restart(control, &row);
+        /* it has just come to processes of its own, perhaps: this waits for the first of them */
         (void)!qri_control_node_call(control, &row, QR_NODE_RESIZE, NULL);
-        return QR_OK;
     }
-    if (op->member == 0 && op->ask.resizes)
+    if (op->member == 0 && op->ask.resizes && qr_database_has_nodes(&row))
         resize_nodes(control, &row);
-    if (op->member == 0 || row.replica_of != 0)
+    if (!qr_database_is_hyper(&row) || op->member == 0 || row.replica_of != 0)
         return QR_OK;
     qr_place_member(&row, op->member - 1, name);
     QR_TRY(qri_reign_yield(control, &row, name, err));

@@ -139,6 +139,7 @@ class Commands(Az):
         self.az(f"sql elastic-pool delete {AT} -n pool1")
         self.assertEqual(self.az(f"sql elastic-pool list {AT}"), [])
 
+    @unittest.skipUnless(ALL, "takes long: with --all only")
     def test_a_second_server(self):
         of = "-g myResourceGroup -n server02"
         made = self.az(f"sql server create {of} -u boss -p Secret-123456 -l eastus")
