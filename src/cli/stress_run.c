@@ -41,6 +41,7 @@ struct client {
     uint64_t iteration;
     uint32_t random;
     bool failed;          /* the iteration under way has met an error */
+    uint64_t rows;        /* of the batch under way */
     pthread_mutex_t mu;   /* guards what follows */
     int64_t trying_ns;    /* since when it has wanted the good iteration to come; 0: it rests */
     struct counts counts; /* since the last tick */
@@ -143,9 +144,7 @@ static enum qr_status on_row(void *ctx, const struct qr_value *values, struct qr
     (void)values;
     (void)arena_row;
     (void)err;
-    pthread_mutex_lock(&c->mu);
-    c->counts.rows += 1;
-    pthread_mutex_unlock(&c->mu);
+    c->rows += 1;
     return QR_OK;
 }
 
@@ -237,7 +236,9 @@ static bool run_batches(struct client *c)
             qri_sql_link_run(c->link, expand(c, o->batches[i]), o->query_timeout_s, &sink, c, &err);
         pthread_mutex_lock(&c->mu);
         c->counts.batches += 1;
+        c->counts.rows += c->rows;
         pthread_mutex_unlock(&c->mu);
+        c->rows = 0;
         if (status == QR_OK)
             continue;
         if (status == QR_TIMEOUT)

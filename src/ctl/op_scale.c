@@ -146,9 +146,15 @@ static void resize_nodes(struct qr_control *control, const struct qr_database_ro
     int64_t until = qr_env_mono_ns(control->options.env) + READY_NS;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         qr_place_member(row, i, name);
-        if (host->pid(host->ctx, name) != 0 &&
-            qri_control_wait_ready(control, name, until, NULL) == QR_OK)
-            (void)!qri_control_call_node(control, name, row, QR_NODE_RESIZE, NULL);
+        if (host->pid(host->ctx, name) == 0)
+            continue;
+        struct qr_err err = {0};
+        enum qr_status status = qri_control_wait_ready(control, name, until, &err);
+        if (status == QR_OK)
+            status = qri_control_call_node(control, name, row, QR_NODE_RESIZE, &err);
+        if (status != QR_OK) /* its next process has them */
+            QR_LOG(&control->options.log, QR_INFO, "node_not_resized", QR_F("name", &name[0]),
+                   QR_F("reason", &err.text[0]));
     }
 }
 
