@@ -30,7 +30,8 @@ def wait_complete(quired, database, members=4):
         except (tds.Failed, tds.Closed, OSError):
             return False
     wait_for(complete)
-    ident, _, primary, _ = [REIGNS.search(line) for line in quired.log if REIGNS.search(line)][-1].groups()
+    lines = [REIGNS.search(line) for line in list(quired.log)]
+    ident, _, primary, _ = [line for line in lines if line][-1].groups()
     return int(primary), int(ident)
 
 

@@ -207,7 +207,7 @@ class Machines(unittest.TestCase):
         wrong.start()
         wait_for(lambda: any("ev=waits_for_control" in line for line in wrong.log))
         self.assertNotEqual(wrong.end(), 0)
-        self.assertTrue(any("ev=asker_refused" in line for line in quired.log))
+        wait_log(quired, "ev=asker_refused")
         other.quired.stop()
         shutil.rmtree(other.folder)
         for changed, want in (({"role": "control"}, 2), ({"role": "log,gateway"}, 2),
@@ -258,7 +258,7 @@ class Machines(unittest.TestCase):
                 replica.execute("SELECT 1")
             with connect_patiently(quired, "shop_reports") as replica:
                 self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
-            self.assertTrue(any("ev=machine_lost" in line for line in quired.log))
+            wait_log(quired, "ev=machine_lost")
             mark = len(quired.log)
             logins = sum(" ev=login " in line for line in node.log)
             node.start()

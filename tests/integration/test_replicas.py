@@ -183,7 +183,7 @@ class Replicas(unittest.TestCase):
                 with connect_patiently(quired, "h") as primary:
                     primary.execute("INSERT t VALUES (2)")
                     self.assertEqual(primary.execute("SELECT COUNT(*) FROM t"), [(2,)])
-                self.assertTrue(any(LOST.search(line) for line in quired.log))
+                wait_for(lambda: any(LOST.search(line) for line in list(quired.log)))
                 for statement in ("ALTER DATABASE nosuch FAILOVER", "ALTER DATABASE master FAILOVER"):
                     self.assertNotEqual(master.batch(statement).errors, [])
 
