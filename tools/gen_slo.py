@@ -46,6 +46,8 @@ def main():
                       f'{"true" if is_dtu else "false"}, {serverless}, '
                       f'{number(row["min_vcores"], 100)}, {number(row["ha_replicas_max"])}, '
                       f'{number(row["memory_gb"], 1024)}, UINT64_C({size}), '
+                      f'UINT64_C({number(row["min_memory_gb"], GIB)}), '
+                      f'{number(row["autopause_min_minutes"])}, {number(row["autopause_max_minutes"])}, '
                       f'{limits(row, number(row["dtus"]) if is_dtu else 0)}}},\n')
 
 

@@ -40,6 +40,12 @@ static json_t *objective_json(const struct qr_arm *arm, const struct qr_slo *slo
         json_object_set_new(
             json, "supportedMinCapacities",
             json_pack("[{s:f,s:s}]", "value", slo->min_capacity_pct / 100.0, "status", "Default"));
+    if (json != NULL && slo->is_serverless)
+        json_object_set_new(json, "supportedAutoPauseDelay",
+                            json_pack("{s:i,s:i,s:i,s:i,s:s,s:i}", "minValue",
+                                      (int)slo->pause_minutes_min, "maxValue",
+                                      (int)slo->pause_minutes_max, "stepSize", 1, "default", 60,
+                                      "unit", "Minutes", "doNotPauseValue", -1));
     return json;
 }
 

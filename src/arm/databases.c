@@ -62,7 +62,8 @@ static const char *kind_of(const struct qr_resource_database *d)
     if (slo->is_dtu)
         return "v12.0,user";
     if (is_edition(slo->edition, "Hyperscale"))
-        return "v12.0,user,vcore,hyperscale";
+        return slo->is_serverless ? "v12.0,user,vcore,hyperscale,serverless"
+                                  : "v12.0,user,vcore,hyperscale";
     return slo->is_serverless ? "v12.0,user,vcore,serverless" : "v12.0,user,vcore";
 }
 

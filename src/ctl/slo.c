@@ -41,6 +41,12 @@ const struct qr_slo *qr_slo_default(struct qr_str edition)
 #define MIB UINT64_C(1048576)
 #define GIB (UINT64_C(1024) * MIB)
 
+uint64_t qr_slo_min_memory(const struct qr_slo *slo, uint32_t min_capacity_pct)
+{
+    uint64_t bytes = min_capacity_pct * QR_SLO_MEMORY_GIB_PER_VCORE * GIB / 100;
+    return bytes > slo->min_memory_bytes ? bytes : slo->min_memory_bytes;
+}
+
 /* What DTU tiers can be bounded by; from 1 TiB on by steps. */
 static const uint64_t dtu_sizes[] = {100 * MIB, 250 * MIB, 500 * MIB, 1 * GIB,   2 * GIB,
                                      5 * GIB,   10 * GIB,  20 * GIB,  30 * GIB,  40 * GIB,

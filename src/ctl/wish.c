@@ -6,7 +6,7 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-enum { SLICES_DEFAULT = 1, AUTO_PAUSE_DEFAULT = 60, AUTO_PAUSE_STEP = 10, AUTO_PAUSE_MAX = 10080 };
+enum { SLICES_DEFAULT = 1, AUTO_PAUSE_DEFAULT = 60 };
 
 static bool is_hyperscale(struct qr_str edition)
 {
@@ -136,33 +136,44 @@ static enum qr_status apply_replicas(const struct qr_database_wish *wish, const 
 
 /* ---- traits ---- */
 
+/* The delay that is said; or the one it has, which another tier may not allow: then never. */
+static enum qr_status apply_delay(int32_t said, const struct qr_slo *slo,
+                                  struct qr_database_traits *traits, struct qr_err *err)
+{
+    int32_t least = (int32_t)slo->pause_minutes_min, most = (int32_t)slo->pause_minutes_max;
+    int32_t has = traits->auto_pause_minutes;
+    if (said != 0 && said != -1 && (said < least || said > most))
+        return qr_fail(err, QR_INVALID,
+                       "The auto-pause delay of '%s' is %d to %d minutes, or -1 for never.",
+                       slo->name, least, most);
+    if (said != 0)
+        traits->auto_pause_minutes = said;
+    else if (has == 0)
+        traits->auto_pause_minutes = AUTO_PAUSE_DEFAULT;
+    else if (has < least)
+        traits->auto_pause_minutes = -1;
+    return QR_OK;
+}
+
 static enum qr_status apply_serverless(const struct qr_database_traits *said,
                                        const struct qr_slo *slo, struct qr_database_traits *traits,
                                        struct qr_err *err)
 {
-    int32_t pause = said->auto_pause_minutes;
-    uint32_t least = said->min_capacity_pct;
+    uint32_t least = said->min_capacity_pct, has = traits->min_capacity_pct;
     if (!slo->is_serverless) { /* what a client echoes of the tier before */
         traits->auto_pause_minutes = 0;
         traits->min_capacity_pct = 0;
         return QR_OK;
     }
-    if (pause == 0)
-        pause = traits->auto_pause_minutes == 0 ? AUTO_PAUSE_DEFAULT : traits->auto_pause_minutes;
-    bool on =
-        pause >= AUTO_PAUSE_DEFAULT && pause <= AUTO_PAUSE_MAX && pause % AUTO_PAUSE_STEP == 0;
-    if (pause != -1 && !on)
-        return qr_fail(err, QR_INVALID,
-                       "The auto-pause delay is %d to %d minutes in steps of %d, or -1.",
-                       AUTO_PAUSE_DEFAULT, AUTO_PAUSE_MAX, AUTO_PAUSE_STEP);
-    if (least == 0)
-        least = traits->min_capacity_pct < slo->min_capacity_pct ? slo->min_capacity_pct
-                                                                 : traits->min_capacity_pct;
+    if (least == 0) /* within what the objective allows */
+        least = has < slo->min_capacity_pct ? slo->min_capacity_pct
+                : has > slo->capacity * 100 ? slo->capacity * 100
+                                            : has;
     if (least < slo->min_capacity_pct || least > slo->capacity * 100)
         return qr_fail(err, QR_INVALID, "The min capacity of '%s' is %u.%02u to %u vCores.",
                        slo->name, slo->min_capacity_pct / 100, slo->min_capacity_pct % 100,
                        slo->capacity);
-    traits->auto_pause_minutes = pause;
+    QR_TRY(apply_delay(said->auto_pause_minutes, slo, traits, err));
     traits->min_capacity_pct = least;
     return QR_OK;
 }

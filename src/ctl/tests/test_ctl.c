@@ -285,7 +285,10 @@ static void test_traits_are_those_that_the_objective_has(void **state)
                      QR_SQL);
     assert_int_equal(err.number, 45148);
     wish = (struct qr_database_wish){.objective = qr_str("GP_S_Gen5_2"),
-                                     .traits = {.auto_pause_minutes = 65}};
+                                     .traits = {.auto_pause_minutes = 14}};
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, &err),
+                     QR_INVALID);
+    wish.traits = (struct qr_database_traits){.auto_pause_minutes = 10081};
     assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, &err),
                      QR_INVALID);
     wish.traits = (struct qr_database_traits){.min_capacity_pct = 300};

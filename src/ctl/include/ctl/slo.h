@@ -24,8 +24,10 @@ struct qr_slo {
     bool is_dtu, is_serverless;
     uint32_t min_capacity_pct; /* serverless: hundredths of a vCore that are the least */
     uint32_t ha_replicas_max;
-    uint32_t memory_mib;     /* 0: the table states none */
-    uint64_t max_data_bytes; /* the same */
+    uint32_t memory_mib;       /* 0: the table states none */
+    uint64_t max_data_bytes;   /* the same */
+    uint64_t min_memory_bytes; /* serverless: that it has at least, however few its min vCores */
+    uint32_t pause_minutes_min, pause_minutes_max; /* serverless: of the auto-pause delay */
     struct qr_slo_limits limits;
 };
 
@@ -34,6 +36,9 @@ const struct qr_slo *qr_slo_at(size_t index);
 const struct qr_slo *qr_slo_find(struct qr_str name); /* without case; NULL if none */
 const struct qr_slo *
 qr_slo_default(struct qr_str edition); /* what a database of that edition gets; NULL if none */
+/* Serverless: the memory that belongs to those min vCores, of which 3 GB count as one. */
+enum { QR_SLO_MEMORY_GIB_PER_VCORE = 3 };
+uint64_t qr_slo_min_memory(const struct qr_slo *slo, uint32_t min_capacity_pct);
 /* What a database gets of which no size is said. */
 uint64_t qr_slo_default_max_bytes(const struct qr_slo *slo);
 /* May a database of that objective be bounded so? Not for Hyperscale, which has no bound. */
