@@ -346,6 +346,8 @@ QR_NODISCARD enum qr_status qri_check_cancelled(struct qr_session *session, stru
 /* The session's catalog is a new picture, of its transaction alone until that commits. Takes the
  * reference. */
 void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own_catalog);
+/* The session gets that number if no other has it; before anybody was told its own. */
+void qri_session_take_id(struct qr_session *session, uint16_t id);
 /* The session as it is now: for its own thread. */
 struct qri_session_seen qri_session_look(const struct qr_session *session);
 /* Lets the other sessions see it. */

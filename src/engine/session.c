@@ -36,6 +36,18 @@ static void add_session(struct qr_instance *instance, struct qr_session *session
     pthread_mutex_unlock(&instance->mu);
 }
 
+void qri_session_take_id(struct qr_session *session, uint16_t id)
+{
+    struct qr_instance *instance = session->db->instance;
+    bool taken = id < QRI_SESSION_ID_FIRST;
+    pthread_mutex_lock(&instance->mu);
+    for (struct qr_session *s = instance->sessions; s != NULL && !taken; s = s->next)
+        taken = s->id == id;
+    if (!taken)
+        session->id = id;
+    pthread_mutex_unlock(&instance->mu);
+}
+
 static void remove_session(struct qr_instance *instance, struct qr_session *session)
 {
     pthread_mutex_lock(&instance->mu);

@@ -2,6 +2,7 @@
 #include "temp_int.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "catalog_change_int.h"
 #include "dml_int.h"
 #include "hostfn.h"
@@ -194,6 +195,17 @@ bool qri_counter_peek(struct qr_session *session, uint64_t counter, bool is_temp
     if (own != NULL)
         *ret_next = own->next;
     return own != NULL;
+}
+
+bool qri_temp_counter_next(const struct qr_session *session, size_t *index,
+                           struct qri_temp_counter *ret_counter)
+{
+    const struct qr_map_entry *entry = NULL;
+    if (!qr_map_next(&session->temp_counters, index, &entry))
+        return false;
+    memcpy(&ret_counter->id, entry->key, sizeof ret_counter->id);
+    ret_counter->next = ((const struct temp_counter *)entry->value)->next;
+    return true;
 }
 
 void qri_context_clear(struct qr_session *session)

@@ -23,5 +23,12 @@ QR_NODISCARD enum qr_status qri_counter_drop(struct qr_session *session, uint64_
                                              bool is_temp, struct qr_err *err);
 bool qri_counter_peek(struct qr_session *session, uint64_t counter, bool is_temp,
                       int64_t *ret_next);
+/* All of them: for (size_t i = 0; qri_temp_counter_next(session, &i, &counter);) */
+struct qri_temp_counter {
+    uint64_t id;
+    int64_t next;
+};
+bool qri_temp_counter_next(const struct qr_session *session, size_t *index,
+                           struct qri_temp_counter *ret_counter);
 
 void qri_context_clear(struct qr_session *session);
