@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "frame.h"
 #include "lock_int.h"
+#include "shape_int.h"
 #include "texts_int.h"
 #include "deadlock_int.h"
 #include "base/banned.h"
@@ -25,6 +26,7 @@ static void free_database(struct qr_database *db)
     qri_follow_done(db);
     qri_cache_free(db->cache);
     qri_texts_free(db->texts);
+    qri_shapes_free(db->shapes);
     qr_locks_free(db->locks);
     qri_stamps_free(db);
     qri_catalog_unref(db->catalog);
@@ -152,9 +154,11 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     atomic_init(&db->last_serial, 1);
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
     db->texts = qri_texts_new();
+    db->shapes = qri_shapes_new();
     struct qr_lock_options lock_options = {
         .env = instance->options.env, .on_deadlock = qri_deadlock_found, .ctx = db};
-    bool good = db->cache != NULL && db->texts != NULL && keep_info(db, info) == QR_OK &&
+    bool good = db->cache != NULL && db->texts != NULL && db->shapes != NULL &&
+                keep_info(db, info) == QR_OK &&
                 qr_locks_new(&lock_options, &db->locks, err) == QR_OK;
     enum qr_status status = good ? load(db, err) : qr_fail(err, QR_NOMEM, "open a database");
     if (status != QR_OK) {

@@ -2,6 +2,8 @@
 #include "ddl_host.h"
 #include "temp_int.h"
 #include "lock_int.h"
+#include "shape_int.h"
+#include "texts_int.h"
 #include "base/banned.h"
 
 /* ---- what the DDL calls back ---- */
@@ -130,12 +132,21 @@ static enum qr_status run(struct qri_frame *frame, qri_ddl_fn *change, void *ctx
     return status;
 }
 
+/* What has run so far ran by the indexes that there were. */
+static void explain_before(struct qr_session *session)
+{
+    qri_texts_hand_on(session->db->texts);
+    qri_shapes_settle(session);
+}
+
 static enum qr_status bracket(struct qri_frame *frame, enum qri_access access, qri_ddl_fn *change,
                               void *ctx, struct qr_err *err)
 {
     struct qr_session *session = frame->session;
     for (bool again = true; again;) {
         enum qr_status status = qri_tran_statement_begin(session, access, err);
+        if (status == QR_OK && access == QRI_DDL)
+            explain_before(session);
         if (status == QR_OK)
             status = run(frame, change, ctx, err);
         status = qri_tran_statement_end(session, status, err);

@@ -27,6 +27,7 @@ struct qri_frame;
 struct qri_cursor;
 struct qri_cache;
 struct qri_texts;
+struct qri_shapes;
 
 enum {
     QRI_NEST_MAX = 32, /* procedures, triggers, functions, dynamic SQL (217) */
@@ -100,7 +101,8 @@ struct qr_database {
     size_t idle_link_count;      /* guarded by mu */
     size_t session_count;        /* guarded by mu */
     struct qri_cache *cache;
-    struct qri_texts *texts; /* texts_int.h */
+    struct qri_texts *texts;   /* texts_int.h */
+    struct qri_shapes *shapes; /* shape_int.h */
 };
 
 /* Its name, objective and size as they are now. */

@@ -8,6 +8,7 @@
 #include "dml_int.h"
 #include "link.h"
 #include "rows_builtin_int.h"
+#include "shape_int.h"
 #include "texts_int.h"
 #include "base/banned.h"
 
@@ -90,27 +91,29 @@ static const struct operator_kind {
 };
 
 /* The table that the SQL calls so: "t5", or the alias of "t5 AS s1". */
-static const struct qr_cat_object *table_called(struct writer *w, const char *name)
+static const struct qr_cat_object *table_called(struct qr_session *session, struct qr_str sql,
+                                                const char *name)
 {
     size_t n = strcspn(name, " ");
     char as[32];
     if (name[0] == 't')
-        return qri_object_by_id(w->session, (uint32_t)strtoul(name + 1, NULL, 10));
+        return qri_object_by_id(session, (uint32_t)strtoul(name + 1, NULL, 10));
     (void)snprintf(as, sizeof as, " AS %.*s", (int)(n < 16 ? n : 16), name);
-    for (const char *at = strstr(w->sql.p, as); at != NULL; at = strstr(at + 1, as)) {
+    for (const char *at = strstr(sql.p, as); at != NULL; at = strstr(at + 1, as)) {
         const char *begin = at;
-        while (begin > w->sql.p && begin[-1] >= '0' && begin[-1] <= '9')
+        while (begin > sql.p && begin[-1] >= '0' && begin[-1] <= '9')
             begin--;
         char after = at[strlen(as)];
         bool whole = after < '0' || (after > '9' && after < 'a');
-        if (whole && begin < at && begin > w->sql.p && begin[-1] == 't')
-            return qri_object_by_id(w->session, (uint32_t)strtoul(begin, NULL, 10));
+        if (whole && begin < at && begin > sql.p && begin[-1] == 't')
+            return qri_object_by_id(session, (uint32_t)strtoul(begin, NULL, 10));
     }
     return NULL;
 }
 
 /* "i5_2" behind INDEX: that table's index; else the table named after SCAN or SEARCH. */
-static bool find_names(struct writer *w, const char *line, const struct qr_cat_object **ret_table,
+static bool find_names(struct qr_session *session, struct qr_str sql, const char *line,
+                       const struct qr_cat_object **ret_table,
                        const struct qr_cat_index **ret_index)
 {
     const char *index = strstr(line, "INDEX i");
@@ -121,16 +124,27 @@ static bool find_names(struct writer *w, const char *line, const struct qr_cat_o
     if (index != NULL) {
         uint32_t object_id = (uint32_t)strtoul(index + 7, &end, 10);
         uint32_t index_id = *end == '_' ? (uint32_t)strtoul(end + 1, NULL, 10) : 0;
-        *ret_table = qri_object_by_id(w->session, object_id);
+        *ret_table = qri_object_by_id(session, object_id);
         for (size_t i = 0; *ret_table != NULL && i < (*ret_table)->index_count; i++)
             if ((*ret_table)->indexes[i].index_id == index_id)
                 *ret_index = &(*ret_table)->indexes[i];
     } else if (table != NULL) {
-        *ret_table = table_called(w, table + 1);
+        *ret_table = table_called(session, sql, table + 1);
     }
     if (*ret_table != NULL && *ret_index == NULL && index == NULL)
         *ret_index = qr_cat_clustered(*ret_table);
     return *ret_table != NULL;
+}
+
+void qri_plan_line_read(struct qr_session *session, struct qr_str sql, const char *line,
+                        struct qri_plan_line *ret_line)
+{
+    *ret_line = (struct qri_plan_line){.seeks = strncmp(line, "SEARCH ", 7) == 0,
+                                       .is_automatic = strstr(line, " AUTOMATIC ") != NULL};
+    bool reads = ret_line->seeks || strncmp(line, "SCAN ", 5) == 0;
+    if (!reads || !find_names(session, sql, line, &ret_line->table, &ret_line->index))
+        return;
+    ret_line->looks_up = strstr(line, " USING INDEX i") != NULL; /* not: USING COVERING INDEX */
 }
 
 static const char *access_name(const char *line, const struct qr_cat_index *index)
@@ -150,7 +164,7 @@ static void add_operator(struct writer *w, const char *line)
     const struct qr_cat_index *index = NULL;
     while (strstr(line, kind->sign) == NULL)
         kind++;
-    bool named = find_names(w, line, &table, &index);
+    bool named = find_names(w->session, w->sql, line, &table, &index);
     const char *physical = kind->physical != NULL ? kind->physical : access_name(line, index);
     qr_buf_printf(&w->xml, "<RelOp NodeId=\"%d\"", w->node++);
     attribute(&w->xml, "PhysicalOp", qr_str(physical));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "dml_int.h"
 #include "governor/task.h"
+#include "shape_int.h"
 #include "texts_int.h"
 #include "tsql/parse.h"
 #include "base/banned.h"
@@ -64,14 +65,6 @@ void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qr
         atomic_store_explicit(&running->batch_id, text->id, memory_order_relaxed);
 }
 
-static uint64_t plan_hash(const struct qri_code *code)
-{
-    if (code->plan == NULL)
-        return 0;
-    struct qr_str sql = code->plan->dml != NULL ? code->plan->dml->stage.text : code->select.text;
-    return code->plan->dml == NULL ? code->select.hash : qr_hash_bytes(sql.p, sql.n, 0);
-}
-
 /* With text->mu. */
 static struct qri_stmt_cost *cost_of(struct qri_text *text, const struct qri_op *op, uint32_t index)
 {
@@ -99,14 +92,37 @@ static struct qri_stmt_cost *cost_of(struct qri_text *text, const struct qri_op 
     return made;
 }
 
-static void add(struct qri_cost *cost, int64_t value, bool is_first)
+static void add(struct qri_run_cost *cost, int64_t value, bool is_first)
 {
-    cost->total += value;
+    cost->total = (is_first ? 0 : cost->total) + value;
+    cost->squares = (is_first ? 0 : cost->squares) + (double)value * (double)value;
     cost->last = value;
     if (is_first || value < cost->min)
         cost->min = value;
     if (is_first || value > cost->max)
         cost->max = value;
+}
+
+static void add_run(struct qri_runs *runs, const int64_t values[QRI_COST_KINDS], int64_t ticks)
+{
+    for (int i = 0; i < QRI_COST_KINDS; i++)
+        add(&runs->cost[i], values[i], runs->count == 0);
+    if (runs->count++ == 0)
+        runs->first_ticks = ticks;
+    runs->last_ticks = ticks;
+}
+
+/* The statement was compiled: from now on its runs are of another plan, maybe. */
+static void take_plan(struct qr_session *session, struct qri_text *text, struct qri_code *code,
+                      struct qri_stmt_cost *cost, int64_t ticks)
+{
+    code->is_counted = true;
+    qri_stmt_cost_hand_on(text, cost);
+    qri_shape_unref(cost->shape);
+    cost->shape = qri_shape_ref(session, code);
+    cost->options_key = code->options_key;
+    cost->generation++;
+    cost->created_ticks = ticks;
 }
 
 void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struct qri_meter *meter)
@@ -133,16 +149,10 @@ void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struc
     struct qri_stmt_cost *cost =
         code == NULL ? NULL : cost_of(text, op, (uint32_t)(op - frame->unit->ops));
     if (cost != NULL) {
-        if (!code->is_counted) {
-            code->is_counted = true;
-            cost->generation++;
-            cost->created_ticks = meter->ticks;
-            cost->plan_hash = plan_hash(code);
-        }
-        for (int i = 0; i < QRI_COST_KINDS; i++)
-            add(&cost->cost[i], values[i], cost->count == 0);
+        if (!code->is_counted)
+            take_plan(session, text, code, cost, meter->ticks);
+        add_run(&cost->runs, values, meter->ticks);
         cost->last_ticks = meter->ticks;
-        cost->count++;
     }
     pthread_mutex_unlock(&text->mu);
 }

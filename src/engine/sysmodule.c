@@ -520,6 +520,10 @@ const struct qri_sysmodule qri_sysmodules[] = {
     "file_handle, io_stall_queued_read_ms, io_stall_queued_write_ms"
 
 const struct qri_sysmodule qri_sysfunctions[] = {
+    {"dm_db_missing_index_columns",
+     "CREATE FUNCTION sys.dm_db_missing_index_columns(@a int) RETURNS TABLE AS RETURN (SELECT "
+     "column_id, column_name, column_usage FROM sys.missing_index_columns$ WHERE index_handle = "
+     "@a)"},
     {"dm_hs_database_replicas",
      "CREATE FUNCTION sys.dm_hs_database_replicas(@a int) RETURNS TABLE AS RETURN (SELECT "
      "replica_id, replica_server_name, replica_database_name, is_local, replica_role, "

@@ -18,10 +18,6 @@ static enum qr_status none(struct qri_sysrows *rows, struct qr_session *session)
 #define KEY_COLUMNS                                                                                \
     "name sysname, principal_id int null, key_length int, algorithm_desc nvarchar(60) null, "      \
     "create_date datetime, modify_date datetime, thumbprint varbinary(32) null"
-#define USAGE_COLUMNS                                                                              \
-    "database_id smallint, object_id int, index_id int, user_seeks bigint, user_scans bigint, "    \
-    "user_lookups bigint, user_updates bigint, last_user_seek datetime null, last_user_scan "      \
-    "datetime null, last_user_lookup datetime null, last_user_update datetime null"
 
 const struct qri_sysview qri_sysviews_absent[] = {
     {"sys", "assembly_files", "assembly_id int, name nvarchar(260) null, file_id int", none, NULL,
@@ -57,7 +53,6 @@ const struct qri_sysview qri_sysviews_absent[] = {
      "name sysname, principal_id int null, credential_id int, credential_identity nvarchar(4000) "
      "null, create_date datetime, modify_date datetime",
      none, NULL, false},
-    {"sys", "dm_db_index_usage_stats", USAGE_COLUMNS, none, NULL, false},
     {"sys", "edge_constraints", OBJECT_COLUMNS ", is_disabled bit, is_not_trusted bit", none, NULL,
      false},
     {"sys", "external_data_sources",

@@ -36,6 +36,7 @@ extern const struct qri_sysview qri_sysviews_events[];  /* sysview_events.c */
 extern const struct qri_sysview qri_sysviews_governor[]; /* sysview_governor.c */
 extern const struct qri_sysview qri_sysviews_resource[]; /* sysview_resource.c */
 extern const struct qri_sysview qri_sysviews_wait[];     /* sysview_wait.c */
+extern const struct qri_sysview qri_sysviews_usage[];    /* sysview_usage.c */
 extern const struct qri_sysview qri_sysviews_used[];     /* sysview_used.c */
 extern const struct qri_sysview qri_sysviews_absent[];  /* sysview_absent.c */
 extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INFORMATION_SCHEMA */

@@ -1,5 +1,6 @@
 /* sysview_lock.c - what is locked and who waits for it; see sysview_int.h. */
 #include "sysview_lock_int.h"
+#include "governor/task.h"
 #include "lock_int.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,35 @@ static void describe_task(const struct qri_lock_wait *w, char *dst, size_t bytes
                        mode, (long long)hobt_id(r));
 }
 
+/* A task of a session, as an address. */
+static struct qr_str task_address(struct qri_sysrows *rows, const struct qr_session *s)
+{
+    uint64_t hash = qr_hash_bytes(&s->id, sizeof s->id, 2);
+    return qr_arena_str(qri_sysrows_arena(rows), qr_str_n((const char *)&hash, sizeof hash));
+}
+
+/* What sessions wait for besides locks; with the instance's mu. `locks` are sorted. */
+static enum qr_status other_waits(struct qri_sysrows *rows, struct qr_session *session,
+                                  const struct qri_lock_waits *locks)
+{
+    bool all = session->db->info.database_id == 1;
+    int64_t now = qr_env_mono_ns(session->db->instance->options.env);
+    for (struct qr_session *s = session->db->instance->sessions; s != NULL; s = s->next) {
+        const struct qr_gov_task *task = s->login.task;
+        if (task == NULL || !(all ? qri_sys_is_of_server(s, session) : s->db == session->db) ||
+            qri_lock_waits_find(locks, s->id) != NULL || !qri_session_shown(s).is_running)
+            continue;
+        uint32_t type = atomic_load_explicit(&task->wait_type, memory_order_relaxed);
+        int64_t ns = now - atomic_load_explicit(&task->wait_since_mono_ns, memory_order_relaxed);
+        if (type == QR_WAIT_NONE || type >= QR_WAIT_COUNT)
+            continue;
+        QR_TRY(qri_sysrow(rows, task_address(rows, s), (int)s->id, ns < 0 ? 0 : ns / 1000000,
+                          qr_str(qr_wait_info((enum qr_wait)type)->name), (struct qr_str){NULL, 0},
+                          QRI_SYS_NULL, (struct qr_str){NULL, 0}));
+    }
+    return QR_OK;
+}
+
 static enum qr_status waiting_tasks(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_lock_waits list = {0};
@@ -283,6 +313,11 @@ static enum qr_status waiting_tasks(struct qri_sysrows *rows, struct qr_session 
                        qri_lock_wait_type(rows, w), address(rows, &w->info),
                        qri_sys_null_if(blocker == 0, blocker), keep(rows, text));
     }
+    qri_lock_waits_sort(&list);
+    pthread_mutex_lock(&session->db->instance->mu);
+    if (status == QR_OK)
+        status = other_waits(rows, session, &list);
+    pthread_mutex_unlock(&session->db->instance->mu);
     qri_lock_waits_done(&list);
     return status;
 }

@@ -166,19 +166,6 @@ int64_t qri_sys_row_count(struct qr_session *session, const struct qr_cat_object
     return count;
 }
 
-static enum qr_status partition_stats(struct qri_sysrows *rows, struct qr_session *session)
-{
-    const struct qr_catalog *cat = &qri_sys_catalog(session)->cat;
-    for (size_t i = 0; i < cat->object_count; i++) {
-        const struct qr_cat_object *o = cat->objects[i];
-        if (o->type != QR_CAT_TABLE)
-            continue;
-        QR_TRY(qri_sysrow(rows, (int64_t)o->object_id << 16, (int)o->object_id,
-                          qr_cat_clustered(o) == NULL ? 0 : 1, qri_sys_row_count(session, o)));
-    }
-    return QR_OK;
-}
-
 static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *session)
 {
     (void)rows;
@@ -284,14 +271,6 @@ const struct qri_sysview qri_sysviews_server[] = {
      "is_media_read_only bit =0, is_read_only bit =0, is_sparse bit =0, is_percent_growth bit =0, "
      "is_name_reserved bit =0",
      database_files, NULL, false},
-    {"sys", "dm_db_partition_stats",
-     "partition_id bigint, object_id int, index_id int, partition_number int =1, "
-     "in_row_data_page_count bigint =0, in_row_used_page_count bigint =0, "
-     "in_row_reserved_page_count bigint =0, lob_used_page_count bigint =0, "
-     "lob_reserved_page_count bigint =0, row_overflow_used_page_count bigint =0, "
-     "row_overflow_reserved_page_count bigint =0, used_page_count bigint =0, "
-     "reserved_page_count bigint =0, row_count bigint",
-     partition_stats, NULL, false},
     {"sys", "partition_schemes", "name sysname, data_space_id int, function_id int", no_rows, NULL,
      false},
     {"sys", "partition_functions", "name sysname, function_id int, fanout int", no_rows, NULL,

@@ -1,6 +1,7 @@
 /* sysview_stats.c - what the plan cache holds and what running it has cost; see sysview_int.h and
  * texts_int.h. What this engine never does (CLR, parallel plans, columnstores) is 0. */
 #include "sysview_int.h"
+#include "shape_int.h"
 #include "texts_int.h"
 #include "base/banned.h"
 
@@ -28,16 +29,20 @@ static enum qr_status cost_row(const struct walk *w, const struct qri_text *text
 {
     struct qr_arena *arena = qri_sysrows_arena(w->rows);
     const struct qr_database *db = w->session->db;
-    const struct qri_cost *cost = c->cost;
+    struct qri_cost cost[QRI_COST_KINDS];
+    int64_t count = qri_stmt_costs(c, cost);
     int start = 0, end = 0;
+    if (count == 0)
+        return QR_OK;
     qri_text_offsets(text, c->begin, c->bytes, &start, &end);
     return qri_sysrow(w->rows, qri_sql_handle(arena, db, text->id, text->object_id), start, end,
                       c->generation, qri_plan_handle(arena, db, text->id), c->created_ticks,
-                      c->last_ticks, c->count, FOUR(cost[QRI_COST_WORKER_US]),
+                      c->last_ticks, count, FOUR(cost[QRI_COST_WORKER_US]),
                       FOUR(cost[QRI_COST_PHYSICAL_READS]), FOUR(cost[QRI_COST_LOGICAL_WRITES]),
                       FOUR(cost[QRI_COST_LOGICAL_READS]), FOUR(cost[QRI_COST_ELAPSED_US]),
-                      qri_hash_bytes(arena, c->query_hash), qri_hash_bytes(arena, c->plan_hash),
-                      FOUR(cost[QRI_COST_ROWS]), c->count, FOUR(cost[QRI_COST_PAGE_SERVER_READS]));
+                      qri_hash_bytes(arena, c->query_hash),
+                      qri_hash_bytes(arena, qri_shape_plan_hash(c->shape)),
+                      FOUR(cost[QRI_COST_ROWS]), count, FOUR(cost[QRI_COST_PAGE_SERVER_READS]));
 }
 
 static enum qr_status text_costs(void *ctx, struct qri_text *text)
@@ -45,8 +50,7 @@ static enum qr_status text_costs(void *ctx, struct qri_text *text)
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&text->mu);
     for (const struct qri_stmt_cost *c = text->costs; c != NULL && status == QR_OK; c = c->next)
-        if (c->count > 0)
-            status = cost_row(ctx, text, c);
+        status = cost_row(ctx, text, c);
     pthread_mutex_unlock(&text->mu);
     return status;
 }
@@ -54,6 +58,8 @@ static enum qr_status text_costs(void *ctx, struct qri_text *text)
 static enum qr_status query_stats(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct walk w = {rows, session};
+    qri_texts_hand_on(session->db->texts); /* the hash of a plan is known when it is explained */
+    qri_shapes_settle(session);
     return qri_texts_each(session->db->texts, text_costs, &w);
 }
 
@@ -65,11 +71,13 @@ static enum qr_status module_row(const struct walk *w, struct qri_text *text, co
     int64_t created = 0, last = 0;
     pthread_mutex_lock(&text->mu);
     for (const struct qri_stmt_cost *c = text->costs; c != NULL; c = c->next) {
+        struct qri_cost cost[QRI_COST_KINDS];
+        (void)qri_stmt_costs(c, cost);
         for (int i = 0; i < QRI_COST_KINDS; i++) {
-            sums[i].total += c->cost[i].total;
-            sums[i].last += c->cost[i].last;
-            sums[i].min += c->cost[i].min;
-            sums[i].max += c->cost[i].max;
+            sums[i].total += cost[i].total;
+            sums[i].last += cost[i].last;
+            sums[i].min += cost[i].min;
+            sums[i].max += cost[i].max;
         }
         created = created == 0 || c->created_ticks < created ? c->created_ticks : created;
         last = c->last_ticks > last ? c->last_ticks : last;

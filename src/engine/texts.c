@@ -1,5 +1,6 @@
 /* texts.c - the texts of a database's plan cache and their costs; see texts_int.h */
 #include "texts_int.h"
+#include "shape_int.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,8 +75,10 @@ static struct qri_text *make(struct qri_texts *texts, const struct qri_source *s
 
 static void free_text(struct qri_text *text)
 {
+    qri_text_hand_on(text);
     while (text->costs != NULL) {
         struct qri_stmt_cost *next = text->costs->next;
+        qri_shape_unref(text->costs->shape);
         free(text->costs);
         text->costs = next;
     }
@@ -123,6 +126,58 @@ void qri_text_put_back(struct qri_text *text, size_t unit_bytes)
         atomic_store_explicit(&text->unit_bytes, (int64_t)unit_bytes, memory_order_relaxed);
 }
 
+/* ---- handing on ---- */
+
+static void add_runs(struct qri_cost *sum, bool is_first, const struct qri_run_cost *runs)
+{
+    sum->total += runs->total;
+    sum->last = runs->last;
+    if (is_first || runs->min < sum->min)
+        sum->min = runs->min;
+    if (is_first || runs->max > sum->max)
+        sum->max = runs->max;
+}
+
+int64_t qri_stmt_costs(const struct qri_stmt_cost *c, struct qri_cost ret_costs[QRI_COST_KINDS])
+{
+    memcpy(ret_costs, c->cost, sizeof c->cost);
+    for (int i = 0; c->runs.count > 0 && i < QRI_COST_KINDS; i++)
+        add_runs(&ret_costs[i], c->count == 0, &c->runs.cost[i]);
+    return c->count + c->runs.count;
+}
+
+void qri_stmt_cost_hand_on(struct qri_text *text, struct qri_stmt_cost *c)
+{
+    (void)text;
+    if (c->runs.count == 0)
+        return;
+    const struct qri_run_cost *cost = c->runs.cost;
+    qri_shape_ran(c->shape, c->runs.count, c->runs.last_ticks, cost[QRI_COST_LOGICAL_READS].total,
+                  cost[QRI_COST_ROWS].total);
+    c->count = qri_stmt_costs(c, c->cost);
+    c->runs.count = 0;
+}
+
+void qri_text_hand_on(struct qri_text *text)
+{
+    for (struct qri_stmt_cost *c = text->costs; c != NULL; c = c->next)
+        qri_stmt_cost_hand_on(text, c);
+}
+
+static enum qr_status take_text(void *ctx, struct qri_text *text)
+{
+    (void)ctx;
+    pthread_mutex_lock(&text->mu);
+    qri_text_hand_on(text);
+    pthread_mutex_unlock(&text->mu);
+    return QR_OK;
+}
+
+void qri_texts_hand_on(struct qri_texts *texts)
+{
+    (void)!qri_texts_each(texts, take_text, NULL);
+}
+
 /* ---- looking ---- */
 
 enum qr_status qri_texts_each(struct qri_texts *texts,
@@ -165,7 +220,7 @@ bool qri_text_cost(struct qri_texts *texts, uint64_t id, uint32_t begin,
         for (const struct qri_stmt_cost *c = text->costs; c != NULL && !found; c = c->next) {
             found = c->begin == begin;
             if (found)
-                *ret_cost = (struct qri_found_cost){c->query_hash, c->plan_hash};
+                *ret_cost = (struct qri_found_cost){c->query_hash, qri_shape_plan_hash(c->shape)};
         }
         pthread_mutex_unlock(&text->mu);
     }

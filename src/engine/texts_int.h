@@ -22,17 +22,33 @@ struct qri_cost {
     int64_t total, last, min, max;
 };
 
+/* Runs since a statement's counters were last taken (qri_text_hand_on). */
+struct qri_run_cost {
+    int64_t total, last, min, max;
+    double squares; /* their sum: for deviations */
+};
+struct qri_runs {
+    int64_t count, first_ticks, last_ticks;
+    struct qri_run_cost cost[QRI_COST_KINDS];
+};
+
 /* A statement of a text: SELECT, INSERT, UPDATE, DELETE or MERGE that has run. */
 struct qri_stmt_cost {
     struct qri_stmt_cost *next;
     uint32_t op;           /* of the unit */
     uint32_t begin, bytes; /* in the text, UTF-8 */
-    uint64_t query_hash, plan_hash;
-    int64_t generation; /* how often it was compiled */
+    uint64_t options_key;  /* it was compiled under */
+    uint64_t query_hash;
+    struct qri_shape *shape; /* of its plan; shape_int.h */
+    int64_t generation;      /* how often it was compiled */
     int64_t created_ticks, last_ticks;
-    int64_t count; /* runs that ended well */
+    /* of runs that ended well: those that were taken, and those since */
+    int64_t count;
     struct qri_cost cost[QRI_COST_KINDS];
+    struct qri_runs runs;
 };
+/* All of them together, taken or not; the count. */
+int64_t qri_stmt_costs(const struct qri_stmt_cost *c, struct qri_cost ret_costs[QRI_COST_KINDS]);
 
 struct qri_text {
     struct qri_texts *texts;
@@ -66,6 +82,10 @@ void qri_text_put_back(struct qri_text *text, size_t unit_bytes);
 QR_NODISCARD enum qr_status qri_texts_each(struct qri_texts *texts,
                                            enum qr_status (*each)(void *ctx, struct qri_text *text),
                                            void *ctx);
+/* Hands on what the statements of all of them have counted since the last time. */
+void qri_texts_hand_on(struct qri_texts *texts);
+void qri_text_hand_on(struct qri_text *text); /* of one, with its mutex */
+void qri_stmt_cost_hand_on(struct qri_text *text, struct qri_stmt_cost *c); /* the same */
 /* The one with that id, copied into `arena` as far as it is text; false: it is gone. */
 bool qri_text_find(struct qri_texts *texts, uint64_t id, struct qr_arena *arena,
                    struct qri_text *ret_copy);

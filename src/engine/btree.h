@@ -1,0 +1,19 @@
+/* btree.h - how many pages SQLite's b-trees have.
+ *
+ * Leaves are counted by what the pages above them say, so that a table of a million pages costs
+ * some thousand reads. Chains of overflow pages hang on leaves: those are looked at of at most
+ * QRI_BTREE_SAMPLES leaves, and stand for all. What fits in so many leaves is exact. */
+#pragma once
+#include "link.h"
+
+enum { QRI_BTREE_SAMPLES = 64 };
+
+struct qri_btree_size {
+    uint64_t leaves, inner, overflow; /* pages; overflow: estimated if the leaves are many */
+    uint64_t entries;                 /* the same */
+};
+
+/* Of the table or index of that name in the snapshot that the link reads. Changes of a transaction
+ * that is open are not in it. QR_NOT_FOUND: there is none. */
+QR_NODISCARD enum qr_status qri_btree_size(struct qri_link *link, const char *name,
+                                           struct qri_btree_size *ret_size, struct qr_err *err);
