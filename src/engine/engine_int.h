@@ -293,6 +293,7 @@ struct qr_session {
     bool err_is_thrown;       /* err came from THROW: the batch ends when nobody catches it */
     struct qr_err pending;    /* raised inside a function that SQLite called */
     bool has_pending;
+    _Atomic uint32_t percent_complete; /* of a statement that tells how far it is, else 0 */
     bool null_eliminated;
     bool collects_exec;       /* INSERT ... EXEC runs */
     uint32_t exec_tran_count; /* ... begun with so many transactions */

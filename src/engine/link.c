@@ -105,6 +105,14 @@ enum qr_status qri_exec(struct qri_link *link, const char *sql, struct qr_err *e
 
 /* ---- errors ---- */
 
+/* An error whose text names the database; `why` is the second argument of the few that have one. */
+static enum qr_status database_fail(const struct qri_link *link, int number, const char *why,
+                                    struct qr_err *err)
+{
+    const char *p = qri_info(link->database)->name.p; /* a copy, so it ends with a NUL */
+    return why == NULL ? qr_sql_fail(err, number, p) : qr_sql_fail(err, number, p, why);
+}
+
 enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err)
 {
     struct qr_session *session = link->session;
@@ -116,10 +124,11 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
     }
     struct qr_err store_err = {0};
     enum qr_status store_status = qr_conn_last_error(link->conn, &store_err);
-    bool is_full = store_status == QR_FULL || (rc & 0xff) == SQLITE_FULL; /* it, or SQLite */
+    bool is_full = store_status == QR_FULL || (rc & 0xff) == SQLITE_FULL;
     if (is_full && qr_conn_over_quota(link->conn))
-        return qr_sql_fail(err, 40544,
-                           qr_arena_str(&link->session->arena, qri_info(link->database)->name).p);
+        return database_fail(link, 40544, NULL, err);
+    if (is_full && qr_conn_over_log(link->conn))
+        return database_fail(link, 9002, "ACTIVE_TRANSACTION", err);
     if (store_status == QR_FULL && qr_conn_over_limit(link->conn))
         return qr_sql_fail(err, 40552);
     if (store_status != QR_OK) {

@@ -101,7 +101,11 @@ static enum qr_status spill(struct qri_oplog *log, struct qr_err *err)
 {
     if (log->file == NULL)
         QR_TRY(qr_tmp_file_new(log->store, &log->file, err));
-    QR_TRY(qr_tmp_file_write(log->file, log->tail.data, log->tail.len, log->file_bytes, err));
+    enum qr_status status =
+        qr_tmp_file_write(log->file, log->tail.data, log->tail.len, log->file_bytes, err);
+    if (status == QR_SQL || status == QR_FULL)
+        return qr_sql_fail(err, 40552); /* the transaction is too large, not what is in tempdb */
+    QR_TRY(status);
     log->file_bytes += log->tail.len;
     qr_buf_clear(&log->tail);
     return QR_OK;

@@ -1,24 +1,15 @@
 /* run_dbcc.c - DBCC: CHECKDB, CHECKTABLE, CHECKIDENT, USEROPTIONS, and commands that have nothing
- * to do here. */
+ * to do here; SHRINKDATABASE and SHRINKFILE are in run_shrink.c. */
 #include <stdio.h>
 #include "codec/collation.h"
 #include "codec/datetime.h"
 #include "frame.h"
 #include "sysview_int.h"
+#include "dbcc_int.h"
 #include "temp_int.h"
 #include "base/banned.h"
 
 enum { COMMAND_DBCC = 0xE6, PROBLEMS_MAX = 100 };
-
-struct dbcc {
-    struct qri_frame *frame;
-    struct qr_session *session;
-    const struct qr_ast_dbcc *stmt;
-    struct qr_err *err;
-    bool quiet; /* WITH NO_INFOMSGS */
-    int problems;
-    uint64_t rows; /* sent */
-};
 
 static bool has_option(const struct qr_ast_dbcc *stmt, const char *name)
 {
@@ -30,8 +21,7 @@ static bool has_option(const struct qr_ast_dbcc *stmt, const char *name)
 
 /* ---- arguments ---- */
 
-/* A word, string, number or variable as text; n = 0: absent or NULL. */
-static struct qr_str arg_text(struct dbcc *d, size_t index)
+struct qr_str qri_dbcc_text(struct qri_dbcc *d, size_t index)
 {
     if (index >= d->stmt->args.count)
         return qr_str("");
@@ -55,7 +45,7 @@ static struct qr_str arg_text(struct dbcc *d, size_t index)
     return qr_str(number == NULL ? "" : number);
 }
 
-static bool arg_int(struct dbcc *d, size_t index, int64_t *ret_value)
+bool qri_dbcc_int(struct qri_dbcc *d, size_t index, int64_t *ret_value)
 {
     const struct qr_ast_expr *arg = d->stmt->args.items[index];
     bool minus = false;
@@ -67,7 +57,7 @@ static bool arg_int(struct dbcc *d, size_t index, int64_t *ret_value)
                    ? ((const struct qr_ast_literal *)unary->operand)->text
                    : qr_str("");
     } else {
-        text = arg_text(d, index);
+        text = qri_dbcc_text(d, index);
     }
     size_t i = text.n > 0 && text.p[0] == '-' ? 1 : 0;
     minus ^= i == 1;
@@ -84,9 +74,9 @@ static bool arg_int(struct dbcc *d, size_t index, int64_t *ret_value)
     return true;
 }
 
-static enum qr_status arg_table(struct dbcc *d, const struct qr_cat_object **ret_table)
+static enum qr_status arg_table(struct qri_dbcc *d, const struct qr_cat_object **ret_table)
 {
-    struct qr_str text = arg_text(d, 0);
+    struct qr_str text = qri_dbcc_text(d, 0);
     const char *shown = qr_arena_str(&d->frame->arena, text).p;
     struct qr_ast_name name;
     if (text.n == 0 || qri_name_parse(&d->frame->arena, text, &name, d->err) != QR_OK) {
@@ -106,7 +96,7 @@ static bool is_temp(const struct qr_cat_object *table)
 
 /* ---- integrity ---- */
 
-static enum qr_status problem(struct dbcc *d, uint32_t object_id, const char *what)
+static enum qr_status problem(struct qri_dbcc *d, uint32_t object_id, const char *what)
 {
     struct qr_err message;
     qr_err_reset(&message);
@@ -118,7 +108,7 @@ static enum qr_status problem(struct dbcc *d, uint32_t object_id, const char *wh
 }
 
 /* Each line of the answer but "ok" is a page, row or index entry that is not as it should be. */
-static enum qr_status check_pages(struct dbcc *d, const struct qr_cat_object *table)
+static enum qr_status check_pages(struct qri_dbcc *d, const struct qr_cat_object *table)
 {
     char sql[80];
     sqlite3_stmt *stmt = NULL;
@@ -145,7 +135,7 @@ static enum qr_status check_pages(struct dbcc *d, const struct qr_cat_object *ta
     return status;
 }
 
-static enum qr_status count_one(struct dbcc *d, const char *sql, int64_t *ret_count)
+static enum qr_status count_one(struct qri_dbcc *d, const char *sql, int64_t *ret_count)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(d->session->link->db, sql, -1, &stmt, NULL);
@@ -159,7 +149,7 @@ static enum qr_status count_one(struct dbcc *d, const char *sql, int64_t *ret_co
     return status;
 }
 
-static enum qr_status want_stored(struct dbcc *d, const struct qr_cat_object *table,
+static enum qr_status want_stored(struct qri_dbcc *d, const struct qr_cat_object *table,
                                   const char *kind, const char *name)
 {
     char sql[160];
@@ -174,7 +164,7 @@ static enum qr_status want_stored(struct dbcc *d, const struct qr_cat_object *ta
 }
 
 /* What the catalog tells of the table is there. */
-static enum qr_status check_catalog(struct dbcc *d, const struct qr_cat_object *table)
+static enum qr_status check_catalog(struct qri_dbcc *d, const struct qr_cat_object *table)
 {
     char name[40];
     snprintf(name, sizeof name, "t%u", table->object_id);
@@ -189,7 +179,7 @@ static enum qr_status check_catalog(struct dbcc *d, const struct qr_cat_object *
     return QR_OK;
 }
 
-static enum qr_status tell_table(struct dbcc *d, const struct qr_cat_object *table)
+static enum qr_status tell_table(struct qri_dbcc *d, const struct qr_cat_object *table)
 {
     char sql[160];
     int64_t rows = 0, pages = 0;
@@ -215,7 +205,7 @@ static bool has_table(const struct qr_catalog *catalog, uint32_t object_id)
 }
 
 /* Nothing is stored that the catalog does not know. */
-static enum qr_status check_orphans(struct dbcc *d)
+static enum qr_status check_orphans(struct qri_dbcc *d)
 {
     sqlite3_stmt *stmt = NULL;
     int rc =
@@ -233,7 +223,7 @@ static enum qr_status check_orphans(struct dbcc *d)
     return status;
 }
 
-static enum qr_status check_all(struct dbcc *d)
+static enum qr_status check_all(struct qri_dbcc *d)
 {
     const struct qr_catalog *catalog = &d->session->catalog->cat;
     QR_TRY(check_pages(d, NULL));
@@ -249,20 +239,20 @@ static enum qr_status check_all(struct dbcc *d)
     return QR_OK;
 }
 
-static enum qr_status refuse_repair(struct dbcc *d)
+static enum qr_status refuse_repair(struct qri_dbcc *d)
 {
     for (size_t i = 1; i < d->stmt->args.count; i++) {
-        struct qr_str word = arg_text(d, i);
+        struct qr_str word = qri_dbcc_text(d, i);
         if (!qr_str_ieqz(word, "NOINDEX") && d->stmt->args.items[i]->kind == QR_AE_COLUMN)
             return qr_sql_fail(d->err, 40510, qr_arena_str(&d->frame->arena, word).p);
     }
     return QR_OK;
 }
 
-static enum qr_status checkdb(struct dbcc *d)
+static enum qr_status checkdb(struct qri_dbcc *d)
 {
     struct qr_session *session = d->session;
-    struct qr_str own = qri_info(session->db)->name, name = arg_text(d, 0);
+    struct qr_str own = qri_info(session->db)->name, name = qri_dbcc_text(d, 0);
     if (name.n > 0 && !qr_str_ieqz(name, "0") && !qr_str_ieq(name, own))
         return qr_sql_fail(d->err, 2520, qr_arena_str(&d->frame->arena, name).p);
     QR_TRY(refuse_repair(d));
@@ -276,7 +266,7 @@ static enum qr_status checkdb(struct dbcc *d)
     return d->quiet && d->problems == 0 ? QR_OK : qri_inform(session, 8989, 0, d->problems, shown);
 }
 
-static enum qr_status checktable(struct dbcc *d)
+static enum qr_status checktable(struct qri_dbcc *d)
 {
     struct qr_session *session = d->session;
     const struct qr_cat_object *table = NULL;
@@ -298,8 +288,8 @@ static enum qr_status checktable(struct dbcc *d)
 
 /* ---- CHECKIDENT ---- */
 
-static enum qr_status max_identity(struct dbcc *d, const struct qr_cat_object *table, bool *ret_any,
-                                   int64_t *ret_max)
+static enum qr_status max_identity(struct qri_dbcc *d, const struct qr_cat_object *table,
+                                   bool *ret_any, int64_t *ret_max)
 {
     char sql[96];
     sqlite3_stmt *stmt = NULL;
@@ -318,7 +308,7 @@ static enum qr_status max_identity(struct dbcc *d, const struct qr_cat_object *t
     return status;
 }
 
-static const char *number_or_null(struct dbcc *d, bool known, int64_t value)
+static const char *number_or_null(struct qri_dbcc *d, bool known, int64_t value)
 {
     const char *text = known ? qr_arena_printf(&d->frame->arena, "%lld", (long long)value) : "NULL";
     return text == NULL ? "" : text;
@@ -326,7 +316,7 @@ static const char *number_or_null(struct dbcc *d, bool known, int64_t value)
 
 /* Under the writer lock. RESEED alone makes up for rows beyond the counter; with a value it sets
  * it: the next row gets the value itself where no row was ever there, else the one after it. */
-static enum qr_status reseed(struct dbcc *d, const struct qr_cat_object *table)
+static enum qr_status reseed(struct qri_dbcc *d, const struct qr_cat_object *table)
 {
     struct qr_session *session = d->session;
     const struct qr_cat_column *c = qr_cat_column_by_id(table, table->identity_column);
@@ -335,9 +325,9 @@ static enum qr_status reseed(struct dbcc *d, const struct qr_cat_object *table)
     int64_t next = 0, max = 0, want = 0;
     QR_TRY(max_identity(d, table, &any, &max));
     bool used = qri_counter_peek(session, counter, temp, &next) && next != c->identity_seed;
-    bool noreseed = d->stmt->args.count > 1 && qr_str_ieqz(arg_text(d, 1), "NORESEED");
+    bool noreseed = d->stmt->args.count > 1 && qr_str_ieqz(qri_dbcc_text(d, 1), "NORESEED");
     if (d->stmt->args.count > 2) {
-        if (!arg_int(d, 2, &want))
+        if (!qri_dbcc_int(d, 2, &want))
             return qr_sql_fail(d->err, 2560, 3);
         int64_t first = used ? want + c->identity_increment : want;
         QR_TRY(qri_counter_set(session, counter, temp, first, d->err));
@@ -357,7 +347,7 @@ static enum qr_status reseed(struct dbcc *d, const struct qr_cat_object *table)
                : QR_OK;
 }
 
-static enum qr_status checkident(struct dbcc *d)
+static enum qr_status checkident(struct qri_dbcc *d)
 {
     const struct qr_cat_object *table = NULL;
     QR_TRY(arg_table(d, &table));
@@ -372,7 +362,7 @@ static enum qr_status checkident(struct dbcc *d)
 
 /* ---- USEROPTIONS ---- */
 
-static enum qr_status tell_option(struct dbcc *d, const char *name, const char *value)
+static enum qr_status tell_option(struct qri_dbcc *d, const char *name, const char *value)
 {
     const struct qr_sink *sink = d->session->sink;
     if (value == NULL)
@@ -383,12 +373,12 @@ static enum qr_status tell_option(struct dbcc *d, const char *name, const char *
     return sink->row(sink->ctx, row, 2);
 }
 
-static enum qr_status tell_number(struct dbcc *d, const char *name, int number)
+static enum qr_status tell_number(struct qri_dbcc *d, const char *name, int number)
 {
     return tell_option(d, name, qr_arena_printf(&d->frame->arena, "%d", number));
 }
 
-static enum qr_status tell_switches(struct dbcc *d)
+static enum qr_status tell_switches(struct qri_dbcc *d)
 {
     const struct qri_options *o = &d->session->options;
     const struct {
@@ -415,7 +405,7 @@ static enum qr_status tell_switches(struct dbcc *d)
     return QR_OK;
 }
 
-static enum qr_status useroptions(struct dbcc *d)
+static enum qr_status useroptions(struct qri_dbcc *d)
 {
     static const char *const formats[] = {[QR_MDY] = "mdy", [QR_DMY] = "dmy", [QR_YMD] = "ymd",
                                           [QR_YDM] = "ydm", [QR_MYD] = "myd", [QR_DYM] = "dym"};
@@ -446,7 +436,7 @@ static enum qr_status useroptions(struct dbcc *d)
 
 /* ---- which ---- */
 
-static enum qr_status nothing(struct dbcc *d)
+static enum qr_status nothing(struct qri_dbcc *d)
 {
     (void)d;
     return QR_OK;
@@ -454,7 +444,7 @@ static enum qr_status nothing(struct dbcc *d)
 
 static const struct command {
     const char *name;
-    enum qr_status (*run)(struct dbcc *d);
+    enum qr_status (*run)(struct qri_dbcc *d);
     bool is_quiet; /* NO_INFOMSGS silences its end as well */
 } commands[] = {
     /* clang-format off */
@@ -467,6 +457,8 @@ static const struct command {
     {"FREEPROCCACHE",    nothing,    true },
     {"DROPCLEANBUFFERS", nothing,    true },
     {"UPDATEUSAGE",      nothing,    true },
+    {"SHRINKDATABASE",   qri_dbcc_shrink_database, true},
+    {"SHRINKFILE",       qri_dbcc_shrink_file,     true},
     /* clang-format on */
 };
 
@@ -474,7 +466,7 @@ enum qr_status qri_run_dbcc(struct qri_frame *frame, const struct qri_op *op, st
 {
     const struct qr_ast_dbcc *stmt = (const struct qr_ast_dbcc *)op->stmt;
     struct qr_session *session = frame->session;
-    struct dbcc d = {.frame = frame, .session = session, .stmt = stmt, .err = err};
+    struct qri_dbcc d = {.frame = frame, .session = session, .stmt = stmt, .err = err};
     d.quiet = has_option(stmt, "NO_INFOMSGS");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (!qr_str_ieqz(stmt->command, commands[i].name))

@@ -367,6 +367,7 @@ void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_te
 enum qr_status qri_check_cancelled(struct qr_session *session, struct qr_err *err)
 {
     qr_gov_poll();
+    qr_gov_pay_log();
     if (atomic_load_explicit(&session->killed, memory_order_relaxed))
         return qr_fail(err, QR_CLOSED, "the session was killed");
     if (session->sink != NULL && session->sink->cancelled(session->sink->ctx))

@@ -312,6 +312,29 @@ const struct qri_sysmodule qri_sysmodules[] = {
      "CREATE PROCEDURE sys.sp_databases AS BEGIN SET NOCOUNT ON; SELECT d.name AS DATABASE_NAME, "
      "CAST(NULL AS int) AS DATABASE_SIZE, CAST(NULL AS varchar(254)) AS REMARKS FROM sys.databases "
      "d ORDER BY d.name END"},
+#define AS_KB(pages) "CAST(LTRIM(STR(" pages " * 8, 15, 0)) + ' KB' AS varchar(18))"
+#define AS_MB(pages) "CAST(LTRIM(STR(" pages " / 128.0, 15, 2)) + ' MB' AS varchar(18))"
+    {"sp_spaceused",
+     "CREATE PROCEDURE sys.sp_spaceused @objname nvarchar(776) = NULL, @updateusage varchar(5) = 'false', @mode "
+     "varchar(11) = 'ALL', @oneresultset bit = 0, @include_total_xtp_storage bit = 0 AS BEGIN SET NOCOUNT ON; "
+     "DECLARE @id int = OBJECT_ID(@objname), @db sysname = DB_NAME(), @reserved bigint, @used bigint, @data "
+     "bigint, @rows bigint, @size bigint, @log bigint; IF @objname IS NOT NULL AND @id IS NULL BEGIN "
+     "RAISERROR(15009, -1, -1, @objname, @db); RETURN 1 END; SELECT @reserved = ISNULL(SUM(reserved_page_count), "
+     "0), @used = ISNULL(SUM(used_page_count), 0), @data = ISNULL(SUM(CASE WHEN index_id < 2 THEN "
+     "in_row_data_page_count + lob_used_page_count + row_overflow_used_page_count ELSE 0 END), 0), @rows = "
+     "ISNULL(SUM(CASE WHEN index_id < 2 THEN row_count ELSE 0 END), 0) FROM sys.dm_db_partition_stats WHERE "
+     "@id IS NULL OR object_id = @id; IF @id IS NOT NULL BEGIN SELECT OBJECT_NAME(@id) AS name, CAST(@rows AS "
+     "char(20)) AS rows, " AS_KB("@reserved") " AS reserved, " AS_KB("@data") " AS data, "
+     AS_KB("(@used - @data)") " AS index_size, " AS_KB("(@reserved - @used)") " AS unused; RETURN 0 END; "
+     "SELECT @size = SUM(CASE type WHEN 0 THEN size ELSE 0 END), @log = SUM(CASE type WHEN 1 THEN size ELSE 0 "
+     "END) FROM sys.database_files; SET @reserved = FILEPROPERTY('data_0', 'SpaceUsed'); IF @oneresultset = 0 "
+     "BEGIN SELECT @db AS database_name, " AS_MB("(@size + @log)") " AS database_size, "
+     AS_MB("(@size - @reserved)") " AS [unallocated space]; SELECT " AS_KB("@reserved") " AS reserved, "
+     AS_KB("@data") " AS data, " AS_KB("(@used - @data)") " AS index_size, " AS_KB("(@reserved - @used)")
+     " AS unused; RETURN 0 END; SELECT @db AS database_name, " AS_MB("(@size + @log)") " AS database_size, "
+     AS_MB("(@size - @reserved)") " AS [unallocated space], " AS_KB("@reserved") " AS reserved, "
+     AS_KB("@data") " AS data, " AS_KB("(@used - @data)") " AS index_size, " AS_KB("(@reserved - @used)")
+     " AS unused END"},
     {"sp_helptext",
      "CREATE PROCEDURE sys.sp_helptext @objname nvarchar(776), @columnname sysname = NULL AS BEGIN "
      "SET NOCOUNT ON; DECLARE @text nvarchar(max) = OBJECT_DEFINITION(OBJECT_ID(@objname)), @db "

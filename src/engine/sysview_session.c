@@ -212,10 +212,11 @@ static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s
         connection_id(arena, s), wait == NULL ? 0 : (int)wait->info.blocking_session_id, w.type,
         w.ms, w.last, wait == NULL ? qr_str("") : qri_lock_wait_resource(rows, wait),
         (int)seen->tran_count, (int64_t)seen->tran_id, context_of(arena, seen),
-        used.cpu_ms - seen->cpu_ms_before, elapsed_ms, used.reads - seen->reads_before,
-        used.writes - seen->writes_before, used.logical_reads - seen->logical_reads_before,
-        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
-        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        (double)atomic_load(&s->percent_complete), used.cpu_ms - seen->cpu_ms_before, elapsed_ms,
+        used.reads - seen->reads_before, used.writes - seen->writes_before,
+        used.logical_reads - seen->logical_reads_before, (int)o->textsize, qr_str(o->language),
+        dateformat_name(o->dateformat), (int)o->datefirst, (int)o->quoted_identifier,
+        (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen->rowcount,
@@ -349,7 +350,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "connection_id uniqueidentifier null, blocking_session_id smallint null, "
      "wait_type nvarchar(60) null, wait_time int, last_wait_type nvarchar(60), "
      "wait_resource nvarchar(256), open_transaction_count int, open_resultset_count int =1, "
-     "transaction_id bigint, context_info varbinary(128) null, percent_complete real =0, "
+     "transaction_id bigint, context_info varbinary(128) null, percent_complete real, "
      "estimated_completion_time bigint =0, cpu_time int, total_elapsed_time int, "
      "scheduler_id int null =null, task_address varbinary(8) null =null, reads bigint, "
      "writes bigint, logical_reads bigint, text_size int, language nvarchar(128) null, "

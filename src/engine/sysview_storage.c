@@ -4,7 +4,7 @@
 #include "store/store.h"
 #include "base/banned.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, PAGE_8K = 8192, TEMPDB_ID = 2 };
 
 static int64_t ms_of(uint64_t ns)
 {
@@ -24,10 +24,11 @@ static enum qr_status file_rows(struct qri_sysrows *rows, const struct qr_databa
     int64_t log_bytes = (int64_t)(s.log_file_bytes > 0 ? s.log_file_bytes : s.log_bytes);
     QR_TRY(qri_sysrow(rows, (int)db->info.database_id, 1, since_ms, (int64_t)s.pages_read,
                       (int64_t)s.pages_read * page_bytes, read_ms, (int64_t)s.pages_written,
-                      (int64_t)s.pages_written * page_bytes, (int64_t)0, read_ms, data_bytes));
+                      (int64_t)s.pages_written * page_bytes, (int64_t)0, read_ms, data_bytes,
+                      ms_of(s.read_queued_ns)));
     return qri_sysrow(rows, (int)db->info.database_id, 2, since_ms, (int64_t)0, (int64_t)0,
                       (int64_t)0, (int64_t)s.log_writes.count, (int64_t)s.log_bytes_written,
-                      write_ms, write_ms, log_bytes);
+                      write_ms, write_ms, log_bytes, (int64_t)0);
 }
 
 /* What a Hyperscale database keeps on the node's own disk (RBPEX) is file 0 of database 0. */
@@ -42,7 +43,7 @@ static enum qr_status rbpex_row(struct qri_sysrows *rows, const struct qr_databa
     return qri_sysrow(rows, 0, 0, since_ms, (int64_t)s.rbpex.hits,
                       (int64_t)s.rbpex.hits * page_bytes, (int64_t)0, (int64_t)s.rbpex.written,
                       (int64_t)s.rbpex.written * page_bytes, (int64_t)0, (int64_t)0,
-                      (int64_t)s.rbpex.bytes);
+                      (int64_t)s.rbpex.bytes, ms_of(s.read_queued_ns));
 }
 
 /* From master every database of this compute node is seen. */
@@ -61,6 +62,22 @@ static enum qr_status virtual_file_stats(struct qri_sysrows *rows, struct qr_ses
             status = file_rows(rows, db);
     pthread_mutex_unlock(&instance->mu);
     return status;
+}
+
+/* In tempdb the store's temporary files, among them the rows of #tables. */
+static enum qr_status file_space_usage(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_store_stats s;
+    qr_store_get_stats(session->db->store, &s);
+    bool temp = session->views_tempdb;
+    uint64_t total = temp ? s.tmp_bytes : s.data_bytes, used = temp ? s.tmp_bytes : s.used_bytes;
+    int64_t pages = (int64_t)(total / PAGE_8K), used_pages = (int64_t)(used / PAGE_8K);
+    return qri_sysrow(
+        rows, temp ? TEMPDB_ID : (int)session->db->info.database_id, pages, used_pages,
+        pages - used_pages,
+        (int64_t)(temp ? s.versions_spilled * qr_store_page_bytes(session->db->store) / PAGE_8K
+                       : 0),
+        used_pages);
 }
 
 /* ---- sys.dm_database_encryption_keys ---- */
@@ -101,12 +118,20 @@ const struct qri_sysview qri_sysviews_storage[] = {
      "encryption_scan_state_desc nvarchar(32) ='COMPLETE', "
      "encryption_scan_modify_date datetime null =null",
      encryption_keys, NULL, false},
+    {"sys", "dm_db_file_space_usage",
+     "database_id smallint, file_id smallint =1, filegroup_id smallint =1, total_page_count "
+     "bigint, "
+     "allocated_extent_page_count bigint, unallocated_extent_page_count bigint, "
+     "version_store_reserved_page_count bigint, user_object_reserved_page_count bigint, "
+     "internal_object_reserved_page_count bigint =0, mixed_extent_page_count bigint =0, "
+     "modified_extent_page_count bigint null =null",
+     file_space_usage, NULL, false},
     {"sys", "virtual_file_stats$",
      "database_id smallint, file_id smallint, sample_ms bigint, num_of_reads bigint, "
      "num_of_bytes_read bigint, io_stall_read_ms bigint, num_of_writes bigint, "
      "num_of_bytes_written bigint, io_stall_write_ms bigint, io_stall bigint, "
      "size_on_disk_bytes bigint, file_handle varbinary(8) =null, "
-     "io_stall_queued_read_ms bigint =0, io_stall_queued_write_ms bigint =0",
+     "io_stall_queued_read_ms bigint, io_stall_queued_write_ms bigint =0",
      virtual_file_stats, NULL, false},
     {0},
 };

@@ -16,6 +16,9 @@ bool qri_tran_is_loose(const struct qri_tran *tran);
 bool qri_tran_may_loosen(const struct qr_session *session);
 /* The batch goes straight on to its COMMIT. */
 bool qri_tran_commits_soon(const struct qr_session *session);
+/* SQLite has rolled back all of it for a statement that found no space, and what came before that
+ * statement is in the op log. */
+bool qri_tran_survives(const struct qr_session *session);
 void qri_savepoints_release(struct qri_tran *tran, size_t from);
 /* 3960: a key that was free at the head is not in the transaction's snapshot. */
 enum qr_status qri_fail_conflict(struct qr_session *session, struct qr_err *err);

@@ -25,6 +25,14 @@ bool qri_tran_may_loosen(const struct qr_session *session)
            qr_conn_kept_lsn(session->link->conn).v == 0;
 }
 
+bool qri_tran_survives(const struct qr_session *session)
+{
+    const struct qri_tran *tran = &session->tran;
+    return tran->count > 0 && !tran->statement_open && !tran->holds && session->temp == NULL &&
+           tran->savepoint_count == 0 && session->options.isolation != QR_SNAPSHOT &&
+           qr_conn_kept_lsn(session->link->conn).v == 0;
+}
+
 bool qri_tran_may_write_loose(const struct qr_session *session)
 {
     const struct qri_tran *tran = &session->tran;

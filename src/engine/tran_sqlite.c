@@ -587,6 +587,10 @@ enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status
     if (tran->sqlite_open && sqlite3_get_autocommit(session->link->db)) {
         if (status == QR_OK)
             return qri_tran_check(session, err);
+        if (qri_tran_survives(session)) { /* the statement is undone, in the op log by its guard */
+            loosen(session);
+            return status;
+        }
         qri_tran_abort(session); /* and the error that made SQLite roll back is the one to tell */
         return status;
     }

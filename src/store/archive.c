@@ -29,7 +29,7 @@ static void pin_head(void *ctx)
     pthread_mutex_lock(&store->log.mu);
     a->point = (struct qr_archive_point){
         .page_bytes = store->page_bytes,
-        .pages = store->pages_max,
+        .pages = atomic_load(&store->head_db_pages),
         .lsn = qr_lsn(qri_slot_pin(store, &a->slot, atomic_load(&store->head_lsn))),
         .commit_no = store->commit_no,
         .commit_wall_ns = store->commit_wall_ns,

@@ -5,6 +5,7 @@
  * there, the header says C and log before it may go. Pages newer than the header's LSN (a
  * checkpoint that did not finish) are harmless: recovery skips changes that a page has already. */
 #include "copies_int.h"
+#include "cut.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,8 +282,35 @@ enum qr_status qri_checkpoint_pages(struct qr_store *store, uint64_t lsn, struct
 struct target {
     uint64_t lsn, commit_no, commit_wall_ns, log_bytes;
     uint32_t pages;
+    bool cuts; /* the file was longer */
     struct qri_log_pos pos;
 };
+
+/* Pages behind the end are not written any more, and may leave memory. */
+static void forget_dirty_behind(struct qr_store *store, uint32_t pages, uint32_t until)
+{
+    for (uint64_t p = (uint64_t)pages + 1; p <= until;) {
+        struct qri_chunk *chunk = atomic_load(&store->table[p / QRI_CHUNK_PAGES]);
+        uint32_t bit = (uint32_t)(p % 64);
+        uint64_t mask = UINT64_MAX << bit;
+        if (chunk != NULL) {
+            _Atomic uint64_t *word = &chunk->dirty[p % QRI_CHUNK_PAGES / 64];
+            uint64_t were = atomic_fetch_and(word, ~mask) & mask;
+            atomic_fetch_sub(&store->dirty_pages, __builtin_popcountll(were));
+        }
+        p += chunk == NULL ? QRI_CHUNK_PAGES - p % QRI_CHUNK_PAGES : 64 - bit;
+    }
+}
+
+/* I12, with log.mu held: the file may end with the database as of `lsn`. A member keeps what it
+ * has: what is beyond may be given up, and then the database is longer again. A base, which a
+ * commit makes with log.mu held, may be of a page behind the end. */
+static bool may_cut(struct qr_store *store, uint64_t lsn)
+{
+    return atomic_load(&store->head_db_pages) < atomic_load(&store->pages_max) &&
+           atomic_load(&store->head_lsn) == lsn && !store->pending.on &&
+           atomic_load(&store->base_stubs) == 0 && qri_cut_is_past(store);
+}
 
 /* Everything about the newest durable commit, read at once, and a snapshot that keeps its pages. */
 static void choose_target(struct qr_store *store, struct target *t)
@@ -296,6 +324,13 @@ static void choose_target(struct qr_store *store, struct target *t)
         .pages = store->durable_pages_max,
         .pos = store->log.durable_pos,
     };
+    if (may_cut(store, t->lsn)) {
+        t->cuts = true;
+        t->pages = atomic_load(&store->head_db_pages);
+        forget_dirty_behind(store, t->pages, atomic_load(&store->pages_max));
+        atomic_store(&store->pages_max, t->pages);
+        store->durable_pages_max = t->pages;
+    }
     pthread_mutex_unlock(&store->log.mu);
 }
 
@@ -361,6 +396,16 @@ static enum qr_status finish(struct qr_store *store, const struct target *t, boo
     return QR_OK;
 }
 
+/* The header says by now that nothing is there. Where it fails the file stays as long as it is. */
+static void cut_file(struct qr_store *store, uint32_t pages)
+{
+    struct qri_checkpointer *cp = &store->checkpointer;
+    uint64_t bytes = qri_page_offset(store, 1) + (uint64_t)pages * store->page_bytes;
+    if (bytes < cp->file_bytes_ready && qr_file_truncate(store->data_file, bytes, NULL) == QR_OK)
+        cp->file_bytes_ready = bytes;
+    cp->cut_wanted = bytes < cp->file_bytes_ready;
+}
+
 enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_err *err)
 {
     struct qri_checkpointer *cp = &store->checkpointer;
@@ -371,10 +416,13 @@ enum qr_status qri_checkpoint(struct qr_store *store, bool closing, struct qr_er
     struct target t;
     choose_target(store, &t);
     enum qr_status status = QR_OK;
-    if (t.lsn != atomic_load(&store->checkpoint_lsn) || closing || t.log_bytes > 0) {
+    if (t.lsn != atomic_load(&store->checkpoint_lsn) || closing || t.log_bytes > 0 || t.cuts) {
         status = write_pages_at(store, t.lsn, t.pages, err);
         if (status == QR_OK)
             status = finish(store, &t, closing, err);
+        cp->cut_wanted |= t.cuts;
+        if (status == QR_OK && cp->cut_wanted)
+            cut_file(store, t.pages);
     }
     atomic_store(&cp->slot.lsn, 0);
     pthread_mutex_unlock(&cp->run_mu);

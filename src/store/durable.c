@@ -1,5 +1,6 @@
 /* durable.c - see store/durable.h */
 #include "store_int.h"
+#include "governor/wait.h"
 #include "base/banned.h"
 
 enum { HEALTH_CHECK_NS = 200 * 1000 * 1000 };
@@ -122,8 +123,10 @@ enum qr_status qr_store_wait_durable(struct qr_store *store, struct qr_lsn lsn, 
     pthread_mutex_init(&w.mu, NULL);
     qr_cond_init(&w.wake);
     enum qr_status status = QR_OK;
+    struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_WRITELOG);
     if (qr_store_on_durable(store, &w.wait))
         status = sleep_until_reached(store, &w, err);
+    qr_wait_end(mark);
     pthread_cond_destroy(&w.wake);
     pthread_mutex_destroy(&w.mu);
     return status;

@@ -152,7 +152,9 @@ static void settle(struct qr_store *store, const struct qri_hardened *h)
     store->log.durable_pos = h->pos;
     store->durable_commit_no = h->commit_no;
     store->durable_commit_wall_ns = h->commit_wall_ns;
-    store->durable_pages_max = h->pages_max;
+    /* the file may have been cut off since the batch began */
+    uint32_t pages_max = atomic_load(&store->pages_max);
+    store->durable_pages_max = h->pages_max < pages_max ? h->pages_max : pages_max;
     atomic_store(&store->durable_lsn, h->commit_lsn);
 }
 

@@ -2,7 +2,7 @@
  *
  * A version [its LSN, superseded_lsn) is needed by a snapshot inside, and as long as superseded_lsn
  * is not durable, because new snapshots start at the durable LSN. */
-#include "store_int.h"
+#include "cut.h"
 #include <assert.h>
 #include <stdlib.h>
 #include "base/banned.h"
@@ -60,6 +60,12 @@ uint64_t qri_slot_oldest(struct qr_store *store)
     }
     pthread_mutex_unlock(&store->slots_mu);
     return oldest;
+}
+
+bool qri_cut_is_past(struct qr_store *store)
+{
+    uint64_t cut = atomic_load(&store->cut_lsn);
+    return cut == 0 || qri_slot_oldest(store) >= cut;
 }
 
 static void push(struct qri_queue *q, struct qri_frame *f)

@@ -122,12 +122,18 @@ static void hyper_stats(struct qr_store *store, struct qr_store_stats *stats)
     qri_tier_stats(hy, &stats->rbpex);
 }
 
+static bool is_local(struct qr_store *store, uint32_t page_no)
+{
+    return qri_tier_has(store->hyper, page_no);
+}
+
 static const struct qri_backend hyper_backend = {
     .flushers = 1,
     .reserve = hyper_reserve,
     .unreserve = hyper_unreserve,
     .harden = qri_hyper_harden,
     .flush = qri_hyper_flush,
+    .is_local = is_local,
     .read_page = qri_hyper_read_page,
     .read_base = qri_hyper_read_base,
     .evicting = hyper_evicting,
@@ -151,6 +157,7 @@ static const struct qri_backend replica_backend = {
     .unreserve = hyper_unreserve,
     .harden = qri_hyper_harden,
     .flush = qri_hyper_flush,
+    .is_local = is_local,
     .read_page = qri_replica_read_page,
     .link_page = qri_replica_link_page,
     .read_at = qri_replica_read_at,
@@ -222,7 +229,8 @@ static void adopt(struct qr_store *store, const struct qr_logsvc_state *state,
 {
     uint64_t visible = state->commit_lsn;
     uint64_t wall = meta->wall_ns > state->commit_wall_ns ? meta->wall_ns : state->commit_wall_ns;
-    store->pages_max = store->durable_pages_max = meta->db_pages;
+    store->durable_pages_max = meta->db_pages;
+    atomic_store(&store->pages_max, meta->db_pages);
     store->empty_lsn = meta->db_pages == 0 ? visible : 0;
     store->commit_no = store->durable_commit_no = meta->commit_no;
     store->commit_wall_ns = store->durable_commit_wall_ns = wall;

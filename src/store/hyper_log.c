@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/endian.h"
 #include "base/sim_break.h"
+#include "governor/wait.h"
 #include "base/banned.h"
 
 enum { RECORD_KIND_OFFSET = 4 };
@@ -443,6 +444,22 @@ static enum qr_status sleep_polling(struct qri_hyper *hy, int64_t ns, qr_writer_
     return QR_OK;
 }
 
+static enum qr_status wait_as_asked(struct qri_hyper *hy, int64_t ns,
+                                    enum qr_store_rbio_reason reason, qr_writer_poll_fn *poll,
+                                    void *poll_ctx)
+{
+    static const enum qr_wait types[QR_RBIO_COUNT] = {
+        [QR_RBIO_LOCALDESTAGE] = QR_WAIT_RBIO_RG_LOCALDESTAGE,
+        [QR_RBIO_REPLICA] = QR_WAIT_RBIO_RG_REPLICA,
+        [QR_RBIO_DESTAGE] = QR_WAIT_RBIO_RG_DESTAGE,
+        [QR_RBIO_STORAGE] = QR_WAIT_RBIO_RG_STORAGE,
+    };
+    struct qr_wait_mark mark = qr_wait_begin(types[reason]);
+    enum qr_status status = sleep_polling(hy, ns, poll, poll_ctx);
+    qr_wait_end(mark);
+    return status;
+}
+
 /* Back-pressure: what the last answer asked for, then a bound on what is not durable yet. */
 enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx)
 {
@@ -450,6 +467,7 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
     int64_t now = qr_env_mono_ns(store->env);
     pthread_mutex_lock(&hy->mu);
     int64_t ns = now < hy->hint_until_ns ? (int64_t)hy->hint.delay_us * 1000 : 0;
+    enum qr_store_rbio_reason reason = (enum qr_store_rbio_reason)hy->hint.reason;
     if (ns > 0) {
         struct qr_store_rbio *rbio = &hy->rbio[hy->hint.reason];
         rbio->waits++;
@@ -458,7 +476,7 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
     }
     pthread_mutex_unlock(&hy->mu);
     if (ns > 0)
-        QR_TRY(sleep_polling(hy, ns, poll, poll_ctx));
+        QR_TRY(wait_as_asked(hy, ns, reason, poll, poll_ctx));
     qri_grow(hy);
     while (store->threads_running && qri_store_check(store, NULL) == QR_OK &&
            atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max)

@@ -61,8 +61,11 @@ static enum qr_status put_aside(struct qri_hyper *hy, struct qr_err *err)
         return QR_OK;
     if (rep->earlier == NULL)
         QR_TRY(qr_tmp_file_new(hy->store, &rep->earlier, err));
-    QR_TRY(qr_tmp_file_write(rep->earlier, rep->log.data + rep->start, bytes,
-                             qr_tmp_file_bytes(rep->earlier), err));
+    enum qr_status status = qr_tmp_file_write(rep->earlier, rep->log.data + rep->start, bytes,
+                                              qr_tmp_file_bytes(rep->earlier), err);
+    if (status == QR_SQL)
+        status = qr_fail(err, QR_FULL, "no space for a large group of log");
+    QR_TRY(status);
     rep->start = rep->at;
     return QR_OK;
 }

@@ -42,7 +42,8 @@ enum qr_status qri_spill_add(struct qr_store *store, const uint8_t *page, uint64
                                               slot * store->page_bytes, err);
     if (status != QR_OK) {
         give_slot(store, slot);
-        return status;
+        /* 40551 is for who fills tempdb, not for who happens to run a checkpoint */
+        return status == QR_SQL ? qr_fail(err, QR_FULL, "no space for old versions") : status;
     }
     atomic_fetch_add(&store->spilled_count, 1);
     atomic_fetch_add(&store->spill_pages.refs, 1);

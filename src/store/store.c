@@ -50,6 +50,7 @@ static void fill_options(struct qr_store *store, const struct qr_store_options *
     store->env = o->env != NULL ? o->env : qr_env_real();
     store->page_bytes = o->page_bytes;
     atomic_store(&store->max_data_bytes, o->max_data_bytes);
+    atomic_store(&store->tmp_bytes_max, o->tmp_bytes_max);
 }
 
 void qri_store_free(struct qr_store *store)
@@ -243,6 +244,16 @@ void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes)
     atomic_store(&store->max_data_bytes, bytes);
 }
 
+void qr_store_set_log_txn_bytes(struct qr_store *store, uint64_t bytes)
+{
+    atomic_store(&store->log_txn_bytes_max, bytes);
+}
+
+void qr_store_set_tmp_bytes(struct qr_store *store, uint64_t bytes)
+{
+    atomic_store(&store->tmp_bytes_max, bytes);
+}
+
 uint64_t qr_store_max_data_bytes(const struct qr_store *store)
 {
     return atomic_load(&store->max_data_bytes);
@@ -294,7 +305,9 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
         .versions_held = atomic_load(&store->held_count) - atomic_load(&store->spilled_count),
         .versions_spilled = atomic_load(&store->spilled_count),
         .tmp_bytes = atomic_load(&store->tmp_bytes),
+        .tmp_bytes_max = atomic_load(&store->tmp_bytes_max),
         .tmp_bytes_written = atomic_load(&store->tmp_bytes_written),
+        .read_queued_ns = atomic_load(&store->read_queued_ns),
         .log_waits = get_waits(&store->log_waits),
         .page_waits = get_waits(&store->page_waits),
         .log_writes = get_waits(&store->log_writes),

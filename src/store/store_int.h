@@ -227,6 +227,7 @@ struct qri_backend {
     enum qr_status (*harden)(struct qr_store *store, struct qr_err *err);
     /* Returns when everything that was appended before the call is durable. */
     enum qr_status (*flush)(struct qr_store *store, struct qr_err *err);
+    bool (*is_local)(struct qr_store *store, uint32_t page_no); /* on a disk here; NULL: all are */
     /* The newest version of a page that has no frame, with the page's stripe held. */
     enum qr_status (*read_page)(struct qr_store *store, uint32_t page_no, uint8_t *dst,
                                 uint64_t *ret_lsn, struct qr_err *err);
@@ -278,6 +279,7 @@ struct qri_checkpointer {
     pthread_mutex_t run_mu;       /* one checkpoint at a time */
     struct qr_data_header header; /* as written last; guarded by run_mu */
     bool double_write_pending; /* the area holds pages whose place may be torn; guarded by run_mu */
+    bool cut_wanted;           /* the file is longer than it has to be; guarded by run_mu */
     uint64_t file_bytes_ready; /* space taken in the data file; guarded by run_mu */
     struct qri_slot slot;
     _Atomic uint64_t count, pages_written;
@@ -316,15 +318,17 @@ struct qr_store {
     _Atomic uint64_t checkpoint_lsn; /* in the data file's header */
     uint64_t empty_lsn;              /* at and before this LSN the database has no pages */
     _Atomic uint32_t head_db_pages;
-    uint32_t pages_max;                 /* pages that exist in file or memory; writer lock */
+    _Atomic uint32_t pages_max;         /* pages that exist in file or memory; log.mu to write */
+    _Atomic uint64_t cut_lsn;           /* the last commit that made the database shorter; or 0 */
     uint64_t commit_no, commit_wall_ns; /* of the head; guarded by log.mu */
     int64_t clock_base_ns;              /* wall minus monotonic clock; guarded by log.mu */
     uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
     uint32_t durable_pages_max;                         /* guarded by log.mu */
-    _Atomic uint64_t max_data_bytes, tmp_bytes, tmp_bytes_written;
-    pthread_mutex_t tmp_mu;       /* a leaf */
-    struct qr_tmp_file *tmp_dead; /* large ones, to be closed by upkeep; guarded by tmp_mu */
-    _Atomic uint32_t pages_limit; /* nothing can keep a page behind it; 0: none */
+    _Atomic uint64_t max_data_bytes, tmp_bytes, tmp_bytes_written, tmp_bytes_max, log_txn_bytes_max;
+    _Atomic uint64_t read_queued_ns; /* that readers waited for their I/O's turn */
+    pthread_mutex_t tmp_mu;          /* a leaf */
+    struct qr_tmp_file *tmp_dead;    /* large ones, to be closed by upkeep; guarded by tmp_mu */
+    _Atomic uint32_t pages_limit;    /* nothing can keep a page behind it; 0: none */
     _Atomic uint64_t pages_read;
     struct qri_waits log_waits, page_waits, log_writes;
     _Atomic int64_t dirty_pages; /* bits set in the table */

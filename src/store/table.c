@@ -1,5 +1,6 @@
 /* table.c - from page number to page versions; see store_int.h. */
-#include "store_int.h"
+#include "cut.h"
+#include "governor/task.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,12 +86,28 @@ struct qri_frame *qri_version_try(struct qr_store *store, uint32_t page_no, uint
     return f;
 }
 
+/* Before the page's stripe is taken, as it may sleep: I/O on disks of this machine is governed,
+ * what a page server is asked for is not. Who finds the page there after all has paid for another.
+ */
+static void wait_turn(struct qr_store *store, uint32_t page_no)
+{
+    if (store->backend->is_local != NULL && !store->backend->is_local(store, page_no))
+        return;
+    int64_t ns = qr_gov_io(QR_GOV_READ, store->page_bytes);
+    if (ns > 0)
+        atomic_fetch_add_explicit(&store->read_queued_ns, (uint64_t)ns, memory_order_relaxed);
+}
+
 static enum qr_status read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
                                 uint64_t *ret_lsn, struct qr_err *err)
 {
     int64_t start_ns = qr_env_mono_ns(store->env);
+    struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_PAGEIOLATCH_SH);
     enum qr_status status = store->backend->read_page(store, page_no, dst, ret_lsn, err);
-    qri_waited(&store->page_waits, qr_env_mono_ns(store->env) - start_ns);
+    qr_wait_end(mark);
+    int64_t ns = qr_env_mono_ns(store->env) - start_ns;
+    qri_waited(&store->page_waits, ns);
+    qr_gov_io_done(QR_GOV_READ, ns);
     return status;
 }
 
@@ -132,6 +149,8 @@ enum qr_status qri_version_pin(struct qr_store *store, uint32_t page_no, uint64_
     if (entry == NULL)
         return qr_fail(err, QR_NOMEM, "page table");
     enum qr_status status = QR_OK;
+    if (atomic_load(entry) == NULL)
+        wait_turn(store, page_no);
     pthread_mutex_t *stripe = qri_stripe(store, page_no);
     pthread_mutex_lock(stripe);
     f = qri_head(entry);
@@ -153,6 +172,20 @@ enum qr_status qri_version_pin(struct qr_store *store, uint32_t page_no, uint64_
     if (status == QR_OK)
         *ret_frame = f;
     return status;
+}
+
+enum qr_status qri_version_pin_cut_off(struct qr_store *store, uint32_t page_no, uint64_t lsn,
+                                       struct qri_frame **ret_frame, struct qr_err *err)
+{
+    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
+    bool needed = page_no <= atomic_load(&store->pages_max) && !qri_cut_is_past(store);
+    if (!needed && atomic_load(entry) == NULL)
+        return QR_OK;
+    enum qr_status status = qri_version_pin(store, page_no, lsn, true, ret_frame, err);
+    if (status == QR_OK || status == QR_NOMEM || !qri_cut_is_past(store))
+        return status;
+    qr_err_reset(err); /* it was evicted just now, and its place is gone */
+    return QR_OK;
 }
 
 /* With the stripe held. */
@@ -187,6 +220,9 @@ enum qr_status qri_version_read(struct qr_store *store, uint32_t page_no, uint64
         qri_frame_unpin(f);
         return QR_OK;
     }
+    _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
+    if (entry == NULL || atomic_load(entry) == NULL)
+        wait_turn(store, page_no);
     pthread_mutex_t *stripe = qri_stripe(store, page_no);
     pthread_mutex_lock(stripe);
     enum qr_status status = read_locked(store, page_no, lsn, dst, ret_lsn, err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/sqlmsg.h"
 #include "store_int.h"
 #include "base/banned.h"
 
@@ -32,10 +33,9 @@ static enum qr_status grow(struct qr_tmp_file *file, uint64_t end, struct qr_err
         return QR_OK;
     uint64_t more = end - file->counted_bytes;
     uint64_t now = atomic_fetch_add(&store->tmp_bytes, more) + more;
-    if (now > store->options.tmp_bytes_max) {
+    if (now > atomic_load(&store->tmp_bytes_max)) {
         atomic_fetch_sub(&store->tmp_bytes, more);
-        return qr_fail(err, QR_FULL, "temporary files take more than %llu bytes",
-                       (unsigned long long)store->options.tmp_bytes_max);
+        return qr_sql_fail(err, 40551);
     }
     file->counted_bytes = end;
     return QR_OK;

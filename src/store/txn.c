@@ -141,6 +141,11 @@ bool qr_txn_over_quota(const struct qr_txn *txn)
     return txn->over_quota;
 }
 
+bool qr_txn_over_log(const struct qr_txn *txn)
+{
+    return txn->over_log;
+}
+
 bool qr_txn_over_limit(const struct qr_txn *txn)
 {
     return txn->over_limit;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/endian.h"
+#include "cut.h"
+#include "governor/task.h"
 #include "txn_int.h"
 #include "base/banned.h"
 
@@ -80,6 +82,35 @@ static enum qr_status pin_old(struct qr_txn *txn, struct qri_entry *e, struct qr
     return e->old != NULL ? QR_OK : qr_fail(err, QR_BUG, "page %u has no version", e->page_no);
 }
 
+/* I12: behind the snapshot's end a base is for those alone who read the database from before a
+ * shrink. No checkpoint cuts its place off once it is there. */
+static bool needs_base(struct qr_txn *txn, uint32_t page_no)
+{
+    return page_no <= txn->snapshot_db_pages ||
+           (page_no <= atomic_load(&txn->store->pages_max) && !qri_cut_is_past(txn->store));
+}
+
+static struct qri_frame *link_base(struct qr_txn *txn, _Atomic(struct qri_frame *) *entry,
+                                   struct qri_frame **own_base)
+{
+    struct qr_store *store = txn->store;
+    struct qri_frame *base = NULL;
+    uint32_t page_no = atomic_load(&(*own_base)->page_no);
+    bool is_behind = page_no > txn->snapshot_db_pages;
+    if (is_behind)
+        pthread_mutex_lock(&store->log.mu);
+    if (needs_base(txn, page_no)) {
+        base = QR_TAKE(*own_base);
+        atomic_store(&base->used, 1);
+        atomic_store(entry, qri_stub_mark(base));
+        atomic_fetch_add(&store->head_stubs, 1);
+        atomic_fetch_add(&store->base_stubs, 1);
+    }
+    if (is_behind)
+        pthread_mutex_unlock(&store->log.mu);
+    return base;
+}
+
 /* The same without reading it: what is not in memory is a stub, which nobody takes away now. */
 static enum qr_status hold_old(struct qr_txn *txn, struct qri_entry *e, struct qr_err *err)
 {
@@ -91,17 +122,12 @@ static enum qr_status hold_old(struct qr_txn *txn, struct qri_entry *e, struct q
         return qr_fail(err, QR_NOMEM, "page table");
     }
     struct qri_frame *head = lock_head(store, entry, e->page_no);
-    if (head == NULL) {
-        head = QR_TAKE(base);
+    if (head == NULL)
+        head = link_base(txn, entry, &base);
+    else if (head->data == NULL)
         atomic_store(&head->used, 1);
-        atomic_store(entry, qri_stub_mark(head));
-        atomic_fetch_add(&store->head_stubs, 1);
-        atomic_fetch_add(&store->base_stubs, 1);
-    } else if (head->data == NULL) {
-        atomic_store(&head->used, 1);
-    } else {
+    else
         atomic_fetch_add(&head->pins, 1);
-    }
     e->old = head;
     unlock_head(store, e->page_no);
     free(base);
@@ -110,19 +136,22 @@ static enum qr_status hold_old(struct qr_txn *txn, struct qri_entry *e, struct q
 
 static enum qr_status find_old(struct qr_txn *txn, struct qri_entry *e, struct qr_err *err)
 {
-    if (e->page_no > txn->store->pages_max)
-        return QR_OK;
-    return is_large(txn) && e->page_no != 1 ? hold_old(txn, e, err) : pin_old(txn, e, err);
+    if (is_large(txn) && e->page_no != 1)
+        return hold_old(txn, e, err);
+    if (e->page_no > txn->snapshot_db_pages)
+        return qri_version_pin_cut_off(txn->store, e->page_no, txn->snapshot, &e->old, err);
+    return pin_old(txn, e, err);
 }
 
 /* The old version's bytes for the difference. NULL: the whole page goes to the log, because there
- * was none, or because it would have to come from far away. */
+ * was none, because it was cut off, so that who replays the log may have no such place any more,
+ * or because it would have to come from far away. */
 static enum qr_status old_bytes(struct qr_txn *txn, const struct qri_entry *e,
                                 const uint8_t **ret_bytes, struct qr_err *err)
 {
     struct qr_store *store = txn->store;
     *ret_bytes = NULL;
-    if (e->old == NULL ||
+    if (e->old == NULL || e->page_no > txn->snapshot_db_pages ||
         (e->old->pages == NULL && e->old->data == NULL && store->backend->read_base != NULL))
         return QR_OK;
     *ret_bytes = e->old->data;
@@ -146,16 +175,30 @@ static enum qr_status new_bytes(struct qr_txn *txn, const struct qri_entry *e,
                : qri_txn_read_private(txn, e, 0, txn->scratch, txn->store->page_bytes, err);
 }
 
+static uint64_t file_bytes(const struct qr_txn *txn)
+{
+    return txn->group_file == NULL ? 0 : qr_tmp_file_bytes(txn->group_file);
+}
+
+static enum qr_status check_log(struct qr_txn *txn, struct qr_err *err)
+{
+    uint64_t max = atomic_load(&txn->store->log_txn_bytes_max);
+    txn->over_log = max != 0 && file_bytes(txn) + txn->group.len > max;
+    return !txn->over_log
+               ? QR_OK
+               : qr_fail(err, QR_FULL, "the transaction takes more than %llu bytes of log",
+                         (unsigned long long)max);
+}
+
 static enum qr_status drain_group(struct qr_txn *txn, struct qr_err *err)
 {
     if (!is_large(txn) || txn->group.len < GROUP_PIECE_BYTES)
         return QR_OK;
+    QR_TRY(check_log(txn, err));
     if (txn->group_file == NULL)
         QR_TRY(qr_tmp_file_new(txn->store, &txn->group_file, err));
-    enum qr_status status = qr_tmp_file_write(txn->group_file, txn->group.data, txn->group.len,
-                                              qr_tmp_file_bytes(txn->group_file), err);
-    txn->over_limit = txn->over_limit || status == QR_FULL;
-    QR_TRY(status);
+    QR_TRY(qri_txn_write_file(txn, txn->group_file, txn->group.data, txn->group.len,
+                              file_bytes(txn), err));
     qr_buf_clear(&txn->group);
     return QR_OK;
 }
@@ -187,7 +230,7 @@ static enum qr_status prepare_entry(struct qr_txn *txn, struct qri_entry *e, str
  * get an image too, so that every page of the file is sealed and zeros there mean damage. */
 static enum qr_status fill_gaps(struct qr_txn *txn, struct qr_err *err)
 {
-    for (uint32_t p = txn->store->pages_max + 1; p <= txn->new_db_pages && p != 0; p++) {
+    for (uint32_t p = txn->snapshot_db_pages + 1; p <= txn->new_db_pages && p != 0; p++) {
         if (qri_txn_find(txn, p) != NULL)
             continue;
         struct qri_entry *e = NULL;
@@ -254,11 +297,6 @@ static enum qr_status build_group(struct qr_txn *txn, struct qr_err *err)
     return QR_OK;
 }
 
-static uint64_t file_bytes(const struct qr_txn *txn)
-{
-    return txn->group_file == NULL ? 0 : qr_tmp_file_bytes(txn->group_file);
-}
-
 static enum qr_status make_chunks(struct qr_txn *txn, struct qr_err *err)
 {
     struct qri_log_chunk **chunks[] = {&txn->chunk, &txn->file_chunk};
@@ -271,24 +309,33 @@ static enum qr_status make_chunks(struct qr_txn *txn, struct qr_err *err)
     return QR_OK;
 }
 
-enum qr_status qr_txn_prepare(struct qr_txn *txn, struct qr_err *err)
+static enum qr_status prepare(struct qr_txn *txn, struct qr_err *err)
 {
     struct qr_store *store = txn->store;
-    assert(qr_txn_at_head(txn));
-    qri_txn_unprepare(txn);
     QR_TRY(qri_store_check(store, err));
-    txn->over_quota = false;
+    txn->over_quota = txn->over_log = false;
     QR_TRY(build_group(txn, err));
-    txn->prepared = true;
     if (txn->page_count == 0)
         return QR_OK;
     qr_record_add_commit(&txn->group, 0, 0, 0, 0); /* filled in at publish */
     QR_TRY(qr_buf_status(&txn->group, err));
+    QR_TRY(check_log(txn, err));
     QR_TRY(make_chunks(txn, err));
     int64_t cost = qri_log_cost(file_bytes(txn) + txn->group.len);
     QR_TRY(store->backend->reserve(store, cost, err));
     txn->log_cost = cost;
     return QR_OK;
+}
+
+enum qr_status qr_txn_prepare(struct qr_txn *txn, struct qr_err *err)
+{
+    assert(qr_txn_at_head(txn));
+    qri_txn_unprepare(txn);
+    enum qr_status status = prepare(txn, err);
+    txn->prepared = status == QR_OK;
+    if (status != QR_OK)
+        qri_txn_unprepare(txn); /* what is written next may move private pages to the file */
+    return status;
 }
 
 /* --- publish --- */
@@ -398,12 +445,15 @@ struct qr_lsn qr_txn_publish(struct qr_txn *txn)
         return qr_lsn(txn->snapshot);
     }
     struct linked linked = {.retired = NULL};
+    uint64_t log_bytes = file_bytes(txn) + txn->group.len;
     drop_unchanged(txn, &linked);
     pthread_mutex_lock(&store->log.mu);
     uint64_t lsn = append_group(txn);
     link_versions(txn, lsn, &linked);
-    if (txn->new_db_pages > store->pages_max)
-        store->pages_max = txn->new_db_pages;
+    if (txn->new_db_pages > atomic_load(&store->pages_max))
+        atomic_store(&store->pages_max, txn->new_db_pages);
+    if (txn->new_db_pages < txn->snapshot_db_pages)
+        atomic_store(&store->cut_lsn, lsn);
     atomic_store(&store->head_db_pages, txn->new_db_pages);
     atomic_store(&store->head_lsn, lsn);
     store->log.commit_lsn = lsn;
@@ -411,6 +461,7 @@ struct qr_lsn qr_txn_publish(struct qr_txn *txn)
     pthread_mutex_unlock(&store->log.mu);
     if (wake)
         qri_log_wake(store);
+    qr_gov_log_made(log_bytes);
 
     if (txn->chunk == NULL)
         qr_buf_init(&txn->group, SIZE_MAX / 4); /* the log has taken the bytes */

@@ -22,7 +22,7 @@ struct qr_txn {
     uint64_t snapshot;        /* 0: not pinned */
     struct qri_frame *page_1; /* pinned with the snapshot; NULL: empty database */
     uint32_t snapshot_db_pages, db_pages;
-    bool over_quota, over_limit;
+    bool over_quota, over_limit, over_log;
     bool prepared;
     uint64_t hits; /* pages found in memory in this read transaction */
 
@@ -53,6 +53,11 @@ QR_NODISCARD enum qr_status qri_txn_add(struct qr_txn *txn, uint32_t page_no,
 QR_NODISCARD enum qr_status qri_txn_read_private(struct qr_txn *txn, const struct qri_entry *e,
                                                  uint32_t offset, void *dst, uint32_t bytes,
                                                  struct qr_err *err);
+/* To one of its files. No space for that, for whatever reason, is QR_FULL and over_limit: the
+ * transaction is too large, which is not what who fills tempdb is told (40551). */
+QR_NODISCARD enum qr_status qri_txn_write_file(struct qr_txn *txn, struct qr_tmp_file *file,
+                                               const void *src, size_t bytes, uint64_t offset,
+                                               struct qr_err *err);
 void qri_txn_clear(struct qr_txn *txn); /* the frames are somebody else's by now */
 
 /* txn_commit.c: takes prepare back, whole or half done. */

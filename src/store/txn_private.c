@@ -118,15 +118,23 @@ static enum qr_status open_file(struct qr_txn *txn, struct qr_err *err)
     return status;
 }
 
+enum qr_status qri_txn_write_file(struct qr_txn *txn, struct qr_tmp_file *file, const void *src,
+                                  size_t bytes, uint64_t offset, struct qr_err *err)
+{
+    enum qr_status status = qr_tmp_file_write(file, src, bytes, offset, err);
+    if (status != QR_SQL && status != QR_FULL)
+        return status;
+    txn->over_limit = true;
+    return qr_fail(err, QR_FULL, "there is no space for what the transaction changes");
+}
+
 static enum qr_status write_out(struct qr_txn *txn, struct qri_entry *e, struct qr_err *err)
 {
     struct qr_store *store = txn->store;
     QR_TRY(open_file(txn, err));
     uint32_t slot = e->slot != 0 ? e->slot : txn->slot_count + 1;
-    enum qr_status status = qr_tmp_file_write(txn->pages->file, e->frame->data, store->page_bytes,
-                                              (uint64_t)(slot - 1) * store->page_bytes, err);
-    txn->over_limit = txn->over_limit || status == QR_FULL;
-    QR_TRY(status);
+    QR_TRY(qri_txn_write_file(txn, txn->pages->file, e->frame->data, store->page_bytes,
+                              (uint64_t)(slot - 1) * store->page_bytes, err));
     if (e->slot == 0)
         e->slot = ++txn->slot_count;
     qri_frame_free(store, e->frame);

@@ -1,5 +1,6 @@
 /* upkeep.c - the thread that keeps memory and the backend in order; see store_int.h. */
 #include "store_int.h"
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum {
@@ -88,7 +89,10 @@ void *qri_upkeep_main(void *arg)
         bool wanted = up->wanted;
         up->wanted = false;
         pthread_mutex_unlock(&up->mu);
+        struct qr_gov_task task;
+        qr_gov_enter_internal(&task, QR_GOV_CHECKPOINT);
         one_round(store, wanted);
+        qr_gov_leave_internal(&task);
     }
     return NULL;
 }

@@ -186,9 +186,13 @@ static void tell_page_limit(struct qr_conn *conn)
     if (limit == conn->page_limit)
         return;
     char sql[64];
+    sqlite3_stmt *stmt = NULL;
     snprintf(sql, sizeof sql, "PRAGMA max_page_count=%llu", (unsigned long long)limit);
-    if (sqlite3_exec(conn->db, sql, NULL, NULL, NULL) == SQLITE_OK)
-        conn->page_limit = (uint32_t)limit;
+    /* It takes none below the size that the database has: asked again once that is smaller. */
+    if (sqlite3_prepare_v2(conn->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        conn->page_limit = sqlite3_column_int64(stmt, 0) == (int64_t)limit ? (uint32_t)limit : 0;
+    sqlite3_finalize(stmt);
 }
 
 enum qr_status qr_conn_lock_writer(struct qr_conn *conn, uint64_t owner, qr_writer_poll_fn *poll,
@@ -266,6 +270,11 @@ enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret
 bool qr_conn_over_limit(const struct qr_conn *conn)
 {
     return conn->over_limit;
+}
+
+bool qr_conn_over_log(const struct qr_conn *conn)
+{
+    return conn->over_log;
 }
 
 bool qr_conn_over_quota(const struct qr_conn *conn)

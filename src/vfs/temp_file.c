@@ -16,7 +16,8 @@ static int code(struct qri_temp_file *temp, enum qr_status status)
     if (status == QR_OK)
         return SQLITE_OK;
     temp->conn->err.status = status;
-    return status == QR_FULL ? SQLITE_FULL : status == QR_NOMEM ? SQLITE_NOMEM : SQLITE_IOERR_WRITE;
+    bool full = status == QR_FULL || status == QR_SQL;
+    return full ? SQLITE_FULL : status == QR_NOMEM ? SQLITE_NOMEM : SQLITE_IOERR_WRITE;
 }
 
 static int temp_read(sqlite3_file *file, void *dst, int amount, sqlite3_int64 offset)

@@ -29,8 +29,8 @@ struct qr_conn {
     sqlite3 *db;
     struct qr_writer writer;
     struct qri_journal journal;
-    int lock;  /* SQLITE_LOCK_* of the main file */
-    bool held; /* qr_conn_pin: the snapshot stays without a lock of SQLite's */
+    int lock;        /* SQLITE_LOCK_* of the main file */
+    bool held;       /* qr_conn_pin: the snapshot stays without a lock of SQLite's */
     bool is_private; /* writes without the writer lock are allowed, commits are not */
 
     /* SQLite keeps its cache while the change counter stays; this one is the connection's own and
@@ -41,7 +41,7 @@ struct qr_conn {
 
     struct qr_lsn at_least, pinned, committed;
     struct qr_err err;
-    bool over_quota, over_limit;
+    bool over_quota, over_limit, over_log;
     uint32_t page_limit; /* what SQLite was told last */
 };
 

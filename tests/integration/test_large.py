@@ -15,7 +15,8 @@ RESIDENT_MIB = 300  # a process: caches of 64 MiB, the budget, what statements n
 class Large(unittest.TestCase):
     def setUp(self):
         self.rows = ROWS_ALL if os.environ.get("QUIRE_TEST_ALL") else ROWS
-        self.server = server.Server("--transaction-memory-mib", str(BUDGET_MIB), "--cache-mib", "64").start()
+        self.server = server.Server("--transaction-memory-mib", str(BUDGET_MIB), "--cache-mib", "64",
+                                    "--governance", "off").start()  # at 9 MB/s of log it takes too long
         self.addCleanup(self.server.remove)
 
     def resident_mib(self):

@@ -151,7 +151,7 @@ static void test_all_files_together_obey_the_quota_and_have_no_names(void **stat
     assert_int_equal(qr_tmp_file_new(store, &b, &err), QR_OK);
     assert_int_equal(qr_tmp_file_write(a, bytes, sizeof bytes, 0, &err), QR_OK);
     assert_int_equal(names_in(path), 0);
-    assert_int_equal(qr_tmp_file_write(b, bytes, sizeof bytes, 0, &err), QR_FULL);
+    assert_int_equal(qr_tmp_file_write(b, bytes, sizeof bytes, 0, &err), QR_SQL);
     assert_int_equal(qr_tmp_file_write(a, bytes, sizeof bytes, 0, &err), QR_OK); /* no more space */
     assert_int_equal(qr_tmp_file_truncate(a, 20000, &err), QR_OK);
     assert_int_equal(qr_tmp_file_write(b, bytes, sizeof bytes, 0, &err), QR_OK);

@@ -6,7 +6,7 @@
 #include "vfs/conn.h"
 #include "test_ring.h"
 
-enum { COMMITS = 18, SEEDS = 3 };
+enum { COMMITS = 18, SEEDS = 3, SHRINKS_AT = 12 };
 
 /* Every so manyth fault of a sweep is tried: all of them in the long run, in clear; not so many
  * encrypted, where the faults are the same; still less with a sanitizer, where each try takes
@@ -56,8 +56,10 @@ static bool commit_once(struct qr_store *store, struct qr_conn *conn, int n, str
     int64_t id = 0;
     snprintf(sql, sizeof sql,
              "BEGIN; INSERT INTO t VALUES(%d, zeroblob(%d)); UPDATE total SET n = %d;"
-             "INSERT OR REPLACE INTO r VALUES(%d %% 7, randomblob(%d)); COMMIT",
-             n, n % 5 * 9000, n, n, n == 11 ? 1200000 : 3000); /* one spans blocks and segments */
+             "INSERT OR REPLACE INTO r VALUES(%d %% 7, randomblob(%d));%s COMMIT",
+             n, n % 5 * 9000, n, n, n == 11 ? 1200000 : 3000, /* one spans blocks and segments */
+             n == SHRINKS_AT ? "UPDATE r SET b = NULL WHERE a = 4; PRAGMA incremental_vacuum;"
+                             : "");
     if (qr_counter_next(store, 1, 1, 1, &id, NULL) != QR_OK ||
         qr_conn_lock_writer(conn, 1, NULL, NULL, NULL) != QR_OK)
         return false;
@@ -82,14 +84,15 @@ static void work(struct qr_sim *sim, struct history *h)
               qr_conn_open(store, NULL, &conn, NULL) == QR_OK &&
               qr_counter_set(store, 1, 1, NULL) == QR_OK &&
               qr_conn_lock_writer(conn, 1, NULL, NULL, NULL) == QR_OK &&
-              run(conn, "BEGIN; CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE TABLE total(n);"
+              run(conn, "PRAGMA auto_vacuum = INCREMENTAL;"
+                        "BEGIN; CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE TABLE total(n);"
                         "CREATE TABLE r(a INTEGER PRIMARY KEY, b);"
                         "INSERT INTO total VALUES(0); COMMIT") == SQLITE_OK;
     if (conn != NULL)
         qr_conn_unlock_writer(conn);
     for (int n = 1; ok && n <= COMMITS; n++) {
         ok = commit_once(store, conn, n, h);
-        if (ok && n % 8 == 0)
+        if (ok && (n % 8 == 0 || n == SHRINKS_AT)) /* the file gets shorter, and grows again */
             ok = qr_store_checkpoint(store, NULL) == QR_OK;
         if (ok && n == COMMITS / 2) {
             qr_conn_close(conn);

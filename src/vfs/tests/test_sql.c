@@ -358,7 +358,7 @@ static void test_temporary_space_is_bounded(void **state)
                          "CREATE TEMP TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
                          "SELECT i+1 FROM n WHERE i < 20000) SELECT randomblob(500) FROM n"),
                      SQLITE_FULL);
-    assert_int_equal(qr_conn_last_error(conn, NULL), QR_FULL);
+    assert_int_equal(qr_conn_last_error(conn, NULL), QR_SQL);
     assert_false(qr_conn_over_quota(conn));
     qr_conn_close(conn);
     close_and_remove(store);

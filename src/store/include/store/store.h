@@ -80,6 +80,9 @@ struct qr_lsn qr_store_durable_lsn(const struct qr_store *store); /* newest hard
 /* QR_OK, or what ended the store's service. */
 enum qr_status qr_store_health(const struct qr_store *store);
 void qr_store_set_max_data_bytes(struct qr_store *store, uint64_t bytes); /* 0: none */
+/* Log of one transaction, beyond which its commit fails with QR_FULL; 0: none */
+void qr_store_set_log_txn_bytes(struct qr_store *store, uint64_t bytes);
+void qr_store_set_tmp_bytes(struct qr_store *store, uint64_t bytes); /* all temporary files */
 uint64_t qr_store_max_data_bytes(const struct qr_store *store);
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
 /* Of all stores of the process together: private pages in memory [256 MiB]. Beyond it each
@@ -132,7 +135,9 @@ struct qr_store_stats {
     uint64_t cache_hits, cache_misses, evictions;
     uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
     uint64_t versions_spilled; /* the same, in the local version file */
+    uint64_t tmp_bytes_max;
     uint64_t tmp_bytes, tmp_bytes_written; /* temporary files now; written since the open */
+    uint64_t read_queued_ns;               /* that reads waited for their turn (governor/task.h) */
     struct qr_store_waits log_waits;  /* commits whose answer waited to be durable (WRITELOG) */
     struct qr_store_waits page_waits; /* reads of pages that were not in memory (PAGEIOLATCH_SH) */
     struct qr_store_waits log_writes; /* groups of blocks synced, or appends answered */

@@ -6,7 +6,7 @@
  *
  * Threads: one at a time per file; but reads may go on beside others, and beside a write of other
  * units.
- * Errors: QR_FULL over tmp_bytes_max or a full disk, QR_IO, QR_NOMEM. */
+ * Errors: QR_SQL 40551 over tmp_bytes_max, QR_FULL a full disk, QR_IO, QR_NOMEM. */
 #pragma once
 #include "store/store.h"
 

@@ -52,6 +52,8 @@ void qr_txn_discard(struct qr_txn *txn); /* the private pages, prepared or not *
 bool qr_txn_has_writes(const struct qr_txn *txn);
 /* The last QR_FULL was the size quota. */
 bool qr_txn_over_quota(const struct qr_txn *txn);
+/* The last prepare was refused because of qr_store_set_log_txn_bytes. */
+bool qr_txn_over_log(const struct qr_txn *txn);
 /* A write was refused because of txn_bytes_max since the last discard or publish. */
 bool qr_txn_over_limit(const struct qr_txn *txn);
 

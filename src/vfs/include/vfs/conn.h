@@ -93,3 +93,5 @@ bool qr_conn_over_quota(const struct qr_conn *conn);
 bool qr_conn_near_quota(const struct qr_conn *conn, uint64_t more_bytes);
 /* The last SQLITE_FULL was the bound of one transaction's changes (40552). */
 bool qr_conn_over_limit(const struct qr_conn *conn);
+/* The last SQLITE_FULL was the bound of one transaction's log (9002). */
+bool qr_conn_over_log(const struct qr_conn *conn);

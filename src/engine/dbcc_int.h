@@ -1,0 +1,22 @@
+/* dbcc_int.h - one DBCC statement while it runs. */
+#pragma once
+#include "frame.h"
+
+struct qri_dbcc {
+    struct qri_frame *frame;
+    struct qr_session *session;
+    const struct qr_ast_dbcc *stmt;
+    struct qr_err *err;
+    bool quiet; /* WITH NO_INFOMSGS */
+    int problems;
+    uint64_t rows; /* sent */
+};
+
+/* A word, string, number or variable as text; n = 0: absent or NULL. */
+struct qr_str qri_dbcc_text(struct qri_dbcc *d, size_t index);
+/* False: it is none. */
+bool qri_dbcc_int(struct qri_dbcc *d, size_t index, int64_t *ret_value);
+
+/* run_shrink.c */
+enum qr_status qri_dbcc_shrink_database(struct qri_dbcc *d);
+enum qr_status qri_dbcc_shrink_file(struct qri_dbcc *d);
