@@ -98,6 +98,10 @@ static void add_tier(struct qri_request *r, const struct qri_place *place, json_
     if (slo != NULL && slo->is_serverless) {
         set(p, "minCapacity", json_real(traits->min_capacity_pct / 100.0));
         set(p, "autoPauseDelay", json_integer(traits->auto_pause_minutes));
+        if (d->row.paused_wall_ns != 0)
+            set(p, "pausedDate", json_string(qri_time_text(r, d->row.paused_wall_ns)));
+        if (d->row.resumed_wall_ns != 0)
+            set(p, "resumedDate", json_string(qri_time_text(r, d->row.resumed_wall_ns)));
     }
     if (d->row.pool[0] != '\0')
         set(p, "elasticPoolId",

@@ -25,7 +25,7 @@ struct qri_settings {
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent, transaction_memory_mib, transaction_max_mib;
-    int64_t tds_fd, https_fd;
+    int64_t tds_fd, https_fd, auto_pause_minute_ms;
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;
@@ -431,6 +431,11 @@ QR_NODISCARD enum qr_status qri_node_resize(struct qri_node *node,
 QR_NODISCARD enum qr_status qri_node_promote(struct qri_node *node,
                                              const struct qr_database_row *row, struct qr_err *err);
 
+/* REST: closed and held if no session has been in it for so long. */
+struct qr_rest_state;
+QR_NODISCARD enum qr_status qri_node_rest(struct qri_node *node, const struct qr_database_row *row,
+                                          uint64_t idle_ns, struct qr_rest_state *ret_state,
+                                          struct qr_err *err);
 /* Nobody enters the database (40613), and its sessions end, until no more than so many have it.
  * Until qri_node_release, also after a failure. */
 QR_NODISCARD enum qr_status qri_node_seclude(struct qri_node *node,

@@ -58,6 +58,8 @@ enum qr_status qri_node_enter(struct qri_node *node, uint32_t server, struct qr_
         qr_control_find(node->options.control, server, name, 0, FIND_NS, &row, err);
     if (status == QR_NOT_FOUND || (status == QR_OK && row.state != QR_DATABASE_ONLINE))
         return qr_sql_fail(err, 4060, text);
+    if (status == QR_OK && row.paused_wall_ns != 0) /* the way here was older */
+        status = qr_fail(err, QR_BUSY, "the database is paused");
     if (status == QR_OK) {
         uint32_t own = 0; /* the shared node's database */
         (void)qr_place_database_of(node->options.name, &own);
@@ -147,7 +149,8 @@ bool qri_node_next_open(struct qri_node *node, struct qri_open_database *open)
             .id = next->id,
             .retention_days = next->retention_days,
             .timeline = next->timeline,
-            .idle = next->refs == 0 && (idle_ns >= SOON_IDLE_NS || qri_node_is_short(node)),
+            .idle = next->refs == 0 &&
+                    (idle_ns >= SOON_IDLE_NS || next->wants_rest || qri_node_is_short(node)),
             .db = next->db};
     }
     pthread_mutex_unlock(&node->mu);
@@ -220,12 +223,22 @@ static enum qr_status session_enter(void *ctx, const struct qr_login *login,
         snprintf(text, sizeof text, "%.*s", (int)name.n, name.p);
         return qr_sql_fail(err, 40613, text, node->options.server_name, "none");
     }
-    return qri_node_enter(node, qr_server_of(login->server_id), name, ret_db, err);
+    QR_TRY(qri_node_enter(node, qr_server_of(login->server_id), name, ret_db, err));
+    pthread_mutex_lock(&node->mu);
+    qri_node_find_hosted(node, qr_database_own_id(*ret_db))->sessions += 1;
+    pthread_mutex_unlock(&node->mu);
+    return QR_OK;
 }
 
 static void session_leave(void *ctx, struct qr_database *db)
 {
-    qri_node_leave(ctx, db);
+    struct qri_node *node = ctx;
+    pthread_mutex_lock(&node->mu);
+    struct hosted *hosted = qri_node_find_hosted(node, qr_database_own_id(db));
+    hosted->sessions -= 1;
+    hosted->rest_since_ns = qr_env_mono_ns(node->options.env);
+    qri_hosted_leave(node, hosted);
+    pthread_mutex_unlock(&node->mu);
 }
 
 static void session_end_all(void *ctx)

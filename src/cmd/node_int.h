@@ -21,6 +21,9 @@ struct hosted {
     struct qr_database *db;
     struct qr_gov_group *group; /* NULL: it is not governed */
     uint32_t refs;
+    uint32_t sessions;     /* among them */
+    int64_t rest_since_ns; /* when the last session left it */
+    bool wants_rest;       /* it would be closed if all of it were in a backup */
     uint32_t retention_days;
     int64_t idle_since_ns;
     bool in_pool; /* of an elastic one */

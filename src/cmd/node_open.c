@@ -117,6 +117,7 @@ void qri_hosted_enter(struct qri_node *node, struct hosted *hosted)
         end_idle(node, hosted);
     hosted->was_used = true;
     hosted->was_touched = true;
+    hosted->wants_rest = false;
     hosted->is_backed_up = false;
 }
 

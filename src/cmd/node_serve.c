@@ -102,6 +102,22 @@ static enum qr_status follow(struct qri_node *node, struct qr_rpc_request *reque
     return QR_OK;
 }
 
+static enum qr_status rest(struct qri_node *node, struct qr_rpc_request *request,
+                           struct qr_err *err)
+{
+    struct qr_database_row row;
+    struct qr_rest_state state = {.rests = false};
+    uint8_t answer[QR_REST_BYTES];
+    size_t at = 0;
+    QR_TRY(qr_control_row_next(request->body, request->bytes, &at, &row, err));
+    if (request->bytes - at != 8)
+        return qr_fail(err, QR_PROTOCOL, "a call to rest breaks its format");
+    QR_TRY(qri_node_rest(node, &row, qr_get64le(request->body + at), &state, err));
+    qr_rest_state_put(answer, &state);
+    qr_rpc_answer(request, &(struct iovec){answer, sizeof answer}, 1);
+    return QR_OK;
+}
+
 static enum qr_status run(struct qri_node *node, const struct qr_rpc_request *request,
                           struct qr_err *err)
 {
@@ -138,11 +154,17 @@ void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
         list_backups(ctx, own_request);
         return;
     }
-    bool moves = own_request->method == QR_NODE_MOVE;
-    bool answers = moves || own_request->method == QR_NODE_FOLLOW;
-    enum qr_status status = moves     ? move(ctx, own_request, &err)
-                            : answers ? follow(ctx, own_request, &err)
-                                      : run(ctx, own_request, &err);
+    static const struct {
+        uint16_t method;
+        enum qr_status (*run)(struct qri_node *node, struct qr_rpc_request *request,
+                              struct qr_err *err);
+    } answering[] = {{QR_NODE_MOVE, move}, {QR_NODE_FOLLOW, follow}, {QR_NODE_REST, rest}};
+    size_t i = 0, count = sizeof answering / sizeof answering[0];
+    while (i < count && answering[i].method != own_request->method)
+        i++;
+    bool answers = i < count;
+    enum qr_status status =
+        answers ? answering[i].run(ctx, own_request, &err) : run(ctx, own_request, &err);
     if (status == QR_OK && answers)
         return;
     if (status == QR_OK)

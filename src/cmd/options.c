@@ -64,6 +64,9 @@ static const struct qr_option rows[] = {
      "how much of a processor a vCore is, from 0.000001 to 1; auto: as much as lets the largest "
      "objective in use have three quarters of the machine, and at most one",
      offsetof(struct qri_settings, vcore_cpu)},
+    {"auto-pause-minute-ms", "ms", QR_OPTION_INT, "60000", 1, 60000, NULL, "start",
+     "how long a minute of an auto-pause delay takes, so that tests need not wait for it",
+     offsetof(struct qri_settings, auto_pause_minute_ms)},
     {"blob", "URL", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "where the log, pages and backups of Hyperscale databases lie for good: file:///DIR or "
      "https://ACCOUNT.blob.HOST/CONTAINER; the directory blob in the data directory if not given",

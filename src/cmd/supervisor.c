@@ -275,6 +275,7 @@ static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
         .registry = s->registry,
         .telemetry = s->telemetry,
         .run_dir = s->run_dir,
+        .pause_minute_ns = s->settings->auto_pause_minute_ms * INT64_C(1000000),
         .host = {.ctx = s, .want = want, .end = end_node, .pid = pid_of},
     };
     return qr_control_new(&options, &s->control, err);

@@ -153,6 +153,8 @@ static const struct qri_field row_fields[] = {
     ROW(WORD, leftovers, 0),
     ROW(CHARS, pool, QR_NAME_BYTES_MAX),
     ROW(LONG, first_backup_wall_ns, 0),
+    ROW(LONG, paused_wall_ns, 0),
+    ROW(LONG, resumed_wall_ns, 0),
     {QRI_END, 0, 0},
 };
 static const struct qri_field item_fields[] = {

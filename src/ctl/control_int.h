@@ -62,6 +62,26 @@ struct qri_rounds {
     int64_t every_ns;
 };
 
+/* What is known of a serverless database (pause.c). */
+enum qri_rest_state { QRI_REST_NONE, QRI_REST_PAUSES, QRI_REST_RESUMES };
+struct qri_rest {
+    struct qri_rest *next;
+    uint32_t database_id;
+    enum qri_rest_state state; /* somebody is at it: it stays */
+    bool wanted;               /* somebody waits for it to be online */
+    bool is_seen;
+    int64_t used_ns;  /* when it was routed to, or known to be used */
+    int64_t check_ns; /* before it there is no need to look at it */
+};
+enum { QRI_REST_BITS = 10, QRI_REST_BUCKETS = 1 << QRI_REST_BITS };
+struct qri_rests {
+    struct qri_rest *buckets[QRI_REST_BUCKETS]; /* by id */
+    bool wakes;                                 /* one of them may be wanted */
+    pthread_t waker;
+    bool waker_runs;
+    struct qri_rounds rounds;
+};
+
 /* One operation on a database at a time. */
 struct qri_claim {
     struct qri_claim *next;
@@ -108,6 +128,7 @@ struct qr_control {
     uint64_t version;         /* of the gateway's state */
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
     struct qri_rounds retention, vault, geo;
+    struct qri_rests rests;
     pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
     struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
     int64_t retain_at_ns;               /* the retention thread's */
@@ -116,8 +137,8 @@ struct qr_control {
 };
 
 /* ---- telemetry_call.c ---- */
-void qri_telemetry_serve(struct qr_control *control, const struct qr_control_ask *ask, bool is_report,
-                         struct qr_rpc_request *own_request);
+void qri_telemetry_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                         bool is_report, struct qr_rpc_request *own_request);
 
 /* ---- control.c ---- */
 struct qri_member *qri_control_member(struct qr_control *control, const char *name); /* mu held */
@@ -413,6 +434,18 @@ QR_NODISCARD enum qr_status qri_geo_ask(struct qr_control *control,
 QR_NODISCARD enum qr_status qri_geo_links(struct qr_control *control,
                                           const struct qr_control_ask *ask, struct qr_buf *answer,
                                           struct qr_err *err);
+
+/* ---- pause.c: serverless databases that nobody uses ---- */
+/* Its routes wait until it is back, which is wished herewith; mu held. */
+bool qri_pause_parks(struct qr_control *control, const struct qr_database_row *row);
+/* It is not paused when this returns QR_OK; whoever has no claim on it may see it paused again.
+ * `starts`: its process is started, too. */
+QR_NODISCARD enum qr_status qri_pause_wake(struct qr_control *control, uint32_t id, bool starts,
+                                           struct qr_err *err);
+enum qr_pause_state qri_pause_state(struct qr_control *control, const struct qr_database_row *row);
+QR_NODISCARD enum qr_status qri_pause_start(struct qr_control *control, struct qr_err *err);
+void qri_pause_stop(struct qr_control *control); /* after qr_control_stop */
+void qri_pause_done(struct qr_control *control);
 
 /* ---- vault.c: long-term backups ---- */
 #define QRI_LONG_POLICY "/longTermRetention" /* behind the guid: a document of kind POLICY */

@@ -277,7 +277,7 @@ static bool dies(const struct qr_control *control, const struct qri_op *op, bool
 static void run_op(struct qr_control *control, struct qri_op *op)
 {
     struct qri_ops *ops = &control->ops;
-    bool over = false, goes_on = true;
+    bool over = false, goes_on = qri_ops_wake(control, op);
     while (!over && goes_on) {
         struct qr_err err = {0};
         enum qr_status status = QR_OK;

@@ -3,11 +3,22 @@
 #include "ops_int.h"
 #include "base/banned.h"
 
+static const int64_t WAKE_PAUSE_NS = 50000000;
 enum { RESTORES_MAX = QRI_OP_WORKERS / 2 };
 
 static bool restores_one(const struct qri_op *op)
 {
     return op->row.kind == QR_OPERATION_RESTORE || op->row.kind == QR_OPERATION_VERIFY;
+}
+
+bool qri_ops_wake(struct qr_control *control, const struct qri_op *op)
+{
+    uint32_t ids[] = {op->row.database_id, op->row.source_id};
+    for (size_t i = 0; i < 2; i++)
+        while (ids[i] != 0 && !control->stopping &&
+               qri_pause_wake(control, ids[i], false, NULL) != QR_OK)
+            qr_env_sleep_ns(control->options.env, WAKE_PAUSE_NS);
+    return !control->stopping;
 }
 
 enum qr_status qri_ops_check_server(struct qr_control *control, uint32_t server, struct qr_err *err)

@@ -65,6 +65,8 @@ QR_NODISCARD enum qr_status qri_ops_check_free(struct qr_control *control, const
 /* QR_CONFLICT while the server is being deleted; mu held. */
 QR_NODISCARD enum qr_status qri_ops_check_server(struct qr_control *control, uint32_t server,
                                                  struct qr_err *err);
+/* The databases that it is about are not paused any more; false: we are being stopped. Claimed. */
+bool qri_ops_wake(struct qr_control *control, const struct qri_op *op);
 /* Error 40565 if the source is just being copied, 40656 if so many restores run that the workers
  * would have none left for others; mu held. */
 QR_NODISCARD enum qr_status qri_ops_check_copies(struct qr_control *control,

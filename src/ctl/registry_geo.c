@@ -25,6 +25,18 @@ bool qr_registry_next_geo(struct qr_registry *registry, uint32_t after,
     return found;
 }
 
+bool qr_registry_has_followers(struct qr_registry *registry, uint32_t id)
+{
+    bool found = false;
+    pthread_mutex_lock(&registry->mu);
+    for (size_t i = 0; !found && i < registry->count; i++) {
+        const struct qr_database_row *row = &registry->entries[i].row;
+        found = (row->geo_of == id || row->replica_of == id) && qr_database_is_live(row);
+    }
+    pthread_mutex_unlock(&registry->mu);
+    return found;
+}
+
 bool qr_registry_find_geo(struct qr_registry *registry, uint32_t primary_id, uint32_t server,
                           struct qr_database_row *ret_row)
 {

@@ -203,6 +203,26 @@ static void change_first_backup(struct qr_database_row *row, const void *arg)
         row->first_backup_wall_ns = first->wall_ns;
 }
 
+struct pause {
+    bool paused;
+    int64_t wall_ns;
+};
+
+static void change_paused(struct qr_database_row *row, const void *arg)
+{
+    const struct pause *pause = arg;
+    row->paused_wall_ns = pause->paused ? pause->wall_ns : 0;
+    if (!pause->paused)
+        row->resumed_wall_ns = pause->wall_ns;
+}
+
+enum qr_status qr_registry_set_paused(struct qr_registry *registry, uint32_t id, bool paused,
+                                      int64_t wall_ns, struct qr_err *err)
+{
+    struct pause pause = {paused, wall_ns};
+    return qri_registry_change(registry, id, change_paused, &pause, err);
+}
+
 enum qr_status qr_registry_set_first_backup(struct qr_registry *registry, uint32_t id,
                                             struct qr_str timeline, int64_t wall_ns,
                                             struct qr_err *err)

@@ -102,6 +102,8 @@ static const struct member members[] = {
     {"leftovers",      WORD, AT(leftovers),      0, 0, 1, true},
     {"pool",           TEXT, CHARS(pool),                         true},
     {"firstBackupWallNs", LONG, AT(first_backup_wall_ns), 0, 0, INT64_MAX, true},
+    {"pausedWallNs",   LONG, AT(paused_wall_ns), 0, 0, INT64_MAX, true},
+    {"resumedWallNs",  LONG, AT(resumed_wall_ns), 0, 0, INT64_MAX, true},
     {"reservedDtus",   WORD, AT(reserved_dtus),  0, 0, INT32_MAX, true},
     {"reservedPool",   TEXT, CHARS(reserved_pool),                true},
     /* clang-format on */

@@ -50,6 +50,7 @@ static enum qr_status describe(struct qr_control *control, const struct qr_datab
         memcpy(d->primary, primary.name, sizeof d->primary);
         memcpy(d->primary_server, primary.server, sizeof d->primary_server);
     }
+    d->pause_state = (uint8_t)qri_pause_state(control, row);
     qri_ops_describe(control, d);
     return qr_registry_tags(registry, row->id, d->tags, &d->version, err);
 }

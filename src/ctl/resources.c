@@ -31,6 +31,7 @@ static const struct qri_field database_fields[] = {
     DB(CHARS, primary_server, QR_SERVER_NAME_BYTES_MAX),
     DB(LONG, create_wall_ns, 0),
     DB(LONG, earliest_restore_wall_ns, 0),
+    DB(BYTE, pause_state, QR_PAUSE_STATE_COUNT),
     DB(CHARS, tags, QR_TAGS_BYTES_MAX),
     {QRI_END, 0, 0},
 };
@@ -104,12 +105,21 @@ const struct qr_operation_info *qr_operation_info(enum qr_operation_kind kind)
     return &operation_infos[kind < QR_OPERATION_KIND_COUNT ? kind : QR_OPERATION_NONE];
 }
 
+static const char *const pause_words[QR_PAUSE_STATE_COUNT] = {
+    [QR_PAUSE_NONE] = "Online",
+    [QR_PAUSING] = "Pausing",
+    [QR_PAUSED] = "Paused",
+    [QR_RESUMING] = "Resuming",
+};
+
 const char *qr_resource_status(const struct qr_resource_database *database)
 {
     if (database->row.state == QR_DATABASE_CREATING && database->operation_kind == 0)
         return "Creating";
     if (!qr_database_is_live(&database->row))
         return "Disabled";
+    if (database->pause_state != QR_PAUSE_NONE && database->operation_kind == 0)
+        return pause_words[database->pause_state];
     return operation_infos[database->operation_kind].database_word;
 }
 

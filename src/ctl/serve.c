@@ -119,7 +119,8 @@ static bool settle(struct qr_control *control, struct qri_parked *p, int64_t now
     }
     char node[QR_NODE_NAME_BYTES];
     (void)!qr_registry_find_id(control->options.registry, p->row.id, &p->row); /* it may move */
-    if (qri_reign_route(control, &p->row, p->read_only, node))
+    bool parks = qri_pause_parks(control, &p->row);
+    if (!parks && qri_reign_route(control, &p->row, p->read_only, node))
         answer_route(control, p, node);
     else if (over)
         refuse_route(control, p);
@@ -234,6 +235,7 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
     }
     pthread_mutex_lock(&control->mu);
     bool ready = qri_reign_route(control, &p.row, p.read_only, node) ||
+                 qri_pause_parks(control, &p.row) ||
                  qri_reign_is_held_back(control, p.row.id); /* it starts nothing */
     pthread_mutex_unlock(&control->mu);
     enum qr_status status = QR_OK;

@@ -13,7 +13,8 @@
 enum { CALLS_MAX = 32 };
 static const int64_t TIME_NS = INT64_C(60) * 1000000000;
 
-static struct qr_env *bed_env; /* NULL: the real one */
+static struct qr_env *bed_env;      /* NULL: the real one */
+static int64_t bed_pause_minute_ns; /* 0: a minute */
 
 struct fixture {
     char dir[64], path[96], run[96];
@@ -34,6 +35,8 @@ struct fixture {
     uint16_t keep_method; /* the node does not answer it before answer_kept */
     struct qr_rpc_request *kept[CALLS_MAX];
     int kept_count;
+    struct qr_rest_state rest; /* what the node says to REST */
+    int rest_count;            /* how often it was asked */
 };
 
 static inline enum qr_status want(void *ctx, const char *node, struct qr_err *err)
@@ -71,10 +74,18 @@ static inline void serve_node(void *ctx, struct qr_rpc_request *own_request)
     bool keeps = own_request->method == f->keep_method && f->kept_count < CALLS_MAX;
     if (keeps)
         f->kept[f->kept_count++] = own_request;
+    bool rests = own_request->method == QR_NODE_REST;
+    uint8_t rest[QR_REST_BYTES];
+    qr_rest_state_put(rest, &f->rest);
+    f->rest_count += rests;
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->mu);
     if (keeps)
         return;
+    if (rests) {
+        qr_rpc_answer(own_request, &(struct iovec){rest, sizeof rest}, 1);
+        return;
+    }
     if (!fails) {
         qr_rpc_answer(own_request, NULL, 0);
         return;
@@ -101,6 +112,7 @@ static inline enum qr_status open_control(struct fixture *f)
         .registry = f->registry,
         .run_dir = f->run,
         .host = {.ctx = f, .want = want, .end = end, .pid = pid_of},
+        .pause_minute_ns = bed_pause_minute_ns,
     };
     QR_TRY(qr_control_new(&options, &f->control, NULL));
     QR_TRY(qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &f->loop, NULL));

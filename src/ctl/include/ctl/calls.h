@@ -111,6 +111,8 @@ enum qr_control_method {
                         qr_move_state */
     QR_NODE_FOLLOW,  /* a primary's row, that of a geo-secondary, u8 enum qr_follow_wish; answer:
                         struct qr_follow_state */
+    QR_NODE_REST,    /* u64 ns: if nobody has been in it for so long it is closed, and until RELEASE
+                        who    comes is told to look for another node; answer: struct qr_rest_state */
 };
 
 /* What becomes of a geo-secondary. */
@@ -214,9 +216,9 @@ struct qr_control_ask {
     uint8_t geo_change;                  /* enum qr_geo_change */
     bool no_wait; /* an operation: the answer comes when it has been started */
     bool read_only;
-    bool geo;    /* CREATE with copy_of, BACKUPS: from the second store of backups; ADD_REPLICA: a
-                    geo-secondary */
-    bool verify; /* CREATE with copy_of: it is checked, and goes again */
+    bool geo;      /* CREATE with copy_of, BACKUPS: from the second store of backups; ADD_REPLICA: a
+                      geo-secondary */
+    bool verify;   /* CREATE with copy_of: it is checked, and goes again */
     bool relocate; /* ALTER: to new processes, whatever changes */
     bool resizes;  /* control's own: the objective will be another one */
 };

@@ -51,6 +51,19 @@ QR_NODISCARD enum qr_status qr_node_move(struct qr_rpc_peer *peer,
                                          const struct qr_database_row *target,
                                          enum qr_move_wish wish, int64_t timeout_ns,
                                          struct qr_move_state *ret_state, struct qr_err *err);
+/* REST. `rests`: it is held now; else for how long nobody has been in it, which is less than asked
+ * for, or long enough, but it is not quite ready (it waits for a backup). */
+struct qr_rest_state {
+    bool rests;
+    uint64_t idle_ns;
+};
+QR_NODISCARD enum qr_status qr_node_rest(struct qr_rpc_peer *peer,
+                                         const struct qr_database_row *row, uint64_t idle_ns,
+                                         int64_t timeout_ns, struct qr_rest_state *ret_state,
+                                         struct qr_err *err);
+/* What a node answers to it. */
+enum { QR_REST_BYTES = 9 };
+void qr_rest_state_put(uint8_t dst[QR_REST_BYTES], const struct qr_rest_state *state);
 /* FOLLOW. */
 QR_NODISCARD enum qr_status qr_node_follow(struct qr_rpc_peer *peer,
                                            const struct qr_database_row *primary,

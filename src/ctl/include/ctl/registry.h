@@ -142,6 +142,8 @@ struct qr_database_row {
     char reserved_pool[QR_NAME_BYTES_MAX + 1];
     char pool[QR_NAME_BYTES_MAX + 1]; /* of its server; its objective is ElasticPool. "": none */
     int64_t first_backup_wall_ns; /* of files: from when on its backups restore it; 0: not yet */
+    int64_t paused_wall_ns;  /* serverless: since when no process has it; 0: it is not paused */
+    int64_t resumed_wall_ns; /* when that ended the last time; 0: never */
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30, QR_COPY_SECONDARIES = 3 };
 /* Somebody may name it. */
@@ -296,6 +298,10 @@ QR_NODISCARD enum qr_status qr_registry_set_branch(struct qr_registry *registry,
 QR_NODISCARD enum qr_status qr_registry_set_retention(struct qr_registry *registry, uint32_t id,
                                                       uint32_t days, uint32_t diff_hours,
                                                       struct qr_err *err);
+/* Paused or resumed at that time. */
+QR_NODISCARD enum qr_status qr_registry_set_paused(struct qr_registry *registry, uint32_t id,
+                                                   bool paused, int64_t wall_ns,
+                                                   struct qr_err *err);
 /* Its first full backup; what was said before, and of another timeline, stays. */
 QR_NODISCARD enum qr_status qr_registry_set_first_backup(struct qr_registry *registry, uint32_t id,
                                                          struct qr_str timeline, int64_t wall_ns,
@@ -318,6 +324,8 @@ bool qr_registry_database_at(struct qr_registry *registry, size_t index,
 /* ---- geo-secondaries (registry_geo.c) ---- */
 
 enum { QR_GEO_SECONDARIES_MAX = 4 };
+/* Another database reads its data, or follows it. */
+bool qr_registry_has_followers(struct qr_registry *registry, uint32_t id);
 /* The live one with the least id above `after`. False: there is none. */
 bool qr_registry_next_geo(struct qr_registry *registry, uint32_t after,
                           struct qr_database_row *ret_row);

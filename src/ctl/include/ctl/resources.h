@@ -30,8 +30,10 @@ struct qr_resource_database {
     int64_t create_wall_ns;
     int64_t earliest_restore_wall_ns; /* 0: it has no backups of its own (a named replica, master),
                                          or none yet */
+    uint8_t pause_state;              /* serverless: enum qr_pause_state */
     char tags[QR_TAGS_BYTES_MAX + 1]; /* a JSON object */
 };
+enum qr_pause_state { QR_PAUSE_NONE, QR_PAUSING, QR_PAUSED, QR_RESUMING, QR_PAUSE_STATE_COUNT };
 /* The word that ARM has for its state: "Online", "Creating", "Copying", "Restoring", "Scaling" ...
  */
 const char *qr_resource_status(const struct qr_resource_database *database);

@@ -1,0 +1,188 @@
+/* Goal: a serverless database that nobody uses is paused, what is in use is not, and a route never
+ * leads to a paused one. Method: control over its real sockets, with a node that says what the test
+ * says, and minutes of a millisecond. */
+#include "control_bed.h"
+#include "ctl/resources.h"
+
+static int setup_paused(void **state)
+{
+    static const char *const names[] = {"log", "page", "gateway", "shared", "api"};
+    bed_pause_minute_ns = 1000000;
+    if (setup(state) != 0)
+        return 1;
+    struct fixture *f = *state;
+    for (int i = 0; i < 5; i++)
+        if (make_ready(f, (enum qr_role)i, names[i]) != QR_OK)
+            return 1;
+    return qr_control_start(f->control, qr_env_mono_ns(qr_env_real()) + TIME_NS, NULL) != QR_OK;
+}
+
+static void create_serverless(struct fixture *f, int32_t minutes)
+{
+    struct qr_control_ask ask = {.name = qr_str("shop"),
+                                 .objective = qr_str("GP_S_Gen5_2"),
+                                 .traits = {.auto_pause_minutes = minutes}};
+    assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
+}
+
+static void set_rest(struct fixture *f, bool rests, uint64_t idle_ns)
+{
+    pthread_mutex_lock(&f->mu);
+    f->rest = (struct qr_rest_state){rests, idle_ns};
+    pthread_mutex_unlock(&f->mu);
+}
+
+static void wait_rests(struct fixture *f, int more)
+{
+    pthread_mutex_lock(&f->mu);
+    more += f->rest_count;
+    while (f->rest_count < more)
+        (void)qr_cond_wait(&f->changed, &f->mu, -1);
+    pthread_mutex_unlock(&f->mu);
+}
+
+static const char *status_of(struct fixture *f, struct qr_resource_database *d)
+{
+    assert_int_equal(
+        qr_resource_database_get(qr_rpc_client_peer(f->brief), 0, qr_str("shop"), TIME_NS, d, NULL),
+        QR_OK);
+    return qr_resource_status(d);
+}
+
+static void wait_status(struct fixture *f, struct qr_resource_database *d, const char *status)
+{
+    while (strcmp(status_of(f, d), status) != 0)
+        qr_env_sleep_ns(qr_env_real(), 1000000);
+}
+
+static bool was_asked(struct fixture *f, uint16_t method)
+{
+    bool found = false;
+    pthread_mutex_lock(&f->mu);
+    for (int i = 0; i < f->call_count; i++)
+        found = found || f->calls[i] == method;
+    f->call_count = 0; /* from here on, please */
+    pthread_mutex_unlock(&f->mu);
+    return found;
+}
+
+static enum qr_status route(struct fixture *f)
+{
+    struct qr_control_ask ask = {.name = qr_str("shop")};
+    return call(f->brief, QR_CONTROL_ROUTE, &ask, NULL, NULL);
+}
+
+static void test_what_nobody_uses_is_paused_and_a_route_resumes_it(void **state)
+{
+    static struct qr_resource_database d;
+    struct fixture *f = *state;
+    set_rest(f, true, UINT64_MAX);
+    create_serverless(f, 15);
+    for (int i = 0; i < 3; i++) {
+        wait_status(f, &d, "Paused");
+        assert_true(d.row.paused_wall_ns > 0);
+        (void)was_asked(f, QR_NODE_RELEASE);
+        assert_int_equal(route(f), QR_OK);
+        assert_true(was_asked(f, QR_NODE_RELEASE));
+    }
+    set_rest(f, false, 0);
+    assert_int_equal(route(f), QR_OK);
+    wait_status(f, &d, "Online");
+    assert_true(d.row.paused_wall_ns == 0 && d.row.resumed_wall_ns > 0);
+}
+
+static void test_what_is_in_use_stays_online(void **state)
+{
+    static struct qr_resource_database d;
+    struct fixture *f = *state;
+    set_rest(f, false, 0);
+    create_serverless(f, 15);
+    wait_rests(f, 3);
+    wait_status(f, &d, "Online");
+    set_rest(f, false, UINT64_MAX); /* long enough, but its backup is not there yet */
+    wait_rests(f, 3);
+    wait_status(f, &d, "Online");
+    assert_true(d.row.paused_wall_ns == 0 && d.row.resumed_wall_ns == 0);
+}
+
+static void test_one_that_shall_never_pause_is_not_asked(void **state)
+{
+    static struct qr_resource_database d;
+    struct fixture *f = *state;
+    struct qr_control_ask other = {.name = qr_str("other"), .objective = qr_str("GP_S_Gen5_2")};
+    set_rest(f, true, UINT64_MAX);
+    create_serverless(f, -1);
+    assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &other, NULL, NULL), QR_OK);
+    wait_rests(f, 1); /* the other one's, which waits for an hour */
+    assert_string_equal(status_of(f, &d), "Online");
+    assert_true(d.row.paused_wall_ns == 0);
+}
+
+static void *route_main(void *arg)
+{
+    return route(arg) == QR_OK ? arg : NULL;
+}
+
+static void test_who_comes_while_it_pauses_keeps_it_online(void **state)
+{
+    static struct qr_resource_database d;
+    struct fixture *f = *state;
+    uint8_t answer[QR_REST_BYTES];
+    pthread_t thread;
+    void *routed = NULL;
+    set_rest(f, true, UINT64_MAX);
+    f->keep_method = QR_NODE_REST;
+    create_serverless(f, 15);
+    wait_rests(f, 1);
+    assert_string_equal(status_of(f, &d), "Pausing");
+    assert_int_equal(pthread_create(&thread, NULL, route_main, f), 0);
+    qr_env_sleep_ns(qr_env_real(),
+                    20000000); /* most likely it waits now; if not, it is led there */
+    pthread_mutex_lock(&f->mu);
+    f->keep_method = 0;
+    f->rest = (struct qr_rest_state){.rests = false};
+    struct qr_rpc_request *kept = f->kept[0];
+    pthread_mutex_unlock(&f->mu);
+    (void)was_asked(f, QR_NODE_RELEASE);
+    qr_rest_state_put(answer, &(struct qr_rest_state){true, UINT64_MAX});
+    qr_rpc_answer(kept, &(struct iovec){answer, sizeof answer}, 1);
+    assert_int_equal(pthread_join(thread, &routed), 0);
+    assert_ptr_equal(routed, f);
+    wait_status(f, &d, "Online");
+    assert_true(was_asked(f, QR_NODE_RELEASE)); /* the node lets people in again */
+}
+
+static void test_a_paused_one_is_resumed_before_an_operation(void **state)
+{
+    static struct qr_resource_database d;
+    struct fixture *f = *state;
+    struct qr_control_ask ask = {.name = qr_str("shop"), .traits = {.min_capacity_pct = 100}};
+    set_rest(f, true, UINT64_MAX);
+    create_serverless(f, 15);
+    wait_status(f, &d, "Paused");
+    set_rest(f, false, 0);
+    (void)was_asked(f, QR_NODE_RELEASE);
+    assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_OK);
+    assert_string_equal(status_of(f, &d), "Online");
+    assert_true(was_asked(f, QR_NODE_RELEASE));
+    assert_int_equal(d.row.traits.min_capacity_pct, 100);
+    set_rest(f, true, UINT64_MAX);
+    wait_status(f, &d, "Paused");
+    assert_int_equal(call(f->operate, QR_CONTROL_DROP, &ask, NULL, NULL), QR_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_nobody_uses_is_paused_and_a_route_resumes_it,
+                                        setup_paused, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_in_use_stays_online, setup_paused, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_shall_never_pause_is_not_asked, setup_paused,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_who_comes_while_it_pauses_keeps_it_online,
+                                        setup_paused, teardown),
+        cmocka_unit_test_setup_teardown(test_a_paused_one_is_resumed_before_an_operation,
+                                        setup_paused, teardown),
+    };
+    return cmocka_run_group_tests_name("ctl/pause", tests, NULL, NULL);
+}
