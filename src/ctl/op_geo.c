@@ -27,6 +27,54 @@ enum qr_status qri_geo_check_alone(struct qr_control *control, const struct qr_d
                : QR_OK;
 }
 
+/* ---- a change of tier at one end ---- */
+
+/* Of Premium and Business Critical, which are above the others; whatever runs it. */
+static bool is_high(const struct qr_database_row *row)
+{
+    struct qr_database_row alone = *row;
+    alone.geo_of = 0;
+    return qr_database_has_copies(&alone);
+}
+
+static enum qr_status check_pair(struct qr_control *control, const struct qr_database_row *row,
+                                 const struct qr_database_row *wanted,
+                                 const struct qr_database_row *other, struct qr_err *err)
+{
+    const struct qr_database_row *primary = row->geo_of != 0 ? other : row;
+    const struct qr_database_row *secondary = row->geo_of != 0 ? row : other;
+    bool rises = is_high(wanted) && !is_high(row), falls = !is_high(wanted) && is_high(row);
+    if (rises && row == primary && !is_high(other))
+        return qr_sql_fail(err, 40848, primary->server, primary->name, secondary->server,
+                           secondary->name);
+    if (falls && row == secondary && is_high(other))
+        return qr_sql_fail(err, 40849, secondary->server, secondary->name, primary->server,
+                           primary->name);
+    return qri_ops_find_active(control, other->id) == NULL
+               ? QR_OK
+               : qr_sql_fail(err, 40906, row->name, row->server, other->name, other->server);
+}
+
+enum qr_status qri_geo_check_scale(struct qr_control *control, const struct qr_database_row *row,
+                                   const struct qr_database_row *wanted, struct qr_err *err)
+{
+    struct qr_registry *registry = control->options.registry;
+    struct qr_database_row other = {.id = 0};
+    bool linked = row->geo_of != 0 ? qr_registry_find_id(registry, row->geo_of, &other) == QR_OK &&
+                                         qr_database_is_live(&other)
+                                   : qr_registry_find_geo(registry, row->id, QR_SERVER_ANY, &other);
+    if (!linked)
+        return QR_OK;
+    if (strcmp(wanted->edition, "Basic") == 0 && strcmp(row->edition, "Basic") != 0)
+        return qr_sql_fail(err, 40851, row->edition, row->name);
+    if (row->geo_of != 0)
+        return check_pair(control, row, wanted, &other, err);
+    for (other.id = 0; qr_registry_next_geo(registry, other.id, &other);)
+        if (other.geo_of == row->id)
+            QR_TRY(check_pair(control, row, wanted, &other, err));
+    return QR_OK;
+}
+
 /* ---- a new one ---- */
 
 static enum qr_status check_primary(const struct qri_op *op, const struct qr_database_row *primary,
@@ -210,13 +258,11 @@ static enum qr_status leave(struct qr_control *control, const struct qr_database
     return QR_OK;
 }
 
-static enum qr_status change_hands(struct qr_control *control, const struct qri_op *op,
-                                   const struct qr_database_row *row,
+static enum qr_status change_hands(struct qr_control *control, const struct qr_database_row *row,
                                    const struct qr_database_row *primary, bool swap,
                                    struct qr_err *err)
 {
     struct qr_follow_state state;
-    (void)op;
     if (primary != NULL) /* a node that is not there sends nothing */
         (void)!qri_geo_ask(control, row, QR_FOLLOW_END, &state, NULL);
     qri_reign_hold_back(control, row->id, true);
@@ -240,10 +286,24 @@ enum qr_status qri_geo_switch(struct qr_control *control, struct qri_op *op, str
     if (row.geo_of == 0)
         return QR_OK;
     pthread_mutex_lock(&control->geo_mu);
-    enum qr_status status =
-        change_hands(control, op, &row, has_primary ? &primary : NULL, swap, err);
+    enum qr_status status = change_hands(control, &row, has_primary ? &primary : NULL, swap, err);
     pthread_mutex_unlock(&control->geo_mu);
     return status;
+}
+
+enum qr_status qri_geo_set_free(struct qr_control *control, uint32_t primary_id, struct qr_err *err)
+{
+    struct qr_database_row row;
+    while (qr_registry_find_geo(control->options.registry, primary_id, QR_SERVER_ANY, &row)) {
+        pthread_mutex_lock(&control->geo_mu);
+        enum qr_status status = change_hands(control, &row, NULL, false, err);
+        pthread_mutex_unlock(&control->geo_mu);
+        QR_TRY(status);
+        let_in(control, &row);
+        if (qr_database_has_copies(&row))
+            qri_reign_want(control, row.id);
+    }
+    return QR_OK;
 }
 
 enum qr_status qri_geo_open(struct qr_control *control, struct qri_op *op, struct qr_err *err)

@@ -65,6 +65,11 @@ enum qr_status qri_move_size(struct qr_control *control, const struct qr_databas
                              struct qr_move_state *ret_state)
 {
     struct qr_rpc_peer *peer = NULL;
+    struct qr_database_row primary;
+    if (row->geo_of != 0) { /* it has the pages that its primary has */
+        QR_TRY(qr_registry_find_id(control->options.registry, row->geo_of, &primary));
+        row = &primary;
+    }
     QR_TRY(find_node(control, row, &peer));
     return qr_node_move(peer, row, row, QR_MOVE_SIZE, SIZE_NS, ret_state, NULL);
 }

@@ -29,6 +29,7 @@ enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, st
     QR_TRY(qri_ops_check_free(control, op, &row, err));
     struct qr_database_row wanted = row;
     QR_TRY(qri_registry_apply(registry, &wish, &wanted, err));
+    QR_TRY(qri_geo_check_scale(control, &row, &wanted, err));
     QR_TRY(qri_move_check_size(op, &row, &wanted, err));
     if (op->ask.tags.n > 0)
         QR_TRY(qri_check_tags(op->ask.tags, err));

@@ -5,7 +5,8 @@
  * databases end and nobody may enter, rows DROPPING, what they consist of goes, and the server's
  * row. Nothing of a deleted server can be restored but its long-term backups; what others were
  * branched from goes when the last branch does. Named replicas of its databases go with them, on
- * whatever server they are. */
+ * whatever server they are; what follows them elsewhere as a geo-secondary is a database of its own
+ * then. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,8 +139,11 @@ static enum qr_status remove_one(struct qr_control *control, const struct qr_dat
     struct qri_claim claim;
     enum qr_status status = QR_OK;
     qri_control_claim(control, &claim, row->id);
-    if (qr_registry_find_id(registry, row->id, &now) == QR_OK && qr_database_is_live(&now))
-        status = qri_remove_all(control, &now, err);
+    if (qr_registry_find_id(registry, row->id, &now) == QR_OK && qr_database_is_live(&now)) {
+        status = qri_geo_set_free(control, row->id, err);
+        if (status == QR_OK)
+            status = qri_remove_all(control, &now, err);
+    }
     if (status == QR_OK && qr_registry_find_id(registry, row->id, &now) == QR_OK &&
         now.state != QR_DATABASE_KEPT && now.state != QR_DATABASE_PURGING) {
         status = qri_retention_purge(control, &now, err);

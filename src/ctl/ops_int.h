@@ -214,6 +214,15 @@ QR_NODISCARD enum qr_status qri_geo_switch(struct qr_control *control, struct qr
                                            struct qr_err *err);
 QR_NODISCARD enum qr_status qri_geo_open(struct qr_control *control, struct qri_op *op,
                                          struct qr_err *err);
+/* The tier of a linked database: a secondary rises before its primary (40848) and falls after it
+ * (40849), none becomes Basic (40851), and one of them changes at a time (40906). ops.mu held. */
+QR_NODISCARD enum qr_status qri_geo_check_scale(struct qr_control *control,
+                                                const struct qr_database_row *row,
+                                                const struct qr_database_row *wanted,
+                                                struct qr_err *err);
+/* A primary that goes with its server: those that follow it are databases of their own. */
+QR_NODISCARD enum qr_status qri_geo_set_free(struct qr_control *control, uint32_t primary_id,
+                                             struct qr_err *err);
 /* Error 40680 or 40681 if it has a link: what is asked for is not done with one. */
 QR_NODISCARD enum qr_status qri_geo_check_alone(struct qr_control *control,
                                                 const struct qr_database_row *row,

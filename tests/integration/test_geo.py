@@ -9,6 +9,7 @@ import test_servers
 from test_arm_databases import Case
 from test_replicas import wait_for
 
+ALL = bool(os.environ.get("QUIRE_TEST_ALL"))
 FAR, SOURCE = "far", test_servers.SOURCE
 LINKS = "SELECT DB_NAME(database_id), partner_server, role_desc FROM sys.geo_replication_links"
 
@@ -108,6 +109,51 @@ class Geo(Case):
         self.run_on(lambda: self.near("shop"), "INSERT t VALUES (1000)")
         self.assertEqual(self.sum(), 103)
         self.assertEqual(self.number_of(self.near, f"ALTER DATABASE shop REMOVE SECONDARY ON SERVER {FAR}"), [40679])
+
+    def tier(self, where, objective, number=None):
+        """Of `shop` at one end; done, or refused with that error."""
+        sql = f"ALTER DATABASE shop MODIFY (SERVICE_OBJECTIVE = '{objective}')"
+        if number:
+            self.assertEqual(self.number_of(where, sql), [number], objective)
+            return
+        wait_for(lambda: self.number_of(where, sql) == [])
+        wait_for(lambda: self.attempt(lambda: self.run_on(
+            where, "SELECT service_objective FROM sys.database_service_objectives "
+            "WHERE database_id = DB_ID('shop')")) == [(objective,)])
+
+    def test_tiers_change_in_the_documented_order(self):
+        """Up: the secondary before its primary; down: after it."""
+        def far():
+            return self.on(FAR)
+        self.link()
+        self.tier(self.near, "P1", 40848)
+        self.tier(self.near, "S0")
+        self.tier(far, "Basic")
+        self.tier(far, "S1")
+        self.tier(self.near, "Basic", 40851)
+        self.tier(self.near, "HS_Gen5_2", 40680)
+        if not ALL:
+            return
+        self.tier(far, "BC_Gen5_2")
+        self.tier(self.near, "P1")
+        self.tier(far, "S1", 40849)
+        self.tier(self.near, "GP_Gen5_2")
+        self.tier(far, "GP_Gen5_4")
+        self.run_on(lambda: self.near("shop"), "INSERT t VALUES (1000)")
+        wait_for(lambda: self.attempt(self.sum) == 1003)
+
+    @unittest.skipUnless(ALL, "takes long: with --all only")
+    def test_a_secondary_outlives_the_server_of_its_primary(self):
+        self.link()
+        self.run_on(lambda: self.on(FAR), "ALTER DATABASE shop FAILOVER")
+        wait_for(lambda: self.attempt(lambda: self.run_on(lambda: self.on(FAR, "shop"), "INSERT t VALUES (4)")) is not None)
+        wait_for(lambda: self.attempt(lambda: self.run_on(
+            lambda: self.near("shop"), "SELECT SUM(a) FROM t")) == [(7,)])
+        poll = self.finished(self.send("DELETE", self.path_of(FAR)))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        wait_for(lambda: self.attempt(lambda: self.run_on(lambda: self.near("shop"), "INSERT t VALUES (5)")) is not None)
+        self.assertEqual(self.run_on(self.near, LINKS), [])
+        self.setUp()  # for what comes behind
 
     def write(self, stop, acknowledged):
         """To whichever end takes it; numbers whose outcome is not known are not used again."""
