@@ -24,7 +24,7 @@ struct qri_settings {
     const char *governance, *vcore_cpu;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
-        rbpex_percent, transaction_memory_mib, transaction_max_mib;
+        rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
     bool allow_plaintext_login, sample, version, help;
 };
@@ -299,6 +299,7 @@ struct qri_node_options {
     void *fatal_ctx;
     struct qri_node_sizes sizes;
     uint64_t transaction_memory_bytes, transaction_bytes_max; /* of each, see store.h */
+    uint64_t version_bytes_max;                               /* likewise */
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
     uint32_t connections_max;    /* what else needs descriptors */
 };

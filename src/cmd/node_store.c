@@ -145,6 +145,7 @@ static enum qr_status open_store(struct qri_node *node, const struct qr_database
         .cache_bytes = node->sizes.cache_bytes,
         .txn_memory_bytes = node->options.transaction_memory_bytes,
         .txn_bytes_max = node->options.transaction_bytes_max,
+        .version_bytes_max = node->options.version_bytes_max,
         .max_data_bytes = row->max_bytes,
         .epoch_min = copies ? 0 : row->epoch,
         .fatal = node->options.fatal,

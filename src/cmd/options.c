@@ -51,6 +51,11 @@ static const struct qr_option rows[] = {
     {"transaction-max-mib", "MiB", QR_OPTION_INT, "1048576", 1, 1048576, NULL, "start",
      "pages that one transaction may change; who would pass it gets error 40552",
      offsetof(struct qri_settings, transaction_max_mib)},
+    {"version-store-max-mib", "MiB", QR_OPTION_INT, "32768", 1, 1048576, NULL, "start",
+     "old versions of pages that open snapshots of one database keep, in memory and on disk; "
+     "beyond "
+     "it the oldest snapshots get error 3966",
+     offsetof(struct qri_settings, version_store_max_mib)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
      "table variables and rows that statements keep, of all sessions; who would pass it gets error "
      "701; 0 means a quarter of the machine's memory",

@@ -113,7 +113,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
                                   struct qr_err *err)
 {
     const struct qri_settings *settings = s->settings;
-    char numbers[8][24];
+    char numbers[9][24];
     struct arguments args = {.s = s};
     args.texts[args.count++] = "quired";
     add_text(&args, "--role", role);
@@ -142,6 +142,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_number(&args, "--rbpex-percent", settings->rbpex_percent, numbers[5]);
     add_number(&args, "--transaction-memory-mib", settings->transaction_memory_mib, numbers[6]);
     add_number(&args, "--transaction-max-mib", settings->transaction_max_mib, numbers[7]);
+    add_number(&args, "--version-store-max-mib", settings->version_store_max_mib, numbers[8]);
     struct qr_super_child child = {.name = name, .path = "/proc/self/exe"};
     if (strcmp(role, QR_ROLE_NAME_API) == 0) {
         add_number(&args, "--https-fd", s->https_fd, numbers[4]);

@@ -231,6 +231,7 @@ struct qri_session_seen {
     uint64_t tran_id; /* its descriptor; 0: none, or a statement's own */
     int64_t tran_ticks;
     uint64_t tran_ops, tran_bytes; /* what it has changed */
+    uint64_t snapshot_lsn;         /* that it keeps; 0: none */
     char tran_name[4 * 32 + 1];
 };
 

@@ -49,8 +49,6 @@ static enum qr_sql_ends ends_of(const struct qr_session *session, const struct q
     enum qr_sql_ends ends = msg == NULL ? QR_ENDS_STATEMENT : msg->ends;
     if (err->status == QR_NOMEM || err->status == QR_FULL || err->status == QR_CORRUPT)
         ends = QR_ENDS_BATCH;
-    if (err->status == QR_GONE) /* its snapshot cannot be read any more */
-        ends = QR_ENDS_TRANSACTION;
     if (session->err_is_dynamic && ends == QR_ENDS_BATCH)
         ends = QR_ENDS_STATEMENT;
     if (session->err_is_thrown && ends < QR_ENDS_BATCH)
@@ -186,6 +184,8 @@ static enum qr_status treat_error(struct qri_frame *frame, const struct qri_op *
     }
     if (status == QR_NOMEM)
         (void)!qr_sql_fail(&session->err, 701, "default");
+    if (status == QR_GONE) /* its snapshot cannot be read any more */
+        (void)!qr_sql_fail(&session->err, 3966);
     locate_error(frame, op);
     if (frame->unit->kind == QRI_UNIT_SCALAR || frame->unit->kind == QRI_UNIT_TABLE)
         return QR_SQL; /* a function's error is its statement's */

@@ -265,6 +265,15 @@ static size_t memory_bytes(const struct qr_session *session)
     return bytes;
 }
 
+static uint64_t snapshot_of(const struct qr_session *session)
+{
+    if (session->link == NULL)
+        return 0;
+    const struct qr_conn *conn = session->link->conn;
+    uint64_t kept = qr_conn_kept_lsn(conn).v;
+    return kept != 0 ? kept : qr_conn_in_read(conn) ? qr_conn_pinned_lsn(conn).v : 0;
+}
+
 struct qri_session_seen qri_session_look(const struct qr_session *session)
 {
     const struct qri_tran *tran = &session->tran;
@@ -292,6 +301,7 @@ struct qri_session_seen qri_session_look(const struct qr_session *session)
     seen.tran_ticks = tran->begin_ticks;
     seen.tran_ops = changed.count;
     seen.tran_bytes = changed.bytes;
+    seen.snapshot_lsn = snapshot_of(session);
     struct qr_str name = tran->name.n > 0 ? tran->name : qr_str("user_transaction");
     (void)snprintf(seen.tran_name, sizeof seen.tran_name, "%.*s", (int)name.n, name.p);
     return seen;

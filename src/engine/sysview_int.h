@@ -38,6 +38,7 @@ extern const struct qri_sysview qri_sysviews_resource[]; /* sysview_resource.c *
 extern const struct qri_sysview qri_sysviews_wait[];     /* sysview_wait.c */
 extern const struct qri_sysview qri_sysviews_usage[];    /* sysview_usage.c */
 extern const struct qri_sysview qri_sysviews_used[];     /* sysview_used.c */
+extern const struct qri_sysview qri_sysviews_version[];  /* sysview_version.c */
 extern const struct qri_sysview qri_sysviews_absent[];  /* sysview_absent.c */
 extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INFORMATION_SCHEMA */
 

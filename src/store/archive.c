@@ -48,6 +48,7 @@ enum qr_status qr_archive_open(struct qr_store *store, struct qr_archive **ret_a
         return qr_fail(err, QR_NOMEM, "archive");
     a->store = store;
     qr_buf_init(&a->counters, SIZE_MAX / 4);
+    a->slot.stays = true;
     qri_slot_add(store, &a->slot);
     qri_counters_list(store, &a->counters, pin_head, a);
     enum qr_status status = qr_buf_status(&a->counters, err);

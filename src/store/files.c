@@ -89,6 +89,7 @@ static enum qr_status new_files(const char *dir, const struct qr_store_options *
     pthread_mutex_init(&store->checkpointer.run_mu, NULL);
     pthread_mutex_init(&log->extend_mu, NULL);
     pthread_mutex_init(&log->segments_mu, NULL);
+    store->checkpointer.slot.stays = true;
     qri_slot_add(store, &store->checkpointer.slot);
     size_t block_bytes = QR_BLOCK_HEADER_BYTES + QR_BLOCK_PAYLOAD_BYTES_MAX + QR_SECTOR_BYTES;
     log->block =

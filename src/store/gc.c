@@ -56,7 +56,7 @@ uint64_t qri_slot_oldest(struct qr_store *store)
     pthread_mutex_lock(&store->slots_mu);
     for (const struct qri_slot *s = store->slots; s != NULL; s = s->next) {
         uint64_t lsn = atomic_load(&s->lsn);
-        oldest = lsn != 0 && lsn < oldest ? lsn : oldest;
+        oldest = qri_slot_counts(store, s, lsn) && lsn < oldest ? lsn : oldest;
     }
     pthread_mutex_unlock(&store->slots_mu);
     return oldest;
@@ -100,6 +100,8 @@ void qri_retire(struct qr_store *store, struct qri_frame *list, size_t count)
         list = next;
     }
     pthread_mutex_unlock(&store->gc_mu);
+    if (atomic_load(&store->upkeep.dozes)) /* no later commit may come to collect them */
+        qri_upkeep_look(store);
 }
 
 struct active {
@@ -123,7 +125,7 @@ static bool gather_active(struct qr_store *store, struct active *act)
     pthread_mutex_lock(&store->slots_mu);
     for (struct qri_slot *s = store->slots; s != NULL && ok; s = s->next) {
         uint64_t lsn = atomic_load(&s->lsn);
-        if (lsn == 0)
+        if (!qri_slot_counts(store, s, lsn))
             continue;
         if (act->count == capacity) {
             uint64_t *grown = malloc(capacity * 2 * sizeof *grown);
@@ -230,4 +232,13 @@ bool qri_collect(struct qr_store *store, bool waits)
     pthread_mutex_unlock(&store->gc_mu);
     qri_frames_free(store, freed, count);
     return more;
+}
+
+void qri_collect_all(struct qr_store *store)
+{
+    pthread_mutex_lock(&store->gc_mu);
+    store->held_to_check = store->held.count;
+    pthread_mutex_unlock(&store->gc_mu);
+    while (qri_collect(store, true))
+        ;
 }

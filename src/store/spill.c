@@ -41,6 +41,7 @@ enum qr_status qri_spill_add(struct qr_store *store, const uint8_t *page, uint64
     enum qr_status status = qr_tmp_file_write(store->spill_pages.file, page, store->page_bytes,
                                               slot * store->page_bytes, err);
     if (status != QR_OK) {
+        atomic_store(&store->spill_refused, true);
         give_slot(store, slot);
         /* 40551 is for who fills tempdb, not for who happens to run a checkpoint */
         return status == QR_SQL ? qr_fail(err, QR_FULL, "no space for old versions") : status;

@@ -15,6 +15,7 @@
 #include "store/tmp.h"
 #include "store/txn.h"
 #include "store/writer.h"
+#include "upkeep_int.h"
 
 enum {
     QRI_CHUNK_PAGES = 1024,    /* page table entries per chunk */
@@ -93,6 +94,7 @@ struct qri_slab {
 /* A snapshot that keeps versions alive. */
 struct qri_slot {
     _Atomic uint64_t lsn;         /* 0: none */
+    bool stays;                   /* no transaction's: it is never given up */
     struct qri_slot *prev, *next; /* guarded by slots_mu */
 };
 
@@ -203,15 +205,6 @@ struct qri_pending {
     bool ragged; /* what is flushed next ends in the middle of a group: nothing starts there */
     struct qri_hardened items[QRI_PENDING_MAX];
     size_t count;
-};
-
-/* The thread that frees versions, gives memory back and does the backend's upkeep. */
-struct qri_upkeep {
-    pthread_mutex_t mu;
-    pthread_cond_t wake, done;
-    bool wanted;         /* guarded by mu */
-    uint64_t runs;       /* finished ones, guarded by mu */
-    enum qr_status last; /* of the last one, guarded by mu */
 };
 
 /* What differs between the stores: how log becomes durable, and where pages come from that are not
@@ -340,7 +333,10 @@ struct qr_store {
     uint64_t oldest_slot_seen;
     size_t held_to_check;
     _Atomic uint64_t held_count, spilled_count;
-    struct qri_pages spill_pages; /* the version file; changed under gc_mu */
+    _Atomic uint64_t given_up_lsn, given_up_count; /* give_up.c */
+    _Atomic bool spill_refused;                    /* for want of room */
+    _Atomic int64_t swept_from_ns, swept_ns;       /* the last round of the collector; wall clock */
+    struct qri_pages spill_pages;                  /* the version file; changed under gc_mu */
     _Atomic uint64_t head_stubs, base_stubs;
     uint64_t spill_slots;
     uint64_t *spill_free;
@@ -574,13 +570,6 @@ QR_NODISCARD enum qr_status qri_double_write_restore(struct qr_store *store, str
 
 /* recover.c */
 QR_NODISCARD enum qr_status qri_files_recover(struct qr_store *store, struct qr_err *err);
-
-/* upkeep.c */
-void qri_upkeep_init(struct qr_store *store);
-void qri_upkeep_done(struct qr_store *store);
-void qri_upkeep_want(struct qr_store *store); /* there is too little room somewhere */
-void qri_upkeep_look(struct qr_store *store); /* with log.mu held or not */
-void *qri_upkeep_main(void *store);
 
 /* store.c */
 QR_NODISCARD enum qr_status qri_store_new(const char *dir, const struct qr_store_options *options,

@@ -49,6 +49,8 @@ static enum qr_status pin_page_1(struct qr_txn *txn, struct qr_err *err)
     if (txn->snapshot <= txn->store->empty_lsn)
         return QR_OK; /* nothing was ever committed */
     enum qr_status status = qri_version_pin(txn->store, 1, txn->snapshot, true, &txn->page_1, err);
+    if (qri_snapshot_is_gone(txn->store, txn->snapshot))
+        status = qri_fail_gone(err);
     if (status == QR_OK && txn->page_1 == NULL)
         status = qr_fail(err, QR_BUG, "page 1 has no version at the snapshot");
     if (status != QR_OK) {
@@ -162,6 +164,10 @@ const uint8_t *qr_txn_fetch(struct qr_txn *txn, uint32_t page_no)
     struct qri_frame *f = qri_version_try(txn->store, page_no, txn->snapshot);
     if (f == NULL && qri_version_pin(txn->store, page_no, txn->snapshot, false, &f, NULL) != QR_OK)
         return NULL;
+    if (f != NULL && qri_snapshot_is_gone(txn->store, txn->snapshot)) {
+        qri_frame_unpin(f);
+        return NULL; /* reading it will tell why */
+    }
     txn->hits++; /* the few that were read in are counted as misses, too */
     return f == NULL ? NULL : f->data;
 }
@@ -188,6 +194,21 @@ static enum qr_status read_copy(struct qr_txn *txn, uint32_t page_no, uint32_t o
     return status;
 }
 
+/* A version that is not the newest, or not in memory. */
+static enum qr_status read_version(struct qr_txn *txn, uint32_t page_no, uint32_t offset, void *dst,
+                                   uint32_t bytes, struct qr_err *err)
+{
+    struct qri_frame *f = NULL;
+    if (qri_snapshot_is_gone(txn->store, txn->snapshot))
+        return qri_fail_gone(err);
+    QR_TRY(qri_version_pin(txn->store, page_no, txn->snapshot, false, &f, err));
+    if (f == NULL)
+        return read_copy(txn, page_no, offset, dst, bytes, err);
+    memcpy(dst, f->data + offset, bytes);
+    qri_frame_unpin(f);
+    return QR_OK;
+}
+
 enum qr_status qr_txn_read(struct qr_txn *txn, uint32_t page_no, uint32_t offset, void *dst,
                            uint32_t bytes, bool snapshot_only, struct qr_err *err)
 {
@@ -205,10 +226,10 @@ enum qr_status qr_txn_read(struct qr_txn *txn, uint32_t page_no, uint32_t offset
         return QR_OK;
     }
     f = qri_version_try(txn->store, page_no, txn->snapshot);
-    if (f == NULL)
-        QR_TRY(qri_version_pin(txn->store, page_no, txn->snapshot, false, &f, err));
-    if (f == NULL)
-        return read_copy(txn, page_no, offset, dst, bytes, err);
+    if (f == NULL) {
+        enum qr_status status = read_version(txn, page_no, offset, dst, bytes, err);
+        return qri_snapshot_is_gone(txn->store, txn->snapshot) ? qri_fail_gone(err) : status;
+    }
     memcpy(dst, f->data + offset, bytes);
     qri_frame_unpin(f);
     return QR_OK;

@@ -33,6 +33,15 @@ void qri_spill_free(struct qr_store *store, struct qri_frame *stub); /* with gc_
 QR_NODISCARD enum qr_status qri_spill_add(struct qr_store *store, const uint8_t *page,
                                           uint64_t *ret_slot, struct qr_err *err);
 void qri_spill_done(struct qr_store *store);
+/* give_up.c. Brings the versions below their bound by giving up the oldest snapshots. */
+void qri_versions_bound(struct qr_store *store);
+/* What the snapshot reads may be gone. Looked at after a read, since it is said before the first
+ * version goes. */
+bool qri_snapshot_is_gone(struct qr_store *store, uint64_t lsn);
+enum qr_status qri_fail_gone(struct qr_err *err);
+/* Its versions stay: it is no transaction's, or was not given up. */
+bool qri_slot_counts(struct qr_store *store, const struct qri_slot *slot, uint64_t lsn);
+void qri_collect_all(struct qr_store *store); /* looks at every version that is held again */
 
 /* tmp.c: closes what was freed and is large. */
 void qri_tmp_bury(struct qr_store *store);

@@ -45,6 +45,10 @@ struct qr_store_options {
     uint64_t max_data_bytes;   /* size quota of the database [none] */
     uint64_t epoch_min;        /* of an open of files: its epoch is that one or a higher one */
     uint64_t tmp_bytes_max;    /* all temporary files together [64 GiB] */
+    /* Old versions that snapshots keep, in memory and in the version file: beyond it the oldest
+     * snapshots are given up. [half of tmp_bytes_max: the rest is for large transactions and
+     * sorts, which a snapshot that was left open must not stop] */
+    uint64_t version_bytes_max;
     bool threads_off;          /* no threads: the caller drives flush and checkpoint */
     bool open_moved; /* one that was moved elsewhere, too: for its last backup (store/archive.h) */
     bool sync_off;   /* tests and benchmarks only: commits are not durable */
@@ -147,6 +151,18 @@ struct qr_store_stats {
     struct qr_store_rbpex rbpex;
 };
 void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats);
+
+/* The version store: old versions of pages that snapshots keep. */
+struct qr_store_versions {
+    uint64_t bytes, bytes_max; /* in memory and on disk */
+    uint64_t disk_bytes;       /* of bytes */
+    uint64_t count;            /* versions */
+    uint64_t snapshots;        /* that transactions have pinned */
+    uint64_t given_up;         /* snapshots, since the open */
+    struct qr_lsn oldest;      /* snapshot of a transaction; 0: none */
+    int64_t swept_from_ns, swept_ns; /* the last round of collecting; wall clock, 0: none yet */
+};
+void qr_store_get_versions(struct qr_store *store, struct qr_store_versions *ret_versions);
 
 /* Hardens what is published. With threads this may only wait for a flusher. */
 QR_NODISCARD enum qr_status qr_store_flush(struct qr_store *store, struct qr_err *err);
