@@ -163,12 +163,14 @@ void qri_list_metric_definitions(struct qri_request *r)
     const struct qri_used_metric *m = NULL;
     for (size_t i = 0; (m = qri_used_metric_at(i)) != NULL && id != NULL; i++)
         (void)json_array_append_new(
-            list, json_pack("{s:s++,s:s,s:s,s:{s:s,s:s},s:s,s:s,s:[s],s:b,s:[{s:s,s:s}]}", "id", id,
-                            "/providers/Microsoft.Insights/metricdefinitions/", m->name,
-                            "resourceId", id, "namespace", "Microsoft.Sql/servers/databases",
-                            "name", "value", m->name, "localizedValue", m->display, "unit", m->unit,
-                            "primaryAggregationType", m->aggregation, "supportedAggregationTypes",
-                            m->aggregation, "isDimensionRequired", 0, "metricAvailabilities",
-                            "timeGrain", "PT5M", "retention", "P14D"));
+            list,
+            json_pack("{s:s++,s:s,s:s,s:{s:s,s:s},s:s,s:s,s:[s],s:b,s:[{s:s,s:s}]}", "id", id,
+                      "/providers/Microsoft.Insights/metricdefinitions/", m->name, "resourceId", id,
+                      "namespace", "Microsoft.Sql/servers/databases", "name", "value", m->name,
+                      "localizedValue", m->display, "unit", m->unit, "primaryAggregationType",
+                      m->aggregation, "supportedAggregationTypes", m->aggregation,
+                      "isDimensionRequired", 0, "metricAvailabilities", "timeGrain",
+                      qri_used_grain(m) < INT64_C(300000000000) ? "PT1M" : "PT5M", "retention",
+                      "P14D"));
     qri_reply(r, 200, json_pack("{s:o}", "value", list));
 }

@@ -11,6 +11,8 @@ struct qri_used_metric {
 };
 const struct qri_used_metric *qri_used_metric_at(size_t index); /* NULL: no more */
 
+int64_t qri_used_grain(const struct qri_used_metric *metric); /* of what there is */
+
 struct qri_used_span {
     int64_t from_ns, to_ns, step_ns;
 };

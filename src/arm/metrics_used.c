@@ -22,7 +22,8 @@ enum {
     INSTANCE_MEMORY,
     VCORES
 };
-enum { DTU_PERCENT = NUMBERS, EVENTS };
+enum { DTU_PERCENT = NUMBERS, EVENTS, BILLED, APP_CPU, APP_MEMORY };
+static const int64_t MINUTE_NS = INT64_C(60) * 1000000000; /* the grain of the last three */
 
 static const struct qri_used_metric metrics[] = {
     /* clang-format off */
@@ -41,6 +42,10 @@ static const struct qri_used_metric metrics[] = {
     {"connection_failed", "Failed Connections", "Count", "Total", EVENTS, "connection_failed/"},
     {"blocked_by_firewall", "Blocked by Firewall", "Count", "Total", EVENTS, "connection_failed/7/"},
     {"deadlock", "Deadlocks", "Count", "Total", EVENTS, "deadlock/"},
+    {"app_cpu_billed", "App CPU billed", "Count", "Total", BILLED, ""},
+    {"app_cpu_billed_ha_replicas", "App CPU billed HA replicas", "Count", "Total", BILLED, "ha:"},
+    {"app_cpu_percent", "App CPU percentage", "Percent", "Average", APP_CPU, ""},
+    {"app_memory_percent", "App memory percentage", "Percent", "Average", APP_MEMORY, ""},
     /* clang-format on */
 };
 
@@ -85,8 +90,8 @@ bool qri_used_span(struct qri_request *r, struct qri_used_span *ret_span)
     if (interval.n > 0 && !qr_str_ieqz(interval, "FULL"))
         ret_span->step_ns = interval_of(interval);
     good = good && ret_span->step_ns > 0 && ret_span->from_ns < ret_span->to_ns;
-    if (good && ret_span->step_ns < GRAIN_NS) /* what there is has that grain */
-        ret_span->step_ns = GRAIN_NS;
+    if (good && ret_span->step_ns < MINUTE_NS) /* what there is has that grain, or a coarser one */
+        ret_span->step_ns = MINUTE_NS;
     if (good && (ret_span->to_ns - ret_span->from_ns) / ret_span->step_ns < POINTS_MAX)
         return true;
     qri_refuse(r, 400, "BadRequest",
@@ -171,6 +176,35 @@ static enum qr_status take_event(void *ctx, const struct qr_telemetry_row *row)
     return QR_OK;
 }
 
+/* Compute that is billed: count and body as ctl/telemetry.h says. */
+static enum qr_status take_billed(void *ctx, const struct qr_telemetry_row *row)
+{
+    struct points *p = ctx;
+    char text[QR_TELEMETRY_BODY_BYTES_MAX + 1];
+    struct qr_str name = row->key;
+    size_t n = strlen(p->metric->events);
+    if (name.n < n || memcmp(name.p, p->metric->events, n) != 0 ||
+        !qr_str_ieq(qr_str_n(name.p + n, name.n - n), p->database))
+        return QR_OK;
+    if (p->metric->number == BILLED) {
+        add(p, row->at_wall_ns, (double)row->count / 1e6, 1);
+        return QR_OK;
+    }
+    memcpy(text, row->body.p, row->body.n);
+    text[row->body.n] = '\0';
+    char *second = NULL;
+    double cpu = strtod(text, &second), memory = strtod(second, NULL);
+    if (second != text)
+        add(p, row->at_wall_ns, p->metric->number == APP_CPU ? cpu : memory, 1);
+    return QR_OK;
+}
+
+/* Who asks for less gets its grain. */
+int64_t qri_used_grain(const struct qri_used_metric *metric)
+{
+    return metric->number >= BILLED ? MINUTE_NS : GRAIN_NS;
+}
+
 static json_t *points_json(struct qri_request *r, const struct points *p)
 {
     json_t *data = json_array();
@@ -194,16 +228,26 @@ static json_t *points_json(struct qri_request *r, const struct points *p)
 json_t *qri_used_points(struct qri_request *r, uint32_t server, struct qr_str database,
                         const struct qri_used_metric *metric, const struct qri_used_span *span)
 {
-    struct points p = {.metric = metric, .span = span, .database = database};
+    struct qri_used_span own = *span;
+    struct points p = {.metric = metric, .span = &own, .database = database};
     struct qr_err err = {0};
+    if (own.step_ns < qri_used_grain(metric))
+        own.step_ns = qri_used_grain(metric);
+    span = &own;
     p.count = (size_t)((span->to_ns - span->from_ns + span->step_ns - 1) / span->step_ns);
     p.list = qr_arena_array(&r->arena, p.count, sizeof *p.list);
     if (p.list == NULL)
         return NULL;
     memset(p.list, 0, p.count * sizeof *p.list);
-    bool is_event = metric->number == EVENTS;
-    enum qr_status status = qr_telemetry_each(
-        r->arm->options.host->control, is_event ? QR_TELEMETRY_EVENT : QR_TELEMETRY_DATABASE,
-        server, span->from_ns - 1, QRI_ASK_NS, is_event ? take_event : take_sample, &p, &err);
+    bool is_event = metric->number == EVENTS, is_billed = metric->number >= BILLED;
+    enum qr_status status = qr_telemetry_each(r->arm->options.host->control,
+                                              is_event    ? QR_TELEMETRY_EVENT
+                                              : is_billed ? QR_TELEMETRY_BILLED
+                                                          : QR_TELEMETRY_DATABASE,
+                                              server, span->from_ns - 1, QRI_ASK_NS,
+                                              is_event    ? take_event
+                                              : is_billed ? take_billed
+                                                          : take_sample,
+                                              &p, &err);
     return status == QR_OK ? points_json(r, &p) : NULL;
 }

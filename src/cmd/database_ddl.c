@@ -531,7 +531,8 @@ each_telemetry(void *ctx, uint8_t kind, uint32_t server_id, int64_t after_wall_n
 {
     _Static_assert((int)QR_SEEN_EVENTS == QR_TELEMETRY_EVENT &&
                        (int)QR_SEEN_DATABASES == QR_TELEMETRY_DATABASE &&
-                       (int)QR_SEEN_POOLS == QR_TELEMETRY_POOL,
+                       (int)QR_SEEN_POOLS == QR_TELEMETRY_POOL &&
+                       (int)QR_SEEN_BILLED == QR_TELEMETRY_BILLED,
                    "two headers, one numbering");
     struct show_telemetry show = {each, each_ctx};
     struct qri_node *node = ctx;

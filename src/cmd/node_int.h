@@ -101,6 +101,10 @@ QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
                                             const struct qr_database_row *row,
                                             struct hosted *hosted, struct qr_err *err);
 
+/* ---- node_report.c ---- */
+/* Of a serverless database that is open; node.mu held. */
+void qri_node_report_billed(struct qri_node *node, const struct hosted *hosted);
+
 /* ---- node_store.c ---- */
 QR_NODISCARD enum qr_status qri_node_open_files(struct qri_node *node,
                                                 const struct qr_database_row *row, bool make,

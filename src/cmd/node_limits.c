@@ -96,6 +96,9 @@ void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
         options.limits = limits_of(&slo->limits);
         options.limits.vcores_min_pct =
             slo->is_serverless ? row->traits.min_capacity_pct : options.limits.vcores_pct;
+        if (slo->is_serverless)
+            options.limits.billed_min_milli =
+                qr_slo_billed_min_milli(slo, row->traits.min_capacity_pct);
         options.pool_limits = options.limits;
         options.pool_limits.iops = 0; /* the group's come first */
         options.pool_limits.log_bytes_per_s = 0;

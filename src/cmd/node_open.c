@@ -235,6 +235,7 @@ void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted)
 {
     struct qr_err err = {0};
     hosted->state = HOSTED_CLOSING;
+    qri_node_report_billed(node, hosted);
     if (hosted->refs == 0)
         end_idle(node, hosted);
     pthread_mutex_unlock(&node->mu);

@@ -80,6 +80,53 @@ static void keep_seen(void *ctx, const struct qr_gov_seen *seen)
     r->found = true;
 }
 
+/* ---- serverless: what is billed beyond the least ---- */
+
+enum { MINUTE_SAMPLES = 4 };
+static const int64_t MINUTE_NS = INT64_C(60) * 1000000000;
+
+/* How much of what it may have it uses: of this minute so far. "": not known yet. */
+static void put_percents(const struct qr_gov_group *group, uint32_t id, int64_t minute_ns,
+                         char body[BODY_BYTES])
+{
+    struct qr_gov_sample samples[MINUTE_SAMPLES];
+    size_t n = qr_gov_group_samples(qr_gov_group_governor(group), id, samples, MINUTE_SAMPLES);
+    double cpu = 0, memory = 0, count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (samples[i].end_wall_ns < minute_ns)
+            continue;
+        cpu += samples[i].cpu;
+        memory += samples[i].memory;
+        count += 1;
+    }
+    body[0] = '\0';
+    if (count > 0)
+        (void)snprintf(body, BODY_BYTES, "%.2f %.2f", cpu / count, memory / count);
+}
+
+void qri_node_report_billed(struct qri_node *node, const struct hosted *hosted)
+{
+    char body[BODY_BYTES], key[QR_NAME_BYTES_MAX + 8];
+    struct report r = {.node = node, .now_ns = qr_env_wall_ns(node->options.env)};
+    struct qr_governor *gov = node->options.governor;
+    if (hosted->group == NULL || node->options.reports == NULL ||
+        !qr_gov_find_group(gov, hosted->id, keep_seen, &r) || !r.found ||
+        r.seen.limits.billed_min_milli == 0)
+        return;
+    bool is_ha = atomic_load(&node->duty) == QR_DUTY_HA_REPLICA;
+    int64_t minute = r.now_ns - r.now_ns % MINUTE_NS;
+    put_percents(hosted->group, hosted->id, minute, body);
+    (void)snprintf(key, sizeof key, "%s%s", is_ha ? "ha:" : "", r.seen.database);
+    struct qr_telemetry_row row = {.kind = QR_TELEMETRY_BILLED,
+                                   .server = qr_server_of(hosted->id),
+                                   .at_wall_ns = minute,
+                                   .count = qr_gov_group_take_billed(hosted->group),
+                                   .key = qr_str(key),
+                                   .body = qr_str(body)};
+    if (row.count > 0 || row.body.n > 0)
+        qri_reports_row(node->options.reports, &row);
+}
+
 static void report_database(struct report *r, uint32_t id, struct qr_gov_sample *samples,
                             size_t count)
 {
@@ -131,6 +178,7 @@ void qri_node_report(struct qri_node *node)
         if (h->state != HOSTED_OPEN || h->group == NULL)
             continue;
         note_sizes(h->group, h->db);
+        qri_node_report_billed(node, h);
         r.found = false;
         if (qr_is_master(h->id) || !qr_gov_find_group(gov, h->id, keep_seen, &r) || !r.found)
             continue;

@@ -248,6 +248,8 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     qri_geo_stop(c.geo);
     qri_backups_stop(c.backups);
     qri_node_close(c.node);
+    if (c.reports != NULL) /* the last that was used */
+        qri_reports_send(c.reports, qr_rpc_client_peer(role->control));
     qr_governor_stop(c.governor);
     qr_governor_free(c.governor);
     qri_reports_free(c.reports);

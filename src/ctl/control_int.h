@@ -62,6 +62,16 @@ struct qri_rounds {
     int64_t every_ns;
 };
 
+/* What a serverless database costs at least and is not kept yet (bill.c). */
+struct qri_owed {
+    int64_t minute_ns, until_mono_ns;
+    uint64_t micros, ha_micros; /* millionths of a vCore second */
+};
+struct qri_bill {
+    struct qr_buf rows;
+    int64_t keep_at_ns;
+};
+
 /* What is known of a serverless database (pause.c). */
 enum qri_rest_state { QRI_REST_NONE, QRI_REST_PAUSES, QRI_REST_RESUMES };
 struct qri_rest {
@@ -70,8 +80,9 @@ struct qri_rest {
     enum qri_rest_state state; /* somebody is at it: it stays */
     bool wanted;               /* somebody waits for it to be online */
     bool is_seen;
-    int64_t used_ns;  /* when it was routed to, or known to be used */
-    int64_t check_ns; /* before it there is no need to look at it */
+    int64_t used_ns;      /* when it was routed to, or known to be used */
+    int64_t check_ns;     /* before it there is no need to look at it */
+    struct qri_owed owed; /* the looking thread's */
 };
 enum { QRI_REST_BITS = 10, QRI_REST_BUCKETS = 1 << QRI_REST_BITS };
 struct qri_rests {
@@ -129,6 +140,7 @@ struct qr_control {
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
     struct qri_rounds retention, vault, geo;
     struct qri_rests rests;
+    struct qri_bill bill;               /* the thread's that looks at them */
     pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
     struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
     int64_t retain_at_ns;               /* the retention thread's */
@@ -446,6 +458,14 @@ enum qr_pause_state qri_pause_state(struct qr_control *control, const struct qr_
 QR_NODISCARD enum qr_status qri_pause_start(struct qr_control *control, struct qr_err *err);
 void qri_pause_stop(struct qr_control *control); /* after qr_control_stop */
 void qri_pause_done(struct qr_control *control);
+
+/* ---- bill.c: by the thread that looks at serverless databases ---- */
+void qri_bill_init(struct qri_bill *bill);
+void qri_bill_done(struct qri_bill *bill);
+/* Of a row that is online or paused. */
+void qri_bill_look(struct qr_control *control, struct qri_owed *owed,
+                   const struct qr_database_row *row);
+void qri_bill_keep(struct qr_control *control); /* after all have been looked at */
 
 /* ---- vault.c: long-term backups ---- */
 #define QRI_LONG_POLICY "/longTermRetention" /* behind the guid: a document of kind POLICY */

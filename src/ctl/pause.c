@@ -346,11 +346,13 @@ static void look_at(struct qr_control *control, const struct qr_database_row *se
         check_ns = rest->check_ns;
     }
     pthread_mutex_unlock(&control->mu);
+    if (rest != NULL) /* we alone free it */
+        qri_bill_look(control, &rest->owed, seen);
     if (now < check_ns || (!paused && now - used_ns < delay_of(control, seen)))
         return;
     bool kept = is_kept_online(control, seen);
     if (kept || paused)
-        rest->check_ns = now + minute_of(control); /* ours alone, and we alone free it */
+        rest->check_ns = now + minute_of(control); /* ours alone */
     if (kept && paused)                            /* since it was paused */
         (void)!qri_pause_wake(control, seen->id, false, NULL);
     if (kept || paused || !qri_control_try_claim(control, &claim, seen->id))
@@ -389,7 +391,9 @@ static void look(struct qr_control *control)
          !control->stopping && qr_registry_database_at(control->options.registry, i, &row); i++)
         if (row.state == QR_DATABASE_ONLINE && (row.paused_wall_ns != 0 || is_serverless(&row)))
             look_at(control, &row);
-    forget_others(control);
+    qri_bill_keep(control);
+    if (!control->stopping) /* all have been seen */
+        forget_others(control);
 }
 
 /* ---- start and stop ---- */
@@ -397,6 +401,7 @@ static void look(struct qr_control *control)
 enum qr_status qri_pause_start(struct qr_control *control, struct qr_err *err)
 {
     int64_t every = minute_of(control) / LOOKS_A_MINUTE;
+    qri_bill_init(&control->bill);
     QR_TRY(qr_thread_start("qr-resume", 0, wake_main, control, &control->rests.waker, err));
     control->rests.waker_runs = true;
     return qri_rounds_start(&control->rests.rounds, control, "qr-pause",
@@ -411,8 +416,23 @@ void qri_pause_stop(struct qr_control *control)
     control->rests.waker_runs = false;
 }
 
+/* What is owed is kept before everything ends. */
+static void keep_all(struct qr_control *control)
+{
+    struct qr_database_row row;
+    control->bill.keep_at_ns = 0;
+    for (size_t i = 0; i < QRI_REST_BUCKETS; i++)
+        for (struct qri_rest *rest = control->rests.buckets[i]; rest != NULL; rest = rest->next)
+            if (qr_registry_find_id(control->options.registry, rest->database_id, &row) == QR_OK)
+                qri_bill_look(control, &rest->owed, &row);
+    qri_bill_keep(control);
+}
+
 void qri_pause_done(struct qr_control *control)
 {
+    if (control->rests.rounds.control != NULL) /* it was started */
+        keep_all(control);
+    qri_bill_done(&control->bill);
     for (size_t i = 0; i < QRI_REST_BUCKETS; i++)
         while (control->rests.buckets[i] != NULL) {
             struct qri_rest *rest = control->rests.buckets[i];

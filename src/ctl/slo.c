@@ -47,6 +47,14 @@ uint64_t qr_slo_min_memory(const struct qr_slo *slo, uint32_t min_capacity_pct)
     return bytes > slo->min_memory_bytes ? bytes : slo->min_memory_bytes;
 }
 
+uint32_t qr_slo_billed_min_milli(const struct qr_slo *slo, uint32_t min_capacity_pct)
+{
+    uint64_t memory =
+        qr_slo_min_memory(slo, min_capacity_pct) / MIB * 1000 / 1024 / QR_SLO_MEMORY_GIB_PER_VCORE;
+    uint32_t cpu = min_capacity_pct * 10;
+    return memory > cpu ? (uint32_t)memory : cpu;
+}
+
 /* What DTU tiers can be bounded by; from 1 TiB on by steps. */
 static const uint64_t dtu_sizes[] = {100 * MIB, 250 * MIB, 500 * MIB, 1 * GIB,   2 * GIB,
                                      5 * GIB,   10 * GIB,  20 * GIB,  30 * GIB,  40 * GIB,

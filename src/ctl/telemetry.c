@@ -18,6 +18,7 @@ static const int64_t kept_ns[QR_TELEMETRY_KINDS] = {
     [QR_TELEMETRY_EVENT] = 30 * DAY_NS,
     [QR_TELEMETRY_DATABASE] = 14 * DAY_NS,
     [QR_TELEMETRY_POOL] = 14 * DAY_NS,
+    [QR_TELEMETRY_BILLED] = 14 * DAY_NS,
 };
 static const int64_t forget_every_ns = INT64_C(300) * 1000000000;
 
@@ -61,9 +62,10 @@ enum qr_status qr_telemetry_next(const uint8_t *bytes, size_t count, size_t *at,
 
 enum statement { ST_PUT, ST_LIST, ST_FORGET, ST_COUNT };
 static const char *const texts[ST_COUNT] = {
-    [ST_PUT] =
-        "INSERT INTO telemetry VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, server, "
-        "at, key) DO UPDATE SET count = CASE ?5 WHEN 0 THEN 0 ELSE count + ?5 END, body = ?6",
+    [ST_PUT] = "INSERT INTO telemetry VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, server, "
+               "at, key) DO UPDATE SET count = count + ?5, body = CASE length(?6) WHEN 0 THEN body "
+               "ELSE ?6 "
+               "END",
     [ST_LIST] = "SELECT at, key, count, body FROM telemetry WHERE kind = ?1 AND server = ?2 AND "
                 "(at, key) > (?3, ?4) ORDER BY at, key",
     [ST_FORGET] = "DELETE FROM telemetry WHERE kind = ?1 AND at < ?2",

@@ -99,6 +99,32 @@ static enum qr_status pool_stats(struct qri_sysrows *rows, struct qr_session *se
     return each(rows, session, QR_SEEN_POOLS, pool_row);
 }
 
+/* An extension: Azure shows it as metrics only. Of HA replicas a row of their own. */
+static enum qr_status billed_row(void *ctx, const struct qr_telemetry_seen *seen)
+{
+    static const char prefix[] = "ha:"; /* no name has a colon */
+    enum { PREFIX = sizeof prefix - 1 };
+    struct qri_sysrows *rows = ctx;
+    struct qr_arena *arena = qri_sysrows_arena(rows);
+    bool is_ha = seen->key.n > PREFIX && memcmp(seen->key.p, prefix, PREFIX) == 0;
+    struct qr_str name = is_ha ? qr_str_n(seen->key.p + PREFIX, seen->key.n - PREFIX) : seen->key;
+    struct qr_value cpu = qr_value_null(), memory = qr_value_null();
+    const char *text = qr_arena_str(arena, seen->body).p; /* ends with a zero */
+    char *end = NULL;
+    double percent = text == NULL ? 0 : strtod(text, &end);
+    if (text != NULL && end != text) {
+        cpu = qri_sys_hundredths(percent);
+        memory = qri_sys_hundredths(strtod(end, NULL));
+    }
+    return qri_sysrow(rows, seen->at_ticks, seen->at_ticks + INT64_C(600000000),
+                      qr_arena_str(arena, name), is_ha, (double)seen->count / 1e6, &cpu, &memory);
+}
+
+static enum qr_status serverless_stats(struct qri_sysrows *rows, struct qr_session *session)
+{
+    return each(rows, session, QR_SEEN_BILLED, billed_row);
+}
+
 /* Of Managed Instance: a logical server of databases has none. */
 static enum qr_status server_stats(struct qri_sysrows *rows, struct qr_session *session)
 {
@@ -123,6 +149,11 @@ const struct qri_sysview qri_sysviews_used[] = {
      "decimal(5,2), elastic_pool_dtu_limit int null, elastic_pool_storage_limit_mb bigint null, "
      "avg_allocated_storage_percent decimal(5,2) null =null",
      pool_stats, NULL, true},
+    {"sys", "quire_serverless_stats",
+     "start_time datetime2, end_time datetime2, database_name nvarchar(128), is_ha_replica bit, "
+     "app_cpu_billed float, app_cpu_percent decimal(5,2) null, app_memory_percent decimal(5,2) "
+     "null",
+     serverless_stats, NULL, true},
     {"sys", "server_resource_stats",
      "start_time datetime2, end_time datetime, resource_type nvarchar(128), resource_name "
      "nvarchar(128), sku nvarchar(128), hardware_generation nvarchar(128), virtual_core_count int, "

@@ -65,6 +65,7 @@ struct qr_gov_group {
     struct qri_bucket reserve; /* of the administrator, to begin without waiting */
     _Atomic uint32_t weight;   /* hundredths of a vCore */
     _Atomic int64_t active_mono_ns;
+    _Atomic uint64_t billed_micros; /* vCore seconds beyond the least that is billed */
 };
 
 struct qri_worker_waiter {

@@ -152,6 +152,28 @@ static struct instance_use use_instance(struct qr_governor *gov, int64_t now, bo
     return use;
 }
 
+/* Serverless: what that second costs beyond the least. */
+static void bill(struct qr_gov_group *g, int64_t before_ns)
+{
+    const struct qr_gov_sample *s = &g->account.history.last_tick;
+    double least = g->account.limits.billed_min_milli / 1000.0;
+    if (least <= 0 || !g->account.history.has_tick || g->account.history.tick_mono_ns == before_ns)
+        return;
+    double seconds = (double)s->ns / 1e9;
+    double cpu = s->cpu_ns_per_s == 0 ? 0
+                                      : (double)s->cpu_ns / seconds / (double)s->cpu_ns_per_s *
+                                            s->vcores_pct / 100.0;
+    double memory = (double)s->memory_bytes / (QR_GOV_GIB_PER_VCORE * 1073741824.0);
+    double used = cpu > memory ? cpu : memory;
+    if (used > least)
+        atomic_fetch_add(&g->billed_micros, (uint64_t)((used - least) * seconds * 1e6));
+}
+
+uint64_t qr_gov_group_take_billed(struct qr_gov_group *group)
+{
+    return atomic_exchange(&group->billed_micros, 0);
+}
+
 static const int64_t KEPT_NS = INT64_C(3600) * 1000000000; /* after it was closed */
 
 static void forget_old(struct qr_governor *gov, int64_t now)
@@ -191,8 +213,11 @@ void qr_governor_tick(struct qr_governor *gov)
     gov->ticks += 1;
     bool row_due = gov->ticks % QR_GOV_SAMPLE_S == 0;
     struct instance_use instance = use_instance(gov, now, row_due);
-    for (struct qr_gov_group *g = gov->groups; g != NULL; g = g->next)
+    for (struct qr_gov_group *g = gov->groups; g != NULL; g = g->next) {
+        int64_t before_ns = g->account.history.tick_mono_ns;
         tick_account(gov, &g->account, now, row_due, instance);
+        bill(g, before_ns);
+    }
     for (struct qr_gov_pool *p = gov->pools; p != NULL; p = p->next)
         tick_account(gov, &p->account, now, row_due, instance);
     forget_old(gov, now);

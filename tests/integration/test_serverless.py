@@ -94,6 +94,17 @@ class Serverless(Case):
     def test_it_pauses_and_a_login_resumes_it(self):
         self.make("gp", "GP_S_Gen5_2", autoPauseDelay=15)
         self.rounds("gp", 100 if LONG else 3)
+        self.wait_status("gp", "Paused")  # by then what it cost is kept
+        with self.server.connect("master") as master:
+            seen = "SELECT SUM(app_cpu_billed) FROM sys.quire_serverless_stats WHERE database_name = 'gp'"
+            while not (billed := master.execute(seen)[0][0]):
+                time.sleep(0.02)
+        names = "metricnames=app_cpu_billed,app_cpu_percent,app_memory_percent&interval=PT1M"
+        status, _, answer = self.api.send("GET", f"{self.at}/databases/gp/providers/Microsoft.Insights/metrics?"
+                                                 f"api-version=2018-01-01&{names}")
+        self.assertEqual((status, answer["interval"]), (200, "PT1M"), answer)
+        metric = {m["name"]["value"]: m for m in answer["value"]}["app_cpu_billed"]
+        self.assertAlmostEqual(sum(p["total"] for p in metric["timeseries"][0]["data"]), billed, delta=0.001)
 
     def test_of_hyperscale_the_process_ends_and_comes_back(self):
         self.make("hs", "HS_S_Gen5_2", autoPauseDelay=60)

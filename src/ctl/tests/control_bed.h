@@ -13,8 +13,9 @@
 enum { CALLS_MAX = 32 };
 static const int64_t TIME_NS = INT64_C(60) * 1000000000;
 
-static struct qr_env *bed_env;      /* NULL: the real one */
-static int64_t bed_pause_minute_ns; /* 0: a minute */
+static struct qr_env *bed_env;             /* NULL: the real one */
+static int64_t bed_pause_minute_ns;        /* 0: a minute */
+static struct qr_telemetry *bed_telemetry; /* NULL: none */
 
 struct fixture {
     char dir[64], path[96], run[96];
@@ -113,6 +114,7 @@ static inline enum qr_status open_control(struct fixture *f)
         .run_dir = f->run,
         .host = {.ctx = f, .want = want, .end = end, .pid = pid_of},
         .pause_minute_ns = bed_pause_minute_ns,
+        .telemetry = bed_telemetry,
     };
     QR_TRY(qr_control_new(&options, &f->control, NULL));
     QR_TRY(qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &f->loop, NULL));

@@ -3,6 +3,7 @@
  * says, and minutes of a millisecond. */
 #include "control_bed.h"
 #include "ctl/resources.h"
+#include "ctl/telemetry.h"
 
 static int setup_paused(void **state)
 {
@@ -171,6 +172,74 @@ static void test_a_paused_one_is_resumed_before_an_operation(void **state)
     assert_int_equal(call(f->operate, QR_CONTROL_DROP, &ask, NULL, NULL), QR_OK);
 }
 
+/* ---- what it costs ---- */
+
+static int setup_billed(void **state)
+{
+    char path[] = "/tmp/qr_test_pause_XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0 || close(fd) != 0 || qr_telemetry_open(path, &bed_telemetry, NULL) != QR_OK)
+        return 1;
+    (void)unlink(path); /* it is used as long as it is open */
+    return setup_paused(state);
+}
+
+static int teardown_billed(void **state)
+{
+    int failed = teardown(state);
+    qr_telemetry_close(bed_telemetry);
+    bed_telemetry = NULL;
+    return failed;
+}
+
+static uint64_t billed(const char *key)
+{
+    struct qr_telemetry_row row;
+    struct qr_buf buf;
+    uint64_t micros = 0;
+    qr_buf_init(&buf, 65536);
+    assert_int_equal(
+        qr_telemetry_list(bed_telemetry, QR_TELEMETRY_BILLED, 0, 0, qr_str(""), 60000, &buf, NULL),
+        QR_OK);
+    for (size_t at = 0; at < buf.len;) {
+        assert_int_equal(qr_telemetry_next(buf.data, buf.len, &at, &row, NULL), QR_OK);
+        assert_true(row.at_wall_ns % (60 * INT64_C(1000000000)) == 0);
+        micros += qr_str_ieqz(row.key, key) ? row.count : 0;
+    }
+    qr_buf_done(&buf);
+    return micros;
+}
+
+static void test_the_least_is_billed_while_it_is_online_and_nothing_while_it_is_paused(void **state)
+{
+    static struct qr_resource_database d;
+    struct fixture *f = *state;
+    struct qr_control_ask ask = {.name = qr_str("shop"),
+                                 .objective = qr_str("GP_S_Gen5_8"),
+                                 .traits = {.auto_pause_minutes = 200, .min_capacity_pct = 400}};
+    int64_t began_ns = qr_env_mono_ns(qr_env_real());
+    set_rest(f, true, UINT64_MAX);
+    assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
+    wait_status(f, &d, "Paused");
+    while (billed("shop") == 0) /* kept with the next look */
+        qr_env_sleep_ns(qr_env_real(), 1000000);
+    uint64_t online_us = (uint64_t)(qr_env_mono_ns(qr_env_real()) - began_ns) / 1000;
+    uint64_t micros = billed("shop");
+    assert_in_range(micros, 4 * 100000, 4 * online_us); /* 4 vCores, for 200 ms or more */
+    qr_env_sleep_ns(qr_env_real(), 60000000);
+    assert_int_equal(billed("shop"), micros);
+    assert_int_equal(billed("ha:shop"), 0);
+    set_rest(f, false, 0);
+    assert_int_equal(route(f), QR_OK);
+    qr_control_stop(f->control);
+    close_control(f); /* what it owes is kept */
+    f->control = NULL;
+    f->node = NULL;
+    f->loop = NULL;
+    f->brief = f->operate = NULL;
+    assert_true(billed("shop") > micros);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +252,9 @@ int main(void)
                                         setup_paused, teardown),
         cmocka_unit_test_setup_teardown(test_a_paused_one_is_resumed_before_an_operation,
                                         setup_paused, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_the_least_is_billed_while_it_is_online_and_nothing_while_it_is_paused,
+            setup_billed, teardown_billed),
     };
     return cmocka_run_group_tests_name("ctl/pause", tests, NULL, NULL);
 }

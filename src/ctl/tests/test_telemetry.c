@@ -86,6 +86,10 @@ static void events_add_up_and_samples_replace(void **state)
     add(&b, QR_TELEMETRY_DATABASE, HOUR_NS, 0, "5", "new");
     assert_string_equal(list(&b, QR_TELEMETRY_EVENT, text), "1/3/a/;1/7/b/;2/1/a/;");
     assert_string_equal(list(&b, QR_TELEMETRY_DATABASE, text), "1/0/5/new;");
+    add(&b, QR_TELEMETRY_BILLED, HOUR_NS, 7, "shop", "");
+    add(&b, QR_TELEMETRY_BILLED, HOUR_NS, 0, "shop", "10 20");
+    add(&b, QR_TELEMETRY_BILLED, HOUR_NS, 5, "shop", ""); /* what it knows stays */
+    assert_string_equal(list(&b, QR_TELEMETRY_BILLED, text), "1/12/shop/10 20;");
     close_bed(&b);
 }
 

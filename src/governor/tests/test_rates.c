@@ -231,6 +231,32 @@ static void test_samples_are_percents_of_the_limits_every_15_seconds(void **stat
     stage_close();
 }
 
+/* Half a processor is one vCore here. */
+static uint64_t billed_of(uint32_t least_milli, uint64_t memory_bytes)
+{
+    stage_open((struct qr_gov_options){.enforce = true, .host_cpu_ns_per_s = 2 * S}, 500000);
+    struct qr_gov_limits limits = {.vcores_pct = 200, .billed_min_milli = least_milli};
+    struct qr_gov_group *group = stage_group(5, 5, limits, unlimited);
+    qr_gov_group_set_memory(group, memory_bytes);
+    stage_enter_play(qr_gov_internal_group(stage.gov, QR_GOV_SYSTEM), tick, stage.now_ns + 60 * S);
+    stage_enter_play(group, keep_half_busy, stage.now_ns + 60 * S);
+    stage_run();
+    uint64_t micros = qr_gov_group_take_billed(group);
+    assert_int_equal(qr_gov_group_take_billed(group), 0);
+    stage_close();
+    return micros;
+}
+
+static void test_serverless_is_billed_for_the_more_of_cpu_and_memory_beyond_the_least(void **state)
+{
+    (void)state;
+    const uint64_t gib = UINT64_C(1) << 30;
+    assert_near((double)billed_of(500, 0) / 1e6, 30, 2);       /* half a vCore more, for a minute */
+    assert_int_equal(billed_of(1100, 0), 0);                   /* the least is more */
+    assert_near((double)billed_of(500, 6 * gib) / 1e6, 90, 4); /* 6 GB are two vCores */
+    assert_int_equal(billed_of(0, 6 * gib), 0);                /* it is not serverless */
+}
+
 static void test_what_was_closed_is_kept_for_an_hour(void **state)
 {
     (void)state;
@@ -257,6 +283,7 @@ static void test_what_was_closed_is_kept_for_an_hour(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_serverless_is_billed_for_the_more_of_cpu_and_memory_beyond_the_least),
         cmocka_unit_test(test_groups_have_their_iops_and_the_pool_its_own),
         cmocka_unit_test(test_large_reads_count_as_several),
         cmocka_unit_test(test_log_rate_has_three_levels_and_a_wait_for_each),

@@ -39,6 +39,8 @@ qr_slo_default(struct qr_str edition); /* what a database of that edition gets; 
 /* Serverless: the memory that belongs to those min vCores, of which 3 GB count as one. */
 enum { QR_SLO_MEMORY_GIB_PER_VCORE = 3 };
 uint64_t qr_slo_min_memory(const struct qr_slo *slo, uint32_t min_capacity_pct);
+/* Serverless: what is billed at least, in thousandths of a vCore. */
+uint32_t qr_slo_billed_min_milli(const struct qr_slo *slo, uint32_t min_capacity_pct);
 /* What a database gets of which no size is said. */
 uint64_t qr_slo_default_max_bytes(const struct qr_slo *slo);
 /* May a database of that objective be bounded so? Not for Hyperscale, which has no bound. */

@@ -3,7 +3,7 @@
  *
  * Gateways and nodes count and report to control, which keeps rows in a file of its own beside the
  * metadata. A crash may lose the last seconds, and nothing waits for the disk. A row is found by
- * kind, server, time and key; events with the same add up, samples replace each other.
+ * kind, server, time and key; counts with the same add up, bodies replace each other.
  * Threads: any. Errors: QR_IO, QR_FULL, QR_CORRUPT, QR_NOMEM, QR_PROTOCOL for bytes that break the
  * format, and those of rpc/rpc.h. */
 #pragma once
@@ -17,6 +17,10 @@ enum qr_telemetry_kind {
     QR_TELEMETRY_EVENT = 1, /* key "type/subtype/database", begins of 5 minutes; 30 days */
     QR_TELEMETRY_DATABASE,  /* key: number of the database; ends of 5 minutes; 14 days */
     QR_TELEMETRY_POOL,      /* key: name of the pool; ends of 15 seconds; 14 days */
+    /* Compute that is billed for a serverless database, in millionths of a vCore second; key: its
+     * name, of its HA replicas behind "ha:"; begins of minutes; 14 days. The body is "CPU MEMORY",
+     * percents of the most that it may have, or empty. */
+    QR_TELEMETRY_BILLED,
     QR_TELEMETRY_KINDS,
 };
 

@@ -122,7 +122,7 @@ struct qr_backup_info {
 };
 
 /* The kinds of ctl/telemetry.h, under names of their own: who implements the slot knows both. */
-enum { QR_SEEN_EVENTS = 1, QR_SEEN_DATABASES, QR_SEEN_POOLS };
+enum { QR_SEEN_EVENTS = 1, QR_SEEN_DATABASES, QR_SEEN_POOLS, QR_SEEN_BILLED };
 struct qr_telemetry_seen {
     int64_t at_ticks; /* datetime2 ticks, UTC */
     uint64_t count;   /* of events */

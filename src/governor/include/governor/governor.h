@@ -27,6 +27,8 @@ struct qr_gov_limits {
     uint32_t vcores_pct;     /* hundredths of a vCore: of CPU time, and its weight among others */
     uint32_t vcores_min_pct; /* that a database is promised */
     uint32_t dtus;           /* 0: it is not sold by them */
+    uint32_t
+        billed_min_milli; /* serverless: thousandths of a vCore, billed also when less is used */
     uint32_t workers_max, sessions_max, logins_max;
     uint32_t iops;
     uint64_t io_bytes_per_s, log_bytes_per_s;
