@@ -36,6 +36,23 @@ static void start(struct qri_request *r, const struct qri_place *place,
         qri_refuse_err(r, status, &err);
 }
 
+/* Ours, of a database that is there: settings of autoscale, which hold at once. False: answered. */
+static bool take_autoscale(struct qri_request *r, const struct qri_place *place, const char *name)
+{
+    json_t *p = NULL, *settings = NULL;
+    if (!qri_body_object(r, r->json, "properties", &p) ||
+        !qri_body_object(r, p, "quireAutoscale", &settings))
+        return false;
+    if (settings == NULL)
+        return true;
+    if (name == NULL) {
+        qri_refuse(r, 400, "InvalidParameterValue",
+                   "The property 'quireAutoscale' is for a database that is there.");
+        return false;
+    }
+    return qri_autoscale_store(r, place, name, settings);
+}
+
 static void change(struct qri_request *r, bool may_make)
 {
     struct qri_place place;
@@ -54,8 +71,10 @@ static void change(struct qri_request *r, bool may_make)
         !qri_database_change(r, &place, found ? qr_str(now.row.name) : r->vars[3],
                              found ? &now : NULL, &wished))
         return;
+    if (!take_autoscale(r, &place, found ? now.row.name : NULL))
+        return;
     if (found && !wished.changes)
-        qri_reply(r, 200, qri_database_json(r, &place, &now));
+        qri_reply_database(r, &place, &now);
     else
         start(r, &place, wished.method, &wished.ask);
 }

@@ -155,6 +155,18 @@ json_t *qri_database_json(struct qri_request *r, const struct qri_place *place,
                      "Microsoft.Sql/servers/databases", "properties", properties_of(r, place, d));
 }
 
+void qri_reply_database(struct qri_request *r, const struct qri_place *place,
+                        const struct qr_resource_database *d)
+{
+    json_t *settings = NULL;
+    if (!qri_autoscale_find(r, place, d->row.name, &settings))
+        return;
+    json_t *json = qri_database_json(r, place, d);
+    if (settings != NULL)
+        set(json_object_get(json, "properties"), "quireAutoscale", settings);
+    qri_reply(r, 200, json);
+}
+
 void qri_get_database(struct qri_request *r)
 {
     struct qri_place place;
@@ -162,7 +174,7 @@ void qri_get_database(struct qri_request *r)
     if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d))
         return;
     qri_header(r, "ETag", "\"%llu\"", (unsigned long long)d.version);
-    qri_reply(r, 200, qri_database_json(r, &place, &d));
+    qri_reply_database(r, &place, &d);
 }
 
 /* ---- all ---- */

@@ -63,6 +63,9 @@ bool qri_database_find(struct qri_request *r, const struct qri_place *place, str
                        bool *ret_found, struct qr_resource_database *ret_database);
 json_t *qri_database_json(struct qri_request *r, const struct qri_place *place,
                           const struct qr_resource_database *database);
+/* Answers with it, and with its settings of autoscale. */
+void qri_reply_database(struct qri_request *r, const struct qri_place *place,
+                        const struct qr_resource_database *database);
 /* Answers 404 as ARM words it. */
 void qri_refuse_no_database(struct qri_request *r, struct qr_str name);
 
@@ -94,6 +97,15 @@ struct qri_database_change {
 bool qri_database_change(struct qri_request *r, const struct qri_place *place, struct qr_str name,
                          const struct qr_resource_database *now,
                          struct qri_database_change *ret_change);
+
+/* ---- autoscale.c ---- */
+/* NULL: it has no settings. False: answered. */
+bool qri_autoscale_find(struct qri_request *r, const struct qri_place *place, const char *name,
+                        json_t **ret_settings);
+/* What is said becomes part of them. False: answered. */
+bool qri_autoscale_store(struct qri_request *r, const struct qri_place *place, const char *name,
+                         const json_t *settings);
+qri_handler qri_get_autoscale, qri_put_autoscale, qri_list_autoscale_decisions;
 
 /* ---- dropped.c ---- */
 /* "NAME,FILETIME" of restorableDroppedDatabases. */

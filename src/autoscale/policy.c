@@ -78,6 +78,8 @@ enum qr_status qr_scale_policy_check(const struct qr_scale_policy *p, size_t run
         return refuse(err, "the window", "1 to 240 points");
     if (p->points_min < 1 || p->points_min > p->window_points)
         return refuse(err, "the least number of points", "1 to those of the window");
+    if (p->warmup_s < 0 || p->warmup_s > 86400 || p->gap_s < 0)
+        return refuse(err, "the warm-up", "0 to 86400 seconds");
     if (p->cooldown_s < 0 || p->cooldown_s > 86400)
         return refuse(err, "the cool-down", "0 to 86400 seconds");
     if (!(p->cost_weight >= 0 && p->cost_weight <= 1))
@@ -164,12 +166,14 @@ void qr_scaler_learn(struct qr_scaler *scaler, const struct qr_scale_point *poin
 static void average_of(struct qr_scaler *scaler, const struct qr_scale_point *point,
                        struct qr_scale_wish *wish)
 {
-    if (point->rung != scaler->rung) { /* what was measured of another objective says little */
-        if (scaler->rung >= 0)
-            scaler->changed_s = point->at_s;
+    bool is_gap = scaler->policy.gap_s > 0 && scaler->rung >= 0 &&
+                  point->at_s - scaler->last_s > scaler->policy.gap_s;
+    bool is_new = point->rung != scaler->rung; /* what was of another objective says little */
+    if (is_new && scaler->rung >= 0)
+        scaler->changed_s = point->at_s;
+    if (is_new || is_gap)
         scaler->count = scaler->next = 0;
-        scaler->rung = point->rung;
-    }
+    scaler->rung = point->rung;
     uint32_t window = scaler->policy.window_points;
     for (int m = 0; m < QR_SCALE_METRIC_COUNT; m++)
         scaler->window[scaler->next][m] = clamp(point->percent[m], 0, 100);
@@ -201,10 +205,10 @@ static double shifted(const struct qr_scaler *scaler, double percent)
     return clamp(percent + (scaler->policy.cost_weight - 0.5) * 20, 1, 100);
 }
 
-static bool is_cooling(const struct qr_scaler *scaler)
+/* The last change was less than that ago. */
+static bool has_changed_within(const struct qr_scaler *scaler, int64_t seconds)
 {
-    return scaler->changed_s != INT64_MIN &&
-           scaler->last_s - scaler->changed_s < scaler->policy.cooldown_s;
+    return scaler->changed_s != INT64_MIN && scaler->last_s - scaler->changed_s < seconds;
 }
 
 /* The seed's: one rung up above the one threshold, one down below the other. */
@@ -260,7 +264,9 @@ static void bound(const struct qr_scaler *scaler, int current, struct qr_scale_w
                                              : wanted;
     if (wish->rung != wanted && wish->rung == current)
         wish->reason = wanted > current ? QR_SCALE_AT_MAX : QR_SCALE_AT_MIN;
-    if (wish->rung < current && current <= policy->max_rung && is_cooling(scaler)) {
+    /* who has just put it outside of the bounds has the cool-down for it */
+    bool cools = wish->rung < current || wish->reason == QR_SCALE_OUTSIDE;
+    if (cools && has_changed_within(scaler, policy->cooldown_s)) {
         wish->rung = current;
         wish->reason = QR_SCALE_COOLING;
     }
@@ -277,7 +283,8 @@ void qr_scaler_next(struct qr_scaler *scaler, const struct qr_scale_point *point
     qr_scaler_learn(scaler, point);
     const struct qr_scale_policy *policy = &scaler->policy;
     bool outside = point->rung < policy->min_rung || point->rung > policy->max_rung;
-    if (ret_wish->points < policy->points_min && !outside) {
+    if (!outside &&
+        (ret_wish->points < policy->points_min || has_changed_within(scaler, policy->warmup_s))) {
         ret_wish->reason = QR_SCALE_WARMING_UP;
         return;
     }

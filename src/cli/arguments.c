@@ -9,6 +9,7 @@ static const char *const models[] = {"Provisioned", "Serverless", NULL};
 static const char *const redundancies[] = {"Local", "Zone", "Geo", "GeoZone", NULL};
 static const char *const licenses[] = {"LicenseIncluded", "BasePrice", NULL};
 static const char *const states[] = {"Enabled", "Disabled", NULL};
+static const char *const scale_policies[] = {"moving_average", "forecast", NULL};
 static const char *const secondaries[] = {"Geo", "Named", "Standby", NULL};
 static const char *const database_states[] = {"All", "Live", "Deleted", NULL};
 static const char *const connections[] = {"Default", "Proxy", "Redirect", NULL};
@@ -88,6 +89,20 @@ const struct qri_argument qri_arguments[] = {
     {"yearly",    "--yearly-retention", "PERIOD", "How long yearly backups are kept: P5Y.", QRI_TEXT, "properties.yearlyRetention", NULL},
     {"week",      "--week-of-year",     "N",      "The week of yearly backups.", QRI_INTEGER, "properties.weekOfYear", NULL},
     {"status",    "--status",           "STATE",  "Enabled or Disabled.", QRI_CHOICE, "properties.state", states},
+    {"scale-policy", "--policy",        "POLICY", "What decides [moving_average].", QRI_CHOICE, "properties.policy", scale_policies},
+    {"scale-min", "--min-objective",    "SLO",    "Never below [the smallest of the tier and hardware].", QRI_TEXT, "properties.minObjective", NULL},
+    {"scale-max", "--max-objective",    "SLO",    "Never above [the largest].", QRI_TEXT, "properties.maxObjective", NULL},
+    {"scale-up",  "--up",               "PERCENT", "Up, above it [70; 80 of the forecast].", QRI_NUMBER, "properties.upPercent", NULL},
+    {"scale-down", "--down",            "PERCENT", "Down, below it [30].", QRI_NUMBER, "properties.downPercent", NULL},
+    {"scale-window", "--window",        "POINTS", "Data points of the moving average, 15 s each [5].", QRI_INTEGER, "properties.windowPoints", NULL},
+    {"scale-points", "--min-points",    "POINTS", "Data points after a change before anything is decided [5].", QRI_INTEGER, "properties.minPoints", NULL},
+    {"scale-warmup", "--warmup",        "SECONDS", "Time after a change before anything is decided [0].", QRI_INTEGER, "properties.warmupSeconds", NULL},
+    {"scale-cooldown", "--cooldown",    "SECONDS", "Time after a change before it goes down [300].", QRI_INTEGER, "properties.cooldownSeconds", NULL},
+    {"scale-cost", "--cost-weight",     "N",      "0: room is worth all, 1: vCores are [0.5].", QRI_NUMBER, "properties.costWeight", NULL},
+    {"scale-horizon", "--horizon",      "SECONDS", "How far the forecast looks ahead [600].", QRI_INTEGER, "properties.horizonSeconds", NULL},
+    {"scale-metrics", "--metrics",      "NAME,...", "Of cpu, data_io, log, workers, memory [the first four].", QRI_TEXT, "properties.metrics", NULL},
+    {"scale-dry", "--dry-run",          "BOOL",   "Only say what it would do.", QRI_SWITCH, "properties.dryRun", NULL},
+    {"top",       "--top",              "N",      "The newest N [100].", QRI_INTEGER, NULL, NULL},
     {"available", "--available -a",     NULL,     "Only what can be chosen.", QRI_FLAG, NULL, NULL},
     /* servers */
     {"admin-user", "--admin-user -u",   "LOGIN",  "The administrator's login.", QRI_TEXT, "properties.administratorLogin", NULL},

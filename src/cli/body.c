@@ -190,6 +190,26 @@ enum qr_status qri_list_long_backups_of(struct qri_cli *cli, struct qr_err *err)
     return status;
 }
 
+enum qr_status qri_list_decisions(struct qri_cli *cli, struct qr_err *err)
+{
+    const char *top = qri_arg(cli, "top"), *path = NULL;
+    json_t *list = NULL;
+    QR_TRY(qri_token_get(cli, false, err));
+    const char *pattern =
+        qr_arena_printf(&cli->arena,
+                        "/subscriptions/{subscription}/resourceGroups/{group}/providers/"
+                        "Microsoft.Sql/servers/{server}/databases/{db}/quireAutoscale/current/"
+                        "decisions?$top=%s",
+                        top == NULL ? "100" : top);
+    if (pattern == NULL)
+        return qr_fail(err, QR_NOMEM, "path");
+    QR_TRY(qri_fill_path(cli, pattern, &path, err));
+    QR_TRY(qri_fetch(cli, path, &list, err));
+    enum qr_status status = qri_print(cli, list, err);
+    json_decref(list);
+    return status;
+}
+
 enum qr_status qri_prepare_replica(struct qri_cli *cli, json_t *body, struct qr_err *err)
 {
     return name_source(cli, "Secondary", body, err);

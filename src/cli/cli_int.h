@@ -203,6 +203,7 @@ enum qr_status qri_prepare_restore(struct qri_cli *cli, json_t *body, struct qr_
 enum qr_status qri_prepare_long_restore(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_prepare_geo_restore(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_list_long_backups_of(struct qri_cli *cli, struct qr_err *err);
+enum qr_status qri_list_decisions(struct qri_cli *cli, struct qr_err *err);
 enum qr_status qri_prepare_replica(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_prepare_server(struct qri_cli *cli, json_t *body, struct qr_err *err);
 enum qr_status qri_prepare_delete(struct qri_cli *cli, json_t *body, struct qr_err *err);

@@ -32,6 +32,10 @@
     "{Name:name, Location:location, Status:status, Tier:sku.tier, "                                \
     "ServiceObjective:currentServiceObjectiveName, MaxSizeBytes:maxSizeBytes, "                    \
     "HAReplicas:highAvailabilityReplicaCount}"
+#define SCALE_COLUMNS                                                                              \
+    "{State:state, Policy:policy, Min:minObjective, Max:maxObjective, Current:currentObjective, "  \
+    "Up:upPercent, Down:downPercent, DryRun:dryRun, Decided:lastDecision.time, "                   \
+    "Reason:lastDecision.reason, Error:lastError}"
 #define SERVER_COLUMNS                                                                             \
     "{Name:name, ResourceGroup:resourceGroup, Location:location, State:state, "                    \
     "Administrator:administratorLogin, Host:fullyQualifiedDomainName}"
@@ -121,6 +125,16 @@ const struct qri_command qri_commands[] = {
      qri_prepare_geo_restore, NULL, COLUMNS, NULL},
     {"sql db tde show", "Show whether a database is encrypted at rest.", "op-db! " OF, "GET", SV "/databases/{op-db}/transparentDataEncryption/current", NULL, NULL, "{State:state}", NULL},
     {"sql db tde set", "Set whether a database is encrypted at rest.", "op-db! status! " OF, "PUT", SV "/databases/{op-db}/transparentDataEncryption/current", NULL, NULL, "{State:state}", NULL},
+
+    {"autoscale show", "Show how a database is scaled by its load, and the last decision.", "db! " OF, "GET", DB "/quireAutoscale/current", NULL, NULL, SCALE_COLUMNS, NULL},
+    {"autoscale set", "Have a database scaled by its load; what is not said stays as it is.",
+     "db! status scale-policy scale-min scale-max scale-up scale-down scale-window scale-points scale-warmup scale-cooldown scale-cost scale-horizon scale-metrics scale-dry " OF,
+     "PATCH", DB "/quireAutoscale/current", NULL, NULL, SCALE_COLUMNS,
+     "quire autoscale set -n shop --status Enabled --policy forecast --max-objective HS_Gen5_16"},
+    {"autoscale history", "List what was decided about a database, and from what.", "db! top " OF, NULL, NULL, NULL, qri_list_decisions,
+     "[].{InsertedAt:insertedAt, CurrentSLO:currentSLO, RequestedSLO:requestedSLO, Reason:usageInfo.Reason, AvgCpu:usageInfo.AvgCpuPercent, "
+     "MovingAvgCpu:usageInfo.MovingAvgCpuPercent, DataPoints:usageInfo.DataPoints, Error:usageInfo.Error}",
+     "quire autoscale history -n shop --top 20 -o table"},
 
     {"sql server create", "Make a logical server.", "new-server! location! admin-user! admin-password tls public tags group no-wait", "PUT",
      SQL "/servers/{new-server}", qri_prepare_server, NULL, SERVER_COLUMNS, NULL},

@@ -24,7 +24,8 @@ struct qri_settings {
     const char *governance, *vcore_cpu;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
-        rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib;
+        rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib,
+        resource_sample_seconds;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
     bool allow_plaintext_login, sample, version, help;
 };
@@ -421,6 +422,10 @@ QR_NODISCARD enum qr_status qri_node_hold(struct qri_node *node, const struct qr
 QR_NODISCARD enum qr_status qri_node_vacate(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
 /* Nobody has it open: copies that its first member's process does not keep go. */
+/* The points of a database that is open behind that time, as ctl/autoscale.h has them. */
+QR_NODISCARD enum qr_status qri_node_used(struct qri_node *node, const struct qr_database_row *row,
+                                          int64_t after_wall_ns, struct qr_buf *answer,
+                                          struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_tidy(struct qri_node *node, const struct qr_database_row *row,
                                           struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_release(struct qri_node *node,
@@ -480,6 +485,16 @@ enum qr_status qri_node_asked(enum qr_status status, struct qr_err *err);
 int64_t qri_ticks_of(int64_t wall_ns); /* datetime2 ticks */
 struct qr_instance_host qri_database_ddl_host(struct qri_node *node);
 /* Slots of struct qr_instance_host; ctx is the node. */
+/* database_autoscale.c: ALTER DATABASE ... SET AUTOSCALE. */
+struct qr_ast_option;
+QR_NODISCARD enum qr_status qri_autoscale_alter(struct qri_node *node, uint32_t server,
+                                                struct qr_str name,
+                                                const struct qr_ast_option *option,
+                                                struct qr_err *err);
+enum qr_status qri_autoscale_each(void *ctx, uint32_t server_id,
+                                  enum qr_status (*each)(void *each_ctx,
+                                                         const struct qr_autoscale_seen *seen),
+                                  void *each_ctx);
 enum qr_status qri_geo_each_link(void *ctx, uint32_t server_id,
                                  enum qr_status (*each)(void *each_ctx,
                                                         const struct qr_geo_seen *seen),

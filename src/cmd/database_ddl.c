@@ -371,6 +371,9 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
     const struct qr_ast_alter_database *alter = (const struct qr_ast_alter_database *)stmt;
     struct qr_str name =
         alter->name.text.n > 0 ? alter->name.text : qr_session_database_name(session);
+    if (qr_str_ieqz(alter->action, "SET") && alter->options.count == 1 &&
+        qr_str_ieqz(alter->options.items[0].name, "AUTOSCALE"))
+        return qri_autoscale_alter(ctx, server_of(session), name, &alter->options.items[0], err);
     if (qr_str_ieqz(alter->action, "SET") && alter->options.count > 0) {
         struct qr_database_row row;
         enum qr_status status = qr_control_find(qri_node_options_of(ctx)->control,
@@ -532,7 +535,8 @@ each_telemetry(void *ctx, uint8_t kind, uint32_t server_id, int64_t after_wall_n
     _Static_assert((int)QR_SEEN_EVENTS == QR_TELEMETRY_EVENT &&
                        (int)QR_SEEN_DATABASES == QR_TELEMETRY_DATABASE &&
                        (int)QR_SEEN_POOLS == QR_TELEMETRY_POOL &&
-                       (int)QR_SEEN_BILLED == QR_TELEMETRY_BILLED,
+                       (int)QR_SEEN_BILLED == QR_TELEMETRY_BILLED &&
+                       (int)QR_SEEN_AUTOSCALE == QR_TELEMETRY_AUTOSCALE,
                    "two headers, one numbering");
     struct show_telemetry show = {each, each_ctx};
     struct qri_node *node = ctx;
@@ -569,5 +573,6 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .each_firewall_rule = qri_firewall_each_rule,
         .each_replica = qri_node_each_replica,
         .each_geo_link = qri_geo_each_link,
+        .each_autoscale = qri_autoscale_each,
     };
 }

@@ -2,6 +2,7 @@
 #include "base/endian.h"
 #include "base/sqlmsg.h"
 #include "cmd_int.h"
+#include "ctl/autoscale.h"
 #include "base/banned.h"
 
 static const struct {
@@ -42,27 +43,50 @@ static enum qr_status keep(struct qri_node *node, const struct qr_rpc_request *r
     return qri_node_keep(node, &row, &source, err);
 }
 
+/* Takes the answer, which is `own_buf`, or refuses. */
+static void answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
+                   enum qr_status status, struct qr_err *err)
+{
+    if (status == QR_OK)
+        status = qr_buf_status(own_buf, err);
+    struct iovec iov = {.iov_base = own_buf->data, .iov_len = own_buf->len};
+    if (status == QR_OK)
+        qr_rpc_answer(own_request, &iov, 1);
+    else
+        qr_rpc_refuse(own_request, status, err);
+    qr_buf_done(own_buf);
+}
+
+static void tell_used(struct qri_node *node, struct qr_rpc_request *own_request)
+{
+    struct qr_database_row row;
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    size_t at = 0;
+    qr_buf_init(&buf, (size_t)QR_USED_POINTS_MAX * QR_USED_POINT_BYTES);
+    enum qr_status status =
+        qr_control_row_next(own_request->body, own_request->bytes, &at, &row, &err);
+    if (status == QR_OK && own_request->bytes - at != 8)
+        status = qr_fail(&err, QR_PROTOCOL, "a call for used resources breaks its format");
+    if (status == QR_OK)
+        status = qri_node_used(node, &row, (int64_t)qr_get64le(own_request->body + at), &buf, &err);
+    answer(own_request, &buf, status, &err);
+}
+
 static void list_backups(struct qri_node *node, struct qr_rpc_request *own_request)
 {
     struct qr_database_row row;
     struct qr_err err = {0};
-    struct qr_buf answer;
+    struct qr_buf buf;
     size_t at = 0;
-    qr_buf_init(&answer, QR_CONTROL_ANSWER_BYTES_MAX);
+    qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
     enum qr_status status =
         qr_control_row_next(own_request->body, own_request->bytes, &at, &row, &err);
     if (status == QR_OK && (own_request->bytes - at != 1 || own_request->body[at] > 1))
         status = qr_fail(&err, QR_PROTOCOL, "a call for backups breaks its format");
     if (status == QR_OK)
-        status = qri_node_list_backups(node, &row, own_request->body[at] == 1, &answer, &err);
-    if (status == QR_OK)
-        status = qr_buf_status(&answer, &err);
-    struct iovec iov = {.iov_base = answer.data, .iov_len = answer.len};
-    if (status == QR_OK)
-        qr_rpc_answer(own_request, &iov, 1);
-    else
-        qr_rpc_refuse(own_request, status, &err);
-    qr_buf_done(&answer);
+        status = qri_node_list_backups(node, &row, own_request->body[at] == 1, &buf, &err);
+    answer(own_request, &buf, status, &err);
 }
 
 static enum qr_status move(struct qri_node *node, struct qr_rpc_request *request,
@@ -152,6 +176,10 @@ void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
     struct qr_err err = {0};
     if (own_request->method == QR_NODE_BACKUPS) {
         list_backups(ctx, own_request);
+        return;
+    }
+    if (own_request->method == QR_NODE_USED) {
+        tell_used(ctx, own_request);
         return;
     }
     static const struct {

@@ -72,6 +72,10 @@ static const struct qr_option rows[] = {
     {"auto-pause-minute-ms", "ms", QR_OPTION_INT, "60000", 1, 60000, NULL, "start",
      "how long a minute of an auto-pause delay takes, so that tests need not wait for it",
      offsetof(struct qri_settings, auto_pause_minute_ms)},
+    {"resource-sample-seconds", "seconds", QR_OPTION_INT, "15", 1, 15, NULL, "start",
+     "between rows of sys.dm_db_resource_stats, and between decisions of the autoscaler; less than "
+     "15 is for experiments on a compressed clock",
+     offsetof(struct qri_settings, resource_sample_seconds)},
     {"blob", "URL", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
      "where the log, pages and backups of Hyperscale databases lie for good: file:///DIR or "
      "https://ACCOUNT.blob.HOST/CONTAINER; the directory blob in the data directory if not given",

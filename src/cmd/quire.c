@@ -40,7 +40,8 @@ int main(int argc, char **argv)
         return storage(argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "db") == 0)
         return qri_quire_db(argc - 2, argv + 2);
-    if (argc >= 2 && strcmp(argv[1], "autoscale") == 0)
+    if (argc >= 2 && strcmp(argv[1], "autoscale") == 0 &&
+        (argc == 2 || strcmp(argv[2], "simulate") == 0))
         return qri_quire_autoscale(argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "machine") == 0)
         return qri_quire_machine(argc - 2, argv + 2);

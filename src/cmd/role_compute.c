@@ -75,6 +75,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .enforce = strcmp(settings->governance, "on") == 0,
         .host_cpu_ns_per_s = qri_host_cpu_ns_per_s(),
         .workers_max = WORKERS_MAX,
+        .sample_s = (uint32_t)settings->resource_sample_seconds,
     };
     uint32_t vcore_ppm = 0;
     QR_TRY(qri_vcore_ppm(settings->vcore_cpu, &vcore_ppm, err));

@@ -113,7 +113,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
                                   struct qr_err *err)
 {
     const struct qri_settings *settings = s->settings;
-    char numbers[9][24];
+    char numbers[10][24];
     struct arguments args = {.s = s};
     args.texts[args.count++] = "quired";
     add_text(&args, "--role", role);
@@ -143,6 +143,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_number(&args, "--transaction-memory-mib", settings->transaction_memory_mib, numbers[6]);
     add_number(&args, "--transaction-max-mib", settings->transaction_max_mib, numbers[7]);
     add_number(&args, "--version-store-max-mib", settings->version_store_max_mib, numbers[8]);
+    add_number(&args, "--resource-sample-seconds", settings->resource_sample_seconds, numbers[9]);
     struct qr_super_child child = {.name = name, .path = "/proc/self/exe"};
     if (strcmp(role, QR_ROLE_NAME_API) == 0) {
         add_number(&args, "--https-fd", s->https_fd, numbers[4]);
@@ -277,6 +278,7 @@ static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
         .telemetry = s->telemetry,
         .run_dir = s->run_dir,
         .pause_minute_ns = s->settings->auto_pause_minute_ms * INT64_C(1000000),
+        .autoscale_interval_ns = s->settings->resource_sample_seconds * 1000000000,
         .host = {.ctx = s, .want = want, .end = end_node, .pid = pid_of},
     };
     return qr_control_new(&options, &s->control, err);

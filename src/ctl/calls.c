@@ -102,6 +102,8 @@ static const struct {
     {QR_CONTROL_POOL_ALTER,  {POOL_WISH}},
     {QR_CONTROL_POOL_DROP,   {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX), STARTS}},
     {QR_CONTROL_BACKED_UP,   {ASK(WORD, id, 0), ASK(TEXT, name, QR_TIMELINE_TEXT_BYTES), ASK(LONG, restore_wall_ns, 0)}},
+    {QR_CONTROL_AUTOSCALE_SET, {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, text, QR_DOC_TEXT_BYTES_MAX)}},
+    {QR_CONTROL_AUTOSCALE,   {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_DROP_GROUP,  {ASK(TEXT, name, NAMES_MAX), STARTS}},
     {QR_CONTROL_USAGE,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_POOL,        {ASK(WORD, server, 0), ASK(TEXT, pool, NAMES_MAX)}},

@@ -244,6 +244,7 @@ static enum qr_status open_control(struct qr_control *control, struct qr_err *er
     QR_TRY(new_client(control, QR_ROLE_NAME_LOG, false, &control->log, err));
     QR_TRY(new_client(control, QR_ROLE_NAME_PAGE, false, &control->pages, err));
     QR_TRY(qri_ops_open(control, err));
+    QR_TRY(qri_autoscale_open(control, err));
     QR_TRY(listen_at(control, "control", SHORT_WORKERS, qri_control_serve_short,
                      &control->short_listener, err));
     QR_TRY(listen_at(control, "operate", OPERATION_WORKERS, qri_control_serve_operation,
@@ -302,6 +303,7 @@ void qr_control_free(struct qr_control *control)
     qri_vault_stop(control);
     qri_rounds_stop(&control->geo);
     qri_pause_stop(control);
+    qri_autoscale_stop(control);
     qri_ops_join(control);
     qri_ops_refuse(control); /* who came meanwhile */
     /* the other processes are gone, so nothing that an operation waits for takes long */
@@ -326,6 +328,7 @@ void qr_control_free(struct qr_control *control)
     qri_reign_done(control);
     qri_geo_done(control);
     qri_pause_done(control);
+    qri_autoscale_close(control);
     qri_ops_done(control);
     pthread_cond_destroy(&control->changed);
     pthread_mutex_destroy(&control->rules_mu);
@@ -363,6 +366,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     QR_TRY(qri_vault_start(control, err));
     QR_TRY(qri_links_start(control, err));
     QR_TRY(qri_pause_start(control, err));
+    QR_TRY(qri_autoscale_start(control, err));
     struct qr_server_row server;
     for (size_t i = 0; qr_registry_server_at(control->options.registry, i, &server); i++)
         if (!qri_ops_is_active(control, qr_database_id(server.number, 0))) /* it is being deleted */

@@ -141,6 +141,7 @@ struct qr_control {
     struct qri_rounds retention, vault, geo;
     struct qri_rests rests;
     struct qri_bill bill;               /* the thread's that looks at them */
+    struct qri_autoscaler *autoscaler;
     pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
     struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
     int64_t retain_at_ns;               /* the retention thread's */
@@ -251,6 +252,10 @@ void qri_ops_serve(struct qr_control *control, const struct qr_control_ask *ask,
 /* The same, waited for. */
 QR_NODISCARD enum qr_status qri_ops_run(struct qr_control *control, uint16_t method,
                                         const struct qr_control_ask *ask, struct qr_err *err);
+/* The same, not waited for. */
+QR_NODISCARD enum qr_status qri_ops_start(struct qr_control *control, uint16_t method,
+                                          const struct qr_control_ask *ask,
+                                          char ret_id[QR_GUID_TEXT_BYTES + 1], struct qr_err *err);
 bool qri_ops_is_active(struct qr_control *control, uint32_t database_id);
 /* An operation has made that member, which is to take over. */
 bool qri_ops_has_member(struct qr_control *control, uint32_t database_id, uint32_t member);
@@ -291,6 +296,11 @@ struct json_t;
 QR_NODISCARD enum qr_status qri_docs_read(struct qr_control *control, uint8_t kind,
                                           struct qr_str name, struct json_t **ret_doc,
                                           struct qr_err *err);
+/* Each of a kind whose names are numbers; false ends it. What `each` gets is borrowed. */
+QR_NODISCARD enum qr_status qri_docs_each_number(struct qr_control *control, uint8_t kind,
+                                                 bool (*each)(void *arg, uint32_t number,
+                                                              struct json_t *doc),
+                                                 void *arg, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_docs_prepare(struct qr_control *control, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_docs_get(struct qr_control *control,
                                          const struct qr_control_ask *ask, struct qr_buf *answer,
@@ -421,6 +431,18 @@ QR_NODISCARD enum qr_status qri_retention_purge(struct qr_control *control,
                                                 struct qr_err *err);
 QR_NODISCARD enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err);
 void qri_retention_stop(struct qr_control *control); /* after qr_control_stop */
+
+/* ---- autoscale.c, autoscale_call.c: databases that are scaled by their load ---- */
+QR_NODISCARD enum qr_status qri_autoscale_open(struct qr_control *control, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_autoscale_start(struct qr_control *control, struct qr_err *err);
+void qri_autoscale_stop(struct qr_control *control); /* after qr_control_stop, */
+void qri_autoscale_close(struct qr_control *control); /* and when nobody is served any more */
+QR_NODISCARD enum qr_status qri_autoscale_change(struct qr_control *control,
+                                                 const struct qr_control_ask *ask,
+                                                 struct qr_err *err);
+QR_NODISCARD enum qr_status qri_autoscale_list(struct qr_control *control,
+                                               const struct qr_control_ask *ask,
+                                               struct qr_buf *answer, struct qr_err *err);
 
 /* ---- rounds.c ---- */
 /* The first look is `every_ns` from now. */

@@ -37,6 +37,7 @@ static const struct {
     [QR_DOC_ROLE]         = {"role",         4000,  NULL,         NULL},
     [QR_DOC_POLICY]       = {"policy",       50000, NULL,         NULL},
     [QR_DOC_POOL]         = {"pool",         500,   NULL,         NULL},
+    [QR_DOC_AUTOSCALE]    = {"autoscale",    50000, NULL,         NULL},
     /* clang-format on */
 };
 
@@ -165,6 +166,37 @@ enum qr_status qri_docs_list(struct qr_control *control, const struct qr_control
     QR_TRY(qr_meta_range(meta_of(control), key_of(ask->doc_kind, ask->name, prefix), list_one,
                          &list, err));
     return list.damaged ? qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read") : QR_OK;
+}
+
+struct numbered {
+    bool (*each)(void *arg, uint32_t number, json_t *doc);
+    void *arg;
+    bool failed;
+};
+
+static bool number_one(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
+{
+    struct numbered *n = arg;
+    json_t *root = json_loadb(value.p, value.n, JSON_REJECT_DUPLICATES, NULL);
+    json_t *doc = json_object_get(root, "doc");
+    const char *name = json_string_value(json_object_get(root, "name"));
+    unsigned long number = name == NULL ? 0 : strtoul(name, NULL, 10);
+    (void)key;
+    (void)version;
+    n->failed = !json_is_object(doc) || number == 0 || number > UINT32_MAX ||
+                !n->each(n->arg, (uint32_t)number, doc);
+    json_decref(root);
+    return !n->failed;
+}
+
+enum qr_status qri_docs_each_number(struct qr_control *control, uint8_t kind,
+                                    bool (*each)(void *arg, uint32_t number, json_t *doc),
+                                    void *arg, struct qr_err *err)
+{
+    char prefix[KEY_BYTES];
+    struct numbered n = {each, arg, false};
+    QR_TRY(qr_meta_range(meta_of(control), key_of(kind, qr_str(""), prefix), number_one, &n, err));
+    return n.failed ? qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read") : QR_OK;
 }
 
 /* ---- writing ---- */

@@ -12,8 +12,8 @@
 #include "resources_int.h"
 #include "base/banned.h"
 
-enum { OPS_MAX = 20000, EXPIRE_AT_ONCE = 40 };
-static const int64_t BLOCKED_NS = 20000000, REPEAT_NS = 100000000, EXPIRE_NS = 5000000000;
+enum { OPS_MAX = 20000 };
+static const int64_t BLOCKED_NS = 20000000, REPEAT_NS = 100000000;
 
 enum event { EV_TAKEN, EV_STEP_DONE, EV_ALL_DONE, EV_FAILED, EV_CANCEL, EV_UNDONE };
 static const struct {
@@ -488,6 +488,20 @@ void qri_ops_serve(struct qr_control *control, const struct qr_control_ask *ask,
         qr_rpc_refuse(own_request, status, &err);
 }
 
+enum qr_status qri_ops_start(struct qr_control *control, uint16_t method,
+                             const struct qr_control_ask *ask, char ret_id[QR_GUID_TEXT_BYTES + 1],
+                             struct qr_err *err)
+{
+    struct qri_op *op = NULL;
+    uint64_t used_bytes = qri_move_used_bytes(control, method, ask);
+    pthread_mutex_lock(&control->ops.mu);
+    enum qr_status status = start(control, method, ask, used_bytes, &op, err);
+    if (status == QR_OK)
+        memcpy(ret_id, op->row.id, QR_GUID_TEXT_BYTES + 1);
+    pthread_mutex_unlock(&control->ops.mu);
+    return status;
+}
+
 enum qr_status qri_ops_run(struct qr_control *control, uint16_t method,
                            const struct qr_control_ask *ask, struct qr_err *err)
 {
@@ -530,32 +544,6 @@ void qri_ops_resume(struct qr_control *control)
     control->ops.may_resume = true;
     pthread_cond_broadcast(&control->ops.changed);
     pthread_mutex_unlock(&control->ops.mu);
-}
-
-void qri_ops_expire(struct qr_control *control)
-{
-    struct qri_ops *ops = &control->ops;
-    int64_t now = qr_env_mono_ns(control->options.env);
-    int64_t before = qr_env_wall_ns(control->options.env) - QR_OPERATION_KEPT_NS;
-    pthread_mutex_lock(&ops->mu);
-    bool due = now >= ops->expire_at_ns;
-    if (due)
-        ops->expire_at_ns = now + EXPIRE_NS;
-    int left = EXPIRE_AT_ONCE; /* each is a transaction, and others wait meanwhile */
-    for (struct qri_op **at = &ops->newest; due && left > 0 && *at != NULL;) {
-        struct qri_op *op = *at;
-        bool old =
-            qr_operation_is_over(op->row.state) && !op->runs && op->row.modify_wall_ns < before;
-        if (!old || qri_op_remove(control, op, NULL) != QR_OK) {
-            at = &op->next;
-            continue;
-        }
-        *at = op->next;
-        ops->count -= 1;
-        left -= 1;
-        qri_op_free(op);
-    }
-    pthread_mutex_unlock(&ops->mu);
 }
 
 /* Who waits is told that nobody knows; after qr_control_stop. */

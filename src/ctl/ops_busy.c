@@ -1,10 +1,11 @@
-/* ops_busy.c - see ops_int.h: which operations keep others out */
+/* ops_busy.c - see ops_int.h: which operations keep others out, and when they are
+ * forgotten */
 #include "base/sqlmsg.h"
 #include "ops_int.h"
 #include "base/banned.h"
 
-static const int64_t WAKE_PAUSE_NS = 50000000;
-enum { RESTORES_MAX = QRI_OP_WORKERS / 2 };
+static const int64_t WAKE_PAUSE_NS = 50000000, EXPIRE_NS = 5000000000;
+enum { RESTORES_MAX = QRI_OP_WORKERS / 2, EXPIRE_AT_ONCE = 40 };
 
 static bool restores_one(const struct qri_op *op)
 {
@@ -73,4 +74,30 @@ bool qri_ops_is_active(struct qr_control *control, uint32_t database_id)
     bool active = qri_ops_find_active(control, database_id) != NULL;
     pthread_mutex_unlock(&control->ops.mu);
     return active;
+}
+
+void qri_ops_expire(struct qr_control *control)
+{
+    struct qri_ops *ops = &control->ops;
+    int64_t now = qr_env_mono_ns(control->options.env);
+    int64_t before = qr_env_wall_ns(control->options.env) - QR_OPERATION_KEPT_NS;
+    pthread_mutex_lock(&ops->mu);
+    bool due = now >= ops->expire_at_ns;
+    if (due)
+        ops->expire_at_ns = now + EXPIRE_NS;
+    int left = EXPIRE_AT_ONCE; /* each is a transaction, and others wait meanwhile */
+    for (struct qri_op **at = &ops->newest; due && left > 0 && *at != NULL;) {
+        struct qri_op *op = *at;
+        bool old =
+            qr_operation_is_over(op->row.state) && !op->runs && op->row.modify_wall_ns < before;
+        if (!old || qri_op_remove(control, op, NULL) != QR_OK) {
+            at = &op->next;
+            continue;
+        }
+        *at = op->next;
+        ops->count -= 1;
+        left -= 1;
+        qri_op_free(op);
+    }
+    pthread_mutex_unlock(&ops->mu);
 }

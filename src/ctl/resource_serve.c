@@ -132,6 +132,7 @@ static enum qr_status (*const calls[])(struct qr_control *control, const struct 
     [QR_CONTROL_POOL - QR_CONTROL_RESOURCE] = qri_pool_get,
     [QR_CONTROL_POOLS - QR_CONTROL_RESOURCE] = qri_pool_list,
     [QR_CONTROL_LINKS - QR_CONTROL_RESOURCE] = qri_geo_links,
+    [QR_CONTROL_AUTOSCALE - QR_CONTROL_RESOURCE] = qri_autoscale_list,
 };
 
 bool qri_resource_serve(struct qr_control *control, const struct qr_control_ask *ask,

@@ -412,6 +412,7 @@ static enum qr_status (*const changes[])(struct qr_control *control,
     [QR_CONTROL_BACKED_UP - QR_CONTROL_CREATE] = qri_backups_note,
     [QR_CONTROL_DROP_GROUP - QR_CONTROL_CREATE] = NULL,
     [QR_CONTROL_GEO_CHANGE - QR_CONTROL_CREATE] = NULL,
+    [QR_CONTROL_AUTOSCALE_SET - QR_CONTROL_CREATE] = qri_autoscale_change,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)

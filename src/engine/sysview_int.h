@@ -30,6 +30,7 @@ extern const struct qri_sysview qri_sysviews_storage[]; /* sysview_storage.c */
 extern const struct qri_sysview qri_sysviews_replica[]; /* sysview_replica.c */
 extern const struct qri_sysview qri_sysviews_control[]; /* sysview_control.c */
 extern const struct qri_sysview qri_sysviews_geo[];     /* sysview_geo.c */
+extern const struct qri_sysview qri_sysviews_autoscale[]; /* sysview_autoscale.c */
 extern const struct qri_sysview qri_sysviews_text[];    /* sysview_text.c */
 extern const struct qri_sysview qri_sysviews_stats[];   /* sysview_stats.c */
 extern const struct qri_sysview qri_sysviews_events[];  /* sysview_events.c */

@@ -58,13 +58,17 @@ static enum qr_status db_resource_stats(struct qri_sysrows *rows, struct qr_sess
     QR_TRY(qri_sys_governed(rows, session, &governed));
     if (samples == NULL)
         return QR_NOMEM;
-    if (qri_sys_own_group(&governed, session) == NULL)
+    const struct qr_gov_seen *group = qri_sys_own_group(&governed, session);
+    if (group == NULL)
         return QR_OK;
     struct qri_hardware hardware = qri_sys_hardware(session, &governed);
     size_t n = qr_gov_group_samples(qri_sys_governor(session), session->db->info.own_id, samples,
                                     QR_GOV_SAMPLES_MAX);
     int role = qri_sys_replica_role(session);
-    for (size_t i = 0; i < n; i++)
+    /* as documented, a scale empties it: percents of other limits say nothing */
+    for (size_t i = 0; i < n && samples[i].vcores_pct == group->limits.vcores_pct &&
+                       samples[i].dtus == group->limits.dtus;
+         i++)
         QR_TRY(stats_row(rows, &samples[i], &hardware, role));
     return QR_OK;
 }

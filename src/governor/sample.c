@@ -211,7 +211,8 @@ void qr_governor_tick(struct qr_governor *gov)
     int64_t now = qri_now(gov);
     pthread_mutex_lock(&gov->mu);
     gov->ticks += 1;
-    bool row_due = gov->ticks % QR_GOV_SAMPLE_S == 0;
+    uint32_t every = gov->options.sample_s > 0 ? gov->options.sample_s : QR_GOV_SAMPLE_S;
+    bool row_due = gov->ticks % every == 0;
     struct instance_use instance = use_instance(gov, now, row_due);
     for (struct qr_gov_group *g = gov->groups; g != NULL; g = g->next) {
         int64_t before_ns = g->account.history.tick_mono_ns;

@@ -76,9 +76,50 @@ static void test_the_bounds_hold(void **state)
         point(&g, 1, 1);
     assert_int_equal(g.wish.rung, 1);
     assert_int_equal(g.wish.reason, QR_SCALE_AT_MIN);
-    assert_int_equal(point(&g, 0, 1)->rung, 1); /* outside: at once */
+    qr_scaler_free(g.scaler);
+    make(&g, &policy);
+    assert_int_equal(point(&g, 0, 1)->rung, 1); /* outside from the first: at once */
     assert_int_equal(g.wish.reason, QR_SCALE_OUTSIDE);
+    qr_scaler_free(g.scaler);
+}
+
+static void test_who_puts_it_outside_of_the_bounds_has_the_cool_down_for_it(void **state)
+{
+    (void)state;
+    struct given g;
+    struct qr_scale_policy policy = average_policy();
+    policy.max_rung = 2;
+    make(&g, &policy);
+    point(&g, 2, 50);
+    for (int i = 0; i < 20; i++) { /* 300 s */
+        assert_int_equal(point(&g, 6, 99)->rung, 6);
+        assert_int_equal(g.wish.reason, QR_SCALE_COOLING);
+    }
     assert_int_equal(point(&g, 6, 99)->rung, 2);
+    assert_int_equal(g.wish.reason, QR_SCALE_OUTSIDE);
+    qr_scaler_free(g.scaler);
+}
+
+static void test_a_warm_up_in_time_and_a_gap_let_points_be_counted_anew(void **state)
+{
+    (void)state;
+    struct given g;
+    struct qr_scale_policy policy = average_policy();
+    policy.warmup_s = 120;
+    policy.gap_s = 60;
+    make(&g, &policy);
+    for (int i = 0; i < 4; i++)
+        assert_false(point(&g, 0, 90)->is_decided);
+    assert_int_equal(point(&g, 0, 90)->rung, 1); /* nothing has changed yet */
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(point(&g, 1, 90)->reason, QR_SCALE_WARMING_UP);
+    assert_int_equal(point(&g, 1, 90)->rung, 2);
+    g.at_s += 60;
+    for (uint32_t i = 1; i < 5; i++) {
+        assert_int_equal(point(&g, 1, 90)->points, i);
+        assert_int_equal(g.wish.reason, QR_SCALE_WARMING_UP);
+    }
+    assert_int_equal(point(&g, 1, 90)->rung, 2);
     qr_scaler_free(g.scaler);
 }
 
@@ -220,6 +261,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_seeds_spike_goes_one_up_after_a_minute_and_down_again),
         cmocka_unit_test(test_the_bounds_hold),
+        cmocka_unit_test(test_who_puts_it_outside_of_the_bounds_has_the_cool_down_for_it),
+        cmocka_unit_test(test_a_warm_up_in_time_and_a_gap_let_points_be_counted_anew),
         cmocka_unit_test(test_nothing_goes_down_while_it_cools),
         cmocka_unit_test(test_only_the_metrics_that_count_count),
         cmocka_unit_test(test_points_that_are_nonsense_change_nothing),

@@ -7,6 +7,7 @@
 #include "ctl/control.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
+#include "ctl/telemetry.h"
 #include "env/thread.h"
 #include "rpc/socket.h"
 
@@ -32,6 +33,8 @@ struct fixture {
     char wanted_name[QR_NODE_NAME_BYTES];
     uint16_t calls[CALLS_MAX]; /* what the node was asked */
     int call_count;
+    /* What the node answers first; true: it has. */
+    bool (*serve)(struct fixture *f, struct qr_rpc_request *own_request);
     uint16_t fail_method; /* the node refuses it with error 3702 */
     uint16_t keep_method; /* the node does not answer it before answer_kept */
     struct qr_rpc_request *kept[CALLS_MAX];
@@ -68,6 +71,8 @@ static inline void serve_node(void *ctx, struct qr_rpc_request *own_request)
 {
     struct fixture *f = ctx;
     struct qr_err err = {0};
+    if (f->serve != NULL && f->serve(f, own_request))
+        return;
     pthread_mutex_lock(&f->mu);
     if (f->call_count < CALLS_MAX)
         f->calls[f->call_count++] = own_request->method;

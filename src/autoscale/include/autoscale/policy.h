@@ -42,8 +42,10 @@ struct qr_scale_policy {
     double up_percent, down_percent; /* of the moving average; the forecast plans for up_percent */
     uint32_t window_points;          /* of the moving average, as the seed's: 5 */
     uint32_t points_min;             /* since the last change, before anything is decided: 5 */
-    int64_t cooldown_s;              /* after a change before the next one downwards */
-    double cost_weight;              /* 0: room is worth all; 1: vCores are; 0.5: in between */
+    int64_t warmup_s;                /* the same in time, whatever the points: 0 */
+    int64_t gap_s;      /* after so long without a point they are counted anew; 0: never */
+    int64_t cooldown_s; /* after a change before the next one downwards, or back into the bounds */
+    double cost_weight; /* 0: room is worth all; 1: vCores are; 0.5: in between */
     /* of the forecast */
     int64_t horizon_s; /* how far ahead capacity has to be there */
     int64_t hold_s;    /* how long a smaller rung has to be enough before it is taken */

@@ -73,6 +73,7 @@ enum qr_control_method {
     QR_CONTROL_USAGE,       /* server, name; answer: u64 bytes in use, u64 bytes it takes */
     QR_CONTROL_GEO_CHANGE,  /* server and name of a geo-secondary, geo_change, id: of its primary
                                (0: whichever it is); an operation */
+    QR_CONTROL_AUTOSCALE_SET, /* server, name, text: settings (ctl/autoscale.h); the rest stays */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
@@ -90,6 +91,8 @@ enum qr_control_method {
     QR_CONTROL_POOLS,            /* those of a server with a number above id; not always all */
     QR_CONTROL_LINKS,            /* of geo-secondaries with an id above; answer: struct qr_geo_link
                                     (ctl/peer.h), not always all */
+    QR_CONTROL_AUTOSCALE,        /* server, name (empty: all), those with an id above; answer: u32
+                                    id, u32 length, settings as text, not always all */
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x351, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
@@ -113,6 +116,7 @@ enum qr_control_method {
                         struct qr_follow_state */
     QR_NODE_REST,    /* u64 ns: if nobody has been in it for so long it is closed, and until RELEASE
                         who    comes is told to look for another node; answer: struct qr_rest_state */
+    QR_NODE_USED,    /* a row, u64 wall_ns; answer: points behind that time (ctl/autoscale.h) */
 };
 
 /* What becomes of a geo-secondary. */

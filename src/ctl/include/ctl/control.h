@@ -59,7 +59,8 @@ struct qr_control_options {
     const char *run_dir;                        /* mode 0700; copied */
     const struct qr_control_machines *machines; /* NULL: this is the only one; borrowed */
     struct qr_control_host host;
-    int64_t pause_minute_ns; /* what a minute of an auto-pause delay takes; 0: a minute */
+    int64_t pause_minute_ns;       /* what a minute of an auto-pause delay takes; 0: a minute */
+    int64_t autoscale_interval_ns; /* between what nodes say of used resources; 0: 15 s */
     /* For tests, NULL otherwise: true kills control there as far as this operation goes. Called by
      * the thread that runs it, before a step and when it has run but nothing says so. */
     bool (*dies)(void *ctx, const char *operation, const char *step, bool undoes, bool has_run);

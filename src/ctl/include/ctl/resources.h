@@ -185,6 +185,7 @@ enum qr_doc_kind {
     QR_DOC_ROLE,         /* none; names "<object id>/<assignment id>" */
     QR_DOC_POLICY,       /* none; names "<database guid>/<policy>" */
     QR_DOC_POOL,         /* none; pools are rows */
+    QR_DOC_AUTOSCALE,    /* none; named by a database's id; written by control alone */
     QR_DOC_KIND_COUNT,
 };
 enum {

@@ -15,12 +15,13 @@
 
 enum qr_telemetry_kind {
     QR_TELEMETRY_EVENT = 1, /* key "type/subtype/database", begins of 5 minutes; 30 days */
-    QR_TELEMETRY_DATABASE,  /* key: number of the database; ends of 5 minutes; 14 days */
+    QR_TELEMETRY_DATABASE,  /* key: name of the database; ends of 5 minutes; 14 days */
     QR_TELEMETRY_POOL,      /* key: name of the pool; ends of 15 seconds; 14 days */
     /* Compute that is billed for a serverless database, in millionths of a vCore second; key: its
      * name, of its HA replicas behind "ha:"; begins of minutes; 14 days. The body is "CPU MEMORY",
      * percents of the most that it may have, or empty. */
     QR_TELEMETRY_BILLED,
+    QR_TELEMETRY_AUTOSCALE, /* key: number of the database; ends of 15 seconds; 14 days */
     QR_TELEMETRY_KINDS,
 };
 

@@ -38,6 +38,7 @@ struct qr_operation_seen;
 struct qr_backup_info;
 struct qr_telemetry_seen;
 struct qr_geo_seen;
+struct qr_autoscale_seen;
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -92,6 +93,20 @@ struct qr_instance_host {
                                     enum qr_status (*each)(void *each_ctx,
                                                            const struct qr_geo_seen *seen),
                                     void *each_ctx);
+    /* Settings of the server's databases that have some; NULL: none have. */
+    enum qr_status (*each_autoscale)(void *ctx, uint32_t server_id,
+                                     enum qr_status (*each)(void *each_ctx,
+                                                            const struct qr_autoscale_seen *seen),
+                                     void *each_ctx);
+};
+
+/* How a database is scaled by its load: a row of sys.database_autoscale. Texts without p: NULL. */
+struct qr_autoscale_seen {
+    uint32_t database_id; /* that users see */
+    bool is_on, is_dry;
+    struct qr_str database, policy, least, most, metrics, current, reason, requested, error;
+    double up, down, window, points_min, warmup, cooldown, cost, horizon;
+    int64_t decided_ticks, retry_ticks; /* datetime2 ticks, UTC; 0: NULL */
 };
 
 /* One end of a link between a database and its geo-secondary, as its server sees it. */
@@ -122,7 +137,7 @@ struct qr_backup_info {
 };
 
 /* The kinds of ctl/telemetry.h, under names of their own: who implements the slot knows both. */
-enum { QR_SEEN_EVENTS = 1, QR_SEEN_DATABASES, QR_SEEN_POOLS, QR_SEEN_BILLED };
+enum { QR_SEEN_EVENTS = 1, QR_SEEN_DATABASES, QR_SEEN_POOLS, QR_SEEN_BILLED, QR_SEEN_AUTOSCALE };
 struct qr_telemetry_seen {
     int64_t at_ticks; /* datetime2 ticks, UTC */
     uint64_t count;   /* of events */
