@@ -165,7 +165,7 @@ static void points(struct fixture *f, const char *name, double cpu, int count)
 }
 
 /* The decisions of all databases: how many; of the last one the objectives and what it says. */
-static size_t decisions(struct fixture *f, char last[512])
+static size_t decisions(char last[512])
 {
     struct qr_telemetry_row row;
     struct qr_buf buf;
@@ -289,7 +289,7 @@ static void test_the_seeds_spike_goes_up_and_down_again(void **state)
     char last[512];
     make(f, "d", "GP_Gen5_2");
     points(f, "d", 5, 5);
-    assert_int_equal(decisions(f, last), 0); /* nobody has asked for it */
+    assert_int_equal(decisions(last), 0); /* nobody has asked for it */
     assert_int_equal(say(f, "d",
                          "{\"state\": \"Enabled\", \"maxObjective\": \"GP_Gen5_4\", "
                          "\"cooldownSeconds\": 120}",
@@ -302,13 +302,13 @@ static void test_the_seeds_spike_goes_up_and_down_again(void **state)
     assert_objective(f, "d", "GP_Gen5_2");
     point(f, "d", 80);
     assert_objective(f, "d", "GP_Gen5_4");
-    assert_int_equal(decisions(f, last), 10);
+    assert_int_equal(decisions(last), 10);
     assert_non_null(strstr(last, "GP_Gen5_2 GP_Gen5_4 {"));
     assert_non_null(strstr(last, "\"MovingAvgCpuPercent\":80.0"));
     assert_non_null(strstr(last, "\"DataPoints\":5"));
     assert_non_null(strstr(last, "\"Reason\":\"high\""));
     points(f, "d", 90, 4); /* too few points of the new one */
-    assert_int_equal(decisions(f, last), 14);
+    assert_int_equal(decisions(last), 14);
     assert_non_null(strstr(last, "GP_Gen5_4 - {"));
     points(f, "d", 90, 3);
     assert_shows(f, "d", "lastReason", "at_max"); /* never outside */
@@ -319,9 +319,9 @@ static void test_the_seeds_spike_goes_up_and_down_again(void **state)
     assert_shows(f, "d", "lastRequestedObjective", "GP_Gen5_2");
     points(f, "d", 1, 6); /* it has no other settings meanwhile */
     assert_int_equal(say(f, "d", "{\"state\": \"Disabled\"}", &err), QR_OK);
-    size_t before = decisions(f, last);
+    size_t before = decisions(last);
     points(f, "d", 99, 8);
-    assert_int_equal(decisions(f, last), before);
+    assert_int_equal(decisions(last), before);
     assert_objective(f, "d", "GP_Gen5_2");
 }
 
@@ -334,7 +334,7 @@ static void test_dry_runs_say_what_they_would_do(void **state)
     assert_int_equal(say(f, "d", "{\"state\": \"Enabled\", \"dryRun\": true}", &err), QR_OK);
     points(f, "d", 90, 6);
     assert_objective(f, "d", "S1");
-    assert_int_equal(decisions(f, last), 6);
+    assert_int_equal(decisions(last), 6);
     assert_non_null(strstr(last, "S1 S2 {"));
     assert_non_null(strstr(last, "\"DryRun\":true"));
 }
@@ -392,10 +392,10 @@ static void test_there_is_one_operation_at_a_time(void **state)
     struct qr_control_ask ask = {
         .name = qr_str("d"), .objective = qr_str("GP_Gen5_8"), .no_wait = true};
     assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_OK);
-    size_t before = decisions(f, last);
+    size_t before = decisions(last);
     atomic_fetch_add(&moved_ns, POINT);
     qri_autoscale_look(f->control); /* while it runs there is no point */
-    assert_int_equal(decisions(f, last), before);
+    assert_int_equal(decisions(last), before);
     assert_shows(f, "d", "lastError", NULL);
     qri_control_unclaim(f->control, &claim);
     assert_objective(f, "d", "GP_Gen5_8");
@@ -428,10 +428,10 @@ static void test_a_refused_operation_is_backed_off_and_told(void **state)
     assert_non_null(json_object_get(json, "lastError"));
     assert_non_null(json_object_get(json, "retryAfterWallNs"));
     json_decref(json);
-    (void)decisions(f, last);
+    (void)decisions(last);
     assert_non_null(strstr(last, "\"Error\":"));
     point(f, "d", 99);
-    (void)decisions(f, last);
+    (void)decisions(last);
     assert_non_null(strstr(last, "\"BackedOff\":true"));
 }
 
@@ -448,19 +448,19 @@ static void test_who_is_used_by_nobody_is_told_from_who_does_not_answer(void **s
         atomic_fetch_add(&moved_ns, POINT);
         qri_autoscale_look(f->control);
     }
-    assert_int_equal(decisions(f, last), 5);
+    assert_int_equal(decisions(last), 5);
     used.fails = false;
     used.is_there = false; /* its node has nothing to say */
     for (int i = 0; i < 5; i++) {
         atomic_fetch_add(&moved_ns, POINT);
         qri_autoscale_look(f->control);
     }
-    assert_int_equal(decisions(f, last), 5); /* it may begin to, yet */
+    assert_int_equal(decisions(last), 5); /* it may begin to, yet */
     for (int i = 0; i < 6; i++) {
         atomic_fetch_add(&moved_ns, POINT);
         qri_autoscale_look(f->control);
     }
-    assert_non_null((decisions(f, last), strstr(last, "\"AvgCpuPercent\":0.0")));
+    assert_non_null((decisions(last), strstr(last, "\"AvgCpuPercent\":0.0")));
     assert_objective(f, "d", "GP_Gen5_2");
 }
 
