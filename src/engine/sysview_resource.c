@@ -6,7 +6,7 @@
 #include "sysview_governor_int.h"
 #include "base/banned.h"
 
-enum { MIB = 1 << 20 };
+enum { KIB = 1 << 10, MIB = 1 << 20 };
 
 static enum qr_status own_role(void *ctx, const struct qr_replica_info *info)
 {
@@ -155,14 +155,16 @@ static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *se
         qr_arena_str(arena, info->name), slo_name(arena, info, &hardware),
         is_dtu ? hardware.dtus : QRI_SYS_NULL,
         is_dtu ? QRI_SYS_NULL : qri_sys_known(l->vcores_pct / 100), (int)(l->vcores_min_pct / 100),
-        qri_sys_known(l->sessions_max), qri_sys_known_long(l->data_bytes / MIB),
-        qri_sys_known_long(l->log_bytes / MIB), hardware.cap_cpu,
-        qri_sys_known_long(options->log_bytes_per_s), qri_sys_known(options->workers_max),
-        (int)qr_store_is_read_only(session->db->store), (int)group->id,
+        qri_sys_known(l->sessions_max), qri_sys_known_long(l->memory_bytes / KIB),
+        qri_sys_known_long(l->data_bytes / MIB), qri_sys_known_long(l->log_bytes / MIB),
+        hardware.cap_cpu, qri_sys_known_long(options->log_bytes_per_s),
+        qri_sys_known(options->workers_max), (int)qr_store_is_read_only(session->db->store),
+        qri_sys_known_long(stats.log_txn_bytes_max / KIB), (int)group->id,
         qri_sys_known(l->workers_max), qri_sys_known_long(l->log_bytes_per_s),
-        qri_sys_known(l->iops), qri_sys_known(pl->workers_max), qri_sys_known(pl->iops),
-        qri_sys_known(l->local_bytes / MIB), local_usage_mb(&stats),
-        qri_sys_int(stats.rbpex.bytes_max >> 30), qri_sys_known_long(pl->log_bytes_per_s),
+        qri_sys_known(l->iops), qri_sys_known(pl->workers_max),
+        qri_sys_known(pl->iops != 0 ? pl->iops : l->iops), qri_sys_known(l->local_bytes / MIB),
+        local_usage_mb(&stats), qri_sys_int(stats.rbpex.bytes_max >> 30),
+        qri_sys_known_long(pl->log_bytes_per_s != 0 ? pl->log_bytes_per_s : l->log_bytes_per_s),
         qri_sys_replica_role(session));
 }
 
@@ -228,12 +230,12 @@ const struct qri_sysview qri_sysviews_resource[] = {
      "slo_name nvarchar(128), dtu_limit int null, cpu_limit int null, min_cpu tinyint =0, "
      "max_cpu tinyint =100, cap_cpu tinyint =100, min_cores smallint, max_dop smallint =1, "
      "min_memory int =0, max_memory int =100, max_sessions int null, max_memory_grant int null "
-     "=null, max_db_memory int null =null, govern_background_io bit =0, min_db_max_size_in_mb "
+     "=null, max_db_memory int null, govern_background_io bit =0, min_db_max_size_in_mb "
      "bigint null =null, max_db_max_size_in_mb bigint null, default_db_max_size_in_mb bigint null "
      "=null, db_file_growth_in_mb bigint =16, initial_db_file_size_in_mb bigint null =null, "
      "log_size_in_mb bigint null, instance_cap_cpu int, instance_max_log_rate bigint null, "
-     "instance_max_worker_threads int null, replica_type int, max_transaction_size bigint null "
-     "=null, checkpoint_rate_mbps int null =null, checkpoint_rate_io int null =null, "
+     "instance_max_worker_threads int null, replica_type int, max_transaction_size bigint null, "
+     "checkpoint_rate_mbps int null =null, checkpoint_rate_io int null =null, "
      "last_updated_date_utc datetime null =null, primary_group_id int, primary_group_max_workers "
      "int null, primary_min_log_rate bigint null =null, primary_max_log_rate bigint null, "
      "primary_group_min_io int null =0, primary_group_max_io int null, primary_group_min_cpu float "

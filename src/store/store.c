@@ -308,6 +308,7 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
         .versions_spilled = atomic_load(&store->spilled_count),
         .tmp_bytes = atomic_load(&store->tmp_bytes),
         .tmp_bytes_max = atomic_load(&store->tmp_bytes_max),
+        .log_txn_bytes_max = atomic_load(&store->log_txn_bytes_max),
         .tmp_bytes_written = atomic_load(&store->tmp_bytes_written),
         .read_queued_ns = atomic_load(&store->read_queued_ns),
         .log_waits = get_waits(&store->log_waits),

@@ -140,6 +140,7 @@ struct qr_store_stats {
     uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
     uint64_t versions_spilled; /* the same, in the local version file */
     uint64_t tmp_bytes_max;
+    uint64_t log_txn_bytes_max; /* of one transaction; 0: no limit */
     uint64_t tmp_bytes, tmp_bytes_written; /* temporary files now; written since the open */
     uint64_t read_queued_ns;               /* that reads waited for their turn (governor/task.h) */
     struct qr_store_waits log_waits;  /* commits whose answer waited to be durable (WRITELOG) */
