@@ -133,8 +133,9 @@ def server_suites(totals, build, everything):
     npm_packages(everything)
     more = ["--all"] if everything else []
     for name in ("golden", "integration"):
+        jobs = ["--jobs", "2"] if name == "integration" and not everything else []
         command_suite(totals, name, [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"),
-                                     "--build", build] + more)
+                                     "--build", build] + jobs + more)
         if name == "golden" or everything:
             command_suite(totals, f"{name} on Hyperscale",
                           [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"), "--build", build,
