@@ -326,6 +326,8 @@ void qri_node_leave(struct qri_node *node, struct qr_database *db);
 bool qri_node_has_open(struct qri_node *node);
 /* node_report.c: what its databases use, for control and for the governor's samples. */
 void qri_node_report(struct qri_node *node);
+/* Writes what Query Store of its databases has in memory, of those that are due. */
+void qri_node_keep_statistics(struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
 /* --- node_limits.c --- */
 uint64_t qri_host_cpu_ns_per_s(void); /* that the work of users may have */

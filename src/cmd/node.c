@@ -96,7 +96,8 @@ bool qri_node_has_open(struct qri_node *node)
 
 static bool wants_look(const struct qri_node *node, const struct hosted *hosted) /* held */
 {
-    return hosted->state == HOSTED_OPEN && hosted->has_files && !qr_is_master(hosted->id) &&
+    return hosted->state == HOSTED_OPEN && hosted->has_files && !hosted->backing_up &&
+           !qr_is_master(hosted->id) &&
            (hosted->was_used || !hosted->has_backup) && /* else it is about to be closed */
            atomic_load(&node->duty) == QR_DUTY_PRIMARY;
 }

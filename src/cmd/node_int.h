@@ -27,7 +27,8 @@ struct hosted {
     uint32_t retention_days;
     int64_t idle_since_ns;
     bool in_pool; /* of an elastic one */
-    bool has_files, backing_up;
+    bool has_files;
+    bool backing_up; /* or its statistics are written: nobody closes it now */
     bool was_used, has_backup; /* was entered since it was opened; a backup, and none is due */
     bool is_backed_up;         /* all that is in it is in a backup: nobody has entered it since */
     bool was_touched;          /* entered since the backups' thread looked at it */

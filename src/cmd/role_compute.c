@@ -197,6 +197,7 @@ static bool tick(void *ctx)
 {
     struct compute_role *c = ctx;
     qri_node_report(c->node);
+    qri_node_keep_statistics(c->node);
     qri_reports_send(c->reports, qr_rpc_client_peer(c->role->control));
     /* nobody starts it again on this machine, so it does not end when nobody uses it */
     qri_node_look_at_limits(c->node);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "frame.h"
 #include "lock_int.h"
+#include "qstore_int.h"
 #include "shape_int.h"
 #include "texts_int.h"
 #include "deadlock_int.h"
@@ -26,6 +27,7 @@ static void free_database(struct qr_database *db)
     qri_follow_done(db);
     qri_cache_free(db->cache);
     qri_texts_free(db->texts);
+    qri_qstore_free(db->qstore);
     qri_shapes_free(db->shapes);
     qr_locks_free(db->locks);
     qri_stamps_free(db);
@@ -64,6 +66,7 @@ static enum qr_status load(struct qr_database *db, struct qr_err *err)
     qr_conn_unlock_writer(conn);
     db->catalog_lsn = qr_conn_commit_lsn(conn);
     QR_TRY(qr_wrap(err, status, "load the catalog"));
+    qri_qs_read_options(db->qstore, qr_conn_db(conn));
     return db->catalog_lsn.v == 0 ? QR_OK : qr_store_wait_durable(db->store, db->catalog_lsn, err);
 }
 
@@ -153,12 +156,14 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     atomic_init(&db->catalog_serial, 1);
     atomic_init(&db->last_serial, 1);
     db->cache = qri_cache_new(instance->options.plan_cache_bytes_max);
-    db->texts = qri_texts_new();
+    db->texts = qri_texts_new(db);
     db->shapes = qri_shapes_new();
+    db->qstore = qri_qstore_new(db);
     struct qr_lock_options lock_options = {
         .env = instance->options.env, .on_deadlock = qri_deadlock_found, .ctx = db};
     bool good = db->cache != NULL && db->texts != NULL && db->shapes != NULL &&
-                keep_info(db, info) == QR_OK &&
+                db->qstore != NULL &&
+                db->qstore != NULL && keep_info(db, info) == QR_OK &&
                 qr_locks_new(&lock_options, &db->locks, err) == QR_OK;
     enum qr_status status = good ? load(db, err) : qr_fail(err, QR_NOMEM, "open a database");
     if (status != QR_OK) {
@@ -181,6 +186,7 @@ enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err)
     pthread_mutex_unlock(&db->mu);
     if (sessions > 0)
         return qr_fail(err, QR_BUSY, "%zu sessions use the database", sessions);
+    (void)!qr_database_flush_statistics(db, NULL); /* what it cannot write is lost */
     struct qr_store *store = db->store;
     pthread_mutex_lock(&instance->mu);
     struct qr_database **at = &instance->databases;

@@ -15,6 +15,7 @@
 #include "engine/rowset.h"
 #include "expr/eval.h"
 #include "expr/language.h"
+#include "governor/wait.h"
 #include "lock/lock.h"
 #include "tsql/parse.h"
 #include "tsql/plan.h"
@@ -28,6 +29,7 @@ struct qri_cursor;
 struct qri_cache;
 struct qri_texts;
 struct qri_shapes;
+struct qri_qstore;
 
 enum {
     QRI_NEST_MAX = 32, /* procedures, triggers, functions, dynamic SQL (217) */
@@ -103,6 +105,7 @@ struct qr_database {
     struct qri_cache *cache;
     struct qri_texts *texts;   /* texts_int.h */
     struct qri_shapes *shapes; /* shape_int.h */
+    struct qri_qstore *qstore; /* qstore_int.h */
 };
 
 /* Its name, objective and size as they are now. */
@@ -328,6 +331,9 @@ struct qr_session {
     int64_t request_ticks;                /* when the running request began */
     int64_t ended_ticks, scheduled_ticks; /* see struct qri_session_seen */
     uint8_t connection_id[16];
+    struct { /* of its task, when a statement's waits were last taken: stats_run.c */
+        uint64_t count, ns[QR_WAIT_COUNT];
+    } seen_waits;
     struct { /* used when the request began */
         int cpu_ms;
         int64_t reads, writes, logical_reads;

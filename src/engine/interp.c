@@ -227,8 +227,9 @@ static enum qr_status run_op(struct qri_frame *frame, const struct qri_op *op, s
     qri_settings_stamp(session);
     struct qri_meter meter;
     qri_meter_begin(frame, op, &meter);
-    QR_TRY(qri_stmt_kinds[op->stmt->kind].run(frame, op, err));
-    qri_meter_end(frame, op, &meter);
+    enum qr_status status = qri_stmt_kinds[op->stmt->kind].run(frame, op, err);
+    qri_meter_end(frame, op, &meter, status);
+    QR_TRY(status);
     *pc = *pc + 1;
     return QR_OK;
 }

@@ -5,6 +5,7 @@
  * (c1=?)". Each becomes a RelOp. Names of tables and indexes are those of the catalog again. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "dml_int.h"
 #include "link.h"
 #include "rows_builtin_int.h"
@@ -216,18 +217,42 @@ static void add_plan(struct writer *w, struct qr_str sql)
 
 /* ---- statements ---- */
 
+static const char xml_begin[] =
+    "<ShowPlanXML xmlns=\"http://schemas.microsoft.com/sqlserver/2004/07/showplan\" "
+    "Version=\"1.539\" Build=\"12.0.2000.8\"><BatchSequence><Batch><Statements>";
+static const char xml_end[] = "</Statements></Batch></BatchSequence></ShowPlanXML>";
+
+static void add_text(struct writer *w, struct qr_str own, enum qr_ast_stmt_kind kind,
+                     struct qr_str sql, int number)
+{
+    qr_buf_printf(&w->xml, "<StmtSimple StatementId=\"%d\"", number);
+    attribute(&w->xml, "StatementText", own);
+    attribute(&w->xml, "StatementType", qr_str(qr_ast_stmt_command(kind)));
+    qr_buf_addz(&w->xml, "><QueryPlan>");
+    add_plan(w, sql);
+    qr_buf_addz(&w->xml, "</QueryPlan></StmtSimple>");
+}
+
 static void add_statement(struct writer *w, const struct qri_text *text,
                           const struct qri_cached_sql *s, int number)
 {
     struct qr_str all = text->text;
     uint32_t begin = text->text_at + s->begin;
     struct qr_str own = begin + s->bytes <= all.n ? qr_str_n(all.p + begin, s->bytes) : all;
-    qr_buf_printf(&w->xml, "<StmtSimple StatementId=\"%d\"", number);
-    attribute(&w->xml, "StatementText", own);
-    attribute(&w->xml, "StatementType", qr_str(qr_ast_stmt_command(s->kind)));
-    qr_buf_addz(&w->xml, "><QueryPlan>");
-    add_plan(w, s->sql);
-    qr_buf_addz(&w->xml, "</QueryPlan></StmtSimple>");
+    add_text(w, own, s->kind, s->sql, number);
+}
+
+char *qri_plan_xml(struct qr_session *session, struct qr_str text, enum qr_ast_stmt_kind kind,
+                   struct qr_str sql)
+{
+    struct writer w = {.session = session};
+    qr_buf_init(&w.xml, PLAN_BYTES_MAX);
+    qr_buf_addz(&w.xml, xml_begin);
+    add_text(&w, text, kind, sql, 1);
+    qr_buf_addz(&w.xml, xml_end);
+    char *xml = qr_buf_status(&w.xml, NULL) == QR_OK ? strdup(qr_buf_cstr(&w.xml)) : NULL;
+    qr_buf_done(&w.xml);
+    return xml;
 }
 
 /* Of one statement if its place was given (in bytes of UTF-16), else of all. */
@@ -252,13 +277,11 @@ static enum qr_status send_plan(struct qri_builtin *b, const struct qri_text *te
         is_module ? qr_value_int(text->object_id) : qr_value_null(), qr_value_null(),
         qr_value_int(0), qr_value_null()};
     qr_buf_init(&w.xml, PLAN_BYTES_MAX);
-    qr_buf_addz(&w.xml,
-                "<ShowPlanXML xmlns=\"http://schemas.microsoft.com/sqlserver/2004/07/showplan\" "
-                "Version=\"1.539\" Build=\"12.0.2000.8\"><BatchSequence><Batch><Statements>");
+    qr_buf_addz(&w.xml, xml_begin);
     for (size_t i = 0; i < count; i++)
         if (is_asked(b, text, &list[i]))
             add_statement(&w, text, &list[i], (int)i + 1);
-    qr_buf_addz(&w.xml, "</Statements></Batch></BatchSequence></ShowPlanXML>");
+    qr_buf_addz(&w.xml, xml_end);
     if (count > 0 && qr_buf_status(&w.xml, NULL) == QR_OK)
         row[4] = qr_value_text((const char *)w.xml.data, w.xml.len);
     enum qr_status status = qr_rowset_append(b->out, row, b->err);

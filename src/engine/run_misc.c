@@ -2,6 +2,7 @@
 #include <string.h>
 #include "ddl_host.h"
 #include "frame.h"
+#include "qstore_int.h"
 #include "base/banned.h"
 
 enum {
@@ -79,7 +80,10 @@ enum qr_status qri_run_database(struct qri_frame *frame, const struct qri_op *op
     const struct qr_instance_host *host = &session->db->instance->options.host;
     if (session->tran.count > 0)
         return qr_sql_fail(err, 226, qr_ast_stmt_command(op->stmt->kind));
-    if (op->stmt->kind == QR_AS_CREATE_DATABASE)
+    if (op->stmt->kind == QR_AS_ALTER_DATABASE &&
+        qri_qs_is_wanted((const struct qr_ast_alter_database *)op->stmt))
+        QR_TRY(qri_qs_alter(session, (const struct qr_ast_alter_database *)op->stmt, err));
+    else if (op->stmt->kind == QR_AS_CREATE_DATABASE)
         QR_TRY(host->create_database(host->ctx, session, op->stmt, err));
     else
         QR_TRY(host->alter_database(host->ctx, session, op->stmt, err));

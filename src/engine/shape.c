@@ -166,6 +166,7 @@ struct qri_shape *qri_shape_share(struct qri_shape *shape)
         return NULL;
     pthread_mutex_lock(&shape->shapes->mu);
     shape->refs++;
+    shape->is_wanted = true;
     pthread_mutex_unlock(&shape->shapes->mu);
     return shape;
 }
@@ -197,6 +198,11 @@ void qri_shape_unref(struct qri_shape *shape)
 uint64_t qri_shape_plan_hash(const struct qri_shape *shape)
 {
     return shape == NULL ? 0 : atomic_load_explicit(&shape->plan_hash, memory_order_relaxed);
+}
+
+bool qri_shape_is_explained(const struct qri_shape *shape)
+{
+    return atomic_load(&shape->is_explained);
 }
 
 void qri_shape_ran(struct qri_shape *shape, int64_t runs, int64_t last_ticks, int64_t reads,
@@ -342,7 +348,7 @@ static struct qri_shape *next_unexplained(struct qri_shapes *shapes, size_t *buc
 {
     for (; *bucket < BUCKETS; (*bucket)++)
         for (struct qri_shape *s = shapes->buckets[*bucket]; s != NULL; s = s->bucket_next)
-            if (!s->is_explained && s->runs > 0)
+            if (!s->is_explained && (s->runs > 0 || s->is_wanted))
                 return s;
     return NULL;
 }

@@ -40,8 +40,9 @@ struct qri_shape {
     uint64_t sql_hash, serial;
     struct qr_str sql; /* ends with a zero; n = 0: it reads nothing */
     uint32_t refs;
-    bool is_temp; /* names #tables: only their session could have it explained */
-    bool is_explained;
+    bool is_temp;   /* names #tables: only their session could have it explained */
+    bool is_wanted; /* somebody keeps it to know its plan */
+    _Atomic bool is_explained;
     _Atomic uint64_t plan_hash; /* of the SQL until it is explained */
     struct qri_use *uses;
     size_t use_count;
@@ -72,6 +73,7 @@ struct qri_shape *qri_shape_share(struct qri_shape *shape);
 void qri_shape_unref(struct qri_shape *shape); /* accepts NULL */
 /* Of its SQL until it is explained, then of its plan. NULL: 0. */
 uint64_t qri_shape_plan_hash(const struct qri_shape *shape);
+bool qri_shape_is_explained(const struct qri_shape *shape);
 /* So many runs, the newest then, reading so many pages and yielding so many rows in all. */
 void qri_shape_ran(struct qri_shape *shape, int64_t runs, int64_t last_ticks, int64_t reads,
                    int64_t rows);
@@ -108,3 +110,6 @@ struct qri_plan_line {
 /* `sql` ends with a zero. */
 void qri_plan_line_read(struct qr_session *session, struct qr_str sql, const char *line,
                         struct qri_plan_line *ret_line);
+/* The plan of one statement as a showplan; the caller frees it. NULL: no memory. */
+char *qri_plan_xml(struct qr_session *session, struct qr_str text, enum qr_ast_stmt_kind kind,
+                   struct qr_str sql);

@@ -3,8 +3,10 @@
  * This is in the way of every statement: two readings of a clock, a mutex that nobody else wants
  * unless the same text runs twice at once, and additions. */
 #include <stdlib.h>
+#include <string.h>
 #include "dml_int.h"
 #include "governor/task.h"
+#include "qstore_int.h"
 #include "shape_int.h"
 #include "texts_int.h"
 #include "tsql/parse.h"
@@ -25,6 +27,33 @@ static void read_task(const struct qr_gov_task *task, struct qri_meter *meter)
     meter->logical_reads = get(&task->usage.logical_reads);
     meter->logical_writes = get(&task->usage.logical_writes);
     meter->reads = get(&task->usage.reads);
+    meter->log_bytes = get(&task->usage.log_bytes);
+    meter->waits = task->wait_count;
+}
+
+/* ---- waits ---- */
+
+/* The session's waits so far are of nothing that is counted. */
+static void forget_waits(struct qr_session *session)
+{
+    const struct qr_gov_task *task = session->login.task;
+    if (task == NULL || session->seen_waits.count == task->wait_count)
+        return;
+    session->seen_waits.count = task->wait_count;
+    for (int i = 1; i < QR_WAIT_COUNT; i++)
+        session->seen_waits.ns[i] = get(&task->waits.of[i].ns);
+}
+
+/* What it has waited since it was last asked, by category, in microseconds. */
+static void take_waits(struct qr_session *session, int64_t us[QRI_WAIT_CATEGORIES])
+{
+    const struct qr_gov_task *task = session->login.task;
+    for (int i = 1; i < QR_WAIT_COUNT; i++) {
+        uint64_t ns = get(&task->waits.of[i].ns);
+        us[qri_wait_category((enum qr_wait)i)] += (int64_t)(ns - session->seen_waits.ns[i]) / 1000;
+        session->seen_waits.ns[i] = ns;
+    }
+    session->seen_waits.count = task->wait_count;
 }
 
 /* The governor charges CPU time now and then. If it has not since the statement began, its time is
@@ -55,6 +84,7 @@ void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qr
     const struct qri_text *text = frame->unit->text;
     struct qri_running *running = &session->running;
     *meter = (struct qri_meter){.ticks = session->settings.now_utc_ticks};
+    forget_waits(session);
     read_task(session->login.task, meter);
     atomic_store_explicit(&running->text_id, text == NULL ? 0 : text->id, memory_order_relaxed);
     atomic_store_explicit(&running->object_id, frame->unit->object_id, memory_order_relaxed);
@@ -83,6 +113,7 @@ static struct qri_stmt_cost *cost_of(struct qri_text *text, const struct qri_op 
     if (made == NULL)
         return NULL;
     made->op = index;
+    made->kind = op->stmt->kind;
     made->begin = op->stmt->pos.offset;
     made->bytes = (uint32_t)op->stmt->text.n;
     made->query_hash = qr_tsql_fingerprint(op->stmt->text.p, op->stmt->text.n);
@@ -103,13 +134,44 @@ static void add(struct qri_run_cost *cost, int64_t value, bool is_first)
         cost->max = value;
 }
 
-static void add_run(struct qri_runs *runs, const int64_t values[QRI_COST_KINDS], int64_t ticks)
+static void add_waits(struct qri_runs *runs, const int64_t us[QRI_WAIT_CATEGORIES])
+{
+    if (runs->waits == NULL)
+        runs->waits = calloc(1, sizeof *runs->waits);
+    for (int i = 0; runs->waits != NULL && i < QRI_WAIT_CATEGORIES; i++)
+        if (us[i] > 0)
+            add(&runs->waits->cost[i], us[i], runs->waits->counts[i]++ == 0);
+}
+
+/* One run as it was measured. */
+struct measured {
+    int64_t ticks;
+    int64_t values[QRI_COST_KINDS];
+    bool has_waited;
+    int64_t waits_us[QRI_WAIT_CATEGORIES]; /* if it has */
+};
+
+static void add_run(struct qr_database *db, struct qri_runs *runs, const struct measured *m)
 {
     for (int i = 0; i < QRI_COST_KINDS; i++)
-        add(&runs->cost[i], values[i], runs->count == 0);
-    if (runs->count++ == 0)
-        runs->first_ticks = ticks;
-    runs->last_ticks = ticks;
+        add(&runs->cost[i], m->values[i], runs->count == 0);
+    if (runs->count++ == 0) {
+        runs->first_ticks = m->ticks;
+        runs->until_ticks = qri_qstore_interval_end(db, m->ticks);
+    }
+    runs->last_ticks = m->ticks;
+    if (m->has_waited)
+        add_waits(runs, m->waits_us);
+}
+
+static void add_failed(struct qr_database *db, struct qri_stmt_cost *cost, const struct measured *m,
+                       enum qr_status status)
+{
+    struct qri_runs **runs = &cost->failed[status != QR_CANCELLED && status != QR_CLOSED];
+    if (*runs == NULL)
+        *runs = calloc(1, sizeof **runs);
+    if (*runs != NULL)
+        add_run(db, *runs, m);
 }
 
 /* The statement was compiled: from now on its runs are of another plan, maybe. */
@@ -125,34 +187,55 @@ static void take_plan(struct qr_session *session, struct qri_text *text, struct 
     cost->created_ticks = ticks;
 }
 
-void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struct qri_meter *meter)
+static void measure(struct qr_session *session, const struct qri_meter *meter, bool is_good,
+                    struct measured *m)
 {
-    struct qr_session *session = frame->session;
-    struct qri_text *text = frame->unit->text;
-    session->ended_ticks = qri_now_ticks(session);
-    if (text == NULL || !is_counted(op->stmt->kind) || session->options.noexec)
-        return;
     int64_t elapsed_us = (session->ended_ticks - meter->ticks) / 10;
     elapsed_us = elapsed_us < 0 ? 0 : elapsed_us; /* the clock was set back */
     struct qri_meter end = {0};
     read_task(session->login.task, &end);
-    int64_t values[QRI_COST_KINDS] = {
-        [QRI_COST_WORKER_US] = worker_us(session, meter, &end, elapsed_us),
-        [QRI_COST_ELAPSED_US] = elapsed_us,
-        [QRI_COST_LOGICAL_READS] = (int64_t)(end.logical_reads - meter->logical_reads),
-        [QRI_COST_PHYSICAL_READS] = (int64_t)(end.reads - meter->reads),
-        [QRI_COST_LOGICAL_WRITES] = (int64_t)(end.logical_writes - meter->logical_writes),
-        [QRI_COST_ROWS] = session->rowcount,
-    };
+    m->ticks = meter->ticks;
+    m->values[QRI_COST_WORKER_US] = worker_us(session, meter, &end, elapsed_us);
+    m->values[QRI_COST_ELAPSED_US] = elapsed_us;
+    m->values[QRI_COST_LOGICAL_READS] = (int64_t)(end.logical_reads - meter->logical_reads);
+    m->values[QRI_COST_PHYSICAL_READS] = (int64_t)(end.reads - meter->reads);
+    m->values[QRI_COST_LOGICAL_WRITES] = (int64_t)(end.logical_writes - meter->logical_writes);
+    m->values[QRI_COST_PAGE_SERVER_READS] = 0;
+    m->values[QRI_COST_ROWS] = is_good ? session->rowcount : 0;
+    m->values[QRI_COST_LOG_BYTES] = (int64_t)(end.log_bytes - meter->log_bytes);
+    m->has_waited = end.waits != session->seen_waits.count;
+    if (!m->has_waited)
+        return;
+    memset(m->waits_us, 0, sizeof m->waits_us);
+    take_waits(session, m->waits_us);
+}
+
+void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struct qri_meter *meter,
+                   enum qr_status status)
+{
+    struct qr_session *session = frame->session;
+    struct qri_text *text = frame->unit->text;
+    session->ended_ticks = qri_now_ticks(session);
+    if (text == NULL || !is_counted(op->stmt->kind) || session->options.noexec ||
+        status == QR_AGAIN)
+        return;
+    struct measured m;
+    measure(session, meter, status == QR_OK, &m);
     struct qri_code *code = op->codes[0];
     pthread_mutex_lock(&text->mu);
     struct qri_stmt_cost *cost =
         code == NULL ? NULL : cost_of(text, op, (uint32_t)(op - frame->unit->ops));
     if (cost != NULL) {
         if (!code->is_counted)
-            take_plan(session, text, code, cost, meter->ticks);
-        add_run(&cost->runs, values, meter->ticks);
-        cost->last_ticks = meter->ticks;
+            take_plan(session, text, code, cost, m.ticks);
+        if (cost->runs.count > 0 && m.ticks >= cost->runs.until_ticks)
+            qri_stmt_cost_hand_on(text, cost);
+        if (status == QR_OK) {
+            add_run(session->db, &cost->runs, &m);
+            cost->last_ticks = m.ticks;
+        } else {
+            add_failed(session->db, cost, &m, status);
+        }
     }
     pthread_mutex_unlock(&text->mu);
 }

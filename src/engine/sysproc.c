@@ -8,6 +8,7 @@
 #include "ddl_int.h"
 #include "prepared_int.h"
 #include "hostfn.h"
+#include "sysproc_qstore.h"
 #include "base/banned.h"
 
 /* ---- arguments ---- */
@@ -463,6 +464,14 @@ static const struct qri_sysproc procedures[] = {
     {"sp_executesql", sp_executesql},
     {"sp_getapplock$", qri_sp_getapplock},
     {"sp_prepare", sp_prepare},
+    {"sp_query_store_clear_hints", qri_sp_query_store_force},
+    {"sp_query_store_flush_db", qri_sp_query_store_flush_db},
+    {"sp_query_store_force_plan", qri_sp_query_store_force},
+    {"sp_query_store_remove_plan", qri_sp_query_store_remove_plan},
+    {"sp_query_store_remove_query", qri_sp_query_store_remove_query},
+    {"sp_query_store_reset_exec_stats", qri_sp_query_store_reset_exec_stats},
+    {"sp_query_store_set_hints", qri_sp_query_store_force},
+    {"sp_query_store_unforce_plan", qri_sp_query_store_force},
     {"sp_recompile", nothing},
     {"sp_releaseapplock$", qri_sp_releaseapplock},
     {"sp_rename", sp_rename},

@@ -37,6 +37,7 @@ extern const struct qri_sysview qri_sysviews_events[];  /* sysview_events.c */
 extern const struct qri_sysview qri_sysviews_governor[]; /* sysview_governor.c */
 extern const struct qri_sysview qri_sysviews_resource[]; /* sysview_resource.c */
 extern const struct qri_sysview qri_sysviews_wait[];     /* sysview_wait.c */
+extern const struct qri_sysview qri_sysviews_qstore[];   /* sysview_qstore.c */
 extern const struct qri_sysview qri_sysviews_usage[];    /* sysview_usage.c */
 extern const struct qri_sysview qri_sysviews_used[];     /* sysview_used.c */
 extern const struct qri_sysview qri_sysviews_version[];  /* sysview_version.c */

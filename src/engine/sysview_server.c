@@ -1,5 +1,6 @@
 /* sysview_server.c - databases, configuration and files; see sysview_int.h. */
 #include "sysview_int.h"
+#include "qstore_int.h"
 #include "link.h"
 #include <stdio.h>
 #include "codec/collation.h"
@@ -12,6 +13,14 @@ struct database_walk {
     struct qr_session *session;
 };
 
+/* It is where nobody has turned it off, which only the database itself knows. */
+static int is_query_store_on(const struct qr_session *session, const struct qr_database_info *info)
+{
+    bool is_own = info->database_id == session->db->info.database_id;
+    return info->database_id != 1 &&
+           (!is_own || session->db->qstore->options[QRI_QS_STATE] != QRI_QS_OFF);
+}
+
 static enum qr_status database_row(void *ctx, const struct qr_database_info *info)
 {
     struct database_walk *w = ctx;
@@ -22,7 +31,7 @@ static enum qr_status database_row(void *ctx, const struct qr_database_info *inf
     struct qr_arena *arena = qri_sysrows_arena(w->rows);
     return qri_sysrow(w->rows, qr_arena_str(arena, info->name), (int)info->database_id,
                       info->create_ticks, qr_arena_str(arena, info->collation),
-                      (int)info->is_encrypted);
+                      is_query_store_on(w->session, info), (int)info->is_encrypted);
 }
 
 static enum qr_status databases(struct qri_sysrows *rows, struct qr_session *session)
@@ -216,7 +225,7 @@ const struct qri_sysview qri_sysviews_server[] = {
      "is_local_cursor_default bit null =0, is_fulltext_enabled bit null =0, "
      "is_trustworthy_on bit null =0, is_db_chaining_on bit null =0, "
      "is_parameterization_forced bit null =0, is_master_key_encrypted_by_server bit =0, "
-     "is_query_store_on bit null =0, is_published bit =0, is_subscribed bit =0, "
+     "is_query_store_on bit null, is_published bit =0, is_subscribed bit =0, "
      "is_merge_published bit =0, is_distributor bit =0, is_sync_with_backup bit =0, "
      "service_broker_guid uniqueidentifier null =null, is_broker_enabled bit =0, "
      "log_reuse_wait tinyint null =0, log_reuse_wait_desc nvarchar(60) null ='NOTHING', "

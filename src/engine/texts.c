@@ -1,5 +1,6 @@
 /* texts.c - the texts of a database's plan cache and their costs; see texts_int.h */
 #include "texts_int.h"
+#include "qstore_int.h"
 #include "shape_int.h"
 #include <assert.h>
 #include <stdio.h>
@@ -10,15 +11,18 @@
 enum { BUCKETS = 1024 };
 
 struct qri_texts {
+    struct qr_database *db;
     pthread_mutex_t mu;
     struct qri_text *buckets[BUCKETS];
 };
 
-struct qri_texts *qri_texts_new(void)
+struct qri_texts *qri_texts_new(struct qr_database *db)
 {
     struct qri_texts *texts = calloc(1, sizeof *texts);
-    if (texts != NULL)
-        pthread_mutex_init(&texts->mu, NULL);
+    if (texts == NULL)
+        return NULL;
+    texts->db = db;
+    pthread_mutex_init(&texts->mu, NULL);
     return texts;
 }
 
@@ -62,6 +66,7 @@ static struct qri_text *make(struct qri_texts *texts, const struct qri_source *s
         memcpy(p + params, source->text.p, source->text.n);
     p[n] = '\0';
     text->texts = texts;
+    text->db = texts->db;
     text->id = id;
     text->refs = 1;
     text->kind = source->kind;
@@ -95,6 +100,7 @@ struct qri_text *qri_text_ref(struct qri_texts *texts, const struct qri_source *
         (*at)->refs++;
     else
         *at = make(texts, source, id);
+    atomic_store_explicit(&texts->db->qstore->was_used, true, memory_order_relaxed);
     struct qri_text *text = *at;
     pthread_mutex_unlock(&texts->mu);
     return text;
@@ -128,6 +134,48 @@ void qri_text_put_back(struct qri_text *text, size_t unit_bytes)
 
 /* ---- handing on ---- */
 
+static void merge_cost(struct qri_run_cost *into, const struct qri_run_cost *later, bool is_first)
+{
+    if (is_first) {
+        *into = *later;
+        return;
+    }
+    into->total += later->total;
+    into->squares += later->squares;
+    into->last = later->last;
+    if (later->min < into->min)
+        into->min = later->min;
+    if (later->max > into->max)
+        into->max = later->max;
+}
+
+static void merge_waits(struct qri_run_waits *into, const struct qri_run_waits *later)
+{
+    for (int i = 0; i < QRI_WAIT_CATEGORIES; i++)
+        if (later->counts[i] > 0) {
+            merge_cost(&into->cost[i], &later->cost[i], into->counts[i] == 0);
+            into->counts[i] += later->counts[i];
+        }
+}
+
+void qri_runs_merge(struct qri_runs *into, struct qri_runs *later)
+{
+    for (int i = 0; i < QRI_COST_KINDS; i++)
+        merge_cost(&into->cost[i], &later->cost[i], into->count == 0);
+    if (into->count == 0 || later->first_ticks < into->first_ticks)
+        into->first_ticks = later->first_ticks;
+    if (later->last_ticks > into->last_ticks)
+        into->last_ticks = later->last_ticks;
+    into->count += later->count;
+    if (into->waits == NULL) {
+        into->waits = later->waits;
+    } else if (later->waits != NULL) {
+        merge_waits(into->waits, later->waits);
+        free(later->waits);
+    }
+    later->waits = NULL;
+}
+
 static void add_runs(struct qri_cost *sum, bool is_first, const struct qri_run_cost *runs)
 {
     sum->total += runs->total;
@@ -146,15 +194,28 @@ int64_t qri_stmt_costs(const struct qri_stmt_cost *c, struct qri_cost ret_costs[
     return c->count + c->runs.count;
 }
 
+static void hand_on_failed(struct qri_text *text, struct qri_stmt_cost *c)
+{
+    static const enum qri_run_end ends[2] = {QRI_RUN_ABORTED, QRI_RUN_EXCEPTION};
+    for (int i = 0; i < 2; i++) {
+        if (c->failed[i] == NULL)
+            continue;
+        qri_qstore_add(text, c, c->failed[i], ends[i]);
+        free(c->failed[i]);
+        c->failed[i] = NULL;
+    }
+}
+
 void qri_stmt_cost_hand_on(struct qri_text *text, struct qri_stmt_cost *c)
 {
-    (void)text;
+    hand_on_failed(text, c);
     if (c->runs.count == 0)
         return;
     const struct qri_run_cost *cost = c->runs.cost;
     qri_shape_ran(c->shape, c->runs.count, c->runs.last_ticks, cost[QRI_COST_LOGICAL_READS].total,
                   cost[QRI_COST_ROWS].total);
     c->count = qri_stmt_costs(c, c->cost);
+    qri_qstore_add(text, c, &c->runs, QRI_RUN_REGULAR);
     c->runs.count = 0;
 }
 

@@ -15,6 +15,7 @@ enum qri_cost_kind {
     QRI_COST_LOGICAL_WRITES,
     QRI_COST_PAGE_SERVER_READS,
     QRI_COST_ROWS,
+    QRI_COST_LOG_BYTES,
     QRI_COST_KINDS,
 };
 
@@ -27,17 +28,29 @@ struct qri_run_cost {
     int64_t total, last, min, max;
     double squares; /* their sum: for deviations */
 };
+enum { QRI_WAIT_CATEGORIES = 24 }; /* as sys.query_store_wait_stats numbers them */
+struct qri_run_waits {
+    int64_t counts[QRI_WAIT_CATEGORIES];
+    struct qri_run_cost cost[QRI_WAIT_CATEGORIES]; /* microseconds of one run */
+};
 struct qri_runs {
     int64_t count, first_ticks, last_ticks;
+    int64_t until_ticks;         /* from then on runs are of the next interval */
+    struct qri_run_waits *waits; /* NULL: none yet */
     struct qri_run_cost cost[QRI_COST_KINDS];
 };
+/* As sys.query_store_runtime_stats numbers them. */
+enum qri_run_end { QRI_RUN_REGULAR = 0, QRI_RUN_ABORTED = 3, QRI_RUN_EXCEPTION = 4 };
+/* Adds the later of the two to the other; its waits are taken. */
+void qri_runs_merge(struct qri_runs *into, struct qri_runs *later);
 
 /* A statement of a text: SELECT, INSERT, UPDATE, DELETE or MERGE that has run. */
 struct qri_stmt_cost {
     struct qri_stmt_cost *next;
     uint32_t op;           /* of the unit */
     uint32_t begin, bytes; /* in the text, UTF-8 */
-    uint64_t options_key;  /* it was compiled under */
+    enum qr_ast_stmt_kind kind;
+    uint64_t options_key; /* it was compiled under */
     uint64_t query_hash;
     struct qri_shape *shape; /* of its plan; shape_int.h */
     int64_t generation;      /* how often it was compiled */
@@ -46,12 +59,14 @@ struct qri_stmt_cost {
     int64_t count;
     struct qri_cost cost[QRI_COST_KINDS];
     struct qri_runs runs;
+    struct qri_runs *failed[2]; /* that were aborted, and that ended in an error; NULL: none */
 };
 /* All of them together, taken or not; the count. */
 int64_t qri_stmt_costs(const struct qri_stmt_cost *c, struct qri_cost ret_costs[QRI_COST_KINDS]);
 
 struct qri_text {
     struct qri_texts *texts;
+    struct qr_database *db;
     struct qri_text *bucket_next;
     uint64_t id;
     uint32_t refs;              /* units; guarded by the table's mutex */
@@ -68,7 +83,7 @@ struct qri_text {
 };
 
 /* Null if there is no memory. */
-struct qri_texts *qri_texts_new(void);
+struct qri_texts *qri_texts_new(struct qr_database *db);
 void qri_texts_free(struct qri_texts *texts); /* when no unit is left */
 
 /* The text of a unit that is being made; NULL if there is no memory. */
@@ -119,12 +134,14 @@ QR_NODISCARD enum qr_status qri_cache_sqls(struct qri_cache *cache, uint64_t tex
 
 /* ---- stats_run.c: counting ---- */
 struct qri_meter {
-    int64_t ticks; /* when the statement began */
+    int64_t ticks;  /* when the statement began */
+    uint64_t waits; /* that the task had had */
     /* of the session's task then, if it has one */
     int64_t cpu_ns, charged_ns, waited_ns;
-    uint64_t logical_reads, logical_writes, reads;
+    uint64_t logical_reads, logical_writes, reads, log_bytes;
 };
 /* The operation is what the session's views show as running. */
 void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qri_meter *meter);
-/* It ended well. */
-void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struct qri_meter *meter);
+/* It ended, well or not. */
+void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struct qri_meter *meter,
+                   enum qr_status status);

@@ -30,6 +30,7 @@ static void count(struct qr_gov_task *task, enum qr_wait type, int64_t ns, int64
     uint64_t n = ns < 0 ? 0 : (uint64_t)ns, signal = signal_ns < 0 ? 0 : (uint64_t)signal_ns;
     struct qr_gov_group *group = task->group;
     add(&task->waits.of[type], n, signal);
+    task->wait_count++;
     add(&group->account.waits.of[type], n, signal);
     add(&qri_pool_of(group)->account.waits.of[type], n, signal);
     add(&group->gov->waits.of[type], n, signal);

@@ -227,6 +227,14 @@ qr_database_update(struct qr_database *db, const struct qr_database_info *info, 
 /* Fails with QR_BUSY while sessions use it. Closes the store. */
 QR_NODISCARD enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err);
 struct qr_store *qr_database_store(struct qr_database *db);
+/* Query Store: should it be written now? `idle_since_ns`: monotonic, when the last session left; 0:
+ * some are there. Costs no I/O. */
+bool qr_database_statistics_due(struct qr_database *db, int64_t idle_since_ns);
+/* Writes it, if there is anything new; as internal work, in a transaction of its own. It waits for
+ * the writer lock for a while: QR_TIMEOUT. Closing the database does it, too. Nothing on replicas.
+ */
+QR_NODISCARD enum qr_status qr_database_flush_statistics(struct qr_database *db,
+                                                         struct qr_err *err);
 uint32_t qr_database_own_id(const struct qr_database *db); /* what its info said at first */
 /* Who pays for what its sessions do (governor/governor.h); before the first of them. NULL: nobody.
  */

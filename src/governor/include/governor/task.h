@@ -38,6 +38,7 @@ struct qr_gov_task {
     bool is_admin; /* has a reserve, of workers, sessions, and CPU time to begin requests with */
     struct qr_gov_usage usage;
     struct qr_waits waits;
+    uint64_t wait_count;        /* of all types, for the task's own thread */
     _Atomic uint32_t wait_type; /* enum qr_wait; NONE: it runs, or has nothing to do */
     _Atomic int64_t wait_since_mono_ns;
     _Atomic uint32_t last_wait_type;
