@@ -1,5 +1,6 @@
 /* descriptor.c - see env/descriptor.h */
 #include "env/descriptor.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,23 +8,22 @@
 #include <unistd.h>
 #include "base/banned.h"
 
-enum { DESCRIPTORS_MAX = 4 }; /* that a message may bring; all but one are a mistake */
-
-bool qr_descriptor_send(int link, const void *message, size_t bytes, int fd)
+bool qr_descriptors_send(int link, const void *message, size_t bytes, const int *fds, size_t count)
 {
     struct iovec iov = {(void *)(uintptr_t)message, bytes};
     union {
         struct cmsghdr head;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(QR_DESCRIPTORS_MAX * sizeof(int))];
     } control = {0};
+    assert(count > 0 && count <= QR_DESCRIPTORS_MAX);
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = &control,
-                         .msg_controllen = sizeof control.bytes};
+                         .msg_controllen = CMSG_SPACE(count * sizeof *fds)};
     control.head.cmsg_level = SOL_SOCKET;
     control.head.cmsg_type = SCM_RIGHTS;
-    control.head.cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    control.head.cmsg_len = CMSG_LEN(count * sizeof *fds);
+    memcpy(CMSG_DATA(&control.head), fds, count * sizeof *fds);
     ssize_t n;
     do
         n = sendmsg(link, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -31,42 +31,58 @@ bool qr_descriptor_send(int link, const void *message, size_t bytes, int fd)
     return n >= 0;
 }
 
-static int take_descriptor(struct msghdr *msg)
+bool qr_descriptor_send(int link, const void *message, size_t bytes, int fd)
 {
-    int fds[DESCRIPTORS_MAX], count = 0;
+    return qr_descriptors_send(link, message, bytes, &fd, 1);
+}
+
+static size_t take_descriptors(struct msghdr *msg, int *ret_fds, size_t count_max)
+{
+    int fds[QR_DESCRIPTORS_MAX];
+    size_t count = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
-        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len && count < DESCRIPTORS_MAX;
+        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len && count < QR_DESCRIPTORS_MAX;
              at += sizeof(int)) {
             memcpy(&fds[count], (const char *)c + at, sizeof(int));
             count += 1;
         }
     }
-    if (count == 1)
-        return fds[0];
-    for (int i = 0; i < count; i++)
+    if (count <= count_max) {
+        memcpy(ret_fds, fds, count * sizeof *fds);
+        return count;
+    }
+    for (size_t i = 0; i < count; i++)
         close(fds[i]);
-    return -1;
+    return 0;
 }
 
-ssize_t qr_descriptor_receive(int link, void *dst, size_t bytes, int *ret_fd, int *ret_flags)
+ssize_t qr_descriptors_receive(int link, void *dst, size_t bytes, int *ret_fds, size_t count_max,
+                               size_t *ret_count, int *ret_flags)
 {
     struct iovec iov = {dst, bytes};
     union {
         struct cmsghdr head;
-        char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+        char bytes[CMSG_SPACE(QR_DESCRIPTORS_MAX * sizeof(int))];
     } control;
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = &control,
                          .msg_controllen = sizeof control.bytes};
-    *ret_fd = -1;
+    *ret_count = 0;
     *ret_flags = 0;
     ssize_t n = recvmsg(link, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0)
         return n;
-    *ret_fd = take_descriptor(&msg);
+    *ret_count = take_descriptors(&msg, ret_fds, count_max);
     *ret_flags = msg.msg_flags;
     return n;
+}
+
+ssize_t qr_descriptor_receive(int link, void *dst, size_t bytes, int *ret_fd, int *ret_flags)
+{
+    size_t count;
+    *ret_fd = -1;
+    return qr_descriptors_receive(link, dst, bytes, ret_fd, 1, &count, ret_flags);
 }

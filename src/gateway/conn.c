@@ -63,7 +63,8 @@ static void drop_oldest(struct qr_gateway *gateway)
 /* Finds a free slot; gateway.mu held. NULL: the limit is reached. */
 static struct slot *take_slot(struct qr_gateway *gateway, struct qri_conn *conn, bool in_lobby)
 {
-    if (gateway->open >= gateway->options.connections_max)
+    bool may_hold = gateway->options.router != NULL && !in_lobby; /* it moves */
+    if (gateway->open >= gateway->options.connections_max && !may_hold)
         return NULL;
     if (in_lobby && gateway->unauthenticated >= gateway->options.unauthenticated_max)
         drop_oldest(gateway);
@@ -89,6 +90,7 @@ static void free_conn(struct qri_conn *conn)
 {
     free(atomic_load(&conn->why));
     qri_login_free(conn->login);
+    free(conn->facts);
     qri_tds_tls_free(conn);
     qr_buf_done(&conn->in);
     qr_buf_done(&conn->out);
@@ -181,7 +183,9 @@ enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri
     conn->is_pair = is_unix(own_fd);
     conn->login = own_login;
     own_login->conn = conn;
-    conn->phase = PHASE_OPENING;
+    bool is_node = gateway->options.router == NULL;
+    conn->phase = is_node ? PHASE_OPENING : PHASE_RETURNED;
+    atomic_store(&conn->serves, is_node);
     conn->state = CONN_RUNNING;        /* a worker's, which gets it below */
     atomic_store(&conn->shared, true); /* until the front has let go of it */
     qr_buf_add(&conn->in, early.p, early.n);
@@ -226,6 +230,7 @@ void qri_conn_free_session(struct qri_conn *conn)
     conn->served->ops->free(conn->served);
     qri_pump_block_end(conn->gateway);
     conn->served = NULL;
+    atomic_store(&conn->serves, false);
 }
 
 /* By the owner, who stays it for ever: nobody finds the connection any more. */
@@ -284,6 +289,7 @@ void qri_conn_begin_close(struct qri_conn *conn)
     struct qr_gateway *gateway = conn->gateway;
     qri_conn_leave_lobby(conn);
     conn->phase = PHASE_CLOSING;
+    atomic_store(&conn->serves, false);
     conn->close_after = false;
     conn->deadline_ns = qr_env_mono_ns(gateway->options.env) + LINGER_MS * INT64_C(1000000);
     shutdown(conn->fd, SHUT_WR); /* a close with unread input would reset what we have just sent */
@@ -402,6 +408,11 @@ static enum qri_step next_step(struct qri_conn *conn)
     }
     if (stopping && between && conn->phase != PHASE_OVER)
         return STEP_CLOSE;
+    if (conn->phase == PHASE_SESSION && between && atomic_load(&conn->gateway->drain) != DRAIN_NO) {
+        step = qri_return_step(conn);
+        if (step != STEP_INPUT)
+            return step;
+    }
     step = qri_stream_fill(conn);
     if (step == STEP_INPUT && stopping && between)
         return qri_over_part(conn);
@@ -441,7 +452,7 @@ static bool leave(struct qri_conn *conn, enum qri_step step)
 static enum qri_step (*const steps[PHASE_COUNT])(struct qri_conn *conn) = {
     [PHASE_CHECKING] = qri_login_continue, /* it was released: the result is there */
     [PHASE_ROUTING] = qri_handoff_end,     /* the same */
-    [PHASE_OPENING] = qri_handoff_open,
+    [PHASE_OPENING] = qri_handoff_open,    [PHASE_RETURNED] = qri_handoff_returned,
     [PHASE_RELAY] = qri_relay_step,
 };
 
@@ -491,7 +502,8 @@ void qri_conn_event(struct qri_conn *conn, struct qri_worker *worker, enum qri_s
 static void finish_held(struct qri_conn *conn)
 {
     if (conn->phase == PHASE_SESSION && !conn->close_after && !conn->attention &&
-        !atomic_load(&conn->aborted) && !atomic_load(&conn->gateway->stopping)) {
+        !atomic_load(&conn->aborted) && !atomic_load(&conn->gateway->stopping) &&
+        atomic_load(&conn->gateway->drain) == DRAIN_NO) {
         enum qri_step step = qri_stream_flush(conn);
         if (step == STEP_AGAIN && conn->input_bytes == 0)
             step = STEP_INPUT;
@@ -524,8 +536,7 @@ void qri_conn_abort(struct qri_conn *conn)
         shutdown(conn->fd, SHUT_RDWR); /* makes an event */
 }
 
-/* An owner sees it before it leaves, or a worker becomes the owner. */
-static void wake(struct qri_conn *conn, bool and_writing)
+void qri_conn_wake(struct qri_conn *conn, bool and_writing)
 {
     pthread_mutex_lock(&conn->mu);
     bool mine = conn->state == CONN_IDLE || (and_writing && conn->state == CONN_WRITING);
@@ -550,41 +561,7 @@ void qri_conn_end(struct qri_conn *conn, const struct qr_err *why)
     *copy = *why;
     struct qr_err *none = NULL;
     if (atomic_compare_exchange_strong(&conn->why, &none, copy))
-        wake(conn, true);
+        qri_conn_wake(conn, true);
     else
         free(copy);
-}
-
-void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
-{
-    pthread_mutex_lock(&gateway->mu);
-    for (uint32_t i = 0; i < gateway->slot_count; i++) {
-        struct qri_conn *conn = gateway->slots[i].conn;
-        if (conn == NULL)
-            continue;
-        int64_t deadline = atomic_load(&conn->deadline_ns);
-        if (deadline != 0 && now_ns >= deadline)
-            qri_conn_abort(conn);
-    }
-    pthread_mutex_unlock(&gateway->mu);
-}
-
-void qri_conns_abort(struct qr_gateway *gateway)
-{
-    pthread_mutex_lock(&gateway->mu);
-    for (uint32_t i = 0; i < gateway->slot_count; i++)
-        if (gateway->slots[i].conn != NULL)
-            qri_conn_abort(gateway->slots[i].conn);
-    pthread_mutex_unlock(&gateway->mu);
-}
-
-void qri_conns_wake_idle(struct qr_gateway *gateway)
-{
-    pthread_mutex_lock(&gateway->mu);
-    for (uint32_t i = 0; i < gateway->slot_count; i++) {
-        struct qri_conn *conn = gateway->slots[i].conn;
-        if (conn != NULL && !atomic_load(&conn->relays))
-            wake(conn, false);
-    }
-    pthread_mutex_unlock(&gateway->mu);
 }

@@ -31,6 +31,10 @@ static const struct qr_metric metric_rows[QR_GATEWAY_METRIC_COUNT] = {
                                     "routes and handoffs that did not work and were tried again"},
     [QR_GATEWAY_RELAYS] = {"quire_gateway_relays", "", QR_GAUGE,
                            "encrypted sessions relayed to a node"},
+    [QR_GATEWAY_RETURNED] = {"quire_gateway_returned", "", QR_COUNTER,
+                             "sessions that a node gave up and a front took"},
+    [QR_GATEWAY_MOVED] = {"quire_gateway_moved", "", QR_COUNTER,
+                          "sessions that went on in another node"},
 };
 
 static void set_defaults(struct qr_gateway_options *options)
@@ -83,13 +87,17 @@ enum qr_status qr_gateway_start(const struct qr_gateway_options *options,
         return qr_fail(err, QR_NOMEM, "start the gateway");
     gateway->options = *options;
     set_defaults(&gateway->options);
-    gateway->tds_fd = gateway->stop_fd = -1;
+    gateway->tds_fd = gateway->stop_fd = gateway->return_fd = -1;
+    pthread_mutex_init(&gateway->return_mu, NULL);
     gateway->pump.epoll_fd = gateway->pump.ready_fd = -1;
     pthread_mutex_init(&gateway->mu, NULL);
     qr_cond_init(&gateway->gone);
     gateway->metrics =
         (struct qr_metrics){metric_rows, gateway->metric_values, QR_GATEWAY_METRIC_COUNT};
-    gateway->slot_count = gateway->options.connections_max;
+    /* of a front those that are held while they move do not count: a relayed session has two then
+     */
+    bool holds = options->router != NULL && options->return_address != NULL;
+    gateway->slot_count = gateway->options.connections_max * (holds ? 2 : 1);
     gateway->slots = calloc(gateway->slot_count, sizeof *gateway->slots);
     raise_file_limit(gateway->options.connections_max);
 
@@ -157,6 +165,7 @@ void qr_gateway_free(struct qr_gateway *gateway)
     qri_auth_free(gateway->auth);
     qri_sender_free(gateway);
     qri_taker_free(gateway);
+    qri_return_done(gateway);
     qri_pump_done(gateway);
     SSL_CTX_free(gateway->tls);
     free(gateway->slots);

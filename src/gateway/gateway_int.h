@@ -129,6 +129,7 @@ enum qri_phase { /* what the next message has to be */
                  PHASE_CHECKING, /* the password is being checked; input waits */
                  PHASE_ROUTING,  /* a node is looked for and given the login; input waits */
                  PHASE_OPENING,  /* in the node: it came from a front and has no session yet */
+                 PHASE_RETURNED, /* in a front: it came from a node, and goes to another */
                  PHASE_SESSION,
                  PHASE_OVER,  /* there is no session any more; what is asked is answered with why */
                  PHASE_RELAY, /* the session is in a node, its encryption here */
@@ -181,6 +182,11 @@ struct qri_conn {
     int64_t last_poll_ns;
     const uint8_t *input; /* plain bytes not yet consumed: in the worker's buffer or in `in` */
     size_t input_bytes;
+    /* In a node: it has a session, or is about to. For those who are not the owner. */
+    atomic_bool serves;
+    atomic_bool passed; /* it was in no transaction since the gateway began to drain; the same */
+    uint8_t *facts;     /* in a node that may drain: the handoff message to say it again */
+    size_t facts_bytes;
     struct qr_buf in;  /* plain bytes kept between runs */
     struct qr_buf raw; /* bytes of an unfinished TLS record, with login-only encryption */
     struct qr_buf out; /* bytes for the socket as they are */
@@ -221,9 +227,17 @@ struct qri_login {
     bool was_taken;        /* outcome of PHASE_ROUTING: by a node; else `refusal` says why not */
     struct qr_err refusal; /* of PHASE_ROUTING */
     uint8_t *facts;        /* in a node: the message that `info` points into */
+    int state_fd;          /* of a session that moves: an anonymous file; -1: none */
     struct qr_tds_writer writer; /* for a refusal */
     char *password;
     size_t password_bytes;
+};
+
+enum qri_drain {
+    DRAIN_NO,
+    DRAIN_WAIT, /* for the transactions that are open */
+    DRAIN_MOVE, /* who is in none goes */
+    DRAIN_LATE, /* whoever asks for nothing goes */
 };
 
 struct qr_gateway {
@@ -238,6 +252,9 @@ struct qr_gateway {
     pthread_t accept_thread;
     bool accept_started;
     atomic_bool stopping, cancel_all;
+    _Atomic enum qri_drain drain;
+    pthread_mutex_t return_mu; /* guards the next; taken alone */
+    int return_fd;             /* of a node: to the front's return address; -1: none */
 
     pthread_mutex_t mu; /* guards everything below */
     pthread_cond_t gone;
@@ -266,20 +283,27 @@ void qri_conn_run(struct qri_conn *conn, struct qri_worker *worker); /* by the o
 void qri_conn_release(struct qri_conn *conn);                        /* any thread */
 void qri_conn_abort(struct qri_conn *conn);                          /* any thread */
 void qri_conn_end(struct qri_conn *conn, const struct qr_err *why);  /* any thread */
+/* Any thread: an owner sees that something is to be looked at before it leaves, or a worker becomes
+ * the owner. */
+void qri_conn_wake(struct qri_conn *conn, bool and_writing);
 /* It logged in, or ends: it takes no place of those that have yet to log in. gateway.mu not held.
  */
 void qri_conn_leave_lobby(struct qri_conn *conn);
 void qri_conn_free_session(struct qri_conn *conn); /* by the owner */
 void qri_conn_begin_close(
     struct qri_conn *conn); /* after the tail; lingers until the peer closes */
-/* In a node: the connection of a login that came from a front and is opened by a worker next.
+/* In a node: the connection of a login that came from a front and is opened by a worker next. In a
+ * front: of a session that a node gives up.
  * `own_login` is the connection's also when this fails, and so is `own_fd`. */
 enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri_login *own_login,
                               struct qr_str early, struct qri_link *link, struct qr_err *err);
+/* conns.c: all of them */
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);
 void qri_conns_abort(struct qr_gateway *gateway);
 /* A worker looks at each that nobody has, so that it sees that the gateway stops. */
 void qri_conns_wake_idle(struct qr_gateway *gateway);
+/* Those that have a session; with `waits` those of them that have not `passed`. */
+size_t qri_conns_serving(struct qr_gateway *gateway, bool waits);
 
 /* over.c: connections whose session went before they did. By the owner. */
 /* Frees the session; what the client waits for is answered now. Else the connection goes on until

@@ -18,7 +18,8 @@ enum handoff_flags {
     FLAG_OLEDB = 256,
     FLAG_UNKNOWN_COLLATION = 512,
     FLAG_EXTENSION = 1024,
-    FLAGS_ALL = 2047,
+    FLAG_MOVED = 2048,
+    FLAGS_ALL = 4095,
 };
 
 static const struct flag_row {
@@ -51,8 +52,9 @@ _Static_assert(64 + QR_TDS_FEATURES_MAX + TEXT_ROWS * (2 + QRI_HANDOFF_TEXT_BYTE
 
 static uint16_t flags_of(const struct qr_login *login)
 {
-    unsigned flags =
-        (login->is_admin ? FLAG_ADMIN : 0u) | (login->is_encrypted ? FLAG_ENCRYPTED : 0u);
+    unsigned flags = (login->is_admin ? FLAG_ADMIN : 0u) |
+                     (login->is_encrypted ? FLAG_ENCRYPTED : 0u) |
+                     (login->is_moved ? FLAG_MOVED : 0u);
     for (size_t i = 0; i < FLAG_ROWS; i++) {
         if (*(const bool *)((const char *)login->login7 + flag_rows[i].at))
             flags |= flag_rows[i].flag;
@@ -109,6 +111,7 @@ static enum qr_status take_head(struct qr_tds_cursor *c, struct qr_login *login,
         return qr_fail(err, QR_PROTOCOL, "handoff with flags %#x", flags);
     login->is_admin = (flags & FLAG_ADMIN) != 0;
     login->is_encrypted = (flags & FLAG_ENCRYPTED) != 0;
+    login->is_moved = (flags & FLAG_MOVED) != 0;
     for (size_t i = 0; i < FLAG_ROWS; i++)
         *(bool *)((char *)login7 + flag_rows[i].at) = (flags & flag_rows[i].flag) != 0;
     login7->wire_version = qr_tds_take32(c);

@@ -6,7 +6,11 @@
  * the node's end of a relayed pair. The node opens the session, answers the byte, and only when
  * that was sent does it write to the client. So the login belongs to the front until the byte is
  * in the front's hands or in its receive queue, which the front closes before it gives up: nobody
- * else writes to the client then (H2 of README.md). */
+ * else writes to the client then (H2 of README.md).
+ *
+ * A session that moves goes the same way twice: from the node that gives it up to the front, at the
+ * front's return address, and from there to the node that has its database now. Its message has a
+ * second descriptor, an anonymous file with what the session's `save` wrote. */
 #pragma once
 #include "gateway_int.h"
 
@@ -20,7 +24,8 @@
  * Features come without their data: no session looks at it, and it can be a secret. */
 enum {
     QRI_HANDOFF_MAGIC = 0x4F485251, /* "QRHO" */
-    QRI_HANDOFF_VERSION = 2,
+    QRI_HANDOFF_VERSION = 3,
+    QRI_HANDOFF_STATE_BYTES_MAX = 65 << 20,
     QRI_HANDOFF_TEXT_BYTES_MAX = 3 * 128, /* LOGIN7's bound of 128 UTF-16 units */
     QRI_HANDOFF_EARLY_BYTES_MAX = QRI_READ_BYTES,
     QRI_HANDOFF_FACTS_BYTES_MAX = 4096,
@@ -74,6 +79,14 @@ void qri_taker_stop(struct qr_gateway *gateway); /* no more handoffs; links end 
 void qri_taker_free(struct qr_gateway *gateway); /* once no connection is left */
 /* By the owner, PHASE_OPENING: opens the session and answers the front. */
 enum qri_step qri_handoff_open(struct qri_conn *conn);
+/* By the owner, PHASE_RETURNED: answers the node that gave it up, and looks for another. */
+enum qri_step qri_handoff_returned(struct qri_conn *conn);
+
+/* return.c: a node that drains. */
+/* By the owner, PHASE_SESSION, between requests. STEP_INPUT: it stays for now; STEP_AGAIN: it is
+ * over; STEP_CLOSE: a front has it. */
+enum qri_step qri_return_step(struct qri_conn *conn);
+void qri_return_done(struct qr_gateway *gateway);
 
 /* relay.c: by the owner, PHASE_RELAY. */
 enum qri_step qri_relay_step(struct qri_conn *conn);

@@ -117,7 +117,9 @@ bool qri_lane_send(struct qri_lane *lane, struct qri_handoff *handoff)
     int own, fd = descriptor_for(handoff, &own);
     if (fd < 0)
         return false;
-    bool sent = qr_descriptor_send(lane->fd, handoff->message.data, handoff->message.len, fd);
+    int state_fd = handoff->conn->login->state_fd, fds[2] = {fd, state_fd};
+    bool sent = qr_descriptors_send(lane->fd, handoff->message.data, handoff->message.len, fds,
+                                    state_fd >= 0 ? 2 : 1);
     if (own >= 0)
         close(own);
     if (!sent && handoff->pair_fd >= 0) {

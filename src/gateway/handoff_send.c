@@ -336,7 +336,7 @@ static struct qri_handoff *new_handoff(struct qri_conn *conn)
         free_handoff(handoff);
         return NULL;
     }
-    if (is_plain)
+    if (is_plain && !info->is_moved) /* if nobody takes it, what it asked is answered here */
         qri_stream_consume(conn, early);
     if (info->database.n > 0)
         memcpy(handoff->database, info->database.p, info->database.n);
@@ -375,10 +375,31 @@ enum qri_step qri_handoff_begin(struct qri_conn *conn)
     return STEP_CLOSE;
 }
 
+/* PHASE_ROUTING of a session that moves. */
+static enum qri_step end_move(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    const struct qri_login *login = conn->login;
+    bool taken = login->was_taken;
+    QR_LOG(&gateway->options.log, taken ? QR_INFO : QR_WARN,
+           taken ? "session_moved" : "session_lost", QR_F("address", &conn->address.text[0]),
+           QR_F("login", login->info.user), QR_F("db", login->info.database),
+           QR_F("reason", taken ? "" : &login->refusal.text[0]));
+    conn->version = login->login7.version;
+    qri_login_free(QR_TAKE(conn->login));
+    if (!taken)
+        return qri_over_begin(conn);
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_MOVED, 1);
+    qri_pump_unwatch(gateway, conn->fd);
+    return STEP_CLOSE;
+}
+
 enum qri_step qri_handoff_end(struct qri_conn *conn)
 {
     struct qr_gateway *gateway = conn->gateway;
     struct qri_login *login = conn->login;
+    if (login->info.is_moved)
+        return end_move(conn);
     if (!login->was_taken) {
         conn->phase = PHASE_LOGIN;
         conn->deadline_ns =

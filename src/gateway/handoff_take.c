@@ -1,5 +1,6 @@
-/* handoff_take.c - see handoff_int.h: a node's side of the handoff. The accepting thread waits for
- * fronts and their messages; a worker opens the session and answers.
+/* handoff_take.c - see handoff_int.h: where handoffs come to. In a node the accepting thread waits
+ * for fronts and their messages, and a worker opens the session and answers; in a front it waits
+ * for nodes that give sessions up.
  *
  * A link is watched for one event at a time and armed again when it has been answered, so a front
  * cannot have two logins under way on it. */
@@ -101,39 +102,67 @@ static bool is_stream(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 && type == SOCK_STREAM;
 }
 
-/* Whatever breaks the form ends the link: its peer is no front of ours. */
+/* What came with a message; closed by who does not pass it on. */
+struct brought {
+    int fds[2]; /* the client's socket, the state */
+    size_t count;
+};
+
+static void close_brought(struct brought *brought)
+{
+    while (brought->count > 0)
+        close(brought->fds[--brought->count]);
+}
+
+static enum qr_status check_brought(const struct qr_gateway *gateway, const struct qr_login *info,
+                                    const struct brought *brought, struct qr_err *err)
+{
+    if (!info->is_moved && gateway->options.router != NULL)
+        return qr_fail(err, QR_PROTOCOL, "a node gives back what is no session");
+    if (brought->count != (info->is_moved ? 2u : 1u))
+        return qr_fail(err, QR_PROTOCOL, "a handoff with %zu descriptors", brought->count);
+    if (!is_stream(brought->fds[0]))
+        return qr_fail(err, QR_PROTOCOL, "a handoff's descriptor is no stream socket");
+    return QR_OK;
+}
+
+/* Whatever breaks the form ends the link: its peer is no front, or node, of ours. */
 static enum qr_status take_login(struct qr_gateway *gateway, struct qri_link *link, size_t bytes,
-                                 int own_fd, struct qr_err *err)
+                                 struct brought *brought, struct qr_err *err)
 {
     struct qri_login *login = calloc(1, sizeof *login);
     struct qr_str early;
-    if (login != NULL)
+    if (login != NULL) {
         qr_arena_init(&login->arena, QRI_HANDOFF_BYTES_MAX);
-    if (login != NULL)
+        login->state_fd = -1;
         login->facts = malloc(bytes);
+    }
     if (login == NULL || login->facts == NULL) {
-        close(own_fd);
         qri_login_free(login);
         return qr_fail(err, QR_NOMEM, "take a login");
     }
     memcpy(login->facts, gateway->taker->message, bytes);
     enum qr_status status =
         qri_handoff_decode(login->facts, bytes, &login->info, &login->login7, &early, err);
-    if (status == QR_OK && !is_stream(own_fd))
-        status = qr_fail(err, QR_PROTOCOL, "a handoff's descriptor is no stream socket");
+    if (status == QR_OK)
+        status = check_brought(gateway, &login->info, brought, err);
     if (status != QR_OK) {
-        close(own_fd);
         qri_login_free(login);
         return status;
     }
-    return qri_conn_adopt(gateway, own_fd, login, early, link, err);
+    if (brought->count == 2)
+        login->state_fd = brought->fds[1];
+    brought->count = 0; /* whatever comes of it */
+    return qri_conn_adopt(gateway, brought->fds[0], login, early, link, err);
 }
 
 static void take_message(struct qr_gateway *gateway, struct qri_link *link)
 {
     struct qri_taker *taker = gateway->taker;
-    int fd = -1, flags = 0;
-    ssize_t n = qr_descriptor_receive(link->fd, taker->message, sizeof taker->message, &fd, &flags);
+    struct brought brought = {.count = 0};
+    int flags = 0;
+    ssize_t n = qr_descriptors_receive(link->fd, taker->message, sizeof taker->message, brought.fds,
+                                       2, &brought.count, &flags);
     if (n < 0 && (errno == EAGAIN || errno == EINTR) && arm(taker, link, EPOLL_CTL_MOD))
         return;
     if (n <= 0) {
@@ -142,16 +171,14 @@ static void take_message(struct qr_gateway *gateway, struct qri_link *link)
     }
     struct qr_err err = {0};
     enum qr_status status = QR_OK;
-    if (fd < 0) {
-        bool shortage = (flags & MSG_CTRUNC) != 0;
-        status =
-            qr_fail(&err, shortage ? QR_BUSY : QR_PROTOCOL, "a handoff without its descriptor");
-    } else if ((flags & MSG_TRUNC) != 0) {
+    if (brought.count == 0 || (flags & MSG_CTRUNC) != 0)
+        status = qr_fail(&err, (flags & MSG_CTRUNC) != 0 ? QR_BUSY : QR_PROTOCOL,
+                         "a handoff without its descriptor");
+    else if ((flags & MSG_TRUNC) != 0)
         status = qr_fail(&err, QR_TOO_BIG, "a handoff message over its bound");
-        close(fd);
-    } else {
-        status = take_login(gateway, link, (size_t)n, fd, &err);
-    }
+    else
+        status = take_login(gateway, link, (size_t)n, &brought, &err);
+    close_brought(&brought);
     if (status == QR_OK)
         return;
     QR_LOG(&gateway->options.log, QR_WARN, "handoff_refused", QR_F("reason", &err.text[0]));
@@ -188,6 +215,73 @@ static bool may_pass(const struct qr_err *err)
            err->status == QR_NOMEM || err->status == QR_BUSY;
 }
 
+/* What the session's `save` wrote in another process. */
+static enum qr_status read_state(struct qri_login *login, uint8_t **ret_own_state,
+                                 struct qr_err *err)
+{
+    struct stat info;
+    if (fstat(login->state_fd, &info) != 0 || info.st_size <= 0 ||
+        info.st_size > QRI_HANDOFF_STATE_BYTES_MAX)
+        return qr_fail(err, QR_PROTOCOL, "a session's state of no size that it can have");
+    size_t bytes = (size_t)info.st_size, at = 0;
+    uint8_t *state = malloc(bytes);
+    if (state == NULL)
+        return qr_fail(err, QR_NOMEM, "read a session's state");
+    while (at < bytes) {
+        ssize_t n = pread(login->state_fd, state + at, bytes - at, (off_t)at);
+        if (n <= 0 && errno != EINTR)
+            break;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    if (at < bytes) {
+        free(state);
+        return qr_fail(err, QR_IO, "read a session's state: error %d", errno);
+    }
+    login->info.moved = qr_str_n((const char *)state, bytes);
+    *ret_own_state = state;
+    return QR_OK;
+}
+
+static enum qr_status open_session(struct qri_conn *conn, struct qr_tail *ret_tail,
+                                   struct qr_err *err)
+{
+    const struct qr_service *service = conn->gateway->options.service;
+    struct qri_login *login = conn->login;
+    uint8_t *state = NULL;
+    if (login->info.is_moved)
+        QR_TRY(read_state(login, &state, err));
+    enum qr_status status =
+        service->open(service->ctx, &conn->channel, &login->info, &conn->served, ret_tail, err);
+    login->info.moved = (struct qr_str){0};
+    free(state);
+    return status;
+}
+
+/* What the session will be given back with; without it it cannot be. */
+static void keep_facts(struct qri_conn *conn)
+{
+    struct qr_buf facts;
+    if (conn->gateway->options.return_address == NULL)
+        return;
+    qr_buf_init(&facts, QRI_HANDOFF_FACTS_BYTES_MAX);
+    if (qri_handoff_encode(&conn->login->info, 0, &facts, NULL) == QR_OK &&
+        qr_buf_status(&facts, NULL) == QR_OK) {
+        conn->facts_bytes = facts.len;
+        conn->facts = QR_TAKE(facts.data);
+    }
+    qr_buf_done(&facts);
+}
+
+/* A session that cannot go on here: its client is told when it asks for something. */
+static enum qri_step lose(struct qri_conn *conn, const struct qr_err *err)
+{
+    QR_LOG(&conn->gateway->options.log, QR_WARN, "session_lost",
+           QR_F("address", &conn->address.text[0]), QR_F("reason", &err->text[0]));
+    conn->version = conn->login->login7.version;
+    qri_login_free(QR_TAKE(conn->login));
+    return qri_over_begin(conn);
+}
+
 enum qri_step qri_handoff_open(struct qri_conn *conn)
 {
     struct qr_gateway *gateway = conn->gateway;
@@ -196,13 +290,12 @@ enum qri_step qri_handoff_open(struct qri_conn *conn)
     struct qr_tail tail = {0};
     if (link == NULL)
         return STEP_CLOSE; /* it could not be admitted */
-    if (atomic_load(&gateway->stopping) || atomic_load(&conn->aborted)) {
+    if (atomic_load(&gateway->stopping) || atomic_load(&gateway->drain) != DRAIN_NO ||
+        atomic_load(&conn->aborted)) {
         answer(gateway, link, QRI_HANDOFF_STOPPING);
         return STEP_CLOSE;
     }
-    const struct qr_service *service = gateway->options.service;
-    enum qr_status status =
-        service->open(service->ctx, &conn->channel, &conn->login->info, &conn->served, &tail, &err);
+    enum qr_status status = open_session(conn, &tail, &err);
     if (status != QR_OK && may_pass(&err)) {
         answer(gateway, link, QRI_HANDOFF_NOT_HERE);
         return STEP_CLOSE;
@@ -211,8 +304,11 @@ enum qri_step qri_handoff_open(struct qri_conn *conn)
     if (!answer(gateway, link, QRI_HANDOFF_TAKEN))
         return STEP_CLOSE;
     atomic_store(&conn->shared, false);
+    if (status != QR_OK && conn->login->info.is_moved)
+        return lose(conn, &err);
     if (status == QR_OK) {
         qr_metric_add(&gateway->metrics, QR_GATEWAY_HANDED_OFF, 1);
+        keep_facts(conn);
         qri_login_opened(conn, &tail);
     } else {
         conn->phase = PHASE_LOGIN;
@@ -221,6 +317,25 @@ enum qri_step qri_handoff_open(struct qri_conn *conn)
         qri_login_refuse(conn, "database_not_opened", &err);
     }
     return STEP_AGAIN;
+}
+
+enum qri_step qri_handoff_returned(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    struct qri_link *link = QR_TAKE(conn->link);
+    if (link == NULL)
+        return STEP_CLOSE;
+    if (atomic_load(&gateway->stopping) || atomic_load(&conn->aborted)) {
+        answer(gateway, link, QRI_HANDOFF_STOPPING);
+        return STEP_CLOSE;
+    }
+    if (!answer(gateway, link, QRI_HANDOFF_TAKEN)) /* the node has it still */
+        return STEP_CLOSE;
+    atomic_store(&conn->shared, false);
+    qr_metric_add(&gateway->metrics, QR_GATEWAY_RETURNED, 1);
+    conn->deadline_ns =
+        qr_env_mono_ns(gateway->options.env) + (int64_t)gateway->options.login_ms_max * 1000000;
+    return qri_handoff_begin(conn);
 }
 
 /* ---- start and stop ---- */
@@ -269,7 +384,10 @@ static enum qr_status listen_at(struct qri_taker *taker, const struct sockaddr_u
 enum qr_status qri_taker_start(struct qr_gateway *gateway, struct qr_err *err)
 {
     struct sockaddr_un address;
-    QR_TRY(qri_handoff_address(gateway->options.handoff_address, &address, err));
+    bool is_node = gateway->options.handoff_address != NULL;
+    QR_TRY(qri_handoff_address(is_node ? gateway->options.handoff_address
+                                       : gateway->options.return_address,
+                               &address, err));
     struct qri_taker *taker = calloc(1, sizeof *taker);
     if (taker == NULL)
         return qr_fail(err, QR_NOMEM, "start the gateway");

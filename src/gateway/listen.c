@@ -139,18 +139,23 @@ static bool accept_all(struct qr_gateway *gateway)
 static void *accept_main(void *arg)
 {
     struct qr_gateway *gateway = arg;
-    bool is_node = gateway->taker != NULL;
-    struct pollfd fds[2] = {
-        {.fd = is_node ? qri_taker_fd(gateway) : gateway->tds_fd, .events = POLLIN},
+    struct pollfd fds[3] = {
+        /* poll leaves one of -1 alone */
+        {.fd = gateway->tds_fd, .events = POLLIN},
+        {.fd = gateway->taker == NULL ? -1 : qri_taker_fd(gateway), .events = POLLIN},
         {.fd = gateway->stop_fd, .events = POLLIN}};
     int64_t tick_ns = 0;
     while (!atomic_load(&gateway->stopping)) {
-        int n = poll(fds, 2, TICK_MS);
-        if (n > 0 && (fds[0].revents & POLLIN) != 0 &&
-            !(is_node ? qri_taker_run(gateway) : accept_all(gateway))) {
+        bool ok = true;
+        int n = poll(fds, 3, TICK_MS);
+        if (n > 0 && (fds[0].revents & POLLIN) != 0)
+            ok = accept_all(gateway);
+        if (n > 0 && (fds[1].revents & POLLIN) != 0)
+            ok &= qri_taker_run(gateway);
+        if (!ok) {
             QR_LOG(&gateway->options.log, QR_WARN, "accept_paused",
                    QR_F("pause_ms", (int)ACCEPT_PAUSE_MS));
-            poll(&fds[1], 1, ACCEPT_PAUSE_MS);
+            poll(&fds[2], 1, ACCEPT_PAUSE_MS);
         }
         int64_t now_ns = qr_env_mono_ns(gateway->options.env);
         if (now_ns - tick_ns < TICK_MS * INT64_C(1000000))
@@ -167,8 +172,11 @@ enum qr_status qri_listen_start(struct qr_gateway *gateway, struct qr_err *err)
     gateway->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (gateway->stop_fd < 0)
         return qr_fail(err, QR_IO, "make an event: error %d", errno);
-    if (gateway->options.handoff_address != NULL)
+    bool is_node = gateway->options.handoff_address != NULL;
+    if (is_node || gateway->options.return_address != NULL)
         QR_TRY(qri_taker_start(gateway, err));
+    if (is_node)
+        gateway->tds_fd = -1;
     else if (gateway->options.tds_fd > 0)
         QR_TRY(take_port(gateway, err));
     else

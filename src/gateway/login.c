@@ -2,6 +2,7 @@
  */
 #include <sodium.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "base/sqlmsg.h"
 #include "handoff_int.h"
 #include "tds/token.h"
@@ -195,6 +196,8 @@ void qri_login_free(struct qri_login *login)
     qr_tds_login7_wipe(&login->login7);
     qr_arena_done(&login->arena);
     free(login->facts);
+    if (login->state_fd >= 0)
+        close(login->state_fd);
     free(login);
 }
 
@@ -274,6 +277,7 @@ static enum qri_step take_login(struct qri_conn *conn)
         return STEP_CLOSE;
     conn->login = login;
     login->conn = conn;
+    login->state_fd = -1;
     qr_arena_init(&login->arena, LOGIN_ARENA_BYTES_MAX);
     /* the parsed login points into the message's body, which stays until the login has ended */
     if (qr_tds_login7_parse(conn->message.body.data, conn->message.body.len, &login->login7,
@@ -313,11 +317,14 @@ void qri_login_opened(struct qri_conn *conn, const struct qr_tail *tail)
 {
     struct qr_gateway *gateway = conn->gateway;
     struct qri_login *login = conn->login;
-    QR_LOG(&gateway->options.log, QR_INFO, "login", QR_F("address", &conn->address.text[0]),
-           QR_F("login", login->info.user), QR_F("db", login->info.database),
-           QR_F("app", login->info.application), QR_F("encrypted", login->info.is_encrypted));
-    qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
-    qri_login_tell_end(conn, 0, "");
+    QR_LOG(&gateway->options.log, QR_INFO, login->info.is_moved ? "session_taken" : "login",
+           QR_F("address", &conn->address.text[0]), QR_F("login", login->info.user),
+           QR_F("db", login->info.database), QR_F("app", login->info.application),
+           QR_F("encrypted", login->info.is_encrypted));
+    if (!login->info.is_moved) {
+        qr_metric_add(&gateway->metrics, QR_GATEWAY_LOGINS, 1);
+        qri_login_tell_end(conn, 0, "");
+    }
     conn->version = login->login7.version;
     qri_login_free(login);
     conn->login = NULL;

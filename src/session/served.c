@@ -219,7 +219,8 @@ static void served_request(struct qr_served *served, const struct qr_request *re
     if (request->type == QR_TDS_PACKET_ATTENTION) { /* after the answer it was meant to stop */
         qr_tds_put_done(&s->writer, s->client.version, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ATTN, 0, 0);
     } else {
-        dispatch_governed(s, request);
+        if (!qri_moving_tell_lost(s, request))
+            dispatch_governed(s, request);
         qri_answer_end(s);
     }
     trim_arena(&s->arena_request);
@@ -251,7 +252,22 @@ static void served_free(struct qr_served *served)
     free_served(served_of(served));
 }
 
-static const struct qr_served_ops served_ops = {.request = served_request, .free = served_free};
+static enum qr_status served_save(struct qr_served *served, bool late, struct qr_buf *dst,
+                                  struct qr_str *ret_database, struct qr_err *err)
+{
+    struct qri_served *s = served_of(served);
+    settle_wait(s);
+    *ret_database = qr_session_database_name(s->engine);
+    return qri_moving_save(s, late, dst, err);
+}
+
+static bool served_is_busy(struct qr_served *served)
+{
+    return qri_moving_is_busy(served_of(served));
+}
+
+static const struct qr_served_ops served_ops = {
+    .request = served_request, .free = served_free, .save = served_save, .is_busy = served_is_busy};
 
 /* ---- login ---- */
 
@@ -352,6 +368,8 @@ static enum qr_status service_open(void *ctx, struct qr_channel *channel,
     qr_arena_init(&s->answer.arena_result, QRI_RESULT_ARENA_BYTES_MAX);
     qri_answer_init_sink(s);
     enum qr_status status = open_engine(s, login, err);
+    if (status == QR_OK && login->is_moved)
+        status = qri_moving_restore(s, login->moved, err);
     if (status != QR_OK) {
         free_served(s);
         return status;
@@ -360,10 +378,14 @@ static enum qr_status service_open(void *ctx, struct qr_channel *channel,
                                ? login->packet_bytes
                                : (uint16_t)QR_TDS_PACKET_BYTES_DEFAULT;
     qr_tds_writer_init(&s->writer, first_bytes, qr_session_id(s->engine), send_packets, s);
+    *ret_served = &s->served;
+    if (login->is_moved) {
+        *ret_tail = (struct qr_tail){.kind = QR_TAIL_SEND};
+        return QR_OK;
+    }
     qr_tds_writer_begin(&s->writer, QR_TDS_PACKET_REPLY);
     answer_login(s, login);
     finish(s, ret_tail);
-    *ret_served = &s->served;
     return QR_OK;
 }
 

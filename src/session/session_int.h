@@ -60,6 +60,9 @@ struct qri_served {
     struct qri_answer answer;
     struct qr_durable_wait wait;
     atomic_int wait_state; /* enum qri_wait_state */
+    /* The session moved and its transaction was rolled back; the client is told next. */
+    bool has_lost_tran;
+    uint64_t lost_descriptor;
 };
 
 enum qri_wait_state { QRI_WAIT_NONE, QRI_WAIT_ARMED, QRI_WAIT_OVER };
@@ -87,6 +90,16 @@ void qri_run_batch(struct qri_served *s, struct qr_tds_cursor *c);
 void qri_run_rpc(struct qri_served *s, struct qr_tds_cursor *c);
 void qri_run_tran(struct qri_served *s, struct qr_tds_cursor *c);
 void qri_run_bulk(struct qri_served *s);
+
+/* ---- moving.c: as struct qr_served_ops and qr_login say ---- */
+
+bool qri_moving_is_busy(const struct qri_served *s);
+QR_NODISCARD enum qr_status qri_moving_save(struct qri_served *s, bool late, struct qr_buf *dst,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_moving_restore(struct qri_served *s, struct qr_str state,
+                                               struct qr_err *err);
+/* True: the request was answered with the loss of its transaction, and is not to be run. */
+bool qri_moving_tell_lost(struct qri_served *s, const struct qr_request *request);
 
 /* ---- call.c: sp_executesql and its like ---- */
 

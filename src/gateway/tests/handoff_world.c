@@ -65,6 +65,8 @@ void world_init(struct world *world)
     assert(folder != NULL);
     snprintf(world->path, sizeof world->path, "%s/node.tds", world->folder);
     snprintf(world->address, sizeof world->address, "unix:%s", world->path);
+    snprintf(world->return_path, sizeof world->return_path, "%s/front.back", world->folder);
+    snprintf(world->return_address, sizeof world->return_address, "unix:%s", world->return_path);
     world->router = (struct qr_router){.ctx = world, .route = route};
 }
 
@@ -73,6 +75,7 @@ void world_done(struct world *world)
     bool stopped = world_stop_front(world, 3000) && world_stop_node(world, 3000);
     assert(stopped);
     unlink(world->path);
+    unlink(world->return_path);
     rmdir(world->folder);
 }
 
@@ -89,6 +92,7 @@ static void start_front(struct world *world, uint32_t login_ms_max, int tds_fd,
         .server_name = "server01",
         .service = service,
         .router = service == NULL ? &world->router : NULL,
+        .return_address = service == NULL ? world->return_address : NULL,
         .logins = &select1_logins,
         .firewall = &firewall,
         .allow_plaintext_login = true,
@@ -120,12 +124,24 @@ void world_start_node(struct world *world)
         .env = qr_env_real(),
         .log = {&sink, "node"},
         .handoff_address = world->address,
+        .return_address = world->return_address,
         .service = &select1_service,
         .server_name = "server01",
         .workers = 2,
     };
     enum qr_status status = qr_gateway_start(&options, &world->node, NULL);
     assert(status == QR_OK);
+}
+
+struct qr_gateway *world_replace_node(struct world *world)
+{
+    struct qr_gateway *old = world->node;
+    static int number;
+    memcpy(world->old_path, world->path, sizeof world->old_path);
+    snprintf(world->path, sizeof world->path, "%s/node%d.tds", world->folder, ++number);
+    snprintf(world->address, sizeof world->address, "unix:%s", world->path);
+    world_start_node(world);
+    return old;
 }
 
 static bool stop(struct qr_gateway **gateway, int64_t grace_ms)
@@ -136,6 +152,13 @@ static bool stop(struct qr_gateway **gateway, int64_t grace_ms)
     if (stopped)
         qr_gateway_free(*gateway);
     *gateway = NULL;
+    return stopped;
+}
+
+bool world_stop_old(struct world *world, struct qr_gateway *own_old)
+{
+    bool stopped = stop(&own_old, 0);
+    unlink(world->old_path);
     return stopped;
 }
 

@@ -14,6 +14,8 @@ enum route_mode {
 
 struct world {
     char folder[64], path[96], address[QR_ROUTE_ADDRESS_BYTES];
+    char return_path[96], return_address[QR_ROUTE_ADDRESS_BYTES];
+    char old_path[96]; /* of a node that was replaced */
     struct qr_gateway *front, *node;
     struct qr_router router;
     _Atomic enum route_mode mode;
@@ -32,6 +34,10 @@ void world_start_front(struct world *world, uint32_t login_ms_max);
 void world_start_front_at(struct world *world, uint32_t login_ms_max, int tds_fd);
 void world_start_alone(struct world *world); /* the front serves by itself */
 void world_start_node(struct world *world);
+/* The node is another process's, which gives its sessions up; a new one takes its place. Returns
+ * it; the caller stops it with world_stop_old. */
+struct qr_gateway *world_replace_node(struct world *world);
+bool world_stop_old(struct world *world, struct qr_gateway *own_old);
 bool world_stop_front(struct world *world, int64_t grace_ms);
 bool world_stop_node(struct world *world, int64_t grace_ms);
 uint16_t world_port(const struct world *world);

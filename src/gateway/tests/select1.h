@@ -11,6 +11,9 @@
  *   WAIT                  blocks until cancelled
  *   BURN                  computes for a second without looking up
  *   CLOSE                 answers, then closes
+ *   BEGIN, END            the session cannot move between them
+ *   KEEP <number>, KEPT   a number of the session's own; it moves with it
+ *   STUCK                 the session cannot move any more
  * Database `missing` cannot be opened, `away` not while select1_is_away. */
 #pragma once
 #include <stdatomic.h>

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include "base/endian.h"
 #include "base/sqlmsg.h"
 #include "env/thread.h"
 #include "gateway/gateway.h"
@@ -22,6 +23,8 @@ struct session {
     enum qr_tds_version version;
     pthread_t releaser;
     bool has_releaser;
+    bool is_busy, is_stuck, has_lost;
+    int32_t kept;
 };
 
 static char password_hash[QR_PASSWORD_HASH_BYTES];
@@ -180,9 +183,18 @@ static void run_batch(struct session *s, const struct qr_request *request, struc
     enum qr_tail_kind kind = QR_TAIL_SEND;
     text_of(s, request, text, sizeof text);
     bool is_hold = strncmp(text, "HOLD", 4) == 0;
+    s->is_busy = strncmp(text, "BEGIN", 5) == 0 || (s->is_busy && strncmp(text, "END", 3) != 0);
+    s->is_stuck |= strncmp(text, "STUCK", 5) == 0;
+    if (strncmp(text, "KEEP ", 5) == 0)
+        s->kept = (int32_t)strtol(text + 5, NULL, 10);
     if (strncasecmp(text, "SELECT ", 7) == 0) {
         put_columns(s);
         put_row(s, (int32_t)strtol(text + 7, NULL, 10));
+        done(s, QR_TDS_DONE_COUNT, 1);
+    } else if (strncmp(text, "KEPT", 4) == 0) {
+        put_columns(s);
+        put_row(s, s->has_lost ? -1 : s->kept);
+        s->has_lost = false;
         done(s, QR_TDS_DONE_COUNT, 1);
     } else if (strncmp(text, "FLOOD", 5) == 0) {
         run_flood(s);
@@ -253,7 +265,27 @@ static void session_free(struct qr_served *served)
     free(s);
 }
 
-static const struct qr_served_ops served_ops = {.request = request, .free = session_free};
+static enum qr_status save(struct qr_served *served, bool late, struct qr_buf *dst,
+                           struct qr_str *ret_database, struct qr_err *err)
+{
+    struct session *s = (struct session *)served;
+    if (s->is_stuck)
+        return qr_fail(err, QR_TOO_BIG, "it cannot move");
+    if (s->is_busy && !late)
+        return qr_fail(err, QR_BUSY, "not now");
+    qr_buf_add32le(dst, (uint32_t)s->kept);
+    qr_buf_add8(dst, s->is_busy);
+    *ret_database = qr_str("elsewhere");
+    return QR_OK;
+}
+
+static bool is_busy(struct qr_served *served)
+{
+    return ((struct session *)served)->is_busy;
+}
+
+static const struct qr_served_ops served_ops = {
+    .request = request, .free = session_free, .save = save, .is_busy = is_busy};
 
 static void put_login_answer(struct session *s, const struct qr_login *login)
 {
@@ -286,6 +318,15 @@ static enum qr_status open_session(void *ctx, struct qr_channel *channel,
     s->channel = channel;
     s->version = login->login7->version;
     qr_tds_writer_init(&s->writer, QR_TDS_PACKET_BYTES_DEFAULT, 51, flush, s);
+    if (login->is_moved) {
+        assert(login->moved.n == 5 && qr_str_ieqz(login->database, "elsewhere"));
+        s->kept = (int32_t)qr_get32le((const uint8_t *)login->moved.p);
+        s->has_lost = login->moved.p[4] != 0;
+        s->writer.packet_bytes = login->packet_bytes;
+        *ret_tail = (struct qr_tail){.kind = QR_TAIL_SEND};
+        *ret_served = &s->served;
+        return QR_OK;
+    }
     qr_tds_writer_begin(&s->writer, QR_TDS_PACKET_REPLY);
     put_login_answer(s, login);
     end(s, QR_TAIL_SEND, ret_tail);

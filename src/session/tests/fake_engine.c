@@ -1,5 +1,6 @@
 /* fake_engine.c - see fake_engine.h */
 #include "fake_engine.h"
+#include "engine/moving.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -116,6 +117,33 @@ bool qr_session_is_over(const struct qr_session *session, struct qr_err *ret_why
         *ret_why =
             (struct qr_err){.status = QR_SQL, .number = 40197, .severity = 20, .text = "over"};
     return fake.is_over;
+}
+
+bool qr_session_may_move(const struct qr_session *session)
+{
+    (void)session;
+    return !fake.in_tran;
+}
+void qr_session_make_movable(struct qr_session *session, uint64_t *ret_descriptor)
+{
+    (void)session;
+    note("rollback() ");
+    fake.in_tran = false;
+    *ret_descriptor = 77;
+}
+enum qr_status qr_session_save(struct qr_session *session, struct qr_buf *dst, struct qr_err *err)
+{
+    (void)session;
+    note("save() ");
+    qr_buf_addz(dst, "state");
+    return fake.fail_save ? qr_fail(err, QR_TOO_BIG, "too big") : QR_OK;
+}
+enum qr_status qr_session_restore(struct qr_session *session, struct qr_str state,
+                                  struct qr_err *err)
+{
+    (void)session;
+    note("restore(%.*s) ", (int)state.n, state.p);
+    return qr_str_ieqz(state, "state") ? QR_OK : qr_fail(err, QR_CORRUPT, "no state");
 }
 
 enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_options *options,

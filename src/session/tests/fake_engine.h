@@ -26,6 +26,7 @@ struct fake_engine {
     struct qr_gov_group *group; /* that new sessions are of */
     bool fail_row;              /* bulk: the next row is refused */
     uint64_t bulk_rows;
+    bool in_tran, fail_save; /* of sessions that move */
 };
 extern struct fake_engine fake;
 

@@ -1,13 +1,19 @@
-/* env/descriptor.h - messages on unix sockets that bring one descriptor (unix(7), SCM_RIGHTS). Both
+/* env/descriptor.h - messages on unix sockets that bring descriptors (unix(7), SCM_RIGHTS). The
  * calls return at once; any thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The descriptor stays the caller's too. False: errno tells why. */
+enum { QR_DESCRIPTORS_MAX = 4 }; /* that a message may bring */
+
+/* The descriptors stay the caller's too. False: errno tells why. */
+bool qr_descriptors_send(int link, const void *message, size_t bytes, const int *fds, size_t count);
 bool qr_descriptor_send(int link, const void *message, size_t bytes, int fd);
 
-/* As recvmsg. *ret_fd is the caller's, close-on-exec; -1 when the message brought none, or more
- * than one: those are closed. *ret_flags has MSG_TRUNC and MSG_CTRUNC. */
+/* As recvmsg. ret_fds[*ret_count] are the caller's, close-on-exec; none when the message brought
+ * more than count_max: those are closed. *ret_flags has MSG_TRUNC and MSG_CTRUNC. */
+ssize_t qr_descriptors_receive(int link, void *dst, size_t bytes, int *ret_fds, size_t count_max,
+                               size_t *ret_count, int *ret_flags);
+/* The same for one: -1 when the message brought none, or more. */
 ssize_t qr_descriptor_receive(int link, void *dst, size_t bytes, int *ret_fd, int *ret_flags);

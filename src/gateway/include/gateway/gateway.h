@@ -37,6 +37,10 @@ struct qr_gateway_options {
     /* "unix:PATH": logins come here from fronts; no port is bound and nothing from `listen` to here
      * counts, nor do key, certificate, logins, firewall and the limits of logins. */
     const char *handoff_address;
+    /* "unix:PATH", or NULL. Of a front: sessions that nodes give up come back here, and go on to
+     * the node that the router names then. Of a node: where qr_gateway_drain gives its sessions to.
+     */
+    const char *return_address;
     const char *key_pem, *cert_pem;
     const char *server_name;          /* of the first logical server, whose id is 0 */
     const struct qr_service *service; /* this or `router`: who serves those that logged in */
@@ -73,6 +77,13 @@ uint16_t qr_gateway_tds_port(const struct qr_gateway *gateway);
  * every session is freed, at the latest 1 s after the grace; false: some were not, and the process
  * should end without freeing the gateway. */
 bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms);
+/* Of a node with a `return_address`: gives its sessions back to their front, each between two of
+ * its requests, and takes no more. At first those go on that are in no transaction, until all that
+ * are have ended them, or `grace_ms` is over; then each goes as soon as it is in none; when the
+ * grace is over those that still are lose it. Returns when no session is left, or only such as
+ * cannot go now (a request still runs, the client does not read); false: some are left, for
+ * qr_gateway_stop. From one thread, before qr_gateway_stop; again is harmless. */
+bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms);
 void qr_gateway_free(
     struct qr_gateway *gateway); /* after a stop that returned true; NULL is fine */
 
@@ -87,6 +98,8 @@ enum qr_gateway_metric {
     QR_GATEWAY_HANDED_OFF,
     QR_GATEWAY_HANDOFFS_FAILED,
     QR_GATEWAY_RELAYS,
+    QR_GATEWAY_RETURNED,
+    QR_GATEWAY_MOVED,
     QR_GATEWAY_METRIC_COUNT
 };
 const struct qr_metrics *qr_gateway_metrics(const struct qr_gateway *gateway);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/buf.h"
 #include "base/status.h"
 #include "base/str.h"
 #include "tds/login7.h"
@@ -75,6 +76,10 @@ struct qr_login {
     uint16_t packet_bytes; /* negotiated; the session tells the client with ENVCHANGE */
     bool is_admin;         /* the server administrator */
     bool is_encrypted;     /* all of the session, not only its login */
+    /* The session goes on that another process has saved: `moved` is what it wrote. Its client has
+     * had its login's answer and expects none. */
+    bool is_moved;
+    struct qr_str moved;
 };
 
 enum qr_tail_kind {
@@ -108,6 +113,14 @@ struct qr_served_ops {
     /* The connection is over (also in mid-transaction, or while a tail is held: after `free`
      * returned nobody may call `release`). Rolls back; may block. */
     void (*free)(struct qr_served *served);
+    /* Between requests, the tail sent: appends the session to `dst`, for the `moved` of another
+     * process's `open`, and tells its database by the name of now. It stays usable. QR_BUSY: not
+     * now (it is in a transaction); with `late` that is rolled back, and its client told when it
+     * asks for something next. Any other failure: it cannot move. May block. NULL: none can. */
+    enum qr_status (*save)(struct qr_served *served, bool late, struct qr_buf *dst,
+                           struct qr_str *ret_database, struct qr_err *err);
+    /* Between requests: `save` would say QR_BUSY. With `save`. */
+    bool (*is_busy)(struct qr_served *served);
 };
 struct qr_served {
     const struct qr_served_ops *ops;

@@ -1,0 +1,205 @@
+/* return.c - see handoff_int.h: a node that drains gives its sessions back to the front, one by one
+ * over one link, and waits for the byte each time: what it hears no answer to it still has (H2). */
+#include <errno.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "env/descriptor.h"
+#include "env/thread.h"
+#include "handoff_int.h"
+#include "base/banned.h"
+
+enum {
+    ANSWER_MS = 2000,
+    LOOK_NS = 1000000,
+    MOVE_MS_MIN = 500, /* for those whose transaction began while others were waited for */
+    LATE_MS = 300,
+};
+
+/* ---- the link ---- */
+
+static int connect_front(const char *address_text)
+{
+    struct sockaddr_un address;
+    if (qri_handoff_address(address_text, &address, NULL) != QR_OK)
+        return -1;
+    int send_bytes = 2 * QRI_HANDOFF_BYTES_MAX;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        qri_handoff_peer_is_ours(fd)) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static void close_link(struct qr_gateway *gateway)
+{
+    if (gateway->return_fd >= 0)
+        close(gateway->return_fd);
+    gateway->return_fd = -1;
+}
+
+/* Once our end takes no more, either the byte is there or it can never come. */
+static bool wait_taken(struct qr_gateway *gateway)
+{
+    struct pollfd poll_fd = {.fd = gateway->return_fd, .events = POLLIN};
+    uint8_t byte = 0;
+    bool answered = poll(&poll_fd, 1, ANSWER_MS) == 1;
+    if (!answered)
+        shutdown(gateway->return_fd, SHUT_RD);
+    ssize_t n = recv(gateway->return_fd, &byte, sizeof byte, MSG_DONTWAIT);
+    if (!answered || n != 1)
+        close_link(gateway);
+    return n == 1 && byte == QRI_HANDOFF_TAKEN;
+}
+
+static bool give(struct qr_gateway *gateway, const struct qr_buf *message, const int fds[2])
+{
+    bool taken = false;
+    pthread_mutex_lock(&gateway->return_mu);
+    for (int tries = 0; tries < 2; tries++) { /* the front may have started anew since the last */
+        if (gateway->return_fd < 0)
+            gateway->return_fd = connect_front(gateway->options.return_address);
+        if (gateway->return_fd < 0)
+            break;
+        if (qr_descriptors_send(gateway->return_fd, message->data, message->len, fds, 2)) {
+            taken = wait_taken(gateway);
+            break;
+        }
+        close_link(gateway);
+    }
+    pthread_mutex_unlock(&gateway->return_mu);
+    return taken;
+}
+
+void qri_return_done(struct qr_gateway *gateway)
+{
+    close_link(gateway);
+    pthread_mutex_destroy(&gateway->return_mu);
+}
+
+/* ---- one session ---- */
+
+static int state_file(const struct qr_buf *state)
+{
+    int fd = memfd_create("session", MFD_CLOEXEC);
+    size_t at = 0;
+    while (fd >= 0 && at < state->len) {
+        ssize_t n = write(fd, state->data + at, state->len - at);
+        if (n < 0 && errno != EINTR) {
+            close(fd);
+            return -1;
+        }
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return fd;
+}
+
+static enum qr_status put_message(struct qri_conn *conn, struct qr_str database, struct qr_buf *dst,
+                                  struct qr_err *err)
+{
+    struct qr_login info;
+    struct qr_tds_login7 login7;
+    struct qr_str early;
+    QR_TRY(qri_handoff_decode(conn->facts, conn->facts_bytes, &info, &login7, &early, err));
+    info.is_moved = true;
+    info.database = database;
+    QR_TRY(qri_handoff_encode(&info, conn->input_bytes, dst, err));
+    qr_buf_add(dst, conn->input, conn->input_bytes);
+    return qr_buf_status(dst, err);
+}
+
+/* QR_BUSY: not now. */
+static enum qr_status hand_back(struct qri_conn *conn, bool late, struct qr_err *err)
+{
+    struct qr_buf state, message;
+    struct qr_str database = {0};
+    qr_buf_init(&state, QRI_HANDOFF_STATE_BYTES_MAX);
+    qr_buf_init(&message, QRI_HANDOFF_BYTES_MAX);
+    enum qr_status status = conn->served->ops->save(conn->served, late, &state, &database, err);
+    if (status == QR_OK)
+        status = put_message(conn, database, &message, err);
+    int fds[2] = {conn->fd, status == QR_OK ? state_file(&state) : -1};
+    if (status == QR_OK && fds[1] < 0)
+        status = qr_fail(err, QR_IO, "keep a session's state: error %d", errno);
+    if (status == QR_OK) {
+        atomic_store(&conn->shared, true);
+        if (!give(conn->gateway, &message, fds)) {
+            atomic_store(&conn->shared, false);
+            status = qr_fail(err, QR_CLOSED, "no front takes it");
+        }
+    }
+    if (fds[1] >= 0)
+        close(fds[1]);
+    qr_buf_done(&message);
+    qr_buf_done(&state);
+    return status;
+}
+
+enum qri_step qri_return_step(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    const struct qr_served_ops *ops = conn->served->ops;
+    enum qri_drain drain = atomic_load(&gateway->drain);
+    if (ops->save == NULL || conn->facts == NULL)
+        return STEP_INPUT;
+    if (!ops->is_busy(conn->served))
+        atomic_store(&conn->passed, true);
+    if (drain == DRAIN_WAIT || conn->input_bytes > QRI_HANDOFF_EARLY_BYTES_MAX)
+        return STEP_INPUT;
+    struct qr_err err = {0};
+    qri_pump_block_begin(gateway);
+    enum qr_status status = hand_back(conn, drain == DRAIN_LATE, &err);
+    qri_pump_block_end(gateway);
+    if (status == QR_BUSY)
+        return STEP_INPUT;
+    if (status == QR_OK) {
+        qr_metric_add(&gateway->metrics, QR_GATEWAY_RETURNED, 1);
+        qri_pump_unwatch(gateway, conn->fd);
+        return STEP_CLOSE;
+    }
+    QR_LOG(&gateway->options.log, QR_WARN, "session_not_moved",
+           QR_F("address", &conn->address.text[0]), QR_F("reason", &err.text[0]));
+    return qri_over_begin(conn);
+}
+
+/* ---- all sessions ---- */
+
+/* Until nobody is left that `waits`, or the time has come. */
+static void drain_until(struct qr_gateway *gateway, enum qri_drain drain, int64_t until_ns)
+{
+    atomic_store(&gateway->drain, drain);
+    qri_conns_wake_idle(gateway);
+    while (qri_conns_serving(gateway, drain == DRAIN_WAIT) > 0) {
+        int64_t left = until_ns - qr_env_mono_ns(gateway->options.env);
+        if (left <= 0)
+            break;
+        pthread_mutex_lock(&gateway->mu);
+        (void)!qr_cond_wait(&gateway->gone, &gateway->mu, left < LOOK_NS ? left : LOOK_NS);
+        pthread_mutex_unlock(&gateway->mu);
+    }
+}
+
+bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms)
+{
+    const struct qr_gateway_options *options = &gateway->options;
+    if (options->handoff_address == NULL || options->return_address == NULL)
+        return false;
+    int64_t began = qr_env_mono_ns(options->env), until = began + grace_ms * 1000000;
+    size_t count = qri_conns_serving(gateway, false);
+    drain_until(gateway, DRAIN_WAIT, until);
+    int64_t move = qr_env_mono_ns(options->env), move_until = move + MOVE_MS_MIN * INT64_C(1000000);
+    drain_until(gateway, DRAIN_MOVE, grace_ms == 0 || move_until > until ? move_until : until);
+    if (qri_conns_serving(gateway, false) > 0)
+        drain_until(gateway, DRAIN_LATE, qr_env_mono_ns(options->env) + LATE_MS * INT64_C(1000000));
+    size_t left = qri_conns_serving(gateway, false);
+    int64_t end = qr_env_mono_ns(options->env);
+    QR_LOG(&options->log, QR_INFO, "drained", QR_F("sessions", count), QR_F("left", left),
+           QR_F("waited_ms", (move - began) / 1000000), QR_F("moved_ms", (end - move) / 1000000));
+    return left == 0;
+}

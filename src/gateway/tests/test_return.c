@@ -1,0 +1,249 @@
+/* Goal: a node that drains gives every session up between two requests, and its client goes on in
+ * the next node without noticing, in clear and through TLS, whatever it had sent already. */
+#include "qr_test.h"
+#include <stdlib.h>
+#include <unistd.h>
+#include "handoff_world.h"
+
+enum { LOGIN_MS = 15000, GRACE_MS = 5000 };
+
+static int start_both(void **state)
+{
+    struct world *world = malloc(sizeof *world);
+    world_init(world);
+    world_start_node(world);
+    world_start_front(world, LOGIN_MS);
+    *state = world;
+    return 0;
+}
+
+static int end_all(void **state)
+{
+    world_done(*state);
+    free(*state);
+    return 0;
+}
+
+static bool keep(struct client *client, int number)
+{
+    char text[32];
+    snprintf(text, sizeof text, "KEEP %d", number);
+    client_send_batch(client, text);
+    return client_read(client, 5000) == 0;
+}
+
+static bool kept(struct client *client, int number)
+{
+    client_send_batch(client, "KEPT");
+    return client_read(client, 5000) == 0 && client_has_row(client, number);
+}
+
+static void tell(struct client *client, const char *text)
+{
+    client_send_batch(client, text);
+    assert_int_equal(client_read(client, 5000), 0);
+}
+
+static struct client clients[8];
+
+static void test_sessions_go_on_in_the_next_node(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(client_login(&clients[i], world_port(world), i % 2 == 1, ""), 0);
+        assert_true(keep(&clients[i], 100 + i));
+    }
+    for (int turn = 0; turn < 3; turn++) {
+        struct qr_gateway *old = world_replace_node(world);
+        assert_true(qr_gateway_drain(old, GRACE_MS));
+        assert_true(world_stop_old(world, old));
+        for (int i = 0; i < 8; i++) {
+            assert_true(kept(&clients[i], 100 + i));
+            assert_true(client_select(&clients[i], turn));
+        }
+        assert_int_equal(world_metric(world->node, QR_GATEWAY_OPEN), 8);
+        assert_int_equal(world_metric(world->node, QR_GATEWAY_LOGINS), 0);
+        assert_int_equal(world_metric(world->front, QR_GATEWAY_MOVED), 8 * (turn + 1));
+        assert_true(world_reaches(world->front, QR_GATEWAY_OPEN, 4)); /* the relays */
+    }
+    for (int i = 0; i < 8; i++)
+        client_close(&clients[i]);
+    assert_true(world_reaches(world->node, QR_GATEWAY_OPEN, 0));
+    assert_true(world_reaches(world->front, QR_GATEWAY_OPEN, 0));
+}
+
+static void *drain(void *arg)
+{
+    return qr_gateway_drain(arg, GRACE_MS) ? arg : NULL;
+}
+
+static void start_drain(pthread_t *ret_thread, struct qr_gateway *old)
+{
+    assert_int_equal(pthread_create(ret_thread, NULL, drain, old), 0);
+}
+
+static void end_drain(struct world *world, pthread_t thread, struct qr_gateway *old, bool all_gone)
+{
+    void *result;
+    pthread_join(thread, &result);
+    assert_int_equal(result != NULL, all_gone);
+    assert_true(world_stop_old(world, old));
+}
+
+/* A request under way is finished where it began; what was sent behind it is run by the next. */
+static void test_a_running_request_ends_where_it_began(void **state)
+{
+    struct world *world = *state;
+    pthread_t thread;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+        assert_true(keep(&clients[i], 7 + i));
+        client_send_batch(&clients[i], "WAIT");
+    }
+    struct qr_gateway *old = world_replace_node(world);
+    start_drain(&thread, old);
+    world_sleep_ms(20);
+    assert_int_equal(world_metric(old, QR_GATEWAY_OPEN), 2);
+    for (int i = 0; i < 2; i++) {
+        client_send_attention(&clients[i]);
+        client_send_batch(&clients[i], "KEPT");
+        assert_int_equal(client_read(&clients[i], 5000), 0); /* of the one that was stopped */
+        assert_int_equal(client_read(&clients[i], 5000), 0);
+        assert_true(client_has_row(&clients[i], 7 + i));
+    }
+    end_drain(world, thread, old, true);
+    for (int i = 0; i < 2; i++)
+        client_close(&clients[i]);
+}
+
+/* While one is in a transaction the others are served; when it has ended they all go. */
+static void test_transactions_are_waited_for(void **state)
+{
+    struct world *world = *state;
+    pthread_t thread;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+    assert_true(keep(&clients[0], 1) && keep(&clients[1], 2));
+    tell(&clients[0], "BEGIN");
+    struct qr_gateway *old = world_replace_node(world);
+    start_drain(&thread, old);
+    world_sleep_ms(20);
+    for (int i = 0; i < 100; i++)
+        assert_true(client_select(&clients[1], i));
+    assert_int_equal(world_metric(old, QR_GATEWAY_OPEN), 2);
+    tell(&clients[0], "END");
+    assert_true(kept(&clients[0], 1) && kept(&clients[1], 2));
+    end_drain(world, thread, old, true);
+    assert_int_equal(world_metric(world->node, QR_GATEWAY_OPEN), 2);
+    for (int i = 0; i < 2; i++)
+        client_close(&clients[i]);
+}
+
+static void test_who_stays_in_a_transaction_loses_it_and_moves(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(client_login(&clients[0], world_port(world), true, ""), 0);
+    assert_true(keep(&clients[0], 5));
+    tell(&clients[0], "BEGIN");
+    struct qr_gateway *old = world_replace_node(world);
+    assert_true(qr_gateway_drain(old, 50));
+    assert_true(world_stop_old(world, old));
+    assert_true(kept(&clients[0], -1)); /* it is told */
+    assert_true(kept(&clients[0], 5));
+    client_close(&clients[0]);
+}
+
+static void test_what_cannot_move_ends_with_the_documented_error(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+        tell(&clients[i], "STUCK");
+    }
+    struct qr_gateway *old = world_replace_node(world);
+    assert_true(qr_gateway_drain(old, GRACE_MS));
+    for (int i = 0; i < 2; i++) {
+        client_send_batch(&clients[i], "SELECT 1");
+        assert_int_equal(client_last_word(&clients[i]), 40197);
+        client_close(&clients[i]);
+    }
+    assert_true(world_stop_old(world, old));
+}
+
+/* No node takes it in time: the front says so, when it is asked. */
+static void test_a_session_that_nobody_takes_ends_when_it_asks(void **state)
+{
+    struct world *world = *state;
+    assert_true(world_stop_front(world, 0));
+    world_start_front(world, 1500);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+    atomic_store(&world->mode, ROUTE_FAILS);
+    struct qr_gateway *old = world_replace_node(world);
+    assert_true(qr_gateway_drain(old, GRACE_MS));
+    unlink(world->old_path);
+    for (int i = 0; i < 2; i++) {
+        client_send_batch(&clients[i], "SELECT 1");
+        assert_int_equal(client_last_word(&clients[i]), 40197);
+        client_close(&clients[i]);
+    }
+    assert_true(world_stop_old(world, old));
+    atomic_store(&world->mode, ROUTE_TO_NODE);
+}
+
+/* Nobody listens at the return address: the session stays its node's, which ends it. */
+static void test_without_a_front_sessions_end_as_they_did(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(client_login(&clients[0], world_port(world), false, ""), 0);
+    assert_true(world_stop_front(world, 0));
+    struct qr_gateway *old = world_replace_node(world);
+    assert_true(qr_gateway_drain(old, GRACE_MS));
+    client_send_batch(&clients[0], "SELECT 1");
+    assert_int_equal(client_last_word(&clients[0]), 40197);
+    client_close(&clients[0]);
+    assert_true(world_stop_old(world, old));
+}
+
+static void test_nothing_is_left_open(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(client_login(&clients[0], world_port(world), true, ""), 0);
+    assert_int_equal(client_login(&clients[1], world_port(world), false, ""), 0);
+    size_t before = 0;
+    for (int turn = 0; turn < 20; turn++) {
+        struct qr_gateway *old = world_replace_node(world);
+        assert_true(qr_gateway_drain(old, GRACE_MS));
+        assert_true(world_stop_old(world, old));
+        assert_true(client_select(&clients[0], turn) && client_select(&clients[1], turn));
+        assert_true(world_reaches(world->front, QR_GATEWAY_OPEN, 1));
+        if (turn == 2) /* lanes are there */
+            before = world_descriptors();
+    }
+    assert_true(world_descriptors() <= before + 1);
+    client_close(&clients[0]);
+    client_close(&clients[1]);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_sessions_go_on_in_the_next_node, start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_a_running_request_ends_where_it_began, start_both,
+                                        end_all),
+        cmocka_unit_test_setup_teardown(test_transactions_are_waited_for, start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_who_stays_in_a_transaction_loses_it_and_moves,
+                                        start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_what_cannot_move_ends_with_the_documented_error,
+                                        start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_a_session_that_nobody_takes_ends_when_it_asks,
+                                        start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_without_a_front_sessions_end_as_they_did, start_both,
+                                        end_all),
+        cmocka_unit_test_setup_teardown(test_nothing_is_left_open, start_both, end_all),
+    };
+    world_setup();
+    int failed = cmocka_run_group_tests_name("return", tests, NULL, NULL);
+    world_teardown();
+    return failed;
+}
