@@ -27,6 +27,7 @@ struct qri_settings {
         rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib,
         resource_sample_seconds;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
+    int64_t move_grace_ms;
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;
@@ -303,6 +304,9 @@ struct qri_node_options {
     uint64_t version_bytes_max;                               /* likewise */
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
     uint32_t connections_max;    /* what else needs descriptors */
+    /* All sessions go back to the gateway that can; QR_BUSY: some could not. */
+    enum qr_status (*drain)(void *ctx, struct qr_err *err);
+    void *drain_ctx;
 };
 QR_NODISCARD enum qr_status qri_node_open(const struct qri_node_options *options,
                                           struct qri_node **ret_node, struct qr_err *err);

@@ -5,6 +5,15 @@
 #include "ctl/autoscale.h"
 #include "base/banned.h"
 
+/* Of a node of one database. */
+static enum qr_status drain(struct qri_node *node, const struct qr_database_row *row,
+                            struct qr_err *err)
+{
+    const struct qri_node_options *options = qri_node_options_of(node);
+    (void)row;
+    return options->drain(options->drain_ctx, err);
+}
+
 static const struct {
     uint16_t method;
     enum qr_status (*run)(struct qri_node *node, const struct qr_database_row *row,
@@ -15,7 +24,7 @@ static const struct {
     {QR_NODE_REMOVE, qri_node_remove},   {QR_NODE_RESIZE, qri_node_resize},
     {QR_NODE_PROMOTE, qri_node_promote}, {QR_NODE_FORGET, qri_node_forget},
     {QR_NODE_CHECK, qri_node_check},     {QR_NODE_VACATE, qri_node_vacate},
-    {QR_NODE_TIDY, qri_node_tidy},
+    {QR_NODE_TIDY, qri_node_tidy},       {QR_NODE_DRAIN, drain},
 };
 
 static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *request,

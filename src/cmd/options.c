@@ -56,6 +56,11 @@ static const struct qr_option rows[] = {
      "beyond "
      "it the oldest snapshots get error 3966",
      offsetof(struct qri_settings, version_store_max_mib)},
+    {"move-grace-ms", "ms", QR_OPTION_INT, "5000", 0, 60000, NULL, "start",
+     "what transactions get to end in when the sessions of a database go to another node; then "
+     "they "
+     "are rolled back, and the session goes on without",
+     offsetof(struct qri_settings, move_grace_ms)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
      "table variables and rows that statements keep, of all sessions; who would pass it gets error "
      "701; 0 means a quarter of the machine's memory",

@@ -42,6 +42,7 @@ struct compute_role {
     struct qri_node *node;
     struct qri_backups *backups;
     struct qr_service service;
+    pthread_mutex_t drain_mu; /* held while it drains; guards that `gateway` goes */
     struct qr_gateway *gateway;
     struct qr_rpc_listener *listener;
     struct qr_tunnel_far *tunnel; /* with --join: sessions come through it */
@@ -50,6 +51,19 @@ struct compute_role {
     bool has_files; /* of what it hosts: backups are its own to take */
     uint32_t database_id;
 };
+
+static enum qr_status drain(void *ctx, struct qr_err *err)
+{
+    struct compute_role *c = ctx;
+    enum qr_status status = QR_OK;
+    pthread_mutex_lock(&c->drain_mu);
+    if (c->gateway == NULL || !c->one_database)
+        status = qr_fail(err, QR_UNSUPPORTED, "this node does not give its sessions up");
+    else if (!qr_gateway_drain(c->gateway, c->role->settings->move_grace_ms))
+        status = qr_fail(err, QR_BUSY, "some sessions could not go");
+    pthread_mutex_unlock(&c->drain_mu);
+    return status;
+}
 
 static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
 {
@@ -114,6 +128,8 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .version_bytes_max = (uint64_t)settings->version_store_max_mib << 20,
         .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
         .connections_max = (uint32_t)settings->connections_max,
+        .drain = drain,
+        .drain_ctx = c,
     };
     qr_store_private_bound(4 * options.transaction_memory_bytes);
     return qri_node_open(&options, &c->node, err);
@@ -173,6 +189,9 @@ static enum qr_status listen_for_all(struct compute_role *c, struct qr_err *err)
         .env = role->env,
         .log = {role->sink, "session"},
         .handoff_address = qri_role_address(role, role->name, "tds"),
+        .return_address = role->control_address == NULL
+                              ? qri_role_address(role, QR_ROLE_NAME_GATEWAY, "back")
+                              : NULL,
         .server_name = settings->server_name,
         .service = &c->service,
         .workers = (uint32_t)settings->workers,
@@ -233,7 +252,7 @@ static enum qr_status serve(struct compute_role *c, struct qr_err *err)
 
 enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
 {
-    struct compute_role c = {.role = role};
+    struct compute_role c = {.role = role, .drain_mu = PTHREAD_MUTEX_INITIALIZER};
     c.one_database = qr_place_database_of(role->name, &c.database_id);
     c.has_files = !c.one_database || qr_place_has_copy(role->name);
     enum qr_status status = serve(&c, err);
@@ -244,7 +263,10 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     }
     qr_rpc_listener_free(c.tunnel_listener);
     qr_tunnel_far_free(c.tunnel);
-    qr_gateway_free(c.gateway);
+    pthread_mutex_lock(&c.drain_mu); /* it has ended, since the gateway stops */
+    struct qr_gateway *gateway = QR_TAKE(c.gateway);
+    pthread_mutex_unlock(&c.drain_mu);
+    qr_gateway_free(gateway);
     qr_rpc_client_stop(role->operate); /* statements of node calls end with their sessions */
     qr_rpc_listener_free(c.listener);
     qri_geo_stop(c.geo);

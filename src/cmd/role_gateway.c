@@ -175,6 +175,7 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
         .listen = settings->listen,
         .tds_port = (uint16_t)settings->tds_port,
         .tds_fd = (int)settings->tds_fd,
+        .return_address = qri_role_address(role, QR_ROLE_NAME_GATEWAY, "back"),
         .key_pem = qr_buf_cstr(&g->key_pem),
         .cert_pem = qr_buf_cstr(&g->cert_pem),
         .server_name = settings->server_name,

@@ -113,7 +113,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
                                   struct qr_err *err)
 {
     const struct qri_settings *settings = s->settings;
-    char numbers[10][24];
+    char numbers[10][24], grace[24];
     struct arguments args = {.s = s};
     args.texts[args.count++] = "quired";
     add_text(&args, "--role", role);
@@ -135,6 +135,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--page-at", settings->page_at);
     add_text(&args, "--governance", settings->governance);
     add_text(&args, "--vcore-cpu", settings->vcore_cpu);
+    add_number(&args, "--move-grace-ms", settings->move_grace_ms, grace);
     add_number(&args, "--workers", settings->workers, numbers[0]);
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
     add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);

@@ -10,7 +10,8 @@
 #include "base/banned.h"
 
 enum { SHORT_WORKERS = 2, OPERATION_WORKERS = 8, WORKER_STACK_BYTES = 1 << 20 };
-static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000;
+static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000,
+                     DRAIN_NS = INT64_C(120) * 1000000000;
 
 /* ---- members; mu held where said ---- */
 
@@ -62,7 +63,7 @@ void qr_control_exited(struct qr_control *control, const char *name, bool return
     pthread_mutex_lock(&control->mu);
     struct qri_member *member = find_member(control, name);
     if (member != NULL && !member->is_away) { /* else it has been replaced already */
-        member->ready = false;
+        member->ready = member->drains = false;
         member->generation += 1;
     }
     if (strcmp(name, QR_ROLE_NAME_GATEWAY) == 0)
@@ -168,6 +169,31 @@ enum qr_status qri_control_node_call(struct qr_control *control, const struct qr
     qri_reign_place(control, row, name);
     pthread_mutex_unlock(&control->mu);
     return qri_control_call_node(control, name, row, method, err);
+}
+
+void qri_control_drain_node(struct qr_control *control, const struct qr_database_row *row,
+                            const char *name)
+{
+    struct qr_rpc_peer *peer = NULL;
+    struct qr_err err = {0};
+    pthread_mutex_lock(&control->mu);
+    struct qri_member *member = find_member(control, name);
+    bool drains = member != NULL && member->ready && !member->is_away;
+    if (drains) {
+        member->ready = false;
+        member->drains = true;
+    }
+    pthread_mutex_unlock(&control->mu);
+    if (!drains)
+        return;
+    int64_t began_ns = qr_env_mono_ns(control->options.env);
+    enum qr_status status = qri_control_node(control, name, &peer, &err);
+    if (status == QR_OK)
+        status = qr_node_call(peer, QR_NODE_DRAIN, row, DRAIN_NS, &err);
+    bool is_told = status == QR_OK || status == QR_BUSY; /* BUSY: some end with the node */
+    QR_LOG(&control->options.log, is_told ? QR_INFO : QR_WARN, "node_drained", QR_F("node", name),
+           QR_F("reason", &err.text[0]),
+           QR_F("took_ms", (qr_env_mono_ns(control->options.env) - began_ns) / 1000000));
 }
 
 /* ---- claims ---- */

@@ -14,7 +14,8 @@ enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128, QRI_OP_WORKERS = 8 };
 struct qri_member {
     struct qri_member *next;
     char name[QR_NODE_NAME_BYTES];
-    bool ready;
+    bool ready;                   /* since it registered, and until it drains or is gone */
+    bool drains;                  /* until it is gone */
     uint64_t generation;          /* raised by each registration and each exit */
     struct qr_rpc_client *client; /* of its node calls; compute nodes only */
     /* of a process on another machine (machines.c) */
@@ -168,6 +169,11 @@ QR_NODISCARD enum qr_status qri_control_node(struct qr_control *control, const c
                                              struct qr_rpc_peer **ret_peer, struct qr_err *err);
 /* Its database is gone. */
 void qri_control_forget_node(struct qr_control *control, const char *name);
+/* No route leads to it from now on, and its sessions go back to the gateway, between two requests
+ * each, where they wait for the next one that is ready. It is ended next; sessions that could not
+ * go end with it. */
+void qri_control_drain_node(struct qr_control *control, const struct qr_database_row *row,
+                            const char *name);
 /* A call of an idempotent method, repeated while the node is not reachable. */
 QR_NODISCARD enum qr_status qri_control_node_call(struct qr_control *control,
                                                   const struct qr_database_row *row,
@@ -360,6 +366,8 @@ enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database
 void qri_reign_exited(struct qr_control *control, const char *name, bool returns);
 /* The primary is ready, or the number of replicas has changed: starts and ends replicas. */
 void qri_reign_want(struct qr_control *control, uint32_t database_id);
+/* Its HA replicas give their sessions up. */
+void qri_reign_drain_replicas(struct qr_control *control, const struct qr_database_row *row);
 /* Its processes are gone when this returns. */
 void qri_reign_end(struct qr_control *control, uint32_t database_id, bool primary_too);
 /* The database is gone. */

@@ -2,8 +2,9 @@
  *
  * Processes that run take another objective's limits in place: nobody notices. To new processes it
  * goes when that is asked for: a Hyperscale database by a node that is a replica until it takes
- * over; then the old nodes go, and new ones come for its HA replicas. What nobody uses gets its
- * node when somebody comes. To and from Hyperscale: op_move.c. */
+ * over, with the sessions of the old one, which give way between two requests; then the old nodes
+ * go, and new ones come for its HA replicas. What nobody uses gets its node when somebody comes. To
+ * and from Hyperscale: op_move.c. */
 #include <stdio.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -182,7 +183,7 @@ enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, s
     return qri_reign_wait(control, &row, qr_env_mono_ns(control->options.env) + SWITCH_NS, err);
 }
 
-/* Sessions end with the node of the old size; one that runs comes back in the new one. */
+/* A node of the old size that runs comes back in the new one; its sessions wait for it. */
 static enum qr_status replace_named(struct qr_control *control, const struct qr_database_row *row)
 {
     const struct qr_control_host *host = &control->options.host;
@@ -190,6 +191,7 @@ static enum qr_status replace_named(struct qr_control *control, const struct qr_
     qr_place_member(row, 0, name);
     if (host->pid(host->ctx, name) == 0)
         return QR_OK;
+    qri_control_drain_node(control, row, name);
     host->end(host->ctx, name);
     (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
     return QR_OK;
@@ -203,8 +205,10 @@ enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, 
         return QR_OK;
     if (op->member != 0 && row.replica_of != 0)
         return replace_named(control, &row);
-    if (op->member != 0)
-        qri_reign_end(control, row.id, false); /* replicas of the old size */
+    if (op->member != 0) { /* replicas of the old size */
+        qri_reign_drain_replicas(control, &row);
+        qri_reign_end(control, row.id, false);
+    }
     qri_reign_want(control, row.id);
     return QR_OK;
 }

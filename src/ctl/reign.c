@@ -240,6 +240,19 @@ void qri_reign_end(struct qr_control *control, uint32_t database_id, bool primar
         host->end(host->ctx, primary);
 }
 
+void qri_reign_drain_replicas(struct qr_control *control, const struct qr_database_row *row)
+{
+    char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    primary_of(control, row->id, primary);
+    pthread_mutex_unlock(&control->mu);
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        member_name(control, row->id, i, name);
+        if (strcmp(name, primary) != 0)
+            qri_control_drain_node(control, row, name);
+    }
+}
+
 void qri_reign_forget(struct qr_control *control, uint32_t database_id)
 {
     char name[QR_NODE_NAME_BYTES];
@@ -292,6 +305,7 @@ enum qr_status qri_reign_yield(struct qr_control *control, const struct qr_datab
     pthread_mutex_unlock(&control->mu);
     if (is_it) /* it has taken over before */
         return QR_OK;
+    qri_control_drain_node(control, row, primary);
     host->end(host->ctx, primary);
     if (next != NULL && any)
         return QR_OK;

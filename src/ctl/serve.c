@@ -237,6 +237,8 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
     bool ready = qri_reign_route(control, &p.row, p.read_only, node) ||
                  qri_pause_parks(control, &p.row) ||
                  qri_reign_is_held_back(control, p.row.id); /* it starts nothing */
+    const struct qri_member *member = qri_control_member(control, node);
+    ready |= member != NULL && member->drains; /* who ends it sees to the next one */
     pthread_mutex_unlock(&control->mu);
     enum qr_status status = QR_OK;
     const struct qr_control_host *host = &control->options.host;
@@ -249,7 +251,9 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
         pthread_mutex_unlock(&control->mu);
         return;
     }
-    if (status != QR_OK || !park(control, &p))
+    if (status == QR_BUSY) /* it is being ended: the gateway asks again */
+        qr_rpc_refuse(own_request, QR_BUSY, &err);
+    else if (status != QR_OK || !park(control, &p))
         refuse_route(control, &p);
     pthread_mutex_unlock(&control->mu);
 }

@@ -13,17 +13,20 @@
 #include "temp_int.h"
 #include "base/banned.h"
 
-enum { DAYS_TO_1970 = 719162, LOGIN_BYTES_MAX = 1 << 20 };
+enum { MOVED_IDS = 4096, DAYS_TO_1970 = 719162, LOGIN_BYTES_MAX = 1 << 20 };
 
 /* ---- list of sessions ---- */
 
+/* A session that comes from elsewhere takes none that another of those may have had there. */
 static void add_session(struct qr_instance *instance, struct qr_session *session)
 {
     pthread_mutex_lock(&instance->mu);
+    uint16_t last = session->login.is_moved ? UINT16_MAX - MOVED_IDS : instance->last_session_id;
     for (bool taken = true; taken;) {
-        uint16_t id = instance->last_session_id == UINT16_MAX ? QRI_SESSION_ID_FIRST
-                                                              : instance->last_session_id + 1;
-        instance->last_session_id = id;
+        uint16_t id = last == UINT16_MAX ? QRI_SESSION_ID_FIRST : last + 1;
+        last = id;
+        if (!session->login.is_moved)
+            instance->last_session_id = id;
         taken = false;
         for (struct qr_session *s = instance->sessions; s != NULL && !taken; s = s->next)
             taken = s->id == id;

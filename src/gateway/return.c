@@ -177,7 +177,7 @@ static void drain_until(struct qr_gateway *gateway, enum qri_drain drain, int64_
     qri_conns_wake_idle(gateway);
     while (qri_conns_serving(gateway, drain == DRAIN_WAIT) > 0) {
         int64_t left = until_ns - qr_env_mono_ns(gateway->options.env);
-        if (left <= 0)
+        if (left <= 0 || atomic_load(&gateway->stopping))
             break;
         pthread_mutex_lock(&gateway->mu);
         (void)!qr_cond_wait(&gateway->gone, &gateway->mu, left < LOOK_NS ? left : LOOK_NS);
@@ -194,7 +194,7 @@ bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms)
     size_t count = qri_conns_serving(gateway, false);
     drain_until(gateway, DRAIN_WAIT, until);
     int64_t move = qr_env_mono_ns(options->env), move_until = move + MOVE_MS_MIN * INT64_C(1000000);
-    drain_until(gateway, DRAIN_MOVE, grace_ms == 0 || move_until > until ? move_until : until);
+    drain_until(gateway, DRAIN_MOVE, move_until > until ? move_until : until);
     if (qri_conns_serving(gateway, false) > 0)
         drain_until(gateway, DRAIN_LATE, qr_env_mono_ns(options->env) + LATE_MS * INT64_C(1000000));
     size_t left = qri_conns_serving(gateway, false);

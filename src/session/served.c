@@ -336,6 +336,7 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .is_encrypted = login->is_encrypted,
         .is_odbc = l->odbc_defaults,
         .read_only_intent = l->read_only_intent,
+        .is_moved = login->is_moved,
         .language = login->language,
     };
     QR_TRY(s->host->enter(s->host->ctx, login, &s->db, err));

@@ -227,8 +227,9 @@ const cases = {
     await ask(master, extra);
     [told.running, told.result] = await Promise.all(requests);
     told.tran = await ask(tran, 'SELECT 1');
+    told.again = await ask(tran, 'SELECT 1');
     told.idle = await ask(idle, 'SELECT 1');
-    while (ended < 4) await new Promise((resolve) => { setTimeout(resolve, 5); });
+    while (ended < 2) await new Promise((resolve) => { setTimeout(resolve, 5); });
     return { ...told, ended };
   },
 

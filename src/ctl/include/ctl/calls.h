@@ -117,6 +117,7 @@ enum qr_control_method {
     QR_NODE_REST,    /* u64 ns: if nobody has been in it for so long it is closed, and until RELEASE
                         who    comes is told to look for another node; answer: struct qr_rest_state */
     QR_NODE_USED,    /* a row, u64 wall_ns; answer: points behind that time (ctl/autoscale.h) */
+    QR_NODE_DRAIN,   /* its sessions go back to the gateway; QR_BUSY: some could not */
 };
 
 /* What becomes of a geo-secondary. */

@@ -306,6 +306,7 @@ struct qr_session_options {
     bool read_only_intent;
     struct qr_str language;
     struct qr_gov_task *task; /* that its requests run in; outlives it. NULL: none */
+    bool is_moved; /* qr_session_restore is next, which gives it its number, if that is free */
 };
 
 QR_NODISCARD enum qr_status qr_session_new(struct qr_database *db,
