@@ -107,6 +107,17 @@ static json_t *wanted_json(struct qri_request *r, const struct wanted *w)
     return NULL;
 }
 
+/* The finest that somebody asks for by name. */
+static int64_t grain_of(struct qr_str names)
+{
+    const struct qri_used_metric *m = NULL;
+    int64_t grain = QRI_USED_GRAIN_NS;
+    for (size_t i = 0; names.n > 0 && (m = qri_used_metric_at(i)) != NULL; i++)
+        if (is_wanted(names, m->name) && qri_used_grain(m) < grain)
+            grain = qri_used_grain(m);
+    return grain;
+}
+
 void qri_list_metrics(struct qri_request *r)
 {
     struct qri_place place;
@@ -115,10 +126,10 @@ void qri_list_metrics(struct qri_request *r)
     struct qr_str names = {NULL, 0};
     uint64_t sizes[QR_BACKUP_WORD_LOG + 1] = {0};
     struct wanted wanted = {.sizes = sizes};
-    if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d) ||
-        !qri_used_span(r, &wanted.span))
-        return;
     (void)qri_form_get(&r->arena, qr_str(r->query), "metricnames", &names);
+    if (!qri_place_server(r, &place) || !qri_database_find(r, &place, r->vars[3], NULL, &d) ||
+        !qri_used_span(r, grain_of(names), &wanted.span))
+        return;
     enum qr_status status =
         qr_control_each_backup(r->arm->options.host->operate, place.number, qr_str(d.row.name),
                                qr_str(""), false, QRI_ASK_NS, add_size, sizes, &err);
@@ -163,14 +174,13 @@ void qri_list_metric_definitions(struct qri_request *r)
     const struct qri_used_metric *m = NULL;
     for (size_t i = 0; (m = qri_used_metric_at(i)) != NULL && id != NULL; i++)
         (void)json_array_append_new(
-            list,
-            json_pack("{s:s++,s:s,s:s,s:{s:s,s:s},s:s,s:s,s:[s],s:b,s:[{s:s,s:s}]}", "id", id,
-                      "/providers/Microsoft.Insights/metricdefinitions/", m->name, "resourceId", id,
-                      "namespace", "Microsoft.Sql/servers/databases", "name", "value", m->name,
-                      "localizedValue", m->display, "unit", m->unit, "primaryAggregationType",
-                      m->aggregation, "supportedAggregationTypes", m->aggregation,
-                      "isDimensionRequired", 0, "metricAvailabilities", "timeGrain",
-                      qri_used_grain(m) < INT64_C(300000000000) ? "PT1M" : "PT5M", "retention",
-                      "P14D"));
+            list, json_pack("{s:s++,s:s,s:s,s:{s:s,s:s},s:s,s:s,s:[s],s:b,s:[{s:s,s:s}]}", "id", id,
+                            "/providers/Microsoft.Insights/metricdefinitions/", m->name,
+                            "resourceId", id, "namespace", "Microsoft.Sql/servers/databases",
+                            "name", "value", m->name, "localizedValue", m->display, "unit", m->unit,
+                            "primaryAggregationType", m->aggregation, "supportedAggregationTypes",
+                            m->aggregation, "isDimensionRequired", 0, "metricAvailabilities",
+                            "timeGrain", qri_used_grain(m) < QRI_USED_GRAIN_NS ? "PT1M" : "PT5M",
+                            "retention", "P14D"));
     qri_reply(r, 200, json_pack("{s:o}", "value", list));
 }

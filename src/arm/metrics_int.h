@@ -11,13 +11,14 @@ struct qri_used_metric {
 };
 const struct qri_used_metric *qri_used_metric_at(size_t index); /* NULL: no more */
 
+#define QRI_USED_GRAIN_NS INT64_C(300000000000)               /* of most */
 int64_t qri_used_grain(const struct qri_used_metric *metric); /* of what there is */
 
 struct qri_used_span {
     int64_t from_ns, to_ns, step_ns;
 };
-/* The request's timespan and interval; false: it was refused. */
-bool qri_used_span(struct qri_request *r, struct qri_used_span *ret_span);
+/* The request's timespan and interval, at least `grain_ns`; false: it was refused. */
+bool qri_used_span(struct qri_request *r, int64_t grain_ns, struct qri_used_span *ret_span);
 /* The points of that metric as Azure Monitor has them; NULL: control did not answer. */
 json_t *qri_used_points(struct qri_request *r, uint32_t server, struct qr_str database,
                         const struct qri_used_metric *metric, const struct qri_used_span *span);

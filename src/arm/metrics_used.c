@@ -7,7 +7,7 @@
 #include "base/banned.h"
 
 enum { POINTS_MAX = 5000, NUMBERS = 10 };
-static const int64_t SECOND_NS = 1000000000, GRAIN_NS = INT64_C(300) * 1000000000;
+static const int64_t SECOND_NS = 1000000000, GRAIN_NS = QRI_USED_GRAIN_NS;
 
 /* What a row's body says, in this order behind the first word (cmd/node_report.c). */
 enum {
@@ -75,13 +75,15 @@ static int64_t interval_of(struct qr_str text)
                : n * unit * SECOND_NS;
 }
 
-bool qri_used_span(struct qri_request *r, struct qri_used_span *ret_span)
+bool qri_used_span(struct qri_request *r, int64_t grain_ns, struct qri_used_span *ret_span)
 {
     struct qr_str text = {NULL, 0}, interval = {NULL, 0};
     int64_t now = qr_env_wall_ns(r->arm->options.env);
     *ret_span = (struct qri_used_span){now - 3600 * SECOND_NS, now, GRAIN_NS};
     (void)qri_form_get(&r->arena, qr_str(r->query), "timespan", &text);
     (void)qri_form_get(&r->arena, qr_str(r->query), "interval", &interval);
+    if (text.n > 0 && memchr(text.p, '%', text.n) != NULL) /* az encodes it twice */
+        (void)qri_decode(&r->arena, text, false, &text);
     const char *slash = text.n == 0 ? NULL : memchr(text.p, '/', text.n);
     size_t first = slash == NULL ? 0 : (size_t)(slash - text.p);
     bool good = text.n == 0 ||
@@ -90,8 +92,8 @@ bool qri_used_span(struct qri_request *r, struct qri_used_span *ret_span)
     if (interval.n > 0 && !qr_str_ieqz(interval, "FULL"))
         ret_span->step_ns = interval_of(interval);
     good = good && ret_span->step_ns > 0 && ret_span->from_ns < ret_span->to_ns;
-    if (good && ret_span->step_ns < MINUTE_NS) /* what there is has that grain, or a coarser one */
-        ret_span->step_ns = MINUTE_NS;
+    if (good && ret_span->step_ns < grain_ns) /* there is nothing finer */
+        ret_span->step_ns = grain_ns;
     if (good && (ret_span->to_ns - ret_span->from_ns) / ret_span->step_ns < POINTS_MAX)
         return true;
     qri_refuse(r, 400, "BadRequest",

@@ -24,6 +24,7 @@ struct hosted {
     uint32_t sessions;     /* among them */
     int64_t rest_since_ns; /* when the last session left it */
     bool wants_rest;       /* it would be closed if all of it were in a backup */
+    uint32_t calm_ticks;   /* for so long it has used little */
     uint32_t retention_days;
     int64_t idle_since_ns;
     bool in_pool; /* of an elastic one */
@@ -105,6 +106,10 @@ QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
 /* ---- node_report.c ---- */
 /* Of a serverless database that is open; node.mu held. */
 void qri_node_report_billed(struct qri_node *node, const struct hosted *hosted);
+
+/* ---- node_rest.c ---- */
+/* Of a serverless database, every ten seconds: memory that it does not need goes; node.mu held. */
+void qri_node_reclaim(struct qri_node *node, struct hosted *hosted, uint64_t cache_bytes);
 
 /* ---- node_store.c ---- */
 QR_NODISCARD enum qr_status qri_node_open_files(struct qri_node *node,

@@ -16,12 +16,13 @@ static const int64_t BUCKET_NS = INT64_C(300) * 1000000000, LATE_NS = INT64_C(25
 
 /* ---- what is in memory and on disk now ---- */
 
-static void note_sizes(struct qr_gov_group *group, struct qr_database *db)
+static uint64_t note_sizes(struct qr_gov_group *group, struct qr_database *db)
 {
     struct qr_store_stats stats;
     qr_store_get_stats(qr_database_store(db), &stats);
     qr_gov_group_set_storage(group, stats.used_bytes > 0 ? stats.used_bytes : stats.data_bytes);
     qr_gov_group_set_memory(group, stats.cache_bytes);
+    return stats.cache_bytes;
 }
 
 /* ---- rows ---- */
@@ -177,7 +178,7 @@ void qri_node_report(struct qri_node *node)
         struct hosted *h = qri_hosted_of(at);
         if (h->state != HOSTED_OPEN || h->group == NULL)
             continue;
-        note_sizes(h->group, h->db);
+        qri_node_reclaim(node, h, note_sizes(h->group, h->db));
         qri_node_report_billed(node, h);
         r.found = false;
         if (qr_is_master(h->id) || !qr_gov_find_group(gov, h->id, keep_seen, &r) || !r.found)

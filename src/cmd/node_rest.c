@@ -1,8 +1,15 @@
-/* node_rest.c - see cmd_int.h: serverless databases that nobody uses are closed for control */
+/* node_rest.c - see cmd_int.h: serverless databases that nobody uses are closed for control, and
+ * those that use little give memory back */
 #include <stdlib.h>
 #include "ctl/peer.h"
+#include "governor/governor.h"
+#include "governor/sample.h"
 #include "node_int.h"
+#include "store/store.h"
 #include "base/banned.h"
+
+enum { CALM_TICKS = 6, CALM_PERCENT = 5 };
+static const uint64_t STEP_BYTES_MAX = UINT64_C(16) << 20, GIB = UINT64_C(1) << 30;
 
 /* All that is in it is in a backup; else the next look at it makes that so. held */
 static bool is_safe(struct qri_node *node, struct hosted *hosted)
@@ -43,4 +50,22 @@ enum qr_status qri_node_rest(struct qri_node *node, const struct qr_database_row
     free(held);
     *ret_state = state;
     return QR_OK;
+}
+
+/* A quarter at a time, never below the memory of its min vCores, and only while it stays calm: as
+ * the documentation describes it for low CPU utilization. */
+void qri_node_reclaim(struct qri_node *node, struct hosted *hosted, uint64_t cache_bytes)
+{
+    struct qr_gov_limits limits = qr_gov_group_limits(hosted->group);
+    struct qr_gov_sample last;
+    uint64_t least = limits.billed_min_milli * QR_GOV_GIB_PER_VCORE * GIB / 1000;
+    bool calm = limits.billed_min_milli > 0 && cache_bytes > least &&
+                qr_gov_group_last(node->options.governor, hosted->id, &last) &&
+                last.cpu < CALM_PERCENT;
+    hosted->calm_ticks = calm ? hosted->calm_ticks + 1 : 0;
+    if (hosted->calm_ticks < CALM_TICKS)
+        return;
+    uint64_t step = cache_bytes / 4 < STEP_BYTES_MAX ? cache_bytes / 4 : STEP_BYTES_MAX;
+    uint64_t left = cache_bytes - step < least ? least : cache_bytes - step;
+    qr_store_reclaim_cache(qr_database_store(hosted->db), left);
 }

@@ -7,6 +7,7 @@
 #include "base/banned.h"
 
 enum { ANSWER_BYTES = 256 * 1024 }; /* of a list; the next call gets the rest */
+static const int64_t WAKE_NS = INT64_C(5) * 1000000000;
 static const int64_t DAYS_TO_1970 = 719162, TICKS_A_DAY = INT64_C(864000000000);
 
 /* From when on what was there can be restored; 0: it cannot yet. */
@@ -86,6 +87,14 @@ static enum qr_status list(struct qr_control *control, const struct qr_control_a
     return QR_OK;
 }
 
+/* What fails shows when it is asked for its size. */
+static void wake_for_size(struct qr_control *control, const struct qr_database_row *row)
+{
+    int64_t until = qr_env_mono_ns(control->options.env) + WAKE_NS;
+    if (qri_pause_wake(control, row->id, true, NULL) == QR_OK)
+        (void)!qri_reign_wait(control, row, until, NULL);
+}
+
 void qri_usage_serve(struct qr_control *control, const struct qr_control_ask *ask,
                      struct qr_rpc_request *own_request)
 {
@@ -95,6 +104,8 @@ void qri_usage_serve(struct qr_control *control, const struct qr_control_ask *as
     struct qr_buf answer;
     enum qr_status status =
         qr_registry_find_database(control->options.registry, ask->server, ask->name, &row);
+    if (status == QR_OK && row.paused_wall_ns != 0)
+        wake_for_size(control, &row);
     if (status != QR_OK)
         (void)qr_fail(&err, status, "no such database");
     else if (row.state != QR_DATABASE_ONLINE)

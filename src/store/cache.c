@@ -13,6 +13,7 @@
 
 enum {
     EVICT_BATCH = 16,
+    SHRINK_PASSES = 64,
     TRIM_BATCH = 256,
     WARM_BYTES_MAX = 32 << 20, /* free memory kept for the next burst */
     EVICT_STEPS_MAX = 1024,    /* a cache full of dirty pages must not be walked by every commit */
@@ -390,6 +391,13 @@ bool qri_cache_is_over(struct qr_store *store)
 {
     return qri_cache_used_bytes(store) + (uint64_t)EVICT_BATCH * store->page_bytes >
            atomic_load(&store->cache.bytes_max);
+}
+
+void qri_cache_shrink(struct qr_store *store, uint64_t bytes)
+{
+    int idle = 0; /* passes that only cooled what was hot */
+    while (idle < SHRINK_PASSES && qri_cache_used_bytes(store) > bytes)
+        idle = evict_some(store) ? 0 : idle + 1;
 }
 
 void qri_cache_trim(struct qr_store *store)

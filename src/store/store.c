@@ -266,6 +266,12 @@ void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes)
     atomic_store(&store->cache.bytes_max, bytes);
 }
 
+void qr_store_reclaim_cache(struct qr_store *store, uint64_t bytes)
+{
+    qri_cache_shrink(store, bytes);
+    qri_cache_trim(store);
+}
+
 static uint64_t free_pages(struct qr_store *store)
 {
     struct qri_frame *f = NULL;

@@ -399,6 +399,8 @@ void qri_frame_touch(struct qr_store *store, struct qri_frame *frame);
 void qri_frame_inherit(struct qr_store *store, struct qri_frame *frame, struct qri_frame *old);
 uint64_t qri_cache_used_bytes(struct qr_store *store);
 bool qri_cache_is_over(struct qr_store *store);
+/* Evicts until no more than that is used, as far as that goes. */
+void qri_cache_shrink(struct qr_store *store, uint64_t bytes);
 /* Gives memory of free frames back after a burst. */
 void qri_cache_trim(struct qr_store *store);
 

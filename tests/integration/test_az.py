@@ -104,6 +104,17 @@ class Commands(Az):
         made = self.az(f"sql db create {AT} -n s -e GeneralPurpose -f Gen5 -c 2 --compute-model "
                        "Serverless --min-capacity 0.5 --auto-pause-delay 120")
         self.assertEqual((made["sku"]["name"], made["autoPauseDelay"]), ("GP_S_Gen5", 120))
+        made = self.az(f"sql db update {AT} -n s --min-capacity 1 --capacity 4 --auto-pause-delay 1440")
+        self.assertEqual((made["sku"]["capacity"], made["minCapacity"], made["autoPauseDelay"]), (4, 1.0, 1440))
+        made = self.az(f"sql db update {AT} -n s --compute-model Provisioned --capacity 2")
+        self.assertEqual((made["sku"]["name"], made["autoPauseDelay"]), ("GP_Gen5", None))
+        made = self.az(f"sql db update {AT} -n s --edition GeneralPurpose --compute-model Serverless --family Gen5 "
+                       "--min-capacity 1 --capacity 4 --auto-pause-delay 1440")
+        self.assertEqual((made["sku"]["name"], made["minCapacity"], made["autoPauseDelay"]), ("GP_S_Gen5", 1.0, 1440))
+        made = self.az(f"sql db create {AT} -n hs -e Hyperscale --compute-model Serverless -f Gen5 --min-capacity 0.5 -c 2 "
+                       "--ha-replicas 0")
+        self.assertEqual((made["sku"]["name"], made["minCapacity"], made["autoPauseDelay"]), ("HS_S_Gen5", 0.5, 60))
+        self.az(f"sql db delete {AT} -n hs --yes")
         made = self.az(f"sql db create {AT} -n h -e Hyperscale --service-objective HS_Gen5_2 "
                        "--ha-replicas 0")
         self.assertEqual(made["highAvailabilityReplicaCount"], 0)

@@ -109,6 +109,29 @@ static void test_a_working_set_as_large_as_the_cache_fits(void **state)
     assert_int_equal(read_pages(700, ALL), 0);
 }
 
+static uint64_t in_memory(void)
+{
+    struct qr_store_stats stats;
+    qr_store_get_stats(store, &stats);
+    return stats.cache_bytes;
+}
+
+static void test_memory_is_given_back_and_hot_pages_go_last(void **state)
+{
+    (void)state;
+    (void)read_pages(2000, 600); /* once, long ago */
+    for (int i = 0; i < 3; i++)
+        (void)read_pages(100, HOT);
+    assert_true(in_memory() > (HOT + 400) * PAGE_BYTES);
+    qr_store_reclaim_cache(store, (HOT + 200) * PAGE_BYTES);
+    assert_true(in_memory() <= (HOT + 200) * PAGE_BYTES);
+    assert_int_equal(read_pages(100, HOT), 0);
+    qr_store_reclaim_cache(store, 64 * PAGE_BYTES);
+    assert_true(in_memory() <= 64 * PAGE_BYTES);
+    assert_true(read_pages(100, HOT) > 0); /* and they come back */
+    assert_int_equal(read_pages(100, HOT), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +139,8 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(
             test_pages_that_are_hot_no_more_make_room_for_those_that_are, begin, end),
+        cmocka_unit_test_setup_teardown(test_memory_is_given_back_and_hot_pages_go_last, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(test_a_working_set_as_large_as_the_cache_fits, begin, end),
     };
     return cmocka_run_group_tests_name("store/scan", tests, NULL, NULL);

@@ -49,9 +49,9 @@ struct qr_store_options {
      * snapshots are given up. [half of tmp_bytes_max: the rest is for large transactions and
      * sorts, which a snapshot that was left open must not stop] */
     uint64_t version_bytes_max;
-    bool threads_off;          /* no threads: the caller drives flush and checkpoint */
-    bool open_moved; /* one that was moved elsewhere, too: for its last backup (store/archive.h) */
-    bool sync_off;   /* tests and benchmarks only: commits are not durable */
+    bool threads_off; /* no threads: the caller drives flush and checkpoint */
+    bool open_moved;  /* one that was moved elsewhere, too: for its last backup (store/archive.h) */
+    bool sync_off;    /* tests and benchmarks only: commits are not durable */
     /* Called once when the log can no longer be hardened (S3). [write a line to standard error and
      * abort.] If it returns, every later call answers QR_CLOSED and nothing is acknowledged. */
     void (*fatal)(void *ctx, const struct qr_err *err);
@@ -89,6 +89,9 @@ void qr_store_set_log_txn_bytes(struct qr_store *store, uint64_t bytes);
 void qr_store_set_tmp_bytes(struct qr_store *store, uint64_t bytes); /* all temporary files */
 uint64_t qr_store_max_data_bytes(const struct qr_store *store);
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
+/* Takes pages that nobody uses out of memory, those used longest ago first, until no more than so
+ * many bytes are left or none can go just now. The limit stays. */
+void qr_store_reclaim_cache(struct qr_store *store, uint64_t bytes);
 /* Of all stores of the process together: private pages in memory [256 MiB]. Beyond it each
  * transaction may keep 1 MiB. */
 void qr_store_private_bound(uint64_t bytes_max);
@@ -155,12 +158,12 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
 
 /* The version store: old versions of pages that snapshots keep. */
 struct qr_store_versions {
-    uint64_t bytes, bytes_max; /* in memory and on disk */
-    uint64_t disk_bytes;       /* of bytes */
-    uint64_t count;            /* versions */
-    uint64_t snapshots;        /* that transactions have pinned */
-    uint64_t given_up;         /* snapshots, since the open */
-    struct qr_lsn oldest;      /* snapshot of a transaction; 0: none */
+    uint64_t bytes, bytes_max;       /* in memory and on disk */
+    uint64_t disk_bytes;             /* of bytes */
+    uint64_t count;                  /* versions */
+    uint64_t snapshots;              /* that transactions have pinned */
+    uint64_t given_up;               /* snapshots, since the open */
+    struct qr_lsn oldest;            /* snapshot of a transaction; 0: none */
     int64_t swept_from_ns, swept_ns; /* the last round of collecting; wall clock, 0: none yet */
 };
 void qr_store_get_versions(struct qr_store *store, struct qr_store_versions *ret_versions);
