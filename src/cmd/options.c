@@ -54,7 +54,7 @@ static const struct qr_option rows[] = {
     {"version-store-max-mib", "MiB", QR_OPTION_INT, "32768", 1, 1048576, NULL, "start",
      "old versions of pages that open snapshots of one database keep, in memory and on disk; "
      "beyond "
-     "it the oldest snapshots get error 3966",
+     "it, or half of the database's limit of temporary files, the oldest snapshots get error 3966",
      offsetof(struct qri_settings, version_store_max_mib)},
     {"move-grace-ms", "ms", QR_OPTION_INT, "5000", 0, 60000, NULL, "start",
      "what transactions get to end in when the sessions of a database go to another node; then "
@@ -62,8 +62,9 @@ static const struct qr_option rows[] = {
      "are rolled back, and the session goes on without",
      offsetof(struct qri_settings, move_grace_ms)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
-     "table variables and rows that statements keep, of all sessions; who would pass it gets error "
-     "701; 0 means a quarter of the machine's memory",
+     "table variables and rows that statements keep in memory, of all sessions: beyond half of it "
+     "they go to temporary files, and who would pass it all the same gets error 701; 0 means a "
+     "quarter of the machine's memory",
      offsetof(struct qri_settings, query_memory_mib)},
     {"governance", "", QR_OPTION_TEXT, "on", 0, 0, "on|off", "start",
      "off: what databases use is counted, and nothing is limited to what their objectives allow "

@@ -107,7 +107,7 @@ static enum qr_status begin_bulk(struct qr_session *session, struct qri_bulk *bu
     bulk->check_constraints = has_option(bulk->stmt, "CHECK_CONSTRAINTS");
     bulk->fire_triggers = has_option(bulk->stmt, "FIRE_TRIGGERS");
     bulk->keep_nulls = has_option(bulk->stmt, "KEEP_NULLS");
-    return qr_rowset_new(types, count, &bulk->rows, err);
+    return qr_rowset_new(types, count, session->db->store, &bulk->rows, err);
 }
 
 enum qr_status qr_session_bulk_begin(struct qr_session *session,
@@ -348,7 +348,8 @@ static enum qr_status prepare_load(struct load *l, struct qri_frame *frame,
     types[2 * table->n] = types[2 * table->n + 1] = qr_type_of(QR_TYPE_BIGINT);
     use_order(l, object);
     if (bulk->fire_triggers && qri_table_fires(object, QRI_INSERT, false))
-        QR_TRY(qr_rowset_new(types, 2 * table->n + 2, &l->changes, &session->err));
+        QR_TRY(
+            qr_rowset_new(types, 2 * table->n + 2, session->db->store, &l->changes, &session->err));
     l->run = (struct qri_run){
         .frame = frame, .session = session, .err = &session->err, .verb = "BULK INSERT"};
     qr_arena_init(&l->run.arena, QRI_STMT_ARENA_BYTES_MAX);

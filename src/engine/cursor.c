@@ -196,8 +196,8 @@ static enum qr_status keep_row(void *ctx, const struct qr_value *values, size_t 
     return qr_rowset_append(cursor->rows, values, err);
 }
 
-static enum qr_status copy_columns(struct qri_cursor *cursor, const struct qr_plan *plan,
-                                   struct qr_err *err)
+static enum qr_status copy_columns(struct qr_session *session, struct qri_cursor *cursor,
+                                   const struct qr_plan *plan, struct qr_err *err)
 {
     qr_arena_reset(&cursor->arena);
     cursor->columns =
@@ -214,7 +214,7 @@ static enum qr_status copy_columns(struct qri_cursor *cursor, const struct qr_pl
     cursor->column_count = plan->column_count;
     qr_rowset_free(cursor->rows);
     cursor->rows = NULL;
-    return qr_rowset_new(types, plan->column_count, &cursor->rows, err);
+    return qr_rowset_new(types, plan->column_count, session->db->store, &cursor->rows, err);
 }
 
 static enum qr_status opened(struct qr_session *session, struct qri_cursor *cursor, uint64_t count)
@@ -235,7 +235,7 @@ static enum qr_status compile_select(void *ctx, struct qri_code **ret_code, stru
 {
     struct to_compile *to = ctx;
     QR_TRY(qri_code_stmt(to->frame, 0, to->select, ret_code, err));
-    return copy_columns(to->cursor, (*ret_code)->plan, err);
+    return copy_columns(to->frame->session, to->cursor, (*ret_code)->plan, err);
 }
 
 static enum qr_status materialise_locked(struct qri_frame *frame, struct qri_cursor *cursor,
@@ -268,7 +268,7 @@ static enum qr_status materialise(struct qri_frame *frame, struct qri_cursor *cu
     QR_TRY(qri_code_begin_read(frame, select, &code, err));
     uint64_t count = 0, limit = session->options.rowcount;
     session->options.rowcount = 0;
-    enum qr_status status = copy_columns(cursor, code->plan, err);
+    enum qr_status status = copy_columns(session, cursor, code->plan, err);
     if (status == QR_OK)
         status = qri_select_each(frame, code, keep_row, cursor, &count, err);
     session->options.rowcount = limit;

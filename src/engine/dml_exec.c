@@ -125,7 +125,7 @@ enum qr_status qri_collect_exec(struct qri_run *run, struct qr_rowset **ret_rows
         return qr_fail(run->err, QR_NOMEM, "collect rows");
     for (size_t i = 0; i < dml->plan->set_count; i++)
         types[i] = dml->table->object->columns[dml->insert_columns[i]].type;
-    QR_TRY(qr_rowset_new(types, dml->plan->set_count, &c.rows, run->err));
+    QR_TRY(qr_rowset_new(types, dml->plan->set_count, session->db->store, &c.rows, run->err));
     qr_arena_init(&c.arena, QRI_STMT_ARENA_BYTES_MAX);
     struct qr_sink sink = {.ctx = &c,
                            .columns = on_columns,

@@ -109,7 +109,7 @@ static enum qr_status new_rows(struct cascade *c)
     for (size_t i = 0; i < child->n; i++)
         types[i] = types[child->n + i] = child->object->columns[i].type;
     types[count - 2] = types[count - 1] = qr_type_of(QR_TYPE_BIGINT);
-    return qr_rowset_new(types, count, &c->rows, c->run->err);
+    return qr_rowset_new(types, count, c->run->session->db->store, &c->rows, c->run->err);
 }
 
 /* What the child's row becomes; the parent's new key under ON UPDATE CASCADE. */

@@ -234,7 +234,8 @@ static enum qr_status change(struct qri_run *run, enum qri_loose *ret_outcome)
 {
     const struct qri_dml *dml = run->dml;
     bool meets = false;
-    QR_TRY(qr_rowset_new(dml->change_types, dml->change_count, &run->changes, run->err));
+    QR_TRY(qr_rowset_new(dml->change_types, dml->change_count, run->session->db->store,
+                         &run->changes, run->err));
     run->stage_max = ROWS_MAX + 1;
     QR_TRY(qri_stage(run));
     QR_TRY(meets_own(run, &meets));

@@ -64,7 +64,8 @@ static enum qr_status to_client(struct qri_run *run, const struct qr_plan_output
             return no_memory(run);
         for (size_t i = 0; i < output->count; i++)
             types[i] = output->columns[i].type;
-        QR_TRY(qr_rowset_new(types, output->count, &run->output, run->err));
+        QR_TRY(
+            qr_rowset_new(types, output->count, run->session->db->store, &run->output, run->err));
     }
     return qr_rowset_append(run->output, values, run->err);
 }

@@ -317,7 +317,8 @@ static bool takes_locks(const struct qri_run *run)
 
 static enum qr_status run_long(struct qri_run *run, struct qr_rowset *exec_rows)
 {
-    QR_TRY(qr_rowset_new(run->dml->change_types, run->dml->change_count, &run->changes, run->err));
+    QR_TRY(qr_rowset_new(run->dml->change_types, run->dml->change_count, run->session->db->store,
+                         &run->changes, run->err));
     if (exec_rows != NULL)
         QR_TRY(qri_stage_exec(run, exec_rows));
     else

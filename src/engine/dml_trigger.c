@@ -24,8 +24,9 @@ static enum qr_status split(struct qri_run *run, const struct qri_table *table,
                                       [QRI_DELETE] = QR_ACTION_DELETE};
     size_t n = table->n, count = qr_rowset_column_count(changes);
     const struct qr_type *types = qr_rowset_types(changes);
-    QR_TRY(qr_rowset_new(types, n, &rows->inserted, run->err));
-    QR_TRY(qr_rowset_new(types, n, &rows->deleted, run->err));
+    struct qr_store *store = run->session->db->store;
+    QR_TRY(qr_rowset_new(types, n, store, &rows->inserted, run->err));
+    QR_TRY(qr_rowset_new(types, n, store, &rows->deleted, run->err));
     struct qr_value *change = qr_arena_array(&run->frame->arena, count, sizeof *change);
     if (change == NULL)
         return qr_fail(run->err, QR_NOMEM, "fire a trigger");

@@ -37,7 +37,7 @@ enum qr_status qri_for_begin(struct qri_for *f, const struct qr_plan_for *call, 
     if (types != NULL && f->values_before != NULL) {
         for (size_t i = 0; i < call->column_count; i++)
             types[i] = call->columns[i].type;
-        status = qr_rowset_new(types, call->column_count, &f->before, err);
+        status = qr_rowset_new(types, call->column_count, NULL, &f->before, err);
     }
     free(types);
     return status == QR_NOMEM ? qr_fail(err, QR_NOMEM, "format rows") : status;

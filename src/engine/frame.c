@@ -114,7 +114,8 @@ enum qr_status qri_var_rowset(struct qri_frame *frame, uint32_t slot, struct qr_
             return qr_fail(err, QR_NOMEM, "make a table variable");
         for (size_t i = 0; i < shape->column_count; i++)
             types[i] = shape->columns[i].type;
-        QR_TRY(qr_rowset_new(types, shape->column_count, &own->rowset, err));
+        QR_TRY(qr_rowset_new(types, shape->column_count, frame->session->db->store, &own->rowset,
+                             err));
     }
     *ret_rowset = own->rowset;
     return QR_OK;

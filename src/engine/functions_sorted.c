@@ -25,7 +25,7 @@ static enum qr_status begin(struct sorted_cell *cell, const struct qr_plan_agg_s
         types[count++] = sorted->order[i].type;
     cell->sorted = sorted;
     cell->column_count = count;
-    return qr_rowset_new(types, count, &cell->rows, err);
+    return qr_rowset_new(types, count, NULL, &cell->rows, err); /* sorted in memory */
 }
 
 static void sorted_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)

@@ -305,7 +305,7 @@ static enum qr_status new_spool(struct qri_frame *frame, const struct qr_plan *p
         return qr_fail(err, QR_NOMEM, "keep rows back");
     for (size_t i = 0; i < plan->column_count; i++)
         types[i] = plan->columns[i].type;
-    return qr_rowset_new(types, plan->column_count, ret_spool, err);
+    return qr_rowset_new(types, plan->column_count, frame->session->db->store, ret_spool, err);
 }
 
 /* Within a statement that reads without the writer lock there is no locking. */

@@ -106,7 +106,7 @@ enum qr_status qri_moving_put_cursors(struct qr_session *session, struct qr_buf 
 }
 
 static enum qr_status fill_cursor(struct qri_cursor *cursor, const struct qri_moved_cursor *from,
-                                  struct qr_err *err)
+                                  struct qr_store *store, struct qr_err *err)
 {
     size_t count = from->rows.column_count;
     struct qr_type *types = qr_arena_array(&cursor->arena, count + 1, sizeof *types);
@@ -120,7 +120,7 @@ static enum qr_status fill_cursor(struct qri_cursor *cursor, const struct qri_mo
         types[i] = from->columns[i].type;
     }
     cursor->column_count = count;
-    QR_TRY(qr_rowset_new(types, count, &cursor->rows, err));
+    QR_TRY(qr_rowset_new(types, count, store, &cursor->rows, err));
     struct qr_str rows = from->rows.bytes;
     while (qri_moved_row(&rows, values, count))
         QR_TRY(qr_rowset_append(cursor->rows, values, err));
@@ -137,7 +137,7 @@ static char *copy_text(struct qr_str text)
     return copy;
 }
 
-static enum qr_status make_cursor(const struct qri_moved_cursor *from,
+static enum qr_status make_cursor(const struct qri_moved_cursor *from, struct qr_store *store,
                                   struct qri_cursor **ret_cursor, struct qr_err *err)
 {
     struct qri_cursor *cursor = calloc(1, sizeof *cursor);
@@ -155,7 +155,7 @@ static enum qr_status make_cursor(const struct qri_moved_cursor *from,
     if (cursor->name == NULL || cursor->select_text == NULL)
         status = qr_fail(err, QR_NOMEM, "take a cursor");
     if (status == QR_OK && from->rows.column_count > 0)
-        status = fill_cursor(cursor, from, err);
+        status = fill_cursor(cursor, from, store, err);
     if (status != QR_OK) {
         qri_cursor_unref(cursor);
         return status;
@@ -169,7 +169,7 @@ enum qr_status qri_moving_make_cursors(struct qr_session *session, const struct 
 {
     struct qri_cursor **end = &session->cursors;
     for (size_t i = 0; i < moved->cursor_count; i++) {
-        QR_TRY(make_cursor(&moved->cursors[i], end, err));
+        QR_TRY(make_cursor(&moved->cursors[i], session->db->store, end, err));
         end = &(*end)->next;
     }
     return QR_OK;

@@ -258,7 +258,8 @@ enum qr_status qri_rows_builtin(struct qri_frame *frame, const struct qr_plan_ro
     if (i == count)
         return qr_fail(err, QR_UNSUPPORTED, "The function %.*s is not supported.",
                        (int)rows->name.n, rows->name.p);
-    QR_TRY(qr_rowset_new(rows->column_types, rows->column_count, &b.out, err));
+    QR_TRY(qr_rowset_new(rows->column_types, rows->column_count, frame->session->db->store, &b.out,
+                         err));
     qr_arena_init(&b.arena, QRI_STMT_ARENA_BYTES_MAX);
     qr_arena_init(&b.arena_row, QRI_STMT_ARENA_BYTES_MAX);
     enum qr_status status = builtins[i].run(&b);

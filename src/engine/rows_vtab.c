@@ -30,7 +30,7 @@ struct rows_cursor {
     /* the row at `position` */
     struct qr_value *values;
     size_t value_capacity;
-    uint64_t values_position; /* UINT64_MAX: not read */
+    uint64_t values_position, values_version; /* UINT64_MAX: not read */
     /* QR_ROWS_PLAN */
     struct qri_query query;
     bool query_open;
@@ -282,6 +282,7 @@ static enum qr_status load_row(struct rows_cursor *cursor, struct qr_err *err)
     bool found = false;
     QR_TRY(qri_rowset_get(cursor->rowset, cursor->position, cursor->values, &found, err));
     cursor->values_position = cursor->position;
+    cursor->values_version = qri_rowset_version(cursor->rowset); /* other cursors read it, too */
     return QR_OK;
 }
 
@@ -297,7 +298,8 @@ static int rows_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int colu
     size_t index = index_of(cursor->arg->rows, column);
     struct qr_err err;
     qr_err_reset(&err);
-    if (cursor->values_position != cursor->position) {
+    if (cursor->values_position != cursor->position ||
+        cursor->values_version != qri_rowset_version(cursor->rowset)) {
         enum qr_status status = load_row(cursor, &err);
         if (status != QR_OK)
             return fail(cursor, status, &err);

@@ -1,26 +1,14 @@
 /* rowset.c - see engine/rowset.h and rowset_int.h
  *
  * A row is serialised as: for each column one tag byte (enum qr_cell), then 8 bytes of a number,
- * 16 of a wide one, or a 4-byte length and the bytes. Rows lie in segments; the index maps a
- * position to (segment, offset). */
+ * 16 of a wide one, or a 4-byte length and the bytes. Rows lie in segments (rowset_space.h); the
+ * index maps a position to (segment, offset). */
 #include "rowset_int.h"
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/sqlmsg.h"
+#include "rowset_space.h"
 #include "base/banned.h"
-
-enum {
-    SEGMENT_BYTES_MIN = 1024,
-    SEGMENT_BYTES = 256 * 1024,
-    ROWSET_BYTES_MAX_MIB = 1024, /* memory of one rowset */
-};
-
-struct segment {
-    char *data;
-    size_t used, capacity;
-};
 
 struct place {
     uint32_t segment; /* UINT32_MAX: a hole */
@@ -30,50 +18,18 @@ struct place {
 struct qr_rowset {
     struct qr_type *types;
     size_t column_count;
-    struct segment *segments;
-    size_t segment_count, segment_capacity;
+    struct qri_space space;
     struct place *places;
     size_t place_count, place_capacity;
     uint64_t live_count;
-    size_t bytes; /* of all segments */
     int64_t next_identity;
 };
-
-/* ---- memory, of all rowsets of the process ---- */
-
-static struct {
-    atomic_size_t used, max; /* max 0: no bound */
-} memory;
-
-void qr_rowset_memory_bound(size_t bytes_max)
-{
-    atomic_store_explicit(&memory.max, bytes_max, memory_order_relaxed);
-}
-
-size_t qr_rowset_memory_used(void)
-{
-    return atomic_load_explicit(&memory.used, memory_order_relaxed);
-}
-
-static void discharge(size_t bytes)
-{
-    (void)atomic_fetch_sub_explicit(&memory.used, bytes, memory_order_relaxed);
-}
-
-static enum qr_status charge(size_t bytes, struct qr_err *err)
-{
-    size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
-    size_t before = atomic_fetch_add_explicit(&memory.used, bytes, memory_order_relaxed);
-    if (max == 0 || before + bytes <= max)
-        return QR_OK;
-    discharge(bytes);
-    return qr_sql_fail(err, 701, "default");
-}
 
 /* ---- making ---- */
 
 enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
-                             struct qr_rowset **ret_rowset, struct qr_err *err)
+                             struct qr_store *store, struct qr_rowset **ret_rowset,
+                             struct qr_err *err)
 {
     assert(column_count <= QR_ROWSET_COLUMNS_MAX);
     struct qr_rowset *rowset = calloc(1, sizeof *rowset);
@@ -86,6 +42,7 @@ enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
     if (column_count > 0)
         memcpy(rowset->types, types, column_count * sizeof *types);
     rowset->column_count = column_count;
+    rowset->space.store = store;
     rowset->next_identity = INT64_MIN;
     *ret_rowset = rowset;
     return QR_OK;
@@ -93,14 +50,7 @@ enum qr_status qr_rowset_new(const struct qr_type *types, size_t column_count,
 
 void qr_rowset_clear(struct qr_rowset *rowset)
 {
-    for (size_t i = 1; i < rowset->segment_count; i++)
-        free(rowset->segments[i].data);
-    if (rowset->segment_count > 0) { /* the first segment is kept for what comes next */
-        rowset->segment_count = 1;
-        rowset->segments[0].used = 0;
-        discharge(rowset->bytes - rowset->segments[0].capacity);
-        rowset->bytes = rowset->segments[0].capacity;
-    }
+    qri_space_clear(&rowset->space);
     rowset->place_count = 0;
     rowset->live_count = 0;
 }
@@ -109,10 +59,8 @@ void qr_rowset_free(struct qr_rowset *rowset)
 {
     if (rowset == NULL)
         return;
-    discharge(rowset->bytes + rowset->place_capacity * sizeof *rowset->places);
-    for (size_t i = 0; i < rowset->segment_count; i++)
-        free(rowset->segments[i].data);
-    free(rowset->segments);
+    qri_space_discharge(rowset->place_capacity * sizeof *rowset->places);
+    qri_space_done(&rowset->space);
     free(rowset->places);
     free(rowset->types);
     free(rowset);
@@ -155,33 +103,6 @@ static size_t row_bytes(const struct qr_rowset *rowset, const struct qr_value *v
     return bytes;
 }
 
-static enum qr_status add_segment(struct qr_rowset *rowset, size_t need, struct qr_err *err)
-{
-    size_t bytes = rowset->segment_count == 0 ? SEGMENT_BYTES_MIN : SEGMENT_BYTES;
-    if (bytes < need)
-        bytes = need;
-    if (rowset->bytes + bytes > (size_t)ROWSET_BYTES_MAX_MIB << 20)
-        return qr_fail(err, QR_FULL, "a rowset is over %d MiB", ROWSET_BYTES_MAX_MIB);
-    if (rowset->segment_count == rowset->segment_capacity) {
-        size_t capacity = rowset->segment_capacity == 0 ? 4 : rowset->segment_capacity * 2;
-        struct segment *grown = realloc(rowset->segments, capacity * sizeof *grown);
-        if (grown == NULL)
-            return qr_fail(err, QR_NOMEM, "grow a rowset");
-        rowset->segments = grown;
-        rowset->segment_capacity = capacity;
-    }
-    QR_TRY(charge(bytes, err));
-    char *data = malloc(bytes);
-    if (data == NULL) {
-        discharge(bytes);
-        return qr_fail(err, QR_NOMEM, "grow a rowset");
-    }
-    assert(rowset->segments != NULL); /* there is room */
-    rowset->segments[rowset->segment_count++] = (struct segment){data, 0, bytes};
-    rowset->bytes += bytes;
-    return QR_OK;
-}
-
 static char *write_value(char *at, const struct qr_value *v)
 {
     *at++ = (char)v->cell;
@@ -214,17 +135,10 @@ static enum qr_status write_row(struct qr_rowset *rowset, const struct qr_value 
     size_t need = row_bytes(rowset, values);
     if (need > INT32_MAX)
         return qr_fail(err, QR_TOO_BIG, "a row is over 2 GiB");
-    struct segment *last =
-        rowset->segment_count == 0 ? NULL : &rowset->segments[rowset->segment_count - 1];
-    if (last == NULL || last->capacity - last->used < need) {
-        QR_TRY(add_segment(rowset, need, err));
-        last = &rowset->segments[rowset->segment_count - 1];
-    }
-    char *at = last->data + last->used;
-    *ret_place = (struct place){(uint32_t)(rowset->segment_count - 1), (uint32_t)last->used};
+    char *at = NULL;
+    QR_TRY(qri_space_add(&rowset->space, need, &at, &ret_place->segment, &ret_place->offset, err));
     for (size_t i = 0; i < rowset->column_count; i++)
         at = write_value(at, &values[i]);
-    last->used += need;
     return QR_OK;
 }
 
@@ -234,10 +148,10 @@ enum qr_status qr_rowset_append(struct qr_rowset *rowset, const struct qr_value 
     if (rowset->place_count == rowset->place_capacity) {
         size_t capacity = rowset->place_capacity == 0 ? 16 : rowset->place_capacity * 2;
         size_t more = (capacity - rowset->place_capacity) * sizeof(struct place);
-        QR_TRY(charge(more, err));
+        QR_TRY(qri_space_charge(more, err));
         struct place *grown = realloc(rowset->places, capacity * sizeof *grown);
         if (grown == NULL) {
-            discharge(more);
+            qri_space_discharge(more);
             return qr_fail(err, QR_NOMEM, "grow a rowset");
         }
         rowset->places = grown;
@@ -246,7 +160,7 @@ enum qr_status qr_rowset_append(struct qr_rowset *rowset, const struct qr_value 
     QR_TRY(write_row(rowset, values, &rowset->places[rowset->place_count], err));
     rowset->place_count++;
     rowset->live_count++;
-    return QR_OK;
+    return qri_space_settle(&rowset->space, err); /* after it: `values` may be of this rowset */
 }
 
 static const char *read_value(const char *at, struct qr_value *v)
@@ -279,30 +193,21 @@ static const char *read_value(const char *at, struct qr_value *v)
 enum qr_status qri_rowset_get(struct qr_rowset *rowset, uint64_t position, struct qr_value *values,
                               bool *ret_found, struct qr_err *err)
 {
-    (void)err;
     assert(position < rowset->place_count);
     struct place place = rowset->places[position];
     *ret_found = place.segment != UINT32_MAX;
     if (!*ret_found)
         return QR_OK;
-    const char *at = rowset->segments[place.segment].data + place.offset;
+    const char *at = NULL;
+    QR_TRY(qri_space_at(&rowset->space, place.segment, place.offset, &at, err));
     for (size_t i = 0; i < rowset->column_count; i++)
         at = read_value(at, &values[i]);
     return QR_OK;
 }
 
-enum qr_status qri_rowset_get_column(struct qr_rowset *rowset, uint64_t position, size_t column,
-                                     struct qr_value *ret_value, struct qr_err *err)
+uint64_t qri_rowset_version(const struct qr_rowset *rowset)
 {
-    (void)err;
-    struct place place = rowset->places[position];
-    *ret_value = qr_value_null();
-    if (place.segment == UINT32_MAX)
-        return QR_OK;
-    const char *at = rowset->segments[place.segment].data + place.offset;
-    for (size_t i = 0; i <= column; i++)
-        at = read_value(at, ret_value);
-    return QR_OK;
+    return rowset->space.version;
 }
 
 enum qr_status qri_rowset_set(struct qr_rowset *rowset, uint64_t position,
@@ -314,7 +219,7 @@ enum qr_status qri_rowset_set(struct qr_rowset *rowset, uint64_t position,
     if (rowset->places[position].segment == UINT32_MAX)
         rowset->live_count++;
     rowset->places[position] = place;
-    return QR_OK;
+    return qri_space_settle(&rowset->space, err);
 }
 
 void qri_rowset_delete(struct qr_rowset *rowset, uint64_t position)

@@ -6,15 +6,12 @@
 /* Positions run from 0 to qri_rowset_end; deleted rows leave holes. A position is the row's id. */
 uint64_t qri_rowset_end(const struct qr_rowset *rowset);
 bool qri_rowset_exists(const struct qr_rowset *rowset, uint64_t position);
-/* The row at `position` into values[column_count]; false if it is a hole. Bytes live until the next
- * call that reads or changes the rowset, if it has spilled; else until the rowset changes. */
+/* The row at `position` into values[column_count]; false if it is a hole. Bytes live until the
+ * rowset is read again or changed; or as long as its version is the same. */
 QR_NODISCARD enum qr_status qri_rowset_get(struct qr_rowset *rowset, uint64_t position,
                                            struct qr_value *values, bool *ret_found,
                                            struct qr_err *err);
-/* One column alone. */
-QR_NODISCARD enum qr_status qri_rowset_get_column(struct qr_rowset *rowset, uint64_t position,
-                                                  size_t column, struct qr_value *ret_value,
-                                                  struct qr_err *err);
+uint64_t qri_rowset_version(const struct qr_rowset *rowset);
 QR_NODISCARD enum qr_status qri_rowset_set(struct qr_rowset *rowset, uint64_t position,
                                            const struct qr_value *values, struct qr_err *err);
 void qri_rowset_delete(struct qr_rowset *rowset, uint64_t position);

@@ -253,6 +253,11 @@ uint32_t qr_session_server_id(const struct qr_session *session)
     return session->db->info.server_id;
 }
 
+struct qr_store *qr_session_store(const struct qr_session *session)
+{
+    return session->db->store;
+}
+
 struct qr_str qr_session_database_name(const struct qr_session *session)
 {
     return qri_info(session->db)->name;

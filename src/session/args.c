@@ -49,7 +49,7 @@ static enum qr_status table_arg(struct qri_served *s, struct qr_tds_tvp *tvp, st
     for (size_t i = 0; i < tvp->column_count; i++)
         types[i] = tvp->columns[i].wire.type;
     QR_AUTO(free_rowset) struct qr_rowset *rowset = NULL;
-    QR_TRY(qr_rowset_new(types, tvp->column_count, &rowset, err));
+    QR_TRY(qr_rowset_new(types, tvp->column_count, qr_session_store(s->engine), &rowset, err));
     QR_TRY(fill_rowset(rowset, tvp, err));
     arg->rowset = QR_TAKE(rowset);
     return QR_OK;

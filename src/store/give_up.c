@@ -48,10 +48,17 @@ static uint64_t version_bytes(struct qr_store *store)
     return atomic_load(&store->held_count) * store->page_bytes;
 }
 
+/* A snapshot that was left open must not stop large transactions and sorts. */
+static uint64_t bound(struct qr_store *store)
+{
+    uint64_t half = atomic_load(&store->tmp_bytes_max) / 2, max = store->options.version_bytes_max;
+    return half < max ? half : max;
+}
+
 static bool is_over(struct qr_store *store)
 {
     bool refused = atomic_load(&store->spill_refused) && qri_cache_is_over(store);
-    return refused || version_bytes(store) > store->options.version_bytes_max;
+    return refused || version_bytes(store) > bound(store);
 }
 
 /* False: none is left that keeps anything. */
@@ -65,7 +72,7 @@ static bool give_up_oldest(struct qr_store *store)
     atomic_fetch_add(&store->given_up_count, 1);
     QR_LOG(&store->options.log, QR_WARN, "snapshot_given_up", QR_F("dir", store->dir),
            QR_F("lsn", (int64_t)seen.oldest), QR_F("version_bytes", (int64_t)bytes),
-           QR_F("version_bytes_max", (int64_t)store->options.version_bytes_max));
+           QR_F("version_bytes_max", (int64_t)bound(store)));
     return true;
 }
 
@@ -86,7 +93,7 @@ void qr_store_get_versions(struct qr_store *store, struct qr_store_versions *ret
     struct snapshots seen = look_at_slots(store);
     *ret_versions = (struct qr_store_versions){
         .bytes = version_bytes(store),
-        .bytes_max = store->options.version_bytes_max,
+        .bytes_max = bound(store),
         .disk_bytes = atomic_load(&store->spilled_count) * store->page_bytes,
         .count = atomic_load(&store->held_count),
         .snapshots = seen.count,

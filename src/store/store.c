@@ -46,7 +46,7 @@ static void fill_options(struct qr_store *store, const struct qr_store_options *
     DEFAULT(tmp_bytes_max);
 #undef DEFAULT
     if (o->version_bytes_max == 0)
-        o->version_bytes_max = o->tmp_bytes_max / 2;
+        o->version_bytes_max = UINT64_MAX;
     if (o->log_segment_bytes < LOG_SEGMENT_BYTES_MIN)
         o->log_segment_bytes = LOG_SEGMENT_BYTES_MIN;
     store->env = o->env != NULL ? o->env : qr_env_real();

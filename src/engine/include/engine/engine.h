@@ -396,5 +396,6 @@ uint64_t qr_session_answer_lsn(const struct qr_session *session);
 uint64_t qr_session_tran_descriptor(const struct qr_session *session); /* 0: no transaction */
 uint32_t qr_session_trancount(const struct qr_session *session);
 struct qr_str qr_session_database_name(const struct qr_session *session);
+struct qr_store *qr_session_store(const struct qr_session *session); /* of its database */
 /* As the host told it (struct qr_database_info). */
 uint32_t qr_session_server_id(const struct qr_session *session);

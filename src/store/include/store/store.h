@@ -46,8 +46,7 @@ struct qr_store_options {
     uint64_t epoch_min;        /* of an open of files: its epoch is that one or a higher one */
     uint64_t tmp_bytes_max;    /* all temporary files together [64 GiB] */
     /* Old versions that snapshots keep, in memory and in the version file: beyond it the oldest
-     * snapshots are given up. [half of tmp_bytes_max: the rest is for large transactions and
-     * sorts, which a snapshot that was left open must not stop] */
+     * snapshots are given up, and beyond half of tmp_bytes_max. [none but that] */
     uint64_t version_bytes_max;
     bool threads_off; /* no threads: the caller drives flush and checkpoint */
     bool open_moved;  /* one that was moved elsewhere, too: for its last backup (store/archive.h) */

@@ -1,0 +1,217 @@
+/* rowset_space.c - see rowset_space.h
+ *
+ * A rowset keeps 32 MiB in memory: most never get there, and a hundred that do are no more than a
+ * few gigabytes. When all of the process hold half of their bound, each keeps 1 MiB; the other half
+ * is for those that cannot spill, and for what is in use meanwhile. */
+#include "rowset_space.h"
+#include <assert.h>
+#include <stdlib.h>
+#include "base/sqlmsg.h"
+#include "engine/rowset.h"
+#include "base/banned.h"
+
+enum {
+    SEGMENT_BYTES_MIN = 1024,
+    SEGMENT_BYTES = 256 * 1024,
+    KEEPS_BYTES = 32 << 20, /* of each, in memory */
+    KEEPS_BYTES_MIN = 1 << 20,
+    MEMORY_MAX_MIB = 1024, /* of one that has no file */
+};
+
+/* ---- memory, of all rowsets of the process ---- */
+
+static struct {
+    atomic_size_t used, max; /* max 0: no bound */
+} memory;
+
+void qr_rowset_memory_bound(size_t bytes_max)
+{
+    atomic_store_explicit(&memory.max, bytes_max, memory_order_relaxed);
+}
+
+size_t qr_rowset_memory_used(void)
+{
+    return atomic_load_explicit(&memory.used, memory_order_relaxed);
+}
+
+void qri_space_discharge(size_t bytes)
+{
+    (void)atomic_fetch_sub_explicit(&memory.used, bytes, memory_order_relaxed);
+}
+
+enum qr_status qri_space_charge(size_t bytes, struct qr_err *err)
+{
+    size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
+    size_t before = atomic_fetch_add_explicit(&memory.used, bytes, memory_order_relaxed);
+    if (max == 0 || before + bytes <= max)
+        return QR_OK;
+    qri_space_discharge(bytes);
+    return qr_sql_fail(err, 701, "default");
+}
+
+static size_t keeps_bytes(void)
+{
+    size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
+    return max != 0 && qr_rowset_memory_used() > max / 2 ? KEEPS_BYTES_MIN : KEEPS_BYTES;
+}
+
+/* ---- segments ---- */
+
+static enum qr_status grow_list(struct qri_space *space, struct qr_err *err)
+{
+    if (space->count < space->capacity)
+        return QR_OK;
+    size_t capacity = space->capacity == 0 ? 4 : space->capacity * 2;
+    struct qri_segment *grown = realloc(space->segments, capacity * sizeof *grown);
+    if (grown == NULL)
+        return qr_fail(err, QR_NOMEM, "grow a rowset");
+    space->segments = grown;
+    space->capacity = capacity;
+    return QR_OK;
+}
+
+static enum qr_status add_segment(struct qri_space *space, size_t need, struct qr_err *err)
+{
+    size_t bytes = space->count == 0 ? SEGMENT_BYTES_MIN : SEGMENT_BYTES;
+    if (bytes < need)
+        bytes = need;
+    if (space->store == NULL && space->bytes + bytes > (size_t)MEMORY_MAX_MIB << 20)
+        return qr_fail(err, QR_FULL, "a rowset is over %d MiB", MEMORY_MAX_MIB);
+    QR_TRY(grow_list(space, err));
+    QR_TRY(qri_space_charge(bytes, err));
+    char *data = malloc(bytes);
+    if (data == NULL) {
+        qri_space_discharge(bytes);
+        return qr_fail(err, QR_NOMEM, "grow a rowset");
+    }
+    assert(space->segments != NULL); /* there is room */
+    space->segments[space->count++] = (struct qri_segment){.data = data, .capacity = bytes};
+    space->bytes += bytes;
+    return QR_OK;
+}
+
+enum qr_status qri_space_add(struct qri_space *space, size_t bytes, char **ret_data,
+                             uint32_t *ret_segment, uint32_t *ret_offset, struct qr_err *err)
+{
+    struct qri_segment *last = space->count == 0 ? NULL : &space->segments[space->count - 1];
+    if (last == NULL || last->capacity - last->used < bytes) {
+        QR_TRY(add_segment(space, bytes, err));
+        last = &space->segments[space->count - 1];
+    }
+    *ret_data = last->data + last->used;
+    *ret_segment = (uint32_t)(space->count - 1);
+    *ret_offset = (uint32_t)last->used;
+    last->used += bytes;
+    return QR_OK;
+}
+
+/* ---- the file ---- */
+
+static enum qr_status write_out(struct qri_space *space, struct qri_segment *s, struct qr_err *err)
+{
+    if (space->file == NULL)
+        QR_TRY(qr_tmp_file_new(space->store, &space->file, err));
+    uint64_t offset = qr_tmp_file_bytes(space->file);
+    QR_TRY(qr_tmp_file_write(space->file, s->data, s->used, offset, err));
+    space->bytes -= s->capacity;
+    qri_space_discharge(s->capacity);
+    free(s->data);
+    *s = (struct qri_segment){.used = s->used, .offset = offset};
+    space->version++;
+    return QR_OK;
+}
+
+enum qr_status qri_space_settle(struct qri_space *space, struct qr_err *err)
+{
+    if (space->store == NULL || space->bytes <= KEEPS_BYTES_MIN)
+        return QR_OK;
+    size_t keeps = keeps_bytes();
+    while (space->bytes > keeps && space->spilled + 1 < space->count) /* the last is written on */
+        QR_TRY(write_out(space, &space->segments[space->spilled++], err));
+    return QR_OK;
+}
+
+static void close_window(struct qri_space *space, struct qri_window *w)
+{
+    if (w->data == NULL)
+        return;
+    qri_space_discharge(w->capacity);
+    free(w->data);
+    *w = (struct qri_window){0};
+    space->version++;
+}
+
+static enum qr_status open_window(struct qri_space *space, struct qri_window *w, uint32_t segment,
+                                  struct qr_err *err)
+{
+    const struct qri_segment *s = &space->segments[segment];
+    close_window(space, w);
+    QR_TRY(qri_space_charge(s->used, err));
+    w->data = malloc(s->used);
+    if (w->data == NULL) {
+        qri_space_discharge(s->used);
+        return qr_fail(err, QR_NOMEM, "read a rowset");
+    }
+    w->capacity = s->used;
+    w->segment = segment;
+    enum qr_status status = qr_tmp_file_read_exactly(space->file, w->data, s->used, s->offset, err);
+    if (status != QR_OK)
+        close_window(space, w);
+    return status;
+}
+
+enum qr_status qri_space_at(struct qri_space *space, uint32_t segment, uint32_t offset,
+                            const char **ret_data, struct qr_err *err)
+{
+    const struct qri_segment *s = &space->segments[segment];
+    if (s->data != NULL) {
+        *ret_data = s->data + offset;
+        return QR_OK;
+    }
+    struct qri_window *oldest = &space->windows[0], *found = NULL;
+    for (int i = 0; i < QRI_SPACE_WINDOWS && found == NULL; i++) {
+        struct qri_window *w = &space->windows[i];
+        if (w->data != NULL && w->segment == segment)
+            found = w;
+        oldest = w->used_at < oldest->used_at ? w : oldest;
+    }
+    if (found == NULL)
+        QR_TRY(open_window(space, oldest, segment, err));
+    struct qri_window *w = found != NULL ? found : oldest;
+    w->used_at = ++space->clock;
+    *ret_data = w->data + offset;
+    return QR_OK;
+}
+
+/* ---- the end ---- */
+
+void qri_space_clear(struct qri_space *space)
+{
+    bool keeps = space->count > 0 && space->segments[0].data != NULL; /* for what comes next */
+    for (int i = 0; i < QRI_SPACE_WINDOWS; i++)
+        close_window(space, &space->windows[i]);
+    for (size_t i = keeps ? 1 : 0; i < space->count; i++) {
+        if (space->segments[i].data == NULL)
+            continue;
+        space->bytes -= space->segments[i].capacity;
+        qri_space_discharge(space->segments[i].capacity);
+        free(space->segments[i].data);
+    }
+    if (keeps)
+        space->segments[0].used = 0;
+    space->count = keeps ? 1 : 0;
+    space->spilled = 0;
+    qr_tmp_file_free(space->file);
+    space->file = NULL;
+    space->version++;
+}
+
+void qri_space_done(struct qri_space *space)
+{
+    qri_space_clear(space);
+    if (space->count > 0) {
+        qri_space_discharge(space->bytes);
+        free(space->segments[0].data);
+    }
+    free(space->segments);
+}
