@@ -70,7 +70,7 @@ int64_t qr_gov_io(enum qr_gov_io kind, uint64_t bytes)
     worst = worst_of(worst, &group->account.io_bytes, now, bytes);
     worst = worst_of(worst, &pool->account.io, now, units);
     worst = worst_of(worst, &pool->account.io_bytes, now, bytes);
-    if (worst.due_ns - now < QRI_TOLERANCE_NS || task->holds > 0)
+    if (worst.due_ns < now + QRI_TOLERANCE_NS || task->holds > 0)
         return 0;
     int64_t waited = qri_sleep_until(task, worst.due_ns, worst.bucket, QR_WAIT_IO_QUEUE_LIMIT);
     if (kind == QR_GOV_READ)

@@ -158,7 +158,7 @@ static void wait_cpu(struct qr_gov_task *task, int64_t now, bool begins)
 {
     const struct qri_bucket *bucket = NULL;
     int64_t due = cpu_due(task, now, &bucket), waited = 0;
-    if (due - now < QRI_TOLERANCE_NS)
+    if (due < now + QRI_TOLERANCE_NS)
         return;
     if (begins && task->is_admin && qri_bucket_due(&task->group->reserve) <= now) {
         task->on_reserve = true;
