@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Limits: what they cost, and whether they hold.
 
-  bench/govern.py --build build [--runs 5] [--seconds 10] [--only overhead,cpu,neighbour]
+  bench/govern.py --build build [--runs 5] [--seconds 10] [--only overhead,cpu,neighbour,io,log,io_neighbour,log_neighbour]
 
 overhead   point selects with governance on and off, in turn: requests per second, and the processor time of each
 cpu        a database of GP_Gen5_2 with a fifth of a processor, asked for 0.5, 1, 2 and 10 times as much: what it got by
            the machine's count, and how long SELECT 1 took another session meanwhile and after
 neighbour  two databases of one node, of which one asks for ten times its limit: p99 of point selects in the other,
            beside its quiet figure
+io, log    a database asked for 0.5, 1, 2 and 10 times the reads of its disk, or the log, that its objective allows, in
+           General Purpose and in Hyperscale; the other two: neighbour for these
 
 Writes BUILD/bench/govern.jsonl.
 """
 import argparse
+import csv
 import os
 import shutil
 import statistics
@@ -20,11 +23,13 @@ import threading
 import time
 
 from figures import Figures, sql_for
+from govern_rates import LOG_ROWS, READ_ROWS, Rates, read_pages, write_log
 from servers import Quire
 
 SPIN = "DECLARE @i int = 0; WHILE @i < %d SET @i += 1"
 VCORE = 0.1
 LIMIT = 2 * VCORE
+MIB = 1 << 20  # what the limits count in
 
 
 class Load:
@@ -56,6 +61,12 @@ class Load:
             thread.join()
 
 
+def limits(objective):
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "slo.csv"), encoding="utf-8") as f:
+        row = next(r for r in csv.DictReader(f) if r["service_objective"] == objective)
+    return {name: float(row[name]) for name in ("data_iops", "log_rate_mbps")}
+
+
 def latencies(connection, seconds, count_min=200):
     cursor, took, end = connection.cursor(), [], time.monotonic() + seconds
     while time.monotonic() < end or len(took) < count_min:
@@ -67,7 +78,7 @@ def latencies(connection, seconds, count_min=200):
     return sorted(took)
 
 
-class Govern(Figures):
+class Govern(Figures, Rates):
     def __init__(self, options, root):
         super().__init__(options, None, None)
         self.root = root
@@ -150,6 +161,43 @@ class Govern(Figures):
             ratios.append(took / quiet)
         self.add("p99 beside a busy neighbour", statistics.median(loaded), "ms", None, None)
         self.add("  to its quiet figure", statistics.median(ratios), "times", None, "< 1.5")
+        quire.close()
+
+    def io(self):
+        quire = self.server("io", "--vcore-cpu", "1", "--cache-mib", "8", "--rbpex-percent", "5000")
+        for objective, loaded_as in (("HS_Gen5_2", "HS_Gen5_2"), ("GP_Gen5_2", "GP_Gen5_24")):
+            self.opened(quire, objective, loaded_as, objective).close()
+            self.reads(quire, objective, objective, limits(objective)["data_iops"], latencies)
+        quire.close()
+
+    def log(self):
+        quire = self.server("log", "--vcore-cpu", "1")
+        for objective in ("GP_Gen5_2", "HS_Gen5_2"):
+            self.opened(quire, objective, objective, objective, pages=0).close()
+            self.log_of(quire, objective, objective, limits(objective)["log_rate_mbps"] * MIB, latencies)
+        quire.close()
+
+    def pair_of(self, name, *options):
+        """Two databases of one node; the second has the tables of the load generator."""
+        quire = self.server(name, "--vcore-cpu", "1", *options)
+        quire.connect("master").cursor().execute("CREATE DATABASE calm (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
+        self.run(quire.args("calm"), "init", sql_for(False, self.options.scale, 1000))
+        self.options.clients = 1
+        return quire
+
+    def io_neighbour(self):
+        quire = self.pair_of("two-io", "--cache-mib", "32")
+        self.opened(quire, "busy", "GP_Gen5_24", "GP_Gen5_2").close()
+        limit = limits("GP_Gen5_2")["data_iops"]
+        self.beside(quire, "busy", "calm", read_pages, 10 * limit / READ_ROWS, "point", "a point select beside a flood of reads")
+        quire.close()
+
+    def log_neighbour(self):
+        quire = self.pair_of("two-log")
+        self.opened(quire, "busy", "GP_Gen5_2", "GP_Gen5_2", pages=0).close()
+        per_s = 10 * limits("GP_Gen5_2")["log_rate_mbps"] * MIB / (LOG_ROWS * 4000)
+        self.beside(quire, "busy", "calm", write_log, per_s, "point", "a point select beside a flood of log")
+        self.beside(quire, "busy", "calm", write_log, per_s, "insert", "a commit beside a flood of log")
         quire.close()
 
     def all(self):
