@@ -172,7 +172,7 @@ class Govern(Figures, Rates):
 
     def log(self):
         quire = self.server("log", "--vcore-cpu", "1")
-        for objective in ("GP_Gen5_2", "HS_Gen5_2"):
+        for objective in ("GP_Gen5_2", "GP_Gen5_8", "HS_Gen5_2"):
             self.opened(quire, objective, objective, objective, pages=0).close()
             self.log_of(quire, objective, objective, limits(objective)["log_rate_mbps"] * MIB, latencies)
         quire.close()

@@ -185,6 +185,8 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
     if (hosted != NULL && status == QR_OK)
         status = qri_node_resize_store(node, row, qr_database_store(hosted->db), err);
     if (hosted != NULL)
+        qri_node_bound_store(node, row, &limits, qr_database_store(hosted->db));
+    if (hosted != NULL)
         hosted->in_pool = row->pool[0] != '\0';
     if (status == QR_OK && hosted != NULL && hosted->group != NULL)
         status = qr_gov_group_update(hosted->group, &limits, err);
@@ -303,6 +305,7 @@ void qri_node_close(struct qri_node *node)
     qri_copy_close(node);
     if (node->instance != NULL)
         qr_instance_free(node->instance);
+    qri_node_free_pools(node);
     while (node->held != NULL) {
         struct held *held = node->held;
         node->held = held->next;

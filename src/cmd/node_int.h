@@ -64,6 +64,8 @@ struct qri_node {
     struct held *held; /* databases that nobody may enter: they are dropped, or move */
     struct qri_moves *moves;
     struct qri_follows *follows;
+    struct node_pool *pools; /* of which a database is or was open here; node_space.c */
+    int64_t pools_summed_ns;
     struct qri_copy_node *copy; /* of its one database that has copies */
 };
 
@@ -98,9 +100,10 @@ struct held *qri_node_find_held(const struct qri_node *node, uint32_t id);
 struct qr_gov_group_options;
 void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
                      struct qr_gov_group_options *ret_options);
-/* Its group, with these limits; the same. */
+/* Its group, with these limits. */
 QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
                                             const struct qr_database_row *row,
+                                            const struct qr_gov_group_options *options,
                                             struct hosted *hosted, struct qr_err *err);
 
 /* ---- node_report.c ---- */
@@ -141,3 +144,11 @@ size_t qri_copy_list(struct qri_node *node, struct qr_copy_info *dst);
 QR_NODISCARD enum qr_status qri_copy_remove_others(struct qri_node *node,
                                                    const struct qr_database_row *row,
                                                    struct qr_err *err);
+
+/* ---- node_space.c ---- */
+/* The store may take what these limits say, and what its pool has left. node.mu held. */
+void qri_node_bound_store(struct qri_node *node, const struct qr_database_row *row,
+                          const struct qr_gov_group_options *options, struct qr_store *store);
+/* Sums up what the databases of pools take, if that is due. Asks control. */
+void qri_node_sum_pools(struct qri_node *node);
+void qri_node_free_pools(struct qri_node *node);

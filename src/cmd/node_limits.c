@@ -68,6 +68,8 @@ static void apply_pool(const struct qr_control_limits *told, struct qr_gov_group
     uint64_t whole = (uint64_t)size->capacity * 100, vcores = size->limits.vcores_pct;
     options->limits.vcores_pct = (uint32_t)(vcores * told->max_pct / whole);
     options->limits.vcores_min_pct = (uint32_t)(vcores * told->min_pct / whole);
+    options->limits.tempdb_bytes = options->pool_limits.tempdb_bytes;
+    options->limits.local_bytes = options->pool_limits.local_bytes;
     options->limits.dtus = size->is_dtu ? told->max_pct / 100 : 0;
 }
 
@@ -112,14 +114,13 @@ void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
 }
 
 enum qr_status qri_node_govern(struct qri_node *node, const struct qr_database_row *row,
-                               struct hosted *hosted, struct qr_err *err)
+                               const struct qr_gov_group_options *options, struct hosted *hosted,
+                               struct qr_err *err)
 {
-    struct qr_gov_group_options options;
     if (node->options.governor == NULL)
         return QR_OK;
-    qri_node_limits(node, row, &options);
     hosted->in_pool = row->pool[0] != '\0';
-    return qr_gov_group_open(node->options.governor, &options, &hosted->group, err);
+    return qr_gov_group_open(node->options.governor, options, &hosted->group, err);
 }
 
 /* ---- what changes without the node's being told ---- */
@@ -149,6 +150,7 @@ void qri_node_look_at_limits(struct qri_node *node)
                           NULL) != QR_OK)
         return;
     set_scale(node, told.largest_pct);
+    qri_node_sum_pools(node);
     size_t count = list_pooled(node, ids);
     for (size_t i = 0; i < count; i++) {
         struct qr_database_row row;
@@ -159,8 +161,10 @@ void qri_node_look_at_limits(struct qri_node *node)
         qri_node_limits(node, &row, &options);
         pthread_mutex_lock(&node->mu);
         const struct hosted *hosted = qri_node_find_hosted(node, ids[i]);
-        if (hosted != NULL && hosted->state == HOSTED_OPEN)
+        if (hosted != NULL && hosted->state == HOSTED_OPEN) {
             (void)!qr_gov_group_update(hosted->group, &options, NULL); /* next time, then */
+            qri_node_bound_store(node, &row, &options, qr_database_store(hosted->db));
+        }
         pthread_mutex_unlock(&node->mu);
     }
 }

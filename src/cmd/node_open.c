@@ -161,7 +161,9 @@ static enum qr_status open_hosted(struct qri_node *node, const struct qr_databas
     remember(node, hosted);
     pthread_mutex_unlock(&node->mu);
     int64_t start = qr_env_mono_ns(node->options.env);
-    enum qr_status status = qri_node_govern(node, row, hosted, err);
+    struct qr_gov_group_options limits;
+    qri_node_limits(node, row, &limits);
+    enum qr_status status = qri_node_govern(node, row, &limits, hosted, err);
     if (status == QR_OK)
         status = qri_node_open_files(node, row, make, &hosted->db, err);
     if (status == QR_OK)
@@ -170,6 +172,8 @@ static enum qr_status open_hosted(struct qri_node *node, const struct qr_databas
         qr_gov_group_close(hosted->group);
     int64_t took_ms = (qr_env_mono_ns(node->options.env) - start) / 1000000;
     pthread_mutex_lock(&node->mu);
+    if (status == QR_OK)
+        qri_node_bound_store(node, row, &limits, qr_database_store(hosted->db));
     if (status != QR_OK) {
         QR_LOG(&node->options.log, QR_ERROR, "database_not_opened", QR_F("db", &row->name[0]),
                QR_F("status", qr_status_info(status)->name),

@@ -52,25 +52,12 @@ void qri_node_size(struct qri_node_sizes *sizes, uint32_t memory_mib)
     sizes->rbpex_bytes = sizes->cache_bytes * sizes->rbpex_percent / 100;
 }
 
-/* Beside the data there is room for log, 30 % of it (server_limits.csv,
- * log_space_added_to_data_max): one transaction may take all of that. On Hyperscale the pages of a
- * transaction are its bound. */
-static void bound(struct qr_store *store, const struct qr_database_row *row)
-{
-    enum { LOG_PERCENT = 30 };
-    if (qr_database_is_hyper(row))
-        return;
-    qr_store_set_max_data_bytes(store, row->max_bytes);
-    qr_store_set_log_txn_bytes(store, row->max_bytes / 100 * LOG_PERCENT);
-}
-
 /* A process that has the database for itself keeps as much as the new objective is worth. */
 enum qr_status qri_node_resize_store(struct qri_node *node, const struct qr_database_row *row,
                                      struct qr_store *store, struct qr_err *err)
 {
     const struct qr_slo *slo = qr_slo_find(qr_str(row->objective));
     uint32_t own = 0;
-    bound(store, row);
     (void)qr_place_database_of(node->options.name, &own);
     if (own != row->id || slo == NULL)
         return QR_OK;
@@ -182,7 +169,6 @@ enum qr_status qri_node_open_files(struct qri_node *node, const struct qr_databa
     qr_arena_init(&arena, STRINGS_BYTES_MAX);
     enum qr_status status = open_store(node, row, make, &arena, &store, err);
     if (status == QR_OK) {
-        bound(store, row);
         status = qr_database_open(node->instance, &info, store, ret_db, err);
         if (status != QR_OK)
             qr_store_abandon(store);

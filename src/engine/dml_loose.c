@@ -274,7 +274,7 @@ enum qr_status qri_run_loose(struct qri_run *run, struct qri_code *code,
     struct qri_oplog_mark mark = qri_oplog_mark(session->tran.oplog);
     enum qr_status status = QR_OK;
     *ret_outcome = QRI_LOOSE_AGAIN;
-    if (qr_conn_near_quota(session->link->conn, 2 * mark.bytes + QUOTA_RESERVE_BYTES))
+    if (qr_conn_near_limit(session->link->conn, 2 * mark.bytes + QUOTA_RESERVE_BYTES))
         *ret_outcome = QRI_LOOSE_NOT; /* SQLite tells now, and not at COMMIT */
     else if (qri_code_holds(code, session))
         status = run->dml->kind == QR_PLAN_INSERT ? insert(run, code, ret_outcome)

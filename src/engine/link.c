@@ -125,8 +125,14 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
     struct qr_err store_err = {0};
     enum qr_status store_status = qr_conn_last_error(link->conn, &store_err);
     bool is_full = store_status == QR_FULL || (rc & 0xff) == SQLITE_FULL;
-    if (is_full && qr_conn_over_quota(link->conn))
+    enum qr_store_limit over = is_full ? qr_conn_over(link->conn) : QR_LIMIT_NONE;
+    if (over == QR_LIMIT_QUOTA)
         return database_fail(link, 40544, NULL, err);
+    if (over == QR_LIMIT_POOL)
+        return qr_sql_fail(err, 1132,
+                           (int)(qr_store_pool_bytes_max(qr_conn_store(link->conn)) >> 20));
+    if (over == QR_LIMIT_LOCAL)
+        return qr_sql_fail(err, 1105, "data_0", "", qri_info(link->database)->name.p, "PRIMARY");
     if (is_full && qr_conn_over_log(link->conn))
         return database_fail(link, 9002, "ACTIVE_TRANSACTION", err);
     if (store_status == QR_FULL && qr_conn_over_limit(link->conn))

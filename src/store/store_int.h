@@ -318,6 +318,8 @@ struct qr_store {
     uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
     uint32_t durable_pages_max;                         /* guarded by log.mu */
     _Atomic uint64_t max_data_bytes, tmp_bytes, tmp_bytes_written, tmp_bytes_max, log_txn_bytes_max;
+    _Atomic(struct qr_store_pool *) pool; /* limit.h */
+    _Atomic uint64_t local_bytes_max;
     _Atomic uint64_t read_queued_ns; /* that readers waited for their I/O's turn */
     pthread_mutex_t tmp_mu;          /* a leaf */
     struct qr_tmp_file *tmp_dead;    /* large ones, to be closed by upkeep; guarded by tmp_mu */
@@ -446,6 +448,8 @@ void qri_log_free_chunks(struct qri_log_chunk *chunk);
  * there is one. Memory that a load has touched before costs less than what the system has to clear.
  */
 void qri_log_lend(struct qr_store *store, struct qr_buf *group);
+/* limit.c: a commit has made the database that large. */
+void qri_pool_resized(struct qr_store *store, uint32_t pages_before, uint32_t pages);
 /* Frees what was kept and not asked for since the last call. */
 void qri_log_trim(struct qr_store *store);
 /* Hardens everything appended so far. */

@@ -138,9 +138,9 @@ bool qr_txn_has_writes(const struct qr_txn *txn)
     return txn->count > 0;
 }
 
-bool qr_txn_over_quota(const struct qr_txn *txn)
+enum qr_store_limit qr_txn_over(const struct qr_txn *txn)
 {
-    return txn->over_quota;
+    return txn->over;
 }
 
 bool qr_txn_over_log(const struct qr_txn *txn)

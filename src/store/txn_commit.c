@@ -240,19 +240,6 @@ static enum qr_status fill_gaps(struct qr_txn *txn, struct qr_err *err)
     return QR_OK;
 }
 
-static enum qr_status check_quota(struct qr_txn *txn, struct qr_err *err)
-{
-    uint64_t quota = atomic_load(&txn->store->max_data_bytes);
-    uint32_t limit = atomic_load(&txn->store->pages_limit);
-    if (limit != 0 && txn->new_db_pages > limit)
-        return qr_fail(err, QR_FULL, "there is no place yet for pages behind %u", limit);
-    if (quota == 0 || txn->new_db_pages <= txn->snapshot_db_pages ||
-        (uint64_t)txn->new_db_pages * txn->store->page_bytes <= quota)
-        return QR_OK;
-    txn->over_quota = true;
-    return qr_fail(err, QR_FULL, "the database has reached its size quota");
-}
-
 /* Room for whole pages at once: a buffer that grows by and by is copied as often. What the records
  * do not need is never touched. */
 static enum qr_status reserve_group(struct qr_txn *txn, struct qr_err *err)
@@ -287,7 +274,7 @@ static enum qr_status build_group(struct qr_txn *txn, struct qr_err *err)
         qr_put32be(page + CHANGE_COUNTER_OFFSET, 0);
         qr_put32be(page + VERSION_VALID_OFFSET, 0);
     }
-    QR_TRY(check_quota(txn, err));
+    QR_TRY(qri_txn_check_size(txn, txn->new_db_pages, err));
     QR_TRY(fill_gaps(txn, err));
     QR_TRY(reserve_group(txn, err));
     txn->page_count = 0;
@@ -313,7 +300,8 @@ static enum qr_status prepare(struct qr_txn *txn, struct qr_err *err)
 {
     struct qr_store *store = txn->store;
     QR_TRY(qri_store_check(store, err));
-    txn->over_quota = txn->over_log = false;
+    txn->over = QR_LIMIT_NONE;
+    txn->over_log = false;
     QR_TRY(build_group(txn, err));
     if (txn->page_count == 0)
         return QR_OK;
@@ -454,6 +442,7 @@ struct qr_lsn qr_txn_publish(struct qr_txn *txn)
         atomic_store(&store->pages_max, txn->new_db_pages);
     if (txn->new_db_pages < txn->snapshot_db_pages)
         atomic_store(&store->cut_lsn, lsn);
+    qri_pool_resized(store, txn->snapshot_db_pages, txn->new_db_pages);
     atomic_store(&store->head_db_pages, txn->new_db_pages);
     atomic_store(&store->head_lsn, lsn);
     store->log.commit_lsn = lsn;

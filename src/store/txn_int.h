@@ -4,6 +4,7 @@
  * a temporary file, too, and its versions are linked as stubs (stub.c): neither needs memory for
  * all pages at once. */
 #pragma once
+#include "store/limit.h"
 #include "store_int.h"
 
 enum { QRI_DB_PAGES_OFFSET = 28 }; /* in page 1, big-endian */
@@ -22,7 +23,8 @@ struct qr_txn {
     uint64_t snapshot;        /* 0: not pinned */
     struct qri_frame *page_1; /* pinned with the snapshot; NULL: empty database */
     uint32_t snapshot_db_pages, db_pages;
-    bool over_quota, over_limit, over_log;
+    enum qr_store_limit over; /* the last QR_FULL was that */
+    bool over_limit, over_log;
     bool prepared;
     uint64_t hits; /* pages found in memory in this read transaction */
 
@@ -53,6 +55,9 @@ QR_NODISCARD enum qr_status qri_txn_add(struct qr_txn *txn, uint32_t page_no,
 QR_NODISCARD enum qr_status qri_txn_read_private(struct qr_txn *txn, const struct qri_entry *e,
                                                  uint32_t offset, void *dst, uint32_t bytes,
                                                  struct qr_err *err);
+/* QR_FULL if the database must not have so many pages. */
+QR_NODISCARD enum qr_status qri_txn_check_size(struct qr_txn *txn, uint32_t pages,
+                                               struct qr_err *err);
 /* To one of its files. No space for that, for whatever reason, is QR_FULL and over_limit: the
  * transaction is too large, which is not what who fills tempdb is told (40551). */
 QR_NODISCARD enum qr_status qri_txn_write_file(struct qr_txn *txn, struct qr_tmp_file *file,

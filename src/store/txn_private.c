@@ -205,6 +205,23 @@ enum qr_status qri_txn_read_private(struct qr_txn *txn, const struct qri_entry *
     return QR_OK;
 }
 
+enum qr_status qri_txn_check_size(struct qr_txn *txn, uint32_t pages, struct qr_err *err)
+{
+    static const char *const texts[] = {
+        [QR_LIMIT_QUOTA] = "the database has reached its size quota",
+        [QR_LIMIT_POOL] = "the elastic pool has reached its storage limit",
+        [QR_LIMIT_LOCAL] = "data, log and temporary files have reached the quota of local storage",
+    };
+    struct qr_store *store = txn->store;
+    uint32_t limit = atomic_load(&store->pages_limit);
+    if (limit != 0 && pages > limit)
+        return qr_fail(err, QR_FULL, "there is no place yet for pages behind %u", limit);
+    txn->over = pages <= txn->snapshot_db_pages
+                    ? QR_LIMIT_NONE
+                    : qr_store_limit_at(store, (uint64_t)pages * store->page_bytes);
+    return txn->over == QR_LIMIT_NONE ? QR_OK : qr_fail(err, QR_FULL, "%s", texts[txn->over]);
+}
+
 enum qr_status qr_txn_write(struct qr_txn *txn, uint32_t page_no, const void *page,
                             struct qr_err *err)
 {
@@ -212,15 +229,8 @@ enum qr_status qr_txn_write(struct qr_txn *txn, uint32_t page_no, const void *pa
     struct qr_store *store = txn->store;
     if (txn->prepared)
         qri_txn_unprepare(txn); /* SQLite rolls back after all */
-    uint64_t quota = atomic_load(&store->max_data_bytes);
-    if (quota != 0 && page_no > txn->snapshot_db_pages &&
-        (uint64_t)page_no * store->page_bytes > quota) {
-        txn->over_quota = true;
-        return qr_fail(err, QR_FULL, "the database has reached its size quota");
-    }
-    uint32_t limit = atomic_load(&store->pages_limit);
-    if (limit != 0 && page_no > limit)
-        return qr_fail(err, QR_FULL, "there is no place yet for pages behind %u", limit);
+    if (page_no > txn->snapshot_db_pages)
+        QR_TRY(qri_txn_check_size(txn, page_no, err));
     struct qri_entry *e = qri_txn_find(txn, page_no);
     if (e == NULL)
         QR_TRY(qri_txn_add(txn, page_no, &e, err));

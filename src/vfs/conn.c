@@ -277,16 +277,15 @@ bool qr_conn_over_log(const struct qr_conn *conn)
     return conn->over_log;
 }
 
-bool qr_conn_over_quota(const struct qr_conn *conn)
+enum qr_store_limit qr_conn_over(const struct qr_conn *conn)
 {
-    return conn->over_quota ||
-           (conn->err.status == QR_OK && qr_store_max_data_bytes(conn->store) != 0 &&
-            sqlite3_errcode(conn->db) == SQLITE_FULL); /* SQLite kept to its page limit */
+    bool page_limit = conn->err.status == QR_OK && qr_store_max_data_bytes(conn->store) != 0 &&
+                      sqlite3_errcode(conn->db) == SQLITE_FULL; /* SQLite kept to it */
+    return page_limit ? QR_LIMIT_QUOTA : conn->over;
 }
 
-bool qr_conn_near_quota(const struct qr_conn *conn, uint64_t more_bytes)
+bool qr_conn_near_limit(const struct qr_conn *conn, uint64_t more_bytes)
 {
-    uint64_t limit = qr_store_max_data_bytes(conn->store);
     uint64_t bytes = (uint64_t)qr_txn_db_pages(conn->txn) * qr_store_page_bytes(conn->store);
-    return limit != 0 && bytes + more_bytes > limit;
+    return qr_store_limit_at(conn->store, bytes + more_bytes) != QR_LIMIT_NONE;
 }

@@ -22,7 +22,7 @@ int qri_sqlite_code(struct qr_conn *conn, enum qr_status status, int io_code)
     if (status == QR_NOMEM)
         return SQLITE_NOMEM;
     if (status == QR_FULL) {
-        conn->over_quota = qr_txn_over_quota(conn->txn);
+        conn->over = qr_txn_over(conn->txn);
         conn->over_limit = qr_txn_over_limit(conn->txn);
         conn->over_log = qr_txn_over_log(conn->txn);
         return SQLITE_FULL;
@@ -76,7 +76,8 @@ static int main_lock(sqlite3_file *file, int level)
         return SQLITE_OK;
     if (conn->lock == SQLITE_LOCK_NONE) {
         qr_err_reset(&conn->err);
-        conn->over_quota = conn->over_limit = conn->over_log = false;
+        conn->over = QR_LIMIT_NONE;
+        conn->over_limit = conn->over_log = false;
         int rc = qri_pin(conn);
         if (rc != SQLITE_OK)
             return rc;

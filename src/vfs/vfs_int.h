@@ -41,7 +41,8 @@ struct qr_conn {
 
     struct qr_lsn at_least, pinned, committed;
     struct qr_err err;
-    bool over_quota, over_limit, over_log;
+    enum qr_store_limit over;
+    bool over_limit, over_log;
     uint32_t page_limit; /* what SQLite was told last */
 };
 

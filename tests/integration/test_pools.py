@@ -1,5 +1,6 @@
 """Elastic pools over the management API, by T-SQL, and by `quire`; tests/integration/test_az.py has those of the real
 Azure CLI."""
+import glob
 import json
 import os
 import shutil
@@ -183,6 +184,47 @@ class Pools(Case):
             self.assertNotIn("p1", [p["name"] for p in run("sql", "elastic-pool", "list")])
         finally:
             shutil.rmtree(folder)
+
+class PoolStorage(Case):
+    GROW = "INSERT t (b) SELECT TOP 200 REPLICATE('x', 7000) FROM sys.all_columns"
+
+    def files(self):
+        return set(glob.glob(os.path.join(self.server.data_dir, "**", "data"), recursive=True))
+
+    @unittest.skipUnless(os.environ.get("QUIRE_TEST_ALL"), "waits until a pool's databases are summed up")
+    def test_a_full_pool_refuses_growth_and_nothing_else(self):
+        made = self.send("PUT", f"{self.at}/elasticPools/small", {
+            "location": "eastus", "sku": {"name": "GP_Gen5", "capacity": 2}, "properties": {"maxSizeBytes": 1 << 30}})
+        self.assertEqual(self.finished(made)["status"], "Succeeded")
+        create = "CREATE DATABASE {} (SERVICE_OBJECTIVE = ELASTIC_POOL(name = small))"
+        with self.server.connect() as c:
+            c.execute(create.format("here"))
+            known = self.files()
+            c.execute(create.format("idle"))
+        with self.server.connect("here") as c:
+            c.execute("CREATE TABLE t (id int IDENTITY PRIMARY KEY, b varchar(7000))")
+            c.execute(self.GROW)
+        self.server.stop()
+        idle = (self.files() - known).pop()
+        size = os.path.getsize(idle)
+        os.truncate(idle, 1 << 30)  # as if it had so much; nobody opens it
+        self.server.start()
+        with self.server.connect("here") as c:
+            while (refused := self.grow(c)) is None:  # until they are summed up
+                c.execute("WAITFOR DELAY '00:00:00.5'")
+            self.assertEqual(refused, (1132, "The elastic pool has reached its storage limit. The storage usage for the "
+                                             "elastic pool cannot exceed (1024) MBs."))
+            c.execute("DELETE t; SELECT COUNT(*) FROM t")
+            os.truncate(idle, size)
+            while self.grow(c) is not None:
+                c.execute("WAITFOR DELAY '00:00:01'")
+
+    def grow(self, c):
+        try:
+            c.execute(self.GROW)
+        except tds.Failed as failed:
+            return failed.messages[0].number, failed.messages[0].text
+        return None
 
 
 del Case

@@ -2,6 +2,7 @@
  * DBCC SHRINKDATABASE and SHRINKFILE make the database smaller. */
 #include <string.h>
 #include "harness.h"
+#include "store/limit.h"
 #include "vfs/conn.h"
 
 enum { QUOTA_BYTES = 4 << 20 };
@@ -164,6 +165,55 @@ static void test_tempdb_over_its_limit_ends_the_session(void **state)
     fixture_close(&f);
 }
 
+/* Two databases' limit; the other one grows meanwhile. */
+static void test_an_elastic_pool_that_is_full_refuses_growth_of_its_databases(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    struct qr_store *store = open_full(&f, &c);
+    struct qr_store_pool pool = {.bytes = data_bytes(store, false), .bytes_max = 16 << 20};
+    qr_store_set_max_data_bytes(store, 0);
+    qr_store_set_pool(store, &pool);
+    expect(&c, ROWS_OF(300), "DONE 300\n");
+    assert_int_equal(atomic_load(&pool.bytes), data_bytes(store, false));
+    atomic_fetch_add(&pool.bytes, 10 << 20);
+    expect(&c, ROWS_OF(300),
+           "MSG 1132 17 1 line 1: The elastic pool has reached its storage limit. The storage "
+           "usage for the elastic pool cannot exceed (16) MBs.\n"
+           "INFO 3621: The statement has been terminated.\nDONE error\n");
+    expect(&c, "delete t where id <= 300", "DONE 300\n");
+    assert_non_null(strstr(run(&c, "dbcc shrinkdatabase(0)"), "ROW 5|1|"));
+    assert_true(atomic_load(&pool.bytes) == data_bytes(store, false) + (10 << 20));
+    expect(&c, ROWS_OF(200), "DONE 200\n");
+    qr_store_set_pool(store, NULL);
+    expect(&c, ROWS_OF(1500), "DONE 1500\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
+/* Of Premium and Business Critical: what temporary files take there is no room for data. */
+static void test_local_storage_is_for_data_log_and_temporary_files(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    struct qr_store *store = open_full(&f, &c);
+    struct qr_store_stats stats;
+    qr_store_set_max_data_bytes(store, 0);
+    qr_store_get_stats(store, &stats);
+    qr_store_set_local_bytes(store, stats.data_bytes + stats.log_file_bytes + (6 << 20));
+    expect(&c, ROWS_OF(300), "DONE 300\n");
+    assert_non_null(strstr(run(&c, ROWS_OF(900)),
+                           "MSG 1105 17 2 line 1: Could not allocate space for object 'data_0' in "
+                           "database 'testdb' because the 'PRIMARY' filegroup is full."));
+    expect(&c, "select count(*) from t", "COLS int\nROW 600\nDONE 1\n");
+    qr_store_set_local_bytes(store, 0);
+    expect(&c, ROWS_OF(900), "DONE 900\n");
+    client_close(&c);
+    fixture_close(&f);
+}
+
 static const struct batch refused[] = {
     /* clang-format off */
     {"begin tran dbcc shrinkdatabase(0) rollback",
@@ -203,6 +253,8 @@ int main(void)
         cmocka_unit_test(test_shrinking_gives_space_back_to_the_disk),
         cmocka_unit_test(test_one_transaction_may_take_so_much_log),
         cmocka_unit_test(test_tempdb_over_its_limit_ends_the_session),
+        cmocka_unit_test(test_an_elastic_pool_that_is_full_refuses_growth_of_its_databases),
+        cmocka_unit_test(test_local_storage_is_for_data_log_and_temporary_files),
         cmocka_unit_test(test_what_cannot_be_shrunk_is_refused),
     };
     return cmocka_run_group_tests_name("engine/limits", tests, NULL, NULL);

@@ -288,7 +288,7 @@ static void test_service_goes_on_when_a_full_disk_gets_space_again(void **state)
     }
     assert_int_equal(rc, SQLITE_FULL);
     assert_int_equal(qr_conn_last_error(conn, NULL), QR_FULL);
-    assert_false(qr_conn_over_quota(conn));
+    assert_int_equal(qr_conn_over(conn), QR_LIMIT_NONE);
     assert_int_equal(number(conn, "SELECT count(*) FROM t"), count); /* still answers */
     qr_sim_disk_limit(sim, 0);
     for (int i = 0; i < 20; i++, count++)

@@ -113,7 +113,7 @@ static void test_without_another_slice_commits_fail_and_nothing_else(void **stat
         i++;
     assert_true(i > 5 && i < 20);
     assert_int_equal(sqlite3_errcode(qr_conn_db(conn)), SQLITE_FULL);
-    assert_false(qr_conn_over_quota(conn));
+    assert_int_equal(qr_conn_over(conn), QR_LIMIT_NONE);
     assert_int_equal(told.slices, 1);
     assert_int_equal(number(conn, "SELECT count(*) FROM t"), i * 20);
     told.refuse = 0; /* control is back */

@@ -244,10 +244,10 @@ static void test_size_quota_refuses_growth_and_nothing_else(void **state)
     while (rc == SQLITE_OK)
         rc = run(conn, "INSERT INTO t(b) VALUES(zeroblob(5000))");
     assert_int_equal(rc, SQLITE_FULL);
-    assert_true(qr_conn_over_quota(conn));
+    assert_int_equal(qr_conn_over(conn), QR_LIMIT_QUOTA);
     must_run(conn, "BEGIN; UPDATE t SET b = zeroblob(4999) WHERE a = 1");
     assert_int_equal(run(conn, "INSERT INTO t(b) VALUES(zeroblob(50000))"), SQLITE_FULL);
-    assert_true(qr_conn_over_quota(conn));
+    assert_int_equal(qr_conn_over(conn), QR_LIMIT_QUOTA);
     assert_int_equal(sqlite3_get_autocommit(qr_conn_db(conn)), 1);
     assert_int_equal(number(conn, "SELECT length(b) FROM t WHERE a = 1"), 5000);
     int64_t count = number(conn, "SELECT count(*) FROM t");
@@ -337,7 +337,7 @@ static void test_a_transaction_too_large_is_undone_and_harms_nobody(void **state
         rc = run(conn, "INSERT INTO t(b) VALUES(randomblob(5000))");
     assert_int_equal(rc, SQLITE_FULL);
     assert_true(qr_conn_over_limit(conn));
-    assert_false(qr_conn_over_quota(conn));
+    assert_int_equal(qr_conn_over(conn), QR_LIMIT_NONE);
     run(conn, "ROLLBACK");
     qr_conn_unlock_writer(conn);
     assert_int_equal(number(conn, "SELECT count(*) FROM t"), 10);
@@ -359,7 +359,7 @@ static void test_temporary_space_is_bounded(void **state)
                          "SELECT i+1 FROM n WHERE i < 20000) SELECT randomblob(500) FROM n"),
                      SQLITE_FULL);
     assert_int_equal(qr_conn_last_error(conn, NULL), QR_SQL);
-    assert_false(qr_conn_over_quota(conn));
+    assert_int_equal(qr_conn_over(conn), QR_LIMIT_NONE);
     qr_conn_close(conn);
     close_and_remove(store);
 }

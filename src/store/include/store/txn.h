@@ -8,7 +8,7 @@
  * Threads: one at a time per txn. Write, prepare and publish need the store's writer lock.
  * Errors: QR_CORRUPT, QR_IO, QR_NOMEM; prepare and write also QR_FULL. */
 #pragma once
-#include "store/store.h"
+#include "store/limit.h"
 
 struct qr_txn;
 
@@ -50,8 +50,8 @@ QR_NODISCARD enum qr_status qr_txn_prepare(struct qr_txn *txn, struct qr_err *er
 struct qr_lsn qr_txn_publish(struct qr_txn *txn);
 void qr_txn_discard(struct qr_txn *txn); /* the private pages, prepared or not */
 bool qr_txn_has_writes(const struct qr_txn *txn);
-/* The last QR_FULL was the size quota. */
-bool qr_txn_over_quota(const struct qr_txn *txn);
+/* The last QR_FULL was that limit of the database's size. */
+enum qr_store_limit qr_txn_over(const struct qr_txn *txn);
 /* The last prepare was refused because of qr_store_set_log_txn_bytes. */
 bool qr_txn_over_log(const struct qr_txn *txn);
 /* A write was refused because of txn_bytes_max since the last discard or publish. */

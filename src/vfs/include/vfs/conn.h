@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "store/counter.h"
 #include "store/durable.h"
+#include "store/limit.h"
 #include "store/store.h"
 #include "store/writer.h"
 
@@ -85,12 +86,12 @@ struct qr_lsn qr_conn_commit_lsn(const struct qr_conn *conn);
 
 /* Why SQLite failed, when it was the store: QR_OK if not. Cleared when a transaction begins. */
 enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret_err);
-/* The last SQLITE_FULL was the size quota (40544), not the disk. Ask before the next statement.
- * After any SQLITE_FULL see sqlite3_get_autocommit: unless the statement had a statement journal,
+/* The last SQLITE_FULL was that limit and not the disk: the size quota (40544), the elastic pool's
+ * (1132), local storage. Ask before the next statement. After any SQLITE_FULL see sqlite3_get_autocommit: unless the statement had a statement journal,
  * SQLite has rolled the whole transaction back. */
-bool qr_conn_over_quota(const struct qr_conn *conn);
-/* So much more than the snapshot that was last pinned might pass the quota. */
-bool qr_conn_near_quota(const struct qr_conn *conn, uint64_t more_bytes);
+enum qr_store_limit qr_conn_over(const struct qr_conn *conn);
+/* So much more than the snapshot that was last pinned might pass one of them. */
+bool qr_conn_near_limit(const struct qr_conn *conn, uint64_t more_bytes);
 /* The last SQLITE_FULL was the bound of one transaction's changes (40552). */
 bool qr_conn_over_limit(const struct qr_conn *conn);
 /* The last SQLITE_FULL was the bound of one transaction's log (9002). */
