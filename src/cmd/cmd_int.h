@@ -332,6 +332,7 @@ bool qri_node_has_open(struct qri_node *node);
 void qri_node_report(struct qri_node *node);
 /* Writes what Query Store of its databases has in memory, of those that are due. */
 void qri_node_keep_statistics(struct qri_node *node);
+bool qri_node_is_primary(const struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
 /* --- node_limits.c --- */
 uint64_t qri_host_cpu_ns_per_s(void); /* that the work of users may have */

@@ -327,6 +327,11 @@ struct qri_moves *qri_node_moves(const struct qri_node *node)
     return node->moves;
 }
 
+bool qri_node_is_primary(const struct qri_node *node)
+{
+    return atomic_load(&node->duty) == QR_DUTY_PRIMARY;
+}
+
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node)
 {
     return &node->options;

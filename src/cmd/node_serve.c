@@ -10,7 +10,11 @@ static enum qr_status drain(struct qri_node *node, const struct qr_database_row 
                             struct qr_err *err)
 {
     const struct qri_node_options *options = qri_node_options_of(node);
-    (void)row;
+    struct qr_database *db = NULL;
+    if (qri_node_is_primary(node) && qri_node_enter_row(node, row, &db, err) == QR_OK) {
+        (void)!qr_database_flush_statistics(db, NULL); /* while its sessions are served */
+        qri_node_leave(node, db);
+    }
     return options->drain(options->drain_ctx, err);
 }
 

@@ -5,6 +5,7 @@
  * A node "hs-<id>" or "hs-<id>-r<n>" hosts one Hyperscale database, as its primary or a replica of
  * it, which control tells: it is ready when that is open, and ends when nobody has used it for a
  * while; a replica that can take over ends when its primary has. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ struct compute_role {
     struct qri_backups *backups;
     struct qr_service service;
     pthread_mutex_t drain_mu; /* held while it drains; guards that `gateway` goes */
+    atomic_bool is_drained;   /* nobody is left, and nobody comes */
     struct qr_gateway *gateway;
     struct qr_rpc_listener *listener;
     struct qr_tunnel_far *tunnel; /* with --join: sessions come through it */
@@ -61,6 +63,7 @@ static enum qr_status drain(void *ctx, struct qr_err *err)
         status = qr_fail(err, QR_UNSUPPORTED, "this node does not give its sessions up");
     else if (!qr_gateway_drain(c->gateway, c->role->settings->move_grace_ms))
         status = qr_fail(err, QR_BUSY, "some sessions could not go");
+    atomic_store(&c->is_drained, status == QR_OK);
     pthread_mutex_unlock(&c->drain_mu);
     return status;
 }
@@ -256,6 +259,11 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     c.one_database = qr_place_database_of(role->name, &c.database_id);
     c.has_files = !c.one_database || qr_place_has_copy(role->name);
     enum qr_status status = serve(&c, err);
+    /* Clients wait for the next node, which waits for the end of this one. What was acknowledged is
+     * in the log service, and what lies here nobody needs any more. */
+    if (status == QR_OK && atomic_load(&c.is_drained) && !c.has_files &&
+        qri_node_is_primary(c.node))
+        _Exit(EXIT_SUCCESS);
     int64_t grace_ms = c.one_database ? SWITCH_GRACE_MS : GRACE_MS;
     if (c.gateway != NULL && !qr_gateway_stop(c.gateway, grace_ms)) {
         qr_log_event(&role->log, QR_WARN, "sessions_left_at_stop", NULL);

@@ -1,6 +1,7 @@
 """Sessions go along when their database goes to another process: state, order, and what their clients see. tds'
 sessions are encrypted and relayed by the gateway, pymssql's are in clear.
 """
+import random
 import threading
 import time
 import unittest
@@ -18,11 +19,11 @@ STATE = ("SELECT @@SPID, @@ROWCOUNT, @@DATEFIRST, @@LANGUAGE, @@IDENTITY, SESSIO
 
 
 class Base(unittest.TestCase):
-    options = ()
+    options, announced = (), ()
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server(*cls.options).start()
+        cls.server = server.Server(*cls.options, announced=cls.announced).start()
         with cls.server.connect() as master:
             master.execute("CREATE DATABASE h (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Gen5_2')")
         with connect_patiently(cls.server, "h") as connection:
@@ -150,8 +151,109 @@ class Handoff(Base):
                 self.assertEqual(connection.execute(f"SELECT COUNT(*) FROM t WHERE who = {who + 1}"), [(count,)])
 
 
+class Worker(threading.Thread):
+    """A client that does what drivers do, in random order, and knows what it has to see."""
+
+    def __init__(self, who, connect, stop):
+        super().__init__(daemon=True)
+        self.who, self.connection, self.stop = who, connect(), stop
+        self.random, self.failed, self.count, self.kept, self.position = random.Random(who), None, 0, 0, 0
+        self.start()
+
+    def run(self):
+        try:
+            rows(self.connection, "SET DATEFIRST 4; CREATE TABLE #k (n int PRIMARY KEY, v varchar(100));"
+                                  " DECLARE c CURSOR GLOBAL FOR SELECT value FROM GENERATE_SERIES(1, 100000); OPEN c")
+            self.handle, = rows(self.connection, "DECLARE @h int; EXEC sp_prepare @h OUTPUT, N'@a int', N'SELECT @a + 1';"
+                                                 " SELECT @h")[0]
+            steps = (self.write, self.transaction, self.keep, self.fetch, self.execute, self.large, self.variable)
+            while not self.stop.is_set():
+                self.random.choice(steps)()
+        except Exception as error:  # pylint: disable=broad-except
+            self.failed = error
+
+    def see(self, sql, want):
+        seen = rows(self.connection, sql)
+        assert seen == want, f"{sql}: {seen} instead of {want}"
+
+    def write(self):
+        self.see(f"SET NOCOUNT ON; INSERT t VALUES ({self.who * 1000000 + self.count}, {self.who}); SELECT @@ROWCOUNT", [(1,)])
+        self.count += 1
+
+    def transaction(self):
+        rows(self.connection, f"BEGIN TRAN; INSERT t VALUES ({self.who * 1000000 + self.count}, {self.who})")
+        self.see("SELECT @@TRANCOUNT", [(1,)])
+        rows(self.connection, "COMMIT")
+        self.count += 1
+
+    def keep(self):
+        rows(self.connection, f"INSERT #k VALUES ({self.kept}, REPLICATE('x', {self.kept % 100}))")
+        self.kept += 1
+        self.see("SELECT COUNT(*), SUM(LEN(v)), @@DATEFIRST FROM #k",
+                 [(self.kept, sum(n % 100 for n in range(self.kept)), 4)])
+
+    def fetch(self):
+        self.position += 1
+        self.see("FETCH c", [(self.position,)])
+
+    def execute(self):
+        n = self.random.randrange(1000)
+        self.see(f"EXEC sp_execute {self.handle}, {n}", [(n + 1,)])
+
+    def large(self):
+        """The answer is on its way when the node is asked to drain."""
+        seen = rows(self.connection, "SELECT value, REPLICATE('y', 500) FROM GENERATE_SERIES(1, 3000)")
+        assert [row[0] for row in seen] == list(range(1, 3001)), len(seen)
+
+    def variable(self):
+        self.see("DECLARE @t dbo.numbers; INSERT @t SELECT value FROM GENERATE_SERIES(1, 50);"
+                 " EXEC sp_executesql N'SELECT COUNT(*), SUM(n) FROM @t', N'@t dbo.numbers READONLY', @t", [(50, 1275)])
+
+
+@unittest.skipUnless(ALL, "1,000 handoffs: in the full run")
+class Soak(Base):
+    SESSIONS = 20
+
+    def test_a_thousand_handoffs_at_random_moments_lose_and_repeat_nothing(self):
+        with connect_patiently(self.server, "h") as connection:
+            connection.execute("CREATE TYPE dbo.numbers AS TABLE (n int)")
+        stop, rest = threading.Event(), random.Random(7)
+        workers = [Worker(who + 10, (self.relayed, self.clear)[who % 2], stop) for who in range(self.SESSIONS)]
+        turn = 0
+        while self.moved() < 1000:
+            time.sleep(rest.random() / 5)
+            self.relocate(turn)
+            turn += 1
+            self.assertEqual([worker.failed for worker in workers if worker.failed], [])
+        stop.set()
+        for worker in workers:
+            worker.join(60)
+        self.assertEqual([worker.failed for worker in workers if worker.failed], [])
+        with connect_patiently(self.server, "h") as connection:
+            seen = dict(connection.execute("SELECT who, COUNT(*) FROM t GROUP BY who"))
+        self.assertEqual(seen, {worker.who: worker.count for worker in workers})
+        print(f"{self.moved()} handoffs in {turn} relocations, {sum(seen.values())} rows,"
+              f" {sum(w.position for w in workers)} fetched")
+
+    def moved(self):
+        return sum("ev=session_moved" in line for line in list(self.server.log))
+
+
+@unittest.skipUnless(ALL, "two process restarts: in the full run")
+class Copies(unittest.TestCase):
+    def test_sessions_of_business_critical_go_along(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE b (EDITION = 'BusinessCritical', SERVICE_OBJECTIVE = 'BC_Gen5_2')")
+            with connect_patiently(quired, "b") as connection:
+                connection.execute("CREATE TABLE #kept (v int); INSERT #kept VALUES (3)")
+                for change in ("MODIFY (SERVICE_OBJECTIVE = 'BC_Gen5_4', RELOCATE = ON)", "FAILOVER"):
+                    master.execute(f"ALTER DATABASE b {change}")
+                    wait_over(quired)
+                    self.assertEqual(connection.execute("SELECT v FROM #kept"), [(3,)])
+
+
 class Late(Base):
-    options = ("--move-grace-ms", "200")
+    options, announced = ("--move-grace-ms", "200"), ("session_not_moved",)
 
     def test_who_stays_in_a_transaction_loses_that_alone(self):
         for connection in (self.relayed(), self.clear()):
