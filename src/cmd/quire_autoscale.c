@@ -42,7 +42,8 @@ static int usage(void)
         "  --learn-days N          not judged, at the beginning [0]\n"
         "  --plot FILE.svg, --csv FILE.csv   a picture; the decisions of the last policy\n"
         "A trace has the columns time (seconds, or 2026-05-04T10:11:12Z) and load, in vCores; or "
-        "cpu, data_io, log,\nworkers, memory, each in the vCores that it would need.\n");
+        "cpu, data_io, log,\nworkers, memory, each in the vCores that it would need.\n"
+        "Databases that the service scales: quire autoscale show, set and history (--help).\n");
     return EXIT_USAGE;
 }
 

@@ -405,6 +405,55 @@ static void test_there_is_one_operation_at_a_time(void **state)
     assert_string_equal(s->operation, ""); /* one that nobody knows any more is over */
 }
 
+/* An operation of that id that has failed. */
+static void fail_one(struct fixture *f, const char *id)
+{
+    struct qr_operation_row row;
+    pthread_mutex_lock(&f->mu);
+    f->fail_method = QR_NODE_MAKE;
+    pthread_mutex_unlock(&f->mu);
+    struct qr_control_ask ask = {
+        .name = qr_str("failed"), .operation_id = qr_str(id), .no_wait = true};
+    assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
+    do
+        assert_int_equal(
+            qr_operation_get(qr_rpc_client_peer(f->brief), qr_str(id), TIME_NS, &row, NULL), QR_OK);
+    while (!qr_operation_is_over(row.state));
+    assert_int_equal(row.state, QR_OPERATION_FAILED);
+}
+
+static void test_what_fails_later_is_tried_again_later_and_later(void **state)
+{
+    static const char id[] = "11111111-2222-3333-4444-555555555555";
+    struct fixture *f = *state;
+    struct qr_err err;
+    struct qr_database_row row;
+    char last[512];
+    make(f, "d", "GP_Gen5_2");
+    assert_int_equal(say(f, "d", "{\"state\": \"Enabled\"}", &err), QR_OK);
+    points(f, "d", 50, 5);
+    fail_one(f, id);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("d"), &row), QR_OK);
+    struct qri_scaled *s = qri_scaled_find(f->control->autoscaler, row.id);
+    for (int64_t pause = 60; pause <= 120; pause *= 2) { /* it is the one that was begun */
+        memcpy(s->operation, id, sizeof id);
+        atomic_fetch_add(&moved_ns, POINT);
+        qri_autoscale_look(f->control);
+        assert_string_equal(s->operation, "");
+        assert_int_equal(s->pause_ns, pause * SECOND);
+        assert_shows(f, "d", "lastError", "in use");
+    }
+    points(f, "d", 99, 6); /* 90 s */
+    (void)decisions(last);
+    assert_non_null(strstr(last, "\"BackedOff\":true"));
+    assert_objective(f, "d", "GP_Gen5_2");
+    points(f, "d", 99, 3);
+    assert_objective(f, "d", "GP_Gen5_4");
+    point(f, "d", 99);
+    assert_shows(f, "d", "lastError", NULL);
+    assert_int_equal(s->pause_ns, 0);
+}
+
 /* What is asked of it fails: the quota of the server, checked when the operation begins. */
 static void test_a_refused_operation_is_backed_off_and_told(void **state)
 {
@@ -532,6 +581,7 @@ int main(void)
         TEST(test_a_scale_by_hand_has_the_cool_down),
         TEST(test_a_new_start_goes_on_with_windows_and_cool_downs),
         TEST(test_there_is_one_operation_at_a_time),
+        TEST(test_what_fails_later_is_tried_again_later_and_later),
         TEST(test_a_refused_operation_is_backed_off_and_told),
         TEST(test_who_is_used_by_nobody_is_told_from_who_does_not_answer),
         TEST(test_a_dropped_database_takes_its_settings_along),
