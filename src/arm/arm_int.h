@@ -131,12 +131,15 @@ struct qri_request {
     struct qr_buf body;
     json_t *json; /* of the body; NULL: it has none */
     struct qri_principal who;
+    bool is_scraper; /* it came with the token for /metrics */
     char id[QRI_GUID_BYTES + 1], correlation_id[QRI_GUID_BYTES + 1];
     int64_t began_ns;
     bool has_begun;
     /* what is answered */
     unsigned status; /* 0: nothing yet */
-    json_t *answer;  /* NULL: no body */
+    json_t *answer;  /* NULL: no body, or */
+    char *own_text;  /* a text of that type; from malloc */
+    const char *text_type;
     struct qri_header headers[QRI_HEADERS_MAX];
     size_t header_count;
     const char *error_code; /* for the log */
@@ -162,6 +165,8 @@ bool qri_route_matches(const char *pattern, const struct qri_path *path,
 /* Takes `own_json`; NULL for a body that should be there means out of memory. */
 void qri_reply(struct qri_request *r, unsigned status, json_t *own_json);
 void qri_reply_empty(struct qri_request *r, unsigned status);
+/* Takes the bytes; one that could not grow is answered with 500. */
+void qri_reply_text(struct qri_request *r, const char *type, struct qr_buf *own_text);
 /* The value goes to the arena. */
 void qri_header(struct qri_request *r, const char *name, const char *fmt, ...) QR_PRINTF(3, 4);
 /* An ARM error body. */
@@ -210,5 +215,6 @@ struct qr_arm {
     char tenant[QRI_GUID_BYTES + 1], subscription[QRI_GUID_BYTES + 1];
     void *daemon; /* struct MHD_Daemon */
     uint16_t port;
+    _Atomic int64_t counted_from_ns; /* counters of /metrics; wall clock */
     _Atomic bool draining;
 };

@@ -13,6 +13,20 @@ void qri_reply(struct qri_request *r, unsigned status, json_t *own_json)
         own_json == NULL ? 500 : status; /* out of memory; there is nothing to say it with */
 }
 
+void qri_reply_text(struct qri_request *r, const char *type, struct qr_buf *own_text)
+{
+    char *copy =
+        own_text->failed == QR_OK ? strndup((const char *)own_text->data, own_text->len) : NULL;
+    qr_buf_done(own_text);
+    if (copy == NULL) {
+        qri_refuse(r, 500, "InternalServerError", "The answer could not be made.");
+        return;
+    }
+    r->own_text = copy;
+    r->text_type = type;
+    r->status = 200;
+}
+
 void qri_reply_empty(struct qri_request *r, unsigned status)
 {
     json_decref(r->answer);

@@ -5,7 +5,8 @@
 
 /* The first that matches is taken: a pattern with a word stands before one with {} in its place. */
 static const struct qri_route *const tables[] = {qri_routes_login, qri_routes_subscription,
-                                                 qri_routes_access, qri_routes_sql};
+                                                 qri_routes_access, qri_routes_metrics,
+                                                 qri_routes_sql};
 
 bool qri_route_matches(const char *pattern, const struct qri_path *path,
                        struct qr_str vars[QRI_VARS_MAX])

@@ -27,7 +27,11 @@ enum {
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct qri_request *r)
 {
-    char *text = r->answer == NULL ? NULL : json_dumps(r->answer, JSON_COMPACT);
+    bool is_json = r->own_text == NULL;
+    char *text = !is_json            ? r->own_text
+                 : r->answer == NULL ? NULL
+                                     : json_dumps(r->answer, JSON_COMPACT);
+    r->own_text = NULL; /* the response's now */
     size_t bytes = text == NULL ? 0 : strlen(text);
     struct MHD_Response *response =
         MHD_create_response_from_buffer(bytes, text, MHD_RESPMEM_MUST_FREE);
@@ -41,7 +45,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct qri
         has_cache_control |= strcmp(r->headers[i].name, "Cache-Control") == 0;
     }
     if (text != NULL)
-        MHD_add_response_header(response, "Content-Type", "application/json; charset=utf-8");
+        MHD_add_response_header(response, "Content-Type",
+                                is_json ? "application/json; charset=utf-8" : r->text_type);
     if (!has_cache_control)
         MHD_add_response_header(response, "Cache-Control", "no-cache");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
@@ -131,6 +136,7 @@ static void free_request(void *arg, struct MHD_Connection *connection, void **co
         return;
     json_decref(r->json);
     json_decref(r->answer);
+    free(r->own_text);
     qr_buf_done(&r->body);
     qr_arena_done(&r->arena);
     free(r);
@@ -266,6 +272,8 @@ enum qr_status qr_arm_start(const struct qr_arm_options *options, struct qr_arm 
     if (arm == NULL)
         return qr_fail(err, QR_NOMEM, "start the management API");
     arm->options = *options;
+    int64_t now = qr_env_wall_ns(options->env);
+    atomic_init(&arm->counted_from_ns, now - now % INT64_C(300000000000)); /* of its five minutes */
     enum qr_status status = open_arm(arm, err);
     if (status != QR_OK)
         qr_arm_free(arm);

@@ -18,7 +18,8 @@
 /* ---- options.c ---- */
 
 struct qri_settings {
-    const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config;
+    const char *data_dir, *listen, *server_name, *admin_login, *admin_password_file, *config,
+        *metrics_token_file;
     const char *region_roots, *log_level, *blob, *blob_credential_file, *geo_blob,
         *geo_blob_credential_file, *landing_zone, *role, *name, *run_dir;
     const char *governance, *vcore_cpu;

@@ -146,6 +146,28 @@ static void report_database(struct report *r, uint32_t id, struct qr_gov_sample 
     qri_reports_row(r->node->options.reports, &row);
 }
 
+/* What it used last, if that was just now. */
+static void report_now(struct report *r, uint32_t id, struct qr_gov_sample *samples, size_t count)
+{
+    char body[BODY_BYTES + QR_GOV_NAME_BYTES_MAX], key[16];
+    if (count == 0 || r->now_ns - samples[0].end_wall_ns > LATE_NS)
+        return;
+    const struct qr_gov_sample *newest = &samples[0];
+    struct sums s = sum_up(samples, 1, newest->end_wall_ns - 1, newest->end_wall_ns);
+    put_body(body, "", &s);
+    size_t used = strlen(body);
+    (void)snprintf(body + used, sizeof body - used, " %.2f %u %u %llu %s", (double)newest->memory,
+                   newest->workers, newest->sessions, (unsigned long long)newest->storage_limit,
+                   r->seen.database);
+    (void)snprintf(key, sizeof key, "%u", id);
+    struct qr_telemetry_row row = {.kind = QR_TELEMETRY_NOW,
+                                   .server = qr_server_of(id),
+                                   .at_wall_ns = newest->end_wall_ns,
+                                   .key = qr_str(key),
+                                   .body = qr_str(body)};
+    qri_reports_row(r->node->options.reports, &row);
+}
+
 static void report_pool(struct report *r, uint32_t id, struct qr_gov_sample *samples, size_t count)
 {
     char body[BODY_BYTES];
@@ -183,8 +205,10 @@ void qri_node_report(struct qri_node *node)
         r.found = false;
         if (qr_is_master(h->id) || !qr_gov_find_group(gov, h->id, keep_seen, &r) || !r.found)
             continue;
-        report_database(&r, h->id, samples,
-                        qr_gov_group_samples(gov, h->id, samples, QR_GOV_SAMPLES_MAX));
+        size_t count = qr_gov_group_samples(gov, h->id, samples, QR_GOV_SAMPLES_MAX);
+        report_database(&r, h->id, samples, count);
+        if (atomic_load(&node->duty) == QR_DUTY_PRIMARY)
+            report_now(&r, h->id, samples, count);
         if (r.seen.elastic_pool[0] != '\0')
             report_pool(&r, h->id, samples, qr_gov_pool_samples(gov, r.seen.pool_key, samples, 2));
     }

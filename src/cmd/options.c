@@ -27,6 +27,10 @@ static const struct qr_option rows[] = {
      "file whose first line is the administrator's password; made by the first start in the data "
      "directory if not given",
      offsetof(struct qri_settings, admin_password_file)},
+    {"metrics-token-file", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
+     "file whose first line is a token of 16 bytes or more: who sends it as a bearer token may "
+     "read /metrics",
+     offsetof(struct qri_settings, metrics_token_file)},
     {"allow-plaintext-login", "", QR_OPTION_BOOL, "false", 0, 0, NULL, "start",
      "accept clients that cannot encrypt their login",
      offsetof(struct qri_settings, allow_plaintext_login)},

@@ -28,6 +28,30 @@ static enum qr_status read_token_key(struct qri_role *role, struct qr_buf *key_p
     return qr_env_replace_file(role->env, path, key_pem->data, key_pem->len, err);
 }
 
+/* The first line of the file, if one is given. */
+static enum qr_status read_metrics_token(struct qri_role *role, const char **ret_token,
+                                         struct qr_err *err)
+{
+    enum { TOKEN_BYTES_MIN = 16, TOKEN_BYTES_MAX = 4096 };
+    const char *path = role->settings->metrics_token_file;
+    struct qr_buf text;
+    if (*path == '\0')
+        return QR_OK;
+    qr_buf_init(&text, TOKEN_BYTES_MAX);
+    enum qr_status status = qr_env_read_file(role->env, path, &text, err);
+    size_t n = 0;
+    while (status == QR_OK && n < text.len && text.data[n] != '\n' && text.data[n] != '\r')
+        n++;
+    if (status == QR_OK && n < TOKEN_BYTES_MIN)
+        status = qr_fail(err, QR_INVALID, "'%s' has no token of %d bytes or more", path,
+                         TOKEN_BYTES_MIN);
+    if (status == QR_OK)
+        *ret_token = qr_arena_str(role->arena, qr_str_n((const char *)text.data, n)).p;
+    qr_buf_done(&text);
+    return status == QR_OK && *ret_token == NULL ? qr_fail(err, QR_NOMEM, "read '%s'", path)
+                                                 : qr_wrap(err, status, "metrics-token-file");
+}
+
 static enum qr_status open_api(struct qri_role *role, struct api_role *api, struct qr_err *err)
 {
     const struct qri_settings *settings = role->settings;
@@ -36,8 +60,11 @@ static enum qr_status open_api(struct qri_role *role, struct api_role *api, stru
     api->host = (struct qr_arm_host){.control = qr_rpc_client_peer(role->control),
                                      .operate = qr_rpc_client_peer(role->operate),
                                      .server_name = settings->server_name};
+    const char *metrics_token = NULL;
+    QR_TRY(read_metrics_token(role, &metrics_token, err));
     struct qr_arm_options options = {
         .env = role->env,
+        .metrics_token = metrics_token,
         .log = role->log,
         .listen = settings->listen,
         .port = (uint16_t)settings->https_port,

@@ -136,6 +136,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     add_text(&args, "--governance", settings->governance);
     add_text(&args, "--vcore-cpu", settings->vcore_cpu);
     add_number(&args, "--move-grace-ms", settings->move_grace_ms, grace);
+    add_text(&args, "--metrics-token-file", settings->metrics_token_file);
     add_number(&args, "--workers", settings->workers, numbers[0]);
     add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
     add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);

@@ -20,6 +20,7 @@ static const int64_t kept_ns[QR_TELEMETRY_KINDS] = {
     [QR_TELEMETRY_POOL] = 14 * DAY_NS,
     [QR_TELEMETRY_BILLED] = 14 * DAY_NS,
     [QR_TELEMETRY_AUTOSCALE] = 14 * DAY_NS,
+    [QR_TELEMETRY_NOW] = INT64_C(600000000000),
 };
 static const int64_t forget_every_ns = INT64_C(300) * 1000000000;
 

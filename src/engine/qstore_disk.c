@@ -303,6 +303,22 @@ static enum qr_status resolve(struct qri_qstore *qs, struct qr_session *session,
     return QR_OK;
 }
 
+enum qr_status qri_qs_find_known(struct qri_qstore *qs, struct qri_qs_disk *disk,
+                                 struct qr_err *err)
+{
+    if (!disk->has_tables)
+        return QR_OK;
+    for (size_t i = 0; i < QRI_QS_BUCKETS; i++)
+        for (struct qri_qs_query *q = qs->buckets[i]; q != NULL; q = q->next) {
+            if (q->is_captured || q->was_sought)
+                continue;
+            sqlite3_stmt *stmt = qri_qs_stmt(disk, QRI_QS_FIND_QUERY, 1, (int64_t)q->key);
+            QR_TRY(find(disk, stmt, &q->is_captured, err));
+            q->was_sought = true;
+        }
+    return QR_OK;
+}
+
 enum qr_status qri_qs_resolve(struct qri_qstore *qs, struct qr_session *session,
                               struct qri_qs_disk *disk, struct qr_err *err)
 {

@@ -95,8 +95,11 @@ enum qr_status qri_qstore_look(struct qr_session *session, struct qri_qs_disk *d
     qri_qs_take_inbox(qs);
     enum qr_status status = QR_OK;
     /* an old snapshot does not show which ids are given */
-    if (!qr_store_is_read_only(session->db->store) && is_recent)
-        status = qri_qs_resolve(qs, session, disk, err);
+    if (!qr_store_is_read_only(session->db->store) && is_recent) {
+        status = qri_qs_find_known(qs, disk, err);
+        if (status == QR_OK)
+            status = qri_qs_resolve(qs, session, disk, err);
+    }
     qr_gov_unhold(held);
     return status;
 }
@@ -199,14 +202,20 @@ static enum qr_status gather(struct qri_qstore *qs, struct qr_session *session, 
     qri_texts_hand_on(qs->db->texts);
     qri_shapes_settle(session);
     pthread_mutex_lock(&qs->mu);
-    (void)look_at_disk(qs, session);
+    enum qr_status status = QR_OK;
+    struct qri_qs_disk disk;
+    bool is_recent = look_at_disk(qs, session);
     qri_qs_take_inbox(qs);
+    qri_qs_disk_open(&disk, session->link->db);
+    if (is_recent)
+        status = qri_qs_find_known(qs, &disk, err);
+    qri_qs_disk_close(&disk);
     *ret_news = qri_qs_has_news(qs);
     if (qs->options[QRI_QS_STATE] != QRI_QS_READ_WRITE)
         *ret_news = false;
     pthread_mutex_unlock(&qs->mu);
     qr_conn_unpin(conn);
-    return QR_OK;
+    return status;
 }
 
 static enum qr_status flush_on(struct qri_qstore *qs, struct qr_session *session,

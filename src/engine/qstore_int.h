@@ -64,6 +64,7 @@ struct qri_qs_query {
     enum qr_ast_stmt_kind kind;
     uint64_t options, query_hash, batch_id;
     bool is_captured;
+    bool was_sought; /* on disk, where those that were captured before are */
     int64_t id, text_id, context_id; /* 0: not given yet */
     uint64_t lsn;                    /* of the commit that wrote it; 0: not yet */
     bool was_on_disk;                /* before this process met it */
@@ -156,6 +157,9 @@ QR_NODISCARD enum qr_status qri_qs_make_tables(sqlite3 *db, struct qr_err *err);
 /* Options of the database; those that it does not have keep their defaults. */
 void qri_qs_read_options(struct qri_qstore *qs, sqlite3 *db);
 void qri_qs_options_changed(struct qri_qstore *qs); /* they hold from now on */
+/* Those in memory that are on disk go on being captured. */
+QR_NODISCARD enum qr_status qri_qs_find_known(struct qri_qstore *qs, struct qri_qs_disk *disk,
+                                              struct qr_err *err);
 /* Everything captured gets its ids, and its plans what they look like. */
 QR_NODISCARD enum qr_status qri_qs_resolve(struct qri_qstore *qs, struct qr_session *session,
                                            struct qri_qs_disk *disk, struct qr_err *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/endian.h"
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum { INDEX_MIN = 64 };
@@ -168,6 +169,7 @@ const uint8_t *qr_txn_fetch(struct qr_txn *txn, uint32_t page_no)
         qri_frame_unpin(f);
         return NULL; /* reading it will tell why */
     }
+    qr_gov_logical_reads(1);
     txn->hits++; /* the few that were read in are counted as misses, too */
     return f == NULL ? NULL : f->data;
 }
@@ -213,6 +215,7 @@ enum qr_status qr_txn_read(struct qr_txn *txn, uint32_t page_no, uint32_t offset
                            uint32_t bytes, bool snapshot_only, struct qr_err *err)
 {
     assert(txn->snapshot != 0 && page_no > 0 && offset + bytes <= txn->store->page_bytes);
+    qr_gov_logical_reads(bytes == txn->store->page_bytes); /* not: a look at the header */
     struct qri_entry *e = snapshot_only ? NULL : qri_txn_find(txn, page_no);
     if (e != NULL)
         return qri_txn_read_private(txn, e, offset, dst, bytes, err);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "txn_int.h"
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum {
@@ -227,6 +228,7 @@ enum qr_status qr_txn_write(struct qr_txn *txn, uint32_t page_no, const void *pa
 {
     assert(txn->snapshot != 0 && page_no > 0);
     struct qr_store *store = txn->store;
+    qr_gov_logical_writes(1);
     if (txn->prepared)
         qri_txn_unprepare(txn); /* SQLite rolls back after all */
     if (page_no > txn->snapshot_db_pages)

@@ -145,6 +145,17 @@ static void auto_keeps_what_runs_often(void **state)
     run(&c, "select v from t where id = 1");
     replies(&c, RUNS_OF("'select v from t%'"), "ROW 30|1|1|30|1|1\nDONE 1\n");
     replies(&c, "select count(*) from sys.query_store_query", "ROW 1\nDONE 1\n");
+    /* what is kept goes on being kept, however seldom it runs */
+    for (int i = 0; i < 3; i++) {
+        flush(&f);
+        run(&c, "select v from t where id = 1");
+    }
+    replies(&c, RUNS_OF("'select v from t%'"), "ROW 33|1|1|33|1|1\nDONE 1\n");
+    client_close(&c);
+    fixture_reopen(&f);
+    client_open(&f, &c);
+    run(&c, "select v from t where id = 1");
+    replies(&c, RUNS_OF("'select v from t%'"), "ROW 34|1|1|34|1|1\nDONE 1\n");
     close_all(&f, &c);
 }
 

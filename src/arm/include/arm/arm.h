@@ -21,6 +21,7 @@ struct qr_arm_options {
     const char *key_pem, *cert_pem;
     const char *token_key_pem; /* an RSA key: who has it can make tokens */
     const struct qr_arm_host *host;
+    const char *metrics_token; /* who has it may read /metrics and nothing else; NULL: nobody */
     uint32_t requests_per_minute; /* of one principal [1200] */
 };
 

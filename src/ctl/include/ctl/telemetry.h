@@ -22,6 +22,10 @@ enum qr_telemetry_kind {
      * percents of the most that it may have, or empty. */
     QR_TELEMETRY_BILLED,
     QR_TELEMETRY_AUTOSCALE, /* key: number of the database; ends of 15 seconds; 14 days */
+    /* What a database uses now, for /metrics: its number as key; ends of 15 seconds; 10 minutes.
+     * The body is that of QR_TELEMETRY_DATABASE, for one sample, then percent of its memory, the
+     * most workers and sessions, the bytes that it may have, and its name. */
+    QR_TELEMETRY_NOW,
     QR_TELEMETRY_KINDS,
 };
 

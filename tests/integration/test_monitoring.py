@@ -1,0 +1,139 @@
+"""Query Store, waits, indexes and /metrics of a running server."""
+import http.client
+import os
+import re
+import ssl
+import tempfile
+import threading
+import time
+import unittest
+
+import arm
+import server
+
+ALL = os.environ.get("QUIRE_TEST_ALL")
+# From Microsoft's article on monitoring with Query Store; it has to run as it is.
+TOP_QUERIES = """SELECT TOP 10 qt.query_sql_text, q.query_id,
+    rs.count_executions, rs.avg_rowcount, rsi.start_time
+FROM sys.query_store_query_text AS qt
+JOIN sys.query_store_query AS q
+    ON qt.query_text_id = q.query_text_id
+JOIN sys.query_store_plan AS p
+    ON q.query_id = p.query_id
+JOIN sys.query_store_runtime_stats AS rs
+    ON p.plan_id = rs.plan_id
+JOIN sys.query_store_runtime_stats_interval AS rsi
+    ON rsi.runtime_stats_interval_id = rs.runtime_stats_interval_id
+WHERE rsi.start_time >= DATEADD(hour, -24, GETUTCDATE())
+ORDER BY rs.avg_duration DESC"""
+RUNS = """SELECT SUM(rs.count_executions) FROM sys.query_store_query_text qt
+JOIN sys.query_store_query q ON q.query_text_id = qt.query_text_id
+JOIN sys.query_store_plan p ON p.query_id = q.query_id
+JOIN sys.query_store_runtime_stats rs ON rs.plan_id = p.plan_id
+WHERE qt.query_sql_text = 'select count(*) from t where v = 7'"""
+TOKEN = "0123456789abcdef-metrics"
+
+
+def scrape(port, token):
+    context = ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
+    connection.request("GET", "/metrics", headers={"Authorization": "Bearer " + token})
+    answer = connection.getresponse()
+    return answer.status, answer.getheader("content-type"), answer.read().decode()
+
+
+def values(text):
+    """(name, labels) -> number; every line has to be one that Prometheus reads."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            assert re.match(r"# (HELP|TYPE) [a-z_]+ \S", line), line
+            continue
+        match = re.fullmatch(r'([a-z_]+)(\{server="([^"]*)",database="([^"]*)"\})? (\S+)', line)
+        assert match, line
+        found[match[1], match[4]] = float(match[5])
+    return found
+
+
+class Statistics(unittest.TestCase):
+    def test_what_ran_is_kept_over_a_restart(self):
+        with server.Server() as quired:
+            quired.create_database("d")
+            with quired.connect("d") as c:
+                c.execute("create table t(id int primary key, v int, pad char(300)) insert t select "
+                          "value, value, replicate('x', 300) from generate_series(1, 3000)")
+                for _ in range(40):
+                    c.execute("select count(*) from t where v = 7")
+                self.assertEqual(c.execute(RUNS), [(40,)])
+                rows = c.execute("SELECT d.equality_columns, s.user_seeks, s.avg_user_impact FROM "
+                                 "sys.dm_db_missing_index_details d JOIN "
+                                 "sys.dm_db_missing_index_groups g ON g.index_handle = d.index_handle"
+                                 " JOIN sys.dm_db_missing_index_group_stats s ON s.group_handle = "
+                                 "g.index_group_handle")
+                self.assertEqual(rows[0][:2], ("[v]", 40))
+                self.assertGreater(rows[0][2], 90)
+                self.check_waits(quired, c)
+            quired.restart()
+            with quired.connect("d") as c:
+                self.assertEqual(c.execute(RUNS), [(40,)])
+                c.execute("select count(*) from t where v = 7")
+                self.assertEqual(c.execute(RUNS), [(41,)])
+                self.assertIn("select count(*) from t where v = 7",
+                              [row[0] for row in c.execute(TOP_QUERIES)])
+                c.execute("DBCC CHECKDB WITH NO_INFOMSGS")
+
+    def check_waits(self, quired, c):
+        """A request that waits for anything has a row; afterwards its query has the wait."""
+        with quired.connect("d") as other:
+            thread = threading.Thread(target=other.execute, args=("WAITFOR DELAY '00:00:01'",))
+            thread.start()
+            rows, until = [], time.monotonic() + 20
+            while not rows and thread.is_alive() and time.monotonic() < until:
+                rows = c.execute("SELECT wait_type FROM sys.dm_os_waiting_tasks WHERE session_id <> "
+                                 "@@SPID")
+            thread.join()
+        self.assertEqual(rows, [("WAITFOR",)])
+
+
+class Metrics(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.token_file = os.path.join(self.folder.name, "token")
+        with open(self.token_file, "w", encoding="ascii") as f:
+            f.write(TOKEN + "\n")
+
+    def test_metrics_are_for_who_has_the_token_or_may_read(self):
+        with server.Server("--metrics-token-file", self.token_file) as quired:
+            for token in ("", "x", TOKEN[:-1], TOKEN + "x"):
+                self.assertEqual(scrape(quired.https_port, token)[0], 401)
+            status, kind, text = scrape(quired.https_port, TOKEN)
+            self.assertEqual((status, kind), (200, "text/plain; version=0.0.4; charset=utf-8"))
+            self.assertGreater(values(text)["process_resident_memory_bytes", None], 1e6)
+            api = arm.Api(quired).login()
+            self.assertEqual(scrape(quired.https_port, api.token)[0], 200)
+            answer = arm.Api(quired).send("GET", "/subscriptions?api-version=2022-12-01",
+                                          headers={"Authorization": "Bearer " + TOKEN})
+            self.assertEqual(answer[0], 401)
+
+    @unittest.skipUnless(ALL, "takes long")
+    def test_metrics_tell_what_a_database_uses(self):
+        with server.Server("--metrics-token-file", self.token_file) as quired:
+            quired.create_database("my db")
+            with quired.connect("my db") as c:
+                c.execute("create table t(id int primary key, pad char(500))")
+                name, found, until = "my db", {}, time.monotonic() + 60
+                while ("quire_database_cpu_percent", name) not in found and time.monotonic() < until:
+                    c.execute("DECLARE @i int = 0; WHILE @i < 200000 SET @i = @i + 1")
+                    found = values(scrape(quired.https_port, TOKEN)[2])
+                    time.sleep(0.2)
+            self.assertGreater(found["quire_database_cpu_percent", name], 0)
+            self.assertEqual(found["quire_database_sessions", name], 1)
+            self.assertGreater(found["quire_database_storage_limit_bytes", name], 1 << 20)
+            self.assertGreaterEqual(
+                found["quire_database_connections_successful_total", name], 1)
+            self.assertEqual(found["quire_database_deadlocks_total", name], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
