@@ -150,19 +150,11 @@ static enum qr_status check_row(struct qri_run *run, struct qri_code *code,
 static enum qr_status insert(struct qri_run *run, struct qri_code *code,
                              enum qri_loose *ret_outcome)
 {
-    const struct qri_dml *dml = run->dml;
-    const struct qri_table *table = dml->table;
+    const struct qri_table *table = run->dml->table;
     const struct qr_session *session = run->session;
-    bool *given = qr_arena_array(&run->frame->arena, table->n + 1, sizeof *given);
-    if (given == NULL)
-        return qr_fail(run->err, QR_NOMEM, "insert a row");
     struct qr_value *row = run->row;
-    for (size_t i = 0; i < table->n; i++)
-        row[i] = qr_value_null();
-    QR_TRY(qri_values_row(run, dml->plan->value_rows[0], row, given));
-    QR_TRY(qri_row_complete_insert(run, table, row, given));
     int64_t rowid = 0;
-    QR_TRY(qri_row_id(run, table, row, &rowid));
+    QR_TRY(qri_one_row(run, &rowid));
     *ret_outcome = changed_target(run) && has_own_key(run, row) ? QRI_LOOSE_NOT : QRI_LOOSE_DONE;
     if (*ret_outcome == QRI_LOOSE_NOT)
         return QR_OK;

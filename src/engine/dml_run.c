@@ -216,19 +216,11 @@ static enum qr_status run_direct(struct qri_run *run)
 /* One row of VALUES that needs nothing after it is in. */
 static enum qr_status run_one_row(struct qri_run *run)
 {
-    const struct qri_dml *dml = run->dml;
-    const struct qri_table *table = dml->table;
-    bool *given = qr_arena_array(&run->frame->arena, table->n + 1, sizeof *given);
-    if (given == NULL)
-        return qr_fail(run->err, QR_NOMEM, "insert a row");
+    const struct qri_table *table = run->dml->table;
     struct qr_value *row = run->row;
-    for (size_t i = 0; i < table->n; i++)
-        row[i] = qr_value_null();
-    QR_TRY(qri_values_row(run, dml->plan->value_rows[0], row, given));
-    QR_TRY(qri_row_complete_insert(run, table, row, given));
-    QR_TRY(qri_fk_check_row(run, table, row, "INSERT"));
     int64_t rowid = 0;
-    QR_TRY(qri_row_id(run, table, row, &rowid));
+    QR_TRY(qri_one_row(run, &rowid));
+    QR_TRY(qri_fk_check_row(run, table, row, "INSERT"));
     struct qri_writer writer;
     qri_writer_init(&writer, run, table);
     bool ignored = false;

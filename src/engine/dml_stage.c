@@ -42,8 +42,9 @@ static enum qr_status add_insert(struct qri_run *run, const bool *given)
     return append(run, QR_ACTION_INSERT);
 }
 
-enum qr_status qri_values_row(struct qri_run *run, const struct qr_plan_set *sets,
-                              struct qr_value *row, bool *given)
+/* One row of VALUES into `row`; `given` tells which columns it supplies. */
+static enum qr_status values_row(struct qri_run *run, const struct qr_plan_set *sets,
+                                 struct qr_value *row, bool *given)
 {
     const struct qri_dml *dml = run->dml;
     memset(given, 0, dml->table->n * sizeof *given);
@@ -57,12 +58,25 @@ enum qr_status qri_values_row(struct qri_run *run, const struct qr_plan_set *set
     return QR_OK;
 }
 
+enum qr_status qri_one_row(struct qri_run *run, int64_t *ret_rowid)
+{
+    const struct qri_table *table = run->dml->table;
+    bool *given = qr_arena_array(&run->frame->arena, table->n + 1, sizeof *given);
+    if (given == NULL)
+        return no_memory(run);
+    for (size_t i = 0; i < table->n; i++)
+        run->row[i] = qr_value_null();
+    QR_TRY(values_row(run, run->dml->plan->value_rows[0], run->row, given));
+    QR_TRY(qri_row_complete_insert(run, table, run->row, given));
+    return qri_row_id(run, table, run->row, ret_rowid);
+}
+
 static enum qr_status stage_values(struct qri_run *run, bool *given)
 {
     const struct qr_plan_dml *plan = run->dml->plan;
     for (size_t i = 0; i < plan->value_row_count; i++) {
         clear_change(run);
-        QR_TRY(qri_values_row(run, plan->value_rows[i], run->row + run->dml->table->n, given));
+        QR_TRY(values_row(run, plan->value_rows[i], run->row + run->dml->table->n, given));
         QR_TRY(add_insert(run, given));
     }
     return QR_OK;

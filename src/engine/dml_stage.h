@@ -6,8 +6,7 @@
 QR_NODISCARD enum qr_status qri_stage(struct qri_run *run);
 /* The same from rows that INSERT EXEC has collected: pairwise with the inserted columns. */
 QR_NODISCARD enum qr_status qri_stage_exec(struct qri_run *run, struct qr_rowset *rows);
-/* Evaluates one row of VALUES into `row`; `given` tells which columns it supplies. */
-QR_NODISCARD enum qr_status qri_values_row(struct qri_run *run, const struct qr_plan_set *sets,
-                                           struct qr_value *row, bool *given);
+/* The only row of an INSERT's VALUES, complete, as the first part of run->row. */
+QR_NODISCARD enum qr_status qri_one_row(struct qri_run *run, int64_t *ret_rowid);
 /* Runs INSERT's EXEC and collects its result rows, converted to the inserted columns' types. */
 QR_NODISCARD enum qr_status qri_collect_exec(struct qri_run *run, struct qr_rowset **ret_rows);

@@ -260,10 +260,15 @@ bool qri_text_find(struct qri_texts *texts, uint64_t id, struct qr_arena *arena,
     pthread_mutex_lock(&texts->mu);
     const struct qri_text *text = *place_of(texts, id);
     bool found = text != NULL;
-    if (found) {
-        *ret_copy = *text;
-        ret_copy->text = qr_arena_str(arena, text->text);
-        ret_copy->costs = NULL;
+    if (found) { /* what never changes: the rest is being counted meanwhile */
+        *ret_copy = (struct qri_text){.texts = texts,
+                                      .db = text->db,
+                                      .id = text->id,
+                                      .kind = text->kind,
+                                      .object_id = text->object_id,
+                                      .is_prepared = text->is_prepared,
+                                      .text_at = text->text_at,
+                                      .text = qr_arena_str(arena, text->text)};
         found = ret_copy->text.p != NULL;
     }
     pthread_mutex_unlock(&texts->mu);

@@ -101,7 +101,7 @@ QR_NODISCARD enum qr_status qri_texts_each(struct qri_texts *texts,
 void qri_texts_hand_on(struct qri_texts *texts);
 void qri_text_hand_on(struct qri_text *text); /* of one, with its mutex */
 void qri_stmt_cost_hand_on(struct qri_text *text, struct qri_stmt_cost *c); /* the same */
-/* The one with that id, copied into `arena` as far as it is text; false: it is gone. */
+/* The one with that id without what it counts, its text in `arena`; false: it is gone. */
 bool qri_text_find(struct qri_texts *texts, uint64_t id, struct qr_arena *arena,
                    struct qri_text *ret_copy);
 

@@ -349,7 +349,8 @@ struct qr_store {
     struct qri_checkpointer checkpointer; /* of the files */
     struct qri_counters *counters;
     struct qri_pending pending;
-    struct qri_copies *copies;  /* it is the primary of several; guarded by log.flush_mu */
+    struct qri_copies *copies;  /* it is the primary of several; guarded by log.flush_mu, and set
+                                   once, before read_only is cleared: writers need no lock */
     bool has_counter_file;      /* counters are beside the log, too; run_mu */
     uint64_t recover_until;     /* of the log at open; 0: all */
     uint64_t log_epoch;         /* of the last log that was there at open, or came until promoted */

@@ -4,6 +4,38 @@
 static const char busy[] = "MSG 1222 16 51 line 1: Lock request time out period exceeded.\n"
                            "INFO 3621: The statement has been terminated.\nDONE error\n";
 
+/* `b` is to fail at once where it would have to wait. */
+static void open_impatient(struct two *t, const char *setup)
+{
+    two_open(t, setup);
+    (void)run(&t->b, "set lock_timeout 0");
+}
+
+/* An empty table r(k, v) whose index on k has that direction. */
+static void make_indexed(struct two *t, const char *type, const char *direction)
+{
+    char sql[1000];
+    snprintf(sql, sizeof sql,
+             "drop table if exists r create table r(k %s null, v int) create index i on r(k %s)",
+             type, direction);
+    answers(&t->a, sql, "");
+    settle(&t->a);
+}
+
+static void insert_gives(struct two *t, const char *key, const char *want)
+{
+    char sql[1000];
+    snprintf(sql, sizeof sql, "insert r(k) values (%s)", key);
+    answers(&t->b, sql, want);
+}
+
+/* It gives no message that has `part` in it. */
+static void runs_without(struct client *c, const char *sql, const char *part)
+{
+    if (strstr(run(c, sql), part) != NULL)
+        fail_msg("%s: %s", sql, c->out.data);
+}
+
 /* Goal: keys compare in a range as T-SQL compares them. Method: a reader has [low, high), and four
  * others insert the values below it, at its ends and in it. */
 static void each_type_has_its_order(void **state)
@@ -40,26 +72,18 @@ static void each_type_has_its_order(void **state)
     };
     struct two t;
     char sql[1000];
-    two_open(&t, "set lock_timeout 0");
-    (void)run(&t.b, "set lock_timeout 0");
+    open_impatient(&t, "set lock_timeout 0");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *r = &rows[i];
-        snprintf(
-            sql, sizeof sql,
-            "drop table if exists r create table r(k %s null, v int) create index i on r(k desc)",
-            r->type);
-        answers(&t.a, sql, "");
-        settle(&t.a);
+        make_indexed(&t, r->type, "desc");
         snprintf(sql, sizeof sql,
                  "declare @low %s = %s, @high %s = %s begin tran "
                  "select count(*) from r with (holdlock) where k >= @low and k < @high",
                  r->type, r->low, r->type, r->high);
         answers(&t.a, sql, "ROW 0\nDONE 1\n");
         const char *const values[] = {r->below, r->low, r->within, r->high, "null"};
-        for (size_t k = 0; k < 5; k++) {
-            snprintf(sql, sizeof sql, "insert r(k) values (%s)", values[k]);
-            answers(&t.b, sql, k == 1 || k == 2 ? busy : "DONE 1\n");
-        }
+        for (size_t k = 0; k < 5; k++)
+            insert_gives(&t, values[k], k == 1 || k == 2 ? busy : "DONE 1\n");
         answers(&t.a, "commit", "");
     }
     two_close(&t);
@@ -84,25 +108,16 @@ static void bounds_that_do_not_fit_the_column_lock_no_less(void **state)
     };
     struct two t;
     char sql[1000];
-    two_open(&t, "set lock_timeout 0");
-    (void)run(&t.b, "set lock_timeout 0");
+    open_impatient(&t, "set lock_timeout 0");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *r = &rows[i];
-        snprintf(sql, sizeof sql,
-                 "drop table if exists r create table r(k %s null, v int)"
-                 " create index i on r(k)",
-                 r->type);
-        answers(&t.a, sql, "");
-        settle(&t.a);
+        make_indexed(&t, r->type, "");
         snprintf(sql, sizeof sql, "begin tran select count(*) from r with (holdlock) where %s",
                  r->condition);
         answers(&t.a, sql, "ROW 0\nDONE 1\n");
-        snprintf(sql, sizeof sql, "insert r(k) values (%s)", r->stopped);
-        answers(&t.b, sql, busy);
-        if (r->free != NULL) {
-            snprintf(sql, sizeof sql, "insert r(k) values (%s)", r->free);
-            answers(&t.b, sql, "DONE 1\n");
-        }
+        insert_gives(&t, r->stopped, busy);
+        if (r->free != NULL)
+            insert_gives(&t, r->free, "DONE 1\n");
         answers(&t.a, "commit", "");
     }
     two_close(&t);
@@ -137,22 +152,19 @@ static void every_change_of_a_row_in_the_range_waits(void **state)
         "delete p where id = 2",
     };
     struct two t;
-    two_open(&t, setup_sql);
-    (void)run(&t.b, "set lock_timeout 0");
+    open_impatient(&t, setup_sql);
     answers(&t.a, "begin tran select name from t with (holdlock) where g between 20 and 25",
             "ROW b\nDONE 1\n");
     for (size_t i = 0; i < sizeof stopped / sizeof stopped[0]; i++)
         answers(&t.b, stopped[i], busy);
     answers(&t.b, "begin tran", "");
     for (size_t i = 0; i < sizeof left_alone / sizeof left_alone[0]; i++)
-        if (strstr(run(&t.b, left_alone[i]), "MSG") != NULL)
-            fail_msg("%s: %s", left_alone[i], t.b.out);
+        runs_without(&t.b, left_alone[i], "MSG");
     answers(&t.b, "rollback", "");
     answers(&t.a, "commit", "");
     settle(&t.a);
     for (size_t i = 0; i < sizeof stopped / sizeof stopped[0]; i++)
-        if (strstr(run(&t.b, stopped[i]), "MSG 1222") != NULL)
-            fail_msg("%s: %s", stopped[i], t.b.out);
+        runs_without(&t.b, stopped[i], "MSG 1222");
     two_close(&t);
 }
 
@@ -167,8 +179,7 @@ static void a_reader_waits_for_changes_in_its_range_alone(void **state)
     two_open(&t, setup_sql);
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         answers(&t.a, "begin tran", "");
-        if (strstr(run(&t.a, changes[i]), "MSG") != NULL)
-            fail_msg("%s: %s", changes[i], t.a.out);
+        runs_without(&t.a, changes[i], "MSG");
         answers(&t.b, "select count(*) from t with (holdlock) where g > 30", "ROW 0\nDONE 1\n");
         later_start(&l, &t.b, "select count(*) from t with (holdlock) where g between 20 and 29");
         answers(&t.a, "rollback", "");
@@ -231,8 +242,7 @@ static void many_ranges_of_one_session_are_merged(void **state)
 {
     (void)state;
     struct two t;
-    two_open(&t, setup_sql);
-    (void)run(&t.b, "set lock_timeout 0");
+    open_impatient(&t, setup_sql);
     answers(&t.a,
             "set nocount on declare @i int = 100, @n int begin tran while @i < 4100 begin "
             "select @n = count(*) from t with (holdlock) where g = @i set @i += 2 end",

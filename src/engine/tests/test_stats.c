@@ -144,6 +144,30 @@ static void statistics_go_when_their_plan_goes(void **state)
     fixture_close(&f);
 }
 
+static void *run_on(void *arg)
+{
+    for (int i = 0; i < 100; i++)
+        replies(arg, "select count(*) as n from t", "ROW 1\nDONE 1\n");
+    return NULL;
+}
+
+/* What it looks at is being counted meanwhile. */
+static void texts_are_looked_at_beside_those_that_run_them(void **state)
+{
+    (void)state;
+    struct two t;
+    pthread_t thread;
+    two_open(&t, "create table t(id int primary key) insert t values (1)");
+    assert_int_equal(pthread_create(&thread, NULL, run_on, &t.a), 0);
+    for (int i = 0; i < 50; i++)
+        replies(&t.b,
+                "select iif(count(*) >= 1, 1, 0) from sys.dm_exec_requests r "
+                "cross apply sys.dm_exec_sql_text(r.sql_handle) x where r.session_id = @@spid",
+                "ROW 1\nDONE 1\n");
+    pthread_join(thread, NULL);
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +176,7 @@ int main(void)
         cmocka_unit_test(a_plan_names_tables_and_indexes),
         cmocka_unit_test(what_runs_is_seen_with_its_text),
         cmocka_unit_test(statistics_go_when_their_plan_goes),
+        cmocka_unit_test(texts_are_looked_at_beside_those_that_run_them),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
 }
