@@ -32,10 +32,26 @@ static struct qr_store_stats stats_of(const struct qri_dbcc *d)
 
 /* ---- moving ---- */
 
+/* Databases of earlier versions have no way from a page to the one that points at it. */
+static enum qr_status check_movable(struct qri_dbcc *d)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool movable = sqlite3_prepare_v2(d->session->link->db, "PRAGMA main.auto_vacuum", -1, &stmt,
+                                      NULL) == SQLITE_OK &&
+                   sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0) != 0;
+    sqlite3_finalize(stmt);
+    return movable ? QR_OK
+                   : qr_fail(d->err, QR_UNSUPPORTED,
+                             "DBCC %.*s cannot move pages in a database that an earlier version "
+                             "has made; with TRUNCATEONLY it gives back what it need not move.",
+                             (int)d->stmt->command.n, d->stmt->command.p);
+}
+
 static enum qr_status vacuum(struct qri_dbcc *d, uint64_t pages)
 {
     struct qr_session *session = d->session;
     char sql[64];
+    QR_TRY(check_movable(d));
     snprintf(sql, sizeof sql, "PRAGMA main.incremental_vacuum(%llu)", (unsigned long long)pages);
     int rc = sqlite3_exec(session->link->db, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? QR_OK : qri_sqlite_fail(session->link, rc, d->err);
@@ -58,14 +74,8 @@ static enum qr_status move_pages(struct qri_dbcc *d, uint64_t want)
     uint64_t from = now.data_bytes;
     while (now.data_bytes > want && now.used_bytes < now.data_bytes) {
         uint64_t pages = (now.data_bytes - want + page_bytes - 1) / page_bytes;
-        uint64_t before = now.data_bytes;
         QR_TRY(step(d, pages < STEP_PAGES ? pages : STEP_PAGES));
         now = stats_of(d);
-        if (now.data_bytes >= before && before == from)
-            return qr_fail(
-                d->err, QR_UNSUPPORTED,
-                "DBCC %.*s is not supported in a database that an earlier build has made.",
-                (int)d->stmt->command.n, d->stmt->command.p);
         if (from > want)
             atomic_store(&d->session->percent_complete,
                          (uint32_t)((from - now.data_bytes) * 100 / (from - want)));

@@ -1,5 +1,6 @@
 /* test_limits.c - a database that has reached its size: growth is refused and nothing else is, and
  * DBCC SHRINKDATABASE and SHRINKFILE make the database smaller. */
+#include <stdlib.h>
 #include <string.h>
 #include "harness.h"
 #include "store/limit.h"
@@ -214,6 +215,50 @@ static void test_local_storage_is_for_data_log_and_temporary_files(void **state)
     fixture_close(&f);
 }
 
+/* As earlier versions made them: without SQLite's pointer pages. */
+static struct qr_store *make_earlier_store(char dir[])
+{
+    struct qr_err err = {0};
+    struct qr_store *store = NULL;
+    struct qr_conn *conn = NULL;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(qr_store_create(dir, NULL, &store, &err), QR_OK);
+    assert_int_equal(qr_conn_open(store, NULL, &conn, &err), QR_OK);
+    assert_int_equal(qr_conn_lock_writer(conn, 1, NULL, NULL, &err), QR_OK);
+    assert_int_equal(
+        sqlite3_exec(qr_conn_db(conn), "CREATE TABLE x(a); DROP TABLE x", NULL, NULL, NULL),
+        SQLITE_OK);
+    qr_conn_unlock_writer(conn);
+    qr_conn_close(conn);
+    return store;
+}
+
+static void test_a_database_of_an_earlier_version_works_and_says_what_it_cannot(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    char dir[] = "/tmp/quire-engine-XXXXXX";
+    struct qr_store *store = make_earlier_store(dir);
+    fixture_open_on(&f, store);
+    client_open(&f, &c);
+    expect(&c, "create table t(id int identity primary key, b varchar(8000))", "DONE\n");
+    expect(&c, ROWS_OF(1000), "DONE 1000\n");
+    expect(&c, "delete t where id > 100", "DONE 900\n");
+    const char *told = run(&c, "dbcc shrinkdatabase(0)");
+    assert_non_null(strstr(told, "DBCC SHRINKDATABASE cannot move pages in a database that an "
+                                 "earlier version has made; with TRUNCATEONLY"));
+    assert_non_null(strstr(run(&c, "dbcc shrinkfile(1, truncateonly)"), "ROW 5|1|"));
+    qr_store_set_max_data_bytes(store, data_bytes(store, false));
+    expect(&c, ROWS_OF(800), "DONE 800\n");
+    expect(&c, ROWS_OF(800), FULL);
+    expect(&c, "dbcc checkdb with no_infomsgs", "DONE\n");
+    client_close(&c);
+    fixture_close(&f);
+    struct qr_err err = {0};
+    assert_int_equal(qr_store_remove(qr_env_real(), dir, &err), QR_OK);
+}
+
 static const struct batch refused[] = {
     /* clang-format off */
     {"begin tran dbcc shrinkdatabase(0) rollback",
@@ -255,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_tempdb_over_its_limit_ends_the_session),
         cmocka_unit_test(test_an_elastic_pool_that_is_full_refuses_growth_of_its_databases),
         cmocka_unit_test(test_local_storage_is_for_data_log_and_temporary_files),
+        cmocka_unit_test(test_a_database_of_an_earlier_version_works_and_says_what_it_cannot),
         cmocka_unit_test(test_what_cannot_be_shrunk_is_refused),
     };
     return cmocka_run_group_tests_name("engine/limits", tests, NULL, NULL);
