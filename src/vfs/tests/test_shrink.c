@@ -4,7 +4,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include "base/endian.h"
+#include "store/txn.h"
 #include "vfs/conn.h"
 
 enum { TXN_BYTES = 128 << 10, ROUNDS = 8 };
@@ -307,6 +310,76 @@ static void test_checkpoints_and_readers_go_on_beside(void **state)
     assert_true(file_bytes(f) < 1200000);
 }
 
+/* ---- a commit that is prepared while the file might get shorter ---- */
+
+enum { DB_PAGES_OFFSET = 28, PAGE_BYTES = 8192, MANY = 400, FEW = 10 };
+
+/* Pages of the letter; page 1 says how many there are then. */
+static void put(struct qr_txn *txn, uint32_t from, uint32_t to, char letter, uint32_t db_pages)
+{
+    struct qr_err err = {0};
+    uint8_t page[PAGE_BYTES];
+    memset(page, letter, sizeof page);
+    for (uint32_t p = from; p <= to; p++)
+        check(qr_txn_write(txn, p, page, &err), &err);
+    qr_put32be(page + DB_PAGES_OFFSET, db_pages);
+    check(qr_txn_write(txn, 1, page, &err), &err);
+    check(qr_txn_prepare(txn, &err), &err);
+}
+
+static void publish(struct qr_store *store, struct qr_txn *txn)
+{
+    struct qr_err err = {0};
+    check(qr_store_wait_durable(store, qr_txn_publish(txn), &err), &err);
+    qr_txn_unpin(txn);
+    check(qr_txn_pin_head(txn, &err), &err);
+}
+
+static char letter_of(struct qr_txn *txn, uint32_t page_no)
+{
+    struct qr_err err = {0};
+    char letter = 0;
+    check(qr_txn_read(txn, page_no, 100, &letter, 1, true, &err), &err);
+    return letter;
+}
+
+/* What a commit holds of pages behind the end, because a snapshot might read it, stays where it is,
+ * though that snapshot ends before the commit. */
+static void test_no_place_goes_that_a_prepared_commit_holds(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/qr-test-shrink.XXXXXX";
+    struct qr_err err = {0};
+    struct qr_store *store = NULL;
+    struct qr_txn *writer = NULL, *reader = NULL;
+    struct qr_store_options options = {.cache_bytes = 1 << 20, .txn_memory_bytes = TXN_BYTES};
+    assert_non_null(mkdtemp(dir));
+    check(qr_store_create(dir, &options, &store, &err), &err);
+    check(qr_txn_new(store, &writer, &err), &err);
+    check(qr_txn_new(store, &reader, &err), &err);
+    check(qr_txn_pin_head(writer, &err), &err);
+    put(writer, 2, MANY, 'a', MANY);
+    publish(store, writer);
+    check(qr_store_checkpoint(store, &err), &err); /* nothing of it is in memory any more */
+    check(qr_txn_pin(reader, qr_lsn(0), &err), &err);
+    put(writer, 2, 2, 'b', FEW);
+    publish(store, writer);
+    put(writer, FEW + 1, MANY, 'c', MANY);
+    qr_txn_unpin(reader);
+    check(qr_store_checkpoint(store, &err), &err);
+    check(qr_txn_pin(reader, qr_lsn(0), &err), &err);
+    publish(store, writer);
+    check(qr_store_checkpoint(store, &err), &err);
+    assert_int_equal(qr_txn_db_pages(reader), FEW);
+    assert_int_equal(letter_of(reader, FEW), 'a');
+    assert_int_equal(letter_of(writer, MANY), 'c');
+    assert_int_equal(letter_of(writer, 2), 'b');
+    qr_txn_free(reader);
+    qr_txn_free(writer);
+    check(qr_store_close(store, &err), &err);
+    check(qr_store_remove(qr_env_real(), dir, &err), &err);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define L(name)                                                                                    \
     {                                                                                              \
@@ -331,6 +404,7 @@ int main(void)
         L(test_growth_keeps_what_older_snapshots_read),
         T(test_checkpoints_and_readers_go_on_beside),
         L(test_checkpoints_and_readers_go_on_beside),
+        cmocka_unit_test(test_no_place_goes_that_a_prepared_commit_holds),
     };
     return cmocka_run_group_tests_name("vfs/shrink", tests, NULL, NULL);
 }
