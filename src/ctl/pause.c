@@ -387,10 +387,10 @@ static void forget_others(struct qr_control *control)
 static void look(struct qr_control *control)
 {
     struct qr_database_row row;
-    for (size_t i = 0;
-         !control->stopping && qr_registry_database_at(control->options.registry, i, &row); i++)
-        if (row.state == QR_DATABASE_ONLINE && (row.paused_wall_ns != 0 || is_serverless(&row)))
-            look_at(control, &row);
+    size_t index = 0;
+    while (!control->stopping &&
+           qr_registry_next_serverless(control->options.registry, &index, &row))
+        look_at(control, &row);
     qri_bill_keep(control);
     if (!control->stopping) /* all have been seen */
         forget_others(control);

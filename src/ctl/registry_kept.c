@@ -203,6 +203,22 @@ static void change_first_backup(struct qr_database_row *row, const void *arg)
         row->first_backup_wall_ns = first->wall_ns;
 }
 
+bool qr_registry_next_serverless(struct qr_registry *registry, size_t *index,
+                                 struct qr_database_row *ret_row)
+{
+    bool found = false;
+    pthread_mutex_lock(&registry->mu);
+    while (!found && *index < registry->count) {
+        const struct qr_database_row *row = &registry->entries[(*index)++].row;
+        found = row->state == QR_DATABASE_ONLINE &&
+                (row->paused_wall_ns != 0 || row->traits.min_capacity_pct != 0);
+        if (found)
+            *ret_row = *row;
+    }
+    pthread_mutex_unlock(&registry->mu);
+    return found;
+}
+
 struct pause {
     bool paused;
     int64_t wall_ns;

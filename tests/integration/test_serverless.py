@@ -93,7 +93,7 @@ class Case(unittest.TestCase):
 class Serverless(Case):
     def test_it_pauses_and_a_login_resumes_it(self):
         self.make("gp", "GP_S_Gen5_2", autoPauseDelay=15)
-        self.rounds("gp", 100 if LONG else 3)
+        self.rounds("gp", 100 if LONG else 2)
         self.wait_status("gp", "Paused")  # by then what it cost is kept
         with self.server.connect("master") as master:
             def billed():
@@ -183,6 +183,7 @@ class Serverless(Case):
         print("pauses meanwhile:", sum(" ev=database_paused " in line for line in self.server.log))
 
 
+@unittest.skipUnless(LONG, "takes long: with --all only")
 class Crashes(Case):
     announced = ("child_ended",)
 
@@ -190,7 +191,6 @@ class Crashes(Case):
         self.server.kill()
         self.server.start()
 
-    @unittest.skipUnless(LONG, "takes long: with --all only")
     def test_a_pause_outlives_crashes_and_restarts(self):
         for name, objective in (("gpc", "GP_S_Gen5_2"), ("hsc", "HS_S_Gen5_2")):
             self.make(name, objective, autoPauseDelay=60)

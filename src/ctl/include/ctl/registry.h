@@ -298,6 +298,10 @@ QR_NODISCARD enum qr_status qr_registry_set_branch(struct qr_registry *registry,
 QR_NODISCARD enum qr_status qr_registry_set_retention(struct qr_registry *registry, uint32_t id,
                                                       uint32_t days, uint32_t diff_hours,
                                                       struct qr_err *err);
+/* The next serverless database that is online or paused, from *index on, which moves behind it;
+ * rows that come and go meanwhile may be missed. False: there is none. */
+bool qr_registry_next_serverless(struct qr_registry *registry, size_t *index,
+                                 struct qr_database_row *ret_row);
 /* Paused or resumed at that time. */
 QR_NODISCARD enum qr_status qr_registry_set_paused(struct qr_registry *registry, uint32_t id,
                                                    bool paused, int64_t wall_ns,
