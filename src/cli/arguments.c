@@ -160,3 +160,5 @@ const struct qri_argument qri_arguments[] = {
     {0},
     /* clang-format on */
 };
+_Static_assert(sizeof qri_arguments / sizeof qri_arguments[0] <= QRI_ARGUMENTS_MAX,
+               "every argument has a place for its value");

@@ -51,7 +51,7 @@ struct qri_command {
 
 extern const struct qri_argument qri_arguments[]; /* ends with a row of zeros */
 extern const struct qri_command qri_commands[];   /* ends with a row of zeros */
-enum { QRI_ARGUMENTS_MAX = 128 };
+enum { QRI_ARGUMENTS_MAX = 192 };
 
 /* The row of a key; NULL if there is none. */
 const struct qri_argument *qri_argument_find(const char *key);

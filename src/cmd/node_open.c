@@ -246,9 +246,10 @@ void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted)
     enum qr_status status = qr_database_close(hosted->db, &err);
     qr_gov_group_close(hosted->group);
     pthread_mutex_lock(&node->mu);
+    /* a store that has failed said so; one that was stopped waits for copies that are gone, too */
     if (status != QR_OK)
-        QR_LOG(&node->options.log, QR_ERROR, "database_not_closed", QR_F("id", hosted->id),
-               QR_F("reason", &err.text[0]));
+        QR_LOG(&node->options.log, status == QR_CLOSED ? QR_INFO : QR_ERROR, "database_not_closed",
+               QR_F("id", hosted->id), QR_F("reason", &err.text[0]));
     forget(node, hosted);
 }
 

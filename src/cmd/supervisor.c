@@ -30,7 +30,7 @@ enum {
     DROP_MS = 3000, /* what a compute node gets whose database is dropped */
     BACKLOG = 1024,
     PEM_BYTES_MAX = 64 * 1024,
-    ARGS_MAX = 72,
+    ARGS_MAX = QR_SUPER_ARGS_MAX,
 };
 
 struct supervisor {
@@ -91,13 +91,15 @@ static enum qr_status listen_at(struct supervisor *s, int64_t port, int *ret_fd,
 struct arguments {
     struct supervisor *s;
     size_t count;
+    bool overflows; /* ARGS_MAX wants to be larger */
     const char *texts[ARGS_MAX + 1];
 };
 
 static void add_text(struct arguments *args, const char *option, const char *value)
 {
-    if (args->count + 2 > ARGS_MAX)
-        return; /* the table below is shorter */
+    args->overflows |= args->count + 2 > ARGS_MAX - 1;
+    if (args->overflows)
+        return;
     args->texts[args->count++] = option;
     args->texts[args->count++] = value;
 }
@@ -162,6 +164,8 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
         child.may_rest = strcmp(name, QR_NODE_SHARED) != 0; /* its database is used by nobody */
     }
     args.texts[args.count] = NULL;
+    if (args.overflows)
+        return qr_fail(err, QR_BUG, "start '%s': more than %d arguments", name, (int)ARGS_MAX);
     child.argv = (char *const *)(uintptr_t)args.texts;
     return qr_super_start(s->super, &child, err);
 }

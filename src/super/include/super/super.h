@@ -22,7 +22,7 @@ struct qr_super;
 enum {
     QR_SUPER_NAME_BYTES_MAX = 63,
     QR_SUPER_CHILDREN_MAX = 8192,
-    QR_SUPER_ARGS_MAX = 64,
+    QR_SUPER_ARGS_MAX = 96,
     QR_SUPER_FDS_MAX = 4,
 };
 
