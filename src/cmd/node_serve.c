@@ -56,20 +56,6 @@ static enum qr_status keep(struct qri_node *node, const struct qr_rpc_request *r
     return qri_node_keep(node, &row, &source, err);
 }
 
-/* Takes the answer, which is `own_buf`, or refuses. */
-static void answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
-                   enum qr_status status, struct qr_err *err)
-{
-    if (status == QR_OK)
-        status = qr_buf_status(own_buf, err);
-    struct iovec iov = {.iov_base = own_buf->data, .iov_len = own_buf->len};
-    if (status == QR_OK)
-        qr_rpc_answer(own_request, &iov, 1);
-    else
-        qr_rpc_refuse(own_request, status, err);
-    qr_buf_done(own_buf);
-}
-
 static void tell_used(struct qri_node *node, struct qr_rpc_request *own_request)
 {
     struct qr_database_row row;
@@ -83,7 +69,7 @@ static void tell_used(struct qri_node *node, struct qr_rpc_request *own_request)
         status = qr_fail(&err, QR_PROTOCOL, "a call for used resources breaks its format");
     if (status == QR_OK)
         status = qri_node_used(node, &row, (int64_t)qr_get64le(own_request->body + at), &buf, &err);
-    answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 static void list_backups(struct qri_node *node, struct qr_rpc_request *own_request)
@@ -99,7 +85,7 @@ static void list_backups(struct qri_node *node, struct qr_rpc_request *own_reque
         status = qr_fail(&err, QR_PROTOCOL, "a call for backups breaks its format");
     if (status == QR_OK)
         status = qri_node_list_backups(node, &row, own_request->body[at] == 1, &buf, &err);
-    answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 static enum qr_status move(struct qri_node *node, struct qr_rpc_request *request,

@@ -96,5 +96,5 @@ void qri_backups_serve(struct qr_control *control, const struct qr_control_ask *
         status = qri_control_node(control, QR_NODE_SHARED, &peer, &err);
     if (status == QR_OK && peer != NULL)
         status = qr_node_backups(peer, &row, ask->geo, LIST_NS, &answer, &err);
-    qri_control_answer(own_request, &answer, status, &err);
+    qr_rpc_finish(own_request, &answer, status, &err);
 }

@@ -141,7 +141,7 @@ struct qr_control {
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
     struct qri_rounds retention, vault, geo;
     struct qri_rests rests;
-    struct qri_bill bill;               /* the thread's that looks at them */
+    struct qri_bill bill; /* the thread's that looks at them */
     struct qri_autoscaler *autoscaler;
     pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
     struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
@@ -218,10 +218,6 @@ void qri_control_refuse_parked(struct qr_control *control);
 /* Of a list: its rows come behind this id, and this is one of them. */
 uint32_t qri_control_list_after(const struct qr_control_ask *ask);
 bool qri_control_is_listed(const struct qr_control_ask *ask, const struct qr_database_row *row);
-
-/* Takes the answer, which is `own_buf`, or refuses. */
-void qri_control_answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
-                        enum qr_status status, struct qr_err *err);
 
 /* ---- limits.c ---- */
 void qri_limits_serve(struct qr_control *control, const struct qr_control_ask *ask,
@@ -443,7 +439,7 @@ void qri_retention_stop(struct qr_control *control); /* after qr_control_stop */
 /* ---- autoscale.c, autoscale_call.c: databases that are scaled by their load ---- */
 QR_NODISCARD enum qr_status qri_autoscale_open(struct qr_control *control, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_autoscale_start(struct qr_control *control, struct qr_err *err);
-void qri_autoscale_stop(struct qr_control *control); /* after qr_control_stop, */
+void qri_autoscale_stop(struct qr_control *control);  /* after qr_control_stop, */
 void qri_autoscale_close(struct qr_control *control); /* and when nobody is served any more */
 QR_NODISCARD enum qr_status qri_autoscale_change(struct qr_control *control,
                                                  const struct qr_control_ask *ask,

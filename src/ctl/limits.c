@@ -130,5 +130,5 @@ void qri_limits_serve(struct qr_control *control, const struct qr_control_ask *a
     qr_buf_init(&buf, ANSWER_BYTES_MAX);
     if (status == QR_OK)
         qr_control_limits_put(&buf, &limits);
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }

@@ -238,7 +238,7 @@ static void serve_join(struct qr_control *control, const struct qr_control_ask *
         status = qr_fail(&err, QR_DENIED, "the role '%s' is not placed on another machine", role);
     else
         put_service(control, ask, &buf);
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 static void serve_machine(void *ctx, struct qr_rpc_request *own_request)

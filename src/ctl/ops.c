@@ -131,7 +131,7 @@ static void answer_row(struct qr_rpc_request *own_request, const struct qr_opera
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
     enum qr_status status = ended ? error_of(row, &err) : QR_OK;
     qri_operation_put(&buf, row);
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 /* ---- the workers' side ---- */

@@ -116,7 +116,7 @@ void qri_usage_serve(struct qr_control *control, const struct qr_control_ask *as
     qr_buf_init(&answer, 16);
     qr_buf_add64le(&answer, state.done);
     qr_buf_add64le(&answer, state.total);
-    qri_control_answer(own_request, &answer, status, &err);
+    qr_rpc_finish(own_request, &answer, status, &err);
 }
 
 static enum qr_status set_admin_hash(struct qr_control *control, const struct qr_control_ask *ask,
@@ -158,6 +158,6 @@ bool qri_resource_serve(struct qr_control *control, const struct qr_control_ask 
     enum qr_status status = calls[index](control, ask, &answer, &err);
     if (status == QR_NOT_FOUND && err.text[0] == '\0')
         (void)qr_fail(&err, status, "no such resource");
-    qri_control_answer(own_request, &answer, status, &err);
+    qr_rpc_finish(own_request, &answer, status, &err);
     return true;
 }

@@ -11,19 +11,6 @@
 enum { ROWS_ANSWER_BYTES = 256 * 1024 }; /* of DATABASES; the next call gets the rest */
 static const int64_t STATE_WAIT_NS = INT64_C(20) * 1000000000;
 
-void qri_control_answer(struct qr_rpc_request *own_request, struct qr_buf *own_buf,
-                        enum qr_status status, struct qr_err *err)
-{
-    if (status == QR_OK)
-        status = qr_buf_status(own_buf, err);
-    struct iovec iov = {.iov_base = own_buf->data, .iov_len = own_buf->len};
-    if (status == QR_OK)
-        qr_rpc_answer(own_request, &iov, 1);
-    else
-        qr_rpc_refuse(own_request, status, err);
-    qr_buf_done(own_buf);
-}
-
 /* ---- what waits; mu held ---- */
 
 static bool park(struct qr_control *control, const struct qri_parked *parked)
@@ -54,7 +41,7 @@ static void answer_route(struct qr_control *control, const struct qri_parked *p,
                                 ? QR_OK
                                 : qr_fail(&err, QR_BUG, "a node's address is too long");
     qr_control_route_put(&buf, &route);
-    qri_control_answer(p->request, &buf, status, &err);
+    qr_rpc_finish(p->request, &buf, status, &err);
 }
 
 static void refuse_route(struct qr_control *control, const struct qri_parked *p)
@@ -104,7 +91,7 @@ static void answer_state(struct qr_control *control, struct qr_rpc_request *own_
             .kind = QR_ITEM_DATABASE, .name = qr_str(row.name), .database_id = row.id};
         qr_control_item_put(&buf, &item);
     }
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 /* True: it has been answered or refused. */
@@ -212,7 +199,7 @@ static void serve_duty(struct qr_control *control, const struct qr_control_ask *
     } else {
         (void)qr_fail(&err, status, "no database has the node '%s'", name);
     }
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 static void serve_route(struct qr_control *control, const struct qr_control_ask *ask,
@@ -292,7 +279,7 @@ static void serve_find(struct qr_control *control, const struct qr_control_ask *
         qr_control_row_put(&buf, &row);
     else
         (void)qr_fail(&err, status, "no such database");
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 uint32_t qri_control_list_after(const struct qr_control_ask *ask)
@@ -321,7 +308,7 @@ static void serve_databases(struct qr_control *control, const struct qr_control_
          i++)
         if (row.id > after)
             qr_control_row_put(&buf, &row);
-    qri_control_answer(own_request, &buf, QR_OK, &err);
+    qr_rpc_finish(own_request, &buf, QR_OK, &err);
 }
 
 static void serve_rules(struct qr_control *control, const struct qr_control_ask *ask,
@@ -331,7 +318,7 @@ static void serve_rules(struct qr_control *control, const struct qr_control_ask 
     struct qr_buf buf;
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
     enum qr_status status = qri_control_put_rules(control, false, ask->id, &buf, &err);
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 static void serve_login(struct qr_control *control, const struct qr_control_ask *ask,
@@ -353,7 +340,7 @@ static void serve_login(struct qr_control *control, const struct qr_control_ask 
         item.text = qr_str(hash);
         qr_control_item_put(&buf, &item);
     }
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 static void serve_server(struct qr_control *control, const struct qr_control_ask *ask,
@@ -371,7 +358,7 @@ static void serve_server(struct qr_control *control, const struct qr_control_ask
                                             .database_id = qr_database_id(row.number, 0)});
     else
         (void)qr_fail(&err, status, "There is no such server.");
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 static void serve_report(struct qr_control *control, const struct qr_control_ask *ask,

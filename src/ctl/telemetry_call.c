@@ -24,7 +24,7 @@ void qri_telemetry_serve(struct qr_control *control, const struct qr_control_ask
     else
         status = qr_telemetry_list(telemetry, ask->doc_kind, ask->server, (int64_t)ask->version,
                                    ask->name, ANSWER_BYTES, &buf, &err);
-    qri_control_answer(own_request, &buf, status, &err);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 /* ---- the others ---- */

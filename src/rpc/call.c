@@ -91,3 +91,16 @@ void qr_rpc_refuse(struct qr_rpc_request *own_request, enum qr_status status,
     struct iovec body = {.iov_base = bytes, .iov_len = qr_rpc_error_put(err, bytes)};
     own_request->ops->reply(own_request, status, &body, 1, NULL);
 }
+
+void qr_rpc_finish(struct qr_rpc_request *own_request, struct qr_buf *own_body,
+                   enum qr_status status, struct qr_err *err)
+{
+    if (status == QR_OK)
+        status = qr_buf_status(own_body, err);
+    struct iovec body = {.iov_base = own_body->data, .iov_len = own_body->len};
+    if (status == QR_OK)
+        qr_rpc_answer(own_request, &body, 1);
+    else
+        qr_rpc_refuse(own_request, status, err);
+    qr_buf_done(own_body);
+}

@@ -125,6 +125,10 @@ void qr_rpc_answer_own(struct qr_rpc_request *own_request, struct qr_buf *own_bo
 /* `err` may be NULL: the status' own meaning is sent. */
 void qr_rpc_refuse(struct qr_rpc_request *own_request, enum qr_status status,
                    const struct qr_err *err);
+/* Answers with what the buffer was filled with, or refuses: for `status`, or because that was too
+ * much for the buffer. Frees the buffer's memory. */
+void qr_rpc_finish(struct qr_rpc_request *own_request, struct qr_buf *own_body,
+                   enum qr_status status, struct qr_err *err);
 /* Nobody waits any more: cancelled, or the connection is lost. Whoever parks requests asks now and
  * then; an answer is due all the same. */
 static inline bool qr_rpc_request_gone(const struct qr_rpc_request *request)
