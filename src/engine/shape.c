@@ -376,30 +376,31 @@ void qri_shapes_settle(struct qr_session *session)
 
 /* ---- looking ---- */
 
+/* Held. A copy in the arena; NULL: no memory. */
+static void *copy_list(struct qr_arena *arena, const void *list, size_t count, size_t item_bytes)
+{
+    void *copy = qr_arena_array(arena, count + 1, item_bytes);
+    if (copy != NULL && count > 0)
+        memcpy(copy, list, count * item_bytes);
+    return copy;
+}
+
 enum qr_status qri_shapes_uses(struct qri_shapes *shapes, struct qr_arena *arena,
                                struct qri_index_use **ret_list, size_t *ret_count)
 {
     pthread_mutex_lock(&shapes->mu);
-    size_t count = shapes->cell_count;
-    struct qri_index_use *list = qr_arena_array(arena, count + 1, sizeof *list);
-    if (list != NULL && count > 0)
-        memcpy(list, shapes->cells, count * sizeof *list);
+    *ret_count = shapes->cell_count;
+    *ret_list = copy_list(arena, shapes->cells, *ret_count, sizeof **ret_list);
     pthread_mutex_unlock(&shapes->mu);
-    *ret_list = list;
-    *ret_count = count;
-    return list == NULL ? QR_NOMEM : QR_OK;
+    return *ret_list == NULL ? QR_NOMEM : QR_OK;
 }
 
 enum qr_status qri_shapes_wanted(struct qri_shapes *shapes, struct qr_arena *arena,
                                  struct qri_wanted **ret_list, size_t *ret_count)
 {
     pthread_mutex_lock(&shapes->mu);
-    size_t count = shapes->wanted_count;
-    struct qri_wanted *list = qr_arena_array(arena, count + 1, sizeof *list);
-    if (list != NULL && count > 0)
-        memcpy(list, shapes->wanted, count * sizeof *list);
+    *ret_count = shapes->wanted_count;
+    *ret_list = copy_list(arena, shapes->wanted, *ret_count, sizeof **ret_list);
     pthread_mutex_unlock(&shapes->mu);
-    *ret_list = list;
-    *ret_count = count;
-    return list == NULL ? QR_NOMEM : QR_OK;
+    return *ret_list == NULL ? QR_NOMEM : QR_OK;
 }
