@@ -539,8 +539,9 @@ static void test_a_forecast_learns_from_what_was_used_before(void **state)
     struct qr_buf buf;
     static const int64_t day = 86400, slot = 300;
     make(f, "d", "GP_Gen5_2");
-    int64_t midnight = start_ns / SECOND / day * day;
-    atomic_store(&moved_ns, (midnight + 35100) * SECOND - start_ns); /* a quarter to ten */
+    int64_t midnight = (start_ns / SECOND / day + 1) * day;
+    /* a quarter to ten tomorrow: the database was made before it at whatever hour this runs */
+    atomic_store(&moved_ns, (midnight + 35100) * SECOND - start_ns);
     qr_buf_init(&buf, 4 << 20);
     for (int64_t at = midnight - 13 * day; at < midnight + 35100; at += slot) {
         bool busy = at % day > 36000 && at % day <= 39600;
