@@ -204,6 +204,14 @@ static void put_process(struct qr_buf *text)
                   pages * (unsigned long long)sysconf(_SC_PAGESIZE));
 }
 
+static void put_cgroups(const struct qr_arm_options *options, struct qr_buf *text)
+{
+    static const char name[] = "quire_cgroup_limited";
+    put_head(text, name, "1: compute nodes run in control groups that limit this.", "gauge");
+    qr_buf_printf(text, "%s{controller=\"cpu\"} %d\n%s{controller=\"memory\"} %d\n", name,
+                  options->cgroup_cpu, name, options->cgroup_memory);
+}
+
 static void put_all(const struct scrape *s, struct qr_buf *text)
 {
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
@@ -218,6 +226,7 @@ static void put_all(const struct scrape *s, struct qr_buf *text)
         for (size_t k = 0; k < s->count; k++)
             put_value(text, counters[i].name, &s->list[k], s->list[k].counts[i]);
     }
+    put_cgroups(&s->r->arm->options, text);
     put_process(text);
 }
 

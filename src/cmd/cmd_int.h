@@ -22,7 +22,7 @@ struct qri_settings {
         *metrics_token_file;
     const char *region_roots, *log_level, *blob, *blob_credential_file, *geo_blob,
         *geo_blob_credential_file, *landing_zone, *role, *name, *run_dir;
-    const char *governance, *vcore_cpu;
+    const char *governance, *vcore_cpu, *cgroups, *cgroup_cpu, *cgroup_memory;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
         rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib,
@@ -292,11 +292,12 @@ struct qri_node_options {
     struct qri_reports *reports;             /* NULL: nothing is reported */
     struct qr_rpc_peer *log_service, *pages; /* for Hyperscale databases */
     const struct qr_server_key *server_key;
-    struct qr_governor *governor; /* NULL: nothing is counted */
-    uint32_t vcore_ppm;           /* as qri_vcore_ppm says */
-    struct qr_keyring *keyring;   /* for backups */
-    struct qr_blob *blob;         /* for backups of the others; NULL: there are none */
-    struct qr_blob *geo_blob;     /* for their copies; NULL: there are none */
+    struct qr_governor *governor;           /* NULL: nothing is counted */
+    uint32_t vcore_ppm;                     /* as qri_vcore_ppm says */
+    const char *cgroup_cpu, *cgroup_memory; /* directories of its control group; "": none */
+    struct qr_keyring *keyring;             /* for backups */
+    struct qr_blob *blob;                   /* for backups of the others; NULL: there are none */
+    struct qr_blob *geo_blob;               /* for their copies; NULL: there are none */
     struct qr_keyring *geo_keyring;
     void (*fatal)(void *ctx, const struct qr_err *err); /* a store can go on no more */
     void *fatal_ctx;

@@ -190,6 +190,7 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
         hosted->in_pool = row->pool[0] != '\0';
     if (status == QR_OK && hosted != NULL && hosted->group != NULL)
         status = qr_gov_group_update(hosted->group, &limits, err);
+    qri_node_bound_process(node);
     pthread_mutex_unlock(&node->mu);
     return status;
 }

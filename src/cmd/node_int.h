@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include "cmd_int.h"
 #include "env/thread.h"
+#include "super/cgroup.h"
 
 enum hosted_state { HOSTED_OPENING, HOSTED_OPEN, HOSTED_CLOSING };
 enum { HOSTED_BUCKET_BITS = 11 };
@@ -29,7 +30,7 @@ struct hosted {
     int64_t idle_since_ns;
     bool in_pool; /* of an elastic one */
     bool has_files;
-    bool backing_up; /* or its statistics are written: nobody closes it now */
+    bool backing_up;           /* or its statistics are written: nobody closes it now */
     bool was_used, has_backup; /* was entered since it was opened; a backup, and none is due */
     bool is_backed_up;         /* all that is in it is in a backup: nobody has entered it since */
     bool was_touched;          /* entered since the backups' thread looked at it */
@@ -66,7 +67,8 @@ struct qri_node {
     struct qri_follows *follows;
     struct node_pool *pools; /* of which a database is or was open here; node_space.c */
     int64_t pools_summed_ns;
-    struct qri_copy_node *copy; /* of its one database that has copies */
+    struct qri_copy_node *copy;     /* of its one database that has copies */
+    struct qr_cgroup_limits cgroup; /* what was written last */
 };
 
 /* ---- node_open.c; node.mu is held, but for the last three ---- */
@@ -105,6 +107,10 @@ QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
                                             const struct qr_database_row *row,
                                             const struct qr_gov_group_options *options,
                                             struct hosted *hosted, struct qr_err *err);
+
+/* ---- node_cgroup.c ---- */
+/* The limits of the process's control group follow those of its databases; node.mu is held. */
+void qri_node_bound_process(struct qri_node *node);
 
 /* ---- node_report.c ---- */
 /* Of a serverless database that is open; node.mu held. */

@@ -167,4 +167,7 @@ void qri_node_look_at_limits(struct qri_node *node)
         }
         pthread_mutex_unlock(&node->mu);
     }
+    pthread_mutex_lock(&node->mu);
+    qri_node_bound_process(node);
+    pthread_mutex_unlock(&node->mu);
 }

@@ -174,6 +174,7 @@ static enum qr_status open_hosted(struct qri_node *node, const struct qr_databas
     pthread_mutex_lock(&node->mu);
     if (status == QR_OK)
         qri_node_bound_store(node, row, &limits, qr_database_store(hosted->db));
+    qri_node_bound_process(node);
     if (status != QR_OK) {
         QR_LOG(&node->options.log, QR_ERROR, "database_not_opened", QR_F("db", &row->name[0]),
                QR_F("status", qr_status_info(status)->name),

@@ -79,6 +79,11 @@ static const struct qr_option rows[] = {
      "how much of a processor a vCore is, from 0.000001 to 1; auto: as much as lets the largest "
      "objective in use have three quarters of the machine, and at most one",
      offsetof(struct qri_settings, vcore_cpu)},
+    {"cgroups", "", QR_OPTION_TEXT, "auto", 0, 0, "auto|anyway|off", "start",
+     "auto: each compute node runs in a control group with limits of CPU time and memory, where "
+     "quired's own group is the root of its hierarchy or has been delegated to it; anyway: also "
+     "beneath a group that somebody else manages",
+     offsetof(struct qri_settings, cgroups)},
     {"auto-pause-minute-ms", "ms", QR_OPTION_INT, "60000", 1, 60000, NULL, "start",
      "how long a minute of an auto-pause delay takes, so that tests need not wait for it",
      offsetof(struct qri_settings, auto_pause_minute_ms)},
@@ -150,6 +155,12 @@ static const struct qr_option rows[] = {
      "that "
      "`quire machine add` made there",
      offsetof(struct qri_settings, join)},
+    {"cgroup-cpu", "path", QR_OPTION_TEXT, "", 0, 511, NULL, "start",
+     "with --role compute: the directory of its control group, whose limit of CPU time it sets; "
+     "with --role api: the directory that these are in",
+     offsetof(struct qri_settings, cgroup_cpu)},
+    {"cgroup-memory", "path", QR_OPTION_TEXT, "", 0, 511, NULL, "start", "the same for memory",
+     offsetof(struct qri_settings, cgroup_memory)},
     {"tds-fd", "descriptor", QR_OPTION_INT, "0", 0, 65535, NULL, "start",
      "with --role gateway: the listening socket for SQL clients, if it is bound already",
      offsetof(struct qri_settings, tds_fd)},

@@ -73,6 +73,8 @@ static enum qr_status open_api(struct qri_role *role, struct api_role *api, stru
         .cert_pem = qr_buf_cstr(&api->cert_pem),
         .token_key_pem = qr_buf_cstr(&api->token_key_pem),
         .host = &api->host,
+        .cgroup_cpu = *settings->cgroup_cpu != '\0',
+        .cgroup_memory = *settings->cgroup_memory != '\0',
     };
     return qr_arm_start(&options, &api->arm, err);
 }

@@ -119,6 +119,8 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .server_key = role->server_key,
         .governor = c->governor,
         .vcore_ppm = vcore_ppm,
+        .cgroup_cpu = settings->cgroup_cpu,
+        .cgroup_memory = settings->cgroup_memory,
         .keyring = c->keyring,
         .blob = c->blob,
         .geo_blob = c->geo_blob,

@@ -18,6 +18,7 @@
 #include "ctl/place.h"
 #include "ctl/control.h"
 #include "ctl/telemetry.h"
+#include "super/cgroup.h"
 #include "super/super.h"
 #include "vfs/conn.h"
 #include "base/banned.h"
@@ -49,6 +50,7 @@ struct supervisor {
     uint16_t tds_port, https_port;
     struct qr_control_machines machines;
     struct qr_super *super;
+    struct qr_cgroups *cgroups; /* NULL: switched off */
     struct qr_control *control;
 };
 
@@ -110,12 +112,38 @@ static void add_number(struct arguments *args, const char *option, int64_t value
     add_text(args, option, dst);
 }
 
+/* A compute node gets a group of its own, and the API is told where they are. */
+static void add_groups(struct arguments *args, struct qr_super_child *child, bool is_compute,
+                       char dirs[QR_CGROUP_PARTS][QR_CGROUP_PATH_BYTES])
+{
+    static const char *const options[QR_CGROUP_PARTS] = {"--cgroup-cpu", "--cgroup-memory"};
+    struct supervisor *s = args->s;
+    struct qr_err err = {0};
+    size_t count = 0;
+    if (s->cgroups == NULL)
+        return;
+    if (is_compute && qr_cgroups_make(s->cgroups, child->name, dirs, &err) != QR_OK) {
+        QR_LOG(&s->log, QR_WARN, "cgroup_not_made", QR_F("name", child->name),
+               QR_F("reason", &err.text[0]));
+        return;
+    }
+    for (int i = 0; i < QR_CGROUP_PARTS; i++) {
+        const char *all = "";
+        bool holds = qr_cgroups_hold(s->cgroups, (enum qr_cgroup_part)i, &all);
+        if (!holds || (is_compute && dirs[i][0] == '\0'))
+            continue;
+        add_text(args, options[i], is_compute ? dirs[i] : all);
+        if (is_compute && (count == 0 || strcmp(child->groups[0], dirs[i]) != 0))
+            child->groups[count++] = dirs[i];
+    }
+}
+
 /* Every role gets the same; each uses what it needs. */
 static enum qr_status start_child(struct supervisor *s, const char *role, const char *name,
                                   struct qr_err *err)
 {
     const struct qri_settings *settings = s->settings;
-    char numbers[10][24], grace[24];
+    char numbers[10][24], grace[24], dirs[QR_CGROUP_PARTS][QR_CGROUP_PATH_BYTES];
     struct arguments args = {.s = s};
     args.texts[args.count++] = "quired";
     add_text(&args, "--role", role);
@@ -152,6 +180,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     if (strcmp(role, QR_ROLE_NAME_API) == 0) {
         add_number(&args, "--https-fd", s->https_fd, numbers[4]);
         child.fds[child.fd_count++] = s->https_fd;
+        add_groups(&args, &child, false, dirs);
     }
     if (strcmp(role, QR_ROLE_NAME_GATEWAY) == 0) {
         add_number(&args, "--tds-fd", s->tds_fd, numbers[4]);
@@ -161,6 +190,7 @@ static enum qr_status start_child(struct supervisor *s, const char *role, const 
     }
     if (strcmp(role, "compute") == 0) {
         add_text(&args, "--name", name);
+        add_groups(&args, &child, true, dirs);
         child.may_rest = strcmp(name, QR_NODE_SHARED) != 0; /* its database is used by nobody */
     }
     args.texts[args.count] = NULL;
@@ -191,6 +221,8 @@ static void end_node(void *ctx, const char *node)
     char path[QR_STORE_PATH_BYTES_MAX];
     qr_super_end(s->super, node);
     qr_super_reap(s->super, node, qr_env_mono_ns(s->env) + DROP_MS * INT64_C(1000000));
+    if (s->cgroups != NULL)
+        qr_cgroups_remove(s->cgroups, node);
     int bytes = snprintf(path, sizeof path, "%s/compute/%s", s->dir.path, node);
     if (bytes > 0 && (size_t)bytes < sizeof path)
         (void)!qr_store_remove(s->env, path, NULL); /* there is none if it was never opened */
@@ -237,6 +269,32 @@ static enum qr_status open_super(struct supervisor *s, struct qr_err *err)
     if (options.lock_path == NULL)
         return qr_fail(err, QR_NOMEM, "supervise");
     return qr_super_new(&options, &s->super, err);
+}
+
+/* No process of an earlier start is left, so its groups are swept. */
+static enum qr_status open_cgroups(struct supervisor *s, struct qr_err *err)
+{
+    char id[48];
+    struct stat st;
+    const char *cpu = NULL, *memory = NULL, *mode = s->settings->cgroups;
+    struct qr_cgroups_options options = {.id = id, .pid = getpid()};
+    options.anyway = strcmp(mode, "anyway") == 0;
+    if (strcmp(mode, "off") == 0) {
+        QR_LOG(&s->log, QR_INFO, "cgroups", QR_F("cpu", false), QR_F("memory", false),
+               QR_F("reason", "--cgroups off"));
+        return QR_OK;
+    }
+    if (stat(s->dir.path, &st) != 0)
+        return qr_fail(err, QR_IO, "look at '%s': %s", s->dir.path, strerrordesc_np(errno));
+    snprintf(id, sizeof id, "%llx-%llx", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    QR_TRY(qr_cgroups_open(&options, &s->cgroups, err));
+    bool has_cpu = qr_cgroups_hold(s->cgroups, QR_CGROUP_CPU, &cpu);
+    bool has_memory = qr_cgroups_hold(s->cgroups, QR_CGROUP_MEMORY, &memory);
+    QR_LOG(&s->log, QR_INFO, "cgroups", QR_F("cpu", has_cpu), QR_F("memory", has_memory),
+           QR_F(has_cpu ? "cpu_dir" : "cpu_reason", cpu),
+           QR_F(has_memory ? "memory_dir" : "memory_reason", memory));
+    return QR_OK;
 }
 
 /* What control has to know of other machines, and tells them. */
@@ -327,6 +385,7 @@ static enum qr_status start(struct supervisor *s, struct qr_err *err)
     QR_TRY(listen_at(s, settings->tds_port, &s->tds_fd, &s->tds_port, err));
     QR_TRY(listen_at(s, settings->https_port, &s->https_fd, &s->https_port, err));
     QR_TRY(open_super(s, err)); /* from here on no process of an earlier start is left */
+    QR_TRY(open_cgroups(s, err));
     QR_TRY(qri_datadir_run(&s->dir, s->arena, &s->run_dir, err));
     QR_TRY(make_blob(s, err));
     QR_TRY(make_certificate(s, err));
@@ -387,6 +446,7 @@ static void stop(struct supervisor *s)
         qr_super_reap_ended(s->super, began + STOP_MS * INT64_C(1000000));
     }
     qr_super_free(s->super);
+    qr_cgroups_close(s->cgroups);
     qr_control_free(s->control);
     qr_registry_close(s->registry);
     qr_telemetry_close(s->telemetry);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "env/thread.h"
+#include "super/cgroup.h"
 #include "super_int.h"
 #include "base/banned.h"
 
@@ -25,7 +26,7 @@ enum state { WAITING, RUNNING, RESTING }; /* WAITING: for its start */
 struct child {
     struct child *next;
     char name[QR_SUPER_NAME_BYTES_MAX + 1];
-    char *path, *args[QR_SUPER_ARGS_MAX + 1];
+    char *path, *args[QR_SUPER_ARGS_MAX + 1], *groups[QR_SUPER_GROUPS_MAX];
     int fds[QR_SUPER_FDS_MAX];
     size_t fd_count;
     bool may_rest;
@@ -66,6 +67,8 @@ static void child_free(struct child *child)
 {
     for (size_t i = 0; child->args[i] != NULL; i++)
         free(child->args[i]);
+    for (size_t i = 0; i < QR_SUPER_GROUPS_MAX; i++)
+        free(child->groups[i]);
     free(child->path);
     free(child);
 }
@@ -107,6 +110,8 @@ static struct child *child_new(const struct qr_super_child *spec)
     bool good = child->path != NULL;
     for (size_t i = 0; good && spec->argv[i] != NULL; i++)
         good = (child->args[i] = strdup(spec->argv[i])) != NULL;
+    for (size_t i = 0; good && i < QR_SUPER_GROUPS_MAX && spec->groups[i] != NULL; i++)
+        good = (child->groups[i] = strdup(spec->groups[i])) != NULL;
     if (!good) {
         child_free(child);
         return NULL;
@@ -116,6 +121,18 @@ static struct child *child_new(const struct qr_super_child *spec)
 
 /* ---- the thread ---- */
 
+/* One that has ended already is nowhere to be put. */
+static void enter_groups(struct qr_super *super, const struct child *child)
+{
+    struct qr_err err = {0};
+    for (size_t i = 0; i < QR_SUPER_GROUPS_MAX && child->groups[i] != NULL; i++) {
+        enum qr_status status = qr_cgroup_enter(child->groups[i], child->pid, &err);
+        if (status != QR_OK && status != QR_NOT_FOUND)
+            QR_LOG(&super->options.log, QR_WARN, "child_not_in_cgroup",
+                   QR_F("name", &child->name[0]), QR_F("reason", &err.text[0]));
+    }
+}
+
 static void start_child(struct qr_super *super, struct child *child) /* held */
 {
     struct qr_err err = {0};
@@ -124,6 +141,7 @@ static void start_child(struct qr_super *super, struct child *child) /* held */
                                       super->lock_fd, &child->pid, &child->pidfd, &err);
     if (status == QR_OK) {
         child->state = RUNNING;
+        enter_groups(super, child);
         QR_LOG(&super->options.log, QR_INFO, "child_started", QR_F("name", &child->name[0]),
                QR_F("pid", child->pid));
         return;

@@ -49,7 +49,7 @@ def values(text):
         if line.startswith("#"):
             assert re.match(r"# (HELP|TYPE) [a-z_]+ \S", line), line
             continue
-        match = re.fullmatch(r'([a-z_]+)(\{server="([^"]*)",database="([^"]*)"\})? (\S+)', line)
+        match = re.fullmatch(r'([a-z_]+)(\{(?:server="([^"]*)",database|controller)="([^"]*)"\})? (\S+)', line)
         assert match, line
         found[match[1], match[4]] = float(match[5])
     return found

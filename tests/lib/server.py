@@ -72,12 +72,16 @@ class Server:
         self.io_of = {}
         self.process = subprocess.Popen(
             [*self.under, program(), "--data-dir", self.data_dir, "--tds-port", "0", "--https-port", "0",
-             *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+             *self.default_options(), *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         running.add(self.process)
         self.log_reader = threading.Thread(target=self.read_log, args=(self.process.stderr,),
                                            daemon=True)
         self.log_reader.start()
+
+    def default_options(self):
+        """The machine's control groups are only touched by tests of them."""
+        return [] if "--cgroups" in self.options else ["--cgroups", "off"]
 
     def wait_ready(self):
         deadline = time.monotonic() + START_SECONDS

@@ -4,6 +4,7 @@
  * Threads: start, stop and free from one thread; each connection has a thread of its own. What
  * `options` points to must outlive it. Whatever a client can grow is bounded (arm_int.h). */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include "arm/host.h"
 #include "base/status.h"
@@ -21,8 +22,9 @@ struct qr_arm_options {
     const char *key_pem, *cert_pem;
     const char *token_key_pem; /* an RSA key: who has it can make tokens */
     const struct qr_arm_host *host;
-    const char *metrics_token; /* who has it may read /metrics and nothing else; NULL: nobody */
+    const char *metrics_token;    /* who has it may read /metrics and nothing else; NULL: nobody */
     uint32_t requests_per_minute; /* of one principal [1200] */
+    bool cgroup_cpu, cgroup_memory; /* control groups limit compute nodes in these: for /metrics */
 };
 
 QR_NODISCARD enum qr_status qr_arm_start(const struct qr_arm_options *options,

@@ -24,6 +24,7 @@ enum {
     QR_SUPER_CHILDREN_MAX = 8192,
     QR_SUPER_ARGS_MAX = 96,
     QR_SUPER_FDS_MAX = 4,
+    QR_SUPER_GROUPS_MAX = 2,
 };
 
 /* Borrowed for the call of `exited`. */
@@ -60,6 +61,8 @@ struct qr_super_child { /* copied */
     char *const *argv;         /* ended by NULL */
     int fds[QR_SUPER_FDS_MAX]; /* given under the same numbers */
     size_t fd_count;
+    const char *groups[QR_SUPER_GROUPS_MAX]; /* directories of control groups that it is put into,
+                                                whether it works or not; NULL: no more */
     bool
         may_rest; /* exit status 0 means that it has nothing to do: not started again until asked */
 };
