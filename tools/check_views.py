@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Compares the engine's system views with the documented columns in data/dmvs.csv.
 
-usage: check_views.py PRINT_VIEWS DMVS_CSV EXCEPTIONS
+usage: check_views.py [PRINT_VIEWS DMVS_CSV EXCEPTIONS]
+Without arguments it takes those of this checkout, with the program of its folder `build`.
 Names, order and types must be the documented ones; more columns may follow. EXCEPTIONS has a line
 `view: reason` for each view that differs; one that does not differ must not be there.
 """
 import csv
+import os
 import re
 import subprocess
 import sys
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OURS = ["build/src/engine/print_views", "data/dmvs.csv", "src/engine/tests/views.differ"]
 SAME = {"sysname": "nvarchar(128)", "numeric": "decimal", "datetime2(7)": "datetime2",
         "datetimeoffset(7)": "datetimeoffset"}
 
@@ -48,7 +52,7 @@ def read_documented(path):
 
 
 def main():
-    program, documented_path, exceptions_path = sys.argv[1:4]
+    program, documented_path, exceptions_path = sys.argv[1:4] or [os.path.join(ROOT, path) for path in OURS]
     ours = {}
     for line in subprocess.run([program], check=True, capture_output=True,
                                text=True).stdout.splitlines():
