@@ -98,7 +98,9 @@ bool qri_timeline_place(struct qri_timeline *tl, const struct qr_journal_entry *
     uint64_t end = append->lsn + append->data_bytes;
     if (tl->place_count > 0) {
         struct qri_place *last = &tl->places[tl->place_first + tl->place_count - 1];
-        if (last->segment_no == segment_no && offset < last->offset + QRI_PLACE_BYTES) {
+        /* one place has no gap, so that the places say how much log there is (qri_timeline_lag) */
+        if (last->segment_no == segment_no && last->end_lsn == append->lsn &&
+            offset < last->offset + QRI_PLACE_BYTES) {
             last->end_lsn = end;
             return true;
         }
@@ -128,6 +130,22 @@ void qri_timeline_forget_places(struct qri_timeline *tl, uint64_t before_segment
 
 /* --- readers --- */
 
+/* Log from an LSN on that earlier epochs than the last wrote. Between them LSNs jump, which is no
+ * log; of gaps before the journal nothing is known any more. */
+static uint64_t earlier_log(const struct qri_timeline *tl, uint64_t lsn)
+{
+    uint64_t bytes = lsn < tl->journal_floor ? tl->journal_floor - lsn : 0;
+    for (size_t i = tl->place_count; i-- > 0;) {
+        const struct qri_place *p = &tl->places[tl->place_first + i];
+        if (p->end_lsn <= lsn)
+            break;
+        uint64_t from = p->lsn > lsn ? p->lsn : lsn;
+        uint64_t to = p->end_lsn < tl->hard.prev_end_lsn ? p->end_lsn : tl->hard.prev_end_lsn;
+        bytes += from < to ? to - from : 0;
+    }
+    return bytes;
+}
+
 uint64_t qri_timeline_lag(const struct qri_timeline *tl, uint64_t lsn)
 {
     const struct qri_state *s = &tl->hard;
@@ -135,7 +153,7 @@ uint64_t qri_timeline_lag(const struct qri_timeline *tl, uint64_t lsn)
         return 0;
     if (lsn >= s->epoch_first_lsn)
         return s->end_lsn - lsn;
-    uint64_t before = lsn < s->prev_end_lsn ? s->prev_end_lsn - lsn : 0;
+    uint64_t before = lsn < s->prev_end_lsn ? earlier_log(tl, lsn) : 0;
     return before + (s->end_lsn - s->epoch_first_lsn);
 }
 

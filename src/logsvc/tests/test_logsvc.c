@@ -427,6 +427,47 @@ static void test_who_is_behind_slows_the_primary_down(void **state)
     close_all(f);
 }
 
+/* Every new primary begins 4 GiB of LSNs behind the last: that is no log which anybody lacks. */
+static void test_jumps_between_epochs_are_no_lag(void **state)
+{
+    (void)state;
+    struct fixture *f = open_with(&(struct qr_logsvc_options){
+        .segment_bytes = 256 << 10, .storage_lag_bytes = 50000, .delay_us_max = 1000});
+    uint64_t end = begin(f, 0);
+    struct t_feed x = {.done = 0};
+    for (int i = 0; i < 3; i++)
+        x.cursors[i] = (struct qr_logsvc_cursor){.timeline = t_timeline(i),
+                                                 .from_lsn = T_START,
+                                                 .reader_id = 7,
+                                                 .kind = QR_READER_PAGES,
+                                                 .applied_lsn = end};
+    begin(f, 1);
+    begin(f, 2);
+    feed_start(f, &x, 1);
+    feed_take(&x);
+    enum qr_logsvc_reason reasons[4];
+    for (uint64_t epoch = 2; epoch <= 5; epoch++) { /* 20000 bytes of log each */
+        uint64_t last = end;
+        assert_int_equal(t_fence(f->svc, 0, epoch, NULL), QR_OK);
+        end += T_JUMP;
+        struct t_append *a = t_append_start(f->svc, 0, epoch, end, 20000, true, last, true);
+        t_flush_all(f->svc);
+        end += 20000;
+        assert_int_equal(a->a.status, QR_OK);
+        reasons[epoch - 2] = a->a.throttle.reason;
+        t_append_free(a);
+    }
+    assert_int_equal(reasons[0], QR_THROTTLE_NONE);
+    assert_int_equal(reasons[1], QR_THROTTLE_NONE);
+    assert_int_equal(reasons[2], QR_THROTTLE_STORAGE); /* 60000 */
+    assert_int_equal(reasons[3], QR_THROTTLE_STORAGE);
+    struct qr_logsvc_readers readers;
+    struct qr_timeline t = t_timeline(0);
+    assert_int_equal(qr_logsvc_readers(f->svc, &t, &readers, NULL), QR_OK);
+    assert_int_equal(readers.items[0].lag_bytes, 80000);
+    close_all(f);
+}
+
 /* --- limits --- */
 
 static void test_memory_and_journal_are_bounded(void **state)
@@ -510,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_a_feed_waits_for_any_of_its_timelines),
         cmocka_unit_test(test_a_feed_takes_a_bounded_amount_and_every_cursor_has_its_turn),
         cmocka_unit_test(test_who_is_behind_slows_the_primary_down),
+        cmocka_unit_test(test_jumps_between_epochs_are_no_lag),
         cmocka_unit_test(test_memory_and_journal_are_bounded),
         cmocka_unit_test(test_a_full_disk_refuses_and_goes_on_when_there_is_room),
         cmocka_unit_test(test_a_directory_has_one_service),
