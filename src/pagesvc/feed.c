@@ -37,6 +37,7 @@ struct qr_pagefeed {
     bool poked;          /* the call in flight lacks a slice */
     bool started;        /* `call` was given to the peer */
     int64_t wake_at_ns;  /* a row's rest is over: the call in flight lacks it; 0: never */
+    bool any_sick;       /* only a tick, which may block, mends */
     struct qr_pagefeed_stats stats;
 
     struct row *rows; /* sorted as the service lists them, then the sick ones it does not */
@@ -246,6 +247,14 @@ static int64_t first_rest_end(const struct qr_pagefeed *feed)
     return first;
 }
 
+static bool has_sick(const struct qr_pagefeed *feed)
+{
+    bool any = false;
+    for (size_t i = 0; i < feed->row_count; i++)
+        any = any || feed->rows[i].sick;
+    return any;
+}
+
 /* The caller has made the feed busy. */
 static void ask(struct qr_pagefeed *feed)
 {
@@ -254,7 +263,9 @@ static void ask(struct qr_pagefeed *feed)
     pthread_mutex_unlock(&feed->mu);
     bool ready = prepare(feed);
     int64_t wake_at_ns = first_rest_end(feed);
+    bool any_sick = has_sick(feed);
     pthread_mutex_lock(&feed->mu);
+    feed->any_sick = any_sick;
     ready = ready && !feed->stopping;
     feed->wake_at_ns = wake_at_ns;
     set_busy(feed, ready);
@@ -305,7 +316,7 @@ static enum qr_status take_pieces(struct qr_pagefeed *feed, const struct row *ro
     return QR_OK;
 }
 
-/* A slice that was detached meanwhile is no news to anybody. */
+/* A slice that was detached meanwhile is no news to anybody. The row rests: it is not asked for. */
 static void take_failure(struct qr_pagefeed *feed, struct row *row, enum qr_status status,
                          const char *text)
 {
@@ -317,20 +328,21 @@ static void take_failure(struct qr_pagefeed *feed, struct row *row, enum qr_stat
     row->sick = status == QR_CORRUPT || status == QR_CONFLICT || status == QR_NOMEM;
 }
 
-/* True: something came. */
+/* True: something came, or its row rests from here on, so that asking for the others at once does
+ * not come to the same answer. */
 static bool take_entry(struct qr_pagefeed *feed, const struct qr_feed_entry *entry)
 {
     struct row *row = &feed->rows[feed->fed[entry->cursor_index]];
     if (entry->status != QR_OK) { /* of the log service: attaching again would not help */
         rest(feed, row);
-        return false;
+        return true;
     }
     struct qr_err err;
     qr_err_reset(&err);
     enum qr_status status = take_pieces(feed, row, entry, &err);
     if (status != QR_OK) {
         take_failure(feed, row, status, err.text);
-        return false;
+        return true;
     }
     bool news = entry->pieces_bytes > 0 || row->known_epoch != entry->epoch ||
                 row->known_commit_lsn != entry->commit_lsn;
@@ -402,8 +414,12 @@ void qr_pagefeed_tick(struct qr_pagefeed *feed)
     bool mine = !feed->busy && !feed->stopping;
     feed->busy = feed->busy || mine;
     if (feed->started && feed->wake_at_ns != 0 &&
-        feed->wake_at_ns <= qr_env_mono_ns(feed->options.env))
-        qr_rpc_cancel(feed->options.logsvc, &feed->call); /* the next tick takes it from there */
+        feed->wake_at_ns <= qr_env_mono_ns(feed->options.env)) {
+        /* who ends the call asks again at once, or, if there is something to mend, the next tick */
+        feed->poked = feed->poked || !feed->any_sick;
+        feed->wake_at_ns = 0;
+        qr_rpc_cancel(feed->options.logsvc, &feed->call);
+    }
     pthread_mutex_unlock(&feed->mu);
     if (!mine)
         return;

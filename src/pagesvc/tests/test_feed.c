@@ -309,6 +309,30 @@ static void test_a_slice_whose_log_is_broken_or_gone_holds_up_nobody(void **stat
     end(&s);
 }
 
+/* Its log is gone for good, and every rest that ends asks for it again: who has log waits for no
+ * tick meanwhile. */
+static void test_a_slice_that_rests_takes_no_time_from_the_others(void **state)
+{
+    (void)state;
+    struct simulated s;
+    begin(&s);
+    make(&s.f, 0);
+    make(&s.f, 1);
+    change(&s.f, (struct qr_logsvc_change){.kind = QR_LOGSVC_DROP, .timeline = timeline(1)});
+    run_for(&s, 100 * ms);
+    for (int i = 0; i < 20; i++) {
+        commit(&s.f, 0, (uint8_t)('a' + i));
+        qr_simnet_run(s.net, 10 * ms); /* no tick */
+        assert_int_equal(visible(&s.f, 0), s.f.end[0]);
+        qr_simnet_run(s.net, 10 * ms);
+        qr_pagefeed_tick(s.f.feed); /* some of these end a rest */
+    }
+    struct qr_pagefeed_stats stats;
+    qr_pagefeed_get_stats(s.f.feed, &stats);
+    assert_in_range(stats.calls, 20, 60);
+    end(&s);
+}
+
 /* --- on sockets --- */
 
 static void test_log_comes_over_sockets(void **state)
@@ -363,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_the_feed_survives_a_restart_of_the_log_service),
         cmocka_unit_test(test_no_more_log_comes_than_memory_may_hold_until_it_is_written),
         cmocka_unit_test(test_a_slice_whose_log_is_broken_or_gone_holds_up_nobody),
+        cmocka_unit_test(test_a_slice_that_rests_takes_no_time_from_the_others),
         cmocka_unit_test(test_log_comes_over_sockets),
     };
     return cmocka_run_group_tests_name("pagesvc/feed", tests, NULL, NULL);
