@@ -28,7 +28,7 @@ struct qri_settings {
         rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib,
         resource_sample_seconds;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
-    int64_t move_grace_ms;
+    int64_t move_grace_ms, warm_up_seconds;
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;
@@ -450,6 +450,12 @@ QR_NODISCARD enum qr_status qri_node_promote(struct qri_node *node,
 struct qr_rest_state;
 QR_NODISCARD enum qr_status qri_node_rest(struct qri_node *node, const struct qr_database_row *row,
                                           uint64_t idle_ns, struct qr_rest_state *ret_state,
+                                          struct qr_err *err);
+/* HOT, WARM (ctl/warm.h): they answer unless they fail. */
+struct qr_rpc_request;
+QR_NODISCARD enum qr_status qri_node_hot(struct qri_node *node, struct qr_rpc_request *request,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qri_node_warm(struct qri_node *node, struct qr_rpc_request *request,
                                           struct qr_err *err);
 /* Nobody enters the database (40613), and its sessions end, until no more than so many have it.
  * Until qri_node_release, also after a failure. */

@@ -185,7 +185,11 @@ void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
         uint16_t method;
         enum qr_status (*run)(struct qri_node *node, struct qr_rpc_request *request,
                               struct qr_err *err);
-    } answering[] = {{QR_NODE_MOVE, move}, {QR_NODE_FOLLOW, follow}, {QR_NODE_REST, rest}};
+    } answering[] = {{QR_NODE_MOVE, move},
+                     {QR_NODE_FOLLOW, follow},
+                     {QR_NODE_REST, rest},
+                     {QR_NODE_HOT, qri_node_hot},
+                     {QR_NODE_WARM, qri_node_warm}};
     size_t i = 0, count = sizeof answering / sizeof answering[0];
     while (i < count && answering[i].method != own_request->method)
         i++;

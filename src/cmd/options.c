@@ -65,6 +65,10 @@ static const struct qr_option rows[] = {
      "they "
      "are rolled back, and the session goes on without",
      offsetof(struct qri_settings, move_grace_ms)},
+    {"warm-up-seconds", "s", QR_OPTION_INT, "30", 0, 3600, NULL, "start",
+     "for how long at most the new node of a Hyperscale database brings the pages that the old one "
+     "uses, which serves meanwhile, before it takes over; 0: it begins with an empty cache",
+     offsetof(struct qri_settings, warm_up_seconds)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
      "table variables and rows that statements keep in memory, of all sessions: beyond half of it "
      "they go to temporary files, and who would pass it all the same gets error 701; 0 means a "

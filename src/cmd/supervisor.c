@@ -342,6 +342,7 @@ static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
         .telemetry = s->telemetry,
         .run_dir = s->run_dir,
         .pause_minute_ns = s->settings->auto_pause_minute_ms * INT64_C(1000000),
+        .warm_up_ns = s->settings->warm_up_seconds * INT64_C(1000000000),
         .autoscale_interval_ns = s->settings->resource_sample_seconds * 1000000000,
         .host = {.ctx = s, .want = want, .end = end_node, .pid = pid_of},
     };

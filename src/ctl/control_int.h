@@ -372,6 +372,9 @@ void qri_reign_forget(struct qr_control *control, uint32_t database_id);
 QR_NODISCARD enum qr_status qri_reign_each_ready(struct qr_control *control,
                                                  const struct qr_database_row *row,
                                                  enum qr_control_method method, struct qr_err *err);
+/* Who is the primary, and who would take over from it now. False: nobody would. */
+bool qri_reign_heir(struct qr_control *control, const struct qr_database_row *row,
+                    char ret_primary[QR_NODE_NAME_BYTES], char ret_heir[QR_NODE_NAME_BYTES]);
 /* Ends the primary, so that another member takes over: `next` if it is ready, else any that is;
  * NULL: any, and the process that was the primary comes back. */
 QR_NODISCARD enum qr_status qri_reign_yield(struct qr_control *control,

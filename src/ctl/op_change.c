@@ -194,7 +194,10 @@ enum qr_status qri_failover_switch(struct qr_control *control, struct qri_op *op
                                    struct qr_err *err)
 {
     struct qr_database_row row;
+    char primary[QR_NODE_NAME_BYTES], heir[QR_NODE_NAME_BYTES];
     QR_TRY(qri_op_row(control, op, &row, err));
+    if (qr_database_is_hyper(&row) && qri_reign_heir(control, &row, primary, heir))
+        qri_warm(control, op, &row, primary, heir);
     return qri_reign_yield(control, &row, NULL, err);
 }
 

@@ -72,11 +72,19 @@ static bool changes_node(const struct qr_database_row *row, const struct qri_op 
     return qr_database_is_hyper(row) && row->replica_of == 0 && op->ask.relocate;
 }
 
+static enum qr_status wait_new_node(struct qr_control *control, const char *name,
+                                    struct qr_err *err)
+{
+    int64_t until = qr_env_mono_ns(control->options.env) + READY_NS;
+    enum qr_status status = qri_control_wait_ready(control, name, until, err);
+    return status == QR_TIMEOUT ? qr_sql_fail(err, 40886) : status;
+}
+
 enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     const struct qr_control_host *host = &control->options.host;
     struct qr_database_row row;
-    char name[QR_NODE_NAME_BYTES];
+    char name[QR_NODE_NAME_BYTES], primary[QR_NODE_NAME_BYTES];
     QR_TRY(qri_op_row(control, op, &row, err));
     op->member = changes_node(&row, op) ? choose_member(control, &row) : 0;
     if (qr_database_has_copies(&row)) { /* all of its processes come back */
@@ -90,10 +98,13 @@ enum qr_status qri_scale_prepare(struct qr_control *control, struct qri_op *op, 
     if (host->pid(host->ctx, name) != 0)
         host->end(host->ctx, name); /* one of the old size */
     QR_TRY(host->want(host->ctx, name, err));
-    qri_ops_progress(control, op, 20);
-    int64_t until = qr_env_mono_ns(control->options.env) + READY_NS;
-    enum qr_status status = qri_control_wait_ready(control, name, until, err);
-    return status == QR_TIMEOUT ? qr_sql_fail(err, 40886) : status;
+    qri_ops_progress(control, op, QRI_WARM_PERCENT_FROM);
+    QR_TRY(wait_new_node(control, name, err));
+    pthread_mutex_lock(&control->mu);
+    qri_reign_place(control, &row, primary);
+    pthread_mutex_unlock(&control->mu);
+    qri_warm(control, op, &row, primary, name);
+    return wait_new_node(control, name, err); /* in case that it started anew meanwhile */
 }
 
 enum qr_status qri_scale_unprepare(struct qr_control *control, struct qri_op *op,

@@ -74,7 +74,13 @@ QR_NODISCARD enum qr_status qri_ops_check_copies(struct qr_control *control,
                                                  struct qr_err *err);
 /* The step has come so far: shown, and never less. */
 void qri_ops_progress(struct qr_control *control, struct qri_op *op, uint32_t percent);
-/* mu held for these. NULL: there is none. */
+/* ---- warm.c ---- */
+/* The node `to`, which is ready, brings the pages that `from` uses, for as long as the options say.
+ * The operation's percent goes from one to the other. */
+enum { QRI_WARM_PERCENT_FROM = 20, QRI_WARM_PERCENT_TO = 49 };
+void qri_warm(struct qr_control *control, struct qri_op *op, const struct qr_database_row *row,
+              const char *from, const char *to);
+/* ---- ops.c, with mu held. NULL: there is none. ---- */
 struct qri_op *qri_ops_find_id(struct qr_control *control, struct qr_str id);
 struct qri_op *qri_ops_find_active(struct qr_control *control, uint32_t database_id);
 bool qri_ops_is_cancellable(const struct qri_op *op);

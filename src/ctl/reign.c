@@ -287,6 +287,17 @@ enum qr_status qri_reign_each_ready(struct qr_control *control, const struct qr_
     return status;
 }
 
+bool qri_reign_heir(struct qr_control *control, const struct qr_database_row *row,
+                    char ret_primary[QR_NODE_NAME_BYTES], char ret_heir[QR_NODE_NAME_BYTES])
+{
+    pthread_mutex_lock(&control->mu);
+    primary_of(control, row->id, ret_primary);
+    bool any = qri_control_ready(control, ret_primary) &&
+               choose_replica(control, row->id, 0, ret_primary, ret_heir);
+    pthread_mutex_unlock(&control->mu);
+    return any;
+}
+
 enum qr_status qri_reign_yield(struct qr_control *control, const struct qr_database_row *row,
                                const char *next, struct qr_err *err)
 {

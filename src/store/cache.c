@@ -317,6 +317,30 @@ size_t qri_cache_each_hot(struct qr_store *store, size_t frames_max,
     return frames;
 }
 
+size_t qri_cache_list(struct qr_store *store, uint8_t uses_min, uint8_t uses_max, uint32_t *dst,
+                      size_t max)
+{
+    struct qri_cache *c = &store->cache;
+    struct qri_slab *slab = NULL;
+    size_t count = 0;
+    for (size_t n = 0; n == 0 || slab != NULL; n++) {
+        pthread_mutex_lock(&c->mu);
+        slab = n < c->slab_count ? c->slabs[n] : NULL; /* which stays until the store is closed */
+        pthread_mutex_unlock(&c->mu);
+        for (uint32_t i = 0; slab != NULL && i < slab->frame_count && count < max; i++) {
+            struct qri_frame *f = &slab->frames[i];
+            uint32_t page_no = atomic_load_explicit(&f->page_no, memory_order_relaxed);
+            uint8_t uses = atomic_load_explicit(&f->used, memory_order_relaxed) & QRI_USED_COUNT;
+            if (page_no == 0 || uses < uses_min || uses > uses_max)
+                continue;
+            _Atomic(struct qri_frame *) *entry = qri_table_entry(store, page_no, false);
+            if (entry != NULL && atomic_load(entry) == f) /* or it was a moment ago */
+                dst[count++] = page_no;
+        }
+    }
+    return count;
+}
+
 static struct qri_frame *pop_free(struct qr_store *store, bool grow)
 {
     struct qri_cache *c = &store->cache;

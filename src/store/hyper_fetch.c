@@ -43,9 +43,8 @@ static void give_up(struct qri_replica *rep, struct qri_fetch *fetch)
     fetch_free(fetch);
 }
 
-/* With fetch_mu held. As a primary (promoted) its own commits count, which change only pages that
- * are in memory. */
-static uint64_t fetch_lsn(const struct qr_store *store, const struct qri_replica *rep)
+/* As a primary (promoted) its own commits count, which change only pages that are in memory. */
+uint64_t qri_fetch_lsn(const struct qr_store *store, const struct qri_replica *rep)
 {
     uint64_t durable = atomic_load(&store->durable_lsn);
     return durable > rep->applying_lsn ? durable : rep->applying_lsn;
@@ -72,7 +71,7 @@ enum qr_status qri_replica_read_page(struct qr_store *store, uint32_t page_no, u
     }
     /* The LSN and the last-written ones at one moment: what comes along is kept by them. */
     pthread_mutex_lock(&rep->fetch_mu);
-    uint32_t count = qri_hyper_make_wants(store, page_no, fetch_lsn(store, rep), wants);
+    uint32_t count = qri_hyper_make_wants(store, page_no, qri_fetch_lsn(store, rep), wants);
     pthread_mutex_unlock(&rep->fetch_mu);
     wants[0].have = qr_lsn(have);
     enum qr_status status = qri_hyper_get_pages(store, wants, count, dst, ret_lsn, err);

@@ -168,6 +168,11 @@ QR_NODISCARD enum qr_status qri_hyper_get_pages(struct qr_store *store,
                                                 const struct qr_pages_want *wants, uint32_t count,
                                                 uint8_t *dst, uint64_t *ret_lsn,
                                                 struct qr_err *err);
+/* Puts a page that came along where it belongs if it is the newest version, by what the want says
+ * and what happened since (H5). */
+struct qr_pages_got;
+bool qri_hyper_keep(struct qr_store *store, const struct qr_pages_want *want,
+                    const struct qr_pages_got *got, enum qr_warmth as);
 /* Pages of one slice, until all have an answer; the reply's bytes hold them (qr_pages_got_next). */
 QR_NODISCARD enum qr_status qri_hyper_get(struct qri_hyper *hyper, uint32_t slice_no,
                                           const struct qr_pages_want *wants, uint32_t count,
@@ -195,4 +200,11 @@ void qri_tier_confirm(struct qri_hyper *hyper, uint32_t page_no, uint64_t lsn);
 void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, uint8_t used);
 /* For every new version of a page, from whomever it comes, before it can be durable. */
 void qri_tier_changed(struct qr_store *store, uint32_t page_no, uint64_t lsn);
+/* What stays in memory of another node, or did: kept while there is room. With the page's stripe
+ * held, and fetch_mu on a replica; the version is the newest. */
+void qri_tier_offer(struct qri_hyper *hyper, uint32_t page_no, uint64_t lsn, const uint8_t *page);
+/* There is room for a batch of these; perhaps after some were written. */
+bool qri_tier_has_room(struct qri_hyper *hyper, size_t pages);
+/* Pages that it has, those that were read there first. */
+size_t qri_tier_list(struct qri_hyper *hyper, uint32_t *dst, size_t max);
 void qri_tier_stats(struct qri_hyper *hyper, struct qr_store_rbpex *ret_stats);

@@ -110,44 +110,57 @@ uint32_t qri_hyper_make_wants(struct qr_store *store, uint32_t page_no, uint64_t
     return count;
 }
 
-/* A page that came along gets a frame if nothing happened to it meanwhile: it has none, and none
- * was evicted since we asked, which would have raised its last-written LSN. Its stripe is only
- * tried, because another one is held. */
-static void keep_locked(struct qr_store *store, _Atomic(struct qri_frame *) *entry,
-                        const struct qr_pages_want *want, const struct qr_pages_got *got)
+/* A page that came along is kept if nothing happened to it meanwhile: it has no frame, and none was
+ * evicted since we asked, which would have raised its last-written LSN. */
+static bool is_newest(struct qr_store *store, _Atomic(struct qri_frame *) *entry,
+                      const struct qr_pages_want *want)
 {
-    struct qri_hyper *hy = store->hyper;
-    struct qri_frame *none = NULL, *f = NULL;
-    if (atomic_load(entry) == NULL &&
-        qri_written_lsn(&hy->written, want->page_no) == want->not_modified_since.v)
-        f = qri_frame_alloc(store, false);
-    if (f != NULL) {
-        memcpy(f->data, got->page, store->page_bytes);
-        f->lsn = got->version.v;
-        qri_frame_came(store, f, want->page_no);
-        atomic_store(&f->page_no, want->page_no);
-        if (atomic_compare_exchange_strong(entry, &none, f))
-            atomic_fetch_add_explicit(&hy->pages_ahead, 1, memory_order_relaxed);
-        else
-            qri_frame_free(store, f);
-    }
+    return atomic_load(entry) == NULL &&
+           qri_written_lsn(&store->hyper->written, want->page_no) == want->not_modified_since.v;
 }
 
-/* On a replica the log raises last-written LSNs, too, under fetch_mu. */
-static void keep(struct qr_store *store, const struct qr_pages_want *want,
-                 const struct qr_pages_got *got)
+static bool keep_in_memory(struct qr_store *store, _Atomic(struct qri_frame *) *entry,
+                           const struct qr_pages_want *want, const struct qr_pages_got *got,
+                           uint8_t uses)
+{
+    struct qri_frame *none = NULL, *f = qri_frame_alloc(store, false);
+    if (f == NULL)
+        return false;
+    memcpy(f->data, got->page, store->page_bytes);
+    f->lsn = got->version.v;
+    qri_frame_came(store, f, want->page_no);
+    for (uint8_t i = 0; i < uses; i++)
+        qri_frame_touch(store, f);
+    atomic_store(&f->page_no, want->page_no);
+    if (atomic_compare_exchange_strong(entry, &none, f))
+        return true;
+    qri_frame_free(store, f);
+    return false;
+}
+
+/* The stripe is only tried, because another one may be held. On a replica the log raises
+ * last-written LSNs, too, under fetch_mu. */
+bool qri_hyper_keep(struct qr_store *store, const struct qr_pages_want *want,
+                    const struct qr_pages_got *got, enum qr_warmth as)
 {
     struct qri_replica *rep = store->hyper->replica;
     _Atomic(struct qri_frame *) *entry = qri_table_entry(store, want->page_no, true);
     pthread_mutex_t *stripe = qri_stripe(store, want->page_no);
-    if (entry == NULL || pthread_mutex_trylock(stripe) != 0)
-        return;
+    bool good = got->status == QR_OK && got->page != NULL && got->bytes == store->page_bytes &&
+                got->version.v <= want->lsn.v;
+    if (!good || entry == NULL || pthread_mutex_trylock(stripe) != 0)
+        return false;
     if (rep != NULL)
         pthread_mutex_lock(&rep->fetch_mu);
-    keep_locked(store, entry, want, got);
+    bool kept = is_newest(store, entry, want);
+    if (kept && as == QR_WARM_DISK)
+        qri_tier_offer(store->hyper, want->page_no, got->version.v, got->page);
+    else if (kept)
+        kept = keep_in_memory(store, entry, want, got, as == QR_WARM_HOT ? QRI_USED_HOT : 0);
     if (rep != NULL)
         pthread_mutex_unlock(&rep->fetch_mu);
     pthread_mutex_unlock(stripe);
+    return kept;
 }
 
 /* The page that was asked for; dst holds what we said to have. */
@@ -185,10 +198,10 @@ static enum qr_status take_answer(struct qr_store *store, const struct qr_pages_
         QR_TRY(qr_pages_got_next(reply->data, reply->len, &at, &got, err));
         if (i == 0) {
             QR_TRY(take_first(store, &wants[0], &got, dst, ret_lsn, err));
-        } else if (got.status == QR_OK && got.page != NULL && got.bytes == store->page_bytes &&
-                   got.version.v <= wants[i].lsn.v) {
+        } else if (got.status == QR_OK) {
             atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
-            keep(store, &wants[i], &got);
+            if (qri_hyper_keep(store, &wants[i], &got, QR_WARM_COLD))
+                atomic_fetch_add_explicit(&store->hyper->pages_ahead, 1, memory_order_relaxed);
         }
     }
     return QR_OK;

@@ -356,6 +356,26 @@ void qri_tier_evicted(struct qr_store *store, const struct qri_frame *frame, uin
                         kind);
 }
 
+void qri_tier_offer(struct qri_hyper *hy, uint32_t page_no, uint64_t lsn, const uint8_t *page)
+{
+    if (hy->tier != NULL)
+        qri_rbpex_offer(hy->tier->rbpex, page_no, lsn, page, QRI_RBPEX_SPARE);
+}
+
+bool qri_tier_has_room(struct qri_hyper *hy, size_t pages)
+{
+    if (hy->tier == NULL)
+        return false;
+    while (!qri_rbpex_may_take(hy->tier->rbpex, pages) && qri_rbpex_step(hy->tier->rbpex))
+        ;
+    return qri_rbpex_may_take(hy->tier->rbpex, pages);
+}
+
+size_t qri_tier_list(struct qri_hyper *hy, uint32_t *dst, size_t max)
+{
+    return hy->tier == NULL ? 0 : qri_rbpex_list(hy->tier->rbpex, dst, max);
+}
+
 void qri_tier_stats(struct qri_hyper *hy, struct qr_store_rbpex *ret_stats)
 {
     struct qri_rbpex_stats s;

@@ -72,5 +72,7 @@ QR_NODISCARD enum qr_status qri_replica_link_page(struct qr_store *store, uint32
 QR_NODISCARD enum qr_status qri_replica_read_at(struct qr_store *store, uint32_t page_no,
                                                 uint64_t lsn, uint8_t *dst, uint64_t *ret_lsn,
                                                 struct qr_err *err);
+/* With fetch_mu held: what pages are fetched as of. */
+uint64_t qri_fetch_lsn(const struct qr_store *store, const struct qri_replica *replica);
 /* With fetch_mu held; NULL: nobody fetches it. */
 struct qri_fetch *qri_fetch_find(struct qri_replica *replica, uint32_t page_no);

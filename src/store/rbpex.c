@@ -302,6 +302,44 @@ void qri_rbpex_offer(struct qri_rbpex *rb, uint32_t page_no, uint64_t lsn, const
     pthread_mutex_unlock(&rb->mu);
 }
 
+bool qri_rbpex_may_take(struct qri_rbpex *rb, size_t pages)
+{
+    pthread_mutex_lock(&rb->mu);
+    bool may = rb->item_count - rb->item_len >= pages && rb->slot_count - rb->used_count >= pages;
+    pthread_mutex_unlock(&rb->mu);
+    return may;
+}
+
+static size_t list_some(struct qri_rbpex *rb, uint32_t *from, bool was_read, uint32_t *dst,
+                        size_t max)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&rb->mu);
+    uint32_t end =
+        rb->slot_count - *from < QRI_RB_CHUNK_SLOTS ? rb->slot_count : *from + QRI_RB_CHUNK_SLOTS;
+    for (uint32_t i = *from; i < end && count < max; i++) {
+        const struct qri_rb_slot *slot = &rb->slots[i];
+        if (slot->state == QRI_RB_READY && !qri_rb_is_suspect(rb, slot) &&
+            (slot->ref > 0) == was_read)
+            dst[count++] = slot->page_no;
+    }
+    *from = end < rb->slot_count ? end : 0;
+    pthread_mutex_unlock(&rb->mu);
+    return count;
+}
+
+size_t qri_rbpex_list(struct qri_rbpex *rb, uint32_t *dst, size_t max)
+{
+    size_t count = 0;
+    for (int was_read = 1; was_read >= 0; was_read--) {
+        uint32_t from = 0;
+        do
+            count += list_some(rb, &from, was_read == 1, dst + count, max - count);
+        while (from != 0);
+    }
+    return count;
+}
+
 /* With mu held: its slot, if that is still for it. */
 static struct qri_rb_slot *slot_of(struct qri_rbpex *rb, uint32_t at)
 {

@@ -6,9 +6,9 @@
  * reopen what it holds is suspect: the owner tells what changed since the mark, then `confirm_all`.
  * Nothing here is needed: whatever is lost, damaged or in doubt is a miss.
  *
- * Threads: any; `step` excludes itself. Only `open`, `step`, `sync`, `read`, `resize` and `close` touch
- * the disk. Errors: those of the environment; what `step` and `read` meet is counted, and the pages
- * concerned are forgotten. */
+ * Threads: any; `step` excludes itself. Only `open`, `step`, `sync`, `read`, `resize` and `close`
+ * touch the disk. Errors: those of the environment; what `step` and `read` meet is counted, and the
+ * pages concerned are forgotten. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,6 +65,10 @@ enum qri_rbpex_offer {
 };
 void qri_rbpex_offer(struct qri_rbpex *rbpex, uint32_t page_no, uint64_t lsn, const uint8_t *page,
                      enum qri_rbpex_offer kind);
+/* So many offers would be taken now: slots are free, and the queue has room. */
+bool qri_rbpex_may_take(struct qri_rbpex *rbpex, size_t pages);
+/* The pages that it has a trusted version of, those read since the clock came by first. */
+size_t qri_rbpex_list(struct qri_rbpex *rbpex, uint32_t *dst, size_t max);
 /* The page has a version of that LSN or a later one: forgets an older one. */
 void qri_rbpex_changed(struct qri_rbpex *rbpex, uint32_t page_no, uint64_t lsn);
 /* What `read` called suspect is the newest after all. */

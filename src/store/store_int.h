@@ -394,6 +394,10 @@ struct qri_frame *qri_frame_of(const struct qr_store *store, const uint8_t *data
  * goes on from there at the next call; one caller at a time. Returns how many frames there are. */
 size_t qri_cache_each_hot(struct qr_store *store, size_t frames_max,
                           void (*each)(struct qr_store *store, struct qri_frame *frame));
+/* Pages whose newest version is in memory and was used so often; at most `max`. Advice: they come
+ * and go meanwhile. */
+size_t qri_cache_list(struct qr_store *store, uint8_t uses_min, uint8_t uses_max, uint32_t *dst,
+                      size_t max);
 /* Before a page that was read is linked. */
 void qri_frame_came(struct qr_store *store, struct qri_frame *frame, uint32_t page_no);
 /* The frame is being used; its pin is held. */

@@ -151,6 +151,47 @@ class Handoff(Base):
                 self.assertEqual(connection.execute(f"SELECT COUNT(*) FROM t WHERE who = {who + 1}"), [(count,)])
 
 
+class Pages(Base):
+    """Pages that a scan fetches behind the switch, by the node's own count."""
+    options = ("--cache-mib", "64")
+
+    def fill(self):
+        with connect_patiently(self.server, "h") as connection:
+            connection.execute("CREATE TABLE wide (a int, b varbinary(4000));"
+                               " INSERT wide SELECT value, CRYPT_GEN_RANDOM(4000) FROM GENERATE_SERIES(1, 2000)")
+            connection.execute("SELECT MAX(DATALENGTH(b)) FROM wide")
+
+    def fetched(self, turn):
+        self.relocate(turn)
+        connection = self.relayed()
+        count = "SELECT num_of_reads FROM sys.dm_io_virtual_file_stats(DB_ID(), 1)"
+        before = rows(connection, count)[0][0]
+        self.assertEqual(rows(connection, "SELECT COUNT(*), MAX(DATALENGTH(b)) FROM wide"), [(2000, 4000)])
+        return rows(connection, count)[0][0] - before
+
+    def warmed(self):
+        return [line for line in list(self.server.log) if "ev=node_warmed" in line]
+
+
+class Warm(Pages):
+    def test_a_node_that_takes_over_has_the_pages_of_the_one_before(self):
+        self.fill()
+        for turn in range(2):
+            self.assertLess(self.fetched(turn), 50)
+        self.assertEqual(len(self.warmed()), 2)
+        for line in self.warmed():
+            self.assertIn('reason=""', line)
+
+
+class Cold(Pages):
+    options = Pages.options + ("--warm-up-seconds", "0")
+
+    def test_without_warming_it_fetches_them(self):
+        self.fill()
+        self.assertGreater(self.fetched(0), 1000)
+        self.assertEqual(self.warmed(), [])
+
+
 class Worker(threading.Thread):
     """A client that does what drivers do, in random order, and knows what it has to see."""
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ctl/calls.h"
+#include "ctl/warm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,6 +59,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         qr_control_service_put(&buf, &service);
         assert(buf.len == size && memcmp(buf.data, data, size) == 0);
     }
+    struct qr_hyper_listed listed;
+    const uint8_t *pages;
+    if (qr_warm_list_get(data, size, &listed, &pages, NULL) == QR_OK)
+        assert(listed.memory <= listed.all && pages + 4 * listed.all == data + size);
+    uint32_t numbers[QR_HYPER_WARM_MAX];
+    enum qr_warmth as;
+    size_t count;
+    if (qr_warm_pages_get(data, size, &as, numbers, &count, NULL) == QR_OK)
+        assert(1 + 4 * count == size && as < QR_WARM_COUNT);
     try_rows(data, size, &buf);
     try_items(data, size, &buf);
     qr_buf_done(&buf);

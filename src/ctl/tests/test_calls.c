@@ -2,7 +2,9 @@
  * format is refused. Method: there and back; every cut of every message; a served loop. */
 #include "qr_test.h"
 #include <string.h>
+#include "base/endian.h"
 #include "ctl/calls.h"
+#include "ctl/warm.h"
 #include "ctl/place.h"
 
 static const struct qr_control_ask whole = {
@@ -251,6 +253,42 @@ static void test_names_of_nodes_are_of_one_database_each(void **state)
     assert_int_equal(qr_place_timeline(&row, &timeline, NULL), QR_CORRUPT);
 }
 
+static void test_lists_of_pages_arrive_and_no_cut_of_them(void **state)
+{
+    (void)state;
+    const uint32_t pages[] = {7, 3, 0x01020304, 9, UINT32_MAX};
+    const struct qr_hyper_listed listed = {.hot = 1, .memory = 3, .all = 5};
+    struct qr_hyper_listed got;
+    const uint8_t *at = NULL;
+    struct qr_buf buf;
+    qr_buf_init(&buf, 1 << 10);
+    qr_warm_list_put(&buf, pages, &listed);
+    assert_int_equal(qr_warm_list_get(buf.data, buf.len, &got, &at, NULL), QR_OK);
+    assert_int_equal(got.hot, 1);
+    assert_int_equal(got.memory, 3);
+    assert_int_equal(got.all, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(qr_get32le(at + 4 * i), pages[i]);
+    for (size_t cut = 0; cut < 8 + 3 * 4; cut++) /* up to there the parts do not fit */
+        assert_int_equal(qr_warm_list_get(buf.data, cut, &got, &at, NULL), QR_PROTOCOL);
+    buf.data[0] = 4; /* more are hot than are in memory */
+    assert_int_equal(qr_warm_list_get(buf.data, buf.len, &got, &at, NULL), QR_PROTOCOL);
+    uint8_t call[1 + 4 * (QR_HYPER_WARM_MAX + 1)] = {QR_WARM_HOT, 5, 0, 0, 0, 6, 1, 0, 0};
+    uint32_t dst[QR_HYPER_WARM_MAX];
+    enum qr_warmth as = QR_WARM_COLD;
+    size_t count = 0;
+    assert_int_equal(qr_warm_pages_get(call, 9, &as, dst, &count, NULL), QR_OK);
+    assert_int_equal(as, QR_WARM_HOT);
+    assert_int_equal(count, 2);
+    assert_int_equal(dst[1], 0x106);
+    assert_int_equal(qr_warm_pages_get(call, 0, &as, dst, &count, NULL), QR_PROTOCOL);
+    assert_int_equal(qr_warm_pages_get(call, 8, &as, dst, &count, NULL), QR_PROTOCOL);
+    assert_int_equal(qr_warm_pages_get(call, sizeof call, &as, dst, &count, NULL), QR_PROTOCOL);
+    call[0] = QR_WARM_COUNT;
+    assert_int_equal(qr_warm_pages_get(call, 9, &as, dst, &count, NULL), QR_PROTOCOL);
+    qr_buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_a_name_longer_than_any_is_refused_by_who_reads),
         cmocka_unit_test(test_rows_follow_each_other),
         cmocka_unit_test(test_items_and_routes_arrive_as_they_were_said),
+        cmocka_unit_test(test_lists_of_pages_arrive_and_no_cut_of_them),
     };
     return cmocka_run_group_tests_name("ctl/calls", tests, NULL, NULL);
 }

@@ -227,6 +227,146 @@ static void test_replicas_are_right_on_a_bad_network(void **state)
     }
 }
 
+/* --- warming --- */
+
+enum { LISTED_MAX = 4096, BATCH = 16 };
+
+/* All that `from` has, in batches, while the primary commits. Returns how many pages came. */
+static size_t warm(struct qr_store *from, struct qr_store *to, struct qr_conn *primary)
+{
+    static uint32_t pages[LISTED_MAX];
+    struct qr_hyper_listed listed;
+    struct qr_err err = {0};
+    size_t sum = 0;
+    qr_hyper_list_pages(from, pages, LISTED_MAX, &listed);
+    assert_true(listed.hot > 0 && listed.hot <= listed.memory && listed.memory <= listed.all);
+    for (size_t at = 0, n; at < listed.all; at += n) {
+        size_t end = at < listed.hot ? listed.hot : at < listed.memory ? listed.memory : listed.all;
+        size_t kept = 0;
+        n = end - at < BATCH ? end - at : BATCH;
+        if (primary != NULL)
+            change(primary, (int)at); /* its log comes while the pages are on their way */
+        hw_check(qr_hyper_warm(to, pages + at, n,
+                               at < listed.hot      ? QR_WARM_HOT
+                               : at < listed.memory ? QR_WARM_COLD
+                                                    : QR_WARM_DISK,
+                               &kept, &err),
+                 &err);
+        sum += kept;
+    }
+    return sum;
+}
+
+static uint64_t pages_read(struct qr_store *store)
+{
+    struct qr_store_stats stats;
+    qr_store_get_stats(store, &stats);
+    return stats.pages_read;
+}
+
+static void test_a_warmed_replica_takes_over_without_reading_pages(void **state)
+{
+    (void)state;
+    for (int warms = 0; warms < 2; warms++) {
+        struct hw w;
+        struct qr_err err = {0};
+        hw_begin(&w, 41, NULL);
+        struct qr_store *a = hw_store(&w, "a");
+        struct qr_conn *a_conn = connect_to(a);
+        fill(a_conn);
+        assert_int_equal(number(a_conn, "SELECT sum(v) FROM t"), 0);
+        struct qr_store *b = replica(&w, "b", 4 << 20);
+        size_t kept = warms == 1 ? warm(a, b, NULL) : 0;
+        hw_check(qr_hyper_promote(b, 0, true, &err), &err);
+        uint64_t before = pages_read(b);
+        struct qr_conn *b_conn = connect_to(b);
+        assert_int_equal(number(b_conn, "SELECT sum(length(b)) FROM t"),
+                         number(a_conn, "SELECT sum(length(b)) FROM t"));
+        uint64_t read = pages_read(b) - before;
+        if (warms == 1)
+            assert_in_range(kept, 100, LISTED_MAX);
+        if (warms == 1)
+            assert_int_equal(read, 0);
+        else
+            assert_in_range(read, 100, LISTED_MAX);
+        assert_sound(b_conn);
+        qr_conn_close(a_conn);
+        qr_conn_close(b_conn);
+        qr_store_abandon(a);
+        hw_check(qr_store_close(b, &err), &err);
+        hw_end(&w);
+    }
+}
+
+/* What was on its way when its log came is brought up to date or left out, never kept as it was. */
+static void test_pages_that_change_while_they_come_are_not_stale(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 50; seed < 54; seed++) {
+        struct hw w;
+        struct qr_err err = {0};
+        struct qr_simnet_faults faults = {.delay_min_ns = HW_MS / 50,
+                                          .delay_max_ns = 2 * HW_MS,
+                                          .duplicate_ppm = 20000,
+                                          .hold_ppm = 30000,
+                                          .hold_ns = 20 * HW_MS};
+        hw_begin(&w, seed, &faults);
+        struct qr_store *a = hw_store(&w, "a");
+        struct qr_conn *conn = connect_to(a);
+        fill(conn);
+        assert_int_equal(number(conn, "SELECT sum(v) FROM t"), 0);
+        struct qr_store *b = replica(&w, "b", 4 << 20);
+        assert_true(warm(a, b, conn) > 50);
+        catch_up(&w, b, qr_store_durable_lsn(a));
+        (void)warm(a, b, conn);
+        catch_up(&w, b, qr_store_durable_lsn(a));
+        struct qr_conn *reader = connect_to(b);
+        assert_int_equal(number(reader, "SELECT sum(length(b)) FROM t"),
+                         number(conn, "SELECT sum(length(b)) FROM t"));
+        assert_int_equal(number(reader, "SELECT sum(a * length(b)) FROM t"),
+                         number(conn, "SELECT sum(a * length(b)) FROM t"));
+        assert_sound(reader);
+        qr_conn_close(conn);
+        qr_conn_close(reader);
+        hw_check(qr_store_close(b, &err), &err);
+        hw_check(qr_store_close(a, &err), &err);
+        assert_int_equal(w.fatal_count, 0);
+        hw_end(&w);
+    }
+}
+
+/* Memory has an end: what does not fit goes to the node's own disk. */
+static void test_what_memory_has_no_room_for_is_warmed_on_disk(void **state)
+{
+    (void)state;
+    struct hw w;
+    struct qr_err err = {0};
+    hw_begin(&w, 42, NULL);
+    struct qr_store *a = hw_store(&w, "a");
+    struct qr_conn *a_conn = connect_to(a);
+    fill(a_conn);
+    w.rbpex_bytes = 8 << 20;
+    struct qr_store *b = replica(&w, "b", 256 << 10);
+    assert_true(warm(a, b, NULL) > 100);
+    struct qr_store_stats stats;
+    qr_store_get_stats(b, &stats);
+    assert_in_range(stats.cache_bytes, 1, 256 << 10);
+    assert_true(stats.rbpex.bytes > 64 << 10);
+    uint64_t before = pages_read(b);
+    struct qr_conn *reader = connect_to(b);
+    assert_int_equal(number(reader, "SELECT sum(length(b)) FROM t"),
+                     number(a_conn, "SELECT sum(length(b)) FROM t"));
+    qr_store_get_stats(b, &stats);
+    assert_true(stats.rbpex.hits > 10);
+    assert_in_range(pages_read(b) - before, 0, 20);
+    assert_sound(reader);
+    qr_conn_close(a_conn);
+    qr_conn_close(reader);
+    hw_check(qr_store_close(b, &err), &err);
+    hw_check(qr_store_close(a, &err), &err);
+    hw_end(&w);
+}
+
 int main(void)
 {
     if (qr_vfs_init(NULL) != QR_OK)
@@ -236,6 +376,9 @@ int main(void)
         cmocka_unit_test(test_a_snapshot_on_a_replica_stays_while_commits_are_applied),
         cmocka_unit_test(test_a_promoted_replica_goes_on_with_its_readers),
         cmocka_unit_test(test_replicas_are_right_on_a_bad_network),
+        cmocka_unit_test(test_a_warmed_replica_takes_over_without_reading_pages),
+        cmocka_unit_test(test_pages_that_change_while_they_come_are_not_stale),
+        cmocka_unit_test(test_what_memory_has_no_room_for_is_warmed_on_disk),
     };
     return cmocka_run_group_tests_name("vfs/hyper_replica", tests, NULL, NULL);
 }

@@ -60,6 +60,7 @@ struct qr_control_options {
     const struct qr_control_machines *machines; /* NULL: this is the only one; borrowed */
     struct qr_control_host host;
     int64_t pause_minute_ns;       /* what a minute of an auto-pause delay takes; 0: a minute */
+    int64_t warm_up_ns;            /* how long a node that is to take over is warmed; 0: not */
     int64_t autoscale_interval_ns; /* between what nodes say of used resources; 0: 15 s */
     /* For tests, NULL otherwise: true kills control there as far as this operation goes. Called by
      * the thread that runs it, before a step and when it has run but nothing says so. */

@@ -78,10 +78,31 @@ QR_NODISCARD enum qr_status qr_hyper_open_replica(const char *dir,
  * failure it is a replica still and may be promoted again. Blocks; readers go on. */
 QR_NODISCARD enum qr_status qr_hyper_promote(struct qr_store *store, uint64_t epoch, bool force,
                                              struct qr_err *err);
-/* Another size for the pages on the node's own disk, while the store is used: those that fit stay. A
- * store without such a tier stays without. Waits for a few writes at most. */
+/* Another size for the pages on the node's own disk, while the store is used: those that fit stay.
+ * A store without such a tier stays without. Waits for a few writes at most. */
 QR_NODISCARD enum qr_status qr_hyper_set_rbpex_bytes(struct qr_store *store, uint64_t bytes,
                                                      struct qr_err *err);
+/* Warming: a node that is to take over begins with the pages that another one uses. */
+enum qr_warmth {
+    QR_WARM_DISK, /* to the node's own disk, if there is room */
+    QR_WARM_COLD, /* to memory, if there is room; else to disk */
+    QR_WARM_HOT,  /* the same, as a page that was used often */
+    QR_WARM_COUNT,
+};
+enum { QR_HYPER_WARM_MAX = 512 }; /* pages at once */
+/* Pages that are here, in this order: used most in memory, the others there, on disk only. Where
+ * each of the first two parts ends. At most `max` to dst. Advice: they come and go meanwhile. */
+struct qr_hyper_listed {
+    size_t hot, memory, all;
+};
+void qr_hyper_list_pages(struct qr_store *store, uint32_t *dst, size_t max,
+                         struct qr_hyper_listed *ret_listed);
+/* Brings pages, QR_HYPER_WARM_MAX at most, that are not here: a replica's as of what it has
+ * applied. Those that do not exist, have no room or change meanwhile are left out. *ret_kept: how
+ * many came. Waits for the page server; anything else goes on. */
+QR_NODISCARD enum qr_status qr_hyper_warm(struct qr_store *store, const uint32_t *pages,
+                                          size_t count, enum qr_warmth as, size_t *ret_kept,
+                                          struct qr_err *err);
 /* Where a replica is, and where the log service last said that the primary is. Of a primary both
  * are what is durable. Wall times are those of the commits. */
 struct qr_hyper_lag {
