@@ -6,7 +6,11 @@
 #include <string.h>
 #include "base/banned.h"
 
-enum { CHUNK_BYTES_MIN = 4096, CHUNK_BYTES_MAX = 256 * 1024, ALIGN = 16 };
+enum {
+    CHUNK_BYTES_MIN = 992, /* small enough for what malloc keeps ready for each thread */
+    CHUNK_BYTES_MAX = 256 * 1024,
+    ALIGN = 16,
+};
 
 struct qr_arena_chunk {
     struct qr_arena_chunk *prev;

@@ -137,13 +137,17 @@ enum qr_status qri_oplog_begin(struct qri_oplog *log, uint32_t object_id, struct
 
 static void add_cell(struct qri_oplog *log, enum qr_cell kind, const void *bytes, size_t n)
 {
-    uint8_t tag = (uint8_t)kind;
     uint64_t length = n;
+    size_t head = kind == QR_CELL_TEXT || kind == QR_CELL_BLOB ? 1 + sizeof length : 1;
     log->op_cells++;
-    qr_buf_add(&log->tail, &tag, 1);
-    if (kind == QR_CELL_TEXT || kind == QR_CELL_BLOB)
-        qr_buf_add(&log->tail, &length, sizeof length);
-    qr_buf_add(&log->tail, bytes, n);
+    uint8_t *p = qr_buf_reserve(&log->tail, head + n);
+    if (p == NULL)
+        return;
+    *p = (uint8_t)kind;
+    if (head > 1)
+        memcpy(p + 1, &length, sizeof length);
+    memcpy(p + head, bytes, n);
+    log->tail.len += head + n;
 }
 
 void qri_oplog_cell(struct qri_oplog *log, const struct qr_type *type, const struct qr_value *value)

@@ -311,7 +311,8 @@ struct qri_session_seen qri_session_look(const struct qr_session *session)
     seen.tran_bytes = changed.bytes;
     seen.snapshot_lsn = snapshot_of(session);
     struct qr_str name = tran->name.n > 0 ? tran->name : qr_str("user_transaction");
-    (void)snprintf(seen.tran_name, sizeof seen.tran_name, "%.*s", (int)name.n, name.p);
+    memcpy(seen.tran_name, name.p,
+           name.n < sizeof seen.tran_name ? name.n : sizeof seen.tran_name - 1);
     return seen;
 }
 

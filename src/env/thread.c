@@ -6,11 +6,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/banned.h"
 
-enum { STACK_BYTES_DEFAULT = 256 * 1024, BACKGROUND_NICE = 5 };
+enum { STACK_BYTES_DEFAULT = 256 * 1024, BACKGROUND_NICE = 5, PROMPT_TURN_NS = 100000 };
 
 enum qr_status qr_thread_start(const char *name, size_t stack_bytes, void *(*run)(void *arg),
                                void *arg, pthread_t *ret_thread, struct qr_err *err)
@@ -42,6 +43,20 @@ enum qr_status qr_thread_start(const char *name, size_t stack_bytes, void *(*run
 void qr_thread_background(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE); /* Linux: of the thread */
+}
+
+void qr_thread_prompt(void)
+{
+    struct { /* struct sched_attr: the C library has no name for it */
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attr = {.size = sizeof attr,
+              .nice = getpriority(PRIO_PROCESS, (id_t)gettid()),
+              .runtime = PROMPT_TURN_NS};
+    (void)!syscall(SYS_sched_setattr, 0, &attr, 0); /* policy 0: SCHED_OTHER, as it was */
 }
 
 void qr_cond_init(pthread_cond_t *cond)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "env/background.h"
 #include "base/banned.h"
 
 enum {
@@ -301,6 +302,7 @@ void *qri_log_flusher_main(void *arg)
 {
     struct qr_store *store = arg;
     struct qri_log *log = &store->log;
+    qr_thread_prompt(); /* every commit waits for it */
     for (;;) {
         pthread_mutex_lock(&log->mu);
         while (!log->flush_wanted && !atomic_load(&store->stopping)) {
