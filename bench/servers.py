@@ -74,9 +74,15 @@ class Postgres:
             self.start_standby()
 
     def start(self):
-        self.ctl(self.dir, "start", "-w", "-t", "600", "-l", self.dir + "/log", "-o",
-                 "-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s %s"
-                 % (self.port, self.dir, self.settings))
+        self.ctl(self.dir, "start", "-w", "-t", "600", "-l", self.dir + "/log", "-o", self.start_options())
+
+    def restart(self, settings):
+        """With other settings; who is connected is cut off."""
+        self.settings = settings
+        self.ctl(self.dir, "restart", "-w", "-m", "fast", "-t", "600", "-l", self.dir + "/log", "-o", self.start_options())
+
+    def start_options(self):
+        return "-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s %s" % (self.port, self.dir, self.settings)
 
     def start_standby(self):
         self.standby, port = self.dir + "-standby", free_port()
