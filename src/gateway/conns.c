@@ -36,14 +36,15 @@ void qri_conns_wake_idle(struct qr_gateway *gateway)
     pthread_mutex_unlock(&gateway->mu);
 }
 
-size_t qri_conns_serving(struct qr_gateway *gateway, bool waits)
+size_t qri_conns_serving(struct qr_gateway *gateway, enum qri_serving which)
 {
     size_t count = 0;
     pthread_mutex_lock(&gateway->mu);
     for (uint32_t i = 0; i < gateway->slot_count; i++) {
         struct qri_conn *conn = gateway->slots[i].conn;
         if (conn != NULL && atomic_load(&conn->serves))
-            count += !waits || !atomic_load(&conn->passed);
+            count +=
+                which == SERVING_ALL || atomic_load(&conn->passed) == (which == SERVING_PASSED);
     }
     pthread_mutex_unlock(&gateway->mu);
     return count;

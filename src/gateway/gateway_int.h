@@ -302,8 +302,9 @@ void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);
 void qri_conns_abort(struct qr_gateway *gateway);
 /* A worker looks at each that nobody has, so that it sees that the gateway stops. */
 void qri_conns_wake_idle(struct qr_gateway *gateway);
-/* Those that have a session; with `waits` those of them that have not `passed`. */
-size_t qri_conns_serving(struct qr_gateway *gateway, bool waits);
+/* Those that have a session, or those of them that have `passed`, or have not. */
+enum qri_serving { SERVING_ALL, SERVING_PASSED, SERVING_NOT_PASSED };
+size_t qri_conns_serving(struct qr_gateway *gateway, enum qri_serving which);
 
 /* over.c: connections whose session went before they did. By the owner. */
 /* Frees the session; what the client waits for is answered now. Else the connection goes on until

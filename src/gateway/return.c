@@ -170,12 +170,17 @@ enum qri_step qri_return_step(struct qri_conn *conn)
 
 /* ---- all sessions ---- */
 
-/* Until nobody is left that `waits`, or the time has come. */
+/* Until nobody is left that is waited for, or the time has come: first those that were in a
+ * transaction all the time, then those that were not. Who never was outside of one has had the
+ * whole grace, and those who gave way already wait for nothing more. */
 static void drain_until(struct qr_gateway *gateway, enum qri_drain drain, int64_t until_ns)
 {
     atomic_store(&gateway->drain, drain);
     qri_conns_wake_idle(gateway);
-    while (qri_conns_serving(gateway, drain == DRAIN_WAIT) > 0) {
+    enum qri_serving which = drain == DRAIN_WAIT   ? SERVING_NOT_PASSED
+                             : drain == DRAIN_MOVE ? SERVING_PASSED
+                                                   : SERVING_ALL;
+    while (qri_conns_serving(gateway, which) > 0) {
         int64_t left = until_ns - qr_env_mono_ns(gateway->options.env);
         if (left <= 0 || atomic_load(&gateway->stopping))
             break;
@@ -191,13 +196,13 @@ bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms)
     if (options->handoff_address == NULL || options->return_address == NULL)
         return false;
     int64_t began = qr_env_mono_ns(options->env), until = began + grace_ms * 1000000;
-    size_t count = qri_conns_serving(gateway, false);
+    size_t count = qri_conns_serving(gateway, SERVING_ALL);
     drain_until(gateway, DRAIN_WAIT, until);
     int64_t move = qr_env_mono_ns(options->env), move_until = move + MOVE_MS_MIN * INT64_C(1000000);
     drain_until(gateway, DRAIN_MOVE, move_until > until ? move_until : until);
-    if (qri_conns_serving(gateway, false) > 0)
+    if (qri_conns_serving(gateway, SERVING_ALL) > 0)
         drain_until(gateway, DRAIN_LATE, qr_env_mono_ns(options->env) + LATE_MS * INT64_C(1000000));
-    size_t left = qri_conns_serving(gateway, false);
+    size_t left = qri_conns_serving(gateway, SERVING_ALL);
     int64_t end = qr_env_mono_ns(options->env);
     QR_LOG(&options->log, QR_INFO, "drained", QR_F("sessions", count), QR_F("left", left),
            QR_F("waited_ms", (move - began) / 1000000), QR_F("moved_ms", (end - move) / 1000000));
