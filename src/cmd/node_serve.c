@@ -3,6 +3,7 @@
 #include "base/sqlmsg.h"
 #include "cmd_int.h"
 #include "ctl/autoscale.h"
+#include "store/hyper.h"
 #include "base/banned.h"
 
 /* Of a node of one database. */
@@ -11,11 +12,15 @@ static enum qr_status drain(struct qri_node *node, const struct qr_database_row 
 {
     const struct qri_node_options *options = qri_node_options_of(node);
     struct qr_database *db = NULL;
-    if (qri_node_is_primary(node) && qri_node_enter_row(node, row, &db, err) == QR_OK) {
+    bool is_entered = qri_node_is_primary(node) && qri_node_enter_row(node, row, &db, err) == QR_OK;
+    if (is_entered)
         (void)!qr_database_flush_statistics(db, NULL); /* while its sessions are served */
+    enum qr_status status = options->drain(options->drain_ctx, err);
+    if (is_entered && status == QR_OK && qr_database_is_hyper(row))
+        qr_hyper_resign(qr_database_store(db)); /* the next one need not wait for our end */
+    if (is_entered)
         qri_node_leave(node, db);
-    }
-    return options->drain(options->drain_ctx, err);
+    return status;
 }
 
 static const struct {

@@ -171,7 +171,7 @@ enum qr_status qri_control_node_call(struct qr_control *control, const struct qr
     return qri_control_call_node(control, name, row, method, err);
 }
 
-void qri_control_drain_node(struct qr_control *control, const struct qr_database_row *row,
+bool qri_control_drain_node(struct qr_control *control, const struct qr_database_row *row,
                             const char *name)
 {
     struct qr_rpc_peer *peer = NULL;
@@ -185,7 +185,7 @@ void qri_control_drain_node(struct qr_control *control, const struct qr_database
     }
     pthread_mutex_unlock(&control->mu);
     if (!drains)
-        return;
+        return false;
     int64_t began_ns = qr_env_mono_ns(control->options.env);
     enum qr_status status = qri_control_node(control, name, &peer, &err);
     if (status == QR_OK)
@@ -194,6 +194,7 @@ void qri_control_drain_node(struct qr_control *control, const struct qr_database
     QR_LOG(&control->options.log, is_told ? QR_INFO : QR_WARN, "node_drained", QR_F("node", name),
            QR_F("reason", &err.text[0]),
            QR_F("took_ms", (qr_env_mono_ns(control->options.env) - began_ns) / 1000000));
+    return status == QR_OK;
 }
 
 /* ---- claims ---- */

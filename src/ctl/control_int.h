@@ -172,7 +172,7 @@ void qri_control_forget_node(struct qr_control *control, const char *name);
 /* No route leads to it from now on, and its sessions go back to the gateway, between two requests
  * each, where they wait for the next one that is ready. It is ended next; sessions that could not
  * go end with it. */
-void qri_control_drain_node(struct qr_control *control, const struct qr_database_row *row,
+bool qri_control_drain_node(struct qr_control *control, const struct qr_database_row *row,
                             const char *name);
 /* A call of an idempotent method, repeated while the node is not reachable. */
 QR_NODISCARD enum qr_status qri_control_node_call(struct qr_control *control,

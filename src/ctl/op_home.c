@@ -72,7 +72,7 @@ enum qr_status qri_home_restart(struct qr_control *control, const struct qr_data
     if (host->pid(host->ctx, node) == 0)
         return QR_OK;
     qri_reign_drain_replicas(control, row);
-    qri_control_drain_node(control, row, node);
+    (void)qri_control_drain_node(control, row, node);
     qri_reign_end(control, row->id, true);
     qri_reign_want(control, row->id);
     return QR_OK;

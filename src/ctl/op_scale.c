@@ -202,7 +202,7 @@ static enum qr_status replace_named(struct qr_control *control, const struct qr_
     qr_place_member(row, 0, name);
     if (host->pid(host->ctx, name) == 0)
         return QR_OK;
-    qri_control_drain_node(control, row, name);
+    (void)qri_control_drain_node(control, row, name);
     host->end(host->ctx, name);
     (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
     return QR_OK;

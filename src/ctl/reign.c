@@ -204,7 +204,11 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
     pthread_mutex_lock(&control->mu);
     primary_of(control, row.id, primary);
     bool ready = qri_control_ready(control, primary) && !qri_reign_is_held_back(control, row.id);
+    const struct qri_reign *reign = find_reign(control, row.id);
+    bool yields = reign != NULL && reign->yields; /* who ended the last primary sees to the rest */
     pthread_mutex_unlock(&control->mu);
+    if (yields)
+        return;
     bool copies = qr_database_has_copies(&row);
     if (copies && row.state != QR_DATABASE_ONLINE)
         return;
@@ -249,7 +253,7 @@ void qri_reign_drain_replicas(struct qr_control *control, const struct qr_databa
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         member_name(control, row->id, i, name);
         if (strcmp(name, primary) != 0)
-            qri_control_drain_node(control, row, name);
+            (void)qri_control_drain_node(control, row, name);
     }
 }
 
@@ -298,6 +302,40 @@ bool qri_reign_heir(struct qr_control *control, const struct qr_database_row *ro
     return any;
 }
 
+/* A primary that has no session any more, and has resigned: the next one takes over while its
+ * process ends. Of a database with copies the files are its own until then. */
+static void pass_on(struct qr_control *control, const struct qr_database_row *row,
+                    const char *primary, const char *next)
+{
+    char heir[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    struct qri_reign *reign = find_reign(control, row->id);
+    bool passes = reign != NULL && reign->yields && strcmp(reign->primary, primary) == 0 &&
+                  choose_replica(control, row->id, 0, primary, heir);
+    if (passes && next != NULL && qri_control_ready(control, next))
+        snprintf(heir, sizeof heir, "%s", next);
+    if (passes) {
+        memcpy(reign->primary, heir, sizeof reign->primary);
+        reign->heir[0] = '\0';
+        reign->state = QRI_REIGN_VACANT;
+        pthread_cond_broadcast(&control->changed);
+    }
+    pthread_mutex_unlock(&control->mu);
+    if (passes)
+        QR_LOG(&control->options.log, QR_INFO, "primary_yielded", QR_F("node", primary),
+               QR_F("next", &heir[0]));
+}
+
+/* Its process has ended: members may come and go again. */
+static void passed_on(struct qr_control *control, uint32_t id)
+{
+    pthread_mutex_lock(&control->mu);
+    struct qri_reign *reign = find_reign(control, id);
+    if (reign != NULL)
+        reign->yields = false;
+    pthread_mutex_unlock(&control->mu);
+}
+
 enum qr_status qri_reign_yield(struct qr_control *control, const struct qr_database_row *row,
                                const char *next, struct qr_err *err)
 {
@@ -316,8 +354,10 @@ enum qr_status qri_reign_yield(struct qr_control *control, const struct qr_datab
     pthread_mutex_unlock(&control->mu);
     if (is_it) /* it has taken over before */
         return QR_OK;
-    qri_control_drain_node(control, row, primary);
+    if (qri_control_drain_node(control, row, primary) && qr_database_is_hyper(row))
+        pass_on(control, row, primary, next);
     host->end(host->ctx, primary);
+    passed_on(control, row->id);
     if (next != NULL && any)
         return QR_OK;
     return host->want(host->ctx, primary, err);

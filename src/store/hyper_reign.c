@@ -168,3 +168,14 @@ enum qr_status qr_hyper_promote(struct qr_store *store, uint64_t epoch, bool for
            QR_F("took_ms", (qr_env_mono_ns(store->env) - start) / 1000000));
     return QR_OK;
 }
+
+void qr_hyper_resign(struct qr_store *store)
+{
+    struct qri_hyper *hy = store->hyper;
+    atomic_store(&store->health, QR_CLOSED);
+    pthread_mutex_lock(&hy->mu);
+    hy->failed = true;                    /* no append and no renewal any more, */
+    atomic_store(&hy->lease.until_ns, 0); /* and what comes of earlier ones is told to nobody */
+    pthread_cond_broadcast(&hy->wake);
+    pthread_mutex_unlock(&hy->mu);
+}

@@ -172,7 +172,7 @@ class Replicas(unittest.TestCase):
             drop(quired, "h")
 
     def test_a_failover_on_request_moves_the_primary(self):
-        with server.Server(announced=ANNOUNCED + ("primary_lost",)) as quired:
+        with server.Server(announced=ANNOUNCED) as quired:
             with quired.connect() as master:
                 master.execute(CREATE.format("h"))
                 master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 1)")
@@ -183,7 +183,8 @@ class Replicas(unittest.TestCase):
                 with connect_patiently(quired, "h") as primary:
                     primary.execute("INSERT t VALUES (2)")
                     self.assertEqual(primary.execute("SELECT COUNT(*) FROM t"), [(2,)])
-                wait_for(lambda: any(LOST.search(line) for line in list(quired.log)))
+                wait_log(quired, 'ev=primary_yielded node="hs-5" next="hs-5-r1"')
+                wait_for(lambda: sum('ev=ready name="hs-5"' in line for line in list(quired.log)) == 2)  # as a replica
                 for statement in ("ALTER DATABASE nosuch FAILOVER", "ALTER DATABASE master FAILOVER"):
                     self.assertNotEqual(master.batch(statement).errors, [])
 

@@ -227,6 +227,41 @@ static void test_replicas_are_right_on_a_bad_network(void **state)
     }
 }
 
+static void test_who_resigned_answers_nobody_and_is_followed_at_once(void **state)
+{
+    (void)state;
+    struct hw w;
+    struct qr_err err = {0};
+    hw_begin(&w, 24, NULL);
+    struct qr_store *a = hw_store(&w, "a"), *b = replica(&w, "b", HW_CACHE_BYTES);
+    struct qr_conn *a_conn = connect_to(a), *a_late = connect_to(a);
+    fill(a_conn);
+    for (int i = 0; i < 20; i++)
+        change(a_conn, i);
+    int64_t length = number(a_conn, "SELECT sum(length(b)) FROM t");
+    publish(a_conn, "DELETE FROM t"); /* nobody was told of it */
+    qr_hyper_resign(a);
+    assert_int_equal(qr_conn_pin(a_late, &err), QR_CLOSED);
+    assert_int_equal(qr_conn_lock_writer(a_late, 1, NULL, NULL, &err), QR_CLOSED);
+    hw_check(qr_hyper_promote(b, 0, true, &err), &err);
+    struct qr_conn *b_conn = connect_to(b);
+    assert_int_equal(number(b_conn, "SELECT sum(length(b)) FROM t"), length);
+    change(b_conn, 21);
+    for (int i = 0; i < 100; i++) { /* renewals would be refused by now */
+        qr_hyper_step(a);
+        qr_simnet_run(w.net, 200 * HW_MS);
+    }
+    assert_int_equal(w.fatal_count, 0);
+    assert_int_equal(qr_store_wait_durable(a, qr_conn_commit_lsn(a_conn), &err), QR_CLOSED);
+    assert_sound(b_conn);
+    qr_conn_close(a_conn);
+    qr_conn_close(a_late);
+    qr_conn_close(b_conn);
+    qr_store_abandon(a);
+    hw_check(qr_store_close(b, &err), &err);
+    hw_end(&w);
+}
+
 /* --- warming --- */
 
 enum { LISTED_MAX = 4096, BATCH = 16 };
@@ -376,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_a_snapshot_on_a_replica_stays_while_commits_are_applied),
         cmocka_unit_test(test_a_promoted_replica_goes_on_with_its_readers),
         cmocka_unit_test(test_replicas_are_right_on_a_bad_network),
+        cmocka_unit_test(test_who_resigned_answers_nobody_and_is_followed_at_once),
         cmocka_unit_test(test_a_warmed_replica_takes_over_without_reading_pages),
         cmocka_unit_test(test_pages_that_change_while_they_come_are_not_stale),
         cmocka_unit_test(test_what_memory_has_no_room_for_is_warmed_on_disk),

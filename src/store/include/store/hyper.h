@@ -78,6 +78,10 @@ QR_NODISCARD enum qr_status qr_hyper_open_replica(const char *dir,
  * failure it is a replica still and may be promoted again. Blocks; readers go on. */
 QR_NODISCARD enum qr_status qr_hyper_promote(struct qr_store *store, uint64_t epoch, bool force,
                                              struct qr_err *err);
+/* A primary gives its reign up for the one that follows: from now on it answers nobody and hardens
+ * nothing, as a store that has failed, but nobody is told (options.fatal). What was told to be
+ * durable is. A replica may be promoted with `force` when this has returned. */
+void qr_hyper_resign(struct qr_store *store);
 /* Another size for the pages on the node's own disk, while the store is used: those that fit stay.
  * A store without such a tier stays without. Waits for a few writes at most. */
 QR_NODISCARD enum qr_status qr_hyper_set_rbpex_bytes(struct qr_store *store, uint64_t bytes,
