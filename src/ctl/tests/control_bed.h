@@ -17,6 +17,7 @@ static const int64_t TIME_NS = INT64_C(60) * 1000000000;
 static struct qr_env *bed_env;             /* NULL: the real one */
 static int64_t bed_pause_minute_ns;        /* 0: a minute */
 static struct qr_telemetry *bed_telemetry; /* NULL: none */
+static int64_t bed_warm_up_ns;
 
 struct fixture {
     char dir[64], path[96], run[96];
@@ -119,6 +120,7 @@ static inline enum qr_status open_control(struct fixture *f)
         .run_dir = f->run,
         .host = {.ctx = f, .want = want, .end = end, .pid = pid_of},
         .pause_minute_ns = bed_pause_minute_ns,
+        .warm_up_ns = bed_warm_up_ns,
         .telemetry = bed_telemetry,
     };
     QR_TRY(qr_control_new(&options, &f->control, NULL));

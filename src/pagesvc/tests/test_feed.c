@@ -333,6 +333,54 @@ static void test_a_slice_that_rests_takes_no_time_from_the_others(void **state)
     end(&s);
 }
 
+/* Another primary: its fence is no log, and its first append begins far behind. The feed waits in
+ * the log service all the time, for a second if nobody wakes it. */
+static void test_a_new_epoch_ends_the_wait(void **state)
+{
+    (void)state;
+    struct simulated s;
+    begin(&s);
+    make(&s.f, 0);
+    commit(&s.f, 0, 'a');
+    run_for(&s, 40 * ms);
+    for (uint64_t epoch = 2; epoch < 6; epoch++) {
+        struct qr_pagefeed_stats before, after;
+        qr_pagefeed_get_stats(s.f.feed, &before);
+        change(&s.f, (struct qr_logsvc_change){.kind = QR_LOGSVC_FENCE,
+                                               .timeline = timeline(0),
+                                               .epoch = epoch,
+                                               .holder = epoch,
+                                               .force = true});
+        qr_simnet_run(s.net, 5 * ms); /* no tick */
+        qr_pagefeed_get_stats(s.f.feed, &after);
+        assert_true(after.calls > before.calls);
+        struct qr_buf buf;
+        uint8_t page[PAGE_BYTES];
+        uint64_t first = s.f.end[0] + (UINT64_C(1) << 32);
+        memset(page, (uint8_t)('a' + epoch), sizeof page);
+        qr_buf_init(&buf, 1 << 20);
+        qr_record_add_epoch(&buf, epoch, s.f.end[0], 0);
+        qr_record_add_page(&buf, 1, NULL, page, PAGE_BYTES);
+        qr_record_add_commit(&buf, 1, 1, 1, 1);
+        struct qr_logsvc_append a = {.timeline = timeline(0),
+                                     .epoch = epoch,
+                                     .first_lsn = first,
+                                     .bytes = buf.data,
+                                     .byte_count = (uint32_t)buf.len,
+                                     .new_epoch = true,
+                                     .commit_lsn = first + buf.len,
+                                     .done = append_done};
+        int wanted = appends_done + 1;
+        qr_logsvc_append(s.f.logsvc, &a);
+        until(&s.f, &appends_done, wanted);
+        s.f.end[0] = first + buf.len;
+        qr_buf_done(&buf);
+        qr_simnet_run(s.net, 5 * ms);
+        assert_page(&s.f, 0, (uint8_t)('a' + epoch));
+    }
+    end(&s);
+}
+
 /* --- on sockets --- */
 
 static void test_log_comes_over_sockets(void **state)
@@ -388,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_no_more_log_comes_than_memory_may_hold_until_it_is_written),
         cmocka_unit_test(test_a_slice_whose_log_is_broken_or_gone_holds_up_nobody),
         cmocka_unit_test(test_a_slice_that_rests_takes_no_time_from_the_others),
+        cmocka_unit_test(test_a_new_epoch_ends_the_wait),
         cmocka_unit_test(test_log_comes_over_sockets),
     };
     return cmocka_run_group_tests_name("pagesvc/feed", tests, NULL, NULL);
