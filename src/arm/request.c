@@ -28,12 +28,37 @@ static bool take_base(struct qri_request *r, const char *host)
     return r->base != NULL;
 }
 
+/* Of .../providers/NAMESPACE/type/name/type/name: type/type, or NULL where there is none, and the
+ * namespace. */
+static const char *type_of(struct qri_request *r, struct qr_str *ret_namespace)
+{
+    const struct qri_path *path = &r->path;
+    size_t at = path->count;
+    while (at > 0 && !qr_str_ieqz(path->segments[at - 1], "providers"))
+        at--;
+    if (at == 0 || at + 1 >= path->count)
+        return NULL;
+    *ret_namespace = path->segments[at];
+    const char *type = "";
+    for (size_t i = at + 1; i < path->count && type != NULL; i += 2)
+        type = qr_arena_printf(&r->arena, "%s%s%.*s", type, *type == '\0' ? "" : "/",
+                               (int)path->segments[i].n, path->segments[i].p);
+    return type;
+}
+
 static void refuse_no_route(struct qri_request *r, bool other_method)
 {
+    struct qr_str space = {0};
+    const char *type = type_of(r, &space);
     if (other_method)
         qri_refuse(r, 405, "MethodNotAllowed",
                    "The HTTP method '%s' is not supported at scope '%s'.",
                    qri_method_name(r->method), r->raw_path);
+    else if (type != NULL)
+        qri_refuse(r, 404, "InvalidResourceType",
+                   "The resource type '%s' could not be found in the namespace '%.*s' for api "
+                   "version '%s'.",
+                   type, (int)space.n, space.p, r->api_version);
     else
         qri_refuse(r, 404, "InvalidResourceType",
                    "The resource type could not be found in the namespace for api version '%s'.",

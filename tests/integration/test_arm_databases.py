@@ -228,8 +228,9 @@ class Databases(Case):
         other = {"Enabled": "Disabled", "Disabled": "Enabled"}[state]
         self.refused(self.send("PUT", encryption, {"properties": {"state": other}}), 400,
                      "FeatureNotSupported")
-        self.refused(self.send("GET", "/databases/parts/nothing"), 404, "InvalidResourceType")
-
+        answer = self.send("GET", "/databases/parts/nothing")
+        self.refused(answer, 404, "InvalidResourceType")
+        self.assertIn("'servers/databases/nothing'", answer[2]["error"]["message"])
 
     def test_two_changes_at_once_are_a_conflict(self):
         self.make("busy")
