@@ -219,8 +219,14 @@ static void real_write_back(struct qr_file *file, uint64_t offset, uint64_t byte
     (void)sync_file_range(fd_of(file), (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
 }
 
+static void real_read_ahead(struct qr_file *file, uint64_t offset, uint64_t bytes)
+{
+    (void)posix_fadvise(fd_of(file), (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
+}
+
 static const struct qr_file_ops real_file_ops = {
     .write_back = real_write_back,
+    .read_ahead = real_read_ahead,
     .uncache = real_uncache,
     .pread = real_pread,
     .pwrite = real_pwrite,

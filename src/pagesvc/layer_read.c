@@ -394,6 +394,19 @@ void qri_layer_scan_done(struct qri_layer_scan *scan)
     qr_buf_done(&scan->block);
 }
 
+/* In larger pieces than blocks: of a file that is not cached each block would be waited for, and
+ * the machine would guess how much more to bring. */
+static void read_ahead(struct qri_layer_scan *scan, const struct qri_layer_block *block)
+{
+    enum { AHEAD_BYTES = 1 << 20 };
+    uint64_t end = block->offset + block->bytes;
+    while (scan->ahead < end) {
+        uint64_t from = scan->ahead > block->offset ? scan->ahead : block->offset;
+        qr_file_read_ahead(scan->layer->file, scan->layer->start + from, AHEAD_BYTES);
+        scan->ahead = from + AHEAD_BYTES;
+    }
+}
+
 static enum qr_status next_entry(struct qri_layer_scan *scan, bool *ret_more, struct qr_err *err)
 {
     if (scan->layer->lost)
@@ -403,6 +416,7 @@ static enum qr_status next_entry(struct qri_layer_scan *scan, bool *ret_more, st
             *ret_more = false;
             return QR_OK;
         }
+        read_ahead(scan, &scan->layer->blocks[scan->block_index]);
         QR_TRY(qri_layer_read_block(scan->layer, scan->block_index++, &scan->block, err));
         scan->at = 0;
     }

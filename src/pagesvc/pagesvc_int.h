@@ -231,6 +231,7 @@ QR_NODISCARD enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_m
 struct qri_layer_scan {
     struct qri_layer *layer;
     size_t block_index;
+    uint64_t ahead; /* the file is being brought up to here */
     struct qr_buf block;
     size_t at;
     uint32_t page_no, bytes;

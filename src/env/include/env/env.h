@@ -73,6 +73,8 @@ struct qr_file_ops {
     /* A hint, may be NULL: the disk may begin with what was written there, so that a sync finds
      * little left to do. Does not wait. */
     void (*write_back)(struct qr_file *file, uint64_t offset, uint64_t bytes);
+    /* A hint, may be NULL: that will be read soon, so it may come in one go. Does not wait. */
+    void (*read_ahead)(struct qr_file *file, uint64_t offset, uint64_t bytes);
 };
 
 /* First member of every implementation's file. */
@@ -210,6 +212,11 @@ static inline void qr_file_write_back(struct qr_file *file, uint64_t offset, uin
 {
     if (file->ops->write_back != NULL)
         file->ops->write_back(file, offset, bytes);
+}
+static inline void qr_file_read_ahead(struct qr_file *file, uint64_t offset, uint64_t bytes)
+{
+    if (file->ops->read_ahead != NULL)
+        file->ops->read_ahead(file, offset, bytes);
 }
 QR_NODISCARD static inline enum qr_status qr_file_preallocate(struct qr_file *file, uint64_t offset,
                                                               uint64_t bytes, struct qr_err *err)
