@@ -9,7 +9,7 @@
 #include "copies_int.h"
 #include "base/banned.h"
 
-enum { SEGMENT_BYTES = 64 << 20 };
+enum { SEGMENT_BYTES = 64 << 20, RUN_BYTES = 1 << 20, RUN_ALIGN = 4096, LONG_RUN_BYTES = 64 << 10 };
 
 struct qr_archive_builder {
     struct qr_store *store; /* never opened: its file functions are used */
@@ -17,6 +17,9 @@ struct qr_archive_builder {
     uint64_t next_lsn, epoch; /* of the log */
     uint8_t salt[QR_SALT_BYTES];
     uint32_t fill; /* payload bytes in store->log.block */
+    uint8_t *run;  /* pages one behind the other that were not written yet */
+    uint32_t run_first;
+    size_t run_bytes;
 };
 
 void qr_archive_abandon(struct qr_archive_builder *b)
@@ -24,6 +27,7 @@ void qr_archive_abandon(struct qr_archive_builder *b)
     if (b == NULL)
         return;
     qri_store_free(b->store);
+    free(b->run);
     free(b);
 }
 
@@ -68,6 +72,11 @@ static enum qr_status build(struct qr_env *env, const char *dir,
     b->point = *point;
     b->next_lsn = point->lsn.v;
     qr_env_random(env, b->salt, sizeof b->salt);
+    b->run = aligned_alloc(RUN_ALIGN, RUN_BYTES);
+    if (b->run == NULL) {
+        free(b);
+        return qr_fail(err, QR_NOMEM, "restore");
+    }
     enum qr_status status = qri_files_begin(dir, &options, timeline, &b->store, err);
     if (status == QR_OK)
         status = next_segment(b, err);
@@ -102,6 +111,23 @@ enum qr_status qri_archive_build_copy(struct qr_env *env, const char *dir,
     return build(env, dir, point, timeline, server_key, ret_builder, err);
 }
 
+/* A long run goes past the machine's page cache, which is for what is in use: with gigabytes there
+ * that wait to be written everybody's syncs would take their time. A short one would wait for the
+ * disk each time: it is there when they all are synced. */
+static enum qr_status write_run(struct qr_archive_builder *b, struct qr_err *err)
+{
+    struct iovec iov = {b->run, b->run_bytes};
+    if (b->run_bytes == 0)
+        return QR_OK;
+    uint64_t offset = qri_page_offset(b->store, b->run_first);
+    b->run_bytes = 0;
+    enum qr_status status =
+        iov.iov_len >= LONG_RUN_BYTES
+            ? qr_file_pwrite(b->store->data_file, iov.iov_base, iov.iov_len, offset, err)
+            : qr_file_pwritev(b->store->data_file, &iov, 1, offset, err);
+    return qr_wrap(err, status, "write page %u", b->run_first);
+}
+
 enum qr_status qr_archive_build_page(struct qr_archive_builder *b, uint32_t page_no,
                                      struct qr_lsn version, uint8_t *page, struct qr_err *err)
 {
@@ -110,14 +136,19 @@ enum qr_status qr_archive_build_page(struct qr_archive_builder *b, uint32_t page
                        (unsigned long long)version.v);
     QR_TRY(qr_page_seal_as(&b->store->page_cipher, page, b->store->page_bytes, page_no, version.v,
                            err));
-    return qr_wrap(err,
-                   qr_file_pwrite(b->store->data_file, page, b->store->page_bytes,
-                                  qri_page_offset(b->store, page_no), err),
-                   "write page %u", page_no);
+    uint32_t page_bytes = b->store->page_bytes;
+    if (b->run_bytes == RUN_BYTES || page_no != b->run_first + b->run_bytes / page_bytes)
+        QR_TRY(write_run(b, err));
+    if (b->run_bytes == 0)
+        b->run_first = page_no;
+    memcpy(b->run + b->run_bytes, page, page_bytes);
+    b->run_bytes += page_bytes;
+    return QR_OK;
 }
 
 enum qr_status qr_archive_build_sync(struct qr_archive_builder *b, struct qr_err *err)
 {
+    QR_TRY(write_run(b, err));
     return qr_file_sync(b->store->data_file, err);
 }
 
@@ -199,6 +230,7 @@ static enum qr_status finish(struct qr_archive_builder *b, const struct qr_buf *
     struct qr_store *store = b->store;
     if (b->epoch == 0)
         b->epoch = b->point.epoch;
+    QR_TRY(write_run(b, err));
     QR_TRY(add_bytes(b, counters->data, counters->len, err));
     QR_TRY(write_block(b, err));
     QR_TRY(qr_file_sync(store->log.current->file, err));

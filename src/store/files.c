@@ -161,7 +161,8 @@ static enum qr_status begin_files(struct qr_store *store, const struct qr_timeli
     QR_TRY(qri_store_open_file(store, "double-write",
                                QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &store->dw_file,
                                err));
-    QR_TRY(qri_store_open_file(store, "data.tmp", QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE,
+    QR_TRY(qri_store_open_file(store, "data.tmp",
+                               QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE | QR_OPEN_DIRECT,
                                &store->data_file, err));
     return qr_file_preallocate(store->data_file, 0, QR_DATA_PAGES_OFFSET, err);
 }

@@ -74,7 +74,8 @@ qr_archive_build(struct qr_env *env, const char *dir, const struct qr_archive_po
 /* The pages are those of this later commit: what was built and has changed since is built again. */
 void qr_archive_build_point(struct qr_archive_builder *builder,
                             const struct qr_archive_point *point);
-/* In any order; the last one of a page counts. The trailer in `page` is overwritten. */
+/* In any order; the last one of a page counts. The trailer in `page` is overwritten. That a page
+ * could not be written may be told by a later call, by sync or finish at the latest. */
 QR_NODISCARD enum qr_status qr_archive_build_page(struct qr_archive_builder *builder,
                                                   uint32_t page_no, struct qr_lsn version,
                                                   uint8_t *page, struct qr_err *err);
