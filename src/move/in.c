@@ -90,6 +90,7 @@ static enum qr_status build_page(void *ctx, uint32_t page_no, struct qr_lsn vers
 enum qr_status qr_move_in_copy(struct qr_move_in *in, struct qr_err *err)
 {
     uint32_t pages[COPY_PAGES];
+    qri_pace_begin(&in->remote.pace);
     QR_TRY(take_point(in, err));
     QR_TRY(qr_archive_build(in->env, in->dir, &in->point, in->server_key, &in->builder, err));
     in->read_lsn = in->point.lsn.v;
@@ -224,6 +225,7 @@ enum qr_status qr_move_in_round(struct qr_move_in *in, struct qr_lsn *ret_lsn, u
 {
     uint32_t pages[COPY_PAGES], at = 0, count;
     uint64_t before = in->read_lsn;
+    qri_pace_begin(&in->remote.pace);
     tell_reader(in, false);
     QR_TRY(take_point(in, err));
     QR_TRY(read_log(in, in->point.lsn.v, err));

@@ -8,6 +8,22 @@
 
 enum { QRI_GET_PAGES = 256 /* in one call */, QR_PAGE_BYTES_DEFAULT = 8192 };
 
+/* --- pace.c: M5 --- */
+
+/* Who moves data asks for a rest where nothing of his is on its way. If the source's log has become
+ * longer since the last time, it is one in proportion to the time since then. */
+struct qri_pace {
+    struct qr_env *env;
+    uint64_t (*log_end)(void *ctx,
+                        uint64_t known); /* of the source; `known` if it cannot be told */
+    void *ctx;
+    int64_t since_ns; /* the last rest's end */
+    uint64_t lsn;     /* log_end then */
+};
+/* What was before does not count. */
+void qri_pace_begin(struct qri_pace *p);
+void qri_pace_rest(struct qri_pace *p);
+
 /* --- remote.c: the other side --- */
 
 struct qri_remote {
@@ -15,6 +31,7 @@ struct qri_remote {
     struct qr_env *env;
     uint64_t holder; /* of our fences */
     struct qr_buf reply;
+    struct qri_pace pace; /* qri_remote_get rests; log_end by who has the source */
 };
 void qri_remote_init(struct qri_remote *r, const struct qr_move_options *options);
 void qri_remote_done(struct qri_remote *r);
@@ -24,6 +41,8 @@ QR_NODISCARD enum qr_status qri_remote_check(const struct qri_remote *r, struct 
 bool qri_remote_repeats(const struct qri_remote *r, enum qr_status status, int64_t until_ns);
 int64_t qri_remote_until(const struct qri_remote *r);
 struct qr_logsvc_state;
+/* struct qri_pace.log_end of a source there; `ctx` is the remote. */
+uint64_t qri_remote_log_end(void *ctx, uint64_t known);
 QR_NODISCARD enum qr_status qri_remote_state(struct qri_remote *r,
                                              struct qr_logsvc_state *ret_state, struct qr_err *err);
 /* The meta page as of an LSN that has been hardened; its counters point into r->reply. */

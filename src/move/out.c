@@ -39,6 +39,12 @@ uint32_t qr_move_slices(uint64_t data_bytes)
     return (uint32_t)(data_bytes / QR_SLICE_BYTES) + 1;
 }
 
+static uint64_t log_end(void *ctx, uint64_t known)
+{
+    (void)known;
+    return qr_store_durable_lsn(((struct qr_move_out *)ctx)->store).v;
+}
+
 enum qr_status qr_move_out_new(const struct qr_move_options *options, struct qr_store *store,
                                struct qr_move_out **ret_out, struct qr_err *err)
 {
@@ -51,6 +57,8 @@ enum qr_status qr_move_out_new(const struct qr_move_options *options, struct qr_
     out->options = *options;
     out->store = store;
     qri_remote_init(&out->remote, &out->options);
+    out->remote.pace.log_end = log_end;
+    out->remote.pace.ctx = out;
     qri_scan_init(&out->scan);
     qr_buf_init(&out->chunk, 2 * APPEND_BYTES + QR_RECORD_BYTES_MAX);
     out->pages = malloc((size_t)3 * IMPORT_PAGES * ENTRY_BYTES);
@@ -135,6 +143,7 @@ static enum qr_status append_chunk(struct qr_move_out *out, struct qr_err *err)
     out->chunk_lsn += out->chunk.len;
     out->chunk_commit_lsn = 0;
     qr_buf_clear(&out->chunk);
+    qri_pace_rest(&out->remote.pace);
     return qri_remote_check(&out->remote, err);
 }
 
@@ -325,6 +334,8 @@ static enum qr_status import_part(struct qr_move_out *out, uint32_t first, uint3
         enum qr_status before = land(out, &flight, status == QR_OK ? err : NULL);
         status = status == QR_OK ? before : status;
         if (status == QR_OK)
+            qri_pace_rest(&out->remote.pace);
+        if (status == QR_OK)
             fly(out, ends ? &end->flight : &flight, &import);
         page += import.count;
     }
@@ -426,6 +437,7 @@ enum qr_status qr_move_out_copy(struct qr_move_out *out, struct qr_err *err)
     if (status != QR_NOT_FOUND)
         return status;
     QR_TRY(qr_archive_open(out->store, &out->archive, err));
+    qri_pace_begin(&out->remote.pace);
     status = copy(out, err);
     qr_archive_close(out->archive);
     out->archive = NULL;
@@ -470,6 +482,7 @@ enum qr_status qr_move_out_round(struct qr_move_out *out, struct qr_lsn *ret_lsn
 {
     struct qri_changes changed = {NULL, 0};
     uint64_t before = out->read_lsn.v;
+    qri_pace_begin(&out->remote.pace);
     QR_TRY(qr_archive_open(out->store, &out->archive, err));
     struct qr_lsn lsn = qr_archive_point(out->archive)->lsn;
     out->until = lsn;

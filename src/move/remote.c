@@ -12,6 +12,7 @@ void qri_remote_init(struct qri_remote *r, const struct qr_move_options *options
                              .env = options->env != NULL ? options->env : qr_env_real()};
     qr_env_random(r->env, &r->holder, sizeof r->holder);
     qr_buf_init(&r->reply, QR_RPC_BODY_BYTES_MAX);
+    r->pace = (struct qri_pace){.env = r->env, .log_end = qri_remote_log_end, .ctx = r};
 }
 
 void qri_remote_done(struct qri_remote *r)
@@ -50,6 +51,16 @@ enum qr_status qri_remote_state(struct qri_remote *r, struct qr_logsvc_state *re
                                       ret_state, err);
     while (qri_remote_repeats(r, status, until));
     return status;
+}
+
+uint64_t qri_remote_log_end(void *ctx, uint64_t known)
+{
+    struct qri_remote *r = ctx;
+    struct qr_logsvc_state state;
+    return qr_logsvc_peer_state(r->options->log_service, &r->options->timeline, CALL_NS, &state,
+                                NULL) == QR_OK
+               ? state.hardened_lsn
+               : known;
 }
 
 /* ---- pages ---- */
@@ -202,6 +213,8 @@ enum qr_status qri_remote_get(struct qri_remote *r, const uint32_t *pages, uint3
         status = qri_remote_check(r, err);
         if (status == QR_OK && !end_ahead(r, &ahead))
             status = get(r, pages + from, n, lsn, err);
+        if (status == QR_OK)
+            qri_pace_rest(&r->pace);
         uint32_t next = from + n;
         if (status == QR_OK && next < count)
             begin_ahead(r, &ahead, pages + next, count_of(pages + next, count - next), lsn);
