@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/banned.h"
 
 enum { BUSY_MS = 2000, FORMAT_VERSION = 1, APPLICATION_ID = 0x51724D65 }; /* "QrMe" */
@@ -11,8 +12,7 @@ enum { BUSY_MS = 2000, FORMAT_VERSION = 1, APPLICATION_ID = 0x51724D65 }; /* "Qr
 enum statement { ST_GET, ST_RANGE, ST_PUT, ST_DELETE, ST_REVISION, ST_RAISE, ST_COUNT };
 static const char *const texts[ST_COUNT] = {
     [ST_GET] = "SELECT value, version FROM kv WHERE key = ?1",
-    [ST_RANGE] = "SELECT key, value, version FROM kv WHERE key >= ?1 AND substr(key, 1, ?2) = ?1 "
-                 "ORDER BY key",
+    [ST_RANGE] = "SELECT key, value, version FROM kv WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
     [ST_PUT] = "INSERT INTO kv VALUES (?1, ?2, ?3) "
                "ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3",
     [ST_DELETE] = "DELETE FROM kv WHERE key = ?1",
@@ -187,8 +187,12 @@ enum qr_status qr_meta_range(struct qr_meta *meta, struct qr_str prefix, qr_meta
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&meta->mu);
     sqlite3_stmt *statement = meta->statements[ST_RANGE];
+    char last[QR_META_KEY_BYTES_MAX]; /* no key that begins so comes behind it */
+    assert(prefix.n <= sizeof last);
+    memcpy(last, prefix.p, prefix.n);
+    memset(last + prefix.n, 0xff, sizeof last - prefix.n);
     bind_blob(statement, 1, prefix);
-    sqlite3_bind_int64(statement, 2, (int64_t)prefix.n);
+    bind_blob(statement, 2, (struct qr_str){last, sizeof last});
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW)
         if (!each(arg, blob_at(statement, 0), blob_at(statement, 1),

@@ -46,6 +46,13 @@ static bool append_key(void *arg, struct qr_str key, struct qr_str value, uint64
     return true;
 }
 
+static bool count_key(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
+{
+    (void)key, (void)value, (void)version;
+    *(size_t *)arg += 1;
+    return true;
+}
+
 static void append_change(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
 {
     append_key(arg, key, value.p == NULL ? qr_str("gone") : value, version);
@@ -70,6 +77,28 @@ static void test_range_and_watch_see_a_prefix_only(void **state)
     assert_int_equal(qr_meta_range(f->meta, qr_str("a/"), append_key, &seen, NULL), QR_OK);
     assert_string_equal(qr_buf_cstr(&seen), "a/1=x@1 ");
     qr_buf_done(&seen);
+}
+
+/* The bounds of a range: the prefix itself, its longest and last key; not what lies beside. */
+static void test_a_range_has_all_keys_of_its_prefix(void **state)
+{
+    struct fixture *f = *state;
+    bool applied;
+    char longest[QR_META_KEY_BYTES_MAX], beyond[] = "b0", before[] = "b.";
+    size_t found = 0;
+    memset(longest, 0xff, sizeof longest);
+    memcpy(longest, "b/", 2);
+    struct qr_meta_op ops[] = {{.key = qr_str("b/"), .value = qr_str("1")},
+                               {.key = qr_str("b/\x7f/z"), .value = qr_str("2")},
+                               {.key = {longest, sizeof longest}, .value = qr_str("3")},
+                               {.key = qr_str(beyond), .value = qr_str("no")},
+                               {.key = qr_str(before), .value = qr_str("no")}};
+    assert_int_equal(qr_meta_txn(f->meta, NULL, 0, ops, 5, &applied, NULL, NULL), QR_OK);
+    assert_int_equal(qr_meta_range(f->meta, qr_str("b/"), count_key, &found, NULL), QR_OK);
+    assert_int_equal(found, 3);
+    found = 0;
+    assert_int_equal(qr_meta_range(f->meta, qr_str(""), count_key, &found, NULL), QR_OK);
+    assert_int_equal(found, 5);
 }
 
 static void test_a_file_that_is_no_metadata_is_refused(void **state)
@@ -486,6 +515,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_compare_that_fails_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range_and_watch_see_a_prefix_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_range_has_all_keys_of_its_prefix, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_no_metadata_is_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_the_server_and_its_login_are_remembered, setup,
