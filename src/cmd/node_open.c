@@ -300,12 +300,14 @@ static void *close_main(void *arg)
             closed += 1;
             continue;
         }
+        /* else the role's tick does it: it looks at all memory, which is much for one database */
+        bool gives_back = closed >= TRIM_COUNT || (closed > 0 && node->memory_is_short);
         pthread_mutex_unlock(&node->mu);
-        if (closed > 0)
+        if (gives_back)
             qri_give_back_memory();
         bool is_short = is_memory_short(node);
         pthread_mutex_lock(&node->mu);
-        closed = 0;
+        closed = gives_back ? 0 : closed;
         node->memory_is_short = is_short;
         if (!node->ends)
             (void)qr_cond_wait(&node->close_wake, &node->mu, LOOK_NS);
