@@ -567,3 +567,13 @@ bool qr_registry_database_at(struct qr_registry *registry, size_t index,
     const struct qri_entry *entry = index < registry->count ? &registry->entries[index] : NULL;
     return give_row(registry, entry, ret_row) == QR_OK;
 }
+
+void qr_registry_each_live(struct qr_registry *registry,
+                           void (*each)(void *ctx, const struct qr_database_row *row), void *ctx)
+{
+    pthread_mutex_lock(&registry->mu);
+    for (size_t i = 0; i < registry->count; i++)
+        if (qr_database_is_live(&registry->entries[i].row))
+            each(ctx, &registry->entries[i].row);
+    pthread_mutex_unlock(&registry->mu);
+}

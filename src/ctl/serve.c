@@ -74,6 +74,13 @@ static void put_servers(struct qr_registry *registry, struct qr_buf *buf)
     }
 }
 
+static void put_database(void *ctx, const struct qr_database_row *row)
+{
+    struct qr_control_item item = {
+        .kind = QR_ITEM_DATABASE, .name = qr_str(row->name), .database_id = row->id};
+    qr_control_item_put(ctx, &item);
+}
+
 static void answer_state(struct qr_control *control, struct qr_rpc_request *own_request)
 {
     struct qr_registry *registry = control->options.registry;
@@ -83,14 +90,8 @@ static void answer_state(struct qr_control *control, struct qr_rpc_request *own_
     qr_buf_add64le(&buf, control->version);
     put_servers(registry, &buf);
     enum qr_status status = qri_control_put_rules(control, true, 0, &buf, &err);
-    struct qr_database_row row;
-    for (size_t i = 0; status == QR_OK && qr_registry_database_at(registry, i, &row); i++) {
-        if (!qr_database_is_live(&row))
-            continue;
-        struct qr_control_item item = {
-            .kind = QR_ITEM_DATABASE, .name = qr_str(row.name), .database_id = row.id};
-        qr_control_item_put(&buf, &item);
-    }
+    if (status == QR_OK)
+        qr_registry_each_live(registry, put_database, &buf);
     qr_rpc_finish(own_request, &buf, status, &err);
 }
 

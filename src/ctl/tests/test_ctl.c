@@ -140,6 +140,33 @@ static void test_the_server_and_its_login_are_remembered(void **state)
                      QR_NOT_FOUND);
 }
 
+static void append_name(void *ctx, const struct qr_database_row *row)
+{
+    qr_buf_printf(ctx, "%s@%x ", row->name, row->id);
+}
+
+/* What the gateway is told: one that was dropped, and made again by that name, is the new one. */
+static void test_only_live_databases_are_walked(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_wish wish = {0};
+    struct qr_database_row a, b, again;
+    struct qr_buf seen, want;
+    qr_buf_init(&seen, 1000);
+    qr_buf_init(&want, 1000);
+    open_served(f);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("a"), &wish, &a, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("b"), &wish, &b, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, a.id, QR_DATABASE_DROPPED, NULL), QR_OK);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("a"), &wish, &again, NULL),
+                     QR_OK);
+    qr_registry_each_live(f->registry, append_name, &seen);
+    qr_buf_printf(&want, "b@%x a@%x ", b.id, again.id);
+    assert_string_equal(qr_buf_cstr(&seen), qr_buf_cstr(&want));
+    qr_buf_done(&want);
+    qr_buf_done(&seen);
+}
+
 static void test_databases_get_new_ids_and_are_remembered(void **state)
 {
     struct fixture *f = *state;
@@ -520,6 +547,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_the_server_and_its_login_are_remembered, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_only_live_databases_are_walked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_databases_get_new_ids_and_are_remembered, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_wishes_are_checked_against_the_objectives, setup,

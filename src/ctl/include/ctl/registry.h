@@ -324,6 +324,10 @@ size_t qr_registry_index_after(struct qr_registry *registry, uint32_t id);
 /* The index-th row in order of id; false behind the last. */
 bool qr_registry_database_at(struct qr_registry *registry, size_t index,
                              struct qr_database_row *ret_row);
+/* All live rows in order of id, from one moment and without copying them. `each` must not call the
+ * registry. */
+void qr_registry_each_live(struct qr_registry *registry,
+                           void (*each)(void *ctx, const struct qr_database_row *row), void *ctx);
 
 /* ---- geo-secondaries (registry_geo.c) ---- */
 
