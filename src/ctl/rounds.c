@@ -25,7 +25,11 @@ enum qr_status qri_rounds_start(struct qri_rounds *rounds, struct qr_control *co
                                 const char *name, int64_t every_ns,
                                 void (*look)(struct qr_control *control), struct qr_err *err)
 {
-    *rounds = (struct qri_rounds){.control = control, .look = look, .every_ns = every_ns};
+    int64_t most_ns = control->options.round_ns;
+    *rounds =
+        (struct qri_rounds){.control = control,
+                            .look = look,
+                            .every_ns = most_ns > 0 && most_ns < every_ns ? most_ns : every_ns};
     QR_TRY(qr_thread_start(name, 0, rounds_main, rounds, &rounds->thread, err));
     rounds->runs = true;
     return QR_OK;

@@ -18,6 +18,7 @@ static struct qr_env *bed_env;             /* NULL: the real one */
 static int64_t bed_pause_minute_ns;        /* 0: a minute */
 static struct qr_telemetry *bed_telemetry; /* NULL: none */
 static int64_t bed_warm_up_ns;
+static int64_t bed_round_ns; /* 0: seconds */
 
 struct fixture {
     char dir[64], path[96], run[96];
@@ -122,6 +123,7 @@ static inline enum qr_status open_control(struct fixture *f)
         .pause_minute_ns = bed_pause_minute_ns,
         .warm_up_ns = bed_warm_up_ns,
         .telemetry = bed_telemetry,
+        .round_ns = bed_round_ns,
     };
     QR_TRY(qr_control_new(&options, &f->control, NULL));
     QR_TRY(qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &f->loop, NULL));

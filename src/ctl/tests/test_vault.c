@@ -4,7 +4,7 @@
 #include "control_int.h"
 #include "ctl/keep.h"
 
-static const int64_t DAY = INT64_C(86400) * 1000000000;
+static const int64_t DAY = INT64_C(86400) * 1000000000, ROUND_NS = 50000000;
 
 /* The machine's environment with a clock of its own. */
 static int64_t start_ns;
@@ -252,7 +252,7 @@ static void test_what_a_crash_leaves_of_one_goes_and_it_is_made_again(void **sta
     begin_keep(f);
     assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 1);
     assert_int_equal(qri_retention_start(f->control, NULL), QR_OK);
-    qr_env_sleep_ns(qr_env_real(), INT64_C(5500) * 1000000);       /* a look at all rows */
+    qr_env_sleep_ns(qr_env_real(), 10 * ROUND_NS);                 /* looks at all rows */
     assert_int_equal(count_rows(f, QR_DATABASE_PURGING, &row), 1); /* it is being made */
     qr_control_stop(f->control);
     qr_rpc_refuse(f->kept[0], QR_CLOSED, NULL); /* the node dies with it */
@@ -271,6 +271,7 @@ static void test_what_a_crash_leaves_of_one_goes_and_it_is_made_again(void **sta
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_moved, teardown_moved)
 int main(void)
 {
+    bed_round_ns = ROUND_NS;
     const struct CMUnitTest tests[] = {
         T(test_a_policy_makes_one_a_week),
         T(test_what_has_expired_goes_with_its_storage),
