@@ -28,7 +28,7 @@ struct qri_settings {
         rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib,
         resource_sample_seconds;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
-    int64_t move_grace_ms, warm_up_seconds;
+    int64_t move_grace_ms, warm_up_seconds, gateway_drain_s;
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;
@@ -79,12 +79,19 @@ struct qri_datadir {
     const char *path;         /* absolute */
     const char *region_roots; /* as --region-roots; NULL: not said */
     struct qr_file *lock;
+    int lock_fd; /* the same, if it came with the process (handed.c); 0: it did not */
 };
 /* Makes the directory and what is in it, and takes the lock: QR_LOCKED if another process has it.
  * The absolute path is the arena's. */
 QR_NODISCARD enum qr_status qri_datadir_open(struct qr_env *env, const char *path,
                                              struct qr_arena *arena, struct qri_datadir *ret_dir,
                                              struct qr_err *err);
+/* The directory of a process that was its supervisor when it ran another program, and still has the
+ * lock. Nothing in it is changed. */
+QR_NODISCARD enum qr_status qri_datadir_resume(struct qr_env *env, const char *path,
+                                               struct qr_arena *arena, int lock_fd,
+                                               struct qri_datadir *ret_dir, struct qr_err *err);
+int qri_datadir_lock_fd(const struct qri_datadir *dir);
 void qri_datadir_close(struct qri_datadir *dir);
 /* Makes the directories of the other regions (ctl/place.h); QR_INVALID for --region-roots that are
  * none. */
@@ -109,6 +116,9 @@ QR_NODISCARD enum qr_status qri_datadir_tls(const struct qri_datadir *dir, struc
  * address, below /tmp; in the arena. */
 QR_NODISCARD enum qr_status qri_datadir_run(const struct qri_datadir *dir, struct qr_arena *arena,
                                             const char **ret_path, struct qr_err *err);
+/* "unix:RUN/NAME.sock" of the server that serves that data directory. */
+QR_NODISCARD enum qr_status qri_datadir_socket(const char *data_dir, const char *name, char *dst,
+                                               size_t dst_bytes, struct qr_err *err);
 /* Leaves nothing below /tmp. */
 void qri_datadir_leave_run(const struct qri_datadir *dir, struct qr_arena *arena);
 
@@ -168,6 +178,7 @@ struct qri_role {
     const struct qr_control_service *service; /* the same */
     pthread_t registering;
     bool registers;
+    bool may_retire;     /* SIGUSR1: a successor serves beside it */
     _Atomic bool leaves; /* a compute node with --join: it does not register again */
 };
 enum { QRI_EXIT_FATAL = 3 };
@@ -198,8 +209,9 @@ void qri_role_geo_blob(struct qri_role *role, struct qr_blob **ret_blob);
 /* Tells control that the role is ready, now or when it can be reached. */
 QR_NODISCARD enum qr_status qri_role_ready(struct qri_role *role, enum qr_role kind,
                                            struct qr_err *err);
-/* Calls `tick` every `tick_ms` until a signal or until it returns false. */
-void qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), void *ctx);
+/* Calls `tick` every `tick_ms` until a signal or until it returns false. The signal; SIGUSR1 only
+ * for a role that `may_retire`; 0: it was the tick. */
+int qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), void *ctx);
 /* The process ends with `code` if it has not by then. */
 void qri_role_end_within(struct qri_role *role, int ms, int code);
 /* For struct members named `fatal`, ctx the struct qri_role: the process cannot go on; its
@@ -232,8 +244,11 @@ QR_NODISCARD enum qr_status qri_serve_gateway(struct qri_role *role, struct qr_e
 QR_NODISCARD enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err);
 
 /* ---- supervisor.c: the process that is started by hand ---- */
-int qri_supervise(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
-                  struct qr_arena *arena);
+/* `handed`: what an earlier program of this process left (handed.c); NULL: nothing. */
+struct qri_handed;
+int qri_supervise(const struct qri_settings *settings, char *const *argv, struct qr_env *env,
+                  struct qr_log_sink *sink, struct qr_arena *arena,
+                  const struct qri_handed *handed);
 
 /* ---- reports.c: events that sys.event_log and sys.database_connection_stats are made of ---- */
 
@@ -259,6 +274,8 @@ struct qr_login_record;
 QR_NODISCARD enum qr_status qri_gateway_state_open(struct qri_role *role,
                                                    struct qri_gateway_state **ret_state,
                                                    struct qr_err *err);
+/* Asks no more; what is known stays. */
+void qri_gateway_state_stop(struct qri_gateway_state *state);
 void qri_gateway_state_close(struct qri_gateway_state *state); /* NULL is accepted */
 struct qr_firewall *qri_gateway_state_firewall(struct qri_gateway_state *state);
 /* Slots of the gateway's options; ctx is the state. */

@@ -238,13 +238,23 @@ static enum qr_status check_settings(const struct qr_ast_options *options,
 
 /* ---- statements ---- */
 
-/* One operation of control, to its end unless it is said that the statement does not wait. */
+/* One operation of control, to its end unless it is said that the statement does not wait. It has
+ * an id, so that it can be asked for again when control becomes another program meanwhile. */
+static enum qr_status ask_operation(struct qri_node *node, enum qr_control_method method,
+                                    const struct qr_control_ask *ask, struct qr_err *err)
+{
+    struct qr_control_ask own = *ask;
+    char id[QR_GUID_TEXT_BYTES + 1];
+    qr_control_new_id(qri_node_options_of(node)->env, id);
+    own.operation_id = qr_str(id);
+    return qr_control_call(qri_node_options_of(node)->operate, method, &own, OPERATION_NS, NULL,
+                           err);
+}
+
 static enum qr_status operate(void *ctx, enum qr_control_method method,
                               const struct qr_control_ask *ask, struct qr_err *err)
 {
-    return qri_node_asked(
-        qr_control_call(qri_node_options_of(ctx)->operate, method, ask, OPERATION_NS, NULL, err),
-        err);
+    return qri_node_asked(ask_operation(ctx, method, ask, err), err);
 }
 
 /* Statements name databases of their own logical server, unless they say another one. */
@@ -359,8 +369,7 @@ static enum qr_status create_database(void *ctx, struct qr_session *session,
     struct qr_control_ask ask = ask_of(session, create->name.text, &wish);
     if (create->copy_of.count > 1)
         QR_TRY(find_server(ctx, create->copy_of.parts[0].text, &ask.other_server, err));
-    enum qr_status status = qr_control_call(qri_node_options_of(ctx)->operate, QR_CONTROL_CREATE,
-                                            &ask, OPERATION_NS, NULL, err);
+    enum qr_status status = ask_operation(ctx, QR_CONTROL_CREATE, &ask, err);
     /* a long copy goes on without the statement, and sys.dm_database_copies shows it */
     return status == QR_TIMEOUT && wish.copy_of.n > 0 ? QR_OK : qri_node_asked(status, err);
 }

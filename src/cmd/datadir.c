@@ -134,6 +134,21 @@ enum qr_status qri_datadir_open(struct qr_env *env, const char *path, struct qr_
     return status;
 }
 
+enum qr_status qri_datadir_resume(struct qr_env *env, const char *path, struct qr_arena *arena,
+                                  int lock_fd, struct qri_datadir *ret_dir, struct qr_err *err)
+{
+    struct qri_datadir dir = {.env = env, .path = path, .lock_fd = lock_fd};
+    QR_TRY(absolute(path, arena, &dir.path, err));
+    QR_TRY(check_format(&dir, arena, err));
+    *ret_dir = dir;
+    return QR_OK;
+}
+
+int qri_datadir_lock_fd(const struct qri_datadir *dir)
+{
+    return dir->lock_fd > 0 ? dir->lock_fd : qr_env_real_descriptor(dir->lock);
+}
+
 /* ---- regions ---- */
 
 static enum qr_status check_roots(const char *roots, struct qr_err *err)
@@ -170,6 +185,9 @@ void qri_datadir_close(struct qri_datadir *dir)
 {
     qr_file_close(dir->lock);
     dir->lock = NULL;
+    if (dir->lock_fd > 0)
+        close(dir->lock_fd);
+    dir->lock_fd = 0;
 }
 
 /* ---- the directory of sockets ---- */
@@ -221,7 +239,7 @@ enum qr_status qri_datadir_run(const struct qri_datadir *dir, struct qr_arena *a
 void qri_datadir_leave_run(const struct qri_datadir *dir, struct qr_arena *arena)
 {
     const char *note = qri_datadir_path(dir, arena, "run-elsewhere", NULL);
-    if (note != NULL && dir->lock != NULL)
+    if (note != NULL && (dir->lock != NULL || dir->lock_fd > 0))
         remove_elsewhere(dir, note);
 }
 

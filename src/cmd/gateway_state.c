@@ -199,13 +199,19 @@ enum qr_status qri_gateway_state_open(struct qri_role *role, struct qri_gateway_
     return status;
 }
 
+void qri_gateway_state_stop(struct qri_gateway_state *state)
+{
+    qr_rpc_client_stop(state->client);
+    if (state->thread_runs)
+        pthread_join(state->thread, NULL);
+    state->thread_runs = false;
+}
+
 void qri_gateway_state_close(struct qri_gateway_state *state)
 {
     if (state == NULL)
         return;
-    qr_rpc_client_stop(state->client);
-    if (state->thread_runs)
-        pthread_join(state->thread, NULL);
+    qri_gateway_state_stop(state);
     qr_rpc_client_free(state->client);
     version_free(state->now);
     qr_firewall_done(&state->firewall);

@@ -69,6 +69,10 @@ static const struct qr_option rows[] = {
      "for how long at most the new node of a Hyperscale database brings the pages that the old one "
      "uses, which serves meanwhile, before it takes over; 0: it begins with an empty cache",
      offsetof(struct qri_settings, warm_up_seconds)},
+    {"gateway-drain-s", "s", QR_OPTION_INT, "3600", 0, 604800, NULL, "start",
+     "how long a gateway that has been replaced (quired upgrade) keeps encrypted connections; then "
+     "the answer to the next request of each is error 40197",
+     offsetof(struct qri_settings, gateway_drain_s)},
     {"query-memory-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
      "table variables and rows that statements keep in memory, of all sessions: beyond half of it "
      "they go to temporary files, and who would pass it all the same gets error 701; 0 means a "

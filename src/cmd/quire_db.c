@@ -1,5 +1,6 @@
 /* quire_db.c - `quire db ...`: copies, restores and retention, asked of the server that serves a
  * data directory through its socket there. */
+#include "cmd_int.h"
 #include "quire_int.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,23 +95,6 @@ static bool take_time(const char *text, int64_t *ret_wall_ns)
 
 /* ---- the server ---- */
 
-static enum qr_status address_of(const char *data_dir, const char *socket, char *dst,
-                                 struct qr_err *err)
-{
-    char path[PATH_BYTES + 32];
-    struct qr_buf note;
-    snprintf(path, sizeof path, "%s/run-elsewhere", data_dir);
-    qr_buf_init(&note, PATH_BYTES);
-    enum qr_status status = qr_env_read_file(qr_env_real(), path, &note, NULL);
-    int n;
-    if (status == QR_OK)
-        n = snprintf(dst, PATH_BYTES, "unix:%s/%s.sock", qr_buf_cstr(&note), socket);
-    else
-        n = snprintf(dst, PATH_BYTES, "unix:%s/run/%s.sock", data_dir, socket);
-    qr_buf_done(&note);
-    return n > 0 && n < PATH_BYTES ? QR_OK : qr_fail(err, QR_TOO_BIG, "the data directory's path");
-}
-
 static enum qr_status reach(const struct db_words *words, const char *socket, struct db_server *s,
                             struct qr_err *err)
 {
@@ -118,7 +102,7 @@ static enum qr_status reach(const struct db_words *words, const char *socket, st
     *s = (struct db_server){.loop = NULL};
     if (realpath(words->data_dir, path) == NULL)
         return qr_fail(err, QR_NOT_FOUND, "there is no data directory '%s'", words->data_dir);
-    QR_TRY(address_of(path, socket, address, err));
+    QR_TRY(qri_datadir_socket(path, socket, address, sizeof address, err));
     QR_TRY(qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &s->loop, err));
     return qr_rpc_client_new(s->loop, &(struct qr_rpc_client_options){.address = address},
                              &s->client, err);

@@ -197,6 +197,7 @@ enum qr_status qri_role_ready(struct qri_role *role, enum qr_role kind, struct q
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     struct registration *registration = malloc(sizeof *registration);
     if (registration == NULL)
@@ -234,7 +235,7 @@ void qri_give_back_when_calm(struct qri_calm *calm, uint64_t work)
         malloc_trim(0);
 }
 
-void qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), void *ctx)
+int qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), void *ctx)
 {
     const struct timespec pause = {.tv_sec = tick_ms / 1000,
                                    .tv_nsec = (long)(tick_ms % 1000) * 1000000};
@@ -242,14 +243,16 @@ void qri_role_wait(struct qri_role *role, int tick_ms, bool (*tick)(void *ctx), 
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    if (role->may_retire)
+        sigaddset(&signals, SIGUSR1);
     for (;;) {
         int number = sigtimedwait(&signals, NULL, &pause);
-        if (number == SIGTERM || number == SIGINT) {
+        if (number > 0) {
             QR_LOG(&role->log, QR_DEBUG, "stopping", QR_F("signal", number));
-            return;
+            return number;
         }
         if (number < 0 && errno == EAGAIN && tick != NULL && !tick(ctx))
-            return;
+            return 0;
     }
 }
 

@@ -59,7 +59,7 @@ static enum qr_status drain(void *ctx, struct qr_err *err)
     struct compute_role *c = ctx;
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&c->drain_mu);
-    if (c->gateway == NULL || !c->one_database)
+    if (c->gateway == NULL)
         status = qr_fail(err, QR_UNSUPPORTED, "this node does not give its sessions up");
     else if (!qr_gateway_drain(c->gateway, c->role->settings->move_grace_ms))
         status = qr_fail(err, QR_BUSY, "some sessions could not go");

@@ -11,6 +11,8 @@
 
 enum {
     TICK_MS = 10000,
+    RETIRED_TICK_MS = 100,
+    LAST_S = 40, /* for what is no relay between two requests; more than who is over has */
     GRACE_MS = 3000,
     STOP_MS = 4200,
     PEM_BYTES_MAX = 64 * 1024,
@@ -37,6 +39,8 @@ struct gateway_role {
     struct qri_reports *reports;
     struct qr_rpc_loop *tunnel_loop; /* with --advertise: to nodes on other machines */
     struct qr_tunnel_near *tunnel;
+    int64_t until_ns; /* retired: it keeps its connections */
+    bool ends;        /* no longer */
 };
 
 /* A node on another machine has "tcp:HOST:PORT/NODE"; it is reached through a socket here. */
@@ -194,6 +198,8 @@ static enum qr_status open_gateway(struct gateway_role *g, struct qr_err *err)
     return qr_gateway_start(&options, &g->gateway, err);
 }
 
+/* ---- service and its end ---- */
+
 static bool tick(void *ctx)
 {
     struct gateway_role *g = ctx;
@@ -202,16 +208,42 @@ static bool tick(void *ctx)
     return true;
 }
 
+/* Until the last connection is gone, or its time is over. */
+static bool retired_tick(void *ctx)
+{
+    struct gateway_role *g = ctx;
+    int64_t now = qr_env_mono_ns(g->role->env);
+    if (!g->ends && now >= g->until_ns) {
+        qr_gateway_end_relays(g->gateway);
+        g->ends = true;
+        g->until_ns = now + LAST_S * INT64_C(1000000000);
+    }
+    return qr_gateway_connections(g->gateway) > 0 && !(g->ends && now >= g->until_ns);
+}
+
+static void retire(struct gateway_role *g)
+{
+    struct qri_role *role = g->role;
+    qr_gateway_retire(g->gateway);
+    qri_gateway_state_stop(g->state); /* the successor's news are those that count */
+    QR_LOG(&role->log, QR_INFO, "retired", QR_F("connections", qr_gateway_connections(g->gateway)));
+    g->until_ns = qr_env_mono_ns(role->env) + role->settings->gateway_drain_s * INT64_C(1000000000);
+    qr_env_sleep_ns(role->env, RETIRED_TICK_MS * INT64_C(1000000)); /* until it accepts no more */
+    qri_role_wait(role, RETIRED_TICK_MS, retired_tick, g);
+}
+
 enum qr_status qri_serve_gateway(struct qri_role *role, struct qr_err *err)
 {
     struct gateway_role g = {.role = role};
+    role->may_retire = true;
     qr_buf_init(&g.key_pem, PEM_BYTES_MAX);
     qr_buf_init(&g.cert_pem, PEM_BYTES_MAX);
     enum qr_status status = open_gateway(&g, err);
     if (status == QR_OK)
         status = qri_role_ready(role, QR_ROLE_GATEWAY, err);
     if (status == QR_OK) {
-        qri_role_wait(role, TICK_MS, tick, &g);
+        if (qri_role_wait(role, TICK_MS, tick, &g) == SIGUSR1)
+            retire(&g);
         qri_role_end_within(role, STOP_MS, 0);
     }
     if (g.gateway != NULL && !qr_gateway_stop(g.gateway, GRACE_MS)) {

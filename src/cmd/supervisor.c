@@ -6,6 +6,7 @@
  * these need. What is not written back by then the logs cover. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 #include "blob/blob.h"
-#include "cmd_int.h"
 #include "ctl/place.h"
 #include "ctl/control.h"
 #include "ctl/telemetry.h"
-#include "super/cgroup.h"
-#include "super/super.h"
+#include "env/thread.h"
+#include "supervisor_int.h"
 #include "vfs/conn.h"
 #include "base/banned.h"
 
@@ -31,27 +31,9 @@ enum {
     DROP_MS = 3000, /* what a compute node gets whose database is dropped */
     BACKLOG = 1024,
     PEM_BYTES_MAX = 64 * 1024,
-    ARGS_MAX = QR_SUPER_ARGS_MAX,
-};
-
-struct supervisor {
-    struct qr_env *env;
-    struct qr_log_sink *sink;
-    struct qr_log log;
-    struct qr_arena *arena;
-    const struct qri_settings *settings;
-    struct qri_datadir dir;
-    const char *run_dir;
-    struct qr_server_key *server_key;
-    struct qr_meta *meta;
-    struct qr_telemetry *telemetry;
-    struct qr_registry *registry;
-    int tds_fd, https_fd;
-    uint16_t tds_port, https_port;
-    struct qr_control_machines machines;
-    struct qr_super *super;
-    struct qr_cgroups *cgroups; /* NULL: switched off */
-    struct qr_control *control;
+    CONTROL_BYTES_MAX = 16 << 20,
+    CGROUP_BYTES_MAX = 64 * 1024,
+    SERVICE_STACK_BYTES = 8 << 20,
 };
 
 /* ---- listening sockets ---- */
@@ -88,131 +70,7 @@ static enum qr_status listen_at(struct supervisor *s, int64_t port, int *ret_fd,
     return QR_OK;
 }
 
-/* ---- children ---- */
-
-struct arguments {
-    struct supervisor *s;
-    size_t count;
-    bool overflows; /* ARGS_MAX wants to be larger */
-    const char *texts[ARGS_MAX + 1];
-};
-
-static void add_text(struct arguments *args, const char *option, const char *value)
-{
-    args->overflows |= args->count + 2 > ARGS_MAX - 1;
-    if (args->overflows)
-        return;
-    args->texts[args->count++] = option;
-    args->texts[args->count++] = value;
-}
-
-static void add_number(struct arguments *args, const char *option, int64_t value, char dst[24])
-{
-    snprintf(dst, 24, "%lld", (long long)value);
-    add_text(args, option, dst);
-}
-
-/* A compute node gets a group of its own, and the API is told where they are. */
-static void add_groups(struct arguments *args, struct qr_super_child *child, bool is_compute,
-                       char dirs[QR_CGROUP_PARTS][QR_CGROUP_PATH_BYTES])
-{
-    static const char *const options[QR_CGROUP_PARTS] = {"--cgroup-cpu", "--cgroup-memory"};
-    struct supervisor *s = args->s;
-    struct qr_err err = {0};
-    size_t count = 0;
-    if (s->cgroups == NULL)
-        return;
-    if (is_compute && qr_cgroups_make(s->cgroups, child->name, dirs, &err) != QR_OK) {
-        QR_LOG(&s->log, QR_WARN, "cgroup_not_made", QR_F("name", child->name),
-               QR_F("reason", &err.text[0]));
-        return;
-    }
-    for (int i = 0; i < QR_CGROUP_PARTS; i++) {
-        const char *all = "";
-        bool holds = qr_cgroups_hold(s->cgroups, (enum qr_cgroup_part)i, &all);
-        if (!holds || (is_compute && dirs[i][0] == '\0'))
-            continue;
-        add_text(args, options[i], is_compute ? dirs[i] : all);
-        if (is_compute && (count == 0 || strcmp(child->groups[0], dirs[i]) != 0))
-            child->groups[count++] = dirs[i];
-    }
-}
-
-/* Every role gets the same; each uses what it needs. */
-static enum qr_status start_child(struct supervisor *s, const char *role, const char *name,
-                                  struct qr_err *err)
-{
-    const struct qri_settings *settings = s->settings;
-    char numbers[10][24], grace[24], dirs[QR_CGROUP_PARTS][QR_CGROUP_PATH_BYTES];
-    struct arguments args = {.s = s};
-    args.texts[args.count++] = "quired";
-    add_text(&args, "--role", role);
-    add_text(&args, "--data-dir", s->dir.path);
-    add_text(&args, "--run-dir", s->run_dir);
-    add_text(&args, "--log-level", settings->log_level);
-    add_text(&args, "--server-name", qr_registry_first_name(s->registry));
-    add_text(&args, "--admin-login", qr_registry_first_login(s->registry));
-    add_text(&args, "--blob", settings->blob);
-    add_text(&args, "--blob-credential-file", settings->blob_credential_file);
-    add_text(&args, "--region-roots", settings->region_roots);
-    add_text(&args, "--geo-blob", settings->geo_blob);
-    add_text(&args, "--geo-blob-credential-file", settings->geo_blob_credential_file);
-    add_text(&args, "--landing-zone", settings->landing_zone);
-    add_text(&args, "--server-key-file", settings->server_key_file);
-    add_text(&args, "--listen", settings->listen);
-    add_text(&args, "--advertise", settings->advertise);
-    add_text(&args, "--log-at", settings->log_at);
-    add_text(&args, "--page-at", settings->page_at);
-    add_text(&args, "--governance", settings->governance);
-    add_text(&args, "--vcore-cpu", settings->vcore_cpu);
-    add_number(&args, "--move-grace-ms", settings->move_grace_ms, grace);
-    add_text(&args, "--metrics-token-file", settings->metrics_token_file);
-    add_number(&args, "--workers", settings->workers, numbers[0]);
-    add_number(&args, "--connections-max", settings->connections_max, numbers[1]);
-    add_number(&args, "--cache-mib", settings->cache_mib, numbers[2]);
-    add_number(&args, "--query-memory-mib", settings->query_memory_mib, numbers[3]);
-    add_number(&args, "--rbpex-percent", settings->rbpex_percent, numbers[5]);
-    add_number(&args, "--transaction-memory-mib", settings->transaction_memory_mib, numbers[6]);
-    add_number(&args, "--transaction-max-mib", settings->transaction_max_mib, numbers[7]);
-    add_number(&args, "--version-store-max-mib", settings->version_store_max_mib, numbers[8]);
-    add_number(&args, "--resource-sample-seconds", settings->resource_sample_seconds, numbers[9]);
-    struct qr_super_child child = {.name = name, .path = "/proc/self/exe"};
-    if (strcmp(role, QR_ROLE_NAME_API) == 0) {
-        add_number(&args, "--https-fd", s->https_fd, numbers[4]);
-        child.fds[child.fd_count++] = s->https_fd;
-        add_groups(&args, &child, false, dirs);
-    }
-    if (strcmp(role, QR_ROLE_NAME_GATEWAY) == 0) {
-        add_number(&args, "--tds-fd", s->tds_fd, numbers[4]);
-        child.fds[child.fd_count++] = s->tds_fd;
-        if (settings->allow_plaintext_login)
-            args.texts[args.count++] = "--allow-plaintext-login";
-    }
-    if (strcmp(role, "compute") == 0) {
-        add_text(&args, "--name", name);
-        add_groups(&args, &child, true, dirs);
-        child.may_rest = strcmp(name, QR_NODE_SHARED) != 0; /* its database is used by nobody */
-    }
-    args.texts[args.count] = NULL;
-    if (args.overflows)
-        return qr_fail(err, QR_BUG, "start '%s': more than %d arguments", name, (int)ARGS_MAX);
-    child.argv = (char *const *)(uintptr_t)args.texts;
-    return qr_super_start(s->super, &child, err);
-}
-
-static enum qr_status want(void *ctx, const char *name, struct qr_err *err)
-{
-    static const char *const roles[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, QR_ROLE_NAME_GATEWAY,
-                                        QR_ROLE_NAME_API};
-    const struct supervisor *s = ctx;
-    if ((s->machines.log_away && strcmp(name, QR_ROLE_NAME_LOG) == 0) ||
-        (s->machines.page_away && strcmp(name, QR_ROLE_NAME_PAGE) == 0))
-        return QR_OK; /* somebody starts it there */
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        if (strcmp(name, roles[i]) == 0)
-            return start_child(ctx, roles[i], name, err);
-    return start_child(ctx, "compute", name, err);
-}
+/* ---- control's host ---- */
 
 /* What its process kept for itself goes, too: the pages on its local disk above all. */
 static void end_node(void *ctx, const char *node)
@@ -237,8 +95,10 @@ static int pid_of(void *ctx, const char *name)
 static void on_exit_of(void *ctx, const struct qr_super_exit *e)
 {
     struct supervisor *s = ctx;
+    pthread_mutex_lock(&s->mu);
     if (s->control != NULL)
         qr_control_exited(s->control, e->name, e->pause_ns >= 0);
+    pthread_mutex_unlock(&s->mu);
 }
 
 /* ---- start ---- */
@@ -263,21 +123,42 @@ static enum qr_status open_super(struct supervisor *s, struct qr_err *err)
         .env = s->env,
         .log = {s->sink, "super"},
         .lock_path = qri_datadir_path(&s->dir, s->arena, "children", NULL),
+        .lock_fd = s->resumes ? s->handed.children_fd : 0,
+        .no_thread = true,
         .exited = on_exit_of,
         .ctx = s,
     };
     if (options.lock_path == NULL)
         return qr_fail(err, QR_NOMEM, "supervise");
-    return qr_super_new(&options, &s->super, err);
+    QR_TRY(qr_super_new(&options, &s->super, err));
+    pthread_mutex_lock(&s->mu);
+    s->has_super = true; /* the first thread is its from now on */
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->mu);
+    return QR_OK;
 }
 
-/* No process of an earlier start is left, so its groups are swept. */
+/* Which groups this process came from: it may be in one of its own when the next program looks. */
+static const char *note_group(struct supervisor *s)
+{
+    struct qr_buf text;
+    const char *path = qr_arena_printf(s->arena, "%s/cgroup", s->run_dir);
+    qr_buf_init(&text, CGROUP_BYTES_MAX);
+    if (path != NULL && !s->resumes &&
+        qr_env_read_file(s->env, "/proc/self/cgroup", &text, NULL) == QR_OK)
+        (void)!qr_env_replace_file(s->env, path, text.data, text.len, NULL);
+    qr_buf_done(&text);
+    return path != NULL && access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* No process of an earlier start is left, so its groups are swept; those with processes of ours
+ * stay. */
 static enum qr_status open_cgroups(struct supervisor *s, struct qr_err *err)
 {
     char id[48];
     struct stat st;
     const char *cpu = NULL, *memory = NULL, *mode = s->settings->cgroups;
-    struct qr_cgroups_options options = {.id = id, .pid = getpid()};
+    struct qr_cgroups_options options = {.id = id, .pid = getpid(), .own = note_group(s)};
     options.anyway = strcmp(mode, "anyway") == 0;
     if (strcmp(mode, "off") == 0) {
         QR_LOG(&s->log, QR_INFO, "cgroups", QR_F("cpu", false), QR_F("memory", false),
@@ -344,9 +225,15 @@ static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
         .pause_minute_ns = s->settings->auto_pause_minute_ms * INT64_C(1000000),
         .warm_up_ns = s->settings->warm_up_seconds * INT64_C(1000000000),
         .autoscale_interval_ns = s->settings->resource_sample_seconds * 1000000000,
-        .host = {.ctx = s, .want = want, .end = end_node, .pid = pid_of},
+        .handed = s->resumes ? s->handed.control : NULL,
+        .host = {.ctx = s, .want = qri_child_want, .end = end_node, .pid = pid_of},
     };
-    return qr_control_new(&options, &s->control, err);
+    struct qr_control *control = NULL;
+    QR_TRY(qr_control_new(&options, &control, err));
+    pthread_mutex_lock(&s->mu);
+    s->control = control;
+    pthread_mutex_unlock(&s->mu);
+    return QR_OK;
 }
 
 /* Gateway and management API have one certificate: it is made before either looks for it. */
@@ -386,8 +273,8 @@ static enum qr_status start(struct supervisor *s, struct qr_err *err)
     QR_TRY(listen_at(s, settings->tds_port, &s->tds_fd, &s->tds_port, err));
     QR_TRY(listen_at(s, settings->https_port, &s->https_fd, &s->https_port, err));
     QR_TRY(open_super(s, err)); /* from here on no process of an earlier start is left */
-    QR_TRY(open_cgroups(s, err));
     QR_TRY(qri_datadir_run(&s->dir, s->arena, &s->run_dir, err));
+    QR_TRY(open_cgroups(s, err));
     QR_TRY(make_blob(s, err));
     QR_TRY(make_certificate(s, err));
     QR_TRY(qri_datadir_key(&s->dir, s->arena, settings->server_key_file, true, &s->server_key,
@@ -396,7 +283,147 @@ static enum qr_status start(struct supervisor *s, struct qr_err *err)
     QR_TRY(open_metadata(s, err));
     QR_TRY(open_control(s, err));
     QR_TRY(qr_control_start(s->control, until, err));
+    QR_TRY(qri_upgrade_open(s, &s->upgrade, err));
     return settings->sample ? qri_sample_prepare(s->control, s->registry, &s->log, err) : QR_OK;
+}
+
+/* ---- start where an earlier program of this process was ---- */
+
+static enum qr_status port_of(int fd, uint16_t *ret_port, struct qr_err *err)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t bytes = sizeof address;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
+        return qr_fail(err, QR_IO, "the listening socket: %s", strerrordesc_np(errno));
+    *ret_port = ntohs(address.ss_family == AF_INET ? in->sin_port : in6->sin6_port);
+    return QR_OK;
+}
+
+static enum qr_status adopt_children(struct supervisor *s, struct qr_err *err)
+{
+    struct qri_child_spec spec;
+    for (size_t i = 0; i < s->handed.child_count; i++) {
+        const struct qri_handed_child *child = &s->handed.children[i];
+        QR_TRY(qri_child_spec(s, child->name, s->program, &spec, err));
+        QR_TRY(qr_super_adopt(s->super, &spec.child, child->pid, child->retired, err));
+    }
+    return QR_OK;
+}
+
+static enum qr_status resume(struct supervisor *s, struct qr_err *err)
+{
+    const struct qri_settings *settings = s->settings;
+    struct qri_handed *h = &s->handed;
+    int64_t until = qr_env_mono_ns(s->env) + START_S * INT64_C(1000000000);
+    QR_TRY(qri_handed_read(s->arena, h, err));
+    QR_TRY(qri_datadir_resume(s->env, settings->data_dir, s->arena, h->lock_fd, &s->dir, err));
+    s->dir.region_roots = settings->region_roots;
+    QR_TRY(qri_datadir_regions(&s->dir, s->arena, err));
+    s->tds_fd = h->tds_fd;
+    s->https_fd = h->https_fd;
+    QR_TRY(port_of(s->tds_fd, &s->tds_port, err));
+    QR_TRY(port_of(s->https_fd, &s->https_port, err));
+    fcntl(h->lock_fd, F_SETFD, FD_CLOEXEC);
+    fcntl(h->children_fd, F_SETFD, FD_CLOEXEC);
+    s->run_dir = h->run_dir;
+    QR_TRY(open_super(s, err));
+    QR_TRY(open_cgroups(s, err));
+    QR_TRY(
+        qri_datadir_key(&s->dir, s->arena, settings->server_key_file, false, &s->server_key, err));
+    QR_TRY(qr_vfs_init(err));
+    QR_TRY(open_metadata(s, err));
+    QR_TRY(adopt_children(s, err));
+    QR_TRY(open_control(s, err));
+    QR_TRY(qr_control_start(s->control, until, err));
+    QR_TRY(qri_upgrade_open(s, &s->upgrade, err));
+    if (h->back_fd >= 0)
+        close(h->back_fd);
+    return QR_OK;
+}
+
+/* ---- this process becomes another program ---- */
+
+static void note_child(void *ctx, const struct qr_super_seen *seen)
+{
+    struct qri_handed *h = ctx;
+    if (h->child_count == QRI_HANDED_CHILDREN_MAX)
+        return;
+    struct qri_handed_child *child = &h->children[h->child_count++];
+    snprintf(child->name, sizeof child->name, "%s", seen->name);
+    child->pid = seen->pid;
+    child->retired = seen->retired;
+}
+
+static void close_metadata(struct supervisor *s)
+{
+    pthread_mutex_lock(&s->mu);
+    struct qr_control *control = QR_TAKE(s->control); /* it hears of nobody's end any more */
+    pthread_mutex_unlock(&s->mu);
+    qr_control_free(control);
+    qr_registry_close(QR_TAKE(s->registry));
+    qr_telemetry_close(QR_TAKE(s->telemetry));
+    qr_meta_close(QR_TAKE(s->meta));
+}
+
+/* Writes down what the next program needs; nobody is served any more. */
+static enum qr_status hand_over(struct supervisor *s, const char *report, struct qr_err *err)
+{
+    struct qr_buf control;
+    struct qri_handed *h = &s->next;
+    *h = (struct qri_handed){
+        .fd = -1,
+        .back_fd = open(QRI_OWN_PROGRAM, O_RDONLY | O_CLOEXEC),
+        .failed = "",
+        .tds_fd = s->tds_fd,
+        .https_fd = s->https_fd,
+        .lock_fd = qri_datadir_lock_fd(&s->dir),
+        .children_fd = qr_super_lock_fd(s->super),
+        .run_dir = s->run_dir,
+        .report = report,
+        .children = calloc(QRI_HANDED_CHILDREN_MAX, sizeof *h->children),
+    };
+    if (h->children == NULL || report == NULL)
+        return qr_fail(err, QR_NOMEM, "hand over");
+    qr_buf_init(&control, CONTROL_BYTES_MAX);
+    enum qr_status status = qr_control_hand_over(s->control, &control, err);
+    if (status == QR_OK) {
+        close_metadata(s);
+        qr_super_leave(s->super);
+        qr_super_each(s->super, note_child, h);
+        h->control = qr_buf_cstr(&control);
+        status = qri_handed_write(h, err);
+    }
+    qr_buf_done(&control);
+    return status;
+}
+
+/* What is left is execve, by the first thread (run_next). */
+static void leave(struct supervisor *s, const char *program)
+{
+    struct qr_err err = {0};
+    snprintf(s->next_program, sizeof s->next_program, "%s", program);
+    char *report = qri_upgrade_report(s->upgrade);
+    qri_upgrade_close(QR_TAKE(s->upgrade));
+    if (hand_over(s, report, &err) != QR_OK)
+        QR_LOG(&s->log, QR_ERROR, "not_handed_over", QR_F("reason", &err.text[0]));
+    free(report);
+    free(s->next.children);
+}
+
+/* By the first thread. Returns if no program could be run, or none is to be. */
+static void run_next(struct supervisor *s)
+{
+    if (s->fails_over)
+        qri_handed_back(&s->handed, s->why.text, s->argv);
+    if (s->next.fd < 0)
+        return;
+    qri_handed_run(&s->next, s->next_program, s->argv);
+    const char *reason = strerrordesc_np(errno);
+    QR_LOG(&s->log, QR_ERROR, "not_executed", QR_F("reason", reason));
+    qri_handed_back(&s->next, reason, s->argv);
 }
 
 static void print_ready(const struct supervisor *s)
@@ -417,17 +444,21 @@ static void print_ready(const struct supervisor *s)
 
 /* ---- service and its end ---- */
 
-static void wait_for_signal(struct supervisor *s, const sigset_t *signals)
+/* Returns with a signal, or with the program that this process is to become. */
+static const char *wait_for_signal(struct supervisor *s, const sigset_t *signals)
 {
     const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
     for (;;) {
         int number = sigtimedwait(signals, NULL, &tick);
         if (number == SIGTERM || number == SIGINT) {
             QR_LOG(&s->log, QR_INFO, "stopping", QR_F("signal", number));
-            return;
+            return NULL;
         }
         if (number < 0 && errno == EAGAIN)
             qr_control_tick(s->control);
+        const char *program = qri_upgrade_is_due(s->upgrade);
+        if (program != NULL)
+            return program;
     }
 }
 
@@ -438,6 +469,7 @@ static void stop(struct supervisor *s)
     int64_t began = qr_env_mono_ns(s->env);
     if (s->control != NULL)
         qr_control_stop(s->control);
+    qri_upgrade_close(QR_TAKE(s->upgrade));
     if (s->super != NULL) {
         qr_super_end(s->super, QR_ROLE_NAME_API);
         qr_super_end(s->super, QR_ROLE_NAME_GATEWAY); /* first, so that nobody logs in any more */
@@ -448,10 +480,7 @@ static void stop(struct supervisor *s)
     }
     qr_super_free(s->super);
     qr_cgroups_close(s->cgroups);
-    qr_control_free(s->control);
-    qr_registry_close(s->registry);
-    qr_telemetry_close(s->telemetry);
-    qr_meta_close(s->meta);
+    close_metadata(s);
     qr_server_key_close(s->server_key);
     if (s->tds_fd >= 0)
         close(s->tds_fd);
@@ -461,39 +490,98 @@ static void stop(struct supervisor *s)
     qri_datadir_close(&s->dir);
 }
 
-int qri_supervise(const struct qri_settings *settings, struct qr_env *env, struct qr_log_sink *sink,
-                  struct qr_arena *arena)
+static void serve(struct supervisor *s)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    struct qr_err err = {0};
+    int64_t began_ns = qr_env_mono_ns(s->env);
+    enum qr_status status = s->resumes ? resume(s, &err) : start(s, &err);
+    if (status != QR_OK) {
+        QR_LOG(&s->log, QR_ERROR, "not_started", QR_F("status", qr_status_info(status)->name),
+               QR_F("reason", &err.text[0]));
+        s->code = EXIT_FAILURE;
+        s->fails_over = s->resumes && s->handed.back_fd >= 0;
+        s->why = err;
+        return;
+    }
+    QR_LOG(&s->log, QR_INFO, s->resumes ? "serving_on" : "serving", QR_F("version", QUIRE_VERSION),
+           QR_F("data", s->settings->data_dir),
+           QR_F("took_ms", (qr_env_mono_ns(s->env) - began_ns) / 1000000));
+    if (!s->resumes)
+        print_ready(s);
+    const char *program = wait_for_signal(s, &signals);
+    if (program != NULL) {
+        leave(s, program);
+        s->code = EXIT_FAILURE; /* unless that program runs */
+    }
+}
+
+static void *serve_main(void *arg)
+{
+    struct supervisor *s = arg;
+    serve(s);
+    if (s->fails_over && s->super != NULL) /* the program before us goes on with the children */
+        qr_super_leave(s->super);
+    else if (!s->fails_over && s->next.fd < 0)
+        stop(s);
+    pthread_mutex_lock(&s->mu);
+    s->is_over = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->mu);
+    return NULL;
+}
+
+/* The first thread is the one that forks, so that children outlive an execve. */
+static enum qr_status supervise(struct supervisor *s, struct qr_err *err)
+{
+    pthread_t thread;
+    QR_TRY(qr_thread_start("service", SERVICE_STACK_BYTES, serve_main, s, &thread, err));
+    pthread_mutex_lock(&s->mu);
+    while (!s->has_super && !s->is_over)
+        (void)qr_cond_wait(&s->changed, &s->mu, -1);
+    struct qr_super *super = s->is_over ? NULL : s->super;
+    pthread_mutex_unlock(&s->mu);
+    if (super != NULL)
+        qr_super_loop(super);
+    pthread_join(thread, NULL);
+    run_next(s);
+    return QR_OK;
+}
+
+int qri_supervise(const struct qri_settings *settings, char *const *argv, struct qr_env *env,
+                  struct qr_log_sink *sink, struct qr_arena *arena, const struct qri_handed *handed)
 {
     struct supervisor s = {.env = env,
                            .sink = sink,
                            .log = {sink, "quired"},
                            .arena = arena,
                            .settings = settings,
+                           .argv = argv,
+                           .program = QRI_OWN_PROGRAM,
+                           .resumes = handed != NULL,
+                           .mu = PTHREAD_MUTEX_INITIALIZER,
                            .tds_fd = -1,
-                           .https_fd = -1};
+                           .https_fd = -1,
+                           .next = {.fd = -1}};
+    if (handed != NULL)
+        s.handed = *handed;
     sigset_t signals;
+    struct qr_err err = {0};
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     umask(077); /* SQLite makes the metadata file itself */
-
-    struct qr_err err = {0};
-    int64_t began_ns = qr_env_mono_ns(env);
-    enum qr_status status = start(&s, &err);
-    if (status != QR_OK) {
-        QR_LOG(&s.log, QR_ERROR, "not_started", QR_F("status", qr_status_info(status)->name),
-               QR_F("reason", &err.text[0]));
-        stop(&s);
+    qr_cond_init(&s.changed);
+    if (supervise(&s, &err) != QR_OK) {
+        QR_LOG(&s.log, QR_ERROR, "not_started", QR_F("reason", &err.text[0]));
         return EXIT_FAILURE;
     }
-    QR_LOG(&s.log, QR_INFO, "serving", QR_F("version", QUIRE_VERSION),
-           QR_F("data", settings->data_dir),
-           QR_F("took_ms", (qr_env_mono_ns(env) - began_ns) / 1000000));
-    print_ready(&s);
-    wait_for_signal(&s, &signals);
-    stop(&s);
-    qr_log_event(&s.log, QR_INFO, "stopped", NULL);
-    return EXIT_SUCCESS;
+    if (s.code == EXIT_SUCCESS)
+        qr_log_event(&s.log, QR_INFO, "stopped", NULL);
+    return s.code;
 }

@@ -302,6 +302,9 @@ enum qr_status qr_control_new(const struct qr_control_options *options,
                                 : qr_fail(err, QR_INVALID, "the path of the run directory is long");
     if (status == QR_OK) {
         memcpy(control->run_dir, options->run_dir, n + 1);
+        status = options->handed == NULL ? QR_OK : qri_control_handed(control, err);
+    }
+    if (status == QR_OK) {
         status = open_control(control, err);
     }
     if (status != QR_OK)
@@ -382,6 +385,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     const struct qr_control_host *host = &control->options.host;
     size_t count = has_hyper(control->options.registry) ? 5 : 3;
     QR_TRY(qri_docs_prepare(control, err)); /* before anybody asks for them */
+    qri_control_verify(control);
     for (size_t i = 0; i < count; i++)
         QR_TRY(host->want(host->ctx, names[i], err));
     for (size_t i = 0; i < count; i++)

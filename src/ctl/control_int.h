@@ -15,6 +15,7 @@ struct qri_member {
     struct qri_member *next;
     char name[QR_NODE_NAME_BYTES];
     bool ready;                   /* since it registered, and until it drains or is gone */
+    int pid;                      /* that registered last; 0: on another machine */
     bool drains;                  /* until it is gone */
     uint64_t generation;          /* raised by each registration and each exit */
     struct qr_rpc_client *client; /* of its node calls; compute nodes only */
@@ -110,6 +111,7 @@ struct qri_ops {
     size_t count;
     uint64_t next_number;
     bool may_resume;
+    bool held; /* none begins to run (handover.c) */
     int64_t expire_at_ns;
     pthread_t workers[QRI_OP_WORKERS];
     size_t worker_count;
@@ -123,6 +125,7 @@ struct qr_control {
     struct qr_rpc_listener *machine_listener, *machine_operation_listener; /* machines.c */
     struct qr_rpc_client *log, *pages;
     _Atomic bool stopping;
+    _Atomic bool leaves; /* another program goes on: who asks asks again */
     struct qri_ops ops;
     pthread_t reign_thread;
     bool reign_thread_runs;
@@ -153,6 +156,11 @@ struct qr_control {
 /* ---- telemetry_call.c ---- */
 void qri_telemetry_serve(struct qr_control *control, const struct qr_control_ask *ask,
                          bool is_report, struct qr_rpc_request *own_request);
+
+/* ---- handover.c: what an earlier program's control knew; before anybody is served ---- */
+QR_NODISCARD enum qr_status qri_control_handed(struct qr_control *control, struct qr_err *err);
+/* Who of them has ended since, and nobody told us. */
+void qri_control_verify(struct qr_control *control);
 
 /* ---- control.c ---- */
 struct qri_member *qri_control_member(struct qr_control *control, const char *name); /* mu held */
@@ -366,6 +374,9 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id);
 void qri_reign_drain_replicas(struct qr_control *control, const struct qr_database_row *row);
 /* Its processes are gone when this returns. */
 void qri_reign_end(struct qr_control *control, uint32_t database_id, bool primary_too);
+/* Who is its primary, as it was written down. */
+QR_NODISCARD enum qr_status qri_reign_restore(struct qr_control *control,
+                                              const struct qri_reign *was, struct qr_err *err);
 /* The database is gone. */
 void qri_reign_forget(struct qr_control *control, uint32_t database_id);
 /* A node call of every member that is ready. */

@@ -314,7 +314,7 @@ static struct qri_op *choose_op(struct qr_control *control, bool *ret_blocked)
     *ret_blocked = false;
     for (struct qri_op *op = control->ops.active; op != NULL; op = op->next_active) {
         if (op->runs || qr_operation_is_over(op->row.state) ||
-            (op->resumed && !control->ops.may_resume))
+            (op->resumed && !control->ops.may_resume) || control->ops.held)
             continue;
         if (!take_claims(control, op)) {
             *ret_blocked = true;

@@ -1,9 +1,33 @@
 /* peer.c - see ctl/peer.h */
 #include "ctl/peer.h"
 #include "base/endian.h"
+#include "registry_int.h"
 #include "base/banned.h"
 
-enum { ASK_BYTES_MAX = 64 * 1024, DUTY_BYTES = 5, MOVE_BYTES = 25 };
+enum { ASK_BYTES_MAX = 64 * 1024, DUTY_BYTES = 5, MOVE_BYTES = 25, REPEATS_MAX = 2 };
+
+void qr_control_new_id(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1])
+{
+    qri_new_guid(env, dst);
+}
+
+/* Asked again, it is not done again. */
+static bool may_repeat(enum qr_control_method method, const struct qr_control_ask *ask)
+{
+    static const uint16_t asking[] = {
+        QR_CONTROL_ROUTE,  QR_CONTROL_STATE,     QR_CONTROL_FIND,      QR_CONTROL_DATABASES,
+        QR_CONTROL_RULES,  QR_CONTROL_DUTY,      QR_CONTROL_LOGIN,     QR_CONTROL_SERVER,
+        QR_CONTROL_LIMITS, QR_CONTROL_TELEMETRY, QR_CONTROL_SET_RULE,  QR_CONTROL_GROW,
+        QR_CONTROL_REIGN,  QR_CONTROL_MEMBERS,   QR_CONTROL_OPERATION, QR_CONTROL_OPERATIONS,
+        QR_CONTROL_DOC,    QR_CONTROL_DOCS,      QR_CONTROL_RESOURCE,  QR_CONTROL_RESOURCES,
+        QR_CONTROL_LINKS,  QR_CONTROL_BACKUPS,   QR_CONTROL_USAGE,     QR_CONTROL_POOL,
+        QR_CONTROL_POOLS,  QR_CONTROL_AUTOSCALE, QR_CONTROL_BACKED_UP,
+    };
+    bool found = ask->operation_id.n > 0;
+    for (size_t i = 0; !found && i < sizeof asking / sizeof asking[0]; i++)
+        found = asking[i] == (uint16_t)method;
+    return found;
+}
 
 enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                const struct qr_control_ask *ask, int64_t timeout_ns,
@@ -15,6 +39,9 @@ enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method 
     struct iovec iov = {.iov_base = body.data, .iov_len = body.len};
     enum qr_status status = qr_buf_status(&body, err);
     if (status == QR_OK)
+        status = qr_rpc_call_wait(peer, (uint16_t)method, &iov, 1, timeout_ns, reply, err);
+    /* control's process may just have become another program, and is there again */
+    for (int i = 0; i < REPEATS_MAX && status == QR_CLOSED && may_repeat(method, ask); i++)
         status = qr_rpc_call_wait(peer, (uint16_t)method, &iov, 1, timeout_ns, reply, err);
     qr_buf_done(&body);
     return status;

@@ -353,7 +353,7 @@ enum qr_status qr_registry_set_tags(struct qr_registry *registry, uint32_t id, s
 
 /* ---- earlier releases ---- */
 
-enum { FORMAT_VERSION = 3 };
+enum { FORMAT_VERSION = QR_REGISTRY_FORMAT };
 
 static enum qr_status read_format(struct qr_meta *meta, json_int_t *ret_version, struct qr_err *err)
 {

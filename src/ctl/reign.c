@@ -119,6 +119,19 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
     return !vacant && qri_control_ready(control, primary);
 }
 
+enum qr_status qri_reign_restore(struct qr_control *control, const struct qri_reign *was,
+                                 struct qr_err *err)
+{
+    pthread_mutex_lock(&control->mu);
+    struct qri_reign *reign = get_reign(control, was->database_id);
+    if (reign != NULL) {
+        reign->state = was->state;
+        memcpy(reign->primary, was->primary, sizeof reign->primary);
+    }
+    pthread_mutex_unlock(&control->mu);
+    return reign == NULL ? qr_fail(err, QR_NOMEM, "remember a primary") : QR_OK;
+}
+
 void qri_reign_hold_back(struct qr_control *control, uint32_t id, bool held_back)
 {
     pthread_mutex_lock(&control->mu);

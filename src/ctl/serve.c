@@ -47,7 +47,10 @@ static void answer_route(struct qr_control *control, const struct qri_parked *p,
 static void refuse_route(struct qr_control *control, const struct qri_parked *p)
 {
     struct qr_err err = {0};
-    (void)control;
+    if (control->leaves) { /* the next one knows */
+        qr_rpc_refuse(p->request, QR_CLOSED, NULL);
+        return;
+    }
     (void)qr_sql_fail(&err, 40613, p->row.name, p->row.server, "none");
     qr_rpc_refuse(p->request, QR_SQL, &err);
 }
@@ -158,15 +161,22 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
     /* under mu, as exited is: a process that is gone cannot be noted after its end */
     pthread_mutex_lock(&control->mu);
     int pid = host->pid(host->ctx, name);
-    struct qri_member *member = pid == (int)ask->pid ? qri_control_member(control, name) : NULL;
+    bool leaves = control->leaves; /* the next one is told, who would not know it else */
+    struct qri_member *member =
+        !leaves && pid == (int)ask->pid ? qri_control_member(control, name) : NULL;
     if (member != NULL) {
         member->ready = true;
+        member->pid = pid;
         member->is_away = false;
         member->generation += 1;
         qri_control_look_at_parked(control);
         pthread_cond_broadcast(&control->changed);
     }
     pthread_mutex_unlock(&control->mu);
+    if (leaves) {
+        qr_rpc_refuse(own_request, QR_CLOSED, NULL);
+        return;
+    }
     if (member == NULL) {
         (void)qr_fail(&err, QR_DENIED, "process %u is not our '%s'", ask->pid, name);
         qr_rpc_refuse(own_request, QR_DENIED, &err);

@@ -405,6 +405,11 @@ static const struct qr_env_ops real_ops = {
     .list = real_list,
 };
 
+int qr_env_real_descriptor(struct qr_file *file)
+{
+    return file == NULL ? -1 : fd_of(file);
+}
+
 struct qr_env *qr_env_real(void)
 {
     static struct qr_env real = {.ops = &real_ops};

@@ -252,6 +252,7 @@ struct qr_gateway {
     pthread_t accept_thread;
     bool accept_started;
     atomic_bool stopping, cancel_all;
+    atomic_bool retired, ends_relays; /* of a front (retire.c) */
     _Atomic enum qri_drain drain;
     pthread_mutex_t return_mu; /* guards the next; taken alone */
     int return_fd;             /* of a node: to the front's return address; -1: none */

@@ -29,6 +29,7 @@ struct qri_link {
 struct qri_taker {
     int epoll_fd, listen_fd;
     struct sockaddr_un address;
+    struct stat file; /* of the socket's name, by which it is known to be ours still */
     pthread_mutex_t mu;
     struct qri_link links[LINKS_MAX];
     uint8_t message[QRI_HANDOFF_BYTES_MAX];
@@ -340,7 +341,7 @@ enum qri_step qri_handoff_returned(struct qri_conn *conn)
 
 /* ---- start and stop ---- */
 
-/* A path left behind by one that ended is taken over; a living one is not. */
+/* A path left behind by one that ended is taken over; a living one is not, but by a front. */
 static enum qr_status make_way(const struct sockaddr_un *address, struct qr_err *err)
 {
     struct stat info;
@@ -359,22 +360,41 @@ static enum qr_status make_way(const struct sockaddr_un *address, struct qr_err 
     return QR_OK;
 }
 
-static enum qr_status listen_at(struct qri_taker *taker, const struct sockaddr_un *address,
-                                struct qr_err *err)
+/* Under a name of its own first: who connects meanwhile finds the old one or the new one. */
+static enum qr_status replace(int fd, const struct sockaddr_un *address, struct qr_err *err)
 {
-    QR_TRY(make_way(address, err));
+    struct sockaddr_un aside = {.sun_family = AF_UNIX};
+    int n = snprintf(aside.sun_path, sizeof aside.sun_path, "%s.%d", address->sun_path, getpid());
+    if (n <= 0 || (size_t)n >= sizeof aside.sun_path)
+        return qr_fail(err, QR_INVALID, "'%s' is too long", address->sun_path);
+    unlink(aside.sun_path);
+    if (bind(fd, (const struct sockaddr *)&aside, sizeof aside) != 0 || listen(fd, BACKLOG) != 0 ||
+        rename(aside.sun_path, address->sun_path) != 0)
+        return qr_fail(err, QR_IO, "bind '%s': error %d", address->sun_path, errno);
+    return QR_OK;
+}
+
+static enum qr_status listen_at(struct qri_taker *taker, const struct sockaddr_un *address,
+                                bool is_front, struct qr_err *err)
+{
+    if (!is_front)
+        QR_TRY(make_way(address, err));
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* before bind: the name never has another mode */
+    enum qr_status status = QR_OK;
     if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR) != 0 ||
-        bind(fd, (const struct sockaddr *)address, sizeof *address) != 0) {
-        enum qr_status status =
-            qr_fail(err, QR_IO, "bind '%s': error %d", address->sun_path, errno);
+        (!is_front && bind(fd, (const struct sockaddr *)address, sizeof *address) != 0))
+        status = qr_fail(err, QR_IO, "bind '%s': error %d", address->sun_path, errno);
+    else if (is_front)
+        status = replace(fd, address, err);
+    if (status != QR_OK) {
         if (fd >= 0)
             close(fd);
         return status;
     }
     taker->listen_fd = fd;
     taker->address = *address; /* ours from here, to be removed */
+    (void)lstat(address->sun_path, &taker->file);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)LISTENER};
     if (listen(fd, BACKLOG) != 0 || epoll_ctl(taker->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
         return qr_fail(err, QR_IO, "listen on '%s': error %d", address->sun_path, errno);
@@ -399,7 +419,7 @@ enum qr_status qri_taker_start(struct qr_gateway *gateway, struct qr_err *err)
     taker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (taker->epoll_fd < 0)
         return qr_fail(err, QR_IO, "make the handoffs' event queue: error %d", errno);
-    return listen_at(taker, &address, err);
+    return listen_at(taker, &address, !is_node, err);
 }
 
 void qri_taker_stop(struct qr_gateway *gateway)
@@ -407,7 +427,10 @@ void qri_taker_stop(struct qr_gateway *gateway)
     struct qri_taker *taker = gateway->taker;
     if (taker == NULL || taker->listen_fd < 0)
         return;
-    unlink(taker->address.sun_path); /* while we listen: nobody can have taken the name over */
+    struct stat now;
+    if (lstat(taker->address.sun_path, &now) == 0 && now.st_ino == taker->file.st_ino &&
+        now.st_dev == taker->file.st_dev)
+        unlink(taker->address.sun_path); /* else a successor has it */
     close(taker->listen_fd);
     taker->listen_fd = -1;
     /* Logins on their way go back to their fronts. Workers may still answer: closed when freed. */

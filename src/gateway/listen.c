@@ -147,6 +147,11 @@ static void *accept_main(void *arg)
     int64_t tick_ns = 0;
     while (!atomic_load(&gateway->stopping)) {
         bool ok = true;
+        if (fds[0].fd >= 0 && atomic_load(&gateway->retired)) {
+            fds[0].fd = -1;
+            close(gateway->tds_fd); /* our copy */
+            gateway->tds_fd = -1;
+        }
         int n = poll(fds, 3, TICK_MS);
         if (n > 0 && (fds[0].revents & POLLIN) != 0)
             ok = accept_all(gateway);

@@ -70,13 +70,18 @@ static enum qri_step to_node(struct qri_conn *conn)
     return STEP_YIELD;
 }
 
-static enum qri_step end_relay(struct qri_conn *conn)
+static void drop_node(struct qri_conn *conn)
 {
-    bool lost = qri_over_node_lost(conn);
     close(conn->relay_fd);
     conn->relay_fd = -1;
     if (atomic_exchange(&conn->relays, false))
         qr_metric_add(&conn->gateway->metrics, QR_GATEWAY_RELAYS, -1);
+}
+
+static enum qri_step end_relay(struct qri_conn *conn)
+{
+    bool lost = qri_over_node_lost(conn);
+    drop_node(conn);
     conn->relay_lost = lost;
     if (lost)
         return qri_over_begin(conn);
@@ -114,10 +119,22 @@ static enum qri_step to_client(struct qri_conn *conn)
     return STEP_YIELD;
 }
 
+/* Between two requests, and nothing of the next one is here. */
+static bool may_end(const struct qri_conn *conn)
+{
+    return atomic_load(&conn->gateway->ends_relays) && conn->relay_owed == 0 &&
+           !conn->relay_unframed && conn->input_bytes == 0 && conn->out.len == 0 &&
+           qr_tds_reader_idle(&conn->reader) && qr_tds_reader_idle(&conn->relay_reader);
+}
+
 enum qri_step qri_relay_step(struct qri_conn *conn)
 {
     if (atomic_load(&conn->aborted))
         return STEP_CLOSE;
+    if (may_end(conn)) {
+        drop_node(conn);
+        return qri_over_begin(conn);
+    }
     enum qri_step up = to_node(conn);
     enum qri_step down = to_client(conn);
     if (down == STEP_AGAIN || down == STEP_CLOSE)

@@ -19,51 +19,19 @@
 #include "base/banned.h"
 
 enum { THREAD_STACK_BYTES = 256 * 1024 };
-static const int64_t SECOND_NS = 1000000000, MS_NS = 1000000;
-
-enum state { WAITING, RUNNING, RESTING }; /* WAITING: for its start */
-
-struct child {
-    struct child *next;
-    char name[QR_SUPER_NAME_BYTES_MAX + 1];
-    char *path, *args[QR_SUPER_ARGS_MAX + 1], *groups[QR_SUPER_GROUPS_MAX];
-    int fds[QR_SUPER_FDS_MAX];
-    size_t fd_count;
-    bool may_rest;
-    enum state state;
-    bool ending, killed;
-    int64_t due_ns; /* WAITING: when; ending: when it is killed */
-    int64_t since_ns;
-    int pid, pidfd;
-    struct qri_backoff backoff;
-};
-
-struct qr_super {
-    struct qr_super_options options;
-    int lock_fd, wake_fd;
-    pthread_t thread;
-    bool thread_runs;
-    pthread_mutex_t mu;  /* guards everything below */
-    pthread_cond_t gone; /* a child was reaped or forgotten */
-    bool closing;
-    struct child *children;
-    size_t count;
-    struct pollfd *polled; /* the thread's; [0] is wake_fd */
-    struct child **polled_children;
-    size_t polled_max;
-};
+static const int64_t SECOND_NS = 1000000000, MS_NS = 1000000, LOOK_NS = 10000000;
 
 /* ---- rows; mu held ---- */
 
-static struct child *find(struct qr_super *super, const char *name)
+struct qri_child *qri_super_find(struct qr_super *super, const char *name)
 {
-    struct child *child = super->children;
+    struct qri_child *child = super->children;
     while (child != NULL && strcmp(child->name, name) != 0)
         child = child->next;
     return child;
 }
 
-static void child_free(struct child *child)
+static void child_free(struct qri_child *child)
 {
     for (size_t i = 0; child->args[i] != NULL; i++)
         free(child->args[i]);
@@ -73,9 +41,9 @@ static void child_free(struct child *child)
     free(child);
 }
 
-static void forget(struct qr_super *super, struct child *child)
+static void forget(struct qr_super *super, struct qri_child *child)
 {
-    struct child **at = &super->children;
+    struct qri_child **at = &super->children;
     while (*at != child)
         at = &(*at)->next;
     *at = child->next;
@@ -84,22 +52,22 @@ static void forget(struct qr_super *super, struct child *child)
     pthread_cond_broadcast(&super->gone);
 }
 
-static void wake(struct qr_super *super)
+void qri_super_wake(struct qr_super *super)
 {
     uint64_t one = 1;
     while (write(super->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
         continue;
 }
 
-static void send_signal(const struct child *child, int number)
+static void send_signal(const struct qri_child *child, int number)
 {
-    if (child->state == RUNNING)
+    if (child->state == QRI_CHILD_RUNNING)
         syscall(SYS_pidfd_send_signal, child->pidfd, number, NULL, 0);
 }
 
-static struct child *child_new(const struct qr_super_child *spec)
+static struct qri_child *child_new(const struct qr_super_child *spec)
 {
-    struct child *child = calloc(1, sizeof *child);
+    struct qri_child *child = calloc(1, sizeof *child);
     if (child == NULL)
         return NULL;
     memcpy(child->name, spec->name, strlen(spec->name) + 1);
@@ -122,7 +90,7 @@ static struct child *child_new(const struct qr_super_child *spec)
 /* ---- the thread ---- */
 
 /* One that has ended already is nowhere to be put. */
-static void enter_groups(struct qr_super *super, const struct child *child)
+static void enter_groups(struct qr_super *super, const struct qri_child *child)
 {
     struct qr_err err = {0};
     for (size_t i = 0; i < QR_SUPER_GROUPS_MAX && child->groups[i] != NULL; i++) {
@@ -133,15 +101,17 @@ static void enter_groups(struct qr_super *super, const struct child *child)
     }
 }
 
-static void start_child(struct qr_super *super, struct child *child) /* held */
+static void start_child(struct qr_super *super, struct qri_child *child) /* held */
 {
     struct qr_err err = {0};
     child->since_ns = qr_env_mono_ns(super->options.env);
     enum qr_status status = qri_spawn(child->path, child->args, child->fds, child->fd_count,
                                       super->lock_fd, &child->pid, &child->pidfd, &err);
     if (status == QR_OK) {
-        child->state = RUNNING;
+        child->state = QRI_CHILD_RUNNING;
+        child->starts += 1;
         enter_groups(super, child);
+        pthread_cond_broadcast(&super->gone);
         QR_LOG(&super->options.log, QR_INFO, "child_started", QR_F("name", &child->name[0]),
                QR_F("pid", child->pid));
         return;
@@ -160,7 +130,7 @@ static void log_exit(struct qr_super *super, const struct qr_super_exit *e, bool
 }
 
 /* The child's pidfd is readable: it has ended. Returns with mu held again. */
-static void reap(struct qr_super *super, struct child *child) /* held */
+static void reap(struct qr_super *super, struct qri_child *child) /* held */
 {
     int wait_status = 0;
     pid_t got;
@@ -180,15 +150,17 @@ static void reap(struct qr_super *super, struct child *child) /* held */
         .pause_ns = -1,
     };
     bool rests = child->may_rest && e.code == 0;
-    bool expected = child->ending || rests;
+    bool expected = child->ending || child->retired || rests;
     child->pid = 0;
-    child->state = RESTING;
+    child->state = QRI_CHILD_RESTING;
     if (!expected) {
         e.pause_ns = qri_backoff_next(&child->backoff, e.ran_ns, &super->options);
         child->due_ns = now + e.pause_ns;
-        child->state = WAITING;
+        child->state = QRI_CHILD_WAITING;
     }
     log_exit(super, &e, expected);
+    if (child->retired && !child->ending)
+        forget(super, child);
     if (super->options.exited != NULL) {
         pthread_mutex_unlock(&super->mu);
         super->options.exited(super->options.ctx, &e);
@@ -205,7 +177,7 @@ static bool prepare_poll(struct qr_super *super, size_t *ret_count, int *ret_tim
         struct pollfd *polled = realloc(super->polled, max * sizeof *polled);
         if (polled != NULL)
             super->polled = polled;
-        struct child **children = realloc(super->polled_children, max * sizeof *children);
+        struct qri_child **children = realloc(super->polled_children, max * sizeof *children);
         if (children != NULL)
             super->polled_children = children;
         if (polled == NULL || children == NULL)
@@ -214,12 +186,13 @@ static bool prepare_poll(struct qr_super *super, size_t *ret_count, int *ret_tim
     }
     size_t n = 0;
     super->polled[n++] = (struct pollfd){.fd = super->wake_fd, .events = POLLIN};
-    for (struct child *child = super->children; child != NULL; child = child->next) {
-        if (child->state == RUNNING) {
+    for (struct qri_child *child = super->children; child != NULL; child = child->next) {
+        if (child->state == QRI_CHILD_RUNNING) {
             super->polled_children[n] = child;
             super->polled[n++] = (struct pollfd){.fd = child->pidfd, .events = POLLIN};
         }
-        bool timed = child->state == WAITING ? !child->ending : child->ending && !child->killed;
+        bool timed =
+            child->state == QRI_CHILD_WAITING ? !child->ending : child->ending && !child->killed;
         if (timed && child->due_ns < due)
             due = child->due_ns;
     }
@@ -233,10 +206,11 @@ static bool prepare_poll(struct qr_super *super, size_t *ret_count, int *ret_tim
 static void do_due(struct qr_super *super) /* held */
 {
     int64_t now = qr_env_mono_ns(super->options.env);
-    for (struct child *child = super->children; child != NULL; child = child->next) {
-        if (child->state == WAITING && !child->ending && child->due_ns <= now)
+    for (struct qri_child *child = super->children; child != NULL; child = child->next) {
+        if (child->state == QRI_CHILD_WAITING && !child->ending && child->due_ns <= now)
             start_child(super, child);
-        if (child->state == RUNNING && child->ending && !child->killed && child->due_ns <= now) {
+        if (child->state == QRI_CHILD_RUNNING && child->ending && !child->killed &&
+            child->due_ns <= now) {
             child->killed = true;
             QR_LOG(&super->options.log, QR_WARN, "child_killed", QR_F("name", &child->name[0]),
                    QR_F("pid", child->pid));
@@ -245,28 +219,58 @@ static void do_due(struct qr_super *super) /* held */
     }
 }
 
+static void forget_rested(struct qr_super *super, const struct qri_child *successor)
+{
+    struct qri_child *child = super->children;
+    while (child != NULL && (child == successor || child->state != QRI_CHILD_RESTING ||
+                             child->ending || strcmp(child->name, successor->name) != 0))
+        child = child->next;
+    if (child != NULL)
+        forget(super, child);
+}
+
+static bool any_runs(const struct qr_super *super)
+{
+    const struct qri_child *child = super->children;
+    while (child != NULL && child->state != QRI_CHILD_RUNNING)
+        child = child->next;
+    return child != NULL;
+}
+
+/* One look at everything. held */
+static void look(struct qr_super *super)
+{
+    uint64_t drained;
+    size_t count = 0;
+    int timeout_ms = 10;
+    do_due(super);
+    bool ready = prepare_poll(super, &count, &timeout_ms);
+    pthread_mutex_unlock(&super->mu);
+    int got = ready ? poll(super->polled, count, timeout_ms) : poll(NULL, 0, timeout_ms);
+    pthread_mutex_lock(&super->mu);
+    if (got <= 0)
+        return;
+    if (super->polled[0].revents != 0)
+        (void)!read(super->wake_fd, &drained, sizeof drained);
+    for (size_t i = 1; i < count; i++) /* a row that runs is freed by nobody but this thread */
+        if (super->polled[i].revents != 0)
+            reap(super, super->polled_children[i]);
+}
+
+void qr_super_loop(struct qr_super *super)
+{
+    pthread_mutex_lock(&super->mu);
+    super->loops = true;
+    while (!super->closing)
+        look(super);
+    super->loops = false;
+    pthread_cond_broadcast(&super->gone);
+    pthread_mutex_unlock(&super->mu);
+}
+
 static void *run(void *arg)
 {
-    struct qr_super *super = arg;
-    uint64_t drained;
-    pthread_mutex_lock(&super->mu);
-    while (!super->closing) {
-        size_t count = 0;
-        int timeout_ms = 10;
-        do_due(super);
-        bool ready = prepare_poll(super, &count, &timeout_ms);
-        pthread_mutex_unlock(&super->mu);
-        int got = ready ? poll(super->polled, count, timeout_ms) : poll(NULL, 0, timeout_ms);
-        pthread_mutex_lock(&super->mu);
-        if (got <= 0)
-            continue;
-        if (super->polled[0].revents != 0)
-            (void)!read(super->wake_fd, &drained, sizeof drained);
-        for (size_t i = 1; i < count; i++) /* a row that runs is freed by nobody */
-            if (super->polled[i].revents != 0)
-                reap(super, super->polled_children[i]);
-    }
-    pthread_mutex_unlock(&super->mu);
+    qr_super_loop(arg);
     return NULL;
 }
 
@@ -284,17 +288,19 @@ enum qr_status qr_super_new(const struct qr_super_options *options, struct qr_su
     o->pause_min_ns = o->pause_min_ns == 0 ? 10 * MS_NS : o->pause_min_ns;
     o->pause_max_ns = o->pause_max_ns == 0 ? 5 * SECOND_NS : o->pause_max_ns;
     o->service_ns = o->service_ns == 0 ? 10 * SECOND_NS : o->service_ns;
-    super->lock_fd = -1;
+    super->lock_fd = o->lock_fd > 0 ? o->lock_fd : -1;
     pthread_mutex_init(&super->mu, NULL);
     qr_cond_init(&super->gone);
     super->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum qr_status status =
         super->wake_fd < 0 ? qr_fail(err, QR_IO, "eventfd: %s", strerrordesc_np(errno)) : QR_OK;
-    if (status == QR_OK && o->lock_path != NULL)
+    if (status == QR_OK && o->lock_path != NULL && super->lock_fd < 0)
         status = qri_lock_children(o->env, o->lock_path, o->lock_wait_ns, &super->lock_fd, err);
-    if (status == QR_OK)
+    bool own_thread = status == QR_OK && !o->no_thread;
+    if (own_thread)
         status = qr_thread_start("super", THREAD_STACK_BYTES, run, super, &super->thread, err);
-    super->thread_runs = status == QR_OK;
+    super->thread_runs = own_thread && status == QR_OK;
+    super->loops = status == QR_OK && o->no_thread; /* its thread is about to come */
     if (status != QR_OK)
         qr_super_free(super);
     else
@@ -307,21 +313,24 @@ void qr_super_free(struct qr_super *super)
     if (super == NULL)
         return;
     pthread_mutex_lock(&super->mu);
-    for (struct child *child = super->children; child != NULL; child = child->next) {
+    for (struct qri_child *child = super->children; child != NULL; child = child->next) {
         child->ending = child->killed = true;
         send_signal(child, SIGKILL);
     }
-    for (struct child *child = super->children; child != NULL;) {
-        if (child->state == RUNNING)
-            qr_cond_wait(&super->gone, &super->mu, -1);
-        child = child->state == RUNNING ? child : child->next;
-    }
+    while (any_runs(super) && (super->thread_runs || super->loops))
+        qr_cond_wait(&super->gone, &super->mu, -1);
     super->closing = true;
     pthread_mutex_unlock(&super->mu);
     if (super->thread_runs) {
-        wake(super);
+        qri_super_wake(super);
         pthread_join(super->thread, NULL);
     }
+    pthread_mutex_lock(&super->mu);
+    while (super->loops) {
+        qri_super_wake(super);
+        (void)qr_cond_wait(&super->gone, &super->mu, LOOK_NS);
+    }
+    pthread_mutex_unlock(&super->mu);
     while (super->children != NULL)
         forget(super, super->children);
     if (super->wake_fd >= 0)
@@ -346,38 +355,40 @@ static enum qr_status check(const struct qr_super_child *spec, struct qr_err *er
     return QR_OK;
 }
 
+enum qr_status qri_super_add(struct qr_super *super, const struct qr_super_child *spec,
+                             struct qri_child **ret_child, struct qr_err *err)
+{
+    if (super->count >= QR_SUPER_CHILDREN_MAX || super->closing)
+        return qr_fail(err, QR_FULL, "at most %d child processes", QR_SUPER_CHILDREN_MAX);
+    struct qri_child *child = child_new(spec);
+    if (child == NULL)
+        return qr_fail(err, QR_NOMEM, "start '%s'", spec->name);
+    child->next = super->children;
+    super->children = child;
+    super->count += 1;
+    *ret_child = child;
+    return QR_OK;
+}
+
 enum qr_status qr_super_start(struct qr_super *super, const struct qr_super_child *spec,
                               struct qr_err *err)
 {
     QR_TRY(check(spec, err));
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&super->mu);
-    struct child *child = find(super, spec->name);
-    if (child != NULL && child->ending) {
+    struct qri_child *child = qri_super_find(super, spec->name);
+    if (child != NULL && child->ending)
         status = qr_fail(err, QR_BUSY, "'%s' is being ended", spec->name);
-    } else if (child != NULL) {
-        if (child->state == RESTING) {
-            child->state = WAITING;
-            child->due_ns = 0;
-        }
-    } else if (super->count >= QR_SUPER_CHILDREN_MAX || super->closing) {
-        status = qr_fail(err, QR_FULL, "at most %d child processes", QR_SUPER_CHILDREN_MAX);
-    } else {
-        child = child_new(spec);
-        if (child == NULL) {
-            status = qr_fail(err, QR_NOMEM, "start '%s'", spec->name);
-        } else {
-            child->next = super->children;
-            super->children = child;
-            super->count += 1;
-        }
-    }
+    else if (child == NULL || child->state == QRI_CHILD_RESTING)
+        status = qri_super_add(super, spec, &child, err); /* the program may be another one now */
+    if (status == QR_OK)                                  /* who rested makes way */
+        forget_rested(super, child);
     pthread_mutex_unlock(&super->mu);
-    wake(super);
+    qri_super_wake(super);
     return status;
 }
 
-static void end_child(struct child *child) /* held */
+static void end_child(struct qri_child *child) /* held */
 {
     if (child->ending)
         return;
@@ -389,7 +400,7 @@ static void end_child(struct child *child) /* held */
 void qr_super_end(struct qr_super *super, const char *name)
 {
     pthread_mutex_lock(&super->mu);
-    struct child *child = find(super, name);
+    struct qri_child *child = qri_super_find(super, name);
     if (child != NULL)
         end_child(child);
     pthread_mutex_unlock(&super->mu);
@@ -398,7 +409,7 @@ void qr_super_end(struct qr_super *super, const char *name)
 void qr_super_end_but(struct qr_super *super, const char *const *kept)
 {
     pthread_mutex_lock(&super->mu);
-    for (struct child *child = super->children; child != NULL; child = child->next) {
+    for (struct qri_child *child = super->children; child != NULL; child = child->next) {
         size_t i = 0;
         while (kept[i] != NULL && strcmp(kept[i], child->name) != 0)
             i++;
@@ -412,12 +423,12 @@ void qr_super_reap_ended(struct qr_super *super, int64_t until_mono_ns)
 {
     char name[QR_SUPER_NAME_BYTES_MAX + 1];
     pthread_mutex_lock(&super->mu);
-    for (struct child *child = super->children; child != NULL; child = child->next)
+    for (struct qri_child *child = super->children; child != NULL; child = child->next)
         if (child->ending)
             child->due_ns = until_mono_ns;
-    wake(super);
+    qri_super_wake(super);
     for (;;) {
-        const struct child *child = super->children;
+        const struct qri_child *child = super->children;
         while (child != NULL && !child->ending)
             child = child->next;
         if (child == NULL)
@@ -433,13 +444,13 @@ void qr_super_reap_ended(struct qr_super *super, int64_t until_mono_ns)
 void qr_super_reap(struct qr_super *super, const char *name, int64_t until_mono_ns)
 {
     pthread_mutex_lock(&super->mu);
-    struct child *child = find(super, name);
+    struct qri_child *child = qri_super_find(super, name);
     if (child != NULL && child->ending) {
         child->due_ns = until_mono_ns;
-        wake(super);
-        while (child != NULL && child->state == RUNNING) {
+        qri_super_wake(super);
+        while (child != NULL && child->state == QRI_CHILD_RUNNING) {
             qr_cond_wait(&super->gone, &super->mu, -1);
-            child = find(super, name);
+            child = qri_super_find(super, name);
         }
         if (child != NULL)
             forget(super, child);
@@ -450,7 +461,7 @@ void qr_super_reap(struct qr_super *super, const char *name, int64_t until_mono_
 int qr_super_pid(struct qr_super *super, const char *name)
 {
     pthread_mutex_lock(&super->mu);
-    const struct child *child = find(super, name);
+    const struct qri_child *child = qri_super_find(super, name);
     int pid = child == NULL ? 0 : child->pid;
     pthread_mutex_unlock(&super->mu);
     return pid;

@@ -1,5 +1,7 @@
 /* super_int.h - what the supervisor's files give each other */
 #pragma once
+#include <poll.h>
+#include <pthread.h>
 #include "super/super.h"
 
 /* backoff.c; pure */
@@ -18,3 +20,48 @@ QR_NODISCARD enum qr_status qri_spawn(const char *path, char *const *argv, const
 /* Opens the file and locks it, waiting for those who have it. */
 QR_NODISCARD enum qr_status qri_lock_children(struct qr_env *env, const char *path, int64_t wait_ns,
                                               int *ret_fd, struct qr_err *err);
+
+/* ---- super.c: the table ---- */
+enum qri_child_state {
+    QRI_CHILD_WAITING, /* for its start */
+    QRI_CHILD_RUNNING,
+    QRI_CHILD_RESTING
+};
+
+struct qri_child {
+    struct qri_child *next;
+    char name[QR_SUPER_NAME_BYTES_MAX + 1];
+    char *path, *args[QR_SUPER_ARGS_MAX + 1], *groups[QR_SUPER_GROUPS_MAX];
+    int fds[QR_SUPER_FDS_MAX];
+    size_t fd_count;
+    bool may_rest;
+    enum qri_child_state state;
+    bool ending, killed;
+    bool retired; /* its end is its own affair, and the last of it */
+    uint32_t starts;
+    int64_t due_ns; /* WAITING: when; ending: when it is killed */
+    int64_t since_ns;
+    int pid, pidfd;
+    struct qri_backoff backoff;
+};
+
+struct qr_super {
+    struct qr_super_options options;
+    int lock_fd, wake_fd;
+    pthread_t thread;
+    bool thread_runs;
+    pthread_mutex_t mu;  /* guards everything below */
+    pthread_cond_t gone; /* a child was started, reaped or forgotten; the loop is over */
+    bool closing, loops;
+    struct qri_child *children;
+    size_t count;
+    struct pollfd *polled; /* the loop's; [0] is wake_fd */
+    struct qri_child **polled_children;
+    size_t polled_max;
+};
+
+struct qri_child *qri_super_find(struct qr_super *super, const char *name); /* mu held */
+void qri_super_wake(struct qr_super *super);
+QR_NODISCARD enum qr_status qri_super_add(struct qr_super *super, const struct qr_super_child *spec,
+                                          struct qri_child **ret_child,
+                                          struct qr_err *err); /* mu held */

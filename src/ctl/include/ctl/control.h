@@ -64,6 +64,9 @@ struct qr_control_options {
     int64_t round_ns;              /* at most so long between looks at all databases (what is kept,
                                       goes, follows); 0: seconds, each its own */
     int64_t autoscale_interval_ns; /* between what nodes say of used resources; 0: 15 s */
+    /* What the control of this process knew before it became another program
+     * (qr_control_hand_over); NULL: nothing. */
+    const char *handed;
     /* For tests, NULL otherwise: true kills control there as far as this operation goes. Called by
      * the thread that runs it, before a step and when it has run but nothing says so. */
     bool (*dies)(void *ctx, const char *operation, const char *step, bool undoes, bool has_run);
@@ -88,6 +91,30 @@ void qr_control_stop(struct qr_control *control);
 void qr_control_exited(struct qr_control *control, const char *name, bool returns);
 /* A few times a second: ends waits that are over, forgets operations that are over for long. */
 void qr_control_tick(struct qr_control *control);
+
+/* ---- the program is replaced; handover.c ---- */
+
+/* From now on operations do not begin to run: those that are asked for wait. QR_BUSY if some still
+ * run by then; then none is held. */
+QR_NODISCARD enum qr_status qr_control_hold(struct qr_control *control, int64_t until_mono_ns,
+                                            struct qr_err *err);
+void qr_control_go_on(struct qr_control *control);
+/* The database's processes are replaced by new ones, with their sessions; what nobody uses has
+ * none. Waits for the end of it. */
+QR_NODISCARD enum qr_status qr_control_relocate(struct qr_control *control, uint32_t database_id,
+                                                struct qr_err *err);
+/* A node gives its sessions up, as for a relocation; whoever ends it next starts its successor. */
+void qr_control_drain(struct qr_control *control, const char *node);
+/* QR_OK once that process has registered; QR_TIMEOUT, QR_CANCELLED. */
+QR_NODISCARD enum qr_status qr_control_wait_ready(struct qr_control *control, const char *name,
+                                                  int pid, int64_t until_mono_ns,
+                                                  struct qr_err *err);
+/* It is ready, as if it had just registered. */
+void qr_control_known(struct qr_control *control, const char *name, int pid);
+/* Stops as qr_control_stop does, but whoever asks is to ask again, and writes down what the control
+ * of the next program has to know (JSON). While operations are held. */
+QR_NODISCARD enum qr_status qr_control_hand_over(struct qr_control *control,
+                                                 struct qr_buf *ret_state, struct qr_err *err);
 
 /* The operations, as the calls do them. Fields as calls.h lists them for the method. */
 QR_NODISCARD enum qr_status qr_control_create_database(struct qr_control *control,

@@ -6,6 +6,9 @@
 #include "ctl/calls.h"
 #include "rpc/rpc.h"
 
+/* For an operation: who asks for it again with the same id does not begin another one. */
+void qr_control_new_id(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1]);
+
 /* `reply` takes the answer; NULL: it is dropped. */
 QR_NODISCARD enum qr_status qr_control_call(struct qr_rpc_peer *peer, enum qr_control_method method,
                                             const struct qr_control_ask *ask, int64_t timeout_ns,

@@ -17,6 +17,8 @@
 #include "ctl/meta.h"
 #include "env/env.h"
 
+/* Of what it keeps: a later one is refused. */
+enum { QR_REGISTRY_FORMAT = 3 };
 struct qr_registry;
 
 enum {

@@ -119,6 +119,8 @@ struct qr_env {
     const struct qr_env_ops *ops;
 };
 
+/* Of a file of qr_env_real: for who hands it to another program. NULL: -1. */
+int qr_env_real_descriptor(struct qr_file *file);
 /* The machine's clock, getrandom and file system. One per process, never freed. */
 struct qr_env *qr_env_real(void);
 

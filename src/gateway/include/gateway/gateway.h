@@ -38,7 +38,9 @@ struct qr_gateway_options {
      * counts, nor do key, certificate, logins, firewall and the limits of logins. */
     const char *handoff_address;
     /* "unix:PATH", or NULL. Of a front: sessions that nodes give up come back here, and go on to
-     * the node that the router names then. Of a node: where qr_gateway_drain gives its sessions to.
+     * the node that the router names then; it takes the address over from a front that listens
+     * there, which keeps the connections that it has. Of a node: where qr_gateway_drain gives its
+     * sessions to.
      */
     const char *return_address;
     const char *key_pem, *cert_pem;
@@ -84,6 +86,13 @@ bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms);
  * cannot go now (a request still runs, the client does not read); false: some are left, for
  * qr_gateway_stop. From one thread, before qr_gateway_stop; again is harmless. */
 bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms);
+/* Of a front whose successor listens on the same socket: accepts nobody any more, within 20 ms; all
+ * that it has goes on, also what nodes give back to it. */
+void qr_gateway_retire(struct qr_gateway *gateway);
+size_t qr_gateway_connections(struct qr_gateway *gateway);
+/* Relayed sessions end, each when it is between two requests: the answer to its client's next one
+ * is 40197. */
+void qr_gateway_end_relays(struct qr_gateway *gateway);
 void qr_gateway_free(
     struct qr_gateway *gateway); /* after a stop that returned true; NULL is fine */
 

@@ -6,7 +6,13 @@
  * process group of its own, its standard output is our standard error, and it inherits no other
  * descriptors than those it is given.
  *
- * Threads: any. One thread of the supervisor's own starts and reaps; `exited` runs on it.
+ * Threads: any. One thread starts and reaps, the supervisor's own or that of qr_super_loop;
+ * `exited` runs on it.
+ *
+ * A program can be replaced under its children's feet: child by child (qr_super_replace), and that
+ * of this process by execve, which leaves the children as they are (qr_super_leave,
+ * qr_super_adopt).
+ *
  * Errors: QR_LOCKED an earlier supervisor's children do not end, QR_INVALID, QR_FULL, QR_NOMEM,
  * QR_IO. */
 #pragma once
@@ -41,6 +47,8 @@ struct qr_super_options {
     struct qr_env *env;
     struct qr_log log;
     const char *lock_path; /* file that all children hold locked together; NULL: none */
+    int lock_fd;           /* the lock, if it came with the process; 0: none */
+    bool no_thread;        /* the caller sees to it that a thread of his calls qr_super_loop */
     int64_t lock_wait_ns;  /* how long an earlier supervisor's children may take to die [10 s] */
     int64_t pause_min_ns, pause_max_ns; /* of the second and later restarts [10 ms, 5 s] */
     int64_t service_ns;                 /* who ran for so long begins anew with no pause [10 s] */
@@ -79,3 +87,52 @@ void qr_super_end_but(struct qr_super *super, const char *const *kept);
 void qr_super_reap_ended(struct qr_super *super, int64_t until_mono_ns);
 /* 0: it does not run now. */
 int qr_super_pid(struct qr_super *super, const char *name);
+
+/* ---- programs are replaced ---- */
+
+/* With `no_thread`: the supervisor's thread until qr_super_free or qr_super_leave, which wait for
+ * it. Whoever means to leave calls this on the first thread of the process: at execve all others
+ * end, and the children that they have forked with them. */
+void qr_super_loop(struct qr_super *super);
+
+/* What becomes of a child: `next` under the name of one that runs. */
+struct qr_super_swap {
+    const struct qr_super_child *next, *former; /* of the same name */
+    int64_t end_ns;                             /* for the former until it is killed */
+    int64_t ready_ns;                           /* for the next until it is ready */
+    int retire_signal;                          /* qr_super_replace_beside: tells the former */
+    /* QR_OK: that process is ready; QR_TIMEOUT: not by then. Anything else: it never will be. */
+    enum qr_status (*wait_ready)(void *ctx, const char *name, int pid, int64_t until_mono_ns);
+    /* qr_super_replace_beside: the former goes on under its name after all. */
+    void (*kept)(void *ctx, const char *name, int pid);
+    void *ctx;
+};
+/* The former ends, the next starts. If that ends or is not ready in time the former starts again,
+ * and this fails with why. The child runs. */
+QR_NODISCARD enum qr_status qr_super_replace(struct qr_super *super,
+                                             const struct qr_super_swap *swap, struct qr_err *err);
+/* The next starts while the former runs on, as NAME.PID; when it is ready the former gets the
+ * signal, and from then on its end is the last of it. If it does not come up the former has its
+ * name back and has noticed nothing. */
+QR_NODISCARD enum qr_status qr_super_replace_beside(struct qr_super *super,
+                                                    const struct qr_super_swap *swap,
+                                                    struct qr_err *err);
+
+/* A child that runs, or a retired one. */
+struct qr_super_seen {
+    const char *name;
+    int pid;
+    bool retired;
+};
+/* `each` is called with the table locked: short, no calls. */
+void qr_super_each(struct qr_super *super,
+                   void (*each)(void *each_ctx, const struct qr_super_seen *seen), void *each_ctx);
+/* With `no_thread`: its loop returns, its children run on, and nothing else is to be done with it:
+ * the process becomes another program, by execve on its first thread. */
+void qr_super_leave(struct qr_super *super);
+int qr_super_lock_fd(const struct qr_super *super); /* -1: none */
+/* A child that this process had before it was what it is now. One that ended since is started
+ * again; the end of a retired one is noted. */
+QR_NODISCARD enum qr_status qr_super_adopt(struct qr_super *super,
+                                           const struct qr_super_child *child, int pid,
+                                           bool retired, struct qr_err *err);
