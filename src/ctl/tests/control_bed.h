@@ -17,6 +17,7 @@ static const int64_t TIME_NS = INT64_C(60) * 1000000000;
 static struct qr_env *bed_env;             /* NULL: the real one */
 static int64_t bed_pause_minute_ns;        /* 0: a minute */
 static struct qr_telemetry *bed_telemetry; /* NULL: none */
+static const char *bed_handed;             /* NULL: it is no other program's successor */
 static int64_t bed_warm_up_ns;
 static int64_t bed_round_ns; /* 0: seconds */
 
@@ -124,6 +125,7 @@ static inline enum qr_status open_control(struct fixture *f)
         .warm_up_ns = bed_warm_up_ns,
         .telemetry = bed_telemetry,
         .round_ns = bed_round_ns,
+        .handed = bed_handed,
     };
     QR_TRY(qr_control_new(&options, &f->control, NULL));
     QR_TRY(qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &f->loop, NULL));
