@@ -141,13 +141,14 @@ static enum qr_status open_super(struct supervisor *s, struct qr_err *err)
 /* Which groups this process came from: it may be in one of its own when the next program looks. */
 static const char *note_group(struct supervisor *s)
 {
-    struct qr_buf text;
+    char text[CGROUP_BYTES_MAX];
     const char *path = qr_arena_printf(s->arena, "%s/cgroup", s->run_dir);
-    qr_buf_init(&text, CGROUP_BYTES_MAX);
-    if (path != NULL && !s->resumes &&
-        qr_env_read_file(s->env, "/proc/self/cgroup", &text, NULL) == QR_OK)
-        (void)!qr_env_replace_file(s->env, path, text.data, text.len, NULL);
-    qr_buf_done(&text);
+    FILE *file = path == NULL || s->resumes ? NULL : fopen("/proc/self/cgroup", "re");
+    size_t n = file == NULL ? 0 : fread(text, 1, sizeof text, file);
+    if (file != NULL)
+        fclose(file);
+    if (n > 0 && n < sizeof text)
+        (void)!qr_env_replace_file(s->env, path, text, n, NULL);
     return path != NULL && access(path, R_OK) == 0 ? path : NULL;
 }
 
