@@ -151,8 +151,9 @@ qri_handler qri_capabilities; /* capabilities.c */
 qri_handler qri_list_principals, qri_get_principal, qri_put_principal,
     qri_delete_principal; /* principals.c */
 qri_handler qri_list_location_usages, qri_list_server_usages, qri_list_database_usages,
-    qri_list_resources;                                    /* usages.c */
-qri_handler qri_list_metrics, qri_list_metric_definitions; /* metrics.c */
-qri_handler qri_list_recoverable, qri_get_recoverable;     /* recoverable.c */
+    qri_list_resources; /* usages.c */
+qri_handler qri_list_metrics, qri_list_metric_definitions, qri_list_pool_metrics,
+    qri_list_pool_metric_definitions;                  /* metrics.c */
+qri_handler qri_list_recoverable, qri_get_recoverable; /* recoverable.c */
 qri_handler qri_get_long_policy, qri_put_long_policy, qri_list_long_backups, qri_get_long_backup,
     qri_delete_long_backup; /* long.c */

@@ -46,6 +46,8 @@ const struct qri_route qri_routes_sql[] = {
     {QRI_PATCH,  SV "/elasticPools/{}",                    QRI_WRITE, qri_patch_pool, true, false},
     {QRI_DELETE, SV "/elasticPools/{}",                    QRI_WRITE, qri_delete_pool, true, false},
     {QRI_GET,    SV "/elasticPools/{}/databases",          QRI_READ,  qri_list_pool_databases, true, false},
+    {QRI_GET,    SV "/elasticPools/{}/providers/Microsoft.Insights/metrics", QRI_READ, qri_list_pool_metrics, true, false},
+    {QRI_GET,    SV "/elasticPools/{}/providers/Microsoft.Insights/metricDefinitions", QRI_READ, qri_list_pool_metric_definitions, true, false},
     {QRI_GET,    SV "/elasticPools/{}/operations",         QRI_READ,  qri_list_pool_operations, true, false},
     {QRI_GET,    SV "/failoverGroups",                    QRI_READ,  qri_list_none, true, false},
     {QRI_GET,    SV "/failoverGroups/{}",                  QRI_READ,  qri_get_none, true, false},

@@ -104,10 +104,17 @@ static void add_process(json_t *list, const char *pid, struct qr_buf *text, bool
     const char *line = qr_buf_cstr(text);
     const char *role = is_supervisor ? "supervisor" : argument_of(line, text->len, "--role");
     const char *name = argument_of(line, text->len, "--name");
-    json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I}", "role", role, "name",
-                                          is_supervisor ? "" : name, "pid",
-                                          (json_int_t)strtoll(pid, NULL, 10), "residentBytes",
-                                          (json_int_t)(pages * sysconf(_SC_PAGESIZE))));
+    bool is_node = strcmp(role, "compute") == 0;
+    bool cpu = is_node && *argument_of(line, text->len, "--cgroup-cpu") != '\0';
+    bool memory = is_node && *argument_of(line, text->len, "--cgroup-memory") != '\0';
+    json_array_append_new(
+        list, json_pack("{s:s,s:s,s:I,s:I,s:s}", "role", role, "name", is_supervisor ? "" : name,
+                        "pid", (json_int_t)strtoll(pid, NULL, 10), "residentBytes",
+                        (json_int_t)(pages * sysconf(_SC_PAGESIZE)), "controlGroups",
+                        cpu && memory ? "cpu memory"
+                        : cpu         ? "cpu"
+                        : memory      ? "memory"
+                                      : ""));
 }
 
 static json_t *list_processes(long long supervisor)

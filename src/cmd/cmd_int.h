@@ -353,6 +353,9 @@ void qri_node_report(struct qri_node *node);
 void qri_node_keep_statistics(struct qri_node *node);
 bool qri_node_is_primary(const struct qri_node *node);
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
+/* --- node_open.c --- */
+uint64_t qri_process_memory(void); /* of this process; 0: not known */
+uint64_t qri_machine_memory(void); /* UINT64_MAX: not known */
 /* --- node_limits.c --- */
 uint64_t qri_host_cpu_ns_per_s(void); /* that the work of users may have */
 /* Now and then: objectives and pools may have changed. Waits for control. */

@@ -276,16 +276,27 @@ static struct hosted *next_to_close(struct qri_node *node)
     return NULL;
 }
 
-/* More than half of the machine's memory: those that are idle may have large caches. */
-static bool is_memory_short(const struct qri_node *node)
+uint64_t qri_process_memory(void)
 {
     unsigned long long pages = 0, ignored = 0;
     FILE *f = fopen("/proc/self/statm", "re");
     if (f == NULL)
-        return false;
+        return 0;
     int n = fscanf(f, "%llu %llu", &ignored, &pages);
     fclose(f);
-    return n == 2 && pages * (uint64_t)sysconf(_SC_PAGESIZE) > node->machine_bytes / 2;
+    return n == 2 ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+uint64_t qri_machine_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages <= 0 || page_bytes <= 0 ? UINT64_MAX : (uint64_t)pages * (uint64_t)page_bytes;
+}
+
+/* More than half of the machine's memory: those that are idle may have large caches. */
+static bool is_memory_short(const struct qri_node *node)
+{
+    return qri_process_memory() > node->machine_bytes / 2;
 }
 
 static void *close_main(void *arg)
@@ -326,12 +337,10 @@ static uint32_t least(uint64_t a, uint64_t b)
 enum qr_status qri_node_begin_closing(struct qri_node *node, struct qr_err *err)
 {
     struct rlimit files = {.rlim_cur = RLIM_INFINITY};
-    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
     (void)getrlimit(RLIMIT_NOFILE, &files);
     uint64_t taken = SPARE_FILES + node->options.connections_max;
     uint64_t left = files.rlim_cur > taken ? files.rlim_cur - taken : 0;
-    node->machine_bytes =
-        pages <= 0 || page_bytes <= 0 ? UINT64_MAX : (uint64_t)pages * (uint64_t)page_bytes;
+    node->machine_bytes = qri_machine_memory();
     node->open_max =
         least(least(left / OPEN_FILES, node->machine_bytes / 4 / OPEN_BYTES), OPEN_MAX);
     node->open_max = node->open_max < OPEN_MIN ? OPEN_MIN : node->open_max;

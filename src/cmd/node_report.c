@@ -3,6 +3,8 @@
  * A report may be made again: rows of one time replace each other. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include "ctl/measure.h"
 #include "ctl/slo.h"
 #include "ctl/telemetry.h"
 #include "engine/engine.h"
@@ -11,18 +13,23 @@
 #include "store/store.h"
 #include "base/banned.h"
 
-enum { BODY_BYTES = 512 };
-static const int64_t BUCKET_NS = INT64_C(300) * 1000000000, LATE_NS = INT64_C(25) * 1000000000;
+enum { BODY_BYTES = 1024 };
+static const int64_t BUCKET_NS = INT64_C(300) * 1000000000, LATE_NS = INT64_C(25) * 1000000000,
+                     MINUTE_NS = INT64_C(60) * 1000000000;
 
 /* ---- what is in memory and on disk now ---- */
 
-static uint64_t note_sizes(struct qr_gov_group *group, struct qr_database *db)
+struct sizes {
+    uint64_t cache, allocated, tempdb;
+};
+
+static struct sizes note_sizes(struct qr_gov_group *group, struct qr_database *db)
 {
     struct qr_store_stats stats;
     qr_store_get_stats(qr_database_store(db), &stats);
     qr_gov_group_set_storage(group, stats.used_bytes > 0 ? stats.used_bytes : stats.data_bytes);
     qr_gov_group_set_memory(group, stats.cache_bytes);
-    return stats.cache_bytes;
+    return (struct sizes){stats.cache_bytes, stats.data_bytes, stats.tmp_bytes};
 }
 
 /* ---- rows ---- */
@@ -33,16 +40,40 @@ struct sums {
     uint64_t storage;
     size_t count;
     struct qr_gov_sample newest;
+    struct qr_measured measures[QR_MEASURES];
 };
 
+static void measure(struct sums *s, const struct qr_gov_sample *row, const struct sizes *sizes)
+{
+    float most = row->cpu > row->data_io ? row->cpu : row->data_io;
+    const double values[QR_MEASURES] = {
+        [QR_MEASURE_CPU] = row->cpu,
+        [QR_MEASURE_IO] = row->data_io,
+        [QR_MEASURE_LOG] = row->log_write,
+        [QR_MEASURE_DTU] = most > row->log_write ? most : row->log_write,
+        [QR_MEASURE_WORKERS] = row->workers_max,
+        [QR_MEASURE_SESSIONS] = row->sessions_max,
+        [QR_MEASURE_INSTANCE_CPU] = row->instance_cpu,
+        [QR_MEASURE_INSTANCE_MEMORY] = row->instance_memory,
+        [QR_MEASURE_SESSION_COUNT] = row->sessions,
+        [QR_MEASURE_STORAGE] = (double)row->storage_bytes,
+        [QR_MEASURE_STORAGE_LIMIT] = (double)row->storage_limit,
+        [QR_MEASURE_ALLOCATED] = (double)sizes->allocated,
+        [QR_MEASURE_TEMPDB_KB] = (double)(sizes->tempdb >> 10),
+    };
+    for (int i = 0; i < QR_MEASURES; i++)
+        qr_measure_add(&s->measures[i], s->count, values[i]);
+}
+
 static struct sums sum_up(const struct qr_gov_sample *samples, size_t count, int64_t from,
-                          int64_t to)
+                          int64_t to, const struct sizes *sizes)
 {
     struct sums s = {0};
     for (size_t i = 0; i < count; i++) { /* newest first */
         const struct qr_gov_sample *row = &samples[i];
         if (row->end_wall_ns <= from || row->end_wall_ns > to)
             continue;
+        measure(&s, row, sizes);
         if (s.count++ == 0)
             s.newest = *row;
         s.cpu += row->cpu;
@@ -54,6 +85,7 @@ static struct sums sum_up(const struct qr_gov_sample *samples, size_t count, int
         s.session = row->sessions_max > s.session ? row->sessions_max : s.session;
         s.storage = row->storage_bytes > s.storage ? row->storage_bytes : s.storage;
     }
+    qr_measures_end(s.measures, s.count);
     return s;
 }
 
@@ -67,8 +99,20 @@ static void put_body(char body[BODY_BYTES], const char *sku, const struct sums *
                    s->instance_cpu / n, s->instance_memory / n, s->newest.vcores_pct / 100.0);
 }
 
+/* Behind all else of a body. */
+static void put_measures(char body[BODY_BYTES], const struct sums *s)
+{
+    size_t used = strlen(body);
+    qr_measures_put(s->measures, body + used, BODY_BYTES - used);
+}
+
+enum { POOLS_TOLD_MAX = 64 };
+
 struct report {
+    uint64_t told[POOLS_TOLD_MAX]; /* pools, so that each is told once */
+    size_t told_count;
     struct qri_node *node;
+    struct sizes sizes;
     int64_t now_ns;
     struct qr_gov_seen seen;
     bool found;
@@ -84,7 +128,6 @@ static void keep_seen(void *ctx, const struct qr_gov_seen *seen)
 /* ---- serverless: what is billed beyond the least ---- */
 
 enum { MINUTE_SAMPLES = 4 };
-static const int64_t MINUTE_NS = INT64_C(60) * 1000000000;
 
 /* How much of what it may have it uses: of this minute so far. "": not known yet. */
 static void put_percents(const struct qr_gov_group *group, uint32_t id, int64_t minute_ns,
@@ -128,17 +171,19 @@ void qri_node_report_billed(struct qri_node *node, const struct hosted *hosted)
         qri_reports_row(node->options.reports, &row);
 }
 
-static void report_database(struct report *r, uint32_t id, struct qr_gov_sample *samples,
-                            size_t count)
+/* The interval of that length that has just ended, told for a while. */
+static void report_database(struct report *r, uint32_t id, uint8_t kind, int64_t ns,
+                            const struct qr_gov_sample *samples, size_t count)
 {
     char body[BODY_BYTES];
-    int64_t end = r->now_ns - r->now_ns % BUCKET_NS;
-    struct sums s = sum_up(samples, count, end - BUCKET_NS, end);
+    int64_t end = r->now_ns - r->now_ns % ns;
+    struct sums s = sum_up(samples, count, end - ns, end, &r->sizes);
     if (r->now_ns - end > LATE_NS || s.count == 0)
         return;
     const struct qr_slo *slo = qr_slo_find(qr_str(r->seen.objective));
     put_body(body, slo == NULL ? "" : slo->edition, &s);
-    struct qr_telemetry_row row = {.kind = QR_TELEMETRY_DATABASE,
+    put_measures(body, &s);
+    struct qr_telemetry_row row = {.kind = kind,
                                    .server = qr_server_of(id),
                                    .at_wall_ns = end,
                                    .key = qr_str(r->seen.database),
@@ -153,7 +198,7 @@ static void report_now(struct report *r, uint32_t id, struct qr_gov_sample *samp
     if (count == 0 || r->now_ns - samples[0].end_wall_ns > LATE_NS)
         return;
     const struct qr_gov_sample *newest = &samples[0];
-    struct sums s = sum_up(samples, 1, newest->end_wall_ns - 1, newest->end_wall_ns);
+    struct sums s = sum_up(samples, 1, newest->end_wall_ns - 1, newest->end_wall_ns, &r->sizes);
     put_body(body, "", &s);
     size_t used = strlen(body);
     (void)snprintf(body + used, sizeof body - used, " %.2f %u %u %llu %s", (double)newest->memory,
@@ -168,15 +213,28 @@ static void report_now(struct report *r, uint32_t id, struct qr_gov_sample *samp
     qri_reports_row(r->node->options.reports, &row);
 }
 
+/* Of more than that many pools some are told more than once, which changes nothing. */
+static bool is_told(struct report *r, uint64_t pool_key)
+{
+    for (size_t i = 0; i < r->told_count; i++)
+        if (r->told[i] == pool_key)
+            return true;
+    if (r->told_count < POOLS_TOLD_MAX)
+        r->told[r->told_count++] = pool_key;
+    return false;
+}
+
 static void report_pool(struct report *r, uint32_t id, struct qr_gov_sample *samples, size_t count)
 {
     char body[BODY_BYTES];
     for (size_t i = 0; i < count && i < 2; i++) {
-        struct sums s = sum_up(&samples[i], 1, samples[i].end_wall_ns - 1, samples[i].end_wall_ns);
+        struct sums s = sum_up(&samples[i], 1, samples[i].end_wall_ns - 1, samples[i].end_wall_ns,
+                               &(struct sizes){.allocated = samples[i].storage_bytes});
         put_body(body, "", &s);
         size_t used = strlen(body);
         (void)snprintf(body + used, sizeof body - used, " %.2f %llu", (double)samples[i].storage,
                        (unsigned long long)(samples[i].storage_limit >> 20));
+        put_measures(body, &s);
         struct qr_telemetry_row row = {.kind = QR_TELEMETRY_POOL,
                                        .server = qr_server_of(id),
                                        .at_wall_ns = samples[i].end_wall_ns,
@@ -200,17 +258,22 @@ void qri_node_report(struct qri_node *node)
         struct hosted *h = qri_hosted_of(at);
         if (h->state != HOSTED_OPEN || h->group == NULL)
             continue;
-        qri_node_reclaim(node, h, note_sizes(h->group, h->db));
+        r.sizes = note_sizes(h->group, h->db);
+        qri_node_reclaim(node, h, r.sizes.cache);
         qri_node_report_billed(node, h);
         r.found = false;
         if (qr_is_master(h->id) || !qr_gov_find_group(gov, h->id, keep_seen, &r) || !r.found)
             continue;
         size_t count = qr_gov_group_samples(gov, h->id, samples, QR_GOV_SAMPLES_MAX);
-        report_database(&r, h->id, samples, count);
+        report_database(&r, h->id, QR_TELEMETRY_DATABASE, BUCKET_NS, samples, count);
+        report_database(&r, h->id, QR_TELEMETRY_MINUTE, MINUTE_NS, samples, count);
         if (atomic_load(&node->duty) == QR_DUTY_PRIMARY)
             report_now(&r, h->id, samples, count);
-        if (r.seen.elastic_pool[0] != '\0')
-            report_pool(&r, h->id, samples, qr_gov_pool_samples(gov, r.seen.pool_key, samples, 2));
+        if (r.seen.elastic_pool[0] == '\0' || is_told(&r, r.seen.pool_key))
+            continue;
+        qr_gov_group_set_pool_storage(
+            h->group, qri_node_pool_bytes(node, qr_server_of(h->id), r.seen.elastic_pool));
+        report_pool(&r, h->id, samples, qr_gov_pool_samples(gov, r.seen.pool_key, samples, 2));
     }
     pthread_mutex_unlock(&node->mu);
     free(samples);

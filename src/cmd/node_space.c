@@ -71,6 +71,14 @@ void qri_node_bound_store(struct qri_node *node, const struct qr_database_row *r
     qr_store_set_pool(store, pool == NULL ? NULL : &pool->limit);
 }
 
+uint64_t qri_node_pool_bytes(const struct qri_node *node, uint32_t server, const char *name)
+{
+    for (const struct node_pool *p = node->pools; p != NULL; p = p->next)
+        if (p->server == server && strcmp(p->name, name) == 0)
+            return atomic_load(&p->limit.bytes);
+    return 0;
+}
+
 /* ---- what the databases of pools have ---- */
 
 static uint64_t closed_bytes(struct qri_node *node, const struct qr_database_row *row)

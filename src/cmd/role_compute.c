@@ -92,6 +92,8 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .enforce = strcmp(settings->governance, "on") == 0,
         .host_cpu_ns_per_s = qri_host_cpu_ns_per_s(),
         .workers_max = WORKERS_MAX,
+        .memory_bytes = qri_process_memory,
+        .memory_bytes_max = qri_machine_memory(),
         .sample_s = (uint32_t)settings->resource_sample_seconds,
     };
     uint32_t vcore_ppm = 0;

@@ -226,6 +226,11 @@ void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes)
     atomic_store_explicit(&group->account.storage_bytes, bytes, memory_order_relaxed);
 }
 
+void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes)
+{
+    atomic_store_explicit(&qri_pool_of(group)->account.storage_bytes, bytes, memory_order_relaxed);
+}
+
 /* ---- the governor ---- */
 
 static bool make_internals(struct qr_governor *gov)

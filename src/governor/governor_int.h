@@ -97,6 +97,7 @@ struct qr_governor {
     pthread_cond_t tick_end;
     bool ticking, stopping;
     int64_t instance_mono_ns; /* of the last row, for what the process used */
+    float instance_memory;    /* percent, at the last row */
     uint64_t instance_cpu_ns;
     uint32_t ticks;
 };

@@ -141,7 +141,13 @@ static struct instance_use use_instance(struct qr_governor *gov, int64_t now, bo
 {
     struct qri_totals totals = totals_of(&gov->usage);
     int64_t ns = now - gov->instance_mono_ns;
+    const struct qr_gov_options *o = &gov->options;
     struct instance_use use = {.memory = 0};
+    if (o->memory_bytes != NULL) {
+        if (row_due || gov->instance_mono_ns == 0)
+            gov->instance_memory = percent((double)o->memory_bytes(), (double)o->memory_bytes_max);
+        use.memory = gov->instance_memory;
+    }
     if (gov->instance_mono_ns != 0 && ns > 0)
         use.cpu = percent((double)(totals.cpu_ns - gov->instance_cpu_ns),
                           (double)gov->options.host_cpu_ns_per_s * (double)ns / 1e9);
@@ -206,6 +212,16 @@ static void forget_old(struct qr_governor *gov, int64_t now)
     }
 }
 
+/* Of a pool: what its groups have. */
+static void sum_memory(struct qr_governor *gov)
+{
+    for (struct qr_gov_pool *p = gov->pools; p != NULL; p = p->next)
+        atomic_store(&p->account.memory_bytes, 0);
+    for (const struct qr_gov_group *g = gov->groups; g != NULL; g = g->next)
+        if (g->is_open)
+            atomic_fetch_add(&qri_pool_of(g)->account.memory_bytes, get(&g->account.memory_bytes));
+}
+
 void qr_governor_tick(struct qr_governor *gov)
 {
     int64_t now = qri_now(gov);
@@ -219,6 +235,8 @@ void qr_governor_tick(struct qr_governor *gov)
         tick_account(gov, &g->account, now, row_due, instance);
         bill(g, before_ns);
     }
+    if (row_due)
+        sum_memory(gov);
     for (struct qr_gov_pool *p = gov->pools; p != NULL; p = p->next)
         tick_account(gov, &p->account, now, row_due, instance);
     forget_old(gov, now);

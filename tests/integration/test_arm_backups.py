@@ -155,7 +155,13 @@ class Backups(test_arm_databases.Case):
         self.assertEqual(sizes["diff_backup_size_bytes"], 0)
         one = self.good("GET", at + "?metricnames=log_backup_size_bytes")["value"]
         self.assertEqual([m["name"]["value"] for m in one], ["log_backup_size_bytes"])
-        self.refused(self.send("GET", at + "?metricnames=no_such_percent"), 400, "BadRequest")
+        words = self.refused(self.send("GET", at + "?metricnames=storage,no_such_percent"), 400, "BadRequest")
+        self.assertRegex(words, "^Failed to find metric configuration for provider: Microsoft.Sql, resource Type: "
+                                "servers/databases, metric: no_such_percent, Valid metrics: cpu_percent,")
+        words = self.refused(self.send("GET", at + "?interval=PT3M"), 400, "BadRequest")
+        self.assertEqual(words, "Invalid time grain duration: PT3M, supported ones are: 00:01:00,00:05:00,00:15:00,"
+                                "00:30:00,01:00:00,06:00:00,12:00:00,1.00:00:00")
+        self.refused(self.send("GET", at + "?aggregation=most"), 400, "BadRequest")
         self.refused(self.send("GET", at + "?timespan=yesterday"), 400, "BadRequest")
         defined = {m["name"]["value"] for m in self.good("GET", at[:-1] + "Definitions")["value"]}
         self.assertLessEqual(set(sizes) | {"cpu_percent", "log_write_percent", "storage"}, defined)
@@ -174,8 +180,38 @@ class Backups(test_arm_databases.Case):
             answer = self.good("GET", at)
             series = {m["name"]["value"]: m["timeseries"][0]["data"] for m in answer["value"]}
             total = sum(p["total"] for p in series["connection_successful"])
-        self.assertEqual(answer["interval"], "PT60M")
+        self.assertEqual(answer["interval"], "PT1H")
         self.assertEqual([set(p) for p in series["cpu_percent"]], [{"timeStamp"}])
+
+    @unittest.skipUnless(os.environ.get("QUIRE_TEST_ALL"), "waits for the end of a minute; run with --all")
+    def test_use_is_a_metric_by_minutes_of_databases_and_pools(self):
+        with self.server.connect() as master:
+            master.execute("CREATE DATABASE used (SERVICE_OBJECTIVE = 'S3')")
+        self.finished(self.send("PUT", "/elasticPools/p", {"location": "eastus", "sku": {"name": "StandardPool",
+                                                                                      "capacity": 100}}))
+        self.make("pooled", properties={"elasticPoolId": self.good("GET", "/elasticPools/p")["id"]})
+        names = ("cpu_percent,dtu_used,storage_percent,sqlserver_process_memory_percent,sessions_count,"
+                 "allocated_data_storage")
+        query = f"/providers/Microsoft.Insights/metrics?interval=PT1M&aggregation=minimum,maximum,average&metricnames={names}"
+        pool = query.replace("dtu_used", "eDTU_used")
+        deadline = time.monotonic() + 100
+        with self.server.connect("used") as one, self.server.connect("pooled") as other:
+            for connection in (one, other):
+                connection.execute("CREATE TABLE t (c varchar(8000)); INSERT t SELECT REPLICATE('x', 8000) "
+                                   "FROM sys.all_columns")
+            for at in ("/databases/used" + query, "/elasticPools/p" + pool):
+                got = {}
+                while len(got) < 6:
+                    self.assertLess(time.monotonic(), deadline, got)
+                    for connection in (one, other):
+                        connection.execute("SELECT COUNT(*) FROM t WHERE c LIKE '%y%'")
+                    time.sleep(0.2)
+                    got = {m["name"]["value"]: p for m in self.good("GET", at)["value"]
+                           for p in m["timeseries"][0]["data"] if p.get("maximum", 0) > 0}
+                for name, point in got.items():
+                    self.assertLessEqual(point["minimum"], point["average"] + 0.01, (name, point))
+                    self.assertLessEqual(point["average"], point["maximum"] + 0.01, (name, point))
+                self.assertGreaterEqual(got["allocated_data_storage"]["maximum"], 8000 * 1000)
 
     def test_statements_choose_the_redundancy(self):
         with self.server.connect() as master:

@@ -44,6 +44,7 @@ class Case(unittest.TestCase):
 
     def refused(self, answer, status, code):
         self.assertEqual((answer[0], answer[2]["error"]["code"]), (status, code), answer)
+        return answer[2]["error"]["message"]
 
     def finished(self, answer):
         """The state of the operation that this answer started, and its last poll."""

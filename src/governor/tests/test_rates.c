@@ -231,6 +231,35 @@ static void test_samples_are_percents_of_the_limits_every_15_seconds(void **stat
     stage_close();
 }
 
+static uint64_t two_mib(void)
+{
+    return 2 << 20;
+}
+
+static void
+test_memory_of_a_pool_is_that_of_its_groups_and_of_the_process_what_it_says(void **state)
+{
+    (void)state;
+    stage_open((struct qr_gov_options){.memory_bytes = two_mib, .memory_bytes_max = 8 << 20},
+               500000);
+    struct qr_gov_limits limits = {.vcores_pct = 200},
+                         pool = {.memory_bytes = 400, .data_bytes = 1000};
+    struct qr_gov_group *group = stage_group(5, 77, limits, pool),
+                        *other = stage_group(6, 77, limits, pool);
+    qr_gov_group_set_memory(group, 100);
+    qr_gov_group_set_memory(other, 200);
+    qr_gov_group_set_pool_storage(group, 250);
+    stage_enter_play(qr_gov_internal_group(stage.gov, QR_GOV_SYSTEM), tick, stage.now_ns + 60 * S);
+    stage_enter_play(group, keep_half_busy, stage.now_ns + 60 * S);
+    stage_run();
+    struct qr_gov_sample row;
+    assert_int_equal(qr_gov_pool_samples(stage.gov, 77, &row, 1), 1);
+    assert_near(row.memory, 75, 0.1);
+    assert_near(row.storage, 25, 0.1);
+    assert_near(row.instance_memory, 25, 0.1);
+    stage_close();
+}
+
 /* Half a processor is one vCore here. */
 static uint64_t billed_of(uint32_t least_milli, uint64_t memory_bytes)
 {
@@ -290,6 +319,8 @@ int main(void)
         cmocka_unit_test(test_waits_count_for_session_group_pool_and_process),
         cmocka_unit_test(test_sessions_are_limited_and_the_administrator_gets_in),
         cmocka_unit_test(test_samples_are_percents_of_the_limits_every_15_seconds),
+        cmocka_unit_test(
+            test_memory_of_a_pool_is_that_of_its_groups_and_of_the_process_what_it_says),
         cmocka_unit_test(test_what_was_closed_is_kept_for_an_hour),
     };
     return cmocka_run_group_tests_name("governor/rates", tests, NULL, NULL);

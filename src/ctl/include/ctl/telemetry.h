@@ -26,6 +26,9 @@ enum qr_telemetry_kind {
      * The body is that of QR_TELEMETRY_DATABASE, for one sample, then percent of its memory, the
      * most workers and sessions, the bytes that it may have, and its name. */
     QR_TELEMETRY_NOW,
+    /* As QR_TELEMETRY_DATABASE, for metrics by minutes; key: name; ends of minutes; 6 hours. The
+     * bodies of databases, minutes and pools end with measures (measure.h). */
+    QR_TELEMETRY_MINUTE,
     QR_TELEMETRY_KINDS,
 };
 

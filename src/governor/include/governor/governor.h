@@ -51,11 +51,13 @@ struct qr_gov_usage {
 struct qr_gov_options {
     struct qr_env *env;
     bool enforce;
-    uint64_t host_cpu_ns_per_s; /* of all user work [0: no limit] */
-    uint64_t log_bytes_per_s;   /* of all databases [0: no limit] */
-    uint32_t workers_max;       /* of all databases; error 10929 beyond [0: no limit] */
-    uint32_t sample_s;          /* between rows of sample.h [0: QR_GOV_SAMPLE_S] */
-    uint64_t (*cpu_ns)(void);   /* of the calling thread [the machine's clock] */
+    uint64_t host_cpu_ns_per_s;     /* of all user work [0: no limit] */
+    uint64_t log_bytes_per_s;       /* of all databases [0: no limit] */
+    uint32_t workers_max;           /* of all databases; error 10929 beyond [0: no limit] */
+    uint32_t sample_s;              /* between rows of sample.h [0: QR_GOV_SAMPLE_S] */
+    uint64_t (*cpu_ns)(void);       /* of the calling thread [the machine's clock] */
+    uint64_t (*memory_bytes)(void); /* that the process has now [NULL: not known] */
+    uint64_t memory_bytes_max;      /* that it may have */
 };
 QR_NODISCARD enum qr_status qr_governor_new(const struct qr_gov_options *options,
                                             struct qr_governor **ret_gov, struct qr_err *err);

@@ -27,6 +27,8 @@ struct qr_gov_sample {
 /* Memory and storage that a group has just now, for the samples; said by who knows it. */
 void qr_gov_group_set_memory(struct qr_gov_group *group, uint64_t bytes);
 void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes);
+/* Of the group's pool, with databases that are not open; its memory is that of its groups. */
+void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes);
 /* Of a group with billed_min_milli: what it used beyond that since the last call, in millionths of
  * a vCore second. Of each second the more of CPU time and memory counts, where 3 GB are a vCore. */
 enum { QR_GOV_GIB_PER_VCORE = 3 };
