@@ -351,6 +351,45 @@ void qri_qs_take_inbox(struct qri_qstore *qs)
     drop_candidates(qs);
 }
 
+static void drop_stats(struct qri_qs_plan *plan, bool written_only)
+{
+    for (struct qri_qs_stats **at = &plan->stats; *at != NULL;) {
+        struct qri_qs_stats *stats = *at;
+        if (written_only && stats->lsn == 0) {
+            stats->id = 0;
+            at = &stats->next;
+            continue;
+        }
+        *at = stats->next;
+        free_stats(stats);
+    }
+}
+
+void qri_qs_drop_stats(struct qri_qs_plan *plan)
+{
+    drop_stats(plan, false);
+}
+
+void qri_qs_forget_ids(struct qri_qstore *qs)
+{
+    for (size_t i = 0; i < QRI_QS_BUCKETS; i++)
+        for (struct qri_qs_query *q = qs->buckets[i]; q != NULL; q = q->next) {
+            if (!q->is_captured)
+                continue;
+            q->id = q->text_id = q->context_id = 0;
+            q->lsn = 0;
+            q->was_on_disk = q->has_text = q->has_context = false;
+            for (struct qri_qs_plan *p = q->plans; p != NULL; p = p->next) {
+                drop_stats(p, true);
+                free(p->xml);
+                p->xml = NULL;
+                p->id = 0;
+                p->lsn = 0;
+                p->was_on_disk = false;
+            }
+        }
+}
+
 bool qri_qs_has_news(struct qri_qstore *qs)
 {
     for (size_t i = 0; i < QRI_QS_BUCKETS; i++)

@@ -33,6 +33,7 @@ static const char *const sqls[QRI_QS_STMTS] = {
     [QRI_QS_FIND_TEXT] = "SELECT id FROM qs_text WHERE hash = ?1",
     [QRI_QS_FIND_CONTEXT] = "SELECT id FROM qs_context WHERE options = ?1",
     [QRI_QS_FIND_PLAN] = "SELECT id FROM qs_plan WHERE query_id = ?1 AND hash = ?2",
+    [QRI_QS_COUNT_PLANS] = "SELECT count(*) FROM qs_plan WHERE query_id = ?1",
     [QRI_QS_FIND_RUNS] =
         "SELECT id, data FROM qs_runs WHERE interval = ?1 AND plan_id = ?2 AND ended = ?3",
     [QRI_QS_FIND_WAIT] = "SELECT data FROM qs_wait WHERE runs_id = ?1 AND category = ?2",
@@ -263,6 +264,23 @@ static void move_stats(struct qri_qs_plan *into, struct qri_qs_plan *from)
         into->last_run_ticks = from->last_run_ticks;
 }
 
+/* Those on disk, and those that will be. */
+static enum qr_status count_plans(struct qri_qs_disk *disk, const struct qri_qs_query *query,
+                                  int64_t *ret_count, struct qr_err *err)
+{
+    int64_t count = 0;
+    bool found = false;
+    if (query->was_on_disk || query->lsn != 0) {
+        sqlite3_stmt *stmt = qri_qs_stmt(disk, QRI_QS_COUNT_PLANS, 1, query->id);
+        QR_TRY(find(disk, stmt, &found, err));
+        count = sqlite3_column_int64(stmt, 0);
+    }
+    for (const struct qri_qs_plan *p = query->plans; p != NULL; p = p->next)
+        count += p->id != 0 && !p->was_on_disk && p->lsn == 0;
+    *ret_count = count;
+    return QR_OK;
+}
+
 static enum qr_status resolve_plan(struct qri_qstore *qs, struct qr_session *session,
                                    struct qri_qs_disk *disk, struct qri_qs_query *query,
                                    struct qri_qs_plan *plan, struct qr_err *err)
@@ -273,13 +291,20 @@ static enum qr_status resolve_plan(struct qri_qstore *qs, struct qr_session *ses
         move_stats(same, plan);
         return QR_OK;
     }
-    if (query->was_on_disk) {
+    if (query->was_on_disk || query->lsn != 0) {
         sqlite3_stmt *stmt = qri_qs_stmt(disk, QRI_QS_FIND_PLAN, 2, query->id, (int64_t)plan->hash);
         QR_TRY(find(disk, stmt, &plan->was_on_disk, err));
         plan->id = plan->was_on_disk ? sqlite3_column_int64(stmt, 0) : 0;
     }
     if (plan->id != 0)
         return QR_OK;
+    int64_t most = qs->options[QRI_QS_MAX_PLANS], count = 0;
+    if (most > 0)
+        QR_TRY(count_plans(disk, query, &count, err));
+    if (most > 0 && count >= most) {
+        qri_qs_drop_stats(plan);
+        return QR_OK;
+    }
     plan->xml = qri_plan_xml(session, query->text, query->kind, plan->shape->sql);
     plan->id = ++qs->last_ids[QRI_QS_PLANS];
     return QR_OK;

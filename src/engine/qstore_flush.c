@@ -42,7 +42,7 @@ static void free_internal(struct qr_session *session)
 
 /* ---- looking ---- */
 
-static int64_t mb_of(struct qr_session *session)
+static int64_t bytes_of(struct qr_session *session)
 {
     static const char *const names[] = {"qs_option",
                                         "qs_context",
@@ -62,8 +62,7 @@ static int64_t mb_of(struct qr_session *session)
         if (qri_btree_size(session->link, names[i], &size, &err) == QR_OK)
             pages += size.leaves + size.inner + size.overflow;
     }
-    uint64_t bytes = pages * qr_store_page_bytes(session->db->store);
-    return (int64_t)((bytes + (1 << 20) - 1) >> 20);
+    return (int64_t)(pages * qr_store_page_bytes(session->db->store));
 }
 
 static uint64_t pinned(struct qr_session *session)
@@ -77,8 +76,8 @@ static bool look_at_disk(struct qri_qstore *qs, struct qr_session *session)
     if (pinned(session) < qs->flushed_lsn)
         return false;
     qri_qs_read_options(qs, session->link->db);
-    qs->size_mb = mb_of(session);
-    qs->is_full = qs->size_mb >= qs->options[QRI_QS_MAX_MB];
+    qs->bytes = bytes_of(session);
+    qs->is_full = qs->bytes >> 20 >= qs->options[QRI_QS_MAX_MB];
     return true;
 }
 
@@ -168,6 +167,7 @@ static enum qr_status transact(struct qri_qstore *qs, struct qr_session *session
     struct qr_gov_task *held = qr_gov_hold();
     pthread_mutex_lock(&qs->mu);
     bool was_full = qs->is_full;
+    qs->was_cleaned = false;
     enum qr_status status = qri_conn_exec(db, "BEGIN IMMEDIATE", err);
     if (status == QR_OK) {
         status = write_all(qs, session, change, err);
@@ -183,6 +183,8 @@ static enum qr_status transact(struct qri_qstore *qs, struct qr_session *session
     } else if (status == QR_OK && !was_full) {
         qri_qs_written(qs, lsn);
     }
+    if (status == QR_OK && qs->was_cleaned)
+        qri_qs_forget_ids(qs);
     if (status == QR_OK && lsn > qs->flushed_lsn)
         qs->flushed_lsn = lsn;
     atomic_store(&qs->flushed_ns, qr_env_mono_ns(qs->db->instance->options.env));

@@ -64,7 +64,7 @@ struct qri_qs_query {
     enum qr_ast_stmt_kind kind;
     uint64_t options, query_hash, batch_id;
     bool is_captured;
-    bool was_sought; /* on disk, where those that were captured before are */
+    bool was_sought;                 /* on disk, where those that were captured before are */
     int64_t id, text_id, context_id; /* 0: not given yet */
     uint64_t lsn;                    /* of the commit that wrote it; 0: not yet */
     bool was_on_disk;                /* before this process met it */
@@ -98,9 +98,10 @@ struct qri_qstore {
     _Atomic int64_t flush_s;           /* as the option says */
     int64_t cleaned_ns;                /* the same, of cleaning; 0: never */
     bool is_full;                      /* over MAX_STORAGE_SIZE_MB */
-    int64_t size_mb;
-    _Atomic int64_t interval_minutes; /* 0: it is off */
-    _Atomic bool was_used;            /* there may be something to write */
+    bool was_cleaned;                  /* rows were taken away by the transaction that runs */
+    int64_t bytes;                     /* on disk */
+    _Atomic int64_t interval_minutes;  /* 0: it is off */
+    _Atomic bool was_used;             /* there may be something to write */
     pthread_mutex_t inbox_mu;
     struct qri_qs_item *inbox, **inbox_end;
     size_t inbox_bytes;
@@ -122,6 +123,9 @@ void qri_qs_take_inbox(struct qri_qstore *qs);
 void qri_qs_forget(struct qri_qstore *qs); /* all that is in memory */
 void qri_qs_forget_captured(struct qri_qstore *qs);
 void qri_qs_query_free(struct qri_qs_query *query);
+void qri_qs_drop_stats(struct qri_qs_plan *plan); /* its runs are not kept */
+/* Rows on disk may be gone: what is not written yet gets its ids anew. */
+void qri_qs_forget_ids(struct qri_qstore *qs);
 bool qri_qs_has_news(struct qri_qstore *qs); /* something captured is not on disk */
 int qri_wait_category(enum qr_wait type);
 const char *qri_wait_category_name(int category);
@@ -134,6 +138,7 @@ enum qri_qs_sql {
     QRI_QS_FIND_TEXT,
     QRI_QS_FIND_CONTEXT,
     QRI_QS_FIND_PLAN,
+    QRI_QS_COUNT_PLANS,
     QRI_QS_FIND_RUNS,
     QRI_QS_FIND_WAIT,
     QRI_QS_PUT_QUERY,
@@ -160,12 +165,14 @@ void qri_qs_options_changed(struct qri_qstore *qs); /* they hold from now on */
 /* Those in memory that are on disk go on being captured. */
 QR_NODISCARD enum qr_status qri_qs_find_known(struct qri_qstore *qs, struct qri_qs_disk *disk,
                                               struct qr_err *err);
-/* Everything captured gets its ids, and its plans what they look like. */
+/* Everything captured gets its ids, and its plans what they look like; plans beyond
+ * MAX_PLANS_PER_QUERY, and their runs, are dropped. */
 QR_NODISCARD enum qr_status qri_qs_resolve(struct qri_qstore *qs, struct qr_session *session,
                                            struct qri_qs_disk *disk, struct qr_err *err);
 /* ---- qstore_write.c; the same ---- */
 QR_NODISCARD enum qr_status qri_qs_write(struct qri_qstore *qs, struct qri_qs_disk *disk,
                                          struct qr_err *err);
+/* Sets qs->was_cleaned if there was something to take away. */
 QR_NODISCARD enum qr_status qri_qs_clean(struct qri_qstore *qs, struct qri_qs_disk *disk,
                                          int64_t now_ticks, struct qr_err *err);
 /* What was written has that LSN; what was written before is on disk for everybody by now. */

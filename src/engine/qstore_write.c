@@ -266,14 +266,16 @@ void qri_qs_written(struct qri_qstore *qs, uint64_t lsn)
 /* ---- cleaning ---- */
 
 static const char orphans_sql[] =
+    "DELETE FROM qs_plan WHERE query_id NOT IN (SELECT id FROM qs_query);"
+    "DELETE FROM qs_runs WHERE plan_id NOT IN (SELECT id FROM qs_plan);"
     "DELETE FROM qs_wait WHERE runs_id NOT IN (SELECT id FROM qs_runs);"
     "DELETE FROM qs_plan WHERE id NOT IN (SELECT plan_id FROM qs_runs);"
     "DELETE FROM qs_query WHERE id NOT IN (SELECT query_id FROM qs_plan);"
     "DELETE FROM qs_text WHERE id NOT IN (SELECT text_id FROM qs_query);"
     "DELETE FROM qs_context WHERE id NOT IN (SELECT context_id FROM qs_query)";
 
-static enum qr_status delete_before(struct qri_qs_disk *disk, const char *sql, int64_t interval,
-                                    bool *ret_any, struct qr_err *err)
+static enum qr_status delete_rows(struct qri_qs_disk *disk, const char *sql, int64_t interval,
+                                  bool *ret_any, struct qr_err *err)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(disk->db, sql, -1, &stmt, NULL);
@@ -288,6 +290,25 @@ static enum qr_status delete_before(struct qri_qs_disk *disk, const char *sql, i
     return QR_OK;
 }
 
+/* The older half of its intervals goes; if there is but the newest, the half of the queries that
+ * has not run for the longest time. */
+static enum qr_status clean_by_size(struct qri_qs_disk *disk, bool *ret_any, struct qr_err *err)
+{
+    bool any = false;
+    QR_TRY(delete_rows(disk,
+                       "DELETE FROM qs_runs WHERE interval < (SELECT max(interval) FROM qs_runs) "
+                       "AND interval <= (SELECT interval FROM qs_runs ORDER BY interval LIMIT 1 "
+                       "OFFSET (SELECT count(*) / 2 FROM qs_runs))",
+                       0, &any, err));
+    if (!any)
+        QR_TRY(delete_rows(disk,
+                           "DELETE FROM qs_query WHERE id IN (SELECT id FROM qs_query ORDER BY "
+                           "last_run_ticks, id LIMIT (SELECT (count(*) + 1) / 2 FROM qs_query))",
+                           0, &any, err));
+    *ret_any |= any;
+    return QR_OK;
+}
+
 enum qr_status qri_qs_clean(struct qri_qstore *qs, struct qri_qs_disk *disk, int64_t now_ticks,
                             struct qr_err *err)
 {
@@ -295,14 +316,11 @@ enum qr_status qri_qs_clean(struct qri_qstore *qs, struct qri_qs_disk *disk, int
     bool any = false;
     int64_t days = o[QRI_QS_STALE_DAYS];
     if (days > 0)
-        QR_TRY(delete_before(disk, "DELETE FROM qs_runs WHERE interval < ?1",
-                             now_ticks / MINUTE_TICKS - days * DAY_MINUTES, &any, err));
-    /* the older half of its intervals goes when it is nearly full */
-    if (o[QRI_QS_SIZE_CLEANUP] != 0 && qs->size_mb * 10 >= o[QRI_QS_MAX_MB] * 9)
-        QR_TRY(delete_before(disk,
-                             "DELETE FROM qs_runs WHERE interval <= (SELECT interval FROM qs_runs "
-                             "ORDER BY interval LIMIT 1 OFFSET (SELECT count(*) / 2 FROM qs_runs))",
-                             0, &any, err));
+        QR_TRY(delete_rows(disk, "DELETE FROM qs_runs WHERE interval < ?1",
+                           now_ticks / MINUTE_TICKS - days * DAY_MINUTES, &any, err));
+    if (o[QRI_QS_SIZE_CLEANUP] != 0 && qs->bytes / 9 >= (o[QRI_QS_MAX_MB] << 20) / 10)
+        QR_TRY(clean_by_size(disk, &any, err));
+    qs->was_cleaned = any;
     if (!any)
         return QR_OK;
     return sqlite3_exec(disk->db, orphans_sql, NULL, NULL, NULL) == SQLITE_OK

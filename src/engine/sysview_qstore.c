@@ -470,8 +470,8 @@ static enum qr_status options(struct look *l)
     actual = reason != 0 ? QRI_QS_READ_ONLY : actual;
     return qri_sysrow(
         l->rows, desired, qr_str(state_names[desired & 3]), actual, qr_str(state_names[actual & 3]),
-        reason, l->qs->size_mb, o[QRI_QS_FLUSH_S], o[QRI_QS_INTERVAL_MINUTES], o[QRI_QS_MAX_MB],
-        o[QRI_QS_STALE_DAYS], o[QRI_QS_MAX_PLANS], (int)o[QRI_QS_CAPTURE],
+        reason, (l->qs->bytes + (1 << 20) - 1) >> 20, o[QRI_QS_FLUSH_S], o[QRI_QS_INTERVAL_MINUTES],
+        o[QRI_QS_MAX_MB], o[QRI_QS_STALE_DAYS], o[QRI_QS_MAX_PLANS], (int)o[QRI_QS_CAPTURE],
         qr_str(capture_names[o[QRI_QS_CAPTURE] & 3 ? o[QRI_QS_CAPTURE] & 3 : 4]),
         qri_sys_null_if(!is_custom, o[QRI_QS_CAPTURE_COUNT]),
         is_custom ? o[QRI_QS_CAPTURE_COMPILE_MS] : QRI_SYS_NULL_BIGINT,

@@ -243,6 +243,116 @@ static void queries_plans_and_runs_are_removed(void **state)
     close_all(&f, &c);
 }
 
+#define STATE                                                                                      \
+    "select actual_state_desc, readonly_reason, size_based_cleanup_mode_desc, "                    \
+    "max_storage_size_mb from sys.database_query_store_options"
+#define COUNT_OF(like)                                                                             \
+    "select iif(count(*) > 0, 1, 0) from sys.query_store_query_text where query_sql_text "         \
+    "like " like
+
+static void run_many(struct client *c, int from, int to)
+{
+    char sql[1200], filler[1001];
+    memset(filler, 'x', sizeof filler - 1);
+    filler[sizeof filler - 1] = '\0';
+    for (int i = from; i < to; i++) {
+        snprintf(sql, sizeof sql, "select v from t where id = %d and '%s' <> ''", i, filler);
+        run(c, sql);
+    }
+}
+
+static void a_full_store_is_read_only_until_there_is_room(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    open_all(&f, &c);
+    replies(&c,
+            "alter database current set query_store (max_storage_size_mb = 1, "
+            "size_based_cleanup_mode = off)",
+            "DONE\n");
+    run_many(&c, 1000, 1600);
+    flush(&f);
+    replies(&c, STATE, "ROW READ_ONLY|65536|OFF|1\nDONE 1\n");
+    run(&c, "select v + 7 from t");
+    flush(&f);
+    flush(&f);
+    client_close(&c);
+    fixture_reopen(&f); /* what was not written is gone, and nothing goes by itself */
+    client_open(&f, &c);
+    replies(&c, STATE, "ROW READ_ONLY|65536|OFF|1\nDONE 1\n");
+    replies(&c, COUNT_OF("'select v + 7%'"), "ROW 0\nDONE 1\n");
+    replies(&c, COUNT_OF("'select v from t where id = 1000 %'"), "ROW 1\nDONE 1\n");
+    replies(&c, "alter database current set query_store (size_based_cleanup_mode = auto)",
+            "DONE\n");
+    run(&c, "select v + 8 from t");
+    flush(&f); /* the half that ran first goes */
+    replies(&c, COUNT_OF("'select v from t where id = 1000 %'"), "ROW 0\nDONE 1\n");
+    flush(&f);
+    replies(&c, STATE, "ROW READ_WRITE|0|AUTO|1\nDONE 1\n");
+    replies(&c, COUNT_OF("'select v + 8%'"), "ROW 1\nDONE 1\n");
+    client_close(&c);
+    fixture_reopen(&f);
+    client_open(&f, &c);
+    replies(&c, COUNT_OF("'select v + 8%'"), "ROW 1\nDONE 1\n");
+    replies(&c, /* every query has its text, every plan its query, all runs their plan */
+            "select (select count(*) from sys.query_store_query where query_text_id not in (select "
+            "query_text_id from sys.query_store_query_text)) + (select count(*) from "
+            "sys.query_store_plan where query_id not in (select query_id from "
+            "sys.query_store_query)) + (select count(*) from sys.query_store_runtime_stats where "
+            "plan_id not in (select plan_id from sys.query_store_plan))",
+            "ROW 0\nDONE 1\n");
+    close_all(&f, &c);
+}
+
+static void what_runs_again_after_a_cleaning_is_whole(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    open_all(&f, &c);
+    replies(&c, "alter database current set query_store (max_storage_size_mb = 1)", "DONE\n");
+    for (int round = 0; round < 6; round++) { /* the same queries, in and out of the store */
+        run_many(&c, 1000, 1300);
+        flush(&f);
+        run_many(&c, 2000 + 300 * round, 2300 + 300 * round);
+        flush(&f);
+    }
+    replies(&c,
+            "select iif(count(*) > 100, 1, 0), sum(iif(t.query_text_id is null, 1, 0)), "
+            "sum(iif(p.plan_id is null, 1, 0)) from sys.query_store_query q left join "
+            "sys.query_store_query_text t on t.query_text_id = q.query_text_id left join "
+            "sys.query_store_plan p on p.query_id = q.query_id",
+            "ROW 1|0|0\nDONE 1\n");
+    close_all(&f, &c);
+}
+
+static void more_plans_than_a_query_may_have_are_not_kept(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    open_all(&f, &c);
+    replies(&c, "alter database current set query_store (max_plans_per_query = 2)", "DONE\n");
+    run(&c, "select id from t where v = 10");
+    run(&c, "create index by_v on t(v)");
+    run(&c, "select id from t where v = 10");
+    flush(&f);
+    run(&c, "create index by_v_too on t(v, id) drop index by_v on t");
+    run(&c, "select id from t where v = 10");
+    replies(&c, RUNS_OF("'select id from t%'"), "ROW 2|1|1|2|2|1\nDONE 1\n");
+    flush(&f);
+    replies(&c, RUNS_OF("'select id from t%'"), "ROW 2|1|1|2|2|1\nDONE 1\n");
+    run(&c, "drop index by_v_too on t"); /* a plan that is there goes on */
+    run(&c, "select id from t where v = 10");
+    replies(&c, RUNS_OF("'select id from t%'"), "ROW 3|1|1|3|2|1\nDONE 1\n");
+    replies(&c, "alter database current set query_store (max_plans_per_query = 0)", "DONE\n");
+    run(&c, "create index pad on t(id) create index by_v_too on t(v)"); /* of another number */
+    run(&c, "select id from t where v = 10");
+    replies(&c, RUNS_OF("'select id from t%'"), "ROW 4|1|1|4|3|1\nDONE 1\n");
+    close_all(&f, &c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +363,9 @@ int main(void)
         cmocka_unit_test(nothing_new_writes_nothing),
         cmocka_unit_test(it_is_turned_off_cleared_and_refuses_what_it_has_not),
         cmocka_unit_test(queries_plans_and_runs_are_removed),
+        cmocka_unit_test(a_full_store_is_read_only_until_there_is_room),
+        cmocka_unit_test(what_runs_again_after_a_cleaning_is_whole),
+        cmocka_unit_test(more_plans_than_a_query_may_have_are_not_kept),
     };
     return cmocka_run_group_tests_name("engine/qstore", tests, NULL, NULL);
 }
