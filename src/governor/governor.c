@@ -50,6 +50,15 @@ void qri_account_limit(struct qr_governor *gov, struct qri_account *account)
     atomic_store(&account->sessions_max, l->sessions_max);
 }
 
+static void limit_group(struct qr_governor *gov, struct qr_gov_group *group)
+{
+    struct qr_gov_limits least = {.vcores_pct = group->account.limits.vcores_min_pct};
+    qri_account_limit(gov, &group->account);
+    group->floor.burst_ns = QRI_CPU_BURST_NS;
+    qri_bucket_set(&group->floor, qri_now(gov),
+                   gov->options.enforce ? qri_cpu_ns_per_s(gov, &least) : 0);
+}
+
 static void init_account(struct qri_account *account, const char *name, uint32_t id)
 {
     copy_name(account->name, name);
@@ -132,7 +141,7 @@ static enum qr_status set_group(struct qr_gov_group *group,
     group->account.limits = options->limits;
     atomic_store(&group->weight,
                  options->limits.vcores_pct == 0 ? 100 : options->limits.vcores_pct);
-    qri_account_limit(gov, &group->account);
+    limit_group(gov, group);
     return QR_OK;
 }
 
@@ -355,7 +364,7 @@ void qr_governor_set_vcore(struct qr_governor *gov, uint32_t vcore_ppm)
     pthread_mutex_lock(&gov->mu);
     if (atomic_exchange(&gov->vcore_ppm, vcore_ppm) != vcore_ppm) {
         for (struct qr_gov_group *g = gov->groups; g != NULL; g = g->next)
-            qri_account_limit(gov, &g->account);
+            limit_group(gov, g);
         for (struct qr_gov_pool *p = gov->pools; p != NULL; p = p->next)
             qri_account_limit(gov, &p->account);
     }

@@ -61,7 +61,8 @@ struct qr_gov_group {
     uint32_t database_id;
     char database[QR_GOV_NAME_BYTES_MAX + 1], objective[QR_GOV_NAME_BYTES_MAX + 1];
     int64_t closed_mono_ns;
-    struct qri_bucket share;   /* of the host, while that is in debt */
+    struct qri_bucket share; /* of the host, while that is in debt */
+    struct qri_bucket floor; /* what a database of an elastic pool is promised of that; the same */
     struct qri_bucket reserve; /* of the administrator, to begin without waiting */
     _Atomic uint32_t weight;   /* hundredths of a vCore */
     _Atomic int64_t active_mono_ns;

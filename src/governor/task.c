@@ -79,12 +79,24 @@ static int64_t bounded(const struct qri_bucket *bucket, int64_t ns)
     return ns > max ? max : ns;
 }
 
+/* A group that stays under what it is promised does not wait for a pool in debt. What it had beyond
+ * that is no reason to keep it from its promise for long. */
+static void charge_floor(struct qr_gov_group *group, int64_t now, int64_t ns)
+{
+    int64_t due = qri_bucket_charge(&group->floor, now, ns);
+    while (due > now + QRI_CPU_BURST_NS && !atomic_compare_exchange_weak_explicit(
+                                               &group->floor.due_ns, &due, now + QRI_CPU_BURST_NS,
+                                               memory_order_relaxed, memory_order_relaxed))
+        continue;
+}
+
 static void charge_buckets(struct qr_gov_group *group, int64_t now, int64_t ns)
 {
     struct qr_governor *gov = group->gov;
     struct qri_bucket *cpu = &group->account.cpu, *pool = &qri_pool_of(group)->account.cpu;
     (void)qri_bucket_charge(cpu, now, bounded(cpu, ns));
-    (void)qri_bucket_charge(pool, now, bounded(pool, ns));
+    if (qri_bucket_charge(pool, now, bounded(pool, ns)) > now)
+        charge_floor(group, now, ns);
     atomic_store_explicit(&group->active_mono_ns, now, memory_order_relaxed);
     if (qri_bucket_charge(&gov->host_cpu, now, bounded(&gov->host_cpu, ns)) > now &&
         !group->is_internal)
@@ -134,6 +146,11 @@ static int64_t cpu_due(const struct qr_gov_task *task, int64_t now,
     const struct qri_bucket *host = &group->gov->host_cpu;
     int64_t due = qri_bucket_due(cpu), pool_due = qri_bucket_due(pool);
     *ret_bucket = cpu;
+    int64_t floor_due = qri_bucket_due(&group->floor);
+    if (floor_due != INT64_MIN && floor_due < pool_due) { /* it looks again: others may be first */
+        pool_due = floor_due;
+        pool = NULL;
+    }
     if (pool_due > due) {
         due = pool_due;
         *ret_bucket = pool;

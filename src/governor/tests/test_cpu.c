@@ -105,6 +105,37 @@ static void test_pool_limits_what_its_groups_use_together(void **state)
     stage_close();
 }
 
+/* What b of a pool of three vCores gets, in processors, beside two that want all of it. */
+static double promised(uint32_t least_pct, uint32_t most_pct, int64_t pause_ns)
+{
+    stage_open((struct qr_gov_options){.enforce = true}, 500000);
+    struct qr_gov_limits each = {.vcores_pct = 300}, all = {.vcores_pct = 300},
+                         own = {.vcores_pct = most_pct, .vcores_min_pct = least_pct};
+    struct qr_gov_group *a = stage_group(5, 9, each, all), *b = stage_group(6, 9, own, all),
+                        *c = stage_group(7, 9, each, all);
+    int64_t start = stage.now_ns, until = start + 5 * S;
+    for (int i = 0; i < 6; i++) {
+        stage_enter(a, 4 * MS, until);
+        stage_enter(c, 4 * MS, until);
+    }
+    struct actor *one = stage_enter(b, 4 * MS, until);
+    one->pause_ns = pause_ns;
+    stage_run();
+    double s = (double)(stage.now_ns - start), got = (double)stage_cpu_of(b) / s;
+    assert_near((double)(stage_cpu_of(a) + stage_cpu_of(c)) / s + got, 1.5, 4);
+    stage_close();
+    return got;
+}
+
+static void test_a_database_of_a_pool_has_what_it_is_promised(void **state)
+{
+    (void)state;
+    assert_true(promised(0, 300, 0) < 0.2); /* one of thirteen that stand in line */
+    assert_near(promised(100, 300, 0), 0.5, 10);
+    assert_near(promised(100, 100, 0), 0.5, 5);      /* no more than it may have, either */
+    assert_true(promised(100, 300, 36 * MS) > 0.09); /* who wants a tenth does not wait at all */
+}
+
 static void test_databases_share_a_host_by_their_vcores(void **state)
 {
     (void)state;
@@ -264,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_a_statement_and_many_light_requests_get_on_together),
         cmocka_unit_test(test_the_administrator_has_a_reserve_to_begin_with),
         cmocka_unit_test(test_pool_limits_what_its_groups_use_together),
+        cmocka_unit_test(test_a_database_of_a_pool_has_what_it_is_promised),
         cmocka_unit_test(test_databases_share_a_host_by_their_vcores),
         cmocka_unit_test(test_what_one_database_leaves_another_may_have),
         cmocka_unit_test(test_internal_work_yields_and_borrows),

@@ -183,6 +183,62 @@ static void test_sessions_are_limited_and_the_administrator_gets_in(void **state
     stage_close();
 }
 
+/* Each time somebody asks whether it is cancelled, a second has gone by. */
+static bool a_second_passes(void *ctx)
+{
+    (void)ctx;
+    stage.now_ns += S;
+    return false;
+}
+
+/* The error of a second session, or request, where one is the limit of `pool`, `process`, or else
+ * of the database; the first stays. */
+static void check_refused(const char *elastic, uint32_t own, uint32_t pool, uint32_t process,
+                          bool sessions, int number, const char *words)
+{
+    static const struct qr_gov_task_ops ops = {.cancelled = a_second_passes};
+    stage_open((struct qr_gov_options){.enforce = true, .workers_max = process}, 0);
+    struct qr_gov_group_options options = {
+        .database_id = 5,
+        .shown_id = 5,
+        .pool_key = 9,
+        .database = "db",
+        .objective = "ElasticPool",
+        .pool = elastic,
+        .limits = {.workers_max = own, .sessions_max = own},
+        .pool_limits = {.workers_max = pool, .sessions_max = pool},
+    };
+    struct qr_gov_group *group = NULL;
+    struct qr_gov_task tasks[2];
+    struct qr_err err = {0};
+    assert_int_equal(qr_gov_group_open(stage.gov, &options, &group, NULL), QR_OK);
+    for (int i = 0; i < 2; i++) {
+        qr_gov_task_init(&tasks[i], group, &ops, NULL, false);
+        enum qr_status status =
+            sessions ? qr_gov_session_take(&tasks[i], &err) : qr_gov_worker_take(&tasks[i], &err);
+        assert_int_equal(status, i == 0 ? QR_OK : QR_SQL);
+    }
+    assert_int_equal(err.number, number);
+    if (strstr(err.text, words) == NULL)
+        fail_msg("%s", err.text);
+    if (!sessions)
+        qr_gov_worker_give(&tasks[0]);
+    for (int i = 0; i < 2; i++)
+        qr_gov_task_done(&tasks[i]);
+    stage_close();
+}
+
+static void test_who_is_refused_is_told_whose_limit_it_was(void **state)
+{
+    (void)state;
+    check_refused("", 1, 1, 0, false, 10928, "Resource ID : 1. The request limit");
+    check_refused("p", 9, 1, 0, false, 10936, "Resource ID : 1");
+    check_refused("p", 9, 1, 0, true, 10936, "Resource ID : 2");
+    check_refused("p", 1, 9, 0, true, 10928, "Resource ID : 2");
+    check_refused("", 9, 1, 0, true, 10928, "Resource ID : 2"); /* a pool of its own */
+    check_refused("p", 9, 9, 1, false, 10929, "Resource ID : 1");
+}
+
 /* ---- samples ---- */
 
 static void keep_half_busy(struct actor *a)
@@ -318,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_log_rate_has_three_levels_and_a_wait_for_each),
         cmocka_unit_test(test_waits_count_for_session_group_pool_and_process),
         cmocka_unit_test(test_sessions_are_limited_and_the_administrator_gets_in),
+        cmocka_unit_test(test_who_is_refused_is_told_whose_limit_it_was),
         cmocka_unit_test(test_samples_are_percents_of_the_limits_every_15_seconds),
         cmocka_unit_test(
             test_memory_of_a_pool_is_that_of_its_groups_and_of_the_process_what_it_says),
