@@ -27,7 +27,8 @@ static struct sizes note_sizes(struct qr_gov_group *group, struct qr_database *d
 {
     struct qr_store_stats stats;
     qr_store_get_stats(qr_database_store(db), &stats);
-    qr_gov_group_set_storage(group, stats.used_bytes > 0 ? stats.used_bytes : stats.data_bytes);
+    qr_gov_group_set_storage(group, stats.used_bytes > 0 ? stats.used_bytes : stats.data_bytes,
+                             stats.data_bytes);
     qr_gov_group_set_memory(group, stats.cache_bytes);
     return (struct sizes){stats.cache_bytes, stats.data_bytes, stats.tmp_bytes};
 }

@@ -4,7 +4,7 @@
 #include "sysview_governor_int.h"
 #include "base/banned.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, HISTORY_ROWS = 128 /* half an hour, as documented */ };
 
 /* ---- whom a session may look at ---- */
 
@@ -177,52 +177,60 @@ static enum qr_status pool_samples(struct qri_sysrows *rows, const struct qr_gov
                     cpu = qri_sys_hundredths(s->cpu), io = qri_sys_hundredths(s->data_io),
                     log = qri_sys_hundredths(s->log_write),
                     storage = qri_sys_hundredths(s->storage),
+                    allocated = qri_sys_hundredths(s->storage_limit == 0
+                                                       ? 0
+                                                       : 100.0 * (double)s->allocated_bytes /
+                                                             (double)s->storage_limit),
                     instance = qri_sys_hundredths(s->instance_cpu),
                     login = qri_sys_hundredths(s->login_rate),
                     worker = qri_sys_hundredths(s->workers_max),
                     session = qri_sys_hundredths(s->sessions_max), null = qr_value_null();
     const struct qr_value *known_vcores = s->vcores_pct == 0 ? &null : &max_vcores;
-    return qri_sysrow(rows, (int)p->pool_id, qr_str(p->name), qri_ticks_of_wall(s->end_wall_ns),
-                      (int)(s->ns / NS_PER_MS), start, (int)s->sessions, (int)s->workers,
-                      qri_sys_int(s->cpu_ns / NS_PER_MS), (int64_t)(s->storage_bytes >> 10),
-                      (int64_t)(s->memory_limit >> 10), (int64_t)(s->memory_bytes >> 10),
-                      qri_sys_int(s->reads), qri_sys_int(s->reads), (int64_t)s->read_bytes,
-                      qri_sys_int(s->writes), qri_sys_int(s->writes), (int64_t)s->write_bytes,
-                      qri_sys_known(s->iops), (int64_t)(s->memory_limit >> 10),
-                      qri_sys_known_long(s->log_bytes_per_s >> 10),
-                      qri_sys_known_long(s->storage_limit >> 10), qri_sys_known(s->sessions_limit),
-                      qri_sys_known(s->workers_limit), known_vcores, known_vcores, &instance,
-                      (int64_t)s->log_bytes, &login, &used, &cpu, &instance, &io, &log, &storage,
-                      &worker, &session);
+    return qri_sysrow(
+        rows, (int)p->pool_id, qr_str(p->name), qri_ticks_of_wall(s->end_wall_ns),
+        (int)(s->ns / NS_PER_MS), start, (int)s->sessions, (int)s->workers,
+        qri_sys_int(s->cpu_ns / NS_PER_MS), (int64_t)(s->storage_bytes >> 10),
+        (int64_t)(s->allocated_bytes >> 10), (int64_t)(s->memory_limit >> 10),
+        (int64_t)(s->memory_bytes >> 10), qri_sys_int(s->reads), qri_sys_int(s->reads),
+        (int64_t)s->read_bytes, qri_sys_int(s->read_stall_ns / NS_PER_MS),
+        qri_sys_int(s->read_queued_ns / NS_PER_MS), qri_sys_int(s->writes), qri_sys_int(s->writes),
+        (int64_t)s->write_bytes, qri_sys_int(s->write_stall_ns / NS_PER_MS),
+        qri_sys_int(s->write_queued_ns / NS_PER_MS), qri_sys_known(s->iops),
+        (int64_t)(s->memory_limit >> 10), qri_sys_known_long(s->log_bytes_per_s >> 10),
+        qri_sys_known_long(s->storage_limit >> 10), qri_sys_known(s->sessions_limit),
+        qri_sys_known(s->workers_limit), known_vcores, known_vcores, &instance,
+        (int64_t)s->log_bytes, &login, &used, &cpu, &instance, &io, &log, &storage, &allocated,
+        &worker, &session);
 }
 
 static enum qr_status group_samples(struct qri_sysrows *rows, const struct qr_gov_seen *g,
                                     const struct qr_gov_seen *pool, const struct qr_gov_sample *s)
 {
-    return qri_sysrow(rows, (int)g->pool_id, (int)g->id, qr_str(g->name),
-                      qri_ticks_of_wall(s->end_wall_ns), (int)(s->ns / NS_PER_MS), (int)s->workers,
-                      (int)s->workers, (int)s->sessions,
-                      (int64_t)qri_sys_counted(&g->usage->requests), (int)s->requests,
-                      (int64_t)(qri_sys_counted(&g->usage->cpu_ns) / NS_PER_MS),
-                      qri_sys_int(s->cpu_ns / NS_PER_MS), qri_sys_int(s->reads),
-                      qri_sys_int(s->reads), (int64_t)s->read_bytes, qri_sys_int(s->writes),
-                      qri_sys_int(s->writes), (int64_t)s->write_bytes, (int64_t)s->log_bytes,
-                      qri_sys_known(s->iops), qri_sys_known(pool == NULL ? 0 : pool->limits.iops),
-                      qri_sys_known_long(s->log_bytes_per_s >> 10),
-                      qri_sys_known(s->sessions_limit), qri_sys_known(s->workers_limit));
+    return qri_sysrow(
+        rows, (int)g->pool_id, (int)g->id, qr_str(g->name), qri_ticks_of_wall(s->end_wall_ns),
+        (int)(s->ns / NS_PER_MS), (int)s->workers, (int)s->workers, (int)s->sessions,
+        (int64_t)qri_sys_counted(&g->usage->requests), (int)s->requests,
+        (int64_t)(qri_sys_counted(&g->usage->cpu_ns) / NS_PER_MS),
+        qri_sys_int(s->cpu_ns / NS_PER_MS), qri_sys_int(s->reads), qri_sys_int(s->reads),
+        (int64_t)s->read_bytes, qri_sys_int(s->read_stall_ns / NS_PER_MS),
+        qri_sys_int(s->read_queued_ns / NS_PER_MS), qri_sys_int(s->writes), qri_sys_int(s->writes),
+        (int64_t)s->write_bytes, qri_sys_int(s->write_stall_ns / NS_PER_MS), (int64_t)s->log_bytes,
+        qri_sys_known(s->iops), qri_sys_known(pool == NULL ? 0 : pool->limits.iops),
+        qri_sys_known_long(s->log_bytes_per_s >> 10), qri_sys_known(s->sessions_limit),
+        qri_sys_known(s->workers_limit));
 }
 
 static enum qr_status pools_history(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_governed g;
     struct qr_gov_sample *samples =
-        qr_arena_array(qri_sysrows_arena(rows), QR_GOV_SAMPLES_MAX, sizeof *samples);
+        qr_arena_array(qri_sysrows_arena(rows), HISTORY_ROWS, sizeof *samples);
     QR_TRY(qri_sys_governed(rows, session, &g));
     if (samples == NULL)
         return QR_NOMEM;
     for (size_t i = 0; i < g.pool_count; i++) {
         size_t n = qr_gov_pool_samples(qri_sys_governor(session), g.pools[i].pool_key, samples,
-                                       QR_GOV_SAMPLES_MAX);
+                                       HISTORY_ROWS);
         for (size_t k = 0; k < n; k++)
             QR_TRY(pool_samples(rows, &g.pools[i], &samples[k], start_ticks(session)));
     }
@@ -233,7 +241,7 @@ static enum qr_status groups_history(struct qri_sysrows *rows, struct qr_session
 {
     struct qri_governed g;
     struct qr_gov_sample *samples =
-        qr_arena_array(qri_sysrows_arena(rows), QR_GOV_SAMPLES_MAX, sizeof *samples);
+        qr_arena_array(qri_sysrows_arena(rows), HISTORY_ROWS, sizeof *samples);
     QR_TRY(qri_sys_governed(rows, session, &g));
     if (samples == NULL)
         return QR_NOMEM;
@@ -241,7 +249,7 @@ static enum qr_status groups_history(struct qri_sysrows *rows, struct qr_session
         if (g.groups[i].is_internal) /* they are sampled as a pool */
             continue;
         size_t n = qr_gov_group_samples(qri_sys_governor(session), g.groups[i].database_id, samples,
-                                        QR_GOV_SAMPLES_MAX);
+                                        HISTORY_ROWS);
         for (size_t k = 0; k < n; k++)
             QR_TRY(
                 group_samples(rows, &g.groups[i], qri_sys_pool_of(&g, &g.groups[i]), &samples[k]));
@@ -288,7 +296,7 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "statistics_start_time datetime2, active_session_count int null, active_worker_count int "
      "null, "
      "delta_cpu_usage_ms int null, delta_cpu_usage_preemptive_ms int null =0, "
-     "used_data_space_kb bigint null, allocated_disk_space_kb bigint null =null, "
+     "used_data_space_kb bigint null, allocated_disk_space_kb bigint null, "
      "target_memory_kb bigint null, used_memory_kb bigint null, cache_memory_kb bigint null =null, "
      "compile_memory_kb bigint null =null, active_memgrant_count bigint null =0, "
      "active_memgrant_kb bigint null =0, used_memgrant_kb bigint null =0, "
@@ -296,11 +304,11 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "delta_out_of_memory_count int null =0, delta_read_io_queued int null =null, "
      "delta_read_io_issued int null, delta_read_io_completed int, "
      "delta_read_io_throttled int null =null, delta_read_bytes bigint, "
-     "delta_read_io_stall_ms int null =null, delta_read_io_stall_queued_ms int null =null, "
+     "delta_read_io_stall_ms int null, delta_read_io_stall_queued_ms int null, "
      "delta_write_io_queued int null =null, delta_write_io_issued int null, "
      "delta_write_io_completed int, delta_write_io_throttled int null =null, "
-     "delta_write_bytes bigint, delta_write_io_stall_ms int null =null, "
-     "delta_write_io_stall_queued_ms int null =null, delta_io_issue_delay_ms int null =null, "
+     "delta_write_bytes bigint, delta_write_io_stall_ms int null, "
+     "delta_write_io_stall_queued_ms int null, delta_io_issue_delay_ms int null =null, "
      "max_iops_per_volume int null, max_memory_kb bigint, max_log_rate_kb bigint null, "
      "max_data_space_kb bigint null, max_session int null, max_worker int null, "
      "min_cpu_percent int null =0, max_cpu_percent int null =100, cap_cpu_percent int null =100, "
@@ -310,8 +318,7 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "avg_login_rate_percent decimal(5,2) null, delta_vcores_used decimal(5,2) null, "
      "cap_vcores_used_percent decimal(5,2) null, instance_vcores_used_percent decimal(5,2) null, "
      "avg_data_io_percent decimal(5,2) null, avg_log_write_percent decimal(5,2) null, "
-     "avg_storage_percent decimal(5,2) null, avg_allocated_storage_percent decimal(5,2) null "
-     "=null, "
+     "avg_storage_percent decimal(5,2) null, avg_allocated_storage_percent decimal(5,2) null, "
      "max_worker_percent decimal(5,2) null, max_session_percent decimal(5,2) null",
      pools_history, NULL, false},
     {"sys", "dm_resource_governor_workload_groups_history_ex",
@@ -323,10 +330,10 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "delta_cpu_usage_preemptive_ms int null =0, delta_reads_reduced_memgrant_count int null =0, "
      "reads_throttled int null =null, delta_reads_queued int null =null, "
      "delta_reads_issued int null, delta_reads_completed int null, delta_read_bytes bigint null, "
-     "delta_read_stall_ms int null =null, delta_read_stall_queued_ms int null =null, "
+     "delta_read_stall_ms int null, delta_read_stall_queued_ms int null, "
      "delta_writes_queued int null =null, delta_writes_issued int null, "
      "delta_writes_completed int null, delta_writes_bytes bigint null, "
-     "delta_write_stall_ms int null =null, delta_background_writes int null =null, "
+     "delta_write_stall_ms int null, delta_background_writes int null =null, "
      "delta_background_write_bytes bigint null =null, delta_log_bytes_used bigint null, "
      "delta_log_temp_db_bytes_used bigint null =0, delta_query_optimizations bigint null =null, "
      "delta_suboptimal_plan_generations bigint null =0, max_memory_grant_kb bigint null =null, "

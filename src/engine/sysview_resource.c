@@ -43,11 +43,13 @@ static enum qr_status stats_row(struct qri_sysrows *rows, const struct qr_gov_sa
                     limit = qri_sys_hundredths(s->vcores_pct / 100.0),
                     instance_cpu = qri_sys_hundredths(s->instance_cpu),
                     instance_memory = qri_sys_hundredths(s->instance_memory),
-                    storage = qri_sys_hundredths(mib(s->storage_bytes));
+                    storage = qri_sys_hundredths(mib(s->storage_bytes)),
+                    allocated = qri_sys_hundredths(mib(s->allocated_bytes));
     return qri_sysrow(rows, qri_ticks_of_wall(s->end_wall_ns), &cpu, &io, &log, &memory, &zero,
                       &worker, &session, is_dtu ? hardware->dtus : QRI_SYS_NULL,
                       is_dtu || s->vcores_pct == 0 ? &null : &limit, &instance_cpu,
-                      &instance_memory, &null, role, &storage, &null);
+                      &instance_memory, &null, role, &storage,
+                      s->allocated_bytes == 0 ? &null : &allocated);
 }
 
 static enum qr_status db_resource_stats(struct qri_sysrows *rows, struct qr_session *session)
@@ -150,6 +152,7 @@ static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *se
     struct qr_store_stats stats;
     qr_store_get_stats(session->db->store, &stats);
     bool is_dtu = hardware.dtus > 0;
+    int local_iops = qri_sys_known(l->iops); /* no disk but the node's own is counted */
     return qri_sysrow(
         rows, (int)info->database_id, qr_arena_str(arena, info->server_name),
         qr_arena_str(arena, info->name), slo_name(arena, info, &hardware),
@@ -162,8 +165,9 @@ static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *se
         qri_sys_known_long(stats.log_txn_bytes_max / KIB), (int)group->id,
         qri_sys_known(l->workers_max), qri_sys_known_long(l->log_bytes_per_s),
         qri_sys_known(l->iops), qri_sys_known(pl->workers_max),
-        qri_sys_known(pl->iops != 0 ? pl->iops : l->iops), qri_sys_known(l->local_bytes / MIB),
-        local_usage_mb(&stats), qri_sys_int(stats.rbpex.bytes_max >> 30),
+        qri_sys_known(pl->iops != 0 ? pl->iops : l->iops), local_iops, local_iops,
+        qri_sys_known(l->local_bytes / MIB), local_usage_mb(&stats),
+        qri_sys_int(stats.rbpex.bytes_max >> 30),
         qri_sys_known_long(pl->log_bytes_per_s != 0 ? pl->log_bytes_per_s : l->log_bytes_per_s),
         qri_sys_replica_role(session));
 }
@@ -237,12 +241,12 @@ const struct qri_sysview qri_sysviews_resource[] = {
      "instance_max_worker_threads int null, replica_type int, max_transaction_size bigint null, "
      "checkpoint_rate_mbps int null =null, checkpoint_rate_io int null =null, "
      "last_updated_date_utc datetime null =null, primary_group_id int, primary_group_max_workers "
-     "int null, primary_min_log_rate bigint null =null, primary_max_log_rate bigint null, "
+     "int null, primary_min_log_rate bigint null =0, primary_max_log_rate bigint null, "
      "primary_group_min_io int null =0, primary_group_max_io int null, primary_group_min_cpu float "
      "=0, primary_group_max_cpu float =100, primary_log_commit_fee int =0, "
      "primary_pool_max_workers int null, pool_max_io int null, govern_db_memory_in_resource_pool "
-     "bit =0, volume_local_iops int null =null, volume_managed_xstore_iops int null =null, "
-     "volume_external_xstore_iops int null =null, volume_type_local_iops int null =null, "
+     "bit =0, volume_local_iops int null, volume_managed_xstore_iops int null =null, "
+     "volume_external_xstore_iops int null =null, volume_type_local_iops int null, "
      "volume_type_managed_xstore_iops int null =null, volume_type_external_xstore_iops int null "
      "=null, volume_pfs_iops int null =null, volume_type_pfs_iops int null =null, "
      "user_data_directory_space_quota_mb int null, user_data_directory_space_usage_mb int, "

@@ -230,14 +230,17 @@ void qr_gov_group_set_memory(struct qr_gov_group *group, uint64_t bytes)
     atomic_store_explicit(&group->account.memory_bytes, bytes, memory_order_relaxed);
 }
 
-void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes)
+void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes, uint64_t allocated_bytes)
 {
+    atomic_store_explicit(&group->account.allocated_bytes, allocated_bytes, memory_order_relaxed);
     atomic_store_explicit(&group->account.storage_bytes, bytes, memory_order_relaxed);
 }
 
 void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes)
 {
-    atomic_store_explicit(&qri_pool_of(group)->account.storage_bytes, bytes, memory_order_relaxed);
+    struct qri_account *pool = &qri_pool_of(group)->account;
+    atomic_store_explicit(&pool->storage_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&pool->allocated_bytes, bytes, memory_order_relaxed);
 }
 
 /* ---- the governor ---- */

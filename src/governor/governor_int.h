@@ -18,6 +18,7 @@ enum {
 struct qri_totals { /* a copy of what samples are differences of */
     uint64_t cpu_ns, cpu_delayed_ns, reads, read_bytes, writes, write_bytes, io_units, log_bytes;
     uint64_t requests, logins;
+    uint64_t read_stall_ns, read_queued_ns, write_stall_ns, write_queued_ns;
 };
 
 struct qri_history {
@@ -40,7 +41,7 @@ struct qri_account {
     struct qri_bucket cpu, io, io_bytes, log;
     _Atomic uint32_t workers, workers_waiting, sessions;
     _Atomic uint32_t workers_max, sessions_max; /* of the limits, 0: none */
-    _Atomic uint64_t memory_bytes, storage_bytes;
+    _Atomic uint64_t memory_bytes, storage_bytes, allocated_bytes;
     struct qri_history history; /* guarded by the governor's mu */
 };
 

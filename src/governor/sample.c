@@ -22,6 +22,10 @@ static struct qri_totals totals_of(const struct qr_gov_usage *u)
         .log_bytes = get(&u->log_bytes),
         .requests = get(&u->requests),
         .logins = get(&u->logins),
+        .read_stall_ns = get(&u->read_stall_ns),
+        .read_queued_ns = get(&u->read_queued_ns),
+        .write_stall_ns = get(&u->write_stall_ns),
+        .write_queued_ns = get(&u->write_queued_ns),
     };
 }
 
@@ -51,6 +55,11 @@ static struct qr_gov_sample sample_of(const struct qr_governor *gov, struct qri_
         .requests = (uint32_t)(to->requests - from->requests),
         .memory_bytes = get(&account->memory_bytes),
         .storage_bytes = get(&account->storage_bytes),
+        .allocated_bytes = get(&account->allocated_bytes),
+        .read_stall_ns = to->read_stall_ns - from->read_stall_ns,
+        .read_queued_ns = to->read_queued_ns - from->read_queued_ns,
+        .write_stall_ns = to->write_stall_ns - from->write_stall_ns,
+        .write_queued_ns = to->write_queued_ns - from->write_queued_ns,
         .vcores_pct = l->vcores_pct,
         .dtus = l->dtus,
         .iops = l->iops,
@@ -212,14 +221,20 @@ static void forget_old(struct qr_governor *gov, int64_t now)
     }
 }
 
-/* Of a pool: what its groups have. */
-static void sum_memory(struct qr_governor *gov)
+/* Of a pool: what its groups have. An elastic pool's storage is told, with what is not open. */
+static void sum_pools(struct qr_governor *gov)
 {
     for (struct qr_gov_pool *p = gov->pools; p != NULL; p = p->next)
         atomic_store(&p->account.memory_bytes, 0);
     for (const struct qr_gov_group *g = gov->groups; g != NULL; g = g->next)
-        if (g->is_open)
-            atomic_fetch_add(&qri_pool_of(g)->account.memory_bytes, get(&g->account.memory_bytes));
+        if (g->is_open) {
+            struct qr_gov_pool *pool = qri_pool_of(g);
+            atomic_fetch_add(&pool->account.memory_bytes, get(&g->account.memory_bytes));
+            if (pool->elastic[0] != '\0')
+                continue;
+            atomic_store(&pool->account.storage_bytes, get(&g->account.storage_bytes));
+            atomic_store(&pool->account.allocated_bytes, get(&g->account.allocated_bytes));
+        }
 }
 
 void qr_governor_tick(struct qr_governor *gov)
@@ -236,7 +251,7 @@ void qr_governor_tick(struct qr_governor *gov)
         bill(g, before_ns);
     }
     if (row_due)
-        sum_memory(gov);
+        sum_pools(gov);
     for (struct qr_gov_pool *p = gov->pools; p != NULL; p = p->next)
         tick_account(gov, &p->account, now, row_due, instance);
     forget_old(gov, now);

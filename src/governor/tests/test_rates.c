@@ -304,7 +304,7 @@ test_memory_of_a_pool_is_that_of_its_groups_and_of_the_process_what_it_says(void
                         *other = stage_group(6, 77, limits, pool);
     qr_gov_group_set_memory(group, 100);
     qr_gov_group_set_memory(other, 200);
-    qr_gov_group_set_pool_storage(group, 250);
+    qr_gov_group_set_storage(other, 250, 500);
     stage_enter_play(qr_gov_internal_group(stage.gov, QR_GOV_SYSTEM), tick, stage.now_ns + 60 * S);
     stage_enter_play(group, keep_half_busy, stage.now_ns + 60 * S);
     stage_run();

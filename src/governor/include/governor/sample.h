@@ -16,7 +16,8 @@ struct qr_gov_sample {
     float instance_cpu, instance_memory; /* of all that the process may use, internal work too */
     /* what was used */
     uint64_t cpu_ns, cpu_delayed_ns, reads, read_bytes, writes, write_bytes, io_units, log_bytes;
-    uint64_t memory_bytes, storage_bytes;
+    uint64_t read_stall_ns, read_queued_ns, write_stall_ns, write_queued_ns;
+    uint64_t memory_bytes, storage_bytes, allocated_bytes;
     uint32_t workers, sessions; /* the most */
     uint32_t requests;
     /* the limits that held at its end */
@@ -24,9 +25,10 @@ struct qr_gov_sample {
     uint64_t cpu_ns_per_s, io_bytes_per_s, log_bytes_per_s, memory_limit, storage_limit;
 };
 
-/* Memory and storage that a group has just now, for the samples; said by who knows it. */
+/* Memory and storage that a group has just now, for the samples; said by who knows it. Allocated:
+ * with pages that are free. */
 void qr_gov_group_set_memory(struct qr_gov_group *group, uint64_t bytes);
-void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes);
+void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes, uint64_t allocated_bytes);
 /* Of the group's pool, with databases that are not open; its memory is that of its groups. */
 void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes);
 /* Of a group with billed_min_milli: what it used beyond that since the last call, in millionths of
