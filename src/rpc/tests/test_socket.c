@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -463,6 +464,9 @@ static pid_t spawn_server(const char *address)
 static int serve_main(const char *address)
 {
     static struct echo echo = {.mu = PTHREAD_MUTEX_INITIALIZER};
+    /* A test that fails leaves nobody behind, who would keep its output open, perhaps stopped. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return 1;
     echo.env = qr_env_real();
     struct qr_rpc_loop *loop = NULL;
     struct qr_rpc_listener *listener = NULL;
