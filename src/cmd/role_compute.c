@@ -68,6 +68,15 @@ static enum qr_status drain(void *ctx, struct qr_err *err)
     return status;
 }
 
+/* What statements work in. Half of it is for grants. */
+static uint64_t query_memory(const struct qri_settings *settings)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    uint64_t machine = pages <= 0 || page_bytes <= 0 ? 0 : (uint64_t)pages * (uint64_t)page_bytes;
+    return settings->query_memory_mib > 0 ? (uint64_t)settings->query_memory_mib << 20
+                                          : machine / 4;
+}
+
 static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
 {
     struct qri_role *role = c->role;
@@ -92,6 +101,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .enforce = strcmp(settings->governance, "on") == 0,
         .host_cpu_ns_per_s = qri_host_cpu_ns_per_s(),
         .workers_max = WORKERS_MAX,
+        .grant_bytes = query_memory(settings) / 2,
         .memory_bytes = qri_process_memory,
         .memory_bytes_max = qri_machine_memory(),
         .sample_s = (uint32_t)settings->resource_sample_seconds,
@@ -133,7 +143,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .transaction_memory_bytes = (uint64_t)settings->transaction_memory_mib << 20,
         .transaction_bytes_max = (uint64_t)settings->transaction_max_mib << 20,
         .version_bytes_max = (uint64_t)settings->version_store_max_mib << 20,
-        .query_memory_bytes = (uint64_t)settings->query_memory_mib << 20,
+        .query_memory_bytes = query_memory(settings),
         .connections_max = (uint32_t)settings->connections_max,
         .drain = drain,
         .drain_ctx = c,

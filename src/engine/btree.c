@@ -186,20 +186,52 @@ static uint32_t root_of(struct qri_link *link, const char *name)
     return root;
 }
 
+static enum qr_status begin(struct walk *w, const char *name, uint32_t *ret_root)
+{
+    enum { RESERVED_AT = 20 };
+    uint8_t reserved = 0;
+    *ret_root = root_of(w->link, name);
+    if (*ret_root == 0)
+        return QR_NOT_FOUND;
+    if (sqlite3_file_control(w->link->db, "main", SQLITE_FCNTL_FILE_POINTER, &w->file) !=
+            SQLITE_OK ||
+        w->file->pMethods->xRead(w->file, &reserved, 1, RESERVED_AT) != SQLITE_OK)
+        return qr_fail(w->err, QR_IO, "read pages");
+    w->page_bytes = qr_store_page_bytes(w->link->database->store);
+    w->usable_bytes = w->page_bytes - reserved;
+    return QR_OK;
+}
+
+static uint64_t leaves_about(struct walk *w, uint32_t root)
+{
+    QR_AUTO(free_bytes) uint8_t *buf = malloc(w->page_bytes);
+    uint64_t leaves = 1;
+    uint32_t at = root;
+    for (int depth = 0; buf != NULL && depth < DEPTH_MAX; depth++) {
+        struct page page = {0};
+        if (read_page(w, at, buf, &page) != QR_OK)
+            return 0;
+        if (is_leaf(&page))
+            return leaves;
+        leaves *= page.cell_count + 1;
+        at = child(w, &page, page.cell_count / 2);
+    }
+    return 0;
+}
+
+uint64_t qri_btree_leaves_about(struct qri_link *link, const char *name)
+{
+    struct walk w = {.link = link};
+    uint32_t root = 0;
+    return begin(&w, name, &root) == QR_OK ? leaves_about(&w, root) : 0;
+}
+
 enum qr_status qri_btree_size(struct qri_link *link, const char *name,
                               struct qri_btree_size *ret_size, struct qr_err *err)
 {
-    enum { RESERVED_AT = 20 };
     struct walk w = {.link = link, .err = err, .step = 1};
-    uint8_t reserved = 0;
-    uint32_t root = root_of(link, name);
-    if (root == 0)
-        return QR_NOT_FOUND;
-    if (sqlite3_file_control(link->db, "main", SQLITE_FCNTL_FILE_POINTER, &w.file) != SQLITE_OK ||
-        w.file->pMethods->xRead(w.file, &reserved, 1, RESERVED_AT) != SQLITE_OK)
-        return qr_fail(err, QR_IO, "read pages");
-    w.page_bytes = qr_store_page_bytes(link->database->store);
-    w.usable_bytes = w.page_bytes - reserved;
+    uint32_t root = 0;
+    QR_TRY(begin(&w, name, &root));
     QR_TRY(measure(&w, root));
     double share = (double)w.leaves / (double)w.sampled;
     *ret_size =

@@ -13,6 +13,9 @@ struct qri_btree_size {
     uint64_t entries;                 /* the same */
 };
 
+/* About how many leaves: as many as there are if every page had as many children as those on the
+ * way down its middle. Reads a page for each level. 0: there is none, or it cannot be read. */
+uint64_t qri_btree_leaves_about(struct qri_link *link, const char *name);
 /* Of the table or index of that name in the snapshot that the link reads. Changes of a transaction
  * that is open are not in it. QR_NOT_FOUND: there is none. */
 QR_NODISCARD enum qr_status qri_btree_size(struct qri_link *link, const char *name,

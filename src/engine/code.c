@@ -119,8 +119,12 @@ static void note_plan(struct qri_code *code)
 {
     for (size_t i = 0; code->plan != NULL && i < code->plan->depend_count; i++)
         code->uses_temp |= is_temp_object(code->plan->depends[i]);
-    if (code->plan != NULL)
-        code->select = qri_sql(code->plan->select.text);
+    if (code->plan == NULL)
+        return;
+    code->select = qri_sql(code->plan->select.text);
+    code->need =
+        qri_need_of(code->plan->dml != NULL ? code->plan->dml->stage.text : code->plan->select.text,
+                    code->plan->depend_count);
 }
 
 static enum qr_status finish(struct qri_frame *frame, size_t place, struct qri_code *own_code,

@@ -456,6 +456,7 @@ static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_a
     QR_TRY(begin_run(run, frame, code->dml, err));
     if (code->plan->dml->exec != NULL && tries->exec_rows == NULL)
         QR_TRY(qri_collect_exec(run, &tries->exec_rows));
+    QR_TRY(qri_grant_early(frame, &code->need, err));
     QR_TRY(keep_vars(run, tries));
     enum qr_status status = tries->allow_loose && qri_dml_is_loose(run, code->plan)
                                 ? attempt_loose(run, code, tries)

@@ -263,6 +263,8 @@ static enum qr_status stage_select(struct qri_run *run, bool *given)
         qr_arena_array(&run->frame->arena, plan->stage_column_count + 1, sizeof *staged);
     if (staged == NULL)
         return no_memory(run);
+    struct qri_need *need = &run->frame->op->codes[0]->need; /* of the statement that runs */
+    QR_TRY(qri_grant_before(run->frame, need, plan->stage.text, run->err));
     struct qri_query query;
     run->session->copies_vars = plan->assign_count > 0;
     enum qr_status opened =
@@ -274,6 +276,7 @@ static enum qr_status stage_select(struct qri_run *run, bool *given)
     enum qr_status status = each_staged(run, &query, &seen, staged, given);
     qr_map_done(&seen);
     qri_query_close(&query);
+    qri_grant_after(run->session, need);
     return status;
 }
 

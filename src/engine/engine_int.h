@@ -15,6 +15,7 @@
 #include "engine/rowset.h"
 #include "expr/eval.h"
 #include "expr/language.h"
+#include "governor/memory.h"
 #include "governor/wait.h"
 #include "lock/lock.h"
 #include "tsql/parse.h"
@@ -321,6 +322,9 @@ struct qr_session {
     size_t context_info_bytes;
 
     struct qr_eval_settings settings; /* of the running statement */
+    struct qr_gov_grant grant;        /* of memory, for a statement that runs: grant_int.h */
+    _Atomic uint64_t granted_bytes;   /* of it, for other sessions to see */
+    struct qri_frame *grant_frame;    /* whose statement that is; NULL: none has one */
     struct qri_prepared *prepared;
     size_t prepared_count, prepared_capacity;
     int32_t last_handle;

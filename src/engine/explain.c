@@ -117,8 +117,9 @@ static enum qr_status automatic(struct explain *e, const struct qr_cat_object *t
 
 /* ---- the plan ---- */
 
-static enum qr_status take_line(struct explain *e, const char *line)
+static enum qr_status take_line(void *ctx, const char *line)
 {
+    struct explain *e = ctx;
     struct qri_plan_line l;
     e->ret->plan_hash = qr_hash_bytes(line, strlen(line), e->ret->plan_hash);
     qri_plan_line_read(e->session, e->sql, line, &l);
@@ -134,17 +135,24 @@ static enum qr_status take_line(struct explain *e, const char *line)
     return l.looks_up ? add_use(e, object_id, stored_in, QRI_USE_LOOKUP) : QR_OK;
 }
 
-static enum qr_status read_plan(struct explain *e)
+static enum qr_status each_line(struct explain *e, qri_plan_line_fn *line, void *ctx)
 {
     sqlite3_stmt *stmt = NULL;
     enum qr_status status = prepare(e, "EXPLAIN QUERY PLAN", &stmt);
     for (int i = 0; status == QR_OK && stmt != NULL && i < LINES_MAX; i++) {
         if (sqlite3_step(stmt) != SQLITE_ROW)
             break;
-        status = take_line(e, (const char *)sqlite3_column_text(stmt, 3));
+        status = line(ctx, (const char *)sqlite3_column_text(stmt, 3));
     }
     sqlite3_finalize(stmt);
     return status;
+}
+
+enum qr_status qri_explain_lines(struct qr_session *session, struct qr_str sql,
+                                 struct qr_arena *arena, qri_plan_line_fn *line, void *ctx)
+{
+    struct explain e = {.session = session, .arena = arena, .sql = sql};
+    return each_line(&e, line, ctx);
 }
 
 /* ---- the program ---- */
@@ -304,7 +312,7 @@ enum qr_status qri_explain(struct qr_session *session, struct qr_str sql, struct
 {
     struct explain e = {.session = session, .arena = arena, .sql = sql, .ret = ret};
     *ret = (struct qri_explained){0};
-    QR_TRY(read_plan(&e));
+    QR_TRY(each_line(&e, take_line, &e));
     for (size_t i = 0; i < ret->use_count; i++)
         if (ret->uses[i].kind == QRI_USE_SCAN)
             return find_scans(&e);

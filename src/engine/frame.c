@@ -50,6 +50,7 @@ void qri_frame_pop(struct qri_frame *frame)
 {
     struct qr_session *session = frame->session;
     assert(session->frame == frame);
+    qri_grant_end(session, frame);
     qri_cursors_free(&frame->cursors);
     for (size_t i = 0; i < frame->var_count; i++) {
         struct qri_slot *slot = &frame->slots[i];

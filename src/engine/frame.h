@@ -5,6 +5,7 @@
  * list of operations, so that GOTO, BREAK and CATCH are jumps; which CATCH block an error goes to
  * is known for each operation in advance. */
 #pragma once
+#include "grant_int.h"
 #include "link.h"
 #include "rowset_int.h"
 
@@ -24,6 +25,7 @@ struct qri_code {
     struct qr_plan *plan;
     struct qri_sql select; /* of the plan */
     bool is_counted;       /* texts_int.h knows it */
+    struct qri_need need;  /* of memory: grant_int.h */
     struct qri_dml *dml;
 };
 

@@ -245,6 +245,7 @@ enum qr_status qri_frame_run(struct qri_frame *frame)
         if (frame->catch_depth > op->catch_depth)
             pop_caught(frame, op->catch_depth);
         enum qr_status status = run_op(frame, op, &pc);
+        qri_grant_end(session, frame);
         if (frame->arena.chunk != NULL)
             qr_arena_reset(&frame->arena);
         if (status != QR_OK) {

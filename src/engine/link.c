@@ -1,5 +1,6 @@
 /* link.c - see link.h */
 #include "link.h"
+#include "grant_int.h"
 #include "sysview_int.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -265,6 +266,7 @@ void qri_link_put(struct qr_session *session)
     if (link == NULL || session->tran.sqlite_open || session->temp != NULL)
         return;
     assert(sqlite3_get_autocommit(link->db));
+    qri_grant_shrink(link);
     struct qr_database *db = session->db;
     session->link = NULL;
     link->session = NULL;

@@ -34,6 +34,7 @@ struct qri_link {
     struct qri_stmt *newest, *oldest;
     size_t idle_count;
     uint32_t savepoint_depth;
+    bool has_grant; /* its cache is larger than others': grant_int.h */
 };
 
 /* The session's link, taken from the pool if it has none. */

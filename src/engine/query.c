@@ -154,6 +154,7 @@ enum qr_status qri_select_each(struct qri_frame *frame, struct qri_code *code,
 {
     const struct qr_plan *plan = code->plan;
     struct qri_query query;
+    QR_TRY(qri_grant_before(frame, &code->need, plan->select.text, err));
     QR_TRY(qri_query_open(frame, &plan->select, code->select, NULL, &query, err));
     struct qr_arena arena_row;
     qr_arena_init(&arena_row, QRI_STMT_ARENA_BYTES_MAX);
@@ -168,5 +169,6 @@ enum qr_status qri_select_each(struct qri_frame *frame, struct qri_code *code,
         status = each_row(&query, plan, values, &arena_row, row, ctx, ret_count, err);
     qr_arena_done(&arena_row);
     qri_query_close(&query);
+    qri_grant_after(frame->session, &code->need);
     return status;
 }

@@ -99,6 +99,12 @@ struct qri_explained {
 QR_NODISCARD enum qr_status qri_explain(struct qr_session *session, struct qr_str sql,
                                         struct qr_arena *arena, struct qri_explained *ret);
 
+/* Each line of its EXPLAIN QUERY PLAN; none if SQLite cannot plan it. */
+typedef enum qr_status qri_plan_line_fn(void *ctx, const char *line);
+QR_NODISCARD enum qr_status qri_explain_lines(struct qr_session *session, struct qr_str sql,
+                                              struct qr_arena *arena, qri_plan_line_fn *line,
+                                              void *ctx);
+
 /* ---- rows_plan.c: a line of EXPLAIN QUERY PLAN ---- */
 struct qri_plan_line {
     const struct qr_cat_object *table; /* NULL: of nothing that is stored */

@@ -10,9 +10,12 @@
 #include "base/banned.h"
 
 static const struct qri_sysview *const view_tables[] = {
-    qri_sysviews_object,  qri_sysviews_table,   qri_sysviews_type,   qri_sysviews_control, qri_sysviews_geo, qri_sysviews_autoscale,
-    qri_sysviews_server,  qri_sysviews_session, qri_sysviews_lock,   qri_sysviews_storage,
-    qri_sysviews_replica, qri_sysviews_stats, qri_sysviews_events, qri_sysviews_governor, qri_sysviews_qstore, qri_sysviews_usage, qri_sysviews_used, qri_sysviews_version, qri_sysviews_wait, qri_sysviews_resource, qri_sysviews_text,    qri_sysviews_schema, qri_sysviews_absent,
+    qri_sysviews_object,   qri_sysviews_table,     qri_sysviews_type,    qri_sysviews_control,
+    qri_sysviews_geo,      qri_sysviews_autoscale, qri_sysviews_server,  qri_sysviews_session,
+    qri_sysviews_lock,     qri_sysviews_storage,   qri_sysviews_replica, qri_sysviews_stats,
+    qri_sysviews_events,   qri_sysviews_governor,  qri_sysviews_qstore,  qri_sysviews_usage,
+    qri_sysviews_memory,   qri_sysviews_used,      qri_sysviews_version, qri_sysviews_wait,
+    qri_sysviews_resource, qri_sysviews_text,      qri_sysviews_schema,  qri_sysviews_absent,
 };
 
 static struct {

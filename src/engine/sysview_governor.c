@@ -1,6 +1,7 @@
 /* sysview_governor.c - resource pools and workload groups, now and in the last hour; see
  * sysview_governor_int.h */
 #include <stdlib.h>
+#include "governor/memory.h"
 #include "sysview_governor_int.h"
 #include "base/banned.h"
 
@@ -108,6 +109,32 @@ static int64_t start_ticks(const struct qr_session *session)
     return session->db->instance->start_ticks;
 }
 
+/* Of both semaphores together. */
+static struct qr_gov_semaphore_seen grants_of(const struct qr_session *session,
+                                              const struct qr_gov_seen *pool)
+{
+    struct qr_gov_semaphore_seen seen[QR_GOV_SEMAPHORES], sum = {0};
+    qr_gov_semaphores(qri_sys_governor(session), pool->pool_key, seen);
+    for (int i = 0; i < QR_GOV_SEMAPHORES; i++) {
+        sum.granted_bytes += seen[i].granted_bytes;
+        sum.used_bytes += seen[i].used_bytes;
+        sum.grantees += seen[i].grantees;
+        sum.waiters += seen[i].waiters;
+        sum.grants += seen[i].grants;
+        sum.timeouts += seen[i].timeouts;
+    }
+    return sum;
+}
+
+/* Pages in memory of the pool's databases, and what its statements hold. */
+static uint64_t cached_bytes(const struct qri_governed *g, const struct qr_gov_seen *pool)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < g->group_count; i++)
+        bytes += g->groups[i].pool_key == pool->pool_key ? g->groups[i].memory_bytes : 0;
+    return bytes;
+}
+
 static enum qr_status pools(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_governed g;
@@ -116,11 +143,16 @@ static enum qr_status pools(struct qri_sysrows *rows, struct qr_session *session
         const struct qr_gov_seen *p = &g.pools[i];
         const struct qr_gov_usage *u = p->usage;
         int64_t memory_kb = (int64_t)(p->limits.memory_bytes >> 10);
+        struct qr_gov_semaphore_seen s = grants_of(session, p);
+        uint64_t cached = cached_bytes(&g, p);
         QR_TRY(qri_sysrow(
             rows, (int)p->pool_id, qr_str(p->name), start_ticks(session),
-            (int64_t)(qri_sys_counted(&u->cpu_ns) / NS_PER_MS), memory_kb, memory_kb,
-            qri_sys_known(p->limits.iops), qri_sys_int(qri_sys_counted(&u->reads)),
-            qri_sys_int(qri_sys_counted(&u->reads)), (int64_t)qri_sys_counted(&u->read_bytes),
+            (int64_t)(qri_sys_counted(&u->cpu_ns) / NS_PER_MS), (int64_t)(cached >> 10),
+            (int64_t)(s.used_bytes >> 10), (int64_t)s.grants, (int64_t)s.timeouts, (int)s.grantees,
+            (int64_t)(s.granted_bytes >> 10), (int)s.waiters, memory_kb,
+            (int64_t)((cached + s.used_bytes) >> 10), memory_kb, qri_sys_known(p->limits.iops),
+            qri_sys_int(qri_sys_counted(&u->reads)), qri_sys_int(qri_sys_counted(&u->reads)),
+            (int64_t)qri_sys_counted(&u->read_bytes),
             (int64_t)(qri_sys_counted(&u->read_stall_ns) / NS_PER_MS),
             (int64_t)(qri_sys_counted(&u->read_queued_ns) / NS_PER_MS),
             qri_sys_int(qri_sys_counted(&u->writes)), qri_sys_int(qri_sys_counted(&u->writes)),
@@ -155,7 +187,9 @@ static enum qr_status groups(struct qri_sysrows *rows, struct qr_session *sessio
                           (int64_t)qri_sys_counted(&s->usage->requests), (int)s->workers,
                           (int)s->workers_waiting,
                           (int64_t)(qri_sys_counted(&s->usage->cpu_ns) / NS_PER_MS), lock_count,
-                          lock_ms, qri_sys_int(s->limits.workers_max)));
+                          lock_ms, (int64_t)qri_sys_counted(&s->usage->reduced_grants),
+                          (int64_t)(qri_sys_counted(&s->usage->grant_max_bytes) >> 10),
+                          qri_sys_int(s->limits.workers_max)));
     }
     return QR_OK;
 }
@@ -260,10 +294,10 @@ static enum qr_status groups_history(struct qri_sysrows *rows, struct qr_session
 const struct qri_sysview qri_sysviews_governor[] = {
     {"sys", "dm_resource_governor_resource_pools",
      "pool_id int, name sysname, statistics_start_time datetime, total_cpu_usage_ms bigint, "
-     "cache_memory_kb bigint =null, compile_memory_kb bigint =null, used_memgrant_kb bigint =0, "
-     "total_memgrant_count bigint =0, total_memgrant_timeout_count bigint =0, "
-     "active_memgrant_count int =0, active_memgrant_kb bigint =0, memgrant_waiter_count int =0, "
-     "max_memory_kb bigint, used_memory_kb bigint =null, target_memory_kb bigint, "
+     "cache_memory_kb bigint, compile_memory_kb bigint =null, used_memgrant_kb bigint, "
+     "total_memgrant_count bigint, total_memgrant_timeout_count bigint, "
+     "active_memgrant_count int, active_memgrant_kb bigint, memgrant_waiter_count int, "
+     "max_memory_kb bigint, used_memory_kb bigint, target_memory_kb bigint, "
      "out_of_memory_count bigint =0, min_cpu_percent int =0, max_cpu_percent int =100, "
      "min_memory_percent int =0, max_memory_percent int =100, cap_cpu_percent int =100, "
      "min_iops_per_volume int null =0, max_iops_per_volume int null, "
@@ -284,8 +318,8 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "max_request_cpu_time_ms bigint =null, blocked_task_count int =null, total_lock_wait_count "
      "bigint, "
      "total_lock_wait_time_ms bigint, total_query_optimization_count bigint =null, "
-     "total_suboptimal_plan_generation_count bigint =0, total_reduced_memgrant_count bigint =0, "
-     "max_request_grant_memory_kb bigint =0, active_parallel_thread_count bigint =0, "
+     "total_suboptimal_plan_generation_count bigint =0, total_reduced_memgrant_count bigint, "
+     "max_request_grant_memory_kb bigint, active_parallel_thread_count bigint =0, "
      "importance sysname ='Medium', request_max_memory_grant_percent int =25, "
      "request_max_cpu_time_sec int =0, request_memory_grant_timeout_sec int =0, "
      "group_max_requests int, max_dop int =1, effective_max_dop int =1, "

@@ -20,29 +20,30 @@ struct qri_sysview {
     bool in_master_only;
 };
 
-extern const struct qri_sysview qri_sysviews_object[];  /* sysview_object.c; ended by name NULL */
-extern const struct qri_sysview qri_sysviews_table[];   /* sysview_table.c */
-extern const struct qri_sysview qri_sysviews_type[];    /* sysview_type.c */
-extern const struct qri_sysview qri_sysviews_server[];  /* sysview_server.c */
-extern const struct qri_sysview qri_sysviews_session[]; /* sysview_session.c */
-extern const struct qri_sysview qri_sysviews_lock[];    /* sysview_lock.c */
-extern const struct qri_sysview qri_sysviews_storage[]; /* sysview_storage.c */
-extern const struct qri_sysview qri_sysviews_replica[]; /* sysview_replica.c */
-extern const struct qri_sysview qri_sysviews_control[]; /* sysview_control.c */
-extern const struct qri_sysview qri_sysviews_geo[];     /* sysview_geo.c */
+extern const struct qri_sysview qri_sysviews_object[];    /* sysview_object.c; ended by name NULL */
+extern const struct qri_sysview qri_sysviews_table[];     /* sysview_table.c */
+extern const struct qri_sysview qri_sysviews_type[];      /* sysview_type.c */
+extern const struct qri_sysview qri_sysviews_server[];    /* sysview_server.c */
+extern const struct qri_sysview qri_sysviews_session[];   /* sysview_session.c */
+extern const struct qri_sysview qri_sysviews_lock[];      /* sysview_lock.c */
+extern const struct qri_sysview qri_sysviews_storage[];   /* sysview_storage.c */
+extern const struct qri_sysview qri_sysviews_replica[];   /* sysview_replica.c */
+extern const struct qri_sysview qri_sysviews_control[];   /* sysview_control.c */
+extern const struct qri_sysview qri_sysviews_geo[];       /* sysview_geo.c */
 extern const struct qri_sysview qri_sysviews_autoscale[]; /* sysview_autoscale.c */
-extern const struct qri_sysview qri_sysviews_text[];    /* sysview_text.c */
-extern const struct qri_sysview qri_sysviews_stats[];   /* sysview_stats.c */
-extern const struct qri_sysview qri_sysviews_events[];  /* sysview_events.c */
-extern const struct qri_sysview qri_sysviews_governor[]; /* sysview_governor.c */
-extern const struct qri_sysview qri_sysviews_resource[]; /* sysview_resource.c */
-extern const struct qri_sysview qri_sysviews_wait[];     /* sysview_wait.c */
-extern const struct qri_sysview qri_sysviews_qstore[];   /* sysview_qstore.c */
-extern const struct qri_sysview qri_sysviews_usage[];    /* sysview_usage.c */
-extern const struct qri_sysview qri_sysviews_used[];     /* sysview_used.c */
-extern const struct qri_sysview qri_sysviews_version[];  /* sysview_version.c */
-extern const struct qri_sysview qri_sysviews_absent[];  /* sysview_absent.c */
-extern const struct qri_sysview qri_sysviews_schema[];  /* sysview_schema.c: INFORMATION_SCHEMA */
+extern const struct qri_sysview qri_sysviews_text[];      /* sysview_text.c */
+extern const struct qri_sysview qri_sysviews_stats[];     /* sysview_stats.c */
+extern const struct qri_sysview qri_sysviews_events[];    /* sysview_events.c */
+extern const struct qri_sysview qri_sysviews_governor[];  /* sysview_governor.c */
+extern const struct qri_sysview qri_sysviews_memory[];    /* sysview_memory.c */
+extern const struct qri_sysview qri_sysviews_resource[];  /* sysview_resource.c */
+extern const struct qri_sysview qri_sysviews_wait[];      /* sysview_wait.c */
+extern const struct qri_sysview qri_sysviews_qstore[];    /* sysview_qstore.c */
+extern const struct qri_sysview qri_sysviews_usage[];     /* sysview_usage.c */
+extern const struct qri_sysview qri_sysviews_used[];      /* sysview_used.c */
+extern const struct qri_sysview qri_sysviews_version[];   /* sysview_version.c */
+extern const struct qri_sysview qri_sysviews_absent[];    /* sysview_absent.c */
+extern const struct qri_sysview qri_sysviews_schema[];    /* sysview_schema.c: INFORMATION_SCHEMA */
 
 /* Adds a row. One argument for each column that has no constant, by its type:
  * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t, QRI_SYS_NULL_BIGINT for

@@ -220,8 +220,9 @@ static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen->rowcount,
-        (int)seen->error, (int)seen->nest_level, used.group_id, qri_hash_bytes(arena, r.query_hash),
-        qri_hash_bytes(arena, r.plan_hash));
+        (int)seen->error, (int)seen->nest_level,
+        (int)(atomic_load_explicit(&s->granted_bytes, memory_order_relaxed) / 8192), used.group_id,
+        qri_hash_bytes(arena, r.query_hash), qri_hash_bytes(arena, r.plan_hash));
 }
 
 static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session *session)
@@ -358,7 +359,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "ansi_null_dflt_on bit, ansi_defaults bit, ansi_warnings bit, ansi_padding bit, "
      "ansi_nulls bit, concat_null_yields_null bit, transaction_isolation_level smallint, "
      "lock_timeout int, deadlock_priority int, row_count bigint, prev_error int, nest_level int, "
-     "granted_query_memory int =0, executing_managed_code bit =0, group_id int, "
+     "granted_query_memory int, executing_managed_code bit =0, group_id int, "
      "query_hash binary(8) null, query_plan_hash binary(8) null, "
      "statement_sql_handle varbinary(64) null =null, statement_context_id bigint null =null, "
      "dop int =1, parallel_worker_count int null =null, "

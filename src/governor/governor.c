@@ -97,6 +97,8 @@ static struct qr_gov_pool *need_pool(struct qr_governor *gov,
     if (pool == NULL)
         return NULL;
     pool->account.limits = options->pool_limits;
+    atomic_store(&pool->workspace_bytes,
+                 options->pool_limits.memory_bytes / 100 * QR_GOV_WORKSPACE_PERCENT);
     qri_account_limit(gov, &pool->account);
     return pool;
 }
@@ -276,6 +278,7 @@ enum qr_status qr_governor_new(const struct qr_gov_options *options, struct qr_g
     gov->options = *options;
     pthread_mutex_init(&gov->mu, NULL);
     pthread_mutex_init(&gov->worker_mu, NULL);
+    pthread_mutex_init(&gov->grant_mu, NULL);
     qr_cond_init(&gov->tick_end);
     gov->next_group_id = gov->next_pool_id = FIRST_USER_ID;
     gov->host_cpu.burst_ns = QRI_CPU_BURST_NS;
@@ -312,6 +315,7 @@ void qr_governor_free(struct qr_governor *gov)
         free(pool);
     }
     pthread_cond_destroy(&gov->tick_end);
+    pthread_mutex_destroy(&gov->grant_mu);
     pthread_mutex_destroy(&gov->worker_mu);
     pthread_mutex_destroy(&gov->mu);
     free(gov);
@@ -396,6 +400,7 @@ static struct qr_gov_seen see_account(const struct qr_governor *gov,
         .workers = atomic_load(&account->workers),
         .workers_waiting = atomic_load(&account->workers_waiting),
         .sessions = atomic_load(&account->sessions),
+        .memory_bytes = atomic_load(&account->memory_bytes),
         .usage = &account->usage,
         .waits = &account->waits,
     };

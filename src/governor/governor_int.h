@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include "bucket.h"
 #include "governor/governor.h"
+#include "governor/memory.h"
 #include "governor/sample.h"
 #include "governor/task.h"
 
@@ -45,12 +46,22 @@ struct qri_account {
     struct qri_history history; /* guarded by the governor's mu */
 };
 
+/* What a pool, or the process, has given as grants; guarded by the governor's grant_mu. */
+struct qri_semaphore {
+    uint64_t granted_bytes;
+    uint32_t grantees, waiters;
+    uint64_t grants, timeouts, forced;
+    uint64_t walk; /* the last in which somebody who waits for it found too little */
+};
+
 struct qr_gov_pool {
     struct qri_account account;
     struct qr_gov_pool *next;
     uint64_t key;
     char elastic[QR_GOV_NAME_BYTES_MAX + 1]; /* "": of one database, or internal */
     uint32_t refs;                           /* groups that are kept */
+    _Atomic uint64_t workspace_bytes;        /* for grants; 0: no limit */
+    struct qri_semaphore semaphores[QR_GOV_SEMAPHORES];
 };
 
 struct qr_gov_group {
@@ -95,6 +106,10 @@ struct qr_governor {
     pthread_mutex_t worker_mu; /* guards the queue */
     struct qri_worker_waiter *waiters_first, *waiters_last;
     _Atomic uint32_t waiters;
+    pthread_mutex_t grant_mu; /* guards the next four */
+    struct qr_gov_grant *grants_first, *grants_last;
+    struct qri_semaphore semaphores[QR_GOV_SEMAPHORES];
+    uint64_t walks;
     pthread_t ticker;
     pthread_cond_t tick_end;
     bool ticking, stopping;
@@ -154,6 +169,10 @@ uint64_t qri_cpu_ns_per_s(const struct qr_governor *gov, const struct qr_gov_lim
  * time it took. */
 int64_t qri_sleep_until(struct qr_gov_task *task, int64_t due_ns, const struct qri_bucket *bucket,
                         enum qr_wait type);
+
+/* ---- memory.c ---- */
+/* Takes grant_mu; mu may be held. */
+bool qri_pool_has_grants(struct qr_governor *gov, const struct qr_gov_pool *pool);
 
 /* ---- sample.c ---- */
 void qri_history_done(struct qri_history *history);

@@ -211,7 +211,7 @@ static void forget_old(struct qr_governor *gov, int64_t now)
     while (*pool_at != NULL) {
         struct qr_gov_pool *p = *pool_at;
         if (p->refs == 0 && p != gov->internal_pool && atomic_load(&p->account.sessions) == 0 &&
-            atomic_load(&p->account.workers) == 0) {
+            atomic_load(&p->account.workers) == 0 && !qri_pool_has_grants(gov, p)) {
             *pool_at = p->next;
             qri_history_done(&p->account.history);
             free(p);

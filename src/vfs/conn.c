@@ -9,7 +9,6 @@
 #include "base/banned.h"
 
 enum {
-    CACHE_PAGES = 200,
     STATEMENT_JOURNAL_MEMORY_BYTES = 256 << 10,
 };
 
@@ -87,9 +86,10 @@ static enum qr_status open_conn(struct qr_conn *conn, const struct qr_conn_optio
     if (sqlite3_open_v2("/quire", &conn->db, flags, conn->vfs_name) != SQLITE_OK)
         return sqlite_fail(conn, "open connection", err);
     sqlite3_extended_result_codes(conn->db, 1);
-    return configure(
-        conn, options != NULL && options->cache_pages > 0 ? options->cache_pages : CACHE_PAGES,
-        err);
+    return configure(conn,
+                     options != NULL && options->cache_pages > 0 ? options->cache_pages
+                                                                 : QR_CONN_CACHE_PAGES,
+                     err);
 }
 
 enum qr_status qr_conn_open(struct qr_store *store, const struct qr_conn_options *options,
@@ -265,6 +265,11 @@ enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret
     if (ret_err != NULL)
         *ret_err = conn->err;
     return conn->err.status;
+}
+
+uint64_t qr_conn_temp_written(const struct qr_conn *conn)
+{
+    return conn->temp_written;
 }
 
 bool qr_conn_over_limit(const struct qr_conn *conn)

@@ -42,6 +42,8 @@ static int temp_write(sqlite3_file *file, const void *src, int amount, sqlite3_i
         status = qr_tmp_file_new(temp->store, &temp->file, err);
     if (status == QR_OK)
         status = qr_tmp_file_write(temp->file, src, (size_t)amount, (uint64_t)offset, err);
+    if (status == QR_OK)
+        temp->conn->temp_written += (uint64_t)amount;
     return code(temp, status);
 }
 

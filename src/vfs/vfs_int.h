@@ -43,7 +43,8 @@ struct qr_conn {
     struct qr_err err;
     enum qr_store_limit over;
     bool over_limit, over_log;
-    uint32_t page_limit; /* what SQLite was told last */
+    uint32_t page_limit;   /* what SQLite was told last */
+    uint64_t temp_written; /* bytes, in temporary files */
 };
 
 struct qri_main_file {

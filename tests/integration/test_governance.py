@@ -150,6 +150,31 @@ class Governance(unittest.TestCase):
             took.append((time.monotonic() - begin) * 1000)
         return sorted(took)[count // 2]
 
+    def test_who_sorts_much_waits_for_memory_and_others_do_not(self):
+        s = self.serve("--query-memory-mib", "64")  # 32 for grants: four of 7.6 MiB
+        with s.connect() as admin:
+            admin.execute("CREATE DATABASE db (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
+        watcher, *sorters = self.connections(s, 6)
+        watcher.execute("CREATE TABLE t (id int IDENTITY PRIMARY KEY, b varchar(2000)); INSERT t (b) "
+                        "SELECT TOP 10000 REPLICATE('x', 2000) FROM sys.all_columns a CROSS JOIN sys.all_columns b")
+        for sorter in sorters:  # nobody reads what they send, so they stay
+            sorter.send_batch("SELECT id, b FROM t ORDER BY b, id")
+        grants = "SELECT COUNT(granted_memory_kb), COUNT(*), MAX(ideal_memory_kb) FROM sys.dm_exec_query_memory_grants"
+        wait_until(lambda: watcher.execute(grants)[0][:2] == (4, 5))
+        self.assertGreater(watcher.execute(grants)[0][2], 12000)
+        self.assertEqual(watcher.execute("SELECT COUNT(*) FROM sys.dm_exec_requests "
+                                         "WHERE wait_type = 'RESOURCE_SEMAPHORE'"), [(1,)])
+        self.assertEqual(watcher.execute("SELECT grantee_count, waiter_count FROM sys.dm_exec_query_resource_semaphores "
+                                         "WHERE resource_semaphore_id = 0 AND pool_id > 200"), [(4, 1)])
+        self.assertEqual(watcher.execute("SELECT TOP 3 id FROM t WHERE id < 50 ORDER BY id DESC"), [(49,), (48,), (47,)])
+        for sorter in sorters[:4]:
+            sorter.close()
+        wait_until(lambda: watcher.execute(grants)[0][:2] == (1, 1))
+        sorters[4].close()
+        wait_until(lambda: watcher.execute(grants) == [(0, 0, None)])
+        self.assertEqual(watcher.execute("SELECT COUNT(*), SUM(IIF(p > id, 1, 0)) FROM "
+                                         "(SELECT id, LAG(id) OVER (ORDER BY b, id) p FROM t) s"), [(10000, 0)])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -46,6 +46,7 @@ struct qr_gov_usage {
     _Atomic uint64_t logical_reads, logical_writes;
     _Atomic uint64_t requests, logins;
     _Atomic uint64_t workers_refused, sessions_refused;
+    _Atomic uint64_t reduced_grants, grant_max_bytes; /* memory.h */
 };
 
 struct qr_gov_options {
@@ -54,6 +55,7 @@ struct qr_gov_options {
     uint64_t host_cpu_ns_per_s;     /* of all user work [0: no limit] */
     uint64_t log_bytes_per_s;       /* of all databases [0: no limit] */
     uint32_t workers_max;           /* of all databases; error 10929 beyond [0: no limit] */
+    uint64_t grant_bytes;           /* of all databases' grants of memory [0: no limit] */
     uint32_t sample_s;              /* between rows of sample.h [0: QR_GOV_SAMPLE_S] */
     uint64_t (*cpu_ns)(void);       /* of the calling thread [the machine's clock] */
     uint64_t (*memory_bytes)(void); /* that the process has now [NULL: not known] */
@@ -129,6 +131,7 @@ struct qr_gov_seen {                      /* a group or a pool */
     struct qr_gov_limits limits;
     uint64_t cpu_ns_per_s; /* that the limits come to here; 0: no limit */
     uint32_t workers, workers_waiting, sessions;
+    uint64_t memory_bytes;            /* that it was said to have: its pages */
     const struct qr_gov_usage *usage; /* borrowed for the call */
     const struct qr_waits *waits;
 };

@@ -52,6 +52,8 @@ struct qr_gov_task {
     int64_t prepaid_ns;
     int64_t log_due_ns[3]; /* until when group, pool and instance have its log paid */
     uint64_t seen_logical_reads, seen_logical_writes;
+    /* of memory.c: in large pieces */
+    _Atomic int64_t memory_bytes, memory_max_bytes, memory_since_mono_ns;
 };
 
 /* All zeros but for what is given. The group outlives it. */

@@ -24,8 +24,9 @@ struct qr_conn;
  * changes nothing. */
 QR_NODISCARD enum qr_status qr_vfs_init(struct qr_err *err);
 
+enum { QR_CONN_CACHE_PAGES = 200 }; /* what SQLite's own cache has unless somebody says else */
 struct qr_conn_options {
-    int cache_pages; /* SQLite's own cache, for pages being written [200] */
+    int cache_pages; /* SQLite's own cache, for pages being written [QR_CONN_CACHE_PAGES] */
     bool read_only;  /* the connection can not write */
 };
 
@@ -87,11 +88,14 @@ struct qr_lsn qr_conn_commit_lsn(const struct qr_conn *conn);
 /* Why SQLite failed, when it was the store: QR_OK if not. Cleared when a transaction begins. */
 enum qr_status qr_conn_last_error(const struct qr_conn *conn, struct qr_err *ret_err);
 /* The last SQLITE_FULL was that limit and not the disk: the size quota (40544), the elastic pool's
- * (1132), local storage. Ask before the next statement. After any SQLITE_FULL see sqlite3_get_autocommit: unless the statement had a statement journal,
- * SQLite has rolled the whole transaction back. */
+ * (1132), local storage. Ask before the next statement. After any SQLITE_FULL see
+ * sqlite3_get_autocommit: unless the statement had a statement journal, SQLite has rolled the whole
+ * transaction back. */
 enum qr_store_limit qr_conn_over(const struct qr_conn *conn);
 /* So much more than the snapshot that was last pinned might pass one of them. */
 bool qr_conn_near_limit(const struct qr_conn *conn, uint64_t more_bytes);
+/* Bytes that its statements have written to temporary files (sorts, automatic indexes, #tables). */
+uint64_t qr_conn_temp_written(const struct qr_conn *conn);
 /* The last SQLITE_FULL was the bound of one transaction's changes (40552). */
 bool qr_conn_over_limit(const struct qr_conn *conn);
 /* The last SQLITE_FULL was the bound of one transaction's log (9002). */

@@ -1,0 +1,252 @@
+/* Goal: grants of memory never come to more than there is, in a pool and in the process; who waits
+ * is let in in the order of coming, small ones not behind large ones; whose time is over gets the
+ * least or 8645. Threads are real: each waits for what it can see, not for a time. */
+#include <pthread.h>
+#include <sched.h>
+#include "stage.h"
+#include "env/thread.h"
+
+enum { MIB = 1 << 20, THREADS = 8 };
+
+static struct qr_governor *gov;
+static struct qr_gov_group *group;
+
+/* A pool with 300 MiB of memory has 225 for grants, 213.75 for large ones: 53 each at most. */
+static void open_gov(uint64_t grant_bytes)
+{
+    struct qr_gov_options options = {
+        .env = qr_env_real(), .enforce = true, .grant_bytes = grant_bytes};
+    struct qr_gov_group_options of = {.database_id = 5,
+                                      .shown_id = 5,
+                                      .pool_key = 9,
+                                      .database = "db",
+                                      .objective = "GP_Gen5_2",
+                                      .pool_limits = {.memory_bytes = 300 * MIB}};
+    assert_int_equal(qr_governor_new(&options, &gov, NULL), QR_OK);
+    assert_int_equal(qr_gov_group_open(gov, &of, &group, NULL), QR_OK);
+}
+
+static void close_gov(void)
+{
+    qr_gov_group_close(group);
+    qr_governor_free(gov);
+}
+
+static struct qr_gov_semaphore_seen seen(enum qr_gov_semaphore kind)
+{
+    struct qr_gov_semaphore_seen all[QR_GOV_SEMAPHORES];
+    qr_gov_semaphores(gov, 9, all);
+    return all[kind];
+}
+
+static void wait_for_waiters(enum qr_gov_semaphore kind, uint32_t count)
+{
+    while (seen(kind).waiters != count)
+        sched_yield();
+}
+
+struct asker {
+    pthread_t thread;
+    struct qr_gov_task task;
+    struct qr_gov_grant grant;
+    struct qr_err err;
+    enum qr_status status;
+    _Atomic int *order;
+    int came; /* its number among those that were let in */
+    atomic_bool is_cancelled;
+};
+
+static bool asks_for_end(void *ctx)
+{
+    return atomic_load(&((struct asker *)ctx)->is_cancelled);
+}
+
+static const struct qr_gov_task_ops ops = {.cancelled = asks_for_end};
+
+static void *ask(void *arg)
+{
+    struct asker *a = arg;
+    qr_gov_enter(&a->task);
+    a->status = qr_gov_grant_take(&a->task, &a->grant, &a->err);
+    if (a->order != NULL)
+        a->came = atomic_fetch_add(a->order, 1);
+    qr_gov_leave(&a->task);
+    return NULL;
+}
+
+static void init(struct asker *a, uint64_t ideal_bytes, double cost)
+{
+    memset(a, 0, sizeof *a);
+    qr_gov_task_init(&a->task, group, &ops, a, false);
+    a->grant =
+        (struct qr_gov_grant){.ideal_bytes = ideal_bytes, .required_bytes = MIB, .cost = cost};
+}
+
+static void ask_here(struct asker *a, uint64_t ideal_bytes)
+{
+    init(a, ideal_bytes, 1);
+    (void)ask(a);
+    assert_int_equal(a->status, QR_OK);
+}
+
+static void ask_there(struct asker *a, uint64_t ideal_bytes, double cost, _Atomic int *order)
+{
+    init(a, ideal_bytes, cost);
+    a->order = order;
+    assert_int_equal(pthread_create(&a->thread, NULL, ask, a), 0);
+}
+
+static void test_a_grant_is_a_quarter_at_most_and_small_ones_have_memory_of_their_own(void **state)
+{
+    struct asker large[4], small;
+    (void)state;
+    open_gov(0);
+    for (int i = 0; i < 4; i++) {
+        ask_here(&large[i], 1000 * MIB);
+        assert_true(large[i].grant.granted_bytes > 53 * (uint64_t)MIB);
+        assert_true(large[i].grant.granted_bytes < 54 * (uint64_t)MIB);
+    }
+    ask_here(&small, 4 * MIB);
+    assert_int_equal(small.grant.granted_bytes, 4 * MIB);
+    assert_int_equal(seen(QR_GOV_LARGE).grantees, 4);
+    assert_int_equal(seen(QR_GOV_SMALL).granted_bytes, 4 * MIB);
+    assert_true(qri_pool_has_grants(gov, qri_pool_of(group)));
+    for (int i = 0; i < 4; i++)
+        qr_gov_grant_give(&large[i].grant);
+    qr_gov_grant_give(&small.grant);
+    assert_int_equal(seen(QR_GOV_LARGE).granted_bytes, 0);
+    assert_false(qri_pool_has_grants(gov, qri_pool_of(group)));
+    close_gov();
+}
+
+static void test_who_waits_is_let_in_in_order_and_a_small_one_passes_by(void **state)
+{
+    struct asker large[4], late[THREADS], small;
+    _Atomic int order = 0;
+    (void)state;
+    open_gov(0);
+    for (int i = 0; i < 4; i++)
+        ask_here(&large[i], 1000 * MIB);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        ask_there(&late[i], 50 * MIB, 1000, &order);
+        wait_for_waiters(QR_GOV_LARGE, i + 1);
+    }
+    ask_here(&small, 2 * MIB);
+    assert_int_equal(atomic_load(&late[0].task.wait_type), QR_WAIT_RESOURCE_SEMAPHORE);
+    for (int i = 0; i < 4; i++)
+        qr_gov_grant_give(&large[i].grant);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(late[i].thread, NULL);
+        assert_int_equal(late[i].status, QR_OK);
+        assert_true(seen(QR_GOV_LARGE).granted_bytes <= seen(QR_GOV_LARGE).max_bytes);
+        assert_int_equal(atomic_load(&late[i].task.waits.of[QR_WAIT_RESOURCE_SEMAPHORE].count), 1);
+        qr_gov_grant_give(&late[i].grant);
+    }
+    /* the first four fit together; the others come after one of them has gone */
+    for (int i = 4; i < THREADS; i++)
+        assert_true(late[i].came >= 4);
+    qr_gov_grant_give(&small.grant);
+    close_gov();
+}
+
+static void test_whose_time_is_over_gets_the_least_or_8645(void **state)
+{
+    struct asker large[5], late;
+    (void)state;
+    open_gov(0);
+    for (int i = 0; i < 4; i++)
+        ask_here(&large[i], (i == 3 ? 45 : 1000) * (uint64_t)MIB); /* leaves some 8 MiB */
+    ask_there(&late, 50 * MIB, 0, NULL);
+    pthread_join(late.thread, NULL);
+    assert_int_equal(late.status, QR_OK);
+    assert_int_equal(late.grant.granted_bytes, MIB);
+    assert_int_equal(seen(QR_GOV_LARGE).forced, 1);
+    ask_here(&large[4], 7 * MIB);
+    struct asker none;
+    ask_there(&none, 50 * MIB, 0, NULL);
+    pthread_join(none.thread, NULL);
+    assert_int_equal(none.status, QR_SQL);
+    assert_int_equal(none.err.number, 8645);
+    assert_string_equal(none.err.text,
+                        "A timeout occurred while waiting for memory resources to execute the query"
+                        " in resource pool 'SloSharedPool1' (256). Rerun the query.");
+    assert_int_equal(seen(QR_GOV_LARGE).timeouts, 2);
+    for (int i = 0; i < 5; i++)
+        qr_gov_grant_give(&large[i].grant);
+    qr_gov_grant_give(&late.grant);
+    qr_gov_grant_give(&none.grant); /* it has none */
+    assert_int_equal(seen(QR_GOV_LARGE).granted_bytes, 0);
+    close_gov();
+}
+
+static void test_who_is_cancelled_leaves_the_line_and_who_holds_a_lock_never_stands_in_it(void **s)
+{
+    struct asker large[4], late, holder;
+    (void)s;
+    open_gov(0);
+    for (int i = 0; i < 4; i++)
+        ask_here(&large[i], 1000 * MIB);
+    init(&holder, 50 * MIB, 1);
+    qr_gov_enter(&holder.task);
+    struct qr_gov_task *held = qr_gov_hold();
+    assert_int_equal(qr_gov_grant_take(&holder.task, &holder.grant, NULL), QR_OK);
+    assert_int_equal(holder.grant.granted_bytes, 0);
+    qr_gov_unhold(held);
+    qr_gov_leave(&holder.task);
+    ask_there(&late, 50 * MIB, 1000, NULL);
+    wait_for_waiters(QR_GOV_LARGE, 1);
+    atomic_store(&late.is_cancelled, true);
+    pthread_join(late.thread, NULL);
+    assert_int_equal(late.status, QR_CANCELLED);
+    assert_int_equal(seen(QR_GOV_LARGE).waiters, 0);
+    for (int i = 0; i < 4; i++)
+        qr_gov_grant_give(&large[i].grant);
+    close_gov();
+}
+
+static void test_the_process_has_a_bound_of_its_own(void **state)
+{
+    struct asker a, b;
+    (void)state;
+    open_gov(100 * MIB); /* 95 for large ones: 23.75 each */
+    ask_here(&a, 50 * MIB);
+    assert_true(a.grant.granted_bytes < 24 * (uint64_t)MIB);
+    ask_here(&b, 50 * MIB);
+    qr_gov_grant_give(&a.grant);
+    qr_gov_grant_give(&b.grant);
+    close_gov();
+}
+
+static void test_what_a_task_holds_is_counted_and_for_how_long(void **state)
+{
+    struct asker a;
+    (void)state;
+    open_gov(0);
+    ask_here(&a, 8 * MIB);
+    qr_gov_enter(&a.task);
+    qr_gov_memory(10 * MIB);
+    assert_int_equal(seen(QR_GOV_LARGE).used_bytes, 8 * MIB); /* no more than was given */
+    assert_int_equal(qr_gov_memory_since(&a.task), 0);
+    qr_gov_memory(10 * MIB);
+    assert_true(qr_gov_memory_since(&a.task) != 0);
+    qr_gov_memory(-20 * MIB);
+    assert_int_equal(qr_gov_memory_since(&a.task), 0);
+    assert_int_equal(atomic_load(&a.task.memory_max_bytes), 20 * MIB);
+    qr_gov_leave(&a.task);
+    qr_gov_grant_give(&a.grant);
+    close_gov();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_grant_is_a_quarter_at_most_and_small_ones_have_memory_of_their_own),
+        cmocka_unit_test(test_who_waits_is_let_in_in_order_and_a_small_one_passes_by),
+        cmocka_unit_test(test_whose_time_is_over_gets_the_least_or_8645),
+        cmocka_unit_test(
+            test_who_is_cancelled_leaves_the_line_and_who_holds_a_lock_never_stands_in_it),
+        cmocka_unit_test(test_the_process_has_a_bound_of_its_own),
+        cmocka_unit_test(test_what_a_task_holds_is_counted_and_for_how_long),
+    };
+    return cmocka_run_group_tests_name("governor/memory", tests, NULL, NULL);
+}
