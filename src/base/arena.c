@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/large.h"
 #include "base/banned.h"
 
 enum {
@@ -18,6 +19,18 @@ struct qr_arena_chunk {
     _Alignas(16) char data[];
 };
 
+static struct qr_arena_chunk *new_chunk(size_t bytes)
+{
+    if (!qr_large_take(bytes))
+        return NULL;
+    struct qr_arena_chunk *chunk = malloc(sizeof *chunk + bytes);
+    if (chunk == NULL)
+        qr_large_give(bytes);
+    else
+        chunk->bytes = bytes;
+    return chunk;
+}
+
 void qr_arena_init(struct qr_arena *arena, size_t bytes_max)
 {
     *arena = (struct qr_arena){.bytes_max = bytes_max};
@@ -27,6 +40,7 @@ static void free_chunks(struct qr_arena_chunk *chunk)
 {
     while (chunk != NULL) {
         struct qr_arena_chunk *prev = chunk->prev;
+        qr_large_give(chunk->bytes);
         free(chunk);
         chunk = prev;
     }
@@ -68,11 +82,10 @@ static char *add_chunk(struct qr_arena *arena, size_t need)
             return NULL;
         bytes = need;
     }
-    struct qr_arena_chunk *chunk = malloc(sizeof *chunk + bytes);
+    struct qr_arena_chunk *chunk = new_chunk(bytes);
     if (chunk == NULL)
         return NULL;
     chunk->prev = arena->chunk;
-    chunk->bytes = bytes;
     arena->chunk = chunk;
     arena->next = chunk->data;
     arena->end = chunk->data + bytes;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/endian.h"
+#include "base/large.h"
 #include "base/banned.h"
 
 void qr_buf_init(struct qr_buf *buf, size_t bytes_max)
@@ -12,18 +13,36 @@ void qr_buf_init(struct qr_buf *buf, size_t bytes_max)
     *buf = (struct qr_buf){.bytes_max = bytes_max};
 }
 
+void qr_buf_init_counted(struct qr_buf *buf, size_t bytes_max)
+{
+    *buf = (struct qr_buf){.bytes_max = bytes_max, .is_counted = true};
+}
+
 void qr_buf_done(struct qr_buf *buf)
 {
     if (buf == NULL)
         return;
     free(buf->data);
-    *buf = (struct qr_buf){.bytes_max = buf->bytes_max};
+    if (buf->is_counted)
+        qr_large_give(buf->capacity);
+    *buf = (struct qr_buf){.bytes_max = buf->bytes_max, .is_counted = buf->is_counted};
 }
 
 void qr_buf_clear(struct qr_buf *buf)
 {
     buf->len = 0;
     buf->failed = QR_OK;
+}
+
+/* Old and new bytes are there at one time. */
+static uint8_t *grow(const struct qr_buf *buf, size_t capacity)
+{
+    if (buf->is_counted && !qr_large_take(capacity))
+        return NULL;
+    uint8_t *data = realloc(buf->data, capacity);
+    if (buf->is_counted)
+        qr_large_give(data == NULL ? capacity : buf->capacity);
+    return data;
 }
 
 uint8_t *qr_buf_reserve(struct qr_buf *buf, size_t bytes)
@@ -41,7 +60,7 @@ uint8_t *qr_buf_reserve(struct qr_buf *buf, size_t bytes)
         capacity *= 2;
     if (capacity - 1 > buf->bytes_max)
         capacity = buf->bytes_max + 1; /* one more for the NUL of qr_buf_cstr */
-    uint8_t *data = realloc(buf->data, capacity);
+    uint8_t *data = grow(buf, capacity);
     if (data == NULL) {
         buf->failed = QR_NOMEM;
         return NULL;

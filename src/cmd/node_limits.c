@@ -2,6 +2,7 @@
  *
  * Control knows objectives and pools; what they come to is in the tables of ctl/slo.h and
  * ctl/pool.h. Without an answer of control's the row's objective counts. */
+#include <string.h>
 #include <unistd.h>
 #include "ctl/peer.h"
 #include "ctl/pool.h"
@@ -37,6 +38,16 @@ static void set_scale(struct qri_node *node, uint32_t largest_pct)
     qr_governor_set_vcore(node->options.governor, (uint32_t)ppm);
     QR_LOG(&node->options.log, QR_INFO, "vcore_sized", QR_F("cpu_ppm", ppm),
            QR_F("largest_vcores_pct", largest_pct));
+}
+
+/* Where data is on remote storage, tempdb, which is not, has higher limits than data: what local
+ * storage gives a Business Critical database of the size. */
+static uint32_t temp_iops(const struct qr_slo *slo)
+{
+    enum { PER_VCORE = 4000 };
+    bool is_remote = strcmp(slo->edition, "GeneralPurpose") == 0 ||
+                     strcmp(slo->edition, "Standard") == 0 || strcmp(slo->edition, "Basic") == 0;
+    return is_remote ? slo->limits.vcores_pct * (PER_VCORE / 100) : 0;
 }
 
 static struct qr_gov_limits limits_of(const struct qr_slo_limits *l)
@@ -96,6 +107,7 @@ void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
             qr_str(told.objective[0] != '\0' ? told.objective : (const char *)row->objective));
     if (slo != NULL && !qr_is_master(row->id)) {
         options.limits = limits_of(&slo->limits);
+        options.limits.temp_iops = temp_iops(slo);
         options.limits.vcores_min_pct =
             slo->is_serverless ? row->traits.min_capacity_pct : options.limits.vcores_pct;
         if (slo->is_serverless)

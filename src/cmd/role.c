@@ -11,8 +11,8 @@
 #include "blob/regions.h"
 #include "cmd_int.h"
 #include "ctl/place.h"
+#include "engine/engine.h"
 #include "env/thread.h"
-#include "vfs/conn.h"
 #include "base/banned.h"
 
 enum { CREDENTIAL_BYTES_MAX = 4096 };
@@ -358,7 +358,7 @@ int qri_role_run(const struct qri_settings *settings, struct qr_env *env, struct
         role.name = settings->name;
     signal(SIGPIPE, SIG_IGN);
     umask(077);
-    enum qr_status status = qr_vfs_init(&err);
+    enum qr_status status = qr_engine_init(&err);
     if (status == QR_OK)
         status = open_role(&role, &err);
     /* a compute node of another machine gets log and pages from those who have the key */

@@ -1,43 +1,19 @@
 /* dml_rowset.c - table variables as targets: rows of our own, outside transactions. */
 #include <assert.h>
 #include <stdlib.h>
-#include "dml_int.h"
+#include "rowset_keys.h"
 #include "base/banned.h"
-
-static bool same_key(const struct qri_table *table, const struct qri_unique *unique,
-                     const struct qr_value *a, const struct qr_value *b)
-{
-    for (size_t i = 0; i < unique->count; i++) {
-        uint16_t column = unique->columns[i];
-        if (a[column].cell == QR_CELL_NULL || b[column].cell == QR_CELL_NULL) {
-            if (a[column].cell != b[column].cell)
-                return false;
-        } else if (qr_value_compare(&table->object->columns[column].type, &a[column], &b[column]) !=
-                   0) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Is there another row with the key of `row`? */
 static enum qr_status check_unique(struct qri_run *run, const struct qri_table *table,
                                    struct qr_rowset *rowset, const struct qr_value *row,
                                    uint64_t own)
 {
-    if (table->unique_count == 0)
-        return QR_OK;
-    struct qr_value *other = qr_arena_array(&run->arena, table->n + 1, sizeof *other);
-    if (other == NULL)
-        return qr_fail(run->err, QR_NOMEM, "check keys");
-    for (uint64_t i = 0; i < qri_rowset_end(rowset); i++) {
+    for (size_t k = 0; k < table->unique_count; k++) {
         bool found = false;
-        if (i == own)
-            continue;
-        QR_TRY(qri_rowset_get(rowset, i, other, &found, run->err));
-        for (size_t k = 0; found && k < table->unique_count; k++)
-            if (same_key(table, &table->uniques[k], row, other))
-                return qri_fail_unique(run, table, &table->uniques[k], row);
+        QR_TRY(qri_keys_find(run, table, rowset, k, row, own, &found));
+        if (found)
+            return qri_fail_unique(run, table, &table->uniques[k], row);
     }
     return QR_OK;
 }
@@ -100,6 +76,7 @@ static enum qr_status put_phase(struct qri_run *run)
         } else if (action == QR_ACTION_UPDATE) {
             QR_TRY(check_unique(run, table, run->rowset, row, position));
             QR_TRY(qri_rowset_set(run->rowset, position, row, run->err));
+            QR_TRY(qri_keys_changed(run, table, run->rowset, row, position));
         }
         if (run->arena.chunk != NULL)
             qr_arena_reset(&run->arena);
@@ -114,6 +91,7 @@ enum qr_status qri_rowset_dml(struct qri_run *run)
     if (status == QR_OK)
         status = put_phase(run);
     if (status != QR_OK) {
+        qri_keys_forget(run->rowset);
         qri_rowset_cut(run->rowset, undo.end);
         for (size_t i = undo.count; i > 0; i--)
             qri_rowset_restore(run->rowset, &undo.places[i - 1]);

@@ -370,6 +370,8 @@ void qri_session_show(struct qr_session *session);
 struct qri_session_seen qri_session_shown(struct qr_session *session);
 /* Tells who has its connection that it is over; the instance's mu held. */
 void qri_session_break(struct qr_session *session, bool at_once);
+/* The same, with 40553. */
+void qri_session_end_for_memory(struct qr_session *session);
 /* Takes the newest catalog; keeps the transaction's own, and that of a snapshot that is open. */
 void qri_session_refresh_catalog(struct qr_session *session);
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp);

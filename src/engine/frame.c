@@ -4,6 +4,7 @@
 #include <string.h>
 #include "cursor_int.h"
 #include "frame.h"
+#include "memory_int.h"
 #include "codec/convert.h"
 #include "base/banned.h"
 
@@ -46,6 +47,13 @@ static void drop_caught(struct qri_frame *frame)
     }
 }
 
+static void free_buf(struct qri_slot *slot)
+{
+    if (slot->buf != NULL && slot->capacity >= QRI_LARGE_BYTES)
+        qri_memory_discharge(slot->capacity);
+    free(slot->buf);
+}
+
 void qri_frame_pop(struct qri_frame *frame)
 {
     struct qr_session *session = frame->session;
@@ -54,7 +62,7 @@ void qri_frame_pop(struct qri_frame *frame)
     qri_cursors_free(&frame->cursors);
     for (size_t i = 0; i < frame->var_count; i++) {
         struct qri_slot *slot = &frame->slots[i];
-        free(slot->buf);
+        free_buf(slot);
         if (!slot->rowset_borrowed)
             qr_rowset_free(slot->rowset);
         qri_cursor_unref(slot->cursor);
@@ -69,6 +77,18 @@ void qri_frame_pop(struct qri_frame *frame)
     session->frame = frame->outer;
 }
 
+static enum qr_status new_buf(size_t capacity, char **ret_buf, struct qr_err *err)
+{
+    if (capacity >= QRI_LARGE_BYTES)
+        QR_TRY(qri_memory_charge(capacity, err));
+    *ret_buf = malloc(capacity);
+    if (*ret_buf != NULL)
+        return QR_OK;
+    if (capacity >= QRI_LARGE_BYTES)
+        qri_memory_discharge(capacity);
+    return qr_fail(err, QR_NOMEM, "set a variable");
+}
+
 enum qr_status qri_var_set(struct qri_frame *frame, uint32_t slot, const struct qr_value *value,
                            struct qr_err *err)
 {
@@ -80,12 +100,11 @@ enum qr_status qri_var_set(struct qri_frame *frame, uint32_t slot, const struct 
             return qr_sql_fail(err, 7119, (int64_t)VARIABLE_BYTES_MAX);
         if (v.n > own->capacity || own->buf == NULL) { /* the old bytes may be part of the new */
             size_t capacity = v.n < 32 ? 32 : v.n + v.n / 2;
-            char *buf = malloc(capacity);
-            if (buf == NULL)
-                return qr_fail(err, QR_NOMEM, "set a variable");
+            char *buf = NULL;
+            QR_TRY(new_buf(capacity, &buf, err));
             if (v.n > 0)
                 memcpy(buf, v.p, v.n);
-            free(own->buf);
+            free_buf(own);
             own->buf = buf;
             own->capacity = capacity;
         } else if (v.n > 0) {

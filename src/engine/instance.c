@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "deadlock_int.h"
+#include "memory_int.h"
 #include "base/banned.h"
 
 enum {
@@ -16,7 +17,14 @@ static enum qr_status vfs_status;
 
 static void init_vfs(void)
 {
+    qri_memory_watch();
     vfs_status = qr_vfs_init(NULL);
+}
+
+enum qr_status qr_engine_init(struct qr_err *err)
+{
+    pthread_once(&vfs_once, init_vfs);
+    return vfs_status == QR_OK ? QR_OK : qr_fail(err, vfs_status, "initialise SQLite");
 }
 
 static size_t quarter_of_memory(void)
@@ -28,9 +36,7 @@ static size_t quarter_of_memory(void)
 enum qr_status qr_instance_new(const struct qr_instance_options *options,
                                struct qr_instance **ret_instance, struct qr_err *err)
 {
-    pthread_once(&vfs_once, init_vfs);
-    if (vfs_status != QR_OK)
-        return qr_fail(err, vfs_status, "initialise SQLite");
+    QR_TRY(qr_engine_init(err));
     struct qr_instance *instance = calloc(1, sizeof *instance);
     if (instance == NULL)
         return qr_fail(err, QR_NOMEM, "make an instance");

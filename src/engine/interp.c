@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include "memory_int.h"
 #include "texts_int.h"
 #include "base/banned.h"
 
@@ -246,6 +247,8 @@ enum qr_status qri_frame_run(struct qri_frame *frame)
             pop_caught(frame, op->catch_depth);
         enum qr_status status = run_op(frame, op, &pc);
         qri_grant_end(session, frame);
+        if (qri_memory_is_short())
+            qri_memory_relieve(session);
         if (frame->arena.chunk != NULL)
             qr_arena_reset(&frame->arena);
         if (status != QR_OK) {

@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "memory_int.h"
+#include "rowset_keys.h"
 #include "rowset_space.h"
 #include "base/banned.h"
 
@@ -23,6 +25,7 @@ struct qr_rowset {
     size_t place_count, place_capacity;
     uint64_t live_count;
     int64_t next_identity;
+    struct qri_keys *keys; /* of a table variable; NULL: none yet */
 };
 
 /* ---- making ---- */
@@ -59,7 +62,8 @@ void qr_rowset_free(struct qr_rowset *rowset)
 {
     if (rowset == NULL)
         return;
-    qri_space_discharge(rowset->place_capacity * sizeof *rowset->places);
+    qri_keys_forget(rowset);
+    qri_memory_discharge(rowset->place_capacity * sizeof *rowset->places);
     qri_space_done(&rowset->space);
     free(rowset->places);
     free(rowset->types);
@@ -148,10 +152,10 @@ enum qr_status qr_rowset_append(struct qr_rowset *rowset, const struct qr_value 
     if (rowset->place_count == rowset->place_capacity) {
         size_t capacity = rowset->place_capacity == 0 ? 16 : rowset->place_capacity * 2;
         size_t more = (capacity - rowset->place_capacity) * sizeof(struct place);
-        QR_TRY(qri_space_charge(more, err));
+        QR_TRY(qri_memory_charge(more, err));
         struct place *grown = realloc(rowset->places, capacity * sizeof *grown);
         if (grown == NULL) {
-            qri_space_discharge(more);
+            qri_memory_discharge(more);
             return qr_fail(err, QR_NOMEM, "grow a rowset");
         }
         rowset->places = grown;
@@ -229,6 +233,11 @@ void qri_rowset_delete(struct qr_rowset *rowset, uint64_t position)
         return;
     rowset->places[position].segment = UINT32_MAX;
     rowset->live_count--;
+}
+
+struct qri_keys **qri_rowset_keys(struct qr_rowset *rowset)
+{
+    return &rowset->keys;
 }
 
 int64_t *qri_rowset_identity(struct qr_rowset *rowset)

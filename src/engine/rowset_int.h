@@ -17,6 +17,9 @@ QR_NODISCARD enum qr_status qri_rowset_set(struct qr_rowset *rowset, uint64_t po
 void qri_rowset_delete(struct qr_rowset *rowset, uint64_t position);
 /* The next IDENTITY value of a table variable; INT64_MIN: not begun. */
 int64_t *qri_rowset_identity(struct qr_rowset *rowset);
+/* Of rowset_keys.h. */
+struct qri_keys;
+struct qri_keys **qri_rowset_keys(struct qr_rowset *rowset);
 /* Undoing a statement: cuts to `count` positions; puts a position back to what it was. */
 void qri_rowset_cut(struct qr_rowset *rowset, uint64_t count);
 struct qri_rowset_place {

@@ -1,13 +1,12 @@
 /* rowset_space.c - see rowset_space.h
  *
  * A rowset keeps 32 MiB in memory: most never get there, and a hundred that do are no more than a
- * few gigabytes. When all of the process hold half of their bound, each keeps 1 MiB; the other half
- * is for those that cannot spill, and for what is in use meanwhile. */
+ * few gigabytes. When half of the process's memory for statements is taken (memory_int.h), each
+ * keeps 1 MiB; the other half is for those that cannot spill, and for what is in use meanwhile. */
 #include "rowset_space.h"
 #include <assert.h>
 #include <stdlib.h>
-#include "base/sqlmsg.h"
-#include "engine/rowset.h"
+#include "memory_int.h"
 #include "base/banned.h"
 
 enum {
@@ -18,41 +17,9 @@ enum {
     MEMORY_MAX_MIB = 1024, /* of one that has no file */
 };
 
-/* ---- memory, of all rowsets of the process ---- */
-
-static struct {
-    atomic_size_t used, max; /* max 0: no bound */
-} memory;
-
-void qr_rowset_memory_bound(size_t bytes_max)
-{
-    atomic_store_explicit(&memory.max, bytes_max, memory_order_relaxed);
-}
-
-size_t qr_rowset_memory_used(void)
-{
-    return atomic_load_explicit(&memory.used, memory_order_relaxed);
-}
-
-void qri_space_discharge(size_t bytes)
-{
-    (void)atomic_fetch_sub_explicit(&memory.used, bytes, memory_order_relaxed);
-}
-
-enum qr_status qri_space_charge(size_t bytes, struct qr_err *err)
-{
-    size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
-    size_t before = atomic_fetch_add_explicit(&memory.used, bytes, memory_order_relaxed);
-    if (max == 0 || before + bytes <= max)
-        return QR_OK;
-    qri_space_discharge(bytes);
-    return qr_sql_fail(err, 701, "default");
-}
-
 static size_t keeps_bytes(void)
 {
-    size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
-    return max != 0 && qr_rowset_memory_used() > max / 2 ? KEEPS_BYTES_MIN : KEEPS_BYTES;
+    return qri_memory_is_half() ? KEEPS_BYTES_MIN : KEEPS_BYTES;
 }
 
 /* ---- segments ---- */
@@ -78,10 +45,10 @@ static enum qr_status add_segment(struct qri_space *space, size_t need, struct q
     if (space->store == NULL && space->bytes + bytes > (size_t)MEMORY_MAX_MIB << 20)
         return qr_fail(err, QR_FULL, "a rowset is over %d MiB", MEMORY_MAX_MIB);
     QR_TRY(grow_list(space, err));
-    QR_TRY(qri_space_charge(bytes, err));
+    QR_TRY(qri_memory_charge(bytes, err));
     char *data = malloc(bytes);
     if (data == NULL) {
-        qri_space_discharge(bytes);
+        qri_memory_discharge(bytes);
         return qr_fail(err, QR_NOMEM, "grow a rowset");
     }
     assert(space->segments != NULL); /* there is room */
@@ -109,12 +76,14 @@ enum qr_status qri_space_add(struct qri_space *space, size_t bytes, char **ret_d
 
 static enum qr_status write_out(struct qri_space *space, struct qri_segment *s, struct qr_err *err)
 {
-    if (space->file == NULL)
+    if (space->file == NULL) {
         QR_TRY(qr_tmp_file_new(space->store, &space->file, err));
+        qr_tmp_file_charge(space->file);
+    }
     uint64_t offset = qr_tmp_file_bytes(space->file);
     QR_TRY(qr_tmp_file_write(space->file, s->data, s->used, offset, err));
     space->bytes -= s->capacity;
-    qri_space_discharge(s->capacity);
+    qri_memory_discharge(s->capacity);
     free(s->data);
     *s = (struct qri_segment){.used = s->used, .offset = offset};
     space->version++;
@@ -135,7 +104,7 @@ static void close_window(struct qri_space *space, struct qri_window *w)
 {
     if (w->data == NULL)
         return;
-    qri_space_discharge(w->capacity);
+    qri_memory_discharge(w->capacity);
     free(w->data);
     *w = (struct qri_window){0};
     space->version++;
@@ -146,10 +115,10 @@ static enum qr_status open_window(struct qri_space *space, struct qri_window *w,
 {
     const struct qri_segment *s = &space->segments[segment];
     close_window(space, w);
-    QR_TRY(qri_space_charge(s->used, err));
+    QR_TRY(qri_memory_charge(s->used, err));
     w->data = malloc(s->used);
     if (w->data == NULL) {
-        qri_space_discharge(s->used);
+        qri_memory_discharge(s->used);
         return qr_fail(err, QR_NOMEM, "read a rowset");
     }
     w->capacity = s->used;
@@ -194,7 +163,7 @@ void qri_space_clear(struct qri_space *space)
         if (space->segments[i].data == NULL)
             continue;
         space->bytes -= space->segments[i].capacity;
-        qri_space_discharge(space->segments[i].capacity);
+        qri_memory_discharge(space->segments[i].capacity);
         free(space->segments[i].data);
     }
     if (keeps)
@@ -210,7 +179,7 @@ void qri_space_done(struct qri_space *space)
 {
     qri_space_clear(space);
     if (space->count > 0) {
-        qri_space_discharge(space->bytes);
+        qri_memory_discharge(space->bytes);
         free(space->segments[0].data);
     }
     free(space->segments);

@@ -3,7 +3,6 @@
  *
  * What was given out for reading stays where it is until `version` changes. */
 #pragma once
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "store/tmp.h"
@@ -33,10 +32,6 @@ struct qri_space {
     struct qri_window windows[QRI_SPACE_WINDOWS];
     uint64_t clock, version;
 };
-
-/* Counts memory of rowsets; error 701 over the bound of the process. */
-QR_NODISCARD enum qr_status qri_space_charge(size_t bytes, struct qr_err *err);
-void qri_space_discharge(size_t bytes);
 
 /* Room for `bytes` behind what there is: in *ret_segment, at *ret_offset. */
 QR_NODISCARD enum qr_status qri_space_add(struct qri_space *space, size_t bytes, char **ret_data,

@@ -170,12 +170,18 @@ uint16_t qr_session_id(const struct qr_session *session)
     return session->id;
 }
 
-enum { KILLED = 596, MOVED = 40197 };
+enum { KILLED = 596, MOVED = 40197, MEMORY = 40553 };
 
 static void end_session(struct qr_session *session, int why)
 {
     int lives = 0;
     atomic_compare_exchange_strong(&session->killed, &lives, why);
+}
+
+void qri_session_end_for_memory(struct qr_session *session)
+{
+    end_session(session, MEMORY);
+    qri_session_break(session, false);
 }
 
 void qr_session_kill(struct qr_session *session)
@@ -188,7 +194,12 @@ bool qr_session_is_over(const struct qr_session *session, struct qr_err *ret_why
     int why = atomic_load(&session->killed);
     if (why == 0)
         return false;
-    qr_session_why_over(why == KILLED, ret_why);
+    if (why == MEMORY) {
+        qr_err_reset(ret_why);
+        (void)!qr_sql_fail(ret_why, MEMORY);
+    } else {
+        qr_session_why_over(why == KILLED, ret_why);
+    }
     return true;
 }
 

@@ -25,10 +25,10 @@ static enum qr_status file_rows(struct qri_sysrows *rows, const struct qr_databa
     QR_TRY(qri_sysrow(rows, (int)db->info.database_id, 1, since_ms, (int64_t)s.pages_read,
                       (int64_t)s.pages_read * page_bytes, read_ms, (int64_t)s.pages_written,
                       (int64_t)s.pages_written * page_bytes, (int64_t)0, read_ms, data_bytes,
-                      ms_of(s.read_queued_ns)));
+                      ms_of(s.read_queued_ns), (int64_t)0));
     return qri_sysrow(rows, (int)db->info.database_id, 2, since_ms, (int64_t)0, (int64_t)0,
                       (int64_t)0, (int64_t)s.log_writes.count, (int64_t)s.log_bytes_written,
-                      write_ms, write_ms, log_bytes, (int64_t)0);
+                      write_ms, write_ms, log_bytes, (int64_t)0, (int64_t)0);
 }
 
 /* What a Hyperscale database keeps on the node's own disk (RBPEX) is file 0 of database 0. */
@@ -43,7 +43,41 @@ static enum qr_status rbpex_row(struct qri_sysrows *rows, const struct qr_databa
     return qri_sysrow(rows, 0, 0, since_ms, (int64_t)s.rbpex.hits,
                       (int64_t)s.rbpex.hits * page_bytes, (int64_t)0, (int64_t)s.rbpex.written,
                       (int64_t)s.rbpex.written * page_bytes, (int64_t)0, (int64_t)0,
-                      (int64_t)s.rbpex.bytes, ms_of(s.read_queued_ns));
+                      (int64_t)s.rbpex.bytes, ms_of(s.read_queued_ns), (int64_t)0);
+}
+
+/* Temporary files of databases: what they do in tempdb. */
+struct temp_io {
+    struct qr_store_tmp_io reads, writes;
+    uint64_t bytes;
+};
+
+static void add_io(struct qr_store_tmp_io *sum, const struct qr_store_tmp_io *io)
+{
+    sum->count += io->count;
+    sum->bytes += io->bytes;
+    sum->stall_ns += io->stall_ns;
+    sum->queued_ns += io->queued_ns;
+}
+
+static void add_temp(struct temp_io *sum, const struct qr_database *db)
+{
+    struct qr_store_stats s;
+    qr_store_get_stats(db->store, &s);
+    add_io(&sum->reads, &s.tmp_reads);
+    add_io(&sum->writes, &s.tmp_writes);
+    sum->bytes += s.tmp_bytes;
+}
+
+static enum qr_status temp_row(struct qri_sysrows *rows, struct qr_session *session,
+                               const struct temp_io *t)
+{
+    int64_t since_ms = qr_env_mono_ns(session->db->instance->options.env) / NS_PER_MS;
+    return qri_sysrow(rows, (int)TEMPDB_ID, 1, since_ms, (int64_t)t->reads.count,
+                      (int64_t)t->reads.bytes, ms_of(t->reads.stall_ns), (int64_t)t->writes.count,
+                      (int64_t)t->writes.bytes, ms_of(t->writes.stall_ns),
+                      ms_of(t->reads.stall_ns + t->writes.stall_ns), (int64_t)t->bytes,
+                      ms_of(t->reads.queued_ns), ms_of(t->writes.queued_ns));
 }
 
 /* From master every database of this compute node is seen. */
@@ -51,17 +85,22 @@ static enum qr_status virtual_file_stats(struct qri_sysrows *rows, struct qr_ses
 {
     struct qr_instance *instance = session->db->instance;
     enum qr_status status = QR_OK;
+    struct temp_io temp = {0};
     if (session->db->info.database_id != 1) {
+        add_temp(&temp, session->db);
         QR_TRY(file_rows(rows, session->db));
+        QR_TRY(temp_row(rows, session, &temp));
         return rbpex_row(rows, session->db);
     }
     pthread_mutex_lock(&instance->mu);
     for (const struct qr_database *db = instance->databases; status == QR_OK && db != NULL;
          db = db->next)
-        if (db->info.server_id == session->db->info.server_id)
+        if (db->info.server_id == session->db->info.server_id) {
+            add_temp(&temp, db);
             status = file_rows(rows, db);
+        }
     pthread_mutex_unlock(&instance->mu);
-    return status;
+    return status == QR_OK ? temp_row(rows, session, &temp) : status;
 }
 
 /* In tempdb the store's temporary files, among them the rows of #tables. */
@@ -131,7 +170,7 @@ const struct qri_sysview qri_sysviews_storage[] = {
      "num_of_bytes_read bigint, io_stall_read_ms bigint, num_of_writes bigint, "
      "num_of_bytes_written bigint, io_stall_write_ms bigint, io_stall bigint, "
      "size_on_disk_bytes bigint, file_handle varbinary(8) =null, "
-     "io_stall_queued_read_ms bigint, io_stall_queued_write_ms bigint =0",
+     "io_stall_queued_read_ms bigint, io_stall_queued_write_ms bigint",
      virtual_file_stats, NULL, false},
     {0},
 };

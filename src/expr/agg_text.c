@@ -44,7 +44,7 @@ static enum qr_status join_step(const struct qr_agg_call *call, void *state, str
     struct join_state *s = state;
     (void)ctx;
     if (!s->begun)
-        qr_buf_init(&s->buf, RESULT_BYTES_MAX);
+        qr_buf_init_counted(&s->buf, RESULT_BYTES_MAX);
     else if (args[1].cell == QR_CELL_TEXT)
         qr_buf_add(&s->buf, args[1].p, args[1].n);
     s->begun = true;
@@ -165,7 +165,7 @@ static enum qr_status json_step(const struct qr_agg_call *call, void *state, str
         .expr = &shape, .ctx = ctx, .args = args, .arg_count = call->arg_count};
     bool is_object = call->arg_count == 2;
     if (!s->begun)
-        qr_buf_init(&s->buf, RESULT_BYTES_MAX);
+        qr_buf_init_counted(&s->buf, RESULT_BYTES_MAX);
     qr_buf_addz(&s->buf, s->begun ? "," : is_object ? "{" : "[");
     s->begun = true;
     if (is_object) {

@@ -235,7 +235,7 @@ static enum qr_status fn_json_modify(const struct qr_call *c, struct qr_value *r
         return QR_OK;
     }
     struct qr_buf out;
-    qr_buf_init(&out, QRI_JSON_BYTES_MAX);
+    qr_buf_init_counted(&out, QRI_JSON_BYTES_MAX);
     enum qr_status status = apply_edit(c, &e, &out, err);
     return qri_json_return(c, status, &out, ret, err);
 }

@@ -125,7 +125,7 @@ enum qr_status qri_json_object(const struct qr_call *c, struct qr_value *ret_val
                                struct qr_err *err)
 {
     struct qr_buf out;
-    qr_buf_init(&out, QRI_JSON_BYTES_MAX);
+    qr_buf_init_counted(&out, QRI_JSON_BYTES_MAX);
     return qri_json_return(c, put_members(c, &out, err), &out, ret_value, err);
 }
 
@@ -149,6 +149,6 @@ enum qr_status qri_json_array(const struct qr_call *c, struct qr_value *ret_valu
                               struct qr_err *err)
 {
     struct qr_buf out;
-    qr_buf_init(&out, QRI_JSON_BYTES_MAX);
+    qr_buf_init_counted(&out, QRI_JSON_BYTES_MAX);
     return qri_json_return(c, put_elements(c, &out, err), &out, ret_value, err);
 }

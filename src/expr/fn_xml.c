@@ -27,7 +27,7 @@ static enum qr_status fn_query(const struct qr_call *c, struct qr_value *ret, st
     struct qr_xml_found found;
     struct qr_buf out;
     QR_TRY(find(c, &found, err));
-    qr_buf_init(&out, RESULT_BYTES_MAX);
+    qr_buf_init_counted(&out, RESULT_BYTES_MAX);
     for (size_t i = 0; i < found.count; i++)
         qr_xml_write(&out, found.nodes[i]);
     if (found.is_value && found.value_kind == QR_XML_STRING)
@@ -48,7 +48,7 @@ static enum qr_status fn_value(const struct qr_call *c, struct qr_value *ret, st
     *ret = qr_value_null();
     if (!found.is_value && found.count == 0)
         return QR_OK;
-    qr_buf_init(&out, RESULT_BYTES_MAX);
+    qr_buf_init_counted(&out, RESULT_BYTES_MAX);
     if (!found.is_value)
         qr_xml_string(&out, found.nodes[0]);
     else if (found.value_kind == QR_XML_STRING)

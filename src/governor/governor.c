@@ -44,6 +44,7 @@ void qri_account_limit(struct qr_governor *gov, struct qri_account *account)
     bool on = gov->options.enforce;
     qri_bucket_set(&account->cpu, now, on ? qri_cpu_ns_per_s(gov, l) : 0);
     qri_bucket_set(&account->io, now, on ? l->iops : 0);
+    qri_bucket_set(&account->temp_io, now, on ? l->temp_iops : 0);
     qri_bucket_set(&account->io_bytes, now, on ? l->io_bytes_per_s : 0);
     qri_bucket_set(&account->log, now, on ? l->log_bytes_per_s : 0);
     atomic_store(&account->workers_max, l->workers_max);
@@ -64,7 +65,8 @@ static void init_account(struct qri_account *account, const char *name, uint32_t
     copy_name(account->name, name);
     account->id = id;
     account->cpu.burst_ns = QRI_CPU_BURST_NS;
-    account->io.burst_ns = account->io_bytes.burst_ns = account->log.burst_ns = QRI_IO_BURST_NS;
+    account->io.burst_ns = account->io_bytes.burst_ns = QRI_IO_BURST_NS;
+    account->temp_io.burst_ns = account->log.burst_ns = QRI_IO_BURST_NS;
 }
 
 /* ---- pools and groups; mu held ---- */

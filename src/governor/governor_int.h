@@ -39,7 +39,7 @@ struct qri_account {
     struct qr_gov_limits limits; /* guarded by the governor's mu */
     struct qr_gov_usage usage;
     struct qr_waits waits;
-    struct qri_bucket cpu, io, io_bytes, log;
+    struct qri_bucket cpu, io, io_bytes, temp_io, log;
     _Atomic uint32_t workers, workers_waiting, sessions;
     _Atomic uint32_t workers_max, sessions_max; /* of the limits, 0: none */
     _Atomic uint64_t memory_bytes, storage_bytes, allocated_bytes;

@@ -46,6 +46,34 @@ static struct level worst_of(struct level worst, struct qri_bucket *bucket, int6
     return due > worst.due_ns ? (struct level){due, bucket} : worst;
 }
 
+/* Waits for it, if it must be and may. */
+static int64_t wait_for_io(struct qr_gov_task *task, enum qr_gov_io kind, struct level worst,
+                           int64_t now)
+{
+    if (worst.due_ns < now + QRI_TOLERANCE_NS || task->holds > 0)
+        return 0;
+    int64_t waited = qri_sleep_until(task, worst.due_ns, worst.bucket, QR_WAIT_IO_QUEUE_LIMIT);
+    if (kind == QR_GOV_READ)
+        QRI_COUNT(task, read_queued_ns, (uint64_t)waited);
+    else
+        QRI_COUNT(task, write_queued_ns, (uint64_t)waited);
+    return waited;
+}
+
+int64_t qr_gov_io_temp(enum qr_gov_io kind, uint64_t bytes)
+{
+    struct qr_gov_task *task = qr_gov_current();
+    if (task == NULL)
+        return 0;
+    struct qri_bucket *bucket = &task->group->account.temp_io;
+    if (atomic_load_explicit(&bucket->per_s, memory_order_relaxed) == 0)
+        return qr_gov_io(kind, bytes);
+    uint64_t units = (bytes + QR_GOV_IO_UNIT_BYTES - 1) / QR_GOV_IO_UNIT_BYTES;
+    int64_t now = qri_now(task->group->gov);
+    struct level level = worst_of((struct level){INT64_MIN, NULL}, bucket, now, units);
+    return wait_for_io(task, kind, level, now);
+}
+
 int64_t qr_gov_io(enum qr_gov_io kind, uint64_t bytes)
 {
     struct qr_gov_task *task = qr_gov_current();
@@ -70,14 +98,7 @@ int64_t qr_gov_io(enum qr_gov_io kind, uint64_t bytes)
     worst = worst_of(worst, &group->account.io_bytes, now, bytes);
     worst = worst_of(worst, &pool->account.io, now, units);
     worst = worst_of(worst, &pool->account.io_bytes, now, bytes);
-    if (worst.due_ns < now + QRI_TOLERANCE_NS || task->holds > 0)
-        return 0;
-    int64_t waited = qri_sleep_until(task, worst.due_ns, worst.bucket, QR_WAIT_IO_QUEUE_LIMIT);
-    if (kind == QR_GOV_READ)
-        QRI_COUNT(task, read_queued_ns, (uint64_t)waited);
-    else
-        QRI_COUNT(task, write_queued_ns, (uint64_t)waited);
-    return waited;
+    return wait_for_io(task, kind, worst, now);
 }
 
 void qr_gov_io_done(enum qr_gov_io kind, int64_t ns)

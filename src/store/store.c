@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/endian.h"
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum { FREE_PAGES_OFFSET = 36, LOG_SEGMENT_BYTES_MIN = 256 << 10 };
@@ -289,6 +290,13 @@ static struct qr_store_waits get_waits(const struct qri_waits *waits)
                                    atomic_load(&waits->ns_max)};
 }
 
+static struct qr_store_tmp_io tmp_io(const struct qr_store *store, enum qr_gov_io kind)
+{
+    const struct qri_tmp_io *io = &store->tmp_io[kind];
+    return (struct qr_store_tmp_io){atomic_load(&io->count), atomic_load(&io->bytes),
+                                    atomic_load(&io->stall_ns), atomic_load(&io->queued_ns)};
+}
+
 void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats)
 {
     uint64_t pages = atomic_load(&store->head_db_pages), unused = free_pages(store);
@@ -315,7 +323,9 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
         .tmp_bytes = atomic_load(&store->tmp_bytes),
         .tmp_bytes_max = atomic_load(&store->tmp_bytes_max),
         .log_txn_bytes_max = atomic_load(&store->log_txn_bytes_max),
-        .tmp_bytes_written = atomic_load(&store->tmp_bytes_written),
+        .tmp_bytes_written = atomic_load(&store->tmp_io[QR_GOV_WRITE].bytes),
+        .tmp_reads = tmp_io(store, QR_GOV_READ),
+        .tmp_writes = tmp_io(store, QR_GOV_WRITE),
         .read_queued_ns = atomic_load(&store->read_queued_ns),
         .log_waits = get_waits(&store->log_waits),
         .page_waits = get_waits(&store->page_waits),

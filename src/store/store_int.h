@@ -31,7 +31,6 @@ enum {
 
 /* Of a transaction whose members take its log group in memory. */
 #define QRI_COPIES_TXN_BYTES_MAX (UINT64_C(1) << 30)
-
 /* Between epochs the LSN jumps by this much: more than could have been written but not hardened. */
 #define QRI_EPOCH_LSN_JUMP (UINT64_C(1) << 32)
 
@@ -317,13 +316,14 @@ struct qr_store {
     int64_t clock_base_ns;              /* wall minus monotonic clock; guarded by log.mu */
     uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
     uint32_t durable_pages_max;                         /* guarded by log.mu */
-    _Atomic uint64_t max_data_bytes, tmp_bytes, tmp_bytes_written, tmp_bytes_max, log_txn_bytes_max;
+    _Atomic uint64_t max_data_bytes, tmp_bytes, tmp_bytes_max, log_txn_bytes_max;
     _Atomic(struct qr_store_pool *) pool; /* limit.h */
     _Atomic uint64_t local_bytes_max;
     _Atomic uint64_t read_queued_ns; /* that readers waited for their I/O's turn */
-    pthread_mutex_t tmp_mu;          /* a leaf */
-    struct qr_tmp_file *tmp_dead;    /* large ones, to be closed by upkeep; guarded by tmp_mu */
-    _Atomic uint32_t pages_limit;    /* nothing can keep a page behind it; 0: none */
+    struct qri_tmp_io tmp_io[2];
+    pthread_mutex_t tmp_mu;       /* a leaf */
+    struct qr_tmp_file *tmp_dead; /* large ones, to be closed by upkeep; guarded by tmp_mu */
+    _Atomic uint32_t pages_limit; /* nothing can keep a page behind it; 0: none */
     _Atomic uint64_t pages_read;
     struct qri_waits log_waits, page_waits, log_writes;
     _Atomic int64_t dirty_pages; /* bits set in the table */

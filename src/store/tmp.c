@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/sqlmsg.h"
+#include "governor/task.h"
 #include "store_int.h"
 #include "base/banned.h"
 
@@ -84,6 +85,34 @@ void qri_tmp_bury(struct qr_store *store)
         close_file(dead);
         dead = next;
     }
+}
+
+void qr_tmp_file_charge(struct qr_tmp_file *file)
+{
+    file->is_charged = true;
+}
+
+/* Before an I/O: waits for its turn, once for each unit that is full. When it began. */
+static int64_t begin_io(struct qr_tmp_file *file, enum qr_gov_io kind, size_t bytes)
+{
+    struct qri_tmp_io *io = &file->store->tmp_io[kind];
+    atomic_fetch_add_explicit(&io->count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&io->bytes, bytes, memory_order_relaxed);
+    if (file->is_charged && (file->uncharged_bytes[kind] += bytes) >= QR_TMP_IO_BYTES) {
+        int64_t queued = qr_gov_io_temp(kind, file->uncharged_bytes[kind]);
+        atomic_fetch_add_explicit(&io->queued_ns, (uint64_t)queued, memory_order_relaxed);
+        file->uncharged_bytes[kind] = 0;
+    }
+    return qr_env_mono_ns(file->store->env);
+}
+
+static void end_io(struct qr_tmp_file *file, enum qr_gov_io kind, int64_t begun_ns)
+{
+    int64_t ns = qr_env_mono_ns(file->store->env) - begun_ns;
+    atomic_fetch_add_explicit(&file->store->tmp_io[kind].stall_ns, (uint64_t)(ns < 0 ? 0 : ns),
+                              memory_order_relaxed);
+    if (file->is_charged)
+        qr_gov_io_done(kind, ns);
 }
 
 uint64_t qr_tmp_file_bytes(const struct qr_tmp_file *file)
@@ -256,13 +285,15 @@ enum qr_status qr_tmp_file_read(struct qr_tmp_file *file, void *dst, size_t byte
 {
     uint64_t end = atomic_load(&file->bytes);
     size_t got = offset >= end ? 0 : bytes < end - offset ? bytes : (size_t)(end - offset);
-    if (got > 0)
-        QR_TRY(qr_wrap(err,
-                       is_sealed(file) ? read_sealed(file, dst, got, offset, err)
-                                       : qr_file_read_exactly(file->file, dst, got, offset, err),
-                       "read a temporary file"));
     *ret_got = got;
-    return QR_OK;
+    if (got == 0)
+        return QR_OK;
+    int64_t begun = begin_io(file, QR_GOV_READ, got);
+    enum qr_status status = is_sealed(file)
+                                ? read_sealed(file, dst, got, offset, err)
+                                : qr_file_read_exactly(file->file, dst, got, offset, err);
+    end_io(file, QR_GOV_READ, begun);
+    return qr_wrap(err, status, "read a temporary file");
 }
 
 enum qr_status qr_tmp_file_read_exactly(struct qr_tmp_file *file, void *dst, size_t bytes,
@@ -282,9 +313,10 @@ enum qr_status qr_tmp_file_write(struct qr_tmp_file *file, const void *src, size
     QR_TRY(grow(file, end, err));
     QR_TRY(begin(file, err));
     QR_TRY(fill_gap(file, offset, err));
-    QR_TRY(qr_wrap(err, put(file, src, bytes, offset, err), "write a temporary file"));
-    atomic_fetch_add_explicit(&file->store->tmp_bytes_written, bytes, memory_order_relaxed);
-    return QR_OK;
+    int64_t begun = begin_io(file, QR_GOV_WRITE, bytes);
+    enum qr_status status = put(file, src, bytes, offset, err);
+    end_io(file, QR_GOV_WRITE, begun);
+    return qr_wrap(err, status, "write a temporary file");
 }
 
 enum qr_status qr_tmp_file_truncate(struct qr_tmp_file *file, uint64_t bytes, struct qr_err *err)

@@ -7,6 +7,11 @@
 #include <stdint.h>
 #include "base/status.h"
 
+/* Reads (0) or writes (1, as enum qr_gov_io has them) of temporary files. */
+struct qri_tmp_io {
+    _Atomic uint64_t count, bytes, stall_ns, queued_ns;
+};
+
 struct qr_store;
 
 struct qri_upkeep {

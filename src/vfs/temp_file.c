@@ -41,6 +41,8 @@ static int temp_write(sqlite3_file *file, const void *src, int amount, sqlite3_i
     if (temp->file == NULL)
         status = qr_tmp_file_new(temp->store, &temp->file, err);
     if (status == QR_OK)
+        qr_tmp_file_charge(temp->file);
+    if (status == QR_OK)
         status = qr_tmp_file_write(temp->file, src, (size_t)amount, (uint64_t)offset, err);
     if (status == QR_OK)
         temp->conn->temp_written += (uint64_t)amount;

@@ -26,6 +26,11 @@ def cores(pid, seconds):
     return (cpu_seconds(pid) - used) / (time.monotonic() - begin)
 
 
+def resident_mib(pid, which):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(which + ":")) // 1024
+
+
 @contextlib.contextmanager
 def load(connections, sql=SPIN):
     """Each runs that until the end of the block, when it is cancelled."""
@@ -174,6 +179,30 @@ class Governance(unittest.TestCase):
         wait_until(lambda: watcher.execute(grants) == [(0, 0, None)])
         self.assertEqual(watcher.execute("SELECT COUNT(*), SUM(IIF(p > id, 1, 0)) FROM "
                                          "(SELECT id, LAG(id) OVER (ORDER BY b, id) p FROM t) s"), [(10000, 0)])
+
+    def test_what_statements_hold_in_memory_is_bounded(self):
+        s = self.serve("--query-memory-mib", "64", "--cache-mib", "16")
+        with s.connect() as admin:
+            admin.execute("CREATE DATABASE db (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
+        watcher, *others = self.connections(s, 13)
+        watcher.execute("CREATE TABLE t (id int IDENTITY PRIMARY KEY, b varchar(2000)); INSERT t (b) "
+                        "SELECT TOP 6000 REPLICATE('x', 2000) FROM sys.all_columns a CROSS JOIN sys.all_columns b")
+        before = resident_mib(s.role_pid("shared"), "VmRSS")
+        sort = "SELECT COUNT(*), SUM(IIF(p > id, 1, 0)) FROM (SELECT id, LAG(id) OVER (ORDER BY b, id) p FROM t) s"
+        long = "SELECT LEN(STRING_AGG(CAST(b AS varchar(max)), '') WITHIN GROUP (ORDER BY id)) FROM t, (VALUES (1), (2), (3), (4)) v(a)"
+        for i, other in enumerate(others):
+            other.send_batch(long if i % 4 == 0 else sort)
+        for i, other in enumerate(others):
+            reply = other.recv_reply()
+            if i % 4 == 0:
+                self.assertEqual([m.number for m in reply.errors], [701])
+            else:
+                self.assertEqual(reply.rows, [(6000, 0)])
+        # the bound, the pages of the database, and what threads and connections have
+        self.assertLess(resident_mib(s.role_pid("shared"), "VmHWM"), before + 64 + 16 + 64)
+        written = watcher.execute("SELECT num_of_writes, num_of_bytes_written FROM sys.dm_io_virtual_file_stats(2, 1)")[0]
+        self.assertGreater(written[1], 9 * 4_000_000)
+        self.assertGreater(written[0], 0)
 
 
 if __name__ == "__main__":

@@ -171,6 +171,83 @@ static void test_without_room_for_the_files_the_session_ends_with_40551(void **s
     rmdir(dir);
 }
 
+/* What a variable, a sort and the rows of an ordered aggregate take is counted, too. */
+static void test_long_values_and_sorted_rows_are_within_the_bound(void **state)
+{
+    static const char *const large[] = {
+        "declare @x varchar(max) = replicate(cast('x' as varchar(max)), 30000000) select len(@x)",
+        "select len(string_agg(cast(b as varchar(max)), ',') within group (order by a)) from t",
+        "select len(string_agg(cast(b as varchar(max)), ',')) from t",
+    };
+    struct fixture f;
+    struct client c;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    (void)run(&c, "create table t(a int primary key, b varchar(8000)) "
+                  "insert t select value, replicate('x', 4000) from generate_series(1, 2000)");
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
+        qr_rowset_memory_bound(4u << 20);
+        if (strstr(run(&c, large[i]), "MSG 701 17 123 ") == NULL)
+            fail_msg("%s", large[i]);
+        expect(&c, "select top 2 a from t order by b, a desc",
+               "COLS a int\nROW 2000\nROW 1999\nDONE 2\n");
+        qr_rowset_memory_bound(0);
+        assert_null(strstr(run(&c, large[i]), "MSG "));
+    }
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_keys_of_table_variables_hold_whatever_happens_to_their_rows(void **state)
+{
+    static const char declare[] =
+        "set nocount on declare @t table(a int primary key, b varchar(20) unique)\n"
+        "insert @t select value, concat('k', value) from generate_series(1, 20000)\n";
+    static const struct {
+        const char *sql, *want;
+    } cases[] = {
+        {"select count(*) from @t", "ROW 20000\n"},
+        {"begin try insert @t values(7, 'new') end try begin catch print error_number() end catch",
+         "INFO 0: 2627\n"},
+        /* by the collation, and with trailing blanks */
+        {"begin try insert @t values(0, 'K300  ') end try begin catch print error_number() end "
+         "catch",
+         "INFO 0: 2627\n"},
+        {"update @t set a = 20001 - a select sum(iif(b = concat('k', 20001 - a), 1, 0)) from @t "
+         "begin try insert @t values(20000, 'new') end try begin catch print error_number() end "
+         "catch",
+         "ROW 20000\nINFO 0: 2627\n"},
+        {"delete @t where a = 9 insert @t values(9, 'k9') delete @t where a > 100 "
+         "insert @t select value, concat('n', value) from generate_series(101, 5000) "
+         "select count(*), count(distinct b) from @t",
+         "ROW 5000|5000\n"},
+        /* a statement that fails puts back what it deleted */
+        {"begin try update @t set a = a + 1, b = iif(a = 20000, 'k1', b) end try "
+         "begin catch print error_number() end catch "
+         "begin try insert @t values(20000, 'x') end try begin catch print error_number() end "
+         "catch insert @t values(20001, 'x') select count(*), max(a) from @t",
+         "INFO 0: 2627\nINFO 0: 2627\nROW 20001|20001\n"},
+        {"insert @t values(-1, null) begin try insert @t values(-2, null) end try "
+         "begin catch print error_number() end catch",
+         "INFO 0: 2627\n"},
+    };
+    struct fixture f;
+    struct client c;
+    char batch[2000];
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    size_t before = qr_rowset_memory_used();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(batch, sizeof batch, "%s%s", declare, cases[i].sql);
+        answers(&c, batch, cases[i].want);
+    }
+    assert_int_equal(qr_rowset_memory_used(), before);
+    client_close(&c);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +258,8 @@ int main(void)
             test_rows_on_disk_are_changed_deleted_and_put_back_when_the_statement_fails),
         cmocka_unit_test(test_a_cursor_finds_every_row_on_disk),
         cmocka_unit_test(test_staged_rows_output_and_triggers_use_the_disk),
+        cmocka_unit_test(test_long_values_and_sorted_rows_are_within_the_bound),
+        cmocka_unit_test(test_keys_of_table_variables_hold_whatever_happens_to_their_rows),
         cmocka_unit_test(test_without_room_for_the_files_the_session_ends_with_40551),
     };
     return cmocka_run_group_tests_name("engine/memory", tests, NULL, NULL);

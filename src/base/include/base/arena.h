@@ -2,7 +2,8 @@
  *
  * One thread at a time. Allocation aligns to 16 bytes and returns zeroed memory. An arena has a
  * maximum; an allocation beyond it, or a failed malloc, returns NULL, which callers turn into
- * QR_NOMEM. Parameters are named by lifetime: arena_stmt, arena_batch, arena_session. */
+ * QR_NOMEM. Large chunks are counted (base/large.h). Parameters are named by lifetime: arena_stmt,
+ * arena_batch, arena_session. */
 #pragma once
 #include <stdarg.h>
 #include <stddef.h>

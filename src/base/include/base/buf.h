@@ -13,10 +13,13 @@
 struct qr_buf {
     uint8_t *data;
     size_t len, capacity, bytes_max;
+    bool is_counted;       /* its memory, when it is much: base/large.h */
     enum qr_status failed; /* QR_OK, QR_NOMEM or QR_TOO_BIG */
 };
 
 void qr_buf_init(struct qr_buf *buf, size_t bytes_max);
+/* For a statement's values: who takes too much has QR_NOMEM. Its memory is freed by qr_buf_done. */
+void qr_buf_init_counted(struct qr_buf *buf, size_t bytes_max);
 void qr_buf_done(struct qr_buf *buf);
 void qr_buf_clear(struct qr_buf *buf); /* len = 0, failed = QR_OK; keeps the memory */
 /* Makes room for `bytes` more and returns where they go, without counting them; NULL on failure. */

@@ -211,6 +211,9 @@ struct qr_instance_options {
         query_memory_bytes_max; /* of all rowsets of the process [a quarter of physical memory] */
 };
 
+/* Configures SQLite for the process, with its memory counted; before anything else uses it. Calling
+ * again changes nothing; qr_instance_new does it, too. */
+QR_NODISCARD enum qr_status qr_engine_init(struct qr_err *err);
 QR_NODISCARD enum qr_status qr_instance_new(const struct qr_instance_options *options,
                                             struct qr_instance **ret_instance, struct qr_err *err);
 void qr_instance_free(struct qr_instance *instance); /* after every database is closed */

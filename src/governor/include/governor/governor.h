@@ -31,6 +31,7 @@ struct qr_gov_limits {
         billed_min_milli; /* serverless: thousandths of a vCore, billed also when less is used */
     uint32_t workers_max, sessions_max, logins_max;
     uint32_t iops;
+    uint32_t temp_iops; /* of temporary files; 0: they count among `iops` */
     uint64_t io_bytes_per_s, log_bytes_per_s;
     uint64_t memory_bytes;
     uint64_t data_bytes, log_bytes, tempdb_bytes, local_bytes; /* that they may have */

@@ -82,11 +82,13 @@ bool qr_gov_may_wait(void);
 
 /* ---- what is used ---- */
 
-enum qr_gov_io { QR_GOV_READ, QR_GOV_WRITE };
+enum qr_gov_io { QR_GOV_READ, QR_GOV_WRITE, QR_GOV_IO_KINDS };
 enum { QR_GOV_IO_UNIT_BYTES = 256 * 1024 }; /* what is larger counts as several */
 /* Before the I/O on a data file: charges it and waits for its turn (IO_QUEUE_LIMIT), unless the
  * task holds something. The time it waited. */
 int64_t qr_gov_io(enum qr_gov_io kind, uint64_t bytes);
+/* The same of a temporary file: where tempdb has a limit of its own (qr_gov_limits) that one's. */
+int64_t qr_gov_io_temp(enum qr_gov_io kind, uint64_t bytes);
 /* How long it took then; for the totals of stalls. */
 void qr_gov_io_done(enum qr_gov_io kind, int64_t ns);
 static inline void qr_gov_logical_reads(uint64_t count)

@@ -125,6 +125,11 @@ struct qr_store_rbpex {
     uint64_t damaged, failed; /* pages that did not pass their checksum; writes that failed */
 };
 
+/* Of temporary files: how often, how much, how long it took, and waited for its turn before. */
+struct qr_store_tmp_io {
+    uint64_t count, bytes, stall_ns, queued_ns;
+};
+
 struct qr_store_stats {
     uint64_t data_bytes;     /* size of the database: pages times page size, at head */
     uint64_t used_bytes;     /* without free pages */
@@ -142,9 +147,10 @@ struct qr_store_stats {
     uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
     uint64_t versions_spilled; /* the same, in the local version file */
     uint64_t tmp_bytes_max;
-    uint64_t log_txn_bytes_max; /* of one transaction; 0: no limit */
-    uint64_t tmp_bytes, tmp_bytes_written; /* temporary files now; written since the open */
-    uint64_t read_queued_ns;               /* that reads waited for their turn (governor/task.h) */
+    uint64_t log_txn_bytes_max;                   /* of one transaction; 0: no limit */
+    uint64_t tmp_bytes, tmp_bytes_written;        /* temporary files now; written since the open */
+    struct qr_store_tmp_io tmp_reads, tmp_writes; /* since the open */
+    uint64_t read_queued_ns;          /* that reads waited for their turn (governor/task.h) */
     struct qr_store_waits log_waits;  /* commits whose answer waited to be durable (WRITELOG) */
     struct qr_store_waits page_waits; /* reads of pages that were not in memory (PAGEIOLATCH_SH) */
     struct qr_store_waits log_writes; /* groups of blocks synced, or appends answered */

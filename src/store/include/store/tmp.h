@@ -4,6 +4,10 @@
  * Where the store's own files are encrypted so are these, under a key that is in memory only: in
  * units of 4 KiB (AES-256-XTS), so smaller writes inside of what was written cost a read.
  *
+ * What statements put there (sorts, rows) is charged to the governor as data I/O, in units of
+ * QR_TMP_IO_BYTES, as writes in a row reach a disk: see qr_tmp_file_charge. A statement that holds
+ * the writer lock does not wait for it.
+ *
  * Threads: one at a time per file; but reads may go on beside others, and beside a write of other
  * units.
  * Errors: QR_SQL 40551 over tmp_bytes_max, QR_FULL a full disk, QR_IO, QR_NOMEM. */
@@ -16,6 +20,9 @@ QR_NODISCARD enum qr_status qr_tmp_file_new(struct qr_store *store, struct qr_tm
                                             struct qr_err *err);
 /* Takes no longer for a large file: the store's thread gives its space back. NULL is accepted. */
 void qr_tmp_file_free(struct qr_tmp_file *file);
+enum { QR_TMP_IO_BYTES = 64 * 1024 };
+/* From now on its reads and writes are charged to the thread's task (governor/task.h). */
+void qr_tmp_file_charge(struct qr_tmp_file *file);
 uint64_t qr_tmp_file_bytes(const struct qr_tmp_file *file);
 /* *ret_got is less than `bytes` only at the file's end. */
 QR_NODISCARD enum qr_status qr_tmp_file_read(struct qr_tmp_file *file, void *dst, size_t bytes,
