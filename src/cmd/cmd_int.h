@@ -367,6 +367,12 @@ enum qr_status qri_node_each_replica(void *node, uint32_t database_id, struct qr
                                      enum qr_status (*each)(void *ctx,
                                                             const struct qr_replica_info *info),
                                      void *each_ctx);
+/* --- node_log_rate.c --- */
+/* Of a Hyperscale database that this node writes; takes a tenth of a second. */
+enum qr_status qri_node_each_log_rate(void *node, uint32_t database_id, struct qr_store *store,
+                                      enum qr_status (*each)(void *ctx,
+                                                             const struct qr_log_rate *rate),
+                                      void *each_ctx);
 /* The engine's view of a row; it points into the row. */
 struct qr_database_info qri_database_info(const struct qr_database_row *row);
 

@@ -581,6 +581,7 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .delete_firewall_rule = qri_firewall_delete_rule,
         .each_firewall_rule = qri_firewall_each_rule,
         .each_replica = qri_node_each_replica,
+        .each_log_rate = qri_node_each_log_rate,
         .each_geo_link = qri_geo_each_link,
         .each_autoscale = qri_autoscale_each,
     };

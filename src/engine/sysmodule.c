@@ -552,6 +552,11 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      "replica_id, replica_server_name, replica_database_name, is_local, replica_role, "
      "replica_role_desc, local_database_id, parent_replica_id FROM sys.hs_database_replicas$ WHERE "
      "@a IS NULL OR @a = DB_ID())"},
+    {"dm_hs_database_log_rate",
+     "CREATE FUNCTION sys.dm_hs_database_log_rate(@a int) RETURNS TABLE AS RETURN (SELECT "
+     "database_id, replica_id, file_id, current_max_log_rate, component_id, role, role_desc, "
+     "catchup_rate, catchup_bytes, last_reported_time FROM sys.hs_database_log_rate$ WHERE "
+     "@a IS NULL OR @a = DB_ID())"},
     {"dm_io_virtual_file_stats",
      "CREATE FUNCTION sys.dm_io_virtual_file_stats(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
      FILE_STATS_COLUMNS " FROM sys.virtual_file_stats$ WHERE (@a IS NULL OR database_id = @a) AND "

@@ -93,7 +93,40 @@ static enum qr_status hs_replicas(struct qri_sysrows *rows, struct qr_session *s
                : QR_OK;
 }
 
+/* ---- sys.dm_hs_database_log_rate ---- */
+
+static enum qr_status rate_row(void *ctx, const struct qr_log_rate *r)
+{
+    static const char *const names[] = {
+        [QR_LOG_UNKNOWN] = "Unknown",       [QR_LOG_STORAGE] = "Storage",
+        [QR_LOG_PRIMARY] = "Primary",       [QR_LOG_REPLICA] = "Replica",
+        [QR_LOG_DESTAGE] = "Destage",       [QR_LOG_LOCALDESTAGE] = "LocalDestage",
+        [QR_LOG_GEOREPLICA] = "GeoReplica",
+    };
+    struct walk *w = ctx;
+    struct qr_arena *arena = qri_sysrows_arena(w->rows);
+    return qri_sysrow(w->rows, (int)w->session->db->info.database_id, guid(arena, r->replica_id),
+                      r->role == QR_LOG_STORAGE ? 1 : QRI_SYS_NULL, (int64_t)r->max_rate,
+                      guid(arena, r->component_id), (int)r->role, qr_str(names[r->role]),
+                      (int64_t)r->catchup_rate, (int64_t)r->catchup_bytes, r->reported_ticks);
+}
+
+static enum qr_status log_rates(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct walk w = {.rows = rows, .session = session};
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    if (host->each_log_rate == NULL || session->db->info.database_id == 1)
+        return QR_OK;
+    return host->each_log_rate(host->ctx, session->db->info.own_id, session->db->store, rate_row,
+                               &w);
+}
+
 const struct qri_sysview qri_sysviews_replica[] = {
+    {"sys", "hs_database_log_rate$",
+     "database_id int, replica_id uniqueidentifier, file_id int null, current_max_log_rate bigint, "
+     "component_id uniqueidentifier, role smallint, role_desc nvarchar(60), catchup_rate bigint, "
+     "catchup_bytes bigint, last_reported_time datetime null",
+     log_rates, NULL, false},
     {"sys", "dm_database_replica_states",
      "database_id int, group_id uniqueidentifier, replica_id uniqueidentifier, "
      "group_database_id uniqueidentifier, is_local bit null, is_primary_replica bit null, "

@@ -460,6 +460,18 @@ static enum qr_status wait_as_asked(struct qri_hyper *hy, int64_t ns,
     return status;
 }
 
+enum qr_store_rbio_reason qr_hyper_slowed_by(struct qr_store *store)
+{
+    struct qri_hyper *hy = store->hyper;
+    int64_t now = qr_env_mono_ns(store->env);
+    pthread_mutex_lock(&hy->mu);
+    bool slows = now < hy->hint_until_ns && hy->hint.delay_us > 0;
+    enum qr_store_rbio_reason reason =
+        slows ? (enum qr_store_rbio_reason)hy->hint.reason : QR_RBIO_NONE;
+    pthread_mutex_unlock(&hy->mu);
+    return reason;
+}
+
 /* Back-pressure: what the last answer asked for, then a bound on what is not durable yet. */
 enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx)
 {

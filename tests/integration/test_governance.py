@@ -204,6 +204,28 @@ class Governance(unittest.TestCase):
         self.assertGreater(written[1], 9 * 4_000_000)
         self.assertGreater(written[0], 0)
 
+    def test_log_rate_of_the_parts_of_a_hyperscale_database(self):
+        s = self.serve()
+        with s.connect() as admin:
+            admin.execute("CREATE DATABASE db (SERVICE_OBJECTIVE = 'HS_Gen5_2', HA_REPLICAS = 1)")
+            admin.execute("CREATE DATABASE files (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
+        writer, watcher = self.connections(s, 2)
+        rates = "SELECT role_desc, role, file_id, current_max_log_rate, catchup_rate, catchup_bytes FROM sys.dm_hs_database_log_rate({})"
+        writer.execute("CREATE TABLE t (a int IDENTITY PRIMARY KEY, b varchar(8000))")
+        writer.send_batch("SET NOCOUNT ON; DECLARE @i int = 0; WHILE @i < 100000000 BEGIN INSERT t (b) "
+                          "VALUES (REPLICATE('x', 8000)); SET @i += 1 END")
+        wait_until(lambda: sum(row[4] > 0 for row in watcher.execute(rates.format("DB_ID()"))
+                               if row[0] in ("Primary", "Storage", "Replica")) == 3)
+        rows = {row[0]: row for row in watcher.execute(rates.format("NULL"))}
+        writer.attention()
+        self.assertLessEqual({"Primary", "Storage", "Replica"}, set(rows))
+        self.assertEqual([rows[name][1:3] for name in ("Primary", "Storage", "Replica")], [(2, None), (1, 1), (4, None)])
+        self.assertEqual(rows["Primary"][3], 100 * 1024 * 1024)
+        writer.recv_reply()
+        wait_until(lambda: all(row[5] == 0 for row in watcher.execute(rates.format("DB_ID()")) if row[0] != "Destage"))
+        self.assertEqual(watcher.execute(rates.format(1)), [])
+        self.assertEqual(self.connections(s, 1, "files")[0].execute(rates.format("NULL")), [])
+
 
 if __name__ == "__main__":
     unittest.main()

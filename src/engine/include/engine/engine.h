@@ -34,6 +34,7 @@ struct qr_gov_task;
 /* What the rest of the server knows and the engine asks for; every slot may be called by any
  * thread. NULL slots are not allowed. */
 struct qr_replica_info;
+struct qr_log_rate;
 struct qr_operation_seen;
 struct qr_backup_info;
 struct qr_telemetry_seen;
@@ -69,6 +70,11 @@ struct qr_instance_host {
                                    enum qr_status (*each)(void *each_ctx,
                                                           const struct qr_replica_info *info),
                                    void *each_ctx);
+    /* Who takes the log of that Hyperscale database, and how fast. May be NULL. */
+    enum qr_status (*each_log_rate)(void *ctx, uint32_t own_id, struct qr_store *store,
+                                    enum qr_status (*each)(void *each_ctx,
+                                                           const struct qr_log_rate *rate),
+                                    void *each_ctx);
     /* Operations of the server's databases that run or were over lately. May be NULL. */
     enum qr_status (*each_operation)(void *ctx, uint32_t server_id,
                                      enum qr_status (*each)(void *each_ctx,
@@ -175,6 +181,23 @@ struct qr_replica_info {
         commit_ticks;   /* when they were made: datetime2 ticks, UTC; 0: not known */
     uint64_t lag_bytes; /* of log that it has not applied */
     int64_t lag_ns;
+};
+
+enum qr_log_role { /* as sys.dm_hs_database_log_rate numbers them */
+                   QR_LOG_UNKNOWN = 0,
+                   QR_LOG_STORAGE = 1, /* a page server */
+                   QR_LOG_PRIMARY = 2,
+                   QR_LOG_REPLICA = 4,
+                   QR_LOG_LOCALDESTAGE = 5, /* the log service's journal */
+                   QR_LOG_DESTAGE = 6,      /* long-term storage of log */
+                   QR_LOG_GEOREPLICA = 10,
+};
+struct qr_log_rate {
+    enum qr_log_role role;
+    uint8_t component_id[16], replica_id[16];
+    uint64_t max_rate, catchup_rate; /* bytes a second */
+    uint64_t catchup_bytes;          /* of log that it has not taken */
+    int64_t reported_ticks;          /* datetime2 ticks, UTC */
 };
 
 struct qr_firewall_info {

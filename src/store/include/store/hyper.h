@@ -114,6 +114,8 @@ struct qr_hyper_lag {
     uint64_t applied_wall_ns, visible_wall_ns;
 };
 void qr_hyper_get_lag(struct qr_store *store, struct qr_hyper_lag *ret_lag);
+/* Who writers are slowed down for just now. */
+enum qr_store_rbio_reason qr_hyper_slowed_by(struct qr_store *store);
 /* What the page servers keep for this store (S13): a snapshot from `lsn` on reads its pages, until
  * `until_ns` of the monotonic clock at least. A read behind that may fail with QR_GONE. */
 struct qr_hyper_hold {
