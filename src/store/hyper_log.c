@@ -472,6 +472,24 @@ enum qr_store_rbio_reason qr_hyper_slowed_by(struct qr_store *store)
     return reason;
 }
 
+static bool is_far_ahead(struct qr_store *store)
+{
+    return store->threads_running && qri_store_check(store, NULL) == QR_OK &&
+           atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max;
+}
+
+/* The log service does not come after. */
+static enum qr_status wait_for_hardening(struct qri_hyper *hy, qr_writer_poll_fn *poll,
+                                         void *poll_ctx)
+{
+    enum qr_status status = QR_OK;
+    struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_RBIO_RG_LOCALDESTAGE);
+    while (status == QR_OK && is_far_ahead(hy->store))
+        status = sleep_polling(hy, MS, poll, poll_ctx);
+    qr_wait_end(mark);
+    return status;
+}
+
 /* Back-pressure: what the last answer asked for, then a bound on what is not durable yet. */
 enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx)
 {
@@ -490,10 +508,7 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
     if (ns > 0)
         QR_TRY(wait_as_asked(hy, ns, reason, poll, poll_ctx));
     qri_grow(hy);
-    while (store->threads_running && qri_store_check(store, NULL) == QR_OK &&
-           atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max)
-        QR_TRY(sleep_polling(hy, MS, poll, poll_ctx));
-    return QR_OK;
+    return is_far_ahead(store) ? wait_for_hardening(hy, poll, poll_ctx) : QR_OK;
 }
 
 /* None is started again once the store is ending. */

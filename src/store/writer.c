@@ -80,27 +80,23 @@ bool qr_writer_try(struct qr_store *store, struct qr_writer *writer)
     return taken;
 }
 
+static bool is_log_long(struct qr_store *store)
+{
+    return atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max;
+}
+
 static bool is_over_limits(struct qr_store *store)
 {
-    if (atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max)
+    if (is_log_long(store))
         return true;
     uint64_t cache = atomic_load(&store->cache.bytes_max);
     return qri_cache_used_bytes(store) > 2 * cache + CACHE_EXCESS_BYTES;
 }
 
-/* Before the lock is taken (S1): gives the checkpointer time to make room. */
-static enum qr_status wait_for_room(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx)
+static enum qr_status wait_for_checkpoints(struct qr_store *store, qr_writer_poll_fn *poll,
+                                           void *poll_ctx)
 {
     struct qri_upkeep *up = &store->upkeep;
-    if (store->backend->delay != NULL)
-        QR_TRY(store->backend->delay(store, poll, poll_ctx));
-    if (!is_over_limits(store))
-        return QR_OK;
-    if (!store->threads_running) {
-        (void)!store->backend->checkpoint(store,
-                                          NULL); /* a failure shows when log space runs out */
-        return QR_OK;
-    }
     pthread_mutex_lock(&up->mu);
     uint64_t until = up->runs + CHECKPOINTS_WAITED;
     pthread_mutex_unlock(&up->mu);
@@ -116,6 +112,29 @@ static enum qr_status wait_for_room(struct qr_store *store, qr_writer_poll_fn *p
             QR_TRY(poll(poll_ctx));
     }
     return QR_OK;
+}
+
+/* Before the lock is taken (S1): gives the checkpointer time to make room. Who waits
+ * because the log is long is seen to. */
+static enum qr_status wait_for_room(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx)
+{
+    if (store->backend->delay != NULL)
+        QR_TRY(store->backend->delay(store, poll, poll_ctx));
+    if (!is_over_limits(store))
+        return QR_OK;
+    if (!store->threads_running) {
+        (void)!store->backend->checkpoint(store,
+                                          NULL); /* a failure shows when log space runs out */
+        return QR_OK;
+    }
+    bool is_log = is_log_long(store);
+    struct qr_wait_mark mark = {0};
+    if (is_log)
+        mark = qr_wait_begin(QR_WAIT_HADR_THROTTLE_LOG_RATE_LOG_SIZE);
+    enum qr_status status = wait_for_checkpoints(store, poll, poll_ctx);
+    if (is_log)
+        qr_wait_end(mark);
+    return status;
 }
 
 static enum qr_status wait_in_queue(struct qr_store *store, struct qr_writer *w,

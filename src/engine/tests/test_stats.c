@@ -1,6 +1,9 @@
 /* test_stats.c - what the plan cache tells of the statements that have run. */
 #include "harness.h"
 #include "two.h"
+#include <stdlib.h>
+#include <unistd.h>
+#include "governor/task.h"
 
 #define STATEMENT                                                                                  \
     "substring(x.text, s.statement_start_offset / 2 + 1, (case s.statement_end_offset when -1 "    \
@@ -168,9 +171,46 @@ static void texts_are_looked_at_beside_those_that_run_them(void **state)
     two_close(&t);
 }
 
+/* Writers that are faster than checkpoints. */
+static void test_writers_wait_for_a_log_that_is_too_long(void **state)
+{
+    struct fixture f;
+    struct client c;
+    struct qr_store *store = NULL;
+    struct qr_governor *gov = NULL;
+    struct qr_gov_task task;
+    struct qr_gov_options governed = {.env = qr_env_real()};
+    struct qr_store_options options = {.sync_off = true, .log_bytes_max = 64 << 10};
+    char dir[64], path[80];
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/quire-stats-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/db", dir);
+    assert_int_equal(qr_store_create(path, &options, &store, NULL), QR_OK);
+    assert_int_equal(qr_governor_new(&governed, &gov, NULL), QR_OK);
+    fixture_open_on(&f, store);
+    client_open(&f, &c);
+    qr_gov_task_init(&task, qr_gov_internal_group(gov, QR_GOV_SYSTEM), NULL, NULL, false);
+    qr_gov_enter(&task);
+    (void)run(&c, "create table t(a int identity primary key, b varchar(8000))");
+    const struct qr_wait_stat *waits = &task.waits.of[QR_WAIT_HADR_THROTTLE_LOG_RATE_LOG_SIZE];
+    for (int i = 0; i < 2000 && atomic_load(&waits->count) == 0; i++)
+        (void)run(&c, "insert t select replicate('x', 8000) from generate_series(1, 20)");
+    assert_int_not_equal(atomic_load(&waits->count), 0);
+    assert_true(qr_wait_info(QR_WAIT_HADR_THROTTLE_LOG_RATE_LOG_SIZE)->governs_log_rate);
+    qr_gov_leave(&task);
+    qr_gov_task_done(&task);
+    client_close(&c);
+    fixture_close(&f);
+    qr_governor_free(gov);
+    assert_int_equal(qr_store_remove(qr_env_real(), path, NULL), QR_OK);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_writers_wait_for_a_log_that_is_too_long),
         cmocka_unit_test(runs_of_a_statement_are_counted),
         cmocka_unit_test(modules_are_counted_apart),
         cmocka_unit_test(a_plan_names_tables_and_indexes),
