@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "two.h"
+#include "engine_int.h"
+#include "governor/task.h"
 
 #include "engine/rowset.h"
 
@@ -199,6 +201,54 @@ static void test_long_values_and_sorted_rows_are_within_the_bound(void **state)
     fixture_close(&f);
 }
 
+/* A session that has held much for 20 seconds ends when memory is short; who holds little does not.
+ * The governor's clock is half a minute slow, so that what it saw begin was long ago. */
+static int64_t slow_mono_ns(struct qr_env *env)
+{
+    (void)env;
+    return qr_env_mono_ns(qr_env_real()) - INT64_C(30) * 1000000000;
+}
+
+static void test_who_has_held_much_for_long_ends_with_40553_when_memory_is_short(void **state)
+{
+    static const char hold[] =
+        "declare @x varchar(max) = replicate(cast('x' as varchar(max)), 12000000), @i int = 0 "
+        "declare @y varchar(max) = @x, @z varchar(max) = @x print len(@z) "
+        "while @i < 20000000 set @i += 1";
+    struct fixture f;
+    struct client c, other;
+    struct qr_governor *gov = NULL;
+    struct qr_gov_task task;
+    struct qr_env_ops ops = {.mono_ns = slow_mono_ns};
+    struct qr_env slow = {.ops = &ops};
+    struct qr_gov_options governed = {.env = &slow};
+    struct qr_err why;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    client_open(&f, &other);
+    assert_int_equal(qr_governor_new(&governed, &gov, NULL), QR_OK);
+    qr_gov_task_init(&task, qr_gov_internal_group(gov, QR_GOV_SYSTEM), NULL, NULL, false);
+    c.session->login.task = &task;
+    size_t before = qr_rowset_memory_used();
+    qr_rowset_memory_bound(before + (66u << 20)); /* 54 are taken */
+    qr_gov_enter(&task);
+    assert_null(strstr(run(&other, "print 1"), "MSG"));
+    (void)run(&c, hold);
+    qr_gov_leave(&task);
+    assert_true(qr_session_is_over(c.session, &why));
+    assert_int_equal(why.number, 40553);
+    assert_int_equal(qr_rowset_memory_used(), before);
+    assert_false(qr_session_is_over(other.session, NULL));
+    expect(&other, "select 1 as a", "COLS a int\nROW 1\nDONE 1\n");
+    qr_rowset_memory_bound(0);
+    c.session->login.task = NULL;
+    client_close(&c);
+    client_close(&other);
+    qr_governor_free(gov);
+    fixture_close(&f);
+}
+
 static void test_keys_of_table_variables_hold_whatever_happens_to_their_rows(void **state)
 {
     static const char declare[] =
@@ -259,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_a_cursor_finds_every_row_on_disk),
         cmocka_unit_test(test_staged_rows_output_and_triggers_use_the_disk),
         cmocka_unit_test(test_long_values_and_sorted_rows_are_within_the_bound),
+        cmocka_unit_test(test_who_has_held_much_for_long_ends_with_40553_when_memory_is_short),
         cmocka_unit_test(test_keys_of_table_variables_hold_whatever_happens_to_their_rows),
         cmocka_unit_test(test_without_room_for_the_files_the_session_ends_with_40551),
     };

@@ -83,6 +83,41 @@ static void test_large_reads_count_as_several(void **state)
     stage_close();
 }
 
+static void write_temp(struct actor *a)
+{
+    qr_gov_enter(&a->task);
+    while (stage.now_ns < a->until_ns) {
+        qr_gov_io_temp(QR_GOV_WRITE, 65536);
+        qr_env_sleep_ns(&stage.env, MS / 10);
+        a->requests += 1;
+    }
+    qr_gov_leave(&a->task);
+}
+
+static void test_temporary_files_count_as_data_unless_tempdb_has_a_limit_of_its_own(void **state)
+{
+    static const struct {
+        struct qr_gov_limits limits;
+        double rate;
+        bool is_data; /* counted among the group's data I/O */
+    } rows[] = {
+        {{.iops = 200}, 200, true},
+        {{.iops = 200, .temp_iops = 1000}, 1000, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        stage_open((struct qr_gov_options){.enforce = true}, 0);
+        struct qr_gov_group *group = stage_group(5, 5, rows[i].limits, unlimited);
+        int64_t start = stage.now_ns;
+        struct actor *a = stage_enter_play(group, write_temp, start + 10 * S);
+        stage_run();
+        assert_near((double)a->requests / ((double)(stage.now_ns - start) / 1e9), rows[i].rate, 3);
+        assert_int_equal(atomic_load(&qr_gov_group_usage(group)->io_units) > 0, rows[i].is_data);
+        assert_true(atomic_load(&qr_gov_group_usage(group)->write_queued_ns) > 0);
+        stage_close();
+    }
+}
+
 static void test_log_rate_has_three_levels_and_a_wait_for_each(void **state)
 {
     (void)state;
@@ -371,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_serverless_is_billed_for_the_more_of_cpu_and_memory_beyond_the_least),
         cmocka_unit_test(test_groups_have_their_iops_and_the_pool_its_own),
         cmocka_unit_test(test_large_reads_count_as_several),
+        cmocka_unit_test(test_temporary_files_count_as_data_unless_tempdb_has_a_limit_of_its_own),
         cmocka_unit_test(test_log_rate_has_three_levels_and_a_wait_for_each),
         cmocka_unit_test(test_waits_count_for_session_group_pool_and_process),
         cmocka_unit_test(test_sessions_are_limited_and_the_administrator_gets_in),
