@@ -45,6 +45,15 @@ struct used {
     int group_id;
 };
 
+/* In large pieces, for its statements: governor/memory.h. */
+static uint64_t held_by(const struct qr_session *s)
+{
+    const struct qr_gov_task *task = s->login.task;
+    int64_t bytes =
+        task == NULL ? 0 : atomic_load_explicit(&task->memory_bytes, memory_order_relaxed);
+    return bytes < 0 ? 0 : (uint64_t)bytes;
+}
+
 static struct used used_by(const struct qr_session *s)
 {
     enum { NS_PER_MS = 1000000 };
@@ -75,11 +84,11 @@ static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
         qr_arena_str(arena, s->login.login), qr_str(seen.is_running ? "running" : "sleeping"),
         context_of(arena, &seen), used.cpu_ms,
-        (int)((seen.memory_bytes + PAGE_BYTES - 1) / PAGE_BYTES), ms_of_ticks(scheduled),
-        ms_of_ticks(now - s->login_ticks), seen.request_ticks, seen.ended_ticks, used.reads,
-        used.writes, used.logical_reads, (int)o->textsize, qr_str(o->language),
-        dateformat_name(o->dateformat), (int)o->datefirst, (int)o->quoted_identifier,
-        (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        (int)((seen.memory_bytes + held_by(s) + PAGE_BYTES - 1) / PAGE_BYTES),
+        ms_of_ticks(scheduled), ms_of_ticks(now - s->login_ticks), seen.request_ticks,
+        seen.ended_ticks, used.reads, used.writes, used.logical_reads, (int)o->textsize,
+        qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
+        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen.rowcount,
