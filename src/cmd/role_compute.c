@@ -71,10 +71,29 @@ static enum qr_status drain(void *ctx, struct qr_err *err)
 /* What statements work in. Half of it is for grants. */
 static uint64_t query_memory(const struct qri_settings *settings)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    uint64_t machine = pages <= 0 || page_bytes <= 0 ? 0 : (uint64_t)pages * (uint64_t)page_bytes;
     return settings->query_memory_mib > 0 ? (uint64_t)settings->query_memory_mib << 20
-                                          : machine / 4;
+                                          : qri_machine_memory() / 4;
+}
+
+static enum qr_status start_governor(struct compute_role *c, uint32_t *ret_vcore_ppm,
+                                     struct qr_err *err)
+{
+    const struct qri_settings *settings = c->role->settings;
+    struct qr_gov_options governor = {
+        .env = c->role->env,
+        .enforce = strcmp(settings->governance, "on") == 0,
+        .host_cpu_ns_per_s = qri_host_cpu_ns_per_s(),
+        .workers_max = WORKERS_MAX,
+        .grant_bytes = query_memory(settings) / 2,
+        .memory_bytes = qri_process_memory,
+        .memory_bytes_max = qri_machine_memory(),
+        .sample_s = (uint32_t)settings->resource_sample_seconds,
+    };
+    QR_TRY(qri_vcore_ppm(settings->vcore_cpu, ret_vcore_ppm, err));
+    QR_TRY(qr_governor_new(&governor, &c->governor, err));
+    QR_TRY(qr_governor_start(c->governor, err));
+    qr_governor_set_process(c->governor);
+    return QR_OK;
 }
 
 static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
@@ -96,21 +115,8 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
     if (c->one_database)
         QR_LOG(&role->log, QR_INFO, "node_sized", QR_F("cache_mib", sizes.cache_bytes >> 20),
                QR_F("rbpex_mib", sizes.rbpex_bytes >> 20));
-    struct qr_gov_options governor = {
-        .env = role->env,
-        .enforce = strcmp(settings->governance, "on") == 0,
-        .host_cpu_ns_per_s = qri_host_cpu_ns_per_s(),
-        .workers_max = WORKERS_MAX,
-        .grant_bytes = query_memory(settings) / 2,
-        .memory_bytes = qri_process_memory,
-        .memory_bytes_max = qri_machine_memory(),
-        .sample_s = (uint32_t)settings->resource_sample_seconds,
-    };
     uint32_t vcore_ppm = 0;
-    QR_TRY(qri_vcore_ppm(settings->vcore_cpu, &vcore_ppm, err));
-    QR_TRY(qr_governor_new(&governor, &c->governor, err));
-    QR_TRY(qr_governor_start(c->governor, err));
-    qr_governor_set_process(c->governor);
+    QR_TRY(start_governor(c, &vcore_ppm, err));
     QR_TRY(qr_rpc_loop_new(&loop, &c->storage_loop, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_LOG, true, &c->log, err));
     QR_TRY(qri_role_client(role, c->storage_loop, QR_ROLE_NAME_PAGE, true, &c->pages, err));
