@@ -377,10 +377,8 @@ static void retire_old(struct qr_store *store, struct qri_entry *e, uint64_t lsn
     *linked->retired_tail = old;
     linked->retired_tail = &old->next;
     linked->retired_count++;
-    if (old->data == NULL) {
-        atomic_store(&old->used, 0);
+    if (old->data == NULL) /* `used` stays: who looks just now must not load it over the new head */
         atomic_fetch_sub(&store->head_stubs, 1);
-    }
 }
 
 /* With log.mu held, so that the flusher cannot make durable what is not linked yet. */
