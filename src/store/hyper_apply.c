@@ -59,6 +59,13 @@ static void find_pages(struct qri_hyper *hy, size_t from, size_t count, uint64_t
     pthread_mutex_unlock(&rep->fetch_mu);
 }
 
+/* Between the windows of a large group a page may be fetched that a later one changes: as of this
+ * commit, so it has the change. Snapshots before it do not see that frame (F4). */
+static bool is_applied(const struct qri_change *c, uint64_t lsn)
+{
+    return c->old != NULL && c->old->lsn == lsn;
+}
+
 /* Page 1 is always there once it exists: its image makes it. */
 static bool makes_page_1(const struct qri_replica *rep, const struct qri_change *c)
 {
@@ -69,6 +76,11 @@ static enum qr_status make_version(struct qri_hyper *hy, struct qri_change *chan
                                    uint64_t lsn, struct qr_err *err)
 {
     struct qr_store *store = hy->store;
+    if (changes->old != NULL && changes->old->lsn > lsn)
+        return qr_fail(err, QR_BUG, "page %u is of LSN %llu already", changes->page_no,
+                       (unsigned long long)changes->old->lsn);
+    if (qri_table_entry(store, changes->page_no, true) == NULL)
+        return qr_fail(err, QR_NOMEM, "page table");
     struct qri_frame *f = qri_frame_alloc(store, true);
     if (f == NULL)
         return qr_fail(err, QR_NOMEM, "version of page %u", changes->page_no);
@@ -93,14 +105,10 @@ static enum qr_status make_versions(struct qri_hyper *hy, size_t from, size_t co
     for (size_t i = from, end; i < count; i = end) {
         end = qri_changes_end(rep->changes, count, i);
         struct qri_change *c = &rep->changes[i];
-        if (c->old == NULL && !makes_page_1(rep, c))
-            continue;
-        if (c->old != NULL && c->old->lsn >= lsn)
-            return qr_fail(err, QR_BUG, "page %u is of LSN %llu already", c->page_no,
-                           (unsigned long long)c->old->lsn);
-        if (qri_table_entry(hy->store, c->page_no, true) == NULL)
-            return qr_fail(err, QR_NOMEM, "page table");
-        QR_TRY(make_version(hy, c, end - i, lsn, err));
+        if (is_applied(c, lsn))
+            qri_frame_unpin(QR_TAKE(c->old));
+        else if (c->old != NULL || makes_page_1(rep, c))
+            QR_TRY(make_version(hy, c, end - i, lsn, err));
     }
     return QR_OK;
 }

@@ -111,11 +111,12 @@ uint32_t qri_hyper_make_wants(struct qr_store *store, uint32_t page_no, uint64_t
 }
 
 /* A page that came along is kept if nothing happened to it meanwhile: it has no frame, and none was
- * evicted since we asked, which would have raised its last-written LSN. */
+ * evicted since we asked, which would have raised its last-written LSN. One that was raised while
+ * we made our wants, beyond the LSN that these ask for, says that what came is too old. */
 static bool is_newest(struct qr_store *store, _Atomic(struct qri_frame *) *entry,
                       const struct qr_pages_want *want)
 {
-    return atomic_load(entry) == NULL &&
+    return atomic_load(entry) == NULL && want->not_modified_since.v <= want->lsn.v &&
            qri_written_lsn(&store->hyper->written, want->page_no) == want->not_modified_since.v;
 }
 
