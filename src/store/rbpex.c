@@ -315,6 +315,8 @@ static size_t list_some(struct qri_rbpex *rb, uint32_t *from, bool was_read, uin
 {
     size_t count = 0;
     pthread_mutex_lock(&rb->mu);
+    if (*from > rb->slot_count) /* there are fewer by now */
+        *from = rb->slot_count;
     uint32_t end =
         rb->slot_count - *from < QRI_RB_CHUNK_SLOTS ? rb->slot_count : *from + QRI_RB_CHUNK_SLOTS;
     for (uint32_t i = *from; i < end && count < max; i++) {
