@@ -71,6 +71,7 @@ struct qri_place {
     uint64_t lsn, end_lsn; /* of its first append; behind the last one it covers */
     uint64_t segment_no, offset;
     uint64_t commit_lsn, commit_wall_ns; /* before it */
+    uint64_t log_before;                 /* bytes of log from some point on up to it */
 };
 
 struct qri_reader {

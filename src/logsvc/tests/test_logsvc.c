@@ -1,5 +1,6 @@
 /* test_logsvc.c - appends, fences, leases, feeds and throttles of a service driven by hand. */
 #include "helper.h"
+#include "logsvc_int.h"
 
 struct fixture {
     struct qr_sim *sim;
@@ -468,6 +469,27 @@ static void test_jumps_between_epochs_are_no_lag(void **state)
     close_all(f);
 }
 
+/* The segments of an epoch are dropped: its log still ends where it did. */
+static void test_a_jump_is_no_lag_when_the_journal_begins_behind_it(void **state)
+{
+    (void)state;
+    const uint64_t end = T_START + 90000;
+    struct qri_place place = {.lsn = end - 1000, .end_lsn = end};
+    struct qri_timeline tl = {.hard = {.epoch_first_lsn = end + T_JUMP,
+                                       .prev_end_lsn = end,
+                                       .end_lsn = end + T_JUMP + 20000},
+                              .journal_floor = end - 1000,
+                              .places = &place,
+                              .place_count = 1,
+                              .place_capacity = 1};
+    assert_int_equal(qri_timeline_lag(&tl, end - 1500), 21500);
+    assert_int_equal(qri_timeline_lag(&tl, end - 300), 20300);
+    tl.journal_floor = end + T_JUMP + 5000;
+    tl.place_count = 0;
+    assert_int_equal(qri_timeline_lag(&tl, end - 1500), 21500);
+    assert_int_equal(qri_timeline_lag(&tl, end), 20000);
+}
+
 /* --- limits --- */
 
 static void test_memory_and_journal_are_bounded(void **state)
@@ -552,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_a_feed_takes_a_bounded_amount_and_every_cursor_has_its_turn),
         cmocka_unit_test(test_who_is_behind_slows_the_primary_down),
         cmocka_unit_test(test_jumps_between_epochs_are_no_lag),
+        cmocka_unit_test(test_a_jump_is_no_lag_when_the_journal_begins_behind_it),
         cmocka_unit_test(test_memory_and_journal_are_bounded),
         cmocka_unit_test(test_a_full_disk_refuses_and_goes_on_when_there_is_room),
         cmocka_unit_test(test_a_directory_has_one_service),
