@@ -185,6 +185,7 @@ static enum qr_status cut_out(struct move *m, struct qr_err *err)
     QR_TRY(qri_node_seclude(m->node, &m->row, 1, until, err));
     m->marked = true;
     QR_TRY(qr_archive_mark_moved(store, &lsn, err));
+    qr_move_out_hurry(m->out);
     QR_TRY(round_of(m, &bytes, err));
     if (m->state.lsn != lsn.v)
         return qr_fail(err, QR_CONFLICT, "something was written behind LSN %llu",
@@ -213,6 +214,7 @@ static enum qr_status cut_in(struct move *m, struct qr_err *err)
     opened.id = m->row.id;
     opened.moved_to = 0;
     QR_TRY(fence(m, err));
+    qr_move_in_hurry(m->in);
     QR_TRY(round_of(m, &bytes, err));
     QR_TRY(qr_move_in_finish(m->in, err));
     QR_TRY(qri_node_enter_row(m->node, &opened, &db, err));

@@ -241,6 +241,11 @@ enum qr_status qr_move_in_round(struct qr_move_in *in, struct qr_lsn *ret_lsn, u
     return QR_OK;
 }
 
+void qr_move_in_hurry(struct qr_move_in *in)
+{
+    qri_pace_end(&in->remote.pace);
+}
+
 enum qr_status qr_move_in_finish(struct qr_move_in *in, struct qr_err *err)
 {
     struct qr_archive_builder *builder = in->builder;

@@ -23,6 +23,7 @@ struct qri_pace {
 /* What was before does not count. */
 void qri_pace_begin(struct qri_pace *p);
 void qri_pace_rest(struct qri_pace *p);
+void qri_pace_end(struct qri_pace *p); /* nobody writes any more: no rest from here on */
 
 /* --- remote.c: the other side --- */
 

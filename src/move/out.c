@@ -500,3 +500,8 @@ enum qr_status qr_move_out_round(struct qr_move_out *out, struct qr_lsn *ret_lsn
     }
     return status;
 }
+
+void qr_move_out_hurry(struct qr_move_out *out)
+{
+    qri_pace_end(&out->remote.pace);
+}

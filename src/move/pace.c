@@ -13,13 +13,19 @@ static const int64_t PIECE_NS = 20000000, WORK_NS_MAX = 1000000000;
 void qri_pace_begin(struct qri_pace *p)
 {
     p->since_ns = qr_env_mono_ns(p->env);
-    p->lsn = p->log_end(p->ctx, p->lsn);
+    if (p->log_end != NULL)
+        p->lsn = p->log_end(p->ctx, p->lsn);
+}
+
+void qri_pace_end(struct qri_pace *p)
+{
+    p->log_end = NULL;
 }
 
 void qri_pace_rest(struct qri_pace *p)
 {
     int64_t now_ns = qr_env_mono_ns(p->env), work_ns = now_ns - p->since_ns;
-    if (work_ns < PIECE_NS)
+    if (work_ns < PIECE_NS || p->log_end == NULL)
         return;
     uint64_t lsn = p->log_end(p->ctx, p->lsn);
     if (lsn != p->lsn)

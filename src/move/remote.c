@@ -4,7 +4,7 @@
 #include "base/banned.h"
 
 static const int64_t CALL_NS = INT64_C(5000000000), TIME_NS = INT64_C(60000000000),
-                     PAUSE_NS = 20000000;
+                     PAUSE_NS = 20000000, LOOK_NS = 100000000; /* no rest is worth a longer wait */
 
 void qri_remote_init(struct qri_remote *r, const struct qr_move_options *options)
 {
@@ -57,7 +57,7 @@ uint64_t qri_remote_log_end(void *ctx, uint64_t known)
 {
     struct qri_remote *r = ctx;
     struct qr_logsvc_state state;
-    return qr_logsvc_peer_state(r->options->log_service, &r->options->timeline, CALL_NS, &state,
+    return qr_logsvc_peer_state(r->options->log_service, &r->options->timeline, LOOK_NS, &state,
                                 NULL) == QR_OK
                ? state.hardened_lsn
                : known;

@@ -117,6 +117,19 @@ static void test_what_was_before_a_round_does_not_count(void **state)
     qr_sim_free(bed.sim);
 }
 
+static void test_once_the_source_is_stopped_nobody_asks_or_rests(void **state)
+{
+    (void)state;
+    struct bed bed;
+    begin(&bed, MS);
+    qri_pace_end(&bed.pace);
+    qri_pace_begin(&bed.pace);
+    int before = bed.asked;
+    assert_int_equal(work(&bed, 10, 20 * MS), 10 * 20 * MS);
+    assert_int_equal(bed.asked, before);
+    qr_sim_free(bed.sim);
+}
+
 static void test_a_log_that_cannot_be_asked_is_no_reason_to_rest(void **state)
 {
     (void)state;
@@ -136,6 +149,7 @@ int main(void)
         cmocka_unit_test(test_a_rest_after_a_long_wait_is_bounded),
         cmocka_unit_test(test_short_pieces_do_not_ask_each_time),
         cmocka_unit_test(test_what_was_before_a_round_does_not_count),
+        cmocka_unit_test(test_once_the_source_is_stopped_nobody_asks_or_rests),
         cmocka_unit_test(test_a_log_that_cannot_be_asked_is_no_reason_to_rest),
     };
     return cmocka_run_group_tests_name("move/pace", tests, NULL, NULL);

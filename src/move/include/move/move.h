@@ -46,6 +46,8 @@ QR_NODISCARD enum qr_status qr_move_out_copy(struct qr_move_out *out, struct qr_
  * nobody writes, that is all there is. */
 QR_NODISCARD enum qr_status qr_move_out_round(struct qr_move_out *out, struct qr_lsn *ret_lsn,
                                               uint64_t *ret_bytes, struct qr_err *err);
+/* Nobody writes the source any more, and its users wait: what is left is done without rests. */
+void qr_move_out_hurry(struct qr_move_out *out);
 /* How many slices a database of that size has to have. */
 uint32_t qr_move_slices(uint64_t data_bytes);
 
@@ -63,6 +65,8 @@ QR_NODISCARD enum qr_status qr_move_in_copy(struct qr_move_in *in, struct qr_err
 /* Brings the pages that have changed since. */
 QR_NODISCARD enum qr_status qr_move_in_round(struct qr_move_in *in, struct qr_lsn *ret_lsn,
                                              uint64_t *ret_bytes, struct qr_err *err);
+/* As qr_move_out_hurry. */
+void qr_move_in_hurry(struct qr_move_in *in);
 /* Behind the last round, when nobody writes: the store is there, durably, as of its LSN. */
 QR_NODISCARD enum qr_status qr_move_in_finish(struct qr_move_in *in, struct qr_err *err);
 /* Compares what the last round brought with what the store, now open, says of it. */
