@@ -352,6 +352,7 @@ void qri_node_report(struct qri_node *node);
 /* Writes what Query Store of its databases has in memory, of those that are due. */
 void qri_node_keep_statistics(struct qri_node *node);
 bool qri_node_is_primary(const struct qri_node *node);
+bool qri_node_takes_over(struct qri_node *node); /* just now; then qri_node_is_primary tells */
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node);
 /* --- node_open.c --- */
 uint64_t qri_process_memory(void); /* of this process; 0: not known */

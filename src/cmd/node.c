@@ -333,6 +333,14 @@ bool qri_node_is_primary(const struct qri_node *node)
     return atomic_load(&node->duty) == QR_DUTY_PRIMARY;
 }
 
+bool qri_node_takes_over(struct qri_node *node)
+{
+    bool takes_over = pthread_mutex_trylock(&node->promote_mu) != 0;
+    if (!takes_over)
+        pthread_mutex_unlock(&node->promote_mu);
+    return takes_over;
+}
+
 const struct qri_node_options *qri_node_options_of(const struct qri_node *node)
 {
     return &node->options;

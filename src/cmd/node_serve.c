@@ -12,12 +12,16 @@ static enum qr_status drain(struct qri_node *node, const struct qr_database_row 
 {
     const struct qri_node_options *options = qri_node_options_of(node);
     struct qr_database *db = NULL;
-    bool is_entered = qri_node_is_primary(node) && qri_node_enter_row(node, row, &db, err) == QR_OK;
+    bool is_hyper = qr_database_is_hyper(row), takes_over = qri_node_takes_over(node);
+    bool is_primary = qri_node_is_primary(node);
+    bool is_entered = is_primary && qri_node_enter_row(node, row, &db, err) == QR_OK;
     if (is_entered)
         (void)!qr_database_flush_statistics(db, NULL); /* while its sessions are served */
     enum qr_status status = options->drain(options->drain_ctx, err);
-    if (is_entered && status == QR_OK && qr_database_is_hyper(row))
+    if (is_entered && status == QR_OK && is_hyper)
         qr_hyper_resign(qr_database_store(db)); /* the next one need not wait for our end */
+    else if (status == QR_OK && is_hyper && (is_primary || takes_over))
+        status = qr_fail(err, QR_BUSY, "it may hold a lease until its process ends");
     if (is_entered)
         qri_node_leave(node, db);
     return status;

@@ -117,7 +117,8 @@ enum qr_control_method {
     QR_NODE_REST,    /* u64 ns: if nobody has been in it for so long it is closed, and until RELEASE
                         who    comes is told to look for another node; answer: struct qr_rest_state */
     QR_NODE_USED,    /* a row, u64 wall_ns; answer: points behind that time (ctl/autoscale.h) */
-    QR_NODE_DRAIN,   /* its sessions go back to the gateway; QR_BUSY: some could not */
+    QR_NODE_DRAIN,   /* its sessions go back to the gateway; QR_BUSY: some could not, or it is
+                        the primary still */
     QR_NODE_HOT,     /* u32 pages at most; answer: the pages that it uses (ctl/warm.h) */
     QR_NODE_WARM,    /* u8 enum qr_warmth, pages to bring before it takes over; answer: u32 how many
                         came */
