@@ -17,7 +17,8 @@ enum {
     LIST_BYTES_MAX = LIST_HEADER_BYTES + QR_WARM_LISTED_MAX * PAGE_BYTES,
     PASSES = 2,
 };
-static const int64_t SECOND_NS = 1000000000, CALL_NS = INT64_C(10) * 1000000000;
+static const int64_t SECOND_NS = 1000000000, CALL_NS = INT64_C(10) * 1000000000,
+                     LIST_NS = INT64_C(2) * 1000000000; /* who serves and is stuck is to go */
 
 /* ---- the calls ---- */
 
@@ -124,6 +125,12 @@ static bool is_over(const struct warming *w)
            qr_env_mono_ns(w->control->options.env) >= w->until_ns;
 }
 
+static int64_t call_ns(const struct warming *w, int64_t most_ns)
+{
+    int64_t left_ns = w->until_ns - qr_env_mono_ns(w->control->options.env);
+    return left_ns < 1 ? 1 : left_ns < most_ns ? left_ns : most_ns;
+}
+
 /* Between the node that is ready and the next step. */
 static void show(struct warming *w, size_t done, size_t all)
 {
@@ -139,7 +146,8 @@ static enum qr_status pass(struct warming *w, struct qr_err *err)
     const uint8_t *pages = NULL;
     struct qr_buf list;
     qr_buf_init(&list, LIST_BYTES_MAX);
-    enum qr_status status = qr_node_hot(w->from, w->row, QR_WARM_LISTED_MAX, CALL_NS, &list, err);
+    enum qr_status status =
+        qr_node_hot(w->from, w->row, QR_WARM_LISTED_MAX, call_ns(w, LIST_NS), &list, err);
     if (status == QR_OK)
         status = qr_warm_list_get(list.data, list.len, &listed, &pages, err);
     size_t at = 0, n = 0;
@@ -152,7 +160,8 @@ static enum qr_status pass(struct warming *w, struct qr_err *err)
                                           : listed.all;
         uint32_t kept = 0;
         n = end - at < QR_HYPER_WARM_MAX ? end - at : QR_HYPER_WARM_MAX;
-        status = qr_node_warm(w->to, w->row, as, pages + at * PAGE_BYTES, n, CALL_NS, &kept, err);
+        status = qr_node_warm(w->to, w->row, as, pages + at * PAGE_BYTES, n, call_ns(w, CALL_NS),
+                              &kept, err);
         w->kept += kept;
         if (status == QR_OK)
             show(w, at + n, listed.all);

@@ -47,7 +47,7 @@ static void answer_warm(struct qr_rpc_request *own_request)
 static bool serve_warming(struct fixture *f, struct qr_rpc_request *own_request)
 {
     pthread_mutex_lock(&f->mu);
-    bool fails = own_request->method == f->fail_method;
+    bool fails = own_request->method == f->fail_method || own_request->method == f->keep_method;
     if (f->call_count < CALLS_MAX && !fails &&
         (own_request->method == QR_NODE_HOT || own_request->method == QR_NODE_WARM))
         f->calls[f->call_count++] = own_request->method;
@@ -131,6 +131,19 @@ static void test_what_fails_in_warming_fails_nothing_else(void **state)
     assert_int_equal(atomic_load(&warm_calls), 0);
 }
 
+/* It does not even answer: the operation takes no longer than warming may. */
+static void test_who_serves_and_is_stuck_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    f->keep_method = QR_NODE_HOT;
+    int64_t start = qr_env_mono_ns(qr_env_real());
+    relocate(f);
+    assert_in_range(qr_env_mono_ns(qr_env_real()) - start, 0, INT64_C(5000000000));
+    assert_int_equal(f->kept_count, 1);
+    assert_int_equal(atomic_load(&warm_calls), 0);
+    qr_rpc_answer(f->kept[0], NULL, 0);
+}
+
 static void test_a_node_that_cannot_be_warmed_takes_over_cold(void **state)
 {
     struct fixture *f = *state;
@@ -152,6 +165,16 @@ static void test_without_time_for_it_nobody_is_asked(void **state)
     assert_int_equal(place_of(f, QR_NODE_HOT), f->call_count);
 }
 
+static int setup_brief(void **state)
+{
+    int code = setup_warming(state);
+    struct fixture *f = *state;
+    bed_warm_up_ns = 200000000;
+    close_control(f);
+    f->control = NULL;
+    return code != 0 || open_control(f) != QR_OK;
+}
+
 static int setup_cold(void **state)
 {
     int code = setup_warming(state);
@@ -169,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_the_next_node_is_warmed_before_the_one_that_serves_is_drained, setup_warming),
         T(test_what_fails_in_warming_fails_nothing_else, setup_warming),
+        T(test_who_serves_and_is_stuck_is_not_waited_for, setup_brief),
         T(test_a_node_that_cannot_be_warmed_takes_over_cold, setup_warming),
         T(test_a_list_that_breaks_its_format_warms_nothing, setup_warming),
         T(test_without_time_for_it_nobody_is_asked, setup_cold),
