@@ -8,7 +8,8 @@
  * A stub that is its page's newest version is marked in the page table (its address plus 1): who
  * looks there without the page's stripe must not touch it. With the stripe it may be replaced by a
  * frame with the same page, or leave the table once the page can be read again, as a frame is
- * evicted; but not while a transaction that is being committed is about to supersede it (`used`).
+ * evicted; but not while a transaction that is being committed is about to supersede it (`used`,
+ * set with the stripe): the new version is linked without the stripe, so that stays set for good.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -57,10 +58,10 @@ enum qr_status qri_stub_read(struct qr_store *store, const struct qri_frame *stu
                                     stub->spill_slot * store->page_bytes, err);
 }
 
-enum qr_status qri_stub_load(struct qr_store *store, _Atomic(struct qri_frame *) *entry, bool must,
-                             struct qri_frame **ret_frame, struct qr_err *err)
+enum qr_status qri_stub_load(struct qr_store *store, _Atomic(struct qri_frame *) *entry,
+                             struct qri_frame *stub, bool must, struct qri_frame **ret_frame,
+                             struct qr_err *err)
 {
-    struct qri_frame *stub = qri_head(entry);
     *ret_frame = NULL;
     if (atomic_load(&stub->used) != 0)
         return QR_OK;

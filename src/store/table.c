@@ -161,7 +161,7 @@ enum qr_status qri_version_pin(struct qr_store *store, uint32_t page_no, uint64_
     while (status == QR_OK && f != NULL && f->lsn > lsn)
         f = f->older;
     if (f != NULL && f == qri_head(entry) && f->data == NULL)
-        status = qri_stub_load(store, entry, must, &f, err);
+        status = qri_stub_load(store, entry, f, must, &f, err);
     if (f != NULL && f->data != NULL && status == QR_OK) {
         atomic_fetch_add(&f->pins, 1);
         qri_frame_touch(store, f);

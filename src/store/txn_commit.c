@@ -389,8 +389,8 @@ static void link_version(struct qr_store *store, struct qri_entry *e, uint64_t l
     bool is_stub = f->data == NULL;
     f->lsn = lsn;
     f->older = e->old;
-    if (!is_stub)
-        qri_frame_inherit(store, f, e->old);
+    if (!is_stub) /* a stub's `used` is no use */
+        qri_frame_inherit(store, f, e->old == NULL || e->old->data == NULL ? NULL : e->old);
     else
         atomic_fetch_add(&store->head_stubs, 1);
     atomic_store_explicit(&f->page_no, e->page_no, memory_order_relaxed);

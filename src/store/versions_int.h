@@ -56,10 +56,11 @@ void qri_pages_unref(struct qri_pages *pages); /* NULL is accepted */
 QR_NODISCARD enum qr_status qri_stub_read(struct qr_store *store, const struct qri_frame *stub,
                                           uint64_t lsn, uint8_t *dst, uint64_t *ret_lsn,
                                           struct qr_err *err);
-/* Makes a frame of a stub that is its page's newest version, with the stripe held. *ret_frame is
- * NULL with QR_OK if it has to stay one now. */
+/* Makes a frame of a stub that was its page's newest version with the stripe held, as it is. If a
+ * transaction supersedes it, perhaps just now, it stays: *ret_frame is NULL with QR_OK. */
 QR_NODISCARD enum qr_status qri_stub_load(struct qr_store *store,
-                                          _Atomic(struct qri_frame *) *entry, bool must,
+                                          _Atomic(struct qri_frame *) *entry,
+                                          struct qri_frame *stub, bool must,
                                           struct qri_frame **ret_frame, struct qr_err *err);
 /* With the stripe held: a version of the page is only where the backend has it. */
 bool qri_base_is_there(struct qr_store *store, uint32_t page_no);
