@@ -66,6 +66,7 @@ void qri_stmt_put(struct qri_link *link, struct qri_stmt *stmt)
     if (stmt == NULL)
         return;
     sqlite3_reset(stmt->stmt);
+    sqlite3_clear_bindings(stmt->stmt); /* copies of long values do not wait with it */
     if (link->idle_count >= QRI_LINK_STMTS_MAX) {
         struct qri_stmt *oldest = link->oldest;
         unlink_idle(link, oldest);

@@ -33,6 +33,9 @@ static size_t used(void)
 static bool take(atomic_size_t *of, size_t bytes)
 {
     size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
+    /* what cannot be had is not in the others' way for a moment, either */
+    if (max != 0 && (bytes > max || used() > max - bytes))
+        return false;
     (void)atomic_fetch_add_explicit(of, bytes, memory_order_relaxed);
     if (max == 0 || used() <= max)
         return true;

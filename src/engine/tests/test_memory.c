@@ -201,6 +201,33 @@ static void test_long_values_and_sorted_rows_are_within_the_bound(void **state)
     fixture_close(&f);
 }
 
+/* Thirty statements each had a copy of a megabyte; prepared they stay, the copies do not. */
+static void test_statements_that_wait_for_their_next_run_hold_no_values(void **state)
+{
+    enum { STATEMENTS = 30 };
+    struct fixture f;
+    struct client c;
+    char batch[300 + STATEMENTS * 12];
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    (void)run(&c, "create table t(a int primary key, b varchar(max)) insert t values(1, 'x')");
+    settle(&c);
+    qr_rowset_memory_bound(qr_rowset_memory_used() + (16u << 20));
+    snprintf(batch, sizeof batch,
+             "declare @n int, @x varchar(max) = replicate(cast('x' as varchar(max)), 1000000) "
+             "select @n = count(*) from t where b <> @x");
+    for (int i = 0; i < STATEMENTS; i++) {
+        strcat(batch, " and a > 0");
+        const char *said = run(&c, batch);
+        if (strstr(said, "MSG ") != NULL)
+            fail_msg("%d: %s", i, said);
+    }
+    qr_rowset_memory_bound(0);
+    client_close(&c);
+    fixture_close(&f);
+}
+
 /* A session that has held much for 20 seconds ends when memory is short; who holds little does not.
  * The governor's clock is half a minute slow, so that what it saw begin was long ago. */
 static int64_t slow_mono_ns(struct qr_env *env)
@@ -309,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_a_cursor_finds_every_row_on_disk),
         cmocka_unit_test(test_staged_rows_output_and_triggers_use_the_disk),
         cmocka_unit_test(test_long_values_and_sorted_rows_are_within_the_bound),
+        cmocka_unit_test(test_statements_that_wait_for_their_next_run_hold_no_values),
         cmocka_unit_test(test_who_has_held_much_for_long_ends_with_40553_when_memory_is_short),
         cmocka_unit_test(test_keys_of_table_variables_hold_whatever_happens_to_their_rows),
         cmocka_unit_test(test_without_room_for_the_files_the_session_ends_with_40551),
