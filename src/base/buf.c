@@ -144,7 +144,7 @@ const char *qr_buf_cstr(struct qr_buf *buf)
     if (buf->failed != QR_OK)
         return "";
     if (buf->len == buf->capacity) {
-        uint8_t *data = realloc(buf->data, buf->len + 1);
+        uint8_t *data = grow(buf, buf->len + 1);
         if (data == NULL) {
             buf->failed = QR_NOMEM;
             return "";

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/crc.h"
+#include "base/large.h"
 #include "base/map.h"
 #include "base/sqlmsg.h"
 
@@ -31,6 +32,34 @@ static void test_buffer_error_sticks_and_keeps_contents(void **state)
     qr_buf_addz(&buf, "12345678");
     assert_string_equal(qr_buf_cstr(&buf), "12345678");
     qr_buf_done(&buf);
+}
+
+static size_t counted;
+
+static bool count_in(size_t bytes)
+{
+    counted += bytes;
+    return true;
+}
+
+static void count_out(size_t bytes)
+{
+    counted -= bytes;
+}
+
+static void test_a_counted_buffer_counts_what_it_has_also_with_its_nul(void **state)
+{
+    (void)state;
+    struct qr_buf buf;
+    qr_large_watch(64, count_in, count_out);
+    qr_buf_init_counted(&buf, 1 << 20);
+    qr_buf_fill(&buf, 'x', 128);
+    assert_int_equal(counted, 128);
+    assert_int_equal(strlen(qr_buf_cstr(&buf)), 128);
+    assert_int_equal(counted, 129);
+    qr_buf_done(&buf);
+    assert_int_equal(counted, 0);
+    qr_large_watch(0, NULL, NULL);
 }
 
 static void test_map_finds_what_was_put_and_not_what_was_removed(void **state)
@@ -109,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arena_refuses_more_than_its_maximum),
         cmocka_unit_test(test_buffer_error_sticks_and_keeps_contents),
+        cmocka_unit_test(test_a_counted_buffer_counts_what_it_has_also_with_its_nul),
         cmocka_unit_test(test_map_finds_what_was_put_and_not_what_was_removed),
         cmocka_unit_test(test_crc_matches_the_published_vector),
         cmocka_unit_test(test_crc_of_the_processor_is_that_of_the_tables),
