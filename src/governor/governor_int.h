@@ -46,12 +46,12 @@ struct qri_account {
     struct qri_history history; /* guarded by the governor's mu */
 };
 
-/* What a pool, or the process, has given as grants; guarded by the governor's grant_mu. */
+/* What a pool has given as grants; guarded by the governor's grant_mu. */
 struct qri_semaphore {
     uint64_t granted_bytes;
     uint32_t grantees, waiters;
     uint64_t grants, timeouts, forced;
-    uint64_t walk; /* the last in which somebody who waits for it found too little */
+    uint32_t numbered; /* of the waiters, by the look that goes on */
 };
 
 struct qr_gov_pool {
@@ -106,10 +106,9 @@ struct qr_governor {
     pthread_mutex_t worker_mu; /* guards the queue */
     struct qri_worker_waiter *waiters_first, *waiters_last;
     _Atomic uint32_t waiters;
-    pthread_mutex_t grant_mu; /* guards the next four */
+    pthread_mutex_t grant_mu; /* guards the next three */
     struct qr_gov_grant *grants_first, *grants_last;
-    struct qri_semaphore semaphores[QR_GOV_SEMAPHORES];
-    uint64_t walks;
+    uint64_t granted_bytes[QR_GOV_SEMAPHORES]; /* of all pools */
     pthread_t ticker;
     pthread_cond_t tick_end;
     bool ticking, stopping;

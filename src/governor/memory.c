@@ -1,7 +1,7 @@
 /* memory.c - see governor/memory.h
  *
- * All grants, waiting or given, stand in one list in the order of their coming. A walk along it
- * lets in who fits; behind one that does not, nobody else gets what that one waits for. */
+ * All grants, waiting or given, stand in one list in the order of their coming. Those that wait for
+ * one pool's semaphore are a line in it: the first that does not fit keeps the rest waiting. */
 #include <assert.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -18,15 +18,15 @@ struct qri_grant_waiter {
 
 /* ---- how much there is ---- */
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint64_t part_of(uint64_t workspace, enum qr_gov_semaphore kind)
 {
     uint64_t small = workspace / 100 * QR_GOV_SMALL_PERCENT;
     return workspace == 0 ? UINT64_MAX : kind == QR_GOV_SMALL ? small : workspace - small;
-}
-
-static uint64_t max_of(const struct qr_gov_pool *pool, enum qr_gov_semaphore kind)
-{
-    return part_of(atomic_load_explicit(&pool->workspace_bytes, memory_order_relaxed), kind);
 }
 
 static uint64_t max_here(const struct qr_governor *gov, enum qr_gov_semaphore kind)
@@ -34,29 +34,56 @@ static uint64_t max_here(const struct qr_governor *gov, enum qr_gov_semaphore ki
     return part_of(gov->options.grant_bytes, kind);
 }
 
-static uint64_t left_of(const struct qri_semaphore *s, uint64_t max)
+/* No pool has more than the process. */
+static uint64_t max_of(const struct qr_governor *gov, const struct qr_gov_pool *pool,
+                       enum qr_gov_semaphore kind)
 {
-    return s->granted_bytes >= max ? 0 : max - s->granted_bytes;
+    return less(part_of(atomic_load_explicit(&pool->workspace_bytes, memory_order_relaxed), kind),
+                max_here(gov, kind));
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
+/* Without enforcement nothing is ever too little. */
+static uint64_t left_of(const struct qr_governor *gov, uint64_t granted, uint64_t max)
 {
-    return a < b ? a : b;
+    return !gov->options.enforce ? UINT64_MAX : granted >= max ? 0 : max - granted;
 }
 
-/* What one may have at most, and so what it asks for. */
+static uint64_t left_in_pool(const struct qr_governor *gov, const struct qr_gov_grant *g)
+{
+    return left_of(gov, g->pool->semaphores[g->semaphore].granted_bytes,
+                   max_of(gov, g->pool, g->semaphore));
+}
+
+static uint64_t left_here(const struct qr_governor *gov, const struct qr_gov_grant *g)
+{
+    return left_of(gov, gov->granted_bytes[g->semaphore], max_here(gov, g->semaphore));
+}
+
+/* What one request may have at most. */
+static uint64_t most_for_one(const struct qr_governor *gov, const struct qr_gov_pool *pool,
+                             enum qr_gov_semaphore kind)
+{
+    uint64_t max = max_of(gov, pool, kind);
+    return kind == QR_GOV_SMALL || max == UINT64_MAX ? max : max / 100 * QR_GOV_GRANT_PERCENT_MAX;
+}
+
 static void size_request(const struct qr_governor *gov, struct qr_gov_grant *g)
 {
-    uint64_t max = less(max_of(g->pool, QR_GOV_LARGE), max_here(gov, QR_GOV_LARGE));
-    g->requested_bytes =
-        less(g->ideal_bytes, max == UINT64_MAX ? max : max / 100 * QR_GOV_GRANT_PERCENT_MAX);
+    g->requested_bytes = less(g->ideal_bytes, most_for_one(gov, g->pool, QR_GOV_LARGE));
     g->semaphore = g->requested_bytes <= QR_GOV_SMALL_BYTES ? QR_GOV_SMALL : QR_GOV_LARGE;
-    max = less(max_of(g->pool, g->semaphore), max_here(gov, g->semaphore));
-    g->requested_bytes = less(g->requested_bytes, max);
+    g->requested_bytes = less(g->requested_bytes, most_for_one(gov, g->pool, g->semaphore));
     g->required_bytes = less(g->required_bytes, g->requested_bytes);
     double seconds = g->cost * QR_GOV_WAIT_PER_COST_S;
     seconds = seconds < TIMEOUT_S_MIN ? TIMEOUT_S_MIN : seconds;
     g->timeout_ns = (int64_t)(seconds > TIMEOUT_S_MAX ? TIMEOUT_S_MAX : seconds) * SECOND_NS;
+}
+
+/* What was asked for may be more than the pool has by now. */
+static uint64_t wanted_now(const struct qr_governor *gov, const struct qr_gov_grant *g)
+{
+    uint64_t bytes = less(g->requested_bytes, most_for_one(gov, g->pool, g->semaphore));
+    bytes = bytes < g->required_bytes ? g->required_bytes : bytes;
+    return less(bytes, max_of(gov, g->pool, g->semaphore));
 }
 
 /* ---- the list; grant_mu held ---- */
@@ -77,13 +104,11 @@ static void take_out(struct qr_governor *gov, struct qr_gov_grant *g)
 
 static void grant(struct qr_governor *gov, struct qr_gov_grant *g, uint64_t bytes)
 {
-    struct qri_semaphore *const levels[] = {&g->pool->semaphores[g->semaphore],
-                                            &gov->semaphores[g->semaphore]};
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        levels[i]->granted_bytes += bytes;
-        levels[i]->grantees += 1;
-        levels[i]->grants += 1;
-    }
+    struct qri_semaphore *of_pool = &g->pool->semaphores[g->semaphore];
+    of_pool->granted_bytes += bytes;
+    of_pool->grantees += 1;
+    of_pool->grants += 1;
+    gov->granted_bytes[g->semaphore] += bytes;
     struct qr_gov_usage *usage = &g->task->group->account.usage;
     if (bytes < g->requested_bytes)
         qri_count(&usage->reduced_grants, 1);
@@ -93,42 +118,44 @@ static void grant(struct qr_governor *gov, struct qr_gov_grant *g, uint64_t byte
     g->grant_mono_ns = qri_now(gov);
 }
 
-static bool fits(const struct qr_governor *gov, const struct qr_gov_grant *g, uint64_t bytes)
+/* It goes on: with so much if the process has it, with what the process has left if that will do,
+ * else with nothing. */
+static void go_on(struct qr_governor *gov, struct qr_gov_grant *g, uint64_t bytes)
 {
-    enum qr_gov_semaphore kind = g->semaphore;
-    return left_of(&g->pool->semaphores[kind], max_of(g->pool, kind)) >= bytes &&
-           left_of(&gov->semaphores[kind], max_here(gov, kind)) >= bytes;
-}
-
-/* Does somebody before it wait for the same? That is not overtaken. */
-static bool is_blocked(const struct qr_governor *gov, const struct qr_gov_grant *g)
-{
-    return gov->walks != 0 && (g->pool->semaphores[g->semaphore].walk == gov->walks ||
-                               gov->semaphores[g->semaphore].walk == gov->walks);
-}
-
-static void note_lack(struct qr_governor *gov, const struct qr_gov_grant *g)
-{
-    enum qr_gov_semaphore kind = g->semaphore;
-    struct qri_semaphore *of_pool = &g->pool->semaphores[kind];
-    if (left_of(of_pool, max_of(g->pool, kind)) < g->requested_bytes)
-        of_pool->walk = gov->walks;
+    bytes = less(bytes, left_here(gov, g));
+    if (bytes > 0 && bytes >= g->required_bytes)
+        grant(gov, g, bytes);
     else
-        gov->semaphores[kind].walk = gov->walks;
+        take_out(gov, g);
 }
 
-static void let_in(struct qr_governor *gov)
+static bool is_in_line(const struct qr_gov_grant *g, const struct qr_gov_pool *pool,
+                       enum qr_gov_semaphore kind)
 {
-    gov->walks += 1;
-    for (struct qr_gov_grant *g = gov->grants_first; g != NULL; g = g->after) {
-        if (g->waiter == NULL || g->granted_bytes != 0 || is_blocked(gov, g))
+    return g->waiter != NULL && g->pool == pool && g->semaphore == kind;
+}
+
+static void leave_line(struct qr_gov_grant *g)
+{
+    g->waiter = NULL;
+    g->pool->semaphores[g->semaphore].waiters -= 1;
+}
+
+/* Of those that wait for that semaphore, as many from the first as it has memory for. */
+static void let_in(struct qr_governor *gov, const struct qr_gov_pool *pool,
+                   enum qr_gov_semaphore kind)
+{
+    struct qr_gov_grant *g = pool->semaphores[kind].waiters == 0 ? NULL : gov->grants_first, *after;
+    for (; g != NULL; g = after) {
+        after = g->after;
+        if (!is_in_line(g, pool, kind))
             continue;
-        if (fits(gov, g, g->requested_bytes)) {
-            grant(gov, g, g->requested_bytes);
-            pthread_cond_signal(&g->waiter->wake);
-        } else {
-            note_lack(gov, g);
-        }
+        uint64_t bytes = wanted_now(gov, g);
+        if (left_in_pool(gov, g) < bytes)
+            return;
+        pthread_cond_signal(&g->waiter->wake);
+        leave_line(g);
+        go_on(gov, g, bytes);
     }
 }
 
@@ -142,33 +169,41 @@ static bool is_cancelled(const struct qr_gov_task *task)
 /* Its time is over: with what it needs at least it begins all the same. */
 static enum qr_status give_up(struct qr_governor *gov, struct qr_gov_grant *g, struct qr_err *err)
 {
-    bool goes = fits(gov, g, g->required_bytes);
-    struct qri_semaphore *const levels[] = {&g->pool->semaphores[g->semaphore],
-                                            &gov->semaphores[g->semaphore]};
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        levels[i]->timeouts += 1;
-        levels[i]->forced += goes;
-    }
+    bool goes = left_in_pool(gov, g) >= g->required_bytes;
+    struct qri_semaphore *of_pool = &g->pool->semaphores[g->semaphore];
+    of_pool->timeouts += 1;
+    of_pool->forced += goes;
     if (!goes)
         return qr_sql_fail(err, 8645, g->pool->account.name, (int)g->pool->account.id);
-    grant(gov, g, g->required_bytes);
+    leave_line(g);
+    go_on(gov, g, g->required_bytes);
     return QR_OK;
 }
 
+static bool is_first(const struct qr_gov_grant *g)
+{
+    const struct qr_gov_grant *b = g->before;
+    while (b != NULL && !is_in_line(b, g->pool, g->semaphore))
+        b = b->before;
+    return b == NULL;
+}
+
+/* Until it has left the line. */
 static enum qr_status wait_in_line(struct qr_governor *gov, struct qr_gov_grant *g,
                                    struct qr_err *err)
 {
     enum qr_status status = QR_OK;
     int64_t until_ns = g->request_mono_ns + g->timeout_ns;
-    while (g->granted_bytes == 0 && status == QR_OK) {
+    while (g->waiter != NULL && status == QR_OK) {
         (void)qr_cond_wait(&g->waiter->wake, &gov->grant_mu, LOOK_NS);
-        if (g->granted_bytes != 0)
+        if (g->waiter == NULL)
             break;
         pthread_mutex_unlock(&gov->grant_mu);
         bool cancelled = is_cancelled(g->task);
         pthread_mutex_lock(&gov->grant_mu);
-        let_in(gov); /* a limit may have been raised */
-        if (g->granted_bytes != 0)
+        if (g->waiter != NULL && is_first(g))
+            let_in(gov, g->pool, g->semaphore); /* a limit may have been raised */
+        if (g->waiter == NULL)
             break;
         if (cancelled)
             status = qr_fail(err, QR_CANCELLED, "the request was cancelled");
@@ -178,32 +213,24 @@ static enum qr_status wait_in_line(struct qr_governor *gov, struct qr_gov_grant 
     return status;
 }
 
-static void set_waiter(struct qr_governor *gov, struct qr_gov_grant *g,
-                       struct qri_grant_waiter *waiter)
-{
-    uint32_t more = waiter != NULL ? 1 : UINT32_MAX;
-    g->waiter = waiter;
-    g->pool->semaphores[g->semaphore].waiters += more;
-    gov->semaphores[g->semaphore].waiters += more;
-}
-
 static enum qr_status wait_for_grant(struct qr_governor *gov, struct qr_gov_grant *g,
                                      struct qr_err *err)
 {
     struct qr_gov_task *task = g->task;
     struct qri_grant_waiter waiter;
     qr_cond_init(&waiter.wake);
-    set_waiter(gov, g, &waiter);
+    g->waiter = &waiter;
+    g->pool->semaphores[g->semaphore].waiters += 1;
     pthread_mutex_unlock(&gov->grant_mu);
     struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_RESOURCE_SEMAPHORE);
     if (task->ops != NULL && task->ops->block_begin != NULL)
         task->ops->block_begin(task->ctx);
     pthread_mutex_lock(&gov->grant_mu);
     enum qr_status status = wait_in_line(gov, g, err);
-    set_waiter(gov, g, NULL);
     if (status != QR_OK) {
+        leave_line(g);
         take_out(gov, g);
-        let_in(gov); /* somebody behind it may fit */
+        let_in(gov, g->pool, g->semaphore); /* somebody behind it may fit */
     }
     pthread_mutex_unlock(&gov->grant_mu);
     if (task->ops != NULL && task->ops->block_end != NULL)
@@ -214,28 +241,18 @@ static enum qr_status wait_for_grant(struct qr_governor *gov, struct qr_gov_gran
     return status;
 }
 
-/* Nobody who came before it waits for the same. */
-static bool goes_at_once(struct qr_governor *gov, struct qr_gov_grant *g)
+/* With the pool's memory, where nobody waits for that; in line if it may stand there. */
+static enum qr_status take(struct qr_governor *gov, struct qr_gov_grant *g, struct qr_err *err)
 {
-    if (g->pool->semaphores[g->semaphore].waiters != 0 || !fits(gov, g, g->requested_bytes))
-        return false;
-    if (gov->semaphores[g->semaphore].waiters != 0)
-        let_in(gov); /* finds out whom the process is too small for */
-    return !is_blocked(gov, g);
-}
-
-/* Who must not wait takes what is left, if nobody else waits for that. */
-static void take_left(struct qr_governor *gov, struct qr_gov_grant *g)
-{
-    enum qr_gov_semaphore kind = g->semaphore;
-    const struct qri_semaphore *of_pool = &g->pool->semaphores[kind],
-                               *here = &gov->semaphores[kind];
-    uint64_t left =
-        less(left_of(of_pool, max_of(g->pool, kind)), left_of(here, max_here(gov, kind)));
-    if (of_pool->waiters == 0 && left >= g->required_bytes && left > 0)
-        grant(gov, g, less(left, g->requested_bytes));
-    else
-        take_out(gov, g);
+    bool is_free = g->pool->semaphores[g->semaphore].waiters == 0;
+    uint64_t left = is_free ? left_in_pool(gov, g) : 0;
+    append(gov, g);
+    if (left < g->requested_bytes && g->task->holds == 0 && g->task == qr_gov_current()) {
+        assert(g->required_bytes > 0); /* else nothing would be enough for who gives up */
+        return wait_for_grant(gov, g, err);
+    }
+    go_on(gov, g, less(left, g->requested_bytes));
+    return QR_OK;
 }
 
 enum qr_status qr_gov_grant_take(struct qr_gov_task *task, struct qr_gov_grant *g,
@@ -255,15 +272,8 @@ enum qr_status qr_gov_grant_take(struct qr_gov_task *task, struct qr_gov_grant *
     atomic_store_explicit(&task->memory_max_bytes, g->memory_before, memory_order_relaxed);
     pthread_mutex_lock(&gov->grant_mu);
     size_request(gov, g);
-    if (g->requested_bytes > 0) {
-        append(gov, g);
-        if (goes_at_once(gov, g))
-            grant(gov, g, g->requested_bytes);
-        else if (task->holds > 0 || task != qr_gov_current())
-            take_left(gov, g);
-        else
-            status = wait_for_grant(gov, g, err);
-    }
+    if (g->requested_bytes > 0)
+        status = take(gov, g, err);
     pthread_mutex_unlock(&gov->grant_mu);
     return status;
 }
@@ -274,17 +284,14 @@ void qr_gov_grant_give(struct qr_gov_grant *g)
         return;
     struct qr_governor *gov = g->task->group->gov;
     pthread_mutex_lock(&gov->grant_mu);
-    struct qri_semaphore *const levels[] = {&g->pool->semaphores[g->semaphore],
-                                            &gov->semaphores[g->semaphore]};
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        assert(levels[i]->granted_bytes >= g->granted_bytes);
-        levels[i]->granted_bytes -= g->granted_bytes;
-        levels[i]->grantees -= 1;
-    }
+    struct qri_semaphore *of_pool = &g->pool->semaphores[g->semaphore];
+    assert(of_pool->granted_bytes >= g->granted_bytes);
+    of_pool->granted_bytes -= g->granted_bytes;
+    of_pool->grantees -= 1;
+    gov->granted_bytes[g->semaphore] -= g->granted_bytes;
     take_out(gov, g);
     g->granted_bytes = 0;
-    if (gov->semaphores[QR_GOV_LARGE].waiters + gov->semaphores[QR_GOV_SMALL].waiters > 0)
-        let_in(gov);
+    let_in(gov, g->pool, g->semaphore);
     pthread_mutex_unlock(&gov->grant_mu);
 }
 
@@ -332,6 +339,8 @@ static uint64_t used_by(const struct qr_gov_grant *g, const _Atomic int64_t *hel
 void qr_gov_each_grant(struct qr_governor *gov, qr_gov_each_grant_fn *each, void *ctx)
 {
     pthread_mutex_lock(&gov->grant_mu);
+    for (const struct qr_gov_grant *g = gov->grants_first; g != NULL; g = g->after)
+        g->pool->semaphores[g->semaphore].numbered = 0;
     for (const struct qr_gov_grant *g = gov->grants_first; g != NULL; g = g->after) {
         struct qr_gov_grant_seen seen = {
             .session_id = g->session_id,
@@ -352,9 +361,8 @@ void qr_gov_each_grant(struct qr_governor *gov, qr_gov_each_grant_fn *each, void
             .timeout_ns = g->timeout_ns,
             .semaphore = g->semaphore,
         };
-        for (const struct qr_gov_grant *b = g->before; b != NULL; b = b->before)
-            seen.wait_order +=
-                b->granted_bytes == 0 && b->pool == g->pool && b->semaphore == g->semaphore;
+        if (g->waiter != NULL)
+            seen.wait_order = g->pool->semaphores[g->semaphore].numbered++;
         each(ctx, &seen);
     }
     pthread_mutex_unlock(&gov->grant_mu);
@@ -372,7 +380,7 @@ void qr_gov_semaphores(struct qr_governor *gov, uint64_t pool_key,
     for (int i = 0; pool != NULL && i < QR_GOV_SEMAPHORES; i++) {
         const struct qri_semaphore *s = &pool->semaphores[i];
         enum qr_gov_semaphore kind = (enum qr_gov_semaphore)i;
-        uint64_t max = less(max_of(pool, kind), max_here(gov, kind));
+        uint64_t max = max_of(gov, pool, kind);
         ret_seen[i] = (struct qr_gov_semaphore_seen){.max_bytes = max == UINT64_MAX ? 0 : max,
                                                      .granted_bytes = s->granted_bytes,
                                                      .grantees = s->grantees,

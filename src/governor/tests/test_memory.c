@@ -11,19 +11,29 @@ enum { MIB = 1 << 20, THREADS = 8 };
 static struct qr_governor *gov;
 static struct qr_gov_group *group;
 
+static struct qr_gov_group_options database(uint32_t id, uint64_t pool_key, uint64_t memory_bytes)
+{
+    return (struct qr_gov_group_options){.database_id = id,
+                                         .shown_id = id,
+                                         .pool_key = pool_key,
+                                         .database = "db",
+                                         .objective = "GP_Gen5_2",
+                                         .pool_limits = {.memory_bytes = memory_bytes}};
+}
+
 /* A pool with 300 MiB of memory has 225 for grants, 213.75 for large ones: 53 each at most. */
-static void open_gov(uint64_t grant_bytes)
+static void open_gov_that(bool enforces, uint64_t grant_bytes)
 {
     struct qr_gov_options options = {
-        .env = qr_env_real(), .enforce = true, .grant_bytes = grant_bytes};
-    struct qr_gov_group_options of = {.database_id = 5,
-                                      .shown_id = 5,
-                                      .pool_key = 9,
-                                      .database = "db",
-                                      .objective = "GP_Gen5_2",
-                                      .pool_limits = {.memory_bytes = 300 * MIB}};
+        .env = qr_env_real(), .enforce = enforces, .grant_bytes = grant_bytes};
+    struct qr_gov_group_options of = database(5, 9, 300 * MIB);
     assert_int_equal(qr_governor_new(&options, &gov, NULL), QR_OK);
     assert_int_equal(qr_gov_group_open(gov, &of, &group, NULL), QR_OK);
+}
+
+static void open_gov(uint64_t grant_bytes)
+{
+    open_gov_that(true, grant_bytes);
 }
 
 static void close_gov(void)
@@ -211,6 +221,78 @@ static void test_the_process_has_a_bound_of_its_own(void **state)
     close_gov();
 }
 
+/* Three statements of one database and one of another have all that the process gives; the next of
+ * both, for which their pools have room, go on without waiting. */
+static void test_nobody_waits_for_what_other_pools_have(void **state)
+{
+    struct asker hogs[3], others[2], next;
+    struct qr_gov_group *own = NULL, *first;
+    struct qr_gov_group_options of = database(6, 10, 300 * MIB);
+    (void)state;
+    open_gov(100 * MIB);
+    assert_int_equal(qr_gov_group_open(gov, &of, &own, NULL), QR_OK);
+    for (int i = 0; i < 3; i++)
+        ask_here(&hogs[i], 50 * MIB);
+    first = group;
+    group = own;
+    ask_here(&others[0], 50 * MIB);
+    assert_true(others[0].grant.granted_bytes > 23 * (uint64_t)MIB);
+    ask_here(&others[1], 50 * MIB);
+    group = first;
+    ask_here(&next, 50 * MIB);
+    assert_int_equal(others[1].grant.granted_bytes, 0);
+    assert_int_equal(next.grant.granted_bytes, 0);
+    assert_int_equal(atomic_load(&others[1].task.waits.of[QR_WAIT_RESOURCE_SEMAPHORE].count), 0);
+    assert_int_equal(atomic_load(&next.task.waits.of[QR_WAIT_RESOURCE_SEMAPHORE].count), 0);
+    for (int i = 0; i < 3; i++)
+        qr_gov_grant_give(&hogs[i].grant);
+    qr_gov_grant_give(&others[0].grant);
+    assert_int_equal(seen(QR_GOV_LARGE).granted_bytes, 0);
+    assert_null(gov->grants_first);
+    qr_gov_group_close(own);
+    close_gov();
+}
+
+static void test_without_enforcement_nobody_waits_and_one_request_is_bounded(void **state)
+{
+    struct asker a[THREADS];
+    (void)state;
+    open_gov_that(false, 100 * MIB);
+    for (int i = 0; i < THREADS; i++) {
+        ask_here(&a[i], 1000 * MIB);
+        assert_true(a[i].grant.granted_bytes > 23 * (uint64_t)MIB);
+        assert_true(a[i].grant.granted_bytes < 24 * (uint64_t)MIB);
+    }
+    for (int i = 0; i < THREADS; i++)
+        qr_gov_grant_give(&a[i].grant);
+    close_gov();
+}
+
+/* What it asked for is more than the whole pool has since: it gets what one may have now. */
+static void test_who_waits_while_the_pool_becomes_smaller_is_not_in_the_way(void **state)
+{
+    struct asker large[4], late[2];
+    struct qr_gov_group_options small = database(5, 9, 40 * MIB);
+    (void)state;
+    open_gov(0);
+    for (int i = 0; i < 4; i++)
+        ask_here(&large[i], 1000 * MIB);
+    for (uint32_t i = 0; i < 2; i++) {
+        ask_there(&late[i], 50 * MIB, 1);
+        wait_for_waiters(QR_GOV_LARGE, i + 1);
+    }
+    assert_int_equal(qr_gov_group_update(group, &small, NULL), QR_OK);
+    for (int i = 0; i < 4; i++)
+        qr_gov_grant_give(&large[i].grant);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(late[i].thread, NULL);
+        assert_true(late[i].grant.granted_bytes > 7 * (uint64_t)MIB);
+        assert_true(late[i].grant.granted_bytes < 8 * (uint64_t)MIB);
+        qr_gov_grant_give(&late[i].grant);
+    }
+    close_gov();
+}
+
 static void test_what_a_task_holds_is_counted_and_for_how_long(void **state)
 {
     struct asker a;
@@ -240,6 +322,9 @@ int main(void)
         cmocka_unit_test(
             test_who_is_cancelled_leaves_the_line_and_who_holds_a_lock_never_stands_in_it),
         cmocka_unit_test(test_the_process_has_a_bound_of_its_own),
+        cmocka_unit_test(test_nobody_waits_for_what_other_pools_have),
+        cmocka_unit_test(test_without_enforcement_nobody_waits_and_one_request_is_bounded),
+        cmocka_unit_test(test_who_waits_while_the_pool_becomes_smaller_is_not_in_the_way),
         cmocka_unit_test(test_what_a_task_holds_is_counted_and_for_how_long),
     };
     return cmocka_run_group_tests_name("governor/memory", tests, NULL, NULL);

@@ -2,10 +2,12 @@
  *
  * A statement that sorts or collects much asks for a grant before it begins. Grants come from
  * semaphores: every pool has one for large requests and one for small ones (up to
- * QR_GOV_SMALL_BYTES, from a twentieth of the memory), and so has the process. Who finds too little
- * waits (RESOURCE_SEMAPHORE), first come first served in each; a small one does not stand behind a
- * large one. When its time is over it gets the least it can do with, or error 8645.
- * A statement that asks for nothing costs nothing here.
+ * QR_GOV_SMALL_BYTES, from a twentieth of the memory), neither larger than the process's. Who finds
+ * too little in its pool waits (RESOURCE_SEMAPHORE), first come first served in each; a small one
+ * does not stand behind a large one. When its time is over it gets the least it can do with, or
+ * error 8645. Nobody waits for what other pools have: who fits into its pool and not into the
+ * process gets what the process has left, or nothing, and goes on. Without enforcement one request
+ * is bounded, and all together are not. A statement that asks for nothing costs nothing here.
  *
  * Threads: any; a grant belongs to its task's thread. Lock: `grant_mu`, a leaf. */
 #pragma once
@@ -22,7 +24,7 @@ enum {
 
 struct qr_gov_grant {
     /* what is asked */
-    uint64_t required_bytes; /* it can do with that */
+    uint64_t required_bytes; /* it can do with that; more than none */
     uint64_t ideal_bytes;    /* with that nothing goes to a file */
     double cost;             /* in seconds: how long it may wait follows from it */
     uint32_t session_id;     /* for views, as the next two */
@@ -33,7 +35,7 @@ struct qr_gov_grant {
     struct qr_gov_grant *before, *after;
     struct qr_gov_task *task;
     struct qr_gov_pool *pool;
-    struct qri_grant_waiter *waiter; /* NULL: it does not wait */
+    struct qri_grant_waiter *waiter; /* NULL: it is not in line */
     enum qr_gov_semaphore semaphore;
     uint64_t requested_bytes;
     int64_t request_mono_ns, grant_mono_ns, timeout_ns, memory_before;
