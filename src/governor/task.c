@@ -80,13 +80,14 @@ static int64_t bounded(const struct qri_bucket *bucket, int64_t ns)
 }
 
 /* A group that stays under what it is promised does not wait for a pool in debt. What it had beyond
- * that is no reason to keep it from its promise for long. */
-static void charge_floor(struct qr_gov_group *group, int64_t now, int64_t ns)
+ * that is no reason to keep it from its promise for longer than the pool's debt would. */
+static void charge_floor(struct qr_gov_group *group, int64_t now, int64_t ns, int64_t pool_due)
 {
-    int64_t due = qri_bucket_charge(&group->floor, now, ns);
-    while (due > now + QRI_CPU_BURST_NS && !atomic_compare_exchange_weak_explicit(
-                                               &group->floor.due_ns, &due, now + QRI_CPU_BURST_NS,
-                                               memory_order_relaxed, memory_order_relaxed))
+    int64_t due = qri_bucket_charge(&group->floor, now, ns), max = now + QRI_CPU_BURST_NS;
+    max = pool_due > max ? pool_due : max;
+    while (due > max &&
+           !atomic_compare_exchange_weak_explicit(&group->floor.due_ns, &due, max,
+                                                  memory_order_relaxed, memory_order_relaxed))
         continue;
 }
 
@@ -95,8 +96,9 @@ static void charge_buckets(struct qr_gov_group *group, int64_t now, int64_t ns)
     struct qr_governor *gov = group->gov;
     struct qri_bucket *cpu = &group->account.cpu, *pool = &qri_pool_of(group)->account.cpu;
     (void)qri_bucket_charge(cpu, now, bounded(cpu, ns));
-    if (qri_bucket_charge(pool, now, bounded(pool, ns)) > now)
-        charge_floor(group, now, ns);
+    int64_t pool_due = qri_bucket_charge(pool, now, bounded(pool, ns));
+    if (pool_due > now)
+        charge_floor(group, now, ns, pool_due);
     atomic_store_explicit(&group->active_mono_ns, now, memory_order_relaxed);
     if (qri_bucket_charge(&gov->host_cpu, now, bounded(&gov->host_cpu, ns)) > now &&
         !group->is_internal)

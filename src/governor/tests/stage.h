@@ -12,7 +12,7 @@
 #include "env/env.h"
 #include "../governor_int.h"
 
-enum { STAGE_ACTORS_MAX = 64, STAGE_STACK_BYTES = 128 * 1024 };
+enum { STAGE_ACTORS_MAX = 160, STAGE_STACK_BYTES = 128 * 1024 };
 #define MS INT64_C(1000000)
 #define S INT64_C(1000000000)
 

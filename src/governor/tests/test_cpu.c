@@ -136,6 +136,42 @@ static void test_a_database_of_a_pool_has_what_it_is_promised(void **state)
     assert_true(promised(100, 300, 36 * MS) > 0.09); /* who wants a tenth does not wait at all */
 }
 
+/* Requests that may not sleep: each is charged as one. */
+static void write_much(struct actor *a)
+{
+    while (stage.now_ns < a->until_ns) {
+        qr_gov_enter(&a->task);
+        struct qr_gov_task *held = qr_gov_hold();
+        stage_use_cpu(a, 4 * MS);
+        qr_gov_unhold(held);
+        qr_gov_leave(&a->task);
+        a->requests += 1;
+    }
+}
+
+/* The others have what their threads get in the pool's line, and do not stand behind all of these.
+ */
+static void
+test_many_threads_of_who_is_promised_something_leave_the_others_their_turns(void **state)
+{
+    enum { MANY = 120, FEW = 36 };
+    (void)state;
+    stage_open((struct qr_gov_options){.enforce = true}, 500000);
+    struct qr_gov_limits each = {.vcores_pct = 300}, all = {.vcores_pct = 300},
+                         own = {.vcores_pct = 300, .vcores_min_pct = 100};
+    struct qr_gov_group *a = stage_group(5, 9, each, all), *b = stage_group(6, 9, own, all);
+    int64_t start = stage.now_ns, until = start + 20 * S;
+    for (int i = 0; i < MANY; i++)
+        stage_enter_play(b, write_much, until);
+    for (int i = 0; i < FEW; i++)
+        stage_enter_play(a, write_much, until);
+    stage_run();
+    double s = (double)(stage.now_ns - start);
+    assert_near((double)stage_cpu_of(a) / s, 1.5 * FEW / (MANY + FEW), 10);
+    assert_true((double)stage_cpu_of(b) / s > 0.5);
+    stage_close();
+}
+
 static void test_databases_share_a_host_by_their_vcores(void **state)
 {
     (void)state;
@@ -296,6 +332,8 @@ int main(void)
         cmocka_unit_test(test_the_administrator_has_a_reserve_to_begin_with),
         cmocka_unit_test(test_pool_limits_what_its_groups_use_together),
         cmocka_unit_test(test_a_database_of_a_pool_has_what_it_is_promised),
+        cmocka_unit_test(
+            test_many_threads_of_who_is_promised_something_leave_the_others_their_turns),
         cmocka_unit_test(test_databases_share_a_host_by_their_vcores),
         cmocka_unit_test(test_what_one_database_leaves_another_may_have),
         cmocka_unit_test(test_internal_work_yields_and_borrows),
