@@ -484,6 +484,8 @@ enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, str
         if (hold)
             status = qri_tran_statement_end(session, status, err);
         bool waited = false;
+        if (status == QR_AGAIN) /* others sort while it waits */
+            qri_grant_end(session, frame);
         status = qri_lock_again(session, status, &waited, err);
         tries.again |= waited;
         tries.allow_direct = false;

@@ -81,12 +81,15 @@ void qri_grant_learn(const struct qr_session *session, struct qri_need *need)
 {
     uint64_t now = session->link == NULL ? 0 : qr_conn_temp_written(session->link->conn);
     uint64_t written = now < need->written_before ? 0 : now - need->written_before;
-    if (written < LITTLE_BYTES)
+    if (written < LITTLE_BYTES || need->sorts == 0)
         return;
-    uint64_t wanted = written + written / 4;
-    if (need->state == QRI_NEED_GRANT && session->grant.granted_bytes > 0)
-        wanted = session->grant.granted_bytes + written;
-    need->sorts += need->sorts == 0;
+    uint64_t granted = need->state == QRI_NEED_GRANT ? session->grant.granted_bytes : 0;
+    if (granted > need->learned_granted && need->learned_written > 0 &&
+        written > need->learned_written / 8 * 7)
+        return; /* more memory did not help: it is no sort that writes */
+    need->learned_granted = granted;
+    need->learned_written = written;
+    uint64_t wanted = granted > 0 ? granted + written : written + written / 4;
     if (wanted > need->ideal_bytes)
         need->ideal_bytes = wanted;
     if (need->state == QRI_NEED_LITTLE)

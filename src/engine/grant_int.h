@@ -24,8 +24,9 @@ struct qri_need {
     enum qri_need_state state;
     uint32_t sorts, tables; /* that SQLite makes at one time, at most */
     uint64_t ideal_bytes;
-    double cost;             /* seconds, as SQL Server would think */
-    uint64_t written_before; /* to temporary files, when the run began */
+    double cost;                               /* seconds, as SQL Server would think */
+    uint64_t written_before;                   /* to temporary files, when the run began */
+    uint64_t learned_granted, learned_written; /* of the run that it learned from last */
 };
 
 /* By the text alone: NOTHING or UNKNOWN. */

@@ -337,8 +337,10 @@ static enum qr_status run_once(struct qri_locked_read *read, struct qri_code **c
         session->copies_vars = false;
     }
     status = qri_tran_statement_end(session, status, err);
-    if (status == QR_AGAIN)
+    if (status == QR_AGAIN) {
+        qri_grant_end(session, frame); /* others sort while it waits */
         QR_TRY(put_vars_back(frame, (*code)->plan, &kept, err));
+    }
     return qri_lock_again(session, status, ret_again, err);
 }
 
