@@ -24,7 +24,8 @@ enum {
 bool qri_series_alloc(struct qr_arena *arena, struct qri_series_set *set)
 {
     const struct qri_span *span = set->span;
-    set->point_count = (size_t)((span->to_ns - span->from_ns + span->step_ns - 1) / span->step_ns);
+    int64_t ns = span->to_ns - span->from_ns;
+    set->point_count = (size_t)(ns / span->step_ns) + (ns % span->step_ns != 0);
     for (size_t i = 0; i < set->count; i++) {
         struct qri_point *points = qr_arena_array(arena, set->point_count, sizeof *points);
         if (points == NULL)

@@ -135,6 +135,17 @@ static void test_rows_of_the_version_before_have_averages(void **state)
     qr_arena_done(&f.arena);
 }
 
+static void test_one_point_may_be_of_centuries(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"storage", NULL};
+    const int64_t centuries = INT64_C(280) * 365 * 86400 * SECOND;
+    struct fixture f = {0};
+    begin(&f, 0, centuries, centuries, QRI_OF_DATABASE, names);
+    assert_int_equal(f.set.point_count, 1);
+    qr_arena_done(&f.arena);
+}
+
 static void test_events_are_counted_where_they_began(void **state)
 {
     (void)state;
@@ -182,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_every_metric_has_what_definitions_say),
         cmocka_unit_test(test_minutes_have_average_least_and_most),
         cmocka_unit_test(test_rows_of_the_version_before_have_averages),
+        cmocka_unit_test(test_one_point_may_be_of_centuries),
         cmocka_unit_test(test_events_are_counted_where_they_began),
         cmocka_unit_test(test_measures_are_read_as_they_were_written),
     };
