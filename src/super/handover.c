@@ -13,8 +13,9 @@ void qr_super_each(struct qr_super *super,
 {
     pthread_mutex_lock(&super->mu);
     for (struct qri_child *child = super->children; child != NULL; child = child->next) {
-        struct qr_super_seen seen = {child->name, child->pid, child->retired};
-        if (child->state == QRI_CHILD_RUNNING)
+        struct qr_super_seen seen = {child->name, child->path, child->pid, child->retired};
+        if (child->state == QRI_CHILD_RUNNING ||
+            (child->state == QRI_CHILD_WAITING && !child->ending))
             each(each_ctx, &seen);
     }
     pthread_mutex_unlock(&super->mu);

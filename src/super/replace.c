@@ -45,25 +45,29 @@ static enum qr_status wait_ready(struct qr_super *super, const struct qr_super_s
     }
 }
 
-static void end_now(struct qr_super *super, const char *name, int64_t within_ns)
+enum qr_status qr_super_exchange(struct qr_super *super, const struct qr_super_child *spec,
+                                 int64_t end_ns, struct qr_err *err)
 {
-    qr_super_end(super, name);
-    qr_super_reap(super, name, qr_env_mono_ns(super->options.env) + within_ns);
+    struct qri_child *child;
+    int64_t until = qr_env_mono_ns(super->options.env) + end_ns;
+    pthread_mutex_lock(&super->mu);
+    qri_super_remove(super, spec->name, until);
+    enum qr_status status = qri_super_add(super, spec, &child, err);
+    pthread_mutex_unlock(&super->mu);
+    qri_super_wake(super);
+    return status;
 }
 
 enum qr_status qr_super_replace(struct qr_super *super, const struct qr_super_swap *swap,
                                 struct qr_err *err)
 {
-    const char *name = swap->next->name;
-    end_now(super, name, swap->end_ns);
-    enum qr_status status = qr_super_start(super, swap->next, err);
+    enum qr_status status = qr_super_exchange(super, swap->next, swap->end_ns, err);
     if (status == QR_OK)
         status = wait_ready(super, swap, err);
     if (status == QR_OK)
         return QR_OK;
-    end_now(super, name, swap->end_ns);
     struct qr_err second = {0};
-    if (qr_super_start(super, swap->former, &second) != QR_OK)
+    if (qr_super_exchange(super, swap->former, swap->end_ns, &second) != QR_OK)
         return qr_fail(err, status, "%s", second.text);
     struct qr_super_swap back = *swap;
     back.next = swap->former;
@@ -94,8 +98,27 @@ static void retire(struct qr_super *super, const char *name, int number)
     if (child != NULL && child->state == QRI_CHILD_RUNNING) {
         child->retired = true;
         syscall(SYS_pidfd_send_signal, child->pidfd, number, NULL, 0);
+    } else if (child != NULL) { /* it ended by itself meanwhile, and is not to come back */
+        qri_super_forget(super, child);
     }
     pthread_mutex_unlock(&super->mu);
+}
+
+/* The name goes back to the former, whatever became of it meanwhile. Its process; 0: it is between
+ * two lives. */
+static int give_back(struct qr_super *super, const char *name, const char *aside, int64_t end_ns)
+{
+    int64_t until = qr_env_mono_ns(super->options.env) + end_ns;
+    int pid = 0;
+    pthread_mutex_lock(&super->mu);
+    qri_super_remove(super, name, until);
+    struct qri_child *child = qri_super_find(super, aside);
+    if (child != NULL) {
+        pid = child->pid;
+        snprintf(child->name, sizeof child->name, "%s", name);
+    }
+    pthread_mutex_unlock(&super->mu);
+    return pid;
 }
 
 enum qr_status qr_super_replace_beside(struct qr_super *super, const struct qr_super_swap *swap,
@@ -114,8 +137,8 @@ enum qr_status qr_super_replace_beside(struct qr_super *super, const struct qr_s
         retire(super, aside, swap->retire_signal);
         return QR_OK;
     }
-    end_now(super, name, swap->end_ns);
-    if (rename_child(super, aside, name) == pid)
+    pid = give_back(super, name, aside, swap->end_ns);
+    if (pid > 0)
         swap->kept(swap->ctx, name, pid);
     return status;
 }

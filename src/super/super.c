@@ -41,7 +41,7 @@ static void child_free(struct qri_child *child)
     free(child);
 }
 
-static void forget(struct qr_super *super, struct qri_child *child)
+void qri_super_forget(struct qr_super *super, struct qri_child *child)
 {
     struct qri_child **at = &super->children;
     while (*at != child)
@@ -160,7 +160,7 @@ static void reap(struct qr_super *super, struct qri_child *child) /* held */
     }
     log_exit(super, &e, expected);
     if (child->retired && !child->ending)
-        forget(super, child);
+        qri_super_forget(super, child);
     if (super->options.exited != NULL) {
         pthread_mutex_unlock(&super->mu);
         super->options.exited(super->options.ctx, &e);
@@ -226,7 +226,7 @@ static void forget_rested(struct qr_super *super, const struct qri_child *succes
                              child->ending || strcmp(child->name, successor->name) != 0))
         child = child->next;
     if (child != NULL)
-        forget(super, child);
+        qri_super_forget(super, child);
 }
 
 static bool any_runs(const struct qr_super *super)
@@ -332,7 +332,7 @@ void qr_super_free(struct qr_super *super)
     }
     pthread_mutex_unlock(&super->mu);
     while (super->children != NULL)
-        forget(super, super->children);
+        qri_super_forget(super, super->children);
     if (super->wake_fd >= 0)
         close(super->wake_fd);
     if (super->lock_fd >= 0)
@@ -358,6 +358,7 @@ static enum qr_status check(const struct qr_super_child *spec, struct qr_err *er
 enum qr_status qri_super_add(struct qr_super *super, const struct qr_super_child *spec,
                              struct qri_child **ret_child, struct qr_err *err)
 {
+    QR_TRY(check(spec, err));
     if (super->count >= QR_SUPER_CHILDREN_MAX || super->closing)
         return qr_fail(err, QR_FULL, "at most %d child processes", QR_SUPER_CHILDREN_MAX);
     struct qri_child *child = child_new(spec);
@@ -373,7 +374,6 @@ enum qr_status qri_super_add(struct qr_super *super, const struct qr_super_child
 enum qr_status qr_super_start(struct qr_super *super, const struct qr_super_child *spec,
                               struct qr_err *err)
 {
-    QR_TRY(check(spec, err));
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&super->mu);
     struct qri_child *child = qri_super_find(super, spec->name);
@@ -395,6 +395,21 @@ static void end_child(struct qri_child *child) /* held */
     child->ending = true;
     child->due_ns = INT64_MAX;
     send_signal(child, SIGTERM);
+}
+
+void qri_super_remove(struct qr_super *super, const char *name, int64_t until_mono_ns)
+{
+    struct qri_child *child;
+    while ((child = qri_super_find(super, name)) != NULL) {
+        end_child(child);
+        child->due_ns = until_mono_ns;
+        if (child->state != QRI_CHILD_RUNNING) {
+            qri_super_forget(super, child);
+            continue;
+        }
+        qri_super_wake(super);
+        qr_cond_wait(&super->gone, &super->mu, -1);
+    }
 }
 
 void qr_super_end(struct qr_super *super, const char *name)
@@ -453,7 +468,7 @@ void qr_super_reap(struct qr_super *super, const char *name, int64_t until_mono_
             child = qri_super_find(super, name);
         }
         if (child != NULL)
-            forget(super, child);
+            qri_super_forget(super, child);
     }
     pthread_mutex_unlock(&super->mu);
 }

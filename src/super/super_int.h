@@ -61,6 +61,10 @@ struct qr_super {
 };
 
 struct qri_child *qri_super_find(struct qr_super *super, const char *name); /* mu held */
+void qri_super_forget(struct qr_super *super, struct qri_child *child);     /* mu held */
+/* Ends whoever has the name, waits until it is gone (from then on with SIGKILL), and forgets it; mu
+ * is held, but for the waiting, so that nobody else has the name when this returns. */
+void qri_super_remove(struct qr_super *super, const char *name, int64_t until_mono_ns);
 void qri_super_wake(struct qr_super *super);
 QR_NODISCARD enum qr_status qri_super_add(struct qr_super *super, const struct qr_super_child *spec,
                                           struct qri_child **ret_child,

@@ -107,21 +107,27 @@ struct qr_super_swap {
     void (*kept)(void *ctx, const char *name, int pid);
     void *ctx;
 };
+/* Whoever has its name ends, within `end_ns` or killed, and this one starts; between the two nobody
+ * else has the name. */
+QR_NODISCARD enum qr_status qr_super_exchange(struct qr_super *super,
+                                              const struct qr_super_child *child, int64_t end_ns,
+                                              struct qr_err *err);
 /* The former ends, the next starts. If that ends or is not ready in time the former starts again,
  * and this fails with why. The child runs. */
 QR_NODISCARD enum qr_status qr_super_replace(struct qr_super *super,
                                              const struct qr_super_swap *swap, struct qr_err *err);
 /* The next starts while the former runs on, as NAME.PID; when it is ready the former gets the
  * signal, and from then on its end is the last of it. If it does not come up the former has its
- * name back and has noticed nothing. */
+ * name back and has noticed nothing. A former that ended meanwhile by itself does not come back in
+ * the first case, and is started again as ever in the second. */
 QR_NODISCARD enum qr_status qr_super_replace_beside(struct qr_super *super,
                                                     const struct qr_super_swap *swap,
                                                     struct qr_err *err);
 
-/* A child that runs, or a retired one. */
+/* A child that runs or is about to, or a retired one. */
 struct qr_super_seen {
-    const char *name;
-    int pid;
+    const char *name, *path;
+    int pid; /* 0: it waits for its start */
     bool retired;
 };
 /* `each` is called with the table locked: short, no calls. */
