@@ -341,6 +341,8 @@ void qr_control_free(struct qr_control *control)
     qr_rpc_listener_free(control->operation_listener);
     qr_rpc_listener_free(control->machine_listener);
     qr_rpc_listener_free(control->machine_operation_listener);
+    control->leaves = false;
+    qri_ops_refuse(control); /* they have heard it with the listener's end */
     if (control->reign_thread_runs)
         pthread_join(control->reign_thread, NULL);
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {

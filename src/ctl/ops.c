@@ -546,12 +546,13 @@ void qri_ops_resume(struct qr_control *control)
     pthread_mutex_unlock(&control->ops.mu);
 }
 
-/* Who waits is told that nobody knows; after qr_control_stop. */
+/* Who waits is told that nobody knows; after qr_control_stop. If another program goes on they learn
+ * it once, when the listener closes: who asked again before would ask us, and not often. */
 void qri_ops_refuse(struct qr_control *control)
 {
     struct qri_waiter *all = NULL;
     pthread_mutex_lock(&control->ops.mu);
-    for (struct qri_op *op = control->ops.newest; op != NULL; op = op->next) {
+    for (struct qri_op *op = control->ops.newest; op != NULL && !control->leaves; op = op->next) {
         while (op->waiters != NULL) {
             struct qri_waiter *waiter = op->waiters;
             op->waiters = waiter->next;
