@@ -13,6 +13,7 @@
 #include "base/banned.h"
 
 enum { FORMAT = 1 };
+_Static_assert(FORMAT == 1, "QRI_HANDED_FORMAT (cmd/supervisor_int.h) goes up with it");
 static const int64_t AGAIN_NS = 50000000, RELOCATE_NS = INT64_C(120) * 1000000000;
 
 /* ---- operations ---- */

@@ -26,6 +26,7 @@ enum {
     QRI_MOVED_FACTS_MAX = 64,
     QRI_MOVED_ARENA_BYTES_MAX = 64 << 20,
 };
+_Static_assert(QRI_MOVED_VERSION == 1, "QRI_HANDED_FORMAT (cmd/supervisor_int.h) goes up with it");
 
 /* What was read; texts and rows point into the bytes. */
 struct qri_moved_context {

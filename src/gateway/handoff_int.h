@@ -31,6 +31,8 @@ enum {
     QRI_HANDOFF_FACTS_BYTES_MAX = 4096,
     QRI_HANDOFF_BYTES_MAX = QRI_HANDOFF_FACTS_BYTES_MAX + QRI_HANDOFF_EARLY_BYTES_MAX,
 };
+_Static_assert(QRI_HANDOFF_VERSION == 3,
+               "QRI_HANDED_FORMAT (cmd/supervisor_int.h) goes up with it");
 
 enum qri_handoff_answer { /* the byte */
                           QRI_HANDOFF_TAKEN = 1,

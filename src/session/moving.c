@@ -8,6 +8,7 @@
 #include "base/banned.h"
 
 enum { VERSION = 1, HEAD_BYTES = 10, RECONFIGURATION = 40166 };
+_Static_assert(VERSION == 1, "QRI_HANDED_FORMAT (cmd/supervisor_int.h) goes up with it");
 
 bool qri_moving_is_busy(const struct qri_served *s)
 {
