@@ -96,6 +96,11 @@ static enum qr_status follow_file(const struct qri_datadir *dir, struct qr_arena
     return QR_OK;
 }
 
+enum qr_status qri_admin_resume(struct qr_err *err)
+{
+    return sodium_init() < 0 ? qr_fail(err, QR_BUG, "libsodium did not start") : QR_OK;
+}
+
 enum qr_status qri_admin_prepare(const struct qri_datadir *dir, struct qr_arena *arena,
                                  const struct qri_settings *settings, struct qr_registry *registry,
                                  const struct qr_log *log, struct qr_err *err)
@@ -103,8 +108,7 @@ enum qr_status qri_admin_prepare(const struct qri_datadir *dir, struct qr_arena 
     bool given = *settings->admin_password_file != '\0';
     const char *path = given ? settings->admin_password_file
                              : qri_datadir_path(dir, arena, "admin-password", NULL);
-    if (sodium_init() < 0)
-        return qr_fail(err, QR_BUG, "libsodium did not start");
+    QR_TRY(qri_admin_resume(err));
     if (!qr_registry_has_server(registry))
         return make_server(dir, arena, settings, registry, path, log, err);
     const char *name = qr_registry_first_name(registry);

@@ -137,6 +137,10 @@ enum qr_status qri_child_want(void *ctx, const char *name, struct qr_err *err)
     if ((s->machines.log_away && strcmp(name, QR_ROLE_NAME_LOG) == 0) ||
         (s->machines.page_away && strcmp(name, QR_ROLE_NAME_PAGE) == 0))
         return QR_OK; /* somebody starts it there */
-    QR_TRY(qri_child_spec(s, name, s->program, &spec, err));
-    return qr_super_start(s->super, &spec.child, err);
+    pthread_mutex_lock(&s->program_mu);
+    enum qr_status status = qri_child_spec(s, name, s->program, &spec, err);
+    if (status == QR_OK)
+        status = qr_super_start(s->super, &spec.child, err);
+    pthread_mutex_unlock(&s->program_mu);
+    return status;
 }

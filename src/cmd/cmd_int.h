@@ -158,6 +158,8 @@ QR_NODISCARD enum qr_status qri_admin_prepare(const struct qri_datadir *dir, str
                                               const struct qri_settings *settings,
                                               struct qr_registry *registry,
                                               const struct qr_log *log, struct qr_err *err);
+/* The same where an earlier program of this process has done it: nothing is read or changed. */
+QR_NODISCARD enum qr_status qri_admin_resume(struct qr_err *err);
 
 /* ---- role.c: what the processes behind the supervisor have in common ---- */
 

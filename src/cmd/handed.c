@@ -15,6 +15,14 @@
 
 enum { BYTES_MAX = 64 << 20 };
 
+bool qri_handed_may_say(const char *text)
+{
+    json_t *said = json_string(text);
+    bool may = said != NULL;
+    json_decref(said);
+    return may;
+}
+
 static json_t *json_of_children(const struct qri_handed *handed)
 {
     json_t *children = json_array();
@@ -145,6 +153,8 @@ bool qri_handed_begin(struct qri_handed *ret_handed)
     if (ret_handed->failed == NULL)
         ret_handed->failed = "";
     unsetenv(QRI_UPGRADE_VARIABLE);
+    if (ret_handed->back_fd >= 0)
+        fcntl(ret_handed->back_fd, F_SETFD, FD_CLOEXEC);
     return fcntl(ret_handed->fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 

@@ -31,7 +31,6 @@ enum {
     DROP_MS = 3000, /* what a compute node gets whose database is dropped */
     BACKLOG = 1024,
     PEM_BYTES_MAX = 64 * 1024,
-    CONTROL_BYTES_MAX = 16 << 20,
     CGROUP_BYTES_MAX = 64 * 1024,
     SERVICE_STACK_BYTES = 8 << 20,
 };
@@ -114,7 +113,9 @@ static enum qr_status open_metadata(struct supervisor *s, struct qr_err *err)
         return qr_fail(err, QR_NOMEM, "open metadata");
     QR_TRY(qr_telemetry_open(path, &s->telemetry, err));
     QR_TRY(qr_registry_open(s->meta, s->env, &s->registry, err));
-    return qri_admin_prepare(&s->dir, s->arena, s->settings, s->registry, &s->log, err);
+    return s->resumes
+               ? qri_admin_resume(err)
+               : qri_admin_prepare(&s->dir, s->arena, s->settings, s->registry, &s->log, err);
 }
 
 static enum qr_status open_super(struct supervisor *s, struct qr_err *err)
@@ -306,9 +307,14 @@ static enum qr_status port_of(int fd, uint16_t *ret_port, struct qr_err *err)
 static enum qr_status adopt_children(struct supervisor *s, struct qr_err *err)
 {
     struct qri_child_spec spec;
-    for (size_t i = 0; i < s->handed.child_count; i++) {
-        const struct qri_handed_child *child = &s->handed.children[i];
-        QR_TRY(qri_child_spec(s, child->name, s->program, &spec, err));
+    for (; s->adopted < s->handed.child_count; s->adopted++) {
+        const struct qri_handed_child *child = &s->handed.children[s->adopted];
+        char name[sizeof child->name];
+        snprintf(name, sizeof name, "%s", child->name);
+        if (child->retired)
+            name[strcspn(name, ".")] = '\0'; /* its role's, for no group is made for what goes */
+        QR_TRY(qri_child_spec(s, name, s->program, &spec, err));
+        spec.child.name = child->name;
         QR_TRY(qr_super_adopt(s->super, &spec.child, child->pid, child->retired, err));
     }
     return QR_OK;
@@ -342,89 +348,9 @@ static enum qr_status resume(struct supervisor *s, struct qr_err *err)
     QR_TRY(qri_upgrade_open(s, &s->upgrade, err));
     if (h->back_fd >= 0)
         close(h->back_fd);
+    close(h->fd);
+    h->back_fd = h->fd = -1;
     return QR_OK;
-}
-
-/* ---- this process becomes another program ---- */
-
-static void note_child(void *ctx, const struct qr_super_seen *seen)
-{
-    struct qri_handed *h = ctx;
-    if (h->child_count == QRI_HANDED_CHILDREN_MAX)
-        return;
-    struct qri_handed_child *child = &h->children[h->child_count++];
-    snprintf(child->name, sizeof child->name, "%s", seen->name);
-    child->pid = seen->pid;
-    child->retired = seen->retired;
-}
-
-static void close_metadata(struct supervisor *s)
-{
-    pthread_mutex_lock(&s->mu);
-    struct qr_control *control = QR_TAKE(s->control); /* it hears of nobody's end any more */
-    pthread_mutex_unlock(&s->mu);
-    qr_control_free(control);
-    qr_registry_close(QR_TAKE(s->registry));
-    qr_telemetry_close(QR_TAKE(s->telemetry));
-    qr_meta_close(QR_TAKE(s->meta));
-}
-
-/* Writes down what the next program needs; nobody is served any more. */
-static enum qr_status hand_over(struct supervisor *s, const char *report, struct qr_err *err)
-{
-    struct qr_buf control;
-    struct qri_handed *h = &s->next;
-    *h = (struct qri_handed){
-        .fd = -1,
-        .back_fd = open(QRI_OWN_PROGRAM, O_RDONLY | O_CLOEXEC),
-        .failed = "",
-        .tds_fd = s->tds_fd,
-        .https_fd = s->https_fd,
-        .lock_fd = qri_datadir_lock_fd(&s->dir),
-        .children_fd = qr_super_lock_fd(s->super),
-        .run_dir = s->run_dir,
-        .report = report,
-        .children = calloc(QRI_HANDED_CHILDREN_MAX, sizeof *h->children),
-    };
-    if (h->children == NULL || report == NULL)
-        return qr_fail(err, QR_NOMEM, "hand over");
-    qr_buf_init(&control, CONTROL_BYTES_MAX);
-    enum qr_status status = qr_control_hand_over(s->control, &control, err);
-    if (status == QR_OK) {
-        close_metadata(s);
-        qr_super_leave(s->super);
-        qr_super_each(s->super, note_child, h);
-        h->control = qr_buf_cstr(&control);
-        status = qri_handed_write(h, err);
-    }
-    qr_buf_done(&control);
-    return status;
-}
-
-/* What is left is execve, by the first thread (run_next). */
-static void leave(struct supervisor *s, const char *program)
-{
-    struct qr_err err = {0};
-    snprintf(s->next_program, sizeof s->next_program, "%s", program);
-    char *report = qri_upgrade_report(s->upgrade);
-    qri_upgrade_close(QR_TAKE(s->upgrade));
-    if (hand_over(s, report, &err) != QR_OK)
-        QR_LOG(&s->log, QR_ERROR, "not_handed_over", QR_F("reason", &err.text[0]));
-    free(report);
-    free(s->next.children);
-}
-
-/* By the first thread. Returns if no program could be run, or none is to be. */
-static void run_next(struct supervisor *s)
-{
-    if (s->fails_over)
-        qri_handed_back(&s->handed, s->why.text, s->argv);
-    if (s->next.fd < 0)
-        return;
-    qri_handed_run(&s->next, s->next_program, s->argv);
-    const char *reason = strerrordesc_np(errno);
-    QR_LOG(&s->log, QR_ERROR, "not_executed", QR_F("reason", reason));
-    qri_handed_back(&s->next, reason, s->argv);
 }
 
 static void print_ready(const struct supervisor *s)
@@ -467,10 +393,10 @@ static void stop(struct supervisor *s)
 {
     static const char *const storage[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE, NULL},
                              *const none[] = {NULL};
-    int64_t began = qr_env_mono_ns(s->env);
     if (s->control != NULL)
         qr_control_stop(s->control);
-    qri_upgrade_close(QR_TAKE(s->upgrade));
+    qri_upgrade_close(QR_TAKE(s->upgrade)); /* what it is at ends first, and gets its time */
+    int64_t began = qr_env_mono_ns(s->env);
     if (s->super != NULL) {
         qr_super_end(s->super, QR_ROLE_NAME_API);
         qr_super_end(s->super, QR_ROLE_NAME_GATEWAY); /* first, so that nobody logs in any more */
@@ -481,7 +407,7 @@ static void stop(struct supervisor *s)
     }
     qr_super_free(s->super);
     qr_cgroups_close(s->cgroups);
-    close_metadata(s);
+    qri_close_metadata(s);
     qr_server_key_close(s->server_key);
     if (s->tds_fd >= 0)
         close(s->tds_fd);
@@ -515,7 +441,7 @@ static void serve(struct supervisor *s)
         print_ready(s);
     const char *program = wait_for_signal(s, &signals);
     if (program != NULL) {
-        leave(s, program);
+        qri_become_leave(s, program);
         s->code = EXIT_FAILURE; /* unless that program runs */
     }
 }
@@ -525,8 +451,8 @@ static void *serve_main(void *arg)
     struct supervisor *s = arg;
     serve(s);
     if (s->fails_over && s->super != NULL) /* the program before us goes on with the children */
-        qr_super_leave(s->super);
-    else if (!s->fails_over && s->next.fd < 0)
+        qri_become_back(s);
+    else if (!s->fails_over && !s->has_left) /* else this process ends, and the kernel ends them */
         stop(s);
     pthread_mutex_lock(&s->mu);
     s->is_over = true;
@@ -548,7 +474,7 @@ static enum qr_status supervise(struct supervisor *s, struct qr_err *err)
     if (super != NULL)
         qr_super_loop(super);
     pthread_join(thread, NULL);
-    run_next(s);
+    qri_become_run(s);
     return QR_OK;
 }
 
@@ -561,6 +487,7 @@ int qri_supervise(const struct qri_settings *settings, char *const *argv, struct
                            .arena = arena,
                            .settings = settings,
                            .argv = argv,
+                           .program_mu = PTHREAD_MUTEX_INITIALIZER,
                            .program = QRI_OWN_PROGRAM,
                            .resumes = handed != NULL,
                            .mu = PTHREAD_MUTEX_INITIALIZER,

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include "cmd_int.h"
 #include "ctl/control.h"
+#include "rpc/frame.h"
 #include "super/cgroup.h"
 #include "super/super.h"
 
@@ -11,8 +12,11 @@ struct qri_upgrade;
 
 /* ---- handed.c: what a supervisor leaves to the program that it becomes ---- */
 
-/* The form that this version writes, and may take over. */
+/* The form that this version writes, and may take over. It stands for all that processes of two
+ * programs say to each other, because it is what the new one is asked about: the forms of calls, of
+ * sessions that move and of what control leaves are asserted to be those that belong to it. */
 enum { QRI_HANDED_FORMAT = 1, QRI_HANDED_CHILDREN_MAX = QR_SUPER_CHILDREN_MAX };
+_Static_assert(QR_RPC_VERSION == 1, "QRI_HANDED_FORMAT goes up with it");
 struct qri_handed_child {
     char name[QR_SUPER_NAME_BYTES_MAX + 1];
     int pid;
@@ -29,6 +33,8 @@ struct qri_handed {
     struct qri_handed_child *children;
     size_t child_count;
 };
+/* Whether a text can be handed over: UTF-8. */
+bool qri_handed_may_say(const char *text);
 /* Makes the file, an anonymous one. */
 QR_NODISCARD enum qr_status qri_handed_write(struct qri_handed *handed, struct qr_err *err);
 /* What our own environment says, which forgets it; false: nothing. */
@@ -62,12 +68,15 @@ struct supervisor {
     struct qr_super *super;
     struct qr_cgroups *cgroups; /* NULL: switched off */
     struct qr_control *control;
-    const char *_Atomic program; /* of children that start from now on */
-    bool resumes;                /* it was another program before, which left `handed` */
+    pthread_mutex_t program_mu; /* guards the next, and that a start with it is one step */
+    char program[64];           /* of children that start from now on */
+    bool resumes;               /* it was another program before, which left `handed` */
     struct qri_handed handed;
     struct qri_upgrade *upgrade;
     char next_program[64];  /* that this process becomes */
     struct qri_handed next; /* what it leaves */
+    bool has_left;          /* the children are not ours to end any more */
+    size_t adopted;         /* children of `handed` */
     bool fails_over;        /* we could not take over, and the former program does */
     struct qr_err why;
     pthread_mutex_t mu; /* guards `control` for who hears of ends, and the rest: the first thread
@@ -96,6 +105,17 @@ QR_NODISCARD enum qr_status qri_child_spec(const struct supervisor *s, const cha
                                            struct qr_err *err);
 /* qr_control_host.want */
 QR_NODISCARD enum qr_status qri_child_want(void *ctx, const char *name, struct qr_err *err);
+
+/* ---- become.c: this process becomes another program ---- */
+
+void qri_close_metadata(struct supervisor *s);
+/* What is left then is execve, by the first thread (qri_become_run). */
+void qri_become_leave(struct supervisor *s, const char *program);
+/* We have failed to go on (fails_over): what has become of the children, and of what control knows,
+ * since they were handed to us is what the former program gets. */
+void qri_become_back(struct supervisor *s);
+/* By the first thread. Returns if no program could be run, or none is to be. */
+void qri_become_run(struct supervisor *s);
 
 /* ---- upgrade.c ---- */
 

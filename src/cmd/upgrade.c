@@ -16,7 +16,7 @@
 #include "upgrade_int.h"
 #include "base/banned.h"
 
-enum { PATH_BYTES = 4096, REPORT_BYTES_MAX = 1 << 20, LOOKED_MAX = 4096 };
+enum { PATH_BYTES = 4096, REPORT_BYTES_MAX = 1 << 20, LOOKED_MAX = 4096, ROUNDS = 3 };
 static const int64_t SECOND_NS = 1000000000, MS_NS = 1000000,
                      HOLD_NS = INT64_C(30) * 1000000000, /* for operations that run */
     PAUSE_NS = INT64_C(3) * 1000000000, END_NS = INT64_C(5) * 1000000000,
@@ -31,6 +31,7 @@ struct qri_upgrade {
     char path[PATH_BYTES];
     char program[64]; /* the same file, whatever becomes of its name */
     struct stat file;
+    _Atomic bool cancelled;
     pthread_mutex_t mu; /* guards the rest */
     bool thread_runs, is_due;
     enum qri_upgrade_state state;
@@ -40,11 +41,13 @@ struct qri_upgrade {
 __attribute__((format(printf, 2, 3))) static void tell(struct qri_upgrade *u, const char *format,
                                                        ...)
 {
-    char line[1024];
+    char line[PATH_BYTES + QR_ERR_TEXT_BYTES_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    for (char *at = line; !qri_handed_may_say(line) && *at != '\0'; at++)
+        *at = (*at & 0x80) != 0 ? '?' : *at; /* else it could not be handed over */
     QR_LOG(&u->s->log, QR_INFO, "upgrade", QR_F("what", &line[0]));
     pthread_mutex_lock(&u->mu);
     qr_buf_add(&u->report, line, strlen(line));
@@ -64,6 +67,42 @@ static bool is_new(const struct qri_upgrade *u, int pid)
     struct stat file;
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     return stat(path, &file) == 0 && is_same(&file, &u->file);
+}
+
+/* Runs the former program, or is about to. */
+static bool is_former(const struct qri_upgrade *u, const struct qr_super_seen *child)
+{
+    struct stat file;
+    if (child->retired)
+        return false;
+    return child->pid != 0 ? !is_new(u, child->pid)
+                           : stat(child->path, &file) != 0 || !is_same(&file, &u->file);
+}
+
+struct search {
+    const struct qri_upgrade *u;
+    const char *name;
+    bool found;
+};
+
+static void search_former(void *ctx, const struct qr_super_seen *child)
+{
+    struct search *search = ctx;
+    search->found |= strcmp(child->name, search->name) == 0 && is_former(search->u, child);
+}
+
+static bool has_former(const struct qri_upgrade *u, const char *name)
+{
+    struct search search = {.u = u, .name = name};
+    qr_super_each(u->s->super, search_former, &search);
+    return search.found;
+}
+
+static void set_program(struct supervisor *s, const char *program)
+{
+    pthread_mutex_lock(&s->program_mu);
+    snprintf(s->program, sizeof s->program, "%s", program);
+    pthread_mutex_unlock(&s->program_mu);
 }
 
 /* ---- a child ---- */
@@ -89,7 +128,7 @@ static enum qr_status swap(struct qri_upgrade *u, const char *name, int64_t read
     struct supervisor *s = u->s;
     struct qri_child_spec next, former;
     int pid = qr_super_pid(s->super, name);
-    if (pid == 0 || is_new(u, pid))
+    if (!has_former(u, name))
         return QR_OK;
     int64_t began = qr_env_mono_ns(s->env);
     QR_TRY(qri_child_spec(s, name, u->program, &next, err));
@@ -117,12 +156,12 @@ static enum qr_status replace_storage(struct qri_upgrade *u, const char *name, s
 }
 
 /* Its sessions wait at the gateway. What control has told the node is forgotten with it, so no
- * operation is at work meanwhile; one that takes too long repeats its step. */
+ * operation is at work meanwhile, but for one that takes longer than PAUSE_NS: that repeats its
+ * step. */
 static enum qr_status replace_node(struct qri_upgrade *u, const char *name, struct qr_err *err)
 {
     struct supervisor *s = u->s;
-    int pid = qr_super_pid(s->super, name);
-    if (pid == 0 || is_new(u, pid))
+    if (!has_former(u, name))
         return QR_OK;
     qr_control_drain(s->control, name); /* statements that wait for an operation end, too */
     bool held = qr_control_hold(s->control, qr_env_mono_ns(s->env) + PAUSE_NS, NULL) == QR_OK;
@@ -170,8 +209,8 @@ static void look_at(void *ctx, const struct qr_super_seen *child)
 {
     struct look *look = ctx;
     uint32_t id = 0;
-    if (child->retired || !qr_place_database_of(child->name, &id) || is_new(look->u, child->pid) ||
-        look->name[0] != '\0')
+    if (look->name[0] != '\0' || !qr_place_database_of(child->name, &id) ||
+        !is_former(look->u, child))
         return;
     snprintf(look->name, sizeof look->name, "%s", child->name);
     look->database_id = id;
@@ -223,17 +262,90 @@ static const struct step {
     {QR_ROLE_NAME_API, replace_api},       {QR_ROLE_NAME_GATEWAY, replace_gateway},
 };
 
+struct others {
+    const struct qri_upgrade *u;
+    size_t count;
+};
+
+static void count_other(void *ctx, const struct qr_super_seen *child)
+{
+    struct others *others = ctx;
+    others->count += is_former(others->u, child);
+}
+
+/* Operations are held when this is QR_OK. A process that came back between its step and the last
+ * one did so with the former program: it is replaced in another round. */
 static enum qr_status run_steps(struct qri_upgrade *u, struct qr_err *err)
 {
     struct supervisor *s = u->s;
-    QR_TRY(qr_wrap(err, qri_upgrade_probe(s->env, u->program, s->argv, err), "'%s'", u->path));
+    QR_TRY(qr_wrap(err, qri_upgrade_probe(s->env, u->program, s->argv, &u->cancelled, err), "'%s'",
+                   u->path));
     QR_TRY(qr_control_hold(s->control, qr_env_mono_ns(s->env) + HOLD_NS, err));
     qr_control_go_on(s->control); /* none is at work that would take long */
-    s->program = u->program;
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        QR_TRY(qr_wrap(err, steps[i].run(u, steps[i].name, err), "%s", steps[i].name));
-    return qr_wrap(err, qr_control_hold(s->control, qr_env_mono_ns(s->env) + HOLD_NS, err),
-                   "supervisor");
+    set_program(s, u->program);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+            QR_TRY(qr_wrap(err, steps[i].run(u, steps[i].name, err), "%s", steps[i].name));
+        QR_TRY(qr_wrap(err, qr_control_hold(s->control, qr_env_mono_ns(s->env) + HOLD_NS, err),
+                       "supervisor"));
+        struct others others = {u, 0};
+        qr_super_each(s->super, count_other, &others);
+        if (others.count == 0)
+            return QR_OK;
+        qr_control_go_on(s->control);
+    }
+    return qr_fail(err, QR_BUSY, "processes of the former program come back again and again");
+}
+
+/* ---- what started meanwhile when it fails ---- */
+
+struct started {
+    const struct qri_upgrade *u;
+    struct started_child {
+        char name[QR_SUPER_NAME_BYTES_MAX + 1];
+        int pid;
+    } * children;
+    size_t count;
+};
+
+static void note_started(void *ctx, const struct qr_super_seen *child)
+{
+    struct started *started = ctx;
+    if (child->retired || strcmp(child->path, started->u->program) != 0)
+        return;
+    struct started_child *to = &started->children[started->count++];
+    snprintf(to->name, sizeof to->name, "%s", child->name);
+    to->pid = child->pid;
+}
+
+/* Children that control has asked for meanwhile have the new program. Who is not ready gets the
+ * former one: it may never be. */
+static void give_up(struct qri_upgrade *u)
+{
+    struct supervisor *s = u->s;
+    struct started started = {.u = u};
+    struct qr_err err = {0};
+    set_program(s, QRI_OWN_PROGRAM);
+    started.children = calloc(QR_SUPER_CHILDREN_MAX, sizeof *started.children);
+    if (started.children == NULL)
+        return;
+    qr_super_each(s->super, note_started, &started);
+    for (size_t i = 0; i < started.count && !u->cancelled; i++) {
+        const struct started_child *child = &started.children[i];
+        struct qri_child_spec former;
+        if (child->pid != 0 &&
+            qr_control_wait_ready(s->control, child->name, child->pid, 0, NULL) != QR_TIMEOUT)
+            continue;
+        enum qr_status status = qri_child_spec(s, child->name, QRI_OWN_PROGRAM, &former, &err);
+        if (status == QR_OK)
+            status = qr_super_exchange(s->super, &former.child, END_NS, &err);
+        if (status == QR_OK)
+            tell(u, "%s: not ready, started again with the former program", child->name);
+        else
+            QR_LOG(&s->log, QR_ERROR, "not_given_up", QR_F("name", &child->name[0]),
+                   QR_F("reason", &err.text[0]));
+    }
+    free(started.children);
 }
 
 static void *run(void *arg)
@@ -246,13 +358,12 @@ static void *run(void *arg)
     bool becomes = status == QR_OK && !is_new(u, getpid());
     if (status != QR_OK) {
         QR_LOG(&s->log, QR_WARN, "upgrade_failed", QR_F("reason", &err.text[0]));
+        give_up(u);
         tell(u, "failed: %s; what has not been replaced goes on as it was", err.text);
     } else if (!becomes) {
-        tell(u, "supervisor: process %d runs it already", (int)getpid());
-    }
-    if (!becomes) {
-        s->program = QRI_OWN_PROGRAM;
+        set_program(s, QRI_OWN_PROGRAM);
         qr_control_go_on(s->control);
+        tell(u, "supervisor: process %d runs it already", (int)getpid());
     }
     pthread_mutex_lock(&u->mu);
     u->is_due = becomes;
@@ -263,43 +374,34 @@ static void *run(void *arg)
 
 /* ---- who asks ---- */
 
-struct others {
-    const struct qri_upgrade *u;
-    size_t count;
+struct opened {
+    char path[PATH_BYTES];
+    int fd;
+    struct stat file;
 };
 
-static void count_other(void *ctx, const struct qr_super_seen *child)
-{
-    struct others *others = ctx;
-    others->count += !child->retired && !is_new(others->u, child->pid);
-}
-
-/* The file is kept open, because its children may be started again from it. */
-static enum qr_status open_program(struct qri_upgrade *u, const uint8_t *path, size_t bytes,
+/* The file is kept open, because its children may be started again from it. What is no file, and
+ * blocks who opens it, is found out; nothing is locked meanwhile. */
+static enum qr_status open_program(struct opened *opened, const uint8_t *path, size_t bytes,
                                    struct qr_err *err)
 {
-    if (bytes == 0 || bytes >= sizeof u->path || memchr(path, '\0', bytes) != NULL)
+    opened->fd = -1;
+    if (bytes == 0 || bytes >= sizeof opened->path || memchr(path, '\0', bytes) != NULL)
         return qr_fail(err, QR_INVALID, "the program's path is none");
-    memcpy(u->path, path, bytes);
-    u->path[bytes] = '\0';
-    int fd = open(u->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &u->file) != 0 || !S_ISREG(u->file.st_mode)) {
-        enum qr_status status = qr_fail(err, QR_INVALID, "'%s' cannot be read: %s", u->path,
-                                        fd < 0 ? strerrordesc_np(errno) : "it is no file");
-        if (fd >= 0)
-            close(fd);
-        return status;
-    }
-    snprintf(u->program, sizeof u->program, "/proc/self/fd/%d", fd);
-    struct others others = {u, !is_new(u, getpid())};
-    qr_super_each(u->s->super, count_other, &others);
-    if (others.count > 0)
-        return QR_OK;
-    close(fd);
-    return qr_fail(err, QR_EXISTS, "all processes run '%s' already", u->path);
+    memcpy(opened->path, path, bytes);
+    opened->path[bytes] = '\0';
+    if (!qri_handed_may_say(opened->path))
+        return qr_fail(err, QR_INVALID, "the program's path is not UTF-8");
+    opened->fd = open(opened->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (opened->fd < 0 || fstat(opened->fd, &opened->file) != 0)
+        return qr_fail(err, QR_INVALID, "'%s' cannot be read: %s", opened->path,
+                       strerrordesc_np(errno));
+    return S_ISREG(opened->file.st_mode)
+               ? QR_OK
+               : qr_fail(err, QR_INVALID, "'%s' cannot be read: it is no file", opened->path);
 }
 
-static enum qr_status begin(struct qri_upgrade *u, const uint8_t *path, size_t bytes,
+static enum qr_status begin(struct qri_upgrade *u, const struct opened *opened,
                             struct qr_err *err) /* mu held */
 {
     if (u->state == QRI_UPGRADE_RUNS)
@@ -308,9 +410,20 @@ static enum qr_status begin(struct qri_upgrade *u, const uint8_t *path, size_t b
         return qr_fail(err, QR_UNSUPPORTED,
                        "a server that other machines belong to (--advertise) is not upgraded in "
                        "service: stop it and start the new program");
-    QR_TRY(open_program(u, path, bytes, err));
+    if (!qri_handed_may_say(u->s->run_dir))
+        return qr_fail(err, QR_UNSUPPORTED,
+                       "a server with a run directory whose path is not UTF-8 is not upgraded in "
+                       "service: stop it and start the new program");
     if (u->thread_runs)
         pthread_join(u->thread, NULL);
+    u->thread_runs = false;
+    memcpy(u->path, opened->path, sizeof u->path);
+    u->file = opened->file;
+    struct others others = {u, !is_new(u, getpid())};
+    qr_super_each(u->s->super, count_other, &others);
+    if (others.count == 0)
+        return qr_fail(err, QR_EXISTS, "all processes run '%s' already", u->path);
+    snprintf(u->program, sizeof u->program, "/proc/self/fd/%d", opened->fd);
     qr_buf_clear(&u->report);
     enum qr_status status = qr_thread_start("upgrade", 0, run, u, &u->thread, err);
     u->thread_runs = status == QR_OK;
@@ -324,11 +437,14 @@ static void serve(void *ctx, struct qr_rpc_request *own_request)
     struct qri_upgrade *u = ctx;
     struct qr_err err = {0};
     struct qr_buf answer;
+    struct opened opened = {.fd = -1};
+    bool begins = own_request->method == QRI_UPGRADE_BEGIN;
     qr_buf_init(&answer, REPORT_BYTES_MAX + 1);
-    enum qr_status status = QR_OK;
+    enum qr_status status =
+        begins ? open_program(&opened, own_request->body, own_request->bytes, &err) : QR_OK;
     pthread_mutex_lock(&u->mu);
-    if (own_request->method == QRI_UPGRADE_BEGIN) {
-        status = begin(u, own_request->body, own_request->bytes, &err);
+    if (begins) {
+        status = status == QR_OK ? begin(u, &opened, &err) : status;
     } else if (own_request->method == QRI_UPGRADE_SEEN && own_request->bytes == 4) {
         size_t known = qr_get32le(own_request->body);
         qr_buf_add8(&answer, (uint8_t)u->state);
@@ -338,6 +454,8 @@ static void serve(void *ctx, struct qr_rpc_request *own_request)
         status = qr_fail(&err, QR_UNSUPPORTED, "no call %u", own_request->method);
     }
     pthread_mutex_unlock(&u->mu);
+    if (status != QR_OK && opened.fd >= 0)
+        close(opened.fd);
     qr_rpc_finish(own_request, &answer, status, &err);
 }
 
@@ -390,6 +508,7 @@ void qri_upgrade_close(struct qri_upgrade *u)
 {
     if (u == NULL)
         return;
+    u->cancelled = true;
     qr_rpc_listener_free(u->listener);
     qr_rpc_loop_free(u->loop);
     if (u->thread_runs)

@@ -28,10 +28,12 @@ enum qri_upgrade_state {
 /* upgrade_probe.c. Of a new program: whether it takes over from a supervisor that hands over in
  * that form and whose metadata has that format ("FORMAT,METADATA"). QR_UNSUPPORTED says why not. */
 QR_NODISCARD enum qr_status qri_upgrade_may(const char *formats, struct qr_err *err);
-/* Asks the program; QR_INVALID says why it is not to be used. `argv`: that it would have. */
+/* Asks the program; QR_INVALID says why it is not to be used. `argv`: that it would have.
+ * `cancelled`: looked at all the time; QR_CANCELLED then. */
 struct qr_env;
 QR_NODISCARD enum qr_status qri_upgrade_probe(struct qr_env *env, const char *path,
-                                              char *const *argv, struct qr_err *err);
+                                              char *const *argv, const _Atomic bool *cancelled,
+                                              struct qr_err *err);
 
 /* upgrade_ask.c: `quired upgrade`. The exit status. */
 int qri_upgrade_ask(int argc, char **argv);

@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "supervisor_int.h"
 #include "upgrade_int.h"
 #include "base/banned.h"
 
-enum { ANSWER_BYTES_MAX = 4096, VARIABLES_MAX = 1024, ANSWER_S = 20 };
+enum { ANSWER_BYTES_MAX = 4096, VARIABLES_MAX = 1024, ANSWER_S = 20, LOOK_MS = 50 };
 extern char **environ;
 
 enum qr_status qri_upgrade_may(const char *formats, struct qr_err *err)
@@ -61,29 +62,55 @@ static enum qr_status start(const char *path, char *const *argv, int out, pid_t 
                : qr_fail(err, QR_INVALID, "it cannot be started: %s", strerrordesc_np(error));
 }
 
-/* What it says until it ends, or has no time left. */
-static bool listen_to(struct qr_env *env, int fd, char *dst, size_t dst_bytes)
+struct asked {
+    struct qr_env *env;
+    int64_t until_ns;
+    const _Atomic bool *cancelled;
+};
+
+/* False: there is no time left. */
+static bool wait_for(const struct asked *asked, int fd)
 {
-    int64_t until = qr_env_mono_ns(env) + ANSWER_S * INT64_C(1000000000);
-    size_t at = 0;
     for (;;) {
-        int64_t left_ms = (until - qr_env_mono_ns(env)) / 1000000;
+        int64_t left_ms = (asked->until_ns - qr_env_mono_ns(asked->env)) / 1000000;
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        int got = left_ms <= 0 ? 0 : poll(&poll_fd, 1, (int)left_ms);
-        if (got < 0 && errno == EINTR)
-            continue;
+        if (left_ms <= 0 || *asked->cancelled)
+            return false;
+        if (poll(&poll_fd, 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS) == 1)
+            return true;
+    }
+}
+
+/* What it says until it closes its output, or has no time left. */
+static bool listen_to(const struct asked *asked, int fd, char *dst, size_t dst_bytes)
+{
+    size_t at = 0;
+    while (wait_for(asked, fd)) {
         char drop[256];
         bool full = at + 1 >= dst_bytes;
-        ssize_t n = got == 1
-                        ? read(fd, full ? drop : dst + at, full ? sizeof drop : dst_bytes - 1 - at)
-                        : 0;
+        ssize_t n = read(fd, full ? drop : dst + at, full ? sizeof drop : dst_bytes - 1 - at);
         if (n < 0 && errno == EINTR)
             continue;
         at += n > 0 && !full ? (size_t)n : 0;
         dst[at] = '\0';
         if (n <= 0)
-            return got == 1;
+            return true;
     }
+    return false;
+}
+
+/* Its end; it is killed if that does not come in time. */
+static bool wait_end(const struct asked *asked, pid_t pid, bool in_time, int *ret_status)
+{
+    int pidfd = in_time ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    in_time = pidfd >= 0 && wait_for(asked, pidfd);
+    if (pidfd >= 0)
+        close(pidfd);
+    if (!in_time)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+        continue;
+    return in_time;
 }
 
 /* The last line, without its end. */
@@ -97,23 +124,23 @@ static const char *last_line(char *text)
 }
 
 enum qr_status qri_upgrade_probe(struct qr_env *env, const char *path, char *const *argv,
-                                 struct qr_err *err)
+                                 const _Atomic bool *cancelled, struct qr_err *err)
 {
     char text[ANSWER_BYTES_MAX] = "";
+    struct asked asked = {env, qr_env_mono_ns(env) + ANSWER_S * INT64_C(1000000000), cancelled};
     int ends[2], wait_status = 0;
     pid_t pid = 0;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return qr_fail(err, QR_IO, "pipe: %s", strerrordesc_np(errno));
     enum qr_status status = start(path, argv, ends[1], &pid, err);
     close(ends[1]);
-    bool in_time = status == QR_OK && listen_to(env, ends[0], text, sizeof text);
+    bool in_time = status == QR_OK && listen_to(&asked, ends[0], text, sizeof text);
     close(ends[0]);
     if (status != QR_OK)
         return status;
-    if (!in_time)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR)
-        continue;
+    in_time = wait_end(&asked, pid, in_time, &wait_status);
+    if (!in_time && *cancelled)
+        return qr_fail(err, QR_CANCELLED, "the server stops");
     if (!in_time)
         return qr_fail(err, QR_INVALID, "it does not answer within %d s", (int)ANSWER_S);
     const char *line = last_line(text);

@@ -43,7 +43,7 @@ class Programs:
         return path
 
     def next(self, name="next"):
-        return self.write(name, self.ours + name.encode())
+        return self.write(name, self.ours + os.fsencode(name))
 
     def without(self, text):
         """Does not know that text any more, which is an option's name or a word of what is handed over."""
@@ -272,6 +272,14 @@ class Refused(Base):
             self.assertEqual(done.returncode, 1)
             self.assertIn("no server serves", done.stderr)
 
+    def test_a_path_that_cannot_be_handed_over_or_opened(self):
+        pipe = os.path.join(self.programs.dir, "pipe")
+        os.mkfifo(pipe)
+        was = self.refused(self.programs.next("next\udcff"), "not UTF-8")
+        self.refused(pipe, "it is no file")
+        self.assertEqual(self.running(), was)
+        self.serves()
+
     def test_a_role_that_does_not_come_up_leaves_the_old_one(self):
         session, gateway = self.relayed("g"), self.server.role_pid("gateway")
         was = self.refused(self.programs.without(b"gateway-drain-s"), "gateway: ", "ends when it is started")
@@ -296,6 +304,28 @@ class Refused(Base):
         self.all_run(self.programs.dir + "/good")
 
 
+class WithoutFile(unittest.TestCase):
+    """The file with the administrator's password belongs to the first start only."""
+
+    def test_the_password_file_is_gone(self):
+        programs, password = Programs(), "Gone-after-the-1st"
+        self.addCleanup(programs.remove)
+        path = programs.write("password", password.encode() + b"\n")
+        quired = server.Server("--admin-password-file", path).start()
+        try:
+            os.unlink(path)
+            done = upgrade(quired, programs.next())
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+            self.assertEqual(program_of(quired.pid), programs.dir + "/next")
+            with quired.connect(password=password) as connection:
+                self.assertEqual(connection.execute("SELECT 1"), [(1,)])
+            quired.stop()
+        finally:
+            quired.kill()
+            quired.remove()
+
+
+@unittest.skipUnless(ALL, "a server of its own for one option: in the full run")
 class Bound(Base):
     options = ("--gateway-drain-s", "1")
 

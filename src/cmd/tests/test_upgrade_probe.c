@@ -56,9 +56,28 @@ static void test_only_a_program_that_says_so_takes_over(void **state)
         struct qr_err err = {0};
         snprintf(script, sizeof script, "%s", rows[i].script);
         print_message("%s %s\n", rows[i].program, script);
-        assert_int_equal(qri_upgrade_probe(qr_env_real(), rows[i].program, argv, &err),
+        const _Atomic bool cancelled = false;
+        assert_int_equal(qri_upgrade_probe(qr_env_real(), rows[i].program, argv, &cancelled, &err),
                          rows[i].want);
         assert_non_null(strstr(err.text, rows[i].says));
+    }
+}
+
+/* The server is told to stop meanwhile: it does not wait for who does not answer, or does not end
+ * after it has. */
+static void test_nobody_is_waited_for_when_the_server_stops(void **state)
+{
+    static const char *const scripts[] = {"exec sleep 100", "exec >/dev/null 2>&1; exec sleep 100"};
+    (void)state;
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+        char script[64], name[] = "sh", flag[] = "-c";
+        char *argv[] = {name, flag, script, NULL};
+        const _Atomic bool cancelled = true;
+        struct qr_err err = {0};
+        snprintf(script, sizeof script, "%s", scripts[i]);
+        assert_int_equal(qri_upgrade_probe(qr_env_real(), "/bin/sh", argv, &cancelled, &err),
+                         QR_CANCELLED);
+        assert_non_null(strstr(err.text, "stops"));
     }
 }
 
@@ -67,6 +86,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formats_are_known_or_refused_with_a_reason),
         cmocka_unit_test(test_only_a_program_that_says_so_takes_over),
+        cmocka_unit_test(test_nobody_is_waited_for_when_the_server_stops),
     };
     return cmocka_run_group_tests_name("cmd/upgrade_probe", tests, NULL, NULL);
 }
