@@ -185,13 +185,16 @@ class Databases(Case):
 
     def test_conditions_hold_or_refuse(self):
         self.make("tagged")
-        _, headers, _ = self.send("GET", "/databases/tagged")
         change = {"tags": {"n": "1"}}
         self.refused(self.send("PATCH", "/databases/tagged", change, {"If-Match": '"0"'}), 412,
                      "PreconditionFailed")
         self.refused(self.send("PUT", "/databases/tagged", change, {"If-None-Match": "*"}), 412,
                      "PreconditionFailed")
-        answer = self.send("PATCH", "/databases/tagged", change, {"If-Match": headers["etag"]})
+        deadline = time.monotonic() + 60
+        answer = (412,)
+        while answer[0] == 412 and time.monotonic() < deadline:  # the service may have written, too, since we read
+            _, headers, _ = self.send("GET", "/databases/tagged")
+            answer = self.send("PATCH", "/databases/tagged", change, {"If-Match": headers["etag"]})
         self.assertEqual(self.finished(answer)["status"], "Succeeded")
         self.assertEqual(self.good("GET", "/databases/tagged")["tags"], {"n": "1"})
 
