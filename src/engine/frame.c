@@ -50,7 +50,7 @@ static void drop_caught(struct qri_frame *frame)
 static void free_buf(struct qri_slot *slot)
 {
     if (slot->buf != NULL && slot->capacity >= QRI_LARGE_BYTES)
-        qri_memory_discharge(slot->capacity);
+        qri_memory_discharge(slot->capacity, false);
     free(slot->buf);
 }
 
@@ -80,12 +80,12 @@ void qri_frame_pop(struct qri_frame *frame)
 static enum qr_status new_buf(size_t capacity, char **ret_buf, struct qr_err *err)
 {
     if (capacity >= QRI_LARGE_BYTES)
-        QR_TRY(qri_memory_charge(capacity, err));
+        QR_TRY(qri_memory_charge(capacity, false, err));
     *ret_buf = malloc(capacity);
     if (*ret_buf != NULL)
         return QR_OK;
     if (capacity >= QRI_LARGE_BYTES)
-        qri_memory_discharge(capacity);
+        qri_memory_discharge(capacity, false);
     return qr_fail(err, QR_NOMEM, "set a variable");
 }
 

@@ -242,6 +242,8 @@ enum qr_status qri_frame_run(struct qri_frame *frame)
     size_t pc = 0;
     while (pc < unit->op_count && !frame->returned) {
         const struct qri_op *op = &unit->ops[pc];
+        if (frame->outer == NULL)
+            qri_memory_begin();
         frame->op = op;
         if (frame->catch_depth > op->catch_depth)
             pop_caught(frame, op->catch_depth);

@@ -30,9 +30,35 @@ static size_t used(void)
     return qr_rowset_memory_used() + atomic_load_explicit(&memory.others, memory_order_relaxed);
 }
 
+/* Of chunks, which their task is not told of, since others may free them: what the statement that
+ * the thread runs has taken. */
+static _Thread_local size_t chunk_bytes;
+
+void qri_memory_begin(void)
+{
+    chunk_bytes = 0;
+}
+
+/* That neither goes to disk nor was granted. */
+static size_t piled_up(void)
+{
+    size_t others = atomic_load_explicit(&memory.others, memory_order_relaxed);
+    uint64_t granted = qr_gov_memory_in_grants();
+    return granted >= others ? 0 : others - (size_t)granted;
+}
+
+/* Grants are half of the bound. What statements pile up beyond theirs keeps to three eighths, where
+ * one has much of it: so grants that were given can be used, and small pieces be had. */
+static bool is_too_much(size_t bytes, size_t max)
+{
+    return qr_gov_memory_beyond(bytes + chunk_bytes) > max / 16 && piled_up() + bytes > max / 8 * 3;
+}
+
 static bool take(atomic_size_t *of, size_t bytes)
 {
     size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
+    if (max != 0 && of == &memory.others && is_too_much(bytes, max))
+        return false;
     /* what cannot be had is not in the others' way for a moment, either */
     if (max != 0 && (bytes > max || used() > max - bytes))
         return false;
@@ -43,17 +69,22 @@ static bool take(atomic_size_t *of, size_t bytes)
     return false;
 }
 
-enum qr_status qri_memory_charge(size_t bytes, struct qr_err *err)
+static atomic_size_t *of_which(bool goes_to_disk)
 {
-    if (!take(&memory.rowsets, bytes))
+    return goes_to_disk ? &memory.rowsets : &memory.others;
+}
+
+enum qr_status qri_memory_charge(size_t bytes, bool goes_to_disk, struct qr_err *err)
+{
+    if (!take(of_which(goes_to_disk), bytes))
         return qr_sql_fail(err, 701, "default");
     qr_gov_memory((int64_t)bytes);
     return QR_OK;
 }
 
-void qri_memory_discharge(size_t bytes)
+void qri_memory_discharge(size_t bytes, bool goes_to_disk)
 {
-    (void)atomic_fetch_sub_explicit(&memory.rowsets, bytes, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(of_which(goes_to_disk), bytes, memory_order_relaxed);
     qr_gov_memory(-(int64_t)bytes);
 }
 
@@ -66,7 +97,7 @@ bool qri_memory_is_half(void)
 bool qri_memory_is_short(void)
 {
     size_t max = atomic_load_explicit(&memory.max, memory_order_relaxed);
-    return max != 0 && used() > max / 4 * 3;
+    return max != 0 && (used() > max / 4 * 3 || piled_up() > max / 4);
 }
 
 /* ---- who has held much for long ---- */
@@ -155,12 +186,16 @@ static void *counted_realloc(void *p, int bytes)
 
 static bool take_chunk(size_t bytes)
 {
-    return take(&memory.others, bytes);
+    if (!take(&memory.others, bytes))
+        return false;
+    chunk_bytes += bytes;
+    return true;
 }
 
 static void give_chunk(size_t bytes)
 {
     (void)atomic_fetch_sub_explicit(&memory.others, bytes, memory_order_relaxed);
+    chunk_bytes -= bytes < chunk_bytes ? bytes : chunk_bytes;
 }
 
 void qri_memory_watch(void)

@@ -63,7 +63,8 @@ void qr_rowset_free(struct qr_rowset *rowset)
     if (rowset == NULL)
         return;
     qri_keys_forget(rowset);
-    qri_memory_discharge(rowset->place_capacity * sizeof *rowset->places);
+    qri_memory_discharge(rowset->place_capacity * sizeof *rowset->places,
+                         rowset->space.store != NULL);
     qri_space_done(&rowset->space);
     free(rowset->places);
     free(rowset->types);
@@ -152,10 +153,10 @@ enum qr_status qr_rowset_append(struct qr_rowset *rowset, const struct qr_value 
     if (rowset->place_count == rowset->place_capacity) {
         size_t capacity = rowset->place_capacity == 0 ? 16 : rowset->place_capacity * 2;
         size_t more = (capacity - rowset->place_capacity) * sizeof(struct place);
-        QR_TRY(qri_memory_charge(more, err));
+        QR_TRY(qri_memory_charge(more, rowset->space.store != NULL, err));
         struct place *grown = realloc(rowset->places, capacity * sizeof *grown);
         if (grown == NULL) {
-            qri_memory_discharge(more);
+            qri_memory_discharge(more, rowset->space.store != NULL);
             return qr_fail(err, QR_NOMEM, "grow a rowset");
         }
         rowset->places = grown;

@@ -25,7 +25,7 @@ struct qri_keys {
 
 static void free_index(struct index *index)
 {
-    qri_memory_discharge(index->slot_count * sizeof *index->slots);
+    qri_memory_discharge(index->slot_count * sizeof *index->slots, false);
     free(index->slots);
     *index = (struct index){0};
 }
@@ -63,10 +63,10 @@ static enum qr_status make_slots(struct index *index, uint64_t rows, struct qr_e
     if (rows >= UINT32_MAX)
         return qr_fail(err, QR_NOMEM, "index a table variable");
     free_index(index);
-    QR_TRY(qri_memory_charge(count * sizeof *index->slots, err));
+    QR_TRY(qri_memory_charge(count * sizeof *index->slots, false, err));
     index->slots = calloc(count, sizeof *index->slots);
     if (index->slots == NULL) {
-        qri_memory_discharge(count * sizeof *index->slots);
+        qri_memory_discharge(count * sizeof *index->slots, false);
         return qr_fail(err, QR_NOMEM, "index a table variable");
     }
     index->slot_count = count;

@@ -45,10 +45,10 @@ static enum qr_status add_segment(struct qri_space *space, size_t need, struct q
     if (space->store == NULL && space->bytes + bytes > (size_t)MEMORY_MAX_MIB << 20)
         return qr_fail(err, QR_FULL, "a rowset is over %d MiB", MEMORY_MAX_MIB);
     QR_TRY(grow_list(space, err));
-    QR_TRY(qri_memory_charge(bytes, err));
+    QR_TRY(qri_memory_charge(bytes, space->store != NULL, err));
     char *data = malloc(bytes);
     if (data == NULL) {
-        qri_memory_discharge(bytes);
+        qri_memory_discharge(bytes, space->store != NULL);
         return qr_fail(err, QR_NOMEM, "grow a rowset");
     }
     assert(space->segments != NULL); /* there is room */
@@ -83,7 +83,7 @@ static enum qr_status write_out(struct qri_space *space, struct qri_segment *s, 
     uint64_t offset = qr_tmp_file_bytes(space->file);
     QR_TRY(qr_tmp_file_write(space->file, s->data, s->used, offset, err));
     space->bytes -= s->capacity;
-    qri_memory_discharge(s->capacity);
+    qri_memory_discharge(s->capacity, space->store != NULL);
     free(s->data);
     *s = (struct qri_segment){.used = s->used, .offset = offset};
     space->version++;
@@ -104,7 +104,7 @@ static void close_window(struct qri_space *space, struct qri_window *w)
 {
     if (w->data == NULL)
         return;
-    qri_memory_discharge(w->capacity);
+    qri_memory_discharge(w->capacity, true);
     free(w->data);
     *w = (struct qri_window){0};
     space->version++;
@@ -115,10 +115,10 @@ static enum qr_status open_window(struct qri_space *space, struct qri_window *w,
 {
     const struct qri_segment *s = &space->segments[segment];
     close_window(space, w);
-    QR_TRY(qri_memory_charge(s->used, err));
+    QR_TRY(qri_memory_charge(s->used, true, err));
     w->data = malloc(s->used);
     if (w->data == NULL) {
-        qri_memory_discharge(s->used);
+        qri_memory_discharge(s->used, true);
         return qr_fail(err, QR_NOMEM, "read a rowset");
     }
     w->capacity = s->used;
@@ -163,7 +163,7 @@ void qri_space_clear(struct qri_space *space)
         if (space->segments[i].data == NULL)
             continue;
         space->bytes -= space->segments[i].capacity;
-        qri_memory_discharge(space->segments[i].capacity);
+        qri_memory_discharge(space->segments[i].capacity, space->store != NULL);
         free(space->segments[i].data);
     }
     if (keeps)
@@ -179,7 +179,7 @@ void qri_space_done(struct qri_space *space)
 {
     qri_space_clear(space);
     if (space->count > 0) {
-        qri_memory_discharge(space->bytes);
+        qri_memory_discharge(space->bytes, space->store != NULL);
         free(space->segments[0].data);
     }
     free(space->segments);

@@ -109,6 +109,7 @@ struct qr_governor {
     pthread_mutex_t grant_mu; /* guards the next three */
     struct qr_gov_grant *grants_first, *grants_last;
     uint64_t granted_bytes[QR_GOV_SEMAPHORES]; /* of all pools */
+    _Atomic int64_t in_grants_bytes; /* of what tasks hold, what their grants cover; no lock */
     pthread_t ticker;
     pthread_cond_t tick_end;
     bool ticking, stopping;

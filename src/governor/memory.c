@@ -102,6 +102,23 @@ static void take_out(struct qr_governor *gov, struct qr_gov_grant *g)
     *(g->after == NULL ? &gov->grants_last : &g->after->before) = g->before;
 }
 
+/* Of what a task holds, what its grant covers. */
+static int64_t covered(int64_t held, int64_t granted)
+{
+    int64_t bytes = held < granted ? held : granted;
+    return bytes < 0 ? 0 : bytes;
+}
+
+/* The task's thread is here, or waits for this. */
+static void set_granted(struct qr_governor *gov, struct qr_gov_task *task, int64_t bytes)
+{
+    int64_t held = atomic_load_explicit(&task->memory_bytes, memory_order_relaxed);
+    int64_t before = atomic_load_explicit(&task->granted_bytes, memory_order_relaxed);
+    atomic_store_explicit(&task->granted_bytes, bytes, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(
+        &gov->in_grants_bytes, covered(held, bytes) - covered(held, before), memory_order_relaxed);
+}
+
 static void grant(struct qr_governor *gov, struct qr_gov_grant *g, uint64_t bytes)
 {
     struct qri_semaphore *of_pool = &g->pool->semaphores[g->semaphore];
@@ -115,6 +132,7 @@ static void grant(struct qr_governor *gov, struct qr_gov_grant *g, uint64_t byte
     if (bytes > atomic_load_explicit(&usage->grant_max_bytes, memory_order_relaxed))
         atomic_store_explicit(&usage->grant_max_bytes, bytes, memory_order_relaxed);
     g->granted_bytes = bytes;
+    set_granted(gov, g->task, (int64_t)bytes);
     g->grant_mono_ns = qri_now(gov);
 }
 
@@ -291,6 +309,7 @@ void qr_gov_grant_give(struct qr_gov_grant *g)
     gov->granted_bytes[g->semaphore] -= g->granted_bytes;
     take_out(gov, g);
     g->granted_bytes = 0;
+    set_granted(gov, g->task, 0);
     let_in(gov, g->pool, g->semaphore);
     pthread_mutex_unlock(&gov->grant_mu);
 }
@@ -305,12 +324,36 @@ void qr_gov_memory(int64_t bytes)
     int64_t before = atomic_load_explicit(&task->memory_bytes, memory_order_relaxed);
     int64_t now = before + bytes;
     atomic_store_explicit(&task->memory_bytes, now, memory_order_relaxed);
+    int64_t granted = atomic_load_explicit(&task->granted_bytes, memory_order_relaxed);
+    if (granted > 0)
+        (void)atomic_fetch_add_explicit(&task->group->gov->in_grants_bytes,
+                                        covered(now, granted) - covered(before, granted),
+                                        memory_order_relaxed);
     if (now > atomic_load_explicit(&task->memory_max_bytes, memory_order_relaxed))
         atomic_store_explicit(&task->memory_max_bytes, now, memory_order_relaxed);
     bool was_long = before > QR_GOV_HELD_LONG_BYTES, is_long = now > QR_GOV_HELD_LONG_BYTES;
     if (was_long != is_long)
         atomic_store_explicit(&task->memory_since_mono_ns, is_long ? qri_now(task->group->gov) : 0,
                               memory_order_relaxed);
+}
+
+uint64_t qr_gov_memory_beyond(uint64_t bytes)
+{
+    const struct qr_gov_task *task = qr_gov_current();
+    if (task == NULL)
+        return bytes;
+    int64_t beyond = (int64_t)bytes;
+    beyond += atomic_load_explicit(&task->memory_bytes, memory_order_relaxed);
+    beyond -= atomic_load_explicit(&task->granted_bytes, memory_order_relaxed);
+    return beyond < 0 ? 0 : (uint64_t)beyond;
+}
+
+uint64_t qr_gov_memory_in_grants(void)
+{
+    const struct qr_gov_task *task = qr_gov_current();
+    if (task == NULL || task->group == NULL)
+        return 0;
+    return (uint64_t)atomic_load_explicit(&task->group->gov->in_grants_bytes, memory_order_relaxed);
 }
 
 int64_t qr_gov_memory_since(const struct qr_gov_task *task)

@@ -258,7 +258,7 @@ static void test_who_has_held_much_for_long_ends_with_40553_when_memory_is_short
     qr_gov_task_init(&task, qr_gov_internal_group(gov, QR_GOV_SYSTEM), NULL, NULL, false);
     c.session->login.task = &task;
     size_t before = qr_rowset_memory_used();
-    qr_rowset_memory_bound(before + (66u << 20)); /* 54 are taken */
+    qr_rowset_memory_bound(before + (200u << 20)); /* 54 are taken */
     qr_gov_enter(&task);
     assert_null(strstr(run(&other, "print 1"), "MSG"));
     (void)run(&c, hold);

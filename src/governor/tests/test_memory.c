@@ -303,13 +303,19 @@ static void test_what_a_task_holds_is_counted_and_for_how_long(void **state)
     qr_gov_memory(10 * MIB);
     assert_int_equal(seen(QR_GOV_LARGE).used_bytes, 8 * MIB); /* no more than was given */
     assert_int_equal(qr_gov_memory_since(&a.task), 0);
+    assert_int_equal(qr_gov_memory_in_grants(), 8 * MIB);
+    assert_int_equal(qr_gov_memory_beyond(MIB), 3 * MIB);
     qr_gov_memory(10 * MIB);
     assert_true(qr_gov_memory_since(&a.task) != 0);
-    qr_gov_memory(-20 * MIB);
+    qr_gov_memory(-15 * MIB);
+    assert_int_equal(qr_gov_memory_in_grants(), 5 * MIB);
+    assert_int_equal(qr_gov_memory_beyond(MIB), 0);
+    qr_gov_grant_give(&a.grant);
+    assert_int_equal(qr_gov_memory_in_grants(), 0);
+    qr_gov_memory(-5 * MIB);
     assert_int_equal(qr_gov_memory_since(&a.task), 0);
     assert_int_equal(atomic_load(&a.task.memory_max_bytes), 20 * MIB);
     qr_gov_leave(&a.task);
-    qr_gov_grant_give(&a.grant);
     close_gov();
 }
 

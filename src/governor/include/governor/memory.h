@@ -53,6 +53,10 @@ enum { QR_GOV_HELD_LONG_BYTES = 16 << 20 }; /* from so much on it is known since
 
 /* Said of the thread's task by who takes (or, < 0, frees) it. */
 void qr_gov_memory(int64_t bytes);
+/* How much the thread's task would hold beyond its grant with so much more. */
+uint64_t qr_gov_memory_beyond(uint64_t bytes);
+/* Of what all tasks of the governor of the thread's task hold, what their grants cover. */
+uint64_t qr_gov_memory_in_grants(void);
 /* Since when (monotonic) the task has held more than QR_GOV_HELD_LONG_BYTES; 0: it does not. */
 int64_t qr_gov_memory_since(const struct qr_gov_task *task);
 

@@ -54,6 +54,7 @@ struct qr_gov_task {
     uint64_t seen_logical_reads, seen_logical_writes;
     /* of memory.c: in large pieces */
     _Atomic int64_t memory_bytes, memory_max_bytes, memory_since_mono_ns;
+    _Atomic int64_t granted_bytes; /* by a semaphore */
 };
 
 /* All zeros but for what is given. The group outlives it. */
