@@ -17,9 +17,10 @@ struct walk {
     struct qri_link *link;
     sqlite3_file *file;
     uint32_t page_bytes, usable_bytes;
-    int depth; /* levels above the leaves */
-    uint64_t leaves, inner;
-    uint64_t sampled, sampled_entries, sampled_overflow, next_sample, step;
+    int depth;          /* levels above the leaves */
+    uint32_t last_leaf; /* its page number */
+    struct qri_btree_size size;
+    uint64_t sampled_overflow, next_sample, step;
     struct qr_err *err;
 };
 
@@ -93,12 +94,37 @@ static uint64_t overflow_pages(const struct walk *w, const struct page *page, ui
     return (payload - kept + u - 5) / (u - 4);
 }
 
+/* Between header and cells, and of cells that are no more: fileformat2, 1.6. */
+static uint64_t free_bytes_of(const struct walk *w, const struct page *page)
+{
+    enum { LEAF_HEADER = 8, GAPS_MAX = 10000 };
+    uint32_t content = qr_get16be(page->header + 5);
+    content = content == 0 ? 65536 : content;
+    uint32_t cells_end =
+        (uint32_t)(page->header - page->bytes) + LEAF_HEADER + 2 * page->cell_count;
+    uint64_t bytes = page->header[7] + (content > cells_end ? content - cells_end : 0);
+    uint32_t at = qr_get16be(page->header + 1);
+    for (int i = 0; i < GAPS_MAX && at != 0 && at + 4 <= w->page_bytes; i++) {
+        bytes += qr_get16be(page->bytes + at + 2);
+        at = qr_get16be(page->bytes + at);
+    }
+    return bytes < w->usable_bytes ? bytes : w->usable_bytes;
+}
+
 static void sample(struct walk *w, const struct page *page)
 {
-    w->sampled++;
-    w->sampled_entries += page->cell_count;
-    for (uint32_t i = 0; i < page->cell_count; i++)
-        w->sampled_overflow += overflow_pages(w, page, payload_of(w, page, i));
+    struct qri_btree_size *s = &w->size;
+    s->sampled++;
+    s->sampled_entries += page->cell_count;
+    s->sampled_used += w->usable_bytes - free_bytes_of(w, page);
+    for (uint32_t i = 0; i < page->cell_count; i++) {
+        uint64_t payload = payload_of(w, page, i);
+        s->sampled_payload += payload;
+        s->payload_max = payload > s->payload_max ? payload : s->payload_max;
+        if (s->payload_min == 0 || payload < s->payload_min)
+            s->payload_min = payload;
+        w->sampled_overflow += overflow_pages(w, page, payload);
+    }
 }
 
 /* Every step-th leaf below this page, which stands just above them. */
@@ -107,9 +133,9 @@ static enum qr_status sample_children(struct walk *w, const struct page *page)
     QR_AUTO(free_bytes) uint8_t *buf = malloc(w->page_bytes);
     if (buf == NULL)
         return qr_fail(w->err, QR_NOMEM, "read pages");
-    uint64_t first = w->leaves;
-    w->leaves += page->cell_count + 1;
-    for (; w->next_sample < w->leaves; w->next_sample += w->step) {
+    uint64_t first = w->size.leaves;
+    w->size.leaves += page->cell_count + 1;
+    for (; w->next_sample < w->size.leaves; w->next_sample += w->step) {
         struct page leaf;
         QR_TRY(read_page(w, child(w, page, (uint32_t)(w->next_sample - first)), buf, &leaf));
         if (!is_leaf(&leaf))
@@ -121,6 +147,17 @@ static enum qr_status sample_children(struct walk *w, const struct page *page)
 
 /* ---- pages above them ---- */
 
+static void count_children(struct walk *w, const struct page *page)
+{
+    w->size.leaves += page->cell_count + 1;
+    for (uint32_t i = 0; i <= page->cell_count; i++) {
+        uint32_t leaf = child(w, page, i);
+        w->size.fragments += leaf != w->last_leaf + 1;
+        w->size.backwards += leaf < w->last_leaf;
+        w->last_leaf = leaf;
+    }
+}
+
 static enum qr_status inner(struct walk *w, uint32_t page_no, int above, bool counts)
 {
     QR_AUTO(free_bytes) uint8_t *buf = malloc(w->page_bytes);
@@ -130,9 +167,11 @@ static enum qr_status inner(struct walk *w, uint32_t page_no, int above, bool co
     QR_TRY(read_page(w, page_no, buf, &page));
     if (is_leaf(&page))
         return qr_fail(w->err, QR_CORRUPT, "a b-tree is not balanced");
-    w->inner += counts;
+    w->size.inner += counts;
+    if (counts && page.kind == INDEX_INNER)
+        w->size.entries += page.cell_count; /* those of tables only guide */
     if (above == 1 && counts) {
-        w->leaves += page.cell_count + 1;
+        count_children(w, &page);
         return QR_OK;
     }
     if (above == 1)
@@ -163,13 +202,13 @@ static enum qr_status measure(struct walk *w, uint32_t root)
         return qr_fail(w->err, QR_NOMEM, "read pages");
     QR_TRY(find_depth(w, root, &page, buf));
     if (w->depth == 0) {
-        w->leaves = 1;
+        w->size.leaves = w->size.fragments = 1;
         sample(w, &page);
         return QR_OK;
     }
     QR_TRY(inner(w, root, w->depth, true));
-    w->step = (w->leaves + QRI_BTREE_SAMPLES - 1) / QRI_BTREE_SAMPLES;
-    w->leaves = 0;
+    w->step = (w->size.leaves + QRI_BTREE_SAMPLES - 1) / QRI_BTREE_SAMPLES;
+    w->size.leaves = 0;
     return inner(w, root, w->depth, false);
 }
 
@@ -233,11 +272,10 @@ enum qr_status qri_btree_size(struct qri_link *link, const char *name,
     uint32_t root = 0;
     QR_TRY(begin(&w, name, &root));
     QR_TRY(measure(&w, root));
-    double share = (double)w.leaves / (double)w.sampled;
-    *ret_size =
-        (struct qri_btree_size){.leaves = w.leaves,
-                                .inner = w.inner,
-                                .overflow = (uint64_t)((double)w.sampled_overflow * share + 0.5),
-                                .entries = (uint64_t)((double)w.sampled_entries * share + 0.5)};
+    double share = (double)w.size.leaves / (double)w.size.sampled;
+    w.size.levels = (uint64_t)w.depth + 1;
+    w.size.overflow = (uint64_t)((double)w.sampled_overflow * share + 0.5);
+    w.size.entries += (uint64_t)((double)w.size.sampled_entries * share + 0.5);
+    *ret_size = w.size;
     return QR_OK;
 }

@@ -2,7 +2,8 @@
  *
  * Leaves are counted by what the pages above them say, so that a table of a million pages costs
  * some thousand reads. Chains of overflow pages hang on leaves: those are looked at of at most
- * QRI_BTREE_SAMPLES leaves, and stand for all. What fits in so many leaves is exact. */
+ * QRI_BTREE_SAMPLES leaves, and stand for all, as do entries. What fits in so many leaves is exact.
+ */
 #pragma once
 #include "link.h"
 
@@ -11,6 +12,12 @@ enum { QRI_BTREE_SAMPLES = 64 };
 struct qri_btree_size {
     uint64_t leaves, inner, overflow; /* pages; overflow: estimated if the leaves are many */
     uint64_t entries;                 /* the same */
+    uint64_t levels;                  /* with that of the leaves */
+    uint64_t fragments;               /* runs of leaves whose page numbers follow each other */
+    uint64_t backwards;               /* leaves with a smaller page number than the one before */
+    /* of the leaves looked at */
+    uint64_t sampled, sampled_entries, sampled_payload, sampled_used; /* the last two in bytes */
+    uint64_t payload_min, payload_max; /* of an entry, in bytes; 0: there is none */
 };
 
 /* About how many leaves: as many as there are if every page had as many children as those on the

@@ -8,4 +8,4 @@ struct qri_sysmodule {
 };
 extern const struct qri_sysmodule qri_sysmodules[]; /* sysmodule.c; ended by name NULL */
 /* CREATE FUNCTION sys.name(@a int, …) RETURNS TABLE …; types without blanks in them. */
-extern const struct qri_sysmodule qri_sysfunctions[]; /* likewise */
+extern const struct qri_sysmodule qri_sysfunctions[]; /* sysfunction.c; likewise */

@@ -56,7 +56,8 @@ const struct qri_sysview qri_sysviews_absent[] = {
     {"sys", "edge_constraints", OBJECT_COLUMNS ", is_disabled bit, is_not_trusted bit", none, NULL,
      false},
     {"sys", "external_data_sources",
-     "data_source_id int, name sysname, location nvarchar(4000), type_desc nvarchar(255) null, type "
+     "data_source_id int, name sysname, location nvarchar(4000), type_desc nvarchar(255) null, "
+     "type "
      "tinyint, credential_id int, database_name sysname null, shard_map_name sysname null",
      none, NULL, false},
     {"sys", "external_file_formats",
@@ -98,7 +99,8 @@ const struct qri_sysview qri_sysviews_absent[] = {
      "function_id int, boundary_id int, parameter_id int, value sql_variant null", none, NULL,
      false},
     {"sys", "plan_guides",
-     "plan_guide_id int, name sysname, create_date datetime, modify_date datetime, is_disabled bit, "
+     "plan_guide_id int, name sysname, create_date datetime, modify_date datetime, is_disabled "
+     "bit, "
      "query_text nvarchar(max) null, scope_type tinyint, scope_type_desc nvarchar(60) null, "
      "scope_object_id int null, scope_batch nvarchar(max) null, parameters nvarchar(max) null, "
      "hints nvarchar(max) null",

@@ -40,6 +40,7 @@ extern const struct qri_sysview qri_sysviews_resource[];  /* sysview_resource.c 
 extern const struct qri_sysview qri_sysviews_wait[];      /* sysview_wait.c */
 extern const struct qri_sysview qri_sysviews_qstore[];    /* sysview_qstore.c */
 extern const struct qri_sysview qri_sysviews_usage[];     /* sysview_usage.c */
+extern const struct qri_sysview qri_sysviews_space[];     /* sysview_space.c */
 extern const struct qri_sysview qri_sysviews_used[];      /* sysview_used.c */
 extern const struct qri_sysview qri_sysviews_version[];   /* sysview_version.c */
 extern const struct qri_sysview qri_sysviews_absent[];    /* sysview_absent.c */
@@ -47,8 +48,9 @@ extern const struct qri_sysview qri_sysviews_schema[];    /* sysview_schema.c: I
 
 /* Adds a row. One argument for each column that has no constant, by its type:
  * bit, tinyint, smallint, int: int, QRI_SYS_NULL for NULL; bigint: int64_t, QRI_SYS_NULL_BIGINT for
- * NULL; float: double; datetime, datetime2: int64_t datetime2 ticks, 0 for NULL; strings and
- * binaries: struct qr_str, p NULL for NULL; decimal, sql_variant, datetimeoffset: struct qr_value
+ * NULL; float: double, NAN for NULL; datetime, datetime2: int64_t datetime2 ticks, 0 for NULL;
+ * strings and binaries: struct qr_str, p NULL for NULL; decimal, sql_variant, datetimeoffset:
+ * struct qr_value
  * *, an int or NULL cell. */
 QR_NODISCARD enum qr_status qri_sysrow(struct qri_sysrows *rows, ...);
 struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows); /* lives as long as the rows */

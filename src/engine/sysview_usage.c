@@ -1,14 +1,10 @@
-/* sysview_usage.c - how indexes are used, which are missing, and how large tables are; see
- * sysview_int.h, shape_int.h and btree.h. */
-#include <stdio.h>
+/* sysview_usage.c - how indexes are used, and which are missing; see
+ * sysview_int.h and shape_int.h. */
 #include <string.h>
-#include "btree.h"
 #include "shape_int.h"
 #include "sysview_int.h"
 #include "texts_int.h"
 #include "base/banned.h"
-
-enum { PAGE_8K = 8192 };
 
 static void settle(struct qr_session *session)
 {
@@ -221,84 +217,6 @@ static enum qr_status missing_columns(struct qri_sysrows *rows, struct qr_sessio
     return each_wanted(rows, session, column_rows);
 }
 
-/* ---- sys.dm_db_partition_stats ---- */
-
-static int64_t pages_8k(const struct qr_session *session, uint64_t pages)
-{
-    uint64_t bytes = pages * qr_store_page_bytes(session->db->store);
-    return (int64_t)((bytes + PAGE_8K - 1) / PAGE_8K);
-}
-
-static bool has_large_column(const struct qr_cat_object *table)
-{
-    for (size_t i = 0; i < table->column_count; i++)
-        if (qr_type_is_lob(&table->columns[i].type))
-            return true;
-    return false;
-}
-
-/* Of #tables, which are in SQLite's memory, nothing but the rows is counted. */
-static struct qri_btree_size size_of(struct qr_session *session, const struct qr_cat_object *table,
-                                     const struct qr_cat_index *index)
-{
-    struct qri_btree_size size = {0}, guard = {0};
-    char name[64];
-    struct qr_err err = {0};
-    if (session->views_tempdb)
-        return size;
-    if (index == NULL || index->is_clustered)
-        (void)snprintf(name, sizeof name, "t%u", table->object_id);
-    else
-        (void)snprintf(name, sizeof name, "i%u_%u", table->object_id, index->index_id);
-    if (qri_btree_size(session->link, name, &size, &err) != QR_OK)
-        return (struct qri_btree_size){0};
-    if (index == NULL || !index->has_null_guard)
-        return size;
-    (void)snprintf(name, sizeof name, "i%u_%un", table->object_id, index->index_id);
-    if (qri_btree_size(session->link, name, &guard, &err) == QR_OK) {
-        size.leaves += guard.leaves;
-        size.inner += guard.inner;
-        size.entries += guard.entries;
-    }
-    return size;
-}
-
-static enum qr_status partition_row(struct qri_sysrows *rows, struct qr_session *session,
-                                    const struct qr_cat_object *table,
-                                    const struct qr_cat_index *index, int64_t row_count)
-{
-    struct qri_btree_size size = size_of(session, table, index);
-    bool is_data = index == NULL || index->is_clustered,
-         is_lob = is_data && has_large_column(table);
-    uint32_t index_id = index == NULL ? 0 : index->index_id;
-    int64_t data = pages_8k(session, size.leaves),
-            used = pages_8k(session, size.leaves + size.inner);
-    int64_t over = pages_8k(session, size.overflow);
-    int64_t lob = is_lob ? over : 0, row_over = is_lob ? 0 : over;
-    if (index != NULL && index->filter_text.n > 0)
-        row_count = (int64_t)size.entries;
-    return qri_sysrow(rows, (int64_t)table->object_id << 16 | index_id, (int)table->object_id,
-                      (int)index_id, data, used, used, lob, lob, row_over, row_over, used + over,
-                      used + over, row_count);
-}
-
-static enum qr_status partition_stats(struct qri_sysrows *rows, struct qr_session *session)
-{
-    const struct qr_catalog *cat = &qri_sys_catalog(session)->cat;
-    for (size_t i = 0; i < cat->object_count; i++) {
-        const struct qr_cat_object *o = cat->objects[i];
-        if (o->type != QR_CAT_TABLE)
-            continue;
-        int64_t count = qri_sys_row_count(session, o);
-        if (qr_cat_clustered(o) == NULL)
-            QR_TRY(partition_row(rows, session, o, NULL, count));
-        for (size_t k = 0; k < o->index_count; k++)
-            if (!o->indexes[k].is_disabled)
-                QR_TRY(partition_row(rows, session, o, &o->indexes[k], count));
-    }
-    return QR_OK;
-}
-
 #define SYSTEM_USE                                                                                 \
     "system_seeks bigint =0, system_scans bigint =0, system_lookups bigint =0, system_updates "    \
     "bigint =0, last_system_seek datetime null =null, last_system_scan datetime null =null, "      \
@@ -327,12 +245,5 @@ const struct qri_sysview qri_sysviews_usage[] = {
     {"sys", "missing_index_columns$",
      "index_handle int, column_id int, column_name sysname, column_usage varchar(20)",
      missing_columns, NULL, false},
-    {"sys", "dm_db_partition_stats",
-     "partition_id bigint, object_id int, index_id int, partition_number int =1, "
-     "in_row_data_page_count bigint, in_row_used_page_count bigint, in_row_reserved_page_count "
-     "bigint, lob_used_page_count bigint, lob_reserved_page_count bigint, "
-     "row_overflow_used_page_count bigint, row_overflow_reserved_page_count bigint, "
-     "used_page_count bigint, reserved_page_count bigint, row_count bigint",
-     partition_stats, NULL, false},
     {0},
 };

@@ -4,6 +4,7 @@
  * columns are tested while scanning, so that joins on object_id do not hand every row to SQLite. */
 #include "sysview_rows_int.h"
 #include "link.h"
+#include <math.h>
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,8 +63,10 @@ static struct qr_value take_argument(const struct qr_type *type, va_list *args)
         return v == QRI_SYS_NULL_BIGINT ? qr_value_null() : qr_value_int(v);
     }
     case QR_TYPE_FLOAT:
-    case QR_TYPE_REAL:
-        return qr_value_real(va_arg(*args, double));
+    case QR_TYPE_REAL: {
+        double v = va_arg(*args, double);
+        return isnan(v) ? qr_value_null() : qr_value_real(v);
+    }
     case QR_TYPE_DATETIME:
     case QR_TYPE_DATETIME2:
         return datetime_value(type, va_arg(*args, int64_t));

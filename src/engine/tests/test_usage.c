@@ -150,6 +150,49 @@ static void pages_of_tables_and_indexes_are_counted(void **state)
     close_one(&f, &c);
 }
 
+static void how_pages_of_indexes_lie_is_told(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    open_one(&f, &c);
+    run(&c, "create table grown(id int primary key, pad char(1000)) create table mixed(id int "
+            "primary key, pad char(1000)) create table big(id int primary key, x varchar(max)) "
+            "create table h(v int) create index by_v on h(v)");
+    run(&c, "insert grown select value, replicate('x', 1000) from generate_series(1, 2000)");
+    run(&c, "insert mixed select value * 7919 % 2003, replicate('x', 1000) from generate_series(1, "
+            "2000)");
+    run(&c, "insert big values (1, replicate(cast('x' as varchar(max)), 100000))");
+    run(&c, "insert h values (1), (2)");
+    replies(&c,
+            "select index_type_desc, index_depth, index_level, iif(avg_fragmentation_in_percent < "
+            "10, 1, 0), iif(page_count between 250 and 340, 1, 0), "
+            "iif(avg_page_space_used_in_percent between 75 and 100, 1, 0), iif(record_count "
+            "between 1990 and 2010, 1, 0), iif(avg_record_size_in_bytes between 1000 and 1010, 1, "
+            "0) from sys.dm_db_index_physical_stats(db_id(), object_id('grown'), 1, 1, 'SAMPLED')",
+            "ROW CLUSTERED INDEX|2|0|1|1|1|1|1\nDONE 1\n");
+    replies(&c,
+            "select iif(avg_fragmentation_in_percent between 20 and 80, 1, 0), iif(fragment_count "
+            "> page_count / 2, 1, 0), record_count, avg_page_space_used_in_percent from "
+            "sys.dm_db_index_physical_stats(null, object_id('mixed'), null, null, null)",
+            "ROW 1|1|NULL|NULL\nDONE 1\n");
+    replies(&c,
+            "select alloc_unit_type_desc, index_depth, iif(page_count between 12 and 14, 1, 0), "
+            "avg_fragmentation_in_percent from sys.dm_db_index_physical_stats(0, "
+            "object_id('big'), -1, 0, default)",
+            "ROW IN_ROW_DATA|1|0|0\nROW LOB_DATA|1|1|NULL\nDONE 2\n");
+    replies(&c,
+            "select object_name(object_id), index_type_desc, record_count, "
+            "min_record_size_in_bytes from sys.dm_db_index_physical_stats(db_id(), "
+            "object_id('h'), null, null, 'DETAILED') order by index_id",
+            "ROW h|HEAP|2|2\nROW h|NONCLUSTERED INDEX|2|3\nDONE 2\n");
+    replies(&c,
+            "select database_id - db_id(), iif(used_log_space_in_bytes between 1 and "
+            "total_log_size_in_bytes, 1, 0) from sys.dm_db_log_space_usage",
+            "ROW 0|1\nDONE 1\n");
+    close_one(&f, &c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +201,7 @@ int main(void)
         cmocka_unit_test(an_index_that_is_missing_is_named),
         cmocka_unit_test(an_index_made_for_a_join_is_missing),
         cmocka_unit_test(pages_of_tables_and_indexes_are_counted),
+        cmocka_unit_test(how_pages_of_indexes_lie_is_told),
     };
     return cmocka_run_group_tests_name("engine/usage", tests, NULL, NULL);
 }

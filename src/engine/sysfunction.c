@@ -1,0 +1,77 @@
+/* sysfunction.c - system views that take arguments: T-SQL functions over views of the engine; see
+ * sysview_int.h. */
+#include "sysmodule_int.h"
+#include <stddef.h>
+#include "base/banned.h"
+
+/* clang-format off */
+
+/* What a LIMITED scan does not see. */
+#define SAMPLED(column)                                                                            \
+    "CASE WHEN @m IN ('SAMPLED', 'DETAILED') THEN " column " END AS " column ", "
+#define NOTHING_OF(column) "CAST(0 AS bigint) AS " column
+
+#define FILE_STATS_COLUMNS                                                                         \
+    "database_id, file_id, sample_ms, num_of_reads, num_of_bytes_read, io_stall_read_ms, "         \
+    "num_of_writes, num_of_bytes_written, io_stall_write_ms, io_stall, size_on_disk_bytes, "       \
+    "file_handle, io_stall_queued_read_ms, io_stall_queued_write_ms"
+
+const struct qri_sysmodule qri_sysfunctions[] = {
+    {"dm_db_index_physical_stats",
+     "CREATE FUNCTION sys.dm_db_index_physical_stats(@a int, @b int, @c int, @d int, @m "
+     "nvarchar(20)) RETURNS TABLE AS RETURN (SELECT database_id, object_id, index_id, "
+     "partition_number, index_type_desc, alloc_unit_type_desc, index_depth, index_level, "
+     "avg_fragmentation_in_percent, fragment_count, avg_fragment_size_in_pages, page_count, "
+     SAMPLED("avg_page_space_used_in_percent") SAMPLED("record_count")
+     NOTHING_OF("ghost_record_count") ", " NOTHING_OF("version_ghost_record_count") ", "
+     SAMPLED("min_record_size_in_bytes") SAMPLED("max_record_size_in_bytes")
+     SAMPLED("avg_record_size_in_bytes") "CAST(NULL AS bigint) AS forwarded_record_count, "
+     NOTHING_OF("compressed_page_count") ", hobt_id, CAST(0 AS tinyint) AS "
+     "columnstore_delete_buffer_state, CAST(N'NOT_APPLICABLE' AS nvarchar(60)) AS "
+     "columnstore_delete_buffer_state_desc, " NOTHING_OF("version_record_count") ", "
+     NOTHING_OF("inrow_version_record_count") ", " NOTHING_OF("inrow_diff_version_record_count")
+     ", " NOTHING_OF("total_inrow_version_payload_size_in_bytes") ", "
+     NOTHING_OF("offrow_regular_version_record_count") ", "
+     NOTHING_OF("offrow_long_term_version_record_count") " FROM sys.index_physical_stats$ WHERE "
+     "(@a IS NULL OR @a IN (0, database_id)) AND (@b IS NULL OR @b IN (0, object_id)) AND (@c IS "
+     "NULL OR @c IN (-1, index_id)) AND (@d IS NULL OR @d IN (0, 1)))"},
+    {"dm_db_missing_index_columns",
+     "CREATE FUNCTION sys.dm_db_missing_index_columns(@a int) RETURNS TABLE AS RETURN (SELECT "
+     "column_id, column_name, column_usage FROM sys.missing_index_columns$ WHERE index_handle = "
+     "@a)"},
+    {"dm_hs_database_replicas",
+     "CREATE FUNCTION sys.dm_hs_database_replicas(@a int) RETURNS TABLE AS RETURN (SELECT "
+     "replica_id, replica_server_name, replica_database_name, is_local, replica_role, "
+     "replica_role_desc, local_database_id, parent_replica_id FROM sys.hs_database_replicas$ WHERE "
+     "@a IS NULL OR @a = DB_ID())"},
+    {"dm_hs_database_log_rate",
+     "CREATE FUNCTION sys.dm_hs_database_log_rate(@a int) RETURNS TABLE AS RETURN (SELECT "
+     "database_id, replica_id, file_id, current_max_log_rate, component_id, role, role_desc, "
+     "catchup_rate, catchup_bytes, last_reported_time FROM sys.hs_database_log_rate$ WHERE "
+     "@a IS NULL OR @a = DB_ID())"},
+    {"dm_io_virtual_file_stats",
+     "CREATE FUNCTION sys.dm_io_virtual_file_stats(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
+     FILE_STATS_COLUMNS " FROM sys.virtual_file_stats$ WHERE (@a IS NULL OR database_id = @a) AND "
+     "(@b IS NULL OR file_id = @b))"},
+    {"fn_listextendedproperty",
+     "CREATE FUNCTION sys.fn_listextendedproperty(@name sysname, @t0 varchar(128), @n0 sysname, @t1 "
+     "varchar(128), @n1 sysname, @t2 varchar(128), @n2 sysname) RETURNS TABLE AS RETURN (SELECT "
+     "CAST(NULL AS sysname) AS objtype, CAST(NULL AS sysname) AS objname, p.name, p.value FROM "
+     "sys.extended_properties p WHERE p.class = 0 AND @t0 IS NULL AND (@name IS NULL OR p.name = "
+     "@name) UNION ALL SELECT CAST(N'SCHEMA' AS sysname), s.name, p.name, p.value FROM "
+     "sys.extended_properties p JOIN sys.schemas s ON s.schema_id = p.major_id WHERE p.class = 3 "
+     "AND @t0 = 'SCHEMA' AND @t1 IS NULL AND (@n0 IS NULL OR s.name = @n0) AND (@name IS NULL OR "
+     "p.name = @name) UNION ALL SELECT CAST(UPPER(@t1) AS sysname), o.name, p.name, p.value FROM "
+     "sys.extended_properties p JOIN sys.objects o ON o.object_id = p.major_id WHERE p.class = 1 "
+     "AND p.minor_id = 0 AND @t0 = 'SCHEMA' AND SCHEMA_NAME(o.schema_id) = @n0 AND @t2 IS NULL "
+     "AND (@n1 IS NULL OR o.name = @n1) AND (@name IS NULL OR p.name = @name) AND ((@t1 = 'TABLE' "
+     "AND o.type = 'U') OR (@t1 = 'VIEW' AND o.type = 'V') OR (@t1 = 'PROCEDURE' AND o.type = "
+     "'P') OR (@t1 = 'FUNCTION' AND o.type IN ('FN', 'IF', 'TF')) OR (@t1 = 'SYNONYM' AND o.type "
+     "= 'SN') OR (@t1 = 'SEQUENCE' AND o.type = 'SO')) UNION ALL SELECT CAST(N'COLUMN' AS "
+     "sysname), c.name, p.name, p.value FROM sys.extended_properties p JOIN sys.columns c ON "
+     "c.object_id = p.major_id AND c.column_id = p.minor_id WHERE p.class = 1 AND @t0 = 'SCHEMA' "
+     "AND OBJECT_SCHEMA_NAME(c.object_id) = @n0 AND OBJECT_NAME(c.object_id) = @n1 AND @t1 IN "
+     "('TABLE', 'VIEW', 'FUNCTION') AND @t2 = 'COLUMN' AND (@n2 IS NULL OR c.name = @n2) AND "
+     "(@name IS NULL OR p.name = @name))"},
+    {0},
+};
