@@ -41,6 +41,7 @@ extern const struct qri_sysview qri_sysviews_wait[];      /* sysview_wait.c */
 extern const struct qri_sysview qri_sysviews_qstore[];    /* sysview_qstore.c */
 extern const struct qri_sysview qri_sysviews_usage[];     /* sysview_usage.c */
 extern const struct qri_sysview qri_sysviews_space[];     /* sysview_space.c */
+extern const struct qri_sysview qri_sysviews_os[];        /* sysview_os.c */
 extern const struct qri_sysview qri_sysviews_used[];      /* sysview_used.c */
 extern const struct qri_sysview qri_sysviews_version[];   /* sysview_version.c */
 extern const struct qri_sysview qri_sysviews_absent[];    /* sysview_absent.c */

@@ -114,6 +114,12 @@ class Objectives(unittest.TestCase):
                 master.execute("CREATE DATABASE v (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
             with quired.connect("v") as connection:
                 self.assertEqual(connection.execute(MAPPING), [])
+                # what tools ask of the machine: the objective's share of it, the process's times
+                self.assertEqual(connection.execute(
+                    "SELECT i.cpu_count, i.scheduler_count, i.max_workers_count, "
+                    "i.physical_memory_kb / 1024 - j.process_memory_limit_mb, IIF(DATEDIFF(minute, "
+                    "i.sqlserver_start_time, GETDATE()) < 5, 1, 0) FROM sys.dm_os_sys_info i, "
+                    "sys.dm_os_job_object j"), [(2, 2, 200, 0, 1)])
 
     @unittest.skipUnless(ALL, "takes long")
     def test_the_mapping_query_in_a_premium_database(self):
