@@ -40,13 +40,19 @@ struct qri_member *qri_control_member(struct qr_control *control, const char *na
     return member;
 }
 
-enum qr_status qri_control_wait_ready(struct qr_control *control, const char *name,
-                                      int64_t until_ns, struct qr_err *err)
+static bool is_ready_as(struct qr_control *control, const char *name, int pid) /* held */
+{
+    const struct qri_member *member = find_member(control, name);
+    return member != NULL && member->ready && (pid == 0 || member->pid == pid);
+}
+
+enum qr_status qr_control_wait_ready(struct qr_control *control, const char *name, int pid,
+                                     int64_t until_mono_ns, struct qr_err *err)
 {
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&control->mu);
-    while (status == QR_OK && !qri_control_ready(control, name)) {
-        int64_t left = until_ns - qr_env_mono_ns(control->options.env);
+    while (status == QR_OK && !is_ready_as(control, name, pid)) {
+        int64_t left = until_mono_ns - qr_env_mono_ns(control->options.env);
         if (control->stopping)
             status = qr_fail(err, QR_CANCELLED, "it is being stopped");
         else if (left <= 0)
@@ -392,7 +398,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
         QR_TRY(host->want(host->ctx, names[i], err));
     for (size_t i = 0; i < count; i++)
         if (!qri_machines_have(control, names[i])) /* another machine may be off just now */
-            QR_TRY(qri_control_wait_ready(control, names[i], until_mono_ns, err));
+            QR_TRY(qr_control_wait_ready(control, names[i], 0, until_mono_ns, err));
     QR_TRY(qri_control_tidy(control, err));
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));

@@ -166,9 +166,6 @@ void qri_control_verify(struct qr_control *control);
 struct qri_member *qri_control_member(struct qr_control *control, const char *name); /* mu held */
 /* mu held */
 bool qri_control_ready(struct qr_control *control, const char *name);
-/* QR_OK once that member is ready; QR_TIMEOUT, QR_CANCELLED. */
-QR_NODISCARD enum qr_status qri_control_wait_ready(struct qr_control *control, const char *name,
-                                                   int64_t until_ns, struct qr_err *err);
 /* What the gateway knows has changed. Waits until it knows, or is not there, or has had its time.
  */
 void qri_control_tell_gateway(struct qr_control *control, bool wait);

@@ -86,27 +86,6 @@ void qr_control_drain(struct qr_control *control, const char *node)
     qri_control_drain_node(control, &row, node);
 }
 
-enum qr_status qr_control_wait_ready(struct qr_control *control, const char *name, int pid,
-                                     int64_t until_mono_ns, struct qr_err *err)
-{
-    QR_TRY(qri_control_wait_ready(control, name, until_mono_ns, err));
-    pthread_mutex_lock(&control->mu);
-    const struct qri_member *member = qri_control_member(control, name);
-    enum qr_status status = QR_OK;
-    while (status == QR_OK && (member == NULL || member->pid != pid)) {
-        int64_t left = until_mono_ns - qr_env_mono_ns(control->options.env);
-        if (control->stopping)
-            status = qr_fail(err, QR_CANCELLED, "it is being stopped");
-        else if (left <= 0)
-            status = qr_fail(err, QR_TIMEOUT, "'%s' is not ready in time", name);
-        else
-            (void)qr_cond_wait(&control->changed, &control->mu, left);
-        member = qri_control_member(control, name);
-    }
-    pthread_mutex_unlock(&control->mu);
-    return status;
-}
-
 void qr_control_known(struct qr_control *control, const char *name, int pid)
 {
     pthread_mutex_lock(&control->mu);

@@ -30,7 +30,7 @@ static enum qr_status lead_home(struct qr_control *control, const struct qr_data
         qri_reign_want(control, row->id);
         bool is_member = (now.members & 1) != 0;
         if (is_member &&
-            qri_control_wait_ready(control, home, qr_env_mono_ns(env), NULL) == QR_OK) {
+            qr_control_wait_ready(control, home, 0, qr_env_mono_ns(env), NULL) == QR_OK) {
             QR_TRY(qri_reign_yield(control, &now, home, err));
             QR_TRY(qri_reign_wait(control, &now, until, err));
         }

@@ -169,7 +169,7 @@ enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op
     qri_reign_place(control, &primary, node);
     pthread_mutex_unlock(&control->mu);
     QR_TRY(host->want(host->ctx, node, err));
-    return as_statement(&primary, qri_control_wait_ready(control, node, until, err), err);
+    return as_statement(&primary, qr_control_wait_ready(control, node, 0, until, err), err);
 }
 
 enum qr_status qri_make_online(struct qr_control *control, struct qri_op *op, struct qr_err *err)

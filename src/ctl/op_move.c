@@ -326,7 +326,8 @@ enum qr_status qri_move_open(struct qr_control *control, struct qri_op *op, stru
     }
     qr_place_node(&rows.row, node);
     if (control->options.host.want(control->options.host.ctx, node, NULL) == QR_OK)
-        (void)!qri_control_wait_ready(control, node, until, NULL); /* else it comes with a route */
+        (void)!qr_control_wait_ready(control, node, 0, until,
+                                     NULL); /* else it comes with a route */
     return QR_OK;
 }
 

@@ -76,7 +76,7 @@ static enum qr_status wait_new_node(struct qr_control *control, const char *name
                                     struct qr_err *err)
 {
     int64_t until = qr_env_mono_ns(control->options.env) + READY_NS;
-    enum qr_status status = qri_control_wait_ready(control, name, until, err);
+    enum qr_status status = qr_control_wait_ready(control, name, 0, until, err);
     return status == QR_TIMEOUT ? qr_sql_fail(err, 40886) : status;
 }
 
@@ -162,7 +162,7 @@ static void resize_nodes(struct qr_control *control, const struct qr_database_ro
         if (host->pid(host->ctx, name) == 0)
             continue;
         struct qr_err err = {0};
-        enum qr_status status = qri_control_wait_ready(control, name, until, &err);
+        enum qr_status status = qr_control_wait_ready(control, name, 0, until, &err);
         if (status == QR_OK)
             status = qri_control_call_node(control, name, row, QR_NODE_RESIZE, &err);
         if (status != QR_OK) /* its next process has them */

@@ -19,8 +19,8 @@ static enum qr_status find_checker(struct qr_control *control, const struct qr_d
         pthread_mutex_unlock(&control->mu);
     }
     QR_TRY(host->want(host->ctx, node, err));
-    QR_TRY(qri_control_wait_ready(control, node, qr_env_mono_ns(control->options.env) + READY_NS,
-                                  err));
+    QR_TRY(qr_control_wait_ready(control, node, 0, qr_env_mono_ns(control->options.env) + READY_NS,
+                                 err));
     return qri_control_node(control, node, ret_peer, err);
 }
 

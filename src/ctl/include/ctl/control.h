@@ -105,7 +105,7 @@ QR_NODISCARD enum qr_status qr_control_relocate(struct qr_control *control, uint
                                                 struct qr_err *err);
 /* A node gives its sessions up, as for a relocation; whoever ends it next starts its successor. */
 void qr_control_drain(struct qr_control *control, const char *node);
-/* QR_OK once that process has registered; QR_TIMEOUT, QR_CANCELLED. */
+/* QR_OK once that process (0: whichever has that name) has registered; QR_TIMEOUT, QR_CANCELLED. */
 QR_NODISCARD enum qr_status qr_control_wait_ready(struct qr_control *control, const char *name,
                                                   int pid, int64_t until_mono_ns,
                                                   struct qr_err *err);
