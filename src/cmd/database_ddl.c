@@ -176,9 +176,18 @@ static enum qr_status take_options(const struct qr_ast_options *options,
 static const struct {
     const char *name, *value; /* value "": the name alone */
 } settings_kept[] = {
-    {"ALLOW_SNAPSHOT_ISOLATION", "ON"}, {"AUTO_CLOSE", "OFF"}, {"AUTO_SHRINK", "OFF"},
-    {"COMPATIBILITY_LEVEL", "150"},     {"MULTI_USER", ""},    {"PAGE_VERIFY", "CHECKSUM"},
-    {"READ_COMMITTED_SNAPSHOT", "ON"},  {"READ_WRITE", ""},    {"RECOVERY", "FULL"},
+    {"ALLOW_SNAPSHOT_ISOLATION", "ON"},
+    {"AUTO_CLOSE", "OFF"},
+    {"AUTO_SHRINK", "OFF"},
+    {"COMPATIBILITY_LEVEL", "150"},
+    {"MULTI_USER", ""},
+    {"PAGE_VERIFY", "CHECKSUM"},
+    {"AUTO_CREATE_STATISTICS", "ON"},
+    {"AUTO_UPDATE_STATISTICS", "ON"},
+    {"AUTO_UPDATE_STATISTICS_ASYNC", "OFF"},
+    {"READ_COMMITTED_SNAPSHOT", "ON"},
+    {"READ_WRITE", ""},
+    {"RECOVERY", "FULL"},
 };
 
 static bool is_kept(const struct qr_ast_option *option)

@@ -382,6 +382,29 @@ static struct qr_cat_object new_table(struct qri_ddl_stmt *s, const struct qri_t
                                   .modify_ticks = s->ddl->now_ticks};
 }
 
+/* How rows are compressed is the store's affair. What makes another kind of table is refused. */
+static enum qr_status check_options(const struct qr_ast_options *options, struct qr_arena *arena,
+                                    struct qr_err *err)
+{
+    static const char *const kinds[] = {"LEDGER", "MEMORY_OPTIMIZED", "SYSTEM_VERSIONING",
+                                        "REMOTE_DATA_ARCHIVE", "DISTRIBUTION"};
+    for (size_t i = 0; i < options->count; i++) {
+        const struct qr_ast_option *o = &options->items[i];
+        bool is_known =
+            qr_str_ieqz(o->name, "DATA_COMPRESSION") || qr_str_ieqz(o->name, "XML_COMPRESSION");
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            if (!qr_str_ieqz(o->name, kinds[k]))
+                continue;
+            if (!qr_str_ieqz(o->word, "OFF"))
+                return qr_sql_fail(err, 40510, kinds[k]);
+            is_known = true;
+        }
+        if (!is_known)
+            return qr_sql_fail(err, 155, qri_z(arena, o->name), "CREATE TABLE");
+    }
+    return QR_OK;
+}
+
 enum qr_status qri_ddl_create_table(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
                                     struct qr_err *err)
 {
@@ -389,6 +412,7 @@ enum qr_status qri_ddl_create_table(struct qri_ddl *ddl, const struct qr_ast_stm
     struct qri_target target;
     if (ast->exotic.n > 0)
         return qr_sql_fail(err, 40510, qri_z(ddl->arena, ast->exotic));
+    QR_TRY(check_options(&ast->options, ddl->arena, err));
     QR_TRY(qri_ddl_resolve(ddl, &ast->name, &target, err));
     QR_TRY(qri_ddl_want_free(&target, err));
     if (!target.is_temp &&

@@ -209,7 +209,8 @@ class Life(unittest.TestCase):
             with quired.connect("shop") as connection:
                 connection.execute("CREATE TABLE t (a int)")
                 connection.execute("ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON")
-                connection.execute("ALTER DATABASE shop SET COMPATIBILITY_LEVEL = 150, MULTI_USER")
+                connection.execute("ALTER DATABASE shop SET COMPATIBILITY_LEVEL = 150, MULTI_USER, "
+                                   "AUTO_CREATE_STATISTICS ON")
                 for text, number in (("CURRENT SET READ_COMMITTED_SNAPSHOT OFF", 40517),
                                      ("CURRENT SET RECOVERY SIMPLE", 40517),
                                      ("nosuch SET MULTI_USER", 911)):

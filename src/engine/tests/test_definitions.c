@@ -155,6 +155,13 @@ static const struct batch batches[] = {
      "ROW a|((1))\n"
      "ROW z|(round((2.5),(0)))\n"
      "DONE 2\n"},
+    {"create table other(a int) with (ledger = on)",
+     "MSG 40510 16 1 line 1: Statement 'LEDGER' is not supported in this version of SQL Server.\n"
+     "DONE error\n"},
+    {"create table other(a int) with (bogus = 1)",
+     "MSG 155 15 2 line 1: 'BOGUS' is not a recognized CREATE TABLE option.\n"
+     "DONE error\n"},
+    {"create table other(a int) with (data_compression = page, ledger = off)", "DONE\n"},
     /* clang-format on */
 };
 
