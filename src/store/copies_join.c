@@ -44,17 +44,18 @@ static enum qr_status send_log(struct qri_copy *copy, const struct qr_buf *piece
     return QR_OK;
 }
 
-enum qr_status qri_copy_send_durable(struct qri_copy *copy, uint64_t *from, struct qr_buf *pieces,
-                                     struct qr_err *err)
+enum qr_status qri_copy_send_durable(struct qri_copy *copy, _Atomic uint64_t *from,
+                                     struct qr_buf *pieces, struct qr_err *err)
 {
     struct qri_copies *copies = copy->copies;
-    struct qr_lsn end = qr_lsn(*from);
+    struct qr_lsn at, end = qr_lsn(atomic_load(from));
     do {
-        *from = end.v;
+        at = end;
+        atomic_store(from, at.v);
         qr_buf_clear(pieces);
-        QR_TRY(qr_archive_log(copies->store, qr_lsn(*from), LOG_BYTES, pieces, &end, err));
+        QR_TRY(qr_archive_log(copies->store, at, LOG_BYTES, pieces, &end, err));
         QR_TRY(send_log(copy, pieces, err));
-    } while (end.v != *from && !atomic_load(&copies->stopping));
+    } while (end.v != at.v && !atomic_load(&copies->stopping));
     return QR_OK;
 }
 
@@ -98,9 +99,10 @@ static enum qr_status catch_up(struct qri_copy *copy, uint64_t from, struct qr_e
 {
     struct qr_buf pieces;
     qr_buf_init(&pieces, LOG_BUFFER_BYTES);
-    enum qr_status status = qri_copy_send_durable(copy, &from, &pieces, err);
+    _Atomic uint64_t at = from;
+    enum qr_status status = qri_copy_send_durable(copy, &at, &pieces, err);
     if (status == QR_OK)
-        status = send_rest(copy, from, &pieces, err);
+        status = send_rest(copy, at, &pieces, err);
     qr_buf_done(&pieces);
     return status;
 }

@@ -6,16 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include "copies_int.h"
+#include "governor/wait.h"
 #include "base/banned.h"
 
-enum { LOG_BUFFER_BYTES = 32 << 20 };
-static const int64_t ANSWER_NS = INT64_C(10) * 1000000000;
+enum { LOG_BUFFER_BYTES = 32 << 20, BEHIND_BYTES_MAX = 64 << 20 };
+static const int64_t ANSWER_NS = INT64_C(10) * 1000000000, LOOK_NS = 100000000, SLEEP_NS = 10000000,
+                     DELAY_NS_MIN = 1000000, DELAY_NS_MAX = 1000000000;
 
 struct qr_follow {
     struct qri_copies copies; /* what the calls need of one: nothing else is used */
     bool is_in;               /* it has said where it is since we asked */
     bool must_seed;
-    uint64_t from; /* it has the log up to there */
+    bool keeps_log;           /* our log stays while it gets it */
+    uint64_t from;            /* it has the log up to there */
+    _Atomic uint64_t *behind; /* of the store, while it gets log; NULL: others have them all */
     pthread_mutex_t mu;
     struct qr_follow_info info; /* guarded by mu */
 };
@@ -57,6 +61,75 @@ struct qr_follow_info qr_follow_info(struct qr_follow *f)
     return info;
 }
 
+/* --- being behind --- */
+
+/* Until the end of the step. */
+static void keep_log(struct qr_follow *f, uint64_t from)
+{
+    if (!f->keeps_log)
+        f->keeps_log = qri_logfile_read_from(f->copies.store, from) != NULL;
+}
+
+/* Where it is told from now on how far the copy is, so that writers see it. */
+static _Atomic uint64_t *take_behind(struct qr_follow *f, _Atomic uint64_t *own)
+{
+    struct qri_behind *b = &f->copies.store->behind;
+    for (int i = 0; i < QRI_FOLLOWERS_MAX; i++) {
+        uint64_t nobody = 0;
+        if (atomic_compare_exchange_strong(&b->from[i], &nobody, f->from))
+            return &b->from[i];
+    }
+    return own;
+}
+
+static uint64_t lag_of(const struct qr_store *store)
+{
+    uint64_t durable = atomic_load(&store->durable_lsn), lag = 0;
+    for (int i = 0; i < QRI_FOLLOWERS_MAX; i++) {
+        uint64_t from = atomic_load_explicit(&store->behind.from[i], memory_order_relaxed);
+        if (from != 0 && from < durable && durable - from > lag)
+            lag = durable - from;
+    }
+    return lag;
+}
+
+/* Grows until what it lacks becomes less, by a sixteenth in a tenth of a second. */
+static int64_t delay_for(struct qr_store *store, uint64_t lag)
+{
+    struct qri_behind *b = &store->behind;
+    int64_t now = qr_env_mono_ns(store->env), looked = atomic_load(&b->looked_ns);
+    int64_t delay = atomic_load(&b->delay_ns);
+    if (now - looked < LOOK_NS || !atomic_compare_exchange_strong(&b->looked_ns, &looked, now))
+        return delay;
+    uint64_t before = atomic_exchange(&b->lag_before, lag);
+    delay = lag + before / 16 < before ? delay / 4 * 3 : delay * 2;
+    delay = delay < DELAY_NS_MIN ? DELAY_NS_MIN : delay > DELAY_NS_MAX ? DELAY_NS_MAX : delay;
+    atomic_store(&b->delay_ns, delay);
+    return delay;
+}
+
+enum qr_status qri_behind_delay(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx)
+{
+    uint64_t lag = lag_of(store);
+    if (lag <= BEHIND_BYTES_MAX) {
+        if (atomic_load_explicit(&store->behind.delay_ns, memory_order_relaxed) != 0)
+            atomic_store(&store->behind.delay_ns, 0);
+        return QR_OK;
+    }
+    enum qr_status status = QR_OK;
+    struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_HADR_THROTTLE_LOG_RATE_MISMATCHED_SLO);
+    int64_t until = qr_env_mono_ns(store->env) + delay_for(store, lag);
+    for (int64_t left = 1; left > 0 && status == QR_OK && lag_of(store) > BEHIND_BYTES_MAX;) {
+        left = until - qr_env_mono_ns(store->env);
+        if (left > 0)
+            qr_env_sleep_ns(store->env, left < SLEEP_NS ? left : SLEEP_NS);
+        if (poll != NULL)
+            status = poll(poll_ctx);
+    }
+    qr_wait_end(mark);
+    return status;
+}
+
 /* --- all pages --- */
 
 /* Our epoch's first log comes behind base_lsn; before that it was some older one's. */
@@ -77,7 +150,7 @@ static enum qr_status seed(struct qr_follow *f, struct qr_err *err)
     f->info.seeds = true;
     pthread_mutex_unlock(&f->mu);
     /* the log from there on stays until the copy has it */
-    struct qri_segment *segment = qri_logfile_read_from(store, point.lsn.v);
+    keep_log(f, point.lsn.v);
     enum qr_status status =
         qri_copy_send_all(&f->copies.items[0], archive, epoch_at(f, point.lsn.v), &its_own, err);
     qr_archive_close(archive);
@@ -94,8 +167,6 @@ static enum qr_status seed(struct qr_follow *f, struct qr_err *err)
     if (status == QR_OK)
         f->info.commit_wall_ns = point.commit_wall_ns;
     pthread_mutex_unlock(&f->mu);
-    if (segment != NULL)
-        qri_logfile_read_done(store);
     return status;
 }
 
@@ -110,7 +181,7 @@ static enum qr_status bring_in(struct qr_follow *f, struct qr_err *err)
     pthread_mutex_lock(&store->log.flush_mu);
     f->copies.epoch = store->epoch;
     pthread_mutex_unlock(&store->log.flush_mu);
-    copy->try_no = atomic_fetch_add(&store->follow_no, 1) + 1;
+    copy->try_no = atomic_fetch_add(&store->behind.try_no, 1) + 1;
     /* nothing that it has is to be cut: all of it was durable here */
     struct qri_copy_ask a = {
         .epoch = f->copies.epoch, .try_no = copy->try_no, .lsn = UINT64_MAX, .anew = f->must_seed};
@@ -134,7 +205,11 @@ static enum qr_status send_log(struct qr_follow *f, struct qr_err *err)
 {
     struct qr_buf pieces;
     qr_buf_init(&pieces, LOG_BUFFER_BYTES);
-    enum qr_status status = qri_copy_send_durable(&f->copies.items[0], &f->from, &pieces, err);
+    keep_log(f, f->from);
+    _Atomic uint64_t own = f->from, *from = take_behind(f, &own);
+    enum qr_status status = qri_copy_send_durable(&f->copies.items[0], from, &pieces, err);
+    f->from = atomic_load(from);
+    atomic_store(from, 0);
     qr_buf_done(&pieces);
     if (status == QR_CONFLICT || status == QR_NOT_FOUND) /* ours does not continue its log */
         f->must_seed = true;
@@ -170,6 +245,9 @@ enum qr_status qr_follow_step(struct qr_follow *f, struct qr_err *err)
     uint64_t wall_ns = store->durable_commit_wall_ns;
     pthread_mutex_unlock(&store->log.mu);
     enum qr_status status = step(f, err);
+    if (f->keeps_log)
+        qri_logfile_read_done(store);
+    f->keeps_log = false;
     f->is_in = status == QR_OK;
     pthread_mutex_lock(&f->mu);
     f->info.follows = status == QR_OK;

@@ -14,7 +14,7 @@
 #include "store/store.h"
 #include "store/tmp.h"
 #include "store/txn.h"
-#include "store/writer.h"
+#include "behind_int.h"
 #include "upkeep_int.h"
 
 enum {
@@ -349,13 +349,13 @@ struct qr_store {
     struct qri_checkpointer checkpointer; /* of the files */
     struct qri_counters *counters;
     struct qri_pending pending;
-    struct qri_copies *copies;  /* it is the primary of several; guarded by log.flush_mu, and set
-                                   once, before read_only is cleared: writers need no lock */
-    bool has_counter_file;      /* counters are beside the log, too; run_mu */
-    uint64_t recover_until;     /* of the log at open; 0: all */
-    uint64_t log_epoch;         /* of the last log that was there at open, or came until promoted */
-    uint64_t base_lsn;          /* the commit that our own epoch began at */
-    _Atomic uint32_t follow_no; /* of tries to bring followers in */
+    struct qri_copies *copies; /* it is the primary of several; guarded by log.flush_mu, and set
+                                  once, before read_only is cleared: writers need no lock */
+    bool has_counter_file;     /* counters are beside the log, too; run_mu */
+    uint64_t recover_until;    /* of the log at open; 0: all */
+    uint64_t log_epoch;        /* of the last log that was there at open, or came until promoted */
+    uint64_t base_lsn;         /* the commit that our own epoch began at */
+    struct qri_behind behind;
 
     pthread_mutex_t waits_mu;
     struct qr_durable_wait *waits_first, *waits_last; /* sorted by LSN; guarded by waits_mu */

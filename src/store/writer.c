@@ -120,6 +120,7 @@ static enum qr_status wait_for_room(struct qr_store *store, qr_writer_poll_fn *p
 {
     if (store->backend->delay != NULL)
         QR_TRY(store->backend->delay(store, poll, poll_ctx));
+    QR_TRY(qri_behind_delay(store, poll, poll_ctx));
     if (!is_over_limits(store))
         return QR_OK;
     if (!store->threads_running) {

@@ -2,6 +2,7 @@
 import os
 import signal
 import threading
+import time
 import unittest
 
 import tds
@@ -94,6 +95,36 @@ class Geo(Case):
         wait_for(lambda: self.attempt(self.sum) == 36)
         self.run_on(lambda: self.on(FAR), "DROP DATABASE shop")
         self.assertEqual(self.run_on(self.near, LINKS), [])
+        self.run_on(self.near, "DROP DATABASE shop")
+
+    def test_a_secondary_far_behind_slows_the_primary(self):
+        self.link()
+        with self.near() as master:
+            master.execute("ALTER DATABASE shop MODIFY (EDITION = 'GeneralPurpose', SERVICE_OBJECTIVE = 'GP_Gen5_40')")
+        slow = ("SELECT COUNT(*) FROM sys.dm_exec_session_wait_stats WHERE session_id = @@SPID AND "
+                "wait_type = 'HADR_THROTTLE_LOG_RATE_MISMATCHED_SLO'")
+        wait_for(lambda: self.attempt(lambda: self.run_on(lambda: self.near("shop"), "SELECT 1")) == [(1,)])
+        with self.near("shop") as primary:
+            primary.execute("CREATE TABLE w (a int IDENTITY PRIMARY KEY, b varchar(8000))")
+            wait_for(lambda: self.attempt(lambda: self.run_on(lambda: self.on(FAR, "shop"), "SELECT COUNT(*) FROM w")) == [(0,)])
+            pid = self.server.role_pid(self.secondary_node())
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                for count in range(1, 60):
+                    primary.execute("INSERT w (b) SELECT TOP 500 REPLICATE('x', 8000) FROM sys.all_columns")
+                    if primary.execute(slow) == [(1,)]:
+                        break
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            self.assertEqual(primary.execute(slow), [(1,)])
+            self.assertGreater(count * 4, 64)  # MB
+            wait_for(lambda: self.attempt(lambda: self.run_on(lambda: self.on(FAR, "shop"), "SELECT COUNT(*) FROM w"))
+                     == [(500 * count,)])
+            begin = time.monotonic()
+            for _ in range(20):
+                primary.execute("INSERT w (b) VALUES ('y')")
+            self.assertLess(time.monotonic() - begin, 5)  # nothing slows it any more
+        self.run_on(lambda: self.on(FAR), "DROP DATABASE shop")
         self.run_on(self.near, "DROP DATABASE shop")
 
     def secondary_node(self):
