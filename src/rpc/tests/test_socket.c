@@ -535,6 +535,9 @@ static void test_a_stopped_server_is_given_up(void **state)
     pid_t pid = spawn_server(address);
     assert_int_equal(call32(peer, SLEEP_MS, 1700, 20000 * MS, NULL, &err), QR_OK); /* pongs do */
     kill(pid, SIGSTOP);
+    int stopped = 0; /* one thread takes the signal; until all stand still the others answer */
+    assert_int_equal(waitpid(pid, &stopped, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(stopped));
     assert_int_equal(call32(peer, ECHO, 1, 20000 * MS, NULL, &err), QR_CLOSED);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
