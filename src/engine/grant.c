@@ -23,6 +23,8 @@ struct qri_need qri_need_of(struct qr_str sql, size_t table_count)
     static const char *const words[] = {"ORDER BY", "GROUP BY", "DISTINCT",  "UNION",
                                         "EXCEPT",   "OVER",     "INTERSECT", "RECURSIVE"};
     struct qri_need need = {.state = table_count > 1 ? QRI_NEED_UNKNOWN : QRI_NEED_NOTHING};
+    if (sql.n == 0) /* rows of VALUES are not staged */
+        return need;
     for (size_t i = 0; i < sizeof words / sizeof words[0] && need.state == QRI_NEED_NOTHING; i++)
         if (memmem(sql.p, sql.n, words[i], strlen(words[i])) != NULL)
             need.state = QRI_NEED_UNKNOWN;
