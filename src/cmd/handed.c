@@ -139,7 +139,7 @@ enum qr_status qri_handed_read(struct qr_arena *arena, struct qri_handed *handed
 
 /* ---- the environment: "resume:FD:BACK:REASON" ---- */
 
-bool qri_handed_begin(struct qri_handed *ret_handed)
+bool qri_handed_begin(struct qr_arena *arena, struct qri_handed *ret_handed)
 {
     static const char word[] = QRI_UPGRADE_RESUME;
     const char *value = getenv(QRI_UPGRADE_VARIABLE);
@@ -149,7 +149,8 @@ bool qri_handed_begin(struct qri_handed *ret_handed)
         return false;
     ret_handed->fd = (int)strtol(value + sizeof word - 1, &end, 10);
     ret_handed->back_fd = *end == ':' ? (int)strtol(end + 1, &end, 10) : -1;
-    ret_handed->failed = *end == ':' ? strdup(end + 1) : ""; /* for as long as the process lives */
+    if (*end == ':') /* what the environment keeps of it goes away with the variable */
+        ret_handed->failed = copy(arena, end + 1);
     if (ret_handed->failed == NULL)
         ret_handed->failed = "";
     unsetenv(QRI_UPGRADE_VARIABLE);

@@ -68,7 +68,7 @@ int main(int argc, char **argv)
     raise_file_limit();
     prctl(PR_SET_NAME, "quired"); /* it may have been started through a descriptor */
     struct qri_handed handed;
-    bool resumes = qri_handed_begin(&handed);
+    bool resumes = qri_handed_begin(&arena, &handed);
     int code = EXIT_USAGE;
     if (qr_options_parse(&qri_options, env, argc, argv, &settings, &arena, &err) != QR_OK ||
         qri_settings_check(&settings, &err) != QR_OK) {

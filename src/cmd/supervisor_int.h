@@ -38,7 +38,7 @@ bool qri_handed_may_say(const char *text);
 /* Makes the file, an anonymous one. */
 QR_NODISCARD enum qr_status qri_handed_write(struct qri_handed *handed, struct qr_err *err);
 /* What our own environment says, which forgets it; false: nothing. */
-bool qri_handed_begin(struct qri_handed *ret_handed);
+bool qri_handed_begin(struct qr_arena *arena, struct qri_handed *ret_handed);
 /* Fills in the rest. QR_UNSUPPORTED: another form; QR_CORRUPT. */
 QR_NODISCARD enum qr_status qri_handed_read(struct qr_arena *arena, struct qri_handed *handed,
                                             struct qr_err *err);

@@ -199,7 +199,8 @@ class Governance(unittest.TestCase):
             else:
                 self.assertEqual((reply.rows, [m.number for m in reply.errors]), ([(6000, 0)], []))
         # the bound, the pages of the database, and 8 MiB for each of twelve connections: pages of its own, what malloc keeps
-        self.assertLess(resident_mib(s.role_pid("shared"), "VmHWM"), before + 64 + 16 + 96)
+        if server.SLOWNESS == 1:  # a sanitizer keeps what is freed, and marks beside what is not
+            self.assertLess(resident_mib(s.role_pid("shared"), "VmHWM"), before + 64 + 16 + 96)
         written = watcher.execute("SELECT num_of_writes, num_of_bytes_written FROM sys.dm_io_virtual_file_stats(2, 1)")[0]
         self.assertGreater(written[1], 9 * 4_000_000)
         self.assertGreater(written[0], 0)
