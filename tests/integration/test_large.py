@@ -9,7 +9,8 @@ ROWS = 30000  # of 8 kB: 240 MB; with --all 5 GB
 ROWS_ALL = 650000
 STEP = 10000
 BUDGET_MIB = 8
-RESIDENT_MIB = 300  # a process: caches of 64 MiB, the budget, what statements need; page servers have buffers, too
+# a process: caches of 64 MiB, the budget, what statements need; page servers have buffers, too
+RESIDENT_MIB = 300 + server.SANITIZER_MIB
 
 
 class Large(unittest.TestCase):

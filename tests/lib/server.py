@@ -19,6 +19,8 @@ READY = re.compile(r"quired ready tds=(\S+):(\d+) https=(\S+):(\d+) data=(.*)")
 SLOWNESS = float(os.environ.get("QUIRE_TEST_SLOWNESS", "1"))  # of builds with sanitizers
 START_SECONDS = 60 * SLOWNESS
 STOP_SECONDS = 30 * SLOWNESS
+# A sanitizer keeps what is freed for a while and marks beside what is not: bounds of memory are of the ordinary build.
+SANITIZER_MIB = float("inf") if SLOWNESS > 1 else 0
 # The limits that quired sets itself for a stop are of its ordinary build.
 SLOW_STOP = {"child_killed", "stop_cut_short"} if SLOWNESS > 1 else set()
 
