@@ -1,29 +1,72 @@
 #!/usr/bin/env python3
 """Runs every suite and ends with the line `N passed, N failed`.
 
+usage: test.py [--build DIR] [--all] [--only SUITE...]
+  test.py --all                  what takes hours, too: see the times at the end of a run
+  test.py --all --only asan sim  the suites whose names begin with these words, to go on where a run ended
+
 A suite is a command; its counts come from what it prints: the summary of cmocka or unittest for
 meson's tests (by its log), a last line `N passed, N failed` for the runners. A suite that ends with an exit
-status other than 0 and admits no failure counts as one failure.
+status other than 0 and admits no failure counts as one failure; one that takes longer than its limit, which is
+several times what it needs, is ended and counts as one, and the next goes on. Whatever a sanitizer reports is a
+failure, also of a process whose end the test expects.
 """
 import argparse
+import glob
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SYSTEM_PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 
 
+MINUTES = 60  # of a suite that names no limit
+
+
 class Totals:
-    def __init__(self):
-        self.passed = self.failed = 0
+    """What was run. `only`: words that the names of the wanted suites begin with; none: all."""
+
+    def __init__(self, only=()):
+        self.only = only
+        self.rows = []
+        self.begin = None
+
+    @property
+    def passed(self):
+        return sum(row[1] for row in self.rows)
+
+    @property
+    def failed(self):
+        return sum(row[2] for row in self.rows)
+
+    def wants(self, *names):
+        return not self.only or any((name + " ").startswith(word + " ") for name in names for word in self.only)
+
+    def starts(self, name):
+        """False: it is not wanted. Its time begins."""
+        self.begin = time.monotonic()
+        return self.wants(name)
 
     def add(self, name, passed, failed):
-        self.passed += passed
-        self.failed += failed
-        print(f"== {name}: {passed} passed, {failed} failed", flush=True)
+        seconds = time.monotonic() - self.begin
+        self.rows.append((name, passed, failed, seconds))
+        print(f"== {name}: {passed} passed, {failed} failed, {seconds:.0f} s", flush=True)
+
+    def report(self):
+        print("\nsuite                          passed  failed  min:s")
+        for name, passed, failed, seconds in self.rows:
+            print(f"{name:30} {passed:6}  {failed:6}  {seconds // 60:3.0f}:{seconds % 60:02.0f}")
+        bad = [row[0] for row in self.rows if row[2]]
+        if bad:
+            print("failed: " + ", ".join(bad))
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
 
 
 def count_program(result, output):
@@ -42,6 +85,8 @@ def count_program(result, output):
 
 # More programs than processors: some only wait. slowness: a time limit is there for what hangs, not for a slow disk or a busy machine
 def meson_suite(totals, name, build, env=None, slowness=3, everything=True):
+    if not totals.starts(name):
+        return
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
@@ -68,40 +113,89 @@ def meson_suite(totals, name, build, env=None, slowness=3, everything=True):
     totals.add(name, passed, failed)
 
 
-def command_suite(totals, name, command, cwd=ROOT, env=None):
-    """A runner of ours: streams its output, reads its last line."""
+def command_suite(totals, name, command, cwd=ROOT, env=None, minutes=MINUTES):
+    """A runner of ours: streams its output, reads its last line. What it starts is of its group, which ends with
+    it when it is late or we are interrupted."""
+    if not totals.starts(name):
+        return
     process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True, errors="replace")
+                               stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+    late = threading.Event()
+
+    def end():
+        if process.returncode is None:  # else its number may be another's
+            late.set()
+            os.killpg(process.pid, signal.SIGKILL)
+    limit = threading.Timer(minutes * 60, end)
+    limit.start()
     last = ""
-    for line in process.stdout:
-        sys.stdout.write(line)
-        last = line.strip() or last
-    code = process.wait()
+    try:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            last = line.strip() or last
+        code = process.wait()
+    finally:
+        limit.cancel()
+        end()
     match = re.fullmatch(r"(\d+) passed, (\d+) failed", last)
     passed, failed = (int(match[1]), int(match[2])) if match else (0, 0)
     if code != 0 or not match:
         failed = max(failed, 1)
+    if late.is_set():
+        print(f"{name} was ended after {minutes} minutes")
     totals.add(name, passed, failed)
 
 
-def sanitizer_suite(totals, name, sanitize, env):
-    build = os.path.join(ROOT, f"build-{name}")
-    if not os.path.exists(os.path.join(build, "build.ninja")):
-        subprocess.run(["meson", "setup", "--buildtype=debugoptimized", f"-Db_sanitize={sanitize}",
-                        "-Db_lundef=false", "-Dwerror_strict=false", build, ROOT], check=True,
-                       stdout=subprocess.DEVNULL)
-    built = subprocess.run(["ninja", "-C", build], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True)
-    if built.returncode != 0:
-        print(built.stdout)
-        totals.add(name, 0, 1)
+class Sanitizer:
+    """A build with one, made when the first of its suites is wanted."""
+
+    def __init__(self, name, sanitize, variable, options):
+        self.name = name
+        self.sanitize = sanitize
+        self.build = os.path.join(ROOT, f"build-{name}")
+        self.reports = os.path.join(self.build, "reports")
+        self.env = {variable: f"{options}:log_path={self.reports}/{name}", "QUIRE_TEST_SLOWNESS": "5"}
+        if name == "asan":
+            self.env["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
+
+    def make(self):
+        """None, or what the compiler says."""
+        if not os.path.exists(os.path.join(self.build, "build.ninja")):
+            subprocess.run(["meson", "setup", "--buildtype=debugoptimized", f"-Db_sanitize={self.sanitize}",
+                            "-Db_lundef=false", "-Dwerror_strict=false", self.build, ROOT], check=True,
+                           stdout=subprocess.DEVNULL)
+        built = subprocess.run(["ninja", "-C", self.build], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return None if built.returncode == 0 else built.stdout
+
+    def said(self):
+        """What was reported; not that ASan warns of programs that change stacks."""
+        texts = []
+        for path in sorted(glob.glob(os.path.join(self.reports, "*"))):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                texts.append(file.read())
+        return [text for text in texts if re.search(r"ERROR: |WARNING: ThreadSanitizer|runtime error: ", text)]
+
+
+def sanitizer_suites(totals, sanitizer):
+    name, build = sanitizer.name, sanitizer.build
+    if not totals.wants(name, f"{name} golden", f"{name} integration"):
         return
-    meson_suite(totals, name, build, env, slowness=10)
-    if os.path.exists(os.path.join(build, "quired")):
-        for runner in ("golden", "integration"):
-            command_suite(totals, f"{name} {runner}",
-                          [SYSTEM_PYTHON, os.path.join("tests", runner, "run.py"), "--build", build],
-                          env={**env, "QUIRE_TEST_SLOWNESS": "5"})
+    totals.starts(f"{name} build")
+    problem = sanitizer.make()
+    totals.add(f"{name} build", int(problem is None), int(problem is not None))
+    if problem is not None:
+        print(problem)
+        return
+    shutil.rmtree(sanitizer.reports, ignore_errors=True)
+    os.makedirs(sanitizer.reports)
+    meson_suite(totals, name, build, sanitizer.env, slowness=10)
+    for runner in ("golden", "integration"):
+        command_suite(totals, f"{name} {runner}", [SYSTEM_PYTHON, os.path.join("tests", runner, "run.py"), "--build", build],
+                      env=sanitizer.env)
+    totals.starts(f"{name} reports")
+    reports = sanitizer.said()
+    print("\n".join(reports))
+    totals.add(f"{name} reports", int(not reports), len(reports))
 
 
 def npm_packages(everything):
@@ -126,39 +220,50 @@ def npm_packages(everything):
             mark.write(modes[everything] + wanted)
 
 
+def python_suite(totals, name, folder, arguments, minutes=MINUTES):
+    command_suite(totals, name, [SYSTEM_PYTHON, os.path.join("tests", *folder.split("/")), *arguments], minutes=minutes)
+
+
 def server_suites(totals, build, everything):
     """Suites that need a running quired."""
     if not os.path.exists(os.path.join(build, "quired")):
         return
-    npm_packages(everything)
-    more = ["--all"] if everything else []
-    for name in ("golden", "integration"):
-        jobs = ["--jobs", "2"] if name == "integration" and not everything else []
-        command_suite(totals, name, [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"),
-                                     "--build", build] + jobs + more)
-        if name == "golden" or everything:
-            command_suite(totals, f"{name} on Hyperscale",
-                          [SYSTEM_PYTHON, os.path.join("tests", name, "run.py"), "--build", build,
-                           "--edition", "Hyperscale"] + more)
-    command_suite(totals, "isolation", [SYSTEM_PYTHON, os.path.join("tests", "isolation", "run.py"),
-                                        "--build", build] + more)
+    if totals.wants("integration", "integration on Hyperscale"):
+        npm_packages(everything)
+    common = ["--build", build] + (["--all"] if everything else [])
+    hyperscale = common + ["--edition", "Hyperscale"]
+    python_suite(totals, "golden", "golden/run.py", common)
+    python_suite(totals, "golden on Hyperscale", "golden/run.py", hyperscale)
+    python_suite(totals, "integration", "integration/run.py", common + ([] if everything else ["--jobs", "2"]), 3 * MINUTES)
+    if everything:
+        python_suite(totals, "integration on Hyperscale", "integration/run.py", hyperscale, 3 * MINUTES)
+    python_suite(totals, "isolation", "isolation/run.py", common, 3 * MINUTES)  # an hour of histories, with all of them
 
 
 def seed_suites(totals, build, everything):
     """The articles that define the service, command by command; the Azure CLI's where it is installed."""
-    if everything:
+    if everything and totals.wants("seeds"):
         subprocess.run(["sh", "tools/deps.sh", "az"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
-    command_suite(totals, "seeds", [SYSTEM_PYTHON, os.path.join("tests", "seeds", "manage_hyperscale.py"),
-                                    "--build", build])
+    python_suite(totals, "seeds", "seeds/manage_hyperscale.py", ["--build", build])
+
+
+def long_suites(totals, build):
+    command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"), "--rounds", "200"])
+    command_suite(totals, "sim", [os.path.join(build, "tests", "sim", "sim"), "--seeds", "1", "10000"], minutes=4 * MINUTES)
+    sanitizer_suites(totals, Sanitizer("asan", "address,undefined", "ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1"))
+    sanitizer_suites(totals, Sanitizer("tsan", "thread", "TSAN_OPTIONS", "halt_on_error=1"))
+    command_suite(totals, "fuzz", [sys.executable, "tools/fuzz.py", "--seconds", "60"], minutes=2 * MINUTES)
+    command_suite(totals, "lint", [sys.executable, "tools/lint.py", "--build", build], minutes=2 * MINUTES)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--only", nargs="+", default=[], metavar="SUITE")
     args = parser.parse_args()
     build = os.path.join(ROOT, args.build)
-    totals = Totals()
+    totals = Totals(args.only)
 
     meson_suite(totals, "unit", build, everything=args.all)
     command_suite(totals, "tidy", [sys.executable, "tools/tidy.py"])
@@ -167,20 +272,11 @@ def main():
     server_suites(totals, build, args.all)
     seed_suites(totals, build, args.all)
     if args.all:
-        command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"),
-                                        "--rounds", "200"])
-        command_suite(totals, "sim", [os.path.join(build, "tests", "sim", "sim"), "--seeds", "1",
-                                      "10000"])
-        sanitizer_suite(totals, "asan", "address,undefined",
-                        {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
-                         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
-        sanitizer_suite(totals, "tsan", "thread", {"TSAN_OPTIONS": "halt_on_error=1"})
-        command_suite(totals, "lint", [sys.executable, "tools/lint.py", "--build", build])
+        long_suites(totals, build)
 
-    summary = f"{totals.passed} passed, {totals.failed} failed"
     with open(os.path.join(build, "test-summary"), "w", encoding="ascii") as file:
-        file.write(summary + "\n")
-    print(summary)
+        file.write(f"{totals.passed} passed, {totals.failed} failed\n")
+    totals.report()
     return 1 if totals.failed or not totals.passed else 0
 
 
