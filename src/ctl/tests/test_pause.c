@@ -164,7 +164,7 @@ static void test_a_paused_one_is_resumed_before_an_operation(void **state)
     set_rest(f, false, 0);
     (void)was_asked(f, QR_NODE_RELEASE);
     assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_OK);
-    assert_string_equal(status_of(f, &d), "Online");
+    wait_status(f, &d, "Online"); /* its node may be asked again already, whether it rests */
     assert_true(was_asked(f, QR_NODE_RELEASE));
     assert_int_equal(d.row.traits.min_capacity_pct, 100);
     set_rest(f, true, UINT64_MAX);
@@ -210,6 +210,19 @@ static uint64_t billed(const char *key)
     return micros;
 }
 
+/* Kept with the next look, in two rows if a minute begins meanwhile; then it stays as it is. */
+static uint64_t billed_at_last(const char *key)
+{
+    uint64_t micros = 0, before = 1;
+    for (int looks = 0; micros == 0 || micros != before; looks++) {
+        assert_true(looks < 200);
+        before = micros;
+        qr_env_sleep_ns(qr_env_real(), 60000000);
+        micros = billed(key);
+    }
+    return micros;
+}
+
 static void test_the_least_is_billed_while_it_is_online_and_nothing_while_it_is_paused(void **state)
 {
     static struct qr_resource_database d;
@@ -221,13 +234,9 @@ static void test_the_least_is_billed_while_it_is_online_and_nothing_while_it_is_
     set_rest(f, true, UINT64_MAX);
     assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
     wait_status(f, &d, "Paused");
-    while (billed("shop") == 0) /* kept with the next look */
-        qr_env_sleep_ns(qr_env_real(), 1000000);
     uint64_t online_us = (uint64_t)(qr_env_mono_ns(qr_env_real()) - began_ns) / 1000;
-    uint64_t micros = billed("shop");
+    uint64_t micros = billed_at_last("shop");
     assert_in_range(micros, 4 * 100000, 4 * online_us); /* 4 vCores, for 200 ms or more */
-    qr_env_sleep_ns(qr_env_real(), 60000000);
-    assert_int_equal(billed("shop"), micros);
     assert_int_equal(billed("ha:shop"), 0);
     set_rest(f, false, 0);
     assert_int_equal(route(f), QR_OK);
