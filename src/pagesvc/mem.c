@@ -83,7 +83,7 @@ static void *take(struct qri_mem *mem, size_t bytes)
     }
     void *place = chunk->bytes + chunk->used;
     chunk->used += bytes;
-    mem->bytes += bytes;
+    (void)atomic_fetch_add_explicit(&mem->bytes, bytes, memory_order_relaxed);
     return place;
 }
 

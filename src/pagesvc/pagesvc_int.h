@@ -110,7 +110,8 @@ struct qri_mem {
     struct qri_mem_cell *cells;
     uint32_t cell_count, page_count; /* cell_count is a power of 2 */
     struct qri_mem_chunk *chunks;
-    uint64_t bytes, entry_count;
+    _Atomic uint64_t bytes; /* who counts memory reads it while its slice's feed adds */
+    uint64_t entry_count;
     struct qri_meta meta;         /* at first_lsn */
     struct qr_buf marks, changes; /* encoded, in LSN order */
 };

@@ -296,11 +296,11 @@ enum qr_status qr_super_new(const struct qr_super_options *options, struct qr_su
         super->wake_fd < 0 ? qr_fail(err, QR_IO, "eventfd: %s", strerrordesc_np(errno)) : QR_OK;
     if (status == QR_OK && o->lock_path != NULL && super->lock_fd < 0)
         status = qri_lock_children(o->env, o->lock_path, o->lock_wait_ns, &super->lock_fd, err);
+    super->loops = status == QR_OK && o->no_thread; /* its thread is about to come */
     bool own_thread = status == QR_OK && !o->no_thread;
     if (own_thread)
         status = qr_thread_start("super", THREAD_STACK_BYTES, run, super, &super->thread, err);
     super->thread_runs = own_thread && status == QR_OK;
-    super->loops = status == QR_OK && o->no_thread; /* its thread is about to come */
     if (status != QR_OK)
         qr_super_free(super);
     else
