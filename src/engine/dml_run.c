@@ -328,6 +328,7 @@ static enum qr_status attempt(struct qri_run *run, struct qri_code *code, bool a
     bool direct = allow_direct && is_direct(run) && session->tran.count == 0;
     bool one_row = is_one_row(run->dml);
     QR_TRY(qri_prelock(run->frame, code->plan, run->err));
+    QR_TRY(qri_grant_early(run->frame, &code->need, run->err));
     QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), run->err));
     enum qr_status status = QR_OK;
     if (!qri_code_holds(code, session) || (direct && takes_locks(run)))
@@ -456,7 +457,6 @@ static enum qr_status compile_and_run(struct qri_frame *frame, const struct qr_a
     QR_TRY(begin_run(run, frame, code->dml, err));
     if (code->plan->dml->exec != NULL && tries->exec_rows == NULL)
         QR_TRY(qri_collect_exec(run, &tries->exec_rows));
-    QR_TRY(qri_grant_early(frame, &code->need, err));
     QR_TRY(keep_vars(run, tries));
     enum qr_status status = tries->allow_loose && qri_dml_is_loose(run, code->plan)
                                 ? attempt_loose(run, code, tries)
@@ -484,8 +484,6 @@ enum qr_status qri_run_dml(struct qri_frame *frame, const struct qri_op *op, str
         if (hold)
             status = qri_tran_statement_end(session, status, err);
         bool waited = false;
-        if (status == QR_AGAIN) /* others sort while it waits */
-            qri_grant_end(session, frame);
         status = qri_lock_again(session, status, &waited, err);
         tries.again |= waited;
         tries.allow_direct = false;

@@ -44,7 +44,9 @@ QR_NODISCARD static inline enum qr_status qri_grant_before(struct qri_frame *fra
 {
     return need->state == QRI_NEED_NOTHING ? QR_OK : qri_grant_find(frame, need, sql, err);
 }
-/* The same for who is going to take the writer lock, when it is known already what it needs. */
+/* The same for who is going to take the writer lock, when it is known already what it needs, and
+ * after it has waited for the locks that it needs first: who has a grant waits for no lock, or it
+ * gives the grant back (lock.c), so that a wait for a grant ends. */
 QR_NODISCARD static inline enum qr_status
 qri_grant_early(struct qri_frame *frame, const struct qri_need *need, struct qr_err *err)
 {

@@ -2,10 +2,14 @@
 #include "lock_int.h"
 #include <stdio.h>
 #include "deadlock_int.h"
+#include "grant_int.h"
 #include "link.h"
 #include "lock/range.h"
 #include "oplog_int.h"
 #include "base/banned.h"
+
+/* A grant has been asked for to have it once the writer lock is there; that is mostly soon. */
+enum { GRANT_KEPT_NS = 500 * 1000 * 1000 };
 
 /* ---- waiting ---- */
 
@@ -73,6 +77,14 @@ static void end_wait(const struct waiting *w)
     w->session->sink->block_end(w->session->sink->ctx);
 }
 
+/* Who waits for a lock has no grant: others sort in it, who may have what it waits for. A
+ * function's statement leaves alone what the statement around it works in. */
+static void give_grant(struct qr_session *session)
+{
+    if (session->tran.depth == 0 && session->grant_frame != NULL)
+        qri_grant_give(session);
+}
+
 static enum qr_status poll_wait(void *ctx)
 {
     struct waiting *w = ctx;
@@ -94,6 +106,8 @@ static enum qr_status poll_wait(void *ctx)
         return QR_CANCELLED;
     int32_t timeout_ms = session->options.lock_timeout_ms;
     int64_t waited_ns = qr_env_mono_ns(session->db->instance->options.env) - w->begun_ns;
+    if (w->times_out && waited_ns >= GRANT_KEPT_NS)
+        give_grant(session);
     if (w->times_out && timeout_ms >= 0 && waited_ns / 1000000 >= timeout_ms)
         return QR_TIMEOUT;
     return QR_OK;
@@ -188,6 +202,7 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
     if (status != QR_AGAIN || within)
         return status;
     const struct qr_lock_resource resource = session->conflict.resource;
+    give_grant(session);
     status = qri_lock_wait(session, QR_LOCK_OF_TRAN, &resource, session->conflict.mode, NULL,
                            session->options.lock_timeout_ms, err);
     if (resource.kind == QR_LOCK_RANGE && status == QR_OK) /* it was another's; see lock/range.h */

@@ -323,6 +323,7 @@ static enum qr_status run_once(struct qri_locked_read *read, struct qri_code **c
     struct qr_session *session = frame->session;
     struct kept_vars kept = {0};
     QR_TRY(qri_prelock(frame, (*code)->plan, err));
+    QR_TRY(qri_grant_early(frame, &(*code)->need, err));
     QR_TRY(keep_vars(frame, (*code)->plan, &kept, err));
     QR_TRY(qri_link_take(session, err));
     QR_TRY(qri_tran_statement_begin(session, access_of(session), err));
@@ -337,10 +338,8 @@ static enum qr_status run_once(struct qri_locked_read *read, struct qri_code **c
         session->copies_vars = false;
     }
     status = qri_tran_statement_end(session, status, err);
-    if (status == QR_AGAIN) {
-        qri_grant_end(session, frame); /* others sort while it waits */
+    if (status == QR_AGAIN)
         QR_TRY(put_vars_back(frame, (*code)->plan, &kept, err));
-    }
     return qri_lock_again(session, status, ret_again, err);
 }
 
