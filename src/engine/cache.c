@@ -18,6 +18,8 @@ struct qri_cache {
     struct qri_unit *buckets[BUCKETS];
     struct qri_unit *newest, *oldest;
     size_t bytes, bytes_max;
+    uint64_t era;    /* since it was last cleared */
+    uint64_t *stubs; /* BUCKETS hashes of batches that ran once and were not kept; NULL: none */
 };
 
 struct qri_cache *qri_cache_new(size_t bytes_max)
@@ -61,7 +63,56 @@ void qri_cache_free(struct qri_cache *cache)
         qri_unit_free(unit);
     }
     pthread_mutex_destroy(&cache->mu);
+    free(cache->stubs);
     free(cache);
+}
+
+static void free_chain(struct qri_unit *drop)
+{
+    while (drop != NULL) {
+        struct qri_unit *next = drop->newer;
+        qri_unit_free(drop);
+        drop = next;
+    }
+}
+
+void qri_cache_clear(struct qri_cache *cache, uint64_t text_id)
+{
+    struct qri_unit *drop = NULL; /* freed outside the lock */
+    uint64_t *stubs = NULL;
+    pthread_mutex_lock(&cache->mu);
+    for (struct qri_unit *unit = cache->newest, *next; unit != NULL; unit = next) {
+        next = unit->older;
+        if (text_id != 0 && (unit->text == NULL || unit->text->id != text_id))
+            continue;
+        take_out(cache, unit);
+        unit->newer = drop;
+        drop = unit;
+    }
+    if (text_id == 0) {
+        cache->era++;
+        stubs = cache->stubs;
+        cache->stubs = NULL;
+    }
+    pthread_mutex_unlock(&cache->mu);
+    free(stubs);
+    free_chain(drop);
+}
+
+/* A batch that comes for the first time leaves a stub, where the database is told so. With mu. */
+static bool leaves_stub(struct qri_cache *cache, const struct qr_session *session,
+                        const struct qri_unit *unit)
+{
+    bool is_prepared = unit->text != NULL && unit->text->is_prepared;
+    if (!session->catalog->keeps_second_plans || unit->kind != QRI_UNIT_BATCH || is_prepared)
+        return false;
+    if (cache->stubs == NULL)
+        cache->stubs = calloc(BUCKETS, sizeof *cache->stubs);
+    uint64_t *stub = cache->stubs == NULL ? NULL : &cache->stubs[unit->hash % BUCKETS];
+    if (stub == NULL || *stub == unit->hash)
+        return false;
+    *stub = unit->hash;
+    return true;
 }
 
 /* What the parse and the variables depend on, apart from the text. */
@@ -125,6 +176,7 @@ enum qr_status qri_unit_take(struct qr_session *session, const struct qri_source
     struct qri_cache *cache = session->db->cache;
     uint64_t hash = hash_of(source), options = key_options(session, source);
     pthread_mutex_lock(&cache->mu);
+    uint64_t era = cache->era;
     struct qri_unit *unit = cache->buckets[hash % BUCKETS];
     while (unit != NULL && !is_same(unit, session, hash, options, source))
         unit = unit->bucket_next;
@@ -135,6 +187,7 @@ enum qr_status qri_unit_take(struct qr_session *session, const struct qri_source
         QR_TRY(qri_unit_new(session, source, (options & 1) != 0, &unit, err));
         unit->hash = hash;
         unit->options_key = options;
+        unit->era = era;
         enum qr_status status = keep_key(unit, source, err);
         if (status != QR_OK) {
             qri_unit_free(unit);
@@ -148,16 +201,10 @@ enum qr_status qri_unit_take(struct qr_session *session, const struct qri_source
     return QR_OK;
 }
 
-void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
+/* What has to go for it, by `newer`. With mu. */
+static struct qri_unit *put_in(struct qri_cache *cache, struct qri_unit *own_unit)
 {
-    if (own_unit == NULL)
-        return;
-    struct qri_cache *cache = session->db->cache;
-    struct qri_unit *drop = NULL; /* freed outside the lock */
-    own_unit->cached_bytes = unit_bytes(own_unit);
-    qri_text_put_back(own_unit->text, own_unit->cached_bytes);
-    pthread_mutex_lock(&cache->mu);
-    struct qri_unit **bucket = &cache->buckets[own_unit->hash % BUCKETS];
+    struct qri_unit *drop = NULL, **bucket = &cache->buckets[own_unit->hash % BUCKETS];
     own_unit->bucket_next = *bucket;
     *bucket = own_unit;
     own_unit->newer = NULL;
@@ -171,12 +218,25 @@ void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
         oldest->newer = drop;
         drop = oldest;
     }
+    return drop;
+}
+
+void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
+{
+    if (own_unit == NULL)
+        return;
+    struct qri_cache *cache = session->db->cache;
+    struct qri_unit *drop = NULL; /* freed outside the lock */
+    own_unit->cached_bytes = unit_bytes(own_unit);
+    qri_text_put_back(own_unit->text, own_unit->cached_bytes);
+    pthread_mutex_lock(&cache->mu);
+    bool is_kept = own_unit->era == cache->era && !leaves_stub(cache, session, own_unit);
+    if (is_kept)
+        drop = put_in(cache, own_unit);
     pthread_mutex_unlock(&cache->mu);
-    while (drop != NULL) {
-        struct qri_unit *next = drop->newer;
-        qri_unit_free(drop);
-        drop = next;
-    }
+    if (!is_kept)
+        qri_unit_free(own_unit);
+    free_chain(drop);
 }
 
 /* ---- for views ---- */

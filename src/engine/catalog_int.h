@@ -62,8 +62,9 @@ struct qri_catalog {
     size_t record_count;
     struct qri_principal *principals;
     size_t principal_count;
-    struct qri_property *properties;
+    struct qri_property *properties; /* and configurations: scoped_int.h */
     size_t property_count;
+    bool keeps_second_plans; /* OPTIMIZE_FOR_AD_HOC_WORKLOADS: of a text that comes again */
 };
 
 struct qri_catalog *qri_catalog_ref(struct qri_catalog *catalog);

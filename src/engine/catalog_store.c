@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/endian.h"
 #include "codec/collation.h"
+#include "scoped_int.h"
 #include "base/banned.h"
 
 enum { CATALOG_BYTES_MAX = 1 << 30, META_FORMAT = 1 };
@@ -131,6 +132,7 @@ static enum qr_status build(struct qri_catalog *c, struct qr_err *err)
     QR_TRY(make_room(c, err));
     for (size_t i = 0; i < c->record_count; i++)
         QR_TRY(decode_record(c, &c->records[i], err));
+    qri_scoped_read(c);
     return qr_cat_freeze(&c->cat, &c->arena, err);
 }
 

@@ -84,6 +84,7 @@ struct qri_unit {
     uint32_t object_id; /* of a module, else 0 */
     uint64_t object_version;
     int64_t object_ticks; /* its modify_ticks: a rollback gives versions out again */
+    uint64_t era;         /* of the cache, when it was made */
     struct qri_unit *bucket_next, *newer, *older;
     size_t cached_bytes;
 };
@@ -105,6 +106,8 @@ void qri_unit_free(struct qri_unit *unit);
 void qri_code_free(struct qri_code *code);
 struct qri_cache *qri_cache_new(size_t bytes_max);
 void qri_cache_free(struct qri_cache *cache);
+/* Drops what is there; what runs just now is not put back. With a text's id: its idle units. */
+void qri_cache_clear(struct qri_cache *cache, uint64_t text_id);
 
 /* ---- frames ---- */
 

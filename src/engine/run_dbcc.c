@@ -442,6 +442,12 @@ static enum qr_status nothing(struct qri_dbcc *d)
     return QR_OK;
 }
 
+static enum qr_status free_plans(struct qri_dbcc *d)
+{
+    qri_cache_clear(d->session->db->cache, 0);
+    return QR_OK;
+}
+
 static const struct command {
     const char *name;
     enum qr_status (*run)(struct qri_dbcc *d);
@@ -454,7 +460,7 @@ static const struct command {
     {"USEROPTIONS",      useroptions, true },
     {"TRACEON",          nothing,    false},
     {"TRACEOFF",         nothing,    false},
-    {"FREEPROCCACHE",    nothing,    true },
+    {"FREEPROCCACHE",    free_plans, true },
     {"DROPCLEANBUFFERS", nothing,    true },
     {"UPDATEUSAGE",      nothing,    true },
     {"SHRINKDATABASE",   qri_dbcc_shrink_database, true},

@@ -3,6 +3,7 @@
 #include "ddl_host.h"
 #include "frame.h"
 #include "qstore_int.h"
+#include "scoped_int.h"
 #include "base/banned.h"
 
 enum {
@@ -247,7 +248,7 @@ const struct qri_stmt_kind qri_stmt_kinds[QR_AS_KIND_COUNT] = {
     [QR_AS_USE]               = {qri_run_use,            0},
     [QR_AS_CREATE_DATABASE]   = {qri_run_database,       0},
     [QR_AS_ALTER_DATABASE]    = {qri_run_database,       0},
-    [QR_AS_SCOPED_CONFIGURATION] = {qri_run_nothing,     0},
+    [QR_AS_SCOPED_CONFIGURATION] = {qri_run_scoped,      1},
     [QR_AS_DBCC]              = {qri_run_dbcc,           0},
     [QR_AS_CHECKPOINT]        = {run_checkpoint,         0},
     [QR_AS_KILL]              = {qri_run_kill,           1},

@@ -2,6 +2,7 @@
  * sysview_int.h. */
 #include "sysview_int.h"
 #include <stdio.h>
+#include "scoped_int.h"
 #include "base/banned.h"
 
 /* One object list: that of the database, or that of the system, or both. */
@@ -269,6 +270,8 @@ static enum qr_status extended_properties(struct qri_sysrows *rows, struct qr_se
     const struct qri_catalog *c = qri_sys_catalog(session);
     for (size_t i = 0; i < c->property_count; i++) {
         const struct qri_property *p = &c->properties[i];
+        if (p->class_id == QRI_PROPERTY_CONFIGURATION)
+            continue;
         struct qr_value text = qr_value_str(p->value), variant = qr_value_null();
         struct qr_type type = qr_type_sized(QR_TYPE_NVARCHAR, 4000);
         QR_TRY(qr_variant_make(qri_sysrows_arena(rows), &type, &text, &variant));
