@@ -11,7 +11,7 @@
 struct qri_bucket {
     _Atomic int64_t due_ns;
     _Atomic uint64_t per_s; /* 0: no limit */
-    int64_t burst_ns;
+    int64_t burst_ns;       /* set before anybody charges */
 };
 
 static inline int64_t qri_bucket_cost(const struct qri_bucket *b, int64_t units)

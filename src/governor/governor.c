@@ -55,7 +55,6 @@ static void limit_group(struct qr_governor *gov, struct qr_gov_group *group)
 {
     struct qr_gov_limits least = {.vcores_pct = group->account.limits.vcores_min_pct};
     qri_account_limit(gov, &group->account);
-    group->floor.burst_ns = QRI_CPU_BURST_NS;
     qri_bucket_set(&group->floor, qri_now(gov),
                    gov->options.enforce ? qri_cpu_ns_per_s(gov, &least) : 0);
 }
@@ -120,7 +119,7 @@ static struct qr_gov_group *make_group(struct qr_governor *gov, const char *name
         return NULL;
     init_account(&group->account, name, id);
     group->gov = gov;
-    group->share.burst_ns = QRI_CPU_BURST_NS;
+    group->share.burst_ns = group->floor.burst_ns = QRI_CPU_BURST_NS;
     group->reserve.burst_ns = RESERVE_BURST_NS;
     atomic_store(&group->reserve.per_s, RESERVE_NS_PER_S);
     atomic_store(&group->weight, 100);

@@ -1,5 +1,6 @@
 /* Goal: CPU time is given out by the limits, to the percent, and fairly. Method: threads on a clock
  * of the test's own, which use all they get. */
+#include <pthread.h>
 #include "stage.h"
 
 static const struct qr_gov_limits unlimited = {0};
@@ -324,6 +325,53 @@ static void test_short_requests_share_one_look_at_the_clock(void **state)
     stage_close();
 }
 
+struct spinner {
+    struct qr_gov_task task;
+    atomic_bool ends;
+};
+
+static void *spin(void *arg)
+{
+    struct spinner *s = arg;
+    qr_gov_enter(&s->task);
+    while (!atomic_load(&s->ends))
+        qr_gov_poll();
+    qr_gov_leave(&s->task);
+    return NULL;
+}
+
+/* Real threads, for builds with ThreadSanitizer. */
+static void test_limits_change_while_a_thread_is_charged(void **state)
+{
+    (void)state;
+    struct qr_gov_options options = {.env = qr_env_real(), .enforce = true};
+    struct qr_gov_group_options of = {.database_id = 5, .shown_id = 5, .pool_key = 9};
+    struct qr_governor *gov = NULL;
+    struct qr_gov_group *group = NULL;
+    struct spinner s = {.ends = false};
+    pthread_t thread;
+    of.limits = (struct qr_gov_limits){.vcores_pct = 5, .vcores_min_pct = 3, .workers_max = 1};
+    of.pool_limits = (struct qr_gov_limits){.vcores_pct = 5}; /* in debt: what is promised counts */
+    assert_int_equal(qr_governor_new(&options, &gov, NULL), QR_OK);
+    qr_governor_set_vcore(gov, 1000000);
+    assert_int_equal(qr_gov_group_open(gov, &of, &group, NULL), QR_OK);
+    qr_gov_task_init(&s.task, group, NULL, NULL, false);
+    assert_int_equal(qr_gov_worker_take(&s.task, NULL), QR_OK);
+    assert_int_equal(pthread_create(&thread, NULL, spin, &s), 0);
+    for (uint32_t n = 0; n < 100 || stage_cpu_of(group) < (uint64_t)(20 * MS); n++) {
+        of.limits.vcores_min_pct = 2 + n % 2;
+        assert_int_equal(qr_gov_group_update(group, &of, NULL), QR_OK);
+        qr_env_sleep_ns(qr_env_real(), MS / 10);
+    }
+    atomic_store(&s.ends, true);
+    pthread_join(thread, NULL);
+    qr_gov_worker_give(&s.task);
+    assert_int_equal(atomic_load(&s.task.usage.cpu_ns), stage_cpu_of(group));
+    qr_gov_task_done(&s.task);
+    qr_gov_group_close(group);
+    qr_governor_free(gov);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_who_is_cancelled_stops_waiting),
         cmocka_unit_test(test_without_enforcement_all_is_counted_and_nothing_waits),
         cmocka_unit_test(test_short_requests_share_one_look_at_the_clock),
+        cmocka_unit_test(test_limits_change_while_a_thread_is_charged),
     };
     return cmocka_run_group_tests_name("governor/cpu", tests, NULL, NULL);
 }
