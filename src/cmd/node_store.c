@@ -1,5 +1,7 @@
 /* node_store.c - see node_int.h: stores of the databases that a compute node has */
+#include <string.h>
 #include <unistd.h>
+#include "codec/value.h"
 #include "ctl/slo.h"
 #include "node_int.h"
 #include "store/hyper.h"
@@ -9,9 +11,20 @@
 enum { STRINGS_BYTES_MAX = 64 * 1024 };
 static const int64_t GROW_NS = INT64_C(30) * 1000000000;
 
+/* In an elastic pool, and for Hyperscale, the objective says nothing of sizes. */
+static void say_sizes(const struct qr_database_row *row, struct qr_database_info *info)
+{
+    const struct qr_slo *slo = qr_slo_find(qr_str(row->objective));
+    if (slo == NULL || qr_database_is_hyper(row) || qr_is_master(row->id))
+        return;
+    info->max_bytes_least = qr_slo_least_max_bytes(slo);
+    info->max_bytes_most = slo->max_data_bytes;
+    info->max_bytes_usual = qr_slo_default_max_bytes(slo);
+}
+
 struct qr_database_info qri_database_info(const struct qr_database_row *row)
 {
-    return (struct qr_database_info){
+    struct qr_database_info info = {
         .database_id = qr_number_of(row->id),
         .own_id = row->id,
         .server_id = qr_database_id(qr_server_of(row->id), 0),
@@ -26,6 +39,10 @@ struct qr_database_info qri_database_info(const struct qr_database_row *row)
                                                : row->max_bytes,
         .is_encrypted = row->encrypted != 0,
     };
+    say_sizes(row, &info);
+    if (!qr_guid_parse(qr_str(row->guid), info.guid))
+        memset(info.guid, 0, sizeof info.guid);
+    return info;
 }
 
 /* ---- sizes ---- */

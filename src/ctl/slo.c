@@ -74,6 +74,11 @@ uint64_t qr_slo_default_max_bytes(const struct qr_slo *slo)
     return 32 * GIB;
 }
 
+uint64_t qr_slo_least_max_bytes(const struct qr_slo *slo)
+{
+    return slo->is_dtu ? dtu_sizes[0] : GIB;
+}
+
 bool qr_slo_takes_max_bytes(const struct qr_slo *slo, uint64_t max_bytes)
 {
     if (max_bytes == 0 || max_bytes > slo->max_data_bytes)

@@ -154,6 +154,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
     qri_bind_env(frame, frame->op, &env);
     enum qr_status status = qr_tsql_compile(&code->arena, &env, stmt, &code->plan, err);
     if (status == QR_OK) {
+        qr_gov_count_optimization();
         note_plan(code);
         if (code->plan->dml != NULL)
             status = qri_dml_prepare(&code->arena, &env, code->plan, &code->dml, err);

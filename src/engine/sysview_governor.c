@@ -151,14 +151,19 @@ static enum qr_status pools(struct qri_sysrows *rows, struct qr_session *session
             (int64_t)(s.used_bytes >> 10), (int64_t)s.grants, (int64_t)s.timeouts, (int)s.grantees,
             (int64_t)(s.granted_bytes >> 10), (int)s.waiters, memory_kb,
             (int64_t)((cached + s.used_bytes) >> 10), memory_kb, qri_sys_known(p->limits.iops),
-            qri_sys_int(qri_sys_counted(&u->reads)), qri_sys_int(qri_sys_counted(&u->reads)),
+            qri_sys_int(qri_sys_counted(&u->reads_queued)), qri_sys_int(qri_sys_counted(&u->reads)),
+            qri_sys_int(qri_sys_counted(&u->reads)), qri_sys_int(qri_sys_counted(&u->reads_queued)),
             (int64_t)qri_sys_counted(&u->read_bytes),
             (int64_t)(qri_sys_counted(&u->read_stall_ns) / NS_PER_MS),
             (int64_t)(qri_sys_counted(&u->read_queued_ns) / NS_PER_MS),
+            qri_sys_int(qri_sys_counted(&u->writes_queued)),
             qri_sys_int(qri_sys_counted(&u->writes)), qri_sys_int(qri_sys_counted(&u->writes)),
+            qri_sys_int(qri_sys_counted(&u->writes_queued)),
             (int64_t)qri_sys_counted(&u->write_bytes),
             (int64_t)(qri_sys_counted(&u->write_stall_ns) / NS_PER_MS),
-            (int64_t)(qri_sys_counted(&u->write_queued_ns) / NS_PER_MS)));
+            (int64_t)(qri_sys_counted(&u->write_queued_ns) / NS_PER_MS),
+            (int64_t)((qri_sys_counted(&u->read_queued_ns) + qri_sys_counted(&u->write_queued_ns)) /
+                      NS_PER_MS)));
     }
     return QR_OK;
 }
@@ -186,8 +191,10 @@ static enum qr_status groups(struct qri_sysrows *rows, struct qr_session *sessio
         QR_TRY(qri_sysrow(rows, (int)s->id, qr_str(s->name), (int)s->pool_id, start_ticks(session),
                           (int64_t)qri_sys_counted(&s->usage->requests), (int)s->workers,
                           (int)s->workers_waiting,
-                          (int64_t)(qri_sys_counted(&s->usage->cpu_ns) / NS_PER_MS), lock_count,
-                          lock_ms, (int64_t)qri_sys_counted(&s->usage->reduced_grants),
+                          (int64_t)(qri_sys_counted(&s->usage->cpu_ns) / NS_PER_MS),
+                          (int64_t)(qri_sys_counted(&s->usage->request_cpu_max_ns) / NS_PER_MS),
+                          lock_count, lock_ms, (int64_t)qri_sys_counted(&s->usage->optimizations),
+                          (int64_t)qri_sys_counted(&s->usage->reduced_grants),
                           (int64_t)(qri_sys_counted(&s->usage->grant_max_bytes) >> 10),
                           qri_sys_int(s->limits.workers_max)));
     }
@@ -225,11 +232,16 @@ static enum qr_status pool_samples(struct qri_sysrows *rows, const struct qr_gov
         (int)(s->ns / NS_PER_MS), start, (int)s->sessions, (int)s->workers,
         qri_sys_int(s->cpu_ns / NS_PER_MS), (int64_t)(s->storage_bytes >> 10),
         (int64_t)(s->allocated_bytes >> 10), (int64_t)(s->memory_limit >> 10),
-        (int64_t)(s->memory_bytes >> 10), qri_sys_int(s->reads), qri_sys_int(s->reads),
-        (int64_t)s->read_bytes, qri_sys_int(s->read_stall_ns / NS_PER_MS),
-        qri_sys_int(s->read_queued_ns / NS_PER_MS), qri_sys_int(s->writes), qri_sys_int(s->writes),
-        (int64_t)s->write_bytes, qri_sys_int(s->write_stall_ns / NS_PER_MS),
-        qri_sys_int(s->write_queued_ns / NS_PER_MS), qri_sys_known(s->iops),
+        (int64_t)((s->memory_bytes + s->grant_used_bytes) >> 10), (int64_t)(s->memory_bytes >> 10),
+        (int64_t)s->grantees, (int64_t)(s->granted_bytes >> 10),
+        (int64_t)(s->grant_used_bytes >> 10), (int)s->grant_timeouts, (int)s->grant_waiters,
+        qri_sys_int(s->reads_queued), qri_sys_int(s->reads), qri_sys_int(s->reads),
+        qri_sys_int(s->reads_queued), (int64_t)s->read_bytes,
+        qri_sys_int(s->read_stall_ns / NS_PER_MS), qri_sys_int(s->read_queued_ns / NS_PER_MS),
+        qri_sys_int(s->writes_queued), qri_sys_int(s->writes), qri_sys_int(s->writes),
+        qri_sys_int(s->writes_queued), (int64_t)s->write_bytes,
+        qri_sys_int(s->write_stall_ns / NS_PER_MS), qri_sys_int(s->write_queued_ns / NS_PER_MS),
+        qri_sys_int((s->read_queued_ns + s->write_queued_ns) / NS_PER_MS), qri_sys_known(s->iops),
         (int64_t)(s->memory_limit >> 10), qri_sys_known_long(s->log_bytes_per_s >> 10),
         qri_sys_known_long(s->storage_limit >> 10), qri_sys_known(s->sessions_limit),
         qri_sys_known(s->workers_limit), known_vcores, known_vcores, &instance,
@@ -240,18 +252,21 @@ static enum qr_status pool_samples(struct qri_sysrows *rows, const struct qr_gov
 static enum qr_status group_samples(struct qri_sysrows *rows, const struct qr_gov_seen *g,
                                     const struct qr_gov_seen *pool, const struct qr_gov_sample *s)
 {
-    return qri_sysrow(
-        rows, (int)g->pool_id, (int)g->id, qr_str(g->name), qri_ticks_of_wall(s->end_wall_ns),
-        (int)(s->ns / NS_PER_MS), (int)s->workers, (int)s->workers, (int)s->sessions,
-        (int64_t)qri_sys_counted(&g->usage->requests), (int)s->requests,
-        (int64_t)(qri_sys_counted(&g->usage->cpu_ns) / NS_PER_MS),
-        qri_sys_int(s->cpu_ns / NS_PER_MS), qri_sys_int(s->reads), qri_sys_int(s->reads),
-        (int64_t)s->read_bytes, qri_sys_int(s->read_stall_ns / NS_PER_MS),
-        qri_sys_int(s->read_queued_ns / NS_PER_MS), qri_sys_int(s->writes), qri_sys_int(s->writes),
-        (int64_t)s->write_bytes, qri_sys_int(s->write_stall_ns / NS_PER_MS), (int64_t)s->log_bytes,
-        qri_sys_known(s->iops), qri_sys_known(pool == NULL ? 0 : pool->limits.iops),
-        qri_sys_known_long(s->log_bytes_per_s >> 10), qri_sys_known(s->sessions_limit),
-        qri_sys_known(s->workers_limit));
+    return qri_sysrow(rows, (int)g->pool_id, (int)g->id, qr_str(g->name),
+                      qri_ticks_of_wall(s->end_wall_ns), (int)(s->ns / NS_PER_MS), (int)s->workers,
+                      (int)s->workers, (int)s->sessions,
+                      (int64_t)qri_sys_counted(&g->usage->requests), (int)s->requests,
+                      (int64_t)(qri_sys_counted(&g->usage->cpu_ns) / NS_PER_MS),
+                      qri_sys_int(s->cpu_ns / NS_PER_MS), qri_sys_int(s->reads_queued),
+                      qri_sys_int(s->reads_queued), qri_sys_int(s->reads), qri_sys_int(s->reads),
+                      (int64_t)s->read_bytes, qri_sys_int(s->read_stall_ns / NS_PER_MS),
+                      qri_sys_int(s->read_queued_ns / NS_PER_MS), qri_sys_int(s->writes_queued),
+                      qri_sys_int(s->writes), qri_sys_int(s->writes), (int64_t)s->write_bytes,
+                      qri_sys_int(s->write_stall_ns / NS_PER_MS), (int64_t)s->log_bytes,
+                      (int64_t)s->optimizations, qri_sys_known(s->workers_limit),
+                      qri_sys_known(s->iops), qri_sys_known(pool == NULL ? 0 : pool->limits.iops),
+                      qri_sys_known_long(s->log_bytes_per_s >> 10),
+                      qri_sys_known(s->sessions_limit), qri_sys_known(s->workers_limit));
 }
 
 static enum qr_status pools_history(struct qri_sysrows *rows, struct qr_session *session)
@@ -301,23 +316,23 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "out_of_memory_count bigint =null, min_cpu_percent int =0, max_cpu_percent int =100, "
      "min_memory_percent int =0, max_memory_percent int =100, cap_cpu_percent int =100, "
      "min_iops_per_volume int null =0, max_iops_per_volume int null, "
-     "read_io_queued_total int null =null, read_io_issued_total int null, "
-     "read_io_completed_total int, read_io_throttled_total int null =null, read_bytes_total "
+     "read_io_queued_total int null, read_io_issued_total int null, "
+     "read_io_completed_total int, read_io_throttled_total int null, read_bytes_total "
      "bigint, "
      "read_io_stall_total_ms bigint, read_io_stall_queued_ms bigint null, "
-     "write_io_queued_total int null =null, write_io_issued_total int null, "
-     "write_io_completed_total int, write_io_throttled_total int =0, write_bytes_total bigint, "
+     "write_io_queued_total int null, write_io_issued_total int null, "
+     "write_io_completed_total int, write_io_throttled_total int, write_bytes_total bigint, "
      "write_io_stall_total_ms bigint, write_io_stall_queued_ms bigint null, "
-     "io_issue_violations_total int null =null, io_issue_delay_total_ms bigint null =null",
+     "io_issue_violations_total int null =null, io_issue_delay_total_ms bigint null",
      pools, NULL, false},
     {"sys", "dm_resource_governor_workload_groups",
      "group_id int, name sysname, pool_id int, external_pool_id int =2, statistics_start_time "
      "datetime, total_request_count bigint, total_queued_request_count bigint =0, "
      "active_request_count int, queued_request_count int, "
      "total_cpu_limit_violation_count bigint =0, total_cpu_usage_ms bigint, "
-     "max_request_cpu_time_ms bigint =null, blocked_task_count int =null, total_lock_wait_count "
+     "max_request_cpu_time_ms bigint, blocked_task_count int =null, total_lock_wait_count "
      "bigint, "
-     "total_lock_wait_time_ms bigint, total_query_optimization_count bigint =null, "
+     "total_lock_wait_time_ms bigint, total_query_optimization_count bigint, "
      "total_suboptimal_plan_generation_count bigint =0, total_reduced_memgrant_count bigint, "
      "max_request_grant_memory_kb bigint, active_parallel_thread_count bigint =0, "
      "importance sysname ='Medium', request_max_memory_grant_percent int =25, "
@@ -331,18 +346,18 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "null, "
      "delta_cpu_usage_ms int null, delta_cpu_usage_preemptive_ms int null =0, "
      "used_data_space_kb bigint null, allocated_disk_space_kb bigint null, "
-     "target_memory_kb bigint null, used_memory_kb bigint null, cache_memory_kb bigint null =null, "
-     "compile_memory_kb bigint null =null, active_memgrant_count bigint null =null, "
-     "active_memgrant_kb bigint null =null, used_memgrant_kb bigint null =null, "
-     "delta_memgrant_timeout_count int null =null, delta_memgrant_waiter_count int null =null, "
-     "delta_out_of_memory_count int null =null, delta_read_io_queued int null =null, "
+     "target_memory_kb bigint null, used_memory_kb bigint null, cache_memory_kb bigint null, "
+     "compile_memory_kb bigint null =null, active_memgrant_count bigint null, "
+     "active_memgrant_kb bigint null, used_memgrant_kb bigint null, "
+     "delta_memgrant_timeout_count int null, delta_memgrant_waiter_count int null, "
+     "delta_out_of_memory_count int null =null, delta_read_io_queued int null, "
      "delta_read_io_issued int null, delta_read_io_completed int, "
-     "delta_read_io_throttled int null =null, delta_read_bytes bigint, "
+     "delta_read_io_throttled int null, delta_read_bytes bigint, "
      "delta_read_io_stall_ms int null, delta_read_io_stall_queued_ms int null, "
-     "delta_write_io_queued int null =null, delta_write_io_issued int null, "
-     "delta_write_io_completed int, delta_write_io_throttled int null =null, "
+     "delta_write_io_queued int null, delta_write_io_issued int null, "
+     "delta_write_io_completed int, delta_write_io_throttled int null, "
      "delta_write_bytes bigint, delta_write_io_stall_ms int null, "
-     "delta_write_io_stall_queued_ms int null, delta_io_issue_delay_ms int null =null, "
+     "delta_write_io_stall_queued_ms int null, delta_io_issue_delay_ms int null, "
      "max_iops_per_volume int null, max_memory_kb bigint, max_log_rate_kb bigint null, "
      "max_data_space_kb bigint null, max_session int null, max_worker int null, "
      "min_cpu_percent int null =0, max_cpu_percent int null =100, cap_cpu_percent int null =100, "
@@ -362,16 +377,16 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "null, "
      "total_cpu_usage_ms bigint null, delta_cpu_usage_ms int null, "
      "delta_cpu_usage_preemptive_ms int null =0, delta_reads_reduced_memgrant_count int null =0, "
-     "reads_throttled int null =null, delta_reads_queued int null =null, "
+     "reads_throttled int null, delta_reads_queued int null, "
      "delta_reads_issued int null, delta_reads_completed int null, delta_read_bytes bigint null, "
      "delta_read_stall_ms int null, delta_read_stall_queued_ms int null, "
-     "delta_writes_queued int null =null, delta_writes_issued int null, "
+     "delta_writes_queued int null, delta_writes_issued int null, "
      "delta_writes_completed int null, delta_writes_bytes bigint null, "
      "delta_write_stall_ms int null, delta_background_writes int null =null, "
      "delta_background_write_bytes bigint null =null, delta_log_bytes_used bigint null, "
-     "delta_log_temp_db_bytes_used bigint null =0, delta_query_optimizations bigint null =null, "
+     "delta_log_temp_db_bytes_used bigint null =0, delta_query_optimizations bigint null, "
      "delta_suboptimal_plan_generations bigint null =0, max_memory_grant_kb bigint null =null, "
-     "max_request_cpu_msec bigint null =null, max_concurrent_request int null =null, "
+     "max_request_cpu_msec bigint null =null, max_concurrent_request int null, "
      "max_io int null, max_global_io int null, max_queued_io int null =null, "
      "max_log_rate_kb bigint null, max_session int null, max_worker int null",
      groups_history, NULL, false},

@@ -1,5 +1,6 @@
 /* sysview_resource.c - what databases and pools used, in percent of what they may, and what that
  * is; see sysview_governor_int.h */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -136,6 +137,14 @@ static int local_usage_mb(const struct qr_store_stats *stats)
     return qri_sys_int((stats->file_bytes + stats->log_file_bytes + stats->tmp_bytes) / MIB);
 }
 
+static struct qr_str guid_of(struct qr_arena *arena, const struct qr_database_info *info)
+{
+    static const uint8_t none[sizeof info->guid] = {0};
+    if (memcmp(info->guid, none, sizeof none) == 0)
+        return (struct qr_str){NULL, 0};
+    return qr_arena_str(arena, qr_str_n((const char *)info->guid, sizeof info->guid));
+}
+
 static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_governed governed;
@@ -154,15 +163,18 @@ static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *se
     bool is_dtu = hardware.dtus > 0;
     int local_iops = qri_sys_known(l->iops); /* no disk but the node's own is counted */
     return qri_sysrow(
-        rows, (int)info->database_id, qr_arena_str(arena, info->server_name),
+        rows, (int)info->database_id, guid_of(arena, info), qr_arena_str(arena, info->server_name),
         qr_arena_str(arena, info->name), slo_name(arena, info, &hardware),
         is_dtu ? hardware.dtus : QRI_SYS_NULL,
         is_dtu ? QRI_SYS_NULL : qri_sys_known(l->vcores_pct / 100), (int)(l->vcores_min_pct / 100),
         qri_sys_known(l->sessions_max), qri_sys_known_long(l->memory_bytes / KIB),
-        qri_sys_known_long(l->data_bytes / MIB), qri_sys_known_long(l->log_bytes / MIB),
+        qri_sys_known_long(info->max_bytes_least / MIB),
+        qri_sys_known_long(info->max_bytes_most / MIB),
+        qri_sys_known_long(info->max_bytes_usual / MIB), qri_sys_known_long(l->log_bytes / MIB),
         hardware.cap_cpu, qri_sys_known_long(options->log_bytes_per_s),
         qri_sys_known(options->workers_max), (int)qr_store_is_read_only(session->db->store),
-        qri_sys_known_long(stats.log_txn_bytes_max / KIB), (int)group->id,
+        qri_sys_known_long(stats.log_txn_bytes_max / KIB),
+        group->limited_wall_ns == 0 ? 0 : qri_ticks_of_wall(group->limited_wall_ns), (int)group->id,
         qri_sys_known(l->workers_max), qri_sys_known_long(l->log_bytes_per_s),
         qri_sys_known(l->iops), qri_sys_known(pl->workers_max),
         qri_sys_known(pl->iops != 0 ? pl->iops : l->iops), local_iops, local_iops,
@@ -179,6 +191,18 @@ static int64_t ticks_of_timeval(const struct timeval *t)
     return (int64_t)t->tv_sec * 10000000 + (int64_t)t->tv_usec * 10;
 }
 
+/* A bit for each, of the first 64: a group of processors, as Windows counts them. */
+static int64_t processors_of(void)
+{
+    cpu_set_t set;
+    uint64_t mask = 0;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return QRI_SYS_NULL_BIGINT;
+    for (int i = 0; i < 64; i++)
+        mask |= (uint64_t)(CPU_ISSET(i, &set) != 0) << i;
+    return (int64_t)mask;
+}
+
 static enum qr_status job_object(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_governed governed;
@@ -191,7 +215,7 @@ static enum qr_status job_object(struct qri_sysrows *rows, struct qr_session *se
     struct qri_hardware hardware = qri_sys_hardware(session, &governed);
     int64_t memory = qri_sys_known_long((uint64_t)hardware.memory_mb);
     int64_t peak = (int64_t)usage.ru_maxrss / 1024;
-    return qri_sysrow(rows, hardware.cap_cpu * 100, memory, memory, memory,
+    return qri_sysrow(rows, hardware.cap_cpu * 100, processors_of(), memory, memory, memory,
                       ticks_of_timeval(&usage.ru_utime), ticks_of_timeval(&usage.ru_stime),
                       (int64_t)qri_sys_counted(&used->writes),
                       (int64_t)qri_sys_counted(&used->reads), peak, peak);
@@ -229,18 +253,18 @@ const struct qri_sysview qri_sysviews_resource[] = {
      "decimal(5,2), allocated_storage_percent decimal(5,2) null",
      pool_resource_stats, NULL, false},
     {"sys", "dm_user_db_resource_governance",
-     "database_id int, logical_database_guid uniqueidentifier null =null, physical_database_guid "
+     "database_id int, logical_database_guid uniqueidentifier null, physical_database_guid "
      "uniqueidentifier null =null, server_name nvarchar(128), database_name nvarchar(128), "
      "slo_name nvarchar(128), dtu_limit int null, cpu_limit int null, min_cpu tinyint =0, "
      "max_cpu tinyint =100, cap_cpu tinyint =100, min_cores smallint, max_dop smallint =1, "
      "min_memory int =0, max_memory int =100, max_sessions int null, max_memory_grant int null "
-     "=null, max_db_memory int null, govern_background_io bit =0, min_db_max_size_in_mb "
-     "bigint null =null, max_db_max_size_in_mb bigint null, default_db_max_size_in_mb bigint null "
-     "=null, db_file_growth_in_mb bigint =16, initial_db_file_size_in_mb bigint null =null, "
+     "=25, max_db_memory int null, govern_background_io bit =0, min_db_max_size_in_mb "
+     "bigint null, max_db_max_size_in_mb bigint null, default_db_max_size_in_mb bigint null, "
+     "db_file_growth_in_mb bigint =16, initial_db_file_size_in_mb bigint null =null, "
      "log_size_in_mb bigint null, instance_cap_cpu int, instance_max_log_rate bigint null, "
      "instance_max_worker_threads int null, replica_type int, max_transaction_size bigint null, "
      "checkpoint_rate_mbps int null =null, checkpoint_rate_io int null =null, "
-     "last_updated_date_utc datetime null =null, primary_group_id int, primary_group_max_workers "
+     "last_updated_date_utc datetime null, primary_group_id int, primary_group_max_workers "
      "int null, primary_min_log_rate bigint null =0, primary_max_log_rate bigint null, "
      "primary_group_min_io int null =0, primary_group_max_io int null, primary_group_min_cpu float "
      "=0, primary_group_max_cpu float =100, primary_log_commit_fee int =0, "
@@ -255,7 +279,7 @@ const struct qri_sysview qri_sysviews_resource[] = {
      "primary_pool_max_outbound_connection_workers int null =null, replica_role tinyint",
      governance, NULL, false},
     {"sys", "dm_os_job_object",
-     "cpu_rate int, cpu_affinity_mask bigint null =null, cpu_affinity_group int null =null, "
+     "cpu_rate int, cpu_affinity_mask bigint null, cpu_affinity_group int null =0, "
      "memory_limit_mb bigint null, process_memory_limit_mb bigint null, workingset_limit_mb bigint "
      "null, non_sos_mem_gap_mb bigint null =null, low_mem_signal_threshold_mb bigint null =null, "
      "total_user_time bigint, total_kernel_time bigint, write_operation_count bigint, "

@@ -1,5 +1,6 @@
 /* governor.c - see governor/governor.h */
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,15 @@ static void limit_group(struct qr_governor *gov, struct qr_gov_group *group)
     qri_account_limit(gov, &group->account);
     qri_bucket_set(&group->floor, qri_now(gov),
                    gov->options.enforce ? qri_cpu_ns_per_s(gov, &least) : 0);
+}
+
+/* Without what lies between the fields. */
+static bool are_same(const struct qr_gov_limits *a, const struct qr_gov_limits *b)
+{
+    size_t first = offsetof(struct qr_gov_limits, temp_iops) + sizeof a->temp_iops;
+    size_t second = offsetof(struct qr_gov_limits, io_bytes_per_s);
+    return memcmp(a, b, first) == 0 &&
+           memcmp((const char *)a + second, (const char *)b + second, sizeof *a - second) == 0;
 }
 
 static void init_account(struct qri_account *account, const char *name, uint32_t id)
@@ -141,6 +151,8 @@ static enum qr_status set_group(struct qr_gov_group *group,
     }
     copy_name(group->database, options->database);
     copy_name(group->objective, options->objective);
+    if (!are_same(&group->account.limits, &options->limits))
+        group->account.limited_wall_ns = qr_env_wall_ns(gov->options.env);
     group->account.limits = options->limits;
     atomic_store(&group->weight,
                  options->limits.vcores_pct == 0 ? 100 : options->limits.vcores_pct);
@@ -398,6 +410,7 @@ static struct qr_gov_seen see_account(const struct qr_governor *gov,
         .id = account->id,
         .limits = account->limits,
         .cpu_ns_per_s = qri_cpu_ns_per_s(gov, &account->limits),
+        .limited_wall_ns = account->limited_wall_ns,
         .workers = atomic_load(&account->workers),
         .workers_waiting = atomic_load(&account->workers_waiting),
         .sessions = atomic_load(&account->sessions),

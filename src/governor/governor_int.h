@@ -18,7 +18,7 @@ enum {
 
 struct qri_totals { /* a copy of what samples are differences of */
     uint64_t cpu_ns, cpu_delayed_ns, reads, read_bytes, writes, write_bytes, io_units, log_bytes;
-    uint64_t requests, logins;
+    uint64_t requests, logins, reads_queued, writes_queued, optimizations;
     uint64_t read_stall_ns, read_queued_ns, write_stall_ns, write_queued_ns;
 };
 
@@ -36,7 +36,8 @@ struct qri_history {
 struct qri_account {
     char name[QR_GOV_NAME_BYTES_MAX + 1];
     uint32_t id;
-    struct qr_gov_limits limits; /* guarded by the governor's mu */
+    struct qr_gov_limits limits; /* guarded by the governor's mu, as the next */
+    int64_t limited_wall_ns;
     struct qr_gov_usage usage;
     struct qr_waits waits;
     struct qri_bucket cpu, io, io_bytes, temp_io, log;
@@ -51,7 +52,8 @@ struct qri_semaphore {
     uint64_t granted_bytes;
     uint32_t grantees, waiters;
     uint64_t grants, timeouts, forced;
-    uint32_t numbered; /* of the waiters, by the look that goes on */
+    uint32_t numbered;         /* of the waiters, by the look that goes on */
+    uint64_t timeouts_sampled; /* by the last row of the pool */
 };
 
 struct qr_gov_pool {
@@ -173,6 +175,9 @@ int64_t qri_sleep_until(struct qr_gov_task *task, int64_t due_ns, const struct q
 /* ---- memory.c ---- */
 /* Takes grant_mu; mu may be held. */
 bool qri_pool_has_grants(struct qr_governor *gov, const struct qr_gov_pool *pool);
+/* The same: what a row says of grants. */
+void qri_pool_sample_grants(struct qr_governor *gov, struct qr_gov_pool *pool,
+                            struct qr_gov_sample *row);
 
 /* ---- sample.c ---- */
 void qri_history_done(struct qri_history *history);

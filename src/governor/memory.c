@@ -439,3 +439,21 @@ void qr_gov_semaphores(struct qr_governor *gov, uint64_t pool_key,
     pthread_mutex_unlock(&gov->grant_mu);
     pthread_mutex_unlock(&gov->mu);
 }
+
+void qri_pool_sample_grants(struct qr_governor *gov, struct qr_gov_pool *pool,
+                            struct qr_gov_sample *row)
+{
+    pthread_mutex_lock(&gov->grant_mu);
+    for (int i = 0; i < QR_GOV_SEMAPHORES; i++) {
+        struct qri_semaphore *s = &pool->semaphores[i];
+        row->granted_bytes += s->granted_bytes;
+        row->grantees += s->grantees;
+        row->grant_waiters += s->waiters;
+        row->grant_timeouts += (uint32_t)(s->timeouts - s->timeouts_sampled);
+        s->timeouts_sampled = s->timeouts;
+    }
+    for (const struct qr_gov_grant *g = gov->grants_first; g != NULL; g = g->after)
+        if (g->pool == pool && g->granted_bytes != 0)
+            row->grant_used_bytes += less(used_by(g, &g->task->memory_bytes), g->granted_bytes);
+    pthread_mutex_unlock(&gov->grant_mu);
+}

@@ -53,10 +53,13 @@ static int64_t wait_for_io(struct qr_gov_task *task, enum qr_gov_io kind, struct
     if (worst.due_ns < now + QRI_TOLERANCE_NS || task->holds > 0)
         return 0;
     int64_t waited = qri_sleep_until(task, worst.due_ns, worst.bucket, QR_WAIT_IO_QUEUE_LIMIT);
-    if (kind == QR_GOV_READ)
+    if (kind == QR_GOV_READ) {
+        QRI_COUNT(task, reads_queued, 1);
         QRI_COUNT(task, read_queued_ns, (uint64_t)waited);
-    else
+    } else {
+        QRI_COUNT(task, writes_queued, 1);
         QRI_COUNT(task, write_queued_ns, (uint64_t)waited);
+    }
     return waited;
 }
 

@@ -22,6 +22,9 @@ static struct qri_totals totals_of(const struct qr_gov_usage *u)
         .log_bytes = get(&u->log_bytes),
         .requests = get(&u->requests),
         .logins = get(&u->logins),
+        .reads_queued = get(&u->reads_queued),
+        .writes_queued = get(&u->writes_queued),
+        .optimizations = get(&u->optimizations),
         .read_stall_ns = get(&u->read_stall_ns),
         .read_queued_ns = get(&u->read_queued_ns),
         .write_stall_ns = get(&u->write_stall_ns),
@@ -60,6 +63,9 @@ static struct qr_gov_sample sample_of(const struct qr_governor *gov, struct qri_
         .read_queued_ns = to->read_queued_ns - from->read_queued_ns,
         .write_stall_ns = to->write_stall_ns - from->write_stall_ns,
         .write_queued_ns = to->write_queued_ns - from->write_queued_ns,
+        .reads_queued = to->reads_queued - from->reads_queued,
+        .writes_queued = to->writes_queued - from->writes_queued,
+        .optimizations = to->optimizations - from->optimizations,
         .vcores_pct = l->vcores_pct,
         .dtus = l->dtus,
         .iops = l->iops,
@@ -104,8 +110,10 @@ static uint32_t more_of(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-static void tick_account(struct qr_governor *gov, struct qri_account *account, int64_t now,
-                         bool row_due, struct instance_use instance)
+/* `of` NULL: it is a group's. */
+static void tick_account(struct qr_governor *gov, struct qri_account *account,
+                         struct qr_gov_pool *of, int64_t now, bool row_due,
+                         struct instance_use instance)
 {
     struct qri_history *h = &account->history;
     struct qri_totals totals = totals_of(&account->usage);
@@ -139,6 +147,8 @@ static void tick_account(struct qr_governor *gov, struct qri_account *account, i
     row.sessions_max = percent(h->sessions_max, account->limits.sessions_max);
     row.instance_cpu = instance.cpu;
     row.instance_memory = instance.memory;
+    if (of != NULL)
+        qri_pool_sample_grants(gov, of, &row);
     keep_row(h, &row);
     h->at_row = totals;
     h->row_mono_ns = now;
@@ -247,13 +257,13 @@ void qr_governor_tick(struct qr_governor *gov)
     struct instance_use instance = use_instance(gov, now, row_due);
     for (struct qr_gov_group *g = gov->groups; g != NULL; g = g->next) {
         int64_t before_ns = g->account.history.tick_mono_ns;
-        tick_account(gov, &g->account, now, row_due, instance);
+        tick_account(gov, &g->account, NULL, now, row_due, instance);
         bill(g, before_ns);
     }
     if (row_due)
         sum_pools(gov);
     for (struct qr_gov_pool *p = gov->pools; p != NULL; p = p->next)
-        tick_account(gov, &p->account, now, row_due, instance);
+        tick_account(gov, &p->account, p, now, row_due, instance);
     forget_old(gov, now);
     pthread_mutex_unlock(&gov->mu);
 }

@@ -229,6 +229,7 @@ void qr_gov_enter(struct qr_gov_task *task)
     }
     task->enter_ns = now;
     task->waited_ns = 0;
+    task->request_cpu_ns = atomic_load_explicit(&task->usage.cpu_ns, memory_order_relaxed);
     if (gov->options.enforce && task->holds == 0)
         wait_cpu(task, now, true);
 }
@@ -253,13 +254,32 @@ static void hand_on(struct qr_gov_task *task)
     }
 }
 
+static void note_request(struct qr_gov_task *task)
+{
+    _Atomic uint64_t *max = &task->group->account.usage.request_cpu_max_ns;
+    uint64_t cpu = atomic_load_explicit(&task->usage.cpu_ns, memory_order_relaxed);
+    uint64_t own = cpu - task->request_cpu_ns,
+             most = atomic_load_explicit(max, memory_order_relaxed);
+    while (own > most && !atomic_compare_exchange_weak_explicit(
+                             max, &most, own, memory_order_relaxed, memory_order_relaxed))
+        continue;
+    QRI_COUNT(task, requests, 1);
+}
+
+void qr_gov_count_optimization(void)
+{
+    struct qr_gov_task *task = thread.current;
+    if (task != NULL && task->group != NULL)
+        QRI_COUNT(task, optimizations, 1);
+}
+
 void qr_gov_leave(struct qr_gov_task *task)
 {
     assert(thread.current == task);
     int64_t now = qri_now(task->group->gov);
     charge(task, now);
     hand_on(task);
-    QRI_COUNT(task, requests, 1);
+    note_request(task);
     thread.current = task->outer;
     task->outer = NULL;
     if (thread.current != NULL) {

@@ -56,6 +56,12 @@ FROM dtu_vcore_map;"""
 MAPPED = {"S0": ("0.25", "Gen4", "0.42", "0.250", 7, "0.425", "5.05"),
           "S9": ("24.00", "Gen5", "5.40", "16.800", 7, "24.000", "5.05"),
           "P15": ("42.00", "Gen5", "4.86", "29.400", 7, "42.000", "5.05")}
+GOVERNANCE = """SELECT max_memory_grant, min_db_max_size_in_mb, max_db_max_size_in_mb, default_db_max_size_in_mb,
+    IIF(last_updated_date_utc BETWEEN DATEADD(HOUR, -1, GETUTCDATE()) AND GETUTCDATE(), 1, 0),
+    IIF(logical_database_guid <> '00000000-0000-0000-0000-000000000000', 1, 0)
+    FROM sys.dm_user_db_resource_governance WHERE database_id = DB_ID()"""
+PLANS = """SELECT total_query_optimization_count, max_request_cpu_time_ms FROM sys.dm_resource_governor_workload_groups
+    WHERE name LIKE 'UserPrimaryGroup.DBId%'"""
 ALL = os.environ.get("QUIRE_TEST_ALL")
 
 
@@ -120,6 +126,14 @@ class Objectives(unittest.TestCase):
                     "i.physical_memory_kb / 1024 - j.process_memory_limit_mb, IIF(DATEDIFF(minute, "
                     "i.sqlserver_start_time, GETDATE()) < 5, 1, 0) FROM sys.dm_os_sys_info i, "
                     "sys.dm_os_job_object j"), [(2, 2, 200, 0, 1)])
+                row = connection.execute(GOVERNANCE)[0]
+                self.assertEqual(row[:4], (25, 1024, 1048576, 32768))
+                self.assertEqual(row[4:], (1, 1))
+                before, most = connection.execute(PLANS)[0]
+                connection.execute("SELECT COUNT(*) FROM sys.objects WHERE name = 'a plan of its own'")
+                after, most = connection.execute(PLANS)[0]
+                self.assertGreater(after, before)
+                self.assertGreaterEqual(most, 0)
 
     @unittest.skipUnless(ALL, "takes long")
     def test_the_mapping_query_in_a_premium_database(self):

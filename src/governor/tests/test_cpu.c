@@ -88,6 +88,21 @@ static void test_the_administrator_has_a_reserve_to_begin_with(void **state)
     }
 }
 
+/* Two of them make requests of 2 and of 5 ms. */
+static void test_the_cpu_time_of_the_largest_request_is_kept(void **state)
+{
+    (void)state;
+    stage_open((struct qr_gov_options){.enforce = true}, 1000000);
+    struct qr_gov_limits limits = {.vcores_pct = 200};
+    struct qr_gov_group *group = stage_group(5, 5, limits, limits);
+    stage_enter(group, 5 * MS, stage.now_ns + S);
+    stage_enter(group, 2 * MS, stage.now_ns + S);
+    stage_run();
+    uint64_t most = atomic_load(&qr_gov_group_usage(group)->request_cpu_max_ns);
+    assert_in_range(most, 5 * MS, 6 * MS);
+    stage_close();
+}
+
 static void test_pool_limits_what_its_groups_use_together(void **state)
 {
     (void)state;
@@ -378,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_a_group_gets_its_cores_and_no_more),
         cmocka_unit_test(test_a_statement_and_many_light_requests_get_on_together),
         cmocka_unit_test(test_the_administrator_has_a_reserve_to_begin_with),
+        cmocka_unit_test(test_the_cpu_time_of_the_largest_request_is_kept),
         cmocka_unit_test(test_pool_limits_what_its_groups_use_together),
         cmocka_unit_test(test_a_database_of_a_pool_has_what_it_is_promised),
         cmocka_unit_test(

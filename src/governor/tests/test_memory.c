@@ -124,6 +124,29 @@ static void test_a_grant_is_a_quarter_at_most_and_small_ones_have_memory_of_thei
     close_gov();
 }
 
+static void test_rows_of_a_pool_tell_of_its_grants(void **state)
+{
+    struct asker a;
+    struct qr_gov_sample row;
+    (void)state;
+    open_gov(0);
+    qr_governor_tick(gov);
+    ask_here(&a, 1000 * MIB);
+    for (int i = 1; i < QR_GOV_SAMPLE_S; i++)
+        qr_governor_tick(gov);
+    assert_int_equal(qr_gov_pool_samples(gov, 9, &row, 1), 1);
+    assert_int_equal(row.grantees, 1);
+    assert_int_equal(row.granted_bytes, a.grant.granted_bytes);
+    assert_int_equal(row.grant_used_bytes + row.grant_waiters + row.grant_timeouts, 0);
+    qr_gov_grant_give(&a.grant);
+    for (int i = 0; i < QR_GOV_SAMPLE_S; i++)
+        qr_governor_tick(gov);
+    assert_int_equal(qr_gov_pool_samples(gov, 9, &row, 1), 1);
+    assert_int_equal(row.grantees, 0);
+    assert_int_equal(row.granted_bytes, 0);
+    close_gov();
+}
+
 static void test_who_waits_is_let_in_in_order_and_a_small_one_passes_by(void **state)
 {
     struct asker large[4], late[THREADS], small;
@@ -323,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_grant_is_a_quarter_at_most_and_small_ones_have_memory_of_their_own),
+        cmocka_unit_test(test_rows_of_a_pool_tell_of_its_grants),
         cmocka_unit_test(test_who_waits_is_let_in_in_order_and_a_small_one_passes_by),
         cmocka_unit_test(test_whose_time_is_over_gets_the_least_or_8645),
         cmocka_unit_test(

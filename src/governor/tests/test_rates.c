@@ -67,6 +67,9 @@ static void test_groups_have_their_iops_and_the_pool_its_own(void **state)
         const struct qr_waits *w = qr_governor_waits(stage.gov);
         assert_true(atomic_load(&w->of[QR_WAIT_IO_QUEUE_LIMIT].count) > 100);
         assert_true(atomic_load(&u->read_queued_ns) > 0);
+        assert_int_equal(atomic_load(&u->reads_queued),
+                         atomic_load(&w->of[QR_WAIT_IO_QUEUE_LIMIT].count));
+        assert_int_equal(atomic_load(&u->writes_queued), 0);
         stage_close();
     }
 }

@@ -43,5 +43,7 @@ uint64_t qr_slo_min_memory(const struct qr_slo *slo, uint32_t min_capacity_pct);
 uint32_t qr_slo_billed_min_milli(const struct qr_slo *slo, uint32_t min_capacity_pct);
 /* What a database gets of which no size is said. */
 uint64_t qr_slo_default_max_bytes(const struct qr_slo *slo);
+/* The least that a database can be bounded by. */
+uint64_t qr_slo_least_max_bytes(const struct qr_slo *slo);
 /* May a database of that objective be bounded so? Not for Hyperscale, which has no bound. */
 bool qr_slo_takes_max_bytes(const struct qr_slo *slo, uint64_t max_bytes);

@@ -218,6 +218,8 @@ struct qr_database_info {
     struct qr_str collation;
     int64_t create_ticks; /* datetime2 ticks, UTC */
     uint64_t max_bytes;
+    uint64_t max_bytes_least, max_bytes_most, max_bytes_usual; /* MAXSIZE may be; 0: not said */
+    uint8_t guid[16];  /* as qr_guid_parse gives it; zeros: none */
     bool is_encrypted; /* at rest, all of it */
 };
 

@@ -42,10 +42,13 @@ struct qr_gov_usage {
     _Atomic uint64_t cpu_ns, cpu_delayed_ns; /* delayed: waited for more */
     _Atomic uint64_t reads, read_bytes, read_stall_ns, read_queued_ns;
     _Atomic uint64_t writes, write_bytes, write_stall_ns, write_queued_ns;
+    _Atomic uint64_t reads_queued, writes_queued; /* that had to wait */
     _Atomic uint64_t io_units; /* as governance counts them: large ones are several */
     _Atomic uint64_t log_bytes, log_delayed_ns;
     _Atomic uint64_t logical_reads, logical_writes;
     _Atomic uint64_t requests, logins;
+    _Atomic uint64_t optimizations;      /* plans of statements that were made */
+    _Atomic uint64_t request_cpu_max_ns; /* of one request; a group's only */
     _Atomic uint64_t workers_refused, sessions_refused;
     _Atomic uint64_t reduced_grants, grant_max_bytes; /* memory.h */
 };
@@ -130,7 +133,8 @@ struct qr_gov_seen {                      /* a group or a pool */
     uint64_t pool_key;
     bool is_internal, is_open;
     struct qr_gov_limits limits;
-    uint64_t cpu_ns_per_s; /* that the limits come to here; 0: no limit */
+    uint64_t cpu_ns_per_s;   /* that the limits come to here; 0: no limit */
+    int64_t limited_wall_ns; /* since when those limits hold; a group's */
     uint32_t workers, workers_waiting, sessions;
     uint64_t memory_bytes;            /* that it was said to have: its pages */
     const struct qr_gov_usage *usage; /* borrowed for the call */

@@ -17,9 +17,13 @@ struct qr_gov_sample {
     /* what was used */
     uint64_t cpu_ns, cpu_delayed_ns, reads, read_bytes, writes, write_bytes, io_units, log_bytes;
     uint64_t read_stall_ns, read_queued_ns, write_stall_ns, write_queued_ns;
+    uint64_t reads_queued, writes_queued, optimizations;
     uint64_t memory_bytes, storage_bytes, allocated_bytes;
     uint32_t workers, sessions; /* the most */
     uint32_t requests;
+    /* grants of memory, a pool's: at its end, and what the interval added */
+    uint64_t granted_bytes, grant_used_bytes;
+    uint32_t grantees, grant_waiters, grant_timeouts;
     /* the limits that held at its end */
     uint32_t vcores_pct, dtus, iops, workers_limit, sessions_limit;
     uint64_t cpu_ns_per_s, io_bytes_per_s, log_bytes_per_s, memory_limit, storage_limit;

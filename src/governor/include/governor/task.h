@@ -50,7 +50,8 @@ struct qr_gov_task {
     struct qr_gov_pool *session_pool, *worker_pool; /* that they were taken from */
     int64_t enter_ns, waited_ns;                    /* since the last charge */
     int64_t prepaid_ns;
-    int64_t log_due_ns[3]; /* until when group, pool and instance have its log paid */
+    uint64_t request_cpu_ns; /* of its usage, when the request began */
+    int64_t log_due_ns[3];   /* until when group, pool and instance have its log paid */
     uint64_t seen_logical_reads, seen_logical_writes;
     /* of memory.c: in large pieces */
     _Atomic int64_t memory_bytes, memory_max_bytes, memory_since_mono_ns;
@@ -68,6 +69,8 @@ struct qr_gov_task *qr_gov_current(void); /* NULL: none */
  * group is in debt for CPU time. Never fails: who was cancelled finds out by itself. */
 void qr_gov_enter(struct qr_gov_task *task);
 void qr_gov_leave(struct qr_gov_task *task);
+/* The thread's task has made a plan; nothing without one. */
+void qr_gov_count_optimization(void);
 /* The same for internal work, of the process's governor if there is one. */
 void qr_gov_enter_internal(struct qr_gov_task *task, enum qr_gov_internal kind);
 void qr_gov_leave_internal(struct qr_gov_task *task);
