@@ -181,7 +181,8 @@ class Backups(test_arm_databases.Case):
             series = {m["name"]["value"]: m["timeseries"][0]["data"] for m in answer["value"]}
             total = sum(p["total"] for p in series["connection_successful"])
         self.assertEqual(answer["interval"], "PT1H")
-        self.assertEqual([set(p) for p in series["cpu_percent"]], [{"timeStamp"}])
+        self.assertEqual(len(series["cpu_percent"]), 1)
+        self.assertIn(set(series["cpu_percent"][0]), ({"timeStamp"}, {"timeStamp", "average"}))  # a minute may have ended
 
     @unittest.skipUnless(os.environ.get("QUIRE_TEST_ALL"), "waits for the end of a minute; run with --all")
     def test_use_is_a_metric_by_minutes_of_databases_and_pools(self):
@@ -194,7 +195,7 @@ class Backups(test_arm_databases.Case):
                  "allocated_data_storage")
         query = f"/providers/Microsoft.Insights/metrics?interval=PT1M&aggregation=minimum,maximum,average&metricnames={names}"
         pool = query.replace("dtu_used", "eDTU_used")
-        deadline = time.monotonic() + 100
+        deadline = time.monotonic() + 150 * server.SLOWNESS
         with self.server.connect("used") as one, self.server.connect("pooled") as other:
             for connection in (one, other):
                 connection.execute("CREATE TABLE t (c varchar(8000)); INSERT t SELECT REPLICATE('x', 8000) "

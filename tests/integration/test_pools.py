@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 import server
@@ -135,7 +136,8 @@ class Pools(Case):
     def wait_for_pool(self, c, sql, name):
         running = ("SELECT COUNT(*) FROM sys.dm_operation_status WHERE major_resource_id = 'fish' "
                    "AND state_desc IN ('PENDING', 'IN_PROGRESS')")
-        for _ in range(600):
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while time.monotonic() < deadline:
             if c.execute(running)[0][0] == 0:
                 self.assertEqual(c.execute(sql)[0][2], name)
                 return
