@@ -97,6 +97,12 @@ static inline uint64_t qri_counter_id(uint32_t object_id, enum qri_counter count
 }
 enum { QRI_COUNTER_ROWVERSION = 1 }; /* one for the database; object ids are above 0 */
 
+/* A parameter's value. */
+struct qri_bound {
+    const struct qr_type *type;
+    struct qr_value value;
+};
+
 /* What a DDL statement runs in. The caller has opened a transaction (with the writer lock, unless
  * only #tables are touched) and a savepoint that it rolls back when the statement fails; it then
  * also puts back the pictures it had before. On success *main and *temp may be new references, the
@@ -122,6 +128,10 @@ struct qri_ddl {
     enum qr_status (*lock)(void *ctx, uint32_t object_id, struct qr_err *err);
     /* Did the running scope make this #table? Those of outer scopes may be shadowed. */
     bool (*temp_is_own)(void *ctx, uint32_t object_id);
+    /* What was done to a #table: `sql`, with `count` values bound to it. A transaction that is not
+     * at the head does it again there. */
+    enum qr_status (*record)(void *ctx, const char *sql, const struct qri_bound *bound,
+                             size_t count, struct qr_err *err);
     /* An informational message. */
     enum qr_status (*inform)(void *ctx, const struct qr_err *message);
 };

@@ -1,5 +1,6 @@
 /* ddl_host.c - see ddl_host.h */
 #include "ddl_host.h"
+#include "dml_int.h"
 #include "temp_int.h"
 #include "lock_int.h"
 #include "shape_int.h"
@@ -40,6 +41,12 @@ static bool temp_is_own(void *ctx, uint32_t object_id)
     return qri_temp_is_own(session->frame, object_id);
 }
 
+static enum qr_status record(void *ctx, const char *sql, const struct qri_bound *bound,
+                             size_t count, struct qr_err *err)
+{
+    return qri_record_sql(ctx, sql, bound, count, err);
+}
+
 static enum qr_status inform(void *ctx, const struct qr_err *message)
 {
     struct qr_session *session = ctx;
@@ -69,6 +76,7 @@ void qri_ddl_init(struct qri_frame *frame, struct qr_bind_env *env, struct qr_ev
                             .counter_peek = counter_peek,
                             .lock = lock,
                             .temp_is_own = temp_is_own,
+                            .record = record,
                             .inform = inform};
 }
 

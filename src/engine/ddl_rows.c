@@ -2,6 +2,7 @@
  * ddl_int.h. */
 #include "ddl_int.h"
 #include "link.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/sqlmsg.h"
@@ -220,6 +221,8 @@ struct rebuild {
     size_t *source;               /* to's columns: index in from, SIZE_MAX = none */
     struct qr_arena arena_row;
     struct qr_value *row;
+    const char *sql; /* of `insert` */
+    struct qri_bound *bound;
     int64_t identity_next; /* numbers for an identity column that the old rows lack */
 };
 
@@ -238,8 +241,14 @@ static enum qr_status prepare_insert(struct rebuild *r)
     for (int i = 0; i < count; i++)
         qr_buf_printf(&sql, "%s?%d", i == 0 ? "" : ", ", i + 1);
     qr_buf_addz(&sql, ")");
-    int rc = sqlite3_prepare_v2(r->s->ddl->conn, qr_buf_cstr(&sql), -1, &r->insert, NULL);
+    r->sql = qr_arena_dup(r->s->arena, sql.data, sql.len);
+    r->bound = qr_arena_array(r->s->arena, (size_t)count, sizeof *r->bound);
+    enum qr_status status = qr_buf_status(&sql, r->s->err);
     qr_buf_done(&sql);
+    QR_TRY(status);
+    if (r->sql == NULL || r->bound == NULL)
+        return qr_fail(r->s->err, QR_NOMEM, "rebuild table");
+    int rc = sqlite3_prepare_v2(r->s->ddl->conn, r->sql, -1, &r->insert, NULL);
     return rc == SQLITE_OK ? QR_OK : qri_conn_fail(r->s->ddl->conn, r->s->err, "rebuild table");
 }
 
@@ -291,6 +300,37 @@ static enum qr_status fill_value(struct rebuild *r, size_t i, const struct qr_va
     return QR_OK;
 }
 
+static size_t bound_count(const struct rebuild *r)
+{
+    return (size_t)sqlite3_bind_parameter_count(r->insert);
+}
+
+static enum qr_status insert_row(struct rebuild *r, int64_t rowid, int *ret_rc, struct qr_err *err)
+{
+    static const struct qr_type rowid_type = {.id = QR_TYPE_BIGINT};
+    size_t count = 0;
+    if (r->to->storage == QR_STORE_HEAP) {
+        bool fresh = r->from->storage == QR_STORE_KEYED;
+        r->bound[count++] =
+            (struct qri_bound){&rowid_type, fresh ? qr_value_null() : qr_value_int(rowid)};
+    }
+    for (size_t i = 0; i < r->to->column_count; i++)
+        if (is_stored(&r->to->columns[i]))
+            r->bound[count++] = (struct qri_bound){&r->to->columns[i].type, r->row[i]};
+    assert(count == bound_count(r));
+    for (size_t i = 0; i < count; i++)
+        QR_TRY(qri_bind(r->insert, (int)i + 1, r->bound[i].type, &r->bound[i].value, err));
+    *ret_rc = sqlite3_step(r->insert);
+    sqlite3_reset(r->insert);
+    return QR_OK;
+}
+
+static enum qr_status record_row(struct rebuild *r, struct qr_err *err)
+{
+    const struct qri_ddl *ddl = r->s->ddl;
+    return r->s->is_temp ? ddl->record(ddl->ctx, r->sql, r->bound, bound_count(r), err) : QR_OK;
+}
+
 static enum qr_status rebuild_row(void *ctx, const struct qr_value *old, int64_t rowid,
                                   struct qr_err *err)
 {
@@ -302,18 +342,8 @@ static enum qr_status rebuild_row(void *ctx, const struct qr_value *old, int64_t
     for (size_t i = 0; i < r->to->column_count; i++)
         if (r->fill[i] != NULL && r->to->columns[i].is_computed)
             QR_TRY(fill_value(r, i, old));
-    int param = 1;
-    if (r->to->storage == QR_STORE_HEAP) {
-        if (r->from->storage == QR_STORE_KEYED)
-            sqlite3_bind_null(r->insert, param++);
-        else
-            sqlite3_bind_int64(r->insert, param++, rowid);
-    }
-    for (size_t i = 0; i < r->to->column_count; i++)
-        if (is_stored(&r->to->columns[i]))
-            QR_TRY(qri_bind(r->insert, param++, &r->to->columns[i].type, &r->row[i], err));
-    int rc = sqlite3_step(r->insert);
-    sqlite3_reset(r->insert);
+    int rc = SQLITE_OK;
+    QR_TRY(insert_row(r, rowid, &rc, err));
     if (rc == SQLITE_CONSTRAINT) { /* only the key of the table itself can fail here */
         struct qr_type types[QR_CAT_KEY_COLUMNS_MAX];
         struct qr_value values[QR_CAT_KEY_COLUMNS_MAX];
@@ -333,7 +363,9 @@ static enum qr_status rebuild_row(void *ctx, const struct qr_value *old, int64_t
                         key_text == NULL ? "" : key_text);
         return key->constraint_object_id != 0 ? qri_constraint_failed(status, err) : status;
     }
-    return rc == SQLITE_DONE ? QR_OK : qri_conn_fail(r->s->ddl->conn, err, "rebuild table");
+    if (rc != SQLITE_DONE)
+        return qri_conn_fail(r->s->ddl->conn, err, "rebuild table");
+    return record_row(r, err);
 }
 
 static enum qr_status copy_rows(struct rebuild *r)

@@ -17,6 +17,12 @@ static const char *schema_prefix(const struct qri_ddl_stmt *s)
     return s->is_temp ? "temp." : "main.";
 }
 
+static enum qr_status run_sql(struct qri_ddl_stmt *s, const char *sql)
+{
+    QR_TRY(qri_conn_exec(s->ddl->conn, sql, s->err));
+    return s->is_temp ? s->ddl->record(s->ddl->ctx, sql, NULL, 0, s->err) : QR_OK;
+}
+
 enum qr_status qri_ddl_sql(struct qri_ddl_stmt *s, const char *fmt, ...)
 {
     char *text = NULL;
@@ -26,7 +32,7 @@ enum qr_status qri_ddl_sql(struct qri_ddl_stmt *s, const char *fmt, ...)
     va_end(args);
     if (n < 0)
         return qr_fail(s->err, QR_NOMEM, "statement");
-    enum qr_status status = qri_conn_exec(s->ddl->conn, text, s->err);
+    enum qr_status status = run_sql(s, text);
     free(text);
     return status;
 }
@@ -105,7 +111,7 @@ enum qr_status qri_sqlite_create_table(struct qri_ddl_stmt *s, const struct qr_c
     qr_buf_printf(&sql, ") STRICT%s", table->storage == QR_STORE_KEYED ? ", WITHOUT ROWID" : "");
     enum qr_status status = qr_buf_status(&sql, s->err);
     if (status == QR_OK)
-        status = qri_conn_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
+        status = run_sql(s, qr_buf_cstr(&sql));
     qr_buf_done(&sql);
     return status;
 }
@@ -264,7 +270,7 @@ static enum qr_status create_null_guard(struct qri_ddl_stmt *s, const struct qr_
     if (status == QR_OK)
         status = qr_buf_status(&sql, s->err);
     if (status == QR_OK)
-        status = qri_conn_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
+        status = run_sql(s, qr_buf_cstr(&sql));
     qr_buf_done(&sql);
     return status;
 }
@@ -366,7 +372,7 @@ enum qr_status qri_sqlite_create_index(struct qri_ddl_stmt *s, const struct qr_c
     if (status == QR_OK)
         status = qr_buf_status(&sql, s->err);
     if (status == QR_OK)
-        status = qri_conn_exec(s->ddl->conn, qr_buf_cstr(&sql), s->err);
+        status = run_sql(s, qr_buf_cstr(&sql));
     qr_buf_done(&sql);
     if (status == QR_OK && index->has_null_guard)
         status = create_null_guard(s, table, index);

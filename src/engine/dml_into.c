@@ -115,16 +115,20 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code, 
 {
     struct qr_session *session = frame->session;
     bool is_temp = names_temp((*code)->plan->into_name);
-    struct into into = {.frame = frame, .code = *code, .err = err};
-    QR_TRY(qri_prelock(frame, (*code)->plan, err));
-    enum qr_status status =
-        qri_tran_statement_begin(session, is_temp ? QRI_DDL_TEMP : QRI_DDL, err);
-    if (status == QR_OK)
-        status = make_guarded(&into, err);
-    status = qri_tran_statement_end(session, status, err);
-    *code = into.code;
-    *ret_count = into.count;
-    return status;
+    for (bool again = true; again;) {
+        struct into into = {.frame = frame, .code = *code, .err = err};
+        bool locks = qri_read_locks(session, (*code)->plan);
+        enum qri_access access = !is_temp ? QRI_DDL : locks ? QRI_WRITE : QRI_DDL_TEMP;
+        QR_TRY(qri_prelock(frame, (*code)->plan, err));
+        enum qr_status status = qri_tran_statement_begin(session, access, err);
+        if (status == QR_OK)
+            status = make_guarded(&into, err);
+        status = qri_tran_statement_end(session, status, err);
+        *code = into.code;
+        *ret_count = into.count;
+        QR_TRY(qri_lock_again(session, status, &again, err));
+    }
+    return QR_OK;
 }
 
 /* ---- TRUNCATE TABLE ---- */
@@ -158,7 +162,7 @@ static enum qr_status truncate(struct qri_frame *frame, const struct qr_cat_obje
     if (status == QR_OK)
         status = qri_exec(session->link, sql, err);
     if (status == QR_OK)
-        status = qri_record_sql(session, sql, err);
+        status = qri_record_sql(session, sql, NULL, 0, err);
     session->no_interrupt = false;
     const struct qr_cat_column *identity =
         table->identity_column == 0 ? NULL : qr_cat_column_by_id(table, table->identity_column);

@@ -291,12 +291,15 @@ static bool is_direct(const struct qri_run *run)
     return run->dml->plan->direct.text.n > 0 && run->session->options.rowcount == 0;
 }
 
-static enum qri_access access_of(const struct qri_run *run, bool single)
+/* What is the session's own is changed without the writer lock, unless it is made of rows that are
+ * to be locked. */
+static enum qri_access access_of(const struct qri_run *run, const struct qr_plan *plan, bool single)
 {
-    if (run->dml->table->is_rowset && run->dml->output_table == NULL)
+    const struct qri_table *table = run->dml->table, *into = run->dml->output_table;
+    bool locks = qri_read_locks(run->session, plan);
+    if (table->is_rowset && into == NULL && !locks)
         return QRI_READ;
-    const struct qri_table *into = run->dml->output_table;
-    if (run->dml->table->is_temp && (into == NULL || into->is_temp || into->is_rowset))
+    if (table->is_temp && (into == NULL || into->is_temp || into->is_rowset) && !locks)
         return QRI_WRITE_TEMP;
     return single ? QRI_WRITE_SINGLE : QRI_WRITE;
 }
@@ -329,7 +332,8 @@ static enum qr_status attempt(struct qri_run *run, struct qri_code *code, bool a
     bool one_row = is_one_row(run->dml);
     QR_TRY(qri_prelock(run->frame, code->plan, run->err));
     QR_TRY(qri_grant_early(run->frame, &code->need, run->err));
-    QR_TRY(qri_tran_statement_begin(session, access_of(run, direct || one_row), run->err));
+    QR_TRY(
+        qri_tran_statement_begin(session, access_of(run, code->plan, direct || one_row), run->err));
     enum qr_status status = QR_OK;
     if (!qri_code_holds(code, session) || (direct && takes_locks(run)))
         *ret_again = true;

@@ -308,11 +308,10 @@ static enum qr_status new_spool(struct qri_frame *frame, const struct qr_plan *p
     return qr_rowset_new(types, plan->column_count, frame->session->db->store, ret_spool, err);
 }
 
-/* Within a statement that reads without the writer lock there is no locking. */
-static enum qri_access access_of(const struct qr_session *session)
+bool qri_read_locks(const struct qr_session *session, const struct qr_plan *plan)
 {
-    bool within = session->tran.depth > 0 && !qr_conn_has_writer(session->link->conn);
-    return within ? QRI_READ : QRI_WRITE;
+    return plan->locks_rows &&
+           (session->tran.depth == 0 || qr_conn_has_writer(session->link->conn));
 }
 
 /* *ret_again: what was compiled does not hold any more. */
@@ -326,7 +325,8 @@ static enum qr_status run_once(struct qri_locked_read *read, struct qri_code **c
     QR_TRY(qri_grant_early(frame, &(*code)->need, err));
     QR_TRY(keep_vars(frame, (*code)->plan, &kept, err));
     QR_TRY(qri_link_take(session, err));
-    QR_TRY(qri_tran_statement_begin(session, access_of(session), err));
+    enum qri_access access = qri_read_locks(session, (*code)->plan) ? QRI_WRITE : QRI_READ;
+    QR_TRY(qri_tran_statement_begin(session, access, err));
     enum qr_status status = QR_OK;
     *ret_again = !qri_code_holds(*code, session);
     if (*ret_again)

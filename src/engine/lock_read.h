@@ -29,6 +29,10 @@ QR_NODISCARD enum qr_status qri_prelock_range(struct qri_frame *frame,
                                               enum qr_lock_mode mode, bool *ret_known,
                                               struct qr_err *err);
 
+/* It locks rows as it reads them, so it runs under the writer lock. Within a statement that reads
+ * without that there is no locking. */
+bool qri_read_locks(const struct qr_session *session, const struct qr_plan *plan);
+
 /* Runs a plan that locks rows, as often as it takes; then each row goes to `row`. `compile` gives
  * the code as it is under the lock. */
 typedef enum qr_status qri_compile_fn(void *ctx, struct qri_code **ret_code, struct qr_err *err);

@@ -13,6 +13,8 @@ enum {
     TAIL_BYTES_MAX = 1 << 20, /* beyond it the tail goes to the file */
     HEAD_BYTES = 12,
     STATEMENTS_MAX = UINT16_MAX,
+    LONG_BYTES = 32 << 20, /* a few hundred thousand rows, a few tenths of a second */
+    LONG_STATEMENTS = 1000,
 };
 
 struct statement {
@@ -192,6 +194,12 @@ struct qri_oplog_mark qri_oplog_mark(const struct qri_oplog *log)
     if (log == NULL)
         return (struct qri_oplog_mark){0};
     return (struct qri_oplog_mark){log->file_bytes + log->tail.len, log->count};
+}
+
+bool qri_oplog_is_long(const struct qri_oplog *log)
+{
+    return log != NULL &&
+           (qri_oplog_mark(log).bytes > LONG_BYTES || log->statement_count > LONG_STATEMENTS);
 }
 
 void qri_oplog_cut(struct qri_oplog *log, struct qri_oplog_mark mark)

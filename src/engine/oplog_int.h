@@ -22,6 +22,8 @@ void qri_oplog_int(struct qri_oplog *log, int64_t value);
 QR_NODISCARD enum qr_status qri_oplog_end(struct qri_oplog *log, struct qr_err *err);
 
 struct qri_oplog_mark qri_oplog_mark(const struct qri_oplog *log); /* NULL: an empty one's */
+/* So many rows, or kinds of operations, that it should not be played often. */
+bool qri_oplog_is_long(const struct qri_oplog *log); /* NULL is accepted */
 /* Forgets what came after the mark. */
 void qri_oplog_cut(struct qri_oplog *log, struct qri_oplog_mark mark);
 /* Called before the operation with this number, and with their count at the end. */

@@ -21,7 +21,8 @@ bool qri_tran_may_loosen(const struct qr_session *session)
     const struct qri_tran *tran = &session->tran;
     uint64_t ops = qri_oplog_mark(tran->oplog).count;
     return tran->count > 0 && !tran->holds && ops > 0 && ops <= LOOSE_OPS_MAX &&
-           session->temp == NULL && session->options.isolation != QR_SNAPSHOT &&
+           session->temp == NULL && tran->temp_before == NULL &&
+           session->options.isolation != QR_SNAPSHOT &&
            qr_conn_kept_lsn(session->link->conn).v == 0;
 }
 
@@ -29,7 +30,8 @@ bool qri_tran_survives(const struct qr_session *session)
 {
     const struct qri_tran *tran = &session->tran;
     return tran->count > 0 && !tran->statement_open && !tran->holds && session->temp == NULL &&
-           tran->savepoint_count == 0 && session->options.isolation != QR_SNAPSHOT &&
+           tran->temp_before == NULL && tran->savepoint_count == 0 &&
+           session->options.isolation != QR_SNAPSHOT &&
            qr_conn_kept_lsn(session->link->conn).v == 0;
 }
 

@@ -369,7 +369,7 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
     if (access != QRI_WRITE) /* it finds no rows first */
         QR_TRY(qri_tran_to_head(session, err));
     tran->is_write = true;
-    tran->is_ddl = access == QRI_DDL || access == QRI_DDL_TEMP;
+    tran->is_ddl = access == QRI_DDL;
     return QR_OK;
 }
 
@@ -396,43 +396,43 @@ static bool is_old(const struct qr_session *session)
            !qr_lsn_le(session->commit_lsn, pinned);
 }
 
+/* What a statement that does not write permanent tables reads in a transaction open in SQLite: the
+ * newest snapshot, or always the same (on a replica all are snapshots). */
+static enum qr_status read_again(struct qr_session *session, struct qr_err *err)
+{
+    const struct qr_conn *conn = session->link->conn;
+    if (session->tran.holds)
+        return QR_OK;
+    if (session->options.isolation != ISOLATION_SNAPSHOT &&
+        !qr_store_is_read_only(session->db->store))
+        return is_old(session) ? rebase(session, err) : QR_OK;
+    bool away = qr_conn_kept_lsn(conn).v != 0 && !is_at_kept(conn);
+    return away ? rebase_on(session, true, err) : QR_OK;
+}
+
 /* Only #tables are written: SQLite's transaction, without the writer lock. */
 static enum qr_status begin_temp(struct qr_session *session, struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
-    if (!tran->sqlite_open) {
-        QR_TRY(pin_snapshot(session, err));
-        tran->statement_open = tran->count == 0;
-        return begin_sqlite(session, false, err);
-    }
-    bool newest = tran->count > 0 && !tran->holds &&
-                  session->options.isolation != ISOLATION_SNAPSHOT &&
-                  !qr_store_is_read_only(session->db->store);
-    return newest && is_old(session) ? rebase(session, err) : QR_OK;
+    if (tran->sqlite_open)
+        return read_again(session, err);
+    QR_TRY(pin_snapshot(session, err));
+    tran->statement_open = tran->count == 0;
+    return begin_sqlite(session, false, err);
 }
 
 /* A statement of a transaction that reads. */
 static enum qr_status begin_read(struct qr_session *session, enum qri_access access,
                                  struct qr_err *err)
 {
-    struct qri_tran *tran = &session->tran;
-    struct qr_conn *conn = session->link->conn;
-    uint8_t isolation = session->options.isolation;
-    bool replica = qr_store_is_read_only(session->db->store);
-    if (qri_tran_is_loose(tran) && access == QRI_READ) {
-        QR_TRY(pin_snapshot(session, err));
-        return begin_sqlite(session, false, err);
-    }
-    if (tran->count == 0 || (!tran->sqlite_open && isolation != ISOLATION_SNAPSHOT && !replica))
-        return pin_snapshot(session, err);
-    if (isolation == ISOLATION_SNAPSHOT || replica) { /* on a replica all are snapshots */
-        bool away = tran->sqlite_open && !tran->holds && qr_conn_kept_lsn(conn).v != 0;
-        if (tran->sqlite_open)
-            return away && !is_at_kept(conn) ? rebase_on(session, true, err) : QR_OK;
-        QR_TRY(pin_snapshot(session, err));
-        return begin_sqlite(session, false, err);
-    }
-    return !tran->holds && is_old(session) ? rebase(session, err) : QR_OK;
+    const struct qri_tran *tran = &session->tran;
+    if (tran->count > 0 && tran->sqlite_open)
+        return read_again(session, err);
+    QR_TRY(pin_snapshot(session, err));
+    bool stays = tran->count > 0 && (session->options.isolation == ISOLATION_SNAPSHOT ||
+                                     qr_store_is_read_only(session->db->store));
+    bool sees_own = qri_tran_is_loose(tran) && access == QRI_READ;
+    return stays || sees_own ? begin_sqlite(session, false, err) : QR_OK;
 }
 
 static enum qr_status pin_what_is_locked(struct qr_session *session, struct qr_err *err)
@@ -464,7 +464,6 @@ static enum qr_status begin_access(struct qr_session *session, enum qri_access a
                                    struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
-    bool replica = qr_store_is_read_only(session->db->store);
     if (tran->doomed && access != QRI_READ && access != QRI_READ_APART)
         return qr_sql_fail(err, 3930);
     if (tran->depth > 0 && tran->sqlite_open) /* within a statement that has seen to it */
@@ -473,7 +472,10 @@ static enum qr_status begin_access(struct qr_session *session, enum qri_access a
         return begin_read(session, access, err);
     if (access == QRI_WRITE_LOOSE)
         return begin_loose(session, err);
-    if (access == QRI_WRITE_TEMP || (access == QRI_DDL_TEMP && (tran->count == 0 || replica)))
+    bool is_read_only = qr_store_is_read_only(session->db->store);
+    if (access == QRI_DDL_TEMP && !is_read_only && qri_oplog_is_long(tran->oplog))
+        access = QRI_DDL; /* S1: too large to be done again and again */
+    if (access == QRI_WRITE_TEMP || access == QRI_DDL_TEMP)
         return begin_temp(session, err);
     return tran->count > 0 ? begin_write_in_tran(session, access, err)
                            : begin_write(session, access, err);
