@@ -2,14 +2,16 @@
  * of a unique index, or an interval of any.
  *
  * Conditions with a column on one side and something on the other that is known before the
- * statement runs: constants, variables, a row of VALUES. What SERIALIZABLE locks follows from it.
+ * statement runs: constants, variables, a row of VALUES. Columns that have to be equal share what
+ * is known of each: WHERE o.id = @id names keys of both o and l in o JOIN l ON l.order_id = o.id.
+ * What SERIALIZABLE locks follows from it.
  */
 #include "emit_int.h"
 
 #include "expr/func.h"
 #include "base/banned.h"
 
-enum { POINT_ROWS_MAX = 100, CONDITIONS_MAX = 64, KEY_COLUMNS_MAX = 32 };
+enum { POINT_ROWS_MAX = 100, CONDITIONS_MAX = 64, KEY_COLUMNS_MAX = 32, EQUALS_MAX = 16 };
 
 /* ---- conditions ---- */
 
@@ -133,16 +135,84 @@ static const struct qr_expr *other_side(struct point *p, const struct qr_expr *c
     return condition->args[count == 1 ? 1 : 1 + p->row];
 }
 
-/* Is it the column that stands on this side? */
-static bool is_column(const struct point *p, const struct qr_expr *condition, size_t side,
-                      uint32_t column_id, const struct qr_type **ret_type)
+/* ---- columns that have to be equal ---- */
+
+struct place {
+    const struct qri_source *source;
+    size_t column;
+};
+
+struct equals {
+    struct place places[EQUALS_MAX]; /* the first is the index's own column */
+    size_t count;
+};
+
+static const struct qr_type *type_at(const struct place *place)
+{
+    return &place->source->columns[place->column].type;
+}
+
+/* The column that stands on this side of the condition. */
+static bool column_of(const struct qr_expr *condition, size_t side, struct place *ret_place)
 {
     const struct qri_leaf *leaf = qri_leaf_of(condition->args[side]);
-    if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN || leaf->source != p->source ||
-        leaf->column >= p->source->column_count ||
-        p->source->columns[leaf->column].column_id != column_id)
+    if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN || leaf->source->kind != QRI_SOURCE_TABLE ||
+        leaf->column >= leaf->source->column_count)
         return false;
-    *ret_type = &p->source->columns[leaf->column].type;
+    *ret_place = (struct place){leaf->source, leaf->column};
+    return true;
+}
+
+static bool is_among(const struct equals *equals, const struct place *place)
+{
+    for (size_t i = 0; i < equals->count; i++)
+        if (equals->places[i].source == place->source && equals->places[i].column == place->column)
+            return true;
+    return false;
+}
+
+/* Is what equals a column of the one type, as that compares, equal as the other compares? */
+static bool compare_alike(const struct qr_type *a, const struct qr_type *b)
+{
+    bool is_int = qr_type_family(a) == QR_FAMILY_INT;
+    if (qr_type_family(a) != qr_type_family(b))
+        return false;
+    return qr_type_is_string(a) ? a->collation == b->collation : is_int || a->id == b->id;
+}
+
+/* The conditions hold together in every row that counts, so equality goes on from one to the next.
+ */
+static void find_equals(const struct point *p, uint32_t column_id, struct equals *ret)
+{
+    size_t own = 0;
+    ret->count = 0;
+    while (own < p->source->column_count && p->source->columns[own].column_id != column_id)
+        own++;
+    if (own == p->source->column_count)
+        return;
+    ret->places[ret->count++] = (struct place){p->source, own};
+    for (size_t at = 0; at < ret->count; at++) {
+        for (size_t i = 0; i < 2 * p->condition_count && ret->count < EQUALS_MAX; i++) {
+            const struct qr_expr *condition = p->conditions[i / 2];
+            struct place a, b;
+            if (condition->kind != QR_EXPR_CMP || condition->u.cmp != QR_CMP_EQ ||
+                !column_of(condition, i % 2, &a) || !column_of(condition, 1 - i % 2, &b) ||
+                a.source != ret->places[at].source || a.column != ret->places[at].column ||
+                is_among(ret, &b) || !compare_alike(type_at(&a), type_at(&b)))
+                continue;
+            ret->places[ret->count++] = b;
+        }
+    }
+}
+
+/* Is it the column, or one equal to it, that stands on this side? */
+static bool is_column(const struct equals *equals, const struct qr_expr *condition, size_t side,
+                      const struct qr_type **ret_type)
+{
+    struct place place;
+    if (!column_of(condition, side, &place) || !is_among(equals, &place))
+        return false;
+    *ret_type = type_at(&place);
     return true;
 }
 
@@ -159,19 +229,21 @@ static enum qr_status settle(struct point *p, const struct qr_type *type,
 
 static enum qr_status value_of(struct point *p, uint32_t column_id, const struct qr_expr **ret_expr)
 {
+    struct equals equals;
+    find_equals(p, column_id, &equals);
     *ret_expr = NULL;
     for (size_t i = 0; i < 2 * p->condition_count; i++) {
         const struct qr_expr *condition = p->conditions[i / 2];
         const struct qr_type *type = NULL;
         bool equality = condition->kind == QR_EXPR_IN || condition->u.cmp == QR_CMP_EQ;
-        if (!equality || !is_column(p, condition, i % 2, column_id, &type))
+        if (!equality || !is_column(&equals, condition, i % 2, &type))
             continue;
         const struct qr_expr *value = other_side(p, condition, i % 2);
         bool settled = false;
         if (value != NULL)
             QR_TRY(settle(p, type, &value, &settled));
         if (settled)
-            return qr_expr_convert(&p->c->b, *type, value, ret_expr);
+            return qr_expr_convert(&p->c->b, *type_at(&equals.places[0]), value, ret_expr);
     }
     return QR_OK;
 }
@@ -250,11 +322,13 @@ static bool is_exact(const struct qr_type *column, const struct qr_expr *value)
 static enum qr_status bound_of(struct point *p, uint32_t column_id, bool is_upper,
                                const struct qr_expr **ret_expr, bool *ret_open)
 {
+    struct equals equals;
+    find_equals(p, column_id, &equals);
     for (size_t i = 0; i < 2 * p->condition_count; i++) {
         const struct qr_expr *condition = p->conditions[i / 2];
         const struct qr_type *type = NULL;
         if (condition->kind != QR_EXPR_CMP || condition->u.cmp == QR_CMP_EQ ||
-            !is_column(p, condition, i % 2, column_id, &type))
+            !is_column(&equals, condition, i % 2, &type))
             continue;
         bool is_less = condition->u.cmp == QR_CMP_LT || condition->u.cmp == QR_CMP_LE;
         if ((is_less == (i % 2 == 0)) != is_upper)
@@ -262,12 +336,13 @@ static enum qr_status bound_of(struct point *p, uint32_t column_id, bool is_uppe
         const struct qr_expr *value = condition->args[1 - i % 2];
         bool settled = false;
         QR_TRY(settle(p, type, &value, &settled));
-        if (!settled || !keeps_order(type, value))
+        const struct qr_type *own = type_at(&equals.places[0]);
+        if (!settled || !keeps_order(own, value))
             continue;
         bool strict = condition->u.cmp == QR_CMP_LT || condition->u.cmp == QR_CMP_GT;
-        *ret_open = strict && is_exact(type, value);
-        if (!qr_type_is_string(type))
-            return qr_expr_convert(&p->c->b, *type, value, ret_expr);
+        *ret_open = strict && is_exact(own, value);
+        if (!qr_type_is_string(own))
+            return qr_expr_convert(&p->c->b, *own, value, ret_expr);
         *ret_expr = value;
         return QR_OK;
     }

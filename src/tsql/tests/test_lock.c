@@ -84,6 +84,22 @@ static const struct lock_row {
     {QR_READ_COMMITTED, true, "select a from t with (updlock, holdlock) where a > 3", "4", "U t#1[>3] IX t u t(4) "},
     {QR_READ_COMMITTED, true, "select a from t with (xlock, holdlock) where a > 3", "4", "X t#1[>3] IX t#1[] IX t x t(4) "},
     {QR_READ_COMMITTED, true, "select count(*) from t with (holdlock, nowait) where a > 3", "1", "S! t#1[>3] IS! t "},
+    /* what is known of one column is known of those that equal it */
+    {QR_SERIALIZABLE, true, "select l.line from o join l on l.oid = o.id where o.id = 1 order by 1", "1\n2", "S o(1) IS o S l#1[1] IS l "},
+    {QR_SERIALIZABLE, true, "select l.line from o, l, t where t.a = l.oid and o.id = l.oid and 1 = o.id order by 1", "1\n2", "S o(1) IS o S l#1[1] IS l S t(1) IS t "},
+    {QR_SERIALIZABLE, true, "select count(*) from o left join l on l.oid = o.id where o.id = @i", "1", "S o(2) IS o S l#1[2] IS l "},
+    {QR_SERIALIZABLE, true, "select count(*) from o left join l on l.oid = o.id and o.id = 2", "3", "S o S l#1[2] IS l "},
+    {QR_SERIALIZABLE, true, "select count(*) from l join o on l.oid = o.id where l.oid in (1, 2) and l.line = 1", "2", "S l(1,1) S l(2,1) IS l S o(1) S o(2) IS o "},
+    {QR_SERIALIZABLE, true, "select count(*) from o join l on l.oid = o.id where o.id >= 2 and o.id < 9", "1", "S o#1[>=2 <9] IS o S l#1[>=2 <9] IS l "},
+    {QR_SERIALIZABLE, true, "select count(*) from o join l on l.oid = o.id and l.line = o.id where o.id = 2", "0", "S o(2) IS o S l(2,2) IS l "},
+    {QR_SERIALIZABLE, true, "update l set qty = 1 from l join o on o.id = l.oid where o.id = 2", "", "U l#1[2] IX l S o(2) IS o "},
+    /* but not of one that may be another, or is compared in another way */
+    {QR_SERIALIZABLE, true, "select count(*) from l left join o on o.id = l.oid and l.oid = 2 where l.line = 1", "2", "S l S o(2) IS o "},
+    {QR_SERIALIZABLE, true, "select count(*) from o join l on l.oid <= o.id where o.id = 1", "2", "S o(1) IS o S l "},
+    {QR_SERIALIZABLE, true, "select count(*) from l join t on t.a = l.qty where l.oid = 1", "1", "S l#1[1] IS l S t "},
+    {QR_SERIALIZABLE, true, "select count(*) from k join u on k.code = u.n where u.n = N'ab'", "0", "S k S u "},
+    {QR_SERIALIZABLE, true, "select count(*) from m join t on m.amount = t.d where t.d = 1.00 or t.d = 2.00", "0", "S m S t "},
+    {QR_SERIALIZABLE, true, "select count(*) from m join t on m.amount = t.d where t.d > 2.555", "0", "S m#1[>=2.56] IS m S t "},
     /* keys */
     {QR_SERIALIZABLE, true, "select a from t where a = @i and c > 0", "2", "S t(2) IS t "},
     {QR_SERIALIZABLE, true, "select a from t where a = 99", "", "S t(99) IS t "},
