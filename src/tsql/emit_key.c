@@ -57,6 +57,29 @@ static bool add_joins(struct point *p, const struct qri_source *s)
     return true;
 }
 
+/* The conditions that every row of the joins meets. */
+static void add_inner_joins(struct point *p, const struct qri_source *s)
+{
+    if (s->kind != QRI_SOURCE_JOIN || (s->join != QR_JOIN_INNER && s->join != QR_JOIN_CROSS))
+        return;
+    add_condition(p, s->on);
+    add_inner_joins(p, s->left);
+    add_inner_joins(p, s->right);
+}
+
+/* What a subquery finds counts for those rows around it that meet the conditions there. */
+static void add_outer_blocks(struct point *p, const struct qri_query *q)
+{
+    for (const struct qri_scope *s = q->scope == NULL ? NULL : q->scope->outer; s != NULL;
+         s = s->outer) {
+        if (s->query == NULL || s->query->kind != QRI_QUERY_SELECT)
+            continue;
+        add_condition(p, s->query->where);
+        for (size_t i = 0; i < s->query->from_count; i++)
+            add_inner_joins(p, s->query->from[i]);
+    }
+}
+
 /* Only one thing may have several values: two would make all their combinations. */
 static bool takes_rows(struct point *p, const void *rows, size_t count)
 {
@@ -422,6 +445,7 @@ enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
     add_condition(&p, q->where);
     for (size_t i = 0; i < q->from_count; i++)
         (void)add_joins(&p, q->from[i]);
+    add_outer_blocks(&p, q);
     QR_TRY(lock_point(&p, how, &done));
     *ret_named = done ? QRI_NAMES_KEY : QRI_NAMES_NOTHING;
     if (done)

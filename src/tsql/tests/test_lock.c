@@ -93,6 +93,12 @@ static const struct lock_row {
     {QR_SERIALIZABLE, true, "select count(*) from o join l on l.oid = o.id where o.id >= 2 and o.id < 9", "1", "S o#1[>=2 <9] IS o S l#1[>=2 <9] IS l "},
     {QR_SERIALIZABLE, true, "select count(*) from o join l on l.oid = o.id and l.line = o.id where o.id = 2", "0", "S o(2) IS o S l(2,2) IS l "},
     {QR_SERIALIZABLE, true, "update l set qty = 1 from l join o on o.id = l.oid where o.id = 2", "", "U l#1[2] IX l S o(2) IS o "},
+    {QR_SERIALIZABLE, true, "select (select sum(qty) from l where l.oid = o.id) from o where o.id = 1", "8", "S o(1) IS o S l#1[1] IS l "},
+    {QR_SERIALIZABLE, true, "select id from o where exists (select * from l where l.oid = o.id and l.line = 1) and id in (1, 2) order by 1", "1\n2", "S o(1) S o(2) IS o S l(1,1) S l(2,1) IS l "},
+    {QR_SERIALIZABLE, true, "select o.id from o join t on t.a = o.id where t.a = 2 and not exists (select * from l where l.oid = o.id and exists (select * from m where m.x = l.oid))", "2", "S o(2) IS o S t(2) IS t S l#1[2] IS l S m "},
+    {QR_SERIALIZABLE, true, "select count(*) from o cross apply (select top (1) line from l where l.oid = o.id order by line) x where o.id = 2", "1", "S o(2) IS o S l#1[2] IS l "},
+    {QR_SERIALIZABLE, true, "select count(*) from t left join o on o.id = t.a and o.id = 1 where t.a > 3 or exists (select * from l where l.oid = o.id)", "2", "S t S o(1) IS o S l "},
+    {QR_SERIALIZABLE, true, "update o set total = (select sum(qty) from l where l.oid = o.id) where id = 2", "", "X o(2) IX o S l#1[2] IS l "},
     /* but not of one that may be another, or is compared in another way */
     {QR_SERIALIZABLE, true, "select count(*) from l left join o on o.id = l.oid and l.oid = 2 where l.line = 1", "2", "S l S o(2) IS o "},
     {QR_SERIALIZABLE, true, "select count(*) from o join l on l.oid <= o.id where o.id = 1", "2", "S o(1) IS o S l "},
