@@ -13,7 +13,6 @@
 #include "cgroup_int.h"
 #include "base/banned.h"
 
-enum { THREADS_PER_PROCESSOR = 4 /* that all nodes together weigh, among those outside */ };
 static const char main_group[] = "main";
 static const char *const controllers[QR_CGROUP_PARTS] = {"cpu", "memory"};
 
@@ -142,10 +141,12 @@ static bool make_tree(struct part *part, const char *own, const char *id,
     return true;
 }
 
+/* All nodes together weigh one thread a processor: more, and who waits for them on this machine,
+ * clients or the log service, comes too late to its turns. */
 static uint32_t tree_weight(void)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return (uint32_t)(processors < 1 ? 1 : processors) * THREADS_PER_PROCESSOR * 100;
+    return (uint32_t)(processors < 1 ? 1 : processors) * 100;
 }
 
 static void open_v1(struct qr_cgroups *c, enum qr_cgroup_part which,
