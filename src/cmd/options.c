@@ -61,9 +61,8 @@ static const struct qr_option rows[] = {
      "it, or half of the database's limit of temporary files, the oldest snapshots get error 3966",
      offsetof(struct qri_settings, version_store_max_mib)},
     {"move-grace-ms", "ms", QR_OPTION_INT, "5000", 0, 60000, NULL, "start",
-     "what transactions get to end in when the sessions of a database go to another node; then "
-     "they "
-     "are rolled back, and the session goes on without",
+     "what requests and transactions get to end in when the sessions of a database go to another "
+     "node; then they are cancelled and rolled back, and the session goes on without",
      offsetof(struct qri_settings, move_grace_ms)},
     {"warm-up-seconds", "s", QR_OPTION_INT, "30", 0, 3600, NULL, "start",
      "for how long at most the new node of a Hyperscale database brings the pages that the old one "

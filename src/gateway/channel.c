@@ -18,17 +18,28 @@ static bool must_stop(struct qri_conn *conn)
            atomic_load(&conn->gateway->cancel_all);
 }
 
+/* The node gives its sessions up, and this request has had its time. */
+static bool is_late(const struct qri_conn *conn)
+{
+    const struct qr_gateway *gateway = conn->gateway;
+    enum qri_drain drain = atomic_load(&gateway->drain);
+    return drain == DRAIN_LATE ||
+           (drain == DRAIN_EVICT && qri_conn_lingers(conn, atomic_load(&gateway->evict_ns)));
+}
+
 /* Waits for the socket; the pool runs another worker meanwhile. */
 static enum qr_status wait_socket(struct qri_conn *conn, short events)
 {
     struct pollfd poll_fd = {.fd = conn->fd, .events = events};
     qri_pump_block_begin(conn->gateway);
+    atomic_store(&conn->waits_peer, true);
     int rc = 0;
     while (rc == 0 && !must_stop(conn)) {
         rc = poll(&poll_fd, 1, WAIT_SLICE_MS);
         if (rc < 0 && errno == EINTR)
             rc = 0;
     }
+    atomic_store(&conn->waits_peer, false);
     qri_pump_block_end(conn->gateway);
     return rc > 0 && !must_stop(conn) ? QR_OK : QR_CLOSED;
 }
@@ -97,7 +108,8 @@ static enum qr_status channel_receive(struct qr_channel *channel, const uint8_t 
 static bool channel_cancelled(struct qr_channel *channel)
 {
     struct qri_conn *conn = conn_of(channel);
-    if (conn->attention || must_stop(conn))
+    conn->evicted = conn->evicted || is_late(conn);
+    if (conn->attention || conn->evicted || must_stop(conn))
         return true;
     int64_t now = qr_env_mono_ns(conn->gateway->options.env);
     if (now - conn->last_poll_ns < QRI_ATTENTION_POLL_NS)
@@ -105,6 +117,12 @@ static bool channel_cancelled(struct qr_channel *channel)
     conn->last_poll_ns = now;
     qri_stream_look(conn);
     return conn->attention || conn->peer_gone;
+}
+
+static bool channel_evicted(struct qr_channel *channel)
+{
+    struct qri_conn *conn = conn_of(channel);
+    return conn->evicted && !conn->attention && !must_stop(conn);
 }
 
 static bool channel_take_attention(struct qr_channel *channel)
@@ -144,6 +162,7 @@ const struct qr_channel_ops qri_channel_ops = {
     .send = channel_send,
     .receive = channel_receive,
     .cancelled = channel_cancelled,
+    .evicted = channel_evicted,
     .take_attention = channel_take_attention,
     .block_begin = channel_block_begin,
     .block_end = channel_block_end,

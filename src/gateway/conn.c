@@ -277,6 +277,9 @@ static enum qri_step run_request(struct qri_conn *conn, const struct qr_request 
     struct qr_tail tail = {0};
     qr_metric_add(&conn->gateway->metrics, QR_GATEWAY_REQUESTS, 1);
     conn->last_poll_ns = qr_env_mono_ns(conn->gateway->options.env);
+    conn->evicted = false;
+    if (atomic_load(&conn->restless_ns) == QRI_AT_REST)
+        atomic_store(&conn->restless_ns, conn->last_poll_ns);
     conn->served->ops->request(conn->served, request, &tail);
     if (conn->in_stream && !conn->stream_end)
         tail.kind = QR_TAIL_CLOSE; /* the rest of the body would be taken for requests */

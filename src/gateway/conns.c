@@ -2,6 +2,9 @@
 #include "gateway_int.h"
 #include "base/banned.h"
 
+/* Transactions this short end before others notice that they are waited for. */
+static const int64_t BRIEF_NS = 250000000;
+
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
 {
     pthread_mutex_lock(&gateway->mu);
@@ -36,16 +39,51 @@ void qri_conns_wake_idle(struct qr_gateway *gateway)
     pthread_mutex_unlock(&gateway->mu);
 }
 
-size_t qri_conns_serving(struct qr_gateway *gateway, enum qri_serving which)
+size_t qri_conns_serving(struct qr_gateway *gateway)
 {
     size_t count = 0;
     pthread_mutex_lock(&gateway->mu);
     for (uint32_t i = 0; i < gateway->slot_count; i++) {
         struct qri_conn *conn = gateway->slots[i].conn;
-        if (conn != NULL && atomic_load(&conn->serves))
-            count +=
-                which == SERVING_ALL || atomic_load(&conn->passed) == (which == SERVING_PASSED);
+        count += conn != NULL && atomic_load(&conn->serves);
     }
     pthread_mutex_unlock(&gateway->mu);
     return count;
+}
+
+bool qri_conn_lingers(const struct qri_conn *conn, int64_t at_ns)
+{
+    return atomic_load(&conn->serves) && atomic_load(&conn->restless_ns) < at_ns - BRIEF_NS;
+}
+
+size_t qri_conns_lingering(struct qr_gateway *gateway, int64_t at_ns)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&gateway->mu);
+    for (uint32_t i = 0; i < gateway->slot_count; i++) {
+        struct qri_conn *conn = gateway->slots[i].conn;
+        count += conn != NULL && qri_conn_lingers(conn, at_ns);
+    }
+    pthread_mutex_unlock(&gateway->mu);
+    return count;
+}
+
+void qri_conns_abort_stuck(struct qr_gateway *gateway, int64_t at_ns)
+{
+    pthread_mutex_lock(&gateway->mu);
+    for (uint32_t i = 0; i < gateway->slot_count; i++) {
+        struct qri_conn *conn = gateway->slots[i].conn;
+        if (conn == NULL || !qri_conn_lingers(conn, at_ns))
+            continue;
+        pthread_mutex_lock(&conn->mu);
+        bool stuck = conn->state == CONN_WRITING || atomic_load(&conn->waits_peer);
+        pthread_mutex_unlock(&conn->mu);
+        if (!stuck)
+            continue;
+        QR_LOG(&gateway->options.log, QR_WARN, "session_not_moved",
+               QR_F("address", &conn->address.text[0]),
+               QR_F("reason", "its client takes no answer, or does not send on"));
+        qri_conn_abort(conn);
+    }
+    pthread_mutex_unlock(&gateway->mu);
 }

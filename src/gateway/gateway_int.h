@@ -179,13 +179,17 @@ struct qri_conn {
     struct qri_worker *worker; /* while a worker runs it, else NULL */
     bool drained;              /* the last read took all there was */
     bool peer_gone, attention, close_after;
+    bool evicted; /* its request was told to stop: the node does not wait for it any longer */
     int64_t last_poll_ns;
     const uint8_t *input; /* plain bytes not yet consumed: in the worker's buffer or in `in` */
     size_t input_bytes;
     /* In a node: it has a session, or is about to. For those who are not the owner. */
     atomic_bool serves;
-    atomic_bool passed; /* it was in no transaction since the gateway began to drain; the same */
-    uint8_t *facts;     /* in a node that may drain: the handoff message to say it again */
+    /* Since the gateway drains: when the request or the transaction began that it is in,
+     * QRI_AT_REST if it is in none, 0 as long as it has not been seen in none. The same. */
+    _Atomic int64_t restless_ns;
+    atomic_bool waits_peer; /* the request that runs waits until its client reads or sends; same */
+    uint8_t *facts;         /* in a node that may drain: the handoff message to say it again */
     size_t facts_bytes;
     struct qr_buf in;  /* plain bytes kept between runs */
     struct qr_buf raw; /* bytes of an unfinished TLS record, with login-only encryption */
@@ -235,10 +239,12 @@ struct qri_login {
 
 enum qri_drain {
     DRAIN_NO,
-    DRAIN_WAIT, /* for the transactions that are open */
-    DRAIN_MOVE, /* who is in none goes */
-    DRAIN_LATE, /* whoever asks for nothing goes */
+    DRAIN_WAIT,  /* for what takes long, while all are served */
+    DRAIN_EVICT, /* what does goes, all others are served */
+    DRAIN_MOVE,  /* who is at rest goes */
+    DRAIN_LATE,  /* everybody goes */
 };
+#define QRI_AT_REST INT64_MAX
 
 struct qr_gateway {
     struct qr_gateway_options options;
@@ -254,6 +260,7 @@ struct qr_gateway {
     atomic_bool stopping, cancel_all;
     atomic_bool retired, ends_relays; /* of a front (retire.c) */
     _Atomic enum qri_drain drain;
+    _Atomic int64_t evict_ns;  /* when DRAIN_EVICT began; 0: it did not */
     pthread_mutex_t return_mu; /* guards the next; taken alone */
     int return_fd;             /* of a node: to the front's return address; -1: none */
 
@@ -303,9 +310,13 @@ void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);
 void qri_conns_abort(struct qr_gateway *gateway);
 /* A worker looks at each that nobody has, so that it sees that the gateway stops. */
 void qri_conns_wake_idle(struct qr_gateway *gateway);
-/* Those that have a session, or those of them that have `passed`, or have not. */
-enum qri_serving { SERVING_ALL, SERVING_PASSED, SERVING_NOT_PASSED };
-size_t qri_conns_serving(struct qr_gateway *gateway, enum qri_serving which);
+size_t qri_conns_serving(struct qr_gateway *gateway); /* those that have a session */
+/* At that time it was in something for so long that the others do not wait for its end. */
+bool qri_conn_lingers(const struct qri_conn *conn, int64_t at_ns);
+size_t qri_conns_lingering(struct qr_gateway *gateway, int64_t at_ns);
+/* Those that lingered at that time and cannot be told so, for their clients neither read nor send:
+ * their connections break. */
+void qri_conns_abort_stuck(struct qr_gateway *gateway, int64_t at_ns);
 
 /* over.c: connections whose session went before they did. By the owner. */
 /* Frees the session; what the client waits for is answered now. Else the connection goes on until

@@ -14,8 +14,10 @@
 enum {
     ANSWER_MS = 2000,
     LOOK_NS = 1000000,
+    EVICT_MS = 1000,
     MOVE_MS_MIN = 500, /* for those whose transaction began while others were waited for */
     LATE_MS = 300,
+    BREAK_MS = 100,
 };
 
 /* ---- the link ---- */
@@ -141,20 +143,38 @@ static enum qr_status hand_back(struct qri_conn *conn, bool late, struct qr_err 
     return status;
 }
 
+/* It is in no transaction. The last of those that were waited for goes at once, with its next
+ * request unread: that one might take as long, and this time everybody would wait for it. */
+static enum qri_drain rest(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    int64_t now = qr_env_mono_ns(gateway->options.env);
+    bool lingered = qri_conn_lingers(conn, now);
+    atomic_store(&conn->restless_ns, QRI_AT_REST);
+    enum qri_drain waits = DRAIN_WAIT;
+    if (lingered && atomic_load(&gateway->drain) == DRAIN_WAIT &&
+        qri_conns_lingering(gateway, now) == 0)
+        atomic_compare_exchange_strong(&gateway->drain, &waits, DRAIN_MOVE);
+    return atomic_load(&gateway->drain);
+}
+
 enum qri_step qri_return_step(struct qri_conn *conn)
 {
     struct qr_gateway *gateway = conn->gateway;
     const struct qr_served_ops *ops = conn->served->ops;
-    enum qri_drain drain = atomic_load(&gateway->drain);
     if (ops->save == NULL || conn->facts == NULL)
         return STEP_INPUT;
-    if (!ops->is_busy(conn->served))
-        atomic_store(&conn->passed, true);
-    if (drain == DRAIN_WAIT || conn->input_bytes > QRI_HANDOFF_EARLY_BYTES_MAX)
+    enum qri_drain drain = atomic_load(&gateway->drain);
+    bool late = drain == DRAIN_LATE ||
+                (drain == DRAIN_EVICT && qri_conn_lingers(conn, atomic_load(&gateway->evict_ns)));
+    if (!late && !ops->is_busy(conn->served))
+        drain = rest(conn);
+    if (drain == DRAIN_WAIT || (drain == DRAIN_EVICT && !late) ||
+        conn->input_bytes > QRI_HANDOFF_EARLY_BYTES_MAX)
         return STEP_INPUT;
     struct qr_err err = {0};
     qri_pump_block_begin(gateway);
-    enum qr_status status = hand_back(conn, drain == DRAIN_LATE, &err);
+    enum qr_status status = hand_back(conn, late, &err);
     qri_pump_block_end(gateway);
     if (status == QR_BUSY)
         return STEP_INPUT;
@@ -170,19 +190,24 @@ enum qri_step qri_return_step(struct qri_conn *conn)
 
 /* ---- all sessions ---- */
 
-/* Until nobody is left that is waited for, or the time has come: first those that were in a
- * transaction all the time, then those that were not. Who never was outside of one has had the
- * whole grace, and those who gave way already wait for nothing more. */
-static void drain_until(struct qr_gateway *gateway, enum qri_drain drain, int64_t until_ns)
+static int64_t mono_ns(const struct qr_gateway *gateway)
 {
-    atomic_store(&gateway->drain, drain);
+    return qr_env_mono_ns(gateway->options.env);
+}
+
+/* Until nobody is left that the phase is about, it is over, or the time has come. */
+static void wait_for(struct qr_gateway *gateway, enum qri_drain drain, int64_t until_ns)
+{
     qri_conns_wake_idle(gateway);
-    enum qri_serving which = drain == DRAIN_WAIT   ? SERVING_NOT_PASSED
-                             : drain == DRAIN_MOVE ? SERVING_PASSED
-                                                   : SERVING_ALL;
-    while (qri_conns_serving(gateway, which) > 0) {
-        int64_t left = until_ns - qr_env_mono_ns(gateway->options.env);
-        if (left <= 0 || atomic_load(&gateway->stopping))
+    while (atomic_load(&gateway->drain) == drain) {
+        int64_t now = mono_ns(gateway), left = until_ns - now;
+        size_t lingering = qri_conns_lingering(
+            gateway, drain == DRAIN_WAIT ? now : atomic_load(&gateway->evict_ns));
+        /* who was evicted and cannot go is waited for by nobody, until the end */
+        size_t count = drain == DRAIN_WAIT || drain == DRAIN_EVICT ? lingering
+                       : drain == DRAIN_MOVE ? qri_conns_serving(gateway) - lingering
+                                             : qri_conns_serving(gateway);
+        if (count == 0 || left <= 0 || atomic_load(&gateway->stopping))
             break;
         pthread_mutex_lock(&gateway->mu);
         (void)!qr_cond_wait(&gateway->gone, &gateway->mu, left < LOOK_NS ? left : LOOK_NS);
@@ -190,21 +215,54 @@ static void drain_until(struct qr_gateway *gateway, enum qri_drain drain, int64_
     }
 }
 
+static void phase(struct qr_gateway *gateway, enum qri_drain drain, int64_t until_ns)
+{
+    atomic_store(&gateway->drain, drain);
+    wait_for(gateway, drain, until_ns);
+}
+
+/* What has taken all of the grace is ended while the others are still served. */
+static void evict(struct qr_gateway *gateway)
+{
+    enum qri_drain waits = DRAIN_WAIT;
+    int64_t now = mono_ns(gateway);
+    if (qri_conns_lingering(gateway, now) == 0)
+        return;
+    atomic_store(&gateway->evict_ns, now);
+    if (!atomic_compare_exchange_strong(&gateway->drain, &waits, DRAIN_EVICT))
+        return; /* the last of them has just gone */
+    wait_for(gateway, DRAIN_EVICT, now + EVICT_MS * INT64_C(1000000));
+    qri_conns_abort_stuck(gateway, now);
+}
+
+/* Whoever did not go by itself. */
+static void finish(struct qr_gateway *gateway)
+{
+    if (qri_conns_serving(gateway) > 0)
+        phase(gateway, DRAIN_LATE, mono_ns(gateway) + LATE_MS * INT64_C(1000000));
+    if (qri_conns_serving(gateway) == 0)
+        return;
+    qri_conns_abort_stuck(gateway, INT64_MAX);
+    wait_for(gateway, DRAIN_LATE, mono_ns(gateway) + BREAK_MS * INT64_C(1000000));
+}
+
 bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms)
 {
     const struct qr_gateway_options *options = &gateway->options;
     if (options->handoff_address == NULL || options->return_address == NULL)
         return false;
-    int64_t began = qr_env_mono_ns(options->env), until = began + grace_ms * 1000000;
-    size_t count = qri_conns_serving(gateway, SERVING_ALL);
-    drain_until(gateway, DRAIN_WAIT, until);
-    int64_t move = qr_env_mono_ns(options->env), move_until = move + MOVE_MS_MIN * INT64_C(1000000);
-    drain_until(gateway, DRAIN_MOVE, move_until > until ? move_until : until);
-    if (qri_conns_serving(gateway, SERVING_ALL) > 0)
-        drain_until(gateway, DRAIN_LATE, qr_env_mono_ns(options->env) + LATE_MS * INT64_C(1000000));
-    size_t left = qri_conns_serving(gateway, SERVING_ALL);
-    int64_t end = qr_env_mono_ns(options->env);
+    int64_t began = mono_ns(gateway), until = began + grace_ms * 1000000;
+    size_t count = qri_conns_serving(gateway);
+    phase(gateway, DRAIN_WAIT, until);
+    int64_t waited = mono_ns(gateway);
+    evict(gateway);
+    int64_t move = mono_ns(gateway), move_until = move + MOVE_MS_MIN * INT64_C(1000000);
+    phase(gateway, DRAIN_MOVE, move_until > until ? move_until : until);
+    finish(gateway);
+    size_t left = qri_conns_serving(gateway);
     QR_LOG(&options->log, QR_INFO, "drained", QR_F("sessions", count), QR_F("left", left),
-           QR_F("waited_ms", (move - began) / 1000000), QR_F("moved_ms", (end - move) / 1000000));
+           QR_F("waited_ms", (waited - began) / 1000000),
+           QR_F("evicted_ms", (move - waited) / 1000000),
+           QR_F("moved_ms", (mono_ns(gateway) - move) / 1000000));
     return left == 0;
 }

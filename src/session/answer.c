@@ -302,6 +302,8 @@ void qri_answer_verdict(struct qri_served *s, enum qr_status status)
         s->answer.is_broken = true;
     } else if (status == QR_CLOSED) {
         s->answer.is_broken = true;
+    } else if (status == QR_CANCELLED && s->channel->ops->evicted(s->channel)) {
+        qri_moving_tell_evicted(s);
     }
 }
 

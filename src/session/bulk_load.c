@@ -106,8 +106,11 @@ void qri_run_bulk(struct qri_served *s)
         s->answer.is_broken = true;
     bool cancelled = ignored || s->answer.is_broken || (l.has_failed && s->answer.has_error) ||
                      s->channel->ops->cancelled(s->channel);
+    enum qr_status status = QR_OK;
     if (l.has_begun)
-        qri_answer_verdict(s, qr_session_bulk_end(s->engine, cancelled, &s->sink));
+        status = qr_session_bulk_end(s->engine, cancelled, &s->sink);
+    bool evicted = cancelled && !ignored && !s->answer.has_error;
+    qri_answer_verdict(s, evicted && status == QR_OK ? QR_CANCELLED : status);
     qr_tds_bulk_done(&l.bulk);
     qr_arena_done(&l.arena_row);
 }

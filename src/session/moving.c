@@ -42,6 +42,19 @@ enum qr_status qri_moving_restore(struct qri_served *s, struct qr_str state, str
     return qr_session_restore(s->engine, qr_str_n(state.p + HEAD_BYTES, state.n - HEAD_BYTES), err);
 }
 
+void qri_moving_tell_evicted(struct qri_served *s)
+{
+    struct qr_err err;
+    uint64_t descriptor = 0;
+    if (qri_moving_is_busy(s))
+        qr_session_make_movable(s->engine, &descriptor);
+    if (descriptor != 0)
+        (void)!s->sink.env_change(s->sink.ctx, QR_ENV_ROLLBACK_TRAN, qr_str(""), qr_str(""),
+                                  descriptor);
+    (void)!qr_sql_fail(&err, 40197, RECONFIGURATION);
+    qri_answer_fail(s, &err);
+}
+
 bool qri_moving_tell_lost(struct qri_served *s, const struct qr_request *request)
 {
     struct qr_err err;

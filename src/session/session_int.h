@@ -81,7 +81,8 @@ void qri_answer_end(struct qri_served *s);
 void qri_answer_fail(struct qri_served *s, const struct qr_err *err);
 void qri_answer_message(struct qri_served *s, const struct qr_err *message);
 /* The engine's verdict on a request; CLOSED breaks the connection. If the session was ended from
- * outside the client is told so: without that, its answer would look like a success. */
+ * outside, or its request cut short so that it can move, the client is told so: without that, its
+ * answer would look like a success. */
 void qri_answer_verdict(struct qri_served *s, enum qr_status status);
 
 /* ---- requests ---- */
@@ -98,6 +99,9 @@ QR_NODISCARD enum qr_status qri_moving_save(struct qri_served *s, bool late, str
                                             struct qr_err *err);
 QR_NODISCARD enum qr_status qri_moving_restore(struct qri_served *s, struct qr_str state,
                                                struct qr_err *err);
+/* The request was cut short because the session is to go: its client reads so, and its transaction
+ * is over with it, so that this is heard once. */
+void qri_moving_tell_evicted(struct qri_served *s);
 /* True: the request was answered with the loss of its transaction, and is not to be run. */
 bool qri_moving_tell_lost(struct qri_served *s, const struct qr_request *request);
 

@@ -127,12 +127,15 @@ static void run_flood(struct session *s)
     done(s, 0, rows);
 }
 
-static void put_over(struct session *s)
+static void put_over(struct session *s, uint8_t severity)
 {
     struct qr_err why = {0};
     (void)!qr_sql_fail(&why, 40197, 40166);
-    struct qr_tds_notice notice = {
-        .number = why.number, .state = 1, .severity = 20, .text = qr_str(why.text), .line = 1};
+    struct qr_tds_notice notice = {.number = why.number,
+                                   .state = 1,
+                                   .severity = severity,
+                                   .text = qr_str(why.text),
+                                   .line = 1};
     qr_tds_put_notice(&s->writer, s->version, &notice);
 }
 
@@ -149,9 +152,10 @@ static enum qr_tail_kind run_wait(struct session *s, bool for_held)
         pthread_mutex_unlock(&mu);
     }
     s->channel->ops->block_end(s->channel);
-    bool ended = !there && atomic_load(&ends_all);
-    if (ended)
-        put_over(s);
+    bool evicted = !there && s->channel->ops->evicted(s->channel);
+    bool ended = !there && !evicted && atomic_load(&ends_all);
+    if (ended || evicted)
+        put_over(s, ended ? 20 : 17);
     done(s, there ? 0 : QR_TDS_DONE_ERROR, 0);
     return ended ? QR_TAIL_CLOSE : QR_TAIL_SEND;
 }

@@ -117,6 +117,50 @@ static void test_a_running_request_ends_where_it_began(void **state)
         client_close(&clients[i]);
 }
 
+/* What has had the grace is ended with the documented error, and its session goes. */
+static void test_a_request_without_end_loses_that_alone(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+        assert_true(keep(&clients[i], 7 + i));
+    }
+    for (int i = 0; i < 2; i++)
+        client_send_batch(&clients[i], "WAIT");
+    assert_true(world_reaches(world->node, QR_GATEWAY_REQUESTS, 3 + 2)); /* they run */
+    struct qr_gateway *old = world_replace_node(world);
+    assert_true(qr_gateway_drain(old, 50));
+    for (int i = 0; i < 3; i++) {
+        if (i < 2) {
+            assert_int_equal(client_read(&clients[i], 5000), 0);
+            assert_int_equal(client_error(&clients[i]), 40197);
+        }
+        assert_true(kept(&clients[i], 7 + i));
+        client_close(&clients[i]);
+    }
+    assert_true(world_stop_old(world, old));
+}
+
+/* A client that takes no answer cannot be told: its connection breaks, and nobody waits for it. */
+static void test_who_does_not_read_ends_alone(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+    assert_true(keep(&clients[2], 3));
+    for (int i = 0; i < 2; i++)
+        client_send_batch(&clients[i], "FLOOD");
+    assert_true(world_reaches(world->node, QR_GATEWAY_REQUESTS, 1 + 2));
+    struct qr_gateway *old = world_replace_node(world);
+    assert_true(qr_gateway_drain(old, 300));
+    assert_true(kept(&clients[2], 3));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(client_skip(&clients[i], 5000), CLIENT_CLOSED);
+    for (int i = 0; i < 3; i++)
+        client_close(&clients[i]);
+    assert_true(world_stop_old(world, old));
+}
+
 /* While one is in a transaction the others are served; when it has ended they all go. */
 static void test_transactions_are_waited_for(void **state)
 {
@@ -138,6 +182,122 @@ static void test_transactions_are_waited_for(void **state)
     assert_true(world_reaches(world->node, QR_GATEWAY_OPEN, 2));
     for (int i = 0; i < 2; i++)
         client_close(&clients[i]);
+}
+
+/* Who has given way once and is in a transaction again is waited for as at first: while the others
+ * are served. */
+static void test_a_transaction_that_begins_meanwhile_stops_nobody(void **state)
+{
+    struct world *world = *state;
+    pthread_t thread;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+        assert_true(keep(&clients[i], i));
+    }
+    tell(&clients[0], "BEGIN");
+    struct qr_gateway *old = world_replace_node(world);
+    start_drain(&thread, old);
+    world_sleep_ms(20);
+    tell(&clients[1], "BEGIN");
+    world_sleep_ms(300); /* longer than BRIEF_NS */
+    tell(&clients[0], "END");
+    for (int i = 0; i < 100; i++)
+        assert_true(client_select(&clients[2], i) && client_select(&clients[0], i));
+    assert_int_equal(world_metric(old, QR_GATEWAY_OPEN), 3);
+    tell(&clients[1], "END");
+    for (int i = 0; i < 3; i++)
+        assert_true(kept(&clients[i], i));
+    end_drain(world, thread, old, true);
+    for (int i = 0; i < 3; i++)
+        client_close(&clients[i]);
+}
+
+/* The last one that is waited for has sent its next long request already: it goes first, and the
+ * next node runs that. */
+static void test_the_last_one_goes_before_it_asks_again(void **state)
+{
+    struct world *world = *state;
+    pthread_t thread;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(client_login(&clients[i], world_port(world), i == 1, ""), 0);
+        assert_true(keep(&clients[i], i));
+    }
+    client_send_batch(&clients[0], "WAIT");
+    assert_true(world_reaches(world->node, QR_GATEWAY_REQUESTS, 2 + 1));
+    struct qr_gateway *old = world_replace_node(world);
+    start_drain(&thread, old);
+    world_sleep_ms(300);
+    client_send_attention(&clients[0]);
+    client_send_batch(&clients[0], "WAIT");
+    assert_int_equal(client_read(&clients[0], 5000), 0);
+    end_drain(world, thread, old, true);
+    assert_true(kept(&clients[1], 1));
+    assert_true(world_reaches(world->node, QR_GATEWAY_OPEN, 2));
+    client_send_attention(&clients[0]);
+    assert_int_equal(client_read(&clients[0], 5000), 0);
+    for (int i = 0; i < 2; i++)
+        client_close(&clients[i]);
+}
+
+/* ---- no wake-up is lost ---- */
+
+struct asker {
+    struct client client;
+    pthread_t thread;
+    unsigned seed;
+    atomic_long *turn; /* < 0: it is over */
+    bool failed;
+};
+
+/* In each turn a few requests that come at any moment of a drain, held answers among them, which
+ * another thread lets go; then none, until the next turn. */
+static void *ask(void *arg)
+{
+    static const char *const batches[] = {"SELECT 1", "HASTE", "BEGIN", "SELECT 2", "END", "HASTE"};
+    struct asker *a = arg;
+    for (long turn = 0; turn >= 0 && !a->failed;) {
+        for (int i = 6 * (rand_r(&a->seed) % 12); i > 0 && !a->failed; i--) {
+            client_send_batch(&a->client, batches[(6 - i % 6) % 6]);
+            a->failed = client_read(&a->client, 10000) != 0;
+            qr_env_sleep_ns(qr_env_real(),
+                            rand_r(&a->seed) % 4 == 0 ? rand_r(&a->seed) % 2000000 : 0);
+        }
+        while (!a->failed && atomic_load(a->turn) == turn)
+            qr_env_sleep_ns(qr_env_real(), 100000);
+        turn = atomic_load(a->turn);
+    }
+    return NULL;
+}
+
+/* A session that nobody wakes would stay until the grace is over, and all others wait for it. */
+static void test_no_session_is_forgotten_at_any_moment(void **state)
+{
+    enum { ASKERS = 6, LONG_MS = 3000 };
+    static struct asker askers[ASKERS];
+    struct world *world = *state;
+    const char *turns_text = getenv("QUIRE_TEST_DRAINS");
+    long turns = turns_text == NULL ? 40 : strtol(turns_text, NULL, 10);
+    atomic_long now = 0;
+    unsigned seed = 7;
+    for (unsigned i = 0; i < ASKERS; i++) {
+        askers[i] = (struct asker){.seed = i, .turn = &now};
+        assert_int_equal(client_login(&askers[i].client, world_port(world), i % 2 == 1, ""), 0);
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    for (long turn = 0; turn < turns; turn++) {
+        qr_env_sleep_ns(qr_env_real(), rand_r(&seed) % 3000000);
+        struct qr_gateway *old = world_replace_node(world);
+        int64_t began = world_now_ms();
+        assert_true(qr_gateway_drain(old, GRACE_MS));
+        assert_true(world_now_ms() - began < LONG_MS);
+        assert_true(world_stop_old(world, old));
+        atomic_store(&now, turn + 1 < turns ? turn + 1 : -1);
+    }
+    for (int i = 0; i < ASKERS; i++) {
+        pthread_join(askers[i].thread, NULL);
+        assert_false(askers[i].failed);
+        client_close(&askers[i].client);
+    }
 }
 
 static void test_who_stays_in_a_transaction_loses_it_and_moves(void **state)
@@ -234,6 +394,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_running_request_ends_where_it_began, start_both,
                                         end_all),
         cmocka_unit_test_setup_teardown(test_transactions_are_waited_for, start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_a_request_without_end_loses_that_alone, start_both,
+                                        end_all),
+        cmocka_unit_test_setup_teardown(test_who_does_not_read_ends_alone, start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_a_transaction_that_begins_meanwhile_stops_nobody,
+                                        start_both, end_all),
+        cmocka_unit_test_setup_teardown(test_the_last_one_goes_before_it_asks_again, start_both,
+                                        end_all),
+        cmocka_unit_test_setup_teardown(test_no_session_is_forgotten_at_any_moment, start_both,
+                                        end_all),
         cmocka_unit_test_setup_teardown(test_who_stays_in_a_transaction_loses_it_and_moves,
                                         start_both, end_all),
         cmocka_unit_test_setup_teardown(test_what_cannot_move_ends_with_the_documented_error,

@@ -13,7 +13,7 @@
 struct channel {
     struct qr_channel channel;
     struct qr_buf sent;
-    bool attention, gone;
+    bool attention, gone, evicts;
     int cancel_after; /* calls of cancelled until it says so; -1: never */
     int releases;
     const uint8_t *stream;
@@ -56,6 +56,11 @@ static inline bool channel_cancelled(struct qr_channel *channel)
         c->cancel_after--;
     return c->cancel_after == 0;
 }
+static inline bool channel_evicted(struct qr_channel *channel)
+{
+    struct channel *c = (struct channel *)channel;
+    return c->evicts && c->cancel_after == 0 && !c->attention;
+}
 static inline bool channel_take_attention(struct qr_channel *channel)
 {
     struct channel *c = (struct channel *)channel;
@@ -88,6 +93,7 @@ static const struct qr_channel_ops channel_ops = {
     .send = channel_send,
     .receive = channel_receive,
     .cancelled = channel_cancelled,
+    .evicted = channel_evicted,
     .take_attention = channel_take_attention,
     .block_begin = channel_block,
     .block_end = channel_block,

@@ -59,6 +59,33 @@ static void test_a_transaction_lost_on_the_way_is_told_once(void **state)
     end(&f);
 }
 
+/* The node waits no longer: the client reads why, once, and its transaction is over with it. */
+static void test_a_request_that_is_cut_short_says_so(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    f.c.evicts = true;
+    f.c.cancel_after = 3;
+    batch(&f, "rows:1 wait rows:1");
+    assert_string_equal(f.words, "COL ROW DONE:more,count=1 ERROR40197 DONE:error");
+    assert_int_equal(f.tail.kind, QR_TAIL_SEND);
+    f.c.cancel_after = 3;
+    fake.in_tran = true;
+    batch(&f, "rows:1 wait rows:1");
+    assert_string_equal(f.words, "COL ROW DONE:more,count=1 ENV10 ERROR40197 DONE:error");
+    assert_false(f.served->ops->is_busy(f.served));
+    f.c.cancel_after = -1;
+    move(&f, true);
+    batch(&f, "rows:1");
+    assert_string_equal(f.words, "COL ROW DONE:count=1");
+    f.c.cancel_after = 1;
+    f.c.attention = true; /* the client had enough of it, too */
+    batch(&f, "rows:1 wait");
+    assert_string_equal(f.words, "COL ROW DONE:count=1 DONE:attn");
+    end(&f);
+}
+
 static void test_a_reset_connection_is_not_told_of_its_last_user_s_transaction(void **state)
 {
     struct fixture f;
@@ -102,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_session_that_moved_goes_on),
         cmocka_unit_test(test_a_transaction_lost_on_the_way_is_told_once),
+        cmocka_unit_test(test_a_request_that_is_cut_short_says_so),
         cmocka_unit_test(test_a_reset_connection_is_not_told_of_its_last_user_s_transaction),
         cmocka_unit_test(test_what_cannot_be_read_is_no_session),
     };

@@ -80,11 +80,12 @@ uint16_t qr_gateway_tds_port(const struct qr_gateway *gateway);
  * should end without freeing the gateway. */
 bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms);
 /* Of a node with a `return_address`: gives its sessions back to their front, each between two of
- * its requests, and takes no more. At first those go on that are in no transaction, until all that
- * are have ended them, or `grace_ms` is over; then each goes as soon as it is in none; when the
- * grace is over those that still are lose it. Returns when no session is left, or only such as
- * cannot go now (a request still runs, the client does not read); false: some are left, for
- * qr_gateway_stop. From one thread, before qr_gateway_stop; again is harmless. */
+ * its requests, and takes no more. At first all are served, until none is in a request or a
+ * transaction for long; those that are when `grace_ms` is over lose it, with 40197, and go. Then
+ * each goes as soon as it is in none. A connection breaks whose client does not read. Returns when
+ * no session is left, or only such as cannot go now (a request that cannot be cancelled), 2 s after
+ * the grace at the latest; false: some are left, for qr_gateway_stop. From one thread, before
+ * qr_gateway_stop; again is harmless. */
 bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms);
 /* Of a front whose successor listens on the same socket: accepts nobody any more, within 20 ms; all
  * that it has goes on, also what nodes give back to it. */

@@ -42,6 +42,9 @@ struct qr_channel_ops {
     /* Cheap (one non-blocking look at the socket, at most every few milliseconds). True, from then
      * on: the client wants the request stopped or is gone. */
     bool (*cancelled)(struct qr_channel *channel);
+    /* True: `cancelled` says so because this process gives its sessions up and has waited for the
+     * request long enough. The client, which did not ask for that, is owed an error. */
+    bool (*evicted)(struct qr_channel *channel);
     /* True once if an attention has arrived since the last call: the caller owes the client a
      * DONE with the ATTN bit at the end of its answer. */
     bool (*take_attention)(struct qr_channel *channel);
