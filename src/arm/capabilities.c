@@ -15,6 +15,17 @@ static json_t *size_of(json_int_t megabytes)
     return json_pack("{s:I,s:s}", "limit", megabytes, "unit", "Megabytes");
 }
 
+static json_t *min_capacities_json(const struct qr_slo *slo)
+{
+    uint32_t pct[QR_SLO_MIN_CAPACITIES_MAX];
+    size_t count = qr_slo_min_capacities(slo, pct);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:f,s:s}", "value", (double)pct[i] / PCT, "status",
+                                              i == 0 ? "Default" : "Available"));
+    return list;
+}
+
 static json_t *objective_json(const struct qr_arm *arm, const struct qr_slo *slo, bool is_default)
 {
     char id[QRI_GUID_BYTES + 1];
@@ -37,9 +48,7 @@ static json_t *objective_json(const struct qr_arm *arm, const struct qr_slo *slo
         json_object_set_new(json, "computeModel",
                             json_string(slo->is_serverless ? "Serverless" : "Provisioned"));
     if (json != NULL && slo->is_serverless)
-        json_object_set_new(
-            json, "supportedMinCapacities",
-            json_pack("[{s:f,s:s}]", "value", slo->min_capacity_pct / 100.0, "status", "Default"));
+        json_object_set_new(json, "supportedMinCapacities", min_capacities_json(slo));
     if (json != NULL && slo->is_serverless)
         json_object_set_new(json, "supportedAutoPauseDelay",
                             json_pack("{s:i,s:i,s:i,s:i,s:s,s:i}", "minValue",

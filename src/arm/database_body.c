@@ -204,6 +204,12 @@ static bool say_traits(struct qri_request *r, const struct form *form, bool move
             return false;
         }
         uint32_t pct = (uint32_t)(form->min_capacity * 100 + 0.5);
+        if (fabs(form->min_capacity * 100 - pct) > 1e-6) {
+            qri_refuse(r, 400, "InvalidParameterValue",
+                       "No service level objective supports the min capacity '%g'.",
+                       form->min_capacity);
+            return false;
+        }
         if (pct != is->min_capacity_pct) {
             t->min_capacity_pct = pct;
             c->changes = true;

@@ -41,6 +41,33 @@ const struct qr_slo *qr_slo_default(struct qr_str edition)
 #define MIB UINT64_C(1048576)
 #define GIB (UINT64_C(1024) * MIB)
 
+/* Quarters up to 2.5, then the sizes that objectives have (those that az and the azurerm provider
+ * take). */
+static const uint32_t min_capacities[] = {50,   75,   100,  125,  150,  175,  200,  225,
+                                          250,  300,  400,  500,  600,  800,  1000, 1200,
+                                          1400, 1600, 1800, 2000, 2400, 3200, 4000};
+enum { MIN_CAPACITIES = sizeof min_capacities / sizeof min_capacities[0] };
+_Static_assert((int)MIN_CAPACITIES < (int)QR_SLO_MIN_CAPACITIES_MAX, "and its own capacity");
+
+size_t qr_slo_min_capacities(const struct qr_slo *slo, uint32_t dst[QR_SLO_MIN_CAPACITIES_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < MIN_CAPACITIES; i++)
+        if (min_capacities[i] >= slo->min_capacity_pct && min_capacities[i] < slo->capacity * 100)
+            dst[count++] = min_capacities[i];
+    dst[count++] = slo->capacity * 100;
+    return count;
+}
+
+bool qr_slo_takes_min_capacity(const struct qr_slo *slo, uint32_t min_capacity_pct)
+{
+    uint32_t all[QR_SLO_MIN_CAPACITIES_MAX];
+    size_t count = qr_slo_min_capacities(slo, all), i = 0;
+    while (i < count && all[i] != min_capacity_pct)
+        i++;
+    return i < count;
+}
+
 uint64_t qr_slo_min_memory(const struct qr_slo *slo, uint32_t min_capacity_pct)
 {
     uint64_t bytes = min_capacity_pct * QR_SLO_MEMORY_GIB_PER_VCORE * GIB / 100;

@@ -169,10 +169,10 @@ static enum qr_status apply_serverless(const struct qr_database_traits *said,
         least = has < slo->min_capacity_pct ? slo->min_capacity_pct
                 : has > slo->capacity * 100 ? slo->capacity * 100
                                             : has;
-    if (least < slo->min_capacity_pct || least > slo->capacity * 100)
-        return qr_fail(err, QR_INVALID, "The min capacity of '%s' is %u.%02u to %u vCores.",
-                       slo->name, slo->min_capacity_pct / 100, slo->min_capacity_pct % 100,
-                       slo->capacity);
+    if (said->min_capacity_pct != 0 && !qr_slo_takes_min_capacity(slo, least))
+        return qr_fail(err, QR_INVALID,
+                       "The service level objective '%s' does not support the min capacity '%g'.",
+                       slo->name, least / 100.0);
     QR_TRY(apply_delay(said->auto_pause_minutes, slo, traits, err));
     traits->min_capacity_pct = least;
     return QR_OK;

@@ -146,7 +146,8 @@ class Serverless(Case):
         self.assertEqual((shown["status"], shown["autoPauseDelay"], shown["minCapacity"]), ("Online", 10080, 1.25))
         self.assertGreater(shown["resumedDate"], before["pausedDate"])
         self.assertNotIn("pausedDate", shown)
-        for body in ({"autoPauseDelay": 14}, {"autoPauseDelay": 10081}, {"minCapacity": 0.25}, {"minCapacity": 2.25}):
+        for body in ({"autoPauseDelay": 14}, {"autoPauseDelay": 10081}, {"minCapacity": 0.25}, {"minCapacity": 2.25},
+                     {"minCapacity": 0.6}, {"minCapacity": 0.7501}):
             self.assertEqual(self.send("PATCH", "/databases/it", {"properties": body})[0], 400, body)
         with self.server.connect("master") as master:
             master.execute("ALTER DATABASE it MODIFY (SERVICE_OBJECTIVE = 'GP_Gen5_2')")

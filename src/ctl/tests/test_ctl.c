@@ -350,6 +350,11 @@ static void test_traits_are_those_that_the_objective_has(void **state)
     wish.traits = (struct qr_database_traits){.min_capacity_pct = 300};
     assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, &err),
                      QR_INVALID);
+    wish.traits = (struct qr_database_traits){.min_capacity_pct = 110};
+    assert_int_equal(qr_registry_alter_database(f->registry, 0, qr_str("s"), &wish, &row, &err),
+                     QR_INVALID);
+    assert_string_equal(err.text, "The service level objective 'GP_S_Gen5_2' does not support the "
+                                  "min capacity '1.1'.");
     assert_int_equal(qr_registry_set_tags(f->registry, row.id, qr_str("{\"a\": \"b\"}"), NULL),
                      QR_OK);
     assert_int_equal(qr_registry_set_tags(f->registry, row.id, qr_str("{\"a\": 1}"), NULL),

@@ -36,6 +36,10 @@ const struct qr_slo *qr_slo_at(size_t index);
 const struct qr_slo *qr_slo_find(struct qr_str name); /* without case; NULL if none */
 const struct qr_slo *
 qr_slo_default(struct qr_str edition); /* what a database of that edition gets; NULL if none */
+/* Serverless: the min vCores that it may have, in hundredths, rising; how many there are. */
+enum { QR_SLO_MIN_CAPACITIES_MAX = 32 };
+size_t qr_slo_min_capacities(const struct qr_slo *slo, uint32_t dst[QR_SLO_MIN_CAPACITIES_MAX]);
+bool qr_slo_takes_min_capacity(const struct qr_slo *slo, uint32_t min_capacity_pct);
 /* Serverless: the memory that belongs to those min vCores, of which 3 GB count as one. */
 enum { QR_SLO_MEMORY_GIB_PER_VCORE = 3 };
 uint64_t qr_slo_min_memory(const struct qr_slo *slo, uint32_t min_capacity_pct);
