@@ -13,8 +13,8 @@
 enum { EXIT_USAGE = 2, RUNGS_MAX = 64, FILE_BYTES_MAX = 512 << 20 };
 
 struct words {
-    const char *trace, *policies, *family, *least, *most, *first, *up, *down, *window, *cooldown,
-        *cost_weight, *horizon, *scale_s, *violation, *learn_days, *plot, *csv;
+    const char *trace, *policies, *family, *least, *most, *first, *up, *down, *window, *warmup,
+        *cooldown, *cost_weight, *horizon, *scale_s, *violation, *learn_days, *plot, *csv;
 };
 
 struct ladder {
@@ -34,6 +34,7 @@ static int usage(void)
         "smallest]\n"
         "  --up PERCENT, --down PERCENT   thresholds [70; 80 of the forecast; 30]\n"
         "  --window POINTS         of the moving average, 15 s each [5]\n"
+        "  --warmup SECONDS        after a change, before anything is decided [0]\n"
         "  --cooldown SECONDS      before the next scale down [300]\n"
         "  --cost-weight N         0: room is worth all, 1: vCores are [0.5]\n"
         "  --horizon SECONDS       of the forecast [600]\n"
@@ -62,6 +63,7 @@ static bool take_words(int argc, char **argv, struct words *words)
                 {"--up", &words->up},
                 {"--down", &words->down},
                 {"--window", &words->window},
+                {"--warmup", &words->warmup},
                 {"--cooldown", &words->cooldown},
                 {"--cost-weight", &words->cost_weight},
                 {"--horizon", &words->horizon},
@@ -135,19 +137,21 @@ static enum qr_status take_policy(const struct words *words, const struct ladder
                                   enum qr_scale_kind kind, struct qr_scale_policy *policy,
                                   struct qr_err *err)
 {
-    double window, cooldown, horizon;
+    double window, warmup, cooldown, horizon;
     qr_scale_policy_default(policy, kind, ladder->count);
     QR_TRY(rung_of(ladder, words->least, 0, &policy->min_rung, err));
     QR_TRY(rung_of(ladder, words->most, policy->max_rung, &policy->max_rung, err));
     QR_TRY(number_of("--up", words->up, policy->up_percent, &policy->up_percent, err));
     QR_TRY(number_of("--down", words->down, policy->down_percent, &policy->down_percent, err));
     QR_TRY(number_of("--window", words->window, policy->window_points, &window, err));
+    QR_TRY(number_of("--warmup", words->warmup, (double)policy->warmup_s, &warmup, err));
     QR_TRY(number_of("--cooldown", words->cooldown, (double)policy->cooldown_s, &cooldown, err));
     QR_TRY(number_of("--cost-weight", words->cost_weight, policy->cost_weight, &policy->cost_weight,
                      err));
     QR_TRY(number_of("--horizon", words->horizon, (double)policy->horizon_s, &horizon, err));
     policy->window_points = (uint32_t)fmax(0, fmin(window, UINT32_MAX));
     policy->points_min = policy->window_points;
+    policy->warmup_s = (int64_t)fmax(-1, fmin(warmup, 1e9));
     policy->cooldown_s = (int64_t)fmax(-1, fmin(cooldown, 1e9));
     policy->horizon_s = (int64_t)fmax(-1, fmin(horizon, 1e9));
     if (policy->hold_s < policy->horizon_s)

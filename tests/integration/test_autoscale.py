@@ -49,6 +49,13 @@ class Simulate(unittest.TestCase):
             self.assertLessEqual(ahead[0], average[0] / 2)
             self.assertLessEqual(ahead[1], average[1])
 
+    def test_a_warm_up_after_a_change_delays_the_next_one(self):
+        told = [self.simulate("daily.csv", "--learn-days", "3", "--policy", "moving_average", "--warmup", seconds)
+                ["moving_average"] for seconds in ("0", "15", "1800")]
+        self.assertEqual(told[0], told[1])  # five points take longer
+        self.assertGreater(told[2][0], told[0][0])  # too late
+        self.assertLessEqual(told[2][3], told[0][3])  # and not more often
+
     def test_the_spike_goes_up_once_and_down_once(self):
         told = self.simulate("spike.csv", "--policy", "moving_average", "--csv", self.path("s.csv"),
                              "--plot", self.path("s.svg"))
@@ -66,6 +73,7 @@ class Simulate(unittest.TestCase):
                             (("--trace", spike, "--policy", "luck"), "'luck' is none"),
                             (("--trace", spike, "--family", "S"), "has no objectives by vCores"),
                             (("--trace", spike, "--min-objective", "GP_Gen5_2"), "is no objective of the family"),
+                            (("--trace", spike, "--warmup", "-1"), "the warm-up"),
                             (("--trace", spike, "--up", "many"), "--up: 'many' is no number"),
                             (("--trace", spike, "--up", "20"), "the lower threshold has to be"),
                             (("--trace", __file__), "a header with the columns")):
