@@ -11,6 +11,7 @@ import unittest
 import arm
 import server
 import tds
+from test_operations import wait_over
 
 LONG = bool(os.environ.get("QUIRE_TEST_ALL"))
 VERSION = "api-version=2022-08-01-preview"
@@ -151,12 +152,12 @@ class Serverless(Case):
             self.assertEqual(self.send("PATCH", "/databases/it", {"properties": body})[0], 400, body)
         with self.server.connect("master") as master:
             master.execute("ALTER DATABASE it MODIFY (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
-        while "autoPauseDelay" in self.shown("it"):
-            time.sleep(0.02)
+        wait_over(self.server)  # what it shows changes before that
+        self.assertNotIn("autoPauseDelay", self.shown("it"))
         with self.server.connect("master") as master:
             master.execute("ALTER DATABASE it MODIFY (SERVICE_OBJECTIVE = 'GP_S_Gen5_1')")
-        while "autoPauseDelay" not in (shown := self.shown("it")):
-            time.sleep(0.02)
+        wait_over(self.server)
+        shown = self.shown("it")
         self.assertEqual((shown["autoPauseDelay"], shown["minCapacity"]), (60, 0.5))
         self.wait_status("it", "Paused")
         self.change("DELETE", "it", None)
