@@ -16,7 +16,12 @@
 #include "status_int.h"
 #include "base/banned.h"
 
-enum { PROC_BYTES_MAX = 64 * 1024, PATH_BYTES = 4096, DISK_BLOCK = 512 };
+enum {
+    PROC_BYTES_MAX = 64 * 1024,
+    PATH_BYTES = 4096,
+    DISK_BLOCK = 512,
+    EXE_BYTES = 64 * 1024
+}; /* its headers and notes */
 
 /* ---- processes ---- */
 
@@ -86,6 +91,33 @@ static const char *argument_of(const char *line, size_t bytes, const char *name)
     return value;
 }
 
+/* What a process runs: its version, and where the file is, or was when it started. */
+static void add_program(json_t *process, const char *pid)
+{
+    static const char deleted[] = " (deleted)";
+    char path[64], program[PATH_BYTES];
+    struct qr_str version = {0};
+    snprintf(path, sizeof path, "/proc/%.16s/exe", pid);
+    uint8_t *bytes = malloc(EXE_BYTES);
+    int fd = bytes == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, bytes, EXE_BYTES);
+    if (n > 0)
+        version = qri_version_of_elf(bytes, (size_t)n);
+    json_object_set_new(process, "version",
+                        json_stringn(version.n == 0 ? "" : version.p, version.n));
+    ssize_t length = readlink(path, program, sizeof program - 1);
+    program[length < 0 ? 0 : length] = '\0';
+    size_t end = strlen(program), tail = sizeof deleted - 1;
+    bool is_gone = end > tail && strcmp(program + end - tail, deleted) == 0;
+    if (is_gone)
+        program[end - tail] = '\0';
+    json_object_set_new(process, "program", json_string(program));
+    json_object_set_new(process, "programState", json_string(is_gone ? "replaced" : ""));
+    if (fd >= 0)
+        close(fd);
+    free(bytes);
+}
+
 static long long parent_of(const char *stat_line)
 {
     const char *behind = strrchr(stat_line, ')'); /* a program's name may hold anything */
@@ -107,14 +139,17 @@ static void add_process(json_t *list, const char *pid, struct qr_buf *text, bool
     bool is_node = strcmp(role, "compute") == 0;
     bool cpu = is_node && *argument_of(line, text->len, "--cgroup-cpu") != '\0';
     bool memory = is_node && *argument_of(line, text->len, "--cgroup-memory") != '\0';
-    json_array_append_new(
-        list, json_pack("{s:s,s:s,s:I,s:I,s:s}", "role", role, "name", is_supervisor ? "" : name,
-                        "pid", (json_int_t)strtoll(pid, NULL, 10), "residentBytes",
-                        (json_int_t)(pages * sysconf(_SC_PAGESIZE)), "controlGroups",
-                        cpu && memory ? "cpu memory"
-                        : cpu         ? "cpu"
-                        : memory      ? "memory"
-                                      : ""));
+    json_t *process =
+        json_pack("{s:s,s:s,s:I,s:I,s:s}", "role", role, "name", is_supervisor ? "" : name, "pid",
+                  (json_int_t)strtoll(pid, NULL, 10), "residentBytes",
+                  (json_int_t)(pages * sysconf(_SC_PAGESIZE)), "controlGroups",
+                  cpu && memory ? "cpu memory"
+                  : cpu         ? "cpu"
+                  : memory      ? "memory"
+                                : "");
+    if (process != NULL)
+        add_program(process, pid);
+    json_array_append_new(list, process);
 }
 
 static json_t *list_processes(long long supervisor)

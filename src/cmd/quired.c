@@ -7,7 +7,16 @@
 #include <sys/resource.h>
 #include "supervisor_int.h"
 #include "upgrade_int.h"
+#include "base/version_note.h"
 #include "base/banned.h"
+
+/* For `quire status` (cli/status_version.c). */
+__attribute__((section(QR_VERSION_NOTE_SECTION), used, aligned(4))) static const struct {
+    uint32_t name_bytes, text_bytes, type;
+    char name[(sizeof QR_VERSION_NOTE_NAME + 3) / 4 * 4];
+    char text[(sizeof QUIRE_VERSION + 3) / 4 * 4];
+} version_note = {sizeof QR_VERSION_NOTE_NAME, sizeof QUIRE_VERSION, QR_VERSION_NOTE,
+                  QR_VERSION_NOTE_NAME, QUIRE_VERSION};
 
 enum { ARENA_BYTES_MAX = 4 * 1024 * 1024, HELP_BYTES_MAX = 64 * 1024, EXIT_USAGE = 2 };
 

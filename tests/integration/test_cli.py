@@ -306,6 +306,10 @@ class Commands(Cli):
         self.assertRegex(page, rf"gateway +{self.server.role_pid('gateway')} ")
         self.assertRegex(page, rf"compute +shared +{self.server.role_pid('shared')} ")
         self.assertRegex(page, r"meta +\d+ +metadata")
+        told = subprocess.run([server.program("quired"), "--version"], stdout=subprocess.PIPE, text=True, check=True)
+        here = json.loads(self.run_quire("status", "--data-dir", self.server.data_dir, "-o", "json"))["processes"]
+        self.assertEqual({(p["version"], p["program"], p["programState"]) for p in here},
+                         {(told.stdout.split()[1], os.path.realpath(server.program("quired")), "")})
         shown = self.quire("status -o json")
         self.assertEqual((shown["health"], "processes" in shown), ("ok", False))
         with tempfile.TemporaryDirectory(prefix="quire-cli-") as folder:
