@@ -19,6 +19,7 @@ struct real_file {
     struct qr_file base;
     int fd;
     int direct_fd; /* the same file past the page cache; -1: not wanted, or not possible here */
+    bool direct_reads;
     uint32_t direct_offset_align, direct_memory_align;
 };
 
@@ -61,12 +62,30 @@ static int fd_of(struct qr_file *file)
     return ((struct real_file *)file)->fd;
 }
 
+static bool goes_direct(const struct real_file *file, const void *src, size_t bytes,
+                        uint64_t offset)
+{
+    return file->direct_fd >= 0 && (uintptr_t)src % file->direct_memory_align == 0 &&
+           (offset | bytes) % file->direct_offset_align == 0;
+}
+
+static ssize_t read_some(struct qr_file *base, void *dst, size_t bytes, uint64_t offset)
+{
+    const struct real_file *file = (const struct real_file *)base;
+    if (file->direct_reads && goes_direct(file, dst, bytes, offset)) {
+        ssize_t n = pread(file->direct_fd, dst, bytes, (off_t)offset);
+        if (n >= 0 || errno != EINVAL)
+            return n;
+    }
+    return pread(file->fd, dst, bytes, (off_t)offset);
+}
+
 static enum qr_status real_pread(struct qr_file *file, void *dst, size_t bytes, uint64_t offset,
                                  size_t *ret_bytes, struct qr_err *err)
 {
     size_t done = 0;
     while (done < bytes) {
-        ssize_t n = pread(fd_of(file), (char *)dst + done, bytes - done, (off_t)(offset + done));
+        ssize_t n = read_some(file, (char *)dst + done, bytes - done, offset + done);
         if (n == 0)
             break;
         if (n < 0 && errno != EINTR)
@@ -76,13 +95,6 @@ static enum qr_status real_pread(struct qr_file *file, void *dst, size_t bytes, 
     }
     *ret_bytes = done;
     return QR_OK;
-}
-
-static bool goes_direct(const struct real_file *file, const void *src, size_t bytes,
-                        uint64_t offset)
-{
-    return file->direct_fd >= 0 && (uintptr_t)src % file->direct_memory_align == 0 &&
-           (offset | bytes) % file->direct_offset_align == 0;
 }
 
 /* Past the page cache if the bytes fit; a file system that refuses has written nothing. */
@@ -280,7 +292,7 @@ static void real_random(struct qr_env *env, void *dst, size_t bytes)
 
 /* A file system that does not tell its alignment, or needs more than sectors, gets no direct
  * writes. */
-static void open_direct(struct real_file *file, const char *path)
+static void open_direct(struct real_file *file, const char *path, unsigned flags)
 {
     enum { ALIGN_MAX = 4096 };
     struct statx st;
@@ -290,7 +302,8 @@ static void open_direct(struct real_file *file, const char *path)
         return;
     file->direct_offset_align = st.stx_dio_offset_align;
     file->direct_memory_align = st.stx_dio_mem_align;
-    file->direct_fd = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    file->direct_reads = (flags & QR_OPEN_DIRECT_READ) != 0;
+    file->direct_fd = open(path, (file->direct_reads ? O_RDWR : O_WRONLY) | O_DIRECT | O_CLOEXEC);
 }
 
 static enum qr_status real_open(struct qr_env *env, const char *path, unsigned flags,
@@ -322,7 +335,7 @@ static enum qr_status real_open(struct qr_env *env, const char *path, unsigned f
         return status;
     }
     if ((flags & QR_OPEN_DIRECT) != 0)
-        open_direct(file, path);
+        open_direct(file, path, flags);
     *ret_file = &file->base;
     return QR_OK;
 }

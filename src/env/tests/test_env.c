@@ -92,11 +92,12 @@ static void test_a_read_returns_what_was_written_and_stops_at_the_end(void **sta
 }
 
 /* Writes that may go around the page cache and those that cannot, side by side in one page. */
-static void test_direct_and_other_writes_read_back_alike(void **state)
+static void write_and_read_back(struct place *place, unsigned flags)
 {
     enum { FILE_BYTES = 16384, SECTOR = 512 };
     static _Alignas(4096) char src[4096];
-    static char want[FILE_BYTES], got[FILE_BYTES];
+    static char want[FILE_BYTES];
+    static _Alignas(4096) char got[FILE_BYTES + 4096];
     static const struct {
         size_t skip, bytes; /* of src */
         uint64_t offset;
@@ -110,11 +111,11 @@ static void test_direct_and_other_writes_read_back_alike(void **state)
         {0, SECTOR, FILE_BYTES - SECTOR, true},
         {0, 1, 8191, true},
     };
-    struct place *place = *state;
     struct qr_file *file = NULL;
     memset(want, 0, sizeof want);
     assert_int_equal(qr_env_open(place->env, path_in(place, "f"),
-                                 QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_DIRECT, &file, NULL),
+                                 QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE | flags, &file,
+                                 NULL),
                      QR_OK);
     assert_int_equal(qr_file_preallocate(file, 0, FILE_BYTES, NULL), QR_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -123,10 +124,25 @@ static void test_direct_and_other_writes_read_back_alike(void **state)
         assert_int_equal((rows[i].sync ? qr_file_pwrite_sync : qr_file_pwrite)(
                              file, src + rows[i].skip, rows[i].bytes, rows[i].offset, NULL),
                          QR_OK);
-        assert_int_equal(qr_file_read_exactly(file, got, sizeof got, 0, NULL), QR_OK);
+        assert_int_equal(qr_file_read_exactly(file, got, sizeof want, 0, NULL), QR_OK);
         assert_memory_equal(got, want, sizeof want);
+        assert_int_equal(qr_file_read_exactly(file, got + 3, 2 * SECTOR, SECTOR, NULL), QR_OK);
+        assert_memory_equal(got + 3, want + SECTOR, 2 * SECTOR);
     }
+    size_t count = 0; /* past an end that is not aligned */
+    assert_int_equal(qr_file_truncate(file, FILE_BYTES - 100, NULL), QR_OK);
+    assert_int_equal(qr_file_pread(file, got, sizeof got, 0, &count, NULL), QR_OK);
+    assert_int_equal(count, FILE_BYTES - 100);
+    assert_memory_equal(got, want, FILE_BYTES - 100);
+    assert_int_equal(qr_file_pread(file, got, SECTOR, FILE_BYTES + SECTOR, &count, NULL), QR_OK);
+    assert_int_equal(count, 0);
     qr_file_close(file);
+}
+
+static void test_direct_and_other_writes_read_back_alike(void **state)
+{
+    write_and_read_back(*state, QR_OPEN_DIRECT);
+    write_and_read_back(*state, QR_OPEN_DIRECT | QR_OPEN_DIRECT_READ);
 }
 
 static void test_preallocated_and_grown_space_reads_as_zeros(void **state)

@@ -32,6 +32,7 @@ enum qr_open_flags {
      * aligned to 4096, bytes and offset to 512. Nobody may write the same 4096 bytes of the file
      * in both ways at the same time. */
     QR_OPEN_DIRECT = 32,
+    QR_OPEN_DIRECT_READ = 64, /* with it: so do reads into such memory, of files read once */
     QR_OPEN_RW = QR_OPEN_READ | QR_OPEN_WRITE,
 };
 
