@@ -56,6 +56,7 @@ static void add_settings(const struct supervisor *s, struct qri_child_spec *spec
     add_text(spec, "--governance", settings->governance);
     add_text(spec, "--vcore-cpu", settings->vcore_cpu);
     add_text(spec, "--metrics-token-file", settings->metrics_token_file);
+    add_number(spec, "--landing-zone-mib", settings->landing_zone_mib);
     add_number(spec, "--move-grace-ms", settings->move_grace_ms);
     add_number(spec, "--workers", settings->workers);
     add_number(spec, "--connections-max", settings->connections_max);

@@ -25,8 +25,8 @@ struct qri_settings {
     const char *governance, *vcore_cpu, *cgroups, *cgroup_cpu, *cgroup_memory;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
     int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
-        rbpex_percent, transaction_memory_mib, transaction_max_mib, version_store_max_mib,
-        resource_sample_seconds;
+        landing_zone_mib, rbpex_percent, transaction_memory_mib, transaction_max_mib,
+        version_store_max_mib, resource_sample_seconds;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
     int64_t move_grace_ms, warm_up_seconds, gateway_drain_s;
     bool allow_plaintext_login, sample, version, help;

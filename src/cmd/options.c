@@ -7,6 +7,8 @@
 #include "cmd_int.h"
 #include "base/banned.h"
 
+enum { LANDING_ZONE_MIB_MIN = 256 }; /* a few segments */
+
 static const struct qr_option rows[] = {
     {"data-dir", "path", QR_OPTION_TEXT, "data-dir", 0, 2048, NULL, "start",
      "directory that holds everything; made if it is not there",
@@ -127,6 +129,13 @@ static const struct qr_option rows[] = {
      "append objects below landing/ in the store that --blob names; do not change it while there "
      "are Hyperscale databases",
      offsetof(struct qri_settings, landing_zone)},
+    {"landing-zone-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
+     "how large the landing zone may get, 256 at least; while log comes faster than 128 MiB/s it "
+     "is "
+     "moved to long-term storage later, by 60 s at most, until half of the zone is in use. 0: a "
+     "quarter "
+     "of what is free on the disk at the start, between 1024 and 16384; 1024 in a blob store",
+     offsetof(struct qri_settings, landing_zone_mib)},
     {"advertise", "HOST[:PORT]", QR_OPTION_TEXT, "", 0, 255, NULL, "start",
      "where other machines reach this one, over TLS: PORT (7433 if not given) and the five behind "
      "it; "
@@ -315,6 +324,9 @@ enum qr_status qri_settings_check(const struct qri_settings *settings, struct qr
     if (!is_login_name(settings->admin_login))
         return qr_fail(err, QR_INVALID, "--admin-login: '%s' holds a character that no login has",
                        settings->admin_login);
+    if (settings->landing_zone_mib != 0 && settings->landing_zone_mib < LANDING_ZONE_MIB_MIN)
+        return qr_fail(err, QR_INVALID, "--landing-zone-mib: 0, or at least %d",
+                       LANDING_ZONE_MIB_MIN);
     uint32_t ppm;
     QR_TRY(qri_vcore_ppm(settings->vcore_cpu, &ppm, err));
     QR_TRY(check_role(settings, err));

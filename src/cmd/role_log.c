@@ -1,12 +1,18 @@
 /* role_log.c - see cmd_int.h: the process of the log service */
 #include <string.h>
+#include <sys/statvfs.h>
 #include "blob/blob.h"
 #include "cmd_int.h"
 #include "logsvc/logsvc.h"
 #include "logsvc/serve.h"
 #include "base/banned.h"
 
-enum { TICK_MS = 500, STOP_MS = 2000 };
+enum {
+    TICK_MS = 500,
+    STOP_MS = 2000,
+    ZONE_MIB_AUTO_MIN = 1024,
+    ZONE_MIB_AUTO_MAX = 16384,
+};
 
 struct log_role {
     struct qr_logsvc *svc;
@@ -22,6 +28,23 @@ static bool tick(void *ctx)
     return true;
 }
 
+/* Of files: part of the disk that they are on. Not more than takes some seconds to read after a
+ * crash; in a blob store that is over a network. */
+static uint64_t zone_bytes(const struct qri_role *role)
+{
+    uint64_t mib = (uint64_t)role->settings->landing_zone_mib;
+    struct statvfs disk;
+    if (mib == 0) {
+        mib = ZONE_MIB_AUTO_MIN;
+        if (strcmp(role->settings->landing_zone, "file") == 0 &&
+            statvfs(role->settings->data_dir, &disk) == 0)
+            mib = (uint64_t)disk.f_bavail * disk.f_frsize / 4 >> 20;
+        mib = mib < ZONE_MIB_AUTO_MIN ? ZONE_MIB_AUTO_MIN : mib;
+        mib = mib > ZONE_MIB_AUTO_MAX ? ZONE_MIB_AUTO_MAX : mib;
+    }
+    return mib << 20;
+}
+
 static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct qr_keyring *ring,
                             struct qr_err *err)
 {
@@ -33,6 +56,7 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
         .dir = qri_datadir_path(&role->dir, role->arena, "log", NULL),
         .blob = blob,
         .keyring = ring,
+        .journal_bytes_max = zone_bytes(role),
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
     };

@@ -95,7 +95,7 @@ struct qri_child_spec {
     size_t count;
     bool overflows; /* QR_SUPER_ARGS_MAX wants to be larger */
     const char *texts[QR_SUPER_ARGS_MAX + 1];
-    char numbers[12][24];
+    char numbers[16][24];
     size_t number_count;
     char groups[QR_CGROUP_PARTS][QR_CGROUP_PATH_BYTES];
 };

@@ -24,8 +24,37 @@ static bool wants_destage(const struct qr_logsvc *svc, const struct qri_timeline
     bool pressed =
         svc->segment_count * svc->options.segment_bytes > svc->options.journal_bytes_max / 2;
     int64_t age = qr_env_mono_ns(svc->env) - tl->undestaged_since_ns;
-    return pressed || age >= svc->options.destage_age_ns ||
+    if (pressed || svc->load.puts_off)
+        return pressed;
+    return age >= svc->options.destage_age_ns ||
            qri_timeline_lag(tl, tl->destaged_lsn) >= svc->options.object_bytes;
+}
+
+/* While log comes faster than busy_bytes_per_s its writers have the processors and the disk: what
+ * is destaged waits, as long as the journal has room (wants_destage) and can grow, and for six
+ * times the age at which log is destaged otherwise. */
+static void judge_load(struct qr_logsvc *svc)
+{
+    struct qri_load *load = &svc->load;
+    const int64_t age = svc->options.destage_age_ns;
+    int64_t now = qr_env_mono_ns(svc->env), passed = now - load->at_ns;
+    pthread_mutex_lock(&svc->mu);
+    uint64_t bytes = svc->stats.append_bytes;
+    pthread_mutex_unlock(&svc->mu);
+    if (load->at_ns == 0 || passed >= age / 40) {
+        double rate = (double)(bytes - load->bytes) * 1e9 / (double)(passed > 0 ? passed : 1);
+        bool busy = load->at_ns != 0 && rate >= (double)svc->options.busy_bytes_per_s;
+        if (busy)
+            load->busy_ns = now;
+        if (busy && load->since_ns == 0)
+            load->since_ns = now;
+        else if (!busy && now - load->busy_ns >= age / 10)
+            load->since_ns = 0;
+        load->at_ns = now;
+        load->bytes = bytes;
+    }
+    load->puts_off =
+        load->since_ns != 0 && now - load->since_ns < 6 * age && !atomic_load(&svc->no_room);
 }
 
 static bool wants_delete(const struct qr_logsvc *svc, const struct qri_timeline *tl)
@@ -241,6 +270,7 @@ enum qr_status qr_logsvc_destage(struct qr_logsvc *svc, uint32_t objects_max, bo
     bool more = false;
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&svc->destage_mu);
+    judge_load(svc);
     if (svc->options.blob != NULL)
         status = write_objects(svc, objects_max, &more, err);
     if (status == QR_OK && svc->options.blob != NULL)
@@ -264,8 +294,8 @@ void *qri_destager_main(void *arg)
         pthread_mutex_unlock(&svc->bg_mu);
         if (atomic_load(&svc->stopping))
             break;
-        if (qri_segment_want_spare(svc))
-            (void)!qri_segment_extend(svc, true, NULL); /* else the flusher tries and tells */
+        if (qri_segment_want_spare(svc)) /* if it fails the flusher tries, and tells */
+            (void)!qri_segment_extend(svc, qri_segment_wants_zeros(svc), NULL);
         struct qr_err err;
         qr_err_reset(&err);
         bool more = false;

@@ -142,6 +142,13 @@ struct qri_job {
     void (*run)(struct qr_logsvc *svc, struct qri_job *own_job, enum qr_status status);
 };
 
+/* How fast log comes. */
+struct qri_load {
+    int64_t at_ns, busy_ns, since_ns; /* last looked; last busy; busy since (0: it is not) */
+    uint64_t bytes;                   /* appended when it was looked at */
+    bool puts_off;                    /* what can wait waits */
+};
+
 struct qr_logsvc {
     struct qr_env *env;    /* of a landing zone in a blob store, if there is one */
     struct qri_zone *zone; /* NULL: the journal is in files */
@@ -179,8 +186,10 @@ struct qr_logsvc {
     uint64_t block_no;
     uint8_t *block;
 
-    pthread_mutex_t extend_mu;   /* one new segment at a time */
-    pthread_mutex_t destage_mu;  /* one destage at a time; guards what follows */
+    pthread_mutex_t extend_mu;  /* one new segment at a time */
+    _Atomic bool no_room;       /* the last attempt at one failed */
+    pthread_mutex_t destage_mu; /* one destage at a time; guards what follows */
+    struct qri_load load;
     pthread_mutex_t snapshot_mu; /* one writer of `timelines`; guards first_segment_no */
     uint64_t first_segment_no, first_block_no;
 
@@ -253,6 +262,10 @@ struct qri_segment *qri_segment_after(struct qr_logsvc *svc, uint64_t no); /* bo
 void qri_segment_drop_before(struct qr_logsvc *svc, uint64_t no);
 void qri_segments_done(struct qr_logsvc *svc);
 bool qri_segment_want_spare(struct qr_logsvc *svc);
+/* Space that was never written costs every sync a change of the file system's tables, which zeros
+ * written ahead spare it. Large blocks do not feel that, and the zeros would be as much again to
+ * write while the disk is busiest. */
+bool qri_segment_wants_zeros(struct qr_logsvc *svc);
 
 /* Reads the block at `offset` whole into `block` (QRI_BLOCK_BYTES_MAX), verifies and decrypts it;
  * _stored leaves it encrypted. */
@@ -265,6 +278,31 @@ QR_NODISCARD enum qr_status qri_block_load_stored(const struct qr_logsvc *svc,
                                                   uint64_t offset, uint8_t *block,
                                                   struct qr_journal_block *ret_header,
                                                   struct qr_err *err);
+/* QR_CORRUPT for a block of another journal, or one that reaches past the segment. */
+QR_NODISCARD enum qr_status qri_block_belongs(const struct qr_logsvc *svc,
+                                              const struct qri_segment *segment, uint64_t offset,
+                                              const struct qr_journal_block *header,
+                                              struct qr_err *err);
+
+/* window.c: blocks in order, many at once. */
+struct qri_window {
+    const struct qr_logsvc *svc;
+    uint8_t *bytes;
+    size_t ahead, count;             /* read at once unless a block is larger; in `bytes` */
+    uint64_t segment_no, base, next; /* bytes[0] is at `base`; what lies before `next` was opened */
+};
+/* About `wanted` bytes will be read; done also after a failure. */
+QR_NODISCARD enum qr_status qri_window_init(struct qri_window *w, const struct qr_logsvc *svc,
+                                            size_t wanted, struct qr_err *err);
+void qri_window_done(struct qri_window *w);
+/* The block at `offset` verified and decrypted; *ret_block is good until the next call. Nothing
+ * behind `end_offset` is read ahead: it may be being written. */
+QR_NODISCARD enum qr_status qri_window_load(struct qri_window *w, const struct qri_segment *segment,
+                                            uint64_t offset, uint64_t end_offset,
+                                            const uint8_t **ret_block,
+                                            struct qr_journal_block *ret_header,
+                                            struct qr_err *err);
+
 /* Of a block's payload, behind its entries. */
 static inline uint32_t qri_seal_bytes(const struct qr_logsvc *svc)
 {

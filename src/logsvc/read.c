@@ -75,15 +75,20 @@ static bool borrow(struct qri_timeline *tl, uint64_t from_lsn, size_t bytes_max,
 }
 
 /* Room for all at once: a buffer that grows by and by is copied as often. */
-static void reserve(struct qr_buf *buf, const struct borrowed *b, size_t bytes_max)
+static void reserve(struct qr_buf *buf, uint64_t bytes, size_t bytes_max)
 {
-    size_t bytes = 0;
-    for (size_t i = 0; i < b->count; i++)
-        bytes += QR_PIECE_HEADER_BYTES + b->pieces[i]->bytes;
     if (bytes > bytes_max)
         bytes = bytes_max;
     if (bytes < buf->bytes_max - buf->len)
         (void)qr_buf_reserve(buf, bytes);
+}
+
+static uint64_t bytes_of(const struct borrowed *b)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < b->count; i++)
+        bytes += QR_PIECE_HEADER_BYTES + b->pieces[i]->bytes;
+    return bytes;
 }
 
 static enum qr_status emit_borrowed(struct qri_log_emit *emit, struct borrowed *b,
@@ -118,7 +123,7 @@ enum qr_status qri_read_memory(struct qr_logsvc *svc, struct qri_timeline *tl, u
     pthread_mutex_unlock(&svc->mu);
     struct qri_log_emit emit;
     qri_log_emit_init(&emit, buf, from_lsn, end, bytes_max);
-    reserve(buf, &b, bytes_max);
+    reserve(buf, bytes_of(&b), bytes_max);
     QR_TRY(emit_borrowed(&emit, &b, err));
     *ret_complete = complete;
     return QR_OK;
@@ -130,7 +135,8 @@ enum qr_status qri_read_memory(struct qr_logsvc *svc, struct qri_timeline *tl, u
 struct held_place {
     struct qri_place place;
     struct qri_segment *segment;
-    uint64_t end_offset; /* look at blocks before this */
+    uint64_t end_offset;  /* look at blocks before this */
+    uint64_t hard_offset; /* what the segment has before this is hardened */
 };
 
 /* The place to look at for `lsn`; behind the one at after_lsn if that is not 0. */
@@ -158,10 +164,10 @@ static bool hold_place(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t 
         if (s != NULL) {
             s->refs++;
             uint64_t end = places[i].offset + QRI_PLACE_BYTES;
-            *ret_held =
-                (struct held_place){.place = places[i],
-                                    .segment = s,
-                                    .end_offset = end < s->end_offset ? end : s->end_offset};
+            *ret_held = (struct held_place){.place = places[i],
+                                            .segment = s,
+                                            .end_offset = end < s->end_offset ? end : s->end_offset,
+                                            .hard_offset = s->end_offset};
             found = true;
         }
     }
@@ -193,16 +199,18 @@ static enum qr_status emit_block(const struct qri_timeline *tl, const uint8_t *b
     return QR_OK;
 }
 
-static enum qr_status emit_place(struct qr_logsvc *svc, const struct qri_timeline *tl,
-                                 const struct held_place *held, uint8_t *block,
-                                 struct qri_log_emit *emit, struct qr_err *err)
+static enum qr_status emit_place(const struct qri_timeline *tl, const struct held_place *held,
+                                 struct qri_window *window, struct qri_log_emit *emit,
+                                 struct qr_err *err)
 {
     uint64_t offset = held->place.offset;
     while (offset < held->end_offset && !emit->full) {
         struct qr_journal_block h;
-        QR_TRY(qr_wrap(err, qri_block_load(svc, held->segment, offset, block, &h, err),
-                       "journal segment %llu, offset %llu", (unsigned long long)held->segment->no,
-                       (unsigned long long)offset));
+        const uint8_t *block;
+        QR_TRY(qr_wrap(
+            err, qri_window_load(window, held->segment, offset, held->hard_offset, &block, &h, err),
+            "journal segment %llu, offset %llu", (unsigned long long)held->segment->no,
+            (unsigned long long)offset));
         QR_TRY(emit_block(tl, block, &h, emit, err));
         offset += qr_journal_block_file_bytes(h.payload_bytes);
     }
@@ -212,18 +220,18 @@ static enum qr_status emit_place(struct qr_logsvc *svc, const struct qri_timelin
 static enum qr_status read_journal(struct qr_logsvc *svc, struct qri_timeline *tl,
                                    struct qri_log_emit *emit, struct qr_err *err)
 {
-    uint8_t *block = malloc(QRI_BLOCK_BYTES_MAX);
-    if (block == NULL)
-        return qr_fail(err, QR_NOMEM, "journal block");
+    struct qri_window window;
     struct held_place held;
-    enum qr_status status = QR_OK;
+    uint64_t left = emit->until_lsn - emit->next_lsn; /* gaps between epochs included */
+    reserve(emit->buf, left + (left >> 6) + QR_PIECE_HEADER_BYTES, emit->bytes_max);
+    enum qr_status status = qri_window_init(&window, svc, emit->bytes_max, err);
     for (uint64_t after = 0;
          status == QR_OK && !emit->full && hold_place(svc, tl, emit->next_lsn, after, &held);
          after = held.place.lsn) {
-        status = emit_place(svc, tl, &held, block, emit, err);
+        status = emit_place(tl, &held, &window, emit, err);
         qri_segment_unref(svc, held.segment);
     }
-    free(block);
+    qri_window_done(&window);
     if (status == QR_OK && emit->bytes == 0)
         status = qr_fail(err, QR_CORRUPT, "log at %llu is not in the journal",
                          (unsigned long long)emit->next_lsn);

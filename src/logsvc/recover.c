@@ -22,6 +22,8 @@ struct reader {
     uint64_t last_offset;
     bool holes;
     uint8_t *block;
+    struct qri_window window;
+    const uint8_t *found; /* the block that was looked at last, in one of them */
 };
 
 /* --- the table --- */
@@ -194,7 +196,7 @@ static enum qr_status apply_block(struct reader *r, const struct qr_journal_bloc
                                   struct qr_err *err)
 {
     size_t at = 0;
-    const uint8_t *payload = r->block + QR_JOURNAL_BLOCK_HEADER_BYTES;
+    const uint8_t *payload = r->found + QR_JOURNAL_BLOCK_HEADER_BYTES;
     for (uint32_t i = 0; i < h->entry_count; i++) {
         struct qr_journal_entry e;
         QR_TRY(qr_journal_entry_next(payload, h->payload_bytes, &at, &e, err));
@@ -217,7 +219,8 @@ static enum qr_status load_expected(struct reader *r, struct qri_segment *segmen
 {
     if (segment == NULL || segment->bytes - offset < QRI_REST_MIN)
         return QR_NOT_FOUND;
-    enum qr_status status = qri_block_load(r->svc, segment, offset, r->block, ret_header, err);
+    enum qr_status status =
+        qri_window_load(&r->window, segment, offset, segment->bytes, &r->found, ret_header, err);
     if (status == QR_CORRUPT || (status == QR_OK && !is_expected(r, ret_header)))
         return QR_NOT_FOUND;
     return status;
@@ -304,6 +307,7 @@ static enum qr_status next_block(struct reader *r, struct qr_journal_block *ret_
     uint64_t offset = 0;
     QR_TRY(find_later(r, &segment, &offset, err));
     QR_TRY(qri_block_load(r->svc, segment, offset, r->block, ret_header, err));
+    r->found = r->block;
     note_hole(r, ret_header->block_no - 1);
     r->segment = segment;
     r->offset = offset;
@@ -400,9 +404,11 @@ static enum qr_status read_journal(struct reader *r, struct qr_err *err)
     r->segment = r->svc->segments;
     r->offset = QR_JOURNAL_HEADER_BYTES;
     r->expected = r->head.first_block_no;
-    if (r->segment != NULL)
-        QR_TRY(walk(r, err));
-    return continue_journal(r, err);
+    enum qr_status status = qri_window_init(&r->window, r->svc, SIZE_MAX, err);
+    if (status == QR_OK && r->segment != NULL)
+        status = walk(r, err);
+    qri_window_done(&r->window);
+    return status == QR_OK ? continue_journal(r, err) : status;
 }
 
 enum qr_status qri_recover(struct qr_logsvc *svc, struct qr_err *err)

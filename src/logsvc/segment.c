@@ -10,7 +10,9 @@
 #include "base/banned.h"
 
 enum {
-    ZERO_BYTES = 1 << 18,
+    ZERO_BYTES = 1 << 20,
+    LARGE_BLOCK_BYTES = 512 << 10,
+    OPEN_DIRECT = QR_OPEN_DIRECT | QR_OPEN_DIRECT_READ,
     SPARES_MAX = 2, /* old segments kept for use behind the last */
 };
 
@@ -21,11 +23,13 @@ static void segment_path(const struct qr_logsvc *svc, uint64_t no, char dst[QRI_
     qri_path(svc, name, dst);
 }
 
+/* Past the page cache, for which memory has to be aligned. */
 static enum qr_status fill_with_zeros(struct qr_file *file, uint64_t bytes, struct qr_err *err)
 {
-    uint8_t *zeros = calloc(1, ZERO_BYTES);
+    uint8_t *zeros = aligned_alloc(QRI_BLOCK_ALIGN, ZERO_BYTES);
     if (zeros == NULL)
         return qr_fail(err, QR_NOMEM, "zeros");
+    memset(zeros, 0, ZERO_BYTES);
     enum qr_status status = QR_OK;
     for (uint64_t at = 0; at < bytes && status == QR_OK; at += ZERO_BYTES)
         status =
@@ -70,9 +74,8 @@ static enum qr_status make_file(struct qr_logsvc *svc, uint64_t no, bool ahead,
     segment_path(svc, no, path);
     uint64_t bytes = svc->options.segment_bytes;
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
-    QR_TRY(qr_env_open(svc->env, tmp,
-                       QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE | QR_OPEN_DIRECT, &file,
-                       err));
+    QR_TRY(qr_env_open(svc->env, tmp, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE | OPEN_DIRECT,
+                       &file, err));
     enum qr_status status = qr_file_preallocate(file, 0, bytes, err);
     if (status == QR_OK && ahead)
         status = fill_with_zeros(file, bytes, err);
@@ -95,7 +98,7 @@ enum qr_status qri_segment_open(struct qr_logsvc *svc, uint64_t no,
     char path[QRI_PATH_BYTES_MAX];
     segment_path(svc, no, path);
     QR_AUTO(qr_file_closep) struct qr_file *file = NULL;
-    QR_TRY(qr_env_open(svc->env, path, QR_OPEN_RW | QR_OPEN_DIRECT, &file, err));
+    QR_TRY(qr_env_open(svc->env, path, QR_OPEN_RW | OPEN_DIRECT, &file, err));
     uint8_t sector[QR_SECTOR_BYTES];
     struct qr_journal_segment h;
     uint64_t file_bytes = 0;
@@ -178,6 +181,17 @@ bool qri_segment_want_spare(struct qr_logsvc *svc)
     return want;
 }
 
+bool qri_segment_wants_zeros(struct qr_logsvc *svc)
+{
+    pthread_mutex_lock(&svc->mu);
+    const struct qri_segment *current = svc->current;
+    uint64_t blocks =
+        current->first_block_no == 0 ? 0 : svc->hardened_block_no + 1 - current->first_block_no;
+    bool large = blocks > 0 && current->end_offset / blocks >= LARGE_BLOCK_BYTES;
+    pthread_mutex_unlock(&svc->mu);
+    return !large;
+}
+
 enum qr_status qri_segment_extend(struct qr_logsvc *svc, bool ahead, struct qr_err *err)
 {
     struct qr_file *file = NULL;
@@ -189,6 +203,7 @@ enum qr_status qri_segment_extend(struct qr_logsvc *svc, bool ahead, struct qr_e
             new_segment(file, svc->last_segment_no + 1, svc->options.segment_bytes, &segment, err);
     if (status == QR_OK)
         qri_segment_append(svc, segment);
+    atomic_store(&svc->no_room, status != QR_OK);
     pthread_mutex_unlock(&svc->extend_mu);
     return status;
 }
@@ -259,6 +274,18 @@ void qri_segments_done(struct qr_logsvc *svc)
     }
 }
 
+enum qr_status qri_block_belongs(const struct qr_logsvc *svc, const struct qri_segment *segment,
+                                 uint64_t offset, const struct qr_journal_block *header,
+                                 struct qr_err *err)
+{
+    uint64_t bytes = qr_journal_block_file_bytes(header->payload_bytes);
+    if (memcmp(header->journal_id, svc->journal_id, QR_JOURNAL_ID_BYTES) != 0 ||
+        offset + bytes > segment->bytes)
+        return qr_fail(err, QR_CORRUPT, "journal block %llu does not belong here",
+                       (unsigned long long)header->block_no);
+    return QR_OK;
+}
+
 enum qr_status qri_block_load_stored(const struct qr_logsvc *svc, const struct qri_segment *segment,
                                      uint64_t offset, uint8_t *block,
                                      struct qr_journal_block *ret_header, struct qr_err *err)
@@ -266,11 +293,8 @@ enum qr_status qri_block_load_stored(const struct qr_logsvc *svc, const struct q
     size_t got = 0;
     QR_TRY(qr_file_pread(segment->file, block, QR_SECTOR_BYTES, offset, &got, err));
     QR_TRY(qr_journal_block_peek(block, got, ret_header, err));
+    QR_TRY(qri_block_belongs(svc, segment, offset, ret_header, err));
     uint64_t bytes = qr_journal_block_file_bytes(ret_header->payload_bytes);
-    if (memcmp(ret_header->journal_id, svc->journal_id, QR_JOURNAL_ID_BYTES) != 0 ||
-        offset + bytes > segment->bytes)
-        return qr_fail(err, QR_CORRUPT, "journal block %llu does not belong here",
-                       (unsigned long long)ret_header->block_no);
     if (bytes > QR_SECTOR_BYTES) {
         QR_TRY(qr_file_pread(segment->file, block + QR_SECTOR_BYTES, bytes - QR_SECTOR_BYTES,
                              offset + QR_SECTOR_BYTES, &got, err));

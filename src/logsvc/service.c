@@ -63,7 +63,11 @@ static void set_defaults(struct qr_logsvc_options *o)
     o->destage_age_ns = (int64_t)or_default((uint64_t)o->destage_age_ns, 10 * SECOND_NS);
     o->storage_lag_bytes = or_default(o->storage_lag_bytes, 256 << 20);
     o->replica_lag_bytes = or_default(o->replica_lag_bytes, 256 << 20);
-    o->destage_lag_bytes = or_default(o->destage_lag_bytes, 512 << 20);
+    /* what may be put off slows nobody down */
+    uint64_t put_off = o->journal_bytes_max / 8 * 5;
+    o->destage_lag_bytes =
+        or_default(o->destage_lag_bytes, put_off > 512 << 20 ? put_off : 512 << 20);
+    o->busy_bytes_per_s = or_default(o->busy_bytes_per_s, 128 << 20);
     o->delay_us_max = (uint32_t)or_default(o->delay_us_max, 100000);
     o->reader_ttl_ns = (int64_t)or_default((uint64_t)o->reader_ttl_ns, 60 * SECOND_NS);
     o->lease_ttl_ns_max = (int64_t)or_default((uint64_t)o->lease_ttl_ns_max, 10 * SECOND_NS);

@@ -25,7 +25,7 @@ struct stream {
     size_t slot_count, gathered;
     uint64_t segment_no, offset; /* of the next block */
     uint64_t scanned;
-    uint8_t *block;
+    struct qri_window window;
 };
 
 static void slot_reset(struct stream *s, struct slot *slot, uint64_t first_lsn)
@@ -105,14 +105,14 @@ static enum qr_status take_entry(struct stream *s, struct slot *slot,
     return full ? slot_put(s, slot, err) : QR_OK;
 }
 
-static enum qr_status take_block(struct stream *s, const struct qr_journal_block *h,
-                                 struct qr_err *err)
+static enum qr_status take_block(struct stream *s, const uint8_t *block,
+                                 const struct qr_journal_block *h, struct qr_err *err)
 {
     size_t at = 0;
     for (uint32_t i = 0; i < h->entry_count; i++) {
         struct qr_journal_entry e;
-        QR_TRY(qr_journal_entry_next(s->block + QR_JOURNAL_BLOCK_HEADER_BYTES, h->payload_bytes,
-                                     &at, &e, err));
+        QR_TRY(qr_journal_entry_next(block + QR_JOURNAL_BLOCK_HEADER_BYTES, h->payload_bytes, &at,
+                                     &e, err));
         for (size_t k = 0; e.kind == QR_JOURNAL_APPEND && k < s->slot_count; k++)
             if (s->slots[k].tl != NULL && qr_timeline_eq(&s->slots[k].tl->id, &e.timeline)) {
                 QR_TRY(take_entry(s, &s->slots[k], &e, err));
@@ -133,8 +133,9 @@ static enum qr_status scan_segment(struct stream *s, struct qri_segment *segment
 {
     while (s->offset < end_offset && !is_over(s)) {
         struct qr_journal_block h;
-        QR_TRY(qri_block_load(s->svc, segment, s->offset, s->block, &h, err));
-        QR_TRY(take_block(s, &h, err));
+        const uint8_t *block;
+        QR_TRY(qri_window_load(&s->window, segment, s->offset, end_offset, &block, &h, err));
+        QR_TRY(take_block(s, block, &h, err));
         uint64_t bytes = qr_journal_block_file_bytes(h.payload_bytes);
         s->offset += bytes;
         s->scanned += bytes;
@@ -203,10 +204,9 @@ static void choose(struct stream *s, struct qri_timeline **timelines, size_t cou
 enum qr_status qri_stream_pass(struct qr_logsvc *svc, struct qri_timeline **timelines, size_t count,
                                struct qr_err *err)
 {
-    struct stream s = {
-        .svc = svc, .slots = calloc(count, sizeof *s.slots), .block = malloc(QRI_BLOCK_BYTES_MAX)};
-    enum qr_status status = QR_OK;
-    if (s.slots == NULL || s.block == NULL)
+    struct stream s = {.svc = svc, .slots = calloc(count, sizeof *s.slots)};
+    enum qr_status status = qri_window_init(&s.window, svc, SCANNED_BYTES_MAX, err);
+    if (s.slots == NULL)
         status = qr_fail(err, QR_NOMEM, "pass over the journal");
     if (status == QR_OK)
         choose(&s, timelines, count);
@@ -217,7 +217,7 @@ enum qr_status qri_stream_pass(struct qr_logsvc *svc, struct qri_timeline **time
     for (size_t i = 0; i < s.slot_count; i++)
         qr_buf_done(&s.slots[i].buf);
     free(s.slots);
-    free(s.block);
+    qri_window_done(&s.window);
     /* A damaged block: the timelines one by one find out whose log it hurt. */
     return status == QR_CORRUPT ? QR_OK : status;
 }

@@ -101,6 +101,7 @@ static void log_up(struct world *w)
                                         .queue_bytes_max = 128 << 10,
                                         .object_bytes = 16 << 10,
                                         .destage_age_ns = 30 * MS,
+                                        .busy_bytes_per_s = 300 << 10,
                                         .reader_ttl_ns = 200 * MS,
                                         .lease_ttl_ns_max = 40 * MS,
                                         .fatal = log_fatal,

@@ -137,6 +137,67 @@ static void test_trimmed_log_is_deleted_and_its_readers_are_told(void **state)
     close_all(f);
 }
 
+/* Appends for so long, at 5000 bytes each 10 ms, and destages after each. */
+static uint64_t append_fast(struct fixture *f, uint64_t lsn, int count)
+{
+    for (int i = 0; i < count; i++, lsn += 5000) {
+        bool more;
+        assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, 0), QR_OK);
+        qr_sim_advance(f->sim, 10000000);
+        assert_int_equal(qr_logsvc_destage(f->svc, 3, &more, NULL), QR_OK);
+    }
+    return lsn;
+}
+
+static void test_destaging_waits_while_log_comes_fast(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    f->options.busy_bytes_per_s = 400000;
+    f->options.destage_age_ns = 1000000000;
+    f->options.journal_bytes_max = 32 << 20;
+    reopen(f);
+    uint64_t end, lsn = append_fast(f, begin(f, 1), 300); /* 3 s, 1.5 MB */
+    uint64_t early = t_state(f->svc, 1).destaged_lsn;
+    assert_true(early < T_START + 100000); /* what came before the rate was known */
+    assert_int_equal(t_read_all(f->svc, 1, T_START, 70000, &end), lsn - T_START);
+    bool more = true;
+    for (int i = 0; i < 12; i++) { /* calm for longer than a tenth of the age */
+        qr_sim_advance(f->sim, 30000000);
+        for (more = true; more;)
+            assert_int_equal(qr_logsvc_destage(f->svc, 3, &more, NULL), QR_OK);
+    }
+    assert_true(lsn - t_state(f->svc, 1).destaged_lsn < 30000); /* less than an object */
+    early = t_state(f->svc, 1).destaged_lsn;
+    lsn = append_fast(f, lsn, 500);
+    assert_true(t_state(f->svc, 1).destaged_lsn < early + 100000);
+    lsn = append_fast(f, lsn, 500); /* six ages are over: not for ever */
+    assert_true(lsn - t_state(f->svc, 1).destaged_lsn < 30000);
+    destage_all(f);
+    assert_int_equal(t_read_all(f->svc, 1, T_START, 70000, &end), lsn - T_START);
+    close_all(f);
+}
+
+static void test_destaging_waits_only_while_the_journal_has_room(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    f->options.busy_bytes_per_s = 400000;
+    f->options.journal_bytes_max = 1 << 20;
+    reopen(f);
+    struct qr_logsvc_stats s;
+    uint64_t end, lsn = begin(f, 1);
+    for (int i = 0; i < 60; i++) {
+        lsn = append_fast(f, lsn, 10);
+        qr_logsvc_stats(f->svc, &s);
+        assert_true(s.journal_bytes <= (512 << 10) + 3 * (64 << 10)); /* half, and what is ahead */
+    }
+    assert_int_equal(s.refused_busy, 0);
+    assert_true(lsn - t_state(f->svc, 1).destaged_lsn > 300000); /* it did wait */
+    assert_int_equal(t_read_all(f->svc, 1, T_START, 70000, &end), lsn - T_START);
+    close_all(f);
+}
+
 /* A crash forgets what was destaged, and a trim may be ahead of destaging: log behind the trim
  * stays whole, though what comes before it can no longer be read. */
 static void test_log_behind_a_trim_stays_whatever_was_destaged_before(void **state)
@@ -343,6 +404,8 @@ int main(void)
         cmocka_unit_test(test_trimmed_log_is_deleted_and_its_readers_are_told),
         cmocka_unit_test(test_log_behind_a_trim_stays_whatever_was_destaged_before),
         cmocka_unit_test(test_a_dropped_timeline_leaves_nothing),
+        cmocka_unit_test(test_destaging_waits_while_log_comes_fast),
+        cmocka_unit_test(test_destaging_waits_only_while_the_journal_has_room),
         cmocka_unit_test(test_a_time_finds_the_last_commit_before_it),
         cmocka_unit_test(test_destage_survives_every_io_fault),
     };

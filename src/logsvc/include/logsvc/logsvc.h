@@ -58,7 +58,9 @@ struct qr_logsvc_options { /* 0 takes the value in brackets */
     int64_t destage_age_ns;       /* [10 s] log that waits longer is destaged in smaller objects */
     uint64_t storage_lag_bytes;   /* [256 MiB] page servers further behind slow the primary down */
     uint64_t replica_lag_bytes;   /* [256 MiB] */
-    uint64_t destage_lag_bytes;   /* [512 MiB] */
+    uint64_t destage_lag_bytes;   /* [5/8 of journal_bytes_max, at least 512 MiB] */
+    uint64_t busy_bytes_per_s;    /* [128 MiB] while log comes as fast, destaging is put off: until
+                                     half of the journal is in use, for six times destage_age_ns */
     uint32_t delay_us_max;        /* [100000] the most that one append is asked to wait */
     int64_t reader_ttl_ns;        /* [60 s] a silent reader slows nobody after this */
     int64_t lease_ttl_ns_max;     /* [10 s] */
