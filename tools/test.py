@@ -149,8 +149,9 @@ def command_suite(totals, name, command, cwd=ROOT, env=None, minutes=MINUTES):
 class Sanitizer:
     """A build with one, made when the first of its suites is wanted."""
 
-    def __init__(self, name, sanitize, variable, options):
+    def __init__(self, name, sanitize, variable, options, everything):
         self.name = name
+        self.everything = everything
         self.sanitize = sanitize
         self.build = os.path.join(ROOT, f"build-{name}")
         self.reports = os.path.join(self.build, "reports")
@@ -188,7 +189,7 @@ def sanitizer_suites(totals, sanitizer):
         return
     shutil.rmtree(sanitizer.reports, ignore_errors=True)
     os.makedirs(sanitizer.reports)
-    meson_suite(totals, name, build, sanitizer.env, slowness=10)
+    meson_suite(totals, name, build, sanitizer.env, slowness=10, everything=sanitizer.everything)
     for runner in ("golden", "integration"):
         command_suite(totals, f"{name} {runner}", [SYSTEM_PYTHON, os.path.join("tests", runner, "run.py"), "--build", build],
                       env=sanitizer.env)
@@ -250,8 +251,9 @@ def seed_suites(totals, build, everything):
 def long_suites(totals, build):
     command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"), "--rounds", "200"])
     command_suite(totals, "sim", [os.path.join(build, "tests", "sim", "sim"), "--seeds", "1", "10000"], minutes=4 * MINUTES)
-    sanitizer_suites(totals, Sanitizer("asan", "address,undefined", "ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1"))
-    sanitizer_suites(totals, Sanitizer("tsan", "thread", "TSAN_OPTIONS", "halt_on_error=1"))
+    sanitizer_suites(totals, Sanitizer("asan", "address,undefined", "ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1", True))
+    # what takes long are sweeps of one thread
+    sanitizer_suites(totals, Sanitizer("tsan", "thread", "TSAN_OPTIONS", "halt_on_error=1", False))
     command_suite(totals, "fuzz", [sys.executable, "tools/fuzz.py", "--seconds", "60"], minutes=2 * MINUTES)
     command_suite(totals, "lint", [sys.executable, "tools/lint.py", "--build", build], minutes=2 * MINUTES)
 
