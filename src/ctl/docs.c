@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/endian.h"
 #include "base/sqlmsg.h"
 #include "control_int.h"
 #include "ctl/place.h"
@@ -130,42 +131,63 @@ enum qr_status qri_docs_get(struct qr_control *control, const struct qr_control_
 }
 
 struct list {
-    struct qr_control *control;
-    uint8_t kind;
-    struct qr_buf *answer;
+    struct qr_buf kept; /* of each: its bytes, its version, its value */
     char after_key[KEY_BYTES];
     struct qr_str after;
-    bool damaged;
 };
 
-static bool list_one(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
+/* Under the store's lock, so the registry is not asked yet. */
+static bool keep_one(void *arg, struct qr_str key, struct qr_str value, uint64_t version)
 {
     struct list *list = arg;
-    struct qr_doc doc;
-    json_t *root = NULL;
-    char *text = NULL;
     size_t n = key.n < list->after.n ? key.n : list->after.n;
     int order = n == 0 ? 1 : memcmp(key.p, list->after.p, n);
     if (list->after.n > 0 && (order < 0 || (order == 0 && key.n <= list->after.n)))
         return true;
-    list->damaged = !doc_of(list->control, list->kind, value, version, &root, &text, &doc);
-    if (!list->damaged)
-        qri_doc_put(list->answer, &doc);
-    free(text);
-    json_decref(root);
-    return !list->damaged && list->answer->len < DOCS_ANSWER_BYTES;
+    qr_buf_add32le(&list->kept, (uint32_t)value.n);
+    qr_buf_add64le(&list->kept, version);
+    qr_buf_add(&list->kept, value.p, value.n);
+    return list->kept.len < DOCS_ANSWER_BYTES;
+}
+
+static enum qr_status put_kept(struct qr_control *control, uint8_t kind, const struct qr_buf *kept,
+                               struct qr_buf *answer, struct qr_err *err)
+{
+    for (size_t at = 0; at < kept->len && answer->len < DOCS_ANSWER_BYTES;) {
+        uint32_t bytes = qr_get32le(kept->data + at);
+        uint64_t version = qr_get64le(kept->data + at + 4);
+        struct qr_str value = qr_str_n((const char *)kept->data + at + 12, bytes);
+        struct qr_doc doc;
+        json_t *root = NULL;
+        char *text = NULL;
+        bool whole = doc_of(control, kind, value, version, &root, &text, &doc);
+        if (whole)
+            qri_doc_put(answer, &doc);
+        free(text);
+        json_decref(root);
+        if (!whole)
+            return qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read");
+        at += 12 + bytes;
+    }
+    return QR_OK;
 }
 
 enum qr_status qri_docs_list(struct qr_control *control, const struct qr_control_ask *ask,
                              struct qr_buf *answer, struct qr_err *err)
 {
-    struct list list = {.control = control, .kind = ask->doc_kind, .answer = answer};
+    struct list list = {.after = {0}};
     char prefix[KEY_BYTES];
     if (ask->new_name.n > 0)
         list.after = key_of(ask->doc_kind, ask->new_name, list.after_key);
-    QR_TRY(qr_meta_range(meta_of(control), key_of(ask->doc_kind, ask->name, prefix), list_one,
-                         &list, err));
-    return list.damaged ? qr_fail(err, QR_CORRUPT, "metadata: a document cannot be read") : QR_OK;
+    qr_buf_init(&list.kept, DOCS_ANSWER_BYTES + 12 + QR_META_VALUE_BYTES_MAX);
+    enum qr_status status = qr_meta_range(
+        meta_of(control), key_of(ask->doc_kind, ask->name, prefix), keep_one, &list, err);
+    if (status == QR_OK)
+        status = qr_buf_status(&list.kept, err);
+    if (status == QR_OK)
+        status = put_kept(control, ask->doc_kind, &list.kept, answer, err);
+    qr_buf_done(&list.kept);
+    return status;
 }
 
 struct numbered {

@@ -173,6 +173,43 @@ static void test_a_long_list_comes_whole_and_in_order(void **state)
     assert_int_equal(some.count, 30);
 }
 
+struct maker {
+    struct fixture *f;
+    atomic_bool over;
+};
+
+static void *make_servers(void *arg)
+{
+    struct maker *maker = arg;
+    bool good = true;
+    for (int i = 0; i < 300 && good; i++) {
+        uint32_t number = 0;
+        good = qr_registry_make_server(maker->f->registry, qr_str("other"), qr_str("admin"),
+                                       qr_str("hash"), NULL, &number, NULL) == QR_OK &&
+               qr_registry_remove_server(maker->f->registry, number, NULL, NULL) == QR_OK;
+    }
+    atomic_store(&maker->over, true);
+    return good ? arg : NULL;
+}
+
+/* The registry writes to the store under its lock, so the store's is not held for the registry. */
+static void test_servers_are_listed_while_some_come_and_go(void **state)
+{
+    struct maker maker = {.f = *state};
+    pthread_t thread;
+    void *made = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, make_servers, &maker), 0);
+    do {
+        struct seen all = {0, ""};
+        assert_int_equal(
+            qr_doc_each(peer_of(maker.f), QR_DOC_SERVER, qr_str(""), TIME_NS, see, &all, NULL),
+            QR_OK);
+        assert_int_equal(all.count, 1);
+    } while (!atomic_load(&maker.over));
+    pthread_join(thread, &made);
+    assert_non_null(made);
+}
+
 static void test_a_database_is_shown_with_traits_tags_and_version(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +288,7 @@ int main(void)
         T(test_what_has_to_stay_is_kept),
         T(test_a_region_has_as_many_servers_as_it_may),
         T(test_a_long_list_comes_whole_and_in_order),
+        T(test_servers_are_listed_while_some_come_and_go),
         T(test_a_database_is_shown_with_traits_tags_and_version),
         T(test_operations_are_forgotten_an_hour_after_their_end),
     };

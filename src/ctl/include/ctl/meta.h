@@ -31,7 +31,8 @@ QR_NODISCARD enum qr_status qr_meta_get(struct qr_meta *meta, struct qr_str key,
                                         struct qr_err *err);
 
 /* Calls `each` for every key that starts with `prefix`, in byte order, all from one moment. What
- * `each` gets is borrowed for its call; it must not call the store. False ends the walk. */
+ * `each` gets is borrowed for its call; it must not call the store, nor the registry, which calls
+ * the store under its lock. False ends the walk. */
 typedef bool qr_meta_each_fn(void *arg, struct qr_str key, struct qr_str value, uint64_t version);
 QR_NODISCARD enum qr_status qr_meta_range(struct qr_meta *meta, struct qr_str prefix,
                                           qr_meta_each_fn *each, void *arg, struct qr_err *err);
