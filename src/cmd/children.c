@@ -61,6 +61,8 @@ static void add_settings(const struct supervisor *s, struct qri_child_spec *spec
     add_number(spec, "--workers", settings->workers);
     add_number(spec, "--connections-max", settings->connections_max);
     add_number(spec, "--cache-mib", settings->cache_mib);
+    if (settings->cache_total_mib != 0) /* an earlier program that takes over again knows it not */
+        add_number(spec, "--cache-total-mib", settings->cache_total_mib);
     add_number(spec, "--query-memory-mib", settings->query_memory_mib);
     add_number(spec, "--rbpex-percent", settings->rbpex_percent);
     add_number(spec, "--transaction-memory-mib", settings->transaction_memory_mib);

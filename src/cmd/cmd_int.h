@@ -24,9 +24,9 @@ struct qri_settings {
         *geo_blob_credential_file, *landing_zone, *role, *name, *run_dir;
     const char *governance, *vcore_cpu, *cgroups, *cgroup_cpu, *cgroup_memory;
     const char *advertise, *log_at, *page_at, *join, *server_key_file;
-    int64_t tds_port, https_port, workers, connections_max, cache_mib, query_memory_mib,
-        landing_zone_mib, rbpex_percent, transaction_memory_mib, transaction_max_mib,
-        version_store_max_mib, resource_sample_seconds;
+    int64_t tds_port, https_port, workers, connections_max, cache_mib, cache_total_mib,
+        query_memory_mib, landing_zone_mib, rbpex_percent, transaction_memory_mib,
+        transaction_max_mib, version_store_max_mib, resource_sample_seconds;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
     int64_t move_grace_ms, warm_up_seconds, gateway_drain_s;
     bool allow_plaintext_login, sample, version, help;
@@ -323,6 +323,7 @@ struct qri_node_options {
     struct qri_node_sizes sizes;
     uint64_t transaction_memory_bytes, transaction_bytes_max; /* of each, see store.h */
     uint64_t version_bytes_max;                               /* likewise */
+    uint64_t cache_total_bytes;  /* of all page caches; 0: half of the machine's memory */
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
     uint32_t connections_max;    /* what else needs descriptors */
     /* All sessions go back to the gateway that can; QR_BUSY: some could not. */

@@ -42,7 +42,9 @@ static uint64_t bounded_memory(const struct qri_node *node)
 {
     const struct qri_node_options *o = &node->options;
     uint64_t query = o->query_memory_bytes == 0 ? node->machine_bytes / 4 : o->query_memory_bytes;
-    return query + 4 * o->transaction_memory_bytes + node->open_count * node->sizes.cache_bytes;
+    uint64_t caches = node->open_count * node->sizes.cache_bytes;
+    uint64_t bound = qri_node_cache_bound(node);
+    return query + 4 * o->transaction_memory_bytes + (caches < bound ? caches : bound);
 }
 
 static struct qr_cgroup_limits limits_of(const struct qri_node *node)

@@ -58,6 +58,7 @@ struct qri_node {
     struct hosted_link idle;                         /* the first left first */
     uint32_t open_count, idle_count, open_max, idle_max, unused_max, waiting;
     uint64_t machine_bytes;
+    uint64_t cache_level; /* that no page cache may pass; 0: not looked at yet */
     bool memory_is_short, ends, closes;
     pthread_t closer;
     pthread_cond_t close_wake, look_wake; /* for those who close, and who take backups */
@@ -107,6 +108,12 @@ QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
                                             const struct qr_database_row *row,
                                             const struct qr_gov_group_options *options,
                                             struct hosted *hosted, struct qr_err *err);
+
+/* ---- node_cache.c ---- */
+/* Of all page caches together. */
+uint64_t qri_node_cache_bound(const struct qri_node *node);
+/* Every second: they keep to it; node.mu is held. */
+void qri_node_share_caches(struct qri_node *node);
 
 /* ---- node_cgroup.c ---- */
 /* The limits of the process's control group follow those of its databases; node.mu is held. */

@@ -321,6 +321,8 @@ static void *close_main(void *arg)
         closed = gives_back ? 0 : closed;
         node->memory_is_short = is_short;
         if (!node->ends)
+            qri_node_share_caches(node);
+        if (!node->ends)
             (void)qr_cond_wait(&node->close_wake, &node->mu, LOOK_NS);
     }
     pthread_mutex_unlock(&node->mu);

@@ -149,6 +149,7 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .transaction_memory_bytes = (uint64_t)settings->transaction_memory_mib << 20,
         .transaction_bytes_max = (uint64_t)settings->transaction_max_mib << 20,
         .version_bytes_max = (uint64_t)settings->version_store_max_mib << 20,
+        .cache_total_bytes = (uint64_t)settings->cache_total_mib << 20,
         .query_memory_bytes = query_memory(settings),
         .connections_max = (uint32_t)settings->connections_max,
         .drain = drain,

@@ -267,10 +267,17 @@ void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes)
     atomic_store(&store->cache.bytes_max, bytes);
 }
 
+uint64_t qr_store_cache_used(struct qr_store *store)
+{
+    return qri_cache_used_bytes(store);
+}
+
 void qr_store_reclaim_cache(struct qr_store *store, uint64_t bytes)
 {
     qri_cache_shrink(store, bytes);
     qri_cache_trim(store);
+    if (qri_cache_used_bytes(store) > bytes) /* changed pages stay */
+        qri_upkeep_want(store);
 }
 
 static uint64_t free_pages(struct qr_store *store)

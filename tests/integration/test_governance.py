@@ -180,6 +180,30 @@ class Governance(unittest.TestCase):
         self.assertEqual(watcher.execute("SELECT COUNT(*), SUM(IIF(p > id, 1, 0)) FROM "
                                          "(SELECT id, LAG(id) OVER (ORDER BY b, id) p FROM t) s"), [(10000, 0)])
 
+    @unittest.skipUnless(LONG, "fills page caches; run with --all")
+    def test_page_caches_of_all_databases_together_are_bounded(self):
+        s = self.serve("--cache-mib", "16", "--cache-total-mib", "32")
+        kept = []
+        for i in range(6):
+            s.create_database(f"d{i}")
+            kept += self.connections(s, 1, f"d{i}")
+            kept[i].execute("CREATE TABLE t (a int PRIMARY KEY, b varchar(2000)); INSERT t SELECT value, REPLICATE('x', 2000) "
+                            "FROM generate_series(1, 5000)")
+        held = ("SELECT SUM(cache_memory_kb) / 1024., MAX(cache_memory_kb) / 1024. "
+                "FROM sys.dm_resource_governor_resource_pools WHERE name = 'SloSharedPool1'")
+        with s.connect() as master:
+            wait_until(lambda: any("ev=caches_bounded" in line for line in s.log))
+            wait_until(lambda: 20 < master.execute(held)[0][0] < 34, 40)  # it is measured every ten seconds
+            for i in (0, 5):  # of each as it needs it
+                self.assertEqual(kept[i].execute("SELECT COUNT(*), MAX(LEN(b)) FROM t"), [(5000, 2000)])
+            for i in range(1, 6):
+                kept[i].close()
+            for i in range(1, 6):
+                wait_until(lambda i=i: not master.batch(f"DROP DATABASE d{i}").errors)
+            for _ in range(3):
+                kept[0].execute("SELECT COUNT(*) FROM t WHERE b = 'y'")
+            wait_until(lambda: any("ev=caches_unbounded" in line for line in s.log))
+
     def test_what_statements_hold_in_memory_is_bounded(self):
         s = self.serve("--query-memory-mib", "64", "--cache-mib", "16")
         with s.connect() as admin:

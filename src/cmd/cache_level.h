@@ -1,0 +1,12 @@
+/* cache_level.h - how large each page cache of a process may be, so that all together fit; pure. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/* What each may keep from now on: with `used` bytes in each, which could grow to `level`, and
+ * `bound` for all. When they pass the bound, the largest level that they would fit in; while they
+ * fit, those that are as good as full share what is left, up to `full`. At least
+ * QRI_CACHE_LEAST_BYTES. */
+enum { QRI_CACHE_LEAST_BYTES = 1 << 20 };
+uint64_t qri_cache_level(const uint64_t *used, size_t count, uint64_t level, uint64_t full,
+                         uint64_t bound);
