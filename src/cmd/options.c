@@ -134,7 +134,7 @@ static const struct qr_option rows[] = {
      "are Hyperscale databases",
      offsetof(struct qri_settings, landing_zone)},
     {"landing-zone-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
-     "how large the landing zone may get, 256 at least; while log comes faster than 128 MiB/s it "
+     "how large the landing zone may get, 256 at least; while log comes faster than 64 MiB/s it "
      "is "
      "moved to long-term storage later, by 60 s at most, until half of the zone is in use. 0: a "
      "quarter "

@@ -67,7 +67,7 @@ static void set_defaults(struct qr_logsvc_options *o)
     uint64_t put_off = o->journal_bytes_max / 8 * 5;
     o->destage_lag_bytes =
         or_default(o->destage_lag_bytes, put_off > 512 << 20 ? put_off : 512 << 20);
-    o->busy_bytes_per_s = or_default(o->busy_bytes_per_s, 128 << 20);
+    o->busy_bytes_per_s = or_default(o->busy_bytes_per_s, 64 << 20);
     o->delay_us_max = (uint32_t)or_default(o->delay_us_max, 100000);
     o->reader_ttl_ns = (int64_t)or_default((uint64_t)o->reader_ttl_ns, 60 * SECOND_NS);
     o->lease_ttl_ns_max = (int64_t)or_default((uint64_t)o->lease_ttl_ns_max, 10 * SECOND_NS);
@@ -211,6 +211,15 @@ static void stop_threads(struct qr_logsvc *svc)
     svc->threads_running = false;
 }
 
+/* What an earlier process was allowed to keep must not make this one refuse appends until it is
+ * destaged: they are slowed down while it is. */
+static void allow_what_is_there(struct qr_logsvc *svc)
+{
+    uint64_t bytes = svc->segment_count * svc->options.segment_bytes;
+    if (svc->options.journal_bytes_max < bytes + bytes / 4)
+        svc->options.journal_bytes_max = bytes + bytes / 4;
+}
+
 enum qr_status qr_logsvc_open(const struct qr_logsvc_options *options, struct qr_logsvc **ret_svc,
                               struct qr_err *err)
 {
@@ -225,8 +234,10 @@ enum qr_status qr_logsvc_open(const struct qr_logsvc_options *options, struct qr
         status = take_dir(svc, err);
     if (status == QR_OK)
         status = qr_wrap(err, qri_recover(svc, err), "open log service '%s'", svc->dir);
-    if (status == QR_OK)
+    if (status == QR_OK) {
+        allow_what_is_there(svc);
         status = start_threads(svc, err);
+    }
     if (status != QR_OK) {
         stop_threads(svc);
         free_service(svc);

@@ -198,6 +198,30 @@ static void test_destaging_waits_only_while_the_journal_has_room(void **state)
     close_all(f);
 }
 
+static void test_a_journal_that_was_larger_takes_appends_and_shrinks(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    f->options.journal_bytes_max = 8 << 20;
+    reopen(f);
+    uint64_t end, lsn = begin(f, 1);
+    for (int i = 0; i < 500; i++, lsn += 5000)
+        assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, 0), QR_OK);
+    f->options.journal_bytes_max = 512 << 10;
+    reopen(f);
+    assert_int_equal(t_append(f->svc, 1, 1, lsn, 5000, false, 0), QR_OK);
+    lsn += 5000;
+    bool more;
+    struct qr_logsvc_stats s;
+    assert_int_equal(qr_logsvc_destage(f->svc, 1, &more, NULL), QR_OK); /* it is pressed */
+    assert_true(more && t_state(f->svc, 1).destaged_lsn > T_START);
+    destage_all(f);
+    qr_logsvc_stats(f->svc, &s);
+    assert_true(s.journal_bytes <= 4 * (64 << 10));
+    assert_int_equal(t_read_all(f->svc, 1, T_START, 70000, &end), lsn - T_START);
+    close_all(f);
+}
+
 /* A crash forgets what was destaged, and a trim may be ahead of destaging: log behind the trim
  * stays whole, though what comes before it can no longer be read. */
 static void test_log_behind_a_trim_stays_whatever_was_destaged_before(void **state)
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_a_dropped_timeline_leaves_nothing),
         cmocka_unit_test(test_destaging_waits_while_log_comes_fast),
         cmocka_unit_test(test_destaging_waits_only_while_the_journal_has_room),
+        cmocka_unit_test(test_a_journal_that_was_larger_takes_appends_and_shrinks),
         cmocka_unit_test(test_a_time_finds_the_last_commit_before_it),
         cmocka_unit_test(test_destage_survives_every_io_fault),
     };

@@ -48,7 +48,8 @@ struct qr_logsvc_options { /* 0 takes the value in brackets */
     struct qr_keyring *keyring; /* encrypts journal and long-term log; NULL: in clear */
     uint32_t landing_appends_max; /* [40000] to one object; the service takes 50,000 */
     uint64_t segment_bytes;       /* [64 MiB]; at least 4 KiB, a block must fit an append */
-    uint64_t journal_bytes_max;   /* [1 GiB] appends are refused (QR_BUSY) beyond it */
+    uint64_t journal_bytes_max;   /* [1 GiB] appends are refused (QR_BUSY) beyond it; more if
+                                     more is there at the open */
     uint64_t ring_bytes;          /* [64 MiB] recent log in memory */
     uint64_t queue_bytes_max;     /* [32 MiB] appends that wait for the journal */
     uint32_t timelines_max;       /* [65536] */
@@ -59,7 +60,7 @@ struct qr_logsvc_options { /* 0 takes the value in brackets */
     uint64_t storage_lag_bytes;   /* [256 MiB] page servers further behind slow the primary down */
     uint64_t replica_lag_bytes;   /* [256 MiB] */
     uint64_t destage_lag_bytes;   /* [5/8 of journal_bytes_max, at least 512 MiB] */
-    uint64_t busy_bytes_per_s;    /* [128 MiB] while log comes as fast, destaging is put off: until
+    uint64_t busy_bytes_per_s;    /* [64 MiB] while log comes as fast, destaging is put off: until
                                      half of the journal is in use, for six times destage_age_ns */
     uint32_t delay_us_max;        /* [100000] the most that one append is asked to wait */
     int64_t reader_ttl_ns;        /* [60 s] a silent reader slows nobody after this */
