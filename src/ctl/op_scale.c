@@ -195,17 +195,51 @@ enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, s
 }
 
 /* A node of the old size that runs comes back in the new one; its sessions wait for it. */
-static enum qr_status replace_named(struct qr_control *control, const struct qr_database_row *row)
+static enum qr_status replace_named(struct qr_control *control, struct qri_op *op,
+                                    const struct qr_database_row *row)
 {
     const struct qr_control_host *host = &control->options.host;
     char name[QR_NODE_NAME_BYTES];
+    struct qri_warm_list list;
     qr_place_member(row, 0, name);
     if (host->pid(host->ctx, name) == 0)
         return QR_OK;
+    qri_warm_begin(control, row, name, &list);
     (void)qri_control_drain_node(control, row, name);
     host->end(host->ctx, name);
-    (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
+    /* else it is tried again with the next route */
+    if (host->want(host->ctx, name, NULL) == QR_OK)
+        qri_warm_bring(control, op, row, name, &list);
+    qri_warm_end(&list);
     return QR_OK;
+}
+
+/* HA replicas share what is read of them, so the pages of one do for all. Those that are wanted
+ * (qri_reign_want) are the first members but the primary. */
+static void replace_replicas(struct qr_control *control, struct qri_op *op,
+                             const struct qr_database_row *row)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char name[QR_NODE_NAME_BYTES], from[QR_NODE_NAME_BYTES] = "";
+    struct qri_warm_list list;
+    for (uint32_t i = 0; *from == '\0' && i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(row, i, name);
+        if (host->pid(host->ctx, name) != 0 && !qri_reign_is_primary(control, name))
+            memcpy(from, name, sizeof from);
+    }
+    qri_warm_begin(control, row, from, &list);
+    qri_reign_drain_replicas(control, row);
+    qri_reign_end(control, row->id, false);
+    qri_reign_want(control, row->id);
+    uint32_t wanted = qr_database_secondaries(row);
+    for (uint32_t i = 0; wanted > 0 && i <= QR_HA_REPLICAS_MAX; i++) {
+        qr_place_member(row, i, name);
+        if (qri_reign_is_primary(control, name))
+            continue;
+        qri_warm_bring(control, op, row, name, &list);
+        wanted -= 1;
+    }
+    qri_warm_end(&list);
 }
 
 enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, struct qr_err *err)
@@ -215,12 +249,11 @@ enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, 
     if (qri_op_row(control, op, &row, NULL) != QR_OK || !qr_database_is_hyper(&row))
         return QR_OK;
     if (op->member != 0 && row.replica_of != 0)
-        return replace_named(control, &row);
-    if (op->member != 0) { /* replicas of the old size */
-        qri_reign_drain_replicas(control, &row);
-        qri_reign_end(control, row.id, false);
-    }
-    qri_reign_want(control, row.id);
+        return replace_named(control, op, &row);
+    if (op->member != 0) /* replicas of the old size */
+        replace_replicas(control, op, &row);
+    else
+        qri_reign_want(control, row.id);
     return QR_OK;
 }
 

@@ -80,6 +80,18 @@ void qri_ops_progress(struct qr_control *control, struct qri_op *op, uint32_t pe
 enum { QRI_WARM_PERCENT_FROM = 20, QRI_WARM_PERCENT_TO = 49 };
 void qri_warm(struct qr_control *control, struct qri_op *op, const struct qr_database_row *row,
               const char *from, const char *to);
+/* The pages of a node that ends (nothing if it cannot tell, or `from` is ""), and bringing them to
+ * those that come in its place, all within the time of the options. */
+struct qri_warm_list {
+    struct qr_buf pages;
+    char from[QR_NODE_NAME_BYTES];
+    int64_t until_ns; /* 0: none was brought yet */
+};
+void qri_warm_begin(struct qr_control *control, const struct qr_database_row *row, const char *from,
+                    struct qri_warm_list *ret_list);
+void qri_warm_bring(struct qr_control *control, struct qri_op *op,
+                    const struct qr_database_row *row, const char *to, struct qri_warm_list *list);
+void qri_warm_end(struct qri_warm_list *list);
 /* ---- ops.c, with mu held. NULL: there is none. ---- */
 struct qri_op *qri_ops_find_id(struct qr_control *control, struct qr_str id);
 struct qri_op *qri_ops_find_active(struct qr_control *control, uint32_t database_id);

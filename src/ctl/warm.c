@@ -3,9 +3,11 @@
  *
  * The one that serves lists its pages, the other brings them, a batch after the other so that those
  * who are served have the page servers between them. What changes meanwhile is left out, so a
- * second pass looks again when the first one took long. Whatever fails costs warmth and nothing
- * else. */
+ * second pass looks again when the first one took long. Where the one has to end before the other
+ * can come (a named replica, HA replicas), its list is kept, and brought while the other serves
+ * already. Whatever fails costs warmth and nothing else. */
 #include "ctl/warm.h"
+#include <stdio.h>
 #include "base/endian.h"
 #include "ops_int.h"
 #include "base/banned.h"
@@ -140,16 +142,11 @@ static void show(struct warming *w, size_t done, size_t all)
         qri_ops_progress(w->control, w->op, percent);
 }
 
-static enum qr_status pass(struct warming *w, struct qr_err *err)
+static enum qr_status bring(struct warming *w, const struct qr_buf *list, struct qr_err *err)
 {
     struct qr_hyper_listed listed;
     const uint8_t *pages = NULL;
-    struct qr_buf list;
-    qr_buf_init(&list, LIST_BYTES_MAX);
-    enum qr_status status =
-        qr_node_hot(w->from, w->row, QR_WARM_LISTED_MAX, call_ns(w, LIST_NS), &list, err);
-    if (status == QR_OK)
-        status = qr_warm_list_get(list.data, list.len, &listed, &pages, err);
+    enum qr_status status = qr_warm_list_get(list->data, list->len, &listed, &pages, err);
     size_t at = 0, n = 0;
     for (; status == QR_OK && at < listed.all && !is_over(w); at += n) {
         enum qr_warmth as = at < listed.hot      ? QR_WARM_HOT
@@ -167,8 +164,28 @@ static enum qr_status pass(struct warming *w, struct qr_err *err)
             show(w, at + n, listed.all);
     }
     w->listed = status == QR_OK ? listed.all : w->listed;
+    return status;
+}
+
+static enum qr_status pass(struct warming *w, struct qr_err *err)
+{
+    struct qr_buf list;
+    qr_buf_init(&list, LIST_BYTES_MAX);
+    enum qr_status status =
+        qr_node_hot(w->from, w->row, QR_WARM_LISTED_MAX, call_ns(w, LIST_NS), &list, err);
+    if (status == QR_OK)
+        status = bring(w, &list, err);
     qr_buf_done(&list);
     return status;
+}
+
+static void tell(const struct warming *w, const char *to, const char *by, int64_t began_ns,
+                 const struct qr_err *err)
+{
+    struct qr_env *env = w->control->options.env;
+    QR_LOG(&w->control->options.log, QR_INFO, "node_warmed", QR_F("node", to), QR_F("by", by),
+           QR_F("pages", w->listed), QR_F("brought", w->kept), QR_F("reason", &err->text[0]),
+           QR_F("took_ms", (qr_env_mono_ns(env) - began_ns) / 1000000));
 }
 
 void qri_warm(struct qr_control *control, struct qri_op *op, const struct qr_database_row *row,
@@ -192,7 +209,54 @@ void qri_warm(struct qr_control *control, struct qri_op *op, const struct qr_dat
         if (qr_env_mono_ns(env) - pass_ns < SECOND_NS)
             break;
     }
-    QR_LOG(&control->options.log, QR_INFO, "node_warmed", QR_F("node", to), QR_F("by", from),
-           QR_F("pages", w.listed), QR_F("brought", w.kept), QR_F("reason", &err.text[0]),
-           QR_F("took_ms", (qr_env_mono_ns(env) - began_ns) / 1000000));
+    tell(&w, to, from, began_ns, &err);
+}
+
+/* ---- one node after the other ---- */
+
+void qri_warm_begin(struct qr_control *control, const struct qr_database_row *row, const char *from,
+                    struct qri_warm_list *ret_list)
+{
+    struct qr_rpc_peer *node = NULL;
+    struct qr_err err = {0};
+    *ret_list = (struct qri_warm_list){.until_ns = 0};
+    qr_buf_init(&ret_list->pages, LIST_BYTES_MAX);
+    snprintf(ret_list->from, sizeof ret_list->from, "%s", from);
+    if (control->options.warm_up_ns == 0 || *from == '\0')
+        return;
+    enum qr_status status = qri_control_node(control, from, &node, &err);
+    if (status == QR_OK)
+        status = qr_node_hot(node, row, QR_WARM_LISTED_MAX,
+                             control->options.warm_up_ns < LIST_NS ? control->options.warm_up_ns
+                                                                   : LIST_NS,
+                             &ret_list->pages, &err);
+    if (status == QR_OK)
+        return;
+    qr_buf_done(&ret_list->pages); /* it is cold then */
+    QR_LOG(&control->options.log, QR_INFO, "pages_not_listed", QR_F("node", from),
+           QR_F("reason", &err.text[0]));
+}
+
+void qri_warm_bring(struct qr_control *control, struct qri_op *op,
+                    const struct qr_database_row *row, const char *to, struct qri_warm_list *list)
+{
+    struct qr_env *env = control->options.env;
+    int64_t began_ns = qr_env_mono_ns(env);
+    struct qr_err err = {0};
+    if (list->pages.len == 0)
+        return;
+    if (list->until_ns == 0)
+        list->until_ns = began_ns + control->options.warm_up_ns;
+    struct warming w = {.control = control, .op = op, .row = row, .until_ns = list->until_ns};
+    enum qr_status status = qri_control_wait_ready(control, to, w.until_ns, &err);
+    if (status == QR_OK)
+        status = qri_control_node(control, to, &w.to, &err);
+    if (status == QR_OK)
+        status = bring(&w, &list->pages, &err);
+    tell(&w, to, list->from, began_ns, &err);
+}
+
+void qri_warm_end(struct qri_warm_list *list)
+{
+    qr_buf_done(&list->pages);
 }

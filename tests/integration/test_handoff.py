@@ -183,6 +183,39 @@ class Warm(Pages):
             self.assertIn('reason=""', line)
 
 
+class WarmReplicas(Pages):
+    """They end before the next one comes, so their pages are brought while that one serves."""
+
+    def replaced(self, name, read_only, change):
+        scan = "SELECT COUNT(*), MAX(DATALENGTH(b)) FROM wide"
+        count = "SELECT num_of_reads FROM sys.dm_io_virtual_file_stats(DB_ID(), 1)"
+        with connect_patiently(self.server, name, read_only=read_only) as reader:
+            wait_for(lambda: reader.execute("SELECT DATABASEPROPERTYEX(DB_NAME(), 'Updateability')") == [("READ_ONLY",)])
+            wait_for(lambda: reader.execute(scan) == [(2000, 4000)])
+            with self.server.connect() as master:
+                master.execute(change)
+            wait_over(self.server)
+            before = reader.execute(count)[0][0]
+            self.assertEqual(reader.execute(scan), [(2000, 4000)])
+            return reader.execute(count)[0][0] - before
+
+    def test_replicas_have_the_pages_of_those_before(self):
+        self.fill()
+        with self.server.connect() as master:
+            master.execute("ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH (SERVICE_OBJECTIVE = 'HS_Gen5_2',"
+                           " SECONDARY_TYPE = Named, DATABASE_NAME = r)")
+            wait_over(self.server)
+        self.assertLess(self.replaced("r", False, RELOCATE.format(4).replace(" h ", " r ")), 50)
+        with self.server.connect() as master:
+            master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 1)")
+            wait_over(self.server)
+        wait_for(lambda: sum("ev=ready" in line and "hs-" in line for line in list(self.server.log)) >= 4)
+        self.assertLess(self.replaced("h", True, RELOCATE.format(4)), 50)
+        self.assertEqual(len(self.warmed()), 3)
+        for line in self.warmed():
+            self.assertIn('reason=""', line)
+
+
 class Cold(Pages):
     options = Pages.options + ("--warm-up-seconds", "0")
 
