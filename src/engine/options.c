@@ -41,7 +41,7 @@ int32_t qri_options_bits(const struct qri_options *o)
 
 /* ---- ON and OFF ---- */
 
-enum { NOTHING = SIZE_MAX };
+#define NOTHING SIZE_MAX /* an enum is an int to clang */
 
 #define FIELD(name) offsetof(struct qri_options, name)
 static const struct switch_row {
