@@ -48,8 +48,7 @@ static const char *const sqls[QRI_QS_STMTS] = {
         "last_ticks = max(last_ticks, ?5), last_run_ticks = max(last_run_ticks, ?6), compiles = "
         "compiles + ?7",
     [QRI_QS_PUT_RUNS] =
-        "INSERT INTO qs_runs VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(id) DO UPDATE SET data = "
-        "?6",
+        "INSERT INTO qs_runs VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO UPDATE SET data = ?6",
     [QRI_QS_PUT_WAIT] = "INSERT OR REPLACE INTO qs_wait VALUES (?1, ?2, ?3)",
 };
 
