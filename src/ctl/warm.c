@@ -248,7 +248,7 @@ void qri_warm_bring(struct qr_control *control, struct qri_op *op,
     if (list->until_ns == 0)
         list->until_ns = began_ns + control->options.warm_up_ns;
     struct warming w = {.control = control, .op = op, .row = row, .until_ns = list->until_ns};
-    enum qr_status status = qri_control_wait_ready(control, to, w.until_ns, &err);
+    enum qr_status status = qr_control_wait_ready(control, to, 0, w.until_ns, &err);
     if (status == QR_OK)
         status = qri_control_node(control, to, &w.to, &err);
     if (status == QR_OK)
