@@ -13,8 +13,8 @@ enum statement { ST_GET, ST_RANGE, ST_PUT, ST_DELETE, ST_REVISION, ST_RAISE, ST_
 static const char *const texts[ST_COUNT] = {
     [ST_GET] = "SELECT value, version FROM kv WHERE key = ?1",
     [ST_RANGE] = "SELECT key, value, version FROM kv WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
-    [ST_PUT] = "INSERT INTO kv VALUES (?1, ?2, ?3) "
-               "ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3",
+    [ST_PUT] = ("INSERT INTO kv VALUES (?1, ?2, ?3) "
+                "ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3"),
     [ST_DELETE] = "DELETE FROM kv WHERE key = ?1",
     [ST_REVISION] = "SELECT revision FROM revision",
     [ST_RAISE] = "UPDATE revision SET revision = ?1",
