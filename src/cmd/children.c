@@ -56,13 +56,15 @@ static void add_settings(const struct supervisor *s, struct qri_child_spec *spec
     add_text(spec, "--governance", settings->governance);
     add_text(spec, "--vcore-cpu", settings->vcore_cpu);
     add_text(spec, "--metrics-token-file", settings->metrics_token_file);
-    add_number(spec, "--landing-zone-mib", settings->landing_zone_mib);
     add_number(spec, "--move-grace-ms", settings->move_grace_ms);
     add_number(spec, "--workers", settings->workers);
     add_number(spec, "--connections-max", settings->connections_max);
     add_number(spec, "--cache-mib", settings->cache_mib);
-    if (settings->cache_total_mib != 0) /* an earlier program that takes over again knows it not */
+    /* earlier programs that take over again do not know these */
+    if (settings->cache_total_mib != 0)
         add_number(spec, "--cache-total-mib", settings->cache_total_mib);
+    if (settings->landing_zone_mib != 0)
+        add_number(spec, "--landing-zone-mib", settings->landing_zone_mib);
     add_number(spec, "--query-memory-mib", settings->query_memory_mib);
     add_number(spec, "--rbpex-percent", settings->rbpex_percent);
     add_number(spec, "--transaction-memory-mib", settings->transaction_memory_mib);

@@ -138,7 +138,7 @@ static const struct qr_option rows[] = {
      "is "
      "moved to long-term storage later, by 60 s at most, until half of the zone is in use. 0: a "
      "quarter "
-     "of what is free on the disk at the start, between 1024 and 16384; 1024 in a blob store",
+     "of what is free on the disk at the start, between 1024 and 8192; 1024 in a blob store",
      offsetof(struct qri_settings, landing_zone_mib)},
     {"advertise", "HOST[:PORT]", QR_OPTION_TEXT, "", 0, 255, NULL, "start",
      "where other machines reach this one, over TLS: PORT (7433 if not given) and the five behind "

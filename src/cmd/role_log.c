@@ -11,7 +11,7 @@ enum {
     TICK_MS = 500,
     STOP_MS = 2000,
     ZONE_MIB_AUTO_MIN = 1024,
-    ZONE_MIB_AUTO_MAX = 16384,
+    ZONE_MIB_AUTO_MAX = 8192,
 };
 
 struct log_role {
@@ -28,17 +28,21 @@ static bool tick(void *ctx)
     return true;
 }
 
+/* UINT64_MAX: not known. */
+static uint64_t free_bytes(void *ctx)
+{
+    struct statvfs disk;
+    return statvfs(ctx, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : UINT64_MAX;
+}
+
 /* Of files: part of the disk that they are on. Not more than takes some seconds to read after a
  * crash; in a blob store that is over a network. */
 static uint64_t zone_bytes(const struct qri_role *role)
 {
     uint64_t mib = (uint64_t)role->settings->landing_zone_mib;
-    struct statvfs disk;
     if (mib == 0) {
-        mib = ZONE_MIB_AUTO_MIN;
-        if (strcmp(role->settings->landing_zone, "file") == 0 &&
-            statvfs(role->settings->data_dir, &disk) == 0)
-            mib = (uint64_t)disk.f_bavail * disk.f_frsize / 4 >> 20;
+        if (strcmp(role->settings->landing_zone, "file") == 0)
+            mib = free_bytes((void *)(uintptr_t)role->settings->data_dir) / 4 >> 20;
         mib = mib < ZONE_MIB_AUTO_MIN ? ZONE_MIB_AUTO_MIN : mib;
         mib = mib > ZONE_MIB_AUTO_MAX ? ZONE_MIB_AUTO_MAX : mib;
     }
@@ -57,6 +61,8 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
         .blob = blob,
         .keyring = ring,
         .journal_bytes_max = zone_bytes(role),
+        .free_bytes = free_bytes,
+        .free_ctx = (void *)(uintptr_t)role->settings->data_dir,
         .fatal = qri_role_fatal,
         .fatal_ctx = role,
     };

@@ -21,7 +21,8 @@ static const int64_t SECOND_NS = 1000000000, MS_NS = 1000000,
                      HOLD_NS = INT64_C(30) * 1000000000, /* for operations that run */
     PAUSE_NS = INT64_C(3) * 1000000000, END_NS = INT64_C(5) * 1000000000,
                      READY_NS = INT64_C(30) * 1000000000,
-                     SERVING_READY_NS = INT64_C(8) * 1000000000; /* sessions wait meanwhile */
+                     STORAGE_READY_NS = INT64_C(120) * 1000000000, /* it reads its journal */
+    SERVING_READY_NS = INT64_C(8) * 1000000000;                    /* sessions wait meanwhile */
 
 struct qri_upgrade {
     struct supervisor *s;
@@ -152,7 +153,7 @@ static enum qr_status swap(struct qri_upgrade *u, const char *name, int64_t read
 /* Who asks it waits, and asks again. */
 static enum qr_status replace_storage(struct qri_upgrade *u, const char *name, struct qr_err *err)
 {
-    return swap(u, name, READY_NS, 0, qr_super_replace, err);
+    return swap(u, name, STORAGE_READY_NS, 0, qr_super_replace, err);
 }
 
 /* Its sessions wait at the gateway. What control has told the node is forgotten with it, so no

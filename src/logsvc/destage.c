@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/banned.h"
 
-enum { CANDIDATES_MAX = 64, DELETES_AT_ONCE = 32 };
+enum { CANDIDATES_MAX = 64, DELETES_AT_ONCE = 32, RESERVE_BYTES = 512 << 20 };
 
 static const int64_t PERIOD_NS = 250000000, RETRY_NS = 1000000000;
 
@@ -17,12 +17,16 @@ struct candidates {
 
 typedef bool want_fn(const struct qr_logsvc *svc, const struct qri_timeline *tl);
 
+static uint64_t in_use(const struct qr_logsvc *svc)
+{
+    return svc->segment_count * svc->options.segment_bytes;
+}
+
 static bool wants_destage(const struct qr_logsvc *svc, const struct qri_timeline *tl)
 {
     if (tl->hard.live != QRI_LIVE || tl->destaged_lsn >= tl->hard.end_lsn)
         return false;
-    bool pressed =
-        svc->segment_count * svc->options.segment_bytes > svc->options.journal_bytes_max / 2;
+    bool pressed = in_use(svc) > svc->options.journal_bytes_max / 2 || atomic_load(&svc->no_room);
     int64_t age = qr_env_mono_ns(svc->env) - tl->undestaged_since_ns;
     if (pressed || svc->load.puts_off)
         return pressed;
@@ -30,9 +34,24 @@ static bool wants_destage(const struct qr_logsvc *svc, const struct qri_timeline
            qri_timeline_lag(tl, tl->destaged_lsn) >= svc->options.object_bytes;
 }
 
+/* Little is left of what was put off: the next burst may put off again. */
+static bool has_caught_up(const struct qr_logsvc *svc)
+{
+    uint64_t little = svc->options.journal_bytes_max / 16, few = 4 * svc->options.segment_bytes;
+    return in_use(svc) <= (little > few ? little : few);
+}
+
+/* Destaging needs room of its own where journal and long-term storage share a disk. */
+static bool has_room_later(const struct qr_logsvc *svc)
+{
+    const struct qr_logsvc_options *o = &svc->options;
+    return o->free_bytes == NULL || o->free_bytes(o->free_ctx) / 2 >= in_use(svc) + RESERVE_BYTES;
+}
+
 /* While log comes faster than busy_bytes_per_s its writers have the processors and the disk: what
- * is destaged waits, as long as the journal has room (wants_destage) and can grow, and for six
- * times the age at which log is destaged otherwise. */
+ * is destaged waits, as long as the journal has room (wants_destage), can grow and can be destaged
+ * later, and for six times the age at which log is destaged otherwise: counted from when it began
+ * to wait, pauses or not, until it has been caught up with. */
 static void judge_load(struct qr_logsvc *svc)
 {
     struct qri_load *load = &svc->load;
@@ -48,13 +67,14 @@ static void judge_load(struct qr_logsvc *svc)
             load->busy_ns = now;
         if (busy && load->since_ns == 0)
             load->since_ns = now;
-        else if (!busy && now - load->busy_ns >= age / 10)
+        else if (!busy && now - load->busy_ns >= age / 10 && has_caught_up(svc))
             load->since_ns = 0;
         load->at_ns = now;
         load->bytes = bytes;
     }
-    load->puts_off =
-        load->since_ns != 0 && now - load->since_ns < 6 * age && !atomic_load(&svc->no_room);
+    load->puts_off = load->since_ns != 0 && now - load->since_ns < 6 * age &&
+                     now - load->busy_ns < age / 10 && !atomic_load(&svc->no_room) &&
+                     has_room_later(svc);
 }
 
 static bool wants_delete(const struct qr_logsvc *svc, const struct qri_timeline *tl)
@@ -69,13 +89,23 @@ static void collect(struct qr_logsvc *svc, want_fn *wants, struct candidates *c)
     const struct qr_map_entry *entry;
     c->count = 0;
     pthread_mutex_lock(&svc->mu);
-    for (size_t i = 0; c->count < CANDIDATES_MAX && qr_map_next(&svc->timelines, &i, &entry);) {
+    /* behind whoever was the last one of the round before, so that many busy ones take turns */
+    size_t first = svc->collect_from, i = first;
+    for (bool wrapped = false; c->count < CANDIDATES_MAX && (!wrapped || i < first);) {
+        if (!qr_map_next(&svc->timelines, &i, &entry)) {
+            if (wrapped)
+                break;
+            wrapped = true;
+            i = 0;
+            continue;
+        }
         struct qri_timeline *tl = entry->value;
-        if (!wants(svc, tl))
+        if (!wants(svc, tl) || (wrapped && i > first))
             continue;
         tl->refs++;
         c->tl[c->count++] = tl;
     }
+    svc->collect_from = c->count == CANDIDATES_MAX ? i : 0;
     pthread_mutex_unlock(&svc->mu);
 }
 

@@ -144,7 +144,7 @@ struct qri_job {
 
 /* How fast log comes. */
 struct qri_load {
-    int64_t at_ns, busy_ns, since_ns; /* last looked; last busy; busy since (0: it is not) */
+    int64_t at_ns, busy_ns, since_ns; /* last looked; last busy; puts off since (0: not) */
     uint64_t bytes;                   /* appended when it was looked at */
     bool puts_off;                    /* what can wait waits */
 };
@@ -198,6 +198,7 @@ struct qr_logsvc {
     pthread_mutex_t bg_mu;
     pthread_cond_t bg_wake;
     bool destage_wanted; /* guarded by bg_mu */
+    size_t collect_from; /* of timelines; of destage.c */
     bool threads_running;
     pthread_t flushers[QRI_FLUSHERS], workers[QRI_WORKERS], destager, ticker;
     int flusher_count, worker_count;

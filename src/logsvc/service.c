@@ -211,13 +211,15 @@ static void stop_threads(struct qr_logsvc *svc)
     svc->threads_running = false;
 }
 
+enum { MORE_SEGMENTS = 4 };
+
 /* What an earlier process was allowed to keep must not make this one refuse appends until it is
  * destaged: they are slowed down while it is. */
 static void allow_what_is_there(struct qr_logsvc *svc)
 {
     uint64_t bytes = svc->segment_count * svc->options.segment_bytes;
-    if (svc->options.journal_bytes_max < bytes + bytes / 4)
-        svc->options.journal_bytes_max = bytes + bytes / 4;
+    if (bytes >= svc->options.journal_bytes_max)
+        svc->options.journal_bytes_max = bytes + MORE_SEGMENTS * svc->options.segment_bytes;
 }
 
 enum qr_status qr_logsvc_open(const struct qr_logsvc_options *options, struct qr_logsvc **ret_svc,

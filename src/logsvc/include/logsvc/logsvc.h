@@ -62,9 +62,13 @@ struct qr_logsvc_options { /* 0 takes the value in brackets */
     uint64_t destage_lag_bytes;   /* [5/8 of journal_bytes_max, at least 512 MiB] */
     uint64_t busy_bytes_per_s;    /* [64 MiB] while log comes as fast, destaging is put off: until
                                      half of the journal is in use, for six times destage_age_ns */
-    uint32_t delay_us_max;        /* [100000] the most that one append is asked to wait */
-    int64_t reader_ttl_ns;        /* [60 s] a silent reader slows nobody after this */
-    int64_t lease_ttl_ns_max;     /* [10 s] */
+    /* Of the disk that journal and long-term storage share: what is put off leaves twice itself.
+     * [NULL: they share none] */
+    uint64_t (*free_bytes)(void *ctx);
+    void *free_ctx;
+    uint32_t delay_us_max;    /* [100000] the most that one append is asked to wait */
+    int64_t reader_ttl_ns;    /* [60 s] a silent reader slows nobody after this */
+    int64_t lease_ttl_ns_max; /* [10 s] */
     void (*fatal)(void *ctx, const struct qr_err *err); /* NULL: log and abort (S3) */
     void *fatal_ctx;
     bool threads_off;
