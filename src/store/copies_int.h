@@ -140,9 +140,10 @@ QR_NODISCARD enum qr_status qri_copy_call(struct qri_copy *copy, uint16_t method
                                           const struct qri_copy_ask *a, const uint8_t *more,
                                           size_t more_bytes, struct qri_copy_state *ret_state,
                                           struct qr_err *err);
-/* Its log from `*from` on, up to what is durable at the end. */
-QR_NODISCARD enum qr_status qri_copy_send_durable(struct qri_copy *copy, _Atomic uint64_t *from,
-                                                  struct qr_buf *pieces, struct qr_err *err);
+/* Some of its log from `*from` on, which is behind that then. No more: it has what is durable. */
+QR_NODISCARD enum qr_status qri_copy_send_piece(struct qri_copy *copy, uint64_t *from,
+                                                struct qr_buf *pieces, bool *ret_more,
+                                                struct qr_err *err);
 /* All pages. `log_epoch` is that of the commit; `timeline` none: the copy gets one of its own. */
 QR_NODISCARD enum qr_status qri_copy_send_all(struct qri_copy *copy, struct qr_archive *archive,
                                               uint64_t log_epoch,

@@ -44,18 +44,24 @@ static enum qr_status send_log(struct qri_copy *copy, const struct qr_buf *piece
     return QR_OK;
 }
 
-enum qr_status qri_copy_send_durable(struct qri_copy *copy, _Atomic uint64_t *from,
-                                     struct qr_buf *pieces, struct qr_err *err)
+enum qr_status qri_copy_send_piece(struct qri_copy *copy, uint64_t *from, struct qr_buf *pieces,
+                                   bool *ret_more, struct qr_err *err)
 {
-    struct qri_copies *copies = copy->copies;
-    struct qr_lsn at, end = qr_lsn(atomic_load(from));
-    do {
-        at = end;
-        atomic_store(from, at.v);
-        qr_buf_clear(pieces);
-        QR_TRY(qr_archive_log(copies->store, at, LOG_BYTES, pieces, &end, err));
-        QR_TRY(send_log(copy, pieces, err));
-    } while (end.v != at.v && !atomic_load(&copies->stopping));
+    struct qr_lsn end = qr_lsn(*from);
+    qr_buf_clear(pieces);
+    QR_TRY(qr_archive_log(copy->copies->store, end, LOG_BYTES, pieces, &end, err));
+    QR_TRY(send_log(copy, pieces, err));
+    *ret_more = end.v != *from;
+    *from = end.v;
+    return QR_OK;
+}
+
+static enum qr_status send_durable(struct qri_copy *copy, uint64_t *from, struct qr_buf *pieces,
+                                   struct qr_err *err)
+{
+    bool more = true;
+    while (more && !atomic_load(&copy->copies->stopping))
+        QR_TRY(qri_copy_send_piece(copy, from, pieces, &more, err));
     return QR_OK;
 }
 
@@ -99,10 +105,9 @@ static enum qr_status catch_up(struct qri_copy *copy, uint64_t from, struct qr_e
 {
     struct qr_buf pieces;
     qr_buf_init(&pieces, LOG_BUFFER_BYTES);
-    _Atomic uint64_t at = from;
-    enum qr_status status = qri_copy_send_durable(copy, &at, &pieces, err);
+    enum qr_status status = send_durable(copy, &from, &pieces, err);
     if (status == QR_OK)
-        status = send_rest(copy, at, &pieces, err);
+        status = send_rest(copy, from, &pieces, err);
     qr_buf_done(&pieces);
     return status;
 }

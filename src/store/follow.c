@@ -9,17 +9,18 @@
 #include "governor/wait.h"
 #include "base/banned.h"
 
-enum { LOG_BUFFER_BYTES = 32 << 20, BEHIND_BYTES_MAX = 64 << 20 };
+enum { LOG_BUFFER_BYTES = 32 << 20, BEHIND_BYTES_MAX = 64 << 20, GAIN_BYTES_MAX = 1 << 20 };
+static const uint64_t KEPT_BYTES_MAX = UINT64_C(8) << 30;
 static const int64_t ANSWER_NS = INT64_C(10) * 1000000000, LOOK_NS = 100000000, SLEEP_NS = 10000000,
-                     DELAY_NS_MIN = 1000000, DELAY_NS_MAX = 1000000000;
+                     STANDS_NS = INT64_C(2) * 1000000000, DELAY_NS_MIN = 1000000,
+                     DELAY_NS_MAX = 1000000000;
 
 struct qr_follow {
     struct qri_copies copies; /* what the calls need of one: nothing else is used */
     bool is_in;               /* it has said where it is since we asked */
     bool must_seed;
-    bool keeps_log;           /* our log stays while it gets it */
-    uint64_t from;            /* it has the log up to there */
-    _Atomic uint64_t *behind; /* of the store, while it gets log; NULL: others have them all */
+    bool keeps_log; /* our log stays while it gets it */
+    uint64_t from;  /* it has the log up to there */
     pthread_mutex_t mu;
     struct qr_follow_info info; /* guarded by mu */
 };
@@ -63,37 +64,71 @@ struct qr_follow_info qr_follow_info(struct qr_follow *f)
 
 /* --- being behind --- */
 
-/* Until the end of the step. */
+/* Until the end of the step, if it is not too much by then. */
 static void keep_log(struct qr_follow *f, uint64_t from)
 {
     if (!f->keeps_log)
         f->keeps_log = qri_logfile_read_from(f->copies.store, from) != NULL;
 }
 
-/* Where it is told from now on how far the copy is, so that writers see it. */
-static _Atomic uint64_t *take_behind(struct qr_follow *f, _Atomic uint64_t *own)
+static void drop_log(struct qr_follow *f)
+{
+    if (f->keeps_log)
+        qri_logfile_read_done(f->copies.store);
+    f->keeps_log = false;
+}
+
+/* One that it is told in from now on how far the copy is, so that writers see it; NULL: others have
+ * them all. */
+static struct qri_follower *take_place(struct qr_follow *f)
 {
     struct qri_behind *b = &f->copies.store->behind;
     for (int i = 0; i < QRI_FOLLOWERS_MAX; i++) {
         uint64_t nobody = 0;
-        if (atomic_compare_exchange_strong(&b->from[i], &nobody, f->from))
-            return &b->from[i];
+        if (atomic_compare_exchange_strong(&b->followers[i].from, &nobody, f->from))
+            return &b->followers[i];
     }
-    return own;
+    return NULL;
 }
 
+/* In bytes of log: LSNs jump between epochs. */
+static uint64_t lag_from(const struct qr_store *store, uint64_t from)
+{
+    uint64_t durable = atomic_load(&store->durable_lsn);
+    if (from >= durable)
+        return 0;
+    return from > store->base_lsn ? durable - from : (durable - from) % QRI_EPOCH_LSN_JUMP;
+}
+
+/* Of the last one. Who stands still is waited for by nobody. */
 static uint64_t lag_of(const struct qr_store *store)
 {
-    uint64_t durable = atomic_load(&store->durable_lsn), lag = 0;
+    uint64_t lag = 0;
     for (int i = 0; i < QRI_FOLLOWERS_MAX; i++) {
-        uint64_t from = atomic_load_explicit(&store->behind.from[i], memory_order_relaxed);
-        if (from != 0 && from < durable && durable - from > lag)
-            lag = durable - from;
+        const struct qri_follower *f = &store->behind.followers[i];
+        uint64_t from = atomic_load_explicit(&f->from, memory_order_relaxed);
+        if (from == 0 || atomic_load_explicit(&f->stands, memory_order_relaxed))
+            continue;
+        uint64_t own = lag_from(store, from);
+        lag = own > lag ? own : lag;
     }
     return lag;
 }
 
-/* Grows until what it lacks becomes less, by a sixteenth in a tenth of a second. */
+static void look_who_stands(struct qri_behind *b, int64_t now)
+{
+    for (int i = 0; i < QRI_FOLLOWERS_MAX; i++) {
+        struct qri_follower *f = &b->followers[i];
+        uint64_t from = atomic_load(&f->from);
+        if (from != 0 && atomic_exchange(&f->seen, from) != from) {
+            atomic_store(&f->moved_ns, now);
+        } else if (from != 0 && now - atomic_load(&f->moved_ns) > STANDS_NS) {
+            atomic_store(&f->stands, true);
+        }
+    }
+}
+
+/* Grows until what it lacks becomes less: in a tenth of a second by a sixteenth, or by 1 MiB. */
 static int64_t delay_for(struct qr_store *store, uint64_t lag)
 {
     struct qri_behind *b = &store->behind;
@@ -101,8 +136,10 @@ static int64_t delay_for(struct qr_store *store, uint64_t lag)
     int64_t delay = atomic_load(&b->delay_ns);
     if (now - looked < LOOK_NS || !atomic_compare_exchange_strong(&b->looked_ns, &looked, now))
         return delay;
-    uint64_t before = atomic_exchange(&b->lag_before, lag);
-    delay = lag + before / 16 < before ? delay / 4 * 3 : delay * 2;
+    look_who_stands(b, now);
+    uint64_t before = atomic_exchange(&b->lag_before, lag), gain = before / 16;
+    gain = gain < GAIN_BYTES_MAX ? gain : GAIN_BYTES_MAX;
+    delay = lag + gain < before ? delay / 4 * 3 : delay * 2;
     delay = delay < DELAY_NS_MIN ? DELAY_NS_MIN : delay > DELAY_NS_MAX ? DELAY_NS_MAX : delay;
     atomic_store(&b->delay_ns, delay);
     return delay;
@@ -203,13 +240,23 @@ static enum qr_status bring_in(struct qr_follow *f, struct qr_err *err)
 
 static enum qr_status send_log(struct qr_follow *f, struct qr_err *err)
 {
+    enum qr_status status = QR_OK;
     struct qr_buf pieces;
     qr_buf_init(&pieces, LOG_BUFFER_BYTES);
     keep_log(f, f->from);
-    _Atomic uint64_t own = f->from, *from = take_behind(f, &own);
-    enum qr_status status = qri_copy_send_durable(&f->copies.items[0], from, &pieces, err);
-    f->from = atomic_load(from);
-    atomic_store(from, 0);
+    struct qri_follower *place = take_place(f);
+    for (bool more = true; more && status == QR_OK && !atomic_load(&f->copies.stopping);) {
+        status = qri_copy_send_piece(&f->copies.items[0], &f->from, &pieces, &more, err);
+        if (place != NULL) {
+            atomic_store(&place->from, f->from);
+            if (status == QR_OK)
+                atomic_store(&place->stands, false);
+        }
+        if (lag_from(f->copies.store, f->from) > KEPT_BYTES_MAX)
+            drop_log(f); /* it may get all pages again */
+    }
+    if (place != NULL)
+        atomic_store(&place->from, 0);
     qr_buf_done(&pieces);
     if (status == QR_CONFLICT || status == QR_NOT_FOUND) /* ours does not continue its log */
         f->must_seed = true;
@@ -245,9 +292,7 @@ enum qr_status qr_follow_step(struct qr_follow *f, struct qr_err *err)
     uint64_t wall_ns = store->durable_commit_wall_ns;
     pthread_mutex_unlock(&store->log.mu);
     enum qr_status status = step(f, err);
-    if (f->keeps_log)
-        qri_logfile_read_done(store);
-    f->keeps_log = false;
+    drop_log(f);
     f->is_in = status == QR_OK;
     pthread_mutex_lock(&f->mu);
     f->info.follows = status == QR_OK;
