@@ -102,6 +102,7 @@ static enum qr_status physical_row(struct qri_sysrows *rows, struct qr_session *
                                    const struct qr_cat_object *table,
                                    const struct qr_cat_index *index)
 {
+    QR_TRY(qri_check_cancelled(session, NULL));
     struct qri_btree_size s = size_of(session, table, index);
     bool is_data = index == NULL || index->is_clustered;
     uint32_t index_id = index == NULL ? 0 : index->index_id;
