@@ -266,8 +266,9 @@ static int sys_filter(sqlite3_vtab_cursor *base, int equal_count, const char *co
         qr_arena_reset(&cursor->rows.arena);
         cursor->rows.values = NULL;
         cursor->rows.row_count = cursor->rows.capacity = 0;
-        if (make_rows(module, &cursor->rows) != QR_OK)
-            return SQLITE_NOMEM;
+        enum qr_status status = make_rows(module, &cursor->rows);
+        if (status != QR_OK)
+            return status == QR_CANCELLED || status == QR_CLOSED ? SQLITE_INTERRUPT : SQLITE_NOMEM;
     }
     skip_rows(cursor);
     return SQLITE_OK;
