@@ -323,7 +323,7 @@ struct qri_node_options {
     struct qri_node_sizes sizes;
     uint64_t transaction_memory_bytes, transaction_bytes_max; /* of each, see store.h */
     uint64_t version_bytes_max;                               /* likewise */
-    uint64_t cache_total_bytes;  /* of all page caches; 0: half of the machine's memory */
+    uint64_t cache_total_bytes;  /* of all page caches; 0: 3/8 of the machine's memory */
     uint64_t query_memory_bytes; /* of all sessions; 0: a quarter of the machine's */
     uint32_t connections_max;    /* what else needs descriptors */
     /* All sessions go back to the gateway that can; QR_BUSY: some could not. */

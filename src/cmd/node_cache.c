@@ -15,7 +15,7 @@ static const uint64_t STEP_BYTES = UINT64_C(64) << 20;
 uint64_t qri_node_cache_bound(const struct qri_node *node)
 {
     uint64_t told = node->options.cache_total_bytes;
-    return told > 0 ? told : node->machine_bytes / 2;
+    return told > 0 ? told : node->machine_bytes / 8 * 3;
 }
 
 static void set_level(struct qri_node *node, uint64_t level, const uint64_t *used, size_t count)

@@ -293,10 +293,13 @@ uint64_t qri_machine_memory(void)
     return pages <= 0 || page_bytes <= 0 ? UINT64_MAX : (uint64_t)pages * (uint64_t)page_bytes;
 }
 
-/* More than half of the machine's memory: those that are idle may have large caches. */
+/* More than half of the machine's memory, or an eighth more than all caches may have: full caches
+ * alone are no reason to close what is idle. */
 static bool is_memory_short(const struct qri_node *node)
 {
-    return qri_process_memory() > node->machine_bytes / 2;
+    uint64_t half = node->machine_bytes / 2;
+    uint64_t room = qri_node_cache_bound(node) + node->machine_bytes / 8;
+    return qri_process_memory() > (half > room ? half : room);
 }
 
 static void *close_main(void *arg)

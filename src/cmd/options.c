@@ -46,8 +46,8 @@ static const struct qr_option rows[] = {
      "objectives in proportion to their memory, up to a quarter of the machine's",
      offsetof(struct qri_settings, cache_mib)},
     {"cache-total-mib", "MiB", QR_OPTION_INT, "0", 0, 1048576, NULL, "start",
-     "page caches of all databases that are open in one process, together; 0 means half of the "
-     "machine's memory",
+     "page caches of all databases that are open in one process, together; 0 means three "
+     "eighths of the machine's memory",
      offsetof(struct qri_settings, cache_total_mib)},
     {"rbpex-percent", "%", QR_OPTION_INT, "300", 0, 10000, NULL, "start",
      "pages that the process of a Hyperscale database keeps on its local disk (RBPEX), in percent "
