@@ -15,8 +15,7 @@ enum {
     EVICT_BATCH = 16,
     SHRINK_PASSES = 64,
     TRIM_BATCH = 256,
-    WARM_BYTES_MAX = 32 << 20, /* free memory kept for the next burst */
-    EVICT_STEPS_MAX = 1024,    /* a cache full of dirty pages must not be walked by every commit */
+    EVICT_STEPS_MAX = 1024, /* a cache full of dirty pages must not be walked by every commit */
     HOT_PART = 3,
     HOT_OF = 4,
     GHOSTS_MIN = 256,
@@ -89,9 +88,10 @@ static bool add_slab(struct qr_store *store)
     for (uint32_t i = slab->frame_count; i-- > 0;) {
         struct qri_frame *f = &slab->frames[i];
         f->data = (uint8_t *)slab + (size_t)(head + i) * store->page_bytes;
-        f->next = c->free_frames;
-        c->free_frames = f;
+        f->next = c->cold_frames; /* its memory comes with its first use */
+        c->cold_frames = f;
     }
+    c->cold_count += slab->frame_count;
     c->free_count += slab->frame_count;
     c->total_count += slab->frame_count;
     c->slabs[c->slab_count++] = slab;
@@ -424,7 +424,7 @@ void qri_cache_shrink(struct qr_store *store, uint64_t bytes)
         idle = evict_some(store) ? 0 : idle + 1;
 }
 
-void qri_cache_trim(struct qr_store *store)
+void qri_cache_trim(struct qr_store *store, uint64_t warm_bytes_max)
 {
     struct qri_cache *c = &store->cache;
     for (;;) {
@@ -432,12 +432,13 @@ void qri_cache_trim(struct qr_store *store)
         size_t count = 0;
         pthread_mutex_lock(&c->mu);
         uint64_t warm_bytes = (uint64_t)(c->free_count - c->cold_count) * store->page_bytes;
-        while (warm_bytes > WARM_BYTES_MAX && count < TRIM_BATCH && c->free_frames != NULL) {
+        while (warm_bytes > warm_bytes_max && count < TRIM_BATCH && c->free_frames != NULL) {
             struct qri_frame *f = c->free_frames;
             c->free_frames = f->next;
             f->next = list;
             list = f;
             last = last == NULL ? f : last;
+            warm_bytes -= store->page_bytes;
             count++;
         }
         c->free_count -= count;

@@ -269,14 +269,19 @@ void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes)
 
 uint64_t qr_store_cache_used(struct qr_store *store)
 {
-    return qri_cache_used_bytes(store);
+    struct qri_cache *c = &store->cache;
+    pthread_mutex_lock(&c->mu);
+    uint64_t bytes = (uint64_t)(c->total_count - c->cold_count) * store->page_bytes;
+    pthread_mutex_unlock(&c->mu);
+    return bytes;
 }
 
 void qr_store_reclaim_cache(struct qr_store *store, uint64_t bytes)
 {
     qri_cache_shrink(store, bytes);
-    qri_cache_trim(store);
-    if (qri_cache_used_bytes(store) > bytes) /* changed pages stay */
+    uint64_t used = qri_cache_used_bytes(store);
+    qri_cache_trim(store, used < bytes ? bytes - used : 0);
+    if (used > bytes) /* changed pages stay */
         qri_upkeep_want(store);
 }
 

@@ -106,8 +106,8 @@ struct qri_cache {
     pthread_mutex_t mu;
     struct qri_slab **slabs; /* guarded by mu */
     size_t slab_count, slab_capacity;
-    struct qri_frame *free_frames;              /* used not long ago */
-    struct qri_frame *cold_frames;              /* free, and their memory was given back */
+    struct qri_frame *free_frames; /* used not long ago */
+    struct qri_frame *cold_frames; /* free, without memory: new, or it was given back */
     size_t free_count, cold_count, total_count; /* cold ones count as free, too */
     _Atomic uint64_t bytes_max;
     _Atomic size_t hot_count; /* frames used QRI_USED_HOT times or more */
@@ -408,8 +408,8 @@ uint64_t qri_cache_used_bytes(struct qr_store *store);
 bool qri_cache_is_over(struct qr_store *store);
 /* Evicts until no more than that is used, as far as that goes. */
 void qri_cache_shrink(struct qr_store *store, uint64_t bytes);
-/* Gives memory of free frames back after a burst. */
-void qri_cache_trim(struct qr_store *store);
+/* Gives memory of free frames back, but for so many bytes. */
+void qri_cache_trim(struct qr_store *store, uint64_t warm_bytes_max);
 
 /* table.c: from page number to versions */
 QR_NODISCARD enum qr_status qri_table_init(struct qr_store *store, struct qr_err *err);

@@ -6,6 +6,7 @@
 enum {
     IDLE_NS = 1000 * 1000 * 1000,
     RETRY_NS = 1000 * 1000 * 1000,
+    WARM_BYTES_MAX = 32 << 20, /* free memory kept for the next burst */
 };
 
 void qri_upkeep_init(struct qr_store *store)
@@ -54,7 +55,7 @@ static void one_round(struct qr_store *store, bool wanted)
     while (qri_collect(store, true))
         ;
     atomic_store(&store->swept_ns, qr_env_wall_ns(store->env));
-    qri_cache_trim(store);
+    qri_cache_trim(store, WARM_BYTES_MAX);
     qri_log_trim(store);
     qri_tmp_bury(store);
     qri_stubs_sweep(store);

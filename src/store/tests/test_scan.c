@@ -125,6 +125,7 @@ static void test_memory_is_given_back_and_hot_pages_go_last(void **state)
     assert_true(in_memory() > (HOT + 400) * PAGE_BYTES);
     qr_store_reclaim_cache(store, (HOT + 200) * PAGE_BYTES);
     assert_true(in_memory() <= (HOT + 200) * PAGE_BYTES);
+    assert_true(qr_store_cache_used(store) <= (HOT + 200) * PAGE_BYTES); /* nor free ones kept */
     assert_int_equal(read_pages(100, HOT), 0);
     qr_store_reclaim_cache(store, 64 * PAGE_BYTES);
     assert_true(in_memory() <= 64 * PAGE_BYTES);

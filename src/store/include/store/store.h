@@ -88,10 +88,11 @@ void qr_store_set_log_txn_bytes(struct qr_store *store, uint64_t bytes);
 void qr_store_set_tmp_bytes(struct qr_store *store, uint64_t bytes); /* all temporary files */
 uint64_t qr_store_max_data_bytes(const struct qr_store *store);
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
-uint64_t qr_store_cache_used(struct qr_store *store); /* bytes of pages that are in it */
-/* Takes pages that nobody uses out of memory, those used longest ago first, until no more than so
- * many bytes are left or none can go just now. The limit stays. What stays because it is changed is
- * written out, so that another call finds it. */
+/* Memory that it takes: of its pages, and what is kept for the next ones. */
+uint64_t qr_store_cache_used(struct qr_store *store);
+/* Gives memory back until it takes no more than so many bytes or none can go just now: pages that
+ * nobody uses, those used longest ago first, and what is kept for the next ones. The limit stays.
+ * What stays because it is changed is written out, so that another call finds it. */
 void qr_store_reclaim_cache(struct qr_store *store, uint64_t bytes);
 /* Of all stores of the process together: private pages in memory [256 MiB]. Beyond it each
  * transaction may keep 1 MiB. */
