@@ -34,3 +34,9 @@ uint64_t qri_cache_level(const uint64_t *used, size_t count, uint64_t level, uin
     uint64_t more = (bound - total) / (at_level == 0 ? 1 : at_level);
     return more >= full - level ? full : level + more;
 }
+
+uint64_t qri_cache_limit(uint64_t used, uint64_t limit, uint64_t level)
+{
+    uint64_t now = used < limit ? used : limit;
+    return now > level ? now : level;
+}

@@ -31,6 +31,7 @@ struct hosted {
     bool in_pool; /* of an elastic one */
     bool has_files;
     bool backing_up;           /* or its statistics are written: nobody closes it now */
+    bool is_shrinking;         /* its cache, without mu: who closes it waits */
     bool was_used, has_backup; /* was entered since it was opened; a backup, and none is due */
     bool is_backed_up;         /* all that is in it is in a backup: nobody has entered it since */
     bool was_touched;          /* entered since the backups' thread looked at it */
@@ -58,7 +59,8 @@ struct qri_node {
     struct hosted_link idle;                         /* the first left first */
     uint32_t open_count, idle_count, open_max, idle_max, unused_max, waiting;
     uint64_t machine_bytes;
-    uint64_t cache_level; /* that no page cache may pass; 0: not looked at yet */
+    uint64_t cache_level; /* that page caches are to keep to; 0: not looked at yet */
+    uint32_t cache_turn;  /* the database whose cache gave pages back last */
     bool memory_is_short, ends, closes;
     pthread_t closer;
     pthread_cond_t close_wake, look_wake; /* for those who close, and who take backups */
@@ -112,7 +114,7 @@ QR_NODISCARD enum qr_status qri_node_govern(struct qri_node *node,
 /* ---- node_cache.c ---- */
 /* Of all page caches together. */
 uint64_t qri_node_cache_bound(const struct qri_node *node);
-/* Every second: they keep to it; node.mu is held. */
+/* Every second, by one thread: they keep to it; node.mu is held, and given back meanwhile. */
 void qri_node_share_caches(struct qri_node *node);
 
 /* ---- node_cgroup.c ---- */

@@ -243,6 +243,8 @@ void qri_node_close_hosted(struct qri_node *node, struct hosted *hosted)
     qri_node_report_billed(node, hosted);
     if (hosted->refs == 0)
         end_idle(node, hosted);
+    while (hosted->is_shrinking)
+        pthread_cond_wait(&node->changed, &node->mu);
     pthread_mutex_unlock(&node->mu);
     enum qr_status status = qr_database_close(hosted->db, &err);
     qr_gov_group_close(hosted->group);

@@ -267,6 +267,11 @@ void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes)
     atomic_store(&store->cache.bytes_max, bytes);
 }
 
+uint64_t qr_store_cache_bytes(const struct qr_store *store)
+{
+    return atomic_load(&store->cache.bytes_max);
+}
+
 uint64_t qr_store_cache_used(struct qr_store *store)
 {
     struct qri_cache *c = &store->cache;

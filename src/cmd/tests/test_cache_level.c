@@ -36,8 +36,27 @@ static void test_levels(void **state)
     }
 }
 
+static void test_limits_fall_as_pages_go(void **state)
+{
+    static const struct {
+        uint64_t used, limit, level, want;
+    } rows[] = {
+        {10, 256, 50, 50},   /* it fits */
+        {200, 256, 50, 200}, /* it takes no more */
+        {120, 200, 50, 120}, /* some went */
+        {150, 120, 50, 120}, /* a writer's, which it had to take: it is not let to grow */
+        {50, 120, 50, 50},   /* all went */
+        {30, 50, 80, 80},    /* others left some */
+        {300, 50, 256, 256},
+    };
+    (void)state;
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        assert_int_equal(qri_cache_limit(rows[r].used, rows[r].limit, rows[r].level), rows[r].want);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels),
+                                       cmocka_unit_test(test_limits_fall_as_pages_go)};
     return cmocka_run_group_tests_name("cmd/cache_level", tests, NULL, NULL);
 }

@@ -88,6 +88,7 @@ void qr_store_set_log_txn_bytes(struct qr_store *store, uint64_t bytes);
 void qr_store_set_tmp_bytes(struct qr_store *store, uint64_t bytes); /* all temporary files */
 uint64_t qr_store_max_data_bytes(const struct qr_store *store);
 void qr_store_set_cache_bytes(struct qr_store *store, uint64_t bytes);
+uint64_t qr_store_cache_bytes(const struct qr_store *store); /* what was set */
 /* Memory that it takes: of its pages, and what is kept for the next ones. */
 uint64_t qr_store_cache_used(struct qr_store *store);
 /* Gives memory back until it takes no more than so many bytes or none can go just now: pages that
