@@ -44,7 +44,7 @@ static bool temp_is_own(void *ctx, uint32_t object_id)
 static enum qr_status record(void *ctx, const char *sql, const struct qri_bound *bound,
                              size_t count, struct qr_err *err)
 {
-    return qri_record_sql(ctx, sql, bound, count, err);
+    return qri_record_sql(ctx, 0, sql, bound, count, err);
 }
 
 static enum qr_status inform(void *ctx, const struct qr_err *message)

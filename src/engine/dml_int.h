@@ -205,10 +205,10 @@ QR_NODISCARD enum qr_status qri_record_update(struct qri_writer *writer, const s
                                               const struct qr_value *row, int64_t rowid);
 QR_NODISCARD enum qr_status qri_record_delete(struct qri_writer *writer, const struct qr_value *old,
                                               int64_t rowid);
-/* A statement and the values bound to it. */
-QR_NODISCARD enum qr_status qri_record_sql(struct qr_session *session, const char *sql,
-                                           const struct qri_bound *bound, size_t count,
-                                           struct qr_err *err);
+/* A statement and the values bound to it. The table is what it changes the rows of; 0: any. */
+QR_NODISCARD enum qr_status qri_record_sql(struct qr_session *session, uint32_t object_id,
+                                           const char *sql, const struct qri_bound *bound,
+                                           size_t count, struct qr_err *err);
 
 /* ---- dml_loose.c: a few rows of a transaction, noted in its op log alone ---- */
 enum qri_loose {

@@ -162,7 +162,7 @@ static enum qr_status truncate(struct qri_frame *frame, const struct qr_cat_obje
     if (status == QR_OK)
         status = qri_exec(session->link, sql, err);
     if (status == QR_OK)
-        status = qri_record_sql(session, sql, NULL, 0, err);
+        status = qri_record_sql(session, table->object_id, sql, NULL, 0, err);
     session->no_interrupt = false;
     const struct qr_cat_column *identity =
         table->identity_column == 0 ? NULL : qr_cat_column_by_id(table, table->identity_column);

@@ -243,12 +243,12 @@ enum qr_status qri_record_delete(struct qri_writer *writer, const struct qr_valu
     return qri_oplog_end(session->tran.oplog, writer->run->err);
 }
 
-enum qr_status qri_record_sql(struct qr_session *session, const char *sql,
+enum qr_status qri_record_sql(struct qr_session *session, uint32_t object_id, const char *sql,
                               const struct qri_bound *bound, size_t count, struct qr_err *err)
 {
     if (!records(session))
         return QR_OK;
-    QR_TRY(begin_op(session, 0, qri_sql(qr_str(sql)), err));
+    QR_TRY(begin_op(session, object_id, qri_sql(qr_str(sql)), err));
     for (size_t i = 0; i < count; i++)
         qri_oplog_cell(session->tran.oplog, bound[i].type, &bound[i].value);
     return qri_oplog_end(session->tran.oplog, err);

@@ -116,7 +116,7 @@ static enum qr_status spill(struct qri_oplog *log, struct qr_err *err)
 bool qri_oplog_changes(const struct qri_oplog *log, uint32_t object_id)
 {
     for (size_t i = 0; log != NULL && i < log->statement_count; i++)
-        if (log->statements[i].object_id == object_id)
+        if (log->statements[i].object_id == object_id || log->statements[i].object_id == 0)
             return true;
     return false;
 }

@@ -14,7 +14,8 @@ void qri_oplog_free(struct qri_oplog *log); /* NULL is accepted */
 /* Begins an operation; the cells are added in the order of its parameters, then it is ended. */
 QR_NODISCARD enum qr_status qri_oplog_begin(struct qri_oplog *log, uint32_t object_id,
                                             struct qri_sql sql, struct qr_err *err);
-/* Something of the table is in it, or was before it was cut. NULL is accepted. */
+/* Something of the table, or of one that is not known (0), is in it, or was before it was cut. NULL
+ * is accepted. */
 bool qri_oplog_changes(const struct qri_oplog *log, uint32_t object_id);
 void qri_oplog_cell(struct qri_oplog *log, const struct qr_type *type,
                     const struct qr_value *value);

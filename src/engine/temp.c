@@ -74,7 +74,7 @@ static void drop_table(struct qr_session *session, uint32_t object_id)
     snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS temp.t%u", object_id);
     session->no_interrupt = true;
     if (sqlite3_exec(session->link->db, sql, NULL, NULL, NULL) == SQLITE_OK &&
-        qri_record_sql(session, sql, NULL, 0, &err) == QR_OK &&
+        qri_record_sql(session, object_id, sql, NULL, 0, &err) == QR_OK &&
         drop_object(session, object_id) == QR_OK) {
         for (int kind = QRI_COUNTER_IDENTITY; kind <= QRI_COUNTER_SEQUENCE; kind++)
             if (qri_counter_drop(session, qri_counter_id(object_id, (enum qri_counter)kind), true,

@@ -199,6 +199,34 @@ static void the_statement_that_passes_the_quota_is_told_and_not_commit(void **st
     two_close(&t);
 }
 
+/* Each statement in a request of its own: between them the transaction is in its op log alone. */
+static void a_transaction_sees_what_it_has_truncated(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, "create table t(id int primary key, v int) create table o(v int) "
+                 "insert t values (1,1),(2,2) insert o values (7)");
+    (void)run(&t.a, "begin tran");
+    (void)run(&t.a, "truncate table o");
+    answers(&t.a, "select count(*) from o", "ROW 0\nDONE 1\n");
+    answers(&t.a, "update o set v = 8", "DONE 0\n");
+    answers(&t.a, "insert o values (9)", "DONE 1\n");
+    answers(&t.a, "select v from o", "ROW 9\nDONE 1\n");
+    (void)run(&t.a, "rollback");
+    answers(&t.a, "select v from o", "ROW 7\nDONE 1\n");
+    (void)run(&t.a, "begin tran");
+    (void)run(&t.a, "truncate table t");
+    answers(&t.a, "select count(*) from t", "ROW 0\nDONE 1\n");
+    answers(&t.a, "delete t where id = 2", "DONE 0\n");
+    answers(&t.a, "insert t values (1,10)", "DONE 1\n");
+    answers(&t.a, "update t set v = v + 1 where id = 1", "DONE 1\n");
+    answers(&t.a, "select * from t", "ROW 1|11\nDONE 1\n");
+    (void)run(&t.a, "commit");
+    settle(&t.a);
+    answers(&t.b, "select * from t", "ROW 1|11\nDONE 1\n");
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_row_that_was_waited_for_is_read_again),
         cmocka_unit_test(tables_change_their_shape_beside_a_transaction),
         cmocka_unit_test(the_statement_that_passes_the_quota_is_told_and_not_commit),
+        cmocka_unit_test(a_transaction_sees_what_it_has_truncated),
     };
     return cmocka_run_group_tests_name("engine/loose", tests, NULL, NULL);
 }
