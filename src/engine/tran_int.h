@@ -14,6 +14,8 @@ QR_NODISCARD enum qr_status qri_sqlite_rollback_to(struct qr_session *session, s
 bool qri_tran_is_loose(const struct qri_tran *tran);
 /* It is small enough to leave SQLite after a statement. */
 bool qri_tran_may_loosen(const struct qr_session *session);
+/* It has made #tables, and so much is in its op log that it is not played again and again. */
+bool qri_tran_is_heavy(const struct qr_session *session);
 /* The batch goes straight on to its COMMIT. */
 bool qri_tran_commits_soon(const struct qr_session *session);
 /* SQLite has rolled back all of it for a statement that found no space, and what came before that

@@ -26,6 +26,12 @@ bool qri_tran_may_loosen(const struct qr_session *session)
            qr_conn_kept_lsn(session->link->conn).v == 0;
 }
 
+bool qri_tran_is_heavy(const struct qr_session *session)
+{
+    const struct qri_tran *tran = &session->tran;
+    return session->temp != tran->temp_before && qri_oplog_is_long(tran->oplog);
+}
+
 bool qri_tran_survives(const struct qr_session *session)
 {
     const struct qri_tran *tran = &session->tran;

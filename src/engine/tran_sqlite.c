@@ -294,9 +294,8 @@ enum qr_status qri_sqlite_commit(struct qr_session *session, struct qr_err *err)
     else if (!tran->sqlite_open)
         return QR_OK;
     if (tran->count > 0 && !tran->statement_open && !tran->holds &&
-        qri_oplog_mark(tran->oplog).count == 0) {
-        if (tran->sqlite_open)
-            qri_sqlite_rollback(session); /* it only read, or changed no row */
+        session->temp == tran->temp_before && qri_oplog_mark(tran->oplog).count == 0) {
+        qri_sqlite_rollback(session); /* it only read, or changed no row */
         return QR_OK;
     }
     enum qr_status status = prepare_commit(session, err);
@@ -369,7 +368,7 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
     if (access != QRI_WRITE) /* it finds no rows first */
         QR_TRY(qri_tran_to_head(session, err));
     tran->is_write = true;
-    tran->is_ddl = access == QRI_DDL;
+    tran->is_ddl = access == QRI_DDL || (!snapshot && qri_tran_is_heavy(session));
     return QR_OK;
 }
 

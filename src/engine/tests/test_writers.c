@@ -306,6 +306,77 @@ static void a_batch_that_waits_between_its_statements_lets_others_write(void **s
     two_close(&t);
 }
 
+/* An ALTER that changes the definition of a #table alone leaves nothing in the op log. */
+static void what_changes_a_temporary_tables_definition_alone_stays_with_commit(void **state)
+{
+    static const struct {
+        const char *before, *alter, *probe, *made, *undone;
+    } cases[] = {
+        {"", "alter table #t add constraint d default 5 for a",
+         "insert #t(id) values (1) select a from #t", "DONE 1\nROW 5\nDONE 1\n",
+         "DONE 1\nROW NULL\nDONE 1\n"},
+        {"alter table #t add constraint d default 5 for a", "alter table #t drop constraint d",
+         "insert #t(id) values (1) select a from #t", "DONE 1\nROW NULL\nDONE 1\n",
+         "DONE 1\nROW 5\nDONE 1\n"},
+        {"", "alter table #t add constraint k check (a > 0)",
+         "begin try insert #t values (1, 0) end try begin catch select 0 end catch",
+         "ROW 0\nDONE 1\n", "DONE 1\n"},
+        {"alter table #t add constraint k check (a > 0)", "alter table #t drop constraint k",
+         "begin try insert #t values (1, 0) end try begin catch select 0 end catch", "DONE 1\n",
+         "ROW 0\nDONE 1\n"},
+        {"alter table #t add constraint k check (a > 0)", "alter table #t nocheck constraint k",
+         "begin try insert #t values (1, 0) end try begin catch select 0 end catch", "DONE 1\n",
+         "ROW 0\nDONE 1\n"},
+        {"alter table #t add constraint k check (a > 0) alter table #t nocheck constraint k",
+         "alter table #t check constraint k",
+         "begin try insert #t values (1, 0) end try begin catch select 0 end catch",
+         "ROW 0\nDONE 1\n", "DONE 1\n"},
+        {"", "alter table #t add c as id + 1", "insert #t(id) values (1) select * from #t",
+         "DONE 1\nROW 1|NULL|2\nDONE 1\n", "DONE 1\nROW 1|NULL\nDONE 1\n"},
+    };
+    (void)state;
+    struct two t;
+    open_two(&t);
+    char sql[512];
+    for (size_t i = 0; i < 3 * (sizeof cases / sizeof cases[0]); i++) {
+        size_t at = i / 3;
+        bool commits = i % 3 > 0, is_beside_write = i % 3 == 2;
+        (void)run(&t.a, "drop table if exists #t create table #t(id int, a int)");
+        (void)run(&t.a, cases[at].before);
+        snprintf(sql, sizeof sql, "begin tran %s %s",
+                 is_beside_write ? "update t set v = 0 where id = 9" : "", cases[at].alter);
+        (void)run(&t.a, sql);
+        (void)run(&t.b, "update t set v = v + 1 where id = 1"); /* nobody is kept waiting */
+        settle(&t.b);
+        (void)run(&t.a, "select count(*) from #t");
+        (void)run(&t.a, commits ? "commit" : "rollback");
+        answers(&t.a, cases[at].probe, commits ? cases[at].made : cases[at].undone);
+    }
+    two_close(&t);
+}
+
+static void a_long_transaction_with_tables_of_its_own_is_played_once_more(void **state)
+{
+    (void)state;
+    struct two t;
+    struct later l;
+    open_two(&t);
+    (void)run(&t.a, "begin tran create table #t(v varchar(8000))");
+    (void)run(&t.a, "insert #t select replicate('x', 8000) from generate_series(1, 4500)");
+    answers(&t.b, "update t set v = 31 where id = 3", "DONE 1\n"); /* not kept by making it */
+    settle(&t.b);
+    answers(&t.a, "update t set v = 11 where id = 1", "DONE 1\n");
+    later_start(&l, &t.b, "update t set v = 32 where id = 3");
+    answers(&t.a, "update t set v = 22 where id = 2 save tran s", "DONE 1\n");
+    answers(&t.a, "update t set v = 0 rollback tran s select count(*) from #t",
+            "DONE 3\nROW 4500\nDONE 1\n");
+    (void)run(&t.a, "commit");
+    later_end(&l, "DONE 1\n");
+    settle(&t.b);
+    answers(&t.a, "select v from t order by id", "ROW 11\nROW 22\nROW 32\nDONE 3\n");
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +394,8 @@ int main(void)
         cmocka_unit_test(a_batch_that_waits_between_its_statements_lets_others_write),
         cmocka_unit_test(a_table_that_a_transaction_has_changed_keeps_its_shape_until_the_end),
         cmocka_unit_test(a_snapshot_stays_while_others_commit_and_rows_that_changed_are_conflicts),
+        cmocka_unit_test(what_changes_a_temporary_tables_definition_alone_stays_with_commit),
+        cmocka_unit_test(a_long_transaction_with_tables_of_its_own_is_played_once_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
