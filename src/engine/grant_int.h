@@ -46,7 +46,8 @@ QR_NODISCARD static inline enum qr_status qri_grant_before(struct qri_frame *fra
 }
 /* The same for who is going to take the writer lock, when it is known already what it needs, and
  * after it has waited for the locks that it needs first: who has a grant waits for no lock, or it
- * gives the grant back (lock.c), so that a wait for a grant ends. */
+ * gives the grant back (lock.c), so that a wait for a grant ends. Only what waits inside a function
+ * cannot: the statement around it works in the grant (I11). */
 QR_NODISCARD static inline enum qr_status
 qri_grant_early(struct qri_frame *frame, const struct qri_need *need, struct qr_err *err)
 {
