@@ -76,10 +76,12 @@ static void free_chain(struct qri_unit *drop)
     }
 }
 
-void qri_cache_clear(struct qri_cache *cache, uint64_t text_id)
+void qri_cache_clear(struct qr_database *db, uint64_t text_id)
 {
+    struct qri_cache *cache = db->cache;
     struct qri_unit *drop = NULL; /* freed outside the lock */
     uint64_t *stubs = NULL;
+    qri_texts_take_out(db->texts, text_id);
     pthread_mutex_lock(&cache->mu);
     for (struct qri_unit *unit = cache->newest, *next; unit != NULL; unit = next) {
         next = unit->older;
@@ -228,11 +230,12 @@ void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
     struct qri_cache *cache = session->db->cache;
     struct qri_unit *drop = NULL; /* freed outside the lock */
     own_unit->cached_bytes = unit_bytes(own_unit);
-    qri_text_put_back(own_unit->text, own_unit->cached_bytes);
     pthread_mutex_lock(&cache->mu);
     bool is_kept = own_unit->era == cache->era && !leaves_stub(cache, session, own_unit);
-    if (is_kept)
+    if (is_kept) {
+        qri_text_put_back(own_unit->text, own_unit->cached_bytes);
         drop = put_in(cache, own_unit);
+    }
     pthread_mutex_unlock(&cache->mu);
     if (!is_kept)
         qri_unit_free(own_unit);

@@ -107,7 +107,7 @@ void qri_code_free(struct qri_code *code);
 struct qri_cache *qri_cache_new(size_t bytes_max);
 void qri_cache_free(struct qri_cache *cache);
 /* Drops what is there; what runs just now is not put back. With a text's id: its idle units. */
-void qri_cache_clear(struct qri_cache *cache, uint64_t text_id);
+void qri_cache_clear(struct qr_database *db, uint64_t text_id);
 
 /* ---- frames ---- */
 

@@ -444,7 +444,7 @@ static enum qr_status nothing(struct qri_dbcc *d)
 
 static enum qr_status free_plans(struct qri_dbcc *d)
 {
-    qri_cache_clear(d->session->db->cache, 0);
+    qri_cache_clear(d->session->db, 0);
     return QR_OK;
 }
 

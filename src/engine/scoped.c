@@ -217,10 +217,10 @@ static enum qr_status clear(struct qri_frame *frame, const struct qr_ast_scoped_
         struct qri_text copy;
         QR_TRY(qri_eval_scalar(frame, 0, stmt->value, NULL, NULL, &handle, err));
         if (!qri_handle_id(qr_value_bytes(&handle), &id) ||
-            !qri_text_find(db->texts, id, &frame->arena, &copy))
+            !qri_text_find(db->texts, id, &frame->arena, &copy) || copy.unit_bytes == 0)
             return qr_sql_fail(err, 12117);
     }
-    qri_cache_clear(db->cache, id);
+    qri_cache_clear(db, id);
     return QR_OK;
 }
 
@@ -238,7 +238,7 @@ enum qr_status qri_run_scoped(struct qri_frame *frame, const struct qri_op *op, 
         QR_TRY(read_statement(&frame->arena, stmt, &setting, err));
         QR_TRY(qri_tran_implicit(session, err));
         QR_TRY(qri_ddl_call(frame, put, &setting, err));
-        qri_cache_clear(session->db->cache, 0);
+        qri_cache_clear(session->db, 0);
     }
     session->error = 0;
     return qri_send_done(session, false, 0, false, 0xFD);

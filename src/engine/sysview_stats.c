@@ -143,6 +143,8 @@ static enum qr_status plan_row(void *ctx, struct qri_text *text)
     const struct walk *w = ctx;
     int64_t uses = atomic_load_explicit(&text->use_count, memory_order_relaxed);
     int64_t bytes = atomic_load_explicit(&text->unit_bytes, memory_order_relaxed);
+    if (bytes == 0) /* it runs, and has not been put into the cache since that was cleared */
+        return QR_OK;
     return qri_sysrow(w->rows, (int)(text->id % INT32_MAX), (int)text->refs + 1, (int)uses,
                       bytes > INT32_MAX ? INT32_MAX : (int)bytes,
                       qr_str(text->is_prepared ? "Prepared" : kinds[text->kind]),

@@ -132,6 +132,19 @@ void qri_text_put_back(struct qri_text *text, size_t unit_bytes)
         atomic_store_explicit(&text->unit_bytes, (int64_t)unit_bytes, memory_order_relaxed);
 }
 
+static enum qr_status take_out(void *ctx, struct qri_text *text)
+{
+    const uint64_t *id = ctx;
+    if (*id == 0 || text->id == *id)
+        atomic_store_explicit(&text->unit_bytes, 0, memory_order_relaxed);
+    return QR_OK;
+}
+
+void qri_texts_take_out(struct qri_texts *texts, uint64_t id)
+{
+    (void)!qri_texts_each(texts, take_out, &id);
+}
+
 /* ---- handing on ---- */
 
 static void merge_cost(struct qri_run_cost *into, const struct qri_run_cost *later, bool is_first)
@@ -261,14 +274,16 @@ bool qri_text_find(struct qri_texts *texts, uint64_t id, struct qr_arena *arena,
     const struct qri_text *text = *place_of(texts, id);
     bool found = text != NULL;
     if (found) { /* what never changes: the rest is being counted meanwhile */
-        *ret_copy = (struct qri_text){.texts = texts,
-                                      .db = text->db,
-                                      .id = text->id,
-                                      .kind = text->kind,
-                                      .object_id = text->object_id,
-                                      .is_prepared = text->is_prepared,
-                                      .text_at = text->text_at,
-                                      .text = qr_arena_str(arena, text->text)};
+        *ret_copy = (struct qri_text){
+            .texts = texts,
+            .db = text->db,
+            .id = text->id,
+            .kind = text->kind,
+            .object_id = text->object_id,
+            .is_prepared = text->is_prepared,
+            .text_at = text->text_at,
+            .unit_bytes = atomic_load_explicit(&text->unit_bytes, memory_order_relaxed),
+            .text = qr_arena_str(arena, text->text)};
         found = ret_copy->text.p != NULL;
     }
     pthread_mutex_unlock(&texts->mu);

@@ -69,9 +69,10 @@ struct qri_text {
     struct qr_database *db;
     struct qri_text *bucket_next;
     uint64_t id;
-    uint32_t refs;              /* units; guarded by the table's mutex */
-    _Atomic int64_t use_count;  /* units taken */
-    _Atomic int64_t unit_bytes; /* of one of its units, when it was last put back */
+    uint32_t refs;             /* units; guarded by the table's mutex */
+    _Atomic int64_t use_count; /* units taken */
+    _Atomic int64_t
+        unit_bytes; /* of one of its units, when it was last put back; 0: not in cache */
     enum qri_unit_kind kind;
     uint32_t object_id;          /* of a module, else 0 */
     bool is_prepared;            /* has parameters declared outside its text */
@@ -92,6 +93,8 @@ struct qri_text *qri_text_ref(struct qri_texts *texts, const struct qri_source *
 void qri_text_unref(struct qri_text *text); /* accepts NULL */
 void qri_text_used(struct qri_text *text);
 void qri_text_put_back(struct qri_text *text, size_t unit_bytes);
+/* The cache is cleared of the one with that id, or, with 0, of all; who runs them keeps them. */
+void qri_texts_take_out(struct qri_texts *texts, uint64_t id);
 
 /* All of them with `each`, under the table's mutex: it calls nobody. */
 QR_NODISCARD enum qr_status qri_texts_each(struct qri_texts *texts,
@@ -101,7 +104,7 @@ QR_NODISCARD enum qr_status qri_texts_each(struct qri_texts *texts,
 void qri_texts_hand_on(struct qri_texts *texts);
 void qri_text_hand_on(struct qri_text *text); /* of one, with its mutex */
 void qri_stmt_cost_hand_on(struct qri_text *text, struct qri_stmt_cost *c); /* the same */
-/* The one with that id without what it counts, its text in `arena`; false: it is gone. */
+/* The one with that id without its uses and costs, its text in `arena`; false: it is gone. */
 bool qri_text_find(struct qri_texts *texts, uint64_t id, struct qr_arena *arena,
                    struct qri_text *ret_copy);
 

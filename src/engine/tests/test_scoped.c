@@ -139,6 +139,37 @@ static void test_plans_go_with_the_cache_or_alone(void **state)
     two_close(&t);
 }
 
+/* A batch that runs is known by its text; its plan is in the cache when it has come back. */
+static void test_a_plan_that_only_runs_is_not_in_the_cache(void **state)
+{
+    static const char statement[] = "update t set v = v + 1 where id = 1";
+    struct two t;
+    struct later l;
+    (void)state;
+    two_open(&t, "create table t(id int primary key, v int) insert t values (1, 0)");
+    for (int i = 0; i < 2; i++) {
+        bool was_cleared = i == 1;
+        (void)run(&t.b, "begin tran update t set v = v + 10");
+        later_start(&l, &t.a, statement);
+        answers(&t.b, PLANS("update t set v = v + 1 where id = 1"),
+                i == 0 ? "ROW 0\nDONE 1\n" : "ROW 1\nDONE 1\n");
+        if (was_cleared)
+            assert_null(strstr(run(&t.b, CLEAR), "MSG "));
+        answers(&t.b, PLANS("update t set v = v + 1 where id = 1"), "ROW 0\nDONE 1\n");
+        assert_non_null(
+            strstr(run(&t.b, "declare @s nvarchar(400) = concat('" CLEAR " ', (select "
+                             "convert(varchar(200), r.plan_handle, 1) from sys.dm_exec_requests r "
+                             "cross apply sys.dm_exec_sql_text(r.sql_handle) x "
+                             "where x.text = 'update t set v = v + 1 where id = 1')) exec(@s)"),
+                   "MSG 12117 "));
+        (void)run(&t.b, "commit");
+        later_end(&l, "DONE 1\n");
+        answers(&t.b, PLANS("update t set v = v + 1 where id = 1"),
+                was_cleared ? "ROW 0\nDONE 1\n" : "ROW 1\nDONE 1\n");
+    }
+    two_close(&t);
+}
+
 static void test_optimized_for_ad_hoc_work_only_the_second_time_leaves_a_plan(void **state)
 {
     struct two t;
@@ -170,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_is_refused_and_changes_nothing),
         cmocka_unit_test(test_it_goes_with_its_transaction_and_is_kept_on_disk),
         cmocka_unit_test(test_plans_go_with_the_cache_or_alone),
+        cmocka_unit_test(test_a_plan_that_only_runs_is_not_in_the_cache),
         cmocka_unit_test(test_optimized_for_ad_hoc_work_only_the_second_time_leaves_a_plan),
     };
     return cmocka_run_group_tests_name("engine/scoped", tests, NULL, NULL);
