@@ -20,8 +20,9 @@ def main():
         subprocess.run(["meson", "setup", "--buildtype=debugoptimized", "-Dfuzzers=true",
                         "-Db_lundef=false", "-Dwerror_strict=false", BUILD, ROOT], check=True,
                        env={**os.environ, "CC": "clang"})
+    subprocess.run(["ninja", "-C", BUILD, "build.ninja"], check=True)  # it may be of other sources
     known = subprocess.run(["ninja", "-C", BUILD, "-t", "targets", "all"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    wanted = [path for path in re.findall(r"^(src/\w+/fuzz_\w+):", known, re.M) if args.only in path]
+    wanted = [path for path in re.findall(r"^(src/[\w/]+/fuzz_\w+):", known, re.M) if args.only in path]
     if wanted:  # not all the rest of this build
         subprocess.run(["ninja", "-C", BUILD] + wanted, check=True)
     passed, bad = 0, []
