@@ -215,7 +215,7 @@ static enum qr_status replace_named(struct qr_control *control, struct qri_op *o
 }
 
 /* HA replicas share what is read of them, so the pages of one do for all. Those that are wanted
- * (qri_reign_want) are the first members but the primary. */
+ * (qri_reign_want) are the first members but the primary and what the operation made. */
 static void replace_replicas(struct qr_control *control, struct qri_op *op,
                              const struct qr_database_row *row)
 {
@@ -234,7 +234,7 @@ static void replace_replicas(struct qr_control *control, struct qri_op *op,
     uint32_t wanted = qr_database_secondaries(row);
     for (uint32_t i = 0; wanted > 0 && i <= QR_HA_REPLICAS_MAX; i++) {
         qr_place_member(row, i, name);
-        if (qri_reign_is_primary(control, name))
+        if (qri_reign_is_primary(control, name) || qri_ops_has_member(control, row->id, i))
             continue;
         qri_warm_bring(control, op, row, name, &list);
         wanted -= 1;

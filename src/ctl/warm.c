@@ -20,7 +20,8 @@ enum {
     PASSES = 2,
 };
 static const int64_t SECOND_NS = 1000000000, CALL_NS = INT64_C(10) * 1000000000,
-                     LIST_NS = INT64_C(2) * 1000000000; /* who serves and is stuck is to go */
+                     LIST_NS = INT64_C(2) * 1000000000, /* who serves and is stuck is to go */
+    READY_NS = INT64_C(60) * 1000000000;
 
 /* ---- the calls ---- */
 
@@ -237,6 +238,15 @@ void qri_warm_begin(struct qr_control *control, const struct qr_database_row *ro
            QR_F("reason", &err.text[0]));
 }
 
+static enum qr_status wait_ready(struct qr_control *control, const char *name, int64_t until_ns,
+                                 struct qr_err *err)
+{
+    const struct qr_control_host *host = &control->options.host;
+    if (host->pid(host->ctx, name) == 0)
+        return qr_fail(err, QR_NOT_FOUND, "'%s' does not run", name);
+    return qr_control_wait_ready(control, name, 0, until_ns, err);
+}
+
 void qri_warm_bring(struct qr_control *control, struct qri_op *op,
                     const struct qr_database_row *row, const char *to, struct qri_warm_list *list)
 {
@@ -245,10 +255,13 @@ void qri_warm_bring(struct qr_control *control, struct qri_op *op,
     struct qr_err err = {0};
     if (list->pages.len == 0)
         return;
-    if (list->until_ns == 0)
-        list->until_ns = began_ns + control->options.warm_up_ns;
+    if (list->until_ns == 0) {
+        int64_t ns = control->options.warm_up_ns;
+        list->until_ns = began_ns + ns;
+        list->ready_until_ns = began_ns + (ns < READY_NS ? ns : READY_NS);
+    }
     struct warming w = {.control = control, .op = op, .row = row, .until_ns = list->until_ns};
-    enum qr_status status = qr_control_wait_ready(control, to, 0, w.until_ns, &err);
+    enum qr_status status = wait_ready(control, to, list->ready_until_ns, &err);
     if (status == QR_OK)
         status = qri_control_node(control, to, &w.to, &err);
     if (status == QR_OK)

@@ -31,7 +31,9 @@ struct fixture {
     struct qr_rpc_listener *node;
     pthread_mutex_t mu;
     pthread_cond_t changed;
-    int pid; /* what the host says of every name */
+    int pid;          /* what the host says of every name */
+    const char *ends; /* but that one ends for good when it is to; NULL: none ever ends */
+    bool has_ended;
     int wanted;
     char wanted_name[QR_NODE_NAME_BYTES];
     uint16_t calls[CALLS_MAX]; /* what the node was asked */
@@ -60,14 +62,22 @@ static inline enum qr_status want(void *ctx, const char *node, struct qr_err *er
 
 static inline void end(void *ctx, const char *node)
 {
-    (void)ctx;
-    (void)node;
+    struct fixture *f = ctx;
+    if (f->ends == NULL || strcmp(node, f->ends) != 0)
+        return;
+    pthread_mutex_lock(&f->mu);
+    f->has_ended = true;
+    pthread_mutex_unlock(&f->mu);
+    qr_control_exited(f->control, node, false);
 }
 
 static inline int pid_of(void *ctx, const char *name)
 {
-    (void)name;
-    return ((struct fixture *)ctx)->pid;
+    struct fixture *f = ctx;
+    pthread_mutex_lock(&f->mu);
+    bool has_ended = f->has_ended && strcmp(name, f->ends) == 0;
+    pthread_mutex_unlock(&f->mu);
+    return has_ended ? 0 : f->pid;
 }
 
 static inline void serve_node(void *ctx, struct qr_rpc_request *own_request)

@@ -79,20 +79,28 @@ static size_t place_of(const struct fixture *f, uint16_t method)
     return i;
 }
 
-/* hs-5 serves, hs-5-r1 is there; the objective is asked for in new processes. No process of this
- * world ever ends. */
-static void relocate(struct fixture *f)
+static size_t place_of_last(const struct fixture *f, uint16_t method)
 {
-    static const char *const names[] = {"hs-5", "hs-5-r1"};
-    struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
-    struct qr_rpc_listener *nodes[2] = {NULL, NULL};
+    size_t i = (size_t)f->call_count;
+    while (i > 0 && f->calls[i - 1] != method)
+        i--;
+    return i;
+}
+
+/* hs-5 serves, hs-5-r1 and hs-5-r2 are there; the objective is asked for in new processes. No
+ * process of this world ends but the one that the fixture says. */
+static void relocate(struct fixture *f, uint32_t replicas)
+{
+    static const char *const names[] = {"hs-5", "hs-5-r1", "hs-5-r2"};
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale"), .ha_replicas = replicas + 1};
+    struct qr_rpc_listener *nodes[3] = {NULL};
     struct qr_database_row row;
     char address[128];
     f->serve = serve_warming;
     assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
                      QR_OK);
     assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         snprintf(address, sizeof address, "unix:%s/%s.node", f->run, names[i]);
         struct qr_rpc_listen_options listen = {.address = address, .serve = serve_node, .ctx = f};
         assert_int_equal(qr_rpc_listen(f->loop, &listen, &nodes[i], NULL), QR_OK);
@@ -103,7 +111,7 @@ static void relocate(struct fixture *f)
     struct qr_err err = {0};
     if (call(f->operate, QR_CONTROL_ALTER, &ask, NULL, &err) != QR_OK)
         fail_msg("%s", err.text);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         qr_rpc_listener_free(nodes[i]);
     assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("h"), &row), QR_OK);
     assert_string_equal(row.objective, "HS_Gen5_4");
@@ -114,7 +122,7 @@ static void relocate(struct fixture *f)
 static void test_the_next_node_is_warmed_before_the_one_that_serves_is_drained(void **state)
 {
     struct fixture *f = *state;
-    relocate(f);
+    relocate(f, 0);
     assert_true(place_of(f, QR_NODE_HOT) < place_of(f, QR_NODE_WARM));
     assert_true(place_of(f, QR_NODE_WARM) < place_of(f, QR_NODE_DRAIN));
     assert_int_equal(atomic_load(&warmed[QR_WARM_HOT]), HOT);
@@ -127,7 +135,7 @@ static void test_what_fails_in_warming_fails_nothing_else(void **state)
 {
     struct fixture *f = *state;
     f->fail_method = QR_NODE_HOT;
-    relocate(f);
+    relocate(f, 0);
     assert_int_equal(atomic_load(&warm_calls), 0);
 }
 
@@ -137,7 +145,7 @@ static void test_who_serves_and_is_stuck_is_not_waited_for(void **state)
     struct fixture *f = *state;
     f->keep_method = QR_NODE_HOT;
     int64_t start = qr_env_mono_ns(qr_env_real());
-    relocate(f);
+    relocate(f, 0);
     assert_in_range(qr_env_mono_ns(qr_env_real()) - start, 0, INT64_C(5000000000));
     assert_int_equal(f->kept_count, 2); /* the primary, then the replica that is replaced */
     assert_int_equal(atomic_load(&warm_calls), 0);
@@ -149,20 +157,32 @@ static void test_a_node_that_cannot_be_warmed_takes_over_cold(void **state)
 {
     struct fixture *f = *state;
     f->fail_method = QR_NODE_WARM;
-    relocate(f);
+    relocate(f, 0);
+}
+
+/* The one that served is to be a replica, and does not come back; hs-5-r2 has told its pages. */
+static void test_a_replica_that_does_not_come_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    f->ends = "hs-5";
+    int64_t start = qr_env_mono_ns(qr_env_real());
+    relocate(f, 1);
+    assert_in_range(qr_env_mono_ns(qr_env_real()) - start, 0, bed_warm_up_ns / 3);
+    assert_true(place_of_last(f, QR_NODE_HOT) > place_of(f, QR_NODE_DRAIN));
+    assert_int_equal(atomic_load(&warm_calls), 4); /* the new primary's */
 }
 
 static void test_a_list_that_breaks_its_format_warms_nothing(void **state)
 {
     atomic_store(&garbage, true);
-    relocate(*state);
+    relocate(*state, 0);
     assert_int_equal(atomic_load(&warm_calls), 0);
 }
 
 static void test_without_time_for_it_nobody_is_asked(void **state)
 {
     struct fixture *f = *state;
-    relocate(f);
+    relocate(f, 0);
     assert_int_equal(place_of(f, QR_NODE_HOT), f->call_count);
 }
 
@@ -195,6 +215,7 @@ int main(void)
         T(test_what_fails_in_warming_fails_nothing_else, setup_warming),
         T(test_who_serves_and_is_stuck_is_not_waited_for, setup_brief),
         T(test_a_node_that_cannot_be_warmed_takes_over_cold, setup_warming),
+        T(test_a_replica_that_does_not_come_is_not_waited_for, setup_warming),
         T(test_a_list_that_breaks_its_format_warms_nothing, setup_warming),
         T(test_without_time_for_it_nobody_is_asked, setup_cold),
     };
