@@ -110,7 +110,6 @@ enum qr_status qri_geo_add_begin(struct qr_control *control, struct qri_op *op, 
         .objective = op->ask.objective.n > 0 ? op->ask.objective : qr_str(primary.objective),
         .collation = qr_str(primary.collation),
         .max_bytes = primary.max_bytes,
-        .traits = primary.traits,
         .tags = op->ask.tags,
         .geo_of = &primary,
     };

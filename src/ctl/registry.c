@@ -340,6 +340,8 @@ static enum qr_status add_database(struct qr_registry *registry, uint32_t server
     (void)qri_copy_text(row.name, sizeof row.name, name);
     if (find_name(registry, server_number, name) != NULL)
         return qr_sql_fail(err, 1801, row.name);
+    if (wish->geo_of != NULL) /* as one that is altered: its objective bounds them */
+        row.traits = wish->geo_of->traits;
     struct qr_database_wish defaulted = *wish;
     if (defaulted.edition.n == 0 && defaulted.objective.n == 0 && defaulted.pool.n == 0)
         defaulted.edition = qr_str("GeneralPurpose");

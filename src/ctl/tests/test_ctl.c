@@ -317,6 +317,31 @@ static void test_a_server_has_its_quota_of_vcores_and_dtus(void **state)
     add(f, "s", "S9", 0);
 }
 
+static void test_a_geo_secondary_has_the_traits_of_its_primary_within_its_objective(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row primary, row;
+    struct qr_database_wish wish = {
+        .objective = qr_str("GP_S_Gen5_4"),
+        .traits = {.redundancy = QR_REDUNDANCY_ZONE, .auto_pause_minutes = 120}};
+    open_served(f);
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("s"), &wish, &primary, NULL),
+                     QR_OK);
+    primary.traits.min_capacity_pct = 310; /* no release has said yet that it cannot be */
+    wish = (struct qr_database_wish){.objective = qr_str("GP_S_Gen5_4"), .geo_of = &primary};
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("a"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(row.traits.min_capacity_pct, 310);
+    assert_int_equal(row.traits.auto_pause_minutes, 120);
+    assert_int_equal(row.traits.redundancy, QR_REDUNDANCY_ZONE);
+    assert_int_equal(qr_registry_remove_database(f->registry, row.id, NULL), QR_OK);
+    wish.objective = qr_str("GP_S_Gen5_2");
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("b"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(row.traits.min_capacity_pct, 200);
+    assert_int_equal(row.geo_of, primary.id);
+}
+
 static void test_traits_are_those_that_the_objective_has(void **state)
 {
     struct fixture *f = *state;
@@ -541,6 +566,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_database_only_grows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_server_has_its_quota_of_vcores_and_dtus, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_geo_secondary_has_the_traits_of_its_primary_within_its_objective, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(test_traits_are_those_that_the_objective_has, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_rows_of_the_first_release_are_completed, setup,

@@ -184,8 +184,9 @@ struct qr_database_wish {
     struct qr_database_traits traits;
     struct qr_str tags;                       /* n = 0: kept; a JSON object */
     const struct qr_database_row *replica_of; /* CREATE: the primary of a named replica */
-    const struct qr_database_row *geo_of;     /* CREATE: the primary of a geo-secondary */
-    bool in_clear;                            /* it inherits what is not encrypted */
+    const struct qr_database_row *geo_of; /* CREATE: the primary of a geo-secondary, whose traits it
+                                             has as far as its objective allows */
+    bool in_clear;                        /* it inherits what is not encrypted */
     bool relocate;   /* ALTER: to new processes; the registry has nothing to do with it */
     uint32_t region; /* CREATE: where its data will be */
 };
