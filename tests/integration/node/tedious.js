@@ -229,7 +229,7 @@ const cases = {
     told.tran = await ask(tran, 'SELECT 1');
     told.again = await ask(tran, 'SELECT 1');
     told.idle = await ask(idle, 'SELECT 1');
-    while (ended < 2) await new Promise((resolve) => { setTimeout(resolve, 5); });
+    told.after = [await ask(running, 'SELECT 1'), await ask(result, 'SELECT 1')];
     return { ...told, ended };
   },
 
