@@ -302,7 +302,9 @@ void qri_answer_verdict(struct qri_served *s, enum qr_status status)
         s->answer.is_broken = true;
     } else if (status == QR_CLOSED) {
         s->answer.is_broken = true;
-    } else if (status == QR_CANCELLED && s->channel->ops->evicted(s->channel)) {
+    } else if (status == QR_CANCELLED && !s->answer.told_evicted &&
+               s->channel->ops->evicted(s->channel)) {
+        s->answer.told_evicted = true;
         qri_moving_tell_evicted(s);
     }
 }

@@ -51,18 +51,41 @@ void qri_run_tran(struct qri_served *s, struct qr_tds_cursor *c)
                                           tran.begin_after, &s->sink));
 }
 
+static void begin_call(struct qri_served *s)
+{
+    s->answer.in_call = true;
+    s->answer.has_status = false;
+    s->answer.has_error = false;
+    s->answer.ordinal_base = 0;
+    s->answer.handle_param = NULL;
+    qri_answer_go_on(s);
+}
+
+static void end_call(struct qri_served *s)
+{
+    qri_answer_end_call(s);
+    s->answer.in_call = false;
+}
+
+/* Of calls that were not run: a client that wanted that waits for no answer to them. If it is the
+ * node that wants to be rid of the session, the first of them fails, or the answer would look as if
+ * there had been no more. */
+static void leave_out_rest(struct qri_served *s)
+{
+    if (s->answer.told_evicted || !s->channel->ops->evicted(s->channel))
+        return;
+    begin_call(s);
+    qri_answer_verdict(s, QR_CANCELLED);
+    end_call(s);
+}
+
 void qri_run_rpc(struct qri_served *s, struct qr_tds_cursor *c)
 {
     bool more = true;
     while (more && !s->answer.is_broken) {
         struct qr_tds_rpc rpc;
         struct qr_err err;
-        s->answer.in_call = true;
-        s->answer.has_status = false;
-        s->answer.has_error = false;
-        s->answer.ordinal_base = 0;
-        s->answer.handle_param = NULL;
-        qri_answer_go_on(s);
+        begin_call(s);
         enum qr_status status =
             qr_tds_rpc_read(c, s->client.version, &s->arena_request, &rpc, &more, &err);
         if (status != QR_OK) {
@@ -71,9 +94,10 @@ void qri_run_rpc(struct qri_served *s, struct qr_tds_cursor *c)
         } else if (!rpc.no_exec) {
             qri_run_call(s, &rpc);
         }
-        if (s->channel->ops->cancelled(s->channel))
-            more = false; /* an attention ends the whole request */
-        qri_answer_end_call(s);
-        s->answer.in_call = false;
+        end_call(s);
+        if (more && !s->answer.is_broken && s->channel->ops->cancelled(s->channel)) {
+            leave_out_rest(s);
+            more = false;
+        }
     }
 }

@@ -256,6 +256,15 @@ static inline void add_null_output(struct call *c, const char *name)
     memcpy(c->body + c->n, info, sizeof info);
     c->n += sizeof info;
 }
+/* `text` in a call of sp_executesql behind those of `c`. */
+static inline void add_call(struct call *c, const char *text)
+{
+    struct call next = call_id(10);
+    add_text(&next, "", text);
+    c->body[c->n++] = 0xFF;
+    memcpy(c->body + c->n, next.body + sizeof headers, next.n - sizeof headers);
+    c->n += next.n - sizeof headers;
+}
 static inline void run_call(struct fixture *f, const struct call *c)
 {
     request(f, QR_TDS_PACKET_RPC, 0, c->body, c->n);

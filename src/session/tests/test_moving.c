@@ -86,6 +86,40 @@ static void test_a_request_that_is_cut_short_says_so(void **state)
     end(&f);
 }
 
+/* What of a request with several calls was not run is told, in the place of the first such call. */
+static void test_calls_that_are_left_out_are_no_success(void **state)
+{
+    struct fixture f;
+    struct call c = call_id(10), both = call_id(10);
+    (void)state;
+    begin(&f);
+    f.c.evicts = true;
+    f.c.cancel_after = 1; /* behind the first */
+    fake.in_tran = true;
+    add_text(&c, "", "rows:1");
+    add_call(&c, "count:2");
+    add_call(&c, "count:3");
+    run_call(&f, &c);
+    assert_string_equal(f.words, "COL ROW DONEINPROC:more,count=1 STATUS=0 DONEPROC:more "
+                                 "ENV10 ERROR40197 DONEINPROC:more,error STATUS=-6 DONEPROC:error");
+    assert_null(strstr(fake.log, "count:2"));
+    assert_false(f.served->ops->is_busy(f.served));
+    f.c.cancel_after = 2; /* in the first: it is told there, once */
+    add_text(&both, "", "wait");
+    add_call(&both, "count:2");
+    run_call(&f, &both);
+    assert_string_equal(f.words, "ERROR40197 DONEINPROC:more,error STATUS=-6 DONEPROC:error");
+    f.c.cancel_after = 3; /* behind the last: all were run */
+    run_call(&f, &c);
+    assert_non_null(strstr(fake.log, "sql(count:3;) "));
+    assert_null(strstr(f.words, "ERROR"));
+    f.c.cancel_after = 1;
+    f.c.attention = true; /* the client's own wish */
+    run_call(&f, &c);
+    assert_string_equal(f.words, "COL ROW DONEINPROC:more,count=1 STATUS=0 DONEPROC DONE:attn");
+    end(&f);
+}
+
 static void test_a_reset_connection_is_not_told_of_its_last_user_s_transaction(void **state)
 {
     struct fixture f;
@@ -130,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_a_session_that_moved_goes_on),
         cmocka_unit_test(test_a_transaction_lost_on_the_way_is_told_once),
         cmocka_unit_test(test_a_request_that_is_cut_short_says_so),
+        cmocka_unit_test(test_calls_that_are_left_out_are_no_success),
         cmocka_unit_test(test_a_reset_connection_is_not_told_of_its_last_user_s_transaction),
         cmocka_unit_test(test_what_cannot_be_read_is_no_session),
     };

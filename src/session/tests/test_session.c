@@ -187,11 +187,7 @@ static void test_several_calls_in_one_message(void **state)
     begin(&f);
     struct call c = call_id(10);
     add_text(&c, "", "error:208");
-    c.body[c.n++] = 0xFF;
-    struct call second = call_id(10);
-    add_text(&second, "", "rows:1");
-    memcpy(c.body + c.n, second.body + sizeof headers, second.n - sizeof headers);
-    c.n += second.n - sizeof headers;
+    add_call(&c, "rows:1");
     run_call(&f, &c);
     assert_string_equal(f.words, "ERROR208 DONEINPROC:more,error STATUS=-6 DONEPROC:more,error "
                                  "COL ROW DONEINPROC:more,count=1 STATUS=0 DONEPROC");
