@@ -32,14 +32,14 @@ static enum qr_status wait_socket(struct qri_conn *conn, short events)
 {
     struct pollfd poll_fd = {.fd = conn->fd, .events = events};
     qri_pump_block_begin(conn->gateway);
-    atomic_store(&conn->waits_peer, true);
+    atomic_store(&conn->waits_peer, events);
     int rc = 0;
     while (rc == 0 && !must_stop(conn)) {
         rc = poll(&poll_fd, 1, WAIT_SLICE_MS);
         if (rc < 0 && errno == EINTR)
             rc = 0;
     }
-    atomic_store(&conn->waits_peer, false);
+    atomic_store(&conn->waits_peer, 0);
     qri_pump_block_end(conn->gateway);
     return rc > 0 && !must_stop(conn) ? QR_OK : QR_CLOSED;
 }

@@ -430,6 +430,17 @@ static void note_events(struct qri_conn *conn, unsigned sides)
         conn->relay_drained = false;
 }
 
+/* A part of the next request is here: it has begun, for those who would wait for its end. conn.mu
+ * held. */
+static void note_partial(struct qri_conn *conn, enum qri_step step)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    conn->is_partial =
+        step == STEP_INPUT && conn->phase == PHASE_SESSION && !qr_tds_reader_idle(&conn->reader);
+    if (conn->is_partial && atomic_load(&conn->restless_ns) == QRI_AT_REST)
+        atomic_store(&conn->restless_ns, qr_env_mono_ns(gateway->options.env));
+}
+
 /* Gives up ownership; true: it could not, go on. */
 static bool leave(struct qri_conn *conn, enum qri_step step)
 {
@@ -444,6 +455,7 @@ static bool leave(struct qri_conn *conn, enum qri_step step)
         go_on = conn->pending != 0;
         note_events(conn, conn->pending);
         conn->pending = 0;
+        note_partial(conn, step);
     }
     if (!go_on)
         conn->state = states[step];

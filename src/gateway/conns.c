@@ -1,4 +1,5 @@
 /* conns.c - see gateway_int.h: what is done to all connections of a gateway */
+#include <poll.h>
 #include "gateway_int.h"
 #include "base/banned.h"
 
@@ -68,6 +69,15 @@ size_t qri_conns_lingering(struct qr_gateway *gateway, int64_t at_ns)
     return count;
 }
 
+/* conn.mu held. */
+static bool is_stuck(const struct qri_conn *conn, int64_t since_ns)
+{
+    int waits = atomic_load(&conn->waits_peer);
+    bool waits_input = waits == POLLIN || (conn->state == CONN_IDLE && conn->is_partial);
+    return conn->state == CONN_WRITING || waits == POLLOUT ||
+           (waits_input && atomic_load(&conn->heard_ns) < since_ns);
+}
+
 void qri_conns_abort_stuck(struct qr_gateway *gateway, int64_t at_ns)
 {
     pthread_mutex_lock(&gateway->mu);
@@ -76,7 +86,7 @@ void qri_conns_abort_stuck(struct qr_gateway *gateway, int64_t at_ns)
         if (conn == NULL || !qri_conn_lingers(conn, at_ns))
             continue;
         pthread_mutex_lock(&conn->mu);
-        bool stuck = conn->state == CONN_WRITING || atomic_load(&conn->waits_peer);
+        bool stuck = is_stuck(conn, at_ns);
         pthread_mutex_unlock(&conn->mu);
         if (!stuck)
             continue;

@@ -172,6 +172,7 @@ struct qri_conn {
     _Atomic(struct qr_err *) why; /* set once, then constant: the session is over, and why */
     atomic_bool half_closed;      /* the client will send no more: short reads prove nothing */
     bool released;                /* guarded by mu: release came before request returned */
+    bool is_partial;              /* guarded by mu: idle, and a part of a message has come */
     struct qri_conn *ready_next;  /* pump.mu */
 
     /* owner's */
@@ -185,11 +186,14 @@ struct qri_conn {
     size_t input_bytes;
     /* In a node: it has a session, or is about to. For those who are not the owner. */
     atomic_bool serves;
-    /* Since the gateway drains: when the request or the transaction began that it is in,
-     * QRI_AT_REST if it is in none, 0 as long as it has not been seen in none. The same. */
+    /* Since the gateway drains: when the request (its first bytes) or the transaction began that it
+     * is in, QRI_AT_REST if it is in none, 0 as long as it has not been seen in none. The same. */
     _Atomic int64_t restless_ns;
-    atomic_bool waits_peer; /* the request that runs waits until its client reads or sends; same */
-    uint8_t *facts;         /* in a node that may drain: the handoff message to say it again */
+    /* The same. What the request that runs waits for: POLLOUT, until its client reads, POLLIN,
+     * until it sends, or 0; and when, since the gateway drains, something came from it last. */
+    atomic_int waits_peer;
+    _Atomic int64_t heard_ns;
+    uint8_t *facts; /* in a node that may drain: the handoff message to say it again */
     size_t facts_bytes;
     struct qr_buf in;  /* plain bytes kept between runs */
     struct qr_buf raw; /* bytes of an unfinished TLS record, with login-only encryption */
@@ -314,8 +318,8 @@ size_t qri_conns_serving(struct qr_gateway *gateway); /* those that have a sessi
 /* At that time it was in something for so long that the others do not wait for its end. */
 bool qri_conn_lingers(const struct qri_conn *conn, int64_t at_ns);
 size_t qri_conns_lingering(struct qr_gateway *gateway, int64_t at_ns);
-/* Those that lingered at that time and cannot be told so, for their clients neither read nor send:
- * their connections break. */
+/* Those that lingered at that time and cannot be told so, for since then their clients neither read
+ * nor sent: their connections break. */
 void qri_conns_abort_stuck(struct qr_gateway *gateway, int64_t at_ns);
 
 /* over.c: connections whose session went before they did. By the owner. */

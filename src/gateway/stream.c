@@ -42,6 +42,13 @@ void qri_stream_consume(struct qri_conn *conn, size_t bytes)
     conn->input_bytes -= bytes;
 }
 
+static void note_heard(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    if (atomic_load(&gateway->drain) != DRAIN_NO)
+        atomic_store(&conn->heard_ns, qr_env_mono_ns(gateway->options.env));
+}
+
 /* One non-blocking read; sets peer_gone and drained. */
 static size_t receive(struct qri_conn *conn, uint8_t *dst, size_t bytes)
 {
@@ -52,7 +59,10 @@ static size_t receive(struct qri_conn *conn, uint8_t *dst, size_t bytes)
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
         conn->peer_gone = true;
     conn->drained = n < (ssize_t)bytes && (n <= 0 || !atomic_load(&conn->half_closed));
-    return n > 0 ? (size_t)n : 0;
+    if (n <= 0)
+        return 0;
+    note_heard(conn);
+    return (size_t)n;
 }
 
 enum qri_step qri_stream_fill(struct qri_conn *conn)

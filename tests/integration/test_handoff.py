@@ -399,7 +399,7 @@ class Late(Base):
                 thread.join(30)
                 longest = other.stop()
                 self.assertRegex("".join(ends), "40197")
-                self.assertLess(longest, 2)  # far from the ten minutes; how far, bench/relocate.py measures
+                self.assertLess(longest, 2 * server.SLOWNESS)  # far from the ten minutes; how far, bench/relocate.py measures
                 self.assertEqual(rows(connection, "SELECT @@TRANCOUNT, (SELECT COUNT(*) FROM #kept),"
                                                   " (SELECT COUNT(*) FROM t WHERE who = 8)"), [(0, 0, kept)])
 

@@ -250,6 +250,13 @@ void client_send_batch(struct client *client, const char *text)
     send_bytes(client, packet, put_batch(packet, text));
 }
 
+void client_send_half_batch(struct client *client, const char *text, bool rest)
+{
+    uint8_t packet[2048];
+    size_t bytes = put_batch(packet, text), half = bytes / 2;
+    send_bytes(client, packet + (rest ? half : 0), rest ? bytes - half : half);
+}
+
 void client_send_attention(struct client *client)
 {
     uint8_t packet[QR_TDS_HEADER_BYTES];

@@ -24,6 +24,8 @@ void client_close(struct client *client);
 /* LOGIN7 as `admin`, and `behind` (a batch, or NULL) in the same write. */
 void client_send_login(struct client *client, const char *database, const char *behind);
 void client_send_batch(struct client *client, const char *text);
+/* The first half of the same bytes, or the rest. */
+void client_send_half_batch(struct client *client, const char *text, bool rest);
 void client_send_attention(struct client *client);
 /* Reads one message of any length and keeps nothing: its bytes, or as client_read. */
 int64_t client_skip(struct client *client, int timeout_ms);

@@ -82,10 +82,12 @@ bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms);
 /* Of a node with a `return_address`: gives its sessions back to their front, each between two of
  * its requests, and takes no more. At first all are served, until none is in a request or a
  * transaction for long; those that are when `grace_ms` is over lose it, with 40197, and go. Then
- * each goes as soon as it is in none. A connection breaks whose client does not read. Returns when
- * no session is left, or only such as cannot go now (a request that cannot be cancelled), 2 s after
- * the grace at the latest; false: some are left, for qr_gateway_stop. From one thread, before
- * qr_gateway_stop; again is harmless. */
+ * each goes as soon as it is in none; what began less than 250 ms before that has the rest of the
+ * grace, half a second at least, and those who have gone wait for it. A connection breaks whose
+ * client does not read, or does not send the rest of a request. Returns when no session is left, or
+ * only such as cannot go now (a request that cannot be cancelled), 2 s after the grace at the
+ * latest; false: some are left, for qr_gateway_stop. From one thread, before qr_gateway_stop; again
+ * is harmless. */
 bool qr_gateway_drain(struct qr_gateway *gateway, int64_t grace_ms);
 /* Of a front whose successor listens on the same socket: accepts nobody any more, within 20 ms; all
  * that it has goes on, also what nodes give back to it. */
