@@ -81,8 +81,9 @@ enum { QRI_WARM_PERCENT_FROM = 20, QRI_WARM_PERCENT_TO = 49 };
 void qri_warm(struct qr_control *control, struct qri_op *op, const struct qr_database_row *row,
               const char *from, const char *to);
 /* The pages of a node that ends (nothing if it cannot tell, or `from` is ""), and bringing them to
- * those that come in its place, all within the time of the options. They have been started: one
- * that does not run, or is not ready a minute after the first was to bring, is left cold. */
+ * those that come in its place, all within the time of the options. They are wanted: one that
+ * does not run after two seconds, or is not ready a minute after the first was to bring, is left
+ * cold. */
 struct qri_warm_list {
     struct qr_buf pages;
     char from[QR_NODE_NAME_BYTES];

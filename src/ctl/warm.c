@@ -21,6 +21,7 @@ enum {
 };
 static const int64_t SECOND_NS = 1000000000, CALL_NS = INT64_C(10) * 1000000000,
                      LIST_NS = INT64_C(2) * 1000000000, /* who serves and is stuck is to go */
+    START_NS = INT64_C(2) * 1000000000,                 /* until who is wanted is a process */
     READY_NS = INT64_C(60) * 1000000000;
 
 /* ---- the calls ---- */
@@ -242,8 +243,12 @@ static enum qr_status wait_ready(struct qr_control *control, const char *name, i
                                  struct qr_err *err)
 {
     const struct qr_control_host *host = &control->options.host;
-    if (host->pid(host->ctx, name) == 0)
-        return qr_fail(err, QR_NOT_FOUND, "'%s' does not run", name);
+    int64_t there_ns = qr_env_mono_ns(control->options.env) + START_NS;
+    enum qr_status status =
+        qr_control_wait_ready(control, name, 0, there_ns < until_ns ? there_ns : until_ns, err);
+    if (status != QR_TIMEOUT || host->pid(host->ctx, name) == 0)
+        return status;
+    qr_err_reset(err);
     return qr_control_wait_ready(control, name, 0, until_ns, err);
 }
 
