@@ -2,6 +2,7 @@
 import glob
 import os
 import threading
+import time
 import unittest
 
 import server
@@ -15,6 +16,15 @@ def longest_file(quired):
 
 
 class Limits(unittest.TestCase):
+    def give_back(self, quired, d, most):
+        """As soon as nobody reads what was there: the first backup, which begins by itself, may do so for a while."""
+        until = time.monotonic() + 30 * server.SLOWNESS
+        d.execute("DBCC SHRINKFILE (1) WITH NO_INFOMSGS")
+        while longest_file(quired) >= most and time.monotonic() < until:
+            time.sleep(0.05)
+            d.execute("DBCC SHRINKFILE (1) WITH NO_INFOMSGS")
+        self.assertLess(longest_file(quired), most)
+
     def shrink(self, quired, options, on_files):
         with quired.connect() as master:
             master.execute(f"CREATE DATABASE d ({options})")
@@ -47,8 +57,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(d.execute("SELECT count(*), count(DISTINCT a) FROM u"), [(len(written),) * 2])
             d.execute("DBCC CHECKDB WITH NO_INFOMSGS")
             if on_files:
-                d.execute("DBCC SHRINKFILE (1) WITH NO_INFOMSGS")  # now that nobody reads what was there
-                self.assertLess(longest_file(quired), long / 3)
+                self.give_back(quired, d, long / 3)
             d.execute(ROWS.format(500))
             self.assertEqual(d.execute("SELECT count(*) FROM t"), [(600,)])
 
