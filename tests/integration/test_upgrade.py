@@ -176,11 +176,12 @@ class Base(unittest.TestCase):
 
 class Upgrade(Base):
     def work(self, turns):
+        # names of its own: nobody writes a program that still runs
+        programs = [self.programs.next(f"next{i}-of-{turns}") for i in range(2)]
         stop, upgrades, asked = threading.Event(), [], []
         pairs = [(kind, name) for kind in (self.relayed, self.clear) for name in ("g", "h")] * 2
         clients = [Client(who, kind(name), stop) for who, (kind, name) in enumerate(pairs)]
         comers = Comers(self.server, stop)
-        programs = [self.programs.next(f"next{i}") for i in range(2)]
 
         def ask():
             """Operations that are asked for meanwhile are carried out."""
