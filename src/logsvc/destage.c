@@ -84,13 +84,14 @@ static bool wants_delete(const struct qr_logsvc *svc, const struct qri_timeline 
            (tl->hard.live == QRI_LIVE && tl->hard.trimmed_lsn > tl->deleted_lsn);
 }
 
-static void collect(struct qr_logsvc *svc, want_fn *wants, struct candidates *c)
+/* From place `*from` of the map on, which is behind the last one then if there are more: so that
+ * many that always want something take turns. */
+static void collect(struct qr_logsvc *svc, want_fn *wants, size_t *from, struct candidates *c)
 {
     const struct qr_map_entry *entry;
     c->count = 0;
     pthread_mutex_lock(&svc->mu);
-    /* behind whoever was the last one of the round before, so that many busy ones take turns */
-    size_t first = svc->collect_from, i = first;
+    size_t first = *from, i = first;
     for (bool wrapped = false; c->count < CANDIDATES_MAX && (!wrapped || i < first);) {
         if (!qr_map_next(&svc->timelines, &i, &entry)) {
             if (wrapped)
@@ -105,7 +106,7 @@ static void collect(struct qr_logsvc *svc, want_fn *wants, struct candidates *c)
         tl->refs++;
         c->tl[c->count++] = tl;
     }
-    svc->collect_from = c->count == CANDIDATES_MAX ? i : 0;
+    *from = c->count == CANDIDATES_MAX ? i : 0;
     pthread_mutex_unlock(&svc->mu);
 }
 
@@ -167,7 +168,8 @@ static enum qr_status skip_trimmed(struct qr_logsvc *svc, struct qri_timeline *t
 static enum qr_status skip_all_trimmed(struct qr_logsvc *svc, struct qr_err *err)
 {
     struct candidates c;
-    collect(svc, wants_skip, &c);
+    size_t from = 0;
+    collect(svc, wants_skip, &from, &c);
     enum qr_status status = QR_OK;
     for (size_t i = 0; i < c.count && status == QR_OK; i++)
         status = skip_trimmed(svc, c.tl[i], err);
@@ -182,7 +184,7 @@ static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max,
 {
     struct candidates c;
     QR_TRY(skip_all_trimmed(svc, err));
-    collect(svc, wants_destage, &c);
+    collect(svc, wants_destage, &svc->destage_from, &c);
     enum qr_status status = c.count > 1 ? qri_stream_pass(svc, c.tl, c.count, err) : QR_OK;
     uint32_t left = objects_max;
     for (size_t i = 0; i < c.count && left > 0 && status == QR_OK; i++, left--) {
@@ -194,7 +196,8 @@ static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max,
     }
     release(svc, &c);
     if (status == QR_OK && c.count > 0) {
-        collect(svc, wants_destage, &c);
+        size_t from = 0;
+        collect(svc, wants_destage, &from, &c);
         *more = *more || c.count > 0;
         release(svc, &c);
     }
@@ -204,7 +207,8 @@ static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max,
 static enum qr_status delete_objects(struct qr_logsvc *svc, bool *more, struct qr_err *err)
 {
     struct candidates c;
-    collect(svc, wants_delete, &c);
+    size_t from = 0;
+    collect(svc, wants_delete, &from, &c);
     enum qr_status status = QR_OK;
     for (size_t i = 0; i < c.count && status == QR_OK; i++) {
         struct qri_timeline *tl = c.tl[i];

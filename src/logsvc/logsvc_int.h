@@ -198,7 +198,7 @@ struct qr_logsvc {
     pthread_mutex_t bg_mu;
     pthread_cond_t bg_wake;
     bool destage_wanted; /* guarded by bg_mu */
-    size_t collect_from; /* of timelines; of destage.c */
+    size_t destage_from; /* of timelines; guarded by destage_mu */
     bool threads_running;
     pthread_t flushers[QRI_FLUSHERS], workers[QRI_WORKERS], destager, ticker;
     int flusher_count, worker_count;

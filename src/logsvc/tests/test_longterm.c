@@ -137,6 +137,29 @@ static void test_trimmed_log_is_deleted_and_its_readers_are_told(void **state)
     close_all(f);
 }
 
+/* More than one pass takes, each with an object's log before every pass. */
+static void test_many_busy_timelines_take_turns(void **state)
+{
+    enum { TIMELINES = 150, PASSES = 4 };
+    (void)state;
+    struct fixture *f = open_fixture();
+    f->options.journal_bytes_max = 64 << 20;
+    reopen(f);
+    uint64_t lsn = T_START;
+    for (int t = 1; t <= TIMELINES; t++)
+        lsn = begin(f, t);
+    for (int pass = 0; pass < PASSES; pass++) {
+        bool more;
+        for (int i = 0; i < 6; i++, lsn += 6000)
+            for (int t = 1; t <= TIMELINES; t++)
+                assert_int_equal(t_append(f->svc, t, 1, lsn, 6000, false, 0), QR_OK);
+        assert_int_equal(qr_logsvc_destage(f->svc, 1, &more, NULL), QR_OK);
+    }
+    for (int t = 1; t <= TIMELINES; t++)
+        assert_true(t_state(f->svc, t).destaged_lsn > T_START + 100);
+    close_all(f);
+}
+
 /* Appends for so long, at 5000 bytes each 10 ms, and destages after each. */
 static uint64_t append_fast(struct fixture *f, uint64_t lsn, int count)
 {
@@ -428,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_trimmed_log_is_deleted_and_its_readers_are_told),
         cmocka_unit_test(test_log_behind_a_trim_stays_whatever_was_destaged_before),
         cmocka_unit_test(test_a_dropped_timeline_leaves_nothing),
+        cmocka_unit_test(test_many_busy_timelines_take_turns),
         cmocka_unit_test(test_destaging_waits_while_log_comes_fast),
         cmocka_unit_test(test_destaging_waits_only_while_the_journal_has_room),
         cmocka_unit_test(test_a_journal_that_was_larger_takes_appends_and_shrinks),
