@@ -222,7 +222,7 @@ void qri_role_fatal(void *ctx, const struct qr_err *err);
 /* Gives memory back that large requests have freed. */
 void qri_give_back_memory(void);
 /* For roles through which log streams: memory that large messages free is kept for the next ones.
- * It goes back once `work`, told with every tick, has not grown for a while. */
+ * It goes back once `work`, bytes so far told with every tick, has hardly grown for a while. */
 struct qri_calm {
     uint64_t work;
     int ticks;

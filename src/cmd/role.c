@@ -228,8 +228,8 @@ void qri_keep_memory(void)
 
 void qri_give_back_when_calm(struct qri_calm *calm, uint64_t work)
 {
-    enum { CALM_TICKS = 20 };
-    calm->ticks = work == calm->work ? calm->ticks + 1 : 0;
+    enum { CALM_TICKS = 120, LITTLE_BYTES = 256 << 10 };
+    calm->ticks = work - calm->work <= LITTLE_BYTES ? calm->ticks + 1 : 0;
     calm->work = work;
     if (calm->ticks == CALM_TICKS)
         malloc_trim(0);

@@ -12,6 +12,8 @@ enum {
     STOP_MS = 2000,
     ZONE_MIB_AUTO_MIN = 1024,
     ZONE_MIB_AUTO_MAX = 8192,
+    RING_BYTES_MIN = 64 << 20,
+    RING_BYTES_MAX = 448 << 20,
 };
 
 struct log_role {
@@ -49,6 +51,15 @@ static uint64_t zone_bytes(const struct qri_role *role)
     return mib << 20;
 }
 
+/* Page servers may be 256 MiB behind (storage_lag_bytes): what they ask for then should be in
+ * memory yet, or a disk at its limit reads every byte of a load again. */
+static uint64_t ring_bytes(void)
+{
+    uint64_t bytes = qri_machine_memory() / 32;
+    bytes = bytes < RING_BYTES_MIN ? RING_BYTES_MIN : bytes;
+    return bytes > RING_BYTES_MAX ? RING_BYTES_MAX : bytes;
+}
+
 static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct qr_keyring *ring,
                             struct qr_err *err)
 {
@@ -61,6 +72,7 @@ static enum qr_status serve(struct qri_role *role, struct qr_blob *blob, struct 
         .blob = blob,
         .keyring = ring,
         .journal_bytes_max = zone_bytes(role),
+        .ring_bytes = ring_bytes(),
         .free_bytes = free_bytes,
         .free_ctx = (void *)(uintptr_t)role->settings->data_dir,
         .fatal = qri_role_fatal,

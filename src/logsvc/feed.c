@@ -295,6 +295,9 @@ static struct qr_logsvc_feed *take_ready(struct qr_logsvc *svc)
 
 void qr_logsvc_tick(struct qr_logsvc *svc)
 {
+    pthread_mutex_lock(&svc->mu);
+    qri_ring_calm(svc);
+    pthread_mutex_unlock(&svc->mu);
     finish_list(take_expired(svc, false), QR_OK);
 }
 

@@ -15,6 +15,7 @@ enum {
     QRI_REST_MIN = 2 * QR_SECTOR_BYTES, /* a segment's rest below this stays unused */
 };
 enum {
+    QRI_RING_CALM_PART = 8, /* of it stays in calm times */
     QRI_BLOCK_ALIGN = 4096, /* of memory, for writes past the page cache */
     QRI_BLOCK_BYTES_MAX = QR_JOURNAL_PAYLOAD_BYTES_MAX + QRI_BLOCK_ALIGN,
 };
@@ -172,6 +173,8 @@ struct qr_logsvc {
     int flushers_asleep;
     struct qri_piece *ring_first, *ring_last;
     uint64_t ring_bytes;
+    int64_t ring_looked_ns; /* qri_ring_calm, and stats.append_bytes then */
+    uint64_t ring_looked_bytes;
     struct qr_logsvc_feed *feeds, *ready; /* waiting for log; waiting for a worker */
     struct qri_job *jobs;                 /* waiting for a worker */
     uint32_t feed_count, feed_turn;
@@ -232,6 +235,8 @@ void qri_reader_seen(struct qr_logsvc *svc, struct qri_timeline *tl,
 /* ring.c: with mu held */
 void qri_ring_push(struct qr_logsvc *svc, struct qri_timeline *tl, struct qri_piece *own_piece);
 void qri_ring_evict(struct qr_logsvc *svc, uint64_t bytes_max);
+/* Gives most of it back where little log came for half a minute. */
+void qri_ring_calm(struct qr_logsvc *svc);
 /* Index in tl->pieces' order of the first piece that ends behind lsn; piece_count if none. */
 size_t qri_ring_find(const struct qri_timeline *tl, uint64_t lsn);
 static inline struct qri_piece *qri_ring_at(const struct qri_timeline *tl, size_t index)

@@ -165,10 +165,12 @@ static enum qr_status gather(struct qr_logsvc *svc, struct qri_timeline *tl, str
     size_t head = QR_LOG_OBJECT_HEADER_BYTES, at = head;
     qr_buf_fill(buf, 0, head);
     uint64_t next = object->first_lsn;
-    while (buf->failed == QR_OK && buf->len - head < svc->options.object_bytes) {
-        size_t want = svc->options.object_bytes - (buf->len - head);
+    /* No read for a little more: it would read a block of which the next object needs the rest. */
+    for (size_t got = 0; buf->failed == QR_OK && at - head + got < svc->options.object_bytes;) {
+        size_t want = svc->options.object_bytes - (at - head);
         QR_TRY(qri_read(svc, tl, next, want, buf, err));
-        if (at == buf->len)
+        got = buf->len - at;
+        if (got == 0)
             break;
         while (at < buf->len) {
             struct qr_piece piece;

@@ -213,6 +213,9 @@ static enum qr_status emit_place(const struct qri_timeline *tl, const struct hel
             (unsigned long long)offset));
         QR_TRY(emit_block(tl, block, &h, emit, err));
         offset += qr_journal_block_file_bytes(h.payload_bytes);
+        /* The next one is like this one, mostly. It is read whole or not at all, not twice. */
+        emit->full =
+            emit->full || (emit->bytes > 0 && emit->bytes + h.payload_bytes > emit->bytes_max);
     }
     return QR_OK;
 }

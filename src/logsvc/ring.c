@@ -82,6 +82,20 @@ void qri_ring_evict(struct qr_logsvc *svc, uint64_t bytes_max)
         pop_first(svc);
 }
 
+void qri_ring_calm(struct qr_logsvc *svc)
+{
+    static const int64_t PERIOD_NS = INT64_C(30000000000);
+    int64_t now = qr_env_mono_ns(svc->env);
+    if (svc->ring_bytes <= svc->options.ring_bytes / QRI_RING_CALM_PART ||
+        now - svc->ring_looked_ns < PERIOD_NS)
+        return;
+    uint64_t bytes = svc->stats.append_bytes - svc->ring_looked_bytes;
+    if (bytes < svc->options.ring_bytes / QRI_RING_CALM_PART)
+        qri_ring_evict(svc, svc->options.ring_bytes / QRI_RING_CALM_PART);
+    svc->ring_looked_ns = now;
+    svc->ring_looked_bytes = svc->stats.append_bytes;
+}
+
 void qri_ring_push(struct qr_logsvc *svc, struct qri_timeline *tl, struct qri_piece *own_piece)
 {
     struct qri_piece *piece = own_piece;

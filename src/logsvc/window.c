@@ -25,20 +25,29 @@ void qri_window_done(struct qri_window *w)
     w->bytes = NULL;
 }
 
-/* Makes it hold `bytes` from `offset` on, or what the file has of them. */
+/* Makes it hold `bytes` from `offset` on, or what the file has of them. What it has of them already
+ * is not read again: a block of megabytes is longer than what was read ahead of it. */
 static enum qr_status fill(struct qri_window *w, const struct qri_segment *segment, uint64_t offset,
                            uint64_t bytes, uint64_t end_offset, struct qr_err *err)
 {
-    if (w->segment_no == segment->no && offset >= w->next && offset + bytes <= w->base + w->count)
+    bool inside = w->segment_no == segment->no && offset >= w->next && offset < w->base + w->count;
+    size_t have = inside ? (size_t)(w->base + w->count - offset) : 0;
+    if (inside && have >= bytes)
         return QR_OK;
     uint64_t rest = end_offset > offset ? end_offset - offset : 0;
     uint64_t want = rest < w->ahead ? rest : w->ahead;
     want = want < bytes ? bytes : want;
     assert(want <= QRI_BLOCK_BYTES_MAX);
+    have -= have % QRI_BLOCK_ALIGN; /* so that the rest goes past the page cache, too */
+    if (have > 0 && offset > w->base)
+        memmove(w->bytes, w->bytes + (offset - w->base), have);
     w->segment_no = segment->no;
     w->base = w->next = offset;
     w->count = 0;
-    return qr_file_pread(segment->file, w->bytes, want, offset, &w->count, err);
+    size_t got = 0;
+    QR_TRY(qr_file_pread(segment->file, w->bytes + have, want - have, offset + have, &got, err));
+    w->count = have + got;
+    return QR_OK;
 }
 
 enum qr_status qri_window_load(struct qri_window *w, const struct qri_segment *segment,

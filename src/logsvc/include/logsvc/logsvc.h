@@ -50,7 +50,8 @@ struct qr_logsvc_options { /* 0 takes the value in brackets */
     uint64_t segment_bytes;       /* [64 MiB]; at least 4 KiB, a block must fit an append */
     uint64_t journal_bytes_max;   /* [1 GiB] appends are refused (QR_BUSY) beyond it; more if
                                      more is there at the open */
-    uint64_t ring_bytes;          /* [64 MiB] recent log in memory */
+    uint64_t ring_bytes;          /* [64 MiB] recent log in memory, an eighth in calm times; feeds
+                                     of readers further behind read the disk */
     uint64_t queue_bytes_max;     /* [32 MiB] appends that wait for the journal */
     uint32_t timelines_max;       /* [65536] */
     uint32_t feeds_max;           /* [1024] feeds that wait */
@@ -262,5 +263,5 @@ QR_NODISCARD enum qr_status qr_logsvc_flush(struct qr_logsvc *svc, struct qr_err
  * segments. *ret_more: there is more to do now. */
 QR_NODISCARD enum qr_status qr_logsvc_destage(struct qr_logsvc *svc, uint32_t objects_max,
                                               bool *ret_more, struct qr_err *err);
-/* Ends feeds whose wait is over and runs those that need the disk. */
+/* Ends feeds whose wait is over; in calm times gives memory of the ring back. */
 void qr_logsvc_tick(struct qr_logsvc *svc);
