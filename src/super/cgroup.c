@@ -141,12 +141,13 @@ static bool make_tree(struct part *part, const char *own, const char *id,
     return true;
 }
 
-/* All nodes together weigh one thread a processor: more, and who waits for them on this machine,
- * clients or the log service, comes too late to its turns. */
+/* All nodes together weigh two threads a processor. With more, who waits for them on this machine,
+ * clients or the log service, comes too late to its turns; with one, a session beside a busy thread
+ * of its node does, by milliseconds. */
 static uint32_t tree_weight(void)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return (uint32_t)(processors < 1 ? 1 : processors) * 100;
+    return (uint32_t)(processors < 1 ? 1 : processors) * 200;
 }
 
 static void open_v1(struct qr_cgroups *c, enum qr_cgroup_part which,
