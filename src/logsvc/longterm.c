@@ -17,6 +17,7 @@
 enum {
     NAME_BYTES = 4 + QR_TIMELINE_HEX_BYTES + 16 + 1, /* the hex digits end with a slash here */
     LSN_DIGITS = 16,
+    CUT_BYTES_MIN = 512,   /* no reader needs to get less of a piece, half a record, say */
     DIGITS_CUT_FIRST = 6,  /* 16 MiB of log: a few objects */
     PACK_BYTES_MIN = 4096, /* smaller objects are not compressed */
 };
@@ -145,6 +146,9 @@ enum qr_status qri_longterm_read(struct qr_logsvc *svc, struct qri_timeline *tl,
         if (status == QR_OK && piece.first_lsn + piece.bytes > emit->next_lsn) {
             uint64_t from = piece.first_lsn > emit->next_lsn ? piece.first_lsn : emit->next_lsn;
             uint64_t max = emit->bytes_max - emit->bytes;
+            if (emit->bytes > 0 && max < CUT_BYTES_MIN)
+                break;
+            max = max < CUT_BYTES_MIN ? CUT_BYTES_MIN : max;
             if (piece.first_lsn + piece.bytes - from > max) {
                 piece.bytes = (uint32_t)(from + max - piece.first_lsn);
                 piece.commit_lsn = piece.commit_wall_ns = 0; /* lies behind, or is not known */

@@ -139,7 +139,9 @@ struct held_place {
     uint64_t hard_offset; /* what the segment has before this is hardened */
 };
 
-/* The place to look at for `lsn`; behind the one at after_lsn if that is not 0. */
+/* The place to look at for `lsn`; behind the one at after_lsn if that is not 0. False: there is
+ * none, or none any more: what is left then may begin with a later epoch, and look like the next.
+ */
 static bool hold_place(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t lsn,
                        uint64_t after_lsn, struct held_place *ret_held)
 {
@@ -154,7 +156,7 @@ static bool hold_place(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t 
         else
             high = mid;
     }
-    size_t i = low > 0 ? low - 1 : 0;
+    size_t i = lsn < tl->journal_floor ? tl->place_count : low > 0 ? low - 1 : 0;
     while (after_lsn != 0 && i < tl->place_count && places[i].lsn <= after_lsn)
         i++;
     if (i < tl->place_count) {
@@ -207,15 +209,15 @@ static enum qr_status emit_place(const struct qri_timeline *tl, const struct hel
     while (offset < held->end_offset && !emit->full) {
         struct qr_journal_block h;
         const uint8_t *block;
+        size_t before = emit->bytes;
         QR_TRY(qr_wrap(
             err, qri_window_load(window, held->segment, offset, held->hard_offset, &block, &h, err),
             "journal segment %llu, offset %llu", (unsigned long long)held->segment->no,
             (unsigned long long)offset));
         QR_TRY(emit_block(tl, block, &h, emit, err));
         offset += qr_journal_block_file_bytes(h.payload_bytes);
-        /* The next one is like this one, mostly. It is read whole or not at all, not twice. */
-        emit->full =
-            emit->full || (emit->bytes > 0 && emit->bytes + h.payload_bytes > emit->bytes_max);
+        /* The next block has as much of it, mostly. It is read whole or not at all, not twice. */
+        emit->full = emit->full || emit->bytes + (emit->bytes - before) > emit->bytes_max;
     }
     return QR_OK;
 }
@@ -266,7 +268,10 @@ enum qr_status qri_read(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t
     if (in_journal) {
         status = read_journal(svc, tl, &emit, err);
         if (status == QR_CORRUPT && emit.bytes > 0)
-            return QR_OK; /* up to the hole; who asks there is told */
+            return QR_OK;             /* up to the hole; who asks there is told */
+        pthread_mutex_lock(&svc->mu); /* it may have been moved meanwhile */
+        in_longterm = svc->options.blob != NULL && from < tl->destaged_lsn;
+        pthread_mutex_unlock(&svc->mu);
         if (status == QR_OK || !in_longterm)
             return status;
         buf->len = before;

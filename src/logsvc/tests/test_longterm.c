@@ -107,6 +107,66 @@ static void test_log_of_many_epochs_is_found_across_their_gaps(void **state)
     close_all(f);
 }
 
+/* --- what happens in the middle of a read --- */
+
+static struct fixture *meddles; /* NULL: nobody does */
+static const struct qr_env_ops *env_ops;
+static const struct qr_file_ops *file_ops;
+
+static enum qr_status meddling_pread(struct qr_file *file, void *dst, size_t bytes, uint64_t offset,
+                                     size_t *ret_bytes, struct qr_err *err)
+{
+    struct fixture *f = meddles;
+    meddles = NULL;
+    if (f != NULL)
+        destage_all(f);
+    return file_ops->pread(file, dst, bytes, offset, ret_bytes, err);
+}
+
+static enum qr_status meddling_open(struct qr_env *env, const char *path, unsigned flags,
+                                    struct qr_file **ret_file, struct qr_err *err)
+{
+    static struct qr_file_ops ops;
+    enum qr_status status = env_ops->open(env, path, flags, ret_file, err);
+    if (status == QR_OK && strstr(path, "/journal.") != NULL) {
+        file_ops = (*ret_file)->ops;
+        ops = *file_ops;
+        ops.pread = meddling_pread;
+        (*ret_file)->ops = &ops;
+    }
+    return status;
+}
+
+/* The rest of an epoch must not be missed when its segments go under a reader: the next epoch is
+ * ahead of it in what is left of the journal. */
+static void test_segments_that_go_under_a_reader_hide_no_log(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    struct qr_env *env = qr_sim_env(f->sim);
+    struct qr_env_ops ops = *env->ops;
+    env_ops = env->ops;
+    ops.open = meddling_open;
+    env->ops = &ops;
+    reopen(f);
+    uint64_t lsn = begin(f, 1), total = 100, end;
+    for (int i = 0; i < 9; i++, lsn += 18000, total += 18000) /* three fill a segment */
+        assert_int_equal(t_append(f->svc, 1, 1, lsn, 18000, false, 0), QR_OK);
+    assert_int_equal(t_fence(f->svc, 1, 2, NULL), QR_OK);
+    uint64_t next = lsn + T_JUMP;
+    assert_int_equal(t_append(f->svc, 1, 2, next, 18000, true, lsn), QR_OK);
+    assert_int_equal(t_append(f->svc, 1, 2, next + 18000, 18000, false, 0), QR_OK);
+    meddles = f;
+    assert_int_equal(t_read_all(f->svc, 1, T_START, 100000, &end), total + 36000);
+    assert_int_equal(end, next + 36000);
+    assert_null(meddles);
+    struct qr_logsvc_stats s;
+    qr_logsvc_stats(f->svc, &s);
+    assert_in_range(s.segments_dropped, 3, 4);
+    env->ops = env_ops;
+    close_all(f);
+}
+
 static void test_trimmed_log_is_deleted_and_its_readers_are_told(void **state)
 {
     (void)state;
@@ -448,6 +508,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segments_go_when_long_term_storage_has_their_log),
         cmocka_unit_test(test_log_of_many_epochs_is_found_across_their_gaps),
+        cmocka_unit_test(test_segments_that_go_under_a_reader_hide_no_log),
         cmocka_unit_test(test_trimmed_log_is_deleted_and_its_readers_are_told),
         cmocka_unit_test(test_log_behind_a_trim_stays_whatever_was_destaged_before),
         cmocka_unit_test(test_a_dropped_timeline_leaves_nothing),
