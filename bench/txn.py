@@ -121,27 +121,38 @@ class Txn(Figures):
 
     def select(self):
         """A point SELECT by key, one client, without and with writers beside it."""
-        figures = {}
+        figures, floors = {}, {}
         for name, args in (("quire", self.quire.args()), ("pg", self.pg.args())):
-            times = {"quiet": [], "beside": []}
+            times, echoes = {"quiet": [], "beside": []}, {"quiet": [], "beside": []}
             for _ in range(self.options.runs):
                 for state in times:
-                    writers = subprocess.Popen(self.command(args, "tpcb", 32, 0, self.options.seconds + 2),
+                    writers = subprocess.Popen(self.command(args, "tpcb", 32, 0, 2 * self.options.seconds + 3),
                                                stdout=subprocess.DEVNULL) if state == "beside" else None
                     if writers:
                         time.sleep(1)
                     point = self.point(args)
                     times[state].append(point)
+                    echoes[state].append(self.echo())
                     if writers:
                         writers.wait()
             figures[name] = {state: statistics.median(r["p99_us"] for r in rows)
                              for state, rows in times.items()}
+            floors[name] = {state: statistics.median(rows) for state, rows in echoes.items()}
         mine, theirs = figures["quire"], figures["pg"]
         self.add("point SELECT p99, quiet", mine["quiet"], "us", theirs["quiet"], None, higher=False)
         self.add("point SELECT p99 beside 32 writers", mine["beside"], "us", theirs["beside"], None,
                  higher=False)
         self.add("  beside / quiet", mine["beside"] / mine["quiet"], "times",
                  theirs["beside"] / theirs["quiet"], "<= 2 times", higher=False)
+        mine, theirs = floors["quire"], floors["pg"]
+        self.add("a byte and back p99, quiet", mine["quiet"], "us", theirs["quiet"], None, higher=False)
+        self.add("a byte and back p99 beside them", mine["beside"], "us", theirs["beside"], None, higher=False)
+
+    def echo(self):
+        """What the machine adds to any answer, beside the same writers."""
+        done = subprocess.run([os.path.join(self.options.build, "bench", "echo"), "--seconds",
+                               str(self.options.seconds)], stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)["p99_us"]
 
     def point(self, args):
         o = self.options

@@ -66,20 +66,6 @@ static void take(struct qr_store *store, struct qr_writer *w, int64_t now)
     push_front(store, w);
 }
 
-bool qr_writer_try(struct qr_store *store, struct qr_writer *writer)
-{
-    assert(writer->state == NONE && writer->owner != 0);
-    int64_t now = qr_env_mono_ns(store->env);
-    pthread_mutex_lock(&store->writer_mu);
-    bool taken = store->writers_first == NULL && !qr_store_is_read_only(store);
-    if (taken)
-        take(store, writer, now);
-    pthread_mutex_unlock(&store->writer_mu);
-    if (taken)
-        writer->task = qr_gov_hold();
-    return taken;
-}
-
 static bool is_log_long(struct qr_store *store)
 {
     return atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max;

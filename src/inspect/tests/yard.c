@@ -162,7 +162,7 @@ static void commit_pages(struct yard *y, struct qr_store *store, uint32_t count)
     qr_err_reset(&err);
     assert_int_equal(qr_txn_new(store, &txn, &err), QR_OK);
     struct qr_writer writer = {.owner = 1};
-    assert_true(qr_writer_try(store, &writer));
+    assert_int_equal(qr_writer_acquire(store, &writer, NULL, NULL, &err), QR_OK);
     assert_int_equal(qr_txn_pin_head(txn, &err), QR_OK);
     for (uint32_t page = 1; page <= count; page++) {
         uint8_t bytes[PAGE_BYTES] = {0};

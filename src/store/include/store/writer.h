@@ -33,8 +33,6 @@ typedef enum qr_status qr_writer_poll_fn(void *ctx);
 QR_NODISCARD enum qr_status qr_writer_acquire(struct qr_store *store, struct qr_writer *writer,
                                               qr_writer_poll_fn *poll, void *poll_ctx,
                                               struct qr_err *err);
-/* Without waiting: false if somebody holds it or waits for it. */
-bool qr_writer_try(struct qr_store *store, struct qr_writer *writer);
 /* Nothing if not held. */
 void qr_writer_release(struct qr_writer *writer);
 bool qr_writer_is_held(const struct qr_writer *writer);
