@@ -54,7 +54,8 @@ static bool drop_at_start(void *arg, const char *name)
 {
     struct qr_pagesvc *svc = arg;
     struct copy copy;
-    if (parse_copy(name, &copy) && (svc->files || copy.half))
+    if ((parse_copy(name, &copy) && (svc->files || copy.half)) ||
+        strncmp(name, QRI_GROUP_FILE_PREFIX, strlen(QRI_GROUP_FILE_PREFIX)) == 0)
         drop(svc, name);
     return true;
 }

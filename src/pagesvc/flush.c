@@ -277,8 +277,28 @@ static struct qr_buf up_to(const struct qr_buf *rows, size_t row_bytes, uint64_t
  * the way of its log (README.md). */
 static bool is_load(const struct qri_slice *slice, const struct qri_mem *mem)
 {
-    return mem->entry_count > 0 && mem->bytes / mem->entry_count >= slice->page_bytes / 2 &&
-           mem->bytes >= slice->svc->options.open_layer_bytes / 2;
+    uint64_t bytes = atomic_load(&mem->bytes) + atomic_load(&mem->spilled_bytes);
+    return mem->entry_count > 0 && bytes / mem->entry_count >= slice->page_bytes / 2 &&
+           bytes >= slice->svc->options.open_layer_bytes / 2;
+}
+
+static enum qr_status add_entries(const struct qri_mem *mem, struct qri_mem_entry *const *entries,
+                                  size_t count, uint64_t last_lsn, struct qri_layer_writer *writer,
+                                  struct qr_err *err)
+{
+    struct qr_buf scratch;
+    qr_buf_init(&scratch, SIZE_MAX / 4);
+    enum qr_status status = QR_OK;
+    for (size_t i = 0; i < count && status == QR_OK; i++) {
+        const struct qri_mem_entry *e = entries[i];
+        const uint8_t *record = NULL;
+        if (e->lsn <= last_lsn)
+            status = qri_mem_record(mem, e, &scratch, &record, err);
+        if (record != NULL)
+            status = qri_layer_writer_add(writer, e->page_no, e->lsn, record, e->bytes, err);
+    }
+    qr_buf_done(&scratch);
+    return status;
 }
 
 static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, uint64_t lsn_max,
@@ -292,11 +312,8 @@ static enum qr_status write_mem(struct qri_slice *slice, struct qri_mem *mem, ui
     QR_TRY(qri_mem_sorted(mem, &entries, &count, err));
     struct qri_layer_writer *writer = NULL;
     enum qr_status status = qri_layer_begin(slice, &desc, !is_load(slice, mem), &writer, err);
-    for (size_t i = 0; i < count && status == QR_OK; i++) {
-        const struct qri_mem_entry *e = entries[i];
-        if (e->lsn <= desc.last_lsn)
-            status = qri_layer_writer_add(writer, e->page_no, e->lsn, e->record, e->bytes, err);
-    }
+    if (status == QR_OK)
+        status = add_entries(mem, entries, count, desc.last_lsn, writer, err);
     free(entries);
     if (status != QR_OK) {
         qri_layer_writer_abandon(writer);

@@ -6,7 +6,12 @@
 #include "base/sim_break.h"
 #include "base/banned.h"
 
-enum { GROUP_MAX = 1 << 26, CHANGES_MAX = 1 << 20 };
+enum {
+    GROUP_MAX = 1 << 26,
+    GROUP_KEPT = 1 << 16, /* the list of a larger one is given back */
+    CHANGES_MAX = 1 << 20,
+    TAIL_BYTES = 1 << 20, /* of a spilled group, until they are written */
+};
 
 void qri_lineage_at(const struct qri_slice *slice, uint64_t lsn, struct qr_timeline *ret_timeline,
                     uint64_t *ret_end)
@@ -50,8 +55,7 @@ static enum qr_status restage(struct qri_slice *slice, struct qri_mem *mem,
     struct qri_mem_entry **group = malloc((slice->group_capacity + 1) * sizeof *group);
     enum qr_status status = group == NULL ? qr_fail(err, QR_NOMEM, "log group") : QR_OK;
     for (size_t i = 0; i < slice->group_count && status == QR_OK; i++) {
-        const struct qri_mem_entry *e = slice->group[i];
-        status = qri_mem_stage(mem, e->record, e->bytes, e->page_no, &group[i], err);
+        status = qri_mem_stage_again(mem, slice->group[i], &group[i], err);
     }
     if (status == QR_OK)
         *ret_group = group;
@@ -86,6 +90,34 @@ enum qr_status qri_slice_freeze(struct qri_slice *slice, struct qr_err *err)
     return status;
 }
 
+/* What is open becomes nothing: it was committed, or is void. */
+static void forget_group(struct qri_slice *slice)
+{
+    slice->group_count = slice->change_count = 0;
+    slice->group_bytes = 0;
+    qri_group_file_free(QR_TAKE(slice->spill));
+    if (slice->group_capacity > GROUP_KEPT) {
+        free(QR_TAKE(slice->group));
+        slice->group_capacity = 0;
+    }
+}
+
+static enum qr_status stage(struct qri_slice *slice, const uint8_t *bytes, uint32_t count,
+                            uint32_t page_no, struct qri_mem_entry **ret_entry, struct qr_err *err)
+{
+    struct qr_pagesvc *svc = slice->svc;
+    if (slice->group_bytes + count <= svc->options.group_memory_bytes) {
+        slice->group_bytes += count;
+        return qri_mem_stage(slice->open, bytes, count, page_no, ret_entry, err);
+    }
+    uint64_t offset;
+    if (slice->spill == NULL)
+        QR_TRY(qri_group_file_new(svc->env, svc->dir, svc->options.keyring != NULL, &slice->spill,
+                                  err));
+    QR_TRY(qri_group_file_add(slice->spill, bytes, count, &offset, err));
+    return qri_mem_stage_spilled(slice->open, offset, count, page_no, ret_entry, err);
+}
+
 static enum qr_status add_page(struct qri_slice *slice, const struct qr_record *record,
                                const uint8_t *bytes, struct qr_err *err)
 {
@@ -102,7 +134,7 @@ static enum qr_status add_page(struct qri_slice *slice, const struct qr_record *
         slice->group_capacity = capacity;
     }
     struct qri_mem_entry *entry;
-    QR_TRY(qri_mem_stage(slice->open, bytes, record->bytes, page_no, &entry, err));
+    QR_TRY(stage(slice, bytes, record->bytes, page_no, &entry, err));
     slice->group[slice->group_count++] = entry;
     return QR_OK;
 }
@@ -136,11 +168,14 @@ static enum qr_status commit(struct qri_slice *slice, const struct qr_record *re
         QR_TRY(qri_mem_change(mem, &slice->changes[i], err));
         QR_TRY(qri_meta_apply(&slice->meta, &slice->changes[i], err));
     }
+    bool spilled = slice->spill != NULL;
+    if (spilled)
+        qri_mem_take_spill(mem, QR_TAKE(slice->spill));
     QR_TRY(qri_mem_commit(mem, slice->group, slice->group_count, &mark, err));
     slice->meta.mark = mark;
-    slice->group_count = slice->change_count = 0;
+    forget_group(slice);
     qri_slice_advance(slice, lsn);
-    if (mem->bytes + mem->marks.len >= slice->svc->options.open_layer_bytes)
+    if (spilled || mem->bytes + mem->marks.len >= slice->svc->options.open_layer_bytes)
         return qri_slice_freeze(slice, err);
     return QR_OK;
 }
@@ -161,7 +196,7 @@ static enum qr_status new_epoch(struct qri_slice *slice, const struct qr_record 
                        (unsigned long long)record->epoch.last_commit_lsn);
     slice->must_follow = false;
     if (!qr_sim_broken(QR_BREAK_VOID))
-        slice->group_count = slice->change_count = 0; /* G2 */
+        forget_group(slice); /* G2 */
     return add_change(slice, &(struct qri_change){.lsn = lsn, .next = (int64_t)record->epoch.epoch},
                       err);
 }
@@ -256,11 +291,21 @@ static enum qr_status take_bytes(struct qri_slice *slice, const uint8_t *bytes, 
     return qr_buf_status(&slice->partial, err);
 }
 
+/* Before anything new is taken, so that who finds no room there has lost nothing and is given the
+ * same again. */
+static enum qr_status drain(struct qri_slice *slice, struct qr_err *err)
+{
+    uint64_t max = slice->svc->options.group_memory_bytes;
+    return slice->spill == NULL
+               ? QR_OK
+               : qri_group_file_drain(slice->spill, max < TAIL_BYTES ? max : TAIL_BYTES, err);
+}
+
 /* What was not complete is void from here on. */
 static void drop_open(struct qri_slice *slice)
 {
     qr_buf_clear(&slice->partial);
-    slice->group_count = slice->change_count = 0;
+    forget_group(slice);
 }
 
 /* A slice that was just attached knows no epoch: an answer to an older question is told by this. */
@@ -292,6 +337,7 @@ static enum qr_status ingest(struct qri_slice *slice, const struct qr_timeline *
         return qr_fail(err, QR_CONFLICT, "log of another timeline");
     if (first + count <= slice->next_lsn)
         return QR_OK;
+    QR_TRY(drain(slice, err));
     if (first > slice->next_lsn && (epoch <= slice->epoch || !may_begin_epoch(bytes, count)))
         return qr_fail(err, QR_CONFLICT, "log from LSN %llu on, %llu is next",
                        (unsigned long long)first, (unsigned long long)slice->next_lsn);

@@ -26,6 +26,7 @@ static void free_mem(struct qri_mem *mem)
         mem->chunks = next;
     }
     free(mem->cells);
+    qri_group_file_free(mem->spill);
     qri_meta_done(&mem->meta);
     qr_buf_done(&mem->marks);
     qr_buf_done(&mem->changes);
@@ -93,9 +94,58 @@ enum qr_status qri_mem_stage(struct qri_mem *mem, const uint8_t *record, uint32_
     struct qri_mem_entry *e = take(mem, sizeof *e + bytes);
     if (e == NULL)
         return qr_fail(err, QR_NOMEM, "entry of %u bytes", bytes);
-    *e = (struct qri_mem_entry){.page_no = page_no, .bytes = bytes};
+    *e = (struct qri_mem_entry){.page_no = page_no, .bytes = bytes & INT32_MAX};
     memcpy(e->record, record, bytes);
     *ret_entry = e;
+    return QR_OK;
+}
+
+enum qr_status qri_mem_stage_spilled(struct qri_mem *mem, uint64_t offset, uint32_t bytes,
+                                     uint32_t page_no, struct qri_mem_entry **ret_entry,
+                                     struct qr_err *err)
+{
+    struct qri_mem_entry *e = take(mem, sizeof *e + sizeof offset);
+    if (e == NULL)
+        return qr_fail(err, QR_NOMEM, "entry of a large log group");
+    *e = (struct qri_mem_entry){.page_no = page_no, .bytes = bytes & INT32_MAX, .is_spilled = 1};
+    memcpy(e->record, &offset, sizeof offset);
+    *ret_entry = e;
+    return QR_OK;
+}
+
+static uint64_t spilled_at(const struct qri_mem_entry *entry)
+{
+    uint64_t offset;
+    memcpy(&offset, entry->record, sizeof offset);
+    return offset;
+}
+
+enum qr_status qri_mem_stage_again(struct qri_mem *mem, const struct qri_mem_entry *entry,
+                                   struct qri_mem_entry **ret_entry, struct qr_err *err)
+{
+    return entry->is_spilled
+               ? qri_mem_stage_spilled(mem, spilled_at(entry), entry->bytes, entry->page_no,
+                                       ret_entry, err)
+               : qri_mem_stage(mem, entry->record, entry->bytes, entry->page_no, ret_entry, err);
+}
+
+void qri_mem_take_spill(struct qri_mem *mem, struct qri_group_file *own_file)
+{
+    pthread_rwlock_wrlock(&mem->lock);
+    assert(mem->spill == NULL);
+    mem->spill = own_file;
+    atomic_store(&mem->spilled_bytes, qri_group_file_bytes(own_file));
+    pthread_rwlock_unlock(&mem->lock);
+}
+
+enum qr_status qri_mem_record(const struct qri_mem *mem, const struct qri_mem_entry *entry,
+                              struct qr_buf *scratch, const uint8_t **ret_record,
+                              struct qr_err *err)
+{
+    if (entry->is_spilled)
+        return qri_group_file_read(mem->spill, spilled_at(entry), entry->bytes, scratch, ret_record,
+                                   err);
+    *ret_record = entry->record;
     return QR_OK;
 }
 
@@ -174,14 +224,20 @@ enum qr_status qri_mem_walk(struct qri_mem *mem, struct qri_walk *walk, uint64_t
 {
     uint64_t bound = walk->lsn < lsn_max ? walk->lsn : lsn_max;
     enum qr_status status = QR_OK;
+    struct qr_buf scratch;
+    qr_buf_init(&scratch, SIZE_MAX / 4);
     pthread_rwlock_rdlock(&mem->lock);
     const struct qri_mem_entry *e = cell_of(mem->cells, mem->cell_count, walk->page_no)->newest;
     while (e != NULL && status == QR_OK && e->lsn > walk->base_lsn) {
+        const uint8_t *record = NULL;
         if (e->lsn <= bound)
-            status = qri_walk_add(walk, e->lsn, e->record, e->bytes, false, err);
+            status = qri_mem_record(mem, e, &scratch, &record, err);
+        if (record != NULL)
+            status = qri_walk_add(walk, e->lsn, record, e->bytes, e->is_spilled, err);
         e = e->older;
     }
     pthread_rwlock_unlock(&mem->lock);
+    qr_buf_done(&scratch);
     return status;
 }
 

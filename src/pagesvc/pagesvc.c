@@ -8,12 +8,15 @@
 
 static const struct qr_pagesvc_options defaults = {
     .open_layer_bytes = UINT64_C(64) << 20,
+    .group_memory_bytes = UINT64_C(128) << 20,
     .flush_age_ns = INT64_C(60) * 1000000000,
     .grace_ns = INT64_C(600) * 1000000000,
     .fan_in = 8,
     .lease_ns_max = INT64_C(30) * 1000000000,
     .slice_bytes = QR_SLICE_BYTES,
 };
+/* A frozen layer's bytes in a file hold the log up, too, but later than those in memory. */
+enum { SPILLED_WEIGHT = 16 };
 static const int64_t tick_ns = 100000000;         /* the worker looks for work this often */
 static const int64_t failed_wait_ns = 1000000000; /* after a failure it tries again */
 
@@ -28,6 +31,7 @@ static enum qr_status take_options(struct qr_pagesvc *svc, const struct qr_pages
     if (o->field == 0)                                                                             \
     o->field = defaults.field
     DEFAULT(open_layer_bytes);
+    DEFAULT(group_memory_bytes);
     DEFAULT(flush_age_ns);
     DEFAULT(grace_ns);
     DEFAULT(fan_in);
@@ -211,8 +215,11 @@ static uint64_t frozen_bytes(struct qri_slice *slice)
 {
     uint64_t bytes = 0;
     struct qri_set *set = qri_set_take(slice);
-    for (size_t i = 1; i < set->count; i++) /* the first is the open one */
-        bytes += set->sources[i].mem == NULL ? 0 : set->sources[i].mem->bytes;
+    for (size_t i = 1; i < set->count; i++) { /* the first is the open one */
+        const struct qri_mem *mem = set->sources[i].mem;
+        if (mem != NULL)
+            bytes += atomic_load(&mem->bytes) + atomic_load(&mem->spilled_bytes) / SPILLED_WEIGHT;
+    }
     qri_set_unref(set);
     return bytes;
 }

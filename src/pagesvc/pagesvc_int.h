@@ -87,13 +87,37 @@ QR_NODISCARD enum qr_status qri_walk_apply(struct qri_walk *walk, uint8_t *page,
                                            uint32_t page_bytes, uint64_t *ret_lsn,
                                            struct qr_err *err);
 
+/* --- group_file.c: records of an open group that is too large for memory --- */
+
+/* Filled by one thread, then read by any. Its file has no name and is encrypted, when the layers
+ * are, under a key that is here only: what a crash takes comes again from the log. */
+struct qri_group_file;
+#define QRI_GROUP_FILE_PREFIX "group." /* of the name that a kill can leave behind */
+QR_NODISCARD enum qr_status qri_group_file_new(struct qr_env *env, const char *dir, bool encrypted,
+                                               struct qri_group_file **ret_file,
+                                               struct qr_err *err);
+void qri_group_file_free(struct qri_group_file *spill); /* NULL is accepted */
+uint64_t qri_group_file_bytes(const struct qri_group_file *spill);
+/* Does no I/O. */
+QR_NODISCARD enum qr_status qri_group_file_add(struct qri_group_file *spill, const uint8_t *record,
+                                               uint32_t bytes, uint64_t *ret_offset,
+                                               struct qr_err *err);
+/* Once there are that many bytes of it in memory they go to the file. Nothing is lost when that
+ * fails: it can be tried again. */
+QR_NODISCARD enum qr_status qri_group_file_drain(struct qri_group_file *spill,
+                                                 size_t tail_bytes_max, struct qr_err *err);
+/* What was added at `offset`, in `scratch` until that is used again. */
+QR_NODISCARD enum qr_status qri_group_file_read(const struct qri_group_file *spill, uint64_t offset,
+                                                uint32_t bytes, struct qr_buf *scratch,
+                                                const uint8_t **ret_record, struct qr_err *err);
+
 /* --- mem.c: memory layers --- */
 
 struct qri_mem_entry {
     struct qri_mem_entry *older; /* of the same page */
     uint64_t lsn;
-    uint32_t page_no, bytes;
-    uint8_t record[];
+    uint32_t page_no, bytes : 31, is_spilled : 1;
+    uint8_t record[]; /* or, of one that is spilled, its u64 offset there */
 };
 struct qri_mem_chunk;
 struct qri_mem_cell {
@@ -111,6 +135,8 @@ struct qri_mem {
     uint32_t cell_count, page_count; /* cell_count is a power of 2 */
     struct qri_mem_chunk *chunks;
     _Atomic uint64_t bytes; /* who counts memory reads it while its slice's feed adds */
+    _Atomic uint64_t spilled_bytes;
+    struct qri_group_file *spill; /* of its last group, which was too large; NULL: none */
     uint64_t entry_count;
     struct qri_meta meta;         /* at first_lsn */
     struct qr_buf marks, changes; /* encoded, in LSN order */
@@ -124,6 +150,23 @@ void qri_mem_unref(struct qri_mem *mem); /* NULL is accepted */
 QR_NODISCARD enum qr_status qri_mem_stage(struct qri_mem *mem, const uint8_t *record,
                                           uint32_t bytes, uint32_t page_no,
                                           struct qri_mem_entry **ret_entry, struct qr_err *err);
+/* The same of one that was spilled. */
+QR_NODISCARD enum qr_status qri_mem_stage_spilled(struct qri_mem *mem, uint64_t offset,
+                                                  uint32_t bytes, uint32_t page_no,
+                                                  struct qri_mem_entry **ret_entry,
+                                                  struct qr_err *err);
+/* The same of one that was staged in another memory layer. */
+QR_NODISCARD enum qr_status qri_mem_stage_again(struct qri_mem *mem,
+                                                const struct qri_mem_entry *entry,
+                                                struct qri_mem_entry **ret_entry,
+                                                struct qr_err *err);
+/* What was staged as spilled is in there. Its commit is the layer's last. */
+void qri_mem_take_spill(struct qri_mem *mem, struct qri_group_file *own_file);
+/* An entry's record, in the layer or, until that is used again, in `scratch`. */
+QR_NODISCARD enum qr_status qri_mem_record(const struct qri_mem *mem,
+                                           const struct qri_mem_entry *entry,
+                                           struct qr_buf *scratch, const uint8_t **ret_record,
+                                           struct qr_err *err);
 /* Makes staged entries readable at mark->lsn (G1). Cannot leave half of it. */
 QR_NODISCARD enum qr_status qri_mem_commit(struct qri_mem *mem, struct qri_mem_entry **entries,
                                            size_t count, const struct qri_mark *mark,

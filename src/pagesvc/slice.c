@@ -388,6 +388,7 @@ static void free_slice(struct qri_slice *slice)
     qri_meta_done(&slice->meta);
     qr_buf_done(&slice->partial);
     free(slice->group);
+    qri_group_file_free(slice->spill);
     free(slice->changes);
     free(slice->lineage);
     pthread_mutex_destroy(&slice->mu);

@@ -101,7 +101,9 @@ struct qri_slice {
     struct qr_buf partial; /* of a record whose rest has not come */
     struct qri_mem_entry **group;
     size_t group_count, group_capacity;
-    struct qri_change *changes; /* since the last commit */
+    uint64_t group_bytes;         /* of its records that are in memory */
+    struct qri_group_file *spill; /* of the others; NULL: there are none */
+    struct qri_change *changes;   /* since the last commit */
     size_t change_count, change_capacity;
     struct qri_meta meta; /* at the visible LSN */
 

@@ -189,6 +189,7 @@ static void server_up(struct world *w, int n)
                                          .blob = w->blob,
                                          .log = {&w->sink, n == 0 ? "page0" : "page1"},
                                          .open_layer_bytes = 6 << 10,
+                                         .group_memory_bytes = 4 << 10,
                                          .flush_age_ns = 20 * MS,
                                          .grace_ns = 30 * MS,
                                          .lease_ns_max = 40 * MS,

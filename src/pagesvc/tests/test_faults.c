@@ -31,6 +31,7 @@ static enum qr_status open_service(struct bed *bed, struct qr_err *err)
                                          .dir = "/layers",
                                          .blob = bed->blob,
                                          .open_layer_bytes = 8192,
+                                         .group_memory_bytes = 6000,
                                          .fan_in = 2,
                                          .grace_ns = 1000,
                                          .threads_off = true};

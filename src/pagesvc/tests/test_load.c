@@ -17,6 +17,7 @@ struct load {
     struct qr_slice_id id;
     struct qr_buf log;
     uint64_t start, random, commit_no;
+    uint64_t group_memory_bytes;  /* 0: the default */
     uint8_t (*pages)[PAGE_BYTES]; /* by number, as of the last commit */
 };
 
@@ -30,6 +31,7 @@ static void open_service(struct load *l, uint64_t open_layer_bytes)
                                          .dir = "/layers",
                                          .blob = l->blob,
                                          .open_layer_bytes = open_layer_bytes,
+                                         .group_memory_bytes = l->group_memory_bytes,
                                          .fan_in = FAN_IN,
                                          .grace_ns = 1000,
                                          .threads_off = true};
@@ -78,24 +80,36 @@ static void change(struct load *l, uint32_t page_no, size_t count, bool whole)
     qr_record_add_page(&l->log, page_no, whole ? NULL : before, page, PAGE_BYTES);
 }
 
-/* Gives the page server what was logged, and lets it work. */
-static void take_in(struct load *l)
+/* Gives the page server the next of what was logged. */
+static enum qr_status feed(struct load *l, size_t bytes_max, struct qr_err *err)
+{
+    struct qr_slice_cursor cursor;
+    qr_err_reset(err);
+    assert_true(qr_pagesvc_cursor(l->svc, &l->id, &cursor));
+    uint64_t at = cursor.next.v - l->start, left = l->log.len - at;
+    return qr_pagesvc_ingest(l->svc, &l->id, &l->id.timeline, 1, cursor.next, l->log.data + at,
+                             left < bytes_max ? left : bytes_max, err);
+}
+
+static void work(struct load *l)
 {
     bool more = true;
-    struct qr_slice_cursor cursor;
     struct qr_err err;
     qr_err_reset(&err);
-    assert_true(qr_pagesvc_cursor(l->svc, &l->id, &cursor));
-    uint64_t at = cursor.next.v - l->start;
-    if (qr_pagesvc_ingest(l->svc, &l->id, &l->id.timeline, 1, cursor.next, l->log.data + at,
-                          l->log.len - at, &err) != QR_OK)
-        fail_msg("ingest: %s", err.text);
     for (int i = 0; i < 1000 && more; i++) {
         qr_sim_advance(l->sim, 2000);
         if (qr_pagesvc_work(l->svc, &more, &err) != QR_OK)
             fail_msg("work: %s", err.text);
     }
     assert_false(more);
+}
+
+static void take_in(struct load *l)
+{
+    struct qr_err err;
+    if (feed(l, SIZE_MAX, &err) != QR_OK)
+        fail_msg("ingest: %s", err.text);
+    work(l);
 }
 
 /* Every page whole, in order; the first changes a little with each commit, as a root does. */
@@ -231,6 +245,128 @@ static void test_changes_after_a_load_are_merged_and_make_images(void **state)
     end(&l);
 }
 
+/* --- a commit that is larger than memory --- */
+
+enum { GROUP_MEMORY = 128 << 10, PIECE = 50000 };
+
+/* All pages in one commit; its mark is not logged yet. */
+static void begin_at_once(struct load *l)
+{
+    begin(l, 1 << 20);
+    qr_pagesvc_close(l->svc);
+    qr_blob_close(l->blob);
+    l->group_memory_bytes = GROUP_MEMORY;
+    open_service(l, 1 << 20);
+    assert_int_equal(qr_pagesvc_attach(l->svc, &l->id, NULL), QR_OK);
+    for (uint32_t p = 1; p <= PAGES; p++)
+        change(l, p, PAGE_BYTES - QR_PAGE_RESERVED_BYTES, true);
+}
+
+static void commit_all(struct load *l)
+{
+    l->commit_no++;
+    qr_record_add_commit(&l->log, PAGES, PAGES, l->commit_no, l->commit_no);
+}
+
+static uint64_t next_of(struct load *l)
+{
+    struct qr_slice_cursor cursor;
+    assert_true(qr_pagesvc_cursor(l->svc, &l->id, &cursor));
+    return cursor.next.v - l->start;
+}
+
+static void feed_all(struct load *l)
+{
+    struct qr_err err;
+    while (next_of(l) < l->log.len) {
+        if (feed(l, PIECE, &err) != QR_OK)
+            fail_msg("ingest: %s", err.text);
+    }
+}
+
+static void check_memory(struct load *l)
+{
+    enum { AN_ENTRY = 64 };
+    struct qr_pagesvc_stats stats;
+    qr_pagesvc_get_stats(l->svc, &stats);
+    assert_true(stats.memory_bytes > 0);
+    assert_true(stats.memory_bytes < GROUP_MEMORY + PAGES * AN_ENTRY);
+    assert_true(l->log.len > 20 * stats.memory_bytes);
+}
+
+static void test_a_commit_larger_than_memory_is_read_from_its_file(void **state)
+{
+    (void)state;
+    struct load l;
+    struct qr_pagesvc_stats stats;
+    begin_at_once(&l);
+    feed_all(&l);
+    check_memory(&l);
+    commit_all(&l);
+    feed_all(&l);
+    check_memory(&l);
+    check_pages(&l); /* of the file: it is no layer yet */
+    change(&l, 7, 60, false);
+    commit_all(&l);
+    feed_all(&l);
+    check_pages(&l);
+    work(&l);
+    qr_pagesvc_get_stats(l.svc, &stats);
+    assert_true(stats.flushed_bytes < l.log.len * 21 / 20);
+    assert_true(stats.flushed_bytes > l.log.len * 9 / 10);
+    check_pages(&l);
+    end(&l);
+}
+
+static void test_a_crash_in_the_middle_of_a_large_commit_loses_nothing(void **state)
+{
+    (void)state;
+    struct load l;
+    begin_at_once(&l);
+    feed_all(&l);
+    qr_sim_power_cut(l.sim);
+    qr_pagesvc_close(l.svc);
+    qr_blob_close(l.blob);
+    /* what a kill between making the file and taking its name away leaves */
+    const char *left = "/layers/group.0123456789abcdef";
+    assert_int_equal(qr_env_replace_file(qr_sim_env(l.sim), left, "x", 1, NULL), QR_OK);
+    open_service(&l, 1 << 20);
+    struct qr_file *file = NULL;
+    assert_int_equal(qr_env_open(qr_sim_env(l.sim), left, QR_OPEN_READ, &file, NULL), QR_NOT_FOUND);
+    assert_int_equal(qr_pagesvc_attach(l.svc, &l.id, NULL), QR_OK);
+    assert_int_equal(next_of(&l), 0);
+    commit_all(&l);
+    feed_all(&l);
+    check_memory(&l);
+    check_pages(&l);
+    end(&l);
+}
+
+/* Who finds no room for it takes nothing, and goes on there when there is. */
+static void test_a_full_disk_in_the_middle_of_a_large_commit_is_waited_for(void **state)
+{
+    (void)state;
+    struct load l;
+    struct qr_err err;
+    begin_at_once(&l);
+    commit_all(&l);
+    qr_sim_disk_limit(l.sim, 3 << 20);
+    enum qr_status status = QR_OK;
+    while (status == QR_OK && next_of(&l) < l.log.len)
+        status = feed(&l, PIECE, &err);
+    assert_int_equal(status, QR_FULL);
+    uint64_t next = next_of(&l);
+    assert_in_range(next, 2 << 20, 4 << 20);
+    assert_int_equal(feed(&l, PIECE, &err), QR_FULL);
+    assert_int_equal(next_of(&l), next);
+    qr_sim_disk_limit(l.sim, UINT64_MAX);
+    feed_all(&l);
+    check_pages(&l);
+    work(&l);
+    check_pages(&l);
+    end(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +374,9 @@ int main(void)
         cmocka_unit_test(test_of_many_layers_of_a_load_the_oldest_are_merged_once),
         cmocka_unit_test(test_of_pages_that_are_loaded_again_the_old_go),
         cmocka_unit_test(test_changes_after_a_load_are_merged_and_make_images),
+        cmocka_unit_test(test_a_commit_larger_than_memory_is_read_from_its_file),
+        cmocka_unit_test(test_a_crash_in_the_middle_of_a_large_commit_loses_nothing),
+        cmocka_unit_test(test_a_full_disk_in_the_middle_of_a_large_commit_is_waited_for),
     };
     return cmocka_run_group_tests_name("pagesvc/load", tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ struct bed {
     struct qr_sim *sim;
     struct qr_blob *store, *blob;
     bool remote; /* the blob store's objects are no files here */
+    uint64_t group_memory_bytes;
     struct qr_pagesvc *svc;
     struct t_ring keys;
     struct qr_pagesvc_options options;
@@ -34,6 +35,7 @@ static void open_service(struct bed *bed)
                                                .dir = "/layers",
                                                .blob = bed->blob,
                                                .open_layer_bytes = 8192,
+                                               .group_memory_bytes = bed->group_memory_bytes,
                                                .fan_in = 3,
                                                .grace_ns = 1000,
                                                .threads_off = true};
@@ -56,7 +58,8 @@ static void close_service(struct bed *bed)
 static void setup(struct bed *bed, uint64_t seed)
 {
     *bed = (struct bed){.sim = qr_sim_new(&(struct qr_sim_options){.seed = seed}),
-                        .remote = seed % 2 == 0};
+                        .remote = seed % 2 == 0,
+                        .group_memory_bytes = seed % 3 == 0 ? 3000 : 0};
     open_service(bed);
 }
 

@@ -27,16 +27,18 @@ struct qr_keyring;
 struct qr_pagesvc_options {
     struct qr_env *env; /* [qr_env_real()] */
     struct qr_log log;  /* [none] */
-    const char *dir;    /* local copies of layers, if there are any; made then; copied */
+    const char *dir;    /* local copies of layers, if there are any, and large open groups of log;
+                           made then; copied */
     struct qr_blob *blob;
-    struct qr_keyring *keyring; /* encrypts layers, seals manifests; NULL: in clear */
-    uint64_t open_layer_bytes;  /* [64 MiB] */
-    int64_t flush_age_ns;       /* an open layer is frozen after this long [60 s] */
-    int64_t grace_ns;           /* between leaving the manifest and being deleted [10 min] */
-    int64_t lease_ns_max;       /* of snapshot leases [30 s] */
-    bool compression_off;       /* of layers' blocks */
-    uint32_t fan_in;            /* layers merged at once [8] */
-    uint64_t slice_bytes;       /* for tests; of all page servers the same [QR_SLICE_BYTES] */
+    struct qr_keyring *keyring;  /* encrypts layers, seals manifests; NULL: in clear */
+    uint64_t open_layer_bytes;   /* [64 MiB] */
+    uint64_t group_memory_bytes; /* of a commit that is not complete; more is in a file [128 MiB] */
+    int64_t flush_age_ns;        /* an open layer is frozen after this long [60 s] */
+    int64_t grace_ns;            /* between leaving the manifest and being deleted [10 min] */
+    int64_t lease_ns_max;        /* of snapshot leases [30 s] */
+    bool compression_off;        /* of layers' blocks */
+    uint32_t fan_in;             /* layers merged at once [8] */
+    uint64_t slice_bytes;        /* for tests; of all page servers the same [QR_SLICE_BYTES] */
     bool threads_off;
 };
 
@@ -122,7 +124,7 @@ struct qr_slice_cursor {
     struct qr_timeline source; /* whose log: its own, or an ancestor's */
     struct qr_lsn next;        /* first byte not ingested */
     struct qr_lsn visible, disk;
-    uint64_t frozen_bytes; /* of memory layers that wait to be written */
+    uint64_t frozen_bytes; /* of memory layers that wait to be written; of what is in files 1/16 */
 };
 /* Returns how many there are (may exceed max). */
 size_t qr_pagesvc_list(struct qr_pagesvc *svc, struct qr_slice_cursor *dst, size_t count_max);
