@@ -305,7 +305,8 @@ enum qr_status qr_logsvc_destage(struct qr_logsvc *svc, uint32_t objects_max, bo
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&svc->destage_mu);
     judge_load(svc);
-    if (svc->options.blob != NULL)
+    status = qri_places_write(svc, err);
+    if (status == QR_OK && svc->options.blob != NULL)
         status = write_objects(svc, objects_max, &more, err);
     if (status == QR_OK && svc->options.blob != NULL)
         status = delete_objects(svc, &more, err);

@@ -132,6 +132,7 @@ static bool harden(struct qr_logsvc *svc, const struct batch *b, struct qr_logsv
     pthread_mutex_lock(&svc->mu);
     svc->hardened_block_no = svc->block_no;
     svc->current->end_offset = svc->offset;
+    svc->current->last_block_no = svc->block_no;
     for (struct qri_op *op = b->ops.first; op != NULL; op = op->next) {
         if (op->barrier)
             continue;

@@ -58,10 +58,14 @@ void qri_piece_unref(struct qri_piece *piece);
 struct qri_segment {
     uint64_t no;
     uint64_t bytes;
-    uint64_t first_block_no; /* 0: no block in it yet; guarded by mu */
-    uint64_t end_offset;     /* hardened up to here; guarded by mu */
-    int refs;                /* the list's and those of readers; guarded by mu */
-    uint64_t writes;         /* appends to its object */
+    uint64_t first_block_no;            /* 0: no block in it yet; guarded by mu */
+    uint64_t last_block_no;             /* hardened; guarded by mu */
+    uint64_t end_offset;                /* hardened up to here; guarded by mu */
+    bool has_places;                    /* in their file, or it was tried; guarded by mu */
+    bool has_hole;                      /* blocks are lost in it; guarded by mu */
+    uint64_t placed_first, placed_last; /* blocks that its file has; 0: none; while reading */
+    int refs;                           /* the list's and those of readers; guarded by mu */
+    uint64_t writes;                    /* appends to its object */
     struct qr_file *file;
     struct qri_segment *next;
 };
@@ -181,6 +185,7 @@ struct qr_logsvc {
     struct qri_segment *segments; /* oldest first */
     uint64_t segment_count, last_segment_no;
     uint64_t hardened_block_no;
+    uint64_t snapshot_block_no; /* `timelines` has the states after it, or is just being written */
     struct qr_logsvc_stats stats;
 
     pthread_mutex_t flush_mu; /* one flush at a time; guards what follows */
@@ -225,6 +230,8 @@ void qri_timeline_state(const struct qri_timeline *tl, struct qr_logsvc_state *r
  * before it (0: not known). False: no memory. */
 bool qri_timeline_place(struct qri_timeline *tl, const struct qr_journal_entry *append,
                         uint64_t segment_no, uint64_t offset, const struct qri_state *before);
+/* The next one: as it is, but for log_before. */
+bool qri_timeline_add_place(struct qri_timeline *tl, const struct qri_place *place);
 void qri_timeline_forget_places(struct qri_timeline *tl, uint64_t before_segment_no);
 /* Log that the LSNs from `lsn` to the end stand for; a jump into an epoch is no log. */
 uint64_t qri_timeline_lag(const struct qri_timeline *tl, uint64_t lsn);
@@ -314,6 +321,37 @@ static inline uint32_t qri_seal_bytes(const struct qr_logsvc *svc)
 {
     return qr_cipher_is_on(&svc->cipher) ? QR_SEAL_BYTES : 0;
 }
+
+/* places.c: files that spare an open the reading of whole segments. They are believed only for
+ * blocks that `timelines` has the states of; without one, or if it is damaged, the segment is read.
+ */
+#define QRI_PLACES_PREFIX "places."
+struct qri_places_head {
+    uint64_t first_block_no, last_block_no, end_offset;
+};
+struct qri_places_row {
+    struct qr_timeline timeline;
+    uint64_t commit_lsn, commit_wall_ns; /* after the last block */
+    size_t count;
+    const uint8_t *places;
+};
+/* With destage_mu held: of each segment that is written to its end; then the states, now and then.
+ */
+QR_NODISCARD enum qr_status qri_places_write(struct qr_logsvc *svc, struct qr_err *err);
+/* The segment's file goes: it was dropped, or a read found damage in it, which whoever reads the
+ * segment at the next open goes around. */
+void qri_places_drop(struct qr_logsvc *svc, uint64_t segment_no);
+/* Which blocks a segment's file has, as its header says; while the journal is read. */
+void qri_places_peek(const struct qr_logsvc *svc, struct qri_segment *segment);
+/* Adds them to the index. *ret_took is false if they are not to be believed: nothing has changed
+ * then. */
+QR_NODISCARD enum qr_status qri_places_take(struct qr_logsvc *svc, struct qri_segment *segment,
+                                            bool *ret_took, struct qr_err *err);
+/* Pure; hostile input. */
+QR_NODISCARD enum qr_status
+qri_places_decode(const uint8_t *bytes, size_t count, struct qri_places_head *ret_head,
+                  enum qr_status (*each)(void *arg, const struct qri_places_row *row), void *arg,
+                  struct qr_err *err);
 
 /* snapshot.c: the file `timelines` */
 struct qri_snapshot_head {

@@ -234,6 +234,8 @@ static enum qr_status read_journal(struct qr_logsvc *svc, struct qri_timeline *t
          status == QR_OK && !emit->full && hold_place(svc, tl, emit->next_lsn, after, &held);
          after = held.place.lsn) {
         status = emit_place(tl, &held, &window, emit, err);
+        if (status == QR_CORRUPT)
+            qri_places_drop(svc, held.segment->no);
         qri_segment_unref(svc, held.segment);
     }
     qri_window_done(&window);

@@ -10,7 +10,10 @@
 #include <string.h>
 #include "base/banned.h"
 
-enum { SCAN_BYTES = 256 << 10 };
+enum {
+    SCAN_BYTES = 256 << 10,
+    STALE_MAX = 64, /* files removed at one open */
+};
 
 struct reader {
     struct qr_logsvc *svc;
@@ -46,19 +49,26 @@ static enum qr_status add_row(void *arg, const struct qri_timeline *row)
 struct names {
     uint64_t first, last; /* segments that ought to be there */
     bool any, beyond;
-    uint64_t stale[64];
-    size_t stale_count;
+    uint64_t stale[STALE_MAX], stale_places[STALE_MAX];
+    size_t stale_count, stale_places_count;
 };
 
 static bool look_at_name(void *arg, const char *name)
 {
     struct names *names = arg;
+    size_t prefix = strlen(QRI_PLACES_PREFIX);
+    if (strncmp(name, QRI_PLACES_PREFIX, prefix) == 0) {
+        uint64_t of = strtoull(name + prefix, NULL, 16);
+        if (of < names->first && names->stale_places_count < STALE_MAX)
+            names->stale_places[names->stale_places_count++] = of;
+        return true;
+    }
     if (strncmp(name, "journal.", 8) != 0 || strcmp(name, "journal.tmp") == 0)
         return true;
     uint64_t no = strtoull(name + 8, NULL, 16);
     names->any = true;
     names->beyond = names->beyond || no > names->last;
-    if (no < names->first && names->stale_count < sizeof names->stale / sizeof names->stale[0])
+    if (no < names->first && names->stale_count < STALE_MAX)
         names->stale[names->stale_count++] = no;
     return true;
 }
@@ -96,6 +106,7 @@ static enum qr_status open_segments(struct reader *r, struct qr_err *err)
         if (status == QR_NOT_FOUND)
             break;
         QR_TRY(status);
+        qri_places_peek(svc, segment);
         qri_segment_append(svc, segment);
     }
     struct names names = {.first = h->first_segment_no, .last = svc->last_segment_no};
@@ -110,6 +121,8 @@ static enum qr_status open_segments(struct reader *r, struct qr_err *err)
         qri_path(svc, name, path);
         (void)!qr_env_unlink(svc->env, path, NULL);
     }
+    for (size_t i = 0; i < names.stale_places_count; i++)
+        qri_places_drop(svc, names.stale_places[i]);
     return QR_OK;
 }
 
@@ -276,6 +289,7 @@ static void note_hole(struct reader *r, uint64_t last)
 {
     struct qr_logsvc *svc = r->svc;
     assert(r->segment != NULL); /* without segments there were no blocks */
+    r->segment->has_hole = true;
     QR_LOG(&svc->options.log, QR_ERROR, "journal_damaged", QR_F("dir", svc->dir),
            QR_F("first_block", r->expected), QR_F("last_block", last),
            QR_F("segment", r->segment->no), QR_F("offset", r->offset));
@@ -309,9 +323,31 @@ static enum qr_status next_block(struct reader *r, struct qr_journal_block *ret_
     QR_TRY(qri_block_load(r->svc, segment, offset, r->block, ret_header, err));
     r->found = r->block;
     note_hole(r, ret_header->block_no - 1);
+    segment->has_hole = segment->has_hole || offset != QR_JOURNAL_HEADER_BYTES;
     r->segment = segment;
     r->offset = offset;
     r->expected = ret_header->block_no;
+    return QR_OK;
+}
+
+/* Over a whole segment that begins with the expected block, if its places are known and its states
+ * are. Its blocks were synced before those states were written: none has to be written again. */
+static enum qr_status skip_segment(struct reader *r, bool *ret_skipped, struct qr_err *err)
+{
+    *ret_skipped = false;
+    for (struct qri_segment *s = r->segment; s != NULL; s = s->next) {
+        bool starts = s != r->segment || r->offset == QR_JOURNAL_HEADER_BYTES;
+        if (!starts || s->placed_first != r->expected || s->placed_last > r->head.state_block_no)
+            continue;
+        QR_TRY(qri_places_take(r->svc, s, ret_skipped, err));
+        if (!*ret_skipped)
+            continue;
+        r->segment = s;
+        r->last_segment = NULL;
+        r->offset = s->end_offset;
+        r->expected = s->last_block_no + 1;
+        return QR_OK;
+    }
     return QR_OK;
 }
 
@@ -319,6 +355,9 @@ static enum qr_status walk(struct reader *r, struct qr_err *err)
 {
     for (;;) {
         struct qr_journal_block h;
+        bool skipped = true;
+        while (skipped)
+            QR_TRY(skip_segment(r, &skipped, err));
         enum qr_status status = next_block(r, &h, err);
         if (status == QR_NOT_FOUND)
             return QR_OK;
@@ -330,6 +369,7 @@ static enum qr_status walk(struct reader *r, struct qr_err *err)
         r->last_offset = r->offset;
         r->offset += qr_journal_block_file_bytes(h.payload_bytes);
         r->segment->end_offset = r->offset;
+        r->segment->last_block_no = h.block_no;
         r->expected++;
     }
 }
@@ -387,6 +427,8 @@ static enum qr_status continue_journal(struct reader *r, struct qr_err *err)
         QR_TRY(write_last_again(r, err));
     if (svc->current != NULL && svc->current->first_block_no == 0)
         svc->current->first_block_no = r->expected;
+    if (svc->current != NULL)
+        svc->current->has_places = false; /* not of what comes */
     bool ended_early = svc->block_no < r->head.state_block_no;
     if (ended_early) {
         note_hole(r, r->head.state_block_no); /* the end itself is lost */

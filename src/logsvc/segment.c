@@ -243,8 +243,9 @@ static bool reuse(struct qr_logsvc *svc, struct qri_segment *s)
         qr_env_sync_dir(svc->env, svc->dir, NULL) != QR_OK)
         return false;
     s->no = no;
-    s->first_block_no = 0;
+    s->first_block_no = s->last_block_no = 0;
     s->end_offset = QR_JOURNAL_HEADER_BYTES;
+    s->has_places = s->has_hole = false;
     return true;
 }
 
@@ -255,6 +256,7 @@ void qri_segment_drop_before(struct qr_logsvc *svc, uint64_t no)
     for (struct qri_segment *s; (s = pop_before(svc, no, &again)) != NULL;) {
         char path[QRI_PATH_BYTES_MAX];
         segment_path(svc, s->no, path);
+        qri_places_drop(svc, s->no);
         if (again && reuse(svc, s)) {
             qri_segment_append(svc, s);
             continue;

@@ -88,6 +88,7 @@ static void encode(struct qr_logsvc *svc, struct qr_buf *buf)
     qr_put64le(head + 48, svc->first_block_no);
     pthread_mutex_lock(&svc->mu);
     qr_put64le(head + 56, svc->hardened_block_no);
+    svc->snapshot_block_no = svc->hardened_block_no;
     qr_buf_add(buf, head, sizeof head);
     const struct qr_map_entry *entry;
     uint64_t count = 0;

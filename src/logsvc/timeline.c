@@ -92,6 +92,18 @@ static bool reserve_place(struct qri_timeline *tl)
     return true;
 }
 
+bool qri_timeline_add_place(struct qri_timeline *tl, const struct qri_place *place)
+{
+    if (!reserve_place(tl))
+        return false;
+    struct qri_place *next = &tl->places[tl->place_first + tl->place_count];
+    *next = *place;
+    next->log_before =
+        tl->place_count == 0 ? 0 : next[-1].log_before + (next[-1].end_lsn - next[-1].lsn);
+    tl->place_count++;
+    return true;
+}
+
 bool qri_timeline_place(struct qri_timeline *tl, const struct qr_journal_entry *append,
                         uint64_t segment_no, uint64_t offset, const struct qri_state *before)
 {
@@ -105,20 +117,13 @@ bool qri_timeline_place(struct qri_timeline *tl, const struct qr_journal_entry *
             return true;
         }
     }
-    if (!reserve_place(tl))
-        return false;
-    const struct qri_place *last =
-        tl->place_count == 0 ? NULL : &tl->places[tl->place_first + tl->place_count - 1];
-    uint64_t log_before = last == NULL ? 0 : last->log_before + (last->end_lsn - last->lsn);
-    tl->places[tl->place_first + tl->place_count++] =
-        (struct qri_place){.lsn = append->lsn,
-                           .end_lsn = end,
-                           .segment_no = segment_no,
-                           .offset = offset,
-                           .commit_lsn = before->commit_lsn,
-                           .commit_wall_ns = before->commit_wall_ns,
-                           .log_before = log_before};
-    return true;
+    struct qri_place place = {.lsn = append->lsn,
+                              .end_lsn = end,
+                              .segment_no = segment_no,
+                              .offset = offset,
+                              .commit_lsn = before->commit_lsn,
+                              .commit_wall_ns = before->commit_wall_ns};
+    return qri_timeline_add_place(tl, &place);
 }
 
 void qri_timeline_forget_places(struct qri_timeline *tl, uint64_t before_segment_no)

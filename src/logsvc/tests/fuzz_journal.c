@@ -45,6 +45,14 @@ static enum qr_status add_row(void *arg, const struct qri_timeline *row)
     return QR_OK;
 }
 
+static enum qr_status add_places(void *arg, const struct qri_places_row *row)
+{
+    uint64_t *sum = arg; /* all of it is there */
+    for (size_t i = 0; i < row->count * 40; i++)
+        *sum += row->places[i];
+    return QR_OK;
+}
+
 static void whole_files(uint8_t *data, size_t size)
 {
     struct qri_snapshot_head head;
@@ -53,6 +61,8 @@ static void whole_files(uint8_t *data, size_t size)
     uint64_t rows = 0;
     if (qri_snapshot_decode(data, size, &head, add_row, &rows, NULL) == QR_OK)
         assert(rows == head.count);
+    struct qri_places_head places;
+    (void)!qri_places_decode(data, size, &places, add_places, &rows, NULL);
     struct qr_buf copy;
     qr_buf_init(&copy, 4 << 20); /* what it claims to be before compression is bounded by this */
     qr_buf_add(&copy, data, size);
