@@ -231,7 +231,8 @@ void qri_give_back_when_calm(struct qri_calm *calm, uint64_t work)
     enum { CALM_TICKS = 120, LITTLE_BYTES = 256 << 10 };
     calm->ticks = work - calm->work <= LITTLE_BYTES ? calm->ticks + 1 : 0;
     calm->work = work;
-    if (calm->ticks == CALM_TICKS)
+    /* The second time what was let go because it was calm, as most of the log service's ring. */
+    if (calm->ticks == CALM_TICKS || calm->ticks == 2 * CALM_TICKS)
         malloc_trim(0);
 }
 

@@ -177,17 +177,21 @@ static bool hold_place(struct qr_logsvc *svc, struct qri_timeline *tl, uint64_t 
     return found;
 }
 
+/* *ret_bytes: what the block has of the timeline's log, unless the answer is full before its end.
+ */
 static enum qr_status emit_block(const struct qri_timeline *tl, const uint8_t *block,
                                  const struct qr_journal_block *h, struct qri_log_emit *emit,
-                                 struct qr_err *err)
+                                 size_t *ret_bytes, struct qr_err *err)
 {
     size_t at = 0;
+    *ret_bytes = 0;
     for (uint32_t i = 0; i < h->entry_count && !emit->full; i++) {
         struct qr_journal_entry e;
         QR_TRY(qr_journal_entry_next(block + QR_JOURNAL_BLOCK_HEADER_BYTES, h->payload_bytes, &at,
                                      &e, err));
         if (e.kind != QR_JOURNAL_APPEND || !qr_timeline_eq(&e.timeline, &tl->id))
             continue;
+        *ret_bytes += e.data_bytes;
         QR_TRY(qri_log_emit_piece(emit,
                                   &(struct qr_piece){.first_lsn = e.lsn,
                                                      .epoch = e.epoch,
@@ -209,15 +213,15 @@ static enum qr_status emit_place(const struct qri_timeline *tl, const struct hel
     while (offset < held->end_offset && !emit->full) {
         struct qr_journal_block h;
         const uint8_t *block;
-        size_t before = emit->bytes;
         QR_TRY(qr_wrap(
             err, qri_window_load(window, held->segment, offset, held->hard_offset, &block, &h, err),
             "journal segment %llu, offset %llu", (unsigned long long)held->segment->no,
             (unsigned long long)offset));
-        QR_TRY(emit_block(tl, block, &h, emit, err));
+        size_t bytes = 0; /* the block's may be other timelines', the emitted ones half of these */
+        QR_TRY(emit_block(tl, block, &h, emit, &bytes, err));
         offset += qr_journal_block_file_bytes(h.payload_bytes);
         /* The next block has as much of it, mostly. It is read whole or not at all, not twice. */
-        emit->full = emit->full || emit->bytes + (emit->bytes - before) > emit->bytes_max;
+        emit->full = emit->full || (emit->bytes > 0 && emit->bytes + bytes > emit->bytes_max);
     }
     return QR_OK;
 }

@@ -85,13 +85,16 @@ void qri_ring_evict(struct qr_logsvc *svc, uint64_t bytes_max)
 void qri_ring_calm(struct qr_logsvc *svc)
 {
     static const int64_t PERIOD_NS = INT64_C(30000000000);
+    static const uint64_t STEP_BYTES = 8 << 20; /* millions of small pieces: `mu` is held */
     int64_t now = qr_env_mono_ns(svc->env);
-    if (svc->ring_bytes <= svc->options.ring_bytes / QRI_RING_CALM_PART ||
-        now - svc->ring_looked_ns < PERIOD_NS)
+    uint64_t stays = svc->options.ring_bytes / QRI_RING_CALM_PART;
+    if (svc->ring_bytes <= stays || now - svc->ring_looked_ns < PERIOD_NS)
         return;
-    uint64_t bytes = svc->stats.append_bytes - svc->ring_looked_bytes;
-    if (bytes < svc->options.ring_bytes / QRI_RING_CALM_PART)
-        qri_ring_evict(svc, svc->options.ring_bytes / QRI_RING_CALM_PART);
+    if (svc->stats.append_bytes - svc->ring_looked_bytes < stays) {
+        uint64_t rest = svc->ring_bytes > STEP_BYTES ? svc->ring_bytes - STEP_BYTES : 0;
+        qri_ring_evict(svc, rest > stays ? rest : stays);
+        return; /* goes on with the next tick */
+    }
     svc->ring_looked_ns = now;
     svc->ring_looked_bytes = svc->stats.append_bytes;
 }
