@@ -9,9 +9,11 @@
 
 enum {
     SPARES = 2,
+    LARGE_KEPT_BYTES = 2 * QRI_LOG_LARGE_BYTES, /* one is being filled while one is on its way */
     EPOCH_RECORD_BYTES = 32,
 };
 #define CLOCK_JUMP_NS INT64_C(5000000000)
+#define LARGE_IDLE_NS INT64_C(2000000000)
 
 static struct qri_log_chunk *new_chunk(size_t capacity)
 {
@@ -237,15 +239,16 @@ static bool keep(struct qr_store *store, struct qri_log_chunk *chunk)
         log->spare_count++;
         return true;
     }
-    if (log->large != NULL || chunk->capacity <= QRI_LOG_CHUNK_BYTES ||
-        chunk->capacity > QRI_LOG_LARGE_BYTES)
+    if (chunk->capacity <= QRI_LOG_CHUNK_BYTES || chunk->capacity > QRI_LOG_LARGE_BYTES ||
+        chunk->capacity > LARGE_KEPT_BYTES - log->large_bytes)
         return false;
     chunk->len = 0;
-    chunk->next = NULL;
+    chunk->next = log->large;
     log->large = chunk;
-    log->large_idle = false;
-    atomic_store(&log->large_kept, true);
-    qri_upkeep_look(store);
+    log->large_bytes += chunk->capacity;
+    log->large_used_ns = qr_env_mono_ns(store->env);
+    if (!atomic_exchange(&log->large_kept, true))
+        qri_upkeep_look(store);
     return true;
 }
 
@@ -263,22 +266,18 @@ struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log
     return rest;
 }
 
-static struct qri_log_chunk *take_large(struct qri_log *log, bool idle_only)
-{
-    pthread_mutex_lock(&log->mu);
-    struct qri_log_chunk *large = idle_only && !log->large_idle ? NULL : log->large;
-    log->large_idle = true;
-    if (large != NULL) {
-        log->large = NULL;
-        atomic_store(&log->large_kept, false);
-    }
-    pthread_mutex_unlock(&log->mu);
-    return large;
-}
-
 void qri_log_lend(struct qr_store *store, struct qr_buf *group)
 {
-    struct qri_log_chunk *large = take_large(&store->log, false);
+    struct qri_log *log = &store->log;
+    pthread_mutex_lock(&log->mu);
+    struct qri_log_chunk *large = log->large;
+    if (large != NULL) {
+        log->large = large->next;
+        log->large_bytes -= large->capacity;
+        atomic_store(&log->large_kept, log->large != NULL);
+    }
+    log->large_used_ns = qr_env_mono_ns(store->env);
+    pthread_mutex_unlock(&log->mu);
     if (large == NULL)
         return;
     size_t bytes_max = group->bytes_max;
@@ -290,7 +289,16 @@ void qri_log_lend(struct qr_store *store, struct qr_buf *group)
 
 void qri_log_trim(struct qr_store *store)
 {
-    qri_log_free_chunks(take_large(&store->log, true));
+    struct qri_log *log = &store->log;
+    struct qri_log_chunk *idle = NULL;
+    pthread_mutex_lock(&log->mu);
+    if (qr_env_mono_ns(store->env) - log->large_used_ns >= LARGE_IDLE_NS) {
+        idle = QR_TAKE(log->large);
+        log->large_bytes = 0;
+        atomic_store(&log->large_kept, false);
+    }
+    pthread_mutex_unlock(&log->mu);
+    qri_log_free_chunks(idle);
 }
 
 enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err)

@@ -149,9 +149,10 @@ struct qri_log {
     struct qri_log_chunk *first, *last; /* guarded by mu */
     struct qri_log_chunk *spares;       /* empty buffers; guarded by mu */
     size_t spare_count;
-    struct qri_log_chunk *large;    /* an empty one of a large commit, or NULL; guarded by mu */
-    bool large_idle;                /* since a round of upkeep; guarded by mu */
-    _Atomic bool large_kept;        /* there is one: upkeep looks after it */
+    struct qri_log_chunk *large;    /* empty ones of large commits; guarded by mu */
+    size_t large_bytes;             /* their capacity; guarded by mu */
+    int64_t large_used_ns;          /* when one was kept or wanted; guarded by mu */
+    _Atomic bool large_kept;        /* there are some: upkeep looks after them */
     int64_t queued_cost;            /* promised for what is in the chunks; guarded by mu */
     uint64_t append_lsn;            /* guarded by mu */
     uint64_t commit_lsn;            /* last commit mark appended; guarded by mu */
@@ -449,13 +450,12 @@ bool qri_log_take(struct qr_store *store, struct qri_batch *b);
 /* With log.mu held: keeps some of a hardened batch's buffers; returns those to be freed. */
 struct qri_log_chunk *qri_log_keep_spares(struct qr_store *store, struct qri_log_chunk *old);
 void qri_log_free_chunks(struct qri_log_chunk *chunk);
-/* A large group's records go into `group`, which is empty: gives it a buffer that was kept, if
- * there is one. Memory that a load has touched before costs less than what the system has to clear.
- */
+/* Gives `group`, which is empty, a large buffer that was kept, if there is one: memory that a load
+ * has touched before costs less than what the system has to clear. */
 void qri_log_lend(struct qr_store *store, struct qr_buf *group);
 /* limit.c: a commit has made the database that large. */
 void qri_pool_resized(struct qr_store *store, uint32_t pages_before, uint32_t pages);
-/* Frees what was kept and not asked for since the last call. */
+/* Frees those that nobody wanted for a while, however many rounds of upkeep there were. */
 void qri_log_trim(struct qr_store *store);
 /* Hardens everything appended so far. */
 QR_NODISCARD enum qr_status qri_log_flush(struct qr_store *store, struct qr_err *err);
