@@ -162,10 +162,10 @@ QR_NODISCARD enum qr_status qri_copy_remove_others(struct qri_node *node,
 
 /* ---- node_space.c ---- */
 /* The store may take what these limits say, and what its pool has left. node.mu held. */
-/* What the databases of that pool take, open or not, when they were last summed up; node.mu is
- * held.
- */
-uint64_t qri_node_pool_bytes(const struct qri_node *node, uint32_t server, const char *name);
+/* What the databases of that pool take, open or not, when they were last summed up, and how much of
+ * that is used: of databases that are not open all of it. node.mu is held. */
+uint64_t qri_node_pool_bytes(const struct qri_node *node, uint32_t server, const char *name,
+                             uint64_t *ret_used);
 void qri_node_bound_store(struct qri_node *node, const struct qr_database_row *row,
                           const struct qr_gov_group_options *options, struct qr_store *store);
 /* Sums up what the databases of pools take, if that is due. Asks control. */

@@ -100,6 +100,14 @@ static void put_body(char body[BODY_BYTES], const char *sku, const struct sums *
                    s->instance_cpu / n, s->instance_memory / n, s->newest.vcores_pct / 100.0);
 }
 
+/* Behind the numbers; versions before did not tell it. In MB. */
+static void put_allocated(char body[BODY_BYTES], const struct qr_gov_sample *newest)
+{
+    size_t used = strlen(body);
+    (void)snprintf(body + used, BODY_BYTES - used, " %.2f",
+                   (double)newest->allocated_bytes / (1 << 20));
+}
+
 /* Behind all else of a body. */
 static void put_measures(char body[BODY_BYTES], const struct sums *s)
 {
@@ -183,6 +191,7 @@ static void report_database(struct report *r, uint32_t id, uint8_t kind, int64_t
         return;
     const struct qr_slo *slo = qr_slo_find(qr_str(r->seen.objective));
     put_body(body, slo == NULL ? "" : slo->edition, &s);
+    put_allocated(body, &s.newest);
     put_measures(body, &s);
     struct qr_telemetry_row row = {.kind = kind,
                                    .server = qr_server_of(id),
@@ -230,11 +239,12 @@ static void report_pool(struct report *r, uint32_t id, struct qr_gov_sample *sam
     char body[BODY_BYTES];
     for (size_t i = 0; i < count && i < 2; i++) {
         struct sums s = sum_up(&samples[i], 1, samples[i].end_wall_ns - 1, samples[i].end_wall_ns,
-                               &(struct sizes){.allocated = samples[i].storage_bytes});
+                               &(struct sizes){.allocated = samples[i].allocated_bytes});
         put_body(body, "", &s);
         size_t used = strlen(body);
         (void)snprintf(body + used, sizeof body - used, " %.2f %llu", (double)samples[i].storage,
                        (unsigned long long)(samples[i].storage_limit >> 20));
+        put_allocated(body, &samples[i]);
         put_measures(body, &s);
         struct qr_telemetry_row row = {.kind = QR_TELEMETRY_POOL,
                                        .server = qr_server_of(id),
@@ -272,8 +282,9 @@ void qri_node_report(struct qri_node *node)
             report_now(&r, h->id, samples, count);
         if (r.seen.elastic_pool[0] == '\0' || is_told(&r, r.seen.pool_key))
             continue;
-        qr_gov_group_set_pool_storage(
-            h->group, qri_node_pool_bytes(node, qr_server_of(h->id), r.seen.elastic_pool));
+        uint64_t used = 0, allocated = qri_node_pool_bytes(node, qr_server_of(h->id),
+                                                           r.seen.elastic_pool, &used);
+        qr_gov_group_set_pool_storage(h->group, used, allocated);
         report_pool(&r, h->id, samples, qr_gov_pool_samples(gov, r.seen.pool_key, samples, 2));
     }
     pthread_mutex_unlock(&node->mu);

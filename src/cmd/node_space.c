@@ -22,7 +22,8 @@ struct node_pool {
     uint32_t server;
     char name[QR_NAME_BYTES_MAX + 1];
     struct qr_store_pool limit; /* of stores; lives as long as the node */
-    uint64_t sum;               /* of the look that goes on */
+    uint64_t used;          /* of `limit.bytes`, without free pages of databases that are open */
+    uint64_t sum, used_sum; /* of the look that goes on */
 };
 
 /* With node.mu held. */
@@ -71,12 +72,16 @@ void qri_node_bound_store(struct qri_node *node, const struct qr_database_row *r
     qr_store_set_pool(store, pool == NULL ? NULL : &pool->limit);
 }
 
-uint64_t qri_node_pool_bytes(const struct qri_node *node, uint32_t server, const char *name)
+uint64_t qri_node_pool_bytes(const struct qri_node *node, uint32_t server, const char *name,
+                             uint64_t *ret_used)
 {
     for (const struct node_pool *p = node->pools; p != NULL; p = p->next)
-        if (p->server == server && strcmp(p->name, name) == 0)
-            return atomic_load(&p->limit.bytes);
-    return 0;
+        if (p->server == server && strcmp(p->name, name) == 0) {
+            uint64_t bytes = atomic_load(&p->limit.bytes);
+            *ret_used = p->used < bytes ? p->used : bytes;
+            return bytes;
+        }
+    return *ret_used = 0;
 }
 
 /* ---- what the databases of pools have ---- */
@@ -101,7 +106,7 @@ static enum qr_status add_row(void *ctx, const struct qr_database_row *row)
     struct qri_node *node = ctx;
     if (row->pool[0] == '\0' || !qr_database_is_live(row))
         return QR_OK;
-    uint64_t bytes = closed_bytes(node, row);
+    uint64_t bytes = closed_bytes(node, row), used = bytes;
     pthread_mutex_lock(&node->mu);
     struct node_pool *pool = find_pool(node, row);
     const struct hosted *hosted = qri_node_find_hosted(node, row->id);
@@ -109,9 +114,12 @@ static enum qr_status add_row(void *ctx, const struct qr_database_row *row)
         struct qr_store_stats stats;
         qr_store_get_stats(qr_database_store(hosted->db), &stats);
         bytes = stats.data_bytes;
+        used = stats.used_bytes;
     }
-    if (pool != NULL)
+    if (pool != NULL) {
         pool->sum += bytes;
+        pool->used_sum += used;
+    }
     pthread_mutex_unlock(&node->mu);
     return QR_OK;
 }
@@ -121,15 +129,18 @@ static void sum_server(struct qri_node *node, uint32_t server)
 {
     pthread_mutex_lock(&node->mu);
     for (struct node_pool *p = node->pools; p != NULL; p = p->next)
-        p->sum = p->server == server ? 0 : p->sum;
+        if (p->server == server)
+            p->sum = p->used_sum = 0;
     pthread_mutex_unlock(&node->mu);
     if (qr_control_each_database(node->options.control, server, ASK_NS, add_row, node, NULL) !=
         QR_OK)
         return;
     pthread_mutex_lock(&node->mu);
     for (struct node_pool *p = node->pools; p != NULL; p = p->next)
-        if (p->server == server)
+        if (p->server == server) {
             atomic_store(&p->limit.bytes, p->sum);
+            p->used = p->used_sum;
+        }
     pthread_mutex_unlock(&node->mu);
 }
 

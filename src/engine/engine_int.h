@@ -225,7 +225,7 @@ struct qri_session_seen {
     size_t memory_bytes;
     /* what the session had used when its last request began */
     int cpu_ms_before;
-    int64_t reads_before, writes_before, logical_reads_before;
+    int64_t reads_before, writes_before, logical_reads_before, page_server_reads_before;
     uint8_t context_info[128];
     size_t context_info_bytes;
     int64_t rowcount;
@@ -340,7 +340,7 @@ struct qr_session {
     } seen_waits;
     struct { /* used when the request began */
         int cpu_ms;
-        int64_t reads, writes, logical_reads;
+        int64_t reads, writes, logical_reads, page_server_reads;
     } before;
 };
 

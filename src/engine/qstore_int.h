@@ -180,7 +180,7 @@ void qri_qs_written(struct qri_qstore *qs, uint64_t lsn);
 /* Bytes of a row of runs; from and to what is in memory. */
 enum {
     QRI_QS_COST_BYTES = 40,
-    QRI_QS_RUNS_BYTES = 8 + 24 + 8 * QRI_QS_COST_BYTES,
+    QRI_QS_RUNS_BYTES = 8 + 24 + QRI_COST_KINDS * QRI_QS_COST_BYTES,
     QRI_QS_WAIT_BYTES = 8 + QRI_QS_COST_BYTES
 };
 void qri_qs_put_runs(const struct qri_runs *runs, uint8_t dst[QRI_QS_RUNS_BYTES]);

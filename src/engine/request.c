@@ -22,6 +22,8 @@ static void note_usage(struct qr_session *session)
     session->before.writes = (int64_t)atomic_load_explicit(&u->writes, memory_order_relaxed);
     session->before.logical_reads =
         (int64_t)atomic_load_explicit(&u->logical_reads, memory_order_relaxed);
+    session->before.page_server_reads =
+        (int64_t)atomic_load_explicit(&u->page_server_reads, memory_order_relaxed);
 }
 
 enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sink *sink)

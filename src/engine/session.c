@@ -312,6 +312,7 @@ struct qri_session_seen qri_session_look(const struct qr_session *session)
     seen.reads_before = session->before.reads;
     seen.writes_before = session->before.writes;
     seen.logical_reads_before = session->before.logical_reads;
+    seen.page_server_reads_before = session->before.page_server_reads;
     if (seen.context_info_bytes > 0)
         memcpy(seen.context_info, session->context_info, sizeof seen.context_info);
     if (tran->count == 0)

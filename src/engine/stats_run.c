@@ -28,6 +28,8 @@ static void read_task(const struct qr_gov_task *task, struct qri_meter *meter)
     meter->logical_writes = get(&task->usage.logical_writes);
     meter->reads = get(&task->usage.reads);
     meter->log_bytes = get(&task->usage.log_bytes);
+    meter->page_server_reads = get(&task->usage.page_server_reads);
+    meter->temp_bytes = get(&task->usage.temp_bytes);
     meter->waits = task->wait_count;
 }
 
@@ -187,9 +189,21 @@ static void take_plan(struct qr_session *session, struct qri_text *text, struct 
     cost->created_ticks = ticks;
 }
 
-static void measure(struct qr_session *session, const struct qri_meter *meter, bool is_good,
+/* What its plan got; of what runs inside another statement nothing. */
+static void measure_grant(const struct qri_frame *frame, int64_t values[QRI_COST_KINDS])
+{
+    const struct qr_gov_grant *grant = &frame->session->grant;
+    bool has_one = frame->session->grant_frame == frame;
+    values[QRI_COST_GRANT_KB] = has_one ? (int64_t)(grant->granted_bytes >> 10) : 0;
+    values[QRI_COST_USED_GRANT_KB] = has_one ? (int64_t)(qr_gov_grant_used_max(grant) >> 10) : 0;
+    values[QRI_COST_IDEAL_GRANT_KB] = has_one ? (int64_t)(grant->ideal_bytes >> 10) : 0;
+}
+
+static void measure(const struct qri_frame *frame, const struct qri_meter *meter, bool is_good,
                     struct measured *m)
 {
+    enum { PAGE_BYTES = 8192 };
+    struct qr_session *session = frame->session;
     int64_t elapsed_us = (session->ended_ticks - meter->ticks) / 10;
     elapsed_us = elapsed_us < 0 ? 0 : elapsed_us; /* the clock was set back */
     struct qri_meter end = {0};
@@ -200,9 +214,13 @@ static void measure(struct qr_session *session, const struct qri_meter *meter, b
     m->values[QRI_COST_LOGICAL_READS] = (int64_t)(end.logical_reads - meter->logical_reads);
     m->values[QRI_COST_PHYSICAL_READS] = (int64_t)(end.reads - meter->reads);
     m->values[QRI_COST_LOGICAL_WRITES] = (int64_t)(end.logical_writes - meter->logical_writes);
-    m->values[QRI_COST_PAGE_SERVER_READS] = 0;
+    m->values[QRI_COST_PAGE_SERVER_READS] =
+        (int64_t)(end.page_server_reads - meter->page_server_reads);
     m->values[QRI_COST_ROWS] = is_good ? session->rowcount : 0;
     m->values[QRI_COST_LOG_BYTES] = (int64_t)(end.log_bytes - meter->log_bytes);
+    m->values[QRI_COST_SPILLED_PAGES] =
+        (int64_t)((end.temp_bytes - meter->temp_bytes + PAGE_BYTES - 1) / PAGE_BYTES);
+    measure_grant(frame, m->values);
     m->has_waited = end.waits != session->seen_waits.count;
     if (!m->has_waited)
         return;
@@ -220,7 +238,7 @@ void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struc
         status == QR_AGAIN)
         return;
     struct measured m;
-    measure(session, meter, status == QR_OK, &m);
+    measure(frame, meter, status == QR_OK, &m);
     struct qri_code *code = op->codes[0];
     pthread_mutex_lock(&text->mu);
     struct qri_stmt_cost *cost =

@@ -254,9 +254,8 @@ static enum qr_status group_samples(struct qri_sysrows *rows, const struct qr_go
 {
     return qri_sysrow(rows, (int)g->pool_id, (int)g->id, qr_str(g->name),
                       qri_ticks_of_wall(s->end_wall_ns), (int)(s->ns / NS_PER_MS), (int)s->workers,
-                      (int)s->workers, (int)s->sessions,
-                      (int64_t)qri_sys_counted(&g->usage->requests), (int)s->requests,
-                      (int64_t)(qri_sys_counted(&g->usage->cpu_ns) / NS_PER_MS),
+                      (int)s->workers, (int)s->sessions, (int64_t)s->requests_total,
+                      (int)s->requests, (int64_t)(s->cpu_total_ns / NS_PER_MS),
                       qri_sys_int(s->cpu_ns / NS_PER_MS), qri_sys_int(s->reads_queued),
                       qri_sys_int(s->reads_queued), qri_sys_int(s->reads), qri_sys_int(s->reads),
                       (int64_t)s->read_bytes, qri_sys_int(s->read_stall_ns / NS_PER_MS),

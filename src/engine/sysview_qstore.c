@@ -345,6 +345,16 @@ static struct five five_of(int64_t count, const struct qri_run_cost *c)
                          .max = c->max};
 }
 
+/* Of 8 KiB. */
+static struct five in_pages(struct five kib)
+{
+    return (struct five){.avg = kib.avg / 8,
+                         .stdev = kib.stdev / 8,
+                         .last = kib.last / 8,
+                         .min = kib.min / 8,
+                         .max = kib.max / 8};
+}
+
 static const char *end_name(enum qri_run_end end)
 {
     return end == QRI_RUN_REGULAR ? "Regular" : end == QRI_RUN_ABORTED ? "Aborted" : "Exception";
@@ -358,14 +368,15 @@ static enum qr_status stats_row(struct look *l, int64_t plan_id, const struct qr
     struct five of[QRI_COST_KINDS];
     for (int i = 0; i < QRI_COST_KINDS; i++)
         of[i] = five_of(s->runs.count, &s->runs.cost[i]);
+    struct five memory = in_pages(of[QRI_COST_USED_GRANT_KB]);
     struct qr_value first = time_of(l, s->runs.first_ticks), last = time_of(l, s->runs.last_ticks);
     return qri_sysrow(l->rows, s->id, plan_id, s->interval, (int)s->end, qr_str(end_name(s->end)),
                       &first, &last, s->runs.count, FIVE(of[QRI_COST_ELAPSED_US]),
                       FIVE(of[QRI_COST_WORKER_US]), FIVE(of[QRI_COST_LOGICAL_READS]),
                       FIVE(of[QRI_COST_LOGICAL_WRITES]), FIVE(of[QRI_COST_PHYSICAL_READS]),
-                      FIVE(zero), FIVE(one), FIVE(zero), FIVE(of[QRI_COST_ROWS]),
-                      FIVE(of[QRI_COST_PHYSICAL_READS]), FIVE(of[QRI_COST_LOG_BYTES]), FIVE(zero),
-                      FIVE(of[QRI_COST_PAGE_SERVER_READS]));
+                      FIVE(zero), FIVE(one), FIVE(memory), FIVE(of[QRI_COST_ROWS]),
+                      FIVE(of[QRI_COST_PHYSICAL_READS]), FIVE(of[QRI_COST_LOG_BYTES]),
+                      FIVE(of[QRI_COST_SPILLED_PAGES]), FIVE(of[QRI_COST_PAGE_SERVER_READS]));
 }
 
 static enum qr_status stats_on_disk(struct look *l, sqlite3_stmt *stmt)

@@ -89,11 +89,17 @@ static enum qr_status pool_row(struct qri_sysrows *rows, const struct qr_gov_sam
                     instance_cpu = qri_sys_hundredths(s->instance_cpu),
                     instance_memory = qri_sys_hundredths(s->instance_memory),
                     edtu = qri_sys_hundredths(most), storage = qri_sys_hundredths(s->storage),
-                    limit = qri_sys_hundredths(s->vcores_pct / 100.0);
+                    limit = qri_sys_hundredths(s->vcores_pct / 100.0),
+                    allocated = qri_sys_hundredths(s->storage_limit == 0
+                                                       ? 0
+                                                       : 100.0 * (double)s->allocated_bytes /
+                                                             (double)s->storage_limit);
     return qri_sysrow(rows, qri_ticks_of_wall(s->end_wall_ns), &cpu, &io, &log, &null, &worker,
                       &session, &instance_memory, &instance_cpu, &edtu,
                       s->vcores_pct == 0 ? &null : &limit, (int64_t)(s->storage_bytes / MIB),
-                      qri_sys_known_long(s->storage_limit / MIB), &storage, &null);
+                      (int64_t)(s->allocated_bytes / MIB),
+                      qri_sys_known_long(s->storage_limit / MIB), &storage,
+                      s->storage_limit == 0 ? &null : &allocated);
 }
 
 static enum qr_status pool_resource_stats(struct qri_sysrows *rows, struct qr_session *session)
@@ -249,7 +255,7 @@ const struct qri_sysview qri_sysviews_resource[] = {
      "max_worker_percent decimal(5,2), max_session_percent decimal(5,2), "
      "avg_instance_memory_percent decimal(5,2), avg_instance_cpu_percent decimal(5,2), "
      "avg_edtu_percent decimal(5,2), instance_vcores decimal(5,2) null, used_storage_mb bigint, "
-     "allocated_storage_mb bigint null =null, storage_limit_mb bigint null, used_storage_percent "
+     "allocated_storage_mb bigint null, storage_limit_mb bigint null, used_storage_percent "
      "decimal(5,2), allocated_storage_percent decimal(5,2) null",
      pool_resource_stats, NULL, false},
     {"sys", "dm_user_db_resource_governance",

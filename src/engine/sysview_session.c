@@ -41,7 +41,7 @@ static struct qr_str context_of(struct qr_arena *arena, const struct qri_session
 /* What the session has used; of one that nobody governs nothing is known. */
 struct used {
     int cpu_ms;
-    int64_t reads, writes, logical_reads;
+    int64_t reads, writes, logical_reads, page_server_reads;
     int group_id;
 };
 
@@ -65,6 +65,7 @@ static struct used used_by(const struct qr_session *s)
                          .reads = (int64_t)qri_sys_counted(&u->reads),
                          .writes = (int64_t)qri_sys_counted(&u->writes),
                          .logical_reads = (int64_t)qri_sys_counted(&u->logical_reads),
+                         .page_server_reads = (int64_t)qri_sys_counted(&u->page_server_reads),
                          .group_id = (int)qr_gov_group_id(task->group)};
 }
 
@@ -93,7 +94,8 @@ static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen.rowcount,
         (int)seen.error, qr_arena_str(arena, s->login.login), used.group_id,
-        (int)s->db->info.database_id, (int)s->db->info.database_id, (int)seen.tran_count);
+        (int)s->db->info.database_id, (int)s->db->info.database_id, (int)seen.tran_count,
+        used.page_server_reads);
 }
 
 static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session *session)
@@ -231,7 +233,8 @@ static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen->rowcount,
         (int)seen->error, (int)seen->nest_level,
         (int)(atomic_load_explicit(&s->granted_bytes, memory_order_relaxed) / 8192), used.group_id,
-        qri_hash_bytes(arena, r.query_hash), qri_hash_bytes(arena, r.plan_hash));
+        qri_hash_bytes(arena, r.query_hash), qri_hash_bytes(arena, r.plan_hash),
+        used.page_server_reads - seen->page_server_reads_before);
 }
 
 static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session *session)
@@ -339,7 +342,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "last_successful_logon datetime null =null, "
      "last_unsuccessful_logon datetime null =null, unsuccessful_logons bigint null =null, "
      "group_id int, database_id smallint, authenticating_database_id int null, "
-     "open_transaction_count int, page_server_reads bigint =0",
+     "open_transaction_count int, page_server_reads bigint",
      exec_sessions, NULL, false},
     {"sys", "dm_exec_connections",
      "session_id int null, most_recent_session_id int null, connect_time datetime, "
@@ -373,7 +376,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "statement_sql_handle varbinary(64) null =null, statement_context_id bigint null =null, "
      "dop int =1, parallel_worker_count int null =null, "
      "external_script_request_id uniqueidentifier null =null, is_resumable bit =0, "
-     "page_resource binary(8) null =null, page_server_reads bigint =0",
+     "page_resource binary(8) null =null, page_server_reads bigint",
      exec_requests, NULL, false},
     {"sys", "dm_tran_active_transactions",
      "transaction_id bigint, name nvarchar(32), transaction_begin_time datetime, "

@@ -42,7 +42,9 @@ static enum qr_status cost_row(const struct walk *w, const struct qri_text *text
                       FOUR(cost[QRI_COST_LOGICAL_READS]), FOUR(cost[QRI_COST_ELAPSED_US]),
                       qri_hash_bytes(arena, c->query_hash),
                       qri_hash_bytes(arena, qri_shape_plan_hash(c->shape)),
-                      FOUR(cost[QRI_COST_ROWS]), count, FOUR(cost[QRI_COST_PAGE_SERVER_READS]));
+                      FOUR(cost[QRI_COST_ROWS]), count, FOUR(cost[QRI_COST_GRANT_KB]),
+                      FOUR(cost[QRI_COST_USED_GRANT_KB]), FOUR(cost[QRI_COST_IDEAL_GRANT_KB]),
+                      FOUR(cost[QRI_COST_SPILLED_PAGES]), FOUR(cost[QRI_COST_PAGE_SERVER_READS]));
 }
 
 static enum qr_status text_costs(void *ctx, struct qri_text *text)
@@ -93,7 +95,8 @@ static enum qr_status module_row(const struct walk *w, struct qri_text *text, co
                       (int64_t)atomic_load_explicit(&text->use_count, memory_order_relaxed),
                       FOUR(sums[QRI_COST_WORKER_US]), FOUR(sums[QRI_COST_PHYSICAL_READS]),
                       FOUR(sums[QRI_COST_LOGICAL_WRITES]), FOUR(sums[QRI_COST_LOGICAL_READS]),
-                      FOUR(sums[QRI_COST_ELAPSED_US]), FOUR(sums[QRI_COST_PAGE_SERVER_READS]));
+                      FOUR(sums[QRI_COST_ELAPSED_US]), FOUR(sums[QRI_COST_SPILLED_PAGES]),
+                      FOUR(sums[QRI_COST_PAGE_SERVER_READS]));
 }
 
 static enum qr_status procedure_costs(void *ctx, struct qri_text *text)
@@ -168,7 +171,7 @@ static enum qr_status cached_plans(struct qri_sysrows *rows, struct qr_session *
     "sql_handle varbinary(64), plan_handle varbinary(64), cached_time datetime null, "             \
     "last_execution_time datetime null, execution_count bigint, " FOUR_COLUMNS("worker_time")      \
         FOUR_COLUMNS("physical_reads") FOUR_COLUMNS("logical_writes")                              \
-            FOUR_COLUMNS("logical_reads") FOUR_COLUMNS("elapsed_time") FOUR_ZEROS(                 \
+            FOUR_COLUMNS("logical_reads") FOUR_COLUMNS("elapsed_time") FOUR_COLUMNS(               \
                 "spills") "total_page_server_reads bigint, last_page_server_reads bigint, "        \
                           "min_page_server_reads bigint, max_page_server_reads bigint"
 
@@ -183,10 +186,10 @@ const struct qri_sysview qri_sysviews_stats[] = {
      "query_hash binary(8) null, query_plan_hash binary(8) null, " FOUR_COLUMNS("rows")
      "statement_sql_handle varbinary(64) null =null, statement_context_id bigint null =null, "
      "total_dop bigint, last_dop bigint =1, min_dop bigint =1, max_dop bigint =1, "
-     FOUR_ZEROS("grant_kb") FOUR_ZEROS("used_grant_kb") FOUR_ZEROS("ideal_grant_kb")
+     FOUR_COLUMNS("grant_kb") FOUR_COLUMNS("used_grant_kb") FOUR_COLUMNS("ideal_grant_kb")
      FOUR_ZEROS("reserved_threads") FOUR_ZEROS("used_threads")
      FOUR_ZEROS("columnstore_segment_reads") FOUR_ZEROS("columnstore_segment_skips")
-     FOUR_ZEROS("spills")
+     FOUR_COLUMNS("spills")
      /* clang-format on */
      "total_page_server_reads bigint, last_page_server_reads bigint, "
      "min_page_server_reads bigint, max_page_server_reads bigint",

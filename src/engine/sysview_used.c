@@ -2,11 +2,12 @@
  * sys.elastic_pool_resource_stats; see sysview_int.h
  *
  * Bodies are words with blanks between them, as cmd/node_report.c writes them. */
+#include <math.h>
 #include <stdlib.h>
 #include "sysview_governor_int.h"
 #include "base/banned.h"
 
-enum { NUMBERS = 12 };
+enum { NUMBERS = 12 }; /* and what is allocated, in MB, where the row tells it */
 enum number {
     STORAGE_MB,
     CPU,
@@ -25,6 +26,7 @@ enum number {
 struct used {
     struct qr_str sku; /* NULL: not known */
     double numbers[NUMBERS];
+    double allocated_mb; /* -1: not known */
 };
 
 static bool take_body(struct qr_arena *arena, struct qr_str body, size_t count, struct used *ret)
@@ -42,6 +44,9 @@ static bool take_body(struct qr_arena *arena, struct qr_str body, size_t count, 
             return false;
         text = end;
     }
+    char *end = NULL;
+    double allocated = strtod(text, &end);
+    ret->allocated_mb = end == text ? -1 : allocated;
     return true;
 }
 
@@ -69,7 +74,8 @@ static enum qr_status database_row(void *ctx, const struct qr_telemetry_seen *se
                       qr_arena_str(arena, seen->key), u.sku, u.numbers[STORAGE_MB], &v[CPU], &v[IO],
                       &v[LOG_WRITE], &v[WORKER], &v[SESSION],
                       is_dtu ? (int)u.numbers[DTUS] : QRI_SYS_NULL, &zero, &null, &v[INSTANCE_CPU],
-                      &v[INSTANCE_MEMORY], is_dtu || u.numbers[VCORES] == 0 ? &null : &v[VCORES]);
+                      &v[INSTANCE_MEMORY], is_dtu || u.numbers[VCORES] == 0 ? &null : &v[VCORES],
+                      u.allocated_mb < 0 ? (double)NAN : u.allocated_mb);
 }
 
 static enum qr_status resource_stats(struct qri_sysrows *rows, struct qr_session *session)
@@ -84,14 +90,18 @@ static enum qr_status pool_row(void *ctx, const struct qr_telemetry_seen *seen)
     struct used u;
     if (!take_body(arena, seen->body, NUMBERS, &u))
         return QR_OK;
-    struct qr_value v[NUMBERS];
+    double limit = u.numbers[POOL_LIMIT_MB];
+    struct qr_value v[NUMBERS],
+        null = qr_value_null(),
+        allocated = qri_sys_hundredths(limit <= 0 ? 0 : 100 * u.allocated_mb / limit);
     for (int i = 0; i < NUMBERS; i++)
         v[i] = qri_sys_hundredths(u.numbers[i]);
     return qri_sysrow(rows, seen->at_ticks - INT64_C(150000000), seen->at_ticks,
                       qr_arena_str(arena, seen->key), &v[CPU], &v[IO], &v[LOG_WRITE],
                       &v[POOL_STORAGE], &v[WORKER], &v[SESSION],
                       u.numbers[DTUS] > 0 ? (int)u.numbers[DTUS] : QRI_SYS_NULL,
-                      qri_sys_known_long((uint64_t)u.numbers[POOL_LIMIT_MB]));
+                      qri_sys_known_long((uint64_t)u.numbers[POOL_LIMIT_MB]),
+                      u.allocated_mb < 0 || limit <= 0 ? &null : &allocated);
 }
 
 static enum qr_status pool_stats(struct qri_sysrows *rows, struct qr_session *session)
@@ -140,14 +150,14 @@ const struct qri_sysview qri_sysviews_used[] = {
      "avg_log_write_percent decimal(5,2), max_worker_percent decimal(5,2), max_session_percent "
      "decimal(5,2), dtu_limit int null, xtp_storage_percent decimal(5,2), avg_login_rate_percent "
      "decimal(5,2) null, avg_instance_cpu_percent decimal(5,2), avg_instance_memory_percent "
-     "decimal(5,2), cpu_limit decimal(5,2) null, allocated_storage_in_megabytes float null =null",
+     "decimal(5,2), cpu_limit decimal(5,2) null, allocated_storage_in_megabytes float null",
      resource_stats, NULL, true},
     {"sys", "elastic_pool_resource_stats",
      "start_time datetime2, end_time datetime2, elastic_pool_name nvarchar(128), avg_cpu_percent "
      "decimal(5,2), avg_data_io_percent decimal(5,2), avg_log_write_percent decimal(5,2), "
      "avg_storage_percent decimal(5,2), max_worker_percent decimal(5,2), max_session_percent "
      "decimal(5,2), elastic_pool_dtu_limit int null, elastic_pool_storage_limit_mb bigint null, "
-     "avg_allocated_storage_percent decimal(5,2) null =null",
+     "avg_allocated_storage_percent decimal(5,2) null",
      pool_stats, NULL, true},
     {"sys", "quire_serverless_stats",
      "start_time datetime2, end_time datetime2, database_name nvarchar(128), is_ha_replica bit, "

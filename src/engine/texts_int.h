@@ -16,6 +16,11 @@ enum qri_cost_kind {
     QRI_COST_PAGE_SERVER_READS,
     QRI_COST_ROWS,
     QRI_COST_LOG_BYTES,
+    /* Query Store keeps them by number: new ones come last */
+    QRI_COST_GRANT_KB,
+    QRI_COST_USED_GRANT_KB,
+    QRI_COST_IDEAL_GRANT_KB,
+    QRI_COST_SPILLED_PAGES, /* of 8 KiB, written to temporary files */
     QRI_COST_KINDS,
 };
 
@@ -141,7 +146,7 @@ struct qri_meter {
     uint64_t waits; /* that the task had had */
     /* of the session's task then, if it has one */
     int64_t cpu_ns, charged_ns, waited_ns;
-    uint64_t logical_reads, logical_writes, reads, log_bytes;
+    uint64_t logical_reads, logical_writes, reads, log_bytes, page_server_reads, temp_bytes;
 };
 /* The operation is what the session's views show as running. */
 void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qri_meter *meter);

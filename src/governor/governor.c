@@ -251,11 +251,12 @@ void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes, uint64
     atomic_store_explicit(&group->account.storage_bytes, bytes, memory_order_relaxed);
 }
 
-void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes)
+void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes,
+                                   uint64_t allocated_bytes)
 {
     struct qri_account *pool = &qri_pool_of(group)->account;
     atomic_store_explicit(&pool->storage_bytes, bytes, memory_order_relaxed);
-    atomic_store_explicit(&pool->allocated_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&pool->allocated_bytes, allocated_bytes, memory_order_relaxed);
 }
 
 /* ---- the governor ---- */

@@ -379,6 +379,11 @@ static uint64_t used_by(const struct qr_gov_grant *g, const _Atomic int64_t *hel
     return bytes < 0 ? 0 : (uint64_t)bytes;
 }
 
+uint64_t qr_gov_grant_used_max(const struct qr_gov_grant *grant)
+{
+    return grant->granted_bytes == 0 ? 0 : used_by(grant, &grant->task->memory_max_bytes);
+}
+
 void qr_gov_each_grant(struct qr_governor *gov, qr_gov_each_grant_fn *each, void *ctx)
 {
     pthread_mutex_lock(&gov->grant_mu);

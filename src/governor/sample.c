@@ -56,6 +56,8 @@ static struct qr_gov_sample sample_of(const struct qr_governor *gov, struct qri_
         .io_units = to->io_units - from->io_units,
         .log_bytes = to->log_bytes - from->log_bytes,
         .requests = (uint32_t)(to->requests - from->requests),
+        .requests_total = to->requests,
+        .cpu_total_ns = to->cpu_ns,
         .memory_bytes = get(&account->memory_bytes),
         .storage_bytes = get(&account->storage_bytes),
         .allocated_bytes = get(&account->allocated_bytes),

@@ -1,6 +1,7 @@
 /* hyper_page.c - pages from a page server, with read-ahead; see hyper_int.h. */
 #include "hyper_replica.h"
 #include <string.h>
+#include "governor/task.h"
 #include "pagesvc/client.h"
 #include "base/banned.h"
 
@@ -186,6 +187,7 @@ static enum qr_status take_first(struct qr_store *store, const struct qr_pages_w
         memcpy(dst, got->page, store->page_bytes);
     *ret_lsn = got->version.v;
     atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
+    qr_gov_page_server_reads(1);
     return QR_OK;
 }
 
@@ -201,6 +203,7 @@ static enum qr_status take_answer(struct qr_store *store, const struct qr_pages_
             QR_TRY(take_first(store, &wants[0], &got, dst, ret_lsn, err));
         } else if (got.status == QR_OK) {
             atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
+            qr_gov_page_server_reads(1);
             if (qri_hyper_keep(store, &wants[i], &got, QR_WARM_COLD))
                 atomic_fetch_add_explicit(&store->hyper->pages_ahead, 1, memory_order_relaxed);
         }

@@ -98,6 +98,8 @@ static int64_t begin_io(struct qr_tmp_file *file, enum qr_gov_io kind, size_t by
     struct qri_tmp_io *io = &file->store->tmp_io[kind];
     atomic_fetch_add_explicit(&io->count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&io->bytes, bytes, memory_order_relaxed);
+    if (file->is_charged && kind == QR_GOV_WRITE)
+        qr_gov_temp_written(bytes);
     if (file->is_charged && (file->uncharged_bytes[kind] += bytes) >= QR_TMP_IO_BYTES) {
         int64_t queued = qr_gov_io_temp(kind, file->uncharged_bytes[kind]);
         atomic_fetch_add_explicit(&io->queued_ns, (uint64_t)queued, memory_order_relaxed);

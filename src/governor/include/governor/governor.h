@@ -46,6 +46,7 @@ struct qr_gov_usage {
     _Atomic uint64_t io_units; /* as governance counts them: large ones are several */
     _Atomic uint64_t log_bytes, log_delayed_ns;
     _Atomic uint64_t logical_reads, logical_writes;
+    _Atomic uint64_t page_server_reads, temp_bytes; /* written to temporary files; a task's only */
     _Atomic uint64_t requests, logins;
     _Atomic uint64_t optimizations;      /* plans of statements that were made */
     _Atomic uint64_t request_cpu_max_ns; /* of one request; a group's only */

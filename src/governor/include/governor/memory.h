@@ -46,6 +46,8 @@ struct qr_gov_grant {
 QR_NODISCARD enum qr_status qr_gov_grant_take(struct qr_gov_task *task, struct qr_gov_grant *grant,
                                               struct qr_err *err);
 void qr_gov_grant_give(struct qr_gov_grant *grant); /* nothing if none was given */
+/* The most that the task has held since it got the grant; 0 without one. By the task's thread. */
+uint64_t qr_gov_grant_used_max(const struct qr_gov_grant *grant);
 
 /* ---- what a task holds, in large pieces ---- */
 

@@ -21,6 +21,7 @@ struct qr_gov_sample {
     uint64_t memory_bytes, storage_bytes, allocated_bytes;
     uint32_t workers, sessions; /* the most */
     uint32_t requests;
+    uint64_t requests_total, cpu_total_ns; /* at its end, since the group began */
     /* grants of memory, a pool's: at its end, and what the interval added */
     uint64_t granted_bytes, grant_used_bytes;
     uint32_t grantees, grant_waiters, grant_timeouts;
@@ -34,7 +35,8 @@ struct qr_gov_sample {
 void qr_gov_group_set_memory(struct qr_gov_group *group, uint64_t bytes);
 void qr_gov_group_set_storage(struct qr_gov_group *group, uint64_t bytes, uint64_t allocated_bytes);
 /* Of the group's pool, with databases that are not open; its memory is that of its groups. */
-void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes);
+void qr_gov_group_set_pool_storage(struct qr_gov_group *group, uint64_t bytes,
+                                   uint64_t allocated_bytes);
 /* Of a group with billed_min_milli: what it used beyond that since the last call, in millionths of
  * a vCore second. Of each second the more of CPU time and memory counts, where 3 GB are a vCore. */
 enum { QR_GOV_GIB_PER_VCORE = 3 };

@@ -95,23 +95,36 @@ int64_t qr_gov_io(enum qr_gov_io kind, uint64_t bytes);
 int64_t qr_gov_io_temp(enum qr_gov_io kind, uint64_t bytes);
 /* How long it took then; for the totals of stalls. */
 void qr_gov_io_done(enum qr_gov_io kind, int64_t ns);
+/* By the task's own thread. */
+static inline void qr_gov_add(_Atomic uint64_t *counter, uint64_t count)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count,
+                          memory_order_relaxed);
+}
 static inline void qr_gov_logical_reads(uint64_t count)
 {
     struct qr_gov_task *task = qr_gov_current();
     if (task != NULL)
-        atomic_store_explicit(
-            &task->usage.logical_reads,
-            atomic_load_explicit(&task->usage.logical_reads, memory_order_relaxed) + count,
-            memory_order_relaxed);
+        qr_gov_add(&task->usage.logical_reads, count);
 }
 static inline void qr_gov_logical_writes(uint64_t count)
 {
     struct qr_gov_task *task = qr_gov_current();
     if (task != NULL)
-        atomic_store_explicit(
-            &task->usage.logical_writes,
-            atomic_load_explicit(&task->usage.logical_writes, memory_order_relaxed) + count,
-            memory_order_relaxed);
+        qr_gov_add(&task->usage.logical_writes, count);
+}
+/* Pages that a page server sent, those that were read ahead too. */
+static inline void qr_gov_page_server_reads(uint64_t count)
+{
+    struct qr_gov_task *task = qr_gov_current();
+    if (task != NULL)
+        qr_gov_add(&task->usage.page_server_reads, count);
+}
+static inline void qr_gov_temp_written(uint64_t bytes)
+{
+    struct qr_gov_task *task = qr_gov_current();
+    if (task != NULL)
+        qr_gov_add(&task->usage.temp_bytes, bytes);
 }
 /* Log records were made: charges them. The wait comes with qr_gov_pay_log, which returns at once
  * while the task holds something; leaving the task does not wait for it. */
