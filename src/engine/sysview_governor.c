@@ -180,6 +180,24 @@ static void sum_locks(const struct qr_waits *waits, int64_t *ret_count, int64_t 
     }
 }
 
+/* Requests of the group that wait for a lock. */
+static int blocked_in(const struct qr_session *session, uint32_t group_id)
+{
+    struct qr_instance *instance = session->db->instance;
+    int count = 0;
+    pthread_mutex_lock(&instance->mu);
+    for (const struct qr_session *s = instance->sessions; s != NULL; s = s->next) {
+        const struct qr_gov_task *task = s->login.task;
+        if (task == NULL || qr_gov_group_id(task->group) != group_id)
+            continue;
+        enum qr_wait wait =
+            (enum qr_wait)atomic_load_explicit(&task->wait_type, memory_order_relaxed);
+        count += strncmp(qr_wait_info(wait)->name, "LCK_", 4) == 0;
+    }
+    pthread_mutex_unlock(&instance->mu);
+    return count;
+}
+
 static enum qr_status groups(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_governed g;
@@ -193,7 +211,8 @@ static enum qr_status groups(struct qri_sysrows *rows, struct qr_session *sessio
                           (int)s->workers_waiting,
                           (int64_t)(qri_sys_counted(&s->usage->cpu_ns) / NS_PER_MS),
                           (int64_t)(qri_sys_counted(&s->usage->request_cpu_max_ns) / NS_PER_MS),
-                          lock_count, lock_ms, (int64_t)qri_sys_counted(&s->usage->optimizations),
+                          blocked_in(session, s->id), lock_count, lock_ms,
+                          (int64_t)qri_sys_counted(&s->usage->optimizations),
                           (int64_t)qri_sys_counted(&s->usage->reduced_grants),
                           (int64_t)(qri_sys_counted(&s->usage->grant_max_bytes) >> 10),
                           qri_sys_int(s->limits.workers_max)));
@@ -329,7 +348,7 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "datetime, total_request_count bigint, total_queued_request_count bigint =0, "
      "active_request_count int, queued_request_count int, "
      "total_cpu_limit_violation_count bigint =0, total_cpu_usage_ms bigint, "
-     "max_request_cpu_time_ms bigint, blocked_task_count int =null, total_lock_wait_count "
+     "max_request_cpu_time_ms bigint, blocked_task_count int, total_lock_wait_count "
      "bigint, "
      "total_lock_wait_time_ms bigint, total_query_optimization_count bigint, "
      "total_suboptimal_plan_generation_count bigint =0, total_reduced_memgrant_count bigint, "

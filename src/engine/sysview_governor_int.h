@@ -55,5 +55,10 @@ struct qri_hardware {
     int64_t memory_mb; /* of the process */
     int dtus;          /* 0: it is sold by vCores */
 };
+/* Which of so many a session's requests are counted for. Nothing is bound to one. */
+static inline int qri_sys_scheduler(const struct qr_session *session, int schedulers)
+{
+    return (int)(session->id % (uint32_t)schedulers);
+}
 struct qri_hardware qri_sys_hardware(const struct qr_session *session,
                                      const struct qri_governed *governed);

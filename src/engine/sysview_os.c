@@ -1,5 +1,6 @@
 /* sysview_os.c - the machine and the process that a session runs in; see sysview_governor_int.h. */
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include "sysview_governor_int.h"
@@ -48,7 +49,92 @@ static enum qr_status sys_info(struct qri_sysrows *rows, struct qr_session *sess
                       ms_of(&usage.ru_utime), hardware.schedulers);
 }
 
+/* ---- sys.dm_os_schedulers ---- */
+
+/* What a database's requests (of an elastic pool: all of its) do just now. The processors are those
+ * of the objective; a session's requests count for the one that qri_sys_scheduler says. */
+struct scheduler {
+    int tasks, runnable, workers, running, disk;
+};
+struct schedulers {
+    struct scheduler *of;
+    int count;
+    int64_t queued; /* for a worker: they are nobody's yet */
+};
+
+static bool shares_processors(const struct qr_session *asker, const struct qr_session *s)
+{
+    const struct qr_database *own = asker->db, *db = s->db;
+    struct qr_str pool = qri_info(own)->elastic_pool;
+    if (own->info.server_id != db->info.server_id)
+        return false;
+    return own->info.own_id == db->info.own_id || own->info.database_id == 1 ||
+           (pool.n > 0 && qr_str_ieq(pool, qri_info(db)->elastic_pool));
+}
+
+static void add_request(struct scheduler *to, const struct qr_gov_task *task)
+{
+    enum qr_wait wait =
+        task == NULL ? QR_WAIT_NONE
+                     : (enum qr_wait)atomic_load_explicit(&task->wait_type, memory_order_relaxed);
+    to->tasks += 1;
+    to->workers += 1;
+    to->running += wait == QR_WAIT_NONE;
+    to->runnable += wait == QR_WAIT_SOS_SCHEDULER_YIELD;
+    to->disk += wait == QR_WAIT_PAGEIOLATCH_SH || wait == QR_WAIT_IO_QUEUE_LIMIT;
+}
+
+static void look_at_requests(struct qr_session *session, struct schedulers *all)
+{
+    struct qr_instance *instance = session->db->instance;
+    pthread_mutex_lock(&instance->mu);
+    for (struct qr_session *s = instance->sessions; s != NULL; s = s->next) {
+        if (!shares_processors(session, s))
+            continue;
+        struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
+        if (seen.is_running)
+            add_request(&all->of[qri_sys_scheduler(s, all->count)], s->login.task);
+    }
+    pthread_mutex_unlock(&instance->mu);
+}
+
+static enum qr_status schedulers(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qri_governed governed;
+    QR_TRY(qri_sys_governed(rows, session, &governed));
+    if (qri_sys_governor(session) == NULL)
+        return QR_OK;
+    struct schedulers all = {.count = qri_sys_hardware(session, &governed).schedulers};
+    all.of = qr_arena_array(qri_sysrows_arena(rows), (size_t)all.count, sizeof *all.of);
+    if (all.of == NULL)
+        return QR_NOMEM;
+    memset(all.of, 0, (size_t)all.count * sizeof *all.of);
+    look_at_requests(session, &all);
+    const struct qr_gov_seen *group = qri_sys_own_group(&governed, session);
+    const struct qr_gov_seen *pool = group == NULL ? NULL : qri_sys_pool_of(&governed, group);
+    all.queued = pool == NULL ? 0 : pool->workers_waiting;
+    for (int i = 0; i < all.count; i++) {
+        const struct scheduler *s = &all.of[i];
+        int64_t queued = all.queued / all.count + (i < all.queued % all.count);
+        QR_TRY(qri_sysrow(rows, i, i, (int)(s->running == 0), s->tasks + (int)queued, s->runnable,
+                          s->workers, s->workers, queued, s->disk));
+    }
+    return QR_OK;
+}
+
 const struct qri_sysview qri_sysviews_os[] = {
+    {"sys", "dm_os_schedulers",
+     "scheduler_address varbinary(8) null =null, parent_node_id int =0, scheduler_id int, cpu_id "
+     "smallint, status nvarchar(60) ='VISIBLE ONLINE', is_online bit =1, is_idle bit, "
+     "preemptive_switches_count int null =null, context_switches_count int null =null, "
+     "idle_switches_count int null =null, current_tasks_count int, runnable_tasks_count int, "
+     "current_workers_count int, active_workers_count int, work_queue_count bigint, "
+     "pending_disk_io_count int, load_factor int null =null, yield_count int null "
+     "=null, last_timer_activity bigint null =null, failed_to_create_worker bit null =0, "
+     "active_worker_address varbinary(8) null =null, memory_object_address varbinary(8) null "
+     "=null, task_memory_object_address varbinary(8) null =null, quantum_length_us bigint null "
+     "=2000",
+     schedulers, NULL, false},
     {"sys", "dm_os_sys_info",
      "cpu_ticks bigint null =null, ms_ticks bigint, cpu_count int, hyperthread_ratio int =1, "
      "physical_memory_kb bigint null, virtual_memory_kb bigint null =null, committed_kb bigint "

@@ -190,7 +190,7 @@ static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *se
         qri_sys_replica_role(session));
 }
 
-/* ---- sys.dm_os_job_object, sys.dm_os_schedulers ---- */
+/* ---- sys.dm_os_job_object ---- */
 
 static int64_t ticks_of_timeval(const struct timeval *t)
 {
@@ -221,22 +221,11 @@ static enum qr_status job_object(struct qri_sysrows *rows, struct qr_session *se
     struct qri_hardware hardware = qri_sys_hardware(session, &governed);
     int64_t memory = qri_sys_known_long((uint64_t)hardware.memory_mb);
     int64_t peak = (int64_t)usage.ru_maxrss / 1024;
-    return qri_sysrow(rows, hardware.cap_cpu * 100, processors_of(), memory, memory, memory,
-                      ticks_of_timeval(&usage.ru_utime), ticks_of_timeval(&usage.ru_stime),
-                      (int64_t)qri_sys_counted(&used->writes),
-                      (int64_t)qri_sys_counted(&used->reads), peak, peak);
-}
-
-static enum qr_status schedulers(struct qri_sysrows *rows, struct qr_session *session)
-{
-    struct qri_governed governed;
-    QR_TRY(qri_sys_governed(rows, session, &governed));
-    if (qri_sys_governor(session) == NULL)
-        return QR_OK;
-    struct qri_hardware hardware = qri_sys_hardware(session, &governed);
-    for (int i = 0; i < hardware.schedulers; i++)
-        QR_TRY(qri_sysrow(rows, i, i));
-    return QR_OK;
+    return qri_sysrow(
+        rows, hardware.cap_cpu * 100, processors_of(), memory, memory, memory,
+        ticks_of_timeval(&usage.ru_utime), ticks_of_timeval(&usage.ru_stime),
+        (int64_t)(qri_sys_counted(&used->writes) + qri_sys_counted(&used->log_writes)),
+        (int64_t)qri_sys_counted(&used->reads), peak, peak);
 }
 
 const struct qri_sysview qri_sysviews_resource[] = {
@@ -292,18 +281,5 @@ const struct qri_sysview qri_sysviews_resource[] = {
      "read_operation_count bigint, peak_process_memory_used_mb bigint, peak_job_memory_used_mb "
      "bigint, process_physical_affinity nvarchar(3072) null =null",
      job_object, NULL, false},
-    {"sys", "dm_os_schedulers",
-     "scheduler_address varbinary(8) null =null, parent_node_id int =0, scheduler_id int, cpu_id "
-     "smallint, status nvarchar(60) ='VISIBLE ONLINE', is_online bit =1, is_idle bit null =null, "
-     "preemptive_switches_count int null =null, context_switches_count int null =null, "
-     "idle_switches_count int null =null, current_tasks_count int null =null, "
-     "runnable_tasks_count int null =null, current_workers_count int null =null, "
-     "active_workers_count int null =null, work_queue_count bigint null =null, "
-     "pending_disk_io_count int null =null, load_factor int null =null, yield_count int null "
-     "=null, last_timer_activity bigint null =null, failed_to_create_worker bit null =0, "
-     "active_worker_address varbinary(8) null =null, memory_object_address varbinary(8) null "
-     "=null, task_memory_object_address varbinary(8) null =null, quantum_length_us bigint null "
-     "=2000",
-     schedulers, NULL, false},
     {0},
 };

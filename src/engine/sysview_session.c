@@ -206,9 +206,18 @@ static struct waiting wait_of(struct qri_sysrows *rows, const struct qr_session 
     return (struct waiting){name, name, ns < 0 ? 0 : qri_sys_int((uint64_t)ns / NS_PER_MS)};
 }
 
+/* Who waits for CPU time could run. */
+static const char *status_of(const struct qr_session *s, const struct waiting *w)
+{
+    const struct qr_gov_task *task = s->login.task;
+    bool yields = task != NULL && atomic_load_explicit(&task->wait_type, memory_order_relaxed) ==
+                                      QR_WAIT_SOS_SCHEDULER_YIELD;
+    return w->type.p == NULL ? "running" : yields ? "runnable" : "suspended";
+}
+
 static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s,
                                   const struct qri_session_seen *seen,
-                                  const struct qri_lock_wait *wait)
+                                  const struct qri_lock_wait *wait, int schedulers)
 {
     struct qr_arena *arena = qri_sysrows_arena(rows);
     const struct qri_options *o = &seen->options;
@@ -217,13 +226,14 @@ static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s
     struct used used = used_by(s);
     struct waiting w = wait_of(rows, s, wait);
     return qri_sysrow(
-        rows, (int)s->id, seen->request_ticks, qr_str(w.type.p == NULL ? "running" : "suspended"),
-        qr_str(r.command), qri_sql_handle(arena, s->db, r.text_id, r.object_id), r.start, r.end,
+        rows, (int)s->id, seen->request_ticks, qr_str(status_of(s, &w)), qr_str(r.command),
+        qri_sql_handle(arena, s->db, r.text_id, r.object_id), r.start, r.end,
         qri_plan_handle(arena, s->db, r.text_id), (int)s->db->info.database_id,
         connection_id(arena, s), wait == NULL ? 0 : (int)wait->info.blocking_session_id, w.type,
         w.ms, w.last, wait == NULL ? qr_str("") : qri_lock_wait_resource(rows, wait),
         (int)seen->tran_count, (int64_t)seen->tran_id, context_of(arena, seen),
         (double)atomic_load(&s->percent_complete), used.cpu_ms - seen->cpu_ms_before, elapsed_ms,
+        schedulers == 0 ? QRI_SYS_NULL : qri_sys_scheduler(s, schedulers),
         used.reads - seen->reads_before, used.writes - seen->writes_before,
         used.logical_reads - seen->logical_reads_before, (int)o->textsize, qr_str(o->language),
         dateformat_name(o->dateformat), (int)o->datefirst, (int)o->quoted_identifier,
@@ -241,7 +251,10 @@ static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session 
 {
     struct qr_instance *instance = session->db->instance;
     struct qri_lock_waits waits = {0};
+    struct qri_governed governed;
     enum qr_status status = QR_OK;
+    QR_TRY(qri_sys_governed(rows, session, &governed));
+    int schedulers = qri_sys_hardware(session, &governed).schedulers;
     /* Below it only the mutexes of a lock manager and of a queue of writers, which call nobody. */
     pthread_mutex_lock(&instance->mu);
     for (struct qr_database *db = instance->databases; status == QR_OK && db != NULL; db = db->next)
@@ -253,7 +266,8 @@ static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session 
             continue;
         struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
         if (seen.is_running)
-            status = request_row(rows, s, &seen, qri_lock_waits_find(&waits, s->id));
+            status = request_row(rows, s, &seen, qri_lock_waits_find(&waits, s->id),
+                                 s->db == session->db ? schedulers : 0);
     }
     pthread_mutex_unlock(&instance->mu);
     qri_lock_waits_done(&waits);
@@ -365,7 +379,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "wait_resource nvarchar(256), open_transaction_count int, open_resultset_count int =1, "
      "transaction_id bigint, context_info varbinary(128) null, percent_complete real, "
      "estimated_completion_time bigint =0, cpu_time int, total_elapsed_time int, "
-     "scheduler_id int null =null, task_address varbinary(8) null =null, reads bigint, "
+     "scheduler_id int null, task_address varbinary(8) null =null, reads bigint, "
      "writes bigint, logical_reads bigint, text_size int, language nvarchar(128) null, "
      "date_format nvarchar(3) null, date_first smallint, quoted_identifier bit, arithabort bit, "
      "ansi_null_dflt_on bit, ansi_defaults bit, ansi_warnings bit, ansi_padding bit, "

@@ -19,13 +19,14 @@ static enum qr_status file_rows(struct qri_sysrows *rows, const struct qr_databa
     qr_store_get_stats(db->store, &s);
     int64_t page_bytes = qr_store_page_bytes(db->store);
     int64_t since_ms = qr_env_mono_ns(db->instance->options.env) / NS_PER_MS;
-    int64_t read_ms = ms_of(s.page_waits.ns), write_ms = ms_of(s.log_writes.ns);
+    int64_t read_ms = ms_of(s.page_waits.ns), write_ms = ms_of(s.log_writes.ns),
+            pages_ms = ms_of(s.pages_write_ns);
     int64_t data_bytes = (int64_t)(s.file_bytes > 0 ? s.file_bytes : s.data_bytes);
     int64_t log_bytes = (int64_t)(s.log_file_bytes > 0 ? s.log_file_bytes : s.log_bytes);
     QR_TRY(qri_sysrow(rows, (int)db->info.database_id, 1, since_ms, (int64_t)s.pages_read,
                       (int64_t)s.pages_read * page_bytes, read_ms, (int64_t)s.pages_written,
-                      (int64_t)s.pages_written * page_bytes, (int64_t)0, read_ms, data_bytes,
-                      ms_of(s.read_queued_ns), (int64_t)0));
+                      (int64_t)s.pages_written * page_bytes, pages_ms, read_ms + pages_ms,
+                      data_bytes, ms_of(s.read_queued_ns), (int64_t)0));
     return qri_sysrow(rows, (int)db->info.database_id, 2, since_ms, (int64_t)0, (int64_t)0,
                       (int64_t)0, (int64_t)s.log_writes.count, (int64_t)s.log_bytes_written,
                       write_ms, write_ms, log_bytes, (int64_t)0, (int64_t)0);

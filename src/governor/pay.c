@@ -72,6 +72,9 @@ int64_t qr_gov_io_temp(enum qr_gov_io kind, uint64_t bytes)
     if (atomic_load_explicit(&bucket->per_s, memory_order_relaxed) == 0)
         return qr_gov_io(kind, bytes);
     uint64_t units = (bytes + QR_GOV_IO_UNIT_BYTES - 1) / QR_GOV_IO_UNIT_BYTES;
+    struct qr_gov_usage *process =
+        &task->group->gov->usage; /* the group's data has no part in it */
+    qri_count(kind == QR_GOV_READ ? &process->reads : &process->writes, 1);
     int64_t now = qri_now(task->group->gov);
     struct level level = worst_of((struct level){INT64_MIN, NULL}, bucket, now, units);
     return wait_for_io(task, kind, level, now);
@@ -116,6 +119,13 @@ void qr_gov_io_done(enum qr_gov_io kind, int64_t ns)
 }
 
 /* ---- log ---- */
+
+void qr_gov_log_written(void)
+{
+    struct qr_governor *gov = qr_governor_process();
+    if (gov != NULL)
+        qri_count(&gov->usage.log_writes, 1);
+}
 
 enum { GROUP_LOG, POOL_LOG, INSTANCE_LOG, LOG_LEVELS };
 

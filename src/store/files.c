@@ -50,6 +50,7 @@ static void files_stats(struct qr_store *store, struct qr_store_stats *stats)
     stats->log_file_bytes = atomic_load(&store->log.file_bytes);
     stats->checkpoints = atomic_load(&store->checkpointer.count);
     stats->pages_written = atomic_load(&store->checkpointer.pages_written);
+    stats->pages_write_ns = atomic_load(&store->checkpointer.write_ns);
     (void)!qr_file_size(store->data_file, &stats->file_bytes, NULL);
 }
 

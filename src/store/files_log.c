@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <sched.h>
 #include <string.h>
+#include "governor/task.h"
 #include "base/banned.h"
 
 enum {
@@ -260,6 +261,7 @@ enum qr_status qri_files_flush(struct qr_store *store, struct qr_err *err)
             status = qri_copies_harden(store->copies, first_lsn, b.chunks, &local);
         if (status == QR_OK) {
             qri_waited(&store->log_writes, qr_env_mono_ns(store->env) - start_ns);
+            qr_gov_log_written();
             wake = finish_batch(store, &b);
             done = true;
         } else if (status == QR_CANCELLED) { /* told to nobody, as after a crash */

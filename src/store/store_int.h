@@ -275,7 +275,7 @@ struct qri_checkpointer {
     bool cut_wanted;           /* the file is longer than it has to be; guarded by run_mu */
     uint64_t file_bytes_ready; /* space taken in the data file; guarded by run_mu */
     struct qri_slot slot;
-    _Atomic uint64_t count, pages_written;
+    _Atomic uint64_t count, pages_written, write_ns;
 };
 
 struct qri_counters; /* counter.c */

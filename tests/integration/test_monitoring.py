@@ -126,6 +126,8 @@ class Elsewhere(unittest.TestCase):
             master.execute("CREATE DATABASE h (EDITION = 'Hyperscale')")
             with quired.connect("h") as primary:
                 self.fill(primary)
+                primary.execute("create table pages(id int primary key, pad varchar(2000)); insert pages select value, "
+                                "replicate('y', 2000) from generate_series(1, 300)")
                 master.execute("ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH (SERVICE_OBJECTIVE = 'HS_Gen5_2', "
                                "SECONDARY_TYPE = Named, DATABASE_NAME = [h_reports])")
                 with quired.connect("h_reports") as replica:
@@ -135,6 +137,7 @@ class Elsewhere(unittest.TestCase):
                     for _ in range(3):
                         replica.execute(self.STATEMENT)
                     self.assertEqual(replica.execute(RUNS), [(40,)])
+                    self.check_page_server_reads(quired)
                     for text in ("EXEC sp_query_store_flush_db", "ALTER DATABASE CURRENT SET QUERY_STORE CLEAR",
                                  "ALTER DATABASE SCOPED CONFIGURATION SET MAXDOP = 4"):
                         self.assertEqual([e.number for e in replica.batch(text).errors], [3906], text)
@@ -145,6 +148,21 @@ class Elsewhere(unittest.TestCase):
                     while replica.execute(RUNS) != [(41,)] and time.monotonic() < until:
                         time.sleep(0.02)
                     self.assertEqual(replica.execute(RUNS), [(41,)])
+
+    def check_page_server_reads(self, quired):
+        """A replica begins with no pages: what its session is said to have read of page servers is in the count of all
+        that the node got from them, and is the sum of its statements' reads."""
+        own = "SELECT page_server_reads FROM sys.dm_exec_sessions WHERE session_id = @@SPID"
+        node = "SELECT num_of_reads FROM sys.dm_io_virtual_file_stats(DB_ID(), 1)"
+        costs = "SELECT SUM(total_page_server_reads), MAX(max_page_server_reads) FROM sys.dm_exec_query_stats"
+        with quired.connect("h_reports") as c:
+            before, read = c.execute(costs)[0][0], c.execute(own)[0][0]
+            c.execute("SELECT COUNT(*) FROM pages WHERE pad LIKE '%x'")
+            read = c.execute(own)[0][0] - read
+            self.assertGreater(read, 20)
+            self.assertLessEqual(read, c.execute(node)[0][0])
+            total, most = c.execute(costs)[0]
+            self.assertEqual((total - before, most), (read, read))
 
     def test_copies_and_restores_have_what_was_kept(self):
         with server.Server() as quired, quired.connect() as master:
@@ -199,6 +217,11 @@ class Metrics(unittest.TestCase):
                     c.execute("DECLARE @i int = 0; WHILE @i < 200000 SET @i = @i + 1")
                     found = values(scrape(quired.https_port, TOKEN)[2])
                     time.sleep(0.2)
+                shown = c.execute("SELECT avg_cpu_percent, avg_instance_cpu_percent, avg_log_write_percent "
+                                  "FROM sys.dm_db_resource_stats")
+            told = (found["quire_database_cpu_percent", name], found["quire_instance_cpu_percent", name],
+                    found["quire_database_log_write_percent", name])
+            self.assertIn(told, [tuple(map(float, row)) for row in shown])
             self.assertGreater(found["quire_database_cpu_percent", name], 0)
             self.assertEqual(found["quire_database_sessions", name], 1)
             self.assertGreater(found["quire_database_storage_limit_bytes", name], 1 << 20)

@@ -72,6 +72,17 @@ def node_cpu_seconds(connection):
     return (user + kernel) / 1e7
 
 
+def process_cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def process_io(pid):
+    with open(f"/proc/{pid}/io", encoding="ascii") as file:
+        return {name: int(value) for name, value in (line.split(": ") for line in file)}
+
+
 def wait_for_rows(connection, query, expected, seconds=30):
     """Events are told to control every ten seconds."""
     until = time.monotonic() + seconds * server.SLOWNESS
@@ -141,6 +152,92 @@ class Objectives(unittest.TestCase):
             self.check_mapping(quired, "P15")
 
 
+class Counters(unittest.TestCase):
+    """What statements and requests are said to have used, against what files, other views and the client counted."""
+    TEMP = "SELECT num_of_bytes_written FROM sys.dm_io_virtual_file_stats(2, 1)"
+    COST = """SELECT SUM(s.execution_count), MAX(s.max_grant_kb), MAX(s.max_used_grant_kb), MAX(s.max_ideal_grant_kb),
+        SUM(s.total_spills) FROM sys.dm_exec_query_stats s CROSS APPLY sys.dm_exec_sql_text(s.sql_handle) t WHERE t.text = '{}'"""
+    GROUP = """SELECT max_request_grant_memory_kb, blocked_task_count FROM sys.dm_resource_governor_workload_groups
+        WHERE name LIKE 'UserPrimaryGroup.DBId%'"""
+    SCHEDULERS = """SELECT SUM(current_tasks_count), SUM(active_workers_count), SUM(work_queue_count), SUM(CAST(is_idle AS int)),
+        COUNT(*) FROM sys.dm_os_schedulers"""
+    HISTORY = """SELECT total_request_count, delta_request_count, total_cpu_usage_ms, delta_cpu_usage_ms
+        FROM sys.dm_resource_governor_workload_groups_history_ex ORDER BY snapshot_time"""
+    FILES = """SELECT SUM(IIF(file_id = 2, num_of_writes, 0)), SUM(num_of_bytes_written)
+        FROM sys.dm_io_virtual_file_stats(NULL, NULL)"""
+    DISK = "SELECT write_operation_count FROM sys.dm_os_job_object"
+    SORT = "select pad, id from t order by pad, id"
+
+    def test_what_statements_use_is_what_files_and_groups_count(self):
+        with server.Server("--resource-sample-seconds", "1") as quired:
+            with quired.connect() as master:
+                master.execute("CREATE DATABASE d (SERVICE_OBJECTIVE = 'GP_Gen5_2')")
+            with quired.connect("d") as c:
+                c.execute("ALTER DATABASE CURRENT SET QUERY_STORE = ON (QUERY_CAPTURE_MODE = ALL)")
+                (disk,), (writes, _) = c.execute(self.DISK)[0], c.execute(self.FILES)[0]
+                c.execute("create table t(id int primary key, pad varchar(300)); insert t select value, "
+                          "replicate(convert(varchar(36), newid()), 6) from generate_series(1, 30000)")
+                self.check_spills(c, "select * into #a from t", 5 << 20)
+                self.assertGreater(self.check_spills(c, self.SORT, 0)[1], 5000)
+                self.check_grant(c)
+                self.check_requests(quired, c)
+                self.check_history(c)
+                # local disks get at least what the log's file was given
+                more = c.execute(self.FILES)[0][0] - writes
+                self.assertGreater(more, 0)
+                self.assertGreaterEqual(c.execute(self.DISK)[0][0] - disk, more)
+
+    def check_spills(self, c, text, least):
+        before = c.execute(self.TEMP)[0][0]
+        c.execute(text)
+        written = c.execute(self.TEMP)[0][0] - before
+        cost = c.execute(self.COST.format(text))[0]
+        self.assertGreaterEqual(written, least)
+        self.assertEqual((cost[0], cost[4]), (1, -(-written // 8192)))
+        return cost
+
+    def check_grant(self, c):
+        _, granted, used, ideal, _ = c.execute(self.COST.format(self.SORT))[0]
+        self.assertEqual(granted, c.execute(self.GROUP)[0][0])
+        self.assertTrue(0 < used <= granted <= ideal, (used, granted, ideal))
+        memory, temp = c.execute(f"""SELECT MAX(rs.max_query_max_used_memory), MAX(rs.max_tempdb_space_used)
+            FROM sys.query_store_runtime_stats rs JOIN sys.query_store_plan p ON p.plan_id = rs.plan_id
+            JOIN sys.query_store_query q ON q.query_id = p.query_id JOIN sys.query_store_query_text qt
+            ON qt.query_text_id = q.query_text_id WHERE qt.query_sql_text = '{self.SORT}'""")[0]
+        spills = c.execute(self.COST.format(self.SORT))[0][4]
+        self.assertEqual((memory, temp), (used // 8, spills))
+
+    def check_requests(self, quired, c):
+        """One waits for a lock, one for a time, and the one that looks."""
+        with quired.connect("d") as holder, quired.connect("d") as waiter, quired.connect("d") as idler:
+            holder.execute("begin transaction; update t set pad = '' where id = 5")
+            waiter.send_batch("update t set pad = '' where id = 5")
+            idler.send_batch("WAITFOR DELAY '00:05:00'")
+            waits = """SELECT wait_type, IIF(scheduler_id = session_id % 2, 1, 0) FROM sys.dm_exec_requests
+                WHERE session_id <> @@SPID ORDER BY wait_type"""
+            expected = [("LCK_M_X", 1), ("WAITFOR", 1)]
+            self.assertEqual(wait_for_rows(c, waits, expected), expected)
+            self.assertEqual(c.execute(self.GROUP)[0][1], 1)
+            self.assertEqual(c.execute(self.SCHEDULERS), [(3, 3, 0, 1, 2)])
+            idler.attention()
+            while not idler.recv_reply().acknowledged_attention:
+                pass
+            holder.execute("rollback")
+            self.assertEqual(waiter.recv_reply().errors, [])
+        self.assertEqual(c.execute(self.GROUP)[0][1], 0)
+        self.assertEqual(c.execute(self.SCHEDULERS), [(1, 1, 0, 1, 2)])
+
+    def check_history(self, c):
+        """Totals are those of their row's moment: what a row adds is its delta."""
+        self.assertEqual(wait_for_rows(c, "SELECT IIF(COUNT(*) > 2, 1, 0) FROM "
+                                       "sys.dm_resource_governor_workload_groups_history_ex", [(1,)]), [(1,)])
+        rows = c.execute(self.HISTORY)
+        for before, after in zip(rows, rows[1:]):
+            self.assertEqual(after[0] - before[0], after[1])
+            self.assertAlmostEqual(after[2] - before[2], after[3], delta=1)  # both are cut to milliseconds
+        self.assertGreater(rows[-1][0], rows[0][0])
+
+
 @unittest.skipUnless(ALL, "takes long")
 class Truth(unittest.TestCase):
     def test_the_time_of_a_session_is_what_the_kernel_counts(self):
@@ -155,6 +252,75 @@ class Truth(unittest.TestCase):
                 counted = (connection.execute(own)[0][0] - before) / 1000
                 kernel = node_cpu_seconds(connection) - kernel_before
         self.assertLess(abs(counted - kernel), 0.05 * kernel + 0.05, (counted, kernel))
+
+    def test_processor_time_of_pools_is_what_the_kernel_counts(self):
+        """Of two sessions with long and with short statements, over some seconds of samples."""
+        sums = "SELECT SUM(delta_cpu_usage_ms) / 1000e0 FROM sys.dm_resource_governor_resource_pools_history_ex"
+        usual = "SELECT SUM(delta_request_count) FROM sys.dm_resource_governor_workload_groups_history_ex"
+        with server.Server("--resource-sample-seconds", "1", "--vcore-cpu", "0.1") as quired:
+            quired.create_database("d")
+            pid = quired.role_pid("shared")
+            with quired.connect("d") as spinner, quired.connect("d") as c:
+                c.execute("create table t(id int primary key, v int); insert t select value, value from generate_series(1, 1000)")
+                samples = "SELECT COUNT(*) FROM sys.dm_resource_governor_workload_groups_history_ex"
+                self.next_sample(c, samples)
+                kernel, counted, requests = process_cpu_seconds(pid), c.execute(sums)[0][0], c.execute(usual)[0][0]
+                spinner.send_batch("DECLARE @i int = 0; WHILE @i < 2000000000 SET @i = @i + 1")
+                until, sent = time.monotonic() + 8, 2
+                while time.monotonic() < until:
+                    c.execute("select count(*) from t where v % 7 = 3")
+                    sent += 1
+                spinner.attention()
+                while not spinner.recv_reply().acknowledged_attention:
+                    pass
+                self.next_sample(c, samples)
+                counted = c.execute(sums)[0][0] - counted
+                kernel = process_cpu_seconds(pid) - kernel
+                requests = c.execute(usual)[0][0] - requests
+        self.assertLess(abs(counted - kernel), 0.05 * kernel + 0.05, (counted, kernel))
+        self.assertGreaterEqual(requests, sent)
+        self.assertLess(requests, 1.05 * sent + 500)  # and those that waited for the samples
+
+    def next_sample(self, c, samples):
+        count = c.execute(samples)[0][0] + 1
+        self.assertEqual(wait_for_rows(c, f"SELECT IIF(({samples}) > {count}, 1, 0)", [(1,)]), [(1,)])
+
+    def test_pages_and_log_are_what_the_kernel_counts(self):
+        """Bytes of calls: log that was written, besides files of log that are made in advance, and pages that were read."""
+        files = """SELECT SUM(IIF(file_id = 2, num_of_bytes_written, 0)), SUM(IIF(file_id = 1, num_of_bytes_read, 0)),
+            SUM(num_of_reads) FROM sys.dm_io_virtual_file_stats(DB_ID(), NULL)"""
+        pool = "SELECT SUM(read_bytes_total) FROM sys.dm_resource_governor_resource_pools WHERE pool_id > 255"
+        segment = 32 << 20
+        with server.Server("--resource-sample-seconds", "1") as quired:
+            with quired.connect() as master:
+                master.execute("CREATE DATABASE d (SERVICE_OBJECTIVE = 'GP_Gen5_16')")
+            pid = quired.role_pid("shared")
+            with quired.connect("d") as c:
+                c.execute("create table t(id int primary key, pad varchar(800))")
+                io, before = process_io(pid), c.execute(files)[0]
+                for k in range(8):
+                    c.execute("insert t select value, replicate(convert(varchar(36), newid()), 20) "
+                              f"from generate_series({k * 5000 + 1}, {k * 5000 + 5000})")
+                written = process_io(pid)["wchar"] - io["wchar"]
+                log = c.execute(files)[0][0] - before[0]
+                made = min(range(4), key=lambda n: abs(written - log - n * segment)) * segment
+                self.assertGreater(log, 25 << 20)
+                self.assertLess(abs(written - made - log), 0.05 * log, (written, made, log))
+                said = "SELECT SUM(delta_log_bytes_used) FROM sys.dm_resource_governor_workload_groups_history_ex"
+                enough = f"SELECT IIF(({said}) > {int(0.95 * log)}, 1, 0)"
+                self.assertEqual(wait_for_rows(c, enough, [(1,)]), [(1,)])
+                self.assertLess(c.execute(said)[0][0], 1.05 * log)
+            quired.restart()
+            pid = quired.role_pid("shared")
+            with quired.connect("d") as c:
+                io, before, pooled = process_io(pid), c.execute(files)[0], c.execute(pool)[0][0]
+                c.execute("select count(*) from t where pad like '%x'")
+                now = process_io(pid)
+                _, read, reads = (b - a for a, b in zip(before, c.execute(files)[0]))
+                self.assertGreater(read, 25 << 20)
+                self.assertLess(abs(now["rchar"] - io["rchar"] - read), 0.05 * read)
+                self.assertLess(abs(now["syscr"] - io["syscr"] - reads), 0.05 * reads)
+                self.assertLess(abs(c.execute(pool)[0][0] - pooled - read), 0.05 * read)
 
     def test_a_row_of_resource_stats_appears_every_fifteen_seconds(self):
         with server.Server() as quired, quired.connect() as master:

@@ -45,6 +45,7 @@ struct qr_gov_usage {
     _Atomic uint64_t reads_queued, writes_queued; /* that had to wait */
     _Atomic uint64_t io_units; /* as governance counts them: large ones are several */
     _Atomic uint64_t log_bytes, log_delayed_ns;
+    _Atomic uint64_t log_writes; /* to files of this machine; the process's only */
     _Atomic uint64_t logical_reads, logical_writes;
     _Atomic uint64_t page_server_reads, temp_bytes; /* written to temporary files; a task's only */
     _Atomic uint64_t requests, logins;

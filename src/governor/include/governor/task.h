@@ -130,6 +130,8 @@ static inline void qr_gov_temp_written(uint64_t bytes)
  * while the task holds something; leaving the task does not wait for it. */
 void qr_gov_log_made(uint64_t bytes);
 void qr_gov_pay_log(void);
+/* Log went to a file of this machine, written by whatever thread. */
+void qr_gov_log_written(void);
 
 /* ---- workers and sessions ---- */
 

@@ -145,7 +145,8 @@ struct qr_store_stats {
     uint64_t log_file_bytes; /* log segments on disk */
     uint64_t log_bytes_written;
     uint64_t commits, blocks, syncs, checkpoints;
-    uint64_t pages_read, pages_written;    /* data file */
+    uint64_t pages_read, pages_written; /* data file */
+    uint64_t pages_write_ns;
     uint64_t cache_bytes, cache_bytes_max; /* frames in use */
     uint64_t cache_hits, cache_misses, evictions;
     uint64_t versions_held;    /* superseded page versions that a snapshot still needs, in memory */
