@@ -170,7 +170,7 @@ enum qr_status qri_code_begin_read(struct qri_frame *frame, const struct qr_ast_
     struct qr_session *session = frame->session;
     for (;;) {
         QR_TRY(qri_code_stmt(frame, 0, stmt, code, err));
-        QR_TRY(qri_prelock(frame, (*code)->plan, err));
+        QR_TRY(qri_prelock(frame, (*code)->plan, false, err));
         enum qri_access access = qri_tran_read_access(session, (*code)->plan);
         QR_TRY(qri_tran_statement_begin(session, access, err));
         if (qri_code_holds(*code, session))
@@ -257,7 +257,7 @@ static enum qr_status query_scalar(struct qri_frame *frame, const struct scalar 
         *ret_value = one.value;
         return QR_OK;
     }
-    QR_TRY(qri_prelock(frame, (*code)->plan, err));
+    QR_TRY(qri_prelock(frame, (*code)->plan, false, err));
     QR_TRY(qri_tran_statement_begin(frame->session, QRI_READ, err));
     enum qr_status status = code_scalar(frame, scalar, code, err);
     if (status == QR_OK)

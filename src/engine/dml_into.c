@@ -119,7 +119,7 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code, 
         struct into into = {.frame = frame, .code = *code, .err = err};
         bool locks = qri_read_locks(session, (*code)->plan);
         enum qri_access access = !is_temp ? QRI_DDL : locks ? QRI_WRITE : QRI_DDL_TEMP;
-        QR_TRY(qri_prelock(frame, (*code)->plan, err));
+        QR_TRY(qri_prelock(frame, (*code)->plan, locks, err));
         QR_TRY(qri_grant_early(frame, &(*code)->need, err));
         enum qr_status status = qri_tran_statement_begin(session, access, err);
         if (status == QR_OK)

@@ -261,7 +261,7 @@ enum qr_status qri_run_loose(struct qri_run *run, struct qri_code *code,
                              enum qri_loose *ret_outcome)
 {
     struct qr_session *session = run->session;
-    QR_TRY(qri_prelock(run->frame, code->plan, run->err));
+    QR_TRY(qri_prelock(run->frame, code->plan, false, run->err));
     QR_TRY(qri_grant_early(run->frame, &code->need, run->err));
     QR_TRY(qri_tran_statement_begin(session, QRI_WRITE_LOOSE, run->err));
     struct qri_oplog_mark mark = qri_oplog_mark(session->tran.oplog);

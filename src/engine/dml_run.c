@@ -330,7 +330,7 @@ static enum qr_status attempt(struct qri_run *run, struct qri_code *code, bool a
     struct qr_session *session = run->session;
     bool direct = allow_direct && is_direct(run) && session->tran.count == 0;
     bool one_row = is_one_row(run->dml);
-    QR_TRY(qri_prelock(run->frame, code->plan, run->err));
+    QR_TRY(qri_prelock(run->frame, code->plan, qri_read_locks(session, code->plan), run->err));
     QR_TRY(qri_grant_early(run->frame, &code->need, run->err));
     QR_TRY(
         qri_tran_statement_begin(session, access_of(run, code->plan, direct || one_row), run->err));

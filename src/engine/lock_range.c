@@ -172,6 +172,24 @@ enum qr_status qri_prelock_range(struct qri_frame *frame, const struct qr_plan_p
     return QR_OK;
 }
 
+enum qr_status qri_lock_read_keys(struct qr_session *session, const struct qr_plan_lock *lock,
+                                  const struct qr_value *values, struct qr_arena *arena,
+                                  struct qr_err *err)
+{
+    struct key key = {.n = 0};
+    struct qr_lock_range range = {.object = lock->table->object_id, .index = lock->index->index_id};
+    struct qr_lock_resource in_way;
+    for (size_t k = 0; k < lock->key_count; k++)
+        QR_TRY(put_value(&key, &lock->key_types[k], &values[k], arena, err));
+    range.lo.key = range.hi.key = key.bytes;
+    range.lo.n = range.hi.n = key.n;
+    range.hi.after = true;
+    enum qr_status status = qr_lock_range_try(session->lock_owner, &range, QR_LOCK_S, &in_way, err);
+    if (status == QR_BUSY && lock->no_wait)
+        return qr_sql_fail(err, 1222);
+    return status == QR_BUSY ? qri_lock_refused(session, &in_way, QR_LOCK_S, err) : status;
+}
+
 /* ---- a row that is about to change ---- */
 
 static enum qr_status key_of(struct qri_writer *writer, const struct qr_cat_index *index,

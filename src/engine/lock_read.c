@@ -145,7 +145,8 @@ static enum qr_status prelock_one(struct qri_frame *frame, const struct qr_plan_
     return lock_now(session, lock, &resource, err);
 }
 
-enum qr_status qri_prelock(struct qri_frame *frame, const struct qr_plan *plan, struct qr_err *err)
+enum qr_status qri_prelock(struct qri_frame *frame, const struct qr_plan *plan, bool as_read,
+                           struct qr_err *err)
 {
     struct qr_session *session = frame->session;
     if (plan->reads_user_tables || plan->needs_write_lock)
@@ -159,7 +160,8 @@ enum qr_status qri_prelock(struct qri_frame *frame, const struct qr_plan *plan, 
     if (session->tran.count > 0)
         status = qri_locker_begin(session, true, err);
     for (size_t i = 0; i < plan->prelock_count && status == QR_OK; i++)
-        status = prelock_one(frame, &plan->prelocks[i], err);
+        if (!as_read || !plan->prelocks[i].is_instead)
+            status = prelock_one(frame, &plan->prelocks[i], err);
     if (status != QR_OK) {
         if (session->tran.count == 0 && session->tran.depth == 0)
             qri_locks_release(session);
@@ -218,6 +220,24 @@ static enum qr_status lock_row(struct qr_session *session, const struct qr_plan_
     return qri_lock(session, resource, modes[lock->mode], err);
 }
 
+/* The keys of a driven table: as many of one statement as rows before the whole table is better. */
+static enum qr_status lock_keys(struct qr_session *session, const struct qr_plan_lock *lock,
+                                const struct qr_value *values, struct qr_arena *arena,
+                                struct qr_err *err)
+{
+    if (session->tran.holds || has_table(session, lock->table, QR_LOCK_S))
+        return QR_OK; /* nobody else can write; or it was locked instead */
+    if (!qr_conn_has_writer(session->link->conn))
+        return qr_fail(err, QR_BUG, "keys are locked without the writer lock");
+    if (!session->tran.lockful)
+        return QR_OK; /* nobody has locks, and it keeps none */
+    QR_TRY(qri_lock_need_owner(session, err));
+    uint32_t count = ++session->row_lock_count;
+    if (count > ESCALATION_ROWS && count % ESCALATION_STEP == 0)
+        QR_TRY(escalate(session, lock, err));
+    return qri_lock_read_keys(session, lock, values, arena, err);
+}
+
 static enum qr_status row_resource(const struct qr_plan_lock *lock, sqlite3_value **argv,
                                    struct qr_arena *arena, struct qr_lock_resource *ret_resource,
                                    bool *ret_found, struct qr_err *err)
@@ -258,8 +278,37 @@ static void fn_qlock(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     qri_function_end(link->session, arena, &own);
 }
 
+static void fn_qlockkey(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    struct qri_link *link = sqlite3_user_data(ctx);
+    const struct qr_plan_lock *lock = sqlite3_value_pointer(argv[0], "qr_lock");
+    struct qr_value values[KEY_VALUES_MAX];
+    assert(lock != NULL && (size_t)argc == lock->key_count + 1 && argc <= KEY_VALUES_MAX + 1);
+    struct qr_arena own, *arena = qri_function_begin(link->session, &own);
+    enum qr_status status = QR_OK;
+    bool found = true;
+    struct qr_err err;
+    qr_err_reset(&err);
+    for (size_t i = 0; i < lock->key_count && status == QR_OK; i++) {
+        status = qri_from_sqlite(argv[i + 1], &lock->key_types[i], arena, &values[i], &err);
+        found &= status == QR_OK && values[i].cell != QR_CELL_NULL;
+    }
+    if (status == QR_OK && found)
+        status = lock_keys(link->session, lock, values, arena, &err);
+    if (status == QR_OK)
+        sqlite3_result_int(ctx, 1);
+    else
+        qri_function_fail(link, ctx, status, &err);
+    qri_function_end(link->session, arena, &own);
+}
+
 int qri_lock_register(struct qri_link *link)
 {
+    int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC;
+    int rc = sqlite3_create_function_v2(link->db, "qlockkey", -1, flags, link, fn_qlockkey, NULL,
+                                        NULL, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
     return sqlite3_create_function_v2(link->db, "qlock", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, link,
                                       fn_qlock, NULL, NULL, NULL);
 }
@@ -321,7 +370,7 @@ static enum qr_status run_once(struct qri_locked_read *read, struct qri_code **c
     struct qri_frame *frame = read->frame;
     struct qr_session *session = frame->session;
     struct kept_vars kept = {0};
-    QR_TRY(qri_prelock(frame, (*code)->plan, err));
+    QR_TRY(qri_prelock(frame, (*code)->plan, qri_read_locks(session, (*code)->plan), err));
     QR_TRY(qri_grant_early(frame, &(*code)->need, err));
     QR_TRY(keep_vars(frame, (*code)->plan, &kept, err));
     QR_TRY(qri_link_take(session, err));

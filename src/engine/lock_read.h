@@ -17,9 +17,10 @@ bool qri_lock_level_holds(const struct qr_plan *plan, uint16_t was,
 /* A transaction that began at another level cannot become a SNAPSHOT one: 3951. */
 QR_NODISCARD enum qr_status qri_level_check(struct qr_session *session, struct qr_err *err);
 
-/* Before the statement begins, which may be within another one. */
+/* Before the statement begins, which may be within another one. `as_read`: it will lock as it reads
+ * (qri_read_locks); else the tables instead, of which it would have locked keys. */
 QR_NODISCARD enum qr_status qri_prelock(struct qri_frame *frame, const struct qr_plan *plan,
-                                        struct qr_err *err);
+                                        bool as_read, struct qr_err *err);
 
 /* An interval that the plan names, in S, U, X or (against those who lock intervals) IX; waits, or
  * leaves that to the statement around this one. *ret_known false: its bounds are not to be known.
@@ -28,6 +29,13 @@ QR_NODISCARD enum qr_status qri_prelock_range(struct qri_frame *frame,
                                               const struct qr_plan_prelock *lock,
                                               enum qr_lock_mode mode, bool *ret_known,
                                               struct qr_err *err);
+
+/* The keys of lock->index that begin with `values`, of lock->key_types, in S: under the writer
+ * lock. */
+QR_NODISCARD enum qr_status qri_lock_read_keys(struct qr_session *session,
+                                               const struct qr_plan_lock *lock,
+                                               const struct qr_value *values,
+                                               struct qr_arena *arena, struct qr_err *err);
 
 /* It locks rows as it reads them, so it runs under the writer lock. Within a statement that reads
  * without that there is no locking. */
@@ -47,4 +55,4 @@ struct qri_locked_read {
 QR_NODISCARD enum qr_status qri_read_locked(struct qri_locked_read *read, struct qri_code **code,
                                             struct qr_err *err);
 
-int qri_lock_register(struct qri_link *link); /* qlock() */
+int qri_lock_register(struct qri_link *link); /* qlock(), qlockkey() */

@@ -81,7 +81,9 @@ struct qri_source {
     bool needs_mark;              /* MERGE asks whether a row is there: query emits column km */
     struct qri_row_lock *on_lock; /* TABLE: emitter: locked in the ON of an outer join; or NULL */
     bool is_target;               /* TABLE: DML changes its rows, and locks them itself */
-    uint32_t hints;               /* TABLE: QRI_HINT_* */
+    bool is_narrow; /* TABLE: emitter: its conditions, or those of its driver, name keys */
+    bool is_driven; /* TABLE: emitter: read after all that stands before it in its FROM */
+    uint32_t hints; /* TABLE: QRI_HINT_* */
     /* JOIN */
     enum qr_ast_join_kind join;
     struct qri_source *left, *right;
@@ -204,6 +206,7 @@ struct qri_query {
     bool is_correlated;            /* names a column of a table outside itself */
     struct qri_scope *apply_scope; /* APPLY: the scope of the tables left of it */
     bool uses_siblings;            /* … and a column of theirs is named */
+    bool is_top;                   /* the statement's own: nothing is asked of its rows */
     bool is_applied;               /* run by the engine for each outer row: qrows() over a plan */
     struct qri_agg_use *aggs;      /* aggregates of this block */
     /* SELECT */

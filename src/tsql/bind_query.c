@@ -235,6 +235,7 @@ enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *
     query->ast = ast;
     query->apply_scope = c->apply_scope;
     c->apply_scope = NULL;
+    query->is_top = is_top;
     QR_TRY(bind_body(c, ast, query, is_top));
     restore_place(c, &place);
     qri_leave(c);

@@ -185,7 +185,7 @@ static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, struct 
     if (stands_for_nothing(right))
         return qri_emit_source(em, out, s->left);
     QR_TRY(qri_emit_source(em, out, s->left));
-    qr_buf_addz(out, words[s->join]);
+    qr_buf_addz(out, right->is_driven && s->join != QR_JOIN_LEFT ? " CROSS JOIN " : words[s->join]);
     QR_TRY(emit_part(em, out, right));
     const struct qr_expr *on = right->kind == QRI_SOURCE_EXPAND ? right->on : s->on;
     if (on == NULL) {
@@ -239,7 +239,7 @@ enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
 {
     for (size_t i = 0; i < count; i++) {
         bool nested = i > 0 && has_outer_right(from[i]);
-        qr_buf_addz(out, i == 0 ? " FROM " : ", ");
+        qr_buf_addz(out, i == 0 ? " FROM " : from[i]->is_driven ? " CROSS JOIN " : ", ");
         qr_buf_addz(out, nested ? "(" : "");
         QR_TRY(qri_emit_source(em, out, from[i]));
         qr_buf_addz(out, nested ? ")" : "");

@@ -95,6 +95,13 @@ enum qri_named { QRI_NAMES_NOTHING, QRI_NAMES_KEY, QRI_NAMES_RANGE };
 QR_NODISCARD enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
                                            struct qri_source *s, const struct qr_plan_prelock *how,
                                            enum qri_named *ret_named);
+struct qri_row_lock;
+/* The index of the source whose leading columns are equal to columns of a driver: a narrow table,
+ * or rows of no table, of a block around or further left. Then item's lock->index and keys are set,
+ * and SQLite will read the source after it; else *ret_found is false. */
+QR_NODISCARD enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
+                                            struct qri_source *s, struct qri_row_lock *item,
+                                            bool *ret_found);
 QR_NODISCARD enum qr_status qri_push_prelock(struct qri_compile *c,
                                              const struct qr_plan_prelock *prelock);
 
@@ -107,7 +114,12 @@ struct qri_row_lock {
 struct qri_row_locks {
     struct qri_row_lock *items;
     size_t count;
+    struct qri_row_lock *driven; /* keys of sources, locked when their drivers' rows are read */
+    size_t driven_count;
 };
+/* "a AND b": the keys of the driven, as the last conditions of WHERE. */
+QR_NODISCARD enum qr_status qri_emit_driven(struct qri_emit *em, struct qr_buf *out,
+                                            const struct qri_query *q);
 /* Finds out once what the block's tables are locked for: q->locks, c->prelocks. */
 QR_NODISCARD enum qr_status qri_block_locks(struct qri_emit *em, struct qri_query *q);
 /* Are its rows locked after they are sorted, around it? Then its columns are followed by keys

@@ -6,7 +6,15 @@
  * must be called in the order of the result, so that TOP (1) ... ORDER BY locks one row:
  *     SELECT k1, k2 FROM (SELECT ... AS k1, ... AS k2, key AS l1 FROM ... ORDER BY ... LIMIT -1)
  *     WHERE qlock(?1, l1) LIMIT 1
- * (LIMIT -1 keeps SQLite from merging the two). Source: [STORAGE.md] S19. */
+ * (LIMIT -1 keeps SQLite from merging the two). Source: [STORAGE.md] S19.
+ *
+ * Keys of a table that are known only when the row of another, its driver, is read are locked then:
+ *     FROM o CROSS JOIN l ON l.oid = o.id WHERE (w) AND qlockkey(?1, o.id)
+ *     EXISTS (SELECT 1 FROM l WHERE l.oid = o.id AND qlockkey(?1, o.id))
+ * The call names no column of l, so SQLite evaluates it before it opens l: a join reads l after
+ * what stands left of CROSS JOIN, and a subquery evaluates what none of its tables is in first (it
+ * must be told that the function is deterministic). Nobody commits meanwhile, so that it suffices
+ * that all keys have been asked for when the statement ends. */
 #include "emit_int.h"
 
 #include "base/banned.h"
@@ -89,6 +97,24 @@ static enum qr_status prelock_as_writer(struct qri_compile *c, const struct qri_
     return QR_OK;
 }
 
+/* Not in functions, which may run where nothing is locked as it is read. */
+static enum qr_status prelock_driven(struct qri_compile *c, const struct qri_query *q,
+                                     struct qri_source *s, const struct qr_plan_prelock *how)
+{
+    struct qri_row_lock *item = &q->locks->driven[q->locks->driven_count];
+    struct qr_plan_prelock whole = *how;
+    if (c->env->in_function)
+        return QR_OK;
+    QR_TRY(qri_lock_driven(c, q, s, item, &s->is_narrow));
+    if (!s->is_narrow)
+        return QR_OK;
+    q->locks->driven_count++;
+    c->locks_rows = true;
+    whole.mode = QR_PLAN_LOCK_S;
+    whole.is_instead = true;
+    return qri_push_prelock(c, &whole);
+}
+
 static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
                               struct qri_source *s, struct need *need)
 {
@@ -105,7 +131,10 @@ static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
     if (named == QRI_NAMES_RANGE && !s->is_target && need->point != QR_PLAN_LOCK_S)
         need->row = need->point; /* others lock rows so without a range */
     lock.mode = need->table;
-    if (named != QRI_NAMES_NOTHING)
+    s->is_narrow = named != QRI_NAMES_NOTHING;
+    if (named == QRI_NAMES_NOTHING && need->point == QR_PLAN_LOCK_S && !s->is_target)
+        QR_TRY(prelock_driven(c, q, s, &lock));
+    if (named != QRI_NAMES_NOTHING || s->is_narrow)
         lock.mode = need->point == QR_PLAN_LOCK_S ? QR_PLAN_LOCK_IS : QR_PLAN_LOCK_IX;
     if (lock.mode == QR_PLAN_LOCK_IX && !s->is_target && mode_of(s) == QR_PLAN_LOCK_X)
         QR_TRY(prelock_as_writer(c, s, &lock));
@@ -216,7 +245,8 @@ enum qr_status qri_block_locks(struct qri_emit *em, struct qri_query *q)
     if (q->locks == NULL)
         return qri_nomem(c);
     q->locks->items = QRI_ARRAY(c, count + 1, struct qri_row_lock);
-    if (q->locks->items == NULL)
+    q->locks->driven = QRI_ARRAY(c, count + 1, struct qri_row_lock);
+    if (q->locks->items == NULL || q->locks->driven == NULL)
         return qri_nomem(c);
     for (size_t i = 0; i < q->from_count; i++)
         QR_TRY(lock_source(c, q, q->from[i]));
@@ -246,12 +276,12 @@ enum qr_status qri_emit_lock_keys(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
-/* "qlock(?1, key)"; n: NULL, or how many names of keys were used. */
+/* "qlock(?1, key)" or "qlockkey(...)"; n: NULL, or how many names of keys were used. */
 static enum qr_status emit_lock(struct qri_emit *em, struct qr_buf *out,
                                 const struct qri_row_lock *item, size_t *n)
 {
     struct qr_plan_param param = {.kind = QR_PARAM_LOCK, .lock = item->lock};
-    qr_buf_addz(out, "qlock(");
+    qr_buf_addz(out, item->lock->index != NULL ? "qlockkey(" : "qlock(");
     QR_TRY(qri_emit_param(em, out, &param));
     for (size_t k = 0; k < item->key_count; k++) {
         qr_buf_addz(out, ", ");
@@ -272,6 +302,15 @@ enum qr_status qri_emit_locks(struct qri_emit *em, struct qr_buf *out, const str
     for (size_t i = 0; i < q->locks->count; i++) {
         qr_buf_addz(out, i == 0 ? "" : " AND ");
         QR_TRY(emit_lock(em, out, &q->locks->items[i], by_name ? &n : NULL));
+    }
+    return QR_OK;
+}
+
+enum qr_status qri_emit_driven(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q)
+{
+    for (size_t i = 0; i < q->locks->driven_count; i++) {
+        qr_buf_addz(out, i == 0 ? "" : " AND ");
+        QR_TRY(emit_lock(em, out, &q->locks->driven[i], NULL));
     }
     return QR_OK;
 }

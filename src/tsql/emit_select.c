@@ -67,11 +67,17 @@ static enum qr_status emit_where(struct qri_emit *em, struct qr_buf *out, struct
     const struct qri_grouping *set = em->set;
     em->depth = 0;
     em->set = NULL;
+    bool driven = q->locks->driven_count > 0;
     if (locks) {
         QR_TRY(qri_emit_where_locked(em, out, q));
     } else if (q->where != NULL) {
-        qr_buf_addz(out, " WHERE ");
+        qr_buf_addz(out, driven ? " WHERE (" : " WHERE ");
         QR_TRY(qri_emit_expr(em, out, q->where));
+        qr_buf_addz(out, driven ? ")" : "");
+    }
+    if (driven) {
+        qr_buf_addz(out, locks || q->where != NULL ? " AND " : " WHERE ");
+        QR_TRY(qri_emit_driven(em, out, q));
     }
     em->set = set;
     return QR_OK;

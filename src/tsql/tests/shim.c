@@ -657,6 +657,8 @@ static void print_bound(struct shim *s, const char *before, const struct qr_expr
 /* "S t(1,2)" a key; "S t#1[1 >2 <=3]" of index 1 what begins with 1 and goes on between 2 and 3. */
 static void print_prelock(struct shim *s, const struct qr_plan_prelock *lock)
 {
+    if (lock->is_instead) /* the statement locks keys as it reads */
+        return;
     qr_buf_printf(&s->locks, "%s%s%s %.*s", lock_modes[lock->mode], lock->is_brief ? "-" : "",
                   lock->no_wait ? "!" : "", (int)lock->table->name.n, lock->table->name.p);
     if (lock->is_range) {

@@ -7,8 +7,12 @@
 static void write_down(struct shim *s, const struct qr_plan_lock *lock, const char *key)
 {
     static const char *const rows[] = {"", "is", "ix", "s", "u", "x"};
-    qr_buf_printf(&s->locks, "%s%s%s %.*s(%s) ", rows[lock->mode], lock->is_brief ? "-" : "",
-                  lock->no_wait ? "!" : "", (int)lock->table->name.n, lock->table->name.p, key);
+    qr_buf_printf(&s->locks, "%s%s%s %.*s", rows[lock->mode], lock->is_brief ? "-" : "",
+                  lock->no_wait ? "!" : "", (int)lock->table->name.n, lock->table->name.p);
+    if (lock->index != NULL)
+        qr_buf_printf(&s->locks, "#%u[%s] ", lock->index->index_id, key);
+    else
+        qr_buf_printf(&s->locks, "(%s) ", key);
 }
 
 static void fn_qlock(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -36,4 +40,6 @@ static void fn_qlock(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 void shim_lock_register(struct shim *s)
 {
     sqlite3_create_function(s->db, "qlock", -1, SQLITE_UTF8, s, fn_qlock, NULL, NULL);
+    sqlite3_create_function(s->db, "qlockkey", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, s, fn_qlock,
+                            NULL, NULL);
 }

@@ -31,6 +31,9 @@
  *   qlock(?p, k...)             1 when the row with the key k... is locked as ?p says, 0 when it is
  *                               left out (READPAST); ?p is QR_PARAM_LOCK. NULL keys (an outer join
  *                               found no row): 1. Fails when the lock has to be waited for.
+ *   qlockkey(?p, k...)          1 when the keys of ?p's index that begin with k... are locked, and
+ *                               for a NULL. Deterministic for SQLite's sake: what names no table of
+ *                               its block is evaluated before the block looks for rows.
  *   qrows(?p, a...)             eponymous table-valued function, columns c1.. c1024 without
  *                               affinity (c<column_id> for tables, c1.. by position for the
  *                               others), rowid; ?p is QR_PARAM_ROWS, a... up to QR_ROWS_ARGS_MAX
@@ -100,9 +103,11 @@ enum qr_plan_lock_mode {
     QR_PLAN_LOCK_X,
 };
 
-/* Rows of one source, locked as they are read. */
+/* Rows of one source, locked as they are read; or keys of one, locked as another's rows are read.
+ */
 struct qr_plan_lock {
     const struct qr_cat_object *table;
+    const struct qr_cat_index *index; /* NULL: rows. Else the keys that begin with these */
     enum qr_plan_lock_mode mode;
     bool read_past;                  /* a row that somebody else has locked is left out */
     bool no_wait;                    /* ... or fails the statement at once (1222) */
@@ -122,6 +127,7 @@ struct qr_plan_prelock {
     const struct qr_expr **key; /* in the order of the index, of its columns' types, over variables;
                                    if one is NULL or fails, the whole table instead */
     bool is_range;
+    bool is_instead;               /* only where the statement cannot lock keys as it reads */
     size_t key_count;              /* of a range: so many leading columns are equal to `key` */
     const struct qr_expr *lo, *hi; /* ... and the next one is between; NULL: no bound. Texts are
                                       not of the column's length */
