@@ -12,8 +12,7 @@
 static enum qr_status counter_set(void *ctx, uint64_t counter, bool is_temp, int64_t next,
                                   int64_t increment, struct qr_err *err)
 {
-    (void)increment;
-    return qri_counter_set(ctx, counter, is_temp, next, err);
+    return qri_counter_restart(ctx, counter, is_temp, next, increment, err);
 }
 
 static enum qr_status counter_drop(void *ctx, uint64_t counter, bool is_temp, struct qr_err *err)

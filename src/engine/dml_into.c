@@ -168,8 +168,9 @@ static enum qr_status truncate(struct qri_frame *frame, const struct qr_cat_obje
     const struct qr_cat_column *identity =
         table->identity_column == 0 ? NULL : qr_cat_column_by_id(table, table->identity_column);
     if (status == QR_OK && identity != NULL)
-        status = qri_counter_set(session, qri_counter_id(table->object_id, QRI_COUNTER_IDENTITY),
-                                 is_temp, identity->identity_seed, err);
+        status = qri_counter_restart(
+            session, qri_counter_id(table->object_id, QRI_COUNTER_IDENTITY), is_temp,
+            identity->identity_seed, identity->identity_increment, err);
     return qri_guard_end(session, &mark, status, err);
 }
 

@@ -152,6 +152,14 @@ struct qri_savepoint {
     struct qri_pictures pictures;
     uint32_t guard_depth; /* statements' savepoints that lie below it */
     struct qri_oplog_mark mark;
+    size_t counter_count;
+};
+
+/* What becomes of a counter with the transaction's COMMIT: counter_int.h */
+struct qri_noted_counter {
+    uint64_t id;
+    bool is_temp, is_dropped;
+    int64_t next, increment;
 };
 
 /* What the session's transaction has locked to change it: lock_stamp.c. */
@@ -194,6 +202,8 @@ struct qri_tran {
     struct qri_savepoint *savepoints;
     size_t savepoint_count, savepoint_capacity;
     struct qri_catalog *temp_before; /* #tables when SQLite's transaction began (reference) */
+    struct qri_noted_counter *counters;
+    size_t counter_count, counter_capacity;
 };
 
 /* What ERROR_NUMBER() and its sisters tell inside CATCH. */
@@ -295,6 +305,7 @@ struct qr_session {
     bool err_is_raised;       /* err came from RAISERROR: XACT_ABORT does not count */
     bool err_is_dynamic;      /* err is a syntax error of dynamic SQL: it ends only the EXEC */
     bool err_is_located;      /* err has the line and procedure of the frame it arose in */
+    bool err_is_fatal;        /* err arose under XACT_ABORT ON: it ends the transaction */
     bool err_is_thrown;       /* err came from THROW: the batch ends when nobody catches it */
     struct qr_err pending;    /* raised inside a function that SQLite called */
     bool has_pending;
@@ -449,11 +460,14 @@ void qri_tran_abort(struct qr_session *session);
 QR_NODISCARD enum qr_status qri_tran_check(struct qr_session *session, struct qr_err *err);
 /* IMPLICIT_TRANSACTIONS: the statement begins one if none is open. */
 QR_NODISCARD enum qr_status qri_tran_implicit(struct qr_session *session, struct qr_err *err);
+/* In a trigger the transaction of an autocommit statement counts as one, and has savepoints. */
+void qri_tran_count_own(struct qr_session *session);
+void qri_tran_uncount_own(struct qr_session *session);
 /* A savepoint around a statement inside an open SQLite transaction. A ROLLBACK TRANSACTION inside
  * the statement (in a trigger) may take it away: then release and rollback do nothing. */
 struct qri_guard {
     uint32_t depth; /* 0: none was made */
-    size_t savepoint_count;
+    size_t savepoint_count, counter_count;
     struct qri_oplog_mark mark;
 };
 QR_NODISCARD enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *guard,

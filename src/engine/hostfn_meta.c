@@ -1,5 +1,6 @@
 /* hostfn_meta.c - OBJECT_ID, COL_NAME, OBJECTPROPERTY and what else asks the catalog; see hostfn.h.
  */
+#include "counter_int.h"
 #include "hostfn.h"
 #include "hostfn_int.h"
 #include "sysview_int.h"
@@ -475,7 +476,7 @@ static enum qr_status identity(struct qri_host_call *h)
     int64_t v = h->func == QR_HOST_IDENT_SEED ? c->identity_seed : c->identity_increment;
     if (h->func == QR_HOST_IDENT_CURRENT) {
         uint64_t counter = qri_counter_id(o->object_id, QRI_COUNTER_IDENTITY);
-        bool known = qr_counter_peek(h->session->db->store, counter, &next);
+        bool known = qri_counter_peek(h->session, counter, false, &next);
         v = !known || next == c->identity_seed ? c->identity_seed : next - c->identity_increment;
     }
     *h->ret_value = qr_value_wide(v); /* numeric(38,0) */

@@ -2,6 +2,7 @@
  * sysview_int.h. */
 #include "sysview_int.h"
 #include <stdio.h>
+#include "counter_int.h"
 #include "scoped_int.h"
 #include "base/banned.h"
 
@@ -248,9 +249,13 @@ static enum qr_status sequences(struct qri_sysrows *rows, struct qr_session *ses
         int64_t next = o->sequence_start;
         if (o->type != QR_CAT_SEQUENCE)
             continue;
-        (void)qr_counter_peek(session->db->store,
-                              qri_counter_id(o->object_id, QRI_COUNTER_SEQUENCE), &next);
-        int64_t current = next == o->sequence_start ? next : next - o->sequence_increment;
+        (void)qri_counter_peek(session, qri_counter_id(o->object_id, QRI_COUNTER_SEQUENCE), false,
+                               &next);
+        bool is_up = o->sequence_increment > 0;
+        bool is_past = is_up ? next > o->sequence_max : next < o->sequence_min;
+        int64_t current = is_past                     ? (is_up ? o->sequence_max : o->sequence_min)
+                          : next == o->sequence_start ? next
+                                                      : next - o->sequence_increment;
         const struct qr_type *t = &o->sequence_type;
         struct qr_arena *arena = qri_sysrows_arena(rows);
         struct qr_value start = number(t, o->sequence_start, arena),
@@ -260,7 +265,7 @@ static enum qr_status sequences(struct qri_sysrows *rows, struct qr_session *ses
         QR_TRY(qri_sysrow(rows, OBJECT_ARGS(o), &start, &increment, &low, &high,
                           (int)o->sequence_cycle, (int)qr_type_info(t->id)->system_type_id,
                           user_type_id(t, 0), qr_type_precision(t), qr_type_scale(t), &now,
-                          (int)(next > o->sequence_max)));
+                          (int)(is_past && !o->sequence_cycle)));
     }
     return QR_OK;
 }

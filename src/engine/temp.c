@@ -111,103 +111,10 @@ void qri_temp_drop_all(struct qr_session *session)
         qri_link_drop(session);
     if (!left || !session->tran.sqlite_open)
         qri_session_set_temp(session, NULL);
-    size_t index = 0;
-    const struct qr_map_entry *entry = NULL;
-    while (qr_map_next(&session->temp_counters, &index, &entry))
-        free(entry->value);
-    qr_map_done(&session->temp_counters);
-    qr_map_init(&session->temp_counters, false);
+    qri_temp_counters_forget(session);
 }
 
-/* ---- counters ---- */
-
-struct temp_counter {
-    int64_t next;
-};
-
-static struct temp_counter *find_counter(struct qr_session *session, uint64_t counter)
-{
-    return qr_map_get(&session->temp_counters, qr_str_n((const char *)&counter, sizeof counter));
-}
-
-enum qr_status qri_counter_set(struct qr_session *session, uint64_t counter, bool is_temp,
-                               int64_t next, struct qr_err *err)
-{
-    if (!is_temp)
-        return qr_counter_set(session->db->store, counter, next, err);
-    struct temp_counter *own = find_counter(session, counter);
-    if (own == NULL) {
-        own = malloc(sizeof *own);
-        if (own == NULL ||
-            qr_map_put(&session->temp_counters, qr_str_n((const char *)&counter, sizeof counter),
-                       own) != QR_OK) {
-            free(own);
-            return qr_fail(err, QR_NOMEM, "make a counter");
-        }
-    }
-    own->next = next;
-    return QR_OK;
-}
-
-enum qr_status qri_counter_take(struct qr_session *session, uint64_t counter, bool is_temp,
-                                uint64_t count, int64_t increment, int64_t *ret_first,
-                                struct qr_err *err)
-{
-    if (!is_temp)
-        return qr_counter_next(session->db->store, counter, count, increment, ret_first, err);
-    struct temp_counter *own = find_counter(session, counter);
-    if (own == NULL)
-        return qr_fail(err, QR_NOT_FOUND, "no such counter");
-    *ret_first = own->next;
-    if (__builtin_mul_overflow((int64_t)count, increment, &increment) ||
-        __builtin_add_overflow(own->next, increment, &own->next))
-        return qr_fail(err, QR_TOO_BIG, "the counter is at its end");
-    return QR_OK;
-}
-
-enum qr_status qri_counter_raise(struct qr_session *session, uint64_t counter, bool is_temp,
-                                 int64_t value, int64_t increment, struct qr_err *err)
-{
-    if (!is_temp)
-        return qr_counter_raise(session->db->store, counter, value, increment, err);
-    struct temp_counter *own = find_counter(session, counter);
-    if (own == NULL)
-        return qr_fail(err, QR_NOT_FOUND, "no such counter");
-    bool behind = increment > 0 ? own->next <= value : own->next >= value;
-    if (behind && __builtin_add_overflow(value, increment, &own->next))
-        return qr_fail(err, QR_TOO_BIG, "the counter is at its end");
-    return QR_OK;
-}
-
-enum qr_status qri_counter_drop(struct qr_session *session, uint64_t counter, bool is_temp,
-                                struct qr_err *err)
-{
-    if (!is_temp)
-        return qr_counter_drop(session->db->store, counter, err);
-    free(qr_map_remove(&session->temp_counters, qr_str_n((const char *)&counter, sizeof counter)));
-    return QR_OK;
-}
-
-bool qri_counter_peek(struct qr_session *session, uint64_t counter, bool is_temp, int64_t *ret_next)
-{
-    if (!is_temp)
-        return qr_counter_peek(session->db->store, counter, ret_next);
-    const struct temp_counter *own = find_counter(session, counter);
-    if (own != NULL)
-        *ret_next = own->next;
-    return own != NULL;
-}
-
-bool qri_temp_counter_next(const struct qr_session *session, size_t *index,
-                           struct qri_temp_counter *ret_counter)
-{
-    const struct qr_map_entry *entry = NULL;
-    if (!qr_map_next(&session->temp_counters, index, &entry))
-        return false;
-    memcpy(&ret_counter->id, entry->key, sizeof ret_counter->id);
-    ret_counter->next = ((const struct temp_counter *)entry->value)->next;
-    return true;
-}
+/* ---- the session's context ---- */
 
 void qri_context_clear(struct qr_session *session)
 {

@@ -3,6 +3,7 @@
  * It begins at BEGIN TRAN and may be nothing but a count. SQLite's begins with the first statement
  * that writes, or that has to see one snapshot (tran_sqlite.c). */
 #include <assert.h>
+#include "counter_int.h"
 #include "lock_int.h"
 #include "oplog_int.h"
 #include "tran_int.h"
@@ -53,14 +54,19 @@ static enum qr_status tell(struct qr_session *session, enum qr_env_change_kind k
     return session->sink->env_change(session->sink->ctx, kind, none, none, descriptor);
 }
 
-static void end_tran(struct qr_session *session)
+static void forget_names(struct qri_tran *tran)
 {
-    struct qri_tran *tran = &session->tran;
     qri_savepoints_release(tran, 0);
     qr_arena_done(&tran->arena);
     tran->savepoints = NULL;
     tran->savepoint_capacity = 0;
     tran->name = (struct qr_str){0};
+}
+
+static void end_tran(struct qr_session *session)
+{
+    struct qri_tran *tran = &session->tran;
+    forget_names(tran);
     tran->count = 0;
     tran->depth = 0;
     tran->doomed = false;
@@ -68,6 +74,7 @@ static void end_tran(struct qr_session *session)
     tran->first_level = 0;
     qri_oplog_free(tran->oplog);
     tran->oplog = NULL;
+    qri_noted_done(tran);
     tran->holds = false;
     tran->seen_lsn = qr_lsn(0);
     qri_locks_release(session);
@@ -85,6 +92,18 @@ enum qr_status qri_tran_begin(struct qr_session *session, struct qr_str name, st
     tran->descriptor = atomic_fetch_add(&last_descriptor, 1) + 1;
     tran->begin_ticks = qri_now_ticks(session);
     return tell(session, QR_ENV_BEGIN_TRAN, tran->descriptor);
+}
+
+void qri_tran_count_own(struct qr_session *session)
+{
+    qr_arena_init(&session->tran.arena, 1 << 20);
+    session->tran.count = 1;
+}
+
+void qri_tran_uncount_own(struct qr_session *session)
+{
+    if (--session->tran.count == 0)
+        forget_names(&session->tran);
 }
 
 enum qr_status qri_tran_implicit(struct qr_session *session, struct qr_err *err)
@@ -130,6 +149,7 @@ static enum qr_status rollback_to(struct qr_session *session, size_t index, stru
         QR_TRY(qri_sqlite_rollback_to(session, index, err));
     else
         qri_oplog_cut(tran->oplog, save->mark);
+    qri_noted_cut(tran, save->counter_count);
     qri_pictures_go_back(session, &save->pictures);
     qri_savepoints_release(tran, index + 1);
     return QR_OK;
@@ -159,7 +179,7 @@ enum qr_status qri_tran_save(struct qr_session *session, struct qr_str name, str
     if (tran->count == 0)
         return qr_sql_fail(err, 628);
     if (tran->doomed)
-        return qr_sql_fail(err, 3931);
+        return qr_sql_fail(err, 3930);
     tran->savepoints = qr_arena_grow(&tran->arena, tran->savepoints, tran->savepoint_count,
                                      &tran->savepoint_capacity, tran->savepoint_count + 1,
                                      sizeof *tran->savepoints);
@@ -169,6 +189,7 @@ enum qr_status qri_tran_save(struct qr_session *session, struct qr_str name, str
     *save = (struct qri_savepoint){.name = qr_arena_str(&tran->arena, name)};
     qri_pictures_take(session, &save->pictures);
     save->mark = qri_oplog_mark(tran->oplog);
+    save->counter_count = tran->counter_count;
     if (tran->sqlite_open)
         return qri_sqlite_savepoint(session, tran->savepoint_count - 1, err);
     return QR_OK;

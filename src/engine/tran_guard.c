@@ -1,5 +1,6 @@
 /* tran_guard.c - a statement within a transaction is undone alone: see engine_int.h */
 #include <stdio.h>
+#include "counter_int.h"
 #include "link.h"
 #include "oplog_int.h"
 #include "tran_int.h"
@@ -24,6 +25,7 @@ enum qr_status qri_guard_begin(struct qr_session *session, struct qri_guard *gua
     QR_TRY(exec_numbered(session, "SAVEPOINT s%zu", tran->guard_depth + 1, err));
     *guard = (struct qri_guard){.depth = ++tran->guard_depth,
                                 .savepoint_count = tran->savepoint_count,
+                                .counter_count = tran->counter_count,
                                 .mark = qri_oplog_mark(tran->oplog)};
     return QR_OK;
 }
@@ -38,6 +40,7 @@ enum qr_status qri_guard_end(struct qr_session *session, const struct qri_guard 
     if (status != QR_OK) { /* the first error counts: what these do is known to be possible */
         qri_savepoints_release(tran, guard->savepoint_count);
         qri_oplog_cut(tran->oplog, guard->mark);
+        qri_noted_cut(tran, guard->counter_count);
         if (sqlite3_get_autocommit(session->link->db))
             return status;
         if (exec_numbered(session, "ROLLBACK TO s%zu", guard->depth, NULL) == QR_OK)

@@ -6,14 +6,12 @@
  * make them again on the head that is newest when the next statement, or COMMIT, comes. */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include "counter_int.h"
 #include "link.h"
 #include "lock_int.h"
 #include "oplog_int.h"
 #include "tran_int.h"
 #include "base/banned.h"
-
-enum { ISOLATION_SNAPSHOT = QR_SNAPSHOT };
 
 /* ---- savepoints ---- */
 
@@ -267,6 +265,7 @@ void qri_sqlite_rollback(struct qr_session *session)
                              tran->temp_before == NULL ? NULL : qri_catalog_ref(tran->temp_before));
     bool changed = tran->catalog_changed;
     tran->catalog_changed = false;
+    qri_noted_done(tran);
     forget_sqlite(session);
     if (changed) {
         session->catalog_serial = 0;
@@ -305,6 +304,8 @@ enum qr_status qri_sqlite_commit(struct qr_session *session, struct qr_err *err)
     }
     session->no_interrupt = true;
     if (status == QR_OK)
+        status = qri_noted_prepare(session, err);
+    if (status == QR_OK)
         status = tran->catalog_changed ? commit_catalog(session, err)
                                        : qri_exec(session->link, "COMMIT", err);
     session->no_interrupt = false;
@@ -314,6 +315,7 @@ enum qr_status qri_sqlite_commit(struct qr_session *session, struct qr_err *err)
     }
     if (tran->is_write)
         note_commit(session);
+    qri_noted_commit(session);
     qri_locks_release(session); /* before the next writer comes and finds them */
     forget_sqlite(session);
     return QR_OK;
@@ -349,7 +351,7 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
 {
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
-    bool snapshot = session->options.isolation == ISOLATION_SNAPSHOT;
+    bool snapshot = session->options.isolation == QR_SNAPSHOT;
     uint64_t serial = session->catalog_serial;
     QR_TRY(qri_locker_begin(session, false, err));
     if (snapshot && tran->sqlite_open && !tran->holds && qr_conn_kept_lsn(conn).v == 0)
@@ -402,8 +404,7 @@ static enum qr_status read_again(struct qr_session *session, struct qr_err *err)
     const struct qr_conn *conn = session->link->conn;
     if (session->tran.holds)
         return QR_OK;
-    if (session->options.isolation != ISOLATION_SNAPSHOT &&
-        !qr_store_is_read_only(session->db->store))
+    if (session->options.isolation != QR_SNAPSHOT && !qr_store_is_read_only(session->db->store))
         return is_old(session) ? rebase(session, err) : QR_OK;
     bool away = qr_conn_kept_lsn(conn).v != 0 && !is_at_kept(conn);
     return away ? rebase_on(session, true, err) : QR_OK;
@@ -428,7 +429,7 @@ static enum qr_status begin_read(struct qr_session *session, enum qri_access acc
     if (tran->count > 0 && tran->sqlite_open)
         return read_again(session, err);
     QR_TRY(pin_snapshot(session, err));
-    bool stays = tran->count > 0 && (session->options.isolation == ISOLATION_SNAPSHOT ||
+    bool stays = tran->count > 0 && (session->options.isolation == QR_SNAPSHOT ||
                                      qr_store_is_read_only(session->db->store));
     bool sees_own = qri_tran_is_loose(tran) && access == QRI_READ;
     return stays || sees_own ? begin_sqlite(session, false, err) : QR_OK;

@@ -93,10 +93,10 @@ static int64_t clamp(wide v)
     return v > INT64_MAX ? INT64_MAX : v < INT64_MIN ? INT64_MIN : (int64_t)v;
 }
 
-/* A counter that stands at the end of its range gave its last number, or may have. */
-static bool is_exhausted(wide next)
+/* A counter that has come to the end of its range gave its last number, or may have. */
+static bool is_exhausted(wide next, int64_t increment)
 {
-    return next >= INT64_MAX || next <= INT64_MIN;
+    return increment > 0 ? next >= INT64_MAX : next <= INT64_MIN;
 }
 
 static enum qr_status log_counter(struct qr_store *store, uint64_t id, int64_t reserved,
@@ -155,7 +155,7 @@ static enum qr_status next_locked(struct qr_store *store, uint64_t id, uint64_t 
         return qr_fail(err, QR_INVALID, "%llu numbers by %lld", (unsigned long long)count,
                        (long long)increment);
     wide first = c->next, next = first + (wide)increment * (int64_t)count;
-    if (is_exhausted(first) || next - increment > INT64_MAX || next - increment < INT64_MIN)
+    if (is_exhausted(first, increment) || next - increment > INT64_MAX || next - increment < INT64_MIN)
         return qr_fail(err, QR_TOO_BIG, "counter %llu has no numbers left", (unsigned long long)id);
     QR_TRY(advance(store, c, next, increment, err));
     *ret_first = (int64_t)first;
