@@ -105,13 +105,12 @@ static enum qr_status run_in_tran(struct qri_run *run, const struct qr_cat_objec
     struct qri_tran *tran = &session->tran;
     bool autocommit = tran->count == 0;
     if (autocommit)
-        tran->count = 1;
-    uint32_t before = tran->count;
+        qri_tran_count_own(session);
     enum qr_status status = run_trigger(run, trigger, rows);
     if (tran->count == 0 && status == QR_OK)
         status = qr_sql_fail(run->err, 3609);
     else if (autocommit && tran->count > 0)
-        tran->count -= before;
+        qri_tran_uncount_own(session);
     return status;
 }
 

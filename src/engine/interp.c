@@ -54,9 +54,7 @@ static enum qr_sql_ends ends_of(const struct qr_session *session, const struct q
         ends = QR_ENDS_STATEMENT;
     if (session->err_is_thrown && ends < QR_ENDS_BATCH)
         ends = QR_ENDS_BATCH;
-    /* RAISERROR does not obey XACT_ABORT; its errors say so by not being from a statement */
-    if (session->options.xact_abort && !session->err_is_raised && err->severity > 10 &&
-        ends < QR_ENDS_TRANSACTION)
+    if (session->err_is_fatal && err->severity > 10 && ends < QR_ENDS_TRANSACTION)
         ends = QR_ENDS_TRANSACTION;
     return ends;
 }
@@ -91,7 +89,7 @@ static enum qr_status enter_catch(struct qri_frame *frame, const struct qri_op *
     session->err_before.number = 0;
     session->err_is_compile = false;
     session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
-    session->err_is_located = false;
+    session->err_is_located = session->err_is_fatal = false;
     *pc = (size_t)op->handler;
     return QR_OK;
 }
@@ -116,7 +114,7 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
     bool was_compile = session->err_is_compile;
     session->err_is_compile = false;
     session->err_is_raised = session->err_is_thrown = session->err_is_dynamic = false;
-    session->err_is_located = false;
+    session->err_is_located = session->err_is_fatal = false;
     if (session->err_before.number != 0) {
         session->err_before.line = session->err.line;
         (void)snprintf(session->err_before.procedure, sizeof session->err_before.procedure, "%s",
@@ -162,6 +160,9 @@ static void locate_error(struct qri_frame *frame, const struct qri_op *op)
     if (frame->session->err_is_located) /* in a frame further in */
         return;
     frame->session->err_is_located = true;
+    /* RAISERROR does not obey XACT_ABORT; its errors say so by not being from a statement */
+    frame->session->err_is_fatal =
+        frame->session->options.xact_abort && !frame->session->err_is_raised;
     if (err->line == 0 && err->procedure[0] == '\0') /* else line 0 of the procedure called */
         err->line = (int)op->line;
     if (frame->module != NULL && err->procedure[0] == '\0')

@@ -35,7 +35,8 @@ enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sin
     session->answer_lsn = 0;
     session->unwind = QRI_UNWIND_NONE;
     session->err_is_compile = session->err_is_raised = false;
-    session->err_is_thrown = session->err_is_dynamic = session->err_is_located = false;
+    session->err_is_thrown = session->err_is_dynamic = false;
+    session->err_is_located = session->err_is_fatal = false;
     session->nest_level = 0;
     session->request_count++;
     qr_err_reset(&session->err);
@@ -60,7 +61,8 @@ static enum qr_status report_outside(struct qr_session *session, enum qr_status 
     session->err.status = status;
     session->error = session->err.number;
     QR_TRY(qri_send_error(session, &session->err));
-    if (session->options.xact_abort && session->tran.count > 0)
+    bool is_syntax = session->err.severity == 15; /* nothing of the text has run */
+    if (session->options.xact_abort && session->tran.count > 0 && !is_syntax)
         qri_tran_abort(session);
     return session->err.severity >= 20 ? QR_CLOSED : QR_OK;
 }
