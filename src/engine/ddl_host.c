@@ -167,10 +167,26 @@ static enum qr_status run_stmt(struct qri_ddl *ddl, void *ctx, struct qr_err *er
     return qri_ddl_run(ddl, ctx, err);
 }
 
+/* What SQL Server refuses within a SNAPSHOT transaction: what changes tables that are there. */
+static enum qr_status check_snapshot(struct qr_session *session, const struct qr_ast_stmt *stmt,
+                                     struct qr_err *err)
+{
+    bool changes = stmt->kind == QR_AS_ALTER_TABLE || stmt->kind == QR_AS_CREATE_INDEX ||
+                   stmt->kind == QR_AS_ALTER_INDEX ||
+                   (stmt->kind == QR_AS_DROP &&
+                    qr_str_ieqz(((const struct qr_ast_drop *)stmt)->object_class, "INDEX"));
+    if (!changes || session->tran.count == 0 || session->options.isolation != QR_SNAPSHOT)
+        return QR_OK;
+    session->tran.doomed = true;
+    return qr_sql_fail(err, 3964);
+}
+
 enum qr_status qri_ddl_statement(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
                                  struct qr_err *err)
 {
     enum qri_access access = qri_ddl_is_temp_only(stmt) ? QRI_DDL_TEMP : QRI_DDL;
+    if (access == QRI_DDL)
+        QR_TRY(check_snapshot(frame->session, stmt, err));
     return bracket(frame, access, run_stmt, (void *)(uintptr_t)stmt, err);
 }
 

@@ -1,10 +1,41 @@
-/* tran_guard.c - a statement within a transaction is undone alone: see engine_int.h */
+/* tran_guard.c - savepoints: those that T-SQL names, and those by which a statement within a
+ * transaction is undone alone; see tran_int.h, engine_int.h */
 #include <stdio.h>
 #include "counter_int.h"
 #include "link.h"
 #include "oplog_int.h"
 #include "tran_int.h"
 #include "base/banned.h"
+
+/* ---- those of T-SQL ---- */
+
+void qri_savepoints_release(struct qri_tran *tran, size_t from)
+{
+    for (size_t i = from; i < tran->savepoint_count; i++)
+        qri_pictures_drop(&tran->savepoints[i].pictures);
+    tran->savepoint_count = from;
+}
+
+enum qr_status qri_sqlite_savepoint(struct qr_session *session, size_t index, struct qr_err *err)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "SAVEPOINT t%zu", index);
+    session->tran.savepoints[index].guard_depth = session->tran.guard_depth;
+    return qri_exec(session->link, sql, err);
+}
+
+enum qr_status qri_sqlite_rollback_to(struct qr_session *session, size_t index, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    char sql[48];
+    snprintf(sql, sizeof sql, "ROLLBACK TO t%zu", index);
+    QR_TRY(qri_exec(session->link, sql, err));
+    tran->guard_depth = tran->savepoints[index].guard_depth;
+    qri_oplog_cut(tran->oplog, tran->savepoints[index].mark);
+    return QR_OK;
+}
+
+/* ---- of statements ---- */
 
 static enum qr_status exec_numbered(struct qr_session *session, const char *format, size_t n,
                                     struct qr_err *err)

@@ -13,34 +13,6 @@
 #include "tran_int.h"
 #include "base/banned.h"
 
-/* ---- savepoints ---- */
-
-void qri_savepoints_release(struct qri_tran *tran, size_t from)
-{
-    for (size_t i = from; i < tran->savepoint_count; i++)
-        qri_pictures_drop(&tran->savepoints[i].pictures);
-    tran->savepoint_count = from;
-}
-
-enum qr_status qri_sqlite_savepoint(struct qr_session *session, size_t index, struct qr_err *err)
-{
-    char sql[48];
-    snprintf(sql, sizeof sql, "SAVEPOINT t%zu", index);
-    session->tran.savepoints[index].guard_depth = session->tran.guard_depth;
-    return qri_exec(session->link, sql, err);
-}
-
-enum qr_status qri_sqlite_rollback_to(struct qr_session *session, size_t index, struct qr_err *err)
-{
-    struct qri_tran *tran = &session->tran;
-    char sql[48];
-    snprintf(sql, sizeof sql, "ROLLBACK TO t%zu", index);
-    QR_TRY(qri_exec(session->link, sql, err));
-    tran->guard_depth = tran->savepoints[index].guard_depth;
-    qri_oplog_cut(tran->oplog, tran->savepoints[index].mark);
-    return QR_OK;
-}
-
 /* ---- begin, rebase, commit, rollback ---- */
 
 static void choose_snapshot(struct qr_session *session)
@@ -332,7 +304,7 @@ static void unpin(struct qr_session *session)
 
 /* SNAPSHOT, with the writer lock: rows are found in the transaction's own snapshot. */
 static enum qr_status begin_write_in_snapshot(struct qr_session *session, uint64_t serial,
-                                              struct qr_err *err)
+                                              enum qri_access access, struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
@@ -340,7 +312,12 @@ static enum qr_status begin_write_in_snapshot(struct qr_session *session, uint64
         tran->doomed = true;
         return qr_sql_fail(err, 3961, qri_info(session->db)->name.p);
     }
-    if (is_at_kept(conn) && qr_conn_at_head(conn) && tran->is_write)
+    bool is_newest = is_at_kept(conn) && qr_conn_at_head(conn);
+    if (access == QRI_DDL && !is_newest) { /* with it the transaction reads the head only */
+        tran->doomed = true;
+        return qr_sql_fail(err, 3964);
+    }
+    if (is_newest && tran->is_write)
         return QR_OK;
     tran->at_kept = true;
     return tran->is_write && is_at_kept(conn) ? QR_OK : rebase_on(session, true, err);
@@ -362,7 +339,7 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
     if (!tran->sqlite_open)
         QR_TRY(begin_sqlite(session, true, err));
     else if (snapshot && !tran->holds)
-        QR_TRY(begin_write_in_snapshot(session, serial, err));
+        QR_TRY(begin_write_in_snapshot(session, serial, access, err));
     else if (!tran->holds && (!tran->is_write || !qr_conn_at_head(conn)))
         QR_TRY(rebase(session, err));
     if (snapshot && !tran->holds && qr_conn_kept_lsn(conn).v == 0)
