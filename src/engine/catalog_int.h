@@ -95,7 +95,10 @@ static inline uint64_t qri_counter_id(uint32_t object_id, enum qri_counter count
 {
     return (uint64_t)object_id << 8 | (uint64_t)counter;
 }
-enum { QRI_COUNTER_ROWVERSION = 1 }; /* one for the database; object ids are above 0 */
+enum {
+    QRI_COUNTER_ROWVERSION = 1, /* one for the database; object ids are above 0 */
+    QRI_ROWVERSION_FIRST = 2001,
+};
 
 /* A parameter's value. */
 struct qri_bound {

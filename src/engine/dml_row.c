@@ -23,11 +23,16 @@ static enum qr_status set_rowversion(struct qri_run *run, const struct qri_table
 {
     if (table->rowversion == NONE)
         return QR_OK;
-    int64_t next = 0;
+    int64_t next = QRI_ROWVERSION_FIRST;
+    if (atomic_load(&run->session->first_rowversion) == 0) { /* shown before it is taken */
+        (void)!qri_counter_peek(run->session, QRI_COUNTER_ROWVERSION, false, &next);
+        atomic_store(&run->session->first_rowversion, next);
+    }
     enum qr_status status =
         qri_counter_take(run->session, QRI_COUNTER_ROWVERSION, false, 1, 1, &next, run->err);
     if (status == QR_NOT_FOUND) {
-        QR_TRY(qri_counter_set(run->session, QRI_COUNTER_ROWVERSION, false, 2001, run->err));
+        QR_TRY(qri_counter_set(run->session, QRI_COUNTER_ROWVERSION, false, QRI_ROWVERSION_FIRST,
+                               run->err));
         status =
             qri_counter_take(run->session, QRI_COUNTER_ROWVERSION, false, 1, 1, &next, run->err);
     }

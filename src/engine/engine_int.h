@@ -322,6 +322,9 @@ struct qr_session {
     int64_t rowcount;              /* @@ROWCOUNT */
     int32_t error;                 /* @@ERROR */
     struct qr_value last_identity; /* @@IDENTITY: INT, or NULL */
+    /* No later than the first rowversion of the transaction or statement; 0: it took none. Any
+     * thread reads it. */
+    _Atomic int64_t first_rowversion;
     int32_t fetch_status;
     int32_t cursor_rows;
     struct qri_cursor *cursors; /* global ones */

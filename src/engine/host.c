@@ -146,12 +146,32 @@ static enum qr_status fn_timeticks(struct qri_host_call *h)
 {
     return number(h, 31250);
 }
+/* Whoever takes a rowversion says so before, and no more when its rows are committed: what is not
+ * found here was taken after `next` was asked for, or is in every snapshot from the head on. */
+static int64_t least_active(struct qr_session *session, int64_t next)
+{
+    struct qr_instance *instance = session->db->instance;
+    int64_t least = next;
+    pthread_mutex_lock(&instance->mu);
+    for (const struct qr_session *s = instance->sessions; s != NULL; s = s->next) {
+        int64_t first = s->db == session->db ? atomic_load(&s->first_rowversion) : 0;
+        if (first != 0 && first < least)
+            least = first;
+    }
+    pthread_mutex_unlock(&instance->mu);
+    if (!qr_store_is_read_only(session->db->store)) /* the session's next snapshot */
+        session->commit_lsn =
+            qr_lsn_max(session->commit_lsn, qr_store_head_lsn(session->db->store));
+    return least;
+}
+
 static enum qr_status fn_dbts(struct qri_host_call *h)
 {
     int64_t next = 1;
     if (!qri_counter_peek(h->session, QRI_COUNTER_ROWVERSION, false, &next))
         next = 1;
-    uint64_t last = (uint64_t)next - (h->func == QR_HOST_DBTS);
+    uint64_t last =
+        h->func == QR_HOST_DBTS ? (uint64_t)next - 1 : (uint64_t)least_active(h->session, next);
     uint8_t *bytes = qr_arena_alloc(h->eval->arena, 8);
     if (bytes == NULL)
         return qr_fail(h->err, QR_NOMEM, "return a rowversion");

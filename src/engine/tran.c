@@ -77,6 +77,7 @@ static void end_tran(struct qr_session *session)
     qri_noted_done(tran);
     tran->holds = false;
     tran->seen_lsn = qr_lsn(0);
+    atomic_store(&session->first_rowversion, 0);
     qri_locks_release(session);
 }
 
