@@ -55,41 +55,76 @@ bool qri_temp_counter_next(const struct qr_session *session, size_t *index,
 
 /* ---- what the transaction has noted ---- */
 
+/* The slot of the counter's newest note, or where its first one goes. */
+static uint32_t *slot_of(const struct qri_tran *tran, uint64_t counter, bool is_temp)
+{
+    size_t mask = tran->counter_capacity * 2 - 1;
+    size_t i = ((counter * 2 + is_temp) * UINT64_C(0x9E3779B97F4A7C15)) >> 32 & mask;
+    for (; tran->counter_slots[i] != 0; i = (i + 1) & mask) {
+        const struct qri_noted_counter *c = &tran->counters[tran->counter_slots[i] - 1];
+        if (c->id == counter && c->is_temp == is_temp)
+            break;
+    }
+    return &tran->counter_slots[i];
+}
+
 static struct qri_noted_counter *find_noted(struct qr_session *session, uint64_t counter,
                                             bool is_temp)
 {
     struct qri_tran *tran = &session->tran;
-    for (size_t i = tran->counter_count; i > 0; i--) /* the newest counts */
-        if (tran->counters[i - 1].id == counter && tran->counters[i - 1].is_temp == is_temp)
-            return &tran->counters[i - 1];
-    return NULL;
+    uint32_t place = tran->counter_count == 0 ? 0 : *slot_of(tran, counter, is_temp);
+    return place == 0 ? NULL : &tran->counters[place - 1];
+}
+
+static void fill_slots(struct qri_tran *tran)
+{
+    memset(tran->counter_slots, 0, tran->counter_capacity * 2 * sizeof *tran->counter_slots);
+    for (size_t i = 0; i < tran->counter_count; i++)
+        *slot_of(tran, tran->counters[i].id, tran->counters[i].is_temp) = (uint32_t)i + 1;
+}
+
+static enum qr_status grow(struct qri_tran *tran, struct qr_err *err)
+{
+    size_t capacity = tran->counter_capacity == 0 ? 8 : tran->counter_capacity * 2;
+    uint32_t *slots = calloc(capacity * 2, sizeof *slots);
+    struct qri_noted_counter *grown =
+        slots == NULL ? NULL : realloc(tran->counters, capacity * sizeof *grown);
+    if (grown == NULL) {
+        free(slots);
+        return qr_fail(err, QR_NOMEM, "note a counter");
+    }
+    free(tran->counter_slots);
+    tran->counters = grown;
+    tran->counter_slots = slots;
+    tran->counter_capacity = capacity;
+    fill_slots(tran);
+    return QR_OK;
 }
 
 static enum qr_status note(struct qri_tran *tran, struct qri_noted_counter counter,
                            struct qr_err *err)
 {
-    if (tran->counter_count == tran->counter_capacity) {
-        size_t capacity = tran->counter_capacity == 0 ? 8 : tran->counter_capacity * 2;
-        struct qri_noted_counter *grown = realloc(tran->counters, capacity * sizeof *grown);
-        if (grown == NULL)
-            return qr_fail(err, QR_NOMEM, "note a counter");
-        tran->counters = grown;
-        tran->counter_capacity = capacity;
-    }
+    if (tran->counter_count == tran->counter_capacity)
+        QR_TRY(grow(tran, err));
     tran->counters[tran->counter_count++] = counter;
+    *slot_of(tran, counter.id, counter.is_temp) = (uint32_t)tran->counter_count;
     return QR_OK;
 }
 
 void qri_noted_cut(struct qri_tran *tran, size_t count)
 {
-    if (tran->counter_count > count)
-        tran->counter_count = count;
+    if (tran->counter_count <= count)
+        return;
+    tran->counter_count = count;
+    fill_slots(tran);
 }
 
 void qri_noted_done(struct qri_tran *tran)
 {
     free(tran->counters);
+    free(tran->counter_slots);
     tran->counters = NULL;
+    tran->counter_slots = NULL;
     tran->counter_count = tran->counter_capacity = 0;
 }
 

@@ -204,6 +204,7 @@ struct qri_tran {
     struct qri_catalog *temp_before; /* #tables when SQLite's transaction began (reference) */
     struct qri_noted_counter *counters;
     size_t counter_count, counter_capacity;
+    uint32_t *counter_slots; /* twice the capacity; 0, or a place in `counters` from 1 */
 };
 
 /* What ERROR_NUMBER() and its sisters tell inside CATCH. */
