@@ -254,7 +254,8 @@ enum qr_status qri_counter_restart(struct qr_session *session, uint64_t counter,
                                    int64_t next, int64_t increment, struct qr_err *err)
 {
     int64_t before = 0;
-    if (!session->tran.sqlite_open || !qri_counter_peek(session, counter, is_temp, &before))
+    if (!session->tran.sqlite_open || (find_noted(session, counter, is_temp) == NULL &&
+                                       !qri_counter_peek(session, counter, is_temp, &before)))
         return qri_counter_set(session, counter, is_temp, next, err);
     return note(&session->tran,
                 (struct qri_noted_counter){
