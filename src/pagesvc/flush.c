@@ -412,6 +412,11 @@ enum qr_status qri_flush_one(struct qri_slice *slice, bool *ret_did, struct qr_e
     struct qri_layer_desc desc;
     struct qri_layer *layer = NULL;
     enum qr_status status = write_mem(slice, mem, lsn_max, &desc, err);
+    if (status == QR_CORRUPT) { /* a group's file: attached anew the slice gets its log again */
+        pthread_mutex_lock(&slice->mu);
+        slice->health = status;
+        pthread_mutex_unlock(&slice->mu);
+    }
     if (status == QR_OK)
         status = qri_layer_store(slice, &desc, &layer, err);
     if (status == QR_OK)

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/crc.h"
+#include "base/endian.h"
 #include "crypt/cipher.h"
 #include "base/banned.h"
 
 enum {
     UNIT_BYTES = 4096,
     SEALED_BYTES = 64 * UNIT_BYTES,
+    CRC_BYTES = 4,                    /* behind each record */
     RECORD_UNITS_BYTES_MAX = 1 << 20, /* a record, and the units that it begins and ends in */
 };
 
@@ -81,6 +84,7 @@ enum qr_status qri_group_file_add(struct qri_group_file *spill, const uint8_t *r
         return qr_fail(err, QR_CORRUPT, "a record of %u bytes in a log group", bytes);
     *ret_offset = qri_group_file_bytes(spill);
     qr_buf_add(&spill->tail, record, bytes);
+    qr_buf_add32le(&spill->tail, qr_crc32c(0, record, bytes));
     return qr_buf_status(&spill->tail, err);
 }
 
@@ -154,20 +158,24 @@ enum qr_status qri_group_file_read(const struct qri_group_file *spill, uint64_t 
                                    const uint8_t **ret_record, struct qr_err *err)
 {
     qr_buf_clear(scratch);
-    size_t before = 0;
+    size_t before = 0, count = bytes + CRC_BYTES;
     if (offset < spill->written) {
-        uint64_t start = offset / UNIT_BYTES * UNIT_BYTES, end = offset + bytes;
+        uint64_t start = offset / UNIT_BYTES * UNIT_BYTES, end = offset + count;
         end = (end + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
         end = end < spill->written ? end : spill->written;
         before = (size_t)(offset - start);
         QR_TRY(qr_wrap(err, read_units(spill, start, (size_t)(end - start), scratch, err),
                        "read a log group"));
     }
-    if (offset + bytes > spill->written) {
+    if (offset + count > spill->written) {
         size_t at = offset > spill->written ? (size_t)(offset - spill->written) : 0;
-        qr_buf_add(scratch, spill->tail.data + at, (size_t)(offset + bytes - spill->written) - at);
+        qr_buf_add(scratch, spill->tail.data + at, (size_t)(offset + count - spill->written) - at);
         QR_TRY(qr_buf_status(scratch, err));
     }
-    *ret_record = scratch->data + before;
+    const uint8_t *record = scratch->data + before;
+    if (qr_get32le(record + bytes) != qr_crc32c(0, record, bytes))
+        return qr_fail(err, QR_CORRUPT, "a log group's file is damaged at %llu",
+                       (unsigned long long)offset);
+    *ret_record = record;
     return QR_OK;
 }

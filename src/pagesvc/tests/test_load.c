@@ -367,6 +367,52 @@ static void test_a_full_disk_in_the_middle_of_a_large_commit_is_waited_for(void 
     end(&l);
 }
 
+static const struct qr_env_ops *env_ops;
+static struct qr_file *group_file; /* the last that was opened: it has no name */
+
+static enum qr_status open_and_keep(struct qr_env *env, const char *path, unsigned flags,
+                                    struct qr_file **ret_file, struct qr_err *err)
+{
+    enum qr_status status = env_ops->open(env, path, flags, ret_file, err);
+    if (status == QR_OK && strstr(path, "/group.") != NULL)
+        group_file = *ret_file;
+    return status;
+}
+
+static void test_damage_in_a_large_commit_s_file_is_found_and_mended_from_the_log(void **state)
+{
+    (void)state;
+    struct load l;
+    struct qr_err err;
+    begin_at_once(&l);
+    commit_all(&l);
+    struct qr_env *env = qr_sim_env(l.sim);
+    struct qr_env_ops ops = *env->ops;
+    env_ops = env->ops;
+    ops.open = open_and_keep;
+    env->ops = &ops;
+    feed_all(&l);
+    env->ops = env_ops;
+    assert_int_equal(qr_file_pwrite(group_file, "damage", 6, 1 << 20, NULL), QR_OK);
+    bool more = true;
+    enum qr_status status = QR_OK;
+    qr_err_reset(&err);
+    qr_sim_advance(l.sim, 2000);
+    while (more && status == QR_OK)
+        status = qr_pagesvc_work(l.svc, &more, &err);
+    assert_int_equal(status, QR_CORRUPT);
+    change(&l, 7, 60, false);
+    commit_all(&l);
+    assert_int_equal(feed(&l, PIECE, &err), QR_CORRUPT); /* who feeds it attaches it anew */
+    qr_pagesvc_detach(l.svc, &l.id);
+    assert_int_equal(qr_pagesvc_attach(l.svc, &l.id, NULL), QR_OK);
+    assert_int_equal(next_of(&l), 0);
+    feed_all(&l);
+    work(&l);
+    check_pages(&l);
+    end(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_changes_after_a_load_are_merged_and_make_images),
         cmocka_unit_test(test_a_commit_larger_than_memory_is_read_from_its_file),
         cmocka_unit_test(test_a_crash_in_the_middle_of_a_large_commit_loses_nothing),
+        cmocka_unit_test(test_damage_in_a_large_commit_s_file_is_found_and_mended_from_the_log),
         cmocka_unit_test(test_a_full_disk_in_the_middle_of_a_large_commit_is_waited_for),
     };
     return cmocka_run_group_tests_name("pagesvc/load", tests, NULL, NULL);
