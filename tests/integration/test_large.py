@@ -121,7 +121,8 @@ class Large(unittest.TestCase):
             # while the page server has most of it still to take in
             for role in ("page", f"hs-{database}"):
                 os.kill(self.server.role_pid(role), signal.SIGKILL)
-        with connect_patiently(self.server, "h") as connection:
+        connect_patiently(self.server, "h").close()
+        with self.server.connect("h", timeout=900) as connection:
             sums = connection.execute("SELECT COUNT(*), COUNT(DISTINCT b), SUM(CAST(DATALENGTH(b) AS bigint)) FROM t")
             self.assertEqual(sums, [(self.rows // STEP * STEP, self.rows // STEP * STEP, self.rows // STEP * STEP * 7920)])
         self.assertLess(log.end(), RESIDENT_MIB + LOG_MIB)
