@@ -84,6 +84,8 @@ struct qri_hyper {
     struct qri_hold hold;
     struct qr_logsvc_throttle hint;
     int64_t hint_until_ns;
+    int64_t refused_since_ns; /* the log service has had no room since then; 0: it has */
+    enum qr_status refused;   /* QR_FULL or QR_BUSY: what it said last */
     struct qr_store_rbio rbio[QR_RBIO_COUNT];
     uint64_t append_count, repeat_count;
     pthread_mutex_t grow_mu; /* outermost; guards what follows */
@@ -101,6 +103,7 @@ struct qri_hyper {
 /* hyper_log.c */
 QR_NODISCARD enum qr_status qri_hyper_harden(struct qr_store *store, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_hyper_flush(struct qr_store *store, struct qr_err *err);
+/* QR_FULL, QR_BUSY: the log service has had no room for log for seconds. */
 QR_NODISCARD enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll,
                                             void *poll_ctx);
 /* The thread that repeats what had no answer. */

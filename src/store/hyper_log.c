@@ -9,7 +9,7 @@
 
 enum { RECORD_KIND_OFFSET = 4 };
 static const int64_t MS = 1000000, REPEAT_MIN_NS = 1000000, REPEAT_MAX_NS = 256000000,
-                     POLL_NS = 20000000, HINT_NS = 1000000000;
+                     POLL_NS = 20000000, HINT_NS = 1000000000, REFUSED_NS = 5000000000;
 
 void qri_hyper_pause(struct qri_hyper *hy, int64_t ns)
 {
@@ -133,8 +133,23 @@ static enum qri_append_state judge(const struct qr_logsvc_append *a, bool *ret_f
     /* One before it was lost on the way; or there is no answer: the same append finds out. */
     bool gap =
         a->status == QR_CONFLICT && !a->new_epoch && a->end_lsn != 0 && a->end_lsn < a->first_lsn;
-    *ret_fatal = !gap && !qri_hyper_may_repeat(a->status);
+    *ret_fatal = !gap && !qri_hyper_may_repeat(a->status) && a->status != QR_FULL;
     return QRI_APPEND_FAILED;
+}
+
+/* The log service lives and has no room: what is committed waits for it however long that takes,
+ * and can be read up to there; new writers are told (qri_hyper_delay). */
+static void note_room(struct qri_hyper *hy, struct qri_append *append, int64_t now_ns)
+{
+    enum qr_status status = append->x.append.status;
+    if (status == QR_OK) {
+        hy->refused_since_ns = 0;
+    } else if (status == QR_FULL || status == QR_BUSY) {
+        if (hy->refused_since_ns == 0)
+            hy->refused_since_ns = now_ns;
+        hy->refused = status;
+        append->give_up_ns = now_ns + hy->options.append_timeout_ns;
+    }
 }
 
 static void finish_oldest_batch(struct qri_hyper *hy, struct qri_log_chunk **ret_done)
@@ -233,6 +248,7 @@ static void append_done(struct qr_logsvc_append *a)
     pthread_mutex_lock(&hy->mu);
     hy->answering++;
     append->state = judge(a, &fatal);
+    note_room(hy, append, now_ns);
     fatal = fatal && !hy->failed && !hy->ending;
     hy->failed = hy->failed || fatal;
     struct qr_logsvc_append copy = *a;
@@ -478,14 +494,27 @@ static bool is_far_ahead(struct qr_store *store)
            atomic_load(&store->log.since_checkpoint) > store->options.log_bytes_max;
 }
 
+/* Who would only join those that wait for room is refused, before it has changed anything. */
+static enum qr_status check_room(struct qri_hyper *hy, int64_t now_ns)
+{
+    pthread_mutex_lock(&hy->mu);
+    bool refused = hy->refused_since_ns != 0 && now_ns - hy->refused_since_ns > REFUSED_NS;
+    enum qr_status status = hy->refused;
+    pthread_mutex_unlock(&hy->mu);
+    return refused ? status : QR_OK;
+}
+
 /* The log service does not come after. */
 static enum qr_status wait_for_hardening(struct qri_hyper *hy, qr_writer_poll_fn *poll,
                                          void *poll_ctx)
 {
     enum qr_status status = QR_OK;
     struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_RBIO_RG_LOCALDESTAGE);
-    while (status == QR_OK && is_far_ahead(hy->store))
+    while (status == QR_OK && is_far_ahead(hy->store)) {
         status = sleep_polling(hy, MS, poll, poll_ctx);
+        if (status == QR_OK)
+            status = check_room(hy, qr_env_mono_ns(hy->store->env));
+    }
     qr_wait_end(mark);
     return status;
 }
@@ -495,6 +524,7 @@ enum qr_status qri_hyper_delay(struct qr_store *store, qr_writer_poll_fn *poll, 
 {
     struct qri_hyper *hy = store->hyper;
     int64_t now = qr_env_mono_ns(store->env);
+    QR_TRY(check_room(hy, now));
     pthread_mutex_lock(&hy->mu);
     int64_t ns = now < hy->hint_until_ns ? (int64_t)hy->hint.delay_us * 1000 : 0;
     enum qr_store_rbio_reason reason = (enum qr_store_rbio_reason)hy->hint.reason;

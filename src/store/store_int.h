@@ -244,7 +244,7 @@ struct qri_backend {
     void (*evicted)(struct qr_store *store, const struct qri_frame *frame, uint8_t used);
     /* A version was published, with log.mu held. May be NULL. */
     void (*changed)(struct qr_store *store, uint32_t page_no, uint64_t lsn);
-    /* Writers wait here before they take the lock (S1). May be NULL. */
+    /* Writers wait here before they take the lock (S1); QR_FULL, QR_BUSY. May be NULL. */
     enum qr_status (*delay)(struct qr_store *store, qr_writer_poll_fn *poll, void *poll_ctx);
     /* Before a snapshot that was just pinned is read from: QR_OK if what it shows may be told.
      * May wait. May be NULL. */

@@ -186,7 +186,10 @@ enum qr_status qr_writer_acquire(struct qr_store *store, struct qr_writer *write
         pthread_mutex_unlock(&store->writer_mu);
     }
     if (status != QR_OK)
-        return qr_fail(err, status, "wait for the writer lock");
+        return qr_fail(err, status, "%s",
+                       status == QR_FULL   ? "there is no space for log"
+                       : status == QR_BUSY ? "the log service has no room for more log"
+                                           : "wait for the writer lock");
     writer->task = qr_gov_hold();
     return QR_OK;
 }

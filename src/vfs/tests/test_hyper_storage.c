@@ -77,6 +77,62 @@ static void test_a_hung_page_server_is_an_error_by_the_deadline_and_commits_go_o
     hw_end(&w);
 }
 
+static void idle(struct hw *w, struct qr_store *store, int64_t ns)
+{
+    for (int64_t until = now(w) + ns; now(w) < until;) {
+        qr_hyper_step(store);
+        qr_simnet_run(w->net, 50 * HW_MS);
+    }
+}
+
+/* Until the log service has refused an append. */
+static int publish_until_full(struct hw *w, struct qr_store *store, struct qr_conn *conn)
+{
+    struct qr_logsvc_stats stats = {0};
+    int rows = 0;
+    for (; stats.refused_busy == 0; rows += 20) {
+        assert_true(rows < ROWS * 10);
+        publish(conn,
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) "
+                "INSERT INTO t SELECT NULL, randomblob(3900) FROM n");
+        qr_hyper_step(store);
+        qr_simnet_run(w->net, HW_MS);
+        qr_logsvc_stats(w->log, &stats);
+    }
+    return rows;
+}
+
+/* A minute is what an append without an answer gets; this one has answers. */
+static void test_a_full_disk_of_the_log_service_ends_nobody(void **state)
+{
+    (void)state;
+    struct hw w;
+    hw_begin(&w, 33, NULL);
+    struct qr_store *store = open_store(&w, "a", 500 * HW_MS);
+    struct qr_conn *conn = connect_to(store), *reader = connect_to(store);
+    fill(conn);
+    struct qr_lsn before = qr_conn_commit_lsn(conn);
+    qr_sim_disk_limit(w.log_sim, 1);
+    int rows = publish_until_full(&w, store, conn);
+    idle(&w, store, 120000 * HW_MS);
+    assert_int_equal(w.fatal_count, 0);
+    assert_true(qr_store_durable_lsn(store).v >= before.v);
+    assert_true(qr_store_durable_lsn(store).v < qr_conn_commit_lsn(conn).v);
+    struct qr_err err = {0}; /* who comes now is told, and what is durable is read */
+    assert_int_equal(qr_conn_lock_writer(conn, 1, NULL, NULL, &err), QR_FULL);
+    assert_true(number(reader, "SELECT count(*) FROM t") >= ROWS);
+    qr_sim_disk_limit(w.log_sim, 0);
+    hw_check(qr_store_wait_durable(store, qr_conn_commit_lsn(conn), &err), &err);
+    commit(conn, "INSERT INTO t VALUES(NULL, randomblob(3900))");
+    assert_int_equal(number(conn, "SELECT count(*) FROM t"), ROWS + rows + 1);
+    assert_int_equal(w.fatal_count, 0);
+    assert_sound(conn);
+    qr_conn_close(reader);
+    qr_conn_close(conn);
+    assert_int_equal(qr_store_close(store, NULL), QR_OK);
+    hw_end(&w);
+}
+
 struct damage {
     struct hw *w;
     char folder[128];
@@ -239,6 +295,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_hung_page_server_is_an_error_by_the_deadline_and_commits_go_on),
+        cmocka_unit_test(test_a_full_disk_of_the_log_service_ends_nobody),
         cmocka_unit_test(test_a_page_damaged_in_every_copy_is_824_and_the_rest_answers),
         cmocka_unit_test(test_commit_times_only_grow_whatever_the_clock_does),
         cmocka_unit_test(test_commit_times_of_a_general_purpose_database_only_grow),

@@ -29,7 +29,8 @@ typedef enum qr_status qr_writer_poll_fn(void *ctx);
 
 /* `writer` must be zeroed but for `owner`, or have been released. `poll` may be NULL. While the log
  * or the cache is over its limit, new writers wait here for the checkpointer. QR_READ_ONLY: the
- * store is a replica. */
+ * store is a replica. QR_FULL, QR_BUSY: its log service has had no room for log for some seconds.
+ */
 QR_NODISCARD enum qr_status qr_writer_acquire(struct qr_store *store, struct qr_writer *writer,
                                               qr_writer_poll_fn *poll, void *poll_ctx,
                                               struct qr_err *err);
