@@ -190,8 +190,11 @@ static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max,
     for (size_t i = 0; i < c.count && left > 0 && status == QR_OK; i++, left--) {
         status = qri_longterm_put(svc, c.tl[i], err);
         if (status == QR_CORRUPT) {
-            skip_hole(svc, c.tl[i]);
-            status = QR_OK;
+            status = qri_longterm_resume(svc, c.tl[i], err);
+            bool lost = status == QR_NOT_FOUND;
+            if (lost)
+                skip_hole(svc, c.tl[i]);
+            status = lost ? QR_OK : status;
         }
     }
     release(svc, &c);

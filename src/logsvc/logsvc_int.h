@@ -411,6 +411,10 @@ QR_NODISCARD enum qr_status qri_longterm_read(struct qr_logsvc *svc, struct qri_
 QR_NODISCARD enum qr_status qri_longterm_find(struct qr_logsvc *svc, const struct qri_timeline *tl,
                                               uint64_t lsn, struct qr_log_object *ret_object,
                                               struct qr_err *err);
+/* When the log at the destaged LSN cannot be read: goes on behind what storage has already.
+ * QR_NOT_FOUND: it does not have it. */
+QR_NODISCARD enum qr_status qri_longterm_resume(struct qr_logsvc *svc, struct qri_timeline *tl,
+                                                struct qr_err *err);
 /* Writes the next object; destaged_lsn moves. */
 QR_NODISCARD enum qr_status qri_longterm_put(struct qr_logsvc *svc, struct qri_timeline *tl,
                                              struct qr_err *err);

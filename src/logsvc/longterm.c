@@ -227,6 +227,45 @@ static enum qr_status pack(struct qr_logsvc *svc, struct qr_buf *buf, struct qr_
     return qr_log_object_seal(buf, object, encrypted ? &key : NULL, err);
 }
 
+/* Where the next object of the timeline begins; UINT64_MAX: there is none. */
+static enum qr_status first_behind(struct qr_logsvc *svc, const struct qri_timeline *tl,
+                                   uint64_t lsn, uint64_t *ret_lsn, struct qr_err *err)
+{
+    struct neighbours n = {.lsn = lsn};
+    for (int cut = DIGITS_CUT_FIRST; cut <= LSN_DIGITS && !n.any_high; cut++)
+        QR_TRY(list_around(svc, tl, lsn, cut, &n, err));
+    *ret_lsn = n.any_high ? n.high : UINT64_MAX;
+    return QR_OK;
+}
+
+/* An earlier process wrote the object from the log that is at hand, and its header is damaged, in
+ * the store or on the way here: nothing is lost. What lies behind it says where it ended; the last
+ * one is written anew. */
+static enum qr_status go_past_damaged(struct qr_logsvc *svc, const struct qri_timeline *tl,
+                                      const struct qr_buf *buf, struct qr_log_object *object,
+                                      struct qr_err *err)
+{
+    char name[NAME_BYTES];
+    struct qr_blob_tag tag;
+    struct qr_log_object behind;
+    uint64_t next = 0;
+    object_name(tl, object->first_lsn, name);
+    QR_LOG(&svc->options.log, QR_ERROR, "log_object_damaged", QR_F("object", (const char *)name));
+    QR_TRY(first_behind(svc, tl, object->first_lsn, &next, err));
+    if (next == UINT64_MAX) {
+        QR_TRY(qr_blob_delete(svc->options.blob, name, NULL, err));
+        return qr_blob_put(svc->options.blob, name, buf->data, buf->len, "", &tag, err);
+    }
+    enum qr_status status = get_header(svc, tl, next, &behind, err);
+    if (status == QR_CORRUPT) /* of the store, and no log that is lost: comes again */
+        return qr_fail(err, QR_IO, "'%s' and the object behind it are damaged", name);
+    QR_TRY(status);
+    object->end_lsn = next;
+    object->commit_lsn = behind.before_commit_lsn;
+    object->commit_wall_ns = behind.before_wall_ns;
+    return QR_OK;
+}
+
 static enum qr_status put_object(struct qr_logsvc *svc, struct qri_timeline *tl, struct qr_buf *buf,
                                  struct qr_log_object *object, struct qr_err *err)
 {
@@ -241,7 +280,16 @@ static enum qr_status put_object(struct qr_logsvc *svc, struct qri_timeline *tl,
     pthread_mutex_lock(&svc->mu);
     uint64_t end_max = tl->hard.end_lsn;
     pthread_mutex_unlock(&svc->mu);
-    QR_TRY(get_header(svc, tl, object->first_lsn, object, err));
+    struct qr_log_object there;
+    status = get_header(svc, tl, object->first_lsn, &there, err);
+    if (status == QR_CORRUPT) {
+        if (err != NULL)
+            qr_err_reset(err);
+        QR_TRY(go_past_damaged(svc, tl, buf, object, err));
+    } else {
+        QR_TRY(status);
+        *object = there;
+    }
     return object->end_lsn <= end_max
                ? QR_OK
                : qr_fail(err, QR_CORRUPT, "'%s' holds log that was never hardened here", name);
@@ -278,6 +326,32 @@ enum qr_status qri_longterm_put(struct qr_logsvc *svc, struct qri_timeline *tl, 
         status = qri_longterm_store(svc, tl, &buf, &object, err);
     qr_buf_done(&buf);
     return status;
+}
+
+/* An object that begins behind the destaged LSN was written by an earlier process, behind all that
+ * is before it; else the last one may have what is looked for. */
+enum qr_status qri_longterm_resume(struct qr_logsvc *svc, struct qri_timeline *tl,
+                                   struct qr_err *err)
+{
+    struct qr_log_object object;
+    uint64_t next = 0;
+    pthread_mutex_lock(&svc->mu);
+    uint64_t destaged = tl->destaged_lsn, end = tl->hard.end_lsn;
+    pthread_mutex_unlock(&svc->mu);
+    QR_TRY(first_behind(svc, tl, destaged, &next, err));
+    enum qr_status status = next != UINT64_MAX ? get_header(svc, tl, next, &object, err)
+                                               : qri_longterm_find(svc, tl, destaged, &object, err);
+    if (status == QR_CORRUPT || status == QR_TRUNCATED)
+        return qr_fail(err, QR_IO, "long-term log of timeline %s is damaged", tl->name);
+    QR_TRY(status);
+    if (object.end_lsn > end) /* not of this journal */
+        return qr_fail(err, QR_NOT_FOUND, "log at %llu is nowhere", (unsigned long long)destaged);
+    pthread_mutex_lock(&svc->mu);
+    tl->destaged_lsn = next != UINT64_MAX ? next : object.end_lsn;
+    tl->destaged_commit_lsn = next != UINT64_MAX ? object.before_commit_lsn : object.commit_lsn;
+    tl->destaged_wall_ns = next != UINT64_MAX ? object.before_wall_ns : object.commit_wall_ns;
+    pthread_mutex_unlock(&svc->mu);
+    return QR_OK;
 }
 
 /* --- deleting --- */

@@ -220,6 +220,43 @@ static void test_an_object_without_a_header_does_not_hide_the_others(void **stat
     end(&f);
 }
 
+/* A crash forgets what was destaged, and the object that is there already cannot be read: the
+ * journal has its log, so nothing is lost, whichever it is. */
+static void test_a_damaged_object_that_is_met_again_costs_no_log(void **state)
+{
+    enum { HEADER_BIT = 8 * (64 + 20), MANY = 100000 }; /* behind the store's own header */
+    (void)state;
+    for (int skip = 0; skip < 3; skip++) {
+        struct fixture f;
+        begin(&f);
+        for (int n = 0; n < 6; n++) {
+            assert_int_equal(append(&f, 1), QR_OK);
+            assert_int_equal(destage(&f), 0);
+        }
+        struct object o = {.skip = skip}, all = {.skip = MANY};
+        assert_int_equal(qr_blob_list(f.store, "log/7a", pick, &all, NULL), QR_OK);
+        int count = MANY - all.skip;
+        bool is_last = skip == 2;
+        o.skip = is_last ? count - 1 : skip;
+        assert_true(count > 3);
+        assert_int_equal(qr_blob_list(f.store, "log/7a", pick, &o, NULL), QR_OK);
+        assert_int_equal(qr_sim_flip_bit(f.sim, o.path, HEADER_BIT), QR_OK);
+        qr_logsvc_abandon(f.svc);
+        assert_int_equal(qr_logsvc_open(&f.options, &f.svc, NULL), QR_OK);
+        assert_int_equal(destage(&f), 0);
+        for (int n = 0; n < 6; n++)
+            assert_int_equal(append(&f, 1), QR_OK);
+        assert_int_equal(destage(&f), 0);
+        struct qr_logsvc_stats s;
+        qr_logsvc_stats(f.svc, &s);
+        assert_int_equal(s.damaged_timelines, 0);
+        if (!is_last) /* else it was written anew */
+            assert_int_equal(qr_sim_flip_bit(f.sim, o.path, HEADER_BIT), QR_OK);
+        check_all(&f);
+        end(&f);
+    }
+}
+
 static void test_objects_with_and_without_compression_live_side_by_side(void **state)
 {
     (void)state;
@@ -278,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_whatever_long_term_storage_answers_log_is_neither_lost_nor_doubled),
         cmocka_unit_test(test_a_journal_that_cannot_be_emptied_says_so_and_recovers),
         cmocka_unit_test(test_a_damaged_object_is_named_and_what_lies_behind_it_is_read),
+        cmocka_unit_test(test_a_damaged_object_that_is_met_again_costs_no_log),
         cmocka_unit_test(test_objects_with_and_without_compression_live_side_by_side),
         cmocka_unit_test(test_an_object_without_a_header_does_not_hide_the_others),
     };
