@@ -9,6 +9,8 @@
 #include "base/banned.h"
 
 enum { TICK_MS = 100, STOP_MS = 2000, WORKERS = 4, WORKER_STACK_BYTES = 1 << 20, READER_ID = 1 };
+enum { MISSING_MAX = 256 };
+static const int64_t PAUSE_MIN_NS = 500000000, PAUSE_MAX_NS = INT64_C(30000000000);
 
 struct page_role {
     struct qri_role *role;
@@ -20,6 +22,9 @@ struct page_role {
     struct qr_pagefeed *feed;
     struct qri_role_listeners listeners;
     uint64_t attached, not_attached;
+    struct qr_slice_id missing[MISSING_MAX]; /* that were not attached, and are tried again */
+    size_t missing_count;
+    int64_t try_at_ns, pause_ns; /* of these */
     struct qri_calm calm;
 };
 
@@ -37,6 +42,8 @@ static enum qr_status attach(void *ctx, const struct qr_database_row *row)
         if (status == QR_OK || (status == QR_NOT_FOUND && row->state != QR_DATABASE_ONLINE))
             continue; /* not made yet, or gone already */
         p->not_attached += 1;
+        if (p->missing_count < MISSING_MAX)
+            p->missing[p->missing_count++] = id;
         QR_LOG(&p->role->log, QR_ERROR, "slice_not_attached", QR_F("db", &row->name[0]),
                QR_F("slice", no), QR_F("reason", &err.text[0]));
     }
@@ -53,10 +60,28 @@ static void page_serve(void *ctx, struct qr_rpc_request *own_request)
         qr_pagefeed_poke(p->feed);
 }
 
+/* A store that answered wrongly for a while, or whose object somebody has put back. */
+static void attach_missing(struct page_role *p)
+{
+    int64_t now = qr_env_mono_ns(p->role->env);
+    if (p->missing_count == 0 || now < p->try_at_ns)
+        return;
+    size_t count = 0;
+    for (size_t i = 0; i < p->missing_count; i++)
+        if (qr_pagesvc_attach(p->svc, &p->missing[i], NULL) != QR_OK)
+            p->missing[count++] = p->missing[i];
+    if (count < p->missing_count)
+        qr_pagefeed_poke(p->feed);
+    p->missing_count = count;
+    p->pause_ns = p->pause_ns * 2 < PAUSE_MAX_NS ? p->pause_ns * 2 : PAUSE_MAX_NS;
+    p->try_at_ns = qr_env_mono_ns(p->role->env) + p->pause_ns;
+}
+
 static bool tick(void *ctx)
 {
     struct page_role *p = ctx;
     struct qr_pagesvc_stats stats;
+    attach_missing(p);
     qr_pagefeed_tick(p->feed);
     qr_pagesvc_get_stats(p->svc, &stats);
     qri_give_back_when_calm(&p->calm, stats.ingested_bytes + stats.flushed_bytes);
@@ -101,7 +126,7 @@ static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
 
 enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
 {
-    struct page_role p = {.role = role};
+    struct page_role p = {.role = role, .pause_ns = PAUSE_MIN_NS};
     qri_keep_memory();
     enum qr_status status = qri_role_blob(role, &p.blob, err);
     if (status == QR_OK)
