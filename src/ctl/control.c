@@ -11,7 +11,8 @@
 
 enum { SHORT_WORKERS = 2, OPERATION_WORKERS = 8, WORKER_STACK_BYTES = 1 << 20 };
 static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000,
-                     DRAIN_NS = INT64_C(120) * 1000000000;
+                     DRAIN_NS = INT64_C(120) * 1000000000,
+                     STORAGE_WAIT_NS = INT64_C(20) * 1000000000;
 
 /* ---- members; mu held where said ---- */
 
@@ -385,21 +386,43 @@ static bool has_hyper(struct qr_registry *registry)
     return found;
 }
 
+/* Log service and page server that do not come, for their storage is damaged or its disk is away,
+ * keep their databases only: all others are served, and these as soon as they are there. */
+static enum qr_status wait_for_storage(struct qr_control *control, const char *name, bool *ret_all,
+                                       struct qr_err *err)
+{
+    struct qr_err late = {0};
+    int64_t until = qr_env_mono_ns(control->options.env) + STORAGE_WAIT_NS;
+    enum qr_status status = qr_control_wait_ready(control, name, 0, until, &late);
+    if (status == QR_TIMEOUT) {
+        *ret_all = false;
+        QR_LOG(&control->options.log, QR_ERROR, "storage_not_ready", QR_F("name", name),
+               QR_F("reason", "Hyperscale databases wait for it"));
+        return QR_OK;
+    }
+    return status == QR_OK ? QR_OK : qr_fail(err, status, "%.400s", late.text);
+}
+
 enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
                                 struct qr_err *err)
 {
     static const char *const names[] = {QR_NODE_SHARED, QR_ROLE_NAME_GATEWAY, QR_ROLE_NAME_API,
                                         QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE};
+    enum { STORAGE = 3 };
     const struct qr_control_host *host = &control->options.host;
-    size_t count = has_hyper(control->options.registry) ? 5 : 3;
+    size_t count = has_hyper(control->options.registry) ? 5 : STORAGE;
+    bool all = true;
     QR_TRY(qri_docs_prepare(control, err)); /* before anybody asks for them */
     qri_control_verify(control);
     for (size_t i = 0; i < count; i++)
         QR_TRY(host->want(host->ctx, names[i], err));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < STORAGE; i++)
+        QR_TRY(qr_control_wait_ready(control, names[i], 0, until_mono_ns, err));
+    for (size_t i = STORAGE; i < count; i++)
         if (!qri_machines_have(control, names[i])) /* another machine may be off just now */
-            QR_TRY(qr_control_wait_ready(control, names[i], 0, until_mono_ns, err));
-    QR_TRY(qri_control_tidy(control, err));
+            QR_TRY(wait_for_storage(control, names[i], &all, err));
+    if (all) /* else the next start does */
+        QR_TRY(qri_control_tidy(control, err));
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));
     QR_TRY(qri_vault_start(control, err));

@@ -79,9 +79,9 @@ QR_NODISCARD enum qr_status qr_control_new(const struct qr_control_options *opti
 /* Nobody is served any more; what waits is refused. NULL is accepted. */
 void qr_control_free(struct qr_control *control);
 /* Starts gateway, management API and shared node, and log service and page server if there is a
- * Hyperscale database (else they come with the first), waits until those of this machine are ready,
- * finishes operations that a crash left half done, and makes master. QR_TIMEOUT, QR_CANCELLED after
- * qr_control_stop. */
+ * Hyperscale database (else they come with the first), waits until those of this machine are ready
+ * (log service and page server: for a while), finishes operations that a crash left half done, and
+ * makes master. QR_TIMEOUT, QR_CANCELLED after qr_control_stop. */
 QR_NODISCARD enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_ns,
                                              struct qr_err *err);
 /* Starts no node any more, and ends every wait. */
