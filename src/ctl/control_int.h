@@ -436,6 +436,7 @@ struct qr_hyper_services qri_hyper_services(struct qr_control *control);
 
 /* ---- retention.c ---- */
 int64_t qri_retention_ns(const struct qr_database_row *row);
+int64_t qri_made_wall_ns(const struct qr_database_row *row); /* 0: not known */
 QR_NODISCARD enum qr_status qri_control_set_retention(struct qr_control *control,
                                                       const struct qr_control_ask *ask,
                                                       struct qr_err *err);

@@ -355,7 +355,7 @@ static enum qr_status add_database(struct qr_registry *registry, uint32_t server
     if (!is_master(name))
         QR_TRY(choose_id(registry, server, &row.id, err));
     set_server(registry, &row);
-    row.create_ticks = qri_registry_now_ticks(registry);
+    row.create_ticks = row.made_ticks = qri_registry_now_ticks(registry);
     row.encrypted = !wish->in_clear;
     qri_new_guid(registry->env, row.guid);
     if (wish->replica_of == NULL)

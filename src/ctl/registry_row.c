@@ -98,6 +98,7 @@ static const struct member members[] = {
     {"keptOf",         TEXT, CHARS(kept_of),                      true},
     {"keptServer",     TEXT, CHARS(kept_server),                  true},
     {"eraWallNs",      LONG, AT(era_wall_ns),    0, 0, INT64_MAX, true},
+    {"madeTicks",      LONG, AT(made_ticks),     0, 0, INT64_MAX, true},
     {"movedTo",        WORD, AT(moved_to),       0, 0, INT32_MAX, true},
     {"leftovers",      WORD, AT(leftovers),      0, 0, 1, true},
     {"pool",           TEXT, CHARS(pool),                         true},

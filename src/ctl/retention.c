@@ -15,6 +15,12 @@ int64_t qri_retention_ns(const struct qr_database_row *row)
     return row->retention_days * DAY_NS;
 }
 
+int64_t qri_made_wall_ns(const struct qr_database_row *row)
+{
+    static const int64_t ticks_to_1970 = INT64_C(719162) * 86400 * 10000000;
+    return row->made_ticks == 0 ? 0 : (row->made_ticks - ticks_to_1970) * 100;
+}
+
 enum qr_status qri_control_set_retention(struct qr_control *control,
                                          const struct qr_control_ask *ask, struct qr_err *err)
 {

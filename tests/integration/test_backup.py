@@ -205,6 +205,27 @@ class HyperscaleCopies(Copies, unittest.TestCase):
     options = HYPERSCALE
     other_edition = "GeneralPurpose"
 
+    def test_a_time_before_a_database_was_made_is_none_of_its_own(self):
+        with server.Server(announced=ANNOUNCED) as quired:
+            before = time.time()
+            self.make(quired, "source")
+            self.add(quired, "source", 1)
+            time.sleep(0.05)
+            moment = time.time()
+            time.sleep(0.05)
+            with quired.connect() as master:
+                master.execute("CREATE DATABASE copied AS COPY OF source")
+            for name, early in (("source", before), ("copied", moment)):
+                self.assertIn("40653", quire(quired, "restore", "--name", name, "--dest-name", "then",
+                                             "--time", utc(early), ok=False))
+            with quired.connect() as master:  # another name is no other time
+                master.execute("ALTER DATABASE source MODIFY NAME = renamed")
+            quire(quired, "restore", "--name", "renamed", "--dest-name", "then", "--time", utc(moment))
+            self.assertEqual(rows(quired, "then"), [1])
+            drop(quired, "renamed")
+            self.assertIn("40653", quire(quired, "restore", "--name", "renamed", "--dest-name", "early",
+                                         "--time", utc(before), "--deleted", ok=False))
+
 
 class GeneralPurposeCopies(Copies, unittest.TestCase):
     other_edition = "Hyperscale"

@@ -134,6 +134,7 @@ struct qr_database_row {
     char kept_of[QR_GUID_TEXT_BYTES + 1];           /* KEPT: the guid of its database; else "" */
     char kept_server[QR_KEPT_SERVER_BYTES_MAX + 1]; /* KEPT: its server's name, which may be gone */
     int64_t era_wall_ns; /* since when its data has been where it is; 0: always */
+    int64_t made_ticks;  /* when it was made, whatever its name was; 0: by an earlier version */
     /* Where the data of that database (an id) goes to, while it is CREATING; then where it was
      * before: DROPPED, and from what it had can be restored. Nobody names it. 0: a database. */
     uint32_t moved_to;
