@@ -115,6 +115,16 @@ static enum qr_status database_fail(const struct qri_link *link, int number, con
     return why == NULL ? qr_sql_fail(err, number, p) : qr_sql_fail(err, number, p, why);
 }
 
+/* Nobody gave the page in the time that one may take. Not what the same status means of a lock, or
+ * of the session itself: the client may try again. */
+static enum qr_status unreachable(const struct qri_link *link, enum qr_status status,
+                                  const struct qr_err *why, struct qr_err *err)
+{
+    QR_LOG(link->database->instance->options.log, QR_WARN, "storage_unreachable",
+           QR_F("db", qri_info(link->database)->name), QR_F("reason", &why->text[0]));
+    return qr_sql_fail(err, 40197, (int)status);
+}
+
 enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err)
 {
     struct qr_session *session = link->session;
@@ -139,6 +149,10 @@ enum qr_status qri_sqlite_fail(struct qri_link *link, int rc, struct qr_err *err
         return database_fail(link, 9002, "ACTIVE_TRANSACTION", err);
     if (store_status == QR_FULL && qr_conn_over_limit(link->conn))
         return qr_sql_fail(err, 40552);
+    bool killed = session != NULL && atomic_load(&session->killed) != 0;
+    if (store_status == QR_TIMEOUT || store_status == QR_BUSY ||
+        (store_status == QR_CLOSED && !killed))
+        return unreachable(link, store_status, &store_err, err);
     if (store_status != QR_OK) {
         if (err != NULL)
             *err = store_err;
