@@ -1,12 +1,15 @@
 """Bad storage: a damaged page, a damaged log, a full disk. (test_crash.py has SIGKILL.)"""
 import os
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import server
 import tds
 
+ALL = os.environ.get("QUIRE_TEST_ALL") == "1"
 PAGE_BYTES, PAGES_OFFSET = 8192, 65536  # page/datafile.h
 
 
@@ -77,6 +80,61 @@ class Damage(unittest.TestCase):
         self.assertIn(824, error_numbers(quired, "hurt", "SELECT 1"))
         with quired.connect("sound") as connection:
             self.assertEqual(connection.execute("SELECT SUM(LEN(b)) FROM big"), [(600000,)])
+        quired.kill()
+        quired.remove()
+
+
+HYPERSCALE = " (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Gen5_2')"
+
+
+@unittest.skipUnless(ALL, "takes long: with --all only")
+class HyperscaleStorage(unittest.TestCase):
+    def make(self, quired):
+        with quired.connect() as master:
+            master.execute("CREATE DATABASE hyper" + HYPERSCALE)
+            master.execute("CREATE DATABASE plain")
+        for name in ("hyper", "plain"):
+            with quired.connect(name) as connection:
+                connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY); INSERT t VALUES (7)")
+
+    def test_other_databases_are_served_without_the_log_service(self):
+        quired = server.Server().start()
+        self.make(quired)
+        quired.stop()
+        path = os.path.join(quired.data_dir, "log", "timelines")
+        with open(path, "rb") as file:
+            whole = file.read()
+        with open(path, "r+b") as file:
+            file.truncate(len(whole) // 2)
+        quired.start()
+        with quired.connect("plain") as connection:
+            self.assertEqual(connection.execute("INSERT t VALUES (8); SELECT COUNT(*) FROM t"), [(2,)])
+        self.assertIn(40613, error_numbers(quired, "hyper", "SELECT 1"))
+        self.assertTrue([line for line in quired.log if 'ev=storage_not_ready name="log"' in line])
+        with open(path, "wb") as file:  # put back: nobody has to start anything again
+            file.write(whole)
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        while error_numbers(quired, "hyper", "SELECT a FROM t"):
+            self.assertLess(time.monotonic(), deadline)
+        quired.kill()
+        quired.remove()
+
+    def test_a_hung_page_server_is_40197_for_what_is_in_no_cache(self):
+        quired = server.Server("--cache-mib", "8", "--rbpex-percent", "0").start()
+        self.make(quired)
+        with quired.connect("hyper", timeout=120 * server.SLOWNESS) as connection:
+            connection.execute("CREATE TABLE big (a int NOT NULL PRIMARY KEY, b varbinary(4000)); "
+                               "DECLARE @i int = 0; BEGIN TRAN; WHILE @i < 6000 BEGIN "
+                               "INSERT big VALUES (@i, CRYPT_GEN_RANDOM(3000)); SET @i += 1 END; COMMIT")
+            connection.execute("SELECT COUNT(*), SUM(LEN(b)) FROM big")
+            page = quired.role_pid("page")
+            os.kill(page, signal.SIGSTOP)
+            try:
+                reply = connection.batch("SELECT SUM(LEN(b)) FROM big")
+            finally:
+                os.kill(page, signal.SIGCONT)
+            self.assertEqual([error.number for error in reply.errors], [40197])
+            self.assertEqual(connection.execute("SELECT SUM(LEN(b)) FROM big"), [(18000000,)])
         quired.kill()
         quired.remove()
 
