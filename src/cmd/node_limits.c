@@ -67,7 +67,21 @@ static struct qr_gov_limits limits_of(const struct qr_slo_limits *l)
     };
 }
 
-static void apply_pool(const struct qr_control_limits *told, struct qr_gov_group_options *options)
+/* The pool's size bounds it, its edition's least and usual sizes count (ctl/wish.c). */
+static void say_sizes(const struct qr_pool_size *size, const struct qr_slo *slo,
+                      struct qr_gov_limits *limits)
+{
+    struct qr_slo bound = *slo;
+    bound.max_data_bytes =
+        size->database_max_bytes != 0 ? size->database_max_bytes : size->max_bytes;
+    uint64_t usual = qr_slo_default_max_bytes(&bound);
+    limits->max_least = qr_slo_least_max_bytes(&bound);
+    limits->max_most = bound.max_data_bytes;
+    limits->max_usual = usual < bound.max_data_bytes ? usual : bound.max_data_bytes;
+}
+
+static void apply_pool(const struct qr_control_limits *told, const struct qr_slo *slo,
+                       struct qr_gov_group_options *options)
 {
     const struct qr_pool_size *size = qr_pool_size_find(qr_str(told->pool_size));
     if (told->pool == 0 || size == NULL)
@@ -82,6 +96,8 @@ static void apply_pool(const struct qr_control_limits *told, struct qr_gov_group
     options->limits.tempdb_bytes = options->pool_limits.tempdb_bytes;
     options->limits.local_bytes = options->pool_limits.local_bytes;
     options->limits.dtus = size->is_dtu ? told->max_pct / 100 : 0;
+    if (slo != NULL)
+        say_sizes(size, slo, &options->limits);
 }
 
 void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
@@ -119,7 +135,7 @@ void qri_node_limits(struct qri_node *node, const struct qr_database_row *row,
     }
     options.limits.data_bytes = row->max_bytes;
     if (asked == QR_OK && node->options.governor != NULL) {
-        apply_pool(&told, &options);
+        apply_pool(&told, slo, &options);
         set_scale(node, told.largest_pct);
     }
     *ret_options = options;

@@ -22,8 +22,8 @@ struct node_pool {
     uint32_t server;
     char name[QR_NAME_BYTES_MAX + 1];
     struct qr_store_pool limit; /* of stores; lives as long as the node */
-    uint64_t used;          /* of `limit.bytes`, without free pages of databases that are open */
-    uint64_t sum, used_sum; /* of the look that goes on */
+    uint64_t unused;            /* of `limit.bytes`: free pages of databases that are open */
+    uint64_t sum, used_sum;     /* of the look that goes on */
 };
 
 /* With node.mu held. */
@@ -78,7 +78,7 @@ uint64_t qri_node_pool_bytes(const struct qri_node *node, uint32_t server, const
     for (const struct node_pool *p = node->pools; p != NULL; p = p->next)
         if (p->server == server && strcmp(p->name, name) == 0) {
             uint64_t bytes = atomic_load(&p->limit.bytes);
-            *ret_used = p->used < bytes ? p->used : bytes;
+            *ret_used = p->unused < bytes ? bytes - p->unused : bytes;
             return bytes;
         }
     return *ret_used = 0;
@@ -114,7 +114,7 @@ static enum qr_status add_row(void *ctx, const struct qr_database_row *row)
         struct qr_store_stats stats;
         qr_store_get_stats(qr_database_store(hosted->db), &stats);
         bytes = stats.data_bytes;
-        used = stats.used_bytes;
+        used = stats.used_bytes > 0 ? stats.used_bytes : bytes;
     }
     if (pool != NULL) {
         pool->sum += bytes;
@@ -139,7 +139,7 @@ static void sum_server(struct qri_node *node, uint32_t server)
     for (struct node_pool *p = node->pools; p != NULL; p = p->next)
         if (p->server == server) {
             atomic_store(&p->limit.bytes, p->sum);
-            p->used = p->used_sum;
+            p->unused = p->sum - p->used_sum;
         }
     pthread_mutex_unlock(&node->mu);
 }

@@ -151,6 +151,12 @@ static struct qr_str guid_of(struct qr_arena *arena, const struct qr_database_in
     return qr_arena_str(arena, qr_str_n((const char *)info->guid, sizeof info->guid));
 }
 
+/* The objective says it, or the pool. */
+static int64_t size_mb(uint64_t of_objective, uint64_t of_pool)
+{
+    return qri_sys_known_long((of_objective != 0 ? of_objective : of_pool) / MIB);
+}
+
 static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_governed governed;
@@ -174,9 +180,8 @@ static enum qr_status governance(struct qri_sysrows *rows, struct qr_session *se
         is_dtu ? hardware.dtus : QRI_SYS_NULL,
         is_dtu ? QRI_SYS_NULL : qri_sys_known(l->vcores_pct / 100), (int)(l->vcores_min_pct / 100),
         qri_sys_known(l->sessions_max), qri_sys_known_long(l->memory_bytes / KIB),
-        qri_sys_known_long(info->max_bytes_least / MIB),
-        qri_sys_known_long(info->max_bytes_most / MIB),
-        qri_sys_known_long(info->max_bytes_usual / MIB), qri_sys_known_long(l->log_bytes / MIB),
+        size_mb(info->max_bytes_least, l->max_least), size_mb(info->max_bytes_most, l->max_most),
+        size_mb(info->max_bytes_usual, l->max_usual), qri_sys_known_long(l->log_bytes / MIB),
         hardware.cap_cpu, qri_sys_known_long(options->log_bytes_per_s),
         qri_sys_known(options->workers_max), (int)qr_store_is_read_only(session->db->store),
         qri_sys_known_long(stats.log_txn_bytes_max / KIB),

@@ -54,6 +54,21 @@ class Pools(Case):
         self.assertEqual(self.send("GET", self.pool("one"))[0], 404)
         self.assertEqual(self.send("DELETE", self.pool("one"))[0], 204)
 
+    def test_sizes_that_a_database_of_a_pool_may_have(self):
+        """They are the pool's, and are what CREATE DATABASE takes."""
+        said = """SELECT min_db_max_size_in_mb, max_db_max_size_in_mb, default_db_max_size_in_mb
+            FROM sys.dm_user_db_resource_governance WHERE database_id = DB_ID()"""
+        self.make_pool("narrow", {"name": "BasicPool", "tier": "Basic", "capacity": 50})
+        self.make_pool("wide", GP4)
+        with self.server.connect() as master:
+            for pool, sizes in (("narrow", (100, 2048, 2048)), ("wide", (1024, 756 << 10, 32 << 10))):
+                create = f"CREATE DATABASE {{}} (MAXSIZE = {{}}, SERVICE_OBJECTIVE = ELASTIC_POOL(name = {pool}))"
+                master.execute(create.format("least_" + pool, f"{sizes[0]} MB"))
+                with self.server.connect("least_" + pool) as c:
+                    self.assertEqual(c.execute(said), [sizes])
+                self.assertEqual([e.number for e in master.batch(
+                    create.format("more", f"{2 * sizes[1] >> 10} GB")).errors], [40619])
+
     def test_what_the_tables_do_not_have_is_refused(self):
         self.make_pool("bounds", {"name": "StandardPool", "tier": "Standard", "capacity": 100})
         for sku, properties, code in (

@@ -35,6 +35,7 @@ struct qr_gov_limits {
     uint64_t io_bytes_per_s, log_bytes_per_s;
     uint64_t memory_bytes;
     uint64_t data_bytes, log_bytes, tempdb_bytes, local_bytes; /* that they may have */
+    uint64_t max_least, max_most, max_usual; /* MAXSIZE of a database in an elastic pool may be */
 };
 
 /* Counters only grow. */
