@@ -244,4 +244,43 @@ class PoolStorage(Case):
         return None
 
 
+class PooledBound(Case):
+    POOL = "SELECT TOP 1 allocated_storage_mb, used_storage_mb, allocated_storage_percent FROM sys.dm_elastic_pool_resource_stats ORDER BY end_time DESC"
+    OWN = "SELECT TOP 1 CAST(ISNULL(allocated_storage_mb, 0) AS int) FROM sys.dm_db_resource_stats ORDER BY end_time DESC"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = server.Server("--governance", "off", "--resource-sample-seconds", "1")
+        cls.start(cls.server)
+
+    @unittest.skipUnless(os.environ.get("QUIRE_TEST_ALL"), "waits until a pool's databases are summed up")
+    def test_a_pooled_database_that_is_full_reads_and_deletes(self):
+        made = self.send("PUT", f"{self.at}/elasticPools/narrow", {
+            "location": "eastus", "sku": {"name": "BasicPool", "tier": "Basic", "capacity": 50}, "properties": {}})
+        self.assertEqual(self.finished(made)["status"], "Succeeded")
+        with self.server.connect() as c:
+            c.execute("CREATE DATABASE full_one (MAXSIZE = 100 MB, SERVICE_OBJECTIVE = ELASTIC_POOL(name = narrow))")
+        with self.server.connect("full_one") as c:
+            c.execute("CREATE TABLE t (id int IDENTITY PRIMARY KEY, b varbinary(7000))")
+            errors = []
+            while not errors:
+                errors = c.batch("INSERT t (b) SELECT CRYPT_GEN_RANDOM(7000) FROM GENERATE_SERIES(1, 200)").errors
+            self.assertEqual([e.number for e in errors], [40544])
+            count = c.execute("SELECT COUNT(*) FROM t")[0][0]
+            self.assertGreater(count * 7000, 80 << 20)
+            self.check_storage(c, count)
+            c.execute("DELETE t WHERE id < 400; INSERT t (b) VALUES (CRYPT_GEN_RANDOM(7000))")
+
+    def check_storage(self, c, count):
+        """The pool has what its only database has; its most is 5 GB."""
+        deadline = time.monotonic() + 60 * server.SLOWNESS
+        own, pool = c.execute(self.OWN), c.execute(self.POOL)
+        while (not pool or not own or own[0][0] < 80 or pool[0][0] != own[0][0]) and time.monotonic() < deadline:
+            time.sleep(0.5)
+            own, pool = c.execute(self.OWN), c.execute(self.POOL)
+        self.assertEqual(pool[0][0], own[0][0])
+        self.assertTrue(count * 7000 >> 20 <= pool[0][1] <= pool[0][0], pool)
+        self.assertAlmostEqual(float(pool[0][2]), 100 * own[0][0] / 5120, delta=0.05)
+
+
 del Case
