@@ -23,11 +23,13 @@ enum qr_telemetry_kind {
     QR_TELEMETRY_BILLED,
     QR_TELEMETRY_AUTOSCALE, /* key: number of the database; ends of 15 seconds; 14 days */
     /* What a database uses now, for /metrics: its number as key; ends of 15 seconds; 10 minutes.
-     * The body is that of QR_TELEMETRY_DATABASE, for one sample, then percent of its memory, the
-     * most workers and sessions, the bytes that it may have, and its name. */
+     * The body is that of QR_TELEMETRY_DATABASE without what is allocated, for one sample, then
+     * percent of its memory, the most workers and sessions, the bytes that it may have, and its
+     * name. */
     QR_TELEMETRY_NOW,
     /* As QR_TELEMETRY_DATABASE, for metrics by minutes; key: name; ends of minutes; 6 hours. The
-     * bodies of databases, minutes and pools end with measures (measure.h). */
+     * bodies of databases, minutes and pools end with MB that are allocated, which versions before
+     * did not tell, and measures (measure.h). */
     QR_TELEMETRY_MINUTE,
     QR_TELEMETRY_KINDS,
 };
