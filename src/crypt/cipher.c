@@ -122,18 +122,41 @@ static EVP_CIPHER_CTX *begin_gcm(enum use use, const struct qr_cipher_key *key, 
     return ctx;
 }
 
+enum qr_status qr_gcm_begin(struct qr_gcm *ret_sealing, const struct qr_cipher_key *key,
+                            uint64_t position, uint32_t part, const void *aad, size_t aad_bytes,
+                            struct qr_err *err)
+{
+    ret_sealing->ctx = begin_gcm(GCM_SEAL, key, position, part, aad, aad_bytes);
+    return ret_sealing->ctx != NULL ? QR_OK : qr_fail(err, QR_NOMEM, "begin to encrypt");
+}
+
+enum qr_status qr_gcm_add(struct qr_gcm *sealing, const uint8_t *src, uint8_t *dst, size_t count,
+                          struct qr_err *err)
+{
+    int got = 0;
+    assert(count <= INT_MAX);
+    return EVP_CipherUpdate(sealing->ctx, dst, &got, src, (int)count) == 1
+               ? QR_OK
+               : qr_fail(err, QR_NOMEM, "encrypt %zu bytes", count);
+}
+
+enum qr_status qr_gcm_end(struct qr_gcm *sealing, uint8_t tag[QR_TAG_BYTES], struct qr_err *err)
+{
+    int got = 0;
+    return EVP_CipherFinal_ex(sealing->ctx, tag, &got) == 1 && /* GCM has no bytes left over */
+                   EVP_CIPHER_CTX_ctrl(sealing->ctx, EVP_CTRL_AEAD_GET_TAG, QR_TAG_BYTES, tag) == 1
+               ? QR_OK
+               : qr_fail(err, QR_NOMEM, "end encrypting");
+}
+
 enum qr_status qr_gcm_seal(const struct qr_cipher_key *key, uint64_t position, uint32_t part,
                            const void *aad, size_t aad_bytes, uint8_t *bytes, size_t count,
                            uint8_t tag[QR_TAG_BYTES], struct qr_err *err)
 {
-    int got = 0;
-    assert(count <= INT_MAX);
-    EVP_CIPHER_CTX *ctx = begin_gcm(GCM_SEAL, key, position, part, aad, aad_bytes);
-    if (ctx == NULL || EVP_CipherUpdate(ctx, bytes, &got, bytes, (int)count) != 1 ||
-        EVP_CipherFinal_ex(ctx, bytes + count, &got) != 1 ||
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, QR_TAG_BYTES, tag) != 1)
-        return qr_fail(err, QR_NOMEM, "encrypt %zu bytes", count);
-    return QR_OK;
+    struct qr_gcm sealing;
+    QR_TRY(qr_gcm_begin(&sealing, key, position, part, aad, aad_bytes, err));
+    QR_TRY(qr_gcm_add(&sealing, bytes, bytes, count, err));
+    return qr_gcm_end(&sealing, tag, err);
 }
 
 enum qr_status qr_gcm_open(const struct qr_cipher_key *key, uint64_t position, uint32_t part,

@@ -5,6 +5,7 @@
 #include "base/sim_break.h"
 #include "zone.h"
 #include "base/banned.h"
+#include "base/banned.h"
 
 /* What one flush takes. */
 struct batch {
@@ -79,16 +80,6 @@ static enum qr_status take_batch(struct qr_logsvc *svc, struct batch *b, struct 
 
 static enum qr_status write_block(struct qr_logsvc *svc, struct batch *b, struct qr_err *err)
 {
-    uint8_t *p = svc->block + QR_JOURNAL_BLOCK_HEADER_BYTES;
-    for (const struct qri_op *op = b->ops.first; op != NULL; op = op->next) {
-        if (op->barrier)
-            continue;
-        qr_journal_entry_put(p, &op->entry);
-        p += QR_JOURNAL_ENTRY_BYTES;
-        if (op->entry.data_bytes > 0)
-            memcpy(p, op->entry.data, op->entry.data_bytes);
-        p += op->entry.data_bytes;
-    }
     struct qr_journal_block header = {.block_no = svc->block_no + 1,
                                       .synced_block_no = svc->block_no,
                                       .generation = svc->generation,
@@ -96,7 +87,12 @@ static enum qr_status write_block(struct qr_logsvc *svc, struct batch *b, struct
                                       .payload_bytes = b->payload_bytes};
     memcpy(header.journal_id, svc->journal_id, QR_JOURNAL_ID_BYTES);
     const struct qr_cipher_key *key = qr_cipher_is_on(&svc->cipher) ? &svc->cipher : NULL;
-    QR_TRY(qr_journal_block_seal(svc->block, &header, key, err));
+    struct qr_journal_writer w;
+    QR_TRY(qr_journal_block_begin(&w, svc->block, &header, key, err));
+    for (const struct qri_op *op = b->ops.first; op != NULL; op = op->next)
+        if (!op->barrier)
+            QR_TRY(qr_journal_block_add(&w, &op->entry, err));
+    QR_TRY(qr_journal_block_end(&w, &header, err));
     b->payload_bytes = header.payload_bytes; /* as stored */
     uint64_t bytes = qr_journal_block_file_bytes(b->payload_bytes);
     assert(svc->offset + bytes <= svc->current->bytes);

@@ -9,7 +9,10 @@
 static const char block_magic[4] = {'Q', 'R', 'J', 'B'};
 static const char segment_magic[8] = {'Q', 'R', 'J', 'O', 'U', 'R', 'N', 'L'};
 
-enum { CRC_OFFSET = 12 };
+enum {
+    CRC_OFFSET = 12,
+    STEP_BYTES = 32 << 10, /* copied, encrypted, counted: fits the nearest cache */
+};
 
 /* What each kind may carry. */
 static const struct {
@@ -90,33 +93,90 @@ void qr_journal_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *
     qr_cipher_derive(ret_key, data_key, "journal", context, sizeof context, salt);
 }
 
-enum qr_status qr_journal_block_seal(uint8_t *block, struct qr_journal_block *header,
-                                     const struct qr_cipher_key *key, struct qr_err *err)
+enum qr_status qr_journal_block_begin(struct qr_journal_writer *ret_w, uint8_t *block,
+                                      struct qr_journal_block *header,
+                                      const struct qr_cipher_key *key, struct qr_err *err)
 {
-    uint32_t clear = header->payload_bytes, payload = clear + (key == NULL ? 0 : QR_SEAL_BYTES);
-    assert(clear > 0 && payload <= QR_JOURNAL_PAYLOAD_BYTES_MAX);
+    uint32_t payload = header->payload_bytes + (key == NULL ? 0 : QR_SEAL_BYTES);
+    assert(header->payload_bytes > 0 && payload <= QR_JOURNAL_PAYLOAD_BYTES_MAX);
+    header->payload_bytes = payload;
+    header->key_id = key == NULL ? 0 : key->id;
     memset(block, 0, QR_JOURNAL_BLOCK_HEADER_BYTES);
     memcpy(block, block_magic, sizeof block_magic);
     block[4] = QR_FORMAT_VERSION;
     block[5] = QR_CHECKSUM_CRC32C;
-    qr_put32le(block + 8, key == NULL ? 0 : key->id);
+    qr_put32le(block + 8, header->key_id);
     qr_put64le(block + 16, header->block_no);
     qr_put64le(block + 24, header->synced_block_no);
     qr_put64le(block + 32, header->generation);
     qr_put32le(block + 40, header->entry_count);
     qr_put32le(block + 44, payload);
     memcpy(block + 48, header->journal_id, QR_JOURNAL_ID_BYTES);
-    if (key != NULL) {
-        uint8_t *entries = block + QR_JOURNAL_BLOCK_HEADER_BYTES, *seal = entries + clear;
-        memcpy(seal, key->salt, QR_SALT_BYTES);
-        QR_TRY(qr_gcm_seal(key, header->block_no, 0, block, QR_JOURNAL_BLOCK_HEADER_BYTES, entries,
-                           clear, seal + QR_SALT_BYTES, err));
+    uint8_t *entries = block + QR_JOURNAL_BLOCK_HEADER_BYTES;
+    *ret_w =
+        (struct qr_journal_writer){.block = block,
+                                   .key = key,
+                                   .end = entries,
+                                   .done = entries,
+                                   .crc = block_crc(block, 0)}; /* its own place is zeros yet */
+    return key == NULL ? QR_OK
+                       : qr_gcm_begin(&ret_w->gcm, key, header->block_no, 0, block,
+                                      QR_JOURNAL_BLOCK_HEADER_BYTES, err);
+}
+
+/* The next bytes of the payload, from `src`, which may be their place. */
+static enum qr_status put_bytes(struct qr_journal_writer *w, const uint8_t *src, size_t count,
+                                struct qr_err *err)
+{
+    for (size_t at = 0, n; at < count; at += n) {
+        n = count - at < STEP_BYTES ? count - at : STEP_BYTES;
+        if (w->key != NULL)
+            QR_TRY(qr_gcm_add(&w->gcm, src + at, w->done, n, err));
+        else if (src + at != w->done)
+            memcpy(w->done, src + at, n);
+        w->crc = qr_crc32c(w->crc, w->done, n);
+        w->done += n;
     }
-    header->payload_bytes = payload;
-    header->key_id = key == NULL ? 0 : key->id;
-    qr_put32le(block + CRC_OFFSET, block_crc(block, payload));
-    memset(block + QR_JOURNAL_BLOCK_HEADER_BYTES + payload, 0,
-           (size_t)qr_journal_block_file_bytes(payload) - QR_JOURNAL_BLOCK_HEADER_BYTES - payload);
+    return QR_OK;
+}
+
+static enum qr_status put_waiting(struct qr_journal_writer *w, struct qr_err *err)
+{
+    return put_bytes(w, w->done, (size_t)(w->end - w->done), err);
+}
+
+/* What is small waits in its place for more. */
+enum qr_status qr_journal_block_add(struct qr_journal_writer *w,
+                                    const struct qr_journal_entry *entry, struct qr_err *err)
+{
+    qr_journal_entry_put(w->end, entry);
+    w->end += QR_JOURNAL_ENTRY_BYTES;
+    bool is_small = entry->data_bytes < STEP_BYTES / 2;
+    if (is_small && entry->data_bytes > 0)
+        memcpy(w->end, entry->data, entry->data_bytes);
+    w->end += is_small ? entry->data_bytes : 0;
+    if (!is_small || w->end - w->done >= STEP_BYTES)
+        QR_TRY(put_waiting(w, err));
+    if (is_small)
+        return QR_OK;
+    w->end += entry->data_bytes;
+    return put_bytes(w, entry->data, entry->data_bytes, err);
+}
+
+enum qr_status qr_journal_block_end(struct qr_journal_writer *w,
+                                    const struct qr_journal_block *header, struct qr_err *err)
+{
+    QR_TRY(put_waiting(w, err));
+    if (w->key != NULL) {
+        memcpy(w->end, w->key->salt, QR_SALT_BYTES);
+        QR_TRY(qr_gcm_end(&w->gcm, w->end + QR_SALT_BYTES, err));
+        w->crc = qr_crc32c(w->crc, w->end, QR_SEAL_BYTES);
+        w->end += QR_SEAL_BYTES;
+    }
+    size_t bytes = (size_t)(w->end - w->block);
+    assert(bytes == QR_JOURNAL_BLOCK_HEADER_BYTES + (size_t)header->payload_bytes);
+    qr_put32le(w->block + CRC_OFFSET, w->crc);
+    memset(w->end, 0, (size_t)qr_journal_block_file_bytes(header->payload_bytes) - bytes);
     return QR_OK;
 }
 

@@ -81,6 +81,33 @@ static void test_what_was_sealed_opens_under_the_same_key_and_place_only(void **
     }
 }
 
+/* From elsewhere and in place, in parts of any length: the same bytes and tag as in one call. */
+static void test_parts_are_sealed_as_the_whole_is(void **state)
+{
+    (void)state;
+    enum { BYTES = 5000 };
+    static const size_t parts[] = {1, 15, 16, 17, 64, 333, 1000, 4999, BYTES};
+    struct qr_cipher_key key = derived("journal", "one");
+    uint8_t clear[BYTES], whole[BYTES], sealed[BYTES], want[QR_TAG_BYTES], tag[QR_TAG_BYTES];
+    for (size_t i = 0; i < BYTES; i++)
+        clear[i] = (uint8_t)(i * 7 + i / 256);
+    memcpy(whole, clear, BYTES);
+    assert_int_equal(qr_gcm_seal(&key, 4, 1, "head", 4, whole, BYTES, want, NULL), QR_OK);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        struct qr_gcm sealing;
+        memcpy(sealed, clear, BYTES);
+        assert_int_equal(qr_gcm_begin(&sealing, &key, 4, 1, "head", 4, NULL), QR_OK);
+        for (size_t at = 0, n; at < BYTES; at += n) {
+            n = parts[i] < BYTES - at ? parts[i] : BYTES - at;
+            const uint8_t *src = at / parts[i] % 2 == 0 ? clear : sealed;
+            assert_int_equal(qr_gcm_add(&sealing, src + at, sealed + at, n, NULL), QR_OK);
+        }
+        assert_int_equal(qr_gcm_end(&sealing, tag, NULL), QR_OK);
+        assert_memory_equal(sealed, whole, BYTES);
+        assert_memory_equal(tag, want, QR_TAG_BYTES);
+    }
+}
+
 static void test_every_flipped_bit_is_found(void **state)
 {
     (void)state;
@@ -163,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_is_aes_gcm),
         cmocka_unit_test(test_what_was_sealed_opens_under_the_same_key_and_place_only),
+        cmocka_unit_test(test_parts_are_sealed_as_the_whole_is),
         cmocka_unit_test(test_every_flipped_bit_is_found),
         cmocka_unit_test(test_keys_differ_by_label_context_salt_and_data_key),
         cmocka_unit_test(test_a_page_opens_at_its_place_and_is_noise_elsewhere),

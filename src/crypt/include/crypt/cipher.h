@@ -49,6 +49,19 @@ QR_NODISCARD enum qr_status qr_gcm_seal(const struct qr_cipher_key *key, uint64_
                                         uint32_t part, const void *aad, size_t aad_bytes,
                                         uint8_t *bytes, size_t count, uint8_t tag[QR_TAG_BYTES],
                                         struct qr_err *err);
+/* The same in parts, one behind the other: `dst` takes the sealed bytes and may be `src`. Between
+ * begin and end the thread seals nothing else. Parts of many kilobytes cost what one call costs. */
+struct qr_gcm {
+    void *ctx; /* the thread's */
+};
+QR_NODISCARD enum qr_status qr_gcm_begin(struct qr_gcm *ret_sealing,
+                                         const struct qr_cipher_key *key, uint64_t position,
+                                         uint32_t part, const void *aad, size_t aad_bytes,
+                                         struct qr_err *err);
+QR_NODISCARD enum qr_status qr_gcm_add(struct qr_gcm *sealing, const uint8_t *src, uint8_t *dst,
+                                       size_t count, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_gcm_end(struct qr_gcm *sealing, uint8_t tag[QR_TAG_BYTES],
+                                       struct qr_err *err);
 QR_NODISCARD enum qr_status qr_gcm_open(const struct qr_cipher_key *key, uint64_t position,
                                         uint32_t part, const void *aad, size_t aad_bytes,
                                         uint8_t *bytes, size_t count,

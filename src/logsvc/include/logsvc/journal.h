@@ -84,12 +84,29 @@ QR_NODISCARD enum qr_status qr_journal_entry_next(const uint8_t *payload, size_t
 void qr_journal_cipher(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
                        const uint8_t journal_id[QR_JOURNAL_ID_BYTES], uint64_t generation,
                        const uint8_t salt[QR_SALT_BYTES]);
-/* `block` has room for the header before its payload, which is in place, and for QR_SEAL_BYTES
- * behind it. header->payload_bytes is of the entries, and then as stored. Encrypts unless `key` is
- * NULL. Zeroes the padding. Fails for lack of memory only. */
-QR_NODISCARD enum qr_status qr_journal_block_seal(uint8_t *block, struct qr_journal_block *header,
-                                                  const struct qr_cipher_key *key,
-                                                  struct qr_err *err);
+/* A block that is being written: each part of it is copied, encrypted and counted in the checksum
+ * while the processor has it at hand. One thread, which seals nothing else meanwhile. */
+struct qr_journal_writer {
+    uint8_t *block;
+    const struct qr_cipher_key *key; /* NULL: in clear */
+    struct qr_gcm gcm;
+    uint8_t *end, *done; /* of what was added; of what is sealed and counted */
+    uint32_t crc;
+};
+/* `block` has room for a header, the payload, QR_SEAL_BYTES and padding. header->payload_bytes is
+ * of the entries that will be added with their headers, and becomes what is stored. What fails,
+ * fails for lack of memory only. */
+QR_NODISCARD enum qr_status qr_journal_block_begin(struct qr_journal_writer *ret_w, uint8_t *block,
+                                                   struct qr_journal_block *header,
+                                                   const struct qr_cipher_key *key,
+                                                   struct qr_err *err);
+QR_NODISCARD enum qr_status qr_journal_block_add(struct qr_journal_writer *w,
+                                                 const struct qr_journal_entry *entry,
+                                                 struct qr_err *err);
+/* Zeroes the padding. */
+QR_NODISCARD enum qr_status qr_journal_block_end(struct qr_journal_writer *w,
+                                                 const struct qr_journal_block *header,
+                                                 struct qr_err *err);
 /* The header alone; lengths are within bounds, the checksum is not verified yet. */
 QR_NODISCARD enum qr_status qr_journal_block_peek(const uint8_t *block, size_t count,
                                                   struct qr_journal_block *ret_header,
