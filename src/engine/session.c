@@ -138,15 +138,20 @@ void qri_session_clear(struct qr_session *session, bool keep_tran)
     session->batch_identity = qr_value_null();
 }
 
+void qr_session_let_go(struct qr_session *session)
+{
+    assert(session->frame == NULL);
+    session->sink = NULL;
+    qri_session_clear(session, false);
+    qri_link_put(session);
+}
+
 void qr_session_free(struct qr_session *session)
 {
     if (session == NULL)
         return;
-    assert(session->frame == NULL);
     struct qr_database *db = session->db;
-    session->sink = NULL;
-    qri_session_clear(session, false);
-    qri_link_put(session);
+    qr_session_let_go(session);
     assert(session->link == NULL);
     qri_locks_leave(session);
     remove_session(db->instance, session);

@@ -76,6 +76,7 @@ static void finish(struct qri_served *s, struct qr_tail *ret_tail)
     bool broken = s->answer.is_broken;
     if (qr_tds_writer_end(&s->writer, true) != QR_OK) {
         *ret_tail = (struct qr_tail){.kind = QR_TAIL_CLOSE};
+        qr_session_let_go(s->engine);
         return;
     }
     *ret_tail = (struct qr_tail){
@@ -84,7 +85,8 @@ static void finish(struct qri_served *s, struct qr_tail *ret_tail)
         struct qr_lsn lsn = {qr_session_answer_lsn(s->engine)};
         ret_tail->kind = QR_TAIL_CLOSE;
         if (lsn.v != 0 && qr_store_wait_durable(qr_database_store(s->db), lsn, NULL) != QR_OK)
-            ret_tail->count = 0; /* it may say "committed" and must not */
+            ret_tail->count = 0;      /* it may say "committed" and must not */
+        qr_session_let_go(s->engine); /* whether or not the client reads that */
         return;
     }
     if (hold_tail(s))

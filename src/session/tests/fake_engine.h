@@ -20,6 +20,7 @@ struct fake_engine {
     struct qr_durable_wait *wait; /* registered and not called */
     int wait_calls;               /* blocking waits */
     int sessions, rowsets;        /* alive */
+    int let_go;                   /* sessions of which nothing more is asked */
     bool is_over;                 /* qr_session_is_over */
     void (*break_it)(void *ctx, bool at_once);
     void *break_ctx;

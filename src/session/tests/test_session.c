@@ -368,6 +368,8 @@ static void test_a_request_of_a_session_that_is_ended_says_so(void **state)
         batch(&f, rows[i].batch);
         assert_string_equal(f.words, rows[i].words);
         assert_int_equal(f.tail.kind, rows[i].tail);
+        /* its locks do not wait until the client has read that */
+        assert_int_equal(fake.let_go, rows[i].tail == QR_TAIL_CLOSE);
         end(&f);
     }
     struct fixture f;
@@ -404,6 +406,7 @@ static void test_a_client_that_is_gone_ends_the_request(void **state)
     f.c.gone = true;
     batch(&f, "rows:100000");
     assert_int_equal(f.tail.kind, QR_TAIL_CLOSE);
+    assert_int_equal(fake.let_go, 1);
     end(&f);
 }
 

@@ -340,7 +340,10 @@ struct qr_session_options {
 QR_NODISCARD enum qr_status qr_session_new(struct qr_database *db,
                                            const struct qr_session_options *options,
                                            struct qr_session **ret_session, struct qr_err *err);
-/* Rolls back, releases locks, drops temporary objects. Accepts NULL. */
+/* Rolls back, releases locks, drops temporary objects: nothing more is asked of it, though its
+ * client may take time to read the last answer. Between requests. Then only qr_session_free. */
+void qr_session_let_go(struct qr_session *session);
+/* Does what qr_session_let_go does. Accepts NULL. */
 void qr_session_free(struct qr_session *session);
 /* By its own name: "us_english" where the login asked for none that is known. Ends with a zero. */
 struct qr_str qr_session_language(const struct qr_session *session);
