@@ -27,14 +27,17 @@ static bool is_late(const struct qri_conn *conn)
            (drain == DRAIN_EVICT && qri_conn_lingers(conn, atomic_load(&gateway->evict_ns)));
 }
 
-/* Waits for the socket; the pool runs another worker meanwhile. */
+/* Waits for the socket; the pool runs another worker meanwhile. A session that is ended (KILL)
+ * waits a slice for its client and no longer: it may never read, and the session has locks. */
 static enum qr_status wait_socket(struct qri_conn *conn, short events)
 {
     struct pollfd poll_fd = {.fd = conn->fd, .events = events};
     qri_pump_block_begin(conn->gateway);
     atomic_store(&conn->waits_peer, events);
     int rc = 0;
-    while (rc == 0 && !must_stop(conn)) {
+    bool over = false;
+    while (rc == 0 && !over && !must_stop(conn)) {
+        over = atomic_load(&conn->why) != NULL;
         rc = poll(&poll_fd, 1, WAIT_SLICE_MS);
         if (rc < 0 && errno == EINTR)
             rc = 0;

@@ -256,11 +256,91 @@ def huge(quired, database, big):
 
 
 # name: (what it needs of the server, the program)
+READS = "SELECT COUNT_BIG(*) FROM t a, t b, t c, t d"
+KILLED = {  # what it is at; what another does first, so that it waits
+    "waits for a row": ("UPDATE t SET v = 1 WHERE k = 2", "UPDATE t SET v = 3 WHERE k = 2"),
+    "waits for a key": ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT COUNT(*) FROM t JOIN u ON u.k = t.k WHERE t.v = 20",
+                        "INSERT u VALUES (200)"),
+    "waits for time": ("WAITFOR DELAY '00:01:00'", None),
+    "reads": (READS, None),
+    "writes": ("UPDATE t SET v = (SELECT COUNT_BIG(*) FROM t a, t b, t c, t d) WHERE k = 3", None),
+    "waits for its client": ("SELECT a.k, b.k, c.k FROM t a, t b, t c", None),  # who reads nothing of it
+}
+AT_WORK = ("SELECT COUNT(*) FROM sys.dm_exec_requests WHERE session_id = {} AND (blocking_session_id <> 0 OR "
+           "wait_type IN ('WAITFOR', 'ASYNC_NETWORK_IO') OR command <> 'SELECT' AND total_elapsed_time > 50 OR {} = 0)")
+
+
+def killed(quired, database, _):
+    """KILL ends a session wherever it is: what it had locked is free though another stays and its client does not read."""
+    with wire.Connection(quired, database) as owner:
+        owner.execute("CREATE TABLE t (k int NOT NULL PRIMARY KEY, v int NOT NULL, INDEX t_v (v)); "
+                      "INSERT t SELECT value, value / 10 FROM GENERATE_SERIES(1, 300); CREATE TABLE u (k int NOT NULL PRIMARY KEY)")
+        owner.execute(f"SET LOCK_TIMEOUT {int(PATIENCE * 100)}")
+        for what, (at, before) in KILLED.items():
+            with wire.Connection(quired, database) as blocker, wire.Connection(quired, database) as victim:
+                if before is not None:
+                    ok(blocker.batch("BEGIN TRAN; " + before))
+                ok(victim.batch("BEGIN TRAN; UPDATE t SET v = -1 WHERE k = 1"))
+                victim.submit(at)
+                while owner.execute(AT_WORK.format(victim.spid, int(at != READS))) != [(1,)]:
+                    time.sleep(0.005)
+                ok(owner.batch(f"KILL {victim.spid}"))
+                if not ok(owner.batch("UPDATE t SET v = 0 WHERE k = 1"), {1222}):
+                    raise Wrong(f"killed while it {what}, it holds its locks")
+
+
+LOOKS = [  # by keys that only rows of `o` name
+    "SELECT COUNT(*), SUM(l.v) FROM o JOIN l ON l.oid = o.id WHERE o.c = {0}",
+    "SELECT COUNT(*), SUM(l.v) FROM o, l WHERE l.v = o.id AND o.c IN ({0}, {1})",
+    "SELECT COUNT(*), SUM(l.v) FROM o LEFT JOIN l ON l.oid = o.id AND l.n = o.id WHERE o.c = {0}",
+    "SELECT COUNT(*), SUM(l.v) FROM o LEFT JOIN l ON l.oid = o.id WHERE o.c = {0} AND l.v > {1}",
+    "SELECT COUNT(*) FROM l JOIN o ON l.oid = o.id WHERE o.c = {0}",
+    "SELECT COUNT(*) FROM o WHERE c = {0} AND NOT EXISTS (SELECT 1 FROM l WHERE l.oid = o.id AND l.v > {1})",
+    "SELECT id, (SELECT MAX(v) FROM l WHERE l.s = o.s) FROM o WHERE c = {0} ORDER BY id",
+    "SELECT o.id, q.n FROM o CROSS APPLY (SELECT TOP (1) l.n FROM l WHERE l.oid = o.id ORDER BY l.n DESC) q WHERE o.c = {0} ORDER BY 1",
+    "SELECT COUNT(*), SUM(m.v) FROM o JOIN l ON l.oid = o.id LEFT JOIN l m ON m.oid = l.v WHERE o.c = {0}",
+    "SELECT dbo.lines({0})",
+]
+CHANGES = ["INSERT l VALUES ({0}, {1}, {2}, '{3}')", "DELETE l WHERE oid = {0} AND n = {1}", "UPDATE l SET v = {2} WHERE oid = {0}",
+           "UPDATE l SET oid = {2} WHERE oid = {0} AND n = {1}", "UPDATE l SET s = '{3}' WHERE v = {1}", "UPDATE o SET c = {1} WHERE id = {0}",
+           "INSERT o VALUES ({0}, {1}, '{3}')", "DELETE o WHERE id = {0}"]
+
+
+def no_phantoms(quired, database, big):
+    """What another can change at once does not change what a SERIALIZABLE query has found."""
+    dice, free, held = random.Random(7), 0, 0
+    with wire.Connection(quired, database) as reader, wire.Connection(quired, database) as other:
+        reader.execute("CREATE TABLE o (id int NOT NULL PRIMARY KEY, c int NOT NULL, s varchar(5) NULL, INDEX o_c (c)); "
+                       "CREATE TABLE l (oid int NOT NULL, n int NOT NULL, v int NULL, s varchar(9) NULL, PRIMARY KEY (oid, n), "
+                       "INDEX l_v (v), INDEX l_s (s))")
+        reader.execute("CREATE FUNCTION dbo.lines(@c int) RETURNS int AS BEGIN RETURN (SELECT COUNT(*) FROM o JOIN l ON l.oid = o.id "
+                       "WHERE o.c = @c) END")
+        reader.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        other.execute("SET LOCK_TIMEOUT 0")
+        for _ in range(5000 if big else 250):
+            values = [dice.randrange(6) for _ in range(3)]
+            look = dice.choice(LOOKS).format(*values)
+            ok(reader.batch("BEGIN TRAN"))
+            found = reader.execute(look)
+            for _ in range(10):
+                change = dice.choice(CHANGES).format(*(dice.randrange(6) for _ in range(3)), dice.choice("aAbc"))
+                if not ok(other.batch(change), {1222, DUPLICATE}):
+                    held += 1
+                    continue
+                free += 1
+                expect(reader.execute(look), found, f"{look} after {change}")
+            ok(reader.batch("COMMIT"))
+    if free == 0 or held == 0:
+        raise Wrong(f"{free} changes were free, {held} were not")
+
+
 PROGRAMS = {
     "bank": ((), bank),
     "disconnect_storm": ((), disconnect_storm),
     "huge": (("deferred",), huge),
     "identity_storm": ((), identity_storm),
+    "killed": (("deferred", "kill", "dmv"), killed),
+    "no_phantoms": (("deferred", "locks", "ranges"), no_phantoms),
     "queue_by_lock": (("deferred", "locks"), queue_by_lock),
     "queue_by_output": (("deferred", "locks"), queue_by_output),
     "unique_storm": ((), unique_storm),
