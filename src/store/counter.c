@@ -155,7 +155,8 @@ static enum qr_status next_locked(struct qr_store *store, uint64_t id, uint64_t 
         return qr_fail(err, QR_INVALID, "%llu numbers by %lld", (unsigned long long)count,
                        (long long)increment);
     wide first = c->next, next = first + (wide)increment * (int64_t)count;
-    if (is_exhausted(first, increment) || next - increment > INT64_MAX || next - increment < INT64_MIN)
+    if (is_exhausted(first, increment) || next - increment > INT64_MAX ||
+        next - increment < INT64_MIN)
         return qr_fail(err, QR_TOO_BIG, "counter %llu has no numbers left", (unsigned long long)id);
     QR_TRY(advance(store, c, next, increment, err));
     *ret_first = (int64_t)first;
