@@ -110,6 +110,20 @@ static enum qr_status inherit(struct qr_control *control, uint32_t server,
     return QR_OK;
 }
 
+static uint64_t made_at(const struct qr_database_row *source)
+{
+    return (uint64_t)qri_made_wall_ns(source);
+}
+
+/* earliestRestoreDate is told in whole milliseconds: the one in which the database was made stands
+ * for the time when it was. */
+static uint64_t restored_to(const struct qr_database_row *source, const struct qr_control_ask *ask)
+{
+    static const uint64_t told_ns = 1000000;
+    uint64_t at = ask->restore_wall_ns, made = made_at(source);
+    return at < made && at / told_ns == made / told_ns ? made : at;
+}
+
 /* To the time that may be asked for: within retention, and not in the future. */
 static enum qr_status check_time(struct qr_control *control, const struct qr_control_ask *ask,
                                  const struct qr_database_row *source, struct qr_err *err)
@@ -120,8 +134,7 @@ static enum qr_status check_time(struct qr_control *control, const struct qr_con
     if (ask->kept.n > 0) /* of one moment */
         return ask->restore_wall_ns == 0 ? QR_OK : nothing_of_that_time(ask, err);
     if (qr_database_is_hyper(source) && ask->restore_wall_ns != 0 &&
-        ask->restore_wall_ns <
-            (uint64_t)qri_made_wall_ns(source)) /* of a copy: that is its parent's */
+        restored_to(source, ask) < made_at(source)) /* of a copy: that is its parent's */
         return nothing_of_that_time(ask, err);
     if (ask->restore_wall_ns == 0 ||
         (ask->restore_wall_ns >= first && ask->restore_wall_ns <= (uint64_t)now))
@@ -178,7 +191,7 @@ enum qr_status qri_copy_branch(struct qr_control *control, const struct qr_datab
     struct qr_hyper_base base;
     struct qr_hyper_point point = {
         .kind = ask->restore_wall_ns == 0 ? QR_POINT_NOW : QR_POINT_TIME,
-        .wall_ns = ask->restore_wall_ns,
+        .wall_ns = restored_to(source, ask),
     };
     QR_TRY(qr_place_timeline(source, &parent, err));
     QR_TRY(qr_place_timeline(row, &child, err));
