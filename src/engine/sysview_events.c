@@ -1,6 +1,8 @@
 /* sysview_events.c - what control keeps of events: sys.event_log, sys.database_connection_stats;
  * see sysview_int.h */
 #include <stdlib.h>
+#include <string.h>
+#include "deadlock_int.h"
 #include "sysview_int.h"
 #include "base/banned.h"
 
@@ -63,10 +65,67 @@ static const struct event_kind {
     /* clang-format on */
 };
 
+/* A report that this process keeps; the others of its kind lie in the process of their database. */
+struct report {
+    int64_t ticks;
+    struct qr_str database, text;
+};
+
+struct log {
+    struct qri_sysrows *rows;
+    struct report *reports; /* oldest first */
+    size_t count, capacity;
+};
+
+static enum qr_status take_report(void *ctx, const struct qri_deadlock_record *record)
+{
+    struct log *log = ctx;
+    log->reports = qr_arena_grow(qri_sysrows_arena(log->rows), log->reports, log->count,
+                                 &log->capacity, log->count + 1, sizeof *log->reports);
+    if (log->reports == NULL)
+        return QR_NOMEM;
+    log->reports[log->count++] =
+        (struct report){record->ticks, qr_str(record->database), qr_str(record->report)};
+    return QR_OK;
+}
+
+static bool is_of(const struct report *r, struct qr_str database, int64_t bucket_ticks)
+{
+    return r->ticks >= bucket_ticks && r->ticks < bucket_ticks + BUCKET_TICKS &&
+           qr_str_ieq(r->database, database);
+}
+
+/* The reports of a row's deadlocks, one element behind the other; NULL: none is kept here. */
+static enum qr_status reports_of(const struct log *log, struct qr_str database,
+                                 int64_t bucket_ticks, struct qr_str *ret_text)
+{
+    size_t bytes = 0, used = 0;
+    for (size_t i = 0; i < log->count; i++)
+        if (is_of(&log->reports[i], database, bucket_ticks))
+            bytes += log->reports[i].text.n;
+    *ret_text = (struct qr_str){NULL, 0};
+    if (bytes == 0)
+        return QR_OK;
+    char *text = qr_arena_alloc(qri_sysrows_arena(log->rows), bytes);
+    if (text == NULL)
+        return QR_NOMEM;
+    for (size_t i = 0; i < log->count; i++) {
+        const struct report *r = &log->reports[i];
+        if (!is_of(r, database, bucket_ticks))
+            continue;
+        memcpy(text + used, r->text.p, r->text.n);
+        used += r->text.n;
+    }
+    *ret_text = qr_str_n(text, bytes);
+    return QR_OK;
+}
+
 static enum qr_status log_row(void *ctx, const struct qr_telemetry_seen *seen)
 {
-    struct qri_sysrows *rows = ctx;
+    const struct log *log = ctx;
+    struct qri_sysrows *rows = log->rows;
     struct qr_arena *arena = qri_sysrows_arena(rows);
+    struct qr_str data = {NULL, 0};
     struct event e;
     size_t i = 0, count = sizeof event_kinds / sizeof event_kinds[0];
     if (!take_event(seen->key, &e))
@@ -77,16 +136,21 @@ static enum qr_status log_row(void *ctx, const struct qr_telemetry_seen *seen)
     if (i == count)
         return QR_OK;
     const struct event_kind *kind = &event_kinds[i];
+    if (strcmp(kind->type, "deadlock") == 0)
+        QR_TRY(reports_of(log, e.database, seen->at_ticks, &data));
     return qri_sysrow(rows, qr_arena_str(arena, e.database), seen->at_ticks,
                       seen->at_ticks + BUCKET_TICKS, qr_str(kind->category), qr_str(kind->type),
                       e.subtype, qr_str(kind->subtype_desc), kind->severity,
                       seen->count > INT32_MAX ? INT32_MAX : (int)seen->count,
-                      qr_str(kind->description));
+                      qr_str(kind->description), data);
 }
 
 static enum qr_status event_log(struct qri_sysrows *rows, struct qr_session *session)
 {
-    return each_event(session, rows, log_row);
+    struct log log = {.rows = rows};
+    QR_TRY(qri_deadlocks_each(session->db->instance, session->db->info.server_id,
+                              qri_sysrows_arena(rows), take_report, &log));
+    return each_event(session, &log, log_row);
 }
 
 /* ---- sys.database_connection_stats ---- */
@@ -157,7 +221,7 @@ const struct qri_sysview qri_sysviews_events[] = {
     {"sys", "event_log",
      "database_name sysname, start_time datetime2, end_time datetime2, event_category "
      "nvarchar(64), event_type nvarchar(64), event_subtype int, event_subtype_desc nvarchar(64), "
-     "severity int, event_count int, description nvarchar(max), additional_data xml null =null",
+     "severity int, event_count int, description nvarchar(max), additional_data xml null",
      event_log, NULL, true},
     {"sys", "database_connection_stats",
      "database_name sysname, start_time datetime2, end_time datetime2, success_count int, "

@@ -79,7 +79,7 @@ static struct qr_value take_argument(const struct qr_type *type, va_list *args)
         struct qr_str s = va_arg(*args, struct qr_str);
         if (s.p == NULL)
             return qr_value_null();
-        bool text = qr_type_is_string(type);
+        bool text = qr_type_is_string(type) || type->id == QR_TYPE_XML;
         return text ? qr_value_str(s) : qr_value_blob(s.p, s.n);
     }
     }

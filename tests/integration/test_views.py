@@ -1,5 +1,6 @@
 """Views of monitoring against the truth: what was done, and what the operating system counts."""
 import os
+import threading
 import time
 import unittest
 from decimal import Decimal
@@ -110,6 +111,30 @@ class Events(unittest.TestCase):
             with quired.connect("d") as connection:
                 self.assertEqual([e.number for e in
                                   connection.batch("SELECT * FROM sys.event_log").errors], [208])
+
+    def test_the_row_of_deadlocks_has_their_reports(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE d")
+            with quired.connect("d") as first, quired.connect("d") as second:
+                first.execute("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT t VALUES (1, 1), (2, 2)")
+                first.execute("BEGIN TRAN; UPDATE t SET v = 0 WHERE id = 1")
+                second.execute("BEGIN TRAN; UPDATE t SET v = 0 WHERE id = 2")
+                told = []
+                other = threading.Thread(target=lambda: told.extend(
+                    first.batch("UPDATE t SET v = 0 WHERE id = 2").errors))
+                other.start()
+                told.extend(second.batch("UPDATE t SET v = 0 WHERE id = 1").errors)
+                other.join()
+            self.assertEqual([e.number for e in told], [1205])
+            self.assertEqual(master.execute(
+                """SELECT event_type, event_count, additional_data.value('count(/deadlock)', 'int'),
+                   additional_data.value('count(/deadlock/process-list/process)', 'int'),
+                   IIF(CAST(additional_data AS nvarchar(max)) LIKE '%UPDATE t SET v = 0 WHERE id = [12]%', 1, 0)
+                   FROM sys.event_log WHERE database_name = 'd' AND event_category = 'engine'"""),
+                [("deadlock", 1, 1, 2, 1)])
+            self.assertEqual(master.execute(
+                "SELECT COUNT(*) FROM sys.event_log WHERE event_type <> 'deadlock' AND additional_data IS NOT NULL"),
+                [(0,)])
 
 
 class Objectives(unittest.TestCase):
