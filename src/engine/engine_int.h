@@ -227,6 +227,11 @@ struct qri_prepared {
 
 /* What other sessions see of one (sys.dm_exec_sessions): its state when its request began or, if it
  * is idle, ended. Its own state changes in the midst of a request, without a lock. */
+/* In temporary files, in bytes, by enum qr_gov_temp. */
+struct qri_temp_room {
+    uint64_t taken[QR_GOV_TEMP_COUNT], freed[QR_GOV_TEMP_COUNT];
+};
+
 struct qri_session_seen {
     struct qri_options options;
     bool is_running;
@@ -237,6 +242,7 @@ struct qri_session_seen {
     /* what the session had used when its last request began */
     int cpu_ms_before;
     int64_t reads_before, writes_before, logical_reads_before, page_server_reads_before;
+    struct qri_temp_room room_before;
     uint8_t context_info[128];
     size_t context_info_bytes;
     int64_t rowcount;
@@ -356,6 +362,7 @@ struct qr_session {
     struct { /* used when the request began */
         int cpu_ms;
         int64_t reads, writes, logical_reads, page_server_reads;
+        struct qri_temp_room room;
     } before;
 };
 
@@ -377,6 +384,8 @@ QR_NODISCARD enum qr_status qri_check_cancelled(struct qr_session *session, stru
 void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own_catalog);
 /* The session gets that number if no other has it; before anybody was told its own. */
 void qri_session_take_id(struct qr_session *session, uint16_t id);
+/* What a task has taken and given back until now; any thread. */
+struct qri_temp_room qri_temp_room_of(const struct qr_gov_task *task);
 /* The session as it is now: for its own thread. */
 struct qri_session_seen qri_session_look(const struct qr_session *session);
 /* Lets the other sessions see it. */

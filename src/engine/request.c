@@ -10,6 +10,16 @@
 
 /* ---- begin and end ---- */
 
+struct qri_temp_room qri_temp_room_of(const struct qr_gov_task *task)
+{
+    struct qri_temp_room room;
+    for (int i = 0; i < QR_GOV_TEMP_COUNT; i++) {
+        room.taken[i] = atomic_load_explicit(&task->usage.temp_taken[i], memory_order_relaxed);
+        room.freed[i] = atomic_load_explicit(&task->usage.temp_freed[i], memory_order_relaxed);
+    }
+    return room;
+}
+
 static void note_usage(struct qr_session *session)
 {
     const struct qr_gov_task *task = session->login.task;
@@ -24,6 +34,7 @@ static void note_usage(struct qr_session *session)
         (int64_t)atomic_load_explicit(&u->logical_reads, memory_order_relaxed);
     session->before.page_server_reads =
         (int64_t)atomic_load_explicit(&u->page_server_reads, memory_order_relaxed);
+    session->before.room = qri_temp_room_of(task);
 }
 
 enum qr_status qri_request_begin(struct qr_session *session, const struct qr_sink *sink)

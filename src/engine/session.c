@@ -318,6 +318,7 @@ struct qri_session_seen qri_session_look(const struct qr_session *session)
     seen.writes_before = session->before.writes;
     seen.logical_reads_before = session->before.logical_reads;
     seen.page_server_reads_before = session->before.page_server_reads;
+    seen.room_before = session->before.room;
     if (seen.context_info_bytes > 0)
         memcpy(seen.context_info, session->context_info, sizeof seen.context_info);
     if (tran->count == 0)

@@ -270,10 +270,9 @@ static void describe_task(const struct qri_lock_wait *w, char *dst, size_t bytes
                        mode, (long long)hobt_id(r));
 }
 
-/* A task of a session, as an address. */
-static struct qr_str task_address(struct qri_sysrows *rows, const struct qr_session *s)
+struct qr_str qri_task_address(struct qri_sysrows *rows, uint16_t session_id)
 {
-    uint64_t hash = qr_hash_bytes(&s->id, sizeof s->id, 2);
+    uint64_t hash = qr_hash_bytes(&session_id, sizeof session_id, 2);
     return qr_arena_str(qri_sysrows_arena(rows), qr_str_n((const char *)&hash, sizeof hash));
 }
 
@@ -292,9 +291,9 @@ static enum qr_status other_waits(struct qri_sysrows *rows, struct qr_session *s
         int64_t ns = now - atomic_load_explicit(&task->wait_since_mono_ns, memory_order_relaxed);
         if (type == QR_WAIT_NONE || type >= QR_WAIT_COUNT)
             continue;
-        QR_TRY(qri_sysrow(rows, task_address(rows, s), (int)s->id, ns < 0 ? 0 : ns / 1000000,
-                          qr_str(qr_wait_info((enum qr_wait)type)->name), (struct qr_str){NULL, 0},
-                          QRI_SYS_NULL, (struct qr_str){NULL, 0}));
+        QR_TRY(qri_sysrow(rows, qri_task_address(rows, s->id), (int)s->id,
+                          ns < 0 ? 0 : ns / 1000000, qr_str(qr_wait_info((enum qr_wait)type)->name),
+                          (struct qr_str){NULL, 0}, QRI_SYS_NULL, (struct qr_str){NULL, 0}));
     }
     return QR_OK;
 }
@@ -308,10 +307,10 @@ static enum qr_status waiting_tasks(struct qri_sysrows *rows, struct qr_session 
         int blocker = (int)w->info.blocking_session_id;
         char text[TEXT_BYTES_MAX + 128];
         describe_task(w, text, sizeof text);
-        status =
-            qri_sysrow(rows, address(rows, &w->info), (int)w->info.session_id, qri_lock_wait_ms(w),
-                       qri_lock_wait_type(rows, w), address(rows, &w->info),
-                       qri_sys_null_if(blocker == 0, blocker), keep(rows, text));
+        status = qri_sysrow(rows, qri_task_address(rows, (uint16_t)w->info.session_id),
+                            (int)w->info.session_id, qri_lock_wait_ms(w),
+                            qri_lock_wait_type(rows, w), address(rows, &w->info),
+                            qri_sys_null_if(blocker == 0, blocker), keep(rows, text));
     }
     qri_lock_waits_sort(&list);
     pthread_mutex_lock(&session->db->instance->mu);

@@ -26,5 +26,8 @@ struct qr_str qri_lock_wait_type(struct qri_sysrows *rows, const struct qri_lock
 int64_t qri_lock_wait_ms(const struct qri_lock_wait *wait);
 struct qr_str qri_lock_wait_resource(struct qri_sysrows *rows, const struct qri_lock_wait *wait);
 
+/* The task of a session's request, as an address. */
+struct qr_str qri_task_address(struct qri_sysrows *rows, uint16_t session_id);
+
 /* Sessions of other logical servers are nobody's here. */
 bool qri_sys_is_of_server(const struct qr_session *s, const struct qr_session *asker);

@@ -234,10 +234,10 @@ static enum qr_status request_row(struct qri_sysrows *rows, struct qr_session *s
         (int)seen->tran_count, (int64_t)seen->tran_id, context_of(arena, seen),
         (double)atomic_load(&s->percent_complete), used.cpu_ms - seen->cpu_ms_before, elapsed_ms,
         schedulers == 0 ? QRI_SYS_NULL : qri_sys_scheduler(s, schedulers),
-        used.reads - seen->reads_before, used.writes - seen->writes_before,
-        used.logical_reads - seen->logical_reads_before, (int)o->textsize, qr_str(o->language),
-        dateformat_name(o->dateformat), (int)o->datefirst, (int)o->quoted_identifier,
-        (int)o->arithabort, (int)o->ansi_null_dflt_on,
+        qri_task_address(rows, s->id), used.reads - seen->reads_before,
+        used.writes - seen->writes_before, used.logical_reads - seen->logical_reads_before,
+        (int)o->textsize, qr_str(o->language), dateformat_name(o->dateformat), (int)o->datefirst,
+        (int)o->quoted_identifier, (int)o->arithabort, (int)o->ansi_null_dflt_on,
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen->rowcount,
@@ -379,7 +379,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "wait_resource nvarchar(256), open_transaction_count int, open_resultset_count int =1, "
      "transaction_id bigint, context_info varbinary(128) null, percent_complete real, "
      "estimated_completion_time bigint =0, cpu_time int, total_elapsed_time int, "
-     "scheduler_id int null, task_address varbinary(8) null =null, reads bigint, "
+     "scheduler_id int null, task_address varbinary(8) null, reads bigint, "
      "writes bigint, logical_reads bigint, text_size int, language nvarchar(128) null, "
      "date_format nvarchar(3) null, date_first smallint, quoted_identifier bit, arithabort bit, "
      "ansi_null_dflt_on bit, ansi_defaults bit, ansi_warnings bit, ansi_padding bit, "

@@ -232,11 +232,17 @@ static void skip_rows(struct sys_cursor *cursor)
 static enum qr_status make_rows(const struct sys_module *module, struct qri_sysrows *rows)
 {
     struct qr_session *session = module->link->session;
+    struct qri_catalog *empty = NULL; /* what tempdb is before the first #table */
     if (module->is_tempdb && session->temp == NULL)
-        return QR_OK;
+        QR_TRY(qri_catalog_new_temp(&empty, NULL));
+    if (empty != NULL)
+        session->temp = empty;
     session->views_tempdb = module->is_tempdb;
     enum qr_status status = module->shape->view->rows(rows, session);
     session->views_tempdb = false;
+    if (empty != NULL)
+        session->temp = NULL;
+    qri_catalog_unref(empty);
     return status;
 }
 

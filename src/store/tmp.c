@@ -27,6 +27,11 @@ enum qr_status qr_tmp_file_new(struct qr_store *store, struct qr_tmp_file **ret_
 
 /* --- the quota --- */
 
+static enum qr_gov_temp use_of(const struct qr_tmp_file *file)
+{
+    return file->keeps_tables ? QR_GOV_TEMP_USER : QR_GOV_TEMP_INTERNAL;
+}
+
 static enum qr_status grow(struct qr_tmp_file *file, uint64_t end, struct qr_err *err)
 {
     struct qr_store *store = file->store;
@@ -39,13 +44,18 @@ static enum qr_status grow(struct qr_tmp_file *file, uint64_t end, struct qr_err
         return qr_sql_fail(err, 40551);
     }
     file->counted_bytes = end;
+    if (file->is_charged)
+        qr_gov_temp_taken(use_of(file), more);
     return QR_OK;
 }
 
 static void shrink(struct qr_tmp_file *file, uint64_t bytes)
 {
-    atomic_fetch_sub(&file->store->tmp_bytes, file->counted_bytes - bytes);
+    uint64_t less = file->counted_bytes - bytes;
+    atomic_fetch_sub(&file->store->tmp_bytes, less);
     file->counted_bytes = bytes;
+    if (file->is_charged)
+        qr_gov_temp_freed(use_of(file), less);
 }
 
 static void close_file(struct qr_tmp_file *file)
@@ -90,6 +100,12 @@ void qri_tmp_bury(struct qr_store *store)
 void qr_tmp_file_charge(struct qr_tmp_file *file)
 {
     file->is_charged = true;
+}
+
+void qr_tmp_file_keep_tables(struct qr_tmp_file *file)
+{
+    assert(file->file == NULL);
+    file->keeps_tables = true;
 }
 
 /* Before an I/O: waits for its turn, once for each unit that is full. When it began. */

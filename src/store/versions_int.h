@@ -11,7 +11,7 @@ struct qr_tmp_file {
     uint64_t counted_bytes;
     struct qr_cipher_key cipher; /* off: in clear */
     uint8_t *buffer;             /* for units on their way to an encrypted file */
-    bool is_charged;
+    bool is_charged, keeps_tables;
     uint64_t uncharged_bytes[2]; /* if it is: since the last charge */
     struct qr_tmp_file *next;
 };

@@ -38,10 +38,13 @@ static int temp_write(sqlite3_file *file, const void *src, int amount, sqlite3_i
     struct qri_temp_file *temp = temp_of(file);
     struct qr_err *err = &temp->conn->err;
     enum qr_status status = QR_OK;
-    if (temp->file == NULL)
+    if (temp->file == NULL) {
         status = qr_tmp_file_new(temp->store, &temp->file, err);
-    if (status == QR_OK)
-        qr_tmp_file_charge(temp->file);
+        if (status == QR_OK)
+            qr_tmp_file_charge(temp->file);
+        if (status == QR_OK && temp->keeps_tables)
+            qr_tmp_file_keep_tables(temp->file);
+    }
     if (status == QR_OK)
         status = qr_tmp_file_write(temp->file, src, (size_t)amount, (uint64_t)offset, err);
     if (status == QR_OK)

@@ -24,7 +24,11 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file,
         file->pMethods = &qri_journal_methods;
     } else if ((flags & (SQLITE_OPEN_TEMP_DB | SQLITE_OPEN_TRANSIENT_DB | SQLITE_OPEN_TEMP_JOURNAL |
                          SQLITE_OPEN_SUBJOURNAL)) != 0) {
-        *(struct qri_temp_file *)file = (struct qri_temp_file){.conn = conn, .store = conn->store};
+        *(struct qri_temp_file *)file = (struct qri_temp_file){
+            .conn = conn,
+            .store = conn->store,
+            .keeps_tables = (flags & SQLITE_OPEN_TEMP_DB) != 0,
+        };
         file->pMethods = &qri_temp_methods;
     } else {
         return SQLITE_CANTOPEN; /* WAL, super-journal: never asked for */

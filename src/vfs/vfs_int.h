@@ -61,6 +61,7 @@ struct qri_temp_file {
     sqlite3_file base;
     struct qr_conn *conn;
     struct qr_store *store;
+    bool keeps_tables;        /* #tables; else sorts, journals … */
     struct qr_tmp_file *file; /* NULL until the first write */
 };
 

@@ -137,6 +137,39 @@ class Events(unittest.TestCase):
                 [(0,)])
 
 
+class Tempdb(unittest.TestCase):
+    SPACE = """SELECT user_objects_alloc_page_count, user_objects_dealloc_page_count, internal_objects_alloc_page_count,
+        internal_objects_dealloc_page_count FROM sys.dm_db_{}_space_usage WHERE session_id = {}"""
+    USED = "SELECT allocated_extent_page_count FROM tempdb.sys.dm_db_file_space_usage"
+
+    def test_pages_of_temporary_tables_and_of_sorts_are_counted_by_session(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE d")
+            with quired.connect("d") as worker, quired.connect("d") as asker:
+                spid = worker.execute("SELECT @@SPID")[0][0]
+                self.assertEqual(worker.execute("SELECT COUNT(*) FROM tempdb.sys.dm_db_file_space_usage"), [(1,)])
+                self.assertEqual(asker.execute(self.SPACE.format("session", spid)), [(0, 0, 0, 0)])
+                rows = "SELECT TOP 40000 ROW_NUMBER() OVER (ORDER BY (SELECT 1)) AS n, REPLICATE('x', 400) AS t " \
+                       "FROM sys.all_columns a CROSS JOIN sys.all_columns b"
+                worker.execute(f"SELECT n, t INTO #t FROM ({rows}) r")
+                user, freed, internal, given_back = asker.execute(self.SPACE.format("session", spid))[0]
+                self.assertGreater(user, 40000 * 400 * 0.8 / 8192)  # the rest may be in memory
+                self.assertLess(user, 40000 * 400 * 1.5 / 8192)
+                self.assertEqual(freed, 0)
+                self.assertAlmostEqual(user + internal - given_back, asker.execute(self.USED)[0][0], delta=3)
+                running = worker.execute(self.SPACE.format("task", spid))
+                self.assertEqual((len(running), running[0][0]), (1, 0))
+                self.assertEqual(asker.execute(self.SPACE.format("task", spid)), [])
+                own = worker.execute("SELECT COUNT(*) FROM sys.dm_db_task_space_usage t JOIN sys.dm_exec_requests r "
+                                     "ON r.task_address = t.task_address WHERE r.session_id = @@SPID")
+                self.assertEqual(own, [(1,)])
+                before = asker.execute(self.SPACE.format("session", spid))[0]
+                worker.execute("SELECT COUNT(*) FROM (SELECT TOP 39999 n, t FROM #t ORDER BY t + CAST(n % 977 AS varchar(9)) DESC) s")
+                after = asker.execute(self.SPACE.format("session", spid))[0]
+                self.assertEqual(after[:2], before[:2])
+                self.assertEqual(after[2] - before[2], after[3] - before[3])
+
+
 class Objectives(unittest.TestCase):
     def check_mapping(self, quired, objective):
         with quired.connect() as master:

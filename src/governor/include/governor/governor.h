@@ -38,6 +38,9 @@ struct qr_gov_limits {
     uint64_t max_least, max_most, max_usual; /* MAXSIZE of a database in an elastic pool may be */
 };
 
+/* What temporary files are for: rows of #tables, or what statements work with. */
+enum qr_gov_temp { QR_GOV_TEMP_INTERNAL, QR_GOV_TEMP_USER, QR_GOV_TEMP_COUNT };
+
 /* Counters only grow. */
 struct qr_gov_usage {
     _Atomic uint64_t cpu_ns, cpu_delayed_ns; /* delayed: waited for more */
@@ -49,6 +52,8 @@ struct qr_gov_usage {
     _Atomic uint64_t log_writes; /* to files of this machine; the process's only */
     _Atomic uint64_t logical_reads, logical_writes;
     _Atomic uint64_t page_server_reads, temp_bytes; /* written to temporary files; a task's only */
+    _Atomic uint64_t temp_taken[QR_GOV_TEMP_COUNT]; /* room in temporary files; a task's only */
+    _Atomic uint64_t temp_freed[QR_GOV_TEMP_COUNT];
     _Atomic uint64_t requests, logins;
     _Atomic uint64_t optimizations;      /* plans of statements that were made */
     _Atomic uint64_t request_cpu_max_ns; /* of one request; a group's only */

@@ -126,6 +126,19 @@ static inline void qr_gov_temp_written(uint64_t bytes)
     if (task != NULL)
         qr_gov_add(&task->usage.temp_bytes, bytes);
 }
+/* Room in temporary files was taken, or given back. */
+static inline void qr_gov_temp_taken(enum qr_gov_temp use, uint64_t bytes)
+{
+    struct qr_gov_task *task = qr_gov_current();
+    if (task != NULL)
+        qr_gov_add(&task->usage.temp_taken[use], bytes);
+}
+static inline void qr_gov_temp_freed(enum qr_gov_temp use, uint64_t bytes)
+{
+    struct qr_gov_task *task = qr_gov_current();
+    if (task != NULL)
+        qr_gov_add(&task->usage.temp_freed[use], bytes);
+}
 /* Log records were made: charges them. The wait comes with qr_gov_pay_log, which returns at once
  * while the task holds something; leaving the task does not wait for it. */
 void qr_gov_log_made(uint64_t bytes);

@@ -23,6 +23,9 @@ void qr_tmp_file_free(struct qr_tmp_file *file);
 enum { QR_TMP_IO_BYTES = 64 * 1024 };
 /* From now on its reads and writes are charged to the thread's task (governor/task.h). */
 void qr_tmp_file_charge(struct qr_tmp_file *file);
+/* It has the rows of #tables: before its first write. The room that charged files take and give
+ * back is counted for the thread's task, by what it is for. */
+void qr_tmp_file_keep_tables(struct qr_tmp_file *file);
 uint64_t qr_tmp_file_bytes(const struct qr_tmp_file *file);
 /* *ret_got is less than `bytes` only at the file's end. */
 QR_NODISCARD enum qr_status qr_tmp_file_read(struct qr_tmp_file *file, void *dst, size_t bytes,
