@@ -35,6 +35,21 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      NOTHING_OF("offrow_long_term_version_record_count") " FROM sys.index_physical_stats$ WHERE "
      "(@a IS NULL OR @a IN (0, database_id)) AND (@b IS NULL OR @b IN (0, object_id)) AND (@c IS "
      "NULL OR @c IN (-1, index_id)) AND (@d IS NULL OR @d IN (0, 1)))"},
+    {"dm_db_log_stats",
+     "CREATE FUNCTION sys.dm_db_log_stats(@a int) RETURNS TABLE AS RETURN (SELECT database_id, "
+     "recovery_model, log_min_lsn, log_end_lsn, current_vlf_sequence_number, current_vlf_size_mb, "
+     "total_vlf_count, total_log_size_mb, active_vlf_count, active_log_size_mb, "
+     "log_truncation_holdup_reason, log_backup_time, log_backup_lsn, "
+     "log_since_last_log_backup_mb, log_checkpoint_lsn, log_since_last_checkpoint_mb, "
+     "log_recovery_lsn, log_recovery_size_mb, recovery_vlf_count FROM sys.log_stats$ WHERE "
+     "database_id = @a)"},
+    /* As of statistics that were never made: plans here need none. */
+    {"dm_db_stats_properties",
+     "CREATE FUNCTION sys.dm_db_stats_properties(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
+     "object_id, stats_id, CAST(NULL AS datetime2(7)) AS last_updated, CAST(NULL AS bigint) AS "
+     "rows, CAST(NULL AS bigint) AS rows_sampled, CAST(NULL AS int) AS steps, CAST(NULL AS "
+     "bigint) AS unfiltered_rows, CAST(NULL AS bigint) AS modification_counter, CAST(NULL AS "
+     "float) AS persisted_sample_percent FROM sys.stats WHERE object_id = @a AND stats_id = @b)"},
     {"dm_db_missing_index_columns",
      "CREATE FUNCTION sys.dm_db_missing_index_columns(@a int) RETURNS TABLE AS RETURN (SELECT "
      "column_id, column_name, column_usage FROM sys.missing_index_columns$ WHERE index_handle = "

@@ -158,7 +158,43 @@ static enum qr_status log_space(struct qri_sysrows *rows, struct qr_session *ses
                       100 * ratio(used, total), (int64_t)used);
 }
 
+/* ---- sys.dm_db_log_stats ---- */
+
+/* "00000001:600000a8:0001"; NULL: there is none. */
+static struct qr_str lsn_text(struct qri_sysrows *rows, struct qr_lsn lsn)
+{
+    char text[32];
+    if (lsn.v == 0)
+        return (struct qr_str){NULL, 0};
+    (void)snprintf(text, sizeof text, "%08x:%08x:0001", (unsigned)(lsn.v >> 32), (unsigned)lsn.v);
+    return qr_arena_str(qri_sysrows_arena(rows), qr_str(text));
+}
+
+/* Recovery begins at the last checkpoint, and nothing before it is kept here. */
+static enum qr_status log_stats(struct qri_sysrows *rows, struct qr_session *session)
+{
+    static const double mib = 1 << 20;
+    struct qr_store_stats s;
+    qr_store_get_stats(session->db->store, &s);
+    uint64_t total = s.log_file_bytes > s.log_bytes ? s.log_file_bytes : s.log_bytes;
+    double since = (double)s.log_bytes / mib;
+    struct qr_str checkpoint = lsn_text(rows, s.checkpoint_lsn);
+    return qri_sysrow(rows, (int)session->db->info.database_id, checkpoint,
+                      lsn_text(rows, s.head_lsn), (double)total / mib, since, checkpoint, since,
+                      checkpoint, since);
+}
+
 const struct qri_sysview qri_sysviews_space[] = {
+    {"sys", "log_stats$",
+     "database_id int, recovery_model nvarchar(60) ='FULL', log_min_lsn nvarchar(24) null, "
+     "log_end_lsn nvarchar(24) null, current_vlf_sequence_number bigint null =null, "
+     "current_vlf_size_mb float null =null, total_vlf_count bigint null =null, total_log_size_mb "
+     "float, active_vlf_count bigint null =null, active_log_size_mb float, "
+     "log_truncation_holdup_reason nvarchar(60) ='NOTHING', log_backup_time datetime null =null, "
+     "log_backup_lsn nvarchar(24) null =null, log_since_last_log_backup_mb float null =null, "
+     "log_checkpoint_lsn nvarchar(24) null, log_since_last_checkpoint_mb float, log_recovery_lsn "
+     "nvarchar(24) null, log_recovery_size_mb float, recovery_vlf_count bigint null =null",
+     log_stats, NULL, false},
     {"sys", "dm_db_log_space_usage",
      "database_id smallint, total_log_size_in_bytes bigint, used_log_space_in_bytes bigint, "
      "used_log_space_in_percent real, log_space_in_bytes_since_last_backup bigint",

@@ -96,6 +96,21 @@ static enum qr_status active_snapshots(struct qri_sysrows *rows, struct qr_sessi
     return status;
 }
 
+/* The session's own; without a transaction its number is 0, as CURRENT_TRANSACTION_ID() has it. */
+static enum qr_status current_transaction(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qri_session_seen seen = qri_session_look(session);
+    struct qr_store_stats store;
+    struct qr_store_versions v;
+    qr_store_get_stats(session->db->store, &store);
+    qr_store_get_versions(session->db->store, &v);
+    bool is_snapshot = seen.snapshot_lsn != 0 && seen.options.isolation == QR_SNAPSHOT;
+    uint64_t head = store.head_lsn.v, oldest = v.oldest.v == 0 ? head : v.oldest.v;
+    return qri_sysrow(rows, (int64_t)seen.tran_id, (int64_t)seen.snapshot_lsn, (int)is_snapshot,
+                      is_snapshot ? (int64_t)seen.snapshot_lsn : (int64_t)0, (int64_t)head,
+                      (int64_t)oldest);
+}
+
 const struct qri_sysview qri_sysviews_version[] = {
     {"sys", "dm_tran_persistent_version_store_stats",
      "database_id int, pvs_filegroup_id smallint =1, persistent_version_store_size_kb bigint, "
@@ -121,5 +136,10 @@ const struct qri_sysview qri_sysviews_version[] = {
      "first_snapshot_sequence_num bigint, max_version_chain_traversed int =0, "
      "average_version_chain_traversed real =0, elapsed_time_seconds bigint",
      active_snapshots, NULL, false},
+    {"sys", "dm_tran_current_transaction",
+     "transaction_id bigint, transaction_sequence_num bigint, transaction_is_snapshot bit, "
+     "first_snapshot_sequence_num bigint, last_transaction_sequence_num bigint, "
+     "first_useful_sequence_num bigint",
+     current_transaction, NULL, false},
     {0},
 };

@@ -170,6 +170,38 @@ class Tempdb(unittest.TestCase):
                 self.assertEqual(after[2] - before[2], after[3] - before[3])
 
 
+class Operators(unittest.TestCase):
+    def test_views_of_the_transaction_of_log_and_of_statistics(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE d")
+            with quired.connect("d") as c:
+                c.execute("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT t VALUES (1, 1)")
+                now = "SELECT transaction_id, transaction_sequence_num, transaction_is_snapshot, " \
+                      "last_transaction_sequence_num, first_useful_sequence_num FROM sys.dm_tran_current_transaction"
+                self.assertEqual(c.execute(now)[0][:3], (0, 0, False))
+                c.execute("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRAN; SELECT * FROM t")
+                row = c.execute(now)[0]
+                self.assertEqual(row[0], c.execute("SELECT CURRENT_TRANSACTION_ID()")[0][0])
+                self.assertTrue(0 < row[1] <= row[3] and row[2] and row[4] <= row[1], row)
+                with quired.connect("d") as other:
+                    other.execute("INSERT t VALUES (2, 2)")
+                later = c.execute(now)[0]
+                self.assertEqual(later[:3], row[:3])
+                self.assertGreater(later[3], row[3])
+                c.execute("COMMIT; SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                log = "SELECT recovery_model, log_end_lsn, active_log_size_mb, total_log_size_mb FROM sys.dm_db_log_stats(DB_ID())"
+                model, end, active, total = c.execute(log)[0]
+                self.assertEqual(model, "FULL")
+                self.assertLessEqual(active, total)
+                c.execute("INSERT t VALUES (3, 3)")
+                self.assertGreater(c.execute(log)[0][1], end)
+                self.assertEqual(c.execute("SELECT COUNT(*) FROM sys.dm_db_log_stats(31)"), [(0,)])
+                self.assertEqual(c.execute(
+                    "SELECT s.stats_id, p.stats_id, p.last_updated, p.modification_counter FROM sys.stats s "
+                    "CROSS APPLY sys.dm_db_stats_properties(s.object_id, s.stats_id) p "
+                    "WHERE s.object_id = OBJECT_ID('t')"), [(1, 1, None, None)])
+
+
 class Objectives(unittest.TestCase):
     def check_mapping(self, quired, objective):
         with quired.connect() as master:
