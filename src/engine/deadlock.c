@@ -280,6 +280,7 @@ static void keep(struct qr_database *db, const struct qr_deadlock *d, const stru
 void qri_deadlock_found(void *ctx, const struct qr_deadlock *d)
 {
     struct qr_database *db = ctx;
+    atomic_fetch_add_explicit(&db->deadlocks, 1, memory_order_relaxed);
     if (db->instance->options.log != NULL)
         QR_LOG(db->instance->options.log, QR_INFO, "deadlock", QR_F("db", qri_info(db)->name),
                QR_F("victim", d->victim_session_id), QR_F("report", &d->text[0]));

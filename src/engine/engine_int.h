@@ -80,6 +80,7 @@ struct qr_database {
     struct qr_arena arena; /* guarded by mu */
     struct qr_store *store;
     struct qr_gov_group *group; /* NULL: its sessions are not governed */
+    _Atomic uint64_t deadlocks; /* since it was opened */
     pthread_mutex_t mu;
     /* Held while a commit changes the catalog: whoever sees its pages gets it too. */
     pthread_mutex_t catalog_mu;

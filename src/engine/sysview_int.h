@@ -44,6 +44,7 @@ extern const struct qri_sysview qri_sysviews_space[];     /* sysview_space.c */
 extern const struct qri_sysview qri_sysviews_os[];        /* sysview_os.c */
 extern const struct qri_sysview qri_sysviews_used[];      /* sysview_used.c */
 extern const struct qri_sysview qri_sysviews_version[];   /* sysview_version.c */
+extern const struct qri_sysview qri_sysviews_counter[];   /* sysview_counter.c */
 extern const struct qri_sysview qri_sysviews_temp[];      /* sysview_temp.c */
 extern const struct qri_sysview qri_sysviews_scoped[];    /* scoped.c */
 extern const struct qri_sysview qri_sysviews_absent[];    /* sysview_absent.c */

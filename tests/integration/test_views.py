@@ -202,6 +202,50 @@ class Operators(unittest.TestCase):
                     "WHERE s.object_id = OBJECT_ID('t')"), [(1, 1, None, None)])
 
 
+def counters(connection):
+    """{(object, counter, instance): (value, type)} of sys.dm_os_performance_counters."""
+    return {(o.rstrip().split(":")[1], c.rstrip(), i.rstrip()): (value, kind) for o, c, i, value, kind in
+            connection.execute("SELECT * FROM sys.dm_os_performance_counters")}
+
+
+class PerformanceCounters(unittest.TestCase):
+    def test_performance_counters_grow_by_what_was_done(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE d")
+            with quired.connect("d") as c, quired.connect("d") as other:
+                c.execute("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT t VALUES (1, 1)")
+                before = counters(c)
+                for _ in range(20):
+                    c.execute("UPDATE t SET v += 1")
+                other.execute("BEGIN TRAN; UPDATE t SET v = 0")
+                waiting = threading.Thread(target=lambda: c.execute("UPDATE t SET v = 5"))
+                waiting.start()
+                found = wait_for_rows(other, "SELECT cntr_value FROM sys.dm_os_performance_counters "
+                                      "WHERE counter_name = 'Processes blocked'", [(1,)])
+                self.assertEqual(found, [(1,)])
+                self.assertEqual(counters(other)["Databases", "Active Transactions", "d"][0], 1)
+                other.execute("COMMIT")
+                waiting.join()
+                after = counters(c)
+
+            def more(*key):
+                return after[key][0] - before[key][0]
+            self.assertEqual(more("Databases", "Write Transactions/sec", "d"), 22)
+            self.assertGreaterEqual(more("SQL Statistics", "Batch Requests/sec", ""), 22)
+            self.assertEqual(more("Locks", "Lock Waits/sec", "_Total"), 1)
+            self.assertEqual(more("Locks", "Number of Deadlocks/sec", "_Total"), 0)
+            self.assertGreater(more("Databases", "Log Bytes Flushed/sec", "d"), 0)
+            self.assertEqual(after["General Statistics", "User Connections", ""], (2, 65792))
+            self.assertEqual(after["Buffer Manager", "Buffer cache hit ratio", ""][1], 537003264)
+            hits, lookups = (after["Buffer Manager", name, ""][0] for name in
+                             ("Buffer cache hit ratio", "Buffer cache hit ratio base"))
+            self.assertTrue(0 < hits <= lookups)
+            size = after["Databases", "Data File(s) Size (KB)", "d"]
+            self.assertTrue(size[0] > 0 and size[1] == 65792)
+            self.assertNotIn("master", {key[2] for key in after})
+            self.assertIn("master", {key[2] for key in counters(master)})
+
+
 class Objectives(unittest.TestCase):
     def check_mapping(self, quired, objective):
         with quired.connect() as master:
