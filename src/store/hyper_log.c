@@ -138,17 +138,19 @@ static enum qri_append_state judge(const struct qr_logsvc_append *a, bool *ret_f
 }
 
 /* The log service lives and has no room: what is committed waits for it however long that takes,
- * and can be read up to there; new writers are told (qri_hyper_delay). */
+ * and can be read up to there; new writers are told (qri_hyper_delay). What comes behind a refused
+ * one is told of the gap, which is an answer as well: only the refused one can close it. */
 static void note_room(struct qri_hyper *hy, struct qri_append *append, int64_t now_ns)
 {
     enum qr_status status = append->x.append.status;
+    if (status == QR_FULL || status == QR_BUSY || status == QR_CONFLICT)
+        append->give_up_ns = now_ns + hy->options.append_timeout_ns;
     if (status == QR_OK) {
         hy->refused_since_ns = 0;
     } else if (status == QR_FULL || status == QR_BUSY) {
         if (hy->refused_since_ns == 0)
             hy->refused_since_ns = now_ns;
         hy->refused = status;
-        append->give_up_ns = now_ns + hy->options.append_timeout_ns;
     }
 }
 

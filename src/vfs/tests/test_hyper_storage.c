@@ -133,6 +133,46 @@ static void test_a_full_disk_of_the_log_service_ends_nobody(void **state)
     hw_end(&w);
 }
 
+/* The log service comes back with what is durable, and, since its journal is over the limit, with
+ * more room. */
+static void restart_log(struct hw *w)
+{
+    hw_log_fails(w, 10 * HW_MS);
+    qr_simnet_run(w->net, 20 * HW_MS);
+}
+
+/* The oldest append is told that there is no room, and those behind it only that one is missing
+ * before them, which is an answer as well. */
+static void test_a_full_journal_ends_nobody(void **state)
+{
+    (void)state;
+    struct hw w;
+    hw_begin(&w, 34, NULL);
+    w.log_options.journal_bytes_max = 4 << 20;
+    restart_log(&w);
+    struct qr_store *store = open_store(&w, "a", 500 * HW_MS);
+    struct qr_conn *conn = connect_to(store);
+    fill(conn);
+    int rows = publish_until_full(&w, store, conn);
+    for (int i = 0; i < 3; i++) { /* several appends wait */
+        publish(conn, "INSERT INTO t VALUES(NULL, randomblob(3900))");
+        qr_hyper_step(store);
+        qr_simnet_run(w.net, HW_MS);
+    }
+    idle(&w, store, 120000 * HW_MS);
+    assert_int_equal(w.fatal_count, 0);
+    struct qr_err err = {0};
+    assert_int_equal(qr_conn_lock_writer(conn, 1, NULL, NULL, &err), QR_BUSY);
+    restart_log(&w);
+    hw_check(qr_store_wait_durable(store, qr_conn_commit_lsn(conn), &err), &err);
+    assert_int_equal(number(conn, "SELECT count(*) FROM t"), ROWS + rows + 3);
+    assert_int_equal(w.fatal_count, 0);
+    assert_sound(conn);
+    qr_conn_close(conn);
+    assert_int_equal(qr_store_close(store, NULL), QR_OK);
+    hw_end(&w);
+}
+
 struct damage {
     struct hw *w;
     char folder[128];
@@ -296,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_hung_page_server_is_an_error_by_the_deadline_and_commits_go_on),
         cmocka_unit_test(test_a_full_disk_of_the_log_service_ends_nobody),
+        cmocka_unit_test(test_a_full_journal_ends_nobody),
         cmocka_unit_test(test_a_page_damaged_in_every_copy_is_824_and_the_rest_answers),
         cmocka_unit_test(test_commit_times_only_grow_whatever_the_clock_does),
         cmocka_unit_test(test_commit_times_of_a_general_purpose_database_only_grow),
