@@ -308,12 +308,14 @@ enum qr_status qr_logsvc_destage(struct qr_logsvc *svc, uint32_t objects_max, bo
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&svc->destage_mu);
     judge_load(svc);
-    status = qri_places_write(svc, err);
+    /* What spares an open the reading holds up nothing: a full disk needs destaging most. */
+    enum qr_status placed = qri_places_write(svc, err);
+    if (svc->options.blob != NULL)
+        status = write_objects(svc, objects_max, &more, placed == QR_OK ? err : NULL);
     if (status == QR_OK && svc->options.blob != NULL)
-        status = write_objects(svc, objects_max, &more, err);
-    if (status == QR_OK && svc->options.blob != NULL)
-        status = delete_objects(svc, &more, err);
+        status = delete_objects(svc, &more, placed == QR_OK ? err : NULL);
     /* Also when the blob store does not answer: what it has already may go here. */
+    status = placed != QR_OK ? placed : status;
     enum qr_status dropped = drop_segments(svc, status == QR_OK ? err : NULL);
     pthread_mutex_unlock(&svc->destage_mu);
     *ret_more = more;

@@ -5,7 +5,6 @@
 #include "base/sim_break.h"
 #include "zone.h"
 #include "base/banned.h"
-#include "base/banned.h"
 
 /* What one flush takes. */
 struct batch {

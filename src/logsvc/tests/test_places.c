@@ -75,11 +75,12 @@ static void append(struct fixture *f, int count)
     }
 }
 
-static void begin(struct fixture *f)
+static void begin_with(struct fixture *f, struct qr_blob *blob)
 {
     *f = (struct fixture){.sim = qr_sim_new(&(struct qr_sim_options){.seed = 3})};
     f->options = (struct qr_logsvc_options){.env = qr_sim_env(f->sim),
                                             .dir = "/log",
+                                            .blob = blob,
                                             .segment_bytes = SEGMENT,
                                             .journal_bytes_max = 8 << 20,
                                             .ring_bytes = 20000,
@@ -91,6 +92,11 @@ static void begin(struct fixture *f)
         assert_int_equal(t_append(f->svc, t, 1, T_START, 100, true, T_START), QR_OK);
         f->lsn[t] = T_START + 100;
     }
+}
+
+static void begin(struct fixture *f)
+{
+    begin_with(f, NULL);
     append(f, APPENDS);
 }
 
@@ -270,6 +276,32 @@ static void test_damage_in_a_segment_that_was_not_read_costs_what_is_damaged(voi
     end(&f);
 }
 
+static void test_a_full_disk_holds_up_no_destaging(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct qr_blob *blob = NULL;
+    struct qr_sim *elsewhere = qr_sim_new(&(struct qr_sim_options){.seed = 4});
+    assert_int_equal(qr_blob_open(qr_sim_env(elsewhere), NULL, "file:///blob", "", &blob, NULL),
+                     QR_OK);
+    begin_with(&f, blob);
+    for (; f.lsn[1] < T_START + 6 * SEGMENT; f.lsn[1] += APPEND) /* `timelines` is due */
+        assert_int_equal(t_append(f.svc, 1, 1, f.lsn[1], APPEND, false, 0), QR_OK);
+    qr_sim_advance(f.sim, INT64_C(11000000000));
+    qr_sim_disk_limit(f.sim, 1);
+    bool more;
+    assert_int_equal(qr_logsvc_destage(f.svc, 3, &more, NULL), QR_FULL); /* that is told */
+    assert_int_equal(t_state(f.svc, 1).destaged_lsn, f.lsn[1]);
+    qr_sim_disk_limit(f.sim, 0);
+    destage(&f);
+    qr_logsvc_abandon(f.svc);
+    (void)open_service(&f);
+    assert_int_equal(t_state(f.svc, 1).destaged_lsn, f.lsn[1]);
+    end(&f);
+    qr_blob_close(blob);
+    qr_sim_free(elsewhere);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_files_that_are_damaged_are_not_believed),
         cmocka_unit_test(test_places_of_another_journal_are_not_believed),
         cmocka_unit_test(test_damage_in_a_segment_that_was_not_read_costs_what_is_damaged),
+        cmocka_unit_test(test_a_full_disk_holds_up_no_destaging),
     };
     return cmocka_run_group_tests_name("logsvc/places", tests, NULL, NULL);
 }
