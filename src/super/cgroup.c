@@ -150,6 +150,13 @@ static uint32_t tree_weight(void)
     return (uint32_t)(processors < 1 ? 1 : processors) * 200;
 }
 
+/* The kernel refuses more, and the tree would weigh one thread. */
+static uint32_t tree_weight_v2(void)
+{
+    uint32_t weight = tree_weight();
+    return weight > QRI_CGROUP_WEIGHT_MAX ? QRI_CGROUP_WEIGHT_MAX : weight;
+}
+
 static void open_v1(struct qr_cgroups *c, enum qr_cgroup_part which,
                     const struct qri_cgroup_place *place, const struct qr_cgroups_options *options)
 {
@@ -235,9 +242,9 @@ static void open_v2(struct qr_cgroups *c, const struct qri_cgroup_place *place, 
         return;
     }
     char path[QR_CGROUP_PATH_BYTES];
-    qri_cgroup_put(c->tree2, "cpu.weight", "%u", tree_weight());
+    qri_cgroup_put(c->tree2, "cpu.weight", "%u", tree_weight_v2());
     if (c->moved && qri_cgroup_join(path, c->tree2, main_group))
-        qri_cgroup_put(path, "cpu.weight", "%u", tree_weight());
+        qri_cgroup_put(path, "cpu.weight", "%u", tree_weight_v2());
 }
 
 /* ---- the calls ---- */

@@ -2,6 +2,8 @@
 #pragma once
 #include "super/cgroup.h"
 
+enum { QRI_CGROUP_WEIGHT_MAX = 10000 }; /* the kernel's, for cpu.weight */
+
 struct qri_cgroup_place {
     char dir[QR_CGROUP_PATH_BYTES]; /* where the group of this process is seen */
     bool is_root;                   /* of its hierarchy, or of what this namespace has of it */

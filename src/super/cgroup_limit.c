@@ -5,7 +5,7 @@
 #include "cgroup_int.h"
 #include "base/banned.h"
 
-enum { PERIOD_US = 100000, QUOTA_US_MIN = 1000, WEIGHT_MAX = 10000, SHARES_MAX = 262144 };
+enum { PERIOD_US = 100000, QUOTA_US_MIN = 1000, SHARES_MAX = 262144 };
 
 enum qr_status qr_cgroup_enter(const char *dir, int pid, struct qr_err *err)
 {
@@ -35,7 +35,7 @@ static enum qr_status set_cpu(const char *dir, const struct qr_cgroup_limits *li
     uint32_t weight = limits->cpu_weight < 1 ? 1 : limits->cpu_weight;
     quota_us = quota_us < QUOTA_US_MIN ? QUOTA_US_MIN : quota_us;
     if (is_v2(dir)) {
-        weight = weight > WEIGHT_MAX ? WEIGHT_MAX : weight;
+        weight = weight > QRI_CGROUP_WEIGHT_MAX ? QRI_CGROUP_WEIGHT_MAX : weight;
         QR_TRY(written(qri_cgroup_put(dir, "cpu.weight", "%u", weight), dir, err));
         return written(limits->cpu_ppm == 0
                            ? qri_cgroup_put(dir, "cpu.max", "max %d", PERIOD_US)

@@ -207,8 +207,12 @@ static void test_version_2_has_one_tree_for_the_parts_that_there_are(void **stat
     const char *text = NULL;
     char dirs[QR_CGROUP_PARTS][QR_CGROUP_PATH_BYTES];
     mount_v2(m, "cpuset cpu io pids\n");
+    put("", "%s/cgroup/quire-7/cpu.weight", m->dir);
     struct qr_cgroups *c = opened(m, false);
     assert_true(qr_cgroups_hold(c, QR_CGROUP_CPU, &text));
+    long weight = strtol(get("%s/cgroup/quire-7/cpu.weight", m->dir), NULL, 10),
+         threads = 2 * sysconf(_SC_NPROCESSORS_ONLN); /* as many are busy as make it full */
+    assert_int_equal(weight, threads < 100 ? threads * 100 : 10000);
     assert_false(qr_cgroups_hold(c, QR_CGROUP_MEMORY, &text));
     assert_non_null(strstr(text, "does not have this controller"));
     assert_string_equal(get("%s/cgroup/cgroup.subtree_control", m->dir), "+cpu");
