@@ -44,7 +44,8 @@ void qri_qs_put_runs(const struct qri_runs *runs, uint8_t dst[QRI_QS_RUNS_BYTES]
         dst = put_cost(dst, &runs->cost[i]);
 }
 
-/* Rows of a version that counted less have zeros for the rest. */
+/* Rows of a version that counted less have zeros for the rest, of one that counts more what is
+ * known here: an upgrade may go back. */
 bool qri_qs_get_runs(const void *src, size_t bytes, struct qri_runs *ret_runs)
 {
     const uint8_t *p = src;
@@ -52,13 +53,13 @@ bool qri_qs_get_runs(const void *src, size_t bytes, struct qri_runs *ret_runs)
     if (bytes < 32)
         return false;
     uint64_t kinds = qr_get64le(p);
-    if (kinds > QRI_COST_KINDS || bytes != 32 + kinds * QRI_QS_COST_BYTES)
+    if (kinds > bytes || bytes != 32 + kinds * QRI_QS_COST_BYTES)
         return false;
     ret_runs->count = (int64_t)qr_get64le(p + 8);
     ret_runs->first_ticks = (int64_t)qr_get64le(p + 16);
     ret_runs->last_ticks = (int64_t)qr_get64le(p + 24);
     p += 32;
-    for (uint64_t i = 0; i < kinds; i++)
+    for (uint64_t i = 0; i < kinds && i < QRI_COST_KINDS; i++)
         p = get_cost(p, &ret_runs->cost[i]);
     return ret_runs->count > 0;
 }
