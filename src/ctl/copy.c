@@ -60,6 +60,29 @@ static enum qr_status find_source(struct qr_control *control, const struct qr_co
     return QR_OK;
 }
 
+static uint64_t made_at(const struct qr_database_row *source)
+{
+    return (uint64_t)qri_made_wall_ns(source);
+}
+
+/* earliestRestoreDate is told in whole milliseconds: the one in which the database was made stands
+ * for the time when it was. */
+static uint64_t restored_to(const struct qr_database_row *source, const struct qr_control_ask *ask)
+{
+    static const uint64_t told_ns = 1000000;
+    uint64_t at = ask->restore_wall_ns, made = made_at(source);
+    return at < made && at / told_ns == made / told_ns ? made : at;
+}
+
+/* Of a Hyperscale database that came of another one, what was before that is its parent's; of one
+ * that was made empty there was nothing. Others have no backup of before. */
+static bool is_before_it_was_made(const struct qr_control_ask *ask,
+                                  const struct qr_database_row *row)
+{
+    return ask->restore_wall_ns != 0 && qr_database_is_hyper(row) &&
+           restored_to(row, ask) < made_at(row);
+}
+
 /* As of a time before its data came to where it is: where it was then. What was before that is gone
  * for good, when its data moved again. */
 static enum qr_status find_place_then(struct qr_control *control, const struct qr_control_ask *ask,
@@ -69,7 +92,7 @@ static enum qr_status find_place_then(struct qr_control *control, const struct q
     if (ask->restore_wall_ns == 0 || ask->restore_wall_ns >= (uint64_t)row->era_wall_ns)
         return QR_OK;
     if (qr_registry_find_former(control->options.registry, row->id, &former) != QR_OK ||
-        ask->restore_wall_ns < (uint64_t)former.era_wall_ns)
+        ask->restore_wall_ns < (uint64_t)former.era_wall_ns || is_before_it_was_made(ask, &former))
         return nothing_of_that_time(ask, err);
     *row = former;
     return QR_OK;
@@ -110,20 +133,6 @@ static enum qr_status inherit(struct qr_control *control, uint32_t server,
     return QR_OK;
 }
 
-static uint64_t made_at(const struct qr_database_row *source)
-{
-    return (uint64_t)qri_made_wall_ns(source);
-}
-
-/* earliestRestoreDate is told in whole milliseconds: the one in which the database was made stands
- * for the time when it was. */
-static uint64_t restored_to(const struct qr_database_row *source, const struct qr_control_ask *ask)
-{
-    static const uint64_t told_ns = 1000000;
-    uint64_t at = ask->restore_wall_ns, made = made_at(source);
-    return at < made && at / told_ns == made / told_ns ? made : at;
-}
-
 /* To the time that may be asked for: within retention, and not in the future. */
 static enum qr_status check_time(struct qr_control *control, const struct qr_control_ask *ask,
                                  const struct qr_database_row *source, struct qr_err *err)
@@ -133,8 +142,7 @@ static enum qr_status check_time(struct qr_control *control, const struct qr_con
     uint64_t first = (uint64_t)(end - qri_retention_ns(source));
     if (ask->kept.n > 0) /* of one moment */
         return ask->restore_wall_ns == 0 ? QR_OK : nothing_of_that_time(ask, err);
-    if (qr_database_is_hyper(source) && ask->restore_wall_ns != 0 &&
-        restored_to(source, ask) < made_at(source)) /* of a copy: that is its parent's */
+    if (is_before_it_was_made(ask, source))
         return nothing_of_that_time(ask, err);
     if (ask->restore_wall_ns == 0 ||
         (ask->restore_wall_ns >= first && ask->restore_wall_ns <= (uint64_t)now))

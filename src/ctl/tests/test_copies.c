@@ -110,6 +110,29 @@ static void test_a_source_is_copied_once_at_a_time(void **state)
     assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
 }
 
+/* Its data was a Hyperscale database's, which may have been a copy: what was before is not its own.
+ */
+static void test_a_time_before_it_was_made_is_not_restored_after_a_move(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row, wanted, target;
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    uint64_t before = (uint64_t)qr_env_wall_ns(qr_env_real()) - UINT64_C(3600000000000);
+    struct qr_control_ask ask = {
+        .name = qr_str("then"), .copy_of = qr_str("h"), .restore_wall_ns = before};
+    assert_int_equal(number_of(f, QR_CONTROL_CREATE, &ask), 40653);
+    assert_int_equal(qr_registry_find_id(f->registry, row.id, &wanted), QR_OK);
+    snprintf(wanted.edition, sizeof wanted.edition, "GeneralPurpose");
+    snprintf(wanted.objective, sizeof wanted.objective, "GP_Gen5_2");
+    wanted.slices = 0;
+    assert_int_equal(qr_registry_add_target(f->registry, &wanted, &target, NULL), QR_OK);
+    assert_int_equal(qr_registry_switch(f->registry, row.id, target.id, NULL), QR_OK);
+    assert_int_equal(number_of(f, QR_CONTROL_CREATE, &ask), 40653);
+}
+
 static void test_restores_have_a_quota_and_are_not_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -141,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_a_primary_has_thirty_named_replicas),
         T(test_a_source_is_copied_once_at_a_time),
+        T(test_a_time_before_it_was_made_is_not_restored_after_a_move),
         T(test_restores_have_a_quota_and_are_not_dropped),
     };
     return cmocka_run_group_tests_name("ctl/copies", tests, NULL, NULL);
