@@ -140,6 +140,13 @@ static enum qr_status list_slices(struct qr_pagesvc *svc, struct qr_slice_cursor
     }
 }
 
+static void rest(struct qr_pagefeed *feed, struct row *row)
+{
+    row->rest_until_ns = qr_env_mono_ns(feed->options.env) + feed->options.rest_ns;
+}
+
+/* What broke a slice without its feed, as a damaged file does its flush, is seen when no log comes,
+ * or none is taken, too. */
 static enum qr_status refresh_rows(struct qr_pagefeed *feed, struct qr_err *err)
 {
     struct qr_slice_cursor *list = NULL;
@@ -160,6 +167,10 @@ static enum qr_status refresh_rows(struct qr_pagefeed *feed, struct qr_err *err)
             rows[i].known_epoch = rows[i].known_commit_lsn = 0;
         rows[i].at = list[i];
         rows[i].seen = false;
+        if (list[i].is_broken && !rows[i].sick) {
+            rows[i].sick = true;
+            rest(feed, &rows[i]);
+        }
     }
     for (size_t i = 0; i < feed->row_count; i++) {
         if (feed->rows[i].sick && !feed->rows[i].seen) /* detached, not yet attached again */
@@ -288,11 +299,6 @@ static void ask(struct qr_pagefeed *feed)
 }
 
 /* --- the answer --- */
-
-static void rest(struct qr_pagefeed *feed, struct row *row)
-{
-    row->rest_until_ns = qr_env_mono_ns(feed->options.env) + feed->options.rest_ns;
-}
 
 /* Not so when it has come to the end of an ancestor's log, or was attached anew meanwhile. */
 static bool still_wants(struct qr_pagefeed *feed, const struct row *row)

@@ -237,6 +237,8 @@ static void read_cursor(struct qri_slice *slice, struct qr_slice_cursor *ret_cur
     c.disk = qr_lsn(slice->manifest.disk_lsn);
     pthread_mutex_unlock(&slice->work_mu);
     c.frozen_bytes = frozen_bytes(slice);
+    enum qr_status health = qri_slice_health(slice);
+    c.is_broken = health == QR_CORRUPT || health == QR_NOMEM;
     *ret_cursor = c;
 }
 

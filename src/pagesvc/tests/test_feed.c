@@ -309,6 +309,26 @@ static void test_a_slice_whose_log_is_broken_or_gone_holds_up_nobody(void **stat
     end(&s);
 }
 
+/* What its flush found comes to light without any log: readers should not wait for a writer. */
+static void test_a_slice_that_its_flush_found_damaged_is_attached_anew(void **state)
+{
+    (void)state;
+    struct simulated s;
+    begin_with(&s, PAGE_BYTES, 0);
+    make(&s.f, 0);
+    commit(&s.f, 0, 'a');
+    run_for(&s, 200 * ms);
+    bool more;
+    qr_sim_fault_next(s.sim, 1, false, QR_CORRUPT);
+    assert_int_equal(qr_pagesvc_work(s.f.pagesvc, &more, NULL), QR_CORRUPT);
+    run_for(&s, 3000 * ms);
+    assert_page(&s.f, 0, 'a');
+    struct qr_pagefeed_stats stats;
+    qr_pagefeed_get_stats(s.f.feed, &stats);
+    assert_int_equal(stats.reattached, 1);
+    end(&s);
+}
+
 /* Its log is gone for good, and every rest that ends asks for it again: who has log waits for no
  * tick meanwhile. */
 static void test_a_slice_that_rests_takes_no_time_from_the_others(void **state)
@@ -435,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_the_feed_survives_a_restart_of_the_log_service),
         cmocka_unit_test(test_no_more_log_comes_than_memory_may_hold_until_it_is_written),
         cmocka_unit_test(test_a_slice_whose_log_is_broken_or_gone_holds_up_nobody),
+        cmocka_unit_test(test_a_slice_that_its_flush_found_damaged_is_attached_anew),
         cmocka_unit_test(test_a_slice_that_rests_takes_no_time_from_the_others),
         cmocka_unit_test(test_a_new_epoch_ends_the_wait),
         cmocka_unit_test(test_log_comes_over_sockets),

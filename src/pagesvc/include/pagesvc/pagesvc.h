@@ -125,6 +125,7 @@ struct qr_slice_cursor {
     struct qr_lsn next;        /* first byte not ingested */
     struct qr_lsn visible, disk;
     uint64_t frozen_bytes; /* of memory layers that wait to be written; of what is in files 1/16 */
+    bool is_broken;        /* only attaching it anew helps */
 };
 /* Returns how many there are (may exceed max). */
 size_t qr_pagesvc_list(struct qr_pagesvc *svc, struct qr_slice_cursor *dst, size_t count_max);
