@@ -2,6 +2,7 @@
  *
  * It serves only once all slices that control knows are attached: until then its callers wait, as
  * for any process that is starting. */
+#include <stdlib.h>
 #include "blob/blob.h"
 #include "cmd_int.h"
 #include "pagesvc/client.h"
@@ -9,7 +10,6 @@
 #include "base/banned.h"
 
 enum { TICK_MS = 100, STOP_MS = 2000, WORKERS = 4, WORKER_STACK_BYTES = 1 << 20, READER_ID = 1 };
-enum { MISSING_MAX = 256 };
 static const int64_t PAUSE_MIN_NS = 500000000, PAUSE_MAX_NS = INT64_C(30000000000);
 
 struct page_role {
@@ -22,11 +22,25 @@ struct page_role {
     struct qr_pagefeed *feed;
     struct qri_role_listeners listeners;
     uint64_t attached, not_attached;
-    struct qr_slice_id missing[MISSING_MAX]; /* that were not attached, and are tried again */
-    size_t missing_count;
-    int64_t try_at_ns, pause_ns; /* of these */
+    struct qr_slice_id *missing; /* that were not attached, and are tried again */
+    size_t missing_count, missing_capacity, missing_next;
+    int64_t try_at_ns, pause_ns; /* between rounds of these */
     struct qri_calm calm;
 };
+
+static enum qr_status note_missing(struct page_role *p, const struct qr_slice_id *id)
+{
+    if (p->missing_count == p->missing_capacity) {
+        size_t capacity = p->missing_capacity == 0 ? 64 : 2 * p->missing_capacity;
+        struct qr_slice_id *more = realloc(p->missing, capacity * sizeof *more);
+        if (more == NULL)
+            return QR_NOMEM;
+        p->missing = more;
+        p->missing_capacity = capacity;
+    }
+    p->missing[p->missing_count++] = *id;
+    return QR_OK;
+}
 
 static enum qr_status attach(void *ctx, const struct qr_database_row *row)
 {
@@ -42,8 +56,7 @@ static enum qr_status attach(void *ctx, const struct qr_database_row *row)
         if (status == QR_OK || (status == QR_NOT_FOUND && row->state != QR_DATABASE_ONLINE))
             continue; /* not made yet, or gone already */
         p->not_attached += 1;
-        if (p->missing_count < MISSING_MAX)
-            p->missing[p->missing_count++] = id;
+        QR_TRY(note_missing(p, &id));
         QR_LOG(&p->role->log, QR_ERROR, "slice_not_attached", QR_F("db", &row->name[0]),
                QR_F("slice", no), QR_F("reason", &err.text[0]));
     }
@@ -60,21 +73,34 @@ static void page_serve(void *ctx, struct qr_rpc_request *own_request)
         qr_pagefeed_poke(p->feed);
 }
 
-/* A store that answered wrongly for a while, or whose object somebody has put back. */
+/* The next of those that are missing. */
+static void attach_next(struct page_role *p)
+{
+    struct qr_slice_id *id = &p->missing[p->missing_next];
+    if (qr_pagesvc_attach(p->svc, id, NULL) != QR_OK) {
+        p->missing_next += 1;
+        return;
+    }
+    *id = p->missing[--p->missing_count];
+    qr_pagefeed_poke(p->feed);
+}
+
+/* A store that answered wrongly for a while, or whose object somebody has put back. With a store
+ * that hangs each slice takes long, and neither the feed nor a stop waits for all of them. */
 static void attach_missing(struct page_role *p)
 {
-    int64_t now = qr_env_mono_ns(p->role->env);
+    int64_t begun_ns = qr_env_mono_ns(p->role->env), now = begun_ns;
     if (p->missing_count == 0 || now < p->try_at_ns)
         return;
-    size_t count = 0;
-    for (size_t i = 0; i < p->missing_count; i++)
-        if (qr_pagesvc_attach(p->svc, &p->missing[i], NULL) != QR_OK)
-            p->missing[count++] = p->missing[i];
-    if (count < p->missing_count)
-        qr_pagefeed_poke(p->feed);
-    p->missing_count = count;
+    while (p->missing_next < p->missing_count && now - begun_ns < TICK_MS * INT64_C(1000000)) {
+        attach_next(p);
+        now = qr_env_mono_ns(p->role->env);
+    }
+    if (p->missing_next < p->missing_count) /* goes on with the next tick */
+        return;
+    p->missing_next = 0;
     p->pause_ns = p->pause_ns * 2 < PAUSE_MAX_NS ? p->pause_ns * 2 : PAUSE_MAX_NS;
-    p->try_at_ns = qr_env_mono_ns(p->role->env) + p->pause_ns;
+    p->try_at_ns = now + p->pause_ns;
 }
 
 static bool tick(void *ctx)
@@ -149,5 +175,6 @@ enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
     qr_pagesvc_close(p.svc);
     qr_keyring_free(p.keyring);
     qr_blob_close(p.blob);
+    free(p.missing);
     return status;
 }

@@ -1,4 +1,5 @@
 """Bad storage: a damaged page, a damaged log, a full disk. (test_crash.py has SIGKILL.)"""
+import glob
 import os
 import signal
 import subprocess
@@ -116,6 +117,39 @@ class HyperscaleStorage(unittest.TestCase):
         deadline = time.monotonic() + 60 * server.SLOWNESS
         while error_numbers(quired, "hyper", "SELECT a FROM t"):
             self.assertLess(time.monotonic(), deadline)
+        quired.kill()
+        quired.remove()
+
+    def wait_attached(self, quired, count):
+        deadline = time.monotonic() + 90 * server.SLOWNESS
+        while len([line for line in quired.log if "ev=slice_attached" in line]) < count:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def test_slices_whose_manifests_are_put_back_are_served(self):
+        """One after the other: who is still missing is tried again, too."""
+        quired = server.Server("--rbpex-percent", "0").start()
+        self.make(quired)
+        with quired.connect() as master:
+            master.execute("CREATE DATABASE other" + HYPERSCALE)
+        with quired.connect("other") as connection:
+            connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY); INSERT t VALUES (7)")
+        quired.stop()
+        found = glob.glob(os.path.join(quired.data_dir, "blob", "pages", "*", "*", "manifest~"))
+        self.assertGreaterEqual(len(found), 2)
+        with tempfile.TemporaryDirectory(dir=quired.data_dir) as away:
+            for i, path in enumerate(found):
+                os.rename(path, os.path.join(away, str(i)))
+            before = len([line for line in quired.log if "ev=slice_attached" in line])
+            quired.start()
+            missing = [line for line in quired.log if "ev=slice_not_attached" in line]
+            self.assertEqual(len(missing), len(found))
+            for i, path in enumerate(found):
+                os.rename(os.path.join(away, str(i)), path)
+                self.wait_attached(quired, before + i + 1)
+        for name in ("hyper", "other"):
+            with quired.connect(name) as connection:
+                self.assertEqual(connection.execute("SELECT a FROM t"), [(7,)])
         quired.kill()
         quired.remove()
 
