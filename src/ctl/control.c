@@ -389,14 +389,13 @@ static bool has_hyper(struct qr_registry *registry)
 /* Log service and page server that do not come, for their storage is damaged or its disk is away,
  * keep their databases only: all others are served, and these as soon as they are there. */
 static enum qr_status wait_for_storage(struct qr_control *control, const char *name,
-                                       int64_t until_mono_ns, bool *ret_all, struct qr_err *err)
+                                       int64_t until_mono_ns, struct qr_err *err)
 {
     struct qr_err late = {0};
     int64_t until = qr_env_mono_ns(control->options.env) + STORAGE_WAIT_NS;
     until = until < until_mono_ns ? until : until_mono_ns;
     enum qr_status status = qr_control_wait_ready(control, name, 0, until, &late);
     if (status == QR_TIMEOUT) {
-        *ret_all = false;
         QR_LOG(&control->options.log, QR_ERROR, "storage_not_ready", QR_F("name", name),
                QR_F("reason", "Hyperscale databases wait for it"));
         return QR_OK;
@@ -412,7 +411,6 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     enum { STORAGE = 3 };
     const struct qr_control_host *host = &control->options.host;
     size_t count = has_hyper(control->options.registry) ? 5 : STORAGE;
-    bool all = true;
     QR_TRY(qri_docs_prepare(control, err)); /* before anybody asks for them */
     qri_control_verify(control);
     for (size_t i = 0; i < count; i++)
@@ -421,8 +419,8 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
         QR_TRY(qr_control_wait_ready(control, names[i], 0, until_mono_ns, err));
     for (size_t i = STORAGE; i < count; i++)
         if (!qri_machines_have(control, names[i])) /* another machine may be off just now */
-            QR_TRY(wait_for_storage(control, names[i], until_mono_ns, &all, err));
-    QR_TRY(qri_control_tidy(control, all, err)); /* else the next start does the others */
+            QR_TRY(wait_for_storage(control, names[i], until_mono_ns, err));
+    QR_TRY(qri_control_tidy(control, err)); /* storage that is not there goes later */
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));
     QR_TRY(qri_vault_start(control, err));

@@ -347,8 +347,7 @@ bool qri_resource_serve(struct qr_control *control, const struct qr_control_ask 
 QR_NODISCARD enum qr_status qri_remove_all(struct qr_control *control,
                                            const struct qr_database_row *row, struct qr_err *err);
 /* Rows that are half made, or half gone, and whose operation nobody knows. */
-QR_NODISCARD enum qr_status qri_control_tidy(struct qr_control *control, bool has_storage,
-                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_control_tidy(struct qr_control *control, struct qr_err *err);
 
 /* ---- reign.c: members of a Hyperscale database ---- */
 /* The node that operations on a database go to; mu held. */

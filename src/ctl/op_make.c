@@ -249,7 +249,7 @@ enum qr_status qri_remove_all(struct qr_control *control, const struct qr_databa
     return status;
 }
 
-enum qr_status qri_control_tidy(struct qr_control *control, bool has_storage, struct qr_err *err)
+enum qr_status qri_control_tidy(struct qr_control *control, struct qr_err *err)
 {
     struct qr_registry *registry = control->options.registry;
     struct qr_database_row row;
@@ -260,9 +260,8 @@ enum qr_status qri_control_tidy(struct qr_control *control, bool has_storage, st
         uint32_t server = qr_database_id(qr_server_of(row.id), 0);
         bool is_target = row.moved_to != 0 && row.state == QR_DATABASE_CREATING &&
                          qri_ops_has_target(control, row.moved_to, row.id);
-        if (!half || is_target || (!has_storage && qr_database_is_hyper(&row)) ||
-            qri_ops_is_active(control, row.id) || qri_ops_is_active(control, owner) ||
-            qri_ops_is_active(control, server)) {
+        if (!half || is_target || qri_ops_is_active(control, row.id) ||
+            qri_ops_is_active(control, owner) || qri_ops_is_active(control, server)) {
             i++;
             continue;
         }

@@ -199,18 +199,23 @@ static void test_a_start_finishes_what_a_crash_left(void **state)
     assert_int_equal(half.id, QR_MASTER_ID);
 }
 
-/* What has nothing on the log service or a page server is finished without them. */
-static void test_a_start_without_storage_finishes_what_it_can(void **state)
+/* What a half made database has on log service and page server goes when they are there. */
+static void test_a_start_without_storage_finishes_what_a_crash_left(void **state)
 {
     static const char *const names[] = {"", "", "gateway", "shared", "api"};
     struct fixture *f = *state;
-    struct qr_database_row half, hyper, row;
+    struct qr_database_row half, hyper, dropped, row;
     struct qr_database_wish wish = {0}, at_storage = {.edition = qr_str("Hyperscale")};
     assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("half"), &wish, &half, NULL),
                      QR_OK);
     assert_int_equal(
         qr_registry_add_database(f->registry, 0, qr_str("hyper"), &at_storage, &hyper, NULL),
         QR_OK);
+    assert_int_equal(
+        qr_registry_add_database(f->registry, 0, qr_str("dropped"), &at_storage, &dropped, NULL),
+        QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, dropped.id, QR_DATABASE_DROPPING, NULL),
+                     QR_OK);
     for (int i = 2; i < 5; i++)
         assert_int_equal(make_ready(f, (enum qr_role)i, names[i]), QR_OK);
     int64_t begun_ns = qr_env_mono_ns(qr_env_real());
@@ -220,7 +225,9 @@ static void test_a_start_without_storage_finishes_what_it_can(void **state)
     assert_int_equal(f->calls[0], QR_NODE_REMOVE);
     assert_int_equal(qr_registry_find_id(f->registry, half.id, &row), QR_NOT_FOUND);
     assert_int_equal(qr_registry_find_id(f->registry, hyper.id, &row), QR_OK);
-    assert_int_equal(row.state, QR_DATABASE_CREATING);
+    assert_int_equal(row.state, QR_DATABASE_PURGING);
+    assert_int_equal(qr_registry_find_id(f->registry, dropped.id, &row), QR_OK);
+    assert_int_equal(row.state, QR_DATABASE_DROPPED);
 }
 
 static void test_a_start_without_its_processes_times_out(void **state)
@@ -433,7 +440,7 @@ int main(void)
         T(test_what_the_node_cannot_make_is_not_there),
         T(test_a_database_in_use_is_not_dropped),
         T(test_a_start_finishes_what_a_crash_left),
-        T(test_a_start_without_storage_finishes_what_it_can),
+        T(test_a_start_without_storage_finishes_what_a_crash_left),
         T(test_a_start_without_its_processes_times_out),
         T(test_a_rule_is_known_to_the_gateway_when_the_statement_ends),
         T(test_rules_are_checked),
