@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "sysview_governor_int.h"
+#include "sysview_lock_int.h"
 #include "base/banned.h"
 
 enum { KIB = 1 << 10, NS_PER_MS = 1000000, NS_PER_TICK = 100 };
@@ -122,7 +123,49 @@ static enum qr_status schedulers(struct qri_sysrows *rows, struct qr_session *se
     return QR_OK;
 }
 
+/* ---- sys.dm_os_tasks ---- */
+
+static const char *state_of(const struct qr_gov_task *task)
+{
+    uint32_t wait =
+        task == NULL ? QR_WAIT_NONE : atomic_load_explicit(&task->wait_type, memory_order_relaxed);
+    return wait == QR_WAIT_NONE                  ? "RUNNING"
+           : wait == QR_WAIT_SOS_SCHEDULER_YIELD ? "RUNNABLE"
+                                                 : "SUSPENDED";
+}
+
+/* A request is a task, of the schedulers that sys.dm_os_schedulers shows. */
+static enum qr_status tasks(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_instance *instance = session->db->instance;
+    struct qri_governed governed;
+    enum qr_status status = QR_OK;
+    QR_TRY(qri_sys_governed(rows, session, &governed));
+    if (qri_sys_governor(session) == NULL)
+        return QR_OK;
+    int count = qri_sys_hardware(session, &governed).schedulers;
+    pthread_mutex_lock(&instance->mu);
+    for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
+        if (!shares_processors(session, s))
+            continue;
+        struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
+        if (seen.is_running)
+            status =
+                qri_sysrow(rows, qri_task_address(rows, s->id), qr_str(state_of(s->login.task)),
+                           qri_sys_scheduler(s, count), (int)s->id);
+    }
+    pthread_mutex_unlock(&instance->mu);
+    return status;
+}
+
 const struct qri_sysview qri_sysviews_os[] = {
+    {"sys", "dm_os_tasks",
+     "task_address varbinary(8), task_state nvarchar(60) null, context_switches_count int null "
+     "=null, pending_io_count int null =null, pending_io_byte_count bigint null =null, "
+     "pending_io_byte_average int null =null, scheduler_id int, session_id smallint null, "
+     "exec_context_id int null =0, request_id int null =0, worker_address varbinary(8) null =null, "
+     "host_address varbinary(8) null =null, parent_task_address varbinary(8) null =null",
+     tasks, NULL, false},
     {"sys", "dm_os_schedulers",
      "scheduler_address varbinary(8) null =null, parent_node_id int =0, scheduler_id int, cpu_id "
      "smallint, status nvarchar(60) ='VISIBLE ONLINE', is_online bit =1, is_idle bit, "
