@@ -142,7 +142,7 @@ class Tempdb(unittest.TestCase):
         internal_objects_dealloc_page_count FROM sys.dm_db_{}_space_usage WHERE session_id = {}"""
     USED = "SELECT allocated_extent_page_count FROM tempdb.sys.dm_db_file_space_usage"
 
-    def test_pages_of_temporary_tables_and_of_sorts_are_counted_by_session(self):
+    def test_pages_of_temporary_tables_and_of_spills_are_counted_by_session(self):
         with server.Server() as quired, quired.connect() as master:
             master.execute("CREATE DATABASE d")
             with quired.connect("d") as worker, quired.connect("d") as asker:
@@ -164,9 +164,11 @@ class Tempdb(unittest.TestCase):
                                      "ON r.task_address = t.task_address WHERE r.session_id = @@SPID")
                 self.assertEqual(own, [(1,)])
                 before = asker.execute(self.SPACE.format("session", spid))[0]
-                worker.execute("SELECT COUNT(*) FROM (SELECT TOP 39999 n, t FROM #t ORDER BY t + CAST(n % 977 AS varchar(9)) DESC) s")
+                worker.execute("DECLARE @t TABLE (n int, t varchar(900)); INSERT @t SELECT TOP 60000 1, REPLICATE('x', 900) "
+                               "FROM sys.all_columns a CROSS JOIN sys.all_columns b")  # more than a rowset has in memory
                 after = asker.execute(self.SPACE.format("session", spid))[0]
                 self.assertEqual(after[:2], before[:2])
+                self.assertGreater(after[2] - before[2], 1000)
                 self.assertEqual(after[2] - before[2], after[3] - before[3])
 
 
