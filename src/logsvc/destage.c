@@ -187,17 +187,20 @@ static enum qr_status write_objects(struct qr_logsvc *svc, uint32_t objects_max,
     collect(svc, wants_destage, &svc->destage_from, &c);
     enum qr_status status = c.count > 1 ? qri_stream_pass(svc, c.tl, c.count, err) : QR_OK;
     uint32_t left = objects_max;
+    enum qr_status damaged = QR_OK; /* of one timeline's, which must not hold up the others */
     for (size_t i = 0; i < c.count && left > 0 && status == QR_OK; i++, left--) {
         status = qri_longterm_put(svc, c.tl[i], err);
         if (status == QR_CORRUPT) {
             status = qri_longterm_resume(svc, c.tl[i], err);
-            bool lost = status == QR_NOT_FOUND;
-            if (lost)
+            if (status == QR_NOT_FOUND)
                 skip_hole(svc, c.tl[i]);
-            status = lost ? QR_OK : status;
+            else if (status != QR_OK)
+                damaged = status;
+            status = QR_OK;
         }
     }
     release(svc, &c);
+    status = status == QR_OK ? damaged : status;
     if (status == QR_OK && c.count > 0) {
         size_t from = 0;
         collect(svc, wants_destage, &from, &c);

@@ -257,9 +257,7 @@ static enum qr_status go_past_damaged(struct qr_logsvc *svc, const struct qri_ti
         return qr_blob_put(svc->options.blob, name, buf->data, buf->len, "", &tag, err);
     }
     enum qr_status status = get_header(svc, tl, next, &behind, err);
-    if (status == QR_CORRUPT) /* of the store, and no log that is lost: comes again */
-        return qr_fail(err, QR_IO, "'%s' and the object behind it are damaged", name);
-    QR_TRY(status);
+    QR_TRY(status); /* if it is damaged as well qri_longterm_resume is asked, and says so */
     object->end_lsn = next;
     object->commit_lsn = behind.before_commit_lsn;
     object->commit_wall_ns = behind.before_wall_ns;

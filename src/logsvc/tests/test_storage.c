@@ -257,6 +257,39 @@ static void test_a_damaged_object_that_is_met_again_costs_no_log(void **state)
     }
 }
 
+/* Nobody can tell where the first of two damaged objects ended: its timeline waits for help, and no
+ * other with it. */
+static void test_damaged_objects_of_a_timeline_hold_up_no_other(void **state)
+{
+    enum { HEADER_BIT = 8 * (64 + 20) };
+    (void)state;
+    for (int t = 1; t <= 2; t++) { /* whichever comes first in a pass */
+        struct fixture f;
+        int other = 3 - t;
+        begin(&f);
+        for (int n = 0; n < 6; n++) {
+            assert_int_equal(append(&f, t), QR_OK);
+            assert_int_equal(destage(&f), 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            struct object o = {.skip = t - 1 + i}; /* of the other there is one */
+            assert_int_equal(qr_blob_list(f.store, "log/7a", pick, &o, NULL), QR_OK);
+            assert_int_equal(qr_sim_flip_bit(f.sim, o.path, HEADER_BIT), QR_OK);
+        }
+        qr_logsvc_abandon(f.svc);
+        assert_int_equal(qr_logsvc_open(&f.options, &f.svc, NULL), QR_OK);
+        for (int n = 0; n < 6; n++)
+            assert_int_equal(append(&f, other), QR_OK);
+        for (int n = 0; n < 4; n++)
+            assert_int_equal(destage(&f), 1); /* it is told */
+        assert_int_equal(t_state(f.svc, other).destaged_lsn, f.lsn[other]);
+        struct qr_logsvc_stats s;
+        qr_logsvc_stats(f.svc, &s);
+        assert_int_equal(s.damaged_timelines, 0);
+        end(&f);
+    }
+}
+
 static void test_objects_with_and_without_compression_live_side_by_side(void **state)
 {
     (void)state;
@@ -316,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_a_journal_that_cannot_be_emptied_says_so_and_recovers),
         cmocka_unit_test(test_a_damaged_object_is_named_and_what_lies_behind_it_is_read),
         cmocka_unit_test(test_a_damaged_object_that_is_met_again_costs_no_log),
+        cmocka_unit_test(test_damaged_objects_of_a_timeline_hold_up_no_other),
         cmocka_unit_test(test_objects_with_and_without_compression_live_side_by_side),
         cmocka_unit_test(test_an_object_without_a_header_does_not_hide_the_others),
     };
