@@ -109,8 +109,15 @@ static enum qr_status run_in_tran(struct qri_run *run, const struct qr_cat_objec
     enum qr_status status = run_trigger(run, trigger, rows);
     if (tran->count == 0 && status == QR_OK)
         status = qr_sql_fail(run->err, 3609);
-    else if (autocommit && tran->count > 0)
+    else if (tran->doomed && status == QR_OK)
+        status = qr_sql_fail(run->err, 3616);
+    if (autocommit && tran->count == 1 && tran->depth == 0) { /* one begun after a ROLLBACK */
+        if (status == QR_OK)
+            return qri_tran_commit(session, run->err);
+        qri_tran_abort(session);
+    } else if (autocommit && tran->count > 0) {
         qri_tran_uncount_own(session);
+    }
     return status;
 }
 

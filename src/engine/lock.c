@@ -245,6 +245,7 @@ void qri_locks_release(struct qr_session *session)
         atomic_fetch_sub(&session->db->lockers, 1);
     session->is_locker = false;
     session->stamps = (struct qri_stamps){0};
+    atomic_store(&session->first_rowversion, 0); /* committed, or undone */
 }
 
 void qri_locks_leave(struct qr_session *session)

@@ -77,7 +77,6 @@ static void end_tran(struct qr_session *session)
     qri_noted_done(tran);
     tran->holds = false;
     tran->seen_lsn = qr_lsn(0);
-    atomic_store(&session->first_rowversion, 0);
     qri_locks_release(session);
 }
 
@@ -103,8 +102,12 @@ void qri_tran_count_own(struct qr_session *session)
 
 void qri_tran_uncount_own(struct qr_session *session)
 {
-    if (--session->tran.count == 0)
-        forget_names(&session->tran);
+    struct qri_tran *tran = &session->tran;
+    if (--tran->count > 0)
+        return;
+    forget_names(tran);
+    tran->doomed = false; /* its statement fails and is undone */
+    tran->first_level = 0;
 }
 
 enum qr_status qri_tran_implicit(struct qr_session *session, struct qr_err *err)

@@ -542,10 +542,8 @@ static enum qr_status end_outermost(struct qr_session *session, enum qr_status s
             defer(session);
     }
     tran->is_ddl = false;
-    if (tran->count == 0 && status != QR_AGAIN) {
-        atomic_store(&session->first_rowversion, 0);
+    if (tran->count == 0 && status != QR_AGAIN)
         qri_locks_release(session);
-    }
     /* what others have committed shows in the answer, so it has to be durable */
     struct qr_lsn pinned = qr_conn_pinned_lsn(conn);
     if (tran->count > 0 && !tran->sqlite_open)

@@ -168,3 +168,65 @@ COMMIT
 INSERT #again DEFAULT VALUES
 SELECT id FROM #again
 GO
+-- a trigger that leaves its transaction doomed ends the batch, and the session goes on
+CREATE TABLE fired (i int)
+GO
+CREATE TRIGGER fired_caught ON fired AFTER INSERT AS
+BEGIN TRY
+    SELECT 1 / 0 AS never
+END TRY
+BEGIN CATCH
+    SELECT XACT_STATE() AS state
+END CATCH
+GO
+INSERT fired VALUES (1)
+SELECT 'not reached'
+GO
+SELECT COUNT(*) AS rows, @@TRANCOUNT AS count FROM fired
+INSERT heap VALUES (77)
+DELETE heap WHERE v = 77
+BEGIN TRAN
+INSERT fired VALUES (2)
+SELECT 'not reached'
+GO
+SELECT COUNT(*) AS rows, @@TRANCOUNT AS count FROM fired
+BEGIN TRAN
+BEGIN TRY
+    INSERT fired VALUES (3)
+END TRY
+BEGIN CATCH
+    SELECT ERROR_NUMBER() AS number, XACT_STATE() AS state
+    ROLLBACK
+END CATCH
+GO
+-- what a trigger of an autocommit statement was run at is not the next transaction's level
+DROP TRIGGER fired_caught
+GO
+CREATE TRIGGER fired_reads ON fired AFTER INSERT AS SELECT COUNT(*) AS rows FROM heap
+GO
+INSERT fired VALUES (4)
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT
+BEGIN TRAN
+SELECT i FROM fired
+COMMIT
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- a transaction that a trigger begins after ROLLBACK is its statement's own, and is committed with it
+DROP TRIGGER fired_reads
+GO
+CREATE TRIGGER fired_again ON fired AFTER INSERT AS
+ROLLBACK
+BEGIN TRAN
+SAVE TRAN p
+INSERT heap VALUES (88)
+GO
+INSERT fired VALUES (5)
+SELECT @@TRANCOUNT AS count
+GO
+SELECT i FROM fired
+BEGIN TRAN
+DELETE heap WHERE v = 88
+SELECT @@ROWCOUNT AS deleted
+ROLLBACK
+SELECT COUNT(*) AS rows FROM heap WHERE v = 88
+GO
