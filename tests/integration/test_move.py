@@ -13,7 +13,7 @@ import unittest
 
 import server
 import tds
-from test_backup import drop, quire, utc
+from test_backup import drop, full_backups, quire, utc
 from test_operations import HISTORY, number, tables, wait_over
 from test_replicas import wait_for
 from test_roles import ALL, ANNOUNCED, GONE, PATIENCE, TRANSIENT, connect_patiently
@@ -173,6 +173,10 @@ class Backups(unittest.TestCase):
                     "BC_Gen5_2")
         with server.Server() as quired:
             make(quired)
+            deadline = time.monotonic() + 60 * server.SLOWNESS
+            while full_backups(quired) < 1:  # no moment before the first can be restored
+                self.assertLess(time.monotonic(), deadline, "no backup was taken")
+                time.sleep(0.05)
             moments, second = [], None
             for place, step in enumerate((None, TO_HYPER, TO_FILES, business, TO_HYPER, TO_FILES), 1):
                 if step is not None:
