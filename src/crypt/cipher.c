@@ -103,6 +103,16 @@ void qr_cipher_derive(struct qr_cipher_key *ret_key, const struct qr_data_key *d
     qr_cipher_forget(&key, sizeof key);
 }
 
+void qr_cipher_make(struct qr_cipher_key *ret_key, struct qr_env *env, const char *label)
+{
+    struct qr_data_key key = {.id = 1};
+    uint8_t salt[QR_SALT_BYTES];
+    qr_env_random(env, key.bytes, sizeof key.bytes);
+    qr_env_random(env, salt, sizeof salt);
+    qr_cipher_derive(ret_key, &key, label, NULL, 0, salt);
+    qr_cipher_forget(&key, sizeof key);
+}
+
 void qr_cipher_forget(void *key, size_t bytes)
 {
     OPENSSL_cleanse(key, bytes);

@@ -28,18 +28,12 @@ struct qri_group_file {
     char dir[QRI_LAYER_PATH_BYTES_MAX];
 };
 
-/* The key is nowhere but here. */
 static enum qr_status make_key(struct qri_group_file *spill, struct qr_err *err)
 {
     spill->sealed = malloc(SEALED_BYTES);
     if (spill->sealed == NULL)
         return qr_fail(err, QR_NOMEM, "file of a log group");
-    struct qr_data_key key = {.id = 1};
-    uint8_t salt[QR_SALT_BYTES];
-    qr_env_random(spill->env, key.bytes, sizeof key.bytes);
-    qr_env_random(spill->env, salt, sizeof salt);
-    qr_cipher_derive(&spill->cipher, &key, "quire open log group", NULL, 0, salt);
-    qr_cipher_forget(&key, sizeof key);
+    qr_cipher_make(&spill->cipher, spill->env, "quire open log group");
     return QR_OK;
 }
 

@@ -157,7 +157,6 @@ static bool is_sealed(const struct qr_tmp_file *file)
     return qr_cipher_is_on(&file->cipher);
 }
 
-/* The key is nowhere but here. */
 static enum qr_status make_key(struct qr_tmp_file *file, struct qr_err *err)
 {
     struct qr_store *store = file->store;
@@ -166,12 +165,7 @@ static enum qr_status make_key(struct qr_tmp_file *file, struct qr_err *err)
     file->buffer = malloc(BUFFER_BYTES);
     if (file->buffer == NULL)
         return qr_fail(err, QR_NOMEM, "temporary file");
-    struct qr_data_key key = {.id = 1};
-    uint8_t salt[QR_SALT_BYTES];
-    qr_env_random(store->env, key.bytes, sizeof key.bytes);
-    qr_env_random(store->env, salt, sizeof salt);
-    qr_cipher_derive(&file->cipher, &key, "quire temporary file", NULL, 0, salt);
-    qr_cipher_forget(&key, sizeof key);
+    qr_cipher_make(&file->cipher, store->env, "quire temporary file");
     return QR_OK;
 }
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/status.h"
+#include "env/env.h"
 
 enum {
     QR_KEY_BYTES = 32,
@@ -38,6 +39,8 @@ struct qr_cipher_key {
 void qr_cipher_derive(struct qr_cipher_key *ret_key, const struct qr_data_key *data_key,
                       const char *label, const void *context, size_t context_bytes,
                       const uint8_t salt[QR_SALT_BYTES]);
+/* Of random bytes that are nowhere else: for a file that only this process reads, until it ends. */
+void qr_cipher_make(struct qr_cipher_key *ret_key, struct qr_env *env, const char *label);
 static inline bool qr_cipher_is_on(const struct qr_cipher_key *key)
 {
     return key->serial != 0;
