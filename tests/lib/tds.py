@@ -312,6 +312,12 @@ class Reply:
     def errors(self):
         return self.of("error")
 
+    def check(self):
+        """Raises what the server said of a request that failed."""
+        if self.errors:
+            is_over = any(error.severity >= 20 for error in self.errors)
+            raise (Over if is_over else Failed)(self.errors)
+
     @property
     def infos(self):
         return self.of("info")
@@ -519,8 +525,7 @@ class Connection:
     def execute(self, sql):
         """Runs a batch that must not fail; its rows."""
         reply = self.batch(sql)
-        if reply.errors:
-            raise (Over if any(e.severity >= 20 for e in reply.errors) else Failed)(reply.errors)
+        reply.check()
         return reply.rows
 
     def bulk_load(self, table, columns, rows):
@@ -540,9 +545,7 @@ class Connection:
                 for value, (_, kind) in zip(row, columns))
         data += struct.pack("<BHH", 0xFD, 0, 0) + bytes(4 if self.version < TDS72 else 8)
         self.send_message(BULK, data)
-        reply = self.recv_reply()
-        if reply.errors:
-            raise Failed(reply.errors)
+        self.recv_reply().check()
 
     def attention(self):
         self.send_message(ATTENTION, b"")
