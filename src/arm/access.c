@@ -95,6 +95,6 @@ bool qri_access(struct qri_request *r)
                    "The client '%s' with object id '%s' does not have authorization to perform "
                    "'%s' over scope '%.512s' or the scope is invalid. If access was recently "
                    "granted, please refresh your credentials.",
-                   r->who.name, r->who.object_id, qri_method_name(r->method), r->raw_path);
+                   r->who.name, r->who.object_id, r->method_name, r->raw_path);
     return false;
 }

@@ -119,7 +119,8 @@ struct qri_request {
     struct qr_arena arena;
     /* what was asked */
     enum qri_method method;
-    const char *raw_path; /* without the query */
+    const char *method_name; /* "other" for one that is none of those */
+    const char *raw_path;    /* without the query */
     struct qri_path path;
     const struct qri_route *route;
     struct qr_str vars[QRI_VARS_MAX]; /* what stood for each {} of the route */

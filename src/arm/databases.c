@@ -7,43 +7,6 @@
 
 enum { PAGE_ROWS = 1000 };
 
-void qri_refuse_no_database(struct qri_request *r, struct qr_str name)
-{
-    qri_refuse(r, 404, "ResourceNotFound",
-               "The requested resource of type 'Microsoft.Sql/servers/databases' with name "
-               "'%.400s' was not found.",
-               qri_copy(r, name));
-}
-
-static bool is_here(const struct qr_resource_database *database)
-{
-    return qr_database_is_live(&database->row);
-}
-
-bool qri_database_find(struct qri_request *r, const struct qri_place *place, struct qr_str name,
-                       bool *ret_found, struct qr_resource_database *ret_database)
-{
-    struct qr_err err = {0};
-    enum qr_status status =
-        name.n == 0 || name.n > QR_NAME_BYTES_MAX
-            ? QR_NOT_FOUND
-            : qr_resource_database_get(r->arm->options.host->control, place->number, name,
-                                       QRI_ASK_NS, ret_database, &err);
-    bool found = status == QR_OK && is_here(ret_database);
-    if (ret_found != NULL)
-        *ret_found = found;
-    if (found)
-        return true;
-    if (status != QR_OK && status != QR_NOT_FOUND) {
-        qri_refuse_err(r, status, &err);
-        return false;
-    }
-    if (ret_found != NULL)
-        return true;
-    qri_refuse_no_database(r, name);
-    return false;
-}
-
 /* ---- one ---- */
 
 static bool is_edition(const char *edition, const char *name)
@@ -190,7 +153,7 @@ struct page {
 static enum qr_status add(void *ctx, const struct qr_resource_database *d)
 {
     struct page *page = ctx;
-    if (!is_here(d) || d->row.id <= page->after_id)
+    if (!qr_database_is_live(&d->row) || d->row.id <= page->after_id)
         return QR_OK;
     if (json_array_size(page->list) == PAGE_ROWS) {
         page->more = true;

@@ -4,101 +4,7 @@
 #include "resource_int.h"
 #include "base/banned.h"
 
-enum { RETRY_AFTER_S = 1 };
-
-/* ---- what is told of one ---- */
-
-static void add_urls(struct qri_request *r, const char *group, const char *location,
-                     const char *kind, const char *id)
-{
-    static const struct {
-        const char *header, *ending;
-    } urls[] = {{"Azure-AsyncOperation", "AzureAsyncOperation"}, {"Location", "OperationResults"}};
-    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
-        qri_header(r, urls[i].header,
-                   "%s/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Sql/locations/%s/"
-                   "%s%s/%s?api-version=%s",
-                   r->base, r->arm->subscription, group, location, kind, urls[i].ending, id,
-                   r->api_version);
-    qri_header(r, "Retry-After", "%d", RETRY_AFTER_S);
-}
-
-static bool is_of_pool(const struct qr_operation_row *row)
-{
-    return qr_number_of(row->database_id) == QR_POOL_OPERATION_NUMBER;
-}
-
-void qri_reply_started(struct qri_request *r, const struct qri_place *place,
-                       const struct qr_operation_row *row)
-{
-    const struct qr_operation_info *info = qr_operation_info((enum qr_operation_kind)row->kind);
-    add_urls(r, place->group, place->location,
-             row->kind == QR_OPERATION_DROP_SERVER || row->kind == QR_OPERATION_DROP_GROUP
-                 ? "server"
-             : is_of_pool(row) ? "elasticPool"
-                               : "database",
-             row->id);
-    qri_reply(r, 202,
-              json_pack("{s:s,s:s}", "operation", info->arm_name, "startTime",
-                        qri_time_text(r, row->start_wall_ns)));
-}
-
-static void find_error(const struct qr_operation_row *row, unsigned *ret_status,
-                       const char **ret_code)
-{
-    struct qr_err err = {.number = (int)row->error_number};
-    enum qr_status status =
-        row->error_status < QR_STATUS_COUNT ? (enum qr_status)row->error_status : QR_BUG;
-    qri_error_of(status, &err, ret_status, ret_code);
-}
-
-static json_t *error_json(const struct qr_operation_row *row)
-{
-    unsigned status;
-    const char *code;
-    find_error(row, &status, &code);
-    if (row->state == QR_OPERATION_CANCELLED)
-        return json_pack("{s:s,s:s}", "code", "OperationCancelled", "message",
-                         "The operation has been cancelled by user.");
-    return json_pack("{s:s,s:s}", "code", code, "message",
-                     *row->error_text == '\0' ? "The operation has failed." : row->error_text);
-}
-
 /* ---- …/operations ---- */
-
-json_t *qri_operation_json(struct qri_request *r, const struct qri_place *place, const char *kind,
-                           const struct qr_operation_row *row)
-{
-    static const char *const states[QR_OPERATION_STATE_COUNT] = {
-        [QR_OPERATION_PENDING] = "Pending",
-        [QR_OPERATION_RUNNING] = "InProgress",
-        [QR_OPERATION_SUCCEEDED] = "Succeeded",
-        [QR_OPERATION_FAILED] = "Failed",
-        [QR_OPERATION_CANCELLED] = "Cancelled",
-        [QR_OPERATION_UNDOING] = "InProgress",
-        [QR_OPERATION_CANCELLING] = "CancelInProgress",
-    };
-    const struct qr_operation_info *info = qr_operation_info((enum qr_operation_kind)row->kind);
-    bool over = qr_operation_is_over((enum qr_operation_state)row->state);
-    json_t *p = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:b}", *kind == 'e' ? "elasticPoolName" : "databaseName",
-        row->database, "serverName", place->server, "operation", info->arm_name,
-        "operationFriendlyName", info->sql_name, "percentComplete", over ? 100 : (int)row->percent,
-        "startTime", qri_time_text(r, row->start_wall_ns), "state",
-        row->state < QR_OPERATION_STATE_COUNT ? states[row->state] : "InProgress", "isCancellable",
-        row->is_cancellable && !over);
-    if (p != NULL && row->state == QR_OPERATION_FAILED) {
-        json_object_set_new(p, "errorCode", json_integer(row->error_number));
-        json_object_set_new(p, "errorDescription", json_string(row->error_text));
-        json_object_set_new(p, "errorSeverity", json_integer(row->error_severity));
-        json_object_set_new(p, "isUserError", json_boolean(row->error_severity <= 16));
-    }
-    if (p != NULL && !over && *row->phase != '\0')
-        json_object_set_new(p, "operationPhaseDetails", json_pack("{s:s}", "phase", row->phase));
-    return json_pack("{s:s++++++,s:s,s:s++,s:o}", "id", place->server_id, "/", kind, "/",
-                     row->database, "/operations/", row->id, "name", row->id, "type",
-                     "Microsoft.Sql/servers/", kind, "/operations", "properties", p);
-}
 
 static enum qr_status add(void *ctx, const struct qr_operation_row *row)
 {
@@ -165,6 +71,27 @@ void qri_cancel_operation(struct qri_request *r)
         qri_refuse_err(r, status, &err);
 }
 
+static void find_error(const struct qr_operation_row *row, unsigned *ret_status,
+                       const char **ret_code)
+{
+    struct qr_err err = {.number = (int)row->error_number};
+    enum qr_status status =
+        row->error_status < QR_STATUS_COUNT ? (enum qr_status)row->error_status : QR_BUG;
+    qri_error_of(status, &err, ret_status, ret_code);
+}
+
+static json_t *error_json(const struct qr_operation_row *row)
+{
+    unsigned status;
+    const char *code;
+    find_error(row, &status, &code);
+    if (row->state == QR_OPERATION_CANCELLED)
+        return json_pack("{s:s,s:s}", "code", "OperationCancelled", "message",
+                         "The operation has been cancelled by user.");
+    return json_pack("{s:s,s:s}", "code", code, "message",
+                     *row->error_text == '\0' ? "The operation has failed." : row->error_text);
+}
+
 /* ---- polling: vars are subscription, group, location, id ---- */
 
 void qri_poll_operation(struct qri_request *r)
@@ -186,7 +113,7 @@ void qri_poll_operation(struct qri_request *r)
     if (answer != NULL && over && row.state != QR_OPERATION_SUCCEEDED)
         json_object_set_new(answer, "error", error_json(&row));
     if (!over)
-        qri_header(r, "Retry-After", "%d", RETRY_AFTER_S);
+        qri_header(r, "Retry-After", "%d", QRI_RETRY_AFTER_S);
     qri_reply(r, 200, answer);
 }
 
@@ -221,7 +148,7 @@ static void reply_result(struct qri_request *r, const struct qr_operation_row *r
     const char *name = row->kind == QR_OPERATION_RENAME ? row->other : row->database;
     if (!place_of_operation(r, row, &place))
         qri_refuse_no_database(r, qr_str(name));
-    else if (is_of_pool(row))
+    else if (qri_operation_is_of_pool(row))
         (void)qri_pool_reply(r, &place, qr_str(name));
     else if (qri_database_find(r, &place, qr_str(name), NULL, &d))
         qri_reply(r, 200, qri_database_json(r, &place, &d));
@@ -236,7 +163,7 @@ void qri_operation_result(struct qri_request *r)
         return;
     if (!qr_operation_is_over((enum qr_operation_state)row.state)) {
         qri_header(r, "Location", "%s%s?%s", r->base, r->raw_path, r->query);
-        qri_header(r, "Retry-After", "%d", RETRY_AFTER_S);
+        qri_header(r, "Retry-After", "%d", QRI_RETRY_AFTER_S);
         qri_reply(r, 202,
                   json_pack("{s:s,s:s,s:s}", "name", row.id, "status", "InProgress", "startTime",
                             qri_time_text(r, row.start_wall_ns)));

@@ -102,3 +102,35 @@ bool qri_place_server(struct qri_request *r, struct qri_place *ret_place)
                    qri_copy(r, r->vars[2]), place.group);
     return false;
 }
+
+void qri_refuse_no_database(struct qri_request *r, struct qr_str name)
+{
+    qri_refuse(r, 404, "ResourceNotFound",
+               "The requested resource of type 'Microsoft.Sql/servers/databases' with name "
+               "'%.400s' was not found.",
+               qri_copy(r, name));
+}
+
+bool qri_database_find(struct qri_request *r, const struct qri_place *place, struct qr_str name,
+                       bool *ret_found, struct qr_resource_database *ret_database)
+{
+    struct qr_err err = {0};
+    enum qr_status status =
+        name.n == 0 || name.n > QR_NAME_BYTES_MAX
+            ? QR_NOT_FOUND
+            : qr_resource_database_get(r->arm->options.host->control, place->number, name,
+                                       QRI_ASK_NS, ret_database, &err);
+    bool found = status == QR_OK && qr_database_is_live(&ret_database->row);
+    if (ret_found != NULL)
+        *ret_found = found;
+    if (found)
+        return true;
+    if (status != QR_OK && status != QR_NOT_FOUND) {
+        qri_refuse_err(r, status, &err);
+        return false;
+    }
+    if (ret_found != NULL)
+        return true;
+    qri_refuse_no_database(r, name);
+    return false;
+}

@@ -11,11 +11,6 @@ static const char *const method_names[QRI_METHOD_COUNT] = {
     [QRI_PATCH] = "PATCH", [QRI_POST] = "POST", [QRI_DELETE] = "DELETE",
 };
 
-const char *qri_method_name(enum qri_method method)
-{
-    return method < QRI_METHOD_COUNT ? method_names[method] : "other";
-}
-
 /* It goes into every URL that we answer with. */
 static bool take_base(struct qri_request *r, const char *host)
 {
@@ -52,8 +47,8 @@ static void refuse_no_route(struct qri_request *r, bool other_method)
     const char *type = type_of(r, &space);
     if (other_method)
         qri_refuse(r, 405, "MethodNotAllowed",
-                   "The HTTP method '%s' is not supported at scope '%s'.",
-                   qri_method_name(r->method), r->raw_path);
+                   "The HTTP method '%s' is not supported at scope '%s'.", r->method_name,
+                   r->raw_path);
     else if (type != NULL)
         qri_refuse(r, 404, "InvalidResourceType",
                    "The resource type '%s' could not be found in the namespace '%.*s' for api "
@@ -109,9 +104,13 @@ void qri_arm_begin(struct qri_request *r, const char *method, const char *host, 
 {
     bool other_method = false;
     r->method = QRI_METHOD_COUNT;
-    for (int i = 0; i < QRI_METHOD_COUNT; i++)
-        if (strcmp(method, method_names[i]) == 0)
-            r->method = (enum qri_method)i;
+    r->method_name = "other";
+    for (int i = 0; i < QRI_METHOD_COUNT; i++) {
+        if (strcmp(method, method_names[i]) != 0)
+            continue;
+        r->method = (enum qri_method)i;
+        r->method_name = method_names[i];
+    }
     r->base = "https://localhost";
     r->api_version = "";
     if (!take_base(r, host)) {

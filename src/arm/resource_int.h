@@ -37,6 +37,12 @@ bool qri_place_group(struct qri_request *r, struct qri_place *ret_place);
 bool qri_place_server(struct qri_request *r, struct qri_place *ret_place);
 /* Another server, in whatever group; false: there is none, and nothing is answered. */
 bool qri_place_named(struct qri_request *r, struct qr_str server, struct qri_place *ret_place);
+/* A database that is there for clients. False: answered with 404, or *ret_found is false if that is
+ * not NULL. */
+bool qri_database_find(struct qri_request *r, const struct qri_place *place, struct qr_str name,
+                       bool *ret_found, struct qr_resource_database *ret_database);
+/* Answers 404 as ARM words it. */
+void qri_refuse_no_database(struct qri_request *r, struct qr_str name);
 /* "/subscriptions/ID" of this server, the arena's. */
 const char *qri_subscription_id(struct qri_request *r);
 
@@ -57,17 +63,11 @@ bool qri_sku_parse(const json_t *sku, const struct qr_slo **ret_slo, bool *ret_i
                    struct qri_sku_error *ret_error);
 
 /* ---- databases.c ---- */
-/* A database that is there for clients. False: answered with 404, or *ret_found is false if that is
- * not NULL. */
-bool qri_database_find(struct qri_request *r, const struct qri_place *place, struct qr_str name,
-                       bool *ret_found, struct qr_resource_database *ret_database);
 json_t *qri_database_json(struct qri_request *r, const struct qri_place *place,
                           const struct qr_resource_database *database);
 /* Answers with it, and with its settings of autoscale. */
 void qri_reply_database(struct qri_request *r, const struct qri_place *place,
                         const struct qr_resource_database *database);
-/* Answers 404 as ARM words it. */
-void qri_refuse_no_database(struct qri_request *r, struct qr_str name);
 
 /* ---- listing.c: lists that are made of rows of control ---- */
 struct qri_listing {
@@ -124,13 +124,17 @@ bool qri_pool_reply(struct qri_request *r, const struct qri_place *place, struct
 qri_handler qri_list_pools, qri_get_pool, qri_put_pool, qri_patch_pool, qri_delete_pool,
     qri_list_pool_databases, qri_list_pool_operations;
 
-/* ---- operations.c ---- */
+/* ---- operation_body.c: what answers tell of an operation ---- */
+enum { QRI_RETRY_AFTER_S = 1 };
 /* `kind`: "databases" or "elasticPools". */
 json_t *qri_operation_json(struct qri_request *r, const struct qri_place *place, const char *kind,
                            const struct qr_operation_row *row);
 /* 202 and where to ask for it. */
 void qri_reply_started(struct qri_request *r, const struct qri_place *place,
                        const struct qr_operation_row *row);
+bool qri_operation_is_of_pool(const struct qr_operation_row *row);
+
+/* ---- operations.c ---- */
 qri_handler qri_list_operations, qri_cancel_operation, qri_poll_operation, qri_operation_result;
 
 /* ---- the others' handlers, as sql.c names them ---- */

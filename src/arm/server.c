@@ -65,7 +65,7 @@ static void log_request(const struct qri_request *r)
     if (r->route != NULL && r->route->right == QRI_ANYBODY && r->method != QRI_POST &&
         r->status < 400)
         return; /* nobody's, and nothing changed */
-    QR_LOG(&options->log, QR_INFO, "request", QR_F("method", qri_method_name(r->method)),
+    QR_LOG(&options->log, QR_INFO, "request", QR_F("method", r->method_name),
            QR_F("path", r->raw_path), QR_F("status", r->status),
            QR_F("code", r->error_code == NULL ? "" : r->error_code),
            QR_F("principal", &r->who.name[0]), QR_F("client", r->client), QR_F("id", &r->id[0]),

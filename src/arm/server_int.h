@@ -3,7 +3,6 @@
 #pragma once
 #include "arm_int.h"
 
-const char *qri_method_name(enum qri_method method);
 /* After the headers: route, access, what may come as a body. `method`, `host` and `length` are the
  * client's words. r->status is set if it is answered already. */
 void qri_arm_begin(struct qri_request *r, const char *method, const char *host, const char *length);
