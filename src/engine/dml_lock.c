@@ -46,7 +46,9 @@ static enum qr_status begin_table(struct qri_writer *writer, struct qr_err *err)
 static enum qr_status lock_one(struct qri_writer *writer, const struct qr_lock_resource *resource,
                                struct qr_err *err)
 {
-    if (++writer->lock_count > ESCALATION_ROWS || qri_locks_are_many(writer->session))
+    bool due = false;
+    (void)qri_locks_are_many(writer->session, &due);
+    if (++writer->lock_count > ESCALATION_ROWS || due)
         QR_TRY(escalate(writer, err));
     if (writer->has_table)
         return QR_OK;
@@ -63,6 +65,38 @@ static bool same_key(const struct qri_table *table, const struct qri_unique *uni
     return x.hash == y.hash;
 }
 
+/* A row with the clustered key that `row` is to get, which another is changing, keeps `row` waiting
+ * as in SQL Server: that one may delete it yet. Before the key is locked, which it would need for
+ * that. Nothing is kept: who is told of a duplicate after all has locked nothing of that row. */
+static enum qr_status wait_for_row(struct qri_writer *writer, const struct qr_value *row)
+{
+    const struct qri_table *table = writer->table;
+    struct qr_session *session = writer->session;
+    bool is_named = false;
+    for (size_t i = 0; i < table->unique_count; i++)
+        is_named |= qri_key_names_row(table->object, table->uniques[i].index);
+    if (!is_named)
+        return QR_OK;
+    int64_t rowid = table->by_rowid ? row[table->rowid_column].i : 0;
+    struct qr_lock_resource there = qri_lock_row_of(table, row, rowid);
+    if (qr_lock_may(session->lock_owner, &there, QR_LOCK_S))
+        return QR_OK;
+    enum qr_status status = qri_lock_refused(session, &there, QR_LOCK_S, writer->run->err);
+    session->conflict.is_brief = true;
+    return status;
+}
+
+static bool is_key_new(const struct qri_table *table, const struct qr_value *old,
+                       const struct qr_value *row)
+{
+    if (old == NULL || row == NULL)
+        return row != NULL;
+    for (size_t i = 0; i < table->unique_count; i++)
+        if (qri_key_names_row(table->object, table->uniques[i].index))
+            return !same_key(table, &table->uniques[i], old, row);
+    return false;
+}
+
 static enum qr_status lock_change(struct qri_writer *writer, const struct qr_value *old,
                                   const struct qr_value *row, int64_t rowid)
 {
@@ -74,6 +108,8 @@ static enum qr_status lock_change(struct qri_writer *writer, const struct qr_val
         QR_TRY(begin_table(writer, err));
     if (writer->has_table)
         return QR_OK;
+    if (is_key_new(table, old, row))
+        QR_TRY(wait_for_row(writer, row));
     if (old != NULL) {
         struct qr_lock_resource own = qri_lock_row_of(table, old, rowid);
         QR_TRY(lock_one(writer, &own, err));
@@ -158,12 +194,37 @@ enum qr_status qri_check_found(struct qri_writer *writer, const struct qr_value 
 
 /* ---- foreign keys ---- */
 
+/* Many keys: the whole parent, if nobody else is in it. */
+static enum qr_status try_parent(struct qr_session *session, uint32_t object_id, bool *ret_has,
+                                 struct qr_err *err)
+{
+    struct qr_lock_resource table = qri_lock_table_of(object_id);
+    bool due = false;
+    *ret_has = false;
+    if (!qri_locks_are_many(session, &due))
+        return QR_OK;
+    enum qr_lock_mode held = qr_lock_held(session->lock_owner, QR_LOCK_OF_TRAN, &table);
+    *ret_has = qr_lock_join(held, QR_LOCK_S) == held;
+    if (*ret_has || !due)
+        return QR_OK;
+    enum qr_status status =
+        qr_lock_try(session->lock_owner, QR_LOCK_OF_TRAN, &table, QR_LOCK_S, err);
+    *ret_has = status == QR_OK;
+    if (*ret_has)
+        qri_stamp_all(session);
+    return status == QR_BUSY ? QR_OK : status;
+}
+
 enum qr_status qri_lock_parent(struct qri_run *run, const struct qri_fk_out *out,
                                const struct qr_value *row)
 {
     struct qr_session *session = run->session;
     struct qr_lock_resource key;
     if (!session->tran.lockful || !qri_lock_parent_key_of(out, row, &key))
+        return QR_OK;
+    bool has_parent = false;
+    QR_TRY(try_parent(session, out->parent->object_id, &has_parent, run->err));
+    if (has_parent)
         return QR_OK;
     QR_TRY(qri_lock_table(session, out->parent->object_id, QR_LOCK_IS, run->err));
     QR_TRY(qri_lock(session, &key, QR_LOCK_S, run->err));

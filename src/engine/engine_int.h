@@ -97,6 +97,7 @@ struct qr_database {
      * none because there were none: lock_int.h */
     _Atomic uint32_t lockers;
     _Atomic bool lockless;
+    _Atomic bool writer_stays; /* who has the writer lock does DDL, and may keep it */
     /* Commits that changed what was locked, by its hash; and that changed more than is known:
      * lock_stamp.c. NULL until somebody becomes a locker. */
     _Atomic(_Atomic uint64_t *) stamps;
@@ -176,6 +177,7 @@ struct qri_stamps {
 struct qri_conflict {
     struct qr_lock_resource resource;
     enum qr_lock_mode mode;
+    bool is_brief; /* it is waited for, and not kept */
 };
 
 /* The session's transaction, and how it maps onto SQLite's. */
@@ -298,6 +300,7 @@ struct qr_session {
     bool is_locker;                   /* counted in db->lockers */
     struct qri_conflict conflict;     /* what QR_AGAIN is about */
     struct qri_stamps stamps;
+    size_t escalated_at;      /* so many locks it had when it last tried for a table; 0: never */
     uint32_t row_lock_count;  /* of the running statement that reads with locks */
     struct qr_lsn commit_lsn; /* of the session's last commit */
     uint64_t answer_lsn;

@@ -34,7 +34,8 @@ enum qr_wait qri_lock_wait_kind(enum qr_lock_kind kind, enum qr_lock_mode mode)
 struct waiting {
     struct qr_session *session;
     int64_t begun_ns;
-    bool blocked; /* the pool was told */
+    int64_t counted_ns; /* since when LOCK_TIMEOUT counts */
+    bool blocked;       /* the pool was told */
     bool times_out, is_commit;
     bool has_writer; /* it waits for a lock and has the writer lock */
     bool is_victim;
@@ -77,6 +78,20 @@ static void end_wait(const struct waiting *w)
     w->session->sink->block_end(w->session->sink->ctx);
 }
 
+/* LOCK_TIMEOUT is about what others keep. The turn of statements that change other rows comes by
+ * itself; SQL Server, where they run side by side, knows no time-out of it. */
+static bool has_timed_out(struct waiting *w, int64_t now_ns)
+{
+    const struct qr_session *session = w->session;
+    int32_t timeout_ms = session->options.lock_timeout_ms;
+    if (!atomic_load(&session->db->writer_stays))
+        w->counted_ns = INT64_MAX;
+    else if (w->counted_ns == INT64_MAX)
+        w->counted_ns = now_ns;
+    return w->counted_ns != INT64_MAX && timeout_ms >= 0 &&
+           (now_ns - w->counted_ns) / 1000000 >= timeout_ms;
+}
+
 /* Who waits for a lock has no grant: others sort in it, who may have what it waits for. A
  * function's statement leaves alone what the statement around it works in. */
 static void give_grant(struct qr_session *session)
@@ -104,13 +119,10 @@ static enum qr_status poll_wait(void *ctx)
         return QR_CLOSED;
     if (session->sink != NULL && session->sink->cancelled(session->sink->ctx))
         return QR_CANCELLED;
-    int32_t timeout_ms = session->options.lock_timeout_ms;
-    int64_t waited_ns = qr_env_mono_ns(session->db->instance->options.env) - w->begun_ns;
-    if (w->times_out && waited_ns >= GRANT_KEPT_NS)
+    int64_t now_ns = qr_env_mono_ns(session->db->instance->options.env);
+    if (w->times_out && now_ns - w->begun_ns >= GRANT_KEPT_NS)
         give_grant(session);
-    if (w->times_out && timeout_ms >= 0 && waited_ns / 1000000 >= timeout_ms)
-        return QR_TIMEOUT;
-    return QR_OK;
+    return w->times_out && has_timed_out(w, now_ns) ? QR_TIMEOUT : QR_OK;
 }
 
 enum qr_status qri_lock_writer(struct qr_session *session, bool is_commit, struct qr_err *err)
@@ -120,6 +132,7 @@ enum qr_status qri_lock_writer(struct qr_session *session, bool is_commit, struc
         return QR_OK;
     struct waiting w = {.session = session,
                         .begun_ns = qr_env_mono_ns(session->db->instance->options.env),
+                        .counted_ns = INT64_MAX,
                         .type = QR_WAIT_LCK_M_X, /* of the whole database, as it were */
                         .times_out = true,
                         .is_commit = is_commit};
@@ -146,7 +159,7 @@ enum qr_status qri_lock_refused(struct qr_session *session, const struct qr_lock
 {
     if (session->tran.holds) /* whoever is in the way needs the writer lock to end */
         return fail_deadlock(session, err);
-    session->conflict = (struct qri_conflict){*in_way, mode};
+    session->conflict = (struct qri_conflict){.resource = *in_way, .mode = mode};
     return QR_AGAIN;
 }
 
@@ -158,12 +171,17 @@ enum qr_status qri_lock(struct qr_session *session, const struct qr_lock_resourc
     return status == QR_BUSY ? qri_lock_refused(session, resource, mode, err) : status;
 }
 
-bool qri_locks_are_many(const struct qr_session *session)
+bool qri_locks_are_many(struct qr_session *session, bool *ret_due)
 {
     enum { MANY = 20000, EACH = 256 }; /* 4 MiB of the lock manager's memory */
+    const struct qr_lock_owner *owner = session->lock_owner;
     size_t count =
-        session->lock_owner == NULL ? 0 : qr_lock_count(session->lock_owner, QR_LOCK_OF_TRAN);
-    return count >= MANY && count % EACH == 0;
+        owner == NULL ? 0 : qr_lock_count(owner, QR_LOCK_OF_TRAN) + qr_lock_range_pieces(owner);
+    size_t last = session->escalated_at; /* it may have less by now */
+    *ret_due = count >= MANY && (last == 0 || count < last || count - last >= EACH);
+    if (*ret_due)
+        session->escalated_at = count;
+    return count >= MANY;
 }
 
 enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
@@ -205,10 +223,11 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
     give_grant(session);
     status = qri_lock_wait(session, QR_LOCK_OF_TRAN, &resource, session->conflict.mode, NULL,
                            session->options.lock_timeout_ms, err);
-    if (resource.kind == QR_LOCK_RANGE && status == QR_OK) /* it was another's; see lock/range.h */
+    bool is_brief = session->conflict.is_brief || resource.kind == QR_LOCK_RANGE;
+    if (is_brief && status == QR_OK) /* a range was another's; see lock/range.h */
         (void)qr_lock_release(session->lock_owner, QR_LOCK_OF_TRAN, &resource);
     if (status != QR_OK)
-        qr_lock_key_give_up(session->lock_owner);
+        qr_lock_range_give_up(session->lock_owner);
     else
         qri_stamp_look(session, &resource);
     if (status == QR_OK) /* who gave up while it waited changes nothing any more */
@@ -244,6 +263,7 @@ void qri_locks_release(struct qr_session *session)
     if (session->is_locker)
         atomic_fetch_sub(&session->db->lockers, 1);
     session->is_locker = false;
+    session->escalated_at = 0;
     session->stamps = (struct qri_stamps){0};
     atomic_store(&session->first_rowversion, 0); /* committed, or undone */
 }

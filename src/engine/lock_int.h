@@ -28,9 +28,10 @@ QR_NODISCARD enum qr_status qri_lock_refused(struct qr_session *session,
 QR_NODISCARD enum qr_status qri_lock_table(struct qr_session *session, uint32_t object_id,
                                            enum qr_lock_mode mode, struct qr_err *err);
 
-/* Has the transaction so many locks, of all its statements together, that it is time to try for the
- * whole table? True for every 256th of them, so that one who fails does not try all the time. */
-bool qri_locks_are_many(const struct qr_session *session);
+/* Has the transaction so many locks, of all its statements together, that whole tables are better?
+ * *ret_due: it is time to try for one; again after some more, so that one who fails does not try
+ * all the time. */
+bool qri_locks_are_many(struct qr_session *session, bool *ret_due);
 
 /* Waits for it, unless it is free: LOCK_TIMEOUT's errors, attention and KILL as lock/lock.h says.
  * Not under the writer lock, which who is in the way may need. */

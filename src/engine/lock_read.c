@@ -184,17 +184,27 @@ static enum qr_status escalate(struct qr_session *session, const struct qr_plan_
     return status == QR_BUSY ? QR_OK : status;
 }
 
+/* One more. *ret_many: the table may have been locked instead. */
+static enum qr_status count_lock(struct qr_session *session, const struct qr_plan_lock *lock,
+                                 bool *ret_many, struct qr_err *err)
+{
+    uint32_t count = ++session->row_lock_count;
+    bool due = false;
+    *ret_many = qri_locks_are_many(session, &due) || count > ESCALATION_ROWS;
+    if (due || (count > ESCALATION_ROWS && count % ESCALATION_STEP == 0))
+        return escalate(session, lock, err);
+    return QR_OK;
+}
+
 static enum qr_status try_row(struct qr_session *session, const struct qr_plan_lock *lock,
                               const struct qr_lock_resource *resource, struct qr_err *err)
 {
     struct qr_lock_owner *owner = session->lock_owner;
     if (lock->is_brief)
         return qr_lock_may(owner, resource, QR_LOCK_S) ? QR_OK : QR_BUSY;
-    uint32_t count = ++session->row_lock_count;
-    bool many = qri_locks_are_many(session);
-    if (many || (count > ESCALATION_ROWS && count % ESCALATION_STEP == 0))
-        QR_TRY(escalate(session, lock, err));
-    if ((many || count > ESCALATION_ROWS) && has_table(session, lock->table, modes[lock->mode]))
+    bool many = false;
+    QR_TRY(count_lock(session, lock, &many, err));
+    if (many && has_table(session, lock->table, modes[lock->mode]))
         return QR_OK;
     return qr_lock_try(owner, QR_LOCK_OF_TRAN, resource, modes[lock->mode], err);
 }
@@ -232,9 +242,10 @@ static enum qr_status lock_keys(struct qr_session *session, const struct qr_plan
     if (!session->tran.lockful)
         return QR_OK; /* nobody has locks, and it keeps none */
     QR_TRY(qri_lock_need_owner(session, err));
-    uint32_t count = ++session->row_lock_count;
-    if (count > ESCALATION_ROWS && count % ESCALATION_STEP == 0)
-        QR_TRY(escalate(session, lock, err));
+    bool many = false;
+    QR_TRY(count_lock(session, lock, &many, err));
+    if (many && has_table(session, lock->table, QR_LOCK_S))
+        return QR_OK;
     return qri_lock_read_keys(session, lock, values, arena, err);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "counter_int.h"
 #include "link.h"
+#include "lock/range.h"
 #include "lock_int.h"
 #include "oplog_int.h"
 #include "tran_int.h"
@@ -199,8 +200,10 @@ static enum qr_status commit_catalog(struct qr_session *session, struct qr_err *
 static void unlock_writer(struct qr_session *session)
 {
     struct qr_conn *conn = session->link->conn;
-    if (qr_conn_has_writer(conn))
+    if (qr_conn_has_writer(conn)) {
         atomic_store(&session->db->lockless, false);
+        atomic_store(&session->db->writer_stays, false);
+    }
     qr_conn_unlock_writer(conn);
 }
 
@@ -348,6 +351,8 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
         QR_TRY(qri_tran_to_head(session, err));
     tran->is_write = true;
     tran->is_ddl = access == QRI_DDL || (!snapshot && qri_tran_is_heavy(session));
+    if (tran->is_ddl)
+        atomic_store(&session->db->writer_stays, true);
     return QR_OK;
 }
 
@@ -363,6 +368,8 @@ static enum qr_status begin_write(struct qr_session *session, enum qri_access ac
     if (access == QRI_WRITE_SINGLE)
         return QR_OK;
     tran->statement_open = true;
+    if (access == QRI_DDL)
+        atomic_store(&session->db->writer_stays, true);
     return begin_sqlite(session, true, err);
 }
 
@@ -558,6 +565,8 @@ enum qr_status qri_tran_statement_end(struct qr_session *session, enum qr_status
 {
     struct qri_tran *tran = &session->tran;
     unpin(session);
+    if (tran->depth <= 1 && status != QR_AGAIN)
+        qr_lock_range_give_up(session->lock_owner);
     if (tran->depth == 0) /* it never began, or a rollback inside has ended everything */
         return status;
     tran->depth--;

@@ -4,6 +4,9 @@
 
 static void tell_hold(const struct qri_hold *hold, qr_lock_each_fn *each, void *ctx)
 {
+    const struct qri_ranged *ranged = hold->lock->ranged;
+    if (ranged != NULL && qri_ranged_is_claim(ranged))
+        return; /* what it waits for is listed */
     struct qr_lock_info info = {.resource = hold->lock->resource,
                                 .name = hold->lock->name,
                                 .session_id = hold->owner->session_id,

@@ -77,7 +77,9 @@ struct qr_lock_owner {
     struct qri_wait wait;
     pthread_cond_t wake;
     struct qri_ranged *ranges;  /* of range.c: all it has, the last made in front */
-    struct qri_ranged *refused; /* the one whose `refused` is not NULL */
+    /* Of its own thread: */
+    struct qri_ranged *claim; /* one of them; NULL: none */
+    uint32_t refusals;        /* since it was last let in */
     /* of deadlock.c */
     uint64_t search;
     struct qr_lock_owner *search_from, *search_next, *circle_next;
@@ -166,6 +168,7 @@ struct qr_lock_owner *qri_blocker(const struct qri_wait *wait);
 /* range.c: the maker of a RANGE drops it. */
 void qri_ranged_free(struct qr_locks *m, struct qri_ranged *ranged);
 const struct qr_lock_owner *qri_ranged_owner(const struct qri_ranged *ranged);
+bool qri_ranged_is_claim(const struct qri_ranged *ranged);
 
 /* deadlock.c: if `start`, which waits, closes a circle, a victim is chosen and no longer waits (it
  * may be `start`), and the report is written. */

@@ -2,7 +2,11 @@
  *
  * A *space* is the keys of one index. It lists who has something in it: readers and writers apart,
  * because a writer looks at readers only, and mostly there are none. What one owner has in a space
- * in one mode is a *ranged*: pieces in the order of keys that do not touch each other. */
+ * in one mode is a *ranged*: pieces in the order of keys that do not touch each other.
+ *
+ * A *claim* is a ranged of its own without pieces: what its owner was refused and will ask for
+ * again. Who comes later and does not go with it waits for it, so that it is let in at last. Its
+ * resource goes with it, so that whoever waits for it asks again the moment it is given up. */
 #include "lock/range.h"
 #include <assert.h>
 #include <string.h>
@@ -10,7 +14,7 @@
 #include "lock_int.h"
 #include "base/banned.h"
 
-enum { PIECES_MAX = 128 /* before they are merged */ };
+enum { PIECES_MAX = 128 /* before they are merged */, CLAIM_REFUSALS = 2 };
 
 struct qri_piece {
     uint16_t lo_n, hi_n;
@@ -28,7 +32,8 @@ struct qri_ranged {
     enum qr_lock_mode mode;
     struct qri_piece **pieces; /* own, and each of them */
     size_t count, capacity, merge_at;
-    struct qri_piece *refused; /* own; NULL: none */
+    struct qri_piece *claim; /* own; NULL: it has pieces */
+    uint64_t turn;           /* of a claim */
 };
 
 struct qri_space {
@@ -191,7 +196,7 @@ static struct qri_ranged *find_own(const struct qr_lock_owner *owner, const stru
                                    enum qr_lock_mode mode)
 {
     struct qri_ranged *r = owner->ranges;
-    while (r != NULL && (r->space != space || r->mode != mode))
+    while (r != NULL && (r->space != space || r->mode != mode || r->claim != NULL))
         r = r->owner_next;
     return r;
 }
@@ -207,24 +212,38 @@ static bool has_some_of(const struct qr_lock_owner *owner, const struct qri_spac
 
 /* ---- who is in the way ---- */
 
-static bool was_refused(const struct qri_ranged *r, const struct interval *i,
-                        const struct qr_lock_owner *reader)
+/* `asker` came after it, and is not in its way already: that one would wait for it in vain. */
+static bool is_claimed(const struct qri_ranged *r, const struct interval *i,
+                       const struct qr_lock_owner *asker, uint64_t turn)
 {
-    if (r->refused == NULL)
+    if (r->claim == NULL || r->turn > turn)
         return false;
-    struct interval key = of_piece(r->refused);
-    return overlap(&key, i) && !has_some_of(reader, r->space, &key);
+    struct interval claim = of_piece(r->claim);
+    return overlap(&claim, i) && !has_some_of(asker, r->space, &claim);
+}
+
+/* The turn of what `owner` asks for: that of its claim, if it asks for this again. */
+static uint64_t turn_of(const struct qr_lock_owner *owner, const struct qri_space *space,
+                        const struct interval *i, enum qr_lock_mode mode)
+{
+    const struct qri_ranged *r = owner->claim;
+    if (r == NULL || r->space != space || r->mode != mode)
+        return UINT64_MAX;
+    struct interval claim = of_piece(r->claim);
+    bool same = compare(&claim.lo, &i->lo) == 0 && compare(&claim.hi, &i->hi) == 0;
+    return same ? r->turn : UINT64_MAX;
 }
 
 static struct qri_ranged *in_way(const struct qr_lock_owner *owner, const struct qri_space *space,
                                  const struct interval *i, enum qr_lock_mode mode)
 {
-    for (struct qri_ranged *r = space->readers; r != NULL; r = r->next)
-        if (r->owner != owner && !qr_lock_goes_with(mode, r->mode) && overlaps(r, i))
-            return r;
-    for (struct qri_ranged *r = mode == QR_LOCK_IX ? NULL : space->writers; r != NULL; r = r->next)
-        if (r->owner != owner && (overlaps(r, i) || was_refused(r, i, owner)))
-            return r;
+    uint64_t turn = turn_of(owner, space, i, mode);
+    struct qri_ranged *lists[] = {space->readers, mode == QR_LOCK_IX ? NULL : space->writers};
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++)
+        for (struct qri_ranged *r = lists[k]; r != NULL; r = r->next)
+            if (r->owner != owner && !qr_lock_goes_with(mode, r->mode) &&
+                (overlaps(r, i) || is_claimed(r, i, owner, turn)))
+                return r;
     return NULL;
 }
 
@@ -246,14 +265,11 @@ static struct qri_lock *make_resource(struct qr_lock_owner *owner, const struct 
     return ask.lock;
 }
 
-static struct qri_ranged *need_own(struct qr_lock_owner *owner, struct qri_space *space,
-                                   enum qr_lock_mode mode)
+static struct qri_ranged *new_ranged(struct qr_lock_owner *owner, struct qri_space *space,
+                                     enum qr_lock_mode mode)
 {
     struct qr_locks *m = owner->locks;
-    struct qri_ranged *r = find_own(owner, space, mode);
-    if (r != NULL)
-        return r;
-    r = qri_alloc(m, sizeof *r);
+    struct qri_ranged *r = qri_alloc(m, sizeof *r);
     if (r == NULL)
         return NULL;
     struct qri_lock *lock = make_resource(owner, space, mode);
@@ -277,13 +293,19 @@ static struct qri_ranged *need_own(struct qr_lock_owner *owner, struct qri_space
     return r;
 }
 
-static void forget_refused(struct qr_lock_owner *owner)
+static struct qri_ranged *need_own(struct qr_lock_owner *owner, struct qri_space *space,
+                                   enum qr_lock_mode mode)
 {
-    if (owner->refused == NULL)
-        return;
-    free_piece(owner->locks, owner->refused->refused);
-    owner->refused->refused = NULL;
-    owner->refused = NULL;
+    struct qri_ranged *r = find_own(owner, space, mode);
+    return r != NULL ? r : new_ranged(owner, space, mode);
+}
+
+/* Whoever waits for it asks again. */
+static void forget_claim(struct qr_lock_owner *owner)
+{
+    if (owner->claim != NULL)
+        qri_drop(qri_find_hold(owner, QR_LOCK_OF_TRAN, owner->claim->lock));
+    owner->refusals = 0;
 }
 
 void qri_ranged_free(struct qr_locks *m, struct qri_ranged *r)
@@ -297,8 +319,9 @@ void qri_ranged_free(struct qr_locks *m, struct qri_ranged *r)
     while (*at != r)
         at = &(*at)->owner_next;
     *at = r->owner_next;
-    if (r->owner->refused == r)
-        forget_refused(r->owner);
+    if (r->owner->claim == r)
+        r->owner->claim = NULL;
+    free_piece(m, r->claim);
     for (size_t i = 0; i < r->count; i++)
         free_piece(m, r->pieces[i]);
     qri_free(m, r->pieces, r->capacity * sizeof *r->pieces);
@@ -309,6 +332,11 @@ void qri_ranged_free(struct qr_locks *m, struct qri_ranged *r)
 const struct qr_lock_owner *qri_ranged_owner(const struct qri_ranged *ranged)
 {
     return ranged->owner;
+}
+
+bool qri_ranged_is_claim(const struct qri_ranged *ranged)
+{
+    return ranged->claim != NULL;
 }
 
 /* Neighbours become one where nobody else stands between them. */
@@ -393,53 +421,68 @@ static bool has_already(const struct qr_lock_owner *owner, const struct qri_spac
     return false;
 }
 
-static enum qr_status refuse(struct qr_lock_owner *owner, struct qri_space *space,
-                             const struct interval *key)
+/* A reader is refused once without a claim: mostly it gets in the next time, and a claim stops
+ * writers who would not have been in its way. False: no room. */
+static bool refuse(struct qr_lock_owner *owner, struct qri_space *space,
+                   const struct interval *wanted, enum qr_lock_mode mode)
 {
-    struct qri_ranged *r = need_own(owner, space, QR_LOCK_IX);
-    if (r == NULL)
+    if (turn_of(owner, space, wanted, mode) != UINT64_MAX)
+        return true; /* it has its place */
+    uint32_t refusals = owner->refusals + 1;
+    forget_claim(owner);
+    owner->refusals = refusals;
+    if (mode != QR_LOCK_IX && refusals < CLAIM_REFUSALS)
+        return true;
+    struct qri_piece *claim = new_piece(owner->locks, wanted);
+    struct qri_ranged *r = claim == NULL ? NULL : new_ranged(owner, space, mode);
+    if (r == NULL) {
+        free_piece(owner->locks, claim);
+        return false;
+    }
+    r->claim = claim;
+    r->turn = ++owner->locks->turn;
+    owner->claim = r;
+    return true;
+}
+
+static enum qr_status ask_in(struct qr_lock_owner *owner, struct qri_space *space,
+                             struct interval i, enum qr_lock_mode mode,
+                             struct qr_lock_resource *ret_in_way)
+{
+    bool has = has_already(owner, space, &i, mode);
+    const struct qri_ranged *other = has ? NULL : in_way(owner, space, &i, mode);
+    if (other != NULL) {
+        *ret_in_way = other->lock->resource;
+        return refuse(owner, space, &i, mode) ? QR_BUSY : QR_NOMEM;
+    }
+    struct qri_ranged *own = has ? NULL : need_own(owner, space, mode);
+    if (!has && (own == NULL || !add(own, i)))
         return QR_NOMEM;
-    r->refused = new_piece(owner->locks, key);
-    if (r->refused == NULL)
-        return QR_NOMEM;
-    owner->refused = r;
-    return QR_BUSY;
+    owner->refusals = 0;
+    if (turn_of(owner, space, &i, mode) != UINT64_MAX)
+        forget_claim(owner);
+    return QR_OK;
 }
 
 static enum qr_status ask_for(struct qr_lock_owner *owner, const struct qr_lock_range *range,
-                              enum qr_lock_mode mode, bool is_key,
-                              struct qr_lock_resource *ret_in_way)
+                              enum qr_lock_mode mode, struct qr_lock_resource *ret_in_way)
 {
     struct qr_locks *m = owner->locks;
     struct interval i = cut_to_size(range->lo, range->hi);
     struct qri_space *space = need_space(m, range->object, range->index);
-    enum qr_status status = QR_NOMEM;
-    if (is_key)
-        forget_refused(owner);
     if (space == NULL)
         return QR_NOMEM;
-    const struct qri_ranged *other = NULL;
-    if (has_already(owner, space, &i, mode))
-        return QR_OK;
-    other = in_way(owner, space, &i, mode);
-    if (other != NULL) {
-        *ret_in_way = other->lock->resource;
-        status = is_key ? refuse(owner, space, &i) : QR_BUSY;
-    } else {
-        struct qri_ranged *own = need_own(owner, space, mode);
-        if (own != NULL && add(own, i))
-            status = QR_OK;
-    }
+    enum qr_status status = ask_in(owner, space, i, mode, ret_in_way);
     forget_space(m, space); /* which had nobody in it, and has nobody */
     return status;
 }
 
 static enum qr_status ask_locked(struct qr_lock_owner *owner, const struct qr_lock_range *range,
-                                 enum qr_lock_mode mode, bool is_key,
-                                 struct qr_lock_resource *ret_in_way, struct qr_err *err)
+                                 enum qr_lock_mode mode, struct qr_lock_resource *ret_in_way,
+                                 struct qr_err *err)
 {
     pthread_mutex_lock(&owner->locks->mu);
-    enum qr_status status = ask_for(owner, range, mode, is_key, ret_in_way);
+    enum qr_status status = ask_for(owner, range, mode, ret_in_way);
     pthread_mutex_unlock(&owner->locks->mu);
     return status == QR_NOMEM ? qr_sql_fail(err, 1204) : status;
 }
@@ -451,7 +494,7 @@ enum qr_status qr_lock_range_try(struct qr_lock_owner *owner, const struct qr_lo
     assert(mode == QR_LOCK_S || mode == QR_LOCK_U || mode == QR_LOCK_X || mode == QR_LOCK_IX);
     if (compare(&range->lo, &range->hi) >= 0)
         return QR_OK; /* there is nothing between them */
-    return ask_locked(owner, range, mode, false, ret_in_way, err);
+    return ask_locked(owner, range, mode, ret_in_way, err);
 }
 
 enum qr_status qr_lock_key_try(struct qr_lock_owner *owner, uint32_t object, uint32_t index,
@@ -462,14 +505,22 @@ enum qr_status qr_lock_key_try(struct qr_lock_owner *owner, uint32_t object, uin
                                   .index = index,
                                   .lo = {key, key_bytes, false},
                                   .hi = {key, key_bytes, true}};
-    return ask_locked(owner, &range, QR_LOCK_IX, true, ret_in_way, err);
+    return ask_locked(owner, &range, QR_LOCK_IX, ret_in_way, err);
 }
 
-void qr_lock_key_give_up(struct qr_lock_owner *owner)
+size_t qr_lock_range_pieces(const struct qr_lock_owner *owner)
 {
-    if (owner == NULL)
+    size_t count = 0;
+    for (const struct qri_ranged *r = owner->ranges; r != NULL; r = r->owner_next)
+        count += r->count;
+    return count;
+}
+
+void qr_lock_range_give_up(struct qr_lock_owner *owner)
+{
+    if (owner == NULL || (owner->claim == NULL && owner->refusals == 0))
         return;
     pthread_mutex_lock(&owner->locks->mu);
-    forget_refused(owner);
+    forget_claim(owner);
     pthread_mutex_unlock(&owner->locks->mu);
 }

@@ -334,11 +334,69 @@ def no_phantoms(quired, database, big):
         raise Wrong(f"{free} changes were free, {held} were not")
 
 
+def lock_timeout_turns(quired, database, big):
+    """LOCK_TIMEOUT is about locks: who only waits for its turn to write other rows is never told 1222."""
+    boss = wire.Connection(quired, database, timeout=PATIENCE)
+    boss.execute("CREATE TABLE t (k int NOT NULL PRIMARY KEY, v int NOT NULL)")
+    boss.execute("CREATE TABLE many (k int NOT NULL PRIMARY KEY, v int NOT NULL)")
+    boss.execute(f"INSERT t SELECT value, 0 FROM GENERATE_SERIES(1, {WORKERS})")
+    boss.execute(f"INSERT many SELECT value, 0 FROM GENERATE_SERIES(1, {1_000_000 if big else 100_000})")
+    done, begun = threading.Event(), threading.Semaphore(0)
+    writes = [0] * WORKERS
+
+    def work(connection, number, _):
+        connection.execute("SET LOCK_TIMEOUT 0")
+        while not done.is_set():
+            ok(connection.batch(f"UPDATE t SET v = v + 1 WHERE k = {number + 1}"))
+            writes[number] += 1
+            begun.release()
+
+    with Crew(quired, database, WORKERS, work):
+        try:
+            for _ in range(WORKERS):
+                begun.acquire(timeout=PATIENCE)
+            boss.execute("UPDATE many SET v = v + 1")
+        finally:
+            done.set()
+    expect(boss.execute("SELECT SUM(v) FROM t"), [(sum(writes),)], "writes")
+    other = wire.Connection(quired, database, timeout=PATIENCE)
+    other.execute("SET LOCK_TIMEOUT 0")
+    ok(boss.batch("BEGIN TRAN; CREATE TABLE made (k int)"))  # keeps others out to its end
+    if ok(other.batch("UPDATE t SET v = 0"), {1222}):
+        raise Wrong("a time-out of 0 waited for DDL")
+    ok(boss.batch("COMMIT"))
+    ok(other.batch("UPDATE t SET v = 0"))
+
+
+def many_locks(quired, database, big):
+    """A transaction with many locks takes whole tables instead: those it changes, and those its rows point at."""
+    count, step = (400_000, 4000) if big else (40_000, 4000)
+    one, other = (wire.Connection(quired, database, timeout=PATIENCE) for _ in range(2))
+    one.execute("CREATE TABLE parent (k int NOT NULL PRIMARY KEY)")
+    one.execute("CREATE TABLE child (k int NOT NULL PRIMARY KEY, p int NOT NULL REFERENCES parent)")
+    one.execute(f"INSERT parent SELECT value FROM GENERATE_SERIES(1, {count})")
+    ok(one.batch("BEGIN TRAN"))
+    for begin in range(1, count, step):
+        ok(one.batch(f"INSERT child SELECT value, value FROM GENERATE_SERIES({begin}, {begin + step - 1})"))
+    held = other.execute(f"SELECT COUNT(*) FROM sys.dm_tran_locks WHERE request_session_id = {one.spid}")[0][0]
+    whole = other.execute("SELECT OBJECT_NAME(resource_associated_entity_id), request_mode FROM sys.dm_tran_locks "
+                          f"WHERE resource_type = 'OBJECT' AND request_session_id = {one.spid} ORDER BY 1")
+    expect(whole, [("child", "X"), ("parent", "S")], f"tables, of {held} locks")
+    if held > 21_000:
+        raise Wrong(f"{held} locks")
+    ok(other.batch("SET LOCK_TIMEOUT 0"))
+    if ok(other.batch("DELETE parent WHERE k = 1"), {1222}):
+        raise Wrong("a parent went")
+    ok(one.batch("COMMIT"))
+
+
 PROGRAMS = {
     "bank": ((), bank),
     "disconnect_storm": ((), disconnect_storm),
     "huge": (("deferred",), huge),
     "identity_storm": ((), identity_storm),
+    "lock_timeout_turns": ((), lock_timeout_turns),
+    "many_locks": (("deferred", "locks", "dmv"), many_locks),
     "killed": (("deferred", "kill", "dmv"), killed),
     "no_phantoms": (("deferred", "locks", "ranges"), no_phantoms),
     "queue_by_lock": (("deferred", "locks"), queue_by_lock),

@@ -177,8 +177,74 @@ static void readers_that_come_after_a_writer_that_waits_wait_for_it(void **state
     assert_int_equal(read_range(&s, 3, "ca", "z", QR_LOCK_S), QR_BUSY);
     assert_int_equal(read_range(&s, 3, "d", "z", QR_LOCK_S), QR_OK);
     assert_int_equal(read_range(&s, 4, "a", "z", QR_LOCK_S), QR_OK); /* it is in the way anyway */
-    qr_lock_key_give_up(s.owners[2].o);
+    qr_lock_range_give_up(s.owners[2].o);
     assert_int_equal(read_range(&s, 3, "a", "z", QR_LOCK_S), QR_OK);
+    scene_close(&s);
+}
+
+/* Each writer comes while the one before it is still there. */
+static void a_stream_of_writers_lets_a_reader_in(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_open(&s, 0);
+    assert_int_equal(write_key(&s, 1, "b"), QR_OK);
+    assert_int_equal(read_range(&s, 4, "a", "d", QR_LOCK_S), QR_BUSY);
+    assert_int_equal(write_key(&s, 2, "c"), QR_OK); /* once it may happen */
+    wait_for_in_way(&s, 4, QR_LOCK_S);
+    release(&s, 1);
+    (void)come_back(&s, 4);
+    give_back(&s, 4);
+    assert_int_equal(read_range(&s, 4, "a", "d", QR_LOCK_S), QR_BUSY);
+    assert_int_equal(write_key(&s, 1, "z"), QR_OK);   /* outside of it */
+    assert_int_equal(write_key(&s, 2, "cc"), QR_OK);  /* in its way already */
+    assert_int_equal(write_key(&s, 1, "b"), QR_BUSY); /* comes after it */
+    wait_for_in_way(&s, 1, QR_LOCK_IX);
+    release(&s, 2);
+    assert_int_equal(read_range(&s, 4, "a", "d", QR_LOCK_S), QR_OK);
+    assert_int_equal(come_back(&s, 1), QR_OK); /* the claim is gone; what is there now says more */
+    give_back(&s, 1);
+    assert_int_equal(write_key(&s, 1, "b"), QR_BUSY);
+    release(&s, 4);
+    assert_int_equal(write_key(&s, 1, "b"), QR_OK);
+    scene_close(&s);
+}
+
+static void who_waits_for_a_claim_goes_on_when_it_is_given_up(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_open(&s, 0);
+    assert_int_equal(write_key(&s, 2, "x"), QR_OK); /* it keeps this */
+    assert_int_equal(read_range(&s, 1, "b", "d", QR_LOCK_S), QR_OK);
+    assert_int_equal(write_key(&s, 2, "c"), QR_BUSY);
+    size_t held = qr_lock_count(s.owners[2].o, QR_LOCK_OF_TRAN);
+    assert_int_equal(read_range(&s, 3, "a", "e", QR_LOCK_S), QR_BUSY);
+    wait_for_in_way(&s, 3, QR_LOCK_S);
+    qr_lock_range_give_up(s.owners[2].o);
+    assert_int_equal(come_back(&s, 3), QR_OK);
+    give_back(&s, 3);
+    assert_int_equal(read_range(&s, 3, "a", "e", QR_LOCK_S), QR_OK);
+    assert_int_equal(qr_lock_count(s.owners[2].o, QR_LOCK_OF_TRAN), held - 1);
+    scene_close(&s);
+}
+
+static void a_claim_keeps_its_place_and_ends_with_its_owner(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_open(&s, 0);
+    assert_int_equal(read_range(&s, 1, "b", "d", QR_LOCK_S), QR_OK);
+    assert_int_equal(write_key(&s, 2, "c"), QR_BUSY);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(read_range(&s, 3, "a", "cc", QR_LOCK_S), QR_BUSY);
+    release(&s, 1);
+    assert_int_equal(read_range(&s, 3, "a", "cc", QR_LOCK_S), QR_BUSY); /* the writer was first */
+    assert_int_equal(write_key(&s, 2, "c"), QR_OK);
+    release(&s, 2);
+    assert_int_equal(write_key(&s, 4, "c"), QR_BUSY);
+    release(&s, 3);
+    assert_int_equal(write_key(&s, 4, "c"), QR_OK);
     scene_close(&s);
 }
 
@@ -278,6 +344,7 @@ static void nobody_is_let_in_beside_a_conflict(void **state)
         char lo[] = {(char)('a' + from), '\0'}, hi[] = {(char)('a' + to), '+', '\0'};
         enum qr_status status = read_range(&s, o, lo, hi, modes[m]);
         assert_int_equal(status, is_free ? QR_OK : QR_BUSY);
+        qr_lock_range_give_up(s.owners[o].o); /* claims are of another test */
         for (int k = from; status == QR_OK && k <= to; k++)
             has[o][m][k] = true;
     }
@@ -293,6 +360,9 @@ int main(void)
         cmocka_unit_test(who_waits_goes_on_when_the_interval_is_gone),
         cmocka_unit_test(check_then_insert_of_one_key_is_a_deadlock),
         cmocka_unit_test(readers_that_come_after_a_writer_that_waits_wait_for_it),
+        cmocka_unit_test(a_stream_of_writers_lets_a_reader_in),
+        cmocka_unit_test(who_waits_for_a_claim_goes_on_when_it_is_given_up),
+        cmocka_unit_test(a_claim_keeps_its_place_and_ends_with_its_owner),
         cmocka_unit_test(a_key_longer_than_the_bound_stands_for_all_that_begin_so),
         cmocka_unit_test(a_hundred_thousand_keys_of_one_writer_take_little_memory),
         cmocka_unit_test(without_room_it_says_1204_and_has_what_it_had),

@@ -8,8 +8,9 @@
  * waiting, deadlocks and lists are those of every lock: whoever is refused is told what to wait for
  * with qr_lock_wait, gives that back (qr_lock_release), and asks again.
  *
- * A writer that was refused is remembered with its key until it has been let in: readers that come
- * after it wait for it, unless they are in its way already.
+ * Who was refused (a reader: twice in a row) is remembered with what it asked for until it has
+ * been let in or gives up: those that come after it and do not go with it wait for it, unless they
+ * are in its way already. So neither a stream of readers nor one of writers shuts the others out.
  *
  * Memory: what an owner has in an index is merged when it is in many pieces and nobody stands
  * between them; then others may wait that need not. Everything counts against bytes_max. Threads,
@@ -43,5 +44,7 @@ QR_NODISCARD enum qr_status qr_lock_key_try(struct qr_lock_owner *owner, uint32_
                                             uint32_t index, const uint8_t *key, size_t key_bytes,
                                             struct qr_lock_resource *ret_in_way,
                                             struct qr_err *err);
-/* The key it was refused is not wanted any more. */
-void qr_lock_key_give_up(struct qr_lock_owner *owner);
+/* In how many pieces is what it has? They take memory as locks do. Costs no lock. */
+size_t qr_lock_range_pieces(const struct qr_lock_owner *owner);
+/* What it was refused is not wanted any more: at the end of whoever asked. NULL is accepted. */
+void qr_lock_range_give_up(struct qr_lock_owner *owner);
