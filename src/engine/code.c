@@ -4,6 +4,7 @@
 #include "dml_int.h"
 #include "frame.h"
 #include "lock_read.h"
+#include "texts_int.h"
 #include "base/banned.h"
 
 /* A catalog object belongs to #tables by its id. */
@@ -150,6 +151,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
         return QR_OK;
     }
     QR_TRY(renew(frame, place, &code, err));
+    struct qri_making making = qri_making_begin(frame->session);
     struct qr_bind_env env;
     qri_bind_env(frame, frame->op, &env);
     enum qr_status status = qr_tsql_compile(&code->arena, &env, stmt, &code->plan, err);
@@ -158,6 +160,9 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
         note_plan(code);
         if (code->plan->dml != NULL)
             status = qri_dml_prepare(&code->arena, &env, code->plan, &code->dml, err);
+        qri_making_end(frame->session, &making, &code->made.of[QRI_MADE_BIND_NS],
+                       &code->made.of[QRI_MADE_BIND_CPU_NS]);
+        code->made.of[QRI_MADE_BYTES] = (int64_t)(sizeof *code + code->arena.total_bytes);
     }
     QR_TRY(finish(frame, place, code, status));
     *ret_code = code;

@@ -268,6 +268,20 @@ struct qri_running {
     _Atomic int kind;              /* enum qr_ast_stmt_kind */
 };
 
+/* What making one plan took: its SQL (bind), and SQLite's program for that (optimize). CPU time is
+ * the time that went by without waits. */
+enum qri_made_kind {
+    QRI_MADE_BIND_NS,
+    QRI_MADE_BIND_CPU_NS,
+    QRI_MADE_OPTIMIZE_NS,
+    QRI_MADE_OPTIMIZE_CPU_NS,
+    QRI_MADE_BYTES, /* of both */
+    QRI_MADE_KINDS
+};
+struct qri_made {
+    int64_t of[QRI_MADE_KINDS];
+};
+
 struct qr_session {
     struct qr_database *db;
     struct qr_session *prev, *next; /* of instance.sessions */
@@ -363,7 +377,9 @@ struct qr_session {
     struct { /* of its task, when a statement's waits were last taken: stats_run.c */
         uint64_t count, ns[QR_WAIT_COUNT];
     } seen_waits;
-    struct { /* used when the request began */
+    _Atomic uint64_t packets_read, packets_written; /* by this process */
+    struct qri_made made; /* of statements that its link prepared: stats_run.c */
+    struct {              /* used when the request began */
         int cpu_ms;
         int64_t reads, writes, logical_reads, page_server_reads;
         struct qri_temp_room room;

@@ -25,7 +25,8 @@ struct qri_code {
     struct qr_plan *plan;
     struct qri_sql select; /* of the plan */
     bool is_counted;       /* texts_int.h knows it */
-    struct qri_need need;  /* of memory: grant_int.h */
+    struct qri_made made;
+    struct qri_need need; /* of memory: grant_int.h */
     struct qri_dml *dml;
 };
 

@@ -2,6 +2,7 @@
 #include "link.h"
 #include "grant_int.h"
 #include "sysview_int.h"
+#include "texts_int.h"
 #include <assert.h>
 #include <stdlib.h>
 #include "governor/task.h"
@@ -28,14 +29,28 @@ static void free_stmt(struct qri_stmt *stmt)
     free(stmt);
 }
 
+static void note_prepared(struct qr_session *session, const struct qri_making *making,
+                          sqlite3_stmt *stmt)
+{
+    int64_t *of = session->made.of;
+    qri_making_end(session, making, &of[QRI_MADE_OPTIMIZE_NS], &of[QRI_MADE_OPTIMIZE_CPU_NS]);
+    of[QRI_MADE_BYTES] += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_MEMUSED, 0);
+}
+
 static enum qr_status prepare(struct qri_link *link, struct qri_sql sql, struct qri_stmt **ret_stmt,
                               struct qr_err *err)
 {
     struct qri_stmt *stmt = calloc(1, sizeof *stmt);
     if (stmt == NULL)
         return qr_fail(err, QR_NOMEM, "prepare a statement");
+    struct qr_session *session = link->session;
+    struct qri_making making = {0};
+    if (session != NULL)
+        making = qri_making_begin(session);
     int rc = sqlite3_prepare_v3(link->db, sql.text.p, (int)sql.text.n, SQLITE_PREPARE_PERSISTENT,
                                 &stmt->stmt, NULL);
+    if (session != NULL && rc == SQLITE_OK)
+        note_prepared(session, &making, stmt->stmt);
     if (rc != SQLITE_OK) {
         free(stmt);
         enum qr_status status = qri_sqlite_fail(link, rc, err);

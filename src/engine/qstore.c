@@ -13,6 +13,7 @@ struct qri_qs_item {
     size_t bytes;
     struct qri_shape *shape; /* reference */
     struct qri_runs runs;
+    struct qri_makes makes;
     enum qri_run_end end;
     uint32_t object_id;
     bool has_params;
@@ -180,7 +181,7 @@ static struct qri_qs_item *make_item(const struct qri_text *text, const struct q
     return item;
 }
 
-void qri_qstore_add(struct qri_text *text, const struct qri_stmt_cost *cost, struct qri_runs *runs,
+void qri_qstore_add(struct qri_text *text, struct qri_stmt_cost *cost, struct qri_runs *runs,
                     enum qri_run_end end)
 {
     struct qri_qstore *qs = text->db->qstore;
@@ -191,6 +192,7 @@ void qri_qstore_add(struct qri_text *text, const struct qri_stmt_cost *cost, str
     if (item != NULL) {
         item->runs = *runs;
         item->end = end;
+        item->makes = cost->makes;
         runs->waits = NULL;
         pthread_mutex_lock(&qs->inbox_mu);
         bool fits = qs->inbox_bytes + item->bytes <= INBOX_BYTES_MAX;
@@ -203,6 +205,7 @@ void qri_qstore_add(struct qri_text *text, const struct qri_stmt_cost *cost, str
         if (!fits) /* nobody has emptied it: these are lost */
             free_item(item);
     }
+    cost->makes = (struct qri_makes){0};
     free(runs->waits);
     runs->waits = NULL;
 }
@@ -287,7 +290,8 @@ static void capture(const struct qri_qstore *qs, struct qri_qs_query *query)
     case QRI_QS_AUTO:
     case QRI_QS_CUSTOM:
         query->is_captured |= query->count >= o[QRI_QS_CAPTURE_COUNT] ||
-                              query->cpu_us >= o[QRI_QS_CAPTURE_CPU_MS] * 1000;
+                              query->cpu_us >= o[QRI_QS_CAPTURE_CPU_MS] * 1000 ||
+                              query->make_cpu_us >= o[QRI_QS_CAPTURE_COMPILE_MS] * 1000;
         break;
     case QRI_QS_NONE: /* those that are known go on */
         break;
@@ -314,6 +318,10 @@ static void take_item(struct qri_qstore *qs, struct qri_qs_item *item)
         query->last_run_ticks = item->runs.last_ticks;
     query->count += item->runs.count;
     query->cpu_us += item->runs.cost[QRI_COST_WORKER_US].total;
+    query->make_cpu_us += (item->makes.of[QRI_MADE_BIND_CPU_NS].total +
+                           item->makes.of[QRI_MADE_OPTIMIZE_CPU_NS].total) /
+                          1000;
+    qri_makes_merge(&plan->makes, &item->makes);
     add_runs(qs, plan, item);
     capture(qs, query);
 }

@@ -26,7 +26,9 @@ static const char tables_sql[] =
     "INTEGER NOT NULL, ended INTEGER NOT NULL, minutes INTEGER NOT NULL, data BLOB NOT NULL, "
     "UNIQUE(interval, plan_id, ended)) STRICT;"
     "CREATE TABLE IF NOT EXISTS qs_wait(runs_id INTEGER NOT NULL, category INTEGER NOT NULL, data "
-    "BLOB NOT NULL, PRIMARY KEY(runs_id, category)) STRICT, WITHOUT ROWID";
+    "BLOB NOT NULL, PRIMARY KEY(runs_id, category)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS qs_make(plan_id INTEGER PRIMARY KEY, first_ticks INTEGER NOT NULL, "
+    "data BLOB NOT NULL) STRICT";
 
 static const char *const sqls[QRI_QS_STMTS] = {
     [QRI_QS_FIND_QUERY] = "SELECT id, text_id, context_id FROM qs_query WHERE key = ?1",
@@ -37,6 +39,11 @@ static const char *const sqls[QRI_QS_STMTS] = {
     [QRI_QS_FIND_RUNS] =
         "SELECT id, data FROM qs_runs WHERE interval = ?1 AND plan_id = ?2 AND ended = ?3",
     [QRI_QS_FIND_WAIT] = "SELECT data FROM qs_wait WHERE runs_id = ?1 AND category = ?2",
+    [QRI_QS_FIND_MAKES] = "SELECT m.data FROM qs_make m JOIN qs_plan p ON p.id = m.plan_id AND "
+                          "p.first_ticks = m.first_ticks WHERE m.plan_id = ?1",
+    [QRI_QS_MAKES_OF_QUERY] =
+        "SELECT m.data FROM qs_plan p JOIN qs_make m ON m.plan_id = p.id AND "
+        "m.first_ticks = p.first_ticks WHERE p.query_id = ?1 ORDER BY p.last_ticks",
     [QRI_QS_PUT_QUERY] =
         "INSERT INTO qs_query VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON "
         "CONFLICT(id) DO UPDATE SET last_ticks = max(last_ticks, ?10), last_run_ticks = "
@@ -49,6 +56,8 @@ static const char *const sqls[QRI_QS_STMTS] = {
         "compiles + ?7",
     [QRI_QS_PUT_RUNS] =
         "INSERT INTO qs_runs VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO UPDATE SET data = ?6",
+    [QRI_QS_PUT_MAKES] = "INSERT OR REPLACE INTO qs_make SELECT id, first_ticks, ?2 FROM qs_plan "
+                         "WHERE id = ?1",
     [QRI_QS_PUT_WAIT] = "INSERT OR REPLACE INTO qs_wait VALUES (?1, ?2, ?3)",
 };
 
@@ -257,6 +266,8 @@ static void move_stats(struct qri_qs_plan *into, struct qri_qs_plan *from)
     from->stats = NULL;
     into->new_compiles += from->new_compiles;
     from->new_compiles = 0;
+    qri_makes_merge(&into->makes, &from->makes);
+    from->makes = (struct qri_makes){0};
     if (from->last_ticks > into->last_ticks)
         into->last_ticks = from->last_ticks;
     if (from->last_run_ticks > into->last_run_ticks)

@@ -51,6 +51,7 @@ static int64_t bytes_of(struct qr_session *session)
                                         "qs_plan",
                                         "qs_runs",
                                         "qs_wait",
+                                        "qs_make",
                                         "sqlite_autoindex_qs_text_1",
                                         "sqlite_autoindex_qs_query_1",
                                         "sqlite_autoindex_qs_plan_1",

@@ -52,7 +52,8 @@ struct qri_qs_plan {
     bool was_on_disk;        /* before this process met it */
     char *xml;               /* own; NULL: on disk, or not made yet */
     int64_t first_ticks, last_ticks, last_run_ticks, compiles;
-    int64_t new_compiles; /* since the last flush */
+    int64_t new_compiles; /* since the last flush, as the next */
+    struct qri_makes makes;
     struct qri_qs_stats *stats;
 };
 struct qri_qs_query {
@@ -70,7 +71,7 @@ struct qri_qs_query {
     bool was_on_disk;                /* before this process met it */
     bool has_text, has_context;      /* somebody else wrote, or will write, these */
     int64_t first_ticks, last_ticks, last_run_ticks, new_compiles;
-    int64_t count, cpu_us; /* for capturing */
+    int64_t count, cpu_us, make_cpu_us; /* for capturing */
     struct qri_qs_plan *plans;
 };
 
@@ -112,7 +113,7 @@ struct qri_qstore *qri_qstore_new(struct qr_database *db);
 void qri_qstore_free(struct qri_qstore *qs);
 /* With text->mu, from where counters are handed on: `runs` goes into the inbox, or nowhere if the
  * store is off; its waits are taken. */
-void qri_qstore_add(struct qri_text *text, const struct qri_stmt_cost *cost, struct qri_runs *runs,
+void qri_qstore_add(struct qri_text *text, struct qri_stmt_cost *cost, struct qri_runs *runs,
                     enum qri_run_end end);
 /* When the interval ends in which that is. */
 int64_t qri_qstore_interval_end(const struct qr_database *db, int64_t ticks);
@@ -141,12 +142,15 @@ enum qri_qs_sql {
     QRI_QS_COUNT_PLANS,
     QRI_QS_FIND_RUNS,
     QRI_QS_FIND_WAIT,
+    QRI_QS_FIND_MAKES,
+    QRI_QS_MAKES_OF_QUERY,
     QRI_QS_PUT_QUERY,
     QRI_QS_PUT_TEXT,
     QRI_QS_PUT_CONTEXT,
     QRI_QS_PUT_PLAN,
     QRI_QS_PUT_RUNS,
     QRI_QS_PUT_WAIT,
+    QRI_QS_PUT_MAKES,
     QRI_QS_STMTS,
 };
 struct qri_qs_disk {
@@ -188,6 +192,27 @@ bool qri_qs_get_runs(const void *src, size_t bytes, struct qri_runs *ret_runs);
 void qri_qs_put_wait(const struct qri_run_waits *waits, int category,
                      uint8_t dst[QRI_QS_WAIT_BYTES]);
 bool qri_qs_get_wait(const void *src, size_t bytes, int category, struct qri_run_waits *waits);
+
+/* ---- qstore_make.c; the same ---- */
+
+enum { QRI_QS_MAKES_BYTES = 16 + QRI_MADE_KINDS * 24 };
+void qri_qs_put_makes(const struct qri_makes *makes, uint8_t dst[QRI_QS_MAKES_BYTES]);
+bool qri_qs_get_makes(const void *src, size_t bytes, struct qri_makes *ret_makes);
+/* Onto what the plan has on disk. Plans on disk are told apart by when they came, too: ids come
+ * again, and a version that does not know this table leaves rows behind. */
+QR_NODISCARD enum qr_status qri_qs_write_makes(struct qri_qs_disk *disk,
+                                               const struct qri_qs_plan *plan, struct qr_err *err);
+/* What is on disk of a plan, or of all of a query's; nothing in a database that a version without
+ * them has written. */
+struct qri_makes qri_qs_makes_of(struct qri_qs_disk *disk, enum qri_qs_sql which, int64_t id);
+
+/* As the views have them: NULL of plans that were written by a version which did not measure. */
+struct qri_make_cells {
+    double avg;
+    int64_t last, max; /* microseconds, or KiB */
+};
+struct qri_make_cells qri_make_cells(const struct qri_makes *makes, enum qri_made_kind kind);
+struct qri_make_cells qri_compile_cells(const struct qri_makes *makes); /* both steps; no max */
 
 /* ---- qstore_flush.c ---- */
 

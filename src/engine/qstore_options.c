@@ -185,11 +185,11 @@ static enum qr_status write_option(sqlite3 *db, enum qri_qs_option option, int64
 static enum qr_status clear(struct qri_qstore *qs, sqlite3 *db, struct qr_err *err)
 {
     qri_qs_forget(qs);
-    return sqlite3_exec(
-               db,
-               "DELETE FROM qs_wait; DELETE FROM qs_runs; DELETE FROM qs_plan; DELETE FROM "
-               "qs_query; DELETE FROM qs_text; DELETE FROM qs_context",
-               NULL, NULL, NULL) == SQLITE_OK
+    return sqlite3_exec(db,
+                        "DELETE FROM qs_wait; DELETE FROM qs_runs; DELETE FROM qs_make; DELETE "
+                        "FROM qs_plan; DELETE FROM "
+                        "qs_query; DELETE FROM qs_text; DELETE FROM qs_context",
+                        NULL, NULL, NULL) == SQLITE_OK
                ? QR_OK
                : qri_conn_fail(db, err, "clear Query Store");
 }

@@ -120,7 +120,8 @@ static enum qr_status write_plan(struct qri_qs_disk *disk, const struct qri_qs_q
                     p->last_ticks, p->last_run_ticks, p->new_compiles);
     if (stmt != NULL && p->xml != NULL)
         sqlite3_bind_text(stmt, 8, p->xml, -1, SQLITE_STATIC);
-    return run(disk, stmt, err);
+    QR_TRY(run(disk, stmt, err));
+    return p->makes.count == 0 ? QR_OK : qri_qs_write_makes(disk, p, err);
 }
 
 static enum qr_status write_wait(struct qri_qs_disk *disk, int64_t runs_id, int category,
@@ -239,6 +240,7 @@ static bool mark(struct qri_qs_query *q, uint64_t lsn)
             p->lsn = p->lsn == 0 ? lsn : p->lsn;
             q->lsn = q->lsn == 0 ? lsn : q->lsn;
             p->new_compiles = q->new_compiles = 0;
+            p->makes = (struct qri_makes){0};
         }
         for (struct qri_qs_stats *s = p->stats; s != NULL; s = s->next) {
             keeps = true;
@@ -272,6 +274,7 @@ static const char orphans_sql[] =
     "DELETE FROM qs_wait WHERE runs_id NOT IN (SELECT id FROM qs_runs);"
     "DELETE FROM qs_plan WHERE id NOT IN (SELECT plan_id FROM qs_runs);"
     "DELETE FROM qs_query WHERE id NOT IN (SELECT query_id FROM qs_plan);"
+    "DELETE FROM qs_make WHERE plan_id NOT IN (SELECT id FROM qs_plan);"
     "DELETE FROM qs_text WHERE id NOT IN (SELECT text_id FROM qs_query);"
     "DELETE FROM qs_context WHERE id NOT IN (SELECT context_id FROM qs_query)";
 

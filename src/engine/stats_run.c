@@ -33,6 +33,45 @@ static void read_task(const struct qr_gov_task *task, struct qri_meter *meter)
     meter->waits = task->wait_count;
 }
 
+/* ---- making plans ---- */
+
+struct qri_making qri_making_begin(const struct qr_session *session)
+{
+    const struct qr_gov_task *task = session->login.task;
+    return (struct qri_making){qr_env_mono_ns(session->db->instance->options.env),
+                               task == NULL ? 0 : task->waited_ns};
+}
+
+void qri_making_end(const struct qr_session *session, const struct qri_making *making,
+                    int64_t *elapsed_ns, int64_t *cpu_ns)
+{
+    struct qri_making now = qri_making_begin(session);
+    int64_t ns = now.begin_ns - making->begin_ns, waited = now.waited_ns - making->waited_ns;
+    *elapsed_ns += ns;
+    *cpu_ns += waited < 0 || waited > ns ? ns : ns - waited;
+}
+
+/* What was prepared while the statement ran is its plan's, if that is new; statements inside it
+ * have taken theirs. */
+static void note_made(struct qr_session *session, const struct qri_meter *meter,
+                      struct qri_code *code)
+{
+    for (int i = 0; code != NULL && !code->is_counted && i < QRI_MADE_KINDS; i++)
+        code->made.of[i] += session->made.of[i] - meter->prepared.of[i];
+    session->made = meter->prepared;
+}
+
+static void add_made(struct qri_makes *makes, const struct qri_made *made)
+{
+    for (int i = 0; i < QRI_MADE_KINDS; i++) {
+        struct qri_make_cost *c = &makes->of[i];
+        c->last = made->of[i];
+        c->total += c->last;
+        c->max = c->last > c->max ? c->last : c->max;
+    }
+    makes->count++;
+}
+
 /* ---- waits ---- */
 
 /* The session's waits so far are of nothing that is counted. */
@@ -86,6 +125,7 @@ void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qr
     const struct qri_text *text = frame->unit->text;
     struct qri_running *running = &session->running;
     *meter = (struct qri_meter){.ticks = session->settings.now_utc_ticks};
+    meter->prepared = session->made;
     forget_waits(session);
     read_task(session->login.task, meter);
     atomic_store_explicit(&running->text_id, text == NULL ? 0 : text->id, memory_order_relaxed);
@@ -187,6 +227,7 @@ static void take_plan(struct qr_session *session, struct qri_text *text, struct 
     cost->options_key = code->options_key;
     cost->generation++;
     cost->created_ticks = ticks;
+    add_made(&cost->makes, &code->made);
 }
 
 /* What its plan got; of what runs inside another statement nothing. */
@@ -234,12 +275,13 @@ void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struc
     struct qr_session *session = frame->session;
     struct qri_text *text = frame->unit->text;
     session->ended_ticks = qri_now_ticks(session);
+    struct qri_code *code = op->code_count == 0 ? NULL : op->codes[0];
+    note_made(session, meter, code);
     if (text == NULL || !is_counted(op->stmt->kind) || session->options.noexec ||
         status == QR_AGAIN)
         return;
     struct measured m;
     measure(frame, meter, status == QR_OK, &m);
-    struct qri_code *code = op->codes[0];
     pthread_mutex_lock(&text->mu);
     struct qri_stmt_cost *cost =
         code == NULL ? NULL : cost_of(text, op, (uint32_t)(op - frame->unit->ops));

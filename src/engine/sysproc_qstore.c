@@ -60,6 +60,7 @@ enum qr_status qri_sp_query_store_remove_query(struct qr_session *session,
 {
     static const char *const statements[] = {"DELETE FROM qs_wait WHERE runs_id IN " RUNS_OF_QUERY,
                                              "DELETE FROM qs_runs WHERE plan_id IN " OF_QUERY,
+                                             "DELETE FROM qs_make WHERE plan_id IN " OF_QUERY,
                                              "DELETE FROM qs_plan WHERE query_id = ?1",
                                              "DELETE FROM qs_query WHERE id = ?1",
                                              NO_TEXTS " AND ?1 IS NOT NULL",
@@ -75,6 +76,7 @@ enum qr_status qri_sp_query_store_remove_plan(struct qr_session *session, struct
 {
     static const char *const statements[] = {"DELETE FROM qs_wait WHERE runs_id IN " RUNS_OF_PLAN,
                                              "DELETE FROM qs_runs WHERE plan_id = ?1",
+                                             "DELETE FROM qs_make WHERE plan_id = ?1",
                                              "DELETE FROM qs_plan WHERE id = ?1", NULL};
     struct removal r = {
         .find = "SELECT 1 FROM qs_plan WHERE id = ?1", .statements = statements, .missing = 12406};

@@ -169,15 +169,23 @@ static enum qr_status context_settings(struct qri_sysrows *rows, struct qr_sessi
 
 /* ---- sys.query_store_query ---- */
 
-static enum qr_status query_row(struct look *l, const struct qri_qs_query *q, int64_t compiles)
+#define TWO(c) (c).avg, (c).last
+
+static enum qr_status query_row(struct look *l, const struct qri_qs_query *q, int64_t compiles,
+                                const struct qri_makes *makes)
 {
     struct qr_value first = time_of(l, q->first_ticks), last = time_of(l, q->last_ticks);
     struct qr_value run = time_of(l, q->last_run_ticks);
     struct qr_str batch = handle_of(l, q->batch_id), none = {NULL, 0};
+    struct qri_make_cells compile = qri_compile_cells(makes), of[QRI_MADE_KINDS];
+    for (int i = 0; i < QRI_MADE_KINDS; i++)
+        of[i] = qri_make_cells(makes, (enum qri_made_kind)i);
     return qri_sysrow(l->rows, q->id, q->text_id, q->context_id, (int64_t)q->object_id, none,
                       hash_of(l, q->query_hash), (int)q->has_params,
-                      qr_str(q->has_params ? "User" : "None"), &first, &last, &run, batch,
-                      compiles);
+                      qr_str(q->has_params ? "User" : "None"), &first, &last, &run, batch, compiles,
+                      TWO(compile), TWO(of[QRI_MADE_BIND_NS]), TWO(of[QRI_MADE_BIND_CPU_NS]),
+                      TWO(of[QRI_MADE_OPTIMIZE_NS]), TWO(of[QRI_MADE_OPTIMIZE_CPU_NS]),
+                      TWO(of[QRI_MADE_BYTES]), of[QRI_MADE_BYTES].max);
 }
 
 static enum qr_status query_on_disk(struct look *l, sqlite3_stmt *stmt)
@@ -192,14 +200,18 @@ static enum qr_status query_on_disk(struct look *l, sqlite3_stmt *stmt)
                              .first_ticks = sqlite3_column_int64(stmt, 8),
                              .last_ticks = sqlite3_column_int64(stmt, 9),
                              .last_run_ticks = sqlite3_column_int64(stmt, 10)};
-    return query_row(l, &q, sqlite3_column_int64(stmt, 11));
+    struct qri_makes makes = qri_qs_makes_of(&l->disk, QRI_QS_MAKES_OF_QUERY, q.id);
+    return query_row(l, &q, sqlite3_column_int64(stmt, 11), &makes);
 }
 
 static enum qr_status query_in_memory(struct look *l, struct qri_qs_query *q)
 {
-    return q->was_on_disk || !qri_qs_is_visible(l->session, q->lsn)
-               ? QR_OK
-               : query_row(l, q, q->new_compiles > 0 ? q->new_compiles : 1);
+    struct qri_makes makes = {0};
+    if (q->was_on_disk || !qri_qs_is_visible(l->session, q->lsn))
+        return QR_OK;
+    for (const struct qri_qs_plan *p = q->plans; p != NULL; p = p->next)
+        qri_makes_merge(&makes, &p->makes);
+    return query_row(l, q, q->new_compiles > 0 ? q->new_compiles : 1, &makes);
 }
 
 static enum qr_status queries(struct look *l)
@@ -216,12 +228,13 @@ static enum qr_status store_query(struct qri_sysrows *rows, struct qr_session *s
 /* ---- sys.query_store_plan ---- */
 
 static enum qr_status plan_row(struct look *l, int64_t query_id, const struct qri_qs_plan *p,
-                               struct qr_str xml, int64_t compiles)
+                               struct qr_str xml, int64_t compiles, const struct qri_makes *makes)
 {
+    struct qri_make_cells compile = qri_compile_cells(makes);
     struct qr_value first = time_of(l, p->first_ticks), last = time_of(l, p->last_ticks);
     struct qr_value run = time_of(l, p->last_run_ticks);
     return qri_sysrow(l->rows, p->id, query_id, hash_of(l, p->hash), xml, compiles, &first, &last,
-                      &run);
+                      &run, TWO(compile));
 }
 
 static enum qr_status plan_on_disk(struct look *l, sqlite3_stmt *stmt)
@@ -231,8 +244,9 @@ static enum qr_status plan_on_disk(struct look *l, sqlite3_stmt *stmt)
                             .first_ticks = sqlite3_column_int64(stmt, 4),
                             .last_ticks = sqlite3_column_int64(stmt, 5),
                             .last_run_ticks = sqlite3_column_int64(stmt, 6)};
+    struct qri_makes makes = qri_qs_makes_of(&l->disk, QRI_QS_FIND_MAKES, p.id);
     return plan_row(l, sqlite3_column_int64(stmt, 1), &p, text_of(l, stmt, 3),
-                    sqlite3_column_int64(stmt, 7));
+                    sqlite3_column_int64(stmt, 7), &makes);
 }
 
 static enum qr_status plans_in_memory(struct look *l, struct qri_qs_query *q)
@@ -243,7 +257,7 @@ static enum qr_status plans_in_memory(struct look *l, struct qri_qs_query *q)
         struct qr_str xml = {NULL, 0};
         if (p->xml != NULL)
             xml = qr_arena_str(qri_sysrows_arena(l->rows), qr_str(p->xml));
-        QR_TRY(plan_row(l, q->id, p, xml, p->new_compiles > 0 ? p->new_compiles : 1));
+        QR_TRY(plan_row(l, q->id, p, xml, p->new_compiles > 0 ? p->new_compiles : 1, &p->makes));
     }
     return QR_OK;
 }
@@ -500,7 +514,7 @@ static enum qr_status store_options(struct qri_sysrows *rows, struct qr_session 
 #define FIVE_COLUMNS(name)                                                                         \
     "avg_" name " float null, last_" name " bigint, min_" name " bigint, max_" name " bigint, "    \
     "stdev_" name " float null, "
-#define COMPILE_COLUMNS(name) "avg_" name " float null =null, last_" name " bigint null =null, "
+#define COMPILE_COLUMNS(name) "avg_" name " float null, last_" name " bigint null, "
 
 const struct qri_sysview qri_sysviews_qstore[] = {
     {"sys", "query_store_query_text",
@@ -526,7 +540,7 @@ const struct qri_sysview qri_sysviews_qstore[] = {
      COMPILE_COLUMNS("bind_cpu_time") COMPILE_COLUMNS("optimize_duration")
      COMPILE_COLUMNS("optimize_cpu_time") COMPILE_COLUMNS("compile_memory_kb")
      /* clang-format on */
-     "max_compile_memory_kb bigint null =null, is_clouddb_internal_query bit =0",
+     "max_compile_memory_kb bigint null, is_clouddb_internal_query bit =0",
      store_query, NULL, false},
     {"sys", "query_store_plan",
      "plan_id bigint, query_id bigint, plan_group_id bigint null =0, engine_version nvarchar(32) "
@@ -536,8 +550,8 @@ const struct qri_sysview qri_sysviews_qstore[] = {
      "force_failure_count bigint =0, last_force_failure_reason int =0, "
      "last_force_failure_reason_desc nvarchar(128) null ='NONE', count_compiles bigint null, "
      "initial_compile_start_time datetimeoffset, last_compile_start_time datetimeoffset null, "
-     "last_execution_time datetimeoffset null, avg_compile_duration float null =null, "
-     "last_compile_duration bigint null =null, plan_forcing_type int =0, plan_forcing_type_desc "
+     "last_execution_time datetimeoffset null, avg_compile_duration float null, "
+     "last_compile_duration bigint null, plan_forcing_type int =0, plan_forcing_type_desc "
      "nvarchar(60) null ='NONE', has_compile_replay_script bit null =0, "
      "is_optimized_plan_forcing_disabled bit null =0, plan_type int null =0, plan_type_desc "
      "nvarchar(120) null ='Compiled Plan'",

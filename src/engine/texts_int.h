@@ -44,6 +44,14 @@ struct qri_runs {
     struct qri_run_waits *waits; /* NULL: none yet */
     struct qri_run_cost cost[QRI_COST_KINDS];
 };
+/* Plans that were made. */
+struct qri_makes {
+    int64_t count;
+    struct qri_make_cost {
+        int64_t total, last, max;
+    } of[QRI_MADE_KINDS];
+};
+void qri_makes_merge(struct qri_makes *into, const struct qri_makes *later);
 /* As sys.query_store_runtime_stats numbers them. */
 enum qri_run_end { QRI_RUN_REGULAR = 0, QRI_RUN_ABORTED = 3, QRI_RUN_EXCEPTION = 4 };
 /* Adds the later of the two to the other; its waits are taken. */
@@ -64,6 +72,7 @@ struct qri_stmt_cost {
     int64_t count;
     struct qri_cost cost[QRI_COST_KINDS];
     struct qri_runs runs;
+    struct qri_makes makes;     /* of its plans since they were last taken */
     struct qri_runs *failed[2]; /* that were aborted, and that ended in an error; NULL: none */
 };
 /* All of them together, taken or not; the count. */
@@ -142,14 +151,22 @@ QR_NODISCARD enum qr_status qri_cache_sqls(struct qri_cache *cache, uint64_t tex
 
 /* ---- stats_run.c: counting ---- */
 struct qri_meter {
-    int64_t ticks;  /* when the statement began */
-    uint64_t waits; /* that the task had had */
+    int64_t ticks;            /* when the statement began */
+    struct qri_made prepared; /* of the session, then */
+    uint64_t waits;           /* that the task had had */
     /* of the session's task then, if it has one */
     int64_t cpu_ns, charged_ns, waited_ns;
     uint64_t logical_reads, logical_writes, reads, log_bytes, page_server_reads, temp_bytes;
 };
 /* The operation is what the session's views show as running. */
 void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qri_meter *meter);
+/* For making a plan: when it begins, and what it took. */
+struct qri_making {
+    int64_t begin_ns, waited_ns;
+};
+struct qri_making qri_making_begin(const struct qr_session *session);
+void qri_making_end(const struct qr_session *session, const struct qri_making *making,
+                    int64_t *elapsed_ns, int64_t *cpu_ns); /* adds */
 /* It ended, well or not. */
 void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struct qri_meter *meter,
                    enum qr_status status);

@@ -41,6 +41,29 @@ static void test_rows_of_other_versions_are_read(void **state)
     }
 }
 
+static void test_what_making_plans_took_is_read_of_other_versions(void **state)
+{
+    (void)state;
+    uint8_t bytes[QRI_QS_MAKES_BYTES + 24];
+    struct qri_makes makes = {.count = 3}, got;
+    for (int i = 0; i < QRI_MADE_KINDS; i++)
+        makes.of[i] = (struct qri_make_cost){.total = 10 + i, .last = i, .max = 5 + i};
+    memset(bytes, 0x5a, sizeof bytes);
+    qri_qs_put_makes(&makes, bytes);
+    for (int kinds = QRI_MADE_KINDS - 1; kinds <= QRI_MADE_KINDS + 1; kinds++) {
+        qr_put64le(bytes, (uint64_t)kinds);
+        assert_true(qri_qs_get_makes(bytes, 16 + (size_t)kinds * 24, &got));
+        assert_false(qri_qs_get_makes(bytes, 16 + (size_t)kinds * 24 - 1, &got));
+        assert_int_equal(got.count, 0);
+        assert_true(qri_qs_get_makes(bytes, 16 + (size_t)kinds * 24, &got));
+        assert_int_equal(got.count, 3);
+        for (int i = 0; i < QRI_MADE_KINDS; i++)
+            assert_int_equal(got.of[i].total, i < kinds ? 10 + i : 0);
+    }
+    qr_put64le(bytes, UINT64_C(1) << 61); /* times 24 is 0 */
+    assert_false(qri_qs_get_makes(bytes, 16, &got));
+}
+
 static void test_rows_that_say_another_length_are_none(void **state)
 {
     (void)state;
@@ -64,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_of_other_versions_are_read),
+        cmocka_unit_test(test_what_making_plans_took_is_read_of_other_versions),
         cmocka_unit_test(test_rows_that_say_another_length_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,6 +353,40 @@ static void more_plans_than_a_query_may_have_are_not_kept(void **state)
     close_all(&f, &c);
 }
 
+/* Of the plans in memory, of those on disk and of both: what they took, their sum, and how many. */
+static void making_plans_is_measured(void **state)
+{
+    (void)state;
+    static const char makes[] =
+        "select iif(q.avg_bind_duration > 0 and q.avg_optimize_duration > 0 and "
+        "abs(q.avg_compile_duration - q.avg_bind_duration - q.avg_optimize_duration) < 0.01, 1, 0),"
+        " iif(q.avg_bind_cpu_time between 0 and q.avg_bind_duration and q.avg_optimize_cpu_time "
+        "between 0 and q.avg_optimize_duration, 1, 0), iif(q.last_compile_memory_kb > 0 and "
+        "q.max_compile_memory_kb >= q.last_compile_memory_kb, 1, 0), q.count_compiles, (select "
+        "count(p.avg_compile_duration) from sys.query_store_plan p where p.query_id = q.query_id) "
+        "from sys.query_store_query_text t join sys.query_store_query q on q.query_text_id = "
+        "t.query_text_id where t.query_sql_text like 'select id from t%'";
+    struct fixture f;
+    struct client c;
+    open_all(&f, &c);
+    run(&c, "select id from t where v = 10");
+    run(&c, "select id from t where v = 10"); /* nothing is made */
+    replies(&c, makes, "ROW 1|1|1|1|1\nDONE 1\n");
+    flush(&f);
+    replies(&c, makes, "ROW 1|1|1|1|1\nDONE 1\n");
+    run(&c, "create index by_v on t(v)");
+    run(&c, "select id from t where v = 10");
+    flush(&f);
+    replies(&c, makes, "ROW 1|1|1|2|2\nDONE 1\n");
+    client_close(&c);
+    fixture_reopen(&f);
+    client_open(&f, &c);
+    replies(&c, makes, "ROW 1|1|1|2|2\nDONE 1\n");
+    run(&c, "alter database current set query_store clear");
+    replies(&c, makes, "DONE 0\n");
+    close_all(&f, &c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_full_store_is_read_only_until_there_is_room),
         cmocka_unit_test(what_runs_again_after_a_cleaning_is_whole),
         cmocka_unit_test(more_plans_than_a_query_may_have_are_not_kept),
+        cmocka_unit_test(making_plans_is_measured),
     };
     return cmocka_run_group_tests_name("engine/qstore", tests, NULL, NULL);
 }
