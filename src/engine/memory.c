@@ -76,8 +76,10 @@ static atomic_size_t *of_which(bool goes_to_disk)
 
 enum qr_status qri_memory_charge(size_t bytes, bool goes_to_disk, struct qr_err *err)
 {
-    if (!take(of_which(goes_to_disk), bytes))
+    if (!take(of_which(goes_to_disk), bytes)) {
+        qr_gov_count_out_of_memory();
         return qr_sql_fail(err, 701, "default");
+    }
     qr_gov_memory((int64_t)bytes);
     return QR_OK;
 }

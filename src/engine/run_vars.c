@@ -324,6 +324,8 @@ enum qr_status qri_run_waitfor(struct qri_frame *frame, const struct qri_op *op,
         if (ticks < 0)
             ticks += day;
     }
+    if (session->tran.count > 0)
+        qri_session_show(session); /* others see what it has changed so far */
     QR_TRY(wait_ns(session, ticks * 100, err));
     session->error = 0;
     session->rowcount = 0;

@@ -175,6 +175,12 @@ uint16_t qr_session_id(const struct qr_session *session)
     return session->id;
 }
 
+void qr_session_add_packets(struct qr_session *session, uint64_t read, uint64_t written)
+{
+    qr_gov_add(&session->packets_read, read);
+    qr_gov_add(&session->packets_written, written);
+}
+
 enum { KILLED = 596, MOVED = 40197, MEMORY = 40553 };
 
 static void end_session(struct qr_session *session, int why)

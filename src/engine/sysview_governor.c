@@ -150,7 +150,8 @@ static enum qr_status pools(struct qri_sysrows *rows, struct qr_session *session
             (int64_t)(qri_sys_counted(&u->cpu_ns) / NS_PER_MS), (int64_t)(cached >> 10),
             (int64_t)(s.used_bytes >> 10), (int64_t)s.grants, (int64_t)s.timeouts, (int)s.grantees,
             (int64_t)(s.granted_bytes >> 10), (int)s.waiters, memory_kb,
-            (int64_t)((cached + s.used_bytes) >> 10), memory_kb, qri_sys_known(p->limits.iops),
+            (int64_t)((cached + s.used_bytes) >> 10), memory_kb,
+            (int64_t)qri_sys_counted(&u->out_of_memory), qri_sys_known(p->limits.iops),
             qri_sys_int(qri_sys_counted(&u->reads_queued)), qri_sys_int(qri_sys_counted(&u->reads)),
             qri_sys_int(qri_sys_counted(&u->reads)), qri_sys_int(qri_sys_counted(&u->reads_queued)),
             (int64_t)qri_sys_counted(&u->read_bytes),
@@ -254,8 +255,8 @@ static enum qr_status pool_samples(struct qri_sysrows *rows, const struct qr_gov
         (int64_t)((s->memory_bytes + s->grant_used_bytes) >> 10), (int64_t)(s->memory_bytes >> 10),
         (int64_t)s->grantees, (int64_t)(s->granted_bytes >> 10),
         (int64_t)(s->grant_used_bytes >> 10), (int)s->grant_timeouts, (int)s->grant_waiters,
-        qri_sys_int(s->reads_queued), qri_sys_int(s->reads), qri_sys_int(s->reads),
-        qri_sys_int(s->reads_queued), (int64_t)s->read_bytes,
+        qri_sys_int(s->out_of_memory), qri_sys_int(s->reads_queued), qri_sys_int(s->reads),
+        qri_sys_int(s->reads), qri_sys_int(s->reads_queued), (int64_t)s->read_bytes,
         qri_sys_int(s->read_stall_ns / NS_PER_MS), qri_sys_int(s->read_queued_ns / NS_PER_MS),
         qri_sys_int(s->writes_queued), qri_sys_int(s->writes), qri_sys_int(s->writes),
         qri_sys_int(s->writes_queued), (int64_t)s->write_bytes,
@@ -263,9 +264,16 @@ static enum qr_status pool_samples(struct qri_sysrows *rows, const struct qr_gov
         qri_sys_int((s->read_queued_ns + s->write_queued_ns) / NS_PER_MS), qri_sys_known(s->iops),
         (int64_t)(s->memory_limit >> 10), qri_sys_known_long(s->log_bytes_per_s >> 10),
         qri_sys_known_long(s->storage_limit >> 10), qri_sys_known(s->sessions_limit),
-        qri_sys_known(s->workers_limit), known_vcores, known_vcores, &instance,
-        (int64_t)s->log_bytes, &login, &used, &cpu, &instance, &io, &log, &storage, &allocated,
-        &worker, &session);
+        qri_sys_known(s->workers_limit), known_vcores, known_vcores,
+        qri_sys_known((s->vcores_pct + 99) / 100), &instance, known_vcores, (int64_t)s->log_bytes,
+        &login, &used, &cpu, &instance, &io, &log, &storage, &allocated, &worker, &session);
+}
+
+/* The most that one statement may be granted. */
+static int64_t grant_max_kb(const struct qr_gov_sample *s)
+{
+    uint64_t workspace = s->memory_limit / 100 * QR_GOV_WORKSPACE_PERCENT;
+    return qri_sys_known_long(workspace / 100 * QR_GOV_GRANT_PERCENT_MAX >> 10);
 }
 
 static enum qr_status group_samples(struct qri_sysrows *rows, const struct qr_gov_seen *g,
@@ -281,7 +289,7 @@ static enum qr_status group_samples(struct qri_sysrows *rows, const struct qr_go
                       qri_sys_int(s->read_queued_ns / NS_PER_MS), qri_sys_int(s->writes_queued),
                       qri_sys_int(s->writes), qri_sys_int(s->writes), (int64_t)s->write_bytes,
                       qri_sys_int(s->write_stall_ns / NS_PER_MS), (int64_t)s->log_bytes,
-                      (int64_t)s->optimizations, qri_sys_known(s->workers_limit),
+                      (int64_t)s->optimizations, grant_max_kb(s), qri_sys_known(s->workers_limit),
                       qri_sys_known(s->iops), qri_sys_known(pool == NULL ? 0 : pool->limits.iops),
                       qri_sys_known_long(s->log_bytes_per_s >> 10),
                       qri_sys_known(s->sessions_limit), qri_sys_known(s->workers_limit));
@@ -331,7 +339,7 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "total_memgrant_count bigint, total_memgrant_timeout_count bigint, "
      "active_memgrant_count int, active_memgrant_kb bigint, memgrant_waiter_count int, "
      "max_memory_kb bigint, used_memory_kb bigint, target_memory_kb bigint, "
-     "out_of_memory_count bigint =null, min_cpu_percent int =0, max_cpu_percent int =100, "
+     "out_of_memory_count bigint, min_cpu_percent int =0, max_cpu_percent int =100, "
      "min_memory_percent int =0, max_memory_percent int =100, cap_cpu_percent int =100, "
      "min_iops_per_volume int null =0, max_iops_per_volume int null, "
      "read_io_queued_total int null, read_io_issued_total int null, "
@@ -368,7 +376,7 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "compile_memory_kb bigint null =null, active_memgrant_count bigint null, "
      "active_memgrant_kb bigint null, used_memgrant_kb bigint null, "
      "delta_memgrant_timeout_count int null, delta_memgrant_waiter_count int null, "
-     "delta_out_of_memory_count int null =null, delta_read_io_queued int null, "
+     "delta_out_of_memory_count int null, delta_read_io_queued int null, "
      "delta_read_io_issued int null, delta_read_io_completed int, "
      "delta_read_io_throttled int null, delta_read_bytes bigint, "
      "delta_read_io_stall_ms int null, delta_read_io_stall_queued_ms int null, "
@@ -380,8 +388,8 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "max_data_space_kb bigint null, max_session int null, max_worker int null, "
      "min_cpu_percent int null =0, max_cpu_percent int null =100, cap_cpu_percent int null =100, "
      "min_vcores decimal(5,2) null =0, max_vcores decimal(5,2) null, cap_vcores decimal(5,2) null, "
-     "instance_cpu_count int null =null, instance_cpu_percent decimal(5,2) null, "
-     "instance_vcores decimal(5,2) null =null, delta_log_bytes_used bigint null, "
+     "instance_cpu_count int null, instance_cpu_percent decimal(5,2) null, "
+     "instance_vcores decimal(5,2) null, delta_log_bytes_used bigint null, "
      "avg_login_rate_percent decimal(5,2) null, delta_vcores_used decimal(5,2) null, "
      "cap_vcores_used_percent decimal(5,2) null, instance_vcores_used_percent decimal(5,2) null, "
      "avg_data_io_percent decimal(5,2) null, avg_log_write_percent decimal(5,2) null, "
@@ -403,8 +411,8 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "delta_write_stall_ms int null, delta_background_writes int null =null, "
      "delta_background_write_bytes bigint null =null, delta_log_bytes_used bigint null, "
      "delta_log_temp_db_bytes_used bigint null =0, delta_query_optimizations bigint null, "
-     "delta_suboptimal_plan_generations bigint null =0, max_memory_grant_kb bigint null =null, "
-     "max_request_cpu_msec bigint null =null, max_concurrent_request int null, "
+     "delta_suboptimal_plan_generations bigint null =0, max_memory_grant_kb bigint null, "
+     "max_request_cpu_msec bigint null =0, max_concurrent_request int null, "
      "max_io int null, max_global_io int null, max_queued_io int null =null, "
      "max_log_rate_kb bigint null, max_session int null, max_worker int null",
      groups_history, NULL, false},

@@ -52,6 +52,31 @@ static enum qr_status sys_info(struct qri_sysrows *rows, struct qr_session *sess
 
 /* ---- sys.dm_os_schedulers ---- */
 
+/* What the pool's tasks have done, in even parts: no thread belongs to a scheduler. */
+struct switches {
+    uint64_t all, preemptive, yields;
+};
+
+static struct switches switches_of(const struct qr_gov_seen *pool)
+{
+    struct switches sum = {0};
+    for (int i = 1; pool != NULL && i < QR_WAIT_COUNT; i++) {
+        uint64_t count = qri_sys_counted(&pool->waits->of[i].count);
+        sum.all += count;
+        if (strncmp(qr_wait_info((enum qr_wait)i)->name, "PREEMPTIVE_", 11) == 0)
+            sum.preemptive += count;
+    }
+    if (pool != NULL)
+        sum.yields = qri_sys_counted(&pool->usage->yields);
+    return sum;
+}
+
+static int part_of(uint64_t sum, int count, int index)
+{
+    uint64_t parts = (uint64_t)count;
+    return qri_sys_int(sum / parts + ((uint64_t)index < sum % parts));
+}
+
 /* What a database's requests (of an elastic pool: all of its) do just now. The processors are those
  * of the objective; a session's requests count for the one that qri_sys_scheduler says. */
 struct scheduler {
@@ -114,11 +139,15 @@ static enum qr_status schedulers(struct qri_sysrows *rows, struct qr_session *se
     const struct qr_gov_seen *group = qri_sys_own_group(&governed, session);
     const struct qr_gov_seen *pool = group == NULL ? NULL : qri_sys_pool_of(&governed, group);
     all.queued = pool == NULL ? 0 : pool->workers_waiting;
+    struct switches switches = switches_of(pool);
     for (int i = 0; i < all.count; i++) {
         const struct scheduler *s = &all.of[i];
         int64_t queued = all.queued / all.count + (i < all.queued % all.count);
-        QR_TRY(qri_sysrow(rows, i, i, (int)(s->running == 0), s->tasks + (int)queued, s->runnable,
-                          s->workers, s->workers, queued, s->disk));
+        QR_TRY(qri_sysrow(rows, i, i, (int)(s->running == 0),
+                          part_of(switches.preemptive, all.count, i),
+                          part_of(switches.all, all.count, i), s->tasks + (int)queued, s->runnable,
+                          s->workers, s->workers, queued, s->disk, s->tasks + (int)queued,
+                          part_of(switches.yields, all.count, i)));
     }
     return QR_OK;
 }
@@ -132,6 +161,15 @@ static const char *state_of(const struct qr_gov_task *task)
     return wait == QR_WAIT_NONE                  ? "RUNNING"
            : wait == QR_WAIT_SOS_SCHEDULER_YIELD ? "RUNNABLE"
                                                  : "SUSPENDED";
+}
+
+/* Of its session, which has one task at a time. */
+static int switches_by(const struct qr_gov_task *task)
+{
+    uint64_t count = 0;
+    for (int i = 1; task != NULL && i < QR_WAIT_COUNT; i++)
+        count += qri_sys_counted(&task->waits.of[i].count);
+    return task == NULL ? QRI_SYS_NULL : qri_sys_int(count);
 }
 
 /* A request is a task, of the schedulers that sys.dm_os_schedulers shows. */
@@ -152,7 +190,7 @@ static enum qr_status tasks(struct qri_sysrows *rows, struct qr_session *session
         if (seen.is_running)
             status =
                 qri_sysrow(rows, qri_task_address(rows, s->id), qr_str(state_of(s->login.task)),
-                           qri_sys_scheduler(s, count), (int)s->id);
+                           switches_by(s->login.task), qri_sys_scheduler(s, count), (int)s->id);
     }
     pthread_mutex_unlock(&instance->mu);
     return status;
@@ -160,8 +198,8 @@ static enum qr_status tasks(struct qri_sysrows *rows, struct qr_session *session
 
 const struct qri_sysview qri_sysviews_os[] = {
     {"sys", "dm_os_tasks",
-     "task_address varbinary(8), task_state nvarchar(60) null, context_switches_count int null "
-     "=null, pending_io_count int null =null, pending_io_byte_count bigint null =null, "
+     "task_address varbinary(8), task_state nvarchar(60) null, context_switches_count int null, "
+     "pending_io_count int null =null, pending_io_byte_count bigint null =null, "
      "pending_io_byte_average int null =null, scheduler_id int, session_id smallint null, "
      "exec_context_id int null =0, request_id int null =0, worker_address varbinary(8) null =null, "
      "host_address varbinary(8) null =null, parent_task_address varbinary(8) null =null",
@@ -169,11 +207,11 @@ const struct qri_sysview qri_sysviews_os[] = {
     {"sys", "dm_os_schedulers",
      "scheduler_address varbinary(8) null =null, parent_node_id int =0, scheduler_id int, cpu_id "
      "smallint, status nvarchar(60) ='VISIBLE ONLINE', is_online bit =1, is_idle bit, "
-     "preemptive_switches_count int null =null, context_switches_count int null =null, "
+     "preemptive_switches_count int, context_switches_count int, "
      "idle_switches_count int null =null, current_tasks_count int, runnable_tasks_count int, "
      "current_workers_count int, active_workers_count int, work_queue_count bigint, "
-     "pending_disk_io_count int, load_factor int null =null, yield_count int null "
-     "=null, last_timer_activity bigint null =null, failed_to_create_worker bit null =0, "
+     "pending_disk_io_count int, load_factor int, yield_count int, last_timer_activity bigint null "
+     "=null, failed_to_create_worker bit null =0, "
      "active_worker_address varbinary(8) null =null, memory_object_address varbinary(8) null "
      "=null, task_memory_object_address varbinary(8) null =null, quantum_length_us bigint null "
      "=2000",

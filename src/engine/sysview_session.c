@@ -131,7 +131,9 @@ static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_sessi
                                  ? text.object_id
                                  : 0;
         status = qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
-                            qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"), seen.request_ticks,
+                            qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"),
+                            qri_sys_int(qri_sys_counted(&s->packets_read)),
+                            qri_sys_int(qri_sys_counted(&s->packets_written)), seen.request_ticks,
                             seen.ended_ticks, (int)s->login.packet_bytes,
                             text_or_null(arena, s->login.client_address), connection_id(arena, s),
                             qri_sql_handle(arena, s->db, batch_id, object_id));
@@ -362,8 +364,8 @@ const struct qri_sysview qri_sysviews_session[] = {
      "session_id int null, most_recent_session_id int null, connect_time datetime, "
      "net_transport nvarchar(40) ='TCP', protocol_type nvarchar(40) null ='TSQL', "
      "protocol_version int null, endpoint_id int null =0, encrypt_option nvarchar(40), "
-     "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null =null, "
-     "num_writes int null =null, last_read datetime null, last_write datetime null, "
+     "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null, "
+     "num_writes int null, last_read datetime null, last_write datetime null, "
      "net_packet_size int null, client_net_address varchar(48) null, "
      "client_tcp_port int null =null, local_net_address varchar(48) null =null, "
      "local_tcp_port int null =null, connection_id uniqueidentifier, "

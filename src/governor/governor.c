@@ -96,6 +96,21 @@ static struct qr_gov_pool *make_pool(struct qr_governor *gov, uint64_t key, cons
     return pool;
 }
 
+/* What limits the one group of a pool limits the pool. */
+static void show_pool_limits(struct qr_gov_pool *pool, const struct qr_gov_limits *of_group)
+{
+    struct qr_gov_limits *shown = &pool->account.shown;
+    *shown = pool->account.limits;
+    if (pool->elastic[0] != '\0')
+        return;
+    shown->iops = shown->iops == 0 ? of_group->iops : shown->iops;
+    if (shown->io_bytes_per_s == 0)
+        shown->io_bytes_per_s = of_group->io_bytes_per_s;
+    if (shown->log_bytes_per_s == 0)
+        shown->log_bytes_per_s = of_group->log_bytes_per_s;
+    shown->data_bytes = shown->data_bytes == 0 ? of_group->data_bytes : shown->data_bytes;
+}
+
 static struct qr_gov_pool *need_pool(struct qr_governor *gov,
                                      const struct qr_gov_group_options *options)
 {
@@ -111,6 +126,7 @@ static struct qr_gov_pool *need_pool(struct qr_governor *gov,
     atomic_store(&pool->workspace_bytes,
                  options->pool_limits.memory_bytes / 100 * QR_GOV_WORKSPACE_PERCENT);
     qri_account_limit(gov, &pool->account);
+    show_pool_limits(pool, &options->limits);
     return pool;
 }
 
@@ -153,7 +169,7 @@ static enum qr_status set_group(struct qr_gov_group *group,
     copy_name(group->objective, options->objective);
     if (!are_same(&group->account.limits, &options->limits))
         group->account.limited_wall_ns = qr_env_wall_ns(gov->options.env);
-    group->account.limits = options->limits;
+    group->account.limits = group->account.shown = options->limits;
     atomic_store(&group->weight,
                  options->limits.vcores_pct == 0 ? 100 : options->limits.vcores_pct);
     limit_group(gov, group);
@@ -409,7 +425,7 @@ static struct qr_gov_seen see_account(const struct qr_governor *gov,
 {
     struct qr_gov_seen seen = {
         .id = account->id,
-        .limits = account->limits,
+        .limits = account->shown,
         .cpu_ns_per_s = qri_cpu_ns_per_s(gov, &account->limits),
         .limited_wall_ns = account->limited_wall_ns,
         .workers = atomic_load(&account->workers),

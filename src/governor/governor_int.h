@@ -18,7 +18,7 @@ enum {
 
 struct qri_totals { /* a copy of what samples are differences of */
     uint64_t cpu_ns, cpu_delayed_ns, reads, read_bytes, writes, write_bytes, io_units, log_bytes;
-    uint64_t requests, logins, reads_queued, writes_queued, optimizations;
+    uint64_t requests, logins, reads_queued, writes_queued, optimizations, out_of_memory;
     uint64_t read_stall_ns, read_queued_ns, write_stall_ns, write_queued_ns;
 };
 
@@ -36,7 +36,9 @@ struct qri_history {
 struct qri_account {
     char name[QR_GOV_NAME_BYTES_MAX + 1];
     uint32_t id;
-    struct qr_gov_limits limits; /* guarded by the governor's mu, as the next */
+    struct qr_gov_limits limits; /* guarded by the governor's mu, as the next two */
+    struct qr_gov_limits
+        shown; /* to views: of one database's pool its group's, where it has none */
     int64_t limited_wall_ns;
     struct qr_gov_usage usage;
     struct qr_waits waits;

@@ -28,7 +28,8 @@ int64_t qri_sleep_until(struct qr_gov_task *task, int64_t due_ns, const struct q
     }
     if (task->ops != NULL && task->ops->block_end != NULL)
         task->ops->block_end(task->ctx);
-    qr_wait_end(mark);
+    /* who waits for CPU time is ready all the while, others from when they might go on */
+    qr_wait_end_signal(mark, type == QR_WAIT_SOS_SCHEDULER_YIELD ? now - start : now - due_ns);
     return now - start;
 }
 

@@ -25,6 +25,7 @@ static struct qri_totals totals_of(const struct qr_gov_usage *u)
         .reads_queued = get(&u->reads_queued),
         .writes_queued = get(&u->writes_queued),
         .optimizations = get(&u->optimizations),
+        .out_of_memory = get(&u->out_of_memory),
         .read_stall_ns = get(&u->read_stall_ns),
         .read_queued_ns = get(&u->read_queued_ns),
         .write_stall_ns = get(&u->write_stall_ns),
@@ -42,7 +43,7 @@ static struct qr_gov_sample sample_of(const struct qr_governor *gov, struct qri_
                                       const struct qri_totals *from, const struct qri_totals *to,
                                       int64_t ns)
 {
-    const struct qr_gov_limits *l = &account->limits;
+    const struct qr_gov_limits *l = &account->shown;
     double s = (double)ns / 1e9;
     struct qr_gov_sample row = {
         .end_wall_ns = qr_env_wall_ns(gov->options.env),
@@ -68,6 +69,7 @@ static struct qr_gov_sample sample_of(const struct qr_governor *gov, struct qri_
         .reads_queued = to->reads_queued - from->reads_queued,
         .writes_queued = to->writes_queued - from->writes_queued,
         .optimizations = to->optimizations - from->optimizations,
+        .out_of_memory = to->out_of_memory - from->out_of_memory,
         .vcores_pct = l->vcores_pct,
         .dtus = l->dtus,
         .iops = l->iops,

@@ -273,6 +273,13 @@ void qr_gov_count_optimization(void)
         QRI_COUNT(task, optimizations, 1);
 }
 
+void qr_gov_count_out_of_memory(void)
+{
+    struct qr_gov_task *task = thread.current;
+    if (task != NULL && task->group != NULL)
+        QRI_COUNT(task, out_of_memory, 1);
+}
+
 void qr_gov_leave(struct qr_gov_task *task)
 {
     assert(thread.current == task);
@@ -315,6 +322,7 @@ void qr_gov_poll(void)
     if (now - task->enter_ns < QRI_SLICE_NS)
         return;
     charge(task, now);
+    QRI_COUNT(task, yields, 1);
     if (gov->options.enforce && task->holds == 0)
         wait_cpu(task, now, false);
 }

@@ -76,6 +76,7 @@ static enum qr_status take_rows(struct load *l, struct qr_err *err)
 static enum qr_status receive_all(struct load *l, bool *ret_ignored)
 {
     struct qri_served *s = l->s;
+    size_t total = 0;
     for (;;) {
         const uint8_t *data = NULL;
         size_t bytes = 0;
@@ -91,8 +92,11 @@ static enum qr_status receive_all(struct load *l, bool *ret_ignored)
             if (status != QR_OK)
                 fail_load(l, &err);
         }
-        if (end)
+        total += bytes;
+        if (end) {
+            qri_count_read(s, total);
             return QR_OK;
+        }
     }
 }
 

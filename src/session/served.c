@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "codec/collation.h"
+#include "base/endian.h"
 #include "base/sqlmsg.h"
 #include "session_int.h"
 #include "tds/request.h"
@@ -36,6 +37,25 @@ static void settle_wait(struct qri_served *s)
     atomic_store(&s->wait_state, QRI_WAIT_NONE);
 }
 
+/* ---- packets, as sys.dm_exec_connections counts them ---- */
+
+void qri_count_read(struct qri_served *s, size_t bytes)
+{
+    size_t room = s->packet_bytes - (size_t)QR_TDS_HEADER_BYTES;
+    qr_session_add_packets(s->engine, bytes == 0 ? 1 : (bytes + room - 1) / room, 0);
+}
+
+static void count_written(struct qri_served *s, const uint8_t *packets, size_t bytes)
+{
+    uint64_t count = 0;
+    for (size_t at = 0; at + QR_TDS_HEADER_BYTES <= bytes; count++) {
+        size_t length = qr_get16be(packets + at + 2);
+        at += length < QR_TDS_HEADER_BYTES ? QR_TDS_HEADER_BYTES : length;
+    }
+    if (s->engine != NULL)
+        qr_session_add_packets(s->engine, 0, count);
+}
+
 /* Some of an answer leaves before the request is over: what it shows must be durable (S2). */
 static enum qr_status send_packets(void *ctx, const uint8_t *packets, size_t bytes,
                                    struct qr_err *err)
@@ -52,6 +72,7 @@ static enum qr_status send_packets(void *ctx, const uint8_t *packets, size_t byt
     struct qr_wait_mark mark = qr_wait_begin(QR_WAIT_ASYNC_NETWORK_IO);
     enum qr_status status = s->channel->ops->send(s->channel, packets, bytes, err);
     qr_wait_end(mark);
+    count_written(s, packets, bytes);
     return status;
 }
 
@@ -81,6 +102,7 @@ static void finish(struct qri_served *s, struct qr_tail *ret_tail)
     }
     *ret_tail = (struct qr_tail){
         .kind = QR_TAIL_SEND, .bytes = s->writer.buf.data, .count = s->writer.buf.len};
+    count_written(s, ret_tail->bytes, ret_tail->count);
     if (broken) {
         struct qr_lsn lsn = {qr_session_answer_lsn(s->engine)};
         ret_tail->kind = QR_TAIL_CLOSE;
@@ -217,6 +239,8 @@ static void served_request(struct qr_served *served, const struct qr_request *re
 {
     struct qri_served *s = served_of(served);
     settle_wait(s);
+    if (!request->streams)
+        qri_count_read(s, request->body_bytes);
     qri_answer_begin(s);
     if (request->type == QR_TDS_PACKET_ATTENTION) { /* after the answer it was meant to stop */
         qr_tds_put_done(&s->writer, s->client.version, QR_TDS_TOKEN_DONE, QR_TDS_DONE_ATTN, 0, 0);

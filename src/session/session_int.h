@@ -66,6 +66,11 @@ struct qri_served {
     uint64_t lost_descriptor;
 };
 
+/* ---- served.c ---- */
+
+/* A message of that many bytes came. */
+void qri_count_read(struct qri_served *s, size_t bytes);
+
 enum qri_wait_state { QRI_WAIT_NONE, QRI_WAIT_ARMED, QRI_WAIT_OVER };
 
 /* ---- answer.c ---- */

@@ -323,6 +323,9 @@ class Counters(unittest.TestCase):
                 self.check_grant(c)
                 self.check_requests(quired, c)
                 self.check_history(c)
+                self.check_connection(quired, c)
+                self.check_switches(c)
+                self.check_pool(c)
                 # local disks get at least what the log's file was given
                 more = c.execute(self.FILES)[0][0] - writes
                 self.assertGreater(more, 0)
@@ -383,6 +386,48 @@ class Counters(unittest.TestCase):
             self.assertEqual(after[0] - before[0], after[1])
             self.assertAlmostEqual(after[2] - before[2], after[3], delta=1)  # both are cut to milliseconds
         self.assertGreater(rows[-1][0], rows[0][0])
+
+
+    def check_connection(self, quired, c):
+        """Packets: of 4,096 bytes, of which 8 are a header."""
+        packets = "SELECT num_reads, num_writes FROM sys.dm_exec_connections WHERE session_id = {}"
+        with quired.connect("d") as other:
+            spid = other.execute("SELECT @@SPID")[0][0]
+            read, written = c.execute(packets.format(spid))[0]
+            other.execute("SELECT 1")
+            self.assertEqual(c.execute(packets.format(spid)), [(read + 1, written + 1)])
+            other.execute("SELECT '" + "x" * 10000 + "' x WHERE 1 = 0")  # of UTF-16: five packets
+            self.assertEqual(c.execute(packets.format(spid)), [(read + 6, written + 2)])
+            other.execute("SELECT REPLICATE(CAST('x' AS varchar(max)), 100000)")
+            more = c.execute(packets.format(spid))[0][1] - written
+            self.assertTrue(2 + 100000 // 4088 <= more <= 2 + 100000 // 4088 + 2, more)
+
+    def check_switches(self, c):
+        sums = "SELECT SUM(yield_count), SUM(context_switches_count) FROM sys.dm_os_schedulers"
+        task = "SELECT context_switches_count FROM sys.dm_os_tasks WHERE session_id = @@SPID"
+        busy = "SELECT total_cpu_usage_ms FROM sys.dm_resource_governor_workload_groups WHERE name LIKE 'UserPrimaryGroup.DBId%'"
+        (yields, switches), own, cpu = c.execute(sums)[0], c.execute(task)[0][0], c.execute(busy)[0][0]
+        begun = time.monotonic()
+        c.execute("DECLARE @i int = 0; WHILE @i < 300000 SET @i += 1 WAITFOR DELAY '00:00:00.001'")
+        yields, switches = (b - a for a, b in zip((yields, switches), c.execute(sums)[0]))
+        ms, wall_ms = c.execute(busy)[0][0] - cpu, 1000 * (time.monotonic() - begun)
+        self.assertTrue(ms / 3 < yields <= wall_ms + 5, (yields, ms, wall_ms))  # a look at the clock each
+        self.assertGreaterEqual(c.execute(task)[0][0] - own, 1)
+        self.assertGreaterEqual(switches, 1)
+
+    def check_pool(self, c):
+        """What limits a database limits the pool that it has for itself."""
+        limits = """SELECT DISTINCT p.max_iops_per_volume, p.max_log_rate_kb, p.max_data_space_kb, p.instance_vcores, p.instance_cpu_count,
+            p.delta_out_of_memory_count, g.max_memory_grant_kb, g.max_request_cpu_msec FROM sys.dm_resource_governor_resource_pools_history_ex p
+            JOIN sys.dm_resource_governor_workload_groups_history_ex g ON g.pool_id = p.pool_id"""
+        of_group = """SELECT primary_group_max_io, primary_max_log_rate / 1024, CAST(DATABASEPROPERTYEX('d', 'MaxSizeInBytes') AS bigint) / 1024,
+            cpu_limit, 2, 0, max_db_memory * 75 / 100 * 25 / 100, 0 FROM sys.dm_user_db_resource_governance WHERE database_id = DB_ID()"""
+        found, expected = c.execute(limits), c.execute(of_group)
+        self.assertEqual(len(found), 1)
+        for a, b in zip(found[0], expected[0]):
+            self.assertAlmostEqual(a, b, delta=100)
+        used = "SELECT IIF(MAX(avg_log_write_percent) > 0 AND MAX(avg_storage_percent) > 0, 1, 0) FROM {}"
+        self.assertEqual(c.execute(used.format("sys.dm_resource_governor_resource_pools_history_ex WHERE pool_id > 255")), [(1,)])
 
 
 @unittest.skipUnless(ALL, "takes long")

@@ -348,6 +348,8 @@ void qr_session_free(struct qr_session *session);
 /* By its own name: "us_english" where the login asked for none that is known. Ends with a zero. */
 struct qr_str qr_session_language(const struct qr_session *session);
 uint16_t qr_session_id(const struct qr_session *session); /* @@SPID, > 50 */
+/* So many packets came from its client and went to it; by the session's thread. */
+void qr_session_add_packets(struct qr_session *session, uint64_t read, uint64_t written);
 /* Ends the session's running statement and marks it dead; any thread. */
 void qr_session_kill(struct qr_session *session);
 /* True: it was killed, or its database goes elsewhere; *ret_why is then the error for its client,

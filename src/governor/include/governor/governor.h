@@ -56,6 +56,8 @@ struct qr_gov_usage {
     _Atomic uint64_t temp_freed[QR_GOV_TEMP_COUNT];
     _Atomic uint64_t requests, logins;
     _Atomic uint64_t optimizations;      /* plans of statements that were made */
+    _Atomic uint64_t out_of_memory;      /* statements that ended for want of it */
+    _Atomic uint64_t yields;             /* slices of CPU time that ended, others may go on */
     _Atomic uint64_t request_cpu_max_ns; /* of one request; a group's only */
     _Atomic uint64_t workers_refused, sessions_refused;
     _Atomic uint64_t reduced_grants, grant_max_bytes; /* memory.h */

@@ -17,7 +17,7 @@ struct qr_gov_sample {
     /* what was used */
     uint64_t cpu_ns, cpu_delayed_ns, reads, read_bytes, writes, write_bytes, io_units, log_bytes;
     uint64_t read_stall_ns, read_queued_ns, write_stall_ns, write_queued_ns;
-    uint64_t reads_queued, writes_queued, optimizations;
+    uint64_t reads_queued, writes_queued, optimizations, out_of_memory;
     uint64_t memory_bytes, storage_bytes, allocated_bytes;
     uint32_t workers, sessions; /* the most */
     uint32_t requests;

@@ -69,8 +69,9 @@ struct qr_gov_task *qr_gov_current(void); /* NULL: none */
  * group is in debt for CPU time. Never fails: who was cancelled finds out by itself. */
 void qr_gov_enter(struct qr_gov_task *task);
 void qr_gov_leave(struct qr_gov_task *task);
-/* The thread's task has made a plan; nothing without one. */
+/* The thread's task has made a plan, or found no memory; nothing without one. */
 void qr_gov_count_optimization(void);
+void qr_gov_count_out_of_memory(void);
 /* The same for internal work, of the process's governor if there is one. */
 void qr_gov_enter_internal(struct qr_gov_task *task, enum qr_gov_internal kind);
 void qr_gov_leave_internal(struct qr_gov_task *task);

@@ -34,7 +34,7 @@ struct qr_wait_mark {
  * A wait inside another one counts as itself and in the outer one. */
 struct qr_wait_mark qr_wait_begin(enum qr_wait type);
 void qr_wait_end(struct qr_wait_mark mark);
-/* The last `signal_ns` of it were spent ready to run. */
+/* The last `signal_ns` of it (< 0: none) were spent ready to run. */
 void qr_wait_end_signal(struct qr_wait_mark mark, int64_t signal_ns);
 /* One that is over already, for the thread's task. */
 void qr_wait_count(enum qr_wait type, int64_t ns, int64_t signal_ns);
