@@ -17,6 +17,11 @@ struct qr_str qri_dbcc_text(struct qri_dbcc *d, size_t index);
 /* False: it is none. */
 bool qri_dbcc_int(struct qri_dbcc *d, size_t index, int64_t *ret_value);
 
+bool qri_dbcc_has(const struct qri_dbcc *d, const char *option); /* WITH option */
+
+/* run_dbcc_session.c */
+enum qr_status qri_dbcc_open_tran(struct qri_dbcc *d);
+enum qr_status qri_dbcc_input_buffer(struct qri_dbcc *d);
 /* run_shrink.c */
 enum qr_status qri_dbcc_shrink_database(struct qri_dbcc *d);
 enum qr_status qri_dbcc_shrink_file(struct qri_dbcc *d);

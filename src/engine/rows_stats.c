@@ -47,32 +47,41 @@ enum qr_status qri_rows_sql_text(struct qri_builtin *b)
 
 /* ---- sys.dm_exec_input_buffer ---- */
 
-enum qr_status qri_rows_input_buffer(struct qri_builtin *b)
+bool qri_input_buffer(const struct qr_session *asker, int64_t session_id, struct qr_arena *arena,
+                      struct qri_input_buffer *ret_input)
 {
-    QR_TRY(check_count(b, 2));
-    if (qri_builtin_is_null(b, 0) || b->args[0].cell != QR_CELL_INT)
-        return QR_OK;
-    struct qr_session *own = b->frame->session;
-    struct qr_instance *instance = own->db->instance;
+    struct qr_instance *instance = asker->db->instance;
     struct qri_text text = {0};
     bool found = false, is_there = false;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; s != NULL && !is_there; s = s->next) {
-        if (s->id != b->args[0].i || s->db->info.server_id != own->db->info.server_id)
+        if (s->id != session_id || s->db->info.server_id != asker->db->info.server_id)
             continue;
         is_there = true;
         uint64_t id = atomic_load_explicit(&s->running.batch_id, memory_order_relaxed);
-        found = id != 0 && qri_text_find(s->db->texts, id, &b->arena, &text);
+        found = id != 0 && qri_text_find(s->db->texts, id, arena, &text);
     }
     pthread_mutex_unlock(&instance->mu);
-    if (!is_there)
+    bool is_call = text.is_prepared || text.object_id != 0;
+    *ret_input = (struct qri_input_buffer){.event = qr_str(!found    ? ""
+                                                           : is_call ? "RPC Event"
+                                                                     : "Language Event"),
+                                           .text = text.text};
+    return is_there;
+}
+
+enum qr_status qri_rows_input_buffer(struct qri_builtin *b)
+{
+    struct qri_input_buffer input;
+    QR_TRY(check_count(b, 2));
+    if (qri_builtin_is_null(b, 0) || b->args[0].cell != QR_CELL_INT ||
+        !qri_input_buffer(b->frame->session, b->args[0].i, &b->arena, &input))
         return QR_OK;
     struct qr_value row[3] = {qr_value_null(), qr_value_null(), qr_value_null()};
-    if (found) {
-        bool is_call = text.is_prepared || text.object_id != 0;
-        row[0] = qr_value_str(qr_str(is_call ? "RPC Event" : "Language Event"));
+    if (input.event.n > 0) {
+        row[0] = qr_value_str(input.event);
         row[1] = qr_value_int(0);
-        row[2] = qr_value_str(text.text);
+        row[2] = qr_value_str(input.text);
     }
     return qr_rowset_append(b->out, row, b->err);
 }

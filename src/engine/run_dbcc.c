@@ -11,10 +11,10 @@
 
 enum { COMMAND_DBCC = 0xE6, PROBLEMS_MAX = 100 };
 
-static bool has_option(const struct qr_ast_dbcc *stmt, const char *name)
+bool qri_dbcc_has(const struct qri_dbcc *d, const char *option)
 {
-    for (size_t i = 0; i < stmt->options.count; i++)
-        if (qr_str_ieqz(stmt->options.items[i].name, name))
+    for (size_t i = 0; i < d->stmt->options.count; i++)
+        if (qr_str_ieqz(d->stmt->options.items[i].name, option))
             return true;
     return false;
 }
@@ -465,6 +465,8 @@ static const struct command {
     {"UPDATEUSAGE",      nothing,    true },
     {"SHRINKDATABASE",   qri_dbcc_shrink_database, true},
     {"SHRINKFILE",       qri_dbcc_shrink_file,     true},
+    {"OPENTRAN",         qri_dbcc_open_tran,       true},
+    {"INPUTBUFFER",      qri_dbcc_input_buffer,    true},
     /* clang-format on */
 };
 
@@ -473,7 +475,7 @@ enum qr_status qri_run_dbcc(struct qri_frame *frame, const struct qri_op *op, st
     const struct qr_ast_dbcc *stmt = (const struct qr_ast_dbcc *)op->stmt;
     struct qr_session *session = frame->session;
     struct qri_dbcc d = {.frame = frame, .session = session, .stmt = stmt, .err = err};
-    d.quiet = has_option(stmt, "NO_INFOMSGS");
+    d.quiet = qri_dbcc_has(&d, "NO_INFOMSGS");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (!qr_str_ieqz(stmt->command, commands[i].name))
             continue;

@@ -122,6 +122,14 @@ void qri_stmt_cost_hand_on(struct qri_text *text, struct qri_stmt_cost *c); /* t
 bool qri_text_find(struct qri_texts *texts, uint64_t id, struct qr_arena *arena,
                    struct qri_text *ret_copy);
 
+/* What a session of the asker's server sent last; false: there is none of that number. */
+struct qri_input_buffer {
+    struct qr_str event; /* "Language Event"; n = 0: it has sent nothing yet */
+    struct qr_str text;
+};
+bool qri_input_buffer(const struct qr_session *asker, int64_t session_id, struct qr_arena *arena,
+                      struct qri_input_buffer *ret_input);
+
 /* Handles: what sys.dm_exec_sql_text and sys.dm_exec_query_plan take. */
 struct qr_str qri_sql_handle(struct qr_arena *arena, const struct qr_database *db, uint64_t id,
                              uint32_t object_id);

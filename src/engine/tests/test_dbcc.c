@@ -1,5 +1,6 @@
 /* test_dbcc.c - DBCC: transcripts, and a table that lost its index behind the catalog's back */
 #include "harness.h"
+#include "two.h"
 #include "vfs/conn.h"
 
 static const struct batch batches[] = {
@@ -186,11 +187,62 @@ static void test_a_lost_index_is_found(void **state)
     fixture_close(&f);
 }
 
+/* The oldest one that has changed something, of any session. */
+static void test_the_oldest_open_transaction(void **state)
+{
+    static const char none[] = "INFO 7969: No active open transactions.\n";
+    (void)state;
+    struct two t;
+    two_open(&t, "create table k(id int primary key, v int) insert k values (1, 1), (2, 2)");
+    run(&t.b, "begin transaction; select * from k"); /* not in the log */
+    answers(&t.a, "dbcc opentran with no_infomsgs", none);
+    run(&t.a, "begin transaction named; update k set v = 5 where id = 1");
+    const char *out = run(&t.b, "update k set v = 6 where id = 2; dbcc opentran(testdb)");
+    assert_non_null(strstr(out, "INFO 7968: Transaction information for database 'testdb'.\n"
+                                "INFO 7970: Oldest active transaction:\n"
+                                "INFO 7971:     SPID (server process ID): "));
+    assert_non_null(strstr(out, "INFO 7974:     Name          : user_transaction\n"));
+    assert_non_null(strstr(out, "INFO 2528: "));
+    assert_true(strstr(out, "AM\nINFO 7979") != NULL || strstr(out, "PM\nINFO 7979") != NULL);
+    run(&t.b, "rollback");
+    run(&t.b, "create table #o(name varchar(25), details sql_variant)");
+    answers(&t.b,
+            "insert #o exec('dbcc opentran with tableresults, no_infomsgs') select count(*), "
+            "max(case name when 'OLDACT_NAME' then cast(details as varchar(20)) end), abs(max(case "
+            "name when 'OLDACT_STARTTIME' then datediff(minute, cast(details as varchar(30)), "
+            "sysutcdatetime()) end)) from #o",
+            "DONE 6\nROW 6|named|0\nDONE 1\n");
+    run(&t.a, "commit");
+    answers(&t.a, "dbcc opentran(0) with no_infomsgs", none);
+    two_close(&t);
+}
+
+static void test_what_a_session_sent_last(void **state)
+{
+    (void)state;
+    struct two t;
+    two_open(&t, "create table k(id int)");
+    run(&t.b, "select 'x' from k");
+    const char *id = strstr(run(&t.a, "select max(session_id) from sys.dm_exec_sessions"), "ROW ");
+    char sql[64];
+    snprintf(sql, sizeof sql, "dbcc inputbuffer(%.*s) with no_infomsgs", (int)strcspn(id + 4, "\n"),
+             id + 4);
+    answers(&t.a, sql, "ROW Language Event|0|select 'x' from k\nDONE 1\n");
+    answers(&t.a, "dbcc inputbuffer(32000)",
+            "MSG 7955 16 2 line 1: Invalid SPID 32000 specified.\nDONE error\n");
+    answers(&t.a, "dbcc inputbuffer",
+            "MSG 2560 16 9 line 1: Parameter 1 is incorrect for this DBCC statement.\n"
+            "DONE error\n");
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_batch_answers_as_written),
         cmocka_unit_test(test_a_lost_index_is_found),
+        cmocka_unit_test(test_the_oldest_open_transaction),
+        cmocka_unit_test(test_what_a_session_sent_last),
     };
     return cmocka_run_group_tests_name("engine/dbcc", tests, NULL, NULL);
 }
