@@ -159,17 +159,19 @@ void qr_tds_put_order(struct qr_tds_writer *w, const int *columns, size_t count)
 
 void qr_tds_put_feature_ack(struct qr_tds_writer *w, const struct qr_tds_login7 *login)
 {
-    if (!login->has_extension)
-        return;
-    qri_put8(w, QR_TDS_TOKEN_FEATUREEXTACK);
+    size_t acks = 0;
     for (size_t i = 0; i < login->feature_count; i++) {
         const struct qr_tds_feature_answer *answer = qr_tds_feature_answer(login->features[i].id);
         if (answer == NULL || answer->ack == NULL)
             continue; /* declined by absence */
+        if (acks++ == 0)
+            qri_put8(w, QR_TDS_TOKEN_FEATUREEXTACK);
         qri_put8(w, answer->id);
         qri_put32(w, answer->ack_bytes);
         qri_put(w, answer->ack, answer->ack_bytes);
     }
+    if (acks == 0)
+        return; /* tedious 8 and older refuse a token that acknowledges nothing */
     qri_put8(w, QR_TDS_FEATURE_TERMINATOR);
     qr_tds_writer_pump(w);
 }

@@ -116,6 +116,17 @@ static void put_no_features(struct qr_tds_writer *w)
 {
     qr_tds_put_feature_ack(w, &(struct qr_tds_login7){.has_extension = false});
 }
+static void put_empty_extension(struct qr_tds_writer *w)
+{
+    qr_tds_put_feature_ack(w, &(struct qr_tds_login7){.has_extension = true});
+}
+static void put_declined_features(struct qr_tds_writer *w)
+{
+    struct qr_tds_login7 login = {.has_extension = true, .feature_count = 2};
+    login.features[0].id = QR_TDS_FEATURE_SESSIONRECOVERY;
+    login.features[1].id = 0x7E;
+    qr_tds_put_feature_ack(w, &login);
+}
 static const struct qr_tds_table_name two_tables[] = {
     {.parts = {{NULL, 0}, {NULL, 0}, {"dbo", 3}, {"t", 1}}, .part_count = 2},
     {.parts = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {"u", 1}}, .part_count = 1}};
@@ -165,6 +176,8 @@ static const struct row {
     {"ORDER of nothing", put_no_order, ""},
     {"FEATUREEXTACK", put_features, "AE 0A 01000000 01 FF"},
     {"FEATUREEXTACK without features", put_no_features, ""},
+    {"FEATUREEXTACK of an empty extension", put_empty_extension, ""},
+    {"FEATUREEXTACK that acknowledges nothing", put_declined_features, ""},
     {"TABNAME", put_tabname, "A4 1200 02 0300 u'dbo' 0100 u't' 01 0100 u'u'"},
     {"TABNAME for 7.1", put_tabname_71, "A4 0800 0100 u't' 0100 u'u'"},
     {"COLINFO", put_colinfo, "A5 0C00 01 01 08 02 01 20 01 u'b' 03 00 04"},

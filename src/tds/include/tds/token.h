@@ -69,8 +69,8 @@ size_t qr_tds_done_bytes(enum qr_tds_version version, uint8_t token, uint16_t st
 void qr_tds_put_return_status(struct qr_tds_writer *w, int32_t status);
 /* Columns are numbered from 1; a negative one (descending) is sent as its number. */
 void qr_tds_put_order(struct qr_tds_writer *w, const int *columns, size_t count);
-/* Answers the features the client named (qr_tds_feature_answer); writes nothing if it named none.
- */
+/* Answers the features the client named (qr_tds_feature_answer); writes nothing if none of them is
+ * acknowledged, also if the client sent an extension that names none. */
 void qr_tds_put_feature_ack(struct qr_tds_writer *w, const struct qr_tds_login7 *login);
 
 /* Browse mode: the tables by their name parts (last part first used; empty parts are sent empty),
