@@ -146,14 +146,23 @@ static void explain_before(struct qr_session *session)
     qri_shapes_settle(session);
 }
 
+/* SQLite compares its schema with the file's when a statement runs, and again when it knows no
+ * table of a name; not when it finds a column or an index that another connection has dropped. */
+static enum qr_status read_schema(struct qr_session *session, struct qr_err *err)
+{
+    return qri_exec(session->link, "SELECT 0 FROM main.sqlite_schema LIMIT 0", err);
+}
+
 static enum qr_status bracket(struct qri_frame *frame, enum qri_access access, qri_ddl_fn *change,
                               void *ctx, struct qr_err *err)
 {
     struct qr_session *session = frame->session;
     for (bool again = true; again;) {
         enum qr_status status = qri_tran_statement_begin(session, access, err);
-        if (status == QR_OK && access == QRI_DDL)
+        if (status == QR_OK && access == QRI_DDL) {
             explain_before(session);
+            status = read_schema(session, err);
+        }
         if (status == QR_OK)
             status = run(frame, change, ctx, err);
         status = qri_tran_statement_end(session, status, err);

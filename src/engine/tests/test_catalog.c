@@ -164,6 +164,28 @@ static void test_a_reader_sees_a_table_with_the_shape_of_the_same_commit(void **
     close_pair(&p);
 }
 
+/* Each of the sessions has a connection of its own, as it has a #table. */
+static void test_ddl_finds_what_the_ddl_of_another_connection_has_left(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"alter table t add w int", "alter table t drop column w"},
+        {"create index i on t (v)", "drop index i on t"},
+    };
+    struct pair p;
+    (void)state;
+    open_pair(&p);
+    expect(&p.a, "create table t (v int) create table #own (v int)", "DONE\nDONE\n");
+    expect(&p.b, "create table #own (v int)", "DONE\n");
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        for (int turn = 0; turn < 3; turn++) {
+            expect(turn % 2 == 0 ? &p.a : &p.b, pairs[i][0], "DONE\n");
+            expect(turn % 2 == 0 ? &p.b : &p.a, pairs[i][1], "DONE\n");
+            expect(turn % 2 == 0 ? &p.a : &p.b, pairs[i][0], "DONE\n");
+            expect(turn % 2 == 0 ? &p.a : &p.b, pairs[i][1], "DONE\n");
+        }
+    close_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_select_into_works_on_the_catalog_it_finds_under_the_lock),
         cmocka_unit_test(test_a_change_that_waited_works_on_the_table_it_finds_under_the_lock),
         cmocka_unit_test(test_a_reader_sees_a_table_with_the_shape_of_the_same_commit),
+        cmocka_unit_test(test_ddl_finds_what_the_ddl_of_another_connection_has_left),
     };
     return cmocka_run_group_tests_name("engine/catalog", tests, NULL, NULL);
 }
