@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include "blob/blob.h"
 #include "cmd_int.h"
+#include "logsvc/peer.h"
 #include "pagesvc/client.h"
 #include "pagesvc/feed.h"
 #include "base/banned.h"
 
 enum { TICK_MS = 100, STOP_MS = 2000, WORKERS = 4, WORKER_STACK_BYTES = 1 << 20, READER_ID = 1 };
+static const int64_t READ_LOG_NS = INT64_C(5000000000);
 static const int64_t PAUSE_MIN_NS = 500000000, PAUSE_MAX_NS = INT64_C(30000000000);
 
 struct page_role {
@@ -114,6 +116,19 @@ static bool tick(void *ctx)
     return true;
 }
 
+/* For layers that are damaged. Not on the loop thread of the log's client. */
+static enum qr_status read_log(void *ctx, const struct qr_timeline *source, uint64_t from_lsn,
+                               size_t bytes_max, struct qr_buf *buf, size_t *ret_pieces_at,
+                               uint64_t *ret_start_lsn, struct qr_err *err)
+{
+    struct page_role *p = ctx;
+    struct qr_logsvc_state state;
+    QR_TRY(qr_logsvc_peer_read(qr_rpc_client_peer(p->log), source, from_lsn, bytes_max, READ_LOG_NS,
+                               buf, ret_pieces_at, &state, err));
+    *ret_start_lsn = state.start_lsn;
+    return QR_OK;
+}
+
 static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
 {
     struct qri_role *role = p->role;
@@ -123,15 +138,17 @@ static enum qr_status open_pages(struct page_role *p, struct qr_err *err)
         .dir = qri_datadir_path(&role->dir, role->arena, "page", NULL),
         .blob = p->blob,
         .keyring = p->keyring,
+        .read_log = read_log,
+        .read_log_ctx = p,
     };
     struct qr_rpc_loop_options loop = qri_role_loop(role, "feed");
     if (options.dir == NULL)
         return qr_fail(err, QR_NOMEM, "start the page server");
+    QR_TRY(qr_rpc_loop_new(&loop, &p->feed_loop, err));
+    QR_TRY(qri_role_client(role, p->feed_loop, QR_ROLE_NAME_LOG, false, &p->log, err));
     QR_TRY(qr_pagesvc_open(&options, &p->svc, err));
     QR_TRY(qr_control_each_database(qr_rpc_client_peer(role->control), QR_SERVER_ANY, 0, attach, p,
                                     err));
-    QR_TRY(qr_rpc_loop_new(&loop, &p->feed_loop, err));
-    QR_TRY(qri_role_client(role, p->feed_loop, QR_ROLE_NAME_LOG, false, &p->log, err));
     struct qr_pagefeed_options feed = {
         .env = role->env,
         .log = role->log,
@@ -170,9 +187,9 @@ enum qr_status qri_serve_page(struct qri_role *role, struct qr_err *err)
     }
     qri_role_unlisten(&p.listeners);
     qr_pagefeed_free(p.feed);
+    qr_pagesvc_close(p.svc); /* its worker may be reading log */
     qr_rpc_client_free(p.log);
     qr_rpc_loop_free(p.feed_loop);
-    qr_pagesvc_close(p.svc);
     qr_keyring_free(p.keyring);
     qr_blob_close(p.blob);
     free(p.missing);

@@ -101,6 +101,29 @@ static bool is_manifest(const char *name, struct qr_timeline *ret_timeline)
            qri_parse_timeline(name + 6, TIMELINE_DIGITS, ret_timeline);
 }
 
+static bool is_manifest_copy(const char *name, struct qr_timeline *ret_timeline)
+{
+    size_t n = strlen(name);
+    return n > 6 + TIMELINE_DIGITS + 14 && strcmp(name + n - 14, "/manifest.copy") == 0 &&
+           qri_parse_timeline(name + 6, TIMELINE_DIGITS, ret_timeline);
+}
+
+/* It may be a little behind the manifest, so only what it is in itself is looked at. */
+static void look_at_copy(struct qri_run *run, struct qr_blob *blob, const char *url,
+                         const struct object *object)
+{
+    struct qr_buf buf;
+    struct qr_manifest_info m;
+    struct qr_err err;
+    qr_err_reset(&err);
+    qri_where(run, "%s %s", url, object->name);
+    if (get(run, blob, object, MANIFEST_BYTES_MAX, &buf) &&
+        qri_take(run, "manifest",
+                 qr_manifest_info_decode(buf.data, buf.len, run->keyring, &m, &err), &err))
+        qr_manifest_info_done(&m);
+    qr_buf_done(&buf);
+}
+
 static void look_at_named_layer(struct qri_run *run, struct qr_blob *blob, const char *url,
                                 struct objects *o, const struct qr_layer_info *layer)
 {
@@ -189,6 +212,11 @@ static void look_at_pages(struct qri_run *run, struct qr_blob *blob, const char 
     bool good = list_objects(run, blob, "pages/", &o);
     for (size_t i = 0; i < o.count && good; i++) {
         struct object *object = &o.list[i];
+        if (is_manifest_copy(object->name, &timeline)) {
+            object->named = true;
+            if (qri_wanted(run, &timeline))
+                look_at_copy(run, blob, url, object);
+        }
         if (!is_manifest(object->name, &timeline))
             continue;
         object->named = true;

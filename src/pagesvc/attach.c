@@ -4,46 +4,6 @@
 #include "slice_int.h"
 #include "base/banned.h"
 
-enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
-                                 struct qri_manifest *ret_manifest, struct qr_blob_tag *ret_tag,
-                                 struct qr_err *err)
-{
-    char name[QRI_NAME_BYTES_MAX];
-    qri_manifest_name(id, name);
-    struct qr_buf buf;
-    qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
-    enum qr_status status = qr_blob_get(svc->options.blob, name, 0, SIZE_MAX, &buf, ret_tag, err);
-    if (status == QR_OK)
-        status = qri_manifest_decode(buf.data, buf.len, ret_manifest, err);
-    if (status == QR_OK) {
-        status = qri_manifest_verify(svc->options.keyring, buf.data, buf.len, err);
-        if (status != QR_OK)
-            qri_manifest_done(ret_manifest);
-    }
-    qr_buf_done(&buf);
-    if (status == QR_OK && (ret_manifest->id.no != id->no ||
-                            !qr_timeline_eq(&ret_manifest->id.timeline, &id->timeline))) {
-        qri_manifest_done(ret_manifest);
-        status = qr_fail(err, QR_CORRUPT, "another slice's manifest");
-    }
-    return qr_wrap(err, status, "read manifest '%s'", name);
-}
-
-static enum qr_status put_new(struct qr_pagesvc *svc, const struct qri_manifest *m,
-                              struct qr_blob_tag *ret_tag, struct qr_err *err)
-{
-    char name[QRI_NAME_BYTES_MAX];
-    qri_manifest_name(&m->id, name);
-    struct qr_buf buf;
-    qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
-    qri_manifest_encode(m, &buf);
-    enum qr_status status = qri_manifest_seal(svc, m, &buf, err);
-    if (status == QR_OK)
-        status = qr_blob_put(svc->options.blob, name, buf.data, buf.len, "", ret_tag, err);
-    qr_buf_done(&buf);
-    return qr_wrap(err, status, "make manifest '%s'", name);
-}
-
 /* --- attach --- */
 
 /* A layer that is open already, in the parent's set; NULL if it is not. */
@@ -73,6 +33,8 @@ static enum qr_status make_set(struct qri_slice *slice, const struct qri_set *pa
         if (sources[count].layer == NULL)
             status = qri_layer_bring(slice->svc, d, &sources[count].layer, err);
         if (status == QR_OK) {
+            if (sources[count].layer->lost)
+                slice->mend_asked = 1; /* nobody else knows it yet */
             sources[count].lsn_max = d->lsn_max;
             sources[count++].last_lsn = d->last_lsn < d->lsn_max ? d->last_lsn : d->lsn_max;
         }
@@ -124,11 +86,10 @@ static bool has_no_delta(const struct qri_set *set)
     return i == set->count;
 }
 
-/* A slice object for a manifest that is in the blob store, ready to ingest from `visible` on. */
-static enum qr_status build(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
-                            const struct qr_blob_tag *tag, const struct qri_set *parent_set,
-                            const struct qri_source *shared, size_t shared_count, uint64_t visible,
-                            struct qri_slice **ret_slice, struct qr_err *err)
+enum qr_status qri_slice_build(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
+                               const struct qr_blob_tag *tag, const struct qri_set *parent_set,
+                               const struct qri_source *shared, size_t shared_count,
+                               uint64_t visible, struct qri_slice **ret_slice, struct qr_err *err)
 {
     struct qri_slice *slice = NULL;
     QR_TRY(qri_slice_new(svc, manifest, &slice, err));
@@ -176,6 +137,9 @@ static bool is_named(const struct qri_manifest *m, const char *name)
             return true;
     }
     qri_manifest_name(&m->id, known);
+    if (strcmp(known, name) == 0)
+        return true;
+    qri_manifest_copy_name(&m->id, known);
     return strcmp(known, name) == 0;
 }
 
@@ -236,6 +200,35 @@ static enum qr_status check_attached(struct qr_pagesvc *svc, const struct qr_sli
     return QR_OK;
 }
 
+/* `slice` has the manifest, and is none that can be read. */
+static enum qr_status make_ready(struct qri_slice *slice, struct qri_slice **ret_ready,
+                                 struct qr_err *err)
+{
+    struct qri_slice *ready = NULL;
+    enum qr_status status = qri_slice_build(slice->svc, &slice->manifest, &slice->tag, NULL, NULL,
+                                            0, slice->manifest.disk_lsn, &ready, err);
+    if (status == QR_CORRUPT) { /* nothing tells what the database is at its disk LSN */
+        struct qr_err local;
+        qr_err_reset(&local);
+        enum qr_status made = qri_remake_lost(slice, &local);
+        if (made == QR_NOT_FOUND || made == QR_CORRUPT)
+            return status;
+        if (err != NULL)
+            qr_err_reset(err);
+        if (made != QR_OK)
+            return qr_fail(err, made, "%s", local.text);
+        status = qri_slice_build(slice->svc, &slice->manifest, &slice->tag, NULL, NULL, 0,
+                                 slice->manifest.disk_lsn, &ready, err);
+    }
+    QR_TRY(status);
+    ready->next_layer_no = slice->next_layer_no;
+    ready->copy_tag = slice->copy_tag;
+    ready->copy_known = slice->copy_known;
+    ready->copied_serial = slice->copied_serial;
+    *ret_ready = ready;
+    return QR_OK;
+}
+
 enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                  struct qr_err *err)
 {
@@ -246,7 +239,8 @@ enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_i
     struct qri_slice *slice = NULL;
     struct qri_manifest m = {0}, next = {0};
     struct qr_blob_tag tag;
-    QR_TRY(qri_manifest_load(svc, id, &m, &tag, err));
+    bool put_back;
+    QR_TRY(qri_manifest_restore(svc, id, &m, &tag, &put_back, err));
     enum qr_status status = qri_manifest_copy(&m, &next, err);
     /* Reading goes on by others until this swap; from then on they cannot write (G5). */
     if (status == QR_OK)
@@ -257,14 +251,15 @@ enum qr_status qr_pagesvc_attach(struct qr_pagesvc *svc, const struct qr_slice_i
         slice->tag = tag;
         status = qri_manifest_swap(slice, &next, err);
     }
-    if (status == QR_OK)
+    if (status == QR_OK) /* so that the generation is in both before it is used (G13) */
+        status = qri_manifest_put_copy(slice, err);
+    if (status == QR_OK && !put_back)
         status = drop_orphans(svc, &slice->manifest, err);
-    if (status == QR_OK)
+    if (status == QR_OK && !put_back)
         status = qri_copies_drop_unnamed(svc, &slice->manifest, err);
     struct qri_slice *ready = NULL;
     if (status == QR_OK)
-        status = build(svc, &slice->manifest, &slice->tag, NULL, NULL, 0, slice->manifest.disk_lsn,
-                       &ready, err);
+        status = make_ready(slice, &ready, err);
     if (status == QR_OK) {
         qri_lease_settle(ready, true);
         qri_slice_publish(&ready);
@@ -291,7 +286,7 @@ enum qr_status qr_pagesvc_create(struct qr_pagesvc *svc, const struct qr_slice_i
         (page_bytes & (page_bytes - 1)) != 0)
         return qr_fail(err, QR_INVALID, "pages of %u bytes", page_bytes);
     struct qr_blob_tag tag;
-    enum qr_status status = put_new(svc, &m, &tag, err);
+    enum qr_status status = qri_manifest_put_new(svc, &m, &tag, err);
     if (status != QR_OK && status != QR_CONFLICT)
         return status;
     bool is_new = status == QR_OK;
@@ -353,7 +348,7 @@ static enum qr_status add_pin(struct qri_slice *slice, const struct qr_timeline 
     if (there != NULL && (there->lsn != lsn || there->branch != branch))
         return qr_fail(err, QR_EXISTS, "this pin is at another LSN");
     if (there != NULL && (!branch || is_current(m, name)))
-        return QR_OK;
+        return qri_manifest_put_copy(slice, err);
     if (m->dropped)
         return qr_fail(err, QR_NOT_FOUND, "slice is dropped");
     if (there == NULL && lsn < m->horizon_lsn && !is_pinned(m, lsn))
@@ -367,7 +362,8 @@ static enum qr_status add_pin(struct qri_slice *slice, const struct qr_timeline 
         return qr_fail(err, QR_NOMEM, "manifest");
     }
     *pin = (struct qri_pin){.name = *name, .lsn = lsn, .serial = next.serial, .branch = branch};
-    return qri_manifest_swap(slice, &next, err);
+    QR_TRY(qri_manifest_swap(slice, &next, err));
+    return qri_manifest_put_copy(slice, err);
 }
 
 enum qr_status qr_pagesvc_pin(struct qr_pagesvc *svc, const struct qr_slice_id *id,
@@ -525,7 +521,7 @@ static enum qr_status open_child(struct qri_slice *parent, const struct qri_mani
         status = qr_fail(err, QR_NOMEM, "sources of a slice");
     } else {
         size_t count = shared_mems(set, m->disk_lsn, lsn, shared);
-        status = build(parent->svc, m, tag, set, shared, count, lsn, &slice, err);
+        status = qri_slice_build(parent->svc, m, tag, set, shared, count, lsn, &slice, err);
     }
     if (status == QR_OK)
         qri_slice_publish(&slice);
@@ -541,7 +537,7 @@ static enum qr_status make_child(struct qri_slice *parent, const struct qr_timel
     struct qri_manifest m = {0};
     struct qr_blob_tag tag;
     QR_TRY(child_manifest(&parent->manifest, child, lsn, start, &m, err));
-    enum qr_status status = put_new(parent->svc, &m, &tag, err);
+    enum qr_status status = qri_manifest_put_new(parent->svc, &m, &tag, err);
     if (status == QR_CONFLICT) /* from before a crash: its log comes again */
         status = qr_pagesvc_attach(parent->svc, &m.id, err);
     else if (status == QR_OK)

@@ -134,7 +134,7 @@ static enum qr_status drop_idle(struct qri_slice *slice, const struct qri_manife
     enum qr_status status = idle == NULL ? qr_fail(err, QR_NOMEM, "collection") : QR_OK;
     if (count > 0) {
         *ret_did = true;
-        status = qri_manifest_replace(slice, idle, count, NULL, err);
+        status = qri_manifest_replace(slice, idle, count, NULL, 0, err);
         if (status == QR_OK)
             status = qri_set_replace(slice, (const void *const *)idle, count, NULL, err);
     }
@@ -179,11 +179,21 @@ static bool may_go(const struct qri_slice *slice, const struct qri_manifest *m,
     return now - g->removed_wall_ns >= slice->svc->options.grace_ns && !is_lent(m, g);
 }
 
+/* It must not name what goes (G13). */
+static enum qr_status put_copy(struct qri_slice *slice, struct qr_err *err)
+{
+    pthread_mutex_lock(&slice->work_mu);
+    enum qr_status status = qri_manifest_put_copy(slice, err);
+    pthread_mutex_unlock(&slice->work_mu);
+    return status;
+}
+
 static enum qr_status delete_garbage(struct qri_slice *slice, const struct qri_manifest *m,
                                      bool *ret_did, struct qr_err *err)
 {
     bool any = false;
     int64_t now = qr_env_wall_ns(slice->svc->env);
+    QR_TRY(put_copy(slice, err));
     for (size_t i = 0; i < m->garbage_count; i++) {
         if (may_go(slice, m, &m->garbage[i], now)) {
             QR_TRY(delete_layer(slice, &m->garbage[i].desc, err));
@@ -236,7 +246,7 @@ static enum qr_status look_for_pin(struct qri_slice *slice, const struct qr_slic
     if (slice->parent_asked_ns != 0 && now - slice->parent_asked_ns < ASK_PARENT_NS)
         return QR_OK;
     slice->parent_asked_ns = now;
-    enum qr_status status = qri_manifest_load(slice->svc, parent, &m, NULL, err);
+    enum qr_status status = qri_manifest_load(slice->svc, parent, &m, err);
     if (status == QR_NOT_FOUND) {
         slice->parent_released = true;
         return QR_OK;
@@ -275,8 +285,16 @@ static enum qr_status delete_all(struct qri_slice *slice, const struct qri_manif
     for (size_t i = 0; i < m->garbage_count; i++)
         QR_TRY(delete_layer(slice, &m->garbage[i].desc, err));
     char name[QRI_NAME_BYTES_MAX];
+    pthread_mutex_lock(&slice->work_mu);
+    qri_manifest_copy_name(&slice->id, name); /* first: it would bring back the other */
+    enum qr_status status = qr_blob_delete(slice->svc->options.blob, name, NULL, err);
+    slice->copy_known = false;
+    slice->copied_serial = 0;
     qri_manifest_name(&slice->id, name);
-    QR_TRY(qr_blob_delete(slice->svc->options.blob, name, slice->tag.z, err));
+    if (status == QR_OK)
+        status = qr_blob_delete(slice->svc->options.blob, name, slice->tag.z, err);
+    pthread_mutex_unlock(&slice->work_mu);
+    QR_TRY(status);
     qr_pagesvc_detach(slice->svc, &slice->id);
     return QR_OK;
 }

@@ -212,7 +212,7 @@ static bool discard(struct qri_slice *slice, struct qri_manifest *next,
 
 enum qr_status qri_manifest_replace(struct qri_slice *slice, struct qri_layer **gone,
                                     size_t gone_count, const struct qri_layer_desc *added,
-                                    struct qr_err *err)
+                                    size_t added_count, struct qr_err *err)
 {
     pthread_mutex_lock(&slice->work_mu);
     struct qri_manifest next = {0};
@@ -221,10 +221,10 @@ enum qr_status qri_manifest_replace(struct qri_slice *slice, struct qri_layer **
     next.serial++;
     for (size_t i = 0; i < gone_count && room; i++)
         room = discard(slice, &next, &gone[i]->desc);
-    if (room && added != NULL) {
+    for (size_t i = 0; i < added_count && room; i++) {
         struct qri_manifest_layer *row = qri_manifest_add_layer(&next);
         if ((room = row != NULL))
-            *row = (struct qri_manifest_layer){.desc = *added, .added_serial = next.serial};
+            *row = (struct qri_manifest_layer){.desc = added[i], .added_serial = next.serial};
     }
     if (room)
         status = qri_manifest_swap(slice, &next, err);
@@ -257,7 +257,7 @@ static enum qr_status merge(struct qri_slice *slice, struct qri_layer **layers, 
         mend_damaged(slice, layers, count);
     QR_TRY(written);
     QR_TRY(qri_layer_store(slice, &desc, &merged, err));
-    enum qr_status status = qri_manifest_replace(slice, layers, count, &desc, err);
+    enum qr_status status = qri_manifest_replace(slice, layers, count, &desc, 1, err);
     if (status == QR_OK)
         status = qri_set_replace(slice, (const void *const *)layers, count, merged, err);
     int level = level_of(slice, merged);
@@ -384,7 +384,7 @@ static enum qr_status make_image(struct qri_slice *slice, uint32_t first, uint32
     struct qri_layer *layer = NULL;
     QR_TRY(write_image(slice, first, last, lsn, &desc, err));
     QR_TRY(qri_layer_store(slice, &desc, &layer, err));
-    enum qr_status status = qri_manifest_replace(slice, NULL, 0, &desc, err);
+    enum qr_status status = qri_manifest_replace(slice, NULL, 0, &desc, 1, err);
     if (status == QR_OK)
         status = qri_set_replace(slice, NULL, 0, layer, err);
     atomic_fetch_add(&slice->svc->image_bytes, desc.bytes);

@@ -74,23 +74,6 @@ static bool is_damage(enum qr_status status)
     return status == QR_NOT_FOUND || status == QR_CORRUPT || status == QR_TRUNCATED;
 }
 
-/* There is no other copy. What does not need this layer shall be readable all the same. */
-static enum qr_status bring_object(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
-                                   struct qri_layer **ret_layer, struct qr_err *err)
-{
-    struct qr_err local;
-    qr_err_reset(&local);
-    enum qr_status status = open_object(svc, desc, ret_layer, &local);
-    if (is_damage(status)) {
-        QR_LOG(&svc->options.log, QR_ERROR, "layer_damaged",
-               QR_F("error", (const char *)local.text), QR_F("went_on", "without it"));
-        return qri_layer_lost(desc, ret_layer, err);
-    }
-    if (status != QR_OK && err != NULL)
-        *err = local;
-    return status;
-}
-
 /* --- local copies --- */
 
 /* Beside it first, so that those who have it open keep what they have. Never asked for whole at
@@ -126,12 +109,10 @@ static enum qr_status fetch(struct qr_pagesvc *svc, const struct qri_layer_desc 
     return qr_wrap(err, status, "fetch layer '%s'", name);
 }
 
-enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
-                               struct qri_layer **ret_layer, struct qr_err *err)
+static enum qr_status bring_copy(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                                 struct qri_layer **ret_layer, struct qr_err *err)
 {
     char path[QRI_LAYER_PATH_BYTES_MAX];
-    if (svc->files)
-        return bring_object(svc, desc, ret_layer, err);
     qri_layer_path(svc, desc, path);
     enum qr_status status =
         qri_layer_open(svc->env, svc->options.keyring, path, desc, ret_layer, err);
@@ -144,6 +125,39 @@ enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_de
         qr_err_reset(err);
     QR_TRY(fetch(svc, desc, path, err));
     return qri_layer_open(svc->env, svc->options.keyring, path, desc, ret_layer, err);
+}
+
+/* Where no copy can be opened, what does not need this layer shall be readable all the same. */
+enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                               struct qri_layer **ret_layer, struct qr_err *err)
+{
+    struct qr_err local;
+    qr_err_reset(&local);
+    enum qr_status status = svc->files ? open_object(svc, desc, ret_layer, &local)
+                                       : bring_copy(svc, desc, ret_layer, &local);
+    if (is_damage(status)) {
+        QR_LOG(&svc->options.log, QR_ERROR, "layer_damaged",
+               QR_F("error", (const char *)local.text), QR_F("went_on", "without it"));
+        return qri_layer_lost(desc, ret_layer, err);
+    }
+    if (status != QR_OK && err != NULL)
+        *err = local;
+    return status;
+}
+
+void qri_layer_forget_copy(struct qr_pagesvc *svc, const struct qri_layer_desc *desc)
+{
+    char path[QRI_LAYER_PATH_BYTES_MAX];
+    qri_layer_path(svc, desc, path);
+    if (!svc->files)
+        (void)!qr_env_unlink(svc->env, path, NULL);
+}
+
+/* An object that is missing is no page that does not exist: that would be believed. */
+static enum qr_status as_damage(enum qr_status status, struct qr_err *err)
+{
+    return is_damage(status) && status != QR_CORRUPT ? qr_fail(err, QR_CORRUPT, "no copy is whole")
+                                                     : status;
 }
 
 enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
@@ -163,9 +177,11 @@ enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *
     qri_layer_path(slice->svc, &desc, path);
     QR_LOG(&slice->svc->options.log, QR_WARN, "layer_damaged", QR_F("path", (const char *)path),
            QR_F("went_on", "fetched again"));
-    QR_TRY(fetch(slice->svc, &desc, path, err));
+    QR_TRY(as_damage(fetch(slice->svc, &desc, path, err), err));
     struct qri_layer *layer = NULL;
-    QR_TRY(qri_layer_open(slice->svc->env, slice->svc->options.keyring, path, &desc, &layer, err));
+    QR_TRY(as_damage(
+        qri_layer_open(slice->svc->env, slice->svc->options.keyring, path, &desc, &layer, err),
+        err));
     enum qr_status status =
         qri_set_replace(slice, (const void *const[]){source->layer}, 1, layer, err);
     qri_layer_unref(layer);
@@ -201,65 +217,6 @@ enum qr_status qri_layer_store(struct qri_slice *slice, const struct qri_layer_d
     }
     *ret_layer = layer;
     return QR_OK;
-}
-
-/* --- the manifest --- */
-
-/* The answer to an earlier swap of ours may have been lost. The generation tells: it is raised by
- * every attach, so a manifest of our own is one that we wrote, and what it says beyond what we
- * believe was told to nobody. It is written over. (While attaching the generation is another's.) */
-static bool is_our_own(struct qri_slice *slice, const char *name)
-{
-    struct qr_buf buf;
-    struct qr_blob_tag tag;
-    struct qri_manifest found = {0};
-    qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
-    bool ours =
-        slice->owns &&
-        qr_blob_get(slice->svc->options.blob, name, 0, SIZE_MAX, &buf, &tag, NULL) == QR_OK &&
-        qri_manifest_decode(buf.data, buf.len, &found, NULL) == QR_OK &&
-        found.generation == slice->manifest.generation;
-    if (ours)
-        slice->tag = tag;
-    qri_manifest_done(&found);
-    qr_buf_done(&buf);
-    return ours;
-}
-
-enum qr_status qri_manifest_swap(struct qri_slice *slice, struct qri_manifest *own_next,
-                                 struct qr_err *err)
-{
-    struct qr_buf buf;
-    char name[QRI_NAME_BYTES_MAX];
-    qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
-    qri_manifest_name(&slice->id, name);
-    qri_manifest_encode(own_next, &buf);
-    enum qr_status status = qri_manifest_seal(slice->svc, own_next, &buf, err);
-    struct qr_blob_tag tag;
-    struct qr_blob *blob = slice->svc->options.blob;
-    if (status == QR_OK)
-        status = qr_blob_put(blob, name, buf.data, buf.len, slice->tag.z, &tag, err);
-    if (status == QR_CONFLICT && is_our_own(slice, name)) {
-        if (err != NULL)
-            qr_err_reset(err);
-        status = qr_blob_put(blob, name, buf.data, buf.len, slice->tag.z, &tag, err);
-    }
-    qr_buf_done(&buf);
-    if (status == QR_OK) {
-        qri_manifest_done(&slice->manifest);
-        slice->manifest = *own_next;
-        *own_next = (struct qri_manifest){0};
-        slice->tag = tag;
-        return QR_OK;
-    }
-    qri_manifest_done(own_next);
-    if (status == QR_CONFLICT) {
-        pthread_mutex_lock(&slice->mu);
-        slice->health = QR_FENCED;
-        pthread_mutex_unlock(&slice->mu);
-        return qr_fail(err, QR_FENCED, "another server has manifest '%s'", name);
-    }
-    return qr_wrap(err, status, "write manifest '%s'", name);
 }
 
 /* --- flush --- */
@@ -403,28 +360,44 @@ static struct qri_mem *oldest_frozen(struct qri_slice *slice, uint64_t *ret_lsn_
     return mem;
 }
 
-enum qr_status qri_flush_one(struct qri_slice *slice, bool *ret_did, struct qr_err *err)
+enum qr_status qri_flush_oldest(struct qri_slice *slice, uint64_t end_lsn, struct qri_mem **ret_mem,
+                                struct qri_layer **ret_layer, struct qr_err *err)
 {
     uint64_t lsn_max;
     struct qri_mem *mem = oldest_frozen(slice, &lsn_max);
-    if (mem == NULL)
+    if (mem == NULL || mem->first_lsn >= end_lsn) {
+        *ret_mem = mem;
         return QR_OK;
+    }
     struct qri_layer_desc desc;
-    struct qri_layer *layer = NULL;
-    enum qr_status status = write_mem(slice, mem, lsn_max, &desc, err);
+    enum qr_status status =
+        write_mem(slice, mem, lsn_max < end_lsn ? lsn_max : end_lsn, &desc, err);
     if (status == QR_CORRUPT) { /* a group's file: attached anew the slice gets its log again */
         pthread_mutex_lock(&slice->mu);
         slice->health = status;
         pthread_mutex_unlock(&slice->mu);
     }
     if (status == QR_OK)
-        status = qri_layer_store(slice, &desc, &layer, err);
+        status = qri_layer_store(slice, &desc, ret_layer, err);
     if (status == QR_OK)
-        status = name_layer(slice, &desc, err);
+        *ret_mem = mem;
+    else
+        qri_mem_unref(mem);
+    return status;
+}
+
+enum qr_status qri_flush_one(struct qri_slice *slice, bool *ret_did, struct qr_err *err)
+{
+    struct qri_mem *mem = NULL;
+    struct qri_layer *layer = NULL;
+    QR_TRY(qri_flush_oldest(slice, UINT64_MAX, &mem, &layer, err));
+    if (mem == NULL)
+        return QR_OK;
+    enum qr_status status = name_layer(slice, &layer->desc, err);
     if (status == QR_OK)
         status = qri_set_replace(slice, (const void *const[]){mem}, 1, layer, err);
     if (status == QR_OK) {
-        atomic_fetch_add(&slice->svc->flushed_bytes, desc.bytes);
+        atomic_fetch_add(&slice->svc->flushed_bytes, layer->desc.bytes);
         *ret_did = true;
     }
     qri_layer_unref(layer);

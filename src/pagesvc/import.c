@@ -124,7 +124,7 @@ static enum qr_status end(struct qri_slice *slice, struct qri_layer_writer *own_
         status = sum_layer(slice, layer, ret_sum, err);
     pthread_mutex_lock(&slice->task_mu);
     if (status == QR_OK)
-        status = qri_manifest_replace(slice, NULL, 0, &desc, err);
+        status = qri_manifest_replace(slice, NULL, 0, &desc, 1, err);
     if (status == QR_OK)
         status = qri_set_replace(slice, NULL, 0, layer, err);
     pthread_mutex_unlock(&slice->task_mu);

@@ -326,9 +326,9 @@ static bool begins_ancestor(const struct qri_slice *slice, const struct qr_timel
     return false;
 }
 
-static enum qr_status ingest(struct qri_slice *slice, const struct qr_timeline *source,
-                             uint64_t epoch, uint64_t first, const uint8_t *bytes, size_t count,
-                             struct qr_err *err)
+enum qr_status qri_slice_take_log(struct qri_slice *slice, const struct qr_timeline *source,
+                                  uint64_t epoch, uint64_t first, const uint8_t *bytes,
+                                  size_t count, struct qr_err *err)
 {
     struct qr_timeline want;
     uint64_t end;
@@ -373,9 +373,10 @@ enum qr_status qr_pagesvc_ingest(struct qr_pagesvc *svc, const struct qr_slice_i
     if (slice == NULL)
         return qr_fail(err, QR_NOT_FOUND, "slice %u is not served here", id->no);
     pthread_mutex_lock(&slice->ingest_mu);
-    enum qr_status status = slice->health != QR_OK
-                                ? qr_fail(err, slice->health, "slice is out of service")
-                                : ingest(slice, source, epoch, first.v, bytes, count, err);
+    enum qr_status status =
+        slice->health != QR_OK
+            ? qr_fail(err, slice->health, "slice is out of service")
+            : qri_slice_take_log(slice, source, epoch, first.v, bytes, count, err);
     if (status == QR_CORRUPT || status == QR_NOMEM) {
         /* Half a record may be in: only a fresh attach knows where to go on. */
         pthread_mutex_lock(&slice->mu);

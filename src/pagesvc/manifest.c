@@ -305,6 +305,13 @@ void qri_manifest_name(const struct qr_slice_id *id, char dst[QRI_NAME_BYTES_MAX
     snprintf(dst, QRI_NAME_BYTES_MAX, "pages/%s/%u/manifest", hex, id->no);
 }
 
+void qri_manifest_copy_name(const struct qr_slice_id *id, char dst[QRI_NAME_BYTES_MAX])
+{
+    char hex[QR_TIMELINE_HEX_BYTES];
+    qr_timeline_hex(&id->timeline, hex);
+    snprintf(dst, QRI_NAME_BYTES_MAX, "pages/%s/%u/manifest.copy", hex, id->no);
+}
+
 void qri_layer_name(const struct qri_layer_desc *desc, char dst[QRI_NAME_BYTES_MAX])
 {
     char hex[QR_TIMELINE_HEX_BYTES];

@@ -6,7 +6,11 @@
 #include "base/sim_break.h"
 #include "base/banned.h"
 
-enum { MARKS_BYTES_MAX = 1 << 30, PARTIAL_BYTES_MAX = 2 * QR_RECORD_BYTES_MAX };
+enum {
+    MARKS_BYTES_MAX = 1 << 30,
+    PARTIAL_BYTES_MAX = 2 * QR_RECORD_BYTES_MAX,
+    MENDS_MAX = 100, /* for one page */
+};
 
 /* --- sets of sources --- */
 
@@ -231,13 +235,6 @@ static enum qr_status serve(struct qri_slice *slice, struct qr_page_get *get, st
     return status;
 }
 
-static void finish(struct qri_slice *slice, struct qr_page_get *get)
-{
-    struct qr_err err;
-    qr_err_reset(&err);
-    get->done(get, serve(slice, get, &err), &err);
-}
-
 static void unlink_get(struct qri_slice *slice, struct qr_page_get *get)
 {
     if (get->prev != NULL)
@@ -263,11 +260,40 @@ static void queue_get(struct qri_slice *slice, struct qr_page_get *get)
     atomic_fetch_add(&slice->svc->waiting_gets, 1);
 }
 
+/* What is damaged may be made whole by the worker; and then the next layer of the page may be. */
+static bool wait_for_mending(struct qri_slice *slice, struct qr_page_get *get)
+{
+    if (get->mend_count++ == MENDS_MAX || qri_slice_health(slice) != QR_OK)
+        return false;
+    get->mend_no = qri_mend_wanted(slice);
+    if (get->mend_no == 0)
+        return false;
+    pthread_mutex_lock(&slice->mu);
+    bool waits = !slice->detached, is_over = slice->mend_done >= get->mend_no;
+    if (waits)
+        queue_get(slice, get);
+    pthread_mutex_unlock(&slice->mu);
+    if (waits && is_over)
+        qri_slice_serve_ready(slice);
+    return waits;
+}
+
+static void finish(struct qri_slice *slice, struct qr_page_get *get)
+{
+    struct qr_err err;
+    qr_err_reset(&err);
+    enum qr_status status = serve(slice, get, &err);
+    if (status == QR_CORRUPT && wait_for_mending(slice, get))
+        return;
+    get->done(get, status, &err);
+}
+
 void qr_pagesvc_get(struct qr_pagesvc *svc, struct qr_page_get *get)
 {
     atomic_fetch_add(&svc->page_gets, 1);
     struct qr_err err;
     qr_err_reset(&err);
+    get->mend_no = get->mend_count = 0;
     struct qri_slice *slice = qri_slice_find(svc, &get->id);
     enum qr_status status = QR_OK;
     if (slice == NULL)
@@ -298,9 +324,9 @@ static struct qr_page_get *take_ready(struct qri_slice *slice, int64_t now, bool
     for (struct qr_page_get *g = slice->gets_first; g != NULL; g = next) {
         next = g->next;
         bool over = g->deadline_mono_ns != 0 && g->deadline_mono_ns <= now;
-        if (timed_out ? !over
-                      : g->not_modified_since.v > slice->visible_lsn && slice->health == QR_OK &&
-                            !slice->detached)
+        bool waits = g->mend_no != 0 ? g->mend_no > slice->mend_done
+                                     : g->not_modified_since.v > slice->visible_lsn;
+        if (timed_out ? !over : waits && slice->health == QR_OK && !slice->detached)
             continue;
         unlink_get(slice, g);
         g->next = ready;
@@ -309,7 +335,7 @@ static struct qr_page_get *take_ready(struct qri_slice *slice, int64_t now, bool
     return ready;
 }
 
-static void serve_ready(struct qri_slice *slice)
+void qri_slice_serve_ready(struct qri_slice *slice)
 {
     pthread_mutex_lock(&slice->mu);
     struct qr_page_get *ready = take_ready(slice, 0, false);
@@ -344,7 +370,7 @@ void qri_slice_advance(struct qri_slice *slice, uint64_t visible_lsn)
     bool any = slice->gets_first != NULL;
     pthread_mutex_unlock(&slice->mu);
     if (any)
-        serve_ready(slice);
+        qri_slice_serve_ready(slice);
 }
 
 static void time_out(struct qri_slice *slice)
@@ -359,7 +385,9 @@ static void time_out(struct qri_slice *slice)
         struct qr_err err;
         qr_err_reset(&err);
         get->done(get,
-                  qr_fail(&err, QR_TIMEOUT, "page %u: log up to LSN %llu has not come",
+                  qr_fail(&err, QR_TIMEOUT,
+                          get->mend_no != 0 ? "page %u: a layer is being made again, LSN %llu"
+                                            : "page %u: log up to LSN %llu has not come",
                           get->page_no, (unsigned long long)get->not_modified_since.v),
                   &err);
     }
@@ -482,7 +510,7 @@ static void remove_slice(struct qr_pagesvc *svc, struct qri_slice *slice)
     pthread_mutex_lock(&slice->mu);
     slice->detached = true;
     pthread_mutex_unlock(&slice->mu);
-    serve_ready(slice);
+    qri_slice_serve_ready(slice);
     if (there)
         qri_slice_unref(slice);
 }

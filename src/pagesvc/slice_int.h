@@ -64,6 +64,7 @@ struct qri_lineage *qri_manifest_add_lineage(struct qri_manifest *m);
 /* Object names, NUL-terminated. */
 enum { QRI_NAME_BYTES_MAX = 128 };
 void qri_manifest_name(const struct qr_slice_id *id, char dst[QRI_NAME_BYTES_MAX]);
+void qri_manifest_copy_name(const struct qr_slice_id *id, char dst[QRI_NAME_BYTES_MAX]);
 void qri_layer_name(const struct qri_layer_desc *desc, char dst[QRI_NAME_BYTES_MAX]);
 
 /* --- slice.c --- */
@@ -121,7 +122,9 @@ struct qri_slice {
 
     pthread_mutex_t work_mu; /* one change of the manifest at a time; guards what follows */
     struct qri_manifest manifest;
-    struct qr_blob_tag tag;
+    struct qr_blob_tag tag, copy_tag; /* of the manifest; of its copy: "" if there is none */
+    bool copy_known;                  /* is copy_tag what the store has, as far as we know? */
+    uint64_t copied_serial;           /* the copy has that much; 0: not written yet */
     bool owns; /* its generation was given to this server: set once, by publishing */
 
     pthread_mutex_t set_mu; /* who makes a new set from the old one */
@@ -129,6 +132,8 @@ struct qri_slice {
     struct qri_set *set;
     uint64_t visible_lsn;
     struct qr_page_get *gets_first, *gets_last;
+    uint64_t mend_asked, mend_done; /* for those who met damage: the last who asked, was served */
+    int64_t mend_after_ns;          /* until then it is no use */
     bool detached;
     enum qr_status health;
 };
@@ -178,10 +183,17 @@ QR_NODISCARD enum qr_status qri_slice_meta(struct qri_slice *slice, uint64_t lsn
 enum qr_status qri_slice_health(struct qri_slice *slice);
 /* New visible LSN: those who wait for it are served. */
 void qri_slice_advance(struct qri_slice *slice, uint64_t visible_lsn);
+/* Those who need not wait any more. */
+void qri_slice_serve_ready(struct qri_slice *slice);
 
 /* --- ingest.c --- */
 /* With ingest_mu held: another open memory layer from the visible LSN on, unless it is empty. */
 QR_NODISCARD enum qr_status qri_slice_freeze(struct qri_slice *slice, struct qr_err *err);
+/* With ingest_mu held, or nobody else knowing the slice; see qr_pagesvc_ingest. */
+QR_NODISCARD enum qr_status qri_slice_take_log(struct qri_slice *slice,
+                                               const struct qr_timeline *source, uint64_t epoch,
+                                               uint64_t first, const uint8_t *bytes, size_t count,
+                                               struct qr_err *err);
 /* Which timeline's log holds `lsn`, and where that ends (UINT64_MAX: its own). */
 void qri_lineage_at(const struct qri_slice *slice, uint64_t lsn, struct qr_timeline *ret_timeline,
                     uint64_t *ret_end);
@@ -200,10 +212,45 @@ void qri_leases_free(struct qr_pagesvc *svc);
 /* --- attach.c --- */
 /* Is there a pin at exactly this LSN? */
 bool qri_slice_is_pinned(struct qri_slice *slice, uint64_t lsn);
-/* From the blob store; QR_NOT_FOUND if there is none. `ret_tag` may be NULL. */
+/* A slice object for a manifest that is in the blob store, ready to ingest from `visible` on. What
+ * is in the parent's set is not opened again; `shared` are memory layers of the parent. */
+QR_NODISCARD enum qr_status
+qri_slice_build(struct qr_pagesvc *svc, const struct qri_manifest *manifest,
+                const struct qr_blob_tag *tag, const struct qri_set *parent_set,
+                const struct qri_source *shared, size_t shared_count, uint64_t visible,
+                struct qri_slice **ret_slice, struct qr_err *err);
+
+/* --- remake.c --- */
+/* Somebody met damage: a number to wait for in `mend_done`; 0: it is no use. */
+uint64_t qri_mend_wanted(struct qri_slice *slice);
+/* With task_mu held, if somebody met damage: repairs what can be. */
+void qri_mend(struct qri_slice *slice);
+/* Of a slice that is not attached yet: makes delta layers again that cannot be opened. What the
+ * newest came to is the answer. */
+QR_NODISCARD enum qr_status qri_remake_lost(struct qri_slice *slice, struct qr_err *err);
+
+/* --- root.c --- */
+/* From the blob store, or its copy there; QR_NOT_FOUND if there is none, QR_CORRUPT if both are
+ * damaged. */
 QR_NODISCARD enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                               struct qri_manifest *ret_manifest,
-                                              struct qr_blob_tag *ret_tag, struct qr_err *err);
+                                              struct qr_err *err);
+/* The same for who will write it: the copy takes the place of a damaged one (*ret_put_back). */
+QR_NODISCARD enum qr_status qri_manifest_restore(struct qr_pagesvc *svc,
+                                                 const struct qr_slice_id *id,
+                                                 struct qri_manifest *ret_manifest,
+                                                 struct qr_blob_tag *ret_tag, bool *ret_put_back,
+                                                 struct qr_err *err);
+/* QR_CONFLICT if there is one. */
+QR_NODISCARD enum qr_status qri_manifest_put_new(struct qr_pagesvc *svc,
+                                                 const struct qri_manifest *m,
+                                                 struct qr_blob_tag *ret_tag, struct qr_err *err);
+/* With work_mu held: writes `own_next` (serial + 1) as the manifest by compare-and-set and makes it
+ * the slice's; frees it on failure. Its copy may not have been written yet then. */
+QR_NODISCARD enum qr_status qri_manifest_swap(struct qri_slice *slice,
+                                              struct qri_manifest *own_next, struct qr_err *err);
+/* With work_mu held: QR_OK when the copy says what the manifest does (G13). */
+QR_NODISCARD enum qr_status qri_manifest_put_copy(struct qri_slice *slice, struct qr_err *err);
 
 /* --- copies.c --- */
 /* At the start, while nobody uses them: copies that were half fetched; and all that an earlier
@@ -218,14 +265,10 @@ qri_copies_drop_unnamed(struct qr_pagesvc *svc, const struct qri_manifest *m, st
 void qri_layer_path(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
                     char dst[QRI_LAYER_PATH_BYTES_MAX]);
 /* Opens the object's file; or the local copy, fetching it from the blob store if it is missing or
- * damaged. */
+ * damaged. One that is nowhere whole is `lost`. */
 QR_NODISCARD enum qr_status qri_layer_bring(struct qr_pagesvc *svc,
                                             const struct qri_layer_desc *desc,
                                             struct qri_layer **ret_layer, struct qr_err *err);
-/* With work_mu held: writes `own_next` (serial + 1) as the manifest by compare-and-set and makes it
- * the slice's; frees it on failure. */
-QR_NODISCARD enum qr_status qri_manifest_swap(struct qri_slice *slice,
-                                              struct qri_manifest *own_next, struct qr_err *err);
 /* The blob store's copy in place of a damaged local one, for all who read the slice. QR_CORRUPT if
  * there is no other copy than the damaged one. */
 QR_NODISCARD enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
@@ -247,17 +290,24 @@ struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer
 QR_NODISCARD enum qr_status qri_set_replace(struct qri_slice *slice, const void *const *gone,
                                             size_t gone_count, struct qri_layer *layer,
                                             struct qr_err *err);
+/* The copy that is read is given up, if it is not the object itself. */
+void qri_layer_forget_copy(struct qr_pagesvc *svc, const struct qri_layer_desc *desc);
+/* With task_mu held: the oldest frozen layer as an object that nobody names, up to `end_lsn`; no
+ * layer if it begins there or later, and NULL for both if there is none. */
+QR_NODISCARD enum qr_status qri_flush_oldest(struct qri_slice *slice, uint64_t end_lsn,
+                                             struct qri_mem **ret_mem, struct qri_layer **ret_layer,
+                                             struct qr_err *err);
 /* With task_mu held: the oldest frozen layer goes to the blob store. */
 QR_NODISCARD enum qr_status qri_flush_one(struct qri_slice *slice, bool *ret_did,
                                           struct qr_err *err);
 /* --- compact.c, with task_mu held --- */
 QR_NODISCARD enum qr_status qri_compact_one(struct qri_slice *slice, bool *ret_did,
                                             struct qr_err *err);
-/* Takes layers out of the manifest, puts one in (or NULL). */
+/* Takes layers out of the manifest, puts others in. */
 QR_NODISCARD enum qr_status qri_manifest_replace(struct qri_slice *slice, struct qri_layer **gone,
                                                  size_t gone_count,
                                                  const struct qri_layer_desc *added,
-                                                 struct qr_err *err);
+                                                 size_t added_count, struct qr_err *err);
 /* --- collect.c, with task_mu held --- */
 QR_NODISCARD enum qr_status qri_collect_one(struct qri_slice *slice, bool *ret_did,
                                             struct qr_err *err);

@@ -88,6 +88,77 @@ class Damage(unittest.TestCase):
 HYPERSCALE = " (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Gen5_2')"
 
 
+def objects_of_pages(quired, name):
+    return sorted(glob.glob(os.path.join(quired.data_dir, "blob", "pages", "*", "*", name)))
+
+
+class HyperscaleDamage(unittest.TestCase):
+    """What has another source is mended from it; nobody notices."""
+
+    def make(self, quired, rows, databases=("hyper",)):
+        for name in databases:
+            with quired.connect() as master:
+                master.execute(f"CREATE DATABASE {name}" + HYPERSCALE)
+            with quired.connect(name, timeout=120 * server.SLOWNESS) as connection:
+                connection.execute(
+                    "CREATE TABLE t (a int NOT NULL PRIMARY KEY, b varbinary(4000) NOT NULL); "
+                    f"DECLARE @i int = 0; BEGIN TRAN; WHILE @i < {rows} BEGIN "
+                    "INSERT t VALUES (@i, CRYPT_GEN_RANDOM(3000)); SET @i += 1 END; COMMIT")
+
+    def check(self, quired, rows, name="hyper"):
+        with quired.connect(name, timeout=120 * server.SLOWNESS) as connection:
+            self.assertEqual(connection.execute("SELECT COUNT(*), SUM(LEN(b)) FROM t"),
+                             [(rows, rows * 3000)])
+
+    def test_manifests_that_are_damaged_or_missing_are_mended(self):
+        quired = server.Server("--rbpex-percent", "0", announced=("manifest_damaged",)).start()
+        self.make(quired, 10, ("hyper", "other"))
+        quired.stop()
+        damaged, missing = objects_of_pages(quired, "manifest~")[:2]
+        with open(damaged, "r+b") as file:
+            file.seek(90)
+            file.write(b"damage")
+        os.unlink(missing)
+        quired.start()
+        for name in ("hyper", "other"):
+            self.check(quired, 10, name)
+        quired.kill()
+        self.assertEqual(len([line for line in quired.log if "ev=manifest_damaged" in line]), 2)
+        quired.remove()
+
+    @unittest.skipUnless(ALL, "takes long: with --all only")
+    def test_layers_are_made_again_from_the_log(self):
+        """All of them: headers damaged, then blocks, then no file at all."""
+        rows = 30000
+        quired = server.Server("--rbpex-percent", "0", "--cache-mib", "8",
+                               announced=("layer_damaged", "work_failed")).start()
+        self.make(quired, rows)
+        deadline = time.monotonic() + 90 * server.SLOWNESS
+        while not objects_of_pages(quired, "*.delta~"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        for way in ("header", "block", "missing"):
+            with self.subTest(way):
+                quired.kill()
+                for path in objects_of_pages(quired, "*.delta~"):
+                    if way == "missing":
+                        os.unlink(path)
+                        continue
+                    with open(path, "r+b") as file:
+                        file.seek(64 + (20 if way == "header" else 100000))
+                        file.write(b"damage")
+                quired.start()
+                self.check(quired, rows)
+                again = [line for line in quired.log if "ev=layer_made_again" in line]
+                self.assertTrue(again)
+                del quired.log[:]
+        quired.kill()
+        quired.start()
+        self.check(quired, rows)
+        quired.kill()
+        quired.remove()
+
+
 @unittest.skipUnless(ALL, "takes long: with --all only")
 class HyperscaleStorage(unittest.TestCase):
     def make(self, quired):
@@ -135,7 +206,9 @@ class HyperscaleStorage(unittest.TestCase):
         with quired.connect("other") as connection:
             connection.execute("CREATE TABLE t (a int NOT NULL PRIMARY KEY); INSERT t VALUES (7)")
         quired.stop()
-        found = glob.glob(os.path.join(quired.data_dir, "blob", "pages", "*", "*", "manifest~"))
+        found = objects_of_pages(quired, "manifest~")
+        for path in objects_of_pages(quired, "manifest.copy~"):
+            os.unlink(path)
         self.assertGreaterEqual(len(found), 2)
         with tempfile.TemporaryDirectory(dir=quired.data_dir) as away:
             for i, path in enumerate(found):

@@ -3,9 +3,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include "env/sim.h"
+#include "logsvc/piece.h"
 #include "qr_test.h"
 
 const struct qr_simblob_faults bed_no_faults = {.refuse_ppm = 0};
+
+/* As the log service answers. */
+static enum qr_status read_log(void *ctx, const struct qr_timeline *source, uint64_t from_lsn,
+                               size_t bytes_max, struct qr_buf *buf, size_t *ret_pieces_at,
+                               uint64_t *ret_start_lsn, struct qr_err *err)
+{
+    const struct bed *b = ctx;
+    const struct world *w = &b->w;
+    size_t last_at = SIZE_MAX;
+    if (!b->keeps_log || from_lsn < b->log_first_lsn || !qr_timeline_eq(source, &w->timeline))
+        return qr_fail(err, QR_NOT_FOUND, "this log is not kept");
+    for (size_t i = 0; i < w->piece_count && bytes_max > 0; i++) {
+        struct world_piece p = w->pieces[i];
+        if (p.end <= from_lsn)
+            continue;
+        uint64_t first = p.first < from_lsn ? from_lsn : p.first;
+        size_t count = p.end - first < 9000 ? p.end - first : 9000;
+        qr_piece_add(buf, &last_at,
+                     &(struct qr_piece){.first_lsn = first,
+                                        .epoch = p.epoch,
+                                        .bytes = (uint32_t)count,
+                                        .flags = first == p.first ? QR_PIECE_NEW_EPOCH : 0,
+                                        .data = w->log.data + (first - w->start_lsn)});
+        break;
+    }
+    *ret_pieces_at = 0;
+    *ret_start_lsn = w->start_lsn;
+    return qr_buf_status(buf, err);
+}
 
 void bed_open(struct bed *b, uint64_t open_layer_bytes)
 {
@@ -23,6 +53,8 @@ void bed_open(struct bed *b, uint64_t open_layer_bytes)
                                          .fan_in = 4,
                                          .grace_ns = 1000,
                                          .compression_off = b->compression_off,
+                                         .read_log = b->keeps_log ? read_log : NULL,
+                                         .read_log_ctx = b,
                                          .threads_off = true};
 #ifdef QR_TEST_KEYS
     assert_int_equal(t_ring_open(&b->keys, env, b->blob), QR_OK);
@@ -63,6 +95,16 @@ void bed_ingest(struct bed *b)
 {
     while (world_feed(&b->w, NULL, 0, b->svc, &b->id, 20000))
         ;
+}
+
+void bed_work_once(struct bed *b)
+{
+    bool more;
+    struct qr_err err;
+    qr_err_reset(&err);
+    qr_sim_advance(b->sim, 2000);
+    if (qr_pagesvc_work(b->svc, &more, &err) != QR_OK)
+        fail_msg("work: %s", err.text);
 }
 
 void bed_work(struct bed *b)
@@ -133,6 +175,8 @@ struct flips {
     char folder[256];
     const char *part;
     uint64_t byte_from_middle;
+    int64_t at;
+    bool has_at, removes;
     int count;
 };
 
@@ -145,21 +189,42 @@ static bool flip_middle(void *arg, const char *name)
     if (strstr(name, f->part) == NULL)
         return true;
     snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    f->count++;
+    if (f->removes) {
+        assert_int_equal(qr_env_unlink(qr_sim_env(f->bed->sim), path, NULL), QR_OK);
+        return true;
+    }
     assert_int_equal(qr_env_open(qr_sim_env(f->bed->sim), path, QR_OPEN_READ, &file, NULL), QR_OK);
     assert_int_equal(qr_file_size(file, &bytes, NULL), QR_OK);
     qr_file_close(file);
-    assert_int_equal(qr_sim_flip_bit(f->bed->sim, path, (bytes / 2 + f->byte_from_middle) * 8),
-                     QR_OK);
-    f->count++;
+    uint64_t at = bytes / 2 + f->byte_from_middle;
+    if (f->has_at)
+        at = f->at < 0 ? bytes - (uint64_t)-f->at : (uint64_t)f->at;
+    assert_int_equal(qr_sim_flip_bit(f->bed->sim, path, at * 8), QR_OK);
     return true;
+}
+
+static int each_file(struct bed *b, const char *folder, struct flips *f)
+{
+    f->bed = b;
+    snprintf(f->folder, sizeof f->folder, "%s", folder);
+    assert_int_equal(qr_env_list(qr_sim_env(b->sim), folder, flip_middle, f, NULL), QR_OK);
+    return f->count;
+}
+
+int bed_remove(struct bed *b, const char *folder, const char *part)
+{
+    return each_file(b, folder, &(struct flips){.part = part, .removes = true});
+}
+
+int bed_flip_at(struct bed *b, const char *folder, const char *part, int64_t at)
+{
+    return each_file(b, folder, &(struct flips){.part = part, .has_at = true, .at = at});
 }
 
 int bed_flip(struct bed *b, const char *folder, const char *part, uint64_t shift)
 {
-    struct flips f = {.bed = b, .part = part, .byte_from_middle = shift};
-    snprintf(f.folder, sizeof f.folder, "%s", folder);
-    assert_int_equal(qr_env_list(qr_sim_env(b->sim), folder, flip_middle, &f, NULL), QR_OK);
-    return f.count;
+    return each_file(b, folder, &(struct flips){.part = part, .byte_from_middle = shift});
 }
 
 const char bed_objects[] = "/blobs/pages/01000000000000000000000000000000/0";

@@ -108,15 +108,89 @@ static void test_a_damaged_manifest_is_named_and_hurts_its_slice_only(void **sta
     assert_int_equal(qr_pagesvc_create(b.svc, &other, WORLD_PAGE_BYTES, qr_lsn(4096), NULL), QR_OK);
     assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
     bed_close(&b);
-    assert_int_equal(bed_flip(&b, bed_objects, "manifest", 0), 1);
+    assert_int_equal(bed_flip(&b, bed_objects, "manifest", 0), 2); /* and its copy */
     bed_open(&b, 8192);
     assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, &err), QR_CORRUPT);
     assert_non_null(
         strstr(err.text, "manifest 'pages/01000000000000000000000000000000/0/manifest'"));
     assert_int_equal(qr_pagesvc_attach(b.svc, &other, &err), QR_OK);
-    assert_int_equal(bed_flip(&b, bed_objects, "manifest", 0), 1);
+    assert_int_equal(bed_flip(&b, bed_objects, "manifest", 0), 2);
     assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, &err), QR_OK);
     bed_check(&b);
+    bed_free(&b);
+}
+
+/* Its pins and all else. The object's own header (8) and its bytes (64 on), and no object at all.
+ */
+static void test_a_manifest_is_mended_from_its_copy(void **state)
+{
+    (void)state;
+    struct qr_timeline pin = {{9}}, late = {{8}};
+    for (int way = 0; way < 3; way++) {
+        struct bed b;
+        struct qr_err err;
+        qr_err_reset(&err);
+        bed_make(&b, BED_REMOTE, 300, 8192);
+        bed_ingest(&b);
+        bed_work(&b);
+        const struct world_commit *kept = &b.w.commits[150];
+        struct qr_lsn end = qr_lsn(b.w.end_lsn);
+        assert_int_equal(qr_pagesvc_pin(b.svc, &b.id, &pin, qr_lsn(kept->lsn), NULL), QR_OK);
+        assert_int_equal(qr_pagesvc_set_horizon(b.svc, &b.id, end, NULL), QR_OK);
+        bed_work(&b);
+        bed_close(&b);
+        int64_t at = way == 0 ? 8 : 64 + 50;
+        assert_int_equal(way == 2 ? bed_remove(&b, bed_objects, "manifest~")
+                                  : bed_flip_at(&b, bed_objects, "manifest~", at),
+                         1);
+        for (int turn = 0; turn < 2; turn++) { /* then both are whole again, or the copy is not */
+            bed_open(&b, 8192);
+            if (qr_pagesvc_attach(b.svc, &b.id, &err) != QR_OK)
+                fail_msg("way %d: %s", way, err.text);
+            bed_ingest(&b);
+            bed_check(&b);
+            world_check(&b.w, b.svc, &b.id, kept);
+            assert_int_equal(qr_pagesvc_pin(b.svc, &b.id, &late, qr_lsn(kept->lsn), NULL), QR_OK);
+            bed_work(&b);
+            bed_close(&b);
+            assert_int_equal(bed_flip_at(&b, bed_objects, "manifest.copy", at), 1);
+        }
+        bed_free(&b);
+    }
+}
+
+/* A pin that was promised is in both; what the copy names is not deleted. */
+static void test_a_copy_that_cannot_be_written_holds_up_pins_and_deletes_nothing(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct qr_timeline pin = {{9}};
+    bed_make(&b, BED_REMOTE, 300, 8192);
+    bed_ingest(&b);
+    bed_work(&b);
+    bed_close(&b);
+    /* an object of that name which is leased: only this one's puts fail */
+    char name[] = "pages/01000000000000000000000000000000/0/manifest.copy";
+    struct qr_blob_tag lease;
+    bed_open(&b, 8192);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    bed_ingest(&b);
+    assert_int_equal(qr_blob_lease(b.store, name, QR_BLOB_LEASE_S_MAX, "", &lease, NULL), QR_OK);
+    struct qr_lsn lsn = qr_lsn(b.w.commits[200].lsn);
+    assert_int_equal(qr_pagesvc_pin(b.svc, &b.id, &pin, lsn, NULL), QR_LOCKED);
+    assert_int_equal(qr_pagesvc_pin(b.svc, &b.id, &pin, lsn, NULL), QR_LOCKED);
+    assert_int_equal(qr_blob_release(b.store, name, lease.z, NULL), QR_OK);
+    assert_int_equal(qr_pagesvc_pin(b.svc, &b.id, &pin, lsn, NULL), QR_OK);
+    bed_work(&b);
+    bed_check(&b);
+    bed_close(&b);
+    assert_int_equal(bed_remove(&b, bed_objects, "manifest~"), 1);
+    bed_open(&b, 8192);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    assert_int_equal(qr_pagesvc_set_horizon(b.svc, &b.id, qr_lsn(b.w.end_lsn), NULL), QR_OK);
+    bed_work(&b);
+    bed_ingest(&b);
+    world_check(&b.w, b.svc, &b.id, &b.w.commits[200]);
     bed_free(&b);
 }
 
@@ -277,6 +351,8 @@ int main(void)
         cmocka_unit_test(test_a_page_in_several_damaged_layers_is_mended_at_once),
         cmocka_unit_test(test_layers_with_and_without_compression_live_side_by_side),
         cmocka_unit_test(test_a_damaged_manifest_is_named_and_hurts_its_slice_only),
+        cmocka_unit_test(test_a_manifest_is_mended_from_its_copy),
+        cmocka_unit_test(test_a_copy_that_cannot_be_written_holds_up_pins_and_deletes_nothing),
         cmocka_unit_test(test_a_full_disk_stops_no_reader_and_work_goes_on_with_space),
         cmocka_unit_test(test_whatever_the_blob_store_answers_pages_stay_right_and_nothing_is_lost),
         cmocka_unit_test(test_a_lost_answer_never_takes_a_manifest_from_another_server),

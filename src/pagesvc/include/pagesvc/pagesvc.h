@@ -38,7 +38,14 @@ struct qr_pagesvc_options {
     int64_t lease_ns_max;        /* of snapshot leases [30 s] */
     bool compression_off;        /* of layers' blocks */
     uint32_t fan_in;             /* layers merged at once [8] */
-    uint64_t slice_bytes;        /* for tests; of all page servers the same [QR_SLICE_BYTES] */
+    /* Pieces of log (logsvc/piece.h) of `source` from there on, about as many bytes, from
+     * *ret_pieces_at of `buf` on, and where the timeline's log begins; QR_NOT_FOUND: it is not
+     * kept. Blocks; called by the worker and by attach. NULL: damaged layers are not made again. */
+    enum qr_status (*read_log)(void *ctx, const struct qr_timeline *source, uint64_t from_lsn,
+                               size_t bytes_max, struct qr_buf *buf, size_t *ret_pieces_at,
+                               uint64_t *ret_start_lsn, struct qr_err *err);
+    void *read_log_ctx;
+    uint64_t slice_bytes; /* for tests; of all page servers the same [QR_SLICE_BYTES] */
     bool threads_off;
 };
 
@@ -153,8 +160,10 @@ struct qr_page_get {
     /* Called once, on the caller's thread or on the one that ingests; `get` is the caller's again.
      * QR_OK with dst unchanged and version = have: not modified. */
     void (*done)(struct qr_page_get *get, enum qr_status status, const struct qr_err *err);
-    struct qr_lsn version; /* set before done(QR_OK) */
-    struct qr_page_get *prev, *next;
+    struct qr_lsn version;           /* set before done(QR_OK) */
+    struct qr_page_get *prev, *next; /* the service's from here */
+    uint32_t mend_count;
+    uint64_t mend_no; /* it met damage, and waits for that; 0: not so */
 };
 void qr_pagesvc_get(struct qr_pagesvc *svc, struct qr_page_get *get);
 /* Ends waiting gets whose deadline is over (QR_TIMEOUT). With threads this happens by itself. */
