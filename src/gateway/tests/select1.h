@@ -23,5 +23,6 @@
 extern const struct qr_service select1_service;
 extern const struct qr_login_directory select1_logins;
 extern atomic_bool select1_is_away;
+extern atomic_ullong select1_flood_rows; /* that FLOODs of this process have written */
 
 bool select1_init(void);

@@ -29,6 +29,7 @@ struct session {
 
 static char password_hash[QR_PASSWORD_HASH_BYTES];
 atomic_bool select1_is_away;
+atomic_ullong select1_flood_rows;
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t held_changed; /* with mu */
 static atomic_bool ends_all;        /* until the next session opens */
@@ -123,6 +124,7 @@ static void run_flood(struct session *s)
     while (s->writer.failed == QR_OK && !s->channel->ops->cancelled(s->channel)) {
         put_row(s, (int32_t)rows);
         rows += 1;
+        atomic_fetch_add(&select1_flood_rows, 1);
     }
     done(s, 0, rows);
 }

@@ -158,17 +158,15 @@ struct reply {
     struct qr_durable_wait wait; /* first */
     _Atomic int called;
 };
-static _Atomic uint64_t last_reached;
-static _Atomic int out_of_order;
+static _Atomic int too_early, total;
 
 static void reached(struct qr_durable_wait *wait)
 {
     struct reply *reply = (struct reply *)wait;
-    if (wait->lsn.v < atomic_exchange(&last_reached, wait->lsn.v))
-        atomic_fetch_add(&out_of_order, 1);
     if (qr_store_durable_lsn(store).v < wait->lsn.v)
-        atomic_fetch_add(&out_of_order, 1);
+        atomic_fetch_add(&too_early, 1);
     atomic_fetch_add(&reply->called, 1);
+    atomic_fetch_add(&total, 1);
 }
 
 static void commit(struct qr_conn *conn, const char *sql)
@@ -178,7 +176,7 @@ static void commit(struct qr_conn *conn, const char *sql)
     qr_conn_unlock_writer(conn);
 }
 
-static void test_replies_are_released_once_and_in_lsn_order(void **state)
+static void test_replies_are_released_once_and_when_they_are_durable(void **state)
 {
     (void)state;
     enum { REPLIES = 500 };
@@ -187,17 +185,20 @@ static void test_replies_are_released_once_and_in_lsn_order(void **state)
     commit(conn, "CREATE TABLE t(a)");
     struct reply *replies = calloc(REPLIES, sizeof *replies);
     bool registered[REPLIES];
+    int wanted = 0;
     for (int i = 0; i < REPLIES; i++) {
         commit(conn, "INSERT INTO t VALUES(1)");
         replies[i].wait =
             (struct qr_durable_wait){.lsn = qr_conn_commit_lsn(conn), .reached = reached};
         registered[i] = qr_store_on_durable(store, &replies[i].wait);
+        wanted += registered[i];
     }
     assert_int_equal(qr_store_wait_durable(store, qr_conn_commit_lsn(conn), NULL), QR_OK);
-    assert_int_equal(qr_store_flush(store, NULL), QR_OK); /* behind it all callbacks have run */
+    while (total < wanted) /* there are two flushers: the other may still be calling */
+        sched_yield();
     for (int i = 0; i < REPLIES; i++)
         assert_int_equal(replies[i].called, registered[i]);
-    assert_int_equal(out_of_order, 0);
+    assert_int_equal(too_early, 0);
     free(replies);
     qr_conn_close(conn);
 }
@@ -219,7 +220,6 @@ static void test_a_cancelled_wait_is_not_called(void **state)
     assert_true(qr_store_on_durable(manual, &b.wait));
     assert_true(qr_store_cancel_durable(manual, &a.wait));
     assert_false(qr_store_cancel_durable(manual, &a.wait));
-    last_reached = 0;
     assert_int_equal(qr_store_flush(manual, NULL), QR_OK);
     assert_int_equal(a.called, 0);
     assert_int_equal(b.called, 1);
@@ -235,7 +235,7 @@ int main(void)
         cmocka_unit_test(test_a_waiter_gives_up_when_its_poll_says_so),
         cmocka_unit_test(test_one_writer_at_a_time_and_all_get_their_turn),
         cmocka_unit_test(test_another_thread_may_release_a_dead_sessions_lock),
-        cmocka_unit_test(test_replies_are_released_once_and_in_lsn_order),
+        cmocka_unit_test(test_replies_are_released_once_and_when_they_are_durable),
         cmocka_unit_test(test_a_cancelled_wait_is_not_called),
     };
     struct qr_err err = {0};
