@@ -325,6 +325,8 @@ static inline uint32_t qri_seal_bytes(const struct qr_logsvc *svc)
 /* places.c: files that spare an open the reading of whole segments. They are believed only for
  * blocks that `timelines` has the states of; without one, or if it is damaged, the segment is read.
  */
+#define QRI_TABLE "timelines"
+#define QRI_TABLE_COPY "timelines.copy"
 #define QRI_PLACES_PREFIX "places."
 struct qri_places_head {
     uint64_t first_block_no, last_block_no, end_offset;

@@ -23,7 +23,7 @@ struct reader {
     uint64_t expected;                /* its number */
     struct qri_segment *last_segment; /* of the last intact block, NULL: none */
     uint64_t last_offset;
-    bool holes;
+    bool holes, from_copy;
     uint8_t *block;
     struct qri_window window;
     const uint8_t *found; /* the block that was looked at last, in one of them */
@@ -73,23 +73,49 @@ static bool look_at_name(void *arg, const char *name)
     return true;
 }
 
-static enum qr_status read_table(struct reader *r, struct qr_err *err)
+static enum qr_status read_file(struct reader *r, const char *name, struct qr_err *err)
 {
     struct qr_logsvc *svc = r->svc;
     char path[QRI_PATH_BYTES_MAX];
-    qri_path(svc, "timelines", path);
+    qri_path(svc, name, path);
     struct qr_buf buf;
     qr_buf_init(&buf, SIZE_MAX / 4);
     enum qr_status status = qr_env_read_file(svc->env, path, &buf, err);
     if (status == QR_OK)
         status = qri_snapshot_decode(buf.data, buf.len, &r->head, add_row, svc, err);
     qr_buf_done(&buf);
+    return qr_wrap(err, status, "read '%s'", path);
+}
+
+/* False: what is wrong with the table stays. */
+static bool read_copy(struct reader *r, enum qr_status damage)
+{
+    struct qr_logsvc *svc = r->svc;
+    bool may_help = damage == QR_NOT_FOUND || damage == QR_CORRUPT || damage == QR_TRUNCATED;
+    if (!may_help || svc->zone != NULL || svc->timelines.count > 0 ||
+        read_file(r, QRI_TABLE_COPY, NULL) != QR_OK)
+        return false;
+    r->from_copy = true;
+    QR_LOG(&svc->options.log, QR_ERROR, "timelines_damaged", QR_F("dir", svc->dir),
+           QR_F("status", qr_status_info(damage)->name), QR_F("went_on", "with the copy"));
+    return true;
+}
+
+static enum qr_status read_table(struct reader *r, struct qr_err *err)
+{
+    struct qr_logsvc *svc = r->svc;
+    struct qr_err local;
+    qr_err_reset(&local);
+    enum qr_status status = read_file(r, QRI_TABLE, &local);
+    if (status == QR_OK || read_copy(r, status))
+        return QR_OK;
     if (status != QR_NOT_FOUND)
-        return qr_wrap(err, status, "read '%s'", path);
+        return qr_fail(err, status, "%s", local.text);
     struct names names = {.first = 0};
     QR_TRY(qr_env_list(svc->env, svc->dir, look_at_name, &names, err));
     if (names.any)
-        return qr_fail(err, QR_CORRUPT, "'%s' is not there, but a journal is", path);
+        return qr_fail(err, QR_CORRUPT, "'%s/" QRI_TABLE "' is not there, but a journal is",
+                       svc->dir);
     r->head = (struct qri_snapshot_head){.first_segment_no = 1, .first_block_no = 1};
     qr_env_random(svc->env, r->head.journal_id, QR_JOURNAL_ID_BYTES);
     return QR_OK;
@@ -234,6 +260,9 @@ static enum qr_status load_expected(struct reader *r, struct qri_segment *segmen
         return QR_NOT_FOUND;
     enum qr_status status =
         qri_window_load(&r->window, segment, offset, segment->bytes, &r->found, ret_header, err);
+    /* A version that keeps no copy may have written since. */
+    if (status == QR_OK && r->from_copy && ret_header->generation > r->head.generation)
+        return qr_fail(err, QR_CORRUPT, "the copy of the table of timelines is of an earlier time");
     if (status == QR_CORRUPT || (status == QR_OK && !is_expected(r, ret_header)))
         return QR_NOT_FOUND;
     return status;

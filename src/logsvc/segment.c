@@ -92,6 +92,23 @@ static enum qr_status make_file(struct qr_logsvc *svc, uint64_t no, bool ahead,
     return QR_OK;
 }
 
+/* What it says is known without it, and its blocks say themselves whose they are. */
+static enum qr_status mend_header(struct qr_logsvc *svc, struct qr_file *file, uint64_t no,
+                                  struct qr_journal_segment *ret_header, struct qr_err *err)
+{
+    uint64_t bytes = 0;
+    QR_TRY(qr_file_size(file, &bytes, err));
+    if (bytes < 2 * QR_JOURNAL_HEADER_BYTES || bytes % QR_SECTOR_BYTES != 0)
+        return qr_fail(err, QR_CORRUPT, "journal segment header, in %llu bytes",
+                       (unsigned long long)bytes);
+    QR_TRY(write_header(svc, file, no, bytes, err));
+    QR_LOG(&svc->options.log, QR_ERROR, "segment_header_damaged", QR_F("dir", svc->dir),
+           QR_F("segment", no), QR_F("went_on", "with another in its place"));
+    *ret_header = (struct qr_journal_segment){.segment_no = no, .file_bytes = bytes};
+    memcpy(ret_header->journal_id, svc->journal_id, QR_JOURNAL_ID_BYTES);
+    return QR_OK;
+}
+
 enum qr_status qri_segment_open(struct qr_logsvc *svc, uint64_t no,
                                 struct qri_segment **ret_segment, struct qr_err *err)
 {
@@ -105,6 +122,11 @@ enum qr_status qri_segment_open(struct qr_logsvc *svc, uint64_t no,
     enum qr_status status = qr_file_read_exactly(file, sector, sizeof sector, 0, err);
     if (status == QR_OK)
         status = qr_journal_segment_decode(sector, &h, err);
+    if (status == QR_CORRUPT && svc->zone == NULL) {
+        if (err != NULL)
+            qr_err_reset(err);
+        status = mend_header(svc, file, no, &h, err);
+    }
     if (status == QR_OK)
         status = qr_file_size(file, &file_bytes, err);
     if (status == QR_TRUNCATED)

@@ -1,5 +1,5 @@
-/* snapshot.c - the file `timelines`: where reading the journal starts, and every timeline's state
- * after a block, so that segments before can go; see logsvc_int.h.
+/* snapshot.c - the file `timelines`, and its copy: where reading the journal starts, and every
+ * timeline's state after a block, so that segments before can go; see logsvc_int.h.
  *
  * 80 bytes of header (little-endian): 0 8 bytes magic "QRLOGTLS"   8 u32 version   12 u32 checksum
  * algorithm   16 16 bytes of journal id   32 u64 generation   40 u64 first segment   48 u64 first
@@ -112,8 +112,9 @@ static void encode(struct qr_logsvc *svc, struct qr_buf *buf)
 
 enum qr_status qri_snapshot_write(struct qr_logsvc *svc, struct qr_err *err)
 {
-    char path[QRI_PATH_BYTES_MAX];
-    qri_path(svc, "timelines", path);
+    char path[QRI_PATH_BYTES_MAX], copy[QRI_PATH_BYTES_MAX];
+    qri_path(svc, QRI_TABLE, path);
+    qri_path(svc, QRI_TABLE_COPY, copy);
     struct qr_buf buf;
     qr_buf_init(&buf, HEAD_BYTES + CRC_BYTES + 2 * (size_t)svc->options.timelines_max * ROW_BYTES);
     pthread_mutex_lock(&svc->snapshot_mu);
@@ -121,6 +122,8 @@ enum qr_status qri_snapshot_write(struct qr_logsvc *svc, struct qr_err *err)
     enum qr_status status = qr_buf_status(&buf, err);
     if (status == QR_OK)
         status = qr_env_replace_file(svc->env, path, buf.data, buf.len, err);
+    if (status == QR_OK && svc->zone == NULL) /* its store's matter */
+        status = qr_env_replace_file(svc->env, copy, buf.data, buf.len, err);
     pthread_mutex_unlock(&svc->snapshot_mu);
     qr_buf_done(&buf);
     return status;

@@ -110,8 +110,9 @@ class HyperscaleDamage(unittest.TestCase):
             self.assertEqual(connection.execute("SELECT COUNT(*), SUM(LEN(b)) FROM t"),
                              [(rows, rows * 3000)])
 
-    def test_manifests_that_are_damaged_or_missing_are_mended(self):
-        quired = server.Server("--rbpex-percent", "0", announced=("manifest_damaged",)).start()
+    def test_manifests_and_the_table_of_timelines_are_mended(self):
+        quired = server.Server("--rbpex-percent", "0", announced=(
+            "manifest_damaged", "timelines_damaged", "segment_header_damaged")).start()
         self.make(quired, 10, ("hyper", "other"))
         quired.stop()
         damaged, missing = objects_of_pages(quired, "manifest~")[:2]
@@ -119,11 +120,17 @@ class HyperscaleDamage(unittest.TestCase):
             file.seek(90)
             file.write(b"damage")
         os.unlink(missing)
+        for path in (os.path.join(quired.data_dir, "log", "timelines"),
+                     *glob.glob(os.path.join(quired.data_dir, "log", "journal.*"))):
+            with open(path, "r+b") as file:
+                file.seek(70)
+                file.write(b"damage")
         quired.start()
         for name in ("hyper", "other"):
             self.check(quired, 10, name)
         quired.kill()
-        self.assertEqual(len([line for line in quired.log if "ev=manifest_damaged" in line]), 2)
+        for event, count in (("manifest_damaged", 2), ("timelines_damaged", 1)):
+            self.assertEqual(len([line for line in quired.log if f"ev={event} " in line]), count)
         quired.remove()
 
     @unittest.skipUnless(ALL, "takes long: with --all only")
@@ -174,6 +181,7 @@ class HyperscaleStorage(unittest.TestCase):
         self.make(quired)
         quired.stop()
         path = os.path.join(quired.data_dir, "log", "timelines")
+        os.unlink(path + ".copy")
         with open(path, "rb") as file:
             whole = file.read()
         with open(path, "r+b") as file:

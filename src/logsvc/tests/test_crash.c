@@ -496,14 +496,71 @@ static void test_damage_behind_a_known_state_loses_only_bytes(void **state)
 static void test_a_journal_without_its_table_or_a_segment_does_not_open(void **state)
 {
     (void)state;
-    static const char *const gone[] = {"/log/timelines", segment_1};
+    static const char *const gone[][2] = {{"/log/timelines", "/log/timelines.copy"}, {segment_1}};
     for (int i = 0; i < 2; i++) {
         struct world *w = small_world();
         close_world(w, false);
-        assert_int_equal(qr_env_unlink(qr_sim_env(w->sim), gone[i], NULL), QR_OK);
+        for (int k = 0; k < 2 && gone[i][k] != NULL; k++)
+            assert_int_equal(qr_env_unlink(qr_sim_env(w->sim), gone[i][k], NULL), QR_OK);
         assert_int_equal(open_world(w), QR_CORRUPT);
         free_world(w);
     }
+}
+
+/* The table that is damaged, cut off or missing; its copy; a segment's header: nothing is lost, and
+ * afterwards the other may be the one that is hurt. */
+static void test_a_damaged_table_or_header_is_mended(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        int64_t at; /* -1: the file goes */
+    } damages[] = {{"/log/timelines", 60},      {"/log/timelines", -1}, {"/log/timelines.copy", 60},
+                   {"/log/timelines.copy", -1}, {segment_1, 20},        {segment_1, 300}};
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        struct world *w = small_world();
+        struct qr_logsvc_state before = t_state(w->svc, 1);
+        for (int turn = 0; turn < 2; turn++) {
+            const char *path = damages[(i + 2 * (size_t)turn) % 6].path;
+            int64_t at = damages[(i + 2 * (size_t)turn) % 6].at;
+            close_world(w, true);
+            assert_int_equal(at < 0 ? qr_env_unlink(qr_sim_env(w->sim), path, NULL)
+                                    : qr_sim_flip_bit(w->sim, path, (uint64_t)at * 8),
+                             QR_OK);
+            assert_int_equal(open_world(w), QR_OK);
+            struct qr_logsvc_state after = t_state(w->svc, 1);
+            assert_int_equal(after.hardened_lsn, before.hardened_lsn);
+            assert_int_equal(after.commit_lsn, before.commit_lsn);
+            assert_int_equal(after.epoch, before.epoch);
+            struct qr_logsvc_stats s;
+            qr_logsvc_stats(w->svc, &s);
+            assert_int_equal(s.damaged_timelines, 0);
+        }
+        close_world(w, false);
+        free_world(w);
+    }
+}
+
+/* As if a version that knows of no copy had written since. */
+static void test_a_copy_of_an_earlier_time_is_not_believed(void **state)
+{
+    (void)state;
+    struct world *w = small_world();
+    struct qr_buf old;
+    qr_buf_init(&old, 1 << 20);
+    struct qr_env *env = qr_sim_env(w->sim);
+    assert_int_equal(qr_env_read_file(env, "/log/timelines.copy", &old, NULL), QR_OK);
+    close_world(w, false);
+    assert_int_equal(open_world(w), QR_OK);
+    struct qr_logsvc_state s = t_state(w->svc, 1);
+    assert_int_equal(t_append(w->svc, 1, s.epoch, s.hardened_lsn, 100, false, 0), QR_OK);
+    close_world(w, false);
+    assert_int_equal(qr_env_replace_file(env, "/log/timelines.copy", old.data, old.len, NULL),
+                     QR_OK);
+    assert_int_equal(qr_env_unlink(env, "/log/timelines", NULL), QR_OK);
+    assert_int_equal(open_world(w), QR_CORRUPT);
+    qr_buf_done(&old);
+    free_world(w);
 }
 
 #endif
@@ -519,6 +576,8 @@ int main(void)
         cmocka_unit_test(test_a_block_whose_sync_failed_lasts_once_it_was_accepted),
         cmocka_unit_test(test_damage_behind_a_known_state_loses_only_bytes),
         cmocka_unit_test(test_a_journal_without_its_table_or_a_segment_does_not_open),
+        cmocka_unit_test(test_a_damaged_table_or_header_is_mended),
+        cmocka_unit_test(test_a_copy_of_an_earlier_time_is_not_believed),
 #endif
     };
     return cmocka_run_group_tests_name("logsvc/crash", tests, NULL, NULL);
