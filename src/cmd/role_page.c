@@ -13,6 +13,7 @@
 enum { TICK_MS = 100, STOP_MS = 2000, WORKERS = 4, WORKER_STACK_BYTES = 1 << 20, READER_ID = 1 };
 static const int64_t READ_LOG_NS = INT64_C(5000000000);
 static const int64_t PAUSE_MIN_NS = 500000000, PAUSE_MAX_NS = INT64_C(30000000000);
+static const int64_t ASK_AFTER_NS = INT64_C(4000000000);
 
 struct page_role {
     struct qri_role *role;
@@ -75,6 +76,45 @@ static void page_serve(void *ctx, struct qr_rpc_request *own_request)
         qr_pagefeed_poke(p->feed);
 }
 
+/* --- those that are missing --- */
+
+struct missing_rows {
+    struct page_role *p;
+    bool *is_known; /* as `missing` */
+};
+
+static enum qr_status note_known(void *ctx, const struct qr_database_row *row)
+{
+    struct missing_rows *rows = ctx;
+    struct qr_timeline timeline;
+    if (!qr_database_is_hyper(row) || qr_place_timeline(row, &timeline, NULL) != QR_OK)
+        return QR_OK;
+    for (size_t i = 0; i < rows->p->missing_count; i++)
+        rows->is_known[i] =
+            rows->is_known[i] || qr_timeline_eq(&rows->p->missing[i].timeline, &timeline);
+    return QR_OK;
+}
+
+/* Of a database that was purged meanwhile nobody wants anything any more. */
+static void forget_purged(struct page_role *p)
+{
+    struct missing_rows rows = {.p = p, .is_known = calloc(p->missing_count + 1, sizeof(bool))};
+    if (rows.is_known != NULL &&
+        qr_control_each_database(qr_rpc_client_peer(p->role->control), QR_SERVER_ANY, 0, note_known,
+                                 &rows, NULL) == QR_OK) {
+        size_t kept = 0;
+        for (size_t i = 0; i < p->missing_count; i++) {
+            if (rows.is_known[i])
+                p->missing[kept++] = p->missing[i];
+            else
+                QR_LOG(&p->role->log, QR_INFO, "missing_slice_purged",
+                       QR_F("slice", p->missing[i].no));
+        }
+        p->missing_count = kept;
+    }
+    free(rows.is_known);
+}
+
 /* The next of those that are missing. */
 static void attach_next(struct page_role *p)
 {
@@ -101,6 +141,8 @@ static void attach_missing(struct page_role *p)
     if (p->missing_next < p->missing_count) /* goes on with the next tick */
         return;
     p->missing_next = 0;
+    if (p->missing_count > 0 && p->pause_ns >= ASK_AFTER_NS)
+        forget_purged(p);
     p->pause_ns = p->pause_ns * 2 < PAUSE_MAX_NS ? p->pause_ns * 2 : PAUSE_MAX_NS;
     p->try_at_ns = now + p->pause_ns;
 }

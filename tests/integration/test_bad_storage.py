@@ -9,6 +9,7 @@ import unittest
 
 import server
 import tds
+from test_arm_databases import Case
 
 ALL = os.environ.get("QUIRE_TEST_ALL") == "1"
 PAGE_BYTES, PAGES_OFFSET = 8192, 65536  # page/datafile.h
@@ -254,6 +255,37 @@ class HyperscaleStorage(unittest.TestCase):
         quired.remove()
 
 
+@unittest.skipUnless(ALL, "takes long: with --all only")
+class PurgedStorage(Case):
+    def test_a_missing_slice_is_asked_for_until_its_database_is_purged(self):
+        """A server that is deleted keeps no databases."""
+        gone = self.at.replace("server01", "gone")
+        answer = self.send("PUT", gone, {"location": "eastus", "properties": {
+            "administratorLogin": "boss", "administratorLoginPassword": "Pa55-word!"}})
+        self.assertEqual(answer[0], 201, answer)
+        poll = self.finished(self.send("PUT", gone + "/databases/hyper", {
+            "location": "eastus", "sku": {"name": "HS_Gen5_2", "tier": "Hyperscale"}}))
+        self.assertEqual(poll["status"], "Succeeded", poll)
+        self.server.stop()
+        for path in objects_of_pages(self.server, "manifest*~"):
+            os.unlink(path)
+        self.start(self.server)
+        self.wait_for("slice_not_attached")
+        self.assertEqual(self.finished(self.send("DELETE", gone))["status"], "Succeeded")
+        self.wait_for("missing_slice_purged")
+
+    def wait_for(self, event):
+        deadline = time.monotonic() + 90 * server.SLOWNESS
+        while not [line for line in self.server.log if f"ev={event} " in line]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = server.Server(announced=("slice_not_attached",))
+        cls.start(cls.server)
+
+
 class FullDisk(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="quire-full-")
@@ -290,6 +322,9 @@ class FullDisk(unittest.TestCase):
         with quired.connect("full") as connection:
             self.assertEqual(connection.execute("SELECT COUNT(*) FROM t"), [(rows + 1,)])
         quired.stop()
+
+
+del Case  # its tests are its own
 
 
 if __name__ == "__main__":
