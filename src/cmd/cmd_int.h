@@ -28,7 +28,7 @@ struct qri_settings {
         query_memory_mib, landing_zone_mib, rbpex_percent, transaction_memory_mib,
         transaction_max_mib, version_store_max_mib, resource_sample_seconds;
     int64_t tds_fd, https_fd, auto_pause_minute_ms;
-    int64_t move_grace_ms, warm_up_seconds, gateway_drain_s;
+    int64_t move_grace_ms, warm_up_seconds, node_silence_s, gateway_drain_s;
     bool allow_plaintext_login, sample, version, help;
 };
 extern const struct qr_options qri_options;

@@ -190,6 +190,10 @@ void qri_node_serve(void *ctx, struct qr_rpc_request *own_request)
         tell_used(ctx, own_request);
         return;
     }
+    if (own_request->method == QR_NODE_ANSWER) {
+        qr_rpc_answer(own_request, NULL, 0);
+        return;
+    }
     static const struct {
         uint16_t method;
         enum qr_status (*run)(struct qri_node *node, struct qr_rpc_request *request,

@@ -91,6 +91,12 @@ static int pid_of(void *ctx, const char *name)
     return qr_super_pid(s->super, name);
 }
 
+static void kill_node(void *ctx, const char *name, int pid)
+{
+    struct supervisor *s = ctx;
+    qr_super_kill(s->super, name, pid);
+}
+
 static void on_exit_of(void *ctx, const struct qr_super_exit *e)
 {
     struct supervisor *s = ctx;
@@ -228,7 +234,9 @@ static enum qr_status open_control(struct supervisor *s, struct qr_err *err)
         .warm_up_ns = s->settings->warm_up_seconds * INT64_C(1000000000),
         .autoscale_interval_ns = s->settings->resource_sample_seconds * 1000000000,
         .handed = s->resumes ? s->handed.control : NULL,
-        .host = {.ctx = s, .want = qri_child_want, .end = end_node, .pid = pid_of},
+        .silence_ns = s->settings->node_silence_s * INT64_C(1000000000),
+        .host =
+            {.ctx = s, .want = qri_child_want, .end = end_node, .pid = pid_of, .kill = kill_node},
     };
     struct qr_control *control = NULL;
     QR_TRY(qr_control_new(&options, &control, err));

@@ -141,6 +141,7 @@ void qri_control_forget_node(struct qr_control *control, const char *name)
         return;
     qr_rpc_client_free(member->client);
     qr_rpc_client_free(member->away_client);
+    qr_rpc_client_free(member->watched.client);
     free(member);
 }
 
@@ -339,6 +340,7 @@ void qr_control_free(struct qr_control *control)
     qri_retention_stop(control);
     qri_vault_stop(control);
     qri_rounds_stop(&control->geo);
+    qri_rounds_stop(&control->watch);
     qri_pause_stop(control);
     qri_autoscale_stop(control);
     qri_ops_join(control);
@@ -355,6 +357,7 @@ void qr_control_free(struct qr_control *control)
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {
         qr_rpc_client_free(member->client);
         qr_rpc_client_free(member->away_client);
+        qr_rpc_client_free(member->watched.client);
     }
     qr_rpc_client_free(control->log);
     qr_rpc_client_free(control->pages);
@@ -425,6 +428,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
     QR_TRY(qri_retention_start(control, err));
     QR_TRY(qri_vault_start(control, err));
     QR_TRY(qri_links_start(control, err));
+    QR_TRY(qri_watch_start(control, err));
     QR_TRY(qri_pause_start(control, err));
     QR_TRY(qri_autoscale_start(control, err));
     struct qr_server_row server;

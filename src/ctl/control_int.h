@@ -10,6 +10,17 @@
 
 enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128, QRI_OP_WORKERS = 8 };
 
+/* Whether a node answers (watch.c). A call's end must not wait for mu: who has that may wait for
+ * the loop. */
+struct qri_watched {
+    struct qr_rpc_call call;        /* first */
+    struct qr_rpc_client *client;   /* its own: what it says of silence is of no other call */
+    uint64_t generation;            /* of the member, when it was asked */
+    _Atomic bool asked;             /* `call` is in flight */
+    _Atomic uint32_t rounds;        /* since then */
+    _Atomic uint32_t silent_rounds; /* of calls before without an answer; 0: it has answered */
+};
+
 /* A compute node that has been named since the start, or one of the other roles. */
 struct qri_member {
     struct qri_member *next;
@@ -19,6 +30,7 @@ struct qri_member {
     bool drains;                  /* until it is gone */
     uint64_t generation;          /* raised by each registration and each exit */
     struct qr_rpc_client *client; /* of its node calls; compute nodes only */
+    struct qri_watched watched;
     /* of a process on another machine (machines.c) */
     bool is_away; /* it is there now */
     bool moves;   /* ours has to end for it */
@@ -142,7 +154,7 @@ struct qr_control {
     size_t parked_count;
     uint64_t version;         /* of the gateway's state */
     uint64_t gateway_version; /* what the gateway has; 0: nothing yet */
-    struct qri_rounds retention, vault, geo;
+    struct qri_rounds retention, vault, geo, watch;
     struct qri_rests rests;
     struct qri_bill bill; /* the thread's that looks at them */
     struct qri_autoscaler *autoscaler;
@@ -198,6 +210,11 @@ void qri_control_claim(struct qr_control *control, struct qri_claim *claim, uint
 bool qri_control_try_claim(struct qr_control *control, struct qri_claim *claim,
                            uint32_t database_id);
 void qri_control_unclaim(struct qr_control *control, struct qri_claim *claim);
+
+/* ---- watch.c: nodes of one database that do not answer are killed ---- */
+QR_NODISCARD enum qr_status qri_watch_start(struct qr_control *control, struct qr_err *err);
+/* It has not answered lately; mu held. */
+bool qri_watch_is_silent(struct qr_control *control, const char *name);
 
 /* ---- machines.c: options.machines is not NULL, but where said ---- */
 /* Does that role, by its name, run on another machine? Whatever the options. */

@@ -79,9 +79,10 @@ void qri_reign_place(struct qr_control *control, const struct qr_database_row *r
 }
 
 /* A ready member that is not the primary, from `turn` on; 0 is a member as good as any. Of a
- * database with copies only those in the record. False: there is none. */
-static bool choose_replica(struct qr_control *control, uint32_t id, uint32_t turn,
-                           const char *primary, char dst[QR_NODE_NAME_BYTES]) /* held */
+ * database with copies only those in the record. `silent`: of those that do not answer just now,
+ * else of the others. False: there is none. */
+static bool choose_of(struct qr_control *control, uint32_t id, uint32_t turn, const char *primary,
+                      bool silent, char dst[QR_NODE_NAME_BYTES]) /* held */
 {
     struct qr_database_row row;
     uint32_t may = UINT32_MAX;
@@ -92,10 +93,17 @@ static bool choose_replica(struct qr_control *control, uint32_t id, uint32_t tur
         uint32_t member = (turn + i) % (QR_HA_REPLICAS_MAX + 1);
         member_name(control, id, member, dst);
         if (strcmp(dst, primary) != 0 && (may >> member & 1) != 0 &&
-            qri_control_ready(control, dst))
+            qri_control_ready(control, dst) && qri_watch_is_silent(control, dst) == silent)
             return true;
     }
     return false;
+}
+
+static bool choose_replica(struct qr_control *control, uint32_t id, uint32_t turn,
+                           const char *primary, char dst[QR_NODE_NAME_BYTES]) /* held */
+{
+    return choose_of(control, id, turn, primary, false, dst) ||
+           choose_of(control, id, turn, primary, true, dst);
 }
 
 bool qri_reign_route(struct qr_control *control, const struct qr_database_row *row, bool read_only,

@@ -473,6 +473,15 @@ void qr_super_reap(struct qr_super *super, const char *name, int64_t until_mono_
     pthread_mutex_unlock(&super->mu);
 }
 
+void qr_super_kill(struct qr_super *super, const char *name, int pid)
+{
+    pthread_mutex_lock(&super->mu);
+    const struct qri_child *child = qri_super_find(super, name);
+    if (child != NULL && child->state == QRI_CHILD_RUNNING && child->pid == pid)
+        send_signal(child, SIGKILL);
+    pthread_mutex_unlock(&super->mu);
+}
+
 int qr_super_pid(struct qr_super *super, const char *name)
 {
     pthread_mutex_lock(&super->mu);

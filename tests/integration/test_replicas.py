@@ -188,6 +188,28 @@ class Replicas(unittest.TestCase):
                 for statement in ("ALTER DATABASE nosuch FAILOVER", "ALTER DATABASE master FAILOVER"):
                     self.assertNotEqual(master.batch(statement).errors, [])
 
+    def test_a_process_that_does_not_answer_is_replaced(self):
+        events = ANNOUNCED + ("node_silent", "promoted", "session_lost")
+        with server.Server("--node-silence-s", str(int(2 * server.SLOWNESS)), announced=events) as quired, \
+                quired.connect() as master:
+            master.execute(CREATE.format("h"))
+            master.execute("ALTER DATABASE h MODIFY (HA_REPLICAS = 2)")
+            with quired.connect("h") as primary:
+                primary.execute("CREATE TABLE t (a int); INSERT t VALUES (1)")
+                for name in ("hs-5-r1", "hs-5-r2"):
+                    wait_log(quired, f'ev=ready name="{name}"')
+            # the primary; and the replica that would be the first to take over, which takes a while to be told
+            stopped = ("hs-5", "hs-5-r1") if ALL else ("hs-5",)
+            for name in stopped:
+                os.kill(quired.role_pid(name), signal.SIGSTOP)
+            wait_for(lambda: sum(map(bool, map(LOST.search, list(quired.log)))) >= 1)
+            with connect_patiently(quired, "h") as primary:
+                primary.execute("INSERT t VALUES (2)")
+                self.assertEqual(primary.execute("SELECT COUNT(*) FROM t"), [(2,)])
+            wait_for(lambda: sum("ev=node_silent" in line for line in list(quired.log)) == len(stopped))
+            for name in stopped:  # they come back
+                wait_for(lambda: sum(f'ev=ready name="{name}"' in line for line in list(quired.log)) == 2)
+
     def test_takeovers_under_load_lose_nothing_that_was_acknowledged(self):
         quired = server.Server(announced=ANNOUNCED + ("primary_lost", "promoted")).start()
         with quired.connect() as master:

@@ -122,6 +122,7 @@ enum qr_control_method {
     QR_NODE_HOT,     /* u32 pages at most; answer: the pages that it uses (ctl/warm.h) */
     QR_NODE_WARM,    /* u8 enum qr_warmth, pages to bring before it takes over; answer: u32 how many
                         came */
+    QR_NODE_ANSWER,  /* nothing; any answer, a refusal too, is that of a process that runs */
 };
 
 /* What becomes of a geo-secondary. */

@@ -40,6 +40,9 @@ struct qr_control_host {
     void (*end)(void *ctx, const char *node);
     /* Its process id now, 0: none. Who registers must be it. */
     int (*pid)(void *ctx, const char *name);
+    /* Kills that process, if it has the name still; it returns as after a crash. NULL: none is
+     * watched. */
+    void (*kill)(void *ctx, const char *name, int pid);
 };
 
 /* What there is to know with more than one machine. */
@@ -59,10 +62,12 @@ struct qr_control_options {
     const char *run_dir;                        /* mode 0700; copied */
     const struct qr_control_machines *machines; /* NULL: this is the only one; borrowed */
     struct qr_control_host host;
-    int64_t pause_minute_ns;       /* what a minute of an auto-pause delay takes; 0: a minute */
-    int64_t warm_up_ns;            /* how long a node that is to take over is warmed; 0: not */
-    int64_t round_ns;              /* at most so long between looks at all databases (what is kept,
-                                      goes, follows); 0: seconds, each its own */
+    int64_t pause_minute_ns; /* what a minute of an auto-pause delay takes; 0: a minute */
+    int64_t warm_up_ns;      /* how long a node that is to take over is warmed; 0: not */
+    int64_t silence_ns;      /* for how long a node of one database may not answer before it is
+                                killed; 0: for ever */
+    int64_t round_ns;        /* at most so long between looks at all databases (what is kept,
+                                goes, follows); 0: seconds, each its own */
     int64_t autoscale_interval_ns; /* between what nodes say of used resources; 0: 15 s */
     /* What the control of this process knew before it became another program
      * (qr_control_hand_over); NULL: nothing. */
