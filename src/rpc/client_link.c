@@ -232,7 +232,8 @@ void qri_client_connect(struct qr_rpc_client *client, int64_t now_ns)
     pthread_mutex_lock(&client->mu);
     client->link = link;
     client->state = QRI_CLIENT_CONNECTING;
-    client->connect_deadline_ns = now_ns + CONNECT_NS;
+    int64_t silence_ns = SILENCES_MAX * client->ping_ns;
+    client->connect_deadline_ns = now_ns + (silence_ns < CONNECT_NS ? silence_ns : CONNECT_NS);
     qri_source_due(&client->timer, client->connect_deadline_ns);
     pthread_mutex_unlock(&client->mu);
 }
