@@ -81,9 +81,10 @@ struct qri_source {
     bool needs_mark;              /* MERGE asks whether a row is there: query emits column km */
     struct qri_row_lock *on_lock; /* TABLE: emitter: locked in the ON of an outer join; or NULL */
     bool is_target;               /* TABLE: DML changes its rows, and locks them itself */
-    bool is_narrow; /* TABLE: emitter: its conditions, or those of its driver, name keys */
-    bool is_driven; /* TABLE: emitter: read after all that stands before it in its FROM */
-    uint32_t hints; /* TABLE: QRI_HINT_* */
+    bool is_narrow;      /* TABLE: emitter: its conditions, or those of its driver, name keys */
+    bool is_driven;      /* TABLE: emitter: read after all that stands before it in its FROM */
+    bool is_after_right; /* TABLE: emitter: left of an inner join, and read after its right */
+    uint32_t hints;      /* TABLE: QRI_HINT_* */
     /* JOIN */
     enum qr_ast_join_kind join;
     struct qri_source *left, *right;

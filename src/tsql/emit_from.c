@@ -184,9 +184,11 @@ static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, struct 
     struct qri_source *right = s->right;
     if (stands_for_nothing(right))
         return qri_emit_source(em, out, s->left);
-    QR_TRY(qri_emit_source(em, out, s->left));
-    qr_buf_addz(out, right->is_driven && s->join != QR_JOIN_LEFT ? " CROSS JOIN " : words[s->join]);
-    QR_TRY(emit_part(em, out, right));
+    bool swapped = s->left->is_after_right;
+    QR_TRY(qri_emit_source(em, out, swapped ? right : s->left));
+    bool in_order = swapped || right->is_driven;
+    qr_buf_addz(out, in_order && s->join != QR_JOIN_LEFT ? " CROSS JOIN " : words[s->join]);
+    QR_TRY(emit_part(em, out, swapped ? s->left : right));
     const struct qr_expr *on = right->kind == QRI_SOURCE_EXPAND ? right->on : s->on;
     if (on == NULL) {
         qr_buf_addz(out, s->join == QR_JOIN_OUTER_APPLY ? " ON 1" : "");

@@ -95,10 +95,13 @@ enum qri_named { QRI_NAMES_NOTHING, QRI_NAMES_KEY, QRI_NAMES_RANGE };
 QR_NODISCARD enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
                                            struct qri_source *s, const struct qr_plan_prelock *how,
                                            enum qri_named *ret_named);
+
+/* --- emit_driven.c --- */
 struct qri_row_lock;
 /* The index of the source whose leading columns are equal to columns of a driver: a narrow table,
- * or rows of no table, of a block around or further left. Then item's lock->index and keys are set,
- * and SQLite will read the source after it; else *ret_found is false. */
+ * or rows that only this session has, of a block around or further left, these also right of it.
+ * Then item's lock->index and keys are set, and SQLite will read the source after it; else
+ * *ret_found is false. */
 QR_NODISCARD enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
                                             struct qri_source *s, struct qri_row_lock *item,
                                             bool *ret_found);

@@ -6,82 +6,71 @@
  * is known of each: WHERE o.id = @id names keys of both o and l in o JOIN l ON l.order_id = o.id.
  * What SERIALIZABLE locks follows from it.
  */
-#include "emit_int.h"
+#include "emit_key_int.h"
 
 #include "expr/func.h"
 #include "base/banned.h"
 
-enum { POINT_ROWS_MAX = 100, CONDITIONS_MAX = 64, KEY_COLUMNS_MAX = 32, EQUALS_MAX = 16 };
+enum { POINT_ROWS_MAX = 100, EQUALS_MAX = 16 };
 
 /* ---- conditions ---- */
 
-struct point {
-    struct qri_compile *c;
-    struct qri_source *source;
-    const struct qr_expr *conditions[CONDITIONS_MAX];
-    size_t condition_count;
-    size_t row, row_count; /* of what has several values for the key: … */
-    const void *rows;      /* … VALUES, or x IN (…); NULL: nothing */
-    enum qr_status status;
-};
-
-static void add_condition(struct point *p, const struct qr_expr *expr)
+void qri_point_add(struct qri_point *p, const struct qr_expr *expr)
 {
     if (expr == NULL)
         return;
     for (size_t i = 0; expr->kind == QR_EXPR_AND && i < expr->arg_count; i++)
-        add_condition(p, expr->args[i]);
+        qri_point_add(p, expr->args[i]);
     bool compares = expr->kind == QR_EXPR_CMP && expr->u.cmp != QR_CMP_NE;
     bool is_in = expr->kind == QR_EXPR_IN && expr->arg_count > 1;
-    if ((compares || is_in) && p->condition_count < CONDITIONS_MAX)
+    if ((compares || is_in) && p->condition_count < QRI_POINT_CONDITIONS_MAX)
         p->conditions[p->condition_count++] = expr;
 }
 
-/* Adds the conditions of the joins above the source that its rows have to meet to be looked at. */
-static bool add_joins(struct point *p, const struct qri_source *s)
+bool qri_point_add_joins(struct qri_point *p, const struct qri_source *s)
 {
     if (s == p->source)
         return true;
     if (s->kind == QRI_SOURCE_EXPAND)
-        return s->left != NULL && add_joins(p, s->left);
+        return s->left != NULL && qri_point_add_joins(p, s->left);
     if (s->kind != QRI_SOURCE_JOIN)
         return false;
     bool both = s->join == QR_JOIN_INNER || s->join == QR_JOIN_CROSS;
-    if (add_joins(p, s->left)) {
-        add_condition(p, both || s->join == QR_JOIN_RIGHT ? s->on : NULL);
+    if (qri_point_add_joins(p, s->left)) {
+        qri_point_add(p, both || s->join == QR_JOIN_RIGHT ? s->on : NULL);
         return true;
     }
-    if (!add_joins(p, s->right))
+    if (!qri_point_add_joins(p, s->right))
         return false;
-    add_condition(p, both || s->join == QR_JOIN_LEFT ? s->on : NULL);
+    qri_point_add(p, both || s->join == QR_JOIN_LEFT ? s->on : NULL);
     return true;
 }
 
 /* The conditions that every row of the joins meets. */
-static void add_inner_joins(struct point *p, const struct qri_source *s)
+static void add_inner_joins(struct qri_point *p, const struct qri_source *s)
 {
     if (s->kind != QRI_SOURCE_JOIN || (s->join != QR_JOIN_INNER && s->join != QR_JOIN_CROSS))
         return;
-    add_condition(p, s->on);
+    qri_point_add(p, s->on);
     add_inner_joins(p, s->left);
     add_inner_joins(p, s->right);
 }
 
 /* What a subquery finds counts for those rows around it that meet the conditions there. */
-static void add_outer_blocks(struct point *p, const struct qri_query *q)
+static void add_outer_blocks(struct qri_point *p, const struct qri_query *q)
 {
     for (const struct qri_scope *s = q->scope == NULL ? NULL : q->scope->outer; s != NULL;
          s = s->outer) {
         if (s->query == NULL || s->query->kind != QRI_QUERY_SELECT)
             continue;
-        add_condition(p, s->query->where);
+        qri_point_add(p, s->query->where);
         for (size_t i = 0; i < s->query->from_count; i++)
             add_inner_joins(p, s->query->from[i]);
     }
 }
 
 /* Only one thing may have several values: two would make all their combinations. */
-static bool takes_rows(struct point *p, const void *rows, size_t count)
+static bool takes_rows(struct qri_point *p, const void *rows, size_t count)
 {
     if (count == 1)
         return true;
@@ -95,7 +84,7 @@ static bool takes_rows(struct point *p, const void *rows, size_t count)
 /* A column of (SELECT 1 AS a) or (VALUES (1), (2)) stands for what is written there. */
 static const struct qr_expr *written_value(void *arg, const struct qr_expr *expr)
 {
-    struct point *p = (struct point *)arg;
+    struct qri_point *p = (struct qri_point *)arg;
     const struct qri_leaf *leaf = qri_leaf_of(expr);
     const struct qr_expr *ret = NULL;
     if (leaf == NULL || p->status != QR_OK)
@@ -147,7 +136,7 @@ static bool is_settled(const struct qr_expr *expr)
 }
 
 /* What the condition compares its `side` with; NULL: it has more values than can be followed. */
-static const struct qr_expr *other_side(struct point *p, const struct qr_expr *condition,
+static const struct qr_expr *other_side(struct qri_point *p, const struct qr_expr *condition,
                                         size_t side)
 {
     if (condition->kind == QR_EXPR_CMP)
@@ -160,33 +149,23 @@ static const struct qr_expr *other_side(struct point *p, const struct qr_expr *c
 
 /* ---- columns that have to be equal ---- */
 
-struct place {
-    const struct qri_source *source;
-    size_t column;
-};
-
 struct equals {
-    struct place places[EQUALS_MAX]; /* the first is the index's own column */
+    struct qri_place places[EQUALS_MAX]; /* the first is the index's own column */
     size_t count;
 };
 
-static const struct qr_type *type_at(const struct place *place)
-{
-    return &place->source->columns[place->column].type;
-}
-
-/* The column that stands on this side of the condition. */
-static bool column_of(const struct qr_expr *condition, size_t side, struct place *ret_place)
+bool qri_column_of(const struct qr_expr *condition, size_t side, struct qri_place *ret_place)
 {
     const struct qri_leaf *leaf = qri_leaf_of(condition->args[side]);
-    if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN || leaf->source->kind != QRI_SOURCE_TABLE ||
+    if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN ||
+        (leaf->source->kind != QRI_SOURCE_TABLE && !qri_is_private(leaf->source)) ||
         leaf->column >= leaf->source->column_count)
         return false;
-    *ret_place = (struct place){leaf->source, leaf->column};
+    *ret_place = (struct qri_place){leaf->source, leaf->column};
     return true;
 }
 
-static bool is_among(const struct equals *equals, const struct place *place)
+static bool is_among(const struct equals *equals, const struct qri_place *place)
 {
     for (size_t i = 0; i < equals->count; i++)
         if (equals->places[i].source == place->source && equals->places[i].column == place->column)
@@ -194,8 +173,7 @@ static bool is_among(const struct equals *equals, const struct place *place)
     return false;
 }
 
-/* Is what equals a column of the one type, as that compares, equal as the other compares? */
-static bool compare_alike(const struct qr_type *a, const struct qr_type *b)
+bool qri_compare_alike(const struct qr_type *a, const struct qr_type *b)
 {
     bool is_int = qr_type_family(a) == QR_FAMILY_INT;
     if (qr_type_family(a) != qr_type_family(b))
@@ -205,7 +183,7 @@ static bool compare_alike(const struct qr_type *a, const struct qr_type *b)
 
 /* The conditions hold together in every row that counts, so equality goes on from one to the next.
  */
-static void find_equals(const struct point *p, uint32_t column_id, struct equals *ret)
+static void find_equals(const struct qri_point *p, uint32_t column_id, struct equals *ret)
 {
     size_t own = 0;
     ret->count = 0;
@@ -213,15 +191,15 @@ static void find_equals(const struct point *p, uint32_t column_id, struct equals
         own++;
     if (own == p->source->column_count)
         return;
-    ret->places[ret->count++] = (struct place){p->source, own};
+    ret->places[ret->count++] = (struct qri_place){p->source, own};
     for (size_t at = 0; at < ret->count; at++) {
         for (size_t i = 0; i < 2 * p->condition_count && ret->count < EQUALS_MAX; i++) {
             const struct qr_expr *condition = p->conditions[i / 2];
-            struct place a, b;
+            struct qri_place a, b;
             if (condition->kind != QR_EXPR_CMP || condition->u.cmp != QR_CMP_EQ ||
-                !column_of(condition, i % 2, &a) || !column_of(condition, 1 - i % 2, &b) ||
+                !qri_column_of(condition, i % 2, &a) || !qri_column_of(condition, 1 - i % 2, &b) ||
                 a.source != ret->places[at].source || a.column != ret->places[at].column ||
-                is_among(ret, &b) || !compare_alike(type_at(&a), type_at(&b)))
+                is_among(ret, &b) || !qri_compare_alike(qri_type_at(&a), qri_type_at(&b)))
                 continue;
             ret->places[ret->count++] = b;
         }
@@ -232,15 +210,15 @@ static void find_equals(const struct point *p, uint32_t column_id, struct equals
 static bool is_column(const struct equals *equals, const struct qr_expr *condition, size_t side,
                       const struct qr_type **ret_type)
 {
-    struct place place;
-    if (!column_of(condition, side, &place) || !is_among(equals, &place))
+    struct qri_place place;
+    if (!qri_column_of(condition, side, &place) || !is_among(equals, &place))
         return false;
-    *ret_type = type_at(&place);
+    *ret_type = qri_type_at(&place);
     return true;
 }
 
 /* *value without columns; false: it has some, or is compared in another way than the index. */
-static enum qr_status settle(struct point *p, const struct qr_type *type,
+static enum qr_status settle(struct qri_point *p, const struct qr_type *type,
                              const struct qr_expr **value, bool *ret_settled)
 {
     p->status = QR_OK;
@@ -250,7 +228,8 @@ static enum qr_status settle(struct point *p, const struct qr_type *type,
     return QR_OK;
 }
 
-static enum qr_status value_of(struct point *p, uint32_t column_id, const struct qr_expr **ret_expr)
+static enum qr_status value_of(struct qri_point *p, uint32_t column_id,
+                               const struct qr_expr **ret_expr)
 {
     struct equals equals;
     find_equals(p, column_id, &equals);
@@ -266,7 +245,7 @@ static enum qr_status value_of(struct point *p, uint32_t column_id, const struct
         if (value != NULL)
             QR_TRY(settle(p, type, &value, &settled));
         if (settled)
-            return qr_expr_convert(&p->c->b, *type_at(&equals.places[0]), value, ret_expr);
+            return qr_expr_convert(&p->c->b, *qri_type_at(&equals.places[0]), value, ret_expr);
     }
     return QR_OK;
 }
@@ -283,7 +262,7 @@ enum qr_status qri_push_prelock(struct qri_compile *c, const struct qr_plan_prel
 }
 
 /* One lock of the key, or one for each row of VALUES that it is compared with. */
-static enum qr_status lock_index(struct point *p, const struct qr_cat_index *index,
+static enum qr_status lock_index(struct qri_point *p, const struct qr_cat_index *index,
                                  const struct qr_plan_prelock *how, bool *ret_done)
 {
     struct qri_compile *c = p->c;
@@ -309,13 +288,14 @@ static enum qr_status lock_index(struct point *p, const struct qr_cat_index *ind
     return QR_OK;
 }
 
-static enum qr_status lock_point(struct point *p, const struct qr_plan_prelock *how, bool *ret_done)
+static enum qr_status lock_point(struct qri_point *p, const struct qr_plan_prelock *how,
+                                 bool *ret_done)
 {
     const struct qr_cat_object *table = p->source->object;
     for (size_t i = 0; i < table->index_count && !*ret_done; i++) {
         const struct qr_cat_index *index = &table->indexes[i];
         if (index->is_unique && !index->is_disabled && index->filter_text.n == 0 &&
-            index->key_count <= KEY_COLUMNS_MAX)
+            index->key_count <= QRI_POINT_COLUMNS_MAX)
             QR_TRY(lock_index(p, index, how, ret_done));
     }
     return QR_OK;
@@ -342,7 +322,7 @@ static bool is_exact(const struct qr_type *column, const struct qr_expr *value)
 }
 
 /* The first condition that the column's value has to be above (or below) something. */
-static enum qr_status bound_of(struct point *p, uint32_t column_id, bool is_upper,
+static enum qr_status bound_of(struct qri_point *p, uint32_t column_id, bool is_upper,
                                const struct qr_expr **ret_expr, bool *ret_open)
 {
     struct equals equals;
@@ -359,7 +339,7 @@ static enum qr_status bound_of(struct point *p, uint32_t column_id, bool is_uppe
         const struct qr_expr *value = condition->args[1 - i % 2];
         bool settled = false;
         QR_TRY(settle(p, type, &value, &settled));
-        const struct qr_type *own = type_at(&equals.places[0]);
+        const struct qr_type *own = qri_type_at(&equals.places[0]);
         if (!settled || !keeps_order(own, value))
             continue;
         bool strict = condition->u.cmp == QR_CMP_LT || condition->u.cmp == QR_CMP_GT;
@@ -374,7 +354,8 @@ static enum qr_status bound_of(struct point *p, uint32_t column_id, bool is_uppe
 
 /* What the conditions say of the index's leading columns: some that are equal to something, then
  * bounds of the next one. *ret_worth: how narrow that is; 0: they say nothing. */
-static enum qr_status read_range(struct point *p, struct qr_plan_prelock *lock, size_t *ret_worth)
+static enum qr_status read_range(struct qri_point *p, struct qr_plan_prelock *lock,
+                                 size_t *ret_worth)
 {
     struct qri_compile *c = p->c;
     size_t count = qr_cat_range_columns(lock->table, lock->index);
@@ -383,13 +364,13 @@ static enum qr_status read_range(struct point *p, struct qr_plan_prelock *lock, 
     if (lock->key == NULL)
         return qri_nomem(c);
     lock->key_count = 0;
-    for (size_t k = 0; k < count && k < KEY_COLUMNS_MAX; k++) {
+    for (size_t k = 0; k < count && k < QRI_POINT_COLUMNS_MAX; k++) {
         QR_TRY(value_of(p, lock->index->columns[k].column_id, &lock->key[k]));
         if (lock->key[k] == NULL)
             break;
         lock->key_count++;
     }
-    if (lock->key_count < count && lock->key_count < KEY_COLUMNS_MAX) {
+    if (lock->key_count < count && lock->key_count < QRI_POINT_COLUMNS_MAX) {
         uint32_t id = lock->index->columns[lock->key_count].column_id;
         QR_TRY(bound_of(p, id, false, &lock->lo, &lock->lo_is_open));
         QR_TRY(bound_of(p, id, true, &lock->hi, &lock->hi_is_open));
@@ -407,7 +388,8 @@ static struct qr_plan_prelock range_of(const struct qr_plan_prelock *how,
     return lock;
 }
 
-static enum qr_status lock_range(struct point *p, const struct qr_plan_prelock *how, bool *ret_done)
+static enum qr_status lock_range(struct qri_point *p, const struct qr_plan_prelock *how,
+                                 bool *ret_done)
 {
     const struct qr_cat_object *table = p->source->object;
     const struct qr_cat_index *best = NULL;
@@ -440,11 +422,11 @@ enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
                               struct qri_source *s, const struct qr_plan_prelock *how,
                               enum qri_named *ret_named)
 {
-    struct point p = {.c = c, .source = s};
+    struct qri_point p = {.c = c, .source = s};
     bool done = false;
-    add_condition(&p, q->where);
+    qri_point_add(&p, q->where);
     for (size_t i = 0; i < q->from_count; i++)
-        (void)add_joins(&p, q->from[i]);
+        (void)qri_point_add_joins(&p, q->from[i]);
     add_outer_blocks(&p, q);
     QR_TRY(lock_point(&p, how, &done));
     *ret_named = done ? QRI_NAMES_KEY : QRI_NAMES_NOTHING;
@@ -455,144 +437,5 @@ enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
         range.mode = QR_PLAN_LOCK_U;
     QR_TRY(lock_range(&p, &range, &done));
     *ret_named = done ? QRI_NAMES_RANGE : QRI_NAMES_NOTHING;
-    return QR_OK;
-}
-
-/* ---- keys that another table's rows name ---- */
-
-static bool is_in(const struct qri_source *tree, const struct qri_source *s)
-{
-    if (tree == s)
-        return true;
-    if (tree->kind == QRI_SOURCE_JOIN)
-        return is_in(tree->left, s) || is_in(tree->right, s);
-    return tree->kind == QRI_SOURCE_EXPAND && tree->left != NULL && is_in(tree->left, s);
-}
-
-/* Joins that keep the order in which SQLite reads their tables as it is written, or leave it open.
- */
-static bool is_simple(const struct qri_source *tree)
-{
-    if (tree->kind != QRI_SOURCE_JOIN)
-        return tree->kind != QRI_SOURCE_EXPAND;
-    return (tree->join == QR_JOIN_INNER || tree->join == QR_JOIN_CROSS ||
-            tree->join == QR_JOIN_LEFT) &&
-           is_simple(tree->left) && is_simple(tree->right);
-}
-
-/* Does the condition ask nothing of the source's rows? A LEFT JOIN stays one then. */
-static bool spares(void *arg, const struct qr_expr *expr)
-{
-    const struct qri_leaf *leaf = qri_leaf_of(expr);
-    return leaf == NULL || (leaf->kind == QRI_LEAF_COLUMN && leaf->source != arg);
-}
-
-/* What stands left of the source is read before it, or can be made so. */
-static bool goes_after_left(const struct qri_query *q, struct qri_source *s)
-{
-    for (size_t i = 0; i < q->from_count; i++) {
-        if (!is_simple(q->from[i]))
-            return false;
-        if (q->from[i] == s)
-            return i > 0;
-        for (const struct qri_source *at = q->from[i]; at->kind == QRI_SOURCE_JOIN; at = at->left)
-            if (at->right == s)
-                return at->join != QR_JOIN_LEFT ||
-                       (at == q->from[0] && q->from_count == 1 && q->is_top &&
-                        (q->where == NULL || qr_expr_walk(q->where, spares, s)));
-    }
-    return false;
-}
-
-static bool stands_left(const struct qri_query *q, const struct qri_source *s,
-                        const struct qri_source *driver)
-{
-    for (size_t i = 0; i < q->from_count; i++) {
-        if (!is_in(q->from[i], s)) {
-            if (is_in(q->from[i], driver))
-                return true;
-            continue;
-        }
-        for (const struct qri_source *at = q->from[i]; at->kind == QRI_SOURCE_JOIN; at = at->left)
-            if (at->right == s)
-                return is_in(at->left, driver);
-        return false;
-    }
-    return false;
-}
-
-static bool is_of_block(const struct qri_query *q, const struct qri_source *s)
-{
-    for (size_t i = 0; i < q->from_count; i++)
-        if (is_in(q->from[i], s))
-            return true;
-    return false;
-}
-
-/* Its values are bytes of the index's keys as they are. */
-static bool has_bytes_of(const struct qr_type *column, const struct qr_type *other)
-{
-    return compare_alike(column, other) &&
-           (qr_type_is_string(column) || qr_type_family(column) == QR_FAMILY_INT ||
-            qr_type_eq(column, other));
-}
-
-/* A driver's column that the index's has to be equal to; NULL: none. */
-static const struct qr_expr *driver_of(const struct point *p, const struct qri_query *q,
-                                       uint32_t column_id, bool *ret_left)
-{
-    bool after_left = goes_after_left(q, p->source);
-    for (size_t i = 0; i < 2 * p->condition_count; i++) {
-        const struct qr_expr *condition = p->conditions[i / 2];
-        struct place own, other;
-        if (condition->kind != QR_EXPR_CMP || condition->u.cmp != QR_CMP_EQ ||
-            !column_of(condition, i % 2, &own) || own.source != p->source ||
-            own.source->columns[own.column].column_id != column_id ||
-            !column_of(condition, 1 - i % 2, &other) || other.source == p->source ||
-            !has_bytes_of(type_at(&own), type_at(&other)))
-            continue;
-        bool beside = is_of_block(q, other.source);
-        if (!(other.source->is_narrow || other.source->is_temp) ||
-            (beside && !(after_left && stands_left(q, p->source, other.source))))
-            continue;
-        *ret_left |= beside;
-        return condition->args[1 - i % 2];
-    }
-    return NULL;
-}
-
-enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
-                               struct qri_source *s, struct qri_row_lock *item, bool *ret_found)
-{
-    const struct qr_cat_object *table = s->object;
-    struct qr_plan_lock *lock = QRI_NEW(c, struct qr_plan_lock);
-    const struct qr_expr **keys = QRI_ARRAY(c, KEY_COLUMNS_MAX, const struct qr_expr *);
-    struct qr_type *types = QRI_ARRAY(c, KEY_COLUMNS_MAX, struct qr_type);
-    struct point p = {.c = c, .source = s};
-    *ret_found = false;
-    if (lock == NULL || keys == NULL || types == NULL)
-        return qri_nomem(c);
-    add_condition(&p, q->where);
-    for (size_t i = 0; i < q->from_count; i++)
-        (void)add_joins(&p, q->from[i]);
-    *lock = (struct qr_plan_lock){.table = table, .mode = QR_PLAN_LOCK_S, .key_types = types};
-    for (size_t i = 0; i < table->index_count; i++) {
-        size_t n = 0, count = qr_cat_range_columns(table, &table->indexes[i]);
-        bool left = false;
-        while (n < count && n < KEY_COLUMNS_MAX &&
-               driver_of(&p, q, table->indexes[i].columns[n].column_id, &left) != NULL)
-            n++;
-        if (n <= lock->key_count)
-            continue;
-        lock->index = &table->indexes[i];
-        lock->key_count = n;
-        s->is_driven = left;
-        for (size_t k = 0; k < n; k++) {
-            keys[k] = driver_of(&p, q, lock->index->columns[k].column_id, &left);
-            types[k] = keys[k]->type;
-        }
-    }
-    *item = (struct qri_row_lock){.lock = lock, .keys = keys, .key_count = lock->key_count};
-    *ret_found = lock->index != NULL;
     return QR_OK;
 }

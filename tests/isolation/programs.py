@@ -289,7 +289,8 @@ def killed(quired, database, _):
                     raise Wrong(f"killed while it {what}, it holds its locks")
 
 
-LOOKS = [  # by keys that only rows of `o` name
+DRIVER = "DECLARE @d TABLE (k int); INSERT @d VALUES ({0}), ({1}); "
+LOOKS = [  # by keys that only rows of `o`, or of a table variable, name
     "SELECT COUNT(*), SUM(l.v) FROM o JOIN l ON l.oid = o.id WHERE o.c = {0}",
     "SELECT COUNT(*), SUM(l.v) FROM o, l WHERE l.v = o.id AND o.c IN ({0}, {1})",
     "SELECT COUNT(*), SUM(l.v) FROM o LEFT JOIN l ON l.oid = o.id AND l.n = o.id WHERE o.c = {0}",
@@ -300,6 +301,10 @@ LOOKS = [  # by keys that only rows of `o` name
     "SELECT o.id, q.n FROM o CROSS APPLY (SELECT TOP (1) l.n FROM l WHERE l.oid = o.id ORDER BY l.n DESC) q WHERE o.c = {0} ORDER BY 1",
     "SELECT COUNT(*), SUM(m.v) FROM o JOIN l ON l.oid = o.id LEFT JOIN l m ON m.oid = l.v WHERE o.c = {0}",
     "SELECT dbo.lines({0})",
+    DRIVER + "SELECT COUNT(*), SUM(l.v) FROM @d d JOIN l ON l.oid = d.k",
+    DRIVER + "SELECT COUNT(*), SUM(l.v) FROM l JOIN @d d ON d.k = l.v AND l.n < 4",
+    DRIVER + "SELECT COUNT(*), SUM(l.v) FROM l JOIN @d d ON d.k = l.oid JOIN o ON o.id = l.n LEFT JOIN @d e ON e.k = o.c",
+    DRIVER + "SELECT COUNT(*) FROM o WHERE id = {2} AND EXISTS (SELECT 1 FROM @d d JOIN l ON l.oid = d.k)",
 ]
 CHANGES = ["INSERT l VALUES ({0}, {1}, {2}, '{3}')", "DELETE l WHERE oid = {0} AND n = {1}", "UPDATE l SET v = {2} WHERE oid = {0}",
            "UPDATE l SET oid = {2} WHERE oid = {0} AND n = {1}", "UPDATE l SET s = '{3}' WHERE v = {1}", "UPDATE o SET c = {1} WHERE id = {0}",
