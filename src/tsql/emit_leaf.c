@@ -250,6 +250,27 @@ static enum qr_status emit_bound(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
+/* ORDER BY (SELECT NULL): all rows are peers, as without ORDER BY, but SQLite would sort them, and
+ * so read them all before the first. */
+static bool is_constant(const struct qr_expr *expr)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    if (leaf == NULL || leaf->kind != QRI_LEAF_SCALAR)
+        return false;
+    const struct qri_query *q = leaf->query;
+    return q->kind == QRI_QUERY_SELECT && q->from_count == 0 && q->where == NULL &&
+           q->top.amount == NULL && q->offset == NULL && q->fetch == NULL && !q->is_grouped &&
+           q->for_inner == NULL && q->items[0]->kind == QR_EXPR_CONST;
+}
+
+static bool is_ordered(const struct qri_window *w)
+{
+    for (size_t i = 0; i < w->order_count; i++)
+        if (!is_constant(w->order[i].expr))
+            return true;
+    return false;
+}
+
 static enum qr_status emit_over(struct qri_emit *em, struct qr_buf *out, const struct qri_window *w)
 {
     const char *space = "";
@@ -259,7 +280,7 @@ static enum qr_status emit_over(struct qri_emit *em, struct qr_buf *out, const s
         QR_TRY(qri_emit_sorted(em, out, w->partition[i]));
         space = " ";
     }
-    if (w->order_count > 0) {
+    if (is_ordered(w)) {
         qr_buf_printf(out, "%sORDER BY ", space);
         QR_TRY(qri_emit_order(em, out, w->order, w->order_count));
     }

@@ -97,6 +97,35 @@ static const struct batch batches[] = {
      "COLS a nvarchar(max), o nvarchar(max)\n"
      "ROW [5]|{\"2\":\"c\"}\n"
      "DONE 1\n"},
+    /* ORDER BY a constant: peers all of them, and TOP reads no more than it gives */
+    {"select row_number() over (order by (select null)) r, rank() over (order by (select 1)) k, "
+     "sum(v) over (order by (select null)) t, count(*) over (partition by g order by (select null) "
+     "desc) c, sum(v) over (partition by g order by (select null), v rows unbounded preceding) u, "
+     "last_value(g) over (order by (select null)) l from s where v is not null order by v\n"
+     "create table big(id int primary key) insert big select value from generate_series(1, 2000)\n"
+     "select top (3) row_number() over (order by (select null)) r, a.id from big a cross join big b\n",
+     "COLS r bigint, k bigint, t int, c int, u int, l int\n"
+     "ROW 5|1|112|2|5|2\n"
+     "ROW 6|1|112|2|12|2\n"
+     "ROW 1|1|112|4|10|2\n"
+     "ROW 2|1|112|4|30|2\n"
+     "ROW 3|1|112|4|60|2\n"
+     "ROW 4|1|112|4|100|2\n"
+     "DONE 6\n"
+     "DONE\n"
+     "DONE 2000\n"
+     "COLS r bigint, id int\n"
+     "ROW 1|1\n"
+     "ROW 2|1\n"
+     "ROW 3|1\n"
+     "DONE 3\n"},
+    {"select count(*), sum(iif(cast(p.query_plan as nvarchar(max)) like '%TEMP B-TREE%', 1, 0)) from "
+     "sys.dm_exec_query_stats c cross apply sys.dm_exec_sql_text(c.sql_handle) t cross apply "
+     "sys.dm_exec_text_query_plan(c.plan_handle, c.statement_start_offset, c.statement_end_offset) p "
+     "where substring(t.text, c.statement_start_offset / 2 + 1, 20) like 'select top (3) row%'",
+     "COLS int, int\n"
+     "ROW 1|0\n"
+     "DONE 1\n"},
     /* clang-format on */
 };
 
