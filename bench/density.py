@@ -240,7 +240,7 @@ class Density:
             number = 0
         except pymssql.Error as e:
             number = e.args[0]
-        assert number != 0, end
+        assert number == 40604, (number, end)
         self.add("one more than %d" % LIMIT, number, "", end["error"]["code"])
 
     def login_ms(self, database):

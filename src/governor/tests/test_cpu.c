@@ -88,6 +88,24 @@ static void test_the_administrator_has_a_reserve_to_begin_with(void **state)
     }
 }
 
+/* Who waits for CPU time is ready to run; a slice ends each millisecond that somebody runs. */
+static void test_waits_for_cpu_time_are_signal_waits_and_slices_are_counted(void **state)
+{
+    (void)state;
+    stage_open((struct qr_gov_options){.enforce = true}, 1000000);
+    struct qr_gov_limits limits = {.vcores_pct = 50};
+    struct qr_gov_group *group = stage_group(5, 5, limits, limits);
+    stage_enter(group, 20 * MS, stage.now_ns + 2 * S);
+    stage_run();
+    const struct qr_wait_stat *stat = &qr_gov_group_waits(group)->of[QR_WAIT_SOS_SCHEDULER_YIELD];
+    assert_true(atomic_load(&stat->count) > 10);
+    assert_int_equal(atomic_load(&stat->signal_ns), atomic_load(&stat->ns));
+    uint64_t ms = (uint64_t)stage_cpu_of(group) / MS;
+    uint64_t waits = atomic_load(&stat->count); /* who comes back looks at once */
+    assert_in_range(atomic_load(&qr_gov_group_usage(group)->yields), ms * 3 / 4, ms + waits);
+    stage_close();
+}
+
 /* Two of them make requests of 2 and of 5 ms. */
 static void test_the_cpu_time_of_the_largest_request_is_kept(void **state)
 {
@@ -394,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_a_statement_and_many_light_requests_get_on_together),
         cmocka_unit_test(test_the_administrator_has_a_reserve_to_begin_with),
         cmocka_unit_test(test_the_cpu_time_of_the_largest_request_is_kept),
+        cmocka_unit_test(test_waits_for_cpu_time_are_signal_waits_and_slices_are_counted),
         cmocka_unit_test(test_pool_limits_what_its_groups_use_together),
         cmocka_unit_test(test_a_database_of_a_pool_has_what_it_is_promised),
         cmocka_unit_test(

@@ -403,6 +403,38 @@ static void test_what_was_closed_is_kept_for_an_hour(void **state)
     stage_close();
 }
 
+static void keep_logging(struct actor *a)
+{
+    while (stage.now_ns < a->until_ns && !a->is_cancelled) {
+        qr_gov_enter(&a->task);
+        qr_gov_log_made(500);
+        qr_gov_leave(&a->task);
+        qr_env_sleep_ns(&stage.env, S);
+    }
+}
+
+/* It has no buckets of its own for log, but the percents of its database; an elastic pool has not.
+ */
+static void test_the_pool_of_one_database_shows_what_limits_that(void **state)
+{
+    (void)state;
+    stage_open((struct qr_gov_options){.enforce = true}, 500000);
+    struct qr_gov_limits limits = {
+        .vcores_pct = 200, .log_bytes_per_s = 1000, .iops = 7, .data_bytes = 1000};
+    struct qr_gov_group *group = stage_group(5, 77, limits, unlimited);
+    qr_gov_group_set_storage(group, 250, 500);
+    stage_enter_play(qr_gov_internal_group(stage.gov, QR_GOV_SYSTEM), tick, stage.now_ns + 60 * S);
+    stage_enter_play(group, keep_logging, stage.now_ns + 60 * S);
+    stage_run();
+    struct qr_gov_sample row;
+    assert_int_equal(qr_gov_pool_samples(stage.gov, 77, &row, 1), 1);
+    assert_near(row.log_write, 50, 10);
+    assert_near(row.storage, 25, 0.1);
+    assert_int_equal(row.iops, 7);
+    assert_int_equal(row.log_bytes_per_s, 1000);
+    stage_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_samples_are_percents_of_the_limits_every_15_seconds),
         cmocka_unit_test(
             test_memory_of_a_pool_is_that_of_its_groups_and_of_the_process_what_it_says),
+        cmocka_unit_test(test_the_pool_of_one_database_shows_what_limits_that),
         cmocka_unit_test(test_what_was_closed_is_kept_for_an_hour),
     };
     return cmocka_run_group_tests_name("governor/rates", tests, NULL, NULL);
