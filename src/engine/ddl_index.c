@@ -165,6 +165,21 @@ enum qr_status qri_ddl_drop_index(struct qri_ddl *ddl, const struct qr_ast_drop_
     return qri_ddl_commit(&s);
 }
 
+/* Those of a #table would show in no view that a session can ask, and go with it. */
+static enum qr_status create_statistics(struct qr_arena *arena,
+                                        const struct qr_ast_create_statistics *ast,
+                                        const struct qri_target *target, struct qr_err *err)
+{
+    if (!qri_name_is_temp(&ast->table))
+        return qr_sql_fail(err, 40510, "CREATE STATISTICS");
+    for (size_t i = 0; i < ast->columns.count; i++) {
+        struct qr_str name = ast->columns.items[i].text;
+        if (qr_cat_column_find(target->object, name) == NULL)
+            return qr_sql_fail(err, 1911, qri_z(arena, name));
+    }
+    return QR_OK;
+}
+
 /* SQLite plans without stored statistics here, so there is nothing to keep; names are checked. */
 enum qr_status qri_ddl_statistics(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
                                   struct qr_err *err)
@@ -175,6 +190,7 @@ enum qr_status qri_ddl_statistics(struct qri_ddl *ddl, const struct qr_ast_stmt 
                                          : &((const struct qr_ast_update_statistics *)stmt)->table;
     QR_TRY(table_of(ddl, name, &target, err));
     if (stmt->kind == QR_AS_CREATE_STATISTICS)
-        return qr_sql_fail(err, 40510, "CREATE STATISTICS");
+        return create_statistics(ddl->arena, (const struct qr_ast_create_statistics *)stmt, &target,
+                                 err);
     return QR_OK;
 }

@@ -151,13 +151,22 @@ static enum qr_status set_columns(struct module *m, const struct qr_plan_column 
     return QR_OK;
 }
 
+/* Of a set operation: one of its branches. */
+static bool has_top(const struct qr_ast_query *query)
+{
+    const struct qr_ast_setop *setop = (const struct qr_ast_setop *)query;
+    for (size_t i = 0; query->kind == QR_AQ_SETOP && i < setop->count; i++)
+        if (has_top(setop->branches[i]))
+            return true;
+    return query->kind == QR_AQ_SELECT && ((const struct qr_ast_select *)query)->top != NULL;
+}
+
 /* The SELECT of a view or inline function has no order, unless it picks rows by it. */
 static enum qr_status refuse_order(const struct qr_ast_select_stmt *select, struct qr_err *err)
 {
     const struct qr_ast_query *query = select->query;
-    bool top = query->kind == QR_AQ_SELECT && ((const struct qr_ast_select *)query)->top != NULL;
-    bool ordered =
-        query->order_by.count > 0 && !top && query->offset == NULL && query->for_clause == NULL;
+    bool ordered = query->order_by.count > 0 && !has_top(query) && query->offset == NULL &&
+                   query->for_clause == NULL;
     return ordered ? qr_sql_fail(err, 1033) : QR_OK;
 }
 

@@ -42,6 +42,10 @@ static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t co
     struct qr_eval eval;
     qri_eval_init(&eval, c->run->session, c->run->session->frame, &c->arena);
     for (size_t i = 0; i < count; i++) {
+        if (qr_value_is_null(&values[i])) { /* of any type: a bare NULL has come as an int */
+            c->values[i] = qr_value_null();
+            continue;
+        }
         const struct qr_cat_column *to = &dml->table->object->columns[dml->insert_columns[i]];
         enum qr_status status = qr_eval_cast(
             &eval, &c->columns[i].type, &values[i], &to->type, QR_STYLE_DEFAULT, QR_CAST_ASSIGN,

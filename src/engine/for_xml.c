@@ -215,13 +215,62 @@ static bool is_text(struct qr_str name)
            qr_str_ieqz(name, "node()") || qr_str_ieqz(name, "data()");
 }
 
+/* "processing-instruction(name)" */
+static bool is_instruction(struct qr_str name, struct qr_str *ret_target)
+{
+    static const char head[] = "processing-instruction(";
+    size_t n = sizeof head - 1;
+    if (!qr_str_starts_i(name, head) || name.p[name.n - 1] != ')')
+        return false;
+    *ret_target = qr_str_n(name.p + n, name.n - n - 1);
+    return true;
+}
+
+/* Nothing is escaped in there; what would end it is written with a blank in between. */
+static void put_until(struct qr_buf *out, struct qr_str text, const char *end)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        qr_buf_add8(out, (uint8_t)text.p[i]);
+        if (text.p[i] == end[0] && (i + 1 == text.n || text.p[i + 1] == end[1]))
+            qr_buf_add8(out, ' ');
+    }
+}
+
+static enum qr_status put_instruction(struct qri_for *f, struct qr_arena *arena, size_t column,
+                                      struct qr_str target, const struct qr_value *value,
+                                      struct qr_err *err)
+{
+    struct qr_str text;
+    finish_tag(f);
+    QR_TRY(value_text(f, arena, column, value, &text, err));
+    qr_buf_addz(&f->out, "<?");
+    put_name(&f->out, target);
+    qr_buf_add8(&f->out, ' ');
+    put_until(&f->out, text, "?>");
+    qr_buf_addz(&f->out, "?>");
+    return QR_OK;
+}
+
+static enum qr_status put_comment(struct qri_for *f, struct qr_arena *arena, size_t column,
+                                  const struct qr_value *value, struct qr_err *err)
+{
+    struct qr_str text;
+    finish_tag(f);
+    QR_TRY(value_text(f, arena, column, value, &text, err));
+    qr_buf_addz(&f->out, "<!--");
+    put_until(&f->out, text, "--");
+    qr_buf_addz(&f->out, "-->");
+    return QR_OK;
+}
+
 static enum qr_status path_column(struct qri_for *f, struct qr_arena *arena, size_t column,
                                   const struct qr_value *value, struct qr_err *err)
 {
     struct qr_str parts[QRI_FOR_DEPTH_MAX];
     size_t count = split(f->call->columns[column].name, parts);
-    struct qr_str last = parts[count - 1];
-    if (value->cell == QR_CELL_NULL && (!f->call->xsinil || is_text(last)))
+    struct qr_str last = parts[count - 1], target;
+    bool instructs = is_instruction(last, &target), comments = qr_str_ieqz(last, "comment()");
+    if (value->cell == QR_CELL_NULL && (!f->call->xsinil || is_text(last) || instructs || comments))
         return QR_OK;
     enter(f, parts, count - 1);
     if (last.n > 0 && last.p[0] == '@') {
@@ -234,6 +283,10 @@ static enum qr_status path_column(struct qri_for *f, struct qr_arena *arena, siz
         qr_buf_add8(&f->out, ' ');
     if (is_text(last))
         return put_content(f, arena, column, value, err);
+    if (instructs)
+        return put_instruction(f, arena, column, target, value, err);
+    if (comments)
+        return put_comment(f, arena, column, value, err);
     return put_element(f, arena, column, last, value, err);
 }
 

@@ -126,7 +126,9 @@ static const struct qr_cat_object *by_name(const struct qri_host_call *h, struct
         schema_id = s->schema_id;
     }
     const struct qr_cat_object *o = qr_cat_find(cat, schema_id, object);
-    return o != NULL ? o : find_system(schema, object);
+    if (o == NULL)
+        o = find_system(schema, object);
+    return o != NULL && qri_sys_is_here(h->session, o) ? o : NULL;
 }
 
 /* OBJECT_ID's second argument names a class: "U", "V", "P" … */
@@ -483,7 +485,14 @@ static enum qr_status identity(struct qri_host_call *h)
     return QR_OK;
 }
 
+/* As of statistics that were never filled: plans here need none. */
+static enum qr_status stats_date(struct qri_host_call *h)
+{
+    return qri_host_null(h);
+}
+
 static qri_host_fn *const functions[QR_HOST_COUNT] = {
+    [QR_HOST_STATS_DATE] = stats_date,
     [QR_HOST_OBJECT_ID] = object_id,
     [QR_HOST_OBJECT_NAME] = object_name,
     [QR_HOST_OBJECT_SCHEMA_NAME] = object_schema_name,

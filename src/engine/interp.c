@@ -227,6 +227,8 @@ static enum qr_status run_op(struct qri_frame *frame, const struct qri_op *op, s
         break;
     }
     qri_settings_stamp(session);
+    if (session->tran.count != session->seen.tran_count)
+        qri_session_show(session); /* others see the transaction that the statement runs in */
     struct qri_meter meter;
     qri_meter_begin(frame, op, &meter);
     enum qr_status status = qri_stmt_kinds[op->stmt->kind].run(frame, op, err);

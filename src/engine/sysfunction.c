@@ -11,6 +11,9 @@
     "CASE WHEN @m IN ('SAMPLED', 'DETAILED') THEN " column " END AS " column ", "
 #define NOTHING_OF(column) "CAST(0 AS bigint) AS " column
 
+#define PERMISSION(class, name) "('" class "', '" name "'), "
+#define UNKNOWN(column) "CAST(NULL AS bigint) AS " column ", "
+
 #define FILE_STATS_COLUMNS                                                                         \
     "database_id, file_id, sample_ms, num_of_reads, num_of_bytes_read, io_stall_read_ms, "         \
     "num_of_writes, num_of_bytes_written, io_stall_write_ms, io_stall, size_on_disk_bytes, "       \
@@ -35,6 +38,44 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      NOTHING_OF("offrow_long_term_version_record_count") " FROM sys.index_physical_stats$ WHERE "
      "(@a IS NULL OR @a IN (0, database_id)) AND (@b IS NULL OR @b IN (0, object_id)) AND (@c IS "
      "NULL OR @c IN (-1, index_id)) AND (@d IS NULL OR @d IN (0, 1)))"},
+    /* Counted are statements that used an index, and how (sys.dm_db_index_usage_stats). */
+    {"dm_db_index_operational_stats",
+     "CREATE FUNCTION sys.dm_db_index_operational_stats(@a int, @b int, @c int, @d int) RETURNS "
+     "TABLE AS RETURN (SELECT CAST(DB_ID() AS smallint) AS database_id, p.object_id, p.index_id, "
+     "p.partition_number, p.hobt_id, " UNKNOWN("leaf_insert_count") UNKNOWN("leaf_delete_count")
+     UNKNOWN("leaf_update_count") NOTHING_OF("leaf_ghost_count") ", "
+     UNKNOWN("nonleaf_insert_count") UNKNOWN("nonleaf_delete_count")
+     UNKNOWN("nonleaf_update_count") UNKNOWN("leaf_allocation_count")
+     UNKNOWN("nonleaf_allocation_count") UNKNOWN("leaf_page_merge_count")
+     UNKNOWN("nonleaf_page_merge_count") "ISNULL(u.user_seeks + u.user_scans, 0) AS "
+     "range_scan_count, ISNULL(u.user_lookups, 0) AS singleton_lookup_count, "
+     NOTHING_OF("forwarded_fetch_count") ", " UNKNOWN("lob_fetch_in_pages")
+     UNKNOWN("lob_fetch_in_bytes") NOTHING_OF("lob_orphan_create_count") ", "
+     NOTHING_OF("lob_orphan_insert_count") ", " UNKNOWN("row_overflow_fetch_in_pages")
+     UNKNOWN("row_overflow_fetch_in_bytes") UNKNOWN("column_value_push_off_row_count")
+     UNKNOWN("column_value_pull_in_row_count") UNKNOWN("row_lock_count")
+     UNKNOWN("row_lock_wait_count") UNKNOWN("row_lock_wait_in_ms") NOTHING_OF("page_lock_count")
+     ", " NOTHING_OF("page_lock_wait_count") ", " NOTHING_OF("page_lock_wait_in_ms") ", "
+     NOTHING_OF("index_lock_promotion_attempt_count") ", "
+     NOTHING_OF("index_lock_promotion_count") ", " UNKNOWN("page_latch_wait_count")
+     UNKNOWN("page_latch_wait_in_ms") UNKNOWN("page_io_latch_wait_count")
+     UNKNOWN("page_io_latch_wait_in_ms") UNKNOWN("tree_page_latch_wait_count")
+     UNKNOWN("tree_page_latch_wait_in_ms") UNKNOWN("tree_page_io_latch_wait_count")
+     UNKNOWN("tree_page_io_latch_wait_in_ms") NOTHING_OF("page_compression_attempt_count") ", "
+     NOTHING_OF("page_compression_success_count") " FROM sys.partitions p LEFT JOIN "
+     "sys.dm_db_index_usage_stats u ON u.object_id = p.object_id AND u.index_id = p.index_id WHERE "
+     "(@a IS NULL OR @a IN (0, DB_ID())) AND (@b IS NULL OR @b IN (0, p.object_id)) AND (@c IS "
+     "NULL OR @c IN (-1, p.index_id)) AND (@d IS NULL OR @d IN (0, 1)))"},
+    /* Of plans in the cache: the database that they are for and, of modules, whose they are. */
+    {"dm_exec_plan_attributes",
+     "CREATE FUNCTION sys.dm_exec_plan_attributes(@a varbinary(64)) RETURNS TABLE AS RETURN (SELECT "
+     "CAST(v.attribute AS varchar(128)) AS attribute, v.value, v.is_cache_key FROM (SELECT "
+     "p.objtype, (SELECT t.objectid FROM sys.dm_exec_sql_text(@a) t) AS objectid FROM "
+     "sys.dm_exec_cached_plans p WHERE p.plan_handle = @a) AS p CROSS APPLY (SELECT 'dbid' AS "
+     "attribute, CAST(CAST(DB_ID() AS int) AS sql_variant) AS value, CAST(1 AS bit) AS "
+     "is_cache_key UNION ALL SELECT 'dbid_execute', CAST(0 AS sql_variant), CAST(1 AS bit) UNION "
+     "ALL SELECT 'objectid', CAST(p.objectid AS sql_variant), CAST(1 AS bit) WHERE p.objectid IS "
+     "NOT NULL) AS v)"},
     {"dm_db_log_stats",
      "CREATE FUNCTION sys.dm_db_log_stats(@a int) RETURNS TABLE AS RETURN (SELECT database_id, "
      "recovery_model, log_min_lsn, log_end_lsn, current_vlf_sequence_number, current_vlf_size_mb, "
@@ -68,6 +109,36 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      "CREATE FUNCTION sys.dm_io_virtual_file_stats(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
      FILE_STATS_COLUMNS " FROM sys.virtual_file_stats$ WHERE (@a IS NULL OR database_id = @a) AND "
      "(@b IS NULL OR file_id = @b))"},
+    /* Every session is the owner of its database. */
+    {"fn_my_permissions",
+     "CREATE FUNCTION sys.fn_my_permissions(@securable sysname, @class sysname) RETURNS TABLE AS "
+     "RETURN (SELECT CAST(CASE WHEN x.class = 'OBJECT' THEN @securable ELSE LOWER(x.class) END AS "
+     "sysname) AS entity_name, CAST(N'' AS sysname) AS subentity_name, CAST(x.permission AS "
+     "nvarchar(60)) AS permission_name FROM (VALUES "
+     PERMISSION("DATABASE", "ALTER") PERMISSION("DATABASE", "ALTER ANY ROLE")
+     PERMISSION("DATABASE", "ALTER ANY SCHEMA") PERMISSION("DATABASE", "ALTER ANY USER")
+     PERMISSION("DATABASE", "AUTHENTICATE") PERMISSION("DATABASE", "CHECKPOINT")
+     PERMISSION("DATABASE", "CONNECT") PERMISSION("DATABASE", "CONTROL")
+     PERMISSION("DATABASE", "CREATE FUNCTION") PERMISSION("DATABASE", "CREATE PROCEDURE")
+     PERMISSION("DATABASE", "CREATE ROLE") PERMISSION("DATABASE", "CREATE SCHEMA")
+     PERMISSION("DATABASE", "CREATE SYNONYM") PERMISSION("DATABASE", "CREATE TABLE")
+     PERMISSION("DATABASE", "CREATE TYPE") PERMISSION("DATABASE", "CREATE VIEW")
+     PERMISSION("DATABASE", "DELETE") PERMISSION("DATABASE", "EXECUTE")
+     PERMISSION("DATABASE", "INSERT") PERMISSION("DATABASE", "KILL DATABASE CONNECTION")
+     PERMISSION("DATABASE", "REFERENCES") PERMISSION("DATABASE", "SELECT")
+     PERMISSION("DATABASE", "SHOWPLAN") PERMISSION("DATABASE", "UPDATE")
+     PERMISSION("DATABASE", "VIEW DATABASE STATE") PERMISSION("DATABASE", "VIEW DEFINITION")
+     PERMISSION("OBJECT", "ALTER") PERMISSION("OBJECT", "CONTROL") PERMISSION("OBJECT", "DELETE")
+     PERMISSION("OBJECT", "EXECUTE") PERMISSION("OBJECT", "INSERT")
+     PERMISSION("OBJECT", "REFERENCES") PERMISSION("OBJECT", "SELECT")
+     PERMISSION("OBJECT", "TAKE OWNERSHIP") PERMISSION("OBJECT", "UPDATE")
+     PERMISSION("OBJECT", "VIEW DEFINITION")
+     PERMISSION("SERVER", "CONNECT SQL") PERMISSION("SERVER", "VIEW ANY DATABASE")
+     "('SERVER', 'VIEW SERVER STATE')) AS x(class, permission) WHERE x.class = "
+     "UPPER(ISNULL(@class, 'SERVER')) AND (x.class <> 'OBJECT' OR CASE WHEN (SELECT o.type FROM "
+     "sys.all_objects o WHERE o.object_id = OBJECT_ID(@securable)) IN ('P', 'FN') THEN CASE WHEN "
+     "x.permission IN ('DELETE', 'INSERT', 'SELECT', 'UPDATE') THEN 0 ELSE 1 END WHEN "
+     "OBJECT_ID(@securable) IS NULL OR x.permission = 'EXECUTE' THEN 0 ELSE 1 END = 1))"},
     {"fn_listextendedproperty",
      "CREATE FUNCTION sys.fn_listextendedproperty(@name sysname, @t0 varchar(128), @n0 sysname, @t1 "
      "varchar(128), @n1 sysname, @t2 varchar(128), @n2 sysname) RETURNS TABLE AS RETURN (SELECT "

@@ -16,8 +16,8 @@ static const struct qri_sysview *const view_tables[] = {
     qri_sysviews_events,   qri_sysviews_governor,  qri_sysviews_qstore,  qri_sysviews_usage,
     qri_sysviews_memory,   qri_sysviews_used,      qri_sysviews_version, qri_sysviews_wait,
     qri_sysviews_resource, qri_sysviews_text,      qri_sysviews_schema,  qri_sysviews_space,
-    qri_sysviews_absent,   qri_sysviews_os,        qri_sysviews_scoped,  qri_sysviews_temp,
-    qri_sysviews_counter,
+    qri_sysviews_derived,  qri_sysviews_absent,    qri_sysviews_os,      qri_sysviews_scoped,
+    qri_sysviews_temp,     qri_sysviews_counter,
 };
 
 static struct {

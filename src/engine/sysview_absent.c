@@ -49,9 +49,82 @@ const struct qri_sysview qri_sysviews_absent[] = {
      "key_store_provider_name sysname null, key_path nvarchar(4000) null, "
      "allow_enclave_computations bit null",
      none, NULL, false},
+    {"sys", "column_store_dictionaries",
+     "hobt_id bigint, column_id int, dictionary_id int, version int, type int, last_id int, "
+     "entry_count bigint, on_disk_size bigint, partition_id bigint",
+     none, NULL, false},
+    {"sys", "column_store_row_groups",
+     "object_id int, index_id int, partition_number int, row_group_id int, delta_store_hobt_id "
+     "bigint null, state tinyint, state_description nvarchar(60), total_rows bigint, deleted_rows "
+     "bigint null, size_in_bytes bigint",
+     none, NULL, false},
+    {"sys", "column_store_segments",
+     "partition_id bigint, hobt_id bigint, column_id int, segment_id int, version int, "
+     "encoding_type int, row_count int, has_nulls int, base_id bigint, magnitude float, "
+     "primary_dictionary_id int, secondary_dictionary_id int, min_data_id bigint, max_data_id "
+     "bigint, null_value bigint, on_disk_size bigint",
+     none, NULL, false},
+    {"sys", "database_event_session_targets",
+     "event_session_id int, target_id int, name sysname, package sysname, module sysname", none,
+     NULL, false},
+    {"sys", "database_event_sessions",
+     "event_session_id int, name sysname, event_retention_mode nchar(1) null, "
+     "event_retention_mode_desc sysname null, max_dispatch_latency int null, max_memory int null, "
+     "max_event_size int null, memory_partition_mode nchar(1) null, memory_partition_mode_desc "
+     "sysname null, track_causality bit null, startup_state bit null",
+     none, NULL, false},
     {"sys", "database_scoped_credentials",
      "name sysname, principal_id int null, credential_id int, credential_identity nvarchar(4000) "
      "null, create_date datetime, modify_date datetime",
+     none, NULL, false},
+    {"sys", "dm_broker_activated_tasks",
+     "spid int null, database_id smallint null, queue_id int null, procedure_name nvarchar(650) "
+     "null, execute_as int null",
+     none, NULL, false},
+    {"sys", "dm_db_column_store_row_group_physical_stats",
+     "object_id int, index_id int, partition_number int, row_group_id int, delta_store_hobt_id "
+     "bigint null, state tinyint, state_desc nvarchar(60), total_rows bigint null, deleted_rows "
+     "bigint null, size_in_bytes bigint null, trim_reason tinyint null, trim_reason_desc "
+     "nvarchar(60) null, transition_to_compressed_state tinyint null, "
+     "transition_to_compressed_state_desc nvarchar(60) null, has_vertipaq_optimization bit null, "
+     "generation bigint null, created_time datetime2 null, closed_time datetime2 null",
+     none, NULL, false},
+    {"sys", "dm_db_xtp_hash_index_stats",
+     "object_id int, xtp_object_id bigint, index_id int, total_bucket_count bigint, "
+     "empty_bucket_count bigint, avg_chain_length bigint, max_chain_length bigint",
+     none, NULL, false},
+    {"sys", "dm_db_xtp_index_stats",
+     "object_id int, xtp_object_id bigint, index_id int, scans_started bigint, scans_retries "
+     "bigint, rows_returned bigint, rows_touched bigint, rows_expiring bigint, rows_expired "
+     "bigint, rows_expired_removed bigint, phantom_scans_started bigint, phantom_scans_retries "
+     "bigint, phantom_rows_touched bigint, phantom_expiring_rows_encountered bigint, "
+     "phantom_expired_removed_rows_encountered bigint, phantom_expired_rows_removed bigint, "
+     "object_address varbinary(8)",
+     none, NULL, false},
+    {"sys", "dm_db_xtp_nonclustered_index_stats",
+     "object_id int, xtp_object_id bigint, index_id int, delta_pages bigint, internal_pages "
+     "bigint, leaf_pages bigint, outstanding_retired_nodes bigint, page_update_count bigint, "
+     "page_update_retry_count bigint, page_consolidation_count bigint, "
+     "page_consolidation_retry_count bigint, page_split_count bigint, page_split_retry_count "
+     "bigint, key_split_count bigint, key_split_retry_count bigint, page_merge_count bigint, "
+     "page_merge_retry_count bigint, key_merge_count bigint, key_merge_retry_count bigint, "
+     "uses_key_normalization bit",
+     none, NULL, false},
+    {"sys", "dm_os_ring_buffers",
+     "ring_buffer_address varbinary(8), ring_buffer_type nvarchar(60), timestamp bigint, record "
+     "nvarchar(3072) null",
+     none, NULL, false},
+    {"sys", "dm_xe_database_session_targets",
+     "event_session_address varbinary(8), target_name nvarchar(256), target_package_guid "
+     "uniqueidentifier, execution_count bigint, execution_duration_ms bigint, target_data "
+     "nvarchar(max) null, bytes_written bigint, failed_buffer_count bigint",
+     none, NULL, false},
+    {"sys", "dm_xe_database_sessions",
+     "address varbinary(8), name nvarchar(256), pending_buffers int, total_regular_buffers int, "
+     "regular_buffer_size bigint, total_large_buffers int, large_buffer_size bigint, "
+     "total_buffer_size bigint, buffer_policy_flags int, buffer_policy_desc nvarchar(256), flags "
+     "int, flag_desc nvarchar(256), dropped_event_count int, dropped_buffer_count int, "
+     "blocked_event_fire_time int, create_time datetime, largest_event_dropped_size int",
      none, NULL, false},
     {"sys", "edge_constraints", OBJECT_COLUMNS ", is_disabled bit, is_not_trusted bit", none, NULL,
      false},
@@ -83,6 +156,12 @@ const struct qri_sysview qri_sysviews_absent[] = {
     {"sys", "hash_indexes",
      "object_id int, name sysname null, index_id int, type tinyint, type_desc nvarchar(60) null, "
      "bucket_count bigint",
+     none, NULL, false},
+    {"sys", "index_resumable_operations",
+     "object_id int, index_id int, name sysname null, sql_text nvarchar(max) null, "
+     "last_max_dop_used smallint, partition_number int null, state tinyint, state_desc "
+     "nvarchar(60) null, start_time datetime, last_pause_time datetime null, total_execution_time "
+     "int, percent_complete float, page_count bigint",
      none, NULL, false},
     {"sys", "internal_tables",
      OBJECT_COLUMNS ", internal_type tinyint null, internal_type_desc nvarchar(60) null, parent_id "

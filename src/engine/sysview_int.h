@@ -47,6 +47,7 @@ extern const struct qri_sysview qri_sysviews_version[];   /* sysview_version.c *
 extern const struct qri_sysview qri_sysviews_counter[];   /* sysview_counter.c */
 extern const struct qri_sysview qri_sysviews_temp[];      /* sysview_temp.c */
 extern const struct qri_sysview qri_sysviews_scoped[];    /* scoped.c */
+extern const struct qri_sysview qri_sysviews_derived[];   /* sysview_derived.c */
 extern const struct qri_sysview qri_sysviews_absent[];    /* sysview_absent.c */
 extern const struct qri_sysview qri_sysviews_schema[];    /* sysview_schema.c: INFORMATION_SCHEMA */
 
@@ -67,6 +68,14 @@ static inline int qri_sys_null_if(bool is_null, int64_t value)
 
 /* The picture of the database that views show, and that of #tables (may be NULL). */
 const struct qri_catalog *qri_sys_catalog(const struct qr_session *session);
+
+/* Views of the server are there in master alone; names with a '$' at the end are for our own texts.
+ */
+static inline bool qri_sys_is_here(const struct qr_session *session, const struct qr_cat_object *o)
+{
+    bool is_ours = o->is_ms_shipped && o->name.n > 0 && o->name.p[o->name.n - 1] == '$';
+    return !is_ours && (!o->is_in_master_only || session->db->info.database_id == 1);
+}
 
 /* Counts the rows of a permanent table on the session's connection; 0 if that fails. */
 int64_t qri_sys_row_count(struct qr_session *session, const struct qr_cat_object *table);

@@ -16,7 +16,8 @@ static enum qr_status walk_catalog(struct qri_sysrows *rows, const struct qr_ses
                                    const struct qr_catalog *cat, each_object *each)
 {
     for (size_t i = 0; i < cat->object_count; i++)
-        QR_TRY(each(rows, session, cat->objects[i]));
+        if (qri_sys_is_here(session, cat->objects[i]))
+            QR_TRY(each(rows, session, cat->objects[i]));
     return QR_OK;
 }
 

@@ -29,10 +29,13 @@ static bool has_columns(const struct qr_cat_object *o)
     return o->column_count > 0;
 }
 
-static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_catalog *cat)
+static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_session *session,
+                                  const struct qr_catalog *cat)
 {
     for (size_t i = 0; i < cat->object_count; i++) {
         const struct qr_cat_object *o = cat->objects[i];
+        if (!qri_sys_is_here(session, o))
+            continue;
         for (size_t k = 0; has_columns(o) && k < o->column_count; k++) {
             const struct qr_cat_column *c = &o->columns[k];
             QR_TRY(qri_sysrow(rows, o->is_ms_shipped ? -(int)o->object_id : (int)o->object_id,
@@ -49,15 +52,15 @@ static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_cata
 
 static enum qr_status columns(struct qri_sysrows *rows, struct qr_session *session)
 {
-    return column_rows(rows, database(session));
+    return column_rows(rows, session, database(session));
 }
 
 static enum qr_status all_columns(struct qri_sysrows *rows, struct qr_session *session)
 {
     const struct qr_catalog *system = NULL;
-    QR_TRY(column_rows(rows, database(session)));
+    QR_TRY(column_rows(rows, session, database(session)));
     QR_TRY(qri_system_catalog(&system, NULL));
-    return column_rows(rows, system);
+    return column_rows(rows, session, system);
 }
 
 static struct qr_value variant(struct qri_sysrows *rows, const struct qr_type *type, int64_t v)

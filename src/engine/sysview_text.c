@@ -174,21 +174,35 @@ const struct qri_sysview qri_sysviews_text[] = {
     {"sys", "sysprocesses",
      "spid smallint, kpid smallint, blocked smallint, waittype binary(2) null, waittime bigint, "
      "lastwaittype nchar(32), waitresource nchar(256), dbid smallint null, uid smallint null, cpu "
-     "int, login_time datetime, last_batch datetime null, open_tran smallint null, status "
-     "nchar(30), hostname nchar(128) null, program_name nchar(128) null, hostprocess nchar(10) "
-     "null, cmd nchar(26), loginame nchar(128) null",
+     "int, physical_io bigint, memusage int, login_time datetime, last_batch datetime null, ecid "
+     "smallint, open_tran smallint null, status nchar(30), sid binary(86) null, hostname "
+     "nchar(128) null, program_name nchar(128) null, hostprocess nchar(10) null, cmd nchar(26), "
+     "nt_domain nchar(128) null, nt_username nchar(128) null, net_address nchar(12) null, "
+     "net_library nchar(12) null, loginame nchar(128) null, context_info varbinary(128) null, "
+     "sql_handle binary(20) null, stmt_start int, stmt_end int, request_id int, page_resource "
+     "binary(8) null",
      NULL,
      "SELECT s.session_id AS spid, CAST(0 AS smallint) AS kpid, "
      "ISNULL(r.blocking_session_id, CAST(0 AS smallint)) AS blocked, CAST(0 AS binary(2)) AS "
      "waittype, CAST(ISNULL(r.wait_time, 0) AS bigint) AS waittime, CAST(ISNULL(r.last_wait_type, "
      "'') AS nchar(32)) AS lastwaittype, CAST(ISNULL(r.wait_resource, '') AS nchar(256)) AS "
      "waitresource, s.database_id AS dbid, CAST(1 AS smallint) AS uid, s.cpu_time AS cpu, "
-     "s.login_time, s.last_request_start_time AS last_batch, CAST(s.open_transaction_count AS "
+     "s.reads + s.writes AS physical_io, s.memory_usage AS memusage, s.login_time, "
+     "s.last_request_start_time AS last_batch, CAST(0 AS smallint) AS ecid, "
+     "CAST(s.open_transaction_count AS "
      "smallint) AS open_tran, CAST(ISNULL(r.status, s.status) AS nchar(30)) AS status, "
-     "CAST(s.host_name AS nchar(128)) AS hostname, CAST(s.program_name AS nchar(128)) AS "
+     "CAST(NULL AS binary(86)) AS sid, CAST(s.host_name AS nchar(128)) AS hostname, "
+     "CAST(s.program_name AS nchar(128)) AS "
      "program_name, CAST(s.host_process_id AS nchar(10)) AS hostprocess, CAST(ISNULL(r.command, "
-     "'AWAITING COMMAND') AS nchar(26)) AS cmd, CAST(s.login_name AS nchar(128)) AS loginame FROM "
-     "sys.dm_exec_sessions s LEFT JOIN sys.dm_exec_requests r ON r.session_id = s.session_id",
+     "'AWAITING COMMAND') AS nchar(26)) AS cmd, CAST(NULL AS nchar(128)) AS nt_domain, "
+     "CAST(NULL AS nchar(128)) AS nt_username, CAST(NULL AS nchar(12)) AS net_address, "
+     "CAST(c.net_transport AS nchar(12)) AS net_library, CAST(s.login_name AS nchar(128)) AS "
+     "loginame, s.context_info, CAST(ISNULL(r.sql_handle, c.most_recent_sql_handle) AS "
+     "binary(20)) AS sql_handle, "
+     "ISNULL(r.statement_start_offset, 0) AS stmt_start, ISNULL(r.statement_end_offset, 0) AS "
+     "stmt_end, ISNULL(r.request_id, 0) AS request_id, CAST(NULL AS binary(8)) AS page_resource "
+     "FROM sys.dm_exec_sessions s LEFT JOIN sys.dm_exec_requests r ON r.session_id = s.session_id "
+     "LEFT JOIN sys.dm_exec_connections c ON c.session_id = s.session_id",
      false},
     {0},
 };

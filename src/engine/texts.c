@@ -356,7 +356,7 @@ struct qr_str qri_plan_handle(struct qr_arena *arena, const struct qr_database *
 bool qri_handle_id(struct qr_str text, uint64_t *ret_id)
 {
     const uint8_t *bytes = (const uint8_t *)text.p;
-    if (text.n != QRI_HANDLE_BYTES ||
+    if ((text.n != QRI_HANDLE_BYTES && text.n != QRI_HANDLE_SHORT_BYTES) ||
         (bytes[0] != KIND_BATCH && bytes[0] != KIND_MODULE && bytes[0] != KIND_PLAN))
         return false;
     *ret_id = 0;

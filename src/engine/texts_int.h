@@ -5,7 +5,10 @@
 #pragma once
 #include "frame.h"
 
-enum { QRI_HANDLE_BYTES = 44 };
+enum {
+    QRI_HANDLE_BYTES = 44,
+    QRI_HANDLE_SHORT_BYTES = 20, /* of sys.sysprocesses: all that follows is zero */
+};
 
 enum qri_cost_kind {
     QRI_COST_WORKER_US,

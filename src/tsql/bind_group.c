@@ -31,8 +31,9 @@ static enum qr_status group_expr(struct qri_compile *c, struct qri_query *query,
                                  const struct qr_ast_expr *ast, uint32_t *ret_bit)
 {
     const struct qr_expr *expr = NULL;
+    uint32_t expanded = c->expanded;
     QR_TRY(qri_expr(c, ast, &expr));
-    if (qr_expr_walk(expr, has_own_column, query->scope))
+    if (c->expanded == expanded && qr_expr_walk(expr, has_own_column, query->scope))
         return qr_sql_fail(c->err, 164);
     if (!qr_type_is_comparable(&expr->type))
         return qr_sql_fail(c->err, 306);

@@ -208,6 +208,7 @@ struct qri_query {
     struct qri_scope *apply_scope; /* APPLY: the scope of the tables left of it */
     bool uses_siblings;            /* … and a column of theirs is named */
     bool is_top;                   /* the statement's own: nothing is asked of its rows */
+    bool is_tested;                /* of EXISTS: nothing is asked of its columns */
     bool is_applied;               /* run by the engine for each outer row: qrows() over a plan */
     struct qri_agg_use *aggs;      /* aggregates of this block */
     /* SELECT */
@@ -290,10 +291,12 @@ struct qri_compile {
     struct qri_scope *apply_scope; /* the query about to be bound stands right of APPLY */
     bool in_tempdb;                /* the text of a system view of tempdb is being bound */
     bool lateral;                  /* the source about to be bound stands right of APPLY */
+    uint32_t expanded; /* columns of the block itself that became the expressions they stand for */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */
     const struct qr_ast_set_items *setting; /* of an UPDATE, are being bound */
     bool is_top_query;                      /* the query about to be bound is the statement's own */
+    bool is_tested_query;                   /* … is of EXISTS */
     uint32_t schema_id;                     /* for one-part names: the batch's, or the module's */
     bool reads_user_tables, warns_null_aggregate, is_volatile, has_subquery, has_udf;
     bool udf_reads, udf_locks; /* one may read tables; with hints that lock */

@@ -46,10 +46,12 @@ static enum qr_status by_expr(struct qri_compile *c, struct qri_query *query, si
 {
     if (query->kind != QRI_QUERY_SELECT)
         return qr_sql_fail(c->err, 104);
+    uint32_t expanded = c->expanded;
     QR_TRY(qri_expr(c, ast, &order->expr));
-    if (order->expr->kind == QR_EXPR_CONST)
+    bool is_column = c->expanded != expanded; /* of APPLY, whatever it stands for */
+    if (order->expr->kind == QR_EXPR_CONST && !is_column)
         return qr_sql_fail(c->err, 408, (int)position + 1);
-    if (order->expr->kind == QR_EXPR_VAR)
+    if (order->expr->kind == QR_EXPR_VAR && !is_column)
         return qr_sql_fail(c->err, 1008, (int)position + 1);
     for (size_t i = 0; i < query->out_count; i++)
         if (qr_expr_equal(query->items[i], order->expr)) {

@@ -189,6 +189,15 @@ static void restore_place(struct qri_compile *c, const struct place *p)
     c->b.line = p->line;
 }
 
+/* The ORDER BY behind a set operation may stand in a view if one of the branches has TOP. */
+static bool has_top(const struct qri_query *query)
+{
+    for (size_t i = 0; i < query->branch_count; i++)
+        if (has_top(query->branches[i]))
+            return true;
+    return query->top.amount != NULL;
+}
+
 static enum qr_status bind_body(struct qri_compile *c, const struct qr_ast_query *ast,
                                 struct qri_query *query, bool is_top)
 {
@@ -207,7 +216,7 @@ static enum qr_status bind_body(struct qri_compile *c, const struct qr_ast_query
         QR_TRY(qri_values(c, &((const struct qr_ast_values_query *)ast)->rows, query));
         break;
     }
-    if (!is_top && ast->order_by.count > 0 && query->top.amount == NULL && ast->offset == NULL &&
+    if (!is_top && ast->order_by.count > 0 && !has_top(query) && ast->offset == NULL &&
         (ast->for_clause == NULL || ast->for_clause->kind == QR_FOR_BROWSE))
         return qr_sql_fail(c->err, 1033);
     QR_TRY(qri_order_by(c, ast, query));
@@ -222,13 +231,13 @@ enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *
     struct place place = save_place(c);
     struct qri_query *query = QRI_NEW(c, struct qri_query);
     struct qri_scope *scope = qri_scope_new(c, outer, query);
-    bool is_top = c->is_top_query;
+    bool is_top = c->is_top_query, is_tested = c->is_tested_query;
     if (outer != NULL)
         outer->clause = c->clause;
     if (query == NULL || scope == NULL)
         return qri_nomem(c);
     QR_TRY(qri_enter(c));
-    c->is_top_query = false;
+    c->is_top_query = c->is_tested_query = false;
     c->in_aggregate = c->in_window = false;
     c->scope = scope;
     query->scope = scope;
@@ -236,6 +245,7 @@ enum qr_status qri_bind_query(struct qri_compile *c, const struct qr_ast_query *
     query->apply_scope = c->apply_scope;
     c->apply_scope = NULL;
     query->is_top = is_top;
+    query->is_tested = is_tested;
     QR_TRY(bind_body(c, ast, query, is_top));
     restore_place(c, &place);
     qri_leave(c);

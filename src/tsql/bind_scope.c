@@ -107,6 +107,7 @@ enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source,
         !source->object->columns[column].is_persisted)
         QR_TRY(expand_computed(c, source, column));
     if (col->expr != NULL) {
+        c->expanded += source->scope == c->scope;
         *ret_expr = col->expr;
         return QR_OK;
     }

@@ -151,7 +151,13 @@ static enum qr_status bind_each_item(struct qri_compile *c, const struct qr_ast_
         c->b.line = (int)item->pos.line;
         if (c->assigning == ast)
             c->assigning_live = ast->from.count > 0 ? ast->items.count : i;
-        if (item->expr->kind == QR_AE_STAR) {
+        bool is_star = item->expr->kind == QR_AE_STAR;
+        if (is_star && query->is_tested && query->is_grouped) {
+            QR_TRY(qr_expr_int(&c->b, 1, &expr)); /* nobody asks for its columns */
+            QR_TRY(qri_item_add(c, query, expr, qr_str(""), &capacity));
+            continue;
+        }
+        if (is_star) {
             QR_TRY(qri_star(c, (const struct qr_ast_star *)item->expr, query, &capacity));
             continue;
         }

@@ -44,6 +44,7 @@ enum qr_status qri_exists(struct qri_compile *c, const struct qr_ast_query *ast,
                           const struct qr_expr **ret_expr)
 {
     struct qri_leaf *leaf = NULL;
+    c->is_tested_query = true;
     QR_TRY(bind_inner(c, ast, &leaf));
     leaf->kind = QRI_LEAF_EXISTS;
     struct qr_expr_foreign shape = {.type = qr_type_of(QR_TYPE_BIT), .is_predicate = true};

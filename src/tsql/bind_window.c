@@ -44,10 +44,11 @@ static enum qr_status bind_order(struct qri_compile *c, const struct qr_ast_orde
         return qri_nomem(c);
     for (size_t i = 0; i < ast->count; i++) {
         struct qri_order *o = &window->order[window->order_count++];
+        uint32_t expanded = c->expanded;
         QR_TRY(qri_expr(c, ast->items[i].expr, &o->expr));
         o->descending = ast->items[i].descending;
         o->item = SIZE_MAX;
-        if (o->expr->kind == QR_EXPR_CONST)
+        if (o->expr->kind == QR_EXPR_CONST && c->expanded == expanded)
             return qr_sql_fail(c->err, o->expr->type.id == QR_TYPE_INT ? 5308 : 5309);
         if (!qr_type_is_comparable(&o->expr->type))
             return qr_sql_fail(c->err, 306);

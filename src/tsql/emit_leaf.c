@@ -8,10 +8,11 @@ typedef enum qr_status (*leaf_fn)(struct qri_emit *em, struct qr_buf *out,
 
 /* --- columns --- */
 
+/* Also of a derived table inside: its scope goes past the block's to a scope without names. */
 static bool is_own(const struct qri_emit_args *args, const struct qri_source *source)
 {
     for (const struct qri_scope *s = source->scope; s != NULL; s = s->outer)
-        if (s == args->root)
+        if (s == args->root || (s->query != NULL && s->query == args->root->query))
             return true;
     return false;
 }

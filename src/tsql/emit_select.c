@@ -40,6 +40,16 @@ static enum qr_status emit_order_items(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
+/* A number would be taken for a column's position, and all constants sort and group alike. */
+static enum qr_status emit_unless_constant(struct qri_emit *em, struct qr_buf *out,
+                                           const struct qr_expr *expr)
+{
+    if (expr->kind != QR_EXPR_CONST)
+        return qri_emit_sorted(em, out, expr);
+    qr_buf_addz(out, "NULL");
+    return QR_OK;
+}
+
 static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
                                     const struct qri_query *q)
 {
@@ -52,10 +62,7 @@ static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
         qr_buf_addz(out, separator);
         separator = ", ";
         em->depth = 0;
-        /* a constant would be taken for a column's position */
-        if (!q->group[i]->has_foreign)
-            qr_buf_addz(out, "+");
-        QR_TRY(qri_emit_sorted(em, out, q->group[i]));
+        QR_TRY(emit_unless_constant(em, out, q->group[i]));
     }
     em->set = set;
     return QR_OK;
@@ -190,7 +197,7 @@ static enum qr_status emit_order_by(struct qri_emit *em, struct qr_buf *out,
             qr_buf_printf(out, "k%zu", ++hidden);
             qri_emit_collate(out, &o->expr->type);
         } else {
-            QR_TRY(qri_emit_sorted(em, out, o->expr));
+            QR_TRY(emit_unless_constant(em, out, o->expr));
         }
         qr_buf_addz(out, o->descending ? " DESC" : "");
     }

@@ -48,10 +48,21 @@ static void all_sparse_columns(struct qri_parser *p, struct qr_ast_column_def *c
     column->column_set = true;
 }
 
+/* INDEX name, which is over the column that it stands with, or INDEX name (columns). */
 static void inline_index(struct qri_parser *p, struct qr_ast_column_def *column)
 {
     column->index = qri_p_alloc(p, sizeof *column->index);
     qri_p_inline_index(p, column->index);
+    struct qr_ast_order *columns = &column->index->columns;
+    if (columns->count > 0 || column->index->columnstore)
+        return;
+    struct qr_ast_column *own = qri_p_expr(p, sizeof *own, QR_AE_COLUMN, column->pos);
+    own->name = (struct qr_ast_name){.pos = column->pos, .count = 1};
+    own->name.parts = qri_p_alloc(p, sizeof *own->name.parts);
+    own->name.parts[0] = column->name;
+    struct qr_ast_order_item item = {.expr = &own->head};
+    *(struct qr_ast_order_item *)qri_p_push(p, &columns->items, &columns->count, sizeof item) =
+        item;
 }
 
 /* One attribute; false if none is next. */

@@ -24,6 +24,8 @@ void qri_p_table_element(struct qri_parser *p, struct qr_ast_table_def *def)
     } else if (qri_p_at(p, KW_INDEX)) {
         struct qr_ast_index_def index = {0};
         qri_p_inline_index(p, &index);
+        if (index.columns.count == 0 && !index.columnstore)
+            qri_p_syntax(p);
         *(struct qr_ast_index_def *)qri_p_push(p, &def->indexes, &def->index_count, sizeof index) =
             index;
     } else if (qri_p_at(p, KW_PERIOD) && qri_p_peek_at(p, 1, KW_FOR)) {

@@ -94,6 +94,25 @@ def wait_for_rows(connection, query, expected, seconds=30):
     return rows
 
 
+class Transactions(unittest.TestCase):
+    def test_one_that_a_batch_began_is_seen_while_the_batch_runs(self):
+        with server.Server() as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE d")
+            with quired.connect("d") as worker, quired.connect("d") as watcher:
+                worker.execute("CREATE TABLE t (id int PRIMARY KEY)")
+                session = worker.execute("SELECT @@SPID")[0][0]
+                worker.send_batch("BEGIN TRAN audit; INSERT t VALUES (1); WAITFOR DELAY '00:10:00'; COMMIT")
+                seen = f"""SELECT s.open_transaction_count, r.open_transaction_count, a.name,
+                        d.database_transaction_log_record_count
+                    FROM sys.dm_exec_sessions s JOIN sys.dm_exec_requests r ON r.session_id = s.session_id
+                    JOIN sys.dm_tran_session_transactions t ON t.session_id = s.session_id
+                    JOIN sys.dm_tran_active_transactions a ON a.transaction_id = t.transaction_id
+                    JOIN sys.dm_tran_database_transactions d ON d.transaction_id = t.transaction_id
+                    WHERE s.session_id = {session} AND r.wait_type = 'WAITFOR'"""
+                self.assertEqual(wait_for_rows(watcher, seen, [(1, 1, "audit", 1)]), [(1, 1, "audit", 1)])
+                worker.cancel()
+
+
 class Events(unittest.TestCase):
     def test_logins_and_refusals_are_counted_by_database(self):
         with server.Server() as quired, quired.connect() as master:
