@@ -442,6 +442,36 @@ static enum qr_status nothing(struct qri_dbcc *d)
     return QR_OK;
 }
 
+static enum qr_status tell_flag(struct qri_dbcc *d, int64_t flag)
+{
+    static const char *const names[] = {"TraceFlag", "Status", "Global", "Session"};
+    const struct qr_sink *sink = d->session->sink;
+    struct qr_plan_column columns[4] = {{.flags = 0}};
+    struct qr_value row[4] = {qr_value_int(flag), qr_value_int(0), qr_value_int(0),
+                              qr_value_int(0)};
+    for (size_t i = 0; i < 4; i++)
+        columns[i] =
+            (struct qr_plan_column){.name = qr_str(names[i]), .type = qr_type_of(QR_TYPE_SMALLINT)};
+    if (d->rows == 0)
+        QR_TRY(sink->columns(sink->ctx, columns, 4, NULL, 0));
+    d->session->result_open = true;
+    d->rows++;
+    return sink->row(sink->ctx, row, 4);
+}
+
+/* No trace flag means anything here, so none is on; -1 asks for those that are. */
+static enum qr_status tracestatus(struct qri_dbcc *d)
+{
+    for (size_t i = 0; i < d->stmt->args.count; i++) {
+        int64_t flag = 0;
+        if (!qri_dbcc_int(d, i, &flag) || flag < -1 || flag > INT16_MAX)
+            return qr_sql_fail(d->err, 2560, (int)i + 1);
+        if (flag >= 0)
+            QR_TRY(tell_flag(d, flag));
+    }
+    return QR_OK;
+}
+
 static enum qr_status free_plans(struct qri_dbcc *d)
 {
     qri_cache_clear(d->session->db, 0);
@@ -460,6 +490,7 @@ static const struct command {
     {"USEROPTIONS",      useroptions, true },
     {"TRACEON",          nothing,    false},
     {"TRACEOFF",         nothing,    false},
+    {"TRACESTATUS",      tracestatus, true },
     {"FREEPROCCACHE",    free_plans, true },
     {"DROPCLEANBUFFERS", nothing,    true },
     {"UPDATEUSAGE",      nothing,    true },

@@ -266,7 +266,8 @@ static enum qr_status pool_samples(struct qri_sysrows *rows, const struct qr_gov
         qri_sys_known_long(s->storage_limit >> 10), qri_sys_known(s->sessions_limit),
         qri_sys_known(s->workers_limit), known_vcores, known_vcores,
         qri_sys_known((s->vcores_pct + 99) / 100), &instance, known_vcores, (int64_t)s->log_bytes,
-        &login, &used, &cpu, &instance, &io, &log, &storage, &allocated, &worker, &session);
+        &login, &used, &cpu, &instance, &io, &log, &storage, &allocated, &worker, &session,
+        &instance);
 }
 
 /* The most that one statement may be granted. */
@@ -394,7 +395,8 @@ const struct qri_sysview qri_sysviews_governor[] = {
      "cap_vcores_used_percent decimal(5,2) null, instance_vcores_used_percent decimal(5,2) null, "
      "avg_data_io_percent decimal(5,2) null, avg_log_write_percent decimal(5,2) null, "
      "avg_storage_percent decimal(5,2) null, avg_allocated_storage_percent decimal(5,2) null, "
-     "max_worker_percent decimal(5,2) null, max_session_percent decimal(5,2) null",
+     "max_worker_percent decimal(5,2) null, max_session_percent decimal(5,2) null, "
+     "avg_instance_cpu_percent decimal(5,2) null",
      pools_history, NULL, false},
     {"sys", "dm_resource_governor_workload_groups_history_ex",
      "pool_id int, group_id int, name nvarchar(256), snapshot_time datetime null, "

@@ -124,6 +124,12 @@ static void look_at_requests(struct qr_session *session, struct schedulers *all)
     pthread_mutex_unlock(&instance->mu);
 }
 
+/* CPU time and waits for it, in even parts: no thread belongs to a scheduler. */
+static int64_t part_ms(const _Atomic uint64_t *ns, int count)
+{
+    return (int64_t)(qri_sys_counted(ns) / NS_PER_MS / (uint64_t)count);
+}
+
 static enum qr_status schedulers(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qri_governed governed;
@@ -147,7 +153,9 @@ static enum qr_status schedulers(struct qri_sysrows *rows, struct qr_session *se
                           part_of(switches.preemptive, all.count, i),
                           part_of(switches.all, all.count, i), s->tasks + (int)queued, s->runnable,
                           s->workers, s->workers, queued, s->disk, s->tasks + (int)queued,
-                          part_of(switches.yields, all.count, i)));
+                          part_of(switches.yields, all.count, i),
+                          pool == NULL ? 0 : part_ms(&pool->usage->cpu_ns, all.count),
+                          pool == NULL ? 0 : part_ms(&pool->usage->cpu_delayed_ns, all.count)));
     }
     return QR_OK;
 }
@@ -214,7 +222,8 @@ const struct qri_sysview qri_sysviews_os[] = {
      "=null, failed_to_create_worker bit null =0, "
      "active_worker_address varbinary(8) null =null, memory_object_address varbinary(8) null "
      "=null, task_memory_object_address varbinary(8) null =null, quantum_length_us bigint null "
-     "=2000",
+     "=2000, total_cpu_usage_ms bigint, total_cpu_idle_capped_ms bigint null =null, "
+     "total_scheduler_delay_ms bigint, ideal_workers_limit int null =null",
      schedulers, NULL, false},
     {"sys", "dm_os_sys_info",
      "cpu_ticks bigint null =null, ms_ticks bigint, cpu_count int, hyperthread_ratio int =1, "
