@@ -244,15 +244,31 @@ static enum qr_status check_leaf(struct check *k, const struct qri_leaf *leaf)
                        qri_text_z(k->c, source->columns[leaf->column].name));
 }
 
+size_t qri_group_operands(const struct qr_expr *group, const struct qr_expr *expr)
+{
+    bool are_chains = group->kind == QR_EXPR_ARITH && expr->kind == QR_EXPR_ARITH &&
+                      group->u.arith.op == QR_OP_CONCAT && expr->u.arith.op == QR_OP_CONCAT;
+    if (!are_chains || group->arg_count >= expr->arg_count)
+        return 0;
+    for (size_t i = 0; i < group->arg_count; i++)
+        if (!qr_expr_equal(group->args[i], expr->args[i]))
+            return 0;
+    return group->arg_count;
+}
+
 static enum qr_status check_expr(struct check *k, const struct qr_expr *expr)
 {
-    for (size_t i = 0; i < k->query->group_count; i++)
+    size_t grouped = 0;
+    for (size_t i = 0; i < k->query->group_count; i++) {
         if (qr_expr_equal(k->query->group[i], expr))
             return QR_OK;
+        size_t n = qri_group_operands(k->query->group[i], expr);
+        grouped = n > grouped ? n : grouped;
+    }
     const struct qri_leaf *leaf = qri_leaf_of(expr);
     if (leaf != NULL)
         return check_leaf(k, leaf);
-    for (size_t i = 0; i < expr->arg_count; i++)
+    for (size_t i = grouped; i < expr->arg_count; i++)
         QR_TRY(check_expr(k, expr->args[i]));
     return QR_OK;
 }
@@ -260,7 +276,7 @@ static enum qr_status check_expr(struct check *k, const struct qr_expr *expr)
 static bool uses_group(const struct qri_query *query, const struct qr_expr *expr)
 {
     for (size_t i = 0; i < query->group_count; i++)
-        if (qr_expr_equal(query->group[i], expr))
+        if (qr_expr_equal(query->group[i], expr) || qri_group_operands(query->group[i], expr) > 0)
             return true;
     for (size_t i = 0; i < expr->arg_count; i++)
         if (uses_group(query, expr->args[i]))

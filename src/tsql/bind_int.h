@@ -518,6 +518,9 @@ QR_NODISCARD enum qr_status qri_values(struct qri_compile *c, const struct qr_as
 QR_NODISCARD enum qr_status qri_group_by(struct qri_compile *c, const struct qr_ast_select *ast,
                                          struct qri_query *query);
 QR_NODISCARD enum qr_status qri_group_check(struct qri_compile *c, struct qri_query *query);
+/* a + b + c is one chain of three: how many of its first operands are those of a group expression
+ * that is a shorter one, and so are grouped; 0: none. */
+size_t qri_group_operands(const struct qr_expr *group, const struct qr_expr *expr);
 QR_NODISCARD enum qr_status qri_order_by(struct qri_compile *c, const struct qr_ast_query *ast,
                                          struct qri_query *query);
 /* The argument of TOP, OFFSET or FETCH, which may not name columns of its own FROM (4115). */

@@ -309,7 +309,8 @@ static bool is_nulled(const struct qri_emit *em, const struct qr_expr *expr)
     if (em->set == NULL)
         return false;
     for (size_t i = 0; i < em->grouping->group_count; i++)
-        if (qr_expr_equal(em->grouping->group[i], expr))
+        if (qr_expr_equal(em->grouping->group[i], expr) ||
+            qri_group_operands(em->grouping->group[i], expr) > 0)
             return em->set->in[i] == 0;
     return false;
 }

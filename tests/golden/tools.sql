@@ -75,6 +75,19 @@ GO
 SELECT DISTINCT a.attribute, IIF(a.value = DB_ID(), 1, 0) AS own FROM sys.dm_exec_query_stats q
 CROSS APPLY sys.dm_exec_plan_attributes(q.plan_handle) a WHERE a.attribute = 'dbid';
 GO
+-- What strings are grouped by may have more behind it.
+CREATE TABLE part (a varchar(5), b varchar(5), c AS a + '.' + b);
+INSERT part VALUES ('p', 'q'), ('p', 'q'), ('r', 's');
+SELECT a + b + '!' AS v, COUNT(*) AS n FROM part GROUP BY a + b ORDER BY a + b + '?';
+SELECT c + '!' + CAST(COUNT(*) AS varchar(5)) AS v FROM part GROUP BY c HAVING c + 'z' > 'p' ORDER BY c DESC;
+SELECT a + b + '!' AS v, COUNT(*) AS n FROM part GROUP BY ROLLUP(a + b) ORDER BY n, v;
+SELECT a + b + a AS v FROM part GROUP BY a + b;
+GO
+-- No trace flag is ever on.
+DBCC TRACESTATUS(-1) WITH NO_INFOMSGS;
+DBCC TRACESTATUS(3604, -1) WITH NO_INFOMSGS;
+DBCC TRACESTATUS(-2);
+GO
 -- What is in master alone is listed there alone.
 SELECT OBJECT_ID('sys.dm_operation_status') AS id, (SELECT COUNT(*) FROM sys.all_objects WHERE name = 'dm_operation_status') AS listed,
 (SELECT COUNT(*) FROM sys.all_columns WHERE object_id = OBJECT_ID('sys.dm_os_nodes')) AS columns_of_another;
