@@ -41,11 +41,39 @@ static enum qr_status by_name(struct qri_compile *c, const struct qri_query *que
     return QR_OK;
 }
 
+/* An expression in ORDER BY of a set operation, a qualified name too, means what it does in the
+ * first SELECT, and has to be one of its items. */
+static enum qr_status by_first_branch(struct qri_compile *c, const struct qri_query *query,
+                                      const struct qr_ast_expr *ast, struct qri_order *order)
+{
+    const struct qri_query *first = query;
+    const struct qr_expr *expr;
+    while (first->kind == QRI_QUERY_SETOP)
+        first = first->branches[0];
+    if (first->kind != QRI_QUERY_SELECT || first->for_inner != NULL || plain_name(ast) != NULL)
+        return qr_sql_fail(c->err, 104);
+    struct qri_scope *scope = c->scope;
+    c->scope = first->scope;
+    QR_TRY(qri_expr(c, ast, &expr));
+    c->scope = scope;
+    for (size_t i = 0; i < query->out_count; i++) {
+        const struct qr_expr *coerced = expr; /* as the items are by now */
+        enum qr_status status = qr_expr_convert(&c->b, query->outs[i].type, expr, &coerced);
+        if (status != QR_OK && status != QR_SQL)
+            return status;
+        if (status == QR_OK && qr_expr_equal(first->items[i], coerced)) {
+            order->item = i;
+            return QR_OK;
+        }
+    }
+    return qr_sql_fail(c->err, 104);
+}
+
 static enum qr_status by_expr(struct qri_compile *c, struct qri_query *query, size_t position,
                               const struct qr_ast_expr *ast, struct qri_order *order)
 {
     if (query->kind != QRI_QUERY_SELECT)
-        return qr_sql_fail(c->err, 104);
+        return by_first_branch(c, query, ast, order);
     uint32_t expanded = c->expanded;
     QR_TRY(qri_expr(c, ast, &order->expr));
     bool is_column = c->expanded != expanded; /* of APPLY, whatever it stands for */

@@ -11,6 +11,8 @@ struct qr_ast_select_stmt *qri_p_select_stmt(struct qri_parser *p)
         stmt->with = qri_p_with(p);
     stmt->query = qri_p_query(p);
     qri_p_query_options(p, &stmt->options);
+    if (stmt->query->for_clause == NULL && stmt->options.count > 0)
+        qri_p_for_clause(p, stmt->query); /* OPTION may stand before it, too */
     qri_p_finish(p, stmt);
     return stmt;
 }

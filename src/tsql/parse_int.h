@@ -196,6 +196,8 @@ void qri_p_order_by(struct qri_parser *p, struct qr_ast_order *order); /* after 
 void qri_p_select_items(struct qri_parser *p, struct qr_ast_select_items *items);
 struct qr_ast_top *qri_p_top(struct qri_parser *p);   /* NULL: none */
 struct qr_ast_with *qri_p_with(struct qri_parser *p); /* after WITH */
+/* FOR XML ..., FOR JSON ..., FOR BROWSE, if it is next; another FOR belongs to a cursor. */
+void qri_p_for_clause(struct qri_parser *p, struct qr_ast_query *query);
 void qri_p_query_options(struct qri_parser *p,
                          struct qr_ast_options *options);              /* OPTION (...), if any */
 void qri_p_from(struct qri_parser *p, struct qr_ast_sources *sources); /* after FROM */

@@ -208,6 +208,8 @@ void qri_p_type(struct qri_parser *p, struct qr_ast_type *ret_type)
             if (qri_p_accept_sym(p, ','))
                 type.args[type.arg_count++] = qri_p_int(p);
         } else {
+            if (!qr_str_ieq(type.name.parts[type.name.count - 1].text, qr_str("xml")))
+                qri_p_syntax(p);
             if (qri_p_at(p, KW_CONTENT) || qri_p_at(p, KW_DOCUMENT))
                 qri_p_advance(p);
             type.xml_schema = qri_p_name(p, 3);

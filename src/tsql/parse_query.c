@@ -154,8 +154,7 @@ static void for_option(struct qri_parser *p, struct qr_ast_options *options)
     option->text = qri_p_text_from(p, option->pos.offset);
 }
 
-/* FOR XML ..., FOR JSON ..., FOR BROWSE; another FOR belongs to a cursor. */
-static void for_clause(struct qri_parser *p, struct qr_ast_query *query)
+void qri_p_for_clause(struct qri_parser *p, struct qr_ast_query *query)
 {
     if (!qri_p_at(p, KW_FOR))
         return;
@@ -191,7 +190,7 @@ static struct qr_ast_query *finish_query(struct qri_parser *p, struct qr_ast_que
             qri_p_order_by(p, &query->order_by);
             offset_fetch(p, query);
         }
-        for_clause(p, query);
+        qri_p_for_clause(p, query);
     }
     query->text = qri_p_text_from(p, pos.offset);
     return query;
