@@ -44,13 +44,36 @@ static enum qr_status refuse_referenced(struct qri_ddl_stmt *s, const struct qr_
     return QR_OK;
 }
 
+static bool names_column(struct qr_str text, size_t at, struct qr_str column)
+{
+    char before = at > 0 ? text.p[at - 1] : ' ';
+    char after = at + column.n < text.n ? text.p[at + column.n] : ' ';
+    bool word_before = (before >= '0' && before <= '9') || (before >= 'A' && before <= 'Z') ||
+                       (before >= 'a' && before <= 'z') || before == '_' || before == '@' ||
+                       before == '\'';
+    bool word_after = (after >= '0' && after <= '9') || (after >= 'A' && after <= 'Z') ||
+                      (after >= 'a' && after <= 'z') || after == '_' || after == '\'' ||
+                      after == '(';
+    return !word_before && !word_after;
+}
+
+/* As far as can be told from a module's text as its author wrote it. */
+static bool module_names(struct qr_str text, struct qr_str column)
+{
+    for (size_t i = 0; i + column.n <= text.n; i++)
+        if (qr_str_ieq((struct qr_str){text.p + i, column.n}, column) &&
+            names_column(text, i, column))
+            return true;
+    return false;
+}
+
 /* 3729: a schema-bound module names it. */
 static enum qr_status refuse_bound(struct qri_ddl_stmt *s, const struct qr_cat_object *o)
 {
     const struct qr_catalog *cat = &(*s->catalog)->cat;
     for (size_t i = 0; i < cat->object_count; i++) {
         const struct qr_cat_object *m = cat->objects[i];
-        if (m->is_schema_bound && m != o && qri_text_names(m->text, o->name))
+        if (m->is_schema_bound && m != o && module_names(m->text, o->name))
             return qr_sql_fail(s->err, 3729, "DROP", qri_z(s->arena, o->name),
                                qri_z(s->arena, m->name));
     }
@@ -249,6 +272,37 @@ static enum qr_status parse_name(struct qri_ddl *ddl, struct qr_str text, struct
     return QR_OK;
 }
 
+/* A constraint, computed column or filtered index of the table names the column in its text. */
+static bool is_enforced(const struct qr_cat_object *table, struct qr_str column)
+{
+    for (size_t i = 0; i < table->check_count; i++)
+        if (qri_text_names(table->checks[i].text, column))
+            return true;
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].is_computed &&
+            qri_text_names(table->columns[i].computed_text, column))
+            return true;
+    for (size_t i = 0; i < table->index_count; i++)
+        if (qri_text_names(table->indexes[i].filter_text, column))
+            return true;
+    return false;
+}
+
+/* The constraint that an index belongs to has its name. */
+static enum qr_status rename_key(struct qri_ddl_stmt *s, const struct qr_cat_index *index)
+{
+    const struct qr_catalog *cat = &(*s->catalog)->cat;
+    const struct qr_cat_object *key = qr_cat_by_id(cat, index->constraint_object_id);
+    if (index->constraint_object_id == 0 || key == NULL)
+        return QR_OK;
+    if (qr_cat_find(cat, key->schema_id, index->name) != NULL)
+        return qr_sql_fail(s->err, 15335, qri_z(s->arena, index->name), "OBJECT");
+    struct qr_cat_object now = *key;
+    now.name = index->name;
+    now.modify_ticks = s->ddl->now_ticks;
+    return qri_change_put_object(&s->change, &now, s->err);
+}
+
 static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
                                   struct qr_str new_name, bool column, struct qr_err *err)
 {
@@ -267,6 +321,8 @@ static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
     if (now == NULL)
         return qr_fail(err, QR_NOMEM, "rename");
     bool found = false;
+    if (column && is_enforced(now, part))
+        return qr_sql_fail(err, 15336, qri_ddl_spell(ddl->arena, name));
     for (size_t i = 0; column && i < now->column_count; i++) {
         if (qr_str_ieq(now->columns[i].name, new_name) && !qr_str_ieq(part, new_name))
             return qr_sql_fail(err, 15335, qri_z(ddl->arena, new_name), "COLUMN");
@@ -278,6 +334,7 @@ static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
     for (size_t i = 0; !column && i < now->index_count; i++)
         if (qr_str_ieq(now->indexes[i].name, part)) {
             now->indexes[i].name = new_name;
+            QR_TRY(rename_key(&s, &now->indexes[i]));
             found = true;
         }
     if (!found)
@@ -309,6 +366,28 @@ static enum qr_status rename_constraint(struct qri_ddl_stmt *s, const struct qr_
     return qri_change_put_object(&s->change, table, s->err);
 }
 
+/* Without a class the last part may be a column or an index: there is no such object, but its table
+ * is there. The class, or `class_name`. */
+static struct qr_str rename_class(struct qri_ddl *ddl, const struct qr_ast_name *name,
+                                  struct qr_str class_name)
+{
+    struct qr_err ignored = {0};
+    struct qri_target target;
+    struct qr_ast_name table = *name;
+    struct qr_str part = name->parts[name->count - 1].text;
+    if (class_name.n > 0 || --table.count == 0 ||
+        (qri_ddl_resolve(ddl, name, &target, &ignored) == QR_OK && target.object != NULL) ||
+        qri_ddl_resolve(ddl, &table, &target, &ignored) != QR_OK || target.object == NULL ||
+        target.object->type != QR_CAT_TABLE)
+        return class_name;
+    if (qr_cat_column_find(target.object, part) != NULL)
+        return qr_str("COLUMN");
+    for (size_t i = 0; i < target.object->index_count; i++)
+        if (qr_str_ieq(target.object->indexes[i].name, part))
+            return qr_str("INDEX");
+    return class_name;
+}
+
 enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name, struct qr_str new_name,
                               struct qr_str class_name, struct qr_err *err)
 {
@@ -316,14 +395,17 @@ enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name, struct qr
     struct qri_target target;
     struct qri_ddl_stmt s;
     QR_TRY(parse_name(ddl, name, &parsed, err));
+    class_name = rename_class(ddl, &parsed, class_name);
     if (qr_str_ieqz(class_name, "COLUMN"))
         return rename_part(ddl, &parsed, new_name, true, err);
     if (qr_str_ieqz(class_name, "INDEX"))
         return rename_part(ddl, &parsed, new_name, false, err);
     if (qr_str_ieqz(class_name, "USERDATATYPE"))
         return qr_sql_fail(err, 40510, "sp_rename of a type");
-    QR_TRY(qri_ddl_resolve(ddl, &parsed, &target, err));
-    if (target.object == NULL)
+    enum qr_status status = qri_ddl_resolve(ddl, &parsed, &target, err);
+    if (status != QR_OK && (status != QR_SQL || parsed.count != 2))
+        return status;
+    if (status != QR_OK || target.object == NULL) /* of two names the first may be a table's */
         return qr_sql_fail(err, 15225, qri_z(ddl->arena, name),
                            qri_z(ddl->arena, (*ddl->main)->cat.database_name),
                            class_name.n > 0 ? qri_z(ddl->arena, class_name) : "(null)");

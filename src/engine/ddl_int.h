@@ -45,7 +45,7 @@ struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool q
 QR_NODISCARD enum qr_status qri_constant_text(struct qr_arena *arena,
                                               const struct qr_ast_expr *expr,
                                               struct qr_str *ret_text, struct qr_err *err);
-/* True if the expression text names the column: for dependencies of a column. */
+/* True if the expression, as the catalog keeps its text, names the column: for its dependencies. */
 bool qri_text_names(struct qr_str text, struct qr_str column);
 uint32_t qri_new_object_id(struct qri_ddl_stmt *s);
 

@@ -85,25 +85,31 @@ enum qr_status qri_ddl_want_free(const struct qri_target *target, struct qr_err 
     return qr_sql_fail(err, 2714, name);
 }
 
-static bool names_column(struct qr_str text, size_t at, struct qr_str column)
+/* `text` begins with [name], and any ']' in it is doubled. */
+static bool begins_with(struct qr_str text, struct qr_str name)
 {
-    char before = at > 0 ? text.p[at - 1] : ' ';
-    char after = at + column.n < text.n ? text.p[at + column.n] : ' ';
-    bool word_before = (before >= '0' && before <= '9') || (before >= 'A' && before <= 'Z') ||
-                       (before >= 'a' && before <= 'z') || before == '_' || before == '@' ||
-                       before == '\'';
-    bool word_after = (after >= '0' && after <= '9') || (after >= 'A' && after <= 'Z') ||
-                      (after >= 'a' && after <= 'z') || after == '_' || after == '\'' ||
-                      after == '(';
-    return !word_before && !word_after;
+    size_t at = 1;
+    for (size_t i = 0; i < name.n; i++) {
+        if (at >= text.n ||
+            !qr_str_ieq((struct qr_str){text.p + at, 1}, (struct qr_str){name.p + i, 1}))
+            return false;
+        at += name.p[i] == ']' ? 2 : 1;
+    }
+    return at < text.n && text.p[at] == ']' && (at + 1 == text.n || text.p[at + 1] != ']');
 }
 
 bool qri_text_names(struct qr_str text, struct qr_str column)
 {
-    for (size_t i = 0; i + column.n <= text.n; i++)
-        if (qr_str_ieq((struct qr_str){text.p + i, column.n}, column) &&
-            names_column(text, i, column))
+    char inside = 0; /* the end of the name or constant that it is in */
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (inside != 0)
+            inside = c == inside ? 0 : inside;
+        else if (c == '[' && begins_with((struct qr_str){text.p + i, text.n - i}, column))
             return true;
+        else if (c == '\'' || c == '[')
+            inside = c == '[' ? ']' : c;
+    }
     return false;
 }
 

@@ -180,12 +180,23 @@ const struct qri_sysmodule qri_sysmodules[] = {
     {"sp_tables",
      "CREATE PROCEDURE sys.sp_tables @table_name nvarchar(384) = NULL, @table_owner nvarchar(384) = "
      "NULL, @table_qualifier sysname = NULL, @table_type varchar(100) = NULL, @fUsePattern bit = 1 "
-     "AS BEGIN SET NOCOUNT ON; SELECT CAST(DB_NAME() AS sysname) AS TABLE_QUALIFIER, "
+     "AS BEGIN SET NOCOUNT ON; "
+     /* '%' for one of them and '' for the others: the databases, the schemas, the types */
+     "IF @table_name = '' AND (@table_owner = '' AND @table_qualifier = '%' OR @table_owner = '%' AND "
+     "@table_qualifier = '' OR @table_owner = '' AND @table_qualifier = '' AND @table_type = '%') "
+     "BEGIN SELECT CAST(l.q AS sysname) AS TABLE_QUALIFIER, CAST(l.o AS sysname) AS TABLE_OWNER, "
+     "CAST(NULL AS sysname) AS TABLE_NAME, CAST(l.t AS varchar(32)) AS TABLE_TYPE, CAST(NULL AS "
+     "varchar(254)) AS REMARKS FROM (SELECT name AS q, NULL AS o, NULL AS t FROM sys.databases WHERE "
+     "@table_qualifier = '%' UNION ALL SELECT NULL, name, NULL FROM sys.schemas WHERE @table_owner = "
+     "'%' UNION ALL SELECT NULL, NULL, v.t FROM (VALUES ('TABLE'), ('VIEW'), ('SYSTEM TABLE')) v(t) "
+     "WHERE @table_owner = '' AND @table_qualifier = '') l ORDER BY TABLE_QUALIFIER, TABLE_OWNER, "
+     "TABLE_TYPE; RETURN END; SELECT CAST(DB_NAME() AS sysname) AS TABLE_QUALIFIER, "
      "SCHEMA_NAME(o.schema_id) AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(CASE WHEN o.type = 'U' "
      "THEN 'TABLE' ELSE 'VIEW' END AS varchar(32)) AS TABLE_TYPE, CAST(NULL AS varchar(254)) AS "
-     "REMARKS FROM sys.all_objects o WHERE o.type IN ('U', 'V') AND (@table_name IS NULL OR o.name "
-     "LIKE @table_name ESCAPE '\\') AND (@table_owner IS NULL OR SCHEMA_NAME(o.schema_id) LIKE "
-     "@table_owner ESCAPE '\\') AND (@table_type IS NULL OR CHARINDEX(CASE WHEN o.type = 'U' THEN "
+     "REMARKS FROM sys.all_objects o WHERE o.type IN ('U', 'V') AND (@table_name IS NULL OR @fUsePattern = 1 "
+     "AND o.name LIKE @table_name ESCAPE '\\' OR o.name = @table_name) AND (@table_owner IS NULL OR "
+     "@fUsePattern = 1 AND SCHEMA_NAME(o.schema_id) LIKE @table_owner ESCAPE '\\' OR "
+     "SCHEMA_NAME(o.schema_id) = @table_owner) AND (@table_type IS NULL OR CHARINDEX(CASE WHEN o.type = 'U' THEN "
      "'''TABLE''' ELSE '''VIEW''' END, @table_type) > 0) ORDER BY TABLE_TYPE, TABLE_QUALIFIER, "
      "TABLE_OWNER, TABLE_NAME END"},
     {"sp_pkeys",

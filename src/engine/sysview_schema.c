@@ -145,17 +145,6 @@ const struct qri_sysview qri_sysviews_schema[] = {
      "AS CONSTRAINT_NAME, CAST(c.definition AS nvarchar(4000)) AS CHECK_CLAUSE FROM "
      "sys.check_constraints c",
      false},
-    {"INFORMATION_SCHEMA", "CONSTRAINT_COLUMN_USAGE",
-     "TABLE_CATALOG nvarchar(128) null, TABLE_SCHEMA nvarchar(128) null, TABLE_NAME nvarchar(128), "
-     "COLUMN_NAME nvarchar(128) null, CONSTRAINT_CATALOG nvarchar(128) null, CONSTRAINT_SCHEMA "
-     "nvarchar(128) null, CONSTRAINT_NAME nvarchar(128)",
-     NULL,
-     "SELECT k.TABLE_CATALOG, k.TABLE_SCHEMA, k.TABLE_NAME, k.COLUMN_NAME, k.CONSTRAINT_CATALOG, "
-     "k.CONSTRAINT_SCHEMA, k.CONSTRAINT_NAME FROM INFORMATION_SCHEMA.KEY_COLUMN_USAGE k UNION ALL "
-     "SELECT DB_NAME(), SCHEMA_NAME(t.schema_id), t.name, COL_NAME(c.parent_object_id, "
-     "c.parent_column_id), DB_NAME(), SCHEMA_NAME(c.schema_id), c.name FROM sys.check_constraints "
-     "c JOIN sys.tables t ON t.object_id = c.parent_object_id WHERE c.parent_column_id <> 0",
-     false},
     {"INFORMATION_SCHEMA", "CONSTRAINT_TABLE_USAGE",
      "TABLE_CATALOG nvarchar(128) null, TABLE_SCHEMA nvarchar(128) null, TABLE_NAME sysname null, "
      "CONSTRAINT_CATALOG nvarchar(128) null, CONSTRAINT_SCHEMA nvarchar(128) null, CONSTRAINT_NAME "

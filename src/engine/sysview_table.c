@@ -1,6 +1,7 @@
 /* sysview_table.c - sys.columns, indexes, keys, foreign keys, checks, defaults …; see
  * sysview_int.h. */
 #include "sysview_int.h"
+#include "ddl_int.h"
 #include "temp_int.h"
 #include <stdio.h>
 #include "codec/collation.h"
@@ -257,6 +258,52 @@ static enum qr_status check_constraints(struct qri_sysrows *rows, struct qr_sess
     return QR_OK;
 }
 
+struct usage {
+    struct qri_sysrows *rows;
+    struct qr_str database, schema;
+    const struct qr_cat_object *table;
+};
+
+static enum qr_status column_usage(const struct usage *u, struct qr_str column,
+                                   struct qr_str constraint)
+{
+    return qri_sysrow(u->rows, u->database, u->schema, u->table->name, column, u->database,
+                      u->schema, constraint);
+}
+
+static enum qr_status table_column_usage(const struct usage *u)
+{
+    const struct qr_cat_object *o = u->table;
+    for (size_t k = 0; k < o->fk_count; k++)
+        for (size_t c = 0; c < o->fks[k].column_count; c++)
+            QR_TRY(column_usage(u, qr_cat_column_by_id(o, o->fks[k].parent_columns[c])->name,
+                                o->fks[k].name));
+    for (size_t k = 0; k < o->index_count; k++) {
+        const struct qr_cat_index *x = &o->indexes[k];
+        for (size_t c = 0; x->constraint_object_id != 0 && c < x->key_count; c++)
+            QR_TRY(column_usage(u, qr_cat_column_by_id(o, x->columns[c].column_id)->name, x->name));
+    }
+    for (size_t k = 0; k < o->check_count; k++)
+        for (size_t c = 0; c < o->column_count; c++)
+            if (qri_text_names(o->checks[k].text, o->columns[c].name))
+                QR_TRY(column_usage(u, o->columns[c].name, o->checks[k].name));
+    return QR_OK;
+}
+
+/* A CHECK uses each column that its text names, whether it was written with one or not. */
+static enum qr_status constraint_column_usage(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_catalog *cat = database(session);
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *o = cat->objects[i];
+        const struct qr_cat_schema *schema = qr_cat_schema_by_id(cat, o->schema_id);
+        if (o->type != QR_CAT_TABLE || schema == NULL)
+            continue;
+        QR_TRY(table_column_usage(&(struct usage){rows, cat->database_name, schema->name, o}));
+    }
+    return QR_OK;
+}
+
 static enum qr_status default_constraints(struct qri_sysrows *rows, struct qr_session *session)
 {
     const struct qr_catalog *cat = database(session);
@@ -386,6 +433,11 @@ const struct qri_sysview qri_sysviews_table[] = {
                    "parent_column_id int, definition nvarchar(max) null, "
                    "uses_database_collation bit null =1, is_system_named bit",
      check_constraints, NULL, false},
+    {"INFORMATION_SCHEMA", "CONSTRAINT_COLUMN_USAGE",
+     "TABLE_CATALOG nvarchar(128) null, TABLE_SCHEMA nvarchar(128) null, TABLE_NAME nvarchar(128), "
+     "COLUMN_NAME nvarchar(128) null, CONSTRAINT_CATALOG nvarchar(128) null, CONSTRAINT_SCHEMA "
+     "nvarchar(128) null, CONSTRAINT_NAME nvarchar(128)",
+     constraint_column_usage, NULL, false},
     {"sys", "default_constraints",
      CHILD_COLUMNS ", parent_column_id int, definition nvarchar(max) null, is_system_named bit",
      default_constraints, NULL, false},

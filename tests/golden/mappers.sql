@@ -36,3 +36,43 @@ CREATE TABLE refused (a nvarchar(random))
 GO
 DECLARE @a varchar(maximum) = 'x'
 GO
+-- Columns of each constraint, those that a CHECK names too
+SELECT TABLE_NAME, COLUMN_NAME, CONSTRAINT_NAME FROM INFORMATION_SCHEMA.CONSTRAINT_COLUMN_USAGE
+ORDER BY TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME
+GO
+-- Constants in a CHECK are no names
+ALTER TABLE post DROP COLUMN kind
+GO
+CREATE TABLE words (a varchar(20) CHECK (a <> 'b' AND a <> '[b]' AND a <> 'is b now'), b int)
+ALTER TABLE words DROP COLUMN b
+GO
+-- sp_rename without a class takes objects, columns and indexes, with the database's name as well
+DECLARE @name nvarchar(400) = DB_NAME() + '.dbo.post.title'
+EXEC sp_rename @name, 'headline'
+SET @name = DB_NAME() + '.dbo.post.uq_title'
+EXEC sp_rename @name, 'uq_headline'
+EXEC sp_rename 'post.ix_price', 'ix_cost'
+EXEC sp_rename 'dbo.post.pk_post', 'pk_article', 'INDEX'
+EXEC sp_rename 'post', 'article'
+SELECT name FROM sys.columns WHERE object_id = OBJECT_ID('article') AND column_id = 3
+SELECT name FROM sys.indexes WHERE object_id = OBJECT_ID('article') ORDER BY index_id
+SELECT name FROM sys.objects WHERE parent_object_id = OBJECT_ID('article') AND type IN ('PK', 'UQ') ORDER BY name
+GO
+EXEC sp_rename 'article.pk_article', 'uq_headline'
+GO
+EXEC sp_rename 'article.nosuch', 'b'
+GO
+-- What a CHECK or a computed column names keeps its name
+EXEC sp_rename 'article.price', 'cost', 'COLUMN'
+EXEC sp_rename 'article.likes', 'hearts'
+GO
+INSERT author VALUES (N'a')
+INSERT article (author_id, headline, likes, price, kind) VALUES (1, 'h', 1, 2, 'title')
+SELECT headline, twice FROM article
+GO
+-- SQLTables of nothing but '%': databases, schemas, types
+EXEC sp_tables '', '%', ''
+EXEC sp_tables '', '', '', '%'
+EXEC sp_tables 'a%', 'dbo', NULL, '''TABLE'''
+EXEC sp_tables 'a%', 'dbo', NULL, '''TABLE''', 0
+GO
