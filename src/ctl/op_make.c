@@ -202,10 +202,26 @@ void qri_make_done(struct qr_control *control, struct qri_op *op)
 
 /* ---- what a database consists of goes ---- */
 
+/* A node leaves the socket of its calls behind, and one that was killed that of handoffs, too. */
+static void remove_sockets(struct qr_control *control, const char *node)
+{
+    static const char *const kinds[] = {"node", "tds"};
+    char path[QRI_PATH_BYTES + QR_NODE_NAME_BYTES + 16];
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s.%s", control->run_dir, node, kinds[i]);
+        (void)!qr_env_unlink(control->options.env, path, NULL); /* there may be none */
+    }
+}
+
 static void end_processes(struct qr_control *control, const struct qr_database_row *row)
 {
+    char node[QR_NODE_NAME_BYTES];
     qri_reign_end(control, row->id, true);
     qri_reign_forget(control, row->id);
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) { /* nobody gets its id again */
+        qr_place_member(row, i, node);
+        remove_sockets(control, node);
+    }
 }
 
 static enum qr_status remove_it(struct qr_control *control, const struct qr_database_row *row,

@@ -7,6 +7,7 @@ time of a failure is that from the kill to the acknowledgement of a commit that 
 
 QUIRE_TEST_SEED replays the choices, not the scheduling.
 """
+import glob
 import os
 import random
 import signal
@@ -230,6 +231,7 @@ class Hyperscale(unittest.TestCase):
             self.assertNotEqual(quired.role_pid("shared"), quired.role_pid("hs-5"))
             drop(quired, "h")
             self.assertEqual(master.execute("SELECT name FROM sys.databases"), [("master",)])
+            self.assertEqual(glob.glob(os.path.join(quired.data_dir, "run", "hs-*")), [])
             with self.assertRaises(tds.Failed) as failure:
                 quired.connect("h")
             self.assertEqual([m.number for m in failure.exception.messages], [4060, 18456])
