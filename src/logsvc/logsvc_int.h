@@ -364,7 +364,7 @@ struct qri_snapshot_head {
     uint64_t count;
 };
 QR_NODISCARD enum qr_status qri_snapshot_write(struct qr_logsvc *svc, struct qr_err *err);
-/* Pure: checks all of it; rows go to `add` in order. */
+/* Pure: checks all of it; rows go to `add` (or NULL) in order. */
 QR_NODISCARD enum qr_status
 qri_snapshot_decode(const uint8_t *bytes, size_t count, struct qri_snapshot_head *ret_head,
                     enum qr_status (*add)(void *arg, const struct qri_timeline *row), void *arg,
