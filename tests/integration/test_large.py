@@ -88,7 +88,7 @@ class Large(unittest.TestCase):
             self.assertLess(self.resident_mib(), RESIDENT_MIB + self.rows * 8000 // 40 // (1 << 20))
             sums = connection.execute("SELECT COUNT(*), COUNT(DISTINCT b), SUM(CAST(DATALENGTH(b) AS bigint)) FROM t")
             self.assertEqual(sums, [(self.rows // STEP * STEP, self.rows // STEP * STEP, self.rows // STEP * STEP * 7920)])
-        victim = self.server.connect(edition)
+        victim = self.server.connect(edition, timeout=900)  # it reads all of the table
         victim.execute("BEGIN TRAN")
         victim.execute("DELETE t WHERE id % 2 = 0")
         self.server.kill()
