@@ -239,5 +239,10 @@ enum qr_status qri_manifest_swap(struct qri_slice *slice, struct qri_manifest *o
     qri_manifest_done(own_next);
     if (status == QR_CONFLICT)
         return fence(slice, name, err);
+    if (status == QR_CORRUPT) { /* what is to be replaced: attached anew it has its copy */
+        pthread_mutex_lock(&slice->mu);
+        slice->health = status;
+        pthread_mutex_unlock(&slice->mu);
+    }
     return qr_wrap(err, status, "write manifest '%s'", name);
 }

@@ -159,6 +159,30 @@ static void test_a_manifest_is_mended_from_its_copy(void **state)
     }
 }
 
+/* Who can neither look at it nor replace it is attached anew, as the feed does with what is broken.
+ */
+static void test_a_manifest_damaged_while_it_is_served_is_mended_by_attaching_anew(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct qr_slice_cursor cursor;
+    struct qr_err err;
+    qr_err_reset(&err);
+    bed_make(&b, BED_REMOTE, 300, 8192);
+    bed_ingest(&b);
+    assert_int_equal(bed_flip_at(&b, bed_objects, "manifest~", 8), 1);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_CORRUPT);
+    assert_true(qr_pagesvc_cursor(b.svc, &b.id, &cursor));
+    assert_true(cursor.is_broken);
+    qr_pagesvc_detach(b.svc, &b.id);
+    if (qr_pagesvc_attach(b.svc, &b.id, &err) != QR_OK)
+        fail_msg("attach: %s", err.text);
+    bed_ingest(&b);
+    bed_work(&b);
+    bed_check(&b);
+    bed_free(&b);
+}
+
 /* A pin that was promised is in both; what the copy names is not deleted. */
 static void test_a_copy_that_cannot_be_written_holds_up_pins_and_deletes_nothing(void **state)
 {
@@ -352,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_layers_with_and_without_compression_live_side_by_side),
         cmocka_unit_test(test_a_damaged_manifest_is_named_and_hurts_its_slice_only),
         cmocka_unit_test(test_a_manifest_is_mended_from_its_copy),
+        cmocka_unit_test(test_a_manifest_damaged_while_it_is_served_is_mended_by_attaching_anew),
         cmocka_unit_test(test_a_copy_that_cannot_be_written_holds_up_pins_and_deletes_nothing),
         cmocka_unit_test(test_a_full_disk_stops_no_reader_and_work_goes_on_with_space),
         cmocka_unit_test(test_whatever_the_blob_store_answers_pages_stay_right_and_nothing_is_lost),
