@@ -66,14 +66,16 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      "sys.dm_db_index_usage_stats u ON u.object_id = p.object_id AND u.index_id = p.index_id WHERE "
      "(@a IS NULL OR @a IN (0, DB_ID())) AND (@b IS NULL OR @b IN (0, p.object_id)) AND (@c IS "
      "NULL OR @c IN (-1, p.index_id)) AND (@d IS NULL OR @d IN (0, 1)))"},
-    /* Of plans in the cache: the database that they are for and, of modules, whose they are. */
+    /* Of plans in the cache: the database and the user (every one is dbo) that they are for and, of
+     * modules, whose they are. */
     {"dm_exec_plan_attributes",
      "CREATE FUNCTION sys.dm_exec_plan_attributes(@a varbinary(64)) RETURNS TABLE AS RETURN (SELECT "
      "CAST(v.attribute AS varchar(128)) AS attribute, v.value, v.is_cache_key FROM (SELECT "
      "p.objtype, (SELECT t.objectid FROM sys.dm_exec_sql_text(@a) t) AS objectid FROM "
      "sys.dm_exec_cached_plans p WHERE p.plan_handle = @a) AS p CROSS APPLY (SELECT 'dbid' AS "
      "attribute, CAST(CAST(DB_ID() AS int) AS sql_variant) AS value, CAST(1 AS bit) AS "
-     "is_cache_key UNION ALL SELECT 'dbid_execute', CAST(0 AS sql_variant), CAST(1 AS bit) UNION "
+     "is_cache_key UNION ALL SELECT 'user_id', CAST(1 AS sql_variant), CAST(1 AS bit) UNION ALL "
+     "SELECT 'dbid_execute', CAST(0 AS sql_variant), CAST(1 AS bit) UNION "
      "ALL SELECT 'objectid', CAST(p.objectid AS sql_variant), CAST(1 AS bit) WHERE p.objectid IS "
      "NOT NULL) AS v)"},
     {"dm_db_log_stats",

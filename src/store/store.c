@@ -350,7 +350,7 @@ void qr_store_get_stats(struct qr_store *store, struct qr_store_stats *ret_stats
     };
     store->backend->stats(store, &s);
     pthread_mutex_lock(&log->mu);
-    s.commits = store->commit_no;
+    s.commits = store->commits_made;
     pthread_mutex_unlock(&log->mu);
     *ret_stats = s;
 }

@@ -333,6 +333,7 @@ static void seal_group(struct qr_txn *txn)
     struct qr_store *store = txn->store;
     uint64_t now = qri_commit_time(store);
     store->commit_no++;
+    store->commits_made++;
     txn->group.len -= QR_COMMIT_RECORD_BYTES; /* the room is there, so this cannot fail */
     qr_record_add_commit(&txn->group, txn->new_db_pages, txn->page_count, now, store->commit_no);
     assert(txn->group.failed == QR_OK);

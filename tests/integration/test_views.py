@@ -270,6 +270,10 @@ class PerformanceCounters(unittest.TestCase):
             self.assertTrue(size[0] > 0 and size[1] == 65792)
             self.assertNotIn("master", {key[2] for key in after})
             self.assertIn("master", {key[2] for key in counters(master)})
+            quired.restart()
+            with quired.connect("d") as c:  # rates are counts since the database was opened
+                c.execute("UPDATE t SET v = 6")
+                self.assertLess(counters(c)["Databases", "Write Transactions/sec", "d"][0], 10)
 
 
 class Objectives(unittest.TestCase):

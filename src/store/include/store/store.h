@@ -144,7 +144,8 @@ struct qr_store_stats {
     uint64_t log_bytes;      /* log since the last checkpoint */
     uint64_t log_file_bytes; /* log segments on disk */
     uint64_t log_bytes_written;
-    uint64_t commits, blocks, syncs, checkpoints;
+    uint64_t commits; /* made here since it was opened */
+    uint64_t blocks, syncs, checkpoints;
     uint64_t pages_read, pages_written; /* data file */
     uint64_t pages_write_ns;
     uint64_t cache_bytes, cache_bytes_max; /* frames in use */
