@@ -1,5 +1,6 @@
 /* ddl_drop.c - DROP of objects, and sp_rename; see ddl_int.h. */
 #include "ddl_int.h"
+#include "frame.h"
 #include "base/sqlmsg.h"
 #include "base/banned.h"
 
@@ -263,13 +264,9 @@ enum qr_status qri_ddl_drop(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
 static enum qr_status parse_name(struct qri_ddl *ddl, struct qr_str text, struct qr_ast_name *ret,
                                  struct qr_err *err)
 {
-    struct qr_tsql_options options = {.quoted_identifier = true};
-    struct qr_ast_expr *expr = NULL;
-    if (qr_tsql_parse_expr(ddl->arena, text.p, text.n, &options, &expr, NULL) != QR_OK ||
-        expr->kind != QR_AE_COLUMN)
-        return qr_sql_fail(err, 15253, qri_z(ddl->arena, text));
-    *ret = ((const struct qr_ast_column *)expr)->name;
-    return QR_OK;
+    struct qr_err ignored = {0};
+    enum qr_status status = qri_name_parse(ddl->arena, text, ret, &ignored);
+    return status == QR_SQL ? qr_sql_fail(err, 15253, qri_z(ddl->arena, text)) : status;
 }
 
 /* A constraint, computed column or filtered index of the table names the column in its text. */

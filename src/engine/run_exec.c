@@ -6,6 +6,8 @@
 #include "sysproc.h"
 #include "base/banned.h"
 
+enum { NAME_PARTS_MAX = 4 };
+
 /* ---- names ---- */
 
 const char *qri_name_print(struct qr_arena *arena, const struct qr_ast_name *name)
@@ -139,17 +141,69 @@ static enum qr_status name_of_variable(struct qri_frame *frame, struct qr_str va
     return qri_name_parse(&frame->arena, text, ret_name, err);
 }
 
+/* Takes a part in [] or "" off `*rest`, without them and with their doubled ends made one. */
+static bool quoted_part(struct qr_arena *arena, struct qr_str *rest, struct qr_ast_ident *ret)
+{
+    char end = rest->p[0] == '[' ? ']' : '"';
+    char *text = qr_arena_alloc(arena, rest->n);
+    size_t n = 0, i = 1;
+    bool closed = false;
+    for (; text != NULL && i < rest->n; i++) {
+        if (rest->p[i] == end && (closed = ++i == rest->n || rest->p[i] != end))
+            break;
+        text[n++] = rest->p[i];
+    }
+    *rest = (struct qr_str){rest->p + i, rest->n - i};
+    *ret = (struct qr_ast_ident){.text = {text, n}, .quoted = true};
+    return closed && n > 0;
+}
+
+static struct qr_str without_blanks(struct qr_str text)
+{
+    while (text.n > 0 && text.p[0] == ' ')
+        text = (struct qr_str){text.p + 1, text.n - 1};
+    while (text.n > 0 && text.p[text.n - 1] == ' ')
+        text.n--;
+    return text;
+}
+
+/* Up to the next '.'; false if that is neither next nor the end. */
+static bool next_part(struct qr_arena *arena, struct qr_str *rest, struct qr_ast_ident *ret)
+{
+    *rest = without_blanks(*rest);
+    if (rest->n > 0 && (rest->p[0] == '[' || rest->p[0] == '"')) {
+        if (!quoted_part(arena, rest, ret))
+            return false;
+        *rest = without_blanks(*rest);
+        return rest->n == 0 || rest->p[0] == '.';
+    }
+    size_t n = 0;
+    while (n < rest->n && rest->p[n] != '.')
+        n++;
+    *ret = (struct qr_ast_ident){.text = without_blanks((struct qr_str){rest->p, n})};
+    *rest = (struct qr_str){rest->p + n, rest->n - n};
+    return true;
+}
+
 enum qr_status qri_name_parse(struct qr_arena *arena, struct qr_str text,
                               struct qr_ast_name *ret_name, struct qr_err *err)
 {
-    struct qr_ast_expr *expr = NULL;
-    struct qr_tsql_options options = {.quoted_identifier = true};
-    struct qr_err ignored;
-    if (text.n == 0 ||
-        qr_tsql_parse_expr(arena, text.p, text.n, &options, &expr, &ignored) != QR_OK ||
-        expr->kind != QR_AE_COLUMN)
+    struct qr_ast_name name = {0};
+    struct qr_str rest = text;
+    name.parts = qr_arena_alloc(arena, NAME_PARTS_MAX * sizeof *name.parts);
+    if (name.parts == NULL)
+        return qr_fail(err, QR_NOMEM, "name");
+    for (bool more = true; more;) {
+        if (name.count == NAME_PARTS_MAX || !next_part(arena, &rest, &name.parts[name.count]))
+            return qr_sql_fail(err, 2812, qr_arena_str(arena, text).p);
+        name.count++;
+        more = rest.n > 0; /* at a '.' */
+        if (more)
+            rest = (struct qr_str){rest.p + 1, rest.n - 1};
+    }
+    if (name.parts[name.count - 1].text.n == 0)
         return qr_sql_fail(err, 2812, qr_arena_str(arena, text).p);
-    *ret_name = ((struct qr_ast_column *)expr)->name;
+    *ret_name = name;
     return QR_OK;
 }
 

@@ -76,3 +76,18 @@ EXEC sp_tables '', '', '', '%'
 EXEC sp_tables 'a%', 'dbo', NULL, '''TABLE'''
 EXEC sp_tables 'a%', 'dbo', NULL, '''TABLE''', 0
 GO
+-- A name in a string needs no brackets, whatever words it is made of
+CREATE TABLE [user] (id int IDENTITY PRIMARY KEY, [key] int)
+CREATE TABLE [a table] (b int)
+CREATE TABLE [x]]y] (b int)
+SELECT OBJECT_NAME(OBJECT_ID('user')), OBJECT_NAME(OBJECT_ID('dbo.user')), OBJECT_NAME(OBJECT_ID('a table')),
+    OBJECT_NAME(OBJECT_ID('dbo . [user]')), OBJECT_NAME(OBJECT_ID('[x]]y]')), OBJECT_NAME(OBJECT_ID('"a table"'))
+SELECT COLUMNPROPERTY(OBJECT_ID('dbo.user'), 'id', 'IsIdentity'), IDENT_CURRENT('user'), COL_LENGTH('user', 'key')
+SELECT OBJECT_ID('[user'), OBJECT_ID('[user]]'), OBJECT_ID('"user" x'), OBJECT_ID('a.b.c.d.user'), OBJECT_ID(''),
+    OBJECT_ID('.'), OBJECT_ID('dbo.'), OBJECT_ID('[]'), OBJECT_ID('other.user')
+EXEC sp_rename 'user.key', 'order'
+EXEC sp_rename 'user', 'group'
+SELECT name FROM sys.columns WHERE object_id = OBJECT_ID('group')
+GO
+EXEC sp_rename '[group', 'b'
+GO
