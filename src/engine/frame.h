@@ -302,7 +302,8 @@ qri_call_scalar(struct qr_session *session, const struct qr_cat_object *function
                 const struct qr_type *return_type, struct qr_arena *arena,
                 struct qr_value *ret_value, struct qr_err *err);
 /* "a.b.c" as text. A part may stand in [] or ""; without them it is all up to the next dot, also a
- * reserved word or one with blanks, as functions and procedures take names. 2812 if it is no name. */
+ * reserved word or one with blanks, as functions and procedures take names. 2812 if it is no name.
+ */
 QR_NODISCARD enum qr_status qri_name_parse(struct qr_arena *arena, struct qr_str text,
                                            struct qr_ast_name *ret_name, struct qr_err *err);
 /* A system or user procedure. */
