@@ -6,6 +6,10 @@
 enum qr_status qri_assign(struct qri_compile *c, const struct qr_cat_object *table, size_t column,
                           const struct qr_expr *expr, const struct qr_expr **ret_expr)
 {
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    if (leaf != NULL && leaf->kind == QRI_LEAF_COLUMN &&
+        leaf->source->columns[leaf->column].is_null)
+        QR_TRY(qr_expr_null(&c->b, &expr));
     const struct qr_cat_column *col = &table->columns[column];
     const struct qr_catalog *cat = c->env->catalog;
     const struct qr_cat_schema *schema =

@@ -199,7 +199,8 @@ static enum qr_status wrap(struct insert *in, struct qri_query *inner, struct qr
     c->scope = query->scope;
     for (size_t i = 0; i < inner->out_count; i++) {
         const struct qr_expr *expr = NULL;
-        if (source->columns[i].type.id == QR_TYPE_NULL)
+        source->columns[i].is_null = source->columns[i].type.id == QR_TYPE_NULL;
+        if (source->columns[i].is_null)
             source->columns[i].type = qr_type_of(QR_TYPE_INT);
         source->columns[i].leaf = source->columns[i].expr = NULL;
         QR_TRY(qri_column_leaf(c, source, i, &expr));

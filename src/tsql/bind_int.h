@@ -37,6 +37,7 @@ struct qri_column {
     struct qr_type type;
     enum qr_collation_label label;
     bool nullable;
+    bool is_null; /* sources: NULL in all rows, which has no type of its own; it shows as int */
     uint32_t user_type_id;
     uint32_t flags;                     /* QR_COLUMN_* */
     const struct qr_cat_object *object; /* origin in a base table, else NULL */

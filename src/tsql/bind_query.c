@@ -158,8 +158,11 @@ enum qr_status qri_values(struct qri_compile *c, const struct qr_ast_rows *ast,
     for (size_t i = 0; i < width; i++) {
         struct qri_column *out = &query->outs[i];
         struct qr_type type;
+        out->is_null = ast->count > 0;
         for (size_t r = 0; r < ast->count; r++) {
             column[r] = query->rows[r][i];
+            out->is_null = out->is_null && column[r]->kind == QR_EXPR_CONST &&
+                           column[r]->type.id == QR_TYPE_NULL;
             out->nullable = out->nullable || column[r]->nullable;
         }
         QR_TRY(qr_expr_common_type(&c->b, column, ast->count, &type, &out->label));

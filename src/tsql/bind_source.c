@@ -129,6 +129,7 @@ enum qr_status qri_query_source(struct qri_compile *c, struct qri_query *query,
         if (qr_type_is_string(&col->type) && col->label < QR_LABEL_IMPLICIT)
             col->label = QR_LABEL_IMPLICIT;
         if (col->type.id == QR_TYPE_NULL) {
+            col->is_null = true;
             col->type = qr_type_of(QR_TYPE_INT);
             QR_TRY(qri_query_coerce(c, query, i, col->type));
         }

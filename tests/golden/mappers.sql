@@ -91,3 +91,11 @@ SELECT name FROM sys.columns WHERE object_id = OBJECT_ID('group')
 GO
 EXEC sp_rename '[group', 'b'
 GO
+-- A column of a derived table that is NULL in all rows goes into any type
+CREATE TABLE dates (d date, x varbinary(5))
+INSERT dates (d, x) SELECT n, n FROM (SELECT NULL AS n) q
+MERGE dates USING (VALUES (NULL)) s (n) ON 1 = 0 WHEN NOT MATCHED THEN INSERT (d) VALUES (s.n);
+UPDATE dates SET d = s.n FROM (SELECT NULL AS n) s
+SELECT COUNT(*), COUNT(d) FROM dates
+SELECT n FROM (SELECT NULL AS n) s ORDER BY n
+GO
