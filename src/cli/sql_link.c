@@ -8,7 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,11 +43,11 @@ struct qri_sql_link {
     bool ended; /* the message under way: what is left of it is told */
 };
 
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted; /* a signal handler may set it */
 
 void qri_sql_link_interrupt(void)
 {
-    interrupted = 1;
+    atomic_store(&interrupted, true);
 }
 
 static int64_t now_ns(void)
@@ -82,7 +82,7 @@ static enum qr_status wait_for(struct qri_sql_link *link, short events, struct q
 {
     for (;;) {
         int64_t left = link->deadline_ns == INT64_MAX ? INT64_MAX : link->deadline_ns - now_ns();
-        if (link->heeds_interrupts && interrupted)
+        if (link->heeds_interrupts && atomic_load(&interrupted))
             return qr_fail(err, QR_CANCELLED, "cancelled");
         if (left <= 0)
             return qr_fail(err, QR_TIMEOUT, "the time is over");
@@ -514,7 +514,7 @@ enum qr_status qri_sql_link_run(struct qri_sql_link *link, struct qr_str text, i
     struct qr_err own = {0};
     qr_buf_init(&out, BATCH_BYTES_MAX);
     qri_sql_put_batch(&out, link->reply.transaction, text);
-    interrupted = 0;
+    atomic_store(&interrupted, false);
     link->had_columns = false;
     link->heeds_interrupts = false; /* a request that is cut in the middle cannot be taken back */
     link->deadline_ns = INT64_MAX;

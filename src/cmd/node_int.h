@@ -70,8 +70,8 @@ struct qri_node {
     struct qri_follows *follows;
     struct node_pool *pools; /* of which a database is or was open here; node_space.c */
     int64_t pools_summed_ns;
-    struct qri_copy_node *copy;     /* of its one database that has copies */
-    struct qr_cgroup_limits cgroup; /* what was written last */
+    struct qri_copy_node *_Atomic copy; /* of its one database that has copies */
+    struct qr_cgroup_limits cgroup;     /* what was written last */
 };
 
 /* ---- node_open.c; node.mu is held, but for the last three ---- */

@@ -282,7 +282,7 @@ class Servers(Case):
             self.server.start()
             type(self).api = arm.Api(self.server).login()
             wait_for(lambda: self.send("GET", self.path_of("killed"))[0] == 404)
-            self.assertEqual(self.errors_of(user="boss@killed", password=PASSWORD), [40532])
+            wait_for(lambda: self.errors_of(user="boss@killed", password=PASSWORD) == [40532])  # the gateway is told
 
     def test_servers_are_there_after_a_restart(self):
         self.make_server("lasting")

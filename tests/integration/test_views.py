@@ -450,7 +450,8 @@ class Counters(unittest.TestCase):
         for a, b in zip(found[0], expected[0]):
             self.assertAlmostEqual(a, b, delta=100)
         used = "SELECT IIF(MAX(avg_log_write_percent) > 0 AND MAX(avg_storage_percent) > 0, 1, 0) FROM {}"
-        self.assertEqual(c.execute(used.format("sys.dm_resource_governor_resource_pools_history_ex WHERE pool_id > 255")), [(1,)])
+        used = used.format("sys.dm_resource_governor_resource_pools_history_ex WHERE pool_id > 255")
+        self.assertEqual(wait_for_rows(c, used, [(1,)]), [(1,)])
 
 
 @unittest.skipUnless(ALL, "takes long")
