@@ -64,9 +64,10 @@ static bool look_at(struct qr_control *control, struct qri_member *member) /* he
     struct qr_err err = {0};
     if (!is_watched(control, member))
         return false;
+    bool asked = atomic_load(&watched->asked); /* first: an end that comes now is the old one's */
     if (watched->generation != member->generation) /* another process than that one */
         atomic_store(&watched->silent_rounds, 0);
-    if (!atomic_load(&watched->asked)) {
+    if (!asked) {
         (void)!ask(control, member, &err); /* without memory in the next round */
         return false;
     }

@@ -193,7 +193,6 @@ static enum qr_status delete_garbage(struct qri_slice *slice, const struct qri_m
 {
     bool any = false;
     int64_t now = qr_env_wall_ns(slice->svc->env);
-    QR_TRY(put_copy(slice, err));
     for (size_t i = 0; i < m->garbage_count; i++) {
         if (may_go(slice, m, &m->garbage[i], now)) {
             QR_TRY(delete_layer(slice, &m->garbage[i].desc, err));
@@ -280,11 +279,12 @@ static enum qr_status release_parent(struct qri_slice *slice, const struct qri_m
 static enum qr_status delete_all(struct qri_slice *slice, const struct qri_manifest *m,
                                  struct qr_err *err)
 {
+    char name[QRI_NAME_BYTES_MAX];
+    QR_TRY(put_copy(slice, err));
     for (size_t i = 0; i < m->layer_count; i++)
         QR_TRY(delete_layer(slice, &m->layers[i].desc, err));
     for (size_t i = 0; i < m->garbage_count; i++)
         QR_TRY(delete_layer(slice, &m->garbage[i].desc, err));
-    char name[QRI_NAME_BYTES_MAX];
     pthread_mutex_lock(&slice->work_mu);
     qri_manifest_copy_name(&slice->id, name); /* first: it would bring back the other */
     enum qr_status status = qr_blob_delete(slice->svc->options.blob, name, NULL, err);
@@ -315,6 +315,7 @@ static enum qr_status collect(struct qri_slice *slice, const struct qri_manifest
     QR_TRY(drop_idle(slice, m, ret_did, err));
     if (*ret_did)
         return QR_OK;
+    QR_TRY(put_copy(slice, err)); /* nor what the parent deletes then */
     if (!holds_foreign(slice, m))
         QR_TRY(release_parent(slice, m, ret_did, err));
     return delete_garbage(slice, m, ret_did, err);

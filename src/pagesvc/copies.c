@@ -4,7 +4,8 @@
 #include "slice_int.h"
 #include "base/banned.h"
 
-/* A copy's name says whose it is: "<timeline>-<slice>-<id>", and ".new" while it is fetched. */
+/* A copy's name says whose it is: "<timeline>-<slice>-<id>", and ".new<number>" while it is
+ * fetched. */
 struct copy {
     char hex[QR_TIMELINE_HEX_BYTES];
     unsigned slice_no;
@@ -23,7 +24,7 @@ static bool parse_copy(const char *name, struct copy *ret_copy)
     const char *id = name + HEX + at_id;
     if (strspn(id, "0123456789abcdef") != ID_DIGITS)
         return false;
-    c.half = strcmp(id + ID_DIGITS, ".new") == 0;
+    c.half = strncmp(id + ID_DIGITS, ".new", 4) == 0;
     memcpy(c.hex, name, HEX);
     *ret_copy = c;
     return c.half || id[ID_DIGITS] == '\0';

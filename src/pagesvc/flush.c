@@ -6,7 +6,7 @@
 #include "base/endian.h"
 #include "base/banned.h"
 
-enum { COPY_BYTES = 1 << 20 };
+enum { COPY_BYTES = 1 << 20, FETCH_BYTES = 24 };
 
 void qri_layer_path(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
                     char dst[QRI_LAYER_PATH_BYTES_MAX])
@@ -76,17 +76,21 @@ static bool is_damage(enum qr_status status)
 
 /* --- local copies --- */
 
-/* Beside it first, so that those who have it open keep what they have. Never asked for whole at
- * once: a layer has checksums of its own, and a store that refuses an object because of one damaged
- * byte would take all its pages with that byte's. */
-static enum qr_status fetch(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
-                            const char *final_path, struct qr_err *err)
+/* Beside the local copy, for each who fetches a file of its own; never asked for whole at once: a
+ * layer has checksums of its own, and a store that refuses an object because of one damaged byte
+ * would take all its pages with that byte's. */
+static enum qr_status fetch_beside(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                                   char ret_path[QRI_LAYER_PATH_BYTES_MAX + FETCH_BYTES],
+                                   struct qr_err *err)
 {
-    char name[QRI_NAME_BYTES_MAX], path[QRI_LAYER_PATH_BYTES_MAX + 8];
+    char name[QRI_NAME_BYTES_MAX], final_path[QRI_LAYER_PATH_BYTES_MAX];
     qri_layer_name(desc, name);
-    snprintf(path, sizeof path, "%s.new", final_path);
+    qri_layer_path(svc, desc, final_path);
+    snprintf(ret_path, QRI_LAYER_PATH_BYTES_MAX + FETCH_BYTES, "%s.new%llx", final_path,
+             (unsigned long long)atomic_fetch_add(&svc->fetches, 1));
     struct qr_file *file = NULL;
-    QR_TRY(qr_env_open(svc->env, path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file, err));
+    QR_TRY(qr_env_open(svc->env, ret_path, QR_OPEN_RW | QR_OPEN_CREATE | QR_OPEN_TRUNCATE, &file,
+                       err));
     struct qr_buf buf;
     qr_buf_init(&buf, COPY_BYTES);
     enum qr_status status = QR_OK;
@@ -102,11 +106,21 @@ static enum qr_status fetch(struct qr_pagesvc *svc, const struct qri_layer_desc 
         status = qr_file_sync(file, err);
     qr_buf_done(&buf);
     qr_file_close(file);
-    if (status == QR_OK)
-        status = qr_env_rename(svc->env, path, final_path, err);
+    if (status != QR_OK)
+        (void)!qr_env_unlink(svc->env, ret_path, NULL);
+    return qr_wrap(err, status, "fetch layer '%s'", name);
+}
+
+/* Who has the copy open that it replaces keeps what he has. */
+static enum qr_status fetch(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                            const char *final_path, struct qr_err *err)
+{
+    char path[QRI_LAYER_PATH_BYTES_MAX + FETCH_BYTES];
+    QR_TRY(fetch_beside(svc, desc, path, err));
+    enum qr_status status = qr_env_rename(svc->env, path, final_path, err);
     if (status != QR_OK)
         (void)!qr_env_unlink(svc->env, path, NULL);
-    return qr_wrap(err, status, "fetch layer '%s'", name);
+    return status;
 }
 
 static enum qr_status bring_copy(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
@@ -145,19 +159,37 @@ enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_de
     return status;
 }
 
-void qri_layer_forget_copy(struct qr_pagesvc *svc, const struct qri_layer_desc *desc)
-{
-    char path[QRI_LAYER_PATH_BYTES_MAX];
-    qri_layer_path(svc, desc, path);
-    if (!svc->files)
-        (void)!qr_env_unlink(svc->env, path, NULL);
-}
-
 /* An object that is missing is no page that does not exist: that would be believed. */
 static enum qr_status as_damage(enum qr_status status, struct qr_err *err)
 {
     return is_damage(status) && status != QR_CORRUPT ? qr_fail(err, QR_CORRUPT, "no copy is whole")
                                                      : status;
+}
+
+enum qr_status qri_layer_fetch_if(struct qr_pagesvc *svc, const struct qri_layer_desc *desc,
+                                  bool (*reads_well)(struct qri_layer *layer),
+                                  struct qri_layer **ret_layer, struct qr_err *err)
+{
+    char final_path[QRI_LAYER_PATH_BYTES_MAX], path[QRI_LAYER_PATH_BYTES_MAX + FETCH_BYTES];
+    struct qri_layer *layer = NULL;
+    qri_layer_path(svc, desc, final_path);
+    enum qr_status status =
+        svc->files ? open_object(svc, desc, &layer, err) : fetch_beside(svc, desc, path, err);
+    QR_TRY(as_damage(status, err));
+    if (!svc->files)
+        status = qri_layer_open(svc->env, svc->options.keyring, path, desc, &layer, err);
+    if (status == QR_OK && !reads_well(layer))
+        status = qr_fail(err, QR_CORRUPT, "the object is damaged, too");
+    if (status == QR_OK && !svc->files)
+        status = qr_env_rename(svc->env, path, final_path, err);
+    if (status == QR_OK) {
+        *ret_layer = layer;
+        return QR_OK;
+    }
+    qri_layer_unref(layer);
+    if (!svc->files)
+        (void)!qr_env_unlink(svc->env, path, NULL);
+    return as_damage(status, err);
 }
 
 enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *source,
@@ -182,6 +214,7 @@ enum qr_status qri_layer_mend(struct qri_slice *slice, const struct qri_source *
     QR_TRY(as_damage(
         qri_layer_open(slice->svc->env, slice->svc->options.keyring, path, &desc, &layer, err),
         err));
+    atomic_store(&layer->mend_after_ns, atomic_load(&source->layer->mend_after_ns));
     enum qr_status status =
         qri_set_replace(slice, (const void *const[]){source->layer}, 1, layer, err);
     qri_layer_unref(layer);

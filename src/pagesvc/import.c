@@ -127,6 +127,11 @@ static enum qr_status end(struct qri_slice *slice, struct qri_layer_writer *own_
         status = qri_manifest_replace(slice, NULL, 0, &desc, 1, err);
     if (status == QR_OK)
         status = qri_set_replace(slice, NULL, 0, layer, err);
+    if (status == QR_OK) { /* no log would bring these pages (G13) */
+        pthread_mutex_lock(&slice->work_mu);
+        status = qri_manifest_put_copy(slice, err);
+        pthread_mutex_unlock(&slice->work_mu);
+    }
     pthread_mutex_unlock(&slice->task_mu);
     atomic_fetch_add(&slice->svc->image_bytes, desc.bytes);
     qri_layer_unref(layer);

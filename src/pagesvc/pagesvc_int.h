@@ -240,7 +240,8 @@ struct qri_layer {
     uint64_t start;       /* of the layer in its file */
     _Atomic bool damaged; /* a checksum was wrong: not merged, not believed to replace another */
     _Atomic bool told;    /* of that */
-    bool lost;            /* it could not be opened: whatever needs it is QR_CORRUPT */
+    _Atomic int64_t mend_after_ns; /* it could not be mended: not tried again until then */
+    bool lost;                     /* it could not be opened: whatever needs it is QR_CORRUPT */
     uint32_t page_bytes;
     uint8_t compression;
     struct qr_cipher_key key;       /* off: in clear */

@@ -237,11 +237,21 @@ static bool fetch_again(struct qri_slice *slice, struct qri_layer *damaged)
 {
     struct qri_layer_desc desc = damaged->desc;
     struct qri_layer *layer = NULL;
-    qri_layer_forget_copy(slice->svc, &desc);
-    bool well = qri_layer_bring(slice->svc, &desc, &layer, NULL) == QR_OK && reads_well(layer) &&
+    bool well = qri_layer_fetch_if(slice->svc, &desc, reads_well, &layer, NULL) == QR_OK &&
                 qri_set_replace(slice, (const void *const[]){damaged}, 1, layer, NULL) == QR_OK;
     qri_layer_unref(layer);
     return well;
+}
+
+/* Not of one that was imported: no commit is before it. */
+static bool is_made_of_log(struct qri_slice *slice, const struct qri_layer_desc *image)
+{
+    struct qri_meta meta = {0};
+    bool is = image->last_lsn > slice->start_lsn &&
+              qri_slice_meta(slice, image->last_lsn - 1, &meta, NULL) == QR_OK &&
+              meta.mark.lsn > slice->start_lsn;
+    qri_meta_done(&meta);
+    return is;
 }
 
 /* What an image behind the horizon was made of is there: nothing else may have replaced it, because
@@ -252,7 +262,8 @@ static enum qr_status drop_image(struct qri_slice *slice, struct qri_layer *imag
     pthread_mutex_lock(&slice->work_mu);
     uint64_t horizon_lsn = slice->manifest.horizon_lsn;
     pthread_mutex_unlock(&slice->work_mu);
-    if (image->desc.last_lsn <= horizon_lsn || image->desc.lsn_max != UINT64_MAX)
+    if (image->desc.last_lsn <= horizon_lsn || image->desc.lsn_max != UINT64_MAX ||
+        !is_made_of_log(slice, &image->desc))
         return qr_fail(err, QR_NOT_FOUND, "its pages are nowhere else");
     QR_TRY(qri_manifest_replace(slice, &image, 1, NULL, 0, err));
     QR_TRY(qri_set_replace(slice, (const void *const[]){image}, 1, NULL, err));
@@ -261,46 +272,70 @@ static enum qr_status drop_image(struct qri_slice *slice, struct qri_layer *imag
     return QR_OK;
 }
 
+static bool is_due(struct qri_layer *layer, int64_t now)
+{
+    return layer != NULL && atomic_load(&layer->damaged) &&
+           atomic_load(&layer->mend_after_ns) <= now;
+}
+
 /* Oldest first: what the database was before the next one is told by it. */
-static size_t list_damaged(const struct qri_set *set, struct qri_layer **dst)
+static size_t list_damaged(const struct qri_set *set, int64_t now, struct qri_layer **dst)
 {
     size_t count = 0;
     for (size_t i = set->count; i-- > 0;) {
-        struct qri_layer *layer = set->sources[i].layer;
-        if (layer != NULL && atomic_load(&layer->damaged))
-            dst[count++] = layer;
+        if (is_due(set->sources[i].layer, now))
+            dst[count++] = set->sources[i].layer;
     }
     return count;
 }
 
-static enum qr_status mend_layers(struct qri_slice *slice)
+static void mend_layer(struct qri_slice *slice, struct qri_layer *damaged)
+{
+    struct qr_err err;
+    qr_err_reset(&err);
+    if (fetch_again(slice, damaged))
+        return;
+    enum qr_status status = damaged->desc.kind == QRI_LAYER_IMAGE ? drop_image(slice, damaged, &err)
+                                                                  : remake(slice, damaged, &err);
+    bool is_final = status == QR_CORRUPT || status == QR_NOT_FOUND;
+    if (status != QR_OK)
+        atomic_store(&damaged->mend_after_ns,
+                     qr_env_mono_ns(slice->svc->env) + (is_final ? AGAIN_NS : SOON_NS));
+}
+
+static void mend_layers(struct qri_slice *slice)
 {
     struct qri_set *set = qri_set_take(slice);
     struct qri_layer **damaged = malloc((set->count + 1) * sizeof(struct qri_layer *));
-    size_t count = damaged == NULL ? 0 : list_damaged(set, damaged);
-    enum qr_status worst = count > 0 ? QR_OK : QR_NOT_FOUND;
-    for (size_t i = 0; i < count; i++) {
-        struct qr_err err;
-        qr_err_reset(&err);
-        if (fetch_again(slice, damaged[i]))
-            continue;
-        enum qr_status status = damaged[i]->desc.kind == QRI_LAYER_IMAGE
-                                    ? drop_image(slice, damaged[i], &err)
-                                    : remake(slice, damaged[i], &err);
-        worst = status != QR_OK ? status : worst;
-    }
+    int64_t now = qr_env_mono_ns(slice->svc->env);
+    size_t count = damaged == NULL ? 0 : list_damaged(set, now, damaged);
+    for (size_t i = 0; i < count; i++)
+        mend_layer(slice, damaged[i]);
     free(damaged);
     qri_set_unref(set);
-    return worst;
+}
+
+/* Not if all that is damaged was tried lately. If nothing is, it was mended just now. */
+static bool may_help(struct qri_slice *slice)
+{
+    bool any = false, due = false;
+    struct qri_set *set = qri_set_take(slice);
+    int64_t now = qr_env_mono_ns(slice->svc->env);
+    for (size_t i = 0; i < set->count && !due; i++) {
+        any = any || is_due(set->sources[i].layer, INT64_MAX);
+        due = is_due(set->sources[i].layer, now);
+    }
+    qri_set_unref(set);
+    return due || !any;
 }
 
 uint64_t qri_mend_wanted(struct qri_slice *slice)
 {
     struct qr_pagesvc *svc = slice->svc;
-    int64_t now = qr_env_mono_ns(svc->env);
+    if (svc->options.read_log == NULL || !may_help(slice))
+        return 0;
     pthread_mutex_lock(&slice->mu);
-    bool hopeless = svc->options.read_log == NULL || slice->mend_after_ns > now;
-    uint64_t no = hopeless ? 0 : ++slice->mend_asked;
+    uint64_t no = ++slice->mend_asked;
     pthread_mutex_unlock(&slice->mu);
     pthread_mutex_lock(&svc->mu);
     pthread_cond_broadcast(&svc->wake);
@@ -316,13 +351,9 @@ void qri_mend(struct qri_slice *slice)
     pthread_mutex_unlock(&slice->mu);
     if (!wanted)
         return;
-    enum qr_status status = mend_layers(slice);
-    bool is_final = status == QR_CORRUPT || status == QR_NOT_FOUND;
-    int64_t now = qr_env_mono_ns(slice->svc->env);
+    mend_layers(slice);
     pthread_mutex_lock(&slice->mu);
     slice->mend_done = asked;
-    if (status != QR_OK)
-        slice->mend_after_ns = now + (is_final ? AGAIN_NS : SOON_NS);
     pthread_mutex_unlock(&slice->mu);
     qri_slice_serve_ready(slice);
 }

@@ -28,25 +28,43 @@ static enum qr_status read_object(struct qr_pagesvc *svc, const struct qr_slice_
     return qr_wrap(err, status, "read manifest '%s'", name);
 }
 
+/* An object that is damaged, by what is known of it before it is looked at: so a put finds out that
+ * somebody wrote it since. */
+struct damaged {
+    const char *name;
+    struct qr_blob_tag tag; /* "" if there is none */
+    bool is_unreadable;     /* nothing can be said of it */
+};
+
+static enum qr_status look_at_damaged(struct qr_pagesvc *svc, struct damaged *d, struct qr_err *err)
+{
+    struct qr_blob_info info = {0};
+    enum qr_status status = qr_blob_stat(svc->options.blob, d->name, &info, NULL);
+    d->tag = info.tag;
+    d->is_unreadable = status == QR_CORRUPT;
+    return status == QR_OK || status == QR_NOT_FOUND || d->is_unreadable
+               ? QR_OK
+               : qr_fail(err, status, "look at manifest '%s'", d->name);
+}
+
 /* Puts the copy where the manifest was, unless another server has done so meanwhile. */
-static enum qr_status put_back(struct qr_pagesvc *svc, const char *name, const struct qr_buf *copy,
-                               struct qr_blob_tag *ret_tag, struct qr_err *err)
+static enum qr_status put_back(struct qr_pagesvc *svc, const struct damaged *d,
+                               const struct qr_buf *copy, struct qr_blob_tag *ret_tag,
+                               struct qr_err *err)
 {
     struct qr_blob *blob = svc->options.blob;
-    struct qr_blob_info info = {0};
-    enum qr_status status = qr_blob_stat(blob, name, &info, NULL);
-    if (status == QR_CORRUPT) /* nothing can be said of it */
-        QR_TRY(qr_blob_delete(blob, name, NULL, err));
-    else if (status != QR_OK && status != QR_NOT_FOUND)
-        return qr_fail(err, status, "look at manifest '%s'", name);
-    status = qr_blob_put(blob, name, copy->data, copy->len, status == QR_OK ? info.tag.z : "",
-                         ret_tag, err);
-    return qr_wrap(err, status, "put manifest '%s' back", name);
+    if (d->is_unreadable)
+        QR_TRY(qr_blob_delete(blob, d->name, NULL, err));
+    enum qr_status status = qr_blob_put(blob, d->name, copy->data, copy->len,
+                                        d->is_unreadable ? "" : d->tag.z, ret_tag, err);
+    QR_LOG(&svc->options.log, QR_ERROR, "manifest_damaged", QR_F("object", d->name),
+           QR_F("went_on", status == QR_OK ? "its copy was put in its place" : "without it"));
+    return qr_wrap(err, status, "put manifest '%s' back", d->name);
 }
 
 /* `err` has what is wrong with the manifest, and keeps it if the copy is no better. */
 static enum qr_status load_copy(struct qr_pagesvc *svc, const struct qr_slice_id *id,
-                                const char *name, enum qr_status damage,
+                                const struct damaged *d, enum qr_status damage,
                                 struct qri_manifest *ret_manifest, struct qr_blob_tag *ret_tag,
                                 bool *ret_put_back, struct qr_err *err)
 {
@@ -59,15 +77,13 @@ static enum qr_status load_copy(struct qr_pagesvc *svc, const struct qr_slice_id
     enum qr_status status = read_object(svc, id, copy_name, &buf, ret_manifest, NULL, &local);
     if (status != QR_OK) {
         qr_buf_done(&buf);
-        bool is_known = status == QR_NOT_FOUND || status == QR_CORRUPT;
+        bool is_known = status == QR_NOT_FOUND || status == QR_CORRUPT || status == QR_TRUNCATED;
         return is_known ? damage : qr_fail(err, status, "%s", local.text);
     }
     if (err != NULL)
         qr_err_reset(err);
     if (ret_put_back != NULL) {
-        status = put_back(svc, name, &buf, ret_tag, err);
-        QR_LOG(&svc->options.log, QR_ERROR, "manifest_damaged", QR_F("object", name),
-               QR_F("went_on", status == QR_OK ? "its copy was put in its place" : "without it"));
+        status = put_back(svc, d, &buf, ret_tag, err);
         *ret_put_back = status == QR_OK;
         if (status != QR_OK)
             qri_manifest_done(ret_manifest);
@@ -76,33 +92,50 @@ static enum qr_status load_copy(struct qr_pagesvc *svc, const struct qr_slice_id
     return status;
 }
 
-static enum qr_status load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
-                           struct qri_manifest *ret_manifest, struct qr_blob_tag *ret_tag,
-                           bool *ret_put_back, struct qr_err *err)
+static bool is_damage(enum qr_status status)
 {
-    char name[QRI_NAME_BYTES_MAX];
+    return status == QR_CORRUPT || status == QR_NOT_FOUND || status == QR_TRUNCATED;
+}
+
+static enum qr_status load_manifest(struct qr_pagesvc *svc, const struct qr_slice_id *id,
+                                    const char *name, struct qri_manifest *ret_manifest,
+                                    struct qr_blob_tag *ret_tag, struct qr_err *err)
+{
     struct qr_buf buf;
-    qri_manifest_name(id, name);
     qr_buf_init(&buf, QRI_MANIFEST_BYTES_MAX);
     enum qr_status status = read_object(svc, id, name, &buf, ret_manifest, ret_tag, err);
     qr_buf_done(&buf);
-    return status == QR_CORRUPT || status == QR_NOT_FOUND || status == QR_TRUNCATED
-               ? load_copy(svc, id, name, status, ret_manifest, ret_tag, ret_put_back, err)
-               : status;
+    return status;
 }
 
 enum qr_status qri_manifest_load(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                  struct qri_manifest *ret_manifest, struct qr_err *err)
 {
-    return load(svc, id, ret_manifest, NULL, NULL, err);
+    char name[QRI_NAME_BYTES_MAX];
+    qri_manifest_name(id, name);
+    enum qr_status status = load_manifest(svc, id, name, ret_manifest, NULL, err);
+    return is_damage(status) ? load_copy(svc, id, NULL, status, ret_manifest, NULL, NULL, err)
+                             : status;
 }
 
 enum qr_status qri_manifest_restore(struct qr_pagesvc *svc, const struct qr_slice_id *id,
                                     struct qri_manifest *ret_manifest, struct qr_blob_tag *ret_tag,
                                     bool *ret_put_back, struct qr_err *err)
 {
+    char name[QRI_NAME_BYTES_MAX];
+    struct damaged d = {.name = name};
+    qri_manifest_name(id, name);
     *ret_put_back = false;
-    return load(svc, id, ret_manifest, ret_tag, ret_put_back, err);
+    enum qr_status status = load_manifest(svc, id, name, ret_manifest, ret_tag, err);
+    if (!is_damage(status))
+        return status;
+    if (err != NULL)
+        qr_err_reset(err);
+    QR_TRY(look_at_damaged(svc, &d, err));
+    status = load_manifest(svc, id, name, ret_manifest, ret_tag, err); /* now the tag tells */
+    return is_damage(status)
+               ? load_copy(svc, id, &d, status, ret_manifest, ret_tag, ret_put_back, err)
+               : status;
 }
 
 /* --- writing --- */
@@ -119,6 +152,10 @@ enum qr_status qri_manifest_put_new(struct qr_pagesvc *svc, const struct qri_man
                                     struct qr_blob_tag *ret_tag, struct qr_err *err)
 {
     char name[QRI_NAME_BYTES_MAX];
+    struct qr_blob_info copy;
+    qri_manifest_copy_name(&m->id, name);
+    if (qr_blob_stat(svc->options.blob, name, &copy, NULL) == QR_OK)
+        return qr_fail(err, QR_CONFLICT, "there is '%s'", name);
     qri_manifest_name(&m->id, name);
     struct qr_buf buf;
     enum qr_status status = to_bytes(svc, m, &buf, err);

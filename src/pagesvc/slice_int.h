@@ -133,7 +133,6 @@ struct qri_slice {
     uint64_t visible_lsn;
     struct qr_page_get *gets_first, *gets_last;
     uint64_t mend_asked, mend_done; /* for those who met damage: the last who asked, was served */
-    int64_t mend_after_ns;          /* until then it is no use */
     bool detached;
     enum qr_status health;
 };
@@ -149,6 +148,7 @@ struct qr_pagesvc {
     struct qri_lease *leases; /* guarded by mu */
     size_t lease_count;
     _Atomic uint64_t page_gets, waiting_gets;
+    _Atomic uint64_t fetches; /* a number for the file of each */
     _Atomic uint64_t ingested_bytes, flushed_bytes, image_bytes;
     _Atomic uint64_t merged_bytes[QR_PAGESVC_LEVELS];
     pthread_cond_t wake; /* of the worker; with mu */
@@ -241,7 +241,7 @@ QR_NODISCARD enum qr_status qri_manifest_restore(struct qr_pagesvc *svc,
                                                  struct qri_manifest *ret_manifest,
                                                  struct qr_blob_tag *ret_tag, bool *ret_put_back,
                                                  struct qr_err *err);
-/* QR_CONFLICT if there is one. */
+/* QR_CONFLICT if there is one, or a copy of one that is missing. */
 QR_NODISCARD enum qr_status qri_manifest_put_new(struct qr_pagesvc *svc,
                                                  const struct qri_manifest *m,
                                                  struct qr_blob_tag *ret_tag, struct qr_err *err);
@@ -290,8 +290,12 @@ struct qri_layer_desc qri_layer_new_desc(struct qri_slice *slice, enum qri_layer
 QR_NODISCARD enum qr_status qri_set_replace(struct qri_slice *slice, const void *const *gone,
                                             size_t gone_count, struct qri_layer *layer,
                                             struct qr_err *err);
-/* The copy that is read is given up, if it is not the object itself. */
-void qri_layer_forget_copy(struct qr_pagesvc *svc, const struct qri_layer_desc *desc);
+/* The object as it is in the store now, if it is whole: then it takes the place of the local copy,
+ * which else stays as it is. */
+QR_NODISCARD enum qr_status qri_layer_fetch_if(struct qr_pagesvc *svc,
+                                               const struct qri_layer_desc *desc,
+                                               bool (*reads_well)(struct qri_layer *layer),
+                                               struct qri_layer **ret_layer, struct qr_err *err);
 /* With task_mu held: the oldest frozen layer as an object that nobody names, up to `end_lsn`; no
  * layer if it begins there or later, and NULL for both if there is none. */
 QR_NODISCARD enum qr_status qri_flush_oldest(struct qri_slice *slice, uint64_t end_lsn,

@@ -477,7 +477,8 @@ void qr_super_kill(struct qr_super *super, const char *name, int pid)
 {
     pthread_mutex_lock(&super->mu);
     const struct qri_child *child = qri_super_find(super, name);
-    if (child != NULL && child->state == QRI_CHILD_RUNNING && child->pid == pid)
+    bool runs = child != NULL && child->state == QRI_CHILD_RUNNING && child->pid == pid;
+    if (runs && !child->ending) /* that has a deadline of its own */
         send_signal(child, SIGKILL);
     pthread_mutex_unlock(&super->mu);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bed.h"
+#include "blob/backend.h"
 #include "env/sim.h"
 #include "qr_test.h"
 
@@ -218,6 +219,130 @@ static void test_a_copy_that_cannot_be_written_holds_up_pins_and_deletes_nothing
     bed_free(&b);
 }
 
+static const char copy_name[] = "pages/01000000000000000000000000000000/0/manifest.copy";
+
+/* As a crash between the two leaves it, at any of several changes: log comes again, and what was
+ * written since under other names is not taken for the truth. */
+static void test_a_copy_that_is_behind_is_gone_on_from_once_the_manifest_is_damaged(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct bed b;
+        struct qr_err err;
+        struct qr_blob_tag lease;
+        bool more;
+        qr_err_reset(&err);
+        bed_make(&b, BED_REMOTE, 600, 8192);
+        for (int n = 0; n < 10; n++)
+            assert_true(world_feed(&b.w, NULL, 0, b.svc, &b.id, 9000));
+        bed_work(&b);
+        assert_int_equal(qr_blob_lease(b.store, copy_name, QR_BLOB_LEASE_S_MAX, "", &lease, NULL),
+                         QR_OK);
+        bed_ingest(&b);
+        for (int n = 0; n < 5 + 30 * way;
+             n++) /* flushes, then merges, then images; none collected */
+            (void)!qr_pagesvc_work(b.svc, &more, NULL);
+        bed_close(&b);
+        assert_int_equal(qr_blob_open(qr_sim_env(b.sim), NULL, "file:///blobs", "", &b.store, NULL),
+                         QR_OK);
+        assert_int_equal(qr_blob_release(b.store, copy_name, lease.z, NULL), QR_OK);
+        qr_blob_close(b.store);
+        assert_int_equal(bed_flip_at(&b, bed_objects, "manifest~", 8), 1);
+        for (int turn = 0; turn < 3; turn++) {
+            bed_open(&b, 8192);
+            if (qr_pagesvc_attach(b.svc, &b.id, &err) != QR_OK)
+                fail_msg("attach: %s", err.text);
+            bed_ingest(&b);
+            bed_work(&b);
+            bed_check(&b);
+            world_check(&b.w, b.svc, &b.id, &b.w.commits[20]);
+            world_check(&b.w, b.svc, &b.id, &b.w.commits[500]);
+            bed_close(&b);
+        }
+        bed_open(&b, 8192);
+        bed_free(&b);
+    }
+}
+
+/* A slice whose manifest is missing is no new one. */
+static void test_making_a_slice_whose_manifest_is_missing_puts_it_back(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_make(&b, BED_REMOTE, 300, 8192);
+    bed_ingest(&b);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    bed_close(&b);
+    assert_int_equal(bed_remove(&b, bed_objects, "manifest~"), 1);
+    bed_open(&b, 8192);
+    assert_int_equal(qr_pagesvc_create(b.svc, &b.id, WORLD_PAGE_BYTES, qr_lsn(b.w.start_lsn), NULL),
+                     QR_OK);
+    struct qr_slice_cursor cursor;
+    assert_true(qr_pagesvc_cursor(b.svc, &b.id, &cursor));
+    assert_true(cursor.disk.v > b.w.start_lsn);
+    bed_check(&b);
+    bed_free(&b);
+}
+
+/* --- two servers mend one manifest --- */
+
+static struct {
+    struct qr_blob_ops ops;
+    const struct qr_blob_ops *under;
+    struct qr_pagesvc *second;
+    struct qr_slice_id id;
+} meanwhile;
+
+static enum qr_status get_and_be_late(struct qr_blob *blob, const char *name, uint64_t offset,
+                                      size_t count, struct qr_buf *buf, struct qr_blob_tag *ret_tag,
+                                      struct qr_err *err)
+{
+    enum qr_status status = meanwhile.under->get(blob, name, offset, count, buf, ret_tag, err);
+    struct qr_pagesvc *second = meanwhile.second;
+    if (second != NULL && strcmp(name, copy_name) == 0) {
+        meanwhile.second = NULL;
+        assert_int_equal(qr_pagesvc_attach(second, &meanwhile.id, NULL), QR_OK);
+    }
+    return status;
+}
+
+static void test_who_is_late_with_a_copy_does_not_put_it_over_anothers_manifest(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct qr_timeline pin = {{9}};
+    bed_make(&b, BED_REMOTE, 300, 8192);
+    bed_ingest(&b);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    bed_close(&b);
+    assert_int_equal(bed_flip_at(&b, bed_objects, "manifest~", 64 + 50), 1);
+    bed_open(&b, 8192);
+    struct qr_pagesvc_options options = {.env = qr_sim_env(b.sim),
+                                         .dir = "/layers2",
+                                         .blob = b.store,
+                                         .keyring = b.keys.ring,
+                                         .open_layer_bytes = 8192,
+                                         .threads_off = true};
+    struct qr_pagesvc *second = NULL;
+    assert_int_equal(qr_pagesvc_open(&options, &second, NULL), QR_OK);
+    meanwhile.under = b.store->ops;
+    meanwhile.ops = *b.store->ops;
+    meanwhile.ops.get = get_and_be_late;
+    meanwhile.second = second;
+    meanwhile.id = b.id;
+    b.store->ops = &meanwhile.ops;
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_CONFLICT);
+    assert_null(meanwhile.second);
+    struct qr_lsn lsn = qr_lsn(b.w.commits[200].lsn);
+    assert_int_equal(qr_pagesvc_pin(second, &b.id, &pin, lsn, NULL), QR_OK);
+    b.store->ops = meanwhile.under;
+    qr_pagesvc_close(second);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    bed_ingest(&b);
+    bed_check(&b);
+    bed_free(&b);
+}
+
 /* --- storage that is full, or fails --- */
 
 static void test_a_full_disk_stops_no_reader_and_work_goes_on_with_space(void **state)
@@ -378,6 +503,9 @@ int main(void)
         cmocka_unit_test(test_a_manifest_is_mended_from_its_copy),
         cmocka_unit_test(test_a_manifest_damaged_while_it_is_served_is_mended_by_attaching_anew),
         cmocka_unit_test(test_a_copy_that_cannot_be_written_holds_up_pins_and_deletes_nothing),
+        cmocka_unit_test(test_a_copy_that_is_behind_is_gone_on_from_once_the_manifest_is_damaged),
+        cmocka_unit_test(test_making_a_slice_whose_manifest_is_missing_puts_it_back),
+        cmocka_unit_test(test_who_is_late_with_a_copy_does_not_put_it_over_anothers_manifest),
         cmocka_unit_test(test_a_full_disk_stops_no_reader_and_work_goes_on_with_space),
         cmocka_unit_test(test_whatever_the_blob_store_answers_pages_stay_right_and_nothing_is_lost),
         cmocka_unit_test(test_a_lost_answer_never_takes_a_manifest_from_another_server),

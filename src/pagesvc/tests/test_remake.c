@@ -164,7 +164,32 @@ static void test_damage_that_a_reader_meets_is_mended_before_he_is_answered(void
     bed_free(&b);
 }
 
-/* Without the log the pages of that layer fail, at once, and the others are right. */
+/* All pages are asked for, and all have an answer; returns how many were right. */
+static uint32_t ask_all(struct bed *b)
+{
+    static struct bed_answer a[WORLD_PAGES_MAX + 1];
+    const struct world_commit *at = &b->w.commits[b->w.commit_count - 1];
+    bool more;
+    uint32_t right = 0;
+    for (uint32_t page = 1; page <= at->db_pages; page++)
+        bed_ask(b, &a[page], page, at->lsn, 0);
+    for (int i = 0; i < 20; i++)
+        (void)!qr_pagesvc_work(b->svc, &more, NULL);
+    for (uint32_t page = 1; page <= at->db_pages; page++) {
+        assert_true(a[page].done);
+        if (a[page].status == QR_OK) {
+            assert_memory_equal(a[page].buf.data, b->w.images[at->version[page]], WORLD_PAGE_BYTES);
+            right++;
+        } else {
+            assert_int_equal(a[page].status, QR_CORRUPT);
+        }
+        qr_buf_done(&a[page].buf);
+    }
+    return right;
+}
+
+/* Without the log the pages of that layer fail, once it was tried at once, and the others are
+ * right. */
 static void test_without_the_log_damage_costs_its_pages_only(void **state)
 {
     (void)state;
@@ -189,17 +214,65 @@ static void test_without_the_log_damage_costs_its_pages_only(void **state)
     assert_true(a.done);
     assert_int_equal(a.status, QR_CORRUPT);
     qr_buf_done(&a.buf);
-    uint32_t right = bed_count_right(&b);
+    uint32_t right = ask_all(&b);
     assert_true(right < at->db_pages);
+    assert_int_equal(bed_count_right(&b), right); /* nobody waits now */
     /* Objects that somebody puts back are found. */
     assert_true(bed_flip_at(&b, bed_objects, ".delta", LAYER_HEAD + 300) > 0);
     qr_sim_advance(b.sim, INT64_C(61000000000));
-    bed_ask(&b, &a, page, at->lsn, 0);
-    bed_work_once(&b);
-    assert_true(a.done);
-    assert_int_equal(a.status, QR_OK);
-    qr_buf_done(&a.buf);
+    assert_int_equal(ask_all(&b), at->db_pages);
     bed_check(&b);
+    bed_free(&b);
+}
+
+/* What cannot be mended does not keep what can from being mended at once. */
+static void test_a_layer_without_log_is_no_reason_to_leave_others_damaged(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct newest n;
+    make(&b, 300);
+    newest_of(&b, &n);
+    char newest[sizeof n.name];
+    snprintf(newest, sizeof newest, "%s", n.name);
+    uint32_t pages = b.w.commits[b.w.commit_count - 1].db_pages;
+    b.log_first_lsn = b.w.commits[150].lsn; /* log of the first layers is not kept */
+    bed_close(&b);
+    assert_true(bed_flip_at(&b, bed_objects, "100000001.delta", LAYER_HEAD + 300) == 1 ||
+                bed_flip_at(&b, bed_objects, "200000001.delta", LAYER_HEAD + 300) == 1);
+    lose_copies(&b);
+    attach(&b);
+    bed_ingest(&b);
+    assert_true(ask_all(&b) < pages);
+    uint32_t right = ask_all(&b);
+    assert_true(bed_flip_at(&b, bed_objects, newest, LAYER_HEAD + 300) == 1);
+    if (BED_REMOTE)
+        assert_true(bed_flip_at(&b, "/layers", "-", 300) > 0);
+    assert_true(ask_all(&b) >= right); /* in the same minute */
+    bed_free(&b);
+}
+
+/* A copy with a bad block is better than none. */
+static void test_a_local_copy_stays_if_the_object_is_no_better(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_make(&b, true, 300, 1 << 20);
+    bed_close(&b);
+    b.keeps_log = true;
+    b.log_first_lsn = UINT64_MAX;
+    bed_open(&b, 1 << 20);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    bed_ingest(&b);
+    assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
+    assert_true(bed_remove(&b, bed_objects, ".delta") > 0);
+    assert_true(bed_flip_at(&b, "/layers", "-", 300) > 0);
+    uint32_t right = ask_all(&b);
+    assert_true(right > 0);
+    bed_close(&b);
+    bed_open(&b, 1 << 20);
+    assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
+    assert_int_equal(ask_all(&b), right);
     bed_free(&b);
 }
 
@@ -254,6 +327,8 @@ int main(void)
         cmocka_unit_test(test_all_delta_layers_are_made_again),
         cmocka_unit_test(test_damage_that_a_reader_meets_is_mended_before_he_is_answered),
         cmocka_unit_test(test_without_the_log_damage_costs_its_pages_only),
+        cmocka_unit_test(test_a_layer_without_log_is_no_reason_to_leave_others_damaged),
+        cmocka_unit_test(test_a_local_copy_stays_if_the_object_is_no_better),
         cmocka_unit_test(test_a_damaged_image_behind_the_horizon_gives_way_to_what_it_was_made_of),
         cmocka_unit_test(test_an_object_that_is_missing_is_damage),
     };
