@@ -477,8 +477,7 @@ void qr_super_kill(struct qr_super *super, const char *name, int pid)
 {
     pthread_mutex_lock(&super->mu);
     const struct qri_child *child = qri_super_find(super, name);
-    bool runs = child != NULL && child->state == QRI_CHILD_RUNNING && child->pid == pid;
-    if (runs && !child->ending) /* that has a deadline of its own */
+    if (child != NULL && child->state == QRI_CHILD_RUNNING && child->pid == pid)
         send_signal(child, SIGKILL);
     pthread_mutex_unlock(&super->mu);
 }

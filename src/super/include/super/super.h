@@ -85,8 +85,7 @@ void qr_super_reap(struct qr_super *super, const char *name, int64_t until_mono_
 /* The same for all children but those named (the list ends with NULL), and for all ended ones. */
 void qr_super_end_but(struct qr_super *super, const char *const *kept);
 void qr_super_reap_ended(struct qr_super *super, int64_t until_mono_ns);
-/* SIGKILL, if that process has the name still: it ends as if by itself, and is started again. One
- * that is being ended is left to its own deadline. */
+/* SIGKILL, if that process has the name still: it ends as if by itself, and is started again. */
 void qr_super_kill(struct qr_super *super, const char *name, int pid);
 /* 0: it does not run now. */
 int qr_super_pid(struct qr_super *super, const char *name);
