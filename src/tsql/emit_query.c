@@ -5,15 +5,9 @@
 
 #include "base/banned.h"
 
-static enum qr_status emit_values(struct qri_emit *em, struct qr_buf *out,
-                                  const struct qri_query *q, enum qri_form form)
+static enum qr_status emit_value_rows(struct qri_emit *em, struct qr_buf *out,
+                                      const struct qri_query *q)
 {
-    if (form != QRI_FORM_PLAIN) {
-        qr_buf_addz(out, "SELECT ");
-        for (size_t i = 0; i < q->out_count; i++)
-            qr_buf_printf(out, "%scolumn%zu AS k%zu", i == 0 ? "" : ", ", i + 1, i + 1);
-        qr_buf_addz(out, " FROM (");
-    }
     qr_buf_addz(out, "VALUES ");
     for (size_t r = 0; r < q->row_count; r++) {
         qr_buf_addz(out, r == 0 ? "(" : ", (");
@@ -24,7 +18,26 @@ static enum qr_status emit_values(struct qri_emit *em, struct qr_buf *out,
         }
         qr_buf_addz(out, ")");
     }
-    qr_buf_addz(out, form != QRI_FORM_PLAIN ? ")" : "");
+    return QR_OK;
+}
+
+/* A term names its columns itself: SQLite calls one of VALUES column1 unless it is an outer
+ * query's, whose own name it takes. */
+static enum qr_status emit_values(struct qri_emit *em, struct qr_buf *out,
+                                  const struct qri_query *q, enum qri_form form)
+{
+    if (form == QRI_FORM_PLAIN)
+        return emit_value_rows(em, out, q);
+    qr_buf_addz(out, q->is_correlated ? "WITH v(" : "SELECT ");
+    for (size_t i = 0; i < q->out_count; i++) {
+        qr_buf_addz(out, i == 0 ? "" : ", ");
+        if (!q->is_correlated)
+            qr_buf_printf(out, "column%zu AS ", i + 1);
+        qr_buf_printf(out, "k%zu", i + 1);
+    }
+    qr_buf_addz(out, q->is_correlated ? ") AS (" : " FROM (");
+    QR_TRY(emit_value_rows(em, out, q));
+    qr_buf_addz(out, q->is_correlated ? ") SELECT * FROM v" : ")");
     return QR_OK;
 }
 
