@@ -109,20 +109,21 @@ static enum qr_status tell_in_words(struct qri_dbcc *d, const struct open_tran *
     return qri_inform(session, 7979, "0x01");
 }
 
+/* By name or number; what is neither, as a NULL, names nothing. */
 static bool is_own(struct qri_dbcc *d, struct qr_str name)
 {
     const struct qr_database_info *info = qri_info(d->session->db);
     int64_t id = 0;
-    if (name.n == 0 || qr_str_ieq(name, info->name))
-        return true;
-    return qri_dbcc_int(d, 0, &id) && (id == 0 || id == (int64_t)info->database_id);
+    return qr_str_ieq(name, info->name) ||
+           (qri_dbcc_int(d, 0, &id) && (id == 0 || id == (int64_t)info->database_id));
 }
 
 enum qr_status qri_dbcc_open_tran(struct qri_dbcc *d)
 {
     struct qr_str name = qri_dbcc_text(d, 0);
-    if (!is_own(d, name))
-        return qr_sql_fail(d->err, 2520, qr_arena_str(&d->frame->arena, name).p);
+    if (d->stmt->args.count > 0 && !is_own(d, name))
+        return name.n > 0 ? qr_sql_fail(d->err, 2520, qr_arena_str(&d->frame->arena, name).p)
+                          : qr_sql_fail(d->err, 2560, 1);
     struct open_tran oldest = oldest_of(d->session);
     return qri_dbcc_has(d, "TABLERESULTS") ? tell_in_rows(d, &oldest) : tell_in_words(d, &oldest);
 }
@@ -138,7 +139,10 @@ enum qr_status qri_dbcc_input_buffer(struct qri_dbcc *d)
         return qr_sql_fail(d->err, 2560, 2);
     struct qri_input_buffer input;
     if (!qri_input_buffer(d->session, id, &d->frame->arena, &input))
-        return qr_sql_fail(d->err, 7955, (int)(id > INT32_MAX ? INT32_MAX : id));
+        return qr_sql_fail(d->err, 7955,
+                           id > INT32_MAX   ? INT32_MAX
+                           : id < INT32_MIN ? INT32_MIN
+                                            : (int)id);
     struct qr_plan_column columns[COLUMNS_MAX] = {
         {.name = qr_str("EventType"), .type = qr_type_sized(QR_TYPE_NVARCHAR, 30)},
         {.name = qr_str("Parameters"), .type = qr_type_of(QR_TYPE_SMALLINT)},

@@ -214,6 +214,12 @@ static void test_the_oldest_open_transaction(void **state)
             "DONE 6\nROW 6|named|0\nDONE 1\n");
     run(&t.a, "commit");
     answers(&t.a, "dbcc opentran(0) with no_infomsgs", none);
+    static const char *const nothing[] = {"declare @d sysname dbcc opentran(@d)",
+                                          "dbcc opentran('')", "dbcc opentran(-1)"};
+    for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++)
+        answers(&t.a, nothing[i],
+                "MSG 2560 16 9 line 1: Parameter 1 is incorrect for this DBCC statement.\n"
+                "DONE error\n");
     two_close(&t);
 }
 
@@ -230,6 +236,8 @@ static void test_what_a_session_sent_last(void **state)
     answers(&t.a, sql, "ROW Language Event|0|select 'x' from k\nDONE 1\n");
     answers(&t.a, "dbcc inputbuffer(32000)",
             "MSG 7955 16 2 line 1: Invalid SPID 32000 specified.\nDONE error\n");
+    answers(&t.a, "dbcc inputbuffer(-99999999999)",
+            "MSG 7955 16 2 line 1: Invalid SPID -2147483648 specified.\nDONE error\n");
     answers(&t.a, "dbcc inputbuffer",
             "MSG 2560 16 9 line 1: Parameter 1 is incorrect for this DBCC statement.\n"
             "DONE error\n");
