@@ -175,14 +175,20 @@ static int restore(const struct db_words *words)
     return copy(words, true);
 }
 
+/* What is a number is the server's to judge. */
 static int set_retention(const struct db_words *words)
 {
-    char *end = NULL;
-    unsigned long days = words->days == NULL ? 0 : strtoul(words->days, &end, 10);
-    if (words->name == NULL || days == 0 || days > 1000 || *end != '\0')
+    if (words->name == NULL || words->days == NULL)
         return usage();
+    char *end = NULL;
+    unsigned long days = strtoul(words->days, &end, 10);
+    if (*end != '\0' || words->days[0] < '0' || words->days[0] > '9') {
+        fprintf(stderr, "quire: --retention-days: '%s' is not a number of days\n", words->days);
+        return EXIT_USAGE;
+    }
     return operate(words, QR_CONTROL_RETENTION,
-                   &(struct qr_control_ask){.name = qr_str(words->name), .id = (uint32_t)days});
+                   &(struct qr_control_ask){.name = qr_str(words->name),
+                                            .id = days > UINT32_MAX ? UINT32_MAX : (uint32_t)days});
 }
 
 static enum qr_status print_deleted(void *ctx, const struct qr_database_row *row)

@@ -164,8 +164,10 @@ class Copies:
         with server.Server(announced=ANNOUNCED) as quired:
             self.make(quired, "source")
             quire(quired, "set-retention", "--name", "source", "--retention-days", "35")
-            self.assertIn("1 to 35", quire(quired, "set-retention", "--name", "source",
-                                           "--retention-days", "36", ok=False))
+            for days, said in (("36", "1 to 35"), ("0", "1 to 35"), ("99999999999", "1 to 35"), ("-1", "'-1'"),
+                               ("7d", "'7d'"), ("", "''")):
+                self.assertIn(said, quire(quired, "set-retention", "--name", "source", "--retention-days", days,
+                                          ok=False))
             drop(quired, "source")
             self.assertIn("kept 35 days", quire(quired, "list-deleted"))
 
