@@ -1,5 +1,6 @@
 """Views of monitoring against the truth: what was done, and what the operating system counts."""
 import os
+import re
 import threading
 import time
 import unittest
@@ -192,6 +193,19 @@ class Tempdb(unittest.TestCase):
 
 
 class Operators(unittest.TestCase):
+    def test_the_queries_of_the_guide_run_as_they_are_printed(self):
+        guide = os.path.join(os.path.dirname(__file__), "../../docs/monitoring.md")
+        with open(guide, encoding="utf-8") as file:
+            queries = re.findall(r"```sql\n(.*?)```", file.read(), re.S)
+        self.assertGreater(len(queries), 10)
+        with server.Server("--resource-sample-seconds", "1") as quired, quired.connect() as master:
+            master.execute("CREATE DATABASE d")
+            with quired.connect("d") as c:
+                wait_for_rows(c, "SELECT IIF(COUNT(*) > 0, 1, 0) FROM sys.dm_db_resource_stats", [(1,)])
+                for query in queries:
+                    with self.subTest(query[:60]):
+                        (master if "sys.event_log" in query else c).execute(query.replace("0x...", "0x00"))
+
     def test_views_of_the_transaction_of_log_and_of_statistics(self):
         with server.Server() as quired, quired.connect() as master:
             master.execute("CREATE DATABASE d")
