@@ -33,11 +33,12 @@ static uint64_t end_of(const struct qri_layer_desc *d)
 
 /* Of the slice's layers only the one that ends where the lost one begins. */
 static enum qr_status shadow_manifest(struct remake *r, struct qri_manifest *ret_manifest,
-                                      struct qr_err *err)
+                                      struct qr_blob_tag *ret_tag, struct qr_err *err)
 {
     struct qri_manifest m = {0};
     pthread_mutex_lock(&r->slice->work_mu);
     enum qr_status status = qri_manifest_copy(&r->slice->manifest, &m, err);
+    *ret_tag = r->slice->tag;
     pthread_mutex_unlock(&r->slice->work_mu);
     QR_TRY(status);
     size_t kept = 0;
@@ -57,10 +58,11 @@ static enum qr_status shadow_manifest(struct remake *r, struct qri_manifest *ret
 static enum qr_status make_shadow(struct remake *r, struct qr_err *err)
 {
     struct qri_manifest m = {0};
-    QR_TRY(shadow_manifest(r, &m, err));
-    struct qri_set *set = r->slice->set != NULL ? qri_set_take(r->slice) : NULL;
-    enum qr_status status = qri_slice_build(r->slice->svc, &m, &r->slice->tag, set, NULL, 0,
-                                            r->lost->first_lsn, &r->shadow, err);
+    struct qr_blob_tag tag;
+    QR_TRY(shadow_manifest(r, &m, &tag, err));
+    struct qri_set *set = r->slice->owns ? qri_set_take(r->slice) : NULL; /* attached: has one */
+    enum qr_status status =
+        qri_slice_build(r->slice->svc, &m, &tag, set, NULL, 0, r->lost->first_lsn, &r->shadow, err);
     if (status == QR_OK)
         r->shadow->next_layer_no = r->slice->next_layer_no;
     qri_set_unref(set);
@@ -166,11 +168,10 @@ static enum qr_status take_log(struct remake *r, struct qr_err *err)
 static enum qr_status install(struct remake *r, struct qri_layer *lost, struct qr_err *err)
 {
     QR_TRY(qri_manifest_replace(r->slice, &lost, 1, r->descs, r->count, err));
-    for (size_t i = 0; i < r->count && r->slice->set != NULL; i++)
+    for (size_t i = 0; i < r->count && r->slice->owns; i++)
         QR_TRY(qri_set_replace(r->slice, NULL, 0, r->layers[i], err));
-    return r->slice->set == NULL
-               ? QR_OK
-               : qri_set_replace(r->slice, (const void *const[]){lost}, 1, NULL, err);
+    return r->slice->owns ? qri_set_replace(r->slice, (const void *const[]){lost}, 1, NULL, err)
+                          : QR_OK;
 }
 
 static void remake_done(struct remake *r)
