@@ -136,8 +136,9 @@ struct qri_scope {
 
 enum qri_leaf_kind {
     QRI_LEAF_COLUMN,
-    QRI_LEAF_VAR,  /* only made by the emitter, for programs */
-    QRI_LEAF_LIVE, /* a variable that the statement itself assigns row by row: read each time */
+    QRI_LEAF_VAR,   /* only made by the emitter, for programs */
+    QRI_LEAF_GROUP, /* likewise: an expression that is grouped by, `left` */
+    QRI_LEAF_LIVE,  /* a variable that the statement itself assigns row by row: read each time */
     QRI_LEAF_AGG,
     QRI_LEAF_WINDOW,
     QRI_LEAF_SCALAR,

@@ -303,16 +303,65 @@ static bool cannot_fail(const struct qr_expr *expr)
     return expr->kind == QR_EXPR_CONST || expr->kind == QR_EXPR_VAR;
 }
 
-/* In a grouping set, what is not grouped by there is NULL. */
+int qri_group_of(const struct qri_emit *em, const struct qr_expr *expr, size_t *ret_operands)
+{
+    int group = QRI_NO_GROUP;
+    *ret_operands = 0;
+    for (size_t i = 0; em->set != NULL && i < em->grouping->group_count; i++) {
+        size_t n = qri_group_operands(em->grouping->group[i], expr);
+        if (qr_expr_equal(em->grouping->group[i], expr)) {
+            *ret_operands = 0;
+            return (int)i;
+        }
+        if (n <= *ret_operands)
+            continue;
+        *ret_operands = n;
+        group = (int)i;
+    }
+    return group;
+}
+
+enum qr_status qri_chain_of(struct qri_compile *c, const struct qr_expr *expr,
+                            const struct qr_expr *group, size_t operands,
+                            const struct qr_expr **ret_chain)
+{
+    size_t count = expr->arg_count - operands + 1;
+    struct qr_expr *chain = QRI_NEW(c, struct qr_expr);
+    const struct qr_expr **args = QRI_ARRAY(c, count, const struct qr_expr *);
+    if (chain == NULL || args == NULL)
+        return qri_nomem(c);
+    args[0] = group;
+    for (size_t i = 1; i < count; i++)
+        args[i] = expr->args[operands + i - 1];
+    *chain = *expr;
+    chain->args = args;
+    chain->arg_count = count;
+    *ret_chain = chain;
+    return QR_OK;
+}
+
+/* What is not grouped by there is NULL. */
 static bool is_nulled(const struct qri_emit *em, const struct qr_expr *expr)
 {
-    if (em->set == NULL)
-        return false;
-    for (size_t i = 0; i < em->grouping->group_count; i++)
-        if (qr_expr_equal(em->grouping->group[i], expr) ||
-            qri_group_operands(em->grouping->group[i], expr) > 0)
-            return em->set->in[i] == 0;
-    return false;
+    size_t operands;
+    int group = qri_group_of(em, expr, &operands);
+    return group != QRI_NO_GROUP && em->set->in[group] == 0;
+}
+
+/* What the set groups by is what it says, also where other sets group by a column in it. */
+static enum qr_status emit_grouped(struct qri_emit *em, struct qr_buf *out,
+                                   const struct qr_expr *expr, int group, size_t operands)
+{
+    const struct qri_grouping *set = em->set;
+    if (operands == 0) {
+        em->set = NULL;
+        QR_TRY(qri_emit_expr(em, out, expr));
+        em->set = set;
+        return QR_OK;
+    }
+    const struct qr_expr *chain = NULL;
+    QR_TRY(qri_chain_of(em->c, expr, em->grouping->group[group], operands, &chain));
+    return qri_emit_expr(em, out, chain);
 }
 
 static bool names_nulled(void *arg, const struct qr_expr *expr)
@@ -322,10 +371,14 @@ static bool names_nulled(void *arg, const struct qr_expr *expr)
 
 enum qr_status qri_emit_expr(struct qri_emit *em, struct qr_buf *out, const struct qr_expr *expr)
 {
-    if (is_nulled(em, expr)) {
+    size_t operands;
+    int group = qri_group_of(em, expr, &operands);
+    if (group != QRI_NO_GROUP && em->set->in[group] == 0) {
         qr_buf_addz(out, "NULL");
         return QR_OK;
     }
+    if (group != QRI_NO_GROUP)
+        return emit_grouped(em, out, expr, group, operands);
     if (!expr->has_foreign && expr->volatility != QR_VOLATILE &&
         (!em->conditional || cannot_fail(expr)))
         return qri_emit_value(em, out, expr);

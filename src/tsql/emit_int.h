@@ -68,6 +68,14 @@ QR_NODISCARD enum qr_status qri_emit_expr(struct qri_emit *em, struct qr_buf *ou
 /* With COLLATE where the type needs one: ORDER BY, GROUP BY, DISTINCT, set operations. */
 QR_NODISCARD enum qr_status qri_emit_sorted(struct qri_emit *em, struct qr_buf *out,
                                             const struct qr_expr *expr);
+enum { QRI_NO_GROUP = -1 };
+/* In a grouping set: the group expression that this one is (*ret_operands: 0), or else the longest
+ * of those that its first operands are. */
+int qri_group_of(const struct qri_emit *em, const struct qr_expr *expr, size_t *ret_operands);
+/* The chain with the group expression as its first operand instead of so many. */
+QR_NODISCARD enum qr_status qri_chain_of(struct qri_compile *c, const struct qr_expr *expr,
+                                         const struct qr_expr *group, size_t operands,
+                                         const struct qr_expr **ret_chain);
 QR_NODISCARD enum qr_status qri_emit_program(struct qri_emit *em, struct qr_buf *out,
                                              const struct qr_expr *expr);
 QR_NODISCARD enum qr_status qri_emit_leaf(struct qri_emit *em, struct qr_buf *out,

@@ -478,10 +478,18 @@ static enum qr_status emit_mark(struct qri_emit *em, struct qr_buf *out, const s
     return QR_OK;
 }
 
+static enum qr_status emit_group(struct qri_emit *em, struct qr_buf *out,
+                                 const struct qr_expr *expr, const struct qri_leaf *leaf)
+{
+    (void)expr;
+    return qri_emit_expr(em, out, leaf->left);
+}
+
 static const leaf_fn leaf_fns[] = {
     [QRI_LEAF_MARK] = emit_mark,
     [QRI_LEAF_COLUMN] = emit_column,
     [QRI_LEAF_VAR] = emit_var,
+    [QRI_LEAF_GROUP] = emit_group,
     [QRI_LEAF_LIVE] = emit_live,
     [QRI_LEAF_AGG] = emit_agg,
     [QRI_LEAF_WINDOW] = emit_window,

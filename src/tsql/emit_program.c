@@ -36,14 +36,56 @@ static const struct qr_expr *replace_var(void *arg, const struct qr_expr *expr)
     return v->status == QR_OK ? v->seen[v->count++] : NULL;
 }
 
-static enum qr_status make_program(struct qri_compile *c, const struct qr_expr *expr,
+struct groups {
+    struct qri_emit *em;
+    enum qr_status status;
+};
+
+/* What a grouping set is of, or is not, becomes a leaf as a whole, so that it is NULL as a whole.
+ */
+static const struct qr_expr *replace_group(void *arg, const struct qr_expr *expr)
+{
+    struct groups *g = (struct groups *)arg;
+    struct qri_compile *c = g->em->c;
+    size_t operands = 0;
+    int group = g->status == QR_OK && expr->kind != QR_EXPR_FOREIGN
+                    ? qri_group_of(g->em, expr, &operands)
+                    : QRI_NO_GROUP;
+    if (group == QRI_NO_GROUP)
+        return NULL;
+    const struct qr_expr *now = NULL;
+    if (operands > 0) {
+        g->status = qri_chain_of(c, expr, g->em->grouping->group[group], operands, &now);
+        if (g->status == QR_OK)
+            g->status = qr_expr_rewrite(c->arena, now, replace_group, g, &now, c->err);
+        return now;
+    }
+    struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
+    if (leaf == NULL) {
+        g->status = qri_nomem(c);
+        return NULL;
+    }
+    leaf->kind = QRI_LEAF_GROUP;
+    leaf->left = expr;
+    struct qr_expr_foreign shape = {
+        .type = expr->type, .label = (enum qr_collation_label)expr->label, .nullable = true};
+    g->status = qri_leaf(c, leaf, &shape, &now);
+    return now;
+}
+
+static enum qr_status make_program(struct qri_emit *em, const struct qr_expr *expr,
                                    struct qr_expr_program *ret_cut,
                                    struct qr_plan_program **ret_program)
 {
+    struct qri_compile *c = em->c;
     struct vars vars = {.c = c};
+    struct groups groups = {.em = em};
     struct qr_plan_program *program = QRI_NEW(c, struct qr_plan_program);
     if (program == NULL)
         return qri_nomem(c);
+    if (em->set != NULL)
+        QR_TRY(qr_expr_rewrite(c->arena, expr, replace_group, &groups, &expr, c->err));
+    QR_TRY(groups.status);
     if (expr->has_var)
         QR_TRY(qr_expr_rewrite(c->arena, expr, replace_var, &vars, &expr, c->err));
     QR_TRY(vars.status);
@@ -66,7 +108,7 @@ enum qr_status qri_emit_program(struct qri_emit *em, struct qr_buf *out, const s
     struct qr_expr_program cut;
     struct qr_plan_param param = {.kind = QR_PARAM_PROGRAM, .type = expr->type};
     struct qr_plan_program *program = NULL;
-    QR_TRY(make_program(em->c, expr, &cut, &program));
+    QR_TRY(make_program(em, expr, &cut, &program));
     if (cut.leaf_count > LEAVES_MAX)
         return qr_sql_fail(em->c->err, 8631);
     param.program = program;
