@@ -226,12 +226,12 @@ enum qr_status qri_lock_again(struct qr_session *session, enum qr_status status,
     bool is_brief = session->conflict.is_brief || resource.kind == QR_LOCK_RANGE;
     if (is_brief && status == QR_OK) /* a range was another's; see lock/range.h */
         (void)qr_lock_release(session->lock_owner, QR_LOCK_OF_TRAN, &resource);
+    if (status == QR_OK) {
+        qri_stamp_look(session, &resource);
+        status = qri_check_cancelled(session, err); /* who gave up changes nothing any more */
+    }
     if (status != QR_OK)
         qr_lock_range_give_up(session->lock_owner);
-    else
-        qri_stamp_look(session, &resource);
-    if (status == QR_OK) /* who gave up while it waited changes nothing any more */
-        status = qri_check_cancelled(session, err);
     *ret_again = status == QR_OK;
     if (status != QR_OK && session->tran.count == 0)
         qri_locks_release(session);
