@@ -51,7 +51,7 @@ static enum qr_status run_script(struct qr_session *session, const char *script,
 static enum qr_status fill(struct qr_database *db, const char *login, struct qr_err *err)
 {
     struct qr_session_options options = {
-        .login = qr_str(login), .app_name = qr_str("quired sample"), .is_odbc = true};
+        .login = qr_str(login), .app_name = qr_str("quired sample"), .is_odbc = true, .is_admin = true};
     struct qr_session *session = NULL;
     QR_TRY(qr_session_new(db, &options, &session, err));
     enum qr_status status = run_script(session, sample_sql, err);

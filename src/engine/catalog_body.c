@@ -9,7 +9,7 @@
 #include "codec/collation.h"
 #include "base/banned.h"
 
-enum { BODY_VERSION = 1, ITEMS_MAX = 4096 };
+enum { BODY_VERSION = 1, BODY_RIGHTS = 2, ITEMS_MAX = 4096, PERM_CODE_BYTES = 4 };
 
 struct archive {
     struct qr_buf *out; /* writing; else NULL */
@@ -291,12 +291,24 @@ static void put_object(struct archive *ar, struct qr_cat_object *o)
     put_bool(ar, &o->sequence_cycle);
 }
 
-static void put_version(struct archive *ar)
+/* Writes the least version that holds all there is, so that an earlier program can read it. */
+static uint8_t put_version(struct archive *ar, uint8_t version, uint8_t newest)
 {
-    uint8_t version = BODY_VERSION;
     put_u8(ar, &version);
-    if (version == 0 || version > BODY_VERSION)
+    if (version == 0 || version > newest)
         ar->failed = true;
+    return version;
+}
+
+static bool has_rights(const struct qr_cat_object *obj)
+{
+    return obj->owner_id != 0 || obj->execute_as != 0;
+}
+
+static void put_rights(struct archive *ar, struct qr_cat_object *obj)
+{
+    put_u32(ar, &obj->owner_id);
+    put_u32(ar, &obj->execute_as);
 }
 
 static enum qr_status decoded(const struct archive *ar, const char *what, struct qr_err *err)
@@ -310,8 +322,10 @@ void qri_body_encode_object(struct qr_buf *buf, const struct qr_cat_object *obj)
 {
     struct archive ar = {.out = buf};
     struct qr_cat_object copy = *obj; /* fields are written back unchanged, arrays included */
-    put_version(&ar);
+    put_version(&ar, has_rights(obj) ? BODY_RIGHTS : BODY_VERSION, BODY_RIGHTS);
     put_object(&ar, &copy);
+    if (has_rights(obj))
+        put_rights(&ar, &copy);
 }
 
 enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *body,
@@ -320,8 +334,10 @@ enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *bod
 {
     struct archive ar = {.next = body, .end = body + body_bytes, .arena = arena};
     struct qr_cat_object obj = {0};
-    put_version(&ar);
+    uint8_t version = put_version(&ar, BODY_VERSION, BODY_RIGHTS);
     put_object(&ar, &obj);
+    if (version == BODY_RIGHTS)
+        put_rights(&ar, &obj);
     if (obj.type >= QR_CAT_TYPE_COUNT || obj.storage > QR_STORE_ROWSET)
         ar.failed = true;
     QR_TRY(decoded(&ar, "object", err));
@@ -331,7 +347,7 @@ enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *bod
 
 static void put_schema(struct archive *ar, struct qr_cat_schema *s)
 {
-    put_version(ar);
+    put_version(ar, BODY_VERSION, BODY_VERSION);
     put_u32(ar, &s->schema_id);
     put_u32(ar, &s->principal_id);
     put_str(ar, &s->name);
@@ -358,7 +374,7 @@ enum qr_status qri_body_decode_schema(struct qr_arena *arena, const uint8_t *bod
 
 static void put_usertype(struct archive *ar, struct qr_cat_usertype *t)
 {
-    put_version(ar);
+    put_version(ar, BODY_VERSION, BODY_VERSION);
     put_u32(ar, &t->user_type_id);
     put_u32(ar, &t->schema_id);
     put_str(ar, &t->name);
@@ -389,7 +405,8 @@ enum qr_status qri_body_decode_usertype(struct qr_arena *arena, const uint8_t *b
 static void put_principal(struct archive *ar, struct qri_principal *p)
 {
     uint8_t type = (uint8_t)p->type;
-    put_version(ar);
+    bool has_sid = p->sid.n > 0 || p->password_hash.n > 0;
+    uint8_t version = put_version(ar, has_sid ? BODY_RIGHTS : BODY_VERSION, BODY_RIGHTS);
     put_u32(ar, &p->principal_id);
     put_str(ar, &p->name);
     put_u8(ar, &type);
@@ -403,6 +420,10 @@ static void put_principal(struct archive *ar, struct qri_principal *p)
     p->member_of = put_count(ar, p->member_of, &p->member_count, sizeof *p->member_of);
     for (size_t i = 0; i < p->member_count; i++)
         put_u32(ar, &p->member_of[i]);
+    if (version == BODY_RIGHTS) {
+        put_str(ar, &p->sid);
+        put_str(ar, &p->password_hash);
+    }
 }
 
 void qri_body_encode_principal(struct qr_buf *buf, const struct qri_principal *principal)
@@ -426,7 +447,7 @@ enum qr_status qri_body_decode_principal(struct qr_arena *arena, const uint8_t *
 
 static void put_property(struct archive *ar, struct qri_property *p)
 {
-    put_version(ar);
+    put_version(ar, BODY_VERSION, BODY_VERSION);
     put_u8(ar, &p->class_id);
     put_u32(ar, &p->major_id);
     put_u32(ar, &p->minor_id);
@@ -450,5 +471,43 @@ enum qr_status qri_body_decode_property(struct qr_arena *arena, const uint8_t *b
     put_property(&ar, &property);
     QR_TRY(decoded(&ar, "property", err));
     *ret = property;
+    return QR_OK;
+}
+
+static void put_permission(struct archive *ar, struct qr_perm_row *row)
+{
+    char code[PERM_CODE_BYTES];
+    put_version(ar, BODY_VERSION, BODY_VERSION);
+    put_u8(ar, &row->on);
+    put_u8(ar, &row->state);
+    put_u32(ar, &row->major_id);
+    put_u32(ar, &row->minor_id);
+    put_u32(ar, &row->grantee_id);
+    put_u32(ar, &row->grantor_id);
+    /* by its code: their numbers change when there are more of them */
+    if (ar->out != NULL)
+        memcpy(code, qr_perm_code((enum qr_perm)row->perm), sizeof code);
+    for (size_t i = 0; i < sizeof code; i++)
+        put_u8(ar, (uint8_t *)&code[i]);
+    row->perm = (uint16_t)qr_perm_by_code(code);
+}
+
+void qri_body_encode_permission(struct qr_buf *buf, const struct qr_perm_row *row)
+{
+    struct archive ar = {.out = buf};
+    struct qr_perm_row copy = *row;
+    put_permission(&ar, &copy);
+}
+
+enum qr_status qri_body_decode_permission(const uint8_t *body, size_t body_bytes,
+                                          struct qr_perm_row *ret, struct qr_err *err)
+{
+    struct archive ar = {.next = body, .end = body + body_bytes};
+    struct qr_perm_row row = {0};
+    put_permission(&ar, &row);
+    if (row.perm == QR_MAY_NOTHING)
+        ar.failed = true;
+    QR_TRY(decoded(&ar, "permission", err));
+    *ret = row;
     return QR_OK;
 }

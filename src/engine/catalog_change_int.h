@@ -26,6 +26,9 @@ QR_NODISCARD enum qr_status qri_change_put_principal(struct qri_change *change,
 QR_NODISCARD enum qr_status qri_change_put_property(struct qri_change *change, uint32_t id,
                                                     const struct qri_property *property,
                                                     struct qr_err *err);
+QR_NODISCARD enum qr_status qri_change_put_permission(struct qri_change *change, uint32_t id,
+                                                      const struct qr_perm_row *row,
+                                                      struct qr_err *err);
 QR_NODISCARD enum qr_status qri_change_drop(struct qri_change *change, enum qri_record_kind kind,
                                             uint32_t id, struct qr_err *err);
 /* Writes the rows through `conn` (NULL for #tables) and replaces *catalog. */

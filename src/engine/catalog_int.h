@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/status.h"
 #include "expr/eval.h"
+#include "perm/perm.h"
 #include "tsql/catalog.h"
 #include "tsql/parse.h"
 #include "tsql/plan.h"
@@ -24,7 +25,8 @@ enum qri_record_kind {
     QRI_REC_USERTYPE = 2,
     QRI_REC_OBJECT = 3,
     QRI_REC_PRINCIPAL = 4,
-    QRI_REC_PROPERTY = 5, /* extended properties; id is a sequence */
+    QRI_REC_PROPERTY = 5,   /* extended properties; id is a sequence */
+    QRI_REC_PERMISSION = 6, /* GRANT, DENY; id is a sequence */
 };
 
 struct qri_record {
@@ -41,10 +43,17 @@ struct qri_principal {
     bool is_fixed_role;
     uint32_t owning_principal_id;
     struct qr_str default_schema;
-    struct qr_str login;
+    struct qr_str login;         /* FOR LOGIN: its name then */
+    struct qr_str sid;           /* at most 85 bytes; of a login's user the login's */
+    struct qr_str password_hash; /* a user of the database alone (gateway/auth.h); else n = 0 */
     int64_t create_ticks, modify_ticks;
     uint32_t *member_of; /* roles */
     size_t member_count;
+};
+
+struct qri_permission {
+    uint32_t id; /* of its row in qcat */
+    struct qr_perm_row row;
 };
 
 struct qri_property {
@@ -64,6 +73,11 @@ struct qri_catalog {
     size_t principal_count;
     struct qri_property *properties; /* and configurations: scoped_int.h */
     size_t property_count;
+    struct qri_permission *permissions; /* GRANT, DENY; by id */
+    size_t permission_count;
+    struct qr_perm_book *book;      /* the same, for questions */
+    struct qr_perm_member *members; /* of roles */
+    size_t member_count;
     bool keeps_second_plans; /* OPTIMIZE_FOR_AD_HOC_WORKLOADS: of a text that comes again */
 };
 
@@ -172,6 +186,9 @@ void qri_body_encode_object(struct qr_buf *buf, const struct qr_cat_object *obj)
 void qri_body_encode_schema(struct qr_buf *buf, const struct qr_cat_schema *schema);
 void qri_body_encode_usertype(struct qr_buf *buf, const struct qr_cat_usertype *type);
 void qri_body_encode_principal(struct qr_buf *buf, const struct qri_principal *principal);
+void qri_body_encode_permission(struct qr_buf *buf, const struct qr_perm_row *row);
+QR_NODISCARD enum qr_status qri_body_decode_permission(const uint8_t *body, size_t body_bytes,
+                                                       struct qr_perm_row *ret, struct qr_err *err);
 void qri_body_encode_property(struct qr_buf *buf, const struct qri_property *property);
 QR_NODISCARD enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *body,
                                                    size_t body_bytes, struct qr_cat_object *ret,

@@ -79,9 +79,9 @@ static void catalog_unrefp(struct qri_catalog **c)
 /* Room for the rows of each kind, counted first so that arrays never move. */
 static enum qr_status make_room(struct qri_catalog *c, struct qr_err *err)
 {
-    size_t counts[QRI_REC_PROPERTY + 1] = {0};
+    size_t counts[QRI_REC_PERMISSION + 1] = {0};
     for (size_t i = 0; i < c->record_count; i++)
-        if ((unsigned)c->records[i].kind <= QRI_REC_PROPERTY)
+        if ((unsigned)c->records[i].kind <= QRI_REC_PERMISSION)
             counts[c->records[i].kind]++;
     c->cat.schemas = qr_arena_array(&c->arena, counts[QRI_REC_SCHEMA], sizeof *c->cat.schemas);
     c->cat.usertypes =
@@ -89,8 +89,9 @@ static enum qr_status make_room(struct qri_catalog *c, struct qr_err *err)
     c->cat.objects = qr_arena_array(&c->arena, counts[QRI_REC_OBJECT], sizeof *c->cat.objects);
     c->principals = qr_arena_array(&c->arena, counts[QRI_REC_PRINCIPAL], sizeof *c->principals);
     c->properties = qr_arena_array(&c->arena, counts[QRI_REC_PROPERTY], sizeof *c->properties);
+    c->permissions = qr_arena_array(&c->arena, counts[QRI_REC_PERMISSION], sizeof *c->permissions);
     if (c->cat.schemas == NULL || c->cat.usertypes == NULL || c->cat.objects == NULL ||
-        c->principals == NULL || c->properties == NULL)
+        c->principals == NULL || c->properties == NULL || c->permissions == NULL)
         return qr_fail(err, QR_NOMEM, "catalog");
     return QR_OK;
 }
@@ -122,8 +123,38 @@ static enum qr_status decode_record(struct qri_catalog *c, const struct qri_reco
     case QRI_REC_PROPERTY:
         return qri_body_decode_property(&c->arena, r->body, r->body_bytes,
                                         &c->properties[c->property_count++], err);
+    case QRI_REC_PERMISSION:
+        c->permissions[c->permission_count].id = r->id;
+        return qri_body_decode_permission(r->body, r->body_bytes,
+                                          &c->permissions[c->permission_count++].row, err);
     }
     return qr_fail(err, QR_CORRUPT, "catalog row of unknown kind %d", (int)r->kind);
+}
+
+static enum qr_status list_members(struct qri_catalog *c, struct qr_err *err)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->principal_count; i++)
+        count += c->principals[i].member_count;
+    c->members = qr_arena_array(&c->arena, count, sizeof *c->members);
+    if (c->members == NULL)
+        return qr_fail(err, QR_NOMEM, "catalog");
+    for (size_t i = 0; i < c->principal_count; i++)
+        for (size_t k = 0; k < c->principals[i].member_count; k++)
+            c->members[c->member_count++] = (struct qr_perm_member){c->principals[i].member_of[k],
+                                                                    c->principals[i].principal_id};
+    return QR_OK;
+}
+
+static enum qr_status open_book(struct qri_catalog *c, struct qr_err *err)
+{
+    struct qr_perm_row *rows = qr_arena_array(&c->arena, c->permission_count, sizeof *rows);
+    if (rows == NULL)
+        return qr_fail(err, QR_NOMEM, "catalog");
+    for (size_t i = 0; i < c->permission_count; i++)
+        rows[i] = c->permissions[i].row;
+    QR_TRY(list_members(c, err));
+    return qr_perm_book_new(&c->arena, rows, c->permission_count, &c->book, err);
 }
 
 /* Builds everything from c->records. */
@@ -133,6 +164,7 @@ static enum qr_status build(struct qri_catalog *c, struct qr_err *err)
     for (size_t i = 0; i < c->record_count; i++)
         QR_TRY(decode_record(c, &c->records[i], err));
     qri_scoped_read(c);
+    QR_TRY(open_book(c, err));
     return qr_cat_freeze(&c->cat, &c->arena, err);
 }
 
@@ -430,6 +462,15 @@ enum qr_status qri_change_put_property(struct qri_change *change, uint32_t id,
     qr_buf_init(&body, BODY_BYTES_MAX);
     qri_body_encode_property(&body, property);
     return change_add(change, QRI_REC_PROPERTY, id, &body, err);
+}
+
+enum qr_status qri_change_put_permission(struct qri_change *change, uint32_t id,
+                                         const struct qr_perm_row *row, struct qr_err *err)
+{
+    struct qr_buf body;
+    qr_buf_init(&body, BODY_BYTES_MAX);
+    qri_body_encode_permission(&body, row);
+    return change_add(change, QRI_REC_PERMISSION, id, &body, err);
 }
 
 enum qr_status qri_change_drop(struct qri_change *change, enum qri_record_kind kind, uint32_t id,

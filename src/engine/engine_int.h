@@ -288,6 +288,8 @@ struct qr_session {
     uint16_t id;
     struct qr_arena arena; /* login strings */
     struct qr_session_options login;
+    struct qri_context *context_now; /* access_int.h: the innermost; NULL: none has begun */
+    bool is_owner;                   /* its user is dbo: what access_int.h says goes */
     int64_t login_ticks;
     atomic_int killed; /* 0, or the number of the error that says why it is over */
     void (*break_it)(void *ctx, bool at_once); /* guarded by the instance's mu, as break_ctx */

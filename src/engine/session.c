@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "access_int.h"
 #include "applock_int.h"
 #include "governor/task.h"
 #include "lock_int.h"
@@ -65,7 +66,8 @@ static void copy_login(struct qr_session *session, const struct qr_session_optio
     session->login = *options;
     struct qr_str *strings[] = {&session->login.login,          &session->login.host_name,
                                 &session->login.app_name,       &session->login.client_library,
-                                &session->login.client_address, &session->login.language};
+                                &session->login.client_address, &session->login.language,
+                                &session->login.sid};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         *strings[i] = qr_arena_str(&session->arena, *strings[i]);
 }
@@ -103,8 +105,13 @@ enum qr_status qr_session_new(struct qr_database *db, const struct qr_session_op
     pthread_mutex_unlock(&db->mu);
     qri_session_refresh_catalog(session);
     pthread_mutex_init(&session->seen_mu, NULL);
+    enum qr_status status = qri_access_begin(session, err);
     qri_session_show(session);
     add_session(db->instance, session);
+    if (status != QR_OK) {
+        qr_session_free(session);
+        return status;
+    }
     *ret_session = session;
     return QR_OK;
 }
@@ -156,6 +163,7 @@ void qr_session_free(struct qr_session *session)
     qri_locks_leave(session);
     remove_session(db->instance, session);
     pthread_mutex_destroy(&session->seen_mu);
+    qri_access_end(session);
     qri_catalog_unref(session->catalog);
     qr_map_done(&session->temp_counters);
     qr_map_done(&session->context);

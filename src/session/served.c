@@ -361,6 +361,7 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .packet_bytes = login->packet_bytes,
         .is_encrypted = login->is_encrypted,
         .is_odbc = l->odbc_defaults,
+        .is_admin = login->is_admin,
         .read_only_intent = l->read_only_intent,
         .is_moved = login->is_moved,
         .language = login->language,

@@ -98,6 +98,18 @@ const struct qr_cat_column *qr_cat_column_find(const struct qr_cat_object *obj, 
     return NULL;
 }
 
+uint32_t qr_cat_owner(const struct qr_catalog *cat, const struct qr_cat_object *obj)
+{
+    const struct qr_cat_object *parent =
+        obj->parent_object_id == 0 ? NULL : qr_cat_by_id(cat, obj->parent_object_id);
+    if (parent != NULL)
+        obj = parent;
+    if (obj->owner_id != 0)
+        return obj->owner_id;
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(cat, obj->schema_id);
+    return schema == NULL ? 1 : schema->principal_id; /* dbo */
+}
+
 size_t qr_cat_column_index(const struct qr_cat_object *obj, uint32_t column_id)
 {
     for (size_t i = 0; i < obj->column_count; i++)

@@ -306,7 +306,7 @@ void client_open(struct fixture *f, struct client *c)
 {
     *c = (struct client){.store = qr_database_store(f->db)};
     qr_buf_init(&c->out, 64 << 20);
-    struct qr_session_options options = {.login = {"tester", 6}, .is_odbc = true};
+    struct qr_session_options options = {.login = {"tester", 6}, .is_odbc = true, .is_admin = true};
     struct qr_err err = {0};
     must(qr_session_new(f->db, &options, &c->session, &err), &err);
 }

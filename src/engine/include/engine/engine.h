@@ -255,6 +255,11 @@ qr_database_update(struct qr_database *db, const struct qr_database_info *info, 
 /* Fails with QR_BUSY while sessions use it. Closes the store. */
 QR_NODISCARD enum qr_status qr_database_close(struct qr_database *db, struct qr_err *err);
 struct qr_store *qr_database_store(struct qr_database *db);
+enum { QR_USER_HASH_BYTES = 128 };
+/* The password's hash of a user that the database lets in by itself (CREATE USER ... WITH
+ * PASSWORD), as qr_password_hash made it. QR_NOT_FOUND: it has none of that name. Any thread. */
+QR_NODISCARD enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
+                                                  char dst[QR_USER_HASH_BYTES], struct qr_err *err);
 /* Query Store: should it be written now? `idle_since_ns`: monotonic, when the last session left; 0:
  * some are there. Costs no I/O. */
 bool qr_database_statistics_due(struct qr_database *db, int64_t idle_since_ns);
@@ -331,6 +336,9 @@ struct qr_session_options {
     uint16_t packet_bytes;
     bool is_encrypted; /* not only the login */
     bool is_odbc;      /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
+    bool is_admin;     /* the server's administrator: dbo of every database */
+    bool is_own_user;  /* the database itself checked the password: `login` is a user of it */
+    struct qr_str sid; /* of the login, in all databases of its server; n = 0: is_own_user */
     bool read_only_intent;
     struct qr_str language;
     struct qr_gov_task *task; /* that its requests run in; outlives it. NULL: none */

@@ -28,6 +28,7 @@ enum {
     QR_CAT_KEY_COLUMNS_MAX = 32, /* 32 key columns an index */
     QR_CAT_NAME_CHARS_MAX = 128,
 };
+#define QR_EXECUTE_AS_OWNER UINT32_MAX /* of the module, whoever that is */
 
 /* sys.objects.type, two characters; the order has no meaning. */
 enum qr_cat_type {
@@ -134,6 +135,7 @@ struct qr_cat_object {
     uint32_t object_id; /* > 0; never reused in a database */
     uint32_t schema_id;
     uint32_t parent_object_id; /* of constraints and triggers: their table */
+    uint32_t owner_id;         /* a principal's; 0: its schema's owner */
     struct qr_str name;
     enum qr_cat_type type;
     enum qr_cat_storage storage;
@@ -162,6 +164,7 @@ struct qr_cat_object {
     bool uses_ansi_nulls, uses_quoted_identifier, is_schema_bound, is_disabled, with_check_option;
     bool is_system_named;
     bool is_ms_shipped, is_in_master_only;
+    uint32_t execute_as;    /* a principal's; 0: CALLER */
     uint8_t trigger_events; /* bit 0 insert, 1 update, 2 delete */
     bool trigger_instead_of;
     struct qr_cat_param *params; /* procedures and functions */
@@ -212,6 +215,8 @@ const struct qr_cat_object *qr_cat_by_id(const struct qr_catalog *cat, uint32_t 
 const struct qr_cat_column *qr_cat_column_find(const struct qr_cat_object *obj, struct qr_str name);
 const struct qr_cat_column *qr_cat_column_by_id(const struct qr_cat_object *obj,
                                                 uint32_t column_id);
+/* Who owns it: its own owner, or that of its schema; constraints and triggers are their table's. */
+uint32_t qr_cat_owner(const struct qr_catalog *cat, const struct qr_cat_object *obj);
 size_t qr_cat_column_index(const struct qr_cat_object *obj,
                            uint32_t column_id); /* SIZE_MAX: none */
 const struct qr_cat_usertype *qr_cat_usertype_find(const struct qr_catalog *cat, uint32_t schema_id,

@@ -349,6 +349,27 @@ struct qr_plan_dml {
     struct qr_plan_sql direct;
 };
 
+/* What a statement does to an object, and who runs it has to be allowed to. */
+enum qr_access {
+    QR_ACCESS_SELECT = 1, /* table, view, function that returns rows */
+    QR_ACCESS_INSERT = 2,
+    QR_ACCESS_UPDATE = 4, /* also NEXT VALUE FOR a sequence */
+    QR_ACCESS_DELETE = 8,
+    QR_ACCESS_EXECUTE = 16, /* scalar function */
+    QR_ACCESS_REFERENCES = 32,
+};
+/* One for each object that the statement itself names, in that order, and for those that a view or
+ * an inline function of it names and that another principal owns (the ownership chain breaks
+ * there). #tables, table variables and the rows of a trigger are not among them. */
+struct qr_plan_access {
+    const struct qr_cat_object *object; /* of the database, or of the system catalog */
+    uint8_t needs;                      /* enum qr_access, as bits */
+    /* SELECT and UPDATE: the columns that are read and changed, bit by column_id - 1,
+     * `column_bytes` of each; NULL: none by name (SELECT count(*)), any column will do. */
+    const uint8_t *selects, *updates;
+    size_t column_bytes;
+};
+
 struct qr_plan {
     enum qr_plan_kind kind;
     struct qr_plan_sql select;      /* SELECT kinds */
@@ -373,6 +394,8 @@ struct qr_plan {
     /* every object it depends on with the version it was compiled against */
     const struct qr_cat_object **depends;
     size_t depend_count;
+    const struct qr_plan_access *accesses;
+    size_t access_count;
 };
 
 /* A variable that the statement may name. The frame gives each a slot. */

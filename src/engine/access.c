@@ -1,0 +1,317 @@
+/* access.c - see access_int.h: security contexts, and what their users may do */
+#include "access_int.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/sqlmsg.h"
+#include "ddl_int.h"
+#include "base/banned.h"
+
+enum { TOKEN_BYTES_MAX = 4 << 20 };
+
+/* ---- principals of the catalog ---- */
+
+const struct qri_principal *qri_principal_by_id(const struct qri_catalog *catalog, uint32_t id)
+{
+    for (size_t i = 0; i < catalog->principal_count; i++)
+        if (catalog->principals[i].principal_id == id)
+            return &catalog->principals[i];
+    return NULL;
+}
+
+const struct qri_principal *qri_principal_by_name(const struct qri_catalog *catalog,
+                                                  struct qr_str name)
+{
+    for (size_t i = 0; i < catalog->principal_count; i++)
+        if (qr_str_ieq(catalog->principals[i].name, name))
+            return &catalog->principals[i];
+    return NULL;
+}
+
+const struct qri_principal *qri_principal_by_sid(const struct qri_catalog *catalog,
+                                                 struct qr_str sid)
+{
+    for (size_t i = 0; i < catalog->principal_count && sid.n > 0; i++)
+        if (qr_str_eq(catalog->principals[i].sid, sid))
+            return &catalog->principals[i];
+    return NULL;
+}
+
+enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
+                                     char dst[QR_USER_HASH_BYTES], struct qr_err *err)
+{
+    if (atomic_load_explicit(&db->follows, memory_order_acquire))
+        qri_follow_newest(db);
+    pthread_mutex_lock(&db->catalog_mu);
+    const struct qri_principal *found = qri_principal_by_name(db->catalog, user);
+    size_t n = found == NULL ? 0 : found->password_hash.n;
+    if (n > 0 && n < QR_USER_HASH_BYTES) {
+        memcpy(dst, found->password_hash.p, n);
+        dst[n] = '\0';
+    }
+    pthread_mutex_unlock(&db->catalog_mu);
+    return n > 0 && n < QR_USER_HASH_BYTES ? QR_OK : qr_fail(err, QR_NOT_FOUND, "no such user");
+}
+
+/* ---- contexts ---- */
+
+static enum qr_status make_token(struct qr_session *session, struct qri_context *context,
+                                 struct qr_err *err)
+{
+    const struct qri_catalog *c = session->catalog;
+    if (context->user_id == QR_PRINCIPAL_DBO) {
+        context->token = (struct qr_perm_token){.user_id = QR_PRINCIPAL_DBO, .is_owner = true};
+        return QR_OK;
+    }
+    if (qri_principal_by_id(c, context->user_id) == NULL)
+        return qr_sql_fail(err, 916, qri_z(&session->arena, session->login.login),
+                           qri_z(&session->arena, c->cat.database_name));
+    qr_arena_done(&context->arena);
+    qr_arena_init(&context->arena, TOKEN_BYTES_MAX);
+    QR_TRY(qr_perm_token_make(&context->arena, context->user_id, c->members, c->member_count,
+                              &context->token, err));
+    context->catalog_serial = session->catalog_serial;
+    return QR_OK;
+}
+
+static void show_innermost(struct qr_session *session)
+{
+    session->is_owner = session->context_now != NULL && session->context_now->token.is_owner;
+}
+
+enum qr_status qri_access_push(struct qr_session *session, uint32_t user_id, struct qr_err *err)
+{
+    struct qri_context *context = calloc(1, sizeof *context);
+    if (context == NULL)
+        return qr_fail(err, QR_NOMEM, "another user");
+    context->user_id = user_id;
+    context->nest_level = session->nest_level;
+    qr_arena_init(&context->arena, TOKEN_BYTES_MAX);
+    enum qr_status status = make_token(session, context, err);
+    if (status != QR_OK) {
+        qr_arena_done(&context->arena);
+        free(context);
+        return status;
+    }
+    context->outer = session->context_now;
+    session->context_now = context;
+    show_innermost(session);
+    return QR_OK;
+}
+
+void qri_access_pop(struct qr_session *session)
+{
+    struct qri_context *context = session->context_now;
+    assert(context != NULL);
+    session->context_now = context->outer;
+    qr_arena_done(&context->arena);
+    free(context);
+    show_innermost(session);
+}
+
+enum qr_status qri_access_settle(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_context *context = session->context_now;
+    if (session->is_owner || context->catalog_serial == session->catalog_serial)
+        return QR_OK;
+    return make_token(session, context, err);
+}
+
+uint32_t qri_access_user(const struct qr_session *session)
+{
+    return session->context_now->user_id;
+}
+
+/* ---- login ---- */
+
+static enum qr_status cannot_open(struct qr_session *session, struct qr_err *err)
+{
+    return qr_sql_fail(err, 4060, qri_z(&session->arena, qri_info(session->db)->name));
+}
+
+static const struct qri_principal *find_user(const struct qr_session *session)
+{
+    const struct qr_session_options *login = &session->login;
+    if (login->is_own_user) {
+        const struct qri_principal *p = qri_principal_by_name(session->catalog, login->login);
+        return p != NULL && p->password_hash.n > 0 ? p : NULL;
+    }
+    const struct qri_principal *p = qri_principal_by_sid(session->catalog, login->sid);
+    return p != NULL ? p : qri_principal_by_id(session->catalog, QR_PRINCIPAL_GUEST);
+}
+
+enum qr_status qri_access_begin(struct qr_session *session, struct qr_err *err)
+{
+    assert(session->context_now == NULL);
+    if (session->login.is_admin)
+        return qri_access_push(session, QR_PRINCIPAL_DBO, err);
+    const struct qri_principal *user = find_user(session);
+    if (user == NULL)
+        return cannot_open(session, err);
+    QR_TRY(qri_access_push(session, user->principal_id, err));
+    if (qri_may_database(session, QR_MAY_CONNECT))
+        return QR_OK;
+    qri_access_pop(session);
+    return cannot_open(session, err);
+}
+
+void qri_access_end(struct qr_session *session)
+{
+    while (session->context_now != NULL)
+        qri_access_pop(session);
+}
+
+/* ---- securables ---- */
+
+static uint32_t schema_owner(const struct qr_catalog *catalog, uint32_t schema_id)
+{
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(catalog, schema_id);
+    return schema == NULL ? QR_PRINCIPAL_DBO : schema->principal_id;
+}
+
+struct qr_perm_securable qri_securable(const struct qr_catalog *catalog,
+                                       const struct qr_cat_object *object)
+{
+    const struct qr_cat_object *parent =
+        object->parent_object_id == 0 ? NULL : qr_cat_by_id(catalog, object->parent_object_id);
+    if (parent != NULL)
+        object = parent;
+    return (struct qr_perm_securable){.kind = QR_KIND_OBJECT,
+                                      .id = object->object_id,
+                                      .owner_id = qr_cat_owner(catalog, object),
+                                      .schema_id = object->schema_id,
+                                      .schema_owner_id = schema_owner(catalog, object->schema_id)};
+}
+
+static const struct qr_perm_token *token_of(const struct qr_session *session)
+{
+    return &session->context_now->token;
+}
+
+static bool ask(const struct qr_session *session, const struct qr_perm_securable *what,
+                uint32_t column_id, enum qr_perm perm)
+{
+    return qr_perm_ask(session->catalog->book, token_of(session), what, column_id, perm) ==
+           QR_PERM_ALLOWED;
+}
+
+bool qri_may_database(const struct qr_session *session, enum qr_perm perm)
+{
+    const struct qr_perm_securable what = {.kind = QR_KIND_DATABASE, .owner_id = QR_PRINCIPAL_DBO};
+    return session->is_owner || ask(session, &what, 0, perm);
+}
+
+bool qri_may_schema(const struct qr_session *session, uint32_t schema_id, enum qr_perm perm)
+{
+    if (session->is_owner)
+        return true;
+    const struct qr_perm_securable what = {.kind = QR_KIND_SCHEMA,
+                                           .id = schema_id,
+                                           .owner_id =
+                                               schema_owner(&session->catalog->cat, schema_id)};
+    return ask(session, &what, 0, perm);
+}
+
+bool qri_may_column(const struct qr_session *session, const struct qr_cat_object *object,
+                    uint32_t column_id, enum qr_perm perm)
+{
+    if (session->is_owner)
+        return true;
+    struct qr_perm_securable what = qri_securable(&session->catalog->cat, object);
+    return ask(session, &what, column_id, perm);
+}
+
+bool qri_may_object(const struct qr_session *session, const struct qr_cat_object *object,
+                    enum qr_perm perm)
+{
+    return qri_may_column(session, object, 0, perm);
+}
+
+bool qri_may_type(const struct qr_session *session, const struct qr_cat_usertype *type,
+                  enum qr_perm perm)
+{
+    if (session->is_owner)
+        return true;
+    uint32_t owner = schema_owner(&session->catalog->cat, type->schema_id);
+    const struct qr_perm_securable what = {.kind = QR_KIND_TYPE,
+                                           .id = type->user_type_id,
+                                           .owner_id = owner,
+                                           .schema_id = type->schema_id,
+                                           .schema_owner_id = owner};
+    return ask(session, &what, 0, perm);
+}
+
+static struct qr_perm_securable principal_securable(const struct qri_principal *principal)
+{
+    return (struct qr_perm_securable){.kind = principal->type == 'R'   ? QR_KIND_ROLE
+                                              : principal->type == 'A' ? QR_KIND_APPLICATION_ROLE
+                                                                       : QR_KIND_USER,
+                                      .id = principal->principal_id,
+                                      .owner_id = principal->owning_principal_id};
+}
+
+bool qri_may_principal(const struct qr_session *session, const struct qri_principal *principal,
+                       enum qr_perm perm)
+{
+    const struct qr_perm_securable what = principal_securable(principal);
+    return session->is_owner || ask(session, &what, 0, perm);
+}
+
+/* ---- metadata ---- */
+
+bool qri_sees_object(const struct qr_session *session, const struct qr_cat_object *object)
+{
+    if (session->is_owner)
+        return true;
+    struct qr_perm_securable what = qri_securable(&session->catalog->cat, object);
+    return qr_perm_sees(session->catalog->book, token_of(session), &what);
+}
+
+bool qri_sees_schema(const struct qr_session *session, const struct qr_cat_schema *schema)
+{
+    const struct qr_perm_securable what = {
+        .kind = QR_KIND_SCHEMA, .id = schema->schema_id, .owner_id = schema->principal_id};
+    return session->is_owner || qr_perm_sees(session->catalog->book, token_of(session), &what);
+}
+
+bool qri_sees_principal(const struct qr_session *session, const struct qri_principal *principal)
+{
+    const struct qr_perm_securable what = principal_securable(principal);
+    return session->is_owner || principal->is_fixed_role ||
+           principal->principal_id < QR_PRINCIPAL_FIRST_USER ||
+           qri_is_member(session, principal->principal_id) ||
+           qr_perm_sees(session->catalog->book, token_of(session), &what);
+}
+
+bool qri_is_member(const struct qr_session *session, uint32_t principal_id)
+{
+    return qr_perm_token_has(token_of(session), principal_id);
+}
+
+/* ---- as statements say it ---- */
+
+enum qr_status qri_want_database(const struct qr_session *session, enum qr_perm perm,
+                                 struct qr_err *err)
+{
+    if (qri_may_database(session, perm))
+        return QR_OK;
+    char name[4 * QR_CAT_NAME_CHARS_MAX];
+    struct qr_str database = session->catalog->cat.database_name;
+    (void)snprintf(name, sizeof name, "%.*s", (int)database.n, database.p);
+    return qr_sql_fail(err, 262, qr_perm_name(perm), name);
+}
+
+enum qr_status qri_want_object(const struct qr_session *session, const struct qr_cat_object *object,
+                               enum qr_perm perm, struct qr_err *err)
+{
+    if (qri_may_object(session, object, perm))
+        return QR_OK;
+    const struct qr_catalog *cat = &session->catalog->cat;
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(cat, object->schema_id);
+    char texts[3][4 * QR_CAT_NAME_CHARS_MAX];
+    struct qr_str from[3] = {object->name, cat->database_name,
+                             schema == NULL ? qr_str("") : schema->name};
+    for (size_t i = 0; i < 3; i++)
+        (void)snprintf(texts[i], sizeof texts[i], "%.*s", (int)from[i].n, from[i].p);
+    return qr_sql_fail(err, 229, qr_perm_name(perm), texts[0], texts[1], texts[2]);
+}
