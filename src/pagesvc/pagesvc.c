@@ -122,9 +122,9 @@ static enum qr_status freeze_by_age(struct qri_slice *slice, struct qr_err *err)
 
 static enum qr_status work_on(struct qri_slice *slice, bool *ret_did, struct qr_err *err)
 {
+    enum qr_status status = freeze_by_age(slice, err);
     pthread_mutex_lock(&slice->task_mu);
     qri_mend(slice);
-    enum qr_status status = freeze_by_age(slice, err);
     if (status == QR_OK)
         status = qri_flush_one(slice, ret_did, err);
     if (status == QR_OK && !*ret_did)
