@@ -505,7 +505,9 @@ enum qr_status qri_body_decode_permission(const uint8_t *body, size_t body_bytes
     struct archive ar = {.next = body, .end = body + body_bytes};
     struct qr_perm_row row = {0};
     put_permission(&ar, &row);
-    if (row.perm == QR_MAY_NOTHING)
+    bool is_state = row.state == QR_PERM_GRANT || row.state == QR_PERM_GRANT_OPTION ||
+                    row.state == QR_PERM_DENY;
+    if (row.perm == QR_MAY_NOTHING || !is_state || qr_perm_class_desc(row.on)[0] == '\0')
         ar.failed = true;
     QR_TRY(decoded(&ar, "permission", err));
     *ret = row;

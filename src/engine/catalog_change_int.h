@@ -31,6 +31,9 @@ QR_NODISCARD enum qr_status qri_change_put_permission(struct qri_change *change,
                                                       struct qr_err *err);
 QR_NODISCARD enum qr_status qri_change_drop(struct qri_change *change, enum qri_record_kind kind,
                                             uint32_t id, struct qr_err *err);
+/* The rows of an empty database: its schemas, fixed roles and users. */
+QR_NODISCARD enum qr_status qri_change_put_first(struct qri_change *change, int64_t now,
+                                                 struct qr_err *err);
 /* Writes the rows through `conn` (NULL for #tables) and replaces *catalog. */
 QR_NODISCARD enum qr_status qri_change_apply(struct qri_change *change, sqlite3 *conn,
                                              struct qri_catalog **catalog, struct qr_err *err);

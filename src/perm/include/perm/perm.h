@@ -139,7 +139,8 @@ enum qr_perm_answer qr_perm_ask(const struct qr_perm_book *book, const struct qr
 /* One of the object's columns is allowed by a row of its own. */
 bool qr_perm_any_column(const struct qr_perm_book *book, const struct qr_perm_token *token,
                         const struct qr_perm_securable *what, enum qr_perm perm);
-/* May he give it to others: WITH GRANT OPTION on it or on what covers it, or CONTROL of it. */
+/* May he give it to others: WITH GRANT OPTION on it or on what covers it, or CONTROL of it; members
+ * of db_securityadmin manage all permissions. */
 bool qr_perm_may_grant(const struct qr_perm_book *book, const struct qr_perm_token *token,
                        const struct qr_perm_securable *what, uint32_t column_id, enum qr_perm perm);
 /* Does he see its metadata: he owns it, or any permission on it is his, and VIEW DEFINITION is not
