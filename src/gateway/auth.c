@@ -16,8 +16,6 @@
 
 enum {
     VERIFIERS = 2,
-    OPS = 2,
-    MEM_BYTES = 19 * 1024 * 1024,
     VERIFIED_SLOTS = 4096, /* 4-way: a login may push another out, which costs a verification */
     VERIFIED_WAYS = 4,
     PENALTY_SLOTS = 4096,
@@ -68,22 +66,6 @@ const char *qri_auth_result_name(enum qri_auth_result result)
         [QRI_AUTH_ERROR] = "internal_error",
     };
     return names[result];
-}
-
-enum qr_status qr_password_hash(struct qr_str password, char dst[QR_PASSWORD_HASH_BYTES],
-                                struct qr_err *err)
-{
-    _Static_assert(crypto_pwhash_STRBYTES <= QR_PASSWORD_HASH_BYTES, "a hash fits");
-    if (sodium_init() < 0)
-        return qr_fail(err, QR_BUG, "libsodium did not start");
-    if (password.n > QR_PASSWORD_BYTES_MAX)
-        return qr_fail(err, QR_TOO_BIG, "password of %zu bytes", password.n);
-    char text[crypto_pwhash_STRBYTES];
-    if (crypto_pwhash_str_alg(text, password.p, password.n, OPS, MEM_BYTES,
-                              crypto_pwhash_ALG_ARGON2ID13) != 0)
-        return qr_fail(err, QR_NOMEM, "hash a password");
-    memcpy(dst, text, sizeof text);
-    return QR_OK;
 }
 
 /* Lengths go in too, so that (ab, c) and (a, bc) differ. */
@@ -250,7 +232,7 @@ static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *jo
     bool right = is_verified(auth, &tag);
     pthread_mutex_unlock(&auth->mu);
     if (!right)
-        right = crypto_pwhash_str_verify(hash, job->password.p, job->password.n) == 0;
+        right = qr_password_is_right(hash, job->password);
     job->is_admin = record.is_admin;
     memcpy(job->name, record.name, sizeof job->name);
     if (!known)

@@ -40,6 +40,8 @@ struct qr_backup_info;
 struct qr_telemetry_seen;
 struct qr_geo_seen;
 struct qr_autoscale_seen;
+enum { QR_SID_BYTES_MAX = 85 };
+
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -65,6 +67,11 @@ struct qr_instance_host {
         void *ctx, uint32_t owner_id,
         enum qr_status (*each)(void *each_ctx, const struct qr_firewall_info *info),
         void *each_ctx);
+    /* The SID of that server's login, whatever the case of `name`. QR_NOT_FOUND: there is
+     * none. NULL: there are no logins. */
+    enum qr_status (*find_login)(void *ctx, uint32_t server_id, struct qr_str name,
+                                 uint8_t sid[QR_SID_BYTES_MAX], size_t *ret_sid_bytes,
+                                 struct qr_err *err);
     /* Who serves the database, the primary first; `store` is its store in this process. */
     enum qr_status (*each_replica)(void *ctx, uint32_t own_id, struct qr_store *store,
                                    enum qr_status (*each)(void *each_ctx,
