@@ -235,7 +235,7 @@ bool qri_may_type(const struct qr_session *session, const struct qr_cat_usertype
     uint32_t owner = schema_owner(&session->catalog->cat, type->schema_id);
     const struct qr_perm_securable what = {.kind = QR_KIND_TYPE,
                                            .id = type->user_type_id,
-                                           .owner_id = owner,
+                                           .owner_id = type->owner_id != 0 ? type->owner_id : owner,
                                            .schema_id = type->schema_id,
                                            .schema_owner_id = owner};
     return ask(session, &what, 0, perm);

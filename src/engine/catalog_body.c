@@ -374,13 +374,15 @@ enum qr_status qri_body_decode_schema(struct qr_arena *arena, const uint8_t *bod
 
 static void put_usertype(struct archive *ar, struct qr_cat_usertype *t)
 {
-    put_version(ar, BODY_VERSION, BODY_VERSION);
+    uint8_t version = put_version(ar, t->owner_id != 0 ? BODY_RIGHTS : BODY_VERSION, BODY_RIGHTS);
     put_u32(ar, &t->user_type_id);
     put_u32(ar, &t->schema_id);
     put_str(ar, &t->name);
     put_type(ar, &t->type);
     put_bool(ar, &t->nullable);
     put_u32(ar, &t->table_object_id);
+    if (version == BODY_RIGHTS)
+        put_u32(ar, &t->owner_id);
 }
 
 void qri_body_encode_usertype(struct qr_buf *buf, const struct qr_cat_usertype *type)
@@ -405,8 +407,9 @@ enum qr_status qri_body_decode_usertype(struct qr_arena *arena, const uint8_t *b
 static void put_principal(struct archive *ar, struct qri_principal *p)
 {
     uint8_t type = (uint8_t)p->type;
-    bool has_sid = p->sid.n > 0 || p->password_hash.n > 0;
-    uint8_t version = put_version(ar, has_sid ? BODY_RIGHTS : BODY_VERSION, BODY_RIGHTS);
+    bool is_known = p->sid.n > 0 || p->password_hash.n > 0 || p->default_language.n > 0 ||
+                    p->is_encrypted_writer;
+    uint8_t version = put_version(ar, is_known ? BODY_RIGHTS : BODY_VERSION, BODY_RIGHTS);
     put_u32(ar, &p->principal_id);
     put_str(ar, &p->name);
     put_u8(ar, &type);
@@ -423,6 +426,8 @@ static void put_principal(struct archive *ar, struct qri_principal *p)
     if (version == BODY_RIGHTS) {
         put_str(ar, &p->sid);
         put_str(ar, &p->password_hash);
+        put_str(ar, &p->default_language);
+        put_bool(ar, &p->is_encrypted_writer);
     }
 }
 

@@ -45,7 +45,10 @@ struct qri_principal {
     struct qr_str default_schema;
     struct qr_str login;         /* FOR LOGIN: its name then */
     struct qr_str sid;           /* at most 85 bytes; of a login's user the login's */
-    struct qr_str password_hash; /* a user of the database alone (gateway/auth.h); else n = 0 */
+    struct qr_str password_hash; /* a user of the database alone (password/password.h); else n = 0
+                                  */
+    struct qr_str default_language; /* its name; n = 0: the server's */
+    bool is_encrypted_writer;       /* ALLOW_ENCRYPTED_VALUE_MODIFICATIONS */
     int64_t create_ticks, modify_ticks;
     uint32_t *member_of; /* roles */
     size_t member_count;

@@ -235,6 +235,8 @@ static enum qr_status drop_column(struct alter *a, const struct qr_ast_table_dro
     if (is_stored(c))
         QR_TRY(qri_ddl_sql(&a->s, "ALTER TABLE %st%u DROP COLUMN c%u",
                            a->s.is_temp ? "temp." : "main.", a->now->object_id, c->column_id));
+    if (!a->s.is_temp)
+        QR_TRY(qri_drop_rights(&a->s, QR_ON_OBJECT, a->now->object_id, c->column_id));
     size_t i = (size_t)(c - a->now->columns);
     memmove(&a->now->columns[i], &a->now->columns[i + 1],
             (a->now->column_count - i - 1) * sizeof *a->now->columns);

@@ -120,6 +120,8 @@ static enum qr_status drop_object(struct qri_ddl *ddl, const struct qr_cat_objec
         QR_TRY(qri_sqlite_drop_table(&s, o));
     QR_TRY(drop_counters(&s, o->object_id));
     QR_TRY(drop_properties(&s, o->object_id));
+    if (!is_temp)
+        QR_TRY(qri_drop_rights(&s, QR_ON_OBJECT, o->object_id, 0));
     QR_TRY(qri_change_drop(&s.change, QRI_REC_OBJECT, o->object_id, err));
     return qri_ddl_commit(&s);
 }
@@ -170,6 +172,7 @@ static enum qr_status drop_schema(struct qri_ddl *ddl, const struct qr_ast_name 
         if (cat->usertypes[i].schema_id == schema->schema_id)
             return qr_sql_fail(err, 3729, "drop schema", qri_z(ddl->arena, text),
                                qri_z(ddl->arena, cat->usertypes[i].name));
+    QR_TRY(qri_drop_rights(&s, QR_ON_SCHEMA, schema->schema_id, 0));
     QR_TRY(qri_change_drop(&s.change, QRI_REC_SCHEMA, schema->schema_id, err));
     return qri_ddl_commit(&s);
 }
@@ -205,6 +208,7 @@ static enum qr_status drop_type(struct qri_ddl *ddl, const struct qr_ast_name *n
         return qr_sql_fail(err, 3732, qri_ddl_spell(ddl->arena, name), qri_z(ddl->arena, user));
     if (type->table_object_id != 0)
         QR_TRY(qri_change_drop(&s.change, QRI_REC_OBJECT, type->table_object_id, err));
+    QR_TRY(qri_drop_rights(&s, QR_ON_TYPE, type->user_type_id, 0));
     QR_TRY(qri_change_drop(&s.change, QRI_REC_USERTYPE, type->user_type_id, err));
     return qri_ddl_commit(&s);
 }

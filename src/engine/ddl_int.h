@@ -164,6 +164,10 @@ QR_NODISCARD enum qr_status qri_ddl_drop_principal(struct qri_ddl *ddl,
                                                    struct qr_str object_class, bool if_exists,
                                                    struct qr_err *err);
 
+/* Rows of permissions on what is dropped go with it (ddl_right.c). `minor_id` 0: all of it. */
+QR_NODISCARD enum qr_status qri_drop_rights(struct qri_ddl_stmt *s, enum qr_perm_class on,
+                                            uint32_t major_id, uint32_t minor_id);
+
 /* What the statements of a function may not do: 443, 444, 455. */
 QR_NODISCARD enum qr_status qri_check_body(const struct qr_ast_function *function,
                                            struct qr_err *err);

@@ -53,6 +53,7 @@ static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
     m->object = (struct qr_cat_object){
         .object_id = old != NULL ? old->object_id : qri_new_object_id(&m->s),
         .schema_id = m->target.schema_id,
+        .owner_id = old != NULL ? old->owner_id : 0,
         .name = old != NULL ? old->name : m->target.name,
         .type = type,
         .storage = QR_STORE_HEAP,

@@ -1,5 +1,5 @@
 /* ddl_object.c - schemas, types, sequences and synonyms; see ddl_int.h. */
-#include "ddl_int.h"
+#include "ddl_principal_int.h"
 #include "base/sqlmsg.h"
 #include "base/banned.h"
 
@@ -12,7 +12,13 @@ enum qr_status qri_ddl_create_schema(struct qri_ddl *ddl, const struct qr_ast_st
     QR_TRY(qri_ddl_begin(&s, ddl, false, err));
     if (qr_cat_schema_find(&(*ddl->main)->cat, name) != NULL)
         return qr_sql_fail(err, 2714, qri_z(ddl->arena, name));
-    struct qr_cat_schema schema = {s.change.next_schema_id++, 1, name};
+    uint32_t owner_id = qri_access_user(qri_ddl_session(ddl));
+    if (ast->authorization.text.n > 0) {
+        const struct qri_principal *owner = NULL;
+        QR_TRY(qri_find_new_owner(ddl, ast->authorization.text, &owner, err));
+        owner_id = owner->principal_id;
+    }
+    struct qr_cat_schema schema = {s.change.next_schema_id++, owner_id, name};
     QR_TRY(qri_change_put_schema(&s.change, &schema, err));
     QR_TRY(qri_ddl_commit(&s));
     struct qr_bind_env env = *ddl->env; /* elements without a schema belong to this one */
@@ -27,6 +33,25 @@ enum qr_status qri_ddl_create_schema(struct qri_ddl *ddl, const struct qr_ast_st
     return QR_OK;
 }
 
+/* Who was given something on it was given it in the schema that it leaves. */
+static enum qr_status transfer_type(struct qri_ddl_stmt *s, const struct qr_ast_name *name,
+                                    const struct qr_cat_schema *to)
+{
+    struct qri_target target;
+    QR_TRY(qri_ddl_resolve(s->ddl, name, &target, s->err));
+    const struct qr_catalog *cat = &(*s->catalog)->cat;
+    const struct qr_cat_usertype *found = qr_cat_usertype_find(cat, target.schema_id, target.name);
+    if (found == NULL)
+        return qr_sql_fail(s->err, 15151, "find", "type", qri_z(s->arena, target.name));
+    if (qr_cat_usertype_find(cat, to->schema_id, target.name) != NULL)
+        return qr_sql_fail(s->err, 15530, qri_z(s->arena, target.name));
+    struct qr_cat_usertype type = *found;
+    type.schema_id = to->schema_id;
+    QR_TRY(qri_drop_rights(s, QR_ON_TYPE, type.user_type_id, 0));
+    QR_TRY(qri_change_put_usertype(&s->change, &type, s->err));
+    return qri_ddl_commit(s);
+}
+
 enum qr_status qri_ddl_alter_schema(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
                                     struct qr_err *err)
 {
@@ -38,6 +63,8 @@ enum qr_status qri_ddl_alter_schema(struct qri_ddl *ddl, const struct qr_ast_stm
     const struct qr_cat_schema *to = qr_cat_schema_find(cat, ast->name.text);
     if (to == NULL)
         return qr_sql_fail(err, 15151, "alter", "schema", qri_z(ddl->arena, ast->name.text));
+    if (qr_str_ieqz(ast->object_class, "TYPE"))
+        return transfer_type(&s, &ast->object, to);
     if (ast->object_class.n > 0 && !qr_str_ieqz(ast->object_class, "OBJECT"))
         return qr_sql_fail(err, 40510, qri_z(ddl->arena, ast->object_class));
     QR_TRY(qri_ddl_resolve(ddl, &ast->object, &target, err));
@@ -53,6 +80,7 @@ enum qr_status qri_ddl_alter_schema(struct qri_ddl *ddl, const struct qr_ast_stm
         copy.schema_id = to->schema_id;
         QR_TRY(qri_change_put_object(&s.change, &copy, err));
     }
+    QR_TRY(qri_drop_rights(&s, QR_ON_OBJECT, target.object->object_id, 0));
     return qri_ddl_commit(&s);
 }
 

@@ -164,15 +164,28 @@ struct qr_ast_stmt *qri_p_alter_authorization(struct qri_parser *p)
 
 /* ---- GRANT, DENY, REVOKE ---- */
 
+/* Words, a blank between each, however they are written. */
+static struct qr_str permission_name(struct qri_parser *p)
+{
+    char words[128];
+    size_t n = 0;
+    while (p->tok.kind == TOK_IDENT && !qri_p_at(p, KW_ON) && !qri_p_at(p, KW_TO) &&
+           !qri_p_at(p, KW_FROM)) {
+        size_t bytes = p->tok.end - p->tok.begin;
+        if (n + bytes + 1 > sizeof words)
+            qri_p_syntax(p);
+        if (n > 0)
+            words[n++] = ' ';
+        memcpy(words + n, p->text.p + p->tok.begin, bytes);
+        n += bytes;
+        qri_p_advance(p);
+    }
+    return qri_p_upper(p, n > 0 ? qr_str_n(words, n) : qri_p_ident(p).text); /* old form: [role] */
+}
+
 static void permission_item(struct qri_parser *p, struct qr_ast_permission_item *item)
 {
-    uint32_t begin = p->tok.begin;
-    while (p->tok.kind == TOK_IDENT && !qri_p_at(p, KW_ON) && !qri_p_at(p, KW_TO) &&
-           !qri_p_at(p, KW_FROM))
-        qri_p_advance(p);
-    if (p->tok.begin == begin)
-        qri_p_ident(p); /* old form: a role in brackets */
-    item->name = qri_p_upper(p, qri_p_text_from(p, begin));
+    item->name = permission_name(p);
     if (qri_p_at_sym(p, '('))
         item->columns = qri_p_ident_list(p);
 }

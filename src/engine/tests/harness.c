@@ -66,6 +66,19 @@ no_rules(void *ctx, uint32_t database_id,
     return QR_OK;
 }
 
+/* Its SID is its name. */
+static enum qr_status find_login(void *ctx, uint32_t server_id, struct qr_str name,
+                                 uint8_t sid[QR_SID_BYTES_MAX], size_t *ret_sid_bytes,
+                                 struct qr_err *err)
+{
+    (void)ctx, (void)server_id;
+    if (name.n < 5 || name.n > QR_SID_BYTES_MAX || memcmp(name.p, "login", 5) != 0)
+        return qr_fail(err, QR_NOT_FOUND, "no such login");
+    memcpy(sid, name.p, name.n);
+    *ret_sid_bytes = name.n;
+    return QR_OK;
+}
+
 static void must(enum qr_status status, const struct qr_err *err)
 {
     if (status != QR_OK)
@@ -97,6 +110,7 @@ static void new_instance(struct fixture *f)
                  .alter_database = no_database,
                  .drop_database = no_drop,
                  .each_database = each_database,
+                 .find_login = find_login,
                  .set_firewall_rule = no_rule,
                  .delete_firewall_rule = no_rule_to_delete,
                  .each_firewall_rule = no_rules},
@@ -302,13 +316,48 @@ const struct qr_sink *client_sink(struct client *c)
     return sink;
 }
 
-void client_open(struct fixture *f, struct client *c)
+static void open_as(struct fixture *f, struct client *c, const struct qr_session_options *options)
 {
     *c = (struct client){.store = qr_database_store(f->db)};
     qr_buf_init(&c->out, 64 << 20);
-    struct qr_session_options options = {.login = {"tester", 6}, .is_odbc = true, .is_admin = true};
     struct qr_err err = {0};
-    must(qr_session_new(f->db, &options, &c->session, &err), &err);
+    must(qr_session_new(f->db, options, &c->session, &err), &err);
+}
+
+void client_open(struct fixture *f, struct client *c)
+{
+    open_as(
+        f, c,
+        &(struct qr_session_options){.login = {"tester", 6}, .is_odbc = true, .is_admin = true});
+}
+
+struct qr_str client_sid(const char *login)
+{
+    return qr_str(login);
+}
+
+void client_open_login(struct fixture *f, struct client *c, const char *login)
+{
+    open_as(f, c,
+            &(struct qr_session_options){
+                .login = qr_str(login), .is_odbc = true, .sid = client_sid(login)});
+}
+
+void client_open_user(struct fixture *f, struct client *c, const char *user)
+{
+    open_as(
+        f, c,
+        &(struct qr_session_options){.login = qr_str(user), .is_odbc = true, .is_own_user = true});
+}
+
+int client_refused(struct fixture *f, const struct qr_session_options *options)
+{
+    struct qr_session *session = NULL;
+    struct qr_err err = {0};
+    if (qr_session_new(f->db, options, &session, &err) != QR_OK)
+        return err.number;
+    qr_session_free(session);
+    return 0;
 }
 
 void client_close(struct client *c)

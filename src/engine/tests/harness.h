@@ -35,6 +35,14 @@ void fixture_close(struct fixture *f);
 void fixture_reopen(struct fixture *f);
 
 void client_open(struct fixture *f, struct client *c);
+/* As the user of that login: the server has those whose names begin with "login". */
+void client_open_login(struct fixture *f, struct client *c, const char *login);
+/* As the database's own user. */
+void client_open_user(struct fixture *f, struct client *c, const char *user);
+/* The number of the error that keeps such a session from being opened; 0: nothing does. */
+int client_refused(struct fixture *f, const struct qr_session_options *options);
+/* The SID of a login: it lives as long as `login`. */
+struct qr_str client_sid(const char *login);
 void client_close(struct client *c);
 /* Runs a batch; the transcript lives until the next request. One line a token:
  *   COLS a int, b varchar(5)    ROW 1|x|NULL    DONE 2    DONE    DONE error    DONEINPROC ..

@@ -190,6 +190,7 @@ struct qr_cat_usertype {
     struct qr_type type;
     bool nullable;
     uint32_t table_object_id; /* table types: their TT object, else 0 */
+    uint32_t owner_id;        /* a principal's; 0: its schema's owner */
 };
 
 struct qr_catalog {
