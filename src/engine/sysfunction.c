@@ -141,6 +141,11 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      "sys.all_objects o WHERE o.object_id = OBJECT_ID(@securable)) IN ('P', 'FN') THEN CASE WHEN "
      "x.permission IN ('DELETE', 'INSERT', 'SELECT', 'UPDATE') THEN 0 ELSE 1 END WHEN "
      "OBJECT_ID(@securable) IS NULL OR x.permission = 'EXECUTE' THEN 0 ELSE 1 END = 1))"},
+    {"fn_builtin_permissions",
+     "CREATE FUNCTION sys.fn_builtin_permissions(@class nvarchar(60)) RETURNS TABLE AS RETURN "
+     "(SELECT class_desc, permission_name, type, covering_permission_name, parent_class_desc, "
+     "parent_covering_permission_name FROM sys.builtin_permissions$ WHERE ISNULL(@class, N'') IN "
+     "(N'', class_desc))"},
     {"fn_listextendedproperty",
      "CREATE FUNCTION sys.fn_listextendedproperty(@name sysname, @t0 varchar(128), @n0 sysname, @t1 "
      "varchar(128), @n1 sysname, @t2 varchar(128), @n2 sysname) RETURNS TABLE AS RETURN (SELECT "

@@ -10,14 +10,14 @@
 #include "base/banned.h"
 
 static const struct qri_sysview *const view_tables[] = {
-    qri_sysviews_object,   qri_sysviews_table,     qri_sysviews_type,    qri_sysviews_control,
-    qri_sysviews_geo,      qri_sysviews_autoscale, qri_sysviews_server,  qri_sysviews_session,
-    qri_sysviews_lock,     qri_sysviews_storage,   qri_sysviews_replica, qri_sysviews_stats,
-    qri_sysviews_events,   qri_sysviews_governor,  qri_sysviews_qstore,  qri_sysviews_usage,
-    qri_sysviews_memory,   qri_sysviews_used,      qri_sysviews_version, qri_sysviews_wait,
-    qri_sysviews_resource, qri_sysviews_text,      qri_sysviews_schema,  qri_sysviews_space,
-    qri_sysviews_derived,  qri_sysviews_absent,    qri_sysviews_os,      qri_sysviews_scoped,
-    qri_sysviews_temp,     qri_sysviews_counter,
+    qri_sysviews_object,  qri_sysviews_table,    qri_sysviews_type,      qri_sysviews_principal,
+    qri_sysviews_control, qri_sysviews_geo,      qri_sysviews_autoscale, qri_sysviews_server,
+    qri_sysviews_session, qri_sysviews_lock,     qri_sysviews_storage,   qri_sysviews_replica,
+    qri_sysviews_stats,   qri_sysviews_events,   qri_sysviews_governor,  qri_sysviews_qstore,
+    qri_sysviews_usage,   qri_sysviews_memory,   qri_sysviews_used,      qri_sysviews_version,
+    qri_sysviews_wait,    qri_sysviews_resource, qri_sysviews_text,      qri_sysviews_schema,
+    qri_sysviews_space,   qri_sysviews_derived,  qri_sysviews_absent,    qri_sysviews_os,
+    qri_sysviews_scoped,  qri_sysviews_temp,     qri_sysviews_counter,
 };
 
 static struct {
@@ -226,12 +226,14 @@ static enum qr_status build_all(void)
         {QR_SCHEMA_INFORMATION_SCHEMA, 3, {"INFORMATION_SCHEMA", 18}},
         {QR_SCHEMA_SYS, 4, {"sys", 3}},
     };
+    static const struct qri_sysmodule *const modules[] = {qri_sysmodules, qri_sysmodules_security};
     size_t views = 0, procs = 0, functions = 0, count = 0;
     for (size_t t = 0; t < sizeof view_tables / sizeof view_tables[0]; t++)
         for (size_t i = 0; view_tables[t][i].name != NULL; i++)
             views++;
-    while (qri_sysmodules[procs].name != NULL)
-        procs++;
+    for (size_t t = 0; t < sizeof modules / sizeof modules[0]; t++)
+        for (size_t i = 0; modules[t][i].name != NULL; i++)
+            procs++;
     while (qri_sysfunctions[functions].name != NULL)
         functions++;
     built.shapes = qr_arena_array(&built.arena, views, sizeof *built.shapes);
@@ -243,9 +245,10 @@ static enum qr_status build_all(void)
         for (size_t i = 0; view_tables[t][i].name != NULL; i++)
             if (add_view(&view_tables[t][i], &count) != QR_OK)
                 return qr_fail(&built.err, QR_NOMEM, "system catalog");
-    for (size_t i = 0; i < procs; i++)
-        if (add_procedure(&qri_sysmodules[i], &count) == NULL)
-            return qr_fail(&built.err, QR_NOMEM, "system catalog");
+    for (size_t t = 0; t < sizeof modules / sizeof modules[0]; t++)
+        for (size_t i = 0; modules[t][i].name != NULL; i++)
+            if (add_procedure(&modules[t][i], &count) == NULL)
+                return qr_fail(&built.err, QR_NOMEM, "system catalog");
     for (size_t i = 0; i < functions; i++)
         if (add_function(&qri_sysfunctions[i], &count) != QR_OK)
             return qr_fail(&built.err, QR_NOMEM, "system catalog");

@@ -23,6 +23,7 @@ struct qri_sysview {
 extern const struct qri_sysview qri_sysviews_object[];    /* sysview_object.c; ended by name NULL */
 extern const struct qri_sysview qri_sysviews_table[];     /* sysview_table.c */
 extern const struct qri_sysview qri_sysviews_type[];      /* sysview_type.c */
+extern const struct qri_sysview qri_sysviews_principal[]; /* sysview_principal.c */
 extern const struct qri_sysview qri_sysviews_server[];    /* sysview_server.c */
 extern const struct qri_sysview qri_sysviews_session[];   /* sysview_session.c */
 extern const struct qri_sysview qri_sysviews_lock[];      /* sysview_lock.c */

@@ -50,12 +50,13 @@ static int object_id(const struct qr_cat_object *o)
 }
 
 #define OBJECT_COLUMNS                                                                             \
-    "name sysname, object_id int, principal_id int null =null, schema_id int, "                    \
+    "name sysname, object_id int, principal_id int null, schema_id int, "                          \
     "parent_object_id int, type char(2), type_desc nvarchar(60), create_date datetime, "           \
     "modify_date datetime, is_ms_shipped bit, is_published bit =0, is_schema_published bit =0"
 #define OBJECT_ARGS(o)                                                                             \
-    (o)->name, object_id(o), (int)(o)->schema_id, (int)(o)->parent_object_id, type_code(o),        \
-        type_desc(o), (o)->create_ticks, (o)->modify_ticks, (int)(o)->is_ms_shipped
+    (o)->name, object_id(o), qri_sys_null_if((o)->owner_id == 0, (o)->owner_id),                   \
+        (int)(o)->schema_id, (int)(o)->parent_object_id, type_code(o), type_desc(o),               \
+        (o)->create_ticks, (o)->modify_ticks, (int)(o)->is_ms_shipped
 
 static enum qr_status object_row(struct qri_sysrows *rows, const struct qr_session *session,
                                  const struct qr_cat_object *o)
@@ -149,7 +150,8 @@ static enum qr_status module_row(struct qri_sysrows *rows, const struct qr_sessi
     if (!is_module(o))
         return QR_OK;
     return qri_sysrow(rows, object_id(o), o->text, (int)o->uses_ansi_nulls,
-                      (int)o->uses_quoted_identifier, (int)o->is_schema_bound);
+                      (int)o->uses_quoted_identifier, (int)o->is_schema_bound,
+                      qri_sys_null_if(o->execute_as == 0, (int32_t)o->execute_as));
 }
 static enum qr_status sql_modules(struct qri_sysrows *rows, struct qr_session *session)
 {
@@ -335,14 +337,14 @@ const struct qri_sysview qri_sysviews_object[] = {
      "object_id int, definition nvarchar(max) null, uses_ansi_nulls bit, uses_quoted_identifier "
      "bit, "
      "is_schema_bound bit, uses_database_collation bit =0, is_recompiled bit =0, "
-     "null_on_null_input bit =0, execute_as_principal_id int null =null, "
+     "null_on_null_input bit =0, execute_as_principal_id int null, "
      "uses_native_compilation bit =0, inline_type bit =0, is_inlineable bit =0",
      sql_modules, NULL, false},
     {"sys", "all_sql_modules",
      "object_id int, definition nvarchar(max) null, uses_ansi_nulls bit, uses_quoted_identifier "
      "bit, "
      "is_schema_bound bit, uses_database_collation bit =0, is_recompiled bit =0, "
-     "null_on_null_input bit =0, execute_as_principal_id int null =null, "
+     "null_on_null_input bit =0, execute_as_principal_id int null, "
      "uses_native_compilation bit =0, inline_type bit =0, is_inlineable bit =0",
      all_sql_modules, NULL, false},
 #define PARAMETER_COLUMNS                                                                          \

@@ -87,23 +87,6 @@ const struct qri_sysview qri_sysviews_text[] = {
      "SELECT object_id AS id, CAST(index_id AS smallint) AS indid, CAST(column_id AS smallint) AS "
      "colid, CAST(key_ordinal AS smallint) AS keyno FROM sys.index_columns",
      false},
-    {"sys", "sysusers",
-     "uid smallint null, status smallint null, name sysname null, sid varbinary(85) null, "
-     "createdate datetime, updatedate datetime, altuid smallint null, password varbinary(256) "
-     "null, gid smallint null, environ varchar(255) null, hasdbaccess int null, islogin int null, "
-     "isntname int null, isntgroup int null, isntuser int null, issqluser int null, isaliased int "
-     "null, issqlrole int null, isapprole int null",
-     NULL,
-     "SELECT CAST(principal_id AS smallint) AS uid, CAST(0 AS smallint) AS status, name, sid, "
-     "create_date AS createdate, modify_date AS updatedate, CAST(owning_principal_id AS smallint) "
-     "AS altuid, CAST(NULL AS varbinary(256)) AS password, CAST(0 AS smallint) AS gid, CAST(NULL "
-     "AS "
-     "varchar(255)) AS environ, CASE WHEN type = 'S' AND principal_id = 1 THEN 1 ELSE 0 END AS "
-     "hasdbaccess, CASE WHEN type = 'S' THEN 1 ELSE 0 END AS islogin, 0 AS isntname, 0 AS "
-     "isntgroup, 0 AS isntuser, CASE WHEN type = 'S' THEN 1 ELSE 0 END AS issqluser, 0 AS "
-     "isaliased, CASE WHEN type = 'R' THEN 1 ELSE 0 END AS issqlrole, CASE WHEN type = 'A' THEN 1 "
-     "ELSE 0 END AS isapprole FROM sys.database_principals",
-     false},
     {"sys", "systypes",
      "name sysname, xtype tinyint, status tinyint null, xusertype smallint null, length smallint, "
      "xprec tinyint, xscale tinyint, tdefault int, domain int, uid smallint null, reserved "

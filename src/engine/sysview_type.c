@@ -1,16 +1,17 @@
-/* sysview_type.c - types, principals and messages; see sysview_int.h. */
+/* sysview_type.c - types, logins and messages; see sysview_int.h. */
 #include "sysview_int.h"
 #include "codec/collation.h"
 #include "base/banned.h"
 
 static enum qr_status type_row(struct qri_sysrows *rows, struct qr_str name, int user_type_id,
-                               int schema_id, const struct qr_type *t, bool nullable, bool user,
-                               bool table)
+                               int schema_id, uint32_t owner_id, const struct qr_type *t,
+                               bool nullable, bool user, bool table)
 {
     const struct qr_collation *c =
         qr_type_is_string(t) ? qr_collation_get(QR_COLLATION_DEFAULT) : NULL;
     const struct qr_type_info *info = qr_type_info(t->id);
     return qri_sysrow(rows, name, table ? 243 : (int)info->system_type_id, user_type_id, schema_id,
+                      qri_sys_null_if(owner_id == 0, owner_id),
                       user ? qr_type_max_length(t) : (int)info->max_length,
                       user ? qr_type_precision(t) : (int)info->precision,
                       user ? qr_type_scale(t) : (int)info->scale,
@@ -24,17 +25,17 @@ static enum qr_status types(struct qri_sysrows *rows, struct qr_session *session
     for (int id = QR_TYPE_BIT; id < QR_TYPE_TABLE; id++) {
         struct qr_type t = qr_type_of((enum qr_type_id)id);
         const char *name = id == QR_TYPE_ROWVERSION ? "timestamp" : qr_type_info(t.id)->name;
-        QR_TRY(type_row(rows, qr_str(name), qr_type_info(t.id)->system_type_id, QR_SCHEMA_SYS, &t,
-                        id != QR_TYPE_ROWVERSION, false, false));
+        QR_TRY(type_row(rows, qr_str(name), qr_type_info(t.id)->system_type_id, QR_SCHEMA_SYS, 0,
+                        &t, id != QR_TYPE_ROWVERSION, false, false));
     }
     struct qr_type sysname = qr_type_sized(QR_TYPE_NVARCHAR, 128);
     QR_TRY(qri_sysrow(rows, qr_str("sysname"), (int)qr_type_info(QR_TYPE_NVARCHAR)->system_type_id,
-                      256, QR_SCHEMA_SYS, qr_type_max_length(&sysname), 0, 0,
+                      256, QR_SCHEMA_SYS, QRI_SYS_NULL, qr_type_max_length(&sysname), 0, 0,
                       qr_str(qr_collation_get(QR_COLLATION_DEFAULT)->name), 0, 0, 0));
     for (size_t i = 0; i < cat->usertype_count; i++) {
         const struct qr_cat_usertype *u = &cat->usertypes[i];
-        QR_TRY(type_row(rows, u->name, (int)u->user_type_id, (int)u->schema_id, &u->type,
-                        u->nullable, true, u->table_object_id != 0));
+        QR_TRY(type_row(rows, u->name, (int)u->user_type_id, (int)u->schema_id, u->owner_id,
+                        &u->type, u->nullable, true, u->table_object_id != 0));
     }
     return QR_OK;
 }
@@ -46,40 +47,9 @@ static enum qr_status table_types(struct qri_sysrows *rows, struct qr_session *s
         const struct qr_cat_usertype *u = &cat->usertypes[i];
         if (u->table_object_id != 0)
             QR_TRY(qri_sysrow(rows, u->name, (int)u->user_type_id, (int)u->schema_id,
+                              qri_sys_null_if(u->owner_id == 0, u->owner_id),
                               (int)u->table_object_id));
     }
-    return QR_OK;
-}
-
-/* ---- principals ---- */
-
-static enum qr_status database_principals(struct qri_sysrows *rows, struct qr_session *session)
-{
-    const struct qri_catalog *c = qri_sys_catalog(session);
-    for (size_t i = 0; i < c->principal_count; i++) {
-        const struct qri_principal *p = &c->principals[i];
-        QR_TRY(qri_sysrow(
-            rows, p->name, (int)p->principal_id, p->type == 'R' ? qr_str("R") : qr_str("S"),
-            p->type == 'R' ? qr_str("DATABASE_ROLE") : qr_str("SQL_USER"),
-            p->default_schema.n > 0 ? p->default_schema : (struct qr_str){NULL, 0}, p->create_ticks,
-            p->modify_ticks, qri_sys_null_if(p->owning_principal_id == 0, p->owning_principal_id),
-            qr_str_n((const char *)&p->principal_id, 4), (int)p->is_fixed_role,
-            p->type == 'R'        ? 0
-            : p->principal_id < 5 ? 0
-                                  : 1,
-            p->type == 'R' ? qr_str("NONE") : qr_str("INSTANCE")));
-    }
-    return QR_OK;
-}
-
-static enum qr_status database_role_members(struct qri_sysrows *rows, struct qr_session *session)
-{
-    const struct qri_catalog *c = qri_sys_catalog(session);
-    QR_TRY(qri_sysrow(rows, 16384, 1)); /* dbo is the owner */
-    for (size_t i = 0; i < c->principal_count; i++)
-        for (size_t k = 0; k < c->principals[i].member_count; k++)
-            QR_TRY(qri_sysrow(rows, (int)c->principals[i].member_of[k],
-                              (int)c->principals[i].principal_id));
     return QR_OK;
 }
 
@@ -124,28 +94,18 @@ static enum qr_status languages(struct qri_sysrows *rows, struct qr_session *ses
 const struct qri_sysview qri_sysviews_type[] = {
     {"sys", "types",
      "name sysname, system_type_id tinyint, user_type_id int, schema_id int, "
-     "principal_id int null =null, max_length smallint, precision tinyint, scale tinyint, "
+     "principal_id int null, max_length smallint, precision tinyint, scale tinyint, "
      "collation_name sysname null, is_nullable bit null, is_user_defined bit, "
      "is_assembly_type bit =0, default_object_id int =0, rule_object_id int =0, is_table_type bit",
      types, NULL, false},
     {"sys", "table_types",
      "name sysname, system_type_id tinyint =243, user_type_id int, schema_id int, "
-     "principal_id int null =null, max_length smallint =-1, precision tinyint =0, "
+     "principal_id int null, max_length smallint =-1, precision tinyint =0, "
      "scale tinyint =0, collation_name sysname null =null, is_nullable bit null =0, "
      "is_user_defined bit =1, is_assembly_type bit =0, default_object_id int =0, "
      "rule_object_id int =0, is_table_type bit =1, type_table_object_id int, "
      "is_memory_optimized bit null =0",
      table_types, NULL, false},
-    {"sys", "database_principals",
-     "name sysname, principal_id int, type char(1), type_desc nvarchar(60) null, "
-     "default_schema_name sysname null, create_date datetime, modify_date datetime, "
-     "owning_principal_id int null, sid varbinary(85) null, is_fixed_role bit, "
-     "authentication_type int, authentication_type_desc nvarchar(60) null, "
-     "default_language_name sysname null =null, default_language_lcid int null =null, "
-     "allow_encrypted_value_modifications bit =0",
-     database_principals, NULL, false},
-    {"sys", "database_role_members", "role_principal_id int, member_principal_id int",
-     database_role_members, NULL, false},
     {"sys", "server_principals",
      "name sysname, principal_id int, sid varbinary(85) null, type char(1), "
      "type_desc nvarchar(60) null, is_disabled bit null =0, create_date datetime, "
@@ -161,11 +121,6 @@ const struct qri_sysview qri_sysviews_type[] = {
      "is_policy_checked bit null =1, is_expiration_checked bit null =0, "
      "password_hash varbinary(256) null =null",
      server_principals, NULL, false},
-    {"sys", "database_permissions",
-     "class tinyint, class_desc nvarchar(60) null, major_id int, minor_id int, "
-     "grantee_principal_id int, grantor_principal_id int, type char(4), "
-     "permission_name nvarchar(128) null, state char(1), state_desc nvarchar(60) null",
-     no_rows, NULL, false},
     {"sys", "assemblies", "name sysname, principal_id int, assembly_id int", no_rows, NULL, false},
     {"sys", "assembly_types",
      "name sysname, system_type_id tinyint, user_type_id int, schema_id int, assembly_id int, "
