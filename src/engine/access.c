@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/sqlmsg.h"
 #include "ddl_int.h"
 #include "base/banned.h"
@@ -59,11 +60,13 @@ static enum qr_status make_token(struct qr_session *session, struct qri_context 
                                  struct qr_err *err)
 {
     const struct qri_catalog *c = session->catalog;
+    context->schema_id = QR_SCHEMA_DBO;
     if (context->user_id == QR_PRINCIPAL_DBO) {
         context->token = (struct qr_perm_token){.user_id = QR_PRINCIPAL_DBO, .is_owner = true};
         return QR_OK;
     }
-    if (qri_principal_by_id(c, context->user_id) == NULL)
+    const struct qri_principal *user = qri_principal_by_id(c, context->user_id);
+    if (user == NULL)
         return qr_sql_fail(err, 916, qri_z(&session->arena, session->login.login),
                            qri_z(&session->arena, c->cat.database_name));
     qr_arena_done(&context->arena);
@@ -71,6 +74,9 @@ static enum qr_status make_token(struct qr_session *session, struct qri_context 
     QR_TRY(qr_perm_token_make(&context->arena, context->user_id, c->members, c->member_count,
                               &context->token, err));
     context->catalog_serial = session->catalog_serial;
+    const struct qr_cat_schema *schema =
+        user->default_schema.n == 0 ? NULL : qr_cat_schema_find(&c->cat, user->default_schema);
+    context->schema_id = schema == NULL ? QR_SCHEMA_DBO : schema->schema_id;
     return QR_OK;
 }
 
@@ -85,7 +91,6 @@ enum qr_status qri_access_push(struct qr_session *session, uint32_t user_id, str
     if (context == NULL)
         return qr_fail(err, QR_NOMEM, "another user");
     context->user_id = user_id;
-    context->nest_level = session->nest_level;
     qr_arena_init(&context->arena, TOKEN_BYTES_MAX);
     enum qr_status status = make_token(session, context, err);
     if (status != QR_OK) {
@@ -115,6 +120,40 @@ enum qr_status qri_access_settle(struct qr_session *session, struct qr_err *err)
     if (session->is_owner || context->catalog_serial == session->catalog_serial)
         return QR_OK;
     return make_token(session, context, err);
+}
+
+enum qr_status qri_access_push_module(struct qr_session *session,
+                                      const struct qr_cat_object *module, struct qr_err *err)
+{
+    uint32_t user_id = module->execute_as;
+    if (user_id == QR_EXECUTE_AS_OWNER)
+        user_id = qr_cat_owner(&session->catalog->cat, module);
+    QR_TRY(qri_access_push(session, user_id, err));
+    session->context_now->is_module = true;
+    return QR_OK;
+}
+
+void qri_access_leave(struct qr_session *session, const struct qri_context *before)
+{
+    while (session->context_now != before)
+        qri_access_pop(session);
+}
+
+bool qri_access_reset(struct qr_session *session)
+{
+    bool may = true;
+    while (session->context_now != NULL && session->context_now->outer != NULL) {
+        static const uint8_t none[QRI_COOKIE_BYTES];
+        may &= !session->context_now->no_revert &&
+               memcmp(session->context_now->cookie, none, sizeof none) == 0;
+        qri_access_pop(session);
+    }
+    return may;
+}
+
+uint32_t qri_access_schema(const struct qr_session *session)
+{
+    return session->context_now == NULL ? QR_SCHEMA_DBO : session->context_now->schema_id;
 }
 
 uint32_t qri_access_user(const struct qr_session *session)

@@ -13,6 +13,8 @@
 #pragma once
 #include "engine_int.h"
 
+enum { QRI_COOKIE_BYTES = 16 };
+
 /* One security context. */
 struct qri_context {
     struct qri_context *outer;
@@ -20,11 +22,10 @@ struct qri_context {
     uint64_t catalog_serial; /* `token` was made with it */
     struct qr_perm_token token;
     struct qr_arena arena; /* of `token` */
-    /* EXECUTE AS of a statement: REVERT ends it where it began. */
-    uint32_t nest_level; /* of the frame that began it */
-    bool is_module;      /* ends with its frame; REVERT does not end it */
+    uint32_t schema_id;    /* the user's default schema */
+    bool is_module;        /* ends with its frame; REVERT does not end it */
     bool no_revert;
-    uint8_t cookie[16]; /* zeros: none */
+    uint8_t cookie[QRI_COOKIE_BYTES]; /* zeros: none */
 };
 
 /* The user that the login is in this database: dbo for the server's administrator, the user of its
@@ -39,7 +40,24 @@ QR_NODISCARD enum qr_status qri_access_settle(struct qr_session *session, struct
 QR_NODISCARD enum qr_status qri_access_push(struct qr_session *session, uint32_t user_id,
                                             struct qr_err *err);
 void qri_access_pop(struct qr_session *session);
+/* A module WITH EXECUTE AS begins: its frame ends it. */
+QR_NODISCARD enum qr_status qri_access_push_module(struct qr_session *session,
+                                                   const struct qr_cat_object *module,
+                                                   struct qr_err *err);
+/* The frame ends, and with it all contexts that began in it. */
+void qri_access_leave(struct qr_session *session, const struct qri_context *before);
+/* A connection is reset: it is who logged in again. False: it must not be (NO REVERT, COOKIE). */
+bool qri_access_reset(struct qr_session *session);
 uint32_t qri_access_user(const struct qr_session *session); /* the innermost */
+
+/* The user of that name, whom the session may become: 15517. run_context.c */
+QR_NODISCARD enum qr_status qri_impersonate(struct qr_session *session, struct qr_str name,
+                                            uint32_t *ret_id, struct qr_err *err);
+/* WITH EXECUTE AS among a module's options, as qr_cat_object.execute_as keeps it. */
+struct qr_ast_options;
+QR_NODISCARD enum qr_status qri_module_execute_as(struct qr_session *session,
+                                                  const struct qr_ast_options *options,
+                                                  uint32_t *ret_id, struct qr_err *err);
 
 /* ---- may the session ...? All answer true to dbo at once. ---- */
 
@@ -65,6 +83,35 @@ QR_NODISCARD enum qr_status qri_want_database(const struct qr_session *session, 
 QR_NODISCARD enum qr_status qri_want_object(const struct qr_session *session,
                                             const struct qr_cat_object *object, enum qr_perm perm,
                                             struct qr_err *err);
+
+/* ---- what statements do: access_want.c ---- */
+
+struct qri_frame;
+/* All that a plan or an expression of the frame does: 229, 230. Ownership chains are free. */
+QR_NODISCARD enum qr_status qri_want_accesses(struct qr_session *session,
+                                              const struct qri_frame *frame,
+                                              const struct qr_plan_accesses *accesses,
+                                              struct qr_err *err);
+/* ALTER of a table, for what is not DDL: 1088, as if it were not there. In no chain. */
+QR_NODISCARD enum qr_status qri_want_alter(struct qr_session *session,
+                                           const struct qr_cat_object *table, const char *name,
+                                           struct qr_err *err);
+/* CREATE TABLE, and ALTER of the schema that the table without a prefix, or with one, comes into:
+ * 262, 2760. */
+QR_NODISCARD enum qr_status qri_want_new_table(struct qr_session *session,
+                                               const struct qr_ast_name *name, struct qr_err *err);
+/* EXECUTE, unless the running module's owner is the called one's. */
+QR_NODISCARD enum qr_status qri_want_call(struct qr_session *session,
+                                          const struct qr_cat_object *module,
+                                          const struct qr_cat_object *synonym, struct qr_err *err);
+/* A view or function of the system catalog that a statement names. */
+QR_NODISCARD enum qr_status qri_want_system_view(const struct qr_session *session,
+                                                 const struct qri_frame *frame,
+                                                 const struct qr_cat_object *view,
+                                                 struct qr_err *err);
+bool qri_is_system_object(const struct qr_cat_object *object);
+/* Where names without a schema are looked for first, and made. */
+uint32_t qri_access_schema(const struct qr_session *session);
 
 /* ---- of the catalog ---- */
 

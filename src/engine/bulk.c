@@ -2,6 +2,7 @@
  * into the table in one transaction. */
 #include <assert.h>
 #include <stdlib.h>
+#include "access_int.h"
 #include "codec/convert.h"
 #include "dml_stage.h"
 #include "lock_int.h"
@@ -85,6 +86,57 @@ static enum qr_status map_column(struct qr_session *session, struct qri_bulk *bu
     return QR_OK;
 }
 
+static void add_quoted(struct qr_buf *text, struct qr_str name)
+{
+    qr_buf_add8(text, '[');
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == ']')
+            qr_buf_add8(text, ']');
+        qr_buf_add8(text, (uint8_t)name.p[i]);
+    }
+    qr_buf_add8(text, ']');
+}
+
+/* What an INSERT of it needs, functions of its DEFAULTs and CHECKs among it; and ALTER, to leave
+ * out what INSERT would not. */
+static enum qr_status want_bulk(struct qr_session *session, struct qri_bulk *bulk,
+                                const struct qr_cat_object *table)
+{
+    struct qr_err *err = &session->err;
+    const struct qr_cat_schema *schema =
+        qr_cat_schema_by_id(&session->catalog->cat, table->schema_id);
+    if (session->is_owner || table->object_id >= QRI_TEMP_OBJECT_FIRST || schema == NULL)
+        return QR_OK;
+    struct qr_buf text;
+    qr_buf_init(&text, 1 << 12);
+    qr_buf_addz(&text, "INSERT INTO ");
+    add_quoted(&text, schema->name);
+    qr_buf_addz(&text, ".");
+    add_quoted(&text, table->name);
+    qr_buf_addz(&text, " DEFAULT VALUES");
+    struct qr_tsql_options options = {.quoted_identifier = true};
+    struct qr_tsql_batch *batch = NULL;
+    struct qr_plan *plan = NULL;
+    struct qri_unit unit = {.kind = QRI_UNIT_BATCH};
+    struct qri_frame frame = {.session = session, .unit = &unit};
+    struct qr_bind_env env;
+    qri_bind_env(&frame, NULL, &env);
+    enum qr_status status =
+        qr_tsql_parse(&bulk->arena, qr_buf_cstr(&text), text.len, &options, &batch, err);
+    if (status == QR_OK)
+        status = qr_tsql_compile(&bulk->arena, &env, batch->stmts.items[0], &plan, err);
+    if (status == QR_OK)
+        status = qri_want_accesses(session, NULL, &plan->accesses, err);
+    qr_buf_done(&text);
+    QR_TRY(status);
+    bool leaves_out = (table->check_count + table->fk_count > 0 &&
+                       !has_option(bulk->stmt, "CHECK_CONSTRAINTS")) ||
+                      (table->trigger_count > 0 && !has_option(bulk->stmt, "FIRE_TRIGGERS"));
+    return leaves_out
+               ? qri_want_alter(session, table, qr_arena_str(&bulk->arena, table->name).p, err)
+               : QR_OK;
+}
+
 static enum qr_status begin_bulk(struct qr_session *session, struct qri_bulk *bulk,
                                  const struct qr_plan_column *columns, size_t count)
 {
@@ -93,6 +145,7 @@ static enum qr_status begin_bulk(struct qr_session *session, struct qri_bulk *bu
     QR_TRY(qri_find_object(session, &bulk->stmt->table, &table, err));
     if (table == NULL || table->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 208, qri_name_print(&bulk->arena, &bulk->stmt->table));
+    QR_TRY(want_bulk(session, bulk, table));
     if (bulk->stmt->count > 0 && bulk->stmt->count != count)
         return qr_sql_fail(err, 4816, (int)count);
     struct qr_type *types = qr_arena_array(&bulk->arena, count + 1, sizeof *types);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "access_int.h"
 #include "dml_int.h"
 #include "texts_int.h"
 #include "unit_int.h"
@@ -122,7 +123,8 @@ static uint64_t key_options(const struct qr_session *session, const struct qri_s
 {
     bool quoted = source->module != NULL ? source->module->uses_quoted_identifier
                                          : session->options.quoted_identifier;
-    return (uint64_t)source->kind << 8 | quoted;
+    uint32_t schema_id = source->module != NULL ? QR_SCHEMA_DBO : qri_access_schema(session);
+    return (uint64_t)(schema_id - QR_SCHEMA_DBO) << 16 | (uint64_t)source->kind << 8 | quoted;
 }
 
 static bool is_same(const struct qri_unit *unit, const struct qr_session *session, uint64_t hash,

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "access_int.h"
 #include "frame.h"
 #include "temp_int.h"
 #include "base/banned.h"
@@ -27,10 +28,12 @@ static enum qr_status set_default(struct qri_frame *frame, uint32_t slot,
     qri_bind_env(frame, NULL, &env);
     const struct qr_expr *expr = NULL;
     struct qr_plan *plan = NULL;
+    struct qr_plan_accesses accesses = {0};
     QR_TRY(qr_tsql_bind_scalar(&frame->arena, &env, initial, &frame->unit->vars[slot].type, &expr,
-                               &plan, err));
+                               &plan, &accesses, err));
     if (expr == NULL)
         return qr_sql_fail(err, 1046);
+    QR_TRY(qri_want_accesses(frame->session, frame, &accesses, err));
     struct qr_eval eval;
     qri_eval_init(&eval, frame->session, frame, &frame->arena);
     struct qr_value value;
@@ -174,6 +177,15 @@ static enum qr_status check_trancount(struct qr_session *session, uint32_t befor
 
 /* ---- units ---- */
 
+static void leave(struct qri_frame *frame)
+{
+    struct qr_session *session = frame->session;
+    qri_temp_drop_scope(frame);
+    session->options = frame->options_before;
+    session->nest_level--;
+    qri_frame_pop(frame);
+}
+
 static enum qr_status enter(struct qr_session *session, struct qri_frame *frame,
                             struct qri_unit *unit, const struct qr_cat_object *module,
                             struct qr_err *err)
@@ -188,16 +200,12 @@ static enum qr_status enter(struct qr_session *session, struct qri_frame *frame,
         session->options.quoted_identifier = module->uses_quoted_identifier;
         session->options.ansi_nulls = module->uses_ansi_nulls;
     }
-    return QR_OK;
-}
-
-static void leave(struct qri_frame *frame)
-{
-    struct qr_session *session = frame->session;
-    qri_temp_drop_scope(frame);
-    session->options = frame->options_before;
-    session->nest_level--;
-    qri_frame_pop(frame);
+    if (module == NULL || module->execute_as == 0)
+        return QR_OK;
+    enum qr_status status = qri_access_push_module(session, module, err);
+    if (status != QR_OK)
+        leave(frame);
+    return status;
 }
 
 enum qr_status qri_call_unit(struct qr_session *session, struct qri_unit *unit,

@@ -1,6 +1,7 @@
 /* code.c - compiling what a frame runs, and evaluating scalars; see frame.h */
 #include <assert.h>
 #include <stdlib.h>
+#include "access_int.h"
 #include "dml_int.h"
 #include "frame.h"
 #include "lock_read.h"
@@ -13,6 +14,12 @@ static bool is_temp_object(const struct qr_cat_object *object)
     return object->object_id >= QRI_TEMP_OBJECT_FIRST;
 }
 
+uint32_t qri_frame_schema(const struct qri_frame *frame)
+{
+    return frame != NULL && frame->module != NULL ? frame->module->schema_id
+                                                  : qri_access_schema(frame->session);
+}
+
 void qri_bind_env(const struct qri_frame *frame, const struct qri_op *op, struct qr_bind_env *env)
 {
     const struct qr_session *session = frame->session;
@@ -22,7 +29,7 @@ void qri_bind_env(const struct qri_frame *frame, const struct qri_op *op, struct
         .temp = session->temp == NULL ? NULL : &session->temp->cat,
         .vars = frame->unit->vars,
         .var_count = op == NULL ? frame->unit->var_count : op->var_visible,
-        .default_schema_id = frame->module != NULL ? frame->module->schema_id : QR_SCHEMA_DBO,
+        .default_schema_id = qri_frame_schema(frame),
         .in_function = frame->unit->kind == QRI_UNIT_SCALAR || frame->unit->kind == QRI_UNIT_TABLE,
         .options = {.quoted_identifier = o->quoted_identifier,
                     .ansi_nulls = o->ansi_nulls,
@@ -86,7 +93,7 @@ bool qri_code_holds(struct qri_code *code, const struct qr_session *session)
     bool same_temp = !code->uses_temp || code->temp_serial == session->temp_serial;
     if (code->catalog_serial == session->catalog_serial && same_temp)
         return true;
-    if (!depends_hold(code, session))
+    if (!depends_hold(code, session) || code->plan->fell_through)
         return false;
     code->catalog_serial = session->catalog_serial;
     code->temp_serial = session->temp_serial;
@@ -112,6 +119,7 @@ static enum qr_status renew(struct qri_frame *frame, size_t place, struct qri_co
     code->temp_serial = session->temp_serial;
     code->options_key = options_key(&session->options);
     code->lock_level = qri_lock_level(session);
+    code->schema_id = qri_frame_schema(frame);
     *ret_code = code;
     return QR_OK;
 }
@@ -122,6 +130,7 @@ static void note_plan(struct qri_code *code)
         code->uses_temp |= is_temp_object(code->plan->depends[i]);
     if (code->plan == NULL)
         return;
+    code->accesses = code->plan->accesses;
     code->select = qri_sql(code->plan->select.text);
     code->need =
         qri_need_of(code->plan->dml != NULL ? code->plan->dml->stage.text : code->plan->select.text,
@@ -142,13 +151,19 @@ static enum qr_status finish(struct qri_frame *frame, size_t place, struct qri_c
 
 /* ---- statements ---- */
 
+/* EXECUTE AS may have brought another default schema. */
+static bool holds_here(const struct qri_frame *frame, struct qri_code *code)
+{
+    return code->schema_id == qri_frame_schema(frame) && qri_code_holds(code, frame->session);
+}
+
 enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct qr_ast_stmt *stmt,
                              struct qri_code **ret_code, struct qr_err *err)
 {
     struct qri_code *code = frame->op->codes[place];
-    if (code != NULL && qri_code_holds(code, frame->session)) {
+    if (code != NULL && holds_here(frame, code)) {
         *ret_code = code;
-        return QR_OK;
+        return qri_want_code(frame, code, err);
     }
     QR_TRY(renew(frame, place, &code, err));
     struct qri_making making = qri_making_begin(frame->session);
@@ -166,7 +181,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
     }
     QR_TRY(finish(frame, place, code, status));
     *ret_code = code;
-    return QR_OK;
+    return qri_want_code(frame, code, err);
 }
 
 enum qr_status qri_code_begin_read(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
@@ -200,23 +215,23 @@ static enum qr_status code_scalar(struct qri_frame *frame, const struct scalar *
                                   struct qri_code **ret_code, struct qr_err *err)
 {
     struct qri_code *code = frame->op->codes[scalar->place];
-    if (code != NULL && qri_code_holds(code, frame->session)) {
+    if (code != NULL && holds_here(frame, code)) {
         *ret_code = code;
-        return QR_OK;
+        return qri_want_code(frame, code, err);
     }
     QR_TRY(renew(frame, scalar->place, &code, err));
     struct qr_bind_env env;
     qri_bind_env(frame, frame->op, &env);
     enum qr_status status =
-        scalar->is_condition
-            ? qr_tsql_bind_condition(&code->arena, &env, scalar->ast, &code->expr, &code->plan, err)
-            : qr_tsql_bind_scalar(&code->arena, &env, scalar->ast, scalar->want, &code->expr,
-                                  &code->plan, err);
+        scalar->is_condition ? qr_tsql_bind_condition(&code->arena, &env, scalar->ast, &code->expr,
+                                                      &code->plan, &code->accesses, err)
+                             : qr_tsql_bind_scalar(&code->arena, &env, scalar->ast, scalar->want,
+                                                   &code->expr, &code->plan, &code->accesses, err);
     if (status == QR_OK)
         note_plan(code);
     QR_TRY(finish(frame, scalar->place, code, status));
     *ret_code = code;
-    return QR_OK;
+    return qri_want_code(frame, code, err);
 }
 
 struct one_value {

@@ -1,5 +1,6 @@
 /* ddl_host.c - see ddl_host.h */
 #include "ddl_host.h"
+#include "access_int.h"
 #include "dml_int.h"
 #include "temp_int.h"
 #include "lock_int.h"
@@ -57,11 +58,18 @@ static enum qr_status inform(void *ctx, const struct qr_err *message)
     return session->sink->message(session->sink->ctx, message);
 }
 
+static enum qr_status want(void *ctx, const struct qr_plan_accesses *accesses, struct qr_err *err)
+{
+    return qri_want_accesses(ctx, NULL, accesses, err); /* DDL is in no ownership chain */
+}
+
 void qri_ddl_init(struct qri_frame *frame, struct qr_bind_env *env, struct qr_eval *eval,
                   struct qri_ddl *ddl)
 {
     struct qr_session *session = frame->session;
     qri_bind_env(frame, frame->op, env);
+    env->want = want;
+    env->want_ctx = session;
     qri_eval_init(eval, session, frame, &frame->arena);
     *ddl = (struct qri_ddl){.conn = session->link->db,
                             .env = env,

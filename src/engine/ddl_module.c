@@ -1,5 +1,6 @@
 /* ddl_module.c - views, procedures, functions and triggers; see ddl_int.h. Their text is kept as it
  * was written; what is derived from it (columns, parameters) is kept beside it. */
+#include "access_int.h"
 #include "ddl_int.h"
 #include "base/sqlmsg.h"
 #include "base/banned.h"
@@ -65,6 +66,11 @@ static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
         .uses_quoted_identifier = ddl->env->options.quoted_identifier,
     };
     return QR_OK;
+}
+
+static enum qr_status set_execute_as(struct module *m, const struct qr_ast_options *options)
+{
+    return qri_module_execute_as(m->s.ddl->ctx, options, &m->object.execute_as, m->s.err);
 }
 
 static enum qr_status module_end(struct module *m)
@@ -176,10 +182,13 @@ enum qr_status qri_ddl_view(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
     const struct qr_ast_view *ast = (const struct qr_ast_view *)stmt;
     struct module m = {0};
     struct qr_plan_column *columns = NULL;
+    struct qr_plan_accesses accesses = {0};
     size_t count = 0;
     QR_TRY(module_begin(&m, ddl, &ast->name, ast->action, QR_CAT_VIEW, err));
     QR_TRY(refuse_order(ast->select, err));
-    QR_TRY(qr_tsql_describe(ddl->arena, ddl->env, &ast->select->head, &columns, &count, err));
+    QR_TRY(qr_tsql_describe(ddl->arena, ddl->env, &ast->select->head, &columns, &count, &accesses,
+                            err));
+    QR_TRY(qri_want_accesses(ddl->ctx, NULL, &accesses, err));
     QR_TRY(set_columns(&m, columns, count, &ast->columns));
     m.object.is_schema_bound = has_option(&ast->options, "SCHEMABINDING");
     m.object.with_check_option = ast->check_option;
@@ -197,6 +206,7 @@ enum qr_status qri_ddl_procedure(struct qri_ddl *ddl, const struct qr_ast_stmt *
         return qr_sql_fail(err, 40510, "procedure numbers");
     QR_TRY(module_begin(&m, ddl, &ast->name, ast->action, QR_CAT_PROC, err));
     QR_TRY(set_params(&m, &ast->params, NULL));
+    QR_TRY(set_execute_as(&m, &ast->options));
     return module_end(&m);
 }
 
@@ -207,6 +217,7 @@ static enum qr_status describe_inline(struct module *m, const struct qr_ast_func
     struct qr_bind_env env = *m->s.ddl->env;
     struct qr_bind_var *vars = qr_arena_array(m->s.arena, m->object.param_count, sizeof *vars);
     struct qr_plan_column *columns = NULL;
+    struct qr_plan_accesses accesses = {0};
     size_t count = 0;
     if (vars == NULL)
         return qr_fail(err, QR_NOMEM, "parameters");
@@ -223,7 +234,9 @@ static enum qr_status describe_inline(struct module *m, const struct qr_ast_func
     env.vars = vars;
     env.var_count = m->object.param_count;
     env.in_function = true;
-    QR_TRY(qr_tsql_describe(m->s.arena, &env, &ast->select->head, &columns, &count, err));
+    QR_TRY(
+        qr_tsql_describe(m->s.arena, &env, &ast->select->head, &columns, &count, &accesses, err));
+    QR_TRY(qri_want_accesses(m->s.ddl->ctx, NULL, &accesses, err));
     return set_columns(m, columns, count, NULL);
 }
 
@@ -259,6 +272,7 @@ enum qr_status qri_ddl_function(struct qri_ddl *ddl, const struct qr_ast_stmt *s
     if (ast->function != QR_FUNCTION_INLINE)
         QR_TRY(qri_check_body(ast, err));
     m.object.is_schema_bound = has_option(&ast->options, "SCHEMABINDING");
+    QR_TRY(set_execute_as(&m, &ast->options));
     if (ast->function == QR_FUNCTION_INLINE)
         QR_TRY(describe_inline(&m, ast, err));
     if (ast->function == QR_FUNCTION_TABLE)
@@ -291,6 +305,7 @@ enum qr_status qri_ddl_trigger(struct qri_ddl *ddl, const struct qr_ast_stmt *st
         return qr_sql_fail(err, 2110, qri_z(ddl->arena, m.object.name),
                            qri_ddl_spell(ddl->arena, &ast->table));
     m.object.parent_object_id = table.object->object_id;
+    QR_TRY(set_execute_as(&m, &ast->options));
     m.object.trigger_events = ast->events;
     m.object.trigger_instead_of = ast->time == QR_TRIGGER_INSTEAD_OF;
     for (size_t i = 0; m.object.trigger_instead_of && i < table.object->trigger_count; i++) {

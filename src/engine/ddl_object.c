@@ -139,7 +139,7 @@ static enum qr_status number_of(struct qri_ddl *ddl, const struct qr_ast_expr *e
     struct qr_value v = qr_value_null();
     if (expr == NULL)
         return QR_OK;
-    QR_TRY(qr_tsql_bind_scalar(ddl->arena, ddl->env, expr, &want, &bound, &plan, err));
+    QR_TRY(qr_tsql_bind_scalar(ddl->arena, ddl->env, expr, &want, &bound, &plan, NULL, err));
     if (bound != NULL && !bound->has_var)
         QR_TRY(qr_expr_eval(bound, ddl->eval, &v, err));
     if (v.cell != QR_CELL_INT)

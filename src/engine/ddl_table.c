@@ -42,7 +42,7 @@ static enum qr_status constant_int(struct qri_build *b, const struct qr_ast_expr
     const struct qr_expr *bound = NULL;
     struct qr_plan *plan = NULL;
     struct qr_type want = qr_type_of(QR_TYPE_BIGINT);
-    QR_TRY(qr_tsql_bind_scalar(b->arena, b->env, expr, &want, &bound, &plan, b->err));
+    QR_TRY(qr_tsql_bind_scalar(b->arena, b->env, expr, &want, &bound, &plan, NULL, b->err));
     struct qr_eval_settings settings;
     qr_eval_settings_init(&settings);
     struct qr_eval eval = {.arena = b->arena, .settings = &settings};

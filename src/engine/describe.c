@@ -1,5 +1,6 @@
 /* describe.c - see describe_int.h: the first result is found by compiling a text's statements in
  * their order without running any. */
+#include "access_int.h"
 #include "describe_int.h"
 #include "temp_int.h"
 #include "codec/collation.h"
@@ -30,6 +31,7 @@ static enum qr_status look_at_query(struct found *found, struct qri_frame *frame
     struct qr_plan *plan = NULL;
     qri_bind_env(frame, op, &env);
     QR_TRY(qr_tsql_compile(found->arena, &env, op->stmt, &plan, err));
+    QR_TRY(qri_want_accesses(found->session, frame, &plan->accesses, err));
     if (plan->kind == QR_PLAN_SELECT) {
         found->columns = plan->columns;
         found->count = plan->column_count;
@@ -58,6 +60,7 @@ static enum qr_status look_at_call(struct found *found, const struct qri_op *op,
         return qr_sql_fail(err, 2812, qri_name_print(found->arena, &exec->procedure));
     if (proc == NULL || proc->type != QR_CAT_PROC)
         return QR_OK;
+    QR_TRY(qri_want_call(found->session, proc, NULL, err));
     struct qri_source source = {.kind = QRI_UNIT_PROC, .text = proc->text, .module = proc};
     return look_in(found, &source, proc, depth + 1, err);
 }
@@ -258,8 +261,7 @@ static enum qr_status fill(struct found *found, size_t i, struct qr_value *v, st
 static enum qr_status find(struct qr_session *session, const struct qri_describe *what,
                            struct found *found, struct qr_err *err)
 {
-    struct qri_source source = {
-        .kind = QRI_UNIT_BATCH, .text = what->text, .params = what->params};
+    struct qri_source source = {.kind = QRI_UNIT_BATCH, .text = what->text, .params = what->params};
     if (what->module != NULL)
         source = (struct qri_source){
             .kind = QRI_UNIT_PROC, .text = what->module->text, .module = what->module};

@@ -1,6 +1,7 @@
 /* dml_into.c - SELECT INTO, TRUNCATE TABLE. */
 #include <assert.h>
 #include <stdio.h>
+#include "access_int.h"
 #include "ddl_host.h"
 #include "dml_stage.h"
 #include "temp_int.h"
@@ -115,6 +116,8 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code, 
 {
     struct qr_session *session = frame->session;
     bool is_temp = names_temp((*code)->plan->into_name);
+    if (!is_temp)
+        QR_TRY(qri_want_new_table(session, (*code)->plan->into_name, err));
     for (bool again = true; again;) {
         struct into into = {.frame = frame, .code = *code, .err = err};
         bool locks = qri_read_locks(session, (*code)->plan);
@@ -139,10 +142,10 @@ static enum qr_status check_truncate(struct qri_frame *frame, const struct qr_ca
 {
     if (table == NULL || table->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 4701, name);
+    QR_TRY(qri_want_alter(frame->session, table, name, err));
     for (size_t i = 0; i < table->referenced_by_count; i++)
         if (table->referenced_by[i]->parent_object_id != table->object_id)
             return qr_sql_fail(err, 4712, name);
-    (void)frame;
     return QR_OK;
 }
 

@@ -1,5 +1,6 @@
 /* dml_trigger.c - triggers, once a statement, over the sets of inserted and deleted rows. */
 #include <assert.h>
+#include "access_int.h"
 #include "dml_int.h"
 #include "temp_int.h"
 #include "base/banned.h"
@@ -86,7 +87,10 @@ static enum qr_status run_trigger(struct qri_run *run, const struct qr_cat_objec
         session->options.xact_abort = true;
         session->options.quoted_identifier = trigger->uses_quoted_identifier;
         session->options.ansi_nulls = trigger->uses_ansi_nulls;
-        status = qri_frame_run(&frame);
+        if (trigger->execute_as != 0)
+            status = qri_access_push_module(session, trigger, run->err);
+        if (status == QR_OK)
+            status = qri_frame_run(&frame);
         qri_temp_drop_scope(&frame);
         session->options = frame.options_before;
         session->trigger_level--;

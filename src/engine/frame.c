@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "access_int.h"
 #include "cursor_int.h"
 #include "frame.h"
 #include "memory_int.h"
@@ -30,6 +31,7 @@ enum qr_status qri_frame_push(struct qr_session *session, struct qri_frame *fram
     frame->scope_identity = qr_value_null();
     frame->caught_before = session->caught;
     frame->options_before = session->options;
+    frame->context_before = session->context_now;
     if (frame->outer != NULL)
         frame->outer_try =
             frame->outer->outer_try || (frame->outer->op != NULL && frame->outer->op->handler >= 0);
@@ -58,6 +60,8 @@ void qri_frame_pop(struct qri_frame *frame)
 {
     struct qr_session *session = frame->session;
     assert(session->frame == frame);
+    if (frame->is_scope) /* EXECUTE AS of a bare batch lasts */
+        qri_access_leave(session, frame->context_before);
     qri_grant_end(session, frame);
     qri_cursors_free(&frame->cursors);
     for (size_t i = 0; i < frame->var_count; i++) {

@@ -23,8 +23,12 @@ struct qri_code {
     bool uses_temp;
     const struct qr_expr *expr; /* or */
     struct qr_plan *plan;
-    struct qri_sql select; /* of the plan */
-    bool is_counted;       /* texts_int.h knows it */
+    struct qr_plan_accesses accesses; /* of either */
+    uint64_t allowed_serial;          /* with this catalog ... */
+    uint32_t allowed_user;            /* ... he was found to be allowed all of them; 0: nobody */
+    uint32_t schema_id;               /* what names without a schema meant */
+    struct qri_sql select;            /* of the plan */
+    bool is_counted;                  /* texts_int.h knows it */
     struct qri_made made;
     struct qri_need need; /* of memory: grant_int.h */
     struct qri_dml *dml;
@@ -146,6 +150,7 @@ struct qri_frame {
     uint16_t catch_depth;
     struct qri_caught *caught_before;
     struct qri_options options_before;
+    struct qri_context *context_before; /* access_int.h */
     struct qr_value scope_identity;
     int32_t return_status;
     struct qr_value return_value; /* of a scalar function, in `return_arena` */
@@ -186,6 +191,16 @@ QR_NODISCARD enum qr_status qri_frame_run(struct qri_frame *frame);
 
 void qri_bind_env(const struct qri_frame *frame, const struct qri_op *op, struct qr_bind_env *env);
 /* The catalog and the options in use are those it was compiled for, as far as they matter to it. */
+/* Who runs it may do what it does. */
+QR_NODISCARD enum qr_status qri_want_code_slowly(struct qri_frame *frame, struct qri_code *code,
+                                                 struct qr_err *err);
+static inline enum qr_status qri_want_code(struct qri_frame *frame, struct qri_code *code,
+                                           struct qr_err *err)
+{
+    return frame->session->is_owner ? QR_OK : qri_want_code_slowly(frame, code, err);
+}
+/* The schema of names without one: the module's, or the user's. */
+uint32_t qri_frame_schema(const struct qri_frame *frame);
 bool qri_code_holds(struct qri_code *code, const struct qr_session *session);
 /* The relational statement of the running operation, compiled; frees what no longer holds. */
 QR_NODISCARD enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place,
@@ -250,7 +265,8 @@ qri_stmt_fn qri_run_declare, qri_run_set_variable, qri_run_set_option, qri_run_r
     qri_run_print, qri_run_raiserror, qri_run_throw, qri_run_waitfor, qri_run_exec,
     qri_run_transaction, qri_run_select, qri_run_dml, qri_run_truncate, qri_run_insert_bulk,
     qri_run_ddl, qri_run_use, qri_run_database, qri_run_unsupported, qri_run_nothing,
-    qri_run_declare_cursor, qri_run_cursor, qri_run_kill, qri_run_dbcc;
+    qri_run_declare_cursor, qri_run_cursor, qri_run_kill, qri_run_dbcc, qri_run_execute_as,
+    qri_run_revert;
 
 /* ---- modules ---- */
 

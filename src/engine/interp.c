@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include "access_int.h"
 #include "memory_int.h"
 #include "texts_int.h"
 #include "base/banned.h"
@@ -123,6 +124,7 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
         session->err_before.number = 0;
     }
     QR_TRY(qri_send_error(session, &session->err));
+    bool was_denied = session->err.number == 229 || session->err.number == 230;
     /* a procedure that says nothing else returns its worst error: -6 for severity 16 */
     if (10 - session->err.severity < frame->return_status)
         frame->return_status = 10 - session->err.severity;
@@ -131,7 +133,7 @@ static enum qr_status report(struct qri_frame *frame, bool *ret_go_on)
         session->error = session->err.number;
         QR_TRY(qri_send_error(session, &session->err));
     }
-    if (undoes_statement(frame, was_compile) && ends == QR_ENDS_STATEMENT)
+    if (undoes_statement(frame, was_compile) && ends == QR_ENDS_STATEMENT && !was_denied)
         QR_TRY(qri_inform(session, 3621));
     QR_TRY(qri_send_done(session, false, 0, true, 0xFD));
     qr_err_reset(&session->err);
@@ -226,6 +228,8 @@ static enum qr_status run_op(struct qri_frame *frame, const struct qri_op *op, s
     case QRI_OP_RUN:
         break;
     }
+    if (!session->is_owner)
+        QR_TRY(qri_access_settle(session, err));
     qri_settings_stamp(session);
     if (session->tran.count != session->seen.tran_count)
         qri_session_show(session); /* others see the transaction that the statement runs in */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include "access_int.h"
 #include "applock_int.h"
 #include "base/crc.h"
 #include "base/endian.h"
@@ -305,6 +306,8 @@ enum qr_status qr_session_save(struct qr_session *session, struct qr_buf *dst, s
 {
     assert(session->frame == NULL && session->sink == NULL && qr_session_may_move(session));
     size_t from = dst->len;
+    if (session->context_now->outer != NULL) /* EXECUTE AS: not to be undone on the way */
+        return qr_fail(err, QR_UNSUPPORTED, "a session that has become another user");
     qr_buf_add32le(dst, QRI_MOVED_MAGIC);
     qr_buf_add16le(dst, QRI_MOVED_VERSION);
     qr_buf_add16le(dst, 0);

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include "access_int.h"
 #include "codec/datetime.h"
 #include "frame.h"
 #include "base/banned.h"
@@ -90,6 +91,7 @@ static enum qr_status set_identity_insert(struct qri_frame *frame,
     const char *name = qri_name_print(&frame->arena, &stmt->table);
     if (table == NULL || table->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 1088, name);
+    QR_TRY(qri_want_alter(session, table, name, err));
     if (table->identity_column == 0)
         return qr_sql_fail(err, 8106, name);
     uint32_t *now = &session->options.identity_insert;

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "access_int.h"
 #include "frame.h"
 #include "governor/task.h"
 #include "prepared_int.h"
@@ -409,6 +410,8 @@ enum qr_status qr_session_reset(struct qr_session *session, bool keep_tran,
                                 const struct qr_sink *sink)
 {
     QR_TRY(qri_request_begin(session, sink));
+    if (!qri_access_reset(session))
+        qr_session_kill(session); /* who was not to come back as himself does not */
     qri_session_clear(session, keep_tran);
     qri_link_put(session);
     session->sink = NULL;

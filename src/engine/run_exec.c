@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include "access_int.h"
 #include "frame.h"
 #include "sysproc.h"
 #include "base/banned.h"
@@ -51,9 +52,8 @@ enum qr_status qri_find_object(struct qr_session *session, const struct qr_ast_n
         snprintf(text, sizeof text, "%.*s", (int)name->parts[0].text.n, name->parts[0].text.p);
         return qr_sql_fail(err, 40515, text);
     }
-    uint32_t schema_id = session->frame != NULL && session->frame->module != NULL
-                             ? session->frame->module->schema_id
-                             : QR_SCHEMA_DBO;
+    uint32_t schema_id =
+        session->frame != NULL ? qri_frame_schema(session->frame) : qri_access_schema(session);
     const struct qr_catalog *cat = &session->catalog->cat;
     if (name->count >= 2 && name->parts[name->count - 2].text.n > 0) {
         const struct qr_cat_schema *schema =
@@ -125,8 +125,19 @@ static enum qr_status exec_string(struct qri_frame *frame, const struct qr_ast_e
     QR_TRY(qri_eval_scalar(frame, place, stmt->string, &want, NULL, &text, err));
     if (text.cell != QR_CELL_TEXT)
         return QR_OK; /* NULL runs nothing */
-    return qri_call_text(frame->session, qr_value_bytes(&text), (struct qr_str){0}, NULL, 0, false,
-                         NULL, err);
+    struct qr_session *session = frame->session;
+    const struct qri_context *before = session->context_now;
+    if (stmt->as_login)
+        return qr_sql_fail(err, 40510, "EXECUTE AS LOGIN");
+    if (stmt->as_user.count > 0) {
+        uint32_t user_id = 0;
+        QR_TRY(qri_impersonate(session, stmt->as_user.parts[0].text, &user_id, err));
+        QR_TRY(qri_access_push(session, user_id, err));
+    }
+    enum qr_status status = qri_call_text(session, qr_value_bytes(&text), (struct qr_str){0}, NULL,
+                                          0, false, NULL, err);
+    qri_access_leave(session, before);
+    return status;
 }
 
 /* EXEC @p: the name is the variable's text. */
@@ -231,10 +242,13 @@ enum qr_status qri_call_by_name(struct qr_session *session, const struct qr_ast_
     if (system != NULL)
         return system->run(session, args, arg_count, ret_status, err);
     QR_TRY(qri_find_object(session, name, &object, err));
+    const struct qr_cat_object *named = object;
     object = through_synonym(session, object);
     const struct qr_catalog *sys = NULL;
     if (object == NULL && qri_system_catalog(&sys, NULL) == QR_OK)
         object = qr_cat_find(sys, QR_SCHEMA_SYS, name->parts[name->count - 1].text);
+    if (object != NULL && (object->type == QR_CAT_PROC || object->type == QR_CAT_FN_SCALAR))
+        QR_TRY(qri_want_call(session, object, named == object ? NULL : named, err));
     if (object != NULL && object->type == QR_CAT_PROC)
         return qri_call_procedure(session, object, args, arg_count, is_rpc, ret_status, err);
     if (object != NULL && object->type == QR_CAT_FN_SCALAR)

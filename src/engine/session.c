@@ -64,9 +64,12 @@ static void remove_session(struct qr_instance *instance, struct qr_session *sess
 static void copy_login(struct qr_session *session, const struct qr_session_options *options)
 {
     session->login = *options;
-    struct qr_str *strings[] = {&session->login.login,          &session->login.host_name,
-                                &session->login.app_name,       &session->login.client_library,
-                                &session->login.client_address, &session->login.language,
+    struct qr_str *strings[] = {&session->login.login,
+                                &session->login.host_name,
+                                &session->login.app_name,
+                                &session->login.client_library,
+                                &session->login.client_address,
+                                &session->login.language,
                                 &session->login.sid};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         *strings[i] = qr_arena_str(&session->arena, *strings[i]);
@@ -142,6 +145,7 @@ void qri_session_clear(struct qr_session *session, bool keep_tran)
     session->context_info_bytes = 0;
     session->rand_state = (struct qr_rand){0};
     qri_bulk_clear(session);
+    (void)qri_access_reset(session);
     session->batch_identity = qr_value_null();
 }
 

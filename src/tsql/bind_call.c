@@ -122,8 +122,10 @@ static enum qr_status bind_checksum(struct qri_compile *c, const struct qr_ast_c
     for (size_t i = 0; i < scope->count; i++) {
         struct qri_source *source = scope->items[i];
         for (size_t k = 0; k < source->column_count; k++)
-            if ((source->columns[k].flags & QR_COLUMN_HIDDEN) == 0)
+            if ((source->columns[k].flags & QR_COLUMN_HIDDEN) == 0) {
+                QR_TRY(qri_use_column(c, source, k));
                 QR_TRY(qri_column_leaf(c, source, k, &args[count++]));
+            }
     }
     return qr_expr_call(&c->b, builtin_name(ast), args, count, ret_expr);
 }
@@ -202,6 +204,7 @@ static enum qr_status bind_user(struct qri_compile *c, const struct qr_ast_call 
         if (found.object->params[i].parameter_id == 0)
             type = found.object->params[i].type;
     qri_calls_function(c, found.object);
+    QR_TRY(qri_use_call(c, &found, QR_ACCESS_EXECUTE));
     return qr_expr_udf(&c->b, (void *)(uintptr_t)found.object, type, QR_VOLATILE, args, arg_count,
                        ret_expr);
 }

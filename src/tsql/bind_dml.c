@@ -34,7 +34,11 @@ enum qr_status qri_default(struct qri_compile *c, const struct qr_cat_object *ta
         QR_TRY(qr_expr_null(&c->b, &expr));
         return qr_expr_convert(&c->b, col->type, expr, ret_expr);
     }
-    QR_TRY(qri_row_expr(c, NULL, col->default_text, false, NULL, &expr));
+    const struct qr_cat_object *through = c->through;
+    c->through = qri_through(c, table);
+    enum qr_status status = qri_row_expr(c, NULL, col->default_text, false, NULL, &expr);
+    c->through = through;
+    QR_TRY(status);
     return qri_assign(c, table, column, expr, ret_expr);
 }
 
@@ -167,6 +171,8 @@ static enum qr_status set_column(struct qri_compile *c, const struct qr_ast_set_
         QR_TRY(qri_default(c, t->object, column, &value));
     } else {
         QR_TRY(qri_expr(c, item->value, &value));
+        if (item->assign != QR_ASSIGN_SET)
+            QR_TRY(qri_use_target_column(c, t, column));
         QR_TRY(qri_assign_op(c, item->assign, t->olds[column], value, &value));
     }
     QR_TRY(qri_assign(c, t->object, column, value, &sets->values[column]));

@@ -286,6 +286,7 @@ static enum qr_status bind_next_value(struct qri_compile *c, const struct qr_ast
     QR_TRY(qri_object_find(c, &ast->sequence, false, &found));
     if (found.object->type != QR_CAT_SEQUENCE)
         return qr_sql_fail(c->err, 11726, qri_name_z(c, &ast->sequence));
+    QR_TRY(qri_use_call(c, &found, QR_ACCESS_UPDATE));
     QR_TRY(qr_expr_int(&c->b, found.object->object_id, &id));
     QR_TRY(qr_expr_call(&c->b, qr_str("NEXT VALUE FOR"), &id, 1, &value));
     return qr_expr_convert(&c->b, found.object->sequence_type, value, ret_expr);
@@ -304,8 +305,10 @@ static enum qr_status bind_pseudo(struct qri_compile *c, const struct qr_ast_exp
                 continue;
             for (size_t k = 0; source->object != NULL && k < source->column_count; k++) {
                 const struct qr_cat_column *col = &source->object->columns[k];
-                if (identity ? col->is_identity : col->is_rowguidcol)
+                if (identity ? col->is_identity : col->is_rowguidcol) {
+                    QR_TRY(qri_use_column(c, source, k));
                     return qri_column_leaf(c, source, k, ret_expr);
+                }
             }
         }
     return qr_sql_fail(c->err, 207, qri_text_z(c, ast->name));

@@ -23,7 +23,7 @@ static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_n
     if (found.object->type == QR_CAT_VIEW) {
         bool in_tempdb = c->in_tempdb;
         c->in_tempdb = found.is_temp;
-        QR_TRY(qri_view_source(c, found.object, ret_source));
+        QR_TRY(qri_view_source(c, &found, ret_source));
         c->in_tempdb = in_tempdb;
         return QR_OK;
     }

@@ -306,6 +306,9 @@ enum qr_status qri_insert(struct qri_compile *c, const struct qr_ast_insert *ast
     QR_TRY(qri_hints_of_target(c, ast->target, NULL, &hints));
     if (in.t.object->type == QR_CAT_VIEW && !qri_view_has_trigger(in.t.object, QRI_CHANGE_INSERT))
         QR_TRY(resolve_view(&in));
+    else
+        QR_TRY(qri_use_new(c, &in.t.found, 0, &in.t.use));
+    QR_TRY(qri_use_change(c, &in.t, QR_ACCESS_INSERT, NULL));
     QR_TRY(qri_dml_new(c, &in.t, plan, &in.dml));
     in.dml->no_wait = (hints & QRI_HINT_NOWAIT) != 0;
     if (plan->needs_write_lock)

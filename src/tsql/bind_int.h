@@ -17,6 +17,7 @@
 #include "tsql/catalog.h"
 #include "tsql/parse.h"
 #include "tsql/plan.h"
+#include "use_int.h"
 
 enum {
     QRI_NEST_MAX = 64,           /* queries within each other, views and functions included */
@@ -83,6 +84,9 @@ struct qri_source {
     struct qri_row_lock *on_lock; /* TABLE: emitter: locked in the ON of an outer join; or NULL */
     bool is_target;               /* TABLE: DML changes its rows, and locks them itself */
     bool is_narrow;      /* TABLE: emitter: its conditions, or those of its driver, name keys */
+    struct qri_use *use; /* TABLE, views and functions: what is done to it; NULL: nobody asks */
+    struct qri_source *reached;         /* DML through it changes this one of its query's */
+    const struct qri_target *pseudo_of; /* PSEUDO */
     bool is_driven;      /* TABLE: emitter: read after all that stands before it in its FROM */
     bool is_after_right; /* TABLE: emitter: left of an inner join, and read after its right */
     uint32_t hints;      /* TABLE: QRI_HINT_* */
@@ -300,6 +304,9 @@ struct qri_compile {
     bool is_top_query;                      /* the query about to be bound is the statement's own */
     bool is_tested_query;                   /* … is of EXISTS */
     uint32_t schema_id;                     /* for one-part names: the batch's, or the module's */
+    bool fell_through;                      /* one was not there, and found in dbo */
+    const struct qr_cat_object *through;    /* the module or table whose text is being bound */
+    struct qri_use *uses, *last_use;
     bool reads_user_tables, warns_null_aggregate, is_volatile, has_subquery, has_udf;
     bool udf_reads, udf_locks; /* one may read tables; with hints that lock */
     uint32_t recursion_max;
@@ -332,7 +339,8 @@ const char *qri_name_z(struct qri_compile *c, const struct qr_ast_name *name);
 enum qri_want { QRI_WANT_ROWS, QRI_WANT_TARGET, QRI_WANT_TABLE_FUNCTION, QRI_WANT_SCALAR_FUNCTION };
 struct qri_object {
     const struct qr_cat_object *object;
-    bool is_temp, is_system; /* both: a system view of tempdb */
+    const struct qr_cat_object *synonym; /* that was named; NULL: none */
+    bool is_temp, is_system;             /* both: a system view of tempdb */
 };
 /* Follows synonyms. Fails with 208, 40515 (other database), 117 (too many parts). With
  * `may_miss`, object NULL instead of 208. */
@@ -387,13 +395,13 @@ QR_NODISCARD enum qr_status qri_query_source(struct qri_compile *c, struct qri_q
 QR_NODISCARD enum qr_status qri_no_columns_fail(struct qri_compile *c, struct qr_str what,
                                                 bool more);
 /* --- bind_module.c, bind_rows.c, bind_apply.c, bind_pivot.c --- */
-QR_NODISCARD enum qr_status qri_view_source(struct qri_compile *c, const struct qr_cat_object *view,
+QR_NODISCARD enum qr_status qri_view_source(struct qri_compile *c, const struct qri_object *found,
                                             struct qri_source **ret_source);
 QR_NODISCARD enum qr_status qri_call_source(struct qri_compile *c,
                                             const struct qr_ast_call_source *ast,
                                             struct qri_source **ret_source);
 QR_NODISCARD enum qr_status qri_function_source(struct qri_compile *c,
-                                                const struct qr_cat_object *function,
+                                                const struct qri_object *found,
                                                 const struct qr_ast_exprs *args,
                                                 struct qri_source **ret_source);
 /* The scope for a part of FROM that may look out of the block, but not at its neighbours. */

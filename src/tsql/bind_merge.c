@@ -143,9 +143,14 @@ static enum qr_status stage_updates(struct merge *m)
     m->dml->sets = QRI_ARRAY(c, table->column_count + 1, struct qr_plan_set);
     if (all == NULL || m->dml->sets == NULL)
         return qri_nomem(c);
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n; k++) {
+        static const uint8_t needs[] = {[QR_MERGE_UPDATE] = QR_ACCESS_UPDATE,
+                                        [QR_MERGE_DELETE] = QR_ACCESS_DELETE,
+                                        [QR_MERGE_INSERT] = QR_ACCESS_INSERT};
         if (m->ast->whens[k].action == QR_MERGE_UPDATE)
             QR_TRY(qri_set_items(c, &m->ast->whens[k].set, &m->t, &all[k]));
+        QR_TRY(qri_use_change(c, &m->t, needs[m->ast->whens[k].action], all[k].values));
+    }
     for (size_t i = 0; i < table->column_count; i++) {
         struct choice choice;
         const struct qr_expr *value = NULL;

@@ -9,14 +9,15 @@ struct saved {
     const struct qri_frame *frame;
     enum qri_clause clause;
     uint32_t schema_id;
+    const struct qr_cat_object *through;
     bool is_top, lateral;
     int line;
 };
 
 static struct saved save(const struct qri_compile *c)
 {
-    return (struct saved){c->scope,     c->ctes,         c->frame,   c->clause,
-                          c->schema_id, c->is_top_query, c->lateral, c->b.line};
+    return (struct saved){c->scope,   c->ctes,         c->frame,   c->clause, c->schema_id,
+                          c->through, c->is_top_query, c->lateral, c->b.line};
 }
 
 static void restore(struct qri_compile *c, const struct saved *s)
@@ -26,6 +27,7 @@ static void restore(struct qri_compile *c, const struct saved *s)
     c->frame = s->frame;
     c->clause = s->clause;
     c->schema_id = s->schema_id;
+    c->through = s->through;
     c->is_top_query = s->is_top;
     c->lateral = s->lateral;
     c->b.line = s->line;
@@ -62,6 +64,7 @@ static enum qr_status bind_select(struct qri_compile *c, const struct qr_cat_obj
     c->ctes = NULL;
     c->frame = frame;
     c->schema_id = module->schema_id;
+    c->through = module;
     c->is_top_query = false;
     c->lateral = false;
     c->apply_scope = NULL;
@@ -83,13 +86,16 @@ static void name_source(struct qri_compile *c, const struct qr_cat_object *modul
     source->module = module;
 }
 
-enum qr_status qri_view_source(struct qri_compile *c, const struct qr_cat_object *view,
+enum qr_status qri_view_source(struct qri_compile *c, const struct qri_object *found,
                                struct qri_source **ret_source)
 {
+    const struct qr_cat_object *view = found->object;
+    struct qri_use *use = NULL;
     static const struct qri_frame no_vars = {.hides_vars = true};
     const struct qr_ast_stmt *stmt = NULL;
     struct qri_query *query = NULL;
     bool lateral = c->lateral;
+    QR_TRY(qri_use_new(c, found, QR_ACCESS_SELECT, &use));
     QR_TRY(parse_module(c, view, QR_AS_VIEW, &stmt));
     const struct qr_ast_view *ast = (const struct qr_ast_view *)stmt;
     c->lateral = false;
@@ -97,6 +103,7 @@ enum qr_status qri_view_source(struct qri_compile *c, const struct qr_cat_object
     c->lateral = lateral;
     QR_TRY(qri_query_source(c, query, &ast->columns, view->name, ret_source));
     name_source(c, view, *ret_source);
+    (*ret_source)->use = use;
     return QR_OK;
 }
 
@@ -145,13 +152,18 @@ static enum qr_status table_function_source(struct qri_compile *c,
     return QR_OK;
 }
 
-enum qr_status qri_function_source(struct qri_compile *c, const struct qr_cat_object *function,
+enum qr_status qri_function_source(struct qri_compile *c, const struct qri_object *found,
                                    const struct qr_ast_exprs *args, struct qri_source **ret_source)
 {
+    const struct qr_cat_object *function = found->object;
+    struct qri_use *use = NULL;
+    QR_TRY(qri_use_new(c, found, QR_ACCESS_SELECT, &use));
     const struct qr_expr **bound = NULL;
     size_t count;
     QR_TRY(qri_module_args(c, function, args, &bound, &count));
-    if (function->type == QR_CAT_FN_INLINE)
-        return inline_source(c, function, bound, ret_source);
-    return table_function_source(c, function, bound, count, ret_source);
+    QR_TRY(function->type == QR_CAT_FN_INLINE
+               ? inline_source(c, function, bound, ret_source)
+               : table_function_source(c, function, bound, count, ret_source));
+    (*ret_source)->use = use;
+    return QR_OK;
 }

@@ -83,8 +83,10 @@ static const struct qr_cat_object *find_user(struct qri_compile *c, struct qr_st
         return s == NULL ? NULL : qr_cat_find(cat, s->schema_id, name);
     }
     const struct qr_cat_object *object = qr_cat_find(cat, c->schema_id, name);
-    if (object == NULL && c->schema_id != QR_SCHEMA_DBO)
+    if (object == NULL && c->schema_id != QR_SCHEMA_DBO) {
         object = qr_cat_find(cat, QR_SCHEMA_DBO, name);
+        c->fell_through = true;
+    }
     return object;
 }
 
@@ -112,6 +114,7 @@ static enum qr_status follow_synonym(struct qri_compile *c, const struct qr_ast_
                                      struct qri_object *found)
 {
     const struct qr_cat_object *synonym = found->object;
+    found->synonym = synonym;
     struct qr_ast_type base; /* a synonym's text is a multi-part name, as a type's is */
     QR_TRY(qri_depend(c, synonym));
     QR_TRY(qr_tsql_parse_type(c->arena, synonym->text.p, synonym->text.n, &base, c->err));

@@ -21,6 +21,7 @@ static enum qr_status add_pseudo(struct output *o, struct qri_scope *scope, cons
         return qri_nomem(c);
     source->alias = qr_str(name);
     source->is_aliased = true;
+    source->pseudo_of = o->t;
     for (size_t i = 0; i < table->column_count; i++) {
         const struct qr_cat_column *from = &table->columns[i];
         struct qri_column *to = &source->columns[i];
@@ -107,6 +108,7 @@ static enum qr_status into_target(struct qri_compile *c, const struct qr_ast_out
     struct qr_ast_table_source table = {.head = {.kind = QR_AT_TABLE, .pos = ast->pos},
                                         .name = ast->into};
     QR_TRY(qri_target_of(c, ast->into_variable.n != 0 ? &variable.head : &table.head, ret_target));
+    QR_TRY(qri_use_call(c, &ret_target->found, QR_ACCESS_INSERT));
     return ret_target->object->type == QR_CAT_VIEW
                ? qr_sql_fail(c->err, 330, qri_text_z(c, ret_target->object->name))
                : QR_OK;

@@ -45,6 +45,7 @@ static enum qr_status add_others(struct qri_compile *c, struct qri_query *q,
             const struct qr_expr *expr = NULL;
             if ((s->columns[k].flags & QR_COLUMN_HIDDEN) != 0)
                 continue;
+            QR_TRY(qri_use_column(c, s, k));
             QR_TRY(qri_column_leaf(c, s, k, &expr));
             if (!is_among(expr, used, used_count))
                 QR_TRY(qri_item_add(c, q, expr, s->columns[k].name, capacity));

@@ -236,7 +236,9 @@ enum qr_status qri_call_source(struct qri_compile *c, const struct qr_ast_call_s
         return xml_nodes(c, object, &call->args, ret_source);
     }
     if (found.object->type == QR_CAT_FN_INLINE || found.object->type == QR_CAT_FN_TABLE)
-        return qri_function_source(c, found.object, &call->args, ret_source);
+        return qri_function_source(c, &found, &call->args, ret_source);
+    if (found.object->type == QR_CAT_SYSTEM_VIEW)
+        QR_TRY(qri_use_call(c, &found, QR_ACCESS_SELECT));
     if (found.object->type == QR_CAT_SYSTEM_VIEW)
         return system_function(c, found.object, &call->args, ret_source);
     return qr_sql_fail(c->err, found.object->type == QR_CAT_TABLE ? 215 : 208,

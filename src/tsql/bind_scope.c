@@ -83,7 +83,11 @@ static enum qr_status expand_computed(struct qri_compile *c, struct qri_source *
     const struct qr_cat_column *col = &source->object->columns[column];
     struct qri_scope alone = {.items = &source, .count = 1}, *scope = c->scope;
     enum qri_clause clause = c->clause;
+    const struct qr_cat_object *through = c->through;
+    struct qri_use *use = source->use;
     QR_TRY(qri_enter(c));
+    c->through = qri_through(c, source->object);
+    source->use = NULL; /* who may read the column need not be allowed what it is made of */
     /* cppcheck-suppress autoVariables; taken back before the end */
     c->scope = &alone;
     c->clause = QRI_CLAUSE_WHERE;
@@ -93,6 +97,8 @@ static enum qr_status expand_computed(struct qri_compile *c, struct qri_source *
         status = qr_expr_convert(&c->b, col->type, expr, &source->columns[column].expr);
     c->scope = scope;
     c->clause = clause;
+    c->through = through;
+    source->use = use;
     qri_leave(c);
     return status;
 }
@@ -184,8 +190,10 @@ enum qr_status qri_bind_column(struct qri_compile *c, const struct qr_ast_name *
         look_in(s, name, &found);
         if (found.count > 1)
             return qr_sql_fail(c->err, 209, qri_text_z(c, name->parts[name->count - 1].text));
-        if (found.count == 1)
+        if (found.count == 1) {
+            QR_TRY(qri_use_column(c, found.source, found.column));
             return qri_column_leaf(c, found.source, found.column, ret_expr);
+        }
         if (s->is_barrier)
             break;
     }

@@ -57,6 +57,7 @@ enum qr_status qri_star(struct qri_compile *c, const struct qr_ast_star *ast,
             const struct qr_expr *expr = NULL;
             if ((source->columns[k].flags & QR_COLUMN_HIDDEN) != 0)
                 continue;
+            QR_TRY(qri_use_column(c, source, k));
             QR_TRY(qri_column_leaf(c, source, k, &expr));
             QR_TRY(qri_item_add(c, query, expr, source->columns[k].name, capacity));
         }

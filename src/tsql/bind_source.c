@@ -55,15 +55,15 @@ enum qr_status qri_table_source(struct qri_compile *c, const struct qri_object *
     source->is_temp = found->is_temp;
     source->alias = object->name;
     const struct qr_catalog *cat = found->is_system ? c->env->system : c->env->catalog;
-    const struct qr_cat_schema *schema =
-        (found->is_temp && !found->is_system) || cat == NULL
-            ? NULL
-            : qr_cat_schema_by_id(cat, object->schema_id);
+    const struct qr_cat_schema *schema = (found->is_temp && !found->is_system) || cat == NULL
+                                             ? NULL
+                                             : qr_cat_schema_by_id(cat, object->schema_id);
     source->schema = schema == NULL ? qr_str("dbo") : schema->name;
     describe_columns(object, source);
     add_rowid(source);
     if (object->storage != QR_STORE_VTAB)
         c->reads_user_tables = true;
+    QR_TRY(qri_use_new(c, found, QR_ACCESS_SELECT, &source->use));
     *ret_source = source;
     return QR_OK;
 }

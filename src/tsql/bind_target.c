@@ -27,6 +27,7 @@ enum qr_status qri_target_of(struct qri_compile *c, const struct qr_ast_source *
         return qr_sql_fail(c->err, 286);
     QR_TRY(qri_object_find(c, name, false, &found));
     t.object = found.object;
+    t.found = found;
     t.is_temp = found.is_temp;
     if (found.is_system)
         return qr_sql_fail(c->err, 259);
@@ -199,6 +200,7 @@ static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
     if (inner == NULL)
         return not_updatable(c, source);
     struct reach below = {0};
+    source->reached = inner;
     checked = checked || (source->module != NULL && source->module->with_check_option);
     QR_TRY(reach(c, inner, wanted, depth + 1, checked, &below));
     *r = below;
@@ -239,6 +241,7 @@ static enum qr_status reach_view(struct qri_compile *c, struct qri_source *sourc
     for (size_t i = 0; i < t->object->column_count; i++)
         QR_TRY(qri_column_leaf(c, source, i, &t->olds[i]));
     c->scope = scope;
+    qri_use_as_target(t);
     return QR_OK;
 }
 
@@ -263,6 +266,7 @@ enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source
     t->key_count = r.key_count;
     t->olds = r.olds;
     t->check = r.check;
+    qri_use_as_target(t);
     return QR_OK;
 }
 

@@ -204,6 +204,7 @@ enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast
     c->setting = &ast->set;
     QR_TRY(qri_set_items(c, &ast->set, &ch.t, &sets));
     c->setting = NULL;
+    QR_TRY(qri_use_change(c, &ch.t, QR_ACCESS_UPDATE, sets.values));
     QR_TRY(stage_sets(&ch, &sets));
     return finish(&ch, &sets, true);
 }
@@ -221,5 +222,6 @@ enum qr_status qri_delete(struct qri_compile *c, const struct qr_ast_delete *ast
     plan->kind = QR_PLAN_DELETE;
     QR_TRY(check_cursor(c, ast->current_of.text, ast->current_of_variable));
     QR_TRY(begin(&ch, ast->with, &ast->options, plan));
+    QR_TRY(qri_use_change(c, &ch.t, QR_ACCESS_DELETE, NULL));
     return finish(&ch, NULL, false);
 }

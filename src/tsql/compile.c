@@ -237,6 +237,8 @@ enum qr_status qr_tsql_compile(struct qr_arena *arena_plan, const struct qr_bind
     plan->reads_user_tables = c.reads_user_tables;
     plan->warns_null_aggregate = c.warns_null_aggregate;
     plan->is_volatile = c.is_volatile;
+    plan->fell_through = c.fell_through;
+    QR_TRY(qri_uses_list(&c, &plan->accesses));
     note_locks(&c, plan);
     *ret_plan = plan;
     return QR_OK;
@@ -259,18 +261,23 @@ static enum qr_status scalar_plan(struct qri_compile *c, const struct qr_expr *e
     plan->depends = c->depends;
     plan->depend_count = c->depend_count;
     plan->reads_user_tables = c->reads_user_tables;
+    plan->fell_through = c->fell_through;
+    QR_TRY(qri_uses_list(c, &plan->accesses));
     note_locks(c, plan);
     *ret_plan = plan;
     return QR_OK;
 }
 
 static enum qr_status finish_scalar(struct qri_compile *c, const struct qr_expr *expr,
-                                    const struct qr_expr **ret_expr, struct qr_plan **ret_plan)
+                                    const struct qr_expr **ret_expr, struct qr_plan **ret_plan,
+                                    struct qr_plan_accesses *ret_accesses)
 {
     struct qr_plan *plan = NULL;
     if (expr->has_foreign) {
         QR_TRY(scalar_plan(c, expr, &plan));
         expr = NULL;
+    } else if (ret_accesses != NULL) {
+        QR_TRY(qri_uses_list(c, ret_accesses));
     }
     *ret_expr = expr;
     *ret_plan = plan;
@@ -280,7 +287,7 @@ static enum qr_status finish_scalar(struct qri_compile *c, const struct qr_expr 
 enum qr_status qr_tsql_bind_scalar(struct qr_arena *arena_plan, const struct qr_bind_env *env,
                                    const struct qr_ast_expr *ast, const struct qr_type *want,
                                    const struct qr_expr **ret_expr, struct qr_plan **ret_plan,
-                                   struct qr_err *err)
+                                   struct qr_plan_accesses *ret_accesses, struct qr_err *err)
 {
     struct qri_compile c;
     const struct qr_expr *expr = NULL;
@@ -288,19 +295,19 @@ enum qr_status qr_tsql_bind_scalar(struct qr_arena *arena_plan, const struct qr_
     QR_TRY(done(&c, qri_expr(&c, ast, &expr)));
     if (want != NULL)
         QR_TRY(done(&c, qr_expr_convert(&c.b, *want, expr, &expr)));
-    return done(&c, finish_scalar(&c, expr, ret_expr, ret_plan));
+    return done(&c, finish_scalar(&c, expr, ret_expr, ret_plan, ret_accesses));
 }
 
 enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan, const struct qr_bind_env *env,
                                       const struct qr_ast_expr *ast,
                                       const struct qr_expr **ret_expr, struct qr_plan **ret_plan,
-                                      struct qr_err *err)
+                                      struct qr_plan_accesses *ret_accesses, struct qr_err *err)
 {
     struct qri_compile c;
     const struct qr_expr *expr = NULL;
     qri_compile_init(&c, arena_plan, env, err);
     QR_TRY(done(&c, qri_condition(&c, ast, &expr)));
-    return done(&c, finish_scalar(&c, expr, ret_expr, ret_plan));
+    return done(&c, finish_scalar(&c, expr, ret_expr, ret_plan, ret_accesses));
 }
 
 enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_cat_object *table,
@@ -312,11 +319,13 @@ enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_cat_object *t
     qri_compile_init(&row, c->arena, c->env, c->err);
     row.row_table = table;
     row.schema_id = table == NULL ? c->schema_id : table->schema_id;
+    row.through = table == NULL ? c->through : qri_through(c, table);
     QR_TRY(qri_text_expr(&row, text, is_condition, &expr));
     if (want != NULL)
         QR_TRY(qr_expr_convert(&row.b, *want, expr, &expr));
     for (size_t i = 0; i < row.depend_count; i++)
         QR_TRY(qri_depend(c, row.depends[i]));
+    QR_TRY(qri_uses_adopt(c, &row));
     *ret_expr = expr;
     return QR_OK;
 }
@@ -327,8 +336,13 @@ enum qr_status qr_tsql_bind_row_expr(struct qr_arena *arena_plan, const struct q
                                      const struct qr_expr **ret_expr, struct qr_err *err)
 {
     struct qri_compile c;
+    struct qr_plan_accesses accesses = {0};
     qri_compile_init(&c, arena_plan, env, err);
-    return done(&c, qri_row_expr(&c, table, text, is_condition, want, ret_expr));
+    QR_TRY(done(&c, qri_row_expr(&c, table, text, is_condition, want, ret_expr)));
+    if (env->want == NULL)
+        return QR_OK;
+    QR_TRY(qri_uses_list(&c, &accesses));
+    return env->want(env->want_ctx, &accesses, err);
 }
 
 enum qr_status qr_tsql_resolve_type(const struct qr_bind_env *env, const struct qr_ast_type *ast,
@@ -347,12 +361,15 @@ enum qr_status qr_tsql_resolve_type(const struct qr_bind_env *env, const struct 
 
 enum qr_status qr_tsql_describe(struct qr_arena *arena, const struct qr_bind_env *env,
                                 const struct qr_ast_stmt *stmt, struct qr_plan_column **ret_columns,
-                                size_t *ret_count, struct qr_err *err)
+                                size_t *ret_count, struct qr_plan_accesses *ret_accesses,
+                                struct qr_err *err)
 {
     struct qr_plan *plan = NULL;
     QR_TRY(qr_tsql_compile(arena, env, stmt, &plan, err));
     bool is_dml = plan->dml != NULL;
     *ret_columns = is_dml ? plan->dml->output.columns : plan->columns;
     *ret_count = is_dml ? plan->dml->output.count : plan->column_count;
+    if (ret_accesses != NULL)
+        *ret_accesses = plan->accesses;
     return QR_OK;
 }

@@ -9,6 +9,8 @@ struct qri_target {
     bool is_temp;
     struct qri_source *source;   /* as named in the statement: may be a view or CTE over it */
     struct qri_source *base;     /* the table itself */
+    struct qri_use *use;         /* of what the statement names; NULL: nobody asks */
+    struct qri_object found;     /* without a source: that */
     const struct qr_expr **keys; /* over `source` */
     size_t key_count;
     const struct qr_expr **olds; /* over `source`, pairwise with object->columns */
@@ -55,6 +57,16 @@ QR_NODISCARD enum qr_status qri_outputs(struct qri_compile *c, const struct qr_a
                                         const struct qri_target *t, bool has_deleted,
                                         bool has_inserted, struct qri_extras *extras,
                                         struct qr_plan_dml *dml);
+/* --- bind_access.c --- */
+/* The statement does `need` (INSERT, UPDATE or DELETE) to the target, and to what lies below it;
+ * UPDATE: of the columns with a value. */
+QR_NODISCARD enum qr_status qri_use_change(struct qri_compile *c, const struct qri_target *t,
+                                           uint8_t need, const struct qr_expr *const *values);
+/* Reads a column of the row that is changed. */
+QR_NODISCARD enum qr_status qri_use_target_column(struct qri_compile *c, const struct qri_target *t,
+                                                  size_t column);
+/* t->source is what it changes: it is read only where its columns are named. */
+void qri_use_as_target(struct qri_target *t);
 /* Adds an item to a staging query; its place. */
 QR_NODISCARD enum qr_status qri_stage_add(struct qri_compile *c, struct qri_query *stage,
                                           size_t *capacity, const struct qr_expr *expr,

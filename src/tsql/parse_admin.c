@@ -78,7 +78,19 @@ struct qr_ast_stmt *qri_p_stmt_kill(struct qri_parser *p)
     return qri_p_finish(p, node);
 }
 
-/* CHECKPOINT [n], SHUTDOWN [WITH NOWAIT], RECONFIGURE [WITH OVERRIDE], REVERT [WITH COOKIE = @c] */
+struct qr_ast_stmt *qri_p_stmt_revert(struct qri_parser *p)
+{
+    struct qr_ast_revert *node = qri_p_stmt(p, sizeof *node, QR_AS_REVERT);
+    qri_p_advance(p);
+    if (qri_p_accept(p, KW_WITH)) {
+        qri_p_expect(p, KW_COOKIE);
+        qri_p_expect_sym(p, '=');
+        node->cookie_variable = qri_p_used(p);
+    }
+    return qri_p_finish(p, node);
+}
+
+/* CHECKPOINT [n], SHUTDOWN [WITH NOWAIT], RECONFIGURE [WITH OVERRIDE] */
 struct qr_ast_stmt *qri_p_stmt_word(struct qri_parser *p)
 {
     static const struct {
@@ -86,8 +98,7 @@ struct qr_ast_stmt *qri_p_stmt_word(struct qri_parser *p)
         enum qr_ast_stmt_kind kind;
     } words[] = {{KW_CHECKPOINT, QR_AS_CHECKPOINT},
                  {KW_SHUTDOWN, QR_AS_SHUTDOWN},
-                 {KW_RECONFIGURE, QR_AS_RECONFIGURE},
-                 {KW_REVERT, QR_AS_REVERT}};
+                 {KW_RECONFIGURE, QR_AS_RECONFIGURE}};
     struct qr_ast_stmt *node = qri_p_stmt(p, sizeof *node, QR_AS_CHECKPOINT);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (qri_p_at(p, words[i].word))
@@ -96,11 +107,7 @@ struct qr_ast_stmt *qri_p_stmt_word(struct qri_parser *p)
     qri_p_advance(p);
     if (node->kind == QR_AS_CHECKPOINT && p->tok.kind == TOK_INT)
         qri_p_int(p);
-    if (node->kind == QR_AS_REVERT && qri_p_accept(p, KW_WITH)) {
-        qri_p_expect(p, KW_COOKIE);
-        qri_p_expect_sym(p, '=');
-        qri_p_variable(p);
-    } else if (node->kind == QR_AS_SHUTDOWN && qri_p_accept(p, KW_WITH)) {
+    if (node->kind == QR_AS_SHUTDOWN && qri_p_accept(p, KW_WITH)) {
         qri_p_expect(p, KW_NOWAIT);
     } else if (node->kind == QR_AS_RECONFIGURE && qri_p_accept(p, KW_WITH)) {
         if (!qri_p_accept_word(p, "OVERRIDE"))

@@ -136,7 +136,7 @@ static const struct {
     {KW_TRUNCATE, KW_NONE, qri_p_stmt_truncate},   {KW_GRANT, KW_NONE, qri_p_stmt_permission},
     {KW_DENY, KW_NONE, qri_p_stmt_permission},     {KW_REVOKE, KW_NONE, qri_p_stmt_permission},
     {KW_USE, KW_NONE, qri_p_stmt_use},             {KW_DBCC, KW_NONE, qri_p_stmt_dbcc},
-    {KW_KILL, KW_NONE, qri_p_stmt_kill},           {KW_REVERT, KW_NONE, qri_p_stmt_word},
+    {KW_KILL, KW_NONE, qri_p_stmt_kill},           {KW_REVERT, KW_NONE, qri_p_stmt_revert},
     {KW_CHECKPOINT, KW_NONE, qri_p_stmt_word},     {KW_SHUTDOWN, KW_NONE, qri_p_stmt_word},
     {KW_RECONFIGURE, KW_NONE, qri_p_stmt_word},    {KW_SETUSER, KW_NONE, qri_p_stmt_setuser},
     {KW_THROW, KW_NONE, qri_p_stmt_throw},

@@ -264,6 +264,7 @@ struct qr_ast_stmt *qri_p_stmt_setuser(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_stmt_use(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_stmt_dbcc(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_stmt_kill(struct qri_parser *p);
-struct qr_ast_stmt *qri_p_stmt_word(struct qri_parser *p); /* CHECKPOINT, REVERT, SHUTDOWN, ... */
+struct qr_ast_stmt *qri_p_stmt_word(struct qri_parser *p); /* CHECKPOINT, SHUTDOWN, ... */
+struct qr_ast_stmt *qri_p_stmt_revert(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_stmt_enable_trigger(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_stmt_update_statistics(struct qri_parser *p);

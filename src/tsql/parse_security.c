@@ -252,7 +252,7 @@ struct qr_ast_stmt *qri_p_stmt_execute_as(struct qri_parser *p)
         } else {
             qri_p_expect(p, KW_COOKIE);
             qri_p_expect(p, KW_INTO);
-            node->cookie_variable = qri_p_variable(p);
+            node->cookie_variable = qri_p_used(p);
         }
     }
     return qri_p_finish(p, node);

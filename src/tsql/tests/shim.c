@@ -276,7 +276,8 @@ void shim_var(struct shim *s, const char *name, const char *type, const char *te
     var->slot = (uint32_t)s->var_count;
     var->type = type_of(s, qr_str(type));
     must(qr_tsql_parse_expr(&s->arena, text, strlen(text), &options, &ast, &s->err), &s->err);
-    must(qr_tsql_bind_scalar(&s->arena, &s->env, ast, &var->type, &expr, &plan, &s->err), &s->err);
+    must(qr_tsql_bind_scalar(&s->arena, &s->env, ast, &var->type, &expr, &plan, NULL, &s->err),
+         &s->err);
     shim_eval_init(s, &eval);
     eval.arena = &s->arena;
     must(qr_expr_eval(expr, &eval, &s->values[s->var_count], &s->err), &s->err);

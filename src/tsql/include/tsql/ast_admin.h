@@ -50,6 +50,11 @@ struct qr_ast_execute_as {
     struct qr_str cookie_variable;
 };
 
+struct qr_ast_revert {
+    struct qr_ast_stmt head;
+    struct qr_str cookie_variable; /* absent: none */
+};
+
 struct qr_ast_use {
     struct qr_ast_stmt head;
     struct qr_ast_ident database;

@@ -57,7 +57,7 @@ enum qr_ast_stmt_kind {
     QR_AS_PERMISSION,           /* qr_ast_permission: GRANT, DENY, REVOKE */
     QR_AS_AUTHORIZATION,        /* qr_ast_authorization: ALTER AUTHORIZATION */
     QR_AS_EXECUTE_AS,           /* qr_ast_execute_as: EXECUTE AS, SETUSER */
-    QR_AS_REVERT,               /* qr_ast_stmt */
+    QR_AS_REVERT,               /* qr_ast_revert */
     QR_AS_USE,                  /* qr_ast_use */
     QR_AS_CREATE_DATABASE,      /* qr_ast_create_database */
     QR_AS_ALTER_DATABASE,       /* qr_ast_alter_database */

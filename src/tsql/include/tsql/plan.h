@@ -358,16 +358,25 @@ enum qr_access {
     QR_ACCESS_EXECUTE = 16, /* scalar function */
     QR_ACCESS_REFERENCES = 32,
 };
-/* One for each object that the statement itself names, in that order, and for those that a view or
- * an inline function of it names and that another principal owns (the ownership chain breaks
+/* Columns of an object: bit by column_id - 1, of a view or function by its place. */
+struct qr_columns {
+    const uint8_t *bits;
+    size_t bytes; /* 0: none by name (SELECT count(*)), any column will do */
+};
+/* One for each object that the statement names, in that order, and for those that the text of
+ * another one does: `through` is that view, inline function, or table of a DEFAULT, CHECK or
+ * computed column. They are asked for only where the owners differ (the ownership chain breaks
  * there). #tables, table variables and the rows of a trigger are not among them. */
 struct qr_plan_access {
-    const struct qr_cat_object *object; /* of the database, or of the system catalog */
-    uint8_t needs;                      /* enum qr_access, as bits */
-    /* SELECT and UPDATE: the columns that are read and changed, bit by column_id - 1,
-     * `column_bytes` of each; NULL: none by name (SELECT count(*)), any column will do. */
-    const uint8_t *selects, *updates;
-    size_t column_bytes;
+    const struct qr_cat_object *object;  /* of the database, or of the system catalog */
+    const struct qr_cat_object *through; /* NULL: the statement itself names it */
+    const struct qr_cat_object *synonym; /* by which it is named; NULL: by its own name */
+    uint8_t needs;                       /* enum qr_access, as bits */
+    struct qr_columns selects, updates;  /* what is read and changed */
+};
+struct qr_plan_accesses {
+    const struct qr_plan_access *items;
+    size_t count;
 };
 
 struct qr_plan {
@@ -394,8 +403,8 @@ struct qr_plan {
     /* every object it depends on with the version it was compiled against */
     const struct qr_cat_object **depends;
     size_t depend_count;
-    const struct qr_plan_access *accesses;
-    size_t access_count;
+    struct qr_plan_accesses accesses;
+    bool fell_through; /* a name was not in the default schema, and is of dbo: until there is one */
 };
 
 /* A variable that the statement may name. The frame gives each a slot. */
@@ -432,6 +441,9 @@ struct qr_bind_env {
     bool in_transaction;
     uint8_t isolation;                     /* enum qr_isolation; 0: read committed */
     const struct qr_expr_untyped *untyped; /* variables of QR_TYPE_NULL are asked for; or NULL */
+    /* qr_tsql_bind_row_expr: may the expression be evaluated? NULL: nobody asks. */
+    enum qr_status (*want)(void *ctx, const struct qr_plan_accesses *accesses, struct qr_err *err);
+    void *want_ctx;
 };
 
 /* Compiles a SELECT, INSERT, UPDATE, DELETE or MERGE statement. */
@@ -443,16 +455,18 @@ QR_NODISCARD enum qr_status qr_tsql_compile(struct qr_arena *arena_plan,
 /* Binds a scalar expression of the batch language (SET, IF, RETURN, PRINT, arguments). An
  * expression without subqueries yields `*ret_expr` for qr_expr_eval; one with subqueries (or UDFs
  * that need rows) yields a one-row, one-column `*ret_plan` instead, and *ret_expr = NULL.
- * Conditions are bound by qr_tsql_bind_condition: type bit, NULL = unknown. */
+ * Conditions are bound by qr_tsql_bind_condition: type bit, NULL = unknown. `ret_accesses`, where
+ * it is asked for, is what an expression needs; a plan has its own. */
 QR_NODISCARD enum qr_status
 qr_tsql_bind_scalar(struct qr_arena *arena_plan, const struct qr_bind_env *env,
                     const struct qr_ast_expr *ast, const struct qr_type *want, /* NULL: as it is */
-                    const struct qr_expr **ret_expr, struct qr_plan **ret_plan, struct qr_err *err);
-QR_NODISCARD enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan,
-                                                   const struct qr_bind_env *env,
-                                                   const struct qr_ast_expr *ast,
-                                                   const struct qr_expr **ret_expr,
-                                                   struct qr_plan **ret_plan, struct qr_err *err);
+                    const struct qr_expr **ret_expr, struct qr_plan **ret_plan,
+                    struct qr_plan_accesses *ret_accesses, struct qr_err *err);
+QR_NODISCARD enum qr_status
+qr_tsql_bind_condition(struct qr_arena *arena_plan, const struct qr_bind_env *env,
+                       const struct qr_ast_expr *ast, const struct qr_expr **ret_expr,
+                       struct qr_plan **ret_plan, struct qr_plan_accesses *ret_accesses,
+                       struct qr_err *err);
 
 /* Binds an expression over the columns of one row of `table` (DEFAULT, computed column, CHECK,
  * filter): QR_EXPR_INPUT(i) is column i. Columns are not allowed when `table` is NULL. */
@@ -469,8 +483,9 @@ QR_NODISCARD enum qr_status qr_tsql_resolve_type(const struct qr_bind_env *env,
                                                  uint32_t *ret_user_type_id, bool *ret_nullable,
                                                  struct qr_err *err);
 
-/* The columns a SELECT would return, for CREATE VIEW, SELECT INTO and describe; needs no plan. */
+/* The columns a SELECT would return, for CREATE VIEW, and what it needs (or NULL). */
 QR_NODISCARD enum qr_status qr_tsql_describe(struct qr_arena *arena, const struct qr_bind_env *env,
                                              const struct qr_ast_stmt *stmt,
                                              struct qr_plan_column **ret_columns, size_t *ret_count,
+                                             struct qr_plan_accesses *ret_accesses,
                                              struct qr_err *err);
