@@ -327,6 +327,14 @@ bool qri_is_member(const struct qr_session *session, uint32_t principal_id)
     return qr_perm_token_has(token_of(session), principal_id);
 }
 
+bool qri_sees_logins(const struct qr_session *session)
+{
+    const struct qri_principal *manager =
+        qri_principal_by_name(session->catalog, qr_str("loginmanager"));
+    return session->is_owner || (manager != NULL && manager->is_fixed_role &&
+                                 qri_is_member(session, manager->principal_id));
+}
+
 /* ---- as statements say it ---- */
 
 enum qr_status qri_want_database(const struct qr_session *session, enum qr_perm perm,

@@ -104,7 +104,8 @@ QR_NODISCARD enum qr_status qri_want_new_table(struct qr_session *session,
 QR_NODISCARD enum qr_status qri_want_call(struct qr_session *session,
                                           const struct qr_cat_object *module,
                                           const struct qr_cat_object *synonym, struct qr_err *err);
-/* A view or function of the system catalog that a statement names. */
+/* A view or function of the system catalog that a statement of the frame names: 262.
+ * access_view.c */
 QR_NODISCARD enum qr_status qri_want_system_view(const struct qr_session *session,
                                                  const struct qri_frame *frame,
                                                  const struct qr_cat_object *view,
@@ -112,6 +113,14 @@ QR_NODISCARD enum qr_status qri_want_system_view(const struct qr_session *sessio
 bool qri_is_system_object(const struct qr_cat_object *object);
 /* Where names without a schema are looked for first, and made. */
 uint32_t qri_access_schema(const struct qr_session *session);
+
+/* ---- system views: access_view.c ---- */
+
+struct qri_sysrows;
+/* Takes the rows away that the session may not see; not for dbo. */
+void qri_hide_rows(struct qri_sysrows *rows, const struct qr_session *session);
+/* Those of others, in master. */
+bool qri_sees_logins(const struct qr_session *session);
 
 /* ---- of the catalog ---- */
 

@@ -219,18 +219,3 @@ enum qr_status qri_want_call(struct qr_session *session, const struct qr_cat_obj
     const struct qr_plan_accesses one = {.items = &access, .count = 1};
     return qri_want_accesses(session, session->frame, &one, err);
 }
-
-/* ---- system views ---- */
-
-/* The catalog shows everybody what he may see; what the server is doing is told who may know. */
-enum qr_status qri_want_system_view(const struct qr_session *session, const struct qri_frame *frame,
-                                    const struct qr_cat_object *view, struct qr_err *err)
-{
-    static const char *const prefixes[] = {"dm_", "query_store_", "resource_stats",
-                                           "server_resource_stats"};
-    bool in_system = frame != NULL && frame->module != NULL && qri_is_system_object(frame->module);
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
-        if (!in_system && qr_str_starts_i(view->name, prefixes[i]))
-            return qri_want_database(session, QR_MAY_VIEW_DATABASE_STATE, err);
-    return QR_OK;
-}

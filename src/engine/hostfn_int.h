@@ -16,5 +16,9 @@ int qri_host_char_length(const struct qr_type *t);
 
 /* Of schemas and types (hostfn_type.c). */
 qri_host_fn *qri_hostfn_type(enum qr_host_func func);
-/* Of the server, databases and principals (hostfn_server.c). */
+/* Of principals and permissions (hostfn_principal.c). */
+qri_host_fn *qri_hostfn_principal(enum qr_host_func func);
+/* "dbo.t", "[db]..[t]": as far as the session sees it; NULL: none (hostfn_meta.c). */
+const struct qr_cat_object *qri_host_object(const struct qri_host_call *h, struct qr_str text);
+/* Of the server and its databases (hostfn_server.c). */
 qri_host_fn *qri_hostfn_server(enum qr_host_func func);

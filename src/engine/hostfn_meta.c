@@ -1,5 +1,6 @@
 /* hostfn_meta.c - OBJECT_ID, COL_NAME, OBJECTPROPERTY and what else asks the catalog; see hostfn.h.
  */
+#include "access_int.h"
 #include "counter_int.h"
 #include "hostfn.h"
 #include "hostfn_int.h"
@@ -70,9 +71,9 @@ static const struct qr_cat_object *by_id(const struct qri_host_call *h, int64_t 
     if (id < 0)
         return qr_cat_by_id(system_catalog(), (uint32_t)-id);
     const struct qr_cat_object *o = qr_cat_by_id(&h->session->catalog->cat, (uint32_t)id);
-    if (o == NULL && h->session->temp != NULL)
-        o = qr_cat_by_id(&h->session->temp->cat, (uint32_t)id);
-    return o;
+    if (o != NULL)
+        return qri_sees_object(h->session, o) ? o : NULL;
+    return h->session->temp == NULL ? NULL : qr_cat_by_id(&h->session->temp->cat, (uint32_t)id);
 }
 
 static int64_t id_of(const struct qr_cat_object *o)
@@ -101,7 +102,7 @@ static bool own_database(const struct qri_host_call *h, struct qr_str name)
 }
 
 /* "dbo.t", "[db]..[t]", "tempdb..#t"; NULL when there is none. */
-static const struct qr_cat_object *by_name(const struct qri_host_call *h, struct qr_str text)
+const struct qr_cat_object *qri_host_object(const struct qri_host_call *h, struct qr_str text)
 {
     struct qr_ast_name name;
     if (qri_name_parse(h->eval->arena, text, &name, NULL) != QR_OK || name.count > 3)
@@ -126,8 +127,9 @@ static const struct qr_cat_object *by_name(const struct qri_host_call *h, struct
         schema_id = s->schema_id;
     }
     const struct qr_cat_object *o = qr_cat_find(cat, schema_id, object);
-    if (o == NULL)
-        o = find_system(schema, object);
+    if (o != NULL)
+        return qri_sees_object(h->session, o) ? o : NULL;
+    o = find_system(schema, object);
     return o != NULL && qri_sys_is_here(h->session, o) ? o : NULL;
 }
 
@@ -142,7 +144,7 @@ static bool fits_class(const struct qr_cat_object *o, struct qr_str class_name)
 
 static enum qr_status object_id(struct qri_host_call *h)
 {
-    const struct qr_cat_object *o = by_name(h, qri_host_arg_text(h, 0));
+    const struct qr_cat_object *o = qri_host_object(h, qri_host_arg_text(h, 0));
     if (o == NULL || !fits_class(o, qri_host_arg_text(h, 1)))
         return qri_host_null(h);
     return qri_host_int(h, id_of(o));
@@ -185,7 +187,9 @@ static struct qr_str definition_of(const struct qri_host_call *h, const struct q
 static enum qr_status object_definition(struct qri_host_call *h)
 {
     const struct qr_cat_object *o = by_id(h, qri_host_arg_int(h, 0));
-    struct qr_str text = o == NULL ? (struct qr_str){NULL, 0} : definition_of(h, o);
+    bool may = o != NULL && (o->is_ms_shipped || o->object_id >= QRI_TEMP_OBJECT_FIRST ||
+                             qri_may_object(h->session, o, QR_MAY_VIEW_DEFINITION));
+    struct qr_str text = may ? definition_of(h, o) : (struct qr_str){NULL, 0};
     return text.n == 0 ? qri_host_null(h) : qri_host_text(h, text);
 }
 
@@ -264,7 +268,7 @@ static int object_property(const struct qr_cat_object *o, struct qr_str p)
         {"ExecIsAfterTrigger", o->type == QR_CAT_TRIGGER ? !o->trigger_instead_of : UNKNOWN},
         {"ExecIsInsteadOfTrigger", o->type == QR_CAT_TRIGGER ? o->trigger_instead_of : UNKNOWN},
         {"IsDeterministic", is_function(o) || o->type == QR_CAT_VIEW ? 0 : UNKNOWN},
-        {"OwnerId", 1},
+        {"OwnerId", o->is_ms_shipped ? 1 : UNKNOWN},
         {"SchemaId", (int)o->schema_id},
         {"TableHasPrimaryKey", has_index(o, true, false, false)},
         {"TableHasUniqueCnst", has_index(o, false, true, false)},
@@ -308,6 +312,8 @@ static enum qr_status objectproperty(struct qri_host_call *h)
     if (ex && qr_str_ieqz(p, "Cardinality"))
         return qri_host_variant_int(h, qri_sys_row_count(h->session, o));
     int v = object_property(o, p);
+    if (qr_str_ieqz(p, "OwnerId") && !o->is_ms_shipped)
+        v = (int)qr_cat_owner(&h->session->catalog->cat, o);
     if (v == UNKNOWN)
         return qri_host_null(h);
     return ex ? qri_host_variant_int(h, v) : qri_host_int(h, v);
@@ -325,7 +331,7 @@ static enum qr_status col_name(struct qri_host_call *h)
 
 static enum qr_status col_length(struct qri_host_call *h)
 {
-    const struct qr_cat_object *o = by_name(h, qri_host_arg_text(h, 0));
+    const struct qr_cat_object *o = qri_host_object(h, qri_host_arg_text(h, 0));
     const struct qr_cat_column *c =
         o == NULL ? NULL : qr_cat_column_find(o, qri_host_arg_text(h, 1));
     return c == NULL ? qri_host_null(h) : qri_host_int(h, qr_type_max_length(&c->type));
@@ -457,7 +463,7 @@ static enum qr_status indexkey_property(struct qri_host_call *h)
 
 static enum qr_status index_col(struct qri_host_call *h)
 {
-    const struct qr_cat_object *o = by_name(h, qri_host_arg_text(h, 0));
+    const struct qr_cat_object *o = qri_host_object(h, qri_host_arg_text(h, 0));
     const struct qr_cat_index *x = index_by_id(o, qri_host_arg_int(h, 1));
     int64_t key = qri_host_arg_int(h, 2);
     if (x == NULL || key < 1 || (size_t)key > x->key_count)
@@ -470,7 +476,7 @@ static enum qr_status index_col(struct qri_host_call *h)
 
 static enum qr_status identity(struct qri_host_call *h)
 {
-    const struct qr_cat_object *o = by_name(h, qri_host_arg_text(h, 0));
+    const struct qr_cat_object *o = qri_host_object(h, qri_host_arg_text(h, 0));
     const struct qr_cat_column *c = o == NULL ? NULL : qr_cat_column_by_id(o, o->identity_column);
     int64_t next = 0;
     if (c == NULL)
@@ -515,5 +521,6 @@ qri_host_fn *qri_hostfn_find(enum qr_host_func func)
     if (functions[func] != NULL)
         return functions[func];
     qri_host_fn *fn = qri_hostfn_type(func);
+    fn = fn != NULL ? fn : qri_hostfn_principal(func);
     return fn != NULL ? fn : qri_hostfn_server(func);
 }

@@ -1,5 +1,5 @@
-/* hostfn_server.c - SERVERPROPERTY, DB_NAME, SUSER_SNAME, IS_MEMBER and what else asks about the
- * server, its databases and principals; see hostfn.h. */
+/* hostfn_server.c - SERVERPROPERTY, DB_NAME, LOGINPROPERTY and what else asks about the
+ * server and its databases; see hostfn.h. */
 #include "hostfn_int.h"
 #include "codec/collation.h"
 #include "base/banned.h"
@@ -230,93 +230,14 @@ static enum qr_status zero(struct qri_host_call *h)
     return qri_host_int(h, 0);
 }
 
-/* ---- principals: every session is dbo of its database ---- */
-
-static enum qr_status user_name(struct qri_host_call *h)
-{
-    if (h->arg_count == 0)
-        return qri_host_text(h, qr_str("dbo"));
-    const struct qri_catalog *c = h->session->catalog;
-    for (size_t i = 0; i < c->principal_count; i++)
-        if (c->principals[i].principal_id == qri_host_arg_int(h, 0))
-            return qri_host_text(h, c->principals[i].name);
-    return qri_host_null(h);
-}
-
-static const struct qri_principal *principal(const struct qri_host_call *h, struct qr_str name)
-{
-    const struct qri_catalog *c = h->session->catalog;
-    for (size_t i = 0; i < c->principal_count; i++)
-        if (qr_str_ieq(c->principals[i].name, name))
-            return &c->principals[i];
-    return NULL;
-}
-
-static enum qr_status user_id(struct qri_host_call *h)
-{
-    if (h->arg_count == 0)
-        return qri_host_int(h, 1);
-    const struct qri_principal *p = principal(h, qri_host_arg_text(h, 0));
-    return p == NULL ? qri_host_null(h) : qri_host_int(h, p->principal_id);
-}
-
-static enum qr_status login_name(struct qri_host_call *h)
-{
-    if (h->arg_count > 0 && h->func == QR_HOST_SUSER_NAME && qri_host_arg_int(h, 0) != 1)
-        return qri_host_null(h);
-    return qri_host_text(h, h->session->login.login);
-}
-
-static enum qr_status suser_id(struct qri_host_call *h)
-{
-    if (h->arg_count > 0 && !qr_str_ieq(qri_host_arg_text(h, 0), h->session->login.login))
-        return qri_host_null(h);
-    return qri_host_int(h, 1);
-}
-
-static enum qr_status suser_sid(struct qri_host_call *h)
-{
-    static const uint8_t sid[] = {1, 6, 0, 0, 0, 0, 0, 100};
-    if (h->arg_count > 0 && !qr_str_ieq(qri_host_arg_text(h, 0), h->session->login.login))
-        return qri_host_null(h);
-    *h->ret_value = qr_value_blob(sid, sizeof sid);
-    return QR_OK;
-}
-
-/* dbo is a member of db_owner and public alone. */
-static enum qr_status is_member(struct qri_host_call *h)
-{
-    struct qr_str role = qri_host_arg_text(h, 0);
-    const struct qri_principal *p = principal(h, role);
-    if (p == NULL || p->type != 'R')
-        return qri_host_null(h);
-    return qri_host_int(h, qr_str_ieqz(role, "db_owner") || qr_str_ieqz(role, "public") ? 1 : 0);
-}
-
-static enum qr_status is_srvrolemember(struct qri_host_call *h)
-{
-    static const char *const roles[] = {"sysadmin",    "dbcreator",    "bulkadmin",
-                                        "diskadmin",   "processadmin", "securityadmin",
-                                        "serveradmin", "setupadmin",   "public"};
-    struct qr_str login = qr_str_trim(qri_host_arg_text(h, 1));
-    if (h->arg_count > 1 && !qr_str_ieq(login, h->session->login.login))
-        return qri_host_null(h);
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        if (qr_str_ieqz(qr_str_trim(qri_host_arg_text(h, 0)), roles[i]))
-            return qri_host_int(h, qr_str_ieqz(qr_str(roles[i]), "public") ? 1 : 0);
-    return qri_host_null(h);
-}
+/* ---- access ---- */
 
 static enum qr_status has_dbaccess(struct qri_host_call *h)
 {
     if (!is_known_database(h, qri_host_arg_text(h, 0)))
         return qri_host_null(h);
-    return qri_host_int(h, 1);
-}
-
-static enum qr_status one(struct qri_host_call *h)
-{
-    return qri_host_int(h, 1);
+    bool is_own = qr_str_ieq(qri_host_arg_text(h, 0), qri_info(h->session->db)->name);
+    return qri_host_int(h, is_own || h->session->login.is_admin);
 }
 
 static enum qr_status loginproperty(struct qri_host_call *h)
@@ -392,23 +313,7 @@ static qri_host_fn *const functions[QR_HOST_COUNT] = {
     [QR_HOST_COLLATIONPROPERTY] = collationproperty,
     [QR_HOST_SERVERPROPERTY] = serverproperty,
     [QR_HOST_FULLTEXTSERVICEPROPERTY] = zero,
-    [QR_HOST_CURRENT_USER] = user_name,
-    [QR_HOST_SESSION_USER] = user_name,
-    [QR_HOST_USER] = user_name,
-    [QR_HOST_USER_NAME] = user_name,
-    [QR_HOST_USER_ID] = user_id,
-    [QR_HOST_DATABASE_PRINCIPAL_ID] = user_id,
-    [QR_HOST_SYSTEM_USER] = login_name,
-    [QR_HOST_SUSER_NAME] = login_name,
-    [QR_HOST_SUSER_SNAME] = login_name,
-    [QR_HOST_ORIGINAL_LOGIN] = login_name,
-    [QR_HOST_SUSER_ID] = suser_id,
-    [QR_HOST_SUSER_SID] = suser_sid,
     [QR_HOST_LOGINPROPERTY] = loginproperty,
-    [QR_HOST_IS_MEMBER] = is_member,
-    [QR_HOST_IS_ROLEMEMBER] = is_member,
-    [QR_HOST_IS_SRVROLEMEMBER] = is_srvrolemember,
-    [QR_HOST_HAS_PERMS_BY_NAME] = one,
     [QR_HOST_HAS_DBACCESS] = has_dbaccess,
     [QR_HOST_FILE_ID] = file_id,
     [QR_HOST_FILE_IDEX] = file_id,

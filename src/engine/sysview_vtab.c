@@ -3,6 +3,7 @@
  * Opening a cursor makes all rows of the view, since they come from memory; equalities on integer
  * columns are tested while scanning, so that joins on object_id do not hand every row to SQLite. */
 #include "sysview_rows_int.h"
+#include "access_int.h"
 #include "link.h"
 #include <math.h>
 #include <assert.h>
@@ -240,6 +241,8 @@ static enum qr_status make_rows(const struct sys_module *module, struct qri_sysr
     session->views_tempdb = module->is_tempdb;
     enum qr_status status = module->shape->view->rows(rows, session);
     session->views_tempdb = false;
+    if (!session->is_owner && status == QR_OK && !module->is_tempdb)
+        qri_hide_rows(rows, session);
     if (empty != NULL)
         session->temp = NULL;
     qri_catalog_unref(empty);

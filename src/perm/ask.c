@@ -310,13 +310,42 @@ bool qr_perm_may_grant(const struct qr_perm_book *book, const struct qr_perm_tok
     return found.option && !found.denied;
 }
 
+/* Something is granted that could make the securable seen; nothing is, mostly. */
+static bool has_grant(const struct qr_perm_book *book, const struct qr_perm_token *token,
+                      enum qr_perm_class on, uint32_t major_id)
+{
+    for (size_t i = 0; i < token->count; i++) {
+        size_t end, at = find_rows(book, on, major_id, token->ids[i], &end);
+        for (; at < end; at++)
+            if (book->rows[at].state != QR_PERM_DENY)
+                return true;
+    }
+    return false;
+}
+
+static bool may_be_granted(const struct qr_perm_book *book, const struct qr_perm_token *token,
+                           const struct qr_perm_securable *what)
+{
+    bool in_schema = what->kind == QR_KIND_OBJECT || what->kind == QR_KIND_TYPE;
+    bool has_fixed_role = token->count > 0 && token->ids[token->count - 1] >= QR_ROLE_OWNER;
+    return has_fixed_role || has_grant(book, token, qr_perm_class_of(what->kind), what->id) ||
+           (in_schema && has_grant(book, token, QR_ON_SCHEMA, what->schema_id)) ||
+           has_grant(book, token, QR_ON_DATABASE, 0);
+}
+
 bool qr_perm_sees(const struct qr_perm_book *book, const struct qr_perm_token *token,
                   const struct qr_perm_securable *what)
 {
     if (owns(token, what))
         return true;
-    if (qr_perm_ask(book, token, what, 0, QR_MAY_VIEW_DEFINITION) == QR_PERM_DENIED)
+    if (!may_be_granted(book, token, what))
         return false;
+    enum qr_perm_answer defined = qr_perm_ask(book, token, what, 0, QR_MAY_VIEW_DEFINITION);
+    if (defined != QR_PERM_NONE)
+        return defined == QR_PERM_ALLOWED;
+    if (qr_perm_applies(what->kind, QR_MAY_SELECT) && /* most have this one */
+        qr_perm_ask(book, token, what, 0, QR_MAY_SELECT) == QR_PERM_ALLOWED)
+        return true;
     for (int perm = QR_MAY_NOTHING + 1; perm < QR_MAY_COUNT; perm++) {
         if (!qr_perm_applies(what->kind, (enum qr_perm)perm))
             continue;

@@ -1,0 +1,235 @@
+/* access_view.c - system views: what a user needs to ask one, and which of its rows he sees; see
+ * access_int.h.
+ *
+ * Catalog views are public, and show what the user may see of the database's objects, types,
+ * schemas and principals. A view whose name begins with "dm_" asks VIEW DATABASE STATE unless it
+ * stands in `rights`, so that no new one is forgotten. Rows are hidden where they have been made:
+ * dbo never comes here. */
+#include "access_int.h"
+#include <string.h>
+#include "frame.h"
+#include "sysview_rows_int.h"
+#include "base/banned.h"
+
+/* ---- whole views ---- */
+
+static const struct right {
+    const char *name;
+    enum qr_perm perm; /* QR_MAY_NOTHING: everybody may, and sees his own rows */
+} rights[] = {
+    {"dm_db_stats_properties", QR_MAY_NOTHING},
+    {"dm_exec_describe_first_result_set", QR_MAY_NOTHING},
+    {"dm_exec_describe_first_result_set_for_object", QR_MAY_NOTHING},
+    {"dm_exec_input_buffer", QR_MAY_NOTHING},
+    {"dm_exec_requests", QR_MAY_NOTHING},
+    {"dm_exec_session_wait_stats", QR_MAY_NOTHING},
+    {"dm_exec_sessions", QR_MAY_NOTHING},
+    {"database_automatic_tuning_options", QR_MAY_VIEW_DATABASE_STATE},
+    {"database_event_session_targets", QR_MAY_VIEW_DATABASE_STATE},
+    {"database_event_sessions", QR_MAY_VIEW_DATABASE_STATE},
+    {"database_query_store_options", QR_MAY_VIEW_DATABASE_STATE},
+    {"fn_xe_telemetry_blob_target_read_file", QR_MAY_VIEW_DATABASE_STATE},
+    {"query_context_settings", QR_MAY_VIEW_DATABASE_STATE},
+    {"quire_serverless_stats", QR_MAY_VIEW_DATABASE_STATE},
+};
+
+static enum qr_perm right_of(struct qr_str name)
+{
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
+        if (qr_str_ieqz(name, rights[i].name))
+            return rights[i].perm;
+    return qr_str_starts_i(name, "dm_") || qr_str_starts_i(name, "query_store_")
+               ? QR_MAY_VIEW_DATABASE_STATE
+               : QR_MAY_NOTHING;
+}
+
+enum qr_status qri_want_system_view(const struct qr_session *session, const struct qri_frame *frame,
+                                    const struct qr_cat_object *view, struct qr_err *err)
+{
+    bool is_ours = frame != NULL && frame->module != NULL && frame->module->is_ms_shipped;
+    enum qr_perm perm = session->is_owner || is_ours ? QR_MAY_NOTHING : right_of(view->name);
+    return perm == QR_MAY_NOTHING ? QR_OK : qri_want_database(session, perm, err);
+}
+
+/* ---- rows ---- */
+
+enum gate { GATE_OBJECT, GATE_TYPE, GATE_SCHEMA, GATE_PRINCIPAL, GATE_SESSION, GATE_LOGIN };
+
+/* Whose column says what the row is about. Views with a column object_id need no line. */
+static const struct gate_row {
+    const char *view, *column;
+    enum gate gate;
+} gates[] = {
+    {"database_permissions", "grantee_principal_id", GATE_PRINCIPAL},
+    {"database_principals", "principal_id", GATE_PRINCIPAL},
+    {"database_role_members", "member_principal_id", GATE_PRINCIPAL},
+    {"dm_exec_input_buffer", "session_id", GATE_SESSION},
+    {"dm_exec_requests", "session_id", GATE_SESSION},
+    {"dm_exec_session_wait_stats", "session_id", GATE_SESSION},
+    {"dm_exec_sessions", "session_id", GATE_SESSION},
+    {"foreign_key_columns", "constraint_object_id", GATE_OBJECT},
+    {"schemas", "schema_id", GATE_SCHEMA},
+    {"server_principals", "name", GATE_LOGIN},
+    {"sql_logins", "name", GATE_LOGIN},
+    {"table_types", "user_type_id", GATE_TYPE},
+    {"types", "user_type_id", GATE_TYPE},
+};
+
+enum { NO_COLUMN = -1 };
+
+static int find_column(const struct qri_sysview_shape *shape, const char *name)
+{
+    for (size_t i = 0; i < shape->column_count; i++)
+        if (qr_str_ieqz(shape->columns[i].name, name))
+            return (int)i;
+    return NO_COLUMN;
+}
+
+struct hiding {
+    const struct qr_session *session;
+    enum gate gate;
+    int column;       /* NO_COLUMN: every row is seen */
+    int definition;   /* column that only who has VIEW DEFINITION reads */
+    int class_column; /* of sys.extended_properties */
+    bool sees_all;    /* GATE_SESSION */
+    int64_t last;     /* what was asked last, and the answer: rows of one table come together */
+    bool has_last, is_seen;
+};
+
+static struct hiding hiding_of(const struct qr_session *session,
+                               const struct qri_sysview_shape *shape)
+{
+    struct hiding h = {.session = session,
+                       .gate = GATE_OBJECT,
+                       .column = find_column(shape, "object_id"),
+                       .definition = find_column(shape, "definition"),
+                       .class_column = NO_COLUMN};
+    for (size_t i = 0; i < sizeof gates / sizeof gates[0]; i++) {
+        if (strcmp(gates[i].view, shape->view->name) != 0)
+            continue;
+        h.gate = gates[i].gate;
+        h.column = find_column(shape, gates[i].column);
+    }
+    if (strcmp(shape->view->name, "extended_properties") == 0) {
+        h.column = find_column(shape, "major_id");
+        h.class_column = find_column(shape, "class");
+    }
+    if (h.gate == GATE_SESSION)
+        h.sees_all = qri_may_database(session, QR_MAY_VIEW_DATABASE_STATE);
+    return h;
+}
+
+/* NULL: of the system, a #table, or gone. */
+static const struct qr_cat_object *object_of(const struct qr_session *session, int64_t id)
+{
+    return id <= 0 || id >= QRI_TEMP_OBJECT_FIRST
+               ? NULL
+               : qr_cat_by_id(&session->catalog->cat, (uint32_t)id);
+}
+
+static bool sees_type(const struct qr_session *session, int64_t id)
+{
+    const struct qr_cat_usertype *type =
+        qr_cat_usertype_by_id(&session->catalog->cat, (uint32_t)id);
+    return type == NULL || qri_may_type(session, type, QR_MAY_VIEW_DEFINITION) ||
+           qri_may_type(session, type, QR_MAY_REFERENCES) ||
+           qri_may_type(session, type, QR_MAY_EXECUTE);
+}
+
+static bool sees_schema(const struct qr_session *session, int64_t id)
+{
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(&session->catalog->cat, (uint32_t)id);
+    return schema == NULL || id < QR_SCHEMA_FIRST_USER || qri_sees_schema(session, schema);
+}
+
+static bool sees_principal(const struct qr_session *session, int64_t id)
+{
+    const struct qri_principal *p = qri_principal_by_id(session->catalog, (uint32_t)id);
+    return p == NULL || qri_sees_principal(session, p);
+}
+
+static bool sees_number(const struct hiding *h, enum gate gate, int64_t id)
+{
+    const struct qr_session *session = h->session;
+    switch (gate) {
+    case GATE_OBJECT: {
+        const struct qr_cat_object *object = object_of(session, id);
+        return object == NULL || qri_sees_object(session, object);
+    }
+    case GATE_TYPE:
+        return sees_type(session, id);
+    case GATE_SCHEMA:
+        return sees_schema(session, id);
+    case GATE_PRINCIPAL:
+        return sees_principal(session, id);
+    case GATE_SESSION:
+        return h->sees_all || id == session->id;
+    case GATE_LOGIN:
+        break;
+    }
+    return false;
+}
+
+/* A property of the database itself is everybody's to see. */
+static enum gate gate_of_property(int64_t class_id, bool *ret_is_public)
+{
+    *ret_is_public = class_id == QR_ON_DATABASE;
+    return class_id == QR_ON_SCHEMA      ? GATE_SCHEMA
+           : class_id == QR_ON_PRINCIPAL ? GATE_PRINCIPAL
+           : class_id == QR_ON_TYPE      ? GATE_TYPE
+                                         : GATE_OBJECT;
+}
+
+static bool sees_login(const struct qr_session *session, const struct qr_value *name)
+{
+    return name->cell == QR_CELL_TEXT &&
+           (qr_str_ieq(qr_value_bytes(name), session->login.login) || qri_sees_logins(session));
+}
+
+static bool sees_row(struct hiding *h, const struct qr_value *row)
+{
+    const struct qr_value *v = &row[h->column];
+    if (h->gate == GATE_LOGIN)
+        return sees_login(h->session, v);
+    if (v->cell != QR_CELL_INT)
+        return true;
+    if (h->class_column != NO_COLUMN) {
+        bool is_public = false;
+        enum gate gate = gate_of_property(row[h->class_column].i, &is_public);
+        return is_public || sees_number(h, gate, v->i);
+    }
+    if (!h->has_last || h->last != v->i) {
+        h->is_seen = sees_number(h, h->gate, v->i);
+        h->last = v->i;
+        h->has_last = true;
+    }
+    return h->is_seen;
+}
+
+static bool reads_definition(const struct hiding *h, const struct qr_value *row)
+{
+    const struct qr_cat_object *object =
+        h->gate == GATE_OBJECT && row[h->column].cell == QR_CELL_INT
+            ? object_of(h->session, row[h->column].i)
+            : NULL;
+    return object == NULL || qri_may_object(h->session, object, QR_MAY_VIEW_DEFINITION);
+}
+
+void qri_hide_rows(struct qri_sysrows *rows, const struct qr_session *session)
+{
+    struct hiding h = hiding_of(session, rows->shape);
+    size_t n = rows->shape->column_count, kept = 0;
+    if (h.column == NO_COLUMN)
+        return;
+    for (size_t i = 0; i < rows->row_count; i++) {
+        struct qr_value *row = &rows->values[i * n];
+        if (!sees_row(&h, row))
+            continue;
+        if (h.definition != NO_COLUMN && !reads_definition(&h, row))
+            row[h.definition] = qr_value_null();
+        if (kept < i)
+            memcpy(&rows->values[kept * n], row, n * sizeof *row);
+        kept++;
+    }
+    rows->row_count = kept;
+}
