@@ -84,6 +84,13 @@ QR_NODISCARD enum qr_status qri_want_object(const struct qr_session *session,
                                             const struct qr_cat_object *object, enum qr_perm perm,
                                             struct qr_err *err);
 
+/* ---- DDL: access_ddl.c ---- */
+
+/* What the statement needs, as the session's transaction has the catalog now: 262, 2760, and the
+ * errors of what is not there. `ctx`: the session. */
+QR_NODISCARD enum qr_status qri_want_ddl(void *ctx, struct qri_ddl *ddl,
+                                         const struct qr_ast_stmt *stmt, struct qr_err *err);
+
 /* ---- what statements do: access_want.c ---- */
 
 struct qri_frame;

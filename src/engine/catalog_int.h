@@ -152,6 +152,9 @@ struct qri_ddl {
      * at the head does it again there. */
     enum qr_status (*record)(void *ctx, const char *sql, const struct qri_bound *bound,
                              size_t count, struct qr_err *err);
+    /* May the session run that statement, besides what principals and permissions ask for? */
+    enum qr_status (*want)(void *ctx, struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
+                           struct qr_err *err);
     /* An informational message. */
     enum qr_status (*inform)(void *ctx, const struct qr_err *message);
 };

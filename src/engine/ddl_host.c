@@ -84,6 +84,7 @@ void qri_ddl_init(struct qri_frame *frame, struct qr_bind_env *env, struct qr_ev
                             .lock = lock,
                             .temp_is_own = temp_is_own,
                             .record = record,
+                            .want = qri_want_ddl,
                             .inform = inform};
 }
 

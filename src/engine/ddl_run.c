@@ -83,6 +83,7 @@ enum qr_status qri_ddl_run(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt, 
 {
     if (!qri_ddl_handles(stmt->kind))
         return qr_sql_fail(err, 40510, qr_ast_stmt_command(stmt->kind));
+    QR_TRY(ddl->want(ddl->ctx, ddl, stmt, err));
     enum qr_status status = statements[stmt->kind](ddl, stmt, err);
     int summary = status == QR_SQL ? summary_of(stmt->kind, err->number) : 0;
     if (summary == 0)
