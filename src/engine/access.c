@@ -66,7 +66,7 @@ static enum qr_status make_token(struct qr_session *session, struct qri_context 
         return QR_OK;
     }
     const struct qri_principal *user = qri_principal_by_id(c, context->user_id);
-    if (user == NULL)
+    if (user == NULL || (context->user_ticks != 0 && context->user_ticks != user->create_ticks))
         return qr_sql_fail(err, 916, qri_z(&session->arena, session->login.login),
                            qri_z(&session->arena, c->cat.database_name));
     qr_arena_done(&context->arena);
@@ -77,6 +77,7 @@ static enum qr_status make_token(struct qr_session *session, struct qri_context 
     const struct qr_cat_schema *schema =
         user->default_schema.n == 0 ? NULL : qr_cat_schema_find(&c->cat, user->default_schema);
     context->schema_id = schema == NULL ? QR_SCHEMA_DBO : schema->schema_id;
+    context->user_ticks = user->create_ticks;
     return QR_OK;
 }
 

@@ -19,6 +19,7 @@ enum { QRI_COOKIE_BYTES = 16 };
 struct qri_context {
     struct qri_context *outer;
     uint32_t user_id;        /* of sys.database_principals */
+    int64_t user_ticks;      /* his create_ticks: a number is given again when he is dropped */
     uint64_t catalog_serial; /* `token` was made with it */
     struct qr_perm_token token;
     struct qr_arena arena; /* of `token` */

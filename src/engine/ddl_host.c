@@ -172,6 +172,8 @@ static enum qr_status bracket(struct qri_frame *frame, enum qri_access access, q
             explain_before(session);
             status = read_schema(session, err);
         }
+        if (status == QR_OK) /* the catalog may have changed since the statement began */
+            status = qri_access_settle(session, err);
         if (status == QR_OK)
             status = run(frame, change, ctx, err);
         status = qri_tran_statement_end(session, status, err);
