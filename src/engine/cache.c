@@ -198,7 +198,8 @@ enum qr_status qri_unit_take(struct qr_session *session, const struct qri_source
             return status;
         }
         uint64_t id[3] = {hash, options, (uint64_t)unit->object_ticks};
-        unit->text = qri_text_ref(session->db->texts, source, qr_hash_bytes(id, sizeof id, 3));
+        if (!unit->batch->has_secret)
+            unit->text = qri_text_ref(session->db->texts, source, qr_hash_bytes(id, sizeof id, 3));
     }
     qri_text_used(unit->text);
     *ret_unit = unit;
@@ -233,7 +234,8 @@ void qri_unit_put(struct qr_session *session, struct qri_unit *own_unit)
     struct qri_unit *drop = NULL; /* freed outside the lock */
     own_unit->cached_bytes = unit_bytes(own_unit);
     pthread_mutex_lock(&cache->mu);
-    bool is_kept = own_unit->era == cache->era && !leaves_stub(cache, session, own_unit);
+    bool is_kept = own_unit->era == cache->era && !own_unit->batch->has_secret &&
+                   !leaves_stub(cache, session, own_unit);
     if (is_kept) {
         qri_text_put_back(own_unit->text, own_unit->cached_bytes);
         drop = put_in(cache, own_unit);

@@ -133,8 +133,9 @@ void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qr
     atomic_store_explicit(&running->begin, op->stmt->pos.offset, memory_order_relaxed);
     atomic_store_explicit(&running->bytes, (uint32_t)op->stmt->text.n, memory_order_relaxed);
     atomic_store_explicit(&running->kind, op->stmt->kind, memory_order_relaxed);
-    if (frame->outer == NULL && text != NULL)
-        atomic_store_explicit(&running->batch_id, text->id, memory_order_relaxed);
+    if (frame->outer == NULL)
+        atomic_store_explicit(&running->batch_id, text == NULL ? 0 : text->id,
+                              memory_order_relaxed);
 }
 
 /* With text->mu. */

@@ -38,6 +38,7 @@ static void principal_option(struct qri_parser *p, struct qr_ast_option *option)
         option->name = qri_p_upper(p, qri_token_str(p, &p->tok));
         qri_p_advance(p);
     }
+    p->has_secret |= qr_str_ieqz(option->name, "PASSWORD");
     if (qri_p_accept_sym(p, '=')) {
         if (qri_p_at(p, KW_ON) || qri_p_at(p, KW_OFF)) {
             option->word = qr_str(qri_p_at(p, KW_ON) ? "ON" : "OFF");

@@ -168,6 +168,17 @@ static void test_a_user_with_a_password(void **state)
     assert_true(password_is("cee", "Third:12345"));
 }
 
+static void test_a_password_is_shown_to_nobody(void **state)
+{
+    (void)state;
+    ok(&dbo, "create user ann with password = 'Hidden:1234'");
+    ok(&dbo, "if 1 = 1 begin alter user ann with password = 'Hidden:4321' end");
+    rows(&dbo,
+         "select count(*) from sys.dm_exec_cached_plans s cross apply "
+         "sys.dm_exec_sql_text(s.plan_handle) t where t.text like '%Hid' + 'den:%'",
+         "0\n");
+}
+
 static void test_whoever_has_his_number_is_not_he(void **state)
 {
     (void)state;
@@ -528,6 +539,7 @@ int main(void)
         TEST(test_a_login_comes_in_as_its_user),
         TEST(test_what_create_user_refuses),
         TEST(test_a_user_with_a_password),
+        TEST(test_a_password_is_shown_to_nobody),
         TEST(test_whoever_has_his_number_is_not_he),
         TEST(test_roles_and_their_members),
         TEST(test_who_manages_users_and_roles),

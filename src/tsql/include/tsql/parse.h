@@ -40,6 +40,7 @@ struct qr_tsql_batch {
         *undeclared; /* scalar variables used where the text has not declared them */
     size_t undeclared_count;
     bool sets_quoted_identifier; /* a SET QUOTED_IDENTIFIER stood in it */
+    bool has_secret;             /* a password stands in it: the text is shown to nobody */
 };
 
 QR_NODISCARD enum qr_status qr_tsql_parse(struct qr_arena *arena_batch, const char *sql,
