@@ -1,0 +1,119 @@
+/* Goal: rows of the catalog that earlier versions wrote are read, and they can read what has
+ * nothing new in it; damage is found. Method: bodies as this version writes them, cut and changed.
+ */
+#include "qr_test.h"
+#include "../catalog_int.h"
+
+static struct qr_arena arena;
+static struct qr_buf buf;
+
+static int setup(void **state)
+{
+    (void)state;
+    qr_arena_init(&arena, 1 << 20);
+    qr_buf_init(&buf, 1 << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    qr_buf_done(&buf);
+    qr_arena_done(&arena);
+    return 0;
+}
+
+static enum qr_status read_principal(size_t bytes, struct qri_principal *ret)
+{
+    struct qr_err err = {0};
+    return qri_body_decode_principal(&arena, buf.data, bytes, ret, &err);
+}
+
+static void test_a_principal_without_news_is_as_it_was(void **state)
+{
+    (void)state;
+    uint32_t roles[] = {16390};
+    struct qri_principal got, old = {.principal_id = 7,
+                                     .name = qr_str("ann"),
+                                     .type = 'S',
+                                     .default_schema = qr_str("dbo"),
+                                     .login = qr_str("login_ann"),
+                                     .member_of = roles,
+                                     .member_count = 1};
+    qri_body_encode_principal(&buf, &old);
+    assert_int_equal(buf.data[0], 1); /* the version that is the first */
+    assert_int_equal(read_principal(buf.len, &got), QR_OK);
+    assert_true(qr_str_ieqz(got.login, "login_ann"));
+    assert_int_equal(got.sid.n, 0);
+    assert_int_equal(got.password_hash.n, 0);
+    assert_int_equal(got.member_of[0], 16390);
+}
+
+static void test_a_principal_keeps_how_he_is_known(void **state)
+{
+    (void)state;
+    struct qri_principal got, p = {.principal_id = 7,
+                                   .name = qr_str("ann"),
+                                   .type = 'S',
+                                   .sid = qr_str_n("\0\1\2", 3),
+                                   .password_hash = qr_str("$argon2id$"),
+                                   .default_language = qr_str("Deutsch"),
+                                   .is_encrypted_writer = true};
+    qri_body_encode_principal(&buf, &p);
+    assert_int_equal(buf.data[0], 2);
+    assert_int_equal(read_principal(buf.len, &got), QR_OK);
+    assert_true(qr_str_eq(got.sid, p.sid));
+    assert_true(qr_str_eq(got.password_hash, p.password_hash));
+    assert_true(qr_str_eq(got.default_language, p.default_language));
+    assert_true(got.is_encrypted_writer);
+    for (size_t bytes = 0; bytes < buf.len; bytes++)
+        assert_int_equal(read_principal(bytes, &got), QR_CORRUPT);
+}
+
+static enum qr_status read_permission(struct qr_perm_row *ret)
+{
+    struct qr_err err = {0};
+    return qri_body_decode_permission(buf.data, buf.len, ret, &err);
+}
+
+static void test_a_permission_is_kept_by_its_code(void **state)
+{
+    (void)state;
+    enum { ON = 1, STATE = 2, CODE = 19 };
+    struct qr_perm_row got, row = {.on = QR_ON_OBJECT,
+                                   .state = QR_PERM_GRANT_OPTION,
+                                   .perm = QR_MAY_SELECT,
+                                   .major_id = 901578250,
+                                   .minor_id = 3,
+                                   .grantee_id = 7,
+                                   .grantor_id = 1};
+    qri_body_encode_permission(&buf, &row);
+    assert_int_equal(read_permission(&got), QR_OK);
+    assert_int_equal(got.perm, QR_MAY_SELECT);
+    assert_int_equal(got.minor_id, 3);
+    assert_memory_equal(buf.data + CODE, "SL  ", 4);
+    buf.data[CODE] = 'Z';
+    assert_int_equal(read_permission(&got), QR_CORRUPT);
+    buf.data[CODE] = 'S';
+    buf.data[STATE] = 'R';
+    assert_int_equal(read_permission(&got), QR_CORRUPT);
+    buf.data[STATE] = QR_PERM_DENY;
+    buf.data[ON] = 2;
+    assert_int_equal(read_permission(&got), QR_CORRUPT);
+    buf.data[ON] = QR_ON_TYPE;
+    assert_int_equal(read_permission(&got), QR_OK);
+    struct qr_err err = {0};
+    for (size_t bytes = 0; bytes < buf.len; bytes++)
+        assert_int_equal(qri_body_decode_permission(buf.data, bytes, &got, &err), QR_CORRUPT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_principal_without_news_is_as_it_was),
+        TEST(test_a_principal_keeps_how_he_is_known),
+        TEST(test_a_permission_is_kept_by_its_code),
+    };
+    return cmocka_run_group_tests_name("engine/catalog_body", tests, NULL, NULL);
+}
