@@ -7,14 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agg_int.h"
+#include "base/large.h"
 #include "base/banned.h"
 
-enum { QUEUE_BYTES_MAX = 256 << 20 }; /* of one group or window */
+enum {
+    QUEUE_BYTES_MAX = 256 << 20, /* of one group or window */
+    PIECE_BYTES = 256 << 10,     /* by so much its values' bytes are counted (base/large.h) */
+};
 
 struct queue {
     struct qr_value *items; /* TEXT and BLOB own their bytes */
     size_t head, count, room;
     size_t bytes;           /* of the owned ones */
+    size_t counted_bytes;   /* of these: a multiple of PIECE_BYTES */
     struct qr_value second; /* the other argument in the newest row */
 };
 
@@ -33,14 +38,34 @@ static enum qr_status make_room(struct queue *q, struct qr_err *err)
         return QR_OK;
     }
     size_t room = q->room == 0 ? 64 : q->room * 2;
-    if (room > QUEUE_BYTES_MAX / sizeof *q->items)
+    if (room > QUEUE_BYTES_MAX / sizeof *q->items || !qr_large_take(room * sizeof *q->items))
         return qr_sql_fail(err, 701, "default");
     struct qr_value *items = realloc(q->items, room * sizeof *items);
+    qr_large_give((items == NULL ? room : q->room) * sizeof *items);
     if (items == NULL)
         return qri_expr_nomem(err);
     q->items = items;
     q->room = room;
     return QR_OK;
+}
+
+/* Before that many bytes more are owned. */
+static bool count_bytes(struct queue *q, size_t n)
+{
+    while (q->counted_bytes + PIECE_BYTES < q->bytes + n) {
+        if (!qr_large_take(PIECE_BYTES))
+            return false;
+        q->counted_bytes += PIECE_BYTES;
+    }
+    return true;
+}
+
+static void uncount_bytes(struct queue *q, size_t kept)
+{
+    while (q->counted_bytes > kept) {
+        q->counted_bytes -= PIECE_BYTES;
+        qr_large_give(PIECE_BYTES);
+    }
 }
 
 static enum qr_status queue_step(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
@@ -53,7 +78,7 @@ static enum qr_status queue_step(const struct qr_agg_call *call, void *state, st
     *item = args[0];
     size_t n = owned_bytes(item);
     if (n > 0) {
-        if (q->bytes + n > QUEUE_BYTES_MAX)
+        if (q->bytes + n > QUEUE_BYTES_MAX || !count_bytes(q, n))
             return qr_sql_fail(err, 701, "default");
         char *copy = malloc(n);
         if (copy == NULL)
@@ -77,6 +102,7 @@ static void drop_first(struct queue *q)
     q->bytes -= n;
     q->head++;
     q->count--;
+    uncount_bytes(q, q->bytes + PIECE_BYTES);
 }
 
 static enum qr_status queue_inverse(const struct qr_agg_call *call, void *state,
@@ -96,7 +122,9 @@ static void queue_done(void *state)
     struct queue *q = state;
     while (q->count > 0)
         drop_first(q);
+    uncount_bytes(q, 0);
     free(q->items);
+    qr_large_give(q->room * sizeof *q->items);
     *q = (struct queue){0};
 }
 
@@ -166,8 +194,7 @@ static enum qr_status continuous_value(const struct qr_agg_call *call, void *sta
     double row = q->second.r * (double)(q->count - 1);
     size_t low = (size_t)floor(row), high = (size_t)ceil(row);
     double a = q->items[q->head + low].r, b = q->items[q->head + high].r;
-    *ret = qr_value_real(low == high ? a
-                                     : ((double)high - row) * a + (row - (double)low) * b);
+    *ret = qr_value_real(low == high ? a : ((double)high - row) * a + (row - (double)low) * b);
     return QR_OK;
 }
 
@@ -222,7 +249,10 @@ static enum qr_status last_value(const struct qr_agg_call *call, void *state, st
     return give(q, (int64_t)q->count - offset_of(call, q), ctx, ret, err);
 }
 
-enum { PERCENTILE = QR_AGG_WITHIN | QR_AGG_OVER_ONLY, APPROXIMATE = QR_AGG_WITHIN | QR_AGG_NO_WINDOW };
+enum {
+    PERCENTILE = QR_AGG_WITHIN | QR_AGG_OVER_ONLY,
+    APPROXIMATE = QR_AGG_WITHIN | QR_AGG_NO_WINDOW
+};
 
 static const struct qr_agg ordered_aggs[] = {
     {"APPROX_PERCENTILE_CONT", 2, 2, APPROXIMATE, NULL, type_continuous, sizeof(struct queue),

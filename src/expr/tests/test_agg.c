@@ -1,4 +1,5 @@
 /* Goal: aggregates have SQL Server's types, values and errors, also when rows leave a window. */
+#include "base/large.h"
 #include "codec/convert.h"
 #include "expr/agg.h"
 #include "mini.h"
@@ -176,6 +177,52 @@ static void test_string_agg_joins_and_knows_its_limit(void **state)
     mini_done(&m);
 }
 
+static size_t counted, counted_max;
+
+static bool count_in(size_t bytes)
+{
+    bool has_room = counted + bytes <= counted_max;
+    counted += has_room ? bytes : 0;
+    return has_room;
+}
+
+static void count_out(size_t bytes)
+{
+    counted -= bytes;
+}
+
+static void test_what_a_window_keeps_is_counted(void **state)
+{
+    enum { ROWS = 10000, ROW_BYTES = 1000, BOUND = 4 << 20 };
+    (void)state;
+    struct agg_case c = {"LAST_VALUE IGNORE NULLS", "varchar(1000)", {"''"}, NULL, NULL, 0};
+    struct mini m;
+    struct qr_agg_call call;
+    _Alignas(16) char memory[256] = {0};
+    static char row[ROW_BYTES];
+    struct qr_value v = qr_value_text(row, sizeof row), ret;
+    enum qr_status status = QR_OK;
+    int rows = 0;
+    mini_init(&m);
+    assert_int_equal(bind(&m, &c, &call), QR_OK);
+    counted_max = BOUND;
+    qr_large_watch(64 << 10, count_in, count_out);
+    for (; rows < ROWS && status == QR_OK; rows++)
+        status = qr_agg_step(&call, memory, &m.ctx, &v, &m.err);
+    assert_int_equal(status, QR_SQL);
+    assert_int_equal(m.err.number, 701);
+    assert_in_range(--rows, BOUND / ROW_BYTES * 9 / 10, BOUND / ROW_BYTES * 11 / 10);
+    for (; rows > 100; rows--)
+        assert_int_equal(qr_agg_inverse(&call, memory, &m.ctx, &v, &m.err), QR_OK);
+    assert_in_range(counted, 0, 1 << 20);
+    assert_int_equal(qr_agg_value(&call, memory, &m.ctx, &ret, &m.err), QR_OK);
+    assert_int_equal(qr_value_bytes(&ret).n, ROW_BYTES);
+    qr_agg_done(&call, memory);
+    assert_int_equal(counted, 0);
+    qr_large_watch(0, NULL, NULL);
+    mini_done(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_what_leaves_a_window_is_as_if_never_seen),
         cmocka_unit_test(test_nulls_left_out_are_reported),
         cmocka_unit_test(test_string_agg_joins_and_knows_its_limit),
+        cmocka_unit_test(test_what_a_window_keeps_is_counted),
     };
     return cmocka_run_group_tests_name("expr/agg", tests, NULL, NULL);
 }
