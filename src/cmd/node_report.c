@@ -91,13 +91,14 @@ static struct sums sum_up(const struct qr_gov_sample *samples, size_t count, int
 }
 
 /* Numbers in the order that sysview_used.c reads them; what stands for nothing known is "-". */
-static void put_body(char body[BODY_BYTES], const char *sku, const struct sums *s)
+static void put_body(char body[BODY_BYTES], struct qr_str sku, const struct sums *s)
 {
     double n = s->count == 0 ? 1 : (double)s->count;
-    (void)snprintf(body, BODY_BYTES, "%s %.2f %.2f %.2f %.2f %.2f %.2f %u %.2f %.2f %.2f",
-                   *sku == '\0' ? "-" : sku, (double)s->storage / (1 << 20), s->cpu / n, s->io / n,
-                   s->log / n, (double)s->worker, (double)s->session, s->newest.dtus,
-                   s->instance_cpu / n, s->instance_memory / n, s->newest.vcores_pct / 100.0);
+    (void)snprintf(body, BODY_BYTES, "%.*s %.2f %.2f %.2f %.2f %.2f %.2f %u %.2f %.2f %.2f",
+                   sku.n == 0 ? 1 : (int)sku.n, sku.n == 0 ? "-" : sku.p,
+                   (double)s->storage / (1 << 20), s->cpu / n, s->io / n, s->log / n,
+                   (double)s->worker, (double)s->session, s->newest.dtus, s->instance_cpu / n,
+                   s->instance_memory / n, s->newest.vcores_pct / 100.0);
 }
 
 /* Behind the numbers; versions before did not tell it. In MB. */
@@ -122,6 +123,7 @@ struct report {
     size_t told_count;
     struct qri_node *node;
     struct sizes sizes;
+    struct qr_str edition; /* borrowed for the call */
     int64_t now_ns;
     struct qr_gov_seen seen;
     bool found;
@@ -189,8 +191,7 @@ static void report_database(struct report *r, uint32_t id, uint8_t kind, int64_t
     struct sums s = sum_up(samples, count, end - ns, end, &r->sizes);
     if (r->now_ns - end > LATE_NS || s.count == 0)
         return;
-    const struct qr_slo *slo = qr_slo_find(qr_str(r->seen.objective));
-    put_body(body, slo == NULL ? "" : slo->edition, &s);
+    put_body(body, r->edition, &s);
     put_allocated(body, &s.newest);
     put_measures(body, &s);
     struct qr_telemetry_row row = {.kind = kind,
@@ -209,7 +210,7 @@ static void report_now(struct report *r, uint32_t id, struct qr_gov_sample *samp
         return;
     const struct qr_gov_sample *newest = &samples[0];
     struct sums s = sum_up(samples, 1, newest->end_wall_ns - 1, newest->end_wall_ns, &r->sizes);
-    put_body(body, "", &s);
+    put_body(body, qr_str(""), &s);
     size_t used = strlen(body);
     (void)snprintf(body + used, sizeof body - used, " %.2f %u %u %llu %s", (double)newest->memory,
                    newest->workers, newest->sessions, (unsigned long long)newest->storage_limit,
@@ -240,7 +241,7 @@ static void report_pool(struct report *r, uint32_t id, struct qr_gov_sample *sam
     for (size_t i = 0; i < count && i < 2; i++) {
         struct sums s = sum_up(&samples[i], 1, samples[i].end_wall_ns - 1, samples[i].end_wall_ns,
                                &(struct sizes){.allocated = samples[i].allocated_bytes});
-        put_body(body, "", &s);
+        put_body(body, qr_str(""), &s);
         size_t used = strlen(body);
         (void)snprintf(body + used, sizeof body - used, " %.2f %llu", (double)samples[i].storage,
                        (unsigned long long)(samples[i].storage_limit >> 20));
@@ -270,6 +271,7 @@ void qri_node_report(struct qri_node *node)
         if (h->state != HOSTED_OPEN || h->group == NULL)
             continue;
         r.sizes = note_sizes(h->group, h->db);
+        r.edition = qr_database_edition(h->db);
         qri_node_reclaim(node, h, r.sizes.cache);
         qri_node_report_billed(node, h);
         r.found = false;

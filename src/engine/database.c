@@ -107,6 +107,11 @@ struct qr_str qr_database_server_name(const struct qr_database *db)
     return name.n > 0 ? name : db->instance->options.server_name;
 }
 
+struct qr_str qr_database_edition(const struct qr_database *db)
+{
+    return qri_info(db)->edition;
+}
+
 static bool is_same(const struct qr_database_info *a, const struct qr_database_info *b)
 {
     return qr_str_eq(a->name, b->name) && qr_str_eq(a->edition, b->edition) &&
@@ -162,8 +167,7 @@ enum qr_status qr_database_open(struct qr_instance *instance, const struct qr_da
     struct qr_lock_options lock_options = {
         .env = instance->options.env, .on_deadlock = qri_deadlock_found, .ctx = db};
     bool good = db->cache != NULL && db->texts != NULL && db->shapes != NULL &&
-                db->qstore != NULL &&
-                db->qstore != NULL && keep_info(db, info) == QR_OK &&
+                db->qstore != NULL && db->qstore != NULL && keep_info(db, info) == QR_OK &&
                 qr_locks_new(&lock_options, &db->locks, err) == QR_OK;
     enum qr_status status = good ? load(db, err) : qr_fail(err, QR_NOMEM, "open a database");
     if (status != QR_OK) {

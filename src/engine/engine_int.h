@@ -379,7 +379,7 @@ struct qr_session {
     struct { /* of its task, when a statement's waits were last taken: stats_run.c */
         uint64_t count, ns[QR_WAIT_COUNT];
     } seen_waits;
-    _Atomic uint64_t packets_read, packets_written; /* by this process */
+    _Atomic uint64_t packets_read, packets_written; /* since it was opened, before it moved too */
     struct qri_made made; /* of statements that its link prepared: stats_run.c */
     struct {              /* used when the request began */
         int cpu_ms;

@@ -16,7 +16,16 @@
 
 /* ---- facts: numbers of the session ---- */
 
-enum fact_kind { FACT_BOOL, FACT_U8, FACT_I8, FACT_U16, FACT_I32, FACT_U32, FACT_I64 };
+enum fact_kind {
+    FACT_BOOL,
+    FACT_U8,
+    FACT_I8,
+    FACT_U16,
+    FACT_I32,
+    FACT_U32,
+    FACT_I64,
+    FACT_COUNTER
+};
 
 #define SESSION(field) offsetof(struct qr_session, field)
 static const struct fact {
@@ -68,14 +77,16 @@ static const struct fact {
     {SESSION(request_ticks),                   FACT_I64,  INT64_MIN, INT64_MAX},
     {SESSION(ended_ticks),                     FACT_I64,  INT64_MIN, INT64_MAX},
     {SESSION(scheduled_ticks),                 FACT_I64,  INT64_MIN, INT64_MAX},
+    {SESSION(packets_read),                    FACT_COUNTER, 0, INT64_MAX}, /* from here on newer */
+    {SESSION(packets_written),                 FACT_COUNTER, 0, INT64_MAX},
     /* clang-format on */
 };
-enum { FACTS = sizeof facts / sizeof facts[0] };
+enum { FACTS = sizeof facts / sizeof facts[0], FACTS_FIRST = FACTS - 2 };
 _Static_assert((int)FACTS <= (int)QRI_MOVED_FACTS_MAX, "there is room for what is read");
 
-size_t qri_moved_fact_count(void)
+bool qri_moved_fact_count_is_good(size_t count)
 {
-    return FACTS;
+    return count >= FACTS_FIRST && count <= FACTS;
 }
 
 bool qri_moved_fact_is_good(size_t index, int64_t value)
@@ -101,6 +112,9 @@ static int64_t get_fact(const struct qr_session *session, const struct fact *fac
         return *(const int32_t *)(const void *)p;
     case FACT_U32:
         return *(const uint32_t *)(const void *)p;
+    case FACT_COUNTER:
+        return (int64_t)atomic_load_explicit((const _Atomic uint64_t *)(const void *)p,
+                                             memory_order_relaxed);
     case FACT_I64:
         break;
     }
@@ -131,6 +145,9 @@ static void set_fact(struct qr_session *session, const struct fact *fact, int64_
         break;
     case FACT_I64:
         *(int64_t *)(void *)p = value;
+        break;
+    case FACT_COUNTER: /* views of others may read it already */
+        atomic_store_explicit((_Atomic uint64_t *)(void *)p, (uint64_t)value, memory_order_relaxed);
         break;
     }
 }

@@ -99,7 +99,7 @@ QR_NODISCARD enum qr_status qri_moved_read(struct qr_arena *arena, struct qr_str
 /* The next row of what was read; false at the end. `values` has `count` entries. */
 bool qri_moved_row(struct qr_str *rows, struct qr_value *values, size_t count);
 /* The range of a fact, so that no session is made of nonsense; moving.c. */
-size_t qri_moved_fact_count(void);
+bool qri_moved_fact_count_is_good(size_t count); /* an older process sends fewer */
 bool qri_moved_fact_is_good(size_t index, int64_t value);
 
 /* moving_rows.c: cursors and #objects. */

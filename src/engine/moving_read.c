@@ -158,12 +158,12 @@ static struct qr_type take_type(struct reader *r)
 static void take_facts(struct reader *r, struct qri_moved *moved)
 {
     const uint8_t *count = take(r, 2);
-    size_t want = qri_moved_fact_count();
-    if (count == NULL || qr_get16le(count) != want) {
+    size_t had = count == NULL ? 0 : qr_get16le(count);
+    if (!qri_moved_fact_count_is_good(had)) {
         r->failed = true;
         return;
     }
-    for (size_t i = 0; i < want; i++) {
+    for (size_t i = 0; i < had; i++) {
         moved->facts[i] = (int64_t)take64(r);
         r->failed |= !qri_moved_fact_is_good(i, moved->facts[i]);
     }

@@ -1,6 +1,6 @@
 /* sysview_absent.c - views of features that no database here has: queue services, full text, keys
- * and policies of security, external tables … Tools ask them when they draw a database, and the
- * truth is that they have no rows; see sysview_int.h. */
+ * and policies of security, external tables, latches, automatic tuning … Tools ask them when they
+ * draw a database, and the truth is that they have no rows; see sysview_int.h. */
 #include "sysview_int.h"
 #include "base/banned.h"
 
@@ -76,6 +76,23 @@ const struct qri_sysview qri_sysviews_absent[] = {
     {"sys", "database_scoped_credentials",
      "name sysname, principal_id int null, credential_id int, credential_identity nvarchar(4000) "
      "null, create_date datetime, modify_date datetime",
+     none, NULL, false},
+    {"sys", "dm_db_tuning_recommendations",
+     "name nvarchar(4000) null, type nvarchar(4000) null, reason nvarchar(4000) null, valid_since "
+     "datetime2 null, last_refresh datetime2 null, state nvarchar(4000) null, is_executable_action "
+     "bit null, is_revertable_action bit null, execute_action_start_time datetime2 null, "
+     "execute_action_duration time null, execute_action_initiated_by nvarchar(4000) null, "
+     "execute_action_initiated_time datetime2 null, revert_action_start_time datetime2 null, "
+     "revert_action_duration time null, revert_action_initiated_by nvarchar(4000) null, "
+     "revert_action_initiated_time datetime2 null, score int null, details nvarchar(max) null",
+     none, NULL, false},
+    {"sys", "dm_os_spinlock_stats",
+     "name nvarchar(256), collisions bigint null, spins bigint null, spins_per_collision real "
+     "null, sleep_time bigint null, backoffs int null",
+     none, NULL, false},
+    {"sys", "dm_os_latch_stats",
+     "latch_class nvarchar(60), waiting_requests_count bigint null, wait_time_ms bigint null, "
+     "max_wait_time_ms bigint null",
      none, NULL, false},
     {"sys", "dm_broker_activated_tasks",
      "spid int null, database_id smallint null, queue_id int null, procedure_name nvarchar(650) "

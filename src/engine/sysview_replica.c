@@ -121,7 +121,19 @@ static enum qr_status log_rates(struct qri_sysrows *rows, struct qr_session *ses
                                &w);
 }
 
+/* ---- sys.query_store_replicas ---- */
+
+/* Only what primaries run is collected: the group that the statistics' replica_group_id names. */
+static enum qr_status store_replicas(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct qr_str server = qr_database_server_name(session->db);
+    return qri_sysrow(rows, qr_arena_str(qri_sysrows_arena(rows), server));
+}
+
 const struct qri_sysview qri_sysviews_replica[] = {
+    {"sys", "query_store_replicas",
+     "replica_group_id bigint =1, role_type tinyint =1, replica_name nvarchar(max) null",
+     store_replicas, NULL, false},
     {"sys", "hs_database_log_rate$",
      "database_id int, replica_id uniqueidentifier, file_id int null, current_max_log_rate bigint, "
      "component_id uniqueidentifier, role smallint, role_desc nvarchar(60), catchup_rate bigint, "

@@ -153,12 +153,14 @@ static int pages_8k(uint64_t bytes)
 static enum qr_status database_files(struct qri_sysrows *rows, struct qr_session *session)
 {
     struct qr_store_stats stats;
+    struct qr_gov_group *group = qr_database_group(session->db);
+    uint64_t log_max = group == NULL ? 0 : qr_gov_group_limits(group).log_bytes;
     qr_store_get_stats(session->db->store, &stats);
     QR_TRY(qri_sysrow(rows, 1, 0, qr_str("ROWS"), 1, qr_str("data_0"), qr_str("data_0"),
                       pages_8k(stats.data_bytes),
                       stats.max_data_bytes == 0 ? -1 : pages_8k(stats.max_data_bytes)));
     return qri_sysrow(rows, 2, 1, qr_str("LOG"), 0, qr_str("log"), qr_str("log"),
-                      pages_8k(stats.log_file_bytes), -1);
+                      pages_8k(stats.log_file_bytes), log_max == 0 ? -1 : pages_8k(log_max));
 }
 
 int64_t qri_sys_row_count(struct qr_session *session, const struct qr_cat_object *table)

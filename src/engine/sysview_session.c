@@ -83,8 +83,8 @@ static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s
         rows, (int)s->id, s->login_ticks, text_or_null(arena, s->login.host_name),
         text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
-        qr_arena_str(arena, s->login.login), qr_str(seen.is_running ? "running" : "sleeping"),
-        context_of(arena, &seen), used.cpu_ms,
+        text_or_null(arena, s->login.sid), qr_arena_str(arena, s->login.login),
+        qr_str(seen.is_running ? "running" : "sleeping"), context_of(arena, &seen), used.cpu_ms,
         (int)((seen.memory_bytes + held_by(s) + PAGE_BYTES - 1) / PAGE_BYTES),
         ms_of_ticks(scheduled), ms_of_ticks(now - s->login_ticks), seen.request_ticks,
         seen.ended_ticks, used.reads, used.writes, used.logical_reads, (int)o->textsize,
@@ -93,9 +93,9 @@ static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s
         (int)(o->ansi_nulls && o->ansi_padding && o->ansi_warnings), (int)o->ansi_warnings,
         (int)o->ansi_padding, (int)o->ansi_nulls, (int)o->concat_null_yields_null,
         (int)o->isolation, (int)o->lock_timeout_ms, (int)o->deadlock_priority, seen.rowcount,
-        (int)seen.error, qr_arena_str(arena, s->login.login), used.group_id,
-        (int)s->db->info.database_id, (int)s->db->info.database_id, (int)seen.tran_count,
-        used.page_server_reads);
+        (int)seen.error, text_or_null(arena, s->login.sid), qr_arena_str(arena, s->login.login),
+        used.group_id, (int)s->db->info.database_id, (int)s->db->info.database_id,
+        (int)seen.tran_count, used.page_server_reads);
 }
 
 static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session *session)
@@ -130,13 +130,14 @@ static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_sessi
         uint32_t object_id = batch_id != 0 && qri_text_find(s->db->texts, batch_id, arena, &text)
                                  ? text.object_id
                                  : 0;
-        status = qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
-                            qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"),
-                            qri_sys_int(qri_sys_counted(&s->packets_read)),
-                            qri_sys_int(qri_sys_counted(&s->packets_written)), seen.request_ticks,
-                            seen.ended_ticks, (int)s->login.packet_bytes,
-                            text_or_null(arena, s->login.client_address), connection_id(arena, s),
-                            qri_sql_handle(arena, s->db, batch_id, object_id));
+        status =
+            qri_sysrow(rows, (int)s->id, (int)s->id, s->login_ticks, (int)s->login.tds_version,
+                       qr_str(s->login.is_encrypted ? "TRUE" : "FALSE"),
+                       qri_sys_int(qri_sys_counted(&s->packets_read)),
+                       qri_sys_int(qri_sys_counted(&s->packets_written)), seen.request_ticks,
+                       seen.ended_ticks != 0 ? seen.ended_ticks : s->login_ticks,
+                       (int)s->login.packet_bytes, text_or_null(arena, s->login.client_address),
+                       connection_id(arena, s), qri_sql_handle(arena, s->db, batch_id, object_id));
     }
     pthread_mutex_unlock(&instance->mu);
     return status;
@@ -342,7 +343,7 @@ const struct qri_sysview qri_sysviews_session[] = {
     {"sys", "dm_exec_sessions",
      "session_id smallint, login_time datetime, host_name nvarchar(128) null, "
      "program_name nvarchar(128) null, host_process_id int null, client_version int null, "
-     "client_interface_name nvarchar(32) null, security_id varbinary(85) =null, "
+     "client_interface_name nvarchar(32) null, security_id varbinary(85) null, "
      "login_name nvarchar(128), nt_domain nvarchar(128) null =null, "
      "nt_user_name nvarchar(128) null =null, status nvarchar(30), "
      "context_info varbinary(128) null, cpu_time int, "
@@ -354,7 +355,7 @@ const struct qri_sysview qri_sysviews_session[] = {
      "ansi_defaults bit, ansi_warnings bit, ansi_padding bit, ansi_nulls bit, "
      "concat_null_yields_null bit, transaction_isolation_level smallint, lock_timeout int, "
      "deadlock_priority int, row_count bigint, prev_error int, "
-     "original_security_id varbinary(85) =null, original_login_name nvarchar(128), "
+     "original_security_id varbinary(85) null, original_login_name nvarchar(128), "
      "last_successful_logon datetime null =null, "
      "last_unsuccessful_logon datetime null =null, unsuccessful_logons bigint null =null, "
      "group_id int, database_id smallint, authenticating_database_id int null, "

@@ -64,6 +64,17 @@ static int64_t wait_for_io(struct qr_gov_task *task, enum qr_gov_io kind, struct
     return waited;
 }
 
+static void count_io(struct qr_gov_task *task, enum qr_gov_io kind, uint64_t bytes)
+{
+    if (kind == QR_GOV_READ) {
+        QRI_COUNT(task, reads, 1);
+        QRI_COUNT(task, read_bytes, bytes);
+    } else {
+        QRI_COUNT(task, writes, 1);
+        QRI_COUNT(task, write_bytes, bytes);
+    }
+}
+
 int64_t qr_gov_io_temp(enum qr_gov_io kind, uint64_t bytes)
 {
     struct qr_gov_task *task = qr_gov_current();
@@ -73,9 +84,7 @@ int64_t qr_gov_io_temp(enum qr_gov_io kind, uint64_t bytes)
     if (atomic_load_explicit(&bucket->per_s, memory_order_relaxed) == 0)
         return qr_gov_io(kind, bytes);
     uint64_t units = (bytes + QR_GOV_IO_UNIT_BYTES - 1) / QR_GOV_IO_UNIT_BYTES;
-    struct qr_gov_usage *process =
-        &task->group->gov->usage; /* the group's data has no part in it */
-    qri_count(kind == QR_GOV_READ ? &process->reads : &process->writes, 1);
+    count_io(task, kind, bytes); /* but not its units: the limit of data has no part in it */
     int64_t now = qri_now(task->group->gov);
     struct level level = worst_of((struct level){INT64_MIN, NULL}, bucket, now, units);
     return wait_for_io(task, kind, level, now);
@@ -87,13 +96,7 @@ int64_t qr_gov_io(enum qr_gov_io kind, uint64_t bytes)
     if (task == NULL)
         return 0;
     uint64_t units = bytes == 0 ? 1 : (bytes + QR_GOV_IO_UNIT_BYTES - 1) / QR_GOV_IO_UNIT_BYTES;
-    if (kind == QR_GOV_READ) {
-        QRI_COUNT(task, reads, 1);
-        QRI_COUNT(task, read_bytes, bytes);
-    } else {
-        QRI_COUNT(task, writes, 1);
-        QRI_COUNT(task, write_bytes, bytes);
-    }
+    count_io(task, kind, bytes);
     QRI_COUNT(task, io_units, units);
     struct qr_gov_group *group = task->group;
     struct qr_gov_pool *pool = qri_pool_of(group);

@@ -74,3 +74,8 @@ void qr_wait_count(enum qr_wait type, int64_t ns, int64_t signal_ns)
     if (task != NULL)
         count(task, type, ns, signal_ns);
 }
+
+void qr_wait_count_of(struct qr_gov_task *task, enum qr_wait type, int64_t ns)
+{
+    count(task, type, ns, 0);
+}

@@ -24,6 +24,8 @@ static struct qri_served *served_of(struct qr_served *served)
 static void wait_reached(struct qr_durable_wait *wait)
 {
     struct qri_served *s = (struct qri_served *)((char *)wait - offsetof(struct qri_served, wait));
+    if (s->is_governed)
+        qr_wait_count_of(&s->task, QR_WAIT_WRITELOG, wait->waited_ns);
     s->channel->ops->release(s->channel);
     atomic_store_explicit(&s->wait_state, QRI_WAIT_OVER, memory_order_release);
 }

@@ -69,7 +69,8 @@ void qri_durable_reached(struct qr_store *store, uint64_t lsn)
     int64_t now_ns = list == NULL ? 0 : qr_env_mono_ns(store->env);
     while (list != NULL) {
         struct qr_durable_wait *next = list->next; /* `reached` may free its wait */
-        qri_waited(&store->log_waits, now_ns - list->since_ns);
+        list->waited_ns = now_ns - list->since_ns;
+        qri_waited(&store->log_waits, list->waited_ns);
         list->reached(list);
         list = next;
     }

@@ -190,6 +190,11 @@ class Tempdb(unittest.TestCase):
                 self.assertEqual(after[:2], before[:2])
                 self.assertGreater(after[2] - before[2], 1000)
                 self.assertEqual(after[2] - before[2], after[3] - before[3])
+                # what the files of tempdb count is the pool's, but for less than 64 KB of each file
+                pool, files = asker.execute(
+                    "SELECT write_bytes_total, (SELECT num_of_bytes_written FROM sys.dm_io_virtual_file_stats(2, NULL)) "
+                    "FROM sys.dm_resource_governor_resource_pools WHERE name = 'SloSharedPool1'")[0]
+                self.assertLess(abs(pool - files), 0.05 * files, (pool, files))
 
 
 class Operators(unittest.TestCase):
@@ -267,6 +272,9 @@ class PerformanceCounters(unittest.TestCase):
                 other.execute("COMMIT")
                 waiting.join()
                 after = counters(c)
+                commits = c.execute("SELECT waiting_tasks_count FROM sys.dm_exec_session_wait_stats "
+                                    "WHERE session_id = @@SPID AND wait_type = 'WRITELOG'")[0][0]
+                self.assertTrue(0 < commits <= 23, commits)
 
             def more(*key):
                 return after[key][0] - before[key][0]
@@ -318,6 +326,9 @@ class Objectives(unittest.TestCase):
                 row = connection.execute(GOVERNANCE)[0]
                 self.assertEqual(row[:4], (25, 1024, 1048576, 32768))
                 self.assertEqual(row[4:], (1, 1))
+                self.assertEqual(connection.execute(
+                    "SELECT f.max_size / 128 - g.log_size_in_mb FROM sys.database_files f, "
+                    "sys.dm_user_db_resource_governance g WHERE f.type = 1"), [(0,)])
                 before, most = connection.execute(PLANS)[0]
                 connection.execute("SELECT COUNT(*) FROM sys.objects WHERE name = 'a plan of its own'")
                 after, most = connection.execute(PLANS)[0]

@@ -116,6 +116,8 @@ static void test_temporary_files_count_as_data_unless_tempdb_has_a_limit_of_its_
         stage_run();
         assert_near((double)a->requests / ((double)(stage.now_ns - start) / 1e9), rows[i].rate, 3);
         assert_int_equal(atomic_load(&qr_gov_group_usage(group)->io_units) > 0, rows[i].is_data);
+        assert_int_equal(atomic_load(&qr_gov_group_usage(group)->writes), a->requests);
+        assert_int_equal(atomic_load(&qr_gov_group_usage(group)->write_bytes), a->requests * 65536);
         assert_true(atomic_load(&qr_gov_group_usage(group)->write_queued_ns) > 0);
         stage_close();
     }

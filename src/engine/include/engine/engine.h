@@ -282,6 +282,7 @@ void qr_database_set_group(struct qr_database *db, struct qr_gov_group *group);
 struct qr_gov_group *qr_database_group(const struct qr_database *db);
 /* Of its logical server; it lives as long as the database. */
 struct qr_str qr_database_server_name(const struct qr_database *db);
+struct qr_str qr_database_edition(const struct qr_database *db); /* of a pool's: the pool's */
 
 /* ---- sink: where a session's results go ---- */
 

@@ -44,10 +44,11 @@ enum qr_gov_temp { QR_GOV_TEMP_INTERNAL, QR_GOV_TEMP_USER, QR_GOV_TEMP_COUNT };
 /* Counters only grow. */
 struct qr_gov_usage {
     _Atomic uint64_t cpu_ns, cpu_delayed_ns; /* delayed: waited for more */
+    /* of data and of temporary files */
     _Atomic uint64_t reads, read_bytes, read_stall_ns, read_queued_ns;
     _Atomic uint64_t writes, write_bytes, write_stall_ns, write_queued_ns;
     _Atomic uint64_t reads_queued, writes_queued; /* that had to wait */
-    _Atomic uint64_t io_units; /* as governance counts them: large ones are several */
+    _Atomic uint64_t io_units; /* against the limit of data: large ones are several */
     _Atomic uint64_t log_bytes, log_delayed_ns;
     _Atomic uint64_t log_writes; /* to files of this machine; the process's only */
     _Atomic uint64_t logical_reads, logical_writes;

@@ -38,3 +38,7 @@ void qr_wait_end(struct qr_wait_mark mark);
 void qr_wait_end_signal(struct qr_wait_mark mark, int64_t signal_ns);
 /* One that is over already, for the thread's task. */
 void qr_wait_count(enum qr_wait type, int64_t ns, int64_t signal_ns);
+/* One of a task that no thread was in meanwhile, nor will be before the caller has said that it is
+ * over: what an answer waited for. */
+struct qr_gov_task;
+void qr_wait_count_of(struct qr_gov_task *task, enum qr_wait type, int64_t ns);

@@ -11,7 +11,7 @@ struct qr_durable_wait {
     struct qr_lsn lsn;                             /* set by the caller */
     void (*reached)(struct qr_durable_wait *wait); /* set by the caller; use container_of */
     struct qr_durable_wait *prev, *next;           /* the store's, as what follows */
-    int64_t since_ns;
+    int64_t since_ns, waited_ns;                   /* waited: set before `reached` is called */
 };
 
 /* false: it is durable already, and `reached` will not be called. true: it will be, once. When the
