@@ -380,8 +380,9 @@ struct qr_session {
         uint64_t count, ns[QR_WAIT_COUNT];
     } seen_waits;
     _Atomic uint64_t packets_read, packets_written; /* since it was opened, before it moved too */
-    struct qri_made made; /* of statements that its link prepared: stats_run.c */
-    struct {              /* used when the request began */
+    struct qri_made made;  /* of statements that its link prepared: stats_run.c */
+    uint32_t hit_counters; /* running statements that count hits: stats_run.c */
+    struct {               /* used when the request began */
         int cpu_ms;
         int64_t reads, writes, logical_reads, page_server_reads;
         struct qri_temp_room room;

@@ -33,6 +33,46 @@ static void read_task(const struct qr_gov_task *task, struct qri_meter *meter)
     meter->waits = task->wait_count;
 }
 
+/* ---- pages that SQLite had ---- */
+
+/* The store counts the pages that it is asked for. A connection that writes keeps some, and one
+ * with #tables has theirs: SQLite counts how often it found them so. Others never have any. */
+static bool has_pages(const struct qr_session *session, const struct qri_op *op)
+{
+    return op->stmt->kind == QR_AS_INSERT || op->stmt->kind == QR_AS_UPDATE ||
+           op->stmt->kind == QR_AS_DELETE || op->stmt->kind == QR_AS_MERGE ||
+           session->tran.sqlite_open || session->temp != NULL;
+}
+
+/* What was found since the last look is the statement's outside, or nobody's. */
+static void take_hits(struct qr_session *session)
+{
+    int hits = 0, most = 0;
+    struct qr_gov_task *task = session->login.task;
+    if (session->link == NULL || sqlite3_db_status(session->link->db, SQLITE_DBSTATUS_CACHE_HIT,
+                                                   &hits, &most, 1) != SQLITE_OK)
+        return;
+    if (task != NULL && session->hit_counters > 0 && hits > 0)
+        qr_gov_add(&task->usage.logical_reads, (uint64_t)hits);
+}
+
+static void begin_hits(struct qr_session *session, const struct qri_op *op, struct qri_meter *meter)
+{
+    meter->counts_hits = has_pages(session, op);
+    if (!meter->counts_hits)
+        return;
+    take_hits(session);
+    session->hit_counters++;
+}
+
+static void end_hits(struct qr_session *session, const struct qri_meter *meter)
+{
+    if (!meter->counts_hits)
+        return;
+    take_hits(session);
+    session->hit_counters--;
+}
+
 /* ---- making plans ---- */
 
 struct qri_making qri_making_begin(const struct qr_session *session)
@@ -127,6 +167,7 @@ void qri_meter_begin(struct qri_frame *frame, const struct qri_op *op, struct qr
     *meter = (struct qri_meter){.ticks = session->settings.now_utc_ticks};
     meter->prepared = session->made;
     forget_waits(session);
+    begin_hits(session, op, meter);
     read_task(session->login.task, meter);
     atomic_store_explicit(&running->text_id, text == NULL ? 0 : text->id, memory_order_relaxed);
     atomic_store_explicit(&running->object_id, frame->unit->object_id, memory_order_relaxed);
@@ -276,6 +317,7 @@ void qri_meter_end(struct qri_frame *frame, const struct qri_op *op, const struc
     struct qr_session *session = frame->session;
     struct qri_text *text = frame->unit->text;
     session->ended_ticks = qri_now_ticks(session);
+    end_hits(session, meter);
     struct qri_code *code = op->code_count == 0 ? NULL : op->codes[0];
     note_made(session, meter, code);
     if (text == NULL || !is_counted(op->stmt->kind) || session->options.noexec ||

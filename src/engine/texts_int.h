@@ -165,6 +165,7 @@ struct qri_meter {
     int64_t ticks;            /* when the statement began */
     struct qri_made prepared; /* of the session, then */
     uint64_t waits;           /* that the task had had */
+    bool counts_hits;         /* stats_run.c */
     /* of the session's task then, if it has one */
     int64_t cpu_ns, charged_ns, waited_ns;
     uint64_t logical_reads, logical_writes, reads, log_bytes, page_server_reads, temp_bytes;

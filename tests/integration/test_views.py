@@ -275,6 +275,14 @@ class PerformanceCounters(unittest.TestCase):
                 commits = c.execute("SELECT waiting_tasks_count FROM sys.dm_exec_session_wait_stats "
                                     "WHERE session_id = @@SPID AND wait_type = 'WRITELOG'")[0][0]
                 self.assertTrue(0 < commits <= 23, commits)
+                # pages that a writer's connection still has are read, too: of a table of two leaves and more
+                c.execute("INSERT t SELECT value, 0 FROM GENERATE_SERIES(2, 5000)")
+                for i in range(10):
+                    c.execute(f"EXEC sp_executesql N'UPDATE t SET v = 9 WHERE id = @i', N'@i int', @i = {i * 400 + 2}")
+                reads = c.execute("""SELECT s.execution_count, s.min_logical_reads, s.total_logical_reads
+                    FROM sys.dm_exec_query_stats s CROSS APPLY sys.dm_exec_sql_text(s.sql_handle) x
+                    WHERE x.text LIKE '%SET v = 9 WHERE id = @i'""")[0]
+                self.assertTrue(reads[0] == 10 and reads[1] >= 2 and reads[2] <= 200, reads)
 
             def more(*key):
                 return after[key][0] - before[key][0]
