@@ -280,11 +280,10 @@ struct qr_str qri_task_address(struct qri_sysrows *rows, uint16_t session_id)
 static enum qr_status other_waits(struct qri_sysrows *rows, struct qr_session *session,
                                   const struct qri_lock_waits *locks)
 {
-    bool all = session->db->info.database_id == 1;
     int64_t now = qr_env_mono_ns(session->db->instance->options.env);
     for (struct qr_session *s = session->db->instance->sessions; s != NULL; s = s->next) {
         const struct qr_gov_task *task = s->login.task;
-        if (task == NULL || !(all ? qri_sys_is_of_server(s, session) : s->db == session->db) ||
+        if (task == NULL || !qri_sys_shows_session(s, session) ||
             qri_lock_waits_find(locks, s->id) != NULL || !qri_session_shown(s).is_running)
             continue;
         uint32_t type = atomic_load_explicit(&task->wait_type, memory_order_relaxed);

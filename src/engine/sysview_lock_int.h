@@ -29,5 +29,5 @@ struct qr_str qri_lock_wait_resource(struct qri_sysrows *rows, const struct qri_
 /* The task of a session's request, as an address. */
 struct qr_str qri_task_address(struct qri_sysrows *rows, uint16_t session_id);
 
-/* Sessions of other logical servers are nobody's here. */
-bool qri_sys_is_of_server(const struct qr_session *s, const struct qr_session *asker);
+/* A database shows its own sessions, master those of its logical server in this process. */
+bool qri_sys_shows_session(const struct qr_session *s, const struct qr_session *asker);

@@ -18,9 +18,10 @@ static struct qr_str dateformat_name(uint8_t format)
     return qr_str(names[format]);
 }
 
-bool qri_sys_is_of_server(const struct qr_session *s, const struct qr_session *asker)
+bool qri_sys_shows_session(const struct qr_session *s, const struct qr_session *asker)
 {
-    return s->db->info.server_id == asker->db->info.server_id;
+    return s->db == asker->db ||
+           (asker->db->info.database_id == 1 && s->db->info.server_id == asker->db->info.server_id);
 }
 
 static int ms_of_ticks(int64_t ticks)
@@ -104,7 +105,7 @@ static enum qr_status exec_sessions(struct qri_sysrows *rows, struct qr_session 
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        if (qri_sys_is_of_server(s, session))
+        if (qri_sys_shows_session(s, session))
             status = session_row(rows, s, session);
     pthread_mutex_unlock(&instance->mu);
     return status;
@@ -122,7 +123,7 @@ static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_sessi
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
-        if (!qri_sys_is_of_server(s, session))
+        if (!qri_sys_shows_session(s, session))
             continue;
         struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
         uint64_t batch_id = atomic_load_explicit(&s->running.batch_id, memory_order_relaxed);
@@ -265,7 +266,7 @@ static enum qr_status exec_requests(struct qri_sysrows *rows, struct qr_session 
             status = qri_lock_waits_add(&waits, db);
     qri_lock_waits_sort(&waits);
     for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
-        if (!qri_sys_is_of_server(s, session))
+        if (!qri_sys_shows_session(s, session))
             continue;
         struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
         if (seen.is_running)
@@ -314,7 +315,7 @@ static enum qr_status each_tran(struct qri_sysrows *rows, struct qr_session *ses
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
-        if (!qri_sys_is_of_server(s, session))
+        if (!qri_sys_shows_session(s, session))
             continue;
         struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
         if (seen.tran_count > 0)

@@ -61,7 +61,7 @@ static enum qr_status each(struct qri_sysrows *rows, struct qr_session *session,
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next) {
-        if (!qri_sys_is_of_server(s, session) || s->login.task == NULL)
+        if (!qri_sys_shows_session(s, session) || s->login.task == NULL)
             continue;
         struct qri_session_seen seen = s == session ? qri_session_look(s) : qri_session_shown(s);
         status = row(rows, s, &seen);

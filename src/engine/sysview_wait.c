@@ -5,6 +5,7 @@
 #include <string.h>
 #include "store/store.h"
 #include "sysview_governor_int.h"
+#include "sysview_lock_int.h"
 #include "base/banned.h"
 
 enum { NS_PER_MS = 1000000 };
@@ -130,7 +131,7 @@ static enum qr_status session_wait_stats(struct qri_sysrows *rows, struct qr_ses
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&instance->mu);
     for (const struct qr_session *s = instance->sessions; status == QR_OK && s != NULL; s = s->next)
-        if (s->login.task != NULL && s->db->info.server_id == session->db->info.server_id)
+        if (s->login.task != NULL && qri_sys_shows_session(s, session))
             status = session_rows(rows, s);
     pthread_mutex_unlock(&instance->mu);
     return status;
