@@ -544,6 +544,17 @@ enum qr_status qri_geo_each_link(void *ctx, uint32_t server_id,
                                  enum qr_status (*each)(void *each_ctx,
                                                         const struct qr_geo_seen *seen),
                                  void *each_ctx);
+/* logins.c */
+enum qr_status qri_logins_find(void *ctx, uint32_t server_id, struct qr_str name,
+                               uint8_t sid[QR_SID_BYTES_MAX], size_t *ret_sid_bytes,
+                               struct qr_err *err);
+enum qr_status qri_logins_each(void *ctx, uint32_t server_id,
+                               enum qr_status (*each)(void *each_ctx,
+                                                      const struct qr_login_seen *seen),
+                               void *each_ctx);
+enum qr_status qri_logins_change(void *ctx, uint32_t server_id, const struct qr_login_wish *wish,
+                                 struct qr_err *err);
+/* firewall_rules.c */
 enum qr_status qri_firewall_set_rule(void *ctx, uint32_t database_id, struct qr_str name,
                                      struct qr_str start, struct qr_str end, struct qr_err *err);
 enum qr_status qri_firewall_delete_rule(void *ctx, uint32_t database_id, struct qr_str name,

@@ -57,6 +57,9 @@ static const struct {
     {QR_CONTROL_TELEMETRY,   {ASK(BYTE, doc_kind, QR_TELEMETRY_KINDS), ASK(WORD, server, 0), ASK(LONG, version, 0),
                               ASK(TEXT, name, QR_TELEMETRY_KEY_BYTES_MAX)}},
     {QR_CONTROL_LIMITS,      {ASK(TEXT, name, WORDS_MAX), ASK(WORD, id, 0)}},
+    {QR_CONTROL_LOGINS,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_SET_LOGIN,   {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(BYTE, login_change, QR_LOGIN_CHANGE_COUNT),
+                              ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, hash, QR_HASH_BYTES_MAX), ASK(BYTES, sid, QR_LOGIN_SID_BYTES_MAX)}},
     {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
     {QR_CONTROL_CREATE,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
@@ -160,11 +163,18 @@ static const struct qri_field row_fields[] = {
     {QRI_END, 0, 0},
 };
 static const struct qri_field item_fields[] = {
-    ITEM(TEXT, name, NAMES_MAX), ITEM(TEXT, text, QR_HASH_BYTES_MAX),
-    ITEM(WORD, database_id, 0),  ITEM(WORD, id, 0),
-    ITEM(WORD, start, 0),        ITEM(WORD, end, 0),
-    ITEM(LONG, create_ticks, 0), ITEM(LONG, modify_ticks, 0),
-    ITEM(FLAG, flag, 0),         {QRI_END, 0, 0},
+    ITEM(TEXT, name, NAMES_MAX),
+    ITEM(TEXT, text, QR_HASH_BYTES_MAX),
+    ITEM(WORD, database_id, 0),
+    ITEM(WORD, id, 0),
+    ITEM(WORD, start, 0),
+    ITEM(WORD, end, 0),
+    ITEM(LONG, create_ticks, 0),
+    ITEM(LONG, modify_ticks, 0),
+    ITEM(FLAG, flag, 0),
+    ITEM(FLAG, is_disabled, 0),
+    ITEM(BYTES, sid, QR_LOGIN_SID_BYTES_MAX),
+    {QRI_END, 0, 0},
 };
 
 /* ---- the formats ---- */

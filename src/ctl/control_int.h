@@ -538,6 +538,17 @@ void qri_vault_stop(struct qr_control *control); /* after qr_control_stop */
 void qri_backups_serve(struct qr_control *control, const struct qr_control_ask *ask,
                        struct qr_rpc_request *own_request);
 
+/* ---- logins.c ---- */
+QR_NODISCARD enum qr_status qri_control_set_login(struct qr_control *control,
+                                                  const struct qr_control_ask *ask,
+                                                  struct qr_err *err);
+/* Their hashes: of all, or of the one of that name. */
+QR_NODISCARD enum qr_status qri_control_put_logins(struct qr_control *control, uint32_t server,
+                                                   bool all_hashes, struct qr_str with_hash,
+                                                   struct qr_buf *buf, struct qr_err *err);
+void qri_logins_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                      struct qr_rpc_request *own_request);
+
 /* ---- rules.c ---- */
 QR_NODISCARD enum qr_status qri_control_set_rule(struct qr_control *control,
                                                  const struct qr_control_ask *ask,

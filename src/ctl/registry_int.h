@@ -120,6 +120,10 @@ QR_NODISCARD enum qr_status qri_registry_check_in_pool(struct qr_registry *regis
 QR_NODISCARD enum qr_status qri_registry_remove_pools(struct qr_registry *registry, uint32_t server,
                                                       struct qr_err *err);
 
+/* ---- login_rows.c: those of a server that goes ---- */
+QR_NODISCARD enum qr_status qri_registry_remove_logins(struct qr_registry *registry,
+                                                       uint32_t server, struct qr_err *err);
+
 /* ---- registry_quota.c; mu held for those that say so ---- */
 QR_NODISCARD enum qr_status qri_registry_check_quota_held(struct qr_registry *registry,
                                                           const struct qr_database_row *row,

@@ -318,6 +318,7 @@ static enum qr_status remove_server(struct qr_registry *registry, struct qri_ser
         ops[2] = *with;
     QR_TRY(qr_meta_txn(registry->meta, NULL, 0, ops, with == NULL ? 2 : 3, &applied, NULL, err));
     QR_TRY(qri_registry_remove_pools(registry, server->row.number, err));
+    QR_TRY(qri_registry_remove_logins(registry, server->row.number, err));
     qri_registry_orphan(registry, server->row.number);
     size_t after = registry->server_count - (size_t)(server - registry->servers) - 1;
     memmove(server, server + 1, after * sizeof *server);

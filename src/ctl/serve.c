@@ -92,7 +92,10 @@ static void answer_state(struct qr_control *control, struct qr_rpc_request *own_
     qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
     qr_buf_add64le(&buf, control->version);
     put_servers(registry, &buf);
-    enum qr_status status = qri_control_put_rules(control, true, 0, &buf, &err);
+    enum qr_status status =
+        qri_control_put_logins(control, QR_SERVER_ANY, true, qr_str(""), &buf, &err);
+    if (status == QR_OK)
+        status = qri_control_put_rules(control, true, 0, &buf, &err);
     if (status == QR_OK)
         qr_registry_each_live(registry, put_database, &buf);
     qr_rpc_finish(own_request, &buf, status, &err);
@@ -398,6 +401,7 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_REPORT - QR_CONTROL_REGISTER] = serve_report,
     [QR_CONTROL_TELEMETRY - QR_CONTROL_REGISTER] = serve_telemetry,
     [QR_CONTROL_LIMITS - QR_CONTROL_REGISTER] = qri_limits_serve,
+    [QR_CONTROL_LOGINS - QR_CONTROL_REGISTER] = qri_logins_serve,
 };
 
 /* What is no operation that may take its time (ops.c). */
@@ -415,6 +419,7 @@ static enum qr_status (*const changes[])(struct qr_control *control,
     [QR_CONTROL_DROP_GROUP - QR_CONTROL_CREATE] = NULL,
     [QR_CONTROL_GEO_CHANGE - QR_CONTROL_CREATE] = NULL,
     [QR_CONTROL_AUTOSCALE_SET - QR_CONTROL_CREATE] = qri_autoscale_change,
+    [QR_CONTROL_SET_LOGIN - QR_CONTROL_CREATE] = qri_control_set_login,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)

@@ -7,6 +7,7 @@
 #include "shape_int.h"
 #include "texts_int.h"
 #include "deadlock_int.h"
+#include "login_int.h"
 #include "base/banned.h"
 
 enum { DAYS_TO_1970 = 719162 };
@@ -63,6 +64,8 @@ static enum qr_status load(struct qr_database *db, struct qr_err *err)
                    "make the catalog"));
     enum qr_status status = qri_catalog_load(qr_conn_db(conn), qri_info(db)->name,
                                              db->info.database_id, &db->catalog, err);
+    if (status == QR_OK)
+        status = qri_master_roles(qr_conn_db(conn), now_ticks(db->instance), &db->catalog, err);
     qr_conn_unlock_writer(conn);
     db->catalog_lsn = qr_conn_commit_lsn(conn);
     QR_TRY(qr_wrap(err, status, "load the catalog"));

@@ -3,6 +3,7 @@
  * A user is known by a login's SID, or by a password of his own, or by nobody: WITHOUT LOGIN. */
 #include "ddl_principal_int.h"
 #include "base/sqlmsg.h"
+#include "login_int.h"
 #include "expr/language.h"
 #include "password/password.h"
 #include "base/banned.h"
@@ -163,6 +164,8 @@ static enum qr_status make_known(struct qri_ddl_stmt *s, const struct qr_ast_pri
                                  const struct user_options *o, struct qri_principal *p)
 {
     struct qr_str login = ast->for_login.text.n > 0 ? ast->for_login.text : ast->name.text;
+    if (o->password.p != NULL && qri_in_master(qri_ddl_session(s->ddl)))
+        return qr_sql_fail(s->err, 33233);
     if (o->password.p != NULL && (ast->without_login || ast->for_login.text.n > 0))
         return qr_sql_fail(s->err, 102, "PASSWORD");
     if (o->password.p != NULL)

@@ -254,6 +254,8 @@ static enum qr_status fn_sessionproperty(struct qri_host_call *h)
 static enum qr_status fn_connectionproperty(struct qri_host_call *h)
 {
     const struct qr_session_options *login = &h->session->login;
+    if (qr_str_ieqz(qr_value_bytes(&h->args[0]), "local_tcp_port") && login->local_port > 0)
+        return variant(h, qr_type_of(QR_TYPE_INT), qr_value_int(login->local_port));
     const struct {
         const char *name;
         struct qr_str value;
@@ -262,11 +264,14 @@ static enum qr_status fn_connectionproperty(struct qri_host_call *h)
         {"protocol_type", qr_str("TSQL")},
         {"auth_scheme", qr_str("SQL")},
         {"client_net_address", login->client_address},
+        {"local_net_address", login->local_address},
         {"physical_net_transport", qr_str("TCP")},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (qr_str_ieqz(qr_value_bytes(&h->args[0]), rows[i].name))
-            return variant(h, qr_type_sized(QR_TYPE_NVARCHAR, 48), qr_value_str(rows[i].value));
+            return rows[i].value.n == 0 ? null(h)
+                                        : variant(h, qr_type_sized(QR_TYPE_NVARCHAR, 48),
+                                                  qr_value_str(rows[i].value));
     return null(h);
 }
 

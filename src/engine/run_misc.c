@@ -2,6 +2,7 @@
 #include <string.h>
 #include "ddl_host.h"
 #include "frame.h"
+#include "login_int.h"
 #include "qstore_int.h"
 #include "scoped_int.h"
 #include "base/banned.h"
@@ -81,6 +82,11 @@ enum qr_status qri_run_database(struct qri_frame *frame, const struct qri_op *op
     const struct qr_instance_host *host = &session->db->instance->options.host;
     if (session->tran.count > 0)
         return qr_sql_fail(err, 226, qr_ast_stmt_command(op->stmt->kind));
+    if (op->stmt->kind == QR_AS_CREATE_DATABASE && !qri_may_server(session, QRI_ROLE_DBMANAGER))
+        return qr_sql_fail(err, 262, "CREATE DATABASE", "master");
+    if (op->stmt->kind == QR_AS_ALTER_DATABASE &&
+        !qri_may_alter_database(session, (const struct qr_ast_alter_database *)op->stmt))
+        return qr_sql_fail(err, 15247);
     if (op->stmt->kind == QR_AS_ALTER_DATABASE &&
         qri_qs_is_wanted((const struct qr_ast_alter_database *)op->stmt))
         QR_TRY(qri_qs_alter(session, (const struct qr_ast_alter_database *)op->stmt, err));
@@ -107,6 +113,9 @@ static enum qr_status drop_databases(struct qr_session *session, const struct qr
         return qr_sql_fail(err, 226, "DROP DATABASE");
     for (size_t i = 0; i < stmt->count; i++) {
         const struct qr_ast_name *name = &stmt->items[i].name;
+        if (!qri_may_server(session, QRI_ROLE_DBMANAGER))
+            return qr_sql_fail(err, 3701, "drop", "database",
+                               qri_z(&session->arena, name->parts[name->count - 1].text));
         QR_TRY(host->drop_database(host->ctx, session, name->parts[name->count - 1].text,
                                    stmt->if_exists, err));
     }
@@ -120,6 +129,8 @@ enum qr_status qri_run_ddl(struct qri_frame *frame, const struct qri_op *op, str
         QR_TRY(drop_databases(session, (const struct qr_ast_drop *)op->stmt, err));
         return done_plain(session, COMMAND_OTHER);
     }
+    if (qri_is_login_stmt(op->stmt))
+        return qri_run_login(frame, op, err);
     if (!qri_ddl_handles(op->stmt->kind))
         return qr_fail(err, QR_UNSUPPORTED, "%s is not supported.",
                        qr_ast_stmt_command(op->stmt->kind));

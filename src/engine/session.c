@@ -64,13 +64,10 @@ static void remove_session(struct qr_instance *instance, struct qr_session *sess
 static void copy_login(struct qr_session *session, const struct qr_session_options *options)
 {
     session->login = *options;
-    struct qr_str *strings[] = {&session->login.login,
-                                &session->login.host_name,
-                                &session->login.app_name,
-                                &session->login.client_library,
-                                &session->login.client_address,
-                                &session->login.language,
-                                &session->login.sid};
+    struct qr_str *strings[] = {&session->login.login,          &session->login.host_name,
+                                &session->login.app_name,       &session->login.client_library,
+                                &session->login.client_address, &session->login.language,
+                                &session->login.sid,            &session->login.local_address};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         *strings[i] = qr_arena_str(&session->arena, *strings[i]);
 }

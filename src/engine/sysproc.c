@@ -1,5 +1,6 @@
 /* sysproc.c - system procedures that need the engine itself; see sysproc.h. Those that only ask the
  * catalog are T-SQL (sysmodule.c). */
+#include "access_int.h"
 #include "sysproc.h"
 #include <stdlib.h>
 #include "applock_int.h"
@@ -355,11 +356,22 @@ static enum qr_status want_master(const struct qr_session *session, const char *
     return session->db->info.database_id == MASTER_ID ? QR_OK : qr_sql_fail(err, 2812, proc);
 }
 
+static enum qr_status want_administrator(const struct qr_session *session, struct qr_err *err)
+{
+    return session->login.is_admin && session->is_owner ? QR_OK : qr_sql_fail(err, 15247);
+}
+
+static enum qr_status want_control(const struct qr_session *session, struct qr_err *err)
+{
+    return qri_may_database(session, QR_MAY_CONTROL) ? QR_OK : qr_sql_fail(err, 15247);
+}
+
 static enum qr_status sp_set_firewall_rule(struct qr_session *session, struct qri_call_arg *args,
                                            size_t count, int32_t *ret_status, struct qr_err *err)
 {
     (void)ret_status;
     QR_TRY(want_master(session, "sp_set_firewall_rule", err));
+    QR_TRY(want_administrator(session, err));
     return set_rule(session, args, count, "sp_set_firewall_rule", session->db->info.server_id, err);
 }
 
@@ -368,6 +380,7 @@ static enum qr_status sp_delete_firewall_rule(struct qr_session *session, struct
 {
     (void)ret_status;
     QR_TRY(want_master(session, "sp_delete_firewall_rule", err));
+    QR_TRY(want_administrator(session, err));
     return delete_rule(session, args, count, "sp_delete_firewall_rule", session->db->info.server_id,
                        err);
 }
@@ -377,6 +390,7 @@ static enum qr_status sp_set_database_firewall_rule(struct qr_session *session,
                                                     int32_t *ret_status, struct qr_err *err)
 {
     (void)ret_status;
+    QR_TRY(want_control(session, err));
     return set_rule(session, args, count, "sp_set_database_firewall_rule", session->db->info.own_id,
                     err);
 }
@@ -386,6 +400,7 @@ static enum qr_status sp_delete_database_firewall_rule(struct qr_session *sessio
                                                        int32_t *ret_status, struct qr_err *err)
 {
     (void)ret_status;
+    QR_TRY(want_control(session, err));
     return delete_rule(session, args, count, "sp_delete_database_firewall_rule",
                        session->db->info.own_id, err);
 }

@@ -138,6 +138,9 @@ static enum qr_status exec_connections(struct qri_sysrows *rows, struct qr_sessi
                        qri_sys_int(qri_sys_counted(&s->packets_written)), seen.request_ticks,
                        seen.ended_ticks != 0 ? seen.ended_ticks : s->login_ticks,
                        (int)s->login.packet_bytes, text_or_null(arena, s->login.client_address),
+                       qri_sys_null_if(s->login.client_port == 0, s->login.client_port),
+                       text_or_null(arena, s->login.local_address),
+                       qri_sys_null_if(s->login.local_port == 0, s->login.local_port),
                        connection_id(arena, s), qri_sql_handle(arena, s->db, batch_id, object_id));
     }
     pthread_mutex_unlock(&instance->mu);
@@ -369,8 +372,8 @@ const struct qri_sysview qri_sysviews_session[] = {
      "auth_scheme nvarchar(40) ='SQL', node_affinity smallint =0, num_reads int null, "
      "num_writes int null, last_read datetime null, last_write datetime null, "
      "net_packet_size int null, client_net_address varchar(48) null, "
-     "client_tcp_port int null =null, local_net_address varchar(48) null =null, "
-     "local_tcp_port int null =null, connection_id uniqueidentifier, "
+     "client_tcp_port int null, local_net_address varchar(48) null, "
+     "local_tcp_port int null, connection_id uniqueidentifier, "
      "parent_connection_id uniqueidentifier null =null, most_recent_sql_handle varbinary(64) null",
      exec_connections, NULL, false},
     {"sys", "dm_exec_requests",

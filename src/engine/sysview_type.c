@@ -1,4 +1,5 @@
 /* sysview_type.c - types, logins and messages; see sysview_int.h. */
+#include "login_int.h"
 #include "sysview_int.h"
 #include "codec/collation.h"
 #include "base/banned.h"
@@ -53,12 +54,35 @@ static enum qr_status table_types(struct qri_sysrows *rows, struct qr_session *s
     return QR_OK;
 }
 
+struct login_rows {
+    struct qri_sysrows *rows;
+    struct qr_session *session;
+    int64_t admin_ticks; /* of his making: the database's */
+};
+
+/* Who is no loginmanager sees himself and the administrator. */
+static enum qr_status login_row(void *ctx, const struct qr_login_seen *seen)
+{
+    const struct login_rows *w = ctx;
+    struct qr_session *session = w->session;
+    bool is_own = !session->login.is_own_user && qr_str_eq(seen->sid, session->login.sid);
+    if (!seen->is_admin && !is_own && !qri_may_server(session, QRI_ROLE_LOGINMANAGER))
+        return QR_OK;
+    return qri_sysrow(w->rows, seen->name, (int)seen->principal_id, seen->sid, qr_str("S"),
+                      qr_str("SQL_LOGIN"), (int)seen->is_disabled,
+                      seen->create_ticks == 0 ? w->admin_ticks : seen->create_ticks,
+                      seen->modify_ticks == 0 ? w->admin_ticks : seen->modify_ticks,
+                      qr_str("master"), qr_str("us_english"));
+}
+
+/* Logins are seen in master, as in Azure SQL Database. */
 static enum qr_status server_principals(struct qri_sysrows *rows, struct qr_session *session)
 {
-    static const uint8_t sid[] = {1, 6, 0, 0, 0, 0, 0, 100};
-    return qri_sysrow(rows, session->login.login, 1, qr_str_n((const char *)sid, sizeof sid),
-                      qr_str("S"), qr_str("SQL_LOGIN"), session->login_ticks, session->login_ticks,
-                      qr_str("master"), qr_str("us_english"));
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    struct login_rows w = {rows, session, qri_info(session->db)->create_ticks};
+    if (!qri_in_master(session) || host->each_login == NULL)
+        return QR_OK;
+    return host->each_login(host->ctx, session->db->info.server_id, login_row, &w);
 }
 
 static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *session)
@@ -108,14 +132,14 @@ const struct qri_sysview qri_sysviews_type[] = {
      table_types, NULL, false},
     {"sys", "server_principals",
      "name sysname, principal_id int, sid varbinary(85) null, type char(1), "
-     "type_desc nvarchar(60) null, is_disabled bit null =0, create_date datetime, "
+     "type_desc nvarchar(60) null, is_disabled bit null, create_date datetime, "
      "modify_date datetime, default_database_name sysname null, "
      "default_language_name sysname null, credential_id int null =null, "
      "owning_principal_id int null =null, is_fixed_role bit =0",
      server_principals, NULL, false},
     {"sys", "sql_logins",
      "name sysname, principal_id int, sid varbinary(85) null, type char(1), "
-     "type_desc nvarchar(60) null, is_disabled bit null =0, create_date datetime, "
+     "type_desc nvarchar(60) null, is_disabled bit null, create_date datetime, "
      "modify_date datetime, default_database_name sysname null, "
      "default_language_name sysname null, credential_id int null =null, "
      "is_policy_checked bit null =1, is_expiration_checked bit null =0, "

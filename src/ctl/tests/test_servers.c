@@ -53,6 +53,64 @@ static void test_each_server_has_its_own_names_ids_and_login(void **state)
     assert_int_equal(qr_registry_find_database(f->registry, 2, qr_str("db"), &row), QR_NOT_FOUND);
 }
 
+static void append_login(void *arg, const struct qr_login_row *row)
+{
+    qr_buf_printf(arg, "%u/%u %s:%s%s ", row->server, row->id, row->name, row->hash,
+                  row->is_disabled ? "!" : "");
+}
+
+static enum qr_status add_login(struct fixture *f, uint32_t server, const char *name, uint8_t sid)
+{
+    struct qr_login_row row = {.server = server, .sid = {1, 6, sid}, .sid_bytes = 3};
+    (void)snprintf(row.name, sizeof row.name, "%s", name);
+    (void)snprintf(row.hash, sizeof row.hash, "$%u", sid);
+    struct qr_err err = {0};
+    enum qr_status status = qr_registry_add_login(f->registry, &row, &err);
+    return err.number == 15433 ? QR_SQL : status;
+}
+
+static void test_logins_are_their_servers(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_login_row row;
+    struct qr_buf all;
+    uint32_t number;
+    qr_buf_init(&all, 1000);
+    open_registry(f);
+    assert_int_equal(qr_registry_make_server(f->registry, qr_str("one"), qr_str("boss"),
+                                             qr_str("$1"), NULL, &number, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_make_server(f->registry, qr_str("two"), qr_str("boss"),
+                                             qr_str("$2"), NULL, &number, NULL),
+                     QR_OK);
+    assert_int_equal(add_login(f, 0, "Alice", 1), QR_OK);
+    assert_int_equal(add_login(f, 0, "ALICE", 2), QR_EXISTS);
+    assert_int_equal(add_login(f, 0, "bob", 1), QR_SQL);
+    assert_int_equal(add_login(f, 0, "", 3), QR_INVALID);
+    assert_int_equal(add_login(f, 0, "bob", 3), QR_OK);
+    assert_int_equal(add_login(f, 1, "alice", 1), QR_OK); /* the same SID on another server */
+    assert_int_equal(qr_registry_find_login(f->registry, 0, qr_str("aLICE"), &row, NULL), QR_OK);
+    assert_memory_equal(row.sid, "\1\6\1", 3);
+    row.is_disabled = true;
+    (void)snprintf(row.name, sizeof row.name, "BOB");
+    assert_int_equal(qr_registry_put_login(f->registry, qr_str("alice"), &row, NULL), QR_EXISTS);
+    (void)snprintf(row.name, sizeof row.name, "eve");
+    assert_int_equal(qr_registry_put_login(f->registry, qr_str("alice"), &row, NULL), QR_OK);
+    reopen(f);
+    open_registry(f);
+    assert_int_equal(qr_registry_each_login(f->registry, QR_SERVER_ANY, append_login, &all, NULL),
+                     QR_OK);
+    assert_string_equal(qr_buf_cstr(&all), "0/3 bob:$3 0/2 eve:$1! 1/2 alice:$1 ");
+    assert_int_equal(qr_registry_remove_login(f->registry, 0, qr_str("EVE"), NULL), QR_OK);
+    assert_int_equal(qr_registry_remove_login(f->registry, 0, qr_str("eve"), NULL), QR_NOT_FOUND);
+    assert_int_equal(qr_registry_remove_server(f->registry, 1, NULL, NULL), QR_OK);
+    qr_buf_clear(&all);
+    assert_int_equal(qr_registry_each_login(f->registry, QR_SERVER_ANY, append_login, &all, NULL),
+                     QR_OK);
+    assert_string_equal(qr_buf_cstr(&all), "0/3 bob:$3 ");
+    qr_buf_done(&all);
+}
+
 static void test_a_directory_of_one_server_is_that_of_the_first(void **state)
 {
     static const char row_text[] =
@@ -94,6 +152,7 @@ static void test_a_directory_of_one_server_is_that_of_the_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_logins_are_their_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each_server_has_its_own_names_ids_and_login, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_directory_of_one_server_is_that_of_the_first, setup,

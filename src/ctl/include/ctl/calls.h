@@ -37,7 +37,9 @@ enum qr_control_method {
                              that key; answer: rows, not always all */
     QR_CONTROL_LIMITS,    /* id of a database (0: none), name of the node that asks; answer: struct
                              qr_control_limits */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LIMITS,
+    QR_CONTROL_LOGINS,    /* server, name: with the hash of that one, on this machine only; answer:
+                             items, the administrator first */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LOGINS,
     /* of other machines only */
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */
@@ -74,6 +76,7 @@ enum qr_control_method {
     QR_CONTROL_GEO_CHANGE,  /* server and name of a geo-secondary, geo_change, id: of its primary
                                (0: whichever it is); an operation */
     QR_CONTROL_AUTOSCALE_SET, /* server, name, text: settings (ctl/autoscale.h); the rest stays */
+    QR_CONTROL_SET_LOGIN,     /* server, name, login_change, new_name, hash, sid */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
@@ -131,6 +134,16 @@ enum qr_geo_change {
     QR_GEO_FAILOVER, /* it changes places with its primary; nothing is lost */
     QR_GEO_FORCE,    /* the same at once, with what it has */
     QR_GEO_CHANGE_COUNT,
+};
+/* What becomes of a login. Errors 15025, 15150 (of the administrator), 15151, 15433. */
+enum qr_login_change {
+    QR_LOGIN_CREATE,
+    QR_LOGIN_PASSWORD,
+    QR_LOGIN_RENAME,
+    QR_LOGIN_ENABLE,
+    QR_LOGIN_DISABLE,
+    QR_LOGIN_DROP,
+    QR_LOGIN_CHANGE_COUNT,
 };
 /* The node that has the primary sends the log. Each call starts what is wished if it has not been
  * started; who is not asked for a while ends. */
@@ -209,6 +222,7 @@ struct qr_control_ask {
     struct qr_str tags;         /* a JSON object; n = 0: not said */
     struct qr_str text;         /* a document */
     struct qr_str hash;         /* of a password */
+    struct qr_str sid;          /* of a login; bytes */
     struct qr_str pool;         /* CREATE, ALTER: it goes into it; its objective is ElasticPool */
     struct qr_database_traits traits;
     uint64_t max_bytes;       /* 0: not said */
@@ -224,6 +238,7 @@ struct qr_control_ask {
     uint8_t role;                        /* enum qr_role */
     uint8_t doc_kind;                    /* enum qr_doc_kind */
     uint8_t geo_change;                  /* enum qr_geo_change */
+    uint8_t login_change;                /* enum qr_login_change */
     bool no_wait; /* an operation: the answer comes when it has been started */
     bool read_only;
     bool geo;      /* CREATE with copy_of, BACKUPS: from the second store of backups; ADD_REPLICA: a
@@ -286,17 +301,17 @@ QR_NODISCARD enum qr_status qr_control_row_next(const uint8_t *bytes, size_t cou
 
 /* What a gateway holds in memory, one item after the other. */
 enum qr_control_item_kind {
-    QR_ITEM_LOGIN = 1, /* database_id: of the server; name, text: its hash, flag: the
-                          administrator */
+    QR_ITEM_LOGIN = 1, /* database_id: of the server; name, text: its hash, sid, id, is_disabled,
+                          create_ticks, modify_ticks, flag: the administrator */
     QR_ITEM_RULE,      /* database_id, name, start, end, id, create_ticks, modify_ticks */
     QR_ITEM_DATABASE,  /* database_id, name; with number 0 a server */
 };
 struct qr_control_item {
     enum qr_control_item_kind kind;
-    struct qr_str name, text;
+    struct qr_str name, text, sid;
     uint32_t database_id, id, start, end;
     int64_t create_ticks, modify_ticks;
-    bool flag;
+    bool flag, is_disabled;
 };
 void qr_control_item_put(struct qr_buf *buf, const struct qr_control_item *item);
 QR_NODISCARD enum qr_status qr_control_item_next(const uint8_t *bytes, size_t count, size_t *at,

@@ -238,6 +238,34 @@ QR_NODISCARD enum qr_status qr_registry_set_admin_hash(struct qr_registry *regis
                                                        uint32_t server, struct qr_str hash,
                                                        struct qr_err *err);
 
+/* A login beside the administrator. */
+enum { QR_LOGIN_SID_BYTES_MAX = 85, QR_LOGINS_MAX = 8000 }; /* of all servers together */
+struct qr_login_row {
+    uint32_t server, id; /* among those of its server; from 2 on */
+    char name[QR_NAME_BYTES_MAX + 1], hash[QR_HASH_BYTES_MAX + 1];
+    uint8_t sid[QR_LOGIN_SID_BYTES_MAX];
+    size_t sid_bytes;
+    bool is_disabled;
+    int64_t create_ticks, modify_ticks; /* 100 ns since 0001-01-01 UTC */
+};
+/* Those of a server, or of QR_SERVER_ANY; `each` must not call the registry. */
+typedef void qr_registry_login_fn(void *arg, const struct qr_login_row *row);
+QR_NODISCARD enum qr_status qr_registry_each_login(struct qr_registry *registry, uint32_t server,
+                                                   qr_registry_login_fn *each, void *arg,
+                                                   struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_find_login(struct qr_registry *registry, uint32_t server,
+                                                   struct qr_str name,
+                                                   struct qr_login_row *ret_row,
+                                                   struct qr_err *err);
+/* Calls that change logins must not overlap. Sets id and times. QR_EXISTS, QR_FULL, error 15433. */
+QR_NODISCARD enum qr_status qr_registry_add_login(struct qr_registry *registry,
+                                                  struct qr_login_row *row, struct qr_err *err);
+/* The login `name` becomes what the row says, by another name perhaps: QR_EXISTS. */
+QR_NODISCARD enum qr_status qr_registry_put_login(struct qr_registry *registry, struct qr_str name,
+                                                  struct qr_login_row *row, struct qr_err *err);
+QR_NODISCARD enum qr_status qr_registry_remove_login(struct qr_registry *registry, uint32_t server,
+                                                     struct qr_str name, struct qr_err *err);
+
 /* Adds the row in state CREATING; the caller makes the files and then sets it ONLINE. Errors 1801,
  * 40804, 40808, 40619, QR_UNSUPPORTED for editions that are not there, QR_NOT_FOUND no server. */
 QR_NODISCARD enum qr_status qr_registry_add_database(struct qr_registry *registry, uint32_t server,

@@ -42,6 +42,8 @@ struct qr_geo_seen;
 struct qr_autoscale_seen;
 enum { QR_SID_BYTES_MAX = 85 };
 
+struct qr_login_seen;
+struct qr_login_wish;
 struct qr_instance_host {
     void *ctx;
     /* CREATE/ALTER/DROP DATABASE from master: the control plane's operation, done when it returns.
@@ -72,6 +74,15 @@ struct qr_instance_host {
     enum qr_status (*find_login)(void *ctx, uint32_t server_id, struct qr_str name,
                                  uint8_t sid[QR_SID_BYTES_MAX], size_t *ret_sid_bytes,
                                  struct qr_err *err);
+    /* Logins of that server, its administrator first. NULL: there are none. */
+    enum qr_status (*each_login)(void *ctx, uint32_t server_id,
+                                 enum qr_status (*each)(void *each_ctx,
+                                                        const struct qr_login_seen *seen),
+                                 void *each_ctx);
+    /* CREATE, ALTER, DROP LOGIN: errors 15025, 15150, 15151, 15433, and 15151 for an old password
+     * that is wrong. With each_login. */
+    enum qr_status (*change_login)(void *ctx, uint32_t server_id, const struct qr_login_wish *wish,
+                                   struct qr_err *err);
     /* Who serves the database, the primary first; `store` is its store in this process. */
     enum qr_status (*each_replica)(void *ctx, uint32_t own_id, struct qr_store *store,
                                    enum qr_status (*each)(void *each_ctx,
@@ -111,6 +122,28 @@ struct qr_instance_host {
                                      enum qr_status (*each)(void *each_ctx,
                                                             const struct qr_autoscale_seen *seen),
                                      void *each_ctx);
+};
+
+/* A login as sys.sql_logins has it. */
+struct qr_login_seen {
+    uint32_t principal_id; /* 1: the administrator */
+    struct qr_str name, sid;
+    int64_t create_ticks, modify_ticks; /* datetime2 ticks, UTC; 0: not known */
+    bool is_admin, is_disabled;
+};
+enum qr_login_wish_kind { /* as ctl/calls.h numbers them */
+                          QR_WISH_CREATE_LOGIN,
+                          QR_WISH_LOGIN_PASSWORD,
+                          QR_WISH_LOGIN_NAME,
+                          QR_WISH_LOGIN_ENABLE,
+                          QR_WISH_LOGIN_DISABLE,
+                          QR_WISH_DROP_LOGIN,
+};
+struct qr_login_wish {
+    enum qr_login_wish_kind kind;
+    struct qr_str name, new_name, sid;
+    struct qr_str hash;         /* of the new password */
+    struct qr_str old_password; /* has to be right; p NULL: it is not asked for */
 };
 
 /* How a database is scaled by its load: a row of sys.database_autoscale. Texts without p: NULL. */
@@ -339,6 +372,8 @@ struct qr_sink {
 
 struct qr_session_options {
     struct qr_str login, host_name, app_name, client_library, client_address;
+    struct qr_str local_address;      /* that it came to; n = 0: not known */
+    uint16_t client_port, local_port; /* 0: not known */
     uint32_t client_pid;
     uint32_t client_interface_version, tds_version;
     uint16_t packet_bytes;

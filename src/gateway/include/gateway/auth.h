@@ -3,17 +3,22 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "base/status.h"
 #include "base/str.h"
 #include "password/password.h"
 
 enum { QR_LOGIN_BYTES_MAX = 3 * 128 };
 
+enum { QR_LOGIN_SID_BYTES = 85 };
+
 struct qr_login_record {
     char hash[QR_PASSWORD_HASH_BYTES]; /* NUL-terminated */
     char name[QR_LOGIN_BYTES_MAX + 1]; /* as it was made; empty: as it was asked for */
     bool is_admin;                     /* the server administrator */
     bool is_disabled;
+    uint8_t sid[QR_LOGIN_SID_BYTES];
+    size_t sid_bytes;
 };
 
 /* Answers quickly and from memory or a local file: it is called on the path of every login. */

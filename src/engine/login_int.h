@@ -1,0 +1,23 @@
+/* login_int.h - the logical server's own principals: its logins, which master's statements change,
+ * and the roles of master whose members may do what else only the administrator may. */
+#pragma once
+#include "access_int.h"
+#include "ddl_int.h"
+#include "frame.h"
+
+enum { QRI_ROLE_LOGINMANAGER = 16394, QRI_ROLE_DBMANAGER = 16395 };
+
+/* Adds these two to a master that has not got them; by who has the writer lock. */
+QR_NODISCARD enum qr_status qri_master_roles(sqlite3 *conn, int64_t now_ticks,
+                                             struct qri_catalog **catalog, struct qr_err *err);
+bool qri_in_master(const struct qr_session *session);
+/* The administrator, or in master a member of that role of it. */
+bool qri_may_server(const struct qr_session *session, uint32_t role_id);
+/* A dbmanager any database, from master; who has ALTER of a database that one, from within. */
+bool qri_may_alter_database(const struct qr_session *session,
+                            const struct qr_ast_alter_database *stmt);
+/* CREATE, ALTER, DROP LOGIN? */
+bool qri_is_login_stmt(const struct qr_ast_stmt *stmt);
+/* 5001 outside master; 15247 who is no loginmanager and does not change his own password. */
+QR_NODISCARD enum qr_status qri_run_login(struct qri_frame *frame, const struct qri_op *op,
+                                          struct qr_err *err);
