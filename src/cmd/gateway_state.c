@@ -14,8 +14,8 @@ static const int64_t ASK_NS = INT64_C(30) * 1000000000, AGAIN_NS = 20000000;
 
 struct known_login {
     uint32_t server_id;
-    struct qr_str name, hash;
-    bool is_admin;
+    struct qr_str name, hash, sid;
+    bool is_admin, is_disabled;
 };
 /* With number 0 a server. */
 struct known_database {
@@ -71,11 +71,12 @@ static bool take_item(struct version *version, struct qr_firewall *firewall,
             qr_arena_grow(&version->arena, version->logins, version->login_count,
                           &version->login_max, version->login_count + 1, sizeof *logins);
         struct qr_str hash = qr_arena_str(&version->arena, item->text);
-        if (logins == NULL || name.p == NULL || hash.p == NULL)
+        struct qr_str sid = qr_arena_str(&version->arena, item->sid);
+        if (logins == NULL || name.p == NULL || hash.p == NULL || sid.p == NULL)
             return false;
         version->logins = logins;
         logins[version->login_count++] =
-            (struct known_login){item->database_id, name, hash, item->flag};
+            (struct known_login){item->database_id, name, hash, sid, item->flag, item->is_disabled};
         return true;
     }
     struct known_database *databases =
@@ -246,7 +247,10 @@ enum qr_status qri_gateway_state_login(void *ctx, uint32_t server_id, struct qr_
         copy_text(ret_record->hash, sizeof ret_record->hash, known->hash);
         copy_text(ret_record->name, sizeof ret_record->name, known->name);
         ret_record->is_admin = known->is_admin;
-        ret_record->is_disabled = false;
+        ret_record->is_disabled = known->is_disabled;
+        ret_record->sid_bytes =
+            known->sid.n < sizeof ret_record->sid ? known->sid.n : sizeof ret_record->sid;
+        memcpy(ret_record->sid, known->sid.p, ret_record->sid_bytes);
         status = QR_OK;
     }
     pthread_rwlock_unlock(&state->lock);

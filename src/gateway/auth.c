@@ -219,8 +219,13 @@ static bool ensure_dummy(struct qri_auth *auth)
 static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *job)
 {
     struct qr_login_record record = {0};
-    enum qr_status status =
-        auth->logins->find(auth->logins->ctx, job->server_id, job->login, &record, NULL);
+    enum qr_status status = QR_OK;
+    if (!job->is_own)
+        status = auth->logins->find(auth->logins->ctx, job->server_id, job->login, &record, NULL);
+    else if (job->own_hash[0] != '\0')
+        memcpy(record.hash, job->own_hash, sizeof record.hash);
+    else
+        status = QR_NOT_FOUND;
     if (status != QR_OK && status != QR_NOT_FOUND)
         return QRI_AUTH_ERROR;
     bool known = status == QR_OK;
@@ -235,6 +240,8 @@ static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *jo
         right = qr_password_is_right(hash, job->password);
     job->is_admin = record.is_admin;
     memcpy(job->name, record.name, sizeof job->name);
+    memcpy(job->sid, record.sid, sizeof job->sid);
+    job->sid_bytes = record.sid_bytes;
     if (!known)
         return QRI_AUTH_UNKNOWN_LOGIN;
     if (!right)
@@ -263,6 +270,16 @@ static struct qri_auth_job *next_job(struct qri_auth *auth)
     }
 }
 
+void qri_auth_settle(struct qri_auth *auth, const struct qri_auth_job *job, bool was_let_in)
+{
+    pthread_mutex_lock(&auth->mu);
+    if (was_let_in)
+        forget_failures(auth, job);
+    else
+        count_failure(auth, job);
+    pthread_mutex_unlock(&auth->mu);
+}
+
 static void *verifier_main(void *arg)
 {
     struct qri_auth *auth = arg;
@@ -272,12 +289,8 @@ static void *verifier_main(void *arg)
     for (struct qri_auth_job *job; (job = next_job(auth)) != NULL;) {
         pthread_mutex_unlock(&auth->mu);
         job->result = check(auth, job);
-        pthread_mutex_lock(&auth->mu);
-        if (job->result == QRI_AUTH_OK)
-            forget_failures(auth, job);
-        else
-            count_failure(auth, job);
-        pthread_mutex_unlock(&auth->mu);
+        if (!job->defers)
+            qri_auth_settle(auth, job, job->result == QRI_AUTH_OK);
         job->done(job);
         pthread_mutex_lock(&auth->mu);
     }

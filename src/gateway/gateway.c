@@ -68,6 +68,7 @@ static enum qr_status start(struct qr_gateway *gateway, struct qr_err *err)
         (is_node && options->service == NULL))
         return qr_fail(err, QR_INVALID, "a gateway has a service or a router, a node a service");
     if (is_node) {
+        QR_TRY(qri_auth_new(options->env, NULL, &gateway->auth, err)); /* of databases' own users */
         QR_TRY(qri_pump_init(gateway, err));
         return qri_listen_start(gateway, err);
     }

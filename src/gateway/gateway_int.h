@@ -56,11 +56,18 @@ struct qri_auth_job {
     uint32_t server_id;
     uint8_t address_key[16]; /* IPv6 /64 or IPv4 */
     int64_t wait_ns_max;
+    /* Of a database's own user: the hash to compare with, "" if it has none of that name. Logins
+     * are not looked at. */
+    bool is_own;
+    char own_hash[QR_PASSWORD_HASH_BYTES];
+    bool defers; /* what came of it is told by qri_auth_settle: a node may know him by himself */
     void (*done)(struct qri_auth_job *job);
     /* set before done */
     enum qri_auth_result result;
     bool is_admin;
     char name[QR_LOGIN_BYTES_MAX + 1]; /* the login's own spelling */
+    uint8_t sid[QR_LOGIN_SID_BYTES];
+    size_t sid_bytes;
     /* auth's */
     int64_t not_before_ns;
     struct qri_auth_job *next;
@@ -70,6 +77,8 @@ enum qr_status qri_auth_new(struct qr_env *env, const struct qr_login_directory 
                             struct qri_auth **ret_auth, struct qr_err *err);
 void qri_auth_free(struct qri_auth *auth); /* queued jobs are done with QRI_AUTH_ERROR */
 void qri_auth_submit(struct qri_auth *auth, struct qri_auth_job *job);
+/* Of a job that defers: he was let in, or not. */
+void qri_auth_settle(struct qri_auth *auth, const struct qri_auth_job *job, bool was_let_in);
 
 /* ---- pump.c ---- */
 
@@ -233,12 +242,12 @@ struct qri_login {
     struct qr_str dialled; /* LOGIN7's name of the server */
     struct qr_str server;  /* name of the logical server; n = 0: not known yet */
     bool was_taken;        /* outcome of PHASE_ROUTING: by a node; else `refusal` says why not */
+    bool was_denied;       /* the same: the node knows no such user and password */
+    bool was_checked;      /* PHASE_OPENING: the job's result is there */
     struct qr_err refusal; /* of PHASE_ROUTING */
     uint8_t *facts;        /* in a node: the message that `info` points into */
     int state_fd;          /* of a session that moves: an anonymous file; -1: none */
     struct qr_tds_writer writer; /* for a refusal */
-    char *password;
-    size_t password_bytes;
 };
 
 enum qri_drain {
@@ -375,6 +384,11 @@ enum qri_step qri_login_message(struct qri_conn *conn);
 /* By the owner, PHASE_CHECKING, once released: the password was checked. */
 enum qri_step qri_login_continue(struct qri_conn *conn);
 void qri_login_free(struct qri_login *login);
+/* The node has denied what was asked of its database: 18456, or 18470. */
+void qri_login_denied(struct qri_conn *conn);
+void qri_login_checked(struct qri_auth_job *job); /* `done` of a login's job */
+/* Nobody may read it any more; it is n = 0 then. */
+void qri_wipe_text(struct qr_str *text);
 /* Tells options.login_ended; number 0: it was let in. */
 void qri_login_tell_end(struct qri_conn *conn, int number, const char *reason);
 /* Puts the error (behind 4060 also 18456) and DONE into `out`; the connection closes behind them.

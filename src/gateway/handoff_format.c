@@ -19,7 +19,9 @@ enum handoff_flags {
     FLAG_UNKNOWN_COLLATION = 512,
     FLAG_EXTENSION = 1024,
     FLAG_MOVED = 2048,
-    FLAGS_ALL = 4095,
+    FLAG_OWN_USER = 4096,
+    FLAG_CHECKED = 8192,
+    FLAGS_ALL = 16383,
 };
 
 static const struct flag_row {
@@ -42,7 +44,8 @@ static const size_t text_rows[] = {
     offsetof(struct qr_login, user),    offsetof(struct qr_login, database),
     offsetof(struct qr_login, host),    offsetof(struct qr_login, application),
     offsetof(struct qr_login, library), offsetof(struct qr_login, language),
-    offsetof(struct qr_login, address),
+    offsetof(struct qr_login, address), offsetof(struct qr_login, local_address),
+    offsetof(struct qr_login, sid),     offsetof(struct qr_login, password),
 };
 enum { TEXT_ROWS = sizeof text_rows / sizeof text_rows[0] };
 
@@ -52,9 +55,10 @@ _Static_assert(64 + QR_TDS_FEATURES_MAX + TEXT_ROWS * (2 + QRI_HANDOFF_TEXT_BYTE
 
 static uint16_t flags_of(const struct qr_login *login)
 {
-    unsigned flags = (login->is_admin ? FLAG_ADMIN : 0u) |
-                     (login->is_encrypted ? FLAG_ENCRYPTED : 0u) |
-                     (login->is_moved ? FLAG_MOVED : 0u);
+    unsigned flags =
+        (login->is_admin ? FLAG_ADMIN : 0u) | (login->is_encrypted ? FLAG_ENCRYPTED : 0u) |
+        (login->is_moved ? FLAG_MOVED : 0u) | (login->is_own_user ? FLAG_OWN_USER : 0u) |
+        (login->is_checked ? FLAG_CHECKED : 0u);
     for (size_t i = 0; i < FLAG_ROWS; i++) {
         if (*(const bool *)((const char *)login->login7 + flag_rows[i].at))
             flags |= flag_rows[i].flag;
@@ -68,6 +72,8 @@ enum qr_status qri_handoff_encode(const struct qr_login *login, size_t early_byt
     const struct qr_tds_login7 *login7 = login->login7;
     if (early_bytes > QRI_HANDOFF_EARLY_BYTES_MAX)
         return qr_fail(err, QR_TOO_BIG, "%zu bytes behind a login", early_bytes);
+    (void)!qr_buf_reserve(dst, QRI_HANDOFF_FACTS_BYTES_MAX + early_bytes); /* it never moves: a
+                                                                              password is in it */
     qr_buf_add32le(dst, QRI_HANDOFF_MAGIC);
     qr_buf_add16le(dst, QRI_HANDOFF_VERSION);
     qr_buf_add16le(dst, flags_of(login));
@@ -83,6 +89,8 @@ enum qr_status qri_handoff_encode(const struct qr_login *login, size_t early_byt
     qr_buf_add(dst, login7->client_id, sizeof login7->client_id);
     qr_buf_add16le(dst, 0);
     qr_buf_add32le(dst, login->server_id);
+    qr_buf_add16le(dst, login->client_port);
+    qr_buf_add16le(dst, login->local_port);
     for (size_t i = 0; i < login7->feature_count; i++)
         qr_buf_add8(dst, login7->features[i].id);
     for (size_t i = 0; i < TEXT_ROWS; i++) {
@@ -112,6 +120,8 @@ static enum qr_status take_head(struct qr_tds_cursor *c, struct qr_login *login,
     login->is_admin = (flags & FLAG_ADMIN) != 0;
     login->is_encrypted = (flags & FLAG_ENCRYPTED) != 0;
     login->is_moved = (flags & FLAG_MOVED) != 0;
+    login->is_own_user = (flags & FLAG_OWN_USER) != 0;
+    login->is_checked = (flags & FLAG_CHECKED) != 0;
     for (size_t i = 0; i < FLAG_ROWS; i++)
         *(bool *)((char *)login7 + flag_rows[i].at) = (flags & flag_rows[i].flag) != 0;
     login7->wire_version = qr_tds_take32(c);
@@ -127,6 +137,8 @@ static enum qr_status take_head(struct qr_tds_cursor *c, struct qr_login *login,
     const uint8_t *client_id = qr_tds_take(c, sizeof login7->client_id);
     uint16_t zero = qr_tds_take16(c);
     login->server_id = qr_tds_take32(c);
+    login->client_port = qr_tds_take16(c);
+    login->local_port = qr_tds_take16(c);
     if (c->failed)
         return qr_fail(err, QR_TRUNCATED, "handoff ends in its head");
     memcpy(login7->client_id, client_id, sizeof login7->client_id);
@@ -156,6 +168,11 @@ enum qr_status qri_handoff_decode(const uint8_t *msg, size_t msg_bytes, struct q
         const uint8_t *p = qr_tds_take(&c, bytes);
         *text = p == NULL ? qr_str("") : qr_str_n((const char *)p, bytes);
     }
+    bool is_asked = login.password.n > 0;
+    if (!c.failed && (login.sid.n > QR_LOGIN_SID_BYTES || (!login.is_checked && !is_asked) ||
+                      (is_asked && (login.is_moved || login.is_admin || login.is_own_user)) ||
+                      (login.is_admin && (!login.is_checked || login.is_own_user))))
+        return qr_fail(err, QR_PROTOCOL, "handoff of nobody who was let in");
     uint32_t early = qr_tds_take32(&c);
     if (c.failed)
         return qr_fail(err, QR_TRUNCATED, "handoff ends in its texts");

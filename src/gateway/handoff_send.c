@@ -1,6 +1,7 @@
 /* handoff_send.c - see handoff_int.h: the thread of a front that asks the router where each login
  * goes and hands it over there, again and again until the login's deadline */
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -38,6 +39,8 @@ static void free_handoff(struct qri_handoff *handoff)
 {
     if (handoff->pair_fd >= 0)
         close(handoff->pair_fd);
+    if (handoff->message.data != NULL)
+        sodium_memzero(handoff->message.data, handoff->message.len);
     qr_buf_done(&handoff->message);
     free(handoff);
 }
@@ -77,6 +80,17 @@ static void refuse_unavailable(struct qri_sender *sender, struct qri_handoff *ha
     char server[QRI_HANDOFF_TEXT_BYTES_MAX + 1];
     qri_login_server_name(handoff->conn, server);
     qr_sql_fail(&err, 40613, database, server, "");
+    conclude(sender, handoff, &err);
+}
+
+/* Its byte came before anything was written: the connection is the front's. */
+static void deny(struct qri_sender *sender, struct qri_handoff *handoff)
+{
+    struct qr_err err = {0};
+    struct qri_conn *conn = handoff->conn;
+    atomic_store(&conn->shared, false);
+    conn->login->was_denied = true;
+    qr_fail(&err, QR_NOT_FOUND, "denied");
     conclude(sender, handoff, &err);
 }
 
@@ -149,6 +163,7 @@ static void take_answer(struct qri_sender *sender, struct qri_lane *lane)
         [QRI_HANDOFF_NOT_HERE] = "not_here",
         [QRI_HANDOFF_BUSY] = "busy",
         [QRI_HANDOFF_STOPPING] = "stopping",
+        [QRI_HANDOFF_DENIED] = "denied",
     };
     struct qri_node *node = lane->node;
     struct qri_handoff *handoff = lane->handoff;
@@ -169,6 +184,8 @@ static void take_answer(struct qri_sender *sender, struct qri_lane *lane)
     node->idle_count += 1;
     if (answer == QRI_HANDOFF_TAKEN)
         conclude(sender, handoff, NULL);
+    else if (answer == QRI_HANDOFF_DENIED && !handoff->conn->login->info.is_moved)
+        deny(sender, handoff);
     else
         pause_handoff(sender, handoff, reasons[answer]);
     serve_queue(sender, node);
@@ -394,17 +411,29 @@ static enum qri_step end_move(struct qri_conn *conn)
     return STEP_CLOSE;
 }
 
+/* Whom no login has let in is not told whether there is such a database; only to come again. */
+static bool was_denied(const struct qri_login *login)
+{
+    return !login->was_taken &&
+           (login->was_denied || (!login->info.is_checked && login->refusal.number != 40613));
+}
+
 enum qri_step qri_handoff_end(struct qri_conn *conn)
 {
     struct qr_gateway *gateway = conn->gateway;
     struct qri_login *login = conn->login;
     if (login->info.is_moved)
         return end_move(conn);
+    if (login->job.defers && (login->was_taken || was_denied(login)))
+        qri_auth_settle(gateway->auth, &login->job, login->was_taken);
     if (!login->was_taken) {
         conn->phase = PHASE_LOGIN;
         conn->deadline_ns =
             qr_env_mono_ns(gateway->options.env) + QRI_LOGIN_ROUND_MS * INT64_C(1000000);
-        qri_login_refuse(conn, "not_routed", &login->refusal);
+        if (was_denied(login))
+            qri_login_denied(conn);
+        else
+            qri_login_refuse(conn, "not_routed", &login->refusal);
         return STEP_AGAIN;
     }
     bool relayed = conn->relay_fd >= 0;

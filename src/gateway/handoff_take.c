@@ -5,6 +5,7 @@
  * A link is watched for one event at a time and armed again when it has been answered, so a front
  * cannot have two logins under way on it. */
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -143,6 +144,7 @@ static enum qr_status take_login(struct qr_gateway *gateway, struct qri_link *li
         return qr_fail(err, QR_NOMEM, "take a login");
     }
     memcpy(login->facts, gateway->taker->message, bytes);
+    sodium_memzero(gateway->taker->message, bytes); /* a password may be in it */
     enum qr_status status =
         qri_handoff_decode(login->facts, bytes, &login->info, &login->login7, &early, err);
     if (status == QR_OK)
@@ -283,9 +285,66 @@ static enum qri_step lose(struct qri_conn *conn, const struct qr_err *err)
     return qri_over_begin(conn);
 }
 
+/* ---- the database's own users ---- */
+
+/* Asks the database whether it knows him by himself; then only his password there counts.
+ * STEP_HELD: it is being checked; STEP_AGAIN: it need not be. */
+static enum qri_step ask_database(struct qri_conn *conn, struct qr_err *err)
+{
+    const struct qr_service *service = conn->gateway->options.service;
+    struct qri_login *login = conn->login;
+    struct qri_auth_job *job = &login->job;
+    enum qr_status status = QR_NOT_FOUND;
+    _Static_assert(sizeof job->own_hash == QR_SERVICE_HASH_BYTES, "one hash, two headers");
+    login->was_checked = true;
+    if (service->user_hash != NULL)
+        status = service->user_hash(service->ctx, &login->info, job->own_hash, err);
+    if (status != QR_OK && status != QR_NOT_FOUND && may_pass(err))
+        return STEP_CLOSE;
+    if (status != QR_OK)
+        job->own_hash[0] = '\0';
+    if (status != QR_OK && login->info.is_checked)
+        return STEP_AGAIN; /* the login's name is nobody's here; `open` says what else is wrong */
+    job->is_own = job->defers = true; /* the front counts failures */
+    job->login = login->info.user;
+    job->password = login->info.password;
+    job->server_id = login->info.server_id;
+    job->wait_ns_max = INT64_MAX;
+    job->done = qri_login_checked;
+    qri_auth_submit(conn->gateway->auth, job);
+    return STEP_HELD;
+}
+
+/* False: denied. */
+static bool take_result(struct qri_login *login)
+{
+    bool was_asked = login->job.is_own;
+    qri_wipe_text(&login->info.password);
+    login->job.password = (struct qr_str){NULL, 0};
+    if (!was_asked)
+        return true;
+    if (login->job.result != QRI_AUTH_OK)
+        return false;
+    login->info.is_own_user = login->info.is_checked = true;
+    login->info.sid = (struct qr_str){NULL, 0};
+    return true;
+}
+
 enum qri_step qri_handoff_open(struct qri_conn *conn)
 {
     struct qr_gateway *gateway = conn->gateway;
+    struct qr_err asking = {0};
+    bool is_ending = conn->link == NULL || atomic_load(&gateway->stopping) ||
+                     atomic_load(&gateway->drain) != DRAIN_NO || atomic_load(&conn->aborted);
+    if (!is_ending && conn->login->info.password.n > 0 && !conn->login->was_checked) {
+        enum qri_step step = ask_database(conn, &asking);
+        if (step == STEP_HELD)
+            return step;
+        if (step == STEP_CLOSE) {
+            answer(gateway, QR_TAKE(conn->link), QRI_HANDOFF_NOT_HERE);
+            return step;
+        }
+    }
     struct qri_link *link = QR_TAKE(conn->link);
     struct qr_err err = {0};
     struct qr_tail tail = {0};
@@ -294,6 +353,10 @@ enum qri_step qri_handoff_open(struct qri_conn *conn)
     if (atomic_load(&gateway->stopping) || atomic_load(&gateway->drain) != DRAIN_NO ||
         atomic_load(&conn->aborted)) {
         answer(gateway, link, QRI_HANDOFF_STOPPING);
+        return STEP_CLOSE;
+    }
+    if (!take_result(conn->login)) {
+        answer(gateway, link, QRI_HANDOFF_DENIED);
         return STEP_CLOSE;
     }
     enum qr_status status = open_session(conn, &tail, &err);

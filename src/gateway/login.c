@@ -110,6 +110,21 @@ static void login_failed(struct qri_conn *conn, const char *reason)
     refuse_number(conn, reason, 18456, zero_ended(conn->login, conn->login->info.user), "", "");
 }
 
+/* That a login is disabled is told to who knows its password alone. */
+static void login_denied(struct qri_conn *conn, enum qri_auth_result result)
+{
+    if (result == QRI_AUTH_DISABLED)
+        refuse_number(conn, "disabled", 18470, zero_ended(conn->login, conn->login->info.user), "");
+    else
+        login_failed(conn, qri_auth_result_name(result));
+}
+
+void qri_login_denied(struct qri_conn *conn)
+{
+    enum qri_auth_result result = conn->login->job.result;
+    login_denied(conn, result == QRI_AUTH_OK ? QRI_AUTH_WRONG_PASSWORD : result);
+}
+
 /* ---- PRELOGIN and TLS ---- */
 
 static void enter(struct qri_conn *conn, enum qri_phase phase, size_t message_bytes_max)
@@ -180,19 +195,26 @@ static enum qri_step handshake(struct qri_conn *conn)
 
 /* ---- LOGIN7 ---- */
 
-static void job_done(struct qri_auth_job *job)
+void qri_login_checked(struct qri_auth_job *job)
 {
     struct qri_login *login =
         (struct qri_login *)(void *)((char *)job - offsetof(struct qri_login, job));
     qri_conn_release(login->conn);
 }
 
+void qri_wipe_text(struct qr_str *text)
+{
+    if (text->p != NULL)
+        sodium_memzero((void *)(uintptr_t)text->p, text->n);
+    *text = (struct qr_str){NULL, 0};
+}
+
 void qri_login_free(struct qri_login *login)
 {
     if (login == NULL)
         return;
-    if (login->job.password.p != NULL)
-        sodium_memzero((void *)(uintptr_t)login->job.password.p, login->job.password.n);
+    qri_wipe_text(&login->info.password); /* the job's is the same, or is its own */
+    qri_wipe_text(&login->job.password);
     qr_tds_login7_wipe(&login->login7);
     qr_arena_done(&login->arena);
     free(login->facts);
@@ -243,6 +265,12 @@ static struct qr_str dialled(const struct qri_conn *conn)
     return name.n > 0 ? name : qr_str(sni == NULL ? "" : sni);
 }
 
+/* Which may have users of its own: master has none. */
+static bool names_user_database(const struct qr_login *info)
+{
+    return info->database.n > 0 && !qr_str_ieqz(info->database, "master");
+}
+
 static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
 {
     const struct qr_gateway_options *options = &conn->gateway->options;
@@ -264,10 +292,34 @@ static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
     login->job.login = login->info.user;
     memcpy(login->job.address_key, conn->address.key, sizeof login->job.address_key);
     login->job.wait_ns_max = left - QRI_LOGIN_ROUND_MS * INT64_C(1000000);
-    login->job.done = job_done;
+    login->job.done = qri_login_checked;
+    login->job.defers = options->router != NULL && names_user_database(&login->info);
     conn->phase = PHASE_CHECKING;
     qri_auth_submit(conn->gateway->auth, &login->job);
     return STEP_HELD;
+}
+
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    return ntohs(address->ss_family == AF_INET6
+                     ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
+                     : ((const struct sockaddr_in *)(const void *)address)->sin_port);
+}
+
+/* The connection's two ends, as sys.dm_exec_connections has them. */
+static void note_ends(const struct qri_conn *conn, struct qri_login *login)
+{
+    struct sockaddr_storage end = {0};
+    struct qri_address address;
+    socklen_t bytes = sizeof end;
+    if (getpeername(conn->fd, (struct sockaddr *)&end, &bytes) == 0)
+        login->info.client_port = port_of(&end);
+    bytes = sizeof end;
+    if (getsockname(conn->fd, (struct sockaddr *)&end, &bytes) != 0)
+        return;
+    qri_address_of(&end, &address);
+    login->info.local_port = port_of(&end);
+    login->info.local_address = qr_arena_str(&login->arena, qr_str(address.text));
 }
 
 static enum qri_step take_login(struct qri_conn *conn)
@@ -296,6 +348,7 @@ static enum qri_step take_login(struct qri_conn *conn)
     login->info.login7 = &login->login7;
     login->info.is_encrypted = encrypted;
     login->info.address = qr_str(conn->address.text);
+    note_ends(conn, login);
     login->info.packet_bytes =
         qr_tds_packet_bytes_negotiate(login->login7.packet_bytes, QR_TDS_PACKET_BYTES_DEFAULT);
     return check_login(conn, login);
@@ -354,13 +407,26 @@ enum qri_step qri_login_continue(struct qri_conn *conn)
     conn->phase = PHASE_LOGIN; /* until the session is there */
     if (atomic_load(&conn->aborted))
         return STEP_CLOSE;
-    if (result != QRI_AUTH_OK) {
-        login_failed(conn, qri_auth_result_name(result));
+    bool is_right = result == QRI_AUTH_OK, is_admin = is_right && login->job.is_admin;
+    bool is_asked = login->job.defers && !is_admin && result != QRI_AUTH_TOO_MANY &&
+                    result != QRI_AUTH_ERROR &&
+                    login->job.password.n > 0; /* the database, by its node */
+    if (login->job.defers && !is_asked && result != QRI_AUTH_TOO_MANY)
+        qri_auth_settle(conn->gateway->auth, &login->job, is_right);
+    login->job.defers = is_asked;
+    if (!is_right && !is_asked) {
+        login_denied(conn, result);
         return STEP_AGAIN;
     }
-    login->info.is_admin = login->job.is_admin;
-    if (login->job.name[0] != '\0')
-        login->info.user = qr_str(login->job.name);
+    login->info.is_checked = is_right;
+    login->info.is_admin = is_admin;
+    if (is_right) {
+        login->info.sid = qr_str_n((const char *)login->job.sid, login->job.sid_bytes);
+        if (login->job.name[0] != '\0')
+            login->info.user = qr_str(login->job.name);
+    }
+    if (is_asked)
+        login->info.password = login->job.password;
     if (conn->gateway->options.router != NULL)
         return qri_handoff_begin(conn);
     open_session(conn);

@@ -364,6 +364,11 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .is_encrypted = login->is_encrypted,
         .is_odbc = l->odbc_defaults,
         .is_admin = login->is_admin,
+        .is_own_user = login->is_own_user,
+        .sid = login->sid,
+        .client_port = login->client_port,
+        .local_port = login->local_port,
+        .local_address = login->local_address,
         .read_only_intent = l->read_only_intent,
         .is_moved = login->is_moved,
         .language = login->language,
@@ -419,6 +424,18 @@ static enum qr_status service_open(void *ctx, struct qr_channel *channel,
     return QR_OK;
 }
 
+static enum qr_status service_user_hash(void *ctx, const struct qr_login *login,
+                                        char dst[QR_SERVICE_HASH_BYTES], struct qr_err *err)
+{
+    const struct qr_session_host *host = ctx;
+    struct qr_database *db = NULL;
+    _Static_assert((int)QR_SERVICE_HASH_BYTES == (int)QR_USER_HASH_BYTES, "one hash, two headers");
+    QR_TRY(host->enter(host->ctx, login, &db, err));
+    enum qr_status status = qr_database_user_hash(db, login->user, dst, err);
+    host->leave(host->ctx, db);
+    return status;
+}
+
 static void service_end_all(void *ctx)
 {
     const struct qr_session_host *host = ctx;
@@ -429,6 +446,8 @@ static void service_end_all(void *ctx)
 void qr_session_service_init(struct qr_service *ret_service, const struct qr_session_host *host)
 {
     /* The slot takes a plain pointer for services that change; this one is only read. */
-    *ret_service = (struct qr_service){
-        .ctx = (void *)(uintptr_t)host, .open = service_open, .end_all = service_end_all};
+    *ret_service = (struct qr_service){.ctx = (void *)(uintptr_t)host,
+                                       .open = service_open,
+                                       .user_hash = service_user_hash,
+                                       .end_all = service_end_all};
 }

@@ -20,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (qri_handoff_decode(data, size, &login, &login7, &early, NULL) != QR_OK)
         return 0;
     assert(is_inside(login.user, data, size) && is_inside(login.address, data, size) &&
-           is_inside(login.database, data, size) && is_inside(early, data, size));
+           is_inside(login.database, data, size) && is_inside(login.sid, data, size) &&
+           is_inside(login.password, data, size) && is_inside(early, data, size));
+    assert(login.is_checked || login.password.n > 0);
     struct qr_buf again;
     qr_buf_init(&again, QRI_HANDOFF_BYTES_MAX);
     enum qr_status status = qri_handoff_encode(&login, early.n, &again, NULL);

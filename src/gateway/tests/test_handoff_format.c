@@ -42,8 +42,13 @@ static struct qr_login login_of(struct qr_tds_login7 *login7)
         .language = text,
         .address = qr_str("10.1.2.3"),
         .packet_bytes = 8000,
-        .is_admin = true,
+        .is_checked = true,
         .is_encrypted = false,
+        .sid = qr_str_n(long_text, QR_LOGIN_SID_BYTES),
+        .password = text,
+        .local_address = qr_str("10.0.0.4"),
+        .client_port = 51000,
+        .local_port = 1433,
     };
 }
 
@@ -85,8 +90,12 @@ static void test_a_login_arrives_as_it_was_sent(void **state)
     assert_true(qr_str_eq(after.application, before.application));
     assert_true(qr_str_eq(after.address, before.address));
     assert_int_equal(after.packet_bytes, 8000);
-    assert_true(after.is_admin);
-    assert_false(after.is_encrypted);
+    assert_true(after.is_checked);
+    assert_false(after.is_admin || after.is_own_user || after.is_encrypted);
+    assert_true(qr_str_eq(after.sid, before.sid) && qr_str_eq(after.password, before.password));
+    assert_true(qr_str_eq(after.local_address, before.local_address));
+    assert_int_equal(after.client_port, 51000);
+    assert_int_equal(after.local_port, 1433);
     assert_ptr_equal(after.login7, &after7);
     assert_int_equal(after7.version, QR_TDS_VERSION_74);
     assert_int_equal(after7.client_pid, 4711);
@@ -136,11 +145,47 @@ static void test_wrong_fields_are_refused(void **state)
         {33, 0, QR_PROTOCOL} /* packet size below 512 */,
         {35, 33, QR_PROTOCOL},
         {42, 1, QR_PROTOCOL} /* reserved */,
-        {81, 0xFF, QR_TOO_BIG} /* length of the user's name */,
+        {85, 0xFF, QR_TOO_BIG} /* length of the user's name */,
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_buf msg = encoded(0);
         msg.data[rows[i].at] = rows[i].byte;
+        assert_int_equal(decode(msg.data, msg.len), rows[i].want);
+        qr_buf_done(&msg);
+    }
+}
+
+/* Who was not let in is asked for by his password; nobody else's travels. */
+static void test_a_login_is_one_that_was_let_in_or_one_to_ask_for(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_admin, is_own_user, is_checked, is_moved, has_password;
+        enum qr_status want;
+    } rows[] = {
+        {true, false, true, false, false, QR_OK},
+        {false, true, true, true, false, QR_OK},
+        {false, false, true, false, true, QR_OK},
+        {false, false, false, false, true, QR_OK},
+        {false, false, false, false, false, QR_PROTOCOL},
+        {true, false, false, false, true, QR_PROTOCOL},
+        {true, false, true, false, true, QR_PROTOCOL},
+        {false, true, true, false, true, QR_PROTOCOL},
+        {false, false, true, true, true, QR_PROTOCOL},
+        {true, true, true, false, false, QR_PROTOCOL},
+        {false, false, false, true, false, QR_PROTOCOL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct qr_tds_login7 login7;
+        struct qr_login login = login_of(&login7);
+        struct qr_buf msg;
+        login.is_admin = rows[i].is_admin;
+        login.is_own_user = rows[i].is_own_user;
+        login.is_checked = rows[i].is_checked;
+        login.is_moved = rows[i].is_moved;
+        login.password = qr_str(rows[i].has_password ? "secret" : "");
+        qr_buf_init(&msg, QRI_HANDOFF_BYTES_MAX);
+        assert_int_equal(qri_handoff_encode(&login, 0, &msg, NULL), QR_OK);
         assert_int_equal(decode(msg.data, msg.len), rows[i].want);
         qr_buf_done(&msg);
     }
@@ -183,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_the_data_of_features_stays_at_the_front),
         cmocka_unit_test(test_a_message_cut_or_lengthened_anywhere_is_refused),
         cmocka_unit_test(test_wrong_fields_are_refused),
+        cmocka_unit_test(test_a_login_is_one_that_was_let_in_or_one_to_ask_for),
         cmocka_unit_test(test_what_is_over_a_bound_is_not_sent),
         cmocka_unit_test(test_an_address_is_unix_and_fits),
     };

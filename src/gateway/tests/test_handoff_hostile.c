@@ -65,6 +65,7 @@ static struct qr_buf a_message(void)
     struct qr_tds_login7 login7 = {.version = QR_TDS_VERSION_74};
     struct qr_login login = {.login7 = &login7,
                              .user = qr_str("admin"),
+                             .is_checked = true,
                              .address = qr_str("10.0.0.1"),
                              .packet_bytes = 4096};
     struct qr_buf msg;

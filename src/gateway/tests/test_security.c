@@ -129,22 +129,30 @@ static void job_done(struct qri_auth_job *job)
     pthread_mutex_unlock(&waiting->mu);
 }
 
+static enum qri_auth_result run_job(struct qri_auth *auth, struct waiting_job *w, const char *login,
+                                    const char *password, uint8_t address, int64_t wait_ns_max)
+{
+    w->job.login = qr_str(login);
+    w->job.password = qr_str(password);
+    w->job.address_key[0] = address;
+    w->job.wait_ns_max = wait_ns_max;
+    w->job.done = job_done;
+    w->is_done = false;
+    pthread_mutex_init(&w->mu, NULL);
+    pthread_cond_init(&w->cond, NULL);
+    qri_auth_submit(auth, &w->job);
+    pthread_mutex_lock(&w->mu);
+    while (!w->is_done)
+        pthread_cond_wait(&w->cond, &w->mu);
+    pthread_mutex_unlock(&w->mu);
+    return w->job.result;
+}
+
 static enum qri_auth_result try_login(struct qri_auth *auth, const char *login,
                                       const char *password, uint8_t address, int64_t wait_ns_max)
 {
-    struct waiting_job w = {.job = {.login = qr_str(login),
-                                    .password = qr_str(password),
-                                    .address_key = {address},
-                                    .wait_ns_max = wait_ns_max,
-                                    .done = job_done}};
-    pthread_mutex_init(&w.mu, NULL);
-    pthread_cond_init(&w.cond, NULL);
-    qri_auth_submit(auth, &w.job);
-    pthread_mutex_lock(&w.mu);
-    while (!w.is_done)
-        pthread_cond_wait(&w.cond, &w.mu);
-    pthread_mutex_unlock(&w.mu);
-    return w.job.result;
+    struct waiting_job w = {.is_done = false};
+    return run_job(auth, &w, login, password, address, wait_ns_max);
 }
 
 static int auth_setup(void **state)
@@ -178,6 +186,42 @@ static void test_only_the_right_password_of_an_enabled_login_passes(void **state
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(try_login(*state, rows[i].login, rows[i].password, 1, 0), rows[i].want);
+}
+
+/* A database's own user: his hash comes with the job, and no login of his name counts. */
+static void test_an_own_user_is_checked_by_the_hash_that_comes_along(void **state)
+{
+    static const struct {
+        const char *login, *password;
+        bool has_hash;
+        enum qri_auth_result want;
+    } rows[] = {
+        {"own", "right", true, QRI_AUTH_OK},
+        {"own", "wrong", true, QRI_AUTH_WRONG_PASSWORD},
+        {"off", "right", true, QRI_AUTH_OK},
+        {"sa", "right", false, QRI_AUTH_UNKNOWN_LOGIN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct waiting_job w = {.job = {.is_own = true, .defers = true}};
+        if (rows[i].has_hash)
+            memcpy(w.job.own_hash, hash, sizeof hash);
+        assert_int_equal(run_job(*state, &w, rows[i].login, rows[i].password, 1, 0), rows[i].want);
+        assert_false(w.job.is_admin);
+    }
+}
+
+/* What a job that defers came to counts when it is told, and not before. */
+static void test_a_deferred_failure_counts_when_it_is_settled(void **state)
+{
+    struct waiting_job w = {.job = {.defers = true}};
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(run_job(*state, &w, "sa", "wrong", 9, 0), QRI_AUTH_WRONG_PASSWORD);
+    for (int i = 0; i < 10; i++)
+        qri_auth_settle(*state, &w.job, false);
+    /* also who knows the password waits */
+    assert_int_equal(run_job(*state, &w, "sa", "right", 9, 0), QRI_AUTH_TOO_MANY);
+    qri_auth_settle(*state, &w.job, true);
+    assert_int_equal(run_job(*state, &w, "sa", "right", 9, 0), QRI_AUTH_OK);
 }
 
 static void test_a_remembered_login_ends_with_its_password(void **state)
@@ -214,6 +258,10 @@ int main(void)
         cmocka_unit_test(test_bad_firewall_rules_are_refused),
         cmocka_unit_test(test_the_certificate_names_localhost_and_its_key_fits),
         cmocka_unit_test_setup_teardown(test_only_the_right_password_of_an_enabled_login_passes,
+                                        auth_setup, auth_teardown),
+        cmocka_unit_test_setup_teardown(test_a_deferred_failure_counts_when_it_is_settled,
+                                        auth_setup, auth_teardown),
+        cmocka_unit_test_setup_teardown(test_an_own_user_is_checked_by_the_hash_that_comes_along,
                                         auth_setup, auth_teardown),
         cmocka_unit_test_setup_teardown(test_a_remembered_login_ends_with_its_password, auth_setup,
                                         auth_teardown),

@@ -78,7 +78,15 @@ struct qr_login {
     struct qr_str address; /* of the client, without port */
     uint16_t packet_bytes; /* negotiated; the session tells the client with ENVCHANGE */
     bool is_admin;         /* the server administrator */
-    bool is_encrypted;     /* all of the session, not only its login */
+    bool is_own_user;      /* `user` is one of the database itself, which has his password */
+    struct qr_str sid;     /* of the login; n = 0: is_own_user */
+    /* Of the gateway alone. Whether a login of that server has let him in, and his password where
+     * the database has yet to be asked whether it knows him by himself; n = 0: no more. */
+    bool is_checked;
+    struct qr_str password;
+    uint16_t client_port, local_port; /* 0: not known */
+    struct qr_str local_address;
+    bool is_encrypted; /* all of the session, not only its login */
     /* The session goes on that another process has saved: `moved` is what it wrote. Its client has
      * had its login's answer and expects none. */
     bool is_moved;
@@ -129,6 +137,7 @@ struct qr_served {
     const struct qr_served_ops *ops;
 };
 
+enum { QR_SERVICE_HASH_BYTES = 128 };
 struct qr_service {
     void *ctx;
     /* Opens a session in the database asked for and makes the login's answer (ENVCHANGE, INFO 5701
@@ -138,6 +147,11 @@ struct qr_service {
     enum qr_status (*open)(void *ctx, struct qr_channel *channel, const struct qr_login *login,
                            struct qr_served **ret_served, struct qr_tail *ret_tail,
                            struct qr_err *err);
+    /* The hash of the password of the database's own user of that name (login->user), as
+     * password/password.h makes it. QR_NOT_FOUND: it has none; else as `open`. NULL: databases
+     * have no such users. */
+    enum qr_status (*user_hash)(void *ctx, const struct qr_login *login,
+                                char dst[QR_SERVICE_HASH_BYTES], struct qr_err *err);
     /* Requests that run are stopped and answered with an error; NULL: they cannot be. */
     void (*end_all)(void *ctx);
 };
