@@ -211,6 +211,19 @@ static enum qr_status create_user(struct qri_ddl *ddl, const struct qr_ast_princ
 
 /* ---- ALTER USER ---- */
 
+/* Whoever could come in as such a user would have all of the database. */
+static bool has_control(const struct qri_ddl *ddl, const struct qri_principal *p)
+{
+    const struct qr_perm_securable database = {.kind = QR_KIND_DATABASE,
+                                               .owner_id = QR_PRINCIPAL_DBO};
+    const struct qri_catalog *c = *ddl->main;
+    struct qr_perm_token token;
+    struct qr_err ignored = {0};
+    return qr_perm_token_make(ddl->arena, p->principal_id, c->members, c->member_count, &token,
+                              &ignored) != QR_OK ||
+           qr_perm_ask(c->book, &token, &database, 0, QR_MAY_CONTROL) == QR_PERM_ALLOWED;
+}
+
 /* Who may not alter users may give himself another password if he knows his own. */
 static bool may_alter(const struct qri_ddl *ddl, const struct qri_principal *p,
                       const struct user_options *o, size_t count)
@@ -221,7 +234,9 @@ static bool may_alter(const struct qri_ddl *ddl, const struct qri_principal *p,
         return false;
     if (o->login.p != NULL && !qri_ddl_may_database(ddl, QR_MAY_CONTROL))
         return false;
-    if (qri_ddl_may_principal(ddl, p, QR_MAY_ALTER))
+    bool as_another = o->name.p != NULL || o->password.p != NULL;
+    if (qri_ddl_may_principal(ddl, p, QR_MAY_ALTER) &&
+        (!as_another || qri_ddl_may_database(ddl, QR_MAY_CONTROL) || !has_control(ddl, p)))
         return true;
     return knows && o->password.p != NULL && count == 2 &&
            p->principal_id == qri_access_user(qri_ddl_session(ddl));

@@ -143,6 +143,14 @@ static bool is_module(const struct qr_cat_object *o)
     return o->text.n > 0 && o->type != QR_CAT_SYNONYM;
 }
 
+/* -2: OWNER */
+static int execute_as_of(const struct qr_cat_object *o)
+{
+    return o->execute_as == QR_EXECUTE_AS_OWNER
+               ? -2
+               : qri_sys_null_if(o->execute_as == 0, o->execute_as);
+}
+
 static enum qr_status module_row(struct qri_sysrows *rows, const struct qr_session *session,
                                  const struct qr_cat_object *o)
 {
@@ -150,8 +158,7 @@ static enum qr_status module_row(struct qri_sysrows *rows, const struct qr_sessi
     if (!is_module(o))
         return QR_OK;
     return qri_sysrow(rows, object_id(o), o->text, (int)o->uses_ansi_nulls,
-                      (int)o->uses_quoted_identifier, (int)o->is_schema_bound,
-                      qri_sys_null_if(o->execute_as == 0, (int32_t)o->execute_as));
+                      (int)o->uses_quoted_identifier, (int)o->is_schema_bound, execute_as_of(o));
 }
 static enum qr_status sql_modules(struct qri_sysrows *rows, struct qr_session *session)
 {

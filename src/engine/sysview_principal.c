@@ -8,19 +8,22 @@
 
 /* ---- principals ---- */
 
+enum { SERVER_OWNER_BYTES = 8 };
+static const char server_owner[] = "\1\6\0\0\0\0\0\144"; /* without a SID of its own */
+
 /* SIDs of the fixed ones, and of those that earlier versions made without one. dbo's is that of the
  * login who owns the server. */
 static struct qr_str sid_of(struct qri_sysrows *rows, const struct qr_session *session,
                             const struct qri_principal *p)
 {
     enum { BYTES = 28 };
-    static const char server_owner[] = "\1\6\0\0\0\0\0\144";
     const struct qr_session_options *login = &session->login;
     if (p->sid.n > 0)
         return p->sid;
     switch (p->principal_id) {
     case QR_PRINCIPAL_DBO:
-        return login->is_admin && login->sid.n > 0 ? login->sid : qr_str_n(server_owner, 8);
+        return login->is_admin && login->sid.n > 0 ? login->sid
+                                                   : qr_str_n(server_owner, SERVER_OWNER_BYTES);
     case QR_PRINCIPAL_GUEST:
         return qr_str_n("", 1);
     case QR_PRINCIPAL_INFORMATION_SCHEMA:
@@ -222,6 +225,18 @@ static enum qr_status user_token(struct qri_sysrows *rows, struct qr_session *se
     return QR_OK;
 }
 
+/* Who came in by the database's own password has no login. */
+static enum qr_status login_token(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_session_options *login = &session->login;
+    if (login->is_own_user)
+        return QR_OK;
+    QR_TRY(qri_sysrow(rows, 1,
+                      login->sid.n > 0 ? login->sid : qr_str_n(server_owner, SERVER_OWNER_BYTES),
+                      login->login, qr_str("SQL LOGIN")));
+    return qri_sysrow(rows, 2, qr_str_n("\2", 1), qr_str("public"), qr_str("SERVER ROLE"));
+}
+
 const struct qri_sysview qri_sysviews_principal[] = {
     {"sys", "database_principals",
      "name sysname, principal_id int, type char(1), type_desc nvarchar(60) null, "
@@ -247,6 +262,10 @@ const struct qri_sysview qri_sysviews_principal[] = {
      "principal_id int null, sid varbinary(85) null, name nvarchar(128) null, type nvarchar(128) "
      "null, usage nvarchar(128) null ='GRANT OR DENY'",
      user_token, NULL, false},
+    {"sys", "login_token",
+     "principal_id int null, sid varbinary(85) null, name nvarchar(128) null, type nvarchar(128) "
+     "null, usage nvarchar(128) null ='GRANT OR DENY'",
+     login_token, NULL, false},
     {"sys", "sysprotects",
      "id int, uid smallint null, action tinyint null, protecttype tinyint null, columns "
      "varbinary(4000) null, grantor smallint null",

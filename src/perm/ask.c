@@ -303,7 +303,8 @@ bool qr_perm_any_column(const struct qr_perm_book *book, const struct qr_perm_to
 bool qr_perm_may_grant(const struct qr_perm_book *book, const struct qr_perm_token *token,
                        const struct qr_perm_securable *what, uint32_t column_id, enum qr_perm perm)
 {
-    if (owns(token, what) || qr_perm_token_has(token, QR_ROLE_SECURITYADMIN) ||
+    bool manages = what->kind != QR_KIND_USER && qr_perm_token_has(token, QR_ROLE_SECURITYADMIN);
+    if (owns(token, what) || manages ||
         qr_perm_ask(book, token, what, 0, QR_MAY_CONTROL) == QR_PERM_ALLOWED)
         return true;
     struct found found = look(book, token, what, column_id, perm);

@@ -251,6 +251,14 @@ static void test_who_manages_users_and_roles(void **state)
     rows(&dbo,
          "select name from sys.database_principals where owning_principal_id = user_id('ann')",
          "readers\n");
+    ok(&dbo, "alter role db_owner drop member ann; create user boss with password = 'Secret:1234'; "
+             "alter role db_owner add member boss; create user sub with password = 'Secret:1234'");
+    ok(&ann, "alter user sub with password = 'Another:1234'; alter user boss with default_schema = "
+             "x");
+    gives(&ann, "alter user boss with password = 'Another:1234'", 15151); /* hers it would be */
+    gives(&ann, "alter user boss with name = nobody", 15151);
+    rows(&ann, "select name, type, usage from sys.login_token order by 1",
+         "login_ann|SQL LOGIN|GRANT OR DENY\npublic|SERVER ROLE|GRANT OR DENY\n");
     client_close(&ann);
 }
 

@@ -226,6 +226,9 @@ static void test_who_may_give_it_on(void **state)
     assert_false(qr_perm_may_grant(book, &both, &table, 0, QR_MAY_DELETE));
     struct qr_perm_token security = TOKEN(9, {QR_ROLE_SECURITYADMIN, 9});
     assert_true(qr_perm_may_grant(book, &security, &table, 0, QR_MAY_SELECT));
+    const struct qr_perm_securable user = {
+        .kind = QR_KIND_USER, .id = QR_PRINCIPAL_DBO, .owner_id = QR_PRINCIPAL_DBO};
+    assert_false(qr_perm_may_grant(book, &security, &user, 0, QR_MAY_IMPERSONATE));
     assert_int_equal(qr_perm_ask(book, &security, &table, 0, QR_MAY_SELECT), QR_PERM_NONE);
 }
 

@@ -140,7 +140,7 @@ enum qr_perm_answer qr_perm_ask(const struct qr_perm_book *book, const struct qr
 bool qr_perm_any_column(const struct qr_perm_book *book, const struct qr_perm_token *token,
                         const struct qr_perm_securable *what, enum qr_perm perm);
 /* May he give it to others: WITH GRANT OPTION on it or on what covers it, or CONTROL of it; members
- * of db_securityadmin manage all permissions. */
+ * of db_securityadmin manage all permissions but those to act as another user. */
 bool qr_perm_may_grant(const struct qr_perm_book *book, const struct qr_perm_token *token,
                        const struct qr_perm_securable *what, uint32_t column_id, enum qr_perm perm);
 /* Does he see its metadata: he owns it, or any permission on it is his, and VIEW DEFINITION is not
