@@ -189,6 +189,14 @@ static bool needs_cascade(const struct qri_grant *g, const struct qr_perm_row *r
     return false;
 }
 
+static bool is_granted_whole(struct qri_grant *g, const struct qr_perm_row *row)
+{
+    struct qr_perm_row whole = *row;
+    whole.minor_id = 0;
+    const struct qri_permission *found = row->minor_id == 0 ? NULL : find_row(g, &whole);
+    return found != NULL && found->row.state != QR_PERM_DENY;
+}
+
 static enum qr_status revoke_row(struct qri_grant *g, struct qri_permission *old,
                                  struct qr_perm_row *row)
 {
@@ -199,6 +207,8 @@ static enum qr_status revoke_row(struct qri_grant *g, struct qri_permission *old
         QR_TRY(put_row(g, old, row));
         return take_back(g, row, row->grantee_id);
     }
+    if (old == NULL && is_granted_whole(g, row)) /* it would have to be the whole but one column */
+        return qr_sql_fail(g->s.err, 40510, "REVOKE of a column of what is granted as a whole");
     bool could_give = old != NULL && old->row.state == QR_PERM_GRANT_OPTION;
     if (old != NULL)
         QR_TRY(drop_row(g, old));
