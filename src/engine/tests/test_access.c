@@ -318,7 +318,19 @@ static void test_contexts_end_where_they_must(void **state)
         run(&c, ends[i]);
         expect(&c, "select current_user as a", "COLS a nvarchar(128)\nROW dbo\nDONE 1\n");
     }
-    /* a pool's reset is who logged in again, unless that was not to be */
+    client_close(&c);
+    fixture_close(&f);
+}
+
+/* A pool's reset is who logged in again, unless that was not to be. */
+static void test_reset_goes_back_to_the_login(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    fixture_open(&f);
+    client_open(&f, &c);
+    MAKE(&c, objects);
     run(&c, "execute as user = 'u'");
     assert_int_equal(qr_session_reset(c.session, false, client_sink(&c)), QR_OK);
     expect(&c, "select current_user as a", "COLS a nvarchar(128)\nROW dbo\nDONE 1\n");
@@ -328,6 +340,28 @@ static void test_contexts_end_where_they_must(void **state)
            "statement. A cookie may or may not be needed with 'Revert' statement depending on how "
            "the context was set with 'Execute As' statement.\nDONE error\n");
     assert_int_equal(qr_session_reset(c.session, false, client_sink(&c)), QR_CLOSED);
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_a_user_who_logged_in_is_no_more(void **state)
+{
+    (void)state;
+    static const struct batch batches[] = {
+        {"select s from t", NO("SELECT", "t")},
+        {"select a from v", "COLS a int\nROW 1\nDONE 1\n"},
+        {"revert select current_user as a", "DONE\nCOLS a nvarchar(128)\nROW own\nDONE 1\n"},
+    };
+    struct fixture f;
+    struct client c, own;
+    fixture_open(&f);
+    client_open(&f, &c);
+    MAKE(&c, objects);
+    run(&c, "create user own with password = 'Str0ng!pass-word'");
+    run(&c, "grant select on v to own");
+    client_open_user(&f, &own, "own");
+    EACH(&own, batches);
+    client_close(&own);
     client_close(&c);
     fixture_close(&f);
 }
@@ -409,6 +443,8 @@ int main(void)
         cmocka_unit_test(test_columns_are_asked_for_one_by_one),
         cmocka_unit_test(test_a_chain_breaks_where_the_owner_changes),
         cmocka_unit_test(test_contexts_end_where_they_must),
+        cmocka_unit_test(test_reset_goes_back_to_the_login),
+        cmocka_unit_test(test_a_user_who_logged_in_is_no_more),
         cmocka_unit_test(test_what_is_compiled_is_not_allowed),
         cmocka_unit_test(test_names_are_looked_for_in_the_users_schema),
     };
