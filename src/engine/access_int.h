@@ -8,6 +8,7 @@
  * Permissions are in the catalog, and so they are the transaction's that gives them, and its
  * rollback takes them back.
  *
+ * Permissions of statements are asked for in access_want.c, from the accesses of their plans.
  * Ownership chains: what a module or a view does to an object of the same owner is not asked for;
  * who may call the module may do it. Dynamic SQL begins anew, DDL is always asked for. */
 #pragma once
@@ -54,6 +55,9 @@ uint32_t qri_access_user(const struct qr_session *session); /* the innermost */
 /* The user of that name, whom the session may become: 15517. run_context.c */
 QR_NODISCARD enum qr_status qri_impersonate(struct qr_session *session, struct qr_str name,
                                             uint32_t *ret_id, struct qr_err *err);
+/* May he make a module run as the principal that owns it: 15517. */
+QR_NODISCARD enum qr_status qri_want_as_owner(const struct qr_session *session, uint32_t owner_id,
+                                              struct qr_err *err);
 /* WITH EXECUTE AS among a module's options, as qr_cat_object.execute_as keeps it. */
 struct qr_ast_options;
 QR_NODISCARD enum qr_status qri_module_execute_as(struct qr_session *session,
@@ -118,6 +122,10 @@ QR_NODISCARD enum qr_status qri_want_system_view(const struct qr_session *sessio
                                                  const struct qri_frame *frame,
                                                  const struct qr_cat_object *view,
                                                  struct qr_err *err);
+/* A variable of that type: EXECUTE on it, if it is a table type. */
+QR_NODISCARD enum qr_status qri_want_table_type(struct qr_session *session,
+                                                const struct qri_frame *frame,
+                                                uint32_t user_type_id, struct qr_err *err);
 bool qri_is_system_object(const struct qr_cat_object *object);
 /* Where names without a schema are looked for first, and made. */
 uint32_t qri_access_schema(const struct qr_session *session);

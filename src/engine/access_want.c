@@ -23,10 +23,10 @@ static uint32_t owner_of(const struct qr_session *session, const struct qr_cat_o
 /* Is what the running module does to the object free? Dynamic SQL and the system's own modules have
  * no owner that would answer for it. */
 static bool module_chains(const struct qr_session *session, const struct qri_frame *frame,
-                          const struct qr_cat_object *object)
+                          uint32_t owner_id)
 {
     return frame != NULL && frame->module != NULL && !qri_is_system_object(frame->module) &&
-           owner_of(session, frame->module) == owner_of(session, object);
+           owner_of(session, frame->module) == owner_id;
 }
 
 static bool is_chained(const struct qr_session *session, const struct qri_frame *frame,
@@ -35,7 +35,7 @@ static bool is_chained(const struct qr_session *session, const struct qri_frame 
     if (access->through != NULL)
         return !qri_is_system_object(access->through) &&
                owner_of(session, access->through) == owner_of(session, access->object);
-    return module_chains(session, frame, access->object);
+    return module_chains(session, frame, owner_of(session, access->object));
 }
 
 /* ---- columns ---- */
@@ -218,4 +218,25 @@ enum qr_status qri_want_call(struct qr_session *session, const struct qr_cat_obj
         .object = module, .synonym = synonym, .needs = QR_ACCESS_EXECUTE};
     const struct qr_plan_accesses one = {.items = &access, .count = 1};
     return qri_want_accesses(session, session->frame, &one, err);
+}
+
+/* ---- types ---- */
+
+enum qr_status qri_want_table_type(struct qr_session *session, const struct qri_frame *frame,
+                                   uint32_t user_type_id, struct qr_err *err)
+{
+    const struct qr_catalog *cat = &session->catalog->cat;
+    const struct qr_cat_usertype *type = qr_cat_usertype_by_id(cat, user_type_id);
+    if (session->is_owner || type == NULL || type->table_object_id == 0)
+        return QR_OK;
+    QR_TRY(qri_access_settle(session, err));
+    const struct qr_cat_object named = {
+        .name = type->name, .schema_id = type->schema_id, .owner_id = type->owner_id};
+    if (module_chains(session, frame, qr_cat_owner(cat, &named)))
+        return QR_OK;
+    if (qri_may_type(session, type, QR_MAY_EXECUTE) ||
+        qri_may_type(session, type, QR_MAY_REFERENCES))
+        return QR_OK;
+    const struct ask a = {.session = session, .object = &named, .perm = QR_MAY_EXECUTE, .err = err};
+    return denied(&a, qr_str(""));
 }

@@ -70,7 +70,11 @@ static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
 
 static enum qr_status set_execute_as(struct module *m, const struct qr_ast_options *options)
 {
-    return qri_module_execute_as(m->s.ddl->ctx, options, &m->object.execute_as, m->s.err);
+    struct qr_session *session = m->s.ddl->ctx;
+    QR_TRY(qri_module_execute_as(session, options, &m->object.execute_as, m->s.err));
+    if (m->object.execute_as != QR_EXECUTE_AS_OWNER)
+        return QR_OK;
+    return qri_want_as_owner(session, qr_cat_owner(&(*m->s.catalog)->cat, &m->object), m->s.err);
 }
 
 static enum qr_status module_end(struct module *m)

@@ -78,6 +78,10 @@ enum qr_status qri_ddl_alter_schema(struct qri_ddl *ddl, const struct qr_ast_stm
             continue;
         struct qr_cat_object copy = *o;
         copy.schema_id = to->schema_id;
+        if (o->execute_as == QR_EXECUTE_AS_OWNER) /* and that may be another one there */
+            QR_TRY(qri_want_as_owner(
+                qri_ddl_session(ddl),
+                target.object->owner_id != 0 ? target.object->owner_id : to->principal_id, err));
         QR_TRY(qri_change_put_object(&s.change, &copy, err));
     }
     QR_TRY(qri_drop_rights(&s, QR_ON_OBJECT, target.object->object_id, 0));

@@ -2,6 +2,7 @@
  *
  * Statements are compiled with the unknown variables of no type at all; the first place that wants
  * one of a type decides. */
+#include "access_int.h"
 #include "describe_int.h"
 #include "base/banned.h"
 
@@ -93,8 +94,8 @@ static enum qr_status look_at_call(struct undeclared *u, const struct qr_ast_exe
             find_unknown(u, ((const struct qr_ast_variable *)arg->value)->name);
         for (size_t k = 0; unknown != NULL && k < proc->param_count; k++) {
             const struct qr_cat_param *param = &proc->params[k];
-            bool is_it = arg->name.n > 0 ? qr_str_ieq(arg->name, param->name)
-                                         : param->parameter_id == i + 1;
+            bool is_it =
+                arg->name.n > 0 ? qr_str_ieq(arg->name, param->name) : param->parameter_id == i + 1;
             if (!is_it || unknown->is_known)
                 continue;
             unknown->type = param->type;
@@ -116,7 +117,8 @@ static enum qr_status look_at(struct undeclared *u, const struct qr_bind_env *en
     case QR_AS_UPDATE:
     case QR_AS_DELETE:
     case QR_AS_MERGE:
-        return qr_tsql_compile(&u->arena, env, stmt, &plan, u->err);
+        QR_TRY(qr_tsql_compile(&u->arena, env, stmt, &plan, u->err));
+        return qri_want_accesses(u->session, NULL, &plan->accesses, u->err);
     case QR_AS_EXEC:
         return look_at_call(u, (const struct qr_ast_exec *)stmt);
     default:
@@ -146,9 +148,8 @@ static enum qr_status list_unknown(struct undeclared *u, const struct qri_unit *
         if (u->count >= UNDECLARED_MAX)
             return qr_sql_fail(u->err, 180, "sp_describe_undeclared_parameters", UNDECLARED_MAX);
         u->list[u->count++].name = name;
-        u->vars[u->var_count] = (struct qr_bind_var){.name = name,
-                                                     .slot = (uint32_t)u->var_count,
-                                                     .type = qr_type_of(QR_TYPE_NULL)};
+        u->vars[u->var_count] = (struct qr_bind_var){
+            .name = name, .slot = (uint32_t)u->var_count, .type = qr_type_of(QR_TYPE_NULL)};
         u->var_count++;
     }
     return QR_OK;

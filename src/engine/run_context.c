@@ -16,23 +16,41 @@ static enum qr_status done(struct qr_session *session)
 
 /* ---- EXECUTE AS ---- */
 
-enum qr_status qri_impersonate(struct qr_session *session, struct qr_str name, uint32_t *ret_id,
-                               struct qr_err *err)
+static bool may_become(const struct qr_session *session, const struct qri_principal *p)
 {
-    const struct qri_principal *p = qri_principal_by_name(session->catalog, name);
     bool can_be = p != NULL && p->type == 'S' && p->principal_id != QR_PRINCIPAL_SYS &&
                   p->principal_id != QR_PRINCIPAL_INFORMATION_SCHEMA;
-    if (can_be && (p->principal_id == qri_access_user(session) ||
-                   qri_may_principal(session, p, QR_MAY_IMPERSONATE))) {
-        *ret_id = p->principal_id;
-        return QR_OK;
-    }
+    return can_be && (p->principal_id == qri_access_user(session) ||
+                      qri_may_principal(session, p, QR_MAY_IMPERSONATE));
+}
+
+static enum qr_status cannot_become(struct qr_str name, struct qr_err *err)
+{
     char text[4 * QR_CAT_NAME_CHARS_MAX + 1];
     size_t n = name.n < sizeof text ? name.n : sizeof text - 1;
     if (n > 0)
         memcpy(text, name.p, n);
     text[n] = '\0';
     return qr_sql_fail(err, 15517, text);
+}
+
+enum qr_status qri_impersonate(struct qr_session *session, struct qr_str name, uint32_t *ret_id,
+                               struct qr_err *err)
+{
+    const struct qri_principal *p = qri_principal_by_name(session->catalog, name);
+    if (!may_become(session, p))
+        return cannot_become(name, err);
+    *ret_id = p->principal_id;
+    return QR_OK;
+}
+
+enum qr_status qri_want_as_owner(const struct qr_session *session, uint32_t owner_id,
+                                 struct qr_err *err)
+{
+    const struct qri_principal *p = qri_principal_by_id(session->catalog, owner_id);
+    if (session->is_owner || may_become(session, p))
+        return QR_OK;
+    return cannot_become(p == NULL ? qr_str("") : p->name, err);
 }
 
 /* The one who called the module; in a batch nobody else than he is. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "access_int.h"
 #include "codec/convert.h"
 #include "codec/datetime.h"
 #include "cursor_int.h"
@@ -30,14 +31,17 @@ enum qr_status qri_run_declare(struct qri_frame *frame, const struct qri_op *op,
     for (size_t i = 0; i < stmt->count; i++) {
         const struct qr_ast_declare_item *item = &stmt->items[i];
         uint32_t slot = 0;
+        if (!frame->session->is_owner && qri_var_find(frame, item->name, &slot))
+            QR_TRY(qri_want_table_type(frame->session, frame, frame->unit->vars[slot].user_type_id,
+                                       err));
         if (item->init == NULL || !qri_var_find(frame, item->name, &slot))
             continue;
         struct qr_value value;
         QR_TRY(qri_eval_scalar(frame, i, item->init, &frame->unit->vars[slot].type, NULL, &value,
                                err));
         QR_TRY(qri_var_set(frame, slot, &value, err));
+        assigned(frame->session);
     }
-    assigned(frame->session);
     return QR_OK;
 }
 

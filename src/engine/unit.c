@@ -154,13 +154,14 @@ static enum qr_status flatten_all(struct builder *b, const struct qr_ast_stmts *
 
 static enum qr_status flatten_declare(struct builder *b, const struct qr_ast_declare *declare)
 {
-    bool has_init = false;
+    bool runs = false; /* with a value, or of a table type, which may be asked for */
     for (size_t i = 0; i < declare->count; i++) {
         const struct qr_ast_declare_item *item = &declare->items[i];
         QR_TRY(add_var(b, item->name, &item->type, item->table, item->is_cursor, item->pos.line));
-        has_init |= item->init != NULL;
+        const struct qr_bind_var *var = &b->unit->vars[b->unit->var_count - 1];
+        runs |= item->init != NULL || (var->table != NULL && var->user_type_id != 0);
     }
-    if (!has_init)
+    if (!runs)
         return QR_OK;
     return add_op(b, QRI_OP_RUN, &declare->head, declare->head.pos.line, declare->count, NULL);
 }

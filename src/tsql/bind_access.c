@@ -58,11 +58,27 @@ static enum qr_status set_bit(struct qri_compile *c, struct qri_columns *set, ui
     return QR_OK;
 }
 
-/* A view's columns count by their places. */
+enum qr_status qri_use_named(struct qri_compile *c, struct qri_source *source, struct qri_use *use)
+{
+    const struct qr_cat_object *module = source->module;
+    uint32_t *ids = QRI_ARRAY(c, source->column_count + 1, uint32_t);
+    if (ids == NULL)
+        return qri_nomem(c);
+    source->use = use;
+    for (size_t i = 0; i < source->column_count; i++) {
+        const struct qr_cat_column *col = qr_cat_column_find(module, source->columns[i].name);
+        /* SELECT * of a table that has got columns since: of nobody's but who may the whole */
+        ids[i] = col != NULL ? col->column_id : (uint32_t)(module->column_count + i + 1);
+    }
+    use->ids = ids;
+    return QR_OK;
+}
+
 static uint32_t id_in_source(const struct qri_source *source, size_t column)
 {
-    bool is_table = source->module == NULL && source->object != NULL;
-    return is_table && column < source->object->column_count
+    if (source->use->ids != NULL)
+        return source->use->ids[column];
+    return source->object != NULL && column < source->object->column_count
                ? source->object->columns[column].column_id
                : (uint32_t)column + 1;
 }

@@ -103,7 +103,8 @@ enum qr_status qri_view_source(struct qri_compile *c, const struct qri_object *f
     c->lateral = lateral;
     QR_TRY(qri_query_source(c, query, &ast->columns, view->name, ret_source));
     name_source(c, view, *ret_source);
-    (*ret_source)->use = use;
+    if (use != NULL)
+        QR_TRY(qri_use_named(c, *ret_source, use));
     return QR_OK;
 }
 
@@ -164,6 +165,7 @@ enum qr_status qri_function_source(struct qri_compile *c, const struct qri_objec
     QR_TRY(function->type == QR_CAT_FN_INLINE
                ? inline_source(c, function, bound, ret_source)
                : table_function_source(c, function, bound, count, ret_source));
-    (*ret_source)->use = use;
+    if (use != NULL)
+        QR_TRY(qri_use_named(c, *ret_source, use));
     return QR_OK;
 }

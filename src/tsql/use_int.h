@@ -17,6 +17,7 @@ struct qri_use {
     const struct qr_cat_object *object, *through, *synonym; /* as in struct qr_plan_access */
     uint8_t needs;                                          /* enum qr_access */
     bool is_target; /* its rows are changed: reading is asked for only of columns that are read */
+    const uint32_t *ids; /* of a view's or function's columns, by place; NULL: their places */
     struct qri_columns selects, updates;
 };
 
@@ -25,6 +26,9 @@ QR_NODISCARD enum qr_status qri_use_new(struct qri_compile *c, const struct qri_
                                         uint8_t needs, struct qri_use **ret_use);
 QR_NODISCARD enum qr_status qri_use_call(struct qri_compile *c, const struct qri_object *found,
                                          uint8_t needs);
+/* Its columns are the module's of those names, whatever the statement calls them. */
+QR_NODISCARD enum qr_status qri_use_named(struct qri_compile *c, struct qri_source *source,
+                                          struct qri_use *use);
 /* The statement reads that column of the source by name. */
 QR_NODISCARD enum qr_status qri_use_column(struct qri_compile *c, const struct qri_source *source,
                                            size_t column);

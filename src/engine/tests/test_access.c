@@ -1,6 +1,7 @@
 /* Goal: nobody reads, changes or runs what he may not, by no way that SQL has, and everybody does
  * what he may. Method: dbo makes objects and users; users try, each way for itself, and what comes
  * back is compared word for word. */
+#include "engine/moving.h"
 #include "harness.h"
 
 #define NO(perm, object)                                                                           \
@@ -332,6 +333,11 @@ static void test_reset_goes_back_to_the_login(void **state)
     client_open(&f, &c);
     MAKE(&c, objects);
     run(&c, "execute as user = 'u'");
+    struct qr_buf moved;
+    struct qr_err err = {0};
+    qr_buf_init(&moved, 1 << 20);
+    assert_int_equal(qr_session_save(c.session, &moved, &err), QR_UNSUPPORTED);
+    qr_buf_done(&moved);
     assert_int_equal(qr_session_reset(c.session, false, client_sink(&c)), QR_OK);
     expect(&c, "select current_user as a", "COLS a nvarchar(128)\nROW dbo\nDONE 1\n");
     run(&c, "execute as user = 'u' with no revert");
@@ -340,6 +346,98 @@ static void test_reset_goes_back_to_the_login(void **state)
            "statement. A cookie may or may not be needed with 'Revert' statement depending on how "
            "the context was set with 'Execute As' statement.\nDONE error\n");
     assert_int_equal(qr_session_reset(c.session, false, client_sink(&c)), QR_CLOSED);
+    client_close(&c);
+    fixture_close(&f);
+}
+
+static void test_table_types_and_bulk_loads_are_asked_for(void **state)
+{
+    (void)state;
+    static const char *const more[] = {
+        "create type tt as table (a int)",
+        "create proc p_type as begin declare @x tt insert @x values (7) select a from @x end",
+        "grant execute on p_type to u",
+        "create table plain (a int) create table checked (a int check (a > 0))",
+        "grant insert on plain to u grant insert on checked to u",
+    };
+    static const struct batch batches[] = {
+        {"execute as user = 'u'", "DONE\n"},
+        {"declare @x tt insert @x values (1)", NO("EXECUTE", "tt") "DONE 1\n"},
+        {"exec p_type", "DONEINPROC 1\nCOLS a int\nROW 7\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n"},
+    };
+    static const struct {
+        const char *sql, *want;
+    } loads[] = {
+        {"insert bulk plain (a int)", "DONE 1\n"},
+        {"insert bulk t (a int)", "The INSERT permission was denied on the object 't'"},
+        {"insert bulk checked (a int)", "MSG 1088"},
+        {"insert bulk checked (a int) with (check_constraints)", "DONE 1\n"},
+    };
+    const struct qr_plan_column column = {.name = qr_str("a"), .type = qr_type_of(QR_TYPE_INT)};
+    struct fixture f;
+    struct client c;
+    fixture_open(&f);
+    client_open(&f, &c);
+    MAKE(&c, objects);
+    MAKE(&c, more);
+    EACH(&c, batches);
+    for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
+        run(&c, loads[i].sql);
+        const struct qr_sink *sink = client_sink(&c);
+        struct qr_value one = qr_value_int(1);
+        assert_int_equal(qr_session_bulk_begin(c.session, &column, 1, sink), QR_OK);
+        assert_int_equal(qr_session_bulk_row(c.session, &one), QR_OK);
+        assert_int_equal(qr_session_bulk_end(c.session, false, sink), QR_OK);
+        if (strstr(qr_buf_cstr(&c.out), loads[i].want) == NULL)
+            fail_msg("%s\n%s", loads[i].sql, qr_buf_cstr(&c.out));
+    }
+    client_close(&c);
+    fixture_close(&f);
+}
+
+/* What a user makes runs as himself, and by his own chain. */
+static void test_nobody_lends_himself_anothers_name(void **state)
+{
+    (void)state;
+    static const char *const more[] = {
+        "create schema us authorization u",
+        "grant create procedure to u grant create table to u grant create view to u",
+        "grant create function to u grant alter on schema::dbo to u",
+        "create table wide (a int, b int, c int) insert wide values (1, 2, 3)",
+        "create view star as select * from wide",
+        "grant select on star(b) to u",
+        "alter table wide drop column b",
+        "grant select on inl(a) to u",
+    };
+#define NOT_DBO                                                                                    \
+    "MSG 15517 16 1 line 1: Cannot execute as the database principal because the principal "       \
+    "\"dbo\" does not exist, this type of principal cannot be impersonated, or you do not have "   \
+    "permission.\nDONE error\n"
+    static const struct batch batches[] = {
+        {"execute as user = 'u'", "DONE\n"},
+        {"create proc dbo.evil with execute as owner as select 1", NOT_DBO},
+        {"create proc dbo.evil with execute as 'dbo' as select 1", NOT_DBO},
+        {"create proc us.evil with execute as owner as exec('select s from dbo.t')", "DONE\n"},
+        {"alter schema dbo transfer us.evil", NOT_DBO},
+        {"create view us.spy as select s from dbo.t", NO("SELECT", "t")},
+        {"create table us.spy (a int, x as dbo.f(a))", NO("EXECUTE", "f")},
+        {"create table us.own (a int)", "DONE\n"},
+        {"alter table us.own add x int default dbo.f(1) with values", NO("EXECUTE", "f")},
+        {"exec sp_describe_undeclared_parameters N'select * from dbo.t where s = @p'",
+         NO("SELECT", "t")},
+        /* columns are what the module calls them */
+        {"select c from star", NO_COLUMN("SELECT", "c", "star")},
+        {"select q.x from inl(1) q(x, y)", "COLS x int\nROW 1\nDONE 1\n"},
+        {"select q.a from inl(1) q(s, a)", NO_COLUMN("SELECT", "s", "inl")},
+    };
+    struct fixture f;
+    struct client c;
+    fixture_open(&f);
+    client_open(&f, &c);
+    MAKE(&c, objects);
+    MAKE(&c, more);
+    EACH(&c, batches);
+    assert_null(strstr(run(&c, "exec us.evil"), "secret"));
     client_close(&c);
     fixture_close(&f);
 }
@@ -445,6 +543,8 @@ int main(void)
         cmocka_unit_test(test_contexts_end_where_they_must),
         cmocka_unit_test(test_reset_goes_back_to_the_login),
         cmocka_unit_test(test_a_user_who_logged_in_is_no_more),
+        cmocka_unit_test(test_table_types_and_bulk_loads_are_asked_for),
+        cmocka_unit_test(test_nobody_lends_himself_anothers_name),
         cmocka_unit_test(test_what_is_compiled_is_not_allowed),
         cmocka_unit_test(test_names_are_looked_for_in_the_users_schema),
     };
