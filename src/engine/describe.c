@@ -263,6 +263,8 @@ static enum qr_status find(struct qr_session *session, const struct qri_describe
 {
     struct qri_source source = {.kind = QRI_UNIT_BATCH, .text = what->text, .params = what->params};
     if (what->module != NULL)
+        QR_TRY(qri_want_call(session, what->module, NULL, err));
+    if (what->module != NULL)
         source = (struct qri_source){
             .kind = QRI_UNIT_PROC, .text = what->module->text, .module = what->module};
     qri_session_refresh_catalog(session);
