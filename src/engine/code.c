@@ -154,7 +154,9 @@ static enum qr_status finish(struct qri_frame *frame, size_t place, struct qri_c
 /* EXECUTE AS may have brought another default schema. */
 static bool holds_here(const struct qri_frame *frame, struct qri_code *code)
 {
-    return code->schema_id == qri_frame_schema(frame) && qri_code_holds(code, frame->session);
+    const struct qr_session *session = frame->session;
+    uint32_t schema_id = session->is_owner ? QR_SCHEMA_DBO : qri_access_schema(session);
+    return (frame->module != NULL || code->schema_id == schema_id) && qri_code_holds(code, session);
 }
 
 enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct qr_ast_stmt *stmt,
