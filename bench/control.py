@@ -7,8 +7,8 @@
 scale: a Hyperscale database under load goes between HS_Gen5_2 and HS_Gen5_8, --rounds times, at each
 size (MB of rows that do not compress): from the request to completed, and the longest time between two
 commits of one client around it. Azure's own words for it are 2 minutes and 12 seconds.
-registry: --databases databases (density.py), one half made by 50 sessions at once, the other by 50 operations
-at once over the management API; what the first one's client sees of it; how long lists and a show take, with
+registry: --databases databases (density.py), all but 500 (or one half) made by 50 sessions at once, these by 50
+operations at once over the management API, which holds its clients to a number of requests a minute; what the first one's client sees of it; how long lists and a show take, with
 the processor time that all processes had for it; the 5,001st; logins to one that is closed or open; memory of
 one that is cold, open and active (all processes, over their number); a start of the service with all of them.
 tiers: what a commit costs in Business Critical, where three more processes sync it first, and in Hyperscale,
