@@ -77,7 +77,7 @@ static const struct fact {
     {SESSION(request_ticks),                   FACT_I64,  INT64_MIN, INT64_MAX},
     {SESSION(ended_ticks),                     FACT_I64,  INT64_MIN, INT64_MAX},
     {SESSION(scheduled_ticks),                 FACT_I64,  INT64_MIN, INT64_MAX},
-    {SESSION(packets_read),                    FACT_COUNTER, 0, INT64_MAX}, /* from here on newer */
+    {SESSION(packets_read),                    FACT_COUNTER, 0, INT64_MAX}, /* from here on: older processes do not send them */
     {SESSION(packets_written),                 FACT_COUNTER, 0, INT64_MAX},
     /* clang-format on */
 };
