@@ -173,7 +173,7 @@ enum qr_status qr_registry_add_login(struct qr_registry *registry, struct qr_log
     if (count.has_sid)
         return qr_sql_fail(err, 15433);
     if (count.all >= QR_LOGINS_MAX)
-        return qr_fail(err, QR_FULL, "There are %d logins, the most possible.", QR_LOGINS_MAX);
+        return qr_sql_fail(err, 49918);
     row->id = count.newest + 1;
     row->create_ticks = row->modify_ticks = qri_registry_now_ticks(registry);
     char *text = text_of(row);

@@ -302,7 +302,7 @@ void qri_auth_submit(struct qri_auth *auth, struct qri_auth_job *job)
 {
     int64_t now = qr_env_mono_ns(auth->env);
     pthread_mutex_lock(&auth->mu);
-    job->not_before_ns = reserve_start(auth, job, now);
+    job->not_before_ns = job->is_own ? now : reserve_start(auth, job, now); /* it has waited */
     bool refuse = auth->stopping || job->not_before_ns - now > job->wait_ns_max;
     if (!refuse) {
         struct qri_auth_job **at = &auth->jobs;

@@ -243,11 +243,12 @@ struct qri_login {
     struct qr_str server;  /* name of the logical server; n = 0: not known yet */
     bool was_taken;        /* outcome of PHASE_ROUTING: by a node; else `refusal` says why not */
     bool was_denied;       /* the same: the node knows no such user and password */
-    bool was_checked;      /* PHASE_OPENING: the job's result is there */
-    struct qr_err refusal; /* of PHASE_ROUTING */
-    uint8_t *facts;        /* in a node: the message that `info` points into */
-    int state_fd;          /* of a session that moves: an anonymous file; -1: none */
-    struct qr_tds_writer writer; /* for a refusal */
+    enum qri_auth_result checked; /* what came of the login in the front */
+    bool was_checked;             /* PHASE_OPENING: the job's result is there */
+    struct qr_err refusal;        /* of PHASE_ROUTING */
+    uint8_t *facts;               /* in a node: the message that `info` points into */
+    int state_fd;                 /* of a session that moves: an anonymous file; -1: none */
+    struct qr_tds_writer writer;  /* for a refusal */
 };
 
 enum qri_drain {

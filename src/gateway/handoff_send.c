@@ -12,6 +12,7 @@
 #include "sender_int.h"
 #include "base/banned.h"
 
+enum { DENY_MS_MAX = 10000 }; /* for a password that is checked for its time's sake */
 enum {
     LANES_MAX = 256,     /* to one node: logins that it opens at once */
     LANES_IDLE_MAX = 8,  /* kept for later logins */
@@ -412,10 +413,23 @@ static enum qri_step end_move(struct qri_conn *conn)
 }
 
 /* Whom no login has let in is not told whether there is such a database; only to come again. */
-static bool was_denied(const struct qri_login *login)
+static bool is_nowhere(const struct qri_login *login)
 {
-    return !login->was_taken &&
-           (login->was_denied || (!login->info.is_checked && login->refusal.number != 40613));
+    return !login->was_taken && !login->was_denied && !login->info.is_checked &&
+           login->refusal.number != 40613;
+}
+
+/* As long as a node would have taken to check the password. */
+static enum qri_step deny_later(struct qri_conn *conn)
+{
+    struct qr_gateway *gateway = conn->gateway;
+    struct qri_login *login = conn->login;
+    login->was_denied = login->job.is_own = true;
+    login->job.own_hash[0] = '\0';
+    conn->phase = PHASE_CHECKING;
+    conn->deadline_ns = qr_env_mono_ns(gateway->options.env) + DENY_MS_MAX * INT64_C(1000000);
+    qri_auth_submit(gateway->auth, &login->job);
+    return STEP_HELD;
 }
 
 enum qri_step qri_handoff_end(struct qri_conn *conn)
@@ -424,13 +438,15 @@ enum qri_step qri_handoff_end(struct qri_conn *conn)
     struct qri_login *login = conn->login;
     if (login->info.is_moved)
         return end_move(conn);
-    if (login->job.defers && (login->was_taken || was_denied(login)))
+    if (is_nowhere(login))
+        return deny_later(conn);
+    if (login->job.defers && (login->was_taken || login->was_denied))
         qri_auth_settle(gateway->auth, &login->job, login->was_taken);
     if (!login->was_taken) {
         conn->phase = PHASE_LOGIN;
         conn->deadline_ns =
             qr_env_mono_ns(gateway->options.env) + QRI_LOGIN_ROUND_MS * INT64_C(1000000);
-        if (was_denied(login))
+        if (login->was_denied)
             qri_login_denied(conn);
         else
             qri_login_refuse(conn, "not_routed", &login->refusal);

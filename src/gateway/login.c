@@ -121,7 +121,7 @@ static void login_denied(struct qri_conn *conn, enum qri_auth_result result)
 
 void qri_login_denied(struct qri_conn *conn)
 {
-    enum qri_auth_result result = conn->login->job.result;
+    enum qri_auth_result result = conn->login->checked;
     login_denied(conn, result == QRI_AUTH_OK ? QRI_AUTH_WRONG_PASSWORD : result);
 }
 
@@ -407,6 +407,12 @@ enum qri_step qri_login_continue(struct qri_conn *conn)
     conn->phase = PHASE_LOGIN; /* until the session is there */
     if (atomic_load(&conn->aborted))
         return STEP_CLOSE;
+    if (login->was_denied) { /* and a password was checked: qri_handoff_end */
+        qri_auth_settle(conn->gateway->auth, &login->job, false);
+        qri_login_denied(conn);
+        return STEP_AGAIN;
+    }
+    login->checked = result;
     bool is_right = result == QRI_AUTH_OK, is_admin = is_right && login->job.is_admin;
     bool is_asked = login->job.defers && !is_admin && result != QRI_AUTH_TOO_MANY &&
                     result != QRI_AUTH_ERROR &&

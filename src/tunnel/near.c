@@ -267,6 +267,7 @@ static void opened(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     uint8_t answer = QRI_TUNNEL_NOT_HERE;
     pthread_mutex_lock(&near->mu);
     s->calls -= 1;
+    explicit_bzero(s->up, s->open_bytes);
     if (reply->status == QR_OK && reply->bytes == 9)
         answer = reply->body[0];
     if (reply->status == QR_OK && answer == QRI_TUNNEL_TAKEN) {
@@ -302,6 +303,8 @@ static void begin_session(struct qr_tunnel_near *near, struct qri_near_link *lin
         return;
     }
     memcpy(s->up, near->message, bytes);
+    s->open_bytes = bytes;
+    explicit_bzero(near->message, bytes); /* a password may be in it */
     s->near = near;
     s->peer = qr_rpc_client_peer(link->gate->client);
     s->link = link;

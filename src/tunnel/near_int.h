@@ -39,8 +39,9 @@ struct qri_near_session {
     int calls; /* under way */
     bool sending, taking, holding, client_ended, over;
     uint8_t head[8];
-    uint8_t *up;   /* the handoff's message, then what is being sent */
-    uint8_t *down; /* what the client has not read yet */
+    uint8_t *up;       /* the handoff's message, then what is being sent */
+    size_t open_bytes; /* of that message */
+    uint8_t *down;     /* what the client has not read yet */
     size_t down_at, down_bytes;
     int64_t told_ns;
 };

@@ -257,7 +257,7 @@ QR_NODISCARD enum qr_status qr_registry_find_login(struct qr_registry *registry,
                                                    struct qr_str name,
                                                    struct qr_login_row *ret_row,
                                                    struct qr_err *err);
-/* Calls that change logins must not overlap. Sets id and times. QR_EXISTS, QR_FULL, error 15433. */
+/* Calls that change logins must not overlap. Sets id and times. QR_EXISTS, errors 15433, 49918. */
 QR_NODISCARD enum qr_status qr_registry_add_login(struct qr_registry *registry,
                                                   struct qr_login_row *row, struct qr_err *err);
 /* The login `name` becomes what the row says, by another name perhaps: QR_EXISTS. */
