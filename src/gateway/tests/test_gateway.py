@@ -117,10 +117,15 @@ class Logins(Case):
         self.assert_closed(connection)
 
     def test_wrong_credentials_look_alike(self):
-        for user, password in (("admin", "wrong"), ("nobody", "x"), ("sleeper", "secret-1")):
+        for user, password in (("admin", "wrong"), ("nobody", "x"), ("sleeper", "wrong")):
             message, = self.assert_login_fails([18456], user=user, password=password)
             self.assertEqual(message.text, f"Login failed for user '{user}'.")
             self.assertEqual((message.severity, message.state), (14, 1))
+
+    def test_who_knows_the_password_of_a_disabled_login_is_told(self):
+        message, = self.assert_login_fails([18470], user="sleeper", password="secret-1")
+        self.assertEqual(message.text, "Login failed for user 'sleeper'. Reason: The account is disabled.")
+        self.assertEqual((message.severity, message.state), (14, 1))
 
     def test_the_server_name_may_follow_the_login(self):
         for user in ("admin@server01", "ADMIN@SERVER01.database.windows.net"):
