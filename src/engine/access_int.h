@@ -104,6 +104,11 @@ QR_NODISCARD enum qr_status qri_want_accesses(struct qr_session *session,
                                               const struct qri_frame *frame,
                                               const struct qr_plan_accesses *accesses,
                                               struct qr_err *err);
+/* Functions and sequences that a DEFAULT, CHECK or computed column names: REFERENCES, or what their
+ * use needs; in no chain, since who may use the table may use them through it. */
+QR_NODISCARD enum qr_status qri_want_references(struct qr_session *session,
+                                                const struct qr_plan_accesses *accesses,
+                                                struct qr_err *err);
 /* ALTER of a table, for what is not DDL: 1088, as if it were not there. In no chain. */
 QR_NODISCARD enum qr_status qri_want_alter(struct qr_session *session,
                                            const struct qr_cat_object *table, const char *name,

@@ -177,6 +177,23 @@ enum qr_status qri_want_code_slowly(struct qri_frame *frame, struct qri_code *co
 
 /* ---- what is asked for like DDL ---- */
 
+enum qr_status qri_want_references(struct qr_session *session,
+                                   const struct qr_plan_accesses *accesses, struct qr_err *err)
+{
+    if (session->is_owner)
+        return QR_OK;
+    QR_TRY(qri_access_settle(session, err));
+    for (size_t i = 0; i < accesses->count; i++) {
+        const struct qr_plan_access *access = &accesses->items[i];
+        enum qr_perm use = (access->needs & QR_ACCESS_EXECUTE) != 0  ? QR_MAY_EXECUTE
+                           : (access->needs & QR_ACCESS_UPDATE) != 0 ? QR_MAY_UPDATE
+                                                                     : QR_MAY_SELECT;
+        if (!qri_is_system_object(access->object) && !qri_may_object(session, access->object, use))
+            QR_TRY(qri_want_object(session, access->object, QR_MAY_REFERENCES, err));
+    }
+    return QR_OK;
+}
+
 enum qr_status qri_want_alter(struct qr_session *session, const struct qr_cat_object *table,
                               const char *name, struct qr_err *err)
 {

@@ -60,7 +60,7 @@ static enum qr_status inform(void *ctx, const struct qr_err *message)
 
 static enum qr_status want(void *ctx, const struct qr_plan_accesses *accesses, struct qr_err *err)
 {
-    return qri_want_accesses(ctx, NULL, accesses, err); /* DDL is in no ownership chain */
+    return qri_want_references(ctx, accesses, err);
 }
 
 void qri_ddl_init(struct qri_frame *frame, struct qr_bind_env *env, struct qr_eval *eval,

@@ -143,7 +143,7 @@ static void test_every_change_and_call_is_asked_for(void **state)
         {"exec f 1", NO("EXECUTE", "f")},
         {"select * from tf()", NO("SELECT", "tf")},
         {"select * from inl(1)", NO("SELECT", "inl")},
-        {"create table #c (a int, c as dbo.f(a))", NO("EXECUTE", "f")},
+        {"create table #c (a int, c as dbo.f(a))", NO("REFERENCES", "f")},
         {"declare @c table (a int default dbo.f(1)) insert @c default values", NO("EXECUTE", "f")},
         {"declare @c table (a int check (dbo.f(a) > 0)) insert @c values (1)", NO("EXECUTE", "f")},
         {"select a into nt from v",
@@ -420,9 +420,11 @@ static void test_nobody_lends_himself_anothers_name(void **state)
         {"create proc us.evil with execute as owner as exec('select s from dbo.t')", "DONE\n"},
         {"alter schema dbo transfer us.evil", NOT_DBO},
         {"create view us.spy as select s from dbo.t", NO("SELECT", "t")},
-        {"create table us.spy (a int, x as dbo.f(a))", NO("EXECUTE", "f")},
+        {"create table us.spy (a int, x as dbo.f(a))", NO("REFERENCES", "f")},
         {"create table us.own (a int)", "DONE\n"},
-        {"alter table us.own add x int default dbo.f(1) with values", NO("EXECUTE", "f")},
+        {"alter table us.own add x int default dbo.f(1) with values", NO("REFERENCES", "f")},
+        {"alter table dbo.log add x as dbo.f(a)", NO("REFERENCES", "f")}, /* his to alter */
+        {"alter table dbo.log add n int default next value for dbo.sq", NO("REFERENCES", "sq")},
         {"exec sp_describe_undeclared_parameters N'select * from dbo.t where s = @p'",
          NO("SELECT", "t")},
         /* columns are what the module calls them */
