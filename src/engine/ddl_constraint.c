@@ -434,21 +434,41 @@ enum qr_status qri_build_constraint(struct qri_build *b, const struct qr_ast_con
     return qri_constraint_failed(build_constraint(b, def, column), b->err);
 }
 
-/* Everything is there: storage is chosen, and texts are bound once so that mistakes show now. */
+static bool had_default(const struct qr_cat_object *old, const struct qr_cat_column *c)
+{
+    const struct qr_cat_column *was = old == NULL ? NULL : qr_cat_column_by_id(old, c->column_id);
+    return was != NULL && qr_str_eq(was->default_text, c->default_text);
+}
+
+static bool had_check(const struct qr_cat_object *old, const struct qr_cat_check *check)
+{
+    for (size_t i = 0; old != NULL && i < old->check_count; i++)
+        if (old->checks[i].object_id == check->object_id &&
+            qr_str_eq(old->checks[i].text, check->text))
+            return true;
+    return false;
+}
+
+/* Everything is there: storage is chosen, and texts are bound once so that mistakes show now. What
+ * the table had before is not asked for again. */
 enum qr_status qri_build_done(struct qri_build *b)
 {
     struct qr_cat_object *t = b->table;
+    const struct qr_cat_object *old =
+        b->env->catalog == NULL ? NULL : qr_cat_by_id(b->env->catalog, t->object_id);
+    struct qr_bind_env unasked = *b->env;
     const struct qr_expr *expr = NULL;
+    unasked.want = NULL;
     qri_choose_storage(t);
     for (size_t i = 0; i < t->column_count; i++) {
         const struct qr_cat_column *c = &t->columns[i];
         if (c->default_text.n > 0)
-            QR_TRY(qr_tsql_bind_row_expr(b->arena, b->env, NULL, c->default_text, false, &c->type,
-                                         &expr, b->err));
+            QR_TRY(qr_tsql_bind_row_expr(b->arena, had_default(old, c) ? &unasked : b->env, NULL,
+                                         c->default_text, false, &c->type, &expr, b->err));
     }
     for (size_t i = 0; i < t->check_count; i++)
-        QR_TRY(qr_tsql_bind_row_expr(b->arena, b->env, t, t->checks[i].text, true, NULL, &expr,
-                                     b->err));
+        QR_TRY(qr_tsql_bind_row_expr(b->arena, had_check(old, &t->checks[i]) ? &unasked : b->env, t,
+                                     t->checks[i].text, true, NULL, &expr, b->err));
     for (size_t i = 0; i < t->index_count; i++)
         if (t->indexes[i].filter_text.n > 0)
             QR_TRY(qr_tsql_bind_row_expr(b->arena, b->env, t, t->indexes[i].filter_text, true, NULL,
