@@ -79,6 +79,7 @@ bool qri_may_principal(const struct qr_session *session, const struct qri_princi
 /* Metadata: constraints, indexes and triggers are seen with their table. */
 bool qri_sees_object(const struct qr_session *session, const struct qr_cat_object *object);
 bool qri_sees_schema(const struct qr_session *session, const struct qr_cat_schema *schema);
+bool qri_sees_type(const struct qr_session *session, const struct qr_cat_usertype *type);
 bool qri_sees_principal(const struct qr_session *session, const struct qri_principal *principal);
 bool qri_is_member(const struct qr_session *session, uint32_t principal_id);
 
@@ -142,6 +143,27 @@ struct qri_sysrows;
 void qri_hide_rows(struct qri_sysrows *rows, const struct qr_session *session);
 /* Those of others, in master. */
 bool qri_sees_logins(const struct qr_session *session);
+
+/* ---- administration: access_admin.c ---- */
+
+/* What a statement that is no query, no change of rows and no DDL needs: 262, 5812, 6102,
+ * 15247. Not for dbo. Of databases: login_int.h. */
+QR_NODISCARD enum qr_status qri_want_statement(const struct qr_session *session,
+                                               const struct qr_ast_stmt *stmt, struct qr_err *err);
+/* A DBCC command: 2571; of a table: 2557, when the command names it. */
+QR_NODISCARD enum qr_status qri_want_dbcc(const struct qr_session *session, struct qr_str command,
+                                          struct qr_err *err);
+QR_NODISCARD enum qr_status qri_want_dbcc_of(const struct qr_session *session,
+                                             struct qr_str command,
+                                             const struct qr_cat_object *table, struct qr_err *err);
+/* A system procedure is called: 262, 15247. */
+QR_NODISCARD enum qr_status qri_want_procedure(const struct qr_session *session, struct qr_str name,
+                                               struct qr_err *err);
+/* Sessions that it may ask about or end, if it may at all: those of its database, and of all of the
+ * logical server for who administers it. */
+bool qri_reaches_session(const struct qr_session *session, const struct qr_session *other);
+/* False: it has no line in the table, and needs CONTROL of the database. */
+bool qri_procedure_right(struct qr_str name, enum qr_perm *ret_perm);
 
 /* ---- of the catalog ---- */
 

@@ -31,6 +31,8 @@ static const struct right {
     {"fn_xe_telemetry_blob_target_read_file", QR_MAY_VIEW_DATABASE_STATE},
     {"query_context_settings", QR_MAY_VIEW_DATABASE_STATE},
     {"quire_serverless_stats", QR_MAY_VIEW_DATABASE_STATE},
+    {"resource_governor_resource_pools", QR_MAY_VIEW_DATABASE_STATE},
+    {"resource_governor_workload_groups", QR_MAY_VIEW_DATABASE_STATE},
 };
 
 static enum qr_perm right_of(struct qr_str name)
@@ -38,7 +40,8 @@ static enum qr_perm right_of(struct qr_str name)
     for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
         if (qr_str_ieqz(name, rights[i].name))
             return rights[i].perm;
-    return qr_str_starts_i(name, "dm_") || qr_str_starts_i(name, "query_store_")
+    bool is_ours = name.n > 0 && name.p[name.n - 1] == '$'; /* for functions of the system */
+    return is_ours || qr_str_starts_i(name, "dm_") || qr_str_starts_i(name, "query_store_")
                ? QR_MAY_VIEW_DATABASE_STATE
                : QR_MAY_NOTHING;
 }
@@ -63,7 +66,6 @@ static const struct gate_row {
     {"database_permissions", "grantee_principal_id", GATE_PRINCIPAL},
     {"database_principals", "principal_id", GATE_PRINCIPAL},
     {"database_role_members", "member_principal_id", GATE_PRINCIPAL},
-    {"dm_exec_input_buffer", "session_id", GATE_SESSION},
     {"dm_exec_requests", "session_id", GATE_SESSION},
     {"dm_exec_session_wait_stats", "session_id", GATE_SESSION},
     {"dm_exec_sessions", "session_id", GATE_SESSION},
@@ -127,13 +129,18 @@ static const struct qr_cat_object *object_of(const struct qr_session *session, i
                : qr_cat_by_id(&session->catalog->cat, (uint32_t)id);
 }
 
+bool qri_sees_type(const struct qr_session *session, const struct qr_cat_usertype *type)
+{
+    return qri_may_type(session, type, QR_MAY_VIEW_DEFINITION) ||
+           qri_may_type(session, type, QR_MAY_REFERENCES) ||
+           qri_may_type(session, type, QR_MAY_EXECUTE);
+}
+
 static bool sees_type(const struct qr_session *session, int64_t id)
 {
     const struct qr_cat_usertype *type =
         qr_cat_usertype_by_id(&session->catalog->cat, (uint32_t)id);
-    return type == NULL || qri_may_type(session, type, QR_MAY_VIEW_DEFINITION) ||
-           qri_may_type(session, type, QR_MAY_REFERENCES) ||
-           qri_may_type(session, type, QR_MAY_EXECUTE);
+    return type == NULL || qri_sees_type(session, type);
 }
 
 static bool sees_schema(const struct qr_session *session, int64_t id)

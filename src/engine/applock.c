@@ -2,6 +2,7 @@
 #include "applock_int.h"
 #include <stdio.h>
 #include <string.h>
+#include "access_int.h"
 #include "hostfn_int.h"
 #include "lock_int.h"
 #include "base/banned.h"
@@ -134,6 +135,22 @@ static struct qr_str principal_arg(const struct qri_call_arg *args, size_t count
     return s.p == NULL ? qr_str("public") : s;
 }
 
+/* Who takes the lock for a principal is it, or a member of it. */
+static enum qr_status want_principal(const struct qr_session *session, struct qr_str name,
+                                     int32_t *ret_status, struct qr_err *err)
+{
+    const struct qri_principal *p = qri_principal_by_name(session->catalog, name);
+    if (p != NULL &&
+        (session->is_owner || p->principal_id == QR_PRINCIPAL_PUBLIC ||
+         qri_is_member(session, p->principal_id) || qri_is_member(session, QR_ROLE_OWNER)))
+        return QR_OK;
+    char text[4 * QR_CAT_NAME_CHARS_MAX];
+    (void)snprintf(text, sizeof text, "%.*s", (int)name.n, name.p);
+    if (ret_status != NULL)
+        *ret_status = -999;
+    return qr_sql_fail(err, 1202, text);
+}
+
 enum qr_status qri_sp_getapplock(struct qr_session *session, struct qri_call_arg *args,
                                  size_t count, int32_t *ret_status, struct qr_err *err)
 {
@@ -147,6 +164,7 @@ enum qr_status qri_sp_getapplock(struct qr_session *session, struct qri_call_arg
         !set_owner(&r, text_arg(args, count, "@LockOwner", 2)) || timeout_ms < -1 ||
         !set_resource(&r, principal_arg(args, count, 4), resource))
         return bad_option("sys.sp_getapplock", ret_status, err);
+    QR_TRY(want_principal(session, principal_arg(args, count, 4), ret_status, err));
     if (r.scope == QR_LOCK_OF_TRAN && session->tran.count == 0)
         return qr_sql_fail(err, 3918);
     int code = -999;
@@ -166,6 +184,7 @@ enum qr_status qri_sp_releaseapplock(struct qr_session *session, struct qri_call
     if (resource.p == NULL || !set_owner(&r, text_arg(args, count, "@LockOwner", 1)) ||
         !set_resource(&r, principal, resource))
         return bad_option("sys.sp_releaseapplock", ret_status, err);
+    QR_TRY(want_principal(session, principal, ret_status, err));
     bool found = session->lock_owner != NULL &&
                  qr_lock_release(session->lock_owner, r.scope, &r.resource) == QR_OK;
     if (ret_status != NULL)

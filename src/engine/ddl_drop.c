@@ -1,4 +1,5 @@
 /* ddl_drop.c - DROP of objects, and sp_rename; see ddl_int.h. */
+#include "access_int.h"
 #include "ddl_int.h"
 #include "frame.h"
 #include "base/sqlmsg.h"
@@ -304,6 +305,13 @@ static enum qr_status rename_key(struct qri_ddl_stmt *s, const struct qr_cat_ind
     return qri_change_put_object(&s->change, &now, s->err);
 }
 
+/* What may not be renamed is not there. */
+static bool may_rename(const struct qri_ddl *ddl, const struct qri_target *target)
+{
+    return target->object != NULL &&
+           (target->is_temp || qri_may_object(ddl->ctx, target->object, QR_MAY_ALTER));
+}
+
 static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
                                   struct qr_str new_name, bool column, struct qr_err *err)
 {
@@ -315,7 +323,7 @@ static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
     if (table.count == 0)
         return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
     QR_TRY(qri_ddl_resolve(ddl, &table, &target, err));
-    if (target.object == NULL || target.object->type != QR_CAT_TABLE)
+    if (!may_rename(ddl, &target) || target.object->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
     QR_TRY(qri_ddl_begin(&s, ddl, target.is_temp, err));
     struct qr_cat_object *now = qri_copy_object(ddl->arena, target.object);
@@ -378,7 +386,7 @@ static struct qr_str rename_class(struct qri_ddl *ddl, const struct qr_ast_name 
     struct qr_str part = name->parts[name->count - 1].text;
     if (class_name.n > 0 || --table.count == 0 ||
         (qri_ddl_resolve(ddl, name, &target, &ignored) == QR_OK && target.object != NULL) ||
-        qri_ddl_resolve(ddl, &table, &target, &ignored) != QR_OK || target.object == NULL ||
+        qri_ddl_resolve(ddl, &table, &target, &ignored) != QR_OK || !may_rename(ddl, &target) ||
         target.object->type != QR_CAT_TABLE)
         return class_name;
     if (qr_cat_column_find(target.object, part) != NULL)
@@ -406,7 +414,7 @@ enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name, struct qr
     enum qr_status status = qri_ddl_resolve(ddl, &parsed, &target, err);
     if (status != QR_OK && (status != QR_SQL || parsed.count != 2))
         return status;
-    if (status != QR_OK || target.object == NULL) /* of two names the first may be a table's */
+    if (status != QR_OK || !may_rename(ddl, &target)) /* of two names the first may be a table's */
         return qr_sql_fail(err, 15225, qri_z(ddl->arena, name),
                            qri_z(ddl->arena, (*ddl->main)->cat.database_name),
                            class_name.n > 0 ? qri_z(ddl->arena, class_name) : "(null)");

@@ -20,5 +20,9 @@ qri_host_fn *qri_hostfn_type(enum qr_host_func func);
 qri_host_fn *qri_hostfn_principal(enum qr_host_func func);
 /* "dbo.t", "[db]..[t]": as far as the session sees it; NULL: none (hostfn_meta.c). */
 const struct qr_cat_object *qri_host_object(const struct qri_host_call *h, struct qr_str text);
+/* "dbo.mytype"; without a schema the session's own, then dbo. NULL: none (hostfn_type.c). */
+struct qr_ast_name;
+const struct qr_cat_usertype *qri_host_usertype(const struct qri_host_call *h,
+                                                const struct qr_ast_name *name);
 /* Of the server and its databases (hostfn_server.c). */
 qri_host_fn *qri_hostfn_server(enum qr_host_func func);

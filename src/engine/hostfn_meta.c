@@ -119,7 +119,7 @@ const struct qr_cat_object *qri_host_object(const struct qri_host_call *h, struc
     if (!own_database(h, database))
         return NULL;
     const struct qr_catalog *cat = &h->session->catalog->cat;
-    uint32_t schema_id = QR_SCHEMA_DBO;
+    uint32_t schema_id = qri_access_schema(h->session);
     if (schema.n > 0) {
         const struct qr_cat_schema *s = qr_cat_schema_find(cat, schema);
         if (s == NULL)
@@ -127,6 +127,8 @@ const struct qr_cat_object *qri_host_object(const struct qri_host_call *h, struc
         schema_id = s->schema_id;
     }
     const struct qr_cat_object *o = qr_cat_find(cat, schema_id, object);
+    if (o == NULL && schema.n == 0)
+        o = qr_cat_find(cat, QR_SCHEMA_DBO, object);
     if (o != NULL)
         return qri_sees_object(h->session, o) ? o : NULL;
     o = find_system(schema, object);

@@ -204,18 +204,6 @@ static bool kind_of(struct qr_str class_name, enum qr_perm_kind *ret_kind)
     return false;
 }
 
-static bool find_type(const struct qri_host_call *h, const struct qr_ast_name *name,
-                      struct securable *s)
-{
-    const struct qr_catalog *cat = &h->session->catalog->cat;
-    const struct qr_cat_schema *schema =
-        name->count < 2 ? qr_cat_schema_by_id(cat, QR_SCHEMA_DBO)
-                        : qr_cat_schema_find(cat, name->parts[name->count - 2].text);
-    if (schema != NULL)
-        s->type = qr_cat_usertype_find(cat, schema->schema_id, name->parts[name->count - 1].text);
-    return s->type != NULL;
-}
-
 static bool find_object(const struct qri_host_call *h, struct qr_str text, struct securable *s)
 {
     s->object = qri_host_object(h, text);
@@ -238,14 +226,15 @@ static bool find_securable(const struct qri_host_call *h, struct qr_str text, st
         return qr_str_ieq(last, c->cat.database_name);
     case QR_KIND_SCHEMA:
         s->schema = qr_cat_schema_find(&c->cat, last);
-        return s->schema != NULL;
+        return s->schema != NULL && qri_sees_schema(h->session, s->schema);
     case QR_KIND_ROLE:
     case QR_KIND_USER:
     case QR_KIND_APPLICATION_ROLE:
         s->principal = by_name(h, last);
         return s->principal != NULL && (s->principal->type == 'R') == (s->kind == QR_KIND_ROLE);
     case QR_KIND_TYPE:
-        return find_type(h, &name, s);
+        s->type = qri_host_usertype(h, &name);
+        return s->type != NULL && qri_sees_type(h->session, s->type);
     case QR_KIND_OBJECT:
     case QR_KIND_COUNT:
         break;
@@ -331,7 +320,8 @@ static enum qr_status server_perm(struct qri_host_call *h, struct qr_str perm)
     enum { OF_EVERYBODY = 3 };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (qr_str_ieqz(perm, names[i]))
-            return qri_host_int(h, i < OF_EVERYBODY || h->session->login.is_admin);
+            return qri_host_int(h, i < OF_EVERYBODY ||
+                                       (h->session->login.is_admin && h->session->is_owner));
     return qri_host_null(h);
 }
 

@@ -1,11 +1,12 @@
 /* hostfn_type.c - SCHEMA_ID, SCHEMA_NAME, TYPE_ID, TYPE_NAME, TYPEPROPERTY; see hostfn.h. */
+#include "access_int.h"
 #include "hostfn_int.h"
 #include "base/banned.h"
 
 static enum qr_status schema_id(struct qri_host_call *h)
 {
     if (h->arg_count == 0)
-        return qri_host_int(h, QR_SCHEMA_DBO);
+        return qri_host_int(h, qri_access_schema(h->session));
     const struct qr_cat_schema *s =
         qr_cat_schema_find(&h->session->catalog->cat, qri_host_arg_text(h, 0));
     return s == NULL ? qri_host_null(h) : qri_host_int(h, s->schema_id);
@@ -13,9 +14,24 @@ static enum qr_status schema_id(struct qri_host_call *h)
 
 static enum qr_status schema_name(struct qri_host_call *h)
 {
-    uint32_t id = h->arg_count == 0 ? QR_SCHEMA_DBO : (uint32_t)qri_host_arg_int(h, 0);
+    uint32_t id =
+        h->arg_count == 0 ? qri_access_schema(h->session) : (uint32_t)qri_host_arg_int(h, 0);
     const struct qr_cat_schema *s = qr_cat_schema_by_id(&h->session->catalog->cat, id);
     return s == NULL ? qri_host_null(h) : qri_host_text(h, s->name);
+}
+
+const struct qr_cat_usertype *qri_host_usertype(const struct qri_host_call *h,
+                                                const struct qr_ast_name *name)
+{
+    const struct qr_catalog *cat = &h->session->catalog->cat;
+    struct qr_str last = name->parts[name->count - 1].text;
+    if (name->count >= 2) {
+        const struct qr_cat_schema *s = qr_cat_schema_find(cat, name->parts[name->count - 2].text);
+        return s == NULL ? NULL : qr_cat_usertype_find(cat, s->schema_id, last);
+    }
+    const struct qr_cat_usertype *own =
+        qr_cat_usertype_find(cat, qri_access_schema(h->session), last);
+    return own != NULL ? own : qr_cat_usertype_find(cat, QR_SCHEMA_DBO, last);
 }
 
 /* A written type name: a system type, or an alias in its schema. */
@@ -35,13 +51,8 @@ static bool find_type(const struct qri_host_call *h, struct qr_str text, struct 
         *ret_id = qr_type_info(ret_type->id)->system_type_id;
         return true;
     }
-    const struct qr_catalog *cat = &h->session->catalog->cat;
-    const struct qr_cat_schema *s = name.count >= 2
-                                        ? qr_cat_schema_find(cat, name.parts[name.count - 2].text)
-                                        : qr_cat_schema_by_id(cat, QR_SCHEMA_DBO);
-    const struct qr_cat_usertype *u =
-        s == NULL ? NULL : qr_cat_usertype_find(cat, s->schema_id, last);
-    if (u == NULL)
+    const struct qr_cat_usertype *u = qri_host_usertype(h, &name);
+    if (u == NULL || !qri_sees_type(h->session, u))
         return false;
     *ret_type = u->type;
     *ret_id = u->user_type_id;

@@ -228,8 +228,10 @@ static enum qr_status run_op(struct qri_frame *frame, const struct qri_op *op, s
     case QRI_OP_RUN:
         break;
     }
-    if (!session->is_owner)
+    if (!session->is_owner) {
         QR_TRY(qri_access_settle(session, err));
+        QR_TRY(qri_want_statement(session, op->stmt, err));
+    }
     qri_settings_stamp(session);
     if (session->tran.count != session->seen.tran_count)
         qri_session_show(session); /* others see the transaction that the statement runs in */

@@ -1,5 +1,6 @@
 /* rows_stats.c - functions that take a handle of the plan cache, and what a session sent last; see
  * rows_builtin.h and texts_int.h */
+#include "access_int.h"
 #include "rows_builtin_int.h"
 #include "texts_int.h"
 #include "base/banned.h"
@@ -47,15 +48,18 @@ enum qr_status qri_rows_sql_text(struct qri_builtin *b)
 
 /* ---- sys.dm_exec_input_buffer ---- */
 
+/* Of other sessions for who may see the state of the database. */
 bool qri_input_buffer(const struct qr_session *asker, int64_t session_id, struct qr_arena *arena,
                       struct qri_input_buffer *ret_input)
 {
     struct qr_instance *instance = asker->db->instance;
     struct qri_text text = {0};
     bool found = false, is_there = false;
+    if (session_id != asker->id && !qri_may_database(asker, QR_MAY_VIEW_DATABASE_STATE))
+        return false;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; s != NULL && !is_there; s = s->next) {
-        if (s->id != session_id || s->db->info.server_id != asker->db->info.server_id)
+        if (s->id != session_id || !qri_reaches_session(asker, s))
             continue;
         is_there = true;
         uint64_t id = atomic_load_explicit(&s->running.batch_id, memory_order_relaxed);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "codec/collation.h"
 #include "codec/datetime.h"
+#include "access_int.h"
 #include "frame.h"
 #include "sysview_int.h"
 #include "dbcc_int.h"
@@ -74,6 +75,11 @@ bool qri_dbcc_int(struct qri_dbcc *d, size_t index, int64_t *ret_value)
     return true;
 }
 
+static bool is_temp(const struct qr_cat_object *table)
+{
+    return table->name.n > 0 && table->name.p[0] == '#';
+}
+
 static enum qr_status arg_table(struct qri_dbcc *d, const struct qr_cat_object **ret_table)
 {
     struct qr_str text = qri_dbcc_text(d, 0);
@@ -86,12 +92,9 @@ static enum qr_status arg_table(struct qri_dbcc *d, const struct qr_cat_object *
     QR_TRY(qri_find_object(d->session, &name, ret_table, d->err));
     if (*ret_table == NULL || (*ret_table)->type != QR_CAT_TABLE)
         return qr_sql_fail(d->err, 2501, shown);
-    return QR_OK;
-}
-
-static bool is_temp(const struct qr_cat_object *table)
-{
-    return table->name.n > 0 && table->name.p[0] == '#';
+    if (!is_temp(*ret_table) && !qri_sees_object(d->session, *ret_table))
+        return qr_sql_fail(d->err, 2501, shown);
+    return qri_want_dbcc_of(d->session, d->stmt->command, *ret_table, d->err);
 }
 
 /* ---- integrity ---- */
@@ -511,6 +514,7 @@ enum qr_status qri_run_dbcc(struct qri_frame *frame, const struct qri_op *op, st
         if (!qr_str_ieqz(stmt->command, commands[i].name))
             continue;
         qri_session_refresh_catalog(session);
+        QR_TRY(qri_want_dbcc(session, stmt->command, err));
         QR_TRY(commands[i].run(&d));
         if (d.rows > 0)
             QR_TRY(qri_send_done(session, true, d.rows, false, COMMAND_DBCC));

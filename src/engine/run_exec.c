@@ -239,14 +239,18 @@ enum qr_status qri_call_by_name(struct qr_session *session, const struct qr_ast_
 {
     const struct qr_cat_object *object = NULL;
     const struct qri_sysproc *system = qri_sysproc_find(name->parts[name->count - 1].text);
-    if (system != NULL)
+    if (system != NULL) {
+        QR_TRY(qri_want_procedure(session, qr_str(system->name), err));
         return system->run(session, args, arg_count, ret_status, err);
+    }
     QR_TRY(qri_find_object(session, name, &object, err));
     const struct qr_cat_object *named = object;
     object = through_synonym(session, object);
     const struct qr_catalog *sys = NULL;
     if (object == NULL && qri_system_catalog(&sys, NULL) == QR_OK)
         object = qr_cat_find(sys, QR_SCHEMA_SYS, name->parts[name->count - 1].text);
+    if (object != NULL && qri_is_system_object(object))
+        QR_TRY(qri_want_procedure(session, object->name, err));
     if (object != NULL && (object->type == QR_CAT_PROC || object->type == QR_CAT_FN_SCALAR))
         QR_TRY(qri_want_call(session, object, named == object ? NULL : named, err));
     if (object != NULL && object->type == QR_CAT_PROC)

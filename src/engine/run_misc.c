@@ -1,5 +1,6 @@
 /* run_misc.c - transactions, USE, databases, DDL and the table of statements. */
 #include <string.h>
+#include "access_int.h"
 #include "ddl_host.h"
 #include "frame.h"
 #include "login_int.h"
@@ -192,7 +193,7 @@ enum qr_status qri_run_kill(struct qri_frame *frame, const struct qri_op *op, st
     bool found = false;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; s != NULL && !found; s = s->next) {
-        found = s->id == id && s->db->info.server_id == session->db->info.server_id;
+        found = s->id == id && qri_reaches_session(session, s);
         if (found) {
             qr_session_kill(s);
             qri_session_break(s, false); /* its transaction goes now, not at its next request */

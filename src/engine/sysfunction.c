@@ -11,7 +11,11 @@
     "CASE WHEN @m IN ('SAMPLED', 'DETAILED') THEN " column " END AS " column ", "
 #define NOTHING_OF(column) "CAST(0 AS bigint) AS " column
 
-#define PERMISSION(class, name) "('" class "', '" name "'), "
+#define SERVER_PERMISSIONS                                                                         \
+    "('ADMINISTER BULK OPERATIONS'), ('ALTER ANY DATABASE'), ('ALTER ANY LOGIN'), ('ALTER SERVER " \
+    "STATE'), ('CONNECT SQL'), ('CONTROL SERVER'), ('CREATE ANY DATABASE'), ('VIEW ANY "           \
+    "DATABASE'), ('VIEW ANY DEFINITION'), ('VIEW SERVER PERFORMANCE STATE'), ('VIEW SERVER "       \
+    "SECURITY STATE'), ('VIEW SERVER STATE')"
 #define UNKNOWN(column) "CAST(NULL AS bigint) AS " column ", "
 
 #define FILE_STATS_COLUMNS                                                                         \
@@ -111,36 +115,22 @@ const struct qri_sysmodule qri_sysfunctions[] = {
      "CREATE FUNCTION sys.dm_io_virtual_file_stats(@a int, @b int) RETURNS TABLE AS RETURN (SELECT "
      FILE_STATS_COLUMNS " FROM sys.virtual_file_stats$ WHERE (@a IS NULL OR database_id = @a) AND "
      "(@b IS NULL OR file_id = @b))"},
-    /* Every session is the owner of its database. */
+    /* What HAS_PERMS_BY_NAME says yes to; of tables, views and functions of rows of columns too. */
     {"fn_my_permissions",
-     "CREATE FUNCTION sys.fn_my_permissions(@securable sysname, @class sysname) RETURNS TABLE AS "
-     "RETURN (SELECT CAST(CASE WHEN x.class = 'OBJECT' THEN @securable ELSE LOWER(x.class) END AS "
-     "sysname) AS entity_name, CAST(N'' AS sysname) AS subentity_name, CAST(x.permission AS "
-     "nvarchar(60)) AS permission_name FROM (VALUES "
-     PERMISSION("DATABASE", "ALTER") PERMISSION("DATABASE", "ALTER ANY ROLE")
-     PERMISSION("DATABASE", "ALTER ANY SCHEMA") PERMISSION("DATABASE", "ALTER ANY USER")
-     PERMISSION("DATABASE", "AUTHENTICATE") PERMISSION("DATABASE", "CHECKPOINT")
-     PERMISSION("DATABASE", "CONNECT") PERMISSION("DATABASE", "CONTROL")
-     PERMISSION("DATABASE", "CREATE FUNCTION") PERMISSION("DATABASE", "CREATE PROCEDURE")
-     PERMISSION("DATABASE", "CREATE ROLE") PERMISSION("DATABASE", "CREATE SCHEMA")
-     PERMISSION("DATABASE", "CREATE SYNONYM") PERMISSION("DATABASE", "CREATE TABLE")
-     PERMISSION("DATABASE", "CREATE TYPE") PERMISSION("DATABASE", "CREATE VIEW")
-     PERMISSION("DATABASE", "DELETE") PERMISSION("DATABASE", "EXECUTE")
-     PERMISSION("DATABASE", "INSERT") PERMISSION("DATABASE", "KILL DATABASE CONNECTION")
-     PERMISSION("DATABASE", "REFERENCES") PERMISSION("DATABASE", "SELECT")
-     PERMISSION("DATABASE", "SHOWPLAN") PERMISSION("DATABASE", "UPDATE")
-     PERMISSION("DATABASE", "VIEW DATABASE STATE") PERMISSION("DATABASE", "VIEW DEFINITION")
-     PERMISSION("OBJECT", "ALTER") PERMISSION("OBJECT", "CONTROL") PERMISSION("OBJECT", "DELETE")
-     PERMISSION("OBJECT", "EXECUTE") PERMISSION("OBJECT", "INSERT")
-     PERMISSION("OBJECT", "REFERENCES") PERMISSION("OBJECT", "SELECT")
-     PERMISSION("OBJECT", "TAKE OWNERSHIP") PERMISSION("OBJECT", "UPDATE")
-     PERMISSION("OBJECT", "VIEW DEFINITION")
-     PERMISSION("SERVER", "CONNECT SQL") PERMISSION("SERVER", "VIEW ANY DATABASE")
-     "('SERVER', 'VIEW SERVER STATE')) AS x(class, permission) WHERE x.class = "
-     "UPPER(ISNULL(@class, 'SERVER')) AND (x.class <> 'OBJECT' OR CASE WHEN (SELECT o.type FROM "
-     "sys.all_objects o WHERE o.object_id = OBJECT_ID(@securable)) IN ('P', 'FN') THEN CASE WHEN "
-     "x.permission IN ('DELETE', 'INSERT', 'SELECT', 'UPDATE') THEN 0 ELSE 1 END WHEN "
-     "OBJECT_ID(@securable) IS NULL OR x.permission = 'EXECUTE' THEN 0 ELSE 1 END = 1))"},
+     "CREATE FUNCTION sys.fn_my_permissions(@securable nvarchar(776), @class nvarchar(60)) RETURNS "
+     "TABLE AS RETURN (SELECT CAST(CASE WHEN b.class_desc = 'DATABASE' THEN N'database' ELSE "
+     "@securable END AS nvarchar(776)) AS entity_name, CAST(N'' AS sysname) AS subentity_name, "
+     "b.permission_name FROM sys.builtin_permissions$ b WHERE b.class_desc = UPPER(@class) AND "
+     "HAS_PERMS_BY_NAME(CASE WHEN b.class_desc <> 'DATABASE' THEN @securable WHEN @securable <> "
+     "N'database' THEN @securable END, @class, b.permission_name) = 1 UNION ALL SELECT "
+     "CAST(@securable AS nvarchar(776)), c.name, b.permission_name FROM sys.builtin_permissions$ b "
+     "CROSS JOIN sys.all_columns c WHERE UPPER(@class) = 'OBJECT' AND b.class_desc = 'OBJECT' AND "
+     "b.permission_name IN ('REFERENCES', 'SELECT', 'UPDATE') AND c.object_id = "
+     "OBJECT_ID(@securable) AND HAS_PERMS_BY_NAME(@securable, 'OBJECT', b.permission_name, "
+     "QUOTENAME(c.name), 'COLUMN') = 1 UNION ALL SELECT CAST(N'server' AS nvarchar(776)), CAST(N'' "
+     "AS sysname), CAST(v.name AS nvarchar(60)) FROM (VALUES " SERVER_PERMISSIONS ") AS v(name) "
+     "WHERE UPPER(ISNULL(@class, N'SERVER')) = 'SERVER' AND HAS_PERMS_BY_NAME(NULL, NULL, v.name) "
+     "= 1)"},
     {"fn_builtin_permissions",
      "CREATE FUNCTION sys.fn_builtin_permissions(@class nvarchar(60)) RETURNS TABLE AS RETURN "
      "(SELECT class_desc, permission_name, type, covering_permission_name, parent_class_desc, "

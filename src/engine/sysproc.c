@@ -1,8 +1,8 @@
 /* sysproc.c - system procedures that need the engine itself; see sysproc.h. Those that only ask the
  * catalog are T-SQL (sysmodule.c). */
-#include "access_int.h"
 #include "sysproc.h"
 #include <stdlib.h>
+#include "access_int.h"
 #include "applock_int.h"
 #include "describe_int.h"
 #include "ddl_host.h"
@@ -157,22 +157,27 @@ struct property_request {
     enum { PROPERTY_ADD, PROPERTY_UPDATE, PROPERTY_DROP } action;
 };
 
-/* What the levels name: class, object id, column id. 15135 if it is not there. */
+/* What the levels name: class, object id, column id. 15135 if it is not there, or may not be
+ * changed. */
 static enum qr_status find_levels(struct qri_ddl *ddl, const struct property_request *r,
                                   struct qri_property *p, struct qr_err *err)
 {
     const struct qr_catalog *cat = &(*ddl->main)->cat;
     const struct qr_cat_schema *schema = qr_cat_schema_find(cat, r->level_name[0]);
+    const struct qr_session *session = ddl->ctx;
     if (r->level_type[0].n == 0)
-        return QR_OK;
-    if (schema == NULL)
+        return qri_may_database(session, QR_MAY_ALTER)
+                   ? QR_OK
+                   : qr_sql_fail(err, 15135, "object specified");
+    if (schema == NULL ||
+        (r->level_type[1].n == 0 && !qri_may_schema(session, schema->schema_id, QR_MAY_ALTER)))
         return qr_sql_fail(err, 15135, qri_z(ddl->arena, r->level_name[0]));
     p->class_id = 3;
     p->major_id = schema->schema_id;
     if (r->level_type[1].n == 0)
         return QR_OK;
     const struct qr_cat_object *o = qr_cat_find(cat, schema->schema_id, r->level_name[1]);
-    if (o == NULL)
+    if (o == NULL || !qri_may_object(session, o, QR_MAY_ALTER))
         return qr_sql_fail(err, 15135, qri_z(ddl->arena, r->level_name[1]));
     p->class_id = 1;
     p->major_id = o->object_id;
@@ -361,11 +366,6 @@ static enum qr_status want_administrator(const struct qr_session *session, struc
     return session->login.is_admin && session->is_owner ? QR_OK : qr_sql_fail(err, 15247);
 }
 
-static enum qr_status want_control(const struct qr_session *session, struct qr_err *err)
-{
-    return qri_may_database(session, QR_MAY_CONTROL) ? QR_OK : qr_sql_fail(err, 15247);
-}
-
 static enum qr_status sp_set_firewall_rule(struct qr_session *session, struct qri_call_arg *args,
                                            size_t count, int32_t *ret_status, struct qr_err *err)
 {
@@ -390,7 +390,6 @@ static enum qr_status sp_set_database_firewall_rule(struct qr_session *session,
                                                     int32_t *ret_status, struct qr_err *err)
 {
     (void)ret_status;
-    QR_TRY(want_control(session, err));
     return set_rule(session, args, count, "sp_set_database_firewall_rule", session->db->info.own_id,
                     err);
 }
@@ -400,7 +399,6 @@ static enum qr_status sp_delete_database_firewall_rule(struct qr_session *sessio
                                                        int32_t *ret_status, struct qr_err *err)
 {
     (void)ret_status;
-    QR_TRY(want_control(session, err));
     return delete_rule(session, args, count, "sp_delete_database_firewall_rule",
                        session->db->info.own_id, err);
 }
@@ -468,6 +466,29 @@ static enum qr_status nothing(struct qr_session *session, struct qri_call_arg *a
     return QR_OK;
 }
 
+/* Of an object that the session may change. */
+static enum qr_status sp_recompile(struct qr_session *session, struct qri_call_arg *args,
+                                   size_t count, int32_t *ret_status, struct qr_err *err)
+{
+    struct qr_str text;
+    struct qr_ast_name name;
+    const struct qr_cat_object *object = NULL;
+    struct qr_arena arena;
+    (void)ret_status;
+    QR_TRY(want_text(args, count, "sp_recompile", "@objname", 0, &text, err));
+    if (session->is_owner)
+        return QR_OK;
+    qr_arena_init(&arena, 1 << 16);
+    bool may = text.n > 0 && qri_name_parse(&arena, text, &name, NULL) == QR_OK &&
+               qri_find_object(session, &name, &object, NULL) == QR_OK && object != NULL &&
+               (object->object_id >= QRI_TEMP_OBJECT_FIRST ||
+                qri_may_object(session, object, QR_MAY_ALTER));
+    const char *shown = qr_arena_str(&arena, text).p;
+    enum qr_status status = may ? QR_OK : qr_sql_fail(err, 15165, shown == NULL ? "" : shown);
+    qr_arena_done(&arena);
+    return status;
+}
+
 static const struct qri_sysproc procedures[] = {
     {"sp_addextendedproperty", sp_addextendedproperty},
     {"sp_delete_database_firewall_rule", sp_delete_database_firewall_rule},
@@ -487,7 +508,7 @@ static const struct qri_sysproc procedures[] = {
     {"sp_query_store_reset_exec_stats", qri_sp_query_store_reset_exec_stats},
     {"sp_query_store_set_hints", qri_sp_query_store_force},
     {"sp_query_store_unforce_plan", qri_sp_query_store_force},
-    {"sp_recompile", nothing},
+    {"sp_recompile", sp_recompile},
     {"sp_releaseapplock$", qri_sp_releaseapplock},
     {"sp_rename", sp_rename},
     {"sp_set_database_firewall_rule", sp_set_database_firewall_rule},
