@@ -98,6 +98,15 @@ struct hiding {
     bool has_last, is_seen;
 };
 
+/* Who may see the state of the database sees it of all of its objects; their sizes only of those
+ * that he sees. */
+static bool shows_all_objects(const struct qr_session *session, const char *view)
+{
+    enum qr_perm perm = right_of(qr_str(view));
+    return perm != QR_MAY_NOTHING && strcmp(view, "dm_db_partition_stats") != 0 &&
+           qri_may_database(session, perm);
+}
+
 static struct hiding hiding_of(const struct qr_session *session,
                                const struct qri_sysview_shape *shape)
 {
@@ -112,6 +121,8 @@ static struct hiding hiding_of(const struct qr_session *session,
         h.gate = gates[i].gate;
         h.column = find_column(shape, gates[i].column);
     }
+    if (h.gate == GATE_OBJECT && shows_all_objects(session, shape->view->name))
+        h.column = NO_COLUMN;
     if (strcmp(shape->view->name, "extended_properties") == 0) {
         h.column = find_column(shape, "major_id");
         h.class_column = find_column(shape, "class");

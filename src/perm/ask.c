@@ -311,14 +311,29 @@ bool qr_perm_may_grant(const struct qr_perm_book *book, const struct qr_perm_tok
     return found.option && !found.denied;
 }
 
-/* Something is granted that could make the securable seen; nothing is, mostly. */
+/* What implies anything of the kind when it is granted on that level. */
+static struct qri_perms any_implied(enum qr_perm_kind kind, int level)
+{
+    struct qri_perms all = {0};
+    for (int perm = QR_MAY_NOTHING + 1; perm < QR_MAY_COUNT; perm++) {
+        if (!qr_perm_applies(kind, (enum qr_perm)perm))
+            continue;
+        const struct qri_perms *one = &qri_implied_by(kind, (enum qr_perm)perm)->at[level];
+        all.of[0] |= one->of[0];
+        all.of[1] |= one->of[1];
+    }
+    return all;
+}
+
+/* Something is granted that could make the securable seen; nothing is, mostly.
+ * CONNECT, which everybody has, does not. */
 static bool has_grant(const struct qr_perm_book *book, const struct qr_perm_token *token,
-                      enum qr_perm_class on, uint32_t major_id)
+                      enum qr_perm_class on, uint32_t major_id, const struct qri_perms *perms)
 {
     for (size_t i = 0; i < token->count; i++) {
         size_t end, at = find_rows(book, on, major_id, token->ids[i], &end);
         for (; at < end; at++)
-            if (book->rows[at].state != QR_PERM_DENY)
+            if (book->rows[at].state != QR_PERM_DENY && qri_perms_have(perms, book->rows[at].perm))
                 return true;
     }
     return false;
@@ -329,9 +344,14 @@ static bool may_be_granted(const struct qr_perm_book *book, const struct qr_perm
 {
     bool in_schema = what->kind == QR_KIND_OBJECT || what->kind == QR_KIND_TYPE;
     bool has_fixed_role = token->count > 0 && token->ids[token->count - 1] >= QR_ROLE_OWNER;
-    return has_fixed_role || has_grant(book, token, qr_perm_class_of(what->kind), what->id) ||
-           (in_schema && has_grant(book, token, QR_ON_SCHEMA, what->schema_id)) ||
-           has_grant(book, token, QR_ON_DATABASE, 0);
+    const struct qri_perms on_self = any_implied(what->kind, QRI_LEVEL_SELF);
+    if (has_fixed_role || has_grant(book, token, qr_perm_class_of(what->kind), what->id, &on_self))
+        return true;
+    const struct qri_perms on_schema = any_implied(what->kind, QRI_LEVEL_SCHEMA);
+    if (in_schema && has_grant(book, token, QR_ON_SCHEMA, what->schema_id, &on_schema))
+        return true;
+    const struct qri_perms on_database = any_implied(what->kind, QRI_LEVEL_DATABASE);
+    return has_grant(book, token, QR_ON_DATABASE, 0, &on_database);
 }
 
 bool qr_perm_sees(const struct qr_perm_book *book, const struct qr_perm_token *token,

@@ -220,6 +220,10 @@ static void test_only_what_is_his_is_seen(void **state)
          "ROW NULL|NULL|NULL\nDONE 1\n"},
         {"select case when object_id('app.seen') > 0 then 1 end as a", "ROW 1\nDONE 1\n"},
         {"select definition from sys.sql_modules", "ROW NULL\nDONE 1\n"},
+        {"select routine_definition from information_schema.routines", "ROW NULL\nDONE 1\n"},
+        {"select text from sys.syscomments where id > 0", "ROW NULL\nROW NULL\nDONE 2\n"},
+        {"select column_name, column_default from information_schema.columns",
+         "ROW a|NULL\nROW b|NULL\nROW c|NULL\nDONE 3\n"},
         {"select object_definition(object_id('app.p')) as a", "ROW NULL\nDONE 1\n"},
         {"select name from sys.database_principals where principal_id between 5 and 16383 "
          "order by principal_id",
@@ -280,6 +284,11 @@ static void test_state_is_asked_for(void **state)
         says(&w, "u", sql, "ROW ");
     }
     says(&w, "u", input, "a secret");
+    run(&w.c, "exec('create proc app.private as select count(*) as n from app.hidden')");
+    run(&w.c, "exec app.private");
+    says(&w, "u", "select count(*) as n from sys.dm_exec_procedure_stats", "ROW 1\n");
+    says(&w, "u", "select count(*) as n from sys.dm_db_partition_stats where object_id > 0",
+         "ROW 1\n"); /* app.seen */
     says(&w, "u", "select count(*) as n from sys.dm_exec_sessions", "ROW 2\n");
     client_close(&other);
     close_world(&w);
