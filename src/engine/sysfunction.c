@@ -119,15 +119,15 @@ const struct qri_sysmodule qri_sysfunctions[] = {
     {"fn_my_permissions",
      "CREATE FUNCTION sys.fn_my_permissions(@securable nvarchar(776), @class nvarchar(60)) RETURNS "
      "TABLE AS RETURN (SELECT CAST(CASE WHEN b.class_desc = 'DATABASE' THEN N'database' ELSE "
-     "@securable END AS nvarchar(776)) AS entity_name, CAST(N'' AS sysname) AS subentity_name, "
+     "@securable END AS sysname) AS entity_name, CAST(N'' AS sysname) AS subentity_name, "
      "b.permission_name FROM sys.builtin_permissions$ b WHERE b.class_desc = UPPER(@class) AND "
      "HAS_PERMS_BY_NAME(CASE WHEN b.class_desc <> 'DATABASE' THEN @securable WHEN @securable <> "
      "N'database' THEN @securable END, @class, b.permission_name) = 1 UNION ALL SELECT "
-     "CAST(@securable AS nvarchar(776)), c.name, b.permission_name FROM sys.builtin_permissions$ b "
+     "CAST(@securable AS sysname), c.name, b.permission_name FROM sys.builtin_permissions$ b "
      "CROSS JOIN sys.all_columns c WHERE UPPER(@class) = 'OBJECT' AND b.class_desc = 'OBJECT' AND "
      "b.permission_name IN ('REFERENCES', 'SELECT', 'UPDATE') AND c.object_id = "
      "OBJECT_ID(@securable) AND HAS_PERMS_BY_NAME(@securable, 'OBJECT', b.permission_name, "
-     "QUOTENAME(c.name), 'COLUMN') = 1 UNION ALL SELECT CAST(N'server' AS nvarchar(776)), CAST(N'' "
+     "QUOTENAME(c.name), 'COLUMN') = 1 UNION ALL SELECT CAST(N'server' AS sysname), CAST(N'' "
      "AS sysname), CAST(v.name AS nvarchar(60)) FROM (VALUES " SERVER_PERMISSIONS ") AS v(name) "
      "WHERE UPPER(ISNULL(@class, N'SERVER')) = 'SERVER' AND HAS_PERMS_BY_NAME(NULL, NULL, v.name) "
      "= 1)"},

@@ -63,7 +63,7 @@ JOIN sys.allocation_units au ON au.container_id = p.hobt_id WHERE p.object_id = 
 SELECT IIF(SUM(used_pages) = (SELECT SUM(used_page_count) FROM sys.dm_db_partition_stats), 1, 0) AS all_pages FROM sys.allocation_units;
 SELECT index_id, range_scan_count, singleton_lookup_count, leaf_insert_count FROM sys.dm_db_index_operational_stats(DB_ID(), OBJECT_ID('both'), NULL, NULL);
 SELECT COUNT(*) FROM sys.dm_db_index_operational_stats(DB_ID(), OBJECT_ID('item'), NULL, NULL);
-SELECT permission_name FROM fn_my_permissions('dbo.item', 'OBJECT') WHERE permission_name IN ('SELECT', 'EXECUTE');
+SELECT permission_name FROM fn_my_permissions('dbo.item', 'OBJECT') WHERE permission_name IN ('SELECT', 'EXECUTE') AND subentity_name IN ('', 'name') ORDER BY subentity_name;
 SELECT COUNT(*) FROM fn_my_permissions('msdb.dbo.sysjobs', 'OBJECT');
 SELECT entity_name FROM sys.fn_my_permissions(NULL, 'DATABASE') WHERE permission_name = 'VIEW DATABASE STATE';
 SELECT name, actual_state_desc FROM sys.database_automatic_tuning_options ORDER BY name;
