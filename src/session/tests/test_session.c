@@ -460,11 +460,32 @@ static void test_bulk_loads_stream(void **state)
     end(&f);
 }
 
+static void test_a_database_is_asked_for_its_own_users(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *database, *user;
+        enum qr_status want;
+    } rows[] = {
+        {"db1", "own", QR_OK}, {"db1", "me", QR_NOT_FOUND}, {"nosuch", "own", QR_NOT_FOUND}};
+    struct qr_service service;
+    qr_session_service_init(&service, &host);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char hash[QR_SERVICE_HASH_BYTES] = "";
+        struct qr_login login = {.user = qr_str(rows[i].user),
+                                 .database = qr_str(rows[i].database)};
+        assert_int_equal(service.user_hash(service.ctx, &login, hash, NULL), rows[i].want);
+        assert_string_equal(hash, rows[i].want == QR_OK ? "$hash" : "");
+        assert_int_equal(entered, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_login_is_answered_in_the_documented_order),
         cmocka_unit_test(test_a_database_that_is_not_there_refuses_the_login),
+        cmocka_unit_test(test_a_database_is_asked_for_its_own_users),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_calls_of_drivers),
         cmocka_unit_test(test_prepexecrpc_prepares_an_exec),
