@@ -256,6 +256,45 @@ static void test_a_chain_breaks_where_the_owner_changes(void **state)
     fixture_close(&f);
 }
 
+static const struct batch contexts[] = {
+    {"revert select current_user as a", "DONE\nCOLS a nvarchar(128)\nROW dbo\nDONE 1\n"},
+    {"execute as user = 'u' execute as user = 'w' select current_user as a revert select "
+     "current_user as b",
+     "DONE\nDONE\nCOLS a nvarchar(128)\nROW w\nDONE 1\nDONE\nCOLS b nvarchar(128)\nROW "
+     "u\nDONE 1\n"},
+    {"select current_user as a", "COLS a nvarchar(128)\nROW u\nDONE 1\n"}, /* lasts */
+    {"exec p_as_w", "COLS a nvarchar(128)\nROW w\nDONEINPROC 1\nDONEINPROC\nCOLS b "
+                    "nvarchar(128)\nROW u\nDONEINPROC 1\nDONEINPROC\nCOLS c "
+                    "nvarchar(128)\nROW w\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n"},
+    {"exec('execute as user = ''w'' revert revert revert') select current_user as a",
+     "DONEINPROC\nDONEINPROC\nDONEINPROC\nDONEINPROC\nCOLS a nvarchar(128)\nROW u\nDONE 1\n"},
+    {"exec('select current_user as a') as user = 'w' select current_user as b",
+     "COLS a nvarchar(128)\nROW w\nDONEINPROC 1\nCOLS b nvarchar(128)\nROW u\nDONE 1\n"},
+    {"exec('select 1') as user = 'dbo'",
+     "MSG 15517 16 1 line 1: Cannot execute as the database principal because the principal "
+     "\"dbo\" does not exist, this type of principal cannot be impersonated, or you do not "
+     "have permission.\nDONE error\n"},
+    {"execute as user = 'dbo'",
+     "MSG 15517 16 1 line 1: Cannot execute as the database principal because the principal "
+     "\"dbo\" does not exist, this type of principal cannot be impersonated, or you do not "
+     "have permission.\nDONE error\n"},
+    {"execute as login = 'tester'",
+     "MSG 40510 16 1 line 1: Statement 'EXECUTE AS LOGIN' is not supported in this version of "
+     "SQL Server.\nDONE error\n"},
+    {"revert revert select current_user as a",
+     "DONE\nDONE\nCOLS a nvarchar(128)\nROW dbo\nDONE 1\n"},
+    {"declare @c varbinary(100), @d varbinary(100) = 0x01 execute as user = 'u' with cookie "
+     "into @c revert revert with cookie = @d select current_user as a revert with cookie = @c "
+     "select current_user as b",
+     "DONE\nMSG 15591 16 1 line 1: The current security context cannot be reverted using this "
+     "statement. A cookie may or may not be needed with 'Revert' statement depending on how "
+     "the context was set with 'Execute As' statement.\nDONE error\nMSG 15591 16 1 line 1: "
+     "The current security context cannot be reverted using this statement. A cookie may or "
+     "may not be needed with 'Revert' statement depending on how the context was set with "
+     "'Execute As' statement.\nDONE error\nCOLS a nvarchar(128)\nROW u\nDONE 1\nDONE\nCOLS b "
+     "nvarchar(128)\nROW dbo\nDONE 1\n"},
+};
+
 static void test_contexts_end_where_they_must(void **state)
 {
     (void)state;
@@ -268,44 +307,6 @@ static void test_contexts_end_where_they_must(void **state)
         "create proc p_throws with execute as 'w' as throw 50000, 'x', 1",
         "grant execute to u",
     };
-    static const struct batch batches[] = {
-        {"revert select current_user as a", "DONE\nCOLS a nvarchar(128)\nROW dbo\nDONE 1\n"},
-        {"execute as user = 'u' execute as user = 'w' select current_user as a revert select "
-         "current_user as b",
-         "DONE\nDONE\nCOLS a nvarchar(128)\nROW w\nDONE 1\nDONE\nCOLS b nvarchar(128)\nROW "
-         "u\nDONE 1\n"},
-        {"select current_user as a", "COLS a nvarchar(128)\nROW u\nDONE 1\n"}, /* lasts */
-        {"exec p_as_w", "COLS a nvarchar(128)\nROW w\nDONEINPROC 1\nDONEINPROC\nCOLS b "
-                        "nvarchar(128)\nROW u\nDONEINPROC 1\nDONEINPROC\nCOLS c "
-                        "nvarchar(128)\nROW w\nDONEINPROC 1\nSTATUS 0\nDONEPROC\n"},
-        {"exec('execute as user = ''w'' revert revert revert') select current_user as a",
-         "DONEINPROC\nDONEINPROC\nDONEINPROC\nDONEINPROC\nCOLS a nvarchar(128)\nROW u\nDONE 1\n"},
-        {"exec('select current_user as a') as user = 'w' select current_user as b",
-         "COLS a nvarchar(128)\nROW w\nDONEINPROC 1\nCOLS b nvarchar(128)\nROW u\nDONE 1\n"},
-        {"exec('select 1') as user = 'dbo'",
-         "MSG 15517 16 1 line 1: Cannot execute as the database principal because the principal "
-         "\"dbo\" does not exist, this type of principal cannot be impersonated, or you do not "
-         "have permission.\nDONE error\n"},
-        {"execute as user = 'dbo'",
-         "MSG 15517 16 1 line 1: Cannot execute as the database principal because the principal "
-         "\"dbo\" does not exist, this type of principal cannot be impersonated, or you do not "
-         "have permission.\nDONE error\n"},
-        {"execute as login = 'tester'",
-         "MSG 40510 16 1 line 1: Statement 'EXECUTE AS LOGIN' is not supported in this version of "
-         "SQL Server.\nDONE error\n"},
-        {"revert revert select current_user as a",
-         "DONE\nDONE\nCOLS a nvarchar(128)\nROW dbo\nDONE 1\n"},
-        {"declare @c varbinary(100), @d varbinary(100) = 0x01 execute as user = 'u' with cookie "
-         "into @c revert revert with cookie = @d select current_user as a revert with cookie = @c "
-         "select current_user as b",
-         "DONE\nMSG 15591 16 1 line 1: The current security context cannot be reverted using this "
-         "statement. A cookie may or may not be needed with 'Revert' statement depending on how "
-         "the context was set with 'Execute As' statement.\nDONE error\nMSG 15591 16 1 line 1: "
-         "The current security context cannot be reverted using this statement. A cookie may or "
-         "may not be needed with 'Revert' statement depending on how the context was set with "
-         "'Execute As' statement.\nDONE error\nCOLS a nvarchar(128)\nROW u\nDONE 1\nDONE\nCOLS b "
-         "nvarchar(128)\nROW dbo\nDONE 1\n"},
-    };
     static const char *const ends[] = {"exec p_fails", "exec p_leaves", "exec p_throws",
                                        "begin try exec p_throws end try begin catch end catch"};
     struct fixture f;
@@ -314,7 +315,7 @@ static void test_contexts_end_where_they_must(void **state)
     client_open(&f, &c);
     MAKE(&c, objects);
     MAKE(&c, more);
-    EACH(&c, batches);
+    EACH(&c, contexts);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         run(&c, ends[i]);
         expect(&c, "select current_user as a", "COLS a nvarchar(128)\nROW dbo\nDONE 1\n");
