@@ -56,15 +56,6 @@ enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
 
 /* ---- store ---- */
 
-enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
-                                     char dst[QR_USER_HASH_BYTES], struct qr_err *err)
-{
-    (void)db;
-    (void)user;
-    (void)dst;
-    return qr_fail(err, QR_NOT_FOUND, "no such user");
-}
-
 struct qr_gov_group *qr_database_group(const struct qr_database *db)
 {
     (void)db;
