@@ -20,12 +20,19 @@ static uint32_t owner_of(const struct qr_session *session, const struct qr_cat_o
     return qr_cat_owner(cat, now == NULL ? object : now);
 }
 
-/* Is what the running module does to the object free? Dynamic SQL and the system's own modules have
- * no owner that would answer for it. */
+/* Has it an owner in this database who answers for what it does? Temporary objects are their
+ * session's, whose user may not lend himself dbo's name by them. */
+static bool has_owner(const struct qr_cat_object *object)
+{
+    return !qri_is_system_object(object) && object->object_id < QRI_TEMP_OBJECT_FIRST;
+}
+
+/* Is what the running module does to the object free? Dynamic SQL, the system's own modules and
+ * temporary ones have no owner that would answer for it. */
 static bool module_chains(const struct qr_session *session, const struct qri_frame *frame,
                           uint32_t owner_id)
 {
-    return frame != NULL && frame->module != NULL && !qri_is_system_object(frame->module) &&
+    return frame != NULL && frame->module != NULL && has_owner(frame->module) &&
            owner_of(session, frame->module) == owner_id;
 }
 
@@ -33,7 +40,7 @@ static bool is_chained(const struct qr_session *session, const struct qri_frame 
                        const struct qr_plan_access *access)
 {
     if (access->through != NULL)
-        return !qri_is_system_object(access->through) &&
+        return has_owner(access->through) &&
                owner_of(session, access->through) == owner_of(session, access->object);
     return module_chains(session, frame, owner_of(session, access->object));
 }

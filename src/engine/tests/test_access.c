@@ -417,6 +417,8 @@ static void test_nobody_lends_himself_anothers_name(void **state)
     static const struct batch batches[] = {
         {"execute as user = 'u'", "DONE\n"},
         {"create proc dbo.evil with execute as owner as select 1", NOT_DBO},
+        {"create proc #evil with execute as owner as select 1", NOT_DBO},
+        {"create proc #spy as select s from dbo.t", "DONE\n"}, /* its schema lends it nothing */
         {"create proc dbo.evil with execute as 'dbo' as select 1", NOT_DBO},
         {"create proc us.evil with execute as owner as exec('select s from dbo.t')", "DONE\n"},
         {"alter schema dbo transfer us.evil", NOT_DBO},
@@ -441,6 +443,7 @@ static void test_nobody_lends_himself_anothers_name(void **state)
     MAKE(&c, objects);
     MAKE(&c, more);
     EACH(&c, batches);
+    assert_non_null(strstr(run(&c, "exec #spy"), "denied on the object 't'"));
     assert_null(strstr(run(&c, "exec us.evil"), "secret"));
     client_close(&c);
     fixture_close(&f);
