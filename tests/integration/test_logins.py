@@ -180,6 +180,9 @@ class Logins(unittest.TestCase):
         with self.server.connect(user="keeper", password=FIRST) as keeper:
             keeper.execute(keeps + "; DROP LOGIN kept")
             self.assertEqual([e.number for e in keeper.batch(makes).errors], [262])
+            for sql, number in ((f"ALTER LOGIN quireadmin WITH PASSWORD = '{SECOND}'", 15151),
+                                ("ALTER LOGIN quireadmin DISABLE", 15151), ("DROP LOGIN quireadmin", 15150)):
+                self.assertEqual([e.number for e in keeper.batch(sql).errors], [number], sql)
 
     def test_a_named_replica_has_the_users_of_its_primary(self):
         self.admin(f"CREATE LOGIN reader WITH PASSWORD = '{FIRST}'")
