@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "ddl_int.h"
+#include "moving_int.h"
 #include "base/banned.h"
 
 enum { TOKEN_BYTES_MAX = 4 << 20 };
@@ -86,23 +87,36 @@ static void show_innermost(struct qr_session *session)
     session->is_owner = session->context_now != NULL && session->context_now->token.is_owner;
 }
 
-enum qr_status qri_access_push(struct qr_session *session, uint32_t user_id, struct qr_err *err)
+/* Without a token: who may do nothing. */
+static enum qr_status add_context(struct qr_session *session, uint32_t user_id, struct qr_err *err)
 {
+    struct qri_context *outer = session->context_now;
+    unsigned depth = outer == NULL ? 0 : outer->depth + 1;
+    if (depth >= QRI_CONTEXTS_MAX)
+        return qr_sql_fail(err, 217, (int)QRI_CONTEXTS_MAX);
     struct qri_context *context = calloc(1, sizeof *context);
     if (context == NULL)
         return qr_fail(err, QR_NOMEM, "another user");
-    context->user_id = user_id;
+    *context = (struct qri_context){.outer = outer,
+                                    .depth = depth,
+                                    .user_id = user_id,
+                                    .token.user_id = user_id,
+                                    .schema_id = QR_SCHEMA_DBO};
     qr_arena_init(&context->arena, TOKEN_BYTES_MAX);
-    enum qr_status status = make_token(session, context, err);
-    if (status != QR_OK) {
-        qr_arena_done(&context->arena);
-        free(context);
-        return status;
-    }
-    context->outer = session->context_now;
     session->context_now = context;
     show_innermost(session);
     return QR_OK;
+}
+
+enum qr_status qri_access_push(struct qr_session *session, uint32_t user_id, struct qr_err *err)
+{
+    QR_TRY(add_context(session, user_id, err));
+    enum qr_status status = make_token(session, session->context_now, err);
+    if (status != QR_OK)
+        qri_access_pop(session);
+    else
+        show_innermost(session);
+    return status;
 }
 
 void qri_access_pop(struct qr_session *session)
@@ -113,6 +127,25 @@ void qri_access_pop(struct qr_session *session)
     qr_arena_done(&context->arena);
     free(context);
     show_innermost(session);
+}
+
+enum qr_status qri_access_restore(struct qr_session *session, const struct qri_moved_user *users,
+                                  size_t count, struct qr_err *err)
+{
+    qri_access_end(session);
+    for (size_t i = 0; i < count; i++) {
+        struct qr_err gone = {0};
+        QR_TRY(add_context(session, users[i].user_id, err));
+        struct qri_context *context = session->context_now;
+        context->user_ticks = users[i].user_ticks;
+        context->no_revert = users[i].no_revert;
+        memcpy(context->cookie, users[i].cookie, sizeof context->cookie);
+        enum qr_status status = make_token(session, context, &gone);
+        if (status != QR_OK && gone.number != 916)
+            return qr_fail(err, status, "the users of a session");
+        show_innermost(session);
+    }
+    return QR_OK;
 }
 
 enum qr_status qri_access_settle(struct qr_session *session, struct qr_err *err)
@@ -183,6 +216,8 @@ static const struct qri_principal *find_user(const struct qr_session *session)
 enum qr_status qri_access_begin(struct qr_session *session, struct qr_err *err)
 {
     assert(session->context_now == NULL);
+    if (session->login.is_moved)
+        return add_context(session, QR_PRINCIPAL_PUBLIC, err);
     if (session->login.is_admin)
         return qri_access_push(session, QR_PRINCIPAL_DBO, err);
     const struct qri_principal *user = find_user(session);

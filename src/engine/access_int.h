@@ -14,11 +14,12 @@
 #pragma once
 #include "engine_int.h"
 
-enum { QRI_COOKIE_BYTES = 16 };
+enum { QRI_COOKIE_BYTES = 16, QRI_CONTEXTS_MAX = 128 };
 
 /* One security context. */
 struct qri_context {
     struct qri_context *outer;
+    unsigned depth;          /* 0: the login's */
     uint32_t user_id;        /* of sys.database_principals */
     int64_t user_ticks;      /* his create_ticks: a number is given again when he is dropped */
     uint64_t catalog_serial; /* `token` was made with it */
@@ -32,16 +33,23 @@ struct qri_context {
 
 /* The user that the login is in this database: dbo for the server's administrator, the user of its
  * SID, or the database's own user who was let in by his password. 4060 if there is none, or he may
- * not CONNECT. Once, before the session's first request. */
+ * not CONNECT. Once, before the session's first request. One that comes from another process is
+ * nobody, who may do nothing, until qri_access_restore. */
 QR_NODISCARD enum qr_status qri_access_begin(struct qr_session *session, struct qr_err *err);
 void qri_access_end(struct qr_session *session);
 /* Before each statement: the token is of the session's catalog. 916 if the user is gone. */
 QR_NODISCARD enum qr_status qri_access_settle(struct qr_session *session, struct qr_err *err);
 
-/* Becomes another user, for a module or until REVERT. */
+/* Becomes another user, for a module or until REVERT. 217: QRI_CONTEXTS_MAX of them last. */
 QR_NODISCARD enum qr_status qri_access_push(struct qr_session *session, uint32_t user_id,
                                             struct qr_err *err);
 void qri_access_pop(struct qr_session *session);
+/* The contexts of a session that comes from another process, its login's first, take the place of
+ * what it has. A user who is gone meanwhile may do nothing, and hears 916. */
+struct qri_moved_user;
+QR_NODISCARD enum qr_status qri_access_restore(struct qr_session *session,
+                                               const struct qri_moved_user *users, size_t count,
+                                               struct qr_err *err);
 /* A module WITH EXECUTE AS begins: its frame ends it. */
 QR_NODISCARD enum qr_status qri_access_push_module(struct qr_session *session,
                                                    const struct qr_cat_object *module,

@@ -77,16 +77,16 @@ static const struct fact {
     {SESSION(request_ticks),                   FACT_I64,  INT64_MIN, INT64_MAX},
     {SESSION(ended_ticks),                     FACT_I64,  INT64_MIN, INT64_MAX},
     {SESSION(scheduled_ticks),                 FACT_I64,  INT64_MIN, INT64_MAX},
-    {SESSION(packets_read),                    FACT_COUNTER, 0, INT64_MAX}, /* from here on: older processes do not send them */
+    {SESSION(packets_read),                    FACT_COUNTER, 0, INT64_MAX},
     {SESSION(packets_written),                 FACT_COUNTER, 0, INT64_MAX},
     /* clang-format on */
 };
-enum { FACTS = sizeof facts / sizeof facts[0], FACTS_FIRST = FACTS - 2 };
+enum { FACTS = sizeof facts / sizeof facts[0] };
 _Static_assert((int)FACTS <= (int)QRI_MOVED_FACTS_MAX, "there is room for what is read");
 
-bool qri_moved_fact_count_is_good(size_t count)
+size_t qri_moved_fact_count(void)
 {
-    return count >= FACTS_FIRST && count <= FACTS;
+    return FACTS;
 }
 
 bool qri_moved_fact_is_good(size_t index, int64_t value)
@@ -253,6 +253,27 @@ static enum qr_status set_prepared(struct qr_session *session, const struct qri_
     return QR_OK;
 }
 
+/* ---- users ---- */
+
+static void put_user(const struct qri_context *context, struct qr_buf *dst)
+{
+    qr_buf_add32le(dst, context->user_id);
+    qr_buf_add64le(dst, (uint64_t)context->user_ticks);
+    qr_buf_add8(dst, context->no_revert);
+    qr_buf_add(dst, context->cookie, sizeof context->cookie);
+}
+
+/* The login's first. */
+static void put_users(const struct qri_context *innermost, struct qr_buf *dst)
+{
+    const struct qri_context *contexts[QRI_CONTEXTS_MAX];
+    for (const struct qri_context *c = innermost; c != NULL; c = c->outer)
+        contexts[c->depth] = c;
+    qr_buf_add32le(dst, innermost->depth + 1);
+    for (size_t i = 0; i <= innermost->depth; i++)
+        put_user(contexts[i], dst);
+}
+
 /* ---- application locks ---- */
 
 struct locks_of {
@@ -323,8 +344,6 @@ enum qr_status qr_session_save(struct qr_session *session, struct qr_buf *dst, s
 {
     assert(session->frame == NULL && session->sink == NULL && qr_session_may_move(session));
     size_t from = dst->len;
-    if (session->context_now->outer != NULL) /* EXECUTE AS: not to be undone on the way */
-        return qr_fail(err, QR_UNSUPPORTED, "a session that has become another user");
     qr_buf_add32le(dst, QRI_MOVED_MAGIC);
     qr_buf_add16le(dst, QRI_MOVED_VERSION);
     qr_buf_add16le(dst, 0);
@@ -332,6 +351,7 @@ enum qr_status qr_session_save(struct qr_session *session, struct qr_buf *dst, s
     put_facts(session, dst);
     put_context(session, dst);
     put_prepared(session, dst);
+    put_users(session->context_now, dst);
     put_locks(session, dst);
     QR_TRY(qri_moving_put_cursors(session, dst, err));
     QR_TRY(qri_moving_put_temp(session, dst, err));
@@ -349,6 +369,7 @@ static enum qr_status restore(struct qr_session *session, const struct qri_moved
                               struct qr_err *err)
 {
     set_facts(session, moved);
+    QR_TRY(qri_access_restore(session, moved->users, moved->user_count, err));
     QR_TRY(set_context(session, moved, err));
     QR_TRY(set_prepared(session, moved, err));
     QR_TRY(set_locks(session, moved, err));

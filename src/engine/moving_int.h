@@ -9,6 +9,8 @@
  *   connection id 16 bytes, context info (text), @@IDENTITY and SCOPE_IDENTITY() (cells)
  *   session context: u32 number; key, u8 is read-only, serialised variant (texts)
  *   prepared: u32 number; i32 handle, text, parameters
+ *   users, its login's and those that it has become (EXECUTE AS): u32 number, at least 1; u32 id,
+ *     i64 created, u8 NO REVERT, cookie 16 bytes
  *   application locks: u32 number; u64 hash, u8 mode, u32 count, what views show (text)
  *   cursors: u32 number; name, SELECT (texts), u8 flags, i64 position, u32 columns; for each its
  *     name (text), type, u32 user type, u32 flags, u32 source column; rows
@@ -21,12 +23,12 @@
 
 enum {
     QRI_MOVED_MAGIC = 0x53535251, /* "QRSS" */
-    QRI_MOVED_VERSION = 1,
+    QRI_MOVED_VERSION = 2,
     QRI_MOVED_HEAD_BYTES = 16,
     QRI_MOVED_FACTS_MAX = 64,
     QRI_MOVED_ARENA_BYTES_MAX = 64 << 20,
 };
-_Static_assert(QRI_MOVED_VERSION == 1, "QRI_HANDED_FORMAT (cmd/supervisor_int.h) goes up with it");
+_Static_assert(QRI_MOVED_VERSION == 2, "QRI_HANDED_FORMAT (cmd/supervisor_int.h) goes up with it");
 
 /* What was read; texts and rows point into the bytes. */
 struct qri_moved_context {
@@ -36,6 +38,12 @@ struct qri_moved_context {
 struct qri_moved_prepared {
     int32_t handle;
     struct qr_str text, params;
+};
+struct qri_moved_user {
+    uint32_t user_id;
+    int64_t user_ticks;
+    bool no_revert;
+    const uint8_t *cookie; /* QRI_COOKIE_BYTES */
 };
 struct qri_moved_lock {
     uint64_t hash;
@@ -76,6 +84,8 @@ struct qri_moved {
     size_t context_count;
     struct qri_moved_prepared *prepared;
     size_t prepared_count;
+    struct qri_moved_user *users;
+    size_t user_count;
     struct qri_moved_lock *locks;
     size_t lock_count;
     struct qri_moved_cursor *cursors;
@@ -98,8 +108,8 @@ QR_NODISCARD enum qr_status qri_moved_read(struct qr_arena *arena, struct qr_str
                                            struct qri_moved *ret_moved, struct qr_err *err);
 /* The next row of what was read; false at the end. `values` has `count` entries. */
 bool qri_moved_row(struct qr_str *rows, struct qr_value *values, size_t count);
-/* The range of a fact, so that no session is made of nonsense; moving.c. */
-bool qri_moved_fact_count_is_good(size_t count); /* an older process sends fewer */
+/* The facts' number and the range of each, so that no session is made of nonsense; moving.c. */
+size_t qri_moved_fact_count(void);
 bool qri_moved_fact_is_good(size_t index, int64_t value);
 
 /* moving_rows.c: cursors and #objects. */

@@ -1,5 +1,6 @@
 /* moving_read.c - see moving_int.h: the bytes of a session that has moved, taken apart */
 #include <string.h>
+#include "access_int.h"
 #include "base/crc.h"
 #include "base/endian.h"
 #include "codec/collation.h"
@@ -159,7 +160,7 @@ static void take_facts(struct reader *r, struct qri_moved *moved)
 {
     const uint8_t *count = take(r, 2);
     size_t had = count == NULL ? 0 : qr_get16le(count);
-    if (!qri_moved_fact_count_is_good(had)) {
+    if (had != qri_moved_fact_count()) {
         r->failed = true;
         return;
     }
@@ -192,6 +193,16 @@ static void take_names(struct reader *r, struct qri_moved *moved)
         p->text = take_text(r);
         p->params = take_text(r);
         r->failed |= p->handle <= (i == 0 ? 0 : p[-1].handle); /* they grow */
+    }
+    moved->users = take_items(r, &moved->user_count, sizeof *moved->users, 29);
+    r->failed |= moved->user_count == 0 || moved->user_count > QRI_CONTEXTS_MAX;
+    for (size_t i = 0; i < moved->user_count && !r->failed; i++) {
+        struct qri_moved_user *user = &moved->users[i];
+        user->user_id = take32(r);
+        user->user_ticks = (int64_t)take64(r);
+        user->no_revert = take_flag(r);
+        user->cookie = take(r, QRI_COOKIE_BYTES);
+        r->failed |= i == 0 && user->no_revert;
     }
     moved->locks = take_items(r, &moved->lock_count, sizeof *moved->locks, 17);
     for (size_t i = 0; i < moved->lock_count && !r->failed; i++) {

@@ -296,36 +296,78 @@ static void test_damaged_bytes_are_refused(void **state)
     fixture_close(&f);
 }
 
-/* One that does not know of packets yet tells two facts less. */
-static void test_a_session_of_an_older_process_is_taken(void **state)
+/* The users that a session has become go along, with what it takes to go back. */
+static void test_a_session_that_is_another_user_stays_that_user(void **state)
 {
-    enum { HEAD = 16, FEWER = 2 * 8 };
+    static const char who[] = "COLS nvarchar(128), nvarchar(128), int\nROW %s|%s|%s\nDONE 1\n";
+    static const char ask[] = "select user_name(), original_login(), has_perms_by_name('t', "
+                              "'object', 'select')";
     struct fixture f;
-    struct client c, d;
-    struct qr_buf saved;
-    struct qr_err err;
+    struct client c;
+    char want[256];
     (void)state;
     fixture_open(&f);
     client_open(&f, &c);
-    run(&c, "set datefirst 3");
-    qr_session_add_packets(c.session, 1234, 5678);
-    qr_buf_init(&saved, QR_MOVING_BYTES_MAX);
-    assert_int_equal(qr_session_save(c.session, &saved, &err), QR_OK);
+    run(&c, "create table t (v int); insert t values (1), (2)");
+    run(&c, "create user a without login; create user b without login; grant select on t to a;"
+            "grant impersonate on user::b to a");
+    run(&c, "declare k cursor for select v from t order by v; open k");
+    run(&c, "create table #kept (v varbinary(16)); declare @c varbinary(16);"
+            "execute as user = 'a' with cookie into @c; insert #kept values (@c)");
+    run(&c, "execute as user = 'b'");
+    move(&f, &c);
+    (void)snprintf(want, sizeof want, who, "b", "tester", "NULL");
+    expect(&c, ask, want);
+    expect(&c, "select v from t",
+           "MSG 229 14 5 line 1: The SELECT permission was denied on the object 't', database "
+           "'testdb', schema 'dbo'.\nDONE error\n");
+    expect(&c, "fetch k", "COLS v int\nROW 1\nDONE 1\n");
+    run(&c, "revert");
+    (void)snprintf(want, sizeof want, who, "a", "tester", "1");
+    expect(&c, ask, want);
+    move(&f, &c);
+    expect(&c, "revert",
+           "MSG 15591 16 1 line 1: The current security context cannot be reverted using this "
+           "statement. A cookie may or may not be needed with 'Revert' statement depending on how "
+           "the context was set with 'Execute As' statement.\nDONE error\n");
+    run(&c, "declare @c varbinary(16) = (select v from #kept); revert with cookie = @c");
+    (void)snprintf(want, sizeof want, who, "dbo", "tester", "1");
+    expect(&c, ask, want);
+    run(&c, "execute as user = 'b' with no revert");
+    move(&f, &c);
+    run(&c, "revert");
+    (void)snprintf(want, sizeof want, who, "b", "tester", "NULL");
+    expect(&c, ask, want);
     client_close(&c);
-    uint16_t count = qr_get16le(saved.data + HEAD);
-    uint8_t *last = saved.data + HEAD + 2 + (size_t)(count - 2) * 8;
-    qr_put16le(saved.data + HEAD, (uint16_t)(count - 2));
-    memmove(last, last + FEWER, (size_t)(saved.data + saved.len - last) - FEWER);
-    saved.len -= FEWER;
-    qr_put32le(saved.data + 8, (uint32_t)(saved.len - HEAD));
-    qr_put32le(saved.data + 12, qr_crc32c(0, saved.data + HEAD, saved.len - HEAD));
+    fixture_close(&f);
+}
+
+/* One who is dropped, or made again, on the way is nobody. */
+static void test_a_session_whose_user_is_gone_may_do_nothing(void **state)
+{
+    struct fixture f;
+    struct client c, d;
+    struct qr_buf saved;
+    struct qr_err err = {0};
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    run(&c, "create table t (v int); create user a without login");
+    client_open(&f, &d);
+    run(&d, "execute as user = 'a'");
+    qr_buf_init(&saved, QR_MOVING_BYTES_MAX);
+    settle(&d);
+    assert_int_equal(qr_session_save(d.session, &saved, &err), QR_OK);
+    client_close(&d);
+    run(&c, "drop user a; create user a without login; grant control to a");
     client_open(&f, &d);
     struct qr_str bytes = qr_str_n((const char *)saved.data, saved.len);
     assert_int_equal(qr_session_restore(d.session, bytes, &err), QR_OK);
-    expect(&d,
-           "select @@datefirst, num_reads from sys.dm_exec_connections where session_id = @@spid",
-           "COLS tinyint, num_reads int\nROW 3|0\nDONE 1\n");
+    expect(&d, "select * from t",
+           "MSG 916 14 1 line 1: The server principal \"tester\" is not able to access the "
+           "database \"testdb\" under the current security context.\nDONE error\n");
     qr_buf_done(&saved);
+    client_close(&c);
     client_close(&d);
     fixture_close(&f);
 }
@@ -343,7 +385,8 @@ int main(void)
         cmocka_unit_test(test_application_locks_of_the_session_move),
         cmocka_unit_test(test_what_cannot_move_says_so),
         cmocka_unit_test(test_damaged_bytes_are_refused),
-        cmocka_unit_test(test_a_session_of_an_older_process_is_taken),
+        cmocka_unit_test(test_a_session_that_is_another_user_stays_that_user),
+        cmocka_unit_test(test_a_session_whose_user_is_gone_may_do_nothing),
     };
     return cmocka_run_group_tests_name("moving", tests, NULL, NULL);
 }

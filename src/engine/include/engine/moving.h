@@ -3,8 +3,9 @@
  *
  * What goes along: SET options, language, isolation level, @@-values, context info and session
  * context, handles of prepared statements, global cursors with their rows, #tables and #procedures,
- * application locks of the session. What its login says is not in it: the caller makes the new
- * session from the same login. A transaction does not go along.
+ * application locks of the session, the users that it has become (EXECUTE AS). What its login says
+ * is not in it: the caller makes the new session from the same login. A transaction does not go
+ * along.
  *
  * Threads: as for requests, one at a time for a session. The format is no promise between versions:
  * it begins with one, and a process refuses all but its own. */
