@@ -263,10 +263,43 @@ class Servers(Case):
         with self.on("readers", "reader") as connection:
             self.assertEqual(self.values(connection, "SELECT a FROM t"), [7])
             self.assertEqual(self.values(connection, "SELECT @@SERVERNAME"), ["readers"])
+        self.readers_are_kept_from_the_primary()
         self.drop_server("readers")
         self.assertEqual(self.good("GET", "/databases/hyper/replicationLinks")["value"], [])
         with self.server.connect("hyper") as connection:
             self.assertEqual(self.values(connection, "SELECT a FROM t"), [7])
+
+    def readers_are_kept_from_the_primary(self):
+        """As docs/security.md prints it: one SID, a login that is disabled here and another one there."""
+        here, there = "Long-Enough-6", "Long-Enough-7"
+        with self.server.connect() as master:
+            master.execute(f"CREATE LOGIN reader WITH PASSWORD = '{here}'; ALTER LOGIN reader DISABLE")
+            sid = self.values(master, "SELECT sid FROM sys.sql_logins WHERE name = 'reader'")[0]
+        with self.server.connect("hyper") as primary:
+            primary.execute("CREATE USER reader FOR LOGIN reader; ALTER ROLE db_datareader ADD MEMBER reader")
+        with self.on("readers") as master:
+            master.execute(f"CREATE LOGIN reader WITH PASSWORD = '{there}', SID = 0x{sid.hex()}")
+        def read():
+            with self.server.connect("reader", user="reader", password=there,
+                                     server="tcp:readers.database.windows.net,1433") as connection:
+                self.assertEqual(connection.execute("SELECT USER_NAME(), a FROM t"), [("reader", 7)])
+                return connection.batch("SELECT * FROM sys.dm_os_wait_stats").errors[0].number
+        wait_for(lambda: not self.raises(read))
+        self.assertEqual(read(), 262)
+        self.assertEqual(self.errors_of(database="hyper", user="reader", password=here), [18470])
+        self.assertEqual(self.errors_of(database="hyper", user="reader", password=there), [18456])
+        with self.server.connect("hyper") as primary:
+            primary.execute("DROP USER reader")
+        with self.server.connect() as master:
+            master.execute("DROP LOGIN reader")
+
+    @staticmethod
+    def raises(call):
+        try:
+            call()
+        except (tds.Failed, AssertionError):
+            return True
+        return False
 
     def test_a_kill_while_a_server_is_deleted_leaves_all_or_nothing(self):
         for step in ("hold", "mark", "remove"):
