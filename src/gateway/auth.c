@@ -5,8 +5,8 @@
  * the next one costs a microsecond until the password changes. Failures are counted by (login,
  * server, address): after FREE_FAILURES each further attempt of that pair waits, twice as long as
  * the one before, in a queue that costs no thread. Another address is not delayed: nobody locks
- * another out. The wait comes before the remembered logins are asked, or they would tell a guess
- * from the answer's speed. */
+ * another out. A success forgives failures. The wait comes before the remembered logins are asked,
+ * or they would tell a guess from the answer's speed. */
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -27,6 +27,9 @@ enum {
     STACK_BYTES = 512 * 1024,
 };
 
+/* Of penalties. */
+static const uint64_t MANY_PLACES = UINT64_MAX;
+
 struct tag {
     uint8_t bytes[crypto_generichash_BYTES];
 };
@@ -34,6 +37,7 @@ struct tag {
 struct penalty {
     uint64_t key; /* keyed hash of login and address; 0 = free */
     uint32_t failures;
+    uint64_t place; /* that all failures were at; MANY_PLACES */
     int64_t last_ns;
     int64_t next_ns; /* the next attempt may start then */
 };
@@ -176,10 +180,22 @@ static int64_t reserve_start(struct qri_auth *auth, const struct qri_auth_job *j
     return start;
 }
 
+/* The database that was named, which may have users of its own. */
+static uint64_t place_of(const struct qri_auth *auth, const struct qri_auth_job *job)
+{
+    struct tag tag = tag_of(auth, job->place, qr_str(""), qr_str(""));
+    return number_of(&tag) - 1;
+}
+
 static void count_failure(struct qri_auth *auth, const struct qri_auth_job *job)
 {
     int64_t now = qr_env_mono_ns(auth->env);
     struct penalty *penalty = find_penalty(auth, penalty_key(auth, job), true);
+    uint64_t place = place_of(auth, job);
+    if (penalty->failures == 0)
+        penalty->place = place;
+    else if (penalty->place != place)
+        penalty->place = MANY_PLACES;
     penalty->failures += 1;
     penalty->last_ns = now;
     int64_t next = now + penalty_ns(penalty->failures);
@@ -187,10 +203,15 @@ static void count_failure(struct qri_auth *auth, const struct qri_auth_job *job)
         penalty->next_ns = next;
 }
 
+/* The right password of a login does. A database's own user has been let in by the database: that
+ * forgives no guess at a login, which is guessed at wherever it is named, nor at another database's
+ * user of that name. */
 static void forget_failures(struct qri_auth *auth, const struct qri_auth_job *job)
 {
     struct penalty *penalty = find_penalty(auth, penalty_key(auth, job), false);
-    if (penalty != NULL)
+    bool is_his = penalty != NULL && job->result == QRI_AUTH_UNKNOWN_LOGIN &&
+                  penalty->place == place_of(auth, job);
+    if (penalty != NULL && (job->result == QRI_AUTH_OK || is_his))
         *penalty = (struct penalty){0};
 }
 

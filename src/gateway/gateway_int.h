@@ -55,6 +55,7 @@ struct qri_auth_job {
     struct qr_str login, password; /* borrowed */
     uint32_t server_id;
     uint8_t address_key[16]; /* IPv6 /64 or IPv4 */
+    struct qr_str place;     /* the database, where it may have users of its own; else n = 0 */
     int64_t wait_ns_max;
     /* Of a database's own user: the hash to compare with, "" if it has none of that name. Logins
      * are not looked at. */

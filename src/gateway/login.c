@@ -294,6 +294,7 @@ static enum qri_step check_login(struct qri_conn *conn, struct qri_login *login)
     login->job.wait_ns_max = left - QRI_LOGIN_ROUND_MS * INT64_C(1000000);
     login->job.done = qri_login_checked;
     login->job.defers = options->router != NULL && names_user_database(&login->info);
+    login->job.place = login->job.defers ? login->info.database : qr_str("");
     conn->phase = PHASE_CHECKING;
     qri_auth_submit(conn->gateway->auth, &login->job);
     return STEP_HELD;

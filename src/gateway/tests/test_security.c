@@ -220,8 +220,36 @@ static void test_a_deferred_failure_counts_when_it_is_settled(void **state)
         qri_auth_settle(*state, &w.job, false);
     /* also who knows the password waits */
     assert_int_equal(run_job(*state, &w, "sa", "right", 9, 0), QRI_AUTH_TOO_MANY);
+    w.job.result = QRI_AUTH_OK;
     qri_auth_settle(*state, &w.job, true);
     assert_int_equal(run_job(*state, &w, "sa", "right", 9, 0), QRI_AUTH_OK);
+}
+
+/* Who makes a user in his own database is not forgiven guesses at others of that name with it. */
+static void test_a_databases_user_forgives_guesses_at_himself_alone(void **state)
+{
+    static const struct {
+        const char *name, *guessed[2], *let_in;
+        enum qri_auth_result want;
+    } rows[] = {
+        {"sa", {"mine", "mine"}, "mine", QRI_AUTH_TOO_MANY}, /* a login is guessed at with each */
+        {"own", {"mine", "mine"}, "mine", QRI_AUTH_UNKNOWN_LOGIN},
+        {"own", {"his", "his"}, "mine", QRI_AUTH_TOO_MANY},
+        {"own", {"mine", "his"}, "mine", QRI_AUTH_TOO_MANY},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct waiting_job w = {.job = {.defers = true}};
+        uint8_t address = (uint8_t)(20 + i);
+        for (int n = 0; n < 4; n++) {
+            w.job.place = qr_str(rows[i].guessed[n % 2]);
+            (void)run_job(*state, &w, rows[i].name, "guess", address, 0);
+            qri_auth_settle(*state, &w.job, false);
+        }
+        w.job.result = i == 0 ? QRI_AUTH_WRONG_PASSWORD : QRI_AUTH_UNKNOWN_LOGIN;
+        w.job.place = qr_str(rows[i].let_in);
+        qri_auth_settle(*state, &w.job, true);
+        assert_int_equal(run_job(*state, &w, rows[i].name, "guess", address, 0), rows[i].want);
+    }
 }
 
 static void test_a_remembered_login_ends_with_its_password(void **state)
@@ -260,6 +288,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_the_right_password_of_an_enabled_login_passes,
                                         auth_setup, auth_teardown),
         cmocka_unit_test_setup_teardown(test_a_deferred_failure_counts_when_it_is_settled,
+                                        auth_setup, auth_teardown),
+        cmocka_unit_test_setup_teardown(test_a_databases_user_forgives_guesses_at_himself_alone,
                                         auth_setup, auth_teardown),
         cmocka_unit_test_setup_teardown(test_an_own_user_is_checked_by_the_hash_that_comes_along,
                                         auth_setup, auth_teardown),
