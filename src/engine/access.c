@@ -210,7 +210,8 @@ static const struct qri_principal *find_user(const struct qr_session *session)
         return p != NULL && p->password_hash.n > 0 ? p : NULL;
     }
     const struct qri_principal *p = qri_principal_by_sid(session->catalog, login->sid);
-    return p != NULL ? p : qri_principal_by_id(session->catalog, QR_PRINCIPAL_GUEST);
+    bool is_his = p != NULL && p->type == 'S' && p->password_hash.n == 0;
+    return is_his ? p : qri_principal_by_id(session->catalog, QR_PRINCIPAL_GUEST);
 }
 
 enum qr_status qri_access_begin(struct qr_session *session, struct qr_err *err)

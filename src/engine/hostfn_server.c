@@ -237,7 +237,7 @@ static enum qr_status has_dbaccess(struct qri_host_call *h)
     if (!is_known_database(h, qri_host_arg_text(h, 0)))
         return qri_host_null(h);
     bool is_own = qr_str_ieq(qri_host_arg_text(h, 0), qri_info(h->session->db)->name);
-    return qri_host_int(h, is_own || h->session->login.is_admin);
+    return qri_host_int(h, is_own || (h->session->login.is_admin && h->session->is_owner));
 }
 
 static enum qr_status loginproperty(struct qri_host_call *h)

@@ -219,29 +219,32 @@ static enum qr_status create_login(struct qri_frame *frame, const struct qr_ast_
     return send(session, &wish, err);
 }
 
-struct find_admin {
+struct who {
     struct qr_str name;
     bool is_admin;
 };
 
-static enum qr_status look_for_admin(void *ctx, const struct qr_login_seen *seen)
+static enum qr_status look_at(void *ctx, const struct qr_login_seen *seen)
 {
-    struct find_admin *find = ctx;
-    find->is_admin |= seen->is_admin && qr_str_ieq(seen->name, find->name);
+    struct who *who = ctx;
+    who->is_admin |= seen->is_admin && qr_str_ieq(seen->name, who->name);
     return QR_OK;
 }
 
-/* Nobody but himself changes the administrator: he may everything. */
-static bool may_alter(const struct qr_session *session, struct qr_str name)
+/* Who has the administrator's password is the administrator: he alone gives him another. */
+static enum qr_status want_alter(struct qri_frame *frame, struct qr_str name, struct qr_err *err)
 {
+    struct qr_session *session = frame->session;
     const struct qr_instance_host *host = &session->db->instance->options.host;
-    struct find_admin find = {.name = name};
+    struct who who = {.name = name};
     if (session->login.is_admin && session->is_owner)
-        return true;
-    return qri_may_server(session, QRI_ROLE_LOGINMANAGER) && host->each_login != NULL &&
-           host->each_login(host->ctx, session->db->info.server_id, look_for_admin, &find) ==
-               QR_OK &&
-           !find.is_admin;
+        return QR_OK;
+    bool may = qri_may_server(session, QRI_ROLE_LOGINMANAGER);
+    if (may && host->each_login != NULL)
+        QR_TRY(host->each_login(host->ctx, session->db->info.server_id, look_at, &who));
+    return may && !who.is_admin
+               ? QR_OK
+               : qr_sql_fail(err, 15151, "alter", "login", qri_z(&frame->arena, name));
 }
 
 static enum qr_status alter_login(struct qri_frame *frame, const struct qr_ast_principal *ast,
@@ -256,8 +259,8 @@ static enum qr_status alter_login(struct qri_frame *frame, const struct qr_ast_p
     if (count != 1 || (said.old_password.p != NULL && said.password.p == NULL))
         return qr_sql_fail(err, 102, "LOGIN");
     bool own_password = is_own && said.password.p != NULL && said.old_password.p != NULL;
-    if (!own_password && !may_alter(session, ast->name.text))
-        return qr_sql_fail(err, 15151, "alter", "login", qri_z(&frame->arena, ast->name.text));
+    if (!own_password)
+        QR_TRY(want_alter(frame, ast->name.text, err));
     wish.old_password = said.old_password;
     if (said.password.p != NULL)
         QR_TRY(hash_password(frame, said.password, &wish, err));

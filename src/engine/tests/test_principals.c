@@ -106,6 +106,19 @@ static void test_a_login_comes_in_as_its_user(void **state)
     assert_int_equal(refused("login_ben"), 4060);
 }
 
+/* Who made himself a user with a password and a login's SID gets nobody's login. */
+static void test_a_users_own_password_is_no_logins(void **state)
+{
+    (void)state;
+    ok(&dbo,
+       "create user trap with password = 'Secret:123', sid = 0x6C6F67696E5F6B6174"); /* login_kat */
+    assert_int_equal(refused("login_kat"), 4060);
+    ok(&dbo, "drop user trap");
+    ok(&dbo, "create user kat without login with sid = 0x6C6F67696E5F6B6174");
+    assert_int_equal(refused("login_kat"), 0);
+    ok(&dbo, "drop user kat");
+}
+
 static void test_what_create_user_refuses(void **state)
 {
     (void)state;
@@ -546,6 +559,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_a_login_comes_in_as_its_user),
+        TEST(test_a_users_own_password_is_no_logins),
         TEST(test_what_create_user_refuses),
         TEST(test_a_user_with_a_password),
         TEST(test_a_password_is_shown_to_nobody),
