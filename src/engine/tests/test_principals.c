@@ -106,17 +106,37 @@ static void test_a_login_comes_in_as_its_user(void **state)
     assert_int_equal(refused("login_ben"), 4060);
 }
 
-/* Who made himself a user with a password and a login's SID gets nobody's login. */
+/* Who gave a user with a password a login's SID gets nobody's login. */
 static void test_a_users_own_password_is_no_logins(void **state)
 {
-    (void)state;
-    ok(&dbo,
-       "create user trap with password = 'Secret:123', sid = 0x6C6F67696E5F6B6174"); /* login_kat */
+    (void)state; /* SID: login_kat */
+    ok(&dbo, "create user trap with password = 'Secret:123', sid = 0x6C6F67696E5F6B6174");
     assert_int_equal(refused("login_kat"), 4060);
-    ok(&dbo, "drop user trap");
-    ok(&dbo, "create user kat without login with sid = 0x6C6F67696E5F6B6174");
+    ok(&dbo, "drop user trap; create user kat without login with sid = 0x6C6F67696E5F6B6174");
     assert_int_equal(refused("login_kat"), 0);
-    ok(&dbo, "drop user kat");
+}
+
+/* The database's owner is a login, who is dbo there and nowhere else anything. */
+static void test_a_database_is_given_to_a_login(void **state)
+{
+    (void)state;
+    struct client kat;
+    gives(&dbo, "alter authorization on database::other to login_kat", 15151);
+    gives(&dbo, "alter authorization on database::testdb to nobody", 15151);
+    ok(&dbo, "create user ann for login login_ann");
+    gives(&dbo, "alter authorization on database::testdb to login_ann", 15110);
+    assert_int_equal(refused("login_ben"), 4060);
+    ok(&dbo, "alter authorization on database::testdb to login_ben");
+    client_open_login(&f, &kat, "login_ben");
+    rows(&kat, "select user_name(), is_member('db_owner')", "dbo|1\n");
+    gives(&kat, "create user ben for login login_ben", 15063);
+    gives(&kat, "alter authorization on database::testdb to login_ann", 15151);
+    rows(&dbo, "select name from sys.database_principals where sid = 0x6C6F67696E5F62656E",
+         "dbo\n");
+    client_close(&kat);
+    ok(&dbo, "drop user ann; alter authorization on database::testdb to login_ann");
+    assert_int_equal(refused("login_ben"), 4060);
+    assert_int_equal(refused("login_ann"), 0);
 }
 
 static void test_what_create_user_refuses(void **state)
@@ -444,7 +464,6 @@ static void test_owners_of_schemas_objects_and_types(void **state)
        "owner; drop user ben");
     gives(&dbo, "alter authorization on schema::dbo to ann", 15150);
     gives(&dbo, "alter authorization on role::db_owner to ann", 15150);
-    gives(&dbo, "alter authorization on database::testdb to ann", 40510);
     gives(&dbo, "alter authorization on s.nothing to ann", 15151);
 }
 
@@ -560,6 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_login_comes_in_as_its_user),
         TEST(test_a_users_own_password_is_no_logins),
+        TEST(test_a_database_is_given_to_a_login),
         TEST(test_what_create_user_refuses),
         TEST(test_a_user_with_a_password),
         TEST(test_a_password_is_shown_to_nobody),
