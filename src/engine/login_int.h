@@ -13,6 +13,9 @@ QR_NODISCARD enum qr_status qri_master_roles(sqlite3 *conn, int64_t now_ticks,
 bool qri_in_master(const struct qr_session *session);
 /* The administrator, or in master a member of that role of it. */
 bool qri_may_server(const struct qr_session *session, uint32_t role_id);
+/* A dbmanager, but for a copy of what is on another server, where he is nobody. */
+bool qri_may_create_database(const struct qr_session *session,
+                             const struct qr_ast_create_database *stmt);
 /* A dbmanager any database, from master; who has ALTER of a database that one, from within. */
 bool qri_may_alter_database(const struct qr_session *session,
                             const struct qr_ast_alter_database *stmt);

@@ -65,6 +65,13 @@ bool qri_may_server(const struct qr_session *session, uint32_t role_id)
     return qri_in_master(session) && qri_is_member(session, role_id);
 }
 
+bool qri_may_create_database(const struct qr_session *session,
+                             const struct qr_ast_create_database *stmt)
+{
+    bool is_admin = session->login.is_admin && session->is_owner;
+    return is_admin || (stmt->copy_of.count <= 1 && qri_may_server(session, QRI_ROLE_DBMANAGER));
+}
+
 bool qri_may_alter_database(const struct qr_session *session,
                             const struct qr_ast_alter_database *stmt)
 {

@@ -83,7 +83,8 @@ enum qr_status qri_run_database(struct qri_frame *frame, const struct qri_op *op
     const struct qr_instance_host *host = &session->db->instance->options.host;
     if (session->tran.count > 0)
         return qr_sql_fail(err, 226, qr_ast_stmt_command(op->stmt->kind));
-    if (op->stmt->kind == QR_AS_CREATE_DATABASE && !qri_may_server(session, QRI_ROLE_DBMANAGER))
+    if (op->stmt->kind == QR_AS_CREATE_DATABASE &&
+        !qri_may_create_database(session, (const struct qr_ast_create_database *)op->stmt))
         return qr_sql_fail(err, 262, "CREATE DATABASE", "master");
     if (op->stmt->kind == QR_AS_ALTER_DATABASE &&
         !qri_may_alter_database(session, (const struct qr_ast_alter_database *)op->stmt))

@@ -176,6 +176,7 @@ class Logins(unittest.TestCase):
         with self.server.connect(user="maker", password=FIRST) as maker:
             maker.execute(makes)
             self.assertEqual([e.number for e in maker.batch(keeps).errors], [15247])
+            self.assertEqual([e.number for e in maker.batch(makes + " AS COPY OF server01.g").errors], [262])
             maker.execute("DROP DATABASE made")
         with self.server.connect(user="keeper", password=FIRST) as keeper:
             keeper.execute(keeps + "; DROP LOGIN kept")
