@@ -200,12 +200,14 @@ static enum qr_status want_alter_schema(struct want *w, const struct qr_ast_stmt
 
 static enum qr_status want_create_type(struct want *w, const struct qr_ast_stmt *stmt)
 {
-    return want_new(w, &((const struct qr_ast_create_type *)stmt)->name, QR_MAY_CREATE_TYPE);
+    QR_TRY(qri_want_database(w->session, QR_MAY_CREATE_TYPE, w->err)); /* "#t" is no #table */
+    return want_schema(w, &((const struct qr_ast_create_type *)stmt)->name, QR_MAY_NOTHING);
 }
 
 static enum qr_status want_synonym(struct want *w, const struct qr_ast_stmt *stmt)
 {
-    return want_new(w, &((const struct qr_ast_create_synonym *)stmt)->name, QR_MAY_CREATE_SYNONYM);
+    QR_TRY(qri_want_database(w->session, QR_MAY_CREATE_SYNONYM, w->err));
+    return want_schema(w, &((const struct qr_ast_create_synonym *)stmt)->name, QR_MAY_NOTHING);
 }
 
 static enum qr_status want_sequence(struct want *w, const struct qr_ast_stmt *stmt)

@@ -234,6 +234,11 @@ static void test_a_chain_breaks_where_the_owner_changes(void **state)
          "'testdb', schema 'ws'.\nDONE error\n"},
         {"select s from ws.spy", NO("SELECT", "t")},
         {"insert ws.lure (a) values (1)", NO("EXECUTE", "f")},
+        {"create proc #p as select s from dbo.t", "DONE\n"}, /* his own chains with nothing */
+        {"create synonym #s for dbo.t", "MSG 262 16 1 line 1: CREATE SYNONYM permission denied in "
+                                        "database 'testdb'.\nDONE error\n"},
+        {"create type #t from int",
+         "MSG 262 16 1 line 1: CREATE TYPE permission denied in database 'testdb'.\nDONE error\n"},
         {"revert grant select on ws.t to u execute as user = 'u'", "DONE\nDONE\nDONE\n"},
         {"select z from mixed", "COLS z int\nROW 99\nDONE 1\n"},
     };
@@ -245,6 +250,8 @@ static void test_a_chain_breaks_where_the_owner_changes(void **state)
     MAKE(&c, more);
     EACH(&c, batches);
     assert_non_null(strstr(run(&c, "exec p_mixed"), "ROW 99"));
+    assert_null(strstr(run(&c, "exec #p"), "secret"));
+    assert_non_null(strstr(run(&c, "exec #p"), "denied on the object 't'"));
     assert_null(strstr(run(&c, "exec ws.p_spy"), "secret"));
     assert_non_null(strstr(run(&c, "insert ws.trap values (1)"), "denied on the object 'log'"));
     run(&c, "revert");
