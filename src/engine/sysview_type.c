@@ -68,8 +68,12 @@ static enum qr_status login_row(void *ctx, const struct qr_login_seen *seen)
     bool is_own = !session->login.is_own_user && qr_str_eq(seen->sid, session->login.sid);
     if (!seen->is_admin && !is_own && !qri_may_server(session, QRI_ROLE_LOGINMANAGER))
         return QR_OK;
-    return qri_sysrow(w->rows, seen->name, (int)seen->principal_id, seen->sid, qr_str("S"),
-                      qr_str("SQL_LOGIN"), (int)seen->is_disabled,
+    struct qr_arena *arena = qri_sysrows_arena(w->rows); /* `seen` ends with the call */
+    struct qr_str name = qr_arena_str(arena, seen->name), sid = qr_arena_str(arena, seen->sid);
+    if (name.p == NULL || sid.p == NULL)
+        return QR_NOMEM;
+    return qri_sysrow(w->rows, name, (int)seen->principal_id, sid, qr_str("S"), qr_str("SQL_LOGIN"),
+                      (int)seen->is_disabled,
                       seen->create_ticks == 0 ? w->admin_ticks : seen->create_ticks,
                       seen->modify_ticks == 0 ? w->admin_ticks : seen->modify_ticks,
                       qr_str("master"), qr_str("us_english"));
