@@ -178,6 +178,7 @@ struct qri_role {
     const char *identity;        /* PEM file for TCP; NULL: there are no other machines */
     const char *control_address; /* with --join; NULL: it is on this machine */
     const struct qr_control_service *service; /* the same */
+    struct qr_rpc_listener *watch; /* asked whether this process answers; nodes have another */
     pthread_t registering;
     bool registers;
     bool may_retire;     /* SIGUSR1: a successor serves beside it */

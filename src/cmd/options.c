@@ -75,9 +75,8 @@ static const struct qr_option rows[] = {
      "uses, which serves meanwhile, before it takes over; 0: it begins with an empty cache",
      offsetof(struct qri_settings, warm_up_seconds)},
     {"node-silence-s", "s", QR_OPTION_INT, "15", 0, 3600, NULL, "start",
-     "for how long the process of a Hyperscale, Business Critical or Premium database may be there "
-     "and not answer before it is killed, so that a replica takes over or it comes back; 0: for "
-     "ever",
+     "for how long a process of the service may be there and not answer before it is killed, so "
+     "that a replica takes over or it comes back; 0: for ever",
      offsetof(struct qri_settings, node_silence_s)},
     {"gateway-drain-s", "s", QR_OPTION_INT, "3600", 0, 604800, NULL, "start",
      "how long a gateway that has been replaced (quired upgrade) keeps encrypted connections; then "

@@ -162,6 +162,26 @@ void qri_role_geo_blob(struct qri_role *role, struct qr_blob **ret_blob)
 
 /* ---- registration ---- */
 
+static void answer(void *ctx, struct qr_rpc_request *own_request)
+{
+    (void)ctx;
+    qr_rpc_answer(own_request, NULL, 0);
+}
+
+/* Whoever looks whether this process still does anything asks its loop; nodes have a socket for
+ * calls anyway. */
+static enum qr_status listen_to_watch(struct qri_role *role, struct qr_err *err)
+{
+    struct qr_rpc_listen_options options = {
+        .address = qr_arena_printf(role->arena, "unix:%s/%s-%d.node", role->settings->run_dir,
+                                   role->name, (int)getpid()),
+        .serve = answer,
+    };
+    if (options.address == NULL)
+        return qr_fail(err, QR_NOMEM, "listen");
+    return qr_rpc_listen(role->loop, &options, &role->watch, err);
+}
+
 struct registration {
     struct qri_role *role;
     enum qr_role kind;
@@ -199,6 +219,8 @@ enum qr_status qri_role_ready(struct qri_role *role, enum qr_role kind, struct q
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1);
     sigprocmask(SIG_BLOCK, &signals, NULL);
+    if (kind != QR_ROLE_COMPUTE && role->control_address == NULL)
+        QR_TRY(listen_to_watch(role, err));
     struct registration *registration = malloc(sizeof *registration);
     if (registration == NULL)
         return qr_fail(err, QR_NOMEM, "register");
@@ -341,6 +363,7 @@ static void close_role(struct qri_role *role)
         pthread_join(role->registering, NULL);
     qr_rpc_client_free(role->control);
     qr_rpc_client_free(role->operate);
+    qr_rpc_listener_free(role->watch);
     qr_rpc_loop_free(role->loop);
 }
 

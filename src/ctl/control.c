@@ -70,6 +70,7 @@ void qr_control_exited(struct qr_control *control, const char *name, bool return
     pthread_mutex_lock(&control->mu);
     struct qri_member *member = find_member(control, name);
     if (member != NULL && !member->is_away) { /* else it has been replaced already */
+        qri_watch_exited(control, member);
         member->ready = member->drains = false;
         member->generation += 1;
     }

@@ -10,11 +10,12 @@
 
 enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128, QRI_OP_WORKERS = 8 };
 
-/* Whether a node answers (watch.c). A call's end must not wait for mu: who has that may wait for
+/* Whether a process answers (watch.c). A call's end must not wait for mu: who has that may wait for
  * the loop. */
 struct qri_watched {
     struct qr_rpc_call call;        /* first */
     struct qr_rpc_client *client;   /* its own: what it says of silence is of no other call */
+    int pid;                        /* whose `client` is */
     uint64_t generation;            /* of the member, when it was asked */
     _Atomic bool asked;             /* `call` is in flight */
     _Atomic uint32_t rounds;        /* since then */
@@ -211,8 +212,10 @@ bool qri_control_try_claim(struct qr_control *control, struct qri_claim *claim,
                            uint32_t database_id);
 void qri_control_unclaim(struct qr_control *control, struct qri_claim *claim);
 
-/* ---- watch.c: nodes of one database that do not answer are killed ---- */
+/* ---- watch.c: processes that do not answer are killed ---- */
 QR_NODISCARD enum qr_status qri_watch_start(struct qr_control *control, struct qr_err *err);
+/* Its socket may be left; mu held. */
+void qri_watch_exited(const struct qr_control *control, const struct qri_member *member);
 /* It has not answered lately; mu held. */
 bool qri_watch_is_silent(struct qr_control *control, const char *name);
 

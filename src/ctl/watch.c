@@ -1,8 +1,9 @@
-/* watch.c - see control_int.h: nodes of one database that do not answer
+/* watch.c - see control_int.h: processes that do not answer
  *
  * A process may be there and do nothing: stopped, or stuck. Nobody else takes over from it, for it
- * is not gone, and it may hold the lease of a primary. So each is asked, and killed when it has
- * been silent for too long; what comes then is what comes after a crash.
+ * is not gone: a primary holds its lease, the log service its landing zone, the gateway its
+ * clients. So each is asked, and killed when it has been silent for too long; what comes then is
+ * what comes after a crash.
  *
  * Silence is QR_CLOSED: its loop has answered no ping, or taken no connection. A call that only
  * waits, for what the node does takes long, is answered pings meanwhile. Time is counted in rounds
@@ -10,12 +11,14 @@
  * still. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "control_int.h"
 #include "ctl/place.h"
 #include "base/banned.h"
 
 /* In as many rounds, and as many pings, a silence is over. */
 enum { ROUNDS = 6, PINGS = 6 };
+enum { ADDRESS_BYTES = QRI_PATH_BYTES + QR_NODE_NAME_BYTES + 32 };
 static const int64_t CALL_NS = INT64_C(60) * 1000000000; /* longer than connecting may take */
 
 static void done(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
@@ -28,17 +31,41 @@ static void done(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     atomic_store(&watched->asked, false);
 }
 
+/* Who is no compute node may have a successor beside it for a while, so its socket has its number.
+ */
+static void put_address(const struct qr_control *control, const struct qri_member *member,
+                        char *dst, size_t bytes)
+{
+    uint32_t id;
+    bool is_node =
+        strcmp(member->name, QR_NODE_SHARED) == 0 || qr_place_database_of(member->name, &id);
+    if (is_node)
+        snprintf(dst, bytes, "unix:%s/%s.node", control->run_dir, member->name);
+    else
+        snprintf(dst, bytes, "unix:%s/%s-%d.node", control->run_dir, member->name, member->pid);
+}
+
+void qri_watch_exited(const struct qr_control *control, const struct qri_member *member)
+{
+    char address[ADDRESS_BYTES];
+    put_address(control, member, address, sizeof address);
+    (void)!unlink(address + strlen("unix:"));
+}
+
 static enum qr_status ask(struct qr_control *control, struct qri_member *member,
                           struct qr_err *err) /* held */
 {
     struct qri_watched *watched = &member->watched;
+    if (watched->pid != member->pid)
+        qr_rpc_client_free(QR_TAKE(watched->client)); /* nothing is in flight */
     if (watched->client == NULL) {
-        char address[QRI_PATH_BYTES + QR_NODE_NAME_BYTES + 16];
-        snprintf(address, sizeof address, "unix:%s/%s.node", control->run_dir, member->name);
+        char address[ADDRESS_BYTES];
+        put_address(control, member, address, sizeof address);
         struct qr_rpc_client_options options = {.address = address,
                                                 .ping_ns = control->options.silence_ns / PINGS};
         QR_TRY(qr_rpc_client_new(control->loop, &options, &watched->client, err));
     }
+    watched->pid = member->pid;
     watched->generation = member->generation;
     atomic_store(&watched->rounds, 0);
     atomic_store(&watched->asked, true);
@@ -48,21 +75,12 @@ static enum qr_status ask(struct qr_control *control, struct qri_member *member,
     return QR_OK;
 }
 
-static bool is_watched(struct qr_control *control, const struct qri_member *member) /* held */
-{
-    struct qr_database_row row;
-    uint32_t id;
-    return (member->ready || member->drains) && !member->is_away &&
-           qr_place_database_of(member->name, &id) &&
-           qr_registry_find_id(control->options.registry, id, &row) == QR_OK && row.geo_of == 0;
-}
-
 /* One more round of it. True: it has been silent for too long. */
 static bool look_at(struct qr_control *control, struct qri_member *member) /* held */
 {
     struct qri_watched *watched = &member->watched;
     struct qr_err err = {0};
-    if (!is_watched(control, member))
+    if (!(member->ready || member->drains) || member->is_away)
         return false;
     bool asked = atomic_load(&watched->asked); /* first: an end that comes now is the old one's */
     if (watched->generation != member->generation) /* another process than that one */

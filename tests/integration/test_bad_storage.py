@@ -236,7 +236,7 @@ class HyperscaleStorage(unittest.TestCase):
         quired.remove()
 
     def test_a_hung_page_server_is_40197_for_what_is_in_no_cache(self):
-        quired = server.Server("--cache-mib", "8", "--rbpex-percent", "0").start()
+        quired = server.Server("--cache-mib", "8", "--rbpex-percent", "0", "--node-silence-s", "0").start()
         self.make(quired)
         with quired.connect("hyper", timeout=120 * server.SLOWNESS) as connection:
             connection.execute("CREATE TABLE big (a int NOT NULL PRIMARY KEY, b varbinary(4000)); "

@@ -376,6 +376,37 @@ class Kills(unittest.TestCase):
     def test_nor_does_it_when_replicas_take_over(self):
         self.kill_roles(["hs-5", "hs-5-r1", "hs-5-r2", "page", "log", "quired"], replicas=2)
 
+    def test_nor_does_it_when_processes_stand_still(self):
+        """They are there, and do nothing: who answers no question is ended, and comes back."""
+        silence_s = int(2 * server.SLOWNESS)
+        with server.Server("--node-silence-s", str(silence_s), announced=ANNOUNCED + ("node_silent", "session_lost")) as quired:
+            with quired.connect() as master:
+                for name in ("h", "files"):
+                    master.execute(CREATE.format("h") if name == "h" else "CREATE DATABASE files")
+                    with quired.connect(name) as connection:
+                        connection.execute("CREATE TABLE kept (writer int NOT NULL, seq int NOT NULL, "
+                                           "filler varchar(200), PRIMARY KEY (writer, seq))")
+            loads = [Load(quired, "h"), Load(quired, "files")]
+            for roles in (["log"], ["page", "hs-5"], ["gateway", "api", "shared"]):
+                for load in loads:
+                    load.wait_commits(20, time.monotonic())
+                pids = {role: self.running(quired, role) for role in roles}
+                for pid in pids.values():
+                    os.kill(pid, signal.SIGSTOP)
+                until = time.monotonic() + silence_s + PATIENCE
+                while any(map(runs, pids.values())):
+                    self.assertLess(time.monotonic(), until, f"{roles} stand still")
+                    time.sleep(0.01)
+                for load in loads:
+                    load.wait_commits(1, time.monotonic())
+                    load.verify(self)
+                silent = [line for line in list(quired.log) if "ev=node_silent" in line]
+                for role, pid in pids.items():
+                    self.assertTrue(any(f'node="{role}" pid={pid}' in line for line in silent), (role, silent))
+            for load in loads:
+                load.end()
+                load.verify(self)
+
     def kill_roles(self, roles, replicas=0):
         took = {role: [] for role in roles}
         quired = server.Server("--cache-mib", "8", announced=ANNOUNCED).start()

@@ -64,8 +64,8 @@ struct qr_control_options {
     struct qr_control_host host;
     int64_t pause_minute_ns; /* what a minute of an auto-pause delay takes; 0: a minute */
     int64_t warm_up_ns;      /* how long a node that is to take over is warmed; 0: not */
-    int64_t silence_ns;      /* for how long a node of one database may not answer before it is
-                                killed; 0: for ever */
+    int64_t silence_ns;      /* for how long a process may not answer before it is killed; 0: for
+                                ever */
     int64_t round_ns;        /* at most so long between looks at all databases (what is kept,
                                 goes, follows); 0: seconds, each its own */
     int64_t autoscale_interval_ns; /* between what nodes say of used resources; 0: 15 s */
