@@ -82,10 +82,14 @@ static enum qr_status lock_one(struct rotation *r, const char *name, struct qr_f
                : status;
 }
 
-static enum qr_status rewrap_file(struct rotation *r, const char *path, struct qr_err *err)
+typedef enum qr_status rewrap_fn(const struct qr_server_key *key, struct qr_env *env,
+                                 const char *path, bool *ret_changed, struct qr_err *err);
+
+static enum qr_status rewrap_file(struct rotation *r, const char *path, rewrap_fn *rewrap,
+                                  struct qr_err *err)
 {
     bool changed = false;
-    enum qr_status status = qr_key_file_rewrap(r->key, r->env, path, &changed, err);
+    enum qr_status status = rewrap(r->key, r->env, path, &changed, err);
     r->count += changed;
     if (status == QR_NOT_FOUND) {
         qr_err_reset(err);
@@ -94,22 +98,22 @@ static enum qr_status rewrap_file(struct rotation *r, const char *path, struct q
     return status;
 }
 
-static bool rewrap_in(struct rotation *r, const char *folder, const char *name)
+static bool rewrap_in(struct rotation *r, const char *folder, const char *name, rewrap_fn *rewrap)
 {
     const char *path = qr_arena_printf(&r->arena, "%s/%s/%s/key", r->root, folder, name);
-    r->status =
-        path == NULL ? qr_fail(r->err, QR_NOMEM, "wrap keys again") : rewrap_file(r, path, r->err);
+    r->status = path == NULL ? qr_fail(r->err, QR_NOMEM, "wrap keys again")
+                             : rewrap_file(r, path, rewrap, r->err);
     return r->status == QR_OK;
 }
 
 static bool rewrap_database(void *arg, const char *name)
 {
-    return rewrap_in(arg, "databases", name);
+    return rewrap_in(arg, "databases", name, qr_key_pair_rewrap);
 }
 
 static bool rewrap_cache(void *arg, const char *name)
 {
-    return rewrap_in(arg, "compute", name);
+    return rewrap_in(arg, "compute", name, qr_key_file_rewrap);
 }
 
 static enum qr_status rewrap_files(struct rotation *r, struct qr_err *err)
@@ -122,7 +126,7 @@ static enum qr_status rewrap_files(struct rotation *r, struct qr_err *err)
     const char *journal = qri_datadir_path(&r->dir, &r->arena, "log", "key");
     if (journal == NULL)
         return qr_fail(err, QR_NOMEM, "wrap keys again");
-    QR_TRY(rewrap_file(r, journal, err));
+    QR_TRY(rewrap_file(r, journal, qr_key_pair_rewrap, err));
     for (size_t i = 0; i < QR_PLACE_REGIONS * COUNT; i++) {
         const char *folder = folders[i % COUNT].folder, *path;
         r->root = qri_region_root(&r->dir, &r->arena, (uint32_t)(i / COUNT));

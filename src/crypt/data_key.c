@@ -1,4 +1,4 @@
-/* data_key.c - data keys, wrapped and in files; see crypt/server_key.h */
+/* data_key.c - data keys, wrapped; see crypt/server_key.h */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +68,7 @@ enum qr_status qr_data_key_make(const struct qr_server_key *key, struct qr_env *
     return status;
 }
 
-static enum qr_status check(const uint8_t *wrapped, size_t wrapped_bytes, struct qr_err *err)
+enum qr_status qri_wrapped_check(const uint8_t *wrapped, size_t wrapped_bytes, struct qr_err *err)
 {
     if (wrapped_bytes != QR_WRAPPED_BYTES || memcmp(wrapped, magic, sizeof magic) != 0)
         return qr_fail(err, QR_CORRUPT, "no wrapped key");
@@ -85,7 +85,7 @@ enum qr_status qr_data_key_unwrap(const struct qr_server_key *key, const uint8_t
                                   size_t wrapped_bytes, const uint8_t owner[QR_KEY_OWNER_BYTES],
                                   struct qr_data_key *ret_key, struct qr_err *err)
 {
-    QR_TRY(check(wrapped, wrapped_bytes, err));
+    QR_TRY(qri_wrapped_check(wrapped, wrapped_bytes, err));
     if (owner != NULL && memcmp(wrapped + OWNER_AT, owner, QR_KEY_OWNER_BYTES) != 0)
         return qr_fail(err, QR_CORRUPT, "the wrapped key belongs to something else");
     const struct qri_one_key *one = qri_server_key_find(key, wrapped + SERVER_KEY_AT);
@@ -121,54 +121,4 @@ enum qr_status qr_data_key_rewrap(const struct qr_server_key *key, struct qr_env
     if (status == QR_OK)
         *ret_changed = !same;
     return status;
-}
-
-/* ---- in a file ---- */
-
-static enum qr_status read_wrapped(struct qr_env *env, const char *path,
-                                   uint8_t dst[QR_WRAPPED_BYTES], struct qr_err *err)
-{
-    struct qr_buf buf;
-    qr_buf_init(&buf, 2 * QR_WRAPPED_BYTES);
-    enum qr_status status = qr_env_read_file(env, path, &buf, err);
-    if (status == QR_OK && buf.len != QR_WRAPPED_BYTES)
-        status = qr_fail(err, QR_CORRUPT, "no wrapped key");
-    if (status == QR_OK)
-        memcpy(dst, buf.data, QR_WRAPPED_BYTES);
-    qr_buf_done(&buf);
-    return status;
-}
-
-enum qr_status qr_key_file_take(const struct qr_server_key *key, struct qr_env *env,
-                                const char *path, const uint8_t owner[QR_KEY_OWNER_BYTES],
-                                bool make, struct qr_data_key *ret_key, struct qr_err *err)
-{
-    uint8_t wrapped[QR_WRAPPED_BYTES];
-    enum qr_status status = read_wrapped(env, path, wrapped, err);
-    if (status == QR_NOT_FOUND && make) {
-        struct qr_data_key made;
-        QR_TRY(qr_data_key_make(key, env, owner, &made, wrapped, err));
-        status = qr_env_replace_file(env, path, wrapped, sizeof wrapped, err);
-        if (status == QR_OK)
-            *ret_key = made;
-        qr_cipher_forget(&made, sizeof made);
-    } else if (status == QR_OK) {
-        status = qr_data_key_unwrap(key, wrapped, sizeof wrapped, owner, ret_key, err);
-    }
-    return qr_wrap(err, status, "key file '%s'", path);
-}
-
-enum qr_status qr_key_file_rewrap(const struct qr_server_key *key, struct qr_env *env,
-                                  const char *path, bool *ret_changed, struct qr_err *err)
-{
-    uint8_t wrapped[QR_WRAPPED_BYTES];
-    bool changed = false;
-    enum qr_status status = read_wrapped(env, path, wrapped, err);
-    if (status == QR_OK)
-        status = qr_data_key_rewrap(key, env, wrapped, &changed, err);
-    if (status == QR_OK && changed)
-        status = qr_env_replace_file(env, path, wrapped, sizeof wrapped, err);
-    if (status == QR_OK)
-        *ret_changed = changed;
-    return qr_wrap(err, status, "key file '%s'", path);
 }

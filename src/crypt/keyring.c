@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/map.h"
+#include "server_key_int.h"
 #include "base/banned.h"
 
-enum { NAME_BYTES = 5 + QR_TIMELINE_HEX_BYTES };
-static const char prefix[] = "keys/";
+enum { NAME_BYTES = 5 + QR_TIMELINE_HEX_BYTES, COPY_NAME_BYTES = NAME_BYTES + 5 };
+static const char prefix[] = "keys/", copy_ending[] = ".copy";
 
 struct qr_keyring {
     struct qr_env *env;
@@ -89,14 +90,47 @@ static void remember(struct qr_keyring *ring, const struct qr_timeline *timeline
     free_key(old);
 }
 
-static enum qr_status fetch(struct qr_keyring *ring, const struct qr_timeline *timeline,
+/* A copy lies beside each key, for a lost key is a lost database. */
+static void copy_name_of(const char *name, char dst[COPY_NAME_BYTES])
+{
+    snprintf(dst, COPY_NAME_BYTES, "%s%s", name, copy_ending);
+}
+
+static enum qr_status get_whole(struct qr_keyring *ring, const char *name, struct qr_buf *buf,
+                                struct qr_err *err)
+{
+    buf->len = 0;
+    QR_TRY(qr_blob_get(ring->blob, name, 0, SIZE_MAX, buf, NULL, err));
+    return qri_wrapped_check(buf->data, buf->len, err);
+}
+
+/* From the copy if it is lost or damaged itself, and then with `mends` put back. The error is its
+ * own. */
+static enum qr_status get_either(struct qr_keyring *ring, const char *name, bool mends,
+                                 struct qr_buf *buf, struct qr_err *err)
+{
+    char copy_name[COPY_NAME_BYTES];
+    enum qr_status status = get_whole(ring, name, buf, err);
+    if (status != QR_NOT_FOUND && status != QR_CORRUPT && status != QR_UNSUPPORTED)
+        return status;
+    copy_name_of(name, copy_name);
+    if (get_whole(ring, copy_name, buf, NULL) != QR_OK)
+        return status;
+    if (err != NULL)
+        qr_err_reset(err);
+    if (mends)
+        (void)!qr_blob_put(ring->blob, name, buf->data, buf->len, NULL, NULL, NULL);
+    return QR_OK;
+}
+
+static enum qr_status fetch(struct qr_keyring *ring, const struct qr_timeline *timeline, bool mends,
                             struct qr_data_key *ret_key, struct qr_err *err)
 {
     char name[NAME_BYTES];
     struct qr_buf buf;
     name_of(timeline, name);
     qr_buf_init(&buf, 2 * QR_WRAPPED_BYTES);
-    enum qr_status status = qr_blob_get(ring->blob, name, 0, SIZE_MAX, &buf, NULL, err);
+    enum qr_status status = get_either(ring, name, mends, &buf, err);
     if (status == QR_OK)
         status = qr_wrap(
             err,
@@ -111,18 +145,20 @@ static enum qr_status fetch(struct qr_keyring *ring, const struct qr_timeline *t
 static enum qr_status make(struct qr_keyring *ring, const struct qr_timeline *timeline,
                            struct qr_data_key *ret_key, struct qr_err *err)
 {
-    char name[NAME_BYTES];
+    char name[NAME_BYTES], copy_name[COPY_NAME_BYTES];
     uint8_t wrapped[QR_WRAPPED_BYTES];
     struct qr_data_key made;
     name_of(timeline, name);
     QR_TRY(qr_data_key_make(ring->server_key, ring->env, timeline->id, &made, wrapped, err));
     enum qr_status status = qr_blob_put(ring->blob, name, wrapped, sizeof wrapped, "", NULL, err);
     if (status == QR_OK) {
+        copy_name_of(name, copy_name);
+        (void)!qr_blob_put(ring->blob, copy_name, wrapped, sizeof wrapped, NULL, NULL, NULL);
         remember(ring, timeline, &made);
         *ret_key = made;
     }
     qr_cipher_forget(&made, sizeof made);
-    return status == QR_CONFLICT ? fetch(ring, timeline, ret_key, err) : status;
+    return status == QR_CONFLICT ? fetch(ring, timeline, true, ret_key, err) : status;
 }
 
 const struct qr_server_key *qr_keyring_server_key(const struct qr_keyring *ring)
@@ -133,14 +169,16 @@ const struct qr_server_key *qr_keyring_server_key(const struct qr_keyring *ring)
 enum qr_status qr_keyring_take(struct qr_keyring *ring, const struct qr_timeline *timeline,
                                struct qr_data_key *ret_key, struct qr_err *err)
 {
-    enum qr_status status = qr_keyring_read(ring, timeline, ret_key, err);
+    if (look_up(ring, timeline, ret_key))
+        return QR_OK;
+    enum qr_status status = fetch(ring, timeline, true, ret_key, err);
     return status == QR_NOT_FOUND ? make(ring, timeline, ret_key, err) : status;
 }
 
 enum qr_status qr_keyring_read(struct qr_keyring *ring, const struct qr_timeline *timeline,
                                struct qr_data_key *ret_key, struct qr_err *err)
 {
-    return look_up(ring, timeline, ret_key) ? QR_OK : fetch(ring, timeline, ret_key, err);
+    return look_up(ring, timeline, ret_key) ? QR_OK : fetch(ring, timeline, false, ret_key, err);
 }
 
 enum qr_status qr_keyring_find(struct qr_keyring *ring, const struct qr_timeline *timeline,
@@ -156,7 +194,7 @@ enum qr_status qr_keyring_find(struct qr_keyring *ring, const struct qr_timeline
             key_id, name);
     if (look_up(ring, timeline, ret_key) && ret_key->id == key_id)
         return QR_OK;
-    enum qr_status status = fetch(ring, timeline, ret_key, err);
+    enum qr_status status = fetch(ring, timeline, false, ret_key, err);
     if (status == QR_NOT_FOUND || (status == QR_OK && ret_key->id != key_id))
         return qr_fail(err, QR_DENIED, "it is encrypted under key %08x, which '%s' does not have",
                        key_id, name);
@@ -193,20 +231,32 @@ struct rewrap {
     uint64_t changed;
 };
 
+static bool is_copy(const char *name)
+{
+    size_t bytes = strlen(name), ending = sizeof copy_ending - 1;
+    return bytes > ending && strcmp(name + bytes - ending, copy_ending) == 0;
+}
+
+/* The copy after the key, so that a cut leaves one of them under either key. */
 static enum qr_status rewrap_one(struct rewrap *r, const char *name)
 {
-    struct qr_blob_tag tag;
-    struct qr_buf buf;
+    char copy_name[COPY_NAME_BYTES];
+    struct qr_buf buf, copy;
+    struct qr_blob *blob = r->ring->blob;
     bool changed = false;
     qr_buf_init(&buf, 2 * QR_WRAPPED_BYTES);
-    enum qr_status status = qr_blob_get(r->ring->blob, name, 0, SIZE_MAX, &buf, &tag, r->err);
-    if (status == QR_OK && buf.len != QR_WRAPPED_BYTES)
-        status = qr_fail(r->err, QR_CORRUPT, "no wrapped key");
+    qr_buf_init(&copy, 2 * QR_WRAPPED_BYTES);
+    enum qr_status status = get_either(r->ring, name, true, &buf, r->err);
     if (status == QR_OK)
         status = qr_data_key_rewrap(r->ring->server_key, r->ring->env, buf.data, &changed, r->err);
     if (status == QR_OK && changed)
-        status = qr_blob_put(r->ring->blob, name, buf.data, buf.len, tag.z, NULL, r->err);
+        status = qr_blob_put(blob, name, buf.data, buf.len, NULL, NULL, r->err);
+    copy_name_of(name, copy_name);
+    if (status == QR_OK && (get_whole(r->ring, copy_name, &copy, NULL) != QR_OK ||
+                            memcmp(copy.data, buf.data, QR_WRAPPED_BYTES) != 0))
+        status = qr_blob_put(blob, copy_name, buf.data, buf.len, NULL, NULL, r->err);
     qr_buf_done(&buf);
+    qr_buf_done(&copy);
     r->changed += changed && status == QR_OK;
     return qr_wrap(r->err, status, "wrap '%s' again", name);
 }
@@ -215,7 +265,13 @@ static bool rewrap_name(void *arg, const char *name, const struct qr_blob_info *
 {
     (void)info;
     struct rewrap *r = arg;
-    r->status = rewrap_one(r, name);
+    char key_name[NAME_BYTES];
+    size_t bytes = strlen(name) - (is_copy(name) ? sizeof copy_ending - 1 : 0);
+    if (bytes >= sizeof key_name) /* not of this release */
+        return true;
+    memcpy(key_name, name, bytes);
+    key_name[bytes] = '\0';
+    r->status = rewrap_one(r, key_name); /* the second time there is nothing to do */
     return r->status == QR_OK;
 }
 
@@ -231,8 +287,10 @@ enum qr_status qr_keyring_rewrap(struct qr_keyring *ring, uint64_t *ret_changed,
 enum qr_status qr_keyring_destroy(struct qr_keyring *ring, const struct qr_timeline *timeline,
                                   struct qr_err *err)
 {
-    char name[NAME_BYTES];
+    char name[NAME_BYTES], copy_name[COPY_NAME_BYTES];
     name_of(timeline, name);
+    copy_name_of(name, copy_name);
+    QR_TRY(qr_blob_delete(ring->blob, copy_name, NULL, err)); /* first: who sees a key asks again */
     QR_TRY(qr_blob_delete(ring->blob, name, NULL, err));
     pthread_mutex_lock(&ring->mu);
     struct qr_data_key *old = qr_map_remove(&ring->keys, as_str(timeline));

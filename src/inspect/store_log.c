@@ -77,8 +77,8 @@ static enum qr_status take_key(struct log_walk *w, const struct qr_block_header 
                        "server key",
                        h->key_id);
     snprintf(path, sizeof path, "%s/key", w->dir);
-    return qr_key_file_take(w->run->server_key, w->run->env, path, h->timeline, false, &w->data_key,
-                            err);
+    return qr_key_pair_take(w->run->server_key, w->run->env, path, h->timeline, QR_KEY_LOOK,
+                            &w->data_key, err);
 }
 
 static enum qr_status load(struct log_walk *w, uint64_t offset, struct qr_block_header *ret_header,

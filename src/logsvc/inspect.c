@@ -516,8 +516,8 @@ static enum qr_status take_key(struct walk *w, const uint8_t journal_id[QR_JOURN
         status = qr_keyring_read(w->sight->keyring, &owner, &w->data_key, err);
     if (!w->grows && w->sight->server_key != NULL) {
         snprintf(path, sizeof path, "%s/key", w->dir);
-        status = qr_key_file_take(w->sight->server_key, w->env, path, owner.id, false, &w->data_key,
-                                  err);
+        status = qr_key_pair_take(w->sight->server_key, w->env, path, owner.id, QR_KEY_LOOK,
+                                  &w->data_key, err);
     }
     return status == QR_NOT_FOUND ? QR_OK : status;
 }

@@ -18,8 +18,8 @@ static enum qr_status get_key(struct qr_logsvc *svc, bool make, struct qr_err *e
     if (svc->zone != NULL)
         return qr_keyring_read(ring, &owner, &svc->data_key, err);
     qri_path(svc, "key", path);
-    return qr_key_file_take(qr_keyring_server_key(ring), svc->env, path, owner.id, make,
-                            &svc->data_key, err);
+    return qr_key_pair_take(qr_keyring_server_key(ring), svc->env, path, owner.id,
+                            make ? QR_KEY_MAKE : QR_KEY_MEND, &svc->data_key, err);
 }
 
 enum qr_status qri_key_load(struct qr_logsvc *svc, struct qr_err *err)

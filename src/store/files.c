@@ -115,8 +115,9 @@ static enum qr_status take_key(struct qr_store *store, bool make, uint32_t key_i
         return qr_fail(err, QR_DENIED,
                        "it is encrypted under key %08x ('%s'), and no server key was given", key_id,
                        path);
-    enum qr_status status = qr_key_file_take(store->options.server_key, store->env, path,
-                                             store->timeline, make, &store->data_key, err);
+    enum qr_status status =
+        qr_key_pair_take(store->options.server_key, store->env, path, store->timeline,
+                         make ? QR_KEY_MAKE : QR_KEY_MEND, &store->data_key, err);
     if (status == QR_NOT_FOUND || (status == QR_OK && key_id != 0 && store->data_key.id != key_id))
         return qr_fail(err, QR_DENIED, "it is encrypted under key %08x, which '%s' does not have",
                        key_id, path);
@@ -370,9 +371,10 @@ struct leftovers {
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {"data", "data.tmp", "double-write", "versions.tmp",
-                                       "lock", "rbpex",    "rbpex-table",  "rbpex-table.new",
-                                       "key",  "key.tmp",  "counters",     "counters.tmp"};
+    static const char *const ours[] = {"data",     "data.tmp",    "double-write", "versions.tmp",
+                                       "lock",     "rbpex",       "rbpex-table",  "rbpex-table.new",
+                                       "key",      "key.tmp",     "key.copy",     "key.copy.tmp",
+                                       "counters", "counters.tmp"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (strcmp(name, ours[i]) == 0)
             return true;

@@ -160,6 +160,64 @@ static void test_a_destroyed_key_is_gone(void **state)
     assert_int_equal(qr_keyring_find(f->ring, &tl_a, key.id, &key, NULL), QR_DENIED);
 }
 
+static void reopen(struct fixture *f)
+{
+    close_all(f);
+    open_all(f, false);
+}
+
+/* Objects of keys that there are. */
+static bool count_name(void *arg, const char *name, const struct qr_blob_info *info)
+{
+    (void)name;
+    (void)info;
+    ++*(int *)arg;
+    return true;
+}
+
+static int objects(struct fixture *f)
+{
+    int count = 0;
+    assert_int_equal(qr_blob_list(f->blob, "keys/", count_name, &count, NULL), QR_OK);
+    return count;
+}
+
+static void test_a_lost_or_damaged_key_comes_from_its_copy(void **state)
+{
+    static const char name[] = "keys/01000000000000000000000000000000",
+                      copy[] = "keys/01000000000000000000000000000000.copy";
+    struct fixture *f = *state;
+    struct qr_data_key made, got;
+    uint64_t count = 0;
+    assert_int_equal(qr_keyring_take(f->ring, &tl_a, &made, NULL), QR_OK);
+    assert_int_equal(objects(f), 2);
+    for (int round = 0; round < 4; round++) { /* lost, damaged; found, taken, wrapped again */
+        if (round % 2 == 0)
+            assert_int_equal(qr_blob_delete(f->blob, name, NULL, NULL), QR_OK);
+        else
+            assert_int_equal(qr_blob_put(f->blob, name, "QRKY damaged", 12, NULL, NULL, NULL),
+                             QR_OK);
+        reopen(f);
+        assert_int_equal(qr_keyring_find(f->ring, &tl_a, made.id, &got, NULL), QR_OK);
+        assert_memory_equal(got.bytes, made.bytes, QR_KEY_BYTES);
+        assert_int_equal(objects(f), round % 2 == 0 ? 1 : 2); /* who only reads writes nothing */
+        reopen(f);
+        if (round < 2)
+            assert_int_equal(qr_keyring_take(f->ring, &tl_a, &got, NULL), QR_OK);
+        else
+            assert_int_equal(qr_keyring_rewrap(f->ring, &count, NULL), QR_OK);
+        assert_int_equal(qr_blob_delete(f->blob, copy, NULL, NULL), QR_OK);
+        reopen(f);
+        assert_int_equal(qr_keyring_find(f->ring, &tl_a, made.id, &got, NULL), QR_OK);
+        assert_memory_equal(got.bytes, made.bytes, QR_KEY_BYTES);
+        assert_int_equal(qr_keyring_rewrap(f->ring, &count, NULL), QR_OK); /* makes it again */
+        assert_int_equal(objects(f), 2);
+        assert_int_equal(count, 0);
+    }
+    assert_int_equal(qr_keyring_destroy(f->ring, &tl_a, NULL), QR_OK);
+    assert_int_equal(objects(f), 0);
+}
+
 static void test_every_flipped_bit_of_a_wrapped_key_is_found(void **state)
 {
     struct fixture *f = *state;
@@ -194,6 +252,106 @@ static void test_what_is_no_key_file_is_refused(void **state)
     }
 }
 
+static void put_file(struct fixture *f, const char *name, const struct qr_buf *bytes)
+{
+    assert_int_equal(qr_env_replace_file(f->env, name, bytes->data, bytes->len, NULL), QR_OK);
+}
+
+static void assert_file(struct fixture *f, const char *name, const struct qr_buf *bytes)
+{
+    struct qr_buf got;
+    qr_buf_init(&got, 1 << 16);
+    assert_int_equal(qr_env_read_file(f->env, name, &got, NULL), QR_OK);
+    assert_int_equal(got.len, bytes->len);
+    assert_memory_equal(got.data, bytes->data, bytes->len);
+    qr_buf_done(&got);
+}
+
+/* What is lost, cut or changed in one file comes back from the other; a look changes nothing. */
+static void test_a_pair_is_mended_from_either_file(void **state)
+{
+    static const char *const names[] = {"pair", "pair.copy"};
+    struct fixture *f = *state;
+    struct qr_data_key made, got;
+    struct qr_buf whole, bad;
+    qr_buf_init(&whole, 1 << 16);
+    qr_buf_init(&bad, 1 << 16);
+    assert_int_equal(qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_MEND, &got, NULL),
+                     QR_NOT_FOUND);
+    assert_int_equal(qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_MAKE, &made, NULL),
+                     QR_OK);
+    assert_int_equal(qr_env_read_file(f->env, "pair", &whole, NULL), QR_OK);
+    assert_file(f, "pair.copy", &whole);
+    for (size_t byte = 0; byte <= whole.len + 1; byte++) /* then: cut; not there */
+        for (size_t i = 0; i < 2; i++) {
+            bad.len = 0;
+            qr_buf_add(&bad, whole.data, whole.len);
+            if (byte < whole.len)
+                bad.data[byte] ^= 1;
+            else
+                bad.len = whole.len / 2;
+            put_file(f, names[i], &bad);
+            if (byte > whole.len)
+                assert_int_equal(qr_env_unlink(f->env, names[i], NULL), QR_OK);
+            assert_int_equal(
+                qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_LOOK, &got, NULL), QR_OK);
+            assert_memory_equal(got.bytes, made.bytes, QR_KEY_BYTES);
+            if (byte <= whole.len)
+                assert_file(f, names[i], &bad);
+            assert_int_equal(
+                qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_MAKE, &got, NULL), QR_OK);
+            assert_memory_equal(got.bytes, made.bytes, QR_KEY_BYTES);
+            assert_file(f, "pair", &whole);
+            assert_file(f, "pair.copy", &whole);
+        }
+    bad.len = 0;
+    qr_buf_add(&bad, whole.data, whole.len / 2);
+    put_file(f, "pair", &bad);
+    put_file(f, "pair.copy", &bad);
+    assert_int_equal(qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_MAKE, &got, NULL),
+                     QR_CORRUPT); /* nobody takes a new one for it */
+    assert_int_equal(qr_env_unlink(f->env, "pair", NULL), QR_OK);
+    assert_int_equal(qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_MAKE, &got, NULL),
+                     QR_CORRUPT);
+    qr_buf_done(&whole);
+    qr_buf_done(&bad);
+}
+
+/* Whichever file a rotation did not come to. */
+static void test_a_rotation_reaches_both_files_of_a_pair(void **state)
+{
+    static const char *const names[] = {"pair", "pair.copy"};
+    struct fixture *f = *state;
+    struct qr_data_key made, got;
+    struct qr_buf old;
+    char id[QR_SERVER_KEY_ID_HEX_BYTES];
+    bool changed = false;
+    qr_buf_init(&old, 1 << 16);
+    assert_int_equal(qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_MAKE, &made, NULL),
+                     QR_OK);
+    assert_int_equal(qr_env_read_file(f->env, "pair", &old, NULL), QR_OK);
+    qr_server_key_id(f->key, id);
+    close_all(f);
+    assert_int_equal(qr_server_key_renew(f->env, path, NULL), QR_OK);
+    open_all(f, false);
+    for (size_t i = 0; i < 3; i++) {
+        if (i > 0)
+            put_file(f, names[i - 1], &old);
+        assert_int_equal(qr_key_pair_rewrap(f->key, f->env, "pair", &changed, NULL), QR_OK);
+        assert_int_equal(changed, i < 2); /* the first counts */
+    }
+    close_all(f);
+    assert_int_equal(qr_server_key_retire(f->env, path, NULL), QR_OK);
+    open_all(f, false);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(qr_key_pair_take(f->key, f->env, "pair", tl_a.id, QR_KEY_LOOK, &got, NULL),
+                         QR_OK);
+        assert_memory_equal(got.bytes, made.bytes, QR_KEY_BYTES);
+        assert_int_equal(qr_env_unlink(f->env, "pair", NULL), i == 0 ? QR_OK : QR_NOT_FOUND);
+    }
+    qr_buf_done(&old);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -203,6 +361,9 @@ int main(void)
         T(test_another_key_than_the_one_asked_for_is_refused_by_name),
         T(test_a_lost_server_key_is_named),
         T(test_rotation_wraps_again_and_keeps_data_keys),
+        T(test_a_lost_or_damaged_key_comes_from_its_copy),
+        T(test_a_pair_is_mended_from_either_file),
+        T(test_a_rotation_reaches_both_files_of_a_pair),
         T(test_a_destroyed_key_is_gone),
         T(test_every_flipped_bit_of_a_wrapped_key_is_found),
         T(test_what_is_no_key_file_is_refused),

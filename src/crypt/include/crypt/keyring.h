@@ -22,7 +22,8 @@ void qr_keyring_free(struct qr_keyring *ring); /* NULL is accepted */
 
 const struct qr_server_key *qr_keyring_server_key(const struct qr_keyring *ring);
 
-/* For writing: the timeline's key, which is made (and durable) if there is none. */
+/* For writing: the timeline's key, which is made (and durable) if there is none. Each key has a copy
+ * in the store; one that is lost or damaged is read from that, and written again. */
 QR_NODISCARD enum qr_status qr_keyring_take(struct qr_keyring *ring,
                                             const struct qr_timeline *timeline,
                                             struct qr_data_key *ret_key, struct qr_err *err);

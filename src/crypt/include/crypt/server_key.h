@@ -77,3 +77,19 @@ QR_NODISCARD enum qr_status qr_key_file_take(const struct qr_server_key *key, st
 QR_NODISCARD enum qr_status qr_key_file_rewrap(const struct qr_server_key *key, struct qr_env *env,
                                                const char *path, bool *ret_changed,
                                                struct qr_err *err);
+
+/* The same, with a copy beside it (`path`.copy): for what cannot be had again. One that is lost or
+ * damaged is made from the other; QR_CORRUPT if both are. */
+enum qr_key_use {
+    QR_KEY_LOOK, /* nothing is written */
+    QR_KEY_MEND,
+    QR_KEY_MAKE, /* one if there is none; and mends */
+};
+QR_NODISCARD enum qr_status qr_key_pair_take(const struct qr_server_key *key, struct qr_env *env,
+                                             const char *path,
+                                             const uint8_t owner[QR_KEY_OWNER_BYTES],
+                                             enum qr_key_use use, struct qr_data_key *ret_key,
+                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qr_key_pair_rewrap(const struct qr_server_key *key, struct qr_env *env,
+                                               const char *path, bool *ret_changed,
+                                               struct qr_err *err);
