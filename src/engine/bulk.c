@@ -380,6 +380,7 @@ static enum qr_status prepare_load(struct load *l, struct qri_frame *frame,
     QR_TRY(qri_find_object(session, &bulk->stmt->table, &object, &session->err));
     if (object == NULL)
         return qr_sql_fail(&session->err, 208, qri_name_print(&bulk->arena, &bulk->stmt->table));
+    QR_TRY(qri_tran_fits(session, &object, 1, true, &session->err));
     struct qri_table_set set = {.arena = &bulk->arena, .env = env, .err = &session->err};
     QR_TRY(qri_table_get(&set, object, NULL, &l->table));
     struct qri_table *table = l->table;

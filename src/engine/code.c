@@ -61,27 +61,40 @@ static uint64_t options_key(const struct qri_options *o)
 
 /* ---- validity ---- */
 
+bool qri_object_is_same(const struct qr_cat_object *a, const struct qr_cat_object *b)
+{
+    /* a rollback gives versions and ids out again, but not the time of creation */
+    return a->version == b->version && a->create_ticks == b->create_ticks &&
+           a->modify_ticks == b->modify_ticks && a->links == b->links;
+}
+
+/* It is in the session's catalogs as it was when the code was compiled. */
+static bool is_unchanged(const struct qr_cat_object *was, const struct qr_session *session)
+{
+    const struct qr_catalog *cat = is_temp_object(was)
+                                       ? (session->temp == NULL ? NULL : &session->temp->cat)
+                                       : &session->catalog->cat;
+    if (was->storage == QR_STORE_VTAB || was->storage == QR_STORE_ROWSET)
+        return true;
+    const struct qr_cat_object *is = cat == NULL ? NULL : qr_cat_by_id(cat, was->object_id);
+    if (is == NULL || !qri_object_is_same(is, was))
+        return false;
+    /* another scope's #table of that name may stand before it by now */
+    return !is_temp_object(was) || qr_cat_find(cat, was->schema_id, was->name) == is;
+}
+
 static bool depends_hold(const struct qri_code *code, const struct qr_session *session)
 {
     const struct qr_plan *plan = code->plan;
+    const struct qri_dml *dml = code->dml;
     if (plan == NULL)
         return false;
-    for (size_t i = 0; i < plan->depend_count; i++) {
-        const struct qr_cat_object *was = plan->depends[i];
-        const struct qr_catalog *cat = is_temp_object(was)
-                                           ? (session->temp == NULL ? NULL : &session->temp->cat)
-                                           : &session->catalog->cat;
-        if (was->storage == QR_STORE_VTAB || was->storage == QR_STORE_ROWSET)
-            continue;
-        const struct qr_cat_object *is = cat == NULL ? NULL : qr_cat_by_id(cat, was->object_id);
-        /* a rollback gives versions and ids out again, but not the time of creation */
-        if (is == NULL || is->version != was->version || is->create_ticks != was->create_ticks ||
-            is->modify_ticks != was->modify_ticks)
+    for (size_t i = 0; i < plan->depend_count; i++)
+        if (!is_unchanged(plan->depends[i], session))
             return false;
-        /* another scope's #table of that name may stand before it by now */
-        if (is_temp_object(was) && qr_cat_find(cat, was->schema_id, was->name) != is)
+    for (size_t i = 0; dml != NULL && i < dml->reached_count; i++)
+        if (!is_unchanged(dml->reached[i], session))
             return false;
-    }
     return true;
 }
 
@@ -149,6 +162,18 @@ static enum qr_status finish(struct qri_frame *frame, size_t place, struct qri_c
     return QR_OK;
 }
 
+/* Who may, and whether it is what the transaction's snapshot knows. */
+static enum qr_status use(struct qri_frame *frame, struct qri_code *code, struct qr_err *err)
+{
+    const struct qr_plan *plan = code->plan;
+    const struct qri_dml *dml = code->dml;
+    if (plan != NULL)
+        QR_TRY(qri_tran_fits(frame->session, plan->depends, plan->depend_count, false, err));
+    if (dml != NULL)
+        QR_TRY(qri_tran_fits(frame->session, dml->reached, dml->reached_count, true, err));
+    return qri_want_code(frame, code, err);
+}
+
 /* ---- statements ---- */
 
 /* EXECUTE AS may have brought another default schema. */
@@ -165,7 +190,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
     struct qri_code *code = frame->op->codes[place];
     if (code != NULL && holds_here(frame, code)) {
         *ret_code = code;
-        return qri_want_code(frame, code, err);
+        return use(frame, code, err);
     }
     QR_TRY(renew(frame, place, &code, err));
     struct qri_making making = qri_making_begin(frame->session);
@@ -183,7 +208,7 @@ enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place, const struct
     }
     QR_TRY(finish(frame, place, code, status));
     *ret_code = code;
-    return qri_want_code(frame, code, err);
+    return use(frame, code, err);
 }
 
 enum qr_status qri_code_begin_read(struct qri_frame *frame, const struct qr_ast_stmt *stmt,
@@ -219,7 +244,7 @@ static enum qr_status code_scalar(struct qri_frame *frame, const struct scalar *
     struct qri_code *code = frame->op->codes[scalar->place];
     if (code != NULL && holds_here(frame, code)) {
         *ret_code = code;
-        return qri_want_code(frame, code, err);
+        return use(frame, code, err);
     }
     QR_TRY(renew(frame, scalar->place, &code, err));
     struct qr_bind_env env;
@@ -233,7 +258,7 @@ static enum qr_status code_scalar(struct qri_frame *frame, const struct scalar *
         note_plan(code);
     QR_TRY(finish(frame, scalar->place, code, status));
     *ret_code = code;
-    return qri_want_code(frame, code, err);
+    return use(frame, code, err);
 }
 
 struct one_value {

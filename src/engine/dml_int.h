@@ -104,6 +104,9 @@ struct qri_dml {
     struct qr_type *change_types;
     size_t change_count;            /* values of a change */
     struct qri_table *output_table; /* OUTPUT INTO */
+    /* Its tables, and those that their foreign keys lead to and cascade to. */
+    const struct qr_cat_object **reached;
+    size_t reached_count;
 };
 
 QR_NODISCARD enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env *env,

@@ -98,6 +98,25 @@ static const struct qr_cat_object *output_target(const struct qr_bind_env *env,
     return NULL;
 }
 
+/* What `dml` was prepared from, beside what the statement names. */
+static enum qr_status list_reached(struct qr_arena *arena, const struct qri_table_set *set,
+                                   struct qri_dml *dml, struct qr_err *err)
+{
+    size_t count = set->count;
+    for (size_t i = 0; i < set->count; i++)
+        count += set->items[i]->fk_count;
+    dml->reached = qr_arena_array(arena, count, sizeof *dml->reached);
+    if (dml->reached == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct qri_table *table = set->items[i];
+        dml->reached[dml->reached_count++] = table->object;
+        for (size_t k = 0; k < table->fk_count; k++)
+            dml->reached[dml->reached_count++] = table->fks[k].parent;
+    }
+    return QR_OK;
+}
+
 enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env *env,
                                const struct qr_plan *plan, struct qri_dml **ret_dml,
                                struct qr_err *err)
@@ -134,6 +153,7 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
     const struct qr_cat_object *into = output_target(env, p);
     if (into != NULL)
         QR_TRY(qri_table_get(&set, into, NULL, &dml->output_table));
+    QR_TRY(list_reached(arena, &set, dml, err));
     bool self = false;
     for (size_t i = 0; i < dml->table->fk_count; i++)
         self |= dml->table->fks[i].parent == p->target;

@@ -193,8 +193,11 @@ struct qri_tran {
     bool at_kept;         /* SNAPSHOT: a statement that writes finds its rows in its old snapshot */
     bool moved;           /* ... and has come from there to the head, where rows may differ */
     bool catalog_changed; /* session.catalog is this transaction's own */
-    uint32_t depth;       /* statements within each other */
-    uint32_t guard_depth; /* savepoints of statements now open */
+    struct qri_catalog *kept_catalog; /* SNAPSHOT: of the snapshot that is kept (reference) */
+    uint64_t kept_serial;
+    struct qr_lsn kept_catalog_lsn;
+    uint32_t depth;          /* statements within each other */
+    uint32_t guard_depth;    /* savepoints of statements now open */
     struct qr_lsn seen_lsn;  /* what its last statement read: the next one reads no less */
     struct qri_oplog *oplog; /* what it has changed, unless it `holds`; NULL: nothing */
     uint8_t first_level;     /* isolation level of its first access to data; 0: none yet */
@@ -484,6 +487,23 @@ QR_NODISCARD enum qr_status qri_tran_rollback(struct qr_session *session, struct
                                               struct qr_err *err);
 /* Between finding rows and changing them: under SNAPSHOT the former is done in the transaction's
  * snapshot, the latter at the head, where a row must be as it was found (3960). */
+/* SNAPSHOT: with the writer lock rows are looked for in pages of the snapshot by the catalog of the
+ * head. 3961, which dooms the transaction, if it is not the same in both what these objects are. At
+ * another level only for what is changed: the change is made again on the snapshot's pages later.
+ */
+QR_NODISCARD enum qr_status qri_tran_fits_kept(struct qr_session *session,
+                                               const struct qr_cat_object *const *objects,
+                                               size_t count, struct qr_err *err);
+static inline enum qr_status qri_tran_fits(struct qr_session *session,
+                                           const struct qr_cat_object *const *objects, size_t count,
+                                           bool change, struct qr_err *err)
+{
+    const struct qri_catalog *kept = session->tran.kept_catalog;
+    return kept == NULL || kept == session->catalog || session->tran.catalog_changed ||
+                   (!change && session->options.isolation != QR_SNAPSHOT)
+               ? QR_OK
+               : qri_tran_fits_kept(session, objects, count, err);
+}
 QR_NODISCARD enum qr_status qri_tran_to_head(struct qr_session *session, struct qr_err *err);
 void qri_pictures_take(struct qr_session *session, struct qri_pictures *ret_pictures);
 void qri_pictures_go_back(struct qr_session *session, const struct qri_pictures *pictures);

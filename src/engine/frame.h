@@ -202,6 +202,7 @@ static inline enum qr_status qri_want_code(struct qri_frame *frame, struct qri_c
 /* The schema of names without one: the module's, or the user's. */
 uint32_t qri_frame_schema(const struct qri_frame *frame);
 bool qri_code_holds(struct qri_code *code, const struct qr_session *session);
+bool qri_object_is_same(const struct qr_cat_object *a, const struct qr_cat_object *b);
 /* The relational statement of the running operation, compiled; frees what no longer holds. */
 QR_NODISCARD enum qr_status qri_code_stmt(struct qri_frame *frame, size_t place,
                                           const struct qr_ast_stmt *stmt,

@@ -12,6 +12,7 @@
 #include "frame.h"
 #include "prepared_int.h"
 #include "temp_int.h"
+#include "tran_int.h"
 #include "base/banned.h"
 
 enum { MOVED_IDS = 4096, DAYS_TO_1970 = 719162, LOGIN_BYTES_MAX = 1 << 20 };
@@ -64,10 +65,14 @@ static void remove_session(struct qr_instance *instance, struct qr_session *sess
 static void copy_login(struct qr_session *session, const struct qr_session_options *options)
 {
     session->login = *options;
-    struct qr_str *strings[] = {&session->login.login,          &session->login.host_name,
-                                &session->login.app_name,       &session->login.client_library,
-                                &session->login.client_address, &session->login.language,
-                                &session->login.sid,            &session->login.local_address};
+    struct qr_str *strings[] = {&session->login.login,
+                                &session->login.host_name,
+                                &session->login.app_name,
+                                &session->login.client_library,
+                                &session->login.client_address,
+                                &session->login.language,
+                                &session->login.sid,
+                                &session->login.local_address};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         *strings[i] = qr_arena_str(&session->arena, *strings[i]);
 }
@@ -384,15 +389,26 @@ void qri_session_own_catalog(struct qr_session *session, struct qri_catalog *own
     session->tran.catalog_changed = true;
 }
 
+/* And what comes next reads it as well: between the statements of a transaction at another level
+ * than SNAPSHOT it is the last one's, and the next one moves on to that of the newest catalog. */
 static bool reads_a_snapshot(const struct qr_session *session)
 {
-    return session->link != NULL && qr_conn_in_read(session->link->conn) &&
-           !qr_conn_has_writer(session->link->conn);
+    const struct qri_tran *tran = &session->tran;
+    if (session->link == NULL || !qr_conn_in_read(session->link->conn) ||
+        qr_conn_has_writer(session->link->conn))
+        return false;
+    return tran->depth > 0 || !tran->sqlite_open || session->options.isolation == QR_SNAPSHOT ||
+           qr_store_is_read_only(session->db->store);
 }
 
 void qri_session_refresh_catalog(struct qr_session *session)
 {
     struct qr_database *db = session->db;
+    if (session->tran.kept_catalog != NULL && session->options.isolation == QR_SNAPSHOT &&
+        session->tran.depth == 0 && !qr_conn_has_writer(session->link->conn)) {
+        qri_kept_take_catalog(session); /* another level may have left it */
+        return;
+    }
     if (atomic_load_explicit(&db->follows, memory_order_acquire))
         qri_follow_newest(db);
     if (atomic_load_explicit(&db->catalog_serial, memory_order_acquire) == session->catalog_serial)

@@ -24,3 +24,10 @@ bool qri_tran_survives(const struct qr_session *session);
 void qri_savepoints_release(struct qri_tran *tran, size_t from);
 /* 3960: a key that was free at the head is not in the transaction's snapshot. */
 enum qr_status qri_fail_conflict(struct qr_session *session, struct qr_err *err);
+
+/* ---- tran_kept.c ---- */
+/* Keeps the snapshot that is pinned, and the session's catalog, which is of the same commit. */
+QR_NODISCARD enum qr_status qri_kept_begin(struct qr_session *session, struct qr_err *err);
+/* What is pinned now is the kept snapshot, and the writer lock is not held. Nothing if none is
+ * kept. */
+void qri_kept_take_catalog(struct qr_session *session);

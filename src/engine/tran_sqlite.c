@@ -116,6 +116,11 @@ static enum qr_status begin_sqlite(struct qr_session *session, bool write, struc
     return status == QR_OK ? QR_OK : play_failed(session, status, false, err);
 }
 
+static bool is_at_kept(const struct qr_conn *conn)
+{
+    return qr_lsn_eq(qr_conn_kept_lsn(conn), qr_conn_pinned_lsn(conn));
+}
+
 static enum qr_status replay_all(struct qr_session *session, bool kept, struct qr_err *err)
 {
     struct qr_conn *conn = session->link->conn;
@@ -130,6 +135,8 @@ static enum qr_status replay_all(struct qr_session *session, bool kept, struct q
         QR_TRY(pin_snapshot(session, err));
     else
         QR_TRY(qr_conn_pin(conn, err));
+    if (kept && !write)
+        qri_kept_take_catalog(session);
     QR_TRY(qri_exec(session->link, write ? "BEGIN IMMEDIATE" : "BEGIN", err));
     return play(session, err);
 }
@@ -149,11 +156,6 @@ static enum qr_status rebase_on(struct qr_session *session, bool kept, struct qr
 static enum qr_status rebase(struct qr_session *session, struct qr_err *err)
 {
     return rebase_on(session, false, err);
-}
-
-static bool is_at_kept(const struct qr_conn *conn)
-{
-    return qr_lsn_eq(qr_conn_kept_lsn(conn), qr_conn_pinned_lsn(conn));
 }
 
 enum qr_status qri_tran_to_head(struct qr_session *session, struct qr_err *err)
@@ -218,7 +220,8 @@ static void forget_sqlite(struct qr_session *session)
     tran->guard_depth = 0;
     tran->seen_lsn = qr_lsn(0);
     qri_catalog_unref(tran->temp_before);
-    tran->temp_before = NULL;
+    qri_catalog_unref(tran->kept_catalog);
+    tran->temp_before = tran->kept_catalog = NULL;
     qr_conn_unpin(conn);
     qr_conn_drop_kept(conn);
     qr_conn_set_private(conn, false);
@@ -306,15 +309,11 @@ static void unpin(struct qr_session *session)
 }
 
 /* SNAPSHOT, with the writer lock: rows are found in the transaction's own snapshot. */
-static enum qr_status begin_write_in_snapshot(struct qr_session *session, uint64_t serial,
-                                              enum qri_access access, struct qr_err *err)
+static enum qr_status begin_write_in_snapshot(struct qr_session *session, enum qri_access access,
+                                              struct qr_err *err)
 {
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
-    if (serial != session->catalog_serial && !tran->catalog_changed) {
-        tran->doomed = true;
-        return qr_sql_fail(err, 3961, qri_info(session->db)->name.p);
-    }
     bool is_newest = is_at_kept(conn) && qr_conn_at_head(conn);
     if (access == QRI_DDL && !is_newest) { /* with it the transaction reads the head only */
         tran->doomed = true;
@@ -332,21 +331,20 @@ static enum qr_status begin_write_in_tran(struct qr_session *session, enum qri_a
     struct qri_tran *tran = &session->tran;
     struct qr_conn *conn = session->link->conn;
     bool snapshot = session->options.isolation == QR_SNAPSHOT;
-    uint64_t serial = session->catalog_serial;
     QR_TRY(qri_locker_begin(session, false, err));
     if (snapshot && tran->sqlite_open && !tran->holds && qr_conn_kept_lsn(conn).v == 0)
-        QR_TRY(qr_conn_keep(conn, err));
+        QR_TRY(qri_kept_begin(session, err));
     QR_TRY(lock_and_refresh(session, false, err));
     tran->lockful = true;
     tran->moved = false;
     if (!tran->sqlite_open)
         QR_TRY(begin_sqlite(session, true, err));
     else if (snapshot && !tran->holds)
-        QR_TRY(begin_write_in_snapshot(session, serial, access, err));
+        QR_TRY(begin_write_in_snapshot(session, access, err));
     else if (!tran->holds && (!tran->is_write || !qr_conn_at_head(conn)))
         QR_TRY(rebase(session, err));
     if (snapshot && !tran->holds && qr_conn_kept_lsn(conn).v == 0)
-        QR_TRY(qr_conn_keep(conn, err));
+        QR_TRY(qri_kept_begin(session, err));
     if (access != QRI_WRITE) /* it finds no rows first */
         QR_TRY(qri_tran_to_head(session, err));
     tran->is_write = true;
@@ -373,12 +371,12 @@ static enum qr_status begin_write(struct qr_session *session, enum qri_access ac
     return begin_sqlite(session, true, err);
 }
 
-/* Something that was acknowledged is not in the snapshot. */
+/* Something that was acknowledged, or that the catalog names, is not in the snapshot. */
 static bool is_old(const struct qr_session *session)
 {
     struct qr_lsn pinned = qr_conn_pinned_lsn(session->link->conn);
     return !qr_lsn_le(qr_store_durable_lsn(session->db->store), pinned) ||
-           !qr_lsn_le(session->commit_lsn, pinned);
+           !qr_lsn_le(session->commit_lsn, pinned) || !qr_lsn_le(session->catalog_lsn, pinned);
 }
 
 /* What a statement that does not write permanent tables reads in a transaction open in SQLite: the
@@ -490,6 +488,8 @@ static void defer(struct qr_session *session)
     qr_conn_set_private(conn, true);
     tran->seen_lsn = qr_conn_pinned_lsn(conn);
     unlock_writer(session);
+    if (session->options.isolation == QR_SNAPSHOT)
+        qri_kept_take_catalog(session);
     if (tran->depth == 0 && qri_tran_may_loosen(session))
         loosen(session);
 }

@@ -162,6 +162,16 @@ static struct qr_cat_object *mutable_by_id(struct qr_catalog *cat, uint32_t obje
     return (struct qr_cat_object *)(uintptr_t)qr_cat_by_id(cat, object_id);
 }
 
+/* Versions are not given twice, so what was linked differs if this does. */
+static void note_link(struct qr_cat_object *table, const struct qr_cat_object *linked,
+                      uint32_t object_id)
+{
+    static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = (table->links ^ linked->version) * odd;
+    h = ((h ^ h >> 32) + object_id) * odd;
+    table->links = h ^ h >> 29;
+}
+
 static enum qr_status link_triggers(struct qr_catalog *cat, struct qr_arena *arena,
                                     struct qr_err *err)
 {
@@ -178,6 +188,7 @@ static enum qr_status link_triggers(struct qr_catalog *cat, struct qr_arena *are
         if (table->triggers == NULL)
             return qr_fail(err, QR_NOMEM, "catalog triggers");
         table->triggers[table->trigger_count++] = trigger;
+        note_link(table, trigger, trigger->object_id);
     }
     return QR_OK;
 }
@@ -199,6 +210,7 @@ static enum qr_status link_foreign_keys(struct qr_catalog *cat, struct qr_arena 
             if (table->referenced_by == NULL)
                 return qr_fail(err, QR_NOMEM, "catalog foreign keys");
             table->referenced_by[table->referenced_by_count++] = fk;
+            note_link(table, referencing, fk->object_id);
         }
     }
     return QR_OK;
@@ -215,6 +227,7 @@ enum qr_status qr_cat_freeze(struct qr_catalog *cat, struct qr_arena *arena, str
         object->trigger_count = 0;
         object->referenced_by = NULL;
         object->referenced_by_count = 0;
+        object->links = 0;
         char key[KEY_BYTES_MAX + 1];
         if (object->name.n == 0 || object->name.n > KEY_BYTES_MAX - SCHEMA_KEY_BYTES)
             return qr_fail(err, QR_CORRUPT, "name of object %u", (unsigned)object->object_id);

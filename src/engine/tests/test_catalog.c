@@ -186,6 +186,115 @@ static void test_ddl_finds_what_the_ddl_of_another_connection_has_left(void **st
     close_pair(&p);
 }
 
+/* A statement that was compiled before finds what was hung on its tables since then. */
+static void test_plans_know_new_triggers_and_foreign_keys(void **state)
+{
+    static const char update[] = "update t set v = v where k = 1",
+                      cascade[] = "delete t where k = (select n from u where n > 0)";
+    struct pair p;
+    (void)state;
+    open_pair(&p);
+    expect(&p.b, "create table t (k int primary key, v int); create table u (n int)",
+           "DONE\nDONE\n");
+    expect(&p.b, "insert t values (1, 0), (2, 0), (3, 0); insert u values (0)", "DONE 3\nDONE 1\n");
+    expect(&p.a, update, "DONE 1\n");
+    expect(&p.b, "create trigger tr on t after update as update u set n = n + 1", "DONE\n");
+    expect(&p.a, update, "DONEINPROC 1\nDONE 1\n");
+    expect(&p.b, "alter trigger tr on t after update as update u set n = n + 10", "DONE\n");
+    expect(&p.a, update, "DONEINPROC 1\nDONE 1\n");
+    expect(&p.a, "select n from u", "COLS n int\nROW 11\nDONE 1\n");
+    expect(&p.b, "drop trigger tr", "DONE\n");
+    expect(&p.a, update, "DONE 1\n");
+    expect(&p.b, "create table c (a int primary key, z int)", "DONE\n");
+    expect(&p.b, "insert c values (1, 1), (2, 1), (3, 1); update u set n = 0", "DONE 3\nDONE 1\n");
+    expect(&p.a, cascade, "DONE 0\n");
+    expect(&p.b,
+           "alter table c add constraint f foreign key (a) references t (k) on delete cascade",
+           "DONE\n");
+    expect(&p.a, cascade, "DONE 0\n");
+    expect(&p.b, "create trigger trc on c after delete as update u set n = n + 100", "DONE\n");
+    expect(&p.b, "update u set n = 1", "DONE 1\n");
+    expect(&p.a, cascade, "DONEINPROC 1\nDONE 1\n");
+    expect(&p.a, "select n from u; select a from c",
+           "COLS n int\nROW 101\nDONE 1\nCOLS a int\nROW 2\nROW 3\nDONE 2\n");
+    expect(&p.b, "drop trigger trc; create table g (b int); insert g values (2)",
+           "DONE\nDONE\nDONE 1\n");
+    expect(&p.b, "update u set n = 0", "DONE 1\n");
+    expect(&p.a, cascade, "DONE 0\n");
+    expect(&p.b,
+           "alter table g add constraint fg foreign key (b) references c (a); update u set n = 2",
+           "DONE\nDONE 1\n");
+    expect(&p.a, cascade,
+           "MSG 547 16 0 line 1: The DELETE statement conflicted with the REFERENCE constraint "
+           "\"fg\". The conflict occurred in database \"testdb\", table \"dbo.g\", column 'b'.\n"
+           "INFO 3621: The statement has been terminated.\nDONE error\n");
+    close_pair(&p);
+}
+
+/* Of another session, while the transaction keeps its changes in SQLite. */
+static void test_a_transaction_with_temporary_tables_finds_new_tables(void **state)
+{
+    struct pair p;
+    (void)state;
+    open_pair(&p);
+    expect(&p.b, "create table t (k int)", "DONE\n");
+    expect(&p.a, "begin tran; create table #x (i int); insert t values (1)",
+           "ENV BEGIN\nDONE\nDONE\nDONE 1\n");
+    expect(&p.b, "create table y (v int); insert y values (3)", "DONE\nDONE 1\n");
+    expect(&p.a, "select v from y; update y set v = 4; select k from t",
+           "COLS v int\nROW 3\nDONE 1\nDONE 1\nCOLS k int\nROW 1\nDONE 1\n");
+    expect(&p.a, "commit; select v from y", "ENV COMMIT\nDONE\nCOLS v int\nROW 4\nDONE 1\n");
+    close_pair(&p);
+}
+
+#define MSG_3961                                                                                   \
+    "MSG 3961 16 1 line 1: Snapshot isolation transaction failed in database 'testdb' because "    \
+    "the "                                                                                         \
+    "object accessed by the statement has been modified by a DDL statement in another "            \
+    "concurrent transaction since the start of this transaction.  It is disallowed because the "   \
+    "metadata is not versioned. A concurrent update to metadata can lead to inconsistency if "     \
+    "mixed with snapshot isolation.\nDONE error\n"
+
+/* Only for the objects that a statement uses. */
+static void test_snapshot_transactions_outlive_ddl_of_other_objects(void **state)
+{
+    static const char *const others[] = {"create table made (i int)", "drop table made",
+                                         "alter table w add x int", "create index ix on w (v)",
+                                         "create user somebody without login"},
+                             *const its[] = {"alter table t add x int", "create index it on t (v)",
+                                             "create trigger tr on t after update as return"};
+    struct pair p;
+    (void)state;
+    open_pair(&p);
+    expect(&p.b, "create table t (k int primary key, v int); insert t values (1, 0), (2, 0)",
+           "DONE\nDONE 2\n");
+    expect(&p.b, "create table w (k int, v int)", "DONE\n");
+    expect(&p.a, "set transaction isolation level snapshot", "");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        expect(&p.a, "begin tran; select max(v) - min(v) as d from t",
+               "ENV BEGIN\nDONE\nCOLS d int\nROW 0\nDONE 1\n");
+        expect(&p.b, others[i], "DONE\n");
+        expect(&p.b, "insert w (k) values (7)", "DONE 1\n");
+        expect(&p.a, "update t set v += 1 where k = 1; update t set v += 1 where v = 0 and k = 2",
+               i == 0 ? "DONE 1\nDONE 1\n" : "DONE 1\nDONE 0\n");
+        expect(&p.a, "update t set v = 1; select count(*) as c from w where k = 7",
+               i == 0   ? "DONE 2\nCOLS c int\nROW 0\nDONE 1\n"
+               : i == 1 ? "DONE 2\nCOLS c int\nROW 1\nDONE 1\n"
+               : i == 2 ? "DONE 2\nCOLS c int\nROW 2\nDONE 1\n"
+               : i == 3 ? "DONE 2\nCOLS c int\nROW 3\nDONE 1\n"
+                        : "DONE 2\nCOLS c int\nROW 4\nDONE 1\n");
+        expect(&p.a, "commit", "ENV COMMIT\nDONE\n");
+    }
+    for (size_t i = 0; i < sizeof its / sizeof its[0]; i++) {
+        expect(&p.a, "begin tran; select v from t where k = 1",
+               "ENV BEGIN\nDONE\nCOLS v int\nROW 1\nDONE 1\n");
+        expect(&p.b, its[i], "DONE\n");
+        expect(&p.a, "select v from t where k = 1", "COLS v int\nROW 1\nDONE 1\n");
+        expect(&p.a, "update t set v = 5 where k = 1", MSG_3961 "ENV ROLLBACK\n");
+    }
+    close_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +304,9 @@ int main(void)
         cmocka_unit_test(test_a_change_that_waited_works_on_the_table_it_finds_under_the_lock),
         cmocka_unit_test(test_a_reader_sees_a_table_with_the_shape_of_the_same_commit),
         cmocka_unit_test(test_ddl_finds_what_the_ddl_of_another_connection_has_left),
+        cmocka_unit_test(test_plans_know_new_triggers_and_foreign_keys),
+        cmocka_unit_test(test_a_transaction_with_temporary_tables_finds_new_tables),
+        cmocka_unit_test(test_snapshot_transactions_outlive_ddl_of_other_objects),
     };
     return cmocka_run_group_tests_name("engine/catalog", tests, NULL, NULL);
 }

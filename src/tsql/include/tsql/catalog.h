@@ -159,6 +159,7 @@ struct qr_cat_object {
     size_t check_count;
     const struct qr_cat_object **triggers; /* enabled or not, creation order */
     size_t trigger_count;
+    uint64_t links; /* differs when `triggers` or `referenced_by` does, or what they point to */
 
     struct qr_str text; /* whole CREATE text of a module or view; synonym: base name */
     bool uses_ansi_nulls, uses_quoted_identifier, is_schema_bound, is_disabled, with_check_option;

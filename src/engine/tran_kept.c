@@ -1,0 +1,54 @@
+/* tran_kept.c - the catalog of the snapshot that a SNAPSHOT transaction keeps.
+ *
+ * The catalog goes with the pages: who reads the kept ones has the catalog of then. Who writes has
+ * that of the head, to which its changes go, and looks for its rows in the kept pages, as far as
+ * both catalogs say the same of the objects. */
+#include <assert.h>
+#include "frame.h"
+#include "tran_int.h"
+#include "base/banned.h"
+
+enum qr_status qri_kept_begin(struct qr_session *session, struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    QR_TRY(qr_conn_keep(session->link->conn, err));
+    assert(tran->kept_catalog == NULL && !tran->catalog_changed);
+    tran->kept_catalog = qri_catalog_ref(session->catalog);
+    tran->kept_serial = session->catalog_serial;
+    tran->kept_catalog_lsn = session->catalog_lsn;
+    return QR_OK;
+}
+
+void qri_kept_take_catalog(struct qr_session *session)
+{
+    const struct qri_tran *tran = &session->tran;
+    if (tran->kept_catalog == NULL || tran->catalog_changed ||
+        session->catalog == tran->kept_catalog)
+        return;
+    qri_catalog_unref(session->catalog);
+    session->catalog = qri_catalog_ref(tran->kept_catalog);
+    session->catalog_serial = tran->kept_serial;
+    session->catalog_lsn = tran->kept_catalog_lsn;
+}
+
+static bool is_in_kept(const struct qri_tran *tran, const struct qr_cat_object *now)
+{
+    if (now->object_id >= QRI_TEMP_OBJECT_FIRST || now->storage == QR_STORE_VTAB ||
+        now->storage == QR_STORE_ROWSET)
+        return true;
+    const struct qr_cat_object *then = qr_cat_by_id(&tran->kept_catalog->cat, now->object_id);
+    return then != NULL && qri_object_is_same(then, now);
+}
+
+enum qr_status qri_tran_fits_kept(struct qr_session *session,
+                                  const struct qr_cat_object *const *objects, size_t count,
+                                  struct qr_err *err)
+{
+    struct qri_tran *tran = &session->tran;
+    for (size_t i = 0; i < count; i++)
+        if (!is_in_kept(tran, objects[i])) {
+            tran->doomed = true;
+            return qr_sql_fail(err, 3961, qri_info(session->db)->name.p);
+        }
+    return QR_OK;
+}
