@@ -107,18 +107,33 @@ enum qr_status qri_ddl_begin(struct qri_ddl_stmt *s, struct qri_ddl *ddl, bool i
     return QR_OK;
 }
 
+/* A table's changes before the commit of its trigger would not fire it: whoever made some ends
+ * first. */
+static enum qr_status lock_triggers_table(struct qri_ddl_stmt *s, const struct qri_catalog *before,
+                                          const struct qr_cat_object *trigger)
+{
+    const struct qr_cat_object *table = qr_cat_by_id(&before->cat, trigger->parent_object_id);
+    return table != NULL && table->type == QR_CAT_TABLE
+               ? s->ddl->lock(s->ddl->ctx, table->object_id, s->err)
+               : QR_OK;
+}
+
 /* The tables that were there before; a foreign key that is new has to hold at both its ends. */
 static enum qr_status lock_changed(struct qri_ddl_stmt *s, const struct qri_catalog *before)
 {
     struct qri_ddl *ddl = s->ddl;
     for (size_t i = 0; i < s->change.count; i++) {
         const struct qri_record *record = &s->change.records[i];
-        const struct qr_cat_object *old =
-            record->kind == QRI_REC_OBJECT ? qr_cat_by_id(&before->cat, record->id) : NULL;
+        if (record->kind != QRI_REC_OBJECT)
+            continue;
+        const struct qr_cat_object *old = qr_cat_by_id(&before->cat, record->id);
+        const struct qr_cat_object *now = qr_cat_by_id(&(*s->catalog)->cat, record->id);
+        const struct qr_cat_object *any = old != NULL ? old : now;
+        if (any != NULL && any->type == QR_CAT_TRIGGER)
+            QR_TRY(lock_triggers_table(s, before, any));
         if (old == NULL || old->type != QR_CAT_TABLE)
             continue;
         QR_TRY(ddl->lock(ddl->ctx, old->object_id, s->err));
-        const struct qr_cat_object *now = qr_cat_by_id(&(*s->catalog)->cat, record->id);
         for (size_t k = 0; now != NULL && now->fk_count > old->fk_count && k < now->fk_count; k++)
             QR_TRY(ddl->lock(ddl->ctx, now->fks[k].referenced_object_id, s->err));
     }
