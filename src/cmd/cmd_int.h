@@ -555,6 +555,8 @@ enum qr_status qri_logins_each(void *ctx, uint32_t server_id,
                                void *each_ctx);
 enum qr_status qri_logins_change(void *ctx, uint32_t server_id, const struct qr_login_wish *wish,
                                  struct qr_err *err);
+enum qr_status qri_logins_own(void *ctx, uint32_t database_id, struct qr_str sid,
+                              struct qr_err *err);
 /* firewall_rules.c */
 enum qr_status qri_firewall_set_rule(void *ctx, uint32_t database_id, struct qr_str name,
                                      struct qr_str start, struct qr_str end, struct qr_err *err);

@@ -15,6 +15,14 @@ static const int64_t OPERATION_NS = INT64_C(120) * 1000000000;
 
 /* ---- options ---- */
 
+static const char *shown(struct qr_str text, char dst[QR_WORD_BYTES_MAX + 1])
+{
+    size_t n = text.n < QR_WORD_BYTES_MAX ? text.n : QR_WORD_BYTES_MAX;
+    memcpy(dst, text.p, n);
+    dst[n] = '\0';
+    return dst;
+}
+
 static enum qr_status take_text(const struct qr_ast_option *option, struct qr_str *ret_text,
                                 struct qr_err *err)
 {
@@ -26,10 +34,7 @@ static enum qr_status take_text(const struct qr_ast_option *option, struct qr_st
         }
     }
     char text[QR_WORD_BYTES_MAX + 1];
-    size_t n = option->text.n < QR_WORD_BYTES_MAX ? option->text.n : QR_WORD_BYTES_MAX;
-    memcpy(text, option->text.p, n);
-    text[n] = '\0';
-    return qr_sql_fail(err, 40517, text);
+    return qr_sql_fail(err, 40517, shown(option->text, text));
 }
 
 /* `NAME = n`, `[n]` or `'n'`. */
@@ -92,10 +97,7 @@ static enum qr_status take_max_size(const struct qr_ast_option *option,
         }
     }
     char z[QR_WORD_BYTES_MAX + 1];
-    size_t n = text.n < QR_WORD_BYTES_MAX ? text.n : QR_WORD_BYTES_MAX;
-    memcpy(z, text.p, n);
-    z[n] = '\0';
-    return qr_sql_fail(err, 40629, z);
+    return qr_sql_fail(err, 40629, shown(text, z));
 }
 
 static enum qr_status take_redundancy(const struct qr_ast_option *option,
@@ -158,10 +160,7 @@ static enum qr_status take_option(const struct qr_ast_option *option, struct qr_
         if (qr_str_ieqz(option->name, option_rows[i].name))
             return option_rows[i].take(option, wish, err);
     char name[QR_WORD_BYTES_MAX + 1];
-    size_t n = option->name.n < QR_WORD_BYTES_MAX ? option->name.n : QR_WORD_BYTES_MAX;
-    memcpy(name, option->name.p, n);
-    name[n] = '\0';
-    return qr_sql_fail(err, 40517, name);
+    return qr_sql_fail(err, 40517, shown(option->name, name));
 }
 
 static enum qr_status take_options(const struct qr_ast_options *options,
@@ -237,10 +236,7 @@ static enum qr_status check_settings(const struct qr_ast_options *options,
             QR_TRY(check_encryption(&options->items[i], row, err));
             continue;
         }
-        size_t n = name.n < QR_WORD_BYTES_MAX ? name.n : QR_WORD_BYTES_MAX;
-        memcpy(text, name.p, n);
-        text[n] = '\0';
-        return qr_sql_fail(err, 40517, text);
+        return qr_sql_fail(err, 40517, shown(name, text));
     }
     return QR_OK;
 }
@@ -376,6 +372,9 @@ static enum qr_status create_database(void *ctx, struct qr_session *session,
         return qr_sql_fail(err, 40517, "ON");
     QR_TRY(take_options(&create->options, &wish, err));
     struct qr_control_ask ask = ask_of(session, create->name.text, &wish);
+    char owner[QR_OWNER_TEXT_BYTES + 1];
+    qr_owner_text(qr_session_login_sid(session), owner);
+    ask.owner = qr_str(owner);
     if (create->copy_of.count > 1)
         QR_TRY(find_server(ctx, create->copy_of.parts[0].text, &ask.other_server, err));
     enum qr_status status = ask_operation(ctx, QR_CONTROL_CREATE, &ask, err);
@@ -432,10 +431,7 @@ static enum qr_status alter_database(void *ctx, struct qr_session *session,
         return status == QR_NOT_FOUND ? no_database(name, err) : status;
     }
     char action[QR_WORD_BYTES_MAX + 1];
-    size_t n = alter->action.n < QR_WORD_BYTES_MAX ? alter->action.n : QR_WORD_BYTES_MAX;
-    memcpy(action, alter->action.p, n);
-    action[n] = '\0';
-    return qr_sql_fail(err, 40517, action);
+    return qr_sql_fail(err, 40517, shown(alter->action, action));
 }
 
 static enum qr_status drop_database(void *ctx, struct qr_session *session, struct qr_str name,
@@ -589,6 +585,7 @@ struct qr_instance_host qri_database_ddl_host(struct qri_node *node)
         .find_login = qri_logins_find,
         .each_login = qri_logins_each,
         .change_login = qri_logins_change,
+        .set_owner = qri_logins_own,
         .set_firewall_rule = qri_firewall_set_rule,
         .delete_firewall_rule = qri_firewall_delete_rule,
         .each_firewall_rule = qri_firewall_each_rule,

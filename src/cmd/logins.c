@@ -132,3 +132,17 @@ enum qr_status qri_logins_change(void *ctx, uint32_t server_id, const struct qr_
                                           &ask, CHANGE_NS, NULL, err),
                           err);
 }
+
+/* The administrator is said by no SID: his name may be another one's tomorrow. */
+enum qr_status qri_logins_own(void *ctx, uint32_t database_id, struct qr_str sid,
+                              struct qr_err *err)
+{
+    char owner[QR_OWNER_TEXT_BYTES + 1];
+    if (qr_str_eq(sid, qr_str_n((const char *)admin_sid, sizeof admin_sid)))
+        sid = qr_str("");
+    qr_owner_text(sid, owner);
+    struct qr_control_ask ask = {.id = database_id, .owner = qr_str(owner)};
+    return qri_node_asked(qr_control_call(qri_node_options_of(ctx)->operate, QR_CONTROL_SET_OWNER,
+                                          &ask, CHANGE_NS, NULL, err),
+                          err);
+}

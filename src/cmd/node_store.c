@@ -40,6 +40,7 @@ struct qr_database_info qri_database_info(const struct qr_database_row *row)
         .is_encrypted = row->encrypted != 0,
     };
     say_sizes(row, &info);
+    info.owner_sid_bytes = qr_owner_sid(row->owner, info.owner_sid);
     if (!qr_guid_parse(qr_str(row->guid), info.guid))
         memset(info.guid, 0, sizeof info.guid);
     return info;

@@ -15,7 +15,7 @@ struct qri_upgrade;
 /* The form that this version writes, and may take over. It stands for all that processes of two
  * programs say to each other, because it is what the new one is asked about: the forms of calls, of
  * sessions that move and of what control leaves are asserted to be those that belong to it. */
-enum { QRI_HANDED_FORMAT = 2, QRI_HANDED_CHILDREN_MAX = QR_SUPER_CHILDREN_MAX };
+enum { QRI_HANDED_FORMAT = 3, QRI_HANDED_CHILDREN_MAX = QR_SUPER_CHILDREN_MAX };
 _Static_assert(QR_RPC_VERSION == 1, "QRI_HANDED_FORMAT goes up with it");
 struct qri_handed_child {
     char name[QR_SUPER_NAME_BYTES_MAX + 1];

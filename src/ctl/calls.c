@@ -60,12 +60,13 @@ static const struct {
     {QR_CONTROL_LOGINS,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_SET_LOGIN,   {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(BYTE, login_change, QR_LOGIN_CHANGE_COUNT),
                               ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, hash, QR_HASH_BYTES_MAX), ASK(BYTES, sid, QR_LOGIN_SID_BYTES_MAX)}},
+    {QR_CONTROL_SET_OWNER,   {ASK(WORD, id, 0), ASK(TEXT, owner, QR_OWNER_TEXT_BYTES)}},
     {QR_CONTROL_JOIN,        {ASK(BYTE, role, QR_ROLE_COUNT)}},
     {QR_CONTROL_CREATE,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(TEXT, collation, NAMES_MAX), ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX),
                               ASK(TEXT, copy_of, NAMES_MAX), ASK(WORD, other_server, 0), ASK(TEXT, kept, QR_GUID_TEXT_BYTES), ASK(FLAG, geo, 0), ASK(FLAG, verify, 0), ASK(FLAG, dropped, 0), ASK(LONG, dropped_wall_ns, 0),
                               ASK(LONG, restore_wall_ns, 0), ASK(WORD, ha_replicas, 0), TRAITS,
-                              ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
+                              ASK(TEXT, tags, QR_TAGS_BYTES_MAX), ASK(TEXT, owner, QR_OWNER_TEXT_BYTES), STARTS}},
     {QR_CONTROL_ALTER,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, edition, NAMES_MAX), ASK(TEXT, objective, NAMES_MAX), ASK(TEXT, pool, NAMES_MAX),
                               ASK(LONG, max_bytes, 0), ASK(TEXT, max_text, WORDS_MAX), ASK(WORD, ha_replicas, 0), TRAITS,
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), ASK(FLAG, relocate, 0), STARTS}},
@@ -160,6 +161,7 @@ static const struct qri_field row_fields[] = {
     ROW(LONG, first_backup_wall_ns, 0),
     ROW(LONG, paused_wall_ns, 0),
     ROW(LONG, resumed_wall_ns, 0),
+    ROW(CHARS, owner, QR_OWNER_TEXT_BYTES),
     {QRI_END, 0, 0},
 };
 static const struct qri_field item_fields[] = {

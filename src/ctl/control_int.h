@@ -552,6 +552,12 @@ QR_NODISCARD enum qr_status qri_control_put_logins(struct qr_control *control, u
 void qri_logins_serve(struct qr_control *control, const struct qr_control_ask *ask,
                       struct qr_rpc_request *own_request);
 
+/* ---- owner.c ---- */
+/* QR_NOT_FOUND: also of master, and of what has its owner from another database. */
+QR_NODISCARD enum qr_status qri_control_set_owner(struct qr_control *control,
+                                                  const struct qr_control_ask *ask,
+                                                  struct qr_err *err);
+
 /* ---- rules.c ---- */
 QR_NODISCARD enum qr_status qri_control_set_rule(struct qr_control *control,
                                                  const struct qr_control_ask *ask,

@@ -49,6 +49,16 @@ static enum qr_status create_login(struct qr_control *control, const struct qr_c
     return status == QR_EXISTS ? exists(ask->name, err) : status;
 }
 
+static enum qr_status drop_login(struct qr_registry *registry, const struct qr_login_row *row,
+                                 struct qr_err *err)
+{
+    char owner[QR_OWNER_TEXT_BYTES + 1];
+    qr_owner_text(qr_str_n((const char *)row->sid, row->sid_bytes), owner);
+    if (qr_registry_owns_any(registry, row->server, qr_str(owner)))
+        return qr_sql_fail(err, 15174, row->name);
+    return qr_registry_remove_login(registry, row->server, qr_str(row->name), err);
+}
+
 static enum qr_status alter_login(struct qr_control *control, const struct qr_control_ask *ask,
                                   const char *admin, struct qr_err *err)
 {
@@ -59,7 +69,7 @@ static enum qr_status alter_login(struct qr_control *control, const struct qr_co
         return missing(ask, ask->login_change == QR_LOGIN_DROP ? "drop" : "alter", err);
     QR_TRY(status);
     if (ask->login_change == QR_LOGIN_DROP)
-        return qr_registry_remove_login(registry, ask->server, ask->name, err);
+        return drop_login(registry, &row, err);
     bool renames = ask->login_change == QR_LOGIN_RENAME;
     if (renames && qr_str_ieqz(ask->new_name, admin))
         return exists(ask->new_name, err);

@@ -23,6 +23,7 @@ static struct qr_database_wish wish_of(const struct qr_control_ask *ask)
         .ha_replicas = ask->ha_replicas,
         .traits = ask->traits,
         .tags = ask->tags,
+        .owner = ask->owner,
     };
 }
 

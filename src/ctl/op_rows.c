@@ -36,6 +36,7 @@ static const struct {
     ASK("resizes", FLAG, resizes),
     ASK("geoChange", BYTE, geo_change),
     ASK("tags", TEXT, tags),
+    ASK("owner", TEXT, owner),
     ASK("maxBytes", LONG, max_bytes),
     ASK("dropped", FLAG, dropped),
     ASK("droppedWallNs", LONG, dropped_wall_ns),

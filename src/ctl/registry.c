@@ -294,6 +294,7 @@ static enum qr_status follow(const struct qr_registry *registry,
     row->ha_replicas = 0;
     memcpy(row->timeline, primary->timeline, sizeof row->timeline);
     memcpy(row->collation, primary->collation, sizeof row->collation);
+    memcpy(row->owner, primary->owner, sizeof row->owner);
     return QR_OK;
 }
 
@@ -358,6 +359,7 @@ static enum qr_status add_database(struct qr_registry *registry, uint32_t server
     row.create_ticks = row.made_ticks = qri_registry_now_ticks(registry);
     row.encrypted = !wish->in_clear;
     qri_new_guid(registry->env, row.guid);
+    QR_TRY(qri_set_owner(&row, wish->owner, err));
     if (wish->replica_of == NULL)
         qri_new_timeline(registry->env, wish->region, row.timeline);
     else

@@ -70,6 +70,7 @@ enum qr_status qri_registry_link(const struct qr_registry *registry,
     if (others >= QR_GEO_SECONDARIES_MAX)
         return qr_sql_fail(err, 40689, primary->name, (int)QR_GEO_SECONDARIES_MAX);
     row->geo_of = primary->id;
+    memcpy(row->owner, primary->owner, sizeof row->owner);
     return QR_OK;
 }
 

@@ -53,6 +53,10 @@ QR_NODISCARD enum qr_status qri_registry_load(struct qr_registry *registry, cons
                                               json_t **ret_object, uint64_t *ret_version,
                                               struct qr_err *err);
 
+/* registry_owner.c. QR_INVALID: it is no SID. */
+QR_NODISCARD enum qr_status qri_set_owner(struct qr_database_row *row, struct qr_str owner,
+                                          struct qr_err *err);
+
 /* registry_geo.c; mu held: the new row is a secondary of that primary. Errors 40688, 40689. */
 QR_NODISCARD enum qr_status qri_registry_link(const struct qr_registry *registry,
                                               const struct qr_database_row *primary,

@@ -107,6 +107,7 @@ static const struct member members[] = {
     {"resumedWallNs",  LONG, AT(resumed_wall_ns), 0, 0, INT64_MAX, true},
     {"reservedDtus",   WORD, AT(reserved_dtus),  0, 0, INT32_MAX, true},
     {"reservedPool",   TEXT, CHARS(reserved_pool),                true},
+    {"owner",          TEXT, CHARS(owner),                        true},
     /* clang-format on */
 };
 enum { MEMBER_COUNT = sizeof members / sizeof members[0] };

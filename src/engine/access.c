@@ -57,12 +57,22 @@ enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
 
 /* ---- contexts ---- */
 
+static bool owns_it(const struct qr_session *session)
+{
+    const struct qr_session_options *login = &session->login;
+    return login->is_admin || (!login->is_own_user && login->sid.n > 0 &&
+                               qr_str_eq(login->sid, session->catalog->owner_sid));
+}
+
 static enum qr_status make_token(struct qr_session *session, struct qri_context *context,
                                  struct qr_err *err)
 {
     const struct qri_catalog *c = session->catalog;
     context->schema_id = QR_SCHEMA_DBO;
     if (context->user_id == QR_PRINCIPAL_DBO) {
+        if (context->depth == 0 && !owns_it(session))
+            return qr_sql_fail(err, 916, qri_z(&session->arena, session->login.login),
+                               qri_z(&session->arena, c->cat.database_name));
         context->token = (struct qr_perm_token){.user_id = QR_PRINCIPAL_DBO, .is_owner = true};
         return QR_OK;
     }
@@ -85,6 +95,18 @@ static enum qr_status make_token(struct qr_session *session, struct qri_context 
 static void show_innermost(struct qr_session *session)
 {
     session->is_owner = session->context_now != NULL && session->context_now->token.is_owner;
+}
+
+void qri_access_look_again(struct qr_session *session)
+{
+    struct qri_context *first = session->context_now;
+    while (first != NULL && first->outer != NULL)
+        first = first->outer;
+    if (first == NULL || first->user_id != QR_PRINCIPAL_DBO || owns_it(session))
+        return;
+    first->token = (struct qr_perm_token){.user_id = QR_PRINCIPAL_PUBLIC};
+    first->catalog_serial = 0;
+    show_innermost(session);
 }
 
 /* Without a token: who may do nothing. */

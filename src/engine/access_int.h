@@ -39,6 +39,9 @@ QR_NODISCARD enum qr_status qri_access_begin(struct qr_session *session, struct 
 void qri_access_end(struct qr_session *session);
 /* Before each statement: the token is of the session's catalog. 916 if the user is gone. */
 QR_NODISCARD enum qr_status qri_access_settle(struct qr_session *session, struct qr_err *err);
+/* The session has another picture of the catalog: who came in as its owner and is not any more may
+ * do nothing, and is told so by the next statement. */
+void qri_access_look_again(struct qr_session *session);
 
 /* Becomes another user, for a module or until REVERT. 217: QRI_CONTEXTS_MAX of them last. */
 QR_NODISCARD enum qr_status qri_access_push(struct qr_session *session, uint32_t user_id,

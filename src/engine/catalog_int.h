@@ -36,6 +36,7 @@ struct qri_record {
     size_t body_bytes;
 };
 
+struct qr_database_info;
 struct qri_principal {
     uint32_t principal_id;
     struct qr_str name;
@@ -81,6 +82,7 @@ struct qri_catalog {
     struct qr_perm_book *book;      /* the same, for questions */
     struct qr_perm_member *members; /* of roles */
     size_t member_count;
+    struct qr_str owner_sid; /* who the database belongs to, as its info says; it is dbo's SID */
     bool keeps_second_plans; /* OPTIMIZE_FOR_AD_HOC_WORKLOADS: of a text that comes again */
 };
 
@@ -91,13 +93,13 @@ void qri_catalog_unref(struct qri_catalog *catalog); /* accepts NULL */
  * holds the writer lock; runs in the open transaction, or in one of its own. */
 QR_NODISCARD enum qr_status qri_catalog_bootstrap(sqlite3 *conn, int64_t now_ticks,
                                                   struct qr_err *err);
-/* The same picture of a database of another name. */
+/* The same picture of a database of another name or owner. */
 QR_NODISCARD enum qr_status qri_catalog_rename(const struct qri_catalog *old, struct qr_str name,
+                                               struct qr_str owner_sid,
                                                struct qri_catalog **ret_catalog,
                                                struct qr_err *err);
-QR_NODISCARD enum qr_status qri_catalog_load(sqlite3 *conn, struct qr_str database_name,
-                                             uint32_t database_id, struct qri_catalog **ret_catalog,
-                                             struct qr_err *err);
+QR_NODISCARD enum qr_status qri_catalog_load(sqlite3 *conn, const struct qr_database_info *info,
+                                             struct qri_catalog **ret_catalog, struct qr_err *err);
 /* The version alone, from the body of the META row. */
 QR_NODISCARD enum qr_status qri_catalog_version(const uint8_t *body, size_t body_bytes,
                                                 uint64_t *ret_version, struct qr_err *err);

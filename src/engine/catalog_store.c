@@ -1,5 +1,6 @@
 /* catalog_store.c - loading, building and changing the picture of a database; see catalog_int.h. */
 #include "catalog_int.h"
+#include "engine/engine.h"
 #include "catalog_change_int.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -163,6 +164,9 @@ static enum qr_status build(struct qri_catalog *c, struct qr_err *err)
     QR_TRY(make_room(c, err));
     for (size_t i = 0; i < c->record_count; i++)
         QR_TRY(decode_record(c, &c->records[i], err));
+    for (size_t i = 0; i < c->principal_count; i++)
+        if (c->principals[i].principal_id == QR_PRINCIPAL_DBO)
+            c->principals[i].sid = c->owner_sid;
     qri_scoped_read(c);
     QR_TRY(open_book(c, err));
     return qr_cat_freeze(&c->cat, &c->arena, err);
@@ -199,14 +203,16 @@ static enum qr_status read_records(sqlite3 *conn, struct qri_catalog *c, struct 
     return status;
 }
 
-enum qr_status qri_catalog_load(sqlite3 *conn, struct qr_str database_name, uint32_t database_id,
+enum qr_status qri_catalog_load(sqlite3 *conn, const struct qr_database_info *info,
                                 struct qri_catalog **ret_catalog, struct qr_err *err)
 {
     QR_AUTO(catalog_unrefp) struct qri_catalog *c = catalog_alloc();
     if (c == NULL)
         return qr_fail(err, QR_NOMEM, "catalog");
-    c->cat.database_name = qr_arena_str(&c->arena, database_name);
-    c->cat.database_id = database_id;
+    c->cat.database_name = qr_arena_str(&c->arena, info->name);
+    c->cat.database_id = info->database_id;
+    c->owner_sid =
+        qr_arena_str(&c->arena, qr_str_n((const char *)info->owner_sid, info->owner_sid_bytes));
     QR_TRY(read_records(conn, c, err));
     QR_TRY(build(c, err));
     *ret_catalog = QR_TAKE(c);
@@ -260,12 +266,14 @@ static enum qr_status copy_record(struct qri_catalog *c, const struct qri_record
 }
 
 enum qr_status qri_catalog_rename(const struct qri_catalog *old, struct qr_str name,
-                                  struct qri_catalog **ret_catalog, struct qr_err *err)
+                                  struct qr_str owner_sid, struct qri_catalog **ret_catalog,
+                                  struct qr_err *err)
 {
     QR_AUTO(catalog_unrefp) struct qri_catalog *c = catalog_alloc();
     if (c == NULL)
         return qr_fail(err, QR_NOMEM, "catalog");
     c->cat.database_name = qr_arena_str(&c->arena, name);
+    c->owner_sid = qr_arena_str(&c->arena, owner_sid);
     c->cat.database_id = old->cat.database_id;
     c->records = qr_arena_array(&c->arena, old->record_count, sizeof *c->records);
     if (c->records == NULL)
@@ -288,6 +296,7 @@ static enum qr_status merge(const struct qri_catalog *old, const struct qri_chan
         return qr_fail(err, QR_NOMEM, "catalog");
     c->cat.database_name = qr_arena_str(&c->arena, old->cat.database_name);
     c->cat.database_id = old->cat.database_id;
+    c->owner_sid = qr_arena_str(&c->arena, old->owner_sid);
     c->records =
         qr_arena_array(&c->arena, old->record_count + change->count + 1, sizeof *c->records);
     if (c->records == NULL)

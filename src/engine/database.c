@@ -46,9 +46,7 @@ static enum qr_status load_followed(struct qr_database *db, struct qr_conn *conn
     atomic_store(&db->follows, true);
     QR_TRY(qr_conn_pin(conn, err));
     db->catalog_lsn = qr_conn_pinned_lsn(conn);
-    return qr_wrap(err,
-                   qri_catalog_load(qr_conn_db(conn), qri_info(db)->name, db->info.database_id,
-                                    &db->catalog, err),
+    return qr_wrap(err, qri_catalog_load(qr_conn_db(conn), qri_info(db), &db->catalog, err),
                    "load the catalog");
 }
 
@@ -62,8 +60,7 @@ static enum qr_status load(struct qr_database *db, struct qr_err *err)
     QR_TRY(qr_conn_lock_writer(conn, 1, NULL, NULL, err));
     QR_TRY(qr_wrap(err, qri_catalog_bootstrap(qr_conn_db(conn), now_ticks(db->instance), err),
                    "make the catalog"));
-    enum qr_status status = qri_catalog_load(qr_conn_db(conn), qri_info(db)->name,
-                                             db->info.database_id, &db->catalog, err);
+    enum qr_status status = qri_catalog_load(qr_conn_db(conn), qri_info(db), &db->catalog, err);
     if (status == QR_OK)
         status = qri_master_roles(qr_conn_db(conn), now_ticks(db->instance), &db->catalog, err);
     qr_conn_unlock_writer(conn);
@@ -115,10 +112,16 @@ struct qr_str qr_database_edition(const struct qr_database *db)
     return qri_info(db)->edition;
 }
 
+static struct qr_str owner_of(const struct qr_database_info *info)
+{
+    return qr_str_n((const char *)info->owner_sid, info->owner_sid_bytes);
+}
+
 static bool is_same(const struct qr_database_info *a, const struct qr_database_info *b)
 {
     return qr_str_eq(a->name, b->name) && qr_str_eq(a->edition, b->edition) &&
-           qr_str_eq(a->service_objective, b->service_objective) && a->max_bytes == b->max_bytes;
+           qr_str_eq(a->service_objective, b->service_objective) && a->max_bytes == b->max_bytes &&
+           qr_str_eq(owner_of(a), owner_of(b));
 }
 
 enum qr_status qr_database_update(struct qr_database *db, const struct qr_database_info *info,
@@ -137,9 +140,11 @@ enum qr_status qr_database_update(struct qr_database *db, const struct qr_databa
 enum qr_status qri_database_rename_catalog(struct qr_database *db)
 {
     struct qri_catalog *renamed = NULL;
-    if (qr_str_eq(db->catalog->cat.database_name, qri_info(db)->name))
+    const struct qr_database_info *info = qri_info(db);
+    if (qr_str_eq(db->catalog->cat.database_name, info->name) &&
+        qr_str_eq(db->catalog->owner_sid, owner_of(info)))
         return QR_OK;
-    QR_TRY(qri_catalog_rename(db->catalog, qri_info(db)->name, &renamed, NULL));
+    QR_TRY(qri_catalog_rename(db->catalog, info->name, owner_of(info), &renamed, NULL));
     qri_catalog_unref(db->catalog);
     db->catalog = renamed;
     atomic_store(&db->catalog_serial, atomic_fetch_add(&db->last_serial, 1) + 1);

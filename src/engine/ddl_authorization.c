@@ -1,7 +1,6 @@
 /* ddl_authorization.c - ALTER AUTHORIZATION: who owns it; see ddl_principal_int.h. */
 #include "ddl_principal_int.h"
 #include "base/sqlmsg.h"
-#include "login_int.h"
 #include "base/banned.h"
 
 struct authorization {
@@ -106,43 +105,6 @@ static enum qr_status own_role(struct authorization *a)
     return qri_change_put_principal(&a->s.change, &role, a->s.err);
 }
 
-/* To a login, who comes in as dbo from then on; the administrator does in any case, and he alone
- * gives it away. */
-static enum qr_status own_database(struct authorization *a)
-{
-    const struct qr_session *session = qri_ddl_session(a->s.ddl);
-    const struct qr_instance_host *host = &session->db->instance->options.host;
-    struct qr_str login = a->ast->owner.text;
-    uint8_t sid[QR_SID_BYTES_MAX];
-    size_t bytes = 0;
-    bool is_this = a->ast->object.count == 1 &&
-                   qr_str_ieq(a->ast->object.parts[0].text, qri_info(session->db)->name);
-    if (!is_this || !session->login.is_admin || !session->is_owner)
-        return not_found(a, "database");
-    if (qri_in_master(session))
-        return qr_sql_fail(a->s.err, 15109);
-    enum qr_status status = host->find_login == NULL || login.n == 0
-                                ? QR_NOT_FOUND
-                                : host->find_login(host->ctx, session->db->info.server_id, login,
-                                                   sid, &bytes, a->s.err);
-    if (status == QR_NOT_FOUND) {
-        qr_err_reset(a->s.err);
-        return qr_sql_fail(a->s.err, 15151, "find", "principal", qri_z(a->s.arena, login));
-    }
-    QR_TRY(status);
-    const struct qri_principal *now = qri_principal_by_id(*a->s.catalog, QR_PRINCIPAL_DBO);
-    struct qr_str text = qr_str_n((const char *)sid, bytes);
-    const struct qri_principal *other = qri_principal_by_sid(*a->s.catalog, text);
-    if (now == NULL)
-        return not_found(a, "database");
-    if (other != NULL && other != now)
-        return qr_sql_fail(a->s.err, 15110);
-    struct qri_principal dbo = *now;
-    dbo.sid = text;
-    dbo.modify_ticks = a->s.ddl->now_ticks;
-    return qri_change_put_principal(&a->s.change, &dbo, a->s.err);
-}
-
 enum qr_status qri_ddl_authorization(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
                                      struct qr_err *err)
 {
@@ -159,10 +121,6 @@ enum qr_status qri_ddl_authorization(struct qri_ddl *ddl, const struct qr_ast_st
     struct authorization a = {.ast = (const struct qr_ast_authorization *)stmt};
     struct qr_str word = a.ast->object_class.n > 0 ? a.ast->object_class : qr_str("OBJECT");
     QR_TRY(qri_ddl_begin(&a.s, ddl, false, err));
-    if (qr_str_ieqz(word, "DATABASE")) {
-        QR_TRY(own_database(&a));
-        return qri_ddl_commit(&a.s);
-    }
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
         if (!qr_str_ieqz(word, classes[i].word))
             continue;

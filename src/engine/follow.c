@@ -33,9 +33,7 @@ static enum qr_status replace(struct qr_database *db, sqlite3 *conn, struct qr_l
                               struct qr_err *err)
 {
     struct qri_catalog *fresh = NULL;
-    QR_TRY(qr_wrap(err,
-                   qri_catalog_load(conn, qri_info(db)->name, db->info.database_id, &fresh, err),
-                   "load the catalog"));
+    QR_TRY(qr_wrap(err, qri_catalog_load(conn, qri_info(db), &fresh, err), "load the catalog"));
     qri_catalog_unref(db->catalog);
     db->catalog = fresh;
     db->catalog_lsn = lsn;

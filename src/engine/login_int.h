@@ -13,9 +13,11 @@ QR_NODISCARD enum qr_status qri_master_roles(sqlite3 *conn, int64_t now_ticks,
 bool qri_in_master(const struct qr_session *session);
 /* The administrator, or in master a member of that role of it. */
 bool qri_may_server(const struct qr_session *session, uint32_t role_id);
-/* A dbmanager, but for a copy of what is on another server, where he is nobody. */
-bool qri_may_create_database(const struct qr_session *session,
-                             const struct qr_ast_create_database *stmt);
+/* A dbmanager, who owns it then: so he copies only what he owns already (916), and nothing of
+ * another server, where he is nobody (262). */
+QR_NODISCARD enum qr_status qri_want_create_database(struct qr_session *session,
+                                                     const struct qr_ast_create_database *stmt,
+                                                     struct qr_err *err);
 /* A dbmanager any database, from master; who has ALTER of a database that one, from within. */
 bool qri_may_alter_database(const struct qr_session *session,
                             const struct qr_ast_alter_database *stmt);
@@ -23,4 +25,9 @@ bool qri_may_alter_database(const struct qr_session *session,
 bool qri_is_login_stmt(const struct qr_ast_stmt *stmt);
 /* 5001 outside master; 15247 who is no loginmanager and does not change his own password. */
 QR_NODISCARD enum qr_status qri_run_login(struct qri_frame *frame, const struct qri_op *op,
+                                          struct qr_err *err);
+/* ALTER AUTHORIZATION ON DATABASE? */
+bool qri_is_owner_stmt(const struct qr_ast_stmt *stmt);
+/* Errors 15151, 15109 (master), 15110, 226, 3906 (a replica). */
+QR_NODISCARD enum qr_status qri_run_owner(struct qri_frame *frame, const struct qri_op *op,
                                           struct qr_err *err);

@@ -1,4 +1,4 @@
-/* run_login.c - see login_int.h: CREATE, ALTER, DROP LOGIN */
+/* run_login.c - see login_int.h: CREATE, ALTER, DROP LOGIN; whose a database is */
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "catalog_change_int.h"
@@ -58,18 +58,54 @@ bool qri_in_master(const struct qr_session *session)
     return session->db->info.database_id == MASTER_ID;
 }
 
-bool qri_may_server(const struct qr_session *session, uint32_t role_id)
+static bool is_admin(const struct qr_session *session)
 {
-    if (session->login.is_admin && session->is_owner)
-        return true;
-    return qri_in_master(session) && qri_is_member(session, role_id);
+    return session->login.is_admin && session->is_owner;
 }
 
-bool qri_may_create_database(const struct qr_session *session,
-                             const struct qr_ast_create_database *stmt)
+bool qri_may_server(const struct qr_session *session, uint32_t role_id)
 {
-    bool is_admin = session->login.is_admin && session->is_owner;
-    return is_admin || (stmt->copy_of.count <= 1 && qri_may_server(session, QRI_ROLE_DBMANAGER));
+    return is_admin(session) || (qri_in_master(session) && qri_is_member(session, role_id));
+}
+
+struct whose {
+    struct qr_str name;
+    uint8_t sid[QR_SID_BYTES_MAX];
+    size_t bytes;
+};
+
+static enum qr_status look_at_database(void *ctx, const struct qr_database_info *info)
+{
+    struct whose *whose = ctx;
+    if (!qr_str_ieq(info->name, whose->name))
+        return QR_OK;
+    whose->bytes = info->owner_sid_bytes;
+    memcpy(whose->sid, info->owner_sid, info->owner_sid_bytes);
+    return QR_OK;
+}
+
+static enum qr_status may_copy(struct qr_session *session, struct qr_str source, struct qr_err *err)
+{
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    struct qr_str sid = qr_session_login_sid(session);
+    struct whose whose = {.name = source};
+    QR_TRY(host->each_database(host->ctx, session->db->info.server_id, look_at_database, &whose));
+    if (sid.n > 0 && qr_str_eq(sid, qr_str_n((const char *)whose.sid, whose.bytes)))
+        return QR_OK;
+    return qr_sql_fail(err, 916, qri_z(&session->arena, session->login.login),
+                       qri_z(&session->arena, source));
+}
+
+enum qr_status qri_want_create_database(struct qr_session *session,
+                                        const struct qr_ast_create_database *stmt,
+                                        struct qr_err *err)
+{
+    size_t parts = stmt->copy_of.count;
+    if (is_admin(session))
+        return QR_OK;
+    if (parts > 1 || !qri_may_server(session, QRI_ROLE_DBMANAGER))
+        return qr_sql_fail(err, 262, "CREATE DATABASE", "master");
+    return parts == 0 ? QR_OK : may_copy(session, stmt->copy_of.parts[0].text, err);
 }
 
 bool qri_may_alter_database(const struct qr_session *session,
@@ -244,7 +280,7 @@ static enum qr_status want_alter(struct qri_frame *frame, struct qr_str name, st
     struct qr_session *session = frame->session;
     const struct qr_instance_host *host = &session->db->instance->options.host;
     struct who who = {.name = name};
-    if (session->login.is_admin && session->is_owner)
+    if (is_admin(session))
         return QR_OK;
     bool may = qri_may_server(session, QRI_ROLE_LOGINMANAGER);
     if (may && host->each_login != NULL)
@@ -293,6 +329,69 @@ static enum qr_status drop_logins(struct qri_frame *frame, const struct qr_ast_d
         QR_TRY(send(frame->session, &wish, err));
     }
     return QR_OK;
+}
+
+/* ---- whose a database is ---- */
+
+bool qri_is_owner_stmt(const struct qr_ast_stmt *stmt)
+{
+    return stmt->kind == QR_AS_AUTHORIZATION &&
+           qr_str_ieqz(((const struct qr_ast_authorization *)stmt)->object_class, "DATABASE");
+}
+
+static enum qr_status no_such(struct qri_frame *frame, const char *noun, struct qr_str name,
+                              struct qr_err *err)
+{
+    return qr_sql_fail(err, 15151, "find", noun, qri_z(&frame->arena, name));
+}
+
+/* By the administrator or the owner, who come in as dbo, and in the database itself. The new owner
+ * must be no user there. */
+static enum qr_status give_database(struct qri_frame *frame, const struct qr_ast_authorization *ast,
+                                    struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    const struct qr_instance_host *host = &session->db->instance->options.host;
+    struct qr_str login = ast->owner.text, name = ast->object.parts[0].text;
+    uint8_t bytes[QR_SID_BYTES_MAX];
+    size_t count = 0;
+    bool is_his = session->is_owner &&
+                  (session->login.is_admin || qr_session_login_sid(session).n > 0) &&
+                  session->context_now->depth == 0;
+    if (ast->object.count != 1 || !qr_str_ieq(name, qri_info(session->db)->name) || !is_his)
+        return no_such(frame, "database", name, err);
+    if (qri_in_master(session))
+        return qr_sql_fail(err, 15109);
+    enum qr_status status =
+        host->find_login == NULL || login.n == 0
+            ? QR_NOT_FOUND
+            : host->find_login(host->ctx, session->db->info.server_id, login, bytes, &count, err);
+    if (status == QR_NOT_FOUND) {
+        qr_err_reset(err);
+        return no_such(frame, "principal", login, err);
+    }
+    QR_TRY(status);
+    struct qr_str sid = qr_str_n((const char *)bytes, count);
+    const struct qri_principal *other = qri_principal_by_sid(session->catalog, sid);
+    if (other != NULL && other->principal_id != QR_PRINCIPAL_DBO)
+        return qr_sql_fail(err, 15110);
+    if (qr_store_is_read_only(session->db->store))
+        return qr_sql_fail(err, 3906, qri_z(&frame->arena, name));
+    return host->set_owner == NULL ? qr_sql_fail(err, 40510, "ALTER AUTHORIZATION")
+                                   : host->set_owner(host->ctx, session->db->info.own_id, sid, err);
+}
+
+enum qr_status qri_run_owner(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)
+{
+    struct qr_session *session = frame->session;
+    if (session->options.noexec)
+        return QR_OK;
+    if (session->tran.count > 0)
+        return qr_sql_fail(err, 226, "ALTER AUTHORIZATION");
+    QR_TRY(give_database(frame, (const struct qr_ast_authorization *)op->stmt, err));
+    session->error = 0;
+    session->rowcount = 0;
+    return qri_send_done(session, false, 0, false, COMMAND_OTHER);
 }
 
 enum qr_status qri_run_login(struct qri_frame *frame, const struct qri_op *op, struct qr_err *err)

@@ -83,9 +83,9 @@ enum qr_status qri_run_database(struct qri_frame *frame, const struct qri_op *op
     const struct qr_instance_host *host = &session->db->instance->options.host;
     if (session->tran.count > 0)
         return qr_sql_fail(err, 226, qr_ast_stmt_command(op->stmt->kind));
-    if (op->stmt->kind == QR_AS_CREATE_DATABASE &&
-        !qri_may_create_database(session, (const struct qr_ast_create_database *)op->stmt))
-        return qr_sql_fail(err, 262, "CREATE DATABASE", "master");
+    if (op->stmt->kind == QR_AS_CREATE_DATABASE)
+        QR_TRY(qri_want_create_database(session, (const struct qr_ast_create_database *)op->stmt,
+                                        err));
     if (op->stmt->kind == QR_AS_ALTER_DATABASE &&
         !qri_may_alter_database(session, (const struct qr_ast_alter_database *)op->stmt))
         return qr_sql_fail(err, 15247);
@@ -133,6 +133,8 @@ enum qr_status qri_run_ddl(struct qri_frame *frame, const struct qri_op *op, str
     }
     if (qri_is_login_stmt(op->stmt))
         return qri_run_login(frame, op, err);
+    if (qri_is_owner_stmt(op->stmt))
+        return qri_run_owner(frame, op, err);
     if (!qri_ddl_handles(op->stmt->kind))
         return qr_fail(err, QR_UNSUPPORTED, "%s is not supported.",
                        qr_ast_stmt_command(op->stmt->kind));

@@ -294,6 +294,12 @@ struct qr_store *qr_session_store(const struct qr_session *session)
     return session->db->store;
 }
 
+struct qr_str qr_session_login_sid(const struct qr_session *session)
+{
+    return session->login.is_admin || session->login.is_own_user ? (struct qr_str){NULL, 0}
+                                                                 : session->login.sid;
+}
+
 struct qr_str qr_session_database_name(const struct qr_session *session)
 {
     return qri_info(session->db)->name;
@@ -422,6 +428,7 @@ void qri_session_refresh_catalog(struct qr_session *session)
     session->catalog_serial = atomic_load(&db->catalog_serial);
     pthread_mutex_unlock(&db->catalog_mu);
     qri_catalog_unref(old);
+    qri_access_look_again(session);
 }
 
 void qri_session_set_temp(struct qr_session *session, struct qri_catalog *own_temp)

@@ -69,6 +69,8 @@ static inline int qri_sys_null_if(bool is_null, int64_t value)
 
 /* The picture of the database that views show, and that of #tables (may be NULL). */
 const struct qri_catalog *qri_sys_catalog(const struct qr_session *session);
+/* SID of the server's administrator. */
+struct qr_str qri_server_owner(const struct qr_session *session);
 
 /* Views of the server are there in master alone; names with a '$' at the end are for our own texts.
  */

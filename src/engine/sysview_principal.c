@@ -11,19 +11,23 @@
 enum { SERVER_OWNER_BYTES = 8 };
 static const char server_owner[] = "\1\6\0\0\0\0\0\144"; /* without a SID of its own */
 
-/* SIDs of the fixed ones, and of those that earlier versions made without one. dbo's is that of the
- * login who owns the server. */
+struct qr_str qri_server_owner(const struct qr_session *session)
+{
+    const struct qr_session_options *login = &session->login;
+    return login->is_admin && login->sid.n > 0 ? login->sid
+                                               : qr_str_n(server_owner, SERVER_OWNER_BYTES);
+}
+
+/* SIDs of the fixed ones, and of those that earlier versions made without one. */
 static struct qr_str sid_of(struct qri_sysrows *rows, const struct qr_session *session,
                             const struct qri_principal *p)
 {
     enum { BYTES = 28 };
-    const struct qr_session_options *login = &session->login;
     if (p->sid.n > 0)
         return p->sid;
     switch (p->principal_id) {
     case QR_PRINCIPAL_DBO:
-        return login->is_admin && login->sid.n > 0 ? login->sid
-                                                   : qr_str_n(server_owner, SERVER_OWNER_BYTES);
+        return qri_server_owner(session);
     case QR_PRINCIPAL_GUEST:
         return qr_str_n("", 1);
     case QR_PRINCIPAL_INFORMATION_SCHEMA:

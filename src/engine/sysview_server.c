@@ -29,7 +29,9 @@ static enum qr_status database_row(void *ctx, const struct qr_database_info *inf
     if (!visible)
         return QR_OK;
     struct qr_arena *arena = qri_sysrows_arena(w->rows);
+    struct qr_str owner = qr_str_n((const char *)info->owner_sid, info->owner_sid_bytes);
     return qri_sysrow(w->rows, qr_arena_str(arena, info->name), (int)info->database_id,
+                      owner.n > 0 ? qr_arena_str(arena, owner) : qri_server_owner(w->session),
                       info->create_ticks, qr_arena_str(arena, info->collation),
                       is_query_store_on(w->session, info), (int)info->is_encrypted);
 }
@@ -208,7 +210,7 @@ static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *sessi
 const struct qri_sysview qri_sysviews_server[] = {
     {"sys", "databases",
      "name sysname, database_id int, source_database_id int null =null, "
-     "owner_sid varbinary(85) null =null, create_date datetime, compatibility_level tinyint =150, "
+     "owner_sid varbinary(85) null, create_date datetime, compatibility_level tinyint =150, "
      "collation_name sysname null, user_access tinyint null =0, "
      "user_access_desc nvarchar(60) null ='MULTI_USER', is_read_only bit null =0, "
      "is_auto_close_on bit =0, is_auto_shrink_on bit null =0, state tinyint null =0, "

@@ -184,6 +184,52 @@ class Logins(unittest.TestCase):
             for what in (f"WITH PASSWORD = '{SECOND}'", "ENABLE"):  # or he would be the administrator
                 self.assertEqual([e.number for e in keeper.batch(f"ALTER LOGIN QuireAdmin {what}").errors], [15151], what)
 
+    def test_who_makes_a_database_owns_it(self):
+        for name in ("maker", "other"):
+            self.admin(f"CREATE LOGIN {name} WITH PASSWORD = '{FIRST}'; CREATE USER {name} FOR LOGIN {name}; "
+                       f"ALTER ROLE dbmanager ADD MEMBER {name}")
+            self.addCleanup(self.numbers, f"DROP USER {name}; DROP LOGIN {name}")
+        owner = ("SELECT l.name FROM sys.databases d JOIN sys.sql_logins l ON l.sid = d.owner_sid "
+                 "WHERE d.name = '{}'")
+        with self.let_in("maker", FIRST, "master") as maker:
+            for sql in (f"CREATE DATABASE made {GENERAL}", f"CREATE DATABASE hyper {HYPER}", "CREATE DATABASE copied AS COPY OF made"):
+                maker.execute(sql)
+                self.addCleanup(self.numbers, "DROP DATABASE IF EXISTS " + sql.split()[2])
+            self.assertEqual([e.number for e in maker.batch("CREATE DATABASE x AS COPY OF g").errors], [916])
+        me = "SELECT USER_NAME(), IS_MEMBER('db_owner'), IS_ROLEMEMBER('db_owner')"
+        for name in ("made", "hyper", "copied"):
+            with connect_patiently(self.server, name, user="maker", password=FIRST) as maker:
+                self.assertEqual(maker.execute(me), [("dbo", 1, 1)], name)
+                maker.execute("CREATE TABLE t (a int)")
+            self.assertEqual(self.admin(owner.format(name)), [("maker",)])
+            self.assertEqual(self.refused("other", FIRST, name), [4060, 18456])
+        with self.let_in("other", FIRST, "master") as other:
+            self.assertEqual([e.number for e in other.batch("CREATE DATABASE x AS COPY OF made").errors], [916])
+        self.admin("CREATE DATABASE admins AS COPY OF made")
+        self.addCleanup(self.numbers, "DROP DATABASE admins")
+        self.assertEqual(self.refused("maker", FIRST, "admins"), [4060, 18456])
+        self.assertEqual(self.numbers("DROP LOGIN maker"), [15174])
+        self.admin("ALTER DATABASE hyper ADD SECONDARY ON SERVER server01 WITH (SERVICE_OBJECTIVE = 'HS_Gen5_2', "
+                   "SECONDARY_TYPE = Named, DATABASE_NAME = [hyper_reports])")
+        connect_patiently(self.server, "hyper_reports", user="maker", password=FIRST).close()
+        with self.server.connect("made", user="maker", password=FIRST) as made, \
+                self.server.connect("hyper", user="maker", password=FIRST) as hyper:
+            made.execute("ALTER AUTHORIZATION ON DATABASE::made TO quireadmin")  # by its owner
+            self.admin("ALTER AUTHORIZATION ON DATABASE::hyper TO other", "hyper")
+            for connection in (made, hyper):
+                self.assertEqual([e.number for e in connection.batch("SELECT 1").errors], [916])
+        for name in ("hyper", "hyper_reports"):
+            with self.server.connect(name, user="other", password=FIRST) as other:
+                self.assertEqual(other.execute("SELECT USER_NAME()"), [("dbo",)])
+            self.assertEqual(self.admin(owner.format(name)), [("other",)])
+        for name in ("made", "hyper", "hyper_reports"):
+            self.assertEqual(self.refused("maker", FIRST, name), [4060, 18456])
+        self.assertEqual(self.numbers("DROP DATABASE copied; DROP USER maker; DROP LOGIN maker"), [])
+        self.server.stop()
+        self.server.start()
+        with connect_patiently(self.server, "hyper", user="other", password=FIRST) as other:
+            self.assertEqual(other.execute("SELECT USER_NAME()"), [("dbo",)])
+
     def test_a_named_replica_has_the_users_of_its_primary(self):
         self.admin(f"CREATE LOGIN reader WITH PASSWORD = '{FIRST}'")
         self.addCleanup(self.numbers, "DROP LOGIN reader")

@@ -138,6 +138,7 @@ static void test_a_directory_of_one_server_is_that_of_the_first(void **state)
     assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("old"), &row), QR_OK);
     assert_int_equal(row.id, 7);
     assert_string_equal(row.server, "only");
+    assert_string_equal(row.owner, ""); /* the administrator */
     assert_string_equal(row.guid, "10112233-4455-6677-8899-aabbccddeeff");
     assert_string_equal(qr_registry_first_login(f->registry), "boss");
     assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("new"), &wish, &row, NULL),
@@ -149,10 +150,57 @@ static void test_a_directory_of_one_server_is_that_of_the_first(void **state)
     assert_int_equal(number, 1);
 }
 
+static void assert_owner(struct fixture *f, const char *name, const char *want)
+{
+    struct qr_database_row row;
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str(name), &row), QR_OK);
+    assert_string_equal(row.owner, want);
+}
+
+/* What reads or follows a database is its owner's, too. */
+static void test_databases_have_owners(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row, primary;
+    uint8_t sid[QR_LOGIN_SID_BYTES_MAX];
+    struct qr_str ann = qr_str("0100ff"), ben = qr_str("62656e");
+    struct qr_database_wish wish = {.objective = qr_str("HS_Gen5_2"), .owner = ann};
+    open_served(f);
+    assert_int_equal(
+        qr_registry_add_database(f->registry, 0, qr_str("shop"), &wish, &primary, NULL), QR_OK);
+    assert_int_equal(qr_owner_sid(primary.owner, sid), 3);
+    assert_memory_equal(sid, "\1\0\377", 3);
+    wish = (struct qr_database_wish){.objective = qr_str("HS_Gen5_2"), .replica_of = &primary};
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("read"), &wish, &row, NULL),
+                     QR_OK);
+    wish = (struct qr_database_wish){0};
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("other"), &wish, &row, NULL),
+                     QR_OK);
+    assert_owner(f, "read", "0100ff");
+    assert_owner(f, "other", "");
+    assert_true(qr_registry_owns_any(f->registry, 0, ann));
+    assert_false(qr_registry_owns_any(f->registry, 1, ann));
+    assert_false(qr_registry_owns_any(f->registry, 0, qr_str("")));
+    assert_int_equal(qr_registry_set_owner(f->registry, primary.id, ben, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_owner(f->registry, primary.id, qr_str("6"), NULL), QR_INVALID);
+    assert_int_equal(qr_registry_set_owner(f->registry, primary.id, qr_str("6x"), NULL),
+                     QR_INVALID);
+    assert_int_equal(qr_registry_set_owner(f->registry, 99, ben, NULL), QR_NOT_FOUND);
+    reopen(f);
+    open_registry(f);
+    assert_owner(f, "shop", "62656e");
+    assert_owner(f, "read", "62656e");
+    assert_owner(f, "other", "");
+    assert_false(qr_registry_owns_any(f->registry, 0, ann));
+    assert_int_equal(qr_registry_set_owner(f->registry, primary.id, qr_str(""), NULL), QR_OK);
+    assert_owner(f, "read", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_logins_are_their_servers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_databases_have_owners, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each_server_has_its_own_names_ids_and_login, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_directory_of_one_server_is_that_of_the_first, setup,

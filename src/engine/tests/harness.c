@@ -79,6 +79,16 @@ static enum qr_status find_login(void *ctx, uint32_t server_id, struct qr_str na
     return QR_OK;
 }
 
+static enum qr_status set_owner(void *ctx, uint32_t own_id, struct qr_str sid, struct qr_err *err)
+{
+    struct fixture *f = ctx;
+    struct qr_database_info given = info;
+    (void)own_id;
+    memcpy(given.owner_sid, sid.p, sid.n);
+    given.owner_sid_bytes = sid.n;
+    return qr_database_update(f->db, &given, err);
+}
+
 static void must(enum qr_status status, const struct qr_err *err)
 {
     if (status != QR_OK)
@@ -106,11 +116,13 @@ static void new_instance(struct fixture *f)
         .env = qr_env_real(),
         .server_name = {"server01", 8},
         .version = {"0.1.0", 5},
-        .host = {.create_database = no_database,
+        .host = {.ctx = f,
+                 .create_database = no_database,
                  .alter_database = no_database,
                  .drop_database = no_drop,
                  .each_database = each_database,
                  .find_login = find_login,
+                 .set_owner = set_owner,
                  .set_firewall_rule = no_rule,
                  .delete_firewall_rule = no_rule_to_delete,
                  .each_firewall_rule = no_rules},

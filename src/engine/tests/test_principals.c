@@ -1,83 +1,14 @@
 /* test_principals.c - users, roles, permissions: who is let in, who may give what, what goes with
  * what. */
-#include "harness.h"
-#include <stdlib.h>
+#include "users_bed.h"
 #include "password/password.h"
 #include "base/banned.h"
-
-static struct fixture f;
-static struct client dbo;
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_open(&f);
-    client_open(&f, &dbo);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    client_close(&dbo);
-    fixture_close(&f);
-    return 0;
-}
-
-/* The statement does what it does, or fails with that number. */
-static void gives(struct client *c, const char *sql, int number)
-{
-    const char *said = run(c, sql);
-    const char *msg = strstr(said, "MSG ");
-    if (number != (msg == NULL ? 0 : (int)strtol(msg + 4, NULL, 10)))
-        fail_msg("%s: wanted %d, got %s", sql, number, said);
-}
-
-static void ok(struct client *c, const char *sql)
-{
-    gives(c, sql, 0);
-}
-
-/* Closes the database, which only dbo uses now, and opens it again. */
-static void reopen(void)
-{
-    client_close(&dbo);
-    fixture_reopen(&f);
-    client_open(&f, &dbo);
-}
-
-/* The rows alone. */
-static void rows(struct client *c, const char *sql, const char *want)
-{
-    static char got[16384];
-    size_t n = 0;
-    const char *line = run(c, sql);
-    for (const char *end; *line != '\0'; line = *end == '\0' ? end : end + 1) {
-        end = strchr(line, '\n') == NULL ? line + strlen(line) : strchr(line, '\n');
-        if (strncmp(line, "ROW ", 4) != 0 && strncmp(line, "MSG ", 4) != 0)
-            continue;
-        size_t bytes = (size_t)(end - line) - 4;
-        assert_true(n + bytes + 2 < sizeof got);
-        memcpy(got + n, line + 4, bytes);
-        n += bytes;
-        got[n++] = '\n';
-    }
-    got[n] = '\0';
-    if (strcmp(got, want) != 0)
-        fail_msg("%s\nwanted\n%sgot\n%s", sql, want, got);
-}
 
 #define PERMISSIONS                                                                                \
     "select isnull(object_name(case class when 1 then major_id end), class_desc), minor_id, "      \
     "user_name(grantee_principal_id), user_name(grantor_principal_id), permission_name, state "    \
     "from sys.database_permissions where permission_name <> 'CONNECT' order by class, major_id, "  \
     "minor_id, grantee_principal_id, grantor_principal_id, permission_name"
-
-static int refused(const char *login)
-{
-    const struct qr_session_options options = {.login = qr_str(login), .sid = client_sid(login)};
-    return client_refused(&f, &options);
-}
 
 /* ---- who is let in ---- */
 
@@ -114,29 +45,6 @@ static void test_a_users_own_password_is_no_logins(void **state)
     assert_int_equal(refused("login_kat"), 4060);
     ok(&dbo, "drop user trap; create user kat without login with sid = 0x6C6F67696E5F6B6174");
     assert_int_equal(refused("login_kat"), 0);
-}
-
-/* The database's owner is a login, who is dbo there and nowhere else anything. */
-static void test_a_database_is_given_to_a_login(void **state)
-{
-    (void)state;
-    struct client kat;
-    gives(&dbo, "alter authorization on database::other to login_kat", 15151);
-    gives(&dbo, "alter authorization on database::testdb to nobody", 15151);
-    ok(&dbo, "create user ann for login login_ann");
-    gives(&dbo, "alter authorization on database::testdb to login_ann", 15110);
-    assert_int_equal(refused("login_ben"), 4060);
-    ok(&dbo, "alter authorization on database::testdb to login_ben");
-    client_open_login(&f, &kat, "login_ben");
-    rows(&kat, "select user_name(), is_member('db_owner')", "dbo|1\n");
-    gives(&kat, "create user ben for login login_ben", 15063);
-    gives(&kat, "alter authorization on database::testdb to login_ann", 15151);
-    rows(&dbo, "select name from sys.database_principals where sid = 0x6C6F67696E5F62656E",
-         "dbo\n");
-    client_close(&kat);
-    ok(&dbo, "drop user ann; alter authorization on database::testdb to login_ann");
-    assert_int_equal(refused("login_ben"), 4060);
-    assert_int_equal(refused("login_ann"), 0);
 }
 
 static void test_what_create_user_refuses(void **state)
@@ -579,7 +487,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_login_comes_in_as_its_user),
         TEST(test_a_users_own_password_is_no_logins),
-        TEST(test_a_database_is_given_to_a_login),
         TEST(test_what_create_user_refuses),
         TEST(test_a_user_with_a_password),
         TEST(test_a_password_is_shown_to_nobody),

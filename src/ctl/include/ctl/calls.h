@@ -46,7 +46,7 @@ enum qr_control_method {
     /* operations */
     QR_CONTROL_CREATE = 0x311, /* server, name, edition ... max_text, copy_of of other_server,
                                   kept, dropped, dropped_wall_ns, restore_wall_ns, ha_replicas,
-                                  traits, tags, ... */
+                                  traits, tags, owner, ... */
     QR_CONTROL_ALTER, /* server, as in all that have a name of a database; name, edition, objective,
                          max_bytes, max_text, ha_replicas, traits, tags, ... */
     QR_CONTROL_RENAME,      /* name, new_name */
@@ -77,6 +77,7 @@ enum qr_control_method {
                                (0: whichever it is); an operation */
     QR_CONTROL_AUTOSCALE_SET, /* server, name, text: settings (ctl/autoscale.h); the rest stays */
     QR_CONTROL_SET_LOGIN,     /* server, name, login_change, new_name, hash, sid */
+    QR_CONTROL_SET_OWNER,     /* id, owner */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
@@ -135,7 +136,7 @@ enum qr_geo_change {
     QR_GEO_FORCE,    /* the same at once, with what it has */
     QR_GEO_CHANGE_COUNT,
 };
-/* What becomes of a login. Errors 15025, 15150 (of the administrator), 15151, 15433. */
+/* What becomes of a login. Errors 15025, 15150 (of the administrator), 15151, 15174, 15433. */
 enum qr_login_change {
     QR_LOGIN_CREATE,
     QR_LOGIN_PASSWORD,
@@ -223,6 +224,7 @@ struct qr_control_ask {
     struct qr_str text;         /* a document */
     struct qr_str hash;         /* of a password */
     struct qr_str sid;          /* of a login; bytes */
+    struct qr_str owner;        /* of a database, as its row says it */
     struct qr_str pool;         /* CREATE, ALTER: it goes into it; its objective is ElasticPool */
     struct qr_database_traits traits;
     uint64_t max_bytes;       /* 0: not said */

@@ -35,6 +35,8 @@ enum {
     QR_DATABASE_NUMBER_MAX = (1 << QR_SERVER_SHIFT) - 1,
     QR_SLICES_MAX = 1024, /* of one database */
     QR_KEPT_SERVER_BYTES_MAX = 128,
+    QR_LOGIN_SID_BYTES_MAX = 85,
+    QR_OWNER_TEXT_BYTES = 2 * QR_LOGIN_SID_BYTES_MAX,
 };
 
 #define QR_SERVER_ANY UINT32_MAX /* where a number of a server restricts: none does */
@@ -147,6 +149,9 @@ struct qr_database_row {
     int64_t first_backup_wall_ns; /* of files: from when on its backups restore it; 0: not yet */
     int64_t paused_wall_ns;  /* serverless: since when no process has it; 0: it is not paused */
     int64_t resumed_wall_ns; /* when that ended the last time; 0: never */
+    /* SID of the login that is dbo there, in hexadecimal; of what reads or follows another database
+     * that one's. "": the server's administrator. */
+    char owner[QR_OWNER_TEXT_BYTES + 1];
 };
 enum { QR_HA_REPLICAS_MAX = 4, QR_NAMED_REPLICAS_MAX = 30, QR_COPY_SECONDARIES = 3 };
 /* Somebody may name it. */
@@ -188,8 +193,9 @@ struct qr_database_wish {
     const struct qr_database_row *geo_of; /* CREATE: the primary of a geo-secondary, whose traits it
                                              has as far as its objective allows */
     bool in_clear;                        /* it inherits what is not encrypted */
-    bool relocate;   /* ALTER: to new processes; the registry has nothing to do with it */
-    uint32_t region; /* CREATE: where its data will be */
+    bool relocate;       /* ALTER: to new processes; the registry has nothing to do with it */
+    uint32_t region;     /* CREATE: where its data will be */
+    struct qr_str owner; /* CREATE: as the row has it; not of what reads or follows another one */
 };
 
 /* Loads what is there, and brings rows of earlier releases up to date; `env` for time and random.
@@ -239,7 +245,7 @@ QR_NODISCARD enum qr_status qr_registry_set_admin_hash(struct qr_registry *regis
                                                        struct qr_err *err);
 
 /* A login beside the administrator. */
-enum { QR_LOGIN_SID_BYTES_MAX = 85, QR_LOGINS_MAX = 8000 }; /* of all servers together */
+enum { QR_LOGINS_MAX = 8000 }; /* of all servers together */
 struct qr_login_row {
     uint32_t server, id; /* among those of its server; from 2 on */
     char name[QR_NAME_BYTES_MAX + 1], hash[QR_HASH_BYTES_MAX + 1];
@@ -254,8 +260,7 @@ QR_NODISCARD enum qr_status qr_registry_each_login(struct qr_registry *registry,
                                                    qr_registry_login_fn *each, void *arg,
                                                    struct qr_err *err);
 QR_NODISCARD enum qr_status qr_registry_find_login(struct qr_registry *registry, uint32_t server,
-                                                   struct qr_str name,
-                                                   struct qr_login_row *ret_row,
+                                                   struct qr_str name, struct qr_login_row *ret_row,
                                                    struct qr_err *err);
 /* Calls that change logins must not overlap. Sets id and times. QR_EXISTS, errors 15433, 49918. */
 QR_NODISCARD enum qr_status qr_registry_add_login(struct qr_registry *registry,
@@ -360,6 +365,18 @@ bool qr_registry_database_at(struct qr_registry *registry, size_t index,
  * registry. */
 void qr_registry_each_live(struct qr_registry *registry,
                            void (*each)(void *ctx, const struct qr_database_row *row), void *ctx);
+
+/* ---- owners (registry_owner.c) ---- */
+
+/* The database and all that read or follow it have that owner, as the row says it. QR_INVALID: it
+ * is no SID. */
+QR_NODISCARD enum qr_status qr_registry_set_owner(struct qr_registry *registry, uint32_t id,
+                                                  struct qr_str owner, struct qr_err *err);
+/* A live database of that server has that owner. */
+bool qr_registry_owns_any(struct qr_registry *registry, uint32_t server, struct qr_str owner);
+/* Between bytes and what the row says; no bytes: the administrator. */
+void qr_owner_text(struct qr_str sid, char dst[QR_OWNER_TEXT_BYTES + 1]);
+size_t qr_owner_sid(const char *owner, uint8_t dst[QR_LOGIN_SID_BYTES_MAX]);
 
 /* ---- geo-secondaries (registry_geo.c) ---- */
 

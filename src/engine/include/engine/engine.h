@@ -79,10 +79,13 @@ struct qr_instance_host {
                                  enum qr_status (*each)(void *each_ctx,
                                                         const struct qr_login_seen *seen),
                                  void *each_ctx);
-    /* CREATE, ALTER, DROP LOGIN: errors 15025, 15150, 15151, 15433, and 15151 for an old password
-     * that is wrong. With each_login. */
+    /* CREATE, ALTER, DROP LOGIN: errors 15025, 15150, 15151, 15174, 15433, and 15151 for an old
+     * password that is wrong. With each_login. */
     enum qr_status (*change_login)(void *ctx, uint32_t server_id, const struct qr_login_wish *wish,
                                    struct qr_err *err);
+    /* That login owns the database from now on: qr_database_update says so where it is open. NULL:
+     * databases are the administrator's. */
+    enum qr_status (*set_owner)(void *ctx, uint32_t own_id, struct qr_str sid, struct qr_err *err);
     /* Who serves the database, the primary first; `store` is its store in this process. */
     enum qr_status (*each_replica)(void *ctx, uint32_t own_id, struct qr_store *store,
                                    enum qr_status (*each)(void *each_ctx,
@@ -261,6 +264,9 @@ struct qr_database_info {
     uint64_t max_bytes_least, max_bytes_most, max_bytes_usual; /* MAXSIZE may be; 0: not said */
     uint8_t guid[16];  /* as qr_guid_parse gives it; zeros: none */
     bool is_encrypted; /* at rest, all of it */
+    /* SID of the login that comes in as dbo; of length 0: the server's administrator alone does. */
+    uint8_t owner_sid[QR_SID_BYTES_MAX];
+    size_t owner_sid_bytes;
 };
 
 struct qr_instance_options {
@@ -289,7 +295,8 @@ QR_NODISCARD enum qr_status qr_database_open(struct qr_instance *instance,
                                              const struct qr_database_info *info,
                                              struct qr_store *own_store,
                                              struct qr_database **ret_db, struct qr_err *err);
-/* It has another name, objective or size: open sessions see it from their next statement on. */
+/* It has another name, owner, objective or size: open sessions see it from their next statement on.
+ */
 QR_NODISCARD enum qr_status
 qr_database_update(struct qr_database *db, const struct qr_database_info *info, struct qr_err *err);
 /* Fails with QR_BUSY while sessions use it. Closes the store. */
@@ -483,3 +490,5 @@ struct qr_str qr_session_database_name(const struct qr_session *session);
 struct qr_store *qr_session_store(const struct qr_session *session); /* of its database */
 /* As the host told it (struct qr_database_info). */
 uint32_t qr_session_server_id(const struct qr_session *session);
+/* Of its login; n = 0: of the administrator, or of a user of the database alone. */
+struct qr_str qr_session_login_sid(const struct qr_session *session);
