@@ -75,10 +75,27 @@ static enum qr_status want_constraints(struct want *w, const struct qr_ast_const
     return QR_OK;
 }
 
+/* The permission on the type, if that is a user's: 229. What is no type is told by the statement.
+ */
+static enum qr_status want_type(struct want *w, const struct qr_ast_type *ast, enum qr_perm perm)
+{
+    struct qr_err ignored = {0};
+    struct qr_type type;
+    uint32_t user_type_id = 0;
+    bool nullable = false;
+    if (ast->name.count == 0 ||
+        qr_tsql_resolve_type(w->ddl->env, ast, &type, &user_type_id, &nullable, &ignored) != QR_OK)
+        return QR_OK;
+    const struct qr_cat_usertype *found = qr_cat_usertype_by_id(catalog_of(w), user_type_id);
+    return found == NULL ? QR_OK : qri_want_type(w->session, found, perm, w->err);
+}
+
 static enum qr_status want_definition(struct want *w, const struct qr_ast_table_def *def)
 {
-    for (size_t i = 0; i < def->column_count; i++)
+    for (size_t i = 0; i < def->column_count; i++) {
+        QR_TRY(want_type(w, &def->columns[i].type, QR_MAY_REFERENCES));
         QR_TRY(want_constraints(w, &def->columns[i].constraints));
+    }
     return want_constraints(w, &def->constraints);
 }
 
@@ -86,7 +103,7 @@ static enum qr_status want_create_table(struct want *w, const struct qr_ast_stmt
 {
     const struct qr_ast_create_table *ast = (const struct qr_ast_create_table *)stmt;
     QR_TRY(want_new(w, &ast->name, QR_MAY_CREATE_TABLE));
-    return want_definition(w, &ast->def);
+    return qri_name_is_temp(&ast->name) ? QR_OK : want_definition(w, &ast->def);
 }
 
 /* ---- changing objects ---- */
@@ -105,11 +122,47 @@ static enum qr_status want_alter(struct want *w, const struct qr_ast_name *name,
     return qr_sql_fail(w->err, number, qri_ddl_spell(w->ddl->arena, name));
 }
 
+/* Does the new column have a value in rows that are there? */
+static bool fills(const struct qr_ast_column_def *column)
+{
+    bool fills = column->identity;
+    for (size_t i = 0; i < column->constraints.count; i++)
+        fills |= column->constraints.items[i].kind == QR_CONSTRAINT_DEFAULT &&
+                 (column->nullable == QR_NO || column->constraints.items[i].with_values);
+    return fills;
+}
+
+static bool changes_rows(const struct want *w, const struct qr_ast_alter_table *ast,
+                         const struct qr_cat_object *table)
+{
+    struct qr_err ignored = {0};
+    struct qr_type to;
+    uint32_t user_type_id = 0;
+    bool nullable = false, changes = false;
+    for (size_t i = 0; ast->action == QR_ALTER_ADD && i < ast->def.column_count; i++)
+        changes |= fills(&ast->def.columns[i]);
+    if (ast->action != QR_ALTER_COLUMN || ast->column.type.name.count == 0)
+        return changes;
+    const struct qr_cat_column *column = qr_cat_column_find(table, ast->column.name.text);
+    return column != NULL &&
+           qr_tsql_resolve_type(w->ddl->env, &ast->column.type, &to, &user_type_id, &nullable,
+                                &ignored) == QR_OK &&
+           to.id != column->type.id;
+}
+
 static enum qr_status want_alter_table(struct want *w, const struct qr_ast_stmt *stmt)
 {
     const struct qr_ast_alter_table *ast = (const struct qr_ast_alter_table *)stmt;
-    QR_TRY(want_alter(w, &ast->name, 4902, NULL));
-    return want_definition(w, &ast->def);
+    const struct qr_cat_object *table = NULL;
+    QR_TRY(want_alter(w, &ast->name, 4902, &table));
+    if (table == NULL || table->object_id >= QRI_TEMP_OBJECT_FIRST)
+        return QR_OK;
+    QR_TRY(want_type(w, &ast->column.type, QR_MAY_REFERENCES));
+    QR_TRY(want_definition(w, &ast->def));
+    struct qri_ddl_stmt s = {.ddl = w->ddl, .err = w->err};
+    return changes_rows(w, ast, table) && !qri_table_is_empty(&s, table)
+               ? qri_want_object(w->session, table, QR_MAY_UPDATE, w->err)
+               : QR_OK;
 }
 
 static enum qr_status want_index(struct want *w, const struct qr_ast_stmt *stmt)
@@ -150,7 +203,10 @@ static enum qr_status want_module(struct want *w, const struct qr_ast_stmt *stmt
         return want_module_of(w, view->action, &view->name, QR_MAY_CREATE_VIEW);
     if (stmt->kind == QR_AS_PROCEDURE)
         return want_module_of(w, procedure->action, &procedure->name, QR_MAY_CREATE_PROCEDURE);
-    return want_module_of(w, function->action, &function->name, QR_MAY_CREATE_FUNCTION);
+    QR_TRY(want_module_of(w, function->action, &function->name, QR_MAY_CREATE_FUNCTION));
+    for (size_t i = 0; i < function->params.count; i++)
+        QR_TRY(want_type(w, &function->params.items[i].type, QR_MAY_EXECUTE));
+    return want_type(w, &function->returns, QR_MAY_EXECUTE);
 }
 
 static enum qr_status want_trigger(struct want *w, const struct qr_ast_stmt *stmt)
@@ -200,8 +256,10 @@ static enum qr_status want_alter_schema(struct want *w, const struct qr_ast_stmt
 
 static enum qr_status want_create_type(struct want *w, const struct qr_ast_stmt *stmt)
 {
+    const struct qr_ast_create_type *ast = (const struct qr_ast_create_type *)stmt;
     QR_TRY(qri_want_database(w->session, QR_MAY_CREATE_TYPE, w->err)); /* "#t" is no #table */
-    return want_schema(w, &((const struct qr_ast_create_type *)stmt)->name, QR_MAY_NOTHING);
+    QR_TRY(want_schema(w, &ast->name, QR_MAY_NOTHING));
+    return ast->table == NULL ? QR_OK : want_definition(w, ast->table);
 }
 
 static enum qr_status want_synonym(struct want *w, const struct qr_ast_stmt *stmt)
@@ -214,8 +272,10 @@ static enum qr_status want_sequence(struct want *w, const struct qr_ast_stmt *st
 {
     const struct qr_ast_sequence *ast = (const struct qr_ast_sequence *)stmt;
     struct qri_target target;
-    if (ast->action == QR_ACTION_CREATE)
-        return want_schema(w, &ast->name, QR_MAY_CREATE_SEQUENCE);
+    if (ast->action == QR_ACTION_CREATE) {
+        QR_TRY(want_schema(w, &ast->name, QR_MAY_CREATE_SEQUENCE));
+        return want_type(w, &ast->type, QR_MAY_REFERENCES);
+    }
     QR_TRY(qri_ddl_resolve(w->ddl, &ast->name, &target, w->err));
     if (target.object == NULL || qri_may_object(w->session, target.object, QR_MAY_ALTER))
         return QR_OK;

@@ -133,12 +133,19 @@ QR_NODISCARD enum qr_status qri_want_new_table(struct qr_session *session,
 QR_NODISCARD enum qr_status qri_want_call(struct qr_session *session,
                                           const struct qr_cat_object *module,
                                           const struct qr_cat_object *synonym, struct qr_err *err);
+/* What asking a view or function of the system needs of the database; QR_MAY_NOTHING: it is public.
+ * False: nobody has said so, and who asks needs VIEW DATABASE STATE. */
+bool qri_view_right(struct qr_str name, enum qr_perm *ret_perm);
 /* A view or function of the system catalog that a statement of the frame names: 262.
  * access_view.c */
 QR_NODISCARD enum qr_status qri_want_system_view(const struct qr_session *session,
                                                  const struct qri_frame *frame,
                                                  const struct qr_cat_object *view,
                                                  struct qr_err *err);
+/* 229: that permission on a type. */
+QR_NODISCARD enum qr_status qri_want_type(const struct qr_session *session,
+                                          const struct qr_cat_usertype *type, enum qr_perm perm,
+                                          struct qr_err *err);
 /* A variable of that type: EXECUTE on it, if it is a table type. */
 QR_NODISCARD enum qr_status qri_want_table_type(struct qr_session *session,
                                                 const struct qri_frame *frame,

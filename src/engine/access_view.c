@@ -2,9 +2,10 @@
  * access_int.h.
  *
  * Catalog views are public, and show what the user may see of the database's objects, types,
- * schemas and principals. A view whose name begins with "dm_" asks VIEW DATABASE STATE unless it
- * stands in `rights`, so that no new one is forgotten. Rows are hidden where they have been made:
- * dbo never comes here. */
+ * schemas and principals; they stand in `public_views`. A view whose name begins with "dm_" asks
+ * VIEW DATABASE PERFORMANCE STATE unless it stands in `rights`; whatever is in no list VIEW
+ * DATABASE STATE, so that no new one is forgotten. Rows are hidden where they have been made: dbo
+ * never comes here. */
 #include "access_int.h"
 #include <string.h>
 #include "frame.h"
@@ -17,33 +18,85 @@ static const struct right {
     const char *name;
     enum qr_perm perm; /* QR_MAY_NOTHING: everybody may, and sees his own rows */
 } rights[] = {
+    {"dm_database_encryption_keys", QR_MAY_VIEW_DATABASE_SECURITY_STATE},
     {"dm_db_stats_properties", QR_MAY_NOTHING},
+    {"dm_exec_connections", QR_MAY_VIEW_DATABASE_SECURITY_STATE},
     {"dm_exec_describe_first_result_set", QR_MAY_NOTHING},
     {"dm_exec_describe_first_result_set_for_object", QR_MAY_NOTHING},
     {"dm_exec_input_buffer", QR_MAY_NOTHING},
     {"dm_exec_requests", QR_MAY_NOTHING},
     {"dm_exec_session_wait_stats", QR_MAY_NOTHING},
     {"dm_exec_sessions", QR_MAY_NOTHING},
-    {"database_automatic_tuning_options", QR_MAY_VIEW_DATABASE_STATE},
-    {"database_event_session_targets", QR_MAY_VIEW_DATABASE_STATE},
-    {"database_event_sessions", QR_MAY_VIEW_DATABASE_STATE},
-    {"database_query_store_options", QR_MAY_VIEW_DATABASE_STATE},
-    {"fn_xe_telemetry_blob_target_read_file", QR_MAY_VIEW_DATABASE_STATE},
-    {"query_context_settings", QR_MAY_VIEW_DATABASE_STATE},
-    {"quire_serverless_stats", QR_MAY_VIEW_DATABASE_STATE},
-    {"resource_governor_resource_pools", QR_MAY_VIEW_DATABASE_STATE},
-    {"resource_governor_workload_groups", QR_MAY_VIEW_DATABASE_STATE},
+    {"database_automatic_tuning_options", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"database_event_session_targets", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"database_event_sessions", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"database_query_store_options", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"fn_xe_telemetry_blob_target_read_file", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"query_context_settings", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"quire_serverless_stats", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"resource_governor_resource_pools", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
+    {"resource_governor_workload_groups", QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE},
 };
+
+/* Everybody asks them; their rows are hidden, or are nobody's secret. */
+static const char *const public_views[] = {
+    /* clang-format off */
+    "all_columns", "all_objects", "all_parameters", "all_sql_modules", "all_views",
+    "allocation_units", "assemblies", "assembly_files", "assembly_modules", "assembly_types",
+    "asymmetric_keys", "certificates", "change_tracking_databases", "change_tracking_tables",
+    "check_constraints", "column_encryption_keys", "column_master_keys", "column_privileges",
+    "column_store_dictionaries", "column_store_row_groups", "column_store_segments", "columns",
+    "computed_columns", "configurations", "constraint_column_usage", "constraint_table_usage",
+    "data_spaces", "database_autoscale", "database_autoscale_history",
+    "database_connection_stats", "database_files", "database_firewall_rules",
+    "database_permissions", "database_principals", "database_role_members",
+    "database_scoped_configurations", "database_scoped_credentials",
+    "database_service_objectives", "databases", "default_constraints", "domains",
+    "edge_constraints", "elastic_pool_resource_stats", "event_log", "extended_properties",
+    "external_data_sources", "external_file_formats", "external_tables", "filegroups",
+    "firewall_rules", "fn_builtin_permissions", "fn_listextendedproperty", "fn_my_permissions",
+    "foreign_key_columns", "foreign_keys", "fulltext_catalogs", "fulltext_index_columns",
+    "fulltext_indexes", "fulltext_stoplists", "geo_replication_links", "hash_indexes",
+    "identity_columns", "index_columns", "index_resumable_operations", "indexes",
+    "internal_tables", "key_column_usage", "key_constraints", "login_token", "masked_columns",
+    "messages", "numbered_procedures", "objects", "parameters", "partition_functions",
+    "partition_parameters", "partition_range_values", "partition_schemes", "partitions",
+    "periods", "plan_guides", "procedures", "referential_constraints", "resource_stats",
+    "routines", "schemas", "schemata", "security_policies", "security_predicates",
+    "sensitivity_classifications", "sequences", "server_principals", "server_resource_stats",
+    "service_queues", "spatial_indexes", "sql_logins", "sql_modules", "stats", "stats_columns",
+    "symmetric_keys", "synonyms", "syscolumns", "syscomments", "sysconstraints", "sysdatabases",
+    "sysforeignkeys", "sysindexes", "sysindexkeys", "syslanguages", "sysmembers", "sysobjects",
+    "sysprocesses", "sysprotects", "sysreferences", "system_objects", "system_views",
+    "systypes", "sysusers", "table_constraints", "table_privileges", "table_types", "tables",
+    "trigger_events", "triggers", "types", "user_token", "views", "xml_indexes",
+    "xml_schema_collections",
+    /* clang-format on */
+};
+
+bool qri_view_right(struct qr_str name, enum qr_perm *ret_perm)
+{
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
+        if (qr_str_ieqz(name, rights[i].name)) {
+            *ret_perm = rights[i].perm;
+            return true;
+        }
+    *ret_perm = QR_MAY_NOTHING;
+    for (size_t i = 0; i < sizeof public_views / sizeof public_views[0]; i++)
+        if (qr_str_ieqz(name, public_views[i]))
+            return true;
+    bool is_ours = name.n > 0 && name.p[name.n - 1] == '$'; /* for functions of the system */
+    bool shows_work = qr_str_starts_i(name, "dm_") || qr_str_starts_i(name, "query_store_");
+    *ret_perm =
+        is_ours || shows_work ? QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE : QR_MAY_VIEW_DATABASE_STATE;
+    return is_ours || shows_work;
+}
 
 static enum qr_perm right_of(struct qr_str name)
 {
-    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
-        if (qr_str_ieqz(name, rights[i].name))
-            return rights[i].perm;
-    bool is_ours = name.n > 0 && name.p[name.n - 1] == '$'; /* for functions of the system */
-    return is_ours || qr_str_starts_i(name, "dm_") || qr_str_starts_i(name, "query_store_")
-               ? QR_MAY_VIEW_DATABASE_STATE
-               : QR_MAY_NOTHING;
+    enum qr_perm perm;
+    (void)qri_view_right(name, &perm);
+    return perm;
 }
 
 enum qr_status qri_want_system_view(const struct qr_session *session, const struct qri_frame *frame,
@@ -128,7 +181,7 @@ static struct hiding hiding_of(const struct qr_session *session,
         h.class_column = find_column(shape, "class");
     }
     if (h.gate == GATE_SESSION)
-        h.sees_all = qri_may_database(session, QR_MAY_VIEW_DATABASE_STATE);
+        h.sees_all = qri_may_database(session, QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE);
     return h;
 }
 

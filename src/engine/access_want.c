@@ -246,6 +246,15 @@ enum qr_status qri_want_call(struct qr_session *session, const struct qr_cat_obj
 
 /* ---- types ---- */
 
+enum qr_status qri_want_type(const struct qr_session *session, const struct qr_cat_usertype *type,
+                             enum qr_perm perm, struct qr_err *err)
+{
+    const struct qr_cat_object named = {
+        .name = type->name, .schema_id = type->schema_id, .owner_id = type->owner_id};
+    const struct ask a = {.session = session, .object = &named, .perm = perm, .err = err};
+    return qri_may_type(session, type, perm) ? QR_OK : denied(&a, qr_str(""));
+}
+
 enum qr_status qri_want_table_type(struct qr_session *session, const struct qri_frame *frame,
                                    uint32_t user_type_id, struct qr_err *err)
 {
@@ -256,11 +265,8 @@ enum qr_status qri_want_table_type(struct qr_session *session, const struct qri_
     QR_TRY(qri_access_settle(session, err));
     const struct qr_cat_object named = {
         .name = type->name, .schema_id = type->schema_id, .owner_id = type->owner_id};
-    if (module_chains(session, frame, qr_cat_owner(cat, &named)))
-        return QR_OK;
-    if (qri_may_type(session, type, QR_MAY_EXECUTE) ||
+    if (module_chains(session, frame, qr_cat_owner(cat, &named)) ||
         qri_may_type(session, type, QR_MAY_REFERENCES))
         return QR_OK;
-    const struct ask a = {.session = session, .object = &named, .perm = QR_MAY_EXECUTE, .err = err};
-    return denied(&a, qr_str(""));
+    return qri_want_type(session, type, QR_MAY_EXECUTE, err);
 }

@@ -275,7 +275,7 @@ static void test_state_is_asked_for(void **state)
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
         snprintf(sql, sizeof sql, "select count(*) as n from %s", views[i]);
         says(&w, "u", sql,
-             "VIEW DATABASE STATE permission denied in database 'testdb'.\nDONE error\n");
+             "STATE permission denied in database 'testdb'.\nDONE error\n");
     }
     says(&w, "u", input, "DONE 0\n");
     run(&w.c, "grant view database state to u");
