@@ -274,8 +274,7 @@ static void test_state_is_asked_for(void **state)
              atoi(strstr(got, "ROW ") + 4));
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
         snprintf(sql, sizeof sql, "select count(*) as n from %s", views[i]);
-        says(&w, "u", sql,
-             "STATE permission denied in database 'testdb'.\nDONE error\n");
+        says(&w, "u", sql, "STATE permission denied in database 'testdb'.\nDONE error\n");
     }
     says(&w, "u", input, "DONE 0\n");
     run(&w.c, "grant view database state to u");
