@@ -16,6 +16,7 @@ struct known_login {
     uint32_t server_id;
     struct qr_str name, hash, sid;
     bool is_admin, is_disabled;
+    uint16_t roles;
 };
 /* With number 0 a server. */
 struct known_database {
@@ -75,8 +76,9 @@ static bool take_item(struct version *version, struct qr_firewall *firewall,
         if (logins == NULL || name.p == NULL || hash.p == NULL || sid.p == NULL)
             return false;
         version->logins = logins;
-        logins[version->login_count++] =
-            (struct known_login){item->database_id, name, hash, sid, item->flag, item->is_disabled};
+        logins[version->login_count++] = (struct known_login){
+            item->database_id,    name, hash, sid, item->flag, item->is_disabled,
+            (uint16_t)item->roles};
         return true;
     }
     struct known_database *databases =
@@ -248,6 +250,7 @@ enum qr_status qri_gateway_state_login(void *ctx, uint32_t server_id, struct qr_
         copy_text(ret_record->name, sizeof ret_record->name, known->name);
         ret_record->is_admin = known->is_admin;
         ret_record->is_disabled = known->is_disabled;
+        ret_record->roles = known->roles;
         ret_record->sid_bytes =
             known->sid.n < sizeof ret_record->sid ? known->sid.n : sizeof ret_record->sid;
         memcpy(ret_record->sid, known->sid.p, ret_record->sid_bytes);

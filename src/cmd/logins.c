@@ -82,6 +82,7 @@ static enum qr_status show_login(void *arg, const struct qr_control_item *item)
         .modify_ticks = item->modify_ticks,
         .is_admin = item->flag,
         .is_disabled = item->is_disabled,
+        .roles = item->roles,
     };
     return show->each(show->each_ctx, &seen);
 }
@@ -118,13 +119,16 @@ enum qr_status qri_logins_change(void *ctx, uint32_t server_id, const struct qr_
                        (int)QR_WISH_LOGIN_NAME == QR_LOGIN_RENAME &&
                        (int)QR_WISH_LOGIN_ENABLE == QR_LOGIN_ENABLE &&
                        (int)QR_WISH_LOGIN_DISABLE == QR_LOGIN_DISABLE &&
-                       (int)QR_WISH_DROP_LOGIN == QR_LOGIN_DROP,
+                       (int)QR_WISH_DROP_LOGIN == QR_LOGIN_DROP &&
+                       (int)QR_WISH_LOGIN_JOIN == QR_LOGIN_JOIN &&
+                       (int)QR_WISH_LOGIN_LEAVE == QR_LOGIN_LEAVE,
                    "two headers, one numbering");
     struct qr_control_ask ask = {.server = qr_server_of(server_id),
                                  .name = wish->name,
                                  .new_name = wish->new_name,
                                  .hash = wish->hash,
                                  .sid = wish->sid,
+                                 .id = wish->roles,
                                  .login_change = (uint8_t)wish->kind};
     if (wish->old_password.p != NULL)
         QR_TRY(check_old_password(ctx, server_id, wish, err));

@@ -63,6 +63,7 @@ static bool login_of(struct qr_str value, struct qr_login_row *row)
                 qri_take_number(o, "modified", &modified) && server >= 0 &&
                 server <= QR_SERVER_NUMBER_MAX && id >= FIRST_ID && id <= INT32_MAX &&
                 sid_of_text(sid, row);
+    row->roles = (uint32_t)json_integer_value(json_object_get(o, "roles")); /* earlier: none */
     json_decref(o);
     row->server = (uint32_t)server;
     row->id = (uint32_t)id;
@@ -81,10 +82,11 @@ static char *text_of(const struct qr_login_row *row)
         sid[2 * i + 1] = digits[row->sid[i] & 15];
     }
     sid[2 * row->sid_bytes] = '\0';
-    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name", row->name, "hash",
-                          row->hash, "sid", sid, "server", (json_int_t)row->server, "id",
+    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "name", row->name,
+                          "hash", row->hash, "sid", sid, "server", (json_int_t)row->server, "id",
                           (json_int_t)row->id, "disabled", (json_int_t)row->is_disabled, "created",
-                          (json_int_t)row->create_ticks, "modified", (json_int_t)row->modify_ticks);
+                          (json_int_t)row->create_ticks, "modified", (json_int_t)row->modify_ticks,
+                          "roles", (json_int_t)row->roles);
     char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

@@ -78,6 +78,8 @@ static enum qr_status alter_login(struct qr_control *control, const struct qr_co
         fits = ask->hash.n > 0 && qri_copy_text(row.hash, sizeof row.hash, ask->hash);
     if (!fits)
         return qr_fail(err, QR_INVALID, "a login's name or hash does not fit");
+    if (ask->login_change == QR_LOGIN_JOIN || ask->login_change == QR_LOGIN_LEAVE)
+        row.roles = ask->login_change == QR_LOGIN_JOIN ? row.roles | ask->id : row.roles & ~ask->id;
     if (ask->login_change == QR_LOGIN_ENABLE || ask->login_change == QR_LOGIN_DISABLE)
         row.is_disabled = ask->login_change == QR_LOGIN_DISABLE;
     status = qr_registry_put_login(registry, ask->name, &row, err);
@@ -103,7 +105,8 @@ enum qr_status qri_control_set_login(struct qr_control *control, const struct qr
     static const char *const words[QR_LOGIN_CHANGE_COUNT] = {
         [QR_LOGIN_CREATE] = "create",   [QR_LOGIN_PASSWORD] = "password",
         [QR_LOGIN_RENAME] = "rename",   [QR_LOGIN_ENABLE] = "enable",
-        [QR_LOGIN_DISABLE] = "disable", [QR_LOGIN_DROP] = "drop"};
+        [QR_LOGIN_DISABLE] = "disable", [QR_LOGIN_DROP] = "drop",
+        [QR_LOGIN_JOIN] = "join",       [QR_LOGIN_LEAVE] = "leave"};
     pthread_mutex_lock(&control->rules_mu);
     enum qr_status status = change(control, ask, err);
     pthread_mutex_unlock(&control->rules_mu);
@@ -136,6 +139,7 @@ static void show_login(void *arg, const struct qr_login_row *row)
                                        .create_ticks = row->create_ticks,
                                        .modify_ticks = row->modify_ticks,
                                        .is_disabled = row->is_disabled,
+                                       .roles = row->roles,
                                    });
 }
 

@@ -57,6 +57,34 @@ enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
 
 /* ---- contexts ---- */
 
+/* Who came in by a login is in its roles of the server, too; who he becomes is not. */
+static enum qr_status add_roles(struct qr_session *session, struct qri_context *context,
+                                struct qr_err *err)
+{
+    const struct qri_catalog *c = session->catalog;
+    uint32_t roles = context->depth == 0 ? session->login.server_roles : 0;
+    const struct qr_perm_member *members = c->members;
+    size_t count = c->member_count;
+    if (roles != 0) {
+        struct qr_perm_member *all =
+            qr_arena_array(&context->arena, count + QR_SERVER_ROLE_COUNT, sizeof *all);
+        if (all == NULL)
+            return qr_fail(err, QR_NOMEM, "a user's roles");
+        memcpy(all, members, count * sizeof *all);
+        for (uint32_t i = 0; i < QR_SERVER_ROLE_COUNT; i++)
+            if ((roles >> i & 1) != 0)
+                all[count++] = (struct qr_perm_member){QR_ROLE_OF_SERVER + i, context->user_id};
+        members = all;
+    }
+    return qr_perm_token_make(&context->arena, context->user_id, members, count, &context->token,
+                              err);
+}
+
+bool qri_has_server_role(const struct qr_session *session, enum qr_server_role role)
+{
+    return session->context_now->depth == 0 && (session->login.server_roles >> role & 1) != 0;
+}
+
 static bool owns_it(const struct qr_session *session)
 {
     const struct qr_session_options *login = &session->login;
@@ -82,8 +110,7 @@ static enum qr_status make_token(struct qr_session *session, struct qri_context 
                            qri_z(&session->arena, c->cat.database_name));
     qr_arena_done(&context->arena);
     qr_arena_init(&context->arena, TOKEN_BYTES_MAX);
-    QR_TRY(qr_perm_token_make(&context->arena, context->user_id, c->members, c->member_count,
-                              &context->token, err));
+    QR_TRY(add_roles(session, context, err));
     context->catalog_serial = session->catalog_serial;
     const struct qr_cat_schema *schema =
         user->default_schema.n == 0 ? NULL : qr_cat_schema_find(&c->cat, user->default_schema);
@@ -390,6 +417,10 @@ bool qri_sees_logins(const struct qr_session *session)
 {
     const struct qri_principal *manager =
         qri_principal_by_name(session->catalog, qr_str("loginmanager"));
+    if (qri_has_server_role(session, QR_SERVER_LOGIN_MANAGER) ||
+        qri_has_server_role(session, QR_SERVER_DEFINITION_READER) ||
+        qri_has_server_role(session, QR_SERVER_SECURITY_DEFINITION_READER))
+        return true;
     return session->is_owner || (manager != NULL && manager->is_fixed_role &&
                                  qri_is_member(session, manager->principal_id));
 }

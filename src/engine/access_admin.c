@@ -86,6 +86,9 @@ enum qr_status qri_want_dbcc(const struct qr_session *session, struct qr_str com
     char user[4 * QR_CAT_NAME_CHARS_MAX], text[4 * QR_CAT_NAME_CHARS_MAX];
     if (dbcc_need_of(command) != OF_CONTROL || qri_may_database(session, QR_MAY_CONTROL))
         return QR_OK;
+    if (qr_str_ieqz(command, "FREEPROCCACHE") &&
+        qri_has_server_role(session, QR_SERVER_STATE_MANAGER))
+        return QR_OK;
     return qr_sql_fail(err, NO_DBCC, user_name(session, user), z_of(command, text));
 }
 

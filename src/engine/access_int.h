@@ -37,6 +37,8 @@ struct qri_context {
  * nobody, who may do nothing, until qri_access_restore. */
 QR_NODISCARD enum qr_status qri_access_begin(struct qr_session *session, struct qr_err *err);
 void qri_access_end(struct qr_session *session);
+/* By the login, unless he has become another user. */
+bool qri_has_server_role(const struct qr_session *session, enum qr_server_role role);
 /* Before each statement: the token is of the session's catalog. 916 if the user is gone. */
 QR_NODISCARD enum qr_status qri_access_settle(struct qr_session *session, struct qr_err *err);
 /* The session has another picture of the catalog: who came in as its owner and is not any more may

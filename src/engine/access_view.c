@@ -63,7 +63,7 @@ static const char *const public_views[] = {
     "partition_parameters", "partition_range_values", "partition_schemes", "partitions",
     "periods", "plan_guides", "procedures", "referential_constraints", "resource_stats",
     "routines", "schemas", "schemata", "security_policies", "security_predicates",
-    "sensitivity_classifications", "sequences", "server_principals", "server_resource_stats",
+    "sensitivity_classifications", "sequences", "server_principals", "server_role_members", "server_resource_stats",
     "service_queues", "spatial_indexes", "sql_logins", "sql_modules", "stats", "stats_columns",
     "symmetric_keys", "synonyms", "syscolumns", "syscomments", "sysconstraints", "sysdatabases",
     "sysforeignkeys", "sysindexes", "sysindexkeys", "syslanguages", "sysmembers", "sysobjects",
@@ -254,7 +254,9 @@ static enum gate gate_of_property(int64_t class_id, bool *ret_is_public)
 static bool sees_login(const struct qr_session *session, const struct qr_value *name)
 {
     return name->cell == QR_CELL_TEXT &&
-           (qr_str_ieq(qr_value_bytes(name), session->login.login) || qri_sees_logins(session));
+           (qr_str_ieq(qr_value_bytes(name), session->login.login) ||
+            qr_str_starts_i(qr_value_bytes(name), "##") || /* a role's, which no login has */
+            qri_sees_logins(session));
 }
 
 static bool sees_row(struct hiding *h, const struct qr_value *row)

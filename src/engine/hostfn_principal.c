@@ -4,6 +4,7 @@
 #include "hostfn_int.h"
 #include <stdio.h>
 #include "base/endian.h"
+#include "login_int.h"
 #include "base/banned.h"
 
 /* ---- users and roles ---- */
@@ -168,13 +169,48 @@ static enum qr_status suser_sid(struct qri_host_call *h)
 }
 
 /* No login here is in one of the server's roles but public. */
+struct member {
+    struct qr_str name;
+    uint32_t roles;
+    bool found;
+};
+
+static enum qr_status look_at_login(void *ctx, const struct qr_login_seen *seen)
+{
+    struct member *member = ctx;
+    if (qr_str_ieq(seen->name, member->name)) {
+        member->found = true;
+        member->roles = seen->roles;
+    }
+    return QR_OK;
+}
+
+/* Of who may see logins; to others it is as if there was none of that name. */
+static enum qr_status another_in_role(struct qri_host_call *h, struct qr_str name,
+                                      enum qr_server_role role)
+{
+    const struct qr_instance_host *host = &h->session->db->instance->options.host;
+    struct member member = {.name = name};
+    if (host->each_login == NULL || !qri_sees_logins(h->session) ||
+        host->each_login(host->ctx, h->session->db->info.server_id, look_at_login, &member) !=
+            QR_OK ||
+        !member.found)
+        return qri_host_null(h);
+    return qri_host_int(h, (member.roles >> role & 1) != 0);
+}
+
 static enum qr_status is_srvrolemember(struct qri_host_call *h)
 {
     static const char *const roles[] = {"sysadmin",    "dbcreator",    "bulkadmin",
                                         "diskadmin",   "processadmin", "securityadmin",
                                         "serveradmin", "setupadmin",   "public"};
     struct qr_str login = qr_str_trim(qri_host_arg_text(h, 1));
-    if (h->arg_count > 1 && !qr_str_ieq(login, h->session->login.login))
+    enum qr_server_role role;
+    bool is_own = h->arg_count <= 1 || qr_str_ieq(login, h->session->login.login);
+    if (qri_server_role_find(qr_str_trim(qri_host_arg_text(h, 0)), &role))
+        return is_own ? qri_host_int(h, (h->session->login.server_roles >> role & 1) != 0)
+                      : another_in_role(h, login, role);
+    if (!is_own)
         return qri_host_null(h);
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (qr_str_ieqz(qr_str_trim(qri_host_arg_text(h, 0)), roles[i]))
@@ -310,9 +346,12 @@ static enum qr_status server_perm(struct qri_host_call *h, struct qr_str perm)
         "ALTER ANY DATABASE",
         "ALTER ANY LOGIN",
         "ALTER SERVER STATE",
+        "CONNECT ANY DATABASE",
         "CONTROL SERVER",
         "CREATE ANY DATABASE",
+        "CREATE LOGIN",
         "VIEW ANY DEFINITION",
+        "VIEW ANY SECURITY DEFINITION",
         "VIEW SERVER STATE",
         "VIEW SERVER PERFORMANCE STATE",
         "VIEW SERVER SECURITY STATE",
@@ -320,8 +359,7 @@ static enum qr_status server_perm(struct qri_host_call *h, struct qr_str perm)
     enum { OF_EVERYBODY = 3 };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (qr_str_ieqz(perm, names[i]))
-            return qri_host_int(h, i < OF_EVERYBODY ||
-                                       (h->session->login.is_admin && h->session->is_owner));
+            return qri_host_int(h, i < OF_EVERYBODY || qri_may_on_server(h->session, perm));
     return qri_host_null(h);
 }
 

@@ -21,7 +21,21 @@ QR_NODISCARD enum qr_status qri_want_create_database(struct qr_session *session,
 /* A dbmanager any database, from master; who has ALTER of a database that one, from within. */
 bool qri_may_alter_database(const struct qr_session *session,
                             const struct qr_ast_alter_database *stmt);
-/* CREATE, ALTER, DROP LOGIN? */
+/* ---- fixed roles of the server (server_role.c) ---- */
+
+enum { QRI_SERVER_ROLE_ID = 1000000001 }; /* of the first, in sys.server_principals */
+bool qri_server_role_find(struct qr_str name, enum qr_server_role *ret_role);
+const char *qri_server_role_name(enum qr_server_role role);
+/* "VIEW SERVER STATE": the administrator, or by a role of the login. */
+bool qri_may_on_server(const struct qr_session *session, struct qr_str perm);
+/* ADD and DROP MEMBER, by the administrator or a member: what is asked of the host. 15151, 40510.
+ */
+QR_NODISCARD enum qr_status qri_alter_server_role(struct qri_frame *frame,
+                                                  const struct qr_ast_principal *ast,
+                                                  struct qr_login_wish *ret_wish,
+                                                  struct qr_err *err);
+
+/* CREATE, ALTER, DROP LOGIN, ALTER SERVER ROLE? */
 bool qri_is_login_stmt(const struct qr_ast_stmt *stmt);
 /* 5001 outside master; 15247 who is no loginmanager and does not change his own password. */
 QR_NODISCARD enum qr_status qri_run_login(struct qri_frame *frame, const struct qri_op *op,

@@ -65,7 +65,10 @@ static bool is_admin(const struct qr_session *session)
 
 bool qri_may_server(const struct qr_session *session, uint32_t role_id)
 {
-    return is_admin(session) || (qri_in_master(session) && qri_is_member(session, role_id));
+    enum qr_server_role role =
+        role_id == QRI_ROLE_DBMANAGER ? QR_SERVER_DATABASE_MANAGER : QR_SERVER_LOGIN_MANAGER;
+    return is_admin(session) || (qri_in_master(session) && (qri_is_member(session, role_id) ||
+                                                            qri_has_server_role(session, role)));
 }
 
 struct whose {
@@ -124,8 +127,9 @@ bool qri_is_login_stmt(const struct qr_ast_stmt *stmt)
 {
     if (stmt->kind == QR_AS_DROP)
         return qr_str_ieqz(((const struct qr_ast_drop *)stmt)->object_class, "LOGIN");
+    struct qr_str word = ((const struct qr_ast_principal *)stmt)->principal_class;
     return stmt->kind == QR_AS_PRINCIPAL &&
-           qr_str_ieqz(((const struct qr_ast_principal *)stmt)->principal_class, "LOGIN");
+           (qr_str_ieqz(word, "LOGIN") || qr_str_ieqz(word, "SERVER ROLE"));
 }
 
 static bool text_of(const struct qr_ast_option *o, struct qr_str *ret)
@@ -408,9 +412,17 @@ enum qr_status qri_run_login(struct qri_frame *frame, const struct qri_op *op, s
     } else {
         const struct qr_ast_principal *ast = (const struct qr_ast_principal *)op->stmt;
         bool creates = ast->action == QR_ACTION_CREATE;
+        bool is_role = qr_str_ieqz(ast->principal_class, "SERVER ROLE");
+        struct qr_login_wish wish;
+        if (is_role && session->tran.count > 0)
+            return qr_sql_fail(err, 226, "ALTER SERVER ROLE");
         if (session->tran.count > 0)
             return qr_sql_fail(err, 226, creates ? "CREATE LOGIN" : "ALTER LOGIN");
-        QR_TRY(creates ? create_login(frame, ast, err) : alter_login(frame, ast, err));
+        if (is_role)
+            QR_TRY(qri_alter_server_role(frame, ast, &wish, err));
+        QR_TRY(is_role   ? send(session, &wish, err)
+               : creates ? create_login(frame, ast, err)
+                         : alter_login(frame, ast, err));
     }
     session->error = 0;
     session->rowcount = 0;

@@ -2,6 +2,7 @@
  * see a principal does not see what it may, either. */
 #include <stdio.h>
 #include "access_int.h"
+#include "login_int.h"
 #include "expr/language.h"
 #include "sysview_int.h"
 #include "base/banned.h"
@@ -233,11 +234,17 @@ static enum qr_status user_token(struct qri_sysrows *rows, struct qr_session *se
 static enum qr_status login_token(struct qri_sysrows *rows, struct qr_session *session)
 {
     const struct qr_session_options *login = &session->login;
+    const struct qr_str none = {NULL, 0};
     if (login->is_own_user)
         return QR_OK;
     QR_TRY(qri_sysrow(rows, 1,
                       login->sid.n > 0 ? login->sid : qr_str_n(server_owner, SERVER_OWNER_BYTES),
                       login->login, qr_str("SQL LOGIN")));
+    for (unsigned i = 0; i < QR_SERVER_ROLE_COUNT; i++)
+        if ((login->server_roles >> i & 1) != 0)
+            QR_TRY(qri_sysrow(rows, (int)(QRI_SERVER_ROLE_ID + i), none,
+                              qr_str(qri_server_role_name((enum qr_server_role)i)),
+                              qr_str("SERVER ROLE")));
     return qri_sysrow(rows, 2, qr_str_n("\2", 1), qr_str("public"), qr_str("SERVER ROLE"));
 }
 

@@ -76,17 +76,53 @@ static enum qr_status login_row(void *ctx, const struct qr_login_seen *seen)
                       (int)seen->is_disabled,
                       seen->create_ticks == 0 ? w->admin_ticks : seen->create_ticks,
                       seen->modify_ticks == 0 ? w->admin_ticks : seen->modify_ticks,
-                      qr_str("master"), qr_str("us_english"));
+                      qr_str("master"), qr_str("us_english"), 0); /* is_fixed_role */
+}
+
+static enum qr_status each_login(struct login_rows *w,
+                                 enum qr_status (*row)(void *ctx, const struct qr_login_seen *seen))
+{
+    const struct qr_instance_host *host = &w->session->db->instance->options.host;
+    return host->each_login == NULL
+               ? QR_OK
+               : host->each_login(host->ctx, w->session->db->info.server_id, row, w);
 }
 
 /* Logins are seen in master, as in Azure SQL Database. */
+static enum qr_status sql_logins(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct login_rows w = {rows, session, qri_info(session->db)->create_ticks};
+    return qri_in_master(session) ? each_login(&w, login_row) : QR_OK;
+}
+
 static enum qr_status server_principals(struct qri_sysrows *rows, struct qr_session *session)
 {
-    const struct qr_instance_host *host = &session->db->instance->options.host;
+    const struct qr_str none = {NULL, 0};
     struct login_rows w = {rows, session, qri_info(session->db)->create_ticks};
-    if (!qri_in_master(session) || host->each_login == NULL)
+    if (!qri_in_master(session))
         return QR_OK;
-    return host->each_login(host->ctx, session->db->info.server_id, login_row, &w);
+    QR_TRY(each_login(&w, login_row));
+    for (unsigned i = 0; i < QR_SERVER_ROLE_COUNT; i++)
+        QR_TRY(qri_sysrow(rows, qr_str(qri_server_role_name((enum qr_server_role)i)),
+                          (int)(QRI_SERVER_ROLE_ID + i), none, qr_str("R"), qr_str("SERVER_ROLE"),
+                          0, w.admin_ticks, w.admin_ticks, none, none, 1));
+    return QR_OK;
+}
+
+static enum qr_status member_row(void *ctx, const struct qr_login_seen *seen)
+{
+    const struct login_rows *w = ctx;
+    bool is_own = qr_str_eq(seen->sid, w->session->login.sid);
+    for (unsigned i = 0; i < QR_SERVER_ROLE_COUNT; i++)
+        if ((seen->roles >> i & 1) != 0 && (is_own || qri_sees_logins(w->session)))
+            QR_TRY(qri_sysrow(w->rows, (int)(QRI_SERVER_ROLE_ID + i), (int)seen->principal_id));
+    return QR_OK;
+}
+
+static enum qr_status server_role_members(struct qri_sysrows *rows, struct qr_session *session)
+{
+    struct login_rows w = {rows, session, 0};
+    return qri_in_master(session) ? each_login(&w, member_row) : QR_OK;
 }
 
 static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *session)
@@ -139,7 +175,7 @@ const struct qri_sysview qri_sysviews_type[] = {
      "type_desc nvarchar(60) null, is_disabled bit null, create_date datetime, "
      "modify_date datetime, default_database_name sysname null, "
      "default_language_name sysname null, credential_id int null =null, "
-     "owning_principal_id int null =null, is_fixed_role bit =0",
+     "owning_principal_id int null =null, is_fixed_role bit",
      server_principals, NULL, false},
     {"sys", "sql_logins",
      "name sysname, principal_id int, sid varbinary(85) null, type char(1), "
@@ -148,7 +184,9 @@ const struct qri_sysview qri_sysviews_type[] = {
      "default_language_name sysname null, credential_id int null =null, "
      "is_policy_checked bit null =1, is_expiration_checked bit null =0, "
      "password_hash varbinary(256) null =null",
-     server_principals, NULL, false},
+     sql_logins, NULL, false},
+    {"sys", "server_role_members", "role_principal_id int, member_principal_id int",
+     server_role_members, NULL, false},
     {"sys", "assemblies", "name sysname, principal_id int, assembly_id int", no_rows, NULL, false},
     {"sys", "assembly_types",
      "name sysname, system_type_id tinyint, user_type_id int, schema_id int, assembly_id int, "

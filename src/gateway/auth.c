@@ -263,6 +263,7 @@ static enum qri_auth_result check(struct qri_auth *auth, struct qri_auth_job *jo
     memcpy(job->name, record.name, sizeof job->name);
     memcpy(job->sid, record.sid, sizeof job->sid);
     job->sid_bytes = record.sid_bytes;
+    job->roles = record.roles;
     if (!known)
         return QRI_AUTH_UNKNOWN_LOGIN;
     if (!right)

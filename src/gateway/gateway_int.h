@@ -69,6 +69,7 @@ struct qri_auth_job {
     char name[QR_LOGIN_BYTES_MAX + 1]; /* the login's own spelling */
     uint8_t sid[QR_LOGIN_SID_BYTES];
     size_t sid_bytes;
+    uint16_t roles;
     /* auth's */
     int64_t not_before_ns;
     struct qri_auth_job *next;

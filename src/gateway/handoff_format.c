@@ -87,7 +87,7 @@ enum qr_status qri_handoff_encode(const struct qr_login *login, size_t early_byt
     qr_buf_add8(dst, login7->user_type);
     qr_buf_add8(dst, (uint8_t)login7->feature_count);
     qr_buf_add(dst, login7->client_id, sizeof login7->client_id);
-    qr_buf_add16le(dst, 0);
+    qr_buf_add16le(dst, login->roles);
     qr_buf_add32le(dst, login->server_id);
     qr_buf_add16le(dst, login->client_port);
     qr_buf_add16le(dst, login->local_port);
@@ -135,14 +135,15 @@ static enum qr_status take_head(struct qr_tds_cursor *c, struct qr_login *login,
     login7->user_type = qr_tds_take8(c);
     login7->feature_count = qr_tds_take8(c);
     const uint8_t *client_id = qr_tds_take(c, sizeof login7->client_id);
-    uint16_t zero = qr_tds_take16(c);
+    login->roles = qr_tds_take16(c);
     login->server_id = qr_tds_take32(c);
     login->client_port = qr_tds_take16(c);
     login->local_port = qr_tds_take16(c);
     if (c->failed)
         return qr_fail(err, QR_TRUNCATED, "handoff ends in its head");
     memcpy(login7->client_id, client_id, sizeof login7->client_id);
-    if (login7->version == QR_TDS_VERSION_NONE || zero != 0 ||
+    if (login7->version == QR_TDS_VERSION_NONE ||
+        (login->roles != 0 && (login->is_own_user || !login->is_checked)) ||
         login7->feature_count > QR_TDS_FEATURES_MAX ||
         login->packet_bytes != qr_tds_packet_bytes_negotiate(login->packet_bytes, 1))
         return qr_fail(err, QR_PROTOCOL, "handoff of no login that a front lets in");

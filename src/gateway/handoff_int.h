@@ -18,23 +18,22 @@
  *   magic u32, version u16, flags u16 (enum handoff_flags), TDS version u32 (as in LOGINACK),
  *   wish for a packet size u32, client program version u32, client pid u32,
  *   time zone i32, lcid u32, negotiated packet size u16, user type u8, feature count u8,
- *   client id 6 bytes, two zero bytes, server id u32, client port u16, local port u16,
- *   the features' ids u8 each, ten texts (u16 bytes, UTF-8): user, database, host, application,
- *   library, language, address, local address, SID (bytes), password,
- *   pipelined bytes: u32 count, bytes; the message ends with them.
- * Features come without their data: no session looks at it, and it can be a secret. A password
- * comes with a login that names a database, whose own user he may be; not with a session that
- * moves. Both ends overwrite it. */
+ *   client id 6 bytes, the login's roles of the server u16, server id u32, client port u16, local
+ * port u16, the features' ids u8 each, ten texts (u16 bytes, UTF-8): user, database, host,
+ * application, library, language, address, local address, SID (bytes), password, pipelined bytes:
+ * u32 count, bytes; the message ends with them. Features come without their data: no session looks
+ * at it, and it can be a secret. A password comes with a login that names a database, whose own
+ * user he may be; not with a session that moves. Both ends overwrite it. */
 enum {
     QRI_HANDOFF_MAGIC = 0x4F485251, /* "QRHO" */
-    QRI_HANDOFF_VERSION = 4,
+    QRI_HANDOFF_VERSION = 5,
     QRI_HANDOFF_STATE_BYTES_MAX = 65 << 20,
     QRI_HANDOFF_TEXT_BYTES_MAX = 3 * 128, /* LOGIN7's bound of 128 UTF-16 units */
     QRI_HANDOFF_EARLY_BYTES_MAX = QRI_READ_BYTES,
     QRI_HANDOFF_FACTS_BYTES_MAX = 4096,
     QRI_HANDOFF_BYTES_MAX = QRI_HANDOFF_FACTS_BYTES_MAX + QRI_HANDOFF_EARLY_BYTES_MAX,
 };
-_Static_assert(QRI_HANDOFF_VERSION == 4,
+_Static_assert(QRI_HANDOFF_VERSION == 5,
                "QRI_HANDED_FORMAT (cmd/supervisor_int.h) goes up with it");
 
 enum qri_handoff_answer { /* the byte */

@@ -327,6 +327,7 @@ static bool take_result(struct qri_login *login)
         return false;
     login->info.is_own_user = login->info.is_checked = true;
     login->info.sid = (struct qr_str){NULL, 0};
+    login->info.roles = 0;
     return true;
 }
 

@@ -429,6 +429,7 @@ enum qri_step qri_login_continue(struct qri_conn *conn)
     login->info.is_admin = is_admin;
     if (is_right) {
         login->info.sid = qr_str_n((const char *)login->job.sid, login->job.sid_bytes);
+        login->info.roles = login->job.roles;
         if (login->job.name[0] != '\0')
             login->info.user = qr_str(login->job.name);
     }

@@ -366,6 +366,7 @@ static enum qr_status open_engine(struct qri_served *s, const struct qr_login *l
         .is_admin = login->is_admin,
         .is_own_user = login->is_own_user,
         .sid = login->sid,
+        .server_roles = login->roles,
         .client_port = login->client_port,
         .local_port = login->local_port,
         .local_address = login->local_address,

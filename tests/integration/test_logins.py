@@ -230,6 +230,54 @@ class Logins(unittest.TestCase):
         with connect_patiently(self.server, "hyper", user="other", password=FIRST) as other:
             self.assertEqual(other.execute("SELECT USER_NAME()"), [("dbo",)])
 
+    def test_fixed_roles_of_the_server(self):
+        for name in ("watch", "visits", "makes"):
+            self.admin(f"CREATE LOGIN {name} WITH PASSWORD = '{FIRST}'")
+            self.addCleanup(self.numbers, f"DROP LOGIN {name}")
+        self.admin("CREATE USER watch FOR LOGIN watch", "g")
+        self.addCleanup(self.numbers, "DROP USER watch", "g")
+        state, connector, manager = "##MS_ServerStateReader##", "##MS_DatabaseConnector##", "##MS_DatabaseManager##"
+        waits = "SELECT SIGN(COUNT(*)) FROM sys.dm_os_wait_stats"
+        with self.let_in("watch", FIRST) as watch:
+            self.assertEqual([e.number for e in watch.batch(waits).errors], [262])
+        for sql, database, number in ((f"ALTER SERVER ROLE {state} ADD MEMBER nobody", "master", 15151),
+                                      ("ALTER SERVER ROLE sysadmin ADD MEMBER watch", "master", 15151),
+                                      (f"ALTER SERVER ROLE {state} ADD MEMBER quireadmin", "master", 15150),
+                                      (f"ALTER SERVER ROLE {state} ADD MEMBER watch", "g", 5001),
+                                      ("CREATE SERVER ROLE mine", "master", 40510),
+                                      (f"BEGIN TRAN; ALTER SERVER ROLE {state} ADD MEMBER watch", "master", 226)):
+            self.assertEqual(self.numbers(sql, database), [number], sql)
+        for role, name in ((state, "watch"), (connector, "visits"), (connector, "makes"), (manager, "makes")):
+            self.admin(f"ALTER SERVER ROLE {role} ADD MEMBER {name}")
+        self.assertEqual(self.admin(
+            "SELECT r.name, m.name FROM sys.server_role_members x JOIN sys.server_principals r ON r.principal_id = x.role_principal_id "
+            "JOIN sys.sql_logins m ON m.principal_id = x.member_principal_id ORDER BY 1, 2"),
+            [(connector, "makes"), (connector, "visits"), (manager, "makes"), (state, "watch")])
+        wait_for(lambda: self.fails("visits", FIRST, "g") == [])
+        with self.server.connect("g", user="visits", password=FIRST) as visits:
+            self.assertEqual(visits.execute(f"SELECT USER_NAME(), IS_SRVROLEMEMBER('{connector}'), IS_SRVROLEMEMBER('{state}')"),
+                             [("guest", 1, 0)])
+            self.assertEqual([e.number for e in visits.batch("SELECT * FROM t").errors], [229])
+        with self.server.connect("g", user="watch", password=FIRST) as watch:
+            self.assertEqual(watch.execute(waits), [(1,)])
+            self.assertEqual(watch.execute("SELECT HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE'), "
+                                           "HAS_PERMS_BY_NAME(NULL, 'DATABASE', 'VIEW DATABASE STATE')"), [(1, 1)])
+            self.assertEqual([e.number for e in watch.batch("DBCC FREEPROCCACHE").errors], [2571])
+            self.admin("DENY VIEW DATABASE STATE TO watch", "g")
+            self.assertEqual([e.number for e in watch.batch(waits).errors], [262])
+        self.admin("CREATE USER visits FOR LOGIN visits; DENY CONNECT TO visits", "g")
+        self.addCleanup(self.numbers, "DROP USER visits", "g")
+        self.assertEqual(self.refused("visits", FIRST), [4060, 18456])
+        with self.server.connect("master", user="makes", password=FIRST) as makes:
+            makes.execute(f"CREATE DATABASE of_makes {GENERAL}; ALTER SERVER ROLE {manager} ADD MEMBER visits")
+            self.addCleanup(self.numbers, "DROP DATABASE of_makes")
+            self.assertEqual([e.number for e in makes.batch(f"ALTER SERVER ROLE {state} ADD MEMBER makes").errors], [15151])
+            self.assertEqual([e.number for e in makes.batch("CREATE LOGIN x WITH PASSWORD = 'x'").errors], [15247])
+        self.admin(f"ALTER SERVER ROLE {connector} DROP MEMBER makes")
+        wait_for(lambda: self.fails("makes", FIRST, "master") == [4060, 18456])
+        with self.server.connect("of_makes", user="makes", password=FIRST) as makes:
+            self.assertEqual(makes.execute("SELECT USER_NAME()"), [("dbo",)])
+
     def test_a_named_replica_has_the_users_of_its_primary(self):
         self.admin(f"CREATE LOGIN reader WITH PASSWORD = '{FIRST}'")
         self.addCleanup(self.numbers, "DROP LOGIN reader")

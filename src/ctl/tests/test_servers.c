@@ -91,7 +91,9 @@ static void test_logins_are_their_servers(void **state)
     assert_int_equal(add_login(f, 1, "alice", 1), QR_OK); /* the same SID on another server */
     assert_int_equal(qr_registry_find_login(f->registry, 0, qr_str("aLICE"), &row, NULL), QR_OK);
     assert_memory_equal(row.sid, "\1\6\1", 3);
+    assert_int_equal(row.roles, 0);
     row.is_disabled = true;
+    row.roles = 5;
     (void)snprintf(row.name, sizeof row.name, "BOB");
     assert_int_equal(qr_registry_put_login(f->registry, qr_str("alice"), &row, NULL), QR_EXISTS);
     (void)snprintf(row.name, sizeof row.name, "eve");
@@ -101,6 +103,8 @@ static void test_logins_are_their_servers(void **state)
     assert_int_equal(qr_registry_each_login(f->registry, QR_SERVER_ANY, append_login, &all, NULL),
                      QR_OK);
     assert_string_equal(qr_buf_cstr(&all), "0/3 bob:$3 0/2 eve:$1! 1/2 alice:$1 ");
+    assert_int_equal(qr_registry_find_login(f->registry, 0, qr_str("eve"), &row, NULL), QR_OK);
+    assert_int_equal(row.roles, 5);
     assert_int_equal(qr_registry_remove_login(f->registry, 0, qr_str("EVE"), NULL), QR_OK);
     assert_int_equal(qr_registry_remove_login(f->registry, 0, qr_str("eve"), NULL), QR_NOT_FOUND);
     assert_int_equal(qr_registry_remove_server(f->registry, 1, NULL, NULL), QR_OK);

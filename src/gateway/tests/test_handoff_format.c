@@ -49,6 +49,7 @@ static struct qr_login login_of(struct qr_tds_login7 *login7)
         .local_address = qr_str("10.0.0.4"),
         .client_port = 51000,
         .local_port = 1433,
+        .roles = 0x42,
     };
 }
 
@@ -96,6 +97,7 @@ static void test_a_login_arrives_as_it_was_sent(void **state)
     assert_true(qr_str_eq(after.local_address, before.local_address));
     assert_int_equal(after.client_port, 51000);
     assert_int_equal(after.local_port, 1433);
+    assert_int_equal(after.roles, 0x42);
     assert_ptr_equal(after.login7, &after7);
     assert_int_equal(after7.version, QR_TDS_VERSION_74);
     assert_int_equal(after7.client_pid, 4711);
@@ -144,7 +146,6 @@ static void test_wrong_fields_are_refused(void **state)
         {8, 0, QR_OK},
         {33, 0, QR_PROTOCOL} /* packet size below 512 */,
         {35, 33, QR_PROTOCOL},
-        {42, 1, QR_PROTOCOL} /* reserved */,
         {85, 0xFF, QR_TOO_BIG} /* length of the user's name */,
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -162,18 +163,22 @@ static void test_a_login_is_one_that_was_let_in_or_one_to_ask_for(void **state)
     static const struct {
         bool is_admin, is_own_user, is_checked, is_moved, has_password;
         enum qr_status want;
+        uint16_t roles;
     } rows[] = {
-        {true, false, true, false, false, QR_OK},
-        {false, true, true, true, false, QR_OK},
-        {false, false, true, false, true, QR_OK},
-        {false, false, false, false, true, QR_OK},
-        {false, false, false, false, false, QR_PROTOCOL},
-        {true, false, false, false, true, QR_PROTOCOL},
-        {true, false, true, false, true, QR_PROTOCOL},
-        {false, true, true, false, true, QR_PROTOCOL},
-        {false, false, true, true, true, QR_PROTOCOL},
-        {true, true, true, false, false, QR_PROTOCOL},
-        {false, false, false, true, false, QR_PROTOCOL},
+        {false, true, true, true, false, QR_PROTOCOL, 1},
+        {false, false, false, false, true, QR_PROTOCOL, 1},
+        {false, false, true, false, true, QR_OK, 1},
+        {true, false, true, false, false, QR_OK, 0},
+        {false, true, true, true, false, QR_OK, 0},
+        {false, false, true, false, true, QR_OK, 0},
+        {false, false, false, false, true, QR_OK, 0},
+        {false, false, false, false, false, QR_PROTOCOL, 0},
+        {true, false, false, false, true, QR_PROTOCOL, 0},
+        {true, false, true, false, true, QR_PROTOCOL, 0},
+        {false, true, true, false, true, QR_PROTOCOL, 0},
+        {false, false, true, true, true, QR_PROTOCOL, 0},
+        {true, true, true, false, false, QR_PROTOCOL, 0},
+        {false, false, false, true, false, QR_PROTOCOL, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_tds_login7 login7;
@@ -183,6 +188,7 @@ static void test_a_login_is_one_that_was_let_in_or_one_to_ask_for(void **state)
         login.is_own_user = rows[i].is_own_user;
         login.is_checked = rows[i].is_checked;
         login.is_moved = rows[i].is_moved;
+        login.roles = rows[i].roles;
         login.password = qr_str(rows[i].has_password ? "secret" : "");
         qr_buf_init(&msg, QRI_HANDOFF_BYTES_MAX);
         assert_int_equal(qri_handoff_encode(&login, 0, &msg, NULL), QR_OK);

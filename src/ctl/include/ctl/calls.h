@@ -76,7 +76,7 @@ enum qr_control_method {
     QR_CONTROL_GEO_CHANGE,  /* server and name of a geo-secondary, geo_change, id: of its primary
                                (0: whichever it is); an operation */
     QR_CONTROL_AUTOSCALE_SET, /* server, name, text: settings (ctl/autoscale.h); the rest stays */
-    QR_CONTROL_SET_LOGIN,     /* server, name, login_change, new_name, hash, sid */
+    QR_CONTROL_SET_LOGIN,     /* server, name, login_change, new_name, hash, sid, id */
     QR_CONTROL_SET_OWNER,     /* id, owner */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
@@ -144,6 +144,8 @@ enum qr_login_change {
     QR_LOGIN_ENABLE,
     QR_LOGIN_DISABLE,
     QR_LOGIN_DROP,
+    QR_LOGIN_JOIN, /* roles of the server, as bits in `id` */
+    QR_LOGIN_LEAVE,
     QR_LOGIN_CHANGE_COUNT,
 };
 /* The node that has the primary sends the log. Each call starts what is wished if it has not been
@@ -311,7 +313,7 @@ enum qr_control_item_kind {
 struct qr_control_item {
     enum qr_control_item_kind kind;
     struct qr_str name, text, sid;
-    uint32_t database_id, id, start, end;
+    uint32_t database_id, id, start, end, roles;
     int64_t create_ticks, modify_ticks;
     bool flag, is_disabled;
 };

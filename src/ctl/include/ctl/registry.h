@@ -252,6 +252,7 @@ struct qr_login_row {
     uint8_t sid[QR_LOGIN_SID_BYTES_MAX];
     size_t sid_bytes;
     bool is_disabled;
+    uint32_t roles; /* of the server, that he is in: bits, which the engine names */
     int64_t create_ticks, modify_ticks; /* 100 ns since 0001-01-01 UTC */
 };
 /* Those of a server, or of QR_SERVER_ANY; `each` must not call the registry. */

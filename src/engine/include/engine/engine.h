@@ -133,6 +133,18 @@ struct qr_login_seen {
     struct qr_str name, sid;
     int64_t create_ticks, modify_ticks; /* datetime2 ticks, UTC; 0: not known */
     bool is_admin, is_disabled;
+    uint32_t roles; /* 1 << enum qr_server_role */
+};
+/* Fixed roles of a logical server. Numbers are kept with its logins. */
+enum qr_server_role {
+    QR_SERVER_DATABASE_CONNECTOR,
+    QR_SERVER_DATABASE_MANAGER,
+    QR_SERVER_DEFINITION_READER,
+    QR_SERVER_LOGIN_MANAGER,
+    QR_SERVER_SECURITY_DEFINITION_READER,
+    QR_SERVER_STATE_READER,
+    QR_SERVER_STATE_MANAGER,
+    QR_SERVER_ROLE_COUNT,
 };
 enum qr_login_wish_kind { /* as ctl/calls.h numbers them */
                           QR_WISH_CREATE_LOGIN,
@@ -141,12 +153,15 @@ enum qr_login_wish_kind { /* as ctl/calls.h numbers them */
                           QR_WISH_LOGIN_ENABLE,
                           QR_WISH_LOGIN_DISABLE,
                           QR_WISH_DROP_LOGIN,
+                          QR_WISH_LOGIN_JOIN,
+                          QR_WISH_LOGIN_LEAVE,
 };
 struct qr_login_wish {
     enum qr_login_wish_kind kind;
     struct qr_str name, new_name, sid;
     struct qr_str hash;         /* of the new password */
     struct qr_str old_password; /* has to be right; p NULL: it is not asked for */
+    uint32_t roles;             /* that he joins or leaves */
 };
 
 /* How a database is scaled by its load: a row of sys.database_autoscale. Texts without p: NULL. */
@@ -384,11 +399,12 @@ struct qr_session_options {
     uint32_t client_pid;
     uint32_t client_interface_version, tds_version;
     uint16_t packet_bytes;
-    bool is_encrypted; /* not only the login */
-    bool is_odbc;      /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
-    bool is_admin;     /* the server's administrator: dbo of every database */
-    bool is_own_user;  /* the database itself checked the password: `login` is a user of it */
-    struct qr_str sid; /* of the login, in all databases of its server; n = 0: is_own_user */
+    bool is_encrypted;     /* not only the login */
+    bool is_odbc;          /* LOGIN7 fODBC: ANSI defaults on; else DB-Library defaults */
+    bool is_admin;         /* the server's administrator: dbo of every database */
+    bool is_own_user;      /* the database itself checked the password: `login` is a user of it */
+    struct qr_str sid;     /* of the login, in all databases of its server; n = 0: is_own_user */
+    uint32_t server_roles; /* 1 << enum qr_server_role */
     bool read_only_intent;
     struct qr_str language;
     struct qr_gov_task *task; /* that its requests run in; outlives it. NULL: none */

@@ -17,6 +17,7 @@ struct qr_login_record {
     char name[QR_LOGIN_BYTES_MAX + 1]; /* as it was made; empty: as it was asked for */
     bool is_admin;                     /* the server administrator */
     bool is_disabled;
+    uint16_t roles; /* of the server, as bits */
     uint8_t sid[QR_LOGIN_SID_BYTES];
     size_t sid_bytes;
 };

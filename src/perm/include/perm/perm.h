@@ -52,6 +52,8 @@ enum {
     QR_ROLE_DATAWRITER = 16391,
     QR_ROLE_DENYDATAREADER = 16392,
     QR_ROLE_DENYDATAWRITER = 16393,
+    /* Not of the database: fixed roles of its server, which a login is in (enum qr_server_role). */
+    QR_ROLE_OF_SERVER = 0x7FFF0000,
 };
 
 enum qr_perm_state { QR_PERM_GRANT = 'G', QR_PERM_GRANT_OPTION = 'W', QR_PERM_DENY = 'D' };

@@ -80,6 +80,7 @@ struct qr_login {
     bool is_admin;         /* the server administrator */
     bool is_own_user;      /* `user` is one of the database itself, which has his password */
     struct qr_str sid;     /* of the login; n = 0: is_own_user */
+    uint16_t roles;        /* of the server, that the login is in (engine/engine.h) */
     /* Of the gateway alone. Whether a login of that server has let him in, and his password where
      * the database has yet to be asked whether it knows him by himself; n = 0: no more. */
     bool is_checked;
